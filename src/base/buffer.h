@@ -1,0 +1,20 @@
+/* A string that grows. After a failed allocation it stays failed and takes nothing more, so a
+ * writer checks once, at the end. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+struct buffer {
+    char *data; /* NUL-terminated whenever not NULL */
+    size_t size;
+    size_t capacity;
+    bool failed;
+};
+
+void buffer_done(struct buffer *b); /* frees and empties; for CLEANUP */
+void buffer_add(struct buffer *b, const void *bytes, size_t size);
+void buffer_add_text(struct buffer *b, const char *text);
+void buffer_format(struct buffer *b, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void buffer_clear(struct buffer *b); /* size 0, memory kept */
+char *buffer_take(struct buffer *b); /* NULL if failed; "" if empty; b is empty after */

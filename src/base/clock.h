@@ -1,0 +1,19 @@
+/* All time comes from here, so that tests can move it. Microseconds throughout. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#define USEC_PER_MSEC 1000ULL
+#define USEC_PER_SEC  1000000ULL
+
+uint64_t clock_now_usec(void);       /* since 1970, CLOCK_REALTIME */
+uint64_t clock_monotonic_usec(void); /* for deadlines and durations */
+
+/* For unit tests: both clocks stand still at these values until called with 0, 0. */
+void clock_freeze(uint64_t realtime_usec, uint64_t monotonic_usec);
+
+/* "2026-11-24T14:39:54.123456Z" */
+#define CLOCK_TEXT_SIZE 28
+char *clock_format(char buffer[static CLOCK_TEXT_SIZE], uint64_t realtime_usec);
+int clock_parse(const char *text,
+                uint64_t *ret_usec); /* the form above, with or without the fraction; -EINVAL */

@@ -1,0 +1,23 @@
+/* Events an operator may act on. systemd/rosterd.catalog says for each what to do. Never
+ * reused. */
+#pragma once
+#define MSG_STARTED         "5d0b2bb8fe2b4b7f8a2f3f54b8a3c001"
+#define MSG_STOPPED         "5d0b2bb8fe2b4b7f8a2f3f54b8a3c002"
+#define MSG_RELOADED        "5d0b2bb8fe2b4b7f8a2f3f54b8a3c003"
+#define MSG_RELOAD_FAILED   "5d0b2bb8fe2b4b7f8a2f3f54b8a3c004"
+#define MSG_DIRECTORY_AWAY  "5d0b2bb8fe2b4b7f8a2f3f54b8a3c005"
+#define MSG_DIRECTORY_BACK  "5d0b2bb8fe2b4b7f8a2f3f54b8a3c006"
+#define MSG_READ_NOT_PROVEN "5d0b2bb8fe2b4b7f8a2f3f54b8a3c007"
+#define MSG_BUDGET_TRIPPED  "5d0b2bb8fe2b4b7f8a2f3f54b8a3c008"
+#define MSG_APPROVED        "5d0b2bb8fe2b4b7f8a2f3f54b8a3c009"
+#define MSG_TENANT_REFUSED  "5d0b2bb8fe2b4b7f8a2f3f54b8a3c00a"
+#define MSG_TENANT_AWAY     "5d0b2bb8fe2b4b7f8a2f3f54b8a3c00b"
+#define MSG_TENANT_BACK     "5d0b2bb8fe2b4b7f8a2f3f54b8a3c00c"
+#define MSG_HELD            "5d0b2bb8fe2b4b7f8a2f3f54b8a3c00d"
+#define MSG_RUN_ENDED       "5d0b2bb8fe2b4b7f8a2f3f54b8a3c00e"
+#define MSG_USER_CHANGED    "5d0b2bb8fe2b4b7f8a2f3f54b8a3c00f"
+#define MSG_GROUP_MISSING   "5d0b2bb8fe2b4b7f8a2f3f54b8a3c010"
+#define MSG_STATE_FAILED    "5d0b2bb8fe2b4b7f8a2f3f54b8a3c011"
+#define MSG_ADOPTION        "5d0b2bb8fe2b4b7f8a2f3f54b8a3c012"
+#define MSG_DRIFT           "5d0b2bb8fe2b4b7f8a2f3f54b8a3c013"
+#define MSG_FEED_CHOSEN     "5d0b2bb8fe2b4b7f8a2f3f54b8a3c014"

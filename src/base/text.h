@@ -1,0 +1,59 @@
+/*
+ * Text: UTF-8 checks, comparison as directories compare, printing what may be hostile.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+
+struct string_list {
+    char **items; /* owned */
+    size_t n_items;
+    size_t capacity;
+};
+void string_list_done(struct string_list *l);
+int string_list_add(struct string_list *l, const char *text); /* copies; -ENOMEM */
+int string_list_add_n(struct string_list *l, const char *text, size_t size);
+bool string_list_contains(const struct string_list *l, const char *text); /* exact */
+
+bool text_is_utf8(const char *bytes, size_t size);
+/* A C0 or C1 control character, DEL, or a line or paragraph separator is in it. */
+bool text_has_control(const char *bytes, size_t size);
+
+bool text_equal(const char *a, const char *b); /* both NULL are equal */
+bool text_equal_ascii_case(const char *a, const char *b);
+int text_compare_ascii_case(const char *a, const char *b);
+
+/* The comparable form: NFC, Unicode case folding, leading and trailing blanks gone, inner runs
+ * of blanks one blank (RFC 4518's insignificant space handling). Malloc'd; NULL when out of
+ * memory or not UTF-8. ASCII takes a fast path. */
+char *text_fold(const char *bytes, size_t size);
+bool text_equal_fold(const char *a, const char *b);
+
+/* Unicode lower and upper case; malloc'd; NULL as above. */
+char *text_lower(const char *text);
+char *text_upper(const char *text);
+/* ASCII transliteration (own table for letters that decomposition loses: ø Ł ß Þ Đ æ œ ı …,
+ * then NFKD without marks). A character without an ASCII form becomes '?'. German umlauts
+ * become a, o, u unless `german`, then ae, oe, ue. */
+char *text_to_ascii(const char *text, bool german);
+
+/* A copy of at most `limit` bytes (whole characters), every control character and every byte
+ * that is not UTF-8 shown as \xNN, an ellipsis where it was cut. `buffer` gets at most `size`
+ * bytes with the NUL. Returns buffer. */
+char *text_printable(char *buffer, size_t size, const char *bytes, size_t n_bytes);
+
+/* Damerau-Levenshtein distance over bytes, ASCII case folded; stops at limit + 1. */
+unsigned text_distance(const char *a, const char *b, unsigned limit);
+/* The candidate within a distance of 2 that is nearest, or NULL: for "did you mean". */
+const char *text_nearest(const char *word, const char *const *candidates, size_t n_candidates);
+
+/* "30", "30s", "5min", "2h", "7d", "500ms" -> microseconds; a bare number is seconds. "0" is 0.
+ * -EINVAL, -ERANGE. */
+int text_parse_duration(const char *text, uint64_t *ret_usec);
+/* "90d", "2h 5min": for people. */
+char *text_format_duration(char *buffer, size_t size, uint64_t usec);
+int text_parse_unsigned(const char *text, uint64_t max, uint64_t *ret); /* decimal only */
+int text_parse_signed(const char *text, int64_t *ret);

@@ -1,0 +1,28 @@
+/*
+ * Distinguished names, compared by their parsed form and never as strings.
+ *
+ * The key of a DN is equal for two spellings of one name: RFC 4514 escapes resolved, attribute
+ * types in lower case (an OID of RFC 4519 table becomes its name), the pairs of a multi-valued
+ * RDN sorted, values folded as by text_fold(). Its parts are joined so that a subtree is a
+ * prefix: the key runs from the root to the leaf, each RDN followed by '\n' (which a folded
+ * value escapes). So "below" is a comparison of prefixes, also in SQL.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+struct error;
+
+/* Malloc'd key, or -EINVAL with a sentence that quotes the DN and says what is wrong with it.
+ * The empty DN has the empty key. */
+int dn_key(const char *dn, char **ret, struct error *e);
+bool dn_is_valid(const char *dn);
+bool dn_equal(const char *a, const char *b);
+bool dn_key_is_below(const char *key, const char *ancestor_key); /* true for equal keys too */
+/* The value of the first pair of the leaf RDN, unescaped ("Smith, John"); malloc'd; NULL if
+ * invalid. */
+char *dn_leaf_value(const char *dn);
+/* The DN without its leaf RDN, as written; NULL when there is none; borrowed from dn. */
+const char *dn_parent(const char *dn);
+/* `value` escaped for use in a DN (RFC 4514 section 2.4); malloc'd. */
+char *dn_escape_value(const char *value, size_t size);

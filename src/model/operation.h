@@ -1,0 +1,110 @@
+/*
+ * An operation: one thing to do at the tenant for one person, with its changes and its reasons.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/source.h"
+
+enum operation_kind { /* stored: never renumber, never reuse */
+    OPERATION_CREATE = 1,
+    OPERATION_ADOPT = 2,
+    OPERATION_UPDATE = 3,  /* team, skills: Configuration API PUT */
+    OPERATION_PROFILE = 4, /* names, mail, phones, extension, roles: SCIM PATCH */
+    OPERATION_RENAME = 5,  /* login: SCIM PATCH of userName */
+    OPERATION_DISABLE = 6,
+    OPERATION_ENABLE = 7,
+    OPERATION_DELETE = 8,
+};
+#define OPERATION_N_KINDS 9
+const char *operation_kind_name(enum operation_kind k); /* "create", … */
+int operation_kind_from_name(const char *name);         /* or -1 */
+
+enum operation_state {     /* stored: never renumber, never reuse */
+    OPERATION_READY = 1,   /* may go when not_before has come */
+    OPERATION_PARKED = 2,  /* waits for a person's approval */
+    OPERATION_HELD = 3,    /* waits for a condition, tried again at not_before */
+    OPERATION_STARTED = 4, /* the intent is committed; the outcome is not */
+};
+const char *operation_state_name(enum operation_state s);
+
+struct change {
+    char *field; /* a user field's name, "disabled", "role:NAME", "skill:NAME" */
+    char *from;  /* NULL: was absent */
+    char *to;    /* NULL: is removed */
+    struct source source;
+};
+
+/* Stable reason codes for holds and parking; text by reason_code_text(). Stored by name. */
+#define REASON_TEAM_MISSING       "team-missing"
+#define REASON_ROLE_MISSING       "role-missing"
+#define REASON_SKILL_MISSING      "skill-missing"
+#define REASON_REFERENCE_MISSING  "reference-missing"
+#define REASON_REFUSED            "tenant-refused-data"
+#define REASON_CONFLICT           "login-taken"
+#define REASON_NOT_AUTHORISED     "tenant-not-authorised"
+#define REASON_TENANT_AWAY        "tenant-unavailable"
+#define REASON_THROTTLED          "tenant-throttled"
+#define REASON_UNCLEAR            "outcome-unclear"
+#define REASON_NO_SCIM            "no-scim"
+#define REASON_NOT_APPLIED        "change-not-applied"
+#define REASON_ON_SHIFT           "on-shift"
+#define REASON_READ_NOT_PROVEN    "read-not-proven"
+#define REASON_GROUP_MISSING      "group-missing"
+#define REASON_ATTRIBUTE_VANISHED "attribute-vanished"
+#define REASON_ENTRY_INVALID      "entry-invalid"
+#define REASON_LOGIN_SHARED       "login-shared"
+#define REASON_SAME_MAIL          "same-mail"
+#define REASON_RENAME_POLICY      "rename-policy"
+#define REASON_USER_GONE          "user-gone"
+#define REASON_BUDGET             "budget"
+#define REASON_PRIVILEGED         "privileged-role"
+#define REASON_ADOPTION           "adoption"
+#define REASON_RELINK             "relink"
+#define REASON_STATE_RESTORED     "state-restored"
+#define REASON_PAUSED             "paused"
+
+struct operation {
+    int64_t number; /* in the queue; 0 before it is stored */
+    enum operation_kind kind;
+    enum operation_state state;
+    char *entry_id;
+    char *dn;
+    char *login; /* at the tenant: the one that the call names */
+    struct change *changes;
+    size_t n_changes, changes_capacity;
+    char *why;           /* one sentence: what in directory or configuration led to it */
+    char *reason;        /* a REASON_ code while parked or held, else NULL */
+    char *sentence;      /* what to do about it */
+    char *cause;         /* holds with one cause are one alarm: "team:Customer Service" */
+    uint64_t since_usec; /* of the hold */
+    uint64_t not_before_usec;
+    unsigned attempts;
+    uint64_t run;
+    bool approved;
+};
+
+struct operation *operation_new(enum operation_kind kind, const char *entry_id, const char *dn,
+                                const char *login);
+struct operation *operation_free(struct operation *o);
+int operation_add_change(struct operation *o, const char *field, const char *from,
+                         const char *to, const struct source *source);
+/* Same kind, person, login and changes: approval covers exactly that. */
+bool operation_equal(const struct operation *a, const struct operation *b);
+char *operation_changes_to_json(const struct operation *o); /* malloc'd */
+int operation_changes_from_json(struct operation *o, const char *json);
+
+struct operation_list {
+    struct operation **items; /* owned */
+    size_t n_items, capacity;
+};
+void operation_list_done(struct operation_list *l);
+int operation_list_add(struct operation_list *l, struct operation *taken);
+
+static inline void operation_freep(struct operation **o)
+{
+    if (*o)
+        operation_free(*o);
+}
