@@ -1,0 +1,124 @@
+/*
+ * The mapping: an entry and its groups in, a wanted user with its reasons out. Pure: no I/O, no
+ * clock, no state; the same input gives the same output.
+ *
+ * Configuration errors are collected, not stopped at: ruleset_new() calls `problem` once for
+ * each, with the file, line, and a column inside the value (1-based; 0 = the whole value), and
+ * returns -EINVAL if there was any.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/entry.h"
+#include "model/user.h"
+
+struct error;
+struct mapping_options;
+struct ruleset;
+struct schema;
+struct string_list;
+
+enum problem_severity {
+    PROBLEM_ERROR = 1,
+    PROBLEM_WARNING = 2
+};
+typedef void (*ruleset_problem_fn)(enum problem_severity severity, const char *file,
+                                   unsigned line, unsigned column, const char *sentence,
+                                   void *userdata);
+
+/* schema: borrowed for the life of the ruleset. Warnings do not fail. */
+int ruleset_new(struct ruleset **ret, const struct mapping_options *options,
+                const struct schema *schema, ruleset_problem_fn problem, void *userdata);
+struct ruleset *ruleset_free(struct ruleset *rs);
+
+/* A digest over all that decides a verdict: rules, templates, schema. Other text = evaluate
+ * everybody. */
+const char *ruleset_fingerprint(const struct ruleset *rs);
+/* Every attribute that templates, filters and skills_from read (canonical names, once each,
+ * without options); the directory must ask for exactly these. */
+const struct string_list *ruleset_attributes(const struct ruleset *rs);
+/* true if something compares with now (accountExpires): such people are looked at again when it
+ * passes. */
+bool ruleset_reads_clock(const struct ruleset *rs);
+
+/* The groups that rules name, each DN once, in order of first use. */
+struct ruleset_group {
+    const char *dn;  /* as configured */
+    const char *key; /* dn_key() */
+    const char *rule, *file;
+    unsigned line;
+};
+const struct ruleset_group *ruleset_groups(const struct ruleset *rs, size_t *ret_n);
+/* Roles and skills that rules name literally (skills_from names are not known here), and teams.
+ */
+bool ruleset_names_role(const struct ruleset *rs, const char *role);
+bool ruleset_names_skill(const struct ruleset *rs, const char *skill);
+const struct string_list *ruleset_teams(const struct ruleset *rs);
+const struct string_list *ruleset_roles(const struct ruleset *rs);
+const struct string_list *ruleset_skills(const struct ruleset *rs);
+bool ruleset_manages(const struct ruleset *rs,
+                     enum user_field f); /* has a template; team: any rule */
+
+/* One element for each of ruleset_groups(), same order. */
+enum group_state {
+    GROUP_PRESENT = 1,
+    GROUP_MISSING = 2 /* not in the directory: nothing can be said */
+};
+struct membership {
+    enum group_state state;
+    bool member;
+    const char
+        *via; /* nested: display DN of the group that holds the person directly; else NULL */
+};
+
+enum verdict_kind {
+    VERDICT_USER = 1, /* a wanted user */
+    VERDICT_SKIP = 2, /* in the directory, but no user: out of scope, or no rule gives a team */
+    VERDICT_INVALID =
+        3, /* would be a user, but a value cannot be used: never taken for absent */
+};
+/* Stable reason codes of VERDICT_SKIP and VERDICT_INVALID. */
+#define SKIP_OUT_OF_SCOPE       "out-of-scope"
+#define SKIP_NO_TEAM            "no-team"
+#define SKIP_DISABLED           "disabled" /* disabled_when holds and there is nothing to create */
+#define INVALID_MISSING         "value-missing" /* a mandatory value is missing or empty */
+#define INVALID_BINARY          "value-not-text"
+#define INVALID_TOO_LARGE       "value-too-large"
+#define INVALID_FORM            "value-malformed" /* a skill's level, an extension that is no digits … */
+#define INVALID_TRANSLITERATION "no-ascii-form"
+
+/* One step of the explanation, in file order: what a rule or template looked at and what came
+ * of it. */
+struct verdict_step {
+    char *rule; /* as struct source */
+    char *file;
+    unsigned line;
+    bool matched;
+    char *sentence; /* "member of cn=a,… through cn=b,…"; "when: (x=y) is false: employeeType is
+                       'Temp'" */
+};
+struct verdict {
+    enum verdict_kind kind;
+    struct user *user;  /* VERDICT_USER; with sources. For the others NULL */
+    char *code;         /* else */
+    char *sentence;     /* names DN and attribute */
+    bool group_missing; /* a rule's group is missing, so losses in this verdict are in doubt */
+    char *group_missing_dn;
+    bool has_recheck;           /* something compares with now and may flip … */
+    uint64_t recheck_usec;      /* … at this time */
+    struct verdict_step *steps; /* only when asked for */
+    size_t n_steps;
+};
+void verdict_done(struct verdict *v);
+
+/* explain: fill steps. *ret is written only on success; -ENOMEM, or -E2BIG for a template that
+ * explodes. */
+int ruleset_evaluate(const struct ruleset *rs, const struct entry *entry,
+                     const struct membership *memberships, uint64_t now_usec, bool explain,
+                     struct verdict *ret, struct error *e);
+
+/* The filter language alone, for `[directory] filter` checks: attributes that a filter names.
+ */
+int filter_attributes(const char *filter, struct string_list *ret, struct error *e);

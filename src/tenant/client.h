@@ -1,0 +1,122 @@
+/*
+ * The tenant's API, one asynchronous call at a time, many in flight.
+ *
+ * A call is an object: tenant_…_start() gives it to the caller, `done` runs exactly once, from
+ * the loop, never from inside start; tenant_call_free() earlier cancels it and `done` never
+ * runs (a request that was sent may still take effect: the caller settles that by reading).
+ * Calls wait inside the client for the pace, for a free connection and for a token; a 401
+ * refreshes the token once for all calls that wait and repeats the call once. Bearer tokens
+ * never follow a redirect. Facts: the vendor's page as kept in docs/tenant-api.md.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/user.h"
+
+struct error;
+struct secret;
+struct sd_event;
+struct string_list;
+struct tenant_call;
+struct tenant_client;
+struct tenant_options;
+
+/* Every answer falls into one class; tenant/answer.c is the one place that decides. */
+enum tenant_answer_class {
+    TENANT_DONE = 1,
+    TENANT_NOT_FOUND = 2, /* GET, PUT, DELETE: no such user */
+    TENANT_REFUSED = 3,   /* 400, 405, 415: the request breaks a rule of the tenant */
+    TENANT_REFERENCE_MISSING =
+        4, /* 404 to POST/PUT/PATCH that names a team, role or skill unknown there */
+    TENANT_CONFLICT = 5,       /* 409, or a 400 whose hint says that the login exists */
+    TENANT_NOT_AUTHORISED = 6, /* 401 after the one refresh, a refused token request, 403 */
+    TENANT_THROTTLED = 7,      /* 429, 503 with Retry-After */
+    TENANT_UNCLEAR = 8,        /* the request went out and no understandable answer came */
+    TENANT_AWAY = 9,           /* the request certainly did not reach the tenant, or 502/503 */
+    TENANT_UNSUPPORTED =
+        10, /* SCIM calls: 403/404/405 for the endpoint itself: no SCIM there */
+};
+const char *tenant_answer_class_name(enum tenant_answer_class c);
+
+enum tenant_reference { /* which kind is missing, from the hint; NONE: not said */
+    TENANT_REFERENCE_NONE = 0,
+    TENANT_REFERENCE_TEAM = 1,
+    TENANT_REFERENCE_ROLE = 2,
+    TENANT_REFERENCE_SKILL = 3,
+};
+
+struct tenant_answer {
+    enum tenant_answer_class class;
+    int status; /* HTTP status; 0 when there was none */
+    enum tenant_reference reference;
+    uint64_t retry_after_usec; /* THROTTLED/AWAY: bounded to one hour; 0: none given */
+    char hint[256];    /* the body, shortened and printable, for audit and people; never parsed
+                          again */
+    char url[256];     /* without query secrets; for people */
+    unsigned attempts; /* requests that were sent for this call */
+    uint64_t duration_usec;
+    const struct user
+        *user;      /* a GET of a user, DONE: fields, team, roles, skills, disabled; borrowed */
+    bool logged_in; /* loginInfo.isLoggedIn of that GET */
+    const char *scim_id; /* SCIM lookup, DONE; borrowed; NULL when the login is unknown */
+    const struct string_list
+        *names; /* team list, or the logins of the directory listing; borrowed */
+};
+typedef void (*tenant_done_fn)(const struct tenant_answer *answer, void *userdata);
+
+/* What the executor needs, so that it can be tested without a network. `client` is what new()
+ * made. */
+struct tenant_ops {
+    /* password: NULL for none; borrowed for the call to start() only */
+    int (*user_create)(void *client, struct tenant_call **ret, const struct user *user,
+                       const struct secret *password, bool change_password, tenant_done_fn done,
+                       void *userdata, struct error *e);
+    int (*user_get)(void *client, struct tenant_call **ret, const char *login,
+                    tenant_done_fn done, void *userdata, struct error *e);
+    /* only what is not NULL is sent: team, disabled; skills replace the whole set when not NULL
+     */
+    int (*user_put)(void *client, struct tenant_call **ret, const char *login, const char *team,
+                    const bool *disabled, const struct user *skills_of, tenant_done_fn done,
+                    void *userdata, struct error *e);
+    int (*user_delete)(void *client, struct tenant_call **ret, const char *login,
+                       tenant_done_fn done, void *userdata, struct error *e);
+    int (*team_list)(void *client, struct tenant_call **ret, tenant_done_fn done,
+                     void *userdata, struct error *e);
+    int (*directory_list)(void *client, struct tenant_call **ret, tenant_done_fn done,
+                          void *userdata, struct error *e);
+    int (*scim_lookup)(void *client, struct tenant_call **ret, const char *login,
+                       tenant_done_fn done, void *userdata, struct error *e);
+    /* GET /scim/users/{id}: answer->user with names, mail, phones, roles, login */
+    int (*scim_get)(void *client, struct tenant_call **ret, const char *scim_id,
+                    tenant_done_fn done, void *userdata, struct error *e);
+    /* fields[f] NULL: not sent; "": cleared; roles_of NULL: not sent, else the whole set */
+    int (*scim_patch)(void *client, struct tenant_call **ret, const char *scim_id,
+                      const char *const fields[USER_N_FIELDS], const struct user *roles_of,
+                      tenant_done_fn done, void *userdata, struct error *e);
+    struct tenant_call *(*call_free)(struct tenant_call *call); /* cancels; returns NULL */
+};
+extern const struct tenant_ops tenant_https_ops;
+
+int tenant_client_new(struct tenant_client **ret, struct sd_event *event,
+                      const struct tenant_options *options, struct error *e);
+struct tenant_client *
+tenant_client_free(struct tenant_client *c); /* cancels what is in flight */
+/* Pace and limits of a reloaded configuration; URL and credentials need a new client. */
+void tenant_client_set_limits(struct tenant_client *c, double max_rate,
+                              unsigned max_concurrent);
+/* Room for one more call now, within max_concurrent; the executor asks before it commits an
+ * intent. */
+size_t tenant_client_room(const struct tenant_client *c);
+/* Runs from the loop when room became free after there was none. */
+void tenant_client_on_room(struct tenant_client *c, void (*fn)(void *userdata), void *userdata);
+
+struct tenant_client_status {
+    size_t in_flight, waiting;
+    double rate_now; /* the pace after throttling; 0 = not limited */
+    bool has_token;
+    uint64_t token_expires_usec;
+    uint64_t n_requests, n_throttled, n_failed;
+};
+void tenant_client_status(const struct tenant_client *c, struct tenant_client_status *ret);

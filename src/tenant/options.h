@@ -1,0 +1,22 @@
+/* What the tenant's client is configured with; `config` fills it, the client copies what it
+ * keeps. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct tenant_options {
+    char *url; /* "https://acme.example.com", no path needed */
+    char *client_id;
+    char *client_secret_file; /* read again before each token request, so that a rotated secret
+                                 works */
+    char *scope;
+    char *tls_ca_file; /* NULL: the system's */
+    char *tls_ca_directory;
+    bool allow_plain_http; /* [tenant] tls = no, written out */
+    double max_rate;       /* requests a second; 0: no limit */
+    unsigned max_concurrent;
+    uint64_t connect_timeout_usec;
+    uint64_t request_timeout_usec;
+    size_t max_answer_bytes;
+};
