@@ -17,6 +17,8 @@
 #define FILETIME_1970 116444736000000000LL
 #define USEC_PER_DAY  86400000000LL
 #define DAYS_MAX      100000000LL
+/* The end of the year 9999: later times are ways to write "never". */
+#define USEC_LAST 253402300799999999LL
 
 static bool is_integer(const char *text)
 {
@@ -30,7 +32,8 @@ static int parse_days(const char *value, struct expiry *ret, struct error *e)
     if (text_parse_signed(value, &days) < 0 || days > DAYS_MAX)
         return error_set(e, -EINVAL, "'%s' is no number of days since 1970", value);
     /* shadow(5): negative or empty is never; 0 is not to be used, many read it as never. */
-    *ret = (struct expiry){.never = days <= 0, .usec = days > 0 ? (uint64_t)(days * USEC_PER_DAY) : 0};
+    *ret = (struct expiry){.never = days <= 0,
+                           .usec = days > 0 ? (uint64_t)(days * USEC_PER_DAY) : 0};
     return 0;
 }
 
@@ -52,7 +55,7 @@ static int parse_filetime(const char *value, struct expiry *ret, struct error *e
     return 0;
 }
 
-int expiry_parse(const char *attribute, const char *value, struct expiry *ret, struct error *e)
+static int parse(const char *attribute, const char *value, struct expiry *ret, struct error *e)
 {
     int64_t usec;
     if (is_integer(value))
@@ -65,4 +68,12 @@ int expiry_parse(const char *attribute, const char *value, struct expiry *ret, s
                          value);
     *ret = (struct expiry){.usec = usec > 0 ? (uint64_t)usec : 0};
     return 0;
+}
+
+int expiry_parse(const char *attribute, const char *value, struct expiry *ret, struct error *e)
+{
+    int r = parse(attribute, value, ret, e);
+    if (r == 0 && ret->usec > USEC_LAST)
+        *ret = (struct expiry){.never = true};
+    return r;
 }

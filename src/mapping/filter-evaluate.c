@@ -165,7 +165,9 @@ static bool is_secret(const char *attribute)
 static void explain_values(const struct filter_node *n, const struct subject *s,
                            struct buffer *to)
 {
-    enum { SHOWN = 3 };
+    enum {
+        SHOWN = 3
+    };
     char shown[128];
     size_t n_values = 0;
     for (size_t i = 0; i < s->entry->n_attributes; i++) {

@@ -48,8 +48,8 @@ static int normalise_parts(struct context *c, struct filter_node *n)
 {
     for (size_t i = 0; i < n->n_parts; i++) {
         struct filter_part *part = &n->parts[i];
-        int r =
-            matching_normalise(&part->normal, n->matching, part->place, part->bytes, part->size);
+        int r = matching_normalise(&part->normal, n->matching, part->place, part->bytes,
+                                   part->size);
         if (r < 0)
             return r;
         if (r == MATCHING_NO_FORM) {
@@ -200,7 +200,6 @@ static int prepare_node(struct context *c, struct filter_node *n)
 int filter_prepare(struct filter *f, const struct schema *schema, struct problems *problems,
                    const struct mapping_text *where)
 {
-    struct context c = {
-        .filter = f, .schema = schema, .problems = problems, .where = where};
+    struct context c = {.filter = f, .schema = schema, .problems = problems, .where = where};
     return prepare_node(&c, f->root);
 }

@@ -27,8 +27,7 @@ struct parser {
     struct error *e;
 };
 
-#define FAIL(p, where, ...)                                                                    \
-    ((p)->error_at = (where), error_set((p)->e, -EINVAL, __VA_ARGS__))
+#define FAIL(p, where, ...) ((p)->error_at = (where), error_set((p)->e, -EINVAL, __VA_ARGS__))
 
 static int parse_filter(struct parser *p, struct filter_node **ret);
 
@@ -243,8 +242,7 @@ static int parse_item(struct parser *p, struct filter_node *n)
         p->at += size;
     } else if (p->text[p->at] != ':') {
         char here[16];
-        return FAIL(p, p->at,
-                    "an attribute, '&', '|' or '!' is expected after '(', found %s",
+        return FAIL(p, p->at, "an attribute, '&', '|' or '!' is expected after '(', found %s",
                     quoted_here(p, here));
     }
     const char *here = p->text + p->at;

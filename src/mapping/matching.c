@@ -75,8 +75,7 @@ static char *exact_form(const char *text)
     for (size_t i = 0; i < size; i++)
         if ((unsigned char)text[i] >= 0x80) {
             size_t n = 0;
-            composed =
-                (char *)u8_normalize(UNINORM_NFC, (const uint8_t *)text, size, NULL, &n);
+            composed = (char *)u8_normalize(UNINORM_NFC, (const uint8_t *)text, size, NULL, &n);
             if (!composed)
                 return NULL;
             text = composed;
@@ -128,7 +127,8 @@ static int normalise_text(struct normal *ret, enum matching matching, enum part_
     CLEANUP(freep) char *raw = without_nul(bytes, size);
     if (!raw)
         return -ENOMEM;
-    char *form = matching == MATCHING_CASE_EXACT ? exact_form(raw) : text_fold(raw, strlen(raw));
+    char *form =
+        matching == MATCHING_CASE_EXACT ? exact_form(raw) : text_fold(raw, strlen(raw));
     if (!form)
         return -ENOMEM;
     if (matching == MATCHING_NUMERIC || matching == MATCHING_TELEPHONE) {
@@ -227,9 +227,9 @@ int matching_parse_time(const char *text, int64_t *ret_usec)
     const char *at = text;
     int year, month, day, hour, minute = 0, second = 0;
     int64_t unit = 3600000000LL, fraction = 0, zone;
-    if (!take_digits(&at, 4, &year) || !take_digits(&at, 2, &month) || month < 1 || month > 12 ||
-        !take_digits(&at, 2, &day) || day < 1 || day > days_in_month(year, month) ||
-        !take_digits(&at, 2, &hour) || hour > 23)
+    if (!take_digits(&at, 4, &year) || !take_digits(&at, 2, &month) || month < 1 ||
+        month > 12 || !take_digits(&at, 2, &day) || day < 1 ||
+        day > days_in_month(year, month) || !take_digits(&at, 2, &hour) || hour > 23)
         return -EINVAL;
     if (*at >= '0' && *at <= '9') {
         if (!take_digits(&at, 2, &minute) || minute > 59)

@@ -47,8 +47,7 @@ int pattern_add_literal(struct pattern *p, const char *text, size_t size)
 
 static int add_range(struct pattern *p, struct pattern_element *set, uint32_t from, uint32_t to)
 {
-    int r =
-        memory_grow(&p->ranges, &p->ranges_capacity, p->n_ranges + 1, sizeof(*p->ranges));
+    int r = memory_grow(&p->ranges, &p->ranges_capacity, p->n_ranges + 1, sizeof(*p->ranges));
     if (r < 0)
         return r;
     p->ranges[p->n_ranges++] = (struct pattern_range){.from = from, .to = to};
@@ -170,7 +169,8 @@ static bool element_matches(const struct pattern *p, const struct pattern_elemen
 }
 
 /* Element `i` in the order of reading. */
-static const struct pattern_element *element_at(const struct pattern *p, size_t i, bool backward)
+static const struct pattern_element *element_at(const struct pattern *p, size_t i,
+                                                bool backward)
 {
     return &p->elements[backward ? p->n_elements - 1 - i : i];
 }
@@ -184,7 +184,8 @@ static void pass_stars(const struct pattern *p, bool *states, bool backward)
 }
 
 /* Moves every state over character c; false when none is left. */
-static bool step(const struct pattern *p, const bool *now, bool *next, uint32_t c, bool backward)
+static bool step(const struct pattern *p, const bool *now, bool *next, uint32_t c,
+                 bool backward)
 {
     bool alive = false;
     memset(next, 0, (p->n_elements + 1) * sizeof(*next));

@@ -13,7 +13,8 @@ struct problems {
     bool failed; /* a PROBLEM_ERROR was among them */
 };
 
-/* where may be NULL when no line is to blame. column: 1-based, in characters; 0 = whole value. */
+/* where may be NULL when no line is to blame. column: 1-based, in characters; 0 = whole value.
+ */
 void problems_add(struct problems *p, enum problem_severity severity,
                   const struct mapping_text *where, unsigned column, const char *format, ...)
     __attribute__((format(printf, 5, 6)));

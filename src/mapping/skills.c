@@ -99,10 +99,7 @@ int list_next(const char *text, size_t *at, struct list_element *ret, size_t *re
         x.text = trimmed(text, &x.at, end);
         x.rest = strdup("");
     }
-    /* After "a," at the end the next call must find the empty element, after "a" nothing. */
     *at = text[end] ? end + 1 : end;
-    if (!text[end] && after_comma && x.text && x.text[0] == '\0')
-        *at = end;
     return finish_element(&x, ret, ret_offset, e);
 }
 
@@ -138,8 +135,9 @@ static int parse_level(const char *text, unsigned *ret, struct error *e)
     if (!digits)
         return error_out_of_memory(e);
     if (text_parse_unsigned(digits, SKILL_LEVEL_MAX, &level) < 0)
-        return error_set(e, -EINVAL, "'%s' is no level; a whole number from 0 to %d is expected",
-                         digits, SKILL_LEVEL_MAX);
+        return error_set(e, -EINVAL,
+                         "'%s' is no level; a whole number from 0 to %d is expected", digits,
+                         SKILL_LEVEL_MAX);
     *ret = (unsigned)level;
     return 0;
 }
@@ -188,8 +186,8 @@ int skill_from_element(const struct list_element *x, char **ret_name, unsigned *
     unsigned level = SKILL_LEVEL_DEFAULT;
     *ret_offset = x->rest_at;
     if (x->rest[0] && x->rest[0] != ':')
-        return error_set(e, -EINVAL, "'%s' follows the closing quote; ',' or ':LEVEL' is expected",
-                         x->rest);
+        return error_set(
+            e, -EINVAL, "'%s' follows the closing quote; ',' or ':LEVEL' is expected", x->rest);
     int r = x->rest[0] ? parse_level(x->rest + 1, &level, e) : 0;
     if (r < 0)
         return r;

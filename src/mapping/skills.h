@@ -10,8 +10,8 @@
 struct error;
 
 struct list_element {
-    char *text;        /* without quotes */
-    char *rest;        /* what follows the closing quote; "" for an element without quotes */
+    char *text; /* without quotes */
+    char *rest; /* what follows the closing quote; "" for an element without quotes */
     bool quoted;
     size_t at, rest_at; /* byte offsets */
 };

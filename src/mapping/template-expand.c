@@ -34,8 +34,9 @@ static int check_size(struct expander *x, const struct buffer *to, const char *a
     if (to->failed)
         return error_out_of_memory(x->e);
     if (to->size > TEMPLATE_OUTPUT_MAX)
-        return REFUSE(x, INVALID_TOO_LARGE, "attribute '%s': its expansion is longer than %d bytes",
-                      attribute, TEMPLATE_OUTPUT_MAX);
+        return REFUSE(x, INVALID_TOO_LARGE,
+                      "attribute '%s': its expansion is longer than %d bytes", attribute,
+                      TEMPLATE_OUTPUT_MAX);
     return 0;
 }
 
@@ -87,7 +88,8 @@ static int build_pattern(struct expander *x, const struct template_word *w, stru
             r = pattern_add_glob(ret, piece->literal, strlen(piece->literal), &ignored, x->e);
         } else {
             CLEANUP(buffer_done) struct buffer text = {0};
-            struct template_word one = {.pieces = (struct template_piece *)piece, .n_pieces = 1};
+            struct template_word one = {.pieces = (struct template_piece *)piece,
+                                        .n_pieces = 1};
             r = expand_word(x, &one, &text);
             if (r == 0 && text.size > 0)
                 r = pattern_add_literal(ret, text.data, text.size);
@@ -310,8 +312,8 @@ static int expand_piece(struct expander *x, const struct template_expansion *exp
 {
     CLEANUP(buffer_done) struct buffer text = {0};
     const char *name = expansion->attribute.written;
-    bool looked_at = expansion->n_operations == 0 ||
-                     expansion->operations[0].kind != TEMPLATE_ALTERNATIVE;
+    bool looked_at =
+        expansion->n_operations == 0 || expansion->operations[0].kind != TEMPLATE_ALTERNATIVE;
     int r = take_value(x, expansion, looked_at, &text);
     for (size_t i = 0; r == 0 && i < expansion->n_operations; i++)
         r = apply(x, &expansion->operations[i], name, &text);

@@ -42,7 +42,8 @@ struct template_expansion {
     struct template_operation *operations;
     size_t n_operations, capacity;
 };
-struct template {
+struct template
+{
     char *text;
     struct template_word word;
 };

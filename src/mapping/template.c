@@ -27,8 +27,7 @@ struct parser {
     struct error *e;
 };
 
-#define FAIL(p, where, ...)                                                                    \
-    ((p)->error_at = (where), error_set((p)->e, -EINVAL, __VA_ARGS__))
+#define FAIL(p, where, ...) ((p)->error_at = (where), error_set((p)->e, -EINVAL, __VA_ARGS__))
 
 enum context {
     OUTSIDE = 1,    /* of all braces: up to the end of the text */
@@ -223,16 +222,17 @@ static int parse_operation(struct parser *p, const struct template_expansion *x,
         return 0;
     case '\0': return FAIL(p, p->at, "'}' is missing after '%s'", x->attribute.written);
     default:
-        return FAIL(p, p->at,
-                    "'}' or one of the operators : %% # / , ^ @ is expected after '%s', found %s",
-                    x->attribute.written, quoted_here(p, here));
+        return FAIL(
+            p, p->at,
+            "'}' or one of the operators : %% # / , ^ @ is expected after '%s', found %s",
+            x->attribute.written, quoted_here(p, here));
     }
 }
 
 static int add_operation(struct parser *p, struct template_expansion *x)
 {
-    int r = memory_grow(&x->operations, &x->capacity, x->n_operations + 1,
-                        sizeof(*x->operations));
+    int r =
+        memory_grow(&x->operations, &x->capacity, x->n_operations + 1, sizeof(*x->operations));
     if (r < 0)
         return error_out_of_memory(p->e);
     struct template_operation *o = &x->operations[x->n_operations++];
@@ -345,6 +345,11 @@ static int parse_word(struct parser *p, enum context context, struct template_wo
     return flush_literal(p, ret, &literal);
 }
 
+const char *template_text(const struct template *t)
+{
+    return t->text;
+}
+
 struct template *template_free(struct template *t)
 {
     if (t) {
@@ -361,6 +366,8 @@ int template_parse(struct template **ret, const char *text, size_t *ret_offset, 
     *ret_offset = 0;
     if (!text_is_utf8(text, strlen(text)))
         return error_set(e, -EINVAL, "the template is not UTF-8");
+    if (text_has_control(text, strlen(text)))
+        return error_set(e, -EINVAL, "the template has control characters in it");
     CLEANUP(template_freep) struct template *t = calloc(1, sizeof(*t));
     if (!t)
         return error_out_of_memory(e);

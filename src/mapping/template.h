@@ -33,6 +33,7 @@ struct template;
 int template_parse(struct template **ret, const char *text, size_t *ret_offset,
                    struct error *e);
 struct template *template_free(struct template *t);
+const char *template_text(const struct template *t); /* as configured */
 /* Canonical names by the schema; warns of attributes that it does not know. 0 or -ENOMEM. */
 int template_prepare(struct template *t, const struct schema *schema, struct problems *problems,
                      const struct mapping_text *where);
