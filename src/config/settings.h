@@ -1,0 +1,91 @@
+/*
+ * The configuration: one table in keys.c declares every key (section, name, type, default,
+ * required, secret, reloadable, help), and everything reads it: the parser, `rosterd --check`,
+ * reload, `rosterctl config show`, the sample file, the manual page's test. Defaults are
+ * strings and pass through the same parser.
+ *
+ * All errors of all files are collected and reported at once: file, line, column, the bad
+ * value, what is expected, "did you mean". Nothing exits.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "directory/options.h"
+#include "mapping/options.h"
+#include "sync/options.h"
+#include "tenant/options.h"
+
+struct error;
+
+struct settings {
+    struct directory_options directory;
+    struct tenant_options tenant;
+    struct mapping_options mapping;
+    struct sync_options sync;
+    char *state_file, *audit_file, *control_socket;
+    char *control_group; /* group that owns the socket; NULL: none */
+    char *metrics_file;  /* NULL: none */
+    int log_level;
+    char *fingerprint; /* digest over the effective values of all keys, secrets by path only */
+};
+struct settings *settings_free(struct settings *s);
+
+enum problem_level {
+    LEVEL_ERROR = 1,
+    LEVEL_WARNING = 2
+};
+struct problem {
+    enum problem_level level;
+    char *file;
+    unsigned line, column; /* 0: none */
+    char *sentence;
+};
+struct problem_list {
+    struct problem *items;
+    size_t n_items, capacity;
+    size_t n_errors;
+};
+void problem_list_done(struct problem_list *l);
+int problem_add(struct problem_list *l, enum problem_level level, const char *file,
+                unsigned line, unsigned column, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
+/* "rosterd.conf:12:9: error: unknown key 'taem' …", one a line, sorted by file and line.
+ * Malloc'd. */
+char *problem_list_to_text(const struct problem_list *l);
+char *problem_list_to_json(const struct problem_list *l);
+
+/* Reads FILE and FILE's directory's conf.d/ *.conf in name order (for /etc/rosterd/NAME.conf:
+ * NAME.conf.d/), checks all of it, the mapping too (with the built-in schema, so the ruleset's
+ * problems are in the list). *ret is written when there is no error; problems are filled either
+ * way. -EINVAL when there are errors; -ENOENT, -EACCES … with a sentence when FILE itself
+ * cannot be read. */
+int settings_load(struct settings **ret, const char *file, struct problem_list *problems,
+                  struct error *e);
+/* The same from texts in memory (rosterctl plan --config): n files with names and contents, in
+ * order. */
+struct settings_text {
+    const char *name;
+    const char *content;
+    size_t size;
+};
+int settings_load_texts(struct settings **ret, const struct settings_text *texts,
+                        size_t n_texts, struct problem_list *problems, struct error *e);
+
+/* Keys that differ and that a reload cannot apply (needs a restart): names appended, one
+ * sentence. */
+int settings_compare(const struct settings *old, const struct settings *new,
+                     char **ret_not_reloadable);
+
+/* Effective values of all keys, with where each comes from; secrets shown as "(set)". Malloc'd
+ * JSON, or INI text that parses to the same settings. */
+char *settings_to_json(const struct settings *s);
+char *settings_to_ini(const struct settings *s);
+/* The commented sample file, from the table. Malloc'd. */
+char *settings_sample(void);
+
+static inline void settings_freep(struct settings **s)
+{
+    if (*s)
+        settings_free(*s);
+}

@@ -1,0 +1,127 @@
+/*
+ * A feed learns about changes and delivers them in batches. One directory object owns
+ * connecting, failover, choosing the feed and speaking it; what it learns goes into a sink.
+ *
+ * Sequence for a sink: begin, then any number of entry / gone / present / members, then commit
+ * or abort. A batch may be long (a full read): the sink may store what it got early, since
+ * creates and updates need no proof; what is ABSENT is said by commit alone. All of it runs on
+ * the loop; nothing here waits. libldap stays in this folder.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "directory/options.h"
+#include "model/entry.h"
+
+struct directory;
+struct error;
+struct schema;
+struct sd_event;
+struct string_list;
+
+/* What a full read proves (design, section 4). */
+enum feed_absence {
+    FEED_ABSENCE_NONE = 0, /* an increment: only `gone` removes */
+    FEED_ABSENCE_UNSEEN =
+        1, /* whole and proven: what this batch neither sent nor called present is gone */
+    FEED_ABSENCE_UNPROVEN =
+        2, /* was meant to be whole and is not proven: nothing is gone; reason says why */
+};
+
+/* How a change of a group's members comes when the server sends only the difference. */
+struct feed_members {
+    const char *group_id;
+    const struct member *added, *removed; /* MEMBER_DN */
+    size_t n_added, n_removed;
+};
+
+struct feed_commit {
+    const void *cookie; /* NULL: none to store (the old one stays unless `forget_cookie`) */
+    size_t cookie_size;
+    bool forget_cookie;
+    const char *identity; /* what the cookie belongs to: JSON text; stored beside it */
+    enum feed_absence absence;
+    const char *reason; /* UNPROVEN: a sentence, for people */
+    const char *what;   /* "full read of 1003 entries from ldaps://…", for the log */
+    size_t n_entries;
+    bool end_of_read; /* a read is over (also an unproven one): people may be evaluated */
+};
+
+struct feed_sink {
+    /* search: index of the search that the batch belongs to, see directory_searches(); full: a
+     * read that means to be whole begins (marks start from nothing). Each returns 0 or -errno
+     * with a sentence: the feed then aborts the batch, drops the connection and starts again
+     * later. */
+    int (*begin)(void *userdata, unsigned search, bool full, struct error *e);
+    int (*entry)(void *userdata, struct entry *taken, struct error *e);
+    int (*gone)(void *userdata, const char *id, const char *why, struct error *e);
+    /* it exists, unchanged. Positive answer SINK_UNKNOWN_ID: the mirror has no such entry (the
+     * cookie belongs to something else: the feed starts over without it). */
+    int (*present)(void *userdata, const char *id, struct error *e);
+    int (*members)(void *userdata, const struct feed_members *members, struct error *e);
+    int (*commit)(void *userdata, const struct feed_commit *commit, struct error *e);
+    void (*abort)(void *userdata);
+    /* The stored cookie of a search and its identity; *ret NULL when there is none. Malloc'd.
+     */
+    int (*cookie)(void *userdata, unsigned search, void **ret, size_t *ret_size,
+                  char **ret_identity, struct error *e);
+    /* The mirror's DN of an id, malloc'd, *ret NULL when unknown. For feeds that get
+     * differences. */
+    int (*known_dn)(void *userdata, const char *id, char **ret, struct error *e);
+    /* Groups whose stored members name a DN that was renamed or deleted since: servers that
+     * repair references say nothing of it, so the feed reads these groups again. ids appended
+     * to ret. */
+    int (*stale_groups)(void *userdata, struct string_list *ret, struct error *e);
+    /* The server's schema was read (taken). */
+    void (*schema)(void *userdata, struct schema *taken);
+    /* State of the connection changed: see directory_status(). */
+    void (*changed)(void *userdata);
+};
+#define SINK_UNKNOWN_ID 1
+
+/* attributes: what the mapping needs (ruleset_attributes()); copied. Never starts by itself. */
+int directory_new(struct directory **ret, struct sd_event *event,
+                  const struct directory_options *options, const struct string_list *attributes,
+                  const struct feed_sink *sink, void *userdata, struct error *e);
+struct directory *
+directory_free(struct directory *d); /* closes at once; aborts an open batch */
+/* Connects and stays: follows changes for ever, reconnects with back-off and failover. */
+int directory_start(struct directory *d, struct error *e);
+/* --once: connects, reads until everything of this moment is known, then calls `done` (from the
+ * loop) with 0, or -errno when no server could be read, and stops. */
+int directory_read_once(struct directory *d,
+                        void (*done)(int r, const struct error *e, void *userdata),
+                        struct error *e);
+/* A full compare as soon as possible (rosterctl sync; a doubt of somebody else). */
+void directory_request_full_read(struct directory *d);
+/* The mapping was reloaded and reads other attributes: reconnects with a full read. */
+int directory_set_attributes(struct directory *d, const struct string_list *attributes,
+                             struct error *e);
+
+/* Number of searches: 1, or 2 when group_base lies outside base. */
+unsigned directory_n_searches(const struct directory *d);
+
+enum directory_state {
+    DIRECTORY_STOPPED = 0,
+    DIRECTORY_CONNECTING = 1,
+    DIRECTORY_READING = 2,
+    DIRECTORY_FOLLOWING = 3, /* up to date, waiting for changes */
+    DIRECTORY_AWAY = 4,      /* waits for the next attempt */
+    DIRECTORY_REFUSED = 5,   /* bind refused: slow retry, so that no account is locked */
+};
+struct directory_status {
+    enum directory_state state;
+    const char *uri; /* in use or last tried */
+    const char
+        *product; /* "OpenLDAP 2.5.13", "389 Directory Server …", "Samba …": from the rootDSE */
+    enum directory_feed_kind feed;
+    const char *feed_reason; /* why this feed */
+    const char *error;       /* last error sentence, or NULL */
+    uint64_t since_usec, next_attempt_usec, last_change_usec, last_full_read_usec;
+    uint64_t n_reconnects;
+};
+void directory_status(const struct directory *d, struct directory_status *ret);
+const char *directory_feed_name(enum directory_feed_kind k); /* "syncrepl", … */
+const char *directory_state_name(enum directory_state s);

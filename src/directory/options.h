@@ -1,0 +1,57 @@
+/* What the directory is configured with; `config` fills it, the directory copies what it keeps.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum directory_tls { /* [directory] tls */
+    DIRECTORY_TLS_AUTO =
+        0, /* ldaps:// as the URI says, StartTLS for ldap://, none for ldapi:// */
+    DIRECTORY_TLS_LDAPS = 1,
+    DIRECTORY_TLS_STARTTLS = 2,
+    DIRECTORY_TLS_NO = 3, /* must be written out */
+};
+enum directory_bind { /* [directory] bind: found from the other keys unless given */
+    DIRECTORY_BIND_ANONYMOUS = 0,
+    DIRECTORY_BIND_SIMPLE = 1,
+    DIRECTORY_BIND_EXTERNAL = 2, /* client certificate, or ldapi */
+    DIRECTORY_BIND_GSSAPI = 3,
+};
+enum directory_feed_kind { /* [directory] feed; stored: never renumber */
+    DIRECTORY_FEED_AUTO = 0,
+    DIRECTORY_FEED_SYNCREPL = 1,
+    DIRECTORY_FEED_DIRSYNC = 2,
+    DIRECTORY_FEED_POLL = 3,
+};
+enum directory_referrals {
+    DIRECTORY_REFERRALS_NOTICE = 0,
+    DIRECTORY_REFERRALS_IGNORE = 1,
+    DIRECTORY_REFERRALS_FOLLOW = 2
+};
+
+struct directory_options {
+    char **uris; /* in order of preference: ldap://, ldaps://, ldapi://, "srv:example.com",
+                    "ldap:///dc=…" */
+    size_t n_uris;
+    enum directory_tls tls;
+    char *tls_ca_file, *tls_ca_directory, *tls_certificate_file, *tls_key_file;
+    enum directory_bind bind;
+    char *bind_dn, *bind_password_file;
+    char *keytab, *principal; /* GSSAPI */
+    enum directory_feed_kind feed;
+    char *base, *filter;             /* people */
+    char *group_base, *group_filter; /* group_base NULL: base */
+    char *id_attribute;              /* NULL: by product */
+    char *login_attribute;           /* for memberUid; default uid */
+    enum directory_referrals referrals;
+    bool paging; /* default yes */
+    unsigned page_size;
+    uint64_t poll_interval_usec; /* poll: between delta reads; dirsync: between calls without a
+                                    wake-up */
+    uint64_t full_interval_usec; /* a full compare behind any feed; 0: never */
+    uint64_t connect_timeout_usec, bind_timeout_usec, search_timeout_usec;
+    uint64_t keepalive_usec; /* idle time after which TCP keep-alive probes; also bounds an idle
+                                AD link */
+    uint64_t return_interval_usec; /* how often a preferred server is tried again */
+};

@@ -1,0 +1,51 @@
+/* A link: entry id ↔ login, with the user as the tenant last confirmed it. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+struct state;
+
+enum link_status { /* stored: never renumber */
+    LINK_ACTIVE = 1,
+    LINK_DISABLED = 2, /* at the tenant, whoever did it */
+    LINK_DELETED =
+        3, /* deleted by us; kept until the entry is forgotten, so a return is recognised */
+};
+struct link {
+    char *entry_id;
+    char *login, *login_key;
+    char *scim_id; /* NULL: not looked up yet */
+    char *known;   /* user_to_json, without sources: what the tenant holds as far as we know */
+    char *granted; /* JSON {"roles":[…],"skills":[…]}: what rosterd gave and so may take back */
+    enum link_status status;
+    bool disabled_by_us;
+    char *origin; /* "create", "adopt" */
+    uint64_t created_usec, confirmed_usec;
+    uint64_t leaving_usec; /* since when the person is leaving; 0: not */
+    char *leaving_why;
+    uint64_t disabled_usec; /* when we disabled; for delete_after */
+};
+void link_done(struct link *l);
+int link_load(struct state *s, const char *entry_id, struct link *ret,
+              struct error *e); /* or STATE_NONE */
+int link_load_by_login(struct state *s, const char *login_key, struct link *ret,
+                       struct error *e);
+/* -EEXIST with a sentence that names both people when another entry holds the login. */
+int link_store(struct state *s, const struct link *l, struct error *e);
+int link_remove(struct state *s, const char *entry_id, struct error *e);
+size_t link_count(struct state *s, enum link_status status);
+int link_each(struct state *s, int (*fn)(const struct link *l, void *userdata), void *userdata,
+              struct error *e);
+
+/* The tenant's directory listing as last fetched: for first contact and the verification sweep.
+ */
+int listing_replace_begin(struct state *s, struct error *e);
+int listing_add(struct state *s, const char *login, const char *login_key, struct error *e);
+/* Logins that exist there and no link claims. */
+int listing_unclaimed(struct state *s, int (*fn)(const char *login, void *userdata),
+                      void *userdata, struct error *e);
+/* The login as the tenant spells it, malloc'd, or STATE_NONE. */
+int listing_find(struct state *s, const char *login_key, char **ret, struct error *e);
+size_t listing_count(struct state *s);

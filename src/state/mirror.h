@@ -1,0 +1,121 @@
+/*
+ * The mirror: entries and memberships last read, and which people must be looked at again
+ * (dirty).
+ *
+ * Every write marks exactly those people dirty whom it can affect: the entry's own, or for a
+ * group the persons who enter or leave it (through nested groups too).
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/entry.h"
+
+struct error;
+struct state;
+struct string_list;
+
+/* A read that means to be whole begins: a new generation; what it shows is stamped with it. */
+int mirror_begin_full(struct state *s, unsigned search, struct error *e);
+
+enum mirror_change {
+    MIRROR_SAME = 0,
+    MIRROR_NEW = 1,
+    MIRROR_CHANGED = 2,
+    MIRROR_MOVED = 4,
+    MIRROR_RETURNED = 8
+};
+/* Stores an entry; *ret_changes: flags. A moved container takes everybody below it along (dn
+ * and key). A kind that changed is a new entry of that kind. */
+int mirror_put(struct state *s, unsigned search, const struct entry *entry,
+               unsigned *ret_changes, struct error *e);
+/* The entry is gone: it stays as a tombstone (DN, time, why) until mirror_forget(). An unknown
+ * id is no error. A group that is gone keeps its member rows in the tombstone, so nobody loses
+ * it: see GROUP_MISSING. */
+int mirror_gone(struct state *s, const char *id, const char *why, uint64_t now_usec,
+                struct error *e);
+int mirror_present(struct state *s, unsigned search, const char *id,
+                   struct error *e); /* or STATE_NONE */
+int mirror_members(struct state *s, const char *group_id, const struct member *added,
+                   size_t n_added, const struct member *removed, size_t n_removed,
+                   struct error *e);
+/* Ends a proven full read: what has an older generation in this search is gone. */
+int mirror_unseen_gone(struct state *s, unsigned search, const char *why, uint64_t now_usec,
+                       size_t *ret_n, struct error *e);
+/* How many would be: for a look before it is done. */
+int mirror_count_unseen(struct state *s, unsigned search, size_t *ret_people, struct error *e);
+int mirror_forget(struct state *s, const char *id, struct error *e); /* removes a tombstone */
+
+/* Groups that name, as a member, a DN that an entry had before it moved or vanished. */
+int mirror_stale_groups(struct state *s, struct string_list *ret_ids, struct error *e);
+
+/* *ret is a whole entry (members only for `with_members`). Answers STATE_NONE. gone: it is a
+ * tombstone. */
+struct mirror_entry {
+    struct entry *entry;
+    bool gone;
+    char *gone_why;
+    uint64_t gone_usec;
+};
+void mirror_entry_done(struct mirror_entry *m);
+int mirror_load(struct state *s, const char *id, bool with_members, struct mirror_entry *ret,
+                struct error *e);
+int mirror_dn(struct state *s, const char *id, char **ret, struct error *e); /* or STATE_NONE */
+/* Ids of people whom a person may mean: an id, a DN, a login (wanted or linked), or a mail
+ * address. */
+int mirror_find_people(struct state *s, const char *text, struct string_list *ret_ids,
+                       struct error *e);
+
+/* Cookies of feeds. */
+int mirror_cookie_get(struct state *s, unsigned search, void **ret, size_t *ret_size,
+                      char **ret_identity, struct error *e); /* or STATE_NONE */
+int mirror_cookie_set(struct state *s, unsigned search, const void *cookie, size_t size,
+                      const char *identity, struct error *e); /* NULL: forgets */
+
+/* The groups that rules name. Binding remembers the id that a DN had, so that a renamed group
+ * is still the same (state RENAMED), and a deleted one is told from one that never was. */
+enum bound_state {
+    BOUND_PRESENT = 1,
+    BOUND_RENAMED = 2,
+    BOUND_GONE = 3,
+    BOUND_NEVER_SEEN = 4
+};
+struct bound_group {
+    char *configured_key;
+    char *id; /* NULL: never seen */
+    char *dn; /* now, or when it was last seen; NULL: never seen */
+    enum bound_state state;
+    size_t n_members; /* direct */
+};
+struct bound_groups {
+    struct bound_group *items;
+    size_t n_items;
+};
+void bound_groups_done(struct bound_groups *g);
+/* Same order as keys. Writes new bindings (needs a transaction). */
+int mirror_bind_groups(struct state *s, const char *const *keys, size_t n_keys,
+                       struct bound_groups *ret, struct error *e);
+
+/* Is this person in these groups, directly or nested (cycles end; each group once)? One element
+ * for each of groups->items. */
+struct mirror_membership {
+    bool member;
+    char *via; /* the DN of the group that names the person, when that is another one; else NULL
+                */
+};
+int mirror_memberships(struct state *s, const char *person_id,
+                       const struct bound_groups *groups, struct mirror_membership *ret,
+                       struct error *e);
+void mirror_memberships_done(struct mirror_membership *m, size_t n);
+
+struct mirror_counts {
+    size_t people, groups, containers, gone, members_unresolved;
+};
+int mirror_counts(struct state *s, struct mirror_counts *ret, struct error *e);
+/* For each: how many people have a value of this attribute. */
+int mirror_attribute_counts(struct state *s, const struct string_list *attributes,
+                            size_t *ret_counts, struct error *e);
+/* "Did you mean": DNs of groups whose leaf value resembles that of `dn`; at most `limit`. */
+int mirror_similar_groups(struct state *s, const char *dn, size_t limit,
+                          struct string_list *ret, struct error *e);

@@ -1,0 +1,86 @@
+/*
+ * What was decided about each person last: the wanted user or why there is none, and in which
+ * bucket of the run's ledger the person ended. People outlive their entry until nothing is left
+ * to do for them.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+struct state;
+struct string_list;
+
+enum person_verdict { /* stored: never renumber; 1..3 as enum verdict_kind */
+    PERSON_UNKNOWN = 0,
+    PERSON_USER = 1,
+    PERSON_SKIP = 2,
+    PERSON_INVALID = 3,
+    PERSON_GONE = 4,
+};
+enum person_bucket { /* stored: never renumber. The ledger: seen = the sum of all the others */
+    BUCKET_PENDING = 0, /* an operation of this run is not over */
+    BUCKET_CREATED = 1,
+    BUCKET_ADOPTED = 2,
+    BUCKET_UPDATED = 3, /* also renamed, disabled, enabled, deleted: see leaving */
+    BUCKET_UNCHANGED = 4,
+    BUCKET_LEAVING = 5, /* in grace, disabled or deleted */
+    BUCKET_SKIPPED = 6,
+    BUCKET_HELD = 7,   /* held or parked */
+    BUCKET_FAILED = 8, /* our own failure: the state could not be written … */
+};
+#define BUCKET_N 9
+const char *person_bucket_name(enum person_bucket b);
+
+struct person {
+    char *entry_id;
+    char *dn;
+    enum person_verdict verdict;
+    char *wanted;    /* user_to_json with sources; NULL unless USER */
+    char *login_key; /* text_fold of the wanted login; NULL unless USER */
+    char *code, *sentence;
+    uint64_t recheck_usec; /* 0: never */
+    enum person_bucket bucket;
+    char *bucket_code; /* the reason within skipped, held, failed */
+    uint64_t run;
+    bool dirty;
+};
+void person_done(struct person *p);
+
+int person_load(struct state *s, const char *entry_id, struct person *ret,
+                struct error *e); /* or STATE_NONE */
+int person_store(struct state *s, const struct person *p,
+                 struct error *e); /* clears dirty as p->dirty says */
+int person_forget(struct state *s, const char *entry_id, struct error *e);
+/* Other people (not gone) who want the same login. */
+int person_sharing_login(struct state *s, const char *login_key, const char *entry_id,
+                         struct string_list *ret_ids, struct error *e);
+
+int person_mark_dirty(struct state *s, const char *entry_id, struct error *e);
+int person_mark_all_dirty(struct state *s, struct error *e);
+/* Those whose recheck time has come become dirty; *ret_next: the next such time, 0: none. */
+int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, struct error *e);
+/* Those who are held or parked with this reason code become dirty. */
+int person_mark_reason_dirty(struct state *s, const char *bucket_code, struct error *e);
+int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids,
+                      struct error *e);
+size_t person_count_dirty(struct state *s);
+
+int person_set_bucket(struct state *s, const char *entry_id, uint64_t run,
+                      enum person_bucket bucket, const char *code, struct error *e);
+/* fn for each (bucket, code, count) of a run; run 0: of everybody's last. */
+int person_ledger(struct state *s, uint64_t run,
+                  void (*fn)(enum person_bucket b, const char *code, size_t n, void *userdata),
+                  void *userdata, struct error *e);
+/* Every person, in order of DN; stops when fn returns non-zero, which is returned. */
+int person_each(struct state *s, int (*fn)(const struct person *p, void *userdata),
+                void *userdata, struct error *e);
+
+/* Runs. */
+int run_begin(struct state *s, const char *trigger, uint64_t now_usec, uint64_t *ret_run,
+              struct error *e);
+int run_end(struct state *s, uint64_t run, uint64_t now_usec, const char *totals_json,
+            struct error *e);
+int run_last(struct state *s, uint64_t *ret_run, uint64_t *ret_started, uint64_t *ret_ended,
+             char **ret_totals, struct error *e); /* the last ended run, or STATE_NONE */

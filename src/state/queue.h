@@ -1,0 +1,70 @@
+/*
+ * The queue: operations that are due, parked, held or started. What is done leaves it; the
+ * audit keeps it.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/operation.h"
+
+struct error;
+struct state;
+
+/* Inserts (number 0: gets one) or updates. */
+int queue_store(struct state *s, struct operation *o, struct error *e);
+int queue_remove(struct state *s, int64_t number, struct error *e);
+int queue_load(struct state *s, int64_t number, struct operation **ret,
+               struct error *e); /* or STATE_NONE */
+int queue_of_person(struct state *s, const char *entry_id, struct operation_list *ret,
+                    struct error *e);
+/* READY, due at now, oldest first, at most limit, and no other operation of the same person
+ * STARTED; one for each person; renames before updates. */
+int queue_next(struct state *s, uint64_t now_usec, size_t limit, struct operation_list *ret,
+               struct error *e);
+/* When the next READY or HELD operation becomes due; 0: none. */
+int queue_next_time(struct state *s, uint64_t *ret_usec, struct error *e);
+int queue_started(struct state *s, struct operation_list *ret,
+                  struct error *e); /* after a crash */
+/* In order of (kind, dn, number); stops when fn returns non-zero, which is returned. state 0:
+ * all. */
+int queue_each(struct state *s, enum operation_state state,
+               int (*fn)(const struct operation *o, void *userdata), void *userdata,
+               struct error *e);
+/* HELD with this cause, or this reason when cause is NULL (both NULL: all), become READY at
+ * now. */
+int queue_release(struct state *s, const char *cause, const char *reason, uint64_t now_usec,
+                  size_t *ret_n, struct error *e);
+/* HELD whose not_before has come become READY. */
+int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e);
+struct queue_counts {
+    size_t n[OPERATION_N_KINDS][5]; /* [kind][state] */
+};
+int queue_counts(struct state *s, struct queue_counts *ret, struct error *e);
+/* Holds by cause: fn(cause, reason, one sentence, oldest since, number of people). */
+int queue_holds(struct state *s,
+                int (*fn)(const char *cause, const char *reason, const char *sentence,
+                          enum operation_state state, uint64_t since_usec, uint64_t next_usec,
+                          size_t n_people, void *userdata),
+                void *userdata, struct error *e);
+
+/* What budgets count: operations of a budget kind that were carried out without approval since
+ * a time. */
+int budget_note(struct state *s, unsigned budget, uint64_t now_usec, struct error *e);
+int budget_spent(struct state *s, unsigned budget, uint64_t since_usec, size_t *ret,
+                 struct error *e);
+
+/* Alarms: at most one notification for a cause, and one when it is over. */
+struct alarm {
+    char *cause, *code, *sentence;
+    uint64_t since_usec, notified_usec; /* notified 0: not yet */
+};
+void alarm_done(struct alarm *a);
+int alarm_raise(struct state *s, const char *cause, const char *code, const char *sentence,
+                uint64_t now_usec, bool *ret_new, struct error *e);
+int alarm_notified(struct state *s, const char *cause, uint64_t now_usec, struct error *e);
+int alarm_clear(struct state *s, const char *cause, struct alarm *ret,
+                struct error *e); /* or STATE_NONE */
+int alarm_each(struct state *s, int (*fn)(const struct alarm *a, void *userdata),
+               void *userdata, struct error *e);

@@ -1,0 +1,51 @@
+/*
+ * The state file: one SQLite database, WAL, synchronous=FULL, mode 0600, one instance by a lock
+ * file. No password and no token is in it. sqlite3(1) reads it.
+ *
+ * One transaction at a time; every function that writes needs an open one (asserted). A failed
+ * commit is rolled back and reported; the caller stops the executor and stays up.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct error;
+struct state;
+
+/* Positive answers of this module. */
+#define STATE_NONE 1 /* no such row */
+#define STATE_LOCKED                                                                           \
+    2 /* state_open: another instance holds the lock (the sentence names its pid) */
+#define STATE_DAMAGED                                                                          \
+    3 /* state_open: not a database, damaged, or of a newer rosterd: nothing was changed */
+
+/* Creates it when it is missing (*ret_created). Checks application_id, user_version,
+ * quick_check; applies migrations (append-only). Migrations and pragmas: see migrate.c. Never
+ * writes into a damaged file. */
+int state_open(struct state **ret, const char *path, bool *ret_created, struct error *e);
+/* Read-only view beside a running daemon (no lock); for --dry-run a copy in memory of the file.
+ */
+int state_open_copy(struct state **ret, const char *path, struct error *e);
+struct state *state_close(struct state *s); /* checkpoints; accepts NULL */
+
+int state_begin(struct state *s, struct error *e); /* BEGIN IMMEDIATE */
+int state_commit(struct state *s, struct error *e);
+void state_rollback(struct state *s);
+bool state_in_transaction(const struct state *s);
+/* Checkpoints the WAL from a small thread's own connection when it has grown; called after
+ * commits. */
+void state_checkpoint_soon(struct state *s);
+
+/* Small facts by name: "first-contact", "paused", "fingerprint", "schema" … */
+int state_meta_get(struct state *s, const char *name, char **ret,
+                   struct error *e); /* or STATE_NONE */
+int state_meta_set(struct state *s, const char *name, const char *value,
+                   struct error *e); /* NULL: removes */
+int64_t state_meta_number(struct state *s, const char *name, int64_t otherwise);
+
+static inline void state_closep(struct state **s)
+{
+    if (*s)
+        state_close(*s);
+}

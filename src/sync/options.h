@@ -1,0 +1,71 @@
+/* How rosterd treats people over time; `config` fills it, the engine copies what it keeps. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/operation.h"
+
+/* A budget: the larger of percent of linked users and floor, but never more than count (0: no
+ * count). */
+enum budget_kind { /* stored: never renumber */
+    BUDGET_CREATE = 1,
+    BUDGET_UPDATE = 2, /* profile, skills, roles that are not privileged */
+    BUDGET_TEAM = 3,
+    BUDGET_PRIVILEGED = 4, /* gives a role listed in privileged_roles */
+    BUDGET_DISABLE = 5,
+    BUDGET_DELETE = 6,
+    BUDGET_RENAME = 7,
+};
+#define BUDGET_N_KINDS 8
+const char *
+budget_kind_name(enum budget_kind b); /* "create", "update", "team", "privileged", … */
+
+struct budget {
+    bool unlimited;
+    double percent;
+    size_t count; /* 0: none */
+    size_t floor;
+};
+
+enum on_rename {
+    ON_RENAME_RENAME = 0,
+    ON_RENAME_HOLD = 1
+};
+enum on_drift {
+    DRIFT_REPORT = 0,
+    DRIFT_REPAIR = 1
+};
+enum initial_password {
+    INITIAL_PASSWORD_NONE = 0,
+    INITIAL_PASSWORD_GENERATE = 1
+};
+
+struct sync_options {
+    /* [lifecycle] */
+    uint64_t leave_grace_usec;  /* 0: at once */
+    uint64_t delete_after_usec; /* after the disable; 0: never */
+    enum on_rename on_rename;
+    uint64_t logged_in_wait_usec;  /* the longest that a shift postpones a disable */
+    uint64_t verify_interval_usec; /* 0: no sweep */
+    enum on_drift on_drift;
+    /* [guard] */
+    struct budget budgets[BUDGET_N_KINDS];
+    uint64_t budget_window_usec; /* what was done within it counts */
+    uint64_t approval_valid_usec;
+    char **privileged_roles;
+    size_t n_privileged_roles;
+    double attribute_vanish_percent;
+    /* [tenant] */
+    enum initial_password initial_password;
+    bool change_password;
+    size_t password_length;
+    char *password_classes;
+    char **password_command; /* argv; NULL: none. The password goes to its standard input */
+    /* [notify] */
+    char **notify_command; /* argv; NULL: none */
+    uint64_t alarm_after_usec;
+    /* retries */
+    uint64_t retry_min_usec, retry_max_usec;
+    uint64_t hold_retry_usec; /* the slow timer of holds that wait for a thing at the tenant */
+};
