@@ -149,9 +149,9 @@ char *text_fold(const char *bytes, size_t size)
         return NULL;
     if (is_ascii(mapped, n_mapped))
         return fold_ascii(mapped, n_mapped);
-    char *folded = terminate(
-        u8_casefold((const uint8_t *)mapped, n_mapped, NULL, UNINORM_NFC, NULL, &n_folded),
-        n_folded);
+    uint8_t *bytes_folded =
+        u8_casefold((const uint8_t *)mapped, n_mapped, NULL, UNINORM_NFC, NULL, &n_folded);
+    char *folded = terminate(bytes_folded, n_folded);
     if (folded)
         squeeze_blanks(folded, n_folded);
     return folded;
