@@ -2,9 +2,10 @@
  * Text as Unicode: the form in which directories compare values, case, and ASCII for logins.
  *
  * Comparison follows RFC 4518 where servers do: characters that are mapped to a blank or to
- * nothing (section 2.2), case folding, blanks (section 2.6.1). It stops at NFC where the RFC
- * says NFKC: "ﬁ" and "fi" stay two names, since a false equality of two people is worse than a
- * missed one. Languages are not taken into account: there is no Turkish i here.
+ * nothing (section 2.2), case folding, blanks (section 2.6.1). It stops at NFC
+ * where the RFC says NFKC: a full-width "Ａ" and "A" stay two names, since a false equality of
+ * two people is worse than a missed one. Languages are not taken into account: there is no
+ * Turkish i here.
  */
 #include "config.h"
 

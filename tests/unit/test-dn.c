@@ -4,14 +4,13 @@
  */
 #include "config.h"
 
-#include "unit.h"
-
 #include <errno.h>
 #include <ldap.h>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "model/dn.h"
+#include "unit.h"
 
 static const struct {
     const char *dn, *key;
@@ -177,8 +176,9 @@ static void test_escape(void **state)
 {
     (void)state;
     static const char *const values[] = {
-        "plain", "Smith, John", " lead", "trail ", " ",    "#hash", "a#b", "a+b;c<d>e\"f\\g=h",
-        "x\ny",  "*()",         "",      "  two  ", "\x7f", "J\xc3\xb6rg",
+        "plain", "Smith, John",       " lead", "trail ", " ", "#hash",
+        "a#b",   "a+b;c<d>e\"f\\g=h", "x\ny",  "*()",    "",  "  two  ",
+        "\x7f",  "J\xc3\xb6rg",
     };
     for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
         CLEANUP(freep) char *escaped = dn_escape_value(values[i], strlen(values[i]));
@@ -199,11 +199,16 @@ static void test_escape(void **state)
     assert_string_equal(binary, "a\\FF");
 }
 
-/* Where we are stricter on purpose: RFC 4512 wants two numbers in an OID, and a value that is no
- * text can be compared with nothing. libldap takes a '#' before blanks for an empty value. */
-static bool is_stricter(const struct error *e)
+/* Where we are stricter on purpose: options of an attribute ("cn;lang-de") name no entry, RFC
+ * 4512 wants two numbers in an OID, and a value that is no text can be compared with nothing.
+ * libldap takes blanks after '#' and digits for the end, whatever follows. */
+static bool is_stricter(const char *dn, const struct error *e)
 {
-    return strstr(e->message, "not UTF-8") || strstr(e->message, "of a single number") ||
+    size_t at = strtoul(strrchr(e->message, ' '), NULL, 10);
+
+    return (strstr(e->message, "'=' is missing") && dn[at - 1] == ';') ||
+           strstr(e->message, "not UTF-8") || strstr(e->message, "of a single number") ||
+           strstr(e->message, "digits after '#'") ||
            strstr(e->message, "digits are missing after '#'");
 }
 
@@ -216,7 +221,7 @@ static void compare_with_libldap(const char *dn)
     struct error e = {""};
     bool ours = dn_key(dn, &key, &e) == 0;
 
-    if (theirs && !ours && is_stricter(&e)) {
+    if (theirs && !ours && is_stricter(dn, &e)) {
         ldap_dnfree(parsed);
         return;
     }
@@ -228,7 +233,8 @@ static void compare_with_libldap(const char *dn)
     for (const char *p = key; p && *p; p++)
         n_ours += *p == '\n';
     assert_row(dn, n_theirs == n_ours);
-    if (n_theirs > 0 && !(parsed[0][0]->la_flags & LDAP_AVA_BINARY)) {
+    /* libldap takes the blank after an escaped backslash for an escaped blank. */
+    if (n_theirs > 0 && !strstr(dn, "\\\\ ") && !(parsed[0][0]->la_flags & LDAP_AVA_BINARY)) {
         const struct berval *value = &parsed[0][0]->la_value;
         CLEANUP(freep) char *leaf = dn_leaf_value(dn);
         if (value->bv_len > 0 && memchr(value->bv_val, 0, value->bv_len))
@@ -255,9 +261,10 @@ static void test_oracle_random(void **state)
 {
     (void)state;
     static const char *const pieces[] = {
-        "cn=",  "dc=", "uid=", ",",   "+",   " ",  "\\",   "\\,", "\\20", "\\2", "#",  "#04",
-        "\\23", "a",   "B",    "=",   "\"",  ";",  "<",    ">",   "ff",   "\\c3\\a9", "\xc3\xa9",
-        "2.5",  ".4",  "1",    "OID.", "\\\\", "\\ ", "cn",  "-",   "x y",
+        "cn=",  "dc=", "uid=", ",",    "+",    " ",        "\\",       "\\,",
+        "\\20", "\\2", "#",    "#04",  "\\23", "a",        "B",        "=",
+        "\"",   ";",   "<",    ">",    "ff",   "\\c3\\a9", "\xc3\xa9", "2.5",
+        ".4",   "1",   "OID.", "\\\\", "\\ ",  "cn",       "-",        "x y",
     };
     uint32_t seed = 12345;
     for (unsigned round = 0; round < 200000; round++) {

@@ -1,10 +1,12 @@
-/* What every unit test includes: cmocka insists on its headers and their order. */
+/* What every unit test includes: cmocka insists on headers before its own. */
 #pragma once
+/* clang-format off */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+/* clang-format on */
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,8 +18,6 @@
 /* A row of a table names itself when it fails. */
 #define assert_row(row, condition)                                                             \
     do {                                                                                       \
-        if (!(condition)) {                                                                    \
-            print_error("row \"%s\": %s\n", (row), #condition);                                \
-            fail();                                                                            \
-        }                                                                                      \
+        if (!(condition))                                                                      \
+            fail_msg("row \"%s\": %s", (row), #condition);                                     \
     } while (0)
