@@ -1,0 +1,320 @@
+/*
+ * Memory for passwords and tokens.
+ *
+ * Each secret has pages of its own, so that locking it, leaving it out of core dumps and wiping
+ * it touch nothing else. Locking is done when RLIMIT_MEMLOCK allows it; a daemon that refused
+ * to start for lack of it would only teach people to raise limits. Nothing here formats, logs
+ * or compares a secret.
+ */
+#include "config.h"
+
+#include "base/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+#define FILE_MAX         (64 * 1024)
+#define PASSWORD_MIN     8
+#define PASSWORD_MAX     256
+#define PATH_BUFFER_SIZE 4096
+
+struct secret {
+    size_t mapped; /* bytes of the mapping that this struct begins */
+    size_t size;
+    char text[];
+};
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+}
+
+/* A mapping with room for `size` bytes and a NUL, all zero. */
+static struct secret *map_secret(size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), mapped;
+    struct secret *s;
+
+    if (size > SIZE_MAX - sizeof(*s) - 1 - page)
+        return NULL;
+    mapped = (sizeof(*s) + size + 1 + page - 1) / page * page;
+    s = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (s == MAP_FAILED)
+        return NULL;
+    (void)mlock(s, mapped);
+    (void)madvise(s, mapped, MADV_DONTDUMP);
+    s->mapped = mapped;
+    s->size = size;
+    return s;
+}
+
+int secret_new(struct secret **ret, const void *bytes, size_t size, struct error *e)
+{
+    struct secret *s = map_secret(size);
+
+    if (!s)
+        return error_out_of_memory(e);
+    if (size > 0)
+        memcpy(s->text, bytes, size);
+    *ret = s;
+    return 0;
+}
+
+struct secret *secret_free(struct secret *s)
+{
+    if (s) {
+        size_t mapped = s->mapped;
+        explicit_bzero(s, mapped);
+        munmap(s, mapped); /* unlocks too */
+    }
+    return NULL;
+}
+
+const char *secret_text(const struct secret *s)
+{
+    return s->text;
+}
+
+size_t secret_size(const struct secret *s)
+{
+    return s->size;
+}
+
+void secret_wipe_string(char *s)
+{
+    if (s)
+        explicit_bzero(s, strlen(s));
+    free(s);
+}
+
+/* Opens $CREDENTIALS_DIRECTORY/NAME or the path. systemd keeps credentials readable for the
+ * service's user by an access list, which shows as group permissions: those are no fault. */
+static int open_file(const char *path, bool *ret_is_credential)
+{
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+    /* A FIFO must not make us wait before we can refuse it. */
+    const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+
+    *ret_is_credential = false;
+    if (directory && *directory == '/' && !strchr(path, '/')) {
+        char full[PATH_BUFFER_SIZE];
+        int n = snprintf(full, sizeof(full), "%s/%s", directory, path);
+        if (n < 0 || (size_t)n >= sizeof(full))
+            return -ENAMETOOLONG;
+        int fd = open(full, flags);
+        if (fd >= 0 || errno != ENOENT) {
+            *ret_is_credential = true;
+            return fd >= 0 ? fd : -errno;
+        }
+    }
+    if (directory && *directory == '/') {
+        size_t n = strlen(directory);
+        *ret_is_credential = strncmp(path, directory, n) == 0 && path[n] == '/';
+    }
+    int fd = open(path, flags);
+    return fd >= 0 ? fd : -errno;
+}
+
+static int check_file(int fd, const char *path, bool is_credential, struct error *e)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return error_set(e, -errno, "cannot read the secret in %s: %m", path);
+    if (!S_ISREG(st.st_mode))
+        return error_set(e, -EINVAL, "the secret in %s is refused: not a regular file", path);
+    if (!is_credential && (st.st_mode & (S_IRGRP | S_IROTH | S_IWGRP | S_IWOTH)))
+        return error_set(e, -EPERM,
+                         "the secret in %s is refused: group or others may read or write it "
+                         "(mode %04o); chmod 0600 it",
+                         path, (unsigned)st.st_mode & 07777U);
+    return 0;
+}
+
+/* Reads until the end of the file, at most `size` bytes. */
+static ssize_t read_all(int fd, char *to, size_t size)
+{
+    size_t used = 0;
+
+    while (used < size) {
+        ssize_t n = read(fd, to + used, size - used);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            break;
+        used += (size_t)n;
+    }
+    return (ssize_t)used;
+}
+
+int secret_from_file(struct secret **ret, const char *path, struct error *e)
+{
+    CLEANUP(secret_freep) struct secret *scratch = NULL;
+    CLEANUP(close_fd) int fd = -1;
+    bool is_credential;
+
+    fd = open_file(path, &is_credential);
+    if (fd < 0)
+        return error_set(e, fd, "cannot open the secret in %s: %s", path, strerror(-fd));
+    int r = check_file(fd, path, is_credential, e);
+    if (r < 0)
+        return r;
+    scratch = map_secret(FILE_MAX + 1);
+    if (!scratch)
+        return error_out_of_memory(e);
+    ssize_t n = read_all(fd, scratch->text, FILE_MAX + 1);
+    if (n < 0)
+        return error_set(e, (int)n, "cannot read the secret in %s: %s", path,
+                         strerror((int)-n));
+    if (n > FILE_MAX)
+        return error_set(e, -EFBIG, "the secret in %s is refused: over %d bytes", path,
+                         FILE_MAX);
+
+    if (n > 0 && scratch->text[n - 1] == '\n')
+        n--;
+    if (n > 0 && scratch->text[n - 1] == '\r')
+        n--;
+    if (n == 0)
+        return error_set(e, -ENODATA, "the secret in %s is refused: empty", path);
+    if (memchr(scratch->text, '\0', (size_t)n))
+        return error_set(e, -EINVAL, "the secret in %s is refused: it contains a NUL byte",
+                         path);
+    return secret_new(ret, scratch->text, (size_t)n, e);
+}
+
+/* The symbols are those that no shell, URL, JSON or XML treats specially enough to hurt the one
+ * who has to type the password once. */
+static const struct {
+    const char *name, *characters;
+} classes_known[] = {
+    {"lower", "abcdefghijklmnopqrstuvwxyz"},
+    {"upper", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"},
+    {"digit", "0123456789"},
+    {"symbol", "!#%*+-.:=?@_"},
+};
+
+/* A number below `limit` (at most 256), each equally likely. */
+static int random_below(size_t limit, size_t *ret)
+{
+    unsigned char byte;
+
+    for (;;) {
+        ssize_t n = getrandom(&byte, 1, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n != 1)
+            return n < 0 ? -errno : -EIO;
+        if (byte < 256 / limit * limit) /* else some remainders would come up more often */
+            break;
+    }
+    *ret = byte % limit;
+    explicit_bzero(&byte, 1);
+    return 0;
+}
+
+static int random_character(char *to, const char *characters)
+{
+    size_t i = 0;
+    int r = random_below(strlen(characters), &i);
+
+    if (r == 0)
+        *to = characters[i];
+    return r;
+}
+
+/* Sets a bit for each class named. */
+static int parse_classes(const char *classes, unsigned *ret)
+{
+    unsigned bits = 0;
+
+    for (const char *p = classes;; p++) {
+        p += strspn(p, " ");
+        size_t n = strcspn(p, " ,"), i;
+        for (i = 0; i < ARRAY_SIZE(classes_known); i++)
+            if (strlen(classes_known[i].name) == n && strncmp(p, classes_known[i].name, n) == 0)
+                break;
+        if (i == ARRAY_SIZE(classes_known))
+            return -EINVAL;
+        bits |= 1U << i;
+        p += n;
+        p += strspn(p, " ");
+        if (*p == '\0')
+            break;
+        if (*p != ',')
+            return -EINVAL;
+    }
+    *ret = bits;
+    return 0;
+}
+
+/* One of each class, the rest from all of them, then shuffled so that places tell nothing. */
+static int fill_password(char *text, size_t length, unsigned bits)
+{
+    char all[128] = "";
+    size_t used = 0, n_all = 0;
+    int r;
+
+    for (size_t i = 0; i < ARRAY_SIZE(classes_known); i++) {
+        if (!(bits & 1U << i))
+            continue;
+        size_t n = strlen(classes_known[i].characters);
+        memcpy(all + n_all, classes_known[i].characters, n + 1);
+        n_all += n;
+        r = random_character(&text[used++], classes_known[i].characters);
+        if (r < 0)
+            return r;
+    }
+    for (; used < length; used++) {
+        r = random_character(&text[used], all);
+        if (r < 0)
+            return r;
+    }
+    for (size_t i = length - 1; i > 0; i--) {
+        size_t j = 0;
+        r = random_below(i + 1, &j);
+        if (r < 0)
+            return r;
+        char swap = text[i];
+        text[i] = text[j];
+        text[j] = swap;
+    }
+    return 0;
+}
+
+int secret_random_password(struct secret **ret, size_t length, const char *classes,
+                           struct error *e)
+{
+    CLEANUP(secret_freep) struct secret *s = NULL;
+    unsigned bits = 0;
+
+    if (length < PASSWORD_MIN || length > PASSWORD_MAX)
+        return error_set(e, -EINVAL, "a password of %zu characters: %d to %d are possible",
+                         length, PASSWORD_MIN, PASSWORD_MAX);
+    if (parse_classes(classes, &bits) < 0)
+        return error_set(e, -EINVAL,
+                         "unknown character class in \"%s\": lower, upper, digit and symbol "
+                         "are known",
+                         classes);
+    s = map_secret(length);
+    if (!s)
+        return error_out_of_memory(e);
+    int r = fill_password(s->text, length, bits);
+    if (r < 0)
+        return error_set(e, r, "cannot get random bytes from the kernel: %s", strerror(-r));
+    *ret = TAKE(s);
+    return 0;
+}
