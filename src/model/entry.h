@@ -59,7 +59,8 @@ struct entry {
 
 struct entry *entry_new(const char *id, const char *dn, enum entry_kind kind);
 struct entry *entry_free(struct entry *e);
-/* Classifies and copies the bytes. -ENOMEM. The caller calls entry_sort() once at the end. */
+/* Classifies and copies the bytes. -ENOMEM; -EINVAL when the name is not printable ASCII. The
+ * caller calls entry_sort() once at the end; it also drops members that came twice. */
 int entry_add_value(struct entry *e, const char *attribute, const void *bytes, size_t size);
 int entry_add_member(struct entry *e, enum member_kind kind, const char *key, const char *text);
 void entry_sort(struct entry *e);

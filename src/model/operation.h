@@ -65,6 +65,8 @@ struct change {
 #define REASON_RELINK             "relink"
 #define REASON_STATE_RESTORED     "state-restored"
 #define REASON_PAUSED             "paused"
+/* A half sentence for people; the code itself when it is not one of these. */
+const char *reason_code_text(const char *code);
 
 struct operation {
     int64_t number; /* in the queue; 0 before it is stored */
@@ -101,7 +103,8 @@ struct operation_list {
     size_t n_items, capacity;
 };
 void operation_list_done(struct operation_list *l);
-int operation_list_add(struct operation_list *l, struct operation *taken);
+int operation_list_add(struct operation_list *l,
+                       struct operation *taken); /* freed when it fails: -ENOMEM */
 
 static inline void operation_freep(struct operation **o)
 {

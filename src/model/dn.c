@@ -1,0 +1,430 @@
+/*
+ * Distinguished names: a parser for RFC 4514 that keeps nothing but a position.
+ *
+ * It reads the strict form with the two liberties that every server and every person takes:
+ * blanks around separators, and "OID." before an object identifier. It refuses the old quoted
+ * form and ';' (RFC 1779), as libldap does: who writes them should be told, not guessed at. It
+ * knows no schema: all values are compared as caseIgnoreMatch does, which holds for naming
+ * attributes in practice.
+ */
+#include "config.h"
+
+#include "model/dn.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+struct pair {
+    const char *type; /* borrowed from the DN, without "OID." */
+    size_t n_type;
+    bool is_hexadecimal; /* the value was "#0402…" and stays so */
+};
+
+struct scanner {
+    const char *start, *p;
+    struct buffer value; /* of the last pair, unescaped */
+    const char *fault;   /* what is wrong at p */
+};
+
+static void scanner_done(struct scanner *s)
+{
+    buffer_done(&s->value);
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static int hexadecimal(char c)
+{
+    if (is_digit(c))
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static int fail(struct scanner *s, const char *fault)
+{
+    s->fault = fault;
+    return -EINVAL;
+}
+
+static void skip_blanks(struct scanner *s)
+{
+    while (*s->p == ' ')
+        s->p++;
+}
+
+/* numericoid = number 1*( "." number ), without leading zeros (RFC 4512 section 1.4) */
+static int scan_oid(struct scanner *s)
+{
+    unsigned n_numbers = 0;
+
+    for (;; s->p++) {
+        const char *number = s->p;
+        while (is_digit(*s->p))
+            s->p++;
+        if (s->p == number || (*number == '0' && s->p - number > 1))
+            return fail(s, "a malformed object identifier");
+        n_numbers++;
+        if (*s->p != '.')
+            break;
+    }
+    return n_numbers > 1 ? 0 : fail(s, "an object identifier of a single number");
+}
+
+/* Not strncasecmp(), whose answer depends on the locale. */
+static bool begins_with_oid(const char *p)
+{
+    return (p[0] == 'o' || p[0] == 'O') && (p[1] == 'i' || p[1] == 'I') &&
+           (p[2] == 'd' || p[2] == 'D') && p[3] == '.';
+}
+
+static int scan_type(struct scanner *s, struct pair *ret)
+{
+    int r = 0;
+
+    if (begins_with_oid(s->p))
+        s->p += 4;
+    ret->type = s->p;
+    if (is_digit(*s->p)) {
+        r = scan_oid(s);
+    } else if (is_letter(*s->p)) {
+        while (is_letter(*s->p) || is_digit(*s->p) || *s->p == '-')
+            s->p++;
+    } else {
+        return fail(s, "an attribute type is missing");
+    }
+    ret->n_type = (size_t)(s->p - ret->type);
+    skip_blanks(s);
+    if (r == 0 && *s->p != '=')
+        return fail(s, "'=' is missing after an attribute type");
+    s->p += r == 0;
+    return r;
+}
+
+/* "#" 1*hexpair: the value's BER encoding, which only the server's schema could open */
+static int scan_hexadecimal(struct scanner *s)
+{
+    buffer_add_text(&s->value, "#");
+    s->p++;
+    if (hexadecimal(s->p[0]) < 0)
+        return fail(s, "hexadecimal digits are missing after '#'");
+    while (hexadecimal(s->p[0]) >= 0) {
+        if (hexadecimal(s->p[1]) < 0)
+            return fail(s, "an odd number of hexadecimal digits");
+        for (unsigned i = 0; i < 2; i++, s->p++)
+            buffer_add(&s->value, &"0123456789abcdef"[hexadecimal(*s->p)], 1);
+    }
+    return 0;
+}
+
+/* At a backslash: a special character, or two digits for any byte. */
+static int scan_escape(struct scanner *s)
+{
+    char c = s->p[1];
+
+    if (c != '\0' && strchr(" \"#+,;<=>\\", c)) {
+        buffer_add(&s->value, &c, 1);
+        s->p += 2;
+        return 0;
+    }
+    if (hexadecimal(c) < 0 || hexadecimal(s->p[2]) < 0)
+        return fail(s, "a backslash before neither a special character nor two hexadecimal "
+                       "digits");
+    c = (char)(hexadecimal(c) * 16 + hexadecimal(s->p[2]));
+    buffer_add(&s->value, &c, 1);
+    s->p += 3;
+    return 0;
+}
+
+static int scan_string(struct scanner *s)
+{
+    size_t size = 0; /* up to the last byte that is not an unescaped blank */
+
+    while (*s->p != '\0' && *s->p != ',' && *s->p != '+') {
+        if (*s->p == '\\') {
+            int r = scan_escape(s);
+            if (r < 0)
+                return r;
+        } else if (strchr("\";<>", *s->p)) {
+            return fail(s, "one of \" ; < > without a backslash before it");
+        } else {
+            buffer_add(&s->value, s->p++, 1);
+            if (s->p[-1] == ' ')
+                continue;
+        }
+        size = s->value.size;
+    }
+    if (s->value.data) {
+        s->value.size = size;
+        s->value.data[size] = '\0';
+    }
+    return 0;
+}
+
+/* Reads one pair and the separator behind it: ',' or '+', or '\0' at the end. */
+static int scan_pair(struct scanner *s, struct pair *ret, char *ret_separator)
+{
+    buffer_clear(&s->value);
+    skip_blanks(s);
+    int r = scan_type(s, ret);
+    if (r < 0)
+        return r;
+    skip_blanks(s);
+    ret->is_hexadecimal = *s->p == '#';
+    const char *value = s->p;
+    r = ret->is_hexadecimal ? scan_hexadecimal(s) : scan_string(s);
+    if (r < 0)
+        return r;
+    skip_blanks(s);
+    if (*s->p != '\0' && *s->p != ',' && *s->p != '+')
+        return fail(s, "something other than hexadecimal digits after '#'");
+    if (s->value.failed)
+        return -ENOMEM;
+    if (!text_is_utf8(s->value.data ? s->value.data : "", s->value.size)) {
+        s->p = value;
+        return fail(s, "a value that is not UTF-8");
+    }
+    *ret_separator = *s->p;
+    if (*s->p != '\0')
+        s->p++;
+    return 0;
+}
+
+/* RFC 4519, RFC 4524 and the long names; sorted by nothing, looked at once per pair. */
+static const struct {
+    const char *alias, *name;
+} aliases[] = {
+    /* clang-format off */
+    {"2.5.4.3", "cn"},              {"commonname", "cn"},
+    {"2.5.4.4", "sn"},              {"surname", "sn"},
+    {"2.5.4.5", "serialnumber"},
+    {"2.5.4.6", "c"},               {"countryname", "c"},
+    {"2.5.4.7", "l"},               {"localityname", "l"},
+    {"2.5.4.8", "st"},              {"stateorprovincename", "st"},
+    {"2.5.4.9", "street"},          {"streetaddress", "street"},
+    {"2.5.4.10", "o"},              {"organizationname", "o"},
+    {"2.5.4.11", "ou"},             {"organizationalunitname", "ou"},
+    {"2.5.4.12", "title"},
+    {"2.5.4.13", "description"},
+    {"2.5.4.20", "telephonenumber"},
+    {"2.5.4.42", "givenname"},      {"gn", "givenname"},
+    {"2.5.4.45", "x500uniqueidentifier"},
+    {"2.5.4.46", "dnqualifier"},
+    {"0.9.2342.19200300.100.1.1", "uid"},   {"userid", "uid"},
+    {"0.9.2342.19200300.100.1.3", "mail"},  {"rfc822mailbox", "mail"},
+    {"0.9.2342.19200300.100.1.25", "dc"},   {"domaincomponent", "dc"},
+    {"1.2.840.113549.1.9.1", "email"},      {"emailaddress", "email"},
+    {"2.16.840.1.113730.3.1.3", "employeenumber"},
+    {"1.3.6.1.1.16.4", "entryuuid"},
+    /* clang-format on */
+};
+
+static void add_type(struct buffer *b, const struct pair *pair)
+{
+    size_t start = b->size;
+
+    buffer_add(b, pair->type, pair->n_type);
+    if (b->failed)
+        return;
+    for (char *p = b->data + start; *p; p++)
+        if (*p >= 'A' && *p <= 'Z')
+            *p = (char)(*p + ('a' - 'A'));
+    for (size_t i = 0; i < ARRAY_SIZE(aliases); i++)
+        if (strcmp(aliases[i].alias, b->data + start) == 0) {
+            b->size = start;
+            buffer_add_text(b, aliases[i].name);
+            return;
+        }
+}
+
+/* What would be taken for the key's own '\n', '+' or '#', and what folding would drop, is
+ * escaped before folding: two names that differ in a control character stay two names. */
+static char *fold_value(const char *bytes, size_t size)
+{
+    CLEANUP(buffer_done) struct buffer escaped = {0};
+
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        if (c < 0x20 || c == 0x7f || c == '\\' || c == '+' || c == '#')
+            buffer_format(&escaped, "\\%02x", c);
+        else
+            buffer_add(&escaped, &bytes[i], 1);
+    }
+    if (escaped.failed)
+        return NULL;
+    return text_fold(escaped.data ? escaped.data : "", escaped.size);
+}
+
+static int add_pair(struct string_list *rdn, const struct scanner *s, const struct pair *pair)
+{
+    CLEANUP(buffer_done) struct buffer b = {0};
+    CLEANUP(freep) char *folded = NULL;
+
+    add_type(&b, pair);
+    buffer_add_text(&b, "=");
+    if (pair->is_hexadecimal) {
+        buffer_add(&b, s->value.data, s->value.size);
+    } else {
+        folded = fold_value(s->value.data ? s->value.data : "", s->value.size);
+        if (!folded)
+            return -ENOMEM; /* it is UTF-8: scan_pair() has looked */
+        buffer_add_text(&b, folded);
+    }
+    return b.failed ? -ENOMEM : string_list_add_n(rdn, b.data, b.size);
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Joins the pairs of one RDN, sorted, and empties the list. */
+static int close_rdn(struct string_list *rdns, struct string_list *rdn)
+{
+    CLEANUP(buffer_done) struct buffer b = {0};
+
+    qsort(rdn->items, rdn->n_items, sizeof(*rdn->items), compare_texts);
+    for (size_t i = 0; i < rdn->n_items; i++) {
+        if (i > 0)
+            buffer_add_text(&b, "+");
+        buffer_add_text(&b, rdn->items[i]);
+    }
+    buffer_add_text(&b, "\n");
+    string_list_done(rdn);
+    return b.failed ? -ENOMEM : string_list_add_n(rdns, b.data, b.size);
+}
+
+/* The keys of the RDNs, the leaf's first. */
+static int scan_rdns(struct scanner *s, struct string_list *ret)
+{
+    CLEANUP(string_list_done) struct string_list rdn = {0};
+    char separator = ',';
+    struct pair pair;
+
+    skip_blanks(s);
+    if (*s->p == '\0')
+        return 0;
+    while (separator != '\0') {
+        int r = scan_pair(s, &pair, &separator);
+        if (r < 0)
+            return r;
+        r = add_pair(&rdn, s, &pair);
+        if (r == 0 && separator != '+')
+            r = close_rdn(ret, &rdn);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int dn_key(const char *dn, char **ret, struct error *e)
+{
+    CLEANUP(scanner_done) struct scanner s = {.start = dn, .p = dn};
+    CLEANUP(string_list_done) struct string_list rdns = {0};
+    CLEANUP(buffer_done) struct buffer key = {0};
+
+    int r = scan_rdns(&s, &rdns);
+    if (r == -ENOMEM)
+        return error_out_of_memory(e);
+    if (r < 0)
+        return error_set(e, r, "\"%.400s\" is not a distinguished name: %s at byte %zu", dn,
+                         s.fault, (size_t)(s.p - s.start) + 1);
+    for (size_t i = rdns.n_items; i > 0; i--)
+        buffer_add_text(&key, rdns.items[i - 1]);
+    char *text = buffer_take(&key);
+    if (!text)
+        return error_out_of_memory(e);
+    *ret = text;
+    return 0;
+}
+
+bool dn_is_valid(const char *dn)
+{
+    CLEANUP(scanner_done) struct scanner s = {.start = dn, .p = dn};
+    char separator = ',';
+    struct pair pair;
+
+    skip_blanks(&s);
+    if (*s.p == '\0')
+        return true;
+    while (separator != '\0')
+        if (scan_pair(&s, &pair, &separator) < 0)
+            return false;
+    return true;
+}
+
+bool dn_equal(const char *a, const char *b)
+{
+    CLEANUP(freep) char *key_a = NULL;
+    CLEANUP(freep) char *key_b = NULL;
+
+    return dn_key(a, &key_a, NULL) == 0 && dn_key(b, &key_b, NULL) == 0 &&
+           strcmp(key_a, key_b) == 0;
+}
+
+bool dn_key_is_below(const char *key, const char *ancestor_key)
+{
+    return strncmp(key, ancestor_key, strlen(ancestor_key)) == 0;
+}
+
+char *dn_leaf_value(const char *dn)
+{
+    CLEANUP(scanner_done) struct scanner s = {.start = dn, .p = dn};
+    char separator;
+    struct pair pair;
+
+    if (!dn_is_valid(dn) || scan_pair(&s, &pair, &separator) < 0)
+        return NULL;
+    if (s.value.data && memchr(s.value.data, '\0', s.value.size))
+        return NULL; /* it would be cut */
+    return buffer_take(&s.value);
+}
+
+const char *dn_parent(const char *dn)
+{
+    CLEANUP(scanner_done) struct scanner s = {.start = dn, .p = dn};
+    char separator = '+';
+    struct pair pair;
+
+    while (separator == '+')
+        if (scan_pair(&s, &pair, &separator) < 0)
+            return NULL;
+    if (separator == '\0')
+        return NULL;
+    skip_blanks(&s);
+    return s.p;
+}
+
+char *dn_escape_value(const char *value, size_t size)
+{
+    CLEANUP(buffer_done) struct buffer b = {0};
+    bool is_utf8 = text_is_utf8(value, size);
+
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)value[i];
+        bool special = c != '\0' && strchr("\"+,;<>\\", c) != NULL;
+        bool at_edge = (i == 0 && (c == ' ' || c == '#')) || (i + 1 == size && c == ' ');
+        if (c < 0x20 || c == 0x7f || (c >= 0x80 && !is_utf8))
+            buffer_format(&b, "\\%02X", c);
+        else if (special || at_edge)
+            buffer_add(&b, (char[]){'\\', (char)c}, 2);
+        else
+            buffer_add(&b, &value[i], 1);
+    }
+    return buffer_take(&b);
+}

@@ -1,0 +1,405 @@
+/*
+ * An entry as a plain value: attributes with their values sorted, members, and a canonical JSON
+ * form for the mirror. It judges bytes (text or not, too large or not) and nothing else: which
+ * attributes matter, and what a value that is no text means, is the mapping's question.
+ */
+#include "config.h"
+
+#include "model/entry.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "model/json.h"
+
+static void attribute_done(struct attribute *a)
+{
+    for (size_t i = 0; i < a->n_values; i++)
+        free(a->values[i].data);
+    free(a->values);
+    free(a->name);
+}
+
+static void attributes_free(struct attribute *attributes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        attribute_done(&attributes[i]);
+    free(attributes);
+}
+
+static void member_done(struct member *m)
+{
+    free(m->key);
+    free(m->text);
+}
+
+struct entry *entry_free(struct entry *e)
+{
+    if (!e)
+        return NULL;
+    attributes_free(e->attributes, e->n_attributes);
+    for (size_t i = 0; i < e->n_members; i++)
+        member_done(&e->members[i]);
+    free(e->members);
+    free(e->id);
+    free(e->dn);
+    free(e->login_key);
+    free(e->primary_key);
+    free(e);
+    return NULL;
+}
+
+struct entry *entry_new(const char *id, const char *dn, enum entry_kind kind)
+{
+    CLEANUP(entry_freep) struct entry *e = calloc(1, sizeof(*e));
+
+    if (!e)
+        return NULL;
+    e->kind = kind;
+    e->id = strdup(id);
+    e->dn = strdup(dn);
+    return e->id && e->dn ? TAKE(e) : NULL;
+}
+
+/* The attribute with exactly this description, added if need be. */
+static int attribute_get(struct entry *e, const char *name, struct attribute **ret)
+{
+    for (size_t i = 0; i < e->n_attributes; i++)
+        if (text_equal_ascii_case(e->attributes[i].name, name)) {
+            *ret = &e->attributes[i];
+            return 0;
+        }
+    if (memory_grow(&e->attributes, &e->attributes_capacity, e->n_attributes + 1,
+                    sizeof(*e->attributes)) < 0)
+        return -ENOMEM;
+    char *copy = strdup(name);
+    if (!copy)
+        return -ENOMEM;
+    struct attribute *a = &e->attributes[e->n_attributes++];
+    *a = (struct attribute){.name = copy};
+    *ret = a;
+    return 0;
+}
+
+/* An attribute has mostly one value, so there is no room in advance and no counter for it: the
+ * array grows when the number of values is a power of two. */
+static int add_value(struct attribute *a, const void *bytes, size_t size,
+                     enum value_state state)
+{
+    if ((a->n_values & (a->n_values - 1)) == 0) {
+        size_t capacity = a->n_values == 0 ? 1 : a->n_values * 2;
+        struct value *grown = reallocarray(a->values, capacity, sizeof(*grown));
+        if (!grown)
+            return -ENOMEM;
+        a->values = grown;
+    }
+    size_t kept = state == VALUE_TOO_LARGE ? 0 : size;
+    char *data = malloc(kept + 1);
+    if (!data)
+        return -ENOMEM;
+    if (kept > 0)
+        memcpy(data, bytes, kept);
+    data[kept] = '\0';
+    a->values[a->n_values++] = (struct value){.data = data, .size = size, .state = state};
+    return 0;
+}
+
+static enum value_state classify(const char *bytes, size_t size)
+{
+    if (size > ENTRY_VALUE_MAX)
+        return VALUE_TOO_LARGE;
+    if (!text_is_utf8(bytes, size) || text_has_control(bytes, size)) /* NUL is a control */
+        return VALUE_BINARY;
+    return VALUE_TEXT;
+}
+
+/* An attribute description (RFC 4512 section 2.5) is printable ASCII. */
+static bool is_description(const char *name)
+{
+    if (*name == '\0')
+        return false;
+    for (; *name; name++)
+        if (*name <= ' ' || *name > '~')
+            return false;
+    return true;
+}
+
+int entry_add_value(struct entry *e, const char *attribute, const void *bytes, size_t size)
+{
+    struct attribute *a = NULL;
+
+    if (!is_description(attribute))
+        return -EINVAL;
+    int r = attribute_get(e, attribute, &a);
+    if (r < 0)
+        return r;
+    return add_value(a, bytes, size, classify(bytes, size));
+}
+
+int entry_add_member(struct entry *e, enum member_kind kind, const char *key, const char *text)
+{
+    struct member m = {.kind = kind};
+
+    if (memory_grow(&e->members, &e->members_capacity, e->n_members + 1, sizeof(m)) < 0)
+        return -ENOMEM;
+    m.key = strdup(key);
+    m.text = strdup(text);
+    if (!m.key || !m.text) {
+        member_done(&m);
+        return -ENOMEM;
+    }
+    e->members[e->n_members++] = m;
+    return 0;
+}
+
+static int compare_sizes(size_t a, size_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int compare_values(const void *a, const void *b)
+{
+    const struct value *x = a, *y = b;
+
+    if (x->state == VALUE_TOO_LARGE || y->state == VALUE_TOO_LARGE)
+        return x->state == y->state ? compare_sizes(x->size, y->size)
+                                    : (int)x->state - (int)y->state;
+    int r = memcmp(x->data, y->data, x->size < y->size ? x->size : y->size);
+    return r != 0 ? r : compare_sizes(x->size, y->size);
+}
+
+static int compare_attributes(const void *a, const void *b)
+{
+    const struct attribute *x = a, *y = b;
+
+    return text_compare_ascii_case(x->name, y->name);
+}
+
+static int compare_members(const void *a, const void *b)
+{
+    const struct member *x = a, *y = b;
+
+    if (x->kind != y->kind)
+        return (int)x->kind - (int)y->kind;
+    int r = strcmp(x->key, y->key);
+    return r != 0 ? r : strcmp(x->text, y->text);
+}
+
+/* A member that came twice, in two spellings or because ranges overlapped, is one member. */
+static void drop_double_members(struct entry *e)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < e->n_members; i++) {
+        struct member *m = &e->members[i];
+        if (kept > 0 && e->members[kept - 1].kind == m->kind &&
+            strcmp(e->members[kept - 1].key, m->key) == 0)
+            member_done(m);
+        else
+            e->members[kept++] = *m;
+    }
+    e->n_members = kept;
+}
+
+void entry_sort(struct entry *e)
+{
+    for (size_t i = 0; i < e->n_attributes; i++)
+        if (e->attributes[i].n_values > 1)
+            qsort(e->attributes[i].values, e->attributes[i].n_values, sizeof(struct value),
+                  compare_values);
+    if (e->n_attributes > 1)
+        qsort(e->attributes, e->n_attributes, sizeof(*e->attributes), compare_attributes);
+    if (e->n_members > 1)
+        qsort(e->members, e->n_members, sizeof(*e->members), compare_members);
+    drop_double_members(e);
+}
+
+/* name is "cn", description "cn;lang-de" */
+static bool is_option_form(const char *description, const char *name)
+{
+    const char *semicolon = strchr(description, ';');
+
+    if (!semicolon || (size_t)(semicolon - description) != strlen(name))
+        return false;
+    for (; *name; name++, description++) {
+        char a[2] = {*name, '\0'}, b[2] = {*description, '\0'};
+        if (!text_equal_ascii_case(a, b))
+            return false;
+    }
+    return true;
+}
+
+const struct attribute *entry_attribute(const struct entry *e, const char *name)
+{
+    const struct attribute *first = NULL;
+
+    for (size_t i = 0; i < e->n_attributes; i++) {
+        const struct attribute *a = &e->attributes[i];
+        if (text_equal_ascii_case(a->name, name))
+            return a;
+        if (is_option_form(a->name, name) &&
+            (!first || text_compare_ascii_case(a->name, first->name) < 0))
+            first = a;
+    }
+    return first;
+}
+
+const char *entry_text(const struct entry *e, const char *name)
+{
+    const struct attribute *a = entry_attribute(e, name);
+
+    for (size_t i = 0; a && i < a->n_values; i++)
+        if (a->values[i].state == VALUE_TEXT)
+            return a->values[i].data;
+    return NULL;
+}
+
+/* Binary values as hexadecimal digits. NULL when out of memory. */
+static json_t *binary_to_json(const struct value *v)
+{
+    static const char digits[] = "0123456789abcdef";
+    CLEANUP(freep) char *text = malloc(v->size * 2 + 1);
+
+    if (!text)
+        return NULL;
+    for (size_t i = 0; i < v->size; i++) {
+        text[2 * i] = digits[(unsigned char)v->data[i] >> 4];
+        text[2 * i + 1] = digits[(unsigned char)v->data[i] & 15];
+    }
+    return json_pack("{s:s#}", "binary", text, (int)(v->size * 2));
+}
+
+static json_t *value_to_json(const struct value *v)
+{
+    switch (v->state) {
+    case VALUE_TEXT: return json_stringn(v->data, v->size);
+    case VALUE_BINARY: return binary_to_json(v);
+    case VALUE_TOO_LARGE: return json_pack("{s:I}", "too_large", (json_int_t)v->size);
+    }
+    return NULL;
+}
+
+char *entry_attributes_to_json(const struct entry *e)
+{
+    CLEANUP(json_decref_cleanup) json_t *object = json_object();
+
+    if (!object)
+        return NULL;
+    for (size_t i = 0; i < e->n_attributes; i++) {
+        const struct attribute *a = &e->attributes[i];
+        json_t *array = json_array();
+        if (json_object_set_new(object, a->name, array) < 0)
+            return NULL;
+        for (size_t j = 0; j < a->n_values; j++)
+            if (json_array_append_new(array, value_to_json(&a->values[j])) < 0)
+                return NULL;
+    }
+    return json_to_text(object);
+}
+
+static int digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int add_binary(struct attribute *a, const char *text)
+{
+    size_t size = strlen(text) / 2;
+    CLEANUP(freep) char *bytes = NULL;
+
+    if (strlen(text) % 2 != 0 || size > ENTRY_VALUE_MAX)
+        return -EINVAL;
+    bytes = malloc(size + 1);
+    if (!bytes)
+        return -ENOMEM;
+    for (size_t i = 0; i < size; i++) {
+        int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
+        if (high < 0 || low < 0)
+            return -EINVAL;
+        bytes[i] = (char)(high * 16 + low);
+    }
+    return add_value(a, bytes, size, VALUE_BINARY);
+}
+
+static int value_from_json(struct attribute *a, const json_t *j)
+{
+    const json_t *binary = json_object_get(j, "binary"); /* NULL if j is no object */
+    const json_t *too_large = json_object_get(j, "too_large");
+
+    if (json_is_string(j)) {
+        const char *text = json_string_value(j);
+        size_t size = json_string_length(j);
+        if (classify(text, size) != VALUE_TEXT)
+            return -EINVAL; /* it was not written by entry_attributes_to_json() */
+        return add_value(a, text, size, VALUE_TEXT);
+    }
+    if (json_is_string(binary))
+        return add_binary(a, json_string_value(binary));
+    if (json_is_integer(too_large) && json_integer_value(too_large) > ENTRY_VALUE_MAX)
+        return add_value(a, "", (size_t)json_integer_value(too_large), VALUE_TOO_LARGE);
+    return -EINVAL;
+}
+
+static int attribute_from_json(struct entry *e, const char *name, const json_t *array)
+{
+    struct attribute *a = NULL;
+    size_t n = e->n_attributes;
+
+    if (!is_description(name) || !json_is_array(array))
+        return -EINVAL;
+    int r = attribute_get(e, name, &a);
+    if (r < 0)
+        return r;
+    if (e->n_attributes == n)
+        return -EINVAL; /* "cn" and "CN": which of them? */
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        r = value_from_json(a, json_array_get(array, i));
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* Replaces the attributes; on failure they stay as they were. */
+int entry_attributes_from_json(struct entry *e, const char *json, struct error *err)
+{
+    CLEANUP(json_decref_cleanup) json_t *object = NULL;
+    CLEANUP(entry_freep) struct entry *read = NULL;
+    const char *name;
+    json_t *array;
+    int r = -EINVAL;
+
+    object = json_from_text(json, &r);
+    if (!object && r == -ENOMEM)
+        return error_out_of_memory(err);
+    if (!json_is_object(object))
+        return error_set(err, -EINVAL, "the stored attributes of %s are not a JSON object",
+                         e->dn);
+    read = entry_new("", "", ENTRY_PERSON);
+    if (!read)
+        return error_out_of_memory(err);
+    json_object_foreach(object, name, array)
+    {
+        r = attribute_from_json(read, name, array);
+        if (r == -ENOMEM)
+            return error_out_of_memory(err);
+        if (r < 0)
+            return error_set(err, r, "the stored attribute \"%s\" of %s cannot be read", name,
+                             e->dn);
+    }
+    entry_sort(read);
+    struct entry old = *e;
+    e->attributes = read->attributes;
+    e->n_attributes = read->n_attributes;
+    e->attributes_capacity = read->attributes_capacity;
+    read->attributes = old.attributes;
+    read->n_attributes = old.n_attributes;
+    read->attributes_capacity = old.attributes_capacity;
+    return 0;
+}

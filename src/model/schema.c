@@ -1,0 +1,388 @@
+/*
+ * The schema as the mapping needs it: which names mean one attribute, and how its values match.
+ *
+ * What the server says replaces the built-in table attribute by attribute; the rest of the
+ * table stays, since servers leave operational attributes out. One thing a server cannot say:
+ * Active Directory gives its FILETIMEs the syntax of a large integer, so they keep what the
+ * table knows. There are no object classes here and no superior types.
+ */
+#include "config.h"
+
+#include "model/schema.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "model/json.h"
+#include "model/schema-table.h"
+
+struct attribute_type {
+    char *oid; /* or NULL */
+    struct string_list names;
+    enum matching matching;
+    bool single_value;
+};
+
+/* An alias, a name or an OID, sorted without regard to case. */
+struct alias {
+    const char *text; /* borrowed from the type */
+    struct attribute_type *type;
+};
+
+struct schema {
+    struct attribute_type **types;
+    size_t n_types, types_capacity;
+    struct alias *aliases;
+    size_t n_aliases, aliases_capacity;
+    const char **canonical; /* in step with types */
+    size_t canonical_capacity;
+    bool from_server;
+};
+
+static void type_free(struct attribute_type *t)
+{
+    string_list_done(&t->names);
+    free(t->oid);
+    free(t);
+}
+
+DEFINE_CLEANUP(struct attribute_type *, type_free)
+
+struct schema *schema_free(struct schema *s)
+{
+    if (!s)
+        return NULL;
+    for (size_t i = 0; i < s->n_types; i++)
+        type_free(s->types[i]);
+    free(s->types);
+    free(s->aliases);
+    free(s->canonical);
+    free(s);
+    return NULL;
+}
+
+/* Compares the first n bytes of a description, without its options, with an alias. */
+static int compare_name(const char *description, size_t n, const char *alias)
+{
+    for (size_t i = 0; i < n; i++) {
+        char a[2] = {description[i], '\0'}, b[2] = {alias[i], '\0'};
+        int r = text_compare_ascii_case(a, b);
+        if (r != 0) /* also at the end of the alias */
+            return r;
+    }
+    return alias[n] == '\0' ? 0 : -1;
+}
+
+/* Where the description is, or belongs. */
+static size_t find_place(const struct schema *s, const char *description, bool *ret_found)
+{
+    size_t n = strcspn(description, ";"), low = 0, high = s->n_aliases;
+
+    *ret_found = false;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int r = compare_name(description, n, s->aliases[middle].text);
+        if (r == 0) {
+            *ret_found = true;
+            return middle;
+        }
+        if (r < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+static struct attribute_type *find_type(const struct schema *s, const char *description)
+{
+    bool found;
+    size_t i = find_place(s, description, &found);
+
+    return found ? s->aliases[i].type : NULL;
+}
+
+/* Room was made before. The first who has a name keeps it: a second one can only be a name that
+ * is given twice for one attribute. */
+static void insert_alias(struct schema *s, const char *text, struct attribute_type *type)
+{
+    bool found;
+    size_t i = find_place(s, text, &found);
+
+    if (found)
+        return;
+    memmove(&s->aliases[i + 1], &s->aliases[i], (s->n_aliases - i) * sizeof(*s->aliases));
+    s->aliases[i] = (struct alias){.text = text, .type = type};
+    s->n_aliases++;
+}
+
+static void remove_type(struct schema *s, struct attribute_type *type)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < s->n_aliases; i++)
+        if (s->aliases[i].type != type)
+            s->aliases[kept++] = s->aliases[i];
+    s->n_aliases = kept;
+    for (size_t i = 0; i < s->n_types; i++)
+        if (s->types[i] == type) {
+            s->n_types--;
+            memmove(&s->types[i], &s->types[i + 1], (s->n_types - i) * sizeof(s->types[0]));
+            memmove(&s->canonical[i], &s->canonical[i + 1],
+                    (s->n_types - i) * sizeof(s->canonical[0]));
+            break;
+        }
+    type_free(type);
+}
+
+static bool is_filetime(const struct attribute_type *t)
+{
+    return t && t->matching == MATCHING_FILETIME;
+}
+
+/* Everything that can fail, before anything is changed. */
+static int make_room(struct schema *s, size_t n_aliases)
+{
+    if (memory_grow(&s->types, &s->types_capacity, s->n_types + 1, sizeof(*s->types)) < 0 ||
+        memory_grow(&s->canonical, &s->canonical_capacity, s->n_types + 1,
+                    sizeof(*s->canonical)) < 0 ||
+        memory_grow(&s->aliases, &s->aliases_capacity, s->n_aliases + n_aliases,
+                    sizeof(*s->aliases)) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
+/* Takes the type; replaces all that share a name or the OID with it. */
+static int insert_type(struct schema *s, struct attribute_type *taken)
+{
+    CLEANUP(type_freep) struct attribute_type *type = taken;
+    size_t n_names = type->names.n_items;
+    struct attribute_type *old;
+
+    if (make_room(s, n_names + 1) < 0)
+        return -ENOMEM;
+    for (size_t i = 0; i <= n_names; i++) {
+        const char *text = i < n_names ? type->names.items[i] : type->oid;
+        if (!text || !(old = find_type(s, text)))
+            continue;
+        if (is_filetime(old) && type->matching == MATCHING_INTEGER)
+            type->matching = MATCHING_FILETIME;
+        remove_type(s, old);
+    }
+    s->canonical[s->n_types] = type->names.items[0];
+    s->types[s->n_types++] = type;
+    for (size_t i = 0; i < n_names; i++)
+        insert_alias(s, type->names.items[i], type);
+    if (type->oid)
+        insert_alias(s, type->oid, type);
+    type = NULL;
+    return 0;
+}
+
+static struct attribute_type *type_new(const char *oid, enum matching matching,
+                                       bool single_value)
+{
+    struct attribute_type *t = calloc(1, sizeof(*t));
+
+    if (!t)
+        return NULL;
+    t->matching = matching;
+    t->single_value = single_value;
+    if (oid && !(t->oid = strdup(oid))) {
+        type_free(t);
+        return NULL;
+    }
+    return t;
+}
+
+int schema_add(struct schema *s, const char *oid, const char *const *names, size_t n_names,
+               enum matching matching, bool single_value)
+{
+    CLEANUP(type_freep) struct attribute_type *t = NULL;
+
+    if (n_names == 0 && !oid)
+        return -EINVAL;
+    t = type_new(oid, matching, single_value);
+    if (!t)
+        return -ENOMEM;
+    for (size_t i = 0; i < n_names; i++)
+        if (string_list_add(&t->names, names[i]) < 0)
+            return -ENOMEM;
+    /* A type without a name goes by its OID (RFC 4512 section 2.5). */
+    if (n_names == 0 && string_list_add(&t->names, oid) < 0)
+        return -ENOMEM;
+    return insert_type(s, TAKE(t));
+}
+
+static int add_row(struct schema *s, const struct schema_row *row)
+{
+    CLEANUP(type_freep)
+    struct attribute_type *t = type_new(row->oid, row->matching, row->single_value);
+
+    if (!t)
+        return -ENOMEM;
+    for (const char *p = row->names; *p;) {
+        size_t n = strcspn(p, " ");
+        if (string_list_add_n(&t->names, p, n) < 0)
+            return -ENOMEM;
+        p += n;
+        p += strspn(p, " ");
+    }
+    return insert_type(s, TAKE(t));
+}
+
+struct schema *schema_new(void)
+{
+    CLEANUP(schema_freep) struct schema *s = calloc(1, sizeof(*s));
+
+    for (size_t i = 0; s && i < schema_table_size; i++)
+        if (add_row(s, &schema_table[i]) < 0)
+            return NULL;
+    return TAKE(s);
+}
+
+enum matching schema_matching(const struct schema *s, const char *attribute)
+{
+    const struct attribute_type *t = find_type(s, attribute);
+
+    return t ? t->matching : MATCHING_CASE_IGNORE;
+}
+
+const char *schema_canonical(const struct schema *s, const char *attribute)
+{
+    const struct attribute_type *t = find_type(s, attribute);
+
+    return t ? t->names.items[0] : attribute;
+}
+
+bool schema_knows(const struct schema *s, const char *attribute)
+{
+    return find_type(s, attribute) != NULL;
+}
+
+bool schema_is_from_server(const struct schema *s)
+{
+    return s->from_server;
+}
+
+void schema_set_from_server(struct schema *s)
+{
+    s->from_server = true;
+}
+
+const char *const *schema_names(const struct schema *s, size_t *ret_n)
+{
+    *ret_n = s->n_types;
+    return s->canonical;
+}
+
+enum matching schema_matching_from_rule(const char *equality, const char *syntax_oid)
+{
+    enum matching m = 0;
+
+    if (equality)
+        m = schema_matching_of_rule(equality);
+    if (m == 0 && syntax_oid)
+        m = schema_matching_of_syntax(syntax_oid);
+    return m != 0 ? m : MATCHING_CASE_IGNORE;
+}
+
+static json_t *type_to_json(const struct attribute_type *t)
+{
+    CLEANUP(json_decref_cleanup) json_t *object = json_object();
+    json_t *names = json_array();
+
+    if (json_object_set_new(object, "names", names) < 0 ||
+        json_object_set_new(object, "matching", json_integer(t->matching)) < 0 ||
+        (t->oid && json_object_set_new(object, "oid", json_string(t->oid)) < 0) ||
+        (t->single_value && json_object_set_new(object, "single", json_true()) < 0))
+        return NULL;
+    for (size_t i = 0; i < t->names.n_items; i++)
+        if (json_array_append_new(names, json_string(t->names.items[i])) < 0)
+            return NULL;
+    return TAKE(object);
+}
+
+static int compare_types(const void *a, const void *b)
+{
+    const struct attribute_type *x = *(struct attribute_type *const *)a;
+    const struct attribute_type *y = *(struct attribute_type *const *)b;
+
+    return text_compare_ascii_case(x->names.items[0], y->names.items[0]);
+}
+
+/* Sorted by name, so that the order of a server's answer does not show. */
+char *schema_to_json(const struct schema *s)
+{
+    CLEANUP(json_decref_cleanup) json_t *object = json_object();
+    CLEANUP(freep) char *copy = malloc((s->n_types + 1) * sizeof(s->types[0]));
+    struct attribute_type **sorted = (void *)copy;
+    json_t *types = json_array();
+
+    if (json_object_set_new(object, "attributes", types) < 0 ||
+        json_object_set_new(object, "from_server", json_boolean(s->from_server)) < 0 || !sorted)
+        return NULL;
+    if (s->n_types > 0) {
+        memcpy(sorted, s->types, s->n_types * sizeof(s->types[0]));
+        qsort(sorted, s->n_types, sizeof(sorted[0]), compare_types);
+    }
+    for (size_t i = 0; i < s->n_types; i++)
+        if (json_array_append_new(types, type_to_json(sorted[i])) < 0)
+            return NULL;
+    return json_to_text(object);
+}
+
+static int type_from_json(struct schema *s, const json_t *object)
+{
+    CLEANUP(type_freep) struct attribute_type *t = NULL;
+    const json_t *names = json_object_get(object, "names");
+    const json_t *matching = json_object_get(object, "matching");
+    const char *oid;
+
+    if (!json_is_object(object) || !json_is_array(names) || json_array_size(names) == 0 ||
+        !json_is_integer(matching) || json_integer_value(matching) < MATCHING_CASE_IGNORE ||
+        json_integer_value(matching) > MATCHING_FILETIME ||
+        json_get_text(object, "oid", &oid) < 0)
+        return -EINVAL;
+    t = type_new(oid, (enum matching)json_integer_value(matching),
+                 json_is_true(json_object_get(object, "single")));
+    if (!t)
+        return -ENOMEM;
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        const char *name = json_string_value(json_array_get(names, i));
+        if (!name)
+            return -EINVAL;
+        if (string_list_add(&t->names, name) < 0)
+            return -ENOMEM;
+    }
+    return insert_type(s, TAKE(t));
+}
+
+int schema_from_json(struct schema **ret, const char *json)
+{
+    CLEANUP(json_decref_cleanup) json_t *object = NULL;
+    CLEANUP(schema_freep) struct schema *s = NULL;
+    const json_t *types, *from_server;
+    int r = -EINVAL;
+
+    object = json_from_text(json, &r);
+    if (!object)
+        return r;
+    types = json_object_get(object, "attributes");
+    from_server = json_object_get(object, "from_server");
+    if (!json_is_array(types) || !json_is_boolean(from_server))
+        return -EINVAL;
+    s = calloc(1, sizeof(*s)); /* without the built-in table: it is in the text */
+    if (!s)
+        return -ENOMEM;
+    s->from_server = json_is_true(from_server);
+    for (size_t i = 0; i < json_array_size(types); i++) {
+        r = type_from_json(s, json_array_get(types, i));
+        if (r < 0)
+            return r;
+    }
+    *ret = TAKE(s);
+    return 0;
+}
