@@ -1,0 +1,113 @@
+/*
+ * The engine: what the feed learned becomes what the tenant holds. It owns the one path of the
+ * design, from the mirror through rules, planner, guard and queue to the executor, and the
+ * audit of each step.
+ *
+ * Everything happens in turns on the loop. A turn evaluates some dirty people, applies the
+ * guard when none is left, writes the intents of the operations that may start, commits all of
+ * it together with the outcomes that came in since the last turn, and only then sends what the
+ * intents announced.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "directory/feed.h"
+#include "mapping/options.h"
+#include "sync/guard.h"
+#include "sync/options.h"
+#include "tenant/client.h"
+
+struct audit_export;
+struct engine;
+struct error;
+struct ruleset;
+struct sd_event;
+struct state;
+struct string_list;
+
+struct engine_options {
+    const struct sync_options *sync;       /* borrowed until engine_reload() or engine_free() */
+    const struct mapping_options *mapping; /* borrowed likewise */
+    const char *fingerprint;               /* of the configuration; borrowed likewise */
+    const struct tenant_ops *tenant_ops;
+    void *tenant; /* passed to the ops; NULL: no tenant is asked (a look at a plan) */
+    unsigned max_concurrent; /* operations in flight */
+    bool plan_only;          /* evaluate and guard, never execute, no audit export */
+};
+
+/* state and audit (NULL: none) are borrowed. Settles nothing yet: see engine_start(). */
+int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
+               struct audit_export *audit, const struct engine_options *options,
+               struct error *e);
+struct engine *engine_free(struct engine *n); /* cancels calls; intents without outcome are
+                                                 settled at the next start */
+
+/* Settles intents of a crash, asks the tenant for teams and (at first contact) its users, goes
+ * to work. */
+int engine_start(struct engine *n, struct error *e);
+/* Nothing new starts; `stopped` runs from the loop when what was in flight has its outcome
+ * committed. */
+void engine_stop(struct engine *n, void (*stopped)(void *userdata), void *userdata);
+
+/* The sink to hand to the directory, with the engine as userdata. */
+extern const struct feed_sink engine_sink;
+/* What the directory must read for the mapping. */
+const struct ruleset *engine_ruleset(const struct engine *n);
+
+/* A new configuration: everybody whom it can affect is looked at again. options as in
+ * engine_new(); tenant and ops stay. */
+int engine_reload(struct engine *n, const struct engine_options *options, struct error *e);
+
+/* Runs (from the loop, once for each time) when nothing is left that could be done now. */
+void engine_on_idle(struct engine *n, void (*fn)(void *userdata), void *userdata);
+bool engine_is_idle(const struct engine *n);
+/* No evaluation before the first read ended: an engine over a mirror alone (a look at a plan)
+ * says so. */
+void engine_use_mirror_as_is(struct engine *n);
+
+/* A person's words. */
+int engine_pause(struct engine *n, bool pause, unsigned uid, struct error *e);
+bool engine_is_paused(const struct engine *n);
+/* 0, or ENGINE_STALE_HASH, ENGINE_NOTHING. */
+#define ENGINE_STALE_HASH 1
+#define ENGINE_NOTHING    2
+int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret_n,
+                   uint64_t *ret_until_usec, struct error *e);
+/* cause, person: NULL for all. */
+int engine_retry(struct engine *n, const char *cause, const char *entry_id, size_t *ret_n,
+                 struct error *e);
+int engine_look_again(struct engine *n, const char *entry_id, struct error *e);
+
+/* The hash of the plan: over the parked operations when there are any, else over all. 64 digits
+ * and NUL. */
+int engine_plan_hash(struct engine *n, char ret[static 65], size_t *ret_n_parked,
+                     struct error *e);
+
+enum engine_tenant_state {
+    ENGINE_TENANT_OK = 0,
+    ENGINE_TENANT_AWAY = 1,
+    ENGINE_TENANT_REFUSED = 2,
+    ENGINE_TENANT_UNKNOWN = 3
+};
+struct engine_status {
+    enum engine_tenant_state tenant;
+    const char *tenant_error;
+    uint64_t tenant_since_usec, tenant_next_usec;
+    bool adoption_open;
+    bool paused;
+    bool state_failed;
+    const char *state_error;
+    uint64_t run; /* 0: none is under way */
+    size_t in_flight;
+    bool reading;
+    struct guard_input guard_input;
+    struct guard_verdict guard;
+};
+void engine_status(const struct engine *n, struct engine_status *ret);
+
+/* How a person would be decided now, with steps: for explain. */
+struct verdict;
+int engine_explain(struct engine *n, const char *entry_id, struct verdict *ret,
+                   struct error *e);

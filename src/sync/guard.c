@@ -1,0 +1,105 @@
+/*
+ * Budgets: counts in, "tripped" out. It parks nothing itself and knows no queue; the engine
+ * does that with what is decided here.
+ */
+#include "config.h"
+
+#include "sync/guard.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+static const char *const kind_names[BUDGET_N_KINDS] = {
+    [BUDGET_CREATE] = "create",   [BUDGET_UPDATE] = "update",
+    [BUDGET_TEAM] = "team",       [BUDGET_PRIVILEGED] = "privileged",
+    [BUDGET_DISABLE] = "disable", [BUDGET_DELETE] = "delete",
+    [BUDGET_RENAME] = "rename",
+};
+
+const char *budget_kind_name(enum budget_kind b)
+{
+    return (size_t)b < BUDGET_N_KINDS && kind_names[b] ? kind_names[b] : "unknown";
+}
+
+static bool gives_privileged_role(const struct operation *o, const struct sync_options *options)
+{
+    for (size_t i = 0; i < o->n_changes; i++) {
+        const struct change *c = &o->changes[i];
+        if (!c->to || strncmp(c->field, "role:", 5) != 0)
+            continue;
+        for (size_t j = 0; j < options->n_privileged_roles; j++)
+            if (text_equal(c->field + 5, options->privileged_roles[j]))
+                return true;
+    }
+    return false;
+}
+
+static bool changes_field(const struct operation *o, const char *field)
+{
+    for (size_t i = 0; i < o->n_changes; i++)
+        if (text_equal(o->changes[i].field, field))
+            return true;
+    return false;
+}
+
+enum budget_kind guard_budget_of(const struct operation *o, const struct sync_options *options)
+{
+    switch (o->kind) {
+    case OPERATION_CREATE:
+        return gives_privileged_role(o, options) ? BUDGET_PRIVILEGED : BUDGET_CREATE;
+    case OPERATION_PROFILE:
+        return gives_privileged_role(o, options) ? BUDGET_PRIVILEGED : BUDGET_UPDATE;
+    case OPERATION_UPDATE: return changes_field(o, "team") ? BUDGET_TEAM : BUDGET_UPDATE;
+    case OPERATION_RENAME: return BUDGET_RENAME;
+    case OPERATION_DISABLE: return BUDGET_DISABLE;
+    case OPERATION_DELETE: return BUDGET_DELETE;
+    case OPERATION_ADOPT: /* first contact has an approval of its own */
+    case OPERATION_ENABLE: return BUDGET_UPDATE;
+    }
+    return BUDGET_UPDATE;
+}
+
+size_t guard_limit(const struct budget *b, size_t n_linked)
+{
+    if (b->unlimited)
+        return SIZE_MAX;
+    size_t limit = 0;
+    bool has_percent = b->percent > 0;
+    if (has_percent)
+        limit = (size_t)floor((double)n_linked * b->percent / 100.0);
+    if (limit < b->floor)
+        limit = b->floor;
+    if (b->count && (limit > b->count || (!has_percent && !b->floor)))
+        limit = b->count;
+    return limit;
+}
+
+void guard_evaluate(const struct guard_input *in, const struct sync_options *options,
+                    struct guard_verdict *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    for (int k = 1; k < BUDGET_N_KINDS; k++) {
+        ret->limit[k] = guard_limit(&options->budgets[k], in->n_linked);
+        ret->tripped[k] = in->pending[k] > 0 && ret->limit[k] != SIZE_MAX &&
+                          in->spent[k] + in->pending[k] > ret->limit[k];
+    }
+}
+
+char *guard_sentence(enum budget_kind kind, const struct guard_input *in,
+                     const struct guard_verdict *v, const struct sync_options *options,
+                     char *buffer, size_t size)
+{
+    char window[64];
+    text_format_duration(window, sizeof window, options->budget_window_usec);
+    snprintf(
+        buffer, size,
+        "%zu operations wait under the budget \"%s\", which allows %zu for %zu linked users; "
+        "%zu were done in the last %s. Look at `rosterctl plan`, then `rosterctl approve HASH`",
+        in->pending[kind], budget_kind_name(kind), v->limit[kind], in->n_linked,
+        in->spent[kind], window);
+    return buffer;
+}

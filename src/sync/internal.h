@@ -1,0 +1,198 @@
+/*
+ * What the files of the engine share. Nothing outside src/sync includes it.
+ */
+#pragma once
+#include <systemd/sd-event.h>
+
+#include "audit/audit.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "mapping/ruleset.h"
+#include "model/operation.h"
+#include "model/schema.h"
+#include "model/user.h"
+#include "state/link.h"
+#include "state/mirror.h"
+#include "state/person.h"
+#include "state/queue.h"
+#include "state/state.h"
+#include "sync/engine.h"
+#include "sync/planner.h"
+
+enum contact {
+    CONTACT_UNKNOWN = 0, /* the tenant was not asked yet */
+    CONTACT_ASKING = 1,
+    CONTACT_LISTED = 2, /* its users are listed: people may be evaluated, nothing is written */
+    CONTACT_MAILS = 3,  /* unclaimed users are looked at for their mail */
+    CONTACT_KNOWN = 4,  /* the executor may work */
+};
+
+/* One operation in flight; see executor.c. */
+struct execution {
+    struct engine *engine;
+    struct execution *next;
+    struct operation *operation;
+    struct link link;
+    bool has_link;
+    struct user *wanted;  /* what the rules wanted when it started; NULL for a leaver */
+    struct user *known;   /* of the link; NULL without one */
+    struct user *granted; /* of the link */
+    struct user *current; /* what a GET of this execution showed */
+    struct tenant_call *call;
+    unsigned step; /* of the kind's own sequence */
+    bool settling; /* an earlier attempt's outcome is unclear: read before writing */
+    bool password_sent;
+    struct planner_input merge; /* for planner_merge_* */
+};
+
+struct engine {
+    sd_event *event;
+    sd_event_source *turn_source; /* deferred: the next turn */
+    sd_event_source *timer;       /* the next thing that becomes due */
+    sd_event_source *export_timer;
+    struct state *state;
+    struct audit_export *audit;
+    struct engine_options options;
+    struct schema *schema;
+    struct ruleset *ruleset;
+    struct bound_groups groups;
+    bool groups_dirty; /* bind again before the next evaluation */
+
+    /* intake */
+    unsigned reading; /* bit per search: a read is under way, people wait for its end */
+    bool read_ended;  /* at least one read has ended since the mirror was empty */
+    unsigned batch_search;
+    bool batch_full;
+    size_t batch_people;
+    char vanished[512]; /* attributes that vanished, comma separated with a leading and a
+                           trailing comma */
+
+    /* transaction */
+    uint64_t transaction_since_usec;
+    bool commit_wanted; /* something waits for it to be durable */
+    bool state_failed;
+    char state_error[512];
+
+    /* run */
+    uint64_t run;
+    bool plan_changed; /* the guard must look again */
+    bool all_evaluated;
+    struct guard_input guard_input;
+    struct guard_verdict guard;
+    bool paused;
+    bool idle;
+    void (*idle_fn)(void *userdata);
+    void *idle_userdata;
+    bool stopping;
+    void (*stopped_fn)(void *userdata);
+    void *stopped_userdata;
+
+    /* executor */
+    struct execution *executions;
+    size_t n_executions;
+    struct execution *committed; /* their intents wait for the commit; then they start */
+
+    /* tenant */
+    enum engine_tenant_state tenant_state;
+    char tenant_error[512];
+    uint64_t tenant_since_usec, tenant_probe_usec;
+    unsigned tenant_failures;
+    enum contact contact;
+    bool adoption_open;
+    struct tenant_call *contact_call;
+    size_t n_mail_calls;
+    struct mail_call *mail_calls;
+    bool teams_known;
+    struct string_list teams;
+    uint64_t teams_usec;
+    struct string_list missing; /* causes of references that the tenant does not know now */
+    struct sweep *sweep;
+    uint64_t sweep_usec; /* when the next one is due; 0: never */
+    uint64_t alarm_check_usec;
+    uint64_t next_recheck_usec;
+    struct notifier *notifier;
+};
+
+/* transaction.c: the one open transaction that everybody shares; engine_turn commits it. */
+int engine_write(struct engine *n, struct error *e);  /* opens it if it is not open */
+int engine_commit(struct engine *n, struct error *e); /* 0 when there was none */
+void engine_state_failed(struct engine *n,
+                         const struct error *e); /* stops the executor, says so, once */
+int engine_audit(struct engine *n, const struct audit_row *row, struct error *e);
+void engine_export_soon(struct engine *n);
+
+/* engine.c */
+void engine_wake(struct engine *n); /* a turn soon */
+int engine_begin_run(struct engine *n, const char *trigger,
+                     struct error *e); /* joins the one under way */
+void engine_arm_timer(struct engine *n);
+
+/* evaluate.c */
+int evaluate_person(struct engine *n, const char *entry_id, struct error *e);
+int evaluate_bind_groups(struct engine *n, struct error *e);
+int evaluate_build_ruleset(struct engine *n, struct error *e);
+/* Puts the person into the bucket that its operations and `done` (0: none was carried out) call
+ * for. */
+int evaluate_settle_bucket(struct engine *n, const char *entry_id, enum person_bucket done,
+                           struct error *e);
+
+/* park.c */
+int park_apply_guard(struct engine *n, struct error *e);
+int park_expire_approvals(struct engine *n, struct error *e);
+
+/* executor.c */
+int executor_pick(struct engine *n, size_t *ret_n, struct error *e); /* writes intents */
+void executor_start_committed(struct engine *n);
+void executor_settle_crash(struct engine *n, struct error *e);
+void executor_cancel_all(struct engine *n);
+bool executor_may_work(const struct engine *n);
+/* An execution ends in one of these; x is freed. */
+void execution_finish(struct execution *x, const struct tenant_answer *a,
+                      enum person_bucket bucket);
+void execution_hold(struct execution *x, const struct tenant_answer *a, const char *reason,
+                    const char *cause, const char *sentence, uint64_t wait_usec);
+void execution_drop(struct execution *x,
+                    const char *sentence); /* the operation has become pointless */
+void execution_fail(struct execution *x,
+                    const struct tenant_answer *a); /* outcome.c: every other answer */
+void execution_broken(struct execution *x, const struct error *e); /* our own failure */
+int execution_store_link(struct execution *x, struct error *e);
+int execution_set_known(struct execution *x, const struct user *known, struct error *e);
+
+/* execute-create.c, execute-update.c, execute-profile.c, execute-leave.c: the first step of
+ * each kind. */
+void execute_create(struct execution *x);
+void execute_adopt(struct execution *x);
+void execute_update(struct execution *x);
+void execute_profile(struct execution *x);
+void execute_rename(struct execution *x);
+void execute_disable(struct execution *x);
+void execute_enable(struct execution *x);
+void execute_delete(struct execution *x);
+
+/* contact.c */
+void contact_refresh(struct engine *n); /* teams; at first contact the users; also the probe */
+void contact_evaluated(
+    struct engine *n); /* everybody was evaluated: look at unclaimed users' mail */
+void contact_cancel(struct engine *n);
+void contact_tenant_failed(struct engine *n, const struct tenant_answer *a);
+void contact_tenant_fine(struct engine *n);
+bool contact_knows_missing(const struct engine *n, const char *cause);
+void contact_note_missing(struct engine *n, const char *cause);
+
+/* sweep.c */
+void sweep_start(struct engine *n);
+void sweep_cancel(struct engine *n);
+
+/* alarm.c */
+void alarm_set(struct engine *n, const char *cause, const char *code, const char *sentence);
+void alarm_over(struct engine *n, const char *cause);
+void alarm_check(
+    struct engine *n); /* holds and directory outages older than alarm_after; notifies */
+void alarm_directory(struct engine *n, bool away, const char *sentence);
+void alarm_free(struct engine *n);
+
+/* password.c */
+struct secret;
+int password_make(struct engine *n, const char *login, struct secret **ret, struct error *e);

@@ -1,0 +1,112 @@
+/*
+ * The planner: what is wanted for one person and what is known of them in, operations out.
+ * Pure: no I/O, no clock of its own, no state. The same input gives the same operations, so a
+ * plan can be shown before it runs.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/operation.h"
+#include "model/user.h"
+#include "sync/options.h"
+
+struct error;
+
+enum planner_presence {
+    PLANNER_WANTED = 1,  /* the rules give a user */
+    PLANNER_SKIPPED = 2, /* in the directory, but no user */
+    PLANNER_INVALID =
+        3, /* would be a user, but a value cannot be used: never taken for absent */
+    PLANNER_GONE =
+        4, /* no longer in the directory, as proven by a whole read or said by the server */
+};
+
+enum planner_link_status {
+    PLANNER_UNLINKED = 0,
+    PLANNER_ACTIVE = 1,
+    PLANNER_DISABLED = 2,
+    PLANNER_DELETED = 3
+};
+
+/* Who else has a claim on the wanted login. */
+enum planner_claim {
+    PLANNER_LOGIN_FREE = 0,
+    PLANNER_LOGIN_SHARED = 1, /* another person wants it too: neither gets it */
+    PLANNER_LOGIN_LINKED =
+        2, /* another person's account has it, and that person is still here */
+    PLANNER_LOGIN_LEFT_SAME =
+        3, /* it belonged to an entry that is gone, with this mail or name: T32 */
+    PLANNER_LOGIN_LEFT_OTHER = 4, /* … and with neither: another person of that login, T33 */
+    PLANNER_LOGIN_AT_TENANT = 5,  /* exists at the tenant and no link claims it */
+    PLANNER_MAIL_AT_TENANT =
+        6, /* an unclaimed user at the tenant has this mail under another login */
+};
+
+struct planner_input {
+    const char *entry_id, *dn;
+    enum planner_presence presence;
+    const char *code, *sentence; /* why skipped, invalid or gone */
+    const struct user *wanted;   /* PLANNER_WANTED */
+    const char
+        *group_missing; /* DN of a rule's group that is missing: losses are in doubt; or NULL */
+    const char *vanished_attribute; /* an attribute that vanished from too many at once, here
+                                       too; or NULL */
+
+    enum planner_link_status link;
+    const char *login;        /* of the link */
+    const struct user *known; /* of the link */
+    const struct user
+        *granted; /* roles and skills that rosterd gave; only those lists are used */
+    bool disabled_by_us;
+    uint64_t leaving_usec;  /* since when; 0: not leaving */
+    uint64_t disabled_usec; /* when we disabled */
+
+    enum planner_claim claim;
+    const char *claim_sentence; /* names the other person or login */
+    bool adoption_open;         /* first contact is not approved yet */
+
+    /* May rosterd take this role or skill away? True when a rule names it. */
+    bool (*names_role)(const char *role, void *userdata);
+    bool (*names_skill)(const char *skill, void *userdata);
+    void *userdata;
+
+    const struct sync_options *options;
+    uint64_t now_usec;
+};
+
+enum planner_bucket { /* where the person stands if no operation is carried out */
+    PLANNER_BUCKET_UNCHANGED = 1,
+    PLANNER_BUCKET_PENDING = 2, /* an operation is due */
+    PLANNER_BUCKET_LEAVING = 3,
+    PLANNER_BUCKET_SKIPPED = 4,
+    PLANNER_BUCKET_HELD = 5,
+    PLANNER_BUCKET_FORGET =
+        6, /* gone, and nothing is left to do: person and tombstone can be forgotten */
+};
+
+struct planner_result {
+    struct operation_list operations;
+    enum planner_bucket bucket;
+    const char *code;      /* SKIPPED, HELD: borrowed from the input or a literal */
+    uint64_t leaving_usec; /* to be kept in the link: 0 when the person is not leaving */
+    bool started_leaving, returned;
+};
+void planner_result_done(struct planner_result *r);
+
+/* 0 or -ENOMEM. *ret is written only on success. */
+int planner_plan(const struct planner_input *in, struct planner_result *ret, struct error *e);
+
+/* Of `changes`, does any take something away (team, role, skill, level)? */
+bool planner_takes_away(const struct operation *o);
+/* Have the two users the same mail, or the same first and last name? What links an existing
+ * account. */
+bool planner_same_person(const struct user *a, const struct user *b);
+
+/* The whole sets to send: what the tenant has, minus what rosterd may take away and no longer
+ * wants, plus what is wanted. Only roles (or skills) of ret are filled. -ENOMEM. */
+int planner_merge_roles(const struct planner_input *in, const struct user *current,
+                        struct user *ret);
+int planner_merge_skills(const struct planner_input *in, const struct user *current,
+                         struct user *ret);
