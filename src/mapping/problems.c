@@ -1,0 +1,39 @@
+/*
+ * Configuration problems on their way to the caller: puts the place to the sentence. It keeps
+ * nothing but whether there was an error.
+ */
+#include "config.h"
+
+#include "mapping/problems.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "mapping/options.h"
+
+void problems_add(struct problems *p, enum problem_severity severity,
+                  const struct mapping_text *where, unsigned column, const char *format, ...)
+{
+    char raw[sizeof(((struct error *)NULL)->message)];
+    struct error e = {0};
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(raw, sizeof(raw), format, arguments);
+    va_end(arguments);
+    error_set(&e, 0, "%s", raw); /* makes hostile bytes printable */
+    if (severity == PROBLEM_ERROR)
+        p->failed = true;
+    if (p->report)
+        p->report(severity, where && where->file ? where->file : "", where ? where->line : 0,
+                  column, e.message, p->userdata);
+}
+
+unsigned problems_column(const char *text, size_t offset)
+{
+    unsigned column = 1;
+    for (size_t i = 0; i < offset && text[i]; i++)
+        if (((unsigned char)text[i] & 0xC0) != 0x80)
+            column++;
+    return column;
+}

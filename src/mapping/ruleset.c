@@ -1,0 +1,339 @@
+/*
+ * From the configured texts to a set of rules that can be evaluated: every part is checked and
+ * every mistake reported before the answer is no. What the rules say of a person is the matter
+ * of evaluate.c.
+ */
+#include "config.h"
+
+#include "mapping/ruleset.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "mapping/problems.h"
+#include "mapping/ruleset-tree.h"
+#include "model/schema.h"
+
+/* Part of the fingerprint: to be raised when the same texts come to mean something else. */
+#define MEANING "rosterd mapping 1"
+
+struct builder {
+    struct ruleset *rs;
+    const struct mapping_options *options;
+    struct problems problems;
+};
+
+static int add_once(struct string_list *l, const char *text)
+{
+    return string_list_contains(l, text) ? 0 : string_list_add(l, text);
+}
+
+/* Attribute names once each, whatever their case. */
+static int add_attribute(struct string_list *l, const char *name)
+{
+    for (size_t i = 0; i < l->n_items; i++)
+        if (text_equal_ascii_case(l->items[i], name))
+            return 0;
+    return string_list_add(l, name);
+}
+
+static int build_condition(struct builder *b, const struct mapping_text *t, const char *name,
+                           struct ruleset_condition *ret)
+{
+    int r = rule_parse_filter(t, b->rs->schema, &b->problems, &ret->filter);
+    if (r == 0)
+        r = source_set(&ret->source, name, t->file, t->line);
+    return r == 0 && ret->filter ? filter_collect(ret->filter, &b->rs->attributes) : r;
+}
+
+static int build_template(struct builder *b, enum user_field f, const struct mapping_text *t)
+{
+    CLEANUP(template_freep) struct template *template = NULL;
+    struct ruleset_field *field = &b->rs->fields[f];
+    struct error e = {0};
+    char name[64];
+    size_t offset;
+    int r = template_parse(&template, t->text, &offset, &e);
+    if (r == -EINVAL) {
+        problems_add(&b->problems, PROBLEM_ERROR, t, problems_column(t->text, offset),
+                     "template '%s': %s", t->text, e.message);
+        return 0;
+    }
+    if (r == 0)
+        r = template_prepare(template, b->rs->schema, &b->problems, t);
+    if (r == 0)
+        r = template_collect(template, &b->rs->attributes);
+    snprintf(name, sizeof(name), "[user] %s", user_field_name(f));
+    if (r == 0)
+        r = source_set(&field->source, name, t->file, t->line);
+    if (r == 0)
+        field->template = TAKE(template);
+    return r;
+}
+
+static int build_fields(struct builder *b)
+{
+    for (int i = 0; i < USER_N_FIELDS; i++) {
+        enum user_field f = (enum user_field)i;
+        const struct mapping_text *t = &b->options->fields[f];
+        bool mandatory = f == USER_LOGIN || f == USER_FIRST_NAME || f == USER_LAST_NAME;
+        if (f == USER_TEAM)
+            continue; /* comes from rules */
+        if (mapping_text_is_set(t)) {
+            int r = build_template(b, f, t);
+            if (r < 0)
+                return r;
+        } else if (mandatory) {
+            problems_add(&b->problems, PROBLEM_ERROR, t->file ? t : NULL, 0,
+                         "[user] %s is not set; the tenant asks for it, and a template such as "
+                         "${%s} is expected",
+                         user_field_name(f),
+                         f == USER_LOGIN        ? "uid"
+                         : f == USER_FIRST_NAME ? "givenName"
+                                                : "sn");
+        }
+    }
+    return 0;
+}
+
+static int build_expiry(struct builder *b)
+{
+    const struct mapping_text *t = &b->options->account_expires;
+    struct ruleset *rs = b->rs;
+    int r = rule_parse_attribute(t, rs->schema, &b->problems, &rs->expires_at);
+    if (r < 0 || !rs->expires_at.written)
+        return r;
+    r = source_set(&rs->expires_source, "[user] expires_at", t->file, t->line);
+    return r < 0 ? r : add_attribute(&rs->attributes, rs->expires_at.canonical);
+}
+
+static int add_group(struct ruleset *rs, struct rule *rule)
+{
+    for (size_t i = 0; i < rs->n_groups; i++)
+        if (strcmp(rs->groups[i].key, rule->group_key) == 0) {
+            rule->group = i;
+            return 0;
+        }
+    int r =
+        memory_grow(&rs->groups, &rs->groups_capacity, rs->n_groups + 1, sizeof(*rs->groups));
+    if (r < 0)
+        return r;
+    rule->group = rs->n_groups;
+    rs->groups[rs->n_groups++] = (struct ruleset_group){
+        .dn = rule->group_dn,
+        .key = rule->group_key,
+        .rule = rule->source.rule,
+        .file = rule->group_source.file,
+        .line = rule->group_source.line,
+    };
+    return 0;
+}
+
+/* What the whole set must know of one rule. */
+static int register_rule(struct ruleset *rs, struct rule *rule)
+{
+    int r = rule->group_dn ? add_group(rs, rule) : 0;
+    if (r == 0 && rule->when)
+        r = filter_collect(rule->when, &rs->attributes);
+    if (r == 0 && rule->skills_from.written)
+        r = add_attribute(&rs->attributes, rule->skills_from.canonical);
+    if (r == 0 && rule->team)
+        r = add_once(&rs->teams, rule->team);
+    for (size_t i = 0; r == 0 && i < rule->roles.n_items; i++)
+        r = add_once(&rs->roles, rule->roles.items[i]);
+    for (size_t i = 0; r == 0 && i < rule->skills.n_items; i++)
+        r = add_once(&rs->skills, rule->skills.items[i].name);
+    return r;
+}
+
+static void check_name_is_new(struct builder *b, size_t i)
+{
+    const struct mapping_rule *rules = b->options->rules;
+    struct mapping_text section = {.file = rules[i].file, .line = rules[i].line};
+    for (size_t k = 0; k < i; k++)
+        if (text_equal(rules[k].name, rules[i].name)) {
+            problems_add(&b->problems, PROBLEM_ERROR, &section, 0,
+                         "there is a rule '%s' already, in line %u of %s; names must differ",
+                         rules[i].name, rules[k].line, rules[k].file ? rules[k].file : "");
+            return;
+        }
+}
+
+static int build_rules(struct builder *b)
+{
+    struct ruleset *rs = b->rs;
+    bool team = false;
+    rs->rules = calloc(b->options->n_rules + 1, sizeof(*rs->rules));
+    if (!rs->rules)
+        return -ENOMEM;
+    for (size_t i = 0; i < b->options->n_rules; i++) {
+        check_name_is_new(b, i);
+        struct rule *rule = &rs->rules[rs->n_rules++];
+        int r = rule_init(rule, &b->options->rules[i], rs->schema, &b->problems);
+        if (r == 0)
+            r = register_rule(rs, rule);
+        if (r < 0)
+            return r;
+        team = team || mapping_text_is_set(&b->options->rules[i].team);
+    }
+    if (!team)
+        problems_add(
+            &b->problems, PROBLEM_ERROR, NULL, 0,
+            "no rule gives a team, so nobody could be a user; a section [rule \"NAME\"] "
+            "with 'team = …' is expected");
+    return 0;
+}
+
+static void add_part(struct buffer *b, const char *key, const struct mapping_text *t)
+{
+    if (mapping_text_is_set(t))
+        buffer_format(b, "%s %zu:%s\n", key, strlen(t->text), t->text);
+}
+
+/* Lines and file names are left out: moving a rule down a line changes nobody. */
+static int build_fingerprint(struct builder *b)
+{
+    const struct mapping_options *o = b->options;
+    CLEANUP(buffer_done) struct buffer text = {0};
+    CLEANUP(freep) char *schema = schema_to_json(b->rs->schema);
+    if (!schema)
+        return -ENOMEM;
+    buffer_format(&text, "%s\nempty %d\n", MEANING, (int)o->empty);
+    add_part(&text, "scope", &o->scope_when);
+    add_part(&text, "disabled", &o->disabled_when);
+    add_part(&text, "expires", &o->account_expires);
+    for (int f = 0; f < USER_N_FIELDS; f++)
+        add_part(&text, user_field_name((enum user_field)f), &o->fields[f]);
+    for (size_t i = 0; i < o->n_rules; i++) {
+        const struct mapping_rule *rule = &o->rules[i];
+        buffer_format(&text, "rule %zu:%s\n", strlen(rule->name), rule->name);
+        add_part(&text, "group", &rule->group);
+        add_part(&text, "when", &rule->when);
+        add_part(&text, "team", &rule->team);
+        add_part(&text, "roles", &rule->roles);
+        add_part(&text, "skills", &rule->skills);
+        add_part(&text, "skills_from", &rule->skills_from);
+    }
+    buffer_add_text(&text, schema);
+    return text.failed ? -ENOMEM : digest_text(b->rs->fingerprint, text.data);
+}
+
+static int build(struct builder *b)
+{
+    const struct mapping_options *o = b->options;
+    b->rs->empty = o->empty;
+    int r = build_condition(b, &o->scope_when, "[scope] when", &b->rs->scope);
+    if (r == 0)
+        r = build_fields(b);
+    if (r == 0)
+        r = build_condition(b, &o->disabled_when, "[user] disabled_when", &b->rs->disabled);
+    if (r == 0)
+        r = build_expiry(b);
+    if (r == 0)
+        r = build_rules(b);
+    return r < 0 ? r : build_fingerprint(b);
+}
+
+static void ruleset_freep(struct ruleset **rs)
+{
+    ruleset_free(*rs);
+}
+
+int ruleset_new(struct ruleset **ret, const struct mapping_options *options,
+                const struct schema *schema, ruleset_problem_fn problem, void *userdata)
+{
+    CLEANUP(ruleset_freep) struct ruleset *rs = calloc(1, sizeof(*rs));
+    if (!rs)
+        return -ENOMEM;
+    rs->schema = schema;
+    struct builder b = {
+        .rs = rs, .options = options, .problems = {.report = problem, .userdata = userdata}};
+    int r = build(&b);
+    if (r < 0)
+        return r;
+    if (b.problems.failed)
+        return -EINVAL;
+    *ret = TAKE(rs);
+    return 0;
+}
+
+struct ruleset *ruleset_free(struct ruleset *rs)
+{
+    if (!rs)
+        return NULL;
+    filter_free(rs->scope.filter);
+    source_done(&rs->scope.source);
+    filter_free(rs->disabled.filter);
+    source_done(&rs->disabled.source);
+    for (int f = 0; f < USER_N_FIELDS; f++) {
+        template_free(rs->fields[f].template);
+        source_done(&rs->fields[f].source);
+    }
+    attribute_name_done(&rs->expires_at);
+    source_done(&rs->expires_source);
+    for (size_t i = 0; i < rs->n_rules; i++)
+        rule_done(&rs->rules[i]);
+    free(rs->rules);
+    free(rs->groups);
+    string_list_done(&rs->attributes);
+    string_list_done(&rs->teams);
+    string_list_done(&rs->roles);
+    string_list_done(&rs->skills);
+    free(rs);
+    return NULL;
+}
+
+const char *ruleset_fingerprint(const struct ruleset *rs)
+{
+    return rs->fingerprint;
+}
+
+const struct string_list *ruleset_attributes(const struct ruleset *rs)
+{
+    return &rs->attributes;
+}
+
+bool ruleset_reads_clock(const struct ruleset *rs)
+{
+    return rs->expires_at.written != NULL;
+}
+
+const struct ruleset_group *ruleset_groups(const struct ruleset *rs, size_t *ret_n)
+{
+    *ret_n = rs->n_groups;
+    return rs->groups;
+}
+
+bool ruleset_names_role(const struct ruleset *rs, const char *role)
+{
+    return string_list_contains(&rs->roles, role);
+}
+
+bool ruleset_names_skill(const struct ruleset *rs, const char *skill)
+{
+    return string_list_contains(&rs->skills, skill);
+}
+
+const struct string_list *ruleset_teams(const struct ruleset *rs)
+{
+    return &rs->teams;
+}
+
+const struct string_list *ruleset_roles(const struct ruleset *rs)
+{
+    return &rs->roles;
+}
+
+const struct string_list *ruleset_skills(const struct ruleset *rs)
+{
+    return &rs->skills;
+}
+
+bool ruleset_manages(const struct ruleset *rs, enum user_field f)
+{
+    return f == USER_TEAM ? rs->teams.n_items > 0 : rs->fields[f].template != NULL;
+}

@@ -1,0 +1,187 @@
+/*
+ * Attribute names of the configuration and of entries, brought together by the schema. Knows
+ * nothing of values.
+ */
+#include "config.h"
+
+#include "mapping/subject.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "mapping/problems.h"
+#include "model/entry.h"
+#include "model/schema.h"
+
+static bool is_alpha(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_keychar(char c)
+{
+    return is_alpha(c) || is_digit(c) || c == '-';
+}
+
+static size_t oid_size(const char *text)
+{
+    size_t n = 0;
+    if (is_alpha(text[0])) {
+        while (is_keychar(text[n]))
+            n++;
+        return n;
+    }
+    for (;;) {
+        size_t start = n;
+        while (is_digit(text[n]))
+            n++;
+        if (n == start)
+            return 0; /* an empty arc */
+        if (text[n] != '.')
+            return n;
+        n++;
+    }
+}
+
+size_t attribute_name_size(const char *text)
+{
+    size_t n = oid_size(text);
+    while (n > 0 && text[n] == ';') {
+        size_t start = ++n;
+        while (is_keychar(text[n]))
+            n++;
+        if (n == start)
+            return 0;
+    }
+    return n;
+}
+
+int attribute_name_init(struct attribute_name *n, const char *text, size_t size)
+{
+    *n = (struct attribute_name){.written = strndup(text, size)};
+    if (!n->written)
+        return -ENOMEM;
+    const char *options = strchr(n->written, ';');
+    n->canonical = strndup(n->written, options ? (size_t)(options - n->written) : size);
+    if (!n->canonical) {
+        attribute_name_done(n);
+        return -ENOMEM;
+    }
+    n->options = options ? options + 1 : NULL;
+    return 0;
+}
+
+int attribute_name_resolve(struct attribute_name *n, const struct schema *schema)
+{
+    char *canonical = strdup(schema_canonical(schema, n->canonical));
+    if (!canonical)
+        return -ENOMEM;
+    free(n->canonical);
+    n->canonical = canonical;
+    return 0;
+}
+
+void attribute_name_done(struct attribute_name *n)
+{
+    free(n->written);
+    free(n->canonical);
+    *n = (struct attribute_name){0};
+}
+
+bool attribute_name_check(const struct attribute_name *n, const struct schema *schema,
+                          struct problems *problems, const struct mapping_text *where,
+                          unsigned column)
+{
+    if (!schema_is_from_server(schema) || schema_knows(schema, n->canonical))
+        return false;
+    size_t n_names;
+    const char *const *names = schema_names(schema, &n_names);
+    const char *nearest = text_nearest(n->canonical, names, n_names);
+    if (nearest)
+        problems_add(problems, PROBLEM_WARNING, where, column,
+                     "the directory's schema has no attribute '%s'; did you mean '%s'?",
+                     n->canonical, nearest);
+    else
+        problems_add(problems, PROBLEM_WARNING, where, column,
+                     "the directory's schema has no attribute '%s'", n->canonical);
+    return true;
+}
+
+int subject_init(struct subject *s, const struct entry *entry, const struct schema *schema)
+{
+    *s = (struct subject){.entry = entry};
+    s->canonical = calloc(entry->n_attributes + 1, sizeof(*s->canonical));
+    if (!s->canonical)
+        return -ENOMEM;
+    for (size_t i = 0; i < entry->n_attributes; i++)
+        s->canonical[i] = schema_canonical(schema, entry->attributes[i].name);
+    return 0;
+}
+
+void subject_done(struct subject *s)
+{
+    free(s->canonical);
+    s->canonical = NULL;
+}
+
+static bool same_base(const char *description, const char *base)
+{
+    size_t n = strcspn(description, ";");
+    return strlen(base) == n && strncasecmp(description, base, n) == 0;
+}
+
+static bool has_option(const char *options, const char *option, size_t size)
+{
+    while (options) {
+        size_t n = strcspn(options, ";");
+        if (n == size && strncasecmp(options, option, n) == 0)
+            return true;
+        options = options[n] ? options + n + 1 : NULL;
+    }
+    return false;
+}
+
+static const char *options_of(const char *description)
+{
+    const char *semicolon = strchr(description, ';');
+    return semicolon ? semicolon + 1 : NULL;
+}
+
+bool subject_is(const struct subject *s, size_t i, const struct attribute_name *n)
+{
+    if (!same_base(s->canonical[i], n->canonical))
+        return false;
+    const char *there = options_of(s->entry->attributes[i].name);
+    for (const char *wanted = n->options; wanted;) {
+        size_t size = strcspn(wanted, ";");
+        if (!has_option(there, wanted, size))
+            return false;
+        wanted = wanted[size] ? wanted + size + 1 : NULL;
+    }
+    return true;
+}
+
+const struct attribute *subject_attribute(const struct subject *s,
+                                          const struct attribute_name *n)
+{
+    const struct attribute *with_options = NULL;
+    for (size_t i = 0; i < s->entry->n_attributes; i++) {
+        const struct attribute *a = &s->entry->attributes[i];
+        if (!subject_is(s, i, n))
+            continue;
+        const char *options = options_of(a->name);
+        if (!options || (n->options && strlen(options) == strlen(n->options)))
+            return a;
+        if (!n->options && !with_options)
+            with_options = a;
+    }
+    return with_options;
+}

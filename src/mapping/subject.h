@@ -1,0 +1,43 @@
+/*
+ * An attribute as the configuration names it, and an entry seen through the schema, so that
+ * `surname` finds `sn` and `cn` finds `cn;lang-de`.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+struct attribute;
+struct entry;
+struct problems;
+struct mapping_text;
+struct schema;
+
+struct attribute_name {
+    char *written;       /* "surname;lang-de" */
+    char *canonical;     /* "sn" */
+    const char *options; /* "lang-de", borrowed from written; NULL: none */
+};
+/* Bytes of the attribute description (RFC 4512 2.5) that `text` begins with; 0: none. */
+size_t attribute_name_size(const char *text);
+/* schema may be NULL: the canonical name is then the one written. -ENOMEM. */
+int attribute_name_init(struct attribute_name *n, const char *text, size_t size);
+int attribute_name_resolve(struct attribute_name *n, const struct schema *schema);
+void attribute_name_done(struct attribute_name *n);
+/* Warns of an attribute that the server does not know, with what may have been meant. Returns
+ * true if it is unknown. */
+bool attribute_name_check(const struct attribute_name *n, const struct schema *schema,
+                          struct problems *problems, const struct mapping_text *where,
+                          unsigned column);
+
+struct subject {
+    const struct entry *entry;
+    const char **canonical; /* for each attribute of the entry; borrowed from the schema */
+};
+int subject_init(struct subject *s, const struct entry *entry, const struct schema *schema);
+void subject_done(struct subject *s);
+/* Filters: attribute i is the named one or, by RFC 4512 2.5.2, the same with more options. */
+bool subject_is(const struct subject *s, size_t i, const struct attribute_name *n);
+/* Templates: the plain attribute, else the first with options; a name with options finds just
+ * that. NULL: absent. */
+const struct attribute *subject_attribute(const struct subject *s,
+                                          const struct attribute_name *n);
