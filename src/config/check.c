@@ -76,7 +76,7 @@ static void check_uris(struct config_context *c, struct settings *s)
         if (d->tls == DIRECTORY_TLS_STARTTLS && is_scheme(uri, "ldaps://"))
             ERROR("directory", "tls", "starttls contradicts %s, which has TLS already", uri);
         if (d->tls == DIRECTORY_TLS_NO && is_scheme(uri, "ldaps://"))
-            ERROR("directory", "tls", "no contradicts %s", uri);
+            ERROR("directory", "tls", "\"no\" contradicts %s", uri);
     }
     if (d->tls == DIRECTORY_TLS_NO && d->bind == DIRECTORY_BIND_SIMPLE)
         WARNING("directory", "tls",
@@ -326,28 +326,6 @@ static void check_privileged(struct config_context *c, struct settings *s,
     }
 }
 
-static void check_rules(struct config_context *c, struct settings *s)
-{
-    for (size_t i = 0; i < s->mapping.n_rules; i++) {
-        const struct mapping_rule *r = &s->mapping.rules[i];
-        if (r->team.text || r->roles.text || r->skills.text || r->skills_from.text)
-            continue;
-        if (problem_add(c->problems, LEVEL_ERROR, r->file, r->line, 0,
-                        "rule \"%s\" has no effect: it gives no team, roles, skills or "
-                        "skills_from",
-                        r->name) < 0)
-            c->result = -ENOMEM;
-    }
-    bool team = false;
-    for (size_t i = 0; i < s->mapping.n_rules; i++)
-        team |= s->mapping.rules[i].team.text != NULL;
-    if (!team && problem_add(c->problems, LEVEL_ERROR, c->main_file, 0, 0,
-                             s->mapping.n_rules == 0
-                                 ? "there is no [rule \"NAME\"], so nobody would be a user"
-                                 : "no rule gives a team, so nobody would be a user") < 0)
-        c->result = -ENOMEM;
-}
-
 static void check_mapping(struct config_context *c, struct settings *s)
 {
     CLEANUP(schema_freep) struct schema *schema = schema_new();
@@ -379,6 +357,5 @@ void config_check(struct config_context *c, struct settings *s)
     check_times(c, s);
     check_files(c, s);
     check_commands(c, s);
-    check_rules(c, s);
     check_mapping(c, s);
 }

@@ -216,7 +216,8 @@ static bool is_twice(struct config_context *c, const char *file, const struct co
     if (!earlier_file || strcmp(earlier_file, file) != 0)
         return false;
     complain(c, LEVEL_ERROR, file, i->line, i->key_column,
-             "'%s' was set in line %u already; once it must be", i->key, earlier_line);
+             "'%s' was set in line %u already; a key stands once in a section", i->key,
+             earlier_line);
     return true;
 }
 

@@ -128,6 +128,7 @@ static void add_sample_key(struct buffer *b, const struct config_key *key)
 {
     bool live = (key->flags & KEY_IN_SAMPLE) != 0;
 
+    buffer_add_text(b, "\n");
     add_comment(b, key->help);
     if (live)
         buffer_format(b, "%s = %s\n", key->name, key->example);
