@@ -18,6 +18,13 @@
 
 struct error;
 
+/* The text in effect of one key, in the order of the table; file NULL: the default. */
+struct settings_value {
+    char *text; /* NULL: not set */
+    char *file;
+    unsigned line;
+};
+
 struct settings {
     struct directory_options directory;
     struct tenant_options tenant;
@@ -27,6 +34,8 @@ struct settings {
     char *control_group; /* group that owns the socket; NULL: none */
     char *metrics_file;  /* NULL: none */
     int log_level;
+    char *config_file;             /* as given to settings_load() */
+    struct settings_value *values; /* one for each key of the table but those of rules */
     char *fingerprint; /* digest over the effective values of all keys, secrets by path only */
 };
 struct settings *settings_free(struct settings *s);

@@ -1,0 +1,361 @@
+/*
+ * What no key can know alone: keys that need or contradict each other, files that they name,
+ * and the mapping's own languages, checked with the built-in schema. Looks at files (does it
+ * exist, is a secret private), never at the network; what may still come true before the start
+ * (a secret that is not there yet) is a warning.
+ */
+#include "config.h"
+
+#include "config/check.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "config/keys.h"
+#include "mapping/ruleset.h"
+#include "model/dn.h"
+#include "model/schema.h"
+
+DEFINE_CLEANUP(struct ruleset *, ruleset_free)
+
+const struct settings_value *config_value_of(const struct settings *s, const char *section,
+                                             const char *name)
+{
+    const struct config_key *key = config_key_find(section, name);
+
+    return key ? &s->values[key - config_keys] : NULL;
+}
+
+void config_complain(struct config_context *c, const struct settings *s,
+                     enum problem_level level, const char *section, const char *name,
+                     const char *format, ...)
+{
+    const struct settings_value *v = config_value_of(s, section, name);
+    const char *file = v && v->file ? v->file : c->main_file;
+    unsigned line = v && v->file ? v->line : 0, column = 0;
+    char sentence[900];
+    va_list ap;
+
+    va_start(ap, format);
+    (void)vsnprintf(sentence, sizeof(sentence), format, ap);
+    va_end(ap);
+    const struct config_item *item = config_locate(c, file, line);
+    if (item)
+        config_item_place(item, 0, &line, &column);
+    if (problem_add(c->problems, level, file, line, column, "[%s] %s: %s", section, name,
+                    sentence) < 0)
+        c->result = -ENOMEM;
+}
+
+#define ERROR(section, name, ...) config_complain(c, s, LEVEL_ERROR, section, name, __VA_ARGS__)
+#define WARNING(section, name, ...)                                                            \
+    config_complain(c, s, LEVEL_WARNING, section, name, __VA_ARGS__)
+
+static bool is_scheme(const char *uri, const char *scheme)
+{
+    return strncasecmp(uri, scheme, strlen(scheme)) == 0;
+}
+
+static void check_uris(struct config_context *c, struct settings *s)
+{
+    const struct directory_options *d = &s->directory;
+
+    for (size_t i = 0; i < d->n_uris; i++) {
+        const char *uri = d->uris[i];
+        if (d->tls == DIRECTORY_TLS_LDAPS && is_scheme(uri, "ldap://"))
+            ERROR("directory", "tls", "ldaps contradicts %s", uri);
+        if (d->tls == DIRECTORY_TLS_STARTTLS && is_scheme(uri, "ldaps://"))
+            ERROR("directory", "tls", "starttls contradicts %s, which has TLS already", uri);
+        if (d->tls == DIRECTORY_TLS_NO && is_scheme(uri, "ldaps://"))
+            ERROR("directory", "tls", "\"no\" contradicts %s", uri);
+    }
+    if (d->tls == DIRECTORY_TLS_NO && d->bind == DIRECTORY_BIND_SIMPLE)
+        WARNING("directory", "tls",
+                "without encryption the password of bind_dn can be read on the wire");
+}
+
+static bool all_local(const struct directory_options *d)
+{
+    for (size_t i = 0; i < d->n_uris; i++)
+        if (!is_scheme(d->uris[i], "ldapi://"))
+            return false;
+    return d->n_uris > 0;
+}
+
+/* bind = auto, from the other keys. */
+static enum directory_bind found_bind(const struct directory_options *d)
+{
+    if (d->keytab || d->principal)
+        return DIRECTORY_BIND_GSSAPI;
+    if (d->bind_dn || d->bind_password_file)
+        return DIRECTORY_BIND_SIMPLE;
+    if (d->tls_certificate_file || all_local(d))
+        return DIRECTORY_BIND_EXTERNAL;
+    return DIRECTORY_BIND_ANONYMOUS;
+}
+
+static void check_bind(struct config_context *c, struct settings *s)
+{
+    struct directory_options *d = &s->directory;
+    const struct settings_value *v = config_value_of(s, "directory", "bind");
+    bool automatic = v && text_equal(v->text, "auto");
+
+    if (automatic)
+        d->bind = found_bind(d);
+    if (d->bind == DIRECTORY_BIND_SIMPLE && !d->bind_dn)
+        ERROR("directory", d->bind_password_file ? "bind_password_file" : "bind",
+              "a simple bind needs bind_dn");
+    if (d->bind == DIRECTORY_BIND_SIMPLE && !d->bind_password_file)
+        ERROR("directory", d->bind_dn ? "bind_dn" : "bind",
+              "a simple bind needs bind_password_file");
+    if (d->bind != DIRECTORY_BIND_SIMPLE && (d->bind_dn || d->bind_password_file))
+        WARNING("directory", d->bind_dn ? "bind_dn" : "bind_password_file",
+                "has no effect: the bind is not a simple one");
+    if (d->bind != DIRECTORY_BIND_GSSAPI && (d->keytab || d->principal))
+        WARNING("directory", d->keytab ? "keytab" : "principal",
+                "has no effect: the bind is not gssapi");
+    if (d->bind == DIRECTORY_BIND_EXTERNAL && !d->tls_certificate_file && !all_local(d))
+        ERROR("directory", "bind",
+              "external needs tls_certificate_file and tls_key_file, or ldapi://");
+    if (d->tls_certificate_file && !d->tls_key_file)
+        ERROR("directory", "tls_certificate_file", "needs tls_key_file");
+    if (d->tls_key_file && !d->tls_certificate_file)
+        ERROR("directory", "tls_key_file", "needs tls_certificate_file");
+    if (automatic && d->bind == DIRECTORY_BIND_ANONYMOUS && d->n_uris > 0)
+        WARNING("directory", "bind",
+                "no bind_dn, keytab or certificate is given, so the "
+                "directory is read anonymously; if that is meant, write "
+                "anonymous");
+}
+
+/* The server's filter selects by class only: an entry that leaves an attribute filter is not
+ * reported by every feed. */
+static void check_directory_filter(struct config_context *c, struct settings *s)
+{
+    static const char *const steady[] = {"objectClass", "objectCategory"};
+    CLEANUP(string_list_done) struct string_list names = {0};
+    struct error e;
+
+    if (!s->directory.filter || filter_attributes(s->directory.filter, &names, &e) != 0)
+        return;
+    for (size_t i = 0; i < names.n_items; i++) {
+        bool is_steady = false;
+        for (size_t k = 0; k < ARRAY_SIZE(steady); k++)
+            is_steady |= text_equal_ascii_case(names.items[i], steady[k]);
+        if (!is_steady)
+            WARNING(
+                "directory", "filter",
+                "names '%s'; not every directory reports an entry that leaves a filter when "
+                "a value changes: select by class here and say the rest in [scope] when",
+                names.items[i]);
+    }
+}
+
+static bool is_loopback(const char *url)
+{
+    const char *host = url + strlen("http://");
+
+    return strncmp(host, "127.", 4) == 0 || strncmp(host, "[::1]", 5) == 0 ||
+           (strncasecmp(host, "localhost", 9) == 0 && strchr(":/", host[9]) != NULL);
+}
+
+static void check_tenant(struct config_context *c, struct settings *s)
+{
+    struct tenant_options *t = &s->tenant;
+
+    if (t->url && is_scheme(t->url, "http://") && !t->allow_plain_http)
+        ERROR("tenant", "url", "is not https://; a plain one needs tls = no, written out");
+    if (t->url && is_scheme(t->url, "http://") && t->allow_plain_http && !is_loopback(t->url))
+        WARNING("tenant", "url", "without encryption secret and token can be read on the wire");
+    if (t->url && !t->scope) {
+        const char *host = strstr(t->url, "://") + 3;
+        t->scope = strndup(host, strcspn(host, ":/"));
+        if (!t->scope)
+            c->result = -ENOMEM;
+    }
+}
+
+static void check_password(struct config_context *c, struct settings *s)
+{
+    const struct sync_options *o = &s->sync;
+    CLEANUP(secret_freep) struct secret *trial = NULL;
+    struct error e = {""};
+
+    if (o->initial_password == INITIAL_PASSWORD_NONE && o->password_command)
+        WARNING("tenant", "password_command", "has no effect: initial_password is none");
+    if (o->initial_password == INITIAL_PASSWORD_GENERATE && !o->password_command)
+        WARNING("tenant", "initial_password",
+                "nobody learns a generated password without a password_command");
+    if (o->password_classes && o->password_length >= 8 &&
+        secret_random_password(&trial, o->password_length, o->password_classes, &e) < 0)
+        ERROR("tenant", "password_classes", "%s", e.message);
+}
+
+static void check_times(struct config_context *c, struct settings *s)
+{
+    if (s->sync.retry_min_usec > s->sync.retry_max_usec)
+        ERROR("retry", "min", "is longer than max");
+    if (s->directory.full_interval_usec > 0 &&
+        s->directory.full_interval_usec < s->directory.poll_interval_usec)
+        WARNING("directory", "full_interval", "is shorter than poll_interval");
+    if (s->sync.delete_after_usec > 0 && s->sync.delete_after_usec < 86400 * 1000000ULL)
+        WARNING("lifecycle", "delete_after",
+                "a user is deleted, with its history, less than a day after it was disabled");
+}
+
+static void check_secret(struct config_context *c, const struct settings *s,
+                         const struct config_key *key, const char *text)
+{
+    CLEANUP(buffer_done) struct buffer path = {0};
+    const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+    struct stat st;
+
+    if (text[0] != '/') {
+        if (!credentials)
+            return; /* only the service has it */
+        buffer_format(&path, "%s/%s", credentials, text);
+    } else {
+        buffer_add_text(&path, text);
+    }
+    if (path.failed) {
+        c->result = -ENOMEM;
+        return;
+    }
+    if (stat(path.data, &st) < 0)
+        WARNING(key->section, key->name, "%s cannot be looked at: %s", path.data,
+                strerror(errno));
+    else if (!S_ISREG(st.st_mode))
+        ERROR(key->section, key->name, "%s is not a file", path.data);
+    else if (text[0] == '/' && (st.st_mode & 077) != 0)
+        ERROR(key->section, key->name,
+              "%s holds a secret and has mode %04o; others than its owner may not read it: "
+              "chmod 0600",
+              path.data, (unsigned)st.st_mode & 07777);
+    else if (st.st_size == 0)
+        WARNING(key->section, key->name, "%s is empty", path.data);
+}
+
+static void check_files(struct config_context *c, struct settings *s)
+{
+    struct stat st;
+
+    for (size_t i = 0; i < config_n_keys; i++) {
+        const struct config_key *key = &config_keys[i];
+        const char *text = s->values[i].text;
+        if (!text || !*text)
+            continue;
+        if (key->flags & KEY_SECRET)
+            check_secret(c, s, key, text);
+        else if ((key->flags & KEY_FILE) && text[0] == '/' && stat(text, &st) < 0)
+            WARNING(key->section, key->name, "%s cannot be looked at: %s", text,
+                    strerror(errno));
+    }
+}
+
+static void check_commands(struct config_context *c, struct settings *s)
+{
+    const struct {
+        const char *section, *name;
+        char **words;
+    } commands[] = {{"notify", "command", s->sync.notify_command},
+                    {"tenant", "password_command", s->sync.password_command}};
+    struct stat st;
+
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+        if (commands[i].words && stat(commands[i].words[0], &st) < 0)
+            WARNING(commands[i].section, commands[i].name, "%s cannot be looked at: %s",
+                    commands[i].words[0], strerror(errno));
+}
+
+struct mapping_userdata {
+    struct config_context *c;
+    const struct settings *s;
+};
+
+/* Byte offset of the nth character (from 1). */
+static size_t character_offset(const char *text, unsigned n)
+{
+    size_t at = 0;
+
+    for (; n > 1 && text[at]; n--)
+        for (at++; ((unsigned char)text[at] & 0xc0) == 0x80; at++)
+            ;
+    return at;
+}
+
+/* The mapping counts columns inside the value; people look for them in the file. */
+static void mapping_problem(enum problem_severity severity, const char *file, unsigned line,
+                            unsigned column, const char *sentence, void *userdata)
+{
+    struct mapping_userdata *u = userdata;
+    const struct config_item *item = config_locate(u->c, file, line);
+    unsigned file_column = 0;
+
+    if (item)
+        config_item_place(item, character_offset(item->text, column), &line, &file_column);
+    if (problem_add(u->c->problems, severity == PROBLEM_ERROR ? LEVEL_ERROR : LEVEL_WARNING,
+                    file && line > 0 ? file : u->c->main_file, line, file_column, "%s",
+                    sentence) < 0)
+        u->c->result = -ENOMEM;
+}
+
+/* A privileged role that no rule gives is most likely a misspelt one. */
+static void check_privileged(struct config_context *c, struct settings *s,
+                             const struct ruleset *rules)
+{
+    const struct string_list *roles = ruleset_roles(rules);
+
+    for (size_t i = 0; i < s->sync.n_privileged_roles; i++) {
+        const char *role = s->sync.privileged_roles[i];
+        if (ruleset_names_role(rules, role))
+            continue;
+        const char *near =
+            text_nearest(role, (const char *const *)roles->items, roles->n_items);
+        if (near)
+            WARNING("guard", "privileged_roles", "no rule gives '%s'; did you mean '%s'?", role,
+                    near);
+    }
+}
+
+static void check_mapping(struct config_context *c, struct settings *s)
+{
+    CLEANUP(schema_freep) struct schema *schema = schema_new();
+    CLEANUP(ruleset_freep) struct ruleset *rules = NULL;
+    struct mapping_userdata u = {c, s};
+
+    if (!schema) {
+        c->result = -ENOMEM;
+        return;
+    }
+    int r = ruleset_new(&rules, &s->mapping, schema, mapping_problem, &u);
+    if (r == -ENOMEM)
+        c->result = -ENOMEM;
+    else if (r == 0)
+        check_privileged(c, s, rules);
+    else if (c->problems->n_errors == 0 &&
+             problem_add(c->problems, LEVEL_ERROR, c->main_file, 0, 0,
+                         "the mapping cannot be used: %s", strerror(-r)) < 0)
+        c->result = -ENOMEM;
+}
+
+void config_check(struct config_context *c, struct settings *s)
+{
+    check_bind(c, s);
+    check_uris(c, s);
+    check_directory_filter(c, s);
+    check_tenant(c, s);
+    check_password(c, s);
+    check_times(c, s);
+    check_files(c, s);
+    check_commands(c, s);
+    check_mapping(c, s);
+}

@@ -1,0 +1,27 @@
+/* Inside of config: what load and check share about places. */
+#pragma once
+#include "config/file.h"
+#include "config/settings.h"
+
+struct config_context {
+    struct problem_list *problems;
+    struct config_document **documents;
+    size_t n_documents;
+    const char *main_file;
+    int result; /* -ENOMEM */
+};
+
+/* The item that begins at a line; NULL: none. */
+const struct config_item *config_locate(const struct config_context *c, const char *file,
+                                        unsigned line);
+/* Reports about a key of the table, at the place of its value or, if it is not set, the file.
+ */
+void config_complain(struct config_context *c, const struct settings *s,
+                     enum problem_level level, const char *section, const char *name,
+                     const char *format, ...) __attribute__((format(printf, 6, 7)));
+
+/* What no key can know alone, files that keys name, and the mapping. Completes what follows
+ * from other keys (bind = auto, the tenant's scope). */
+void config_check(struct config_context *c, struct settings *s);
+const struct settings_value *config_value_of(const struct settings *s, const char *section,
+                                             const char *name);

@@ -1,0 +1,486 @@
+/*
+ * From documents to settings: each key's value in effect is found over all files, then parsed
+ * once. A key is looked up in the one table; a later file replaces what an earlier one said; an
+ * empty value takes a key back to its default. Nothing is dropped silently: what is unknown,
+ * twice, missing or malformed is a problem with its place.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "config/check.h"
+#include "config/keys.h"
+
+/* A tenant's answer is never as large as this unless something is wrong with it. */
+#define TENANT_MAX_ANSWER_BYTES (64 * 1024 * 1024)
+
+static void mapping_text_done(struct mapping_text *t)
+{
+    free(t->text);
+    free(t->file);
+}
+
+static void free_words(char **words)
+{
+    for (char **w = words; w && *w; w++)
+        free(*w);
+    free(words);
+}
+
+static void rule_done(struct mapping_rule *r)
+{
+    mapping_text_done(&r->group);
+    mapping_text_done(&r->when);
+    mapping_text_done(&r->team);
+    mapping_text_done(&r->roles);
+    mapping_text_done(&r->skills);
+    mapping_text_done(&r->skills_from);
+    free(r->name);
+    free(r->file);
+}
+
+static void mapping_options_done(struct mapping_options *m)
+{
+    mapping_text_done(&m->scope_when);
+    mapping_text_done(&m->disabled_when);
+    mapping_text_done(&m->account_expires);
+    for (size_t i = 0; i < ARRAY_SIZE(m->fields); i++)
+        mapping_text_done(&m->fields[i]);
+    for (size_t i = 0; i < m->n_rules; i++)
+        rule_done(&m->rules[i]);
+    free(m->rules);
+}
+
+static void directory_options_done(struct directory_options *d)
+{
+    free_words(d->uris);
+    free(d->tls_ca_file);
+    free(d->tls_ca_directory);
+    free(d->tls_certificate_file);
+    free(d->tls_key_file);
+    free(d->bind_dn);
+    free(d->bind_password_file);
+    free(d->keytab);
+    free(d->principal);
+    free(d->base);
+    free(d->filter);
+    free(d->group_base);
+    free(d->group_filter);
+    free(d->id_attribute);
+    free(d->login_attribute);
+}
+
+static void tenant_options_done(struct tenant_options *t)
+{
+    free(t->url);
+    free(t->client_id);
+    free(t->client_secret_file);
+    free(t->scope);
+    free(t->tls_ca_file);
+    free(t->tls_ca_directory);
+}
+
+struct settings *settings_free(struct settings *s)
+{
+    if (!s)
+        return NULL;
+    directory_options_done(&s->directory);
+    tenant_options_done(&s->tenant);
+    mapping_options_done(&s->mapping);
+    free_words(s->sync.privileged_roles);
+    free_words(s->sync.password_command);
+    free_words(s->sync.notify_command);
+    free(s->sync.password_classes);
+    free(s->state_file);
+    free(s->audit_file);
+    free(s->control_socket);
+    free(s->control_group);
+    free(s->metrics_file);
+    free(s->config_file);
+    free(s->fingerprint);
+    for (size_t i = 0; s->values && i < config_n_keys; i++) {
+        free(s->values[i].text);
+        free(s->values[i].file);
+    }
+    free(s->values);
+    free(s);
+    return NULL;
+}
+
+const struct config_item *config_locate(const struct config_context *c, const char *file,
+                                        unsigned line)
+{
+    for (size_t d = 0; file && d < c->n_documents; d++) {
+        const struct config_document *doc = c->documents[d];
+        if (strcmp(doc->file, file) != 0)
+            continue;
+        for (size_t s = 0; s < doc->n_sections; s++)
+            for (size_t i = 0; i < doc->sections[s].n_items; i++)
+                if (doc->sections[s].items[i].line == line)
+                    return &doc->sections[s].items[i];
+    }
+    return NULL;
+}
+
+__attribute__((format(printf, 6, 7))) static void
+complain(struct config_context *c, enum problem_level level, const char *file, unsigned line,
+         unsigned column, const char *format, ...)
+{
+    char sentence[1024];
+    va_list ap;
+
+    va_start(ap, format);
+    (void)vsnprintf(sentence, sizeof(sentence), format, ap);
+    va_end(ap);
+    if (problem_add(c->problems, level, file, line, column, "%s", sentence) < 0)
+        c->result = -ENOMEM;
+}
+
+/* A secret in the file itself is a mistake with a sentence of its own; its value is not shown.
+ */
+static void complain_unknown_key(struct config_context *c, const char *file,
+                                 const struct config_section *s, const struct config_item *i)
+{
+    const char *near = config_key_nearest(s->name, i->key);
+    const char *elsewhere = config_key_elsewhere(i->key);
+    char with_file[80];
+
+    (void)snprintf(with_file, sizeof(with_file), "%s_file", i->key);
+    if (config_key_find(s->name, with_file))
+        complain(c, LEVEL_ERROR, file, i->line, i->key_column,
+                 "a secret does not stand in the configuration: put it into a file of its own "
+                 "and name that by '%s'",
+                 with_file);
+    else if (near)
+        complain(c, LEVEL_ERROR, file, i->line, i->key_column,
+                 "unknown key '%s' in [%s]; did you mean '%s'?", i->key, s->name, near);
+    else if (elsewhere)
+        complain(c, LEVEL_ERROR, file, i->line, i->key_column,
+                 "unknown key '%s' in [%s]; there is one in [%s]", i->key, s->name, elsewhere);
+    else
+        complain(c, LEVEL_ERROR, file, i->line, i->key_column, "unknown key '%s' in [%s]",
+                 i->key, s->name);
+}
+
+/* false: the section is not one; said once, its keys are not looked at. */
+static bool section_is_known(struct config_context *c, const char *file,
+                             const struct config_section *s)
+{
+    bool rule = strcmp(s->name, "rule") == 0;
+
+    if (!config_is_section(s->name)) {
+        const char *near = config_section_nearest(s->name);
+        complain(c, LEVEL_ERROR, file, s->line, 2, "unknown section [%s]%s%s%s", s->name,
+                 near ? "; did you mean [" : "", near ? near : "", near ? "]?" : "");
+        return false;
+    }
+    if (rule && !s->label)
+        complain(c, LEVEL_ERROR, file, s->line, 2,
+                 "a rule has a name, as in [rule \"Support agents\"]");
+    if (!rule && s->label)
+        complain(c, LEVEL_ERROR, file, s->line, 2, "[%s] takes no name", s->name);
+    return rule == !!s->label;
+}
+
+static size_t key_index(const struct config_key *key)
+{
+    return (size_t)(key - config_keys);
+}
+
+static int set_value(struct settings_value *v, const char *text, const char *file,
+                     unsigned line)
+{
+    free(v->text);
+    free(v->file);
+    *v = (struct settings_value){
+        .text = text ? strdup(text) : NULL, .file = file ? strdup(file) : NULL, .line = line};
+    return (text && !v->text) || (file && !v->file) ? -ENOMEM : 0;
+}
+
+static struct mapping_text *rule_slot(struct mapping_rule *r, const struct config_key *key)
+{
+    return (struct mapping_text *)(void *)((char *)r + key->slot);
+}
+
+/* Whether this key was set by the same file before; else remembers it. */
+static bool is_twice(struct config_context *c, const char *file, const struct config_item *i,
+                     const char *earlier_file, unsigned earlier_line)
+{
+    if (!earlier_file || strcmp(earlier_file, file) != 0)
+        return false;
+    complain(c, LEVEL_ERROR, file, i->line, i->key_column,
+             "'%s' was set in line %u already; a key stands once in a section", i->key,
+             earlier_line);
+    return true;
+}
+
+static void take_rule(struct config_context *c, struct settings *st, const char *file,
+                      const struct config_section *s)
+{
+    struct mapping_options *m = &st->mapping;
+    struct mapping_rule *rule = NULL;
+
+    for (size_t n = 0; n < m->n_rules && !rule; n++)
+        if (strcmp(m->rules[n].name, s->label) == 0)
+            rule = &m->rules[n];
+    if (rule && strcmp(rule->file, file) == 0) {
+        complain(c, LEVEL_ERROR, file, s->line, 7,
+                 "a rule \"%s\" begins in line %u already; names of rules differ", s->label,
+                 rule->line);
+        return;
+    }
+    if (!rule) {
+        struct mapping_rule *rules = reallocarray(m->rules, m->n_rules + 1, sizeof(*m->rules));
+        if (!rules) {
+            c->result = -ENOMEM;
+            return;
+        }
+        m->rules = rules;
+        rule = &rules[m->n_rules++];
+        *rule = (struct mapping_rule){.name = strdup(s->label), .line = s->line};
+        rule->file = strdup(file);
+        if (!rule->name || !rule->file) {
+            c->result = -ENOMEM;
+            return;
+        }
+    }
+    for (size_t n = 0; n < s->n_items; n++) {
+        const struct config_item *i = &s->items[n];
+        const struct config_key *key = config_key_find("rule", i->key);
+        if (!key) {
+            complain_unknown_key(c, file, s, i);
+            continue;
+        }
+        struct mapping_text *t = rule_slot(rule, key);
+        if (is_twice(c, file, i, t->file, t->line))
+            continue;
+        free(t->text);
+        free(t->file);
+        *t = (struct mapping_text){
+            .text = *i->text ? strdup(i->text) : NULL, .file = strdup(file), .line = i->line};
+        if (!t->file || (*i->text && !t->text))
+            c->result = -ENOMEM;
+    }
+}
+
+static void take_section(struct config_context *c, struct settings *st, const char *file,
+                         const struct config_section *s)
+{
+    if (!section_is_known(c, file, s))
+        return;
+    if (s->label) {
+        take_rule(c, st, file, s);
+        return;
+    }
+    for (size_t n = 0; n < s->n_items; n++) {
+        const struct config_item *i = &s->items[n];
+        const struct config_key *key = config_key_find(s->name, i->key);
+        if (!key) {
+            complain_unknown_key(c, file, s, i);
+            continue;
+        }
+        struct settings_value *v = &st->values[key_index(key)];
+        if (is_twice(c, file, i, v->file, v->line))
+            continue;
+        if (set_value(v, i->text, file, i->line) < 0)
+            c->result = -ENOMEM;
+    }
+}
+
+/* "/etc/rosterd/emea.conf" is the instance "emea"; rosterd.conf is none. Malloc'd or NULL. */
+static char *instance_of(const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    const char *name = slash ? slash + 1 : file;
+    size_t size = strlen(name);
+
+    if (size > 5 && strcmp(name + size - 5, ".conf") == 0)
+        size -= 5;
+    if (size == 0 || name[0] == '.' || (size == 7 && strncmp(name, "rosterd", 7) == 0))
+        return NULL;
+    return strndup(name, size);
+}
+
+/* The default of a key, NULL when it has none; malloc'd. */
+static int default_of(const struct config_key *key, const char *instance, char **ret)
+{
+    const char *slash;
+
+    *ret = NULL;
+    if (!key->otherwise)
+        return 0;
+    if (!(key->flags & KEY_INSTANCE) || !instance || !(slash = strrchr(key->otherwise, '/'))) {
+        *ret = strdup(key->otherwise);
+        return *ret ? 0 : -ENOMEM;
+    }
+    CLEANUP(buffer_done) struct buffer b = {0};
+    buffer_add(&b, key->otherwise, (size_t)(slash - key->otherwise) + 1);
+    buffer_add_text(&b, instance);
+    buffer_add_text(&b, slash);
+    *ret = buffer_take(&b);
+    return *ret ? 0 : -ENOMEM;
+}
+
+static void parse_value(struct config_context *c, struct settings *s,
+                        const struct config_key *key)
+{
+    const struct settings_value *v = &s->values[key_index(key)];
+    const struct config_value value = {v->text, v->file, v->line};
+    struct error e = {""};
+    size_t offset = 0;
+    unsigned line = v->line, column = 0;
+
+    int r = key->parse(key, &value, (char *)s + key->slot, &offset, &e);
+    if (r == -ENOMEM)
+        c->result = -ENOMEM;
+    if (r >= 0 || r == -ENOMEM)
+        return;
+    const struct config_item *item = config_locate(c, v->file, v->line);
+    if (item)
+        config_item_place(item, offset, &line, &column);
+    complain(c, LEVEL_ERROR, v->file ? v->file : c->main_file, line, column, "[%s] %s: %s",
+             key->section, key->name, e.message);
+}
+
+/* Fills in defaults and parses every key of the table once. */
+static void parse_all(struct config_context *c, struct settings *s)
+{
+    CLEANUP(freep) char *instance = instance_of(c->main_file);
+
+    for (size_t i = 0; i < config_n_keys && c->result == 0; i++) {
+        const struct config_key *key = &config_keys[i];
+        struct settings_value *v = &s->values[i];
+        if (strcmp(key->section, "rule") == 0)
+            continue;
+        if (v->text && !*v->text && (key->flags & KEY_CLEARABLE)) {
+            free(v->text);
+            v->text = NULL;
+            continue;
+        }
+        if (v->text && *v->text) {
+            parse_value(c, s, key);
+            continue;
+        }
+        CLEANUP(freep) char *otherwise = NULL;
+        if (default_of(key, instance, &otherwise) < 0 || set_value(v, otherwise, NULL, 0) < 0) {
+            c->result = -ENOMEM;
+            return;
+        }
+        if (otherwise)
+            parse_value(c, s, key);
+        else if (key->flags & KEY_REQUIRED)
+            complain(c, LEVEL_ERROR, c->main_file, 0, 0, "[%s] %s is missing", key->section,
+                     key->name);
+    }
+}
+
+static void add_fact(struct buffer *b, const char *section, const char *name, const char *text)
+{
+    if (text)
+        buffer_format(b, "%s\n%s\n%s\n", section, name, text);
+}
+
+static int make_fingerprint(struct settings *s)
+{
+    CLEANUP(buffer_done) struct buffer b = {0};
+    char digest[DIGEST_TEXT_SIZE];
+
+    for (size_t i = 0; i < config_n_keys; i++)
+        add_fact(&b, config_keys[i].section, config_keys[i].name, s->values[i].text);
+    for (size_t n = 0; n < s->mapping.n_rules; n++) {
+        buffer_format(&b, "rule\n%s\n", s->mapping.rules[n].name);
+        for (size_t i = 0; i < config_n_keys; i++)
+            if (strcmp(config_keys[i].section, "rule") == 0)
+                add_fact(&b, "", config_keys[i].name,
+                         rule_slot(&s->mapping.rules[n], &config_keys[i])->text);
+    }
+    if (b.failed)
+        return -ENOMEM;
+    int r = digest_text(digest, b.data ? b.data : "");
+    if (r < 0)
+        return r;
+    s->fingerprint = strdup(digest);
+    return s->fingerprint ? 0 : -ENOMEM;
+}
+
+static void free_documents(struct config_context *c)
+{
+    for (size_t i = 0; i < c->n_documents; i++)
+        config_document_free(c->documents[i]);
+    free(c->documents);
+}
+
+static int build(struct settings **ret, struct config_context *c,
+                 const struct settings_text *texts, size_t n_texts, struct error *e)
+{
+    CLEANUP(settings_freep) struct settings *s = calloc(1, sizeof(*s));
+
+    c->documents = calloc(n_texts + 1, sizeof(*c->documents));
+    if (!s || !c->documents)
+        return error_out_of_memory(e);
+    s->values = calloc(config_n_keys, sizeof(*s->values));
+    s->config_file = strdup(c->main_file);
+    s->tenant.max_answer_bytes = TENANT_MAX_ANSWER_BYTES;
+    if (!s->values || !s->config_file)
+        return error_out_of_memory(e);
+    for (size_t i = 0; i < n_texts; i++) {
+        int r = config_document_read(&c->documents[i], texts[i].name, texts[i].content,
+                                     texts[i].size, config_is_key, c->problems);
+        c->n_documents = i + 1;
+        if (r < 0)
+            return error_out_of_memory(e);
+        const struct config_document *d = c->documents[i];
+        for (size_t n = 0; n < d->n_sections && c->result == 0; n++)
+            take_section(c, s, d->file, &d->sections[n]);
+    }
+    parse_all(c, s);
+    if (c->result == 0)
+        config_check(c, s);
+    if (c->result < 0)
+        return error_out_of_memory(e);
+    if (c->problems->n_errors > 0)
+        return error_set(e, -EINVAL, "%s: %zu error%s in the configuration", c->main_file,
+                         c->problems->n_errors, c->problems->n_errors == 1 ? "" : "s");
+    if (make_fingerprint(s) < 0)
+        return error_set(e, -EIO, "the configuration's fingerprint cannot be computed");
+    *ret = TAKE(s);
+    return 0;
+}
+
+int settings_load_texts(struct settings **ret, const struct settings_text *texts,
+                        size_t n_texts, struct problem_list *problems, struct error *e)
+{
+    struct config_context c = {.problems = problems,
+                               .main_file = n_texts > 0 ? texts[0].name : "rosterd.conf"};
+    int r = build(ret, &c, texts, n_texts, e);
+
+    free_documents(&c);
+    return r;
+}
+
+int settings_compare(const struct settings *old, const struct settings *new,
+                     char **ret_not_reloadable)
+{
+    CLEANUP(buffer_done) struct buffer b = {0};
+
+    *ret_not_reloadable = NULL;
+    for (size_t i = 0; i < config_n_keys; i++) {
+        const struct config_key *key = &config_keys[i];
+        const char *a = old->values[i].text, *z = new->values[i].text;
+        if ((key->flags & KEY_RELOAD) || (!a && !z) || (a && z && strcmp(a, z) == 0))
+            continue;
+        buffer_format(&b, "%s[%s] %s", b.size > 0 ? ", " : "", key->section, key->name);
+    }
+    if (b.size == 0 && !b.failed)
+        return 0;
+    buffer_add_text(&b, " changed, which takes a restart");
+    *ret_not_reloadable = buffer_take(&b);
+    return *ret_not_reloadable ? 0 : -ENOMEM;
+}

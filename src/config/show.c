@@ -1,0 +1,163 @@
+/*
+ * The configuration in effect, for people (INI that parses to the same settings) and programs
+ * (JSON), and the sample file. All of it comes from the table; secrets appear by path, since no
+ * setting holds one.
+ */
+#include "config.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "config/keys.h"
+#include "config/settings.h"
+
+#define SAMPLE_WIDTH 92
+
+static const struct mapping_text *rule_text(const struct mapping_rule *r,
+                                            const struct config_key *key)
+{
+    return (const struct mapping_text *)(const void *)((const char *)r + key->slot);
+}
+
+static bool is_rule_key(const struct config_key *key)
+{
+    return strcmp(key->section, "rule") == 0;
+}
+
+static int add_json(json_t *array, const char *section, const char *label,
+                    const struct config_key *key, const char *text, const char *file,
+                    unsigned line)
+{
+    return json_array_append_new(array, json_pack("{s:s, s:s*, s:s, s:s?, s:s?, s:i, s:b, s:b}",
+                                                  "section", section, "label", label, "name",
+                                                  key->name, "value", text, "file", file,
+                                                  "line", (int)line, "default", file == NULL,
+                                                  "secret", (key->flags & KEY_SECRET) != 0));
+}
+
+char *settings_to_json(const struct settings *s)
+{
+    json_auto_t *array = json_array();
+    int r = array ? 0 : -1;
+
+    for (size_t i = 0; i < config_n_keys && r == 0; i++) {
+        const struct settings_value *v = &s->values[i];
+        if (!is_rule_key(&config_keys[i]))
+            r = add_json(array, config_keys[i].section, NULL, &config_keys[i], v->text, v->file,
+                         v->line);
+    }
+    for (size_t n = 0; n < s->mapping.n_rules; n++)
+        for (size_t i = 0; i < config_n_keys && r == 0; i++) {
+            if (!is_rule_key(&config_keys[i]))
+                continue;
+            const struct mapping_text *t = rule_text(&s->mapping.rules[n], &config_keys[i]);
+            if (t->text)
+                r = add_json(array, "rule", s->mapping.rules[n].name, &config_keys[i], t->text,
+                             t->file, t->line);
+        }
+    return r == 0 ? json_dumps(array, JSON_INDENT(2)) : NULL;
+}
+
+static void add_section(struct buffer *b, const struct settings *s, const char *section)
+{
+    buffer_format(b, "%s[%s]\n", b->size > 0 ? "\n" : "", section);
+    for (size_t i = 0; i < config_n_keys; i++) {
+        const struct config_key *key = &config_keys[i];
+        const char *text = s->values[i].text;
+        if (strcmp(key->section, section) != 0)
+            continue;
+        if (text)
+            buffer_format(b, "%s = %s\n", key->name, text);
+        else if (key->flags & KEY_CLEARABLE)
+            buffer_format(b, "%s =\n", key->name);
+    }
+}
+
+static void add_rules(struct buffer *b, const struct settings *s)
+{
+    for (size_t n = 0; n < s->mapping.n_rules; n++) {
+        buffer_format(b, "\n[rule \"%s\"]\n", s->mapping.rules[n].name);
+        for (size_t i = 0; i < config_n_keys; i++) {
+            if (!is_rule_key(&config_keys[i]))
+                continue;
+            const struct mapping_text *t = rule_text(&s->mapping.rules[n], &config_keys[i]);
+            if (t->text)
+                buffer_format(b, "%s = %s\n", config_keys[i].name, t->text);
+        }
+    }
+}
+
+char *settings_to_ini(const struct settings *s)
+{
+    CLEANUP(buffer_done) struct buffer b = {0};
+
+    for (size_t i = 0; i < config_n_sections; i++) {
+        if (strcmp(config_sections[i].name, "rule") == 0)
+            add_rules(&b, s);
+        else
+            add_section(&b, s, config_sections[i].name);
+    }
+    return buffer_take(&b);
+}
+
+/* A comment, broken at blanks. */
+static void add_comment(struct buffer *b, const char *text)
+{
+    size_t column = 0;
+
+    while (*text) {
+        size_t word = strcspn(text, " ");
+        if (column > 0 && column + 1 + word > SAMPLE_WIDTH) {
+            buffer_add_text(b, "\n");
+            column = 0;
+        }
+        buffer_add_text(b, column == 0 ? "# " : " ");
+        column += column == 0 ? 2 : 1;
+        buffer_add(b, text, word);
+        column += word;
+        text += word;
+        while (*text == ' ')
+            text++;
+    }
+    buffer_add_text(b, "\n");
+}
+
+static void add_sample_key(struct buffer *b, const struct config_key *key)
+{
+    bool live = (key->flags & KEY_IN_SAMPLE) != 0;
+
+    buffer_add_text(b, "\n");
+    add_comment(b, key->help);
+    if (live)
+        buffer_format(b, "%s = %s\n", key->name, key->example);
+    else if (key->otherwise)
+        buffer_format(b, "#%s = %s\n", key->name, key->otherwise);
+    else
+        buffer_format(b, "#%s = %s\n", key->name, key->example ? key->example : "");
+}
+
+char *settings_sample(void)
+{
+    CLEANUP(buffer_done) struct buffer b = {0};
+
+    add_comment(&b, "The configuration of rosterd; rosterd.conf(5) says all of it. A line that "
+                    "begins with # or ; is a comment; values are taken as written. A key that "
+                    "is commented out shows its default or, where it has none, an example. "
+                    "\"rosterd --check\" looks for mistakes, \"systemctl reload rosterd\" "
+                    "applies changes.");
+    for (size_t i = 0; i < config_n_sections; i++) {
+        const struct config_section_help *section = &config_sections[i];
+        buffer_add_text(&b, "\n");
+        add_comment(&b, section->help);
+        if (strcmp(section->name, "rule") == 0)
+            buffer_add_text(&b, "[rule \"Support agents\"]\n");
+        else
+            buffer_format(&b, "[%s]\n", section->name);
+        for (size_t k = 0; k < config_n_keys; k++)
+            if (strcmp(config_keys[k].section, section->name) == 0)
+                add_sample_key(&b, &config_keys[k]);
+    }
+    return buffer_take(&b);
+}
