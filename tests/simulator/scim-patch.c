@@ -196,13 +196,12 @@ static int set_by_path(json_t *document, const struct path *p, const json_t *val
         return 0;
     if (replace)
         return scim_refuse(no, 400, "noTarget", "no value of %s is chosen by the path", name);
-    item = json_object();
+    json_auto_t *made = json_object();
     if (p->filter_sub)
-        json_object_set(item, p->filter_sub, p->filter_value);
-    json_auto_t *owned = item;
-    if (set_in_item(p, item, value, no) < 0)
+        json_object_set(made, p->filter_sub, p->filter_value);
+    if (set_in_item(p, made, value, no) < 0)
         return -1;
-    return set_list(document, name, item, false);
+    return set_list(document, name, made, false);
 }
 
 static int remove_by_path(json_t *document, const struct path *p, struct scim_refusal *no)
