@@ -153,6 +153,8 @@ static void handle(struct simulator *s, struct request *q)
 {
     const struct endpoint *e = q->endpoint;
     request_handler *handler = e && q->method < METHOD_OTHER ? e->on[q->method] : NULL;
+    if (q->control && e && e->kind != ENDPOINT_CONTROL)
+        e = NULL; /* the control listener serves nothing else */
     if (q->too_large)
         answer_error(q, 413, "the body is too large");
     else if (!e && q->control)

@@ -93,7 +93,7 @@ struct simulator {
     uint64_t rate_window_ms;
     long rate_used;
     TAILQ_HEAD(, request) waiting;
-    bool has_control_listener;
+    bool has_control_listener, has_resumed;
 };
 
 /* What the handlers of configapi.c, scim.c, oauth.c and control.c give and use. */
