@@ -226,6 +226,8 @@ def run_file(path, names, events, deadline):
         events.flush()
 
     base.core_dumps_off()
+    # The runner ends this process by SIGTERM first: shared servers are then ended below.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     module = load(path)
     shared = Shared()
     try:

@@ -89,27 +89,33 @@ class Connection:
                 pass
 
     def _receive(self):
-        """More bytes of LDAP."""
+        """More bytes of LDAP.  What came along with the end of the handshake is in TLS's hands
+        already: look there before waiting for the socket."""
         while True:
+            if self.tls is not None:
+                with self.tls_lock:
+                    plain = self._decrypt()
+                    self._push()
+                if plain:
+                    return plain
             data = self.sock.recv(65536)
             if not data:
                 raise HungUp()
             if self.tls is None:
                 return data
-            plain = b""
             with self.tls_lock:
                 self.tls_in.write(data)
-                try:
-                    while True:
-                        piece = self.tls.read(65536)
-                        if not piece:
-                            break
-                        plain += piece
-                except ssl.SSLWantReadError:
-                    pass
-                self._push()
-            if plain:
-                return plain
+
+    def _decrypt(self):
+        plain = b""
+        try:
+            while True:
+                piece = self.tls.read(65536)
+                if not piece:
+                    return plain
+                plain += piece
+        except ssl.SSLWantReadError:
+            return plain
 
     def _start_tls(self):
         self.tls_in, self.tls_out = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -184,7 +190,7 @@ class Connection:
         stalled = self.server.take("stall-" + stage)
         if stalled:
             stalled["stall"].wait()
-        if self.server.take("drop-" + stage):
+        if self.server.take("drop-" + stage) is not None:
             raise HungUp()
 
     # --- messages ---
@@ -236,7 +242,7 @@ class Connection:
         stalled = self.server.take("stall-bind", request)
         if stalled:
             stalled["stall"].wait()
-        if self.server.take("drop-bind", request):
+        if self.server.take("drop-bind", request) is not None:
             raise HungUp()
         self.bound = None
         code, message = self._judge_bind(dn, tag, secret, request)
@@ -328,7 +334,7 @@ class Connection:
 
     def play(self, number, request, progress, limit=None, limited=False):
         """Sends entries (at most `limit`); the result's fields if it ends before its time."""
-        server, plan = self.server, progress.plan
+        server = self.server
         count = 0
         while True:
             outcome = self._before_entry(number, progress, at_end=not progress.left)

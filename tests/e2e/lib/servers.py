@@ -168,15 +168,19 @@ class Server:
     def backup(self, name):
         """Stops it, copies its whole folder, starts it."""
         self.stop()
-        shutil.copytree(self.data, os.path.join(self.folder, "backup-" + name), symlinks=True,
-                        ignore=lambda folder, names: [n for n in names if _is_socket(folder, n)])
+        self._copy(self.data, os.path.join(self.folder, "backup-" + name))
         self.start()
+
+    @staticmethod
+    def _copy(source, target):
+        # databases are sparse files of gigabytes
+        base.run(["cp", "-a", "--sparse=always", source, target], seconds=60)
 
     def restore(self, name):
         """Puts a backup in the place of the data, as after a disaster, and starts it."""
         self.stop()
         shutil.rmtree(self.data)
-        shutil.copytree(os.path.join(self.folder, "backup-" + name), self.data, symlinks=True)
+        self._copy(os.path.join(self.folder, "backup-" + name), self.data)
         self.start()
 
     def close(self):
@@ -296,11 +300,6 @@ class Server:
     def read(self, dn, *attributes):
         """One entry; Failure if it is not there."""
         return self.search(attributes=attributes, base=dn, scope="base")[0]
-
-
-def _is_socket(folder, name):
-    path = os.path.join(folder, name)
-    return not (os.path.isfile(path) or os.path.isdir(path) or os.path.islink(path))
 
 
 class Slapd(Server):
