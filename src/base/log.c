@@ -168,7 +168,8 @@ static void write_line(int level, const char *const *fields, const char *message
 void log_write(int level, const char *message_id, const char *const *fields, const char *format,
                ...)
 {
-    char raw[MESSAGE_SIZE], message[sizeof(MESSAGE_PREFIX) + MESSAGE_SIZE] = MESSAGE_PREFIX;
+    char raw[MESSAGE_SIZE + 64]; /* more than fits, so that a cut is shown as one */
+    char message[sizeof(MESSAGE_PREFIX) + MESSAGE_SIZE] = MESSAGE_PREFIX;
     char *text = message + strlen(MESSAGE_PREFIX);
     int saved = errno;
     va_list ap;

@@ -2,9 +2,10 @@
  * Text as Unicode: the form in which directories compare values, case, and ASCII for logins.
  *
  * Comparison follows RFC 4518 where servers do: characters that are mapped to a blank or to
- * nothing (section 2.2), case folding, blanks (section 2.6.1). It stops at NFC where the RFC
- * says NFKC: "ﬁ" and "fi" stay two names, since a false equality of two people is worse than a
- * missed one. Languages are not taken into account: there is no Turkish i here.
+ * nothing (section 2.2), case folding, blanks (section 2.6.1). It stops at NFC
+ * where the RFC says NFKC: a full-width "Ａ" and "A" stay two names, since a false equality of
+ * two people is worse than a missed one. Languages are not taken into account: there is no
+ * Turkish i here.
  */
 #include "config.h"
 
@@ -149,9 +150,9 @@ char *text_fold(const char *bytes, size_t size)
         return NULL;
     if (is_ascii(mapped, n_mapped))
         return fold_ascii(mapped, n_mapped);
-    char *folded = terminate(
-        u8_casefold((const uint8_t *)mapped, n_mapped, NULL, UNINORM_NFC, NULL, &n_folded),
-        n_folded);
+    uint8_t *bytes_folded =
+        u8_casefold((const uint8_t *)mapped, n_mapped, NULL, UNINORM_NFC, NULL, &n_folded);
+    char *folded = terminate(bytes_folded, n_folded);
     if (folded)
         squeeze_blanks(folded, n_folded);
     return folded;

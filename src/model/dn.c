@@ -1,11 +1,11 @@
 /*
  * Distinguished names: a parser for RFC 4514 that keeps nothing but a position.
  *
- * It reads the strict form with the two liberties that every server and every person takes:
- * blanks around separators, and "OID." before an object identifier. It refuses the old quoted
- * form and ';' (RFC 1779), as libldap does: who writes them should be told, not guessed at. It
- * knows no schema: all values are compared as caseIgnoreMatch does, which holds for naming
- * attributes in practice.
+ * It reads the strict form with the one liberty that every server and every person takes: blanks
+ * around separators. It refuses the old quoted form, ';' and "OID." (RFC 1779), as libldap does:
+ * who writes them should be told, not guessed at. Unlike libldap it refuses
+ * values that are not UTF-8. It knows no schema: all values are compared as caseIgnoreMatch does,
+ * which holds for naming attributes in practice.
  */
 #include "config.h"
 
@@ -21,7 +21,7 @@
 #include "base/text.h"
 
 struct pair {
-    const char *type; /* borrowed from the DN, without "OID." */
+    const char *type; /* borrowed from the DN */
     size_t n_type;
     bool is_hexadecimal; /* the value was "#0402…" and stays so */
 };
@@ -86,19 +86,10 @@ static int scan_oid(struct scanner *s)
     return n_numbers > 1 ? 0 : fail(s, "an object identifier of a single number");
 }
 
-/* Not strncasecmp(), whose answer depends on the locale. */
-static bool begins_with_oid(const char *p)
-{
-    return (p[0] == 'o' || p[0] == 'O') && (p[1] == 'i' || p[1] == 'I') &&
-           (p[2] == 'd' || p[2] == 'D') && p[3] == '.';
-}
-
 static int scan_type(struct scanner *s, struct pair *ret)
 {
     int r = 0;
 
-    if (begins_with_oid(s->p))
-        s->p += 4;
     ret->type = s->p;
     if (is_digit(*s->p)) {
         r = scan_oid(s);
@@ -316,7 +307,6 @@ static int scan_rdns(struct scanner *s, struct string_list *ret)
     char separator = ',';
     struct pair pair;
 
-    skip_blanks(s);
     if (*s->p == '\0')
         return 0;
     while (separator != '\0') {
@@ -359,7 +349,6 @@ bool dn_is_valid(const char *dn)
     char separator = ',';
     struct pair pair;
 
-    skip_blanks(&s);
     if (*s.p == '\0')
         return true;
     while (separator != '\0')

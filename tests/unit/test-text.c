@@ -1,0 +1,415 @@
+/*
+ * Text: checks, folding, ASCII for logins, printing, distance, numbers and durations.
+ * Covers T34 (spellings of one name) and T41 (control bytes) as far as text goes.
+ */
+#include "config.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "unit.h"
+
+static void test_string_list(void **state)
+{
+    (void)state;
+    CLEANUP(string_list_done) struct string_list l = {0};
+    for (unsigned i = 0; i < 100; i++) {
+        char text[16];
+        snprintf(text, sizeof(text), "item %u", i);
+        assert_int_equal(string_list_add(&l, text), 0);
+    }
+    assert_int_equal(string_list_add_n(&l, "abcdef", 3), 0);
+    assert_int_equal(l.n_items, 101);
+    assert_string_equal(l.items[100], "abc");
+    assert_true(string_list_contains(&l, "item 99"));
+    assert_false(string_list_contains(&l, "Item 99"));
+    assert_false(string_list_contains(&l, "abcdef"));
+}
+
+static void test_utf8(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t size;
+        bool is_utf8, has_control;
+    } rows[] = {
+        {"", 0, true, false},
+        {"abc", 3, true, false},
+        {"a\0b", 3, true, true},
+        {"a\tb", 3, true, true},
+        {"a\x7f", 2, true, true},
+        {"\xc2\x85", 2, true, true},
+        {"\xc2\x9f", 2, true, true},
+        {"\xc2\xa0", 2, true, false},
+        {"\xe2\x80\xa8", 3, true, true},
+        {"\xe2\x80\xa9", 3, true, true},
+        {"\xe2\x80\xaa", 3, true, false},
+        {"\xf0\x9f\x98\x80", 4, true, false},
+        {"\xc3", 1, false, false},
+        {"\xc0\xaf", 2, false, false},
+        {"\xed\xa0\x80", 3, false, false}, /* a surrogate */
+        {"\xff\n", 2, false, true},
+        {"\xf4\x90\x80\x80", 4, false, false}, /* above U+10FFFF */
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        assert_row(rows[i].bytes, text_is_utf8(rows[i].bytes, rows[i].size) == rows[i].is_utf8);
+        assert_row(rows[i].bytes,
+                   text_has_control(rows[i].bytes, rows[i].size) == rows[i].has_control);
+    }
+}
+
+static void test_equal(void **state)
+{
+    (void)state;
+    assert_true(text_equal(NULL, NULL));
+    assert_false(text_equal("a", NULL));
+    assert_false(text_equal(NULL, "a"));
+    assert_true(text_equal("a", "a"));
+    assert_false(text_equal("a", "A"));
+    assert_true(text_equal_ascii_case("objectClass", "OBJECTclass"));
+    assert_true(text_equal_ascii_case(NULL, NULL));
+    assert_false(text_equal_ascii_case("a", NULL));
+    assert_false(text_equal_ascii_case("ab", "a"));
+    assert_false(text_equal_ascii_case("\xc3\xa9", "\xc3\x89"));
+    assert_true(text_compare_ascii_case("abc", "ABD") < 0);
+    assert_true(text_compare_ascii_case("b", "ABD") > 0);
+    assert_true(text_compare_ascii_case("a", "ab") < 0);
+    assert_true(text_compare_ascii_case("z", "\xc3\xa9") < 0);
+    assert_int_equal(text_compare_ascii_case("[", "["), 0);
+    assert_true(text_compare_ascii_case("[", "{") != 0);
+}
+
+static const struct {
+    const char *text, *folded;
+} folds[] = {
+    {"", ""},
+    {"   ", ""},
+    {"Shiz", "shiz"},
+    {"  Shiz  van  X ", "shiz van x"},
+    {"a\tb\r\nc", "a b c"},
+    {"a\x01"
+     "b",
+     "ab"},
+    {"STRASSE", "strasse"},
+    {"Stra\xc3\x9f"
+     "e",
+     "strasse"},
+    {"JOS\xc3\x89", "jos\xc3\xa9"},
+    {"Jose\xcc\x81", "jos\xc3\xa9"},
+    {"Jos\xc3\xa9 ", "jos\xc3\xa9"},
+    {"a\xc2\xa0\xe2\x80\x83"
+     "b",
+     "a b"}, /* NO-BREAK SPACE, EM SPACE */
+    {"\xe3\x80\x80Tanaka\xe3\x80\x80", "tanaka"},
+    {"so\xc2\xad"
+     "ft",
+     "soft"},
+    {"zero\xe2\x80\x8bwidth", "zerowidth"},
+    {"\xce\xa3\xce\xaf\xcf\x83\xcf\x85\xcf\x86\xce\xbf\xcf\x82",
+     "\xcf\x83\xce\xaf\xcf\x83\xcf\x85\xcf\x86\xce\xbf\xcf\x83"},
+    {"\xd0\x98\xd0\x92\xd0\x90\xd0\x9d", "\xd0\xb8\xd0\xb2\xd0\xb0\xd0\xbd"},
+    {"\xe7\x94\xb0\xe4\xb8\xad", "\xe7\x94\xb0\xe4\xb8\xad"},
+    {"\xf0\x9f\x98\x80 X", "\xf0\x9f\x98\x80 x"},
+    {"\xef\xac\x81", "fi"},           /* the ligature: full case folding opens it */
+    {"\xef\xbd\x81", "\xef\xbd\x81"}, /* a wide a stays wide: NFC, not NFKC */
+};
+
+static void test_fold(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(folds); i++) {
+        CLEANUP(freep) char *folded = text_fold(folds[i].text, strlen(folds[i].text));
+        assert_non_null(folded);
+        assert_string_equal(folded, folds[i].folded);
+        CLEANUP(freep) char *again = text_fold(folded, strlen(folded));
+        assert_string_equal(again, folded);
+    }
+    assert_null(text_fold("a\xff", 2));
+    CLEANUP(freep) char *part = text_fold("ABCdef", 3);
+    assert_string_equal(part, "abc");
+}
+
+/* The fast path and Unicode's must not differ: each text once alone, once behind an accent. */
+static void test_fold_paths_agree(void **state)
+{
+    (void)state;
+    for (int c = 1; c < 128; c++) {
+        char plain[] = {'x', (char)c, 'Y', '\0'};
+        char accented[] = {'\xc3', '\xa9', 'x', (char)c, 'Y', '\0'};
+        CLEANUP(freep) char *a = text_fold(plain, 3);
+        CLEANUP(freep) char *b = text_fold(accented, 5);
+        assert_string_equal(a, b + 2);
+    }
+}
+
+static void test_equal_fold(void **state)
+{
+    (void)state;
+    assert_true(text_equal_fold("Shiz ", "shiz"));
+    assert_true(text_equal_fold("Jose\xcc\x81", "JOS\xc3\x89"));
+    assert_false(text_equal_fold("a", "b"));
+    assert_true(text_equal_fold(NULL, NULL));
+    assert_false(text_equal_fold(NULL, ""));
+    assert_true(text_equal_fold("\xff", "\xff"));
+    assert_false(text_equal_fold("\xff", "\xfe"));
+}
+
+static void test_case(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *lower, *upper;
+    } rows[] = {
+        {"", "", ""},
+        {"aZ[`{@", "az[`{@", "AZ[`{@"},
+        {"\xc3\x89lodie", "\xc3\xa9lodie", "\xc3\x89LODIE"},
+        {"stra\xc3\x9f"
+         "e",
+         "stra\xc3\x9f"
+         "e",
+         "STRASSE"},
+        {"\xc5\x81UKASZ", "\xc5\x82ukasz", "\xc5\x81UKASZ"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        CLEANUP(freep) char *lower = text_lower(rows[i].text);
+        CLEANUP(freep) char *upper = text_upper(rows[i].text);
+        assert_string_equal(lower, rows[i].lower);
+        assert_string_equal(upper, rows[i].upper);
+    }
+    assert_null(text_lower("\xff"));
+    assert_null(text_upper("\xff"));
+}
+
+static void test_to_ascii(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *ascii, *german;
+    } rows[] = {
+        {"", "", ""},
+        {"plain", "plain", "plain"},
+        {"Jos\xc3\xa9 M\xc3\xbcller", "Jose Muller", "Jose Mueller"},
+        {"Mu\xcc\x88ller", "Muller", "Mueller"},
+        {"\xc3\x84\xc3\x96\xc3\x9c\xc3\xa4\xc3\xb6\xc3\xbc", "AOUaou", "AeOeUeaeoeue"},
+        {"Stra\xc3\x9f"
+         "e",
+         "Strasse", "Strasse"},
+        {"\xc5\x81ukasz", "Lukasz", "Lukasz"},
+        {"\xc3\x86r\xc3\xb8", "AEro", "AEro"},
+        {"\xc3\x9e\xc3\xb3r", "THor", "THor"},
+        {"\xc4\x90or\xc4\x91"
+         "e",
+         "Dorde", "Dorde"},
+        {"\xc5\x92uvre", "OEuvre", "OEuvre"},
+        {"Yal\xc4\xb1n \xc4\xb0", "Yalin I", "Yalin I"},
+        {"O\xe2\x80\x99"
+         "Brien",
+         "O'Brien", "O'Brien"},
+        {"Nguy\xe1\xbb\x85n", "Nguyen", "Nguyen"},
+        {"\xd0\x98\xd0\xb2\xd0\xb0\xd0\xbd", "????", "????"},
+        {"\xd0\xb9", "?", "?"}, /* one character, also when it decomposes */
+        {"\xe7\x94\xb0", "?", "?"},
+        {"\xef\xac\x81n", "fin", "fin"},
+        {"x\xcc\x81\xcc\x82", "x", "x"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        CLEANUP(freep) char *ascii = text_to_ascii(rows[i].text, false);
+        CLEANUP(freep) char *german = text_to_ascii(rows[i].text, true);
+        assert_string_equal(ascii, rows[i].ascii);
+        assert_string_equal(german, rows[i].german);
+    }
+    assert_null(text_to_ascii("\xff", false));
+}
+
+static void test_printable(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t n_bytes, size;
+        const char *shown;
+    } rows[] = {
+        {"abc", 3, 10, "abc"},
+        {"abc", 3, 4, "abc"},
+        {"abcd", 4, 4, "\xe2\x80\xa6"},
+        {"abcdef", 6, 6, "ab\xe2\x80\xa6"},
+        {"abcdef", 6, 3, ""},
+        {"abcdef", 6, 1, ""},
+        {"a\0b", 3, 20, "a\\x00b"},
+        {"a\nb", 3, 20, "a\\x0ab"},
+        {"a\xff\xc3", 3, 20, "a\\xff\\xc3"},
+        {"\xc2\x85", 2, 20, "\\xc2\\x85"},
+        {"\xe2\x80\xae"
+         "evil",
+         7, 30, "\\xe2\\x80\\xaeevil"}, /* RIGHT-TO-LEFT OVERRIDE */
+        {"\xd7\xa9\xd7\x9c", 4, 20, "\xd7\xa9\xd7\x9c"},
+        {"\xc3\xa9\xc3\xa9\xc3\xa9", 6, 6, "\xc3\xa9\xe2\x80\xa6"},
+        {"\xc3\xa9\xc3\xa9\xc3\xa9", 6, 7, "\xc3\xa9\xc3\xa9\xc3\xa9"},
+        {"ab\n\n", 4, 9, "ab\xe2\x80\xa6"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char buffer[64];
+        memset(buffer, '#', sizeof(buffer));
+        assert_ptr_equal(text_printable(buffer, rows[i].size, rows[i].bytes, rows[i].n_bytes),
+                         buffer);
+        assert_string_equal(buffer, rows[i].shown);
+        for (size_t j = rows[i].size; j < sizeof(buffer); j++)
+            assert_int_equal(buffer[j], '#');
+    }
+    assert_null(text_printable(NULL, 0, "a", 1));
+}
+
+static void test_distance(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b;
+        unsigned limit, distance;
+    } rows[] = {
+        {"", "", 2, 0},         {"abc", "ABC", 2, 0},        {"abc", "abd", 2, 1},
+        {"abc", "acb", 2, 1},   {"abc", "ab", 2, 1},         {"", "ab", 2, 2},
+        {"", "abc", 2, 3},      {"kitten", "sitting", 5, 3}, {"kitten", "sitting", 2, 3},
+        {"abcd", "badc", 5, 2}, {"abcdef", "uvwxyz", 2, 3},  {"xyab", "ab", 2, 2},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        assert_row(rows[i].a,
+                   text_distance(rows[i].a, rows[i].b, rows[i].limit) == rows[i].distance);
+        assert_row(rows[i].b,
+                   text_distance(rows[i].b, rows[i].a, rows[i].limit) == rows[i].distance);
+    }
+    char long_word[400];
+    memset(long_word, 'a', sizeof(long_word) - 1);
+    long_word[sizeof(long_word) - 1] = '\0';
+    assert_int_equal(text_distance(long_word, long_word, 2), 3);
+
+    static const char *const teams[] = {"Customer Service", "Customer Care", "Sales", "IT"};
+    assert_string_equal(text_nearest("Custmer Service", teams, 4), "Customer Service");
+    assert_string_equal(text_nearest("sales", teams, 4), "Sales");
+    assert_string_equal(text_nearest("Slaes", teams, 4), "Sales");
+    assert_null(text_nearest("Marketing", teams, 4));
+    assert_null(text_nearest("XY", teams, 4));
+    assert_null(text_nearest("", teams, 4));
+    assert_null(text_nearest("x", NULL, 0));
+}
+
+static void test_duration(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int r;
+        uint64_t usec;
+        const char *formatted; /* NULL: the text itself */
+    } rows[] = {
+        {"0", 0, 0, "0s"},
+        {"30", 0, 30 * USEC_PER_SEC, "30s"},
+        {"30s", 0, 30 * USEC_PER_SEC, NULL},
+        {"5min", 0, 300 * USEC_PER_SEC, NULL},
+        {"2h", 0, 7200 * USEC_PER_SEC, NULL},
+        {"90d", 0, 90 * 86400 * USEC_PER_SEC, NULL},
+        {"500ms", 0, 500 * USEC_PER_MSEC, NULL},
+        {"7us", 0, 7, NULL},
+        {"2h 5min", 0, 7500 * USEC_PER_SEC, NULL},
+        {"90min", 0, 5400 * USEC_PER_SEC, "1h 30min"},
+        {"1500ms", 0, 1500 * USEC_PER_MSEC, "1s 500ms"},
+        {"1s 1us", 0, USEC_PER_SEC + 1, "1s"},
+        {"1min 1ms", 0, 60 * USEC_PER_SEC + 1000, "1min"},
+        {"213503982d", 0, 213503982ULL * 86400 * USEC_PER_SEC, NULL},
+        {"213503983d", -ERANGE, 0, NULL},
+        {"18446744073709551615", -ERANGE, 0, NULL},
+        {"99999999999999999999999s", -ERANGE, 0, NULL},
+        {"213503982d 1d", -ERANGE, 0, NULL},
+        {"", -EINVAL, 0, NULL},
+        {"s", -EINVAL, 0, NULL},
+        {"-1s", -EINVAL, 0, NULL},
+        {"+1s", -EINVAL, 0, NULL},
+        {"1.5s", -EINVAL, 0, NULL},
+        {"5 min", -EINVAL, 0, NULL},
+        {"5m", -EINVAL, 0, NULL},
+        {"5S", -EINVAL, 0, NULL},
+        {" 5s", -EINVAL, 0, NULL},
+        {"5s ", -EINVAL, 0, NULL},
+        {"2h 5", -EINVAL, 0, NULL},
+        {"5 5", -EINVAL, 0, NULL},
+        {"99999999999999999999999x", -EINVAL, 0, NULL},
+        {"0x10", -EINVAL, 0, NULL},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        uint64_t usec = 77;
+        char buffer[64];
+        assert_row(rows[i].text, text_parse_duration(rows[i].text, &usec) == rows[i].r);
+        assert_row(rows[i].text, usec == (rows[i].r == 0 ? rows[i].usec : 77));
+        if (rows[i].r == 0)
+            assert_string_equal(text_format_duration(buffer, sizeof(buffer), usec),
+                                rows[i].formatted ? rows[i].formatted : rows[i].text);
+    }
+    char small[4];
+    assert_string_equal(text_format_duration(small, sizeof(small), 7500 * USEC_PER_SEC), "2h ");
+    assert_string_equal(text_format_duration(small, 1, 7500 * USEC_PER_SEC), "");
+}
+
+static void test_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t max;
+        int r;
+        uint64_t value;
+    } rows[] = {
+        {"0", 10, 0, 0},
+        {"007", 10, 0, 7},
+        {"10", 10, 0, 10},
+        {"11", 10, -ERANGE, 0},
+        {"18446744073709551615", UINT64_MAX, 0, UINT64_MAX},
+        {"18446744073709551616", UINT64_MAX, -ERANGE, 0},
+        {"99999999999999999999", UINT64_MAX, -ERANGE, 0},
+        {"", 10, -EINVAL, 0},
+        {" 1", 10, -EINVAL, 0},
+        {"1 ", 10, -EINVAL, 0},
+        {"+1", 10, -EINVAL, 0},
+        {"-1", 10, -EINVAL, 0},
+        {"0x1", 10, -EINVAL, 0},
+        {"1e1", 10, -EINVAL, 0},
+        {"99999999999999999999x", 10, -EINVAL, 0},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        uint64_t value = 77;
+        assert_row(rows[i].text,
+                   text_parse_unsigned(rows[i].text, rows[i].max, &value) == rows[i].r);
+        assert_row(rows[i].text, value == (rows[i].r == 0 ? rows[i].value : 77));
+    }
+    int64_t value = 0;
+    assert_int_equal(text_parse_signed("-9223372036854775808", &value), 0);
+    assert_true(value == INT64_MIN);
+    assert_int_equal(text_parse_signed("9223372036854775807", &value), 0);
+    assert_true(value == INT64_MAX);
+    assert_int_equal(text_parse_signed("-5", &value), 0);
+    assert_int_equal(value, -5);
+    assert_int_equal(text_parse_signed("9223372036854775808", &value), -ERANGE);
+    assert_int_equal(text_parse_signed("-9223372036854775809", &value), -ERANGE);
+    assert_int_equal(text_parse_signed("--5", &value), -EINVAL);
+    assert_int_equal(text_parse_signed("-", &value), -EINVAL);
+    assert_int_equal(value, -5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_string_list),
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_fold),
+        cmocka_unit_test(test_fold_paths_agree),
+        cmocka_unit_test(test_equal_fold),
+        cmocka_unit_test(test_case),
+        cmocka_unit_test(test_to_ascii),
+        cmocka_unit_test(test_printable),
+        cmocka_unit_test(test_distance),
+        cmocka_unit_test(test_duration),
+        cmocka_unit_test(test_numbers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
