@@ -54,6 +54,7 @@ static void node_freep(struct filter_node **n)
     node_free(*n);
 }
 
+/* Only where libldap allows them too: within "&" and "|", before and after each component. */
 static void skip_blanks(struct parser *p)
 {
     while (p->text[p->at] == ' ' || p->text[p->at] == '\t')
@@ -91,7 +92,8 @@ static int parse_children(struct parser *p, struct filter_node *n)
         if (r < 0)
             return error_out_of_memory(p->e);
         n->children[n->n_children++] = TAKE(child);
-        skip_blanks(p);
+        if (n->kind != FILTER_NOT)
+            skip_blanks(p);
     }
     if (n->kind == FILTER_NOT && n->n_children == 0) {
         char here[16];
@@ -307,7 +309,6 @@ struct filter *filter_free(struct filter *f)
 
 static int parse_whole(struct parser *p, struct filter_node **ret)
 {
-    skip_blanks(p);
     if (!p->text[p->at])
         return FAIL(p, p->at, "the filter is empty; (objectClass=*) matches everything");
     if (p->text[p->at] != '(' && strchr(p->text, '='))
@@ -315,7 +316,6 @@ static int parse_whole(struct parser *p, struct filter_node **ret)
     int r = parse_filter(p, ret);
     if (r < 0)
         return r;
-    skip_blanks(p);
     if (p->text[p->at])
         return FAIL(p, p->at,
                     "the filter ends before this; to join several, write (&(…)(…)) or "

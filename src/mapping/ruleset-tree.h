@@ -1,5 +1,5 @@
 /* The checked configuration behind struct ruleset: shared by ruleset.c, which builds it, and
- * evaluate.c, which reads it. */
+ * ruleset-evaluate.c, which reads it. */
 #pragma once
 #include "base/digest.h"
 #include "base/text.h"

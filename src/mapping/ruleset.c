@@ -1,7 +1,7 @@
 /*
  * From the configured texts to a set of rules that can be evaluated: every part is checked and
  * every mistake reported before the answer is no. What the rules say of a person is the matter
- * of evaluate.c.
+ * of ruleset-evaluate.c.
  */
 #include "config.h"
 

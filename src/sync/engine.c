@@ -1,0 +1,483 @@
+/*
+ * The engine's life and its turns. What a turn does stands in engine_turn(); the parts are in
+ * the other files of this folder. Nothing here waits.
+ */
+#include "config.h"
+
+#include "sync/engine.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log-ids.h"
+#include "base/log.h"
+#include "sync/internal.h"
+
+#define PEOPLE_A_TURN     64
+#define COMMIT_AFTER_USEC (30 * USEC_PER_MSEC)
+
+static int engine_turn(sd_event_source *source, void *userdata);
+
+void engine_wake(struct engine *n)
+{
+    if (n->turn_source)
+        sd_event_source_set_enabled(n->turn_source, SD_EVENT_ONESHOT);
+}
+
+int engine_begin_run(struct engine *n, const char *trigger, struct error *e)
+{
+    n->idle = false;
+    if (n->run)
+        return 0;
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = run_begin(n->state, trigger, clock_now_usec(), &n->run, e);
+    if (r < 0)
+        return r;
+    log_set_run(n->run);
+    struct audit_row row = {.event = "run-begin", .sentence = trigger};
+    return engine_audit(n, &row, e);
+}
+
+struct ledger {
+    json_t *totals;
+    size_t seen;
+};
+
+static void add_to_ledger(enum person_bucket b, const char *code, size_t count, void *userdata)
+{
+    struct ledger *l = userdata;
+    const char *name = person_bucket_name(b);
+    bool by_reason = b == BUCKET_SKIPPED || b == BUCKET_HELD || b == BUCKET_FAILED;
+    l->seen += count;
+    if (!by_reason) {
+        json_int_t before = json_integer_value(json_object_get(l->totals, name));
+        json_object_set_new(l->totals, name, json_integer(before + (json_int_t)count));
+        return;
+    }
+    json_t *reasons = json_object_get(l->totals, name);
+    if (!reasons) {
+        reasons = json_object();
+        json_object_set_new(l->totals, name, reasons);
+    }
+    json_object_set_new(reasons, code ? code : "unknown", json_integer((json_int_t)count));
+}
+
+static int end_run(struct engine *n, struct error *e)
+{
+    struct ledger l = {.totals = json_object()};
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = person_ledger(n->state, n->run, add_to_ledger, &l, e);
+    json_object_set_new(l.totals, "seen", json_integer((json_int_t)l.seen));
+    CLEANUP(freep) char *text = json_dumps(l.totals, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(l.totals);
+    if (r == 0 && !text)
+        r = error_out_of_memory(e);
+    if (r == 0)
+        r = run_end(n->state, n->run, clock_now_usec(), text, e);
+    struct audit_row row = {.event = "run-end", .details = text};
+    if (r == 0)
+        r = engine_audit(n, &row, e);
+    if (r == 0)
+        r = engine_commit(n, e);
+    if (r < 0)
+        return r;
+    log_event(LOG_INFO, MSG_RUN_ENDED, "Run %" PRIu64 " is over: %s", n->run, text);
+    n->run = 0;
+    log_set_run(0);
+    return 0;
+}
+
+/* People are evaluated between reads, never in the middle of one: groups may come after people.
+ */
+static bool may_evaluate(const struct engine *n)
+{
+    return !n->reading && n->read_ended && n->ruleset &&
+           (n->contact >= CONTACT_LISTED || !n->options.tenant);
+}
+
+static int evaluate_some(struct engine *n, bool *ret_more, struct error *e)
+{
+    *ret_more = false;
+    if (!may_evaluate(n))
+        return 0;
+    int r = 0;
+    uint64_t now = clock_now_usec();
+    if (n->next_recheck_usec && n->next_recheck_usec <= now) {
+        r = engine_write(n, e);
+        if (r == 0)
+            r = person_mark_due(n->state, now, &n->next_recheck_usec, e);
+    }
+    struct string_list ids = {0};
+    if (r == 0)
+        r = person_next_dirty(n->state, PEOPLE_A_TURN, &ids, e);
+    if (r == 0 && ids.n_items && n->groups_dirty) {
+        r = evaluate_bind_groups(n, e);
+    }
+    if (r == 0 && ids.n_items)
+        r = engine_begin_run(n, "directory", e);
+    for (size_t i = 0; i < ids.n_items && r == 0; i++)
+        r = evaluate_person(n, ids.items[i], e);
+    *ret_more = ids.n_items > 0;
+    if (ids.n_items)
+        n->plan_changed = true;
+    string_list_done(&ids);
+    if (r == 0 && !*ret_more && n->plan_changed) {
+        uint64_t next = 0;
+        r = engine_write(n, e);
+        if (r == 0)
+            r = person_mark_due(n->state, now, &next, e);
+        n->next_recheck_usec = next;
+    }
+    return r;
+}
+
+static bool nothing_under_way(const struct engine *n, bool more, size_t n_picked)
+{
+    return !more && !n_picked && !n->n_executions && !n->reading && n->read_ended &&
+           (!n->options.tenant || (n->contact == CONTACT_KNOWN && !n->contact_call) ||
+            n->tenant_state != ENGINE_TENANT_OK);
+}
+
+static int settle_idle(struct engine *n, struct error *e)
+{
+    /* With the tenant away or writing paused, what is READY waits: the run is not over, the
+     * work is. */
+    bool blocked = !executor_may_work(n) && !n->options.plan_only;
+    if (n->run && !blocked) {
+        int r = end_run(n, e);
+        if (r < 0)
+            return r;
+    }
+    if (!n->idle) {
+        n->idle = true;
+        if (n->idle_fn)
+            n->idle_fn(n->idle_userdata);
+    }
+    return 0;
+}
+
+/* The guard looks when nobody is dirty any more, so that it sees the whole plan. */
+static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struct error *e)
+{
+    int r = 0;
+    size_t n_released = 0;
+    *ret_picked = 0;
+    r = queue_release_due(n->state, clock_now_usec(), &n_released, e);
+    if (r == 0 && n_released)
+        r = engine_begin_run(n, "retry", e);
+    if (r == 0)
+        r = park_expire_approvals(n, e);
+    if (r < 0 || more || !may_evaluate(n))
+        return r;
+    if (n->plan_changed || !n->all_evaluated) {
+        r = park_apply_guard(n, e);
+        n->plan_changed = false;
+        n->all_evaluated = true;
+        if (r == 0)
+            contact_evaluated(n);
+    }
+    if (r == 0 && executor_may_work(n) && !n->stopping)
+        r = executor_pick(n, ret_picked, e);
+    return r;
+}
+
+static int turn(struct engine *n, struct error *e)
+{
+    bool more = false;
+    size_t n_picked = 0;
+    int r = 0;
+    if (!n->stopping)
+        r = evaluate_some(n, &more, e);
+    if (r == 0 && !n->reading)
+        r = engine_write(n, e);
+    if (r == 0 && !n->reading)
+        r = guard_and_pick(n, more, &n_picked, e);
+    if (r < 0)
+        return r;
+    bool old = clock_monotonic_usec() - n->transaction_since_usec > COMMIT_AFTER_USEC;
+    if (n->commit_wanted || n_picked || old || !more)
+        r = engine_commit(n, e);
+    if (r < 0)
+        return r;
+    executor_start_committed(n);
+    if (more)
+        engine_wake(n);
+    else if (nothing_under_way(n, more, n_picked))
+        r = settle_idle(n, e);
+    return r;
+}
+
+static int engine_turn(sd_event_source *source, void *userdata)
+{
+    (void)source;
+    struct engine *n = userdata;
+    struct error e = {0};
+    if (n->state_failed)
+        return 0;
+    if (turn(n, &e) < 0) {
+        state_rollback(n->state);
+        engine_state_failed(n, &e);
+        return 0;
+    }
+    if (n->stopping && !n->n_executions && n->stopped_fn) {
+        void (*stopped)(void *) = n->stopped_fn;
+        n->stopped_fn = NULL;
+        stopped(n->stopped_userdata);
+        return 0;
+    }
+    engine_arm_timer(n);
+    return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    (void)source;
+    (void)usec;
+    struct engine *n = userdata;
+    uint64_t now = clock_now_usec();
+    if (n->options.tenant && n->tenant_state != ENGINE_TENANT_OK && n->tenant_probe_usec <= now)
+        contact_refresh(n);
+    if (n->sweep_usec && n->sweep_usec <= now)
+        sweep_start(n);
+    if (n->alarm_check_usec && n->alarm_check_usec <= now)
+        alarm_check(n);
+    engine_wake(n);
+    return 0;
+}
+
+static void sooner(uint64_t *at, uint64_t candidate)
+{
+    if (candidate && (!*at || candidate < *at))
+        *at = candidate;
+}
+
+void engine_arm_timer(struct engine *n)
+{
+    struct error e = {0};
+    uint64_t at = 0, queue = 0, now = clock_now_usec();
+    if (queue_next_time(n->state, &queue, &e) < 0)
+        queue = 0;
+    /* What is due and may not start (tenant away, paused) is woken by what ends that. */
+    sooner(&at, queue > now ? queue : 0);
+    sooner(&at, n->next_recheck_usec);
+    sooner(&at, n->tenant_state != ENGINE_TENANT_OK ? n->tenant_probe_usec : 0);
+    sooner(&at, n->sweep_usec);
+    sooner(&at, n->alarm_check_usec);
+    if (!at) {
+        if (n->timer)
+            sd_event_source_set_enabled(n->timer, SD_EVENT_OFF);
+        return;
+    }
+    /* A wait measured on the steady clock, so that a clock that is set back delays nothing for
+     * long. */
+    uint64_t wait = at > now ? at - now : USEC_PER_MSEC;
+    if (wait > 60 * USEC_PER_SEC)
+        wait = 60 * USEC_PER_SEC;
+    uint64_t due = clock_monotonic_usec() + wait;
+    int r = n->timer ? sd_event_source_set_time(n->timer, due)
+                     : sd_event_add_time(n->event, &n->timer, CLOCK_MONOTONIC, due,
+                                         USEC_PER_MSEC, on_timer, n);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(n->timer, SD_EVENT_ONESHOT);
+    if (r < 0)
+        log_error("Cannot arm the engine's timer: error %d", r);
+}
+
+static int load_facts(struct engine *n, struct error *e)
+{
+    CLEANUP(freep) char *schema = NULL;
+    CLEANUP(freep) char *vanished = NULL;
+    int r = state_meta_get(n->state, "schema", &schema, e);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        r = schema_from_json(&n->schema, schema);
+    else
+        n->schema = schema_new();
+    if (r < 0 || !n->schema) /* unreadable: the server will send it again */
+        n->schema = schema_new();
+    if (!n->schema)
+        return error_out_of_memory(e);
+    r = state_meta_get(n->state, "vanished", &vanished, e);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        snprintf(n->vanished, sizeof n->vanished, "%s", vanished);
+    n->paused = state_meta_number(n->state, "paused", 0) != 0;
+    n->adoption_open = state_meta_number(n->state, "first-contact-done", 0) == 0;
+    return 0;
+}
+
+int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
+               struct audit_export *audit, const struct engine_options *options,
+               struct error *e)
+{
+    struct engine *n = calloc(1, sizeof *n);
+    if (!n)
+        return error_out_of_memory(e);
+    n->event = sd_event_ref(event);
+    n->state = state;
+    n->audit = audit;
+    n->options = *options;
+    int r = load_facts(n, e);
+    if (r == 0) {
+        r = sd_event_add_defer(event, &n->turn_source, engine_turn, n);
+        if (r >= 0) /* after what brings data in, so that a turn sees all of it */
+            r = sd_event_source_set_priority(n->turn_source, SD_EVENT_PRIORITY_NORMAL + 10);
+        if (r >= 0)
+            r = sd_event_source_set_enabled(n->turn_source, SD_EVENT_OFF);
+        if (r < 0)
+            error_set(e, r, "cannot add the engine to the event loop");
+    }
+    if (r >= 0)
+        r = evaluate_build_ruleset(n, e);
+    if (r < 0) {
+        engine_free(n);
+        return r;
+    }
+    *ret = n;
+    return 0;
+}
+
+struct engine *engine_free(struct engine *n)
+{
+    if (!n)
+        return NULL;
+    executor_cancel_all(n);
+    contact_cancel(n);
+    sweep_cancel(n);
+    alarm_free(n);
+    struct error e = {0};
+    if (!n->state_failed && engine_commit(n, &e) < 0)
+        log_error("The last changes of state are lost: %s", e.message);
+    n->turn_source = sd_event_source_disable_unref(n->turn_source);
+    n->timer = sd_event_source_disable_unref(n->timer);
+    n->export_timer = sd_event_source_disable_unref(n->export_timer);
+    ruleset_free(n->ruleset);
+    schema_free(n->schema);
+    bound_groups_done(&n->groups);
+    string_list_done(&n->teams);
+    string_list_done(&n->missing);
+    n->event = sd_event_unref(n->event);
+    free(n);
+    return NULL;
+}
+
+int engine_start(struct engine *n, struct error *e)
+{
+    n->sweep_usec =
+        n->options.sync->verify_interval_usec && n->options.tenant && !n->options.plan_only
+            ? clock_now_usec() + n->options.sync->verify_interval_usec
+            : 0;
+    n->alarm_check_usec = n->options.plan_only ? 0 : clock_now_usec() + USEC_PER_SEC;
+    if (!n->options.plan_only) {
+        executor_settle_crash(n, e);
+        if (n->state_failed)
+            return error_set(e, -EIO, "%s", n->state_error);
+    }
+    uint64_t next = 0;
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = person_mark_due(n->state, clock_now_usec(), &next, e);
+    n->next_recheck_usec = next;
+    if (r == 0)
+        r = engine_commit(n, e);
+    if (r == 0 && n->options.tenant)
+        contact_refresh(n);
+    engine_wake(n);
+    return r;
+}
+
+void engine_stop(struct engine *n, void (*stopped)(void *userdata), void *userdata)
+{
+    n->stopping = true;
+    n->stopped_fn = stopped;
+    n->stopped_userdata = userdata;
+    contact_cancel(n);
+    sweep_cancel(n);
+    if (n->state_failed) {
+        n->stopped_fn = NULL;
+        stopped(userdata);
+        return;
+    }
+    engine_wake(n);
+}
+
+const struct ruleset *engine_ruleset(const struct engine *n)
+{
+    return n->ruleset;
+}
+
+int engine_reload(struct engine *n, const struct engine_options *options, struct error *e)
+{
+    struct engine_options before = n->options;
+    const struct tenant_ops *ops = before.tenant_ops;
+    void *tenant = before.tenant;
+    n->options = *options;
+    n->options.tenant_ops = ops;
+    n->options.tenant = tenant;
+    int r = evaluate_build_ruleset(n, e);
+    if (r < 0) {
+        n->options = before;
+        return r;
+    }
+    /* Lifecycle and budgets are not part of the mapping's fingerprint: look at everybody again.
+     */
+    r = engine_write(n, e);
+    if (r == 0)
+        r = person_mark_all_dirty(n->state, e);
+    struct audit_row row = {.event = "configuration",
+                            .sentence = "the configuration was loaded"};
+    if (r == 0)
+        r = engine_audit(n, &row, e);
+    n->plan_changed = true;
+    n->commit_wanted = true;
+    engine_wake(n);
+    return r;
+}
+
+void engine_on_idle(struct engine *n, void (*fn)(void *userdata), void *userdata)
+{
+    n->idle_fn = fn;
+    n->idle_userdata = userdata;
+}
+
+bool engine_is_idle(const struct engine *n)
+{
+    return n->idle;
+}
+
+void engine_use_mirror_as_is(struct engine *n)
+{
+    n->read_ended = true;
+    engine_wake(n);
+}
+
+bool engine_is_paused(const struct engine *n)
+{
+    return n->paused;
+}
+
+void engine_status(const struct engine *n, struct engine_status *ret)
+{
+    *ret = (struct engine_status){
+        .tenant = n->contact == CONTACT_UNKNOWN ? ENGINE_TENANT_UNKNOWN : n->tenant_state,
+        .tenant_error = n->tenant_error[0] ? n->tenant_error : NULL,
+        .tenant_since_usec = n->tenant_since_usec,
+        .tenant_next_usec = n->tenant_probe_usec,
+        .adoption_open = n->adoption_open,
+        .paused = n->paused,
+        .state_failed = n->state_failed,
+        .state_error = n->state_failed ? n->state_error : NULL,
+        .run = n->run,
+        .in_flight = n->n_executions,
+        .reading = n->reading != 0,
+        .guard_input = n->guard_input,
+        .guard = n->guard,
+    };
+}

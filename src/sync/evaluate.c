@@ -1,0 +1,736 @@
+/*
+ * One dirty person: mirror and link in, verdict and plan out, queue and ledger brought up to
+ * date. It reads and writes the state and sends nothing.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log-ids.h"
+#include "base/log.h"
+#include "sync/internal.h"
+
+/* Everything that one evaluation reads, released together. */
+struct subject {
+    struct mirror_entry mirror;
+    struct person person; /* as it was stored before */
+    bool was_known;
+    struct link link;
+    bool has_link;
+    struct verdict verdict;
+    bool has_verdict;
+    struct user *known, *granted;
+    char *login_key;
+    enum planner_claim claim;
+    char claim_sentence[768];
+    struct operation_list queue; /* the person's operations before */
+};
+
+static void subject_done(struct subject *s)
+{
+    mirror_entry_done(&s->mirror);
+    person_done(&s->person);
+    link_done(&s->link);
+    verdict_done(&s->verdict);
+    user_free(s->known);
+    user_free(s->granted);
+    free(s->login_key);
+    operation_list_done(&s->queue);
+}
+
+static void problem_to_log(enum problem_severity severity, const char *file, unsigned line,
+                           unsigned column, const char *sentence, void *userdata)
+{
+    (void)userdata;
+    (void)column;
+    if (severity == PROBLEM_ERROR)
+        log_error("%s:%u: %s", file, line, sentence);
+    else
+        log_warning("%s:%u: %s", file, line, sentence);
+}
+
+/* The ruleset for today's configuration and schema; when it decides otherwise, everybody is
+ * dirty. */
+int evaluate_build_ruleset(struct engine *n, struct error *e)
+{
+    struct ruleset *fresh = NULL;
+    int r = ruleset_new(&fresh, n->options.mapping, n->schema, problem_to_log, NULL);
+    if (r < 0)
+        return error_set(
+            e, r, "the rules do not fit the directory's schema; the lines before say why");
+    ruleset_free(n->ruleset);
+    n->ruleset = fresh;
+    n->groups_dirty = true;
+    CLEANUP(freep) char *before = NULL;
+    r = state_meta_get(n->state, "mapping", &before, e);
+    if (r < 0)
+        return r;
+    if (before && text_equal(before, ruleset_fingerprint(fresh)))
+        return 0;
+    r = engine_write(n, e);
+    if (r == 0)
+        r = person_mark_all_dirty(n->state, e);
+    if (r == 0)
+        r = state_meta_set(n->state, "mapping", ruleset_fingerprint(fresh), e);
+    engine_wake(n);
+    return r;
+}
+
+static void say_group_change(const struct ruleset_group *configured,
+                             const struct bound_group *before, const struct bound_group *now)
+{
+    if (before && before->state == now->state &&
+        (before->n_members == 0) == (now->n_members == 0))
+        return;
+    switch (now->state) {
+    case BOUND_NEVER_SEEN:
+        log_event(
+            LOG_WARNING, MSG_GROUP_MISSING,
+            "%s:%u: the group %s of rule \"%s\" is not in the directory: correct the rule, or create it",
+            configured->file, configured->line, configured->dn, configured->rule);
+        break;
+    case BOUND_GONE:
+        log_event(
+            LOG_WARNING, MSG_GROUP_MISSING,
+            "%s:%u: the group %s of rule \"%s\" was deleted: nobody loses anything for it until it is "
+            "restored or the rule is changed",
+            configured->file, configured->line, configured->dn, configured->rule);
+        break;
+    case BOUND_RENAMED:
+        log_warning(
+            "%s:%u: the group %s of rule \"%s\" is now called %s: it is followed; correct the rule",
+            configured->file, configured->line, configured->dn, configured->rule, now->dn);
+        break;
+    case BOUND_PRESENT:
+        if (now->n_members == 0)
+            log_warning("%s:%u: the group %s of rule \"%s\" has no members", configured->file,
+                        configured->line, configured->dn, configured->rule);
+        break;
+    }
+}
+
+/* Which entries the rules' groups are today. Deleted, renamed and emptied are told apart in the
+ * log. */
+int evaluate_bind_groups(struct engine *n, struct error *e)
+{
+    size_t n_groups;
+    const struct ruleset_group *groups = ruleset_groups(n->ruleset, &n_groups);
+    const char **keys = calloc(n_groups + 1, sizeof *keys);
+    if (!keys)
+        return error_out_of_memory(e);
+    for (size_t i = 0; i < n_groups; i++)
+        keys[i] = groups[i].key;
+    struct bound_groups fresh = {0};
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = mirror_bind_groups(n->state, keys, n_groups, &fresh, e);
+    free(keys);
+    if (r < 0)
+        return r;
+    bool reachable_changed = false;
+    for (size_t i = 0; i < n_groups; i++) {
+        const struct bound_group *before = NULL;
+        for (size_t j = 0; j < n->groups.n_items && !before; j++)
+            if (text_equal(n->groups.items[j].configured_key, fresh.items[i].configured_key))
+                before = &n->groups.items[j];
+        say_group_change(&groups[i], before, &fresh.items[i]);
+        char cause[600];
+        snprintf(cause, sizeof cause, "group:%s", groups[i].dn);
+        bool missing =
+            fresh.items[i].state == BOUND_GONE || fresh.items[i].state == BOUND_NEVER_SEEN;
+        if (missing)
+            alarm_set(n, cause, REASON_GROUP_MISSING, "a rule's group is not in the directory");
+        else
+            alarm_over(n, cause);
+        bool was_missing =
+            before && (before->state == BOUND_GONE || before->state == BOUND_NEVER_SEEN);
+        if (before && was_missing != missing)
+            reachable_changed = true;
+    }
+    bound_groups_done(&n->groups);
+    n->groups = fresh;
+    n->groups_dirty = false;
+    return reachable_changed ? person_mark_all_dirty(n->state, e) : 0;
+}
+
+/* Judges the entry by the rules as they are now. */
+static int judge(struct engine *n, const char *entry_id, const struct entry *entry,
+                 bool explain, struct verdict *ret, struct error *e)
+{
+    size_t n_groups = n->groups.n_items;
+    struct mirror_membership *found = calloc(n_groups + 1, sizeof *found);
+    struct membership *memberships = calloc(n_groups + 1, sizeof *memberships);
+    int r = found && memberships ? 0 : error_out_of_memory(e);
+    if (r == 0)
+        r = mirror_memberships(n->state, entry_id, &n->groups, found, e);
+    if (r == 0) {
+        for (size_t i = 0; i < n_groups; i++) {
+            enum bound_state s = n->groups.items[i].state;
+            memberships[i] = (struct membership){
+                .state =
+                    s == BOUND_PRESENT || s == BOUND_RENAMED ? GROUP_PRESENT : GROUP_MISSING,
+                .member = found[i].member,
+                .via = found[i].via,
+            };
+        }
+        r = ruleset_evaluate(n->ruleset, entry, memberships, clock_now_usec(), explain, ret, e);
+    }
+    if (found)
+        mirror_memberships_done(found, n_groups);
+    free(found);
+    free(memberships);
+    return r;
+}
+
+int engine_explain(struct engine *n, const char *entry_id, struct verdict *ret, struct error *e)
+{
+    struct mirror_entry m = {0};
+    int r = mirror_load(n->state, entry_id, false, &m, e);
+    if (r == 0 && n->groups_dirty)
+        r = evaluate_bind_groups(n, e);
+    if (r == 0)
+        r = judge(n, entry_id, m.entry, true, ret, e);
+    mirror_entry_done(&m);
+    return r;
+}
+
+static int load_user(const char *json, struct user **ret, struct error *e)
+{
+    *ret = NULL;
+    return json ? user_from_json(ret, json, e) : 0;
+}
+
+static int subject_load(struct engine *n, const char *entry_id, struct subject *s,
+                        struct error *e)
+{
+    int r = mirror_load(n->state, entry_id, false, &s->mirror, e);
+    if (r < 0)
+        return r;
+    r = person_load(n->state, entry_id, &s->person, e);
+    if (r < 0)
+        return r;
+    s->was_known = r == 0;
+    r = link_load(n->state, entry_id, &s->link, e);
+    if (r < 0)
+        return r;
+    s->has_link = r == 0;
+    if (s->has_link)
+        r = load_user(s->link.known, &s->known, e);
+    if (r == 0 && s->has_link)
+        r = load_user(s->link.granted, &s->granted, e);
+    if (r == 0)
+        r = queue_of_person(n->state, entry_id, &s->queue, e);
+    bool here = s->mirror.entry && !s->mirror.gone && s->mirror.entry->kind == ENTRY_PERSON;
+    if (r < 0 || !here)
+        return r;
+    r = judge(n, entry_id, s->mirror.entry, false, &s->verdict, e);
+    s->has_verdict = r == 0;
+    return r;
+}
+
+static const char *display_dn(const struct subject *s)
+{
+    if (s->mirror.entry)
+        return s->mirror.entry->dn;
+    return s->person.dn ? s->person.dn : "";
+}
+
+/* Another person's account has the login. Whoever left and comes back under a new identity (a
+ * directory reloaded from LDIF) is told from a stranger who was given an old login. */
+static int claim_by_link(struct engine *n, struct subject *s, const struct link *other,
+                         struct error *e)
+{
+    struct mirror_entry m = {0};
+    int r = mirror_load(n->state, other->entry_id, false, &m, e);
+    if (r < 0)
+        return r;
+    bool left = r == STATE_NONE || m.gone;
+    const char *dn = m.entry ? m.entry->dn : "an entry that is forgotten";
+    struct user *known = NULL;
+    r = left ? load_user(other->known, &known, e) : 0;
+    if (r == 0 && !left) {
+        s->claim = PLANNER_LOGIN_LINKED;
+        snprintf(s->claim_sentence, sizeof s->claim_sentence,
+                 "the login %s belongs to %s: give one of the two another login", other->login,
+                 dn);
+    } else if (r == 0 && known && planner_same_person(s->verdict.user, known)) {
+        s->claim = PLANNER_LOGIN_LEFT_SAME;
+        snprintf(
+            s->claim_sentence, sizeof s->claim_sentence,
+            "the login %s belonged to %s, which is gone; mail or name are the same: approve to link it "
+            "to %s",
+            other->login, dn, display_dn(s));
+    } else if (r == 0) {
+        s->claim = PLANNER_LOGIN_LEFT_OTHER;
+        snprintf(
+            s->claim_sentence, sizeof s->claim_sentence,
+            "the login %s belonged to %s, which is gone and was somebody else: give %s another login, or "
+            "delete the old user at the tenant",
+            other->login, dn, display_dn(s));
+    }
+    user_free(known);
+    mirror_entry_done(&m);
+    return r;
+}
+
+static int claim_by_mail(struct engine *n, struct subject *s, struct error *e)
+{
+    const char *mail = user_get(s->verdict.user, USER_EMAIL);
+    CLEANUP(freep) char *key = mail && *mail ? text_fold(mail, strlen(mail)) : NULL;
+    CLEANUP(freep) char *login = NULL;
+    if (!key)
+        return 0;
+    int r = listing_find_mail(n->state, key, &login, e);
+    if (r != 0)
+        return r == STATE_NONE ? 0 : r;
+    s->claim = PLANNER_MAIL_AT_TENANT;
+    snprintf(
+        s->claim_sentence, sizeof s->claim_sentence,
+        "the tenant's user %s has the mail %s: give the entry that login, or the user another mail, so "
+        "that one person does not get two users",
+        login, mail);
+    return 0;
+}
+
+/* Who else has a claim on the login that this person wants? */
+static int find_claim(struct engine *n, const char *entry_id, struct subject *s,
+                      struct error *e)
+{
+    s->claim = PLANNER_LOGIN_FREE;
+    bool mine = s->has_link && s->link.status != LINK_DELETED &&
+                text_equal(s->link.login_key, s->login_key);
+    if (mine)
+        return 0;
+    struct link other = {0};
+    int r = link_load_by_login(n->state, s->login_key, &other, e);
+    if (r == 0 && !text_equal(other.entry_id, entry_id) && other.status != LINK_DELETED)
+        r = claim_by_link(n, s, &other, e);
+    link_done(&other);
+    if (r < 0 || s->claim != PLANNER_LOGIN_FREE)
+        return r < 0 ? r : 0;
+
+    struct string_list sharing = {0};
+    r = person_sharing_login(n->state, s->login_key, entry_id, &sharing, e);
+    if (r == 0 && sharing.n_items) {
+        CLEANUP(freep) char *dn = NULL;
+        r = mirror_dn(n->state, sharing.items[0], &dn, e);
+        s->claim = PLANNER_LOGIN_SHARED;
+        snprintf(
+            s->claim_sentence, sizeof s->claim_sentence,
+            "%s and %s both give the login %s: change one of them; until then neither gets a user",
+            display_dn(s), dn ? dn : sharing.items[0], user_get(s->verdict.user, USER_LOGIN));
+    }
+    string_list_done(&sharing);
+    if (r < 0 || s->claim != PLANNER_LOGIN_FREE ||
+        (s->has_link && s->link.status != LINK_DELETED))
+        return r < 0 ? r : 0;
+
+    CLEANUP(freep) char *listed = NULL;
+    r = listing_find(n->state, s->login_key, &listed, e);
+    if (r == 0) {
+        s->claim = PLANNER_LOGIN_AT_TENANT;
+        snprintf(s->claim_sentence, sizeof s->claim_sentence,
+                 "the tenant has a user %s already%s", listed,
+                 text_equal(listed, user_get(s->verdict.user, USER_LOGIN))
+                     ? ""
+                     : " (differs in case)");
+        return 0;
+    }
+    return r < 0 || !n->adoption_open ? (r < 0 ? r : 0) : claim_by_mail(n, s, e);
+}
+
+static bool ruleset_role_fn(const char *role, void *userdata)
+{
+    return ruleset_names_role(userdata, role);
+}
+
+static bool ruleset_skill_fn(const char *skill, void *userdata)
+{
+    return ruleset_names_skill(userdata, skill);
+}
+
+/* An attribute that vanished from many, and from this person's entry too. */
+static const char *vanished_here(const struct engine *n, const struct entry *entry,
+                                 char *buffer, size_t size)
+{
+    const char *p = n->vanished[0] == ',' ? n->vanished + 1 : n->vanished;
+    while (*p) {
+        size_t length = strcspn(p, ",");
+        snprintf(buffer, size, "%.*s", (int)length, p);
+        if (!entry_attribute(entry, buffer))
+            return buffer;
+        p += length + (p[length] == ',');
+    }
+    return NULL;
+}
+
+static enum planner_presence presence_of(const struct subject *s)
+{
+    if (!s->has_verdict)
+        return PLANNER_GONE;
+    switch (s->verdict.kind) {
+    case VERDICT_USER: return PLANNER_WANTED;
+    case VERDICT_SKIP: return PLANNER_SKIPPED;
+    case VERDICT_INVALID: return PLANNER_INVALID;
+    }
+    return PLANNER_INVALID;
+}
+
+static enum planner_link_status link_status(const struct subject *s)
+{
+    if (!s->has_link)
+        return PLANNER_UNLINKED;
+    switch (s->link.status) {
+    case LINK_ACTIVE: return PLANNER_ACTIVE;
+    case LINK_DISABLED: return PLANNER_DISABLED;
+    case LINK_DELETED: return PLANNER_DELETED;
+    }
+    return PLANNER_UNLINKED;
+}
+
+static const char *gone_sentence(const struct subject *s)
+{
+    if (s->mirror.entry && s->mirror.entry->kind != ENTRY_PERSON)
+        return "the entry is no person any more";
+    return s->mirror.gone_why ? s->mirror.gone_why : "its entry is not in the mirror";
+}
+
+static int plan_subject(struct engine *n, const char *entry_id, struct subject *s,
+                        struct planner_result *ret, struct error *e)
+{
+    static struct user nothing;
+    char vanished[256];
+    struct planner_input in = {
+        .entry_id = entry_id,
+        .dn = display_dn(s),
+        .presence = presence_of(s),
+        .code = s->verdict.code,
+        .sentence = s->has_verdict ? s->verdict.sentence : gone_sentence(s),
+        .wanted = s->verdict.user,
+        .group_missing = s->verdict.group_missing ? s->verdict.group_missing_dn : NULL,
+        .vanished_attribute = s->has_verdict
+                                  ? vanished_here(n, s->mirror.entry, vanished, sizeof vanished)
+                                  : NULL,
+        .link = link_status(s),
+        .login = s->link.login,
+        .known = s->known ? s->known : &nothing,
+        .granted = s->granted,
+        .disabled_by_us = s->link.disabled_by_us,
+        .leaving_usec = s->link.leaving_usec,
+        .disabled_usec = s->link.disabled_usec,
+        .claim = s->claim,
+        .claim_sentence = s->claim_sentence,
+        .adoption_open = n->adoption_open,
+        .names_role = ruleset_role_fn,
+        .names_skill = ruleset_skill_fn,
+        .userdata = n->ruleset,
+        .options = n->options.sync,
+        .now_usec = clock_now_usec(),
+    };
+    return planner_plan(&in, ret, e);
+}
+
+static bool reason_is_planners(const char *reason)
+{
+    static const char *const reasons[] = {
+        REASON_LOGIN_SHARED,  REASON_CONFLICT,           REASON_SAME_MAIL,
+        REASON_RENAME_POLICY, REASON_GROUP_MISSING,      REASON_ADOPTION,
+        REASON_ENTRY_INVALID, REASON_ATTRIBUTE_VANISHED, REASON_RELINK,
+    };
+    for (size_t i = 0; reason && i < ARRAY_SIZE(reasons); i++)
+        if (text_equal(reason, reasons[i]))
+            return true;
+    return false;
+}
+
+static int move_text(char **to, char **from)
+{
+    free(*to);
+    *to = TAKE(*from);
+    return 0;
+}
+
+/* An operation that was there before and means the same keeps its place, its attempts, its
+ * approval, and its hold when that is not the planner's to decide. */
+static void carry_over(struct operation *fresh, struct operation *old)
+{
+    fresh->number = old->number;
+    fresh->attempts = old->attempts;
+    fresh->approved = old->approved;
+    fresh->run = old->run;
+    if (fresh->state == OPERATION_PARKED && old->approved) {
+        fresh->state = OPERATION_READY;
+        free(TAKE(fresh->reason));
+        free(TAKE(fresh->cause));
+        free(TAKE(fresh->sentence));
+    } else if (text_equal(fresh->reason, old->reason)) {
+        fresh->since_usec = old->since_usec;
+    } else if (fresh->state == OPERATION_READY && old->state != OPERATION_READY &&
+               !reason_is_planners(old->reason)) {
+        fresh->state = old->state;
+        fresh->since_usec = old->since_usec;
+        fresh->not_before_usec = old->not_before_usec;
+        move_text(&fresh->reason, &old->reason);
+        move_text(&fresh->cause, &old->cause);
+        move_text(&fresh->sentence, &old->sentence);
+    }
+}
+
+static int audit_wait(struct engine *n, const struct operation *o, struct error *e)
+{
+    struct audit_row row = {
+        .event = o->state == OPERATION_PARKED ? "park" : "hold",
+        .operation = o,
+        .code = o->reason,
+        .sentence = o->sentence,
+    };
+    return engine_audit(n, &row, e);
+}
+
+/* Replaces the person's operations by the planned ones, keeping those that stay the same. */
+static int merge_queue(struct engine *n, struct subject *s, struct operation_list *planned,
+                       struct error *e)
+{
+    int r = 0;
+    for (size_t i = 0; i < planned->n_items && r == 0; i++) {
+        struct operation *fresh = planned->items[i];
+        struct operation *old = NULL;
+        for (size_t j = 0; j < s->queue.n_items && !old; j++)
+            if (s->queue.items[j] && operation_equal(s->queue.items[j], fresh))
+                old = s->queue.items[j];
+        bool waited =
+            old && old->state == fresh->state && text_equal(old->reason, fresh->reason);
+        if (old) {
+            carry_over(fresh, old);
+            old->number = 0; /* it is not to be removed */
+        } else {
+            fresh->run = n->run;
+        }
+        r = queue_store(n->state, fresh, e);
+        bool waits = fresh->state == OPERATION_HELD || fresh->state == OPERATION_PARKED;
+        if (r == 0 && waits && !waited && reason_is_planners(fresh->reason))
+            r = audit_wait(n, fresh, e);
+    }
+    for (size_t j = 0; j < s->queue.n_items && r == 0; j++)
+        if (s->queue.items[j]->number)
+            r = queue_remove(n->state, s->queue.items[j]->number, e);
+    return r;
+}
+
+static int audit_person(struct engine *n, const char *event, const char *entry_id,
+                        const struct subject *s, const char *code, const char *sentence,
+                        struct error *e)
+{
+    struct audit_row row = {
+        .event = event,
+        .entry_id = entry_id,
+        .dn = display_dn(s),
+        .login = s->has_link ? s->link.login
+                             : (s->verdict.user ? user_get(s->verdict.user, USER_LOGIN) : NULL),
+        .code = code,
+        .sentence = sentence,
+    };
+    return engine_audit(n, &row, e);
+}
+
+static int update_leaving(struct engine *n, const char *entry_id, struct subject *s,
+                          const struct planner_result *plan, const char *sentence,
+                          struct error *e)
+{
+    if (!s->has_link || s->link.leaving_usec == plan->leaving_usec)
+        return 0;
+    int r = 0;
+    if (plan->started_leaving)
+        r = audit_person(n, "leave", entry_id, s, s->verdict.code ? s->verdict.code : "gone",
+                         sentence, e);
+    else if (plan->returned)
+        r = audit_person(n, "return", entry_id, s, NULL, "wanted again", e);
+    s->link.leaving_usec = plan->leaving_usec;
+    free(s->link.leaving_why);
+    s->link.leaving_why = plan->leaving_usec && sentence ? strdup(sentence) : NULL;
+    return r < 0 ? r : link_store(n->state, &s->link, e);
+}
+
+static enum person_verdict person_verdict_of(enum planner_presence p)
+{
+    switch (p) {
+    case PLANNER_WANTED: return PERSON_USER;
+    case PLANNER_SKIPPED: return PERSON_SKIP;
+    case PLANNER_INVALID: return PERSON_INVALID;
+    case PLANNER_GONE: return PERSON_GONE;
+    }
+    return PERSON_UNKNOWN;
+}
+
+static enum person_bucket bucket_of(const struct planner_result *plan)
+{
+    switch (plan->bucket) {
+    case PLANNER_BUCKET_UNCHANGED: return BUCKET_UNCHANGED;
+    case PLANNER_BUCKET_PENDING: return BUCKET_PENDING;
+    case PLANNER_BUCKET_LEAVING: return BUCKET_LEAVING;
+    case PLANNER_BUCKET_SKIPPED: return BUCKET_SKIPPED;
+    case PLANNER_BUCKET_HELD: return BUCKET_HELD;
+    case PLANNER_BUCKET_FORGET: return BUCKET_SKIPPED;
+    }
+    return BUCKET_FAILED;
+}
+
+/* Whoever shares the old or the new login is in another position now. */
+static int wake_sharing(struct engine *n, const char *entry_id, const char *key,
+                        struct error *e)
+{
+    if (!key)
+        return 0;
+    struct string_list others = {0};
+    int r = person_sharing_login(n->state, key, entry_id, &others, e);
+    for (size_t i = 0; i < others.n_items && r == 0; i++)
+        r = person_mark_dirty(n->state, others.items[i], e);
+    string_list_done(&others);
+    return r;
+}
+
+static int store_person(struct engine *n, const char *entry_id, struct subject *s,
+                        const struct planner_result *plan, struct error *e)
+{
+    enum planner_presence presence = presence_of(s);
+    CLEANUP(freep)
+    char *wanted = presence == PLANNER_WANTED ? user_to_json(s->verdict.user, true) : NULL;
+    struct person p = {
+        .entry_id = (char *)entry_id,
+        .dn = (char *)display_dn(s),
+        .verdict = person_verdict_of(presence),
+        .wanted = wanted,
+        .login_key = s->login_key,
+        .code = plan->code ? (char *)plan->code : s->verdict.code,
+        .sentence = s->has_verdict ? s->verdict.sentence : (char *)gone_sentence(s),
+        .recheck_usec = s->verdict.has_recheck ? s->verdict.recheck_usec : 0,
+        .bucket = bucket_of(plan),
+        .bucket_code = (char *)plan->code,
+        .run = n->run,
+        .dirty = false,
+    };
+    int r = 0;
+    bool skip_is_new =
+        p.bucket == BUCKET_SKIPPED &&
+        (s->person.bucket != BUCKET_SKIPPED || !text_equal(s->person.bucket_code, plan->code));
+    if (skip_is_new)
+        r = audit_person(n, "skip", entry_id, s, plan->code, p.sentence, e);
+    if (r == 0)
+        r = person_store(n->state, &p, e);
+    if (r == 0 && !text_equal(s->person.login_key, s->login_key)) {
+        r = wake_sharing(n, entry_id, s->person.login_key, e);
+        if (r == 0)
+            r = wake_sharing(n, entry_id, s->login_key, e);
+    }
+    return r;
+}
+
+static int forget(struct engine *n, const char *entry_id, struct subject *s, struct error *e)
+{
+    int r = 0;
+    for (size_t i = 0; i < s->queue.n_items && r == 0; i++)
+        r = queue_remove(n->state, s->queue.items[i]->number, e);
+    if (r == 0 && s->has_link)
+        r = link_remove(n->state, entry_id, e);
+    if (r == 0)
+        r = wake_sharing(n, entry_id, s->person.login_key, e);
+    if (r == 0)
+        r = person_forget(n->state, entry_id, e);
+    return r < 0 ? r : mirror_forget(n->state, entry_id, e);
+}
+
+static bool is_started(const struct subject *s)
+{
+    for (size_t i = 0; i < s->queue.n_items; i++)
+        if (s->queue.items[i]->state == OPERATION_STARTED)
+            return true;
+    return false;
+}
+
+/* Whoever has an operation in flight is looked at again when its outcome is known. */
+static int leave_for_later(struct engine *n, struct subject *s, struct error *e)
+{
+    s->person.dirty = false;
+    return s->was_known ? person_store(n->state, &s->person, e) : 0;
+}
+
+static int decide(struct engine *n, const char *entry_id, struct subject *s, struct error *e)
+{
+    int r = 0;
+    if (s->verdict.user) {
+        const char *login = user_get(s->verdict.user, USER_LOGIN);
+        s->login_key = text_fold(login, strlen(login));
+        if (!s->login_key)
+            return error_out_of_memory(e);
+        r = find_claim(n, entry_id, s, e);
+    }
+    struct planner_result plan = {0};
+    if (r == 0)
+        r = plan_subject(n, entry_id, s, &plan, e);
+    if (r == 0 && plan.bucket == PLANNER_BUCKET_FORGET) {
+        r = forget(n, entry_id, s, e);
+    } else if (r == 0) {
+        r = merge_queue(n, s, &plan.operations, e);
+        if (r == 0)
+            r = update_leaving(n, entry_id, s, &plan,
+                               s->has_verdict ? s->verdict.sentence : gone_sentence(s), e);
+        if (r == 0)
+            r = store_person(n, entry_id, s, &plan, e);
+        if (r == 0)
+            r = evaluate_settle_bucket(n, entry_id, BUCKET_PENDING, e);
+    }
+    planner_result_done(&plan);
+    return r;
+}
+
+int evaluate_person(struct engine *n, const char *entry_id, struct error *e)
+{
+    struct subject s = {0};
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = subject_load(n, entry_id, &s, e);
+    if (r == 0)
+        r = is_started(&s) ? leave_for_later(n, &s, e) : decide(n, entry_id, &s, e);
+    subject_done(&s);
+    return r < 0 ? error_wrap(e, r, "looking at entry %s", entry_id) : 0;
+}
+
+/* The ledger: where does the person stand, given the operations that are left and what was
+ * done? */
+int evaluate_settle_bucket(struct engine *n, const char *entry_id, enum person_bucket done,
+                           struct error *e)
+{
+    struct person p = {0};
+    struct operation_list left = {0};
+    int r = person_load(n->state, entry_id, &p, e);
+    if (r == 0)
+        r = queue_of_person(n->state, entry_id, &left, e);
+    if (r != 0) {
+        person_done(&p);
+        return r < 0 ? r : 0;
+    }
+    enum person_bucket bucket = done != BUCKET_PENDING ? done : p.bucket;
+    const char *code = bucket == p.bucket ? p.bucket_code : NULL;
+    uint64_t now = clock_now_usec();
+    for (size_t i = 0; i < left.n_items; i++) {
+        const struct operation *o = left.items[i];
+        bool waits = o->state == OPERATION_HELD || o->state == OPERATION_PARKED;
+        if (waits && bucket != BUCKET_LEAVING) {
+            bucket = BUCKET_HELD;
+            code = o->reason;
+        }
+    }
+    for (size_t i = 0; i < left.n_items; i++) {
+        const struct operation *o = left.items[i];
+        bool due = o->state == OPERATION_STARTED ||
+                   (o->state == OPERATION_READY && o->not_before_usec <= now);
+        if (due && bucket != BUCKET_LEAVING)
+            bucket = BUCKET_PENDING;
+    }
+    r = person_set_bucket(n->state, entry_id, n->run ? n->run : p.run, bucket, code, e);
+    operation_list_done(&left);
+    person_done(&p);
+    return r;
+}

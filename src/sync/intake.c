@@ -1,0 +1,286 @@
+/*
+ * The sink of the feed: what the directory says goes into the mirror, in the engine's
+ * transaction. It stores what comes at once and decides about absence only at a commit whose
+ * read is proven whole.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log-ids.h"
+#include "base/log.h"
+#include "sync/internal.h"
+
+static int intake_begin(void *userdata, unsigned search, bool full, struct error *e)
+{
+    struct engine *n = userdata;
+    int r = engine_write(n, e);
+    if (r < 0)
+        return r;
+    n->batch_search = search;
+    n->batch_full = full;
+    n->batch_people = 0;
+    if (!full)
+        return 0;
+    n->reading |= 1u << search;
+    return mirror_begin_full(n->state, search, e);
+}
+
+static int intake_entry(void *userdata, struct entry *taken, struct error *e)
+{
+    CLEANUP(entry_freep) struct entry *entry = taken;
+    struct engine *n = userdata;
+    unsigned changes = 0;
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = mirror_put(n->state, n->batch_search, entry, &changes, e);
+    if (r < 0)
+        return r;
+    if (entry->kind == ENTRY_PERSON)
+        n->batch_people++;
+    if (entry->kind != ENTRY_PERSON && changes != MIRROR_SAME)
+        n->groups_dirty = true;
+    engine_wake(n);
+    return 0;
+}
+
+static int intake_gone(void *userdata, const char *id, const char *why, struct error *e)
+{
+    struct engine *n = userdata;
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = mirror_gone(n->state, id, why, clock_now_usec(), e);
+    n->groups_dirty = true; /* it may have been a group */
+    engine_wake(n);
+    return r;
+}
+
+static int intake_present(void *userdata, const char *id, struct error *e)
+{
+    struct engine *n = userdata;
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = mirror_present(n->state, n->batch_search, id, e);
+    return r == STATE_NONE ? SINK_UNKNOWN_ID : r;
+}
+
+static int intake_members(void *userdata, const struct feed_members *m, struct error *e)
+{
+    struct engine *n = userdata;
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = mirror_members(n->state, m->group_id, m->added, m->n_added, m->removed,
+                           m->n_removed, e);
+    n->groups_dirty = true;
+    engine_wake(n);
+    return r;
+}
+
+/* Where attributes vanished from more people than the configured share since the last whole
+ * read, as when an access rule of the directory changes, they are noted, and whoever lacks them
+ * now waits. */
+static int find_vanished(struct engine *n, struct error *e)
+{
+    const struct string_list *names = ruleset_attributes(n->ruleset);
+    if (!names->n_items)
+        return 0;
+    CLEANUP(freep) char *old_text = NULL;
+    size_t *counts = calloc(names->n_items, sizeof *counts);
+    if (!counts)
+        return error_out_of_memory(e);
+    struct mirror_counts people;
+    int r = mirror_counts(n->state, &people, e);
+    if (r == 0)
+        r = mirror_attribute_counts(n->state, names, counts, e);
+    if (r == 0)
+        r = state_meta_get(n->state, "attribute-counts", &old_text, e);
+    if (r < 0) {
+        free(counts);
+        return r;
+    }
+    json_t *old = r == 0 ? json_loads(old_text, 0, NULL) : NULL;
+    json_t *now = json_object();
+    double before_people = (double)json_integer_value(json_object_get(old, ""));
+    char vanished[sizeof n->vanished] = ",";
+    json_object_set_new(now, "", json_integer((json_int_t)people.people));
+    for (size_t i = 0; i < names->n_items; i++) {
+        double before = (double)json_integer_value(json_object_get(old, names->items[i]));
+        double limit = before_people * n->options.sync->attribute_vanish_percent / 100.0;
+        double lost = before - (double)counts[i];
+        /* People who left take their values along: that is no vanishing. */
+        double left = before_people - (double)people.people;
+        if (before >= 5 && lost - (left > 0 ? left : 0) > limit) {
+            size_t used = strlen(vanished);
+            snprintf(vanished + used, sizeof vanished - used, "%s,", names->items[i]);
+            json_object_set_new(now, names->items[i], json_integer((json_int_t)before));
+            char cause[300], sentence[512];
+            snprintf(cause, sizeof cause, "attribute:%s", names->items[i]);
+            snprintf(
+                sentence, sizeof sentence,
+                "the attribute %s was read for %.0f people before and for %zu now: changes of those "
+                "who lack it wait for approval",
+                names->items[i], before, counts[i]);
+            alarm_set(n, cause, REASON_ATTRIBUTE_VANISHED, sentence);
+        } else {
+            json_object_set_new(now, names->items[i], json_integer((json_int_t)counts[i]));
+            char cause[300];
+            snprintf(cause, sizeof cause, "attribute:%s", names->items[i]);
+            alarm_over(n, cause);
+        }
+    }
+    free(counts);
+    CLEANUP(freep) char *text = json_dumps(now, JSON_COMPACT | JSON_SORT_KEYS);
+    json_decref(old);
+    json_decref(now);
+    if (!text)
+        return error_out_of_memory(e);
+    r = state_meta_set(n->state, "attribute-counts", text, e);
+    if (r == 0 && strcmp(vanished, n->vanished) != 0) {
+        memcpy(n->vanished, vanished, sizeof vanished);
+        r = state_meta_set(n->state, "vanished", vanished, e);
+        if (r == 0)
+            r = person_mark_reason_dirty(n->state, REASON_ATTRIBUTE_VANISHED, e);
+    }
+    return r;
+}
+
+/* The cookie and the absences of a read, in the transaction that its entries are in. */
+static int commit_batch(struct engine *n, const struct feed_commit *c, struct error *e)
+{
+    size_t n_gone = 0;
+    int r = engine_write(n, e);
+    if (r == 0 && c->absence == FEED_ABSENCE_UNSEEN) {
+        char why[600];
+        snprintf(why, sizeof why, "not in the %s", c->what ? c->what : "last whole read");
+        r = mirror_unseen_gone(n->state, n->batch_search, why, clock_now_usec(), &n_gone, e);
+        if (n_gone) {
+            n->groups_dirty = true;
+            log_notice("%zu entries are gone: %s", n_gone, why);
+        }
+    }
+    if (r == 0 && c->forget_cookie)
+        r = mirror_cookie_set(n->state, n->batch_search, NULL, 0, NULL, e);
+    if (r == 0 && c->cookie)
+        r = mirror_cookie_set(n->state, n->batch_search, c->cookie, c->cookie_size, c->identity,
+                              e);
+    if (r == 0 && c->absence == FEED_ABSENCE_UNSEEN && n->batch_people)
+        r = find_vanished(n, e);
+    if (r == 0 && c->end_of_read)
+        r = state_meta_set(n->state, "read-ended", "1", e);
+    return r;
+}
+
+static int intake_commit(void *userdata, const struct feed_commit *c, struct error *e)
+{
+    struct engine *n = userdata;
+    int r = commit_batch(n, c, e);
+    if (r == 0)
+        r = engine_commit(n, e);
+    if (r < 0)
+        return r;
+    if (c->absence == FEED_ABSENCE_UNPROVEN) {
+        log_event(LOG_WARNING, MSG_READ_NOT_PROVEN,
+                  "The directory was not read whole, so nobody is taken for gone: %s",
+                  c->reason ? c->reason : "no reason given");
+        alarm_set(n, "read", REASON_READ_NOT_PROVEN,
+                  c->reason ? c->reason : "the read was not whole");
+    } else if (c->absence == FEED_ABSENCE_UNSEEN) {
+        alarm_over(n, "read");
+    }
+    if (c->what)
+        log_info("Directory: %s", c->what);
+    if (c->end_of_read) {
+        n->reading &= ~(1u << n->batch_search);
+        n->read_ended = true;
+    }
+    engine_wake(n);
+    return 0;
+}
+
+/* What came stays: it is true. The cookie is the old one, so it comes again. */
+static void intake_abort(void *userdata)
+{
+    struct engine *n = userdata;
+    n->reading &= ~(1u << n->batch_search);
+    engine_wake(n);
+}
+
+static int intake_cookie(void *userdata, unsigned search, void **ret, size_t *ret_size,
+                         char **ret_identity, struct error *e)
+{
+    struct engine *n = userdata;
+    *ret = NULL;
+    *ret_size = 0;
+    *ret_identity = NULL;
+    int r = mirror_cookie_get(n->state, search, ret, ret_size, ret_identity, e);
+    return r == STATE_NONE ? 0 : r;
+}
+
+static int intake_known_dn(void *userdata, const char *id, char **ret, struct error *e)
+{
+    struct engine *n = userdata;
+    *ret = NULL;
+    int r = mirror_dn(n->state, id, ret, e);
+    return r == STATE_NONE ? 0 : r;
+}
+
+static int intake_stale_groups(void *userdata, struct string_list *ret, struct error *e)
+{
+    struct engine *n = userdata;
+    return mirror_stale_groups(n->state, ret, e);
+}
+
+/* The server's schema decides how values match: everybody is looked at again if that changed
+ * anything. */
+static void intake_schema(void *userdata, struct schema *taken)
+{
+    struct engine *n = userdata;
+    CLEANUP(schema_freep) struct schema *schema = taken;
+    CLEANUP(freep) char *text = schema_to_json(schema);
+    CLEANUP(freep) char *old = NULL;
+    struct error e = {0};
+    if (!text || state_meta_get(n->state, "schema", &old, &e) < 0)
+        return;
+    if (old && text_equal(old, text))
+        return;
+    int r = engine_write(n, &e);
+    if (r == 0)
+        r = state_meta_set(n->state, "schema", text, &e);
+    if (r == 0) {
+        struct schema *before = n->schema;
+        n->schema = TAKE(schema);
+        r = evaluate_build_ruleset(n, &e);
+        if (r == 0)
+            schema_free(before); /* the old ruleset that borrowed it is gone */
+        else
+            n->schema = before;
+    }
+    if (r < 0)
+        log_error("The directory's schema cannot be used: %s", e.message);
+    engine_wake(n);
+}
+
+static void intake_changed(void *userdata)
+{
+    engine_wake(userdata);
+}
+
+const struct feed_sink engine_sink = {
+    .begin = intake_begin,
+    .entry = intake_entry,
+    .gone = intake_gone,
+    .present = intake_present,
+    .members = intake_members,
+    .commit = intake_commit,
+    .abort = intake_abort,
+    .cookie = intake_cookie,
+    .known_dn = intake_known_dn,
+    .stale_groups = intake_stale_groups,
+    .schema = intake_schema,
+    .changed = intake_changed,
+};

@@ -1,0 +1,370 @@
+/*
+ * Applies the guard's verdict to the queue, and a person's words about it: approve, retry,
+ * pause. What is parked here is released here.
+ */
+#include "config.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/log-ids.h"
+#include "base/log.h"
+#include "sync/internal.h"
+
+struct collector {
+    struct engine *n;
+    struct guard_input *input;
+    struct string_list numbers[BUDGET_N_KINDS]; /* of operations whose state must change */
+    const struct guard_verdict *verdict;
+    int r;
+};
+
+/* Counts what waits under each budget: ready (also in its grace time) or parked, without
+ * approval. */
+static int count_pending(const struct operation *o, void *userdata)
+{
+    struct collector *c = userdata;
+    bool parked_by_budget =
+        o->state == OPERATION_PARKED && text_equal(o->reason, REASON_BUDGET);
+    if (o->approved || (o->state != OPERATION_READY && !parked_by_budget))
+        return 0;
+    c->input->pending[guard_budget_of(o, c->n->options.sync)]++;
+    return 0;
+}
+
+static int collect_changes(const struct operation *o, void *userdata)
+{
+    struct collector *c = userdata;
+    if (o->approved)
+        return 0;
+    enum budget_kind k = guard_budget_of(o, c->n->options.sync);
+    bool parked = o->state == OPERATION_PARKED && text_equal(o->reason, REASON_BUDGET);
+    bool change = c->verdict->tripped[k] ? o->state == OPERATION_READY : parked;
+    if (!change)
+        return 0;
+    char number[32];
+    snprintf(number, sizeof number, "%" PRId64, o->number);
+    return string_list_add(&c->numbers[k], number);
+}
+
+static int set_text(char **to, const char *text)
+{
+    free(*to);
+    *to = text ? strdup(text) : NULL;
+    return text && !*to ? -ENOMEM : 0;
+}
+
+static int park_one(struct engine *n, int64_t number, bool park, const char *cause,
+                    const char *sentence, struct error *e)
+{
+    CLEANUP(operation_freep) struct operation *o = NULL;
+    int r = queue_load(n->state, number, &o, e);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    o->state = park ? OPERATION_PARKED : OPERATION_READY;
+    o->since_usec = clock_now_usec();
+    if (set_text(&o->reason, park ? REASON_BUDGET : NULL) < 0 ||
+        set_text(&o->cause, park ? cause : NULL) < 0 ||
+        set_text(&o->sentence, park ? sentence : NULL) < 0)
+        return error_out_of_memory(e);
+    r = queue_store(n->state, o, e);
+    struct audit_row row = {.event = park ? "park" : "release",
+                            .operation = o,
+                            .code = REASON_BUDGET,
+                            .sentence = sentence};
+    if (r == 0)
+        r = engine_audit(n, &row, e);
+    return r < 0 ? r : evaluate_settle_bucket(n, o->entry_id, BUCKET_PENDING, e);
+}
+
+static int park_kind(struct engine *n, enum budget_kind k, const struct string_list *numbers,
+                     struct error *e)
+{
+    char cause[64], sentence[512];
+    bool park = n->guard.tripped[k];
+    snprintf(cause, sizeof cause, "budget:%s", budget_kind_name(k));
+    guard_sentence(k, &n->guard_input, &n->guard, n->options.sync, sentence, sizeof sentence);
+    if (park)
+        alarm_set(n, cause, REASON_BUDGET, sentence);
+    else
+        alarm_over(n, cause);
+    if (park && numbers->n_items)
+        log_event(LOG_WARNING, MSG_BUDGET_TRIPPED, "%s", sentence);
+    int r = 0;
+    for (size_t i = 0; i < numbers->n_items && r == 0; i++) {
+        int64_t number = 0;
+        if (text_parse_signed(numbers->items[i], &number) == 0)
+            r = park_one(n, number, park, cause, park ? sentence : "within the budget again",
+                         e);
+    }
+    return r;
+}
+
+int park_apply_guard(struct engine *n, struct error *e)
+{
+    struct collector c = {.n = n, .input = &n->guard_input, .verdict = &n->guard};
+    n->guard_input = (struct guard_input){
+        .n_linked = link_count(n->state, LINK_ACTIVE),
+    };
+    uint64_t now = clock_now_usec(), window = n->options.sync->budget_window_usec;
+    int r = 0;
+    for (unsigned k = 1; k < BUDGET_N_KINDS && r == 0; k++)
+        r = budget_spent(n->state, k, now > window ? now - window : 0, &n->guard_input.spent[k],
+                         e);
+    if (r == 0)
+        r = queue_each(n->state, (enum operation_state)0, count_pending, &c, e);
+    if (r < 0)
+        return r;
+    /* Whoever was disabled in the window was linked when the budget was made. */
+    n->guard_input.n_linked += n->guard_input.spent[BUDGET_DISABLE];
+    guard_evaluate(&n->guard_input, n->options.sync, &n->guard);
+    r = queue_each(n->state, (enum operation_state)0, collect_changes, &c, e);
+    if (r != 0)
+        r = error_out_of_memory(e);
+    for (unsigned k = 1; k < BUDGET_N_KINDS; k++) {
+        if (r == 0)
+            r = park_kind(n, (enum budget_kind)k, &c.numbers[k], e);
+        string_list_done(&c.numbers[k]);
+    }
+    return r;
+}
+
+struct hashing {
+    bool parked_only;
+    struct buffer text;
+    size_t n_parked;
+    struct string_list numbers;
+};
+
+static int add_to_hash(const struct operation *o, void *userdata)
+{
+    struct hashing *h = userdata;
+    if (o->state == OPERATION_PARKED)
+        h->n_parked++;
+    if (h->parked_only && o->state != OPERATION_PARKED)
+        return 0;
+    CLEANUP(freep) char *changes = operation_changes_to_json(o);
+    if (!changes)
+        return -ENOMEM;
+    buffer_format(&h->text, "%s\n%s\n%s\n%s\n\n", operation_kind_name(o->kind), o->entry_id,
+                  o->login, changes);
+    if (!h->parked_only)
+        return 0;
+    char number[32];
+    snprintf(number, sizeof number, "%" PRId64, o->number);
+    return string_list_add(&h->numbers, number);
+}
+
+static int hash_plan(struct engine *n, struct hashing *h, char ret[static 65], struct error *e)
+{
+    int r = queue_each(n->state, (enum operation_state)0, add_to_hash, h, e);
+    if (r != 0 || h->text.failed)
+        return r < 0 ? r : error_out_of_memory(e);
+    r = digest_text(ret, h->text.data ? h->text.data : "");
+    return r < 0 ? error_set(e, r, "cannot hash the plan") : 0;
+}
+
+int engine_plan_hash(struct engine *n, char ret[static 65], size_t *ret_n_parked,
+                     struct error *e)
+{
+    struct hashing h = {.parked_only = true};
+    int r = hash_plan(n, &h, ret, e);
+    *ret_n_parked = h.n_parked;
+    buffer_done(&h.text);
+    string_list_done(&h.numbers);
+    if (r < 0 || h.n_parked)
+        return r;
+    h = (struct hashing){0};
+    r = hash_plan(n, &h, ret, e);
+    buffer_done(&h.text);
+    return r;
+}
+
+static int approve_one(struct engine *n, int64_t number, unsigned uid, struct error *e)
+{
+    CLEANUP(operation_freep) struct operation *o = NULL;
+    int r = queue_load(n->state, number, &o, e);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    char sentence[96];
+    snprintf(sentence, sizeof sentence, "approved by user id %u", uid);
+    struct audit_row row = {
+        .event = "approve", .operation = o, .code = o->reason, .sentence = sentence};
+    r = engine_audit(n, &row, e);
+    if (r < 0)
+        return r;
+    o->approved = true;
+    o->state = OPERATION_READY;
+    if (set_text(&o->reason, NULL) < 0 || set_text(&o->cause, NULL) < 0 ||
+        set_text(&o->sentence, NULL) < 0)
+        return error_out_of_memory(e);
+    r = queue_store(n->state, o, e);
+    return r < 0 ? r : evaluate_settle_bucket(n, o->entry_id, BUCKET_PENDING, e);
+}
+
+/* Approval also accepts what the parked operations were parked for. */
+static int accept_causes(struct engine *n, struct error *e)
+{
+    int r = 0;
+    if (n->adoption_open) {
+        r = state_meta_set(n->state, "first-contact-done", "1", e);
+        n->adoption_open = false;
+        alarm_over(n, REASON_ADOPTION);
+    }
+    if (r == 0 && n->vanished[0] && strcmp(n->vanished, ",") != 0) {
+        n->vanished[0] = '\0';
+        r = state_meta_set(n->state, "vanished", NULL, e);
+        if (r == 0)
+            r = state_meta_set(n->state, "attribute-counts", NULL, e);
+    }
+    return r;
+}
+
+int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret_n,
+                   uint64_t *ret_until_usec, struct error *e)
+{
+    struct hashing h = {.parked_only = true};
+    char now_hash[65];
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = engine_begin_run(n, "approval", e);
+    if (r == 0)
+        r = hash_plan(n, &h, now_hash, e);
+    if (r == 0 && !h.n_parked)
+        r = ENGINE_NOTHING;
+    else if (r == 0 && !text_equal(hash, now_hash))
+        r = ENGINE_STALE_HASH;
+    for (size_t i = 0; i < h.numbers.n_items && r == 0; i++) {
+        int64_t number = 0;
+        if (text_parse_signed(h.numbers.items[i], &number) == 0)
+            r = approve_one(n, number, uid, e);
+    }
+    *ret_n = h.n_parked;
+    *ret_until_usec = clock_now_usec() + n->options.sync->approval_valid_usec;
+    char until[32];
+    snprintf(until, sizeof until, "%" PRIu64, *ret_until_usec);
+    if (r == 0)
+        r = state_meta_set(n->state, "approval-until", until, e);
+    if (r == 0)
+        r = accept_causes(n, e);
+    if (r == 0) {
+        log_event(LOG_NOTICE, MSG_APPROVED, "User id %u approved %zu operations (%.12s…)", uid,
+                  h.n_parked, hash);
+        n->commit_wanted = n->plan_changed = true;
+    }
+    buffer_done(&h.text);
+    string_list_done(&h.numbers);
+    engine_wake(n);
+    return r;
+}
+
+static int collect_approved(const struct operation *o, void *userdata)
+{
+    char number[32];
+    if (!o->approved || o->state == OPERATION_STARTED)
+        return 0;
+    snprintf(number, sizeof number, "%" PRId64, o->number);
+    return string_list_add(userdata, number);
+}
+
+/* An approval is for a limited time: what it released and was not done falls back under its
+ * budget. */
+int park_expire_approvals(struct engine *n, struct error *e)
+{
+    int64_t until = state_meta_number(n->state, "approval-until", 0);
+    if (!until || (uint64_t)until > clock_now_usec())
+        return 0;
+    struct string_list numbers = {0};
+    int r = queue_each(n->state, (enum operation_state)0, collect_approved, &numbers, e);
+    for (size_t i = 0; i < numbers.n_items && r == 0; i++) {
+        CLEANUP(operation_freep) struct operation *o = NULL;
+        int64_t number = 0;
+        text_parse_signed(numbers.items[i], &number);
+        r = queue_load(n->state, number, &o, e);
+        if (r == 0) {
+            o->approved = false;
+            r = queue_store(n->state, o, e);
+        }
+        if (r == 0)
+            r = person_mark_dirty(n->state, o->entry_id, e);
+    }
+    string_list_done(&numbers);
+    if (r >= 0)
+        r = state_meta_set(n->state, "approval-until", NULL, e);
+    n->plan_changed = true;
+    return r;
+}
+
+int engine_retry(struct engine *n, const char *cause, const char *entry_id, size_t *ret_n,
+                 struct error *e)
+{
+    int r = engine_write(n, e);
+    *ret_n = 0;
+    if (r == 0 && entry_id) {
+        struct operation_list mine = {0};
+        r = queue_of_person(n->state, entry_id, &mine, e);
+        for (size_t i = 0; i < mine.n_items && r == 0; i++) {
+            struct operation *o = mine.items[i];
+            if (o->state != OPERATION_HELD)
+                continue;
+            o->state = OPERATION_READY;
+            o->not_before_usec = 0;
+            r = queue_store(n->state, o, e);
+            ++*ret_n;
+        }
+        operation_list_done(&mine);
+        if (r == 0)
+            r = person_mark_dirty(n->state, entry_id, e);
+    } else if (r == 0) {
+        r = queue_release(n->state, cause, NULL, clock_now_usec(), ret_n, e);
+        /* The planner's own holds are decided anew. */
+        static const char *const reasons[] = {REASON_LOGIN_SHARED,  REASON_CONFLICT,
+                                              REASON_SAME_MAIL,     REASON_RENAME_POLICY,
+                                              REASON_GROUP_MISSING, REASON_ENTRY_INVALID};
+        for (size_t i = 0; i < ARRAY_SIZE(reasons) && r == 0; i++)
+            r = person_mark_reason_dirty(n->state, reasons[i], e);
+    }
+    string_list_done(&n->missing);
+    if (r == 0 && *ret_n)
+        r = engine_begin_run(n, "retry by a person", e);
+    n->plan_changed = n->commit_wanted = true;
+    if (n->options.tenant)
+        contact_refresh(n);
+    engine_wake(n);
+    return r < 0 ? r : 0;
+}
+
+int engine_look_again(struct engine *n, const char *entry_id, struct error *e)
+{
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = entry_id ? person_mark_dirty(n->state, entry_id, e)
+                     : person_mark_all_dirty(n->state, e);
+    n->commit_wanted = true;
+    engine_wake(n);
+    return r;
+}
+
+int engine_pause(struct engine *n, bool pause, unsigned uid, struct error *e)
+{
+    char sentence[96];
+    snprintf(sentence, sizeof sentence, "%s by user id %u", pause ? "paused" : "resumed", uid);
+    struct audit_row row = {
+        .event = "configuration", .code = REASON_PAUSED, .sentence = sentence};
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = state_meta_set(n->state, "paused", pause ? "1" : NULL, e);
+    if (r == 0)
+        r = engine_audit(n, &row, e);
+    if (r < 0)
+        return r;
+    n->paused = pause;
+    n->commit_wanted = true;
+    log_notice("Writing to the tenant was %s", sentence);
+    engine_wake(n);
+    return 0;
+}

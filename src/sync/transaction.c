@@ -1,0 +1,106 @@
+/*
+ * The one open transaction of the engine. Everybody writes into it; a turn commits it, at once
+ * when something waits to be durable (an intent before its request, an outcome before the next
+ * step), else when it has been open for a while. So thousands of entries or calls a second
+ * share few commits.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log-ids.h"
+#include "base/log.h"
+#include "sync/internal.h"
+
+void engine_state_failed(struct engine *n, const struct error *e)
+{
+    if (n->state_failed)
+        return;
+    n->state_failed = true;
+    snprintf(n->state_error, sizeof n->state_error, "%s", e->message);
+    log_event(
+        LOG_ERR, MSG_STATE_FAILED,
+        "The state file cannot be written: %s. Nothing more is sent to the tenant until rosterd is "
+        "restarted",
+        e->message);
+}
+
+int engine_write(struct engine *n, struct error *e)
+{
+    if (n->state_failed)
+        return error_set(e, -EIO, "the state file failed earlier: %s", n->state_error);
+    if (state_in_transaction(n->state))
+        return 0;
+    int r = state_begin(n->state, e);
+    if (r < 0) {
+        engine_state_failed(n, e);
+        return r;
+    }
+    n->transaction_since_usec = clock_monotonic_usec();
+    engine_wake(n);
+    return 0;
+}
+
+int engine_commit(struct engine *n, struct error *e)
+{
+    n->commit_wanted = false;
+    if (!state_in_transaction(n->state))
+        return 0;
+    int r = state_commit(n->state, e);
+    if (r < 0) {
+        engine_state_failed(n, e);
+        return r;
+    }
+    state_checkpoint_soon(n->state);
+    engine_export_soon(n);
+    return 0;
+}
+
+int engine_audit(struct engine *n, const struct audit_row *row, struct error *e)
+{
+    if (n->options.plan_only)
+        return 0;
+    struct audit_row r = *row;
+    r.run = r.run ? r.run : n->run;
+    r.fingerprint = r.fingerprint ? r.fingerprint : n->options.fingerprint;
+    int rc = engine_write(n, e);
+    return rc < 0 ? rc : audit_record(n->state, &r, e);
+}
+
+static int on_export(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    (void)source;
+    (void)usec;
+    struct engine *n = userdata;
+    struct error e = {0};
+    if (state_in_transaction(
+            n->state)) { /* its turn will come: rows of an open transaction stay */
+        engine_export_soon(n);
+        return 0;
+    }
+    if (audit_export_run(n->audit, &e) < 0)
+        log_error("The audit file cannot be written: %s. Its rows wait in the state file",
+                  e.message);
+    return 0;
+}
+
+/* A few milliseconds later, so that one write serves many rows. */
+void engine_export_soon(struct engine *n)
+{
+    if (!n->audit)
+        return;
+    uint64_t at = clock_monotonic_usec() + 20 * USEC_PER_MSEC;
+    int enabled = SD_EVENT_OFF;
+    if (n->export_timer && sd_event_source_get_enabled(n->export_timer, &enabled) >= 0 &&
+        enabled != SD_EVENT_OFF)
+        return;
+    int r = n->export_timer ? sd_event_source_set_time(n->export_timer, at)
+                            : sd_event_add_time(n->event, &n->export_timer, CLOCK_MONOTONIC, at,
+                                                USEC_PER_MSEC, on_export, n);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(n->export_timer, SD_EVENT_ONESHOT);
+    if (r < 0)
+        log_error("Cannot arm the timer of the audit file: error %d", r);
+}

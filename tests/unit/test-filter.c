@@ -1,0 +1,422 @@
+/*
+ * RFC 4515 filters: what is accepted (held against libldap's own encoder), where an error is,
+ * and what a filter says of an entry.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <lber.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "mapping/filter.h"
+#include "mapping/options.h"
+#include "mapping/problems.h"
+#include "mapping/ruleset.h"
+#include "model/entry.h"
+#include "model/schema.h"
+
+/* libldap exports it and declares it in no header: text of a filter to BER. */
+int ldap_pvt_put_filter(BerElement *ber, const char *str);
+
+static bool libldap_accepts(const char *text)
+{
+    BerElement *ber = ber_alloc_t(LBER_USE_DER);
+    assert_non_null(ber);
+    int r = ldap_pvt_put_filter(ber, text);
+    ber_free(ber, 1);
+    return r != -1;
+}
+
+static bool we_accept(const char *text)
+{
+    struct filter *f = NULL;
+    struct error e = {0};
+    size_t offset;
+    int r = filter_parse(&f, text, &offset, &e);
+    assert_true(r == 0 || (r == -EINVAL && e.message[0]));
+    filter_free(f);
+    return r == 0;
+}
+
+static const char *const corpus[] = {
+    "(cn=foo)", "(cn=)", "(cn=*)", "(cn=**)", "(cn=a*)", "(cn=*a)", "(cn=*a*)", "(cn=a*b)",
+    "(cn=a*b*c)", "(cn=a*b**c)", "(cn=a**)", "(cn=**a)", "(cn>=5)", "(cn<=5)", "(cn~=x)",
+    "(cn>5)", "(cn<5)", "(cn>=*)", "(cn<=a*)", "(cn~=*)", "(&)", "(|)", "(!)", "(!(a=b))",
+    "(!(a=b)(c=d))", "(&(a=b)(c=d))", "(&(a=b) (c=d))", "(& (a=b) (c=d) )", "(|(a=b))",
+    "(&(|(a=b)(c=d))(!(e=f)))", "(a=b", "a=b)", "(=x)", "( cn = foo )", "(cn =foo)",
+    "(cn= foo )", "(cn=\\28\\29\\2a\\5c\\00)", "(cn=\\zz)", "(cn=\\2)", "(cn=\\)", "(cn=a(b)",
+    "(cn=a(b))", "(cn;lang-de=x)", "(cn;lang-de;x-y=z)", "(cn;=x)", "(2.5.4.3=x)", "(2.5.=x)",
+    "(2..5=x)", "(cn_x=y)", "(1cn=x)", "(cn:=x)", "(cn:dn:=x)", "(cn:DN:=x)",
+    "(cn:caseExactMatch:=x)", "(cn:dn:caseExactMatch:=x)", "(cn:2.5.13.5:=x)",
+    "(:caseExactMatch:=x)", "(:dn:2.5.13.5:=x)", "(:=x)", "(:dn:=x)", "(cn:dn=x)", "(cn::=x)",
+    "(userAccountControl:1.2.840.113556.1.4.803:=2)", "(cn:=a*b)", "(cn:caseExactMatch:=*)",
+    "((a=b))", "()", "(", ")", "(&(a=b)", "(&(a=b)))", "(cn=J\xc3\xb6rg)", "(cn=\\c3\\b6)",
+    "(cn=a=b)", "(cn=a>=b)", "(cn=a:=b)", "(c n=x)", "(-cn=x)", "(cn-=x)", "(cn=#)", "(cn=\"x\")",
+    "(&(a=b)x)", "(&x(a=b))", "(!(!(a=b)))", "(!(&))", "(cn=a,b;c+d)", "  (cn=foo)", "(cn=foo)  ",
+    "(cn:x;y:=z)", "(cn:dn:caseExactMatch=x)", "(cn.x=y)", "(objectGUID=\\01\\02\\ff)",
+};
+
+/* Where we mean to be stricter, and why. */
+static const struct {
+    const char *text, *why;
+} stricter[] = {
+    {"", "an empty filter is a mistake in a configuration"},
+    {"cn=foo", "RFC 4515 has brackets; leaving them out hides an unbalanced filter"},
+    {"a=b)", "the same"},
+    {"(a=b)(c=d)", "libldap drops the second filter without a word"},
+    {"(a=b)x", "libldap ignores what follows"},
+    {"(&(a=b)))", "the same"},
+    {"(cn::=x)", "RFC 4515 has no empty matching rule"},
+};
+
+static bool is_stricter(const char *text)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(stricter); i++)
+        if (strcmp(stricter[i].text, text) == 0)
+            return true;
+    return false;
+}
+
+static void test_accepts_what_libldap_accepts(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(corpus); i++) {
+        bool theirs = libldap_accepts(corpus[i]), ours = we_accept(corpus[i]);
+        if (theirs != ours && !(is_stricter(corpus[i]) && !ours))
+            fail_msg("%s: libldap says %d, we say %d", corpus[i], theirs, ours);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(stricter); i++)
+        assert_false(we_accept(stricter[i].text));
+}
+
+/* Mutations of the corpus: one byte of the alphabet of filters put in, replaced or taken out. */
+static void test_accepts_what_libldap_accepts_when_mutated(void **state)
+{
+    static const char alphabet[] = "()&|!=<>~:*\\ ;.-a2d";
+    (void)state;
+    size_t n_both = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(corpus); i++)
+        for (size_t at = 0; at < strlen(corpus[i]); at++)
+            for (size_t k = 0; k < 2 * (sizeof(alphabet) - 1) + 1; k++) {
+                char text[256];
+                const char *rest = corpus[i] + at;
+                size_t letter = k % (sizeof(alphabet) - 1);
+                int skip = k >= sizeof(alphabet) - 1 ? 1 : 0;
+                bool drop = k == 2 * (sizeof(alphabet) - 1);
+                snprintf(text, sizeof(text), "%.*s%.*s%s", (int)at, corpus[i], drop ? 0 : 1,
+                         alphabet + letter, rest + skip);
+                bool ours = we_accept(text);
+                if (ours && !libldap_accepts(text))
+                    fail_msg("'%s': only we accept it", text);
+                n_both += ours;
+            }
+    assert_true(n_both > 1000);
+}
+
+static void test_names_the_place_of_an_error(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t offset;
+        const char *words;
+    } rows[] = {
+        {"cn=foo", 0, "a filter stands in brackets: (cn=foo)"},
+        {"", 0, "the filter is empty"},
+        {"(cn=foo", 7, "')' is missing"},
+        {"(cn=a**b)", 6, "two '*' follow each other"},
+        {"(cn=a\\zz)", 5, "two hexadecimal digits"},
+        {"(cn=a(b)", 5, "must be written as \\28"},
+        {"(&(a=b)(c))", 9, "is expected after 'c', found ')'"},
+        {"(&(a=b)(=c))", 8, "an attribute, '&', '|' or '!' is expected"},
+        {"(!(a=b)(c=d))", 7, "'!' takes one filter"},
+        {"(!)", 2, "'!' needs a filter in brackets"},
+        {"(a=b)(c=d)", 5, "to join several"},
+        {"(a>=b*)", 5, "only possible after '='"},
+        {"(&(a=b)", 7, "')' is expected, found the end of the filter"},
+        {"(cn :=x)", 3, "found ' '"},
+        {"(cn:\xc3\xb6:=x)", 4, "found '\xc3\xb6'"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct filter *f = NULL;
+        struct error e = {0};
+        size_t offset = 999;
+        assert_int_equal(filter_parse(&f, rows[i].text, &offset, &e), -EINVAL);
+        if (offset != rows[i].offset || !strstr(e.message, rows[i].words))
+            fail_msg("%s: at %zu: %s", rows[i].text, offset, e.message);
+    }
+}
+
+static void test_limits_the_depth(void **state)
+{
+    (void)state;
+    CLEANUP(buffer_done) struct buffer b = {0};
+    for (int i = 0; i < 100000; i++)
+        buffer_add_text(&b, "(!");
+    assert_false(we_accept(b.data));
+}
+
+struct reported {
+    unsigned n_errors, n_warnings, column;
+    char sentence[800];
+};
+
+static void note(enum problem_severity severity, const char *file, unsigned line,
+                 unsigned column, const char *sentence, void *userdata)
+{
+    struct reported *r = userdata;
+    assert_string_equal(file, "test.conf");
+    assert_int_equal(line, 7);
+    r->n_errors += severity == PROBLEM_ERROR;
+    r->n_warnings += severity == PROBLEM_WARNING;
+    r->column = column;
+    snprintf(r->sentence, sizeof(r->sentence), "%s", sentence);
+}
+
+static struct filter *prepared(const char *text, const struct schema *schema,
+                               struct reported *reported)
+{
+    struct filter *f = NULL;
+    struct error e = {0};
+    size_t offset;
+    struct problems problems = {.report = note, .userdata = reported};
+    char file[] = "test.conf";
+    struct mapping_text where = {.file = file, .line = 7};
+    if (filter_parse(&f, text, &offset, &e) < 0)
+        fail_msg("%s: %s", text, e.message);
+    assert_int_equal(filter_prepare(f, schema, &problems, &where), 0);
+    return f;
+}
+
+static void test_reports_what_cannot_work(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned n_errors, n_warnings, column;
+        const char *words;
+    } rows[] = {
+        {"(ou:dn:=people)", 1, 0, 4, "':dn' is not evaluated"},
+        {"(&(cn=\xc3\xb6)(ou:dn:=people))", 1, 0, 12, "':dn'"},
+        {"(memberOf:1.2.840.113556.1.4.1941:=cn=a,dc=b)", 1, 1, 11, "'group = cn=a,dc=b'"},
+        {"(:caseExactMatch:=x)", 1, 0, 2, "over all attributes"},
+        {"(cn:caseExactMach:=x)", 1, 0, 5, "did you mean 'caseExactMatch'"},
+        {"(cn:1.2.3.4:=x)", 1, 0, 5, "'1.2.3.4' is not evaluated"},
+        {"(userAccountControl:1.2.840.113556.1.4.803:=two)", 1, 1, 45, "never matches"},
+        {"(memberOf=cn=a,dc=b)", 0, 1, 2, "'group = DN'"},
+        {"(uidNumber=abc)", 0, 1, 12, "an integer"},
+        {"(uidNumber=1*)", 0, 1, 12, "no substrings"},
+        {"(manager=*x*)", 0, 1, 10, "a DN"},
+        {"(cn>=abc)", 0, 1, 6, "compare integers and times"},
+        {"(manager>=cn=a)", 0, 1, 11, "compare integers and times"},
+        {"(manager=nonsense)", 0, 1, 10, "a DN"},
+        {"(&(cn=a)(uidNumber>=5)(createTimestamp<=20260101000000Z))", 0, 0, 0, ""},
+    };
+    (void)state;
+    CLEANUP(schema_freep) struct schema *schema = schema_new();
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct reported r = {0};
+        filter_free(prepared(rows[i].text, schema, &r));
+        if (r.n_errors != rows[i].n_errors || r.n_warnings != rows[i].n_warnings ||
+            r.column != rows[i].column || !strstr(r.sentence, rows[i].words))
+            fail_msg("%s: %u errors, %u warnings, column %u: %s", rows[i].text, r.n_errors,
+                     r.n_warnings, r.column, r.sentence);
+    }
+}
+
+static void test_warns_of_unknown_attributes(void **state)
+{
+    (void)state;
+    CLEANUP(schema_freep) struct schema *schema = schema_new();
+    struct reported r = {0};
+    filter_free(prepared("(emploeyType=x)", schema, &r));
+    assert_int_equal(r.n_warnings, 0); /* the built-in table is not all there is */
+    schema_set_from_server(schema);
+    const char *const names[] = {"employeeType"};
+    assert_int_equal(
+        schema_add(schema, NULL, names, 1, MATCHING_CASE_IGNORE, false), 0);
+    filter_free(prepared("(&(cn=a)(emploeyeType=x))", schema, &r));
+    assert_int_equal(r.n_warnings, 1);
+    assert_int_equal(r.column, 10);
+    assert_non_null(strstr(r.sentence, "did you mean 'employeeType'"));
+}
+
+static struct entry *sample(void)
+{
+    struct entry *e = entry_new("1", "uid=j,dc=example", ENTRY_PERSON);
+    static const char *const pairs[][2] = {
+        {"objectClass", "inetOrgPerson"},
+        {"objectClass", "person"},
+        {"cn", "Jos\xc3\xa9  Mu\xcc\x88ller "},
+        {"cn;lang-de", "Joseph"},
+        {"surname", "M\xc3\xbcller"},
+        {"employeeType", "Temp"},
+        {"uidNumber", "0100"},
+        {"manager", "CN=Smith\\, John, DC=Example"},
+        {"userAccountControl", "514"},
+        {"groupType", "-2147483646"},
+        {"createTimestamp", "20261124120000Z"},
+        {"telephoneNumber", "+1 415-123 4567"},
+        {"description", "a*b(c)\\d"},
+        {"departmentNumber", "42"},
+        {"pwdReset", "TRUE"},
+        {"displayName", "John von Neumann"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
+        assert_int_equal(
+            entry_add_value(e, pairs[i][0], pairs[i][1], strlen(pairs[i][1])), 0);
+    assert_int_equal(entry_add_value(e, "objectGUID", "\x01\x00\xff", 3), 0);
+    CLEANUP(freep) char *big = calloc(1, ENTRY_VALUE_MAX + 1);
+    memset(big, 'x', ENTRY_VALUE_MAX + 1);
+    assert_int_equal(entry_add_value(e, "info", big, ENTRY_VALUE_MAX + 1), 0);
+    entry_sort(e);
+    return e;
+}
+
+static void test_evaluates(void **state)
+{
+    enum { F = FILTER_FALSE, T = FILTER_TRUE, U = FILTER_UNDEFINED };
+    static const struct {
+        const char *text;
+        int result;
+    } rows[] = {
+        {"(&)", T}, {"(|)", F}, {"(objectClass=PERSON)", T}, {"(cn=*)", T}, {"(mail=*)", F},
+        {"(!(mail=*))", T}, {"(cn=jos\xc3\x89 m\xc3\xbcLLER)", T}, {"(cn= Jos\xc3\xa9 M\xc3\xbcller)", T},
+        {"(cn=Joseph)", T}, /* RFC 4512 2.5.2: an option makes a subtype */
+        {"(cn;lang-de=joseph)", T}, {"(cn;lang-de=Jos\xc3\xa9*)", F}, {"(cn;lang-en=*)", F},
+        {"(sn=m\xc3\xbcller)", T}, {"(2.5.4.4=M\xc3\xbcller)", T}, {"(surname=x)", F},
+        {"(sn=Mueller)", F}, {"(cn=jos\xc3\xa9*)", T}, {"(cn=*ller)", T}, {"(cn=*m\xc3\xbc*)", T},
+        {"(cn=j*\xc3\xa9*r)", T}, {"(cn=*x*)", F}, {"(sn=m*m\xc3\xbcller)", F},
+        {"(displayName=john *)", T}, {"(displayName=john*von*neumann)", T},
+        {"(displayName=*neumann *)", T}, {"(displayName=*von neu*)", T},
+        {"(displayName=*vonneu*)", F}, {"(displayName=*john*john*)", F},
+        {"(displayName=john * von*)", T}, {"(displayName=hn*)", F}, {"(displayName=*Neuman)", F},
+        {"(uidNumber=100)", T}, {"(uidNumber>=99)", T}, {"(uidNumber<=99)", F},
+        {"(uidNumber>=100)", T}, {"(uidNumber>=-5)", T}, {"(uidNumber=abc)", U},
+        {"(!(uidNumber=abc))", U}, {"(|(uidNumber=abc)(uidNumber=100))", T},
+        {"(&(uidNumber=abc)(uidNumber=1))", F}, {"(&(uidNumber=abc)(uidNumber=100))", U},
+        {"(uidNumber=1*)", U}, {"(departmentNumber>=9)", T}, {"(departmentNumber>=100)", F},
+        {"(departmentNumber>=zoo)", U}, {"(employeeType>=5)", U},
+        {"(manager=cn=smith\\5c2c john,dc=example)", T}, /* T38: a DN in a filter */
+        {"(manager=CN=\"x\")", U}, {"(manager=cn=other,dc=example)", F},
+        {"(userAccountControl:1.2.840.113556.1.4.803:=2)", T},
+        {"(userAccountControl:1.2.840.113556.1.4.803:=3)", F},
+        {"(userAccountControl:1.2.840.113556.1.4.804:=3)", T},
+        {"(userAccountControl:1.2.840.113556.1.4.804:=1)", F},
+        {"(groupType:1.2.840.113556.1.4.803:=2147483648)", T},
+        {"(createTimestamp>=20261124115959Z)", T}, {"(createTimestamp<=20261124125959.5+0100)", F},
+        {"(createTimestamp=202611241300+0100)", T}, {"(createTimestamp=2026*)", U},
+        {"(telephoneNumber=+14151234567)", T}, {"(telephoneNumber=*415123*)", T},
+        {"(description=a\\2ab\\28c\\29\\5cd)", T}, {"(description=*\\2a*)", T},
+        {"(employeeType~=temp)", T}, {"(employeeType:=temp)", T},
+        {"(employeeType:caseExactMatch:=temp)", F}, {"(employeeType:caseExactMatch:=Temp)", T},
+        {"(employeeType:2.5.13.5:=Temp)", T}, {"(employeeType:CASEIGNOREMATCH:=temp)", T},
+        {"(cn:caseExactMatch:=Jos\xc3\xa9 M\xc3\xbcller)", T},
+        {"(objectGUID=\\01\\00\\ff)", T}, {"(objectGUID=\\01\\00)", F}, {"(objectGUID=\\01*)", T},
+        {"(info=x)", U}, {"(info=*)", T}, {"(pwdReset:booleanMatch:=true)", T},
+        {"(employeeType=Te\\00mp)", T}, /* RFC 4518 2.2 drops it */
+    };
+    (void)state;
+    CLEANUP(schema_freep) struct schema *schema = schema_new();
+    CLEANUP(entry_freep) struct entry *entry = sample();
+    struct subject subject;
+    assert_int_equal(subject_init(&subject, entry, schema), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct reported r = {0};
+        CLEANUP(filter_freep) struct filter *f = prepared(rows[i].text, schema, &r);
+        int result = filter_evaluate(f, &subject);
+        if (result != rows[i].result)
+            fail_msg("%s: %d instead of %d", rows[i].text, result, rows[i].result);
+    }
+    subject_done(&subject);
+}
+
+static void test_unknown_attribute_is_undefined_under_a_server_schema(void **state)
+{
+    (void)state;
+    CLEANUP(schema_freep) struct schema *schema = schema_new();
+    CLEANUP(entry_freep) struct entry *entry = sample();
+    struct subject subject;
+    struct reported r = {0};
+    schema_set_from_server(schema);
+    assert_int_equal(subject_init(&subject, entry, schema), 0);
+    CLEANUP(filter_freep) struct filter *f = prepared("(!(noSuchThing=x))", schema, &r);
+    assert_int_equal(filter_evaluate(f, &subject), FILTER_UNDEFINED);
+    subject_done(&subject);
+}
+
+static void test_explains(void **state)
+{
+    static const struct {
+        const char *text, *sentence;
+    } rows[] = {
+        {"(employeeType=Perm)", "(employeeType=Perm) is false: employeeType is 'Temp'"},
+        {"(mail=*)", "(mail=*) is false: mail is absent"},
+        {"(&(cn=*)(employeeType=Perm))", "(&(cn=*)(employeeType=Perm)) is false: "
+                                         "(employeeType=Perm) is false: employeeType is 'Temp'"},
+        {"(!(employeeType=temp))", "(!(employeeType=temp)) is false: (employeeType=temp) is "
+                                   "true: employeeType is 'Temp'"},
+        {"(|(mail=*)(uidNumber=5))",
+         "(|(mail=*)(uidNumber=5)) is false: (mail=*) is false: mail is absent; (uidNumber=5) is "
+         "false: uidNumber is '0100'"},
+        {"(objectGUID=\\01)", "(objectGUID=\\01) is false: objectGUID is (3 bytes, no text)"},
+        {"(objectClass=x)",
+         "(objectClass=x) is false: objectClass is 'inetOrgPerson', 'person'"},
+        {"(&(cn=*)(sn=*))", "(&(cn=*)(sn=*)) is true"},
+    };
+    (void)state;
+    CLEANUP(schema_freep) struct schema *schema = schema_new();
+    CLEANUP(entry_freep) struct entry *entry = sample();
+    struct subject subject;
+    assert_int_equal(subject_init(&subject, entry, schema), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct reported r = {0};
+        CLEANUP(filter_freep) struct filter *f = prepared(rows[i].text, schema, &r);
+        CLEANUP(buffer_done) struct buffer b = {0};
+        assert_int_equal(filter_explain(f, &subject, &b), 0);
+        assert_string_equal(b.data, rows[i].sentence);
+    }
+    subject_done(&subject);
+}
+
+static void test_lists_attributes(void **state)
+{
+    struct string_list list = {0};
+    struct error e = {0};
+    (void)state;
+    assert_int_equal(
+        filter_attributes("(&(cn;lang-de=a)(CN=b)(|(sn=*)(!(uid:=x))))", &list, &e), 0);
+    assert_int_equal(list.n_items, 3);
+    assert_string_equal(list.items[0], "cn");
+    assert_string_equal(list.items[1], "sn");
+    assert_string_equal(list.items[2], "uid");
+    assert_int_equal(filter_attributes("(cn", &list, &e), -EINVAL);
+    string_list_done(&list);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_accepts_what_libldap_accepts),
+        cmocka_unit_test(test_accepts_what_libldap_accepts_when_mutated),
+        cmocka_unit_test(test_names_the_place_of_an_error),
+        cmocka_unit_test(test_limits_the_depth),
+        cmocka_unit_test(test_reports_what_cannot_work),
+        cmocka_unit_test(test_warns_of_unknown_attributes),
+        cmocka_unit_test(test_evaluates),
+        cmocka_unit_test(test_unknown_attribute_is_undefined_under_a_server_schema),
+        cmocka_unit_test(test_explains),
+        cmocka_unit_test(test_lists_attributes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
