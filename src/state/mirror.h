@@ -39,7 +39,7 @@ int mirror_present(struct state *s, unsigned search, const char *id,
                    struct error *e); /* or STATE_NONE */
 int mirror_members(struct state *s, const char *group_id, const struct member *added,
                    size_t n_added, const struct member *removed, size_t n_removed,
-                   struct error *e);
+                   struct error *e); /* or STATE_NONE: no such live group */
 /* Ends a proven full read: what has an older generation in this search is gone. */
 int mirror_unseen_gone(struct state *s, unsigned search, const char *why, uint64_t now_usec,
                        size_t *ret_n, struct error *e);

@@ -219,7 +219,10 @@ static int engine_turn(sd_event_source *source, void *userdata)
     struct error e = {0};
     if (n->state_failed)
         return 0;
-    if (turn(n, &e) < 0) {
+    n->in_turn = true;
+    int r = turn(n, &e);
+    n->in_turn = false;
+    if (r < 0) {
         state_rollback(n->state);
         engine_state_failed(n, &e);
         return 0;
@@ -351,7 +354,7 @@ struct engine *engine_free(struct engine *n)
     executor_cancel_all(n);
     contact_cancel(n);
     sweep_cancel(n);
-    alarm_free(n);
+    command_cancel_all(n);
     struct error e = {0};
     if (!n->state_failed && engine_commit(n, &e) < 0)
         log_error("The last changes of state are lost: %s", e.message);

@@ -338,7 +338,7 @@ static int find_claim(struct engine *n, const char *entry_id, struct subject *s,
                      : " (differs in case)");
         return 0;
     }
-    return r < 0 || !n->adoption_open ? (r < 0 ? r : 0) : claim_by_mail(n, s, e);
+    return r < 0 ? r : claim_by_mail(n, s, e);
 }
 
 static bool ruleset_role_fn(const char *role, void *userdata)
@@ -467,11 +467,11 @@ static void carry_over(struct operation *fresh, struct operation *old)
         free(TAKE(fresh->sentence));
     } else if (text_equal(fresh->reason, old->reason)) {
         fresh->since_usec = old->since_usec;
-    } else if (fresh->state == OPERATION_READY && old->state != OPERATION_READY &&
-               !reason_is_planners(old->reason)) {
+    } else if (fresh->state == OPERATION_READY && !reason_is_planners(old->reason)) {
         fresh->state = old->state;
         fresh->since_usec = old->since_usec;
-        fresh->not_before_usec = old->not_before_usec;
+        if (old->state != OPERATION_READY)
+            fresh->not_before_usec = old->not_before_usec;
         move_text(&fresh->reason, &old->reason);
         move_text(&fresh->cause, &old->cause);
         move_text(&fresh->sentence, &old->sentence);

@@ -2,11 +2,14 @@
  * What the files of the engine share. Nothing outside src/sync includes it.
  */
 #pragma once
+#include <errno.h>
 #include <systemd/sd-event.h>
 
 #include "audit/audit.h"
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "mapping/ruleset.h"
 #include "model/operation.h"
@@ -40,9 +43,10 @@ struct execution {
     struct user *granted; /* of the link */
     struct user *current; /* what a GET of this execution showed */
     struct tenant_call *call;
-    unsigned step; /* of the kind's own sequence */
-    bool settling; /* an earlier attempt's outcome is unclear: read before writing */
-    bool password_sent;
+    unsigned step;           /* of the kind's own sequence */
+    bool settling;           /* an earlier attempt's outcome is unclear: read before writing */
+    bool waits_for_commit;   /* its intent is written and not durable yet */
+    struct secret *password; /* OPERATION_CREATE: kept until it is handed on */
     struct planner_input merge; /* for planner_merge_* */
 };
 
@@ -69,6 +73,7 @@ struct engine {
                            trailing comma */
 
     /* transaction */
+    bool in_turn;
     uint64_t transaction_since_usec;
     bool commit_wanted; /* something waits for it to be durable */
     bool state_failed;
@@ -91,7 +96,6 @@ struct engine {
     /* executor */
     struct execution *executions;
     size_t n_executions;
-    struct execution *committed; /* their intents wait for the commit; then they start */
 
     /* tenant */
     enum engine_tenant_state tenant_state;
@@ -111,7 +115,7 @@ struct engine {
     uint64_t sweep_usec; /* when the next one is due; 0: never */
     uint64_t alarm_check_usec;
     uint64_t next_recheck_usec;
-    struct notifier *notifier;
+    struct command *commands;
 };
 
 /* transaction.c: the one open transaction that everybody shares; engine_turn commits it. */
@@ -152,6 +156,7 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
                       enum person_bucket bucket);
 void execution_hold(struct execution *x, const struct tenant_answer *a, const char *reason,
                     const char *cause, const char *sentence, uint64_t wait_usec);
+void execution_return(struct execution *x, const struct tenant_answer *a);
 void execution_drop(struct execution *x,
                     const char *sentence); /* the operation has become pointless */
 void execution_fail(struct execution *x,
@@ -191,8 +196,9 @@ void alarm_over(struct engine *n, const char *cause);
 void alarm_check(
     struct engine *n); /* holds and directory outages older than alarm_after; notifies */
 void alarm_directory(struct engine *n, bool away, const char *sentence);
-void alarm_free(struct engine *n);
 
-/* password.c */
-struct secret;
-int password_make(struct engine *n, const char *login, struct secret **ret, struct error *e);
+/* command.c: runs a configured command with text on its standard input, bounded in time, never
+ * through a shell. Failures are logged under `what`. The text is wiped. */
+void command_run(struct engine *n, char *const *argv, char *text_taken, size_t size,
+                 const char *what);
+void command_cancel_all(struct engine *n);

@@ -39,7 +39,8 @@ int engine_write(struct engine *n, struct error *e)
         return r;
     }
     n->transaction_since_usec = clock_monotonic_usec();
-    engine_wake(n);
+    if (!n->in_turn)
+        engine_wake(n);
     return 0;
 }
 

@@ -1,0 +1,167 @@
+/*
+ * What budgets have spent, and alarms. Spent operations are counted for each microsecond in
+ * which some ended, and forgotten after a time that no budget looks back.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "state/db.h"
+#include "state/queue.h"
+
+#define BUDGET_KEPT_USEC (90 * 24 * 3600 * USEC_PER_SEC)
+
+int budget_note(struct state *s, unsigned budget, uint64_t now_usec, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL, *prune = NULL;
+    int r = stmt_prepare(&q, s,
+                         "INSERT INTO budget_use(budget, at_usec, n) VALUES(?1, ?2, 1) "
+                         "ON CONFLICT(budget, at_usec) DO UPDATE SET n = n + 1",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, budget);
+    stmt_bind_usec(q, 2, now_usec);
+    r = stmt_run(q, e);
+    if (r == 0)
+        r = stmt_prepare(&prune, s, "DELETE FROM budget_use WHERE budget = ?1 AND at_usec < ?2",
+                         e);
+    if (r < 0)
+        return r;
+    stmt_bind_int(prune, 1, budget);
+    stmt_bind_usec(prune, 2, now_usec > BUDGET_KEPT_USEC ? now_usec - BUDGET_KEPT_USEC : 0);
+    return stmt_run(prune, e);
+}
+
+int budget_spent(struct state *s, unsigned budget, uint64_t since_usec, size_t *ret,
+                 struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(
+        &q, s, "SELECT sum(n) FROM budget_use WHERE budget = ?1 AND at_usec >= ?2", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, budget);
+    stmt_bind_usec(q, 2, since_usec);
+    r = stmt_step(q, e);
+    if (r < 0)
+        return r;
+    *ret = (size_t)stmt_int(q, 0);
+    return 0;
+}
+
+void alarm_done(struct alarm *a)
+{
+    free(a->cause);
+    free(a->code);
+    free(a->sentence);
+    *a = (struct alarm){0};
+}
+
+static int read_alarm(struct stmt *q, struct alarm *ret, struct error *e)
+{
+    CLEANUP(alarm_done)
+    struct alarm a = {.since_usec = stmt_usec(q, 3), .notified_usec = stmt_usec(q, 4)};
+
+    if (stmt_copy(q, 0, &a.cause) < 0 || stmt_copy(q, 1, &a.code) < 0 ||
+        stmt_copy(q, 2, &a.sentence) < 0)
+        return error_out_of_memory(e);
+    *ret = a;
+    a = (struct alarm){0};
+    return 0;
+}
+
+int alarm_raise(struct state *s, const char *cause, const char *code, const char *sentence,
+                uint64_t now_usec, bool *ret_new, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL, *update = NULL;
+    int r = stmt_prepare(&update, s,
+                         "UPDATE alarm SET code = ?2, sentence = ?3 WHERE cause = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(update, 1, cause);
+    stmt_bind_text(update, 2, code);
+    stmt_bind_text(update, 3, sentence);
+    r = stmt_run(update, e);
+    if (r < 0)
+        return r;
+    if (sqlite3_changes(s->db) > 0) {
+        *ret_new = false;
+        return 0;
+    }
+    r = stmt_prepare(
+        &q, s, "INSERT INTO alarm(cause, code, sentence, since_usec) VALUES(?1, ?2, ?3, ?4)",
+        e);
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, cause);
+    stmt_bind_text(q, 2, code);
+    stmt_bind_text(q, 3, sentence);
+    stmt_bind_usec(q, 4, now_usec);
+    r = stmt_run(q, e);
+    if (r == 0)
+        *ret_new = true;
+    return r;
+}
+
+int alarm_notified(struct state *s, const char *cause, uint64_t now_usec, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "UPDATE alarm SET notified_usec = ?2 WHERE cause = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, cause);
+    stmt_bind_usec(q, 2, now_usec);
+    return stmt_run(q, e);
+}
+
+#define ALARM_COLUMNS "cause, code, sentence, since_usec, notified_usec"
+
+int alarm_clear(struct state *s, const char *cause, struct alarm *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    CLEANUP(alarm_done) struct alarm a = {0};
+    int r = stmt_prepare(&q, s, "SELECT " ALARM_COLUMNS " FROM alarm WHERE cause = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, cause);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    r = read_alarm(q, &a, e);
+    stmt_reset(q);
+    if (r == 0)
+        r = db_write_text(s, "DELETE FROM alarm WHERE cause = ?1", cause, NULL, e);
+    if (r < 0)
+        return r;
+    *ret = a;
+    a = (struct alarm){0};
+    return 0;
+}
+
+int alarm_each(struct state *s, int (*fn)(const struct alarm *a, void *userdata),
+               void *userdata, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "SELECT " ALARM_COLUMNS " FROM alarm ORDER BY since_usec, cause", e);
+
+    while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
+        CLEANUP(alarm_done) struct alarm a = {0};
+
+        r = read_alarm(q, &a, e);
+        if (r < 0)
+            return r;
+        r = fn(&a, userdata);
+        if (r != 0)
+            return r;
+    }
+    return r;
+}

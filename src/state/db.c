@@ -1,0 +1,313 @@
+/*
+ * Statements and errors of the state file.
+ *
+ * Statements are prepared once and found again by the address of their text. A write outside a
+ * transaction is our own mistake and asserted. When SQLite rolls a transaction back by itself
+ * (disk full, input/output error), every further write of that transaction is refused here, as
+ * it would otherwise be committed alone. What SQLite reports is turned into a sentence that
+ * tells the operator what to do; its own words stand at the end.
+ */
+#include "config.h"
+
+#include "state/db.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+
+static int full_or_io(sqlite3 *db, const char *path, struct error *e)
+{
+    int number = sqlite3_system_errno(db);
+
+    if (number == ENOSPC || number == EDQUOT || number == EFBIG)
+        return error_set(
+            e, -ENOSPC,
+            "The state file %s cannot grow: the disk, the quota or the file size "
+            "limit is exhausted (%s). Make room; nothing that was confirmed is lost",
+            path, strerror(number));
+    if (number == EROFS || number == EACCES || number == EPERM)
+        return error_set(e, -number, "The state file %s cannot be written: %s", path,
+                         strerror(number));
+    return error_set(e, -EIO,
+                     "Reading or writing the state file %s failed: %s. Look at the kernel log "
+                     "for errors of the disk",
+                     path, number ? strerror(number) : sqlite3_errmsg(db));
+}
+
+int db_error(sqlite3 *db, const char *path, int rc, struct error *e)
+{
+    switch (rc & 0xff) {
+    case SQLITE_NOMEM: return error_out_of_memory(e);
+    case SQLITE_FULL:
+        return error_set(e, -ENOSPC,
+                         "The disk with the state file %s is full. Make room; nothing that was "
+                         "confirmed is lost",
+                         path);
+    case SQLITE_IOERR: return full_or_io(db, path, e);
+    case SQLITE_READONLY:
+        return error_set(
+            e, -EROFS,
+            "The state file %s or its folder may not be written: check owner, mode "
+            "and mount options",
+            path);
+    case SQLITE_CANTOPEN:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+        return error_set(
+            e, -EACCES,
+            "The state file %s (or its -wal and -shm files) cannot be opened: check "
+            "that the folder exists and that owner and mode permit it",
+            path);
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return error_set(e, -EBUSY,
+                         "Another program holds the state file %s, perhaps an open transaction "
+                         "in sqlite3: end it",
+                         path);
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return error_set(e, -EBADMSG,
+                         "The state file %s is damaged (%s). Stop rosterd, keep the file aside "
+                         "and start again: the state is rebuilt by adoption",
+                         path, sqlite3_errmsg(db));
+    case SQLITE_CONSTRAINT:
+        return error_set(e, -EEXIST, "The state file %s refused a row: %s", path,
+                         sqlite3_errmsg(db));
+    default:
+        return error_set(e, -EIO, "The state file %s: %s", path,
+                         db ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
+    }
+}
+
+static struct stmt *stmt_new(struct state *s, const char *sql, bool cached, struct error *e,
+                             int *ret_r)
+{
+    struct stmt *q = calloc(1, sizeof(*q));
+    int rc;
+
+    if (!q) {
+        *ret_r = error_out_of_memory(e);
+        return NULL;
+    }
+    rc = sqlite3_prepare_v3(s->db, sql, -1, cached ? SQLITE_PREPARE_PERSISTENT : 0, &q->handle,
+                            NULL);
+    if (rc != SQLITE_OK) {
+        *ret_r = db_error(s->db, s->path, rc, e);
+        free(q);
+        return NULL;
+    }
+    q->state = s;
+    q->sql = sql;
+    q->cached = cached;
+    q->busy = true;
+    q->writes = !sqlite3_stmt_readonly(q->handle);
+    *ret_r = 0;
+    return q;
+}
+
+int stmt_prepare(struct stmt **ret, struct state *s, const char *sql, struct error *e)
+{
+    size_t i = ((uintptr_t)sql >> 3) * 11400714819323198485ULL >> 55;
+    int r = 0;
+
+    static_assert(STMT_CACHE_SIZE == 1 << (64 - 55), "the hash gives 9 bits");
+    for (size_t n = 0; n < STMT_CACHE_SIZE; n++, i = (i + 1) % STMT_CACHE_SIZE) {
+        struct stmt *q = s->cache[i];
+
+        if (!q) {
+            s->cache[i] = stmt_new(s, sql, true, e, &r);
+            *ret = s->cache[i];
+            return r;
+        }
+        if (q->sql == sql && !q->busy) {
+            q->busy = true;
+            q->bind_rc = SQLITE_OK;
+            *ret = q;
+            return 0;
+        }
+        if (q->sql == sql)
+            break;
+    }
+    *ret = stmt_new(s, sql, false, e, &r);
+    return r;
+}
+
+void stmt_freep(struct stmt **q)
+{
+    if (!*q)
+        return;
+    if ((*q)->cached) {
+        sqlite3_reset((*q)->handle);
+        sqlite3_clear_bindings((*q)->handle);
+        (*q)->busy = false;
+        return;
+    }
+    sqlite3_finalize((*q)->handle);
+    free(*q);
+}
+
+void stmt_cache_done(struct state *s)
+{
+    for (size_t i = 0; i < STMT_CACHE_SIZE; i++) {
+        if (!s->cache[i])
+            continue;
+        sqlite3_finalize(s->cache[i]->handle);
+        free(s->cache[i]);
+        s->cache[i] = NULL;
+    }
+}
+
+static void bound(struct stmt *q, int rc)
+{
+    if (rc != SQLITE_OK && q->bind_rc == SQLITE_OK)
+        q->bind_rc = rc;
+}
+
+void stmt_bind_text(struct stmt *q, int i, const char *text)
+{
+    bound(q, text ? sqlite3_bind_text(q->handle, i, text, -1, SQLITE_STATIC)
+                  : sqlite3_bind_null(q->handle, i));
+}
+
+void stmt_bind_text_n(struct stmt *q, int i, const char *text, size_t size)
+{
+    bound(q, sqlite3_bind_text64(q->handle, i, text, size, SQLITE_STATIC, SQLITE_UTF8));
+}
+
+void stmt_bind_blob(struct stmt *q, int i, const void *bytes, size_t size)
+{
+    /* A NULL pointer would bind NULL, and an empty blob is not that. */
+    bound(q, sqlite3_bind_blob64(q->handle, i, size ? bytes : "", size, SQLITE_STATIC));
+}
+
+void stmt_bind_int(struct stmt *q, int i, int64_t value)
+{
+    bound(q, sqlite3_bind_int64(q->handle, i, value));
+}
+
+void stmt_bind_usec(struct stmt *q, int i, uint64_t value)
+{
+    stmt_bind_int(q, i, value > INT64_MAX ? INT64_MAX : (int64_t)value);
+}
+
+int stmt_step(struct stmt *q, struct error *e)
+{
+    struct state *s = q->state;
+    int rc = q->bind_rc;
+
+    if (q->writes) {
+        assert(s->in_transaction);
+        if (s->broken || sqlite3_get_autocommit(s->db)) {
+            s->broken = true;
+            return error_set(
+                e, -EIO,
+                "The state file %s: an earlier write of this transaction failed, so "
+                "it is rolled back",
+                s->path);
+        }
+    }
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(q->handle);
+    if (rc == SQLITE_ROW)
+        return STMT_ROW;
+    if (rc == SQLITE_DONE)
+        return 0;
+    /* A constraint undoes its one statement and is an answer to the caller; anything else
+     * leaves half of the caller's work behind. */
+    if (q->writes && (rc & 0xff) != SQLITE_CONSTRAINT)
+        s->broken = true;
+    return db_error(s->db, s->path, rc, e);
+}
+
+void stmt_reset(struct stmt *q)
+{
+    sqlite3_reset(q->handle);
+}
+
+int stmt_run(struct stmt *q, struct error *e)
+{
+    int r = stmt_step(q, e);
+
+    stmt_reset(q);
+    return r < 0 ? r : 0;
+}
+
+const char *stmt_text(struct stmt *q, int column)
+{
+    return (const char *)sqlite3_column_text(q->handle, column);
+}
+
+size_t stmt_size(struct stmt *q, int column)
+{
+    return (size_t)sqlite3_column_bytes(q->handle, column);
+}
+
+int64_t stmt_int(struct stmt *q, int column)
+{
+    return sqlite3_column_int64(q->handle, column);
+}
+
+uint64_t stmt_usec(struct stmt *q, int column)
+{
+    int64_t value = stmt_int(q, column);
+
+    return value < 0 ? 0 : (uint64_t)value;
+}
+
+int stmt_copy(struct stmt *q, int column, char **ret)
+{
+    const char *text = stmt_text(q, column);
+
+    *ret = NULL;
+    if (!text)
+        return sqlite3_column_type(q->handle, column) == SQLITE_NULL ? 0 : -ENOMEM;
+    *ret = strdup(text);
+    return *ret ? 0 : -ENOMEM;
+}
+
+int db_exec(sqlite3 *db, const char *path, const char *sql, struct error *e)
+{
+    int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
+
+    return rc == SQLITE_OK ? 0 : db_error(db, path, rc, e);
+}
+
+int db_number(sqlite3 *db, const char *path, const char *sql, int64_t *ret, struct error *e)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = sqlite3_prepare_v2(db, sql, -1, &q, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(q);
+    if (rc == SQLITE_ROW)
+        *ret = sqlite3_column_int64(q, 0);
+    if (rc == SQLITE_DONE)
+        *ret = 0;
+    sqlite3_finalize(q);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_error(db, path, rc, e);
+}
+
+int db_write_text(struct state *s, const char *sql, const char *first, const char *second,
+                  struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, sql, e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, first);
+    if (second)
+        stmt_bind_text(q, 2, second);
+    return stmt_run(q, e);
+}
+
+size_t db_count(struct state *s, const char *sql)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+
+    if (stmt_prepare(&q, s, sql, NULL) < 0 || stmt_step(q, NULL) != STMT_ROW)
+        return 0;
+    return (size_t)stmt_int(q, 0);
+}

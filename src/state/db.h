@@ -1,0 +1,98 @@
+/*
+ * What the files of this folder share: the handle, statements that are prepared once, and the
+ * sentences for what SQLite says. Nobody outside src/state includes this header.
+ */
+#pragma once
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "state/state.h"
+
+struct checkpoint;
+struct error;
+struct stmt;
+
+#define MIRROR_MAX_SEARCHES 8
+
+/* Which rows of `entry` a full read has shown: one bit for each row number. It lives in memory,
+ * since a full read that a restart cuts short begins again anyway; so an unchanged entry costs
+ * no write. */
+struct seen {
+    bool active;
+    uint64_t *words;
+    size_t n_words;
+};
+
+#define STMT_CACHE_SIZE 512 /* a power of two, well above the number of statements */
+
+struct state {
+    sqlite3 *db;
+    char *path; /* for sentences */
+    int lock_fd;
+    bool in_transaction;
+    bool broken; /* a write of this transaction failed: it can only be rolled back */
+    struct stmt *cache[STMT_CACHE_SIZE];
+    struct buffer scratch;
+    struct seen seen[MIRROR_MAX_SEARCHES];
+    struct checkpoint *checkpoint; /* NULL for a private copy */
+    int wal_pages;                 /* as of the last commit */
+    int64_t trail_exported;        /* known to be in the audit file, not yet noted here; 0 */
+    int64_t n_unresolved;          /* mirror_counts(); -1: must be counted again */
+};
+
+#define STMT_ROW 1 /* positive answer of stmt_step() */
+
+struct stmt {
+    struct state *state;
+    sqlite3_stmt *handle;
+    const char *sql; /* the key of the cache: the address of a literal */
+    bool busy;
+    bool cached;
+    bool writes;
+    int bind_rc;
+};
+
+/* `sql` must live as long as the state: a literal. A statement that is in use further up the
+ * stack is prepared a second time, so nesting is safe. */
+int stmt_prepare(struct stmt **ret, struct state *s, const char *sql, struct error *e);
+/* Resets it and lets go of what was bound; for CLEANUP. */
+void stmt_freep(struct stmt **q);
+void stmt_cache_done(struct state *s);
+
+/* Texts are borrowed until the statement is released; NULL binds NULL. A failure to bind is
+ * reported by the next step. */
+void stmt_bind_text(struct stmt *q, int i, const char *text);
+void stmt_bind_text_n(struct stmt *q, int i, const char *text, size_t size);
+void stmt_bind_blob(struct stmt *q, int i, const void *bytes, size_t size);
+void stmt_bind_int(struct stmt *q, int i, int64_t value);
+void stmt_bind_usec(struct stmt *q, int i, uint64_t value);
+
+/* STMT_ROW, 0 when there is no (further) row, or -errno. A statement that writes needs the
+ * transaction (asserted), and fails when SQLite has rolled it back already. */
+int stmt_step(struct stmt *q, struct error *e);
+/* For statements that give no rows: 0 or -errno. Resets, so it may be bound and run again. */
+int stmt_run(struct stmt *q, struct error *e);
+void stmt_reset(struct stmt *q);
+
+const char *stmt_text(struct stmt *q, int column); /* borrowed until the next step; or NULL */
+size_t stmt_size(struct stmt *q, int column);
+int64_t stmt_int(struct stmt *q, int column);
+uint64_t stmt_usec(struct stmt *q, int column);
+int stmt_copy(struct stmt *q, int column, char **ret); /* malloc'd, NULL for NULL; -ENOMEM */
+
+/* Statements without parameters and rows; for pragmas and migrations. */
+int db_exec(sqlite3 *db, const char *path, const char *sql, struct error *e);
+/* One number out of a statement without parameters. */
+int db_number(sqlite3 *db, const char *path, const char *sql, int64_t *ret, struct error *e);
+/* The sentence for a failed call: what happened, and what the operator can do about it. */
+int db_error(sqlite3 *db, const char *path, int rc, struct error *e);
+
+/* Executes one statement of the cache with up to two texts bound: most small writes. */
+int db_write_text(struct state *s, const char *sql, const char *first, const char *second,
+                  struct error *e);
+/* One count out of a statement of the cache without parameters; 0 when it cannot be read. */
+size_t db_count(struct state *s, const char *sql);

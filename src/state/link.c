@@ -1,0 +1,182 @@
+/*
+ * Links between entries and logins. One login belongs to one entry; only the login of a user
+ * whom we deleted is free again. The table itself holds that, by a unique index.
+ */
+#include "config.h"
+
+#include "state/link.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "state/db.h"
+
+void link_done(struct link *l)
+{
+    free(l->entry_id);
+    free(l->login);
+    free(l->login_key);
+    free(l->scim_id);
+    free(l->known);
+    free(l->granted);
+    free(l->origin);
+    free(l->leaving_why);
+    *l = (struct link){0};
+}
+
+#define LINK_COLUMNS                                                                           \
+    "entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, origin, "    \
+    "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec"
+
+static int read_link(struct stmt *q, struct link *ret, struct error *e)
+{
+    CLEANUP(link_done)
+    struct link l = {
+        .status = (enum link_status)stmt_int(q, 6),
+        .disabled_by_us = stmt_int(q, 7) != 0,
+        .created_usec = stmt_usec(q, 9),
+        .confirmed_usec = stmt_usec(q, 10),
+        .leaving_usec = stmt_usec(q, 11),
+        .disabled_usec = stmt_usec(q, 13),
+    };
+
+    if (stmt_copy(q, 0, &l.entry_id) < 0 || stmt_copy(q, 1, &l.login) < 0 ||
+        stmt_copy(q, 2, &l.login_key) < 0 || stmt_copy(q, 3, &l.scim_id) < 0 ||
+        stmt_copy(q, 4, &l.known) < 0 || stmt_copy(q, 5, &l.granted) < 0 ||
+        stmt_copy(q, 8, &l.origin) < 0 || stmt_copy(q, 12, &l.leaving_why) < 0)
+        return error_out_of_memory(e);
+    *ret = l;
+    l = (struct link){0};
+    return 0;
+}
+
+static int load_by(struct state *s, const char *sql, const char *key, struct link *ret,
+                   struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, sql, e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, key);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    return read_link(q, ret, e);
+}
+
+int link_load(struct state *s, const char *entry_id, struct link *ret, struct error *e)
+{
+    return load_by(s, "SELECT " LINK_COLUMNS " FROM link WHERE entry_id = ?1", entry_id, ret,
+                   e);
+}
+
+int link_load_by_login(struct state *s, const char *login_key, struct link *ret,
+                       struct error *e)
+{
+    return load_by(s, "SELECT " LINK_COLUMNS " FROM link WHERE login_key = ?1 AND status <> 3",
+                   login_key, ret, e);
+}
+
+/* How people know an entry: its DN, else its id; malloc'd. */
+static char *name_of(struct state *s, const char *entry_id)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    char *name = NULL;
+
+    if (stmt_prepare(&q, s,
+                     "SELECT coalesce((SELECT dn FROM entry WHERE id = ?1), (SELECT dn FROM "
+                     "person WHERE entry_id = ?1 AND dn <> ''), ?1)",
+                     NULL) < 0)
+        return NULL;
+    stmt_bind_text(q, 1, entry_id);
+    if (stmt_step(q, NULL) == STMT_ROW)
+        (void)stmt_copy(q, 0, &name);
+    return name;
+}
+
+static int login_taken(struct state *s, const struct link *l, struct error *e)
+{
+    CLEANUP(link_done) struct link holder = {0};
+    CLEANUP(freep) char *wanted_by = NULL;
+    CLEANUP(freep) char *held_by = NULL;
+    int r = link_load_by_login(s, l->login_key, &holder, e);
+
+    if (r < 0)
+        return r;
+    if (r == STATE_NONE)
+        return -EEXIST; /* the sentence of the refused row stands */
+    wanted_by = name_of(s, l->entry_id);
+    held_by = name_of(s, holder.entry_id);
+    return error_set(
+        e, -EEXIST, "The login %s, wanted by %s, belongs to %s: give one of them another login",
+        l->login, wanted_by ? wanted_by : l->entry_id, held_by ? held_by : holder.entry_id);
+}
+
+int link_store(struct state *s, const struct link *l, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(
+        &q, s,
+        "INSERT INTO link(" LINK_COLUMNS
+        ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
+        "?12, ?13, ?14) ON CONFLICT(entry_id) DO UPDATE SET login = ?2, login_key = ?3, "
+        "scim_id = ?4, known = ?5, granted = ?6, status = ?7, disabled_by_us = ?8, origin = ?9, "
+        "created_usec = ?10, confirmed_usec = ?11, leaving_usec = ?12, leaving_why = ?13, "
+        "disabled_usec = ?14",
+        e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, l->entry_id);
+    stmt_bind_text(q, 2, l->login);
+    stmt_bind_text(q, 3, l->login_key);
+    stmt_bind_text(q, 4, l->scim_id);
+    stmt_bind_text(q, 5, l->known);
+    stmt_bind_text(q, 6, l->granted);
+    stmt_bind_int(q, 7, l->status);
+    stmt_bind_int(q, 8, l->disabled_by_us);
+    stmt_bind_text(q, 9, l->origin ? l->origin : "");
+    stmt_bind_usec(q, 10, l->created_usec);
+    stmt_bind_usec(q, 11, l->confirmed_usec);
+    stmt_bind_usec(q, 12, l->leaving_usec);
+    stmt_bind_text(q, 13, l->leaving_why);
+    stmt_bind_usec(q, 14, l->disabled_usec);
+    r = stmt_run(q, e);
+    return r == -EEXIST ? login_taken(s, l, e) : r;
+}
+
+int link_remove(struct state *s, const char *entry_id, struct error *e)
+{
+    return db_write_text(s, "DELETE FROM link WHERE entry_id = ?1", entry_id, NULL, e);
+}
+
+size_t link_count(struct state *s, enum link_status status)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+
+    if (stmt_prepare(&q, s, "SELECT count(*) FROM link WHERE status = ?1", NULL) < 0)
+        return 0;
+    stmt_bind_int(q, 1, status);
+    return stmt_step(q, NULL) == STMT_ROW ? (size_t)stmt_int(q, 0) : 0;
+}
+
+int link_each(struct state *s, int (*fn)(const struct link *l, void *userdata), void *userdata,
+              struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "SELECT " LINK_COLUMNS " FROM link ORDER BY entry_id", e);
+
+    while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
+        CLEANUP(link_done) struct link l = {0};
+
+        r = read_link(q, &l, e);
+        if (r < 0)
+            return r;
+        r = fn(&l, userdata);
+        if (r != 0)
+            return r;
+    }
+    return r;
+}

@@ -1,0 +1,223 @@
+/*
+ * The form of the state file. Migrations are appended and never edited: a file of any earlier
+ * rosterd becomes the present one, and one of a later rosterd is refused untouched.
+ *
+ * Types are held by CHECK(typeof()), since STRICT tables need SQLite 3.37 and the tools of a
+ * system with 3.34 could not even open such a file. RETURNING is not used for the same reason.
+ * Numbers of kinds and states are those of the enums in the headers; times are microseconds
+ * since 1970, 0 for never.
+ */
+#include "config.h"
+
+#include "state/migrate.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "state/db.h"
+#include "state/state.h"
+
+/* clang-format off */
+#define NUMBER(name) name " INTEGER NOT NULL CHECK(typeof(" name ")='integer')"
+#define TIME(name)   name " INTEGER NOT NULL DEFAULT 0 CHECK(typeof(" name ")='integer')"
+#define TEXT(name)   name " TEXT NOT NULL CHECK(typeof(" name ")='text')"
+#define MAYBE(name)  name " TEXT CHECK(typeof(" name ") IN ('text','null'))"
+
+static const char *const migrations[] = {
+    /* 1 */
+    "CREATE TABLE meta(" TEXT("name") " PRIMARY KEY, " TEXT("value") ") WITHOUT ROWID;"
+
+    /* The names of attributes that an entry has, once for each combination: lower case, each
+     * between newlines. Few combinations exist, so counting who has an attribute is a scan of
+     * one small index. */
+    "CREATE TABLE shape(n INTEGER PRIMARY KEY, " TEXT("names") " UNIQUE);"
+
+    /* digest and members_digest tell an unchanged entry without reading what it holds. */
+    "CREATE TABLE entry(n INTEGER PRIMARY KEY, " TEXT("id") " UNIQUE, " TEXT("dn") ", "
+    NUMBER("kind") ", " NUMBER("search") ", " TEXT("digest") ", " TEXT("members_digest") ", "
+    TIME("gone_usec") ", " MAYBE("gone_why") ", " TEXT("dn_key") ", " MAYBE("login_key") ", "
+    MAYBE("primary_key") ", " MAYBE("mail_key") ", " NUMBER("shape") ", " TEXT("attributes") ");"
+    "CREATE INDEX entry_dn_key ON entry(dn_key);"
+    "CREATE INDEX entry_group_key ON entry(dn_key) WHERE kind = 2;"
+    "CREATE INDEX entry_login_key ON entry(login_key) WHERE login_key IS NOT NULL;"
+    "CREATE INDEX entry_primary_key ON entry(primary_key) WHERE primary_key IS NOT NULL;"
+    "CREATE INDEX entry_mail_key ON entry(mail_key) WHERE mail_key IS NOT NULL;"
+    "CREATE INDEX entry_live ON entry(kind, search, shape) WHERE gone_usec = 0;"
+    "CREATE INDEX entry_gone ON entry(gone_usec) WHERE gone_usec > 0;"
+
+    "CREATE TABLE member(" NUMBER("group_n") ", " NUMBER("kind") ", " TEXT("key") ", "
+    TEXT("text") ", PRIMARY KEY(kind, key, group_n)) WITHOUT ROWID;"
+    "CREATE INDEX member_group ON member(group_n, kind, key);"
+
+    /* A group that names, by `key`, an entry that has moved or vanished since the group was
+     * read. Until it is read again the entry counts as its member. */
+    "CREATE TABLE stale(" NUMBER("group_n") ", " TEXT("key") ", " NUMBER("entry_n") ", "
+    "PRIMARY KEY(group_n, key, entry_n)) WITHOUT ROWID;"
+    "CREATE INDEX stale_entry ON stale(entry_n);"
+
+    "CREATE TABLE bound_group(" TEXT("configured_key") " PRIMARY KEY, " TEXT("id") ", "
+    TEXT("dn") ") WITHOUT ROWID;"
+
+    "CREATE TABLE cookie(search INTEGER PRIMARY KEY, cookie BLOB NOT NULL, "
+    TEXT("identity") ");"
+
+    "CREATE TABLE dirty(n INTEGER PRIMARY KEY, " TEXT("entry_id") " UNIQUE);"
+
+    "CREATE TABLE person(" TEXT("entry_id") " PRIMARY KEY, " TEXT("dn") ", "
+    NUMBER("verdict") ", " NUMBER("bucket") ", " MAYBE("bucket_code") ", " NUMBER("run") ", "
+    TIME("recheck_usec") ", " MAYBE("login_key") ", " MAYBE("code") ", " MAYBE("sentence") ", "
+    MAYBE("wanted") ");"
+    "CREATE INDEX person_dn ON person(dn);"
+    "CREATE INDEX person_login ON person(login_key) WHERE login_key IS NOT NULL;"
+    "CREATE INDEX person_recheck ON person(recheck_usec) WHERE recheck_usec > 0;"
+    "CREATE INDEX person_held ON person(bucket_code) WHERE bucket = 7;"
+    "CREATE INDEX person_ledger ON person(run, bucket, bucket_code);"
+
+    "CREATE TABLE run(number INTEGER PRIMARY KEY AUTOINCREMENT, " TEXT("trigger") ", "
+    TIME("started_usec") ", " TIME("ended_usec") ", " MAYBE("totals") ");"
+
+    "CREATE TABLE link(" TEXT("entry_id") " PRIMARY KEY, " TEXT("login") ", "
+    TEXT("login_key") ", " NUMBER("status") ", " NUMBER("disabled_by_us") ", "
+    TIME("created_usec") ", " TIME("confirmed_usec") ", " TIME("leaving_usec") ", "
+    TIME("disabled_usec") ", " MAYBE("scim_id") ", " TEXT("origin") ", "
+    MAYBE("leaving_why") ", " MAYBE("known") ", " MAYBE("granted") ");"
+    /* The login of a user that we deleted is free for somebody else. */
+    "CREATE UNIQUE INDEX link_login ON link(login_key) WHERE status <> 3;"
+    "CREATE INDEX link_status ON link(status);"
+
+    "CREATE TABLE listing(" TEXT("login_key") " PRIMARY KEY, " TEXT("login") ") WITHOUT ROWID;"
+
+    /* AUTOINCREMENT: the audit names operations by number, so none is used twice. */
+    "CREATE TABLE operation(number INTEGER PRIMARY KEY AUTOINCREMENT, " NUMBER("kind") ", "
+    NUMBER("state") ", " TEXT("entry_id") ", " TIME("not_before_usec") ", "
+    TIME("since_usec") ", " NUMBER("attempts") ", " NUMBER("run") ", " NUMBER("approved") ", "
+    TEXT("dn") ", " TEXT("login") ", " MAYBE("reason") ", " MAYBE("cause") ", "
+    MAYBE("sentence") ", " MAYBE("why") ", " TEXT("changes") ");"
+    "CREATE INDEX operation_ready ON operation(not_before_usec, number) WHERE state = 1;"
+    "CREATE INDEX operation_held ON operation(not_before_usec) WHERE state = 3;"
+    "CREATE INDEX operation_person ON operation(entry_id, state);"
+    "CREATE INDEX operation_state ON operation(state, kind);"
+
+    "CREATE TABLE budget_use(" NUMBER("budget") ", " NUMBER("at_usec") ", " NUMBER("n") ", "
+    "PRIMARY KEY(budget, at_usec)) WITHOUT ROWID;"
+
+    "CREATE TABLE alarm(" TEXT("cause") " PRIMARY KEY, " TEXT("code") ", " TEXT("sentence") ", "
+    TIME("since_usec") ", " TIME("notified_usec") ") WITHOUT ROWID;"
+
+    "CREATE TABLE trail(seq INTEGER PRIMARY KEY, " TEXT("line") ", " TEXT("hash") ");",
+};
+/* clang-format on */
+
+int migrate_newest(void)
+{
+    return (int)ARRAY_SIZE(migrations);
+}
+
+int migrate_settings(sqlite3 *db, const char *path, struct error *e)
+{
+    sqlite3_extended_result_codes(db, 1);
+    sqlite3_busy_timeout(db, 5000);
+    return db_exec(db, path,
+                   "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA cache_size=-8000;"
+                   "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0;",
+                   e);
+}
+
+static int damaged(const char *path, const char *how, struct error *e)
+{
+    error_set(e, 0,
+              "The state file %s is damaged: %s. Nothing was written to it. Move it aside, "
+              "with its -wal file, and start again: the state is rebuilt by adoption and "
+              "nobody is removed",
+              path, how);
+    return STATE_DAMAGED;
+}
+
+static int quick_check(sqlite3 *db, const char *path, struct error *e)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &q, NULL);
+    int r = 0;
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(q);
+    if (rc == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(q, 0);
+
+        if (!text || strcmp(text, "ok") != 0)
+            r = damaged(path, text ? text : "the check of its pages failed", e);
+    } else if ((rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB)
+        r = damaged(path, sqlite3_errmsg(db), e);
+    else
+        r = db_error(db, path, rc, e);
+    sqlite3_finalize(q);
+    return r;
+}
+
+int migrate_check(sqlite3 *db, const char *path, int *ret_version, struct error *e)
+{
+    int64_t application = 0, version = 0, tables = 0;
+    int r = db_number(db, path, "PRAGMA application_id", &application, e);
+
+    if (r == 0)
+        r = db_number(db, path, "PRAGMA user_version", &version, e);
+    if (r == 0)
+        r = db_number(db, path, "SELECT count(*) FROM sqlite_master", &tables, e);
+    if (r == -EBADMSG)
+        return damaged(path, sqlite3_errmsg(db), e);
+    if (r < 0)
+        return r;
+    if (application == 0 && version == 0 && tables == 0) {
+        *ret_version = 0;
+        return 0;
+    }
+    if (application != STATE_APPLICATION_ID) {
+        error_set(e, 0,
+                  "%s is a database of another program, not a state file of rosterd; nothing "
+                  "was changed. Check the configured path",
+                  path);
+        return STATE_DAMAGED;
+    }
+    if (version > migrate_newest()) {
+        error_set(
+            e, 0,
+            "The state file %s was written by a newer rosterd (form %d, this one knows "
+            "%d); nothing was changed. Install that version again, or move the file aside "
+            "to rebuild the state by adoption",
+            path, (int)version, migrate_newest());
+        return STATE_DAMAGED;
+    }
+    if (version < 1)
+        return damaged(path, "it names no version of its form", e);
+    *ret_version = (int)version;
+    return quick_check(db, path, e);
+}
+
+int migrate_apply(sqlite3 *db, const char *path, int version, struct error *e)
+{
+    char pragmas[96];
+    int r;
+
+    if (version == migrate_newest())
+        return 0;
+    r = db_exec(db, path, "BEGIN IMMEDIATE", e);
+    if (r < 0)
+        return r;
+    for (int i = version; r == 0 && i < migrate_newest(); i++)
+        r = db_exec(db, path, migrations[i], e);
+    sqlite3_snprintf(sizeof(pragmas), pragmas,
+                     "PRAGMA application_id=%d; PRAGMA user_version=%d", STATE_APPLICATION_ID,
+                     migrate_newest());
+    if (r == 0)
+        r = db_exec(db, path, pragmas, e);
+    if (r == 0)
+        r = db_exec(db, path, "COMMIT", e);
+    if (r < 0) {
+        sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+        return error_wrap(e, r, "Bringing the state file from form %d to form %d", version,
+                          migrate_newest());
+    }
+    return 0;
+}

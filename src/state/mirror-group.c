@@ -1,0 +1,405 @@
+/*
+ * The groups that rules name, and who is in them.
+ *
+ * Membership is walked from the person upwards, one indexed look for each group on the way:
+ * people are in few groups, while groups hold thousands. A group that is reached again is not
+ * entered again, so cycles end. A group that is gone passes nothing on to a present one; but
+ * when the group that a rule names is gone itself, all that it last held counts, since then
+ * nothing can be said and nobody must lose anything (GROUP_MISSING).
+ */
+#include "config.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "model/dn.h"
+#include "state/mirror-internal.h"
+
+void bound_groups_done(struct bound_groups *g)
+{
+    for (size_t i = 0; i < g->n_items; i++) {
+        free(g->items[i].configured_key);
+        free(g->items[i].id);
+        free(g->items[i].dn);
+    }
+    free(g->items);
+    *g = (struct bound_groups){0};
+}
+
+static int set_text(char **slot, const char *text, struct error *e)
+{
+    char *copy = strdup(text);
+
+    if (!copy)
+        return error_out_of_memory(e);
+    free(*slot);
+    *slot = copy;
+    return 0;
+}
+
+/* The group that this key had when it was bound last: fills id and dn. */
+static int bound_before(struct state *s, struct bound_group *g, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "SELECT id, dn FROM bound_group WHERE configured_key = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, g->configured_key);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r;
+    r = set_text(&g->id, stmt_text(q, 0), e);
+    return r < 0 ? r : set_text(&g->dn, stmt_text(q, 1), e);
+}
+
+/* Where that group is now. */
+static int bound_now(struct state *s, struct bound_group *g, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r;
+
+    g->state = g->id ? BOUND_GONE : BOUND_NEVER_SEEN;
+    if (!g->id)
+        return 0;
+    r = stmt_prepare(&q, s,
+                     "SELECT dn, dn_key, gone_usec FROM entry WHERE id = ?1 AND kind = 2", e);
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, g->id);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r;
+    if (stmt_int(q, 2) == 0)
+        g->state =
+            strcmp(stmt_text(q, 1), g->configured_key) == 0 ? BOUND_PRESENT : BOUND_RENAMED;
+    return set_text(&g->dn, stmt_text(q, 0), e);
+}
+
+/* The configured DN decides: a group that bears it now is meant, also when another one, that
+ * moved away or was deleted, was meant before. */
+static int bound_by_dn(struct state *s, struct bound_group *g, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "SELECT id, dn, gone_usec FROM entry WHERE dn_key = ?1 AND kind = 2 "
+                         "ORDER BY gone_usec > 0, gone_usec DESC LIMIT 1",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, g->configured_key);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r;
+    if (stmt_int(q, 2) != 0 && g->id)
+        return 0;
+    g->state = stmt_int(q, 2) == 0 ? BOUND_PRESENT : BOUND_GONE;
+    r = set_text(&g->id, stmt_text(q, 0), e);
+    return r < 0 ? r : set_text(&g->dn, stmt_text(q, 1), e);
+}
+
+static int bound_count(struct state *s, struct bound_group *g, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r =
+        stmt_prepare(&q, s,
+                     "SELECT count(*) FROM member WHERE group_n = (SELECT n FROM entry WHERE "
+                     "id = ?1)",
+                     e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, g->id);
+    r = stmt_step(q, e);
+    if (r == STMT_ROW)
+        g->n_members = (size_t)stmt_int(q, 0);
+    return r < 0 ? r : 0;
+}
+
+static int bound_store(struct state *s, const struct bound_group *g, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "INSERT OR REPLACE INTO bound_group(configured_key, id, dn) "
+                         "VALUES(?1, ?2, ?3)",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, g->configured_key);
+    stmt_bind_text(q, 2, g->id);
+    stmt_bind_text(q, 3, g->dn);
+    return stmt_run(q, e);
+}
+
+static int bind_group(struct state *s, struct bound_group *g, struct error *e)
+{
+    CLEANUP(freep) char *old_id = NULL;
+    CLEANUP(freep) char *old_dn = NULL;
+    int r = bound_before(s, g, e);
+
+    if (r < 0)
+        return r;
+    if (g->id && (!(old_id = strdup(g->id)) || !(old_dn = strdup(g->dn))))
+        return error_out_of_memory(e);
+    r = bound_now(s, g, e);
+    if (r == 0 && g->state != BOUND_PRESENT)
+        r = bound_by_dn(s, g, e);
+    if (r < 0 || !g->id)
+        return r;
+    r = bound_count(s, g, e);
+    if (r == 0 && !(text_equal(old_id, g->id) && text_equal(old_dn, g->dn)))
+        r = bound_store(s, g, e);
+    return r;
+}
+
+int mirror_bind_groups(struct state *s, const char *const *keys, size_t n_keys,
+                       struct bound_groups *ret, struct error *e)
+{
+    CLEANUP(bound_groups_done) struct bound_groups groups = {0};
+    int r = 0;
+
+    assert(s->in_transaction);
+    groups.items = calloc(n_keys + 1, sizeof(*groups.items));
+    if (!groups.items)
+        return error_out_of_memory(e);
+    for (size_t i = 0; r == 0 && i < n_keys; i++) {
+        struct bound_group *g = &groups.items[groups.n_items++];
+
+        r = set_text(&g->configured_key, keys[i], e);
+        if (r == 0)
+            r = bind_group(s, g, e);
+    }
+    if (r < 0)
+        return r;
+    *ret = groups;
+    groups = (struct bound_groups){0};
+    return 0;
+}
+
+/* A group on the way up. `doubt`: a group that is gone lies between it and the person. */
+struct node {
+    int64_t n;
+    bool doubt, gone;
+    size_t origin; /* the node that names the person */
+    char *id, *dn;
+};
+struct walk {
+    struct node *nodes;
+    size_t n_nodes, capacity;
+};
+
+static void walk_done(struct walk *w)
+{
+    for (size_t i = 0; i < w->n_nodes; i++) {
+        free(w->nodes[i].id);
+        free(w->nodes[i].dn);
+    }
+    free(w->nodes);
+}
+
+static bool walk_knows(const struct walk *w, int64_t n, bool doubt)
+{
+    for (size_t i = 0; i < w->n_nodes; i++)
+        if (w->nodes[i].n == n && w->nodes[i].doubt <= doubt)
+            return true;
+    return false;
+}
+
+static int walk_add(struct walk *w, struct stmt *q, bool doubt, const size_t *origin,
+                    struct error *e)
+{
+    struct node node = {.n = stmt_int(q, 0), .doubt = doubt, .gone = stmt_int(q, 3) != 0};
+
+    if (walk_knows(w, node.n, doubt))
+        return 0;
+    if (memory_grow(&w->nodes, &w->capacity, w->n_nodes + 1, sizeof(node)) < 0)
+        return error_out_of_memory(e);
+    node.origin = origin ? *origin : w->n_nodes;
+    node.id = strdup(stmt_text(q, 1));
+    node.dn = strdup(stmt_text(q, 2));
+    w->nodes[w->n_nodes++] = node;
+    return node.id && node.dn ? 0 : error_out_of_memory(e);
+}
+
+/* The groups that name a row: by its DN, unless that was a living other's when the group was
+ * read; by a DN that it had then. */
+#define NAMED_BY(kind, key)                                                                    \
+    "SELECT g.n, g.id, g.dn, g.gone_usec FROM member m CROSS JOIN entry g ON g.n = m.group_n " \
+    "WHERE m.kind = " kind " AND m.key = " key
+#define NAMED_BY_DN                                                                            \
+    NAMED_BY("1", "?2")                                                                        \
+    " AND NOT EXISTS (SELECT 1 FROM stale t CROSS JOIN entry o ON o.n = t.entry_n WHERE "      \
+    "t.group_n = m.group_n AND t.key = ?2 AND t.entry_n <> ?1 AND o.gone_usec = 0) "           \
+    "UNION ALL SELECT g.n, g.id, g.dn, g.gone_usec FROM stale t CROSS JOIN entry g ON "        \
+    "g.n = t.group_n WHERE t.entry_n = ?1"
+
+static int walk_rows(struct walk *w, struct stmt *q, bool doubt, const size_t *origin,
+                     struct error *e)
+{
+    int r;
+
+    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        r = walk_add(w, q, doubt, origin, e);
+        if (r < 0)
+            return r;
+    }
+    return r;
+}
+
+static int walk_person(struct state *s, struct walk *w, const char *person_id, struct error *e)
+{
+    static const char sql[] =
+        NAMED_BY_DN " UNION ALL " NAMED_BY("2", "?3") " UNION ALL " NAMED_BY("3", "?4");
+    CLEANUP(stmt_freep) struct stmt *person = NULL, *q = NULL;
+    int r =
+        stmt_prepare(&person, s,
+                     "SELECT n, dn_key, login_key, primary_key FROM entry WHERE id = ?1 AND "
+                     "kind = 1",
+                     e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(person, 1, person_id);
+    r = stmt_step(person, e);
+    if (r != STMT_ROW)
+        return r;
+    r = stmt_prepare(&q, s, sql, e);
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, stmt_int(person, 0));
+    for (int i = 1; i <= 3; i++)
+        stmt_bind_text(q, i + 1, stmt_text(person, i));
+    return walk_rows(w, q, false, NULL, e);
+}
+
+static int walk_parents(struct state *s, struct walk *w, size_t i, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *key = NULL, *q = NULL;
+    bool doubt = w->nodes[i].doubt || w->nodes[i].gone;
+    size_t origin = w->nodes[i].origin;
+    int r = stmt_prepare(&key, s, "SELECT dn_key FROM entry WHERE n = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(key, 1, w->nodes[i].n);
+    r = stmt_step(key, e);
+    if (r != STMT_ROW)
+        return r;
+    r = stmt_prepare(&q, s, NAMED_BY_DN, e);
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, w->nodes[i].n);
+    stmt_bind_text(q, 2, stmt_text(key, 0));
+    return walk_rows(w, q, doubt, &origin, e);
+}
+
+void mirror_memberships_done(struct mirror_membership *m, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(m[i].via);
+        m[i] = (struct mirror_membership){0};
+    }
+}
+
+static int answer(const struct walk *w, const char *group_id, struct mirror_membership *ret)
+{
+    *ret = (struct mirror_membership){0};
+    for (size_t i = 0; group_id && i < w->n_nodes; i++) {
+        const struct node *node = &w->nodes[i];
+
+        if (strcmp(node->id, group_id) != 0 || (node->doubt && !node->gone))
+            continue;
+        ret->member = true;
+        if (node->origin == i || w->nodes[node->origin].n == node->n)
+            return 0;
+        ret->via = strdup(w->nodes[node->origin].dn);
+        return ret->via ? 0 : -1;
+    }
+    return 0;
+}
+
+int mirror_memberships(struct state *s, const char *person_id,
+                       const struct bound_groups *groups, struct mirror_membership *ret,
+                       struct error *e)
+{
+    CLEANUP(walk_done) struct walk w = {0};
+    int r = walk_person(s, &w, person_id, e);
+
+    for (size_t i = 0; r == 0 && i < w.n_nodes; i++)
+        r = walk_parents(s, &w, i, e);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < groups->n_items; i++)
+        if (answer(&w, groups->items[i].id, &ret[i]) < 0) {
+            mirror_memberships_done(ret, i);
+            return error_out_of_memory(e);
+        }
+    return 0;
+}
+
+struct similar {
+    char *dn;
+    unsigned distance;
+};
+
+static int compare_similar(const void *a, const void *b)
+{
+    const struct similar *x = a, *y = b;
+
+    if (x->distance != y->distance)
+        return x->distance < y->distance ? -1 : 1;
+    return strcmp(x->dn, y->dn);
+}
+
+/* One name within the other ("support" and "cc-support") counts as near, too. */
+static bool resembles(const char *leaf, const char *other, unsigned limit,
+                      unsigned *ret_distance)
+{
+    *ret_distance = text_distance(leaf, other, limit);
+    if (*ret_distance <= limit)
+        return true;
+    *ret_distance = limit + 1;
+    return strlen(leaf) >= 3 && strlen(other) >= 3 &&
+           (strcasestr(leaf, other) || strcasestr(other, leaf));
+}
+
+int mirror_similar_groups(struct state *s, const char *dn, size_t limit,
+                          struct string_list *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    CLEANUP(freep) char *leaf = dn_leaf_value(dn);
+    struct similar *found = NULL;
+    size_t n = 0, capacity = 0, far = leaf ? strlen(leaf) / 3 : 0;
+    int r = stmt_prepare(&q, s, "SELECT dn FROM entry WHERE kind = 2 AND gone_usec = 0", e);
+
+    while (leaf && r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
+        struct similar x = {0};
+        CLEANUP(freep) char *other = dn_leaf_value(stmt_text(q, 0));
+
+        if (!other || !resembles(leaf, other,
+                                 far < 2   ? 2
+                                 : far > 8 ? 8
+                                           : (unsigned)far,
+                                 &x.distance))
+            continue;
+        if (memory_grow(&found, &capacity, n + 1, sizeof(x)) < 0 ||
+            !(x.dn = strdup(stmt_text(q, 0)))) {
+            r = error_out_of_memory(e);
+            break;
+        }
+        found[n++] = x;
+    }
+    if (n > 1)
+        qsort(found, n, sizeof(*found), compare_similar);
+    for (size_t i = 0; r >= 0 && i < n && i < limit; i++)
+        if (string_list_add(ret, found[i].dn) < 0)
+            r = error_out_of_memory(e);
+    for (size_t i = 0; i < n; i++)
+        free(found[i].dn);
+    free(found);
+    return r < 0 ? r : 0;
+}

@@ -1,0 +1,45 @@
+/* What the mirror-*.c files share. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+#include "model/entry.h"
+#include "state/db.h"
+#include "state/mirror.h"
+
+/* A row of `entry` without what it holds. */
+struct entry_row {
+    int64_t n;
+    enum entry_kind kind;
+    unsigned search;
+    bool gone;
+    char *dn, *dn_key;
+};
+void entry_row_done(struct entry_row *row);
+int entry_row_find(struct state *s, const char *id, struct entry_row *ret,
+                   struct error *e); /* or STATE_NONE */
+
+/* Marks the person dirty that a row is, if it is one. */
+int dirty_row(struct state *s, int64_t n, struct error *e);
+/* Marks all live persons below a group dirty, through nested groups; cycles end. */
+int dirty_below(struct state *s, int64_t group_n, struct error *e);
+
+/* The groups that name this row by its present DN key become stale: they must be read again,
+ * and until then the row stays their member. */
+int stale_note(struct state *s, int64_t n, struct error *e);
+/* The group was read: what was said by its stale rows is now said by its members. */
+int stale_settle(struct state *s, int64_t group_n, struct error *e);
+/* The row moved from old_key: everything below it gets its new DN and key. */
+int move_below(struct state *s, const char *old_key, const char *new_key, const char *new_dn,
+               struct error *e);
+/* If a group names the key of this group, persons below may have entered that. */
+int dirty_if_named(struct state *s, int64_t group_n, const char *dn_key, struct error *e);
+
+/* Replaces the member rows and marks who enters or leaves. members are sorted (entry_sort). */
+int members_replace(struct state *s, int64_t group_n, const struct member *members, size_t n,
+                    struct error *e);
+int members_drop(struct state *s, int64_t group_n, struct error *e);
+
+/* The row of `shape` for the attributes of an entry. */
+int shape_get(struct state *s, const struct entry *entry, int64_t *ret, struct error *e);

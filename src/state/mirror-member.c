@@ -1,0 +1,329 @@
+/*
+ * Members of groups: their rows, who is affected when they change, and the groups that name a
+ * DN which is none any more.
+ *
+ * A server that repairs references (OpenLDAP's refint, Active Directory) changes the groups of
+ * an entry that moved or vanished without reporting those groups. So when an entry leaves a DN,
+ * the groups that name this DN are remembered as stale; until such a group was read again the
+ * entry counts as its member, and nobody loses access in between. Somebody else who takes the
+ * DN of a living entry in that time is not taken for the member.
+ */
+#include "config.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "state/mirror-internal.h"
+
+/* One statement with up to one number and one text. */
+static int write_row(struct state *s, const char *sql, int64_t n, const char *text,
+                     struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, sql, e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, n);
+    if (text)
+        stmt_bind_text(q, 2, text);
+    return stmt_run(q, e);
+}
+
+int dirty_row(struct state *s, int64_t n, struct error *e)
+{
+    return write_row(
+        s,
+        "INSERT OR IGNORE INTO dirty(entry_id) SELECT id FROM entry WHERE n = ?1 AND "
+        "kind = 1",
+        n, NULL, e);
+}
+
+/* UNION, not UNION ALL: a group that is reached again adds nothing, so cycles end. The order of
+ * the joins is fixed, from the few to the many. */
+#define BELOW                                                                                  \
+    "WITH RECURSIVE below(n) AS (VALUES(?1) UNION "                                            \
+    "SELECT g.n FROM below b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 1 "           \
+    "CROSS JOIN entry g ON g.dn_key = m.key AND g.kind = 2 UNION "                             \
+    "SELECT g.n FROM below b CROSS JOIN stale t ON t.group_n = b.n "                           \
+    "CROSS JOIN entry g ON g.n = t.entry_n AND g.kind = 2) "
+
+int dirty_below(struct state *s, int64_t group_n, struct error *e)
+{
+    static const char sql[] = BELOW
+        "INSERT OR IGNORE INTO dirty(entry_id) "
+        "SELECT p.id FROM below b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 1 "
+        "CROSS JOIN entry p ON p.dn_key = m.key WHERE p.kind = 1 AND p.gone_usec = 0 "
+        "UNION ALL "
+        "SELECT p.id FROM below b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 2 "
+        "CROSS JOIN entry p ON p.login_key = m.key WHERE p.kind = 1 AND p.gone_usec = 0 "
+        "UNION ALL "
+        "SELECT p.id FROM below b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 3 "
+        "CROSS JOIN entry p ON p.primary_key = m.key WHERE p.kind = 1 AND p.gone_usec = 0 "
+        "UNION ALL "
+        "SELECT p.id FROM below b CROSS JOIN stale t ON t.group_n = b.n "
+        "CROSS JOIN entry p ON p.n = t.entry_n WHERE p.kind = 1 AND p.gone_usec = 0";
+
+    return write_row(s, sql, group_n, NULL, e);
+}
+
+int dirty_if_named(struct state *s, int64_t group_n, const char *key, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "SELECT 1 FROM member WHERE kind = 1 AND key = ?1 LIMIT 1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, key);
+    r = stmt_step(q, e);
+    return r == STMT_ROW ? dirty_below(s, group_n, e) : r;
+}
+
+int stale_note(struct state *s, int64_t n, struct error *e)
+{
+    return write_row(
+        s,
+        "INSERT OR IGNORE INTO stale(group_n, key, entry_n) "
+        "SELECT m.group_n, m.key, e.n FROM entry e CROSS JOIN member m ON m.kind = 1 "
+        "AND m.key = e.dn_key WHERE e.n = ?1",
+        n, NULL, e);
+}
+
+/* Marks what these rows are: persons, or the persons below groups. */
+static int dirty_rows(struct state *s, struct stmt *q, struct error *e)
+{
+    int r;
+
+    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        int64_t n = stmt_int(q, 0);
+
+        r = stmt_int(q, 1) == ENTRY_GROUP ? dirty_below(s, n, e) : dirty_row(s, n, e);
+        if (r < 0)
+            return r;
+    }
+    return r;
+}
+
+int stale_settle(struct state *s, int64_t group_n, struct error *e)
+{
+    /* First those who were members by a stale row alone and leave; then those who hold the DN
+     * of somebody else's stale row, were not counted, and are named still. */
+    static const char sql[] =
+        "SELECT e.n, e.kind FROM stale t CROSS JOIN entry e ON e.n = t.entry_n "
+        "WHERE t.group_n = ?1 AND e.gone_usec = 0 AND NOT EXISTS (SELECT 1 FROM member m WHERE "
+        "m.kind = 1 AND m.key = e.dn_key AND m.group_n = ?1) "
+        "UNION ALL SELECT e.n, e.kind FROM stale t CROSS JOIN entry e ON e.dn_key = t.key "
+        "WHERE t.group_n = ?1 AND e.n <> t.entry_n AND e.gone_usec = 0 AND EXISTS (SELECT 1 FROM "
+        "member m WHERE m.kind = 1 AND m.key = e.dn_key AND m.group_n = ?1)";
+    CLEANUP(stmt_freep) struct stmt *any = NULL, *q = NULL;
+    int r = stmt_prepare(&any, s, "SELECT 1 FROM stale WHERE group_n = ?1 LIMIT 1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(any, 1, group_n);
+    r = stmt_step(any, e);
+    if (r != STMT_ROW)
+        return r;
+    stmt_reset(any);
+    r = stmt_prepare(&q, s, sql, e);
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, group_n);
+    r = dirty_rows(s, q, e);
+    stmt_reset(q);
+    if (r < 0)
+        return r;
+    s->n_unresolved = -1;
+    return write_row(s, "DELETE FROM stale WHERE group_n = ?1", group_n, NULL, e);
+}
+
+/* A row of `member` came or went: whoever it names, in this group, is affected. Who has a stale
+ * row of the group was a member anyhow; stale_settle() decides about those. */
+#define TOUCH(column)                                                                          \
+    "SELECT e.n, e.kind FROM entry e WHERE e." column " = ?2 AND e.gone_usec = 0 AND "         \
+    "NOT EXISTS (SELECT 1 FROM stale t WHERE t.group_n = ?1 AND t.entry_n = e.n)"
+
+static int touch(struct state *s, int64_t group_n, enum member_kind kind, const char *key,
+                 struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    const char *sql = NULL;
+    int r;
+
+    switch (kind) {
+    case MEMBER_DN: sql = TOUCH("dn_key"); break;
+    case MEMBER_LOGIN: sql = TOUCH("login_key"); break;
+    case MEMBER_PRIMARY: sql = TOUCH("primary_key"); break;
+    }
+    assert(sql);
+    r = stmt_prepare(&q, s, sql, e);
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, group_n);
+    stmt_bind_text(q, 2, key);
+    return dirty_rows(s, q, e);
+}
+
+static int member_add(struct state *s, int64_t group_n, const struct member *m, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "INSERT OR IGNORE INTO member(group_n, kind, key, text) "
+                         "VALUES(?1, ?2, ?3, ?4)",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, group_n);
+    stmt_bind_int(q, 2, m->kind);
+    stmt_bind_text(q, 3, m->key);
+    stmt_bind_text(q, 4, m->text);
+    r = stmt_run(q, e);
+    if (r < 0 || sqlite3_changes(s->db) == 0)
+        return r;
+    return touch(s, group_n, m->kind, m->key, e);
+}
+
+static int member_remove(struct state *s, int64_t group_n, enum member_kind kind,
+                         const char *key, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "DELETE FROM member WHERE kind = ?2 AND key = ?3 AND group_n = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, group_n);
+    stmt_bind_int(q, 2, kind);
+    stmt_bind_text(q, 3, key);
+    r = stmt_run(q, e);
+    if (r < 0 || sqlite3_changes(s->db) == 0)
+        return r;
+    return touch(s, group_n, kind, key, e);
+}
+
+struct old_member {
+    enum member_kind kind;
+    char *key;
+};
+struct old_members {
+    struct old_member *items;
+    size_t n_items, capacity;
+};
+
+static void old_members_done(struct old_members *old)
+{
+    for (size_t i = 0; i < old->n_items; i++)
+        free(old->items[i].key);
+    free(old->items);
+}
+
+static int order(enum member_kind a, const char *a_key, enum member_kind b, const char *b_key)
+{
+    return a != b ? (int)a - (int)b : strcmp(a_key, b_key);
+}
+
+/* What the group has now, and the new list does not: collected, since rows are not deleted
+ * under a scan of them. *ret_same tells for each new member whether it is there already. */
+static int compare_members(struct state *s, int64_t group_n, const struct member *members,
+                           size_t n, struct old_members *ret_removed, bool *ret_same,
+                           struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    size_t i = 0;
+    int r = stmt_prepare(
+        &q, s, "SELECT kind, key FROM member WHERE group_n = ?1 ORDER BY kind, key", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, group_n);
+    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        struct old_member old = {(enum member_kind)stmt_int(q, 0), NULL};
+        const char *key = stmt_text(q, 1);
+        int c = -1;
+
+        while (i < n && (c = order(members[i].kind, members[i].key, old.kind, key)) < 0)
+            i++;
+        if (i < n && c == 0) {
+            ret_same[i++] = true;
+            continue;
+        }
+        if (memory_grow(&ret_removed->items, &ret_removed->capacity, ret_removed->n_items + 1,
+                        sizeof(old)) < 0 ||
+            !(old.key = strdup(key)))
+            return error_out_of_memory(e);
+        ret_removed->items[ret_removed->n_items++] = old;
+    }
+    return r;
+}
+
+int members_replace(struct state *s, int64_t group_n, const struct member *members, size_t n,
+                    struct error *e)
+{
+    CLEANUP(old_members_done) struct old_members removed = {0};
+    bool *same = calloc(n + 1, sizeof(*same));
+    int r;
+
+    if (!same)
+        return error_out_of_memory(e);
+    for (size_t i = 1; i < n; i++)
+        assert(order(members[i - 1].kind, members[i - 1].key, members[i].kind, members[i].key) <
+               0);
+    r = compare_members(s, group_n, members, n, &removed, same, e);
+    for (size_t i = 0; r == 0 && i < removed.n_items; i++)
+        r = member_remove(s, group_n, removed.items[i].kind, removed.items[i].key, e);
+    for (size_t i = 0; r == 0 && i < n; i++)
+        if (!same[i])
+            r = member_add(s, group_n, &members[i], e);
+    free(same);
+    return r;
+}
+
+int members_drop(struct state *s, int64_t group_n, struct error *e)
+{
+    int r = write_row(s, "DELETE FROM member WHERE group_n = ?1", group_n, NULL, e);
+
+    return r < 0 ? r : write_row(s, "DELETE FROM stale WHERE group_n = ?1", group_n, NULL, e);
+}
+
+int mirror_members(struct state *s, const char *group_id, const struct member *added,
+                   size_t n_added, const struct member *removed, size_t n_removed,
+                   struct error *e)
+{
+    CLEANUP(entry_row_done) struct entry_row row = {0};
+    int r = entry_row_find(s, group_id, &row, e);
+
+    assert(s->in_transaction);
+    if (r < 0)
+        return r;
+    if (r == STATE_NONE || row.gone || row.kind != ENTRY_GROUP)
+        return STATE_NONE;
+    s->n_unresolved = -1;
+    /* The digest of all members is not known from a difference: the next whole read of the
+     * group compares them one by one. */
+    r = write_row(s, "UPDATE entry SET members_digest = '' WHERE n = ?1", row.n, NULL, e);
+    for (size_t i = 0; r == 0 && i < n_removed; i++)
+        r = member_remove(s, row.n, removed[i].kind, removed[i].key, e);
+    for (size_t i = 0; r == 0 && i < n_added; i++)
+        r = member_add(s, row.n, &added[i], e);
+    return r < 0 ? error_wrap(e, r, "Storing members of %s", row.dn) : 0;
+}
+
+int mirror_stale_groups(struct state *s, struct string_list *ret_ids, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "SELECT id FROM entry WHERE n IN (SELECT group_n FROM stale) AND "
+                         "kind = 2 AND gone_usec = 0 ORDER BY n",
+                         e);
+
+    if (r < 0)
+        return r;
+    while ((r = stmt_step(q, e)) == STMT_ROW)
+        if (string_list_add(ret_ids, stmt_text(q, 0)) < 0)
+            return error_out_of_memory(e);
+    return r;
+}

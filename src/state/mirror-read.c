@@ -1,0 +1,296 @@
+/*
+ * Reading the mirror: whole entries, whom an operator may mean, cookies, and counts.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "model/dn.h"
+#include "state/mirror-internal.h"
+
+void mirror_entry_done(struct mirror_entry *m)
+{
+    entry_free(m->entry);
+    free(m->gone_why);
+    *m = (struct mirror_entry){0};
+}
+
+static int load_members(struct state *s, int64_t n, struct entry *entry, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "SELECT m.kind, m.key, m.text FROM member m WHERE m.group_n = ?1 "
+                         "ORDER BY m.kind, m.key",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, n);
+    while ((r = stmt_step(q, e)) == STMT_ROW)
+        if (entry_add_member(entry, (enum member_kind)stmt_int(q, 0), stmt_text(q, 1),
+                             stmt_text(q, 2)) < 0)
+            return error_out_of_memory(e);
+    return r;
+}
+
+int mirror_load(struct state *s, const char *id, bool with_members, struct mirror_entry *ret,
+                struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    CLEANUP(mirror_entry_done) struct mirror_entry m = {0};
+    int r = stmt_prepare(&q, s,
+                         "SELECT n, dn, kind, gone_usec, gone_why, login_key, primary_key, "
+                         "attributes FROM entry WHERE id = ?1",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, id);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    m.entry = entry_new(id, stmt_text(q, 1), (enum entry_kind)stmt_int(q, 2));
+    m.gone_usec = stmt_usec(q, 3);
+    m.gone = m.gone_usec != 0;
+    if (!m.entry || stmt_copy(q, 4, &m.gone_why) < 0 ||
+        stmt_copy(q, 5, &m.entry->login_key) < 0 || stmt_copy(q, 6, &m.entry->primary_key) < 0)
+        return error_out_of_memory(e);
+    r = entry_attributes_from_json(m.entry, stmt_text(q, 7), e);
+    if (r == 0 && with_members && m.entry->kind == ENTRY_GROUP)
+        r = load_members(s, stmt_int(q, 0), m.entry, e);
+    if (r < 0)
+        return error_wrap(e, r, "Reading %s from the mirror", id);
+    *ret = m;
+    m = (struct mirror_entry){0};
+    return 0;
+}
+
+int mirror_dn(struct state *s, const char *id, char **ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "SELECT dn FROM entry WHERE id = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, id);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    return stmt_copy(q, 0, ret) < 0 ? error_out_of_memory(e) : 0;
+}
+
+int mirror_find_people(struct state *s, const char *text, struct string_list *ret_ids,
+                       struct error *e)
+{
+    static const char sql[] =
+        "SELECT id FROM entry WHERE id IN (?1, lower(?1)) AND kind = 1 "
+        "UNION SELECT entry_id FROM person WHERE entry_id IN (?1, lower(?1)) "
+        "UNION SELECT entry_id FROM link WHERE entry_id IN (?1, lower(?1)) "
+        "UNION SELECT id FROM entry WHERE dn_key = ?2 AND kind = 1 "
+        "UNION SELECT entry_id FROM person WHERE dn = ?1 "
+        "UNION SELECT id FROM entry WHERE login_key = ?3 AND kind = 1 "
+        "UNION SELECT entry_id FROM person WHERE login_key = ?3 "
+        "UNION SELECT entry_id FROM link WHERE login_key = ?3 AND status <> 3 "
+        "UNION SELECT id FROM entry WHERE mail_key = ?3 AND kind = 1";
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    CLEANUP(freep) char *key = NULL;
+    CLEANUP(freep) char *folded = text_fold(text, strlen(text));
+    int r;
+
+    if (!folded)
+        return error_set(e, -EINVAL, "The name of a person must be UTF-8 text");
+    if (*text && dn_is_valid(text)) {
+        r = dn_key(text, &key, e);
+        if (r < 0)
+            return r;
+    }
+    r = stmt_prepare(&q, s, sql, e);
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, text);
+    stmt_bind_text(q, 2, key);
+    stmt_bind_text(q, 3, folded);
+    while ((r = stmt_step(q, e)) == STMT_ROW)
+        if (string_list_add(ret_ids, stmt_text(q, 0)) < 0)
+            return error_out_of_memory(e);
+    return r;
+}
+
+int mirror_cookie_get(struct state *s, unsigned search, void **ret, size_t *ret_size,
+                      char **ret_identity, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    CLEANUP(freep) char *bytes = NULL;
+    const void *blob;
+    size_t size;
+    int r = stmt_prepare(&q, s, "SELECT cookie, identity FROM cookie WHERE search = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, search);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    blob = sqlite3_column_blob(q->handle, 0);
+    size = stmt_size(q, 0);
+    bytes = malloc(size + 1);
+    if (!bytes || stmt_copy(q, 1, ret_identity) < 0)
+        return error_out_of_memory(e);
+    if (size)
+        memcpy(bytes, blob, size);
+    bytes[size] = '\0';
+    *ret = TAKE(bytes);
+    *ret_size = size;
+    return 0;
+}
+
+int mirror_cookie_set(struct state *s, unsigned search, const void *cookie, size_t size,
+                      const char *identity, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         cookie ? "INSERT OR REPLACE INTO cookie(search, cookie, identity) "
+                                  "VALUES(?1, ?2, ?3)"
+                                : "DELETE FROM cookie WHERE search = ?1",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, search);
+    if (cookie) {
+        stmt_bind_blob(q, 2, cookie, size);
+        stmt_bind_text(q, 3, identity ? identity : "");
+    }
+    return stmt_run(q, e);
+}
+
+/* A member that no live entry is: outside of the base, deleted, a contact (T14). Counted anew
+ * only after something changed, since it looks at every member. */
+static int count_unresolved(struct state *s, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(
+        &q, s,
+        "SELECT count(*) FROM entry g CROSS JOIN member m ON m.group_n = g.n WHERE g.kind = 2 "
+        "AND g.gone_usec = 0 AND ((m.kind = 1 AND NOT EXISTS (SELECT 1 FROM entry x WHERE "
+        "x.dn_key = m.key AND x.gone_usec = 0) AND NOT EXISTS (SELECT 1 FROM stale t CROSS JOIN "
+        "entry o ON o.n = t.entry_n WHERE t.group_n = g.n AND t.key = m.key AND "
+        "o.gone_usec = 0)) OR (m.kind = 2 AND NOT EXISTS (SELECT 1 FROM entry x WHERE "
+        "x.login_key = m.key AND x.gone_usec = 0)))",
+        e);
+
+    if (r == 0)
+        r = stmt_step(q, e);
+    if (r == STMT_ROW)
+        s->n_unresolved = stmt_int(q, 0);
+    return r < 0 ? r : 0;
+}
+
+int mirror_counts(struct state *s, struct mirror_counts *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    struct mirror_counts counts = {0};
+    int r = s->n_unresolved < 0 ? count_unresolved(s, e) : 0;
+
+    if (r == 0)
+        r = stmt_prepare(
+            &q, s, "SELECT kind, count(*) FROM entry WHERE gone_usec = 0 GROUP BY kind", e);
+    if (r < 0)
+        return r;
+    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        size_t n = (size_t)stmt_int(q, 1);
+
+        switch ((enum entry_kind)stmt_int(q, 0)) {
+        case ENTRY_PERSON: counts.people = n; break;
+        case ENTRY_GROUP: counts.groups = n; break;
+        case ENTRY_CONTAINER: counts.containers = n; break;
+        }
+    }
+    if (r < 0)
+        return r;
+    counts.gone = db_count(s, "SELECT count(*) FROM entry WHERE gone_usec > 0");
+    counts.members_unresolved = (size_t)s->n_unresolved;
+    *ret = counts;
+    return 0;
+}
+
+static int shape_names(const struct entry *entry, struct buffer *b)
+{
+    /* Attributes are sorted (entry_sort), so one combination has one text. */
+    buffer_clear(b);
+    buffer_add(b, "\n", 1);
+    for (size_t i = 0; i < entry->n_attributes; i++) {
+        if (entry->attributes[i].n_values == 0)
+            continue;
+        for (const char *p = entry->attributes[i].name; *p; p++) {
+            char c = *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p;
+
+            buffer_add(b, &c, 1);
+        }
+        buffer_add(b, "\n", 1);
+    }
+    return b->failed ? -ENOMEM : 0;
+}
+
+int shape_get(struct state *s, const struct entry *entry, int64_t *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL, *insert = NULL;
+    int r;
+
+    if (shape_names(entry, &s->scratch) < 0)
+        return error_out_of_memory(e);
+    r = stmt_prepare(&q, s, "SELECT n FROM shape WHERE names = ?1", e);
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, s->scratch.data);
+    r = stmt_step(q, e);
+    if (r < 0)
+        return r;
+    if (r == STMT_ROW) {
+        *ret = stmt_int(q, 0);
+        return 0;
+    }
+    r = stmt_prepare(&insert, s, "INSERT INTO shape(names) VALUES(?1)", e);
+    if (r < 0)
+        return r;
+    stmt_bind_text(insert, 1, s->scratch.data);
+    r = stmt_run(insert, e);
+    *ret = sqlite3_last_insert_rowid(s->db);
+    return r;
+}
+
+/* As entry_attribute(): the name itself, or any of its option forms; a name with an option
+ * means just that. */
+static bool shape_has(const char *names, const char *attribute)
+{
+    size_t size = strlen(attribute);
+
+    for (const char *at = names; (at = strchr(at, '\n')) && at[1]; at++)
+        if (strncasecmp(at + 1, attribute, size) == 0 &&
+            (at[1 + size] == '\n' || at[1 + size] == ';'))
+            return true;
+    return false;
+}
+
+int mirror_attribute_counts(struct state *s, const struct string_list *attributes,
+                            size_t *ret_counts, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r =
+        stmt_prepare(&q, s,
+                     "SELECT h.names, c.n FROM (SELECT shape, count(*) AS n FROM entry WHERE "
+                     "kind = 1 AND gone_usec = 0 GROUP BY shape) c JOIN shape h ON "
+                     "h.n = c.shape",
+                     e);
+
+    for (size_t i = 0; i < attributes->n_items; i++)
+        ret_counts[i] = 0;
+    while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW)
+        for (size_t i = 0; i < attributes->n_items; i++)
+            if (shape_has(stmt_text(q, 0), attributes->items[i]))
+                ret_counts[i] += (size_t)stmt_int(q, 1);
+    return r < 0 ? r : 0;
+}

@@ -1,0 +1,544 @@
+/*
+ * Writing the mirror: what a feed shows, what it says is gone, and what a proven full read did
+ * not show.
+ *
+ * An entry that is as it was costs one look and one digest, and no write: which entries a full
+ * read has shown is kept in memory, and a read that a restart interrupts starts again anyway.
+ * Nothing is removed here but by mirror_forget(): what is gone stays as a tombstone.
+ */
+#include "config.h"
+
+#include "state/mirror.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "model/dn.h"
+#include "state/mirror-internal.h"
+
+void entry_row_done(struct entry_row *row)
+{
+    free(row->dn);
+    free(row->dn_key);
+    *row = (struct entry_row){0};
+}
+
+#define SELECT_ROW                                                                             \
+    "SELECT n, kind, search, gone_usec, dn, digest, members_digest, dn_key FROM entry WHERE "  \
+    "id = ?1"
+
+static int row_read(struct stmt *q, struct entry_row *ret, struct error *e)
+{
+    ret->n = stmt_int(q, 0);
+    ret->kind = (enum entry_kind)stmt_int(q, 1);
+    ret->search = (unsigned)stmt_int(q, 2);
+    ret->gone = stmt_int(q, 3) != 0;
+    if (stmt_copy(q, 4, &ret->dn) < 0 || stmt_copy(q, 7, &ret->dn_key) < 0) {
+        entry_row_done(ret);
+        return error_out_of_memory(e);
+    }
+    return 0;
+}
+
+int entry_row_find(struct state *s, const char *id, struct entry_row *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, SELECT_ROW, e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, id);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    return row_read(q, ret, e);
+}
+
+static int seen_set(struct state *s, unsigned search, int64_t n, struct error *e)
+{
+    struct seen *seen = &s->seen[search];
+    size_t word = (size_t)n / 64;
+
+    if (!seen->active)
+        return 0;
+    if (word >= seen->n_words) {
+        size_t grown = (word + 1) * 2;
+        uint64_t *words = reallocarray(seen->words, grown, sizeof(*words));
+
+        if (!words)
+            return error_out_of_memory(e);
+        memset(words + seen->n_words, 0, (grown - seen->n_words) * sizeof(*words));
+        seen->words = words;
+        seen->n_words = grown;
+    }
+    seen->words[word] |= UINT64_C(1) << (n % 64);
+    return 0;
+}
+
+static bool seen_get(const struct seen *seen, int64_t n)
+{
+    size_t word = (size_t)n / 64;
+
+    return word < seen->n_words && (seen->words[word] >> (n % 64) & 1);
+}
+
+static int check_search(unsigned search, struct error *e)
+{
+    if (search < MIRROR_MAX_SEARCHES)
+        return 0;
+    return error_set(e, -EINVAL, "The mirror knows %d searches, and this is number %u",
+                     MIRROR_MAX_SEARCHES, search);
+}
+
+int mirror_begin_full(struct state *s, unsigned search, struct error *e)
+{
+    int r = check_search(search, e);
+
+    if (r < 0)
+        return r;
+    if (s->seen[search].n_words)
+        memset(s->seen[search].words, 0, s->seen[search].n_words * sizeof(uint64_t));
+    s->seen[search].active = true;
+    return 0;
+}
+
+/* Over everything that the row holds, each part with its size in front, so that no two entries
+ * give the same bytes. */
+static int content_digest(struct state *s, const struct entry *entry,
+                          char ret[static DIGEST_TEXT_SIZE], struct error *e)
+{
+    struct buffer *b = &s->scratch;
+    int r;
+
+    buffer_clear(b);
+    for (size_t i = 0; i < entry->n_attributes; i++) {
+        const struct attribute *a = &entry->attributes[i];
+
+        buffer_add(b, a->name, strlen(a->name) + 1);
+        buffer_add(b, &a->n_values, sizeof(a->n_values));
+        for (size_t k = 0; k < a->n_values; k++) {
+            uint64_t head[2] = {a->values[k].size, a->values[k].state};
+
+            buffer_add(b, head, sizeof(head));
+            if (a->values[k].state != VALUE_TOO_LARGE)
+                buffer_add(b, a->values[k].data, a->values[k].size);
+        }
+    }
+    /* 0xff is in no UTF-8 text, so an absent key is told from every present one. */
+    buffer_add_text(b, entry->login_key ? entry->login_key : "\xff");
+    buffer_add(b, "", 1);
+    buffer_add_text(b, entry->primary_key ? entry->primary_key : "\xff");
+    if (b->failed)
+        return error_out_of_memory(e);
+    r = digest_parts(ret, &(struct digest_part){b->data, b->size}, 1);
+    return r < 0 ? error_set(e, r, "SHA-256 failed") : 0;
+}
+
+static int members_digest(struct state *s, const struct entry *entry,
+                          char ret[static DIGEST_TEXT_SIZE], struct error *e)
+{
+    struct buffer *b = &s->scratch;
+    int r;
+
+    ret[0] = '\0';
+    if (entry->kind != ENTRY_GROUP)
+        return 0;
+    buffer_clear(b);
+    for (size_t i = 0; i < entry->n_members; i++) {
+        char kind = (char)('0' + entry->members[i].kind);
+
+        buffer_add(b, &kind, 1);
+        buffer_add(b, entry->members[i].key, strlen(entry->members[i].key) + 1);
+    }
+    if (b->failed)
+        return error_out_of_memory(e);
+    r = digest_parts(ret, &(struct digest_part){b->data, b->size}, 1);
+    return r < 0 ? error_set(e, r, "SHA-256 failed") : 0;
+}
+
+/* An entry on its way into the mirror. */
+struct put {
+    const struct entry *entry;
+    unsigned search;
+    char digest[DIGEST_TEXT_SIZE], members[DIGEST_TEXT_SIZE];
+    bool same_content, same_members;
+    char *key;
+    struct entry_row old;
+    unsigned changes;
+};
+
+static void put_done(struct put *p)
+{
+    free(p->key);
+    entry_row_done(&p->old);
+}
+
+/* 1: the row is there and all as it was; 0: `old` is filled, with n 0 when there is none. */
+static int put_compare(struct state *s, struct put *p, int64_t *ret_n, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = content_digest(s, p->entry, p->digest, e);
+
+    if (r == 0)
+        r = members_digest(s, p->entry, p->members, e);
+    if (r == 0)
+        r = stmt_prepare(&q, s, SELECT_ROW, e);
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, p->entry->id);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r;
+    *ret_n = stmt_int(q, 0);
+    p->same_content = strcmp(stmt_text(q, 5), p->digest) == 0;
+    p->same_members = strcmp(stmt_text(q, 6), p->members) == 0;
+    if (p->same_content && p->same_members && stmt_int(q, 3) == 0 &&
+        stmt_int(q, 1) == (int64_t)p->entry->kind && stmt_int(q, 2) == (int64_t)p->search &&
+        strcmp(stmt_text(q, 4), p->entry->dn) == 0)
+        return 1;
+    return row_read(q, &p->old, e);
+}
+
+static const char insert_row[] =
+    "INSERT INTO entry(id, dn, kind, search, digest, members_digest, gone_usec, gone_why, "
+    "dn_key, login_key, primary_key, mail_key, shape, attributes) "
+    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, NULL, ?7, ?8, ?9, ?10, ?11, ?12)";
+static const char update_row[] =
+    "UPDATE entry SET dn = ?2, kind = ?3, search = ?4, digest = ?5, members_digest = ?6, "
+    "gone_usec = 0, gone_why = NULL, dn_key = ?7, login_key = ?8, primary_key = ?9, "
+    "mail_key = ?10, shape = ?11, attributes = ?12 WHERE id = ?1";
+/* Most often only members or the DN differ, and the rest need not be written again. */
+static const char update_head[] =
+    "UPDATE entry SET dn = ?2, kind = ?3, search = ?4, digest = ?5, members_digest = ?6, "
+    "gone_usec = 0, gone_why = NULL, dn_key = ?7 WHERE id = ?1";
+
+static int put_write(struct state *s, struct put *p, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    CLEANUP(freep) char *attributes = NULL;
+    CLEANUP(freep) char *mail_key = NULL;
+    const struct entry *entry = p->entry;
+    const char *mail = entry->kind == ENTRY_PERSON ? entry_text(entry, "mail") : NULL;
+    bool whole = p->old.n == 0 || !p->same_content || p->old.kind != entry->kind;
+    int64_t shape = 0;
+    int r = stmt_prepare(&q, s,
+                         !whole          ? update_head
+                         : p->old.n == 0 ? insert_row
+                                         : update_row,
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, entry->id);
+    stmt_bind_text(q, 2, entry->dn);
+    stmt_bind_int(q, 3, entry->kind);
+    stmt_bind_int(q, 4, p->search);
+    stmt_bind_text(q, 5, p->digest);
+    stmt_bind_text(q, 6, p->members);
+    stmt_bind_text(q, 7, p->key);
+    if (!whole)
+        return stmt_run(q, e);
+    attributes = entry_attributes_to_json(entry);
+    mail_key = mail ? text_fold(mail, strlen(mail)) : NULL;
+    if (!attributes || (mail && !mail_key))
+        return error_out_of_memory(e);
+    r = shape_get(s, entry, &shape, e);
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 8, entry->login_key);
+    stmt_bind_text(q, 9, entry->primary_key);
+    stmt_bind_text(q, 10, mail_key);
+    stmt_bind_int(q, 11, shape);
+    stmt_bind_text(q, 12, attributes);
+    return stmt_run(q, e);
+}
+
+/* The row was of another kind: what it meant as such ends. */
+static int put_end_old_kind(struct state *s, const struct entry_row *old, struct error *e)
+{
+    int r = 0;
+
+    if (old->kind == ENTRY_GROUP) {
+        r = dirty_below(s, old->n, e);
+        if (r == 0)
+            r = members_drop(s, old->n, e);
+    } else if (old->kind == ENTRY_PERSON)
+        r = dirty_row(s, old->n, e);
+    return r;
+}
+
+static int put_known(struct state *s, struct put *p, struct error *e)
+{
+    bool moved = strcmp(p->old.dn_key, p->key) != 0;
+    int r = 0;
+
+    if (p->old.kind != p->entry->kind) {
+        p->changes |= MIRROR_NEW;
+        r = put_end_old_kind(s, &p->old, e);
+    } else if (!p->same_content || !p->same_members ||
+               (!moved && strcmp(p->old.dn, p->entry->dn) != 0))
+        p->changes |= MIRROR_CHANGED;
+    if (p->old.gone)
+        p->changes |= MIRROR_RETURNED;
+    if (r < 0 || !moved)
+        return r < 0 ? r : put_write(s, p, e);
+    p->changes |= MIRROR_MOVED;
+    r = stale_note(s, p->old.n, e);
+    if (r == 0)
+        r = put_write(s, p, e);
+    if (r == 0)
+        r = move_below(s, p->old.dn_key, p->key, p->entry->dn, e);
+    if (r == 0 && p->entry->kind == ENTRY_GROUP)
+        r = dirty_if_named(s, p->old.n, p->key, e);
+    return r;
+}
+
+/* Who is affected, once the row is written. */
+static int put_consequences(struct state *s, const struct put *p, int64_t n, struct error *e)
+{
+    int r = 0;
+
+    s->n_unresolved = -1;
+    switch (p->entry->kind) {
+    case ENTRY_PERSON:
+        if (p->changes != MIRROR_SAME)
+            r = dirty_row(s, n, e);
+        break;
+    case ENTRY_GROUP:
+        if (!p->same_members || (p->changes & MIRROR_NEW))
+            r = members_replace(s, n, p->entry->members, p->entry->n_members, e);
+        if (r == 0 && (p->changes & MIRROR_RETURNED))
+            r = dirty_below(s, n, e);
+        break;
+    case ENTRY_CONTAINER: break;
+    }
+    return r;
+}
+
+int mirror_put(struct state *s, unsigned search, const struct entry *entry,
+               unsigned *ret_changes, struct error *e)
+{
+    CLEANUP(put_done) struct put p = {.entry = entry, .search = search};
+    int64_t n = 0;
+    int r = check_search(search, e);
+
+    assert(s->in_transaction);
+    if (r == 0)
+        r = put_compare(s, &p, &n, e);
+    if (r == 0) {
+        r = dn_key(entry->dn, &p.key, e);
+        if (r == 0 && n == 0) {
+            p.changes = MIRROR_NEW;
+            r = put_write(s, &p, e);
+            n = sqlite3_last_insert_rowid(s->db);
+        } else if (r == 0)
+            r = put_known(s, &p, e);
+        if (r == 0)
+            r = put_consequences(s, &p, n, e);
+    }
+    if (r < 0)
+        return error_wrap(e, r, "Storing %s", entry->dn);
+    if (entry->kind == ENTRY_GROUP) {
+        r = stale_settle(s, n, e);
+        if (r < 0)
+            return r;
+    }
+    *ret_changes = p.changes;
+    return seen_set(s, search, n, e);
+}
+
+int mirror_gone(struct state *s, const char *id, const char *why, uint64_t now_usec,
+                struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    CLEANUP(entry_row_done) struct entry_row row = {0};
+    int r = entry_row_find(s, id, &row, e);
+
+    assert(s->in_transaction);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    if (row.gone)
+        return 0;
+    s->n_unresolved = -1;
+    r = stmt_prepare(&q, s, "UPDATE entry SET gone_usec = ?2, gone_why = ?3 WHERE n = ?1", e);
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, row.n);
+    stmt_bind_usec(q, 2, now_usec ? now_usec : 1);
+    stmt_bind_text(q, 3, why);
+    /* Before the row is a tombstone: only live persons are marked. */
+    r = row.kind == ENTRY_PERSON ? dirty_row(s, row.n, e) : 0;
+    if (r == 0)
+        r = stale_note(s, row.n, e);
+    if (r == 0)
+        r = stmt_run(q, e);
+    if (r == 0 && row.kind == ENTRY_GROUP)
+        r = dirty_below(s, row.n, e);
+    return r < 0 ? error_wrap(e, r, "Marking %s as gone", row.dn) : 0;
+}
+
+int mirror_present(struct state *s, unsigned search, const char *id, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = check_search(search, e);
+
+    if (r == 0)
+        r = stmt_prepare(&q, s, "SELECT n FROM entry WHERE id = ?1 AND gone_usec = 0", e);
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, id);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    return seen_set(s, search, stmt_int(q, 0), e);
+}
+
+/* Calls fn for each live row of the search that its full read has not shown. */
+static int each_unseen(struct state *s, unsigned search,
+                       int (*fn)(struct state *s, int64_t n, enum entry_kind kind,
+                                 void *userdata, struct error *e),
+                       void *userdata, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = check_search(search, e);
+
+    if (r == 0 && !s->seen[search].active)
+        return error_set(
+            e, -EINVAL, "No full read of search %u has begun, so nothing is known to be absent",
+            search);
+    if (r == 0)
+        r = stmt_prepare(&q, s,
+                         "SELECT n, kind FROM entry WHERE gone_usec = 0 AND kind IN (1, 2, 3) "
+                         "AND search = ?1",
+                         e);
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, search);
+    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        int64_t n = stmt_int(q, 0);
+
+        if (seen_get(&s->seen[search], n))
+            continue;
+        r = fn(s, n, (enum entry_kind)stmt_int(q, 1), userdata, e);
+        if (r < 0)
+            return r;
+    }
+    return r;
+}
+
+struct row_numbers {
+    int64_t *items;
+    size_t n_items, capacity;
+};
+
+static void row_numbers_done(struct row_numbers *numbers)
+{
+    free(numbers->items);
+}
+
+static int collect(struct state *s, int64_t n, enum entry_kind kind, void *userdata,
+                   struct error *e)
+{
+    struct row_numbers *numbers = userdata;
+
+    (void)s;
+    (void)kind;
+    if (memory_grow(&numbers->items, &numbers->capacity, numbers->n_items + 1,
+                    sizeof(*numbers->items)) < 0)
+        return error_out_of_memory(e);
+    numbers->items[numbers->n_items++] = n;
+    return 0;
+}
+
+static int id_of(struct state *s, int64_t n, char **ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "SELECT id FROM entry WHERE n = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, n);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : error_set(e, -EIO, "A row of the mirror vanished");
+    return stmt_copy(q, 0, ret) < 0 ? error_out_of_memory(e) : 0;
+}
+
+int mirror_unseen_gone(struct state *s, unsigned search, const char *why, uint64_t now_usec,
+                       size_t *ret_n, struct error *e)
+{
+    CLEANUP(row_numbers_done) struct row_numbers numbers = {0};
+    int r;
+
+    assert(s->in_transaction);
+    r = each_unseen(s, search, collect, &numbers, e);
+    for (size_t i = 0; r == 0 && i < numbers.n_items; i++) {
+        CLEANUP(freep) char *id = NULL;
+
+        r = id_of(s, numbers.items[i], &id, e);
+        if (r == 0)
+            r = mirror_gone(s, id, why, now_usec, e);
+    }
+    if (r < 0)
+        return r;
+    s->seen[search].active = false;
+    *ret_n = numbers.n_items;
+    return 0;
+}
+
+static int count_person(struct state *s, int64_t n, enum entry_kind kind, void *userdata,
+                        struct error *e)
+{
+    size_t *count = userdata;
+
+    (void)s;
+    (void)n;
+    (void)e;
+    *count += kind == ENTRY_PERSON;
+    return 0;
+}
+
+int mirror_count_unseen(struct state *s, unsigned search, size_t *ret_people, struct error *e)
+{
+    size_t count = 0;
+    int r = each_unseen(s, search, count_person, &count, e);
+
+    if (r == 0)
+        *ret_people = count;
+    return r;
+}
+
+int mirror_forget(struct state *s, const char *id, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL, *stale = NULL, *bound = NULL;
+    CLEANUP(entry_row_done) struct entry_row row = {0};
+    int r = entry_row_find(s, id, &row, e);
+
+    assert(s->in_transaction);
+    if (r != 0 || !row.gone)
+        return r < 0 ? r : 0;
+    r = members_drop(s, row.n, e);
+    if (r == 0)
+        r = stmt_prepare(&stale, s, "DELETE FROM stale WHERE entry_n = ?1", e);
+    if (r == 0) {
+        stmt_bind_int(stale, 1, row.n);
+        r = stmt_run(stale, e);
+    }
+    if (r == 0)
+        r = stmt_prepare(&bound, s, "UPDATE bound_group SET dn = ?2 WHERE id = ?1", e);
+    if (r == 0) {
+        stmt_bind_text(bound, 1, id);
+        stmt_bind_text(bound, 2, row.dn);
+        r = stmt_run(bound, e);
+    }
+    if (r == 0)
+        r = stmt_prepare(&q, s, "DELETE FROM entry WHERE n = ?1", e);
+    if (r == 0) {
+        stmt_bind_int(q, 1, row.n);
+        r = stmt_run(q, e);
+    }
+    return r;
+}

@@ -1,0 +1,293 @@
+/*
+ * What was decided about each person, and who must be looked at again. The marks have a table
+ * of their own, in order of marking, so that marking does not rewrite what was decided.
+ */
+#include "config.h"
+
+#include "state/person.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "state/db.h"
+
+const char *person_bucket_name(enum person_bucket b)
+{
+    switch (b) {
+    case BUCKET_PENDING: return "pending";
+    case BUCKET_CREATED: return "created";
+    case BUCKET_ADOPTED: return "adopted";
+    case BUCKET_UPDATED: return "updated";
+    case BUCKET_UNCHANGED: return "unchanged";
+    case BUCKET_LEAVING: return "leaving";
+    case BUCKET_SKIPPED: return "skipped";
+    case BUCKET_HELD: return "held";
+    case BUCKET_FAILED: return "failed";
+    }
+    return "unknown";
+}
+
+void person_done(struct person *p)
+{
+    free(p->entry_id);
+    free(p->dn);
+    free(p->wanted);
+    free(p->login_key);
+    free(p->code);
+    free(p->sentence);
+    free(p->bucket_code);
+    *p = (struct person){0};
+}
+
+#define PERSON_COLUMNS                                                                         \
+    "p.entry_id, p.dn, p.verdict, p.wanted, p.login_key, p.code, p.sentence, p.recheck_usec, " \
+    "p.bucket, p.bucket_code, p.run, EXISTS (SELECT 1 FROM dirty d WHERE d.entry_id = "        \
+    "p.entry_id)"
+
+static int read_person(struct stmt *q, struct person *ret, struct error *e)
+{
+    CLEANUP(person_done)
+    struct person p = {
+        .verdict = (enum person_verdict)stmt_int(q, 2),
+        .recheck_usec = stmt_usec(q, 7),
+        .bucket = (enum person_bucket)stmt_int(q, 8),
+        .run = stmt_usec(q, 10),
+        .dirty = stmt_int(q, 11) != 0,
+    };
+
+    if (stmt_copy(q, 0, &p.entry_id) < 0 || stmt_copy(q, 1, &p.dn) < 0 ||
+        stmt_copy(q, 3, &p.wanted) < 0 || stmt_copy(q, 4, &p.login_key) < 0 ||
+        stmt_copy(q, 5, &p.code) < 0 || stmt_copy(q, 6, &p.sentence) < 0 ||
+        stmt_copy(q, 9, &p.bucket_code) < 0)
+        return error_out_of_memory(e);
+    *ret = p;
+    p = (struct person){0};
+    return 0;
+}
+
+int person_load(struct state *s, const char *entry_id, struct person *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r =
+        stmt_prepare(&q, s, "SELECT " PERSON_COLUMNS " FROM person p WHERE p.entry_id = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, entry_id);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    return read_person(q, ret, e);
+}
+
+int person_store(struct state *s, const struct person *p, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(
+        &q, s,
+        "INSERT INTO person(entry_id, dn, verdict, bucket, bucket_code, run, recheck_usec, "
+        "login_key, code, sentence, wanted) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
+        "ON CONFLICT(entry_id) DO UPDATE SET dn = ?2, verdict = ?3, bucket = ?4, "
+        "bucket_code = ?5, run = ?6, recheck_usec = ?7, login_key = ?8, code = ?9, "
+        "sentence = ?10, wanted = ?11",
+        e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, p->entry_id);
+    stmt_bind_text(q, 2, p->dn ? p->dn : "");
+    stmt_bind_int(q, 3, p->verdict);
+    stmt_bind_int(q, 4, p->bucket);
+    stmt_bind_text(q, 5, p->bucket_code);
+    stmt_bind_usec(q, 6, p->run);
+    stmt_bind_usec(q, 7, p->recheck_usec);
+    stmt_bind_text(q, 8, p->login_key);
+    stmt_bind_text(q, 9, p->code);
+    stmt_bind_text(q, 10, p->sentence);
+    stmt_bind_text(q, 11, p->wanted);
+    r = stmt_run(q, e);
+    if (r < 0)
+        return r;
+    return p->dirty ? person_mark_dirty(s, p->entry_id, e)
+                    : db_write_text(s, "DELETE FROM dirty WHERE entry_id = ?1", p->entry_id,
+                                    NULL, e);
+}
+
+int person_forget(struct state *s, const char *entry_id, struct error *e)
+{
+    int r = db_write_text(s, "DELETE FROM dirty WHERE entry_id = ?1", entry_id, NULL, e);
+
+    return r < 0
+               ? r
+               : db_write_text(s, "DELETE FROM person WHERE entry_id = ?1", entry_id, NULL, e);
+}
+
+static int list_ids(struct stmt *q, struct string_list *ret_ids, struct error *e)
+{
+    int r;
+
+    while ((r = stmt_step(q, e)) == STMT_ROW)
+        if (string_list_add(ret_ids, stmt_text(q, 0)) < 0)
+            return error_out_of_memory(e);
+    return r;
+}
+
+int person_sharing_login(struct state *s, const char *login_key, const char *entry_id,
+                         struct string_list *ret_ids, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r =
+        stmt_prepare(&q, s,
+                     "SELECT p.entry_id FROM person p WHERE p.login_key = ?1 AND "
+                     "p.entry_id <> ?2 AND p.verdict = 1 AND NOT EXISTS (SELECT 1 FROM entry "
+                     "x WHERE x.id = p.entry_id AND x.gone_usec > 0) ORDER BY p.entry_id",
+                     e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, login_key);
+    stmt_bind_text(q, 2, entry_id);
+    return list_ids(q, ret_ids, e);
+}
+
+int person_mark_dirty(struct state *s, const char *entry_id, struct error *e)
+{
+    return db_write_text(s, "INSERT OR IGNORE INTO dirty(entry_id) VALUES(?1)", entry_id, NULL,
+                         e);
+}
+
+int person_mark_all_dirty(struct state *s, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL, *known = NULL;
+    int r = stmt_prepare(&q, s,
+                         "INSERT OR IGNORE INTO dirty(entry_id) SELECT id FROM entry WHERE "
+                         "kind = 1 ORDER BY n",
+                         e);
+
+    if (r == 0)
+        r = stmt_run(q, e);
+    if (r == 0)
+        r = stmt_prepare(
+            &known, s, "INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM person", e);
+    return r < 0 ? r : stmt_run(known, e);
+}
+
+int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, struct error *e)
+{
+    /* The time is taken away with the mark: the next evaluation sets a new one. */
+    static const char *const steps[] = {
+        "INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM person WHERE "
+        "recheck_usec > 0 AND recheck_usec <= ?1",
+        "UPDATE person SET recheck_usec = 0 WHERE recheck_usec > 0 AND recheck_usec <= ?1"};
+    CLEANUP(stmt_freep) struct stmt *next = NULL;
+    int r = 0;
+
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        CLEANUP(stmt_freep) struct stmt *q = NULL;
+
+        r = stmt_prepare(&q, s, steps[i], e);
+        if (r < 0)
+            return r;
+        stmt_bind_usec(q, 1, now_usec);
+        r = stmt_run(q, e);
+        if (r < 0)
+            return r;
+    }
+    r = stmt_prepare(&next, s, "SELECT min(recheck_usec) FROM person WHERE recheck_usec > 0",
+                     e);
+    if (r == 0)
+        r = stmt_step(next, e);
+    if (r < 0)
+        return r;
+    *ret_next = stmt_usec(next, 0);
+    return 0;
+}
+
+int person_mark_reason_dirty(struct state *s, const char *bucket_code, struct error *e)
+{
+    return db_write_text(s,
+                         "INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM person "
+                         "WHERE bucket = 7 AND bucket_code = ?1",
+                         bucket_code, NULL, e);
+}
+
+int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids,
+                      struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "SELECT entry_id FROM dirty ORDER BY n LIMIT ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, limit > INT64_MAX ? -1 : (int64_t)limit);
+    return list_ids(q, ret_ids, e);
+}
+
+size_t person_count_dirty(struct state *s)
+{
+    return db_count(s, "SELECT count(*) FROM dirty");
+}
+
+int person_set_bucket(struct state *s, const char *entry_id, uint64_t run,
+                      enum person_bucket bucket, const char *code, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r =
+        stmt_prepare(&q, s,
+                     "INSERT INTO person(entry_id, dn, verdict, bucket, bucket_code, run) "
+                     "VALUES(?1, coalesce((SELECT dn FROM entry WHERE id = ?1), ''), 0, ?3, "
+                     "?4, ?2) ON CONFLICT(entry_id) DO UPDATE SET bucket = ?3, "
+                     "bucket_code = ?4, run = ?2",
+                     e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, entry_id);
+    stmt_bind_usec(q, 2, run);
+    stmt_bind_int(q, 3, bucket);
+    stmt_bind_text(q, 4, code);
+    return stmt_run(q, e);
+}
+
+int person_ledger(struct state *s, uint64_t run,
+                  void (*fn)(enum person_bucket b, const char *code, size_t n, void *userdata),
+                  void *userdata, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r =
+        stmt_prepare(&q, s,
+                     run ? "SELECT bucket, bucket_code, count(*) FROM person WHERE run = ?1 "
+                           "GROUP BY bucket, bucket_code"
+                         : "SELECT bucket, bucket_code, count(*) FROM person "
+                           "GROUP BY bucket, bucket_code",
+                     e);
+
+    if (r < 0)
+        return r;
+    if (run)
+        stmt_bind_usec(q, 1, run);
+    while ((r = stmt_step(q, e)) == STMT_ROW)
+        fn((enum person_bucket)stmt_int(q, 0), stmt_text(q, 1), (size_t)stmt_int(q, 2),
+           userdata);
+    return r;
+}
+
+int person_each(struct state *s, int (*fn)(const struct person *p, void *userdata),
+                void *userdata, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "SELECT " PERSON_COLUMNS " FROM person p ORDER BY p.dn", e);
+
+    while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
+        CLEANUP(person_done) struct person p = {0};
+
+        r = read_person(q, &p, e);
+        if (r < 0)
+            return r;
+        r = fn(&p, userdata);
+        if (r != 0)
+            return r;
+    }
+    return r;
+}

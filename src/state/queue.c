@@ -1,0 +1,322 @@
+/*
+ * The queue of operations. Which ones may go now is one indexed query: the oldest READY ones in
+ * order of when they became due, never two of one person, none beside one that is under way.
+ */
+#include "config.h"
+
+#include "state/queue.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "base/error.h"
+#include "state/db.h"
+
+static_assert(OPERATION_CREATE == 1 && OPERATION_ADOPT == 2 && OPERATION_RENAME == 5 &&
+                  OPERATION_READY == 1 && OPERATION_PARKED == 2 && OPERATION_HELD == 3 &&
+                  OPERATION_STARTED == 4,
+              "the statements of this file name these numbers");
+
+#define COLUMNS                                                                                \
+    "o.number, o.kind, o.state, o.entry_id, o.dn, o.login, o.changes, o.why, o.reason, "       \
+    "o.sentence, o.cause, o.since_usec, o.not_before_usec, o.attempts, o.run, o.approved"
+
+static int read_operation(struct stmt *q, struct operation **ret, struct error *e)
+{
+    CLEANUP(operation_freep)
+    struct operation *o = operation_new((enum operation_kind)stmt_int(q, 1), stmt_text(q, 3),
+                                        stmt_text(q, 4), stmt_text(q, 5));
+    int r;
+
+    if (!o)
+        return error_out_of_memory(e);
+    o->number = stmt_int(q, 0);
+    o->state = (enum operation_state)stmt_int(q, 2);
+    o->since_usec = stmt_usec(q, 11);
+    o->not_before_usec = stmt_usec(q, 12);
+    o->attempts = (unsigned)stmt_int(q, 13);
+    o->run = stmt_usec(q, 14);
+    o->approved = stmt_int(q, 15) != 0;
+    if (stmt_copy(q, 7, &o->why) < 0 || stmt_copy(q, 8, &o->reason) < 0 ||
+        stmt_copy(q, 9, &o->sentence) < 0 || stmt_copy(q, 10, &o->cause) < 0)
+        return error_out_of_memory(e);
+    r = operation_changes_from_json(o, stmt_text(q, 6));
+    if (r == -ENOMEM)
+        return error_out_of_memory(e);
+    if (r < 0)
+        return error_set(e, r, "The changes of operation %lld in the queue cannot be read",
+                         (long long)o->number);
+    *ret = TAKE(o);
+    return 0;
+}
+
+static int read_list(struct stmt *q, struct operation_list *ret, struct error *e)
+{
+    int r;
+
+    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        CLEANUP(operation_freep) struct operation *o = NULL;
+
+        r = read_operation(q, &o, e);
+        if (r < 0)
+            return r;
+        if (operation_list_add(ret, o) < 0)
+            return error_out_of_memory(e);
+        o = NULL; /* taken */
+    }
+    return r;
+}
+
+int queue_store(struct state *s, struct operation *o, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    CLEANUP(freep) char *changes = operation_changes_to_json(o);
+    int r;
+
+    if (!changes)
+        return error_out_of_memory(e);
+    r = stmt_prepare(&q, s,
+                     o->number
+                         ? "UPDATE operation SET kind = ?2, state = ?3, entry_id = ?4, "
+                           "dn = ?5, login = ?6, changes = ?7, why = ?8, reason = ?9, "
+                           "sentence = ?10, cause = ?11, since_usec = ?12, "
+                           "not_before_usec = ?13, attempts = ?14, run = ?15, "
+                           "approved = ?16 WHERE number = ?1"
+                         : "INSERT INTO operation(number, kind, state, entry_id, dn, login, "
+                           "changes, why, reason, sentence, cause, since_usec, "
+                           "not_before_usec, attempts, run, approved) VALUES(NULLIF(?1, 0), "
+                           "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
+                           "?16)",
+                     e);
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, o->number);
+    stmt_bind_int(q, 2, o->kind);
+    stmt_bind_int(q, 3, o->state);
+    stmt_bind_text(q, 4, o->entry_id);
+    stmt_bind_text(q, 5, o->dn ? o->dn : "");
+    stmt_bind_text(q, 6, o->login ? o->login : "");
+    stmt_bind_text(q, 7, changes);
+    stmt_bind_text(q, 8, o->why);
+    stmt_bind_text(q, 9, o->reason);
+    stmt_bind_text(q, 10, o->sentence);
+    stmt_bind_text(q, 11, o->cause);
+    stmt_bind_usec(q, 12, o->since_usec);
+    stmt_bind_usec(q, 13, o->not_before_usec);
+    stmt_bind_int(q, 14, o->attempts);
+    stmt_bind_usec(q, 15, o->run);
+    stmt_bind_int(q, 16, o->approved);
+    r = stmt_run(q, e);
+    if (r < 0)
+        return r;
+    if (o->number == 0)
+        o->number = sqlite3_last_insert_rowid(s->db);
+    else if (sqlite3_changes(s->db) == 0)
+        return error_set(e, -ENOENT, "Operation %lld is no longer in the queue",
+                         (long long)o->number);
+    return 0;
+}
+
+int queue_remove(struct state *s, int64_t number, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "DELETE FROM operation WHERE number = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, number);
+    return stmt_run(q, e);
+}
+
+int queue_load(struct state *s, int64_t number, struct operation **ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "SELECT " COLUMNS " FROM operation o WHERE o.number = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, number);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    return read_operation(q, ret, e);
+}
+
+int queue_of_person(struct state *s, const char *entry_id, struct operation_list *ret,
+                    struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(
+        &q, s, "SELECT " COLUMNS " FROM operation o WHERE o.entry_id = ?1 ORDER BY o.number",
+        e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, entry_id);
+    return read_list(q, ret, e);
+}
+
+int queue_next(struct state *s, uint64_t now_usec, size_t limit, struct operation_list *ret,
+               struct error *e)
+{
+    /* Nothing goes beside what is under way for the same person, nor before the person's create
+     * or adoption, whatever that waits for. Else the first of those that are due goes: a rename
+     * first, since the others name the login. */
+    static const char sql[] =
+        "SELECT " COLUMNS " FROM operation o INDEXED BY operation_ready WHERE o.state = 1 AND "
+        "o.not_before_usec <= ?1 AND NOT EXISTS (SELECT 1 FROM operation x WHERE "
+        "x.entry_id = o.entry_id AND x.number <> o.number AND (x.state = 4 OR "
+        "(x.kind IN (1, 2) AND x.number < o.number) OR "
+        "(x.state = 1 AND x.not_before_usec <= ?1 AND ((x.kind = 5 AND o.kind <> 5) OR "
+        "((x.kind = 5) = (o.kind = 5) AND x.number < o.number))))) "
+        "ORDER BY o.not_before_usec, o.number LIMIT ?2";
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, sql, e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_usec(q, 1, now_usec);
+    stmt_bind_int(q, 2, limit > INT64_MAX ? -1 : (int64_t)limit);
+    return read_list(q, ret, e);
+}
+
+int queue_next_time(struct state *s, uint64_t *ret_usec, struct error *e)
+{
+    static const char sql[] =
+        "SELECT min(t) FROM (SELECT min(not_before_usec) AS t FROM operation WHERE state = 1 "
+        "UNION ALL SELECT min(not_before_usec) FROM operation WHERE state = 3 AND "
+        "not_before_usec > 0)";
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, sql, e);
+
+    if (r == 0)
+        r = stmt_step(q, e);
+    if (r < 0)
+        return r;
+    *ret_usec = 0;
+    /* A READY one without a time is due since ever, and 0 would say that there is none. */
+    if (sqlite3_column_type(q->handle, 0) != SQLITE_NULL)
+        *ret_usec = stmt_usec(q, 0) ? stmt_usec(q, 0) : 1;
+    return 0;
+}
+
+int queue_started(struct state *s, struct operation_list *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(
+        &q, s, "SELECT " COLUMNS " FROM operation o WHERE o.state = 4 ORDER BY o.number", e);
+
+    return r < 0 ? r : read_list(q, ret, e);
+}
+
+int queue_each(struct state *s, enum operation_state state,
+               int (*fn)(const struct operation *o, void *userdata), void *userdata,
+               struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         state ? "SELECT " COLUMNS " FROM operation o WHERE o.state = ?1 "
+                                 "ORDER BY o.kind, o.dn, o.number"
+                               : "SELECT " COLUMNS " FROM operation o "
+                                 "ORDER BY o.kind, o.dn, o.number",
+                         e);
+
+    if (r < 0)
+        return r;
+    if (state)
+        stmt_bind_int(q, 1, state);
+    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        CLEANUP(operation_freep) struct operation *o = NULL;
+
+        r = read_operation(q, &o, e);
+        if (r < 0)
+            return r;
+        r = fn(o, userdata);
+        if (r != 0)
+            return r;
+    }
+    return r;
+}
+
+#define TO_READY                                                                               \
+    "UPDATE operation SET state = 1, reason = NULL, sentence = NULL, cause = NULL, "           \
+    "since_usec = 0, not_before_usec = ?1 WHERE state = 3"
+
+int queue_release(struct state *s, const char *cause, const char *reason, uint64_t now_usec,
+                  size_t *ret_n, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         cause    ? TO_READY " AND cause = ?2"
+                         : reason ? TO_READY " AND reason = ?2"
+                                  : TO_READY,
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_usec(q, 1, now_usec);
+    if (cause || reason)
+        stmt_bind_text(q, 2, cause ? cause : reason);
+    r = stmt_run(q, e);
+    if (r == 0 && ret_n)
+        *ret_n = (size_t)sqlite3_changes(s->db);
+    return r;
+}
+
+int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r =
+        stmt_prepare(&q, s, TO_READY " AND not_before_usec > 0 AND not_before_usec <= ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_usec(q, 1, now_usec);
+    r = stmt_run(q, e);
+    if (r == 0 && ret_n)
+        *ret_n = (size_t)sqlite3_changes(s->db);
+    return r;
+}
+
+int queue_counts(struct state *s, struct queue_counts *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    struct queue_counts counts = {0};
+    int r = stmt_prepare(&q, s,
+                         "SELECT kind, state, count(*) FROM operation GROUP BY state, kind", e);
+
+    if (r < 0)
+        return r;
+    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        int64_t kind = stmt_int(q, 0), state = stmt_int(q, 1);
+
+        if (kind >= 0 && kind < OPERATION_N_KINDS && state >= 0 && state < 5)
+            counts.n[kind][state] = (size_t)stmt_int(q, 2);
+    }
+    if (r == 0)
+        *ret = counts;
+    return r;
+}
+
+int queue_holds(struct state *s,
+                int (*fn)(const char *cause, const char *reason, const char *sentence,
+                          enum operation_state state, uint64_t since_usec, uint64_t next_usec,
+                          size_t n_people, void *userdata),
+                void *userdata, struct error *e)
+{
+    static const char sql[] =
+        "SELECT cause, reason, min(sentence), state, min(since_usec), "
+        "min(NULLIF(not_before_usec, 0)), count(DISTINCT entry_id) AS people FROM operation WHERE "
+        "state IN (2, 3) GROUP BY state, cause, reason ORDER BY people DESC, cause, reason";
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, sql, e);
+
+    while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
+        r = fn(stmt_text(q, 0), stmt_text(q, 1), stmt_text(q, 2),
+               (enum operation_state)stmt_int(q, 3), stmt_usec(q, 4), stmt_usec(q, 5),
+               (size_t)stmt_int(q, 6), userdata);
+        if (r != 0)
+            return r;
+    }
+    return r;
+}

@@ -1,0 +1,430 @@
+/*
+ * Opening, closing and the transaction of the state file.
+ *
+ * Opening looks before it touches: a file that is damaged, of another program or of a newer
+ * rosterd is left exactly as it was. A new file gets its form in one rollback-journal
+ * transaction before it is switched to WAL, so a crash leaves it either empty or whole.
+ */
+#include "config.h"
+
+#include "state/state.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "state/checkpoint.h"
+#include "state/db.h"
+#include "state/lock.h"
+#include "state/migrate.h"
+#include "state/trail.h"
+
+#define CHECKPOINT_PAGES 1000 /* 4 MB */
+
+static const char magic[16] = "SQLite format 3";
+
+static struct state *state_alloc(const char *path)
+{
+    struct state *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return NULL;
+    s->lock_fd = -1;
+    s->n_unresolved = -1;
+    s->path = strdup(path);
+    if (!s->path) {
+        free(s);
+        return NULL;
+    }
+    return s;
+}
+
+static struct state *state_release(struct state *s)
+{
+    stmt_cache_done(s);
+    checkpoint_free(s->checkpoint);
+    sqlite3_close(s->db);
+    for (size_t i = 0; i < MIRROR_MAX_SEARCHES; i++)
+        free(s->seen[i].words);
+    buffer_done(&s->scratch);
+    if (s->lock_fd >= 0)
+        close(s->lock_fd);
+    free(s->path);
+    free(s);
+    return NULL;
+}
+
+static void state_releasep(struct state **s)
+{
+    if (*s)
+        state_release(*s);
+}
+
+static int64_t size_of(const char *path, const char *suffix)
+{
+    CLEANUP(freep) char *whole = NULL;
+    struct stat st;
+
+    if (asprintf(&whole, "%s%s", path, suffix) < 0) {
+        whole = NULL;
+        return -1;
+    }
+    return stat(whole, &st) == 0 ? (int64_t)st.st_size : -1;
+}
+
+/* What can be told without SQLite, which would start to repair. *ret_empty: there is nothing.
+ */
+static int look_at_file(const char *path, bool *ret_empty, struct error *e)
+{
+    char head[sizeof(magic)] = {0};
+    ssize_t n;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 && errno != ENOENT) {
+        int r = -errno;
+
+        return error_set(e, r, "The state file %s cannot be read: %s", path, strerror(-r));
+    }
+    n = fd < 0 ? 0 : read(fd, head, sizeof(head));
+    if (fd >= 0)
+        close(fd);
+    if (n < 0)
+        return error_set(e, -EIO, "The state file %s cannot be read", path);
+    *ret_empty = n == 0;
+    if (n == 0 && size_of(path, "-wal") > 0) {
+        error_set(e, 0,
+                  "The state file %s is missing or empty, but its write-ahead log %s-wal is "
+                  "there: the file was removed or cut. Restore it, or move the log aside to "
+                  "rebuild the state by adoption",
+                  path, path);
+        return STATE_DAMAGED;
+    }
+    if (n > 0 && memcmp(head, magic, sizeof(magic)) != 0) {
+        error_set(e, 0,
+                  "%s is no state file: it does not begin like a database. Nothing was written "
+                  "to it. Move it aside to rebuild the state by adoption, or check the path",
+                  path);
+        return STATE_DAMAGED;
+    }
+    return 0;
+}
+
+static int count_wal_pages(void *userdata, sqlite3 *db, const char *name, int n_pages)
+{
+    struct state *s = userdata;
+
+    (void)db;
+    (void)name;
+    s->wal_pages = n_pages;
+    return SQLITE_OK;
+}
+
+static int use_wal(struct state *s, struct error *e)
+{
+    sqlite3_stmt *q = NULL;
+    int rc = sqlite3_prepare_v2(s->db, "PRAGMA journal_mode=WAL", -1, &q, NULL);
+    const char *word = NULL;
+    int r = 0;
+
+    if (rc == SQLITE_OK && (rc = sqlite3_step(q)) == SQLITE_ROW)
+        word = (const char *)sqlite3_column_text(q, 0);
+    if (rc != SQLITE_ROW)
+        r = db_error(s->db, s->path, rc, e);
+    else if (!word || strcmp(word, "wal") != 0)
+        r = error_set(e, -ENOTSUP,
+                      "The file system of the state file %s does not support a write-ahead log "
+                      "(SQLite stays with '%s'); network file systems don't: use a local one",
+                      s->path, word ? word : "?");
+    sqlite3_finalize(q);
+    return r;
+}
+
+/* Creates the file with its mode before SQLite can create it with the umask's. */
+static int create_file(const char *path, struct error *e)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int r = fd < 0 ? -errno : 0;
+
+    if (fd >= 0)
+        close(fd);
+    if (r < 0)
+        return error_set(
+            e, r,
+            "The state file %s cannot be opened for writing: %s. Check owner, mode "
+            "and mount of the file and its folder",
+            path, strerror(-r));
+    return 0;
+}
+
+static int open_checked(struct state *s, struct error *e)
+{
+    int version = 0;
+    int rc =
+        sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int r;
+
+    if (rc != SQLITE_OK)
+        return db_error(s->db, s->path, rc, e);
+    /* Until the file is known to be sound, closing must not move its log into it. */
+    sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    r = migrate_settings(s->db, s->path, e);
+    if (r == 0)
+        r = migrate_check(s->db, s->path, &version, e);
+    if (r == -EBADMSG)
+        return STATE_DAMAGED; /* the sentence is there */
+    if (r != 0)
+        return r;
+    if (sqlite3_db_readonly(s->db, "main") == 1)
+        return error_set(e, -EROFS,
+                         "The state file %s may only be read: check owner, mode and mount "
+                         "options",
+                         s->path);
+    r = migrate_apply(s->db, s->path, version, e);
+    if (r == 0)
+        r = use_wal(s, e);
+    if (r == 0)
+        sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    return r;
+}
+
+int state_open(struct state **ret, const char *path, bool *ret_created, struct error *e)
+{
+    CLEANUP(state_releasep) struct state *s = state_alloc(path);
+    bool empty = false;
+    int r;
+
+    if (!s)
+        return error_out_of_memory(e);
+    r = lock_take(path, &s->lock_fd, e);
+    if (r == 0)
+        r = look_at_file(path, &empty, e);
+    if (r == 0)
+        r = create_file(path, e);
+    if (r == 0)
+        r = open_checked(s, e);
+    if (r == 0)
+        r = checkpoint_new(&s->checkpoint, path, e);
+    if (r != 0)
+        return r;
+    sqlite3_wal_hook(s->db, count_wal_pages, s);
+    if (ret_created)
+        *ret_created = empty;
+    *ret = TAKE(s);
+    return 0;
+}
+
+/* A file: URI for a path; malloc'd. */
+static char *file_uri(const char *path, const char *how)
+{
+    CLEANUP(buffer_done) struct buffer uri = {0};
+
+    buffer_add_text(&uri, "file:");
+    for (const char *p = path; *p; p++)
+        if (strchr("%?#", *p))
+            buffer_format(&uri, "%%%02x", (unsigned char)*p);
+        else
+            buffer_add(&uri, p, 1);
+    buffer_format(&uri, "?%s", how);
+    return buffer_take(&uri);
+}
+
+static int open_source_as(sqlite3 **ret, const char *path, const char *how, struct error *e)
+{
+    CLEANUP(freep) char *uri = file_uri(path, how);
+    int64_t schema = 0;
+    int rc, r;
+
+    if (!uri)
+        return error_out_of_memory(e);
+    rc = sqlite3_open_v2(uri, ret, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
+    if (rc == SQLITE_OK) {
+        sqlite3_extended_result_codes(*ret, 1);
+        sqlite3_busy_timeout(*ret, 5000);
+        r = db_number(*ret, path, "PRAGMA schema_version", &schema, e);
+    } else
+        r = db_error(*ret, path, rc, e);
+    if (r == 0)
+        return 0;
+    sqlite3_close(*ret);
+    *ret = NULL;
+    return r == -EBADMSG ? STATE_DAMAGED : r;
+}
+
+/* A reader of a WAL database must be able to make its -shm file. Where the folder may not be
+ * written and no log exists, nobody has the file open, and it can be read as it is. */
+static int open_source(sqlite3 **ret, const char *path, struct error *e)
+{
+    int r = open_source_as(ret, path, "mode=ro", e);
+
+    if ((r == -EACCES || r == -EROFS) && size_of(path, "-wal") <= 0)
+        r = open_source_as(ret, path, "immutable=1", e);
+    return r;
+}
+
+static int copy_from(struct state *s, const char *path, struct error *e)
+{
+    sqlite3 *source = NULL;
+    sqlite3_backup *backup;
+    int rc = SQLITE_NOMEM, r = open_source(&source, path, e);
+
+    if (r != 0) {
+        sqlite3_close(source);
+        return r;
+    }
+    backup = sqlite3_backup_init(s->db, "main", source, "main");
+    if (backup) {
+        rc = sqlite3_backup_step(backup, -1);
+        sqlite3_backup_finish(backup);
+    }
+    if (rc != SQLITE_DONE) {
+        r = db_error(source, path, rc, e);
+        r = r == -EBADMSG ? STATE_DAMAGED : r;
+    }
+    sqlite3_close(source);
+    return r;
+}
+
+int state_open_copy(struct state **ret, const char *path, struct error *e)
+{
+    CLEANUP(state_releasep) struct state *s = state_alloc(path);
+    bool empty = false;
+    int version = 0, rc, r;
+
+    if (!s)
+        return error_out_of_memory(e);
+    /* The empty name is a private database: in memory while small, else in a file that has no
+     * name any more. */
+    rc = sqlite3_open_v2("", &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+    if (rc != SQLITE_OK)
+        return db_error(s->db, path, rc, e);
+    r = look_at_file(path, &empty, e);
+    if (r == 0 && !empty)
+        r = copy_from(s, path, e);
+    if (r == 0)
+        r = migrate_settings(s->db, path, e);
+    if (r == 0)
+        r = migrate_check(s->db, path, &version, e);
+    if (r == 0)
+        r = migrate_apply(s->db, path, version, e);
+    if (r != 0)
+        return r;
+    *ret = TAKE(s);
+    return 0;
+}
+
+struct state *state_close(struct state *s)
+{
+    if (!s)
+        return NULL;
+    if (s->in_transaction)
+        state_rollback(s);
+    if (s->checkpoint) {
+        s->checkpoint = checkpoint_free(s->checkpoint);
+        stmt_cache_done(s);
+        /* What fails here is done when the file is opened again. */
+        sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    }
+    return state_release(s);
+}
+
+int state_begin(struct state *s, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int rc, r;
+
+    assert(!s->in_transaction);
+    r = stmt_prepare(&q, s, "BEGIN IMMEDIATE", e);
+    if (r < 0)
+        return r;
+    rc = sqlite3_step(q->handle);
+    if (rc != SQLITE_DONE)
+        return db_error(s->db, s->path, rc, e);
+    s->in_transaction = true;
+    s->broken = false;
+    return 0;
+}
+
+int state_commit(struct state *s, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int rc, r = 0;
+
+    assert(s->in_transaction);
+    if (s->broken || sqlite3_get_autocommit(s->db))
+        r = error_set(e, -EIO,
+                      "The state file %s: a write of this transaction failed, so all of it was "
+                      "rolled back",
+                      s->path);
+    if (r == 0)
+        r = stmt_prepare(&q, s, "COMMIT", e);
+    if (r == 0) {
+        rc = sqlite3_step(q->handle);
+        if (rc != SQLITE_DONE)
+            r = db_error(s->db, s->path, rc, e);
+    }
+    if (r < 0)
+        state_rollback(s);
+    s->in_transaction = false;
+    return r;
+}
+
+void state_rollback(struct state *s)
+{
+    assert(s->in_transaction);
+    if (!sqlite3_get_autocommit(s->db))
+        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    s->in_transaction = false;
+    s->n_unresolved = -1;
+}
+
+bool state_in_transaction(const struct state *s)
+{
+    return s->in_transaction;
+}
+
+void state_checkpoint_soon(struct state *s)
+{
+    if (!s->checkpoint || s->wal_pages < CHECKPOINT_PAGES)
+        return;
+    s->wal_pages = 0;
+    checkpoint_soon(s->checkpoint);
+}
+
+int state_meta_get(struct state *s, const char *name, char **ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "SELECT value FROM meta WHERE name = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, name);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    r = stmt_copy(q, 0, ret);
+    return r < 0 ? error_out_of_memory(e) : 0;
+}
+
+int state_meta_set(struct state *s, const char *name, const char *value, struct error *e)
+{
+    if (!value)
+        return db_write_text(s, "DELETE FROM meta WHERE name = ?1", name, NULL, e);
+    return db_write_text(s, "INSERT OR REPLACE INTO meta(name, value) VALUES(?1, ?2)", name,
+                         value, e);
+}
+
+int64_t state_meta_number(struct state *s, const char *name, int64_t otherwise)
+{
+    CLEANUP(freep) char *text = NULL;
+    int64_t value;
+
+    if (state_meta_get(s, name, &text, NULL) != 0 || text_parse_signed(text, &value) < 0)
+        return otherwise;
+    return value;
+}

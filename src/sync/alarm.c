@@ -1,0 +1,197 @@
+/*
+ * Alarms: at most one notification for a cause, and one when it is over, also across restarts.
+ * A cause is what a person can do something about; many held people with one cause are one
+ * alarm.
+ */
+#include "config.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "sync/internal.h"
+
+/* These do not wait for alarm_after. */
+static bool is_immediate(const char *code)
+{
+    static const char *const codes[] = {REASON_BUDGET, REASON_NOT_AUTHORISED,
+                                        REASON_ATTRIBUTE_VANISHED, REASON_ADOPTION,
+                                        REASON_STATE_RESTORED};
+    for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+        if (text_equal(code, codes[i]))
+            return true;
+    return false;
+}
+
+static void notify(struct engine *n, const char *event, const struct alarm *a)
+{
+    char since[CLOCK_TEXT_SIZE];
+    struct error e = {0};
+    struct audit_row row = {.event = event, .code = a->code, .sentence = a->sentence};
+    if (engine_audit(n, &row, &e) < 0)
+        engine_state_failed(n, &e);
+    log_notice("%s %s: %s", text_equal(event, "alarm") ? "Alarm" : "Over", a->cause,
+               a->sentence);
+    if (!n->options.sync->notify_command)
+        return;
+    json_t *document = json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", event, "cause", a->cause,
+                                 "code", a->code, "sentence", a->sentence, "since",
+                                 clock_format(since, a->since_usec));
+    char *text = document ? json_dumps(document, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    json_decref(document);
+    if (text)
+        command_run(n, n->options.sync->notify_command, text, strlen(text), "notify command");
+    else
+        log_error("Out of memory: nobody is told of %s", a->cause);
+}
+
+/* alarm_check looks again when the next one can be old enough. */
+static void look_soon(struct engine *n)
+{
+    uint64_t at = clock_now_usec() + n->options.sync->alarm_after_usec + USEC_PER_MSEC;
+    if (!n->alarm_check_usec || at < n->alarm_check_usec)
+        n->alarm_check_usec = at;
+}
+
+void alarm_set(struct engine *n, const char *cause, const char *code, const char *sentence)
+{
+    struct error e = {0};
+    bool is_new = false;
+    if (n->options.plan_only || n->state_failed)
+        return;
+    uint64_t now = clock_now_usec();
+    int r = engine_write(n, &e);
+    if (r == 0)
+        r = alarm_raise(n->state, cause, code, sentence, now, &is_new, &e);
+    if (r == 0 && is_new && is_immediate(code)) {
+        struct alarm a = {.cause = (char *)cause,
+                          .code = (char *)code,
+                          .sentence = (char *)sentence,
+                          .since_usec = now};
+        notify(n, "alarm", &a);
+        r = alarm_notified(n->state, cause, now, &e);
+    }
+    if (r < 0)
+        engine_state_failed(n, &e);
+    else if (is_new)
+        look_soon(n);
+}
+
+void alarm_over(struct engine *n, const char *cause)
+{
+    struct error e = {0};
+    struct alarm a = {0};
+    if (n->options.plan_only || n->state_failed)
+        return;
+    int r = engine_write(n, &e);
+    if (r == 0)
+        r = alarm_clear(n->state, cause, &a, &e);
+    if (r == 0 && a.notified_usec)
+        notify(n, "alarm-over", &a);
+    alarm_done(&a);
+    if (r < 0)
+        engine_state_failed(n, &e);
+}
+
+void alarm_directory(struct engine *n, bool away, const char *sentence)
+{
+    if (away)
+        alarm_set(n, "directory", "directory-away",
+                  sentence ? sentence : "the directory cannot be read");
+    else
+        alarm_over(n, "directory");
+}
+
+struct hold_look {
+    struct engine *n;
+    struct string_list causes; /* that are held now */
+    int r;
+};
+
+static int look_at_hold(const char *cause, const char *reason, const char *sentence,
+                        enum operation_state state, uint64_t since_usec, uint64_t next_usec,
+                        size_t n_people, void *userdata)
+{
+    (void)next_usec;
+    struct hold_look *l = userdata;
+    uint64_t now = clock_now_usec(), after = l->n->options.sync->alarm_after_usec;
+    if (state != OPERATION_HELD || !cause)
+        return 0;
+    char text[900], name[600];
+    snprintf(name, sizeof name, "hold:%s", cause);
+    if (string_list_add(&l->causes, name) < 0)
+        return -ENOMEM;
+    if (now < since_usec + after)
+        return 0;
+    snprintf(text, sizeof text, "%zu held: %s", n_people, sentence ? sentence : reason);
+    alarm_set(l->n, name, reason, text);
+    return 0;
+}
+
+static int collect_due(const struct alarm *a, void *userdata)
+{
+    struct hold_look *l = userdata;
+    uint64_t due = a->since_usec + l->n->options.sync->alarm_after_usec;
+    bool is_hold = !strncmp(a->cause, "hold:", 5);
+    /* For a hold, alarm_after has passed when the alarm is made. */
+    if (a->notified_usec || (!is_hold && due > clock_now_usec()))
+        return 0;
+    return string_list_add(&l->causes, a->cause);
+}
+
+static int collect_over(const struct alarm *a, void *userdata)
+{
+    struct string_list **lists = userdata;
+    if (strncmp(a->cause, "hold:", 5) != 0 || string_list_contains(lists[0], a->cause))
+        return 0;
+    return string_list_add(lists[1], a->cause);
+}
+
+struct notify_one {
+    const char *cause;
+    struct engine *n;
+};
+
+static int notify_named(const struct alarm *a, void *userdata)
+{
+    struct notify_one *o = userdata;
+    if (text_equal(a->cause, o->cause))
+        notify(o->n, "alarm", a);
+    return 0;
+}
+
+void alarm_check(struct engine *n)
+{
+    struct error e = {0};
+    struct hold_look held = {.n = n}, due = {.n = n};
+    struct string_list over = {0};
+    uint64_t after = n->options.sync->alarm_after_usec;
+    uint64_t pause =
+        after / 2 > 10 * USEC_PER_SEC ? 10 * USEC_PER_SEC : after / 2 + 100 * USEC_PER_MSEC;
+    n->alarm_check_usec = clock_now_usec() + pause;
+    int r = engine_write(n, &e);
+    if (r == 0)
+        r = queue_holds(n->state, look_at_hold, &held, &e);
+    struct string_list *lists[2] = {&held.causes, &over};
+    if (r == 0)
+        r = alarm_each(n->state, collect_over, lists, &e);
+    for (size_t i = 0; i < over.n_items && r == 0; i++)
+        alarm_over(n, over.items[i]);
+    if (r == 0)
+        r = alarm_each(n->state, collect_due, &due, &e);
+    for (size_t i = 0; i < due.causes.n_items && r == 0; i++) {
+        struct notify_one one = {.cause = due.causes.items[i], .n = n};
+        r = alarm_each(n->state, notify_named, &one, &e);
+        if (r == 0)
+            r = alarm_notified(n->state, one.cause, clock_now_usec(), &e);
+    }
+    string_list_done(&held.causes);
+    string_list_done(&due.causes);
+    string_list_done(&over);
+    if (r < 0)
+        engine_state_failed(n, &e);
+    n->commit_wanted = true;
+    engine_wake(n);
+}

@@ -1,0 +1,354 @@
+/*
+ * The tenant as a whole: is it there, does it take our credentials, which teams has it, and, at
+ * first contact, which users has it already. The same call (the list of teams) is the probe
+ * after an outage. It writes nothing to the tenant.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/log-ids.h"
+#include "base/log.h"
+#include "sync/backoff.h"
+#include "sync/internal.h"
+
+#define FAILURES_BEFORE_AWAY 3
+
+/* One look at an unclaimed user's mail. */
+struct mail_call {
+    struct engine *engine;
+    struct mail_call *next;
+    struct tenant_call *call;
+    char *login;
+};
+
+bool contact_knows_missing(const struct engine *n, const char *cause)
+{
+    return string_list_contains(&n->missing, cause);
+}
+
+void contact_note_missing(struct engine *n, const char *cause)
+{
+    if (!contact_knows_missing(n, cause) && string_list_add(&n->missing, cause) < 0)
+        log_debug("Out of memory: %s is looked up again each time", cause);
+}
+
+void contact_tenant_failed(struct engine *n, const struct tenant_answer *a)
+{
+    bool refused = a->class == TENANT_NOT_AUTHORISED;
+    enum engine_tenant_state state = refused ? ENGINE_TENANT_REFUSED : ENGINE_TENANT_AWAY;
+    uint64_t now = clock_now_usec(), random = 0;
+    n->tenant_failures++;
+    /* A single 502 to a single call is that call's matter; silence, or several in a row, is the
+     * tenant's. */
+    if (!refused && a->status && n->tenant_failures < FAILURES_BEFORE_AWAY)
+        return;
+    if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
+        random = now;
+    const struct sync_options *o = n->options.sync;
+    n->tenant_probe_usec =
+        now +
+        (refused
+             ? backoff_wait(o->retry_max_usec, o->hold_retry_usec, n->tenant_failures, random)
+             : backoff_wait(o->retry_min_usec, o->retry_max_usec, n->tenant_failures, random));
+    if (a->retry_after_usec && now + a->retry_after_usec > n->tenant_probe_usec)
+        n->tenant_probe_usec = now + a->retry_after_usec;
+    if (n->tenant_state == state)
+        return;
+    n->tenant_state = state;
+    n->tenant_since_usec = now;
+    if (a->status)
+        snprintf(n->tenant_error, sizeof n->tenant_error, "%s answered %d%s%.200s", a->url,
+                 a->status, a->hint[0] ? ": " : "", a->hint);
+    else
+        snprintf(n->tenant_error, sizeof n->tenant_error, "%s: %.240s", a->url, a->hint);
+    if (refused) {
+        log_event(
+            LOG_ERR, MSG_TENANT_REFUSED,
+            "The tenant refuses rosterd's account, nothing is written until it accepts it: %s. Check "
+            "[tenant] client_id, the secret file, and the account's privileges",
+            n->tenant_error);
+        alarm_set(n, "tenant-account", REASON_NOT_AUTHORISED, n->tenant_error);
+    } else {
+        log_event(LOG_WARNING, MSG_TENANT_AWAY, "The tenant is away, operations wait: %s",
+                  n->tenant_error);
+        alarm_set(n, "tenant", REASON_TENANT_AWAY, n->tenant_error);
+    }
+}
+
+void contact_tenant_fine(struct engine *n)
+{
+    n->tenant_failures = 0;
+    if (n->tenant_state == ENGINE_TENANT_OK)
+        return;
+    n->tenant_state = ENGINE_TENANT_OK;
+    n->tenant_since_usec = clock_now_usec();
+    n->tenant_probe_usec = 0;
+    n->tenant_error[0] = '\0';
+    alarm_over(n, "tenant-account");
+    alarm_over(n, "tenant");
+    log_event(LOG_NOTICE, MSG_TENANT_BACK, "The tenant takes calls again");
+    struct error e = {0};
+    size_t n_released = 0;
+    int r = engine_write(n, &e);
+    if (r == 0)
+        r = queue_release(n->state, "tenant", NULL, clock_now_usec(), &n_released, &e);
+    if (r < 0)
+        engine_state_failed(n, &e);
+    engine_wake(n);
+}
+
+static void contact_is_known(struct engine *n)
+{
+    n->contact = CONTACT_KNOWN;
+    n->plan_changed = true;
+    engine_wake(n);
+}
+
+/* Teams that exist release whoever waited for them, and teams that vanished are noticed. */
+static int take_teams(struct engine *n, const struct string_list *names, struct error *e)
+{
+    string_list_done(&n->teams);
+    int r = engine_write(n, e);
+    for (size_t i = 0; i < names->n_items && r == 0; i++) {
+        char cause[600];
+        size_t n_released = 0;
+        if (string_list_add(&n->teams, names->items[i]) < 0)
+            return error_out_of_memory(e);
+        snprintf(cause, sizeof cause, "team:%s", names->items[i]);
+        r = queue_release(n->state, cause, NULL, clock_now_usec(), &n_released, e);
+        if (n_released) {
+            log_notice("The tenant has the team %s now: %zu people no longer wait for it",
+                       names->items[i], n_released);
+            n->plan_changed = true;
+        }
+    }
+    n->teams_known = true;
+    n->teams_usec = clock_now_usec();
+    /* Roles and skills can't be listed: they are tried again. */
+    string_list_done(&n->missing);
+    return r;
+}
+
+static int finish_first_contact(struct engine *n, struct error *e)
+{
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = state_meta_set(n->state, "first-contact-done", "1", e);
+    n->adoption_open = false;
+    alarm_over(n, REASON_ADOPTION);
+    return r;
+}
+
+static void on_listing(const struct tenant_answer *a, void *userdata)
+{
+    struct engine *n = userdata;
+    struct error e = {0};
+    int r = 0;
+    n->contact_call = NULL;
+    if (a->class == TENANT_NOT_AUTHORISED || a->class == TENANT_AWAY ||
+        a->class == TENANT_UNCLEAR || a->class == TENANT_THROTTLED) {
+        contact_tenant_failed(n, a);
+        engine_arm_timer(n);
+        return;
+    }
+    if (a->class != TENANT_DONE || !a->names) {
+        log_warning(
+            "The tenant does not list its users (%s answered %d): existing ones are found when a "
+            "login is taken",
+            a->url, a->status);
+        contact_is_known(n);
+        return;
+    }
+    r = engine_write(n, &e);
+    if (r == 0)
+        r = listing_replace_begin(n->state, &e);
+    for (size_t i = 0; i < a->names->n_items && r == 0; i++) {
+        CLEANUP(freep) char *key = text_fold(a->names->items[i], strlen(a->names->items[i]));
+        r = key ? listing_add(n->state, a->names->items[i], key, &e) : error_out_of_memory(&e);
+    }
+    if (r == 0 && !a->names->n_items) {
+        r = finish_first_contact(n, &e);
+        contact_is_known(n);
+    } else if (r == 0) {
+        log_event(
+            LOG_NOTICE, MSG_ADOPTION,
+            "First contact: the tenant has %zu users already. None of them is changed before "
+            "`rosterctl plan` was looked at and approved",
+            a->names->n_items);
+        n->contact = CONTACT_LISTED;
+        n->plan_changed = true;
+        r = person_mark_all_dirty(n->state, &e);
+    }
+    if (r < 0)
+        engine_state_failed(n, &e);
+    engine_wake(n);
+}
+
+static void on_teams(const struct tenant_answer *a, void *userdata)
+{
+    struct engine *n = userdata;
+    struct error e = {0};
+    n->contact_call = NULL;
+    if (a->class == TENANT_NOT_AUTHORISED || a->class == TENANT_AWAY ||
+        a->class == TENANT_UNCLEAR || a->class == TENANT_THROTTLED) {
+        struct tenant_answer failed = *a;
+        if (a->class != TENANT_NOT_AUTHORISED)
+            failed.status = 0; /* the probe itself failed: that is the tenant */
+        contact_tenant_failed(n, a->class == TENANT_NOT_AUTHORISED ? a : &failed);
+        engine_arm_timer(n);
+        engine_wake(n);
+        return;
+    }
+    if (a->class == TENANT_DONE && a->names) {
+        if (take_teams(n, a->names, &e) < 0) {
+            engine_state_failed(n, &e);
+            return;
+        }
+    } else {
+        log_warning("The tenant does not list its teams (%s answered %d)", a->url, a->status);
+        n->teams_known = false;
+    }
+    contact_tenant_fine(n);
+    if (n->contact != CONTACT_ASKING) {
+        engine_wake(n);
+    } else if (!n->adoption_open) {
+        contact_is_known(n);
+    } else if (n->options.tenant_ops->directory_list(n->options.tenant, &n->contact_call,
+                                                     on_listing, n, &e) < 0) {
+        log_error("The tenant's users cannot be asked for: %s", e.message);
+    }
+}
+
+void contact_refresh(struct engine *n)
+{
+    struct error e = {0};
+    if (n->contact_call || n->stopping || !n->options.tenant)
+        return;
+    if (n->contact == CONTACT_UNKNOWN)
+        n->contact = CONTACT_ASKING;
+    if (n->options.tenant_ops->team_list(n->options.tenant, &n->contact_call, on_teams, n, &e) <
+        0)
+        log_error("The tenant's teams cannot be asked for: %s", e.message);
+}
+
+static void mail_call_free(struct mail_call *m)
+{
+    struct engine *n = m->engine;
+    for (struct mail_call **p = &n->mail_calls; *p; p = &(*p)->next)
+        if (*p == m) {
+            *p = m->next;
+            n->n_mail_calls--;
+            break;
+        }
+    if (m->call)
+        n->options.tenant_ops->call_free(m->call);
+    free(m->login);
+    free(m);
+}
+
+static int look_at_mails(struct engine *n, struct error *e);
+
+static void on_mail(const struct tenant_answer *a, void *userdata)
+{
+    struct mail_call *m = userdata;
+    struct engine *n = m->engine;
+    struct error e = {0};
+    m->call = NULL;
+    CLEANUP(freep) char *login_key = text_fold(m->login, strlen(m->login));
+    const char *mail =
+        a->class == TENANT_DONE && a->user ? user_get(a->user, USER_EMAIL) : NULL;
+    CLEANUP(freep) char *mail_key = text_fold(mail ? mail : "", mail ? strlen(mail) : 0);
+    mail_call_free(m);
+    int r = login_key && mail_key ? engine_write(n, &e) : error_out_of_memory(&e);
+    if (r == 0)
+        r = listing_set_mail(n->state, login_key, mail_key, &e);
+    if (r == 0)
+        r = look_at_mails(n, &e);
+    if (r < 0)
+        engine_state_failed(n, &e);
+}
+
+/* Keeps some calls in flight until every unclaimed user's mail is known. */
+static int look_at_mails(struct engine *n, struct error *e)
+{
+    struct string_list logins = {0};
+    size_t room = n->options.max_concurrent - n->n_mail_calls;
+    int r = listing_without_mail(n->state, room + n->n_mail_calls, &logins, e);
+    for (size_t i = 0; i < logins.n_items && r == 0 && room; i++) {
+        bool asked = false;
+        for (struct mail_call *m = n->mail_calls; m; m = m->next)
+            asked = asked || text_equal(m->login, logins.items[i]);
+        if (asked)
+            continue;
+        struct mail_call *m = calloc(1, sizeof *m);
+        if (!m)
+            r = error_out_of_memory(e);
+        if (r < 0)
+            break;
+        m->engine = n;
+        m->next = n->mail_calls;
+        n->mail_calls = m;
+        n->n_mail_calls++;
+        room--;
+        m->login = strdup(logins.items[i]);
+        r = m->login ? n->options.tenant_ops->user_get(n->options.tenant, &m->call, m->login,
+                                                       on_mail, m, e)
+                     : error_out_of_memory(e);
+        if (r < 0)
+            mail_call_free(m);
+    }
+    string_list_done(&logins);
+    if (r < 0 || n->n_mail_calls)
+        return r;
+    r = person_mark_all_dirty(n->state, e);
+    contact_is_known(n);
+    return r;
+}
+
+static int count_adoptions(const struct operation *o, void *userdata)
+{
+    if (text_equal(o->reason, REASON_ADOPTION))
+        ++*(size_t *)userdata;
+    return 0;
+}
+
+void contact_evaluated(struct engine *n)
+{
+    struct error e = {0};
+    int r = 0;
+    if (n->contact == CONTACT_LISTED) {
+        n->contact = CONTACT_MAILS;
+        r = engine_write(n, &e);
+        if (r == 0)
+            r = look_at_mails(n, &e);
+    } else if (n->contact == CONTACT_KNOWN && n->adoption_open && listing_count(n->state)) {
+        size_t n_adoptions = 0;
+        r = queue_each(n->state, OPERATION_PARKED, count_adoptions, &n_adoptions, &e);
+        if (r == 0 &&
+            n_adoptions == 0) { /* nothing to adopt: the users there are nobody's here */
+            r = finish_first_contact(n, &e);
+        } else if (r == 0) {
+            char sentence[300];
+            snprintf(
+                sentence, sizeof sentence,
+                "first contact: %zu users of the tenant would be adopted; look at `rosterctl plan`, then "
+                "`rosterctl approve HASH`",
+                n_adoptions);
+            alarm_set(n, REASON_ADOPTION, REASON_ADOPTION, sentence);
+        }
+    }
+    if (r < 0)
+        engine_state_failed(n, &e);
+}
+
+void contact_cancel(struct engine *n)
+{
+    if (n->contact_call)
+        n->contact_call = n->options.tenant_ops->call_free(n->contact_call);
+    while (n->mail_calls)
+        mail_call_free(n->mail_calls);
+}

@@ -1,0 +1,159 @@
+/*
+ * Disable, enable and delete. Nobody is disabled in the middle of a shift, up to a limit.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "sync/internal.h"
+
+#define SHIFT_LOOK_USEC (60 * USEC_PER_SEC)
+
+static void conclude(struct execution *x, const struct tenant_answer *a,
+                     enum link_status status)
+{
+    struct error e = {0};
+    x->link.status = status;
+    if (status == LINK_DISABLED) {
+        x->link.disabled_by_us = true;
+        x->link.disabled_usec = clock_now_usec();
+    } else {
+        x->link.disabled_by_us = false;
+        x->link.disabled_usec = 0;
+    }
+    int r = engine_write(x->engine, &e);
+    if (r == 0 && x->known) {
+        x->known->disabled = status != LINK_ACTIVE;
+        r = execution_set_known(x, x->known, &e);
+    }
+    if (r == 0)
+        r = link_store(x->engine->state, &x->link, &e);
+    if (r < 0)
+        execution_broken(x, &e);
+    else
+        execution_finish(x, a, status == LINK_ACTIVE ? BUCKET_UPDATED : BUCKET_LEAVING);
+}
+
+static void on_disabled(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    x->call = NULL;
+    if (a->class == TENANT_DONE)
+        conclude(x, a, LINK_DISABLED);
+    else if (a->class == TENANT_NOT_FOUND)
+        conclude(x, a, LINK_DELETED);
+    else
+        execution_fail(x, a);
+}
+
+static void on_enabled(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    x->call = NULL;
+    if (a->class == TENANT_DONE)
+        conclude(x, a, LINK_ACTIVE);
+    else
+        execution_fail(x, a);
+}
+
+static void put_disabled(struct execution *x, bool disabled)
+{
+    struct engine *n = x->engine;
+    struct error e = {0};
+    int r = n->options.tenant_ops->user_put(n->options.tenant, &x->call, x->operation->login,
+                                            NULL, &disabled, NULL,
+                                            disabled ? on_disabled : on_enabled, x, &e);
+    if (r < 0)
+        execution_broken(x, &e);
+}
+
+/* Since when does the shift postpone it? The hold remembers. */
+static uint64_t shift_waits_since(const struct execution *x)
+{
+    const struct operation *o = x->operation;
+    if (text_equal(o->reason, REASON_ON_SHIFT) && o->since_usec)
+        return o->since_usec;
+    return clock_now_usec();
+}
+
+static void on_leaver_read(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    x->call = NULL;
+    if (a->class == TENANT_NOT_FOUND) {
+        conclude(
+            x, a,
+            LINK_DELETED); /* somebody deleted the user there: nothing is left to disable */
+        return;
+    }
+    if (a->class != TENANT_DONE || !a->user) {
+        execution_fail(x, a);
+        return;
+    }
+    if (a->user->disabled) {
+        conclude(x, a, LINK_DISABLED);
+        return;
+    }
+    uint64_t limit = shift_waits_since(x) + x->engine->options.sync->logged_in_wait_usec;
+    uint64_t now = clock_now_usec();
+    if (a->logged_in && now < limit) {
+        char cause[400];
+        uint64_t wait = limit - now < SHIFT_LOOK_USEC ? limit - now : SHIFT_LOOK_USEC;
+        snprintf(cause, sizeof cause, "shift:%s", x->operation->login);
+        execution_hold(
+            x, a, REASON_ON_SHIFT, cause,
+            "the user is logged in: disabled after the log-out, or when [lifecycle] logged_in_wait "
+            "is over",
+            wait);
+        return;
+    }
+    put_disabled(x, true);
+}
+
+static void read_user(struct execution *x, tenant_done_fn done)
+{
+    struct engine *n = x->engine;
+    struct error e = {0};
+    if (n->options.tenant_ops->user_get(n->options.tenant, &x->call, x->operation->login, done,
+                                        x, &e) < 0)
+        execution_broken(x, &e);
+}
+
+void execute_disable(struct execution *x)
+{
+    if (!x->has_link)
+        execution_drop(x, "no longer linked");
+    else
+        read_user(x, on_leaver_read);
+}
+
+void execute_enable(struct execution *x)
+{
+    if (!x->has_link || !x->wanted)
+        execution_drop(x, "no longer wanted");
+    else
+        put_disabled(x, false);
+}
+
+static void on_deleted(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    x->call = NULL;
+    if (a->class == TENANT_DONE || a->class == TENANT_NOT_FOUND)
+        conclude(x, a, LINK_DELETED);
+    else
+        execution_fail(x, a);
+}
+
+void execute_delete(struct execution *x)
+{
+    struct engine *n = x->engine;
+    struct error e = {0};
+    if (!x->has_link)
+        execution_drop(x, "no longer linked");
+    else if (n->options.tenant_ops->user_delete(n->options.tenant, &x->call,
+                                                x->operation->login, on_deleted, x, &e) < 0)
+        execution_broken(x, &e);
+}

@@ -1,0 +1,237 @@
+/*
+ * Names, mail, phones, extension, roles and the login, by SCIM PATCH. The SCIM id is looked up
+ * once by the login and remembered in the link. Only what differs is sent, and of the roles
+ * only the managed ones change.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "sync/internal.h"
+
+static void profile_read(struct execution *x);
+static void rename_patch(struct execution *x);
+
+static void conclude(struct execution *x, const struct tenant_answer *a)
+{
+    struct error e = {0};
+    int r = engine_write(x->engine, &e);
+    if (r == 0)
+        r = execution_set_known(x, x->known, &e);
+    if (r == 0)
+        r = execution_store_link(x, &e);
+    if (r < 0)
+        execution_broken(x, &e);
+    else
+        execution_finish(x, a, BUCKET_UPDATED);
+}
+
+static void on_looked_up(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    x->call = NULL;
+    if (a->class != TENANT_DONE) {
+        execution_fail(x, a);
+    } else if (!a->scim_id) {
+        struct tenant_answer gone = *a;
+        gone.class = TENANT_NOT_FOUND;
+        execution_fail(x, &gone);
+    } else {
+        free(x->link.scim_id);
+        x->link.scim_id = strdup(a->scim_id);
+        struct error e = {0};
+        if (!x->link.scim_id) {
+            error_out_of_memory(&e);
+            execution_broken(x, &e);
+        } else if (x->operation->kind == OPERATION_RENAME) {
+            rename_patch(x);
+        } else {
+            profile_read(x);
+        }
+    }
+}
+
+static void look_up(struct execution *x, const char *login, tenant_done_fn done)
+{
+    struct engine *n = x->engine;
+    struct error e = {0};
+    if (n->options.tenant_ops->scim_lookup(n->options.tenant, &x->call, login, done, x, &e) < 0)
+        execution_broken(x, &e);
+}
+
+static void on_patched(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    x->call = NULL;
+    if (a->class != TENANT_DONE) {
+        execution_fail(x, a);
+        return;
+    }
+    /* What was sent is known now; the rest of the known user stays. */
+    struct error e = {0};
+    int r = 0;
+    for (int f = USER_FIRST_NAME; f <= USER_EXTENSION && r == 0; f++) {
+        const char *text = x->wanted->fields[f].text;
+        if (text)
+            r = user_set(x->known, (enum user_field)f, *text ? text : NULL, NULL);
+    }
+    CLEANUP(user_freep) struct user *roles = user_new();
+    if (r == 0 && roles)
+        r = planner_merge_roles(&x->merge, x->current, roles);
+    if (r < 0 || !roles) {
+        error_out_of_memory(&e);
+        execution_broken(x, &e);
+        return;
+    }
+    user_clear_roles(x->known);
+    for (size_t i = 0; i < roles->n_roles && r == 0; i++)
+        r = user_add_role(x->known, roles->roles[i].name, NULL);
+    if (r < 0) {
+        error_out_of_memory(&e);
+        execution_broken(x, &e);
+    } else {
+        conclude(x, a);
+    }
+}
+
+static bool same_roles(const struct user *a, const struct user *b)
+{
+    if (a->n_roles != b->n_roles)
+        return false;
+    for (size_t i = 0; i < a->n_roles; i++)
+        if (!user_role(b, a->roles[i].name))
+            return false;
+    return true;
+}
+
+static void on_profile_read(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    struct engine *n = x->engine;
+    struct error e = {0};
+    x->call = NULL;
+    if (a->class == TENANT_NOT_FOUND && x->step == 0) { /* the remembered id is stale */
+        x->step = 1;
+        look_up(x, x->operation->login, on_looked_up);
+        return;
+    }
+    if (a->class != TENANT_DONE || !a->user) {
+        execution_fail(x, a);
+        return;
+    }
+    user_free(x->current);
+    x->current = user_copy(a->user);
+    CLEANUP(user_freep) struct user *roles = user_new();
+    if (!x->current || !roles || planner_merge_roles(&x->merge, x->current, roles) < 0) {
+        error_out_of_memory(&e);
+        execution_broken(x, &e);
+        return;
+    }
+    const char *fields[USER_N_FIELDS] = {0};
+    bool any = !same_roles(roles, x->current);
+    for (int f = USER_FIRST_NAME; f <= USER_EXTENSION; f++) {
+        const char *wanted = x->wanted->fields[f].text;
+        const char *current = user_get(x->current, (enum user_field)f);
+        if (!wanted || text_equal(wanted, current ? current : ""))
+            continue;
+        fields[f] = wanted;
+        any = true;
+    }
+    if (!any) {
+        on_patched(a, x);
+        return;
+    }
+    int r = n->options.tenant_ops->scim_patch(
+        n->options.tenant, &x->call, x->link.scim_id, fields,
+        same_roles(roles, x->current) ? NULL : roles, on_patched, x, &e);
+    if (r < 0)
+        execution_broken(x, &e);
+}
+
+static void profile_read(struct execution *x)
+{
+    struct engine *n = x->engine;
+    struct error e = {0};
+    if (n->options.tenant_ops->scim_get(n->options.tenant, &x->call, x->link.scim_id,
+                                        on_profile_read, x, &e) < 0)
+        execution_broken(x, &e);
+}
+
+void execute_profile(struct execution *x)
+{
+    if (!x->wanted || !x->has_link || !x->known)
+        execution_drop(x, "no longer wanted");
+    else if (x->link.scim_id)
+        profile_read(x);
+    else
+        look_up(x, x->operation->login, on_looked_up);
+}
+
+static const char *new_login(const struct execution *x)
+{
+    return x->operation->n_changes ? x->operation->changes[0].to : NULL;
+}
+
+static void renamed(struct execution *x, const struct tenant_answer *a)
+{
+    struct error e = {0};
+    free(x->link.login);
+    x->link.login = strdup(new_login(x));
+    if (!x->link.login || user_set(x->known, USER_LOGIN, x->link.login, NULL) < 0) {
+        error_out_of_memory(&e);
+        execution_broken(x, &e);
+        return;
+    }
+    conclude(x, a);
+}
+
+static void on_renamed(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    x->call = NULL;
+    if (a->class == TENANT_DONE) {
+        renamed(x, a);
+    } else if (a->class == TENANT_REFUSED) {
+        execution_hold(
+            x, a, REASON_RENAME_POLICY, "rename-policy",
+            "the tenant does not let the login of a user be changed: rename the user there, or give "
+            "the entry its old login back",
+            x->engine->options.sync->hold_retry_usec);
+    } else {
+        execution_fail(x, a);
+    }
+}
+
+static void rename_patch(struct execution *x)
+{
+    struct engine *n = x->engine;
+    struct error e = {0};
+    const char *fields[USER_N_FIELDS] = {[USER_LOGIN] = new_login(x)};
+    if (n->options.tenant_ops->scim_patch(n->options.tenant, &x->call, x->link.scim_id, fields,
+                                          NULL, on_renamed, x, &e) < 0)
+        execution_broken(x, &e);
+}
+
+/* An earlier attempt may have worked: then the new login has the id that we know. */
+static void on_new_login_looked_up(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    x->call = NULL;
+    if (a->class != TENANT_DONE)
+        execution_fail(x, a);
+    else if (a->scim_id && text_equal(a->scim_id, x->link.scim_id))
+        renamed(x, a);
+    else
+        look_up(x, x->operation->login, on_looked_up);
+}
+
+void execute_rename(struct execution *x)
+{
+    if (!x->wanted || !x->has_link || !x->known || !new_login(x))
+        execution_drop(x, "no longer wanted");
+    else if (x->settling && x->link.scim_id)
+        look_up(x, new_login(x), on_new_login_looked_up);
+    else
+        look_up(x, x->operation->login, on_looked_up);
+}

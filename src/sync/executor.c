@@ -1,0 +1,428 @@
+/*
+ * Takes operations from the queue and carries them out, many at once: the intent is committed,
+ * then the request leaves, then the outcome is committed with what it changes. What each kind
+ * sends is in the execute-*.c files; what the tenant's other answers mean, in outcome.c.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log-ids.h"
+#include "base/log.h"
+#include "sync/internal.h"
+
+bool executor_may_work(const struct engine *n)
+{
+    return n->options.tenant && !n->options.plan_only && !n->paused && !n->state_failed &&
+           n->tenant_state == ENGINE_TENANT_OK && n->contact == CONTACT_KNOWN;
+}
+
+static struct execution *execution_free(struct execution *x)
+{
+    struct engine *n = x->engine;
+    for (struct execution **p = &n->executions; *p; p = &(*p)->next)
+        if (*p == x) {
+            *p = x->next;
+            n->n_executions--;
+            break;
+        }
+    if (x->call)
+        n->options.tenant_ops->call_free(x->call);
+    operation_free(x->operation);
+    link_done(&x->link);
+    user_free(x->wanted);
+    user_free(x->known);
+    user_free(x->granted);
+    user_free(x->current);
+    secret_free(x->password);
+    free(x);
+    return NULL;
+}
+
+void executor_cancel_all(struct engine *n)
+{
+    while (n->executions)
+        execution_free(n->executions);
+}
+
+void execution_broken(struct execution *x, const struct error *e)
+{
+    struct engine *n = x->engine;
+    state_rollback(n->state);
+    engine_state_failed(n, e);
+    execution_free(x);
+}
+
+/* What the rules want now, and what is known, at the moment the operation starts. */
+static int execution_load(struct execution *x, struct error *e)
+{
+    struct engine *n = x->engine;
+    const char *id = x->operation->entry_id;
+    struct person p = {0};
+    int r = person_load(n->state, id, &p, e);
+    if (r == 0 && p.wanted)
+        r = user_from_json(&x->wanted, p.wanted, e);
+    person_done(&p);
+    if (r >= 0)
+        r = link_load(n->state, id, &x->link, e);
+    if (r < 0)
+        return r;
+    x->has_link = r == 0;
+    if (x->has_link && x->link.known)
+        r = user_from_json(&x->known, x->link.known, e);
+    if (r >= 0 && x->has_link && x->link.granted)
+        r = user_from_json(&x->granted, x->link.granted, e);
+    return r < 0 ? r : 0;
+}
+
+static bool names_role(const char *role, void *userdata)
+{
+    return ruleset_names_role(userdata, role);
+}
+
+static bool names_skill(const char *skill, void *userdata)
+{
+    return ruleset_names_skill(userdata, skill);
+}
+
+static void execution_prepare_merge(struct execution *x)
+{
+    x->merge = (struct planner_input){
+        .wanted = x->wanted,
+        .granted = x->granted,
+        .names_role = names_role,
+        .names_skill = names_skill,
+        .userdata = x->engine->ruleset,
+    };
+}
+
+/* A team, role or skill that the tenant is known not to have: no call is made for it again and
+ * again. */
+static const char *known_missing(const struct engine *n, const struct operation *o, char *cause,
+                                 size_t size)
+{
+    for (size_t i = 0; i < o->n_changes; i++) {
+        const struct change *c = &o->changes[i];
+        if (!c->to)
+            continue;
+        if (text_equal(c->field, "team")) {
+            snprintf(cause, size, "team:%s", c->to);
+            if (n->teams_known && !string_list_contains(&n->teams, c->to))
+                return REASON_TEAM_MISSING;
+        } else {
+            snprintf(cause, size, "%s", c->field);
+        }
+        if (contact_knows_missing(n, cause))
+            return !strncmp(cause, "role:", 5)    ? REASON_ROLE_MISSING
+                   : !strncmp(cause, "skill:", 6) ? REASON_SKILL_MISSING
+                                                  : REASON_TEAM_MISSING;
+    }
+    return NULL;
+}
+
+static int begin_execution(struct engine *n, struct operation *taken, struct error *e)
+{
+    struct execution *x = calloc(1, sizeof *x);
+    if (!x) {
+        operation_free(taken);
+        return error_out_of_memory(e);
+    }
+    x->engine = n;
+    x->operation = taken;
+    x->next = n->executions;
+    n->executions = x;
+    n->n_executions++;
+
+    char cause[512], sentence[768];
+    const char *reason = known_missing(n, taken, cause, sizeof cause);
+    if (reason) {
+        const char *name = strchr(cause, ':') + 1;
+        snprintf(
+            sentence, sizeof sentence,
+            "the tenant has no %.*s \"%s\": create it there, or correct the rule that gives it",
+            (int)strcspn(cause, ":"), cause, name);
+        execution_hold(x, NULL, reason, cause, sentence, n->options.sync->hold_retry_usec);
+        return 0;
+    }
+    int r = execution_load(x, e);
+    if (r == 0) {
+        execution_prepare_merge(x);
+        x->settling = taken->attempts > 0;
+        taken->attempts++;
+        taken->state = OPERATION_STARTED;
+        r = queue_store(n->state, taken, e);
+    }
+    struct audit_row row = {.event = "intent", .operation = taken, .attempts = taken->attempts};
+    if (r == 0)
+        r = engine_audit(n, &row, e);
+    if (r < 0)
+        execution_free(x);
+    else
+        x->waits_for_commit = true;
+    return r;
+}
+
+int executor_pick(struct engine *n, size_t *ret_n, struct error *e)
+{
+    *ret_n = 0;
+    if (n->n_executions >= n->options.max_concurrent)
+        return 0;
+    struct operation_list due = {0};
+    int r = queue_next(n->state, clock_now_usec(), n->options.max_concurrent - n->n_executions,
+                       &due, e);
+    if (r == 0 && due.n_items)
+        r = engine_begin_run(n, "operations due", e);
+    for (size_t i = 0; i < due.n_items && r == 0; i++)
+        r = begin_execution(n, TAKE(due.items[i]), e);
+    *ret_n = due.n_items;
+    operation_list_done(&due);
+    return r;
+}
+
+static void execution_start(struct execution *x)
+{
+    switch (x->operation->kind) {
+    case OPERATION_CREATE: execute_create(x); break;
+    case OPERATION_ADOPT: execute_adopt(x); break;
+    case OPERATION_UPDATE: execute_update(x); break;
+    case OPERATION_PROFILE: execute_profile(x); break;
+    case OPERATION_RENAME: execute_rename(x); break;
+    case OPERATION_DISABLE: execute_disable(x); break;
+    case OPERATION_ENABLE: execute_enable(x); break;
+    case OPERATION_DELETE: execute_delete(x); break;
+    }
+}
+
+/* The intents are durable now: the requests may leave. A start may end its execution, so the
+ * list is looked through anew each time. */
+void executor_start_committed(struct engine *n)
+{
+    for (;;) {
+        struct execution *x = n->executions;
+        while (x && !x->waits_for_commit)
+            x = x->next;
+        if (!x || n->state_failed)
+            return;
+        x->waits_for_commit = false;
+        execution_start(x);
+    }
+}
+
+/* Intents without outcome: the next attempt reads the tenant before it writes. */
+void executor_settle_crash(struct engine *n, struct error *e)
+{
+    struct operation_list started = {0};
+    int r = queue_started(n->state, &started, e);
+    if (r == 0 && started.n_items)
+        log_notice(
+            "%zu operations were under way when rosterd ended: each is settled by reading the tenant",
+            started.n_items);
+    if (r == 0)
+        r = engine_write(n, e);
+    for (size_t i = 0; i < started.n_items && r == 0; i++) {
+        struct operation *o = started.items[i];
+        o->state = OPERATION_READY;
+        o->not_before_usec = 0;
+        r = queue_store(n->state, o, e);
+        struct audit_row row = {.event = "release",
+                                .operation = o,
+                                .code = REASON_UNCLEAR,
+                                .sentence =
+                                    "rosterd ended before the answer came: settled by reading"};
+        if (r == 0)
+            r = engine_audit(n, &row, e);
+        if (r == 0) /* the plan may have changed meanwhile */
+            r = person_mark_dirty(n->state, o->entry_id, e);
+    }
+    operation_list_done(&started);
+    if (r < 0)
+        engine_state_failed(n, e);
+}
+
+int execution_set_known(struct execution *x, const struct user *known, struct error *e)
+{
+    free(x->link.known);
+    x->link.known = user_to_json(known, false);
+    return x->link.known ? 0 : error_out_of_memory(e);
+}
+
+/* What rosterd gave and so may take back: the roles and skills that are wanted now. */
+int execution_store_link(struct execution *x, struct error *e)
+{
+    struct engine *n = x->engine;
+    int r = 0;
+    if (x->wanted) {
+        CLEANUP(user_freep) struct user *given = user_new();
+        if (!given)
+            return error_out_of_memory(e);
+        for (size_t i = 0; i < x->wanted->n_roles && r == 0; i++)
+            r = user_add_role(given, x->wanted->roles[i].name, NULL);
+        for (size_t i = 0; i < x->wanted->n_skills && r == 0; i++)
+            r = user_add_skill(given, x->wanted->skills[i].name, x->wanted->skills[i].level,
+                               NULL);
+        free(x->link.granted);
+        x->link.granted = r == 0 ? user_to_json(given, false) : NULL;
+        if (!x->link.granted)
+            return error_out_of_memory(e);
+    }
+    if (!x->link.entry_id)
+        x->link.entry_id = strdup(x->operation->entry_id);
+    free(x->link.login_key);
+    x->link.login_key = text_fold(x->link.login, strlen(x->link.login));
+    if (!x->link.entry_id || !x->link.login_key)
+        return error_out_of_memory(e);
+    x->link.confirmed_usec = clock_now_usec();
+    if (!x->link.created_usec)
+        x->link.created_usec = x->link.confirmed_usec;
+    x->has_link = true;
+    return link_store(n->state, &x->link, e);
+}
+
+static int audit_outcome(struct execution *x, const char *event, const struct tenant_answer *a,
+                         const char *code, const char *sentence, struct error *e)
+{
+    struct audit_row row = {
+        .event = event,
+        .operation = x->operation,
+        .code = code,
+        .sentence = sentence,
+        .attempts = x->operation->attempts,
+    };
+    if (a) {
+        row.status = a->status;
+        row.answer = tenant_answer_class_name(a->class);
+        row.answer_text = a->hint[0] ? a->hint : NULL;
+        row.duration_usec = a->duration_usec;
+    }
+    return engine_audit(x->engine, &row, e);
+}
+
+static void end_execution(struct execution *x)
+{
+    struct engine *n = x->engine;
+    n->commit_wanted = true;
+    execution_free(x);
+    engine_wake(n);
+}
+
+/* Done: the operation leaves the queue, and the person is looked at again, for the next step if
+ * any. */
+void execution_finish(struct execution *x, const struct tenant_answer *a,
+                      enum person_bucket bucket)
+{
+    struct engine *n = x->engine;
+    struct error e = {0};
+    const struct operation *o = x->operation;
+    int r = engine_write(n, &e);
+    if (r == 0)
+        r = queue_remove(n->state, o->number, &e);
+    if (r == 0 && !o->approved && o->kind != OPERATION_ADOPT)
+        r = budget_note(n->state, guard_budget_of(o, n->options.sync), clock_now_usec(), &e);
+    if (r == 0)
+        r = audit_outcome(x, "outcome", a, "done", NULL, &e);
+    if (r == 0)
+        r = person_mark_dirty(n->state, o->entry_id, &e);
+    if (r == 0)
+        r = evaluate_settle_bucket(n, o->entry_id, bucket, &e);
+    if (r < 0) {
+        execution_broken(x, &e);
+        return;
+    }
+    log_event(LOG_INFO, MSG_USER_CHANGED, "%s of %s is done (%s)", operation_kind_name(o->kind),
+              o->login, o->dn);
+    contact_tenant_fine(n);
+    end_execution(x);
+}
+
+static int set_text(char **to, const char *text)
+{
+    free(*to);
+    *to = text ? strdup(text) : NULL;
+    return text && !*to ? -ENOMEM : 0;
+}
+
+/* Waits, for a reason that a person can read; wait_usec 0: until something it depends on
+ * changes. */
+void execution_hold(struct execution *x, const struct tenant_answer *a, const char *reason,
+                    const char *cause, const char *sentence, uint64_t wait_usec)
+{
+    struct engine *n = x->engine;
+    struct operation *o = x->operation;
+    struct error e = {0};
+    uint64_t now = clock_now_usec();
+    bool again = text_equal(o->reason, reason);
+    o->state = OPERATION_HELD;
+    o->not_before_usec = wait_usec ? now + wait_usec : 0;
+    if (!again || !o->since_usec)
+        o->since_usec = now;
+    int r = set_text(&o->reason, reason);
+    if (r == 0)
+        r = set_text(&o->cause, cause);
+    if (r == 0)
+        r = set_text(&o->sentence, sentence);
+    if (r < 0)
+        error_out_of_memory(&e);
+    if (r == 0)
+        r = engine_write(n, &e);
+    if (r == 0)
+        r = queue_store(n->state, o, &e);
+    if (r == 0)
+        r = audit_outcome(x, a ? "outcome" : "hold", a, reason, sentence, &e);
+    if (r == 0) /* what is wanted may have changed while it was in flight */
+        r = person_mark_dirty(n->state, o->entry_id, &e);
+    if (r == 0)
+        r = evaluate_settle_bucket(n, o->entry_id, BUCKET_PENDING, &e);
+    if (r < 0) {
+        execution_broken(x, &e);
+        return;
+    }
+    if (!again)
+        log_event(LOG_WARNING, MSG_HELD, "%s of %s waits: %s (%s)",
+                  operation_kind_name(o->kind), o->login, sentence, o->dn);
+    end_execution(x);
+}
+
+/* It has become pointless (the user to adopt is not there): the person is looked at again. */
+void execution_drop(struct execution *x, const char *sentence)
+{
+    struct engine *n = x->engine;
+    struct error e = {0};
+    int r = engine_write(n, &e);
+    if (r == 0)
+        r = queue_remove(n->state, x->operation->number, &e);
+    if (r == 0)
+        r = audit_outcome(x, "outcome", NULL, "dropped", sentence, &e);
+    if (r == 0)
+        r = person_mark_dirty(n->state, x->operation->entry_id, &e);
+    if (r < 0)
+        execution_broken(x, &e);
+    else
+        end_execution(x);
+}
+
+/* Back to the queue as if it had not been tried: the tenant as a whole does not take calls now.
+ */
+void execution_return(struct execution *x, const struct tenant_answer *a)
+{
+    struct engine *n = x->engine;
+    struct operation *o = x->operation;
+    struct error e = {0};
+    o->state = OPERATION_READY;
+    o->not_before_usec = 0;
+    int r = engine_write(n, &e);
+    if (r == 0)
+        r = queue_store(n->state, o, &e);
+    if (r == 0)
+        r = audit_outcome(x, "outcome", a,
+                          a->class == TENANT_NOT_AUTHORISED ? REASON_NOT_AUTHORISED
+                                                            : REASON_TENANT_AWAY,
+                          n->tenant_error, &e);
+    if (r == 0)
+        r = person_mark_dirty(n->state, o->entry_id, &e);
+    if (r < 0)
+        execution_broken(x, &e);
+    else
+        end_execution(x);
+}

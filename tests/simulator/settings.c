@@ -1,0 +1,143 @@
+/* One table of the settings in which tenants differ; nothing else lists them. */
+#include "config.h"
+
+#include "settings.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "simulator.h"
+
+enum setting_kind {
+    SETTING_FLAG,
+    SETTING_NUMBER,
+    SETTING_WORD,
+    SETTING_TEXT
+};
+
+static const char *const expires_words[] = {"string", "number", "absent", NULL};
+static const char *const error_words[] = {"text", "json", "html", NULL};
+static_assert(sizeof(enum expires_in) == sizeof(int) &&
+                  sizeof(enum error_format) == sizeof(int),
+              "words are stored as int");
+
+#define SLOT(member) offsetof(struct settings, member)
+
+static const struct setting {
+    const char *name;
+    enum setting_kind kind;
+    size_t offset;
+    long low, high;
+    const char *const *words;
+    const char *help;
+} table[] = {
+    {"expires-in", SETTING_WORD, SLOT(expires_in), 0, 0, expires_words,
+     "string, number or absent: how the token's lifetime is told"},
+    {"token-lifetime", SETTING_NUMBER, SLOT(token_lifetime), 0, 1000000, NULL,
+     "seconds (3600)"},
+    {"scim", SETTING_NUMBER, SLOT(scim_refusal), 0, 599, NULL,
+     "0: there; 403, 404: refused with it"},
+    {"merge-skills", SETTING_FLAG, SLOT(merge_skills), 0, 0, NULL,
+     "PUT keeps the skills that it does not name"},
+    {"roles-as-values", SETTING_FLAG, SLOT(roles_as_values), 0, 0, NULL,
+     "SCIM answers roles as {\"value\": ...}, not as strings"},
+    {"old-dates", SETTING_FLAG, SLOT(old_dates), 0, 0, NULL,
+     "SCIM dates as 06-03-2020T07:46:33, not as ISO 8601"},
+    {"require-email", SETTING_FLAG, SLOT(require_email), 0, 0, NULL,
+     "a create without email is refused"},
+    {"forbid-rename", SETTING_FLAG, SLOT(forbid_rename), 0, 0, NULL,
+     "SCIM refuses a new userName"},
+    {"lack-privilege", SETTING_FLAG, SLOT(lack_privilege), 0, 0, NULL,
+     "every call but the token's answers 403"},
+    {"password-minimum", SETTING_NUMBER, SLOT(password_minimum), 0, 1000, NULL,
+     "shortest password (0)"},
+    {"password-classes", SETTING_NUMBER, SLOT(password_classes), 0, 4, NULL,
+     "classes a password must mix: lower, upper, digits, others (0)"},
+    {"rate", SETTING_NUMBER, SLOT(rate), 0, 10000000, NULL,
+     "requests a second, then 429 (0: no limit)"},
+    {"retry-after", SETTING_NUMBER, SLOT(retry_after), 0, 1000000, NULL,
+     "seconds in the Retry-After of that 429 (0: no such header)"},
+    {"errors", SETTING_WORD, SLOT(error_format), 0, 0, error_words,
+     "text, json or html: error bodies"},
+    {"default-team", SETTING_TEXT, SLOT(default_team), 0, 0, NULL,
+     "team of users made over SCIM (the first team)"},
+};
+
+void settings_init(struct settings *s)
+{
+    *s = (struct settings){.token_lifetime = 3600};
+}
+
+void settings_done(struct settings *s)
+{
+    free(s->default_team);
+    s->default_team = NULL;
+}
+
+static int set_word(const struct setting *t, int *slot, const char *value)
+{
+    for (int i = 0; t->words[i]; i++) {
+        if (strcmp(t->words[i], value) != 0)
+            continue;
+        *slot = i;
+        return 0;
+    }
+    return -1;
+}
+
+static int set_flag(bool *slot, const char *value)
+{
+    bool on = !strcmp(value, "true") || !strcmp(value, "yes");
+    if (!on && strcmp(value, "false") != 0 && strcmp(value, "no") != 0)
+        return -1;
+    *slot = on;
+    return 0;
+}
+
+int settings_set(struct settings *s, const char *name, const char *value)
+{
+    for (size_t i = 0; i < ELEMENTS(table); i++) {
+        const struct setting *t = &table[i];
+        if (strcmp(t->name, name) != 0)
+            continue;
+        void *slot = (char *)s + t->offset;
+        char **text = slot;
+        switch (t->kind) {
+        case SETTING_FLAG: return set_flag(slot, value);
+        case SETTING_NUMBER: return text_number(value, t->low, t->high, slot) ? 0 : -1;
+        case SETTING_WORD: return set_word(t, slot, value);
+        case SETTING_TEXT:
+            free(*text);
+            *text = *value ? text_copy(value) : NULL;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+json_t *settings_write(const struct settings *s)
+{
+    json_t *out = json_object();
+    for (size_t i = 0; i < ELEMENTS(table); i++) {
+        const struct setting *t = &table[i];
+        const void *slot = (const char *)s + t->offset;
+        json_t *value = NULL;
+        const char *const *text = slot;
+        switch (t->kind) {
+        case SETTING_FLAG: value = json_boolean(*(const bool *)slot); break;
+        case SETTING_NUMBER: value = json_integer(*(const long *)slot); break;
+        case SETTING_WORD: value = json_string(t->words[*(const int *)slot]); break;
+        case SETTING_TEXT: value = *text ? json_string(*text) : json_null(); break;
+        }
+        json_object_set_new(out, t->name, value);
+    }
+    return out;
+}
+
+void settings_help(void)
+{
+    for (size_t i = 0; i < ELEMENTS(table); i++)
+        printf("  --%-18s %s\n", table[i].name, table[i].help);
+}
