@@ -190,6 +190,15 @@ const struct user_skill *user_skill(const struct user *u, const char *name)
     return found ? &u->skills[i] : NULL;
 }
 
+void user_clear_roles(struct user *u)
+{
+    for (size_t i = 0; i < u->n_roles; i++) {
+        free(u->roles[i].name);
+        source_done(&u->roles[i].source);
+    }
+    u->n_roles = 0;
+}
+
 struct user *user_copy(const struct user *u)
 {
     CLEANUP(user_freep) struct user *copy = user_new();

@@ -22,12 +22,14 @@ void link_done(struct link *l)
     free(l->granted);
     free(l->origin);
     free(l->leaving_why);
+    free(l->drift);
     *l = (struct link){0};
 }
 
 #define LINK_COLUMNS                                                                           \
     "entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, origin, "    \
-    "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec"
+    "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, "    \
+    "drift"
 
 static int read_link(struct stmt *q, struct link *ret, struct error *e)
 {
@@ -44,7 +46,8 @@ static int read_link(struct stmt *q, struct link *ret, struct error *e)
     if (stmt_copy(q, 0, &l.entry_id) < 0 || stmt_copy(q, 1, &l.login) < 0 ||
         stmt_copy(q, 2, &l.login_key) < 0 || stmt_copy(q, 3, &l.scim_id) < 0 ||
         stmt_copy(q, 4, &l.known) < 0 || stmt_copy(q, 5, &l.granted) < 0 ||
-        stmt_copy(q, 8, &l.origin) < 0 || stmt_copy(q, 12, &l.leaving_why) < 0)
+        stmt_copy(q, 8, &l.origin) < 0 || stmt_copy(q, 12, &l.leaving_why) < 0 ||
+        stmt_copy(q, 14, &l.drift) < 0)
         return error_out_of_memory(e);
     *ret = l;
     l = (struct link){0};
@@ -121,10 +124,10 @@ int link_store(struct state *s, const struct link *l, struct error *e)
         &q, s,
         "INSERT INTO link(" LINK_COLUMNS
         ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-        "?12, ?13, ?14) ON CONFLICT(entry_id) DO UPDATE SET login = ?2, login_key = ?3, "
+        "?12, ?13, ?14, ?15) ON CONFLICT(entry_id) DO UPDATE SET login = ?2, login_key = ?3, "
         "scim_id = ?4, known = ?5, granted = ?6, status = ?7, disabled_by_us = ?8, origin = ?9, "
         "created_usec = ?10, confirmed_usec = ?11, leaving_usec = ?12, leaving_why = ?13, "
-        "disabled_usec = ?14",
+        "disabled_usec = ?14, drift = ?15",
         e);
 
     if (r < 0)
@@ -143,6 +146,7 @@ int link_store(struct state *s, const struct link *l, struct error *e)
     stmt_bind_usec(q, 12, l->leaving_usec);
     stmt_bind_text(q, 13, l->leaving_why);
     stmt_bind_usec(q, 14, l->disabled_usec);
+    stmt_bind_text(q, 15, l->drift);
     r = stmt_run(q, e);
     return r == -EEXIST ? login_taken(s, l, e) : r;
 }
@@ -179,4 +183,12 @@ int link_each(struct state *s, int (*fn)(const struct link *l, void *userdata), 
             return r;
     }
     return r;
+}
+
+int link_after(struct state *s, const char *entry_id, struct link *ret, struct error *e)
+{
+    return load_by(s,
+                   "SELECT " LINK_COLUMNS
+                   " FROM link WHERE entry_id > ?1 ORDER BY entry_id LIMIT 1",
+                   entry_id ? entry_id : "", ret, e);
 }

@@ -6,6 +6,7 @@
 
 struct error;
 struct state;
+struct string_list;
 
 enum link_status { /* stored: never renumber */
     LINK_ACTIVE = 1,
@@ -26,6 +27,7 @@ struct link {
     uint64_t leaving_usec; /* since when the person is leaving; 0: not */
     char *leaving_why;
     uint64_t disabled_usec; /* when we disabled; for delete_after */
+    char *drift; /* how the tenant's user differed when it was last verified; NULL: not at all */
 };
 void link_done(struct link *l);
 int link_load(struct state *s, const char *entry_id, struct link *ret,
@@ -39,6 +41,9 @@ size_t link_count(struct state *s, enum link_status status);
 int link_each(struct state *s, int (*fn)(const struct link *l, void *userdata), void *userdata,
               struct error *e);
 
+/* The next link in order of entry id, after that id (NULL: the first), or STATE_NONE. */
+int link_after(struct state *s, const char *entry_id, struct link *ret, struct error *e);
+
 /* The tenant's directory listing as last fetched: for first contact and the verification sweep.
  */
 int listing_replace_begin(struct state *s, struct error *e);
@@ -48,4 +53,11 @@ int listing_unclaimed(struct state *s, int (*fn)(const char *login, void *userda
                       void *userdata, struct error *e);
 /* The login as the tenant spells it, malloc'd, or STATE_NONE. */
 int listing_find(struct state *s, const char *login_key, char **ret, struct error *e);
+int listing_remove(struct state *s, const char *login_key, struct error *e);
+/* Mail addresses of listed users, as text_fold() gives them; "" when the user has none. */
+int listing_set_mail(struct state *s, const char *login_key, const char *mail_key, struct error *e);
+/* The login of a user with this mail that no link claims, malloc'd, or STATE_NONE. */
+int listing_find_mail(struct state *s, const char *mail_key, char **ret, struct error *e);
+/* Logins whose mail is not known yet and whom neither a link nor a wanted user claims; at most limit. */
+int listing_without_mail(struct state *s, size_t limit, struct string_list *ret, struct error *e);
 size_t listing_count(struct state *s);

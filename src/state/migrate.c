@@ -82,12 +82,14 @@ static const char *const migrations[] = {
     TEXT("login_key") ", " NUMBER("status") ", " NUMBER("disabled_by_us") ", "
     TIME("created_usec") ", " TIME("confirmed_usec") ", " TIME("leaving_usec") ", "
     TIME("disabled_usec") ", " MAYBE("scim_id") ", " TEXT("origin") ", "
-    MAYBE("leaving_why") ", " MAYBE("known") ", " MAYBE("granted") ");"
+    MAYBE("leaving_why") ", " MAYBE("known") ", " MAYBE("granted") ", " MAYBE("drift") ");"
     /* The login of a user that we deleted is free for somebody else. */
     "CREATE UNIQUE INDEX link_login ON link(login_key) WHERE status <> 3;"
     "CREATE INDEX link_status ON link(status);"
 
-    "CREATE TABLE listing(" TEXT("login_key") " PRIMARY KEY, " TEXT("login") ") WITHOUT ROWID;"
+    "CREATE TABLE listing(" TEXT("login_key") " PRIMARY KEY, " TEXT("login") ", "
+    MAYBE("mail_key") ") WITHOUT ROWID;"
+    "CREATE INDEX listing_mail ON listing(mail_key) WHERE mail_key IS NOT NULL;"
 
     /* AUTOINCREMENT: the audit names operations by number, so none is used twice. */
     "CREATE TABLE operation(number INTEGER PRIMARY KEY AUTOINCREMENT, " NUMBER("kind") ", "

@@ -267,7 +267,7 @@ int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct 
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r =
-        stmt_prepare(&q, s, TO_READY " AND not_before_usec > 0 AND not_before_usec <= ?1", e);
+        stmt_prepare(&q, s, "UPDATE operation SET state = 1 WHERE state = 3 AND not_before_usec > 0 AND not_before_usec <= ?1", e);
 
     if (r < 0)
         return r;

@@ -36,7 +36,8 @@ int queue_each(struct state *s, enum operation_state state,
  * now. */
 int queue_release(struct state *s, const char *cause, const char *reason, uint64_t now_usec,
                   size_t *ret_n, struct error *e);
-/* HELD whose not_before has come become READY. */
+/* HELD whose not_before has come become READY; reason and since stay, so that a further hold for the same
+ * reason is told from a new one. */
 int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e);
 struct queue_counts {
     size_t n[OPERATION_N_KINDS][5]; /* [kind][state] */

@@ -117,6 +117,23 @@ static int load_wanted(struct engine *n, const char *entry_id, struct user **ret
     return r < 0 ? r : 0;
 }
 
+/* What the tenant holds is what is known now; a user that is gone is made again. */
+static int adopt_drift(struct link *l, const struct user *now, struct error *e)
+{
+    free(l->drift);
+    l->drift = NULL;
+    if (!now) {
+        l->status = LINK_DELETED;
+        return 0;
+    }
+    free(l->known);
+    l->known = user_to_json(now, false);
+    l->status = now->disabled ? LINK_DISABLED : LINK_ACTIVE;
+    if (!now->disabled)
+        l->disabled_by_us = false;
+    return l->known ? 0 : error_out_of_memory(e);
+}
+
 /* With `repair` what the tenant holds becomes what is known, so that the planner plans against
  * it. */
 static int take_drift(struct sweep *s, struct link *l, const struct user *now,
@@ -148,13 +165,9 @@ static int take_drift(struct sweep *s, struct link *l, const struct user *now,
         r = engine_audit(n, &row, e);
     }
     if (r == 0 && repair) {
-        free(l->known);
-        l->known = user_to_json(now, false);
-        l->status = now->disabled ? LINK_DISABLED : LINK_ACTIVE;
-        if (!now->disabled)
-            l->disabled_by_us = false;
-        free(TAKE(l->drift));
-        r = l->known ? person_mark_dirty(n->state, l->entry_id, e) : error_out_of_memory(e);
+        r = adopt_drift(l, now, e);
+        if (r == 0)
+            r = person_mark_dirty(n->state, l->entry_id, e);
     }
     return r < 0 ? r : link_store(n->state, l, e);
 }

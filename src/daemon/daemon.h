@@ -1,0 +1,63 @@
+/*
+ * What the files of the daemon share. main.c reads the command line; manager.c opens, wires and
+ * closes; reload.c applies a new configuration; handlers.c answers rosterctl; report-*.c make
+ * the answers.
+ */
+#pragma once
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "audit/audit.h"
+#include "config/settings.h"
+#include "control/control.h"
+#include "directory/feed.h"
+#include "state/state.h"
+#include "sync/engine.h"
+#include "tenant/client.h"
+
+struct daemon {
+    sd_event *event;
+    char *config_file;
+    struct settings *settings;
+    struct settings
+        *retired; /* of before a reload: freed when nothing borrows from it any more */
+    struct state *state;
+    struct audit_export *audit;
+    struct tenant_client *tenant;
+    struct engine *engine;
+    struct directory *directory;
+    struct control_server *control;
+    uint64_t started_usec;
+    bool state_older; /* the audit is ahead of the state: an older state file was restored */
+    bool once, dry_run;
+    int exit_code;
+};
+
+/* manager.c */
+int daemon_open(struct daemon *d, struct error *e);
+int daemon_run(struct daemon *d,
+               struct error *e); /* until it is told to stop; sets exit_code */
+void daemon_close(struct daemon *d);
+
+/* reload.c: a broken file keeps the old configuration; the reason is logged and returned. */
+int daemon_reload(struct daemon *d, struct error *e);
+
+/* handlers.c: the control protocol (docs/control-protocol.md). */
+void daemon_handle(struct control_call *call, const char *method, const json_t *parameters,
+                   uid_t peer, void *userdata);
+
+/* report-*.c: answers as JSON; NULL on failure, with a sentence. */
+json_t *report_status(struct daemon *d, struct error *e);
+/* Of an engine, so that it also serves a look at another configuration. state: the engine's. */
+json_t *report_plan(struct engine *n, struct state *s, struct error *e);
+json_t *report_explain(struct engine *n, struct state *s, const char *person, bool *ret_found,
+                       struct error *e);
+json_t *report_holds(struct engine *n, struct state *s, struct error *e);
+/* For --dry-run: the plan as text for a terminal or a pipe. Malloc'd. */
+char *report_plan_text(const json_t *plan, bool colour);
+
+/* check.c: --check-connections. Prints JSON {"items":[{"level","subject","sentence"}]}; 0, or 1
+ * when an item is an error. */
+int daemon_check_connections(const char *config_file);
