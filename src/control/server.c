@@ -1,0 +1,456 @@
+/*
+ * The server's side of the control socket, on the loop. Nothing here waits: a client that sends
+ * half a message, reads slowly or goes away costs a bounded buffer and a bounded time. One
+ * request of a client is handled at a time; a client that sends more has to read first. Who may
+ * connect is decided by the socket's permissions.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "control/control.h"
+#include "control/protocol.h"
+
+#define MAX_CLIENTS 64
+/* A client that takes nothing of its answer, or does not finish a message, for so long is
+ * dropped. */
+#define SLOW_CLIENT_USEC (30 * USEC_PER_SEC)
+
+struct connection {
+    struct control_server *server;
+    struct connection *previous, *next;
+    sd_event_source *io, *timer;
+    int fd;
+    uid_t peer;
+    struct buffer in, out;
+    size_t out_sent;
+    struct control_call *call; /* the request that waits for its answer */
+    bool no_more_input;        /* end of input, or input that was refused: close when sent */
+    bool dispatching;
+};
+
+struct control_call {
+    struct connection *connection; /* NULL: the client went away */
+};
+
+struct control_server {
+    sd_event *event;
+    sd_event_source *io;
+    int fd;
+    char *path;
+    dev_t device;
+    ino_t inode;
+    control_handler_fn handler;
+    void *userdata;
+    struct connection *connections;
+    size_t n_connections;
+};
+
+static void connection_free(struct connection *c)
+{
+    struct control_server *s = c->server;
+
+    if (c->call)
+        c->call->connection = NULL; /* its answer will be dropped */
+    if (c->previous)
+        c->previous->next = c->next;
+    else
+        s->connections = c->next;
+    if (c->next)
+        c->next->previous = c->previous;
+    s->n_connections--;
+    sd_event_source_disable_unref(c->io);
+    sd_event_source_disable_unref(c->timer);
+    (void)close(c->fd);
+    buffer_done(&c->in);
+    buffer_done(&c->out);
+    free(c);
+}
+
+/* false: the client cannot be served any longer. */
+static bool connection_write(struct connection *c)
+{
+    while (c->out_sent < c->out.size) {
+        ssize_t n = send(c->fd, c->out.data + c->out_sent, c->out.size - c->out_sent,
+                         MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno == EAGAIN || errno == EWOULDBLOCK;
+        c->out_sent += (size_t)n;
+        (void)sd_event_source_set_time_relative(c->timer, SLOW_CLIENT_USEC);
+    }
+    buffer_done(&c->out); /* a large answer's memory is not kept */
+    c->out_sent = 0;
+    return true;
+}
+
+/* What the loop should wait for. false as above. */
+static bool connection_arm(struct connection *c)
+{
+    bool writing = c->out.size > 0;
+    bool reading = !writing && !c->call && !c->no_more_input;
+    /* A quiet client between two messages may stay; one inside a message or behind with reading
+     * may not. */
+    bool timed = writing || (reading && c->in.size > 0);
+
+    if (!writing && !c->call && c->no_more_input)
+        return false; /* all is said */
+    return sd_event_source_set_io_events(c->io, (writing ? EPOLLOUT : 0u) |
+                                                    (reading ? EPOLLIN : 0u)) >= 0 &&
+           sd_event_source_set_enabled(c->timer, timed ? SD_EVENT_ONESHOT : SD_EVENT_OFF) >= 0;
+}
+
+static bool connection_send(struct connection *c, const json_t *message)
+{
+    if (protocol_add(&c->out, message) < 0)
+        return false;
+    if (c->out.size - c->out_sent > CONTROL_ANSWER_MAX) {
+        json_auto_t *instead = protocol_error("failed", "the answer is too large");
+        c->out.size = c->out_sent = 0;
+        if (!instead || protocol_add(&c->out, instead) < 0)
+            return false;
+    }
+    (void)sd_event_source_set_time_relative(c->timer, SLOW_CLIENT_USEC);
+    return connection_write(c);
+}
+
+static bool connection_refuse(struct connection *c, const char *code, const char *sentence)
+{
+    json_auto_t *message = protocol_error(code, sentence);
+
+    return message && connection_send(c, message);
+}
+
+static bool connection_handle(struct connection *c, const json_t *message)
+{
+    const json_t *method = json_object_get(message, "method");
+    const json_t *parameters = json_object_get(message, "parameters");
+
+    if (!json_is_string(method) || (parameters && !json_is_object(parameters)))
+        return connection_refuse(c, "invalid-parameter",
+                                 "a request is {\"method\":\"…\",\"parameters\":{…}}");
+    c->call = calloc(1, sizeof(*c->call));
+    if (!c->call)
+        return connection_refuse(c, "failed", "out of memory");
+    c->call->connection = c;
+    json_auto_t *none = parameters ? NULL : json_object();
+    c->server->handler(c->call, json_string_value(method), parameters ? parameters : none,
+                       c->peer, c->server->userdata);
+    return true;
+}
+
+/* Handles the messages that are there, one at a time; the next one waits for the answer. */
+static bool connection_dispatch(struct connection *c)
+{
+    bool ok = true;
+
+    if (c->dispatching)
+        return true; /* control_reply() from inside the handler: the loop below goes on */
+    c->dispatching = true;
+    while (ok && !c->call && c->out.size == 0 && c->in.size > 0) {
+        json_auto_t *message = NULL;
+        struct error e = {""};
+        size_t used = 0;
+        int r = protocol_next(c->in.data, c->in.size, CONTROL_MESSAGE_MAX, &message, &used, &e);
+        if (r == PROTOCOL_INCOMPLETE)
+            break;
+        memmove(c->in.data, c->in.data + used, c->in.size - used);
+        c->in.size -= used;
+        if (r == 0) {
+            ok = connection_handle(c, message);
+            continue;
+        }
+        c->no_more_input = true; /* where the next message begins is not known for sure */
+        buffer_clear(&c->in);
+        ok = connection_refuse(c, "invalid-parameter", e.message);
+    }
+    c->dispatching = false;
+    return ok && connection_arm(c);
+}
+
+static bool connection_read(struct connection *c)
+{
+    char chunk[16384];
+
+    /* One chunk a wake-up: other clients get their turn. */
+    ssize_t n = recv(c->fd, chunk, sizeof(chunk), MSG_DONTWAIT);
+    if (n < 0)
+        return errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK;
+    if (n == 0) {
+        c->no_more_input = true;
+    } else {
+        if (c->in.size == 0)
+            (void)sd_event_source_set_time_relative(c->timer, SLOW_CLIENT_USEC);
+        buffer_add(&c->in, chunk, (size_t)n);
+    }
+    return !c->in.failed;
+}
+
+static int on_connection(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+    struct connection *c = userdata;
+    bool ok = true;
+
+    (void)source;
+    (void)fd;
+    if (revents & EPOLLOUT)
+        ok = connection_write(c);
+    else if (revents & EPOLLIN)
+        ok = connection_read(c);
+    else if (revents & (EPOLLHUP | EPOLLERR))
+        ok = false;
+    if (!ok || !connection_dispatch(c))
+        connection_free(c);
+    return 0;
+}
+
+static int on_slow(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    (void)source;
+    (void)usec;
+    log_debug("A client of the control socket was too slow and is dropped");
+    connection_free(userdata);
+    return 0;
+}
+
+void control_reply(struct control_call *call, json_t *taken)
+{
+    struct connection *c = call->connection;
+    json_auto_t *parameters = taken;
+
+    free(call);
+    if (!c)
+        return;
+    c->call = NULL;
+    json_auto_t *message = json_pack("{s:O}", "parameters", parameters);
+    bool ok = message ? connection_send(c, message)
+                      : connection_refuse(c, "failed", "the answer could not be put together");
+    if (c->dispatching)
+        c->no_more_input |= !ok; /* the dispatcher frees it */
+    else if (!ok || !connection_dispatch(c))
+        connection_free(c);
+}
+
+void control_fail(struct control_call *call, const char *code, const char *format, ...)
+{
+    struct connection *c = call->connection;
+    char sentence[1024];
+    va_list ap;
+
+    va_start(ap, format);
+    (void)vsnprintf(sentence, sizeof(sentence), format, ap);
+    va_end(ap);
+    free(call);
+    if (!c)
+        return;
+    c->call = NULL;
+    bool ok = connection_refuse(c, code, sentence);
+    if (c->dispatching)
+        c->no_more_input |= !ok;
+    else if (!ok || !connection_dispatch(c))
+        connection_free(c);
+}
+
+static int connection_new(struct control_server *s, int fd)
+{
+    struct connection *c = calloc(1, sizeof(*c));
+    struct ucred peer = {.uid = (uid_t)-1};
+    socklen_t size = sizeof(peer);
+
+    if (!c) {
+        (void)close(fd);
+        return -ENOMEM;
+    }
+    c->server = s;
+    c->fd = fd;
+    c->next = s->connections;
+    if (c->next)
+        c->next->previous = c;
+    s->connections = c;
+    s->n_connections++;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
+        int r = -errno;
+        connection_free(c);
+        return r;
+    }
+    c->peer = peer.uid;
+    int r = sd_event_add_io(s->event, &c->io, fd, EPOLLIN, on_connection, c);
+    if (r >= 0)
+        r = sd_event_add_time_relative(s->event, &c->timer, CLOCK_MONOTONIC, SLOW_CLIENT_USEC,
+                                       USEC_PER_SEC, on_slow, c);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(c->timer, SD_EVENT_OFF);
+    if (r < 0)
+        connection_free(c);
+    return r;
+}
+
+static int on_listener(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+    struct control_server *s = userdata;
+
+    (void)source;
+    (void)revents;
+    int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (client < 0) {
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+            log_debug("A connection to the control socket failed: %s", strerror(errno));
+        return 0;
+    }
+    if (s->n_connections >= MAX_CLIENTS) {
+        log_debug("Too many clients of the control socket");
+        (void)close(client);
+        return 0;
+    }
+    int r = connection_new(s, client);
+    if (r < 0)
+        log_debug("A client of the control socket cannot be served: %s", strerror(-r));
+    return 0;
+}
+
+static int make_address(struct sockaddr_un *a, const char *path, struct error *e)
+{
+    *a = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(a->sun_path))
+        return error_set(e, -ENAMETOOLONG, "the path of a socket has at most %zu bytes: %s",
+                         sizeof(a->sun_path) - 1, path);
+    memcpy(a->sun_path, path, strlen(path) + 1);
+    return 0;
+}
+
+/* Removes a socket on which nobody answers; leaves what is no socket alone. */
+static int remove_stale(const struct sockaddr_un *a, struct error *e)
+{
+    struct stat st;
+
+    if (lstat(a->sun_path, &st) < 0)
+        return errno == ENOENT ? 0
+                               : error_set(e, -errno, "%s: %s", a->sun_path, strerror(errno));
+    if (!S_ISSOCK(st.st_mode))
+        return error_set(e, -EADDRINUSE, "%s is there and no socket", a->sun_path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return error_set(e, -errno, "a socket cannot be made: %s", strerror(errno));
+    int r = connect(fd, (const struct sockaddr *)a, sizeof(*a));
+    int why = errno;
+    (void)close(fd);
+    if (r == 0 || why == EAGAIN)
+        return error_set(e, -EADDRINUSE, "somebody answers on %s already", a->sun_path);
+    if (why != ECONNREFUSED && why != ENOENT)
+        return error_set(e, -why, "%s: %s", a->sun_path, strerror(why));
+    if (unlink(a->sun_path) < 0 && errno != ENOENT)
+        return error_set(e, -errno, "%s cannot be removed: %s", a->sun_path, strerror(errno));
+    return 0;
+}
+
+static int set_group(const char *path, const char *name, struct error *e)
+{
+    char space[16384];
+    struct group group, *found = NULL;
+
+    if (!name)
+        return 0;
+    int r = getgrnam_r(name, &group, space, sizeof(space), &found);
+    if (r != 0 || !found)
+        return error_set(e, r != 0 ? -r : -ESRCH, "there is no group '%s'", name);
+    if (chown(path, (uid_t)-1, group.gr_gid) < 0)
+        return error_set(e, -errno, "%s cannot be given to the group '%s': %s", path, name,
+                         strerror(errno));
+    return 0;
+}
+
+static int server_listen(struct control_server *s, const char *group, struct error *e)
+{
+    struct sockaddr_un a;
+    struct stat st;
+    int r = make_address(&a, s->path, e);
+
+    if (r == 0)
+        r = remove_stale(&a, e);
+    if (r < 0)
+        return r;
+    s->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (s->fd < 0)
+        return error_set(e, -errno, "a socket cannot be made: %s", strerror(errno));
+    /* Nobody else may connect before mode and group are right. */
+    mode_t mask = umask(0177);
+    r = bind(s->fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ? -errno : 0;
+    (void)umask(mask);
+    if (r < 0)
+        return error_set(e, r, "the control socket %s cannot be made: %s", s->path,
+                         strerror(-r));
+    if (lstat(s->path, &st) < 0)
+        return error_set(e, -errno, "%s: %s", s->path, strerror(errno));
+    s->device = st.st_dev;
+    s->inode = st.st_ino;
+    r = set_group(s->path, group, e);
+    if (r < 0)
+        return r;
+    if (chmod(s->path, 0660) < 0 || listen(s->fd, 16) < 0)
+        return error_set(e, -errno, "the control socket %s: %s", s->path, strerror(errno));
+    return 0;
+}
+
+int control_server_new(struct control_server **ret, struct sd_event *event, const char *path,
+                       const char *group, control_handler_fn handler, void *userdata,
+                       struct error *e)
+{
+    struct control_server *s = calloc(1, sizeof(*s));
+
+    if (!s)
+        return error_out_of_memory(e);
+    s->fd = -1;
+    s->event = sd_event_ref(event);
+    s->handler = handler;
+    s->userdata = userdata;
+    s->path = strdup(path);
+    int r = s->path ? server_listen(s, group, e) : error_out_of_memory(e);
+    if (r >= 0) {
+        r = sd_event_add_io(event, &s->io, s->fd, EPOLLIN, on_listener, s);
+        if (r < 0)
+            r = error_set(e, r, "the control socket: %s", strerror(-r));
+    }
+    if (r < 0) {
+        control_server_free(s);
+        return r;
+    }
+    *ret = s;
+    return 0;
+}
+
+struct control_server *control_server_free(struct control_server *s)
+{
+    struct stat st;
+
+    if (!s)
+        return NULL;
+    while (s->connections)
+        connection_free(s->connections);
+    sd_event_source_disable_unref(s->io);
+    /* Only the socket that was made here: another instance may have replaced it. */
+    if (s->path && s->inode != 0 && lstat(s->path, &st) == 0 && st.st_dev == s->device &&
+        st.st_ino == s->inode)
+        (void)unlink(s->path);
+    if (s->fd >= 0)
+        (void)close(s->fd);
+    sd_event_unref(s->event);
+    free(s->path);
+    free(s);
+    return NULL;
+}
