@@ -193,12 +193,16 @@ static bool says_missing(const char *words)
            has(words, " doesnt exist ") || has(words, " no such ");
 }
 
+/* Values that are unique too, but whose owner is not the account that was asked for. */
+static bool names_other_value(const char *words)
+{
+    return has(words, " extension ") || has(words, " phone ") || has(words, " number ");
+}
+
 static bool says_exists(const char *words)
 {
-    if (says_missing(words))
+    if (says_missing(words) || names_other_value(words))
         return false;
-    if (has(words, " extension ") || has(words, " phone ") || has(words, " number "))
-        return false; /* unique too, but nobody's account */
     return has(words, " already ") || has(words, " exists ") || has(words, " duplicate ") ||
            has(words, " in use ") || has(words, " taken ");
 }
@@ -358,7 +362,7 @@ static enum tenant_answer_class of_status(struct tenant_answer *ret,
     case 405: return q->api == ANSWER_SCIM ? TENANT_UNSUPPORTED : TENANT_REFUSED;
     case 407: return TENANT_AWAY; /* a proxy in between wants a login */
     case 408: return not_clear(q);
-    case 409: return writes(q) ? TENANT_CONFLICT : TENANT_REFUSED;
+    case 409: return writes(q) && !names_other_value(words) ? TENANT_CONFLICT : TENANT_REFUSED;
     case 429: return TENANT_THROTTLED;
     default: break;
     }

@@ -30,8 +30,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "base/memory.h"
-#include "base/secret.h"
+#include "tenant/http-text.h"
 #include "tenant/options.h"
 
 #define EVENTS_PER_TURN   64
@@ -56,9 +55,9 @@ struct http {
     uint64_t deadline_usec; /* when curl wants to be called */
     uint64_t armed_usec;    /* when the timer fires */
     bool turning, global;
-    char *base_url, *host;
+    struct http_url url;
     char *tls_ca_file, *tls_ca_directory;
-    bool allow_plain_http, loopback;
+    bool allow_plain_http;
     uint64_t connect_timeout_usec, request_timeout_usec;
     size_t max_answer_bytes;
     TAILQ_HEAD(exchange_list, http_exchange) busy, idle;
@@ -79,107 +78,6 @@ struct http_exchange {
     http_done_fn done;
     void *userdata;
 };
-
-struct http_headers {
-    unsigned n_references;
-    struct curl_slist *list;
-};
-
-/* -- headers and URLs -- */
-
-struct http_headers *http_headers_new(const char *const *lines)
-{
-    struct http_headers *headers = calloc(1, sizeof(*headers));
-    if (!headers)
-        return NULL;
-    headers->n_references = 1;
-    for (; *lines; lines++) {
-        struct curl_slist *list = curl_slist_append(headers->list, *lines);
-        if (!list)
-            return http_headers_unref(headers);
-        headers->list = list;
-    }
-    return headers;
-}
-
-struct http_headers *http_headers_unref(struct http_headers *headers)
-{
-    if (!headers || --headers->n_references > 0)
-        return NULL;
-    for (struct curl_slist *l = headers->list; l; l = l->next)
-        explicit_bzero(l->data, strlen(l->data));
-    curl_slist_free_all(headers->list);
-    free(headers);
-    return NULL;
-}
-
-char *http_escape(const char *text)
-{
-    static const char digits[] = "0123456789ABCDEF";
-    static const char unreserved[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                     "0123456789-._~";
-    char *escaped = malloc(strlen(text) * 3 + 1), *out = escaped;
-    if (!escaped)
-        return NULL;
-    for (const char *in = text; *in; in++) {
-        unsigned char c = (unsigned char)*in;
-        if (strchr(unreserved, c)) {
-            *out++ = (char)c;
-        } else {
-            *out++ = '%';
-            *out++ = digits[c >> 4];
-            *out++ = digits[c & 15];
-        }
-    }
-    *out = '\0';
-    return escaped;
-}
-
-const char *http_method_name(enum http_method m)
-{
-    static const char *const names[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
-    return names[m];
-}
-
-DEFINE_CLEANUP(CURLU *, curl_url_cleanup)
-
-static void curl_text_freep(char **text)
-{
-    curl_free(*text);
-}
-
-static int take_url(struct http *h, const char *url, struct error *e)
-{
-    CLEANUP(curl_url_cleanupp) CURLU *parts = curl_url();
-    CLEANUP(curl_text_freep) char *scheme = NULL, *host = NULL, *extra = NULL;
-    if (!parts)
-        return error_out_of_memory(e);
-    if (!url || curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
-        curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-        curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK)
-        return error_set(e, -EINVAL, "the tenant's URL '%s' is not one", url ? url : "");
-    if (strcmp(scheme, "https") != 0 && !(h->allow_plain_http && strcmp(scheme, "http") == 0))
-        return error_set(e, -EINVAL,
-                         "the tenant's URL '%s' must begin with https:// "
-                         "(plain http:// only with tls = no)",
-                         url);
-    static const CURLUPart refused[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY,
-                                        CURLUPART_FRAGMENT};
-    for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
-        if (curl_url_get(parts, refused[i], &extra, 0) == CURLUE_OK)
-            return error_set(e, -EINVAL,
-                             "the tenant's URL must not hold a user, a password, a query or a "
-                             "fragment");
-    h->loopback = strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
-                  strcmp(host, "[::1]") == 0;
-    h->host = strdup(host);
-    h->base_url = strdup(url);
-    if (!h->host || !h->base_url)
-        return error_out_of_memory(e);
-    for (size_t n = strlen(h->base_url); n > 0 && h->base_url[n - 1] == '/'; n--)
-        h->base_url[n - 1] = '\0';
-    return 0;
-}
 
 static int check_readable(const char *path, const char *what, struct error *e)
 {
@@ -364,7 +262,7 @@ static CURLcode set_constants(struct http_exchange *x)
     r = r ? r : curl_easy_setopt(easy, CURLOPT_SEEKDATA, x);
 #endif
     /* A proxy of the service's environment (https_proxy) holds, but not for loopback. */
-    if (h->loopback)
+    if (h->url.loopback)
         r = r ? r : curl_easy_setopt(easy, CURLOPT_PROXY, "");
     return r;
 }
@@ -525,7 +423,7 @@ static void describe_tls(const struct http_exchange *x, const char *text, char *
         reason = X509_verify_cert_error_string(verify);
     if (strstr(text, reason))
         reason = "";
-    snprintf(out, n, "TLS with %s failed: %s%s%s (trusted: %s)", h->host, text,
+    snprintf(out, n, "TLS with %s failed: %s%s%s (trusted: %s)", h->url.host, text,
              *reason ? ": " : "", reason,
              h->tls_ca_file        ? h->tls_ca_file
              : h->tls_ca_directory ? h->tls_ca_directory
@@ -537,15 +435,15 @@ static void describe(const struct http_exchange *x, CURLcode code, char *out, si
     const char *text = x->curl_text[0] ? x->curl_text : curl_easy_strerror(code);
     if (x->too_large || code == CURLE_FILESIZE_EXCEEDED)
         snprintf(out, n, "%s: the answer is larger than %zu bytes and was cut off",
-                 x->http->host, x->http->max_answer_bytes);
+                 x->http->url.host, x->http->max_answer_bytes);
     else if (x->repetition)
         snprintf(out, n,
                  "%s: the connection broke after the request was sent, before an answer",
-                 x->http->host);
+                 x->http->url.host);
     else if (is_tls_problem(code))
         describe_tls(x, text, out, n);
     else
-        snprintf(out, n, "%s: %s", x->http->host, text);
+        snprintf(out, n, "%s: %s", x->http->url.host, text);
 }
 
 static void exchange_finish(struct http_exchange *x, CURLcode code)
@@ -731,7 +629,7 @@ int http_new(struct http **ret, struct sd_event *event, const struct tenant_opti
     if (r == 0)
         r = copy_text(&h->tls_ca_directory, options->tls_ca_directory, e);
     if (r == 0)
-        r = take_url(h, options->url, e);
+        r = http_check_url(&h->url, options->url, h->allow_plain_http, e);
     if (r == 0)
         r = check_readable(h->tls_ca_file, "CA file", e);
     if (r == 0)
@@ -772,8 +670,7 @@ struct http *http_free(struct http *h)
     sd_event_unref(h->event);
     if (h->global)
         curl_global_cleanup();
-    free(h->base_url);
-    free(h->host);
+    http_url_done(&h->url);
     free(h->tls_ca_file);
     free(h->tls_ca_directory);
     free(h);
@@ -782,7 +679,7 @@ struct http *http_free(struct http *h)
 
 const char *http_base_url(const struct http *h)
 {
-    return h->base_url;
+    return h->url.base;
 }
 
 void http_set_parallel(struct http *h, unsigned max_concurrent)
