@@ -17,9 +17,28 @@
 
 #include "base/error.h"
 
+/* The system's number for an input/output error: of the log, else of the file, else as the
+ * connection remembers it (which misses failed writes of the log). */
+static int system_number(sqlite3 *db)
+{
+    static const int files[] = {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER};
+
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        sqlite3_file *file = NULL;
+        int number = 0;
+
+        if (sqlite3_file_control(db, "main", files[i], &file) == SQLITE_OK && file &&
+            file->pMethods &&
+            file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &number) == SQLITE_OK &&
+            number)
+            return number;
+    }
+    return sqlite3_system_errno(db);
+}
+
 static int full_or_io(sqlite3 *db, const char *path, struct error *e)
 {
-    int number = sqlite3_system_errno(db);
+    int number = system_number(db);
 
     if (number == ENOSPC || number == EDQUOT || number == EFBIG)
         return error_set(

@@ -29,6 +29,12 @@
 
 static const char magic[16] = "SQLite format 3";
 
+/* Damage that any step of opening meets is the one answer; the sentence is there. */
+static int answer_of(int r)
+{
+    return r == -EBADMSG ? STATE_DAMAGED : r;
+}
+
 static struct state *state_alloc(const char *path)
 {
     struct state *s = calloc(1, sizeof(*s));
@@ -176,8 +182,6 @@ static int open_checked(struct state *s, struct error *e)
     r = migrate_settings(s->db, s->path, e);
     if (r == 0)
         r = migrate_check(s->db, s->path, &version, e);
-    if (r == -EBADMSG)
-        return STATE_DAMAGED; /* the sentence is there */
     if (r != 0)
         return r;
     if (sqlite3_db_readonly(s->db, "main") == 1)
@@ -211,7 +215,7 @@ int state_open(struct state **ret, const char *path, bool *ret_created, struct e
     if (r == 0)
         r = checkpoint_new(&s->checkpoint, path, e);
     if (r != 0)
-        return r;
+        return answer_of(r);
     sqlite3_wal_hook(s->db, count_wal_pages, s);
     if (ret_created)
         *ret_created = empty;
@@ -253,7 +257,7 @@ static int open_source_as(sqlite3 **ret, const char *path, const char *how, stru
         return 0;
     sqlite3_close(*ret);
     *ret = NULL;
-    return r == -EBADMSG ? STATE_DAMAGED : r;
+    return r;
 }
 
 /* A reader of a WAL database must be able to make its -shm file. Where the folder may not be
@@ -282,10 +286,8 @@ static int copy_from(struct state *s, const char *path, struct error *e)
         rc = sqlite3_backup_step(backup, -1);
         sqlite3_backup_finish(backup);
     }
-    if (rc != SQLITE_DONE) {
+    if (rc != SQLITE_DONE)
         r = db_error(source, path, rc, e);
-        r = r == -EBADMSG ? STATE_DAMAGED : r;
-    }
     sqlite3_close(source);
     return r;
 }
@@ -313,7 +315,7 @@ int state_open_copy(struct state **ret, const char *path, struct error *e)
     if (r == 0)
         r = migrate_apply(s->db, path, version, e);
     if (r != 0)
-        return r;
+        return answer_of(r);
     *ret = TAKE(s);
     return 0;
 }
