@@ -32,6 +32,7 @@ struct daemon {
     uint64_t started_usec;
     bool state_older; /* the audit is ahead of the state: an older state file was restored */
     bool once, dry_run;
+    bool read_done; /* --once: the directory was read */
     int exit_code;
 };
 

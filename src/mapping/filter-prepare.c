@@ -33,13 +33,13 @@ static const char *matching_words(enum matching m)
     case MATCHING_CASE_IGNORE:
     case MATCHING_CASE_EXACT: return "text";
     case MATCHING_INTEGER:
-    case MATCHING_FILETIME: return "an integer";
+    case MATCHING_FILETIME: return "integers";
     case MATCHING_BOOLEAN: return "TRUE or FALSE";
-    case MATCHING_DN: return "a DN";
+    case MATCHING_DN: return "DNs";
     case MATCHING_OCTETS: return "bytes";
-    case MATCHING_TIME: return "a time such as 20261124120000Z";
+    case MATCHING_TIME: return "times such as 20261124120000Z";
     case MATCHING_NUMERIC: return "digits";
-    case MATCHING_TELEPHONE: return "a telephone number";
+    case MATCHING_TELEPHONE: return "telephone numbers";
     }
     return "something else";
 }

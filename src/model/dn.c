@@ -1,11 +1,11 @@
 /*
  * Distinguished names: a parser for RFC 4514 that keeps nothing but a position.
  *
- * It reads the strict form with the one liberty that every server and every person takes: blanks
- * around separators. It refuses the old quoted form, ';' and "OID." (RFC 1779), as libldap does:
- * who writes them should be told, not guessed at. Unlike libldap it refuses
- * values that are not UTF-8. It knows no schema: all values are compared as caseIgnoreMatch does,
- * which holds for naming attributes in practice.
+ * It reads the strict form with the one liberty that every server and every person takes:
+ * blanks around separators. It refuses the old quoted form, ';' and "OID." (RFC 1779), as
+ * libldap does: who writes them should be told, not guessed at. Unlike libldap it refuses
+ * values that are not UTF-8. It knows no schema: all values are compared as caseIgnoreMatch
+ * does, which holds for naming attributes in practice.
  */
 #include "config.h"
 

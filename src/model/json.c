@@ -11,20 +11,37 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/buffer.h"
+
 #define TEXT_FLAGS (JSON_SORT_KEYS | JSON_COMPACT)
 
+static int add_to_buffer(const char *bytes, size_t size, void *buffer)
+{
+    buffer_add(buffer, bytes, size);
+    return ((struct buffer *)buffer)->failed ? -1 : 0;
+}
+
+/* Not json_dumps(): when its own buffer cannot grow, jansson 2.14 goes on and returns a text
+ * that lacks the piece. Ours remembers. */
 char *json_to_text(const json_t *j)
 {
-    return json_dumps(j, TEXT_FLAGS);
+    CLEANUP(buffer_done) struct buffer b = {0};
+
+    if (json_dump_callback(j, add_to_buffer, &b, TEXT_FLAGS) < 0)
+        return NULL;
+    return buffer_take(&b);
 }
 
 json_t *json_from_text(const char *text, int *ret_r)
 {
-    json_error_t error;
+    json_error_t error = {0};
     json_t *j = json_loads(text, JSON_REJECT_DUPLICATES, &error);
 
+    /* Where jansson itself runs out of memory, it often says nothing at all. */
     if (!j)
-        *ret_r = json_error_code(&error) == json_error_out_of_memory ? -ENOMEM : -EINVAL;
+        *ret_r = json_error_code(&error) == json_error_out_of_memory || error.text[0] == '\0'
+                     ? -ENOMEM
+                     : -EINVAL;
     return j;
 }
 

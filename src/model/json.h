@@ -12,7 +12,8 @@ static inline void json_decref_cleanup(json_t **j)
 }
 
 char *json_to_text(const json_t *j); /* malloc'd; NULL when out of memory */
-/* An object or array; NULL when it is none, with -EINVAL, or -ENOMEM, in *ret_r. */
+/* An object or array; NULL when it is none, with -EINVAL, or -ENOMEM, in *ret_r. jansson calls
+ * some failed allocations a syntax error, so -EINVAL may mean either. */
 json_t *json_from_text(const char *text, int *ret_r);
 
 /* Adds "rule", "file" and "line" as far as they are there. -ENOMEM. */

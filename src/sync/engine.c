@@ -86,7 +86,7 @@ static int end_run(struct engine *n, struct error *e)
         r = engine_commit(n, e);
     if (r < 0)
         return r;
-    log_event(LOG_INFO, MSG_RUN_ENDED, "Run %" PRIu64 " is over: %s", n->run, text);
+    log_event(LOG_INFO, MSG_RUN_ENDED, "Run %" PRIu64 " is over: %s", n->run, text ? text : "");
     n->run = 0;
     log_set_run(0);
     return 0;
@@ -311,6 +311,7 @@ static int load_facts(struct engine *n, struct error *e)
         return r;
     if (r == 0)
         snprintf(n->vanished, sizeof n->vanished, "%s", vanished);
+    n->distrusted = state_meta_number(n->state, "distrusted", 0) != 0;
     n->paused = state_meta_number(n->state, "paused", 0) != 0;
     n->adoption_open = state_meta_number(n->state, "first-contact-done", 0) == 0;
     return 0;
@@ -448,6 +449,30 @@ void engine_on_idle(struct engine *n, void (*fn)(void *userdata), void *userdata
 {
     n->idle_fn = fn;
     n->idle_userdata = userdata;
+}
+
+void engine_on_directory_change(struct engine *n, void (*fn)(void *userdata), void *userdata)
+{
+    n->directory_fn = fn;
+    n->directory_userdata = userdata;
+}
+
+void engine_directory_away(struct engine *n, bool away, const char *sentence)
+{
+    alarm_directory(n, away, sentence);
+}
+
+int engine_distrust_state(struct engine *n, struct error *e)
+{
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = state_meta_set(n->state, "distrusted", "1", e);
+    if (r == 0)
+        r = person_mark_all_dirty(n->state, e);
+    if (r == 0)
+        r = engine_commit(n, e);
+    n->distrusted = true;
+    return r;
 }
 
 bool engine_is_idle(const struct engine *n)

@@ -267,7 +267,10 @@ static void intake_schema(void *userdata, struct schema *taken)
 
 static void intake_changed(void *userdata)
 {
-    engine_wake(userdata);
+    struct engine *n = userdata;
+    if (n->directory_fn)
+        n->directory_fn(n->directory_userdata);
+    engine_wake(n);
 }
 
 const struct feed_sink engine_sink = {

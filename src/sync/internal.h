@@ -77,7 +77,7 @@ struct engine {
     uint64_t transaction_since_usec;
     bool commit_wanted; /* something waits for it to be durable */
     bool state_failed;
-    char state_error[512];
+    char state_error[sizeof(((struct error *)0)->message)];
 
     /* run */
     uint64_t run;
@@ -86,9 +86,12 @@ struct engine {
     struct guard_input guard_input;
     struct guard_verdict guard;
     bool paused;
+    bool distrusted; /* the state file is an older copy: removals and changes wait for approval */
     bool idle;
     void (*idle_fn)(void *userdata);
     void *idle_userdata;
+    void (*directory_fn)(void *userdata);
+    void *directory_userdata;
     bool stopping;
     void (*stopped_fn)(void *userdata);
     void *stopped_userdata;

@@ -174,9 +174,7 @@ static int take_drift(struct sweep *s, struct link *l, const struct user *now,
 
 static int user_is_gone(struct sweep *s, struct link *l, struct error *e)
 {
-    struct engine *n = s->engine;
-    int r = take_drift(s, l, NULL, "the user is not at the tenant any more", e);
-    return r;
+    return take_drift(s, l, NULL, "the user is not at the tenant any more", e);
 }
 
 static int compare(struct sweep *s, const struct tenant_answer *a, struct error *e)

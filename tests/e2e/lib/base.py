@@ -187,20 +187,40 @@ class Register:
         with open(self.path, "a", encoding="ascii") as out:
             out.write("%d %s\n" % (pid, start_time(pid)))
 
+    def add_pidfile(self, path):
+        """A server that is about to start and will write its pid there; its command line names
+        the file's folder."""
+        with open(self.path, "a", encoding="utf-8") as out:
+            out.write("file %s\n" % path)
+
     def end_all(self):
         """SIGKILL for each that still is the process that was registered; how many there were."""
         ended = 0
         try:
             with open(self.path, encoding="ascii") as rows:
-                pairs = [line.split() for line in rows]
+                pairs = [line.rstrip("\n").split(" ", 1) for line in rows]
         except OSError:
             return 0
         for pid, started in pairs:
-            if started != "None" and start_time(int(pid)) == started:
+            if pid == "file":
+                ended += end_by_file(started)
+            elif started != "None" and start_time(int(pid)) == started:
                 kill(int(pid), signal.SIGKILL)
                 ended += 1
         os.unlink(self.path)
         return ended
+
+
+def end_by_file(path):
+    """SIGKILL for the server that wrote its pid there, if that pid still is such a server."""
+    try:
+        with open(path, encoding="ascii") as text:
+            pid = int(text.read())
+        with open("/proc/%d/cmdline" % pid, encoding="utf-8", errors="replace") as text:
+            mine = os.path.dirname(path) in text.read()
+    except (OSError, ValueError):
+        return False
+    return mine and kill(pid, signal.SIGKILL)
 
 
 _register = None
@@ -214,6 +234,11 @@ def use_register(path):
 def register(pid):
     if _register is not None:
         _register.add(pid)
+
+
+def register_pidfile(path):
+    if _register is not None:
+        _register.add_pidfile(path)
 
 
 def kill(pid, number):
@@ -237,13 +262,24 @@ def end_pid(pid, seconds=10, first=signal.SIGTERM):
         wait_for(lambda: start_time(pid) != started, 10, "process %d to die" % pid)
 
 
-def run(command, seconds=30, check=True, **options):
-    """subprocess.run with text captured; Failure with its output on a bad exit or a time-out."""
-    try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              errors="replace", timeout=seconds, **options)
-    except subprocess.TimeoutExpired as problem:
-        raise Failure("%s did not end within %g s\n%s" % (command[0], seconds, problem.stderr)) from None
+def run(command, seconds=30, check=True, registered=False, **options):
+    """subprocess.run with text captured; Failure with its output on a bad exit or a time-out.
+    The command has a process group of its own, which ends as a whole if it is given up."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          errors="replace", start_new_session=True, **options) as process:
+        if registered:
+            register(process.pid)
+        try:
+            out, err = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            out, err = process.communicate()
+            raise Failure("%s did not end within %g s\n%s%s" % (command[0], seconds, out[-2000:],
+                                                              err[-2000:])) from None
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    done = subprocess.CompletedProcess(command, process.returncode, out, err)
     if check and done.returncode != 0:
         raise Failure("%s: exit %d\n%s%s" % (" ".join(command), done.returncode, done.stdout[-2000:],
                                             done.stderr[-2000:]))

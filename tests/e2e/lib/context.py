@@ -206,6 +206,10 @@ def run_test(function, shared, deadline):
         text = "its deadline of %g s is over\n" % own + "".join(traceback.format_tb(problem.__traceback__))
     except Exception as problem:
         verdict, text = "FAIL", _explain(problem)
+    except KeyboardInterrupt:
+        t.close(True)
+        base.remove_folder(t.folder)
+        raise
     evidence = t.evidence() if verdict == "FAIL" else ""
     problems = t.close(verdict != "ok")
     if problems:
@@ -227,11 +231,19 @@ def run_file(path, names, events, deadline):
 
     base.core_dumps_off()
     # The runner ends this process by SIGTERM first: shared servers are then ended below.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # An exception that comes in the middle of a destructor is lost, hence the mark as well.
+    ending = []
+
+    def end(number, frame):
+        ending.append(number)
+        signal.default_int_handler(number, frame)
+    signal.signal(signal.SIGTERM, end)
     module = load(path)
     shared = Shared()
     try:
         for name in names:
+            if ending:
+                raise KeyboardInterrupt
             function = getattr(module, name)
             tell(start=name, deadline=getattr(function, "deadline", deadline))
             begun = time.monotonic()

@@ -111,7 +111,11 @@ class Server:
         self.env = {}
         self.counter = 0
         if start:
-            self.start()
+            try:
+                self.start()
+            except BaseException:
+                self.close()
+                raise
 
     def listen(self):
         return {"port": base.free_port(), "tls_port": base.free_port()}
@@ -123,8 +127,15 @@ class Server:
         environment = dict(os.environ)
         for name, value in self.settings.items():
             environment[self.prefix + name.upper()] = str(value)
-        done = base.run([os.path.join(base.LAB, self.script), self.data], seconds=120, env=environment,
-                        stdin=subprocess.DEVNULL)
+        pid_file = os.path.join(self.data, "pid")
+        base.register_pidfile(pid_file)
+        try:
+            done = base.run([os.path.join(base.LAB, self.script), self.data], seconds=120,
+                            env=environment, stdin=subprocess.DEVNULL, registered=True)
+        except BaseException:
+            # Given up half way: what the script has started already must not stay.
+            base.end_by_file(pid_file)
+            raise
         for line in done.stdout.splitlines():
             words = shlex.split(line)
             if words[:1] == ["export"]:

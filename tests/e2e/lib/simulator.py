@@ -42,13 +42,9 @@ class Simulator:
         tls = os.path.join(self.folder, "tls")
         os.makedirs(tls, exist_ok=True)
         out = os.path.join(self.folder, "out")
-        if os.path.exists(os.path.join(tls, "ca.pem")):
-            # started again: the certificate that clients know
-            identity = ["--cert", os.path.join(tls, "server.pem"), "--key", os.path.join(tls, "server.key")]
-        else:
-            identity = ["--self-signed", tls]
-        command = [base.built(PROGRAM), "--listen", self.listen, "--control", "127.0.0.1:0", *identity,
-                   "--client", self.client_id, "--secret-file", secret_file, "--domain", self.domain]
+        command = [base.built(PROGRAM), "--listen", self.listen, "--control", "127.0.0.1:0",
+                   "--self-signed", tls, "--client", self.client_id, "--secret-file", secret_file,
+                   "--domain", self.domain]
         for name, values in self.lists.items():
             command += ["--" + name, ",".join(values)]
         command += self.arguments

@@ -1,0 +1,266 @@
+/*
+ * Opens the parts, wires them to each other and to the service manager, and closes them in order. It knows
+ * no rule of the trade: those are below.
+ */
+#include "config.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log-ids.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "daemon/daemon.h"
+#include "mapping/ruleset.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+static void tell_status(struct daemon *d)
+{
+    static const char *const tenants[] = {
+        [ENGINE_TENANT_OK] = "tenant ok",
+        [ENGINE_TENANT_AWAY] = "tenant away",
+        [ENGINE_TENANT_REFUSED] = "tenant refuses the account",
+        [ENGINE_TENANT_UNKNOWN] = "tenant not asked yet",
+    };
+    struct directory_status ds;
+    struct engine_status es;
+    directory_status(d->directory, &ds);
+    engine_status(d->engine, &es);
+    sd_notifyf(0, "STATUS=directory %s, %s%s", directory_state_name(ds.state), tenants[es.tenant],
+               es.state_failed ? ", state file failed" : "");
+}
+
+/* The feed's connection changed: alarm and status text. */
+static void on_directory_changed(void *userdata)
+{
+    struct daemon *d = userdata;
+    struct directory_status s;
+    if (!d->directory)
+        return;
+    directory_status(d->directory, &s);
+    bool away = s.state == DIRECTORY_AWAY || s.state == DIRECTORY_REFUSED;
+    if (away || s.state == DIRECTORY_FOLLOWING)
+        engine_directory_away(d->engine, away, s.error);
+    tell_status(d);
+}
+
+static int open_state(struct daemon *d, struct error *e)
+{
+    const struct settings *s = d->settings;
+    bool created = false;
+    int r;
+    if (d->dry_run && access(s->state_file, F_OK) == 0)
+        r = state_open_copy(&d->state, s->state_file, e);
+    else if (d->dry_run) /* nothing is kept of a look: a state of its own that goes away */
+        r = state_open_copy(&d->state, NULL, e);
+    else
+        r = state_open(&d->state, s->state_file, &created, e);
+    if (r == STATE_LOCKED)
+        return -EWOULDBLOCK;
+    if (r == STATE_DAMAGED)
+        return error_wrap(e, -EUCLEAN, "the state file is not used and not touched");
+    if (r < 0)
+        return r;
+    if (created)
+        log_notice("A new state file was made: %s", s->state_file);
+    return 0;
+}
+
+/* An older copy of the state was restored: what it believes to have done is not what was done. */
+static int distrust_state(struct daemon *d, struct error *e)
+{
+    log_error("The audit file is ahead of the state file: an older copy of %s was restored. Users are matched "
+              "with the tenant again, and nobody is changed before `rosterctl plan` was approved",
+              d->settings->state_file);
+    return engine_distrust_state(d->engine, e);
+}
+
+static int open_tenant(struct daemon *d, struct error *e)
+{
+    return tenant_client_new(&d->tenant, d->event, &d->settings->tenant, e);
+}
+
+static void engine_options_of(struct daemon *d, struct engine_options *ret)
+{
+    const struct settings *s = d->settings;
+    *ret = (struct engine_options){
+        .sync = &s->sync,
+        .mapping = &s->mapping,
+        .fingerprint = s->fingerprint,
+        .tenant_ops = &tenant_https_ops,
+        .tenant = d->tenant,
+        .max_concurrent = s->tenant.max_concurrent,
+        .plan_only = d->dry_run,
+    };
+}
+
+int daemon_open(struct daemon *d, struct error *e)
+{
+    struct engine_options options;
+    const struct settings *s = d->settings;
+    d->started_usec = clock_now_usec();
+    int r = sd_event_new(&d->event);
+    if (r < 0)
+        return error_set(e, r, "cannot make the event loop");
+    r = open_state(d, e);
+    if (r == 0 && !d->dry_run)
+        r = audit_export_open(&d->audit, d->state, s->audit_file, true, &d->state_older, e);
+    if (r == 0)
+        r = open_tenant(d, e);
+    if (r < 0)
+        return r;
+    engine_options_of(d, &options);
+    r = engine_new(&d->engine, d->event, d->state, d->audit, &options, e);
+    if (r == 0 && d->state_older)
+        r = distrust_state(d, e);
+    if (r == 0)
+        r = directory_new(&d->directory, d->event, &s->directory,
+                          ruleset_attributes(engine_ruleset(d->engine)), &engine_sink, d->engine, e);
+    if (r == 0 && !d->once)
+        r = control_server_new(&d->control, d->event, s->control_socket, s->control_group, daemon_handle, d,
+                               e);
+    if (r == 0)
+        engine_on_directory_change(d->engine, on_directory_changed, d);
+    return r;
+}
+
+static int notify_watchdog_ready(struct daemon *d, struct error *e)
+{
+    int r = sd_event_set_watchdog(d->event, true);
+    if (r < 0)
+        return error_set(e, r, "cannot set up the watchdog");
+    sd_notify(0, "READY=1");
+    tell_status(d);
+    return 0;
+}
+
+static void on_stopped(void *userdata)
+{
+    struct daemon *d = userdata;
+    sd_event_exit(d->event, 0);
+}
+
+/* What is in flight is finished; a second signal does not hurry it. */
+static void stop(struct daemon *d)
+{
+    sd_notify(0, "STOPPING=1");
+    d->directory = directory_free(d->directory);
+    engine_stop(d->engine, on_stopped, d);
+}
+
+static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+    (void)source;
+    struct daemon *d = userdata;
+    if (!d->directory)
+        return 0;
+    log_notice("Signal %u: what is under way is finished first", info->ssi_signo);
+    stop(d);
+    return 0;
+}
+
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+    (void)source;
+    (void)info;
+    struct error e = {0};
+    daemon_reload(userdata, &e); /* it has logged what is wrong */
+    return 0;
+}
+
+static int show_plan(struct daemon *d)
+{
+    struct error e = {0};
+    json_t *plan = report_plan(d->engine, d->state, &e);
+    if (!plan) {
+        log_error("%s", e.message);
+        return EXIT_FAILURE;
+    }
+    bool any = json_array_size(json_object_get(plan, "operations")) > 0;
+    CLEANUP(freep) char *text = report_plan_text(plan, isatty(STDOUT_FILENO) && !getenv("NO_COLOR"));
+    json_decref(plan);
+    fputs(text ? text : "", stdout);
+    return any ? 2 : EXIT_SUCCESS;
+}
+
+/* --once: the directory is read and everything that could be done is done. */
+static void on_idle(void *userdata)
+{
+    struct daemon *d = userdata;
+    struct engine_status s;
+    if (!d->once || !d->directory || !d->read_done)
+        return;
+    engine_status(d->engine, &s);
+    if (d->dry_run)
+        d->exit_code = show_plan(d);
+    else if (s.tenant != ENGINE_TENANT_OK)
+        d->exit_code = EXIT_FAILURE;
+    stop(d);
+}
+
+static void on_read_once(int r, const struct error *e, void *userdata)
+{
+    struct daemon *d = userdata;
+    d->read_done = true;
+    if (r < 0) {
+        log_error("%s", e->message);
+        d->exit_code = EXIT_FAILURE;
+        stop(d);
+    } else if (engine_is_idle(d->engine)) {
+        on_idle(d);
+    }
+}
+
+static int add_signals(struct daemon *d, struct error *e)
+{
+    int r = sd_event_add_signal(d->event, NULL, SIGTERM, on_terminate, d);
+    if (r >= 0)
+        r = sd_event_add_signal(d->event, NULL, SIGINT, on_terminate, d);
+    if (r >= 0)
+        r = sd_event_add_signal(d->event, NULL, SIGHUP, on_hangup, d);
+    return r < 0 ? error_set(e, r, "cannot take signals") : 0;
+}
+
+int daemon_run(struct daemon *d, struct error *e)
+{
+    int r = add_signals(d, e);
+    if (r == 0)
+        r = engine_start(d->engine, e);
+    if (r == 0 && d->once) {
+        engine_on_idle(d->engine, on_idle, d);
+        r = directory_read_once(d->directory, on_read_once, e);
+    } else if (r == 0) {
+        r = directory_start(d->directory, e);
+    }
+    if (r == 0)
+        r = notify_watchdog_ready(d, e);
+    if (r < 0)
+        return r;
+    log_event(LOG_NOTICE, MSG_STARTED, "rosterd " PACKAGE_VERSION " started, configuration %.12s from %s",
+              d->settings->fingerprint, d->config_file);
+    r = sd_event_loop(d->event);
+    if (r < 0)
+        return error_set(e, r, "the event loop failed");
+    log_event(LOG_NOTICE, MSG_STOPPED, "rosterd ended");
+    return 0;
+}
+
+void daemon_close(struct daemon *d)
+{
+    struct error e = {0};
+    d->control = control_server_free(d->control);
+    d->directory = directory_free(d->directory);
+    d->engine = engine_free(d->engine);
+    d->tenant = tenant_client_free(d->tenant);
+    if (d->audit && audit_export_run(d->audit, &e) < 0)
+        log_error("The last audit rows stay in the state file: %s", e.message);
+    d->audit = audit_export_close(d->audit);
+    d->state = state_close(d->state);
+    d->settings = settings_free(d->settings);
+    d->event = sd_event_unref(d->event);
+}

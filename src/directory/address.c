@@ -1,0 +1,417 @@
+/*
+ * Which server next. Each address has its own back-off, so that a server that is away does not
+ * slow down the way to another; one that refuses our credentials gets a long pause, so that no
+ * account is locked. It opens no connection.
+ */
+#include "config.h"
+
+#include "directory/address.h"
+
+#include <arpa/nameser.h>
+#include <errno.h>
+#include <ldap.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <resolv.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "directory/libldap.h"
+#include "directory/task.h"
+
+#define PAUSE_FIRST_USEC   (1 * USEC_PER_SEC)
+#define PAUSE_MAX_USEC     (60 * USEC_PER_SEC)
+#define REFUSED_FIRST_USEC (300 * USEC_PER_SEC)
+#define REFUSED_MAX_USEC   (3600 * USEC_PER_SEC)
+#define RESOLVE_AGAIN_USEC (60 * USEC_PER_SEC)
+#define SRV_MAX            32
+
+struct address_list {
+    struct address **items; /* in order of preference */
+    size_t n_items, capacity;
+    uint64_t resolved_usec;
+};
+
+static void address_free(struct address *a)
+{
+    if (!a)
+        return;
+    free(a->configured);
+    free(a->uri);
+    task_slot_free(a->slot);
+    free(a);
+}
+
+static struct address *address_new(const char *configured, const char *uri)
+{
+    struct address *a = calloc(1, sizeof *a);
+    if (!a)
+        return NULL;
+    a->configured = strdup(configured);
+    a->uri = uri ? strdup(uri) : NULL;
+    a->slot = task_slot_new();
+    if (!a->configured || (uri && !a->uri) || !a->slot) {
+        address_free(a);
+        return NULL;
+    }
+    return a;
+}
+
+static void number(struct address_list *l)
+{
+    for (size_t i = 0; i < l->n_items; i++)
+        l->items[i]->preference = (unsigned)i;
+}
+
+/* Takes a; puts it at `at`. */
+static int insert(struct address_list *l, size_t at, struct address *a)
+{
+    if (!a ||
+        memory_grow(&l->items, &l->capacity, l->n_items + 1, sizeof(struct address *)) < 0) {
+        address_free(a);
+        return -ENOMEM;
+    }
+    memmove(l->items + at + 1, l->items + at, (l->n_items - at) * sizeof *l->items);
+    l->items[at] = a;
+    l->n_items++;
+    number(l);
+    return 0;
+}
+
+static void remove_at(struct address_list *l, size_t at)
+{
+    address_free(l->items[at]);
+    l->n_items--;
+    memmove(l->items + at, l->items + at + 1, (l->n_items - at) * sizeof *l->items);
+    number(l);
+}
+
+int address_list_new(struct address_list **ret, char *const *uris, size_t n_uris,
+                     struct error *e)
+{
+    if (n_uris == 0)
+        return error_set(e, -EINVAL, "no directory server is configured ([directory] uri)");
+    struct address_list *l = calloc(1, sizeof *l);
+    for (size_t i = 0; l && i < n_uris; i++) {
+        CLEANUP(freep) char *domain = address_domain(uris[i]);
+        if (insert(l, i, address_new(uris[i], domain ? NULL : uris[i])) < 0)
+            l = address_list_free(l);
+    }
+    if (!l)
+        return error_out_of_memory(e);
+    *ret = l;
+    return 0;
+}
+
+struct address_list *address_list_free(struct address_list *l)
+{
+    if (!l)
+        return NULL;
+    for (size_t i = 0; i < l->n_items; i++)
+        address_free(l->items[i]);
+    free(l->items);
+    free(l);
+    return NULL;
+}
+
+size_t address_count(const struct address_list *l)
+{
+    return l->n_items;
+}
+
+bool address_all_refused(const struct address_list *l)
+{
+    for (size_t i = 0; i < l->n_items; i++)
+        if (!l->items[i]->refused)
+            return false;
+    return true;
+}
+
+/* When no server that DNS named works, DNS may name others by now. */
+static void forget_resolved(struct address_list *l, uint64_t now)
+{
+    if (l->resolved_usec == 0 || now < l->resolved_usec + RESOLVE_AGAIN_USEC)
+        return;
+    for (size_t i = 0; i < l->n_items; i++)
+        if (l->items[i]->n_failures == 0)
+            return;
+    for (size_t i = 0; i < l->n_items; i++) {
+        struct address *a = l->items[i];
+        CLEANUP(freep) char *domain = address_domain(a->configured);
+        if (!domain || !a->uri)
+            continue;
+        free(a->uri);
+        a->uri = NULL;
+        while (i + 1 < l->n_items && strcmp(l->items[i + 1]->configured, a->configured) == 0)
+            remove_at(l, i + 1);
+    }
+    l->resolved_usec = 0;
+}
+
+struct address *address_next(struct address_list *l, uint64_t now, uint64_t *ret_when)
+{
+    forget_resolved(l, now);
+    *ret_when = UINT64_MAX;
+    for (size_t i = 0; i < l->n_items; i++) {
+        if (l->items[i]->not_before_usec <= now)
+            return l->items[i];
+        if (l->items[i]->not_before_usec < *ret_when)
+            *ret_when = l->items[i]->not_before_usec;
+    }
+    return NULL;
+}
+
+struct address *address_better(struct address_list *l, const struct address *than, uint64_t now)
+{
+    for (size_t i = 0; i < l->n_items && l->items[i] != than; i++)
+        if (l->items[i]->not_before_usec <= now && l->items[i]->uri)
+            return l->items[i];
+    return NULL;
+}
+
+/* Up to a fifth less or more, so that many daemons do not come back at once. */
+static uint64_t jitter(uint64_t usec)
+{
+    uint32_t r = 0;
+    if (getrandom(&r, sizeof r, GRND_NONBLOCK) != sizeof r)
+        r = UINT32_MAX / 2;
+    return usec - usec / 5 + (uint64_t)((double)usec * 0.4 * (double)r / (double)UINT32_MAX);
+}
+
+void address_failed(struct address *a, bool refused, uint64_t now)
+{
+    uint64_t pause = refused ? REFUSED_FIRST_USEC : PAUSE_FIRST_USEC;
+    uint64_t max = refused ? REFUSED_MAX_USEC : PAUSE_MAX_USEC;
+    if (refused != a->refused)
+        a->n_failures = 0;
+    a->refused = refused;
+    for (unsigned i = 0; i < a->n_failures && pause < max; i++)
+        pause *= 2;
+    if (pause > max)
+        pause = max;
+    a->n_failures++;
+    a->not_before_usec = now + jitter(pause);
+}
+
+void address_worked(struct address *a)
+{
+    a->n_failures = 0;
+    a->refused = false;
+    a->not_before_usec = 0;
+}
+
+int address_resolved(struct address_list *l, struct address *a, const struct string_list *uris,
+                     struct error *e)
+{
+    size_t at = a->preference;
+    if (uris->n_items == 0)
+        return error_set(e, -ENOENT, "%s: DNS names no directory server", a->configured);
+    CLEANUP(freep) char *configured = strdup(a->configured);
+    if (!configured)
+        return error_out_of_memory(e);
+    for (size_t i = 0; i < uris->n_items; i++)
+        if (insert(l, at + 1 + i, address_new(configured, uris->items[i])) < 0)
+            return error_out_of_memory(e);
+    remove_at(l, at);
+    l->resolved_usec = clock_monotonic_usec();
+    return 0;
+}
+
+static char *domain_of_dn(const char *dn)
+{
+    CLEANUP(freep) char *copy = strdup(dn);
+    char *domain = NULL;
+    if (!copy || ldap_dn2domain(copy, &domain) != 0 || !domain)
+        return NULL;
+    char *ret = *domain ? strdup(domain) : NULL;
+    ldap_memfree(domain);
+    return ret;
+}
+
+char *address_domain(const char *uri)
+{
+    const char *p = NULL;
+    if (strncasecmp(uri, "srv:", 4) == 0)
+        p = uri + 4;
+    else if (strncasecmp(uri, "srvs:", 5) == 0)
+        p = uri + 5;
+    if (p)
+        return *p ? strdup(p) : NULL;
+    if (strncasecmp(uri, "ldap:///", 8) == 0)
+        p = uri + 8;
+    else if (strncasecmp(uri, "ldaps:///", 9) == 0)
+        p = uri + 9;
+    if (!p || !*p)
+        return NULL;
+    CLEANUP(freep) char *copy = strdup(uri);
+    LDAPURLDesc *parsed = NULL;
+    if (!copy || ldap_url_parse(copy, &parsed) != LDAP_URL_SUCCESS)
+        return NULL;
+    char *domain = parsed->lud_dn ? domain_of_dn(parsed->lud_dn) : NULL;
+    ldap_free_urldesc(parsed);
+    return domain;
+}
+
+bool address_is_ldaps_service(const char *uri)
+{
+    return strncasecmp(uri, "srvs:", 5) == 0 || strncasecmp(uri, "ldaps:", 6) == 0;
+}
+
+static int compare_srv(const void *a, const void *b)
+{
+    const struct address_srv *x = a, *y = b;
+    if (x->priority != y->priority)
+        return x->priority < y->priority ? -1 : 1;
+    /* Weight 0 first, as RFC 2782 wants it for the draw. */
+    return (x->weight > 0) - (y->weight > 0);
+}
+
+void address_order_srv(struct address_srv *records, size_t n,
+                       uint32_t (*random)(void *userdata), void *userdata)
+{
+    qsort(records, n, sizeof *records, compare_srv);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t sum = 0;
+        size_t end = i;
+        while (end < n && records[end].priority == records[i].priority)
+            sum += records[end++].weight;
+        uint32_t draw = random(userdata) % (sum + 1), seen = 0;
+        for (size_t j = i; j < end; j++) {
+            seen += records[j].weight;
+            if (seen < draw)
+                continue;
+            struct address_srv chosen = records[j];
+            memmove(records + i + 1, records + i, (j - i) * sizeof *records);
+            records[i] = chosen;
+            break;
+        }
+    }
+}
+
+static uint16_t read_16(const unsigned char *p)
+{
+    return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+/* One record's fixed part lies at p, its data behind. Returns where the next one begins. */
+static const unsigned char *take_record(const unsigned char *answer, const unsigned char *end,
+                                        const unsigned char *p, struct address_srv *ret,
+                                        bool *ret_is_srv)
+{
+    *ret_is_srv = false;
+    int name = dn_skipname(p, end);
+    if (name < 0 || end - p - name < 10)
+        return NULL;
+    p += name;
+    uint16_t type = read_16(p), size = read_16(p + 8);
+    p += 10;
+    if (end - p < size)
+        return NULL;
+    if (type != ns_t_srv)
+        return p + size;
+    if (size < 7)
+        return NULL;
+    ret->priority = read_16(p);
+    ret->weight = read_16(p + 2);
+    ret->port = read_16(p + 4);
+    if (dn_expand(answer, end, p + 6, ret->host, sizeof ret->host) < 0)
+        return NULL;
+    *ret_is_srv = true;
+    return p + size;
+}
+
+int address_parse_srv(const unsigned char *answer, size_t size, struct address_srv *ret,
+                      size_t max, size_t *ret_n)
+{
+    const unsigned char *p = answer + NS_HFIXEDSZ, *end = answer + size;
+    *ret_n = 0;
+    if (size < NS_HFIXEDSZ)
+        return -EBADMSG;
+    unsigned n_questions = read_16(answer + 4), n_answers = read_16(answer + 6);
+    for (unsigned i = 0; i < n_questions; i++) {
+        int name = dn_skipname(p, end);
+        if (name < 0 || end - p - name < NS_QFIXEDSZ)
+            return -EBADMSG;
+        p += name + NS_QFIXEDSZ;
+    }
+    for (unsigned i = 0; i < n_answers && *ret_n < max; i++) {
+        struct address_srv *s = &ret[*ret_n];
+        bool is_srv;
+        p = take_record(answer, end, p, s, &is_srv);
+        if (!p)
+            return -EBADMSG;
+        /* RFC 2782: "." means that the service is not there. */
+        if (is_srv && s->host[0] != 0 && strcmp(s->host, ".") != 0)
+            (*ret_n)++;
+    }
+    return 0;
+}
+
+static uint32_t draw(void *userdata)
+{
+    (void)userdata;
+    uint32_t r = 0;
+    if (getrandom(&r, sizeof r, 0) != sizeof r)
+        r = 0;
+    return r;
+}
+
+/* The records for one service name; 0 with *ret_n 0: there are none. */
+static int query(const char *name, struct address_srv *records, size_t *ret_n, struct error *e)
+{
+    CLEANUP(freep) char *buffer = malloc(NS_MAXMSG);
+    struct __res_state state = {};
+    if (!buffer)
+        return error_out_of_memory(e);
+    if (res_ninit(&state) < 0)
+        return error_set(e, -EIO, "the DNS resolver cannot be set up");
+    int size = res_nquery(&state, name, ns_c_in, ns_t_srv, (unsigned char *)buffer, NS_MAXMSG);
+    int reason = state.res_h_errno;
+    res_nclose(&state);
+    *ret_n = 0;
+    if (size < 0 && (reason == HOST_NOT_FOUND || reason == NO_DATA))
+        return 0;
+    if (size < 0)
+        return error_set(e, -EAGAIN, "DNS does not answer the question for %s: %s", name,
+                         hstrerror(reason));
+    size_t n = (size_t)size > NS_MAXMSG ? NS_MAXMSG : (size_t)size;
+    if (address_parse_srv((unsigned char *)buffer, n, records, SRV_MAX, ret_n) < 0)
+        return error_set(e, -EBADMSG, "the DNS answer for %s is malformed", name);
+    return 0;
+}
+
+int address_resolve(const char *domain, bool ldaps, struct string_list *ret, struct error *e)
+{
+    struct address_srv records[SRV_MAX] = {};
+    size_t n = 0;
+    bool own_port = true;
+    CLEANUP(freep)
+    char *name = libldap_format("_%s._tcp.%s", ldaps ? "ldaps" : "ldap", domain);
+    int r = name ? query(name, records, &n, e) : error_out_of_memory(e);
+    if (r == 0 && n == 0 && ldaps) {
+        /* Active Directory announces _ldap only, and listens on 636 nevertheless. */
+        own_port = false;
+        CLEANUP(freep) char *other = libldap_format("_ldap._tcp.%s", domain);
+        r = other ? query(other, records, &n, e) : error_out_of_memory(e);
+    }
+    if (r < 0)
+        return r;
+    if (n == 0)
+        return error_set(e, -ENOENT, "DNS has no record %s", name);
+    address_order_srv(records, n, draw, NULL);
+    for (size_t i = 0; i < n; i++) {
+        CLEANUP(freep)
+        char *uri = libldap_format("%s://%s:%u", ldaps ? "ldaps" : "ldap", records[i].host,
+                                   own_port ? records[i].port : (unsigned)LDAPS_PORT);
+        if (!uri || string_list_add(ret, uri) < 0)
+            return error_out_of_memory(e);
+    }
+    return 0;
+}

@@ -1,0 +1,62 @@
+/*
+ * The servers, in order of preference, each with its back-off. Without I/O of its own, except
+ * for address_resolve(), which blocks and belongs on a thread.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct address_list;
+struct error;
+struct string_list;
+struct task_slot;
+
+struct address {
+    char *configured; /* as in the configuration */
+    char *uri;        /* NULL: must be resolved first */
+    struct task_slot *slot;
+    unsigned preference; /* 0 is best */
+    unsigned n_failures;
+    bool refused;
+    uint64_t not_before_usec; /* monotonic */
+};
+
+int address_list_new(struct address_list **ret, char *const *uris, size_t n_uris,
+                     struct error *e);
+struct address_list *address_list_free(struct address_list *l);
+
+/* The most preferred address whose time has come; NULL: none, and *ret_when says when the first
+ * one's comes. */
+struct address *address_next(struct address_list *l, uint64_t now_usec, uint64_t *ret_when);
+/* An address that is preferred to `than`, and may be tried now; NULL: none. */
+struct address *address_better(struct address_list *l, const struct address *than,
+                               uint64_t now_usec);
+size_t address_count(const struct address_list *l);
+bool address_all_refused(const struct address_list *l);
+
+void address_failed(struct address *a, bool refused, uint64_t now_usec);
+void address_worked(struct address *a);
+
+/* Puts what an address was resolved to in its place; SRV answers are looked up again when none
+ * of them works, at the earliest after a minute. */
+int address_resolved(struct address_list *l, struct address *a, const struct string_list *uris,
+                     struct error *e);
+
+/* "srv:example.com" and "ldap:///dc=example,dc=com" -> the domain, malloc'd; NULL: an ordinary
+ * address. */
+char *address_domain(const char *uri);
+bool address_is_ldaps_service(const char *uri); /* srvs:, ldaps:///: ask for _ldaps._tcp */
+/* Asks DNS; blocks. URIs in the order of RFC 2782. */
+int address_resolve(const char *domain, bool ldaps, struct string_list *ret, struct error *e);
+
+struct address_srv {
+    char host[256];
+    uint16_t port, priority, weight;
+};
+/* Sorts by priority, and by weight at random within one (RFC 2782). Pure but for `random`. */
+void address_order_srv(struct address_srv *records, size_t n,
+                       uint32_t (*random)(void *userdata), void *userdata);
+/* The records of a DNS answer; -EBADMSG when it is malformed. Pure. */
+int address_parse_srv(const unsigned char *answer, size_t size, struct address_srv *ret,
+                      size_t max, size_t *ret_n);

@@ -1,0 +1,621 @@
+/*
+ * Between a feed and the sink. A feed says what it saw; this room decodes it, fetches what the
+ * server left out, keeps the doubts of a read, and commits. It decides nothing about people,
+ * and it never lets a group through with part of its members: either all of them were read, or
+ * the read is doubtful and the group stays as it was.
+ */
+#include "config.h"
+
+#include "directory/batch.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "directory/environment.h"
+#include "directory/libldap.h"
+#include "directory/rootdse.h"
+#include "directory/search.h"
+#include "directory/session.h"
+#include "model/dn.h"
+
+#define FETCHES_AT_ONCE 8
+
+enum fetch_kind {
+    FETCH_ENTRY = 1,
+    FETCH_RANGE = 2,
+    FETCH_CONTAINER = 3,
+};
+
+struct fetch {
+    struct feed_batch *batch;
+    struct fetch *next;
+    enum fetch_kind kind;
+    struct search *search; /* NULL: waits for its turn */
+    char *base;
+    char *id;               /* ENTRY: may be NULL */
+    struct decoded decoded; /* RANGE */
+    bool found;
+};
+
+struct feed_batch {
+    struct feed_environment *env;
+    struct feed_batch_events events;
+    void *userdata;
+    bool open, full, finishing, doubted, failed;
+    unsigned search;
+    size_t n_entries, n_changes;
+    char doubt[512];
+    char *watermark;
+    struct fetch *fetches;
+    unsigned n_running;
+    struct string_list fetched; /* groups that were read again for being stale */
+    bool stale_elsewhere;       /* such groups belong to the other search */
+    bool chained;               /* the batch was opened for those */
+};
+
+static void pump(struct feed_batch *b);
+
+static void fail(struct feed_batch *b, int r, const struct error *e)
+{
+    if (b->failed)
+        return;
+    b->failed = true;
+    directory_feed_failed(b->env, r, e);
+}
+
+static void fetch_free(struct fetch *f)
+{
+    struct fetch **p = &f->batch->fetches;
+    while (*p && *p != f)
+        p = &(*p)->next;
+    if (*p)
+        *p = f->next;
+    if (f->search)
+        f->batch->n_running--;
+    search_free(f->search);
+    decoded_done(&f->decoded);
+    free(f->base);
+    free(f->id);
+    free(f);
+}
+
+static void drop_fetches(struct feed_batch *b)
+{
+    while (b->fetches)
+        fetch_free(b->fetches);
+}
+
+int feed_batch_new(struct feed_batch **ret, struct feed_environment *env,
+                   const struct feed_batch_events *events, void *userdata, struct error *e)
+{
+    struct feed_batch *b = calloc(1, sizeof *b);
+    if (!b)
+        return error_out_of_memory(e);
+    b->env = env;
+    b->events = *events;
+    b->userdata = userdata;
+    *ret = b;
+    return 0;
+}
+
+static void reset(struct feed_batch *b)
+{
+    drop_fetches(b);
+    string_list_done(&b->fetched);
+    free(b->watermark);
+    b->watermark = NULL;
+    b->open = b->finishing = b->doubted = b->stale_elsewhere = b->chained = false;
+    b->n_entries = b->n_changes = 0;
+}
+
+void feed_batch_abort(struct feed_batch *b)
+{
+    if (!b->open)
+        return;
+    reset(b);
+    b->env->sink->abort(b->env->userdata);
+}
+
+struct feed_batch *feed_batch_free(struct feed_batch *b)
+{
+    if (!b)
+        return NULL;
+    feed_batch_abort(b);
+    free(b);
+    return NULL;
+}
+
+int feed_batch_begin(struct feed_batch *b, unsigned search, bool full, struct error *e)
+{
+    int r = b->env->sink->begin(b->env->userdata, search, full, e);
+    if (r < 0)
+        return r;
+    reset(b);
+    b->open = true;
+    b->full = full;
+    b->search = search;
+    if (full && !b->env->searches[search].base_visible)
+        feed_batch_doubt(b, "the base %s itself cannot be seen by this account",
+                         b->env->searches[search].base);
+    return 0;
+}
+
+bool feed_batch_is_open(const struct feed_batch *b)
+{
+    return b->open;
+}
+
+bool feed_batch_is_finishing(const struct feed_batch *b)
+{
+    return b->finishing;
+}
+
+unsigned feed_batch_search(const struct feed_batch *b)
+{
+    return b->search;
+}
+
+size_t feed_batch_n_entries(const struct feed_batch *b)
+{
+    return b->n_entries;
+}
+
+size_t feed_batch_n_changes(const struct feed_batch *b)
+{
+    return b->n_changes;
+}
+
+const char *feed_batch_watermark(const struct feed_batch *b)
+{
+    return b->watermark;
+}
+
+void feed_batch_doubt(struct feed_batch *b, const char *format, ...)
+{
+    if (b->doubted)
+        return;
+    b->doubted = true;
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(b->doubt, sizeof b->doubt, format, ap);
+    va_end(ap);
+}
+
+static int add_fetch(struct feed_batch *b, enum fetch_kind kind, const char *base,
+                     const char *id, struct decoded *taken, struct error *e)
+{
+    struct fetch *f = calloc(1, sizeof *f);
+    if (f) {
+        f->batch = b;
+        f->kind = kind;
+        f->base = strdup(base);
+        f->id = id ? strdup(id) : NULL;
+        f->next = b->fetches;
+        b->fetches = f;
+    }
+    if (taken && f)
+        f->decoded = *taken;
+    else if (taken)
+        decoded_done(taken);
+    if (taken)
+        *taken = (struct decoded){};
+    if (!f || !f->base || (id && !f->id)) {
+        if (f)
+            fetch_free(f);
+        return error_out_of_memory(e);
+    }
+    pump(b);
+    return 0;
+}
+
+static int keep_watermark(struct feed_batch *b, struct decoded *d)
+{
+    if (!d->watermark)
+        return 0;
+    /* CSNs and times compare as text, numbers by their length first. */
+    size_t now = strlen(d->watermark), before = b->watermark ? strlen(b->watermark) : 0;
+    if (now > before || (now == before && strcmp(d->watermark, b->watermark) > 0)) {
+        free(b->watermark);
+        b->watermark = TAKE(d->watermark);
+    }
+    return 0;
+}
+
+static int hand_over(struct feed_batch *b, struct decoded *d, struct error *e)
+{
+    b->n_entries++;
+    b->n_changes++;
+    return b->env->sink->entry(b->env->userdata, TAKE(d->entry), e);
+}
+
+/* A tombstone may be of anything. */
+static int gone_if_known(struct feed_batch *b, const char *id, struct error *e)
+{
+    CLEANUP(freep) char *dn = NULL;
+    int r = b->env->sink->known_dn(b->env->userdata, id, &dn, e);
+    if (r < 0 || !dn)
+        return r < 0 ? r : 0;
+    return feed_batch_gone(b, id, "the entry was deleted", e);
+}
+
+static int take_decoded(struct feed_batch *b, struct decoded *d, struct error *e)
+{
+    keep_watermark(b, d);
+    if (!d->entry) {
+        feed_batch_doubt(b, "the entry %s has no %s that this account may read", d->dn,
+                         b->env->decoder.id_attribute);
+        log_debug("%s: no %s, left out", d->dn, b->env->decoder.id_attribute);
+        return 0;
+    }
+    if (d->deleted)
+        return gone_if_known(b, d->entry->id, e);
+    if (d->computer)
+        return 0;
+    if (d->partial)
+        feed_batch_doubt(b, "the attribute %s of %s came in part", d->partial, d->dn);
+    if (!d->ranges)
+        return hand_over(b, d, e);
+    CLEANUP(freep)
+    char *base =
+        b->env->decoder.active_directory ? identity_guid_base(d->entry->id) : strdup(d->dn);
+    return base ? add_fetch(b, FETCH_RANGE, base, NULL, d, e) : error_out_of_memory(e);
+}
+
+int feed_batch_entry(struct feed_batch *b, LDAP *ld, LDAPMessage *m, struct error *e)
+{
+    CLEANUP(decoded_done) struct decoded d = {};
+    int r = decode_entry(&b->env->decoder, ld, m, &d, e);
+    return r < 0 ? r : take_decoded(b, &d, e);
+}
+
+int feed_batch_gone(struct feed_batch *b, const char *id, const char *why, struct error *e)
+{
+    b->n_changes++;
+    return b->env->sink->gone(b->env->userdata, id, why, e);
+}
+
+int feed_batch_present(struct feed_batch *b, const char *id, struct error *e)
+{
+    b->n_changes++;
+    return b->env->sink->present(b->env->userdata, id, e);
+}
+
+int feed_batch_members(struct feed_batch *b, const char *group_id, const struct member *added,
+                       size_t n_added, const struct member *removed, size_t n_removed,
+                       struct error *e)
+{
+    struct feed_members members = {
+        .group_id = group_id,
+        .added = added,
+        .removed = removed,
+        .n_added = n_added,
+        .n_removed = n_removed,
+    };
+    b->n_changes++;
+    return b->env->sink->members(b->env->userdata, &members, e);
+}
+
+int feed_batch_fetch(struct feed_batch *b, const char *base, const char *id, struct error *e)
+{
+    return add_fetch(b, FETCH_ENTRY, base, id, NULL, e);
+}
+
+int feed_batch_check_container(struct feed_batch *b, const char *dn, struct error *e)
+{
+    return add_fetch(b, FETCH_CONTAINER, dn, NULL, NULL, e);
+}
+
+/* The whole of the entry's members is known: it may pass. */
+static int complete_ranges(struct fetch *f, struct error *e)
+{
+    size_t n;
+    const struct range_value *values = ranges_values(f->decoded.ranges, &n);
+    int r = 0;
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = decode_member(f->decoded.entry, MEMBER_DN, values[i].data, values[i].size);
+    if (r < 0)
+        return error_set(e, r, "the members of %s cannot be taken: %s", f->decoded.dn,
+                         strerror(-r));
+    entry_sort(f->decoded.entry);
+    return hand_over(f->batch, &f->decoded, e);
+}
+
+static int take_range(struct fetch *f, LDAP *ld, LDAPMessage *m)
+{
+    CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
+    struct berval dn, name = {}, *values = NULL;
+    struct range_name range = {.last = true};
+    struct range_value *list = NULL;
+    size_t n = 0;
+    CLEANUP(freep) char *version = NULL;
+    ranges_values(f->decoded.ranges, &n);
+    range.low = n > 0 ? n - 1 : 0;
+    n = 0;
+    int code = ldap_get_dn_ber(ld, m, &ber, &dn), r = 0;
+    while (code == LDAP_SUCCESS && r == 0 &&
+           (code = ldap_get_attribute_ber(ld, m, ber, &name, &values)) == LDAP_SUCCESS &&
+           name.bv_val) {
+        struct range_name seen;
+        if (values && values[0].bv_val && name.bv_len == 10 &&
+            strncasecmp(name.bv_val, "uSNChanged", 10) == 0) {
+            free(version);
+            version = strndup(values[0].bv_val, values[0].bv_len);
+        } else if (values && !list && range_parse(name.bv_val, name.bv_len, &seen)) {
+            range = seen;
+            while (values[n].bv_val)
+                n++;
+            list = calloc(n + 1, sizeof *list);
+            for (size_t i = 0; list && i < n; i++) {
+                list[i].data = strndup(values[i].bv_val, values[i].bv_len);
+                list[i].size = values[i].bv_len;
+            }
+            r = list ? 0 : -ENOMEM;
+        }
+        ber_memfree(values);
+        values = NULL;
+    }
+    if (r == 0)
+        r = code == LDAP_SUCCESS ? ranges_accept(f->decoded.ranges, &range, list, n, version)
+                                 : -EBADMSG;
+    for (size_t i = 0; list && i < n; i++)
+        free((char *)list[i].data);
+    free(list);
+    return r;
+}
+
+static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
+{
+    struct fetch *f = userdata;
+    struct feed_batch *b = f->batch;
+    f->found = true;
+    if (f->kind == FETCH_CONTAINER)
+        return 0;
+    if (f->kind == FETCH_RANGE) {
+        int r = take_range(f, ld, m);
+        if (r == RANGES_AGAIN)
+            log_debug("%s: changed while its members were read, reading again", f->decoded.dn);
+        if (r < 0)
+            return error_set(e, r, "the members of %s cannot be read to the end: %s",
+                             f->decoded.dn,
+                             r == -EAGAIN ? "the group keeps changing" : strerror(-r));
+        f->found = r == RANGES_COMPLETE;
+        return 0;
+    }
+    CLEANUP(decoded_done) struct decoded d = {};
+    int r = decode_entry(&b->env->decoder, ld, m, &d, e);
+    if (r < 0)
+        return r;
+    CLEANUP(freep) char *key = NULL;
+    const char *base_key = b->env->searches[b->search].base_key;
+    if (d.entry && (dn_key(d.dn, &key, NULL) < 0 || !dn_key_is_below(key, base_key))) {
+        if (d.entry->kind == ENTRY_CONTAINER)
+            directory_feed_doubts(b->env, "a container was moved out of the base");
+        return feed_batch_gone(b, d.entry->id, "the entry was moved out of the base", e);
+    }
+    if (f->id && d.entry && strcmp(f->id, d.entry->id) != 0)
+        return 0; /* another entry has this DN now */
+    return take_decoded(b, &d, e);
+}
+
+static int fetch_start(struct fetch *f, struct error *e);
+
+static void fetch_failed(struct fetch *f, int r, const struct error *e)
+{
+    struct feed_batch *b = f->batch;
+    /* A read that means to be whole goes on without; nobody leaves because of it. A difference
+     * that is lost would never come again. */
+    if (b->full) {
+        feed_batch_doubt(b, "%s", e->message);
+        log_debug("%s", e->message);
+    } else {
+        fail(b, r, e);
+    }
+    fetch_free(f);
+    if (!b->failed)
+        pump(b);
+}
+
+static void on_failed(struct search *s, int r, const struct error *e, void *userdata)
+{
+    (void)s;
+    struct error copy = *e;
+    fetch_failed(userdata, r, &copy);
+}
+
+static void range_done(struct fetch *f, const struct search_outcome *outcome)
+{
+    struct feed_batch *b = f->batch;
+    struct error e = {};
+    int r = 0;
+    if (outcome->code != LDAP_SUCCESS || outcome->n_entries == 0) {
+        r = libldap_error(&e, outcome->code, outcome->said,
+                          "the members of %s cannot be read to the end", f->decoded.dn);
+    } else if (f->found) {
+        r = complete_ranges(f, &e);
+        if (r < 0) {
+            fail(b, r, &e);
+            return;
+        }
+        fetch_free(f);
+        pump(b);
+        return;
+    } else {
+        f->search = search_free(f->search);
+        b->n_running--;
+        r = fetch_start(f, &e);
+    }
+    if (r < 0)
+        fetch_failed(f, r, &e);
+}
+
+static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)
+{
+    (void)s;
+    struct fetch *f = userdata;
+    struct feed_batch *b = f->batch;
+    if (f->kind == FETCH_RANGE) {
+        range_done(f, outcome);
+        return;
+    }
+    if (f->kind == FETCH_CONTAINER) {
+        /* Found, or hidden from us: both may be a container with people below. */
+        if (f->found || outcome->code != LDAP_SUCCESS)
+            directory_feed_doubts(b->env,
+                                  "an entry left the base, perhaps with others below it");
+    } else if (outcome->code != LDAP_SUCCESS && outcome->code != LDAP_NO_SUCH_OBJECT) {
+        struct error e = {};
+        int r =
+            libldap_error(&e, outcome->code, outcome->said, "%s cannot be read again", f->base);
+        fetch_failed(f, r, &e);
+        return;
+    } else if (!f->found) {
+        log_debug("%s: not found when read again", f->base); /* unknown, not gone */
+    }
+    fetch_free(f);
+    pump(b);
+}
+
+static int fetch_start(struct fetch *f, struct error *e)
+{
+    static const char *const nothing[] = {"1.1", NULL};
+    static const struct search_events events = {
+        .entry = on_entry, .done = on_done, .failed = on_failed};
+    struct feed_environment *env = f->batch->env;
+    CLEANUP(freep) char *containers = NULL;
+    const char *range[] = {NULL, "uSNChanged", NULL};
+    struct search_request request = {
+        .base = f->base,
+        .scope = LDAP_SCOPE_BASE,
+        .filter = "(objectClass=*)",
+        .attributes = (const char *const *)env->attributes,
+        .referrals = env->options->referrals,
+        .timeout_usec = env->options->search_timeout_usec,
+    };
+    if (f->kind == FETCH_ENTRY)
+        request.filter = env->searches[f->batch->search].filter;
+    if (f->kind == FETCH_RANGE) {
+        range[0] = ranges_request(f->decoded.ranges);
+        if (!env->decoder.active_directory)
+            range[1] = NULL;
+        request.attributes = range;
+        f->found = false;
+    }
+    if (f->kind == FETCH_CONTAINER) {
+        containers = rootdse_container_filter();
+        if (!containers)
+            return error_out_of_memory(e);
+        request.filter = containers;
+        request.attributes = nothing;
+    }
+    int r = search_start(&f->search, env->session, &request, &events, f, e);
+    if (r == 0)
+        f->batch->n_running++;
+    return r;
+}
+
+/* Stored members of these groups name somebody who was renamed or deleted since. The server may
+ * have repaired the group without a word. Groups belong to the last search. */
+static int fetch_stale_groups(struct feed_batch *b, struct error *e)
+{
+    CLEANUP(string_list_done) struct string_list ids = {};
+    int r = b->env->sink->stale_groups(b->env->userdata, &ids, e);
+    if (r >= 0 && b->search != b->env->n_searches - 1) {
+        b->stale_elsewhere = ids.n_items > 0;
+        return r;
+    }
+    for (size_t i = 0; i < ids.n_items && r >= 0; i++) {
+        if (string_list_contains(&b->fetched, ids.items[i]))
+            continue;
+        if (string_list_add(&b->fetched, ids.items[i]) < 0)
+            return error_out_of_memory(e);
+        CLEANUP(freep) char *base = NULL;
+        if (b->env->decoder.active_directory)
+            base = identity_guid_base(ids.items[i]);
+        else
+            r = b->env->sink->known_dn(b->env->userdata, ids.items[i], &base, e);
+        if (r >= 0 && base)
+            r = feed_batch_fetch(b, base, ids.items[i], e);
+    }
+    return r;
+}
+
+/* Another batch, of the search that has the groups, before the feed goes on. */
+static void commit_chained(struct feed_batch *b)
+{
+    struct error e = {};
+    int r = feed_batch_begin(b, b->env->n_searches - 1, false, &e);
+    if (r < 0) {
+        fail(b, r, &e);
+        return;
+    }
+    b->chained = true;
+    feed_batch_finish(b);
+}
+
+static void commit(struct feed_batch *b)
+{
+    struct error e = {};
+    if (b->full && b->n_changes == 0)
+        feed_batch_doubt(b, "the read of %s returned no entry at all",
+                         b->env->searches[b->search].base);
+    struct feed_commit c = {
+        .absence = !b->full     ? FEED_ABSENCE_NONE
+                   : b->doubted ? FEED_ABSENCE_UNPROVEN
+                                : FEED_ABSENCE_UNSEEN,
+        .n_entries = b->n_entries,
+    };
+    if (b->chained)
+        c.what = "groups whose members were renamed or deleted";
+    else
+        b->events.prepare(&c, b->userdata);
+    if (c.absence == FEED_ABSENCE_UNPROVEN)
+        c.reason = b->doubt;
+    int r = b->env->sink->commit(b->env->userdata, &c, &e);
+    if (r < 0) {
+        fail(b, r, &e);
+        return;
+    }
+    directory_feed_committed(b->env, &c);
+    bool more = b->stale_elsewhere;
+    reset(b);
+    if (more)
+        commit_chained(b);
+    else
+        b->events.committed(b->userdata);
+}
+
+/* Starts what waits, and commits when nothing does. */
+static void pump(struct feed_batch *b)
+{
+    struct error e = {};
+    for (struct fetch *f = b->fetches, *next; f && b->n_running < FETCHES_AT_ONCE; f = next) {
+        next = f->next;
+        if (f->search)
+            continue;
+        int r = fetch_start(f, &e);
+        if (r < 0) {
+            fail(b, r, &e);
+            return;
+        }
+    }
+    if (!b->finishing || b->fetches || b->failed)
+        return;
+    int r = fetch_stale_groups(b, &e);
+    if (r < 0)
+        fail(b, r, &e);
+    else if (!b->fetches)
+        commit(b);
+}
+
+void feed_batch_finish(struct feed_batch *b)
+{
+    b->finishing = true;
+    pump(b);
+}

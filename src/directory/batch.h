@@ -1,0 +1,58 @@
+/*
+ * A batch on its way into the sink. It decodes entries, and before it commits it gets what is
+ * still missing: the rest of long member lists, groups whose stored members are stale, entries
+ * of which only a change was told.
+ */
+#pragma once
+#include <ldap.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct error;
+struct feed_batch;
+struct feed_commit;
+struct feed_environment;
+struct member;
+
+struct feed_batch_events {
+    /* Just before the commit: cookie, identity, end_of_read, what. `absence` is filled in by
+     * the batch (full: UNSEEN, or UNPROVEN after a doubt), and may be set to NONE here. */
+    void (*prepare)(struct feed_commit *commit, void *userdata);
+    void (*committed)(void *userdata); /* the batch is closed; another may begin */
+};
+
+int feed_batch_new(struct feed_batch **ret, struct feed_environment *env,
+                   const struct feed_batch_events *events, void *userdata, struct error *e);
+struct feed_batch *feed_batch_free(struct feed_batch *b); /* aborts what is open */
+
+int feed_batch_begin(struct feed_batch *b, unsigned search, bool full, struct error *e);
+bool feed_batch_is_open(const struct feed_batch *b);
+bool feed_batch_is_finishing(const struct feed_batch *b);
+unsigned feed_batch_search(const struct feed_batch *b);
+size_t feed_batch_n_entries(const struct feed_batch *b);
+size_t feed_batch_n_changes(const struct feed_batch *b); /* entries, gone, present, members */
+
+/* The greatest watermark of all entries so far; NULL: none. Borrowed. */
+const char *feed_batch_watermark(const struct feed_batch *b);
+
+/* Each returns 0 or -errno: then the feed has failed. */
+int feed_batch_entry(struct feed_batch *b, LDAP *ld, LDAPMessage *m, struct error *e);
+int feed_batch_gone(struct feed_batch *b, const char *id, const char *why, struct error *e);
+int feed_batch_present(struct feed_batch *b, const char *id,
+                       struct error *e); /* or 1: unknown */
+/* Reads one entry (by DN or "<GUID=…>") and takes it as feed_batch_entry() would; outside the
+ * base of the search it is gone. */
+int feed_batch_fetch(struct feed_batch *b, const char *base, const char *id, struct error *e);
+/* `dn`, which left the base, may be a container: then everybody below has left, too. */
+int feed_batch_check_container(struct feed_batch *b, const char *dn, struct error *e);
+int feed_batch_members(struct feed_batch *b, const char *group_id, const struct member *added,
+                       size_t n_added, const struct member *removed, size_t n_removed,
+                       struct error *e);
+/* What the batch holds may not be all there is; the first reason stays. */
+void feed_batch_doubt(struct feed_batch *b, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Commits when nothing is missing any more, perhaps at once. What arrives meanwhile may still
+ * be added. */
+void feed_batch_finish(struct feed_batch *b);
+void feed_batch_abort(struct feed_batch *b);

@@ -1,0 +1,127 @@
+/*
+ * Proves to the server who we are: simple, SASL EXTERNAL (client certificate or Unix socket),
+ * or SASL GSSAPI. A refused password is told apart from a server that is out of order, because
+ * trying again quickly would lock the account. It runs on a thread that may block.
+ */
+#include "config.h"
+
+#include "directory/bind.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/secret.h"
+#include "directory/libldap.h"
+#include "directory/options.h"
+
+static bool is_refusal(int code)
+{
+    switch (code) {
+    case LDAP_INVALID_CREDENTIALS:
+    case LDAP_INAPPROPRIATE_AUTH:
+    case LDAP_STRONG_AUTH_REQUIRED:
+    case LDAP_AUTH_METHOD_NOT_SUPPORTED:
+    case LDAP_INSUFFICIENT_ACCESS:
+    case LDAP_CONFIDENTIALITY_REQUIRED:
+    case LDAP_NO_SUCH_OBJECT:
+    case LDAP_INVALID_DN_SYNTAX:
+    case LDAP_UNWILLING_TO_PERFORM: return true;
+    default: return false;
+    }
+}
+
+static int answer(LDAP *ld, int code, const char *what, const struct bind_request *q,
+                  bool *ret_refused, struct error *e)
+{
+    if (code == LDAP_SUCCESS)
+        return 0;
+    *ret_refused = is_refusal(code);
+    return libldap_error_of(e, ld, code, "%s: the server %s the bind %s", q->uri,
+                            *ret_refused ? "refuses" : "did not complete", what);
+}
+
+static int bind_simple(LDAP *ld, const struct bind_request *q, bool *ret_refused,
+                       struct error *e)
+{
+    CLEANUP(secret_freep) struct secret *password = NULL;
+    int r = secret_from_file(&password, q->password_file, e);
+    if (r < 0)
+        return error_wrap(e, r, "password for the bind to %s", q->uri);
+    struct berval credentials = {secret_size(password), (char *)secret_text(password)};
+    int code = ldap_sasl_bind_s(ld, q->dn, LDAP_SASL_SIMPLE, &credentials, NULL, NULL, NULL);
+    CLEANUP(freep)
+    char *what = libldap_format("as %s (password of %s)", q->dn, q->password_file);
+    return answer(ld, code, what ? what : "", q, ret_refused, e);
+}
+
+static int bind_anonymous(LDAP *ld, const struct bind_request *q, bool *ret_refused,
+                          struct error *e)
+{
+    struct berval none = {0, (char *)""};
+    int code = ldap_sasl_bind_s(ld, "", LDAP_SASL_SIMPLE, &none, NULL, NULL, NULL);
+    return answer(ld, code, "without a name (anonymous)", q, ret_refused, e);
+}
+
+static int bind_external(LDAP *ld, const struct bind_request *q, bool *ret_refused,
+                         struct error *e)
+{
+    struct berval none = {0, (char *)""};
+    int code = ldap_sasl_bind_s(ld, NULL, "EXTERNAL", &none, NULL, NULL, NULL);
+    return answer(ld, code,
+                  q->tls ? "with the client certificate (EXTERNAL)"
+                         : "with the local user's identity (EXTERNAL)",
+                  q, ret_refused, e);
+}
+
+/* sasl_interact_t of libsasl2's fixed ABI; one function of it is not worth its headers. */
+struct interaction {
+    unsigned long id; /* 0 (SASL_CB_LIST_END) ends the list */
+    const char *challenge, *prompt, *default_result;
+    const void *result;
+    unsigned size;
+};
+
+/* Every question gets its default, or nothing: Kerberos knows the answers. */
+static int interact(LDAP *ld, unsigned flags, void *defaults, void *list)
+{
+    (void)ld, (void)flags, (void)defaults;
+    for (struct interaction *i = list; i->id != 0; i++) {
+        const char *text = i->default_result ? i->default_result : "";
+        i->result = text;
+        i->size = (unsigned)strlen(text);
+    }
+    return LDAP_SUCCESS;
+}
+
+static int bind_gssapi(LDAP *ld, const struct bind_request *q, bool *ret_refused,
+                       struct error *e)
+{
+    /* The name in the URI is the name of the service; no reverse look-up decides it. */
+    ldap_set_option(ld, LDAP_OPT_X_SASL_NOCANON, LDAP_OPT_ON);
+    /* Active Directory refuses signing and sealing inside TLS. Without TLS it must be on. */
+    const char *properties = q->tls ? "maxssf=0" : "minssf=56,noanonymous";
+    if (ldap_set_option(ld, LDAP_OPT_X_SASL_SECPROPS, properties) != LDAP_OPT_SUCCESS)
+        return error_set(e, -EINVAL, "%s: cannot set SASL properties %s", q->uri, properties);
+    int code = ldap_sasl_interactive_bind_s(ld, NULL, "GSSAPI", NULL, NULL, LDAP_SASL_QUIET,
+                                            interact, NULL);
+    int r = answer(ld, code, "with Kerberos (GSSAPI)", q, ret_refused, e);
+    /* The key distribution center locks accounts, too. */
+    if (code == LDAP_LOCAL_ERROR)
+        *ret_refused = true;
+    return r;
+}
+
+int bind_run(LDAP *ld, const struct bind_request *q, bool *ret_refused, struct error *e)
+{
+    *ret_refused = false;
+    switch ((enum directory_bind)q->method) {
+    case DIRECTORY_BIND_SIMPLE: return bind_simple(ld, q, ret_refused, e);
+    case DIRECTORY_BIND_EXTERNAL: return bind_external(ld, q, ret_refused, e);
+    case DIRECTORY_BIND_GSSAPI: return bind_gssapi(ld, q, ret_refused, e);
+    case DIRECTORY_BIND_ANONYMOUS: break;
+    }
+    return bind_anonymous(ld, q, ret_refused, e);
+}

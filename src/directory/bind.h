@@ -1,0 +1,15 @@
+/* The bind, on the connecting thread: blocks. */
+#pragma once
+#include <ldap.h>
+#include <stdbool.h>
+
+struct error;
+
+struct bind_request {
+    int method; /* enum directory_bind */
+    const char *dn, *password_file, *principal;
+    bool tls;
+    const char *uri;
+};
+/* 0, or -errno with a sentence; *ret_refused: the credentials themselves were not accepted. */
+int bind_run(LDAP *ld, const struct bind_request *request, bool *ret_refused, struct error *e);

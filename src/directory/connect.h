@@ -1,0 +1,42 @@
+/*
+ * Makes one connection: TCP or socket, TLS, bind. All of it on a thread, because libldap blocks
+ * in most of it; the loop keeps the deadline.
+ */
+#pragma once
+#include <ldap.h>
+#include <stdbool.h>
+
+struct connect;
+struct directory_options;
+struct error;
+struct sd_event;
+struct task_slot;
+
+enum connect_outcome {
+    CONNECT_DONE = 1,
+    CONNECT_FAILED = 2,
+    CONNECT_REFUSED = 3, /* the server does not accept these credentials: do not hurry back */
+};
+
+/* `done` runs once, from the loop. ld is taken by the caller when the outcome is DONE; it is
+ * non-blocking and bound. The sentence names the server. */
+typedef void (*connect_done_fn)(struct connect *c, enum connect_outcome outcome, LDAP *ld,
+                                int r, const struct error *e, void *userdata);
+int connect_start(struct connect **ret, struct sd_event *event, struct task_slot *slot,
+                  const struct directory_options *options, const char *uri,
+                  connect_done_fn done, void *userdata, struct error *e);
+struct connect *connect_free(struct connect *c);
+
+/* Whether a URI and `tls` go together, and what TLS comes of it. -EINVAL with a sentence. */
+enum connect_tls {
+    CONNECT_PLAIN = 0,
+    CONNECT_LDAPS = 1,
+    CONNECT_STARTTLS = 2,
+    CONNECT_LOCAL = 3, /* ldapi */
+};
+int connect_tls_of(const struct directory_options *options, const char *uri,
+                   enum connect_tls *ret, struct error *e);
+
+/* Once, before the first use of libldap and before any thread: ldap.conf, .ldaprc and LDAP*
+ * variables of the environment decide nothing. */
+void connect_prepare_process(const struct directory_options *options);

@@ -1,0 +1,445 @@
+/*
+ * Turns what the server sent for one entry into the model's struct entry: its identity, what
+ * kind of thing it is, the attributes that the mapping reads, the members of a group. Values
+ * are bytes until the model has classified them. It fetches nothing: what came in part (ranges)
+ * is handed to the caller.
+ */
+#include "config.h"
+
+#include "directory/decode.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "directory/libldap.h"
+#include "directory/options.h"
+#include "model/dn.h"
+#include "model/schema.h"
+
+const char *const decode_container_classes[] = {
+    "organizationalUnit", "organization", "container", "domainDNS", "domain", "dcObject",
+    "builtinDomain",      "nsContainer",  "locality",  "country",   NULL,
+};
+const char *const decode_group_classes[] = {
+    "groupOfNames", "groupOfUniqueNames", "posixGroup", "group", "groupOfMembers", NULL,
+};
+
+/* One attribute as it lies in the message. */
+struct raw {
+    char name[128]; /* longer ones are not asked for */
+    struct berval *values;
+    size_t n_values;
+};
+struct raw_list {
+    struct raw *items;
+    size_t n_items, capacity;
+    struct berval dn;
+};
+
+static void raw_list_done(struct raw_list *l)
+{
+    for (size_t i = 0; i < l->n_items; i++)
+        ber_memfree(l->items[i].values);
+    free(l->items);
+}
+
+void decoded_done(struct decoded *d)
+{
+    entry_freep(&d->entry);
+    ranges_free(d->ranges);
+    free(d->dn);
+    free(d->watermark);
+    free(d->version);
+    free(d->partial);
+    *d = (struct decoded){};
+}
+
+static bool in_list(const char *const *list, const char *name)
+{
+    for (size_t i = 0; list[i]; i++)
+        if (text_equal_ascii_case(list[i], name))
+            return true;
+    return false;
+}
+
+static bool in_string_list(const struct string_list *l, const char *name)
+{
+    for (size_t i = 0; i < l->n_items; i++)
+        if (text_equal_ascii_case(l->items[i], name))
+            return true;
+    return false;
+}
+
+int decode_classes_of_filter(const char *filter, struct string_list *ret)
+{
+    static const char start[] = "(objectClass=";
+    const size_t start_size = sizeof start - 1;
+    for (const char *p = filter; p && *p; p++) {
+        if (strncasecmp(p, start, start_size) != 0 || (p > filter && p[-1] == '!'))
+            continue;
+        const char *value = p + start_size;
+        size_t size = strcspn(value, "*)");
+        if (value[size] != ')' || size == 0)
+            continue;
+        CLEANUP(freep) char *class = strndup(value, size);
+        if (!class)
+            return -ENOMEM;
+        if (text_equal_ascii_case(class, "top") || in_string_list(ret, class))
+            continue;
+        if (string_list_add(ret, class) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+bool decode_rid(const unsigned char *sid, size_t size, uint32_t *ret)
+{
+    /* MS-DTYP 2.4.2.2: revision, count, six bytes of authority, count little-endian words. */
+    if (size < 12 || sid[0] != 1 || size != 8 + 4 * (size_t)sid[1])
+        return false;
+    const unsigned char *p = sid + size - 4;
+    *ret = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    return true;
+}
+
+int decoder_init(struct decoder *d, enum identity_kind identity, bool active_directory,
+                 const struct directory_options *options, const struct string_list *attributes,
+                 const struct schema *schema, struct error *e)
+{
+    *d = (struct decoder){
+        .identity = identity,
+        .active_directory = active_directory,
+        .schema = schema,
+    };
+    const char *id = identity_attribute(identity);
+    const char *login = options->login_attribute ? options->login_attribute : "uid";
+    d->id_attribute = strdup(id ? id : options->id_attribute);
+    d->login_attribute = strdup(login);
+    int r = d->id_attribute && d->login_attribute ? 0 : -ENOMEM;
+    for (size_t i = 0; i < attributes->n_items && r == 0; i++)
+        r = string_list_add(&d->wanted, attributes->items[i]);
+    if (r == 0 && options->group_filter)
+        r = decode_classes_of_filter(options->group_filter, &d->group_classes);
+    if (r < 0) {
+        decoder_done(d);
+        return error_out_of_memory(e);
+    }
+    return 0;
+}
+
+void decoder_done(struct decoder *d)
+{
+    free(d->id_attribute);
+    free(d->login_attribute);
+    string_list_done(&d->wanted);
+    string_list_done(&d->group_classes);
+    *d = (struct decoder){};
+}
+
+void decoder_attributes_free(char **attributes)
+{
+    for (size_t i = 0; attributes && attributes[i]; i++)
+        free(attributes[i]);
+    free(attributes);
+}
+
+char **decoder_attributes(const struct decoder *d)
+{
+    const char *fixed[] = {"objectClass",
+                           d->id_attribute,
+                           d->login_attribute,
+                           "member",
+                           d->active_directory ? NULL : "uniqueMember",
+                           d->active_directory ? NULL : "memberUid",
+                           d->active_directory ? "primaryGroupID" : NULL,
+                           d->active_directory ? "objectSid" : NULL,
+                           d->active_directory ? "isDeleted" : NULL,
+                           d->active_directory ? "uSNChanged" : NULL,
+                           d->watermark_attribute};
+    CLEANUP(string_list_done) struct string_list names = {};
+    for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
+        if (fixed[i] && !in_string_list(&names, fixed[i]) &&
+            string_list_add(&names, fixed[i]) < 0)
+            return NULL;
+    for (size_t i = 0; i < d->wanted.n_items; i++)
+        if (!in_string_list(&names, d->wanted.items[i]) &&
+            string_list_add(&names, d->wanted.items[i]) < 0)
+            return NULL;
+    char **ret = calloc(names.n_items + 1, sizeof *ret);
+    for (size_t i = 0; ret && i < names.n_items; i++)
+        ret[i] = TAKE(names.items[i]);
+    if (ret)
+        names.n_items = 0;
+    return ret;
+}
+
+static int collect(LDAP *ld, LDAPMessage *m, struct raw_list *ret, struct error *e)
+{
+    CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
+    int code = ldap_get_dn_ber(ld, m, &ber, &ret->dn);
+    struct berval name = {}, *values = NULL;
+    while (code == LDAP_SUCCESS &&
+           (code = ldap_get_attribute_ber(ld, m, ber, &name, &values)) == LDAP_SUCCESS &&
+           name.bv_val) {
+        if (name.bv_len >= sizeof ret->items->name) {
+            ber_memfree(values);
+            continue;
+        }
+        if (memory_grow(&ret->items, &ret->capacity, ret->n_items + 1, sizeof *ret->items) <
+            0) {
+            ber_memfree(values);
+            return error_out_of_memory(e);
+        }
+        struct raw *raw = &ret->items[ret->n_items++];
+        memcpy(raw->name, name.bv_val, name.bv_len);
+        raw->name[name.bv_len] = 0;
+        raw->values = values;
+        for (raw->n_values = 0; values && values[raw->n_values].bv_val;)
+            raw->n_values++;
+    }
+    if (code != LDAP_SUCCESS)
+        return error_set(e, -EBADMSG, "an entry that the server sent cannot be read: %s",
+                         ldap_err2string(code));
+    return 0;
+}
+
+static const struct raw *find(const struct raw_list *l, const char *name)
+{
+    for (size_t i = 0; i < l->n_items; i++)
+        if (text_equal_ascii_case(l->items[i].name, name))
+            return &l->items[i];
+    return NULL;
+}
+
+static char *copy_value(const struct raw *raw)
+{
+    if (!raw || raw->n_values == 0)
+        return NULL;
+    return strndup(raw->values[0].bv_val, raw->values[0].bv_len);
+}
+
+static bool has_class(const struct raw *classes,
+                      bool (*is)(const struct decoder *, const char *), const struct decoder *d)
+{
+    for (size_t i = 0; classes && i < classes->n_values; i++) {
+        char class[128];
+        if (classes->values[i].bv_len >= sizeof class)
+            continue;
+        memcpy(class, classes->values[i].bv_val, classes->values[i].bv_len);
+        class[classes->values[i].bv_len] = 0;
+        if (is(d, class))
+            return true;
+    }
+    return false;
+}
+
+static bool is_group_class(const struct decoder *d, const char *class)
+{
+    return in_list(decode_group_classes, class) || in_string_list(&d->group_classes, class);
+}
+
+static bool is_container_class(const struct decoder *d, const char *class)
+{
+    (void)d;
+    return in_list(decode_container_classes, class);
+}
+
+static bool is_person_class(const struct decoder *d, const char *class)
+{
+    (void)d;
+    return text_equal_ascii_case(class, "person") || text_equal_ascii_case(class, "account") ||
+           text_equal_ascii_case(class, "posixAccount");
+}
+
+static bool is_computer_class(const struct decoder *d, const char *class)
+{
+    (void)d;
+    return text_equal_ascii_case(class, "computer");
+}
+
+static enum entry_kind kind_of(const struct decoder *d, const struct raw *classes)
+{
+    if (has_class(classes, is_group_class, d))
+        return ENTRY_GROUP;
+    if (has_class(classes, is_container_class, d) && !has_class(classes, is_person_class, d))
+        return ENTRY_CONTAINER;
+    return ENTRY_PERSON;
+}
+
+static bool is_wanted(const struct decoder *d, const char *name)
+{
+    char base[128];
+    size_t size = strcspn(name, ";");
+    memcpy(base, name, size);
+    base[size] = 0;
+    if (in_string_list(&d->wanted, base))
+        return true;
+    if (!d->schema)
+        return false;
+    /* Asked for by one of its names, answered by another. */
+    const char *canonical = schema_canonical(d->schema, base);
+    for (size_t i = 0; i < d->wanted.n_items; i++)
+        if (text_equal_ascii_case(schema_canonical(d->schema, d->wanted.items[i]), canonical))
+            return true;
+    return false;
+}
+
+/* RFC 4517 3.3.21 allows a bit string after the DN of a uniqueMember: "#'0101'B". */
+static size_t without_unique_id(const char *p, size_t size)
+{
+    if (size < 4 || p[size - 1] != 'B' || p[size - 2] != '\'')
+        return size;
+    for (size_t i = size - 2; i-- > 1;) {
+        if (p[i] == '\'')
+            return p[i - 1] == '#' ? i - 1 : size;
+        if (p[i] != '0' && p[i] != '1')
+            return size;
+    }
+    return size;
+}
+
+int decode_member(struct entry *entry, enum member_kind kind, const void *bytes, size_t size)
+{
+    if (kind == MEMBER_DN)
+        size = without_unique_id(bytes, size);
+    if (!text_is_utf8(bytes, size) || memchr(bytes, 0, size))
+        return 0; /* can be nobody's name */
+    CLEANUP(freep) char *text = strndup(bytes, size);
+    if (!text)
+        return -ENOMEM;
+    CLEANUP(freep) char *key = NULL;
+    if (kind == MEMBER_DN) {
+        if (dn_key(text, &key, NULL) < 0)
+            return 0; /* can be nobody's DN; the mirror would never find it */
+    } else {
+        key = text_fold(text, size);
+    }
+    return key ? entry_add_member(entry, kind, key, text) : -ENOMEM;
+}
+
+static int add_members(struct entry *entry, enum member_kind kind, const struct raw *raw)
+{
+    for (size_t i = 0; i < raw->n_values; i++) {
+        int r = decode_member(entry, kind, raw->values[i].bv_val, raw->values[i].bv_len);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* A first piece that makes no sense is forgotten: the reading then begins with "0-*". */
+static int begin_ranges(struct decoded *ret, const struct raw *raw,
+                        const struct range_name *range)
+{
+    if (ret->ranges)
+        return 0;
+    CLEANUP(freep) char *name = strndup(raw->name, range->name_size);
+    ret->ranges = name ? ranges_new(name) : NULL;
+    if (!ret->ranges)
+        return -ENOMEM;
+    struct range_value *values = calloc(raw->n_values + 1, sizeof *values);
+    if (!values)
+        return -ENOMEM;
+    for (size_t i = 0; i < raw->n_values; i++)
+        values[i] = (struct range_value){raw->values[i].bv_val, raw->values[i].bv_len};
+    int r = ranges_accept(ret->ranges, range, values, raw->n_values, ret->version);
+    free(values);
+    if (r != RANGES_COMPLETE)
+        return r == -ENOMEM ? r : 0;
+    ret->ranges = ranges_free(ret->ranges);
+    return add_members(ret->entry, MEMBER_DN, raw);
+}
+
+static int add_attribute(const struct decoder *d, struct decoded *ret, const struct raw *raw)
+{
+    struct entry *entry = ret->entry;
+    struct range_name range;
+    bool ranged = range_parse(raw->name, strlen(raw->name), &range);
+    if (entry->kind == ENTRY_GROUP) {
+        if (ranged && strncasecmp(raw->name, "member;", 7) == 0)
+            return begin_ranges(ret, raw, &range);
+        if (text_equal_ascii_case(raw->name, "member") ||
+            text_equal_ascii_case(raw->name, "uniqueMember"))
+            return add_members(entry, MEMBER_DN, raw);
+        if (text_equal_ascii_case(raw->name, "memberUid"))
+            return add_members(entry, MEMBER_LOGIN, raw);
+    }
+    if (!is_wanted(d, raw->name))
+        return 0;
+    if (ranged && !range.last && !ret->partial && !(ret->partial = strdup(raw->name)))
+        return -ENOMEM;
+    for (size_t i = 0; i < raw->n_values; i++) {
+        int r = entry_add_value(entry, raw->name, raw->values[i].bv_val, raw->values[i].bv_len);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* What joins people and groups besides the lists of members. */
+static int add_keys(const struct decoder *d, struct entry *entry, const struct raw_list *raw)
+{
+    if (entry->kind == ENTRY_GROUP) {
+        const struct raw *sid = find(raw, "objectSid");
+        uint32_t rid;
+        if (!d->active_directory || !sid || sid->n_values == 0 ||
+            !decode_rid((const unsigned char *)sid->values[0].bv_val, sid->values[0].bv_len,
+                        &rid))
+            return 0;
+        CLEANUP(freep) char *text = libldap_format("%u", rid);
+        return text ? entry_add_member(entry, MEMBER_PRIMARY, text, text) : -ENOMEM;
+    }
+    if (entry->kind != ENTRY_PERSON)
+        return 0;
+    const struct raw *login = find(raw, d->login_attribute);
+    if (login && login->n_values > 0 &&
+        !memchr(login->values[0].bv_val, 0, login->values[0].bv_len))
+        entry->login_key = text_fold(login->values[0].bv_val, login->values[0].bv_len);
+    if (d->active_directory)
+        entry->primary_key = copy_value(find(raw, "primaryGroupID"));
+    return 0;
+}
+
+int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, struct decoded *ret,
+                 struct error *e)
+{
+    *ret = (struct decoded){};
+    CLEANUP(raw_list_done) struct raw_list raw = {};
+    int r = collect(ld, m, &raw, e);
+    if (r < 0)
+        return r;
+    ret->dn = strndup(raw.dn.bv_val ? raw.dn.bv_val : "", raw.dn.bv_len);
+    if (!ret->dn)
+        return error_out_of_memory(e);
+    const struct raw *deleted = find(&raw, "isDeleted"), *id = find(&raw, d->id_attribute);
+    const struct raw *classes = find(&raw, "objectClass");
+    ret->deleted = deleted && deleted->n_values > 0 && deleted->values[0].bv_len == 4 &&
+                   strncasecmp(deleted->values[0].bv_val, "TRUE", 4) == 0;
+    ret->computer = d->active_directory && has_class(classes, is_computer_class, d);
+    if (d->watermark_attribute)
+        ret->watermark = copy_value(find(&raw, d->watermark_attribute));
+    if (d->active_directory)
+        ret->version = copy_value(find(&raw, "uSNChanged"));
+    CLEANUP(freep)
+    char *identity =
+        id && id->n_values > 0
+            ? identity_from_value(d->identity, id->values[0].bv_val, id->values[0].bv_len)
+            : NULL;
+    if (!identity)
+        return 0;
+    ret->entry = entry_new(identity, ret->dn, kind_of(d, classes));
+    r = ret->entry ? add_keys(d, ret->entry, &raw) : -ENOMEM;
+    for (size_t i = 0; i < raw.n_items && r == 0; i++)
+        r = add_attribute(d, ret, &raw.items[i]);
+    if (r < 0) {
+        CLEANUP(freep) char *dn = strdup(ret->dn);
+        decoded_done(ret);
+        return error_set(e, r, "the entry %s cannot be taken: %s", dn ? dn : "", strerror(-r));
+    }
+    entry_sort(ret->entry);
+    return 0;
+}

@@ -1,0 +1,64 @@
+/*
+ * A message of libldap becomes a struct entry.
+ */
+#pragma once
+#include <ldap.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/text.h"
+#include "directory/identity.h"
+#include "directory/ranges.h"
+#include "model/entry.h"
+
+struct error;
+struct directory_options;
+struct schema;
+
+struct decoder {
+    enum identity_kind identity;
+    char *id_attribute;    /* what to ask for */
+    char *login_attribute; /* NULL on servers without memberUid groups */
+    bool active_directory;
+    struct string_list wanted; /* canonical names of what the mapping reads */
+    struct string_list group_classes;
+    const struct schema *schema;     /* borrowed; NULL: built in names only */
+    const char *watermark_attribute; /* NULL: none */
+};
+
+struct decoded {
+    struct entry *entry; /* NULL: it has no id that we may see */
+    char *dn;
+    char *watermark;       /* the greatest value of watermark_attribute; NULL */
+    char *version;         /* of the entry, to notice an edit between two reads; may be NULL */
+    bool deleted;          /* AD: isDeleted */
+    bool computer;         /* AD */
+    struct ranges *ranges; /* not NULL: members came in part */
+    char *partial;         /* the name of another attribute that came in part */
+};
+void decoded_done(struct decoded *d);
+
+int decoder_init(struct decoder *d, enum identity_kind identity, bool active_directory,
+                 const struct directory_options *options, const struct string_list *attributes,
+                 const struct schema *schema, struct error *e);
+void decoder_done(struct decoder *d);
+/* What to ask the server for; NULL-terminated, freed with decoder_attributes_free(). */
+char **decoder_attributes(const struct decoder *d);
+void decoder_attributes_free(char **attributes);
+static inline void decoder_attributes_freep(char ***a)
+{
+    decoder_attributes_free(*a);
+}
+
+/* 0 with ret filled, also when it has no id; -EBADMSG when the message cannot be read. */
+int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, struct decoded *ret,
+                 struct error *e);
+/* One value of a member attribute, added as the model keeps it. */
+int decode_member(struct entry *entry, enum member_kind kind, const void *bytes, size_t size);
+/* The classes that a filter names in (objectClass=X), each once, appended. Pure. */
+int decode_classes_of_filter(const char *filter, struct string_list *ret);
+/* The relative identifier at the end of a Windows SID; false when it is none. Pure. */
+bool decode_rid(const unsigned char *sid, size_t size, uint32_t *ret);
+extern const char *const decode_container_classes[]; /* NULL-terminated */
+extern const char *const decode_group_classes[];

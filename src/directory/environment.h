@@ -1,0 +1,71 @@
+/*
+ * What a feed works with while one connection lives, and what it tells the directory. Private
+ * to this folder.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "directory/decode.h"
+#include "directory/feed.h"
+
+struct directory;
+struct error;
+struct rootdse;
+struct sd_event;
+struct session;
+
+struct feed_search {
+    char *base, *base_key;
+    int scope;
+    char *filter;      /* people, groups and containers */
+    bool base_visible; /* seen when the connection was made */
+};
+
+struct feed_environment {
+    struct directory *directory;
+    struct sd_event *event;
+    const struct directory_options *options;
+    const struct feed_sink *sink;
+    void *userdata;
+    struct session *session;
+    const struct rootdse *server;
+    struct decoder decoder;
+    char **attributes; /* of decoder_attributes() */
+    struct feed_search searches[2];
+    unsigned n_searches;
+    bool once;       /* stop when everything of this moment is known */
+    bool force_full; /* no cookie is to be used at the start */
+};
+
+/* A feed lives as long as its connection. start: may call sink and session; the environment is
+ * borrowed. */
+struct directory_feed_ops {
+    enum directory_feed_kind kind;
+    int (*start)(void **ret, struct feed_environment *env, struct error *e);
+    void (*free)(void *feed);
+    void (*turn)(void *feed,
+                 bool drained); /* the session gave out what had come; may be NULL */
+    void (*request_full)(void *feed);
+};
+extern const struct directory_feed_ops feed_syncrepl_ops, feed_dirsync_ops, feed_poll_ops;
+
+/* What to compare when only what changed since is asked for; NULL: this server has nothing. */
+const char *feed_poll_watermark_attribute(const struct rootdse *server);
+/* The watermark, moved back far enough that nothing is missed, times by `more_seconds` on top;
+ * malloc'd, NULL when it is malformed. Pure. */
+char *feed_poll_move_back(const char *attribute, const char *watermark, unsigned more_seconds);
+
+/* Called by feeds and batches. All of them only take note; the work is done later, from the
+ * loop.
+ */
+/* The connection cannot be used further: it is closed and made again after a pause. */
+void directory_feed_failed(struct feed_environment *env, int r, const struct error *e);
+/* This server does not really offer this feed: the next best one is taken. */
+void directory_feed_unsupported(struct feed_environment *env, const struct error *e);
+/* A full read or refresh of every search is over, or the feed has caught up with a cookie. */
+void directory_feed_caught_up(struct feed_environment *env, bool full);
+/* Something was committed. */
+void directory_feed_committed(struct feed_environment *env, const struct feed_commit *commit);
+/* A change that may have moved more than the server tells: a full compare, soon. */
+void directory_feed_doubts(struct feed_environment *env, const char *why);

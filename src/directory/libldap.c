@@ -1,0 +1,113 @@
+/*
+ * Errors of libldap and of servers become sentences here, filters are escaped and joined. It
+ * never talks to a server.
+ */
+#include "config.h"
+
+#include "directory/libldap.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+
+int libldap_errno(int code)
+{
+    switch (code) {
+    case LDAP_SUCCESS: return 0;
+    case LDAP_NO_MEMORY: return -ENOMEM;
+    case LDAP_SERVER_DOWN:
+    case LDAP_CONNECT_ERROR:
+    case LDAP_UNAVAILABLE: return -ENOTCONN;
+    case LDAP_TIMEOUT:
+    case LDAP_TIMELIMIT_EXCEEDED: return -ETIMEDOUT;
+    case LDAP_BUSY: return -EBUSY;
+    case LDAP_INVALID_CREDENTIALS:
+    case LDAP_INAPPROPRIATE_AUTH:
+    case LDAP_STRONG_AUTH_REQUIRED: return -EACCES;
+    case LDAP_INSUFFICIENT_ACCESS: return -EPERM;
+    case LDAP_NO_SUCH_OBJECT: return -ENOENT;
+    case LDAP_FILTER_ERROR:
+    case LDAP_INVALID_DN_SYNTAX:
+    case LDAP_PARAM_ERROR: return -EINVAL;
+    case LDAP_UNAVAILABLE_CRITICAL_EXTENSION:
+    case LDAP_NOT_SUPPORTED: return -EOPNOTSUPP;
+    default: return -EIO;
+    }
+}
+
+static int write_error(struct error *e, int code, const char *said, const char *context)
+{
+    int r = libldap_errno(code);
+    if (r == 0)
+        r = -EIO;
+    if (said && *said)
+        return error_set(e, r, "%s: %s (LDAP code %d): %s", context, ldap_err2string(code),
+                         code, said);
+    return error_set(e, r, "%s: %s (LDAP code %d)", context, ldap_err2string(code), code);
+}
+
+int libldap_error(struct error *e, int code, const char *said, const char *format, ...)
+{
+    char context[512];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(context, sizeof context, format, ap);
+    va_end(ap);
+    return write_error(e, code, said, context);
+}
+
+int libldap_error_of(struct error *e, LDAP *ld, int code, const char *format, ...)
+{
+    char context[512];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(context, sizeof context, format, ap);
+    va_end(ap);
+
+    CLEANUP(libldap_memory_freep) char *said = NULL;
+    if (ld)
+        ldap_get_option(ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &said);
+    return write_error(e, code, said, context);
+}
+
+char *libldap_filter_escape(const void *bytes, size_t size)
+{
+    CLEANUP(buffer_done) struct buffer b = {};
+    const unsigned char *p = bytes;
+    for (size_t i = 0; i < size; i++) {
+        if (p[i] < 0x20 || p[i] >= 0x7f || strchr("\\*()", p[i]))
+            buffer_format(&b, "\\%02x", p[i]);
+        else
+            buffer_add(&b, p + i, 1);
+    }
+    return buffer_take(&b);
+}
+
+char *libldap_format(const char *format, ...)
+{
+    char *text = NULL;
+    va_list ap;
+    va_start(ap, format);
+    int n = vasprintf(&text, format, ap);
+    va_end(ap);
+    return n < 0 ? NULL : text;
+}
+
+char *libldap_filter_and(const char *a, const char *b)
+{
+    if (!a || !*a)
+        return strdup(b ? b : "");
+    if (!b || !*b)
+        return strdup(a);
+    return libldap_format("(&%s%s)", a, b);
+}
+
+LDAPControl *libldap_control(LDAPControl **controls, const char *oid)
+{
+    return controls ? ldap_control_find(oid, controls, NULL) : NULL;
+}

@@ -1,0 +1,68 @@
+/* Copies the options: the directory keeps its own. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "directory/private.h"
+
+static char *copy_text(const char *text, int *r)
+{
+    char *copy = text ? strdup(text) : NULL;
+    if (text && !copy)
+        *r = -ENOMEM;
+    return copy;
+}
+
+int directory_options_copy(struct directory_options *to, const struct directory_options *from)
+{
+    int r = 0;
+    *to = *from;
+    to->uris = calloc(from->n_uris + 1, sizeof *to->uris);
+    if (!to->uris) {
+        to->n_uris = 0;
+        r = -ENOMEM;
+    }
+    for (size_t i = 0; i < to->n_uris; i++)
+        to->uris[i] = copy_text(from->uris[i], &r);
+    to->tls_ca_file = copy_text(from->tls_ca_file, &r);
+    to->tls_ca_directory = copy_text(from->tls_ca_directory, &r);
+    to->tls_certificate_file = copy_text(from->tls_certificate_file, &r);
+    to->tls_key_file = copy_text(from->tls_key_file, &r);
+    to->bind_dn = copy_text(from->bind_dn, &r);
+    to->bind_password_file = copy_text(from->bind_password_file, &r);
+    to->keytab = copy_text(from->keytab, &r);
+    to->principal = copy_text(from->principal, &r);
+    to->base = copy_text(from->base, &r);
+    to->filter = copy_text(from->filter, &r);
+    to->group_base = copy_text(from->group_base, &r);
+    to->group_filter = copy_text(from->group_filter, &r);
+    to->id_attribute = copy_text(from->id_attribute, &r);
+    to->login_attribute = copy_text(from->login_attribute, &r);
+    if (r < 0)
+        directory_options_done(to);
+    return r;
+}
+
+void directory_options_done(struct directory_options *o)
+{
+    for (size_t i = 0; i < o->n_uris; i++)
+        free(o->uris[i]);
+    free(o->uris);
+    free(o->tls_ca_file);
+    free(o->tls_ca_directory);
+    free(o->tls_certificate_file);
+    free(o->tls_key_file);
+    free(o->bind_dn);
+    free(o->bind_password_file);
+    free(o->keytab);
+    free(o->principal);
+    free(o->base);
+    free(o->filter);
+    free(o->group_base);
+    free(o->group_filter);
+    free(o->id_attribute);
+    free(o->login_attribute);
+    *o = (struct directory_options){};
+}

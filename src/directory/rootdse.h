@@ -1,0 +1,61 @@
+/*
+ * What a server says of itself: product, controls, naming contexts, and what a cookie of it
+ * belongs to. Read once for each connection.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/text.h"
+#include "directory/identity.h"
+
+struct error;
+struct session;
+struct rootdse_read;
+struct schema;
+
+enum rootdse_product {
+    PRODUCT_OTHER = 0,
+    PRODUCT_OPENLDAP = 1,
+    PRODUCT_389 = 2,
+    PRODUCT_ACTIVE_DIRECTORY = 3, /* Samba, too */
+};
+
+struct rootdse {
+    enum rootdse_product product;
+    char *product_text; /* for people, and part of a cookie's identity */
+    struct string_list controls, naming_contexts;
+    char *subschema, *monitor, *ds_service_name, *default_context;
+    char *invocation_id; /* AD */
+    char *suffix;        /* the naming context that holds the base, as the server writes it */
+    char *suffix_id;     /* the id of its entry, NULL when hidden */
+    enum identity_kind identity; /* by product, or by what the suffix entry shows; 0: unknown */
+    bool has_entry_csn, has_entry_usn, has_modify_timestamp; /* shown by the base entry */
+    uint64_t highest_usn; /* AD: highestCommittedUSN; 389: lastusn */
+    bool has_changelog;   /* 389: retro changelog */
+    uint64_t first_change, last_change;
+    bool base_visible[2];
+    char base_doubt[256];         /* why the first one is not */
+    struct schema *schema;        /* NULL: could not be read; the caller may take it */
+    struct schema *second_schema; /* the same again, for whoever needs it beside the sink */
+};
+
+/* Reads it all through the session: `done` runs once, from the loop. ret is taken by the caller
+ * when r is 0. */
+typedef void (*rootdse_done_fn)(int r, struct rootdse *taken, const struct error *e,
+                                void *userdata);
+int rootdse_read_start(struct rootdse_read **ret, struct session *session,
+                       const char *const *bases, unsigned n_bases, uint64_t timeout_usec,
+                       rootdse_done_fn done, void *userdata, struct error *e);
+struct rootdse_read *rootdse_read_free(struct rootdse_read *r);
+
+struct rootdse *rootdse_free(struct rootdse *d);
+bool rootdse_has_control(const struct rootdse *d, const char *oid);
+/* "(|(objectClass=organizationalUnit)…)"; malloc'd. */
+char *rootdse_container_filter(void);
+static inline void rootdse_freep(struct rootdse **d)
+{
+    if (*d)
+        rootdse_free(*d);
+}

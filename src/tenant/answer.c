@@ -1,0 +1,420 @@
+/*
+ * The one place that maps a result of libcurl, a status and a body to a class.
+ *
+ * The rule behind the rows: a class must never claim more than was seen. Success of a write is
+ * only a body that the tenant is known to send; a page of HTML is never the tenant speaking,
+ * whatever its status; a write that left and got no clear answer is unclear, since the tenant
+ * may have carried it out; a read that failed changed nothing, so for it the tenant is away.
+ * Bodies are read for a hint (which kind of object is missing, whether a login exists) and
+ * shortened for people; nothing else is taken from them.
+ */
+#include "config.h"
+
+#include "tenant/answer.h"
+
+#include <ctype.h>
+#include <curl/curl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+#define RETRY_AFTER_MAX (3600 * USEC_PER_SEC)
+#define WORDS_SIZE      512
+
+const char *tenant_answer_class_name(enum tenant_answer_class c)
+{
+    switch (c) {
+    case TENANT_DONE: return "done";
+    case TENANT_NOT_FOUND: return "not found";
+    case TENANT_REFUSED: return "refused";
+    case TENANT_REFERENCE_MISSING: return "reference missing";
+    case TENANT_CONFLICT: return "conflict";
+    case TENANT_NOT_AUTHORISED: return "not authorised";
+    case TENANT_THROTTLED: return "throttled";
+    case TENANT_UNCLEAR: return "unclear";
+    case TENANT_AWAY: return "away";
+    case TENANT_UNSUPPORTED: return "unsupported";
+    default: return "?";
+    }
+}
+
+uint64_t answer_retry_after(const char *text, uint64_t now_usec)
+{
+    if (!text || !*text)
+        return 0;
+    if (strspn(text, "0123456789") == strlen(text)) {
+        uint64_t seconds = 0;
+        if (text_parse_unsigned(text, UINT64_MAX, &seconds) < 0 ||
+            seconds > RETRY_AFTER_MAX / USEC_PER_SEC)
+            return RETRY_AFTER_MAX;
+        return seconds * USEC_PER_SEC;
+    }
+    if (!isalpha((unsigned char)*text)) /* "-5", "1.5": curl_getdate reads them as dates */
+        return 0;
+    time_t date = curl_getdate(text, NULL);
+    if (date < 0 || (uint64_t)date * USEC_PER_SEC <= now_usec)
+        return 0;
+    uint64_t wait = (uint64_t)date * USEC_PER_SEC - now_usec;
+    return wait > RETRY_AFTER_MAX ? RETRY_AFTER_MAX : wait;
+}
+
+/* -- the body as people and hints see it -- */
+
+static const char *body_start(const struct http_result *r, size_t *ret_size)
+{
+    const char *start = r->body ? r->body : "", *end = start + r->body_size;
+    if (end - start >= 3 && memcmp(start, "\xEF\xBB\xBF", 3) == 0)
+        start += 3;
+    while (start < end && isspace((unsigned char)*start))
+        start++;
+    while (end > start && isspace((unsigned char)end[-1]))
+        end--;
+    *ret_size = (size_t)(end - start);
+    return start;
+}
+
+static bool is_html(const struct http_result *r)
+{
+    size_t n;
+    const char *start = body_start(r, &n);
+    if (n > 0 && *start == '<')
+        return true;
+    return n > 0 && *start != '{' && *start != '[' && r->content_type &&
+           strncasecmp(r->content_type, "text/html", 9) == 0 && memchr(start, '<', n);
+}
+
+static const char *find_ci(const char *text, size_t n, const char *word)
+{
+    size_t size = strlen(word);
+    for (size_t i = 0; i + size <= n; i++)
+        if (strncasecmp(text + i, word, size) == 0)
+            return text + i;
+    return NULL;
+}
+
+static void hint_html(char *hint, size_t size, const char *body, size_t n)
+{
+    char title[128] = "";
+    const char *start = find_ci(body, n, "<title");
+    start = start ? memchr(start, '>', (size_t)(body + n - start)) : NULL;
+    if (start) {
+        start++;
+        const char *end = memchr(start, '<', (size_t)(body + n - start));
+        if (end)
+            text_printable(title, sizeof(title), start, (size_t)(end - start));
+    }
+    if (title[0])
+        snprintf(hint, size, "an HTML page titled '%s'", title);
+    else
+        snprintf(hint, size, "an HTML page");
+}
+
+/* {"error": …, "error_description": …}, or SCIM's {"detail": …}; false: not of that form. */
+static bool hint_json(char *hint, size_t size, const char *body, size_t n)
+{
+    static const char *const names[] = {"error", "error_description", "detail", "message"};
+    char text[512] = "";
+    size_t used = 0;
+    json_auto_t *json = json_loadb(body, n, 0, NULL);
+    if (!json_is_object(json))
+        return false;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *value = json_string_value(json_object_get(json, names[i]));
+        if (value && *value && used < sizeof(text))
+            used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", used ? ": " : "",
+                                     value);
+    }
+    if (!used)
+        return false;
+    text_printable(hint, size, text, strlen(text));
+    return true;
+}
+
+static bool repeats_secret(const struct answer_question *q, const char *body, size_t n)
+{
+    for (size_t i = 0; i < sizeof(q->secrets) / sizeof(q->secrets[0]); i++)
+        if (q->secrets[i] && q->secrets[i][0] &&
+            memmem(body, n, q->secrets[i], strlen(q->secrets[i])))
+            return true;
+    return false;
+}
+
+static void set_hint(struct tenant_answer *ret, const struct answer_question *q,
+                     const struct http_result *r)
+{
+    size_t n;
+    const char *body = body_start(r, &n);
+    if (repeats_secret(q, body, n))
+        snprintf(ret->hint, sizeof(ret->hint),
+                 "(the answer repeats a secret, it is not shown)");
+    else if (is_html(r))
+        hint_html(ret->hint, sizeof(ret->hint), body, n);
+    else if (n == 0 || *body != '{' || !hint_json(ret->hint, sizeof(ret->hint), body, n))
+        text_printable(ret->hint, sizeof(ret->hint), body, n < 1024 ? n : 1024);
+}
+
+/* -- words in a hint -- */
+
+/* Lower case, every run of other characters one blank, blanks around; the login is left out,
+ * since "team.leader not found" says nothing about teams. */
+static void words_of(char out[static WORDS_SIZE], const char *hint, const char *login)
+{
+    size_t n = 0, login_size = login ? strlen(login) : 0;
+    out[n++] = ' ';
+    for (const char *c = hint; *c && n < WORDS_SIZE - 2;) {
+        if (login_size > 0 && strncasecmp(c, login, login_size) == 0) {
+            c += login_size;
+            continue;
+        }
+        bool word = isalnum((unsigned char)*c);
+        if (word)
+            out[n++] = (char)tolower((unsigned char)*c);
+        else if (out[n - 1] != ' ' && *c != '\'') /* doesn't: doesnt */
+            out[n++] = ' ';
+        c++;
+    }
+    if (out[n - 1] != ' ')
+        out[n++] = ' ';
+    out[n] = '\0';
+}
+
+static bool has(const char *words, const char *word)
+{
+    return strstr(words, word);
+}
+
+static bool says_missing(const char *words)
+{
+    return has(words, " not found ") || has(words, " not exist ") || has(words, " unknown ") ||
+           has(words, " doesnt exist ") || has(words, " no such ");
+}
+
+/* Values that are unique too, but whose owner is not the account that was asked for. */
+static bool names_other_value(const char *words)
+{
+    return has(words, " extension ") || has(words, " phone ") || has(words, " number ");
+}
+
+static bool says_exists(const char *words)
+{
+    if (says_missing(words) || names_other_value(words))
+        return false;
+    return has(words, " already ") || has(words, " exists ") || has(words, " duplicate ") ||
+           has(words, " in use ") || has(words, " taken ");
+}
+
+static enum tenant_reference reference_of(const char *words, const struct answer_question *q)
+{
+    if (q->team && has(words, " team "))
+        return TENANT_REFERENCE_TEAM;
+    if (q->role && (has(words, " role ") || has(words, " roles ")))
+        return TENANT_REFERENCE_ROLE;
+    if (q->skill && (has(words, " skill ") || has(words, " skills ")))
+        return TENANT_REFERENCE_SKILL;
+    return TENANT_REFERENCE_NONE;
+}
+
+/* -- classes -- */
+
+static bool writes(const struct answer_question *q)
+{
+    /* Asking for a token changes nothing that would have to be settled. */
+    return q->method != HTTP_GET && q->api != ANSWER_TOKEN;
+}
+
+static enum tenant_answer_class not_clear(const struct answer_question *q)
+{
+    return writes(q) ? TENANT_UNCLEAR : TENANT_AWAY;
+}
+
+static enum tenant_answer_class of_curl(const struct answer_question *q,
+                                        const struct http_result *r)
+{
+    switch (r->curl_code) {
+    /* These happen before a byte of the request leaves, even if curl says otherwise. */
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_PROXY:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT: return TENANT_AWAY;
+    /* 92, 16, 52, 55, 56, 28 and whatever else: it depends on whether the request left. */
+    default: return r->sent ? not_clear(q) : TENANT_AWAY;
+    }
+}
+
+/* The bodies with which a tenant confirms a write. */
+static bool confirms(const struct http_result *r)
+{
+    size_t n;
+    const char *body = body_start(r, &n);
+    if (n == 0)
+        return r->status == 201 || r->status == 204;
+    if ((n == 2 && strncasecmp(body, "OK", 2) == 0) ||
+        (n == 4 && strncasecmp(body, "\"OK\"", 4) == 0))
+        return true;
+    if (*body != '{')
+        return false;
+    json_auto_t *json = json_loadb(body, n, 0, NULL);
+    return json_is_object(json) && !json_object_get(json, "error") &&
+           !json_object_get(json, "errors");
+}
+
+static enum tenant_answer_class of_success(const struct answer_question *q,
+                                           const struct http_result *r)
+{
+    size_t n;
+    const char *body = body_start(r, &n);
+    if (is_html(r))
+        return not_clear(q);
+    if (writes(q))
+        return confirms(r) ? TENANT_DONE : TENANT_UNCLEAR;
+    return r->status == 200 && n > 0 && (*body == '{' || *body == '[') ? TENANT_DONE
+                                                                       : TENANT_AWAY;
+}
+
+static enum tenant_answer_class of_not_found(struct tenant_answer *ret,
+                                             const struct answer_question *q,
+                                             const struct http_result *r, const char *words)
+{
+    if (is_html(r)) /* a front end that does not know the path, not the tenant */
+        return q->api == ANSWER_SCIM && !q->names_user ? TENANT_UNSUPPORTED : not_clear(q);
+    if (q->method == HTTP_POST) {
+        ret->reference = reference_of(words, q);
+        return TENANT_REFERENCE_MISSING;
+    }
+    if (!q->names_user)
+        return q->api == ANSWER_SCIM ? TENANT_UNSUPPORTED : TENANT_REFUSED;
+    ret->reference = writes(q) ? reference_of(words, q) : TENANT_REFERENCE_NONE;
+    return ret->reference ? TENANT_REFERENCE_MISSING : TENANT_NOT_FOUND;
+}
+
+static enum tenant_answer_class of_bad_request(struct tenant_answer *ret,
+                                               const struct answer_question *q,
+                                               const struct http_result *r, const char *words)
+{
+    if (is_html(r) || !writes(q))
+        return TENANT_REFUSED;
+    if ((q->method == HTTP_POST || q->method == HTTP_PATCH) && says_exists(words))
+        return TENANT_CONFLICT;
+    if (says_missing(words) && (ret->reference = reference_of(words, q)))
+        return TENANT_REFERENCE_MISSING;
+    return TENANT_REFUSED;
+}
+
+static enum tenant_answer_class of_server_error(struct tenant_answer *ret,
+                                                const struct answer_question *q,
+                                                const struct http_result *r)
+{
+    if (r->status == 503 && ret->retry_after_usec)
+        return TENANT_THROTTLED;
+    if (r->status == 502 || r->status == 503)
+        return TENANT_AWAY;
+    if (r->status == 501 && q->api == ANSWER_SCIM)
+        return TENANT_UNSUPPORTED;
+    return not_clear(q);
+}
+
+static enum tenant_answer_class of_token(const struct http_result *r, bool throttled)
+{
+    if (r->status == 200)
+        return is_html(r) ? TENANT_AWAY : TENANT_DONE;
+    if (r->status == 429 || (r->status == 503 && throttled))
+        return TENANT_THROTTLED;
+    switch (r->status) {
+    case 400:
+    case 401:
+    case 403:
+    case 422: return TENANT_NOT_AUTHORISED;
+    default: return TENANT_AWAY;
+    }
+}
+
+static enum tenant_answer_class of_status(struct tenant_answer *ret,
+                                          const struct answer_question *q,
+                                          const struct http_result *r)
+{
+    char words[WORDS_SIZE];
+    words_of(words, ret->hint, q->login);
+    if (q->api == ANSWER_TOKEN)
+        return of_token(r, ret->retry_after_usec);
+    if (r->status >= 500)
+        return of_server_error(ret, q, r);
+    if (r->status >= 200 && r->status < 300)
+        return of_success(q, r);
+    switch (r->status) {
+    case 400: return of_bad_request(ret, q, r, words);
+    case 401: return TENANT_NOT_AUTHORISED;
+    case 403: return q->api == ANSWER_SCIM ? TENANT_UNSUPPORTED : TENANT_NOT_AUTHORISED;
+    case 404: return of_not_found(ret, q, r, words);
+    case 405: return q->api == ANSWER_SCIM ? TENANT_UNSUPPORTED : TENANT_REFUSED;
+    case 407: return TENANT_AWAY; /* a proxy in between wants a login */
+    case 408: return not_clear(q);
+    case 409: return writes(q) && !names_other_value(words) ? TENANT_CONFLICT : TENANT_REFUSED;
+    case 429: return TENANT_THROTTLED;
+    default: break;
+    }
+    /* 1xx and 3xx are nobody's answer to these calls; other 4xx are a refusal. */
+    return r->status < 400 ? not_clear(q) : TENANT_REFUSED;
+}
+
+void answer_decide(struct tenant_answer *ret, const struct answer_question *question,
+                   const struct http_result *result, uint64_t now_usec)
+{
+    ret->status = result->status;
+    ret->reference = TENANT_REFERENCE_NONE;
+    ret->retry_after_usec = 0;
+    ret->hint[0] = '\0';
+    if (result->curl_code != CURLE_OK) {
+        const char *problem = result->problem ? result->problem : "";
+        text_printable(ret->hint, sizeof(ret->hint), problem, strlen(problem));
+        ret->class = of_curl(question, result);
+        return;
+    }
+    ret->retry_after_usec = answer_retry_after(result->retry_after, now_usec);
+    if (question->api == ANSWER_TOKEN && result->status == 200) {
+        if (is_html(result)) /* else the token is in it */
+            set_hint(ret, question, result);
+    } else if (result->redirect_url) {
+        /* Without its query, where login pages keep what was asked for. */
+        char where[160];
+        text_printable(where, sizeof(where), result->redirect_url,
+                       strcspn(result->redirect_url, "?#"));
+        snprintf(ret->hint, sizeof(ret->hint), "a redirect to %s, not followed", where);
+    } else {
+        set_hint(ret, question, result);
+    }
+    ret->class = of_status(ret, question, result);
+    if (ret->class != TENANT_THROTTLED && ret->class != TENANT_AWAY)
+        ret->retry_after_usec = 0;
+}
+
+void answer_not_understood(struct tenant_answer *ret, const struct answer_question *question,
+                           const struct http_result *result, const char *what)
+{
+    ret->class = not_clear(question);
+    ret->status = result->status;
+    text_printable(ret->hint, sizeof(ret->hint), what, strlen(what));
+}
+
+void answer_not_sent(struct tenant_answer *ret, enum tenant_answer_class class,
+                     const char *sentence)
+{
+    ret->class = class;
+    ret->status = 0;
+    ret->reference = TENANT_REFERENCE_NONE;
+    ret->retry_after_usec = 0;
+    text_printable(ret->hint, sizeof(ret->hint), sentence, strlen(sentence));
+}

@@ -1,0 +1,367 @@
+/*
+ * The life of a call. Calls wait in one queue, oldest first; the head leaves when the pace, the
+ * number in flight and the token allow it. A 401 sends a call back to the head of the queue
+ * once, with the token that it used reported as refused, so that many calls that meet the same
+ * dead token cause one refresh. Anything else ends the call: what the answer means is decided
+ * in answer.c, what a caller does about it is the caller's. Nothing is repeated here.
+ *
+ * What is freed when: the caller owns the call and may free it inside done, so what done is
+ * given lives in this file's frames and never in the call.
+ */
+#include "config.h"
+
+#include "tenant/call.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "model/user.h"
+#include "tenant/http.h"
+#include "tenant/scim.h"
+#include "tenant/user-api.h"
+
+enum call_state {
+    CALL_WAITING,
+    CALL_SENT,
+    CALL_ENDED,
+};
+
+struct tenant_call {
+    TAILQ_ENTRY(tenant_call) link;
+    struct tenant_client *client; /* NULL: ended, or the client is gone */
+    enum call_state state;
+    struct call_request request;
+    struct http_exchange *exchange;
+    uint64_t sequence, generation;
+    bool replayed;
+    unsigned attempts;
+    uint64_t started_usec, sent_usec;
+    tenant_done_fn done;
+    void *userdata;
+};
+
+/* What a read brings; lives for the call of done. */
+struct content {
+    struct user *user;
+    struct string_list names;
+    char *scim_id;
+};
+
+static void content_done(struct content *c)
+{
+    user_free(c->user);
+    string_list_done(&c->names);
+    free(c->scim_id);
+}
+
+void call_request_done(struct call_request *r)
+{
+    free(r->url);
+    if (r->body) {
+        explicit_bzero(r->body, r->body_size); /* may hold a password */
+        free(r->body);
+    }
+    free(r->login);
+    secret_wipe_string(r->password);
+    *r = (struct call_request){0};
+}
+
+/* -- room and queue -- */
+
+static void kick(struct tenant_client *c)
+{
+    if (!c->pumping)
+        sd_event_source_set_enabled(c->pump_source, SD_EVENT_ONESHOT);
+}
+
+static void note_room(struct tenant_client *c)
+{
+    if (tenant_client_room(c) == 0)
+        c->was_full = true;
+    else if (c->was_full && c->on_room) {
+        c->was_full = false;
+        sd_event_source_set_enabled(c->room_source, SD_EVENT_ONESHOT);
+    }
+}
+
+static void leave(struct tenant_call *call)
+{
+    struct tenant_client *c = call->client;
+    if (call->state == CALL_WAITING) {
+        TAILQ_REMOVE(&c->waiting, call, link);
+        c->n_waiting--;
+    } else if (call->state == CALL_SENT) {
+        TAILQ_REMOVE(&c->sent, call, link);
+        c->n_sent--;
+    }
+    call->state = CALL_ENDED;
+}
+
+void call_orphan(struct tenant_call *call)
+{
+    call->exchange = http_exchange_free(call->exchange);
+    leave(call);
+    call->client = NULL;
+}
+
+struct tenant_call *call_free(struct tenant_call *call)
+{
+    if (!call)
+        return NULL;
+    struct tenant_client *c = call->client;
+    if (c) {
+        call_orphan(call);
+        note_room(c);
+        kick(c);
+    }
+    call_request_done(&call->request);
+    free(call);
+    return NULL;
+}
+
+int call_start(struct tenant_call **ret, struct tenant_client *c, struct call_request *request,
+               tenant_done_fn done, void *userdata, struct error *e)
+{
+    struct tenant_call *call = calloc(1, sizeof(*call));
+    if (!call) {
+        call_request_done(request);
+        return error_out_of_memory(e);
+    }
+    call->client = c;
+    call->request = *request;
+    *request = (struct call_request){0};
+    call->request.question.login = call->request.login;
+    call->done = done;
+    call->userdata = userdata;
+    call->sequence = c->next_sequence++;
+    call->started_usec = clock_monotonic_usec();
+    call->state = CALL_WAITING;
+    TAILQ_INSERT_TAIL(&c->waiting, call, link);
+    c->n_waiting++;
+    note_room(c);
+    kick(c);
+    *ret = call;
+    return 0;
+}
+
+/* -- the end -- */
+
+static void log_end(const struct tenant_call *call, const struct tenant_answer *a)
+{
+    log_debug("%s %s: %s, status %d, %u sent, %llu ms%s%s",
+              http_method_name(call->request.question.method), a->url,
+              tenant_answer_class_name(a->class), a->status, a->attempts,
+              (unsigned long long)(a->duration_usec / USEC_PER_MSEC),
+              a->class == TENANT_DONE ? "" : ": ", a->class == TENANT_DONE ? "" : a->hint);
+}
+
+/* The call may be gone afterwards. */
+static void finish(struct tenant_call *call, struct tenant_answer *a)
+{
+    struct tenant_client *c = call->client;
+    uint64_t now = clock_monotonic_usec();
+    a->attempts = call->attempts;
+    a->duration_usec = now - (call->sent_usec ? call->sent_usec : call->started_usec);
+    if (!a->url[0])
+        snprintf(a->url, sizeof(a->url), "%.*s", (int)strcspn(call->request.url, "?"),
+                 call->request.url);
+    if (a->class == TENANT_THROTTLED) {
+        c->n_throttled++;
+        pace_throttled(&c->pace, now, a->retry_after_usec);
+    } else if (a->class == TENANT_UNCLEAR || a->class == TENANT_AWAY) {
+        c->n_failed++;
+    }
+    log_end(call, a);
+    leave(call);
+    call->client = NULL;
+    note_room(c);
+    call->done(a, call->userdata);
+}
+
+static int read_content(const struct tenant_call *call, const struct http_result *r,
+                        struct content *to, bool *ret_logged_in, struct error *e)
+{
+    switch (call->request.kind) {
+    case CALL_GET:
+        return user_api_read_user(&to->user, ret_logged_in, r->body, r->body_size, e);
+    case CALL_TEAMS: return user_api_read_teams(&to->names, r->body, r->body_size, e);
+    case CALL_DIRECTORY: return user_api_read_directory(&to->names, r->body, r->body_size, e);
+    case CALL_SCIM_LOOKUP:
+        return scim_read_lookup(&to->scim_id, call->request.login, r->body, r->body_size, e);
+    case CALL_SCIM_GET:
+        return scim_read_user(&to->user, &to->scim_id, r->body, r->body_size, e);
+    case CALL_CREATE:
+    case CALL_PUT:
+    case CALL_DELETE:
+    case CALL_SCIM_PATCH:
+    default: return 0;
+    }
+}
+
+/* 401: once more with another token. */
+static bool send_back(struct tenant_call *call, const struct tenant_answer *a)
+{
+    struct tenant_client *c = call->client;
+    if (a->status != 401 || call->replayed)
+        return false;
+    call->replayed = true;
+    oauth_refused(c->oauth, call->generation);
+    leave(call);
+    call->state = CALL_WAITING;
+    /* Behind older ones that came back before it, ahead of all that never left. */
+    struct tenant_call *next;
+    TAILQ_FOREACH(next, &c->waiting, link)
+    if (next->sequence > call->sequence)
+        break;
+    if (next)
+        TAILQ_INSERT_BEFORE(next, call, link);
+    else
+        TAILQ_INSERT_TAIL(&c->waiting, call, link);
+    c->n_waiting++;
+    return true;
+}
+
+static void on_exchange(const struct http_result *result, void *userdata)
+{
+    struct tenant_call *call = userdata;
+    struct tenant_client *c = call->client;
+    CLEANUP(content_done) struct content content = {0};
+    struct tenant_answer answer = {.class = TENANT_UNCLEAR};
+    struct answer_question *question = &call->request.question;
+    struct error error;
+    call->exchange = NULL;
+    c->pumping = true; /* what done starts leaves below, not through the loop */
+    question->secrets[0] = call->request.password;
+    question->secrets[1] = oauth_token(c->oauth) ? secret_text(oauth_token(c->oauth)) : NULL;
+    answer_decide(&answer, question, result, clock_now_usec());
+    if (!send_back(call, &answer)) {
+        if (answer.class == TENANT_DONE &&
+            read_content(call, result, &content, &answer.logged_in, &error) < 0)
+            answer_not_understood(&answer, question, result, error.message);
+        if (answer.class == TENANT_DONE) {
+            answer.user = content.user;
+            answer.names =
+                call->request.kind == CALL_TEAMS || call->request.kind == CALL_DIRECTORY
+                    ? &content.names
+                    : NULL;
+            answer.scim_id = content.scim_id;
+        }
+        finish(call, &answer);
+    }
+    c->pumping = false;
+    call_pump(c);
+}
+
+/* -- sending -- */
+
+static enum oauth_headers headers_of(const struct tenant_call *call)
+{
+    if (!call->request.body)
+        return OAUTH_READ;
+    return call->request.question.api == ANSWER_SCIM ? OAUTH_SCIM : OAUTH_JSON;
+}
+
+static void send_call(struct tenant_call *call, uint64_t now_usec)
+{
+    struct tenant_client *c = call->client;
+    struct error error;
+    const struct http_request request = {
+        .method = call->request.question.method,
+        .repeatable = call->request.question.method == HTTP_GET,
+        .url = call->request.url,
+        .headers = oauth_headers(c->oauth, headers_of(call)),
+        .body = call->request.body,
+        .body_size = call->request.body_size,
+    };
+    int r = http_exchange_start(&call->exchange, c->http, &request, on_exchange, call, &error);
+    if (r < 0) {
+        struct tenant_answer answer = {0};
+        answer_not_sent(&answer, TENANT_AWAY, error.message);
+        finish(call, &answer);
+        return;
+    }
+    leave(call);
+    call->state = CALL_SENT;
+    TAILQ_INSERT_TAIL(&c->sent, call, link);
+    c->n_sent++;
+    c->n_requests++;
+    pace_take(&c->pace, now_usec);
+    call->generation = oauth_generation(c->oauth);
+    call->attempts++;
+    if (!call->sent_usec)
+        call->sent_usec = now_usec;
+}
+
+static void end_waiting(struct tenant_client *c, const struct tenant_answer *failure)
+{
+    uint64_t last = c->next_sequence; /* calls that done starts are not meant */
+    struct tenant_call *call;
+    while ((call = TAILQ_FIRST(&c->waiting)) && call->sequence < last) {
+        struct tenant_answer answer = *failure;
+        finish(call, &answer);
+    }
+}
+
+static void wake_at(struct tenant_client *c, uint64_t usec)
+{
+    int r = sd_event_source_set_time(c->pace_source, usec);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(c->pace_source, SD_EVENT_ONESHOT);
+    if (r < 0)
+        log_error("Arming the timer of the tenant's pace: %s", strerror(-r));
+}
+
+/* Whether the head of the queue may leave. */
+static bool may_send(struct tenant_client *c, uint64_t now)
+{
+    struct error error;
+    uint64_t wait = pace_wait(&c->pace, now);
+    if (wait > 0) {
+        wake_at(c, now + wait);
+        return false;
+    }
+    int r = oauth_prepare(c->oauth, &error);
+    if (r == OAUTH_STARTED)
+        pace_take(&c->pace, now);
+    if (r < 0) {
+        struct tenant_answer failure = {0};
+        answer_not_sent(&failure, TENANT_NOT_AUTHORISED, error.message);
+        end_waiting(c, &failure);
+    }
+    return r == 0;
+}
+
+void call_pump(struct tenant_client *c)
+{
+    if (c->pumping)
+        return;
+    c->pumping = true;
+    struct tenant_call *call;
+    while ((call = TAILQ_FIRST(&c->waiting)) && c->n_sent < c->max_concurrent) {
+        uint64_t now = clock_monotonic_usec();
+        if (!may_send(c, now))
+            break;
+        send_call(call, now);
+    }
+    c->pumping = false;
+}
+
+void call_token_came(struct tenant_client *c, const struct tenant_answer *failure)
+{
+    if (failure) {
+        if (failure->class == TENANT_THROTTLED)
+            pace_throttled(&c->pace, clock_monotonic_usec(), failure->retry_after_usec);
+        c->pumping = true;
+        end_waiting(c, failure);
+        c->pumping = false;
+    }
+    call_pump(c);
+}

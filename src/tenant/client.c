@@ -1,0 +1,344 @@
+/*
+ * The client's face: each function builds one request (address, body, what it asks) and hands
+ * it to call.c. Logins and SCIM ids are percent-encoded into the path; an empty one, "." and
+ * ".." are refused, since they would name another resource.
+ */
+#include "config.h"
+
+#include "tenant/client.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/secret.h"
+#include "tenant/call.h"
+#include "tenant/http.h"
+#include "tenant/options.h"
+#include "tenant/scim.h"
+#include "tenant/user-api.h"
+
+#define USER_PATH      "/configapi/v2/user"
+#define TEAM_PATH      "/configapi/v2/team"
+#define DIRECTORY_PATH "/configapi/v2/phone/user"
+#define SCIM_PATH      "/configapi/v2/scim/users"
+
+/* -- addresses -- */
+
+static int take_text(char **to, const char *text, struct error *e)
+{
+    *to = strdup(text);
+    return *to ? 0 : error_out_of_memory(e);
+}
+
+/* base + path, and "/" + name percent-encoded when there is one. */
+static int make_url(char **ret, const struct tenant_client *c, const char *path,
+                    const char *name, struct error *e)
+{
+    CLEANUP(freep) char *escaped = NULL;
+    if (name && (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0))
+        return error_set(e, -EINVAL, "'%s' cannot name a user of the tenant", name);
+    if (name && !(escaped = http_escape(name)))
+        return error_out_of_memory(e);
+    if (asprintf(ret, "%s%s%s%s", http_base_url(c->http), path, name ? "/" : "",
+                 name ? escaped : "") < 0) {
+        *ret = NULL;
+        return error_out_of_memory(e);
+    }
+    return 0;
+}
+
+/* -- operations -- */
+
+static int user_create(void *client, struct tenant_call **ret, const struct user *user,
+                       const struct secret *password, bool change_password, tenant_done_fn done,
+                       void *userdata, struct error *e)
+{
+    const char *login = user_get(user, USER_LOGIN);
+    struct call_request q = {
+        .kind = CALL_CREATE,
+        .question = {.method = HTTP_POST,
+                     .api = ANSWER_CONFIGURATION,
+                     .team = user_get(user, USER_TEAM),
+                     .role = user->n_roles > 0,
+                     .skill = user->n_skills > 0},
+    };
+    if (!login || !*login)
+        return error_set(e, -EINVAL, "a user without a login cannot be created");
+    int r = make_url(&q.url, client, USER_PATH, NULL, e);
+    if (r == 0)
+        r = take_text(&q.login, login, e);
+    if (r == 0 && password)
+        r = take_text(&q.password, secret_text(password), e);
+    if (r == 0)
+        r = user_api_create_body(&q.body, &q.body_size, user, password, change_password, e);
+    if (r < 0) {
+        call_request_done(&q);
+        return r;
+    }
+    return call_start(ret, client, &q, done, userdata, e);
+}
+
+/* A call about one user of the Configuration API; takes the body in q. */
+static int start_for_login(struct tenant_client *c, struct tenant_call **ret,
+                           struct call_request *q, const char *login, tenant_done_fn done,
+                           void *userdata, struct error *e)
+{
+    int r = make_url(&q->url, c, USER_PATH, login, e);
+    if (r == 0)
+        r = take_text(&q->login, login, e);
+    if (r < 0) {
+        call_request_done(q);
+        return r;
+    }
+    q->question.api = ANSWER_CONFIGURATION;
+    q->question.names_user = true;
+    return call_start(ret, c, q, done, userdata, e);
+}
+
+static int user_get_start(void *client, struct tenant_call **ret, const char *login,
+                          tenant_done_fn done, void *userdata, struct error *e)
+{
+    struct call_request q = {.kind = CALL_GET, .question = {.method = HTTP_GET}};
+    return start_for_login(client, ret, &q, login, done, userdata, e);
+}
+
+static int user_put(void *client, struct tenant_call **ret, const char *login, const char *team,
+                    const bool *disabled, const struct user *skills_of, tenant_done_fn done,
+                    void *userdata, struct error *e)
+{
+    struct call_request q = {
+        .kind = CALL_PUT,
+        .question = {.method = HTTP_PUT,
+                     .team = team,
+                     .skill = skills_of && skills_of->n_skills > 0},
+    };
+    int r = user_api_put_body(&q.body, &q.body_size, team, disabled, skills_of, e);
+    return r < 0 ? r : start_for_login(client, ret, &q, login, done, userdata, e);
+}
+
+static int user_delete(void *client, struct tenant_call **ret, const char *login,
+                       tenant_done_fn done, void *userdata, struct error *e)
+{
+    struct call_request q = {.kind = CALL_DELETE, .question = {.method = HTTP_DELETE}};
+    return start_for_login(client, ret, &q, login, done, userdata, e);
+}
+
+static int list_start(struct tenant_client *c, struct tenant_call **ret, enum call_kind kind,
+                      const char *path, tenant_done_fn done, void *userdata, struct error *e)
+{
+    struct call_request q = {.kind = kind,
+                             .question = {.method = HTTP_GET, .api = ANSWER_CONFIGURATION}};
+    int r = make_url(&q.url, c, path, NULL, e);
+    return r < 0 ? r : call_start(ret, c, &q, done, userdata, e);
+}
+
+static int team_list(void *client, struct tenant_call **ret, tenant_done_fn done,
+                     void *userdata, struct error *e)
+{
+    return list_start(client, ret, CALL_TEAMS, TEAM_PATH, done, userdata, e);
+}
+
+static int directory_list(void *client, struct tenant_call **ret, tenant_done_fn done,
+                          void *userdata, struct error *e)
+{
+    return list_start(client, ret, CALL_DIRECTORY, DIRECTORY_PATH, done, userdata, e);
+}
+
+static int scim_lookup(void *client, struct tenant_call **ret, const char *login,
+                       tenant_done_fn done, void *userdata, struct error *e)
+{
+    const struct tenant_client *c = client;
+    struct call_request q = {.kind = CALL_SCIM_LOOKUP,
+                             .question = {.method = HTTP_GET, .api = ANSWER_SCIM}};
+    CLEANUP(freep) char *query = scim_lookup_query(login);
+    if (!query || asprintf(&q.url, "%s" SCIM_PATH "%s", http_base_url(c->http), query) < 0) {
+        q.url = NULL;
+        return error_out_of_memory(e);
+    }
+    int r = take_text(&q.login, login, e);
+    if (r < 0) {
+        call_request_done(&q);
+        return r;
+    }
+    return call_start(ret, client, &q, done, userdata, e);
+}
+
+static int scim_get(void *client, struct tenant_call **ret, const char *scim_id,
+                    tenant_done_fn done, void *userdata, struct error *e)
+{
+    struct call_request q = {
+        .kind = CALL_SCIM_GET,
+        .question = {.method = HTTP_GET, .api = ANSWER_SCIM, .names_user = true}};
+    int r = make_url(&q.url, client, SCIM_PATH, scim_id, e);
+    return r < 0 ? r : call_start(ret, client, &q, done, userdata, e);
+}
+
+static int scim_patch(void *client, struct tenant_call **ret, const char *scim_id,
+                      const char *const fields[USER_N_FIELDS], const struct user *roles_of,
+                      tenant_done_fn done, void *userdata, struct error *e)
+{
+    struct call_request q = {
+        .kind = CALL_SCIM_PATCH,
+        .question = {.method = HTTP_PATCH,
+                     .api = ANSWER_SCIM,
+                     .names_user = true,
+                     .role = roles_of && roles_of->n_roles > 0},
+    };
+    int r = make_url(&q.url, client, SCIM_PATH, scim_id, e);
+    if (r == 0)
+        r = scim_patch_body(&q.body, &q.body_size, fields, roles_of, e);
+    if (r < 0) {
+        call_request_done(&q);
+        return r;
+    }
+    return call_start(ret, client, &q, done, userdata, e);
+}
+
+const struct tenant_ops tenant_https_ops = {
+    .user_create = user_create,
+    .user_get = user_get_start,
+    .user_put = user_put,
+    .user_delete = user_delete,
+    .team_list = team_list,
+    .directory_list = directory_list,
+    .scim_lookup = scim_lookup,
+    .scim_get = scim_get,
+    .scim_patch = scim_patch,
+    .call_free = call_free,
+};
+
+/* -- the client -- */
+
+static void on_token(const struct tenant_answer *failure, void *userdata)
+{
+    call_token_came(userdata, failure);
+}
+
+static int on_pump(sd_event_source *s, void *userdata)
+{
+    (void)s;
+    call_pump(userdata);
+    return 0;
+}
+
+static int on_pace(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    (void)s, (void)usec;
+    call_pump(userdata);
+    return 0;
+}
+
+static int on_room(sd_event_source *s, void *userdata)
+{
+    struct tenant_client *c = userdata;
+    (void)s;
+    if (c->on_room && tenant_client_room(c) > 0)
+        c->on_room(c->on_room_userdata);
+    return 0;
+}
+
+static int add_sources(struct tenant_client *c, struct error *e)
+{
+    int r = sd_event_add_defer(c->event, &c->pump_source, on_pump, c);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(c->pump_source, SD_EVENT_OFF);
+    if (r >= 0)
+        r = sd_event_add_defer(c->event, &c->room_source, on_room, c);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(c->room_source, SD_EVENT_OFF);
+    if (r >= 0)
+        r = sd_event_add_time(c->event, &c->pace_source, CLOCK_MONOTONIC, UINT64_MAX,
+                              USEC_PER_MSEC, on_pace, c);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(c->pace_source, SD_EVENT_OFF);
+    return r < 0 ? error_set(e, r, "the tenant client's event sources: %s", strerror(-r)) : 0;
+}
+
+int tenant_client_new(struct tenant_client **ret, struct sd_event *event,
+                      const struct tenant_options *options, struct error *e)
+{
+    struct tenant_client *c = calloc(1, sizeof(*c));
+    if (!c)
+        return error_out_of_memory(e);
+    TAILQ_INIT(&c->waiting);
+    TAILQ_INIT(&c->sent);
+    c->event = sd_event_ref(event);
+    c->max_concurrent = options->max_concurrent > 0 ? options->max_concurrent : 1;
+    pace_init(&c->pace, options->max_rate, clock_monotonic_usec());
+    int r = http_new(&c->http, event, options, e);
+    if (r == 0)
+        r = oauth_new(&c->oauth, c->http, options, on_token, c, e);
+    if (r == 0)
+        r = add_sources(c, e);
+    if (r < 0) {
+        tenant_client_free(c);
+        return r;
+    }
+    *ret = c;
+    return 0;
+}
+
+struct tenant_client *tenant_client_free(struct tenant_client *c)
+{
+    if (!c)
+        return NULL;
+    assert(!c->pumping); /* not from inside done */
+    while (!TAILQ_EMPTY(&c->sent))
+        call_orphan(TAILQ_FIRST(&c->sent));
+    while (!TAILQ_EMPTY(&c->waiting))
+        call_orphan(TAILQ_FIRST(&c->waiting));
+    oauth_free(c->oauth);
+    http_free(c->http);
+    sd_event_source_disable_unref(c->pump_source);
+    sd_event_source_disable_unref(c->room_source);
+    sd_event_source_disable_unref(c->pace_source);
+    sd_event_unref(c->event);
+    free(c);
+    return NULL;
+}
+
+void tenant_client_set_limits(struct tenant_client *c, double max_rate, unsigned max_concurrent)
+{
+    c->max_concurrent = max_concurrent > 0 ? max_concurrent : 1;
+    pace_set_max_rate(&c->pace, max_rate, clock_monotonic_usec());
+    http_set_parallel(c->http, c->max_concurrent);
+    if (!c->pumping)
+        sd_event_source_set_enabled(c->pump_source, SD_EVENT_ONESHOT);
+    if (c->was_full && tenant_client_room(c) > 0) {
+        c->was_full = false;
+        sd_event_source_set_enabled(c->room_source, SD_EVENT_ONESHOT);
+    }
+}
+
+size_t tenant_client_room(const struct tenant_client *c)
+{
+    size_t used = c->n_waiting + c->n_sent;
+    return used < c->max_concurrent ? c->max_concurrent - used : 0;
+}
+
+void tenant_client_on_room(struct tenant_client *c, void (*fn)(void *userdata), void *userdata)
+{
+    c->on_room = fn;
+    c->on_room_userdata = userdata;
+}
+
+void tenant_client_status(const struct tenant_client *c, struct tenant_client_status *ret)
+{
+    *ret = (struct tenant_client_status){
+        .in_flight = c->n_sent,
+        .waiting = c->n_waiting,
+        .rate_now = c->pace.rate,
+        .has_token = oauth_token(c->oauth),
+        .token_expires_usec = oauth_expires_usec(c->oauth),
+        .n_requests = c->n_requests + oauth_n_requests(c->oauth),
+        .n_throttled = c->n_throttled,
+        .n_failed = c->n_failed,
+    };
+}

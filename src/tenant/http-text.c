@@ -1,0 +1,117 @@
+/*
+ * The text side of an exchange: header lines that are shared and wiped, percent-encoding, and
+ * which URLs may be a tenant's at all. It opens no connection.
+ */
+#include "config.h"
+
+#include "tenant/http-text.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "tenant/http.h"
+
+struct http_headers *http_headers_new(const char *const *lines)
+{
+    struct http_headers *headers = calloc(1, sizeof(*headers));
+    if (!headers)
+        return NULL;
+    headers->n_references = 1;
+    for (; *lines; lines++) {
+        struct curl_slist *list = curl_slist_append(headers->list, *lines);
+        if (!list)
+            return http_headers_unref(headers);
+        headers->list = list;
+    }
+    return headers;
+}
+
+struct http_headers *http_headers_unref(struct http_headers *headers)
+{
+    if (!headers || --headers->n_references > 0)
+        return NULL;
+    for (struct curl_slist *l = headers->list; l; l = l->next)
+        explicit_bzero(l->data, strlen(l->data));
+    curl_slist_free_all(headers->list);
+    free(headers);
+    return NULL;
+}
+
+char *http_escape(const char *text)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    static const char unreserved[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                     "0123456789-._~";
+    char *escaped = malloc(strlen(text) * 3 + 1), *out = escaped;
+    if (!escaped)
+        return NULL;
+    for (const char *in = text; *in; in++) {
+        unsigned char c = (unsigned char)*in;
+        if (strchr(unreserved, c)) {
+            *out++ = (char)c;
+        } else {
+            *out++ = '%';
+            *out++ = digits[c >> 4];
+            *out++ = digits[c & 15];
+        }
+    }
+    *out = '\0';
+    return escaped;
+}
+
+const char *http_method_name(enum http_method m)
+{
+    static const char *const names[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
+    return names[m];
+}
+
+DEFINE_CLEANUP(CURLU *, curl_url_cleanup)
+
+static void curl_text_freep(char **text)
+{
+    curl_free(*text);
+}
+
+int http_check_url(struct http_url *ret, const char *url, bool allow_plain, struct error *e)
+{
+    CLEANUP(curl_url_cleanupp) CURLU *parts = curl_url();
+    CLEANUP(curl_text_freep) char *scheme = NULL, *host = NULL, *extra = NULL;
+    if (!parts)
+        return error_out_of_memory(e);
+    if (!url || curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK ||
+        curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+        curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+        return error_set(e, -EINVAL, "the tenant's URL '%s' is not one", url ? url : "");
+    static const CURLUPart refused[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY,
+                                        CURLUPART_FRAGMENT};
+    for (size_t i = 0; i < ARRAY_SIZE(refused); i++)
+        if (curl_url_get(parts, refused[i], &extra, 0) == CURLUE_OK)
+            return error_set(e, -EINVAL,
+                             "the tenant's URL must not hold a user, a password, a query or a "
+                             "fragment");
+    if (strcmp(scheme, "https") != 0 && !(allow_plain && strcmp(scheme, "http") == 0))
+        return error_set(e, -EINVAL,
+                         "the tenant's URL '%s' must begin with https:// "
+                         "(plain http:// only with tls = no)",
+                         url);
+    ret->loopback = strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
+                    strcmp(host, "[::1]") == 0;
+    ret->host = strdup(host);
+    ret->base = strdup(url);
+    if (!ret->host || !ret->base)
+        return error_out_of_memory(e);
+    for (size_t n = strlen(ret->base); n > 0 && ret->base[n - 1] == '/'; n--)
+        ret->base[n - 1] = '\0';
+    return 0;
+}
+
+void http_url_done(struct http_url *url)
+{
+    free(url->base);
+    free(url->host);
+    *url = (struct http_url){0};
+}

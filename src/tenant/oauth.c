@@ -1,0 +1,348 @@
+/*
+ * OAuth 2 client credentials. The client secret is read from its file before each request, so
+ * that a rotated secret works without a restart. The token lives in a struct secret and in the
+ * request headers made from it, which are wiped when the last request is through with them
+ * (libcurl's own send buffer is out of reach).
+ *
+ * A token is renewed when nine tenths of its life, or all but a minute of it, are over: calls
+ * go on with the old one meanwhile, and a failed renewal is no failure while it lasts. It
+ * refuses a token that could smuggle a second header line, and it never says a token or a
+ * secret in a sentence.
+ */
+#include "config.h"
+
+#include "tenant/oauth.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "tenant/answer.h"
+#include "tenant/http.h"
+#include "tenant/json.h"
+#include "tenant/options.h"
+
+#define TOKEN_PATH       "/configapi/v2/oauth/token"
+#define DEFAULT_LIFE_SEC 3600
+#define MAX_LIFE_SEC     (366 * 24 * 3600)
+#define RENEW_EARLY_USEC (60 * USEC_PER_SEC)
+#define RENEW_RETRY_USEC (30 * USEC_PER_SEC)
+#define MAX_TOKEN_SIZE   (16 * 1024)
+
+struct oauth {
+    struct http *http;
+    char *url, *client_id, *client_secret_file, *scope;
+    struct http_exchange *exchange; /* the request under way */
+    struct http_headers *form_headers;
+    char *form; /* its body: holds the client secret */
+    struct secret *client_secret, *token;
+    struct http_headers *headers[OAUTH_N_HEADERS];
+    uint64_t generation;
+    uint64_t asked_usec, renew_usec, expires_usec; /* monotonic */
+    uint64_t expires_real_usec;
+    uint64_t n_requests;
+    oauth_done_fn done;
+    void *userdata;
+};
+
+static void forget_token(struct oauth *o)
+{
+    o->token = secret_free(o->token);
+    for (size_t i = 0; i < OAUTH_N_HEADERS; i++)
+        o->headers[i] = http_headers_unref(o->headers[i]);
+    o->expires_usec = o->renew_usec = o->expires_real_usec = 0;
+}
+
+static void forget_request(struct oauth *o)
+{
+    secret_wipe_string(o->form);
+    o->form = NULL;
+    o->client_secret = secret_free(o->client_secret);
+}
+
+/* -- the answer -- */
+
+static uint64_t life_sec(const json_t *object)
+{
+    const json_t *value = json_object_get(object, "expires_in");
+    uint64_t seconds = 0;
+    if (json_is_string(value)) {
+        if (text_parse_unsigned(json_string_value(value), UINT64_MAX, &seconds) < 0)
+            seconds = 0;
+    } else if (json_number_value(value) >= 1) {
+        double number = json_number_value(value);
+        seconds = number > MAX_LIFE_SEC ? MAX_LIFE_SEC : (uint64_t)number;
+    }
+    if (seconds == 0)
+        return DEFAULT_LIFE_SEC;
+    return seconds > MAX_LIFE_SEC ? MAX_LIFE_SEC : seconds;
+}
+
+uint64_t oauth_read_expiry(const char *body, size_t size)
+{
+    json_auto_t *object = json_loadb(body, size, 0, NULL);
+    return life_sec(object);
+}
+
+/* RFC 6750's b64token and what servers use besides it: visible ASCII. */
+static bool token_is_safe(const char *token)
+{
+    size_t n = 0;
+    for (; token[n]; n++)
+        if (token[n] <= ' ' || token[n] >= 0x7f || n >= MAX_TOKEN_SIZE)
+            return false;
+    return n > 0;
+}
+
+static int make_headers(struct oauth *o, struct error *e)
+{
+    static const char *const accept[OAUTH_N_HEADERS] = {
+        [OAUTH_READ] = "Accept: application/json, application/scim+json",
+        [OAUTH_JSON] = "Accept: application/json, text/plain",
+        [OAUTH_SCIM] = "Accept: application/scim+json, application/json",
+    };
+    static const char *const type[OAUTH_N_HEADERS] = {
+        [OAUTH_JSON] = "Content-Type: application/json",
+        [OAUTH_SCIM] = "Content-Type: application/scim+json",
+    };
+    CLEANUP(secret_freep) struct secret *line = NULL;
+    char *text = NULL;
+    if (asprintf(&text, "Authorization: Bearer %s", secret_text(o->token)) < 0)
+        return error_out_of_memory(e);
+    int r = secret_new(&line, text, strlen(text), e);
+    secret_wipe_string(text);
+    for (size_t i = 0; i < OAUTH_N_HEADERS && r == 0; i++) {
+        const char *const lines[] = {secret_text(line), accept[i], type[i], NULL};
+        o->headers[i] = http_headers_new(lines);
+        if (!o->headers[i])
+            r = error_out_of_memory(e);
+    }
+    return r;
+}
+
+static int take_token(struct oauth *o, const struct http_result *result, struct error *e)
+{
+    json_auto_t *object = NULL;
+    int r = json_from_body(&object, result->body, result->body_size, e);
+    if (r < 0)
+        return r;
+    const json_t *value = json_object_get(object, "access_token");
+    const char *text = json_string_value(value);
+    const char *type = json_string_value(json_object_get(object, "token_type"));
+    if (!text)
+        r = error_set(e, -EBADMSG, "the answer to the token request holds no access_token");
+    else if (!token_is_safe(text))
+        r = error_set(e, -EBADMSG, "the access token holds characters that no header may hold");
+    else if (type && strcasecmp(type, "bearer") != 0)
+        r = error_set(e, -EBADMSG, "the tenant gives tokens of the type '%s', not Bearer",
+                      type);
+    if (r == 0) {
+        forget_token(o);
+        r = secret_new(&o->token, text, strlen(text), e);
+    }
+    json_wipe_string(value);
+    if (r == 0)
+        r = make_headers(o, e);
+    if (r < 0)
+        return r;
+    uint64_t life = life_sec(object) * USEC_PER_SEC;
+    uint64_t early = life / 10 < RENEW_EARLY_USEC ? life / 10 : RENEW_EARLY_USEC;
+    /* From when it was asked for: the tenant's count began before its answer came. */
+    o->expires_usec = o->asked_usec + life;
+    o->renew_usec = o->expires_usec - early;
+    o->expires_real_usec = clock_now_usec() + life;
+    o->generation++;
+    return 0;
+}
+
+static bool token_lasts(const struct oauth *o, uint64_t now_usec)
+{
+    return o->token && o->headers[0] && now_usec < o->expires_usec;
+}
+
+static void on_answer(const struct http_result *result, void *userdata)
+{
+    struct oauth *o = userdata;
+    const struct answer_question question = {
+        .method = HTTP_POST,
+        .api = ANSWER_TOKEN,
+        .secrets = {secret_text(o->client_secret)},
+    };
+    struct tenant_answer answer = {.class = TENANT_AWAY};
+    struct error error;
+    o->exchange = NULL;
+    answer_decide(&answer, &question, result, clock_now_usec());
+    if (answer.class == TENANT_DONE && take_token(o, result, &error) < 0) {
+        forget_token(o);
+        answer_not_understood(&answer, &question, result, error.message);
+    }
+    forget_request(o);
+    if (answer.class == TENANT_DONE) {
+        log_debug("The tenant gave an access token");
+        o->done(NULL, o->userdata);
+        return;
+    }
+    uint64_t now = clock_monotonic_usec();
+    if (token_lasts(o, now)) {
+        log_debug("Renewing the access token failed: %s", answer.hint);
+        o->renew_usec = now + RENEW_RETRY_USEC;
+        o->done(NULL, o->userdata);
+        return;
+    }
+    char hint[sizeof(answer.hint)];
+    snprintf(hint, sizeof(hint), "no access token: %.200s", answer.hint);
+    memcpy(answer.hint, hint, sizeof(hint));
+    snprintf(answer.url, sizeof(answer.url), "%s", o->url);
+    o->done(&answer, o->userdata);
+}
+
+/* -- the request -- */
+
+static int make_form(struct oauth *o, struct error *e)
+{
+    CLEANUP(freep) char *id = http_escape(o->client_id ? o->client_id : "");
+    CLEANUP(freep) char *scope = http_escape(o->scope ? o->scope : "");
+    char *secret = http_escape(secret_text(o->client_secret));
+    int r = 0;
+    if (!id || !scope || !secret ||
+        asprintf(&o->form, "grant_type=client_credentials&client_id=%s&client_secret=%s%s%s",
+                 id, secret, *scope ? "&scope=" : "", scope) < 0) {
+        o->form = NULL;
+        r = error_out_of_memory(e);
+    }
+    secret_wipe_string(secret);
+    return r;
+}
+
+static int ask(struct oauth *o, struct error *e)
+{
+    int r = secret_from_file(&o->client_secret, o->client_secret_file, e);
+    if (r < 0)
+        return error_wrap(e, r, "the tenant's client secret");
+    r = make_form(o, e);
+    if (r == 0) {
+        const struct http_request request = {
+            .method = HTTP_POST,
+            .repeatable = true,
+            .url = o->url,
+            .headers = o->form_headers,
+            .body = o->form,
+            .body_size = strlen(o->form),
+            .secret_answer = true,
+        };
+        r = http_exchange_start(&o->exchange, o->http, &request, on_answer, o, e);
+    }
+    if (r < 0) {
+        forget_request(o);
+        return r;
+    }
+    o->asked_usec = clock_monotonic_usec();
+    o->n_requests++;
+    return 0;
+}
+
+int oauth_prepare(struct oauth *o, struct error *e)
+{
+    uint64_t now = clock_monotonic_usec();
+    if (!token_lasts(o, now)) {
+        if (o->exchange)
+            return OAUTH_WAIT;
+        int r = ask(o, e);
+        return r < 0 ? r : OAUTH_STARTED;
+    }
+    if (now >= o->renew_usec && !o->exchange && ask(o, e) < 0) {
+        /* The old one still works; the call that finds it expired says what is wrong. */
+        log_debug("Renewing the access token is not possible: %s", e->message);
+        o->renew_usec = now + RENEW_RETRY_USEC;
+    }
+    return 0;
+}
+
+void oauth_refused(struct oauth *o, uint64_t generation)
+{
+    if (generation == o->generation)
+        forget_token(o);
+}
+
+struct http_headers *oauth_headers(struct oauth *o, enum oauth_headers kind)
+{
+    return o->headers[kind];
+}
+
+uint64_t oauth_generation(const struct oauth *o)
+{
+    return o->generation;
+}
+
+const struct secret *oauth_token(const struct oauth *o)
+{
+    return o->token;
+}
+
+uint64_t oauth_expires_usec(const struct oauth *o)
+{
+    return o->expires_real_usec;
+}
+
+uint64_t oauth_n_requests(const struct oauth *o)
+{
+    return o->n_requests;
+}
+
+static int copy_text(char **to, const char *from)
+{
+    if (!from)
+        return 0;
+    *to = strdup(from);
+    return *to ? 0 : -ENOMEM;
+}
+
+int oauth_new(struct oauth **ret, struct http *http, const struct tenant_options *options,
+              oauth_done_fn done, void *userdata, struct error *e)
+{
+    static const char *const form_lines[] = {"Content-Type: application/x-www-form-urlencoded",
+                                             "Accept: application/json", NULL};
+    if (!options->client_secret_file)
+        return error_set(e, -EINVAL, "the tenant's client_secret_file is not set");
+    struct oauth *o = calloc(1, sizeof(*o));
+    if (!o)
+        return error_out_of_memory(e);
+    o->http = http;
+    o->done = done;
+    o->userdata = userdata;
+    o->form_headers = http_headers_new(form_lines);
+    if (asprintf(&o->url, "%s" TOKEN_PATH, http_base_url(http)) < 0)
+        o->url = NULL;
+    if (!o->form_headers || !o->url || copy_text(&o->client_id, options->client_id) < 0 ||
+        copy_text(&o->client_secret_file, options->client_secret_file) < 0 ||
+        copy_text(&o->scope, options->scope) < 0) {
+        oauth_free(o);
+        return error_out_of_memory(e);
+    }
+    *ret = o;
+    return 0;
+}
+
+struct oauth *oauth_free(struct oauth *o)
+{
+    if (!o)
+        return NULL;
+    http_exchange_free(o->exchange);
+    forget_request(o);
+    forget_token(o);
+    http_headers_unref(o->form_headers);
+    free(o->url);
+    free(o->client_id);
+    free(o->client_secret_file);
+    free(o->scope);
+    free(o);
+    return NULL;
+}

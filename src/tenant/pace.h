@@ -1,0 +1,27 @@
+/*
+ * How fast requests may leave: a token bucket that halves its rate when the tenant asks for
+ * patience and recovers slowly. Pure: the caller brings the time (monotonic microseconds).
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pace {
+    double max_rate;      /* requests a second as configured; 0: no limit */
+    double rate;          /* now; 0: no limit */
+    double ceiling;       /* no configured limit: the rate at which none is needed again */
+    double tokens;        /* requests that may leave at once */
+    uint64_t filled_usec; /* when tokens was last brought up to date */
+    uint64_t paused_until_usec; /* nothing leaves before */
+    uint64_t cut_usec;          /* when the rate was last halved */
+    uint64_t grown_usec;        /* when it last grew, or was cut */
+    uint64_t window_usec;       /* start of the second that is being counted */
+    unsigned n_window, n_last_window;
+};
+
+void pace_init(struct pace *p, double max_rate, uint64_t now_usec);
+void pace_set_max_rate(struct pace *p, double max_rate, uint64_t now_usec);
+uint64_t pace_wait(struct pace *p, uint64_t now_usec); /* 0: a request may leave now */
+void pace_take(struct pace *p, uint64_t now_usec);     /* one leaves */
+/* retry_after_usec: 0 when the tenant named no time. */
+void pace_throttled(struct pace *p, uint64_t now_usec, uint64_t retry_after_usec);

@@ -1,0 +1,232 @@
+/*
+ * SCIM bodies. The PATCH uses the forms that servers agree on most:
+ * - single values by path: {"op": "replace", "path": "name.givenName", "value": "…"};
+ * - the address by replacing all of `emails`, since the tenant keeps one, and a filtered path
+ *   without a match is an error (RFC 7644, 3.5.2.3, noTarget);
+ * - a phone by "add" with the path `phoneNumbers[type eq "work"].value`: it sets the value
+ *   whether there is one or not and leaves the other types alone. Replacing all of
+ *   `phoneNumbers` would drop the numbers that nobody manages; "replace" with this path fails
+ *   where there is none yet;
+ * - the roles by replacing all of `roles` with names, as the vendor's page gives them.
+ *
+ * Looking up trusts no filter: the answer's userName must be the login that was asked for, so
+ * that a tenant that ignores the filter does not make us patch somebody else.
+ */
+#include "config.h"
+
+#include "tenant/scim.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "tenant/http.h"
+#include "tenant/json.h"
+
+#define PATCH_SCHEMA "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+
+char *scim_lookup_query(const char *login)
+{
+    static const char before[] = "?filter=userName%20eq%20%22", after[] = "%22";
+    CLEANUP(freep) char *quoted = malloc(strlen(login) * 2 + 1);
+    if (!quoted)
+        return NULL;
+    char *out = quoted;
+    for (const char *in = login; *in; in++) {
+        /* The value of a filter is a JSON string (RFC 7644, 3.4.2.2). */
+        if (*in == '"' || *in == '\\')
+            *out++ = '\\';
+        *out++ = *in;
+    }
+    *out = '\0';
+    CLEANUP(freep) char *escaped = http_escape(quoted);
+    char *query = NULL;
+    if (!escaped || asprintf(&query, "%s%s%s", before, escaped, after) < 0)
+        return NULL;
+    return query;
+}
+
+static int id_of(char **ret, const json_t *resource, struct error *e)
+{
+    char number[JSON_NUMBER_SIZE];
+    const json_t *value = json_object_get(resource, "id");
+    const char *id = json_is_object(value) ? NULL : json_text_of(value, number);
+    if (!id)
+        return error_set(e, -EBADMSG, "the SCIM user in the answer has no id");
+    *ret = strdup(id);
+    return *ret ? 0 : error_out_of_memory(e);
+}
+
+int scim_read_lookup(char **ret, const char *login, const char *body, size_t size,
+                     struct error *e)
+{
+    json_auto_t *list = NULL;
+    int r = json_from_body(&list, body, size, e);
+    if (r < 0)
+        return r;
+    const json_t *resources = json_object_get(list, "Resources"), *found = NULL;
+    const json_t *total = json_object_get(list, "totalResults");
+    if (!json_is_integer(total) && !json_is_array(resources))
+        return error_set(e, -EBADMSG, "the answer is not a SCIM list");
+    size_t n = json_array_size(resources);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *resource = json_array_get(resources, i);
+        const char *name = json_string_value(json_object_get(resource, "userName"));
+        if (name && strcmp(name, login) == 0) {
+            found = resource;
+            break;
+        }
+        /* userName is not case-exact (RFC 7643, 4.1.1). */
+        if (name && strcasecmp(name, login) == 0)
+            found = resource;
+    }
+    if (found)
+        return id_of(ret, found, e);
+    if (json_integer_value(total) > (json_int_t)n)
+        return error_set(e, -EBADMSG, "the SCIM list is longer than what it shows");
+    *ret = NULL;
+    return 0;
+}
+
+/* The element of a multi-valued attribute with that type; NULL: none. */
+static const json_t *typed(const json_t *array, const char *type)
+{
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        const json_t *item = json_array_get(array, i);
+        const char *t = json_string_value(json_object_get(item, "type"));
+        if (t && strcasecmp(t, type) == 0)
+            return json_object_get(item, "value");
+    }
+    return NULL;
+}
+
+static const json_t *mail_of(const json_t *emails)
+{
+    for (size_t i = 0; i < json_array_size(emails); i++) {
+        const json_t *item = json_array_get(emails, i);
+        if (json_bool_of(json_object_get(item, "primary"), false))
+            return json_object_get(item, "value");
+    }
+    const json_t *work = typed(emails, "work");
+    return work ? work : json_array_get(emails, 0);
+}
+
+static const json_t *team_of(const json_t *groups)
+{
+    const json_t *first = json_array_get(groups, 0), *display = NULL;
+    if (json_is_object(first))
+        display = json_object_get(first, "display");
+    return display ? display : first;
+}
+
+int scim_read_user(struct user **ret, char **ret_id, const char *body, size_t size,
+                   struct error *e)
+{
+    json_auto_t *object = NULL;
+    int r = json_from_body(&object, body, size, e);
+    if (r < 0)
+        return r;
+    if (!json_is_string(json_object_get(object, "userName")))
+        return error_set(e, -EBADMSG, "the answer is not a SCIM user: it has no userName");
+    CLEANUP(freep) char *id = NULL;
+    r = id_of(&id, object, e);
+    if (r < 0)
+        return r;
+    const json_t *name = json_object_get(object, "name");
+    const json_t *phones = json_object_get(object, "phoneNumbers");
+    const json_t *values[USER_N_FIELDS] = {
+        [USER_LOGIN] = json_object_get(object, "userName"),
+        [USER_FIRST_NAME] = json_object_get(name, "givenName"),
+        [USER_LAST_NAME] = json_object_get(name, "familyName"),
+        [USER_EMAIL] = mail_of(json_object_get(object, "emails")),
+        [USER_WORK_PHONE] = typed(phones, "work"),
+        [USER_MOBILE_PHONE] = typed(phones, "mobile"),
+        [USER_EXTENSION] = typed(phones, "extension"),
+        [USER_TEAM] = team_of(json_object_get(object, "groups")),
+    };
+    CLEANUP(user_freep) struct user *user = user_new();
+    if (!user)
+        return error_out_of_memory(e);
+    for (enum user_field f = 0; f < USER_N_FIELDS && r == 0; f++)
+        r = json_take_field(user, f, values[f]);
+    if (r == 0)
+        r = json_take_roles(user, json_object_get(object, "roles"));
+    if (r < 0)
+        return error_out_of_memory(e);
+    user->disabled = !json_bool_of(json_object_get(object, "active"), true);
+    *ret = TAKE(user);
+    *ret_id = TAKE(id);
+    return 0;
+}
+
+/* -- PATCH -- */
+
+static const struct {
+    const char *path;
+    const char *whole; /* what to remove when the value is cleared */
+    const char *op;
+} places[USER_N_FIELDS] = {
+    [USER_LOGIN] = {"userName", NULL, "replace"},
+    [USER_FIRST_NAME] = {"name.givenName", "name.givenName", "replace"},
+    [USER_LAST_NAME] = {"name.familyName", "name.familyName", "replace"},
+    [USER_EMAIL] = {"emails", "emails", "replace"},
+    [USER_WORK_PHONE] = {"phoneNumbers[type eq \"work\"].value",
+                         "phoneNumbers[type eq \"work\"]", "add"},
+    [USER_MOBILE_PHONE] = {"phoneNumbers[type eq \"mobile\"].value",
+                           "phoneNumbers[type eq \"mobile\"]", "add"},
+    [USER_EXTENSION] = {"phoneNumbers[type eq \"extension\"].value",
+                        "phoneNumbers[type eq \"extension\"]", "add"},
+    [USER_TEAM] = {NULL, NULL, NULL},
+};
+
+/* Takes `value`; NULL there stands for a value that could not be made. */
+static int add_operation(json_t *operations, const char *op, const char *path, json_t *value,
+                         const char *what, struct error *e)
+{
+    if (!value)
+        return error_set(e, -EINVAL, "the value of %s is not UTF-8 or there is no memory",
+                         what);
+    json_t *operation = json_pack("{s:s, s:s, s:o}", "op", op, "path", path, "value", value);
+    if (json_array_append_new(operations, operation) < 0)
+        return error_out_of_memory(e);
+    return 0;
+}
+
+static int add_field(json_t *operations, enum user_field f, const char *text, struct error *e)
+{
+    const char *name = user_field_name(f);
+    if (!places[f].path)
+        return error_set(e, -EINVAL, "SCIM cannot change the %s", name);
+    if (*text == '\0') {
+        if (!places[f].whole)
+            return error_set(e, -EINVAL, "%s cannot be cleared", name);
+        json_t *operation = json_pack("{s:s, s:s}", "op", "remove", "path", places[f].whole);
+        return json_array_append_new(operations, operation) < 0 ? error_out_of_memory(e) : 0;
+    }
+    json_t *value = f == USER_EMAIL ? json_pack("[{s:s, s:s, s:b}]", "value", text, "type",
+                                                "work", "primary", 1)
+                                    : json_string(text);
+    return add_operation(operations, places[f].op, places[f].path, value, name, e);
+}
+
+int scim_patch_body(char **ret, size_t *ret_size, const char *const fields[USER_N_FIELDS],
+                    const struct user *roles_of, struct error *e)
+{
+    json_auto_t *operations = json_array();
+    int r = operations ? 0 : error_out_of_memory(e);
+    for (enum user_field f = 0; f < USER_N_FIELDS && r == 0; f++)
+        if (fields[f])
+            r = add_field(operations, f, fields[f], e);
+    if (r == 0 && roles_of)
+        r = add_operation(operations, "replace", "roles", json_roles(roles_of), "roles", e);
+    if (r < 0)
+        return r;
+    if (json_array_size(operations) == 0)
+        return error_set(e, -EINVAL, "a change that changes nothing");
+    json_auto_t *body =
+        json_pack("{s:[s], s:O}", "schemas", PATCH_SCHEMA, "Operations", operations);
+    return body ? json_to_body(ret, ret_size, body, e) : error_out_of_memory(e);
+}

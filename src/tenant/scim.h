@@ -1,0 +1,20 @@
+/* SCIM 2.0 (RFC 7643, RFC 7644), as much as the tenant's user provisioning needs. Pure. */
+#pragma once
+#include <stddef.h>
+
+#include "model/user.h"
+
+struct error;
+
+/* "?filter=userName eq …" with the login quoted and percent-encoded; malloc'd; NULL when out of
+ * memory. */
+char *scim_lookup_query(const char *login);
+/* *ret is the id, malloc'd, or NULL when no user has that login. -EBADMSG: not understood. */
+int scim_read_lookup(char **ret, const char *login, const char *body, size_t size,
+                     struct error *e);
+int scim_read_user(struct user **ret, char **ret_id, const char *body, size_t size,
+                   struct error *e);
+/* As scim_patch of struct tenant_ops. Malloc'd, not NUL-terminated. -EINVAL: nothing to change,
+ * the team (SCIM cannot), an empty login. */
+int scim_patch_body(char **ret, size_t *ret_size, const char *const fields[USER_N_FIELDS],
+                    const struct user *roles_of, struct error *e);

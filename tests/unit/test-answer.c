@@ -1,0 +1,329 @@
+/* Rows of results and the class that each must get. */
+#include "config.h"
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "tenant/answer.h"
+#include "tenant/client.h"
+#include "unit.h"
+
+#define NOW (1764000000ULL * USEC_PER_SEC) /* 2025-11-24T16:00:00Z */
+
+enum asked {
+    CREATE,
+    GET,
+    PUT_TEAM,
+    PUT_DISABLED,
+    DELETE,
+    TEAMS,
+    LOOKUP,
+    SCIM_GET,
+    PATCH,
+    TOKEN
+};
+static const struct answer_question questions[] = {
+    [CREATE] = {HTTP_POST, ANSWER_CONFIGURATION, false, true, true, true, "team.leader", {0}},
+    [GET] = {HTTP_GET, ANSWER_CONFIGURATION, true, false, false, false, "ada", {0}},
+    [PUT_TEAM] = {HTTP_PUT, ANSWER_CONFIGURATION, true, true, false, true, "team.leader", {0}},
+    [PUT_DISABLED] = {HTTP_PUT, ANSWER_CONFIGURATION, true, false, false, false, "ada", {0}},
+    [DELETE] = {HTTP_DELETE, ANSWER_CONFIGURATION, true, false, false, false, "ada", {0}},
+    [TEAMS] = {HTTP_GET, ANSWER_CONFIGURATION, false, false, false, false, NULL, {0}},
+    [LOOKUP] = {HTTP_GET, ANSWER_SCIM, false, false, false, false, "ada", {0}},
+    [SCIM_GET] = {HTTP_GET, ANSWER_SCIM, true, false, false, false, NULL, {0}},
+    [PATCH] = {HTTP_PATCH, ANSWER_SCIM, true, false, true, false, NULL, {0}},
+    [TOKEN] = {HTTP_POST, ANSWER_TOKEN, false, false, false, false, NULL, {0}},
+};
+
+static const struct {
+    enum asked asked;
+    int status;
+    const char *body;
+    enum tenant_answer_class class;
+    enum tenant_reference reference;
+} by_status[] = {
+    /* T42: OK is no JSON */
+    {CREATE, 200, "OK", TENANT_DONE, 0},
+    {CREATE, 200, " OK\r\n", TENANT_DONE, 0},
+    {CREATE, 200, "\"OK\"", TENANT_DONE, 0},
+    {CREATE, 201, "", TENANT_DONE, 0},
+    {CREATE, 200, "{\"loginId\":\"ada\"}", TENANT_DONE, 0},
+    {PUT_TEAM, 200, "OK", TENANT_DONE, 0},
+    {DELETE, 200, "OK", TENANT_DONE, 0},
+    {DELETE, 204, "", TENANT_DONE, 0},
+    {PATCH, 204, "", TENANT_DONE, 0},
+    {PATCH, 200, "{\"id\":\"1\",\"userName\":\"ada\"}", TENANT_DONE, 0},
+    {GET, 200, "{\"loginId\":\"ada\"}", TENANT_DONE, 0},
+    {TEAMS, 200, "[]", TENANT_DONE, 0},
+    {TOKEN, 200, "{}", TENANT_DONE, 0},
+    /* T51: 200 is no success by itself */
+    {CREATE, 200, "<html><title>Sign in</title>", TENANT_UNCLEAR, 0},
+    {CREATE, 200, "\xEF\xBB\xBF\n <!DOCTYPE html>", TENANT_UNCLEAR, 0},
+    {CREATE, 200, "{\"error\":\"failed\"}", TENANT_UNCLEAR, 0},
+    {CREATE, 200, "", TENANT_UNCLEAR, 0},
+    {CREATE, 200, "Please wait", TENANT_UNCLEAR, 0},
+    {CREATE, 200, "{\"loginId\":", TENANT_UNCLEAR, 0},
+    {CREATE, 202, "OK, later", TENANT_UNCLEAR, 0},
+    {GET, 200, "<html>", TENANT_AWAY, 0},
+    {GET, 200, "OK", TENANT_AWAY, 0},
+    {GET, 204, "", TENANT_AWAY, 0},
+    {TOKEN, 200, "<html>", TENANT_AWAY, 0},
+    {CREATE, 302, "", TENANT_UNCLEAR, 0},
+    {GET, 302, "", TENANT_AWAY, 0},
+    {GET, 304, "", TENANT_AWAY, 0},
+    /* T43 */
+    {CREATE, 409, "User already exists", TENANT_CONFLICT, 0},
+    {CREATE, 400, "User with loginId team.leader already exists", TENANT_CONFLICT, 0},
+    {CREATE, 400, "{\"error\":\"duplicate login\"}", TENANT_CONFLICT, 0},
+    {PATCH, 409, "uniqueness", TENANT_CONFLICT, 0},
+    {CREATE, 409, "", TENANT_CONFLICT, 0},
+    {CREATE, 409, "extension 1072 is in use", TENANT_REFUSED, 0},
+    {GET, 409, "", TENANT_REFUSED, 0},
+    {CREATE, 400, "extension 1072 is already in use", TENANT_REFUSED, 0},
+    {CREATE, 400, "password too short", TENANT_REFUSED, 0},
+    {CREATE, 400, "Team does not exist", TENANT_REFERENCE_MISSING, TENANT_REFERENCE_TEAM},
+    {CREATE, 400, "Team doesn't exist", TENANT_REFERENCE_MISSING, TENANT_REFERENCE_TEAM},
+    {PUT_TEAM, 400, "already disabled", TENANT_REFUSED, 0},
+    {GET, 400, "already exists", TENANT_REFUSED, 0},
+    {CREATE, 405, "", TENANT_REFUSED, 0},
+    {CREATE, 415, "", TENANT_REFUSED, 0},
+    {CREATE, 413, "", TENANT_REFUSED, 0},
+    /* T44 */
+    {CREATE, 404, "user team not found", TENANT_REFERENCE_MISSING, TENANT_REFERENCE_TEAM},
+    {CREATE, 404, "Role not found", TENANT_REFERENCE_MISSING, TENANT_REFERENCE_ROLE},
+    {CREATE, 404, "Skill 'Greek' not found", TENANT_REFERENCE_MISSING, TENANT_REFERENCE_SKILL},
+    {CREATE, 404, "", TENANT_REFERENCE_MISSING, TENANT_REFERENCE_NONE},
+    {CREATE, 404, "team.leader", TENANT_REFERENCE_MISSING, TENANT_REFERENCE_NONE},
+    {CREATE, 404, "<html>no such page</html>", TENANT_UNCLEAR, 0},
+    {PUT_TEAM, 404, "user team not found", TENANT_REFERENCE_MISSING, TENANT_REFERENCE_TEAM},
+    {PUT_TEAM, 404, "User team.leader not found", TENANT_NOT_FOUND, 0},
+    {PUT_TEAM, 404, "", TENANT_NOT_FOUND, 0},
+    {PUT_DISABLED, 404, "user team not found", TENANT_NOT_FOUND, 0},
+    {GET, 404, "", TENANT_NOT_FOUND, 0},
+    {GET, 404, "<html><title>404</title>", TENANT_AWAY, 0},
+    {DELETE, 404, "no such user", TENANT_NOT_FOUND, 0},
+    {DELETE, 404, "<html>", TENANT_UNCLEAR, 0},
+    {TEAMS, 404, "", TENANT_REFUSED, 0},
+    {PATCH, 404, "{\"detail\":\"Role not found\"}", TENANT_REFERENCE_MISSING,
+     TENANT_REFERENCE_ROLE},
+    {PATCH, 404, "{\"detail\":\"no such user\"}", TENANT_NOT_FOUND, 0},
+    {SCIM_GET, 404, "", TENANT_NOT_FOUND, 0},
+    /* no SCIM there */
+    {LOOKUP, 404, "", TENANT_UNSUPPORTED, 0},
+    {LOOKUP, 404, "<html>", TENANT_UNSUPPORTED, 0},
+    {LOOKUP, 403, "", TENANT_UNSUPPORTED, 0},
+    {LOOKUP, 405, "", TENANT_UNSUPPORTED, 0},
+    {LOOKUP, 501, "", TENANT_UNSUPPORTED, 0},
+    {PATCH, 405, "", TENANT_UNSUPPORTED, 0},
+    /* T45, T46 */
+    {CREATE, 401, "", TENANT_NOT_AUTHORISED, 0},
+    {LOOKUP, 401, "", TENANT_NOT_AUTHORISED, 0},
+    {CREATE, 403, "", TENANT_NOT_AUTHORISED, 0},
+    {GET, 403, "", TENANT_NOT_AUTHORISED, 0},
+    {TOKEN, 400, "{\"error\":\"invalid_client\"}", TENANT_NOT_AUTHORISED, 0},
+    {TOKEN, 401, "", TENANT_NOT_AUTHORISED, 0},
+    {TOKEN, 404, "", TENANT_AWAY, 0},
+    {TOKEN, 500, "", TENANT_AWAY, 0},
+    {TOKEN, 429, "", TENANT_THROTTLED, 0},
+    /* T47 */
+    {CREATE, 429, "", TENANT_THROTTLED, 0},
+    {GET, 429, "<html>", TENANT_THROTTLED, 0},
+    {CREATE, 503, "", TENANT_AWAY, 0},
+    {CREATE, 502, "<html>", TENANT_AWAY, 0},
+    {CREATE, 500, "request failed", TENANT_UNCLEAR, 0},
+    {PUT_TEAM, 504, "", TENANT_UNCLEAR, 0},
+    {DELETE, 500, "", TENANT_UNCLEAR, 0},
+    {CREATE, 408, "", TENANT_UNCLEAR, 0},
+    {GET, 500, "request failed", TENANT_AWAY, 0},
+    {GET, 408, "", TENANT_AWAY, 0},
+    {GET, 504, "", TENANT_AWAY, 0},
+};
+
+static void test_by_status(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(by_status); i++) {
+        const struct http_result result = {.sent = true,
+                                           .status = by_status[i].status,
+                                           .body = by_status[i].body,
+                                           .body_size = strlen(by_status[i].body)};
+        struct tenant_answer a = {0};
+        answer_decide(&a, &questions[by_status[i].asked], &result, NOW);
+        if (a.class != by_status[i].class || a.reference != by_status[i].reference)
+            fail_msg("row %zu (%d '%s'): %s, reference %d", i, by_status[i].status,
+                     by_status[i].body, tenant_answer_class_name(a.class), a.reference);
+        assert_int_equal(a.status, by_status[i].status);
+    }
+}
+
+static void test_by_curl_code(void **state)
+{
+    (void)state;
+    static const struct {
+        int code;
+        bool sent;
+        enum tenant_answer_class write, read;
+    } rows[] = {
+        {CURLE_HTTP2_STREAM, true, TENANT_UNCLEAR, TENANT_AWAY},
+        {CURLE_HTTP2, true, TENANT_UNCLEAR, TENANT_AWAY},
+        {CURLE_GOT_NOTHING, true, TENANT_UNCLEAR, TENANT_AWAY},
+        {CURLE_SEND_ERROR, true, TENANT_UNCLEAR, TENANT_AWAY},
+        {CURLE_RECV_ERROR, true, TENANT_UNCLEAR, TENANT_AWAY},
+        {CURLE_OPERATION_TIMEDOUT, true, TENANT_UNCLEAR, TENANT_AWAY},
+        {CURLE_PARTIAL_FILE, true, TENANT_UNCLEAR, TENANT_AWAY},
+        {CURLE_WRITE_ERROR, true, TENANT_UNCLEAR, TENANT_AWAY},
+        {CURLE_FILESIZE_EXCEEDED, true, TENANT_UNCLEAR, TENANT_AWAY},
+        {CURLE_ABORTED_BY_CALLBACK, true, TENANT_UNCLEAR, TENANT_AWAY},
+        {CURLE_OPERATION_TIMEDOUT, false, TENANT_AWAY, TENANT_AWAY},
+        {CURLE_SEND_ERROR, false, TENANT_AWAY, TENANT_AWAY},
+        {CURLE_COULDNT_CONNECT, false, TENANT_AWAY, TENANT_AWAY},
+        {CURLE_COULDNT_RESOLVE_HOST, false, TENANT_AWAY, TENANT_AWAY},
+        {CURLE_PEER_FAILED_VERIFICATION, false, TENANT_AWAY, TENANT_AWAY},
+        {CURLE_SSL_CONNECT_ERROR, false, TENANT_AWAY, TENANT_AWAY},
+        {CURLE_SSL_CACERT_BADFILE, false, TENANT_AWAY, TENANT_AWAY},
+        {CURLE_OUT_OF_MEMORY, false, TENANT_AWAY, TENANT_AWAY},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        /* A status that came before the break changes nothing. */
+        const struct http_result result = {.curl_code = rows[i].code,
+                                           .sent = rows[i].sent,
+                                           .status = rows[i].sent ? 200 : 0,
+                                           .body = "OK",
+                                           .body_size = 2,
+                                           .problem = "broke\n"};
+        struct tenant_answer a = {0};
+        answer_decide(&a, &questions[CREATE], &result, NOW);
+        if (a.class != rows[i].write)
+            fail_msg("row %zu: %s", i, tenant_answer_class_name(a.class));
+        answer_decide(&a, &questions[GET], &result, NOW);
+        if (a.class != rows[i].read)
+            fail_msg("row %zu: %s", i, tenant_answer_class_name(a.class));
+        assert_string_equal(a.hint, "broke\\x0a");
+        answer_decide(&a, &questions[TOKEN], &result, NOW);
+        assert_int_equal(a.class, TENANT_AWAY);
+    }
+}
+
+static void test_retry_after(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        uint64_t seconds;
+    } rows[] = {
+        {NULL, 0},
+        {"", 0},
+        {"0", 0},
+        {"1", 1},
+        {"120", 120},
+        {"3600", 3600},
+        {"3601", 3600},
+        {"99999999999999999999999999", 3600},
+        {"-5", 0},
+        {"1.5", 0},
+        {"soon", 0},
+        {"Mon, 24 Nov 2025 16:00:30 GMT", 30},
+        {"Mon, 24 Nov 2025 15:59:30 GMT", 0},
+        {"Fri, 31 Dec 2038 23:59:59 GMT", 3600},
+        {"Thu, 01 Jan 1970 00:00:00 GMT", 0},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        uint64_t wait = answer_retry_after(rows[i].text, NOW);
+        if (wait != rows[i].seconds * USEC_PER_SEC)
+            fail_msg("'%s': %llu", rows[i].text, (unsigned long long)wait);
+    }
+}
+
+static void test_throttled_by_503(void **state)
+{
+    (void)state;
+    const struct http_result result = {
+        .sent = true, .status = 503, .body = "", .retry_after = "7"};
+    struct tenant_answer a = {0};
+    answer_decide(&a, &questions[CREATE], &result, NOW);
+    assert_int_equal(a.class, TENANT_THROTTLED);
+    assert_int_equal(a.retry_after_usec, 7 * USEC_PER_SEC);
+    answer_decide(&a, &questions[TOKEN], &result, NOW);
+    assert_int_equal(a.class, TENANT_THROTTLED);
+}
+
+static void decide_hint(struct tenant_answer *a, const struct answer_question *q, int status,
+                        const char *body)
+{
+    const struct http_result result = {
+        .sent = true, .status = status, .body = body, .body_size = strlen(body)};
+    answer_decide(a, q, &result, NOW);
+}
+
+static void test_hints(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *hint;
+    } rows[] = {
+        {"user team not found\n", "user team not found"},
+        {"a\x1b[31mb\nc", "a\\x1b[31mb\\x0ac"},
+        {"{\"error\": \"bad\", \"error_description\": \"really\"}", "bad: really"},
+        {"{\"detail\":\"x\\u0007y\"}", "x\\x07y"},
+        {"{\"status\":1}", "{\"status\":1}"},
+        {"<html><head><title>502 Bad Gateway</title>", "an HTML page titled '502 Bad Gateway'"},
+        {"<html><title", "an HTML page"},
+        {"<html><title>unclosed", "an HTML page"},
+    };
+    struct tenant_answer a = {0};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        decide_hint(&a, &questions[CREATE], 400, rows[i].body);
+        assert_string_equal(a.hint, rows[i].hint);
+    }
+    char large[5000];
+    memset(large, 'x', sizeof(large) - 1);
+    large[sizeof(large) - 1] = '\0';
+    decide_hint(&a, &questions[CREATE], 400, large);
+    assert_in_range(strlen(a.hint), 200, sizeof(a.hint) - 1);
+}
+
+static void test_redirect_is_named_without_its_query(void **state)
+{
+    (void)state;
+    const struct http_result result = {.sent = true,
+                                       .status = 302,
+                                       .body = "",
+                                       .redirect_url =
+                                           "https://sso.example.com/login?s=SECRET"};
+    struct tenant_answer a = {0};
+    answer_decide(&a, &questions[CREATE], &result, NOW);
+    assert_int_equal(a.class, TENANT_UNCLEAR);
+    assert_non_null(strstr(a.hint, "https://sso.example.com/login"));
+    assert_null(strstr(a.hint, "SECRET"));
+}
+
+/* T52: a tenant that repeats the password in its refusal. */
+static void test_secrets_are_not_repeated(void **state)
+{
+    (void)state;
+    struct answer_question q = questions[CREATE];
+    q.secrets[0] = "Tr0ub4dor";
+    struct tenant_answer a = {0};
+    decide_hint(&a, &q, 400, "the password Tr0ub4dor does not meet the policy");
+    assert_int_equal(a.class, TENANT_REFUSED);
+    assert_null(strstr(a.hint, "Tr0ub4dor"));
+    decide_hint(&a, &questions[TOKEN], 200, "{\"access_token\":\"abc\"}");
+    assert_string_equal(a.hint, "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_by_status),
+        cmocka_unit_test(test_by_curl_code),
+        cmocka_unit_test(test_retry_after),
+        cmocka_unit_test(test_throttled_by_503),
+        cmocka_unit_test(test_hints),
+        cmocka_unit_test(test_redirect_is_named_without_its_query),
+        cmocka_unit_test(test_secrets_are_not_repeated),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

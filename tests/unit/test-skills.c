@@ -1,0 +1,150 @@
+/* Lists, skills and the end of accounts, as people and directories write them. */
+#include "config.h"
+
+#include <errno.h>
+
+#include "unit.h"
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "mapping/expiry.h"
+#include "mapping/skills.h"
+
+/* The list in one canonical text, errors in brackets. */
+static char *canonical(const char *text)
+{
+    CLEANUP(buffer_done) struct buffer b = {0};
+    for (size_t at = 0;;) {
+        struct list_element x = {0};
+        struct error e = {0};
+        CLEANUP(freep) char *name = NULL;
+        size_t before = at, offset;
+        unsigned level;
+        int r = list_next(text, &at, &x, &offset, &e);
+        if (r == 0)
+            break;
+        if (r == 1)
+            r = skill_from_element(&x, &name, &level, &offset, &e);
+        list_element_done(&x);
+        assert_true(r == 0 || r == -EINVAL);
+        if (r == 0)
+            buffer_format(&b, "<%s=%u>", name, level);
+        else
+            buffer_format(&b, "[%zu: %s]", offset, e.message);
+        if (at == before)
+            break;
+    }
+    return buffer_take(&b);
+}
+
+static void test_reads_lists(void **state)
+{
+    static const char *const rows[][2] = {
+        {"English", "<English=100>"},
+        {"English:100, \"Billing, high\":80", "<English=100><Billing, high=80>"},
+        {" English : 5 ,Spanish:0", "<English=5><Spanish=0>"},
+        {"Customer Service:7", "<Customer Service=7>"},
+        {"\"a:b\":3,\"a:b\"", "<a:b=3><a:b=100>"},
+        {"\"say \"\"hi\"\"\"", "<say \"hi\"=100>"},
+        {"a:b:3", "<a:b=3>"},
+        {"", ""},
+        {"a,", "<a=100>[2: an element of the list is empty]"},
+        {",a", "[0: an element of the list is empty]<a=100>"},
+        {"a,,b", "<a=100>[2: an element of the list is empty]<b=100>"},
+        {"a:101,b:x,c", "[2: '101' is no level; a whole number from 0 to 100 is expected]"
+                        "[8: 'x' is no level; a whole number from 0 to 100 is expected]<c=100>"},
+        {"a:-1", "[2: '-1' is no level; a whole number from 0 to 100 is expected]"},
+        {"a:", "[2: '' is no level; a whole number from 0 to 100 is expected]"},
+        {"a:1.5", "[2: '1.5' is no level; a whole number from 0 to 100 is expected]"},
+        {":5", "[0: the name of the skill is missing]"},
+        {"\"\":5", "[0: an element of the list is empty]"},
+        {"\"a", "[0: the closing double quote is missing]"},
+        {"\"a\"x:5", "[3: 'x:5' follows the closing quote; ',' or ':LEVEL' is expected]"},
+        {"a\"b\"", "[0: 'a\"b\"': a double quote must open the element]"},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        CLEANUP(freep) char *text = canonical(rows[i][0]);
+        if (strcmp(text, rows[i][1]) != 0)
+            fail_msg("%s: %s", rows[i][0], text);
+    }
+}
+
+static void test_reads_values_of_directories(void **state)
+{
+    static const struct {
+        const char *value, *name;
+        unsigned level;
+    } rows[] = {
+        {"Billing", "Billing", 100}, {"Billing:80", "Billing", 80}, {"Billing=0", "Billing", 0},
+        {" Billing : 7 ", "Billing", 7}, {"Billing, high:3", "Billing, high", 3},
+        {"Billing:101", NULL, 0}, {"Billing:", NULL, 0}, {":5", NULL, 0}, {"", NULL, 0},
+        {"Billing:high", NULL, 0}, {"Billing:-1", NULL, 0}, {"Billing:1e2", NULL, 0},
+        {"Billing:4294967301", NULL, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        CLEANUP(freep) char *name = NULL;
+        struct error e = {0};
+        unsigned level = 0;
+        int r = skill_from_value(rows[i].value, &name, &level, &e);
+        assert_row(rows[i].value, r == (rows[i].name ? 0 : -EINVAL));
+        assert_row(rows[i].value, r < 0 || strcmp(name, rows[i].name) == 0);
+        assert_row(rows[i].value, level == rows[i].level);
+    }
+}
+
+static void test_reads_ends_of_accounts(void **state)
+{
+    enum { BAD = 1, NEVER = 2, AT = 3 };
+    static const struct {
+        const char *attribute, *value;
+        int what;
+        uint64_t usec;
+    } rows[] = {
+        {"accountExpires", "0", NEVER, 0},
+        {"accountExpires", "9223372036854775807", NEVER, 0},
+        {"accountExpires", "9223372036854775806", NEVER, 0}, /* year 30828 */
+        {"accountExpires", "133497504000000000", AT, 1705276800000000},
+        {"accountExpires", "116444736000000010", AT, 1},
+        {"accountExpires", "1", BAD, 0},
+        {"accountExpires", "-1", BAD, 0},
+        {"accountExpires", "9223372036854775808", BAD, 0},
+        {"accountExpires", "", BAD, 0},
+        {"accountExpires", "tomorrow", BAD, 0},
+        {"krbPrincipalExpiration", "20240115000000Z", AT, 1705276800000000},
+        {"krbPrincipalExpiration", "20240115010000+0100", AT, 1705276800000000},
+        {"krbPrincipalExpiration", "202401150000.5Z", AT, 1705276830000000},
+        {"krbPrincipalExpiration", "2024011500,25Z", AT, 1705277700000000},
+        {"krbPrincipalExpiration", "19600101000000Z", AT, 0},
+        {"krbPrincipalExpiration", "20240229000000Z", AT, 1709164800000000},
+        {"krbPrincipalExpiration", "20230229000000Z", BAD, 0},
+        {"krbPrincipalExpiration", "20240115000000", BAD, 0},
+        {"krbPrincipalExpiration", "20241315000000Z", BAD, 0},
+        {"krbPrincipalExpiration", "20240115250000Z", BAD, 0},
+        {"shadowExpire", "19737", AT, 1705276800000000},
+        {"shadowExpire", "-1", NEVER, 0},
+        {"shadowexpire", "0", NEVER, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct expiry x = {0};
+        struct error e = {0};
+        int r = expiry_parse(rows[i].attribute, rows[i].value, &x, &e);
+        assert_row(rows[i].value, r == (rows[i].what == BAD ? -EINVAL : 0));
+        assert_row(rows[i].value, x.never == (rows[i].what == NEVER));
+        if (x.usec != rows[i].usec)
+            fail_msg("%s: %llu", rows[i].value, (unsigned long long)x.usec);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reads_lists),
+        cmocka_unit_test(test_reads_values_of_directories),
+        cmocka_unit_test(test_reads_ends_of_accounts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
