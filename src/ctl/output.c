@@ -272,6 +272,14 @@ static size_t fitting(const char *text, unsigned columns)
     return size;
 }
 
+/* No blanks at the end of a line. */
+static void trim_line(struct output *o)
+{
+    while (o->text.size > 0 && o->text.data[o->text.size - 1] == ' ')
+        o->text.data[--o->text.size] = '\0';
+    buffer_add_text(&o->text, "\n");
+}
+
 static void print_cell(struct output *o, const char *text, enum colour colour, unsigned width,
                        bool right, bool last)
 {
@@ -285,11 +293,13 @@ static void print_cell(struct output *o, const char *text, enum colour colour, u
     }
     if (right)
         pad(o, width - columns);
-    begin(o, colour);
-    buffer_add(&o->text, text, size);
-    if (cut)
-        buffer_add_text(&o->text, "…");
-    end(o, colour);
+    if (size > 0) {
+        begin(o, colour);
+        buffer_add(&o->text, text, size);
+        if (cut)
+            buffer_add_text(&o->text, "…");
+        end(o, colour);
+    }
     if (!right && !last)
         pad(o, width - columns);
     if (!last)
@@ -311,7 +321,7 @@ void table_print(const struct table *t, struct output *o, unsigned indent)
     for (size_t c = 0; c < t->n_columns; c++)
         print_cell(o, t->heads[c], COLOUR_BOLD, widths[c], (t->right >> c) & 1u,
                    c + 1 == t->n_columns);
-    buffer_add_text(&o->text, "\n");
+    trim_line(o);
     for (size_t i = 0; i < t->n_cells; i++) {
         size_t c = i % t->n_columns;
         if (c == 0)
@@ -319,6 +329,6 @@ void table_print(const struct table *t, struct output *o, unsigned indent)
         print_cell(o, t->cells[i].text, t->cells[i].colour, widths[c], (t->right >> c) & 1u,
                    c + 1 == t->n_columns);
         if (c + 1 == t->n_columns)
-            buffer_add_text(&o->text, "\n");
+            trim_line(o);
     }
 }

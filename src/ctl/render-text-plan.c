@@ -236,10 +236,12 @@ int render_plan(struct output *o, const json_t *answer, bool summary_only)
     render_state(o, operations, "ready", "Will be done", show);
     if (show)
         render_skipped(o, json_object_get(answer, "skipped"));
+    size_t n_skipped = json_array_size(json_object_get(answer, "skipped"));
     render_counts(o, json_object_get(answer, "summary"));
-    if (json_array_size(json_object_get(answer, "skipped")) > 0)
-        output_format(o, "; %zu people skipped",
-                      json_array_size(json_object_get(answer, "skipped")));
+    if (json_array_size(operations) == 0)
+        output_format(o, " to do");
+    if (n_skipped > 0)
+        output_format(o, "; %zu %s skipped", n_skipped, n_skipped == 1 ? "person" : "people");
     output_format(o, "\n");
     if ((parked > 0 || json_is_object(json_object_get(answer, "adoption"))) &&
         member_text(answer, "hash")) {

@@ -78,8 +78,10 @@ static void render_directory(struct output *o, const json_t *d)
         return;
     label(o, "Directory");
     output_text_colour(o, state_colour(member_text(d, "state")), member_text(d, "state"));
-    output_format(o, "  ");
-    output_text(o, member_text(d, "uri"));
+    if (member_text(d, "uri")) {
+        output_format(o, "  ");
+        output_text(o, member_text(d, "uri"));
+    }
     if (member_text(d, "product")) {
         output_format(o, ", ");
         output_text(o, member_text(d, "product"));
@@ -264,14 +266,18 @@ static void render_files(struct output *o, const json_t *a)
 {
     const json_t *audit = json_object_get(a, "audit"), *state = json_object_get(a, "state");
 
-    label(o, "Audit");
-    output_text(o, member_text(audit, "file"));
-    output_format(o, ", %lld lines\n", member_number(audit, "last_seq"));
-    render_trouble(o, audit);
-    label(o, "State");
-    output_text(o, member_text(state, "file"));
-    output_format(o, "\n");
-    render_trouble(o, state);
+    if (json_is_object(audit)) {
+        label(o, "Audit");
+        output_text(o, member_text(audit, "file"));
+        output_format(o, ", %lld lines\n", member_number(audit, "last_seq"));
+        render_trouble(o, audit);
+    }
+    if (json_is_object(state)) {
+        label(o, "State");
+        output_text(o, member_text(state, "file"));
+        output_format(o, "\n");
+        render_trouble(o, state);
+    }
 }
 
 int render_status(struct output *o, const json_t *a)
