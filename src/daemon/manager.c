@@ -233,7 +233,7 @@ int daemon_run(struct daemon *d, struct error *e)
         r = engine_start(d->engine, e);
     if (r == 0 && d->once) {
         engine_on_idle(d->engine, on_idle, d);
-        r = directory_read_once(d->directory, on_read_once, e);
+        r = directory_read_once(d->directory, on_read_once, d, e);
     } else if (r == 0) {
         r = directory_start(d->directory, e);
     }

@@ -70,7 +70,7 @@ static void end_once(struct directory *d)
     sd_event_source_set_enabled(d->retry, SD_EVENT_OFF);
     directory_set_state(d, DIRECTORY_STOPPED);
     if (done)
-        done(r, &e, d->userdata); /* may free the directory */
+        done(r, &e, d->once_userdata); /* may free the directory */
 }
 
 /* Deals with what was noted from inside callbacks. */
@@ -347,11 +347,13 @@ int directory_start(struct directory *d, struct error *e)
 
 int directory_read_once(struct directory *d,
                         void (*done)(int r, const struct error *e, void *userdata),
-                        struct error *e)
+                        void *userdata, struct error *e)
 {
     int r = start(d, true, e);
-    if (r == 0)
+    if (r == 0) {
         d->once_done = done;
+        d->once_userdata = userdata;
+    }
     return r;
 }
 

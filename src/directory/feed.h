@@ -93,7 +93,7 @@ int directory_start(struct directory *d, struct error *e);
  * loop) with 0, or -errno when no server could be read, and stops. */
 int directory_read_once(struct directory *d,
                         void (*done)(int r, const struct error *e, void *userdata),
-                        struct error *e);
+                        void *userdata, struct error *e);
 /* A full compare as soon as possible (rosterctl sync; a doubt of somebody else). */
 void directory_request_full_read(struct directory *d);
 /* The mapping was reloaded and reads other attributes: reconnects with a full read. */

@@ -31,6 +31,7 @@ struct directory {
     struct sd_event_source *retry, *settle, *full, *doubts, *heartbeat, *comeback;
     bool running, once;
     void (*once_done)(int r, const struct error *e, void *userdata);
+    void *once_userdata;
     bool once_over;
     unsigned n_attempts; /* of this once */
 

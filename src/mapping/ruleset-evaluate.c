@@ -165,7 +165,7 @@ static int take_skills_from(struct evaluation *x, const struct rule *rule)
         if (r < 0)
             return r;
     }
-    STEP(x, "; skills from %zu values of %s", a ? a->n_values : 0, rule->skills_from.written);
+    STEP(x, "; skills from %s: %zu", rule->skills_from.written, a ? a->n_values : 0);
     return 0;
 }
 

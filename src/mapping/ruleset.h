@@ -113,8 +113,8 @@ struct verdict {
 };
 void verdict_done(struct verdict *v);
 
-/* explain: fill steps. *ret is written only on success; -ENOMEM, or -E2BIG for a template that
- * explodes. */
+/* explain: fill steps. *ret is written only on success; -ENOMEM is the only failure: a template
+ * that explodes makes its person invalid, so that one value cannot stop a run. */
 int ruleset_evaluate(const struct ruleset *rs, const struct entry *entry,
                      const struct membership *memberships, uint64_t now_usec, bool explain,
                      struct verdict *ret, struct error *e);

@@ -171,6 +171,9 @@ static int replace(struct expander *x, const struct template_operation *o, const
         if (r != 0)
             return r;
     }
+    r = check_size(x, &result, name);
+    if (r != 0)
+        return r;
     buffer_clear(text);
     buffer_add(text, result.data ? result.data : "", result.size);
     return check_size(x, text, name);
@@ -317,6 +320,8 @@ static int expand_piece(struct expander *x, const struct template_expansion *exp
     int r = take_value(x, expansion, looked_at, &text);
     for (size_t i = 0; r == 0 && i < expansion->n_operations; i++)
         r = apply(x, &expansion->operations[i], name, &text);
+    if (r == 0)
+        r = check_size(x, &text, name);
     if (r != 0)
         return r;
     buffer_add(to, text.data ? text.data : "", text.size);

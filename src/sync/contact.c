@@ -143,12 +143,10 @@ static int finish_first_contact(struct engine *n, struct error *e)
     return r;
 }
 
-static void on_listing(const struct tenant_answer *a, void *userdata)
+static void take_listing(struct engine *n, const struct tenant_answer *a)
 {
-    struct engine *n = userdata;
     struct error e = {0};
     int r = 0;
-    n->contact_call = NULL;
     if (a->class == TENANT_NOT_AUTHORISED || a->class == TENANT_AWAY ||
         a->class == TENANT_UNCLEAR || a->class == TENANT_THROTTLED) {
         contact_tenant_failed(n, a);
@@ -188,11 +186,17 @@ static void on_listing(const struct tenant_answer *a, void *userdata)
     engine_wake(n);
 }
 
-static void on_teams(const struct tenant_answer *a, void *userdata)
+static void on_listing(const struct tenant_answer *a, void *userdata)
 {
     struct engine *n = userdata;
+    struct tenant_call *call = TAKE(n->contact_call);
+    take_listing(n, a);
+    n->options.tenant_ops->call_free(call);
+}
+
+static void take_teams_answer(struct engine *n, const struct tenant_answer *a)
+{
     struct error e = {0};
-    n->contact_call = NULL;
     if (a->class == TENANT_NOT_AUTHORISED || a->class == TENANT_AWAY ||
         a->class == TENANT_UNCLEAR || a->class == TENANT_THROTTLED) {
         struct tenant_answer failed = *a;
@@ -221,6 +225,14 @@ static void on_teams(const struct tenant_answer *a, void *userdata)
                                                      on_listing, n, &e) < 0) {
         log_error("The tenant's users cannot be asked for: %s", e.message);
     }
+}
+
+static void on_teams(const struct tenant_answer *a, void *userdata)
+{
+    struct engine *n = userdata;
+    struct tenant_call *call = TAKE(n->contact_call);
+    take_teams_answer(n, a);
+    n->options.tenant_ops->call_free(call);
 }
 
 void contact_refresh(struct engine *n)
@@ -257,7 +269,6 @@ static void on_mail(const struct tenant_answer *a, void *userdata)
     struct mail_call *m = userdata;
     struct engine *n = m->engine;
     struct error e = {0};
-    m->call = NULL;
     CLEANUP(freep) char *login_key = text_fold(m->login, strlen(m->login));
     const char *mail =
         a->class == TENANT_DONE && a->user ? user_get(a->user, USER_EMAIL) : NULL;

@@ -53,10 +53,12 @@ void engine_stop(struct engine *n, void (*stopped)(void *userdata), void *userda
 
 /* The sink to hand to the directory, with the engine as userdata. */
 extern const struct feed_sink engine_sink;
-/* Runs from the sink when the directory's connection changed; the daemon tells then whether it is away. */
+/* Runs from the sink when the directory's connection changed; the daemon tells then whether it
+ * is away. */
 void engine_on_directory_change(struct engine *n, void (*fn)(void *userdata), void *userdata);
 void engine_directory_away(struct engine *n, bool away, const char *sentence);
-/* The state file is an older copy: links are as at first contact again, nothing is taken for granted. */
+/* The state file is an older copy: links are as at first contact again, nothing is taken for
+ * granted. */
 int engine_distrust_state(struct engine *n, struct error *e);
 /* What the directory must read for the mapping. */
 const struct ruleset *engine_ruleset(const struct engine *n);

@@ -591,6 +591,14 @@ static int wake_sharing(struct engine *n, const char *entry_id, const char *key,
     return r;
 }
 
+/* Looked at again after an operation of this very run: the ledger says what was done. */
+static bool was_done_in_this_run(const struct engine *n, const struct subject *s)
+{
+    enum person_bucket b = s->person.bucket;
+    return s->was_known && s->person.run == n->run &&
+           (b == BUCKET_CREATED || b == BUCKET_ADOPTED || b == BUCKET_UPDATED);
+}
+
 static int store_person(struct engine *n, const char *entry_id, struct subject *s,
                         const struct planner_result *plan, struct error *e)
 {
@@ -612,6 +620,8 @@ static int store_person(struct engine *n, const char *entry_id, struct subject *
         .dirty = false,
     };
     int r = 0;
+    if (p.bucket == BUCKET_UNCHANGED && was_done_in_this_run(n, s))
+        p.bucket = s->person.bucket;
     bool skip_is_new =
         p.bucket == BUCKET_SKIPPED &&
         (s->person.bucket != BUCKET_SKIPPED || !text_equal(s->person.bucket_code, plan->code));
@@ -712,6 +722,9 @@ int evaluate_settle_bucket(struct engine *n, const char *entry_id, enum person_b
         return r < 0 ? r : 0;
     }
     enum person_bucket bucket = done != BUCKET_PENDING ? done : p.bucket;
+    if (done == BUCKET_UPDATED && p.run == n->run &&
+        (p.bucket == BUCKET_CREATED || p.bucket == BUCKET_ADOPTED))
+        bucket = p.bucket; /* whoever was created counts as created, whatever followed */
     const char *code = bucket == p.bucket ? p.bucket_code : NULL;
     uint64_t now = clock_now_usec();
     for (size_t i = 0; i < left.n_items; i++) {

@@ -81,7 +81,6 @@ static void hold_other_person(struct execution *x, const struct tenant_answer *a
 static void on_conflict_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    x->call = NULL;
     if (a->class != TENANT_DONE || !a->user) {
         execution_fail(x, a);
     } else if (!planner_same_person(x->wanted, a->user)) {
@@ -96,15 +95,14 @@ static void read_login(struct execution *x, tenant_done_fn done)
 {
     struct engine *n = x->engine;
     struct error e = {0};
-    if (n->options.tenant_ops->user_get(n->options.tenant, &x->call, x->operation->login, done,
-                                        x, &e) < 0)
+    if (n->options.tenant_ops->user_get(n->options.tenant, execution_next_call(x),
+                                        x->operation->login, done, x, &e) < 0)
         execution_broken(x, &e);
 }
 
 static void on_created(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    x->call = NULL;
     switch (a->class) {
     case TENANT_DONE: conclude(x, a, "create", x->wanted, BUCKET_CREATED); return;
     case TENANT_CONFLICT: read_login(x, on_conflict_read); return;
@@ -132,9 +130,9 @@ static void post(struct execution *x)
     if (o->initial_password == INITIAL_PASSWORD_GENERATE && !x->password)
         r = secret_random_password(&x->password, o->password_length, o->password_classes, &e);
     if (r == 0)
-        r = n->options.tenant_ops->user_create(n->options.tenant, &x->call, x->wanted,
-                                               x->password, o->change_password, on_created, x,
-                                               &e);
+        r = n->options.tenant_ops->user_create(n->options.tenant, execution_next_call(x),
+                                               x->wanted, x->password, o->change_password,
+                                               on_created, x, &e);
     if (r < 0)
         execution_broken(x, &e);
 }
@@ -143,7 +141,6 @@ static void post(struct execution *x)
 static void on_settled(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    x->call = NULL;
     if (a->class == TENANT_DONE && a->user) {
         if (planner_same_person(x->wanted, a->user))
             conclude(x, a, "create", a->user, BUCKET_CREATED);
@@ -195,7 +192,6 @@ static void on_adopted(const struct tenant_answer *a, void *userdata)
     struct execution *x = userdata;
     struct engine *n = x->engine;
     struct error e = {0};
-    x->call = NULL;
     if (a->class == TENANT_NOT_FOUND) {
         CLEANUP(freep) char *key = text_fold(x->operation->login, strlen(x->operation->login));
         int r = key ? engine_write(n, &e) : error_out_of_memory(&e);

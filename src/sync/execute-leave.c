@@ -39,7 +39,6 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
 static void on_disabled(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    x->call = NULL;
     if (a->class == TENANT_DONE)
         conclude(x, a, LINK_DISABLED);
     else if (a->class == TENANT_NOT_FOUND)
@@ -51,7 +50,6 @@ static void on_disabled(const struct tenant_answer *a, void *userdata)
 static void on_enabled(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    x->call = NULL;
     if (a->class == TENANT_DONE)
         conclude(x, a, LINK_ACTIVE);
     else
@@ -62,8 +60,8 @@ static void put_disabled(struct execution *x, bool disabled)
 {
     struct engine *n = x->engine;
     struct error e = {0};
-    int r = n->options.tenant_ops->user_put(n->options.tenant, &x->call, x->operation->login,
-                                            NULL, &disabled, NULL,
+    int r = n->options.tenant_ops->user_put(n->options.tenant, execution_next_call(x),
+                                            x->operation->login, NULL, &disabled, NULL,
                                             disabled ? on_disabled : on_enabled, x, &e);
     if (r < 0)
         execution_broken(x, &e);
@@ -81,7 +79,6 @@ static uint64_t shift_waits_since(const struct execution *x)
 static void on_leaver_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    x->call = NULL;
     if (a->class == TENANT_NOT_FOUND) {
         conclude(
             x, a,
@@ -116,8 +113,8 @@ static void read_user(struct execution *x, tenant_done_fn done)
 {
     struct engine *n = x->engine;
     struct error e = {0};
-    if (n->options.tenant_ops->user_get(n->options.tenant, &x->call, x->operation->login, done,
-                                        x, &e) < 0)
+    if (n->options.tenant_ops->user_get(n->options.tenant, execution_next_call(x),
+                                        x->operation->login, done, x, &e) < 0)
         execution_broken(x, &e);
 }
 
@@ -140,7 +137,6 @@ void execute_enable(struct execution *x)
 static void on_deleted(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    x->call = NULL;
     if (a->class == TENANT_DONE || a->class == TENANT_NOT_FOUND)
         conclude(x, a, LINK_DELETED);
     else
@@ -153,7 +149,7 @@ void execute_delete(struct execution *x)
     struct error e = {0};
     if (!x->has_link)
         execution_drop(x, "no longer linked");
-    else if (n->options.tenant_ops->user_delete(n->options.tenant, &x->call,
+    else if (n->options.tenant_ops->user_delete(n->options.tenant, execution_next_call(x),
                                                 x->operation->login, on_deleted, x, &e) < 0)
         execution_broken(x, &e);
 }

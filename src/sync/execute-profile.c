@@ -30,7 +30,6 @@ static void conclude(struct execution *x, const struct tenant_answer *a)
 static void on_looked_up(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    x->call = NULL;
     if (a->class != TENANT_DONE) {
         execution_fail(x, a);
     } else if (!a->scim_id) {
@@ -56,14 +55,14 @@ static void look_up(struct execution *x, const char *login, tenant_done_fn done)
 {
     struct engine *n = x->engine;
     struct error e = {0};
-    if (n->options.tenant_ops->scim_lookup(n->options.tenant, &x->call, login, done, x, &e) < 0)
+    if (n->options.tenant_ops->scim_lookup(n->options.tenant, execution_next_call(x), login,
+                                           done, x, &e) < 0)
         execution_broken(x, &e);
 }
 
 static void on_patched(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    x->call = NULL;
     if (a->class != TENANT_DONE) {
         execution_fail(x, a);
         return;
@@ -110,7 +109,6 @@ static void on_profile_read(const struct tenant_answer *a, void *userdata)
     struct execution *x = userdata;
     struct engine *n = x->engine;
     struct error e = {0};
-    x->call = NULL;
     if (a->class == TENANT_NOT_FOUND && x->step == 0) { /* the remembered id is stale */
         x->step = 1;
         look_up(x, x->operation->login, on_looked_up);
@@ -143,7 +141,7 @@ static void on_profile_read(const struct tenant_answer *a, void *userdata)
         return;
     }
     int r = n->options.tenant_ops->scim_patch(
-        n->options.tenant, &x->call, x->link.scim_id, fields,
+        n->options.tenant, execution_next_call(x), x->link.scim_id, fields,
         same_roles(roles, x->current) ? NULL : roles, on_patched, x, &e);
     if (r < 0)
         execution_broken(x, &e);
@@ -153,8 +151,8 @@ static void profile_read(struct execution *x)
 {
     struct engine *n = x->engine;
     struct error e = {0};
-    if (n->options.tenant_ops->scim_get(n->options.tenant, &x->call, x->link.scim_id,
-                                        on_profile_read, x, &e) < 0)
+    if (n->options.tenant_ops->scim_get(n->options.tenant, execution_next_call(x),
+                                        x->link.scim_id, on_profile_read, x, &e) < 0)
         execution_broken(x, &e);
 }
 
@@ -189,7 +187,6 @@ static void renamed(struct execution *x, const struct tenant_answer *a)
 static void on_renamed(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    x->call = NULL;
     if (a->class == TENANT_DONE) {
         renamed(x, a);
     } else if (a->class == TENANT_REFUSED) {
@@ -208,8 +205,8 @@ static void rename_patch(struct execution *x)
     struct engine *n = x->engine;
     struct error e = {0};
     const char *fields[USER_N_FIELDS] = {[USER_LOGIN] = new_login(x)};
-    if (n->options.tenant_ops->scim_patch(n->options.tenant, &x->call, x->link.scim_id, fields,
-                                          NULL, on_renamed, x, &e) < 0)
+    if (n->options.tenant_ops->scim_patch(n->options.tenant, execution_next_call(x),
+                                          x->link.scim_id, fields, NULL, on_renamed, x, &e) < 0)
         execution_broken(x, &e);
 }
 
@@ -217,7 +214,6 @@ static void rename_patch(struct execution *x)
 static void on_new_login_looked_up(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    x->call = NULL;
     if (a->class != TENANT_DONE)
         execution_fail(x, a);
     else if (a->scim_id && text_equal(a->scim_id, x->link.scim_id))

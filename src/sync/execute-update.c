@@ -54,7 +54,6 @@ static void on_read_back(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
     struct error e = {0};
-    x->call = NULL;
     if (a->class != TENANT_DONE || !a->user) {
         execution_fail(x, a);
         return;
@@ -82,15 +81,14 @@ static void read_user(struct execution *x, tenant_done_fn done)
 {
     struct engine *n = x->engine;
     struct error e = {0};
-    if (n->options.tenant_ops->user_get(n->options.tenant, &x->call, x->operation->login, done,
-                                        x, &e) < 0)
+    if (n->options.tenant_ops->user_get(n->options.tenant, execution_next_call(x),
+                                        x->operation->login, done, x, &e) < 0)
         execution_broken(x, &e);
 }
 
 static void on_put(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    x->call = NULL;
     if (a->class == TENANT_DONE)
         read_user(x, on_read_back);
     else
@@ -102,7 +100,6 @@ static void on_read(const struct tenant_answer *a, void *userdata)
     struct execution *x = userdata;
     struct engine *n = x->engine;
     struct error e = {0};
-    x->call = NULL;
     if (a->class != TENANT_DONE || !a->user) {
         execution_fail(x, a);
         return;
@@ -122,8 +119,9 @@ static void on_read(const struct tenant_answer *a, void *userdata)
         conclude(x, a, x->current);
         return;
     }
-    r = n->options.tenant_ops->user_put(n->options.tenant, &x->call, x->operation->login, team,
-                                        NULL, skills_of, on_put, x, &e);
+    r = n->options.tenant_ops->user_put(n->options.tenant, execution_next_call(x),
+                                        x->operation->login, team, NULL, skills_of, on_put, x,
+                                        &e);
     if (r < 0)
         execution_broken(x, &e);
 }

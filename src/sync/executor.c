@@ -41,6 +41,13 @@ static struct execution *execution_free(struct execution *x)
     return NULL;
 }
 
+struct tenant_call **execution_next_call(struct execution *x)
+{
+    if (x->call)
+        x->call = x->engine->options.tenant_ops->call_free(x->call);
+    return &x->call;
+}
+
 void executor_cancel_all(struct engine *n)
 {
     while (n->executions)

@@ -86,7 +86,8 @@ struct engine {
     struct guard_input guard_input;
     struct guard_verdict guard;
     bool paused;
-    bool distrusted; /* the state file is an older copy: removals and changes wait for approval */
+    bool distrusted; /* the state file is an older copy: removals and changes wait for approval
+                      */
     bool idle;
     void (*idle_fn)(void *userdata);
     void *idle_userdata;
@@ -154,6 +155,9 @@ void executor_start_committed(struct engine *n);
 void executor_settle_crash(struct engine *n, struct error *e);
 void executor_cancel_all(struct engine *n);
 bool executor_may_work(const struct engine *n);
+/* Where the next call of this execution goes; the one before is freed, and with it the answer
+ * that its `done` was given. */
+struct tenant_call **execution_next_call(struct execution *x);
 /* An execution ends in one of these; x is freed. */
 void execution_finish(struct execution *x, const struct tenant_answer *a,
                       enum person_bucket bucket);

@@ -200,12 +200,10 @@ static int compare(struct sweep *s, const struct tenant_answer *a, struct error 
     return r < 0 ? r : 0;
 }
 
-static void on_read(const struct tenant_answer *a, void *userdata)
+static void take_answer(struct sweep *s, const struct tenant_answer *a)
 {
-    struct sweep *s = userdata;
     struct engine *n = s->engine;
     struct error e = {0};
-    s->call = NULL;
     if (a->class == TENANT_AWAY || a->class == TENANT_NOT_AUTHORISED) {
         contact_tenant_failed(n, a);
         sweep_end(s);
@@ -218,6 +216,15 @@ static void on_read(const struct tenant_answer *a, void *userdata)
         return;
     }
     sweep_next(s);
+}
+
+static void on_read(const struct tenant_answer *a, void *userdata)
+{
+    struct sweep *s = userdata;
+    const struct tenant_ops *ops = s->engine->options.tenant_ops;
+    struct tenant_call *call = TAKE(s->call);
+    take_answer(s, a); /* s may be gone after this */
+    ops->call_free(call);
 }
 
 static void sweep_next(struct sweep *s)

@@ -1,6 +1,6 @@
 /*
- * Runs a fuzzer's function over files: those named, or all of the fuzzer's corpus below the source
- * tree (srcdir, FUZZ_CORPUS). A crash is the failure, and so is an empty corpus.
+ * Runs a fuzzer's function over files: those named, or all of the fuzzer's corpus below the
+ * source tree (srcdir, FUZZ_CORPUS). A crash is the failure, and so is an empty corpus.
  */
 #include "config.h"
 

@@ -1,7 +1,11 @@
 /* A configuration and entries that several tests of the mapping use. */
 #pragma once
+#include <string.h>
+
+#include "base/memory.h"
 #include "mapping/options.h"
 #include "model/entry.h"
+#include "model/user.h"
 
 /* Literals in the writable fields of the options: nothing here writes to them. */
 #define WRITABLE(s) ((char *)(s))

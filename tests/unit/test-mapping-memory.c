@@ -6,15 +6,13 @@
 
 #include <errno.h>
 
-#include "unit.h"
-
 #include "base/error.h"
 #include "base/memory.h"
+#include "mapping-sample.h"
 #include "mapping/ruleset.h"
 #include "model/schema.h"
 #include "model/user.h"
-
-#include "mapping-sample.h"
+#include "unit.h"
 
 static long fail_after = -1; /* allocations until one fails; -1: never */
 
@@ -39,11 +37,31 @@ WRAP(void *, realloc, (void *p, size_t size), (p, size))
 WRAP(char *, strdup, (const char *text), (text))
 WRAP(char *, strndup, (const char *text, size_t size), (text, size))
 
-static const char *const pairs[] = {
-    "objectClass", "inetOrgPerson", "uid", "JDoe", "givenName", "\xc3\x89lodie", "sn", "Doe",
-    "mail", "jane@example.com", "preferredLanguage", "es-MX", "ccSkill", "Billing:80",
-    "employeeType", "Perm", "userAccountControl", "512", "telephoneNumber", "+49 89 1",
-    "accountExpires", "133444736000000010", "manager", "cn=x,dc=y", NULL};
+static const char *const pairs[] = {"objectClass",
+                                    "inetOrgPerson",
+                                    "uid",
+                                    "JDoe",
+                                    "givenName",
+                                    "\xc3\x89lodie",
+                                    "sn",
+                                    "Doe",
+                                    "mail",
+                                    "jane@example.com",
+                                    "preferredLanguage",
+                                    "es-MX",
+                                    "ccSkill",
+                                    "Billing:80",
+                                    "employeeType",
+                                    "Perm",
+                                    "userAccountControl",
+                                    "512",
+                                    "telephoneNumber",
+                                    "+49 89 1",
+                                    "accountExpires",
+                                    "133444736000000010",
+                                    "manager",
+                                    "cn=x,dc=y",
+                                    NULL};
 
 static struct mapping_rule more_rules[] = {
     RULE(1, "all kinds", .group = TEXT(2, "cn=a,dc=b"),
@@ -61,8 +79,8 @@ static void ignore_problem(enum problem_severity severity, const char *file, uns
 static struct mapping_options with_templates(void)
 {
     struct mapping_options options = sample_options;
-    struct mapping_text mail = TEXT(
-        63, "${mail//[a-c]@${uid}/${givenName@ascii-de,,:0:1}}${sn^}${cn:-a$$${mail%@*}}");
+    struct mapping_text mail =
+        TEXT(63, "${mail//[a-c]@${uid}/${givenName@ascii-de,,:0:1}}${sn^}${cn:-a$$${mail%@*}}");
     struct mapping_text phone = TEXT(64, "${telephoneNumber@digits:+${telephoneNumber/#+/00}}");
     options.fields[USER_EMAIL] = mail;
     options.fields[USER_WORK_PHONE] = phone;
@@ -104,8 +122,8 @@ static void test_building(void **state)
 static bool evaluation_fails_cleanly(const struct ruleset *rs, const struct entry *entry,
                                      bool explain, long n, const char *expected)
 {
-    struct membership memberships[2] = {
-        {.state = GROUP_PRESENT, .member = true, .via = "cn=z"}, {.state = GROUP_MISSING}};
+    struct membership memberships[2] = {{.state = GROUP_PRESENT, .member = true, .via = "cn=z"},
+                                        {.state = GROUP_MISSING}};
     struct verdict v = {0};
     struct error e = {0};
     fail_after = n;
@@ -130,15 +148,15 @@ static void test_evaluating(void **state)
     CLEANUP(schema_freep) struct schema *schema = schema_new();
     CLEANUP(entry_freep) struct entry *entry = entry_of("uid=x", pairs);
     struct mapping_options options = with_templates();
-    struct membership memberships[2] = {
-        {.state = GROUP_PRESENT, .member = true, .via = "cn=z"}, {.state = GROUP_MISSING}};
+    struct membership memberships[2] = {{.state = GROUP_PRESENT, .member = true, .via = "cn=z"},
+                                        {.state = GROUP_MISSING}};
     struct ruleset *rs = NULL;
     struct verdict v = {0};
     struct error e = {0};
     (void)state;
     assert_int_equal(ruleset_new(&rs, &options, schema, ignore_problem, NULL), 0);
-    assert_int_equal(
-        ruleset_evaluate(rs, entry, memberships, 1700000000000000, false, &v, &e), 0);
+    assert_int_equal(ruleset_evaluate(rs, entry, memberships, 1700000000000000, false, &v, &e),
+                     0);
     assert_int_equal(v.kind, VERDICT_USER);
     CLEANUP(freep) char *expected = user_to_json(v.user, true);
     verdict_done(&v);

@@ -3,13 +3,12 @@
 
 #include <errno.h>
 
-#include "unit.h"
-
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "mapping/expiry.h"
 #include "mapping/skills.h"
+#include "unit.h"
 
 /* The list in one canonical text, errors in brackets. */
 static char *canonical(const char *text)
@@ -52,8 +51,9 @@ static void test_reads_lists(void **state)
         {"a,", "<a=100>[2: an element of the list is empty]"},
         {",a", "[0: an element of the list is empty]<a=100>"},
         {"a,,b", "<a=100>[2: an element of the list is empty]<b=100>"},
-        {"a:101,b:x,c", "[2: '101' is no level; a whole number from 0 to 100 is expected]"
-                        "[8: 'x' is no level; a whole number from 0 to 100 is expected]<c=100>"},
+        {"a:101,b:x,c",
+         "[2: '101' is no level; a whole number from 0 to 100 is expected]"
+         "[8: 'x' is no level; a whole number from 0 to 100 is expected]<c=100>"},
         {"a:-1", "[2: '-1' is no level; a whole number from 0 to 100 is expected]"},
         {"a:", "[2: '' is no level; a whole number from 0 to 100 is expected]"},
         {"a:1.5", "[2: '1.5' is no level; a whole number from 0 to 100 is expected]"},
@@ -77,10 +77,18 @@ static void test_reads_values_of_directories(void **state)
         const char *value, *name;
         unsigned level;
     } rows[] = {
-        {"Billing", "Billing", 100}, {"Billing:80", "Billing", 80}, {"Billing=0", "Billing", 0},
-        {" Billing : 7 ", "Billing", 7}, {"Billing, high:3", "Billing, high", 3},
-        {"Billing:101", NULL, 0}, {"Billing:", NULL, 0}, {":5", NULL, 0}, {"", NULL, 0},
-        {"Billing:high", NULL, 0}, {"Billing:-1", NULL, 0}, {"Billing:1e2", NULL, 0},
+        {"Billing", "Billing", 100},
+        {"Billing:80", "Billing", 80},
+        {"Billing=0", "Billing", 0},
+        {" Billing : 7 ", "Billing", 7},
+        {"Billing, high:3", "Billing, high", 3},
+        {"Billing:101", NULL, 0},
+        {"Billing:", NULL, 0},
+        {":5", NULL, 0},
+        {"", NULL, 0},
+        {"Billing:high", NULL, 0},
+        {"Billing:-1", NULL, 0},
+        {"Billing:1e2", NULL, 0},
         {"Billing:4294967301", NULL, 0},
     };
     (void)state;
@@ -97,7 +105,11 @@ static void test_reads_values_of_directories(void **state)
 
 static void test_reads_ends_of_accounts(void **state)
 {
-    enum { BAD = 1, NEVER = 2, AT = 3 };
+    enum {
+        BAD = 1,
+        NEVER = 2,
+        AT = 3
+    };
     static const struct {
         const char *attribute, *value;
         int what;

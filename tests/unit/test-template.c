@@ -3,25 +3,25 @@
 
 #include <errno.h>
 
-#include "unit.h"
-
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "mapping/pattern.h"
 #include "mapping/problems.h"
 #include "mapping/ruleset.h"
-#include "mapping/template.h"
 #include "mapping/subject.h"
+#include "mapping/template.h"
 #include "model/entry.h"
 #include "model/schema.h"
+#include "unit.h"
 
 static struct entry *sample(void)
 {
     struct entry *e = entry_new("1", "uid=j,dc=example", ENTRY_PERSON);
     static const char *const pairs[][2] = {
         {"uid", "JDoe"},
-        {"sn", "M\xc3\xbcller-L\xc3\xbc" "denscheidt"},
+        {"sn", "M\xc3\xbcller-L\xc3\xbc"
+               "denscheidt"},
         {"surname;lang-en", "Mueller"},
         {"givenName", "\xc3\x89lodie"},
         {"cn", "Jane van Doe"},
@@ -37,8 +37,7 @@ static struct entry *sample(void)
         {"street", "what? why?"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
-        assert_int_equal(
-            entry_add_value(e, pairs[i][0], pairs[i][1], strlen(pairs[i][1])), 0);
+        assert_int_equal(entry_add_value(e, pairs[i][0], pairs[i][1], strlen(pairs[i][1])), 0);
     char long_text[5001];
     memset(long_text, '5', sizeof(long_text) - 1);
     assert_int_equal(entry_add_value(e, "mobile", long_text, 5000), 0);
@@ -80,7 +79,8 @@ static void test_expands(void **state)
         {"${givenName,}", "\xc3\xa9lodie"},
         {"${cn^^}", "JANE VAN DOE"},
         {"${givenName,,^}", "\xc3\x89lodie"},
-        {"${sn^^}", "M\xc3\x9cLLER-L\xc3\x9c" "DENSCHEIDT"},
+        {"${sn^^}", "M\xc3\x9cLLER-L\xc3\x9c"
+                    "DENSCHEIDT"},
         {"${surname;lang-en}", "Mueller"},
         {"${mail}", "a@example.org"},
         {"${title}", "Leiterin"},
