@@ -50,6 +50,13 @@ int queue_holds(struct state *s,
                           size_t n_people, void *userdata),
                 void *userdata, struct error *e);
 
+/* Not approved operations of a budget that are READY, or PARKED for this reason. */
+int queue_pending(struct state *s, unsigned budget, const char *parked_reason, size_t *ret,
+                  struct error *e);
+/* Not approved operations of a budget in a state, with this reason if it is not NULL; at most limit. */
+int queue_of_budget(struct state *s, unsigned budget, enum operation_state state, const char *reason,
+                    size_t limit, struct operation_list *ret, struct error *e);
+
 /* What budgets count: operations of a budget kind that were carried out without approval since
  * a time. */
 int budget_note(struct state *s, unsigned budget, uint64_t now_usec, struct error *e);
