@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "state/db.h"
 
@@ -185,21 +186,22 @@ int queue_next(struct state *s, uint64_t now_usec, size_t limit, struct operatio
 
 int queue_next_time(struct state *s, uint64_t *ret_usec, struct error *e)
 {
+    /* What is due already is no time to wait for: it may stay so for long, behind a parked
+     * create, and would hide the others. */
     static const char sql[] =
         "SELECT min(t) FROM (SELECT min(not_before_usec) AS t FROM operation WHERE state = 1 "
-        "UNION ALL SELECT min(not_before_usec) FROM operation WHERE state = 3 AND "
-        "not_before_usec > 0)";
+        "AND not_before_usec > ?1 UNION ALL SELECT min(not_before_usec) FROM operation WHERE "
+        "state = 3 AND not_before_usec > ?1)";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s, sql, e);
 
-    if (r == 0)
-        r = stmt_step(q, e);
     if (r < 0)
         return r;
-    *ret_usec = 0;
-    /* A READY one without a time is due since ever, and 0 would say that there is none. */
-    if (sqlite3_column_type(q->handle, 0) != SQLITE_NULL)
-        *ret_usec = stmt_usec(q, 0) ? stmt_usec(q, 0) : 1;
+    stmt_bind_usec(q, 1, clock_now_usec());
+    r = stmt_step(q, e);
+    if (r < 0)
+        return r;
+    *ret_usec = stmt_usec(q, 0); /* NULL reads as 0 */
     return 0;
 }
 
