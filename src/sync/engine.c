@@ -116,7 +116,7 @@ static int evaluate_some(struct engine *n, bool *ret_more, struct error *e)
     if (r == 0)
         r = person_next_dirty(n->state, PEOPLE_A_TURN, &ids, e);
     if (r == 0 && ids.n_items && n->groups_dirty) {
-        r = evaluate_bind_groups(n, e);
+        r = bind_rule_groups(n, e);
     }
     if (r == 0 && ids.n_items)
         r = engine_begin_run(n, "directory", e);
@@ -339,7 +339,7 @@ int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
             error_set(e, r, "cannot add the engine to the event loop");
     }
     if (r >= 0)
-        r = evaluate_build_ruleset(n, e);
+        r = bind_ruleset(n, e);
     if (r < 0) {
         engine_free(n);
         return r;
@@ -425,7 +425,7 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
     n->options = *options;
     n->options.tenant_ops = ops;
     n->options.tenant = tenant;
-    int r = evaluate_build_ruleset(n, e);
+    int r = bind_ruleset(n, e);
     if (r < 0) {
         n->options = before;
         return r;

@@ -138,12 +138,17 @@ void engine_arm_timer(struct engine *n);
 
 /* evaluate.c */
 int evaluate_person(struct engine *n, const char *entry_id, struct error *e);
-int evaluate_bind_groups(struct engine *n, struct error *e);
-int evaluate_build_ruleset(struct engine *n, struct error *e);
 /* Puts the person into the bucket that its operations and `done` (0: none was carried out) call
  * for. */
 int evaluate_settle_bucket(struct engine *n, const char *entry_id, enum person_bucket done,
                            struct error *e);
+
+/* bind.c */
+int bind_rule_groups(struct engine *n, struct error *e);
+int bind_ruleset(struct engine *n, struct error *e);
+
+/* vanish.c: after a whole read. */
+int vanish_look(struct engine *n, struct error *e);
 
 /* park.c */
 int park_apply_guard(struct engine *n, struct error *e);
