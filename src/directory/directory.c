@@ -127,7 +127,7 @@ static int on_comeback(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
-static void on_beat(struct session_operation *o, int type, LDAPMessage *m, void *userdata)
+static void on_beat(struct session_operation *o, int type, LDAPMessage **m, void *userdata)
 {
     (void)o, (void)m;
     struct directory *d = userdata;
