@@ -168,8 +168,10 @@ static void render_run(struct output *o, const json_t *run)
     }
     const char *name = member_any(last, "id", id, sizeof(id));
     output_text(o, name);
-    output_format(o, ", ");
-    output_text(o, member_text(last, "trigger"));
+    if (member_text(last, "trigger")) {
+        output_format(o, ", ");
+        output_text(o, member_text(last, "trigger"));
+    }
     output_format(o, ", ended ");
     output_time(o, member_text(last, "ended"));
     output_format(o, "\n");
@@ -188,6 +190,8 @@ static void render_queue(struct output *o, const json_t *q)
     label(o, "Queue");
     output_format(o, "%lld ready, %lld under way, ", member_number(q, "ready"),
                   member_number(q, "started"));
+    if (member_number(q, "waiting") > 0)
+        output_format(o, "%lld waiting for their time, ", member_number(q, "waiting"));
     output_colour(o, member_number(q, "parked") > 0 ? COLOUR_YELLOW : COLOUR_NONE,
                   "%lld waiting for approval", member_number(q, "parked"));
     output_format(o, ", ");
@@ -257,6 +261,10 @@ static void render_groups(struct output *o, const json_t *mapping)
         output_text_colour(o, COLOUR_YELLOW, state);
         output_format(o, "  ");
         output_text(o, member_text(g, "dn"));
+        if (member_text(g, "dn_now") && strcmp(state, "renamed") == 0) {
+            output_format(o, ", now ");
+            output_text(o, member_text(g, "dn_now"));
+        }
         render_source(o, g);
         output_format(o, "\n");
     }
