@@ -98,8 +98,9 @@ static void render_directory(struct output *o, const json_t *d)
         output_format(o, "\n");
     }
     more(o);
-    output_format(o, "%lld people, %lld groups, %lld gone", member_number(d, "people"),
-                  member_number(d, "groups"), member_number(d, "gone"));
+    long long people = member_number(d, "people"), groups = member_number(d, "groups");
+    output_format(o, "%lld %s, %lld %s, %lld gone", people, people == 1 ? "person" : "people",
+                  groups, groups == 1 ? "group" : "groups", member_number(d, "gone"));
     output_format(o, "; last change %s",
                   output_age(o, member_text(d, "last_change"), age, sizeof(age)));
     output_format(o, ", last full read %s\n",
@@ -119,9 +120,10 @@ static void render_tenant(struct output *o, const json_t *t)
     output_format(o, "\n");
     render_trouble(o, t);
     more(o);
-    output_format(o, "%lld users linked, %lld of them disabled; %lld requests in flight",
-                  member_number(t, "users_linked"), member_number(t, "users_disabled"),
-                  member_number(t, "in_flight"));
+    long long linked = member_number(t, "users_linked"), flying = member_number(t, "in_flight");
+    output_format(o, "%lld %s linked, %lld disabled; %lld %s in flight", linked,
+                  linked == 1 ? "user" : "users", member_number(t, "users_disabled"), flying,
+                  flying == 1 ? "request" : "requests");
     const char *rate_text = member_any(t, "rate", rate, sizeof(rate));
     const char *max_text = member_any(t, "max_rate", max, sizeof(max));
     if (rate_text && max_text) {
