@@ -57,7 +57,6 @@ void executor_cancel_all(struct engine *n)
 void execution_broken(struct execution *x, const struct error *e)
 {
     struct engine *n = x->engine;
-    state_rollback(n->state);
     engine_state_failed(n, e);
     execution_free(x);
 }
@@ -309,7 +308,7 @@ static int audit_outcome(struct execution *x, const char *event, const struct te
 static void end_execution(struct execution *x)
 {
     struct engine *n = x->engine;
-    n->commit_wanted = true;
+    n->commit_wanted = n->alarms_stale = true;
     execution_free(x);
     engine_wake(n);
 }
