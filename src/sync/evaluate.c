@@ -231,7 +231,9 @@ static void carry_over(struct operation *fresh, struct operation *old)
         free(TAKE(fresh->sentence));
     } else if (text_equal(fresh->reason, old->reason)) {
         fresh->since_usec = old->since_usec;
-    } else if (fresh->state == OPERATION_READY && !reason_is_planners(old->reason)) {
+    } else if (fresh->state == OPERATION_READY &&
+               (!reason_is_planners(old->reason) || old->not_before_usec)) {
+        /* The planner's own holds have no time; the executor's may share a reason (a taken login). */
         fresh->state = old->state;
         fresh->since_usec = old->since_usec;
         if (old->state != OPERATION_READY)

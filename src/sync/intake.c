@@ -76,7 +76,7 @@ static int intake_members(void *userdata, const struct feed_members *m, struct e
                            m->n_removed, e);
     n->groups_dirty = true;
     engine_wake(n);
-    return r;
+    return r == STATE_NONE ? SINK_UNKNOWN_ID : r;
 }
 
 /* The cookie and the absences of a read, in the transaction that its entries are in. */

@@ -74,6 +74,7 @@ struct engine {
 
     /* transaction */
     bool in_turn;
+    uint64_t n_turns; /* since the start */
     uint64_t transaction_since_usec;
     uint64_t
         outcome_since_usec; /* the first outcome that waits for a commit came then; 0: none */
@@ -119,8 +120,9 @@ struct engine {
     uint64_t teams_usec;
     struct string_list missing; /* causes of references that the tenant does not know now */
     struct sweep *sweep;
-    uint64_t sweep_usec; /* when the next one is due; 0: never */
-    uint64_t alarm_check_usec;
+    uint64_t sweep_usec;       /* when the next one is due; 0: never */
+    uint64_t alarm_check_usec; /* when something is old enough to notify; 0: nothing is open */
+    bool alarms_stale;         /* holds came or went since the last look */
     uint64_t next_recheck_usec;
     struct command *commands;
 };
@@ -208,8 +210,9 @@ void sweep_cancel(struct engine *n);
 /* alarm.c */
 void alarm_set(struct engine *n, const char *cause, const char *code, const char *sentence);
 void alarm_over(struct engine *n, const char *cause);
-void alarm_check(
-    struct engine *n); /* holds and directory outages older than alarm_after; notifies */
+/* Notifies of holds and outages that are older than alarm_after. settled: nothing is under way,
+ * so a hold that is not there is over; else it may just be tried again. */
+void alarm_check(struct engine *n, bool settled);
 void alarm_directory(struct engine *n, bool away, const char *sentence);
 
 /* command.c: runs a configured command with text on its standard input, bounded in time, never
