@@ -345,6 +345,22 @@ int queue_counts(struct state *s, struct queue_counts *ret, struct error *e)
     return r;
 }
 
+int queue_count_waiting(struct state *s, uint64_t now_usec, size_t *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(
+        &q, s, "SELECT count(*) FROM operation WHERE state = 1 AND not_before_usec > ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_usec(q, 1, now_usec);
+    r = stmt_step(q, e);
+    if (r < 0)
+        return r;
+    *ret = r == STMT_ROW ? (size_t)stmt_int(q, 0) : 0;
+    return 0;
+}
+
 int queue_holds(struct state *s,
                 int (*fn)(const char *cause, const char *reason, const char *sentence,
                           enum operation_state state, uint64_t since_usec, uint64_t next_usec,
