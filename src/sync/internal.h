@@ -69,6 +69,8 @@ struct engine {
     unsigned batch_search;
     bool batch_full;
     size_t batch_people;
+    size_t people_unlooked; /* entries of people that came since vanish_look() */
+    size_t people_looked;   /* people in the mirror at that look */
     char vanished[512]; /* attributes that vanished, comma separated with a leading and a
                            trailing comma */
 
@@ -152,8 +154,9 @@ int evaluate_settle_bucket(struct engine *n, const char *entry_id, enum person_b
 int bind_rule_groups(struct engine *n, struct error *e);
 int bind_ruleset(struct engine *n, struct error *e);
 
-/* vanish.c: after a whole read. */
-int vanish_look(struct engine *n, struct error *e);
+/* vanish.c: after a whole read, and when it is due. */
+int vanish_look(struct engine *n, bool whole, struct error *e);
+bool vanish_is_due(const struct engine *n);
 
 /* park.c */
 int park_apply_guard(struct engine *n, struct error *e);
