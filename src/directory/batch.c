@@ -342,13 +342,11 @@ static int take_range(struct fetch *f, LDAP *ld, LDAPMessage *m)
 {
     CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
     struct berval dn, name = {}, *values = NULL;
-    struct range_name range = {.last = true};
+    /* An answer without a range says that there is nothing (more). */
+    struct range_name range = {.low = ranges_low(f->decoded.ranges), .last = true};
     struct range_value *list = NULL;
     size_t n = 0;
     CLEANUP(freep) char *version = NULL;
-    ranges_values(f->decoded.ranges, &n);
-    range.low = n > 0 ? n - 1 : 0;
-    n = 0;
     int code = ldap_get_dn_ber(ld, m, &ber, &dn), r = 0;
     while (code == LDAP_SUCCESS && r == 0 &&
            (code = ldap_get_attribute_ber(ld, m, ber, &name, &values)) == LDAP_SUCCESS &&

@@ -272,14 +272,18 @@ static int merge_queue(struct engine *n, struct subject *s, struct operation_lis
         } else {
             fresh->run = n->run;
         }
+        if (!old || old->state != fresh->state || old->budget != fresh->budget)
+            n->plan_changed = true;
         r = queue_store(n->state, fresh, e);
         bool waits = fresh->state == OPERATION_HELD || fresh->state == OPERATION_PARKED;
         if (r == 0 && waits && !waited && reason_is_planners(fresh->reason))
             r = audit_wait(n, fresh, e);
     }
     for (size_t j = 0; j < s->queue.n_items && r == 0; j++)
-        if (s->queue.items[j]->number)
+        if (s->queue.items[j]->number) {
+            n->plan_changed = true;
             r = queue_remove(n->state, s->queue.items[j]->number, e);
+        }
     return r;
 }
 

@@ -75,7 +75,9 @@ struct engine {
     /* transaction */
     bool in_turn;
     uint64_t transaction_since_usec;
-    bool commit_wanted; /* something waits for it to be durable */
+    uint64_t
+        outcome_since_usec; /* the first outcome that waits for a commit came then; 0: none */
+    bool commit_wanted;     /* something waits for it to be durable */
     bool state_failed;
     char state_error[sizeof(((struct error *)0)->message)];
 
@@ -83,6 +85,7 @@ struct engine {
     uint64_t run;
     bool plan_changed; /* the guard must look again */
     bool all_evaluated;
+    bool people_looked_at; /* since the time of the next recheck was asked for */
     struct guard_input guard_input;
     struct guard_verdict guard;
     bool paused;

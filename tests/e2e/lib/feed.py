@@ -8,6 +8,7 @@ import subprocess
 import threading
 
 from . import base
+from .ldapserver import ScriptedServer
 
 
 class Feed:
@@ -16,16 +17,17 @@ class Feed:
     second Feed with the same one goes on where the first one ended."""
 
     def __init__(self, t, server, ground=None, keep=None, tls="ldaps", uri=None, **options):
-        client = server.client(tls)
+        client = server.client() if isinstance(server, ScriptedServer) else server.client(tls)
         self.t = t
         self.events = []
         self.entries = {}
         self.read = 0
+        self.ended = False
         arguments = {"uri": uri or client["uri"], "base": ground.dn if ground else client["base"],
                      "bind-dn": client["bind_dn"], "attribute": ["cn", "sn", "mail"]}
         if client["bind_dn"]:
-            arguments["password-file"] = t.write("bind-%s.pw" % server.kind, client["bind_password"], 0o600)
-        if client["tls_ca_file"]:
+            arguments["password-file"] = t.write("bind-%d.pw" % id(server), client["bind_password"], 0o600)
+        if client.get("tls_ca_file"):
             arguments["ca"] = client["tls_ca_file"]
         if tls == "no":
             arguments["tls"] = "no"
@@ -82,7 +84,8 @@ class Feed:
         except queue.Empty:
             return False
         if event is None:
-            raise base.Failure("feed-dump ended", self.process.wait(), self.events[-5:], self.errors())
+            self.ended = True
+            return False
         self.events.append(event)
         self._apply(event)
         return True
@@ -97,7 +100,11 @@ class Feed:
         def ready():
             while self.pull():
                 pass
-            return condition(self)
+            result = condition(self)
+            if not result and self.ended:
+                raise base.Hopeless("feed-dump ended with %s, waiting for %s: %s\n%s" % (
+                    self.process.wait(10), what, self.events[-5:], self.errors()))
+            return result
         return base.wait_for(ready, seconds, what, lambda: (self.events[-6:], self.errors()))
 
     def wait_event(self, kind, seconds=20, **fields):
