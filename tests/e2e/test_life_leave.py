@@ -215,3 +215,68 @@ def test_reused_login_after_delete(t):
     user = tenant.wait_user("jo", disabled=False)
     need((user["firstName"], user["roles"], user["skills"]) == ("Joan", ["Agent"], {"English": 80}), "her own", user)
     settled(d)
+
+
+def reload_from_ldif(ground, people):
+    """The same people under new entries, as slapadd makes them of an LDIF without operational
+    attributes."""
+    ground.server.delete(*[ground.person_dn(uid) for uid in people])
+    ground.persons(people)
+
+
+def test_directory_reloaded(t):
+    """T32: every entryUUID is new: linked again under approval, nobody is disabled, deleted or created."""
+    people = ["p%02d" % i for i in range(30)]
+    ground, group, tenant = crowd(t, people)
+    for leave_grace in ("0", "1h"):
+        d = life.daemon(t, ground, tenant, {"Everybody": {"team": "Sales", "roles": "Agent"}},
+                        lifecycle={"leave_grace": leave_grace}, notify={"alarm_after": "200ms"})
+        d.configure(guard={"max_disable": "unlimited"})
+        tenant.clear_users()
+        d.start()
+        tenant.wait_users(people)
+        settled(d)
+        d.stop()
+        tenant.forget_requests()
+        reload_from_ldif(ground, people)
+        d.start()
+        held = wait_held(d, "relink", 30, state=life.PARKED)
+        settled(d)
+        need({o["kind"] for o in held} == {2}, "adoptions", held[0])
+        need(tenant.writes() == [], "nothing is written before approval", tenant.writes()[:3])
+        wait_for(lambda: d.audit(event="alarm", code="relink"), 10, "an alarm")
+        plan = d.ctl("plan", "--json", code=2).json
+        d.ctl("approve", plan["hash"])
+        wait_for(lambda: d.state_query("SELECT count(*) FROM link")[0][0] == 30 and not life.operations(d), 20,
+                 "30 links, nothing left", lambda: life.operations(d)[:3])
+        settled(d)
+        need(tenant.writes() == [], "a link is no write", tenant.writes()[:3])
+        need(life.ledger_sum(d, "adopted") == 30, "the ledger says so", life.check_ledger(d))
+        need(len(outcomes(d, "adopt")) == 30, "so does the audit")
+        wait_for(lambda: d.audit(event="alarm-over", code="relink"), 10, "the alarm is over")
+        # The links work: a change of an entry arrives.
+        ground.replace("p03", givenName="Changed")
+        tenant.wait_user("p03", firstName="Changed", disabled=False)
+        ground.replace("p03", givenName="P03")
+        tenant.wait_user("p03", firstName="P03")
+        settled(d)
+        d.stop()
+
+
+def test_returns_with_a_new_entry(t):
+    """T32 T37: whoever was disabled as gone and returns with a new entry is linked, enabled, never doubled."""
+    ground, group, tenant = crowd(t, ["ada", "bob"])
+    d = life.daemon(t, ground, tenant, {"Everybody": {"team": "Sales", "roles": "Agent"}}).start()
+    tenant.wait_users(["ada", "bob"])
+    settled(d)
+    ground.remove("ada")
+    tenant.wait_user("ada", disabled=True)
+    settled(d)
+    ground.person("ada")
+    wait_held(d, "relink")
+    settled(d)
+    need(tenant.user("ada")["disabled"], "not before approval")
+    d.ctl("approve", d.ctl("plan", "--json", code=2).json["hash"])
+    tenant.wait_user("ada", disabled=False)
+    settled(d)
+    need(sorted(tenant.users()) == ["ada", "bob"], "nobody is doubled")
