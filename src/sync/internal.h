@@ -44,6 +44,7 @@ struct execution {
     struct user *current; /* what a GET of this execution showed */
     struct tenant_call *call;
     unsigned step;           /* of the kind's own sequence */
+    bool took_disabled;      /* OPERATION_ADOPT: whose link it takes over, we had disabled */
     bool settling;           /* an earlier attempt's outcome is unclear: read before writing */
     bool waits_for_commit;   /* its intent is written and not durable yet */
     struct secret *password; /* OPERATION_CREATE: kept until it is handed on */
