@@ -33,6 +33,7 @@ static void send(const json_t *row)
     const char *login = text_of(person, "login"), *dn = text_of(person, "dn");
     const char *operation = text_of(row, "operation"), *code = text_of(row, "code");
     const char *sentence = text_of(row, "sentence"), *answer = text_of(row, "answer");
+    const json_t *status = json_object_get(row, "status");
     char *fields[N_FIELDS + 1] = {NULL};
     char number[32];
     size_t n = 0;
@@ -45,9 +46,10 @@ static void send(const json_t *row)
     add_field(fields, &n, "ROSTERD_LOGIN", login);
     add_field(fields, &n, "ROSTERD_OPERATION", operation);
     add_field(fields, &n, "ROSTERD_CODE", code);
-    snprintf(number, sizeof(number), "%lld",
-             (long long)json_integer_value(json_object_get(row, "status")));
-    add_field(fields, &n, "ROSTERD_STATUS", number);
+    if (status) {
+        snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(status));
+        add_field(fields, &n, "ROSTERD_STATUS", number);
+    }
     log_write(LOG_INFO, MSG_USER_CHANGED, (const char *const *)fields, "%s of %s%s%s%s: %s%s%s",
               operation ? operation : "change", login ? login : "?", dn ? " (" : "",
               dn ? dn : "", dn ? ")" : "",

@@ -50,7 +50,8 @@ void output_done(struct output *o)
     buffer_done(&o->text);
 }
 
-static void format_into(struct output *o, const char *format, va_list ap)
+__attribute__((format(printf, 2, 0))) static void format_into(struct output *o,
+                                                              const char *format, va_list ap)
 {
     char text[2048];
 

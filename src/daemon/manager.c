@@ -253,6 +253,7 @@ int daemon_run(struct daemon *d, struct error *e)
 void daemon_close(struct daemon *d)
 {
     struct error e = {0};
+    daemon_handlers_close(d);
     d->control = control_server_free(d->control);
     d->directory = directory_free(d->directory);
     d->engine = engine_free(d->engine);

@@ -8,25 +8,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log-ids.h"
 #include "base/log.h"
 #include "sync/internal.h"
-
-/* Everything that one evaluation reads, released together. */
-struct subject {
-    struct mirror_entry mirror;
-    struct person person; /* as it was stored before */
-    bool was_known;
-    struct link link;
-    bool has_link;
-    struct verdict verdict;
-    bool has_verdict;
-    struct user *known, *granted;
-    char *login_key;
-    enum planner_claim claim;
-    char claim_sentence[768];
-    struct operation_list queue; /* the person's operations before */
-};
+#include "sync/subject.h"
 
 static void subject_done(struct subject *s)
 {
@@ -40,119 +24,17 @@ static void subject_done(struct subject *s)
     operation_list_done(&s->queue);
 }
 
-static void problem_to_log(enum problem_severity severity, const char *file, unsigned line,
-                           unsigned column, const char *sentence, void *userdata)
+int subject_user(const char *json, struct user **ret, struct error *e)
 {
-    (void)userdata;
-    (void)column;
-    if (severity == PROBLEM_ERROR)
-        log_error("%s:%u: %s", file, line, sentence);
-    else
-        log_warning("%s:%u: %s", file, line, sentence);
+    *ret = NULL;
+    return json ? user_from_json(ret, json, e) : 0;
 }
 
-/* The ruleset for today's configuration and schema; when it decides otherwise, everybody is
- * dirty. */
-int evaluate_build_ruleset(struct engine *n, struct error *e)
+const char *subject_dn(const struct subject *s)
 {
-    struct ruleset *fresh = NULL;
-    int r = ruleset_new(&fresh, n->options.mapping, n->schema, problem_to_log, NULL);
-    if (r < 0)
-        return error_set(
-            e, r, "the rules do not fit the directory's schema; the lines before say why");
-    ruleset_free(n->ruleset);
-    n->ruleset = fresh;
-    n->groups_dirty = true;
-    CLEANUP(freep) char *before = NULL;
-    r = state_meta_get(n->state, "mapping", &before, e);
-    if (r < 0)
-        return r;
-    if (before && text_equal(before, ruleset_fingerprint(fresh)))
-        return 0;
-    r = engine_write(n, e);
-    if (r == 0)
-        r = person_mark_all_dirty(n->state, e);
-    if (r == 0)
-        r = state_meta_set(n->state, "mapping", ruleset_fingerprint(fresh), e);
-    engine_wake(n);
-    return r;
-}
-
-static void say_group_change(const struct ruleset_group *configured,
-                             const struct bound_group *before, const struct bound_group *now)
-{
-    if (before && before->state == now->state &&
-        (before->n_members == 0) == (now->n_members == 0))
-        return;
-    switch (now->state) {
-    case BOUND_NEVER_SEEN:
-        log_event(
-            LOG_WARNING, MSG_GROUP_MISSING,
-            "%s:%u: the group %s of rule \"%s\" is not in the directory: correct the rule, or create it",
-            configured->file, configured->line, configured->dn, configured->rule);
-        break;
-    case BOUND_GONE:
-        log_event(
-            LOG_WARNING, MSG_GROUP_MISSING,
-            "%s:%u: the group %s of rule \"%s\" was deleted: nobody loses anything for it until it is "
-            "restored or the rule is changed",
-            configured->file, configured->line, configured->dn, configured->rule);
-        break;
-    case BOUND_RENAMED:
-        log_warning(
-            "%s:%u: the group %s of rule \"%s\" is now called %s: it is followed; correct the rule",
-            configured->file, configured->line, configured->dn, configured->rule, now->dn);
-        break;
-    case BOUND_PRESENT:
-        if (now->n_members == 0)
-            log_warning("%s:%u: the group %s of rule \"%s\" has no members", configured->file,
-                        configured->line, configured->dn, configured->rule);
-        break;
-    }
-}
-
-/* Which entries the rules' groups are today. Deleted, renamed and emptied are told apart in the
- * log. */
-int evaluate_bind_groups(struct engine *n, struct error *e)
-{
-    size_t n_groups;
-    const struct ruleset_group *groups = ruleset_groups(n->ruleset, &n_groups);
-    const char **keys = calloc(n_groups + 1, sizeof *keys);
-    if (!keys)
-        return error_out_of_memory(e);
-    for (size_t i = 0; i < n_groups; i++)
-        keys[i] = groups[i].key;
-    struct bound_groups fresh = {0};
-    int r = engine_write(n, e);
-    if (r == 0)
-        r = mirror_bind_groups(n->state, keys, n_groups, &fresh, e);
-    free(keys);
-    if (r < 0)
-        return r;
-    bool reachable_changed = false;
-    for (size_t i = 0; i < n_groups; i++) {
-        const struct bound_group *before = NULL;
-        for (size_t j = 0; j < n->groups.n_items && !before; j++)
-            if (text_equal(n->groups.items[j].configured_key, fresh.items[i].configured_key))
-                before = &n->groups.items[j];
-        say_group_change(&groups[i], before, &fresh.items[i]);
-        char cause[600];
-        snprintf(cause, sizeof cause, "group:%s", groups[i].dn);
-        bool missing =
-            fresh.items[i].state == BOUND_GONE || fresh.items[i].state == BOUND_NEVER_SEEN;
-        if (missing)
-            alarm_set(n, cause, REASON_GROUP_MISSING, "a rule's group is not in the directory");
-        else
-            alarm_over(n, cause);
-        bool was_missing =
-            before && (before->state == BOUND_GONE || before->state == BOUND_NEVER_SEEN);
-        if (before && was_missing != missing)
-            reachable_changed = true;
-    }
-    bound_groups_done(&n->groups);
-    n->groups = fresh;
-    n->groups_dirty = false;
-    return reachable_changed ? person_mark_all_dirty(n->state, e) : 0;
+    if (s->mirror.entry)
+        return s->mirror.entry->dn;
+    return s->person.dn ? s->person.dn : "";
 }
 
 /* Judges the entry by the rules as they are now. */
@@ -189,17 +71,11 @@ int engine_explain(struct engine *n, const char *entry_id, struct verdict *ret, 
     struct mirror_entry m = {0};
     int r = mirror_load(n->state, entry_id, false, &m, e);
     if (r == 0 && n->groups_dirty)
-        r = evaluate_bind_groups(n, e);
+        r = bind_rule_groups(n, e);
     if (r == 0)
         r = judge(n, entry_id, m.entry, true, ret, e);
     mirror_entry_done(&m);
     return r;
-}
-
-static int load_user(const char *json, struct user **ret, struct error *e)
-{
-    *ret = NULL;
-    return json ? user_from_json(ret, json, e) : 0;
 }
 
 static int subject_load(struct engine *n, const char *entry_id, struct subject *s,
@@ -217,9 +93,9 @@ static int subject_load(struct engine *n, const char *entry_id, struct subject *
         return r;
     s->has_link = r == 0;
     if (s->has_link)
-        r = load_user(s->link.known, &s->known, e);
+        r = subject_user(s->link.known, &s->known, e);
     if (r == 0 && s->has_link)
-        r = load_user(s->link.granted, &s->granted, e);
+        r = subject_user(s->link.granted, &s->granted, e);
     if (r == 0)
         r = queue_of_person(n->state, entry_id, &s->queue, e);
     bool here = s->mirror.entry && !s->mirror.gone && s->mirror.entry->kind == ENTRY_PERSON;
@@ -229,118 +105,6 @@ static int subject_load(struct engine *n, const char *entry_id, struct subject *
     s->has_verdict = r == 0;
     return r;
 }
-
-static const char *display_dn(const struct subject *s)
-{
-    if (s->mirror.entry)
-        return s->mirror.entry->dn;
-    return s->person.dn ? s->person.dn : "";
-}
-
-/* Another person's account has the login. Whoever left and comes back under a new identity (a
- * directory reloaded from LDIF) is told from a stranger who was given an old login. */
-static int claim_by_link(struct engine *n, struct subject *s, const struct link *other,
-                         struct error *e)
-{
-    struct mirror_entry m = {0};
-    int r = mirror_load(n->state, other->entry_id, false, &m, e);
-    if (r < 0)
-        return r;
-    bool left = r == STATE_NONE || m.gone;
-    const char *dn = m.entry ? m.entry->dn : "an entry that is forgotten";
-    struct user *known = NULL;
-    r = left ? load_user(other->known, &known, e) : 0;
-    if (r == 0 && !left) {
-        s->claim = PLANNER_LOGIN_LINKED;
-        snprintf(s->claim_sentence, sizeof s->claim_sentence,
-                 "the login %s belongs to %s: give one of the two another login", other->login,
-                 dn);
-    } else if (r == 0 && known && planner_same_person(s->verdict.user, known)) {
-        s->claim = PLANNER_LOGIN_LEFT_SAME;
-        snprintf(
-            s->claim_sentence, sizeof s->claim_sentence,
-            "the login %s belonged to %s, which is gone; mail or name are the same: approve to link it "
-            "to %s",
-            other->login, dn, display_dn(s));
-    } else if (r == 0) {
-        s->claim = PLANNER_LOGIN_LEFT_OTHER;
-        snprintf(
-            s->claim_sentence, sizeof s->claim_sentence,
-            "the login %s belonged to %s, which is gone and was somebody else: give %s another login, or "
-            "delete the old user at the tenant",
-            other->login, dn, display_dn(s));
-    }
-    user_free(known);
-    mirror_entry_done(&m);
-    return r;
-}
-
-static int claim_by_mail(struct engine *n, struct subject *s, struct error *e)
-{
-    const char *mail = user_get(s->verdict.user, USER_EMAIL);
-    CLEANUP(freep) char *key = mail && *mail ? text_fold(mail, strlen(mail)) : NULL;
-    CLEANUP(freep) char *login = NULL;
-    if (!key)
-        return 0;
-    int r = listing_find_mail(n->state, key, &login, e);
-    if (r != 0)
-        return r == STATE_NONE ? 0 : r;
-    s->claim = PLANNER_MAIL_AT_TENANT;
-    snprintf(
-        s->claim_sentence, sizeof s->claim_sentence,
-        "the tenant's user %s has the mail %s: give the entry that login, or the user another mail, so "
-        "that one person does not get two users",
-        login, mail);
-    return 0;
-}
-
-/* Who else has a claim on the login that this person wants? */
-static int find_claim(struct engine *n, const char *entry_id, struct subject *s,
-                      struct error *e)
-{
-    s->claim = PLANNER_LOGIN_FREE;
-    bool mine = s->has_link && s->link.status != LINK_DELETED &&
-                text_equal(s->link.login_key, s->login_key);
-    if (mine)
-        return 0;
-    struct link other = {0};
-    int r = link_load_by_login(n->state, s->login_key, &other, e);
-    if (r == 0 && !text_equal(other.entry_id, entry_id) && other.status != LINK_DELETED)
-        r = claim_by_link(n, s, &other, e);
-    link_done(&other);
-    if (r < 0 || s->claim != PLANNER_LOGIN_FREE)
-        return r < 0 ? r : 0;
-
-    struct string_list sharing = {0};
-    r = person_sharing_login(n->state, s->login_key, entry_id, &sharing, e);
-    if (r == 0 && sharing.n_items) {
-        CLEANUP(freep) char *dn = NULL;
-        r = mirror_dn(n->state, sharing.items[0], &dn, e);
-        s->claim = PLANNER_LOGIN_SHARED;
-        snprintf(
-            s->claim_sentence, sizeof s->claim_sentence,
-            "%s and %s both give the login %s: change one of them; until then neither gets a user",
-            display_dn(s), dn ? dn : sharing.items[0], user_get(s->verdict.user, USER_LOGIN));
-    }
-    string_list_done(&sharing);
-    if (r < 0 || s->claim != PLANNER_LOGIN_FREE ||
-        (s->has_link && s->link.status != LINK_DELETED))
-        return r < 0 ? r : 0;
-
-    CLEANUP(freep) char *listed = NULL;
-    r = listing_find(n->state, s->login_key, &listed, e);
-    if (r == 0) {
-        s->claim = PLANNER_LOGIN_AT_TENANT;
-        snprintf(s->claim_sentence, sizeof s->claim_sentence,
-                 "the tenant has a user %s already%s", listed,
-                 text_equal(listed, user_get(s->verdict.user, USER_LOGIN))
-                     ? ""
-                     : " (differs in case)");
-        return 0;
-    }
-    return r < 0 ? r : claim_by_mail(n, s, e);
-}
-
 static bool ruleset_role_fn(const char *role, void *userdata)
 {
     return ruleset_names_role(userdata, role);
@@ -404,7 +168,7 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
     char vanished[256];
     struct planner_input in = {
         .entry_id = entry_id,
-        .dn = display_dn(s),
+        .dn = subject_dn(s),
         .presence = presence_of(s),
         .code = s->verdict.code,
         .sentence = s->has_verdict ? s->verdict.sentence : gone_sentence(s),
@@ -508,14 +272,18 @@ static int merge_queue(struct engine *n, struct subject *s, struct operation_lis
         } else {
             fresh->run = n->run;
         }
+        if (!old || old->state != fresh->state || old->budget != fresh->budget)
+            n->plan_changed = true;
         r = queue_store(n->state, fresh, e);
         bool waits = fresh->state == OPERATION_HELD || fresh->state == OPERATION_PARKED;
         if (r == 0 && waits && !waited && reason_is_planners(fresh->reason))
             r = audit_wait(n, fresh, e);
     }
     for (size_t j = 0; j < s->queue.n_items && r == 0; j++)
-        if (s->queue.items[j]->number)
+        if (s->queue.items[j]->number) {
+            n->plan_changed = true;
             r = queue_remove(n->state, s->queue.items[j]->number, e);
+        }
     return r;
 }
 
@@ -526,7 +294,7 @@ static int audit_person(struct engine *n, const char *event, const char *entry_i
     struct audit_row row = {
         .event = event,
         .entry_id = entry_id,
-        .dn = display_dn(s),
+        .dn = subject_dn(s),
         .login = s->has_link ? s->link.login
                              : (s->verdict.user ? user_get(s->verdict.user, USER_LOGIN) : NULL),
         .code = code,
@@ -607,7 +375,7 @@ static int store_person(struct engine *n, const char *entry_id, struct subject *
     char *wanted = presence == PLANNER_WANTED ? user_to_json(s->verdict.user, true) : NULL;
     struct person p = {
         .entry_id = (char *)entry_id,
-        .dn = (char *)display_dn(s),
+        .dn = (char *)subject_dn(s),
         .verdict = person_verdict_of(presence),
         .wanted = wanted,
         .login_key = s->login_key,
@@ -674,7 +442,7 @@ static int decide(struct engine *n, const char *entry_id, struct subject *s, str
         s->login_key = text_fold(login, strlen(login));
         if (!s->login_key)
             return error_out_of_memory(e);
-        r = find_claim(n, entry_id, s, e);
+        r = claim_find(n, entry_id, s, e);
     }
     struct planner_result plan = {0};
     if (r == 0)

@@ -310,6 +310,8 @@ static void end_execution(struct execution *x)
 {
     struct engine *n = x->engine;
     n->commit_wanted = true;
+    if (!n->outcome_since_usec)
+        n->outcome_since_usec = clock_monotonic_usec();
     execution_free(x);
     engine_wake(n);
 }

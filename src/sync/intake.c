@@ -6,8 +6,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -81,74 +79,6 @@ static int intake_members(void *userdata, const struct feed_members *m, struct e
     return r;
 }
 
-/* Where attributes vanished from more people than the configured share since the last whole
- * read, as when an access rule of the directory changes, they are noted, and whoever lacks them
- * now waits. */
-static int find_vanished(struct engine *n, struct error *e)
-{
-    const struct string_list *names = ruleset_attributes(n->ruleset);
-    if (!names->n_items)
-        return 0;
-    CLEANUP(freep) char *old_text = NULL;
-    size_t *counts = calloc(names->n_items, sizeof *counts);
-    if (!counts)
-        return error_out_of_memory(e);
-    struct mirror_counts people;
-    int r = mirror_counts(n->state, &people, e);
-    if (r == 0)
-        r = mirror_attribute_counts(n->state, names, counts, e);
-    if (r == 0)
-        r = state_meta_get(n->state, "attribute-counts", &old_text, e);
-    if (r < 0) {
-        free(counts);
-        return r;
-    }
-    json_t *old = r == 0 ? json_loads(old_text, 0, NULL) : NULL;
-    json_t *now = json_object();
-    double before_people = (double)json_integer_value(json_object_get(old, ""));
-    char vanished[sizeof n->vanished] = ",";
-    json_object_set_new(now, "", json_integer((json_int_t)people.people));
-    for (size_t i = 0; i < names->n_items; i++) {
-        double before = (double)json_integer_value(json_object_get(old, names->items[i]));
-        double limit = before_people * n->options.sync->attribute_vanish_percent / 100.0;
-        double lost = before - (double)counts[i];
-        /* People who left take their values along: that is no vanishing. */
-        double left = before_people - (double)people.people;
-        if (before >= 5 && lost - (left > 0 ? left : 0) > limit) {
-            size_t used = strlen(vanished);
-            snprintf(vanished + used, sizeof vanished - used, "%s,", names->items[i]);
-            json_object_set_new(now, names->items[i], json_integer((json_int_t)before));
-            char cause[300], sentence[512];
-            snprintf(cause, sizeof cause, "attribute:%s", names->items[i]);
-            snprintf(
-                sentence, sizeof sentence,
-                "the attribute %s was read for %.0f people before and for %zu now: changes of those "
-                "who lack it wait for approval",
-                names->items[i], before, counts[i]);
-            alarm_set(n, cause, REASON_ATTRIBUTE_VANISHED, sentence);
-        } else {
-            json_object_set_new(now, names->items[i], json_integer((json_int_t)counts[i]));
-            char cause[300];
-            snprintf(cause, sizeof cause, "attribute:%s", names->items[i]);
-            alarm_over(n, cause);
-        }
-    }
-    free(counts);
-    CLEANUP(freep) char *text = json_dumps(now, JSON_COMPACT | JSON_SORT_KEYS);
-    json_decref(old);
-    json_decref(now);
-    if (!text)
-        return error_out_of_memory(e);
-    r = state_meta_set(n->state, "attribute-counts", text, e);
-    if (r == 0 && strcmp(vanished, n->vanished) != 0) {
-        memcpy(n->vanished, vanished, sizeof vanished);
-        r = state_meta_set(n->state, "vanished", vanished, e);
-        if (r == 0)
-            r = person_mark_reason_dirty(n->state, REASON_ATTRIBUTE_VANISHED, e);
-    }
-    return r;
-}
-
 /* The cookie and the absences of a read, in the transaction that its entries are in. */
 static int commit_batch(struct engine *n, const struct feed_commit *c, struct error *e)
 {
@@ -169,7 +99,7 @@ static int commit_batch(struct engine *n, const struct feed_commit *c, struct er
         r = mirror_cookie_set(n->state, n->batch_search, c->cookie, c->cookie_size, c->identity,
                               e);
     if (r == 0 && c->absence == FEED_ABSENCE_UNSEEN && n->batch_people)
-        r = find_vanished(n, e);
+        r = vanish_look(n, e);
     if (r == 0 && c->end_of_read)
         r = state_meta_set(n->state, "read-ended", "1", e);
     return r;
@@ -254,7 +184,7 @@ static void intake_schema(void *userdata, struct schema *taken)
     if (r == 0) {
         struct schema *before = n->schema;
         n->schema = TAKE(schema);
-        r = evaluate_build_ruleset(n, &e);
+        r = bind_ruleset(n, &e);
         if (r == 0)
             schema_free(before); /* the old ruleset that borrowed it is gone */
         else

@@ -75,7 +75,9 @@ struct engine {
     /* transaction */
     bool in_turn;
     uint64_t transaction_since_usec;
-    bool commit_wanted; /* something waits for it to be durable */
+    uint64_t
+        outcome_since_usec; /* the first outcome that waits for a commit came then; 0: none */
+    bool commit_wanted;     /* something waits for it to be durable */
     bool state_failed;
     char state_error[sizeof(((struct error *)0)->message)];
 
@@ -83,6 +85,7 @@ struct engine {
     uint64_t run;
     bool plan_changed; /* the guard must look again */
     bool all_evaluated;
+    bool people_looked_at; /* since the time of the next recheck was asked for */
     struct guard_input guard_input;
     struct guard_verdict guard;
     bool paused;
@@ -138,12 +141,17 @@ void engine_arm_timer(struct engine *n);
 
 /* evaluate.c */
 int evaluate_person(struct engine *n, const char *entry_id, struct error *e);
-int evaluate_bind_groups(struct engine *n, struct error *e);
-int evaluate_build_ruleset(struct engine *n, struct error *e);
 /* Puts the person into the bucket that its operations and `done` (0: none was carried out) call
  * for. */
 int evaluate_settle_bucket(struct engine *n, const char *entry_id, enum person_bucket done,
                            struct error *e);
+
+/* bind.c */
+int bind_rule_groups(struct engine *n, struct error *e);
+int bind_ruleset(struct engine *n, struct error *e);
+
+/* vanish.c: after a whole read. */
+int vanish_look(struct engine *n, struct error *e);
 
 /* park.c */
 int park_apply_guard(struct engine *n, struct error *e);

@@ -47,6 +47,7 @@ int engine_write(struct engine *n, struct error *e)
 int engine_commit(struct engine *n, struct error *e)
 {
     n->commit_wanted = false;
+    n->outcome_since_usec = 0;
     if (!state_in_transaction(n->state))
         return 0;
     int r = state_commit(n->state, e);

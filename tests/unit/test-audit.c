@@ -361,7 +361,8 @@ static void test_journal(void **state)
     ok(f, r);
     audit_export_close(x);
     assert_true(pread(log, text, sizeof(text) - 1, 0) > 0);
-    assert_non_null(strstr(text, "rename of al (uid=a,dc=t): done, all is well\n"));
+    assert_non_null(
+        strstr(text, "rename of al (uid=a,dc=t): done, all is well ROSTERD_SEQ=2 "));
     assert_null(strstr(text, "quiet"));
     close(log);
     close(before);

@@ -1,0 +1,114 @@
+/*
+ * Who else has a claim on the login that a person wants: another entry, another person's link,
+ * or a user of the tenant that nobody claims. It only reads.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "sync/internal.h"
+#include "sync/subject.h"
+
+/* Another person's account has the login. Whoever left and comes back under a new identity (a
+ * directory reloaded from LDIF) is told from a stranger who was given an old login. */
+static int claim_by_link(struct engine *n, struct subject *s, const struct link *other,
+                         struct error *e)
+{
+    struct mirror_entry m = {0};
+    int r = mirror_load(n->state, other->entry_id, false, &m, e);
+    if (r < 0)
+        return r;
+    bool left = r == STATE_NONE || m.gone;
+    const char *dn = m.entry ? m.entry->dn : "an entry that is forgotten";
+    struct user *known = NULL;
+    r = left ? subject_user(other->known, &known, e) : 0;
+    if (r == 0 && !left) {
+        s->claim = PLANNER_LOGIN_LINKED;
+        snprintf(s->claim_sentence, sizeof s->claim_sentence,
+                 "the login %s belongs to %s: give one of the two another login", other->login,
+                 dn);
+    } else if (r == 0 && known && planner_same_person(s->verdict.user, known)) {
+        s->claim = PLANNER_LOGIN_LEFT_SAME;
+        snprintf(
+            s->claim_sentence, sizeof s->claim_sentence,
+            "the login %s belonged to %s, which is gone; mail or name are the same: approve to link it "
+            "to %s",
+            other->login, dn, subject_dn(s));
+    } else if (r == 0) {
+        s->claim = PLANNER_LOGIN_LEFT_OTHER;
+        snprintf(
+            s->claim_sentence, sizeof s->claim_sentence,
+            "the login %s belonged to %s, which is gone and was somebody else: give %s another login, or "
+            "delete the old user at the tenant",
+            other->login, dn, subject_dn(s));
+    }
+    user_free(known);
+    mirror_entry_done(&m);
+    return r;
+}
+
+static int claim_by_mail(struct engine *n, struct subject *s, struct error *e)
+{
+    const char *mail = user_get(s->verdict.user, USER_EMAIL);
+    CLEANUP(freep) char *key = mail && *mail ? text_fold(mail, strlen(mail)) : NULL;
+    CLEANUP(freep) char *login = NULL;
+    if (!key)
+        return 0;
+    int r = listing_find_mail(n->state, key, &login, e);
+    if (r != 0)
+        return r == STATE_NONE ? 0 : r;
+    s->claim = PLANNER_MAIL_AT_TENANT;
+    snprintf(
+        s->claim_sentence, sizeof s->claim_sentence,
+        "the tenant's user %s has the mail %s: give the entry that login, or the user another mail, so "
+        "that one person does not get two users",
+        login, mail);
+    return 0;
+}
+
+/* Who else has a claim on the login that this person wants? */
+int claim_find(struct engine *n, const char *entry_id, struct subject *s, struct error *e)
+{
+    s->claim = PLANNER_LOGIN_FREE;
+    bool mine = s->has_link && s->link.status != LINK_DELETED &&
+                text_equal(s->link.login_key, s->login_key);
+    if (mine)
+        return 0;
+    struct link other = {0};
+    int r = link_load_by_login(n->state, s->login_key, &other, e);
+    if (r == 0 && !text_equal(other.entry_id, entry_id) && other.status != LINK_DELETED)
+        r = claim_by_link(n, s, &other, e);
+    link_done(&other);
+    if (r < 0 || s->claim != PLANNER_LOGIN_FREE)
+        return r < 0 ? r : 0;
+
+    struct string_list sharing = {0};
+    r = person_sharing_login(n->state, s->login_key, entry_id, &sharing, e);
+    if (r == 0 && sharing.n_items) {
+        CLEANUP(freep) char *dn = NULL;
+        r = mirror_dn(n->state, sharing.items[0], &dn, e);
+        s->claim = PLANNER_LOGIN_SHARED;
+        snprintf(
+            s->claim_sentence, sizeof s->claim_sentence,
+            "%s and %s both give the login %s: change one of them; until then neither gets a user",
+            subject_dn(s), dn ? dn : sharing.items[0], user_get(s->verdict.user, USER_LOGIN));
+    }
+    string_list_done(&sharing);
+    if (r < 0 || s->claim != PLANNER_LOGIN_FREE ||
+        (s->has_link && s->link.status != LINK_DELETED))
+        return r < 0 ? r : 0;
+
+    CLEANUP(freep) char *listed = NULL;
+    r = listing_find(n->state, s->login_key, &listed, e);
+    if (r == 0) {
+        s->claim = PLANNER_LOGIN_AT_TENANT;
+        snprintf(s->claim_sentence, sizeof s->claim_sentence,
+                 "the tenant has a user %s already%s", listed,
+                 text_equal(listed, user_get(s->verdict.user, USER_LOGIN))
+                     ? ""
+                     : " (differs in case)");
+        return 0;
+    }
+    return r < 0 ? r : claim_by_mail(n, s, e);
+}
