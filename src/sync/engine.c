@@ -481,6 +481,18 @@ void engine_on_directory_change(struct engine *n, void (*fn)(void *userdata), vo
     n->directory_userdata = userdata;
 }
 
+void engine_on_status_change(struct engine *n, void (*fn)(void *userdata), void *userdata)
+{
+    n->status_fn = fn;
+    n->status_userdata = userdata;
+}
+
+void engine_status_changed(struct engine *n)
+{
+    if (n->status_fn)
+        n->status_fn(n->status_userdata);
+}
+
 void engine_directory_away(struct engine *n, bool away, const char *sentence)
 {
     alarm_directory(n, away, sentence);

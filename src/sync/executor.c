@@ -338,8 +338,8 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
         execution_broken(x, &e);
         return;
     }
-    log_event(LOG_INFO, MSG_USER_CHANGED, "%s of %s is done (%s)", operation_kind_name(o->kind),
-              o->login, o->dn);
+    /* The log has it from the audit, once it is committed. */
+    log_debug("%s of %s is done (%s)", operation_kind_name(o->kind), o->login, o->dn);
     contact_tenant_fine(n);
     end_execution(x);
 }

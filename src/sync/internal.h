@@ -100,6 +100,8 @@ struct engine {
     void *idle_userdata;
     void (*directory_fn)(void *userdata);
     void *directory_userdata;
+    void (*status_fn)(void *userdata);
+    void *status_userdata;
     bool stopping;
     void (*stopped_fn)(void *userdata);
     void *stopped_userdata;
@@ -136,6 +138,7 @@ int engine_commit(struct engine *n, struct error *e); /* 0 when there was none *
 void engine_state_failed(struct engine *n,
                          const struct error *e); /* stops the executor, says so, once */
 int engine_audit(struct engine *n, const struct audit_row *row, struct error *e);
+void engine_status_changed(struct engine *n); /* tells whoever asked to be told */
 void engine_export_soon(struct engine *n);
 
 /* engine.c */

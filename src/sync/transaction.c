@@ -27,6 +27,7 @@ void engine_state_failed(struct engine *n, const struct error *e)
         "The state file cannot be written: %s. Nothing more is sent to the tenant until rosterd is "
         "restarted",
         e->message);
+    engine_status_changed(n);
 }
 
 int engine_write(struct engine *n, struct error *e)
