@@ -235,8 +235,8 @@ static void render_audit_changes(struct output *o, const json_t *changes)
 
 void render_audit_line(struct output *o, const json_t *line)
 {
-    static const char *const sentences[] = {"why", "sentence"};
-    const char *time = member_text(line, "time"), *kind = member_text(line, "kind");
+    static const char *const sentences[] = {"why", "sentence", "answer_text"};
+    const char *time = member_text(line, "time"), *kind = member_text(line, "operation");
     const json_t *person = json_object_get(line, "person");
 
     output_colour(o, COLOUR_DIM, "%lld  ", member_number(line, "seq"));
