@@ -77,6 +77,7 @@ void contact_tenant_failed(struct engine *n, const struct tenant_answer *a)
                   n->tenant_error);
         alarm_set(n, "tenant", REASON_TENANT_AWAY, n->tenant_error);
     }
+    engine_status_changed(n);
 }
 
 void contact_tenant_fine(struct engine *n)
@@ -85,6 +86,7 @@ void contact_tenant_fine(struct engine *n)
     if (n->tenant_state == ENGINE_TENANT_OK)
         return;
     n->tenant_state = ENGINE_TENANT_OK;
+    n->alarms_stale = true;
     n->tenant_since_usec = clock_now_usec();
     n->tenant_probe_usec = 0;
     n->tenant_error[0] = '\0';
@@ -98,6 +100,7 @@ void contact_tenant_fine(struct engine *n)
         r = queue_release(n->state, "tenant", NULL, clock_now_usec(), &n_released, &e);
     if (r < 0)
         engine_state_failed(n, &e);
+    engine_status_changed(n);
     engine_wake(n);
 }
 
@@ -105,6 +108,7 @@ static void contact_is_known(struct engine *n)
 {
     n->contact = CONTACT_KNOWN;
     n->plan_changed = true;
+    engine_status_changed(n);
     engine_wake(n);
 }
 

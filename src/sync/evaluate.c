@@ -269,6 +269,7 @@ static int merge_queue(struct engine *n, struct subject *s, struct operation_lis
     for (size_t i = 0; i < planned->n_items && r == 0; i++) {
         struct operation *fresh = planned->items[i];
         struct operation *old = NULL;
+        fresh->budget = guard_budget_of(fresh, n->options.sync);
         for (size_t j = 0; j < s->queue.n_items && !old; j++)
             if (s->queue.items[j] && operation_equal(s->queue.items[j], fresh))
                 old = s->queue.items[j];
