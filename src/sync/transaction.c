@@ -16,6 +16,8 @@
 
 void engine_state_failed(struct engine *n, const struct error *e)
 {
+    if (state_in_transaction(n->state)) /* half a step is none */
+        state_rollback(n->state);
     if (n->state_failed)
         return;
     n->state_failed = true;
@@ -25,6 +27,7 @@ void engine_state_failed(struct engine *n, const struct error *e)
         "The state file cannot be written: %s. Nothing more is sent to the tenant until rosterd is "
         "restarted",
         e->message);
+    engine_status_changed(n);
 }
 
 int engine_write(struct engine *n, struct error *e)
