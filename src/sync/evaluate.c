@@ -92,6 +92,7 @@ static int subject_load(struct engine *n, const char *entry_id, struct subject *
     if (r < 0)
         return r;
     s->has_link = r == 0;
+    r = 0;
     if (s->has_link)
         r = subject_user(s->link.known, &s->known, e);
     if (r == 0 && s->has_link)
