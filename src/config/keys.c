@@ -70,7 +70,6 @@ const struct config_section_help config_sections[] = {
     { "state", "The state file." },
     { "audit", "The audit." },
     { "control", "The socket of rosterctl." },
-    { "metrics", "Figures for a monitoring system." },
     { "log", "The log." },
 };
 const size_t config_n_sections = ARRAY_SIZE(config_sections);
@@ -172,19 +171,19 @@ const struct config_key config_keys[] = {
     { "tenant", "password_classes", config_parse_text, "lower, upper, digit, symbol", SLOT(sync.password_classes), .flags = KEY_RELOAD,
       .help = "At least one of each is in a generated password." },
     { "tenant", "password_command", config_parse_command, NULL, SLOT(sync.password_command), .flags = KEY_RELOAD, .example = "/usr/local/sbin/deliver-password",
-      .help = "Gets a generated password on its standard input and the login in ROSTERD_LOGIN. Words are split at blanks; a word with blanks stands in double quotes; no shell." },
+      .help = "Gets {\"login\":…,\"password\":…} as JSON on its standard input. Words are split at blanks; a word with blanks stands in double quotes; no shell." },
 
     { "scope", "when", config_parse_mapping, NULL, SLOT(mapping.scope_when), .flags = KEY_RELOAD, .example = "(&(objectClass=inetOrgPerson)(!(employeeType=Service)))",
       .help = "An LDAP filter that rosterd itself evaluates: who does not match is out of scope. Everybody unless given." },
 
     { "user", "login_id", config_parse_mapping, "${uid}", FIELD(USER_LOGIN), .flags = KEY_RELOAD,
       .help = "The login. ${uid,,} is in lower case; rosterd.conf(5) has the whole language." },
-    { "user", "first_name", config_parse_mapping, "${givenName}", FIELD(USER_FIRST_NAME), .flags = KEY_RELOAD | KEY_CLEARABLE,
+    { "user", "first_name", config_parse_mapping, "${givenName}", FIELD(USER_FIRST_NAME), .flags = KEY_RELOAD,
       .help = "The first name." },
-    { "user", "last_name", config_parse_mapping, "${sn}", FIELD(USER_LAST_NAME), .flags = KEY_RELOAD | KEY_CLEARABLE,
+    { "user", "last_name", config_parse_mapping, "${sn}", FIELD(USER_LAST_NAME), .flags = KEY_RELOAD,
       .help = "The last name." },
     { "user", "email", config_parse_mapping, "${mail}", FIELD(USER_EMAIL), .flags = KEY_RELOAD | KEY_CLEARABLE,
-      .help = "The mail address; an empty value leaves it to the tenant, as for every field." },
+      .help = "The mail address; an empty value leaves it to the tenant." },
     { "user", "work_phone", config_parse_mapping, NULL, FIELD(USER_WORK_PHONE), .flags = KEY_RELOAD, .example = "${telephoneNumber}",
       .help = "The work phone; not managed unless given." },
     { "user", "mobile_phone", config_parse_mapping, NULL, FIELD(USER_MOBILE_PHONE), .flags = KEY_RELOAD, .example = "${mobile}",
@@ -220,7 +219,7 @@ const struct config_key config_keys[] = {
     { "lifecycle", "logged_in_wait", config_parse_duration, "12h", SLOT(sync.logged_in_wait_usec), RANGE(0, 30 * DAYS), .flags = KEY_RELOAD,
       .help = "How long a disable waits at most while the user is logged in." },
     { "lifecycle", "verify_interval", config_parse_duration, "1d", SLOT(sync.verify_interval_usec), RANGE(0, 365 * DAYS), .flags = KEY_RELOAD,
-      .help = "How long a slow sweep over all users at the tenant takes, which finds what others changed there; 0: none." },
+      .help = "How often every user is read at the tenant, one after the other, and compared, which finds what others changed there; 0: never." },
     { "lifecycle", "drift", config_parse_choice, "report", SLOT(sync.on_drift), .choices = drift_choices, .flags = KEY_RELOAD,
       .help = "What it does about a difference: report it, or repair it." },
 
@@ -248,7 +247,7 @@ const struct config_key config_keys[] = {
       .help = "When an attribute vanishes from more than this share of all entries at once, what follows from it is held: an access rule of the directory has probably changed." },
 
     { "notify", "command", config_parse_command, NULL, SLOT(sync.notify_command), .flags = KEY_RELOAD, .example = "/usr/local/sbin/rosterd-alarm",
-      .help = "Runs once for each alarm and once when it is over, with the text on its standard input." },
+      .help = "Runs once for each alarm and once when it is over. Gets JSON with event (alarm or alarm-over), cause, code, sentence and since on its standard input. Words as for password_command." },
     { "notify", "alarm_after", config_parse_duration, "15min", SLOT(sync.alarm_after_usec), RANGE(0, 30 * DAYS), .flags = KEY_RELOAD,
       .help = "How long directory or tenant must be away before that is an alarm." },
 
@@ -265,10 +264,8 @@ const struct config_key config_keys[] = {
       .help = "What was done, as JSON lines, each with a hash over the one before. NAME.conf has /var/log/rosterd/NAME/audit.jsonl." },
     { "control", "socket", config_parse_absolute_path, "/run/rosterd/control.sock", SLOT(control_socket), .flags = KEY_INSTANCE,
       .help = "Who may connect to it may do everything that rosterctl can. NAME.conf has /run/rosterd/NAME/control.sock." },
-    { "control", "group", config_parse_text, NULL, SLOT(control_group), .example = "rosterd-admin",
-      .help = "The group that may connect; root alone unless given." },
-    { "metrics", "file", config_parse_absolute_path, NULL, SLOT(metrics_file), .flags = KEY_RELOAD, .example = "/var/lib/prometheus/node-exporter/rosterd.prom",
-      .help = "A text file in Prometheus' format, written again and again; none unless given." },
+    { "control", "group", config_parse_text, NULL, SLOT(control_group), .example = "contact-center",
+      .help = "The group that may connect; the service's own group, rosterd, unless given. The service must be a member: SupplementaryGroups= in a drop-in of the unit." },
     { "log", "level", config_parse_level, "info", SLOT(log_level), .flags = KEY_RELOAD,
       .help = "err, warning, notice, info or debug. Values of attributes appear with debug alone." },
 };

@@ -19,18 +19,14 @@
 
 #define FILE_MAX_BYTES (16 * 1024 * 1024)
 
-struct texts {
-    struct settings_text *items;
-    size_t n_items, capacity;
-};
-
-static void texts_done(struct texts *t)
+void settings_texts_done(struct settings_texts *t)
 {
     for (size_t i = 0; i < t->n_items; i++) {
         free((void *)t->items[i].name);
         free((void *)t->items[i].content);
     }
     free(t->items);
+    *t = (struct settings_texts){0};
 }
 
 static void close_fd(int *fd)
@@ -57,7 +53,7 @@ static int read_all(int fd, struct buffer *b, const char *path, struct error *e)
     }
 }
 
-static int read_file(struct texts *t, const char *path, struct error *e)
+static int read_file(struct settings_texts *t, const char *path, struct error *e)
 {
     CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     CLEANUP(buffer_done) struct buffer b = {0};
@@ -109,8 +105,8 @@ static int by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static int read_drop_ins(struct texts *t, const char *file, struct problem_list *problems,
-                         struct error *e)
+static int read_drop_ins(struct settings_texts *t, const char *file,
+                         struct problem_list *problems, struct error *e)
 {
     CLEANUP(freep) char *directory = drop_in_directory(file);
     struct dirent **names = NULL;
@@ -138,15 +134,19 @@ static int read_drop_ins(struct texts *t, const char *file, struct problem_list 
     return r < 0 ? error_out_of_memory(e) : 0;
 }
 
+int settings_texts_read(struct settings_texts *ret, const char *file,
+                        struct problem_list *problems, struct error *e)
+{
+    int r = read_file(ret, file, e);
+
+    return r < 0 ? r : read_drop_ins(ret, file, problems, e);
+}
+
 int settings_load(struct settings **ret, const char *file, struct problem_list *problems,
                   struct error *e)
 {
-    CLEANUP(texts_done) struct texts t = {0};
-    int r = read_file(&t, file, e);
+    CLEANUP(settings_texts_done) struct settings_texts t = {0};
+    int r = settings_texts_read(&t, file, problems, e);
 
-    if (r == 0)
-        r = read_drop_ins(&t, file, problems, e);
-    if (r < 0)
-        return r;
-    return settings_load_texts(ret, t.items, t.n_items, problems, e);
+    return r < 0 ? r : settings_load_texts(ret, t.items, t.n_items, problems, e);
 }

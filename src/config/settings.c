@@ -102,7 +102,6 @@ struct settings *settings_free(struct settings *s)
     free(s->audit_file);
     free(s->control_socket);
     free(s->control_group);
-    free(s->metrics_file);
     free(s->config_file);
     free(s->fingerprint);
     for (size_t i = 0; s->values && i < config_n_keys; i++) {
@@ -463,6 +462,45 @@ int settings_load_texts(struct settings **ret, const struct settings_text *texts
 
     free_documents(&c);
     return r;
+}
+
+static const char *text_in(const struct config_document *d, const char *section,
+                           const char *name)
+{
+    for (size_t s = 0; s < d->n_sections; s++)
+        for (size_t i = 0;
+             strcmp(d->sections[s].name, section) == 0 && i < d->sections[s].n_items; i++)
+            if (strcmp(d->sections[s].items[i].key, name) == 0)
+                return d->sections[s].items[i].text;
+    return NULL;
+}
+
+char *settings_peek(const char *file, const char *section, const char *name)
+{
+    CLEANUP(settings_texts_done) struct settings_texts texts = {0};
+    CLEANUP(problem_list_done) struct problem_list ignored = {0};
+    CLEANUP(freep) char *instance = instance_of(file);
+    const struct config_key *key = config_key_find(section, name);
+    struct error e;
+    char *otherwise = NULL;
+
+    if (!key || default_of(key, instance, &otherwise) < 0)
+        return NULL;
+    if (settings_texts_read(&texts, file, &ignored, &e) < 0)
+        return otherwise;
+    for (size_t i = 0; i < texts.n_items; i++) {
+        CLEANUP(config_document_freep) struct config_document *d = NULL;
+        if (config_document_read(&d, texts.items[i].name, texts.items[i].content,
+                                 texts.items[i].size, config_is_key, &ignored) < 0)
+            break;
+        const char *text = text_in(d, section, name);
+        char *copy = text && *text ? strdup(text) : NULL;
+        if (!copy)
+            continue;
+        free(otherwise);
+        otherwise = copy;
+    }
+    return otherwise;
 }
 
 int settings_compare(const struct settings *old, const struct settings *new,

@@ -32,7 +32,6 @@ struct settings {
     struct sync_options sync;
     char *state_file, *audit_file, *control_socket;
     char *control_group; /* group that owns the socket; NULL: none */
-    char *metrics_file;  /* NULL: none */
     int log_level;
     char *config_file;             /* as given to settings_load() */
     struct settings_value *values; /* one for each key of the table but those of rules */
@@ -78,6 +77,18 @@ struct settings_text {
     const char *content;
     size_t size;
 };
+/* FILE and its drop-ins, unread: what rosterctl sends. Names and contents are owned. */
+struct settings_texts {
+    struct settings_text *items;
+    size_t n_items, capacity;
+};
+int settings_texts_read(struct settings_texts *ret, const char *file,
+                        struct problem_list *problems, struct error *e);
+void settings_texts_done(struct settings_texts *t);
+/* One key's text in effect, also of a file with errors, or its default when FILE cannot be read
+ * (a member of the control group need not read it). Malloc'd; NULL: not set or out of memory.
+ */
+char *settings_peek(const char *file, const char *section, const char *name);
 int settings_load_texts(struct settings **ret, const struct settings_text *texts,
                         size_t n_texts, struct problem_list *problems, struct error *e);
 

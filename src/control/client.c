@@ -57,8 +57,8 @@ int control_client_open(struct control_client **ret, const char *path, struct er
             return error_set(e, r, "rosterd does not run: nobody answers on %s", path);
         if (r == -EACCES || r == -EPERM)
             return error_set(e, r,
-                             "%s: permission denied; root and the members of [control] group "
-                             "may connect",
+                             "%s: permission denied; root and the members of its group may "
+                             "connect",
                              path);
         return error_set(e, r, "%s: %s", path, strerror(-r));
     }

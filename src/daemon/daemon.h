@@ -17,6 +17,9 @@
 #include "sync/engine.h"
 #include "tenant/client.h"
 
+struct history;
+struct look;
+
 struct daemon {
     sd_event *event;
     char *config_file;
@@ -29,6 +32,8 @@ struct daemon {
     struct engine *engine;
     struct directory *directory;
     struct control_server *control;
+    struct look *look;       /* at another configuration, under way; NULL */
+    struct history *history; /* being read; NULL */
     uint64_t started_usec;
     bool state_older; /* the audit is ahead of the state: an older state file was restored */
     bool once, dry_run;
@@ -48,6 +53,8 @@ int daemon_reload(struct daemon *d, struct error *e);
 /* handlers.c: the control protocol (docs/control-protocol.md). */
 void daemon_handle(struct control_call *call, const char *method, const json_t *parameters,
                    uid_t peer, void *userdata);
+/* Answers what is still under way; before the parts that it reads are closed. */
+void daemon_handlers_close(struct daemon *d);
 
 /* report-*.c: answers as JSON; NULL on failure, with a sentence. */
 json_t *report_status(struct daemon *d, struct error *e);

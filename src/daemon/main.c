@@ -126,7 +126,8 @@ static int load_settings(const char *file, struct settings **ret)
     if (r < 0 && !problems.n_errors)
         fprintf(stderr, "rosterd: %s\n", e.message);
     else if (r < 0)
-        fprintf(stderr, "rosterd: %zu errors in the configuration\n", problems.n_errors);
+        fprintf(stderr, "rosterd: %zu error%s in the configuration\n", problems.n_errors,
+                problems.n_errors == 1 ? "" : "s");
     problem_list_done(&problems);
     return r;
 }

@@ -35,6 +35,13 @@ static void tell_status(struct daemon *d)
                es.state_failed ? ", state file failed" : "");
 }
 
+static void on_status_changed(void *userdata)
+{
+    struct daemon *d = userdata;
+    if (d->directory)
+        tell_status(d);
+}
+
 /* The feed's connection changed: alarm and status text. */
 static void on_directory_changed(void *userdata)
 {
@@ -126,6 +133,8 @@ int daemon_open(struct daemon *d, struct error *e)
                                e);
     if (r == 0)
         engine_on_directory_change(d->engine, on_directory_changed, d);
+    if (r == 0)
+        engine_on_status_change(d->engine, on_status_changed, d);
     return r;
 }
 
@@ -253,6 +262,7 @@ int daemon_run(struct daemon *d, struct error *e)
 void daemon_close(struct daemon *d)
 {
     struct error e = {0};
+    daemon_handlers_close(d);
     d->control = control_server_free(d->control);
     d->directory = directory_free(d->directory);
     d->engine = engine_free(d->engine);

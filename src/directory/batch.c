@@ -55,9 +55,9 @@ struct feed_batch {
     char *watermark;
     struct fetch *fetches;
     unsigned n_running;
-    struct string_list fetched; /* groups that were read again for being stale */
-    bool stale_elsewhere;       /* such groups belong to the other search */
-    bool chained;               /* the batch was opened for those */
+    struct string_list fetched;   /* groups that were read again for being stale */
+    struct string_list elsewhere; /* such groups that belong to the other search */
+    bool chained;                 /* the batch was opened for those */
 };
 
 static void pump(struct feed_batch *b);
@@ -109,9 +109,10 @@ static void reset(struct feed_batch *b)
 {
     drop_fetches(b);
     string_list_done(&b->fetched);
+    string_list_done(&b->elsewhere);
     free(b->watermark);
     b->watermark = NULL;
-    b->open = b->finishing = b->doubted = b->stale_elsewhere = b->chained = false;
+    b->open = b->finishing = b->doubted = b->chained = false;
     b->n_entries = b->n_changes = 0;
 }
 
@@ -230,6 +231,15 @@ static int keep_watermark(struct feed_batch *b, struct decoded *d)
 
 static int hand_over(struct feed_batch *b, struct decoded *d, struct error *e)
 {
+    /* Moved in with people below it, of whom no server says a word. */
+    if (!b->full && d->entry->kind == ENTRY_CONTAINER) {
+        CLEANUP(freep) char *dn = NULL;
+        int r = b->env->sink->known_dn(b->env->userdata, d->entry->id, &dn, e);
+        if (r < 0)
+            return r;
+        if (!dn)
+            directory_feed_doubts(b->env, "a container appeared");
+    }
     b->n_entries++;
     b->n_changes++;
     return b->env->sink->entry(b->env->userdata, TAKE(d->entry), e);
@@ -268,10 +278,11 @@ static int take_decoded(struct feed_batch *b, struct decoded *d, struct error *e
     return base ? add_fetch(b, FETCH_RANGE, base, NULL, d, e) : error_out_of_memory(e);
 }
 
-int feed_batch_entry(struct feed_batch *b, LDAP *ld, LDAPMessage *m, struct error *e)
+int feed_batch_entry(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char *id,
+                     struct error *e)
 {
     CLEANUP(decoded_done) struct decoded d = {};
-    int r = decode_entry(&b->env->decoder, ld, m, &d, e);
+    int r = decode_entry(&b->env->decoder, ld, m, id, &d, e);
     return r < 0 ? r : take_decoded(b, &d, e);
 }
 
@@ -331,13 +342,11 @@ static int take_range(struct fetch *f, LDAP *ld, LDAPMessage *m)
 {
     CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
     struct berval dn, name = {}, *values = NULL;
-    struct range_name range = {.last = true};
+    /* An answer without a range says that there is nothing (more). */
+    struct range_name range = {.low = ranges_low(f->decoded.ranges), .last = true};
     struct range_value *list = NULL;
     size_t n = 0;
     CLEANUP(freep) char *version = NULL;
-    ranges_values(f->decoded.ranges, &n);
-    range.low = n > 0 ? n - 1 : 0;
-    n = 0;
     int code = ldap_get_dn_ber(ld, m, &ber, &dn), r = 0;
     while (code == LDAP_SUCCESS && r == 0 &&
            (code = ldap_get_attribute_ber(ld, m, ber, &name, &values)) == LDAP_SUCCESS &&
@@ -389,7 +398,7 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
         return 0;
     }
     CLEANUP(decoded_done) struct decoded d = {};
-    int r = decode_entry(&b->env->decoder, ld, m, &d, e);
+    int r = decode_entry(&b->env->decoder, ld, m, NULL, &d, e);
     if (r < 0)
         return r;
     CLEANUP(freep) char *key = NULL;
@@ -520,43 +529,52 @@ static int fetch_start(struct fetch *f, struct error *e)
     return r;
 }
 
+static int fetch_groups(struct feed_batch *b, const struct string_list *ids, struct error *e)
+{
+    int r = 0;
+    for (size_t i = 0; i < ids->n_items && r >= 0; i++) {
+        if (string_list_contains(&b->fetched, ids->items[i]))
+            continue;
+        if (string_list_add(&b->fetched, ids->items[i]) < 0)
+            return error_out_of_memory(e);
+        CLEANUP(freep) char *base = NULL;
+        if (b->env->decoder.active_directory)
+            base = identity_guid_base(ids->items[i]);
+        else
+            r = b->env->sink->known_dn(b->env->userdata, ids->items[i], &base, e);
+        if (r >= 0 && base)
+            r = feed_batch_fetch(b, base, ids->items[i], e);
+    }
+    return r;
+}
+
 /* Stored members of these groups name somebody who was renamed or deleted since. The server may
  * have repaired the group without a word. Groups belong to the last search. */
 static int fetch_stale_groups(struct feed_batch *b, struct error *e)
 {
     CLEANUP(string_list_done) struct string_list ids = {};
     int r = b->env->sink->stale_groups(b->env->userdata, &ids, e);
-    if (r >= 0 && b->search != b->env->n_searches - 1) {
-        b->stale_elsewhere = ids.n_items > 0;
-        return r;
-    }
-    for (size_t i = 0; i < ids.n_items && r >= 0; i++) {
-        if (string_list_contains(&b->fetched, ids.items[i]))
-            continue;
-        if (string_list_add(&b->fetched, ids.items[i]) < 0)
-            return error_out_of_memory(e);
-        CLEANUP(freep) char *base = NULL;
-        if (b->env->decoder.active_directory)
-            base = identity_guid_base(ids.items[i]);
-        else
-            r = b->env->sink->known_dn(b->env->userdata, ids.items[i], &base, e);
-        if (r >= 0 && base)
-            r = feed_batch_fetch(b, base, ids.items[i], e);
-    }
-    return r;
+    if (r < 0 || b->search == b->env->n_searches - 1)
+        return r < 0 ? r : fetch_groups(b, &ids, e);
+    string_list_done(&b->elsewhere);
+    b->elsewhere = ids;
+    ids = (struct string_list){};
+    return 0;
 }
 
 /* Another batch, of the search that has the groups, before the feed goes on. */
-static void commit_chained(struct feed_batch *b)
+static void commit_chained(struct feed_batch *b, const struct string_list *groups)
 {
     struct error e = {};
     int r = feed_batch_begin(b, b->env->n_searches - 1, false, &e);
-    if (r < 0) {
-        fail(b, r, &e);
-        return;
+    if (r >= 0) {
+        b->chained = true;
+        r = fetch_groups(b, groups, &e);
     }
-    b->chained = true;
-    feed_batch_finish(b);
+    if (r < 0)
+        fail(b, r, &e);
+    else
+        feed_batch_finish(b);
 }
 
 static void commit(struct feed_batch *b)
@@ -583,10 +601,11 @@ static void commit(struct feed_batch *b)
         return;
     }
     directory_feed_committed(b->env, &c);
-    bool more = b->stale_elsewhere;
+    CLEANUP(string_list_done) struct string_list groups = b->elsewhere;
+    b->elsewhere = (struct string_list){};
     reset(b);
-    if (more)
-        commit_chained(b);
+    if (groups.n_items > 0)
+        commit_chained(b, &groups);
     else
         b->events.committed(b->userdata);
 }

@@ -35,8 +35,10 @@ size_t feed_batch_n_changes(const struct feed_batch *b); /* entries, gone, prese
 /* The greatest watermark of all entries so far; NULL: none. Borrowed. */
 const char *feed_batch_watermark(const struct feed_batch *b);
 
-/* Each returns 0 or -errno: then the feed has failed. */
-int feed_batch_entry(struct feed_batch *b, LDAP *ld, LDAPMessage *m, struct error *e);
+/* Each returns 0 or -errno: then the feed has failed. id: NULL when the entry's attribute says
+ * it. */
+int feed_batch_entry(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char *id,
+                     struct error *e);
 int feed_batch_gone(struct feed_batch *b, const char *id, const char *why, struct error *e);
 int feed_batch_present(struct feed_batch *b, const char *id,
                        struct error *e); /* or 1: unknown */

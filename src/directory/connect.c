@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -318,6 +319,12 @@ int connect_tls_of(const struct directory_options *options, const char *uri,
 void connect_prepare_process(const struct directory_options *options)
 {
     setenv("LDAPNOINIT", "1", 1);
+    /* A TLS library says good-bye also to a socket that was shut down. */
+    struct sigaction current;
+    if (sigaction(SIGPIPE, NULL, &current) == 0 && current.sa_handler == SIG_DFL) {
+        current.sa_handler = SIG_IGN;
+        sigaction(SIGPIPE, &current, NULL);
+    }
     if (options->bind != DIRECTORY_BIND_GSSAPI)
         return;
     /* A cache of our own in memory; expired tickets are renewed from the keytab. */

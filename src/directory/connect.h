@@ -38,5 +38,5 @@ int connect_tls_of(const struct directory_options *options, const char *uri,
                    enum connect_tls *ret, struct error *e);
 
 /* Once, before the first use of libldap and before any thread: ldap.conf, .ldaprc and LDAP*
- * variables of the environment decide nothing. */
+ * variables of the environment decide nothing. SIGPIPE is ignored from then on. */
 void connect_prepare_process(const struct directory_options *options);

@@ -55,7 +55,7 @@ void connection_drop(struct directory *d)
     d->schema = schema_free(d->schema);
     d->no_syncrepl = d->no_dirsync = false;
     d->failed = 0;
-    d->refused = d->unsupported = d->caught_up = false;
+    d->refused = d->unsupported = false;
     sd_event_source_set_enabled(d->full, SD_EVENT_OFF);
     sd_event_source_set_enabled(d->doubts, SD_EVENT_OFF);
     sd_event_source_set_enabled(d->heartbeat, SD_EVENT_OFF);

@@ -404,8 +404,8 @@ static int add_keys(const struct decoder *d, struct entry *entry, const struct r
     return 0;
 }
 
-int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, struct decoded *ret,
-                 struct error *e)
+int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id,
+                 struct decoded *ret, struct error *e)
 {
     *ret = (struct decoded){};
     CLEANUP(raw_list_done) struct raw_list raw = {};
@@ -415,7 +415,7 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, struct decod
     ret->dn = strndup(raw.dn.bv_val ? raw.dn.bv_val : "", raw.dn.bv_len);
     if (!ret->dn)
         return error_out_of_memory(e);
-    const struct raw *deleted = find(&raw, "isDeleted"), *id = find(&raw, d->id_attribute);
+    const struct raw *deleted = find(&raw, "isDeleted"), *own = find(&raw, d->id_attribute);
     const struct raw *classes = find(&raw, "objectClass");
     ret->deleted = deleted && deleted->n_values > 0 && deleted->values[0].bv_len == 4 &&
                    strncasecmp(deleted->values[0].bv_val, "TRUE", 4) == 0;
@@ -424,11 +424,12 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, struct decod
         ret->watermark = copy_value(find(&raw, d->watermark_attribute));
     if (d->active_directory)
         ret->version = copy_value(find(&raw, "uSNChanged"));
-    CLEANUP(freep)
-    char *identity =
-        id && id->n_values > 0
-            ? identity_from_value(d->identity, id->values[0].bv_val, id->values[0].bv_len)
-            : NULL;
+    CLEANUP(freep) char *identity = NULL;
+    if (id)
+        identity = strdup(id);
+    else if (own && own->n_values > 0)
+        identity =
+            identity_from_value(d->identity, own->values[0].bv_val, own->values[0].bv_len);
     if (!identity)
         return 0;
     ret->entry = entry_new(identity, ret->dn, kind_of(d, classes));

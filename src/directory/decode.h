@@ -51,9 +51,10 @@ static inline void decoder_attributes_freep(char ***a)
     decoder_attributes_free(*a);
 }
 
-/* 0 with ret filled, also when it has no id; -EBADMSG when the message cannot be read. */
-int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, struct decoded *ret,
-                 struct error *e);
+/* id: what the feed knows it by, NULL: its attribute says. 0 with ret filled, also when it has
+ * no id; -EBADMSG when the message cannot be read. */
+int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id,
+                 struct decoded *ret, struct error *e);
 /* One value of a member attribute, added as the model keeps it. */
 int decode_member(struct entry *entry, enum member_kind kind, const void *bytes, size_t size);
 /* The classes that a filter names in (objectClass=X), each once, appended. Pure. */

@@ -82,6 +82,15 @@ static int on_settle(sd_event_source *source, void *userdata)
         end_once(d);
         return 0;
     }
+    if (d->begin_again) {
+        d->begin_again = false;
+        connection_drop(d);
+        d->connected_usec = 0;
+        d->address = NULL;
+        directory_arm(d->retry, 0);
+        directory_set_state(d, DIRECTORY_CONNECTING);
+        return 0;
+    }
     if (d->failed < 0) {
         struct error e = d->failure;
         int r = d->failed;
@@ -127,7 +136,7 @@ static int on_comeback(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
-static void on_beat(struct session_operation *o, int type, LDAPMessage *m, void *userdata)
+static void on_beat(struct session_operation *o, int type, LDAPMessage **m, void *userdata)
 {
     (void)o, (void)m;
     struct directory *d = userdata;
@@ -369,12 +378,12 @@ int directory_set_attributes(struct directory *d, const struct string_list *attr
     int r = copy_attributes(&d->attributes, attributes, e);
     if (r < 0 || !d->running)
         return r;
-    /* The cookie was made with other attributes: the next connection will not use it. */
-    connection_drop(d);
-    d->connected_usec = 0;
-    d->address = NULL;
-    directory_arm(d->retry, 0);
-    directory_set_state(d, DIRECTORY_CONNECTING);
+    /* The cookie was made with other attributes: the next connection will not use it. We may
+     * have been called from inside the sink. */
+    d->begin_again = true;
+    if (d->session)
+        session_stop(d->session);
+    sd_event_source_set_enabled(d->settle, SD_EVENT_ONESHOT);
     return 0;
 }
 

@@ -168,7 +168,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
 {
     struct poll *p = userdata;
-    return feed_batch_entry(p->batch, ld, m, e);
+    return feed_batch_entry(p->batch, ld, m, NULL, e);
 }
 
 static void on_failed(struct search *s, int r, const struct error *e, void *userdata)

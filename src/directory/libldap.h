@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "base/error.h"
 
@@ -64,6 +65,10 @@ static inline void libldap_memory_freep(char **p)
 {
     if (*p)
         ldap_memfree(*p);
+}
+static inline void libldap_bytes_freep(void **p)
+{
+    free(*p);
 }
 static inline void libldap_strings_freep(char ***p)
 {

@@ -55,7 +55,8 @@ struct directory {
 
     /* noted by feeds, dealt with by on_settle() */
     int failed;
-    bool refused, unsupported, caught_up;
+    bool refused, unsupported;
+    bool begin_again; /* other attributes are to be read */
     struct error failure;
     bool full_wanted;
 

@@ -19,7 +19,7 @@ struct ranges {
     char *request;
     size_t request_size;
     char *version;
-    bool started;
+    bool started, overlap; /* the next answer must begin with the last known value */
     unsigned n_restarts;
     struct range_value *values; /* data is owned */
     size_t n_values, capacity;
@@ -104,7 +104,7 @@ static int restart(struct ranges *r)
     if (++r->n_restarts > RANGES_RESTARTS_MAX)
         return -EAGAIN;
     drop_values(r);
-    r->started = false;
+    r->started = r->overlap = false;
     free(r->version);
     r->version = NULL;
     snprintf(r->request, r->request_size, "%s;range=0-*", r->attribute);
@@ -116,7 +116,7 @@ static bool was_edited(const struct ranges *r, const struct range_value *values,
 {
     if (r->version && (!version || strcmp(version, r->version) != 0))
         return true;
-    if (r->n_values == 0)
+    if (!r->overlap)
         return false;
     const struct range_value *known = &r->values[r->n_values - 1];
     return n == 0 || values[0].size != known->size ||
@@ -139,17 +139,16 @@ static int append(struct ranges *r, const struct range_value *v)
 int ranges_accept(struct ranges *r, const struct range_name *range,
                   const struct range_value *values, size_t n, const char *version)
 {
-    unsigned long expected = r->n_values > 0 ? r->n_values - 1 : 0;
+    size_t skip = r->overlap ? 1 : 0;
     if (r->started && was_edited(r, values, n, version))
         return restart(r);
-    if (range->low != expected || (!range->last && n != range->high - range->low + 1))
+    if (range->low != r->n_values - skip || (!range->last && n != range->high - range->low + 1))
         return -EBADMSG;
     if (!r->started && version && !(r->version = strdup(version)))
         return -ENOMEM;
-    size_t skip = r->n_values > 0 ? 1 : 0;
-    /* A server that gives nothing beyond what is known and does not say that it was the last
-     * would be asked for ever. */
-    if (!range->last && n <= skip)
+    /* A server that gives nothing and does not say that it was the last would be asked for
+     * ever. */
+    if (!range->last && n == 0)
         return -EBADMSG;
     r->started = true;
     for (size_t i = skip; i < n; i++)
@@ -157,13 +156,21 @@ int ranges_accept(struct ranges *r, const struct range_name *range,
             return -ENOMEM;
     if (range->last)
         return RANGES_COMPLETE;
-    snprintf(r->request, r->request_size, "%s;range=%zu-*", r->attribute, r->n_values - 1);
+    /* One value at a time leaves no room for the one that is known. */
+    r->overlap = n > skip;
+    snprintf(r->request, r->request_size, "%s;range=%zu-*", r->attribute,
+             r->n_values - (r->overlap ? 1 : 0));
     return RANGES_MORE;
 }
 
 const char *ranges_request(const struct ranges *r)
 {
     return r->request;
+}
+
+unsigned long ranges_low(const struct ranges *r)
+{
+    return r->n_values - (r->overlap ? 1 : 0);
 }
 
 const char *ranges_attribute(const struct ranges *r)

@@ -192,7 +192,7 @@ static void take_result(struct search *s, LDAPMessage *m)
     finish(s, code, said, controls);
 }
 
-static void on_message(struct session_operation *o, int type, LDAPMessage *m, void *userdata)
+static void on_message(struct session_operation *o, int type, LDAPMessage **m, void *userdata)
 {
     (void)o;
     struct search *s = userdata;
@@ -200,13 +200,13 @@ static void on_message(struct session_operation *o, int type, LDAPMessage *m, vo
         s->n_entries++;
         s->n_page_entries++;
         struct error e = {};
-        int r = s->events.entry(session_ldap(s->session), m, s->userdata, &e);
+        int r = s->events.entry(session_ldap(s->session), *m, s->userdata, &e);
         if (r < 0)
             fail(s, r, &e);
     } else if (type == LDAP_RES_SEARCH_REFERENCE) {
-        take_reference(s, m);
+        take_reference(s, *m);
     } else if (type == LDAP_RES_SEARCH_RESULT) {
-        take_result(s, m);
+        take_result(s, *m);
     }
     /* Intermediate responses have no meaning in a plain search. */
 }

@@ -109,12 +109,12 @@ static void note_farewell(struct session *s, LDAPMessage *m)
                  said ? said : "");
 }
 
-static void give_out(struct session *s, LDAPMessage *m)
+static void give_out(struct session *s, LDAPMessage **m)
 {
-    int type = ldap_msgtype(m), message_id = ldap_msgid(m);
+    int type = ldap_msgtype(*m), message_id = ldap_msgid(*m);
     s->heard_usec = clock_monotonic_usec();
     if (message_id == 0) {
-        note_farewell(s, m);
+        note_farewell(s, *m);
         return;
     }
     struct session_operation *o = find(s, message_id);
@@ -153,7 +153,7 @@ static void turn(struct session *s)
             break;
         }
         if (m)
-            give_out(s, m);
+            give_out(s, &m);
     }
     if (s->stopped)
         return;

@@ -22,8 +22,8 @@ struct session_events {
 };
 
 /* type: LDAP_RES_SEARCH_ENTRY, _REFERENCE, _INTERMEDIATE, or _RESULT, which ends the operation.
- * m is borrowed. */
-typedef void (*session_message_fn)(struct session_operation *o, int type, LDAPMessage *m,
+ * *m is freed afterwards unless it was taken (set to NULL). */
+typedef void (*session_message_fn)(struct session_operation *o, int type, LDAPMessage **m,
                                    void *userdata);
 
 struct session_request {

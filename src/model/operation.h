@@ -86,6 +86,7 @@ struct operation {
     unsigned attempts;
     uint64_t run;
     bool approved;
+    unsigned budget; /* enum budget_kind of sync/options.h: which budget it counts under */
 };
 
 struct operation *operation_new(enum operation_kind kind, const char *entry_id, const char *dn,

@@ -119,6 +119,27 @@ int mirror_find_people(struct state *s, const char *text, struct string_list *re
     return r;
 }
 
+int mirror_find_dn(struct state *s, const char *dn, char **ret_id, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    CLEANUP(freep) char *key = NULL;
+    int r;
+
+    if (!*dn || !dn_is_valid(dn))
+        return STATE_NONE;
+    r = dn_key(dn, &key, e);
+    if (r == 0)
+        r = stmt_prepare(&q, s,
+                         "SELECT id FROM entry WHERE dn_key = ?1 AND gone_usec = 0 LIMIT 1", e);
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, key);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    return stmt_copy(q, 0, ret_id) < 0 ? error_out_of_memory(e) : 0;
+}
+
 int mirror_cookie_get(struct state *s, unsigned search, void **ret, size_t *ret_size,
                       char **ret_identity, struct error *e)
 {

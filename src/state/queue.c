@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "state/db.h"
 
@@ -19,7 +20,8 @@ static_assert(OPERATION_CREATE == 1 && OPERATION_ADOPT == 2 && OPERATION_RENAME 
 
 #define COLUMNS                                                                                \
     "o.number, o.kind, o.state, o.entry_id, o.dn, o.login, o.changes, o.why, o.reason, "       \
-    "o.sentence, o.cause, o.since_usec, o.not_before_usec, o.attempts, o.run, o.approved"
+    "o.sentence, o.cause, o.since_usec, o.not_before_usec, o.attempts, o.run, o.approved, "    \
+    "o.budget"
 
 static int read_operation(struct stmt *q, struct operation **ret, struct error *e)
 {
@@ -37,6 +39,7 @@ static int read_operation(struct stmt *q, struct operation **ret, struct error *
     o->attempts = (unsigned)stmt_int(q, 13);
     o->run = stmt_usec(q, 14);
     o->approved = stmt_int(q, 15) != 0;
+    o->budget = (unsigned)stmt_int(q, 16);
     if (stmt_copy(q, 7, &o->why) < 0 || stmt_copy(q, 8, &o->reason) < 0 ||
         stmt_copy(q, 9, &o->sentence) < 0 || stmt_copy(q, 10, &o->cause) < 0)
         return error_out_of_memory(e);
@@ -75,19 +78,19 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
 
     if (!changes)
         return error_out_of_memory(e);
-    r = stmt_prepare(&q, s,
-                     o->number
-                         ? "UPDATE operation SET kind = ?2, state = ?3, entry_id = ?4, "
-                           "dn = ?5, login = ?6, changes = ?7, why = ?8, reason = ?9, "
-                           "sentence = ?10, cause = ?11, since_usec = ?12, "
-                           "not_before_usec = ?13, attempts = ?14, run = ?15, "
-                           "approved = ?16 WHERE number = ?1"
-                         : "INSERT INTO operation(number, kind, state, entry_id, dn, login, "
-                           "changes, why, reason, sentence, cause, since_usec, "
-                           "not_before_usec, attempts, run, approved) VALUES(NULLIF(?1, 0), "
-                           "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
-                           "?16)",
-                     e);
+    r = stmt_prepare(
+        &q, s,
+        o->number ? "UPDATE operation SET kind = ?2, state = ?3, entry_id = ?4, "
+                    "dn = ?5, login = ?6, changes = ?7, why = ?8, reason = ?9, "
+                    "sentence = ?10, cause = ?11, since_usec = ?12, "
+                    "not_before_usec = ?13, attempts = ?14, run = ?15, "
+                    "approved = ?16, budget = ?17 WHERE number = ?1"
+                  : "INSERT INTO operation(number, kind, state, entry_id, dn, login, "
+                    "changes, why, reason, sentence, cause, since_usec, "
+                    "not_before_usec, attempts, run, approved, budget) VALUES(NULLIF(?1, 0), "
+                    "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
+                    "?16, ?17)",
+        e);
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, o->number);
@@ -106,6 +109,7 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
     stmt_bind_int(q, 14, o->attempts);
     stmt_bind_usec(q, 15, o->run);
     stmt_bind_int(q, 16, o->approved);
+    stmt_bind_int(q, 17, o->budget);
     r = stmt_run(q, e);
     if (r < 0)
         return r;
@@ -182,21 +186,22 @@ int queue_next(struct state *s, uint64_t now_usec, size_t limit, struct operatio
 
 int queue_next_time(struct state *s, uint64_t *ret_usec, struct error *e)
 {
+    /* What is due already is no time to wait for: it may stay so for long, behind a parked
+     * create, and would hide the others. */
     static const char sql[] =
         "SELECT min(t) FROM (SELECT min(not_before_usec) AS t FROM operation WHERE state = 1 "
-        "UNION ALL SELECT min(not_before_usec) FROM operation WHERE state = 3 AND "
-        "not_before_usec > 0)";
+        "AND not_before_usec > ?1 UNION ALL SELECT min(not_before_usec) FROM operation WHERE "
+        "state = 3 AND not_before_usec > ?1)";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s, sql, e);
 
-    if (r == 0)
-        r = stmt_step(q, e);
     if (r < 0)
         return r;
-    *ret_usec = 0;
-    /* A READY one without a time is due since ever, and 0 would say that there is none. */
-    if (sqlite3_column_type(q->handle, 0) != SQLITE_NULL)
-        *ret_usec = stmt_usec(q, 0) ? stmt_usec(q, 0) : 1;
+    stmt_bind_usec(q, 1, clock_now_usec());
+    r = stmt_step(q, e);
+    if (r < 0)
+        return r;
+    *ret_usec = stmt_usec(q, 0); /* NULL reads as 0 */
     return 0;
 }
 
@@ -238,6 +243,46 @@ int queue_each(struct state *s, enum operation_state state,
     return r;
 }
 
+int queue_pending(struct state *s, unsigned budget, const char *parked_reason, size_t *ret,
+                  struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r =
+        stmt_prepare(&q, s,
+                     "SELECT count(*) FROM operation WHERE budget = ?1 AND approved = 0 AND "
+                     "(state = 1 OR (state = 2 AND reason = ?2))",
+                     e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, budget);
+    stmt_bind_text(q, 2, parked_reason);
+    r = stmt_step(q, e);
+    if (r == STMT_ROW)
+        *ret = (size_t)stmt_int(q, 0);
+    return r < 0 ? r : 0;
+}
+
+int queue_of_budget(struct state *s, unsigned budget, enum operation_state state,
+                    const char *reason, size_t limit, struct operation_list *ret,
+                    struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "SELECT " COLUMNS
+                         " FROM operation o WHERE o.budget = ?1 AND o.state = ?2 AND "
+                         "o.approved = 0 AND (?3 IS NULL OR o.reason = ?3) LIMIT ?4",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, budget);
+    stmt_bind_int(q, 2, state);
+    stmt_bind_text(q, 3, reason);
+    stmt_bind_int(q, 4, (int64_t)limit);
+    return read_list(q, ret, e);
+}
+
 #define TO_READY                                                                               \
     "UPDATE operation SET state = 1, reason = NULL, sentence = NULL, cause = NULL, "           \
     "since_usec = 0, not_before_usec = ?1 WHERE state = 3"
@@ -266,8 +311,10 @@ int queue_release(struct state *s, const char *cause, const char *reason, uint64
 int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r =
-        stmt_prepare(&q, s, "UPDATE operation SET state = 1 WHERE state = 3 AND not_before_usec > 0 AND not_before_usec <= ?1", e);
+    int r = stmt_prepare(
+        &q, s,
+        "UPDATE operation SET state = 1 WHERE state = 3 AND not_before_usec > 0 AND not_before_usec <= ?1",
+        e);
 
     if (r < 0)
         return r;
@@ -296,6 +343,22 @@ int queue_counts(struct state *s, struct queue_counts *ret, struct error *e)
     if (r == 0)
         *ret = counts;
     return r;
+}
+
+int queue_count_waiting(struct state *s, uint64_t now_usec, size_t *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(
+        &q, s, "SELECT count(*) FROM operation WHERE state = 1 AND not_before_usec > ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_usec(q, 1, now_usec);
+    r = stmt_step(q, e);
+    if (r < 0)
+        return r;
+    *ret = r == STMT_ROW ? (size_t)stmt_int(q, 0) : 0;
+    return 0;
 }
 
 int queue_holds(struct state *s,

@@ -23,7 +23,7 @@ int queue_of_person(struct state *s, const char *entry_id, struct operation_list
  * STARTED; one for each person; renames before updates. */
 int queue_next(struct state *s, uint64_t now_usec, size_t limit, struct operation_list *ret,
                struct error *e);
-/* When the next READY or HELD operation becomes due; 0: none. */
+/* When, after now, the next READY or HELD operation becomes due; 0: none will. */
 int queue_next_time(struct state *s, uint64_t *ret_usec, struct error *e);
 int queue_started(struct state *s, struct operation_list *ret,
                   struct error *e); /* after a crash */
@@ -43,12 +43,21 @@ struct queue_counts {
     size_t n[OPERATION_N_KINDS][5]; /* [kind][state] */
 };
 int queue_counts(struct state *s, struct queue_counts *ret, struct error *e);
+/* READY ones whose time has not come: a grace time, or a pause before another attempt. */
+int queue_count_waiting(struct state *s, uint64_t now_usec, size_t *ret, struct error *e);
 /* Holds by cause: fn(cause, reason, one sentence, oldest since, number of people). */
 int queue_holds(struct state *s,
                 int (*fn)(const char *cause, const char *reason, const char *sentence,
                           enum operation_state state, uint64_t since_usec, uint64_t next_usec,
                           size_t n_people, void *userdata),
                 void *userdata, struct error *e);
+
+/* Not approved operations of a budget that are READY, or PARKED for this reason. */
+int queue_pending(struct state *s, unsigned budget, const char *parked_reason, size_t *ret,
+                  struct error *e);
+/* Not approved operations of a budget in a state, with this reason if it is not NULL; at most limit. */
+int queue_of_budget(struct state *s, unsigned budget, enum operation_state state, const char *reason,
+                    size_t limit, struct operation_list *ret, struct error *e);
 
 /* What budgets count: operations of a budget kind that were carried out without approval since
  * a time. */

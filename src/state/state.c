@@ -294,9 +294,9 @@ static int copy_from(struct state *s, const char *path, struct error *e)
 
 int state_open_copy(struct state **ret, const char *path, struct error *e)
 {
-    CLEANUP(state_releasep) struct state *s = state_alloc(path);
-    bool empty = false;
-    int version = 0, rc, r;
+    CLEANUP(state_releasep) struct state *s = state_alloc(path ? path : "(no file)");
+    bool empty = !path;
+    int version = 0, rc, r = 0;
 
     if (!s)
         return error_out_of_memory(e);
@@ -304,16 +304,17 @@ int state_open_copy(struct state **ret, const char *path, struct error *e)
      * name any more. */
     rc = sqlite3_open_v2("", &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
     if (rc != SQLITE_OK)
-        return db_error(s->db, path, rc, e);
-    r = look_at_file(path, &empty, e);
+        return db_error(s->db, s->path, rc, e);
+    if (path)
+        r = look_at_file(path, &empty, e);
     if (r == 0 && !empty)
         r = copy_from(s, path, e);
     if (r == 0)
-        r = migrate_settings(s->db, path, e);
+        r = migrate_settings(s->db, s->path, e);
     if (r == 0)
-        r = migrate_check(s->db, path, &version, e);
+        r = migrate_check(s->db, s->path, &version, e);
     if (r == 0)
-        r = migrate_apply(s->db, path, version, e);
+        r = migrate_apply(s->db, s->path, version, e);
     if (r != 0)
         return answer_of(r);
     *ret = TAKE(s);

@@ -25,7 +25,7 @@ struct state;
  * writes into a damaged file. */
 int state_open(struct state **ret, const char *path, bool *ret_created, struct error *e);
 /* Read-only view beside a running daemon (no lock); for --dry-run a copy in memory of the file.
- */
+ * path NULL: of no file, so an empty one. */
 int state_open_copy(struct state **ret, const char *path, struct error *e);
 struct state *state_close(struct state *s); /* checkpoints; accepts NULL */
 

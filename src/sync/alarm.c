@@ -123,7 +123,10 @@ static int look_at_hold(const char *cause, const char *reason, const char *sente
     (void)next_usec;
     struct hold_look *l = userdata;
     uint64_t now = clock_now_usec(), due = since_usec + l->n->options.sync->alarm_after_usec;
-    if (state != OPERATION_HELD || !cause)
+    /* Other parked operations have alarms of their own, which do not wait. */
+    bool counts = state == OPERATION_HELD ||
+                  (state == OPERATION_PARKED && text_equal(reason, REASON_RELINK));
+    if (!counts || !cause)
         return 0;
     char text[900], name[600];
     snprintf(name, sizeof name, "hold:%s", cause);

@@ -18,6 +18,7 @@
 
 #define PEOPLE_A_TURN     64
 #define COMMIT_AFTER_USEC (30 * USEC_PER_MSEC)
+#define GATHER_USEC       (4 * USEC_PER_MSEC)
 
 static int engine_turn(sd_event_source *source, void *userdata);
 
@@ -123,17 +124,26 @@ static int evaluate_some(struct engine *n, bool *ret_more, struct error *e)
     for (size_t i = 0; i < ids.n_items && r == 0; i++)
         r = evaluate_person(n, ids.items[i], e);
     *ret_more = ids.n_items > 0;
-    if (ids.n_items)
-        n->plan_changed = true;
+    n->people_looked_at |= ids.n_items > 0;
     string_list_done(&ids);
-    if (r == 0 && !*ret_more && n->plan_changed) {
+    if (r == 0 && !*ret_more && n->people_looked_at) {
         uint64_t next = 0;
+        n->people_looked_at = false;
         r = engine_write(n, e);
         if (r == 0)
             r = person_mark_due(n->state, now, &next, e);
         n->next_recheck_usec = next;
     }
     return r;
+}
+
+/* With many calls in flight, outcomes and the next intents wait a moment for each other, so
+ * that they share a commit. What is lost with them in a crash is settled by reading, as any
+ * intent is. */
+static bool gather_outcomes(const struct engine *n, bool more)
+{
+    return !more && n->n_executions * 2 > n->options.max_concurrent && n->outcome_since_usec &&
+           clock_monotonic_usec() - n->outcome_since_usec < GATHER_USEC;
 }
 
 static bool nothing_under_way(const struct engine *n, bool more, size_t n_picked)
@@ -182,7 +192,7 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
         if (r == 0)
             contact_evaluated(n);
     }
-    if (r == 0 && executor_may_work(n) && !n->stopping)
+    if (r == 0 && executor_may_work(n) && !n->stopping && !gather_outcomes(n, more))
         r = executor_pick(n, ret_picked, e);
     return r;
 }
@@ -212,6 +222,8 @@ static int turn(struct engine *n, struct error *e)
     if (n->state_failed)
         return error_set(e, -EIO, "%s", n->state_error);
     bool old = clock_monotonic_usec() - n->transaction_since_usec > COMMIT_AFTER_USEC;
+    if (gather_outcomes(n, more))
+        return 0;
     if (n->commit_wanted || n_picked || old || !more)
         r = engine_commit(n, e);
     if (r < 0)
@@ -281,6 +293,8 @@ void engine_arm_timer(struct engine *n)
     sooner(&at, n->tenant_state != ENGINE_TENANT_OK ? n->tenant_probe_usec : 0);
     sooner(&at, n->sweep_usec);
     sooner(&at, n->alarm_check_usec);
+    if (n->outcome_since_usec)
+        at = now; /* gather_outcomes() */
     if (!at) {
         if (n->timer)
             sd_event_source_set_enabled(n->timer, SD_EVENT_OFF);
@@ -288,7 +302,7 @@ void engine_arm_timer(struct engine *n)
     }
     /* A wait measured on the steady clock, so that a clock that is set back delays nothing for
      * long. */
-    uint64_t wait = at > now ? at - now : USEC_PER_MSEC;
+    uint64_t wait = n->outcome_since_usec ? GATHER_USEC : at > now ? at - now : USEC_PER_MSEC;
     if (wait > 60 * USEC_PER_SEC)
         wait = 60 * USEC_PER_SEC;
     uint64_t due = clock_monotonic_usec() + wait;
@@ -465,6 +479,18 @@ void engine_on_directory_change(struct engine *n, void (*fn)(void *userdata), vo
 {
     n->directory_fn = fn;
     n->directory_userdata = userdata;
+}
+
+void engine_on_status_change(struct engine *n, void (*fn)(void *userdata), void *userdata)
+{
+    n->status_fn = fn;
+    n->status_userdata = userdata;
+}
+
+void engine_status_changed(struct engine *n)
+{
+    if (n->status_fn)
+        n->status_fn(n->status_userdata);
 }
 
 void engine_directory_away(struct engine *n, bool away, const char *sentence)

@@ -57,6 +57,9 @@ extern const struct feed_sink engine_sink;
  * is away. */
 void engine_on_directory_change(struct engine *n, void (*fn)(void *userdata), void *userdata);
 void engine_directory_away(struct engine *n, bool away, const char *sentence);
+/* Runs when what engine_status() says of the tenant or of the state file changed; it must not
+ * free the engine. */
+void engine_on_status_change(struct engine *n, void (*fn)(void *userdata), void *userdata);
 /* The state file is an older copy: links are as at first contact again, nothing is taken for
  * granted. */
 int engine_distrust_state(struct engine *n, struct error *e);

@@ -92,9 +92,7 @@ static int subject_load(struct engine *n, const char *entry_id, struct subject *
     if (r < 0)
         return r;
     s->has_link = r == 0;
-    r = 0;
-    if (s->has_link)
-        r = subject_user(s->link.known, &s->known, e);
+    r = s->has_link ? subject_user(s->link.known, &s->known, e) : 0;
     if (r == 0 && s->has_link)
         r = subject_user(s->link.granted, &s->granted, e);
     if (r == 0)
@@ -187,6 +185,7 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
         .disabled_usec = s->link.disabled_usec,
         .claim = s->claim,
         .claim_sentence = s->claim_sentence,
+        .successor_sentence = s->successor_sentence[0] ? s->successor_sentence : NULL,
         .adoption_open = n->adoption_open,
         .names_role = ruleset_role_fn,
         .names_skill = ruleset_skill_fn,
@@ -217,6 +216,14 @@ static int move_text(char **to, char **from)
     return 0;
 }
 
+/* The planner's own holds have no time; those that the tenant's answer led to are tried again
+ * at one, also where the reason is the same. */
+static bool hold_is_planners(const struct operation *o)
+{
+    return reason_is_planners(o->reason) &&
+           (o->state == OPERATION_PARKED || !o->not_before_usec);
+}
+
 /* An operation that was there before and means the same keeps its place, its attempts, its
  * approval, and its hold when that is not the planner's to decide. */
 static void carry_over(struct operation *fresh, struct operation *old)
@@ -232,7 +239,7 @@ static void carry_over(struct operation *fresh, struct operation *old)
         free(TAKE(fresh->sentence));
     } else if (text_equal(fresh->reason, old->reason)) {
         fresh->since_usec = old->since_usec;
-    } else if (fresh->state == OPERATION_READY && !reason_is_planners(old->reason)) {
+    } else if (fresh->state == OPERATION_READY && !hold_is_planners(old)) {
         fresh->state = old->state;
         fresh->since_usec = old->since_usec;
         if (old->state != OPERATION_READY)
@@ -262,6 +269,7 @@ static int merge_queue(struct engine *n, struct subject *s, struct operation_lis
     for (size_t i = 0; i < planned->n_items && r == 0; i++) {
         struct operation *fresh = planned->items[i];
         struct operation *old = NULL;
+        fresh->budget = guard_budget_of(fresh, n->options.sync);
         for (size_t j = 0; j < s->queue.n_items && !old; j++)
             if (s->queue.items[j] && operation_equal(s->queue.items[j], fresh))
                 old = s->queue.items[j];
@@ -273,14 +281,18 @@ static int merge_queue(struct engine *n, struct subject *s, struct operation_lis
         } else {
             fresh->run = n->run;
         }
+        if (!old || old->state != fresh->state || old->budget != fresh->budget)
+            n->plan_changed = true;
         r = queue_store(n->state, fresh, e);
         bool waits = fresh->state == OPERATION_HELD || fresh->state == OPERATION_PARKED;
         if (r == 0 && waits && !waited && reason_is_planners(fresh->reason))
             r = audit_wait(n, fresh, e);
     }
     for (size_t j = 0; j < s->queue.n_items && r == 0; j++)
-        if (s->queue.items[j]->number)
+        if (s->queue.items[j]->number) {
+            n->plan_changed = true;
             r = queue_remove(n->state, s->queue.items[j]->number, e);
+        }
     return r;
 }
 
@@ -356,12 +368,29 @@ static int wake_sharing(struct engine *n, const char *entry_id, const char *key,
     return r;
 }
 
-/* Looked at again after an operation of this very run: the ledger says what was done. */
-static bool was_done_in_this_run(const struct engine *n, const struct subject *s)
+/* Whoever left may not be removed while somebody with the same login may be that person. */
+static int wake_holder(struct engine *n, const char *entry_id, const char *key, struct error *e)
 {
-    enum person_bucket b = s->person.bucket;
-    return s->was_known && s->person.run == n->run &&
-           (b == BUCKET_CREATED || b == BUCKET_ADOPTED || b == BUCKET_UPDATED);
+    struct link holder = {0};
+    int r = key ? link_load_by_login(n->state, key, &holder, e) : STATE_NONE;
+    if (r == 0 && !text_equal(holder.entry_id, entry_id))
+        r = person_mark_dirty(n->state, holder.entry_id, e);
+    link_done(&holder);
+    return r < 0 ? r : 0;
+}
+
+/* What an operation of this very run did for the person: the ledger says so in the end, whatever
+ * follows. While something follows, the bucket is PENDING and its code keeps it. */
+static enum person_bucket done_in_this_run(const struct engine *n, const struct person *p)
+{
+    static const enum person_bucket buckets[] = {BUCKET_CREATED, BUCKET_ADOPTED,
+                                                 BUCKET_UPDATED};
+    for (size_t i = 0; p->run == n->run && i < ARRAY_SIZE(buckets); i++)
+        if (p->bucket == buckets[i] ||
+            (p->bucket == BUCKET_PENDING &&
+             text_equal(p->bucket_code, person_bucket_name(buckets[i]))))
+            return buckets[i];
+    return BUCKET_PENDING;
 }
 
 static int store_person(struct engine *n, const char *entry_id, struct subject *s,
@@ -385,8 +414,12 @@ static int store_person(struct engine *n, const char *entry_id, struct subject *
         .dirty = false,
     };
     int r = 0;
-    if (p.bucket == BUCKET_UNCHANGED && was_done_in_this_run(n, s))
-        p.bucket = s->person.bucket;
+    enum person_bucket before =
+        s->was_known ? done_in_this_run(n, &s->person) : BUCKET_PENDING;
+    if (p.bucket == BUCKET_UNCHANGED && before != BUCKET_PENDING)
+        p.bucket = before;
+    else if (p.bucket == BUCKET_PENDING && before != BUCKET_PENDING)
+        p.bucket_code = (char *)person_bucket_name(before);
     bool skip_is_new =
         p.bucket == BUCKET_SKIPPED &&
         (s->person.bucket != BUCKET_SKIPPED || !text_equal(s->person.bucket_code, plan->code));
@@ -398,6 +431,10 @@ static int store_person(struct engine *n, const char *entry_id, struct subject *
         r = wake_sharing(n, entry_id, s->person.login_key, e);
         if (r == 0)
             r = wake_sharing(n, entry_id, s->login_key, e);
+        if (r == 0)
+            r = wake_holder(n, entry_id, s->person.login_key, e);
+        if (r == 0)
+            r = wake_holder(n, entry_id, s->login_key, e);
     }
     return r;
 }
@@ -411,6 +448,8 @@ static int forget(struct engine *n, const char *entry_id, struct subject *s, str
         r = link_remove(n->state, entry_id, e);
     if (r == 0)
         r = wake_sharing(n, entry_id, s->person.login_key, e);
+    if (r == 0)
+        r = wake_holder(n, entry_id, s->person.login_key, e);
     if (r == 0)
         r = person_forget(n->state, entry_id, e);
     return r < 0 ? r : mirror_forget(n->state, entry_id, e);
@@ -440,6 +479,8 @@ static int decide(struct engine *n, const char *entry_id, struct subject *s, str
         if (!s->login_key)
             return error_out_of_memory(e);
         r = claim_find(n, entry_id, s, e);
+    } else if (!s->has_verdict && s->has_link) {
+        r = claim_find_successor(n, entry_id, s, e);
     }
     struct planner_result plan = {0};
     if (r == 0)
@@ -487,9 +528,11 @@ int evaluate_settle_bucket(struct engine *n, const char *entry_id, enum person_b
         return r < 0 ? r : 0;
     }
     enum person_bucket bucket = done != BUCKET_PENDING ? done : p.bucket;
-    if (done == BUCKET_UPDATED && p.run == n->run &&
-        (p.bucket == BUCKET_CREATED || p.bucket == BUCKET_ADOPTED))
-        bucket = p.bucket; /* whoever was created counts as created, whatever followed */
+    enum person_bucket before = done_in_this_run(n, &p);
+    if (done == BUCKET_UPDATED && before != BUCKET_PENDING)
+        bucket = before; /* whoever was created counts as created, whatever followed */
+    if (done == BUCKET_CREATED || done == BUCKET_ADOPTED || done == BUCKET_UPDATED)
+        before = bucket;
     const char *code = bucket == p.bucket ? p.bucket_code : NULL;
     uint64_t now = clock_now_usec();
     for (size_t i = 0; i < left.n_items; i++) {
@@ -504,8 +547,10 @@ int evaluate_settle_bucket(struct engine *n, const char *entry_id, enum person_b
         const struct operation *o = left.items[i];
         bool due = o->state == OPERATION_STARTED ||
                    (o->state == OPERATION_READY && o->not_before_usec <= now);
-        if (due && bucket != BUCKET_LEAVING)
+        if (due && bucket != BUCKET_LEAVING) {
             bucket = BUCKET_PENDING;
+            code = before != BUCKET_PENDING ? person_bucket_name(before) : NULL;
+        }
     }
     r = person_set_bucket(n->state, entry_id, n->run ? n->run : p.run, bucket, code, e);
     operation_list_done(&left);

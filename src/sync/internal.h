@@ -44,6 +44,7 @@ struct execution {
     struct user *current; /* what a GET of this execution showed */
     struct tenant_call *call;
     unsigned step;           /* of the kind's own sequence */
+    bool took_disabled;      /* OPERATION_ADOPT: whose link it takes over, we had disabled */
     bool settling;           /* an earlier attempt's outcome is unclear: read before writing */
     bool waits_for_commit;   /* its intent is written and not durable yet */
     struct secret *password; /* OPERATION_CREATE: kept until it is handed on */
@@ -69,6 +70,8 @@ struct engine {
     unsigned batch_search;
     bool batch_full;
     size_t batch_people;
+    size_t people_unlooked; /* entries of people that came since vanish_look() */
+    size_t people_looked;   /* people in the mirror at that look */
     char vanished[512]; /* attributes that vanished, comma separated with a leading and a
                            trailing comma */
 
@@ -76,7 +79,9 @@ struct engine {
     bool in_turn;
     uint64_t n_turns; /* since the start */
     uint64_t transaction_since_usec;
-    bool commit_wanted; /* something waits for it to be durable */
+    uint64_t
+        outcome_since_usec; /* the first outcome that waits for a commit came then; 0: none */
+    bool commit_wanted;     /* something waits for it to be durable */
     bool state_failed;
     char state_error[sizeof(((struct error *)0)->message)];
 
@@ -84,6 +89,7 @@ struct engine {
     uint64_t run;
     bool plan_changed; /* the guard must look again */
     bool all_evaluated;
+    bool people_looked_at; /* since the time of the next recheck was asked for */
     struct guard_input guard_input;
     struct guard_verdict guard;
     bool paused;
@@ -94,6 +100,8 @@ struct engine {
     void *idle_userdata;
     void (*directory_fn)(void *userdata);
     void *directory_userdata;
+    void (*status_fn)(void *userdata);
+    void *status_userdata;
     bool stopping;
     void (*stopped_fn)(void *userdata);
     void *stopped_userdata;
@@ -106,7 +114,8 @@ struct engine {
     enum engine_tenant_state tenant_state;
     char tenant_error[512];
     uint64_t tenant_since_usec, tenant_probe_usec;
-    unsigned tenant_failures;
+    unsigned tenant_failures; /* in a row */
+    unsigned tenant_probes;   /* since it went away */
     enum contact contact;
     bool adoption_open;
     struct tenant_call *contact_call;
@@ -130,6 +139,7 @@ int engine_commit(struct engine *n, struct error *e); /* 0 when there was none *
 void engine_state_failed(struct engine *n,
                          const struct error *e); /* stops the executor, says so, once */
 int engine_audit(struct engine *n, const struct audit_row *row, struct error *e);
+void engine_status_changed(struct engine *n); /* tells whoever asked to be told */
 void engine_export_soon(struct engine *n);
 
 /* engine.c */
@@ -149,8 +159,9 @@ int evaluate_settle_bucket(struct engine *n, const char *entry_id, enum person_b
 int bind_rule_groups(struct engine *n, struct error *e);
 int bind_ruleset(struct engine *n, struct error *e);
 
-/* vanish.c: after a whole read. */
-int vanish_look(struct engine *n, struct error *e);
+/* vanish.c: after a whole read, and when it is due. */
+int vanish_look(struct engine *n, bool whole, struct error *e);
+bool vanish_is_due(const struct engine *n);
 
 /* park.c */
 int park_apply_guard(struct engine *n, struct error *e);

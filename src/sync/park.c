@@ -15,42 +15,6 @@
 #include "base/log.h"
 #include "sync/internal.h"
 
-struct collector {
-    struct engine *n;
-    struct guard_input *input;
-    struct string_list numbers[BUDGET_N_KINDS]; /* of operations whose state must change */
-    const struct guard_verdict *verdict;
-    int r;
-};
-
-/* Counts what waits under each budget: ready (also in its grace time) or parked, without
- * approval. */
-static int count_pending(const struct operation *o, void *userdata)
-{
-    struct collector *c = userdata;
-    bool parked_by_budget =
-        o->state == OPERATION_PARKED && text_equal(o->reason, REASON_BUDGET);
-    if (o->approved || (o->state != OPERATION_READY && !parked_by_budget))
-        return 0;
-    c->input->pending[guard_budget_of(o, c->n->options.sync)]++;
-    return 0;
-}
-
-static int collect_changes(const struct operation *o, void *userdata)
-{
-    struct collector *c = userdata;
-    if (o->approved)
-        return 0;
-    enum budget_kind k = guard_budget_of(o, c->n->options.sync);
-    bool parked = o->state == OPERATION_PARKED && text_equal(o->reason, REASON_BUDGET);
-    bool change = c->verdict->tripped[k] ? o->state == OPERATION_READY : parked;
-    if (!change)
-        return 0;
-    char number[32];
-    snprintf(number, sizeof number, "%" PRId64, o->number);
-    return string_list_add(&c->numbers[k], number);
-}
-
 static int set_text(char **to, const char *text)
 {
     free(*to);
@@ -58,20 +22,16 @@ static int set_text(char **to, const char *text)
     return text && !*to ? -ENOMEM : 0;
 }
 
-static int park_one(struct engine *n, int64_t number, bool park, const char *cause,
+static int park_one(struct engine *n, struct operation *o, bool park, const char *cause,
                     const char *sentence, struct error *e)
 {
-    CLEANUP(operation_freep) struct operation *o = NULL;
-    int r = queue_load(n->state, number, &o, e);
-    if (r != 0)
-        return r < 0 ? r : 0;
     o->state = park ? OPERATION_PARKED : OPERATION_READY;
     o->since_usec = clock_now_usec();
     if (set_text(&o->reason, park ? REASON_BUDGET : NULL) < 0 ||
         set_text(&o->cause, park ? cause : NULL) < 0 ||
         set_text(&o->sentence, park ? sentence : NULL) < 0)
         return error_out_of_memory(e);
-    r = queue_store(n->state, o, e);
+    int r = queue_store(n->state, o, e);
     struct audit_row row = {.event = park ? "park" : "release",
                             .operation = o,
                             .code = REASON_BUDGET,
@@ -81,55 +41,56 @@ static int park_one(struct engine *n, int64_t number, bool park, const char *cau
     return r < 0 ? r : evaluate_settle_bucket(n, o->entry_id, BUCKET_PENDING, e);
 }
 
-static int park_kind(struct engine *n, enum budget_kind k, const struct string_list *numbers,
-                     struct error *e)
+/* Parks what is ready under a tripped budget, or releases what was parked for it; in slices. */
+static int park_kind(struct engine *n, enum budget_kind k, struct error *e)
 {
+    enum {
+        SLICE = 256
+    };
     char cause[64], sentence[512];
-    bool park = n->guard.tripped[k];
+    bool park = n->guard.tripped[k], said = false;
     snprintf(cause, sizeof cause, "budget:%s", budget_kind_name(k));
     guard_sentence(k, &n->guard_input, &n->guard, n->options.sync, sentence, sizeof sentence);
     if (park)
         alarm_set(n, cause, REASON_BUDGET, sentence);
     else
         alarm_over(n, cause);
-    if (park && numbers->n_items)
-        log_event(LOG_WARNING, MSG_BUDGET_TRIPPED, "%s", sentence);
-    int r = 0;
-    for (size_t i = 0; i < numbers->n_items && r == 0; i++) {
-        int64_t number = 0;
-        if (text_parse_signed(numbers->items[i], &number) == 0)
-            r = park_one(n, number, park, cause, park ? sentence : "within the budget again",
-                         e);
+    for (;;) {
+        struct operation_list some = {0};
+        int r = queue_of_budget(n->state, k, park ? OPERATION_READY : OPERATION_PARKED,
+                                park ? NULL : REASON_BUDGET, SLICE, &some, e);
+        size_t n_some = some.n_items;
+        if (r == 0 && n_some && park && !said) {
+            log_event(LOG_WARNING, MSG_BUDGET_TRIPPED, "%s", sentence);
+            said = true;
+        }
+        for (size_t i = 0; i < n_some && r == 0; i++)
+            r = park_one(n, some.items[i], park, cause,
+                         park ? sentence : "within the budget again", e);
+        operation_list_done(&some);
+        if (r < 0 || n_some < SLICE)
+            return r;
     }
-    return r;
 }
 
 int park_apply_guard(struct engine *n, struct error *e)
 {
-    struct collector c = {.n = n, .input = &n->guard_input, .verdict = &n->guard};
-    n->guard_input = (struct guard_input){
-        .n_linked = link_count(n->state, LINK_ACTIVE),
-    };
+    struct guard_input in = {.n_linked = link_count(n->state, LINK_ACTIVE)};
     uint64_t now = clock_now_usec(), window = n->options.sync->budget_window_usec;
     int r = 0;
-    for (unsigned k = 1; k < BUDGET_N_KINDS && r == 0; k++)
-        r = budget_spent(n->state, k, now > window ? now - window : 0, &n->guard_input.spent[k],
-                         e);
-    if (r == 0)
-        r = queue_each(n->state, (enum operation_state)0, count_pending, &c, e);
+    for (unsigned k = 1; k < BUDGET_N_KINDS && r == 0; k++) {
+        r = budget_spent(n->state, k, now > window ? now - window : 0, &in.spent[k], e);
+        if (r == 0)
+            r = queue_pending(n->state, k, REASON_BUDGET, &in.pending[k], e);
+    }
     if (r < 0)
         return r;
     /* Whoever was disabled in the window was linked when the budget was made. */
-    n->guard_input.n_linked += n->guard_input.spent[BUDGET_DISABLE];
+    in.n_linked += in.spent[BUDGET_DISABLE];
+    n->guard_input = in;
     guard_evaluate(&n->guard_input, n->options.sync, &n->guard);
-    r = queue_each(n->state, (enum operation_state)0, collect_changes, &c, e);
-    if (r != 0)
-        r = error_out_of_memory(e);
-    for (unsigned k = 1; k < BUDGET_N_KINDS; k++) {
-        if (r == 0)
-            r = park_kind(n, (enum budget_kind)k, &c.numbers[k], e);
-        string_list_done(&c.numbers[k]);
-    }
+    for (unsigned k = 1; k < BUDGET_N_KINDS && r == 0; k++)
+        r = park_kind(n, (enum budget_kind)k, e);
     return r;
 }
 

@@ -27,6 +27,7 @@ void engine_state_failed(struct engine *n, const struct error *e)
         "The state file cannot be written: %s. Nothing more is sent to the tenant until rosterd is "
         "restarted",
         e->message);
+    engine_status_changed(n);
 }
 
 int engine_write(struct engine *n, struct error *e)
@@ -49,6 +50,7 @@ int engine_write(struct engine *n, struct error *e)
 int engine_commit(struct engine *n, struct error *e)
 {
     n->commit_wanted = false;
+    n->outcome_since_usec = 0;
     if (!state_in_transaction(n->state))
         return 0;
     int r = state_commit(n->state, e);

@@ -548,7 +548,7 @@ int main(int argc, char **argv)
         return 1;
     int r = directory_new(&d.directory, d.event, &o, &attributes, &sink, &d, &e);
     if (r == 0)
-        r = once ? directory_read_once(d.directory, on_done, &e)
+        r = once ? directory_read_once(d.directory, on_done, &d, &e)
                  : directory_start(d.directory, &e);
     if (r == 0) {
         /* A file as standard input cannot be polled, and says nothing anyway. */

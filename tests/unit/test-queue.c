@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/clock.h"
 #include "state-fixture.h"
 #include "state/queue.h"
 
@@ -123,8 +124,17 @@ static void test_next(void **state)
     assert_string_equal(next(f, 60, 1), "enable:e");
     ok(f, queue_remove(f->s, started, &f->e));
     assert_string_equal(next(f, 60, 2), "profile:b enable:e");
+    /* What waits behind others hides no time. */
+    clock_freeze(29, 1);
     ok(f, queue_next_time(f->s, &t, &f->e));
-    assert_int_equal(t, 1); /* READY since ever */
+    assert_int_equal(t, 30);
+    clock_freeze(30, 1);
+    ok(f, queue_next_time(f->s, &t, &f->e));
+    assert_int_equal(t, 50);
+    clock_freeze(50, 1);
+    ok(f, queue_next_time(f->s, &t, &f->e));
+    assert_int_equal(t, 0);
+    clock_freeze(0, 0);
     commit(f);
 }
 
@@ -133,6 +143,7 @@ static void test_next_time(void **state)
     struct fixture *f = *state;
     uint64_t t = 99;
 
+    clock_freeze(10, 1);
     begin(f);
     add(f, OPERATION_CREATE, "a", OPERATION_HELD, 0);
     add(f, OPERATION_CREATE, "b", OPERATION_PARKED, 7);
@@ -144,6 +155,7 @@ static void test_next_time(void **state)
     add(f, OPERATION_CREATE, "d", OPERATION_READY, 80);
     ok(f, queue_next_time(f->s, &t, &f->e));
     assert_int_equal(t, 80);
+    clock_freeze(0, 0);
     commit(f);
 }
 

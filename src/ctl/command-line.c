@@ -1,0 +1,210 @@
+/*
+ * rosterctl's command line. Options may stand before and behind the verb; --config behind
+ * `plan` is the configuration to try, everywhere else the one that says where socket and audit
+ * are.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "ctl/verbs.h"
+
+#define CONFIG_DIRECTORY SYSCONFDIR "/rosterd"
+
+struct command_line {
+    struct ctl ctl;
+    enum colour_wish colour;
+    const char *config, *instance;
+    bool help, version;
+    char instance_path[512];
+    char **words; /* verb and arguments */
+    size_t n_words;
+};
+
+enum {
+    OPTION_JSON = 1000,
+    OPTION_SOCKET,
+    OPTION_COLOR,
+    OPTION_SUMMARY,
+    OPTION_ALL,
+    OPTION_CAUSE,
+    OPTION_PERSON,
+    OPTION_VERSION,
+};
+static const struct option options[] = {
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"socket", required_argument, NULL, OPTION_SOCKET},
+    {"color", optional_argument, NULL, OPTION_COLOR},
+    {"config", required_argument, NULL, 'c'},
+    {"instance", required_argument, NULL, 'i'},
+    {"summary", no_argument, NULL, OPTION_SUMMARY},
+    {"all", no_argument, NULL, OPTION_ALL},
+    {"cause", required_argument, NULL, OPTION_CAUSE},
+    {"person", required_argument, NULL, OPTION_PERSON},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+static int set_colour(struct command_line *l, const char *when)
+{
+    if (!when || strcmp(when, "always") == 0)
+        l->colour = COLOUR_ALWAYS;
+    else if (strcmp(when, "never") == 0)
+        l->colour = COLOUR_NEVER;
+    else if (strcmp(when, "auto") == 0)
+        l->colour = COLOUR_AUTO;
+    else
+        return ctl_complain(&l->ctl, EXIT_FAILED, "invalid-parameter",
+                            "--color takes always, never or auto");
+    return EXIT_FINE;
+}
+
+static int take_option(struct command_line *l, int option)
+{
+    bool plan = l->n_words > 0 && strcmp(l->words[0], "plan") == 0;
+
+    switch (option) {
+    case OPTION_JSON: l->ctl.json = true; return EXIT_FINE;
+    case OPTION_SOCKET: l->ctl.socket = optarg; return EXIT_FINE;
+    case OPTION_COLOR: return set_colour(l, optarg);
+    case OPTION_SUMMARY: l->ctl.summary = true; return EXIT_FINE;
+    case OPTION_ALL: l->ctl.all = true; return EXIT_FINE;
+    case OPTION_CAUSE: l->ctl.cause = optarg; return EXIT_FINE;
+    case OPTION_PERSON: l->ctl.person = optarg; return EXIT_FINE;
+    case OPTION_VERSION: l->version = true; return EXIT_FINE;
+    case 'h': l->help = true; return EXIT_FINE;
+    case 'i': l->instance = optarg; return EXIT_FINE;
+    case 'c':
+        if (plan)
+            l->ctl.candidate = optarg;
+        else
+            l->config = optarg;
+        return EXIT_FINE;
+    default: return EXIT_FAILED; /* getopt has said why */
+    }
+}
+
+/* "+": getopt stops at a word, so that it is known what stood before it. */
+static int read_words(struct command_line *l, int argc, char **argv)
+{
+    optind = 0; /* GNU: begin anew, for tests */
+    while (true) {
+        int option = getopt_long(argc, argv, "+c:i:h", options, NULL);
+        if (option >= 0) {
+            int r = take_option(l, option);
+            if (r != EXIT_FINE)
+                return r;
+            continue;
+        }
+        bool rest = optind > 0 && strcmp(argv[optind - 1], "--") == 0;
+        while (optind < argc) {
+            l->words[l->n_words++] = argv[optind++];
+            if (!rest)
+                break;
+        }
+        if (optind >= argc)
+            return EXIT_FINE;
+    }
+}
+
+static int find_config(struct command_line *l)
+{
+    if (l->config && l->instance)
+        return ctl_complain(&l->ctl, EXIT_FAILED, "invalid-parameter",
+                            "--config and --instance exclude each other");
+    if (l->instance && (strchr(l->instance, '/') || *l->instance == '.'))
+        return ctl_complain(&l->ctl, EXIT_FAILED, "invalid-parameter",
+                            "'%s' is not the name of an instance", l->instance);
+    (void)snprintf(l->instance_path, sizeof(l->instance_path), "%s/%s.conf", CONFIG_DIRECTORY,
+                   l->instance ? l->instance : "rosterd");
+    l->ctl.config_file = l->config ? l->config : l->instance_path;
+    return EXIT_FINE;
+}
+
+static void print_help(struct output *o)
+{
+    output_format(o, "Usage: rosterctl [OPTION...] VERB [ARGUMENT...]\n"
+                     "Asks and directs rosterd(8).\n\n");
+    for (size_t i = 0; i < ctl_n_verbs; i++) {
+        const struct ctl_verb *v = &ctl_verbs[i];
+        output_format(o, "  %s%s%s\n        %s\n", v->name, *v->arguments ? " " : "",
+                      v->arguments, v->help);
+    }
+    output_format(
+        o,
+        "\nOptions:\n"
+        "      --json            print the answer as JSON\n"
+        "      --color[=WHEN]    always, never or auto\n"
+        "  -i, --instance NAME   the service rosterd@NAME\n"
+        "  -c, --config FILE     the configuration that names socket and audit file\n"
+        "                        [%s/rosterd.conf]\n"
+        "      --socket PATH     the socket itself\n"
+        "  -h, --help            this text\n"
+        "      --version         the version\n\n"
+        "Exit status: 0 fine, 1 failure, 2 changes or problems found, 3 rosterd cannot "
+        "be reached.\n",
+        CONFIG_DIRECTORY);
+}
+
+static int run_verb(struct command_line *l)
+{
+    struct ctl *c = &l->ctl;
+
+    if (l->n_words == 0)
+        return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
+                            "a verb is missing; rosterctl --help lists them");
+    const struct ctl_verb *v = ctl_verb_find(l->words[0]);
+    if (!v) {
+        const char *near = ctl_verb_nearest(l->words[0]);
+        return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
+                            "there is no verb '%s'%s%s%s; rosterctl --help lists them",
+                            l->words[0], near ? "; did you mean '" : "", near ? near : "",
+                            near ? "'?" : "");
+    }
+    c->arguments = l->words + 1;
+    c->n_arguments = l->n_words - 1;
+    if (c->n_arguments < v->min_arguments || c->n_arguments > v->max_arguments)
+        return ctl_complain(c, EXIT_FAILED, "invalid-parameter", "usage: rosterctl %s%s%s",
+                            v->name, *v->arguments ? " " : "", v->arguments);
+    return v->run(c);
+}
+
+int ctl_main(int argc, char **argv)
+{
+    struct command_line l = {0};
+    CLEANUP(freep) char *words = calloc((size_t)argc + 1, sizeof(char *));
+
+    if (!words)
+        return EXIT_FAILED;
+    l.words = (char **)(void *)words;
+    int result = read_words(&l, argc, argv);
+    struct buffer said = l.ctl.output.text; /* a complaint about the command line */
+    output_init(&l.ctl.output, l.colour);
+    l.ctl.output.text = said;
+    if (result == EXIT_FINE)
+        result = find_config(&l);
+    if (result == EXIT_FINE) {
+        if (l.help)
+            print_help(&l.ctl.output);
+        else if (l.version)
+            output_format(&l.ctl.output, "rosterctl %s\n", PACKAGE_VERSION);
+        else
+            result = run_verb(&l);
+    }
+    const struct buffer *text = &l.ctl.output.text;
+    if (text->failed ||
+        (text->size > 0 && fwrite(text->data, 1, text->size, stdout) < text->size) ||
+        fflush(stdout) != 0) {
+        if (errno != EPIPE) /* a pager that was left is no failure */
+            (void)fprintf(stderr, "rosterctl: the output cannot be written\n");
+        result = EXIT_FAILED;
+    }
+    output_done(&l.ctl.output);
+    return result;
+}

@@ -1,0 +1,258 @@
+/*
+ * The verbs that ask the daemon. Each sends one request and shows one answer; what the daemon
+ * does is said in docs/control-protocol.md.
+ */
+#include "config.h"
+
+#include "ctl/verbs.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "config/settings.h"
+#include "control/control.h"
+
+/* A plan of a candidate configuration looks at everybody. */
+#define ANSWER_SECONDS 120
+
+DEFINE_CLEANUP(struct control_client *, control_client_free)
+
+int ctl_complain(struct ctl *c, int exit_code, const char *code, const char *format, ...)
+{
+    char raw[1024], shown[1200];
+    va_list ap;
+
+    va_start(ap, format);
+    (void)vsnprintf(raw, sizeof(raw), format, ap);
+    va_end(ap);
+    text_printable(shown, sizeof(shown), raw, strlen(raw));
+    (void)fprintf(stderr, "rosterctl: %s\n", shown);
+    if (c->json) {
+        json_auto_t *object = json_pack("{s:s, s:s}", "error", code, "message", shown);
+        CLEANUP(freep) char *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
+        if (text)
+            output_format(&c->output, "%s\n", text);
+    }
+    return exit_code;
+}
+
+int ctl_ask(struct ctl *c, const char *method, json_t *parameters_taken, json_t **ret)
+{
+    json_auto_t *parameters = parameters_taken;
+    CLEANUP(control_client_freep) struct control_client *client = NULL;
+    CLEANUP(freep) char *code = NULL;
+    CLEANUP(freep)
+    char *found = c->socket ? NULL : settings_peek(c->config_file, "control", "socket");
+    const char *path = c->socket ? c->socket : found;
+    struct error e = {""};
+
+    if (!parameters || !path)
+        return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
+    int r = control_client_open(&client, path, &e);
+    if (r < 0)
+        return ctl_complain(c, EXIT_AWAY, "unreachable", "%s", e.message);
+    r = control_client_call(client, method, TAKE(parameters), ANSWER_SECONDS, ret, &code, &e);
+    if (r == CONTROL_REFUSED)
+        return ctl_complain(c, EXIT_FAILED, code, "%s", e.message);
+    if (r < 0)
+        return ctl_complain(c, r == -ETIMEDOUT || r == -ECONNRESET ? EXIT_AWAY : EXIT_FAILED,
+                            r == -ETIMEDOUT || r == -ECONNRESET ? "unreachable" : "failed",
+                            "%s", e.message);
+    return EXIT_FINE;
+}
+
+int ctl_show(struct ctl *c, const json_t *answer,
+             int (*render)(struct output *o, const json_t *answer))
+{
+    if (!c->json)
+        return render(&c->output, answer);
+    CLEANUP(output_done) struct output unseen = {.now_usec = c->output.now_usec};
+    int result = render(&unseen, answer); /* for the exit code */
+    CLEANUP(freep) char *text = json_dumps(answer, JSON_INDENT(2) | JSON_SORT_KEYS);
+    if (!text)
+        return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
+    buffer_add_text(&c->output.text, text);
+    buffer_add_text(&c->output.text, "\n");
+    return result;
+}
+
+static int ask_and_show(struct ctl *c, const char *method, json_t *parameters_taken,
+                        int (*render)(struct output *o, const json_t *answer))
+{
+    json_auto_t *answer = NULL;
+    int r = ctl_ask(c, method, parameters_taken, &answer);
+
+    return r != EXIT_FINE ? r : ctl_show(c, answer, render);
+}
+
+static int run_status(struct ctl *c)
+{
+    return ask_and_show(c, "status", json_object(), render_status);
+}
+
+static int render_whole_plan(struct output *o, const json_t *answer)
+{
+    return render_plan(o, answer, false);
+}
+
+static int render_plan_summary(struct output *o, const json_t *answer)
+{
+    return render_plan(o, answer, true);
+}
+
+/* The candidate's text goes to the daemon, which need not be able to read the file. */
+static int candidate_parameters(struct ctl *c, json_t **ret)
+{
+    CLEANUP(settings_texts_done) struct settings_texts texts = {0};
+    CLEANUP(problem_list_done) struct problem_list problems = {0};
+    json_auto_t *files = json_array();
+    struct error e = {""};
+
+    if (settings_texts_read(&texts, c->candidate, &problems, &e) < 0)
+        return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
+    for (size_t i = 0; i < texts.n_items; i++) {
+        const struct settings_text *t = &texts.items[i];
+        json_t *file =
+            json_pack("{s:s, s:s%}", "name", t->name, "content", t->content, t->size);
+        if (!file || json_array_append_new(files, file) < 0)
+            return ctl_complain(c, EXIT_FAILED, "failed", "%s is not UTF-8 text", t->name);
+    }
+    *ret = json_pack("{s:O}", "config", files);
+    return EXIT_FINE;
+}
+
+static int run_plan(struct ctl *c)
+{
+    json_auto_t *parameters = NULL;
+    int r = EXIT_FINE;
+
+    if (c->candidate)
+        r = candidate_parameters(c, &parameters);
+    else
+        parameters = json_object();
+    return r != EXIT_FINE ? r
+                          : ask_and_show(c, "plan", TAKE(parameters),
+                                         c->summary ? render_plan_summary : render_whole_plan);
+}
+
+static int run_approve(struct ctl *c)
+{
+    return ask_and_show(c, "approve", json_pack("{s:s}", "hash", c->arguments[0]),
+                        render_approve);
+}
+
+static int run_explain(struct ctl *c)
+{
+    return ask_and_show(c, "explain", json_pack("{s:s}", "person", c->arguments[0]),
+                        render_explain);
+}
+
+static int run_history(struct ctl *c)
+{
+    return ask_and_show(c, "history", json_pack("{s:s}", "person", c->arguments[0]),
+                        render_history);
+}
+
+static int run_holds(struct ctl *c)
+{
+    return ask_and_show(c, "holds", json_object(), render_holds);
+}
+
+static int render_released(struct output *o, const json_t *answer)
+{
+    long long n = member_number(answer, "released");
+
+    output_format(o, "%lld operation%s will be tried again now.\n", n, n == 1 ? "" : "s");
+    return EXIT_FINE;
+}
+
+static int run_retry(struct ctl *c)
+{
+    const char *person = c->n_arguments > 0 ? c->arguments[0] : NULL;
+
+    if ((person != NULL) + (c->cause != NULL) + c->all != 1)
+        return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
+                            "retry takes one of PERSON, --cause CAUSE, --all");
+    return ask_and_show(c, "retry",
+                        json_pack("{s:s*, s:s*}", "person", person, "cause", c->cause),
+                        render_released);
+}
+
+static int render_sync(struct output *o, const json_t *answer)
+{
+    output_format(o, member_true(answer, "started") ? "Started.\n" : "Not started.\n");
+    return EXIT_FINE;
+}
+
+static int run_sync(struct ctl *c)
+{
+    const char *person = c->n_arguments > 0 ? c->arguments[0] : NULL;
+
+    return ask_and_show(c, "sync", json_pack("{s:s*}", "person", person), render_sync);
+}
+
+static int render_paused(struct output *o, const json_t *answer)
+{
+    output_format(o, member_true(answer, "paused")
+                         ? "Paused: nothing is written to the tenant until rosterctl resume.\n"
+                         : "Not paused: changes are written to the tenant.\n");
+    return EXIT_FINE;
+}
+
+static int run_pause(struct ctl *c)
+{
+    return ask_and_show(c, "pause", json_object(), render_paused);
+}
+
+static int run_resume(struct ctl *c)
+{
+    return ask_and_show(c, "resume", json_object(), render_paused);
+}
+
+static int run_config(struct ctl *c)
+{
+    if (strcmp(c->arguments[0], "show") != 0)
+        return ctl_complain(c, EXIT_FAILED, "invalid-parameter", "config takes: show");
+    return ask_and_show(c, "config", json_object(), render_config);
+}
+
+/* clang-format off */
+const struct ctl_verb ctl_verbs[] = {
+    { "status", "", 0, 0, run_status, "how the daemon, the directory and the tenant are", "the health is not ok" },
+    { "plan", "[--config FILE] [--summary]", 0, 0, run_plan, "what is to be done and what waits; with --config what another configuration would do", "there are operations" },
+    { "approve", "HASH", 1, 1, run_approve, "release what waits in the plan with this hash", NULL },
+    { "explain", "PERSON", 1, 1, run_explain, "why a person is a user with these values, or why not", NULL },
+    { "history", "PERSON", 1, 1, run_history, "what was done to a person", NULL },
+    { "holds", "", 0, 0, run_holds, "what cannot go on, by cause", "something is held" },
+    { "retry", "PERSON | --cause CAUSE | --all", 0, 1, run_retry, "try what is held again now", NULL },
+    { "sync", "[PERSON]", 0, 1, run_sync, "read the directory again and compare all, or one person", NULL },
+    { "pause", "", 0, 0, run_pause, "write nothing to the tenant until resume", NULL },
+    { "resume", "", 0, 0, run_resume, "write to the tenant again", NULL },
+    { "check", "", 0, 0, ctl_check, "try configuration, directory, token, privileges and team names", "an error was found" },
+    { "config", "show", 1, 1, run_config, "the configuration in effect, with where each value comes from", NULL },
+    { "audit", "verify [FILE...] | show [--person PERSON] [FILE...]", 1, 1000, ctl_audit, "verify the chain of audit files, or show them; needs no daemon", "the chain is broken" },
+};
+/* clang-format on */
+const size_t ctl_n_verbs = ARRAY_SIZE(ctl_verbs);
+
+const struct ctl_verb *ctl_verb_find(const char *name)
+{
+    for (size_t i = 0; i < ctl_n_verbs; i++)
+        if (strcmp(ctl_verbs[i].name, name) == 0)
+            return &ctl_verbs[i];
+    return NULL;
+}
+
+const char *ctl_verb_nearest(const char *name)
+{
+    const char *names[ARRAY_SIZE(ctl_verbs)];
+
+    for (size_t i = 0; i < ctl_n_verbs; i++)
+        names[i] = ctl_verbs[i].name;
+    return text_nearest(name, names, ctl_n_verbs);
+}

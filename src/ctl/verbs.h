@@ -1,0 +1,52 @@
+/* What rosterctl can do: one table, which the help, the completion and the dispatcher read. */
+#pragma once
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ctl/output.h"
+#include "ctl/render.h"
+
+/* The command line. */
+struct ctl {
+    struct output output;
+    bool json;
+    const char *socket;      /* --socket; NULL: found by the configuration */
+    const char *config_file; /* --config before the verb, or -i; never NULL */
+    const char *candidate;   /* plan --config FILE */
+    const char *cause, *person;
+    bool summary, all;
+    char **arguments; /* behind the verb; NULL-terminated */
+    size_t n_arguments;
+};
+
+struct ctl_verb {
+    const char *name;
+    const char *arguments; /* for the help */
+    size_t min_arguments, max_arguments;
+    int (*run)(struct ctl *c); /* an exit code */
+    const char *help;
+    const char *exits; /* what exit code 2 means; NULL: not used */
+};
+extern const struct ctl_verb ctl_verbs[];
+extern const size_t ctl_n_verbs;
+
+const struct ctl_verb *ctl_verb_find(const char *name);
+const char *ctl_verb_nearest(const char *name);
+
+/* The whole program behind main(): reads the command line, runs the verb, prints. The exit
+ * code. */
+int ctl_main(int argc, char **argv);
+
+/* Asks the daemon; on success *ret is the answer. Else prints why and returns the exit code. */
+int ctl_ask(struct ctl *c, const char *method, json_t *parameters_taken, json_t **ret);
+/* Prints the answer as JSON if so asked for, else renders it. */
+int ctl_show(struct ctl *c, const json_t *answer,
+             int (*render)(struct output *o, const json_t *answer));
+/* To standard error, and with --json as {"error":…,"message":…} on standard output. */
+int ctl_complain(struct ctl *c, int exit_code, const char *code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* verbs-audit.c and verbs-check.c: what needs no daemon. */
+int ctl_audit(struct ctl *c);
+int ctl_check(struct ctl *c);

@@ -1,0 +1,319 @@
+/*
+ * The directory's part of a check: which server, product and feed; how much it sees; and what
+ * the mapping makes of it: groups that do not exist, attributes that nobody has, people who
+ * lack mandatory values. All of it comes from one read into the check's own state.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "daemon/check.h"
+#include "daemon/daemon.h"
+#include "daemon/report.h"
+#include "mapping/ruleset.h"
+#include "model/user.h"
+#include "state/mirror.h"
+#include "state/person.h"
+#include "state/queue.h"
+
+#define READ_LIMIT_USEC (90 * USEC_PER_SEC)
+#define PLAN_LIMIT_USEC (30 * USEC_PER_SEC)
+#define EXAMPLES        10
+
+struct reading {
+    bool done;
+    int r;
+    struct error e;
+};
+
+static void on_read(int r, const struct error *e, void *userdata)
+{
+    struct reading *reading = userdata;
+    reading->r = r;
+    if (r < 0)
+        reading->e = *e;
+    reading->done = true;
+}
+
+static void on_idle(void *userdata)
+{
+    *(bool *)userdata = true;
+}
+
+/* Attributes that a server may change on an entry that stays: the feeds do not say reliably
+ * that such an entry has left the filter. What class an entry is of does not change in use. */
+static void check_filter(struct check *c)
+{
+    static const char *const stable[] = {"objectClass", "objectCategory",
+                                         "structuralObjectClass", "sAMAccountType"};
+    struct string_list names = {0};
+    struct error e = {0};
+    const char *filter = c->settings->directory.filter;
+    int r = filter ? filter_attributes(filter, &names, &e) : 0;
+    if (r < 0)
+        check_add(c, CHECK_WARNING, "[directory] filter", "%s", e.message);
+    for (size_t i = 0; i < names.n_items; i++) {
+        bool is_stable = false;
+        for (size_t j = 0; j < ARRAY_SIZE(stable); j++)
+            is_stable = is_stable || text_equal_ascii_case(names.items[i], stable[j]);
+        if (!is_stable)
+            check_add(
+                c, CHECK_WARNING, "[directory] filter",
+                "it names %s, which can change: servers do not say reliably that an entry "
+                "has left such a filter. Let the filter select classes alone, and put the "
+                "rest into [scope] when, or into a rule's group",
+                names.items[i]);
+    }
+    string_list_done(&names);
+}
+
+static void say_server(struct check *c, const struct directory_status *s)
+{
+    struct mirror_counts n = {0};
+    struct error e = {0};
+    check_add(c, CHECK_OK, "directory", "%s is %s", s->uri ? s->uri : "the server",
+              s->product ? s->product : "a server that does not say what it is");
+    if (s->feed != DIRECTORY_FEED_AUTO)
+        check_add(c, CHECK_OK, "feed", "%s%s%s", directory_feed_name(s->feed),
+                  s->feed_reason ? ": " : "", s->feed_reason ? s->feed_reason : "");
+    if (mirror_counts(c->state, &n, &e) < 0) {
+        check_add(c, CHECK_ERROR, "directory", "%s", e.message);
+        return;
+    }
+    check_add(c, n.people ? CHECK_OK : CHECK_ERROR, "entries",
+              "%zu people and %zu groups are seen below %s%s", n.people, n.groups,
+              c->settings->directory.base ? c->settings->directory.base : "the base",
+              n.people ? ""
+                       : ": nobody. Look at [directory] base and filter, and at what the "
+                         "account may read");
+    if (n.members_unresolved)
+        check_add(c, CHECK_WARNING, "entries",
+                  "%zu members of groups are no entries that are seen: they lie outside the "
+                  "base, do not fit the filter, or do not exist",
+                  n.members_unresolved);
+}
+
+static void say_missing_group(struct check *c, const struct ruleset_group *g)
+{
+    struct string_list similar = {0};
+    struct error e = {0};
+    char meant[1100], subject[300];
+    int r = mirror_similar_groups(c->state, g->dn, 1, &similar, &e);
+    snprintf(subject, sizeof subject, "rule \"%s\"", g->rule);
+    check_add(c, CHECK_ERROR, subject, "%s:%u: the group %s is not in the directory%s",
+              g->file ? g->file : "", g->line, g->dn,
+              check_meant(meant, sizeof meant, similar.n_items ? similar.items[0] : NULL));
+    if (r < 0)
+        check_add(c, CHECK_WARNING, subject, "%s", e.message);
+    string_list_done(&similar);
+}
+
+static int bind_groups(struct check *c, const struct ruleset_group *groups, size_t n,
+                       struct bound_groups *ret, struct error *e)
+{
+    const char **keys = calloc(n + 1, sizeof *keys);
+    if (!keys)
+        return error_out_of_memory(e);
+    for (size_t i = 0; i < n; i++)
+        keys[i] = groups[i].key;
+    bool own = !state_in_transaction(c->state);
+    int r = own ? state_begin(c->state, e) : 0;
+    if (r == 0) {
+        r = mirror_bind_groups(c->state, keys, n, ret, e);
+        if (own)
+            state_rollback(c->state);
+    }
+    free(keys);
+    return r;
+}
+
+static void check_groups(struct check *c)
+{
+    CLEANUP(bound_groups_done) struct bound_groups bound = {0};
+    struct error e = {0};
+    size_t n, n_fine = 0;
+    const struct ruleset_group *groups = ruleset_groups(engine_ruleset(c->engine), &n);
+    if (bind_groups(c, groups, n, &bound, &e) < 0) {
+        check_add(c, CHECK_ERROR, "groups", "%s", e.message);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        enum bound_state state = bound.items[i].state;
+        char subject[300];
+        snprintf(subject, sizeof subject, "rule \"%s\"", groups[i].rule);
+        if (state == BOUND_NEVER_SEEN || state == BOUND_GONE)
+            say_missing_group(c, &groups[i]);
+        else if (bound.items[i].n_members == 0)
+            check_add(c, CHECK_WARNING, subject, "%s:%u: the group %s has no members",
+                      groups[i].file ? groups[i].file : "", groups[i].line, groups[i].dn);
+        else
+            n_fine++;
+    }
+    if (n && n_fine == n)
+        check_add(c, CHECK_OK, "groups", "all %zu groups of the rules exist and have members",
+                  n);
+}
+
+static void check_attributes(struct check *c)
+{
+    struct error e = {0};
+    struct mirror_counts people = {0};
+    const struct string_list *names = ruleset_attributes(engine_ruleset(c->engine));
+    size_t n_nobody = 0, *counts = calloc(names->n_items + 1, sizeof *counts);
+    int r = counts ? mirror_counts(c->state, &people, &e) : error_out_of_memory(&e);
+    if (r >= 0 && people.people)
+        r = mirror_attribute_counts(c->state, names, counts, &e);
+    for (size_t i = 0; i < names->n_items && r >= 0 && people.people; i++) {
+        if (counts[i])
+            continue;
+        n_nobody++;
+        check_add(c, CHECK_WARNING, "attributes",
+                  "nobody of %zu people has the attribute %s, which the mapping reads: is it "
+                  "spelled so, and may the account read it?",
+                  people.people, names->items[i]);
+    }
+    if (r < 0)
+        check_add(c, CHECK_ERROR, "attributes", "%s", e.message);
+    else if (people.people && names->n_items && !n_nobody)
+        check_add(c, CHECK_OK, "attributes", "all %zu attributes of the mapping have values",
+                  names->n_items);
+    free(counts);
+}
+
+struct census {
+    struct check *c;
+    size_t n_users, n_invalid, n_skipped;
+    json_t *skipped; /* by code */
+};
+
+static int count_person(const struct person *p, void *userdata)
+{
+    struct census *s = userdata;
+    struct error e = {0};
+    if (p->verdict == PERSON_USER) {
+        s->n_users++;
+    } else if (p->verdict == PERSON_SKIP) {
+        s->n_skipped++;
+        if (report_count(s->skipped, p->code ? p->code : "unknown", &e) < 0)
+            s->c->out_of_memory = true;
+    } else if (p->verdict == PERSON_INVALID && s->n_invalid++ < EXAMPLES) {
+        check_add(s->c, CHECK_WARNING, p->dn, "%s", p->sentence ? p->sentence : p->code);
+    }
+    return 0;
+}
+
+static int say_hold(const char *cause, const char *reason, const char *sentence,
+                    enum operation_state state, uint64_t since_usec, uint64_t next_usec,
+                    size_t n_people, void *userdata)
+{
+    (void)since_usec;
+    (void)next_usec;
+    struct check *c = userdata;
+    /* The budgets of a first load are not a matter of the connections. */
+    if (state != OPERATION_HELD || !reason || text_equal(reason, REASON_ENTRY_INVALID))
+        return 0;
+    check_add(c, CHECK_WARNING, cause ? cause : reason, "%zu people wait: %s", n_people,
+              sentence ? sentence : reason_code_text(reason));
+    return 0;
+}
+
+static void check_people(struct check *c)
+{
+    struct error e = {0};
+    json_auto_t *skipped = json_object();
+    struct census s = {.c = c, .skipped = skipped};
+    int r = person_each(c->state, count_person, &s, &e);
+    if (r == 0 && s.n_invalid > EXAMPLES)
+        check_add(c, CHECK_WARNING, "people", "%zu more cannot become users for such reasons",
+                  s.n_invalid - EXAMPLES);
+    if (r == 0)
+        r = queue_holds(c->state, say_hold, c, &e);
+    if (r < 0) {
+        check_add(c, CHECK_ERROR, "people", "%s", e.message);
+        return;
+    }
+    char reasons[512] = "";
+    const char *code;
+    json_t *n;
+    json_object_foreach(skipped, code, n)
+    {
+        size_t used = strlen(reasons);
+        snprintf(reasons + used, sizeof reasons - used, "%s%s: %lld", used ? ", " : " (", code,
+                 (long long)json_integer_value(n));
+    }
+    check_add(
+        c, s.n_users ? CHECK_OK : CHECK_WARNING, "people",
+        "%zu would be users, %zu would be if their values were right, %zu get no user%s%s",
+        s.n_users, s.n_invalid, s.n_skipped, reasons, reasons[0] ? ")" : "");
+}
+
+/* false: there is nothing to look at; what is wrong was said. */
+static bool read_directory(struct check *c, struct directory *d)
+{
+    struct reading reading = {0};
+    struct directory_status status;
+    struct error e = {0};
+    int r = directory_read_once(d, on_read, &reading, &e);
+    if (r == 0)
+        r = check_wait(c, &reading.done, READ_LIMIT_USEC);
+    directory_status(d, &status);
+    if (r == -ETIMEDOUT) {
+        check_add(c, CHECK_ERROR, "directory",
+                  "%s was not read to its end within %llu seconds%s%s",
+                  status.uri ? status.uri : "the server",
+                  (unsigned long long)(READ_LIMIT_USEC / USEC_PER_SEC),
+                  status.error ? ": " : "", status.error ? status.error : "");
+    } else if (r == 0 && reading.r < 0) {
+        r = reading.r;
+        check_add(c, CHECK_ERROR, "directory", "%s", reading.e.message);
+    } else if (r < 0 && r != -EINTR) {
+        check_add(c, CHECK_ERROR, "directory", "%s", e.message[0] ? e.message : strerror(-r));
+    }
+    if (r == 0)
+        say_server(c, &status);
+    return r == 0;
+}
+
+/* Everybody who was read is judged, so that the state says what would become of them. */
+static bool evaluate(struct check *c)
+{
+    struct engine_status status;
+    bool idle = engine_is_idle(c->engine);
+    check_progress(c, "Looking at the people");
+    engine_on_idle(c->engine, on_idle, &idle);
+    int r = check_wait(c, &idle, PLAN_LIMIT_USEC);
+    engine_on_idle(c->engine, NULL, NULL);
+    engine_status(c->engine, &status);
+    if (r < 0 && r != -EINTR)
+        check_add(c, CHECK_ERROR, "people", "the people could not be looked at: %s",
+                  status.state_error ? status.state_error : strerror(-r));
+    return r == 0;
+}
+
+void check_directory(struct check *c)
+{
+    struct directory *d = NULL;
+    struct error e = {0};
+    check_filter(c);
+    check_progress(c, "Reading the directory");
+    int r = engine_start(c->engine, &e);
+    if (r == 0)
+        r = directory_new(&d, c->event, &c->settings->directory,
+                          ruleset_attributes(engine_ruleset(c->engine)), &engine_sink,
+                          c->engine, &e);
+    if (r < 0)
+        check_add(c, CHECK_ERROR, "directory", "%s", e.message);
+    bool fine = r == 0 && read_directory(c, d) && evaluate(c);
+    directory_free(d);
+    if (!fine)
+        return;
+    check_groups(c);
+    check_attributes(c);
+    check_people(c);
+}

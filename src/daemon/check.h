@@ -1,0 +1,45 @@
+/* What the files of `rosterd --check-connections` share. */
+#pragma once
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+struct engine;
+struct error;
+struct settings;
+struct state;
+struct string_list;
+
+enum check_level {
+    CHECK_OK = 1,
+    CHECK_WARNING = 2,
+    CHECK_ERROR = 3
+};
+
+struct check {
+    struct settings *settings;
+    sd_event *event;
+    char folder[4096]; /* private, of the state that goes away; "": none */
+    struct state *state;
+    struct engine *engine;
+    json_t *items;
+    bool any_error;
+    bool interrupted;
+    bool progress; /* somebody watches: say on standard error what is being waited for */
+    bool out_of_memory;
+};
+
+void check_add(struct check *c, enum check_level level, const char *subject, const char *format,
+               ...) __attribute__((format(printf, 4, 5)));
+void check_progress(struct check *c, const char *text);
+/* Runs the loop until *done or the time is over. 0, -ETIMEDOUT, -EINTR, or the loop's error. */
+int check_wait(struct check *c, const bool *done, uint64_t limit_usec);
+/* ": did you mean X?" with its quotes, or "" when nearest is NULL. Returns buffer. */
+char *check_meant(char *buffer, size_t size, const char *nearest);
+
+/* check-directory.c: reads it once into the state and looks at what the rules make of it. */
+void check_directory(struct check *c);
+/* check-tenant.c: token, privileges, teams, SCIM. Writes nothing there. */
+void check_tenant(struct check *c);

@@ -1,0 +1,263 @@
+/*
+ * The methods of the control protocol (docs/control-protocol.md): parameters are checked here,
+ * the engine is told, the reports are asked for. Who may call was decided by the socket's
+ * permissions.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "daemon/daemon.h"
+#include "daemon/report.h"
+#include "state/mirror.h"
+
+#define CONFIG_FILES_MAX 100
+
+struct request {
+    struct daemon *d;
+    struct control_call *call;
+    const json_t *parameters;
+    uid_t peer;
+};
+
+static void fail(struct request *q, const struct error *e)
+{
+    control_fail(q->call, "failed", "%s", e->message);
+}
+
+static void answer_or_fail(struct request *q, json_t *answer_taken, struct error *e)
+{
+    if (answer_taken)
+        control_reply(q->call, answer_taken);
+    else
+        control_fail(q->call, "failed", "%s", e->message[0] ? e->message : "out of memory");
+}
+
+/* A text parameter; absent or null: NULL. false: the call was answered, it is something else.
+ */
+static bool text_parameter(struct request *q, const char *name, bool required, const char **ret)
+{
+    const json_t *value = json_object_get(q->parameters, name);
+    *ret = json_string_value(value);
+    bool absent = !value || json_is_null(value);
+    if ((absent && !required) || (*ret && **ret))
+        return true;
+    control_fail(q->call, "invalid-parameter", "%s must be a text that is not empty", name);
+    return false;
+}
+
+/* Ids of a person's name. false: the call was answered. */
+static bool find_people(struct request *q, const char *person, struct string_list *ret)
+{
+    struct error e = {0};
+    int r = mirror_find_people(q->d->state, person, ret, &e);
+    if (r < 0)
+        fail(q, &e);
+    else if (!ret->n_items)
+        control_fail(q->call, "not-found",
+                     "nobody is known by the id, DN, login or mail address '%s'", person);
+    return r == 0 && ret->n_items > 0;
+}
+
+static void handle_status(struct request *q)
+{
+    struct error e = {0};
+    answer_or_fail(q, report_status(q->d, &e), &e);
+}
+
+static void handle_holds(struct request *q)
+{
+    struct error e = {0};
+    answer_or_fail(q, report_holds(q->d->engine, q->d->state, &e), &e);
+}
+
+static void handle_plan(struct request *q)
+{
+    struct error e = {0};
+    struct settings_text texts[CONFIG_FILES_MAX];
+    json_t *config = json_object_get(q->parameters, "config"), *file;
+    size_t i, n = json_array_size(config);
+    if (!config || json_is_null(config)) {
+        answer_or_fail(q, report_plan(q->d->engine, q->d->state, &e), &e);
+        return;
+    }
+    bool fine = json_is_array(config) && n > 0 && n <= CONFIG_FILES_MAX;
+    json_array_foreach(config, i, file)
+    {
+        const json_t *content = json_object_get(file, "content");
+        const char *name = json_string_value(json_object_get(file, "name"));
+        if (!fine || !name || !json_is_string(content)) {
+            fine = false;
+            break;
+        }
+        texts[i] = (struct settings_text){.name = name,
+                                          .content = json_string_value(content),
+                                          .size = json_string_length(content)};
+    }
+    if (fine)
+        look_start(q->d, q->call, texts, n);
+    else
+        control_fail(q->call, "invalid-parameter",
+                     "config must be a list of up to %d {name, content}", CONFIG_FILES_MAX);
+}
+
+static void handle_approve(struct request *q)
+{
+    struct error e = {0};
+    const char *hash;
+    size_t n = 0;
+    uint64_t until = 0;
+    if (!text_parameter(q, "hash", true, &hash))
+        return;
+    int r = engine_approve(q->d->engine, hash, q->peer, &n, &until, &e);
+    if (r == ENGINE_STALE_HASH)
+        control_fail(q->call, "stale-hash",
+                     "what waits for approval is not what this hash stands for: look at "
+                     "`rosterctl plan` again");
+    else if (r == ENGINE_NOTHING)
+        control_fail(q->call, "nothing-to-approve", "nothing waits for approval");
+    else if (r < 0)
+        fail(q, &e);
+    else
+        control_reply(q->call, json_pack("{s:I, s:o}", "approved", (json_int_t)n, "valid_until",
+                                         report_time(until)));
+}
+
+static void handle_explain(struct request *q)
+{
+    struct error e = {0};
+    const char *person;
+    bool found = false;
+    if (!text_parameter(q, "person", true, &person))
+        return;
+    json_t *answer = report_explain(q->d->engine, q->d->state, person, &found, &e);
+    if (!answer && !found)
+        control_fail(q->call, "not-found", "%s", e.message);
+    else
+        answer_or_fail(q, answer, &e);
+}
+
+static void handle_history(struct request *q)
+{
+    const char *person;
+    if (text_parameter(q, "person", true, &person))
+        history_start(q->d, q->call, person);
+}
+
+static void handle_retry(struct request *q)
+{
+    struct error e = {0};
+    struct string_list ids = {0};
+    const char *cause, *person;
+    size_t n = 0, n_released = 0;
+    int r = 0;
+    if (!text_parameter(q, "cause", false, &cause) ||
+        !text_parameter(q, "person", false, &person))
+        return;
+    if (cause && person) {
+        control_fail(q->call, "invalid-parameter", "either cause or person, not both");
+        return;
+    }
+    if (person && !find_people(q, person, &ids)) {
+        string_list_done(&ids);
+        return;
+    }
+    if (!person)
+        r = engine_retry(q->d->engine, cause, NULL, &n_released, &e);
+    for (size_t i = 0; i < ids.n_items && r == 0; i++, n_released += n)
+        r = engine_retry(q->d->engine, NULL, ids.items[i], &n, &e);
+    string_list_done(&ids);
+    if (r < 0)
+        fail(q, &e);
+    else
+        control_reply(q->call, json_pack("{s:I}", "released", (json_int_t)n_released));
+}
+
+static void handle_sync(struct request *q)
+{
+    struct error e = {0};
+    struct string_list ids = {0};
+    const char *person;
+    int r = 0;
+    if (!text_parameter(q, "person", false, &person))
+        return;
+    if (person && !find_people(q, person, &ids)) {
+        string_list_done(&ids);
+        return;
+    }
+    if (!person) {
+        if (q->d->directory)
+            directory_request_full_read(q->d->directory);
+        r = engine_look_again(q->d->engine, NULL, &e);
+    }
+    for (size_t i = 0; i < ids.n_items && r == 0; i++)
+        r = engine_look_again(q->d->engine, ids.items[i], &e);
+    string_list_done(&ids);
+    if (r < 0)
+        fail(q, &e);
+    else
+        control_reply(q->call, json_pack("{s:b}", "started", 1));
+}
+
+static void set_paused(struct request *q, bool pause)
+{
+    struct error e = {0};
+    if (engine_pause(q->d->engine, pause, q->peer, &e) < 0)
+        fail(q, &e);
+    else
+        control_reply(q->call, json_pack("{s:b}", "paused", engine_is_paused(q->d->engine)));
+}
+
+static void handle_pause(struct request *q)
+{
+    set_paused(q, true);
+}
+
+static void handle_resume(struct request *q)
+{
+    set_paused(q, false);
+}
+
+static void handle_config(struct request *q)
+{
+    struct error e = {0};
+    CLEANUP(freep) char *text = settings_to_json(q->d->settings);
+    json_t *keys = text ? report_json(text) : NULL;
+    answer_or_fail(q, keys ? json_pack("{s:o}", "keys", keys) : NULL, &e);
+}
+
+static const struct {
+    const char *name;
+    void (*handle)(struct request *q);
+} methods[] = {
+    {"status", handle_status},   {"plan", handle_plan},       {"approve", handle_approve},
+    {"explain", handle_explain}, {"holds", handle_holds},     {"retry", handle_retry},
+    {"sync", handle_sync},       {"pause", handle_pause},     {"resume", handle_resume},
+    {"config", handle_config},   {"history", handle_history},
+};
+
+void daemon_handle(struct control_call *call, const char *method, const json_t *parameters,
+                   uid_t peer, void *userdata)
+{
+    struct request q = {.d = userdata, .call = call, .parameters = parameters, .peer = peer};
+    for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+        if (strcmp(methods[i].name, method) == 0) {
+            log_debug("Control: %s by user id %u", methods[i].name, peer);
+            methods[i].handle(&q);
+            return;
+        }
+    char shown[100];
+    text_printable(shown, sizeof shown, method, strlen(method));
+    control_fail(call, "unknown-method", "there is no method '%s'", shown);
+}
+
+void daemon_handlers_close(struct daemon *d)
+{
+    look_cancel(d);
+    history_cancel(d);
+}

@@ -1,0 +1,265 @@
+/*
+ * What the audit says about one person. The audit's files may be long, so a thread reads them:
+ * it has file names and search words of its own and touches nothing of the daemon. The loop
+ * answers when the thread says that it is done. One history at a time.
+ */
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <libgen.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "daemon/daemon.h"
+#include "daemon/report.h"
+#include "state/mirror.h"
+
+#define LINES_MAX 1000 /* the newest ones */
+
+struct found {
+    int64_t seq;
+    char *line;
+};
+
+struct history {
+    struct daemon *daemon;
+    struct control_call *call;
+    sd_event_source *io;
+    pthread_t thread;
+    bool running;
+    int done_fd;
+    /* Given to the thread, and its answer. */
+    struct string_list files, words;
+    struct found *lines;
+    size_t n_lines, capacity;
+    size_t first_of_word;
+    int r;
+    struct error e;
+};
+
+static void history_free(struct history *h)
+{
+    if (h->daemon->history == h)
+        h->daemon->history = NULL;
+    if (h->running)
+        (void)pthread_join(h->thread, NULL);
+    sd_event_source_disable_unref(h->io);
+    if (h->done_fd >= 0)
+        (void)close(h->done_fd);
+    for (size_t i = 0; i < h->n_lines; i++)
+        free(h->lines[i].line);
+    free(h->lines);
+    string_list_done(&h->files);
+    string_list_done(&h->words);
+    free(h);
+}
+
+/* Lines begin with their number: {"seq":12,… */
+static int64_t seq_of(const char *line)
+{
+    const char *p = strstr(line, "\"seq\":");
+    return p ? strtoll(p + 6, NULL, 10) : 0;
+}
+
+/* Only the newest lines of each word are kept. */
+static void drop_oldest(struct history *h)
+{
+    size_t first = h->first_of_word;
+    for (size_t i = first; i < first + LINES_MAX; i++)
+        free(h->lines[i].line);
+    h->n_lines -= LINES_MAX;
+    memmove(&h->lines[first], &h->lines[first + LINES_MAX],
+            (h->n_lines - first) * sizeof *h->lines);
+}
+
+static int take_line(const char *line, void *userdata)
+{
+    struct history *h = userdata;
+    if (h->n_lines - h->first_of_word == 2 * (size_t)LINES_MAX)
+        drop_oldest(h);
+    if (memory_grow(&h->lines, &h->capacity, h->n_lines + 1, sizeof *h->lines) < 0)
+        return -ENOMEM;
+    char *copy = strdup(line);
+    if (!copy)
+        return -ENOMEM;
+    h->lines[h->n_lines++] = (struct found){.seq = seq_of(line), .line = copy};
+    return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct found *x = a, *y = b;
+    return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+/* A pass for each word: a line that two of them find is there twice until it is answered. */
+static void *read_files(void *userdata)
+{
+    struct history *h = userdata;
+    const char *const *files = (const char *const *)h->files.items;
+    for (size_t i = 0; i < h->words.n_items && h->r == 0 && h->files.n_items; i++) {
+        h->first_of_word = h->n_lines;
+        h->r = audit_each(files, h->files.n_items, h->words.items[i], take_line, h, &h->e);
+        if (h->r == -ENOMEM)
+            error_out_of_memory(&h->e);
+    }
+    if (h->n_lines)
+        qsort(h->lines, h->n_lines, sizeof *h->lines, compare);
+    uint64_t one = 1;
+    ssize_t n = write(h->done_fd, &one, sizeof one);
+    (void)n; /* an eventfd at 0 takes it */
+    return NULL;
+}
+
+static json_t *lines_of(const struct history *h)
+{
+    size_t n_unique = 0, skip = 0, seen = 0;
+    json_auto_t *lines = json_array();
+    for (size_t i = 0; i < h->n_lines; i++)
+        n_unique += i == 0 || h->lines[i].seq != h->lines[i - 1].seq;
+    skip = n_unique > LINES_MAX ? n_unique - LINES_MAX : 0;
+    for (size_t i = 0; i < h->n_lines; i++) {
+        if (i && h->lines[i].seq == h->lines[i - 1].seq)
+            continue;
+        if (seen++ >= skip && json_array_append_new(lines, report_text(h->lines[i].line)) < 0)
+            return NULL;
+    }
+    return json_incref(lines);
+}
+
+static int on_done(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+    (void)source;
+    (void)fd;
+    (void)revents;
+    struct history *h = userdata;
+    (void)pthread_join(h->thread, NULL);
+    h->running = false;
+    json_t *answer = h->r == 0 ? json_pack("{s:o}", "lines", lines_of(h)) : NULL;
+    if (answer)
+        control_reply(TAKE(h->call), answer);
+    else
+        control_fail(TAKE(h->call), "failed", "%s",
+                     h->e.message[0] ? h->e.message : "out of memory");
+    history_free(h);
+    return 0;
+}
+
+/* FILE, and what logrotate makes of it: FILE.1, FILE-20261124. Compressed ones cannot be read.
+ */
+static bool is_sibling(const char *name, const char *base)
+{
+    size_t size = strlen(base);
+    if (strncmp(name, base, size) != 0)
+        return false;
+    const char *rest = name + size;
+    if (!*rest)
+        return true;
+    return (*rest == '.' || *rest == '-') && rest[1] &&
+           strspn(rest + 1, "0123456789.-") == strlen(rest + 1);
+}
+
+static int find_files(struct history *h, struct error *e)
+{
+    CLEANUP(freep) char *for_folder = strdup(h->daemon->settings->audit_file);
+    CLEANUP(freep) char *for_base = strdup(h->daemon->settings->audit_file);
+    if (!for_folder || !for_base)
+        return error_out_of_memory(e);
+    const char *folder = dirname(for_folder), *base = basename(for_base);
+    DIR *dir = opendir(folder);
+    if (!dir)
+        return error_set(e, -errno, "%s cannot be read: %s", folder, strerror(errno));
+    int r = 0;
+    for (struct dirent *entry; r == 0 && (entry = readdir(dir));) {
+        char path[4096];
+        if (!is_sibling(entry->d_name, base))
+            continue;
+        if (snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path)
+            r = string_list_add(&h->files, path);
+    }
+    (void)closedir(dir);
+    return r < 0 ? error_out_of_memory(e) : 0;
+}
+
+/* The word itself, and the ids of everybody whom it means now: an id finds rows of an earlier
+ * name too. */
+static int find_words(struct history *h, const char *person, struct error *e)
+{
+    struct string_list ids = {0};
+    int r = mirror_find_people(h->daemon->state, person, &ids, e);
+    if (r == 0 && string_list_add(&h->words, person) < 0)
+        r = error_out_of_memory(e);
+    for (size_t i = 0; i < ids.n_items && i < 10 && r == 0; i++)
+        if (!string_list_contains(&h->words, ids.items[i]) &&
+            string_list_add(&h->words, ids.items[i]) < 0)
+            r = error_out_of_memory(e);
+    string_list_done(&ids);
+    return r;
+}
+
+static int history_begin(struct history *h, struct error *e)
+{
+    h->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (h->done_fd < 0)
+        return error_set(e, -errno, "cannot read the audit: %s", strerror(errno));
+    int r = sd_event_add_io(h->daemon->event, &h->io, h->done_fd, EPOLLIN, on_done, h);
+    if (r >= 0)
+        r = -pthread_create(&h->thread, NULL, read_files, h);
+    if (r < 0)
+        return error_set(e, r, "cannot read the audit: %s", strerror(-r));
+    h->running = true;
+    return 0;
+}
+
+/* Rows that have not left yet belong to the history too. */
+static void export_rows(struct daemon *d)
+{
+    struct error e = {0};
+    if (d->audit && !state_in_transaction(d->state) && audit_export_run(d->audit, &e) < 0)
+        log_error("%s", e.message);
+}
+
+void history_start(struct daemon *d, struct control_call *call, const char *person)
+{
+    struct error e = {0};
+    if (d->history) {
+        control_fail(call, "busy", "another history is being read");
+        return;
+    }
+    struct history *h = calloc(1, sizeof *h);
+    if (!h) {
+        control_fail(call, "failed", "out of memory");
+        return;
+    }
+    h->daemon = d;
+    h->call = call;
+    h->done_fd = -1;
+    d->history = h;
+    export_rows(d);
+    int r = find_files(h, &e);
+    if (r == 0)
+        r = find_words(h, person, &e);
+    if (r == 0)
+        r = history_begin(h, &e);
+    if (r < 0) {
+        control_fail(TAKE(h->call), "failed", "%s", e.message);
+        history_free(h);
+    }
+}
+
+void history_cancel(struct daemon *d)
+{
+    if (!d->history)
+        return;
+    control_fail(TAKE(d->history->call), "failed", "rosterd ends");
+    history_free(d->history);
+}

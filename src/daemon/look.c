@@ -1,0 +1,233 @@
+/*
+ * `rosterctl plan --config`: what another configuration would do. A second engine plans over a
+ * private copy of the state file and the mirror in it; it has no tenant, no feed and no audit,
+ * so nothing that it decides leaves this room. One look at a time, bounded in time.
+ *
+ * What the mirror does not hold it cannot know: attributes that only the other configuration
+ * reads, and another base or filter, are named as problems of the answer.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "daemon/daemon.h"
+#include "daemon/report.h"
+#include "mapping/ruleset.h"
+
+#define LOOK_LIMIT_USEC (100 * USEC_PER_SEC) /* below what rosterctl waits for */
+
+struct look {
+    struct daemon *daemon;
+    struct control_call *call;
+    struct settings *settings;
+    struct problem_list problems;
+    struct state *state;
+    struct engine *engine;
+    sd_event_source *finish; /* deferred: the engine cannot be freed from its own turn */
+    sd_event_source *limit;
+};
+
+static void look_free(struct look *l)
+{
+    if (l->daemon->look == l)
+        l->daemon->look = NULL;
+    sd_event_source_disable_unref(l->finish);
+    sd_event_source_disable_unref(l->limit);
+    engine_free(l->engine);
+    state_close(l->state);
+    settings_free(l->settings);
+    problem_list_done(&l->problems);
+    free(l);
+}
+
+static void look_fail(struct look *l, const struct error *e)
+{
+    control_fail(TAKE(l->call), "failed", "%s", e->message);
+    look_free(l);
+}
+
+static json_t *problems_of(const struct look *l)
+{
+    CLEANUP(freep) char *text = problem_list_to_json(&l->problems);
+    return text ? report_json(text) : NULL;
+}
+
+/* With errors there is no plan, but the problems. */
+static void look_refuse(struct look *l)
+{
+    json_t *answer = json_pack("{s:n, s:[], s:{}, s:n, s:[], s:o}", "hash", "operations",
+                               "summary", "adoption", "skipped", "problems", problems_of(l));
+    if (answer)
+        control_reply(TAKE(l->call), answer);
+    else
+        control_fail(TAKE(l->call), "failed", "out of memory");
+    look_free(l);
+}
+
+static bool contains_attribute(const struct string_list *list, const char *name)
+{
+    for (size_t i = 0; i < list->n_items; i++)
+        if (text_equal_ascii_case(list->items[i], name))
+            return true;
+    return false;
+}
+
+static int warn_of_attributes(struct look *l)
+{
+    const struct string_list *held = ruleset_attributes(engine_ruleset(l->daemon->engine));
+    const struct string_list *read = ruleset_attributes(engine_ruleset(l->engine));
+    for (size_t i = 0; i < read->n_items; i++)
+        if (!contains_attribute(held, read->items[i])) {
+            int r = problem_add(
+                &l->problems, LEVEL_WARNING, NULL, 0, 0,
+                "the attribute %s is read by this configuration and not by the running one, so "
+                "its values are not known here: the plan is not reliable for rules and "
+                "templates that use it",
+                read->items[i]);
+            if (r < 0)
+                return r;
+        }
+    return 0;
+}
+
+static int warn_of_limits(struct look *l, struct error *e)
+{
+    CLEANUP(freep) char *restart = NULL;
+    int r = warn_of_attributes(l);
+    if (r == 0)
+        r = settings_compare(l->daemon->settings, l->settings, &restart);
+    if (r >= 0 && restart)
+        r = problem_add(&l->problems, LEVEL_WARNING, NULL, 0, 0,
+                        "%s. This plan is made from what the running configuration has read",
+                        restart);
+    if (r >= 0 && state_meta_number(l->state, "read-ended", 0) == 0)
+        r = problem_add(&l->problems, LEVEL_WARNING, NULL, 0, 0,
+                        "the directory was not read to its end yet: the plan is not complete");
+    return r < 0 ? error_set(e, r, "the problems cannot be collected: %s", strerror(-r)) : 0;
+}
+
+static int on_finish(sd_event_source *source, void *userdata)
+{
+    (void)source;
+    struct look *l = userdata;
+    struct error e = {0};
+    json_t *answer = report_plan(l->engine, l->state, &e);
+    json_t *problems = answer ? problems_of(l) : NULL;
+    if (answer && json_object_set_new(answer, "problems", problems) < 0) {
+        json_decref(answer);
+        answer = NULL;
+        error_out_of_memory(&e);
+    }
+    if (!answer) {
+        look_fail(l, &e);
+        return 0;
+    }
+    control_reply(TAKE(l->call), answer);
+    look_free(l);
+    return 0;
+}
+
+static void on_idle(void *userdata)
+{
+    struct look *l = userdata;
+    int r = sd_event_source_set_enabled(l->finish, SD_EVENT_ONESHOT);
+    if (r < 0)
+        log_error("Cannot finish the plan of another configuration: %s", strerror(-r));
+}
+
+static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    (void)source;
+    (void)usec;
+    struct look *l = userdata;
+    struct engine_status s;
+    struct error e = {0};
+    engine_status(l->engine, &s);
+    error_set(&e, -ETIMEDOUT, "the plan was not ready after %llu seconds%s%s",
+              (unsigned long long)(LOOK_LIMIT_USEC / USEC_PER_SEC), s.state_error ? ": " : "",
+              s.state_error ? s.state_error : "");
+    look_fail(l, &e);
+    return 0;
+}
+
+static int look_add_sources(struct look *l, struct error *e)
+{
+    int r = sd_event_add_defer(l->daemon->event, &l->finish, on_finish, l);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(l->finish, SD_EVENT_OFF);
+    if (r >= 0)
+        r = sd_event_add_time_relative(l->daemon->event, &l->limit, CLOCK_MONOTONIC,
+                                       LOOK_LIMIT_USEC, USEC_PER_SEC, on_limit, l);
+    return r < 0 ? error_set(e, r, "cannot wait for the plan: %s", strerror(-r)) : 0;
+}
+
+static int look_begin(struct look *l, struct error *e)
+{
+    struct daemon *d = l->daemon;
+    struct engine_options options = {
+        .sync = &l->settings->sync,
+        .mapping = &l->settings->mapping,
+        .fingerprint = l->settings->fingerprint,
+        .tenant_ops = &tenant_https_ops,
+        .max_concurrent = l->settings->tenant.max_concurrent,
+        .plan_only = true,
+    };
+    int r = state_open_copy(&l->state, d->settings->state_file, e);
+    if (r > 0) /* damaged while we run: the sentence is there */
+        r = -EUCLEAN;
+    if (r == 0)
+        r = engine_new(&l->engine, d->event, l->state, NULL, &options, e);
+    if (r == 0)
+        r = warn_of_limits(l, e);
+    if (r == 0)
+        r = look_add_sources(l, e);
+    if (r < 0)
+        return r;
+    engine_on_idle(l->engine, on_idle, l);
+    engine_use_mirror_as_is(l->engine);
+    r = engine_start(l->engine, e);
+    /* Budgets and the lifecycle may differ where the rules do not. */
+    return r < 0 ? r : engine_look_again(l->engine, NULL, e);
+}
+
+void look_start(struct daemon *d, struct control_call *call, const struct settings_text *texts,
+                size_t n_texts)
+{
+    struct error e = {0};
+    if (d->look) {
+        control_fail(call, "busy", "another configuration is being looked at already");
+        return;
+    }
+    struct look *l = calloc(1, sizeof *l);
+    if (!l) {
+        control_fail(call, "failed", "out of memory");
+        return;
+    }
+    l->daemon = d;
+    l->call = call;
+    d->look = l;
+    int r = settings_load_texts(&l->settings, texts, n_texts, &l->problems, &e);
+    if (r < 0 && l->problems.n_errors) {
+        look_refuse(l);
+        return;
+    }
+    if (r == 0)
+        r = look_begin(l, &e);
+    if (r < 0)
+        look_fail(l, &e);
+}
+
+void look_cancel(struct daemon *d)
+{
+    struct error e = {0};
+    if (!d->look)
+        return;
+    error_set(&e, -ECANCELED, "rosterd ends");
+    look_fail(d->look, &e);
+}

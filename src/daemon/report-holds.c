@@ -1,0 +1,166 @@
+/*
+ * What cannot go on, by cause, so that one missing team is one row however many people wait for
+ * it. While the tenant is away, refuses, or writing is paused, what is otherwise ready waits
+ * for that alone, and is a row too.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "daemon/daemon.h"
+#include "daemon/report.h"
+#include "state/queue.h"
+
+#define EXAMPLES 5
+
+struct holds {
+    json_t *rows;
+    json_t *by_key; /* "state\ncause\nreason" -> row */
+    struct error *e;
+};
+
+/* Malloc'd; NULL when out of memory. */
+static char *row_key(enum operation_state state, const char *cause, const char *reason)
+{
+    CLEANUP(buffer_done) struct buffer b = {0};
+    buffer_format(&b, "%d\n%s\n%s", (int)state, cause ? cause : "", reason ? reason : "");
+    return buffer_take(&b);
+}
+
+static json_t *make_row(const char *cause, const char *reason, const char *sentence,
+                        const char *state, uint64_t since_usec, uint64_t next_usec,
+                        size_t n_people)
+{
+    return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o, s:I, s:[]}", "cause", report_text(cause),
+                     "reason", report_text(reason), "sentence", report_text(sentence), "state",
+                     state, "since", report_time(since_usec), "next_attempt",
+                     report_time(next_usec), "people", (json_int_t)n_people, "examples");
+}
+
+static int add_row(const char *cause, const char *reason, const char *sentence,
+                   enum operation_state state, uint64_t since_usec, uint64_t next_usec,
+                   size_t n_people, void *userdata)
+{
+    struct holds *h = userdata;
+    CLEANUP(freep) char *key = row_key(state, cause, reason);
+    if (!sentence && reason)
+        sentence = reason_code_text(reason);
+    json_t *row = make_row(cause, reason, sentence, operation_state_name(state), since_usec,
+                           next_usec, n_people);
+    int r = report_add(h->rows, row, h->e);
+    if (r == 0 && (!key || json_object_set(h->by_key, key, row) < 0))
+        r = error_out_of_memory(h->e);
+    return r;
+}
+
+static json_t *example_of(const struct operation *o)
+{
+    return json_pack("{s:o, s:o}", "dn", report_text(o->dn), "login", report_text(o->login));
+}
+
+static bool is_last_example(const json_t *examples, const struct operation *o)
+{
+    size_t n = json_array_size(examples);
+    const char *dn =
+        n ? json_string_value(json_object_get(json_array_get(examples, n - 1), "dn")) : NULL;
+    return dn && text_equal(dn, o->dn);
+}
+
+static int add_example(const struct operation *o, void *userdata)
+{
+    struct holds *h = userdata;
+    CLEANUP(freep) char *key = row_key(o->state, o->cause, o->reason);
+    if (!key)
+        return error_out_of_memory(h->e);
+    json_t *examples = json_object_get(json_object_get(h->by_key, key), "examples");
+    if (!examples || json_array_size(examples) >= EXAMPLES || is_last_example(examples, o))
+        return 0;
+    return report_add(examples, example_of(o), h->e);
+}
+
+struct waiting {
+    json_t *people; /* a set of ids */
+    json_t *examples;
+    uint64_t now_usec;
+    struct error *e;
+};
+
+static int add_waiting(const struct operation *o, void *userdata)
+{
+    struct waiting *w = userdata;
+    if (o->not_before_usec > w->now_usec || json_object_get(w->people, o->entry_id))
+        return 0;
+    if (json_object_set_new(w->people, o->entry_id, json_true()) < 0)
+        return error_out_of_memory(w->e);
+    return json_array_size(w->examples) < EXAMPLES
+               ? report_add(w->examples, example_of(o), w->e)
+               : 0;
+}
+
+/* The one thing that all READY operations wait for, if there is one. */
+static bool common_cause(const struct engine_status *s, const char **ret_cause,
+                         const char **ret_reason)
+{
+    *ret_cause = "tenant";
+    if (s->tenant == ENGINE_TENANT_REFUSED)
+        *ret_reason = REASON_NOT_AUTHORISED;
+    else if (s->tenant == ENGINE_TENANT_AWAY)
+        *ret_reason = REASON_TENANT_AWAY;
+    else if (s->paused)
+        *ret_cause = *ret_reason = REASON_PAUSED;
+    else
+        return false;
+    return true;
+}
+
+static int add_common(struct engine *n, struct state *s, struct holds *h)
+{
+    struct engine_status status;
+    const char *cause, *reason;
+    char sentence[768];
+    engine_status(n, &status);
+    if (!common_cause(&status, &cause, &reason))
+        return 0;
+    json_auto_t *people = json_object(), *examples = json_array();
+    struct waiting w = {
+        .people = people, .examples = examples, .now_usec = clock_now_usec(), .e = h->e};
+    int r = queue_each(s, OPERATION_READY, add_waiting, &w, h->e);
+    if (r != 0 || json_object_size(people) == 0)
+        return r;
+    bool away = !text_equal(reason, REASON_PAUSED);
+    snprintf(sentence, sizeof sentence, "%s%s%s", reason_code_text(reason),
+             away && status.tenant_error ? ": " : "",
+             away && status.tenant_error ? status.tenant_error : "");
+    json_t *row = make_row(cause, reason, sentence, operation_state_name(OPERATION_READY),
+                           away ? status.tenant_since_usec : 0,
+                           away ? status.tenant_next_usec : 0, json_object_size(people));
+    if (row && json_object_set(row, "examples", examples) < 0) {
+        json_decref(row);
+        row = NULL;
+    }
+    return json_array_insert_new(h->rows, 0, row) < 0 ? error_out_of_memory(h->e) : 0;
+}
+
+json_t *report_holds(struct engine *n, struct state *s, struct error *e)
+{
+    json_auto_t *rows = json_array(), *by_key = json_object();
+    struct holds h = {.rows = rows, .by_key = by_key, .e = e};
+    int r = queue_holds(s, add_row, &h, e);
+    if (r == 0)
+        r = queue_each(s, OPERATION_PARKED, add_example, &h, e);
+    if (r == 0)
+        r = queue_each(s, OPERATION_HELD, add_example, &h, e);
+    if (r == 0)
+        r = add_common(n, s, &h);
+    json_t *answer = r == 0 ? json_pack("{s:O}", "holds", rows) : NULL;
+    if (r == 0 && !answer)
+        error_out_of_memory(e);
+    return answer;
+}

@@ -1,0 +1,167 @@
+/*
+ * The plan as JSON: what is due for whom and why, who gets no user, and at first contact which
+ * of the tenant's users would be adopted. It reads the state of an engine and changes nothing,
+ * so it serves the running one and a look at another configuration alike.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "daemon/daemon.h"
+#include "daemon/report.h"
+#include "state/link.h"
+#include "state/person.h"
+#include "state/queue.h"
+
+struct plan {
+    struct state *state;
+    json_t *operations, *summary, *skipped;
+    json_t *exact, *differs_in_case, *same_mail, *unclaimed; /* NULL: adoption is not open */
+    struct error *e;
+};
+
+/* The spelling at the tenant decides: a login that differs in case is shown apart. */
+static int add_adoption(struct plan *p, const struct operation *o)
+{
+    CLEANUP(freep) char *listed = NULL;
+    CLEANUP(freep) char *key = o->login ? text_fold(o->login, strlen(o->login)) : NULL;
+    int r = key ? listing_find(p->state, key, &listed, p->e) : STATE_NONE;
+    if (r < 0)
+        return r;
+    if (!listed || text_equal(listed, o->login))
+        return report_add(
+            p->exact,
+            json_pack("{s:o, s:o}", "login", report_text(o->login), "dn", report_text(o->dn)),
+            p->e);
+    return report_add(p->differs_in_case,
+                      json_pack("{s:o, s:o, s:o}", "login", report_text(listed), "wanted",
+                                report_text(o->login), "dn", report_text(o->dn)),
+                      p->e);
+}
+
+static int add_same_mail(struct plan *p, const struct operation *o)
+{
+    static const char head[] = "mail:";
+    bool named = o->cause && strncmp(o->cause, head, sizeof head - 1) == 0;
+    const char *mail = named ? o->cause + sizeof head - 1 : NULL;
+    CLEANUP(freep) char *listed = NULL;
+    CLEANUP(freep) char *key = mail ? text_fold(mail, strlen(mail)) : NULL;
+    int r = key ? listing_find_mail(p->state, key, &listed, p->e) : STATE_NONE;
+    if (r < 0)
+        return r;
+    return report_add(p->same_mail,
+                      json_pack("{s:o, s:o, s:o, s:o}", "login", report_text(listed), "wanted",
+                                report_text(o->login), "mail", report_text(mail), "dn",
+                                report_text(o->dn)),
+                      p->e);
+}
+
+static int add_operation(const struct operation *o, void *userdata)
+{
+    struct plan *p = userdata;
+    int r = report_add(p->operations, report_operation(o), p->e);
+    if (r == 0)
+        r = report_count(p->summary, operation_kind_name(o->kind), p->e);
+    if (r < 0 || !p->exact)
+        return r;
+    if (o->kind == OPERATION_ADOPT && text_equal(o->reason, REASON_ADOPTION))
+        r = add_adoption(p, o);
+    else if (text_equal(o->reason, REASON_SAME_MAIL))
+        r = add_same_mail(p, o);
+    return r;
+}
+
+static int add_skipped(const struct person *person, void *userdata)
+{
+    struct plan *p = userdata;
+    if (person->bucket != BUCKET_SKIPPED)
+        return 0;
+    const char *code = person->bucket_code ? person->bucket_code : person->code;
+    json_t *row =
+        json_pack("{s:o, s:o, s:o}", "person",
+                  report_person(person->entry_id, person->dn, person->login_key), "code",
+                  report_text(code), "sentence", report_text(person->sentence));
+    return report_add(p->skipped, row, p->e);
+}
+
+static int add_unclaimed(const char *login, void *userdata)
+{
+    struct plan *p = userdata;
+    return report_add(p->unclaimed, report_text(login), p->e);
+}
+
+/* Whom the plan adopts, or knows by mail, is not linked yet and somebody's all the same. */
+static int drop_claimed(struct plan *p)
+{
+    json_auto_t *claimed = json_object();
+    json_t *const lists[] = {p->exact, p->differs_in_case, p->same_mail};
+    for (size_t l = 0; l < ARRAY_SIZE(lists); l++)
+        for (size_t i = 0; i < json_array_size(lists[l]); i++) {
+            const char *login =
+                json_string_value(json_object_get(json_array_get(lists[l], i), "login"));
+            if (login && json_object_set_new(claimed, login, json_true()) < 0)
+                return error_out_of_memory(p->e);
+        }
+    json_auto_t *left = json_array();
+    for (size_t i = 0; i < json_array_size(p->unclaimed); i++) {
+        json_t *login = json_array_get(p->unclaimed, i);
+        const char *text = json_string_value(login);
+        if (text && !json_object_get(claimed, text) &&
+            report_add(left, json_incref(login), p->e) < 0)
+            return -ENOMEM;
+    }
+    if (json_array_clear(p->unclaimed) < 0 || json_array_extend(p->unclaimed, left) < 0)
+        return error_out_of_memory(p->e);
+    return 0;
+}
+
+static json_t *adoption_of(const struct plan *p)
+{
+    if (!p->exact)
+        return json_null();
+    return json_pack("{s:O, s:O, s:O, s:O}", "exact", p->exact, "differs_in_case",
+                     p->differs_in_case, "same_mail", p->same_mail, "unclaimed", p->unclaimed);
+}
+
+json_t *report_plan(struct engine *n, struct state *s, struct error *e)
+{
+    struct engine_status status;
+    char hash[65];
+    size_t n_parked = 0;
+    engine_status(n, &status);
+    bool first_contact = status.adoption_open && listing_count(s) > 0;
+    json_auto_t *operations = json_array(), *summary = json_object(), *skipped = json_array();
+    json_auto_t *exact = first_contact ? json_array() : NULL;
+    json_auto_t *differs_in_case = json_array(), *same_mail = json_array();
+    json_auto_t *unclaimed = json_array();
+    struct plan p = {.state = s,
+                     .operations = operations,
+                     .summary = summary,
+                     .skipped = skipped,
+                     .exact = exact,
+                     .differs_in_case = differs_in_case,
+                     .same_mail = same_mail,
+                     .unclaimed = unclaimed,
+                     .e = e};
+    int r = engine_plan_hash(n, hash, &n_parked, e);
+    if (r >= 0)
+        r = queue_each(s, (enum operation_state)0, add_operation, &p, e);
+    if (r == 0)
+        r = person_each(s, add_skipped, &p, e);
+    if (r == 0 && first_contact)
+        r = listing_unclaimed(s, add_unclaimed, &p, e);
+    if (r == 0 && first_contact)
+        r = drop_claimed(&p);
+    if (r < 0)
+        return NULL;
+    json_t *answer = json_pack("{s:s, s:O, s:O, s:o, s:O, s:[]}", "hash", hash, "operations",
+                               operations, "summary", summary, "adoption", adoption_of(&p),
+                               "skipped", skipped, "problems");
+    if (!answer)
+        error_out_of_memory(e);
+    return answer;
+}

@@ -1,0 +1,305 @@
+/*
+ * How the daemon, the directory and the tenant are, in one answer. Health is the judgement of
+ * the whole: failed when rosterd itself cannot go on or account for what it does, degraded when
+ * something around it keeps it from its work, else ok.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "daemon/daemon.h"
+#include "daemon/report.h"
+#include "mapping/ruleset.h"
+#include "state/link.h"
+#include "state/mirror.h"
+#include "state/person.h"
+#include "state/queue.h"
+#include "state/trail.h"
+
+struct status {
+    struct daemon *d;
+    struct engine_status engine;
+    struct directory_status directory;
+    struct queue_counts queue;
+    struct error audit; /* message empty: it is written */
+    json_t *alarms;
+    struct error *e;
+};
+
+static json_t *directory_of(struct status *s)
+{
+    const struct directory_status *d = &s->directory;
+    struct mirror_counts c = {0};
+    if (mirror_counts(s->d->state, &c, s->e) < 0)
+        return NULL;
+    bool chosen = d->feed != DIRECTORY_FEED_AUTO;
+    return json_pack(
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "state",
+        directory_state_name(d->state), "uri", report_text(d->uri), "product",
+        report_text(d->product), "feed",
+        report_text(chosen ? directory_feed_name(d->feed) : NULL), "feed_reason",
+        report_text(d->feed_reason), "error", report_text(d->error), "since",
+        report_time(d->since_usec), "next_attempt", report_time(d->next_attempt_usec),
+        "last_change", report_time(d->last_change_usec), "last_full_read",
+        report_time(d->last_full_read_usec), "people", (json_int_t)c.people, "groups",
+        (json_int_t)c.groups, "gone", (json_int_t)c.gone, "members_unresolved",
+        (json_int_t)c.members_unresolved, "reconnects", (json_int_t)d->n_reconnects);
+}
+
+static const char *tenant_state_name(const struct status *s,
+                                     const struct tenant_client_status *c)
+{
+    double max_rate = s->d->settings->tenant.max_rate;
+    bool slowed = c->rate_now > 0 && (max_rate <= 0 || c->rate_now < 0.99 * max_rate);
+    switch (s->engine.tenant) {
+    case ENGINE_TENANT_OK: return slowed ? "throttled" : "ok";
+    case ENGINE_TENANT_AWAY: return "away";
+    case ENGINE_TENANT_REFUSED: return "refused";
+    case ENGINE_TENANT_UNKNOWN: return "unknown";
+    }
+    return "unknown";
+}
+
+static json_t *rate_of(double rate)
+{
+    return rate > 0 ? json_real(rate) : json_null();
+}
+
+static json_t *tenant_of(struct status *s)
+{
+    const struct settings *settings = s->d->settings;
+    struct tenant_client_status c = {0};
+    if (s->d->tenant)
+        tenant_client_status(s->d->tenant, &c);
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:I, s:I}", "state",
+                     tenant_state_name(s, &c), "url", report_text(settings->tenant.url),
+                     "error", report_text(s->engine.tenant_error), "since",
+                     report_time(s->engine.tenant_since_usec), "next_attempt",
+                     report_time(s->engine.tenant_next_usec), "in_flight",
+                     (json_int_t)c.in_flight, "rate", rate_of(c.rate_now), "max_rate",
+                     rate_of(settings->tenant.max_rate), "users_linked",
+                     (json_int_t)link_count(s->d->state, LINK_ACTIVE), "users_disabled",
+                     (json_int_t)link_count(s->d->state, LINK_DISABLED), "requests",
+                     (json_int_t)c.n_requests, "requests_throttled", (json_int_t)c.n_throttled);
+}
+
+static json_t *run_of(struct status *s)
+{
+    CLEANUP(freep) char *totals = NULL;
+    CLEANUP(freep) char *trigger = NULL;
+    uint64_t run = 0, started = 0, ended = 0;
+    json_t *last = json_null();
+    int r = run_last(s->d->state, &run, &started, &ended, &trigger, &totals, s->e);
+    if (r < 0)
+        return NULL;
+    if (r == 0)
+        last = json_pack("{s:I, s:s, s:o, s:o, s:o}", "id", (json_int_t)run, "trigger",
+                         trigger ? trigger : "", "started", report_time(started), "ended",
+                         report_time(ended), "totals", report_json(totals));
+    return json_pack("{s:o, s:o}", "current",
+                     s->engine.run ? json_integer((json_int_t)s->engine.run) : json_null(),
+                     "last", last);
+}
+
+static size_t queue_sum(const struct queue_counts *c, enum operation_state state)
+{
+    size_t n = 0;
+    for (int k = 0; k < OPERATION_N_KINDS; k++)
+        n += c->n[k][state];
+    return n;
+}
+
+static json_t *queue_by_kind(const struct queue_counts *c)
+{
+    json_auto_t *by_kind = json_object();
+    for (int k = OPERATION_CREATE; k < OPERATION_N_KINDS; k++) {
+        json_t *row = json_pack(
+            "{s:I, s:I, s:I, s:I}", "ready", (json_int_t)c->n[k][OPERATION_READY], "parked",
+            (json_int_t)c->n[k][OPERATION_PARKED], "held", (json_int_t)c->n[k][OPERATION_HELD],
+            "started", (json_int_t)c->n[k][OPERATION_STARTED]);
+        if (json_object_set_new(by_kind, operation_kind_name((enum operation_kind)k), row) < 0)
+            return NULL;
+    }
+    return json_incref(by_kind);
+}
+
+/* What waits for its time is counted apart from what is ready. */
+static json_t *queue_of(struct status *s)
+{
+    size_t waiting = 0, ready = queue_sum(&s->queue, OPERATION_READY);
+    if (queue_count_waiting(s->d->state, clock_now_usec(), &waiting, s->e) < 0)
+        return NULL;
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}", "ready",
+                     (json_int_t)(ready > waiting ? ready - waiting : 0), "parked",
+                     (json_int_t)queue_sum(&s->queue, OPERATION_PARKED), "held",
+                     (json_int_t)queue_sum(&s->queue, OPERATION_HELD), "started",
+                     (json_int_t)queue_sum(&s->queue, OPERATION_STARTED), "waiting",
+                     (json_int_t)waiting, "by_kind", queue_by_kind(&s->queue));
+}
+
+static json_t *budgets_of(const struct status *s)
+{
+    json_auto_t *budgets = json_array();
+    for (unsigned k = 1; k < BUDGET_N_KINDS; k++) {
+        size_t limit = s->engine.guard.limit[k];
+        json_t *row = json_pack(
+            "{s:s, s:o, s:I, s:I, s:b}", "kind", budget_kind_name((enum budget_kind)k), "limit",
+            limit == SIZE_MAX ? json_null() : json_integer((json_int_t)limit), "spent",
+            (json_int_t)s->engine.guard_input.spent[k], "pending",
+            (json_int_t)s->engine.guard_input.pending[k], "tripped",
+            s->engine.guard.tripped[k]);
+        if (json_array_append_new(budgets, row) < 0)
+            return NULL;
+    }
+    return json_incref(budgets);
+}
+
+/* The plan is hashed only when somebody has to approve it: at first contact it is long. */
+static json_t *adoption_of(struct status *s)
+{
+    char hash[65];
+    size_t n_parked = 0;
+    bool needed = s->engine.adoption_open && s->queue.n[OPERATION_ADOPT][OPERATION_PARKED] > 0;
+    if (needed && engine_plan_hash(s->d->engine, hash, &n_parked, s->e) < 0)
+        return NULL;
+    return json_pack("{s:b, s:o}", "needed", needed, "hash", report_text(needed ? hash : NULL));
+}
+
+static int add_alarm(const struct alarm *a, void *userdata)
+{
+    struct status *s = userdata;
+    json_t *row = json_pack("{s:o, s:o, s:o, s:o}", "cause", report_text(a->cause), "code",
+                            report_text(a->code), "sentence", report_text(a->sentence), "since",
+                            report_time(a->since_usec));
+    return report_add(s->alarms, row, s->e);
+}
+
+/* Rows that wait are tried now, so that the answer is about now. In an open transaction they
+ * are not final and stay where they are. */
+static json_t *audit_of(struct status *s)
+{
+    struct trail_head head = {0};
+    if (trail_head(s->d->state, &head, s->e) < 0)
+        return NULL;
+    if (s->d->audit && !state_in_transaction(s->d->state))
+        if (audit_export_run(s->d->audit, &s->audit) >= 0)
+            s->audit.message[0] = '\0';
+    const char *error = s->audit.message[0] ? s->audit.message : NULL;
+    return json_pack("{s:o, s:I, s:o}", "file", report_text(s->d->settings->audit_file),
+                     "last_seq", (json_int_t)head.seq, "error", report_text(error));
+}
+
+static const char *bound_state_name(enum bound_state state)
+{
+    switch (state) {
+    case BOUND_PRESENT: return "present";
+    case BOUND_RENAMED: return "renamed";
+    case BOUND_GONE: return "deleted";
+    case BOUND_NEVER_SEEN: return "missing";
+    }
+    return "unknown";
+}
+
+/* Binding may note groups that it sees for the first time, so it needs a transaction: the
+ * engine's when one is open. A state file that failed gives no groups, but an answer. */
+static int bind_groups(struct status *s, const struct ruleset_group *groups, size_t n,
+                       struct bound_groups *ret)
+{
+    struct state *state = s->d->state;
+    bool own = !state_in_transaction(state);
+    const char **keys = calloc(n + 1, sizeof *keys);
+    if (!keys)
+        return error_out_of_memory(s->e);
+    for (size_t i = 0; i < n; i++)
+        keys[i] = groups[i].key;
+    int r = own ? state_begin(state, s->e) : 0;
+    if (r == 0) {
+        r = mirror_bind_groups(state, keys, n, ret, s->e);
+        if (own && r < 0)
+            state_rollback(state);
+        else if (own)
+            r = state_commit(state, s->e);
+    }
+    free(keys);
+    return r;
+}
+
+static json_t *groups_of(struct status *s)
+{
+    CLEANUP(bound_groups_done) struct bound_groups bound = {0};
+    json_auto_t *rows = json_array();
+    size_t n;
+    const struct ruleset_group *groups = ruleset_groups(engine_ruleset(s->d->engine), &n);
+    if (s->engine.state_failed)
+        n = 0;
+    if (n && bind_groups(s, groups, n, &bound) < 0)
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
+        const struct bound_group *b = &bound.items[i];
+        json_t *row =
+            json_pack("{s:o, s:o, s:s, s:I, s:o, s:o, s:i}", "dn", report_text(groups[i].dn),
+                      "dn_now", report_text(b->dn), "state", bound_state_name(b->state),
+                      "members", (json_int_t)b->n_members, "rule", report_text(groups[i].rule),
+                      "file", report_text(groups[i].file), "line", (int)groups[i].line);
+        if (json_array_append_new(rows, row) < 0)
+            return NULL;
+    }
+    return json_incref(rows);
+}
+
+static const char *health_of(const struct status *s)
+{
+    enum directory_state d = s->directory.state;
+    enum engine_tenant_state t = s->engine.tenant;
+    if (s->engine.state_failed || s->audit.message[0])
+        return "failed";
+    if (d == DIRECTORY_AWAY || d == DIRECTORY_REFUSED || t == ENGINE_TENANT_AWAY ||
+        t == ENGINE_TENANT_REFUSED || json_array_size(s->alarms) > 0)
+        return "degraded";
+    return "ok";
+}
+
+static json_t *daemon_of(const struct status *s)
+{
+    const struct daemon *d = s->d;
+    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:s, s:b}", "version", PACKAGE_VERSION, "pid",
+                     (int)getpid(), "started", report_time(d->started_usec), "config_file",
+                     report_text(d->config_file), "fingerprint",
+                     report_text(d->settings->fingerprint), "health", health_of(s), "paused",
+                     s->engine.paused);
+}
+
+json_t *report_status(struct daemon *d, struct error *e)
+{
+    json_auto_t *alarms = json_array();
+    struct status s = {.d = d, .alarms = alarms, .e = e};
+    engine_status(d->engine, &s.engine);
+    if (d->directory)
+        directory_status(d->directory, &s.directory);
+    e->message[0] = '\0';
+    int r = queue_counts(d->state, &s.queue, e);
+    if (r == 0)
+        r = alarm_each(d->state, add_alarm, &s, e);
+    if (r < 0)
+        return NULL;
+    json_auto_t *parts = json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:o, s:{s:o, s:o}, s:{s:I, s:o}}", "directory",
+        directory_of(&s), "tenant", tenant_of(&s), "run", run_of(&s), "queue", queue_of(&s),
+        "budgets", budgets_of(&s), "adoption", adoption_of(&s), "alarms", alarms, "audit",
+        audit_of(&s), "state", "file", report_text(d->settings->state_file), "error",
+        report_text(s.engine.state_error), "mapping", "dirty",
+        (json_int_t)person_count_dirty(d->state), "groups", groups_of(&s));
+    json_auto_t *answer = daemon_of(&s);
+    if (!parts || !answer || json_object_update(answer, parts) < 0) {
+        if (!e->message[0])
+            error_out_of_memory(e);
+        return NULL;
+    }
+    return json_incref(answer);
+}

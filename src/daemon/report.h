@@ -1,0 +1,38 @@
+/*
+ * What the report-*.c files share: values as the control protocol writes them, and the jobs
+ * that answer later. Nothing outside src/daemon includes it.
+ */
+#pragma once
+#include <jansson.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct control_call;
+struct daemon;
+struct error;
+struct operation;
+struct settings_text;
+
+/* A string; null for NULL. Bytes that are not UTF-8 are made printable. */
+json_t *report_text(const char *text);
+/* ISO 8601 in UTC; null for 0. */
+json_t *report_time(uint64_t usec);
+/* The text of a JSON document as a value; null for NULL. NULL when it is none. */
+json_t *report_json(const char *text);
+json_t *report_person(const char *id, const char *dn, const char *login);
+/* An operation as in the protocol's `plan`. */
+json_t *report_operation(const struct operation *o);
+/* Appends and takes; -ENOMEM when value is NULL or the array cannot grow. */
+int report_add(json_t *array, json_t *value_taken, struct error *e);
+/* report_add() of a value that counts up: object[key] += 1. */
+int report_count(json_t *object, const char *key, struct error *e);
+
+/* look.c: what another configuration would do, from a copy of the state. Answers the call,
+ * which is taken, now or later; one look at a time. */
+void look_start(struct daemon *d, struct control_call *call, const struct settings_text *texts,
+                size_t n_texts);
+void look_cancel(struct daemon *d);
+
+/* history.c: the audit's lines about a person, read by a thread. Answers as look_start(). */
+void history_start(struct daemon *d, struct control_call *call, const char *person);
+void history_cancel(struct daemon *d);

@@ -1,0 +1,429 @@
+"""Reads that look whole and are not: nobody is taken for gone, everything else goes on."""
+
+from lib import ScriptedServer, Slapd, need, wait_for
+
+AT_ONCE = {"leave_grace": "0"}
+SHORT = {"min": "50ms", "max": "200ms", "hold": "1s"}
+ALARM = {"alarm_after": "0"}
+RULES = {"Agents": {"when": "(employeeType=agent)", "team": "Sales"}}
+PEOPLE = r"objectClass=inetOrgPerson"
+
+
+class Scene:
+    """A server with agents u00, u01, ... (and as many others, x00, ..., before them), all of
+    them users.  Each round lets one leave, makes one of the others an agent and changes a
+    third, of whom the first entries of a read tell."""
+
+    def __init__(self, t, server, n=20, **options):
+        self.t, self.server, self.n = t, server, n
+        self.others = [server.person("x%02d" % i, employeeType="none") for i in range(n)]
+        self.agents = [server.person("u%02d" % i, employeeType="agent") for i in range(n)]
+        self.tenant = t.simulator()
+        keys = {"feed": "poll", "poll_interval": "1s", "page_size": "10"}
+        keys.update(options)
+        self.daemon = t.rosterd(server, self.tenant, rules=RULES, directory_keys=keys, lifecycle=AT_ONCE,
+                                retry=SHORT, notify=ALARM, tls=server.tls)
+        self.daemon.once()
+        need(len(self.tenant.users()) == n, "all agents are users", sorted(self.tenant.users()))
+        self.round = 0
+        self.gone = []
+
+    def change(self):
+        """What the next read is to find out."""
+        i = self.round
+        self.round += 1
+        self.gone.append("u%02d" % (self.n - 1 - i))
+        self.server.delete(self.agents[self.n - 1 - i])
+        self.server.replace(self.others[i], employeeType="agent")
+        self.server.replace(self.others[0], sn="Name%d" % self.round)
+        self.server.replace(self.agents[0], sn="Name%d" % self.round)
+
+    def nobody_disabled(self):
+        disabled = [login for login, user in self.tenant.users().items() if user["disabled"]]
+        need(disabled == [], "nobody is disabled", disabled)
+
+    def goes_on(self, updated=True):
+        users = self.tenant.users()
+        need("x%02d" % (self.round - 1) in users, "the newcomer is created", sorted(users))
+        if updated:
+            need(users["x00"]["lastName"] == "Name%d" % self.round, "who changed is updated", users["x00"])
+
+    def unproven(self, *reasons):
+        """The last read was not proven, and log says why."""
+        text = self.daemon.log().split("--- ")[-1]
+        need("was not read whole, so nobody is taken for gone" in text, "the log says it", text)
+        for reason in reasons:
+            need(reason in text, "the log says why", reason, text)
+
+    def alarmed(self, *reasons):
+        rows = self.daemon.state_query("SELECT code, sentence FROM alarm WHERE cause = 'read'")
+        need(rows and rows[0][0] == "read-not-proven", "there is an alarm", rows)
+        for reason in reasons:
+            need(reason in rows[0][1], "the alarm says why", reason, rows)
+
+    def heals(self):
+        """With a whole read those who left are disabled: the proof was what held it."""
+        self.server.clear()
+        self.daemon.once()
+        users = self.tenant.users()
+        need(all(users[login]["disabled"] for login in self.gone), "now they are disabled", self.gone)
+        need(sum(user["disabled"] for user in users.values()) == len(self.gone), "and no other", users)
+        need(self.daemon.state_query("SELECT 1 FROM alarm WHERE cause = 'read'") == [], "the alarm is over")
+
+
+def test_ended_early(t):
+    """T1: time, size and administrative limit, busy, unavailable after some entries."""
+    scene = Scene(t, t.server(ScriptedServer))
+    for code, words in ((3, "Time limit"), (4, "Size limit"), (11, "Administrative limit"), (51, "busy"),
+                        (52, "unavailable")):
+        scene.change()
+        scene.server.fail_search(code, after=33, filter=PEOPLE, message="as the test says")
+        scene.daemon.once()
+        scene.goes_on()
+        scene.nobody_disabled()
+        scene.unproven("LDAP code %d" % code, "as the test says", words)
+        scene.alarmed("LDAP code %d" % code)
+        scene.server.clear()
+    scene.heals()
+
+
+def test_alarm_reaches_a_person(t):
+    """T1: the alarm of a read that is not whole is raised once and over once."""
+    scene = Scene(t, t.server(ScriptedServer), full_interval="500ms")
+    daemon = scene.daemon
+    scene.change()
+    scene.server.fail_search(4, after=33, filter=PEOPLE, times=None)
+    daemon.start()
+    row = wait_for(lambda: daemon.audit(event="alarm", code="read-not-proven"), 10, "the alarm")[0]
+    need("LDAP code 4" in row["sentence"], "with the reason", row)
+    n = len(scene.server.requests("search"))
+    wait_for(lambda: len(scene.server.requests("search")) > n + 20, 20, "some more such reads")
+    need(len(daemon.audit(event="alarm", code="read-not-proven")) == 1, "one alarm", daemon.audit(event="alarm"))
+    scene.nobody_disabled()
+    scene.server.clear()
+    scene.tenant.wait_user("u19", disabled=True)
+    wait_for(lambda: daemon.audit(event="alarm-over", code="read-not-proven"), 10, "its end")
+
+
+def test_sizelimit_of_slapd(t):
+    """T1: a real slapd that gives this account only part of its entries."""
+    ground = t.server(Slapd).fresh()
+    server = ground.server
+    for i in range(30):
+        ground.person("u%02d" % i, employeeType="agent")
+    tenant = t.simulator()
+    daemon = t.rosterd(server, tenant, ground, rules=RULES, directory_keys={"feed": "poll", "paging": "no"},
+                       lifecycle=AT_ONCE, notify=ALARM, guard={"max_disable": "unlimited"})
+    daemon.once()
+    need(len(tenant.users()) == 30, "all", sorted(tenant.users()))
+    server.replace(server.database(), olcLimits='dn.exact="%s" size=15' % server.reader_dn)
+    ground.replace("u01", sn="Changed")
+    daemon.once()
+    need(tenant.user("u01")["lastName"] == "Changed", "updates go on")
+    need(not any(user["disabled"] for user in tenant.users().values()), "nobody is disabled")
+    need("Size limit exceeded" in daemon.log(), "the log says why", daemon.log_tail())
+    # In pages the limit is the same for slapd: it counts over all of them.
+    daemon.configure(directory={"paging": "yes", "page_size": "10"})
+    daemon.once()
+    need(not any(user["disabled"] for user in tenant.users().values()), "nobody is disabled, in pages")
+
+
+def test_zero_entries(t):
+    """T2: success without any entry, read in pages and by content synchronisation."""
+    for feed in ("poll", "syncrepl"):
+        scene = Scene(t, t.server(ScriptedServer), feed=feed)
+        scene.change()
+        find = scene.server.find
+        scene.server.find = lambda request, find=find: (
+            (0, []) if "inetOrgPerson" in request.filter and request.scope == "sub" else find(request))
+        scene.daemon.configure(user={"mobile_phone": "${mobile}"})  # syncrepl's cookie is of no use then
+        scene.daemon.once()
+        scene.nobody_disabled()
+        scene.unproven("no entry")
+        scene.alarmed("no entry")
+        del scene.server.find
+        scene.heals()
+
+
+def test_connection_lost_between_pages(t):
+    """T4: the connection ends between pages; the read starts again, halves are never merged."""
+    scene = Scene(t, t.server(ScriptedServer))
+    scene.change()
+    scene.server.cut(pages=3, filter=PEOPLE)
+    scene.server.forget_requests()
+    scene.daemon.start()
+    scene.tenant.wait_user("x00", lastName="Name1")
+    scene.tenant.wait_user("u19", disabled=True)  # by the second, whole read
+    reads = scene.server.requests("search", lambda r: "inetOrgPerson" in r.filter and r.scope == "sub")
+    first = reads[0].connection
+    n_first = len([r for r in reads if r.connection == first and r.result == 0])
+    need(n_first == 3, "three pages, then the cut", n_first)
+    after = [r for r in reads if r.connection != first]
+    need(not after[0].page_cookie, "the second connection begins at the beginning", after[0])
+    need(scene.server.requests("search", lambda r: r.result == 2) == [], "no cookie of another connection")
+    text = scene.daemon.log()
+    need("connection was lost" in text, "the log says why", text)
+
+
+def test_lost_for_good_between_pages(t):
+    """T4: a read that never gets beyond its third page removes nobody, and what it showed is done."""
+    scene = Scene(t, t.server(ScriptedServer), full_interval="300ms")
+    scene.daemon.start()
+    scene.daemon.wait_status("following")
+    scene.server.cut(pages=3, filter=PEOPLE, times=None)
+    scene.change()
+    scene.tenant.wait_user("x00", lastName="Name1")
+    n = len(scene.server.requests("bind"))
+    scene.server.wait_request("bind", count=n + 2)
+    scene.nobody_disabled()
+    need("connection was lost" in scene.daemon.log(), "the log says why", scene.daemon.log_tail())
+    scene.server.clear()
+    scene.tenant.wait_user("u19", disabled=True)
+
+
+def test_another_server_between_pages(t):
+    """T4: another server answers under the name between two pages: its answer is no page of this read."""
+    scene = Scene(t, t.server(ScriptedServer))
+    server = scene.server
+    scene.change()
+    # The other one lacks half of the people.
+    other = t.server(ScriptedServer)
+    for i in range(scene.n):
+        other.person("x%02d" % i, employeeType="none", id=server.entry(scene.others[i]).uuid)
+    server.cut(pages=2, filter=PEOPLE)
+    server.on_page = lambda page, request: page == 2 and server.stop_listening()
+    scene.daemon.configure(directory={"uri": [server.uri, other.uri]}, guard={"max_disable": "5"})
+    scene.daemon.start()
+    other.wait_request("search", matching=lambda r: r.page_size and r.result == 0)
+    need(not any(r.page_cookie in (b"page-1", b"page-2") and r.result for r in other.requests("search")),
+         "no page is asked of a server that did not begin the read", other.requests("search"))
+    first = other.requests("search", lambda r: r.page_size)[0]
+    need(not first.page_cookie, "it begins at the beginning", first)
+    wait_for(lambda: scene.daemon.audit(event="budget") or scene.daemon.audit(event="park"), 20,
+             "the budget, since half of the people are missing there")
+    scene.nobody_disabled()
+
+
+def test_paging_ignored(t):
+    """T5: a server that ignores paging and stops at its limit, with success."""
+    scene = Scene(t, t.server(ScriptedServer))
+    scene.change()
+    scene.server.paging = "ignore"
+    scene.server.size_limit, scene.server.size_limit_silent = 33, True
+    scene.daemon.once()
+    scene.goes_on()
+    scene.nobody_disabled()
+    scene.unproven("ignored the paging control", "paging = no")
+    scene.server.paging, scene.server.size_limit = "yes", None
+    scene.heals()
+
+
+def test_paging_refused(t):
+    """T5: a server that refuses the control: unproven, and proven as soon as the operator says so."""
+    for how, code in (("reject", 12), ("refuse", 53)):
+        scene = Scene(t, t.server(ScriptedServer))
+        scene.change()
+        scene.server.paging = how
+        scene.daemon.once(code=None)
+        scene.nobody_disabled()
+        scene.unproven("LDAP code %d" % code)
+        scene.alarmed("LDAP code %d" % code)
+        if how == "reject":
+            scene.goes_on()
+        scene.daemon.configure(directory={"paging": "no"})
+        scene.heals()
+
+
+def test_referral_as_result(t):
+    """T6: the search ends with a referral to another server."""
+    scene = Scene(t, t.server(ScriptedServer))
+    scene.change()
+    scene.server.fail_search(10, after=33, filter=PEOPLE, referrals=["ldap://other.example.com/dc=other"])
+    scene.daemon.once()
+    scene.goes_on()
+    scene.nobody_disabled()
+    scene.unproven("LDAP code 10", "ldap://other.example.com/dc=other")
+    scene.alarmed()
+    scene.heals()
+
+
+def test_continuation_references(t):
+    """T6: a reference to a child domain among the entries: notice, ignore, follow."""
+    scene = Scene(t, t.server(ScriptedServer))
+    url = "ldap://child.example.com/dc=child,dc=example,dc=com??sub"
+    scene.change()
+    scene.server.refer_search(url, filter=PEOPLE, times=None)
+    scene.daemon.once()
+    scene.goes_on()
+    scene.nobody_disabled()
+    scene.unproven(url, "referrals = ignore")
+    scene.alarmed(url)
+    scene.daemon.configure(directory={"referrals": "ignore"})
+    scene.daemon.once()
+    need(scene.tenant.user("u19")["disabled"], "ignored: the read is whole")
+    # Following would mean trust in whatever server is named: it is refused in plain words.
+    scene.daemon.configure(directory={"referrals": "follow"})
+    answer = scene.daemon.once(code=None)
+    need(answer.code != 0 and "follow" in answer.err, "not supported, and said", answer)
+
+
+def test_reference_in_synchronisation(t):
+    """T6: the same while the directory is followed by syncrepl."""
+    scene = Scene(t, t.server(ScriptedServer), feed="syncrepl")
+    scene.change()
+    url = "ldap://child.example.com/dc=child,dc=example,dc=com??sub"
+    scene.server.refer_search(url, filter=PEOPLE, times=None)
+    scene.server.sync.force("present")
+    scene.daemon.once()
+    scene.goes_on()
+    scene.nobody_disabled()
+    scene.unproven(url)
+
+
+def test_base_invisible(t):
+    """T6: the base cannot be seen, though entries below it can."""
+    ground = t.server(Slapd).fresh()
+    server = ground.server
+    people = ["u%02d" % i for i in range(10)]
+    ground.persons({uid: {"employeeType": "agent"} for uid in people})
+    tenant = t.simulator()
+    daemon = t.rosterd(server, tenant, ground, rules=RULES, directory_keys={"feed": "poll"}, lifecycle=AT_ONCE,
+                       notify=ALARM)
+    daemon.once()
+    tenant.wait_users(people)
+    ground.remove("u03")
+    ground.person("zoe", employeeType="agent")
+    server.modify("dn: %s\nchangetype: modify\nadd: olcAccess\nolcAccess: {0}to dn.base=\"%s\" by "
+                  "dn.exact=\"%s\" none by * break\n" % (server.database(), ground.dn, server.reader_dn))
+    daemon.once(code=None)
+    need(not tenant.user("u03")["disabled"], "nobody is disabled", tenant.user("u03"))
+    need("cannot be seen" in daemon.log(), "said", daemon.log_tail())
+
+
+def test_base_renamed(t):
+    """T6: the base is renamed: its whole content seems to be gone."""
+    ground = t.server(Slapd).fresh()
+    server = ground.server
+    people = ["u%02d" % i for i in range(10)]
+    ground.persons({uid: {"employeeType": "agent"} for uid in people})
+    tenant = t.simulator()
+    for feed in ("poll", "syncrepl"):
+        daemon = t.rosterd(server, tenant, ground, rules=RULES, directory_keys={"feed": feed, "poll_interval": "1s"},
+                           lifecycle=AT_ONCE, retry=SHORT, notify=ALARM, guard={"max_disable": "unlimited"})
+        if feed == "syncrepl":
+            daemon.configure(guard={"max_create": "unlimited"})
+        daemon.start()
+        wait_for(lambda: daemon.state_query("SELECT count(*) FROM entry WHERE kind = 1")[0][0] == 10, 20, "people")
+        daemon.wait_status("following")
+        server.rename(ground.dn, "ou=elsewhere")
+        daemon.restart()
+        daemon.wait_log("No such object|cannot be seen|no entry at all", 20)
+        need(not any(user["disabled"] for user in tenant.users().values()), "nobody is disabled")
+        server.rename(ground.dn.replace("ou=" + ground.tag, "ou=elsewhere"), "ou=" + ground.tag)
+        daemon.wait_status("following")
+        daemon.stop()
+        need(not any(user["disabled"] for user in tenant.users().values()), "nor now")
+
+
+def test_bind_refused(t):
+    """T7: the password was changed: nobody changes, one alarm, and few attempts, so that no account is locked."""
+    scene = Scene(t, t.server(ScriptedServer))
+    scene.change()
+    scene.server.bind_result = 49
+    scene.server.forget_requests()
+    scene.tenant.forget_requests()
+    scene.daemon.start()
+    scene.daemon.wait_status("refused")
+    alarm = wait_for(lambda: scene.daemon.audit(event="alarm"), 10, "an alarm")
+    need("LDAP code 49" in alarm[0]["sentence"] or "Invalid credentials" in alarm[0]["sentence"],
+         "with the reason", alarm)
+    # Everything that is quick has had its turn by now: the others' retries take 50 ms.
+    scene.daemon.reload()
+    binds = scene.server.requests("bind")
+    need(len(binds) <= 2, "the bind is not hammered", len(binds))
+    need(scene.tenant.writes() == [], "no write", scene.tenant.writes())
+    need(len(scene.daemon.audit(event="alarm")) == 1, "one alarm", scene.daemon.audit(event="alarm"))
+    next_try = scene.daemon.log()
+    need("Invalid credentials" in next_try, "said in the log", next_try)
+    scene.server.bind_result = None
+    scene.daemon.restart()
+    scene.tenant.wait_user("u19", disabled=True)
+    wait_for(lambda: scene.daemon.audit(event="alarm-over"), 10, "it is over")
+
+
+def narrow(server, ground, attribute):
+    server.modify("dn: %s\nchangetype: modify\nadd: olcAccess\nolcAccess: {0}to dn.sub=\"%s\" attrs=%s by "
+                  "dn.exact=\"%s\" none by * break\n"
+                  % (server.database(), ground.people, attribute, server.reader_dn))
+
+
+def widen(server):
+    server.modify("dn: %s\nchangetype: modify\ndelete: olcAccess\nolcAccess: {0}\n" % server.database())
+
+
+def test_access_narrowed(t):
+    """T8: attributes vanish from everybody: held, not a mass update; released when they are back."""
+    server = t.server(Slapd)
+    for attribute, feed in (("mail", "poll"), ("givenName", "poll"), ("telephoneNumber", "poll"),
+                            ("telephoneNumber", "syncrepl")):
+        ground = server.fresh()
+        people = ["u%02d" % i for i in range(30)]
+        ground.persons({uid: {"employeeType": "agent", "telephoneNumber": "+44 1"} for uid in people})
+        tenant = t.simulator()
+        daemon = t.rosterd(server, tenant, ground, rules=RULES, directory_keys={"feed": feed}, lifecycle=AT_ONCE,
+                           user={"empty_values": "clear", "work_phone": "${telephoneNumber}"}, notify=ALARM,
+                           guard={"max_update": "unlimited", "max_disable": "unlimited"})
+        daemon.once()
+        tenant.wait_users(people)
+        before = tenant.users()
+        narrow(server, ground, attribute)
+        ground.person("zoe", employeeType="agent")
+        if feed == "syncrepl":  # slapd tells nobody of a changed access rule: only changes show it
+            for uid in people:
+                ground.replace(uid, title="touched")
+        daemon.once(code=None)
+        users = tenant.users()
+        need(all(users[uid] == before[uid] for uid in people), "nobody is changed", attribute, feed,
+             users["u05"], before["u05"])
+        alarms = daemon.audit(event="alarm", code="attribute-vanished")
+        need(len(alarms) == 1 and attribute in alarms[0]["sentence"], "one alarm names it", attribute, feed, alarms)
+        held = dict(daemon.state_query("SELECT reason, count(*) FROM operation GROUP BY 1"))
+        if attribute == "telephoneNumber":
+            need(held == {"attribute-vanished": 30}, "all are parked for it", held)
+        need("zoe" in users or attribute == "givenName", "creates go on", sorted(users))
+        widen(server)
+        if feed == "syncrepl":
+            for uid in people:
+                ground.replace(uid, title="touched again")
+        daemon.once(code=None)
+        users = tenant.users()
+        need(all(users[uid] == before[uid] for uid in people), "nor when it is back")
+        waiting = daemon.state_query("SELECT * FROM operation")
+        need(waiting == [], "nothing waits any more", waiting[:3])
+        need(daemon.audit(event="alarm-over", code="attribute-vanished"), "the alarm is over")
+        need("zoe" in users, "and zoe is a user at last")
+
+
+def test_single_lookups_fail(t):
+    """T9: a lookup of one entry that fails means unknown, not gone."""
+    server = t.server(ScriptedServer, flavor="ad", tls="no")
+    members = [server.person("u%02d" % i) for i in range(30)]
+    server.value_range = 10
+    group = server.group("crowd", members)
+    tenant = t.simulator()
+    daemon = t.rosterd(server, tenant, rules={"Agents": {"group": group, "team": "Sales"}}, tls="no",
+                       directory_keys={"feed": "poll", "poll_interval": "1s"}, lifecycle=AT_ONCE, notify=ALARM,
+                       guard={"max_disable": "unlimited"})
+    daemon.once()
+    need(len(tenant.users()) == 30, "all", len(tenant.users()))
+    server.person("zoe")
+    server.replace(members[3], sn="Changed")
+    server.fail_search(51, matching=lambda r: any("range=" in a for a in r.attributes), times=None)
+    daemon.once(code=None)
+    need(not any(user["disabled"] for user in tenant.users().values()), "nobody is disabled")
+    need(tenant.user("u03")["lastName"] == "Changed", "updates go on")
+    need("cannot be read to the end" in daemon.log(), "said", daemon.log_tail())
+    server.clear()
+    server.replace(group, member=members[:20])
+    daemon.once()
+    need(sum(user["disabled"] for user in tenant.users().values()) == 10, "and it would have been seen")

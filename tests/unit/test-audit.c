@@ -1,0 +1,767 @@
+/* The audit: lines, chain, export with crashes and rotations, verification of every kind of
+ * break. */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "audit/audit.h"
+#include "audit/line.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "model/operation.h"
+#include "state-fixture.h"
+#include "state/trail.h"
+
+static char audit_path[128], rotated_path[128];
+
+static int setup(void **state)
+{
+    struct fixture *f;
+    int r = fixture_new(state);
+
+    if (r < 0)
+        return r;
+    f = *state;
+    snprintf(audit_path, sizeof(audit_path), "%s/audit.log", f->folder);
+    snprintf(rotated_path, sizeof(rotated_path), "%s/audit.log.1", f->folder);
+    return 0;
+}
+
+static void record(struct fixture *f, const char *event, const char *sentence)
+{
+    begin(f);
+    ok(f, audit_record(f->s, &(struct audit_row){.event = event, .sentence = sentence}, &f->e));
+    commit(f);
+}
+
+static struct audit_export *open_export(struct fixture *f, bool want_older)
+{
+    struct audit_export *x = NULL;
+    bool older = !want_older;
+
+    ok(f, audit_export_open(&x, f->s, audit_path, false, &older, &f->e));
+    assert_int_equal(older, want_older);
+    return x;
+}
+
+static void export_all(struct fixture *f)
+{
+    struct audit_export *x = open_export(f, false);
+
+    ok(f, audit_export_run(x, &f->e));
+    audit_export_close(x);
+}
+
+struct text {
+    char *lines[64];
+    size_t n;
+};
+
+static struct text read_lines(const char *path)
+{
+    struct text t = {0};
+    FILE *in = fopen(path, "re");
+    size_t capacity = 0;
+
+    assert_non_null(in);
+    while (t.n < 64 && getline(&t.lines[t.n], &capacity, in) > 0) {
+        t.lines[t.n][strcspn(t.lines[t.n], "\n")] = '\0';
+        t.n++;
+        capacity = 0;
+    }
+    free(t.lines[t.n]);
+    t.lines[t.n] = NULL;
+    fclose(in);
+    return t;
+}
+
+static void free_lines(struct text *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        free(t->lines[i]);
+}
+
+static void write_lines(const char *path, char *const *lines, size_t n, bool newline_at_end)
+{
+    FILE *out = fopen(path, "we");
+
+    assert_non_null(out);
+    for (size_t i = 0; i < n; i++)
+        fprintf(out, "%s%s", lines[i], i + 1 < n || newline_at_end ? "\n" : "");
+    assert_int_equal(fclose(out), 0);
+}
+
+#define FILES(...)                                                                             \
+    (const char *const[]){__VA_ARGS__}, ARRAY_SIZE(((const char *const[]){__VA_ARGS__}))
+
+/* The chain must be whole and have that many lines. */
+static void whole(struct fixture *f, uint64_t n_lines, const char *const *files, size_t n)
+{
+    struct audit_verify_result v = {0};
+
+    ok(f, audit_verify(files, n, &v, &f->e));
+    if (v.file)
+        fail_msg("%s:%u: %s", v.file, v.line, v.sentence);
+    assert_int_equal(v.n_lines, n_lines);
+    audit_verify_result_done(&v);
+}
+
+/* The chain must break in that file and line, with a sentence that begins so. */
+static void broken(struct fixture *f, const char *file, unsigned line, const char *kind,
+                   const char *const *files, size_t n)
+{
+    struct audit_verify_result v = {0};
+
+    ok(f, audit_verify(files, n, &v, &f->e));
+    if (!v.file)
+        fail_msg("the chain is whole, and should not be: %s in %u", kind, line);
+    if (v.line != line || strcmp(v.file, file) != 0 ||
+        strncmp(v.sentence, kind, strlen(kind)) != 0)
+        fail_msg("%s:%u: %s; expected %u: %s", v.file, v.line, v.sentence, line, kind);
+    audit_verify_result_done(&v);
+}
+
+static void test_line(void **state)
+{
+    struct fixture *f = *state;
+    struct operation *o = operation_new(OPERATION_UPDATE, "id-1", "uid=a\x1b,dc=t", "a\"b");
+    struct audit_row row = {
+        .event = "outcome",
+        .operation = o,
+        .code = "done",
+        .sentence = "caf\xc3\xa9 \xff",
+        .status = 200,
+        .answer = "done",
+        .answer_text = "line\nbreak",
+        .attempts = 2,
+        .duration_usec = 41250,
+        .fingerprint = "fp",
+        .details = "{\"n\": 1, \"a\": \"\\u000a\"}",
+    };
+    struct text t;
+    char expected[1400];
+
+    operation_add_change(o, "team", "Sales", "Service",
+                         &(struct source){(char *)"R", (char *)"x.conf", 3});
+    operation_add_change(o, "role:X", NULL, "X", NULL);
+    o->why = strdup("why");
+    o->run = 3;
+    o->number = 7;
+    clock_freeze(1000000, 1);
+    begin(f);
+    ok(f, audit_record(f->s, &row, &f->e));
+    row = (struct audit_row){.event = "skip", .entry_id = "i", .dn = "d", .run = 4};
+    ok(f, audit_record(f->s, &row, &f->e));
+    row = (struct audit_row){.event = "x", .details = "[1]"};
+    assert_int_equal(audit_record(f->s, &row, &f->e), -EINVAL);
+    commit(f);
+    clock_freeze(0, 0);
+    export_all(f);
+    t = read_lines(audit_path);
+    assert_int_equal(t.n, 2);
+    snprintf(
+        expected, sizeof(expected),
+        "{\"seq\":1,\"time\":\"1970-01-01T00:00:01.000000Z\",\"run\":3,"
+        "\"event\":\"outcome\",\"person\":{\"id\":\"id-1\",\"dn\":\"uid=a\\\\x1b,dc=t\","
+        "\"login\":\"a\\\"b\"},\"operation\":\"update\",\"number\":7,\"changes\":["
+        "{\"field\":\"team\",\"from\":\"Sales\",\"to\":\"Service\",\"rule\":\"R\","
+        "\"file\":\"x.conf\",\"line\":3},{\"field\":\"role:X\",\"from\":null,\"to\":\"X\"}],"
+        "\"why\":\"why\",\"code\":\"done\",\"sentence\":\"caf\xc3\xa9 \\\\xff\","
+        "\"status\":200,\"answer\":\"done\",\"answer_text\":\"line\\\\x0abreak\","
+        "\"attempts\":2,\"duration_ms\":41.250,\"fingerprint\":\"fp\","
+        "\"details\":{\"a\":\"\\n\",\"n\":1},\"prev\":\"" LINE_NO_PREDECESSOR "\"}");
+    assert_string_equal(t.lines[0], expected);
+    for (size_t i = 0; i < t.n; i++) {
+        json_t *j = json_loads(t.lines[i], JSON_REJECT_DUPLICATES, NULL);
+
+        assert_non_null(j);
+        json_decref(j);
+    }
+    assert_non_null(
+        strstr(t.lines[1], "\"run\":4,\"event\":\"skip\",\"person\":{\"id\":\"i\""));
+    free_lines(&t);
+    operation_free(o);
+    whole(f, 2, FILES(audit_path));
+}
+
+/* A row that is rolled back leaves no trace in the chain. */
+static void test_rolled_back(void **state)
+{
+    struct fixture *f = *state;
+
+    record(f, "start", NULL);
+    begin(f);
+    ok(f, audit_record(f->s, &(struct audit_row){.event = "intent"}, &f->e));
+    state_rollback(f->s);
+    record(f, "stop", NULL);
+    export_all(f);
+    whole(f, 2, FILES(audit_path));
+}
+
+static void test_export_and_prune(void **state)
+{
+    struct fixture *f = *state;
+    struct audit_export *x = open_export(f, false);
+    struct trail_head head;
+    int64_t first = 0;
+    struct stat st;
+
+    for (int i = 0; i < 20; i++)
+        record(f, "skip", "x");
+    ok(f, audit_export_run(x, &f->e));
+    ok(f, audit_export_run(x, &f->e)); /* nothing new: nothing twice */
+    whole(f, 20, FILES(audit_path));
+    assert_int_equal(stat(audit_path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0640);
+    record(f, "skip", "y"); /* notes, and drops what is in the file */
+    ok(f, trail_first(f->s, &first, &f->e));
+    assert_int_equal(first, 21);
+    ok(f, audit_export_run(x, &f->e));
+    audit_export_close(x);
+    ok(f, trail_head(f->s, &head, &f->e));
+    assert_int_equal(head.seq, 21); /* the head stays */
+    reopen(f);
+    record(f, "skip", "z");
+    export_all(f);
+    whole(f, 22, FILES(audit_path));
+}
+
+static void test_rotation(void **state)
+{
+    struct fixture *f = *state;
+    struct audit_export *x = open_export(f, false);
+    char third[160];
+
+    record(f, "skip", "1");
+    record(f, "skip", "2");
+    ok(f, audit_export_run(x, &f->e));
+    assert_int_equal(rename(audit_path, rotated_path), 0);
+    record(f, "skip", "3");
+    ok(f, audit_export_run(x, &f->e)); /* notices by itself */
+    whole(f, 3, FILES(rotated_path, audit_path));
+    whole(f, 3, FILES(audit_path, rotated_path)); /* in any order */
+    snprintf(third, sizeof(third), "%s.2", audit_path);
+    assert_int_equal(rename(rotated_path, third), 0);
+    assert_int_equal(rename(audit_path, rotated_path), 0);
+    ok(f, audit_export_reopen(x, &f->e));
+    audit_export_close(x);
+    /* Rotated while it was down. */
+    record(f, "skip", "4");
+    export_all(f);
+    whole(f, 4, FILES(rotated_path, third, audit_path));
+    whole(f, 2, FILES(rotated_path, audit_path)); /* the oldest is gone by retention */
+    broken(f, audit_path, 1, "missing", FILES(third, audit_path));
+}
+
+static void append_bytes(const char *bytes)
+{
+    FILE *out = fopen(audit_path, "ae");
+
+    assert_non_null(out);
+    fputs(bytes, out);
+    assert_int_equal(fclose(out), 0);
+}
+
+static int count_matches(const char *line, void *userdata)
+{
+    int *n = userdata;
+
+    (void)line;
+    ++*n;
+    return 0;
+}
+
+static size_t count_text(const char *text)
+{
+    struct text t = read_lines(audit_path);
+    size_t n = 0;
+
+    for (size_t i = 0; i < t.n; i++)
+        n += strstr(t.lines[i], text) != NULL;
+    free_lines(&t);
+    return n;
+}
+
+static void test_torn_line(void **state)
+{
+    struct fixture *f = *state;
+    int n = 0;
+
+    record(f, "skip", "1");
+    export_all(f);
+    append_bytes("{\"seq\":2,\"time\":\"2026");
+    broken(f, audit_path, 2, "torn", FILES(audit_path));
+    ok(f, audit_each(FILES(audit_path), NULL, count_matches, &n, &f->e));
+    assert_int_equal(n, 1);
+    record(f, "skip", "2");
+    export_all(f);
+    whole(f, 3, FILES(audit_path));
+    assert_int_equal(count_text("\"code\":\"torn-line\""), 1);
+    /* Nothing but a torn line. */
+    assert_int_equal(truncate(audit_path, 20), 0);
+    assert_int_equal(rename(audit_path, rotated_path), 0);
+    append_bytes("{\"se");
+    record(f, "skip", "3");
+    export_all(f);
+    assert_int_equal(count_text("torn-line"), 1);
+}
+
+/* A crash between the commit and the export, and one between the export and its note. */
+static void test_lagging(void **state)
+{
+    struct fixture *f = *state;
+    /* Never closed, as in a crash; static, so that it is no leak. */
+    static struct audit_export *x;
+
+    x = open_export(f, false);
+    record(f, "skip", "1");
+    record(f, "skip", "2");
+    ok(f, audit_export_run(x, &f->e));
+    f->s = state_close(f->s);
+    reopen(f);
+    assert_int_equal(trail_exported_get(f->s), 0);
+    record(f, "skip", "3");
+    export_all(f);
+    whole(f, 3, FILES(audit_path));
+    assert_int_equal(count_text("repair"), 0);
+}
+
+/* Outcomes go to the log, and nothing else does. */
+static void test_journal(void **state)
+{
+    struct fixture *f = *state;
+    struct operation *o = operation_new(OPERATION_RENAME, "id-1", "uid=a,dc=t", "al");
+    struct audit_export *x = NULL;
+    int before = dup(STDERR_FILENO), log = open(rotated_path, O_RDWR | O_CREAT, 0600);
+    char text[1000] = "";
+    bool older;
+
+    record(f, "skip", "quiet");
+    begin(f);
+    ok(f, audit_record(f->s,
+                       &(struct audit_row){.event = "outcome",
+                                           .operation = o,
+                                           .code = "done",
+                                           .sentence = "all is well"},
+                       &f->e));
+    commit(f);
+    operation_free(o);
+    ok(f, audit_export_open(&x, f->s, audit_path, true, &older, &f->e));
+    assert_true(dup2(log, STDERR_FILENO) >= 0);
+    log_open("test");
+    log_set_level(LOG_INFO);
+    int r = audit_export_run(x, &f->e);
+    assert_true(dup2(before, STDERR_FILENO) >= 0);
+    ok(f, r);
+    audit_export_close(x);
+    assert_true(pread(log, text, sizeof(text) - 1, 0) > 0);
+    assert_non_null(
+        strstr(text, "rename of al (uid=a,dc=t): done, all is well ROSTERD_SEQ=2 "));
+    assert_null(strstr(text, "quiet"));
+    close(log);
+    close(before);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    char block[8192];
+    size_t n;
+    FILE *in = fopen(from, "re"), *out = fopen(to, "we");
+
+    assert_non_null(in);
+    assert_non_null(out);
+    while ((n = fread(block, 1, sizeof(block), in)) > 0)
+        assert_int_equal(fwrite(block, 1, n, out), n);
+    fclose(in);
+    assert_int_equal(fclose(out), 0);
+}
+
+/* T53: an older copy of the state file comes back. */
+static void test_state_restored(void **state)
+{
+    struct fixture *f = *state;
+    struct audit_export *x;
+    char saved[160];
+
+    snprintf(saved, sizeof(saved), "%s.saved", f->path);
+    record(f, "skip", "1");
+    export_all(f);
+    f->s = state_close(f->s);
+    copy_file(f->path, saved);
+    reopen(f);
+    for (int i = 0; i < 5; i++)
+        record(f, "skip", "later");
+    export_all(f);
+    f->s = state_close(f->s);
+    copy_file(saved, f->path);
+    reopen(f);
+    record(f, "start", "before the audit is opened");
+    x = open_export(f, true);
+    record(f, "skip", "after");
+    ok(f, audit_export_run(x, &f->e));
+    audit_export_close(x);
+    whole(f, 9, FILES(audit_path)); /* 6 + start + repair + after */
+    assert_int_equal(count_text("state-restored"), 1);
+    assert_int_equal(count_text("before the audit is opened"), 1);
+    export_all(f);
+    whole(f, 9, FILES(audit_path));
+}
+
+/* The state file is lost altogether, and even has as many rows as the file. */
+static void test_state_new(void **state)
+{
+    struct fixture *f = *state;
+    struct audit_export *x;
+    bool created;
+
+    record(f, "skip", "1");
+    record(f, "skip", "2");
+    export_all(f);
+    f->s = state_close(f->s);
+    assert_int_equal(unlink(f->path), 0);
+    ok(f, state_open(&f->s, f->path, &created, &f->e));
+    for (int i = 0; i < 3; i++)
+        record(f, "skip", "new");
+    x = open_export(f, true);
+    ok(f, audit_export_run(x, &f->e));
+    audit_export_close(x);
+    whole(f, 6, FILES(audit_path));
+    assert_int_equal(count_text("\"sentence\":\"new\""), 3);
+}
+
+static void test_file_tampered(void **state)
+{
+    struct fixture *f = *state;
+    struct text t;
+
+    for (int i = 0; i < 4; i++)
+        record(f, "skip", "x");
+    export_all(f);
+    /* The last line, which no later one vouches for. */
+    t = read_lines(audit_path);
+    *strstr(t.lines[3], "skip") = 'S';
+    write_lines(audit_path, t.lines, 4, true);
+    free_lines(&t);
+    export_all(f);
+    assert_int_equal(count_text("file-changed"), 1);
+    broken(f, audit_path, 4, "changed", FILES(audit_path));
+}
+
+static void test_file_cut(void **state)
+{
+    struct fixture *f = *state;
+    struct text t;
+
+    for (int i = 0; i < 4; i++)
+        record(f, "skip", "x");
+    export_all(f);
+    record(f, "skip", "y");
+    export_all(f);
+    t = read_lines(audit_path);
+    write_lines(audit_path, t.lines, 2, true);
+    free_lines(&t);
+    export_all(f);
+    assert_int_equal(count_text("lines-missing"), 1);
+    broken(f, audit_path, 3, "missing", FILES(audit_path));
+}
+
+static void test_not_ours(void **state)
+{
+    struct fixture *f = *state;
+    struct audit_export *x = NULL;
+    bool older;
+
+    record(f, "skip", "x");
+    append_bytes("somebody's notes\n");
+    assert_int_equal(audit_export_open(&x, f->s, audit_path, false, &older, &f->e), -EINVAL);
+    assert_int_equal(count_text("notes"), 1);
+    assert_int_equal(unlink(audit_path), 0);
+    append_bytes("no newline");
+    assert_int_equal(audit_export_open(&x, f->s, audit_path, false, &older, &f->e), -EINVAL);
+    snprintf(audit_path, sizeof(audit_path), "%s/no/audit.log", f->folder);
+    assert_int_equal(audit_export_open(&x, f->s, audit_path, false, &older, &f->e), -ENOENT);
+}
+
+static void test_file_cannot_grow(void **state)
+{
+    struct fixture *f = *state;
+    int status;
+    pid_t pid;
+
+    f->s = state_close(f->s);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        /* Above the size that the state file needs. */
+        struct rlimit limit = {.rlim_cur = 1000, .rlim_max = RLIM_INFINITY};
+        struct audit_export *x = NULL;
+        bool b;
+
+        signal(SIGXFSZ, SIG_IGN);
+        if (state_open(&f->s, f->path, &b, &f->e) != 0 ||
+            audit_export_open(&x, f->s, audit_path, false, &b, &f->e) < 0)
+            _exit(1);
+        for (int i = 0; i < 10; i++) {
+            if (state_begin(f->s, &f->e) < 0 ||
+                audit_record(f->s, &(struct audit_row){.event = "skip"}, &f->e) < 0 ||
+                state_commit(f->s, &f->e) < 0)
+                _exit(2);
+        }
+        if (setrlimit(RLIMIT_FSIZE, &limit) < 0)
+            _exit(3);
+        for (int i = 0; i < 2; i++)
+            if (audit_export_run(x, &f->e) != -EFBIG || !strstr(f->e.message, "10 rows wait"))
+                _exit(4);
+        limit.rlim_cur = RLIM_INFINITY;
+        if (setrlimit(RLIMIT_FSIZE, &limit) < 0 || audit_export_run(x, &f->e) != 0)
+            _exit(5);
+        audit_export_close(x);
+        state_close(f->s);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    whole(f, 10, FILES(audit_path));
+    reopen(f);
+    export_all(f);
+    assert_int_equal(count_text("repair"), 0);
+}
+
+/* Changes copies of eight lines in every way, and must be told each by its name. */
+static void test_breaks(void **state)
+{
+    struct fixture *f = *state;
+    struct text t;
+    char *copy[16], *changed, *one;
+    char hash[DIGEST_TEXT_SIZE];
+
+    for (int i = 0; i < 8; i++)
+        record(f, "skip", "abcdef");
+    export_all(f);
+    t = read_lines(audit_path);
+    assert_int_equal(t.n, 8);
+#define BREAK(n_copy, line, kind)                                                              \
+    do {                                                                                       \
+        write_lines(rotated_path, copy, n_copy, true);                                         \
+        broken(f, rotated_path, line, kind, FILES(rotated_path));                              \
+    } while (0)
+#define RESET() memcpy(copy, t.lines, 8 * sizeof(*copy))
+    /* A bit in the middle of each line but the last: found at that line. */
+    for (size_t i = 0; i < 7; i++) {
+        RESET();
+        changed = strdup(t.lines[i]);
+        strstr(changed, "abcdef")[2] ^= 1;
+        copy[i] = changed;
+        BREAK(8, (unsigned)i + 1, "changed");
+        free(changed);
+    }
+    /* The hash in a line. */
+    RESET();
+    changed = strdup(t.lines[4]);
+    one = changed + strlen(changed) - 10;
+    *one = *one == '0' ? '1' : '0';
+    copy[4] = changed;
+    BREAK(8, 5, "changed");
+    free(changed);
+    /* The first line's. */
+    RESET();
+    changed = strdup(t.lines[0]);
+    changed[strlen(changed) - 10] = '1';
+    copy[0] = changed;
+    BREAK(8, 1, "changed");
+    free(changed);
+    /* Something that is no line. */
+    RESET();
+    copy[3] = (char *)"garbage";
+    BREAK(8, 4, "changed");
+    /* Removed. */
+    RESET();
+    memmove(&copy[2], &copy[4], 4 * sizeof(*copy));
+    BREAK(6, 3, "missing");
+    /* Repeated. */
+    RESET();
+    memmove(&copy[4], &t.lines[3], 5 * sizeof(*copy));
+    BREAK(9, 5, "inserted");
+    /* An old one put in again further down. */
+    RESET();
+    copy[6] = t.lines[1];
+    memcpy(&copy[7], &t.lines[6], 2 * sizeof(*copy));
+    BREAK(9, 7, "inserted");
+    /* A forged one, properly linked to the line before. */
+    RESET();
+    digest_text(hash, t.lines[3]);
+    changed = line_rechain(t.lines[0], 5, hash);
+    copy[4] = changed;
+    memcpy(&copy[5], &t.lines[4], 4 * sizeof(*copy));
+    BREAK(9, 5, "inserted");
+    free(changed);
+    /* A forged one with a number out of the blue. */
+    RESET();
+    changed = line_rechain(t.lines[0], 99, hash);
+    copy[4] = changed;
+    memcpy(&copy[5], &t.lines[4], 4 * sizeof(*copy));
+    BREAK(9, 5, "inserted");
+    free(changed);
+    /* Two change places. */
+    RESET();
+    copy[2] = t.lines[3];
+    copy[3] = t.lines[2];
+    BREAK(8, 3, "reordered");
+    /* The end torn off. */
+    RESET();
+    write_lines(rotated_path, copy, 8, false);
+    broken(f, rotated_path, 8, "torn", FILES(rotated_path));
+    /* And as they are: whole. */
+    write_lines(rotated_path, copy, 8, true);
+    whole(f, 8, FILES(rotated_path));
+    free_lines(&t);
+}
+
+static void test_verify_others(void **state)
+{
+    struct fixture *f = *state;
+    struct audit_verify_result v = {0};
+
+    whole(f, 0, NULL, 0);
+    assert_int_equal(audit_verify(FILES("/nonexistent/x"), &v, &f->e), -ENOENT);
+    append_bytes("");
+    whole(f, 0, FILES(audit_path));
+    append_bytes("\x1f\x8b\x08");
+    assert_int_equal(audit_verify(FILES(audit_path), &v, &f->e), -EINVAL);
+    assert_non_null(strstr(f->e.message, "compressed"));
+}
+
+static int stop_at_first(const char *line, void *userdata)
+{
+    (void)line;
+    (void)userdata;
+    return 33;
+}
+
+static void test_each(void **state)
+{
+    struct fixture *f = *state;
+    static const struct audit_row rows[] = {
+        {.event = "skip", .entry_id = "aa-1", .dn = "uid=Ann,dc=t", .login = "ann"},
+        {.event = "skip", .entry_id = "bb-2", .dn = "uid=bob,dc=t", .login = "Bob \"B\""},
+        {.event = "skip", .entry_id = "cc-3", .sentence = "about ann"},
+        {.event = "start"},
+    };
+    static const struct {
+        const char *person;
+        int n;
+    } expected[] = {{NULL, 4},         {"aa-1", 1}, {"AA-1", 1},        {"UID=ann, DC=t", 1},
+                    {"ANN", 1},        {"bob", 0},  {"bob \"b\"", 1},   {"cc-3", 1},
+                    {"uid=x,dc=t", 0}, {"nn", 0},   {"uid=bob,dc=t", 1}};
+
+    begin(f);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        ok(f, audit_record(f->s, &rows[i], &f->e));
+    commit(f);
+    export_all(f);
+    for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+        int n = 0;
+
+        ok(f, audit_each(FILES(audit_path), expected[i].person, count_matches, &n, &f->e));
+        if (n != expected[i].n)
+            fail_msg("%s: %d", expected[i].person, n);
+    }
+    assert_int_equal(audit_each(FILES(audit_path), NULL, stop_at_first, NULL, &f->e), 33);
+}
+
+static void audit_for_ever(const char *path, int out)
+{
+    struct audit_export *x = NULL;
+    struct state *s = NULL;
+    struct error e;
+    bool b;
+
+    if (state_open(&s, path, &b, &e) != 0 ||
+        audit_export_open(&x, s, audit_path, false, &b, &e) < 0)
+        _exit(1);
+    for (;;) {
+        if (state_begin(s, &e) < 0)
+            _exit(2);
+        for (int i = 0; i < 3; i++)
+            if (audit_record(s, &(struct audit_row){.event = "skip"}, &e) < 0)
+                _exit(3);
+        if (state_commit(s, &e) < 0 || write(out, "x", 1) != 1 || audit_export_run(x, &e) < 0)
+            _exit(4);
+    }
+}
+
+/* T22: killed anywhere between commit, write and note: no row is lost, none comes twice. */
+static void test_killed(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t committed = 0;
+
+    f->s = state_close(f->s);
+    for (int round = 0; round < 10; round++) {
+        struct audit_verify_result v = {0};
+        int pipes[2], status;
+        char byte;
+        pid_t pid;
+
+        assert_int_equal(pipe(pipes), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            close(pipes[0]);
+            audit_for_ever(f->path, pipes[1]);
+        }
+        close(pipes[1]);
+        for (int i = 0; i < 20 + round * 7; i++) {
+            assert_int_equal(read(pipes[0], &byte, 1), 1);
+            committed += 3;
+        }
+        kill(pid, SIGKILL);
+        waitpid(pid, &status, 0);
+        assert_true(WIFSIGNALED(status));
+        while (read(pipes[0], &byte, 1) == 1)
+            committed += 3;
+        close(pipes[0]);
+        reopen(f);
+        export_all(f);
+        f->s = state_close(f->s);
+        ok(f, audit_verify(FILES(audit_path), &v, &f->e));
+        if (v.file)
+            fail_msg("%s:%u: %s", v.file, v.line, v.sentence);
+        assert_true(v.last_seq >= committed);
+        committed = v.last_seq;
+        audit_verify_result_done(&v);
+    }
+}
+
+#define audit_test(fn) cmocka_unit_test_setup_teardown(fn, setup, fixture_free)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        audit_test(test_line),
+        audit_test(test_rolled_back),
+        audit_test(test_export_and_prune),
+        audit_test(test_rotation),
+        audit_test(test_torn_line),
+        audit_test(test_lagging),
+        audit_test(test_journal),
+        audit_test(test_state_restored),
+        audit_test(test_state_new),
+        audit_test(test_file_tampered),
+        audit_test(test_file_cut),
+        audit_test(test_not_ours),
+        audit_test(test_file_cannot_grow),
+        audit_test(test_breaks),
+        audit_test(test_verify_others),
+        audit_test(test_each),
+        audit_test(test_killed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
