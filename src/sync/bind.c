@@ -54,7 +54,8 @@ static void say_group_change(const struct ruleset_group *configured,
                              const struct bound_group *before, const struct bound_group *now)
 {
     if (before && before->state == now->state &&
-        (before->n_members == 0) == (now->n_members == 0))
+        (before->n_members == 0) == (now->n_members == 0) &&
+        (now->state != BOUND_RENAMED || text_equal(before->dn, now->dn)))
         return;
     switch (now->state) {
     case BOUND_NEVER_SEEN:

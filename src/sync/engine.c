@@ -114,11 +114,10 @@ static int evaluate_some(struct engine *n, bool *ret_more, struct error *e)
             r = person_mark_due(n->state, now, &n->next_recheck_usec, e);
     }
     struct string_list ids = {0};
+    if (r == 0 && n->groups_dirty)
+        r = bind_rule_groups(n, e); /* also when nobody is dirty: a renamed group is said */
     if (r == 0)
         r = person_next_dirty(n->state, PEOPLE_A_TURN, &ids, e);
-    if (r == 0 && ids.n_items && n->groups_dirty) {
-        r = bind_rule_groups(n, e);
-    }
     if (r == 0 && ids.n_items)
         r = engine_begin_run(n, "directory", e);
     for (size_t i = 0; i < ids.n_items && r == 0; i++)
