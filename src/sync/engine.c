@@ -176,10 +176,14 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
 {
     int r = 0;
     size_t n_released = 0;
+    uint64_t now = clock_now_usec();
     *ret_picked = 0;
-    r = queue_release_due(n->state, clock_now_usec(), &n_released, e);
+    r = queue_release_due(n->state, now, &n_released, e);
     if (r == 0 && n_released)
         r = engine_begin_run(n, "retry", e);
+    /* What the tenant was said not to have may be there by now: one call for all who wait. */
+    if (r == 0 && n_released && now >= n->teams_usec + n->options.sync->hold_retry_usec)
+        contact_refresh(n);
     if (r == 0)
         r = park_expire_approvals(n, e);
     if (r < 0 || more || !may_evaluate(n))
