@@ -175,10 +175,14 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
 {
     int r = 0;
     size_t n_released = 0;
+    uint64_t now = clock_now_usec();
     *ret_picked = 0;
-    r = queue_release_due(n->state, clock_now_usec(), &n_released, e);
+    r = queue_release_due(n->state, now, &n_released, e);
     if (r == 0 && n_released)
         r = engine_begin_run(n, "retry", e);
+    /* What the tenant was said not to have may be there by now: one call for all who wait. */
+    if (r == 0 && n_released && now >= n->teams_usec + n->options.sync->hold_retry_usec)
+        contact_refresh(n);
     if (r == 0)
         r = park_expire_approvals(n, e);
     if (r < 0 || more || !may_evaluate(n))
@@ -440,6 +444,29 @@ const struct ruleset *engine_ruleset(const struct engine *n)
     return n->ruleset;
 }
 
+/* Does the new ruleset read what the mirror does not hold? */
+static bool reads_more(const struct ruleset *now, const struct string_list *before)
+{
+    const struct string_list *names = ruleset_attributes(now);
+    for (size_t i = 0; i < names->n_items; i++) {
+        bool held = false;
+        for (size_t j = 0; j < before->n_items && !held; j++)
+            held = text_equal_ascii_case(names->items[i], before->items[j]);
+        if (!held)
+            return true;
+    }
+    return false;
+}
+
+static int copy_attributes(const struct ruleset *r, struct string_list *ret)
+{
+    const struct string_list *names = ruleset_attributes(r);
+    for (size_t i = 0; i < names->n_items; i++)
+        if (string_list_add(ret, names->items[i]) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
 int engine_reload(struct engine *n, const struct engine_options *options, struct error *e)
 {
     struct engine_options before = n->options;
@@ -448,11 +475,17 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
     n->options = *options;
     n->options.tenant_ops = ops;
     n->options.tenant = tenant;
-    int r = bind_ruleset(n, e);
+    CLEANUP(string_list_done) struct string_list attributes = {0};
+    int r = copy_attributes(n->ruleset, &attributes);
+    r = r < 0 ? error_out_of_memory(e) : bind_ruleset(n, e);
     if (r < 0) {
         n->options = before;
         return r;
     }
+    /* An attribute that was not read yet is not one that nobody has: the directory reads again
+     * first. */
+    if (reads_more(n->ruleset, &attributes))
+        n->read_ended = false;
     /* Lifecycle and budgets are not part of the mapping's fingerprint: look at everybody again.
      */
     r = engine_write(n, e);

@@ -378,7 +378,7 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
         r = engine_write(n, &e);
     if (r == 0)
         r = queue_store(n->state, o, &e);
-    if (r == 0)
+    if (r == 0 && (a || !again)) /* where nothing was asked, nothing new is known */
         r = audit_outcome(x, a ? "outcome" : "hold", a, reason, sentence, &e);
     if (r == 0) /* what is wanted may have changed while it was in flight */
         r = person_mark_dirty(n->state, o->entry_id, &e);
