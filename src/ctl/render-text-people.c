@@ -235,8 +235,8 @@ static void render_audit_changes(struct output *o, const json_t *changes)
 
 void render_audit_line(struct output *o, const json_t *line)
 {
-    static const char *const sentences[] = {"why", "sentence"};
-    const char *time = member_text(line, "time"), *kind = member_text(line, "kind");
+    static const char *const sentences[] = {"why", "sentence", "answer_text"};
+    const char *time = member_text(line, "time"), *kind = member_text(line, "operation");
     const json_t *person = json_object_get(line, "person");
 
     output_colour(o, COLOUR_DIM, "%lld  ", member_number(line, "seq"));
@@ -256,9 +256,10 @@ void render_audit_line(struct output *o, const json_t *line)
         output_format(o, "  ");
         output_text(o, member_text(line, "answer"));
     }
-    if (member_text(line, "code")) {
+    const char *code = member_text(line, "code"), *class = member_text(line, "answer");
+    if (code && !(class && strcmp(code, class) == 0)) {
         output_format(o, "  ");
-        output_text_colour(o, COLOUR_YELLOW, member_text(line, "code"));
+        output_text_colour(o, COLOUR_YELLOW, code);
     }
     output_format(o, "\n");
     render_audit_changes(o, json_object_get(line, "changes"));

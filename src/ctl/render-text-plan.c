@@ -229,6 +229,8 @@ int render_plan(struct output *o, const json_t *answer, bool summary_only)
     bool show = !summary_only;
 
     int result = render_problems(o, json_object_get(answer, "problems"));
+    if (result != EXIT_FINE)
+        return result; /* there is no plan of a configuration that has errors */
     render_adoption(o, json_object_get(answer, "adoption"));
     size_t parked = render_state(o, operations, "parked", "Waits for approval", show);
     render_state(o, operations, "held", "Held", show);
@@ -250,8 +252,6 @@ int render_plan(struct output *o, const json_t *answer, bool summary_only)
         output_text_colour(o, COLOUR_BOLD, member_text(answer, "hash"));
         output_format(o, "\n");
     }
-    if (result != EXIT_FINE)
-        return result;
     return json_array_size(operations) > 0 ? EXIT_FOUND : EXIT_FINE;
 }
 

@@ -98,8 +98,9 @@ static void render_directory(struct output *o, const json_t *d)
         output_format(o, "\n");
     }
     more(o);
-    output_format(o, "%lld people, %lld groups, %lld gone", member_number(d, "people"),
-                  member_number(d, "groups"), member_number(d, "gone"));
+    long long people = member_number(d, "people"), groups = member_number(d, "groups");
+    output_format(o, "%lld %s, %lld %s, %lld gone", people, people == 1 ? "person" : "people",
+                  groups, groups == 1 ? "group" : "groups", member_number(d, "gone"));
     output_format(o, "; last change %s",
                   output_age(o, member_text(d, "last_change"), age, sizeof(age)));
     output_format(o, ", last full read %s\n",
@@ -119,9 +120,10 @@ static void render_tenant(struct output *o, const json_t *t)
     output_format(o, "\n");
     render_trouble(o, t);
     more(o);
-    output_format(o, "%lld users linked, %lld of them disabled; %lld requests in flight",
-                  member_number(t, "users_linked"), member_number(t, "users_disabled"),
-                  member_number(t, "in_flight"));
+    long long linked = member_number(t, "users_linked"), flying = member_number(t, "in_flight");
+    output_format(o, "%lld %s linked, %lld disabled; %lld %s in flight", linked,
+                  linked == 1 ? "user" : "users", member_number(t, "users_disabled"), flying,
+                  flying == 1 ? "request" : "requests");
     const char *rate_text = member_any(t, "rate", rate, sizeof(rate));
     const char *max_text = member_any(t, "max_rate", max, sizeof(max));
     if (rate_text && max_text) {
@@ -168,8 +170,10 @@ static void render_run(struct output *o, const json_t *run)
     }
     const char *name = member_any(last, "id", id, sizeof(id));
     output_text(o, name);
-    output_format(o, ", ");
-    output_text(o, member_text(last, "trigger"));
+    if (member_text(last, "trigger")) {
+        output_format(o, ", ");
+        output_text(o, member_text(last, "trigger"));
+    }
     output_format(o, ", ended ");
     output_time(o, member_text(last, "ended"));
     output_format(o, "\n");
@@ -188,6 +192,8 @@ static void render_queue(struct output *o, const json_t *q)
     label(o, "Queue");
     output_format(o, "%lld ready, %lld under way, ", member_number(q, "ready"),
                   member_number(q, "started"));
+    if (member_number(q, "waiting") > 0)
+        output_format(o, "%lld waiting for their time, ", member_number(q, "waiting"));
     output_colour(o, member_number(q, "parked") > 0 ? COLOUR_YELLOW : COLOUR_NONE,
                   "%lld waiting for approval", member_number(q, "parked"));
     output_format(o, ", ");
@@ -257,6 +263,10 @@ static void render_groups(struct output *o, const json_t *mapping)
         output_text_colour(o, COLOUR_YELLOW, state);
         output_format(o, "  ");
         output_text(o, member_text(g, "dn"));
+        if (member_text(g, "dn_now") && strcmp(state, "renamed") == 0) {
+            output_format(o, ", now ");
+            output_text(o, member_text(g, "dn_now"));
+        }
         render_source(o, g);
         output_format(o, "\n");
     }

@@ -235,7 +235,7 @@ const struct ctl_verb ctl_verbs[] = {
     { "resume", "", 0, 0, run_resume, "write to the tenant again", NULL },
     { "check", "", 0, 0, ctl_check, "try configuration, directory, token, privileges and team names", "an error was found" },
     { "config", "show", 1, 1, run_config, "the configuration in effect, with where each value comes from", NULL },
-    { "audit", "verify [FILE...] | show [--person PERSON] [FILE...]", 1, 1000, ctl_audit, "verify the chain of audit files, oldest first, or show them; needs no daemon", "the chain is broken" },
+    { "audit", "verify [FILE...] | show [--person PERSON] [FILE...]", 1, 1000, ctl_audit, "verify the chain of audit files, or show them; needs no daemon", "the chain is broken" },
 };
 /* clang-format on */
 const size_t ctl_n_verbs = ARRAY_SIZE(ctl_verbs);

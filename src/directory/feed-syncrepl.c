@@ -253,6 +253,7 @@ static void end_cut(struct sub *s, int code, const char *said)
 
 static int take_end_control(struct sub *s, LDAPControl **controls, struct error *e)
 {
+    struct syncrepl *f = s->feed;
     LDAPControl *c = libldap_control(controls, LDAP_CONTROL_SYNC_DONE);
     CLEANUP(sync_end_done) struct sync_end end = {};
     if (!c)
@@ -260,7 +261,10 @@ static int take_end_control(struct sub *s, LDAPControl **controls, struct error 
     int r = sync_parse_end(&c->ldctl_value, &end);
     if (r < 0)
         return error_set(e, r, "the end of a refresh cannot be read");
-    if (!end.refresh_deletes)
+    /* 389 DS answers a cookie from its changelog and names what is gone, yet says at the end
+     * that it listed what is present. */
+    bool from_log = s->had_cookie && f->env->server->product == PRODUCT_389;
+    if (!end.refresh_deletes && !from_log)
         s->present_phase = true;
     keep_cookie(s, &end.cookie);
     return 0;

@@ -60,6 +60,7 @@ struct feed_sink {
     /* it exists, unchanged. Positive answer SINK_UNKNOWN_ID: the mirror has no such entry (the
      * cookie belongs to something else: the feed starts over without it). */
     int (*present)(void *userdata, const char *id, struct error *e);
+    /* SINK_UNKNOWN_ID when the mirror has no such group. */
     int (*members)(void *userdata, const struct feed_members *members, struct error *e);
     int (*commit)(void *userdata, const struct feed_commit *commit, struct error *e);
     void (*abort)(void *userdata);

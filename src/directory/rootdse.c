@@ -144,6 +144,17 @@ static bool has_value(struct berval *values, const char *text)
     return false;
 }
 
+/* 389 counts for each backend ("lastusn;userroot"), and does not say which one holds the
+ * suffix: the lowest is safe. The changelog's own counter may start below zero. */
+static void take_last_usn(struct rootdse *d, const char *name, uint64_t n)
+{
+    if (strcasecmp(name, "lastusn;changelog") == 0 || n > INT32_MAX)
+        return;
+    if (!d->has_last_usn || n < d->highest_usn)
+        d->highest_usn = n;
+    d->has_last_usn = true;
+}
+
 static int take_root(struct rootdse_read *r, const char *name, struct berval *values)
 {
     struct rootdse *d = r->found;
@@ -167,9 +178,8 @@ static int take_root(struct rootdse_read *r, const char *name, struct berval *va
         set_text(&r->host, values);
     else if (text_equal_ascii_case(name, "highestCommittedUSN"))
         d->highest_usn = first_number(values);
-    else if (strncasecmp(name, "lastusn", 7) == 0) { /* 389: "lastusn;userroot" */
-        uint64_t n = first_number(values);
-        d->highest_usn = n > d->highest_usn ? n : d->highest_usn;
+    else if (strncasecmp(name, "lastusn", 7) == 0) {
+        take_last_usn(d, name, first_number(values));
     } else if (text_equal_ascii_case(name, "firstChangeNumber"))
         d->first_change = first_number(values);
     else if (text_equal_ascii_case(name, "lastChangeNumber")) {

@@ -33,7 +33,8 @@ struct rootdse {
     enum identity_kind identity; /* by product, or by what the suffix entry shows; 0: unknown */
     bool has_entry_csn, has_entry_usn, has_modify_timestamp; /* shown by the base entry */
     uint64_t highest_usn; /* AD: highestCommittedUSN; 389: lastusn */
-    bool has_changelog;   /* 389: retro changelog */
+    bool has_last_usn;
+    bool has_changelog; /* 389: retro changelog */
     uint64_t first_change, last_change;
     bool base_visible[2];
     char base_doubt[256];         /* why the first one is not */

@@ -47,10 +47,10 @@ static void notify(struct engine *n, const char *event, const struct alarm *a)
         log_error("Out of memory: nobody is told of %s", a->cause);
 }
 
-/* alarm_check looks again when the next one can be old enough. */
+/* alarm_check() looks again when this one is old enough. */
 static void look_soon(struct engine *n)
 {
-    uint64_t at = clock_now_usec() + n->options.sync->alarm_after_usec + USEC_PER_MSEC;
+    uint64_t at = clock_now_usec() + n->options.sync->alarm_after_usec;
     if (!n->alarm_check_usec || at < n->alarm_check_usec)
         n->alarm_check_usec = at;
 }
@@ -106,9 +106,15 @@ void alarm_directory(struct engine *n, bool away, const char *sentence)
 
 struct hold_look {
     struct engine *n;
-    struct string_list causes; /* that are held now */
-    int r;
+    struct string_list causes; /* that are held now, or due for notification */
+    uint64_t next_usec;        /* when something becomes old enough; 0: nothing will */
 };
+
+static void old_enough_at(struct hold_look *l, uint64_t usec)
+{
+    if (!l->next_usec || usec < l->next_usec)
+        l->next_usec = usec;
+}
 
 static int look_at_hold(const char *cause, const char *reason, const char *sentence,
                         enum operation_state state, uint64_t since_usec, uint64_t next_usec,
@@ -116,15 +122,20 @@ static int look_at_hold(const char *cause, const char *reason, const char *sente
 {
     (void)next_usec;
     struct hold_look *l = userdata;
-    uint64_t now = clock_now_usec(), after = l->n->options.sync->alarm_after_usec;
-    if (state != OPERATION_HELD || !cause)
+    uint64_t now = clock_now_usec(), due = since_usec + l->n->options.sync->alarm_after_usec;
+    /* Other parked operations have alarms of their own, which do not wait. */
+    bool counts = state == OPERATION_HELD ||
+                  (state == OPERATION_PARKED && text_equal(reason, REASON_RELINK));
+    if (!counts || !cause)
         return 0;
     char text[900], name[600];
     snprintf(name, sizeof name, "hold:%s", cause);
     if (string_list_add(&l->causes, name) < 0)
         return -ENOMEM;
-    if (now < since_usec + after)
+    if (now < due) {
+        old_enough_at(l, due);
         return 0;
+    }
     snprintf(text, sizeof text, "%zu held: %s", n_people, sentence ? sentence : reason);
     alarm_set(l->n, name, reason, text);
     return 0;
@@ -135,9 +146,13 @@ static int collect_due(const struct alarm *a, void *userdata)
     struct hold_look *l = userdata;
     uint64_t due = a->since_usec + l->n->options.sync->alarm_after_usec;
     bool is_hold = !strncmp(a->cause, "hold:", 5);
-    /* For a hold, alarm_after has passed when the alarm is made. */
-    if (a->notified_usec || (!is_hold && due > clock_now_usec()))
+    if (a->notified_usec)
         return 0;
+    /* For a hold, alarm_after has passed when the alarm is made. */
+    if (!is_hold && due > clock_now_usec()) {
+        old_enough_at(l, due);
+        return 0;
+    }
     return string_list_add(&l->causes, a->cause);
 }
 
@@ -162,36 +177,48 @@ static int notify_named(const struct alarm *a, void *userdata)
     return 0;
 }
 
-void alarm_check(struct engine *n)
+static int notify_due(struct engine *n, struct hold_look *due, struct error *e)
+{
+    int r = alarm_each(n->state, collect_due, due, e);
+    for (size_t i = 0; i < due->causes.n_items && r == 0; i++) {
+        struct notify_one one = {.cause = due->causes.items[i], .n = n};
+        r = alarm_each(n->state, notify_named, &one, e);
+        if (r == 0)
+            r = alarm_notified(n->state, one.cause, clock_now_usec(), e);
+    }
+    return r;
+}
+
+static int end_holds(struct engine *n, struct string_list *held, struct error *e)
+{
+    struct string_list over = {0};
+    struct string_list *lists[2] = {held, &over};
+    int r = alarm_each(n->state, collect_over, lists, e);
+    for (size_t i = 0; i < over.n_items && r == 0; i++)
+        alarm_over(n, over.items[i]);
+    string_list_done(&over);
+    return r;
+}
+
+void alarm_check(struct engine *n, bool settled)
 {
     struct error e = {0};
     struct hold_look held = {.n = n}, due = {.n = n};
-    struct string_list over = {0};
-    uint64_t after = n->options.sync->alarm_after_usec;
-    uint64_t pause =
-        after / 2 > 10 * USEC_PER_SEC ? 10 * USEC_PER_SEC : after / 2 + 100 * USEC_PER_MSEC;
-    n->alarm_check_usec = clock_now_usec() + pause;
+    n->alarms_stale = false;
+    n->alarm_check_usec = 0;
     int r = engine_write(n, &e);
     if (r == 0)
         r = queue_holds(n->state, look_at_hold, &held, &e);
-    struct string_list *lists[2] = {&held.causes, &over};
+    if (r == 0 && settled)
+        r = end_holds(n, &held.causes, &e);
     if (r == 0)
-        r = alarm_each(n->state, collect_over, lists, &e);
-    for (size_t i = 0; i < over.n_items && r == 0; i++)
-        alarm_over(n, over.items[i]);
-    if (r == 0)
-        r = alarm_each(n->state, collect_due, &due, &e);
-    for (size_t i = 0; i < due.causes.n_items && r == 0; i++) {
-        struct notify_one one = {.cause = due.causes.items[i], .n = n};
-        r = alarm_each(n->state, notify_named, &one, &e);
-        if (r == 0)
-            r = alarm_notified(n->state, one.cause, clock_now_usec(), &e);
-    }
+        r = notify_due(n, &due, &e);
+    if (held.next_usec)
+        old_enough_at(&due, held.next_usec);
+    n->alarm_check_usec = due.next_usec;
+    n->commit_wanted = true;
     string_list_done(&held.causes);
     string_list_done(&due.causes);
-    string_list_done(&over);
     if (r < 0)
         engine_state_failed(n, &e);
-    n->commit_wanted = true;
-    engine_wake(n);
 }

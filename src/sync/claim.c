@@ -112,3 +112,28 @@ int claim_find(struct engine *n, const char *entry_id, struct subject *s, struct
     }
     return r < 0 ? r : claim_by_mail(n, s, e);
 }
+
+int claim_find_successor(struct engine *n, const char *entry_id, struct subject *s,
+                         struct error *e)
+{
+    struct string_list sharing = {0};
+    int r =
+        s->known ? person_sharing_login(n->state, s->link.login_key, entry_id, &sharing, e) : 0;
+    for (size_t i = 0; i < sharing.n_items && r == 0 && !s->successor_sentence[0]; i++) {
+        CLEANUP(user_freep) struct user *wanted = NULL;
+        struct person p = {0};
+        r = person_load(n->state, sharing.items[i], &p, e);
+        if (r == 0)
+            r = subject_user(p.wanted, &wanted, e);
+        if (r == 0 && wanted && planner_same_person(wanted, s->known))
+            snprintf(
+                s->successor_sentence, sizeof s->successor_sentence,
+                "%s is gone, and %s has the same login and the same mail or name, as when a "
+                "directory was loaded anew: nothing is removed while linking it to that entry "
+                "waits for approval",
+                subject_dn(s), p.dn);
+        person_done(&p);
+    }
+    string_list_done(&sharing);
+    return r < 0 ? r : 0;
+}

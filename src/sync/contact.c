@@ -86,6 +86,7 @@ void contact_tenant_fine(struct engine *n)
     if (n->tenant_state == ENGINE_TENANT_OK)
         return;
     n->tenant_state = ENGINE_TENANT_OK;
+    n->alarms_stale = true;
     n->tenant_since_usec = clock_now_usec();
     n->tenant_probe_usec = 0;
     n->tenant_error[0] = '\0';

@@ -185,6 +185,7 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
     if (r < 0 || more || !may_evaluate(n))
         return r;
     if (n->plan_changed || !n->all_evaluated) {
+        n->alarms_stale = true;
         r = park_apply_guard(n, e);
         n->plan_changed = false;
         n->all_evaluated = true;
@@ -194,6 +195,13 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
     if (r == 0 && executor_may_work(n) && !n->stopping && !gather_outcomes(n, more))
         r = executor_pick(n, ret_picked, e);
     return r;
+}
+
+static void look_at_alarms(struct engine *n, bool settled)
+{
+    bool due = n->alarm_check_usec && n->alarm_check_usec <= clock_now_usec();
+    if (!n->options.plan_only && (due || (settled && n->alarms_stale)))
+        alarm_check(n, settled && executor_may_work(n));
 }
 
 static int turn(struct engine *n, struct error *e)
@@ -209,6 +217,10 @@ static int turn(struct engine *n, struct error *e)
         r = guard_and_pick(n, more, &n_picked, e);
     if (r < 0)
         return r;
+    bool settled = nothing_under_way(n, more, n_picked);
+    look_at_alarms(n, settled);
+    if (n->state_failed)
+        return error_set(e, -EIO, "%s", n->state_error);
     bool old = clock_monotonic_usec() - n->transaction_since_usec > COMMIT_AFTER_USEC;
     if (gather_outcomes(n, more))
         return 0;
@@ -219,7 +231,7 @@ static int turn(struct engine *n, struct error *e)
     executor_start_committed(n);
     if (more)
         engine_wake(n);
-    else if (nothing_under_way(n, more, n_picked))
+    else if (settled)
         r = settle_idle(n, e);
     return r;
 }
@@ -232,10 +244,10 @@ static int engine_turn(sd_event_source *source, void *userdata)
     if (n->state_failed)
         return 0;
     n->in_turn = true;
+    n->n_turns++;
     int r = turn(n, &e);
     n->in_turn = false;
     if (r < 0) {
-        state_rollback(n->state);
         engine_state_failed(n, &e);
         return 0;
     }
@@ -259,8 +271,6 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         contact_refresh(n);
     if (n->sweep_usec && n->sweep_usec <= now)
         sweep_start(n);
-    if (n->alarm_check_usec && n->alarm_check_usec <= now)
-        alarm_check(n);
     engine_wake(n);
     return 0;
 }
@@ -392,7 +402,7 @@ int engine_start(struct engine *n, struct error *e)
         n->options.sync->verify_interval_usec && n->options.tenant && !n->options.plan_only
             ? clock_now_usec() + n->options.sync->verify_interval_usec
             : 0;
-    n->alarm_check_usec = n->options.plan_only ? 0 : clock_now_usec() + USEC_PER_SEC;
+    n->alarms_stale = true;
     if (!n->options.plan_only) {
         executor_settle_crash(n, e);
         if (n->state_failed)

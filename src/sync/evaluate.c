@@ -92,8 +92,7 @@ static int subject_load(struct engine *n, const char *entry_id, struct subject *
     if (r < 0)
         return r;
     s->has_link = r == 0;
-    if (s->has_link)
-        r = subject_user(s->link.known, &s->known, e);
+    r = s->has_link ? subject_user(s->link.known, &s->known, e) : 0;
     if (r == 0 && s->has_link)
         r = subject_user(s->link.granted, &s->granted, e);
     if (r == 0)
@@ -186,6 +185,7 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
         .disabled_usec = s->link.disabled_usec,
         .claim = s->claim,
         .claim_sentence = s->claim_sentence,
+        .successor_sentence = s->successor_sentence[0] ? s->successor_sentence : NULL,
         .adoption_open = n->adoption_open,
         .names_role = ruleset_role_fn,
         .names_skill = ruleset_skill_fn,
@@ -216,6 +216,14 @@ static int move_text(char **to, char **from)
     return 0;
 }
 
+/* The planner's own holds have no time; those that the tenant's answer led to are tried again
+ * at one, also where the reason is the same. */
+static bool hold_is_planners(const struct operation *o)
+{
+    return reason_is_planners(o->reason) &&
+           (o->state == OPERATION_PARKED || !o->not_before_usec);
+}
+
 /* An operation that was there before and means the same keeps its place, its attempts, its
  * approval, and its hold when that is not the planner's to decide. */
 static void carry_over(struct operation *fresh, struct operation *old)
@@ -231,7 +239,7 @@ static void carry_over(struct operation *fresh, struct operation *old)
         free(TAKE(fresh->sentence));
     } else if (text_equal(fresh->reason, old->reason)) {
         fresh->since_usec = old->since_usec;
-    } else if (fresh->state == OPERATION_READY && !reason_is_planners(old->reason)) {
+    } else if (fresh->state == OPERATION_READY && !hold_is_planners(old)) {
         fresh->state = old->state;
         fresh->since_usec = old->since_usec;
         if (old->state != OPERATION_READY)
@@ -261,6 +269,7 @@ static int merge_queue(struct engine *n, struct subject *s, struct operation_lis
     for (size_t i = 0; i < planned->n_items && r == 0; i++) {
         struct operation *fresh = planned->items[i];
         struct operation *old = NULL;
+        fresh->budget = guard_budget_of(fresh, n->options.sync);
         for (size_t j = 0; j < s->queue.n_items && !old; j++)
             if (s->queue.items[j] && operation_equal(s->queue.items[j], fresh))
                 old = s->queue.items[j];
@@ -359,6 +368,17 @@ static int wake_sharing(struct engine *n, const char *entry_id, const char *key,
     return r;
 }
 
+/* Whoever left may not be removed while somebody with the same login may be that person. */
+static int wake_holder(struct engine *n, const char *entry_id, const char *key, struct error *e)
+{
+    struct link holder = {0};
+    int r = key ? link_load_by_login(n->state, key, &holder, e) : STATE_NONE;
+    if (r == 0 && !text_equal(holder.entry_id, entry_id))
+        r = person_mark_dirty(n->state, holder.entry_id, e);
+    link_done(&holder);
+    return r < 0 ? r : 0;
+}
+
 /* Looked at again after an operation of this very run: the ledger says what was done. */
 static bool was_done_in_this_run(const struct engine *n, const struct subject *s)
 {
@@ -401,6 +421,10 @@ static int store_person(struct engine *n, const char *entry_id, struct subject *
         r = wake_sharing(n, entry_id, s->person.login_key, e);
         if (r == 0)
             r = wake_sharing(n, entry_id, s->login_key, e);
+        if (r == 0)
+            r = wake_holder(n, entry_id, s->person.login_key, e);
+        if (r == 0)
+            r = wake_holder(n, entry_id, s->login_key, e);
     }
     return r;
 }
@@ -414,6 +438,8 @@ static int forget(struct engine *n, const char *entry_id, struct subject *s, str
         r = link_remove(n->state, entry_id, e);
     if (r == 0)
         r = wake_sharing(n, entry_id, s->person.login_key, e);
+    if (r == 0)
+        r = wake_holder(n, entry_id, s->person.login_key, e);
     if (r == 0)
         r = person_forget(n->state, entry_id, e);
     return r < 0 ? r : mirror_forget(n->state, entry_id, e);
@@ -443,6 +469,8 @@ static int decide(struct engine *n, const char *entry_id, struct subject *s, str
         if (!s->login_key)
             return error_out_of_memory(e);
         r = claim_find(n, entry_id, s, e);
+    } else if (!s->has_verdict && s->has_link) {
+        r = claim_find_successor(n, entry_id, s, e);
     }
     struct planner_result plan = {0};
     if (r == 0)

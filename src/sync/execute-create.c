@@ -21,6 +21,7 @@ static int start_link(struct execution *x, const char *origin, const struct user
         .login = strdup(x->operation->login),
         .origin = strdup(origin),
         .status = known->disabled ? LINK_DISABLED : LINK_ACTIVE,
+        .disabled_by_us = x->took_disabled && known->disabled,
     };
     if (!x->link.login || !x->link.origin)
         return error_out_of_memory(e);
@@ -179,6 +180,7 @@ static int take_over_link(struct execution *x, struct error *e)
     if (r == 0)
         r = link_load_by_login(n->state, key, &other, e);
     if (r == 0 && !text_equal(other.entry_id, x->operation->entry_id)) {
+        x->took_disabled = other.disabled_by_us; /* ours to undo for the one who returns */
         r = link_remove(n->state, other.entry_id, e);
         if (r == 0)
             r = person_mark_dirty(n->state, other.entry_id, e);

@@ -57,7 +57,6 @@ void executor_cancel_all(struct engine *n)
 void execution_broken(struct execution *x, const struct error *e)
 {
     struct engine *n = x->engine;
-    state_rollback(n->state);
     engine_state_failed(n, e);
     execution_free(x);
 }
@@ -309,7 +308,7 @@ static int audit_outcome(struct execution *x, const char *event, const struct te
 static void end_execution(struct execution *x)
 {
     struct engine *n = x->engine;
-    n->commit_wanted = true;
+    n->commit_wanted = n->alarms_stale = true;
     if (!n->outcome_since_usec)
         n->outcome_since_usec = clock_monotonic_usec();
     execution_free(x);

@@ -76,7 +76,7 @@ static int intake_members(void *userdata, const struct feed_members *m, struct e
                            m->n_removed, e);
     n->groups_dirty = true;
     engine_wake(n);
-    return r;
+    return r == STATE_NONE ? SINK_UNKNOWN_ID : r;
 }
 
 /* The cookie and the absences of a read, in the transaction that its entries are in. */
@@ -98,8 +98,10 @@ static int commit_batch(struct engine *n, const struct feed_commit *c, struct er
     if (r == 0 && c->cookie)
         r = mirror_cookie_set(n->state, n->batch_search, c->cookie, c->cookie_size, c->identity,
                               e);
-    if (r == 0 && c->absence == FEED_ABSENCE_UNSEEN && n->batch_people)
-        r = vanish_look(n, e);
+    n->people_unlooked += n->batch_people;
+    bool whole = c->absence == FEED_ABSENCE_UNSEEN;
+    if (r == 0 && n->batch_people && (whole || vanish_is_due(n)))
+        r = vanish_look(n, whole, e);
     if (r == 0 && c->end_of_read)
         r = state_meta_set(n->state, "read-ended", "1", e);
     return r;

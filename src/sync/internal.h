@@ -44,6 +44,7 @@ struct execution {
     struct user *current; /* what a GET of this execution showed */
     struct tenant_call *call;
     unsigned step;           /* of the kind's own sequence */
+    bool took_disabled;      /* OPERATION_ADOPT: whose link it takes over, we had disabled */
     bool settling;           /* an earlier attempt's outcome is unclear: read before writing */
     bool waits_for_commit;   /* its intent is written and not durable yet */
     struct secret *password; /* OPERATION_CREATE: kept until it is handed on */
@@ -69,11 +70,14 @@ struct engine {
     unsigned batch_search;
     bool batch_full;
     size_t batch_people;
+    size_t people_unlooked; /* entries of people that came since vanish_look() */
+    size_t people_looked;   /* people in the mirror at that look */
     char vanished[512]; /* attributes that vanished, comma separated with a leading and a
                            trailing comma */
 
     /* transaction */
     bool in_turn;
+    uint64_t n_turns; /* since the start */
     uint64_t transaction_since_usec;
     uint64_t
         outcome_since_usec; /* the first outcome that waits for a commit came then; 0: none */
@@ -121,8 +125,9 @@ struct engine {
     uint64_t teams_usec;
     struct string_list missing; /* causes of references that the tenant does not know now */
     struct sweep *sweep;
-    uint64_t sweep_usec; /* when the next one is due; 0: never */
-    uint64_t alarm_check_usec;
+    uint64_t sweep_usec;       /* when the next one is due; 0: never */
+    uint64_t alarm_check_usec; /* when something is old enough to notify; 0: nothing is open */
+    bool alarms_stale;         /* holds came or went since the last look */
     uint64_t next_recheck_usec;
     struct command *commands;
 };
@@ -153,8 +158,9 @@ int evaluate_settle_bucket(struct engine *n, const char *entry_id, enum person_b
 int bind_rule_groups(struct engine *n, struct error *e);
 int bind_ruleset(struct engine *n, struct error *e);
 
-/* vanish.c: after a whole read. */
-int vanish_look(struct engine *n, struct error *e);
+/* vanish.c: after a whole read, and when it is due. */
+int vanish_look(struct engine *n, bool whole, struct error *e);
+bool vanish_is_due(const struct engine *n);
 
 /* park.c */
 int park_apply_guard(struct engine *n, struct error *e);
@@ -211,8 +217,9 @@ void sweep_cancel(struct engine *n);
 /* alarm.c */
 void alarm_set(struct engine *n, const char *cause, const char *code, const char *sentence);
 void alarm_over(struct engine *n, const char *cause);
-void alarm_check(
-    struct engine *n); /* holds and directory outages older than alarm_after; notifies */
+/* Notifies of holds and outages that are older than alarm_after. settled: nothing is under way,
+ * so a hold that is not there is over; else it may just be tried again. */
+void alarm_check(struct engine *n, bool settled);
 void alarm_directory(struct engine *n, bool away, const char *sentence);
 
 /* command.c: runs a configured command with text on its standard input, bounded in time, never

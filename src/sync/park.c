@@ -324,7 +324,7 @@ int engine_pause(struct engine *n, bool pause, unsigned uid, struct error *e)
     if (r < 0)
         return r;
     n->paused = pause;
-    n->commit_wanted = true;
+    n->commit_wanted = n->alarms_stale = true;
     log_notice("Writing to the tenant was %s", sentence);
     engine_wake(n);
     return 0;

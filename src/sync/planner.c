@@ -58,12 +58,15 @@ bool planner_same_person(const struct user *a, const struct user *b)
            (same_field(a, b, USER_FIRST_NAME) && same_field(a, b, USER_LAST_NAME));
 }
 
-/* Puts an operation into its waiting state; texts may be NULL. */
+/* Puts an operation into its waiting state; texts may be NULL. What is held here has no time:
+ * whatever it waits for, the passing of the grace time does not release it. */
 static int operation_wait(struct operation *o, enum operation_state state, const char *reason,
                           const char *cause, const char *sentence, uint64_t now_usec)
 {
     o->state = state;
     o->since_usec = now_usec;
+    if (state == OPERATION_HELD)
+        o->not_before_usec = 0;
     free(o->reason);
     free(o->cause);
     free(o->sentence);
@@ -308,15 +311,17 @@ static int plan_newcomer(const struct planner_input *in, struct planner_result *
 }
 
 static int plan_disable(const struct planner_input *in, struct planner_result *r,
-                        const char *why, uint64_t due_usec)
+                        const char *why, uint64_t due_usec, struct operation **ret)
 {
-    struct operation *o;
+    struct operation *o = NULL;
     int rc = add_operation(in, r, OPERATION_DISABLE, in->login, why, &o);
     if (rc == 0)
         rc = operation_add_change(o, "disabled", "false", "true",
                                   in->wanted ? &in->wanted->disabled_source : NULL);
     if (rc == 0)
         o->not_before_usec = due_usec;
+    if (ret)
+        *ret = o;
     return rc;
 }
 
@@ -334,7 +339,7 @@ static int plan_leaver(const struct planner_input *in, struct planner_result *r)
     struct operation *o = NULL;
     int rc = 0;
     if (in->link == PLANNER_ACTIVE) {
-        rc = plan_disable(in, r, why, r->leaving_usec + options->leave_grace_usec);
+        rc = plan_disable(in, r, why, r->leaving_usec + options->leave_grace_usec, &o);
     } else if (in->link == PLANNER_DISABLED && in->disabled_by_us &&
                options->delete_after_usec) {
         rc = add_operation(in, r, OPERATION_DELETE, in->login, why, &o);
@@ -343,6 +348,9 @@ static int plan_leaver(const struct planner_input *in, struct planner_result *r)
     } else if (in->link == PLANNER_DELETED && in->presence == PLANNER_GONE) {
         r->bucket = PLANNER_BUCKET_FORGET;
     }
+    if (rc == 0 && o && in->successor_sentence)
+        rc = operation_wait(o, OPERATION_HELD, REASON_RELINK, REASON_RELINK,
+                            in->successor_sentence, in->now_usec);
     return rc;
 }
 
@@ -423,7 +431,7 @@ static int plan_member(const struct planner_input *in, struct planner_result *r)
             char source[384], why[512];
             snprintf(why, sizeof why, "disabled in the directory: %s",
                      source_text(&in->wanted->disabled_source, source, sizeof source));
-            rc = plan_disable(in, r, why, in->now_usec);
+            rc = plan_disable(in, r, why, in->now_usec, NULL);
         }
     } else {
         /* Disabled by somebody at the tenant: theirs to undo; the sweep reports it as drift. */

@@ -64,8 +64,9 @@ struct planner_input {
     uint64_t disabled_usec; /* when we disabled */
 
     enum planner_claim claim;
-    const char *claim_sentence; /* names the other person or login */
-    bool adoption_open;         /* first contact is not approved yet */
+    const char *claim_sentence;     /* names the other person or login */
+    const char *successor_sentence; /* gone, and a new entry is the same person; or NULL */
+    bool adoption_open;             /* first contact is not approved yet */
 
     /* May rosterd take this role or skill away? True when a rule names it. */
     bool (*names_role)(const char *role, void *userdata);

@@ -26,7 +26,8 @@ struct subject {
     char *login_key;
     enum planner_claim claim;
     char claim_sentence[768];
-    struct operation_list queue; /* the person's operations before */
+    char successor_sentence[768]; /* "" when there is none */
+    struct operation_list queue;  /* the person's operations before */
 };
 
 const char *subject_dn(const struct subject *s); /* borrowed; "" when it is not known */
@@ -34,3 +35,7 @@ int subject_user(const char *json, struct user **ret, struct error *e); /* NULL 
 /* Who else has a claim on the login that s->verdict.user wants? Fills claim and its sentence.
  */
 int claim_find(struct engine *n, const char *entry_id, struct subject *s, struct error *e);
+/* Is there a new entry that is the same person as this linked one, which is gone? Fills
+ * successor_sentence. */
+int claim_find_successor(struct engine *n, const char *entry_id, struct subject *s,
+                         struct error *e);

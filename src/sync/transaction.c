@@ -16,6 +16,8 @@
 
 void engine_state_failed(struct engine *n, const struct error *e)
 {
+    if (state_in_transaction(n->state)) /* half a step is none */
+        state_rollback(n->state);
     if (n->state_failed)
         return;
     n->state_failed = true;

@@ -84,7 +84,7 @@ static int note_vanished(struct engine *n, const char *vanished, struct error *e
     return r < 0 ? r : person_mark_all_dirty(n->state, e);
 }
 
-static int compare(struct engine *n, size_t *counts, struct error *e)
+static int compare(struct engine *n, bool whole, size_t *counts, struct error *e)
 {
     struct mirror_counts people;
     char vanished[sizeof n->vanished];
@@ -93,6 +93,8 @@ static int compare(struct engine *n, size_t *counts, struct error *e)
         r = mirror_attribute_counts(n->state, ruleset_attributes(n->ruleset), counts, e);
     if (r < 0)
         return r;
+    n->people_unlooked = 0;
+    n->people_looked = people.people;
     json_t *old = counts_before(n, &r, e);
     json_t *now =
         r < 0 ? NULL : compare_counts(n, old, counts, people.people, vanished, sizeof vanished);
@@ -103,17 +105,28 @@ static int compare(struct engine *n, size_t *counts, struct error *e)
         return r;
     if (!text)
         return error_out_of_memory(e);
-    r = state_meta_set(n->state, "attribute-counts", text, e);
+    /* What increments take away bit by bit must add up. */
+    if (whole)
+        r = state_meta_set(n->state, "attribute-counts", text, e);
     return r < 0 ? r : note_vanished(n, vanished, e);
 }
 
-int vanish_look(struct engine *n, struct error *e)
+/* Increments and reads that are not proven whole may show as much of a changed access rule as a
+ * whole read does: once as many people came as could be too many, it is looked. */
+bool vanish_is_due(const struct engine *n)
+{
+    double share = n->options.sync->attribute_vanish_percent / 100.0;
+    return n->people_unlooked >= FEWEST_VALUES &&
+           (double)n->people_unlooked > (double)n->people_looked * share;
+}
+
+int vanish_look(struct engine *n, bool whole, struct error *e)
 {
     const struct string_list *names = ruleset_attributes(n->ruleset);
     if (!names->n_items)
         return 0;
     size_t *counts = calloc(names->n_items, sizeof *counts);
-    int r = counts ? compare(n, counts, e) : error_out_of_memory(e);
+    int r = counts ? compare(n, whole, counts, e) : error_out_of_memory(e);
     free(counts);
     return r;
 }

@@ -375,7 +375,7 @@ class Connection:
             raise HungUp()
         fail = due("fail")
         if fail:
-            if fail["after"] == 0 and fail["code"] == 0:
+            if fail["code"] == 0:
                 progress.left.clear()
             return {"code": fail["code"], "message": fail["message"], "matched": fail["matched_dn"],
                     "referrals": fail["referrals"]}
@@ -399,7 +399,7 @@ class Connection:
         size = min(request.page_size, server.page_size_cap or request.page_size)
         outcome = self.play(number, request, progress, limit=size)
         progress.pages += 1
-        if outcome is not None:
+        if outcome is not None and outcome["code"]:
             return self.done(number, request, **outcome)
         cookie = b""
         if progress.left:

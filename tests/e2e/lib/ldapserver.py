@@ -185,14 +185,18 @@ class ScriptedServer:
 
     def stop(self):
         """Closes the port and all connections; the content stays."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
+        self.stop_listening()
         self.cut_all()
 
     def start(self):
         """After stop(): listens on the same port again."""
         self._listen(self.port)
+
+    def stop_listening(self):
+        """Closes the port only: connections that are open go on."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
 
     def restart(self):
         self.stop()
@@ -405,8 +409,9 @@ class ScriptedServer:
             del given["uid"]
         dn = attributes.pop("dn", None) or "%s=%s,ou=people,%s" % (
             "CN" if self.flavor == "ad" else "uid", uid, self.suffix)
+        identity = attributes.pop("id", None)
         given.update(attributes)
-        return self.add(dn, {k: v for k, v in given.items() if v is not None})
+        return self.add(dn, {k: v for k, v in given.items() if v is not None}, identity)
 
     def people(self, n, prefix="u"):
         """n people named u00001, ...; their DNs."""

@@ -1,0 +1,371 @@
+"""rosterctl's questions and words: what the running daemon answers, and that it is true."""
+
+import json
+import os
+
+from lib import Slapd, base, deadline, need, wait_for
+
+RULES_OF = {"Agents": {"team": "Customer Service", "roles": "Agent", "skills": "English:80"}}
+
+
+def rules(group, **changes):
+    keys = dict(RULES_OF["Agents"], group=group)
+    keys.update(changes)
+    return {"Agents": keys}
+
+
+def ask(daemon, *arguments, code=None):
+    """rosterctl's JSON answer, whatever the exit code says, unless told."""
+    return daemon.ctl("--json", *arguments, code=code, seconds=60).json
+
+
+def status_until(daemon, condition, what):
+    seen = {}
+
+    def look():
+        seen["status"] = ask(daemon, "status")
+        return condition(seen["status"])
+
+    wait_for(look, 30, what, lambda: json.dumps(seen["status"], indent=1)[-3000:])
+    return seen["status"]
+
+
+def is_settled(status):
+    queue = status["queue"]
+    return (status["directory"]["state"] == "following" and status["tenant"]["state"] == "ok"
+            and status["mapping"]["dirty"] == 0 and status["run"]["last"] and status["run"]["current"] is None
+            and queue["ready"] == queue["started"] == 0)
+
+
+def team(t, *people, **settings):
+    """A directory with people in a group, a tenant, and a daemon that is not started."""
+    ground = t.shared(Slapd).fresh()
+    for uid in people:
+        ground.person(uid)
+    crowd = ground.group("crowd", list(people))
+    tenant = t.simulator()
+    daemon = t.rosterd(ground.server, tenant, ground, rules=rules(crowd), lifecycle={"leave_grace": "0"},
+                       **settings)
+    return ground, crowd, tenant, daemon
+
+
+def test_status(t):
+    """Health, counts, the last run's ledger and the groups of the rules; health follows the tenant."""
+    ground, crowd, tenant, daemon = team(t, "ada", "bob")
+    ground.person("cyd")  # in no group
+    daemon.start()
+    tenant.wait_users(["ada", "bob"])
+    status = status_until(daemon, is_settled, "everything is done")
+    need(status["health"] == "ok", "health", status)
+    need(status["directory"]["people"] == 3 and status["directory"]["groups"] == 1, "counts", status["directory"])
+    need(status["directory"]["feed"] == "syncrepl" and status["directory"]["feed_reason"], "feed", status["directory"])
+    need("OpenLDAP" in status["directory"]["product"], "product", status["directory"])
+    need(status["tenant"]["users_linked"] == 2, "linked", status["tenant"])
+    totals = status["run"]["last"]["totals"]
+    need(totals["created"] == 2 and totals["skipped"] == {"no-team": 1} and totals["seen"] == 3, "ledger", totals)
+    groups = status["mapping"]["groups"]
+    need(len(groups) == 1 and groups[0]["state"] == "present" and groups[0]["members"] == 2, "groups", groups)
+    need(status["audit"]["last_seq"] > 0 and status["audit"]["error"] is None, "audit", status["audit"])
+    need(status["pid"] == daemon.pid and status["config_file"] == daemon.config_file, "who", status)
+    tenant.down()
+    ground.replace("ada", telephoneNumber="+44 7")
+    ground.person("dan")
+    ground.join(crowd, "dan")
+    status = status_until(daemon, lambda s: s["health"] == "degraded" and s["tenant"]["state"] == "away", "degraded")
+    need(status["tenant"]["error"] and status["tenant"]["next_attempt"], "why and when", status["tenant"])
+    daemon.ctl("status", code=2)
+    tenant.down(False)
+    tenant.wait_user("dan")
+    status_until(daemon, lambda s: s["health"] == "ok", "ok again")
+
+
+def test_holds_while_the_tenant_is_away(t):
+    """Everybody who waits for the tenant is one row, with its sentence, since when and until when."""
+    ground, crowd, tenant, daemon = team(t, "ada")
+    daemon.start()
+    tenant.wait_user("ada")
+    status_until(daemon, is_settled, "everything is done")
+    need(ask(daemon, "holds", code=0)["holds"] == [], "nothing is held")
+    tenant.down()
+    ground.persons({"n%d" % i: {} for i in range(8)})
+    ground.join(crowd, *["n%d" % i for i in range(8)])
+    seen = {}
+
+    def waits():
+        seen["holds"] = ask(daemon, "holds")["holds"]
+        rows = [r for r in seen["holds"] if r["reason"] == "tenant-unavailable" and r["cause"] == "tenant"]
+        return sum(r["people"] for r in rows) >= 8 and rows
+
+    rows = wait_for(waits, 30, "eight people wait for the tenant", lambda: seen)
+    row = next(r for r in rows if r["state"] == "ready")
+    need(row["since"] and row["next_attempt"] and tenant.url.split("//")[1] in row["sentence"], "the row", row)
+    need(0 < len(row["examples"]) <= 5, "up to five examples", row)
+    tenant.down(False)
+    tenant.wait_users(["ada"] + ["n%d" % i for i in range(8)])
+    status_until(daemon, is_settled, "everything is done")
+    need(ask(daemon, "holds")["holds"] == [], "nothing is held any more")
+
+
+def test_holds_by_cause_and_retry(t):
+    """A team that the tenant lacks is one hold however many wait; it is released by a word; T22."""
+    ground = t.shared(Slapd).fresh()
+    ground.persons({"p%d" % i: {} for i in range(7)})
+    crowd = ground.group("crowd", ["p%d" % i for i in range(7)])
+    tenant = t.simulator()
+    daemon = t.rosterd(ground.server, tenant, ground, rules=rules(crowd, team="Nightwatch"))
+    daemon.start()
+    status_until(daemon, lambda s: s["queue"]["held"] == 7, "seven are held")
+    holds = ask(daemon, "holds", code=2)["holds"]
+    need(len(holds) == 1, "one row", holds)
+    row = holds[0]
+    need(row["cause"] == "team:Nightwatch" and row["reason"] == "team-missing" and row["people"] == 7
+         and row["state"] == "held" and len(row["examples"]) == 5, "the row", row)
+    need(len({e["dn"] for e in row["examples"]}) == 5, "five people", row)
+    person = ask(daemon, "explain", "p3")["people"][0]
+    need(person["operations"][0]["reason"] == "team-missing" and person["bucket"] == "held", "explain", person)
+    tenant.add("teams", "Nightwatch")
+    need(ask(daemon, "retry", "--cause", "team:Nightwatch", code=0)["released"] == 7, "released")
+    tenant.wait_users(["p%d" % i for i in range(7)])
+    need(ask(daemon, "retry", "nobody-at-all")["error"] == "not-found", "nobody of that name")
+
+
+def test_explain_why_and_why_not(t):
+    """Steps, values with the rule and line that gave them, the link; and for others why there is no user."""
+    ground, crowd, tenant, daemon = team(t, "ada")
+    inner = ground.group("inner", [ground.person("ned")])
+    ground.join(crowd, inner)
+    ground.person("cyd")
+    ground.person("nix", givenName=None, mail=None)
+    daemon.start()
+    tenant.wait_users(["ada", "ned"])
+    status_until(daemon, is_settled, "everything is done")
+
+    answer = ask(daemon, "explain", "ada", code=0)
+    need(len(answer["people"]) == 1, "one of that login", answer)
+    ada = answer["people"][0]
+    need(ada["in_directory"] and ada["verdict"] == "user" and ada["bucket"] == "created", "ada", ada)
+    need(ada["wanted"]["team"]["value"] == "Customer Service" and ada["wanted"]["team"]["rule"] == "Agents"
+         and ada["wanted"]["team"]["line"] > 0, "team with its source", ada["wanted"])
+    need([r["name"] for r in ada["wanted"]["roles"]] == ["Agent"], "roles", ada["wanted"])
+    need(ada["known"]["team"] == "Customer Service" and ada["link"]["status"] == "active"
+         and ada["link"]["origin"] == "create" and ada["link"]["created"], "known and link", ada)
+    need(ada["attributes"]["uid"] == ["ada"], "attributes", ada["attributes"])
+    steps = [s for s in ada["steps"] if s["rule"] == "Agents"]
+    need(steps and steps[0]["matched"] and "member of" in steps[0]["sentence"], "steps", ada["steps"])
+
+    for name in (ada["person"]["id"], ada["person"]["dn"].upper().replace(",", ", "), "ADA"):
+        other = ask(daemon, "explain", name, code=0)["people"]
+        need([p["person"]["id"] for p in other] == [ada["person"]["id"]], "the same person", name, other)
+
+    ned = ask(daemon, "explain", "ned")["people"][0]
+    need("through" in json.dumps(ned["steps"]), "nested membership names the group between", ned["steps"])
+
+    cyd = ask(daemon, "explain", "cyd")["people"][0]
+    need(cyd["verdict"] == "skip" and cyd["code"] == "no-team" and cyd["wanted"] is None
+         and cyd["link"] is None, "why not", cyd)
+    need(any(not s["matched"] and "not a member of" in s["sentence"] and "crowd" in s["sentence"]
+             for s in cyd["steps"]), "the group that was looked at", cyd["steps"])
+
+    need(ask(daemon, "explain", "who", code=1)["error"] == "not-found", "nobody")
+    group = ask(daemon, "explain", crowd, code=1)
+    need(group["error"] == "not-found" and "is a group" in group["message"], "a group is no person", group)
+
+    ground.remove("ada")
+    wait_for(lambda: tenant.user("ada") and tenant.user("ada")["disabled"], 30, "ada is disabled", tenant.users)
+    gone = ask(daemon, "explain", "ada")["people"][0]
+    need(not gone["in_directory"] and gone["verdict"] == "gone" and gone["gone_why"]
+         and gone["link"]["leaving_since"], "gone", gone)
+
+
+def test_plan_of_another_configuration(t):
+    """What a candidate would do is shown and not done; errors and values not known here are named."""
+    ground, crowd, tenant, daemon = team(t, "ada", "bob")
+    daemon.start()
+    tenant.wait_users(["ada", "bob"])
+    status_until(daemon, is_settled, "everything is done")
+    need(ask(daemon, "plan", code=0)["operations"] == [], "nothing to do")
+    tenant.forget_requests()
+    with open(daemon.config_file, encoding="utf-8") as text:
+        config = text.read()
+
+    def candidate(name, text):
+        return t.write(name, text, 0o600)
+
+    new = config.replace("team = Customer Service", "team = Sales")
+    need(new != config, "the candidate differs")
+    plan = ask(daemon, "plan", "--config", candidate("sales.conf", new), code=2)
+    need(plan["summary"] == {"update": 2} and plan["problems"] == [], "two changes", plan)
+    changes = plan["operations"][0]["changes"]
+    need([(c["field"], c["from"], c["to"]) for c in changes] == [("team", "Customer Service", "Sales")]
+         and changes[0]["rule"] == "Agents" and changes[0]["line"] > 0, "what changes and why", changes)
+
+    wider = config.replace("skills = English:80", "skills = English:80\nskills_from = departmentNumber")
+    plan = ask(daemon, "plan", "--config", candidate("wider.conf", wider))
+    need(any("departmentNumber" in p["sentence"] and p["level"] == "warning" for p in plan["problems"]),
+         "an attribute that the mirror does not hold", plan["problems"])
+
+    broken = config.replace("team = Customer Service", "taem = Customer Service")
+    plan = ask(daemon, "plan", "--config", candidate("broken.conf", broken), code=1)
+    need(plan["hash"] is None and plan["operations"] == [] and any(p["level"] == "error" for p in plan["problems"]),
+         "a broken candidate", plan)
+
+    need(tenant.writes() == [], "nothing was written", tenant.writes())
+    need(ask(daemon, "plan", code=0)["operations"] == [], "the running plan is as before")
+    need(tenant.user("ada")["team"] == "Customer Service", "nothing was done")
+
+
+def test_approve(t):
+    """A tripped budget parks; a stale hash releases nothing, the right one exactly that; T7."""
+    people = ["q%02d" % i for i in range(12)]
+    ground, crowd, tenant, daemon = team(t, *people)
+    daemon.start()
+    tenant.wait_users(people)
+    status_until(daemon, is_settled, "everything is done")
+    need(ask(daemon, "approve", "0" * 64, code=1)["error"] == "nothing-to-approve", "nothing waits")
+    ground.leave(crowd, *people[:8])
+    status = status_until(daemon, lambda s: s["queue"]["parked"] == 8, "eight are parked")
+    budget = next(b for b in status["budgets"] if b["kind"] == "disable")
+    need(budget["tripped"] and budget["pending"] == 8 and budget["limit"] == 5, "the budget", budget)
+    stale = ask(daemon, "plan", code=2)
+    need(stale["summary"] == {"disable": 8}, "the plan", stale["summary"])
+    holds = ask(daemon, "holds")["holds"]
+    need([(h["reason"], h["state"], h["people"]) for h in holds] == [("budget", "parked", 8)], "holds", holds)
+    ground.leave(crowd, people[8])
+    status_until(daemon, lambda s: s["queue"]["parked"] == 9, "nine are parked")
+    need(ask(daemon, "approve", stale["hash"], code=1)["error"] == "stale-hash", "the set has changed")
+    need(not any(u["disabled"] for u in tenant.users().values()), "nobody was disabled")
+    plan = ask(daemon, "plan")
+    done = ask(daemon, "approve", plan["hash"], code=0)
+    need(done["approved"] == 9 and done["valid_until"], "approved", done)
+    wait_for(lambda: sorted(l for l, u in tenant.users().items() if u["disabled"]) == people[:9], 30,
+             "exactly those are disabled", tenant.users)
+
+
+def test_adoption(t):
+    """First contact: who would be adopted, who by another spelling, whose mail is known, who is nobody's; T20."""
+    ground, crowd, tenant, daemon = team(t, "ada", "bob", "eve")
+    tenant.seed({"ada": {"firstName": "Ada", "lastName": "A", "team": "Sales"},
+                 "Bob": {"firstName": "Bob", "lastName": "B", "team": "Sales"},
+                 "e.old": {"firstName": "Eve", "lastName": "E", "team": "Sales",
+                           "email": ground.server.read(ground.people and "uid=eve," + ground.people,
+                                                       "mail")["mail"][0]},
+                 "admin": {"firstName": "Ad", "lastName": "Min", "team": "Sales"}})
+    daemon.start()
+    status = status_until(daemon, lambda s: s["adoption"]["needed"], "adoption waits for approval")
+    plan = ask(daemon, "plan")
+    adoption = plan["adoption"]
+    need([a["login"] for a in adoption["exact"]] == ["ada"], "exact", adoption)
+    need([(a["login"], a["wanted"]) for a in adoption["differs_in_case"]] == [("Bob", "bob")], "case", adoption)
+    need([(a["login"], a["wanted"]) for a in adoption["same_mail"]] == [("e.old", "eve")], "mail", adoption)
+    need(adoption["unclaimed"] == ["admin"], "unclaimed", adoption)
+    need(status["adoption"]["hash"] == plan["hash"], "the hash", status["adoption"])
+    need(tenant.writes() == [], "nothing is written before approval", tenant.writes())
+    ask(daemon, "approve", plan["hash"], code=0)
+    tenant.wait_user("ada", team="Customer Service")
+    status_until(daemon, lambda s: not s["adoption"]["needed"], "adoption is over")
+    need(ask(daemon, "plan")["adoption"] is None, "no adoption report any more")
+
+
+def test_pause_resume_sync_history_config(t):
+    """Paused, nothing is written; history tells of a person by login, DN and id; config says from where."""
+    ground, crowd, tenant, daemon = team(t, "ada")
+    daemon.start()
+    tenant.wait_user("ada")
+    status_until(daemon, is_settled, "everything is done")
+    need(ask(daemon, "pause", code=0) == {"paused": True}, "paused")
+    ground.person("bob")
+    ground.join(crowd, "bob")
+    status = status_until(daemon, lambda s: s["queue"]["ready"] == 1, "bob waits")
+    need(status["paused"], "status says so", status)
+    need([h["reason"] for h in ask(daemon, "holds")["holds"]] == ["paused"], "holds say so")
+    need(tenant.user("bob") is None, "nothing is written")
+    need(ask(daemon, "resume", code=0) == {"paused": False}, "resumed")
+    tenant.wait_user("bob")
+
+    person = ask(daemon, "explain", "ada")["people"][0]["person"]
+    histories = [ask(daemon, "history", name, code=0)["lines"] for name in
+                 ("ada", person["dn"], person["id"])]
+    need(histories[0] and histories[0] == histories[1] == histories[2], "one history", histories)
+    rows = [json.loads(line) if isinstance(line, str) else line for line in histories[0]]
+    need([r["seq"] for r in rows] == sorted(r["seq"] for r in rows), "in order", rows)
+    need({"intent", "outcome"} <= {r["event"] for r in rows}, "what was done", rows)
+    need(all(r["person"]["id"] == person["id"] for r in rows), "of ada alone", rows)
+    os.rename(daemon.audit_file, daemon.audit_file + ".1")  # as logrotate does
+    ask(daemon, "sync", "ada", code=0)
+    ground.person("cyd")
+    ground.join(crowd, "cyd")
+    tenant.wait_user("cyd")
+    need(ask(daemon, "history", "ada")["lines"][:len(rows)] == histories[0], "rotated files are read too")
+
+    before = ask(daemon, "status")["directory"]["last_full_read"]
+    need(ask(daemon, "sync", code=0)["started"], "started")
+    status_until(daemon, lambda s: s["directory"]["last_full_read"] != before
+                 and s["directory"]["state"] == "following", "a full read")
+    keys = ask(daemon, "config", "show", code=0)["keys"]
+    url = next(k for k in keys if (k["section"], k["name"]) == ("tenant", "url"))
+    need(url["value"] == tenant.url and url["file"] == daemon.config_file and not url["default"], "config", url)
+
+
+def check(daemon, code):
+    done = daemon.run("--check-connections", code=code)
+    items = done.json["items"]
+    need(done.err == "", "quiet when nobody watches", done.err)
+    return items
+
+
+def sentences(items, level):
+    return [i["subject"] + ": " + i["sentence"] for i in items if i["level"] == level]
+
+
+def test_check(t):
+    """What a good colleague would say: server, feed, counts, spelling of groups and teams, lacks, SCIM."""
+    ground, crowd, tenant, daemon = team(t, "ada", "bob")
+    items = check(daemon, 0)
+    need(sentences(items, "error") == [] and sentences(items, "warning") == [], "all is well", items)
+    text = "\n".join(sentences(items, "ok"))
+    for part in ("OpenLDAP", "syncrepl", "2 people and 1 groups", "accepts the credentials",
+                 "may look at users", "SCIM: the tenant offers it", "2 would be users"):
+        need(part in text, "it says %r" % part, text)
+    need(tenant.writes() == [], "nothing is written", tenant.writes())
+    need(not os.path.exists(daemon.state_file) and not os.path.exists(daemon.audit_file), "no state is left")
+    need([n for n in os.listdir(daemon.folder) if n.startswith("rosterd-check")] == [], "no folder is left")
+
+
+def test_check_finds_what_is_wrong(t):
+    """Misspelt groups and teams with 'did you mean', absent attributes, people who lack values, filters."""
+    ground, crowd, tenant, daemon = team(t, "ada", "bob")
+    ground.person("nix", mail=None)
+    ground.join(crowd, "nix")
+    daemon.configure(rules={"Agents": {"group": crowd, "team": "Custmer Service"},
+                            "Others": {"group": crowd.replace("cn=crowd", "cn=crowds"), "roles": "Agent",
+                                       "skills_from": "roomNumber"}},
+                     user={"email": "${mail:?}"} if False else {},
+                     directory={"filter": "(&(objectClass=inetOrgPerson)(!(memberOf=cn=x)))"})
+    items = check(daemon, 1)
+    errors, warnings = "\n".join(sentences(items, "error")), "\n".join(sentences(items, "warning"))
+    need("did you mean 'Customer Service'" in errors, "the team", errors)
+    need("crowds" in errors and "did you mean" in errors and "cn=crowd," in errors, "the group", errors)
+    need("roomNumber" in warnings, "an attribute that nobody has", warnings)
+    need("memberOf" in warnings, "a filter that names memberOf", warnings)
+
+
+def test_check_of_a_bad_account(t):
+    """Wrong secret, missing privilege, no SCIM, an unreachable directory: each is said, none hangs."""
+    ground, crowd, tenant, daemon = team(t, "ada")
+    tenant.settings(scim=404)
+    warnings = "\n".join(sentences(check(daemon, 0), "warning"))
+    need("SCIM" in warnings, "no SCIM", warnings)
+    tenant.settings(scim=0)
+    tenant.settings(lack_privilege=True)
+    errors = "\n".join(sentences(check(daemon, 1), "error"))
+    need("403" in errors and "Manage users" in errors, "no privilege", errors)
+    tenant.settings(lack_privilege=False)
+    daemon.configure(tenant={"client_secret": "wrong"})
+    errors = "\n".join(sentences(check(daemon, 1), "error"))
+    need("client_secret_file" in errors and "wrong" not in errors, "a wrong secret", errors)
+    daemon.configure(directory={"uri": "ldap://127.0.0.1:1", "tls": "no"})
+    items = check(daemon, 1)
+    errors = "\n".join(sentences(items, "error"))
+    need("127.0.0.1:1" in errors, "nobody listens there", errors)
+    daemon.write_raw_config("[directory]\nuir = x\n")
+    need(any("did you mean" in s for s in sentences(check(daemon, 1), "error")), "a broken file")

@@ -1,0 +1,592 @@
+/*
+ * The bed of the engine's tests. The clocks are frozen; the loop's own timers never fire, since
+ * they are armed against the frozen clock, which lies far in the future of the real one. What
+ * becomes due is fired by bed_advance(), and only if the engine had armed its timer for it.
+ */
+#include "config.h"
+
+#include "engine-bed.h"
+
+#include <ftw.h>
+#include <jansson.h>
+#include <unistd.h>
+
+#include "model/dn.h"
+#include "state/person.h"
+#include "state/queue.h"
+#include "state/trail.h"
+#include "sync/internal.h"
+#include "unit.h"
+
+#define START_USEC     1800000000000000ULL /* 2027-01-15 */
+#define MONOTONIC_USEC 4000000000000000ULL
+#define MOST_EVENTS    2000000
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static void set_clock(struct bed *b)
+{
+    clock_freeze(b->now, b->monotonic);
+}
+
+static struct mapping_text text_of(unsigned line, const char *text)
+{
+    return (struct mapping_text){
+        .text = (char *)text, .file = (char *)"test.conf", .line = line};
+}
+
+static void default_mapping(struct bed *b)
+{
+    b->rules[0] = (struct mapping_rule){
+        .name = (char *)"Support",
+        .file = (char *)"test.conf",
+        .line = 10,
+        .group = text_of(11, "cn=support,ou=groups,dc=example,dc=com"),
+        .team = text_of(12, "Support"),
+        .roles = text_of(13, "Agent"),
+        .skills = text_of(14, "English:100"),
+    };
+    b->rules[1] = (struct mapping_rule){
+        .name = (char *)"Sales",
+        .file = (char *)"test.conf",
+        .line = 20,
+        .group = text_of(21, "cn=sales,ou=groups,dc=example,dc=com"),
+        .team = text_of(22, "Sales"),
+        .roles = text_of(23, "Agent, Seller"),
+        .skills = text_of(24, "English:50"),
+    };
+    b->rules[2] = (struct mapping_rule){
+        .name = (char *)"Spanish",
+        .file = (char *)"test.conf",
+        .line = 30,
+        .when = text_of(31, "(preferredLanguage=es*)"),
+        .skills = text_of(32, "Spanish:100"),
+    };
+    b->mapping = (struct mapping_options){
+        .fields = {[USER_LOGIN] = text_of(40, "${uid}"),
+                   [USER_FIRST_NAME] = text_of(41, "${givenName}"),
+                   [USER_LAST_NAME] = text_of(42, "${sn}"),
+                   [USER_EMAIL] = text_of(43, "${mail}"),
+                   [USER_WORK_PHONE] = text_of(44, "${telephoneNumber}")},
+        .disabled_when = text_of(45, "(employeeType=Terminated)"),
+        .rules = b->rules,
+        .n_rules = 3,
+    };
+}
+
+static void default_sync(struct bed *b)
+{
+    b->sync = (struct sync_options){
+        .logged_in_wait_usec = 8 * HOUR,
+        .budget_window_usec = DAY,
+        .approval_valid_usec = HOUR,
+        .attribute_vanish_percent = 20,
+        .alarm_after_usec = 10 * MINUTE,
+        .retry_min_usec = USEC_PER_SEC,
+        .retry_max_usec = 5 * MINUTE,
+        .hold_retry_usec = 15 * MINUTE,
+    };
+    for (int k = 1; k < BUDGET_N_KINDS; k++)
+        b->sync.budgets[k].unlimited = true;
+    b->sync.budgets[BUDGET_DISABLE] = (struct budget){.percent = 5, .floor = 5};
+    b->sync.budgets[BUDGET_DELETE] = (struct budget){.percent = 5, .floor = 5};
+}
+
+/* An empty state file of the present form: opening a copy of it in memory is quick. */
+static const char *template_path(void)
+{
+    static char path[96];
+    static char folder[64];
+    if (path[0])
+        return path;
+    const char *tmp = getenv("TMPDIR");
+    struct error e = {0};
+    struct state *s = NULL;
+    snprintf(folder, sizeof folder, "%.40s/rosterd-XXXXXX", tmp ? tmp : "/tmp");
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/state.db", folder);
+    bed_ok(NULL, state_open(&s, path, NULL, &e));
+    state_close(s);
+    return path;
+}
+
+static void template_remove(void)
+{
+    char folder[96];
+    snprintf(folder, sizeof folder, "%s", template_path());
+    *strrchr(folder, '/') = '\0';
+    nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static void open_state(struct bed *b)
+{
+    struct error e = {0};
+    static bool registered;
+    if (b->private_state) {
+        if (!registered) {
+            registered = true;
+            template_path();
+            atexit(template_remove);
+        }
+        bed_ok(b, state_open_copy(&b->state, template_path(), &e));
+    } else {
+        bed_ok(b, state_open(&b->state, b->path, NULL, &e));
+    }
+}
+
+struct bed *bed_new(bool private_state)
+{
+    struct bed *b = calloc(1, sizeof *b);
+    assert_non_null(b);
+    b->now = START_USEC;
+    b->monotonic = MONOTONIC_USEC;
+    b->private_state = private_state;
+    set_clock(b);
+    assert_true(sd_event_new(&b->event) >= 0);
+    if (!private_state) {
+        const char *tmp = getenv("TMPDIR");
+        snprintf(b->folder, sizeof b->folder, "%.40s/rosterd-XXXXXX", tmp ? tmp : "/tmp");
+        assert_non_null(mkdtemp(b->folder));
+        snprintf(b->path, sizeof b->path, "%s/state.db", b->folder);
+    }
+    open_state(b);
+    b->tenant = fake_tenant_new(b->event);
+    assert_int_equal(string_list_add(&b->tenant->teams, "Support"), 0);
+    assert_int_equal(string_list_add(&b->tenant->teams, "Sales"), 0);
+    default_mapping(b);
+    default_sync(b);
+    b->options = (struct engine_options){
+        .sync = &b->sync,
+        .mapping = &b->mapping,
+        .fingerprint = "test",
+        .tenant_ops = &fake_tenant_ops,
+        .tenant = b->tenant,
+        .max_concurrent = 8,
+    };
+    bed_group(b, "support", NULL);
+    bed_group(b, "sales", NULL);
+    return b;
+}
+
+struct bed *bed_free(struct bed *b)
+{
+    engine_free(b->engine);
+    fake_tenant_free(b->tenant);
+    state_close(b->state);
+    for (size_t i = 0; i < b->n_directory; i++)
+        entry_free(b->directory[i]);
+    free(b->directory);
+    sd_event_unref(b->event);
+    if (b->folder[0])
+        nftw(b->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    free(b);
+    clock_freeze(0, 0);
+    return NULL;
+}
+
+static void on_idle(void *userdata)
+{
+    struct bed *b = userdata;
+    b->n_idle++;
+}
+
+void bed_start(struct bed *b)
+{
+    struct error e = {0};
+    bed_ok(b, engine_new(&b->engine, b->event, b->state, NULL, &b->options, &e));
+    engine_on_idle(b->engine, on_idle, b);
+    bed_ok(b, engine_start(b->engine, &e));
+}
+
+/* -- the directory -- */
+
+struct entry *bed_find(struct bed *b, const char *id)
+{
+    for (size_t i = 0; i < b->n_directory; i++)
+        if (!strcmp(b->directory[i]->id, id))
+            return b->directory[i];
+    return NULL;
+}
+
+static void put(struct bed *b, struct entry *taken)
+{
+    entry_sort(taken);
+    for (size_t i = 0; i < b->n_directory; i++)
+        if (!strcmp(b->directory[i]->id, taken->id)) {
+            entry_free(b->directory[i]);
+            b->directory[i] = taken;
+            return;
+        }
+    assert_int_equal(memory_grow(&b->directory, &b->directory_capacity, b->n_directory + 1,
+                                 sizeof(struct entry *)),
+                     0);
+    b->directory[b->n_directory++] = taken;
+}
+
+void bed_person(struct bed *b, const char *id, const char *dn, ...)
+{
+    va_list arguments;
+    struct entry *entry = entry_new(id, dn, ENTRY_PERSON);
+    assert_non_null(entry);
+    va_start(arguments, dn);
+    const char *name;
+    while ((name = va_arg(arguments, const char *))) {
+        const char *value = va_arg(arguments, const char *);
+        assert_int_equal(entry_add_value(entry, name, value, strlen(value)), 0);
+    }
+    va_end(arguments);
+    put(b, entry);
+}
+
+void bed_person_uid(struct bed *b, const char *uid)
+{
+    char id[80], dn[160], mail[120], given[80];
+    snprintf(id, sizeof id, "id-%s", uid);
+    snprintf(dn, sizeof dn, "uid=%s,ou=people,dc=example,dc=com", uid);
+    snprintf(mail, sizeof mail, "%s@example.com", uid);
+    snprintf(given, sizeof given, "First %s", uid);
+    bed_person(b, id, dn, "uid", uid, "givenName", given, "sn", uid, "mail", mail, NULL);
+}
+
+void bed_group_uids(struct bed *b, const char *name, const char *const *uids, size_t n)
+{
+    char id[80], dn[160];
+    snprintf(id, sizeof id, "group-%s", name);
+    snprintf(dn, sizeof dn, "cn=%s,ou=groups,dc=example,dc=com", name);
+    struct entry *entry = entry_new(id, dn, ENTRY_GROUP);
+    assert_non_null(entry);
+    for (size_t i = 0; i < n; i++) {
+        CLEANUP(freep) char *key = NULL;
+        struct error e = {0};
+        snprintf(dn, sizeof dn, "uid=%s,ou=people,dc=example,dc=com", uids[i]);
+        bed_ok(b, dn_key(dn, &key, &e));
+        assert_int_equal(entry_add_member(entry, MEMBER_DN, key, dn), 0);
+    }
+    put(b, entry);
+}
+
+void bed_group(struct bed *b, const char *name, ...)
+{
+    const char *uids[64];
+    size_t n = 0;
+    va_list arguments;
+    va_start(arguments, name);
+    while ((uids[n] = va_arg(arguments, const char *)))
+        assert_true(++n < 64);
+    va_end(arguments);
+    bed_group_uids(b, name, uids, n);
+}
+
+void bed_leave(struct bed *b, const char *id)
+{
+    for (size_t i = 0; i < b->n_directory; i++)
+        if (!strcmp(b->directory[i]->id, id)) {
+            entry_free(b->directory[i]);
+            b->directory[i] = b->directory[--b->n_directory];
+            return;
+        }
+    fail_msg("%s is not in the directory", id);
+}
+
+static struct entry *entry_copy(const struct entry *from)
+{
+    struct entry *to = entry_new(from->id, from->dn, from->kind);
+    assert_non_null(to);
+    for (size_t i = 0; i < from->n_attributes; i++)
+        for (size_t j = 0; j < from->attributes[i].n_values; j++)
+            assert_int_equal(entry_add_value(to, from->attributes[i].name,
+                                             from->attributes[i].values[j].data,
+                                             from->attributes[i].values[j].size),
+                             0);
+    for (size_t i = 0; i < from->n_members; i++)
+        assert_int_equal(entry_add_member(to, from->members[i].kind, from->members[i].key,
+                                          from->members[i].text),
+                         0);
+    entry_sort(to);
+    return to;
+}
+
+static void read_whole(struct bed *b, enum feed_absence absence)
+{
+    struct error e = {0};
+    struct feed_commit commit = {.absence = absence,
+                                 .reason = "a referral was returned",
+                                 .what = "full read of the test's directory",
+                                 .n_entries = b->n_directory,
+                                 .end_of_read = true};
+    int r = engine_sink.begin(b->engine, 0, true, &e);
+    for (size_t i = 0; i < b->n_directory && r == 0; i++)
+        r = engine_sink.entry(b->engine, entry_copy(b->directory[i]), &e);
+    if (r == 0)
+        r = engine_sink.commit(b->engine, &commit, &e);
+    if (r < 0) {
+        engine_sink.abort(b->engine);
+        struct engine_status status;
+        engine_status(b->engine, &status);
+        if (!status.state_failed)
+            fail_msg("reading: %s", e.message);
+    }
+}
+
+void bed_read_all(struct bed *b)
+{
+    read_whole(b, FEED_ABSENCE_UNSEEN);
+}
+
+void bed_read_unproven(struct bed *b)
+{
+    read_whole(b, FEED_ABSENCE_UNPROVEN);
+}
+
+void bed_tell(struct bed *b, const char *id)
+{
+    struct error e = {0};
+    struct feed_commit commit = {.absence = FEED_ABSENCE_NONE};
+    const struct entry *entry = bed_find(b, id);
+    bed_ok(b, engine_sink.begin(b->engine, 0, false, &e));
+    if (entry)
+        bed_ok(b, engine_sink.entry(b->engine, entry_copy(entry), &e));
+    else
+        bed_ok(b, engine_sink.gone(b->engine, id, "the server said so", &e));
+    bed_ok(b, engine_sink.commit(b->engine, &commit, &e));
+}
+
+/* -- the loop and the clocks -- */
+
+void bed_run(struct bed *b)
+{
+    b->n_events = 0;
+    for (;;) {
+        int r = sd_event_run(b->event, 0);
+        assert_true(r >= 0);
+        if (r == 0)
+            return;
+        if (++b->n_events > MOST_EVENTS)
+            fail_msg("the loop does not come to rest");
+    }
+}
+
+/* When the engine's timer is armed for, on the monotonic clock; 0: it is not. */
+static uint64_t armed_for(struct bed *b)
+{
+    uint64_t at = 0;
+    int enabled = SD_EVENT_OFF;
+    sd_event_source *timer = b->engine->timer;
+    if (!timer || sd_event_source_get_enabled(timer, &enabled) < 0 || enabled == SD_EVENT_OFF)
+        return 0;
+    assert_true(sd_event_source_get_time(timer, &at) >= 0);
+    return at;
+}
+
+void bed_advance(struct bed *b, uint64_t usec)
+{
+    uint64_t end = b->monotonic + usec;
+    bed_run(b);
+    for (size_t i = 0;; i++) {
+        uint64_t at = armed_for(b);
+        if (!at || at > end)
+            break;
+        if (i > 200000)
+            fail_msg("the timer is armed again and again");
+        if (at > b->monotonic) {
+            b->now += at - b->monotonic;
+            b->monotonic = at;
+            set_clock(b);
+        }
+        assert_true(sd_event_source_set_time(b->engine->timer, 1) >= 0);
+        bed_run(b);
+    }
+    b->now += end - b->monotonic;
+    b->monotonic = end;
+    set_clock(b);
+    bed_run(b);
+}
+
+void bed_sync(struct bed *b)
+{
+    bed_read_all(b);
+    bed_run(b);
+}
+
+void bed_wait(struct bed *b, bool (*over)(void *userdata), void *userdata)
+{
+    for (int i = 0; i < 1000; i++) {
+        if (over(userdata))
+            return;
+        assert_true(sd_event_run(b->event, 20 * USEC_PER_MSEC) >= 0);
+    }
+    fail_msg("waited for 20 seconds in vain");
+}
+
+void bed_crash(struct bed *b)
+{
+    if (state_in_transaction(b->state))
+        state_rollback(b->state);
+    b->engine = engine_free(b->engine);
+    if (!b->private_state) {
+        state_close(b->state);
+        open_state(b);
+    }
+    bed_start(b);
+}
+
+void bed_restart(struct bed *b)
+{
+    b->engine = engine_free(b->engine);
+    if (!b->private_state) {
+        state_close(b->state);
+        open_state(b);
+    }
+    bed_start(b);
+}
+
+size_t bed_approve(struct bed *b)
+{
+    struct error e = {0};
+    char hash[65];
+    size_t n_parked = 0, n = 0;
+    uint64_t until = 0;
+    bed_ok(b, engine_plan_hash(b->engine, hash, &n_parked, &e));
+    int r = engine_approve(b->engine, hash, 1000, &n, &until, &e);
+    if (r == ENGINE_NOTHING)
+        return 0;
+    bed_ok(b, r);
+    assert_int_equal(n, n_parked);
+    bed_run(b);
+    return n;
+}
+
+/* -- what can be looked at -- */
+
+struct each_audit {
+    void (*fn)(const json_t *row, void *userdata);
+    void *userdata;
+};
+
+static int one_line(int64_t seq, const char *line, void *userdata)
+{
+    (void)seq;
+    struct each_audit *each = userdata;
+    json_t *row = json_loads(line, 0, NULL);
+    assert_non_null(row);
+    each->fn(row, each->userdata);
+    json_decref(row);
+    return 0;
+}
+
+void bed_each_audit(struct bed *b, void (*fn)(const json_t *row, void *userdata),
+                    void *userdata)
+{
+    struct error e = {0};
+    struct each_audit each = {fn, userdata};
+    bed_ok(b, trail_each(b->state, 0, one_line, &each, &e));
+}
+
+struct audit_look {
+    const char *event, *code, *login;
+    size_t n;
+};
+
+static bool is_text(const json_t *row, const char *key, const char *text)
+{
+    const char *value = json_string_value(json_object_get(row, key));
+    return !text || (value && !strcmp(value, text));
+}
+
+static void look_at_row(const json_t *row, void *userdata)
+{
+    struct audit_look *l = userdata;
+    if (is_text(row, "event", l->event) && is_text(row, "code", l->code) &&
+        is_text(json_object_get(row, "person"), "login", l->login))
+        l->n++;
+}
+
+size_t bed_audit(struct bed *b, const char *event, const char *code, const char *login)
+{
+    struct audit_look l = {.event = event, .code = code, .login = login};
+    bed_each_audit(b, look_at_row, &l);
+    return l.n;
+}
+
+static json_int_t sum_of(const json_t *value)
+{
+    const char *key;
+    json_t *part;
+    json_int_t sum = json_integer_value(value);
+    json_object_foreach((json_t *)(uintptr_t)value, key, part) sum += json_integer_value(part);
+    return sum;
+}
+
+static void check_ledger(const json_t *row, void *userdata)
+{
+    (void)userdata;
+    if (!is_text(row, "event", "run-end"))
+        return;
+    const char *key;
+    json_t *value, *totals = json_object_get(row, "details");
+    json_int_t seen = json_integer_value(json_object_get(totals, "seen")), sum = 0;
+    CLEANUP(freep) char *text = json_dumps(totals, JSON_COMPACT | JSON_SORT_KEYS);
+    assert_non_null(totals);
+    json_object_foreach(totals, key, value)
+    {
+        static const char *const names[] = {"created", "adopted", "updated", "unchanged",
+                                            "leaving", "skipped", "held",    "failed"};
+        bool known = !strcmp(key, "seen");
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+            known = known || !strcmp(key, names[i]);
+        if (!known)
+            fail_msg("the ledger has \"%s\": %s", key, text);
+        if (strcmp(key, "seen") != 0)
+            sum += sum_of(value);
+    }
+    if (seen != sum)
+        fail_msg("the ledger does not add up: %s", text);
+}
+
+void bed_check_ledgers(struct bed *b)
+{
+    bed_each_audit(b, check_ledger, NULL);
+}
+
+size_t bed_ledger(struct bed *b, const char *bucket, const char *code)
+{
+    struct error e = {0};
+    uint64_t run = 0, started = 0, ended = 0;
+    CLEANUP(freep) char *text = NULL;
+    int r = run_last(b->state, &run, &started, &ended, &text, &e);
+    if (r != 0)
+        return 0;
+    json_t *totals = json_loads(text, 0, NULL);
+    const json_t *value = json_object_get(totals, bucket);
+    size_t n =
+        (size_t)(code ? json_integer_value(json_object_get(value, code)) : sum_of(value));
+    json_decref(totals);
+    return n;
+}
+
+struct queue_look {
+    const char *reason;
+    size_t n;
+};
+
+static int count_operation(const struct operation *o, void *userdata)
+{
+    struct queue_look *l = userdata;
+    if (!l->reason || text_equal(o->reason, l->reason))
+        l->n++;
+    return 0;
+}
+
+size_t bed_queue(struct bed *b, int state, const char *reason)
+{
+    struct error e = {0};
+    struct queue_look l = {.reason = reason};
+    bed_ok(b, queue_each(b->state, (enum operation_state)state, count_operation, &l, &e));
+    return l.n;
+}

@@ -1,0 +1,661 @@
+/*
+ * The fake tenant: requests arrive in a list, one deferred source of the loop carries out and
+ * answers the first of them. It opens no socket and keeps no time.
+ */
+#include "config.h"
+
+#include "fake-tenant.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+struct tenant_call {
+    struct fake_tenant *tenant;
+    struct tenant_call *previous, *next;
+    bool queued;
+    enum fake_kind kind;
+    char *login, *scim_id, *team;
+    bool has_disabled, disabled, has_password;
+    struct user *user;           /* of a create, the skills of a PUT, the roles of a PATCH */
+    char *fields[USER_N_FIELDS]; /* of a PATCH */
+    tenant_done_fn done;
+    void *userdata;
+    struct tenant_answer answer;
+    struct user *shown;
+    struct string_list names;
+    char shown_id[24];
+};
+
+static const char *const kind_names[FAKE_N_KINDS] = {"POST user",   "GET user",  "PUT user",
+                                                     "DELETE user", "GET team",  "GET list",
+                                                     "GET users",   "GET users", "PATCH users"};
+
+static unsigned kind_index(enum fake_kind kind)
+{
+    return (unsigned)__builtin_ctz((unsigned)kind);
+}
+
+/* A test that runs out of memory has nothing to say: it ends. */
+static void *must(void *p)
+{
+    if (!p)
+        abort();
+    return p;
+}
+
+static void must_not_fail(int r)
+{
+    if (r < 0)
+        abort();
+}
+
+static char *copy(const char *text)
+{
+    return text ? must(strdup(text)) : NULL;
+}
+
+static char *fold(const char *text)
+{
+    return must(text_fold(text, strlen(text)));
+}
+
+/* -- the table of users -- */
+
+struct fake_user *fake_tenant_find(struct fake_tenant *t, const char *login)
+{
+    CLEANUP(freep) char *key = fold(login);
+    for (size_t i = 0; i < t->n_users; i++)
+        if (!strcmp(t->users[i].key, key))
+            return &t->users[i];
+    return NULL;
+}
+
+static struct fake_user *find_id(struct fake_tenant *t, const char *id)
+{
+    for (size_t i = 0; i < t->n_users; i++)
+        if (!strcmp(t->users[i].scim_id, id))
+            return &t->users[i];
+    return NULL;
+}
+
+static void user_done(struct fake_user *u)
+{
+    free(u->login);
+    free(u->key);
+    user_free(u->user);
+}
+
+static struct fake_user *add(struct fake_tenant *t, const char *login, struct user *taken)
+{
+    must_not_fail(memory_grow(&t->users, &t->capacity, t->n_users + 1, sizeof *t->users));
+    struct fake_user *u = &t->users[t->n_users++];
+    *u = (struct fake_user){.login = copy(login), .key = fold(login), .user = taken};
+    snprintf(u->scim_id, sizeof u->scim_id, "scim-%u", ++t->next_id);
+    must_not_fail(user_set(taken, USER_LOGIN, login, NULL));
+    if (!user_get(taken, USER_EXTENSION)) { /* assigned by the tenant when left out */
+        char extension[16];
+        snprintf(extension, sizeof extension, "%u", 1000 + t->next_id);
+        must_not_fail(user_set(taken, USER_EXTENSION, extension, NULL));
+    }
+    return u;
+}
+
+struct fake_user *fake_tenant_add(struct fake_tenant *t, const char *login, const char *first,
+                                  const char *last, const char *mail, const char *team)
+{
+    struct user *u = must(user_new());
+    must_not_fail(user_set(u, USER_FIRST_NAME, first, NULL));
+    must_not_fail(user_set(u, USER_LAST_NAME, last, NULL));
+    if (mail)
+        must_not_fail(user_set(u, USER_EMAIL, mail, NULL));
+    must_not_fail(user_set(u, USER_TEAM, team, NULL));
+    return add(t, login, u);
+}
+
+void fake_tenant_remove(struct fake_tenant *t, const char *login)
+{
+    struct fake_user *u = fake_tenant_find(t, login);
+    if (!u)
+        return;
+    user_done(u);
+    *u = t->users[--t->n_users];
+}
+
+/* -- what the requests do -- */
+
+static void answer(struct tenant_call *c, enum tenant_answer_class class, int status,
+                   const char *hint)
+{
+    c->answer.class = class;
+    c->answer.status = status;
+    snprintf(c->answer.hint, sizeof c->answer.hint, "%s", hint);
+}
+
+static void missing(struct tenant_call *c, enum tenant_reference what, const char *hint)
+{
+    answer(c, TENANT_REFERENCE_MISSING, 404, hint);
+    c->answer.reference = what;
+}
+
+/* True when all that the request names exists. */
+static bool check_references(struct tenant_call *c, const char *team, const struct user *u)
+{
+    const struct fake_tenant *t = c->tenant;
+    if (team && !string_list_contains(&t->teams, team)) {
+        missing(c, TENANT_REFERENCE_TEAM, "user team not found");
+        return false;
+    }
+    for (size_t i = 0; u && t->roles.n_items && i < u->n_roles; i++)
+        if (!string_list_contains(&t->roles, u->roles[i].name)) {
+            missing(c, TENANT_REFERENCE_ROLE, "Role not found");
+            return false;
+        }
+    for (size_t i = 0; u && t->skills.n_items && i < u->n_skills; i++)
+        if (!string_list_contains(&t->skills, u->skills[i].name)) {
+            missing(c, TENANT_REFERENCE_SKILL, "Skill not found");
+            return false;
+        }
+    return true;
+}
+
+static void wrote(struct tenant_call *c, const struct fake_user *after, const char *login)
+{
+    struct fake_tenant *t = c->tenant;
+    t->n_effect[kind_index(c->kind)]++;
+    if (t->on_write)
+        t->on_write(c->kind, after, login, t->write_data);
+}
+
+static void do_create(struct tenant_call *c)
+{
+    struct fake_tenant *t = c->tenant;
+    const char *login = user_get(c->user, USER_LOGIN),
+               *first = user_get(c->user, USER_FIRST_NAME),
+               *last = user_get(c->user, USER_LAST_NAME), *team = user_get(c->user, USER_TEAM);
+    if (!login || !*login || !first || !*first || !last || !*last || !team) {
+        answer(c, TENANT_REFUSED, 400, "loginId, firstName, lastName and team are required");
+        return;
+    }
+    if (fake_tenant_find(t, login)) {
+        answer(c, TENANT_CONFLICT, 409, "loginId exists");
+        return;
+    }
+    if (!check_references(c, team, c->user))
+        return;
+    struct user *u = must(user_copy(c->user));
+    for (int f = 0; f < USER_N_FIELDS; f++) /* "" is nothing */
+        if (u->fields[f].text && !*u->fields[f].text)
+            must_not_fail(user_set(u, (enum user_field)f, NULL, NULL));
+    struct fake_user *made = add(t, login, u);
+    made->had_password = c->has_password;
+    made->n_created++;
+    wrote(c, made, made->login);
+    answer(c, TENANT_DONE, 200, "OK");
+}
+
+static void do_get(struct tenant_call *c)
+{
+    struct fake_user *u = fake_tenant_find(c->tenant, c->login);
+    if (!u) {
+        answer(c, TENANT_NOT_FOUND, 404, "user not found");
+        return;
+    }
+    c->shown = must(user_copy(u->user));
+    c->answer.user = c->shown;
+    c->answer.logged_in = u->logged_in;
+    answer(c, TENANT_DONE, 200, "");
+}
+
+static void put_skills(struct fake_tenant *t, struct user *u, const struct user *skills)
+{
+    struct user *fresh = must(user_copy(u));
+    for (size_t i = 0; !t->merges_skills && i < fresh->n_skills; i++) {
+        free(fresh->skills[i].name);
+        source_done(&fresh->skills[i].source);
+    }
+    if (!t->merges_skills)
+        fresh->n_skills = 0;
+    for (size_t i = 0; i < skills->n_skills; i++)
+        must_not_fail(
+            user_add_skill(fresh, skills->skills[i].name, skills->skills[i].level, NULL));
+    struct user swap = *u;
+    *u = *fresh;
+    *fresh = swap;
+    user_free(fresh);
+}
+
+static void do_put(struct tenant_call *c)
+{
+    struct fake_user *u = fake_tenant_find(c->tenant, c->login);
+    if (!u) {
+        answer(c, TENANT_NOT_FOUND, 404, "user not found");
+        return;
+    }
+    if (!check_references(c, c->team, c->user))
+        return;
+    if (c->team)
+        must_not_fail(user_set(u->user, USER_TEAM, c->team, NULL));
+    if (c->has_disabled)
+        u->user->disabled = c->disabled;
+    if (c->user)
+        put_skills(c->tenant, u->user, c->user);
+    wrote(c, u, u->login);
+    answer(c, TENANT_DONE, 200, "OK");
+}
+
+static void do_delete(struct tenant_call *c)
+{
+    if (!fake_tenant_find(c->tenant, c->login)) {
+        answer(c, TENANT_NOT_FOUND, 404, "user not found");
+        return;
+    }
+    fake_tenant_remove(c->tenant, c->login);
+    wrote(c, NULL, c->login);
+    answer(c, TENANT_DONE, 200, "OK");
+}
+
+static void do_list(struct tenant_call *c)
+{
+    struct fake_tenant *t = c->tenant;
+    if (c->kind == FAKE_LIST && t->no_listing) {
+        answer(c, TENANT_REFUSED, 405, "method not allowed");
+        return;
+    }
+    if (c->kind == FAKE_TEAMS)
+        for (size_t i = 0; i < t->teams.n_items; i++)
+            must_not_fail(string_list_add(&c->names, t->teams.items[i]));
+    else
+        for (size_t i = 0; i < t->n_users; i++)
+            must_not_fail(string_list_add(&c->names, t->users[i].login));
+    c->answer.names = &c->names;
+    answer(c, TENANT_DONE, 200, "");
+}
+
+static void do_lookup(struct tenant_call *c)
+{
+    const struct fake_user *u = fake_tenant_find(c->tenant, c->login);
+    if (u) {
+        snprintf(c->shown_id, sizeof c->shown_id, "%s", u->scim_id);
+        c->answer.scim_id = c->shown_id;
+    }
+    answer(c, TENANT_DONE, 200, "");
+}
+
+static void do_scim_get(struct tenant_call *c)
+{
+    const struct fake_user *u = find_id(c->tenant, c->scim_id);
+    if (!u) {
+        answer(c, TENANT_NOT_FOUND, 404, "no such resource");
+        return;
+    }
+    c->shown = must(user_copy(u->user));
+    c->answer.user = c->shown;
+    answer(c, TENANT_DONE, 200, "");
+}
+
+static bool patch_login(struct tenant_call *c, struct fake_user *u)
+{
+    const char *to = c->fields[USER_LOGIN];
+    struct fake_user *other = to ? fake_tenant_find(c->tenant, to) : NULL;
+    if (!to)
+        return true;
+    if (c->tenant->no_rename) {
+        answer(c, TENANT_REFUSED, 400, "userName is read-only");
+        return false;
+    }
+    if (other && other != u) {
+        answer(c, TENANT_CONFLICT, 409, "userName exists");
+        return false;
+    }
+    free(u->login);
+    free(u->key);
+    u->login = copy(to);
+    u->key = fold(to);
+    return true;
+}
+
+static void do_patch(struct tenant_call *c)
+{
+    struct fake_user *u = find_id(c->tenant, c->scim_id);
+    if (!u) {
+        answer(c, TENANT_NOT_FOUND, 404, "no such resource");
+        return;
+    }
+    if (!check_references(c, NULL, c->user) || !patch_login(c, u))
+        return;
+    for (int f = 0; f < USER_N_FIELDS; f++)
+        if (c->fields[f])
+            must_not_fail(user_set(u->user, (enum user_field)f,
+                                   *c->fields[f] ? c->fields[f] : NULL, NULL));
+    if (c->user) {
+        user_clear_roles(u->user);
+        for (size_t i = 0; i < c->user->n_roles; i++)
+            must_not_fail(user_add_role(u->user, c->user->roles[i].name, NULL));
+    }
+    wrote(c, u, u->login);
+    answer(c, TENANT_DONE, 200, "");
+}
+
+static void carry_out(struct tenant_call *c)
+{
+    bool scim = c->kind == FAKE_LOOKUP || c->kind == FAKE_SCIM_GET || c->kind == FAKE_PATCH;
+    if (scim && c->tenant->no_scim) {
+        answer(c, TENANT_UNSUPPORTED, 404, "no integration account");
+        return;
+    }
+    switch (c->kind) {
+    case FAKE_CREATE: do_create(c); break;
+    case FAKE_GET: do_get(c); break;
+    case FAKE_PUT: do_put(c); break;
+    case FAKE_DELETE: do_delete(c); break;
+    case FAKE_TEAMS:
+    case FAKE_LIST: do_list(c); break;
+    case FAKE_LOOKUP: do_lookup(c); break;
+    case FAKE_SCIM_GET: do_scim_get(c); break;
+    case FAKE_PATCH: do_patch(c); break;
+    }
+}
+
+/* -- faults -- */
+
+static const char *login_of(const struct tenant_call *c)
+{
+    return c->kind == FAKE_CREATE ? user_get(c->user, USER_LOGIN) : c->login;
+}
+
+static struct fake_fault find_fault(struct tenant_call *c)
+{
+    struct fake_tenant *t = c->tenant;
+    struct fake_fault none = {0};
+    const char *login = login_of(c);
+    for (size_t i = 0; i < t->n_faults; i++) {
+        struct fake_fault *f = &t->faults[i];
+        if (!(f->kinds & c->kind) || f->times == 0 ||
+            (f->login && (!login || !text_equal_fold(f->login, login))))
+            continue;
+        if (f->times > 0)
+            f->times--;
+        return *f;
+    }
+    if (t->chaos)
+        t->chaos(c->kind, &none, t->chaos_data);
+    return none;
+}
+
+static void answer_first(struct fake_tenant *t)
+{
+    struct tenant_call *c = t->first;
+    struct fake_fault fault = find_fault(c);
+    t->first = c->next;
+    if (t->first)
+        t->first->previous = NULL;
+    else
+        t->last = NULL;
+    c->next = c->previous = NULL;
+    c->queued = false;
+    t->n_under_way--;
+    if (!fault.class || fault.takes_effect)
+        carry_out(c);
+    if (fault.class) {
+        c->answer.user = NULL;
+        c->answer.names = NULL;
+        c->answer.scim_id = NULL;
+        c->answer.reference = TENANT_REFERENCE_NONE;
+        answer(c, fault.class, fault.status, fault.status ? "a fault" : "connection reset");
+        c->answer.retry_after_usec = fault.retry_after_usec;
+    }
+    c->done(&c->answer, c->userdata);
+}
+
+static int on_loop(sd_event_source *source, void *userdata)
+{
+    struct fake_tenant *t = userdata;
+    if (t->first && !t->hold)
+        answer_first(t);
+    return sd_event_source_set_enabled(source,
+                                       t->first && !t->hold ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
+/* -- the ops -- */
+
+static struct tenant_call *arrive(void *client, struct tenant_call **ret, enum fake_kind kind,
+                                  const char *login, tenant_done_fn done, void *userdata)
+{
+    struct fake_tenant *t = client;
+    struct tenant_call *c = must(calloc(1, sizeof *c));
+    c->tenant = t;
+    c->kind = kind;
+    c->login = copy(login);
+    c->done = done;
+    c->userdata = userdata;
+    c->answer.attempts = 1;
+    snprintf(c->answer.url, sizeof c->answer.url, "%s %s", kind_names[kind_index(kind)],
+             login ? login : "");
+    c->previous = t->last;
+    if (t->last)
+        t->last->next = c;
+    else
+        t->first = c;
+    t->last = c;
+    c->queued = true;
+    t->n_calls[kind_index(kind)]++;
+    if (++t->n_under_way > t->most_under_way)
+        t->most_under_way = t->n_under_way;
+    if (!t->hold)
+        sd_event_source_set_enabled(t->source, SD_EVENT_ONESHOT);
+    *ret = c;
+    return c;
+}
+
+static int fake_create(void *client, struct tenant_call **ret, const struct user *user,
+                       const struct secret *password, bool change_password, tenant_done_fn done,
+                       void *userdata, struct error *e)
+{
+    (void)change_password;
+    (void)e;
+    struct tenant_call *c = arrive(client, ret, FAKE_CREATE, NULL, done, userdata);
+    c->user = must(user_copy(user));
+    c->has_password = password != NULL;
+    return 0;
+}
+
+static int fake_get(void *client, struct tenant_call **ret, const char *login,
+                    tenant_done_fn done, void *userdata, struct error *e)
+{
+    (void)e;
+    arrive(client, ret, FAKE_GET, login, done, userdata);
+    return 0;
+}
+
+static int fake_put(void *client, struct tenant_call **ret, const char *login, const char *team,
+                    const bool *disabled, const struct user *skills_of, tenant_done_fn done,
+                    void *userdata, struct error *e)
+{
+    (void)e;
+    struct tenant_call *c = arrive(client, ret, FAKE_PUT, login, done, userdata);
+    c->team = copy(team);
+    c->has_disabled = disabled != NULL;
+    c->disabled = disabled && *disabled;
+    if (skills_of) {
+        c->user = must(user_copy(skills_of));
+        user_clear_roles(c->user);
+    }
+    return 0;
+}
+
+static int fake_delete(void *client, struct tenant_call **ret, const char *login,
+                       tenant_done_fn done, void *userdata, struct error *e)
+{
+    (void)e;
+    arrive(client, ret, FAKE_DELETE, login, done, userdata);
+    return 0;
+}
+
+static int fake_teams(void *client, struct tenant_call **ret, tenant_done_fn done,
+                      void *userdata, struct error *e)
+{
+    (void)e;
+    arrive(client, ret, FAKE_TEAMS, NULL, done, userdata);
+    return 0;
+}
+
+static int fake_list(void *client, struct tenant_call **ret, tenant_done_fn done,
+                     void *userdata, struct error *e)
+{
+    (void)e;
+    arrive(client, ret, FAKE_LIST, NULL, done, userdata);
+    return 0;
+}
+
+static int fake_lookup(void *client, struct tenant_call **ret, const char *login,
+                       tenant_done_fn done, void *userdata, struct error *e)
+{
+    (void)e;
+    arrive(client, ret, FAKE_LOOKUP, login, done, userdata);
+    return 0;
+}
+
+static int fake_scim_get(void *client, struct tenant_call **ret, const char *scim_id,
+                         tenant_done_fn done, void *userdata, struct error *e)
+{
+    (void)e;
+    struct tenant_call *c = arrive(client, ret, FAKE_SCIM_GET, NULL, done, userdata);
+    c->scim_id = copy(scim_id);
+    return 0;
+}
+
+static int fake_patch(void *client, struct tenant_call **ret, const char *scim_id,
+                      const char *const fields[USER_N_FIELDS], const struct user *roles_of,
+                      tenant_done_fn done, void *userdata, struct error *e)
+{
+    (void)e;
+    struct tenant_call *c = arrive(client, ret, FAKE_PATCH, NULL, done, userdata);
+    c->scim_id = copy(scim_id);
+    for (int f = 0; f < USER_N_FIELDS; f++)
+        c->fields[f] = copy(fields[f]);
+    c->user = roles_of ? must(user_copy(roles_of)) : NULL;
+    return 0;
+}
+
+static void unlink_call(struct tenant_call *c)
+{
+    struct fake_tenant *t = c->tenant;
+    *(c->previous ? &c->previous->next : &t->first) = c->next;
+    *(c->next ? &c->next->previous : &t->last) = c->previous;
+    t->n_under_way--;
+}
+
+static struct tenant_call *fake_call_free(struct tenant_call *c)
+{
+    struct fake_tenant *t = c->tenant;
+    if (c->queued) {
+        unlink_call(c);
+        if (t->cancelled_takes_effect && t->cancelled_takes_effect(t->cancel_data))
+            carry_out(c);
+    }
+    free(c->login);
+    free(c->scim_id);
+    free(c->team);
+    user_free(c->user);
+    user_free(c->shown);
+    string_list_done(&c->names);
+    for (int f = 0; f < USER_N_FIELDS; f++)
+        free(c->fields[f]);
+    free(c);
+    return NULL;
+}
+
+const struct tenant_ops fake_tenant_ops = {
+    .user_create = fake_create,
+    .user_get = fake_get,
+    .user_put = fake_put,
+    .user_delete = fake_delete,
+    .team_list = fake_teams,
+    .directory_list = fake_list,
+    .scim_lookup = fake_lookup,
+    .scim_get = fake_scim_get,
+    .scim_patch = fake_patch,
+    .call_free = fake_call_free,
+};
+
+/* -- its life -- */
+
+struct fake_tenant *fake_tenant_new(struct sd_event *event)
+{
+    struct fake_tenant *t = must(calloc(1, sizeof *t));
+    t->event = sd_event_ref(event);
+    must_not_fail(sd_event_add_defer(event, &t->source, on_loop, t));
+    must_not_fail(sd_event_source_set_enabled(t->source, SD_EVENT_OFF));
+    return t;
+}
+
+struct fake_tenant *fake_tenant_free(struct fake_tenant *t)
+{
+    while (t->first)
+        fake_call_free(t->first);
+    for (size_t i = 0; i < t->n_users; i++)
+        user_done(&t->users[i]);
+    free(t->users);
+    fake_tenant_heal(t);
+    free(t->faults);
+    string_list_done(&t->teams);
+    string_list_done(&t->roles);
+    string_list_done(&t->skills);
+    sd_event_source_disable_unref(t->source);
+    sd_event_unref(t->event);
+    free(t);
+    return NULL;
+}
+
+void fake_tenant_fail(struct fake_tenant *t, struct fake_fault fault)
+{
+    must_not_fail(
+        memory_grow(&t->faults, &t->faults_capacity, t->n_faults + 1, sizeof *t->faults));
+    fault.login = copy(fault.login);
+    t->faults[t->n_faults++] = fault;
+}
+
+void fake_tenant_heal(struct fake_tenant *t)
+{
+    for (size_t i = 0; i < t->n_faults; i++)
+        free((char *)(uintptr_t)t->faults[i].login);
+    t->n_faults = 0;
+}
+
+void fake_tenant_release(struct fake_tenant *t)
+{
+    t->hold = false;
+    if (t->first)
+        sd_event_source_set_enabled(t->source, SD_EVENT_ONESHOT);
+}
+
+size_t fake_tenant_calls(const struct fake_tenant *t, unsigned kinds)
+{
+    size_t n = 0;
+    for (unsigned i = 0; i < FAKE_N_KINDS; i++)
+        if (kinds & (1u << i))
+            n += t->n_calls[i];
+    return n;
+}
+
+size_t fake_tenant_effects(const struct fake_tenant *t, unsigned kinds)
+{
+    size_t n = 0;
+    for (unsigned i = 0; i < FAKE_N_KINDS; i++)
+        if (kinds & (1u << i))
+            n += t->n_effect[i];
+    return n;
+}
+
+void fake_tenant_forget_calls(struct fake_tenant *t)
+{
+    memset(t->n_calls, 0, sizeof t->n_calls);
+    memset(t->n_effect, 0, sizeof t->n_effect);
+    t->most_under_way = t->n_under_way;
+}

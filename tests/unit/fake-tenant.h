@@ -1,0 +1,98 @@
+/*
+ * A tenant without a network, as docs/tenant-api.md describes one: a table of users behind
+ * struct tenant_ops, answered in order from the loop, with faults that a test asks for.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/text.h"
+#include "model/user.h"
+#include "tenant/client.h"
+
+struct fake_tenant;
+struct sd_event;
+
+enum fake_kind {
+    FAKE_CREATE = 1 << 0,
+    FAKE_GET = 1 << 1,
+    FAKE_PUT = 1 << 2,
+    FAKE_DELETE = 1 << 3,
+    FAKE_TEAMS = 1 << 4,
+    FAKE_LIST = 1 << 5,
+    FAKE_LOOKUP = 1 << 6,
+    FAKE_SCIM_GET = 1 << 7,
+    FAKE_PATCH = 1 << 8,
+};
+#define FAKE_N_KINDS 9
+#define FAKE_WRITES  (FAKE_CREATE | FAKE_PUT | FAKE_DELETE | FAKE_PATCH)
+#define FAKE_ALL     ((1 << FAKE_N_KINDS) - 1)
+
+/* What is answered instead of the truth. */
+struct fake_fault {
+    unsigned kinds;
+    const char *login; /* copied; NULL: of any user */
+    int times;         /* -1: until fake_tenant_heal() */
+    bool takes_effect; /* the request is carried out all the same: only its answer is lost */
+    enum tenant_answer_class class;
+    int status;
+    uint64_t retry_after_usec;
+};
+
+struct fake_user {
+    char *login, *key;
+    char scim_id[24];
+    struct user *user; /* everything that the tenant holds of the user */
+    bool logged_in;
+    bool had_password;
+    unsigned n_created; /* how often a create of this login was carried out */
+};
+
+struct fake_tenant {
+    struct sd_event *event;
+    struct sd_event_source *source;
+    struct fake_user *users;
+    size_t n_users, capacity;
+    struct string_list teams;
+    struct string_list roles, skills; /* what exists; empty: everything does */
+    bool no_scim;                     /* no integration account */
+    bool no_rename;
+    bool no_listing;
+    bool merges_skills; /* a PUT adds skills and never takes one away */
+    bool hold;          /* requests arrive, and nothing is answered until this is false */
+    /* What happens to a request whose caller went away: asked for each, with `cancel_data`. */
+    bool (*cancelled_takes_effect)(void *userdata);
+    void *cancel_data;
+    /* Called before a request is carried out; may change class (0: the truth) and effect. */
+    void (*chaos)(enum fake_kind kind, struct fake_fault *ret, void *userdata);
+    void *chaos_data;
+    struct fake_fault *faults;
+    size_t n_faults, faults_capacity;
+    struct tenant_call *first, *last; /* in the order in which they arrived */
+    /* What it saw. */
+    size_t n_calls[FAKE_N_KINDS];  /* arrived */
+    size_t n_effect[FAKE_N_KINDS]; /* changed a user */
+    size_t n_under_way, most_under_way;
+    unsigned next_id;
+    void (*on_write)(
+        enum fake_kind kind, const struct fake_user *after, const char *login,
+        void *userdata); /* each change that was carried out; after NULL: deleted */
+    void *write_data;
+};
+
+extern const struct tenant_ops fake_tenant_ops; /* client: struct fake_tenant */
+
+struct fake_tenant *fake_tenant_new(struct sd_event *event);
+struct fake_tenant *fake_tenant_free(struct fake_tenant *t);
+void fake_tenant_fail(struct fake_tenant *t, struct fake_fault fault);
+void fake_tenant_heal(struct fake_tenant *t);    /* forgets all faults */
+void fake_tenant_release(struct fake_tenant *t); /* ends `hold` */
+size_t fake_tenant_calls(const struct fake_tenant *t, unsigned kinds);
+size_t fake_tenant_effects(const struct fake_tenant *t, unsigned kinds);
+void fake_tenant_forget_calls(struct fake_tenant *t);
+/* Somebody there makes a user; borrowed. */
+struct fake_user *fake_tenant_add(struct fake_tenant *t, const char *login, const char *first,
+                                  const char *last, const char *mail, const char *team);
+struct fake_user *fake_tenant_find(struct fake_tenant *t, const char *login); /* or NULL */
+void fake_tenant_remove(struct fake_tenant *t, const char *login);
