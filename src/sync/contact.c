@@ -36,26 +36,37 @@ void contact_note_missing(struct engine *n, const char *cause)
         log_debug("Out of memory: %s is looked up again each time", cause);
 }
 
+/* When the next probe goes out. Refusals are probed slowly, so that no account gets locked. */
+static void plan_probe(struct engine *n, const struct tenant_answer *a, bool refused)
+{
+    const struct sync_options *o = n->options.sync;
+    uint64_t now = clock_now_usec(), random = 0;
+    if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
+        random = now;
+    n->tenant_probes++;
+    n->tenant_probe_usec =
+        now +
+        (refused
+             ? backoff_wait(o->retry_max_usec, o->hold_retry_usec, n->tenant_probes, random)
+             : backoff_wait(o->retry_min_usec, o->retry_max_usec, n->tenant_probes, random));
+    if (a->retry_after_usec && now + a->retry_after_usec > n->tenant_probe_usec)
+        n->tenant_probe_usec = now + a->retry_after_usec;
+}
+
 void contact_tenant_failed(struct engine *n, const struct tenant_answer *a)
 {
     bool refused = a->class == TENANT_NOT_AUTHORISED;
     enum engine_tenant_state state = refused ? ENGINE_TENANT_REFUSED : ENGINE_TENANT_AWAY;
-    uint64_t now = clock_now_usec(), random = 0;
+    uint64_t now = clock_now_usec();
     n->tenant_failures++;
     /* A single 502 to a single call is that call's matter; silence, or several in a row, is the
      * tenant's. */
     if (!refused && a->status && n->tenant_failures < FAILURES_BEFORE_AWAY)
         return;
-    if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
-        random = now;
-    const struct sync_options *o = n->options.sync;
-    n->tenant_probe_usec =
-        now +
-        (refused
-             ? backoff_wait(o->retry_max_usec, o->hold_retry_usec, n->tenant_failures, random)
-             : backoff_wait(o->retry_min_usec, o->retry_max_usec, n->tenant_failures, random));
-    if (a->retry_after_usec && now + a->retry_after_usec > n->tenant_probe_usec)
-        n->tenant_probe_usec = now + a->retry_after_usec;
+    /* Calls that were in flight when it went away say nothing new: only a probe lengthens the
+     * wait. */
+    if (n->tenant_state != state || n->tenant_probe_usec <= now)
+        plan_probe(n, a, refused);
     if (n->tenant_state == state)
         return;
     n->tenant_state = state;
@@ -82,7 +93,7 @@ void contact_tenant_failed(struct engine *n, const struct tenant_answer *a)
 
 void contact_tenant_fine(struct engine *n)
 {
-    n->tenant_failures = 0;
+    n->tenant_failures = n->tenant_probes = 0;
     if (n->tenant_state == ENGINE_TENANT_OK)
         return;
     n->tenant_state = ENGINE_TENANT_OK;

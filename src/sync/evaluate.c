@@ -379,12 +379,18 @@ static int wake_holder(struct engine *n, const char *entry_id, const char *key, 
     return r < 0 ? r : 0;
 }
 
-/* Looked at again after an operation of this very run: the ledger says what was done. */
-static bool was_done_in_this_run(const struct engine *n, const struct subject *s)
+/* What an operation of this very run did for the person: the ledger says so in the end, whatever
+ * follows. While something follows, the bucket is PENDING and its code keeps it. */
+static enum person_bucket done_in_this_run(const struct engine *n, const struct person *p)
 {
-    enum person_bucket b = s->person.bucket;
-    return s->was_known && s->person.run == n->run &&
-           (b == BUCKET_CREATED || b == BUCKET_ADOPTED || b == BUCKET_UPDATED);
+    static const enum person_bucket buckets[] = {BUCKET_CREATED, BUCKET_ADOPTED,
+                                                 BUCKET_UPDATED};
+    for (size_t i = 0; p->run == n->run && i < ARRAY_SIZE(buckets); i++)
+        if (p->bucket == buckets[i] ||
+            (p->bucket == BUCKET_PENDING &&
+             text_equal(p->bucket_code, person_bucket_name(buckets[i]))))
+            return buckets[i];
+    return BUCKET_PENDING;
 }
 
 static int store_person(struct engine *n, const char *entry_id, struct subject *s,
@@ -408,8 +414,12 @@ static int store_person(struct engine *n, const char *entry_id, struct subject *
         .dirty = false,
     };
     int r = 0;
-    if (p.bucket == BUCKET_UNCHANGED && was_done_in_this_run(n, s))
-        p.bucket = s->person.bucket;
+    enum person_bucket before =
+        s->was_known ? done_in_this_run(n, &s->person) : BUCKET_PENDING;
+    if (p.bucket == BUCKET_UNCHANGED && before != BUCKET_PENDING)
+        p.bucket = before;
+    else if (p.bucket == BUCKET_PENDING && before != BUCKET_PENDING)
+        p.bucket_code = (char *)person_bucket_name(before);
     bool skip_is_new =
         p.bucket == BUCKET_SKIPPED &&
         (s->person.bucket != BUCKET_SKIPPED || !text_equal(s->person.bucket_code, plan->code));
@@ -518,9 +528,11 @@ int evaluate_settle_bucket(struct engine *n, const char *entry_id, enum person_b
         return r < 0 ? r : 0;
     }
     enum person_bucket bucket = done != BUCKET_PENDING ? done : p.bucket;
-    if (done == BUCKET_UPDATED && p.run == n->run &&
-        (p.bucket == BUCKET_CREATED || p.bucket == BUCKET_ADOPTED))
-        bucket = p.bucket; /* whoever was created counts as created, whatever followed */
+    enum person_bucket before = done_in_this_run(n, &p);
+    if (done == BUCKET_UPDATED && before != BUCKET_PENDING)
+        bucket = before; /* whoever was created counts as created, whatever followed */
+    if (done == BUCKET_CREATED || done == BUCKET_ADOPTED || done == BUCKET_UPDATED)
+        before = bucket;
     const char *code = bucket == p.bucket ? p.bucket_code : NULL;
     uint64_t now = clock_now_usec();
     for (size_t i = 0; i < left.n_items; i++) {
@@ -535,8 +547,10 @@ int evaluate_settle_bucket(struct engine *n, const char *entry_id, enum person_b
         const struct operation *o = left.items[i];
         bool due = o->state == OPERATION_STARTED ||
                    (o->state == OPERATION_READY && o->not_before_usec <= now);
-        if (due && bucket != BUCKET_LEAVING)
+        if (due && bucket != BUCKET_LEAVING) {
             bucket = BUCKET_PENDING;
+            code = before != BUCKET_PENDING ? person_bucket_name(before) : NULL;
+        }
     }
     r = person_set_bucket(n->state, entry_id, n->run ? n->run : p.run, bucket, code, e);
     operation_list_done(&left);

@@ -97,7 +97,9 @@ static void on_leaver_read(const struct tenant_answer *a, void *userdata)
     uint64_t now = clock_now_usec();
     if (a->logged_in && now < limit) {
         char cause[400];
-        uint64_t wait = limit - now < SHIFT_LOOK_USEC ? limit - now : SHIFT_LOOK_USEC;
+        uint64_t look = x->engine->options.sync->hold_retry_usec;
+        look = look < SHIFT_LOOK_USEC ? look : SHIFT_LOOK_USEC;
+        uint64_t wait = limit - now < look ? limit - now : look;
         snprintf(cause, sizeof cause, "shift:%s", x->operation->login);
         execution_hold(
             x, a, REASON_ON_SHIFT, cause,

@@ -114,7 +114,8 @@ struct engine {
     enum engine_tenant_state tenant_state;
     char tenant_error[512];
     uint64_t tenant_since_usec, tenant_probe_usec;
-    unsigned tenant_failures;
+    unsigned tenant_failures; /* in a row */
+    unsigned tenant_probes;   /* since it went away */
     enum contact contact;
     bool adoption_open;
     struct tenant_call *contact_call;
