@@ -70,7 +70,6 @@ const struct config_section_help config_sections[] = {
     { "state", "The state file." },
     { "audit", "The audit." },
     { "control", "The socket of rosterctl." },
-    { "metrics", "Figures for a monitoring system." },
     { "log", "The log." },
 };
 const size_t config_n_sections = ARRAY_SIZE(config_sections);
@@ -220,7 +219,7 @@ const struct config_key config_keys[] = {
     { "lifecycle", "logged_in_wait", config_parse_duration, "12h", SLOT(sync.logged_in_wait_usec), RANGE(0, 30 * DAYS), .flags = KEY_RELOAD,
       .help = "How long a disable waits at most while the user is logged in." },
     { "lifecycle", "verify_interval", config_parse_duration, "1d", SLOT(sync.verify_interval_usec), RANGE(0, 365 * DAYS), .flags = KEY_RELOAD,
-      .help = "How long a slow sweep over all users at the tenant takes, which finds what others changed there; 0: none." },
+      .help = "How often every user is read at the tenant, one after the other, and compared, which finds what others changed there; 0: never." },
     { "lifecycle", "drift", config_parse_choice, "report", SLOT(sync.on_drift), .choices = drift_choices, .flags = KEY_RELOAD,
       .help = "What it does about a difference: report it, or repair it." },
 
@@ -267,8 +266,6 @@ const struct config_key config_keys[] = {
       .help = "Who may connect to it may do everything that rosterctl can. NAME.conf has /run/rosterd/NAME/control.sock." },
     { "control", "group", config_parse_text, NULL, SLOT(control_group), .example = "contact-center",
       .help = "The group that may connect; the service's own group, rosterd, unless given. The service must be a member: SupplementaryGroups= in a drop-in of the unit." },
-    { "metrics", "file", config_parse_absolute_path, NULL, SLOT(metrics_file), .flags = KEY_RELOAD, .example = "/var/lib/prometheus/node-exporter/rosterd.prom",
-      .help = "A text file in Prometheus' format, written again and again; none unless given." },
     { "log", "level", config_parse_level, "info", SLOT(log_level), .flags = KEY_RELOAD,
       .help = "err, warning, notice, info or debug. Values of attributes appear with debug alone." },
 };

@@ -102,7 +102,6 @@ struct settings *settings_free(struct settings *s)
     free(s->audit_file);
     free(s->control_socket);
     free(s->control_group);
-    free(s->metrics_file);
     free(s->config_file);
     free(s->fingerprint);
     for (size_t i = 0; s->values && i < config_n_keys; i++) {

@@ -32,7 +32,6 @@ struct settings {
     struct sync_options sync;
     char *state_file, *audit_file, *control_socket;
     char *control_group; /* group that owns the socket; NULL: none */
-    char *metrics_file;  /* NULL: none */
     int log_level;
     char *config_file;             /* as given to settings_load() */
     struct settings_value *values; /* one for each key of the table but those of rules */

@@ -92,15 +92,16 @@ static json_t *tenant_of(struct status *s)
 static json_t *run_of(struct status *s)
 {
     CLEANUP(freep) char *totals = NULL;
+    CLEANUP(freep) char *trigger = NULL;
     uint64_t run = 0, started = 0, ended = 0;
     json_t *last = json_null();
-    int r = run_last(s->d->state, &run, &started, &ended, &totals, s->e);
+    int r = run_last(s->d->state, &run, &started, &ended, &trigger, &totals, s->e);
     if (r < 0)
         return NULL;
     if (r == 0)
-        last = json_pack("{s:I, s:o, s:o, s:o}", "id", (json_int_t)run, "started",
-                         report_time(started), "ended", report_time(ended), "totals",
-                         report_json(totals));
+        last = json_pack("{s:I, s:s, s:o, s:o, s:o}", "id", (json_int_t)run, "trigger",
+                         trigger ? trigger : "", "started", report_time(started), "ended",
+                         report_time(ended), "totals", report_json(totals));
     return json_pack("{s:o, s:o}", "current",
                      s->engine.run ? json_integer((json_int_t)s->engine.run) : json_null(),
                      "last", last);

@@ -83,4 +83,5 @@ int run_begin(struct state *s, const char *trigger, uint64_t now_usec, uint64_t 
 int run_end(struct state *s, uint64_t run, uint64_t now_usec, const char *totals_json,
             struct error *e);
 int run_last(struct state *s, uint64_t *ret_run, uint64_t *ret_started, uint64_t *ret_ended,
-             char **ret_totals, struct error *e); /* the last ended run, or STATE_NONE */
+             char **ret_trigger, char **ret_totals,
+             struct error *e); /* the last ended run, or STATE_NONE */

@@ -45,19 +45,20 @@ int run_end(struct state *s, uint64_t run, uint64_t now_usec, const char *totals
 }
 
 int run_last(struct state *s, uint64_t *ret_run, uint64_t *ret_started, uint64_t *ret_ended,
-             char **ret_totals, struct error *e)
+             char **ret_trigger, char **ret_totals, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT number, started_usec, ended_usec, totals FROM run WHERE "
-                         "ended_usec > 0 ORDER BY number DESC LIMIT 1",
-                         e);
+    int r =
+        stmt_prepare(&q, s,
+                     "SELECT number, started_usec, ended_usec, totals, trigger FROM run WHERE "
+                     "ended_usec > 0 ORDER BY number DESC LIMIT 1",
+                     e);
 
     if (r == 0)
         r = stmt_step(q, e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
-    if (stmt_copy(q, 3, ret_totals) < 0)
+    if (stmt_copy(q, 3, ret_totals) < 0 || stmt_copy(q, 4, ret_trigger) < 0)
         return error_out_of_memory(e);
     *ret_run = stmt_usec(q, 0);
     *ret_started = stmt_usec(q, 1);

@@ -559,7 +559,8 @@ size_t bed_ledger(struct bed *b, const char *bucket, const char *code)
     struct error e = {0};
     uint64_t run = 0, started = 0, ended = 0;
     CLEANUP(freep) char *text = NULL;
-    int r = run_last(b->state, &run, &started, &ended, &text, &e);
+    CLEANUP(freep) char *trigger = NULL;
+    int r = run_last(b->state, &run, &started, &ended, &trigger, &text, &e);
     if (r != 0)
         return 0;
     json_t *totals = json_loads(text, 0, NULL);

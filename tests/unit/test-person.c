@@ -166,20 +166,23 @@ static void test_runs(void **state)
 {
     struct fixture *f = *state;
     uint64_t first = 0, second = 0, run, started, ended;
-    char *totals = NULL;
+    char *totals = NULL, *trigger = NULL;
 
-    assert_int_equal(run_last(f->s, &run, &started, &ended, &totals, &f->e), STATE_NONE);
+    assert_int_equal(run_last(f->s, &run, &started, &ended, &trigger, &totals, &f->e),
+                     STATE_NONE);
     begin(f);
     ok(f, run_begin(f->s, "start", 100, &first, &f->e));
     ok(f, run_end(f->s, first, 200, "{\"seen\":1}", &f->e));
     ok(f, run_begin(f->s, "feed", 300, &second, &f->e));
     assert_true(second > first);
     commit(f);
-    ok(f, run_last(f->s, &run, &started, &ended, &totals, &f->e));
+    ok(f, run_last(f->s, &run, &started, &ended, &trigger, &totals, &f->e));
     assert_int_equal(run, first);
     assert_int_equal(started, 100);
     assert_int_equal(ended, 200);
+    assert_string_equal(trigger, "start");
     assert_string_equal(totals, "{\"seen\":1}");
+    free(trigger);
     free(totals);
 }
 
