@@ -20,6 +20,14 @@
 #define COMMIT_AFTER_USEC (30 * USEC_PER_MSEC)
 #define GATHER_USEC       (4 * USEC_PER_MSEC)
 
+/* When rosterd ran, and when it did not and so did nothing to anybody. */
+static int note_life(struct engine *n, const char *event, struct error *e)
+{
+    struct audit_row row = {.event = event, .sentence = "rosterd " PACKAGE_VERSION};
+    int r = engine_audit(n, &row, e);
+    return r < 0 ? r : engine_commit(n, e);
+}
+
 static int engine_turn(sd_event_source *source, void *userdata);
 
 void engine_wake(struct engine *n)
@@ -256,6 +264,8 @@ static int engine_turn(sd_event_source *source, void *userdata)
     }
     if (n->stopping && !n->n_executions && n->stopped_fn) {
         void (*stopped)(void *) = n->stopped_fn;
+        if (note_life(n, "stop", &e) < 0)
+            engine_state_failed(n, &e);
         n->stopped_fn = NULL;
         stopped(n->stopped_userdata);
         return 0;
@@ -417,7 +427,7 @@ int engine_start(struct engine *n, struct error *e)
         r = person_mark_due(n->state, clock_now_usec(), &next, e);
     n->next_recheck_usec = next;
     if (r == 0)
-        r = engine_commit(n, e);
+        r = note_life(n, "start", e);
     if (r == 0 && n->options.tenant)
         contact_refresh(n);
     engine_wake(n);
