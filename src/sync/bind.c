@@ -108,7 +108,8 @@ int bind_rule_groups(struct engine *n, struct error *e)
         for (size_t j = 0; j < n->groups.n_items && !before; j++)
             if (text_equal(n->groups.items[j].configured_key, fresh.items[i].configured_key))
                 before = &n->groups.items[j];
-        say_group_change(&groups[i], before, &fresh.items[i]);
+        if (!n->options.quiet)
+            say_group_change(&groups[i], before, &fresh.items[i]);
         char cause[600];
         snprintf(cause, sizeof cause, "group:%s", groups[i].dn);
         bool missing =

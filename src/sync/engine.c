@@ -46,7 +46,8 @@ int engine_begin_run(struct engine *n, const char *trigger, struct error *e)
         r = run_begin(n->state, trigger, clock_now_usec(), &n->run, e);
     if (r < 0)
         return r;
-    log_set_run(n->run);
+    if (!n->options.quiet)
+        log_set_run(n->run);
     struct audit_row row = {.event = "run-begin", .sentence = trigger};
     return engine_audit(n, &row, e);
 }
@@ -95,9 +96,12 @@ static int end_run(struct engine *n, struct error *e)
         r = engine_commit(n, e);
     if (r < 0)
         return r;
-    log_event(LOG_INFO, MSG_RUN_ENDED, "Run %" PRIu64 " is over: %s", n->run, text ? text : "");
+    if (!n->options.quiet) {
+        log_event(LOG_INFO, MSG_RUN_ENDED, "Run %" PRIu64 " is over: %s", n->run,
+                  text ? text : "");
+        log_set_run(0);
+    }
     n->run = 0;
-    log_set_run(0);
     return 0;
 }
 

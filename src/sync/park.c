@@ -66,7 +66,7 @@ static int park_kind(struct engine *n, enum budget_kind k, struct error *e)
         int r = queue_of_budget(n->state, k, park ? OPERATION_READY : OPERATION_PARKED,
                                 park ? NULL : REASON_BUDGET, SLICE, &some, e);
         size_t n_some = some.n_items;
-        if (r == 0 && n_some && park && !said) {
+        if (r == 0 && n_some && park && !said && !n->options.quiet) {
             log_event(LOG_WARNING, MSG_BUDGET_TRIPPED, "%s", sentence);
             said = true;
         }
