@@ -72,8 +72,8 @@ struct engine {
     size_t batch_people;
     size_t people_unlooked; /* entries of people that came since vanish_look() */
     size_t people_looked;   /* people in the mirror at that look */
-    char vanished[512]; /* attributes that vanished, comma separated with a leading and a
-                           trailing comma */
+    char vanished[512];     /* attributes that vanished, comma separated with a leading and a
+                               trailing comma */
 
     /* transaction */
     bool in_turn;
@@ -125,6 +125,7 @@ struct engine {
     struct string_list teams;
     uint64_t teams_usec;
     struct string_list missing; /* causes of references that the tenant does not know now */
+    uint64_t missing_usec;      /* since when the first of them */
     struct sweep *sweep;
     uint64_t sweep_usec;       /* when the next one is due; 0: never */
     uint64_t alarm_check_usec; /* when something is old enough to notify; 0: nothing is open */
@@ -161,9 +162,15 @@ int bind_ruleset(struct engine *n, struct error *e);
 
 /* vanish.c: after a whole read, and when it is due. */
 int vanish_look(struct engine *n, bool whole, struct error *e);
+int vanish_accept(struct engine *n, struct error *e); /* a person takes it as it is */
 bool vanish_is_due(const struct engine *n);
 
 /* park.c */
+#define RESTORED_SENTENCE                                                                      \
+    "the state file is older than the audit, as when a copy was restored: users are changed "  \
+    "only after `rosterctl plan` was looked at and approved"
+/* The state is an older copy: whatever changes or removes a user waits for approval. */
+int park_distrusted(struct planner_result *plan, uint64_t now_usec, struct error *e);
 int park_apply_guard(struct engine *n, struct error *e);
 int park_expire_approvals(struct engine *n, struct error *e);
 
