@@ -108,6 +108,7 @@ static void on_created(const struct tenant_answer *a, void *userdata)
     case TENANT_DONE: conclude(x, a, "create", x->wanted, BUCKET_CREATED); return;
     case TENANT_CONFLICT: read_login(x, on_conflict_read); return;
     case TENANT_UNCLEAR:
+        x->settling = true;
         x->step = 1; /* it may be under way there still: a 404 now is not the last word */
         read_login(x, on_settled);
         return;
@@ -143,12 +144,14 @@ static void on_settled(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
     if (a->class == TENANT_DONE && a->user) {
+        x->settling = false;
         if (planner_same_person(x->wanted, a->user))
             conclude(x, a, "create", a->user, BUCKET_CREATED);
         else
             hold_other_person(x, a);
     } else if (a->class == TENANT_NOT_FOUND && x->step == 0) {
-        post(x);
+        x->settling = false;
+        execution_undone(x, a);
     } else if (a->class == TENANT_NOT_FOUND) {
         struct tenant_answer unclear = *a;
         unclear.class = TENANT_UNCLEAR;

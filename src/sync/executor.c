@@ -83,6 +83,11 @@ static int execution_load(struct execution *x, struct error *e)
     return r < 0 ? r : 0;
 }
 
+bool operation_is_unclear(const struct operation *o)
+{
+    return text_equal(o->reason, REASON_UNCLEAR);
+}
+
 static bool names_role(const char *role, void *userdata)
 {
     return ruleset_names_role(userdata, role);
@@ -165,7 +170,7 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
     int r = execution_load(x, e);
     if (r == 0) {
         execution_prepare_merge(x);
-        x->settling = taken->attempts > 0;
+        x->settling = taken->kind != OPERATION_ADOPT && operation_is_unclear(taken);
         taken->attempts++;
         taken->state = OPERATION_STARTED;
         r = queue_store(n->state, taken, e);
@@ -229,6 +234,13 @@ void executor_start_committed(struct engine *n)
     }
 }
 
+static int set_text(char **to, const char *text)
+{
+    free(*to);
+    *to = text ? strdup(text) : NULL;
+    return text && !*to ? -ENOMEM : 0;
+}
+
 /* Intents without outcome: the next attempt reads the tenant before it writes. */
 void executor_settle_crash(struct engine *n, struct error *e)
 {
@@ -244,7 +256,10 @@ void executor_settle_crash(struct engine *n, struct error *e)
         struct operation *o = started.items[i];
         o->state = OPERATION_READY;
         o->not_before_usec = 0;
-        r = queue_store(n->state, o, e);
+        if (set_text(&o->reason, REASON_UNCLEAR) < 0)
+            r = error_out_of_memory(e);
+        if (r == 0)
+            r = queue_store(n->state, o, e);
         struct audit_row row = {.event = "release",
                                 .operation = o,
                                 .code = REASON_UNCLEAR,
@@ -357,13 +372,6 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
     end_execution(x);
 }
 
-static int set_text(char **to, const char *text)
-{
-    free(*to);
-    *to = text ? strdup(text) : NULL;
-    return text && !*to ? -ENOMEM : 0;
-}
-
 /* Waits, for a reason that a person can read; wait_usec 0: until something it depends on
  * changes. */
 void execution_hold(struct execution *x, const struct tenant_answer *a, const char *reason,
@@ -373,6 +381,10 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
     struct operation *o = x->operation;
     struct error e = {0};
     uint64_t now = clock_now_usec();
+    if (x->settling) { /* it could not be read: still unclear, whatever kept us from it */
+        reason = REASON_UNCLEAR;
+        cause = "unclear";
+    }
     bool again = text_equal(o->reason, reason);
     o->state = OPERATION_HELD;
     o->not_before_usec = wait_usec ? now + wait_usec : 0;
@@ -423,6 +435,32 @@ void execution_drop(struct execution *x, const char *sentence)
         end_execution(x);
 }
 
+void execution_undone(struct execution *x, const struct tenant_answer *a)
+{
+    struct engine *n = x->engine;
+    struct operation *o = x->operation;
+    struct error e = {0};
+    o->state = OPERATION_READY;
+    o->not_before_usec = 0;
+    int r = engine_write(n, &e);
+    if (r == 0 && (set_text(&o->reason, NULL) < 0 || set_text(&o->cause, NULL) < 0 ||
+                   set_text(&o->sentence, NULL) < 0))
+        r = error_out_of_memory(&e);
+    if (r == 0)
+        r = queue_store(n->state, o, &e);
+    if (r == 0)
+        r = audit_outcome(x, "outcome", a, "not-done",
+                          "read: the earlier attempt did not do it", &e);
+    if (r == 0)
+        r = person_mark_dirty(n->state, o->entry_id, &e);
+    if (r < 0) {
+        execution_broken(x, &e);
+        return;
+    }
+    n->plan_changed = true;
+    end_execution(x);
+}
+
 /* Back to the queue as if it had not been tried: the tenant as a whole does not take calls now.
  */
 void execution_return(struct execution *x, const struct tenant_answer *a)
@@ -433,6 +471,8 @@ void execution_return(struct execution *x, const struct tenant_answer *a)
     o->state = OPERATION_READY;
     o->not_before_usec = 0;
     int r = engine_write(n, &e);
+    if (r == 0 && set_text(&o->reason, x->settling ? REASON_UNCLEAR : NULL) < 0)
+        r = error_out_of_memory(&e);
     if (r == 0)
         r = queue_store(n->state, o, &e);
     if (r == 0)

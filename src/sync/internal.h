@@ -43,11 +43,11 @@ struct execution {
     struct user *granted; /* of the link */
     struct user *current; /* what a GET of this execution showed */
     struct tenant_call *call;
-    unsigned step;           /* of the kind's own sequence */
-    bool took_disabled;      /* OPERATION_ADOPT: whose link it takes over, we had disabled */
-    bool settling;           /* an earlier attempt's outcome is unclear: read before writing */
-    bool waits_for_commit;   /* its intent is written and not durable yet */
-    struct secret *password; /* OPERATION_CREATE: kept until it is handed on */
+    unsigned step;      /* of the kind's own sequence */
+    bool took_disabled; /* OPERATION_ADOPT: whose link it takes over, we had disabled */
+    bool settling;      /* an earlier attempt's outcome is unclear: read before anything else */
+    bool waits_for_commit;      /* its intent is written and not durable yet */
+    struct secret *password;    /* OPERATION_CREATE: kept until it is handed on */
     struct planner_input merge; /* for planner_merge_* */
 };
 
@@ -191,6 +191,11 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
 void execution_return(struct execution *x, const struct tenant_answer *a);
 void execution_drop(struct execution *x,
                     const char *sentence); /* the operation has become pointless */
+/* The tenant was read: an earlier attempt did not do it. Back to the queue, and the person is
+ * looked at again, since what is wanted may be something else by now. */
+void execution_undone(struct execution *x, const struct tenant_answer *a);
+/* True while the operation's last attempt may or may not have been carried out. */
+bool operation_is_unclear(const struct operation *o);
 void execution_fail(struct execution *x,
                     const struct tenant_answer *a); /* outcome.c: every other answer */
 void execution_broken(struct execution *x, const struct error *e); /* our own failure */
