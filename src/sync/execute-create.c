@@ -46,12 +46,28 @@ static void hand_on_password(struct execution *x)
                     "password_command");
 }
 
+/* What the tenant held before rosterd changed anything: without it the audit could not say
+ * what the user is like. */
+static int note_found(struct execution *x, const struct user *found, struct error *e)
+{
+    CLEANUP(buffer_done) struct buffer b = {0};
+    CLEANUP(freep) char *user = user_to_json(found, false);
+    if (!user)
+        return error_out_of_memory(e);
+    buffer_format(&b, "{\"found\":%s}", user);
+    free(x->details);
+    x->details = buffer_take(&b);
+    return x->details ? 0 : error_out_of_memory(e);
+}
+
 /* The user is at the tenant as `known` says, made by us or found there. */
 static void conclude(struct execution *x, const struct tenant_answer *a, const char *origin,
                      const struct user *known, enum person_bucket bucket)
 {
     struct error e = {0};
     int r = start_link(x, origin, known, &e);
+    if (r == 0 && known != x->wanted)
+        r = note_found(x, known, &e);
     if (r == 0)
         r = execution_store_link(x, &e);
     if (r < 0) {

@@ -36,6 +36,7 @@ static struct execution *execution_free(struct execution *x)
     user_free(x->known);
     user_free(x->granted);
     user_free(x->current);
+    free(x->details);
     secret_free(x->password);
     free(x);
     return NULL;
@@ -323,6 +324,7 @@ static int audit_outcome(struct execution *x, const char *event, const struct te
         .code = code,
         .sentence = sentence,
         .attempts = x->operation->attempts,
+        .details = x->details,
     };
     if (a) {
         row.status = a->status;

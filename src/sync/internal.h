@@ -47,6 +47,7 @@ struct execution {
     bool took_disabled; /* OPERATION_ADOPT: whose link it takes over, we had disabled */
     bool settling;      /* an earlier attempt's outcome is unclear: read before anything else */
     bool waits_for_commit;      /* its intent is written and not durable yet */
+    char *details;              /* JSON for the audit row of its end: what was found there */
     struct secret *password;    /* OPERATION_CREATE: kept until it is handed on */
     struct planner_input merge; /* for planner_merge_* */
 };
