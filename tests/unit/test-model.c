@@ -67,6 +67,7 @@ static void say(const char *format, ...)
 /* One of the company, as the model knows them. */
 struct worker {
     bool here, terminated, spanish, in_support, in_sales, has_phone;
+    bool was_there; /* has a user from before: another login for the same mail would be held */
     unsigned login, mail, name; /* versions */
     uint64_t approved_until;    /* of a disable that a person approved */
 };
@@ -85,7 +86,6 @@ struct model {
     bool other_team, less_english, extra_role;
     uint64_t disabled_at[4096]; /* times of disables without approval */
     size_t n_disabled;
-    size_t n_adopted; /* users that were there before */
 };
 
 static const char *login_of(unsigned who, unsigned version, char *buffer, size_t size)
@@ -305,7 +305,7 @@ static void change_person(struct model *m)
     case 3: w->spanish = !w->spanish; break;
     case 4: w->mail = below(3); break;
     case 5: w->name = below(3); break;
-    case 6: w->login = below(3); break;
+    case 6: w->login = w->was_there ? 0 : below(3); break;
     case 7: w->has_phone = true; break;
     default:
         if (chance(50))
@@ -665,10 +665,9 @@ static struct model *begin_history(void)
     for (unsigned i = 0; i < N_PEOPLE && chance(40); i++) { /* there before rosterd was */
         char login[16], mail[64];
         snprintf(mail, sizeof mail, "p%u.0@example.com", i);
-        const struct fake_user *u = fake_tenant_add(
-            b->tenant, login_of(i, 0, login, sizeof login), "Old", login, mail, "Sales");
-        (void)u;
-        m->n_adopted++;
+        fake_tenant_add(b->tenant, login_of(i, 0, login, sizeof login), "Old", login, mail,
+                        "Sales");
+        m->people[i].was_there = true;
     }
     put_rules(m);
     bed_start(b);
