@@ -283,25 +283,30 @@ int execution_set_known(struct execution *x, const struct user *known, struct er
     return x->link.known ? 0 : error_out_of_memory(e);
 }
 
-/* What rosterd gave and so may take back: the roles and skills that are wanted now. */
+/* What rosterd gave and so may take back. Roles are written by one kind of operation and skills
+ * by another: what the other has yet to take away stays ours. */
+static int note_granted(struct execution *x, struct error *e)
+{
+    enum operation_kind kind = x->operation->kind;
+    bool both = kind == OPERATION_CREATE || kind == OPERATION_ADOPT;
+    const struct user *roles = both || kind == OPERATION_PROFILE ? x->wanted : x->granted,
+                      *skills = both || kind == OPERATION_UPDATE ? x->wanted : x->granted;
+    CLEANUP(user_freep) struct user *given = user_new();
+    int r = given ? 0 : -ENOMEM;
+    for (size_t i = 0; roles && i < roles->n_roles && r == 0; i++)
+        r = user_add_role(given, roles->roles[i].name, NULL);
+    for (size_t i = 0; skills && i < skills->n_skills && r == 0; i++)
+        r = user_add_skill(given, skills->skills[i].name, skills->skills[i].level, NULL);
+    free(x->link.granted);
+    x->link.granted = r == 0 ? user_to_json(given, false) : NULL;
+    return x->link.granted ? 0 : error_out_of_memory(e);
+}
+
 int execution_store_link(struct execution *x, struct error *e)
 {
     struct engine *n = x->engine;
-    int r = 0;
-    if (x->wanted) {
-        CLEANUP(user_freep) struct user *given = user_new();
-        if (!given)
-            return error_out_of_memory(e);
-        for (size_t i = 0; i < x->wanted->n_roles && r == 0; i++)
-            r = user_add_role(given, x->wanted->roles[i].name, NULL);
-        for (size_t i = 0; i < x->wanted->n_skills && r == 0; i++)
-            r = user_add_skill(given, x->wanted->skills[i].name, x->wanted->skills[i].level,
-                               NULL);
-        free(x->link.granted);
-        x->link.granted = r == 0 ? user_to_json(given, false) : NULL;
-        if (!x->link.granted)
-            return error_out_of_memory(e);
-    }
+    if (x->wanted && note_granted(x, e) < 0)
+        return -ENOMEM;
     if (!x->link.entry_id)
         x->link.entry_id = strdup(x->operation->entry_id);
     free(x->link.login_key);
