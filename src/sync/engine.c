@@ -20,6 +20,14 @@
 #define COMMIT_AFTER_USEC (30 * USEC_PER_MSEC)
 #define GATHER_USEC       (4 * USEC_PER_MSEC)
 
+/* When rosterd ran, and when it did not and so did nothing to anybody. */
+static int note_life(struct engine *n, const char *event, struct error *e)
+{
+    struct audit_row row = {.event = event, .sentence = "rosterd " PACKAGE_VERSION};
+    int r = engine_audit(n, &row, e);
+    return r < 0 ? r : engine_commit(n, e);
+}
+
 static int engine_turn(sd_event_source *source, void *userdata);
 
 void engine_wake(struct engine *n)
@@ -38,7 +46,8 @@ int engine_begin_run(struct engine *n, const char *trigger, struct error *e)
         r = run_begin(n->state, trigger, clock_now_usec(), &n->run, e);
     if (r < 0)
         return r;
-    log_set_run(n->run);
+    if (!n->options.quiet)
+        log_set_run(n->run);
     struct audit_row row = {.event = "run-begin", .sentence = trigger};
     return engine_audit(n, &row, e);
 }
@@ -87,9 +96,12 @@ static int end_run(struct engine *n, struct error *e)
         r = engine_commit(n, e);
     if (r < 0)
         return r;
-    log_event(LOG_INFO, MSG_RUN_ENDED, "Run %" PRIu64 " is over: %s", n->run, text ? text : "");
+    if (!n->options.quiet) {
+        log_event(LOG_INFO, MSG_RUN_ENDED, "Run %" PRIu64 " is over: %s", n->run,
+                  text ? text : "");
+        log_set_run(0);
+    }
     n->run = 0;
-    log_set_run(0);
     return 0;
 }
 
@@ -114,11 +126,10 @@ static int evaluate_some(struct engine *n, bool *ret_more, struct error *e)
             r = person_mark_due(n->state, now, &n->next_recheck_usec, e);
     }
     struct string_list ids = {0};
+    if (r == 0 && n->groups_dirty)
+        r = bind_rule_groups(n, e); /* also when nobody is dirty: a renamed group is said */
     if (r == 0)
         r = person_next_dirty(n->state, PEOPLE_A_TURN, &ids, e);
-    if (r == 0 && ids.n_items && n->groups_dirty) {
-        r = bind_rule_groups(n, e);
-    }
     if (r == 0 && ids.n_items)
         r = engine_begin_run(n, "directory", e);
     for (size_t i = 0; i < ids.n_items && r == 0; i++)
@@ -176,10 +187,15 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
 {
     int r = 0;
     size_t n_released = 0;
+    uint64_t now = clock_now_usec();
     *ret_picked = 0;
-    r = queue_release_due(n->state, clock_now_usec(), &n_released, e);
+    n->looked_usec = now;
+    r = queue_release_due(n->state, now, &n_released, e);
     if (r == 0 && n_released)
         r = engine_begin_run(n, "retry", e);
+    /* What the tenant was said not to have may be there by now: one call for all who wait. */
+    if (r == 0 && n_released && now >= n->teams_usec + n->options.sync->hold_retry_usec)
+        contact_refresh(n);
     if (r == 0)
         r = park_expire_approvals(n, e);
     if (r < 0 || more || !may_evaluate(n))
@@ -253,6 +269,8 @@ static int engine_turn(sd_event_source *source, void *userdata)
     }
     if (n->stopping && !n->n_executions && n->stopped_fn) {
         void (*stopped)(void *) = n->stopped_fn;
+        if (note_life(n, "stop", &e) < 0)
+            engine_state_failed(n, &e);
         n->stopped_fn = NULL;
         stopped(n->stopped_userdata);
         return 0;
@@ -285,10 +303,11 @@ void engine_arm_timer(struct engine *n)
 {
     struct error e = {0};
     uint64_t at = 0, queue = 0, now = clock_now_usec();
-    if (queue_next_time(n->state, &queue, &e) < 0)
+    /* What was due at the last look and could not start (tenant away, paused) is woken by what
+     * ends that; a read's end brings a turn of its own. */
+    if (n->reading || queue_next_time(n->state, n->looked_usec, &queue, &e) < 0)
         queue = 0;
-    /* What is due and may not start (tenant away, paused) is woken by what ends that. */
-    sooner(&at, queue > now ? queue : 0);
+    sooner(&at, queue);
     sooner(&at, n->next_recheck_usec);
     sooner(&at, n->tenant_state != ENGINE_TENANT_OK ? n->tenant_probe_usec : 0);
     sooner(&at, n->sweep_usec);
@@ -414,7 +433,7 @@ int engine_start(struct engine *n, struct error *e)
         r = person_mark_due(n->state, clock_now_usec(), &next, e);
     n->next_recheck_usec = next;
     if (r == 0)
-        r = engine_commit(n, e);
+        r = note_life(n, "start", e);
     if (r == 0 && n->options.tenant)
         contact_refresh(n);
     engine_wake(n);
@@ -441,6 +460,29 @@ const struct ruleset *engine_ruleset(const struct engine *n)
     return n->ruleset;
 }
 
+/* Does the new ruleset read what the mirror does not hold? */
+static bool reads_more(const struct ruleset *now, const struct string_list *before)
+{
+    const struct string_list *names = ruleset_attributes(now);
+    for (size_t i = 0; i < names->n_items; i++) {
+        bool held = false;
+        for (size_t j = 0; j < before->n_items && !held; j++)
+            held = text_equal_ascii_case(names->items[i], before->items[j]);
+        if (!held)
+            return true;
+    }
+    return false;
+}
+
+static int copy_attributes(const struct ruleset *r, struct string_list *ret)
+{
+    const struct string_list *names = ruleset_attributes(r);
+    for (size_t i = 0; i < names->n_items; i++)
+        if (string_list_add(ret, names->items[i]) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
 int engine_reload(struct engine *n, const struct engine_options *options, struct error *e)
 {
     struct engine_options before = n->options;
@@ -449,11 +491,17 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
     n->options = *options;
     n->options.tenant_ops = ops;
     n->options.tenant = tenant;
-    int r = bind_ruleset(n, e);
+    CLEANUP(string_list_done) struct string_list attributes = {0};
+    int r = copy_attributes(n->ruleset, &attributes);
+    r = r < 0 ? error_out_of_memory(e) : bind_ruleset(n, e);
     if (r < 0) {
         n->options = before;
         return r;
     }
+    /* An attribute that was not read yet is not one that nobody has: the directory reads again
+     * first. */
+    if (reads_more(n->ruleset, &attributes))
+        n->read_ended = false;
     /* Lifecycle and budgets are not part of the mapping's fingerprint: look at everybody again.
      */
     r = engine_write(n, e);

@@ -334,7 +334,9 @@ static int audit_outcome(struct execution *x, const char *event, const struct te
     if (a) {
         row.status = a->status;
         row.answer = tenant_answer_class_name(a->class);
-        row.answer_text = a->hint[0] ? a->hint : NULL;
+        /* What was done is in the changes; the body says more than that only when it was not.
+         */
+        row.answer_text = a->hint[0] && a->class != TENANT_DONE ? a->hint : NULL;
         row.duration_usec = a->duration_usec;
     }
     return engine_audit(x->engine, &row, e);
@@ -408,7 +410,7 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
         r = engine_write(n, &e);
     if (r == 0)
         r = queue_store(n->state, o, &e);
-    if (r == 0)
+    if (r == 0 && (a || !again)) /* where nothing was asked, nothing new is known */
         r = audit_outcome(x, a ? "outcome" : "hold", a, reason, sentence, &e);
     if (r == 0) /* what is wanted may have changed while it was in flight */
         r = person_mark_dirty(n->state, o->entry_id, &e);
