@@ -169,7 +169,7 @@ static int settle_idle(struct engine *n, struct error *e)
     /* With the tenant away or writing paused, what is READY waits: the run is not over, the
      * work is. */
     bool blocked = !executor_may_work(n) && !n->options.plan_only;
-    if (n->run && !blocked) {
+    if (n->run && !blocked && !n->stopping) {
         int r = end_run(n, e);
         if (r < 0)
             return r;
@@ -553,10 +553,9 @@ int engine_distrust_state(struct engine *n, struct error *e)
         r = state_meta_set(n->state, "distrusted", "1", e);
     if (r == 0)
         r = person_mark_all_dirty(n->state, e);
-    if (r == 0)
-        r = engine_commit(n, e);
     n->distrusted = true;
-    return r;
+    alarm_set(n, REASON_STATE_RESTORED, REASON_STATE_RESTORED, RESTORED_SENTENCE);
+    return r < 0 ? r : engine_commit(n, e);
 }
 
 bool engine_is_idle(const struct engine *n)

@@ -100,10 +100,27 @@ int park_apply_guard(struct engine *n, struct error *e)
     return r;
 }
 
+int park_distrusted(struct planner_result *plan, uint64_t now_usec, struct error *e)
+{
+    for (size_t i = 0; i < plan->operations.n_items; i++) {
+        struct operation *o = plan->operations.items[i];
+        if (o->state != OPERATION_READY || o->kind == OPERATION_CREATE ||
+            o->kind == OPERATION_ADOPT)
+            continue;
+        o->state = OPERATION_PARKED;
+        o->since_usec = now_usec;
+        if (set_text(&o->reason, REASON_STATE_RESTORED) < 0 ||
+            set_text(&o->cause, REASON_STATE_RESTORED) < 0 ||
+            set_text(&o->sentence, RESTORED_SENTENCE) < 0)
+            return error_out_of_memory(e);
+    }
+    return 0;
+}
+
 struct hashing {
     bool parked_only;
     struct buffer text;
-    size_t n_parked;
+    size_t n_parked, n_restored;
     struct string_list numbers;
 };
 
@@ -112,6 +129,8 @@ static int add_to_hash(const struct operation *o, void *userdata)
     struct hashing *h = userdata;
     if (o->state == OPERATION_PARKED)
         h->n_parked++;
+    if (text_equal(o->reason, REASON_STATE_RESTORED))
+        h->n_restored++;
     if (h->parked_only && o->state != OPERATION_PARKED)
         return 0;
     CLEANUP(freep) char *changes = operation_changes_to_json(o);
@@ -174,7 +193,7 @@ static int approve_one(struct engine *n, int64_t number, unsigned uid, struct er
 }
 
 /* Approval also accepts what the parked operations were parked for. */
-static int accept_causes(struct engine *n, struct error *e)
+static int accept_causes(struct engine *n, bool restored, struct error *e)
 {
     int r = 0;
     if (n->adoption_open) {
@@ -182,11 +201,12 @@ static int accept_causes(struct engine *n, struct error *e)
         n->adoption_open = false;
         alarm_over(n, REASON_ADOPTION);
     }
-    if (r == 0 && n->vanished[0] && strcmp(n->vanished, ",") != 0) {
-        n->vanished[0] = '\0';
-        r = state_meta_set(n->state, "vanished", NULL, e);
-        if (r == 0)
-            r = state_meta_set(n->state, "attribute-counts", NULL, e);
+    if (r == 0)
+        r = vanish_accept(n, e);
+    if (r == 0 && n->distrusted && restored) {
+        r = state_meta_set(n->state, "distrusted", NULL, e);
+        n->distrusted = false;
+        alarm_over(n, REASON_STATE_RESTORED);
     }
     return r;
 }
@@ -198,13 +218,13 @@ int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret
     char now_hash[65];
     int r = engine_write(n, e);
     if (r == 0)
-        r = engine_begin_run(n, "approval", e);
-    if (r == 0)
         r = hash_plan(n, &h, now_hash, e);
     if (r == 0 && !h.n_parked)
         r = ENGINE_NOTHING;
     else if (r == 0 && !text_equal(hash, now_hash))
         r = ENGINE_STALE_HASH;
+    if (r == 0)
+        r = engine_begin_run(n, "approval", e);
     for (size_t i = 0; i < h.numbers.n_items && r == 0; i++) {
         int64_t number = 0;
         if (text_parse_signed(h.numbers.items[i], &number) == 0)
@@ -217,7 +237,7 @@ int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret
     if (r == 0)
         r = state_meta_set(n->state, "approval-until", until, e);
     if (r == 0)
-        r = accept_causes(n, e);
+        r = accept_causes(n, h.n_restored > 0, e);
     if (r == 0) {
         log_event(LOG_NOTICE, MSG_APPROVED, "User id %u approved %zu operations (%.12s…)", uid,
                   h.n_parked, hash);

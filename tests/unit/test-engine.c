@@ -1103,7 +1103,7 @@ static void test_alarms_notify(void **state)
     struct bed *b = *state;
     char script[320], path[128];
     snprintf(path, sizeof path, "%s/alarms", b->folder);
-    snprintf(script, sizeof script, "cat >> %s; echo >> %s", path, path);
+    snprintf(script, sizeof script, "l=$(cat); echo \"$l\" >> %s", path);
     char *argv[] = {(char *)"/bin/sh", (char *)"-c", script, NULL};
     sigset_t child;
     sigemptyset(&child);
@@ -1141,7 +1141,7 @@ static void test_initial_password(void **state)
     struct bed *b = *state;
     char script[320], path[128];
     snprintf(path, sizeof path, "%s/passwords", b->folder);
-    snprintf(script, sizeof script, "cat >> %s; echo >> %s", path, path);
+    snprintf(script, sizeof script, "l=$(cat); echo \"$l\" >> %s", path);
     char *argv[] = {(char *)"/bin/sh", (char *)"-c", script, NULL};
     b->sync.initial_password = INITIAL_PASSWORD_GENERATE;
     b->sync.password_length = 16;
