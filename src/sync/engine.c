@@ -400,12 +400,41 @@ struct engine *engine_free(struct engine *n)
     return NULL;
 }
 
-int engine_start(struct engine *n, struct error *e)
+static void schedule_sweep(struct engine *n)
 {
     n->sweep_usec =
         n->options.sync->verify_interval_usec && n->options.tenant && !n->options.plan_only
             ? clock_now_usec() + n->options.sync->verify_interval_usec
             : 0;
+}
+
+/* Another configuration than the one that the plan was made with, also after a restart:
+ * lifecycle and budgets are not part of the mapping's fingerprint, so everybody is looked at
+ * again, and whoever the tenant refused is tried again. */
+static int take_configuration(struct engine *n, bool reloaded, struct error *e)
+{
+    CLEANUP(freep) char *before = NULL;
+    size_t n_released = 0;
+    if (!n->options.fingerprint)
+        return 0;
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = state_meta_get(n->state, "configuration", &before, e);
+    if (r < 0)
+        return r;
+    if (!reloaded && text_equal(before, n->options.fingerprint))
+        return 0;
+    r = person_mark_all_dirty(n->state, e);
+    if (r == 0)
+        r = queue_release(n->state, NULL, REASON_REFUSED, clock_now_usec(), &n_released, e);
+    if (r == 0)
+        r = state_meta_set(n->state, "configuration", n->options.fingerprint, e);
+    return r;
+}
+
+int engine_start(struct engine *n, struct error *e)
+{
+    schedule_sweep(n);
     n->alarms_stale = true;
     if (!n->options.plan_only) {
         executor_settle_crash(n, e);
@@ -416,6 +445,8 @@ int engine_start(struct engine *n, struct error *e)
     int r = engine_write(n, e);
     if (r == 0)
         r = person_mark_due(n->state, clock_now_usec(), &next, e);
+    if (r == 0)
+        r = take_configuration(n, false, e);
     n->next_recheck_usec = next;
     if (r == 0)
         r = engine_commit(n, e);
@@ -487,11 +518,11 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
      * first. */
     if (reads_more(n->ruleset, &attributes))
         n->read_ended = false;
-    /* Lifecycle and budgets are not part of the mapping's fingerprint: look at everybody again.
-     */
+    if (n->options.sync->verify_interval_usec != before.sync->verify_interval_usec)
+        schedule_sweep(n);
     r = engine_write(n, e);
     if (r == 0)
-        r = person_mark_all_dirty(n->state, e);
+        r = take_configuration(n, true, e);
     struct audit_row row = {.event = "configuration",
                             .sentence = "the configuration was loaded"};
     if (r == 0)
