@@ -153,11 +153,21 @@ static bool nothing_under_way(const struct engine *n, bool more, size_t n_picked
             n->tenant_state != ENGINE_TENANT_OK);
 }
 
+/* rosterd ends while there is work: the run stays open, and the next one goes on. */
+static bool run_is_cut_short(const struct engine *n)
+{
+    struct error e = {0};
+    uint64_t next = 0;
+    if (!n->stopping || queue_next_time(n->state, &next, &e) < 0)
+        return n->stopping;
+    return person_count_dirty(n->state) || (next && next <= clock_now_usec());
+}
+
 static int settle_idle(struct engine *n, struct error *e)
 {
     /* With the tenant away or writing paused, what is READY waits: the run is not over, the
      * work is. */
-    bool blocked = !executor_may_work(n) && !n->options.plan_only;
+    bool blocked = (!executor_may_work(n) && !n->options.plan_only) || run_is_cut_short(n);
     if (n->run && !blocked) {
         int r = end_run(n, e);
         if (r < 0)
@@ -191,6 +201,8 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
     if (n->plan_changed || !n->all_evaluated) {
         n->alarms_stale = true;
         r = park_apply_guard(n, e);
+        if (r == 0)
+            r = distrust_check(n, e);
         n->plan_changed = false;
         n->all_evaluated = true;
         if (r == 0)
@@ -406,6 +418,8 @@ static void schedule_sweep(struct engine *n)
         n->options.sync->verify_interval_usec && n->options.tenant && !n->options.plan_only
             ? clock_now_usec() + n->options.sync->verify_interval_usec
             : 0;
+    if (n->distrusted && n->options.tenant && !n->options.plan_only)
+        n->sweep_usec = clock_now_usec();
 }
 
 /* Another configuration than the one that the plan was made with, also after a restart:
@@ -560,19 +574,6 @@ void engine_status_changed(struct engine *n)
 void engine_directory_away(struct engine *n, bool away, const char *sentence)
 {
     alarm_directory(n, away, sentence);
-}
-
-int engine_distrust_state(struct engine *n, struct error *e)
-{
-    int r = engine_write(n, e);
-    if (r == 0)
-        r = state_meta_set(n->state, "distrusted", "1", e);
-    if (r == 0)
-        r = person_mark_all_dirty(n->state, e);
-    if (r == 0)
-        r = engine_commit(n, e);
-    n->distrusted = true;
-    return r;
 }
 
 bool engine_is_idle(const struct engine *n)

@@ -72,8 +72,8 @@ struct engine {
     size_t batch_people;
     size_t people_unlooked; /* entries of people that came since vanish_look() */
     size_t people_looked;   /* people in the mirror at that look */
-    char vanished[512]; /* attributes that vanished, comma separated with a leading and a
-                           trailing comma */
+    char vanished[512];     /* attributes that vanished, comma separated with a leading and a
+                               trailing comma */
 
     /* transaction */
     bool in_turn;
@@ -95,6 +95,7 @@ struct engine {
     bool paused;
     bool distrusted; /* the state file is an older copy: removals and changes wait for approval
                       */
+    bool read_anew;  /* since then every linked user was read at the tenant */
     bool idle;
     void (*idle_fn)(void *userdata);
     void *idle_userdata;
@@ -210,6 +211,9 @@ void contact_tenant_failed(struct engine *n, const struct tenant_answer *a);
 void contact_tenant_fine(struct engine *n);
 bool contact_knows_missing(const struct engine *n, const char *cause);
 void contact_note_missing(struct engine *n, const char *cause);
+
+/* distrust.c */
+int distrust_check(struct engine *n, struct error *e); /* is it over? */
 
 /* sweep.c */
 void sweep_start(struct engine *n);

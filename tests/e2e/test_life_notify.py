@@ -13,12 +13,12 @@ USER = "/configapi/v2/user"
 def keeper(t, name):
     """A command that appends its standard input, one document a line, and its arguments elsewhere."""
     kept = t.path(name + ".jsonl")
-    command = t.write(name, "#!/bin/sh\n{ cat; echo; } >> '%s'\necho \"$*\" >> '%s.args'\n" % (kept, kept), 0o755)
+    command = t.write(name, "#!/bin/sh\ntext=$(cat)\nprintf '%%s\\n' \"$text\" >> '%s'\necho \"$*\" >> '%s.args'\n" % (kept, kept), 0o755)
 
     def documents():
         try:
             with open(kept, encoding="utf-8") as text:
-                return [json.loads(line) for line in text if line.strip()]
+                return [json.loads(line) for line in text if line.endswith("\n")]
         except FileNotFoundError:
             return []
     return command, documents

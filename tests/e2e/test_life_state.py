@@ -27,6 +27,7 @@ def test_stop_in_a_batch(t):
     need(tenant.counters()["undelivered"] == 0, "every answer was heard", tenant.counters())
     need(d.state_query("SELECT count(*) FROM link")[0][0] == n, "and recorded")
     need(not life.operations(d, state=life.STARTED), "no intent without outcome", life.operations(d)[:3])
+    need(d.state_query("SELECT count(*) FROM run WHERE ended_usec > 0")[0][0] == 0, "the run is not called over")
     tenant.clear_faults()
     d.start()
     tenant.wait_users(people(40))
@@ -127,7 +128,7 @@ def test_state_damaged(t):
         before = open(d.state_file, "rb").read()
         answer = d.run("--once", code=None, seconds=30)
         need(answer.code not in (0, 2), "it does not run", damage, answer)
-        need("state file" in answer.err and "Move it aside" in answer.err, "says what to do", damage, answer)
+        need("state file" in answer.err and "aside" in answer.err, "says what to do", damage, answer)
         need(open(d.state_file, "rb").read() == before, "untouched", damage)
     need(tenant.requests() == [], "the tenant was not even asked", tenant.requests()[:3])
 
@@ -176,6 +177,10 @@ def test_older_copy_restored(t):
     wait_for(lambda: d.state_query("SELECT count(*) FROM link")[0][0] == 22, 20, "all are linked")
     settled(d)
     need(len(tenant.users()) == 22, "nobody is doubled", sorted(tenant.users()))
+    wait_for(lambda: d.audit(event="alarm-over", code="state-restored"), 10, "the alarm is over")
+    ground.leave(group, "p03")  # trusted again
+    tenant.wait_user("p03", disabled=True)
+    settled(d)
 
 
 def test_read_only(t):
