@@ -39,6 +39,10 @@ static int answer(LDAP *ld, int code, const char *what, const struct bind_reques
     if (code == LDAP_SUCCESS)
         return 0;
     *ret_refused = is_refusal(code);
+    /* The bind is the first request: libldap connects for it. */
+    if (code == LDAP_SERVER_DOWN || code == LDAP_CONNECT_ERROR)
+        return libldap_error_of(e, ld, code, "%s: no %sconnection", q->uri,
+                                q->tls ? "TLS " : "");
     return libldap_error_of(e, ld, code, "%s: the server %s the bind %s", q->uri,
                             *ret_refused ? "refuses" : "did not complete", what);
 }

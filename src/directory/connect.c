@@ -122,14 +122,15 @@ static int set_number(struct attempt *a, int option, int value, const char *what
     return set(a, option, &value, what);
 }
 
-static int set_tls(struct attempt *a)
+static int set_tls(struct attempt *a, bool verify)
 {
     if (a->tls == CONNECT_PLAIN || a->tls == CONNECT_LOCAL)
         return 0;
     int r = tls_files_check(&a->files, &a->error);
     if (r < 0)
         return error_wrap(&a->error, r, "%s", a->uri);
-    r = set_number(a, LDAP_OPT_X_TLS_REQUIRE_CERT, LDAP_OPT_X_TLS_DEMAND, "certificate checks");
+    r = set_number(a, LDAP_OPT_X_TLS_REQUIRE_CERT,
+                   verify ? LDAP_OPT_X_TLS_DEMAND : LDAP_OPT_X_TLS_NEVER, "certificate checks");
     if (r == 0)
         r = set_number(a, LDAP_OPT_X_TLS_PROTOCOL_MIN, LDAP_OPT_X_TLS_PROTOCOL_TLS1_2,
                        "the least TLS version");
@@ -222,7 +223,7 @@ static int attempt_steps(struct attempt *a)
         return libldap_error(&a->error, code, NULL, "%s cannot be used", a->uri);
     int r = set_options(a);
     if (r == 0)
-        r = set_tls(a);
+        r = set_tls(a, true);
     if (r == 0)
         r = start_tls(a);
     if (r < 0)
@@ -249,21 +250,45 @@ static bool was_interrupted(struct attempt *a)
     return is;
 }
 
+static void drop_handle(struct attempt *a)
+{
+    if (a->ld)
+        ldap_unbind_ext(a->ld, NULL, NULL);
+    a->ld = NULL;
+}
+
+/* libldap says "Can't contact LDAP server" for any certificate that it does not like. Connects
+ * once more, takes any certificate, sends nothing, and only looks at it. */
+static void look_at_certificate(struct attempt *a)
+{
+    struct error kept = a->error;
+    struct berval der = {};
+    int r = ldap_initialize(&a->ld, a->uri) == LDAP_SUCCESS ? set_options(a) : -EINVAL;
+    if (r == 0)
+        r = set_tls(a, false);
+    if (r == 0 && a->tls == CONNECT_STARTTLS)
+        r = start_tls(a);
+    else if (r == 0)
+        r = ldap_connect(a->ld) == LDAP_SUCCESS ? 0 : -ENOTCONN;
+    if (r == 0)
+        ldap_get_option(a->ld, LDAP_OPT_X_TLS_PEERCERT, &der);
+    a->error = kept;
+    if (der.bv_val)
+        tls_explain(der.bv_val, der.bv_len, a->uri, &a->files, &a->error);
+    ldap_memfree(der.bv_val);
+    drop_handle(a);
+}
+
 static void attempt_run(void *data)
 {
     struct attempt *a = data;
     a->r = attempt_steps(a);
     if (a->r >= 0 || was_interrupted(a))
         return;
-    if (a->ld) {
-        ldap_unbind_ext(a->ld, NULL, NULL);
-        a->ld = NULL;
-    }
-    /* libldap says "Can't contact LDAP server" for any certificate that it does not like. */
+    drop_handle(a);
     if ((a->tls == CONNECT_LDAPS || a->tls == CONNECT_STARTTLS) && !a->refused &&
         (a->r == -ENOTCONN || a->r == -EIO))
-        tls_explain(a->uri, a->tls == CONNECT_STARTTLS, &a->files, a->connect_timeout_usec,
-                    &a->error);
+        look_at_certificate(a);
 }
 
 static const struct task_ops attempt_ops = {

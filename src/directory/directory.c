@@ -369,6 +369,12 @@ int directory_read_once(struct directory *d,
 void directory_request_full_read(struct directory *d)
 {
     d->full_wanted = true;
+    if (d->running && !d->session && !d->connect && !d->resolve) {
+        /* A person asks, perhaps after repairing a password: no pause. */
+        address_try_now(d->addresses);
+        directory_arm(d->retry, 0);
+        return;
+    }
     directory_arm(d->doubts, 0);
 }
 

@@ -86,14 +86,33 @@ static int take_optional_boolean(BerElement *ber, bool *ret)
     return 0;
 }
 
+/* liblber's ber_scanf() enters anything as if it were a sequence, and takes an empty buffer
+ * badly.
+ */
+static int begin(const struct berval *value, bool sequence, BerElement **ret)
+{
+    ber_len_t size;
+    *ret = NULL;
+    if (!value->bv_val || value->bv_len == 0)
+        return -EBADMSG;
+    CLEANUP(libldap_ber_buffer_freep) BerElement *ber = ber_init((struct berval *)value);
+    if (!ber)
+        return -ENOMEM;
+    if (sequence && ber_peek_tag(ber, &size) != LBER_SEQUENCE)
+        return -EBADMSG;
+    *ret = TAKE(ber);
+    return 0;
+}
+
 int sync_parse_state(const struct berval *value, struct sync_state *ret)
 {
-    CLEANUP(libldap_ber_buffer_freep) BerElement *ber = ber_init((struct berval *)value);
+    CLEANUP(libldap_ber_buffer_freep) BerElement *ber = NULL;
     ber_int_t state = -1;
     struct berval uuid = {};
     *ret = (struct sync_state){};
-    if (!ber)
-        return -ENOMEM;
+    int r = begin(value, true, &ber);
+    if (r < 0)
+        return r;
     if (ber_scanf(ber, "{em", &state, &uuid) == LBER_ERROR || uuid.bv_len != sizeof ret->uuid ||
         state < SYNC_PRESENT || state > SYNC_DELETE)
         return -EBADMSG;
@@ -158,11 +177,11 @@ static int parse_choice(BerElement *ber, struct sync_info *ret)
 
 int sync_parse_info(const struct berval *value, struct sync_info *ret)
 {
-    CLEANUP(libldap_ber_buffer_freep) BerElement *ber = ber_init((struct berval *)value);
+    CLEANUP(libldap_ber_buffer_freep) BerElement *ber = NULL;
     *ret = (struct sync_info){};
-    if (!ber)
-        return -ENOMEM;
-    int r = parse_choice(ber, ret);
+    int r = begin(value, false, &ber);
+    if (r == 0)
+        r = parse_choice(ber, ret);
     if (r < 0)
         sync_info_done(ret);
     return r;
@@ -170,13 +189,14 @@ int sync_parse_info(const struct berval *value, struct sync_info *ret)
 
 int sync_parse_end(const struct berval *value, struct sync_end *ret)
 {
-    CLEANUP(libldap_ber_buffer_freep) BerElement *ber = ber_init((struct berval *)value);
+    CLEANUP(libldap_ber_buffer_freep) BerElement *ber = NULL;
     *ret = (struct sync_end){};
-    if (!ber)
-        return -ENOMEM;
+    int r = begin(value, true, &ber);
+    if (r < 0)
+        return r;
     if (ber_scanf(ber, "{") == LBER_ERROR)
         return -EBADMSG;
-    int r = take_optional_cookie(ber, &ret->cookie);
+    r = take_optional_cookie(ber, &ret->cookie);
     if (r == 0)
         r = take_optional_boolean(ber, &ret->refresh_deletes);
     if (r < 0)

@@ -20,6 +20,14 @@
 #define COMMIT_AFTER_USEC (30 * USEC_PER_MSEC)
 #define GATHER_USEC       (4 * USEC_PER_MSEC)
 
+/* When rosterd ran, and when it did not and so did nothing to anybody. */
+static int note_life(struct engine *n, const char *event, struct error *e)
+{
+    struct audit_row row = {.event = event, .sentence = "rosterd " PACKAGE_VERSION};
+    int r = engine_audit(n, &row, e);
+    return r < 0 ? r : engine_commit(n, e);
+}
+
 static int engine_turn(sd_event_source *source, void *userdata);
 
 void engine_wake(struct engine *n)
@@ -38,7 +46,8 @@ int engine_begin_run(struct engine *n, const char *trigger, struct error *e)
         r = run_begin(n->state, trigger, clock_now_usec(), &n->run, e);
     if (r < 0)
         return r;
-    log_set_run(n->run);
+    if (!n->options.quiet)
+        log_set_run(n->run);
     struct audit_row row = {.event = "run-begin", .sentence = trigger};
     return engine_audit(n, &row, e);
 }
@@ -87,9 +96,12 @@ static int end_run(struct engine *n, struct error *e)
         r = engine_commit(n, e);
     if (r < 0)
         return r;
-    log_event(LOG_INFO, MSG_RUN_ENDED, "Run %" PRIu64 " is over: %s", n->run, text ? text : "");
+    if (!n->options.quiet) {
+        log_event(LOG_INFO, MSG_RUN_ENDED, "Run %" PRIu64 " is over: %s", n->run,
+                  text ? text : "");
+        log_set_run(0);
+    }
     n->run = 0;
-    log_set_run(0);
     return 0;
 }
 
@@ -114,11 +126,10 @@ static int evaluate_some(struct engine *n, bool *ret_more, struct error *e)
             r = person_mark_due(n->state, now, &n->next_recheck_usec, e);
     }
     struct string_list ids = {0};
+    if (r == 0 && n->groups_dirty)
+        r = bind_rule_groups(n, e); /* also when nobody is dirty: a renamed group is said */
     if (r == 0)
         r = person_next_dirty(n->state, PEOPLE_A_TURN, &ids, e);
-    if (r == 0 && ids.n_items && n->groups_dirty) {
-        r = bind_rule_groups(n, e);
-    }
     if (r == 0 && ids.n_items)
         r = engine_begin_run(n, "directory", e);
     for (size_t i = 0; i < ids.n_items && r == 0; i++)
@@ -269,6 +280,8 @@ static int engine_turn(sd_event_source *source, void *userdata)
     }
     if (n->stopping && !n->n_executions && n->stopped_fn) {
         void (*stopped)(void *) = n->stopped_fn;
+        if (note_life(n, "stop", &e) < 0)
+            engine_state_failed(n, &e);
         n->stopped_fn = NULL;
         stopped(n->stopped_userdata);
         return 0;
@@ -463,7 +476,7 @@ int engine_start(struct engine *n, struct error *e)
         r = take_configuration(n, false, e);
     n->next_recheck_usec = next;
     if (r == 0)
-        r = engine_commit(n, e);
+        r = note_life(n, "start", e);
     if (r == 0 && n->options.tenant)
         contact_refresh(n);
     engine_wake(n);

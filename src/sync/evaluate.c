@@ -50,9 +50,12 @@ static int judge(struct engine *n, const char *entry_id, const struct entry *ent
     if (r == 0) {
         for (size_t i = 0; i < n_groups; i++) {
             enum bound_state s = n->groups.items[i].state;
+            /* Whoever was in no way a member of a group when it was deleted loses nothing
+             * because of it, and need not wait for it. */
+            bool known = s == BOUND_PRESENT || s == BOUND_RENAMED ||
+                         (s == BOUND_GONE && !found[i].member);
             memberships[i] = (struct membership){
-                .state =
-                    s == BOUND_PRESENT || s == BOUND_RENAMED ? GROUP_PRESENT : GROUP_MISSING,
+                .state = known ? GROUP_PRESENT : GROUP_MISSING,
                 .member = found[i].member,
                 .via = found[i].via,
             };

@@ -299,7 +299,9 @@ static int audit_outcome(struct execution *x, const char *event, const struct te
     if (a) {
         row.status = a->status;
         row.answer = tenant_answer_class_name(a->class);
-        row.answer_text = a->hint[0] ? a->hint : NULL;
+        /* What was done is in the changes; the body says more than that only when it was not.
+         */
+        row.answer_text = a->hint[0] && a->class != TENANT_DONE ? a->hint : NULL;
         row.duration_usec = a->duration_usec;
     }
     return engine_audit(x->engine, &row, e);

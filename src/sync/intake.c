@@ -127,7 +127,7 @@ static int intake_commit(void *userdata, const struct feed_commit *c, struct err
     if (c->what)
         log_info("Directory: %s", c->what);
     if (c->end_of_read) {
-        n->reading &= ~(1u << n->batch_search);
+        n->reading = 0; /* of all searches: the last one ends the read */
         n->read_ended = true;
     }
     engine_wake(n);
@@ -138,7 +138,7 @@ static int intake_commit(void *userdata, const struct feed_commit *c, struct err
 static void intake_abort(void *userdata)
 {
     struct engine *n = userdata;
-    n->reading &= ~(1u << n->batch_search);
+    n->reading = 0;
     engine_wake(n);
 }
 

@@ -47,10 +47,16 @@ static int park_kind(struct engine *n, enum budget_kind k, struct error *e)
     enum {
         SLICE = 256
     };
-    char cause[64], sentence[512];
+    char cause[64], sentence[512], why[256];
     bool park = n->guard.tripped[k], said = false;
     snprintf(cause, sizeof cause, "budget:%s", budget_kind_name(k));
     guard_sentence(k, &n->guard_input, &n->guard, n->options.sync, sentence, sizeof sentence);
+    /* Without figures, since those change while the operation waits: the alarm has them. */
+    snprintf(
+        why, sizeof why,
+        "more than the budget \"%s\" allows without approval: look at `rosterctl plan`, then "
+        "`rosterctl approve HASH`",
+        budget_kind_name(k));
     if (park)
         alarm_set(n, cause, REASON_BUDGET, sentence);
     else
@@ -60,13 +66,13 @@ static int park_kind(struct engine *n, enum budget_kind k, struct error *e)
         int r = queue_of_budget(n->state, k, park ? OPERATION_READY : OPERATION_PARKED,
                                 park ? NULL : REASON_BUDGET, SLICE, &some, e);
         size_t n_some = some.n_items;
-        if (r == 0 && n_some && park && !said) {
+        if (r == 0 && n_some && park && !said && !n->options.quiet) {
             log_event(LOG_WARNING, MSG_BUDGET_TRIPPED, "%s", sentence);
             said = true;
         }
         for (size_t i = 0; i < n_some && r == 0; i++)
-            r = park_one(n, some.items[i], park, cause,
-                         park ? sentence : "within the budget again", e);
+            r = park_one(n, some.items[i], park, cause, park ? why : "within the budget again",
+                         e);
         operation_list_done(&some);
         if (r < 0 || n_some < SLICE)
             return r;

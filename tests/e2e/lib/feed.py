@@ -72,7 +72,7 @@ class Feed:
             self.entries.pop(event["id"], None)
         elif kind == "members" and event["id"] in self.entries:
             members = self.entries[event["id"]]["members"]
-            for text in event["removed"]:
+            for text in event["removed"] + event["added"]:
                 for key in [k for k, v in members.items() if v.lower() == text.lower()]:
                     del members[key]
             members.update({text.lower(): text for text in event["added"]})
@@ -139,9 +139,11 @@ class Feed:
         return None
 
     def members(self, dn):
-        """The members of a group, in lower case; None if it is not there."""
+        """The members of a group that are DNs, in lower case; None if it is not there."""
         entry = self.by_dn(dn)
-        return sorted(v.lower() for v in entry["members"].values()) if entry else None
+        if entry is None:
+            return None
+        return sorted(v.lower() for v in entry["members"].values() if "=" in v)
 
     def count(self, kind, **fields):
         return sum(1 for e in self.events

@@ -1,0 +1,294 @@
+"""Passwords, the API secret and tokens: on the wire, in their files, in memory that nobody else reads, and nowhere else.
+
+A relay between rosterd and the tenant keeps what really passed, so the tests know the tokens and the generated
+passwords that they look for.
+"""
+
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.parse
+
+from lib import Missing, Slapd, base, need, wait_for
+
+CLIENT_SECRET = "Api-secret-7f3a9c51e2"
+BIND_PASSWORD = "Bind-word-58d1c0b6a4"
+NOBODY = 65534
+
+
+class Relay:
+    """Plain TCP to the tenant and back, all bytes kept.  echo(request) -> bytes answers a request itself."""
+
+    def __init__(self, port):
+        self.port = port
+        self.echo = None
+        self.seen = []
+        self.lock = threading.Lock()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = "http://127.0.0.1:%d" % self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def close(self):
+        self.listener.close()
+
+    def keep(self, data):
+        with self.lock:
+            self.seen.append(data)
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    @staticmethod
+    def message(stream):
+        """One request with its body; b"" at the end."""
+        head, length = b"", 0
+        for line in iter(stream.readline, b""):
+            head += line
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+            if line == b"\r\n":
+                return head + stream.read(length)
+        return b""
+
+    def backwards(self, server, client):
+        try:
+            for data in iter(lambda: server.recv(65536), b""):
+                self.keep(data)
+                client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def serve(self, client):
+        with client, socket.create_connection(("127.0.0.1", self.port)) as server:
+            threading.Thread(target=self.backwards, args=(server, client), daemon=True).start()
+            try:
+                for request in iter(lambda s=client.makefile("rb"): self.message(s), b""):
+                    self.keep(request)
+                    answer = self.echo(request) if self.echo else None
+                    if answer is not None:
+                        client.sendall(answer)
+                        return
+                    server.sendall(request)
+            except OSError:
+                pass
+
+    def found(self, pattern):
+        with self.lock:
+            return sorted(set(re.findall(pattern, b"".join(self.seen))))
+
+
+def refusal(status, request):
+    """An answer that repeats all that it was told."""
+    body = b"Refused: " + request
+    return (b"HTTP/1.1 %d Refused\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+            % (status, len(body))) + body
+
+
+def forms(secret):
+    """A secret as it might be written: plain, quoted, base64 (at each offset), hexadecimal, two bytes each."""
+    plain = secret if isinstance(secret, bytes) else secret.encode()
+    found = {plain, urllib.parse.quote(plain, safe="").encode(), plain.hex().encode(), plain.hex().upper().encode(),
+             plain.decode("utf-8", "replace").encode("utf-16-le"), json.dumps(plain.decode())[1:-1].encode()}
+    for shift in range(3):
+        # What surrounds it decides about the first and the last characters: leave them out.
+        found.add(base64.b64encode(b"\0" * shift + plain)[4 if shift else 0:-4])
+    return found
+
+
+def readable(path):
+    try:
+        with open(path, "rb") as data:
+            return data.read()
+    except OSError:
+        return b""
+
+
+def everything(daemon, own):
+    """(name, bytes) of all that rosterd wrote or shows: files but those of the secrets, open files without a name,
+    its process."""
+    for top, _, files in os.walk(daemon.folder):
+        for name in files:
+            path = os.path.join(top, name)
+            if path not in own:
+                yield path, readable(path)
+    if not daemon.running():
+        return
+    process = "/proc/%d" % daemon.pid
+    for name in ("cmdline", "environ", "comm", "status", "maps"):
+        yield "%s/%s" % (process, name), readable(os.path.join(process, name))
+    for number in os.listdir(process + "/fd"):
+        path = "%s/fd/%s" % (process, number)
+        try:
+            target = os.readlink(path)
+        except OSError:
+            continue
+        if target.startswith("/") and target not in own and not target.startswith("/dev/"):
+            yield "%s (%s)" % (path, target), readable(path)
+
+
+def need_nowhere(secrets, places):
+    looked = 0
+    for name, data in places:
+        looked += 1
+        for what, secret in secrets:
+            for form in forms(secret):
+                at = data.find(form)
+                need(at < 0, "no %s in %s" % (what, name), data[max(0, at - 80):at + 80])
+    return looked
+
+
+def secrets_of(relay):
+    """What passed, by kind."""
+    tokens = relay.found(rb'"access_token" ?: ?"([^"]+)"')
+    passwords = relay.found(rb'"password":"([^"]+)"')
+    return ([("client secret", CLIENT_SECRET), ("bind password", BIND_PASSWORD)]
+            + [("token", token) for token in tokens] + [("user's password", word) for word in passwords]), tokens, passwords
+
+
+def lab(t, **sections):
+    """A directory with a bind password of its own, a tenant behind a relay, a daemon with the log at debug."""
+    ground = t.server(Slapd).fresh()
+    server = ground.server
+    server.replace(server.reader_dn, userPassword=BIND_PASSWORD)
+    tenant = t.simulator(secret=CLIENT_SECRET, arguments=["--plain"])
+    relay = Relay(int(tenant.url.rsplit(":", 1)[1]))
+    t.cleanup(relay.close)
+    daemon = t.rosterd(server, tenant, ground, directory_keys={"bind_password": BIND_PASSWORD, "poll_interval": "1s"},
+                       tenant_keys={"url": relay.url, "tls": "no", "tls_ca_file": None, "initial_password": "generate",
+                                    "change_password": "no", **sections.pop("tenant_keys", {})},
+                       log={"level": "debug"}, **sections)
+    own = {daemon.path("directory.bind_password"), daemon.path("tenant.client_secret")}
+    return ground, tenant, relay, daemon, own
+
+
+def test_nowhere_but_on_the_wire(t):
+    """Hires, changes, a reload and a look by every verb: no secret in any file, log, process list or answer."""
+    handed = t.path("handed")
+    os.mkdir(handed)
+    command = t.write("deliver", "#!/bin/sh\ncat >> %s/input\ntr '\\0' '\\n' < /proc/self/environ > %s/environ\n"
+                                 "tr '\\0' '\\n' < /proc/$$/cmdline > %s/cmdline\n" % (handed, handed, handed), 0o755)
+    ground, tenant, relay, daemon, own = lab(t, tenant_keys={"password_command": command},
+                                             lifecycle={"leave_grace": "0"})
+    ground.persons({"ada": {}, "bob": {}, "cem": {}})
+    daemon.start()
+    tenant.wait_users(["ada", "bob", "cem"])
+    ground.replace("bob", givenName="Robert")
+    tenant.wait_user("bob", firstName="Robert")
+    tenant.revoke_tokens()
+    ground.replace("cem", givenName="Cemal")
+    tenant.wait_user("cem", firstName="Cemal")
+    ground.remove("ada")
+    tenant.wait_user("ada", disabled=True)
+    daemon.reload()
+    secrets, tokens, passwords = secrets_of(relay)
+    need(len(tokens) >= 2 and len(passwords) == 3, "the relay saw what it must", len(tokens), len(passwords))
+    wait_for(lambda: readable(handed + "/input").count(b'"password"') == 3, 10, "the passwords were handed on")
+    need(all(word in readable(handed + "/input") for word in passwords), "those of the wire")
+    answers = []
+    for words in (["status"], ["config", "show"], ["holds"], ["plan"], ["explain", "bob"],
+                  ["audit", "show", daemon.audit_file], ["history", "bob"]):
+        for flags in ([], ["--json"]):
+            answer = daemon.ctl("-c", daemon.config_file, *words, *flags, code=None)
+            need(answer.code in (0, 2) and answer.out, "an answer to %s" % words, answer)
+            answers.append(("rosterctl " + " ".join(words), (answer.out + answer.err).encode()))
+    looked = need_nowhere(secrets, everything(daemon, own))
+    need(looked >= 12, "all was looked at", looked)
+    need_nowhere(secrets, answers)
+    need_nowhere(secrets, [(name, readable(os.path.join(handed, name))) for name in ("environ", "cmdline")])
+    daemon.stop()
+    need_nowhere(secrets, everything(daemon, own))
+    # The same words are found where they are: the search can find.
+    try:
+        need_nowhere(secrets, everything(daemon, set()))
+    except AssertionError:
+        return
+    need(False, "the files of the secrets were looked at")
+
+
+def test_answers_that_repeat_secrets(t):
+    """A tenant (or a proxy) whose refusals repeat the request: token, API secret and password stay out of log and audit."""
+    ground, tenant, relay, daemon, own = lab(t, retry={"min": "100ms", "max": "500ms", "hold": "1s"})
+    ground.person("ada")
+    relay.echo = lambda request: refusal(400, request) if b"POST /configapi/v2/oauth/token" in request else None
+    daemon.start()
+    daemon.wait_log("no access token")
+    secrets, _, _ = secrets_of(relay)
+    need_nowhere(secrets, everything(daemon, own))
+    relay.echo = lambda request: refusal(400, request) if request.startswith(b"POST /configapi/v2/user ") else None
+    wait_for(lambda: relay.found(rb'"password":"([^"]+)"'), 30, "a create", daemon.log_tail)
+    wait_for(lambda: daemon.audit(event="outcome", status=400), 20, "the refusal is in the audit", daemon.log_tail)
+    secrets, tokens, passwords = secrets_of(relay)
+    need(tokens and passwords, "both were sent", tokens, passwords)
+    need_nowhere(secrets, everything(daemon, own))
+    relay.echo = None
+    # Wrong credentials are named by their file.
+    daemon.stop()
+    daemon.configure(tenant={"client_secret": CLIENT_SECRET[::-1]}, directory={"bind_password": BIND_PASSWORD[::-1]})
+    answer = daemon.once(code=1)
+    need_nowhere([*secrets, ("client secret", CLIENT_SECRET[::-1]), ("bind password", BIND_PASSWORD[::-1])],
+                 everything(daemon, own))
+    need(daemon.path("directory.bind_password") in answer.err, "the file is named", answer)
+
+
+def test_no_core_no_reading_along(t):
+    """As an ordinary user: core files are off though the limit was none, and others of the same user cannot look in."""
+    ground, tenant, relay, daemon, own = lab(t)
+    ground.person("ada")
+    # A program and a folder that the other user can reach.
+    daemon.configure(directory={"tls_ca_file": shutil.copy(daemon.sections["directory"]["tls_ca_file"],
+                                                           daemon.path("ca.pem"))})
+    front = ["sh", "-c", 'ulimit -c unlimited 2>/dev/null; exec "$@"', "sh"]
+    user = []
+    if os.getuid() == 0:
+        if not shutil.which("setpriv"):
+            raise Missing("setpriv is not installed")
+        user = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+        program = shutil.copy(base.built("rosterd"), daemon.path("rosterd.program"))
+        os.chmod(t.folder, 0o755)
+        for top, folders, files in os.walk(daemon.folder):
+            for path in [top, *(os.path.join(top, name) for name in folders + files)]:
+                os.chown(path, NOBODY, NOBODY)
+    else:
+        program = base.built("rosterd")
+    daemon.command = lambda *arguments: [*front, *user, program, "-c", daemon.config_file, *arguments]
+    daemon.start(wait=False)
+    tenant.wait_user("ada")
+    pid = daemon.pid
+    limits = readable("/proc/%d/limits" % pid).decode()
+    need(re.search(r"^Max core file size +0 +0 ", limits, re.M), "no core files", limits)
+    need(os.stat("/proc/%d/environ" % pid).st_uid == 0, "its process belongs to root alone")
+
+    def look(other, name):
+        script = "import sys; open(sys.argv[1], 'rb').read(1)"
+        done = subprocess.run([*user, sys.executable, "-c", script, "/proc/%d/%s" % (other, name)], capture_output=True,
+                              text=True, check=False)
+        return "may" if done.returncode == 0 else re.findall(r"\w+Error", done.stderr)[-1]
+
+    # Of a process that does not protect itself the same user may see it; else this would show nothing.
+    plain = subprocess.Popen([*user, "sleep", "300"])
+    t.cleanup(plain.wait)
+    t.cleanup(plain.kill)
+    wait_for(lambda: readable("/proc/%d/comm" % plain.pid) == b"sleep\n", 10, "sleep")
+    need(look(plain.pid, "environ") == "may", "of another's process")
+    for name in ("environ", "mem", "maps"):
+        need(look(pid, name) == "PermissionError", "not %s of rosterd's" % name, look(pid, name))
+    # What it made is for itself.
+    for name in ("state.db", "audit.jsonl"):
+        mode = os.stat(daemon.path(name)).st_mode & 0o777
+        need(mode & 0o037 == 0, "nobody else may read %s" % name, oct(mode))
+    daemon.process.send_signal(signal.SIGABRT)
+    daemon.wait_end(10, code=-signal.SIGABRT)
+    need(not [name for name in os.listdir(daemon.folder) if name.startswith("core")], "no core")
