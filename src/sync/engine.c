@@ -164,21 +164,11 @@ static bool nothing_under_way(const struct engine *n, bool more, size_t n_picked
             n->tenant_state != ENGINE_TENANT_OK);
 }
 
-/* rosterd ends while there is work: the run stays open, and the next one goes on. */
-static bool run_is_cut_short(const struct engine *n)
-{
-    struct error e = {0};
-    uint64_t next = 0;
-    if (!n->stopping || queue_next_time(n->state, &next, &e) < 0)
-        return n->stopping;
-    return person_count_dirty(n->state) || (next && next <= clock_now_usec());
-}
-
 static int settle_idle(struct engine *n, struct error *e)
 {
     /* With the tenant away or writing paused, what is READY waits: the run is not over, the
      * work is. */
-    bool blocked = (!executor_may_work(n) && !n->options.plan_only) || run_is_cut_short(n);
+    bool blocked = !executor_may_work(n) && !n->options.plan_only;
     if (n->run && !blocked) {
         int r = end_run(n, e);
         if (r < 0)
@@ -202,9 +192,6 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
     r = queue_release_due(n->state, now, &n_released, e);
     if (r == 0 && n_released)
         r = engine_begin_run(n, "retry", e);
-    /* What the tenant was said not to have may be there by now: one call for all who wait. */
-    if (r == 0 && n_released && now >= n->teams_usec + n->options.sync->hold_retry_usec)
-        contact_refresh(n);
     if (r == 0)
         r = park_expire_approvals(n, e);
     if (r < 0 || more || !may_evaluate(n))
