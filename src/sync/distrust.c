@@ -6,6 +6,7 @@
  */
 #include "config.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "sync/internal.h"
 
@@ -20,6 +21,8 @@ int engine_distrust_state(struct engine *n, struct error *e)
         r = engine_commit(n, e);
     n->distrusted = true;
     n->read_anew = false;
+    if (n->options.tenant && !n->options.plan_only)
+        n->sweep_usec = clock_now_usec();
     alarm_set(n, REASON_STATE_RESTORED, REASON_STATE_RESTORED,
               "an older copy of the state file was restored: nobody who has a user is changed "
               "before `rosterctl plan` was looked at and approved");

@@ -169,7 +169,7 @@ static int settle_idle(struct engine *n, struct error *e)
     /* With the tenant away or writing paused, what is READY waits: the run is not over, the
      * work is. */
     bool blocked = !executor_may_work(n) && !n->options.plan_only;
-    if (n->run && !blocked) {
+    if (n->run && !blocked && !n->stopping) {
         int r = end_run(n, e);
         if (r < 0)
             return r;

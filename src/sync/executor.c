@@ -128,6 +128,15 @@ static const char *known_missing(const struct engine *n, const struct operation 
     return NULL;
 }
 
+/* What the tenant did not have a while ago it may have now. Teams are asked for; roles and
+ * skills can't be listed, so the first operation that needs one tries. */
+static void doubt_missing(struct engine *n, const char *reason)
+{
+    uint64_t now = clock_now_usec(), wait = n->options.sync->hold_retry_usec;
+    if (text_equal(reason, REASON_TEAM_MISSING) && n->teams_usec + wait <= now)
+        contact_refresh(n);
+}
+
 static int begin_execution(struct engine *n, struct operation *taken, struct error *e)
 {
     struct execution *x = calloc(1, sizeof *x);
@@ -144,6 +153,7 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
     char cause[512], sentence[768];
     const char *reason = known_missing(n, taken, cause, sizeof cause);
     if (reason) {
+        doubt_missing(n, reason);
         const char *name = strchr(cause, ':') + 1;
         snprintf(
             sentence, sizeof sentence,
@@ -178,6 +188,9 @@ int executor_pick(struct engine *n, size_t *ret_n, struct error *e)
     struct operation_list due = {0};
     int r = queue_next(n->state, clock_now_usec(), n->options.max_concurrent - n->n_executions,
                        &due, e);
+    if (n->missing.n_items &&
+        n->missing_usec + n->options.sync->hold_retry_usec <= clock_now_usec())
+        string_list_done(&n->missing);
     if (r == 0 && due.n_items)
         r = engine_begin_run(n, "operations due", e);
     for (size_t i = 0; i < due.n_items && r == 0; i++)

@@ -126,6 +126,7 @@ struct engine {
     struct string_list teams;
     uint64_t teams_usec;
     struct string_list missing; /* causes of references that the tenant does not know now */
+    uint64_t missing_usec;      /* since when the first of them */
     struct sweep *sweep;
     uint64_t sweep_usec;       /* when the next one is due; 0: never */
     uint64_t alarm_check_usec; /* when something is old enough to notify; 0: nothing is open */
@@ -162,6 +163,7 @@ int bind_ruleset(struct engine *n, struct error *e);
 
 /* vanish.c: after a whole read, and when it is due. */
 int vanish_look(struct engine *n, bool whole, struct error *e);
+int vanish_accept(struct engine *n, struct error *e); /* a person takes it as it is */
 bool vanish_is_due(const struct engine *n);
 
 /* park.c */

@@ -182,12 +182,8 @@ static int accept_causes(struct engine *n, struct error *e)
         n->adoption_open = false;
         alarm_over(n, REASON_ADOPTION);
     }
-    if (r == 0 && n->vanished[0] && strcmp(n->vanished, ",") != 0) {
-        n->vanished[0] = '\0';
-        r = state_meta_set(n->state, "vanished", NULL, e);
-        if (r == 0)
-            r = state_meta_set(n->state, "attribute-counts", NULL, e);
-    }
+    if (r == 0)
+        r = vanish_accept(n, e);
     return r;
 }
 
