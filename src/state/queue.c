@@ -184,7 +184,7 @@ int queue_next(struct state *s, uint64_t now_usec, size_t limit, struct operatio
     return read_list(q, ret, e);
 }
 
-int queue_next_time(struct state *s, uint64_t *ret_usec, struct error *e)
+int queue_next_time(struct state *s, uint64_t after_usec, uint64_t *ret_usec, struct error *e)
 {
     /* What is due already is no time to wait for: it may stay so for long, behind a parked
      * create, and would hide the others. */
@@ -197,7 +197,7 @@ int queue_next_time(struct state *s, uint64_t *ret_usec, struct error *e)
 
     if (r < 0)
         return r;
-    stmt_bind_usec(q, 1, clock_now_usec());
+    stmt_bind_usec(q, 1, after_usec);
     r = stmt_step(q, e);
     if (r < 0)
         return r;
