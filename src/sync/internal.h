@@ -67,6 +67,7 @@ struct engine {
 
     /* intake */
     unsigned reading; /* bit per search: a read is under way, people wait for its end */
+    unsigned unproven; /* bit per search: its last whole read was not proven */
     bool read_ended;  /* at least one read has ended since the mirror was empty */
     unsigned batch_search;
     bool batch_full;
