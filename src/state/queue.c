@@ -9,7 +9,6 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "state/db.h"
 

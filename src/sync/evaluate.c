@@ -188,6 +188,7 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
         .disabled_usec = s->link.disabled_usec,
         .claim = s->claim,
         .claim_sentence = s->claim_sentence,
+        .state_restored = n->distrusted,
         .successor_sentence = s->successor_sentence[0] ? s->successor_sentence : NULL,
         .adoption_open = n->adoption_open,
         .names_role = ruleset_role_fn,
@@ -196,8 +197,7 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
         .options = n->options.sync,
         .now_usec = clock_now_usec(),
     };
-    int r = planner_plan(&in, ret, e);
-    return r < 0 || !n->distrusted ? r : park_distrusted(ret, in.now_usec, e);
+    return planner_plan(&in, ret, e);
 }
 
 static bool reason_is_planners(const char *reason)

@@ -181,7 +181,7 @@ void execute_create(struct execution *x)
 {
     if (!x->wanted) /* the rules changed their mind between planning and now */
         execution_drop(x, "no longer wanted");
-    else if (x->settling)
+    else if (x->settling || x->engine->distrusted) /* it may have been made already */
         read_login(x, on_settled);
     else
         post(x);

@@ -67,6 +67,7 @@ struct engine {
 
     /* intake */
     unsigned reading; /* bit per search: a read is under way, people wait for its end */
+    unsigned unproven; /* bit per search: its last whole read was not proven */
     bool read_ended;  /* at least one read has ended since the mirror was empty */
     unsigned batch_search;
     bool batch_full;
@@ -97,6 +98,7 @@ struct engine {
     bool paused;
     bool distrusted; /* the state file is an older copy: removals and changes wait for approval
                       */
+    bool read_anew;  /* since then every linked user was read at the tenant */
     bool idle;
     void (*idle_fn)(void *userdata);
     void *idle_userdata;
@@ -168,11 +170,6 @@ int vanish_accept(struct engine *n, struct error *e); /* a person takes it as it
 bool vanish_is_due(const struct engine *n);
 
 /* park.c */
-#define RESTORED_SENTENCE                                                                      \
-    "the state file is older than the audit, as when a copy was restored: users are changed "  \
-    "only after `rosterctl plan` was looked at and approved"
-/* The state is an older copy: whatever changes or removes a user waits for approval. */
-int park_distrusted(struct planner_result *plan, uint64_t now_usec, struct error *e);
 int park_apply_guard(struct engine *n, struct error *e);
 int park_expire_approvals(struct engine *n, struct error *e);
 
@@ -224,6 +221,9 @@ void contact_tenant_failed(struct engine *n, const struct tenant_answer *a);
 void contact_tenant_fine(struct engine *n);
 bool contact_knows_missing(const struct engine *n, const char *cause);
 void contact_note_missing(struct engine *n, const char *cause);
+
+/* distrust.c */
+int distrust_check(struct engine *n, struct error *e); /* is it over? */
 
 /* sweep.c */
 void sweep_start(struct engine *n);

@@ -100,27 +100,10 @@ int park_apply_guard(struct engine *n, struct error *e)
     return r;
 }
 
-int park_distrusted(struct planner_result *plan, uint64_t now_usec, struct error *e)
-{
-    for (size_t i = 0; i < plan->operations.n_items; i++) {
-        struct operation *o = plan->operations.items[i];
-        if (o->state != OPERATION_READY || o->kind == OPERATION_CREATE ||
-            o->kind == OPERATION_ADOPT)
-            continue;
-        o->state = OPERATION_PARKED;
-        o->since_usec = now_usec;
-        if (set_text(&o->reason, REASON_STATE_RESTORED) < 0 ||
-            set_text(&o->cause, REASON_STATE_RESTORED) < 0 ||
-            set_text(&o->sentence, RESTORED_SENTENCE) < 0)
-            return error_out_of_memory(e);
-    }
-    return 0;
-}
-
 struct hashing {
     bool parked_only;
     struct buffer text;
-    size_t n_parked, n_restored;
+    size_t n_parked;
     struct string_list numbers;
 };
 
@@ -129,8 +112,6 @@ static int add_to_hash(const struct operation *o, void *userdata)
     struct hashing *h = userdata;
     if (o->state == OPERATION_PARKED)
         h->n_parked++;
-    if (text_equal(o->reason, REASON_STATE_RESTORED))
-        h->n_restored++;
     if (h->parked_only && o->state != OPERATION_PARKED)
         return 0;
     CLEANUP(freep) char *changes = operation_changes_to_json(o);
@@ -193,7 +174,7 @@ static int approve_one(struct engine *n, int64_t number, unsigned uid, struct er
 }
 
 /* Approval also accepts what the parked operations were parked for. */
-static int accept_causes(struct engine *n, bool restored, struct error *e)
+static int accept_causes(struct engine *n, struct error *e)
 {
     int r = 0;
     if (n->adoption_open) {
@@ -203,11 +184,6 @@ static int accept_causes(struct engine *n, bool restored, struct error *e)
     }
     if (r == 0)
         r = vanish_accept(n, e);
-    if (r == 0 && n->distrusted && restored) {
-        r = state_meta_set(n->state, "distrusted", NULL, e);
-        n->distrusted = false;
-        alarm_over(n, REASON_STATE_RESTORED);
-    }
     return r;
 }
 
@@ -237,7 +213,7 @@ int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret
     if (r == 0)
         r = state_meta_set(n->state, "approval-until", until, e);
     if (r == 0)
-        r = accept_causes(n, h.n_restored > 0, e);
+        r = accept_causes(n, e);
     if (r == 0) {
         log_event(LOG_NOTICE, MSG_APPROVED, "User id %u approved %zu operations (%.12s…)", uid,
                   h.n_parked, hash);

@@ -1070,6 +1070,7 @@ static void test_distrusted_state(void **state)
     assert_true(is_disabled(b, "u1"));
     assert_string_equal(user_get(fake_tenant_find(b->tenant, "u2")->user, USER_FIRST_NAME),
                         "New");
+    bed_advance(b, 2 * USEC_PER_SEC); /* every user was read at the tenant again */
     assert_int_equal(bed_audit(b, "alarm-over", REASON_STATE_RESTORED, NULL), 1);
     is_idle(b);
     /* Trusted again. */
