@@ -36,8 +36,8 @@ int queue_each(struct state *s, enum operation_state state,
  * now. */
 int queue_release(struct state *s, const char *cause, const char *reason, uint64_t now_usec,
                   size_t *ret_n, struct error *e);
-/* HELD whose not_before has come become READY; reason and since stay, so that a further hold for the same
- * reason is told from a new one. */
+/* HELD whose not_before has come become READY; reason and since stay, so that a further hold
+ * for the same reason is told from a new one. */
 int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e);
 struct queue_counts {
     size_t n[OPERATION_N_KINDS][5]; /* [kind][state] */
@@ -45,7 +45,8 @@ struct queue_counts {
 int queue_counts(struct state *s, struct queue_counts *ret, struct error *e);
 /* READY ones whose time has not come: a grace time, or a pause before another attempt. */
 int queue_count_waiting(struct state *s, uint64_t now_usec, size_t *ret, struct error *e);
-/* Holds by cause: fn(cause, reason, one sentence, oldest since, number of people). */
+/* Holds by cause; what is being tried again is still held, since it may be in vain: fn(cause,
+ * reason, one sentence, oldest since, number of people). */
 int queue_holds(struct state *s,
                 int (*fn)(const char *cause, const char *reason, const char *sentence,
                           enum operation_state state, uint64_t since_usec, uint64_t next_usec,
@@ -55,9 +56,11 @@ int queue_holds(struct state *s,
 /* Not approved operations of a budget that are READY, or PARKED for this reason. */
 int queue_pending(struct state *s, unsigned budget, const char *parked_reason, size_t *ret,
                   struct error *e);
-/* Not approved operations of a budget in a state, with this reason if it is not NULL; at most limit. */
-int queue_of_budget(struct state *s, unsigned budget, enum operation_state state, const char *reason,
-                    size_t limit, struct operation_list *ret, struct error *e);
+/* Not approved operations of a budget in a state, with this reason if it is not NULL; at most
+ * limit. */
+int queue_of_budget(struct state *s, unsigned budget, enum operation_state state,
+                    const char *reason, size_t limit, struct operation_list *ret,
+                    struct error *e);
 
 /* What budgets count: operations of a budget kind that were carried out without approval since
  * a time. */
