@@ -24,6 +24,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "directory/bind.h"
+#include "directory/keytab.h"
 #include "directory/libldap.h"
 #include "directory/options.h"
 #include "directory/task.h"
@@ -35,7 +36,7 @@ struct attempt {
     enum connect_tls tls;
     struct tls_files files;
     int bind_method;
-    char *bind_dn, *bind_password_file, *principal;
+    char *bind_dn, *bind_password_file, *principal, *keytab;
     uint64_t connect_timeout_usec, bind_timeout_usec, keepalive_usec;
 
     pthread_mutex_t mutex; /* around the two below */
@@ -72,6 +73,7 @@ static void attempt_free(void *data)
     free(a->bind_dn);
     free(a->bind_password_file);
     free(a->principal);
+    free(a->keytab);
     free(a);
 }
 
@@ -122,15 +124,14 @@ static int set_number(struct attempt *a, int option, int value, const char *what
     return set(a, option, &value, what);
 }
 
-static int set_tls(struct attempt *a, bool verify)
+static int set_tls(struct attempt *a)
 {
     if (a->tls == CONNECT_PLAIN || a->tls == CONNECT_LOCAL)
         return 0;
     int r = tls_files_check(&a->files, &a->error);
     if (r < 0)
         return error_wrap(&a->error, r, "%s", a->uri);
-    r = set_number(a, LDAP_OPT_X_TLS_REQUIRE_CERT,
-                   verify ? LDAP_OPT_X_TLS_DEMAND : LDAP_OPT_X_TLS_NEVER, "certificate checks");
+    r = set_number(a, LDAP_OPT_X_TLS_REQUIRE_CERT, LDAP_OPT_X_TLS_DEMAND, "certificate checks");
     if (r == 0)
         r = set_number(a, LDAP_OPT_X_TLS_PROTOCOL_MIN, LDAP_OPT_X_TLS_PROTOCOL_TLS1_2,
                        "the least TLS version");
@@ -223,7 +224,7 @@ static int attempt_steps(struct attempt *a)
         return libldap_error(&a->error, code, NULL, "%s cannot be used", a->uri);
     int r = set_options(a);
     if (r == 0)
-        r = set_tls(a, true);
+        r = set_tls(a);
     if (r == 0)
         r = start_tls(a);
     if (r < 0)
@@ -233,6 +234,7 @@ static int attempt_steps(struct attempt *a)
         .dn = a->bind_dn,
         .password_file = a->bind_password_file,
         .principal = a->principal,
+        .keytab = a->keytab,
         .tls = a->tls == CONNECT_LDAPS || a->tls == CONNECT_STARTTLS,
         .uri = a->uri,
     };
@@ -250,45 +252,20 @@ static bool was_interrupted(struct attempt *a)
     return is;
 }
 
-static void drop_handle(struct attempt *a)
-{
-    if (a->ld)
-        ldap_unbind_ext(a->ld, NULL, NULL);
-    a->ld = NULL;
-}
-
-/* libldap says "Can't contact LDAP server" for any certificate that it does not like. Connects
- * once more, takes any certificate, sends nothing, and only looks at it. */
-static void look_at_certificate(struct attempt *a)
-{
-    struct error kept = a->error;
-    struct berval der = {};
-    int r = ldap_initialize(&a->ld, a->uri) == LDAP_SUCCESS ? set_options(a) : -EINVAL;
-    if (r == 0)
-        r = set_tls(a, false);
-    if (r == 0 && a->tls == CONNECT_STARTTLS)
-        r = start_tls(a);
-    else if (r == 0)
-        r = ldap_connect(a->ld) == LDAP_SUCCESS ? 0 : -ENOTCONN;
-    if (r == 0)
-        ldap_get_option(a->ld, LDAP_OPT_X_TLS_PEERCERT, &der);
-    a->error = kept;
-    if (der.bv_val)
-        tls_explain(der.bv_val, der.bv_len, a->uri, &a->files, &a->error);
-    ldap_memfree(der.bv_val);
-    drop_handle(a);
-}
-
 static void attempt_run(void *data)
 {
     struct attempt *a = data;
     a->r = attempt_steps(a);
     if (a->r >= 0 || was_interrupted(a))
         return;
-    drop_handle(a);
+    if (a->ld)
+        ldap_unbind_ext(a->ld, NULL, NULL);
+    a->ld = NULL;
+    /* libldap says "Can't contact LDAP server" for any certificate that it does not like. */
     if ((a->tls == CONNECT_LDAPS || a->tls == CONNECT_STARTTLS) && !a->refused &&
         (a->r == -ENOTCONN || a->r == -EIO))
-        look_at_certificate(a);
+        tls_explain(a->uri, a->tls == CONNECT_STARTTLS, &a->files, a->connect_timeout_usec,
+                    &a->error);
 }
 
 static const struct task_ops attempt_ops = {
@@ -352,10 +329,7 @@ void connect_prepare_process(const struct directory_options *options)
     }
     if (options->bind != DIRECTORY_BIND_GSSAPI)
         return;
-    /* A cache of our own in memory; expired tickets are renewed from the keytab. */
-    setenv("KRB5CCNAME", "MEMORY:rosterd", 1);
-    if (options->keytab)
-        setenv("KRB5_CLIENT_KTNAME", options->keytab, 1);
+    keytab_prepare_process(options->keytab, options->principal);
 }
 
 static char *copy(const char *text, bool *failed)
@@ -386,6 +360,7 @@ static struct attempt *attempt_new(const struct directory_options *o, const char
     a->bind_dn = copy(o->bind_dn, &failed);
     a->bind_password_file = copy(o->bind_password_file, &failed);
     a->principal = copy(o->principal, &failed);
+    a->keytab = copy(o->keytab, &failed);
     a->connect_timeout_usec = o->connect_timeout_usec;
     a->bind_timeout_usec = o->bind_timeout_usec;
     a->keepalive_usec = o->keepalive_usec;

@@ -1,7 +1,6 @@
-/* The files that TLS needs, and what is wrong with a server's certificate. */
+/* Says what is wrong with a server's certificate. Blocks: for the connecting thread. */
 #pragma once
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 struct error;
@@ -17,7 +16,7 @@ int tls_files_check(const struct tls_files *f, struct error *e);
 const char *tls_files_system_ca(void);
 const char *tls_files_ca(const struct tls_files *f); /* for sentences */
 
-/* The certificate (DER) that libldap did not accept from the server at this URI: replaces the
+/* After a failed TLS connection: connects once more, looks at the certificate, and replaces the
  * sentence in e when it finds the reason. Otherwise e stays. */
-void tls_explain(const void *der, size_t size, const char *uri, const struct tls_files *files,
-                 struct error *e);
+void tls_explain(const char *uri, bool starttls, const struct tls_files *files,
+                 uint64_t timeout_usec, struct error *e);

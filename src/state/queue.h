@@ -23,8 +23,10 @@ int queue_of_person(struct state *s, const char *entry_id, struct operation_list
  * STARTED; one for each person; renames before updates. */
 int queue_next(struct state *s, uint64_t now_usec, size_t limit, struct operation_list *ret,
                struct error *e);
-/* When, after now, the next READY or HELD operation becomes due; 0: none will. */
-int queue_next_time(struct state *s, uint64_t *ret_usec, struct error *e);
+/* When, after `after_usec`, the next READY or HELD operation becomes due; 0: none will.
+ * after_usec is the time of the last look at what is due, so that nothing that became due since
+ * is missed. */
+int queue_next_time(struct state *s, uint64_t after_usec, uint64_t *ret_usec, struct error *e);
 int queue_started(struct state *s, struct operation_list *ret,
                   struct error *e); /* after a crash */
 /* In order of (kind, dn, number); stops when fn returns non-zero, which is returned. state 0:

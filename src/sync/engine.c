@@ -189,6 +189,7 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
     size_t n_released = 0;
     uint64_t now = clock_now_usec();
     *ret_picked = 0;
+    n->looked_usec = now;
     r = queue_release_due(n->state, now, &n_released, e);
     if (r == 0 && n_released)
         r = engine_begin_run(n, "retry", e);
@@ -301,10 +302,11 @@ void engine_arm_timer(struct engine *n)
 {
     struct error e = {0};
     uint64_t at = 0, queue = 0, now = clock_now_usec();
-    if (queue_next_time(n->state, &queue, &e) < 0)
+    /* What was due at the last look and could not start (tenant away, paused) is woken by what
+     * ends that; a read's end brings a turn of its own. */
+    if (n->reading || queue_next_time(n->state, n->looked_usec, &queue, &e) < 0)
         queue = 0;
-    /* What is due and may not start (tenant away, paused) is woken by what ends that. */
-    sooner(&at, queue > now ? queue : 0);
+    sooner(&at, queue);
     sooner(&at, n->next_recheck_usec);
     sooner(&at, n->tenant_state != ENGINE_TENANT_OK ? n->tenant_probe_usec : 0);
     sooner(&at, n->sweep_usec);

@@ -462,12 +462,14 @@ static int forget(struct engine *n, const char *entry_id, struct subject *s, str
 static bool is_started(const struct subject *s)
 {
     for (size_t i = 0; i < s->queue.n_items; i++)
-        if (s->queue.items[i]->state == OPERATION_STARTED)
+        if (s->queue.items[i]->state == OPERATION_STARTED ||
+            operation_is_unclear(s->queue.items[i]))
             return true;
     return false;
 }
 
-/* Whoever has an operation in flight is looked at again when its outcome is known. */
+/* Whoever has an operation in flight, or one that may have been carried out, is looked at again
+ * when its outcome is known: a plan from what was known before could forget what was done. */
 static int leave_for_later(struct engine *n, struct subject *s, struct error *e)
 {
     s->person.dirty = false;

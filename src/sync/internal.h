@@ -43,11 +43,12 @@ struct execution {
     struct user *granted; /* of the link */
     struct user *current; /* what a GET of this execution showed */
     struct tenant_call *call;
-    unsigned step;           /* of the kind's own sequence */
-    bool took_disabled;      /* OPERATION_ADOPT: whose link it takes over, we had disabled */
-    bool settling;           /* an earlier attempt's outcome is unclear: read before writing */
-    bool waits_for_commit;   /* its intent is written and not durable yet */
-    struct secret *password; /* OPERATION_CREATE: kept until it is handed on */
+    unsigned step;      /* of the kind's own sequence */
+    bool took_disabled; /* OPERATION_ADOPT: whose link it takes over, we had disabled */
+    bool settling;      /* an earlier attempt's outcome is unclear: read before anything else */
+    bool waits_for_commit;      /* its intent is written and not durable yet */
+    char *details;              /* JSON for the audit row of its end: what was found there */
+    struct secret *password;    /* OPERATION_CREATE: kept until it is handed on */
     struct planner_input merge; /* for planner_merge_* */
 };
 
@@ -66,6 +67,7 @@ struct engine {
 
     /* intake */
     unsigned reading; /* bit per search: a read is under way, people wait for its end */
+    unsigned unproven; /* bit per search: its last whole read was not proven */
     bool read_ended;  /* at least one read has ended since the mirror was empty */
     unsigned batch_search;
     bool batch_full;
@@ -89,6 +91,7 @@ struct engine {
     uint64_t run;
     bool plan_changed; /* the guard must look again */
     bool all_evaluated;
+    uint64_t looked_usec; /* when the queue was last asked for what is due */
     bool people_looked_at; /* since the time of the next recheck was asked for */
     struct guard_input guard_input;
     struct guard_verdict guard;
@@ -187,6 +190,11 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
 void execution_return(struct execution *x, const struct tenant_answer *a);
 void execution_drop(struct execution *x,
                     const char *sentence); /* the operation has become pointless */
+/* The tenant was read: an earlier attempt did not do it. Back to the queue, and the person is
+ * looked at again, since what is wanted may be something else by now. */
+void execution_undone(struct execution *x, const struct tenant_answer *a);
+/* True while the operation's last attempt may or may not have been carried out. */
+bool operation_is_unclear(const struct operation *o);
 void execution_fail(struct execution *x,
                     const struct tenant_answer *a); /* outcome.c: every other answer */
 void execution_broken(struct execution *x, const struct error *e); /* our own failure */

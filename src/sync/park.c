@@ -194,13 +194,13 @@ int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret
     char now_hash[65];
     int r = engine_write(n, e);
     if (r == 0)
-        r = engine_begin_run(n, "approval", e);
-    if (r == 0)
         r = hash_plan(n, &h, now_hash, e);
     if (r == 0 && !h.n_parked)
         r = ENGINE_NOTHING;
     else if (r == 0 && !text_equal(hash, now_hash))
         r = ENGINE_STALE_HASH;
+    if (r == 0)
+        r = engine_begin_run(n, "approval", e);
     for (size_t i = 0; i < h.numbers.n_items && r == 0; i++) {
         int64_t number = 0;
         if (text_parse_signed(h.numbers.items[i], &number) == 0)

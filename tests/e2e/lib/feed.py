@@ -16,7 +16,7 @@ class Feed:
     once=True, attribute=["cn", "mail"].  `keep` names the file of mirror and cookie, so that a
     second Feed with the same one goes on where the first one ended."""
 
-    def __init__(self, t, server, ground=None, keep=None, tls="ldaps", uri=None, **options):
+    def __init__(self, t, server, ground=None, keep=None, tls="ldaps", uri=None, wrap=(), **options):
         client = server.client() if isinstance(server, ScriptedServer) else server.client(tls)
         self.t = t
         self.events = []
@@ -43,7 +43,7 @@ class Feed:
                 for one in value if isinstance(value, (list, tuple)) else [value]:
                     command += ["--" + name, str(one)]
         self.log = open(t.path("feed-%d.log" % id(self)), "w+", encoding="utf-8")
-        wrap = os.environ.get("ROSTERD_WRAP", "").split()
+        wrap = list(wrap) + os.environ.get("ROSTERD_WRAP", "").split()
         self.process = subprocess.Popen(wrap + command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=self.log, text=True)
         base.register(self.process.pid)
