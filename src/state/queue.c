@@ -9,7 +9,6 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "state/db.h"
 
@@ -271,7 +270,8 @@ int queue_of_budget(struct state *s, unsigned budget, enum operation_state state
     int r = stmt_prepare(&q, s,
                          "SELECT " COLUMNS
                          " FROM operation o WHERE o.budget = ?1 AND o.state = ?2 AND "
-                         "o.approved = 0 AND (?3 IS NULL OR o.reason = ?3) LIMIT ?4",
+                         "o.approved = 0 AND (?3 IS NULL OR o.reason = ?3) AND "
+                         "(?3 IS NOT NULL OR o.reason IS NOT '" REASON_UNCLEAR "') LIMIT ?4",
                          e);
 
     if (r < 0)
@@ -284,8 +284,8 @@ int queue_of_budget(struct state *s, unsigned budget, enum operation_state state
 }
 
 #define TO_READY                                                                               \
-    "UPDATE operation SET state = 1, reason = NULL, sentence = NULL, cause = NULL, "           \
-    "since_usec = 0, not_before_usec = ?1 WHERE state = 3"
+    "UPDATE operation SET state = 1, sentence = NULL, cause = NULL, "                          \
+    "reason = CASE WHEN reason = '" REASON_UNCLEAR "' THEN reason END, since_usec = 0, not_before_usec = ?1 WHERE state = 3"
 
 int queue_release(struct state *s, const char *cause, const char *reason, uint64_t now_usec,
                   size_t *ret_n, struct error *e)

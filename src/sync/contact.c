@@ -32,6 +32,8 @@ bool contact_knows_missing(const struct engine *n, const char *cause)
 
 void contact_note_missing(struct engine *n, const char *cause)
 {
+    if (!n->missing.n_items)
+        n->missing_usec = clock_now_usec();
     if (!contact_knows_missing(n, cause) && string_list_add(&n->missing, cause) < 0)
         log_debug("Out of memory: %s is looked up again each time", cause);
 }

@@ -132,10 +132,10 @@ def test_unchanged_directory(t):
     need(c.disabled() == c.logins(["bob"]), "one left", c.disabled())
 
 
+@deadline(120)
 def test_failover(t):
     """T4: the first of two servers is lost in the middle of a read."""
-    for feed in ("syncrepl", "poll"):
-        estate.failover(t, t.server(Ds389), twin(t), feed)
+    estate.failover(t, t.shared(Ds389), twin(t), ("syncrepl", "poll"))
 
 
 @deadline(120)

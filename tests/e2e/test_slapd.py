@@ -68,10 +68,10 @@ def test_bind_failures(t):
     estate.bind_failures(t, t.shared(Slapd), "syncrepl")
 
 
+@deadline(120)
 def test_failover(t):
     """T4: the first of two servers is lost in the middle of a read."""
-    for feed in ("syncrepl", "poll"):
-        estate.failover(t, t.server(Slapd), twin(t), feed)
+    estate.failover(t, t.shared(Slapd), twin(t), ("syncrepl", "poll"))
 
 
 @deadline(120)

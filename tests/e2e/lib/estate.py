@@ -324,7 +324,7 @@ def big_group(t, server, feed, n=5000, seconds=60):
 
 # --- connecting ---
 
-def tls_failures(t, server, feed, name="localhost"):
+def tls_failures(t, server, feed):
     """An unknown authority, a certificate for another name, no TLS where it is asked for: nothing is
     read, nobody changes, and the reason is said."""
     c = Company(t, server, feed=feed).start()
@@ -332,13 +332,15 @@ def tls_failures(t, server, feed, name="localhost"):
     c.remove("eve")
     c.tenant.forget_requests()
     good = dict(c.daemon.sections["directory"])
-    port = server.ldaps_uri.rsplit(":", 1)[1] if server.ldaps_uri.count(":") > 1 else "636"
+    host, port = host_port(server.ldaps_uri)
+    # Samba's certificate does not name 127.0.0.1; of the others, "localhost" is not what libldap takes it for.
+    other = Cut(t, host, port, 0, "127.0.0.1").uri() if server.kind == "samba" else "ldaps://localhost:%d" % port
     faults = {
         "unknown authority": {"tls_ca_file": c.t.write("other-ca.pem", other_authority(t))},
-        "another name": {"uri": "ldaps://%s:%s" % (name, port)},
+        "another name": {"uri": other},
         "no TLS there": {"uri": server.uri.replace("ldap:", "ldaps:"), "connect_timeout": "1s", "bind_timeout": "1s"},
     }
-    words = {"unknown authority": "is not trusted with the CA certificates of", "another name": name,
+    words = {"unknown authority": "is not trusted with the CA certificates of", "another name": "name",
              "no TLS there": "no TLS connection"}
     if server.kind == "samba":
         del faults["no TLS there"]  # its ports are fixed
@@ -391,18 +393,19 @@ class Cut:
     """A proxy before a server: it lets so many bytes of the server's answers pass, then drops the
     connection and takes no other until .open() is called."""
 
-    def __init__(self, t, host, port, after):
+    def __init__(self, t, host, port, after, listen=None):
         self.host, self.port, self.after = host, port, after
+        self.listen = listen or host  # the server's certificate names its address
         self.cut = threading.Event()
         self.ending = threading.Event()
-        self.own = base.free_port()
+        self.own = base.free_port(self.listen)
         self.listener = None
         self.passed = 0
         self.open()
         t.cleanup(self.close)
 
     def uri(self, scheme="ldaps"):
-        return "%s://127.0.0.1:%d" % (scheme, self.own)
+        return "%s://%s:%d" % (scheme, self.listen, self.own)
 
     def open(self, after=None):
         """Listens (again); after: another limit, None: as before, 0: none."""
@@ -410,7 +413,7 @@ class Cut:
             self.after = after
         self.cut.clear()
         self.passed = 0
-        self.listener = socket.create_server(("127.0.0.1", self.own))
+        self.listener = socket.create_server((self.listen, self.own))
         threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
 
     def close(self):
@@ -464,22 +467,29 @@ class Cut:
         return True
 
 
-def failover(t, server, twin, feed, after=200000, n=400):
+def failover(t, server, twin, feeds, after=200000, n=400):
     """Two servers of the same data; the first is lost in the middle of a read.  The other serves,
     nobody leaves; when the first is back, it is taken again.
 
     twin: a function that gives a server which holds a copy of the first one's data."""
     people = ["p%03d" % i for i in range(n)]
-    c = Company(t, server, people, feed=feed, tenant_keys={"max_rate": "0"}, directory_keys={"page_size": "50"})
+    companies = [Company(t, server, people, feed=feed, tenant_keys={"max_rate": "0"}, directory_keys={"page_size": "50"})
+                 for feed in feeds]
     with t.off_the_clock():
         second = twin(server)
     authorities = []
     for each in (server, second):
         with open(each.ca_file, encoding="ascii") as text:
             authorities.append(text.read())
-    proxy = Cut(t, *host_port(server.ldaps_uri), after)
-    c.daemon.configure(directory={"uri": [proxy.uri(), second.ldaps_uri],
-                                  "tls_ca_file": t.write("both-ca.pem", "".join(authorities))})
+    ca_file = t.write("both-ca.pem", "".join(authorities))
+    for c in companies:
+        c.daemon.configure(directory={"tls_ca_file": ca_file})
+        _failover(c, Cut(t, *host_port(server.ldaps_uri), after), second, n)
+
+
+def _failover(c, proxy, second, n):
+    server = c.server
+    c.daemon.configure(directory={"uri": [proxy.uri(), second.ldaps_uri]})
     c.daemon.start()
     wait_for(proxy.cut.is_set, 20, "the first server was lost in the read", lambda: proxy.passed)
     wait_for(lambda: len(c.tenant.users()) == n, 40, "everybody, from the other", lambda: len(c.tenant.users()))
@@ -504,7 +514,7 @@ def failover(t, server, twin, feed, after=200000, n=400):
     c.on(server).wait("p007", disabled=True)
     c.settled()
     need(c.disabled() == c.logins(["p007"]), "nobody else", c.disabled())
-    return c
+    c.daemon.stop()
 
 
 def host_port(uri):
