@@ -378,9 +378,19 @@ void directory_request_full_read(struct directory *d)
     directory_arm(d->doubts, 0);
 }
 
+static bool same_names(const struct string_list *a, const struct string_list *b)
+{
+    bool same = a->n_items == b->n_items;
+    for (size_t i = 0; i < a->n_items && same; i++)
+        same = string_list_contains(b, a->items[i]);
+    return same;
+}
+
 int directory_set_attributes(struct directory *d, const struct string_list *attributes,
                              struct error *e)
 {
+    if (same_names(&d->attributes, attributes))
+        return 0;
     int r = copy_attributes(&d->attributes, attributes, e);
     if (r < 0 || !d->running)
         return r;

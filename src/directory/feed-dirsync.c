@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <systemd/sd-event.h>
 
 #include "base/clock.h"
@@ -27,6 +26,7 @@
 #include "base/text.h"
 #include "directory/batch.h"
 #include "directory/cookie-identity.h"
+#include "directory/dirsync-change.h"
 #include "directory/environment.h"
 #include "directory/libldap.h"
 #include "directory/rootdse.h"
@@ -96,97 +96,10 @@ static char *signal_filter(void)
                       : NULL;
 }
 
-/* What changed in one object. */
-struct difference {
-    char *id;
-    bool deleted;
-    bool other; /* something else than members */
-    struct member *added, *removed;
-    size_t n_added, n_removed, added_capacity, removed_capacity;
-};
-
-static void members_done(struct member *m, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        free(m[i].key);
-        free(m[i].text);
-    }
-    free(m);
-}
-
-static void difference_done(struct difference *x)
-{
-    free(x->id);
-    members_done(x->added, x->n_added);
-    members_done(x->removed, x->n_removed);
-}
-
-static int take_members(struct difference *x, bool added, const struct berval *values)
-{
-    struct member **list = added ? &x->added : &x->removed;
-    size_t *n = added ? &x->n_added : &x->n_removed;
-    size_t *capacity = added ? &x->added_capacity : &x->removed_capacity;
-    for (size_t i = 0; values && values[i].bv_val; i++) {
-        CLEANUP(freep) char *text = strndup(values[i].bv_val, values[i].bv_len);
-        CLEANUP(freep) char *key = NULL;
-        if (!text || memory_grow(list, capacity, *n + 1, sizeof **list) < 0)
-            return -ENOMEM;
-        if (dn_key(text, &key, NULL) < 0)
-            continue;
-        (*list)[(*n)++] =
-            (struct member){.kind = MEMBER_DN, .key = TAKE(key), .text = TAKE(text)};
-    }
-    return 0;
-}
-
-static bool name_is(const struct berval *name, const char *text)
-{
-    return name->bv_len == strlen(text) && strncasecmp(name->bv_val, text, name->bv_len) == 0;
-}
-
-static int take_attribute(struct difference *x, const struct berval *name,
-                          const struct berval *values)
-{
-    if (name_is(name, "objectGUID")) {
-        if (values && values[0].bv_val && !x->id)
-            x->id =
-                identity_from_value(IDENTITY_OBJECTGUID, values[0].bv_val, values[0].bv_len);
-        return 0;
-    }
-    if (name_is(name, "instanceType") || name_is(name, "objectClass"))
-        return 0;
-    if (name_is(name, "member;range=1-1"))
-        return take_members(x, true, values);
-    if (name_is(name, "member;range=0-0"))
-        return take_members(x, false, values);
-    if (name_is(name, "isDeleted") && values && values[0].bv_val && values[0].bv_len == 4 &&
-        strncasecmp(values[0].bv_val, "TRUE", 4) == 0)
-        x->deleted = true;
-    x->other = true;
-    return 0;
-}
-
-static int read_difference(LDAP *ld, LDAPMessage *m, struct difference *x, struct error *e)
-{
-    CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
-    struct berval dn, name = {}, *values = NULL;
-    int code = ldap_get_dn_ber(ld, m, &ber, &dn), r = 0;
-    while (code == LDAP_SUCCESS && r == 0 &&
-           (code = ldap_get_attribute_ber(ld, m, ber, &name, &values)) == LDAP_SUCCESS &&
-           name.bv_val) {
-        r = take_attribute(x, &name, values);
-        ber_memfree(values);
-        values = NULL;
-    }
-    if (r < 0)
-        return error_out_of_memory(e);
-    return code == LDAP_SUCCESS ? 0 : libldap_error(e, code, NULL, "a change cannot be read");
-}
-
 static int take_change(struct dirsync *d, LDAP *ld, LDAPMessage *m, struct error *e)
 {
-    CLEANUP(difference_done) struct difference x = {};
-    int r = read_difference(ld, m, &x, e);
+    CLEANUP(dirsync_change_done) struct dirsync_change x = {};
+    int r = dirsync_change_read(ld, m, &x, e);
     if (r < 0 || !x.id)
         return r;
     if (!feed_batch_is_open(d->batch))

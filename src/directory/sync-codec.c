@@ -218,3 +218,39 @@ bool sync_cookie_change_number(const void *cookie, size_t size, unsigned long lo
     *ret = n;
     return true;
 }
+
+/* A change sequence number: time, count, server, operation. */
+static bool is_csn(const char *p, size_t size)
+{
+    static const char pattern[] = "dddddddddddddd.ddddddZ#xxxxxx#xxx#xxxxxx";
+    if (size != sizeof pattern - 1)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        bool digit = p[i] >= '0' && p[i] <= '9', letter = p[i] >= 'a' && p[i] <= 'f';
+        if (pattern[i] == 'd' ? !digit
+                              : (pattern[i] == 'x' ? !digit && !letter : p[i] != pattern[i]))
+            return false;
+    }
+    return true;
+}
+
+bool sync_cookie_is_openldap(const void *cookie, size_t size)
+{
+    const char *p = cookie, *end = p + size;
+    bool found = false;
+    while (p < end) {
+        const char *comma = memchr(p, ',', (size_t)(end - p));
+        const char *stop = comma ? comma : end;
+        bool is_list = stop - p > 4 && memcmp(p, "csn=", 4) == 0;
+        for (const char *q = p + 4; is_list && q <= stop;) {
+            const char *semicolon = memchr(q, ';', (size_t)(stop - q));
+            const char *to = semicolon ? semicolon : stop;
+            if (!is_csn(q, (size_t)(to - q)))
+                return false;
+            found = true;
+            q = to + 1;
+        }
+        p = stop + 1;
+    }
+    return found;
+}

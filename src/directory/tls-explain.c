@@ -166,26 +166,26 @@ static void tell(const char *uri, const char *host, const struct tls_files *file
 {
     CLEANUP(buffer_done) struct buffer b = {};
     char own[256] = "";
-    buffer_format(&b, "%s: the TLS certificate is refused: ", uri);
+    buffer_format(&b, "%s: the server's TLS certificate ", uri);
     if (look->failed) {
-        buffer_format(&b, "%s (", X509_verify_cert_error_string(look->code));
+        buffer_format(&b, "is not trusted with the CA certificates of %s: %s (",
+                      tls_files_ca(files), X509_verify_cert_error_string(look->code));
         add_certificate(&b, look->certificate ? look->certificate : server);
-        buffer_format(&b, "); the CAs that are trusted are those of %s", tls_files_ca(files));
+        buffer_add_text(&b, ")");
     } else if (!matches(server, host)) {
-        buffer_format(&b, "it is for ");
+        buffer_add_text(&b, "is for ");
         add_names(&b, server);
         buffer_format(&b, ", not for %s (", host);
         add_certificate(&b, server);
         buffer_add_text(&b, ")");
     } else if (strcmp(host, "localhost") == 0 && gethostname(own, sizeof own) == 0 &&
                !matches(server, own)) {
-        buffer_format(
-            &b,
-            "libldap looks for this machine's own name, %s, in place of localhost, and "
-            "it is for ",
-            own);
+        buffer_add_text(&b, "is for ");
         add_names(&b, server);
-        buffer_add_text(&b, "; write the address, for instance 127.0.0.1");
+        buffer_format(&b,
+                      ", not for %s, which is this machine's own name and what libldap takes "
+                      "localhost for; write 127.0.0.1",
+                      own);
     } else {
         return; /* it is something else: the old sentence stays */
     }
@@ -198,7 +198,7 @@ static void tell_handshake(const char *uri, struct error *e)
     unsigned long code = ERR_get_error();
     const char *reason = code ? ERR_reason_error_string(code) : NULL;
     if (reason)
-        error_set(e, -EACCES, "%s: the TLS handshake fails: %s", uri, reason);
+        error_set(e, -EACCES, "%s: no TLS connection: %s", uri, reason);
 }
 
 static void look_at(int fd, const char *uri, const char *host, const struct tls_files *files,

@@ -169,7 +169,7 @@ static int settle_idle(struct engine *n, struct error *e)
     /* With the tenant away or writing paused, what is READY waits: the run is not over, the
      * work is. */
     bool blocked = !executor_may_work(n) && !n->options.plan_only;
-    if (n->run && !blocked) {
+    if (n->run && !blocked && !n->stopping) {
         int r = end_run(n, e);
         if (r < 0)
             return r;
@@ -189,12 +189,10 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
     size_t n_released = 0;
     uint64_t now = clock_now_usec();
     *ret_picked = 0;
+    n->looked_usec = now;
     r = queue_release_due(n->state, now, &n_released, e);
     if (r == 0 && n_released)
         r = engine_begin_run(n, "retry", e);
-    /* What the tenant was said not to have may be there by now: one call for all who wait. */
-    if (r == 0 && n_released && now >= n->teams_usec + n->options.sync->hold_retry_usec)
-        contact_refresh(n);
     if (r == 0)
         r = park_expire_approvals(n, e);
     if (r < 0 || more || !may_evaluate(n))
@@ -202,6 +200,8 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
     if (n->plan_changed || !n->all_evaluated) {
         n->alarms_stale = true;
         r = park_apply_guard(n, e);
+        if (r == 0)
+            r = distrust_check(n, e);
         n->plan_changed = false;
         n->all_evaluated = true;
         if (r == 0)
@@ -302,10 +302,11 @@ void engine_arm_timer(struct engine *n)
 {
     struct error e = {0};
     uint64_t at = 0, queue = 0, now = clock_now_usec();
-    if (queue_next_time(n->state, &queue, &e) < 0)
+    /* What was due at the last look and could not start (tenant away, paused) is woken by what
+     * ends that; a read's end brings a turn of its own. */
+    if (n->reading || queue_next_time(n->state, n->looked_usec, &queue, &e) < 0)
         queue = 0;
-    /* What is due and may not start (tenant away, paused) is woken by what ends that. */
-    sooner(&at, queue > now ? queue : 0);
+    sooner(&at, queue);
     sooner(&at, n->next_recheck_usec);
     sooner(&at, n->tenant_state != ENGINE_TENANT_OK ? n->tenant_probe_usec : 0);
     sooner(&at, n->sweep_usec);
@@ -413,12 +414,43 @@ struct engine *engine_free(struct engine *n)
     return NULL;
 }
 
-int engine_start(struct engine *n, struct error *e)
+static void schedule_sweep(struct engine *n)
 {
     n->sweep_usec =
         n->options.sync->verify_interval_usec && n->options.tenant && !n->options.plan_only
             ? clock_now_usec() + n->options.sync->verify_interval_usec
             : 0;
+    if (n->distrusted && n->options.tenant && !n->options.plan_only)
+        n->sweep_usec = clock_now_usec();
+}
+
+/* Another configuration than the one that the plan was made with, also after a restart:
+ * lifecycle and budgets are not part of the mapping's fingerprint, so everybody is looked at
+ * again, and whoever the tenant refused is tried again. */
+static int take_configuration(struct engine *n, bool reloaded, struct error *e)
+{
+    CLEANUP(freep) char *before = NULL;
+    size_t n_released = 0;
+    if (!n->options.fingerprint)
+        return 0;
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = state_meta_get(n->state, "configuration", &before, e);
+    if (r < 0)
+        return r;
+    if (!reloaded && text_equal(before, n->options.fingerprint))
+        return 0;
+    r = person_mark_all_dirty(n->state, e);
+    if (r == 0)
+        r = queue_release(n->state, NULL, REASON_REFUSED, clock_now_usec(), &n_released, e);
+    if (r == 0)
+        r = state_meta_set(n->state, "configuration", n->options.fingerprint, e);
+    return r;
+}
+
+int engine_start(struct engine *n, struct error *e)
+{
+    schedule_sweep(n);
     n->alarms_stale = true;
     if (!n->options.plan_only) {
         executor_settle_crash(n, e);
@@ -429,6 +461,8 @@ int engine_start(struct engine *n, struct error *e)
     int r = engine_write(n, e);
     if (r == 0)
         r = person_mark_due(n->state, clock_now_usec(), &next, e);
+    if (r == 0)
+        r = take_configuration(n, false, e);
     n->next_recheck_usec = next;
     if (r == 0)
         r = note_life(n, "start", e);
@@ -500,11 +534,11 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
      * first. */
     if (reads_more(n->ruleset, &attributes))
         n->read_ended = false;
-    /* Lifecycle and budgets are not part of the mapping's fingerprint: look at everybody again.
-     */
+    if (n->options.sync->verify_interval_usec != before.sync->verify_interval_usec)
+        schedule_sweep(n);
     r = engine_write(n, e);
     if (r == 0)
-        r = person_mark_all_dirty(n->state, e);
+        r = take_configuration(n, true, e);
     struct audit_row row = {.event = "configuration",
                             .sentence = "the configuration was loaded"};
     if (r == 0)
@@ -542,19 +576,6 @@ void engine_status_changed(struct engine *n)
 void engine_directory_away(struct engine *n, bool away, const char *sentence)
 {
     alarm_directory(n, away, sentence);
-}
-
-int engine_distrust_state(struct engine *n, struct error *e)
-{
-    int r = engine_write(n, e);
-    if (r == 0)
-        r = state_meta_set(n->state, "distrusted", "1", e);
-    if (r == 0)
-        r = person_mark_all_dirty(n->state, e);
-    if (r == 0)
-        r = engine_commit(n, e);
-    n->distrusted = true;
-    return r;
 }
 
 bool engine_is_idle(const struct engine *n)

@@ -182,12 +182,8 @@ static int accept_causes(struct engine *n, struct error *e)
         n->adoption_open = false;
         alarm_over(n, REASON_ADOPTION);
     }
-    if (r == 0 && n->vanished[0] && strcmp(n->vanished, ",") != 0) {
-        n->vanished[0] = '\0';
-        r = state_meta_set(n->state, "vanished", NULL, e);
-        if (r == 0)
-            r = state_meta_set(n->state, "attribute-counts", NULL, e);
-    }
+    if (r == 0)
+        r = vanish_accept(n, e);
     return r;
 }
 
@@ -198,13 +194,13 @@ int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret
     char now_hash[65];
     int r = engine_write(n, e);
     if (r == 0)
-        r = engine_begin_run(n, "approval", e);
-    if (r == 0)
         r = hash_plan(n, &h, now_hash, e);
     if (r == 0 && !h.n_parked)
         r = ENGINE_NOTHING;
     else if (r == 0 && !text_equal(hash, now_hash))
         r = ENGINE_STALE_HASH;
+    if (r == 0)
+        r = engine_begin_run(n, "approval", e);
     for (size_t i = 0; i < h.numbers.n_items && r == 0; i++) {
         int64_t number = 0;
         if (text_parse_signed(h.numbers.items[i], &number) == 0)

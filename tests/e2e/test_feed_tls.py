@@ -55,7 +55,7 @@ def test_unknown_authority(t):
     server = t.shared(Slapd)
     other, _ = make_certificate(t, "other", 10, "DNS:other")
     for tls in ("ldaps", "starttls"):
-        refused(t, server, "certificate is refused", "rosterd lab CA", "valid from", other, tls=tls, ca=other)
+        refused(t, server, "is not trusted with the CA certificates of", "rosterd lab CA", "valid from", other, tls=tls, ca=other)
 
 
 def test_files(t):
@@ -68,8 +68,21 @@ def test_files(t):
 def test_wrong_name(t):
     """The certificate is for another name."""
     cert, key = make_certificate(t, "elsewhere", 10, "DNS:ldap.example.com,IP:192.0.2.1")
-    refused(t, t.shared(Slapd), "it is for ldap.example.com, 192.0.2.1, not for 127.0.0.1", "CN=elsewhere",
+    refused(t, t.shared(Slapd), "is for ldap.example.com, 192.0.2.1, not for 127.0.0.1", "CN=elsewhere",
             uri=tls_server(t, cert, key), ca=cert)
+
+
+def test_localhost(t):
+    """libldap takes localhost for this machine's own name; that is said."""
+    server = t.shared(Slapd)
+    refused(t, server, "is for localhost, 127.0.0.1, not for " + socket.gethostname(),
+            uri="ldaps://localhost:" + server.ldaps_uri.rsplit(":", 1)[1])
+
+
+def test_no_tls_there(t):
+    """A plain port is asked for TLS."""
+    server = t.shared(Slapd)
+    refused(t, server, "no TLS connection", uri=server.uri.replace("ldap:", "ldaps:"), timeout="1s")
 
 
 def test_expired(t):

@@ -134,6 +134,34 @@ static void test_end(void **state)
     assert_int_equal(sync_parse_end(&v, &e), -EBADMSG);
 }
 
+static void test_openldap_cookie(void **state)
+{
+#define CSN "20260101000000.000012Z#000000#00a#000000"
+    static const struct {
+        const char *cookie;
+        bool good;
+    } rows[] = {
+        {"rid=000,csn=" CSN, true},
+        {"rid=000,sid=007,csn=" CSN ";" CSN, true},
+        {"csn=" CSN ",delcsn=" CSN, true},
+        {"rid=000,csn=" CSN ";", false},
+        {"rid=000,csn=" CSN " ", false},
+        {"rid=000,csn=20260101000000.000012Z#000000#00a#00000", false},
+        {"rid=000,csn=20260101000000.000012Z#000000#00g#000000", false},
+        {"rid=000,csn=", false},
+        {"rid=000", false},
+        {"csn", false},
+        {"csn=", false},
+        {"garbage", false},
+        {",,,", false},
+        {"", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(sync_cookie_is_openldap(rows[i].cookie, strlen(rows[i].cookie)),
+                         rows[i].good);
+}
+
 static void test_change_number(void **state)
 {
     (void)state;
@@ -165,6 +193,7 @@ int main(void)
         cmocka_unit_test(test_state_malformed), cmocka_unit_test(test_info),
         cmocka_unit_test(test_id_set),          cmocka_unit_test(test_end),
         cmocka_unit_test(test_change_number),
+        cmocka_unit_test(test_openldap_cookie),
     };
     return cmocka_run_group_tests_name("sync-codec", tests, NULL, NULL);
 }
