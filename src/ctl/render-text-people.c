@@ -39,7 +39,7 @@ static void render_field(struct output *o, const char *name, const json_t *wante
         if (want)
             output_text_colour(o, COLOUR_GREEN, *want ? want : "\"\"");
         if (have && !want)
-            output_colour(o, COLOUR_DIM, "  at the tenant, not managed");
+            output_colour(o, COLOUR_DIM, "  at the tenant");
     }
     render_source(o, box);
     output_format(o, "\n");

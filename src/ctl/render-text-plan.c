@@ -53,8 +53,8 @@ static void render_change(struct output *o, const json_t *change)
     output_format(o, "\n");
 }
 
-/* Why it waits, if it does. */
-static void render_wait(struct output *o, const json_t *operation)
+/* Why it waits, if it does. What was `said` of the operation before is not said again. */
+static void render_wait(struct output *o, const json_t *operation, const char *said)
 {
     const char *state = member_text(operation, "state");
     const char *sentence = member_text(operation, "sentence");
@@ -79,11 +79,11 @@ static void render_wait(struct output *o, const json_t *operation)
     if (member_true(operation, "approved"))
         output_format(o, ", approved");
     output_format(o, "\n");
-    if (sentence)
+    if (sentence && (!said || strcmp(said, sentence) != 0))
         output_sentence(o, 6, sentence);
 }
 
-void render_operation(struct output *o, const json_t *operation)
+static void render_operation_after(struct output *o, const json_t *operation, const char *said)
 {
     struct mark m = mark_of(member_text(operation, "kind"));
     const json_t *changes = json_object_get(operation, "changes");
@@ -98,7 +98,12 @@ void render_operation(struct output *o, const json_t *operation)
     json_array_foreach(changes, i, change) render_change(o, change);
     if (member_text(operation, "why"))
         output_sentence(o, 6, member_text(operation, "why"));
-    render_wait(o, operation);
+    render_wait(o, operation, said);
+}
+
+void render_operation(struct output *o, const json_t *operation)
+{
+    render_operation_after(o, operation, NULL);
 }
 
 static int render_problems(struct output *o, const json_t *problems)
@@ -205,6 +210,7 @@ static bool is_state(const json_t *operation, const char *state)
 static size_t render_state(struct output *o, const json_t *operations, const char *state,
                            const char *head, bool show)
 {
+    const char *said = NULL;
     size_t i, n = 0;
     json_t *operation;
 
@@ -216,7 +222,8 @@ static size_t render_state(struct output *o, const json_t *operations, const cha
             output_colour(o, COLOUR_BOLD, "%s\n", head);
         n++;
         if (show)
-            render_operation(o, operation);
+            render_operation_after(o, operation, said);
+        said = member_text(operation, "sentence");
     }
     if (show && n > 0)
         output_format(o, "\n");

@@ -114,32 +114,13 @@ static void say_missing_group(struct check *c, const struct ruleset_group *g)
     string_list_done(&similar);
 }
 
-static int bind_groups(struct check *c, const struct ruleset_group *groups, size_t n,
-                       struct bound_groups *ret, struct error *e)
-{
-    const char **keys = calloc(n + 1, sizeof *keys);
-    if (!keys)
-        return error_out_of_memory(e);
-    for (size_t i = 0; i < n; i++)
-        keys[i] = groups[i].key;
-    bool own = !state_in_transaction(c->state);
-    int r = own ? state_begin(c->state, e) : 0;
-    if (r == 0) {
-        r = mirror_bind_groups(c->state, keys, n, ret, e);
-        if (own)
-            state_rollback(c->state);
-    }
-    free(keys);
-    return r;
-}
-
 static void check_groups(struct check *c)
 {
     CLEANUP(bound_groups_done) struct bound_groups bound = {0};
     struct error e = {0};
     size_t n, n_fine = 0;
     const struct ruleset_group *groups = ruleset_groups(engine_ruleset(c->engine), &n);
-    if (bind_groups(c, groups, n, &bound, &e) < 0) {
+    if (report_bind_groups(c->state, engine_ruleset(c->engine), &bound, &e) < 0) {
         check_add(c, CHECK_ERROR, "groups", "%s", e.message);
         return;
     }

@@ -178,6 +178,7 @@ static int open_parts(struct check *c, struct error *e)
         .tenant_ops = &tenant_https_ops,
         .max_concurrent = s->tenant.max_concurrent,
         .plan_only = true,
+        .quiet = true, /* the items say it */
     };
     int r = sd_event_new(&c->event);
     if (r < 0)

@@ -35,6 +35,7 @@ struct daemon {
     struct look *look;       /* at another configuration, under way; NULL */
     struct history *history; /* being read; NULL */
     uint64_t started_usec;
+    bool state_created; /* there was no state file */
     bool state_older; /* the audit is ahead of the state: an older state file was restored */
     bool once, dry_run;
     bool read_done; /* --once: the directory was read */

@@ -19,6 +19,7 @@
 #include "daemon/daemon.h"
 #include "daemon/report.h"
 #include "mapping/ruleset.h"
+#include "state/mirror.h"
 
 #define LOOK_LIMIT_USEC (100 * USEC_PER_SEC) /* below what rosterctl waits for */
 
@@ -96,6 +97,29 @@ static int warn_of_attributes(struct look *l)
     return 0;
 }
 
+static int warn_of_groups(struct look *l, struct error *e)
+{
+    CLEANUP(bound_groups_done) struct bound_groups bound = {0};
+    size_t n;
+    const struct ruleset *rules = engine_ruleset(l->engine);
+    const struct ruleset_group *groups = ruleset_groups(rules, &n);
+    int r = report_bind_groups(l->state, rules, &bound, e);
+    for (size_t i = 0; i < n && r == 0; i++) {
+        struct string_list similar = {0};
+        if (bound.items[i].state != BOUND_NEVER_SEEN && bound.items[i].state != BOUND_GONE)
+            continue;
+        r = mirror_similar_groups(l->state, groups[i].dn, 1, &similar, e);
+        const char *nearest = similar.n_items ? similar.items[0] : NULL;
+        if (r == 0 && problem_add(&l->problems, LEVEL_WARNING, groups[i].file, groups[i].line,
+                                  0, "the group %s is not in the directory%s%s%s", groups[i].dn,
+                                  nearest ? "; did you mean '" : "", nearest ? nearest : "",
+                                  nearest ? "'?" : "") < 0)
+            r = error_out_of_memory(e);
+        string_list_done(&similar);
+    }
+    return r;
+}
+
 static int warn_of_limits(struct look *l, struct error *e)
 {
     CLEANUP(freep) char *restart = NULL;
@@ -117,7 +141,7 @@ static int on_finish(sd_event_source *source, void *userdata)
     (void)source;
     struct look *l = userdata;
     struct error e = {0};
-    json_t *answer = report_plan(l->engine, l->state, &e);
+    json_t *answer = warn_of_groups(l, &e) < 0 ? NULL : report_plan(l->engine, l->state, &e);
     json_t *problems = answer ? problems_of(l) : NULL;
     if (answer && json_object_set_new(answer, "problems", problems) < 0) {
         json_decref(answer);
@@ -177,6 +201,7 @@ static int look_begin(struct look *l, struct error *e)
         .tenant_ops = &tenant_https_ops,
         .max_concurrent = l->settings->tenant.max_concurrent,
         .plan_only = true,
+        .quiet = true,
     };
     int r = state_open_copy(&l->state, d->settings->state_file, e);
     if (r > 0) /* damaged while we run: the sentence is there */

@@ -59,21 +59,20 @@ static void on_directory_changed(void *userdata)
 static int open_state(struct daemon *d, struct error *e)
 {
     const struct settings *s = d->settings;
-    bool created = false;
     int r;
     if (d->dry_run && access(s->state_file, F_OK) == 0)
         r = state_open_copy(&d->state, s->state_file, e);
     else if (d->dry_run) /* nothing is kept of a look: a state of its own that goes away */
         r = state_open_copy(&d->state, NULL, e);
     else
-        r = state_open(&d->state, s->state_file, &created, e);
+        r = state_open(&d->state, s->state_file, &d->state_created, e);
     if (r == STATE_LOCKED)
         return -EWOULDBLOCK;
     if (r == STATE_DAMAGED)
         return error_wrap(e, -EUCLEAN, "the state file is not used and not touched");
     if (r < 0)
         return r;
-    if (created)
+    if (d->state_created)
         log_notice("A new state file was made: %s", s->state_file);
     return 0;
 }
@@ -81,6 +80,12 @@ static int open_state(struct daemon *d, struct error *e)
 /* An older copy of the state was restored: what it believes to have done is not what was done. */
 static int distrust_state(struct daemon *d, struct error *e)
 {
+    if (d->state_created) { /* it believes nothing: everybody is matched at first contact */
+        log_warning("The state file %s is new and the audit file is not: the old state is gone, users are "
+                    "matched with the tenant as at the first start",
+                    d->settings->state_file);
+        return 0;
+    }
     log_error("The audit file is ahead of the state file: an older copy of %s was restored. Users are matched "
               "with the tenant again, and nobody is changed before `rosterctl plan` was approved",
               d->settings->state_file);

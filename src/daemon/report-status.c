@@ -160,17 +160,6 @@ static json_t *budgets_of(const struct status *s)
     return json_incref(budgets);
 }
 
-/* The plan is hashed only when somebody has to approve it: at first contact it is long. */
-static json_t *adoption_of(struct status *s)
-{
-    char hash[65];
-    size_t n_parked = 0;
-    bool needed = s->engine.adoption_open && s->queue.n[OPERATION_ADOPT][OPERATION_PARKED] > 0;
-    if (needed && engine_plan_hash(s->d->engine, hash, &n_parked, s->e) < 0)
-        return NULL;
-    return json_pack("{s:b, s:o}", "needed", needed, "hash", report_text(needed ? hash : NULL));
-}
-
 static int add_alarm(const struct alarm *a, void *userdata)
 {
     struct status *s = userdata;
@@ -178,6 +167,31 @@ static int add_alarm(const struct alarm *a, void *userdata)
                             report_text(a->code), "sentence", report_text(a->sentence), "since",
                             report_time(a->since_usec));
     return report_add(s->alarms, row, s->e);
+}
+
+static bool has_alarm(const struct status *s, const char *code)
+{
+    size_t i;
+    json_t *alarm;
+    json_array_foreach(s->alarms, i, alarm)
+    {
+        const char *other = json_string_value(json_object_get(alarm, "code"));
+        if (other && text_equal(other, code))
+            return true;
+    }
+    return false;
+}
+
+/* The alarm is raised when everybody was looked at and the tenant's users are known, so that
+ * nobody approves half a plan. It is hashed only then: at first contact it is long. */
+static json_t *adoption_of(struct status *s)
+{
+    char hash[65];
+    size_t n_parked = 0;
+    bool needed = s->engine.adoption_open && has_alarm(s, REASON_ADOPTION);
+    if (needed && engine_plan_hash(s->d->engine, hash, &n_parked, s->e) < 0)
+        return NULL;
+    return json_pack("{s:b, s:o}", "needed", needed, "hash", report_text(needed ? hash : NULL));
 }
 
 /* Rows that wait are tried now, so that the answer is about now. In an open transaction they
@@ -206,39 +220,16 @@ static const char *bound_state_name(enum bound_state state)
     return "unknown";
 }
 
-/* Binding may note groups that it sees for the first time, so it needs a transaction: the
- * engine's when one is open. A state file that failed gives no groups, but an answer. */
-static int bind_groups(struct status *s, const struct ruleset_group *groups, size_t n,
-                       struct bound_groups *ret)
-{
-    struct state *state = s->d->state;
-    bool own = !state_in_transaction(state);
-    const char **keys = calloc(n + 1, sizeof *keys);
-    if (!keys)
-        return error_out_of_memory(s->e);
-    for (size_t i = 0; i < n; i++)
-        keys[i] = groups[i].key;
-    int r = own ? state_begin(state, s->e) : 0;
-    if (r == 0) {
-        r = mirror_bind_groups(state, keys, n, ret, s->e);
-        if (own && r < 0)
-            state_rollback(state);
-        else if (own)
-            r = state_commit(state, s->e);
-    }
-    free(keys);
-    return r;
-}
-
 static json_t *groups_of(struct status *s)
 {
     CLEANUP(bound_groups_done) struct bound_groups bound = {0};
     json_auto_t *rows = json_array();
     size_t n;
-    const struct ruleset_group *groups = ruleset_groups(engine_ruleset(s->d->engine), &n);
-    if (s->engine.state_failed)
+    const struct ruleset *rules = engine_ruleset(s->d->engine);
+    const struct ruleset_group *groups = ruleset_groups(rules, &n);
+    if (s->engine.state_failed) /* it cannot be written, but there is an answer */
         n = 0;
-    if (n && bind_groups(s, groups, n, &bound) < 0)
+    if (n && report_bind_groups(s->d->state, rules, &bound, s->e) < 0)
         return NULL;
     for (size_t i = 0; i < n; i++) {
         const struct bound_group *b = &bound.items[i];

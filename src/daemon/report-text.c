@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "daemon/daemon.h"
+#include "model/operation.h"
 
 #define RED    "31"
 #define GREEN  "32"
@@ -114,8 +115,9 @@ static void add_operation(struct page *p, const json_t *o, const char *sign, con
     buffer_add_text(&p->text, "\n");
     json_array_foreach(json_object_get(o, "changes"), i, change) add_change(p, change);
     add_line(p, "why: ", text_of(o, "why"));
-    if (text_of(o, "reason") && !text_equal(sentence, text_of(o, "why")))
-        add_line(p, "waits: ", sentence ? sentence : text_of(o, "reason"));
+    const char *reason = text_of(o, "reason");
+    if (reason && !text_equal(sentence, text_of(o, "why")))
+        add_line(p, "waits: ", sentence ? sentence : reason_code_text(reason));
 }
 
 static size_t add_kind(struct page *p, const json_t *operations, size_t kind)

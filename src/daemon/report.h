@@ -7,11 +7,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct bound_groups;
 struct control_call;
 struct daemon;
 struct error;
 struct operation;
+struct ruleset;
 struct settings_text;
+struct state;
 
 /* A string; null for NULL. Bytes that are not UTF-8 are made printable. */
 json_t *report_text(const char *text);
@@ -22,6 +25,10 @@ json_t *report_json(const char *text);
 json_t *report_person(const char *id, const char *dn, const char *login);
 /* An operation as in the protocol's `plan`. */
 json_t *report_operation(const struct operation *o);
+/* What the rules' groups are in the mirror now, one for each of ruleset_groups(). Uses the open
+ * transaction, else one of its own. */
+int report_bind_groups(struct state *s, const struct ruleset *rules, struct bound_groups *ret,
+                       struct error *e);
 /* Appends and takes; -ENOMEM when value is NULL or the array cannot grow. */
 int report_add(json_t *array, json_t *value_taken, struct error *e);
 /* report_add() of a value that counts up: object[key] += 1. */

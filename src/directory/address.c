@@ -207,6 +207,12 @@ void address_worked(struct address *a)
     a->not_before_usec = 0;
 }
 
+void address_try_now(struct address_list *l)
+{
+    for (size_t i = 0; i < l->n_items; i++)
+        l->items[i]->not_before_usec = 0;
+}
+
 int address_resolved(struct address_list *l, struct address *a, const struct string_list *uris,
                      struct error *e)
 {

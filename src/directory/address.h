@@ -37,6 +37,7 @@ bool address_all_refused(const struct address_list *l);
 
 void address_failed(struct address *a, bool refused, uint64_t now_usec);
 void address_worked(struct address *a);
+void address_try_now(struct address_list *l); /* ends the pauses of all */
 
 /* Puts what an address was resolved to in its place; SRV answers are looked up again when none
  * of them works, at the earliest after a minute. */

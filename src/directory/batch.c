@@ -245,14 +245,20 @@ static int hand_over(struct feed_batch *b, struct decoded *d, struct error *e)
     return b->env->sink->entry(b->env->userdata, TAKE(d->entry), e);
 }
 
-/* A tombstone may be of anything. */
-static int gone_if_known(struct feed_batch *b, const char *id, struct error *e)
+/* A tombstone may be of anything, and a container may belong to the other search. */
+static bool is_ours(struct feed_batch *b, const char *id)
 {
     CLEANUP(freep) char *dn = NULL;
-    int r = b->env->sink->known_dn(b->env->userdata, id, &dn, e);
-    if (r < 0 || !dn)
-        return r < 0 ? r : 0;
-    return feed_batch_gone(b, id, "the entry was deleted", e);
+    CLEANUP(freep) char *key = NULL;
+    return b->env->sink->known_dn(b->env->userdata, id, &dn, NULL) >= 0 && dn &&
+           dn_key(dn, &key, NULL) == 0 &&
+           dn_key_is_below(key, b->env->searches[b->search].base_key);
+}
+
+int feed_batch_gone_if_ours(struct feed_batch *b, const char *id, const char *why,
+                            struct error *e)
+{
+    return is_ours(b, id) ? feed_batch_gone(b, id, why, e) : 0;
 }
 
 static int take_decoded(struct feed_batch *b, struct decoded *d, struct error *e)
@@ -265,7 +271,7 @@ static int take_decoded(struct feed_batch *b, struct decoded *d, struct error *e
         return 0;
     }
     if (d->deleted)
-        return gone_if_known(b, d->entry->id, e);
+        return feed_batch_gone_if_ours(b, d->entry->id, "the entry was deleted", e);
     if (d->computer)
         return 0;
     if (d->partial)
@@ -290,6 +296,29 @@ int feed_batch_gone(struct feed_batch *b, const char *id, const char *why, struc
 {
     b->n_changes++;
     return b->env->sink->gone(b->env->userdata, id, why, e);
+}
+
+int feed_batch_roll(struct feed_batch *b, LDAP *ld, LDAPMessage *m, struct error *e)
+{
+    const struct decoder *d = &b->env->decoder;
+    struct berval **values = ldap_get_values_len(ld, m, d->id_attribute);
+    CLEANUP(freep)
+    char *id = values && values[0]
+                   ? identity_from_value(d->identity, values[0]->bv_val, values[0]->bv_len)
+                   : NULL;
+    ldap_value_free_len(values);
+    if (!id) {
+        feed_batch_doubt(b, "an entry has no %s that this account may read", d->id_attribute);
+        return 0;
+    }
+    int r = feed_batch_present(b, id, e);
+    if (r != SINK_UNKNOWN_ID)
+        return r;
+    CLEANUP(libldap_memory_freep) char *dn = ldap_get_dn(ld, m);
+    CLEANUP(freep) char *base = d->active_directory ? identity_guid_base(id) : NULL;
+    if (!base && !dn)
+        return error_out_of_memory(e);
+    return feed_batch_fetch(b, base ? base : dn, id, e);
 }
 
 int feed_batch_present(struct feed_batch *b, const char *id, struct error *e)
@@ -404,9 +433,10 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
     CLEANUP(freep) char *key = NULL;
     const char *base_key = b->env->searches[b->search].base_key;
     if (d.entry && (dn_key(d.dn, &key, NULL) < 0 || !dn_key_is_below(key, base_key))) {
-        if (d.entry->kind == ENTRY_CONTAINER)
+        if (d.entry->kind == ENTRY_CONTAINER && is_ours(b, d.entry->id))
             directory_feed_doubts(b->env, "a container was moved out of the base");
-        return feed_batch_gone(b, d.entry->id, "the entry was moved out of the base", e);
+        return feed_batch_gone_if_ours(b, d.entry->id, "the entry was moved out of the base",
+                                       e);
     }
     if (f->id && d.entry && strcmp(f->id, d.entry->id) != 0)
         return 0; /* another entry has this DN now */
@@ -484,6 +514,15 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
             libldap_error(&e, outcome->code, outcome->said, "%s cannot be read again", f->base);
         fetch_failed(f, r, &e);
         return;
+    } else if (!f->found && outcome->code == LDAP_SUCCESS && f->id && !b->full &&
+               b->env->decoder.active_directory) {
+        /* It is there, and our filter does not select it (any more). */
+        struct error e = {};
+        int r = feed_batch_gone_if_ours(b, f->id, "the entry no longer matches the filter", &e);
+        if (r < 0) {
+            fail(b, r, &e);
+            return;
+        }
     } else if (!f->found) {
         log_debug("%s: not found when read again", f->base); /* unknown, not gone */
     }
@@ -562,6 +601,18 @@ static int fetch_stale_groups(struct feed_batch *b, struct error *e)
     return 0;
 }
 
+/* Those that this batch has not read again itself, for the batch that follows. */
+static int note_stale_groups(struct feed_batch *b, struct error *e)
+{
+    CLEANUP(string_list_done) struct string_list ids = {};
+    int r = b->env->sink->stale_groups(b->env->userdata, &ids, e);
+    for (size_t i = 0; i < ids.n_items && r >= 0; i++)
+        if (!string_list_contains(&b->fetched, ids.items[i]) &&
+            !string_list_contains(&b->elsewhere, ids.items[i]))
+            r = string_list_add(&b->elsewhere, ids.items[i]);
+    return r;
+}
+
 /* Another batch, of the search that has the groups, before the feed goes on. */
 static void commit_chained(struct feed_batch *b, const struct string_list *groups)
 {
@@ -601,6 +652,13 @@ static void commit(struct feed_batch *b)
         return;
     }
     directory_feed_committed(b->env, &c);
+    /* Who is gone for not having been seen is known only now, and groups name them. */
+    if (c.absence == FEED_ABSENCE_UNSEEN)
+        r = note_stale_groups(b, &e);
+    if (r < 0) {
+        fail(b, r, &e);
+        return;
+    }
     CLEANUP(string_list_done) struct string_list groups = b->elsewhere;
     b->elsewhere = (struct string_list){};
     reset(b);

@@ -40,6 +40,12 @@ const char *feed_batch_watermark(const struct feed_batch *b);
 int feed_batch_entry(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char *id,
                      struct error *e);
 int feed_batch_gone(struct feed_batch *b, const char *id, const char *why, struct error *e);
+/* An entry of a roll call, of which only the id was asked for: present, or read as a whole when
+ * the mirror does not know it. */
+int feed_batch_roll(struct feed_batch *b, LDAP *ld, LDAPMessage *m, struct error *e);
+/* Only when the mirror knows it, below the base of this search. */
+int feed_batch_gone_if_ours(struct feed_batch *b, const char *id, const char *why,
+                            struct error *e);
 int feed_batch_present(struct feed_batch *b, const char *id,
                        struct error *e); /* or 1: unknown */
 /* Reads one entry (by DN or "<GUID=…>") and takes it as feed_batch_entry() would; outside the

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/secret.h"
+#include "directory/keytab.h"
 #include "directory/libldap.h"
 #include "directory/options.h"
 
@@ -39,6 +40,10 @@ static int answer(LDAP *ld, int code, const char *what, const struct bind_reques
     if (code == LDAP_SUCCESS)
         return 0;
     *ret_refused = is_refusal(code);
+    /* The bind is the first request: libldap connects for it. */
+    if (code == LDAP_SERVER_DOWN || code == LDAP_CONNECT_ERROR)
+        return libldap_error_of(e, ld, code, "%s: no %sconnection", q->uri,
+                                q->tls ? "TLS " : "");
     return libldap_error_of(e, ld, code, "%s: the server %s the bind %s", q->uri,
                             *ret_refused ? "refuses" : "did not complete", what);
 }
@@ -99,6 +104,9 @@ static int interact(LDAP *ld, unsigned flags, void *defaults, void *list)
 static int bind_gssapi(LDAP *ld, const struct bind_request *q, bool *ret_refused,
                        struct error *e)
 {
+    int r = keytab_offer(q->keytab, q->principal, e);
+    if (r < 0)
+        return error_wrap(e, r, "%s", q->uri);
     /* The name in the URI is the name of the service; no reverse look-up decides it. */
     ldap_set_option(ld, LDAP_OPT_X_SASL_NOCANON, LDAP_OPT_ON);
     /* Active Directory refuses signing and sealing inside TLS. Without TLS it must be on. */
@@ -107,7 +115,7 @@ static int bind_gssapi(LDAP *ld, const struct bind_request *q, bool *ret_refused
         return error_set(e, -EINVAL, "%s: cannot set SASL properties %s", q->uri, properties);
     int code = ldap_sasl_interactive_bind_s(ld, NULL, "GSSAPI", NULL, NULL, LDAP_SASL_QUIET,
                                             interact, NULL);
-    int r = answer(ld, code, "with Kerberos (GSSAPI)", q, ret_refused, e);
+    r = answer(ld, code, "with Kerberos (GSSAPI)", q, ret_refused, e);
     /* The key distribution center locks accounts, too. */
     if (code == LDAP_LOCAL_ERROR)
         *ret_refused = true;

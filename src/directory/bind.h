@@ -7,7 +7,7 @@ struct error;
 
 struct bind_request {
     int method; /* enum directory_bind */
-    const char *dn, *password_file, *principal;
+    const char *dn, *password_file, *principal, *keytab;
     bool tls;
     const char *uri;
 };

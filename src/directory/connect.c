@@ -24,6 +24,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "directory/bind.h"
+#include "directory/keytab.h"
 #include "directory/libldap.h"
 #include "directory/options.h"
 #include "directory/task.h"
@@ -35,7 +36,7 @@ struct attempt {
     enum connect_tls tls;
     struct tls_files files;
     int bind_method;
-    char *bind_dn, *bind_password_file, *principal;
+    char *bind_dn, *bind_password_file, *principal, *keytab;
     uint64_t connect_timeout_usec, bind_timeout_usec, keepalive_usec;
 
     pthread_mutex_t mutex; /* around the two below */
@@ -72,6 +73,7 @@ static void attempt_free(void *data)
     free(a->bind_dn);
     free(a->bind_password_file);
     free(a->principal);
+    free(a->keytab);
     free(a);
 }
 
@@ -232,6 +234,7 @@ static int attempt_steps(struct attempt *a)
         .dn = a->bind_dn,
         .password_file = a->bind_password_file,
         .principal = a->principal,
+        .keytab = a->keytab,
         .tls = a->tls == CONNECT_LDAPS || a->tls == CONNECT_STARTTLS,
         .uri = a->uri,
     };
@@ -255,10 +258,9 @@ static void attempt_run(void *data)
     a->r = attempt_steps(a);
     if (a->r >= 0 || was_interrupted(a))
         return;
-    if (a->ld) {
+    if (a->ld)
         ldap_unbind_ext(a->ld, NULL, NULL);
-        a->ld = NULL;
-    }
+    a->ld = NULL;
     /* libldap says "Can't contact LDAP server" for any certificate that it does not like. */
     if ((a->tls == CONNECT_LDAPS || a->tls == CONNECT_STARTTLS) && !a->refused &&
         (a->r == -ENOTCONN || a->r == -EIO))
@@ -327,10 +329,7 @@ void connect_prepare_process(const struct directory_options *options)
     }
     if (options->bind != DIRECTORY_BIND_GSSAPI)
         return;
-    /* A cache of our own in memory; expired tickets are renewed from the keytab. */
-    setenv("KRB5CCNAME", "MEMORY:rosterd", 1);
-    if (options->keytab)
-        setenv("KRB5_CLIENT_KTNAME", options->keytab, 1);
+    keytab_prepare_process(options->keytab, options->principal);
 }
 
 static char *copy(const char *text, bool *failed)
@@ -361,6 +360,7 @@ static struct attempt *attempt_new(const struct directory_options *o, const char
     a->bind_dn = copy(o->bind_dn, &failed);
     a->bind_password_file = copy(o->bind_password_file, &failed);
     a->principal = copy(o->principal, &failed);
+    a->keytab = copy(o->keytab, &failed);
     a->connect_timeout_usec = o->connect_timeout_usec;
     a->bind_timeout_usec = o->bind_timeout_usec;
     a->keepalive_usec = o->keepalive_usec;

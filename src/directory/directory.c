@@ -369,12 +369,28 @@ int directory_read_once(struct directory *d,
 void directory_request_full_read(struct directory *d)
 {
     d->full_wanted = true;
+    if (d->running && !d->session && !d->connect && !d->resolve) {
+        /* A person asks, perhaps after repairing a password: no pause. */
+        address_try_now(d->addresses);
+        directory_arm(d->retry, 0);
+        return;
+    }
     directory_arm(d->doubts, 0);
+}
+
+static bool same_names(const struct string_list *a, const struct string_list *b)
+{
+    bool same = a->n_items == b->n_items;
+    for (size_t i = 0; i < a->n_items && same; i++)
+        same = string_list_contains(b, a->items[i]);
+    return same;
 }
 
 int directory_set_attributes(struct directory *d, const struct string_list *attributes,
                              struct error *e)
 {
+    if (same_names(&d->attributes, attributes))
+        return 0;
     int r = copy_attributes(&d->attributes, attributes, e);
     if (r < 0 || !d->running)
         return r;

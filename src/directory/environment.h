@@ -38,6 +38,9 @@ struct feed_environment {
     bool force_full; /* no cookie is to be used at the start */
 };
 
+/* How often all ids are called where deletions are not told: in reads of changes. */
+#define FEED_ROLL_CALL_EVERY 10
+
 /* A feed lives as long as its connection. start: may call sink and session; the environment is
  * borrowed. */
 struct directory_feed_ops {

@@ -40,6 +40,8 @@ struct poll {
     sd_event_source *timer;
     unsigned current; /* index of the search that runs */
     bool running, full, full_wanted, whole;
+    bool roll;            /* this round calls ids */
+    unsigned n_rounds;    /* of changes, since all ids were seen */
     bool reading_deleted; /* the second part of a delta read on Active Directory */
     char *watermarks[2];
     unsigned took_seconds[2]; /* the read that gave the mark: what changed in it may be older */
@@ -130,7 +132,7 @@ static int begin(struct poll *p, unsigned search, struct error *e)
     p->reading_deleted = false;
     p->whole = true;
     p->began_usec = clock_monotonic_usec();
-    int r = feed_batch_begin(p->batch, search, p->full, e);
+    int r = feed_batch_begin(p->batch, search, p->full || p->roll, e);
     return r < 0 ? r : start_search(p, e);
 }
 
@@ -139,6 +141,9 @@ static void begin_round(struct poll *p)
     struct error e = {};
     p->running = true;
     p->full = p->full_wanted || !can_read_changes(p);
+    p->roll = !p->full && ++p->n_rounds >= FEED_ROLL_CALL_EVERY;
+    if (p->full || p->roll)
+        p->n_rounds = 0;
     if (p->full)
         p->full_wanted = false;
     int r = begin(p, 0, &e);
@@ -153,6 +158,8 @@ static void end_round(struct poll *p)
     if (p->env->once)
         return;
     uint64_t interval = p->env->options->poll_interval_usec;
+    if (p->roll)
+        interval = 1; /* changes are due as well */
     arm_timer(p, interval > 0 ? interval : DEFAULT_INTERVAL_USEC);
 }
 
@@ -168,7 +175,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
 {
     struct poll *p = userdata;
-    return feed_batch_entry(p->batch, ld, m, NULL, e);
+    return p->roll ? feed_batch_roll(p->batch, ld, m, e)
+                   : feed_batch_entry(p->batch, ld, m, NULL, e);
 }
 
 static void on_failed(struct search *s, int r, const struct error *e, void *userdata)
@@ -191,7 +199,7 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
         log_debug("%s", outcome->doubt);
     }
     p->search = search_free(p->search);
-    if (!p->full && !p->reading_deleted &&
+    if (!p->full && !p->roll && !p->reading_deleted &&
         p->env->server->product == PRODUCT_ACTIVE_DIRECTORY && p->env->server->suffix) {
         p->reading_deleted = true;
         int r = search_deleted(p, &e);
@@ -209,8 +217,9 @@ static int start_search(struct poll *p, struct error *e)
 {
     struct feed_environment *env = p->env;
     const struct feed_search *s = &env->searches[p->current];
+    const char *const ids[] = {env->decoder.id_attribute, NULL};
     CLEANUP(freep) char *filter = NULL;
-    if (!p->full) {
+    if (!p->full && !p->roll) {
         const char *attribute = env->decoder.watermark_attribute;
         CLEANUP(freep)
         char *from = feed_poll_move_back(attribute, p->watermarks[p->current],
@@ -227,7 +236,7 @@ static int start_search(struct poll *p, struct error *e)
         .base = s->base,
         .scope = s->scope,
         .filter = filter,
-        .attributes = (const char *const *)env->attributes,
+        .attributes = p->roll ? ids : (const char *const *)env->attributes,
         .page_size = paged ? env->options->page_size : 0,
         .referrals = env->options->referrals,
         .partitions = env->decoder.active_directory,
@@ -283,10 +292,14 @@ static void prepare(struct feed_commit *c, void *userdata)
 {
     struct poll *p = userdata;
     snprintf(p->what, sizeof p->what, "%s of %zu entries from %s",
-             p->full ? "full read" : "read of changes", c->n_entries,
-             session_uri(p->env->session));
+             p->full   ? "full read"
+             : p->roll ? "roll call, and read"
+                       : "read of changes",
+             c->n_entries, session_uri(p->env->session));
     c->what = p->what;
     c->end_of_read = p->current + 1 == p->env->n_searches;
+    if (p->roll)
+        return;
     if (p->whole)
         keep_watermark(p);
     if (!p->whole || c->absence == FEED_ABSENCE_UNPROVEN)

@@ -427,7 +427,11 @@ static int stored_cookie(struct sub *s, void **ret, size_t *ret_size, struct err
     int r = env->sink->cookie(env->userdata, s->index, &cookie, &size, &identity, e);
     if (r < 0 || !cookie || size == 0)
         return r;
-    if (!cookie_identity_matches(identity, s->identity, why, sizeof why) ||
+    bool damaged = env->server->product == PRODUCT_OPENLDAP &&
+                   !sync_cookie_is_openldap(cookie, size);
+    if (damaged)
+        snprintf(why, sizeof why, "it is damaged");
+    if (damaged || !cookie_identity_matches(identity, s->identity, why, sizeof why) ||
         !changelog_reaches_back(env->server, cookie, size)) {
         log_notice("The stored position in %s is not used: %s", session_uri(env->session), why);
         return 0;

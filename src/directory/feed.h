@@ -97,7 +97,7 @@ int directory_read_once(struct directory *d,
                         void *userdata, struct error *e);
 /* A full compare as soon as possible (rosterctl sync; a doubt of somebody else). */
 void directory_request_full_read(struct directory *d);
-/* The mapping was reloaded and reads other attributes: reconnects with a full read. */
+/* The mapping was reloaded: if it reads other attributes, reconnects with a full read. */
 int directory_set_attributes(struct directory *d, const struct string_list *attributes,
                              struct error *e);
 

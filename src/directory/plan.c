@@ -116,7 +116,7 @@ static const char *objection(const struct directory *d, enum directory_feed_kind
 const struct directory_feed_ops *plan_feed(const struct directory *d, char *reason, size_t n)
 {
     static const struct directory_feed_ops *const order[] = {&feed_syncrepl_ops,
-                                                             &feed_poll_ops};
+                                                             &feed_dirsync_ops, &feed_poll_ops};
     enum directory_feed_kind asked = d->options.feed;
     const char *against = NULL;
     for (size_t i = 0; i < ARRAY_SIZE(order); i++) {

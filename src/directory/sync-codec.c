@@ -86,14 +86,33 @@ static int take_optional_boolean(BerElement *ber, bool *ret)
     return 0;
 }
 
+/* liblber's ber_scanf() enters anything as if it were a sequence, and takes an empty buffer
+ * badly.
+ */
+static int begin(const struct berval *value, bool sequence, BerElement **ret)
+{
+    ber_len_t size;
+    *ret = NULL;
+    if (!value->bv_val || value->bv_len == 0)
+        return -EBADMSG;
+    CLEANUP(libldap_ber_buffer_freep) BerElement *ber = ber_init((struct berval *)value);
+    if (!ber)
+        return -ENOMEM;
+    if (sequence && ber_peek_tag(ber, &size) != LBER_SEQUENCE)
+        return -EBADMSG;
+    *ret = TAKE(ber);
+    return 0;
+}
+
 int sync_parse_state(const struct berval *value, struct sync_state *ret)
 {
-    CLEANUP(libldap_ber_buffer_freep) BerElement *ber = ber_init((struct berval *)value);
+    CLEANUP(libldap_ber_buffer_freep) BerElement *ber = NULL;
     ber_int_t state = -1;
     struct berval uuid = {};
     *ret = (struct sync_state){};
-    if (!ber)
-        return -ENOMEM;
+    int r = begin(value, true, &ber);
+    if (r < 0)
+        return r;
     if (ber_scanf(ber, "{em", &state, &uuid) == LBER_ERROR || uuid.bv_len != sizeof ret->uuid ||
         state < SYNC_PRESENT || state > SYNC_DELETE)
         return -EBADMSG;
@@ -158,11 +177,11 @@ static int parse_choice(BerElement *ber, struct sync_info *ret)
 
 int sync_parse_info(const struct berval *value, struct sync_info *ret)
 {
-    CLEANUP(libldap_ber_buffer_freep) BerElement *ber = ber_init((struct berval *)value);
+    CLEANUP(libldap_ber_buffer_freep) BerElement *ber = NULL;
     *ret = (struct sync_info){};
-    if (!ber)
-        return -ENOMEM;
-    int r = parse_choice(ber, ret);
+    int r = begin(value, false, &ber);
+    if (r == 0)
+        r = parse_choice(ber, ret);
     if (r < 0)
         sync_info_done(ret);
     return r;
@@ -170,13 +189,14 @@ int sync_parse_info(const struct berval *value, struct sync_info *ret)
 
 int sync_parse_end(const struct berval *value, struct sync_end *ret)
 {
-    CLEANUP(libldap_ber_buffer_freep) BerElement *ber = ber_init((struct berval *)value);
+    CLEANUP(libldap_ber_buffer_freep) BerElement *ber = NULL;
     *ret = (struct sync_end){};
-    if (!ber)
-        return -ENOMEM;
+    int r = begin(value, true, &ber);
+    if (r < 0)
+        return r;
     if (ber_scanf(ber, "{") == LBER_ERROR)
         return -EBADMSG;
-    int r = take_optional_cookie(ber, &ret->cookie);
+    r = take_optional_cookie(ber, &ret->cookie);
     if (r == 0)
         r = take_optional_boolean(ber, &ret->refresh_deletes);
     if (r < 0)
@@ -197,4 +217,40 @@ bool sync_cookie_change_number(const void *cookie, size_t size, unsigned long lo
         n = n * 10 + (unsigned long long)(p[i] - '0');
     *ret = n;
     return true;
+}
+
+/* A change sequence number: time, count, server, operation. */
+static bool is_csn(const char *p, size_t size)
+{
+    static const char pattern[] = "dddddddddddddd.ddddddZ#xxxxxx#xxx#xxxxxx";
+    if (size != sizeof pattern - 1)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        bool digit = p[i] >= '0' && p[i] <= '9', letter = p[i] >= 'a' && p[i] <= 'f';
+        if (pattern[i] == 'd' ? !digit
+                              : (pattern[i] == 'x' ? !digit && !letter : p[i] != pattern[i]))
+            return false;
+    }
+    return true;
+}
+
+bool sync_cookie_is_openldap(const void *cookie, size_t size)
+{
+    const char *p = cookie, *end = p + size;
+    bool found = false;
+    while (p < end) {
+        const char *comma = memchr(p, ',', (size_t)(end - p));
+        const char *stop = comma ? comma : end;
+        bool is_list = stop - p > 4 && memcmp(p, "csn=", 4) == 0;
+        for (const char *q = p + 4; is_list && q <= stop;) {
+            const char *semicolon = memchr(q, ';', (size_t)(stop - q));
+            const char *to = semicolon ? semicolon : stop;
+            if (!is_csn(q, (size_t)(to - q)))
+                return false;
+            found = true;
+            q = to + 1;
+        }
+        p = stop + 1;
+    }
+    return found;
 }

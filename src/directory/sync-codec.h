@@ -60,3 +60,6 @@ int sync_parse_end(const struct berval *value, struct sync_end *ret);
 /* The change number at the end of a 389 DS cookie ("host:port#dn:base:filter#17"); false when
  * there is none. */
 bool sync_cookie_change_number(const void *cookie, size_t size, unsigned long long *ret);
+/* Whether OpenLDAP will understand this as its own cookie ("rid=000,csn=CSN;CSN"). What it does
+ * not understand it ignores: it then sends everything, and calls that what changed. */
+bool sync_cookie_is_openldap(const void *cookie, size_t size);

@@ -30,6 +30,7 @@ struct seen {
 #define STMT_CACHE_SIZE 512 /* a power of two, well above the number of statements */
 
 struct state {
+    struct state *next_open; /* of those that this process has open for writing; see state.c */
     sqlite3 *db;
     char *path; /* for sentences */
     int lock_fd;

@@ -71,7 +71,7 @@ int mirror_load(struct state *s, const char *id, bool with_members, struct mirro
 int mirror_dn(struct state *s, const char *id, char **ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT dn FROM entry WHERE id = ?1", e);
+    int r = stmt_prepare(&q, s, "SELECT dn FROM entry WHERE id = ?1 AND gone_usec = 0", e);
 
     if (r < 0)
         return r;

@@ -61,7 +61,8 @@ struct mirror_entry {
 void mirror_entry_done(struct mirror_entry *m);
 int mirror_load(struct state *s, const char *id, bool with_members, struct mirror_entry *ret,
                 struct error *e);
-int mirror_dn(struct state *s, const char *id, char **ret, struct error *e); /* or STATE_NONE */
+/* Of an entry that is there; else STATE_NONE. */
+int mirror_dn(struct state *s, const char *id, char **ret, struct error *e);
 /* Ids of people whom a person may mean: an id, a DN, a login (wanted or linked), or a mail
  * address. */
 int mirror_find_people(struct state *s, const char *text, struct string_list *ret_ids,

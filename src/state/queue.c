@@ -9,7 +9,6 @@
 #include <assert.h>
 #include <errno.h>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "state/db.h"
 
@@ -184,7 +183,7 @@ int queue_next(struct state *s, uint64_t now_usec, size_t limit, struct operatio
     return read_list(q, ret, e);
 }
 
-int queue_next_time(struct state *s, uint64_t *ret_usec, struct error *e)
+int queue_next_time(struct state *s, uint64_t after_usec, uint64_t *ret_usec, struct error *e)
 {
     /* What is due already is no time to wait for: it may stay so for long, behind a parked
      * create, and would hide the others. */
@@ -197,7 +196,7 @@ int queue_next_time(struct state *s, uint64_t *ret_usec, struct error *e)
 
     if (r < 0)
         return r;
-    stmt_bind_usec(q, 1, clock_now_usec());
+    stmt_bind_usec(q, 1, after_usec);
     r = stmt_step(q, e);
     if (r < 0)
         return r;
@@ -271,7 +270,8 @@ int queue_of_budget(struct state *s, unsigned budget, enum operation_state state
     int r = stmt_prepare(&q, s,
                          "SELECT " COLUMNS
                          " FROM operation o WHERE o.budget = ?1 AND o.state = ?2 AND "
-                         "o.approved = 0 AND (?3 IS NULL OR o.reason = ?3) LIMIT ?4",
+                         "o.approved = 0 AND (?3 IS NULL OR o.reason = ?3) AND "
+                         "(?3 IS NOT NULL OR o.reason IS NOT '" REASON_UNCLEAR "') LIMIT ?4",
                          e);
 
     if (r < 0)
@@ -284,8 +284,8 @@ int queue_of_budget(struct state *s, unsigned budget, enum operation_state state
 }
 
 #define TO_READY                                                                               \
-    "UPDATE operation SET state = 1, reason = NULL, sentence = NULL, cause = NULL, "           \
-    "since_usec = 0, not_before_usec = ?1 WHERE state = 3"
+    "UPDATE operation SET state = 1, sentence = NULL, cause = NULL, "                          \
+    "reason = CASE WHEN reason = '" REASON_UNCLEAR "' THEN reason END, since_usec = 0, not_before_usec = ?1 WHERE state = 3"
 
 int queue_release(struct state *s, const char *cause, const char *reason, uint64_t now_usec,
                   size_t *ret_n, struct error *e)
@@ -368,9 +368,10 @@ int queue_holds(struct state *s,
                 void *userdata, struct error *e)
 {
     static const char sql[] =
-        "SELECT cause, reason, min(sentence), state, min(since_usec), "
-        "min(NULLIF(not_before_usec, 0)), count(DISTINCT entry_id) AS people FROM operation WHERE "
-        "state IN (2, 3) GROUP BY state, cause, reason ORDER BY people DESC, cause, reason";
+        "SELECT cause, reason, min(sentence), CASE state WHEN 2 THEN 2 ELSE 3 END AS waits, "
+        "min(since_usec), min(NULLIF(not_before_usec, 0)), count(DISTINCT entry_id) AS people "
+        "FROM operation INDEXED BY operation_cause WHERE reason IS NOT NULL "
+        "GROUP BY waits, cause, reason ORDER BY people DESC, cause, reason";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s, sql, e);
 

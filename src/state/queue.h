@@ -23,8 +23,10 @@ int queue_of_person(struct state *s, const char *entry_id, struct operation_list
  * STARTED; one for each person; renames before updates. */
 int queue_next(struct state *s, uint64_t now_usec, size_t limit, struct operation_list *ret,
                struct error *e);
-/* When, after now, the next READY or HELD operation becomes due; 0: none will. */
-int queue_next_time(struct state *s, uint64_t *ret_usec, struct error *e);
+/* When, after `after_usec`, the next READY or HELD operation becomes due; 0: none will.
+ * after_usec is the time of the last look at what is due, so that nothing that became due since
+ * is missed. */
+int queue_next_time(struct state *s, uint64_t after_usec, uint64_t *ret_usec, struct error *e);
 int queue_started(struct state *s, struct operation_list *ret,
                   struct error *e); /* after a crash */
 /* In order of (kind, dn, number); stops when fn returns non-zero, which is returned. state 0:
@@ -36,8 +38,8 @@ int queue_each(struct state *s, enum operation_state state,
  * now. */
 int queue_release(struct state *s, const char *cause, const char *reason, uint64_t now_usec,
                   size_t *ret_n, struct error *e);
-/* HELD whose not_before has come become READY; reason and since stay, so that a further hold for the same
- * reason is told from a new one. */
+/* HELD whose not_before has come become READY; reason and since stay, so that a further hold
+ * for the same reason is told from a new one. */
 int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e);
 struct queue_counts {
     size_t n[OPERATION_N_KINDS][5]; /* [kind][state] */
@@ -45,7 +47,8 @@ struct queue_counts {
 int queue_counts(struct state *s, struct queue_counts *ret, struct error *e);
 /* READY ones whose time has not come: a grace time, or a pause before another attempt. */
 int queue_count_waiting(struct state *s, uint64_t now_usec, size_t *ret, struct error *e);
-/* Holds by cause: fn(cause, reason, one sentence, oldest since, number of people). */
+/* Holds by cause; what is being tried again is still held, since it may be in vain: fn(cause,
+ * reason, one sentence, oldest since, number of people). */
 int queue_holds(struct state *s,
                 int (*fn)(const char *cause, const char *reason, const char *sentence,
                           enum operation_state state, uint64_t since_usec, uint64_t next_usec,
@@ -55,9 +58,11 @@ int queue_holds(struct state *s,
 /* Not approved operations of a budget that are READY, or PARKED for this reason. */
 int queue_pending(struct state *s, unsigned budget, const char *parked_reason, size_t *ret,
                   struct error *e);
-/* Not approved operations of a budget in a state, with this reason if it is not NULL; at most limit. */
-int queue_of_budget(struct state *s, unsigned budget, enum operation_state state, const char *reason,
-                    size_t limit, struct operation_list *ret, struct error *e);
+/* Not approved operations of a budget in a state, with this reason if it is not NULL; at most
+ * limit. */
+int queue_of_budget(struct state *s, unsigned budget, enum operation_state state,
+                    const char *reason, size_t limit, struct operation_list *ret,
+                    struct error *e);
 
 /* What budgets count: operations of a budget kind that were carried out without approval since
  * a time. */

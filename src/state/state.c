@@ -72,6 +72,35 @@ static void state_releasep(struct state **s)
         state_release(*s);
 }
 
+/*
+ * POSIX locks belong to the process: closing any descriptor of the state file would drop those
+ * of the connection that is open on it, and another process that looks at the file and goes
+ * would then take itself for the last one and remove the log that we write to. So what is open
+ * here is known, and looked at through SQLite alone.
+ */
+static struct state *open_here;
+
+static bool is_open_here(const char *path)
+{
+    struct stat wanted, st;
+
+    if (stat(path, &wanted) < 0)
+        return false;
+    for (const struct state *s = open_here; s; s = s->next_open)
+        if (stat(s->path, &st) == 0 && st.st_dev == wanted.st_dev && st.st_ino == wanted.st_ino)
+            return true;
+    return false;
+}
+
+static void forget_open(struct state *gone)
+{
+    for (struct state **p = &open_here; *p; p = &(*p)->next_open)
+        if (*p == gone) {
+            *p = gone->next_open;
+            return;
+        }
+}
+
 static int64_t size_of(const char *path, const char *suffix)
 {
     CLEANUP(freep) char *whole = NULL;
@@ -219,6 +248,8 @@ int state_open(struct state **ret, const char *path, bool *ret_created, struct e
     sqlite3_wal_hook(s->db, count_wal_pages, s);
     if (ret_created)
         *ret_created = empty;
+    s->next_open = open_here;
+    open_here = s;
     *ret = TAKE(s);
     return 0;
 }
@@ -305,7 +336,7 @@ int state_open_copy(struct state **ret, const char *path, struct error *e)
     rc = sqlite3_open_v2("", &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
     if (rc != SQLITE_OK)
         return db_error(s->db, s->path, rc, e);
-    if (path)
+    if (path && !is_open_here(path))
         r = look_at_file(path, &empty, e);
     if (r == 0 && !empty)
         r = copy_from(s, path, e);
@@ -325,6 +356,7 @@ struct state *state_close(struct state *s)
 {
     if (!s)
         return NULL;
+    forget_open(s);
     if (s->in_transaction)
         state_rollback(s);
     if (s->checkpoint) {

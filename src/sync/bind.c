@@ -54,7 +54,8 @@ static void say_group_change(const struct ruleset_group *configured,
                              const struct bound_group *before, const struct bound_group *now)
 {
     if (before && before->state == now->state &&
-        (before->n_members == 0) == (now->n_members == 0))
+        (before->n_members == 0) == (now->n_members == 0) &&
+        (now->state != BOUND_RENAMED || text_equal(before->dn, now->dn)))
         return;
     switch (now->state) {
     case BOUND_NEVER_SEEN:
@@ -107,7 +108,8 @@ int bind_rule_groups(struct engine *n, struct error *e)
         for (size_t j = 0; j < n->groups.n_items && !before; j++)
             if (text_equal(n->groups.items[j].configured_key, fresh.items[i].configured_key))
                 before = &n->groups.items[j];
-        say_group_change(&groups[i], before, &fresh.items[i]);
+        if (!n->options.quiet)
+            say_group_change(&groups[i], before, &fresh.items[i]);
         char cause[600];
         snprintf(cause, sizeof cause, "group:%s", groups[i].dn);
         bool missing =

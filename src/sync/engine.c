@@ -46,7 +46,8 @@ int engine_begin_run(struct engine *n, const char *trigger, struct error *e)
         r = run_begin(n->state, trigger, clock_now_usec(), &n->run, e);
     if (r < 0)
         return r;
-    log_set_run(n->run);
+    if (!n->options.quiet)
+        log_set_run(n->run);
     struct audit_row row = {.event = "run-begin", .sentence = trigger};
     return engine_audit(n, &row, e);
 }
@@ -95,9 +96,12 @@ static int end_run(struct engine *n, struct error *e)
         r = engine_commit(n, e);
     if (r < 0)
         return r;
-    log_event(LOG_INFO, MSG_RUN_ENDED, "Run %" PRIu64 " is over: %s", n->run, text ? text : "");
+    if (!n->options.quiet) {
+        log_event(LOG_INFO, MSG_RUN_ENDED, "Run %" PRIu64 " is over: %s", n->run,
+                  text ? text : "");
+        log_set_run(0);
+    }
     n->run = 0;
-    log_set_run(0);
     return 0;
 }
 
@@ -122,11 +126,10 @@ static int evaluate_some(struct engine *n, bool *ret_more, struct error *e)
             r = person_mark_due(n->state, now, &n->next_recheck_usec, e);
     }
     struct string_list ids = {0};
+    if (r == 0 && n->groups_dirty)
+        r = bind_rule_groups(n, e); /* also when nobody is dirty: a renamed group is said */
     if (r == 0)
         r = person_next_dirty(n->state, PEOPLE_A_TURN, &ids, e);
-    if (r == 0 && ids.n_items && n->groups_dirty) {
-        r = bind_rule_groups(n, e);
-    }
     if (r == 0 && ids.n_items)
         r = engine_begin_run(n, "directory", e);
     for (size_t i = 0; i < ids.n_items && r == 0; i++)
@@ -166,7 +169,7 @@ static int settle_idle(struct engine *n, struct error *e)
     /* With the tenant away or writing paused, what is READY waits: the run is not over, the
      * work is. */
     bool blocked = !executor_may_work(n) && !n->options.plan_only;
-    if (n->run && !blocked) {
+    if (n->run && !blocked && !n->stopping) {
         int r = end_run(n, e);
         if (r < 0)
             return r;
@@ -184,8 +187,10 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
 {
     int r = 0;
     size_t n_released = 0;
+    uint64_t now = clock_now_usec();
     *ret_picked = 0;
-    r = queue_release_due(n->state, clock_now_usec(), &n_released, e);
+    n->looked_usec = now;
+    r = queue_release_due(n->state, now, &n_released, e);
     if (r == 0 && n_released)
         r = engine_begin_run(n, "retry", e);
     if (r == 0)
@@ -195,6 +200,8 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
     if (n->plan_changed || !n->all_evaluated) {
         n->alarms_stale = true;
         r = park_apply_guard(n, e);
+        if (r == 0)
+            r = distrust_check(n, e);
         n->plan_changed = false;
         n->all_evaluated = true;
         if (r == 0)
@@ -295,10 +302,11 @@ void engine_arm_timer(struct engine *n)
 {
     struct error e = {0};
     uint64_t at = 0, queue = 0, now = clock_now_usec();
-    if (queue_next_time(n->state, &queue, &e) < 0)
+    /* What was due at the last look and could not start (tenant away, paused) is woken by what
+     * ends that; a read's end brings a turn of its own. */
+    if (n->reading || queue_next_time(n->state, n->looked_usec, &queue, &e) < 0)
         queue = 0;
-    /* What is due and may not start (tenant away, paused) is woken by what ends that. */
-    sooner(&at, queue > now ? queue : 0);
+    sooner(&at, queue);
     sooner(&at, n->next_recheck_usec);
     sooner(&at, n->tenant_state != ENGINE_TENANT_OK ? n->tenant_probe_usec : 0);
     sooner(&at, n->sweep_usec);
@@ -406,12 +414,43 @@ struct engine *engine_free(struct engine *n)
     return NULL;
 }
 
-int engine_start(struct engine *n, struct error *e)
+static void schedule_sweep(struct engine *n)
 {
     n->sweep_usec =
         n->options.sync->verify_interval_usec && n->options.tenant && !n->options.plan_only
             ? clock_now_usec() + n->options.sync->verify_interval_usec
             : 0;
+    if (n->distrusted && n->options.tenant && !n->options.plan_only)
+        n->sweep_usec = clock_now_usec();
+}
+
+/* Another configuration than the one that the plan was made with, also after a restart:
+ * lifecycle and budgets are not part of the mapping's fingerprint, so everybody is looked at
+ * again, and whoever the tenant refused is tried again. */
+static int take_configuration(struct engine *n, bool reloaded, struct error *e)
+{
+    CLEANUP(freep) char *before = NULL;
+    size_t n_released = 0;
+    if (!n->options.fingerprint)
+        return 0;
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = state_meta_get(n->state, "configuration", &before, e);
+    if (r < 0)
+        return r;
+    if (!reloaded && text_equal(before, n->options.fingerprint))
+        return 0;
+    r = person_mark_all_dirty(n->state, e);
+    if (r == 0)
+        r = queue_release(n->state, NULL, REASON_REFUSED, clock_now_usec(), &n_released, e);
+    if (r == 0)
+        r = state_meta_set(n->state, "configuration", n->options.fingerprint, e);
+    return r;
+}
+
+int engine_start(struct engine *n, struct error *e)
+{
+    schedule_sweep(n);
     n->alarms_stale = true;
     if (!n->options.plan_only) {
         executor_settle_crash(n, e);
@@ -422,6 +461,8 @@ int engine_start(struct engine *n, struct error *e)
     int r = engine_write(n, e);
     if (r == 0)
         r = person_mark_due(n->state, clock_now_usec(), &next, e);
+    if (r == 0)
+        r = take_configuration(n, false, e);
     n->next_recheck_usec = next;
     if (r == 0)
         r = note_life(n, "start", e);
@@ -451,6 +492,29 @@ const struct ruleset *engine_ruleset(const struct engine *n)
     return n->ruleset;
 }
 
+/* Does the new ruleset read what the mirror does not hold? */
+static bool reads_more(const struct ruleset *now, const struct string_list *before)
+{
+    const struct string_list *names = ruleset_attributes(now);
+    for (size_t i = 0; i < names->n_items; i++) {
+        bool held = false;
+        for (size_t j = 0; j < before->n_items && !held; j++)
+            held = text_equal_ascii_case(names->items[i], before->items[j]);
+        if (!held)
+            return true;
+    }
+    return false;
+}
+
+static int copy_attributes(const struct ruleset *r, struct string_list *ret)
+{
+    const struct string_list *names = ruleset_attributes(r);
+    for (size_t i = 0; i < names->n_items; i++)
+        if (string_list_add(ret, names->items[i]) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
 int engine_reload(struct engine *n, const struct engine_options *options, struct error *e)
 {
     struct engine_options before = n->options;
@@ -459,16 +523,22 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
     n->options = *options;
     n->options.tenant_ops = ops;
     n->options.tenant = tenant;
-    int r = bind_ruleset(n, e);
+    CLEANUP(string_list_done) struct string_list attributes = {0};
+    int r = copy_attributes(n->ruleset, &attributes);
+    r = r < 0 ? error_out_of_memory(e) : bind_ruleset(n, e);
     if (r < 0) {
         n->options = before;
         return r;
     }
-    /* Lifecycle and budgets are not part of the mapping's fingerprint: look at everybody again.
-     */
+    /* An attribute that was not read yet is not one that nobody has: the directory reads again
+     * first. */
+    if (reads_more(n->ruleset, &attributes))
+        n->read_ended = false;
+    if (n->options.sync->verify_interval_usec != before.sync->verify_interval_usec)
+        schedule_sweep(n);
     r = engine_write(n, e);
     if (r == 0)
-        r = person_mark_all_dirty(n->state, e);
+        r = take_configuration(n, true, e);
     struct audit_row row = {.event = "configuration",
                             .sentence = "the configuration was loaded"};
     if (r == 0)
@@ -506,19 +576,6 @@ void engine_status_changed(struct engine *n)
 void engine_directory_away(struct engine *n, bool away, const char *sentence)
 {
     alarm_directory(n, away, sentence);
-}
-
-int engine_distrust_state(struct engine *n, struct error *e)
-{
-    int r = engine_write(n, e);
-    if (r == 0)
-        r = state_meta_set(n->state, "distrusted", "1", e);
-    if (r == 0)
-        r = person_mark_all_dirty(n->state, e);
-    if (r == 0)
-        r = engine_commit(n, e);
-    n->distrusted = true;
-    return r;
 }
 
 bool engine_is_idle(const struct engine *n)

@@ -35,6 +35,7 @@ struct engine_options {
     void *tenant; /* passed to the ops; NULL: no tenant is asked (a look at a plan) */
     unsigned max_concurrent; /* operations in flight */
     bool plan_only;          /* evaluate and guard, never execute, no audit export */
+    bool quiet; /* a look beside the running engine: what it would do is no event of the log */
 };
 
 /* state and audit (NULL: none) are borrowed. Settles nothing yet: see engine_start(). */

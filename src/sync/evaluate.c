@@ -50,9 +50,12 @@ static int judge(struct engine *n, const char *entry_id, const struct entry *ent
     if (r == 0) {
         for (size_t i = 0; i < n_groups; i++) {
             enum bound_state s = n->groups.items[i].state;
+            /* Whoever was in no way a member of a group when it was deleted loses nothing
+             * because of it, and need not wait for it. */
+            bool known = s == BOUND_PRESENT || s == BOUND_RENAMED ||
+                         (s == BOUND_GONE && !found[i].member);
             memberships[i] = (struct membership){
-                .state =
-                    s == BOUND_PRESENT || s == BOUND_RENAMED ? GROUP_PRESENT : GROUP_MISSING,
+                .state = known ? GROUP_PRESENT : GROUP_MISSING,
                 .member = found[i].member,
                 .via = found[i].via,
             };
@@ -185,6 +188,7 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
         .disabled_usec = s->link.disabled_usec,
         .claim = s->claim,
         .claim_sentence = s->claim_sentence,
+        .state_restored = n->distrusted,
         .successor_sentence = s->successor_sentence[0] ? s->successor_sentence : NULL,
         .adoption_open = n->adoption_open,
         .names_role = ruleset_role_fn,
@@ -199,9 +203,10 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
 static bool reason_is_planners(const char *reason)
 {
     static const char *const reasons[] = {
-        REASON_LOGIN_SHARED,  REASON_CONFLICT,           REASON_SAME_MAIL,
-        REASON_RENAME_POLICY, REASON_GROUP_MISSING,      REASON_ADOPTION,
-        REASON_ENTRY_INVALID, REASON_ATTRIBUTE_VANISHED, REASON_RELINK,
+        REASON_LOGIN_SHARED,   REASON_CONFLICT,           REASON_SAME_MAIL,
+        REASON_RENAME_POLICY,  REASON_GROUP_MISSING,      REASON_ADOPTION,
+        REASON_ENTRY_INVALID,  REASON_ATTRIBUTE_VANISHED, REASON_RELINK,
+        REASON_STATE_RESTORED,
     };
     for (size_t i = 0; reason && i < ARRAY_SIZE(reasons); i++)
         if (text_equal(reason, reasons[i]))
@@ -379,8 +384,8 @@ static int wake_holder(struct engine *n, const char *entry_id, const char *key, 
     return r < 0 ? r : 0;
 }
 
-/* What an operation of this very run did for the person: the ledger says so in the end, whatever
- * follows. While something follows, the bucket is PENDING and its code keeps it. */
+/* What an operation of this very run did for the person: the ledger says so in the end,
+ * whatever follows. While something follows, the bucket is PENDING and its code keeps it. */
 static enum person_bucket done_in_this_run(const struct engine *n, const struct person *p)
 {
     static const enum person_bucket buckets[] = {BUCKET_CREATED, BUCKET_ADOPTED,
@@ -414,8 +419,7 @@ static int store_person(struct engine *n, const char *entry_id, struct subject *
         .dirty = false,
     };
     int r = 0;
-    enum person_bucket before =
-        s->was_known ? done_in_this_run(n, &s->person) : BUCKET_PENDING;
+    enum person_bucket before = s->was_known ? done_in_this_run(n, &s->person) : BUCKET_PENDING;
     if (p.bucket == BUCKET_UNCHANGED && before != BUCKET_PENDING)
         p.bucket = before;
     else if (p.bucket == BUCKET_PENDING && before != BUCKET_PENDING)
@@ -458,12 +462,14 @@ static int forget(struct engine *n, const char *entry_id, struct subject *s, str
 static bool is_started(const struct subject *s)
 {
     for (size_t i = 0; i < s->queue.n_items; i++)
-        if (s->queue.items[i]->state == OPERATION_STARTED)
+        if (s->queue.items[i]->state == OPERATION_STARTED ||
+            operation_is_unclear(s->queue.items[i]))
             return true;
     return false;
 }
 
-/* Whoever has an operation in flight is looked at again when its outcome is known. */
+/* Whoever has an operation in flight, or one that may have been carried out, is looked at again
+ * when its outcome is known: a plan from what was known before could forget what was done. */
 static int leave_for_later(struct engine *n, struct subject *s, struct error *e)
 {
     s->person.dirty = false;

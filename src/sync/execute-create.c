@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "sync/internal.h"
 
 static void on_settled(const struct tenant_answer *a, void *userdata);
@@ -32,6 +33,11 @@ static int start_link(struct execution *x, const char *origin, const struct user
 static void hand_on_password(struct execution *x)
 {
     struct engine *n = x->engine;
+    if (!x->password && n->options.sync->initial_password == INITIAL_PASSWORD_GENERATE)
+        log_warning(
+            "The user %s was made by an attempt whose answer was lost, and its password "
+            "with it: set one at the tenant (%s)",
+            x->operation->login, x->operation->dn);
     if (!x->password || !n->options.sync->password_command)
         return;
     json_t *document = json_pack("{s:s, s:s}", "login", x->operation->login, "password",
@@ -46,12 +52,28 @@ static void hand_on_password(struct execution *x)
                     "password_command");
 }
 
+/* What the tenant held before rosterd changed anything: without it the audit could not say
+ * what the user is like. */
+static int note_found(struct execution *x, const struct user *found, struct error *e)
+{
+    CLEANUP(buffer_done) struct buffer b = {0};
+    CLEANUP(freep) char *user = user_to_json(found, false);
+    if (!user)
+        return error_out_of_memory(e);
+    buffer_format(&b, "{\"found\":%s}", user);
+    free(x->details);
+    x->details = buffer_take(&b);
+    return x->details ? 0 : error_out_of_memory(e);
+}
+
 /* The user is at the tenant as `known` says, made by us or found there. */
 static void conclude(struct execution *x, const struct tenant_answer *a, const char *origin,
                      const struct user *known, enum person_bucket bucket)
 {
     struct error e = {0};
     int r = start_link(x, origin, known, &e);
+    if (r == 0 && known != x->wanted)
+        r = note_found(x, known, &e);
     if (r == 0)
         r = execution_store_link(x, &e);
     if (r < 0) {
@@ -108,6 +130,7 @@ static void on_created(const struct tenant_answer *a, void *userdata)
     case TENANT_DONE: conclude(x, a, "create", x->wanted, BUCKET_CREATED); return;
     case TENANT_CONFLICT: read_login(x, on_conflict_read); return;
     case TENANT_UNCLEAR:
+        x->settling = true;
         x->step = 1; /* it may be under way there still: a 404 now is not the last word */
         read_login(x, on_settled);
         return;
@@ -143,12 +166,14 @@ static void on_settled(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
     if (a->class == TENANT_DONE && a->user) {
+        x->settling = false;
         if (planner_same_person(x->wanted, a->user))
             conclude(x, a, "create", a->user, BUCKET_CREATED);
         else
             hold_other_person(x, a);
     } else if (a->class == TENANT_NOT_FOUND && x->step == 0) {
-        post(x);
+        x->settling = false;
+        execution_undone(x, a);
     } else if (a->class == TENANT_NOT_FOUND) {
         struct tenant_answer unclear = *a;
         unclear.class = TENANT_UNCLEAR;
@@ -162,7 +187,7 @@ void execute_create(struct execution *x)
 {
     if (!x->wanted) /* the rules changed their mind between planning and now */
         execution_drop(x, "no longer wanted");
-    else if (x->settling)
+    else if (x->settling || x->engine->distrusted) /* it may have been made already */
         read_login(x, on_settled);
     else
         post(x);

@@ -79,6 +79,8 @@ static uint64_t shift_waits_since(const struct execution *x)
 static void on_leaver_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    bool settling = x->settling;
+    x->settling = x->settling && a->class != TENANT_DONE && a->class != TENANT_NOT_FOUND;
     if (a->class == TENANT_NOT_FOUND) {
         conclude(
             x, a,
@@ -91,6 +93,10 @@ static void on_leaver_read(const struct tenant_answer *a, void *userdata)
     }
     if (a->user->disabled) {
         conclude(x, a, LINK_DISABLED);
+        return;
+    }
+    if (settling) {
+        execution_undone(x, a);
         return;
     }
     uint64_t limit = shift_waits_since(x) + x->engine->options.sync->logged_in_wait_usec;
@@ -128,10 +134,27 @@ void execute_disable(struct execution *x)
         read_user(x, on_leaver_read);
 }
 
+static void on_enable_settled(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    if (a->class != TENANT_DONE || !a->user) {
+        x->settling = a->class != TENANT_NOT_FOUND;
+        execution_fail(x, a);
+        return;
+    }
+    x->settling = false;
+    if (a->user->disabled)
+        execution_undone(x, a);
+    else
+        conclude(x, a, LINK_ACTIVE);
+}
+
 void execute_enable(struct execution *x)
 {
     if (!x->has_link || !x->wanted)
         execution_drop(x, "no longer wanted");
+    else if (x->settling)
+        read_user(x, on_enable_settled);
     else
         put_disabled(x, false);
 }
@@ -145,12 +168,26 @@ static void on_deleted(const struct tenant_answer *a, void *userdata)
         execution_fail(x, a);
 }
 
+static void on_delete_settled(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    x->settling = a->class != TENANT_NOT_FOUND && a->class != TENANT_DONE;
+    if (a->class == TENANT_NOT_FOUND)
+        conclude(x, a, LINK_DELETED);
+    else if (a->class == TENANT_DONE)
+        execution_undone(x, a);
+    else
+        execution_fail(x, a);
+}
+
 void execute_delete(struct execution *x)
 {
     struct engine *n = x->engine;
     struct error e = {0};
     if (!x->has_link)
         execution_drop(x, "no longer linked");
+    else if (x->settling)
+        read_user(x, on_delete_settled);
     else if (n->options.tenant_ops->user_delete(n->options.tenant, execution_next_call(x),
                                                 x->operation->login, on_deleted, x, &e) < 0)
         execution_broken(x, &e);

@@ -11,7 +11,7 @@
 #include "sync/internal.h"
 
 static void profile_read(struct execution *x);
-static void rename_patch(struct execution *x);
+static void rename_with_id(struct execution *x);
 
 static void conclude(struct execution *x, const struct tenant_answer *a)
 {
@@ -44,7 +44,7 @@ static void on_looked_up(const struct tenant_answer *a, void *userdata)
             error_out_of_memory(&e);
             execution_broken(x, &e);
         } else if (x->operation->kind == OPERATION_RENAME) {
-            rename_patch(x);
+            rename_with_id(x);
         } else {
             profile_read(x);
         }
@@ -114,6 +114,8 @@ static void on_profile_read(const struct tenant_answer *a, void *userdata)
         look_up(x, x->operation->login, on_looked_up);
         return;
     }
+    bool settling = x->settling;
+    x->settling = x->settling && a->class != TENANT_DONE && a->class != TENANT_NOT_FOUND;
     if (a->class != TENANT_DONE || !a->user) {
         execution_fail(x, a);
         return;
@@ -138,6 +140,10 @@ static void on_profile_read(const struct tenant_answer *a, void *userdata)
     }
     if (!any) {
         on_patched(a, x);
+        return;
+    }
+    if (settling) {
+        execution_undone(x, a);
         return;
     }
     int r = n->options.tenant_ops->scim_patch(
@@ -210,24 +216,60 @@ static void rename_patch(struct execution *x)
         execution_broken(x, &e);
 }
 
-/* An earlier attempt may have worked: then the new login has the id that we know. */
-static void on_new_login_looked_up(const struct tenant_answer *a, void *userdata)
+/* An earlier attempt may have worked: the user is known by its id, whatever its login is. */
+static void on_rename_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    if (a->class != TENANT_DONE)
-        execution_fail(x, a);
-    else if (a->scim_id && text_equal(a->scim_id, x->link.scim_id))
-        renamed(x, a);
-    else
+    bool settling = x->settling;
+    const char *login = a->user ? user_get(a->user, USER_LOGIN) : NULL;
+    if (a->class == TENANT_NOT_FOUND && x->step == 0) { /* the remembered id is stale */
+        x->step = 1;
         look_up(x, x->operation->login, on_looked_up);
+        return;
+    }
+    x->settling = x->settling && a->class != TENANT_DONE;
+    if (a->class != TENANT_DONE || !login)
+        execution_fail(x, a);
+    else if (text_equal(login, new_login(x)))
+        renamed(x, a);
+    else if (settling)
+        execution_undone(x, a);
+    else
+        rename_patch(x);
+}
+
+static void rename_read(struct execution *x)
+{
+    struct engine *n = x->engine;
+    struct error e = {0};
+    if (n->options.tenant_ops->scim_get(n->options.tenant, execution_next_call(x),
+                                        x->link.scim_id, on_rename_read, x, &e) < 0)
+        execution_broken(x, &e);
+}
+
+/* The id is made durable before the login changes: without it a user whose renaming got no
+ * answer could not be found again. */
+static void rename_with_id(struct execution *x)
+{
+    struct engine *n = x->engine;
+    struct error e = {0};
+    int r = engine_write(n, &e);
+    if (r == 0)
+        r = link_store(n->state, &x->link, &e);
+    if (r == 0)
+        r = engine_commit(n, &e);
+    if (r < 0)
+        execution_broken(x, &e);
+    else
+        rename_read(x);
 }
 
 void execute_rename(struct execution *x)
 {
     if (!x->wanted || !x->has_link || !x->known || !new_login(x))
         execution_drop(x, "no longer wanted");
-    else if (x->settling && x->link.scim_id)
-        look_up(x, new_login(x), on_new_login_looked_up);
+    else if (x->link.scim_id)
+        rename_read(x);
     else
         look_up(x, x->operation->login, on_looked_up);
 }

@@ -54,6 +54,7 @@ static void on_read_back(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
     struct error e = {0};
+    x->settling = x->settling && a->class != TENANT_DONE && a->class != TENANT_NOT_FOUND;
     if (a->class != TENANT_DONE || !a->user) {
         execution_fail(x, a);
         return;
@@ -62,6 +63,12 @@ static void on_read_back(const struct tenant_answer *a, void *userdata)
     int r = merged ? remember(x, a, &e) : error_out_of_memory(&e);
     if (r == 0)
         r = planner_merge_skills(&x->merge, x->current, merged);
+    if (r == 0) /* whatever came of it, this is what the tenant holds */
+        r = engine_write(x->engine, &e);
+    if (r == 0)
+        r = execution_set_known(x, x->current, &e);
+    if (r == 0)
+        r = link_store(x->engine->state, &x->link, &e);
     if (r < 0) {
         execution_broken(x, &e);
     } else if (!same_skills(merged, x->current) || !same_team(x)) {
@@ -89,10 +96,12 @@ static void read_user(struct execution *x, tenant_done_fn done)
 static void on_put(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    if (a->class == TENANT_DONE)
+    if (a->class == TENANT_DONE) {
+        x->settling = true; /* done, and not known to us before it is read back */
         read_user(x, on_read_back);
-    else
+    } else {
         execution_fail(x, a);
+    }
 }
 
 static void on_read(const struct tenant_answer *a, void *userdata)
@@ -100,6 +109,8 @@ static void on_read(const struct tenant_answer *a, void *userdata)
     struct execution *x = userdata;
     struct engine *n = x->engine;
     struct error e = {0};
+    bool settling = x->settling;
+    x->settling = x->settling && a->class != TENANT_DONE && a->class != TENANT_NOT_FOUND;
     if (a->class != TENANT_DONE || !a->user) {
         execution_fail(x, a);
         return;
@@ -117,6 +128,10 @@ static void on_read(const struct tenant_answer *a, void *userdata)
     if (!team && !skills_of) { /* done already, by an attempt whose answer was lost or by
                                   somebody there */
         conclude(x, a, x->current);
+        return;
+    }
+    if (settling) {
+        execution_undone(x, a);
         return;
     }
     r = n->options.tenant_ops->user_put(n->options.tenant, execution_next_call(x),

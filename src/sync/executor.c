@@ -36,6 +36,7 @@ static struct execution *execution_free(struct execution *x)
     user_free(x->known);
     user_free(x->granted);
     user_free(x->current);
+    free(x->details);
     secret_free(x->password);
     free(x);
     return NULL;
@@ -83,6 +84,11 @@ static int execution_load(struct execution *x, struct error *e)
     return r < 0 ? r : 0;
 }
 
+bool operation_is_unclear(const struct operation *o)
+{
+    return text_equal(o->reason, REASON_UNCLEAR);
+}
+
 static bool names_role(const char *role, void *userdata)
 {
     return ruleset_names_role(userdata, role);
@@ -128,6 +134,15 @@ static const char *known_missing(const struct engine *n, const struct operation 
     return NULL;
 }
 
+/* What the tenant did not have a while ago it may have now. Teams are asked for; roles and
+ * skills can't be listed, so the first operation that needs one tries. */
+static void doubt_missing(struct engine *n, const char *reason)
+{
+    uint64_t now = clock_now_usec(), wait = n->options.sync->hold_retry_usec;
+    if (text_equal(reason, REASON_TEAM_MISSING) && n->teams_usec + wait <= now)
+        contact_refresh(n);
+}
+
 static int begin_execution(struct engine *n, struct operation *taken, struct error *e)
 {
     struct execution *x = calloc(1, sizeof *x);
@@ -144,6 +159,7 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
     char cause[512], sentence[768];
     const char *reason = known_missing(n, taken, cause, sizeof cause);
     if (reason) {
+        doubt_missing(n, reason);
         const char *name = strchr(cause, ':') + 1;
         snprintf(
             sentence, sizeof sentence,
@@ -155,7 +171,7 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
     int r = execution_load(x, e);
     if (r == 0) {
         execution_prepare_merge(x);
-        x->settling = taken->attempts > 0;
+        x->settling = taken->kind != OPERATION_ADOPT && operation_is_unclear(taken);
         taken->attempts++;
         taken->state = OPERATION_STARTED;
         r = queue_store(n->state, taken, e);
@@ -178,6 +194,9 @@ int executor_pick(struct engine *n, size_t *ret_n, struct error *e)
     struct operation_list due = {0};
     int r = queue_next(n->state, clock_now_usec(), n->options.max_concurrent - n->n_executions,
                        &due, e);
+    if (n->missing.n_items &&
+        n->missing_usec + n->options.sync->hold_retry_usec <= clock_now_usec())
+        string_list_done(&n->missing);
     if (r == 0 && due.n_items)
         r = engine_begin_run(n, "operations due", e);
     for (size_t i = 0; i < due.n_items && r == 0; i++)
@@ -216,6 +235,13 @@ void executor_start_committed(struct engine *n)
     }
 }
 
+static int set_text(char **to, const char *text)
+{
+    free(*to);
+    *to = text ? strdup(text) : NULL;
+    return text && !*to ? -ENOMEM : 0;
+}
+
 /* Intents without outcome: the next attempt reads the tenant before it writes. */
 void executor_settle_crash(struct engine *n, struct error *e)
 {
@@ -231,7 +257,10 @@ void executor_settle_crash(struct engine *n, struct error *e)
         struct operation *o = started.items[i];
         o->state = OPERATION_READY;
         o->not_before_usec = 0;
-        r = queue_store(n->state, o, e);
+        if (set_text(&o->reason, REASON_UNCLEAR) < 0)
+            r = error_out_of_memory(e);
+        if (r == 0)
+            r = queue_store(n->state, o, e);
         struct audit_row row = {.event = "release",
                                 .operation = o,
                                 .code = REASON_UNCLEAR,
@@ -254,25 +283,30 @@ int execution_set_known(struct execution *x, const struct user *known, struct er
     return x->link.known ? 0 : error_out_of_memory(e);
 }
 
-/* What rosterd gave and so may take back: the roles and skills that are wanted now. */
+/* What rosterd gave and so may take back. Roles are written by one kind of operation and skills
+ * by another: what the other has yet to take away stays ours. */
+static int note_granted(struct execution *x, struct error *e)
+{
+    enum operation_kind kind = x->operation->kind;
+    bool both = kind == OPERATION_CREATE || kind == OPERATION_ADOPT;
+    const struct user *roles = both || kind == OPERATION_PROFILE ? x->wanted : x->granted,
+                      *skills = both || kind == OPERATION_UPDATE ? x->wanted : x->granted;
+    CLEANUP(user_freep) struct user *given = user_new();
+    int r = given ? 0 : -ENOMEM;
+    for (size_t i = 0; roles && i < roles->n_roles && r == 0; i++)
+        r = user_add_role(given, roles->roles[i].name, NULL);
+    for (size_t i = 0; skills && i < skills->n_skills && r == 0; i++)
+        r = user_add_skill(given, skills->skills[i].name, skills->skills[i].level, NULL);
+    free(x->link.granted);
+    x->link.granted = r == 0 ? user_to_json(given, false) : NULL;
+    return x->link.granted ? 0 : error_out_of_memory(e);
+}
+
 int execution_store_link(struct execution *x, struct error *e)
 {
     struct engine *n = x->engine;
-    int r = 0;
-    if (x->wanted) {
-        CLEANUP(user_freep) struct user *given = user_new();
-        if (!given)
-            return error_out_of_memory(e);
-        for (size_t i = 0; i < x->wanted->n_roles && r == 0; i++)
-            r = user_add_role(given, x->wanted->roles[i].name, NULL);
-        for (size_t i = 0; i < x->wanted->n_skills && r == 0; i++)
-            r = user_add_skill(given, x->wanted->skills[i].name, x->wanted->skills[i].level,
-                               NULL);
-        free(x->link.granted);
-        x->link.granted = r == 0 ? user_to_json(given, false) : NULL;
-        if (!x->link.granted)
-            return error_out_of_memory(e);
-    }
+    if (x->wanted && note_granted(x, e) < 0)
+        return -ENOMEM;
     if (!x->link.entry_id)
         x->link.entry_id = strdup(x->operation->entry_id);
     free(x->link.login_key);
@@ -295,11 +329,14 @@ static int audit_outcome(struct execution *x, const char *event, const struct te
         .code = code,
         .sentence = sentence,
         .attempts = x->operation->attempts,
+        .details = x->details,
     };
     if (a) {
         row.status = a->status;
         row.answer = tenant_answer_class_name(a->class);
-        row.answer_text = a->hint[0] ? a->hint : NULL;
+        /* What was done is in the changes; the body says more than that only when it was not.
+         */
+        row.answer_text = a->hint[0] && a->class != TENANT_DONE ? a->hint : NULL;
         row.duration_usec = a->duration_usec;
     }
     return engine_audit(x->engine, &row, e);
@@ -344,13 +381,6 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
     end_execution(x);
 }
 
-static int set_text(char **to, const char *text)
-{
-    free(*to);
-    *to = text ? strdup(text) : NULL;
-    return text && !*to ? -ENOMEM : 0;
-}
-
 /* Waits, for a reason that a person can read; wait_usec 0: until something it depends on
  * changes. */
 void execution_hold(struct execution *x, const struct tenant_answer *a, const char *reason,
@@ -360,6 +390,10 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
     struct operation *o = x->operation;
     struct error e = {0};
     uint64_t now = clock_now_usec();
+    if (x->settling) { /* it could not be read: still unclear, whatever kept us from it */
+        reason = REASON_UNCLEAR;
+        cause = "unclear";
+    }
     bool again = text_equal(o->reason, reason);
     o->state = OPERATION_HELD;
     o->not_before_usec = wait_usec ? now + wait_usec : 0;
@@ -376,7 +410,7 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
         r = engine_write(n, &e);
     if (r == 0)
         r = queue_store(n->state, o, &e);
-    if (r == 0)
+    if (r == 0 && (a || !again)) /* where nothing was asked, nothing new is known */
         r = audit_outcome(x, a ? "outcome" : "hold", a, reason, sentence, &e);
     if (r == 0) /* what is wanted may have changed while it was in flight */
         r = person_mark_dirty(n->state, o->entry_id, &e);
@@ -410,6 +444,32 @@ void execution_drop(struct execution *x, const char *sentence)
         end_execution(x);
 }
 
+void execution_undone(struct execution *x, const struct tenant_answer *a)
+{
+    struct engine *n = x->engine;
+    struct operation *o = x->operation;
+    struct error e = {0};
+    o->state = OPERATION_READY;
+    o->not_before_usec = 0;
+    int r = engine_write(n, &e);
+    if (r == 0 && (set_text(&o->reason, NULL) < 0 || set_text(&o->cause, NULL) < 0 ||
+                   set_text(&o->sentence, NULL) < 0))
+        r = error_out_of_memory(&e);
+    if (r == 0)
+        r = queue_store(n->state, o, &e);
+    if (r == 0)
+        r = audit_outcome(x, "outcome", a, "not-done",
+                          "read: the earlier attempt did not do it", &e);
+    if (r == 0)
+        r = person_mark_dirty(n->state, o->entry_id, &e);
+    if (r < 0) {
+        execution_broken(x, &e);
+        return;
+    }
+    n->plan_changed = true;
+    end_execution(x);
+}
+
 /* Back to the queue as if it had not been tried: the tenant as a whole does not take calls now.
  */
 void execution_return(struct execution *x, const struct tenant_answer *a)
@@ -420,6 +480,8 @@ void execution_return(struct execution *x, const struct tenant_answer *a)
     o->state = OPERATION_READY;
     o->not_before_usec = 0;
     int r = engine_write(n, &e);
+    if (r == 0 && set_text(&o->reason, x->settling ? REASON_UNCLEAR : NULL) < 0)
+        r = error_out_of_memory(&e);
     if (r == 0)
         r = queue_store(n->state, o, &e);
     if (r == 0)

@@ -26,6 +26,7 @@ static int intake_begin(void *userdata, unsigned search, bool full, struct error
     if (!full)
         return 0;
     n->reading |= 1u << search;
+    n->unproven &= ~(1u << search);
     return mirror_begin_full(n->state, search, e);
 }
 
@@ -116,18 +117,19 @@ static int intake_commit(void *userdata, const struct feed_commit *c, struct err
     if (r < 0)
         return r;
     if (c->absence == FEED_ABSENCE_UNPROVEN) {
+        n->unproven |= 1u << n->batch_search;
         log_event(LOG_WARNING, MSG_READ_NOT_PROVEN,
                   "The directory was not read whole, so nobody is taken for gone: %s",
                   c->reason ? c->reason : "no reason given");
         alarm_set(n, "read", REASON_READ_NOT_PROVEN,
                   c->reason ? c->reason : "the read was not whole");
-    } else if (c->absence == FEED_ABSENCE_UNSEEN) {
-        alarm_over(n, "read");
+    } else if (c->end_of_read && !n->unproven) {
+        alarm_over(n, "read"); /* of all searches */
     }
     if (c->what)
         log_info("Directory: %s", c->what);
     if (c->end_of_read) {
-        n->reading &= ~(1u << n->batch_search);
+        n->reading = 0; /* of all searches: the last one ends the read */
         n->read_ended = true;
     }
     engine_wake(n);
@@ -138,7 +140,7 @@ static int intake_commit(void *userdata, const struct feed_commit *c, struct err
 static void intake_abort(void *userdata)
 {
     struct engine *n = userdata;
-    n->reading &= ~(1u << n->batch_search);
+    n->reading = 0;
     engine_wake(n);
 }
 

@@ -43,11 +43,12 @@ struct execution {
     struct user *granted; /* of the link */
     struct user *current; /* what a GET of this execution showed */
     struct tenant_call *call;
-    unsigned step;           /* of the kind's own sequence */
-    bool took_disabled;      /* OPERATION_ADOPT: whose link it takes over, we had disabled */
-    bool settling;           /* an earlier attempt's outcome is unclear: read before writing */
-    bool waits_for_commit;   /* its intent is written and not durable yet */
-    struct secret *password; /* OPERATION_CREATE: kept until it is handed on */
+    unsigned step;      /* of the kind's own sequence */
+    bool took_disabled; /* OPERATION_ADOPT: whose link it takes over, we had disabled */
+    bool settling;      /* an earlier attempt's outcome is unclear: read before anything else */
+    bool waits_for_commit;      /* its intent is written and not durable yet */
+    char *details;              /* JSON for the audit row of its end: what was found there */
+    struct secret *password;    /* OPERATION_CREATE: kept until it is handed on */
     struct planner_input merge; /* for planner_merge_* */
 };
 
@@ -66,14 +67,15 @@ struct engine {
 
     /* intake */
     unsigned reading; /* bit per search: a read is under way, people wait for its end */
+    unsigned unproven; /* bit per search: its last whole read was not proven */
     bool read_ended;  /* at least one read has ended since the mirror was empty */
     unsigned batch_search;
     bool batch_full;
     size_t batch_people;
     size_t people_unlooked; /* entries of people that came since vanish_look() */
     size_t people_looked;   /* people in the mirror at that look */
-    char vanished[512]; /* attributes that vanished, comma separated with a leading and a
-                           trailing comma */
+    char vanished[512];     /* attributes that vanished, comma separated with a leading and a
+                               trailing comma */
 
     /* transaction */
     bool in_turn;
@@ -89,12 +91,14 @@ struct engine {
     uint64_t run;
     bool plan_changed; /* the guard must look again */
     bool all_evaluated;
+    uint64_t looked_usec; /* when the queue was last asked for what is due */
     bool people_looked_at; /* since the time of the next recheck was asked for */
     struct guard_input guard_input;
     struct guard_verdict guard;
     bool paused;
     bool distrusted; /* the state file is an older copy: removals and changes wait for approval
                       */
+    bool read_anew;  /* since then every linked user was read at the tenant */
     bool idle;
     void (*idle_fn)(void *userdata);
     void *idle_userdata;
@@ -125,6 +129,7 @@ struct engine {
     struct string_list teams;
     uint64_t teams_usec;
     struct string_list missing; /* causes of references that the tenant does not know now */
+    uint64_t missing_usec;      /* since when the first of them */
     struct sweep *sweep;
     uint64_t sweep_usec;       /* when the next one is due; 0: never */
     uint64_t alarm_check_usec; /* when something is old enough to notify; 0: nothing is open */
@@ -161,6 +166,7 @@ int bind_ruleset(struct engine *n, struct error *e);
 
 /* vanish.c: after a whole read, and when it is due. */
 int vanish_look(struct engine *n, bool whole, struct error *e);
+int vanish_accept(struct engine *n, struct error *e); /* a person takes it as it is */
 bool vanish_is_due(const struct engine *n);
 
 /* park.c */
@@ -184,6 +190,11 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
 void execution_return(struct execution *x, const struct tenant_answer *a);
 void execution_drop(struct execution *x,
                     const char *sentence); /* the operation has become pointless */
+/* The tenant was read: an earlier attempt did not do it. Back to the queue, and the person is
+ * looked at again, since what is wanted may be something else by now. */
+void execution_undone(struct execution *x, const struct tenant_answer *a);
+/* True while the operation's last attempt may or may not have been carried out. */
+bool operation_is_unclear(const struct operation *o);
 void execution_fail(struct execution *x,
                     const struct tenant_answer *a); /* outcome.c: every other answer */
 void execution_broken(struct execution *x, const struct error *e); /* our own failure */
@@ -210,6 +221,9 @@ void contact_tenant_failed(struct engine *n, const struct tenant_answer *a);
 void contact_tenant_fine(struct engine *n);
 bool contact_knows_missing(const struct engine *n, const char *cause);
 void contact_note_missing(struct engine *n, const char *cause);
+
+/* distrust.c */
+int distrust_check(struct engine *n, struct error *e); /* is it over? */
 
 /* sweep.c */
 void sweep_start(struct engine *n);

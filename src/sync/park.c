@@ -47,10 +47,16 @@ static int park_kind(struct engine *n, enum budget_kind k, struct error *e)
     enum {
         SLICE = 256
     };
-    char cause[64], sentence[512];
+    char cause[64], sentence[512], why[256];
     bool park = n->guard.tripped[k], said = false;
     snprintf(cause, sizeof cause, "budget:%s", budget_kind_name(k));
     guard_sentence(k, &n->guard_input, &n->guard, n->options.sync, sentence, sizeof sentence);
+    /* Without figures, since those change while the operation waits: the alarm has them. */
+    snprintf(
+        why, sizeof why,
+        "more than the budget \"%s\" allows without approval: look at `rosterctl plan`, then "
+        "`rosterctl approve HASH`",
+        budget_kind_name(k));
     if (park)
         alarm_set(n, cause, REASON_BUDGET, sentence);
     else
@@ -60,13 +66,13 @@ static int park_kind(struct engine *n, enum budget_kind k, struct error *e)
         int r = queue_of_budget(n->state, k, park ? OPERATION_READY : OPERATION_PARKED,
                                 park ? NULL : REASON_BUDGET, SLICE, &some, e);
         size_t n_some = some.n_items;
-        if (r == 0 && n_some && park && !said) {
+        if (r == 0 && n_some && park && !said && !n->options.quiet) {
             log_event(LOG_WARNING, MSG_BUDGET_TRIPPED, "%s", sentence);
             said = true;
         }
         for (size_t i = 0; i < n_some && r == 0; i++)
-            r = park_one(n, some.items[i], park, cause,
-                         park ? sentence : "within the budget again", e);
+            r = park_one(n, some.items[i], park, cause, park ? why : "within the budget again",
+                         e);
         operation_list_done(&some);
         if (r < 0 || n_some < SLICE)
             return r;
@@ -176,12 +182,8 @@ static int accept_causes(struct engine *n, struct error *e)
         n->adoption_open = false;
         alarm_over(n, REASON_ADOPTION);
     }
-    if (r == 0 && n->vanished[0] && strcmp(n->vanished, ",") != 0) {
-        n->vanished[0] = '\0';
-        r = state_meta_set(n->state, "vanished", NULL, e);
-        if (r == 0)
-            r = state_meta_set(n->state, "attribute-counts", NULL, e);
-    }
+    if (r == 0)
+        r = vanish_accept(n, e);
     return r;
 }
 
@@ -192,13 +194,13 @@ int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret
     char now_hash[65];
     int r = engine_write(n, e);
     if (r == 0)
-        r = engine_begin_run(n, "approval", e);
-    if (r == 0)
         r = hash_plan(n, &h, now_hash, e);
     if (r == 0 && !h.n_parked)
         r = ENGINE_NOTHING;
     else if (r == 0 && !text_equal(hash, now_hash))
         r = ENGINE_STALE_HASH;
+    if (r == 0)
+        r = engine_begin_run(n, "approval", e);
     for (size_t i = 0; i < h.numbers.n_items && r == 0; i++) {
         int64_t number = 0;
         if (text_parse_signed(h.numbers.items[i], &number) == 0)

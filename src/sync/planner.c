@@ -474,6 +474,12 @@ static int hold_doubtful(const struct planner_input *in, struct planner_result *
                 in->vanished_attribute);
             rc = operation_wait(o, OPERATION_PARKED, REASON_ATTRIBUTE_VANISHED, cause, sentence,
                                 in->now_usec);
+        } else if (in->state_restored) {
+            rc = operation_wait(
+                o, OPERATION_PARKED, REASON_STATE_RESTORED, REASON_STATE_RESTORED,
+                "an older copy of the state file was restored, so what was done since is not "
+                "known: look at the plan and approve it",
+                in->now_usec);
         }
         if (rc < 0)
             return rc;

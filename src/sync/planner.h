@@ -64,7 +64,8 @@ struct planner_input {
     uint64_t disabled_usec; /* when we disabled */
 
     enum planner_claim claim;
-    const char *claim_sentence;     /* names the other person or login */
+    const char *claim_sentence; /* names the other person or login */
+    bool state_restored;        /* the state is an older copy: what is known may not be so */
     const char *successor_sentence; /* gone, and a new entry is the same person; or NULL */
     bool adoption_open;             /* first contact is not approved yet */
 

@@ -19,6 +19,8 @@ struct sweep {
     struct tenant_call *call;
     char *entry_id; /* the one that is read now; the next is the one after it */
     size_t n_read, n_drifted;
+    bool anew;  /* the state is an older copy: what is read becomes what is known */
+    bool whole; /* every link was looked at */
 };
 
 static void sweep_next(struct sweep *s);
@@ -44,13 +46,17 @@ static void sweep_end(struct sweep *s)
     struct engine *n = s->engine;
     log_info("Verification: %zu users read, %zu differ from what was confirmed", s->n_read,
              s->n_drifted);
-    if (s->n_drifted)
+    if (s->anew)
+        n->read_anew = s->whole;
+    else if (s->n_drifted)
         alarm_set(n, "drift", "drift",
                   "users were changed at the tenant: see the audit's drift lines");
     else
         alarm_over(n, "drift");
-    n->sweep_usec = clock_now_usec() + n->options.sync->verify_interval_usec;
-    n->commit_wanted = true;
+    uint64_t wait = n->distrusted && !n->read_anew ? n->options.sync->retry_max_usec
+                                                   : n->options.sync->verify_interval_usec;
+    n->sweep_usec = wait ? clock_now_usec() + wait : 0;
+    n->commit_wanted = n->plan_changed = true;
     sweep_free(s);
     engine_wake(n);
 }
@@ -140,23 +146,27 @@ static int take_drift(struct sweep *s, struct link *l, const struct user *now,
                       const char *drift, struct error *e)
 {
     struct engine *n = s->engine;
-    bool repair = n->options.sync->on_drift == DRIFT_REPAIR;
+    bool repair = s->anew || n->options.sync->on_drift == DRIFT_REPAIR;
+    bool none = !drift || !*drift;
     int r = engine_write(n, e);
     if (r < 0)
         return r;
     /* The same drift is reported once. */
-    bool known_already = text_equal(l->drift, drift);
+    bool known_already = none ? !l->drift : text_equal(l->drift, drift);
+    if (none && known_already)
+        return 0;
     free(l->drift);
-    l->drift = drift && *drift ? strdup(drift) : NULL;
-    if (!drift || !*drift) {
-        return known_already ? 0 : link_store(n->state, l, e);
-    }
+    l->drift = none ? NULL : strdup(drift);
+    if (none)
+        return link_store(n->state, l, e);
     s->n_drifted++;
     struct audit_row row = {
         .event = "drift",
         .entry_id = l->entry_id,
         .login = l->login,
-        .code = repair ? "repair" : "report",
+        .code = s->anew  ? REASON_STATE_RESTORED
+                : repair ? "repair"
+                         : "report",
         .sentence = drift,
     };
     if (!known_already) {
@@ -238,6 +248,7 @@ static void sweep_next(struct sweep *s)
             link_done(&l);
             if (r < 0)
                 engine_state_failed(n, &e);
+            s->whole = r > 0;
             sweep_end(s);
             return;
         }
@@ -264,12 +275,16 @@ static void sweep_next(struct sweep *s)
 
 void sweep_start(struct engine *n)
 {
-    n->sweep_usec = clock_now_usec() + n->options.sync->verify_interval_usec;
+    bool anew = n->distrusted && !n->read_anew;
+    uint64_t wait =
+        anew ? n->options.sync->retry_min_usec : n->options.sync->verify_interval_usec;
+    n->sweep_usec = wait ? clock_now_usec() + wait : 0;
     if (n->sweep || n->stopping || !executor_may_work(n))
         return;
     n->sweep = calloc(1, sizeof *n->sweep);
     if (!n->sweep)
         return;
     n->sweep->engine = n;
+    n->sweep->anew = anew;
     sweep_next(n->sweep);
 }

@@ -111,6 +111,23 @@ static int compare(struct engine *n, bool whole, size_t *counts, struct error *e
     return r < 0 ? r : note_vanished(n, vanished, e);
 }
 
+int vanish_accept(struct engine *n, struct error *e)
+{
+    char name[256];
+    const char *p = n->vanished + strspn(n->vanished, ",");
+    if (!*p)
+        return 0;
+    for (; *p; p += strspn(p, ",")) {
+        size_t length = strcspn(p, ",");
+        snprintf(name, sizeof name, "%.*s", (int)length, p);
+        say_back(n, name);
+        p += length;
+    }
+    n->vanished[0] = '\0';
+    int r = state_meta_set(n->state, "vanished", NULL, e);
+    return r < 0 ? r : state_meta_set(n->state, "attribute-counts", NULL, e);
+}
+
 /* Increments and reads that are not proven whole may show as much of a changed access rule as a
  * whole read does: once as many people came as could be too many, it is looked. */
 bool vanish_is_due(const struct engine *n)

@@ -3,7 +3,7 @@
 import json
 import os
 
-from lib import Slapd, base, deadline, need, wait_for
+from lib import Slapd, need, wait_for
 
 RULES_OF = {"Agents": {"team": "Customer Service", "roles": "Agent", "skills": "English:80"}}
 
@@ -81,7 +81,7 @@ def test_status(t):
 
 def test_holds_while_the_tenant_is_away(t):
     """Everybody who waits for the tenant is one row, with its sentence, since when and until when."""
-    ground, crowd, tenant, daemon = team(t, "ada")
+    ground, crowd, tenant, daemon = team(t, "ada", retry={"min": "500ms", "max": "2s"})
     daemon.start()
     tenant.wait_user("ada")
     status_until(daemon, is_settled, "everything is done")
@@ -204,11 +204,20 @@ def test_plan_of_another_configuration(t):
     need(any("departmentNumber" in p["sentence"] and p["level"] == "warning" for p in plan["problems"]),
          "an attribute that the mirror does not hold", plan["problems"])
 
+    lost = config.replace("cn=crowd,", "cn=crowdy,")
+    need(lost != config, "the candidate differs")
+    plan = ask(daemon, "plan", "--config", candidate("lost.conf", lost))
+    need(any("crowdy" in p["sentence"] and "did you mean" in p["sentence"] and p["line"] > 0
+             for p in plan["problems"]), "a group that is not there", plan["problems"])
+    need(not any(o["kind"] == "disable" and o["state"] == "ready" for o in plan["operations"]),
+         "nobody would be disabled for it", plan["operations"])
+
     broken = config.replace("team = Customer Service", "taem = Customer Service")
     plan = ask(daemon, "plan", "--config", candidate("broken.conf", broken), code=1)
     need(plan["hash"] is None and plan["operations"] == [] and any(p["level"] == "error" for p in plan["problems"]),
          "a broken candidate", plan)
 
+    need("crowdy" not in daemon.log(), "a look is no event of the log", daemon.log()[-2000:])
     need(tenant.writes() == [], "nothing was written", tenant.writes())
     need(ask(daemon, "plan", code=0)["operations"] == [], "the running plan is as before")
     need(tenant.user("ada")["team"] == "Customer Service", "nothing was done")
@@ -244,12 +253,8 @@ def test_approve(t):
 def test_adoption(t):
     """First contact: who would be adopted, who by another spelling, whose mail is known, who is nobody's; T20."""
     ground, crowd, tenant, daemon = team(t, "ada", "bob", "eve")
-    tenant.seed({"ada": {"firstName": "Ada", "lastName": "A", "team": "Sales"},
-                 "Bob": {"firstName": "Bob", "lastName": "B", "team": "Sales"},
-                 "e.old": {"firstName": "Eve", "lastName": "E", "team": "Sales",
-                           "email": ground.server.read(ground.people and "uid=eve," + ground.people,
-                                                       "mail")["mail"][0]},
-                 "admin": {"firstName": "Ad", "lastName": "Min", "team": "Sales"}})
+    tenant.seed({"loginId": "ada"}, {"loginId": "Bob"}, {"loginId": "e.old", "email": "EVE@example.com"},
+                {"loginId": "admin"})
     daemon.start()
     status = status_until(daemon, lambda s: s["adoption"]["needed"], "adoption waits for approval")
     plan = ask(daemon, "plan")
@@ -339,7 +344,6 @@ def test_check_finds_what_is_wrong(t):
     daemon.configure(rules={"Agents": {"group": crowd, "team": "Custmer Service"},
                             "Others": {"group": crowd.replace("cn=crowd", "cn=crowds"), "roles": "Agent",
                                        "skills_from": "roomNumber"}},
-                     user={"email": "${mail:?}"} if False else {},
                      directory={"filter": "(&(objectClass=inetOrgPerson)(!(memberOf=cn=x)))"})
     items = check(daemon, 1)
     errors, warnings = "\n".join(sentences(items, "error")), "\n".join(sentences(items, "warning"))
@@ -369,3 +373,40 @@ def test_check_of_a_bad_account(t):
     need("127.0.0.1:1" in errors, "nobody listens there", errors)
     daemon.write_raw_config("[directory]\nuir = x\n")
     need(any("did you mean" in s for s in sentences(check(daemon, 1), "error")), "a broken file")
+
+
+def test_health_failed(t):
+    """What cannot be accounted for is no success: an audit that cannot be written turns health to failed."""
+    ground, crowd, tenant, daemon = team(t, "ada")
+    daemon.start()
+    tenant.wait_user("ada")
+    status_until(daemon, is_settled, "everything is done")
+    os.rename(daemon.audit_file, daemon.audit_file + ".1")
+    os.mkdir(daemon.audit_file)  # nothing can be opened there
+    ground.replace("ada", sn="Lovelace")
+    status = status_until(daemon, lambda s: s["health"] == "failed", "health is failed")
+    need(daemon.audit_file in status["audit"]["error"], "why", status["audit"])
+    os.rmdir(daemon.audit_file)
+    status_until(daemon, lambda s: s["health"] == "ok" and s["audit"]["error"] is None, "ok again")
+    rows = [json.loads(line)["seq"] for path in (daemon.audit_file + ".1", daemon.audit_file)
+            for line in open(path, encoding="utf-8")]
+    need(rows == list(range(1, len(rows) + 1)), "no row was lost", rows)
+
+
+def test_dry_run(t):
+    """A dry run prints field by field what would be done, grouped and counted, and does nothing."""
+    ground, crowd, tenant, daemon = team(t, "ada", "bob")
+    ground.person("cyd")
+    done = daemon.run("--dry-run", code=2)
+    for part in ("Create (2)\n", "  + ada  uid=ada,", "team: Customer Service  (Agents, ", "No user (1)\n",
+                 "2 to create; 1 without a user.\n"):
+        need(part in done.out, "it says %r" % part, done.out)
+    need("\033" not in done.out, "no colour in a pipe", done.out)
+    need(tenant.writes() == [] and not os.path.exists(daemon.state_file), "nothing was done")
+    daemon.once()
+    daemon.configure(rules=rules(crowd, team="Sales"))
+    done = daemon.run("--dry-run", code=2)
+    need("team: Customer Service -> Sales" in done.out and "2 to update" in done.out, "changes", done.out)
+    need(tenant.user("ada")["team"] == "Customer Service", "nothing was done")
+    daemon.configure(rules=rules(crowd))
+    need(daemon.run("--dry-run", code=0).out.endswith("Nothing to do; 1 without a user.\n"), "nothing to do")

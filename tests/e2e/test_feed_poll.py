@@ -40,6 +40,19 @@ def test_full_interval(t):
     need(feed.count("vanished") == 2, "both by a whole read")
 
 
+def test_roll_call(t):
+    """T27: long before the next whole read, a roll call finds who is no more, and who came unseen."""
+    ground = t.shared(Slapd).fresh()
+    other = t.shared(Slapd).fresh()
+    ground.persons(["ada", "bob"])
+    other.persons(["zoe"])
+    feed = start(t, ground, poll="100ms", full="1h")
+    ground.remove("bob")
+    ground.server.rename(other.people, "ou=moved", ground.dn)
+    feed.wait(lambda f: [dn.split(",")[0] for dn in f.dns("person")] == ["uid=ada", "uid=zoe"], "who is there now")
+    need(feed.count("vanished") == 1, "bob did not answer", feed.events[-5:])
+
+
 def test_renamed_member(t):
     """A member is renamed; refint repairs the group in silence: it is read again."""
     ground = t.shared(Slapd).fresh()

@@ -1070,6 +1070,7 @@ static void test_distrusted_state(void **state)
     assert_true(is_disabled(b, "u1"));
     assert_string_equal(user_get(fake_tenant_find(b->tenant, "u2")->user, USER_FIRST_NAME),
                         "New");
+    bed_advance(b, 2 * USEC_PER_SEC); /* every user was read at the tenant again */
     assert_int_equal(bed_audit(b, "alarm-over", REASON_STATE_RESTORED, NULL), 1);
     is_idle(b);
     /* Trusted again. */
@@ -1103,7 +1104,7 @@ static void test_alarms_notify(void **state)
     struct bed *b = *state;
     char script[320], path[128];
     snprintf(path, sizeof path, "%s/alarms", b->folder);
-    snprintf(script, sizeof script, "cat >> %s; echo >> %s", path, path);
+    snprintf(script, sizeof script, "l=$(cat); echo \"$l\" >> %s", path);
     char *argv[] = {(char *)"/bin/sh", (char *)"-c", script, NULL};
     sigset_t child;
     sigemptyset(&child);
@@ -1141,7 +1142,7 @@ static void test_initial_password(void **state)
     struct bed *b = *state;
     char script[320], path[128];
     snprintf(path, sizeof path, "%s/passwords", b->folder);
-    snprintf(script, sizeof script, "cat >> %s; echo >> %s", path, path);
+    snprintf(script, sizeof script, "l=$(cat); echo \"$l\" >> %s", path);
     char *argv[] = {(char *)"/bin/sh", (char *)"-c", script, NULL};
     b->sync.initial_password = INITIAL_PASSWORD_GENERATE;
     b->sync.password_length = 16;

@@ -104,7 +104,7 @@ static void test_next(void **state)
     int64_t started;
 
     begin(f);
-    ok(f, queue_next_time(f->s, &t, &f->e));
+    ok(f, queue_next_time(f->s, clock_now_usec(), &t, &f->e));
     assert_int_equal(t, 0);
     add(f, OPERATION_UPDATE, "a", OPERATION_READY, 10);
     add(f, OPERATION_RENAME, "a", OPERATION_READY, 20);
@@ -126,13 +126,13 @@ static void test_next(void **state)
     assert_string_equal(next(f, 60, 2), "profile:b enable:e");
     /* What waits behind others hides no time. */
     clock_freeze(29, 1);
-    ok(f, queue_next_time(f->s, &t, &f->e));
+    ok(f, queue_next_time(f->s, clock_now_usec(), &t, &f->e));
     assert_int_equal(t, 30);
     clock_freeze(30, 1);
-    ok(f, queue_next_time(f->s, &t, &f->e));
+    ok(f, queue_next_time(f->s, clock_now_usec(), &t, &f->e));
     assert_int_equal(t, 50);
     clock_freeze(50, 1);
-    ok(f, queue_next_time(f->s, &t, &f->e));
+    ok(f, queue_next_time(f->s, clock_now_usec(), &t, &f->e));
     assert_int_equal(t, 0);
     clock_freeze(0, 0);
     commit(f);
@@ -147,13 +147,13 @@ static void test_next_time(void **state)
     begin(f);
     add(f, OPERATION_CREATE, "a", OPERATION_HELD, 0);
     add(f, OPERATION_CREATE, "b", OPERATION_PARKED, 7);
-    ok(f, queue_next_time(f->s, &t, &f->e));
+    ok(f, queue_next_time(f->s, clock_now_usec(), &t, &f->e));
     assert_int_equal(t, 0);
     add(f, OPERATION_CREATE, "c", OPERATION_HELD, 90);
-    ok(f, queue_next_time(f->s, &t, &f->e));
+    ok(f, queue_next_time(f->s, clock_now_usec(), &t, &f->e));
     assert_int_equal(t, 90);
     add(f, OPERATION_CREATE, "d", OPERATION_READY, 80);
-    ok(f, queue_next_time(f->s, &t, &f->e));
+    ok(f, queue_next_time(f->s, clock_now_usec(), &t, &f->e));
     assert_int_equal(t, 80);
     clock_freeze(0, 0);
     commit(f);

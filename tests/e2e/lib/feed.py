@@ -16,7 +16,7 @@ class Feed:
     once=True, attribute=["cn", "mail"].  `keep` names the file of mirror and cookie, so that a
     second Feed with the same one goes on where the first one ended."""
 
-    def __init__(self, t, server, ground=None, keep=None, tls="ldaps", uri=None, **options):
+    def __init__(self, t, server, ground=None, keep=None, tls="ldaps", uri=None, wrap=(), **options):
         client = server.client() if isinstance(server, ScriptedServer) else server.client(tls)
         self.t = t
         self.events = []
@@ -43,7 +43,7 @@ class Feed:
                 for one in value if isinstance(value, (list, tuple)) else [value]:
                     command += ["--" + name, str(one)]
         self.log = open(t.path("feed-%d.log" % id(self)), "w+", encoding="utf-8")
-        wrap = os.environ.get("ROSTERD_WRAP", "").split()
+        wrap = list(wrap) + os.environ.get("ROSTERD_WRAP", "").split()
         self.process = subprocess.Popen(wrap + command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=self.log, text=True)
         base.register(self.process.pid)
@@ -72,7 +72,7 @@ class Feed:
             self.entries.pop(event["id"], None)
         elif kind == "members" and event["id"] in self.entries:
             members = self.entries[event["id"]]["members"]
-            for text in event["removed"]:
+            for text in event["removed"] + event["added"]:
                 for key in [k for k, v in members.items() if v.lower() == text.lower()]:
                     del members[key]
             members.update({text.lower(): text for text in event["added"]})
@@ -139,9 +139,11 @@ class Feed:
         return None
 
     def members(self, dn):
-        """The members of a group, in lower case; None if it is not there."""
+        """The members of a group that are DNs, in lower case; None if it is not there."""
         entry = self.by_dn(dn)
-        return sorted(v.lower() for v in entry["members"].values()) if entry else None
+        if entry is None:
+            return None
+        return sorted(v.lower() for v in entry["members"].values() if "=" in v)
 
     def count(self, kind, **fields):
         return sum(1 for e in self.events

@@ -63,6 +63,9 @@ def settled(d, seconds=20):
     base.wait_for(lambda: is_settled(d), seconds, "nothing left to do",
                   lambda: (operations(d), d.state_query("SELECT * FROM run ORDER BY number DESC LIMIT 3"),
                            d.state_query("SELECT * FROM dirty LIMIT 5")))
+    # The audit file follows the state by some milliseconds.
+    base.wait_for(lambda: (d.audit() or [{"seq": 0}])[-1]["seq"] >=
+                  (d.state_query("SELECT max(seq) FROM trail")[0][0] or 0), 10, "the audit file")
     check_ledger(d)
 
 

@@ -1,0 +1,86 @@
+"""Servers that DNS names (SRV), asked of a name server of our own in a mount namespace of its own."""
+
+import os
+import socket
+import struct
+import subprocess
+import threading
+
+from lib import Missing, ScriptedServer, base, need
+from lib.feed import Feed
+
+
+def encode(name):
+    return b"".join(bytes([len(part)]) + part.encode() for part in name.split(".")) + b"\0"
+
+
+class NameServer:
+    """Answers SRV and A from a table; everything else is NXDOMAIN."""
+
+    def __init__(self, t, records):
+        self.records, self.asked = records, []
+        self.address = base.free_address()
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            self.socket.bind((self.address, 53))
+        except PermissionError as problem:
+            raise Missing("a name server needs root") from problem
+        t.cleanup(self.socket.close)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                query, peer = self.socket.recvfrom(512)
+            except OSError:
+                return
+            position, parts = 12, []
+            while query[position]:
+                parts.append(query[position + 1:position + 1 + query[position]].decode().lower())
+                position += 1 + query[position]
+            name, kind = ".".join(parts), struct.unpack(">H", query[position + 1:position + 3])[0]
+            self.asked.append((name, kind))
+            found = self.records.get((name, kind), [])
+            known = any(key[0] == name for key in self.records)
+            body = b"".join(b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, 60, len(data)) + data for data in found)
+            self.socket.sendto(query[:2] + struct.pack(">HHHHH", 0x8180 if known else 0x8183, 1, len(found), 0, 0)
+                               + query[12:position + 5] + body, peer)
+
+
+def srv(priority, port, target):
+    return struct.pack(">HHH", priority, 10, port) + encode(target)
+
+
+def wrap(t, name_server):
+    if os.geteuid() != 0:
+        raise Missing("mounting a resolv.conf needs root")
+    path = t.write("resolv.conf", "nameserver %s\noptions timeout:1 attempts:1\n" % name_server.address)
+    script = 'mount --bind "$0" "$(readlink -f /etc/resolv.conf)" && exec "$@"'
+    probe = subprocess.run(["unshare", "--mount", "sh", "-c", script, path, "true"], capture_output=True)
+    if probe.returncode != 0:
+        raise Missing("no mount namespace: %s" % probe.stderr)
+    return ["unshare", "--mount", "sh", "-c", script, path]
+
+
+def test_order_and_failover(t):
+    """Two servers by priority; the first is away, so the second serves; also by the DN of a domain."""
+    server = t.server(ScriptedServer)
+    server.people(3)
+    away = base.free_port()
+    names = NameServer(t, {("_ldap._tcp.lab.test", 33): [srv(20, server.port, "dc2.lab.test"), srv(10, away, "dc1.lab.test")],
+                           ("dc1.lab.test", 1): [bytes([127, 0, 0, 1])], ("dc2.lab.test", 1): [bytes([127, 0, 0, 1])]})
+    for uri in ("srv:lab.test", "ldap:///dc=lab,dc=test"):
+        feed = Feed(t, server, tls="no", uri=uri, wrap=wrap(t, names))
+        status = feed.wait_following()
+        need(status["uri"] == "ldap://dc2.lab.test:%d" % server.port, "the second", status)
+        need(any("dc1.lab.test" in e.get("error", "") for e in feed.events), "after the first", feed.events)
+        feed.stop()
+
+
+def test_no_record(t):
+    """DNS names nobody: the sentence says what was asked."""
+    server = t.server(ScriptedServer)
+    names = NameServer(t, {})
+    feed = Feed(t, server, tls="no", uri="srv:lab.test", once=True, wrap=wrap(t, names))
+    done = feed.finish()
+    need(done["result"] < 0 and "_ldap._tcp.lab.test" in done["error"], "the reason", done)

@@ -1,0 +1,281 @@
+"""A tenant on its bad days: each fault ends in exactly one account, or in a hold that says why."""
+
+import socket
+import threading
+
+from lib import deadline, life, need, wait_for
+from lib.life import AGENTS, crowd, outcomes, settled, wait_held, wait_outcome
+
+USER = "/configapi/v2/user"
+
+
+def people(n):
+    return ["p%03d" % i for i in range(n)]
+
+
+def creates(tenant):
+    return [r["login"] for r in tenant.requests(method="POST", path=USER + "$") if r["status"] == 200]
+
+
+def test_token_dies_in_mid_run(t):
+    """T45: tokens that are revoked or expire in mid-run are fetched once each, nobody is lost or doubled."""
+    ground, group, tenant = crowd(t, people(60))
+    for skip in (5, 20, 40):
+        tenant.fault("revoke", skip=skip, path=USER, method="POST")
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}).start()
+    tenant.wait_users(people(60))
+    settled(d)
+    need(sorted(creates(tenant)) == people(60), "each once", len(creates(tenant)))
+    need(2 <= tenant.counters()["tokens"] <= 4, "refreshed once for each revocation", tenant.counters()["tokens"])
+    need(life.ledger_sum(d, "created") == 60, "ledger", life.check_ledger(d))
+    tenant.settings(token_lifetime=1)
+    tenant.revoke_tokens()
+    d.configure(rules={"Agents": dict(AGENTS, group=group, team="Sales")}, guard={"max_team_change": "unlimited"})
+    d.reload()
+    for uid in people(60):
+        tenant.wait_user(uid, team="Sales")
+    settled(d)
+
+
+def test_credentials_refused(t):
+    """T45: a refreshed token that is refused too stops all writes with one alarm; it goes on when accepted."""
+    ground, group, tenant = crowd(t, people(20))
+    tenant.fault("status", status=401, count=-1, path=USER)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}).start()
+    wait_for(lambda: d.audit(event="alarm", code="tenant-not-authorised"), 20, "an alarm", lambda: d.audit()[-5:])
+    n = len(tenant.writes())
+    need(n <= 16, "no storm", n)
+    need(d.ctl("status", "--json", code=None).json["tenant"]["state"] in ("refused", "refuses the account"),
+         "status says so", d.ctl("status", "--json", code=None).json["tenant"])
+    need(len(d.audit(event="alarm")) == 1, "one alarm", d.audit(event="alarm"))
+    tenant.clear_faults()
+    tenant.wait_users(people(20), seconds=40)
+    settled(d)
+    need(sorted(creates(tenant)) == people(20), "each once")
+    wait_for(lambda: d.audit(event="alarm-over"), 10, "over")
+
+
+def test_privilege_missing(t):
+    """T46: 403 is the account's matter, not the person's: all writing stops, and resumes by itself."""
+    ground, group, tenant = crowd(t, people(20), lack_privilege=True)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}).start()
+    wait_for(lambda: d.audit(event="alarm", code="tenant-not-authorised"), 20, "an alarm", lambda: d.audit()[-5:])
+    need(not life.operations(d, state=life.HELD), "nobody is held for it", life.operations(d)[:2])
+    need(len(tenant.writes()) <= 16, "no storm", len(tenant.writes()))
+    tenant.settings(lack_privilege=False)
+    tenant.wait_users(people(20), seconds=40)
+    settled(d)
+    wait_for(lambda: d.audit(event="alarm-over"), 10, "over")
+    # In the middle of the work.
+    tenant.settings(lack_privilege=True)
+    ground.replace("p003", givenName="New")
+    ground.leave(group, "p004")
+    wait_for(lambda: len(d.audit(event="alarm")) == 2, 20, "an alarm again")
+    need(tenant.user("p004")["disabled"] is False, "as it was")
+    tenant.settings(lack_privilege=False)
+    tenant.wait_user("p003", seconds=40, firstName="New")
+    tenant.wait_user("p004", disabled=True)
+    settled(d)
+
+
+@deadline(120)
+def test_throttled(t):
+    """T47: 429 with Retry-After in seconds, as a date, absurd, and without: bounded, nobody lost or doubled."""
+    for headers in ({"Retry-After": "1"}, {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"},
+                    {"Retry-After": "-7 bananas"}, {}):
+        ground, group, tenant = crowd(t, people(30))
+        tenant.fault("status", status=429, count=6, skip=4, path=USER, method="POST", headers=headers)
+        d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}).start()
+        tenant.wait_users(people(30), seconds=30)
+        settled(d)
+        need(sorted(creates(tenant)) == people(30), "each once", headers)
+        need(life.ledger_sum(d, "created") == 30, "ledger", life.check_ledger(d))
+        d.stop()
+
+
+def test_rate_of_the_tenant(t):
+    """T47: a tenant that allows 50 requests a second gets everybody, without a flood of refused calls."""
+    ground, group, tenant = crowd(t, people(100), rate=50)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}).start()
+    tenant.wait_users(people(100), seconds=40)
+    settled(d)
+    refused = tenant.counters()["by_status"].get("429", 0)
+    need(sorted(creates(tenant)) == people(100), "each once")
+    need(refused < 100, "the pace adapts", refused)
+
+
+@deadline(120)
+def test_faults_around_a_create(t):
+    """T47 T48 T51: 500, 502, 503, reset, cut, lost answer, bodies without end, HTML, redirects: one account each."""
+    faults = [("status", {"status": 500}), ("status", {"status": 502}), ("status", {"status": 503}),
+              ("cut", {}), ("cut", {"reset": True}), ("lost-answer", {}), ("lost-answer", {"reset": True}),
+              ("short-body", {}), ("big-body", {}), ("endless-body", {}), ("html", {}), ("redirect", {}),
+              ("status", {"status": 500, "commit": True}), ("stall", {})]
+    logins = ["f%02d" % i for i in range(len(faults))]
+    ground, group, tenant = crowd(t, logins + ["well"])
+    for login, (action, more) in zip(logins, faults):
+        tenant.fault(action, login=login, method="POST", **more)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
+                    tenant_keys={"request_timeout": "2s"}).start()
+    tenant.wait_users(logins + ["well"], seconds=60)
+    wait_for(lambda: not life.operations(d), 40, "everybody is settled", lambda: life.operations(d))
+    settled(d)
+    need(tenant.counters()["creates"] == len(logins) + 1, "exactly one account each", tenant.counters())
+    need(d.state_query("SELECT count(*) FROM link WHERE status = 1")[0][0] == len(logins) + 1, "all are linked")
+    for login in logins:
+        need(outcomes(d, "create", login), "audit", login)
+    with open("/proc/%d/maps" % d.pid, encoding="utf-8") as maps:
+        sanitized = "asan" in maps.read()  # which keeps what was freed
+    need(sanitized or d.memory("VmHWM") < 100 << 20, "memory is bounded", d.memory("VmHWM"))
+
+
+@deadline(120)
+def test_lost_answer_across_restart(t):
+    """T43 T48: the tenant made the user, nobody heard, rosterd was killed: exactly one account, and it is ours."""
+    ground, group, tenant = crowd(t, people(10))
+    tenant.fault("stall", commit=True, count=-1, path=USER, method="POST")
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}).start()
+    wait_for(lambda: len(tenant.users()) >= 1, 20, "a create is under way", lambda: tenant.requests())
+    d.kill()
+    tenant.clear_faults()
+    d.start()
+    tenant.wait_users(people(10))
+    settled(d)
+    need(tenant.counters()["creates"] == 10, "exactly one account each", tenant.counters())
+    need(not life.operations(d), "nobody is held", life.operations(d))
+
+
+def test_conflict_is_somebody_else(t):
+    """T43: a 409 for a login that a stranger has: held, the stranger is not touched; the same person is adopted."""
+    ground, group, tenant = crowd(t, ["ada", "bob", "eve"])
+    tenant.seed({"loginId": "zoe"})
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}).start()
+    tenant.wait_users(["ada", "bob", "eve", "zoe"])
+    settled(d)
+    tenant.seed({"loginId": "max", "firstName": "Somebody", "lastName": "Else", "email": "x@y.example",
+                 "roles": ["Administrator"]},
+                {"loginId": "kim", "firstName": "Kim", "lastName": "Tester", "email": "kim@example.com"})
+    before = tenant.user("max")
+    ground.persons(["max", "kim"])
+    ground.join(group, "max", "kim")
+    wait_held(d, "login-taken")
+    tenant.wait_user("kim", team="Customer Service", skills={"English": 80})
+    settled(d)
+    need(tenant.user("max") == before, "untouched", tenant.user("max"))
+
+
+class Spy:
+    """Another host: takes what comes and keeps it."""
+
+    def __init__(self):
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.listen(8)
+        self.heard = []
+        threading.Thread(target=self.run, daemon=True).start()
+
+    @property
+    def port(self):
+        return self.socket.getsockname()[1]
+
+    def run(self):
+        while True:
+            try:
+                peer, _ = self.socket.accept()
+            except OSError:
+                return
+            peer.settimeout(1)
+            try:
+                self.heard.append(peer.recv(4096))
+            except OSError:
+                self.heard.append(b"(connected)")
+            peer.close()
+
+
+def test_redirect_carries_no_token(t):
+    """T51: a redirect to another host is not followed, and no bearer token goes there."""
+    spy = Spy()
+    t.cleanup(spy.socket.close)
+    ground, group, tenant = crowd(t, ["ada"])
+    tenant.fault("redirect", location="http://127.0.0.1:%d/steal" % spy.port, path=USER, count=3)
+    tenant.fault("redirect", location="https://127.0.0.1:%d/steal" % spy.port, path="/configapi/v2/team", count=1,
+                 status=307)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}).start()
+    tenant.wait_user("ada")
+    settled(d)
+    need(spy.heard == [], "nothing went there", spy.heard)
+
+
+@deadline(180)
+def test_down_with_300_joiners(t):
+    """T49: the tenant is away while 300 join: nobody is dropped, they come oldest first at the configured pace."""
+    ground, group, tenant = crowd(t, ["first"])
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
+                    tenant_keys={"max_rate": "100", "max_concurrent": "4"}).start()
+    tenant.wait_user("first")
+    settled(d)
+    tenant.down()
+    logins = people(300)
+    for start in range(0, 300, 50):
+        ground.persons(logins[start:start + 50])
+        ground.join(group, *logins[start:start + 50])
+        wait_for(lambda: len(life.operations(d)) >= start + 50, 20, "they are queued", lambda: len(life.operations(d)))
+    n = len(tenant.requests())
+    need(d.ctl("status", "--json", code=None).json["tenant"]["state"] == "away", "status says so",
+         d.ctl("status", "--json", code=None).json["tenant"])
+    need(n < 60, "no hammering", n)
+    queued = [o["login"] for o in life.operations(d)]
+    tenant.forget_requests()
+    tenant.down(False)
+    tenant.wait_users(logins + ["first"], seconds=60)
+    settled(d)
+    posts = tenant.requests(method="POST", path=USER + "$")
+    need(sorted(p["login"] for p in posts) == logins, "each once", len(posts))
+    places = [queued.index(p["login"]) for p in posts]
+    need(all(abs(place - at) <= 8 for at, place in enumerate(places)), "oldest first", places[:40])
+    need(max(p["inFlight"] for p in posts) <= 4, "no thundering", max(p["inFlight"] for p in posts))
+    need(life.check_ledger(d)["created"] == 300, "ledger", life.check_ledger(d))
+
+
+@deadline(120)
+def test_lost_answers_of_every_kind(t):
+    """T47 T48: PUT, PATCH and DELETE whose answer is lost, or that fail once: done once in effect, and known so."""
+    for action, more in (("lost-answer", {}), ("cut", {"reset": True}), ("status", {"status": 500}),
+                         ("status", {"status": 429}), ("html", {}), ("status", {"status": 502, "commit": True})):
+        logins = ["update", "profile", "rename", "leave", "return", "delete"]
+        ground, group, tenant = crowd(t, logins)
+        sales = life.group(ground, "sales")
+        rules = {"Sales": {"group": sales, "team": "Sales"}, "Agents": dict(AGENTS, group=group)}
+        d = life.daemon(t, ground, tenant, rules, lifecycle={"on_rename": "rename"}, user={"login_id": "${cn}"},
+                        tenant_keys={"request_timeout": "2s"})
+        for uid in logins:
+            ground.replace(uid, cn=uid)
+        d.start()
+        tenant.wait_users(logins)
+        ground.leave(group, "return", "delete")
+        tenant.wait_user("return", disabled=True)
+        tenant.wait_user("delete", disabled=True)
+        settled(d)
+        for login in logins:
+            for method in ("PUT", "PATCH", "DELETE"):
+                tenant.fault(action, login=login, method=method, **more)
+        d.configure(lifecycle={"delete_after": "1s"})
+        ground.join(sales, "update")
+        ground.replace("profile", givenName="New")
+        ground.replace("rename", cn="renamed")
+        ground.leave(group, "leave")
+        ground.join(group, "return")
+        tenant.wait_user("update", team="Sales")
+        tenant.wait_user("profile", firstName="New")
+        tenant.wait_user("renamed")
+        tenant.wait_user("leave", disabled=True)
+        tenant.wait_user("return", disabled=False)
+        wait_for(lambda: not life.operations(d), 30, "all is settled", lambda: (action, more, life.operations(d)))
+        settled(d)
+        d.reload()  # delete_after: those who are disabled go
+        wait_for(lambda: not {"leave", "delete"} & set(tenant.users()), 30, "deleted", lambda: tenant.users())
+        wait_for(lambda: not life.operations(d), 30, "all is settled", lambda: (action, more, life.operations(d)))
+        settled(d)
+        need(sorted(tenant.users()) == ["profile", "renamed", "return", "update"], "who is left", action, more)
+        need(tenant.counters()["creates"] == 6, "nobody was made anew", tenant.counters())
+        d.stop()

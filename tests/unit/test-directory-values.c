@@ -1,0 +1,251 @@
+/* The pure parts of the directory: identities, SIDs, classes, marks, cookies' identities,
+ * schema. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "directory/cookie-identity.h"
+#include "directory/decode.h"
+#include "directory/environment.h"
+#include "directory/identity.h"
+#include "directory/keytab.h"
+#include "directory/libldap.h"
+#include "directory/schema-read.h"
+#include "directory/search.h"
+#include "model/schema.h"
+#include "unit.h"
+
+static const unsigned char raw[16] = {0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef,
+                                      0xfe, 0xdc, 0xba, 0x98, 0x76, 0x54, 0x32, 0x10};
+
+static void test_identities(void **state)
+{
+    (void)state;
+    char *id = identity_from_value(IDENTITY_OBJECTGUID, raw, 16);
+    assert_string_equal(id, "67452301-ab89-efcd-fedc-ba9876543210");
+    char *base = identity_guid_base(id);
+    assert_string_equal(base, "<GUID=67452301-ab89-efcd-fedc-ba9876543210>");
+    free(base);
+    free(id);
+    assert_null(identity_from_value(IDENTITY_OBJECTGUID, raw, 15));
+    id = identity_from_value(IDENTITY_ENTRYUUID, "01234567-89AB-CDEF-FEDC-BA9876543210", 36);
+    char text[IDENTITY_TEXT_SIZE];
+    identity_from_sync(IDENTITY_ENTRYUUID, raw, text);
+    assert_string_equal(id, text);
+    free(id);
+    id = identity_from_value(IDENTITY_NSUNIQUEID, "01234567-89abcdef-fedcba98-76543210", 35);
+    identity_from_sync(IDENTITY_NSUNIQUEID, raw, text);
+    assert_string_equal(id, text);
+    free(id);
+    id = identity_from_value(IDENTITY_ATTRIBUTE, "Agent-7", 7);
+    assert_string_equal(id, "Agent-7");
+    free(id);
+    assert_null(identity_from_value(IDENTITY_ATTRIBUTE, "a\nb", 3));
+    assert_null(identity_from_value(IDENTITY_ATTRIBUTE, "a\0b", 3));
+    assert_null(identity_from_value(IDENTITY_ATTRIBUTE, "\xff", 1));
+    assert_null(identity_from_value(IDENTITY_ENTRYUUID, "", 0));
+}
+
+static void test_rid(void **state)
+{
+    (void)state;
+    const unsigned char sid[] = {1, 2, 0, 0, 0, 0, 0, 5, 32, 0, 0, 0, 0x01, 0x02, 0, 0};
+    uint32_t rid = 0;
+    assert_true(decode_rid(sid, sizeof sid, &rid));
+    assert_int_equal(rid, 513);
+    assert_false(decode_rid(sid, sizeof sid - 1, &rid));
+    assert_false(decode_rid(sid, 0, &rid));
+    const unsigned char none[] = {1, 0, 0, 0, 0, 0, 0, 5};
+    assert_false(decode_rid(none, sizeof none, &rid));
+}
+
+static void test_classes(void **state)
+{
+    (void)state;
+    struct string_list l = {};
+    assert_int_equal(
+        decode_classes_of_filter("(&(|(objectClass=groupOfNames)(OBJECTCLASS=myGroup))"
+                                 "(!(objectClass=computer))(objectClass=*)(objectClass=top)"
+                                 "(objectClass=mygroup)(cn=objectClass=x))",
+                                 &l),
+        0);
+    assert_int_equal(l.n_items, 2);
+    assert_string_equal(l.items[0], "groupOfNames");
+    assert_string_equal(l.items[1], "myGroup");
+    string_list_done(&l);
+}
+
+static void test_members(void **state)
+{
+    (void)state;
+    static const struct {
+        enum member_kind kind;
+        const char *value;
+        const char *text; /* NULL: nobody */
+    } rows[] = {
+        {MEMBER_DN, "cn=Ada,dc=x", "cn=Ada,dc=x"},
+        {MEMBER_DN, "cn=Ada,dc=x#'0101'B", "cn=Ada,dc=x"},
+        {MEMBER_DN, "cn=Ada\\2C B,dc=x", "cn=Ada\\2C B,dc=x"},
+        {MEMBER_DN, "no DN", NULL},
+        {MEMBER_DN, "cn=\xff,dc=x", NULL},
+        {MEMBER_LOGIN, "Ada", "Ada"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct entry *g = entry_new("1", "cn=g", ENTRY_GROUP);
+        assert_int_equal(decode_member(g, rows[i].kind, rows[i].value, strlen(rows[i].value)),
+                         0);
+        assert_int_equal(g->n_members, rows[i].text != NULL);
+        if (rows[i].text)
+            assert_string_equal(g->members[0].text, rows[i].text);
+        entry_free(g);
+    }
+}
+
+static void test_marks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *attribute, *mark;
+        unsigned more;
+        const char *back;
+    } rows[] = {
+        {"uSNChanged", "5000", 9, "4900"},
+        {"entryusn", "50", 0, "0"},
+        {"uSNChanged", "x", 0, NULL},
+        {"entryCSN", "20261124000010.123456Z#000000#001#000000", 0,
+         "20261123235940.000000Z#000000#000#000000"},
+        {"modifyTimestamp", "20260301000030Z", 60, "20260228235830Z"},
+        {"modifyTimestamp", "2026", 0, NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *back = feed_poll_move_back(rows[i].attribute, rows[i].mark, rows[i].more);
+        if (rows[i].back)
+            assert_string_equal(back, rows[i].back);
+        else
+            assert_null(back);
+        free(back);
+    }
+}
+
+static void test_cookie_identity(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *stored, *current;
+        bool matches;
+        const char *why;
+    } rows[] = {
+        {"{\"a\":1}", "{\"a\":1}", true, NULL},
+        {"{\"a\":1}", "{\"a\":2}", false, "its a differs"},
+        {"{\"a\":1}", "{\"a\":1,\"b\":1}", false, "other settings"},
+        {"{\"a\":1,\"b\":1}", "{\"a\":1}", false, "its b differs"},
+        {"{\"a\":1,\"usn\":5}", "{\"a\":1,\"usn\":7}", true, NULL},
+        {"{\"a\":1,\"usn\":7}", "{\"a\":1,\"usn\":5}", false, "gone back in time"},
+        {"{\"a\":1,\"usn\":7}", "{\"a\":1}", false, "gone back in time"},
+        {"{\"a\":1", "{\"a\":1}", false, "nothing is known"},
+        {NULL, "{\"a\":1}", false, "nothing is known"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char why[120] = "";
+        assert_int_equal(
+            cookie_identity_matches(rows[i].stored, rows[i].current, why, sizeof why),
+            rows[i].matches);
+        if (rows[i].why)
+            assert_non_null(strstr(why, rows[i].why));
+    }
+}
+
+static void test_schema(void **state)
+{
+    (void)state;
+    static const char *const definitions[] = {
+        "( 1.2.3.2 NAME ( 'child' 'kid' ) SUP parent SINGLE-VALUE )",
+        "( 1.2.3.1 NAME 'parent' EQUALITY caseExactMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )",
+        "( 1.2.3.3 NAME 'loop' SUP loop )",
+        "( broken",
+        "( 1.2.3.4 NAME 'count' SYNTAX '1.3.6.1.4.1.1466.115.121.1.27' )",
+    };
+    struct schema *s = NULL;
+    struct error e;
+    assert_int_equal(schema_read_definitions(definitions, 5, &s, &e), 0);
+    assert_true(schema_is_from_server(s));
+    assert_int_equal(schema_matching(s, "kid"), MATCHING_CASE_EXACT);
+    assert_string_equal(schema_canonical(s, "1.2.3.2"), "child");
+    assert_int_equal(schema_matching(s, "loop"), MATCHING_CASE_IGNORE);
+    assert_int_equal(schema_matching(s, "count"), MATCHING_INTEGER);
+    schema_free(s);
+}
+
+static void test_filters(void **state)
+{
+    (void)state;
+    char *text = libldap_filter_escape("a*(b)\\\0\xc3", 8);
+    assert_string_equal(text, "a\\2a\\28b\\29\\5c\\00\\c3");
+    free(text);
+    text = libldap_filter_and("(a=1)", "(b=2)");
+    assert_string_equal(text, "(&(a=1)(b=2))");
+    free(text);
+    text = libldap_filter_and(NULL, "(b=2)");
+    assert_string_equal(text, "(b=2)");
+    free(text);
+}
+
+static void test_partitions(void **state)
+{
+    (void)state;
+    assert_true(search_reference_is_partition("ldap://ad.lab/CN=Configuration,DC=ad,DC=lab"));
+    assert_true(search_reference_is_partition("ldaps://x/DC=DomainDnsZones,DC=ad,DC=lab"));
+    assert_false(search_reference_is_partition("ldap://x/DC=child,DC=ad,DC=lab"));
+    assert_false(search_reference_is_partition("nonsense"));
+}
+
+/* Two keys of a@R, a hole, one key of b/c@R. */
+static const unsigned char keytab[] = "\x05\x02"
+                                      "\x00\x00\x00\x0e\x00\x01\x00\x01R\x00\x01"
+                                      "a\x00\x00\x00\x01k1"
+                                      "\xff\xff\xff\xfe"
+                                      "zz"
+                                      "\x00\x00\x00\x0e\x00\x01\x00\x01R\x00\x01"
+                                      "a\x00\x00\x00\x01k2"
+                                      "\x00\x00\x00\x11\x00\x02\x00\x01R\x00\x01"
+                                      "b\x00\x01"
+                                      "c\x00\x00\x00\x01k3";
+
+static void test_keytab(void **state)
+{
+    (void)state;
+    struct error e;
+    unsigned char *kept = NULL;
+    size_t size = 0, whole = sizeof keytab - 1;
+    assert_int_equal(keytab_select(keytab, whole, "a@R", &kept, &size, &e), 0);
+    assert_int_equal(size, 2 + 18 + 18);
+    assert_memory_equal(kept + 2 + 16, "k1", 2);
+    assert_memory_equal(kept + 2 + 18 + 16, "k2", 2);
+    free(kept);
+    assert_int_equal(keytab_select(keytab, whole, "b/c", &kept, &size, &e), 0);
+    assert_int_equal(size, 2 + 21);
+    free(kept);
+    assert_int_equal(keytab_select(keytab, whole, "c@R", &kept, &size, &e), -ENOENT);
+    assert_non_null(strstr(e.message, "only of: a@R, b/c@R"));
+    assert_int_equal(keytab_select(keytab, whole, "a@S", &kept, &size, &e), -ENOENT);
+    assert_int_equal(keytab_select(keytab, whole - 1, "a@R", &kept, &size, &e), -EBADMSG);
+    assert_int_equal(keytab_select(keytab, 1, "a@R", &kept, &size, &e), -EBADMSG);
+    assert_int_equal(keytab_select((const unsigned char *)"\x05\x01", 2, "a", &kept, &size, &e),
+                     -EBADMSG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_identities), cmocka_unit_test(test_rid),
+        cmocka_unit_test(test_classes),    cmocka_unit_test(test_members),
+        cmocka_unit_test(test_marks),      cmocka_unit_test(test_cookie_identity),
+        cmocka_unit_test(test_schema),     cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_partitions), cmocka_unit_test(test_keytab),
+    };
+    return cmocka_run_group_tests_name("directory-values", tests, NULL, NULL);
+}
