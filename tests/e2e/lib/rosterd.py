@@ -123,7 +123,8 @@ class Rosterd:
 
     def environment(self, extra=None):
         env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": self.folder,
-               "LANG": "C.UTF-8", "TMPDIR": self.folder}
+               "LANG": "C.UTF-8", "TMPDIR": self.folder,
+               "LSAN_OPTIONS": "suppressions=%s/tests/e2e/lsan.supp:print_suppressions=0" % base.ROOT}
         env.update({k: v for k, v in os.environ.items() if k.startswith(PASSED)})
         env.update(extra or {})
         return {k: v for k, v in env.items() if v is not None}
