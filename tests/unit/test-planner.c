@@ -207,11 +207,11 @@ static void plan(const struct row *row, struct planner_result *ret)
 
 static const struct row *find_row(const char *name)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        if (!strcmp(rows[i].name, name))
-            return &rows[i];
-    fail_msg("no row %s", name);
-    return NULL;
+    size_t i = 0;
+    while (i < ARRAY_SIZE(rows) - 1 && strcmp(rows[i].name, name) != 0)
+        i++;
+    assert_string_equal(rows[i].name, name);
+    return &rows[i];
 }
 
 static void test_rows(void **state)
