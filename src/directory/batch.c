@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "directory/environment.h"
 #include "directory/libldap.h"
+#include "directory/newcomers.h"
 #include "directory/rootdse.h"
 #include "directory/search.h"
 #include "directory/session.h"
@@ -55,6 +56,7 @@ struct feed_batch {
     char *watermark;
     struct fetch *fetches;
     unsigned n_running;
+    struct newcomers *newcomers;
     struct string_list fetched;   /* groups that were read again for being stale */
     struct string_list elsewhere; /* such groups that belong to the other search */
     bool chained;                 /* the batch was opened for those */
@@ -92,6 +94,13 @@ static void drop_fetches(struct feed_batch *b)
         fetch_free(b->fetches);
 }
 
+static void take_groups(const struct string_list *groups, void *userdata);
+
+static void newcomers_failed(int r, const struct error *e, void *userdata)
+{
+    fail(userdata, r, e);
+}
+
 int feed_batch_new(struct feed_batch **ret, struct feed_environment *env,
                    const struct feed_batch_events *events, void *userdata, struct error *e)
 {
@@ -101,6 +110,11 @@ int feed_batch_new(struct feed_batch **ret, struct feed_environment *env,
     b->env = env;
     b->events = *events;
     b->userdata = userdata;
+    int r = newcomers_new(&b->newcomers, env, take_groups, newcomers_failed, b, e);
+    if (r < 0) {
+        free(b);
+        return r;
+    }
     *ret = b;
     return 0;
 }
@@ -108,6 +122,7 @@ int feed_batch_new(struct feed_batch **ret, struct feed_environment *env,
 static void reset(struct feed_batch *b)
 {
     drop_fetches(b);
+    newcomers_reset(b->newcomers);
     string_list_done(&b->fetched);
     string_list_done(&b->elsewhere);
     free(b->watermark);
@@ -129,6 +144,7 @@ struct feed_batch *feed_batch_free(struct feed_batch *b)
     if (!b)
         return NULL;
     feed_batch_abort(b);
+    newcomers_free(b->newcomers);
     free(b);
     return NULL;
 }
@@ -231,14 +247,16 @@ static int keep_watermark(struct feed_batch *b, struct decoded *d)
 
 static int hand_over(struct feed_batch *b, struct decoded *d, struct error *e)
 {
-    /* Moved in with people below it, of whom no server says a word. */
-    if (!b->full && d->entry->kind == ENTRY_CONTAINER) {
+    if (!b->full) {
         CLEANUP(freep) char *dn = NULL;
         int r = b->env->sink->known_dn(b->env->userdata, d->entry->id, &dn, e);
+        if (r == 0 && !dn && d->entry->kind != ENTRY_CONTAINER)
+            r = newcomers_add(b->newcomers, d->dn, e);
+        else if (r == 0 && !dn)
+            /* Moved in with people below it, of whom no server says a word. */
+            directory_feed_doubts(b->env, "a container appeared");
         if (r < 0)
             return r;
-        if (!dn)
-            directory_feed_doubts(b->env, "a container appeared");
     }
     b->n_entries++;
     b->n_changes++;
@@ -367,47 +385,6 @@ static int complete_ranges(struct fetch *f, struct error *e)
     return hand_over(f->batch, &f->decoded, e);
 }
 
-static int take_range(struct fetch *f, LDAP *ld, LDAPMessage *m)
-{
-    CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
-    struct berval dn, name = {}, *values = NULL;
-    /* An answer without a range says that there is nothing (more). */
-    struct range_name range = {.low = ranges_low(f->decoded.ranges), .last = true};
-    struct range_value *list = NULL;
-    size_t n = 0;
-    CLEANUP(freep) char *version = NULL;
-    int code = ldap_get_dn_ber(ld, m, &ber, &dn), r = 0;
-    while (code == LDAP_SUCCESS && r == 0 &&
-           (code = ldap_get_attribute_ber(ld, m, ber, &name, &values)) == LDAP_SUCCESS &&
-           name.bv_val) {
-        struct range_name seen;
-        if (values && values[0].bv_val && name.bv_len == 10 &&
-            strncasecmp(name.bv_val, "uSNChanged", 10) == 0) {
-            free(version);
-            version = strndup(values[0].bv_val, values[0].bv_len);
-        } else if (values && !list && range_parse(name.bv_val, name.bv_len, &seen)) {
-            range = seen;
-            while (values[n].bv_val)
-                n++;
-            list = calloc(n + 1, sizeof *list);
-            for (size_t i = 0; list && i < n; i++) {
-                list[i].data = strndup(values[i].bv_val, values[i].bv_len);
-                list[i].size = values[i].bv_len;
-            }
-            r = list ? 0 : -ENOMEM;
-        }
-        ber_memfree(values);
-        values = NULL;
-    }
-    if (r == 0)
-        r = code == LDAP_SUCCESS ? ranges_accept(f->decoded.ranges, &range, list, n, version)
-                                 : -EBADMSG;
-    for (size_t i = 0; list && i < n; i++)
-        free((char *)list[i].data);
-    free(list);
-    return r;
-}
-
 static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
 {
     struct fetch *f = userdata;
@@ -416,7 +393,7 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
     if (f->kind == FETCH_CONTAINER)
         return 0;
     if (f->kind == FETCH_RANGE) {
-        int r = take_range(f, ld, m);
+        int r = decode_range(f->decoded.ranges, ld, m);
         if (r == RANGES_AGAIN)
             log_debug("%s: changed while its members were read, reading again", f->decoded.dn);
         if (r < 0)
@@ -595,10 +572,10 @@ static int fetch_stale_groups(struct feed_batch *b, struct error *e)
     int r = b->env->sink->stale_groups(b->env->userdata, &ids, e);
     if (r < 0 || b->search == b->env->n_searches - 1)
         return r < 0 ? r : fetch_groups(b, &ids, e);
-    string_list_done(&b->elsewhere);
-    b->elsewhere = ids;
-    ids = (struct string_list){};
-    return 0;
+    for (size_t i = 0; i < ids.n_items && r >= 0; i++)
+        if (!string_list_contains(&b->elsewhere, ids.items[i]))
+            r = string_list_add(&b->elsewhere, ids.items[i]);
+    return r < 0 ? error_out_of_memory(e) : 0;
 }
 
 /* Those that this batch has not read again itself, for the batch that follows. */
@@ -611,6 +588,23 @@ static int note_stale_groups(struct feed_batch *b, struct error *e)
             !string_list_contains(&b->elsewhere, ids.items[i]))
             r = string_list_add(&b->elsewhere, ids.items[i]);
     return r;
+}
+
+/* Groups that name those who appeared. */
+static void take_groups(const struct string_list *groups, void *userdata)
+{
+    struct feed_batch *b = userdata;
+    struct error e = {};
+    int r = 0;
+    if (b->search == b->env->n_searches - 1)
+        r = fetch_groups(b, groups, &e);
+    for (size_t i = 0; b->search != b->env->n_searches - 1 && i < groups->n_items && r == 0;
+         i++)
+        r = string_list_add(&b->elsewhere, groups->items[i]);
+    if (r < 0)
+        fail(b, r, &e);
+    else
+        pump(b);
 }
 
 /* Another batch, of the search that has the groups, before the feed goes on. */
@@ -682,12 +676,13 @@ static void pump(struct feed_batch *b)
             return;
         }
     }
-    if (!b->finishing || b->fetches || b->failed)
+    if (!b->finishing || b->fetches || b->failed || newcomers_asking(b->newcomers))
         return;
-    int r = fetch_stale_groups(b, &e);
+    bool ask = newcomers_any(b->newcomers);
+    int r = ask ? newcomers_ask(b->newcomers, &e) : fetch_stale_groups(b, &e);
     if (r < 0)
         fail(b, r, &e);
-    else if (!b->fetches)
+    else if (!b->fetches && !ask)
         commit(b);
 }
 

@@ -96,6 +96,19 @@ int decode_classes_of_filter(const char *filter, struct string_list *ret)
     return 0;
 }
 
+int decode_attributes_of_filter(const char *filter, struct string_list *ret)
+{
+    for (const char *p = filter; p && (p = strchr(p, '(')) != NULL;) {
+        size_t size = strcspn(++p, "=~<>:()&|! ");
+        CLEANUP(freep) char *name = size > 0 ? strndup(p, size) : NULL;
+        if (size == 0 || (name && in_string_list(ret, name)))
+            continue;
+        if (!name || string_list_add(ret, name) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 bool decode_rid(const unsigned char *sid, size_t size, uint32_t *ret)
 {
     /* MS-DTYP 2.4.2.2: revision, count, six bytes of authority, count little-endian words. */
@@ -443,4 +456,44 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
     }
     entry_sort(ret->entry);
     return 0;
+}
+
+int decode_range(struct ranges *ranges, LDAP *ld, LDAPMessage *m)
+{
+    CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
+    struct berval dn, name = {}, *values = NULL;
+    /* An answer without a range says that there is nothing (more). */
+    struct range_name range = {.low = ranges_low(ranges), .last = true};
+    struct range_value *list = NULL;
+    size_t n = 0;
+    CLEANUP(freep) char *version = NULL;
+    int code = ldap_get_dn_ber(ld, m, &ber, &dn), r = 0;
+    while (code == LDAP_SUCCESS && r == 0 &&
+           (code = ldap_get_attribute_ber(ld, m, ber, &name, &values)) == LDAP_SUCCESS &&
+           name.bv_val) {
+        struct range_name seen;
+        if (values && values[0].bv_val && name.bv_len == 10 &&
+            strncasecmp(name.bv_val, "uSNChanged", 10) == 0) {
+            free(version);
+            version = strndup(values[0].bv_val, values[0].bv_len);
+        } else if (values && !list && range_parse(name.bv_val, name.bv_len, &seen)) {
+            range = seen;
+            while (values[n].bv_val)
+                n++;
+            list = calloc(n + 1, sizeof *list);
+            for (size_t i = 0; list && i < n; i++) {
+                list[i].data = strndup(values[i].bv_val, values[i].bv_len);
+                list[i].size = values[i].bv_len;
+            }
+            r = list ? 0 : -ENOMEM;
+        }
+        ber_memfree(values);
+        values = NULL;
+    }
+    if (r == 0)
+        r = code == LDAP_SUCCESS ? ranges_accept(ranges, &range, list, n, version) : -EBADMSG;
+    for (size_t i = 0; list && i < n; i++)
+        free((char *)list[i].data);
+    free(list);
+    return r;
 }

@@ -57,8 +57,13 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
                  struct decoded *ret, struct error *e);
 /* One value of a member attribute, added as the model keeps it. */
 int decode_member(struct entry *entry, enum member_kind kind, const void *bytes, size_t size);
+/* Takes an answer with more members into ranges; as ranges_accept(), -EBADMSG when it cannot be
+ * read. */
+int decode_range(struct ranges *ranges, LDAP *ld, LDAPMessage *m);
 /* The classes that a filter names in (objectClass=X), each once, appended. Pure. */
 int decode_classes_of_filter(const char *filter, struct string_list *ret);
+/* The attributes that a filter names, each once, appended. Pure. */
+int decode_attributes_of_filter(const char *filter, struct string_list *ret);
 /* The relative identifier at the end of a Windows SID; false when it is none. Pure. */
 bool decode_rid(const unsigned char *sid, size_t size, uint32_t *ret);
 extern const char *const decode_container_classes[]; /* NULL-terminated */

@@ -4,10 +4,10 @@
  * read again by its GUID, with the filter and the base judged on what is read. Only changes of
  * long member lists are taken from it as differences.
  *
- * A whole read is an ordinary paged read, with its proof; the cookie that goes with it was made
- * before it began. A cookie belongs to one domain controller (invocationId), and not to one
- * that has gone back in time (highestCommittedUSN): a server answers a foreign cookie with
- * everything or with silence, and says nothing of it.
+ * A whole read is an ordinary paged read, with its proof; its cookie was made before. A cookie
+ * belongs to one domain controller (invocationId), and not to one that has gone back in time
+ * (highestCommittedUSN): a server answers a foreign cookie with everything or with silence, and
+ * says nothing of it.
  */
 #include "config.h"
 
@@ -554,21 +554,23 @@ static void dirsync_free(void *feed)
     free(d);
 }
 
-/* Without name and parentGUID a rename is not reported at all. */
+/* Without name and parentGUID a rename is not reported at all; without those of the filter
+ * nobody is heard of who stops to match it. */
 static char **signal_attributes(const struct feed_environment *env)
 {
-    static const char *const more[] = {"name", "parentGUID", "isDeleted"};
-    size_t n = 0;
-    while (env->attributes[n])
-        n++;
-    char **ret = calloc(n + ARRAY_SIZE(more) + 1, sizeof *ret);
-    size_t k = 0;
-    for (size_t i = 0; ret && i < n; i++)
+    CLEANUP(string_list_done) struct string_list names = {};
+    int r = string_list_add(&names, "name");
+    for (const char *const *p = (const char *const[]){"parentGUID", "isDeleted", NULL}; *p; p++)
+        r = r < 0 ? r : string_list_add(&names, *p);
+    for (size_t i = 0; r == 0 && env->attributes[i]; i++)
         /* It changes with everything, and would make a signal of every logon. */
         if (!text_equal_ascii_case(env->attributes[i], "uSNChanged"))
-            ret[k++] = strdup(env->attributes[i]);
-    for (size_t i = 0; ret && i < ARRAY_SIZE(more); i++)
-        ret[k++] = strdup(more[i]);
+            r = string_list_add(&names, env->attributes[i]);
+    if (r == 0)
+        r = decode_attributes_of_filter(env->options->filter, &names);
+    char **ret = r == 0 ? calloc(names.n_items + 1, sizeof *ret) : NULL;
+    for (size_t i = 0; ret && i < names.n_items; i++)
+        ret[i] = TAKE(names.items[i]);
     return ret;
 }
 
@@ -582,14 +584,12 @@ static int dirsync_start(void **ret, struct feed_environment *env, struct error 
     d->full_wanted = env->force_full;
     d->usn = env->server->highest_usn;
     d->attributes = signal_attributes(env);
-    int r =
-        d->attributes ? feed_batch_new(&d->batch, env, &events, d, e) : error_out_of_memory(e);
-    if (r == 0) {
+    int r = d->attributes ? 0 : error_out_of_memory(e);
+    if (r == 0)
+        r = feed_batch_new(&d->batch, env, &events, d, e);
+    if (r == 0)
         r = sd_event_add_time_relative(env->event, &d->timer, CLOCK_MONOTONIC, 0, 1000,
                                        on_timer, d);
-        if (r < 0)
-            error_set(e, r, "cannot make a timer: %s", strerror(-r));
-    }
     if (r < 0) {
         dirsync_free(d);
         return r;

@@ -110,6 +110,8 @@ static const char *const migrations[] = {
     TIME("since_usec") ", " TIME("notified_usec") ") WITHOUT ROWID;"
 
     "CREATE TABLE trail(seq INTEGER PRIMARY KEY, " TEXT("line") ", " TEXT("hash") ");",
+    /* 2: what waits, by cause, also while it is tried again. */
+    "CREATE INDEX operation_cause ON operation(cause) WHERE reason IS NOT NULL;",
 };
 /* clang-format on */
 

@@ -368,9 +368,10 @@ int queue_holds(struct state *s,
                 void *userdata, struct error *e)
 {
     static const char sql[] =
-        "SELECT cause, reason, min(sentence), state, min(since_usec), "
-        "min(NULLIF(not_before_usec, 0)), count(DISTINCT entry_id) AS people FROM operation WHERE "
-        "state IN (2, 3) GROUP BY state, cause, reason ORDER BY people DESC, cause, reason";
+        "SELECT cause, reason, min(sentence), CASE state WHEN 2 THEN 2 ELSE 3 END AS waits, "
+        "min(since_usec), min(NULLIF(not_before_usec, 0)), count(DISTINCT entry_id) AS people "
+        "FROM operation INDEXED BY operation_cause WHERE reason IS NOT NULL "
+        "GROUP BY waits, cause, reason ORDER BY people DESC, cause, reason";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s, sql, e);
 

@@ -47,7 +47,8 @@ struct queue_counts {
 int queue_counts(struct state *s, struct queue_counts *ret, struct error *e);
 /* READY ones whose time has not come: a grace time, or a pause before another attempt. */
 int queue_count_waiting(struct state *s, uint64_t now_usec, size_t *ret, struct error *e);
-/* Holds by cause: fn(cause, reason, one sentence, oldest since, number of people). */
+/* Holds by cause; what is being tried again is still held, since it may be in vain: fn(cause,
+ * reason, one sentence, oldest since, number of people). */
 int queue_holds(struct state *s,
                 int (*fn)(const char *cause, const char *reason, const char *sentence,
                           enum operation_state state, uint64_t since_usec, uint64_t next_usec,

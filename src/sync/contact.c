@@ -102,6 +102,7 @@ void contact_tenant_fine(struct engine *n)
     n->alarms_stale = true;
     n->tenant_since_usec = clock_now_usec();
     n->tenant_probe_usec = 0;
+    n->all_evaluated = false; /* the first contact may go on */
     n->tenant_error[0] = '\0';
     alarm_over(n, "tenant-account");
     alarm_over(n, "tenant");
@@ -160,16 +161,27 @@ static int finish_first_contact(struct engine *n, struct error *e)
     return r;
 }
 
+/* A call of the contact itself got no answer to its question: that is the tenant's matter, also
+ * when it is a single 502, since nobody but the next probe would ask again. */
+static bool contact_call_failed(struct engine *n, const struct tenant_answer *a)
+{
+    struct tenant_answer failed = *a;
+    if (a->class != TENANT_NOT_AUTHORISED && a->class != TENANT_AWAY &&
+        a->class != TENANT_UNCLEAR && a->class != TENANT_THROTTLED)
+        return false;
+    if (a->class != TENANT_NOT_AUTHORISED)
+        failed.status = 0;
+    contact_tenant_failed(n, &failed);
+    engine_wake(n);
+    return true;
+}
+
 static void take_listing(struct engine *n, const struct tenant_answer *a)
 {
     struct error e = {0};
     int r = 0;
-    if (a->class == TENANT_NOT_AUTHORISED || a->class == TENANT_AWAY ||
-        a->class == TENANT_UNCLEAR || a->class == TENANT_THROTTLED) {
-        contact_tenant_failed(n, a);
-        engine_arm_timer(n);
+    if (contact_call_failed(n, a))
         return;
-    }
     if (a->class != TENANT_DONE || !a->names) {
         log_warning(
             "The tenant does not list its users (%s answered %d): existing ones are found when a "
@@ -214,16 +226,8 @@ static void on_listing(const struct tenant_answer *a, void *userdata)
 static void take_teams_answer(struct engine *n, const struct tenant_answer *a)
 {
     struct error e = {0};
-    if (a->class == TENANT_NOT_AUTHORISED || a->class == TENANT_AWAY ||
-        a->class == TENANT_UNCLEAR || a->class == TENANT_THROTTLED) {
-        struct tenant_answer failed = *a;
-        if (a->class != TENANT_NOT_AUTHORISED)
-            failed.status = 0; /* the probe itself failed: that is the tenant */
-        contact_tenant_failed(n, a->class == TENANT_NOT_AUTHORISED ? a : &failed);
-        engine_arm_timer(n);
-        engine_wake(n);
+    if (contact_call_failed(n, a))
         return;
-    }
     if (a->class == TENANT_DONE && a->names) {
         if (take_teams(n, a->names, &e) < 0) {
             engine_state_failed(n, &e);
@@ -290,11 +294,16 @@ static void on_mail(const struct tenant_answer *a, void *userdata)
     const char *mail =
         a->class == TENANT_DONE && a->user ? user_get(a->user, USER_EMAIL) : NULL;
     CLEANUP(freep) char *mail_key = text_fold(mail ? mail : "", mail ? strlen(mail) : 0);
+    if (contact_call_failed(n, a)) { /* asked again when the tenant is back */
+        n->contact = CONTACT_LISTED;
+        mail_call_free(m);
+        return;
+    }
     mail_call_free(m);
     int r = login_key && mail_key ? engine_write(n, &e) : error_out_of_memory(&e);
     if (r == 0)
         r = listing_set_mail(n->state, login_key, mail_key, &e);
-    if (r == 0)
+    if (r == 0 && n->contact == CONTACT_MAILS)
         r = look_at_mails(n, &e);
     if (r < 0)
         engine_state_failed(n, &e);
@@ -348,7 +357,7 @@ void contact_evaluated(struct engine *n)
 {
     struct error e = {0};
     int r = 0;
-    if (n->contact == CONTACT_LISTED) {
+    if (n->contact == CONTACT_LISTED && n->tenant_state == ENGINE_TENANT_OK) {
         n->contact = CONTACT_MAILS;
         r = engine_write(n, &e);
         if (r == 0)

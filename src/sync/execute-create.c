@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "sync/internal.h"
 
 static void on_settled(const struct tenant_answer *a, void *userdata);
@@ -32,6 +33,11 @@ static int start_link(struct execution *x, const char *origin, const struct user
 static void hand_on_password(struct execution *x)
 {
     struct engine *n = x->engine;
+    if (!x->password && n->options.sync->initial_password == INITIAL_PASSWORD_GENERATE)
+        log_warning(
+            "The user %s was made by an attempt whose answer was lost, and its password "
+            "with it: set one at the tenant (%s)",
+            x->operation->login, x->operation->dn);
     if (!x->password || !n->options.sync->password_command)
         return;
     json_t *document = json_pack("{s:s, s:s}", "login", x->operation->login, "password",
@@ -165,6 +171,8 @@ static void on_settled(const struct tenant_answer *a, void *userdata)
             conclude(x, a, "create", a->user, BUCKET_CREATED);
         else
             hold_other_person(x, a);
+    } else if (a->class == TENANT_NOT_FOUND && !x->settling) {
+        post(x); /* looked up only because the state is distrusted */
     } else if (a->class == TENANT_NOT_FOUND && x->step == 0) {
         x->settling = false;
         execution_undone(x, a);

@@ -274,3 +274,40 @@ def test_approval_is_for_the_set(t):
     need({w["login"] for w in tenant.writes()} == {"p01", "p02"}, "those two", tenant.writes())
     need({o["login"] for o in life.operations(d, state=PARKED)} == {"p05", "p06"}, "these wait", life.operations(d))
     need(not life.operations(d, state=HELD), "nothing else waits")
+
+
+def test_budget_counts_over_time(t):
+    """One leaver after the other spends the same budget: the sixth of a day waits."""
+    ground, group, tenant = crowd(t, people(30))
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}).start()
+    tenant.wait_users(people(30))
+    settled(d)
+    for uid in people(5):
+        ground.leave(group, uid)
+        tenant.wait_user(uid, disabled=True)
+    d.restart()
+    ground.leave(group, "p05")
+    wait_held(d, "budget", 1, state=PARKED)
+    settled(d)
+    need(not tenant.user("p05")["disabled"], "it waits")
+    d.ctl("approve", plan(d)["hash"])
+    tenant.wait_user("p05", disabled=True)
+    settled(d)
+
+
+def test_pause_lasts(t):
+    """Paused stays paused across a restart; resume goes on."""
+    ground, group, tenant = crowd(t, people(2))
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}).start()
+    tenant.wait_users(people(2))
+    settled(d)
+    d.ctl("pause")
+    tenant.forget_requests()
+    ground.leave(group, "p00")
+    d.restart()
+    wait_for(lambda: plan(d, code=None)["operations"], 10, "the plan has it")
+    need(tenant.writes() == [], "nothing is written", tenant.writes())
+    d.ctl("resume")
+    tenant.wait_user("p00", disabled=True)
+    settled(d)
+    wait_for(lambda: len(d.audit(event="configuration", code="paused")) == 2, 10, "both are in the audit")

@@ -280,3 +280,53 @@ def test_returns_with_a_new_entry(t):
     tenant.wait_user("ada", disabled=False)
     settled(d)
     need(sorted(tenant.users()) == ["ada", "bob"], "nobody is doubled")
+
+
+def test_returns_under_another_login(t):
+    """T36 T37: whoever left and returns with another login is enabled and renamed: one account."""
+    ground, group, tenant = crowd(t, ["ada"])
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, user={"login_id": "${cn}"})
+    ground.replace("ada", cn="ada.byron")
+    d.start()
+    tenant.wait_user("ada.byron")
+    ground.leave(group, "ada")
+    tenant.wait_user("ada.byron", disabled=True)
+    settled(d)
+    ground.replace("ada", cn="ada.lovelace", sn="Lovelace")
+    ground.join(group, "ada")
+    tenant.wait_user("ada.lovelace", disabled=False, lastName="Lovelace")
+    wait_for(lambda: not life.operations(d), 10, "nothing is left", lambda: life.operations(d))
+    settled(d)
+    need(sorted(tenant.users()) == ["ada.lovelace"], "one account", tenant.users())
+
+
+def test_unicode_logins(t):
+    """T34: composed and decomposed, upper and lower case: one login, so both entries are held and named."""
+    ground, group, tenant = crowd(t, {"a": {"cn": "Jos\u00e9"}, "b": {"cn": "JOSE\u0301"}, "c": {"cn": "Else"}})
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, user={"login_id": "${cn}"}).start()
+    tenant.wait_users(["Else"])
+    wait_held(d, "login-shared", 2)
+    settled(d)
+    ground.replace("b", cn="Joseph")
+    tenant.wait_users(["Else", "Jos\u00e9", "Joseph"])
+    settled(d)
+
+
+def test_swapped_logins(t):
+    """T36: two people who swap their logins: nobody gets the other's account."""
+    ground, group, tenant = crowd(t, ["ada", "bob"])
+    for uid in ("ada", "bob"):
+        ground.replace(uid, cn=uid)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, user={"login_id": "${cn}"}).start()
+    tenant.wait_users(["ada", "bob"])
+    settled(d)
+    d.stop()
+    tenant.forget_requests()
+    ground.replace("ada", cn="bob")
+    ground.replace("bob", cn="ada")
+    d.start()
+    wait_held(d, "login-taken", 2)
+    settled(d)
+    need(tenant.user("ada")["firstName"] == "Ada" and tenant.user("bob")["firstName"] == "Bob", "as it was",
+         tenant.users())
+    need(tenant.writes() == [], "nothing is written", tenant.writes())

@@ -215,3 +215,19 @@ def test_no_password_unless_asked(t):
     settled(d)
     row = tenant.requests(method="POST", path=USER)[0]
     need(not row.get("passwordPresent"), "none", row)
+
+
+def test_password_lost_with_a_crash(t):
+    """T52 T48: killed between a create and its answer: one account, and the log says whose password is unknown."""
+    ground, group, tenant = crowd(t, ["ada"])
+    command, told = keeper(t, "deliver")
+    tenant.fault("stall", commit=True, method="POST", path=USER)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
+                    tenant_keys={"initial_password": "generate", "password_command": command}).start()
+    tenant.wait_user("ada")
+    d.kill()
+    tenant.clear_faults()
+    d.start()
+    d.wait_log("user ada was made .* password")
+    settled(d)
+    need(told() == [] and tenant.counters()["creates"] == 1, "one account, no wrong password", told())

@@ -462,7 +462,7 @@ static void check_set(struct model *m, const struct fake_user *u, const struct e
         (user_role(is, "Seller") != NULL) != x->seller ||
         (user_role(is, "Extra") != NULL) != x->extra ||
         is->n_roles != (size_t)(x->agent + x->seller + x->extra + supervisor))
-        wrong("%s has wrong roles", u->login);
+        wrong("%s has wrong roles: %s", u->login, user_to_json(is, false));
     const struct user_skill *english = user_skill(is, "English");
     if (!english || english->level != x->english ||
         (user_skill(is, "Spanish") != NULL) != x->spanish ||

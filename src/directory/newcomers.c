@@ -1,0 +1,160 @@
+/*
+ * Asks for the groups of newcomers, some dozens of people at once, and only for the groups'
+ * ids: whoever reads them again gets their members. When the server does not answer that, a
+ * full compare is asked for; nothing is guessed.
+ */
+#include "config.h"
+
+#include "directory/newcomers.h"
+
+#include <errno.h>
+#include <ldap.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "directory/environment.h"
+#include "directory/libldap.h"
+#include "directory/search.h"
+
+#define AT_ONCE 40
+
+struct newcomers {
+    struct feed_environment *env;
+    void (*done)(const struct string_list *groups, void *userdata);
+    void (*failed)(int r, const struct error *e, void *userdata);
+    void *userdata;
+    struct string_list dns, groups;
+    size_t n_asked; /* of dns */
+    struct search *search;
+};
+
+int newcomers_new(struct newcomers **ret, struct feed_environment *env,
+                  void (*done)(const struct string_list *groups, void *userdata),
+                  void (*failed)(int r, const struct error *e, void *userdata), void *userdata,
+                  struct error *e)
+{
+    struct newcomers *n = calloc(1, sizeof *n);
+    if (!n)
+        return error_out_of_memory(e);
+    *n = (struct newcomers){.env = env, .done = done, .failed = failed, .userdata = userdata};
+    *ret = n;
+    return 0;
+}
+
+void newcomers_reset(struct newcomers *n)
+{
+    n->search = search_free(n->search);
+    string_list_done(&n->dns);
+    string_list_done(&n->groups);
+    n->n_asked = 0;
+}
+
+struct newcomers *newcomers_free(struct newcomers *n)
+{
+    if (!n)
+        return NULL;
+    newcomers_reset(n);
+    free(n);
+    return NULL;
+}
+
+int newcomers_add(struct newcomers *n, const char *dn, struct error *e)
+{
+    return string_list_add(&n->dns, dn) < 0 ? error_out_of_memory(e) : 0;
+}
+
+bool newcomers_any(const struct newcomers *n)
+{
+    return n->n_asked < n->dns.n_items;
+}
+
+bool newcomers_asking(const struct newcomers *n)
+{
+    return n->search != NULL;
+}
+
+static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
+{
+    struct newcomers *n = userdata;
+    struct berval **values = ldap_get_values_len(ld, m, n->env->decoder.id_attribute);
+    CLEANUP(freep)
+    char *id = values && values[0] ? identity_from_value(n->env->decoder.identity,
+                                                         values[0]->bv_val, values[0]->bv_len)
+                                   : NULL;
+    ldap_value_free_len(values);
+    if (!id || string_list_contains(&n->groups, id))
+        return 0;
+    return string_list_add(&n->groups, id) < 0 ? error_out_of_memory(e) : 0;
+}
+
+static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)
+{
+    (void)s;
+    struct newcomers *n = userdata;
+    struct error e = {};
+    if (outcome->code != LDAP_SUCCESS)
+        directory_feed_doubts(n->env, "the server did not tell the groups of who appeared");
+    n->search = search_free(n->search);
+    if (newcomers_any(n)) {
+        int r = newcomers_ask(n, &e);
+        if (r < 0)
+            n->failed(r, &e, n->userdata);
+        return;
+    }
+    CLEANUP(string_list_done) struct string_list groups = n->groups;
+    n->groups = (struct string_list){};
+    newcomers_reset(n);
+    n->done(&groups, n->userdata);
+}
+
+static void on_failed(struct search *s, int r, const struct error *e, void *userdata)
+{
+    (void)s;
+    struct newcomers *n = userdata;
+    struct error copy = *e;
+    n->search = search_free(n->search);
+    n->failed(r, &copy, n->userdata);
+}
+
+/* The next AT_ONCE of them. */
+static int write_filter(struct newcomers *n, struct buffer *b, const char *candidates)
+{
+    buffer_format(b, "(&%s(|", candidates);
+    for (size_t i = 0; i < AT_ONCE && newcomers_any(n); i++) {
+        const char *dn = n->dns.items[n->n_asked++];
+        CLEANUP(freep) char *value = libldap_filter_escape(dn, strlen(dn));
+        if (!value)
+            return -ENOMEM;
+        buffer_format(b, "(member=%s)(uniqueMember=%s)", value, value);
+    }
+    buffer_add_text(b, "))");
+    return 0;
+}
+
+int newcomers_ask(struct newcomers *n, struct error *e)
+{
+    static const struct search_events events = {
+        .entry = on_entry, .done = on_done, .failed = on_failed};
+    struct feed_environment *env = n->env;
+    const struct feed_search *groups = &env->searches[env->n_searches - 1];
+    const char *attributes[] = {env->decoder.id_attribute, NULL};
+    CLEANUP(buffer_done) struct buffer filter = {};
+    if (write_filter(n, &filter, groups->filter) < 0)
+        return error_out_of_memory(e);
+    CLEANUP(freep) char *text = buffer_take(&filter);
+    struct search_request q = {
+        .base = groups->base,
+        .scope = groups->scope,
+        .filter = text,
+        .attributes = attributes,
+        .referrals = DIRECTORY_REFERRALS_IGNORE,
+        .partitions = env->decoder.active_directory,
+        .timeout_usec = env->options->search_timeout_usec,
+    };
+    return text ? search_start(&n->search, env->session, &q, &events, n, e)
+                : error_out_of_memory(e);
+}
