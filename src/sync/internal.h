@@ -149,9 +149,13 @@ void engine_export_soon(struct engine *n);
 
 /* engine.c */
 void engine_wake(struct engine *n); /* a turn soon */
+void engine_arm_timer(struct engine *n);
+
+/* run.c */
 int engine_begin_run(struct engine *n, const char *trigger,
                      struct error *e); /* joins the one under way */
-void engine_arm_timer(struct engine *n);
+int engine_end_run(struct engine *n,
+                   struct error *e); /* nothing is due: the ledger, on record */
 
 /* evaluate.c */
 int evaluate_person(struct engine *n, const char *entry_id, struct error *e);
