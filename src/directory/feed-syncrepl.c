@@ -427,8 +427,8 @@ static int stored_cookie(struct sub *s, void **ret, size_t *ret_size, struct err
     int r = env->sink->cookie(env->userdata, s->index, &cookie, &size, &identity, e);
     if (r < 0 || !cookie || size == 0)
         return r;
-    bool damaged = env->server->product == PRODUCT_OPENLDAP &&
-                   !sync_cookie_is_openldap(cookie, size);
+    bool damaged =
+        env->server->product == PRODUCT_OPENLDAP && !sync_cookie_is_openldap(cookie, size);
     if (damaged)
         snprintf(why, sizeof why, "it is damaged");
     if (damaged || !cookie_identity_matches(identity, s->identity, why, sizeof why) ||

@@ -68,7 +68,8 @@ int mirror_dn(struct state *s, const char *id, char **ret, struct error *e);
 int mirror_find_people(struct state *s, const char *text, struct string_list *ret_ids,
                        struct error *e);
 
-/* The id of what is in the directory under this DN now, of any kind; malloc'd; or STATE_NONE. */
+/* The id of what is in the directory under this DN now, of any kind; malloc'd; or STATE_NONE.
+ */
 int mirror_find_dn(struct state *s, const char *dn, char **ret_id, struct error *e);
 
 /* Cookies of feeds. */

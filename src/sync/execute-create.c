@@ -171,6 +171,8 @@ static void on_settled(const struct tenant_answer *a, void *userdata)
             conclude(x, a, "create", a->user, BUCKET_CREATED);
         else
             hold_other_person(x, a);
+    } else if (a->class == TENANT_NOT_FOUND && !x->settling) {
+        post(x); /* looked up only because the state is distrusted */
     } else if (a->class == TENANT_NOT_FOUND && x->step == 0) {
         x->settling = false;
         execution_undone(x, a);

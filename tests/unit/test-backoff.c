@@ -1,5 +1,49 @@
+/* How long to wait: the bounds, and that they are never left. */
 #include "config.h"
+
+#include "sync/backoff.h"
+#include "unit.h"
+
+static void test_bounds(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint64_t min, max;
+        unsigned attempt;
+        uint64_t least, most;
+    } rows[] = {
+        {"the first", 1000, 60000, 1, 500, 1000},
+        {"none yet counts as the first", 1000, 60000, 0, 500, 1000},
+        {"doubled", 1000, 60000, 2, 1000, 2000},
+        {"doubled again", 1000, 60000, 4, 4000, 8000},
+        {"at most", 1000, 60000, 7, 30000, 60000},
+        {"long after", 1000, 60000, 4000000000U, 30000, 60000},
+        {"least above most", 100000, 60000, 1, 30000, 60000},
+        {"no least", 0, 60000, 1, 0, 1},
+        {"no most", 1000, 0, 5, 500, 1000},
+    };
+    static const uint64_t bits[] = {0, 1, 499, 500, 12345678901ULL, UINT64_MAX};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        for (size_t j = 0; j < ARRAY_SIZE(bits); j++) {
+            uint64_t wait = backoff_wait(rows[i].min, rows[i].max, rows[i].attempt, bits[j]);
+            assert_row(rows[i].name, wait >= rows[i].least && wait <= rows[i].most);
+        }
+}
+
+static void test_chance_spreads(void **state)
+{
+    (void)state;
+    assert_int_equal(backoff_wait(1000, 60000, 1, 0), 500);
+    assert_int_equal(backoff_wait(1000, 60000, 1, 500), 1000);
+    assert_int_equal(backoff_wait(1000, 60000, 1, 501), 500);
+}
+
 int main(void)
 {
-    return 0;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_chance_spreads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,145 @@
+/* Budgets: which one an operation falls under, how much it allows, and when it trips. */
 #include "config.h"
+
+#include "base/clock.h"
+#include "sync/guard.h"
+#include "unit.h"
+
+static char *privileged[] = {(char *)"Supervisor", (char *)"Admin"};
+static const struct sync_options options = {
+    .privileged_roles = privileged,
+    .n_privileged_roles = 2,
+    .budget_window_usec = 86400 * USEC_PER_SEC,
+    .budgets = {[BUDGET_CREATE] = {.unlimited = true},
+                [BUDGET_UPDATE] = {.count = 10},
+                [BUDGET_DISABLE] = {.percent = 5, .floor = 5},
+                [BUDGET_DELETE] = {.percent = 5, .floor = 5, .count = 20}},
+};
+
+static void test_budget_of(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        enum operation_kind kind;
+        const char *field, *from, *to;
+        enum budget_kind budget;
+    } rows[] = {
+        {"create", OPERATION_CREATE, "team", NULL, "Sales", BUDGET_CREATE},
+        {"create with role", OPERATION_CREATE, "role:Agent", NULL, "Agent", BUDGET_CREATE},
+        {"create with privilege", OPERATION_CREATE, "role:Admin", NULL, "Admin",
+         BUDGET_PRIVILEGED},
+        {"profile", OPERATION_PROFILE, "email", "a", "b", BUDGET_UPDATE},
+        {"profile gives privilege", OPERATION_PROFILE, "role:Supervisor", NULL, "Supervisor",
+         BUDGET_PRIVILEGED},
+        {"profile takes privilege", OPERATION_PROFILE, "role:Supervisor", "Supervisor", NULL,
+         BUDGET_UPDATE},
+        {"a role of a similar name", OPERATION_PROFILE, "role:Admins", NULL, "Admins",
+         BUDGET_UPDATE},
+        {"skills", OPERATION_UPDATE, "skill:English", "1", "2", BUDGET_UPDATE},
+        {"team", OPERATION_UPDATE, "team", "A", "B", BUDGET_TEAM},
+        {"rename", OPERATION_RENAME, "login_id", "a", "b", BUDGET_RENAME},
+        {"disable", OPERATION_DISABLE, "disabled", "false", "true", BUDGET_DISABLE},
+        {"delete", OPERATION_DELETE, NULL, NULL, NULL, BUDGET_DELETE},
+        {"adopt", OPERATION_ADOPT, NULL, NULL, NULL, BUDGET_UPDATE},
+        {"enable", OPERATION_ENABLE, "disabled", "true", "false", BUDGET_UPDATE},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct operation *o = operation_new(rows[i].kind, "id", "cn=x", "x");
+        assert_non_null(o);
+        if (rows[i].field)
+            assert_int_equal(
+                operation_add_change(o, rows[i].field, rows[i].from, rows[i].to, NULL), 0);
+        assert_row(rows[i].name, guard_budget_of(o, &options) == rows[i].budget);
+        operation_free(o);
+    }
+}
+
+static void test_limit(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        struct budget budget;
+        size_t n_linked, limit;
+    } rows[] = {
+        {"unlimited", {.unlimited = true, .count = 1}, 10, SIZE_MAX},
+        {"percent", {.percent = 5}, 1000, 50},
+        {"percent rounds down", {.percent = 5}, 119, 5},
+        {"percent of nobody", {.percent = 5}, 0, 0},
+        {"floor above percent", {.percent = 5, .floor = 5}, 20, 5},
+        {"percent above floor", {.percent = 5, .floor = 5}, 200, 10},
+        {"count caps percent", {.percent = 50, .count = 25}, 1000, 25},
+        {"count caps floor", {.percent = 5, .floor = 30, .count = 25}, 10, 25},
+        {"count alone", {.count = 7}, 3, 7},
+        {"count does not raise percent", {.percent = 1, .count = 100}, 200, 2},
+        {"floor alone", {.floor = 3}, 1000, 3},
+        {"nothing allowed", {.percent = 0}, 1000, 0},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        assert_row(rows[i].name,
+                   guard_limit(&rows[i].budget, rows[i].n_linked) == rows[i].limit);
+}
+
+static void test_trips(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        enum budget_kind kind;
+        size_t n_linked, spent, pending;
+        bool tripped;
+    } rows[] = {
+        {"nothing waits", BUDGET_DISABLE, 100, 0, 0, false},
+        {"nothing waits, too much was spent", BUDGET_DISABLE, 100, 9, 0, false},
+        {"just within", BUDGET_DISABLE, 100, 0, 5, false},
+        {"one too many", BUDGET_DISABLE, 100, 0, 6, true},
+        {"what was spent counts", BUDGET_DISABLE, 100, 3, 3, true},
+        {"what was spent counts, within", BUDGET_DISABLE, 100, 3, 2, false},
+        {"share of many", BUDGET_DISABLE, 1000, 0, 50, false},
+        {"unlimited", BUDGET_CREATE, 0, 0, 100000, false},
+        {"no budget at all", BUDGET_PRIVILEGED, 1000, 0, 1, true},
+        {"count", BUDGET_UPDATE, 1000, 0, 11, true},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct guard_input in = {.n_linked = rows[i].n_linked};
+        struct guard_verdict v;
+        in.spent[rows[i].kind] = rows[i].spent;
+        in.pending[rows[i].kind] = rows[i].pending;
+        guard_evaluate(&in, &options, &v);
+        for (int k = 1; k < BUDGET_N_KINDS; k++) /* its own kind and no other */
+            assert_row(rows[i].name, v.tripped[k] == ((enum budget_kind)k == rows[i].kind &&
+                                                      rows[i].tripped));
+    }
+}
+
+static void test_sentence_and_names(void **state)
+{
+    (void)state;
+    char text[512];
+    struct guard_input in = {.n_linked = 100};
+    struct guard_verdict v;
+    in.pending[BUDGET_DISABLE] = 12;
+    in.spent[BUDGET_DISABLE] = 2;
+    guard_evaluate(&in, &options, &v);
+    guard_sentence(BUDGET_DISABLE, &in, &v, &options, text, sizeof text);
+    assert_non_null(strstr(text, "12 "));
+    assert_non_null(strstr(text, "\"disable\""));
+    assert_non_null(strstr(text, "100 linked users"));
+    assert_non_null(strstr(text, "rosterctl approve"));
+    for (int k = 1; k < BUDGET_N_KINDS; k++)
+        assert_string_not_equal(budget_kind_name((enum budget_kind)k), "unknown");
+    assert_string_equal(budget_kind_name((enum budget_kind)0), "unknown");
+    assert_string_equal(budget_kind_name((enum budget_kind)BUDGET_N_KINDS), "unknown");
+}
+
 int main(void)
 {
-    return 0;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_budget_of),
+        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_trips),
+        cmocka_unit_test(test_sentence_and_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,402 @@
+/*
+ * The planner, a row for each branch: a person's input in short, and the operations that come
+ * of it as one line of text: "kind[:reason]" separated by blanks, then "= bucket".
+ */
 #include "config.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "sync/planner.h"
+#include "unit.h"
+
+#define NOW   (1000 * USEC_PER_SEC)
+#define GRACE (70 * USEC_PER_SEC)
+#define LATER (300 * USEC_PER_SEC)
+
+/* "login mail team role,role skill:level,skill:level"; "-": none. */
+static struct user *user_of(const char *text)
+{
+    char login[32], mail[32], team[32], roles[64], skills[64], *rest;
+    struct user *u = user_new();
+    assert_non_null(u);
+    assert_int_equal(sscanf(text, "%31s %31s %31s %63s %63s", login, mail, team, roles, skills),
+                     5);
+    assert_int_equal(user_set(u, USER_LOGIN, login, NULL), 0);
+    assert_int_equal(user_set(u, USER_FIRST_NAME, "First", NULL), 0);
+    assert_int_equal(user_set(u, USER_LAST_NAME, login, NULL), 0);
+    if (strcmp(mail, "-") != 0)
+        assert_int_equal(user_set(u, USER_EMAIL, !strcmp(mail, "\"\"") ? "" : mail, NULL), 0);
+    if (strcmp(team, "-") != 0)
+        assert_int_equal(user_set(u, USER_TEAM, team, NULL), 0);
+    for (char *p = strcmp(roles, "-") ? roles : NULL; p; p = rest ? rest + 1 : NULL) {
+        rest = strchr(p, ',');
+        if (rest)
+            *rest = '\0';
+        assert_int_equal(user_add_role(u, p, NULL), 0);
+    }
+    for (char *p = strcmp(skills, "-") ? skills : NULL; p; p = rest ? rest + 1 : NULL) {
+        rest = strchr(p, ',');
+        if (rest)
+            *rest = '\0';
+        char *level = strchr(p, ':');
+        assert_non_null(level);
+        *level = '\0';
+        assert_int_equal(user_add_skill(u, p, (unsigned)atol(level + 1), NULL), 0);
+    }
+    return u;
+}
+
+static bool names_ruled(const char *name, void *userdata)
+{
+    (void)userdata;
+    return !strncmp(name, "Ruled", 5);
+}
+
+static const char *bucket_name(enum planner_bucket b)
+{
+    switch (b) {
+    case PLANNER_BUCKET_UNCHANGED: return "unchanged";
+    case PLANNER_BUCKET_PENDING: return "pending";
+    case PLANNER_BUCKET_LEAVING: return "leaving";
+    case PLANNER_BUCKET_SKIPPED: return "skipped";
+    case PLANNER_BUCKET_HELD: return "held";
+    case PLANNER_BUCKET_FORGET: return "forget";
+    }
+    return "?";
+}
+
+static const char *describe(const struct planner_result *r, char *buffer, size_t size)
+{
+    size_t used = 0;
+    buffer[0] = '\0';
+    for (size_t i = 0; i < r->operations.n_items; i++) {
+        const struct operation *o = r->operations.items[i];
+        used += (size_t)snprintf(buffer + used, size - used, "%s%s%s%s ",
+                                 operation_kind_name(o->kind),
+                                 o->state == OPERATION_PARKED ? "!" : "", o->reason ? ":" : "",
+                                 o->reason ? o->reason : "");
+    }
+    snprintf(buffer + used, size - used, "= %s", bucket_name(r->bucket));
+    return buffer;
+}
+
+#define SAME "anna a@x Sales Agent English:50"
+
+struct row {
+    const char *name;
+    enum planner_presence presence;
+    enum planner_link_status link;
+    const char *wanted, *known, *granted;
+    const char *expect;
+    enum planner_claim claim;
+    bool adoption_open, wanted_disabled, disabled_by_us, hold_renames, successor;
+    const char *group_missing, *vanished;
+    uint64_t leaving, disabled, delete_after;
+};
+
+/* clang-format off */
+#define ROW(n, p, l, w, k, g, x, ...)                                                          \
+    {.name = n, .presence = p, .link = l, .wanted = w, .known = k, .granted = g, .expect = x, __VA_ARGS__}
+
+static const struct row rows[] = {
+    /* Nobody is linked. */
+    ROW("newcomer", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "create = pending"),
+    ROW("newcomer who is disabled", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "= skipped", .wanted_disabled = true),
+    ROW("login shared", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "create:login-shared = held", .claim = PLANNER_LOGIN_SHARED),
+    ROW("login linked", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "create:login-taken = held", .claim = PLANNER_LOGIN_LINKED),
+    ROW("left, the same (T32)", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "adopt!:relink = held", .claim = PLANNER_LOGIN_LEFT_SAME),
+    ROW("left, another (T33)", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "create:login-taken = held", .claim = PLANNER_LOGIN_LEFT_OTHER),
+    ROW("at the tenant, first contact", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "adopt!:adoption = held", .claim = PLANNER_LOGIN_AT_TENANT, .adoption_open = true),
+    ROW("at the tenant, later", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "adopt = pending", .claim = PLANNER_LOGIN_AT_TENANT),
+    ROW("at the tenant, disabled here", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "adopt = pending", .claim = PLANNER_LOGIN_AT_TENANT, .wanted_disabled = true),
+    ROW("mail at the tenant", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "create:same-mail = held", .claim = PLANNER_MAIL_AT_TENANT),
+    ROW("skipped, unlinked", PLANNER_SKIPPED, PLANNER_UNLINKED, NULL, NULL, NULL, "= skipped"),
+    ROW("invalid, unlinked", PLANNER_INVALID, PLANNER_UNLINKED, NULL, NULL, NULL, "= skipped"),
+    ROW("gone, unlinked", PLANNER_GONE, PLANNER_UNLINKED, NULL, NULL, NULL, "= forget"),
+    ROW("deleted and back (T37)", PLANNER_WANTED, PLANNER_DELETED, SAME, SAME, NULL, "create = pending"),
+
+    /* Linked and wanted. */
+    ROW("the same", PLANNER_WANTED, PLANNER_ACTIVE, SAME, SAME, SAME, "= unchanged"),
+    ROW("mail", PLANNER_WANTED, PLANNER_ACTIVE, "anna b@x Sales Agent English:50", SAME, SAME, "profile = pending"),
+    ROW("mail cleared", PLANNER_WANTED, PLANNER_ACTIVE, "anna \"\" Sales Agent English:50", SAME, SAME, "profile = pending"),
+    ROW("mail not managed", PLANNER_WANTED, PLANNER_ACTIVE, "anna - Sales Agent English:50", SAME, SAME, "= unchanged"),
+    ROW("empty where there is none", PLANNER_WANTED, PLANNER_ACTIVE, "anna \"\" Sales Agent -", "anna - Sales Agent -", NULL, "= unchanged"),
+    ROW("team", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Support Agent English:50", SAME, SAME, "update = pending"),
+    ROW("level", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Agent English:60", SAME, SAME, "update = pending"),
+    ROW("role and skill", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Agent,Seller English:50,French:1", SAME, SAME, "update profile = pending"),
+    ROW("granted ones go", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales - -", SAME, SAME, "update profile = pending"),
+    ROW("a supervisor's stay", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales - -", SAME, "anna - - - -", "= unchanged"),
+    ROW("ruled ones go", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales - -", "anna a@x Sales Ruled RuledSkill:5", NULL, "update profile = pending"),
+    ROW("renamed", PLANNER_WANTED, PLANNER_ACTIVE, "maria a@x Sales Agent English:50", SAME, SAME, "rename profile = pending"),
+    ROW("case alone", PLANNER_WANTED, PLANNER_ACTIVE, "ANNA a@x Sales Agent English:50", "anna a@x Sales Agent English:50", SAME, "profile = pending"),
+    ROW("renamed, policy hold", PLANNER_WANTED, PLANNER_ACTIVE, "maria a@x Sales Agent English:50", SAME, SAME, "rename:rename-policy profile = pending", .hold_renames = true),
+    ROW("renamed, shared", PLANNER_WANTED, PLANNER_ACTIVE, "maria a@x Sales Agent English:50", SAME, SAME, "rename:login-shared profile = pending", .claim = PLANNER_LOGIN_SHARED),
+    ROW("renamed, taken", PLANNER_WANTED, PLANNER_ACTIVE, "maria a@x Sales Agent English:50", SAME, SAME, "rename:login-taken profile = pending", .claim = PLANNER_LOGIN_LINKED),
+    ROW("disabled_when", PLANNER_WANTED, PLANNER_ACTIVE, "anna b@x Support Agent -", SAME, SAME, "disable = pending", .wanted_disabled = true),
+    ROW("disabled_when, disabled", PLANNER_WANTED, PLANNER_DISABLED, SAME, SAME, SAME, "= unchanged", .wanted_disabled = true, .disabled_by_us = true),
+    ROW("disabled by us, wanted", PLANNER_WANTED, PLANNER_DISABLED, SAME, SAME, SAME, "enable = pending", .disabled_by_us = true),
+    ROW("disabled by somebody else stays", PLANNER_WANTED, PLANNER_DISABLED, SAME, SAME, SAME, "= unchanged"),
+    ROW("returned, changed", PLANNER_WANTED, PLANNER_DISABLED, "anna b@x Sales Agent English:50", SAME, SAME, "enable profile = pending", .disabled_by_us = true, .leaving = 5),
+    ROW("returned in grace", PLANNER_WANTED, PLANNER_ACTIVE, SAME, SAME, SAME, "= unchanged", .leaving = 5),
+
+    /* Linked and in doubt. */
+    ROW("invalid", PLANNER_INVALID, PLANNER_ACTIVE, NULL, SAME, SAME, "update:entry-invalid = held"),
+    ROW("invalid, disabled", PLANNER_INVALID, PLANNER_DISABLED, NULL, SAME, SAME, "update:entry-invalid = held"),
+    ROW("group missing, loss", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales - English:50", SAME, SAME, "profile:group-missing = pending", .group_missing = "cn=g"),
+    ROW("group missing, lower level", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Agent English:40", SAME, SAME, "update:group-missing = pending", .group_missing = "cn=g"),
+    ROW("group missing, gain", PLANNER_WANTED, PLANNER_ACTIVE, "anna b@x Sales Agent,Seller English:60", SAME, SAME, "update profile = pending", .group_missing = "cn=g"),
+    ROW("group missing, other team", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Support Agent English:50", SAME, SAME, "update:group-missing = pending", .group_missing = "cn=g"),
+    ROW("group missing, no team", PLANNER_SKIPPED, PLANNER_ACTIVE, NULL, SAME, SAME, "disable:group-missing = leaving", .group_missing = "cn=g"),
+    ROW("group missing, newcomer", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "create = pending", .group_missing = "cn=g"),
+    ROW("attribute vanished", PLANNER_WANTED, PLANNER_ACTIVE, "anna b@x Support Agent English:50", SAME, SAME, "update!:attribute-vanished profile!:attribute-vanished = pending", .vanished = "mail"),
+    ROW("attribute vanished, skipped", PLANNER_SKIPPED, PLANNER_ACTIVE, NULL, SAME, SAME, "disable!:attribute-vanished = leaving", .vanished = "mail"),
+    ROW("attribute vanished, the same", PLANNER_WANTED, PLANNER_ACTIVE, SAME, SAME, SAME, "= unchanged", .vanished = "mail"),
+
+    /* Leaving. */
+    ROW("gone", PLANNER_GONE, PLANNER_ACTIVE, NULL, SAME, SAME, "disable = leaving"),
+    ROW("skipped", PLANNER_SKIPPED, PLANNER_ACTIVE, NULL, SAME, SAME, "disable = leaving"),
+    ROW("gone, a successor", PLANNER_GONE, PLANNER_ACTIVE, NULL, SAME, SAME, "disable:relink = leaving", .successor = true),
+    ROW("gone, disabled, kept", PLANNER_GONE, PLANNER_DISABLED, NULL, SAME, SAME, "= leaving", .disabled_by_us = true, .leaving = 5, .disabled = 7),
+    ROW("gone, disabled, deleted later", PLANNER_GONE, PLANNER_DISABLED, NULL, SAME, SAME, "delete = leaving", .disabled_by_us = true, .leaving = 5, .disabled = 7, .delete_after = LATER),
+    ROW("gone, disabled by others", PLANNER_GONE, PLANNER_DISABLED, NULL, SAME, SAME, "= leaving", .leaving = 5, .delete_after = LATER),
+    ROW("gone, deleted", PLANNER_GONE, PLANNER_DELETED, NULL, SAME, SAME, "= forget", .leaving = 5),
+    ROW("skipped, deleted", PLANNER_SKIPPED, PLANNER_DELETED, NULL, SAME, SAME, "= leaving", .leaving = 5),
+};
+/* clang-format on */
+
+static void plan(const struct row *row, struct planner_result *ret)
+{
+    struct error e = {0};
+    struct sync_options options = {.leave_grace_usec = GRACE,
+                                   .delete_after_usec = row->delete_after,
+                                   .on_rename =
+                                       row->hold_renames ? ON_RENAME_HOLD : ON_RENAME_RENAME};
+    CLEANUP(user_freep) struct user *wanted = row->wanted ? user_of(row->wanted) : NULL;
+    CLEANUP(user_freep) struct user *known = row->known ? user_of(row->known) : user_new();
+    CLEANUP(user_freep) struct user *granted = row->granted ? user_of(row->granted) : NULL;
+    if (wanted)
+        wanted->disabled = row->wanted_disabled;
+    struct planner_input in = {
+        .entry_id = "id",
+        .dn = "uid=anna",
+        .presence = row->presence,
+        .code = "no-team",
+        .sentence = "why",
+        .wanted = wanted,
+        .group_missing = row->group_missing,
+        .vanished_attribute = row->vanished,
+        .link = row->link,
+        .login = row->link == PLANNER_UNLINKED ? NULL : "anna",
+        .known = known,
+        .granted = granted,
+        .disabled_by_us = row->disabled_by_us,
+        .leaving_usec = row->leaving,
+        .disabled_usec = row->disabled,
+        .claim = row->claim,
+        .claim_sentence = "somebody",
+        .adoption_open = row->adoption_open,
+        .successor_sentence = row->successor ? "a successor" : NULL,
+        .names_role = names_ruled,
+        .names_skill = names_ruled,
+        .options = &options,
+        .now_usec = NOW,
+    };
+    assert_int_equal(planner_plan(&in, ret, &e), 0);
+}
+
+static const struct row *find_row(const char *name)
+{
+    size_t i = 0;
+    while (i < ARRAY_SIZE(rows) - 1 && strcmp(rows[i].name, name) != 0)
+        i++;
+    assert_string_equal(rows[i].name, name);
+    return &rows[i];
+}
+
+static void test_rows(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct planner_result r = {0};
+        char text[256];
+        plan(&rows[i], &r);
+        if (strcmp(describe(&r, text, sizeof text), rows[i].expect) != 0)
+            fail_msg("row \"%s\": %s, not %s", rows[i].name, text, rows[i].expect);
+        for (size_t j = 0; j < r.operations.n_items; j++) { /* whoever waits can be told why */
+            const struct operation *o = r.operations.items[j];
+            assert_row(rows[i].name, o->why);
+            assert_row(rows[i].name,
+                       o->state == OPERATION_READY || (o->reason && o->cause && o->sentence));
+        }
+        planner_result_done(&r);
+    }
+}
+
+static void test_times(void **state)
+{
+    (void)state;
+    struct planner_result r = {0};
+    plan(find_row("gone"), &r);
+    assert_true(r.started_leaving);
+    assert_int_equal(r.leaving_usec, NOW);
+    assert_int_equal(r.operations.items[0]->not_before_usec, NOW + GRACE);
+    planner_result_done(&r);
+
+    struct row later = *find_row("gone");
+    later.leaving = 5; /* the grace time counts from when it began */
+    plan(&later, &r);
+    assert_false(r.started_leaving);
+    assert_int_equal(r.leaving_usec, 5);
+    assert_int_equal(r.operations.items[0]->not_before_usec, 5 + GRACE);
+    planner_result_done(&r);
+
+    plan(find_row("gone, disabled, deleted later"), &r);
+    assert_int_equal(r.operations.items[0]->not_before_usec, 7 + LATER);
+    planner_result_done(&r);
+
+    plan(find_row("disabled_when"), &r); /* no grace: the directory says it of somebody here */
+    assert_int_equal(r.operations.items[0]->not_before_usec, NOW);
+    planner_result_done(&r);
+
+    plan(find_row("returned in grace"), &r);
+    assert_true(r.returned);
+    assert_int_equal(r.leaving_usec, 0);
+    planner_result_done(&r);
+
+    plan(find_row("gone, a successor"), &r); /* time alone does not release it */
+    assert_int_equal(r.operations.items[0]->not_before_usec, 0);
+    planner_result_done(&r);
+}
+
+static void test_changes(void **state)
+{
+    (void)state;
+    struct planner_result r = {0};
+    plan(find_row("newcomer"), &r);
+    const struct operation *o = r.operations.items[0];
+    assert_string_equal(o->login, "anna");
+    assert_int_equal(o->n_changes, 7); /* login, two names, mail, team, role, skill */
+    planner_result_done(&r);
+
+    plan(find_row("mail cleared"), &r);
+    o = r.operations.items[0];
+    assert_int_equal(o->n_changes, 1);
+    assert_string_equal(o->changes[0].field, "email");
+    assert_string_equal(o->changes[0].from, "a@x");
+    assert_null(o->changes[0].to);
+    planner_result_done(&r);
+
+    plan(find_row("renamed"), &r);
+    o = r.operations.items[0];
+    assert_string_equal(o->login, "anna");
+    assert_string_equal(o->changes[0].to, "maria");
+    planner_result_done(&r);
+}
+
+static void test_takes_away(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        enum operation_kind kind;
+        const char *field, *from, *to;
+        bool takes;
+    } cases[] = {
+        {"disable", OPERATION_DISABLE, NULL, NULL, NULL, true},
+        {"delete", OPERATION_DELETE, NULL, NULL, NULL, true},
+        {"role taken", OPERATION_PROFILE, "role:A", "A", NULL, true},
+        {"role given", OPERATION_PROFILE, "role:A", NULL, "A", false},
+        {"team changed", OPERATION_UPDATE, "team", "A", "B", true},
+        {"team given", OPERATION_UPDATE, "team", NULL, "B", false},
+        {"skill taken", OPERATION_UPDATE, "skill:A", "5", NULL, true},
+        {"level lower", OPERATION_UPDATE, "skill:A", "50", "9", true},
+        {"level higher", OPERATION_UPDATE, "skill:A", "9", "50", false},
+        {"mail changed", OPERATION_PROFILE, "email", "a", "b", false},
+        {"mail cleared", OPERATION_PROFILE, "email", "a", NULL, true},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct operation *o = operation_new(cases[i].kind, "id", "dn", "login");
+        assert_non_null(o);
+        if (cases[i].field)
+            assert_int_equal(
+                operation_add_change(o, cases[i].field, cases[i].from, cases[i].to, NULL), 0);
+        assert_row(cases[i].name, planner_takes_away(o) == cases[i].takes);
+        operation_free(o);
+    }
+}
+
+static void test_same_person(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *a, *b;
+        bool same;
+    } cases[] = {
+        {"mail", "anna a@x S - -", "berta A@X S - -", true},
+        {"names", "anna a@x S - -", "anna b@x S - -", true},
+        {"names, case", "anna - S - -", "ANNA - S - -", true},
+        {"neither", "anna a@x S - -", "berta b@x S - -", false},
+        {"no mail is nobody's", "anna \"\" S - -", "berta \"\" S - -", false},
+        {"mail on one side", "anna a@x S - -", "berta - S - -", false},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        CLEANUP(user_freep) struct user *a = user_of(cases[i].a);
+        CLEANUP(user_freep) struct user *b = user_of(cases[i].b);
+        assert_row(cases[i].name, planner_same_person(a, b) == cases[i].same);
+        assert_row(cases[i].name, planner_same_person(b, a) == cases[i].same);
+    }
+}
+
+static void test_merge_leaves_what_is_not_managed(void **state)
+{
+    (void)state;
+    CLEANUP(user_freep) struct user *wanted = user_of("anna a@x S Agent,Seller English:80");
+    CLEANUP(user_freep)
+    struct user *granted = user_of("anna - - Old,Agent French:5,English:50");
+    CLEANUP(user_freep)
+    struct user *current = user_of("anna a@x S Old,Agent,RuledRole,Boss "
+                                   "French:5,English:50,RuledSkill:1,Chess:70");
+    CLEANUP(user_freep) struct user *merged = user_new();
+    struct planner_input in = {.wanted = wanted,
+                               .granted = granted,
+                               .names_role = names_ruled,
+                               .names_skill = names_ruled};
+    assert_non_null(merged);
+    assert_int_equal(planner_merge_roles(&in, current, merged), 0);
+    assert_int_equal(planner_merge_skills(&in, current, merged), 0);
+    assert_int_equal(merged->n_roles, 3);
+    assert_non_null(user_role(merged, "Agent"));
+    assert_non_null(user_role(merged, "Seller"));
+    assert_non_null(user_role(merged, "Boss"));
+    assert_int_equal(merged->n_skills, 2);
+    assert_int_equal(user_skill(merged, "English")->level, 80);
+    assert_int_equal(user_skill(merged, "Chess")->level, 70);
+}
+
+/* A lower level is wanted: the old one must not win because it is higher. */
+static void test_merge_lowers(void **state)
+{
+    (void)state;
+    CLEANUP(user_freep) struct user *wanted = user_of("anna a@x S - English:10");
+    CLEANUP(user_freep) struct user *current = user_of("anna a@x S - English:90");
+    CLEANUP(user_freep) struct user *merged = user_new();
+    struct planner_input in = {.wanted = wanted};
+    assert_non_null(merged);
+    assert_int_equal(planner_merge_skills(&in, current, merged), 0);
+    assert_int_equal(user_skill(merged, "English")->level, 10);
+}
+
 int main(void)
 {
-    return 0;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_takes_away),
+        cmocka_unit_test(test_same_person),
+        cmocka_unit_test(test_merge_leaves_what_is_not_managed),
+        cmocka_unit_test(test_merge_lowers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
