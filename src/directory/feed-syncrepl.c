@@ -483,6 +483,8 @@ static void start_refresh(struct sub *s, bool use_cookie)
         f->full = false;
     if (r == 0)
         r = feed_batch_begin(f->batch, s->index, true, &e);
+    if (r == 0 && s->had_cookie)
+        feed_batch_from_cookie(f->batch);
     if (r == 0)
         r = send_request(s, cookie, size, &e);
     if (r < 0)
@@ -590,7 +592,8 @@ static void syncrepl_free(void *feed)
 
 static int syncrepl_start(void **ret, struct feed_environment *env, struct error *e)
 {
-    static const struct feed_batch_events events = {.prepare = prepare, .committed = committed};
+    static const struct feed_batch_events events = {
+        .prepare = prepare, .committed = committed, .between = true};
     struct syncrepl *f = calloc(1, sizeof *f);
     if (!f)
         return error_out_of_memory(e);

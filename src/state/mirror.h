@@ -49,6 +49,8 @@ int mirror_forget(struct state *s, const char *id, struct error *e); /* removes 
 
 /* Groups that name, as a member, a DN that an entry had before it moved or vanished. */
 int mirror_stale_groups(struct state *s, struct string_list *ret_ids, struct error *e);
+/* The group was read again long enough after: a DN that it still names means what it says. */
+int mirror_stale_end(struct state *s, const char *group_id, struct error *e);
 
 /* *ret is a whole entry (members only for `with_members`). Answers STATE_NONE. gone: it is a
  * tombstone. */
