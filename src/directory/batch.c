@@ -14,12 +14,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "directory/batch-private.h"
 #include "directory/environment.h"
 #include "directory/libldap.h"
+#include "directory/looks.h"
 #include "directory/newcomers.h"
 #include "directory/rootdse.h"
 #include "directory/search.h"
@@ -45,26 +48,7 @@ struct fetch {
     bool found;
 };
 
-struct feed_batch {
-    struct feed_environment *env;
-    struct feed_batch_events events;
-    void *userdata;
-    bool open, full, finishing, doubted, failed;
-    unsigned search;
-    size_t n_entries, n_changes;
-    char doubt[512];
-    char *watermark;
-    struct fetch *fetches;
-    unsigned n_running;
-    struct newcomers *newcomers;
-    struct string_list fetched;   /* groups that were read again for being stale */
-    struct string_list elsewhere; /* such groups that belong to the other search */
-    bool chained;                 /* the batch was opened for those */
-};
-
-static void pump(struct feed_batch *b);
-
-static void fail(struct feed_batch *b, int r, const struct error *e)
+void batch_fail(struct feed_batch *b, int r, const struct error *e)
 {
     if (b->failed)
         return;
@@ -94,11 +78,9 @@ static void drop_fetches(struct feed_batch *b)
         fetch_free(b->fetches);
 }
 
-static void take_groups(const struct string_list *groups, void *userdata);
-
 static void newcomers_failed(int r, const struct error *e, void *userdata)
 {
-    fail(userdata, r, e);
+    batch_fail(userdata, r, e);
 }
 
 int feed_batch_new(struct feed_batch **ret, struct feed_environment *env,
@@ -110,8 +92,13 @@ int feed_batch_new(struct feed_batch **ret, struct feed_environment *env,
     b->env = env;
     b->events = *events;
     b->userdata = userdata;
-    int r = newcomers_new(&b->newcomers, env, take_groups, newcomers_failed, b, e);
+    int r = newcomers_new(&b->newcomers, env, batch_take_groups, newcomers_failed, b, e);
+    /* Active Directory changes linked attributes in the transaction that moves the member. */
+    if (r == 0)
+        r = looks_new(&b->looks, env->event, !env->decoder.active_directory && !env->once,
+                      events->between && !env->once ? batch_look : NULL, b, e);
     if (r < 0) {
+        newcomers_free(b->newcomers);
         free(b);
         return r;
     }
@@ -125,9 +112,11 @@ static void reset(struct feed_batch *b)
     newcomers_reset(b->newcomers);
     string_list_done(&b->fetched);
     string_list_done(&b->elsewhere);
+    string_list_done(&b->last);
     free(b->watermark);
     b->watermark = NULL;
     b->open = b->finishing = b->doubted = b->chained = false;
+    b->from_cookie = b->looking = b->looked = false;
     b->n_entries = b->n_changes = 0;
 }
 
@@ -144,6 +133,10 @@ struct feed_batch *feed_batch_free(struct feed_batch *b)
     if (!b)
         return NULL;
     feed_batch_abort(b);
+    /* Nobody else knows of them; the next connection reads everything. */
+    if (looks_any(b->looks) && !b->env->once)
+        directory_feed_doubts(b->env, "the groups of who appeared were not asked for");
+    looks_free(b->looks);
     newcomers_free(b->newcomers);
     free(b);
     return NULL;
@@ -162,6 +155,11 @@ int feed_batch_begin(struct feed_batch *b, unsigned search, bool full, struct er
         feed_batch_doubt(b, "the base %s itself cannot be seen by this account",
                          b->env->searches[search].base);
     return 0;
+}
+
+void feed_batch_from_cookie(struct feed_batch *b)
+{
+    b->from_cookie = true;
 }
 
 bool feed_batch_is_open(const struct feed_batch *b)
@@ -228,7 +226,7 @@ static int add_fetch(struct feed_batch *b, enum fetch_kind kind, const char *bas
             fetch_free(f);
         return error_out_of_memory(e);
     }
-    pump(b);
+    batch_pump(b);
     return 0;
 }
 
@@ -247,11 +245,11 @@ static int keep_watermark(struct feed_batch *b, struct decoded *d)
 
 static int hand_over(struct feed_batch *b, struct decoded *d, struct error *e)
 {
-    if (!b->full) {
+    if (!b->full || b->from_cookie) {
         CLEANUP(freep) char *dn = NULL;
         int r = b->env->sink->known_dn(b->env->userdata, d->entry->id, &dn, e);
         if (r == 0 && !dn && d->entry->kind != ENTRY_CONTAINER)
-            r = newcomers_add(b->newcomers, d->dn, e);
+            r = batch_note_newcomer(b, d->dn, e);
         else if (r == 0 && !dn)
             /* Moved in with people below it, of whom no server says a word. */
             directory_feed_doubts(b->env, "a container appeared");
@@ -431,11 +429,11 @@ static void fetch_failed(struct fetch *f, int r, const struct error *e)
         feed_batch_doubt(b, "%s", e->message);
         log_debug("%s", e->message);
     } else {
-        fail(b, r, e);
+        batch_fail(b, r, e);
     }
     fetch_free(f);
     if (!b->failed)
-        pump(b);
+        batch_pump(b);
 }
 
 static void on_failed(struct search *s, int r, const struct error *e, void *userdata)
@@ -456,11 +454,11 @@ static void range_done(struct fetch *f, const struct search_outcome *outcome)
     } else if (f->found) {
         r = complete_ranges(f, &e);
         if (r < 0) {
-            fail(b, r, &e);
+            batch_fail(b, r, &e);
             return;
         }
         fetch_free(f);
-        pump(b);
+        batch_pump(b);
         return;
     } else {
         f->search = search_free(f->search);
@@ -497,14 +495,14 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
         struct error e = {};
         int r = feed_batch_gone_if_ours(b, f->id, "the entry no longer matches the filter", &e);
         if (r < 0) {
-            fail(b, r, &e);
+            batch_fail(b, r, &e);
             return;
         }
     } else if (!f->found) {
         log_debug("%s: not found when read again", f->base); /* unknown, not gone */
     }
     fetch_free(f);
-    pump(b);
+    batch_pump(b);
 }
 
 static int fetch_start(struct fetch *f, struct error *e)
@@ -545,83 +543,6 @@ static int fetch_start(struct fetch *f, struct error *e)
     return r;
 }
 
-static int fetch_groups(struct feed_batch *b, const struct string_list *ids, struct error *e)
-{
-    int r = 0;
-    for (size_t i = 0; i < ids->n_items && r >= 0; i++) {
-        if (string_list_contains(&b->fetched, ids->items[i]))
-            continue;
-        if (string_list_add(&b->fetched, ids->items[i]) < 0)
-            return error_out_of_memory(e);
-        CLEANUP(freep) char *base = NULL;
-        if (b->env->decoder.active_directory)
-            base = identity_guid_base(ids->items[i]);
-        else
-            r = b->env->sink->known_dn(b->env->userdata, ids->items[i], &base, e);
-        if (r >= 0 && base)
-            r = feed_batch_fetch(b, base, ids->items[i], e);
-    }
-    return r;
-}
-
-/* Stored members of these groups name somebody who was renamed or deleted since. The server may
- * have repaired the group without a word. Groups belong to the last search. */
-static int fetch_stale_groups(struct feed_batch *b, struct error *e)
-{
-    CLEANUP(string_list_done) struct string_list ids = {};
-    int r = b->env->sink->stale_groups(b->env->userdata, &ids, e);
-    if (r < 0 || b->search == b->env->n_searches - 1)
-        return r < 0 ? r : fetch_groups(b, &ids, e);
-    for (size_t i = 0; i < ids.n_items && r >= 0; i++)
-        if (!string_list_contains(&b->elsewhere, ids.items[i]))
-            r = string_list_add(&b->elsewhere, ids.items[i]);
-    return r < 0 ? error_out_of_memory(e) : 0;
-}
-
-/* Those that this batch has not read again itself, for the batch that follows. */
-static int note_stale_groups(struct feed_batch *b, struct error *e)
-{
-    CLEANUP(string_list_done) struct string_list ids = {};
-    int r = b->env->sink->stale_groups(b->env->userdata, &ids, e);
-    for (size_t i = 0; i < ids.n_items && r >= 0; i++)
-        if (!string_list_contains(&b->fetched, ids.items[i]) &&
-            !string_list_contains(&b->elsewhere, ids.items[i]))
-            r = string_list_add(&b->elsewhere, ids.items[i]);
-    return r;
-}
-
-/* Groups that name those who appeared. */
-static void take_groups(const struct string_list *groups, void *userdata)
-{
-    struct feed_batch *b = userdata;
-    struct error e = {};
-    int r = 0;
-    if (b->search == b->env->n_searches - 1)
-        r = fetch_groups(b, groups, &e);
-    for (size_t i = 0; b->search != b->env->n_searches - 1 && i < groups->n_items && r == 0;
-         i++)
-        r = string_list_add(&b->elsewhere, groups->items[i]);
-    if (r < 0)
-        fail(b, r, &e);
-    else
-        pump(b);
-}
-
-/* Another batch, of the search that has the groups, before the feed goes on. */
-static void commit_chained(struct feed_batch *b, const struct string_list *groups)
-{
-    struct error e = {};
-    int r = feed_batch_begin(b, b->env->n_searches - 1, false, &e);
-    if (r >= 0) {
-        b->chained = true;
-        r = fetch_groups(b, groups, &e);
-    }
-    if (r < 0)
-        fail(b, r, &e);
-    else
-        feed_batch_finish(b);
-}
-
 static void commit(struct feed_batch *b)
 {
     struct error e = {};
@@ -634,36 +555,41 @@ static void commit(struct feed_batch *b)
                                 : FEED_ABSENCE_UNSEEN,
         .n_entries = b->n_entries,
     };
-    if (b->chained)
-        c.what = "groups whose members were renamed or deleted";
+    if (b->chained || b->looking)
+        c.what =
+            b->n_changes > 0 ? "groups whose members were renamed, deleted or appeared" : NULL;
     else
         b->events.prepare(&c, b->userdata);
     if (c.absence == FEED_ABSENCE_UNPROVEN)
         c.reason = b->doubt;
-    int r = b->env->sink->commit(b->env->userdata, &c, &e);
+    int r = batch_end_groups(b, &e);
+    if (r == 0)
+        r = b->env->sink->commit(b->env->userdata, &c, &e);
     if (r < 0) {
-        fail(b, r, &e);
+        batch_fail(b, r, &e);
         return;
     }
     directory_feed_committed(b->env, &c);
     /* Who is gone for not having been seen is known only now, and groups name them. */
     if (c.absence == FEED_ABSENCE_UNSEEN)
-        r = note_stale_groups(b, &e);
+        r = batch_note_stale_groups(b, &e);
     if (r < 0) {
-        fail(b, r, &e);
+        batch_fail(b, r, &e);
         return;
     }
     CLEANUP(string_list_done) struct string_list groups = b->elsewhere;
-    b->elsewhere = (struct string_list){};
+    CLEANUP(string_list_done) struct string_list last = b->last;
+    b->elsewhere = b->last = (struct string_list){};
+    looks_arm(b->looks, clock_monotonic_usec());
     reset(b);
     if (groups.n_items > 0)
-        commit_chained(b, &groups);
+        batch_commit_chained(b, &groups, &last);
     else
         b->events.committed(b->userdata);
 }
 
 /* Starts what waits, and commits when nothing does. */
-static void pump(struct feed_batch *b)
+void batch_pump(struct feed_batch *b)
 {
     struct error e = {};
     for (struct fetch *f = b->fetches, *next; f && b->n_running < FETCHES_AT_ONCE; f = next) {
@@ -672,16 +598,18 @@ static void pump(struct feed_batch *b)
             continue;
         int r = fetch_start(f, &e);
         if (r < 0) {
-            fail(b, r, &e);
+            batch_fail(b, r, &e);
             return;
         }
     }
     if (!b->finishing || b->fetches || b->failed || newcomers_asking(b->newcomers))
         return;
+    int r = batch_take_looks(b, &e);
     bool ask = newcomers_any(b->newcomers);
-    int r = ask ? newcomers_ask(b->newcomers, &e) : fetch_stale_groups(b, &e);
+    if (r == 0)
+        r = ask ? newcomers_ask(b->newcomers, &e) : batch_fetch_stale_groups(b, &e);
     if (r < 0)
-        fail(b, r, &e);
+        batch_fail(b, r, &e);
     else if (!b->fetches && !ask)
         commit(b);
 }
@@ -689,5 +617,5 @@ static void pump(struct feed_batch *b)
 void feed_batch_finish(struct feed_batch *b)
 {
     b->finishing = true;
-    pump(b);
+    batch_pump(b);
 }

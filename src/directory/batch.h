@@ -19,6 +19,9 @@ struct feed_batch_events {
      * the batch (full: UNSEEN, or UNPROVEN after a doubt), and may be set to NONE here. */
     void (*prepare)(struct feed_commit *commit, void *userdata);
     void (*committed)(void *userdata); /* the batch is closed; another may begin */
+    /* Changes come when they happen: groups are looked at again in batches of their own,
+     * whenever none is open. Otherwise in the feed's next ones. */
+    bool between;
 };
 
 int feed_batch_new(struct feed_batch **ret, struct feed_environment *env,
@@ -26,6 +29,8 @@ int feed_batch_new(struct feed_batch **ret, struct feed_environment *env,
 struct feed_batch *feed_batch_free(struct feed_batch *b); /* aborts what is open */
 
 int feed_batch_begin(struct feed_batch *b, unsigned search, bool full, struct error *e);
+/* The open batch is full because it lists what is present, not because everything is sent. */
+void feed_batch_from_cookie(struct feed_batch *b);
 bool feed_batch_is_open(const struct feed_batch *b);
 bool feed_batch_is_finishing(const struct feed_batch *b);
 unsigned feed_batch_search(const struct feed_batch *b);

@@ -427,8 +427,8 @@ static int stored_cookie(struct sub *s, void **ret, size_t *ret_size, struct err
     int r = env->sink->cookie(env->userdata, s->index, &cookie, &size, &identity, e);
     if (r < 0 || !cookie || size == 0)
         return r;
-    bool damaged = env->server->product == PRODUCT_OPENLDAP &&
-                   !sync_cookie_is_openldap(cookie, size);
+    bool damaged =
+        env->server->product == PRODUCT_OPENLDAP && !sync_cookie_is_openldap(cookie, size);
     if (damaged)
         snprintf(why, sizeof why, "it is damaged");
     if (damaged || !cookie_identity_matches(identity, s->identity, why, sizeof why) ||
@@ -483,6 +483,8 @@ static void start_refresh(struct sub *s, bool use_cookie)
         f->full = false;
     if (r == 0)
         r = feed_batch_begin(f->batch, s->index, true, &e);
+    if (r == 0 && s->had_cookie)
+        feed_batch_from_cookie(f->batch);
     if (r == 0)
         r = send_request(s, cookie, size, &e);
     if (r < 0)
@@ -590,7 +592,8 @@ static void syncrepl_free(void *feed)
 
 static int syncrepl_start(void **ret, struct feed_environment *env, struct error *e)
 {
-    static const struct feed_batch_events events = {.prepare = prepare, .committed = committed};
+    static const struct feed_batch_events events = {
+        .prepare = prepare, .committed = committed, .between = true};
     struct syncrepl *f = calloc(1, sizeof *f);
     if (!f)
         return error_out_of_memory(e);

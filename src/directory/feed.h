@@ -75,6 +75,8 @@ struct feed_sink {
      * repair references say nothing of it, so the feed reads these groups again. ids appended
      * to ret. */
     int (*stale_groups)(void *userdata, struct string_list *ret, struct error *e);
+    /* This group was read again often enough: what it still names is what it means. */
+    int (*stale_end)(void *userdata, const char *group_id, struct error *e);
     /* The server's schema was read (taken). */
     void (*schema)(void *userdata, struct schema *taken);
     /* State of the connection changed: see directory_status(). */

@@ -28,8 +28,9 @@ int dirty_below(struct state *s, int64_t group_n, struct error *e);
 /* The groups that name this row by its present DN key become stale: they must be read again,
  * and until then the row stays their member. */
 int stale_note(struct state *s, int64_t n, struct error *e);
-/* The group was read: what was said by its stale rows is now said by its members. */
-int stale_settle(struct state *s, int64_t group_n, struct error *e);
+/* The group was read: what was said by its stale rows is now said by its members. Unless `all`,
+ * rows of which the group names only the old DN stay: the server may be about to repair it. */
+int stale_settle(struct state *s, int64_t group_n, bool all, struct error *e);
 /* The row moved from old_key: everything below it gets its new DN and key. */
 int move_below(struct state *s, const char *old_key, const char *new_key, const char *new_dn,
                struct error *e);

@@ -4,9 +4,11 @@
  *
  * A server that repairs references (OpenLDAP's refint, Active Directory) changes the groups of
  * an entry that moved or vanished without reporting those groups. So when an entry leaves a DN,
- * the groups that name this DN are remembered as stale; until such a group was read again the
- * entry counts as its member, and nobody loses access in between. Somebody else who takes the
- * DN of a living entry in that time is not taken for the member.
+ * the groups that name this DN are remembered as stale. Until such a group was read again and
+ * names the DN no more (slapd repairs in the background, some time after the change), or
+ * whoever reads has waited long enough (mirror_stale_end()), the entry counts as its member,
+ * and nobody loses access in between. Somebody else who takes the DN of a living entry in that
+ * time is not taken for the member.
  */
 #include "config.h"
 
@@ -107,18 +109,27 @@ static int dirty_rows(struct state *s, struct stmt *q, struct error *e)
     return r;
 }
 
-int stale_settle(struct state *s, int64_t group_n, struct error *e)
+/* A reference was repaired (or its member removed) when the group names the old DN no more, or
+ * names the new one. */
+#define REPAIRED                                                                               \
+    "(?2 OR NOT EXISTS (SELECT 1 FROM member d WHERE d.kind = 1 AND d.key = t.key AND "        \
+    "d.group_n = ?1) OR EXISTS (SELECT 1 FROM entry w CROSS JOIN member d ON d.kind = 1 AND "  \
+    "d.key = w.dn_key AND d.group_n = ?1 WHERE w.n = t.entry_n)) "
+
+int stale_settle(struct state *s, int64_t group_n, bool all, struct error *e)
 {
     /* First those who were members by a stale row alone and leave; then those who hold the DN
      * of somebody else's stale row, were not counted, and are named still. */
     static const char sql[] =
         "SELECT e.n, e.kind FROM stale t CROSS JOIN entry e ON e.n = t.entry_n "
-        "WHERE t.group_n = ?1 AND e.gone_usec = 0 AND NOT EXISTS (SELECT 1 FROM member m WHERE "
+        "WHERE t.group_n = ?1 AND e.gone_usec = 0 AND " REPAIRED
+        "AND NOT EXISTS (SELECT 1 FROM member m WHERE "
         "m.kind = 1 AND m.key = e.dn_key AND m.group_n = ?1) "
         "UNION ALL SELECT e.n, e.kind FROM stale t CROSS JOIN entry e ON e.dn_key = t.key "
-        "WHERE t.group_n = ?1 AND e.n <> t.entry_n AND e.gone_usec = 0 AND EXISTS (SELECT 1 FROM "
+        "WHERE t.group_n = ?1 AND e.n <> t.entry_n AND e.gone_usec = 0 AND " REPAIRED
+        "AND EXISTS (SELECT 1 FROM "
         "member m WHERE m.kind = 1 AND m.key = e.dn_key AND m.group_n = ?1)";
-    CLEANUP(stmt_freep) struct stmt *any = NULL, *q = NULL;
+    CLEANUP(stmt_freep) struct stmt *any = NULL, *q = NULL, *end = NULL;
     int r = stmt_prepare(&any, s, "SELECT 1 FROM stale WHERE group_n = ?1 LIMIT 1", e);
 
     if (r < 0)
@@ -132,12 +143,26 @@ int stale_settle(struct state *s, int64_t group_n, struct error *e)
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, group_n);
+    stmt_bind_int(q, 2, all);
     r = dirty_rows(s, q, e);
     stmt_reset(q);
     if (r < 0)
         return r;
     s->n_unresolved = -1;
-    return write_row(s, "DELETE FROM stale WHERE group_n = ?1", group_n, NULL, e);
+    r = stmt_prepare(&end, s, "DELETE FROM stale AS t WHERE group_n = ?1 AND " REPAIRED, e);
+    if (r < 0)
+        return r;
+    stmt_bind_int(end, 1, group_n);
+    stmt_bind_int(end, 2, all);
+    return stmt_run(end, e);
+}
+
+int mirror_stale_end(struct state *s, const char *group_id, struct error *e)
+{
+    CLEANUP(entry_row_done) struct entry_row row = {0};
+    int r = entry_row_find(s, group_id, &row, e);
+
+    return r == 0 ? stale_settle(s, row.n, true, e) : r < 0 ? r : 0;
 }
 
 /* A row of `member` came or went: whoever it names, in this group, is affected. Who has a stale

@@ -342,7 +342,7 @@ int mirror_put(struct state *s, unsigned search, const struct entry *entry,
     if (r < 0)
         return error_wrap(e, r, "Storing %s", entry->dn);
     if (entry->kind == ENTRY_GROUP) {
-        r = stale_settle(s, n, e);
+        r = stale_settle(s, n, false, e);
         if (r < 0)
             return r;
     }

@@ -49,6 +49,8 @@ int mirror_forget(struct state *s, const char *id, struct error *e); /* removes 
 
 /* Groups that name, as a member, a DN that an entry had before it moved or vanished. */
 int mirror_stale_groups(struct state *s, struct string_list *ret_ids, struct error *e);
+/* The group was read again long enough after: a DN that it still names means what it says. */
+int mirror_stale_end(struct state *s, const char *group_id, struct error *e);
 
 /* *ret is a whole entry (members only for `with_members`). Answers STATE_NONE. gone: it is a
  * tombstone. */
@@ -68,7 +70,8 @@ int mirror_dn(struct state *s, const char *id, char **ret, struct error *e);
 int mirror_find_people(struct state *s, const char *text, struct string_list *ret_ids,
                        struct error *e);
 
-/* The id of what is in the directory under this DN now, of any kind; malloc'd; or STATE_NONE. */
+/* The id of what is in the directory under this DN now, of any kind; malloc'd; or STATE_NONE.
+ */
 int mirror_find_dn(struct state *s, const char *dn, char **ret_id, struct error *e);
 
 /* Cookies of feeds. */

@@ -169,6 +169,17 @@ static int intake_stale_groups(void *userdata, struct string_list *ret, struct e
     return mirror_stale_groups(n->state, ret, e);
 }
 
+static int intake_stale_end(void *userdata, const char *group_id, struct error *e)
+{
+    struct engine *n = userdata;
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = mirror_stale_end(n->state, group_id, e);
+    n->groups_dirty = true;
+    engine_wake(n);
+    return r;
+}
+
 /* The server's schema decides how values match: everybody is looked at again if that changed
  * anything. */
 static void intake_schema(void *userdata, struct schema *taken)
@@ -218,6 +229,7 @@ const struct feed_sink engine_sink = {
     .cookie = intake_cookie,
     .known_dn = intake_known_dn,
     .stale_groups = intake_stale_groups,
+    .stale_end = intake_stale_end,
     .schema = intake_schema,
     .changed = intake_changed,
 };

@@ -66,9 +66,9 @@ struct engine {
     bool groups_dirty; /* bind again before the next evaluation */
 
     /* intake */
-    unsigned reading; /* bit per search: a read is under way, people wait for its end */
+    unsigned reading;  /* bit per search: a read is under way, people wait for its end */
     unsigned unproven; /* bit per search: its last whole read was not proven */
-    bool read_ended;  /* at least one read has ended since the mirror was empty */
+    bool read_ended;   /* at least one read has ended since the mirror was empty */
     unsigned batch_search;
     bool batch_full;
     size_t batch_people;
@@ -91,7 +91,7 @@ struct engine {
     uint64_t run;
     bool plan_changed; /* the guard must look again */
     bool all_evaluated;
-    uint64_t looked_usec; /* when the queue was last asked for what is due */
+    uint64_t looked_usec;  /* when the queue was last asked for what is due */
     bool people_looked_at; /* since the time of the next recheck was asked for */
     struct guard_input guard_input;
     struct guard_verdict guard;
@@ -149,9 +149,13 @@ void engine_export_soon(struct engine *n);
 
 /* engine.c */
 void engine_wake(struct engine *n); /* a turn soon */
+void engine_arm_timer(struct engine *n);
+
+/* run.c */
 int engine_begin_run(struct engine *n, const char *trigger,
                      struct error *e); /* joins the one under way */
-void engine_arm_timer(struct engine *n);
+int engine_end_run(struct engine *n,
+                   struct error *e); /* nothing is due: the ledger, on record */
 
 /* evaluate.c */
 int evaluate_person(struct engine *n, const char *entry_id, struct error *e);

@@ -1,6 +1,6 @@
 """rosterd and 389 Directory Server, by content synchronisation and by polling (entryusn)."""
 
-from lib import Ds389, deadline, estate, life, need, wait_for
+from lib import Ds389, deadline, estate, need
 from lib.estate import Company
 
 

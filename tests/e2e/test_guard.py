@@ -2,8 +2,8 @@
 
 import os
 
-from lib import deadline, life, need, wait_for
-from lib.life import AGENTS, HELD, PARKED, crowd, outcomes, settled, wait_held, wait_outcome
+from lib import life, need, wait_for
+from lib.life import AGENTS, HELD, PARKED, crowd, outcomes, settled, wait_held
 
 
 def people(n):

@@ -1,9 +1,7 @@
 """Holds: one cause and many people, no call again and again, released when the thing is there."""
 
-import time
-
 from lib import life, need, wait_for
-from lib.life import AGENTS, crowd, outcomes, settled, wait_held, wait_outcome
+from lib.life import AGENTS, crowd, settled, wait_held, wait_outcome
 
 SLOW = {"min": "100ms", "max": "1s", "hold": "300s"}
 

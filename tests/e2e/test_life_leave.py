@@ -1,6 +1,6 @@
 """Names that change, people who leave and return, logins that change hands."""
 
-from lib import Slapd, life, need, wait_for
+from lib import life, need, wait_for
 from lib.life import AGENTS, crowd, outcomes, settled, wait_held, wait_outcome
 
 

@@ -2,10 +2,9 @@
 
 import os
 import shutil
-import signal
 import sqlite3
 
-from lib import deadline, life, need, wait_for
+from lib import life, need, wait_for
 from lib.life import AGENTS, PARKED, crowd, settled, wait_held
 
 USER = "/configapi/v2/user"

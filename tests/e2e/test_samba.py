@@ -2,12 +2,10 @@
 (uSNChanged)."""
 
 import json
-import os
-import re
 import sqlite3
+import time
 
-from lib import SambaAD, ScriptedServer, deadline, estate, need, wait_for
-from lib import base as lab
+from lib import SambaAD, ScriptedServer, estate, need
 from lib.estate import TEAM, Company
 
 FEEDS = ("dirsync", "poll")
@@ -28,22 +26,6 @@ class Domain(SambaAD):
 
 def domain(t):
     return t.shared(Domain)
-
-
-def copy_of(t, server, address):
-    """A controller that is a copy of another, at an address that the other's certificate names too."""
-    other = Domain(start=False, host=address)
-    t.cleanup(other.close)
-    server.stop()
-    server._copy(server.data, other.data)
-    server.start()
-    for name in ("etc/smb.conf", "krb5.conf"):
-        path = os.path.join(other.data, name)
-        with open(path, encoding="ascii") as text:
-            said = text.read()
-        lab.write_file(path, re.sub(r"%s\b" % re.escape(server.env["HOST"]), address, said.replace(server.data, other.data)))
-    other.start()
-    return other
 
 
 def file_time(unix):
@@ -151,8 +133,6 @@ def test_falls_back(t):
 
 def test_accounts(t):
     """Disabled accounts by a bit of userAccountControl; expired ones by accountExpires."""
-    soon = lambda now: file_time(now + 3)
-    import time
     c = Company(t, domain(t), {"ada": {}, "bob": {"accountExpires": NEVER}, "eve": {"accountExpires": "0"},
                                "old": {"accountExpires": file_time(time.time() - 86400)}}, feed="dirsync",
                 user={"expires_at": "accountExpires"})
@@ -168,7 +148,7 @@ def test_accounts(t):
     c.replace("ada", userAccountControl="544")
     c.wait("ada", disabled=False)
     # Expires while nothing happens in the directory, and is prolonged.
-    c.replace("bob", accountExpires=soon(time.time()))
+    c.replace("bob", accountExpires=file_time(time.time() + 3))
     c.wait("bob", disabled=True)
     c.replace("bob", accountExpires=NEVER)
     c.wait("bob", disabled=False)

@@ -4,7 +4,7 @@ import socket
 import threading
 
 from lib import deadline, life, need, wait_for
-from lib.life import AGENTS, crowd, outcomes, settled, wait_held, wait_outcome
+from lib.life import AGENTS, crowd, outcomes, settled, wait_held
 
 USER = "/configapi/v2/user"
 

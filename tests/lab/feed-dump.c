@@ -301,6 +301,12 @@ static int on_stale_groups(void *userdata, struct string_list *ret, struct error
     return 0;
 }
 
+static int on_stale_end(void *userdata, const char *group_id, struct error *e)
+{
+    (void)userdata, (void)group_id, (void)e;
+    return 0; /* on_stale_groups() tells each once */
+}
+
 static void on_schema(void *userdata, struct schema *taken)
 {
     (void)userdata;
@@ -338,6 +344,7 @@ static const struct feed_sink sink = {
     .cookie = on_cookie,
     .known_dn = on_known_dn,
     .stale_groups = on_stale_groups,
+    .stale_end = on_stale_end,
     .schema = on_schema,
     .changed = on_changed,
 };

@@ -403,8 +403,14 @@ static void test_stale_without_repair(void **state)
     assert_string_equal(dirty(f), "new");
     assert_string_equal(member_of(f, "new", "cn=g,dc=t"), "-");
     assert_int_equal(stale(f), 1);
+    /* Read while the server may still be about to repair it: nobody falls out yet. */
     assert_int_equal(put(f, group("g", "cn=g,dc=t", LIST("uid=a,dc=t", "uid=b,dc=t"))),
                      MIRROR_SAME);
+    assert_string_equal(dirty(f), "");
+    assert_int_equal(stale(f), 1);
+    assert_string_equal(member_of(f, "a", "cn=g,dc=t"), "+");
+    assert_string_equal(member_of(f, "new", "cn=g,dc=t"), "-");
+    ok(f, mirror_stale_end(f->s, "g", &f->e));
     assert_string_equal(dirty(f), "a new");
     assert_int_equal(stale(f), 0);
     assert_string_equal(member_of(f, "a", "cn=g,dc=t"), "-");
@@ -420,6 +426,37 @@ static void test_stale_without_repair(void **state)
     assert_int_equal(stale(f), 1);
     put(f, group("g", "cn=moved,dc=t", LIST("uid=a,dc=t")));
     assert_int_equal(stale(f), 0);
+    commit(f);
+}
+
+/* The server repairs one reference after the other, and two may have changed names. */
+static void test_stale_repaired(void **state)
+{
+    struct fixture *f = *state;
+
+    begin(f);
+    put(f, person("a", "uid=a,dc=t", NULL));
+    put(f, person("b", "uid=b,dc=t", NULL));
+    put(f, group("g", "cn=g,dc=t", LIST("uid=a,dc=t", "uid=b,dc=t")));
+    put(f, person("a", "uid=c,dc=t", NULL));
+    put(f, person("b", "uid=a,dc=t", NULL));
+    dirty(f);
+    put(f, group("g", "cn=g,dc=t", LIST("uid=c,dc=t", "uid=b,dc=t")));
+    assert_string_equal(dirty(f), "");
+    assert_int_equal(stale(f), 1);
+    assert_string_equal(member_of(f, "a", "cn=g,dc=t"), "+");
+    assert_string_equal(member_of(f, "b", "cn=g,dc=t"), "+");
+    put(f, group("g", "cn=g,dc=t", LIST("uid=c,dc=t", "uid=a,dc=t")));
+    assert_string_equal(dirty(f), "");
+    assert_int_equal(stale(f), 0);
+    assert_string_equal(member_of(f, "b", "cn=g,dc=t"), "+");
+    /* Removed before anybody repaired it. */
+    put(f, person("a", "uid=d,dc=t", NULL));
+    dirty(f);
+    put(f, group("g", "cn=g,dc=t", LIST("uid=a,dc=t")));
+    assert_string_equal(dirty(f), "a");
+    assert_int_equal(stale(f), 0);
+    ok(f, mirror_stale_end(f->s, "unknown", &f->e));
     commit(f);
 }
 
@@ -579,6 +616,7 @@ int main(void)
         test(test_primary_group), test(test_cycles),
         test(test_bound_groups),  test(test_ou_renamed),
         test(test_full_read),     test(test_stale_without_repair),
+        test(test_stale_repaired),
         test(test_kind_changes),  test(test_looking_up),
         test(test_cookies),
     };

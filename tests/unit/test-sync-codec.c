@@ -192,8 +192,7 @@ int main(void)
         cmocka_unit_test(test_request),         cmocka_unit_test(test_state),
         cmocka_unit_test(test_state_malformed), cmocka_unit_test(test_info),
         cmocka_unit_test(test_id_set),          cmocka_unit_test(test_end),
-        cmocka_unit_test(test_change_number),
-        cmocka_unit_test(test_openldap_cookie),
+        cmocka_unit_test(test_change_number),   cmocka_unit_test(test_openldap_cookie),
     };
     return cmocka_run_group_tests_name("sync-codec", tests, NULL, NULL);
 }

@@ -130,7 +130,9 @@ class Server:
         pid_file = os.path.join(self.data, "pid")
         base.register_pidfile(pid_file)
         try:
-            done = base.run([os.path.join(base.LAB, self.script), self.data], seconds=120,
+            # Samba makes some dozens of users in a second on a busy machine.
+            done = base.run([os.path.join(base.LAB, self.script), self.data],
+                            seconds=120 + self.settings.get("users", 0) / 20,
                             env=environment, stdin=subprocess.DEVNULL, registered=True)
         except BaseException:
             # Given up half way: what the script has started already must not stay.

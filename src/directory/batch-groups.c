@@ -1,0 +1,171 @@
+/*
+ * Groups that a batch reads of its own accord, because the server changed them without a word:
+ * those whose stored members name a DN that is none any more, and those that name somebody who
+ * appeared. When they are read (again) is said by looks.c, which they are by newcomers.c. It
+ * judges no membership; that is the mirror's.
+ */
+#include "config.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "directory/batch-private.h"
+#include "directory/batch.h"
+#include "directory/environment.h"
+#include "directory/looks.h"
+#include "directory/newcomers.h"
+
+/* Somebody whom the mirror did not know (any more). */
+int batch_note_newcomer(struct feed_batch *b, const char *dn, struct error *e)
+{
+    if (b->env->decoder.active_directory)
+        return newcomers_add(b->newcomers, dn, e);
+    int r = looks_add(b->looks, dn, clock_monotonic_usec(), e);
+    if (r == LOOKS_TOO_MANY)
+        directory_feed_doubts(b->env, "very many appeared at once");
+    return r < 0 ? r : 0;
+}
+
+static int fetch_groups(struct feed_batch *b, const struct string_list *ids, struct error *e)
+{
+    int r = 0;
+    for (size_t i = 0; i < ids->n_items && r >= 0; i++) {
+        if (string_list_contains(&b->fetched, ids->items[i]))
+            continue;
+        if (string_list_add(&b->fetched, ids->items[i]) < 0)
+            return error_out_of_memory(e);
+        CLEANUP(freep) char *base = NULL;
+        if (b->env->decoder.active_directory)
+            base = identity_guid_base(ids->items[i]);
+        else
+            r = b->env->sink->known_dn(b->env->userdata, ids->items[i], &base, e);
+        if (r >= 0 && base)
+            r = feed_batch_fetch(b, base, ids->items[i], e);
+    }
+    return r;
+}
+
+/* Those whose time to be read (again) has come. */
+static int stale_groups(struct feed_batch *b, struct string_list *ret, struct error *e)
+{
+    CLEANUP(string_list_done) struct string_list ids = {};
+    uint64_t now = clock_monotonic_usec();
+    int r = b->env->sink->stale_groups(b->env->userdata, &ids, e);
+    for (size_t i = 0; i < ids.n_items && r >= 0; i++) {
+        enum looks_answer answer = LOOKS_WAIT;
+        if (string_list_contains(&b->fetched, ids.items[i]))
+            continue;
+        r = looks_group(b->looks, ids.items[i], now, &answer, e);
+        if (r == 0 && answer != LOOKS_WAIT && string_list_add(ret, ids.items[i]) < 0)
+            r = error_out_of_memory(e);
+        if (r == 0 && answer == LOOKS_LAST && string_list_add(&b->last, ids.items[i]) < 0)
+            r = error_out_of_memory(e);
+    }
+    if (r == 0)
+        looks_keep_groups(b->looks, &ids);
+    return r;
+}
+
+/* What these groups name now is taken as it is, if it was read in this batch. */
+int batch_end_groups(struct feed_batch *b, struct error *e)
+{
+    int r = 0;
+    for (size_t i = 0; i < b->last.n_items && r == 0; i++)
+        if (string_list_contains(&b->fetched, b->last.items[i]))
+            r = b->env->sink->stale_end(b->env->userdata, b->last.items[i], e);
+    return r;
+}
+
+/* Stored members of these groups name somebody who was renamed or deleted since. The server may
+ * have repaired the group without a word. Groups belong to the last search. */
+int batch_fetch_stale_groups(struct feed_batch *b, struct error *e)
+{
+    CLEANUP(string_list_done) struct string_list ids = {};
+    int r = stale_groups(b, &ids, e);
+    if (r < 0 || b->search == b->env->n_searches - 1)
+        return r < 0 ? r : fetch_groups(b, &ids, e);
+    for (size_t i = 0; i < ids.n_items && r >= 0; i++)
+        if (!string_list_contains(&b->elsewhere, ids.items[i]))
+            r = string_list_add(&b->elsewhere, ids.items[i]);
+    return r < 0 ? error_out_of_memory(e) : 0;
+}
+
+/* Those that this batch has not read again itself, for the batch that follows. */
+int batch_note_stale_groups(struct feed_batch *b, struct error *e)
+{
+    CLEANUP(string_list_done) struct string_list ids = {};
+    int r = stale_groups(b, &ids, e);
+    for (size_t i = 0; i < ids.n_items && r >= 0; i++)
+        if (!string_list_contains(&b->fetched, ids.items[i]) &&
+            !string_list_contains(&b->elsewhere, ids.items[i]))
+            r = string_list_add(&b->elsewhere, ids.items[i]);
+    return r;
+}
+
+/* Groups that name those who appeared. */
+void batch_take_groups(const struct string_list *groups, void *userdata)
+{
+    struct feed_batch *b = userdata;
+    struct error e = {};
+    int r = 0;
+    if (b->search == b->env->n_searches - 1)
+        r = fetch_groups(b, groups, &e);
+    for (size_t i = 0; b->search != b->env->n_searches - 1 && i < groups->n_items && r == 0;
+         i++)
+        r = string_list_add(&b->elsewhere, groups->items[i]);
+    if (r < 0)
+        batch_fail(b, r, &e);
+    else
+        batch_pump(b);
+}
+
+/* Another batch, of the search that has the groups, before the feed goes on. */
+void batch_commit_chained(struct feed_batch *b, const struct string_list *groups,
+                          struct string_list *taken_last)
+{
+    struct error e = {};
+    int r = feed_batch_begin(b, b->env->n_searches - 1, false, &e);
+    if (r >= 0) {
+        b->chained = true;
+        b->last = *taken_last;
+        *taken_last = (struct string_list){};
+        r = fetch_groups(b, groups, &e);
+    }
+    if (r < 0)
+        batch_fail(b, r, &e);
+    else
+        feed_batch_finish(b);
+}
+
+/* A batch for what is due, when no other will do. */
+void batch_look(void *userdata)
+{
+    struct feed_batch *b = userdata;
+    struct error e = {};
+    if (b->failed)
+        return;
+    if (b->open) {
+        looks_arm(b->looks, clock_monotonic_usec());
+        return;
+    }
+    int r = feed_batch_begin(b, b->env->n_searches - 1, false, &e);
+    if (r < 0) {
+        batch_fail(b, r, &e);
+        return;
+    }
+    b->looking = true;
+    feed_batch_finish(b);
+}
+
+int batch_take_looks(struct feed_batch *b, struct error *e)
+{
+    CLEANUP(string_list_done) struct string_list dns = {};
+    bool now = b->events.between ? b->looking : !b->full;
+    if (b->looked || !now || b->search != b->env->n_searches - 1)
+        return 0;
+    b->looked = true;
+    int r = looks_take(b->looks, clock_monotonic_usec(), &dns, e);
+    for (size_t i = 0; i < dns.n_items && r == 0; i++)
+        r = newcomers_add(b->newcomers, dns.items[i], e);
+    return r;
+}

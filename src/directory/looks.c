@@ -1,0 +1,207 @@
+/*
+ * The times of looks: at once, and again after each of the pauses below. What is taken longer
+ * after it was noted than the last pause is done with. It neither reads nor asks.
+ */
+#include "config.h"
+
+#include "directory/looks.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-event.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+
+/* slapd's refint takes milliseconds, on a busy server a second. A minute of waiting would be
+ * felt where no server repairs anything and a renamed person loses access by it. */
+static const uint64_t pauses[] = {0, 500 * USEC_PER_MSEC, 3 * USEC_PER_SEC};
+#define LAST (ARRAY_SIZE(pauses) - 1)
+/* Several who appear together are one question. */
+#define GATHER_USEC (50 * USEC_PER_MSEC)
+#define DNS_MAX     2000
+
+struct look {
+    char *name;
+    uint64_t noted_usec;
+    unsigned n_looks;
+};
+
+struct look_list {
+    struct look *items;
+    size_t n_items, capacity;
+};
+
+struct looks {
+    sd_event_source *timer;
+    bool patient;
+    void (*due)(void *userdata);
+    void *userdata;
+    struct look_list dns, groups;
+};
+
+static uint64_t due_usec(const struct look *k)
+{
+    return k->noted_usec + pauses[k->n_looks < LAST ? k->n_looks : LAST];
+}
+
+static void remove_at(struct look_list *l, size_t i)
+{
+    free(l->items[i].name);
+    memmove(l->items + i, l->items + i + 1, (--l->n_items - i) * sizeof *l->items);
+}
+
+static void list_done(struct look_list *l)
+{
+    for (size_t i = 0; i < l->n_items; i++)
+        free(l->items[i].name);
+    free(l->items);
+    *l = (struct look_list){};
+}
+
+static struct look *find(struct look_list *l, const char *name)
+{
+    for (size_t i = 0; i < l->n_items; i++)
+        if (strcmp(l->items[i].name, name) == 0)
+            return &l->items[i];
+    return NULL;
+}
+
+static struct look *add(struct look_list *l, const char *name, uint64_t now, struct error *e)
+{
+    char *copy = strdup(name);
+    if (!copy || memory_grow(&l->items, &l->capacity, l->n_items + 1, sizeof *l->items) < 0) {
+        free(copy);
+        error_out_of_memory(e);
+        return NULL;
+    }
+    l->items[l->n_items] = (struct look){.name = copy, .noted_usec = now};
+    return &l->items[l->n_items++];
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    (void)source, (void)usec;
+    struct looks *l = userdata;
+    l->due(l->userdata);
+    return 0;
+}
+
+int looks_new(struct looks **ret, struct sd_event *event, bool patient,
+              void (*due)(void *userdata), void *userdata, struct error *e)
+{
+    struct looks *l = calloc(1, sizeof *l);
+    if (!l)
+        return error_out_of_memory(e);
+    l->patient = patient;
+    l->due = due;
+    l->userdata = userdata;
+    int r = due ? sd_event_add_time_relative(event, &l->timer, CLOCK_MONOTONIC, 0, 1000,
+                                             on_timer, l)
+                : 0;
+    if (r >= 0 && l->timer)
+        r = sd_event_source_set_enabled(l->timer, SD_EVENT_OFF);
+    if (r < 0) {
+        looks_free(l);
+        return error_set(e, r, "cannot make a timer: %s", strerror(-r));
+    }
+    *ret = l;
+    return 0;
+}
+
+struct looks *looks_free(struct looks *l)
+{
+    if (!l)
+        return NULL;
+    l->timer = sd_event_source_disable_unref(l->timer);
+    list_done(&l->dns);
+    list_done(&l->groups);
+    free(l);
+    return NULL;
+}
+
+int looks_add(struct looks *l, const char *dn, uint64_t now, struct error *e)
+{
+    if (l->dns.n_items >= DNS_MAX) {
+        list_done(&l->dns);
+        return LOOKS_TOO_MANY;
+    }
+    if (!add(&l->dns, dn, now, e))
+        return -ENOMEM;
+    return 0;
+}
+
+int looks_take(struct looks *l, uint64_t now, struct string_list *ret, struct error *e)
+{
+    for (size_t i = 0; i < l->dns.n_items;) {
+        struct look *k = &l->dns.items[i];
+        if (due_usec(k) > now) {
+            i++;
+            continue;
+        }
+        if (string_list_add(ret, k->name) < 0)
+            return error_out_of_memory(e);
+        if (!l->patient || now >= k->noted_usec + pauses[LAST]) {
+            remove_at(&l->dns, i);
+        } else {
+            k->n_looks++;
+            i++;
+        }
+    }
+    return 0;
+}
+
+bool looks_any(const struct looks *l)
+{
+    for (size_t i = 0; i < l->dns.n_items; i++)
+        if (l->dns.items[i].n_looks == 0)
+            return true;
+    return false;
+}
+
+int looks_group(struct looks *l, const char *id, uint64_t now, enum looks_answer *ret,
+                struct error *e)
+{
+    struct look *k = find(&l->groups, id);
+    if (!k)
+        k = add(&l->groups, id, now, e);
+    if (!k)
+        return -ENOMEM;
+    if (due_usec(k) > now) {
+        *ret = LOOKS_WAIT;
+        return 0;
+    }
+    k->n_looks++;
+    *ret = !l->patient || now >= k->noted_usec + pauses[LAST] ? LOOKS_LAST : LOOKS_READ;
+    return 0;
+}
+
+void looks_keep_groups(struct looks *l, const struct string_list *ids)
+{
+    for (size_t i = l->groups.n_items; i-- > 0;)
+        if (!string_list_contains(ids, l->groups.items[i].name))
+            remove_at(&l->groups, i);
+}
+
+void looks_arm(struct looks *l, uint64_t now)
+{
+    uint64_t first = UINT64_MAX;
+    if (!l->timer)
+        return;
+    for (size_t i = 0; i < l->dns.n_items; i++)
+        if (due_usec(&l->dns.items[i]) < first)
+            first = due_usec(&l->dns.items[i]);
+    for (size_t i = 0; i < l->groups.n_items; i++)
+        if (due_usec(&l->groups.items[i]) < first)
+            first = due_usec(&l->groups.items[i]);
+    if (first == UINT64_MAX) {
+        sd_event_source_set_enabled(l->timer, SD_EVENT_OFF);
+        return;
+    }
+    uint64_t pause = first > now ? first - now : 0;
+    sd_event_source_set_time_relative(l->timer, pause > GATHER_USEC ? pause : GATHER_USEC);
+    sd_event_source_set_enabled(l->timer, SD_EVENT_ONESHOT);
+}
