@@ -121,7 +121,7 @@ const struct config_key config_keys[] = {
     { "directory", "login_attribute", config_parse_attribute, "uid", SLOT(directory.login_attribute),
       .help = "The attribute that memberUid of a posixGroup refers to." },
     { "directory", "referrals", config_parse_choice, "notice", SLOT(directory.referrals), .choices = referral_choices,
-      .help = "What a referral in an answer means. notice: the read is not complete, so nobody is disabled because of it. ignore: it is known to lead to nobody of interest. follow: it is asked too." },
+      .help = "What a referral in an answer means. notice: the read is not complete, so nobody is disabled because of it. ignore: it is known to lead to nobody of interest. follow: the server that it names is asked too, with the same credentials and over verified TLS only, at each full read; what changes there is seen by the next one." },
     { "directory", "paging", config_parse_yes_no, "yes", SLOT(directory.paging),
       .help = "Read in pages (RFC 2696), which most servers need for large results." },
     { "directory", "page_size", config_parse_unsigned, "500", SLOT(directory.page_size), RANGE(1, 100000),

@@ -7,6 +7,7 @@
 #include "directory/batch.h"
 
 struct fetch;
+struct follows;
 struct looks;
 struct newcomers;
 
@@ -21,6 +22,7 @@ struct feed_batch {
     char *watermark;
     struct fetch *fetches;
     unsigned n_running;
+    struct follows *follows; /* NULL: references are not followed */
     struct newcomers *newcomers;
     struct looks *looks;
     bool looking;                 /* the batch was opened for them */

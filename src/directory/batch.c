@@ -21,6 +21,7 @@
 #include "base/text.h"
 #include "directory/batch-private.h"
 #include "directory/environment.h"
+#include "directory/follow.h"
 #include "directory/libldap.h"
 #include "directory/looks.h"
 #include "directory/newcomers.h"
@@ -78,9 +79,56 @@ static void drop_fetches(struct feed_batch *b)
         fetch_free(b->fetches);
 }
 
+static int take_decoded(struct feed_batch *b, struct decoded *d, struct error *e);
+
 static void newcomers_failed(int r, const struct error *e, void *userdata)
 {
     batch_fail(userdata, r, e);
+}
+
+static int take_followed(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
+{
+    struct feed_batch *b = userdata;
+    CLEANUP(decoded_done) struct decoded d = {};
+    int r = decode_entry(&b->env->decoder, ld, m, NULL, &d, e);
+    free(d.watermark); /* another server's clock */
+    d.watermark = NULL;
+    return r < 0 ? r : take_decoded(b, &d, e);
+}
+
+static void take_follow_doubt(const char *sentence, void *userdata)
+{
+    feed_batch_doubt(userdata, "%s", sentence);
+}
+
+static void take_follow_failure(int r, const struct error *e, void *userdata)
+{
+    batch_fail(userdata, r, e);
+}
+
+static void follows_are_over(void *userdata)
+{
+    batch_pump(userdata);
+}
+
+static const struct follows_events follows_events = {
+    .entry = take_followed,
+    .doubt = take_follow_doubt,
+    .failed = take_follow_failure,
+    .over = follows_are_over,
+};
+
+void feed_batch_reference(struct feed_batch *b, char *const *urls)
+{
+    struct error e = {};
+    /* Active Directory points to its own partitions. */
+    bool partition = b->env->decoder.active_directory && urls && urls[0] &&
+                     search_reference_is_partition(urls[0]);
+    if (!b->full || partition)
+        return;
+    int r = follows_add(b->follows, b->search, urls, &e);
+    if (r < 0)
+        batch_fail(b, r, &e);
 }
 
 int feed_batch_new(struct feed_batch **ret, struct feed_environment *env,
@@ -97,7 +145,10 @@ int feed_batch_new(struct feed_batch **ret, struct feed_environment *env,
     if (r == 0)
         r = looks_new(&b->looks, env->event, !env->decoder.active_directory && !env->once,
                       events->between && !env->once ? batch_look : NULL, b, e);
+    if (r == 0 && env->options->referrals == DIRECTORY_REFERRALS_FOLLOW)
+        r = follows_new(&b->follows, env, &follows_events, b, e);
     if (r < 0) {
+        looks_free(b->looks);
         newcomers_free(b->newcomers);
         free(b);
         return r;
@@ -110,6 +161,8 @@ static void reset(struct feed_batch *b)
 {
     drop_fetches(b);
     newcomers_reset(b->newcomers);
+    if (b->follows)
+        follows_reset(b->follows);
     string_list_done(&b->fetched);
     string_list_done(&b->elsewhere);
     string_list_done(&b->last);
@@ -138,6 +191,7 @@ struct feed_batch *feed_batch_free(struct feed_batch *b)
         directory_feed_doubts(b->env, "the groups of who appeared were not asked for");
     looks_free(b->looks);
     newcomers_free(b->newcomers);
+    follows_free(b->follows);
     free(b);
     return NULL;
 }
@@ -602,7 +656,8 @@ void batch_pump(struct feed_batch *b)
             return;
         }
     }
-    if (!b->finishing || b->fetches || b->failed || newcomers_asking(b->newcomers))
+    if (!b->finishing || b->fetches || b->failed || newcomers_asking(b->newcomers) ||
+        (b->follows && follows_busy(b->follows)))
         return;
     int r = batch_take_looks(b, &e);
     bool ask = newcomers_any(b->newcomers);

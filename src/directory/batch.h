@@ -65,6 +65,10 @@ int feed_batch_members(struct feed_batch *b, const char *group_id, const struct 
 void feed_batch_doubt(struct feed_batch *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* A continuation reference that is to be followed. Only full batches do: what lies elsewhere is
+ * compared by full reads. */
+void feed_batch_reference(struct feed_batch *b, char *const *urls);
+
 /* Commits when nothing is missing any more, perhaps at once. What arrives meanwhile may still
  * be added. */
 void feed_batch_finish(struct feed_batch *b);

@@ -254,11 +254,6 @@ static int check_options(const struct directory_options *o, struct error *e)
     }
     if (o->bind == DIRECTORY_BIND_SIMPLE && (!o->bind_dn || !o->bind_password_file))
         return error_set(e, -EINVAL, "a simple bind needs bind_dn and bind_password_file");
-    if (o->referrals == DIRECTORY_REFERRALS_FOLLOW)
-        return error_set(
-            e, -EOPNOTSUPP,
-            "referrals = follow is not supported: name the other server's base in a "
-            "configuration of its own");
     return 0;
 }
 

@@ -179,6 +179,12 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
                    : feed_batch_entry(p->batch, ld, m, NULL, e);
 }
 
+static void on_reference(char *const *urls, void *userdata)
+{
+    struct poll *p = userdata;
+    feed_batch_reference(p->batch, urls);
+}
+
 static void on_failed(struct search *s, int r, const struct error *e, void *userdata)
 {
     (void)s;
@@ -211,7 +217,7 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
 }
 
 static const struct search_events search_events = {
-    .entry = on_entry, .done = on_done, .failed = on_failed};
+    .entry = on_entry, .reference = on_reference, .done = on_done, .failed = on_failed};
 
 static int start_search(struct poll *p, struct error *e)
 {

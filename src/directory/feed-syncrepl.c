@@ -175,7 +175,9 @@ static void take_reference(struct sub *s, LDAPMessage *m)
     struct syncrepl *f = s->feed;
     CLEANUP(libldap_strings_freep) char **urls = NULL;
     ldap_parse_reference(session_ldap(f->env->session), m, &urls, NULL, 0);
-    if (f->env->options->referrals != DIRECTORY_REFERRALS_IGNORE)
+    if (f->env->options->referrals == DIRECTORY_REFERRALS_FOLLOW)
+        feed_batch_reference(f->batch, urls);
+    else if (f->env->options->referrals == DIRECTORY_REFERRALS_NOTICE)
         feed_batch_doubt(f->batch,
                          "a part of %s lies on another server (%s) and was not read; set "
                          "[directory] referrals = ignore if nobody is there",

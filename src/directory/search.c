@@ -83,6 +83,10 @@ static void take_reference(struct search *s, LDAPMessage *m)
     s->n_references++;
     if (s->request.referrals == DIRECTORY_REFERRALS_IGNORE)
         return;
+    if (s->request.referrals == DIRECTORY_REFERRALS_FOLLOW && s->events.reference) {
+        s->events.reference(urls, s->userdata);
+        return;
+    }
     doubt(
         s,
         "a part of %s lies on another server (%s) and was not read; set [directory] referrals "

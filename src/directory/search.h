@@ -37,6 +37,9 @@ struct search_outcome {
 struct search_events {
     /* m is borrowed. A negative answer ends the search: `failed`. */
     int (*entry)(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e);
+    /* A continuation reference, when the request says "follow": whoever takes it answers for
+     * that part. NULL: nobody does, and the answer is not whole. */
+    void (*reference)(char *const *urls, void *userdata);
     /* The search is over; it may be freed from here. */
     void (*done)(struct search *s, const struct search_outcome *outcome, void *userdata);
     /* `entry` failed, or the next page could not be asked for; may be freed from here. */

@@ -261,10 +261,96 @@ def test_continuation_references(t):
     scene.daemon.configure(directory={"referrals": "ignore"})
     scene.daemon.once()
     need(scene.tenant.user("u19")["disabled"], "ignored: the read is whole")
-    # Following would mean trust in whatever server is named: it is refused in plain words.
+    # Followed, where there is nobody to be asked.
+    scene.change()
     scene.daemon.configure(directory={"referrals": "follow"})
-    answer = scene.daemon.once(code=None)
-    need(answer.code != 0 and "follow" in answer.err, "not supported, and said", answer)
+    scene.daemon.once()
+    scene.goes_on()
+    need(not scene.tenant.user("u18")["disabled"], "not whole")
+    scene.unproven("a part of", "child.example.com")
+
+
+def _referring(t, feed, to_tls="ldaps"):
+    """A server that refers to another one, where Ada and her like are; the first address of
+    the reference leads nowhere."""
+    scene = Scene(t, t.server(ScriptedServer), feed=feed)
+    other = t.server(ScriptedServer, tls=to_tls)
+    other.add("ou=abroad," + other.suffix, {"objectClass": ["top", "organizationalUnit"], "ou": "abroad"})
+    for k in range(25):
+        other.person("ada%d" % k, employeeType="agent", dn="uid=ada%d,ou=abroad,%s" % (k, other.suffix))
+    other.person("elsewhere", employeeType="agent")
+    scene.url = "%s/ou=abroad,%s??sub" % (other.uri, other.suffix)
+    dead = "ldaps://127.0.0.1:1/ou=abroad,%s??sub" % other.suffix
+    scene.server.refer_search([dead, scene.url], filter=PEOPLE, times=None)
+    scene.daemon.configure(directory={"referrals": "follow", "tls_ca_file": other.ca_file})
+    return scene, other
+
+
+def test_followed(t):
+    """T6: what lies on another server is read there, and counts for the proof, by poll and by syncrepl."""
+    for feed in ("poll", "syncrepl"):
+        scene, other = _referring(t, feed)
+
+        def read():
+            """A read that is meant to be whole: syncrepl could also be told what is gone."""
+            scene.server.sync.force("present")
+            scene.daemon.once()
+        scene.change()
+        read()
+        users = scene.tenant.users()
+        need(all("ada%d" % k in users for k in range(25)) and "elsewhere" not in users, "that part is read", sorted(users))
+        need(users["u19"]["disabled"], "and the read is whole")
+        # Gone there.
+        other.delete("uid=ada3,ou=abroad," + other.suffix)
+        read()
+        need(scene.tenant.user("ada3")["disabled"], "who is gone there is gone")
+        # Lost there in the middle: nobody is gone.
+        other.cut(after=5, filter=PEOPLE, times=None)
+        scene.change()
+        read()
+        scene.goes_on()
+        scene.unproven("a part of")
+        other.clear()
+        # It refers further.
+        other.refer_search("ldaps://third.example.com/ou=abroad,%s??sub" % other.suffix, filter=PEOPLE, times=None)
+        read()
+        scene.unproven("third.example.com")
+        other.clear()
+        other.fail_search(4, after=5, filter=PEOPLE, times=None)
+        read()
+        scene.unproven("LDAP code 4")
+        other.clear()
+        disabled = sorted(login for login, user in scene.tenant.users().items() if user["disabled"])
+        need(disabled == ["ada3", "u19"], "nobody else meanwhile", disabled)
+        read()
+        need(scene.tenant.user("u18")["disabled"], "with a whole read")
+
+
+def test_not_followed_without_tls(t):
+    """T6: credentials go to another server over verified TLS only, whatever tls says for ours."""
+    scene, other = _referring(t, "poll", to_tls="no")
+    scene.change()
+    scene.daemon.once()
+    scene.goes_on()
+    scene.nobody_disabled()
+    scene.unproven("a part of")
+    need(other.requests("bind") == [], "no credentials were sent", other.requests())
+    secure = t.server(ScriptedServer, tls="ldaps")
+    scene.server.clear()
+    scene.server.refer_search("%s/ou=abroad,%s??sub" % (secure.uri, secure.suffix), filter=PEOPLE, times=None)
+    scene.daemon.configure(directory={"tls_ca_file": t.server(ScriptedServer, tls="ldaps").ca_file})
+    scene.daemon.once()
+    scene.nobody_disabled()
+    scene.unproven("not trusted")
+    need(secure.requests("bind") == [], "none to one that cannot be verified", secure.requests())
+    # Out of the base, and what is no server.
+    for url in (secure.uri + "/dc=other", "ldapi://%2Ftmp%2Fx/ou=abroad,dc=example,dc=com??sub", "nonsense"):
+        scene.server.clear()
+        scene.server.refer_search(url, filter=PEOPLE, times=None)
+        scene.daemon.once()
+        scene.nobody_disabled()
+        scene.unproven("a part of")
+    need(secure.requests("bind") == [], "nor outside the base", secure.requests())
 
 
 def test_reference_in_synchronisation(t):

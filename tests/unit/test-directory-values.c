@@ -11,9 +11,11 @@
 #include "directory/cookie-identity.h"
 #include "directory/decode.h"
 #include "directory/environment.h"
+#include "directory/follow.h"
 #include "directory/identity.h"
 #include "directory/keytab.h"
 #include "directory/libldap.h"
+#include "directory/looks.h"
 #include "directory/schema-read.h"
 #include "directory/search.h"
 #include "model/schema.h"
@@ -257,6 +259,111 @@ static void test_keytab(void **state)
                      -EBADMSG);
 }
 
+static void test_references_parsed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url, *server, *base, *filter;
+        int scope;
+    } rows[] = {
+        {"ldaps://b.example/ou=x,dc=t??sub", "ldaps://b.example:636", "ou=x,dc=t", NULL,
+         LDAP_SCOPE_SUBTREE},
+        {"ldap://b.example:1389/ou=x%20y,dc=t", "ldap://b.example:1389", "ou=x y,dc=t", NULL,
+         -1},
+        {"ldap://b.example/ou=x,dc=t??base", "ldap://b.example:389", "ou=x,dc=t", NULL,
+         LDAP_SCOPE_BASE},
+        {"ldaps://[::1]:1636", "ldaps://[::1]:1636", NULL, NULL, -1},
+        {"ldaps://b/ou=x???(a=b)", "ldaps://b:636", "ou=x", "(a=b)", -1},
+        {"ldapi://%2Frun%2Fldapi/ou=x", NULL, NULL, NULL, 0},
+        {"ldap:///ou=x", NULL, NULL, NULL, 0},
+        {"ldaps://b/ou=x????!critical", NULL, NULL, NULL, 0},
+        {"http://b/", NULL, NULL, NULL, 0},
+        {"", NULL, NULL, NULL, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct error e = {0};
+        char *server = NULL, *base = NULL, *filter = NULL;
+        int scope = 0, r = follow_parse(rows[i].url, &server, &base, &filter, &scope, &e);
+        assert_int_equal(r, rows[i].server ? 0 : -EINVAL);
+        if (r < 0) {
+            assert_null(server);
+            assert_non_null(strstr(e.message, rows[i].url));
+            continue;
+        }
+        assert_string_equal(server, rows[i].server);
+        assert_string_equal(base ? base : "", rows[i].base ? rows[i].base : "");
+        assert_string_equal(filter ? filter : "", rows[i].filter ? rows[i].filter : "");
+        assert_int_equal(scope, rows[i].scope);
+        free(server);
+        free(base);
+        free(filter);
+    }
+}
+
+static size_t taken(struct looks *l, uint64_t now)
+{
+    struct string_list dns = {0};
+    struct error e = {0};
+    assert_int_equal(looks_take(l, now, &dns, &e), 0);
+    size_t n = dns.n_items;
+    string_list_done(&dns);
+    return n;
+}
+
+static enum looks_answer asked(struct looks *l, const char *id, uint64_t now)
+{
+    enum looks_answer answer = 0;
+    struct error e = {0};
+    assert_int_equal(looks_group(l, id, now, &answer, &e), 0);
+    return answer;
+}
+
+/* At once, after half a second, and after three seconds for the last time. */
+static void test_looks(void **state)
+{
+    (void)state;
+    const uint64_t ms = 1000, t = 1000000 * ms;
+    struct error e = {0};
+    struct looks *l = NULL;
+    assert_int_equal(looks_new(&l, NULL, true, NULL, NULL, &e), 0);
+    assert_int_equal(looks_add(l, "uid=a", t, &e), 0);
+    assert_true(looks_any(l));
+    assert_int_equal(taken(l, t), 1);
+    assert_false(looks_any(l));
+    assert_int_equal(taken(l, t + 499 * ms), 0);
+    assert_int_equal(looks_add(l, "uid=b", t + 400 * ms, &e), 0);
+    assert_int_equal(taken(l, t + 500 * ms), 2);
+    assert_int_equal(taken(l, t + 2999 * ms), 1);
+    assert_int_equal(taken(l, t + 3000 * ms), 1);
+    assert_int_equal(taken(l, t + 3400 * ms), 1);
+    assert_int_equal(taken(l, t + 9000 * ms), 0);
+    assert_int_equal(asked(l, "g", t), LOOKS_READ);
+    assert_int_equal(asked(l, "g", t + 1 * ms), LOOKS_WAIT);
+    assert_int_equal(asked(l, "h", t + 1 * ms), LOOKS_READ);
+    assert_int_equal(asked(l, "g", t + 600 * ms), LOOKS_READ);
+    assert_int_equal(asked(l, "g", t + 700 * ms), LOOKS_WAIT);
+    assert_int_equal(asked(l, "g", t + 3000 * ms), LOOKS_LAST);
+    struct string_list still = {0};
+    assert_int_equal(string_list_add(&still, "h"), 0);
+    looks_keep_groups(l, &still);
+    string_list_done(&still);
+    assert_int_equal(asked(l, "g", t + 3001 * ms), LOOKS_READ);
+    /* A group that is seen for the first time after long, as by a slow poll. */
+    assert_int_equal(asked(l, "h", t + 60000 * ms), LOOKS_LAST);
+    for (size_t i = 0; i < 2000; i++)
+        assert_int_equal(looks_add(l, "uid=c", t, &e), 0);
+    assert_int_equal(looks_add(l, "uid=c", t, &e), LOOKS_TOO_MANY);
+    assert_int_equal(taken(l, t + 9000 * ms), 0);
+    looks_free(l);
+    /* Where repairs happen in one transaction, once is enough. */
+    assert_int_equal(looks_new(&l, NULL, false, NULL, NULL, &e), 0);
+    assert_int_equal(looks_add(l, "uid=a", t, &e), 0);
+    assert_int_equal(taken(l, t), 1);
+    assert_int_equal(taken(l, t + 9000 * ms), 0);
+    assert_int_equal(asked(l, "g", t), LOOKS_LAST);
+    looks_free(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +378,8 @@ int main(void)
         cmocka_unit_test(test_filters),
         cmocka_unit_test(test_partitions),
         cmocka_unit_test(test_keytab),
+        cmocka_unit_test(test_references_parsed),
+        cmocka_unit_test(test_looks),
     };
     return cmocka_run_group_tests_name("directory-values", tests, NULL, NULL);
 }
