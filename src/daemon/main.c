@@ -3,12 +3,6 @@
  */
 #include "config.h"
 
-#include "base/clock.h"
-#include "base/error.h"
-#include "base/log.h"
-#include "base/memory.h"
-#include "daemon/daemon.h"
-
 #include <errno.h>
 #include <getopt.h>
 #include <locale.h>
@@ -20,10 +14,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define EXIT_CONFIGURATION 2
-#define EXIT_LOCKED 75 /* EX_TEMPFAIL: another instance holds the state file */
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "daemon/daemon.h"
 
-enum mode { MODE_RUN, MODE_CHECK, MODE_CHECK_CONNECTIONS };
+#define EXIT_CONFIGURATION 2
+#define EXIT_LOCKED        75 /* EX_TEMPFAIL: another instance holds the state file */
+
+enum mode {
+    MODE_RUN,
+    MODE_CHECK,
+    MODE_CHECK_CONNECTIONS
+};
 
 struct arguments {
     const char *config_file;
@@ -34,27 +38,34 @@ struct arguments {
 
 static void usage(FILE *f)
 {
-    fputs("Usage: rosterd [OPTION]...\n"
-          "Keep a contact center's users in step with an LDAP directory.\n"
-          "\n"
-          "  -c, --config FILE        configuration (" SYSCONFDIR "/rosterd/rosterd.conf)\n"
-          "      --check              check the configuration and do nothing else\n"
-          "      --check-connections  connect to directory and tenant, report as JSON\n"
-          "      --once               one pass, then end\n"
-          "      --dry-run            read, show the plan, write nothing to the tenant\n"
-          "      --log-level LEVEL    err, warning, notice, info or debug\n"
-          "  -h, --help               this text\n"
-          "  -V, --version            version\n"
-          "\n"
-          "Exit: 0 done; 1 failed; 2 the configuration has errors (with --dry-run: changes are due);\n"
-          "75 another instance runs. See rosterd(8), rosterd.conf(5).\n",
-          f);
+    fputs(
+        "Usage: rosterd [OPTION]...\n"
+        "Keep a contact center's users in step with an LDAP directory.\n"
+        "\n"
+        "  -c, --config FILE        configuration (" SYSCONFDIR "/rosterd/rosterd.conf)\n"
+        "      --check              check the configuration and do nothing else\n"
+        "      --check-connections  connect to directory and tenant, report as JSON\n"
+        "      --once               one pass, then end\n"
+        "      --dry-run            read, show the plan, write nothing to the tenant\n"
+        "      --log-level LEVEL    err, warning, notice, info or debug\n"
+        "  -h, --help               this text\n"
+        "  -V, --version            version\n"
+        "\n"
+        "Exit: 0 done; 1 failed; 2 the configuration has errors (with --dry-run: changes are due);\n"
+        "75 another instance runs. See rosterd(8), rosterd.conf(5).\n",
+        f);
 }
 
 /* 0, 1 to end well, -EINVAL. */
 static int parse_arguments(int argc, char **argv, struct arguments *ret)
 {
-    enum { OPTION_CHECK = 256, OPTION_CONNECTIONS, OPTION_ONCE, OPTION_DRY_RUN, OPTION_LOG_LEVEL };
+    enum {
+        OPTION_CHECK = 256,
+        OPTION_CONNECTIONS,
+        OPTION_ONCE,
+        OPTION_DRY_RUN,
+        OPTION_LOG_LEVEL
+    };
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"check", no_argument, NULL, OPTION_CHECK},
@@ -85,7 +96,8 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
         return -EINVAL;
     }
     if (ret->log_level && log_level_from_text(ret->log_level) < 0) {
-        fprintf(stderr, "rosterd: --log-level takes err, warning, notice, info or debug, not '%s'\n",
+        fprintf(stderr,
+                "rosterd: --log-level takes err, warning, notice, info or debug, not '%s'\n",
                 ret->log_level);
         return -EINVAL;
     }
@@ -95,13 +107,18 @@ static int parse_arguments(int argc, char **argv, struct arguments *ret)
 /* Secrets are in this process: no core dump, no reading along by others of the same user. */
 static void protect_process(void)
 {
-    struct rlimit none = {0, 0};
+    struct rlimit limit = {0, 0};
     umask(0077);
-    if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+    /* The unit forbids this call and sets the limit itself. */
+    bool limited = setrlimit(RLIMIT_CORE, &limit) == 0 ||
+                   (getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur == 0);
+    bool not_dumpable = prctl(PR_SET_DUMPABLE, 0) == 0;
+    if (!limited && !not_dumpable)
         log_warning("Core dumps cannot be switched off: %s", strerror(errno));
 }
 
-/* Blocked before any thread starts; the loop reads them. SIGPIPE is an error of write() instead. */
+/* Blocked before any thread starts; the loop reads them. SIGPIPE is an error of write()
+ * instead. */
 static void block_signals(void)
 {
     sigset_t set;

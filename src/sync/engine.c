@@ -213,6 +213,10 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     (void)usec;
     struct engine *n = userdata;
     uint64_t now = clock_now_usec();
+    if (!n->outcome_since_usec && n->due_usec > now) { /* half-way: see engine_arm_timer() */
+        engine_arm_timer(n);
+        return 0;
+    }
     if (n->options.tenant && n->tenant_state != ENGINE_TENANT_OK && n->tenant_probe_usec <= now)
         contact_refresh(n);
     if (n->sweep_usec && n->sweep_usec <= now)
@@ -236,10 +240,12 @@ void engine_arm_timer(struct engine *n)
     if (n->reading || queue_next_time(n->state, n->looked_usec, &queue, &e) < 0)
         queue = 0;
     sooner(&at, queue);
-    sooner(&at, n->next_recheck_usec);
+    sooner(&at, may_evaluate(n) ? n->next_recheck_usec : 0);
     sooner(&at, n->tenant_state != ENGINE_TENANT_OK ? n->tenant_probe_usec : 0);
     sooner(&at, n->sweep_usec);
     sooner(&at, n->alarm_check_usec);
+    sooner(&at, n->reading ? 0 : n->approval_until_usec);
+    n->due_usec = at;
     if (n->outcome_since_usec)
         at = now; /* gather_outcomes() */
     if (!at) {
@@ -282,6 +288,7 @@ static int load_facts(struct engine *n, struct error *e)
         return r;
     if (r == 0)
         snprintf(n->vanished, sizeof n->vanished, "%s", vanished);
+    n->approval_until_usec = (uint64_t)state_meta_number(n->state, "approval-until", 0);
     n->distrusted = state_meta_number(n->state, "distrusted", 0) != 0;
     n->paused = state_meta_number(n->state, "paused", 0) != 0;
     n->adoption_open = state_meta_number(n->state, "first-contact-done", 0) == 0;

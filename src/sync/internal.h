@@ -135,6 +135,8 @@ struct engine {
     uint64_t alarm_check_usec; /* when something is old enough to notify; 0: nothing is open */
     bool alarms_stale;         /* holds came or went since the last look */
     uint64_t next_recheck_usec;
+    uint64_t approval_until_usec; /* 0: nothing is approved */
+    uint64_t due_usec;            /* what the timer waits for */
     struct command *commands;
 };
 

@@ -213,6 +213,8 @@ int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret
     if (r == 0)
         r = state_meta_set(n->state, "approval-until", until, e);
     if (r == 0)
+        n->approval_until_usec = *ret_until_usec;
+    if (r == 0)
         r = accept_causes(n, e);
     if (r == 0) {
         log_event(LOG_NOTICE, MSG_APPROVED, "User id %u approved %zu operations (%.12s…)", uid,
@@ -238,8 +240,7 @@ static int collect_approved(const struct operation *o, void *userdata)
  * budget. */
 int park_expire_approvals(struct engine *n, struct error *e)
 {
-    int64_t until = state_meta_number(n->state, "approval-until", 0);
-    if (!until || (uint64_t)until > clock_now_usec())
+    if (!n->approval_until_usec || n->approval_until_usec > clock_now_usec())
         return 0;
     struct string_list numbers = {0};
     int r = queue_each(n->state, (enum operation_state)0, collect_approved, &numbers, e);
@@ -258,6 +259,7 @@ int park_expire_approvals(struct engine *n, struct error *e)
     string_list_done(&numbers);
     if (r >= 0)
         r = state_meta_set(n->state, "approval-until", NULL, e);
+    n->approval_until_usec = 0;
     n->plan_changed = true;
     return r;
 }

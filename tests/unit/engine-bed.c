@@ -390,6 +390,9 @@ void bed_advance(struct bed *b, uint64_t usec)
     bed_run(b);
     for (size_t i = 0;; i++) {
         uint64_t at = armed_for(b);
+        /* The engine wakes every minute of a long wait only to arm the timer again. */
+        if (at && b->engine->due_usec > b->now + (at - b->monotonic) && at > b->monotonic)
+            at = b->monotonic + (b->engine->due_usec - b->now);
         if (!at || at > end)
             break;
         if (i > 200000)

@@ -81,6 +81,25 @@ static void test_classes(void **state)
     string_list_done(&l);
 }
 
+static void test_filter_attributes(void **state)
+{
+    (void)state;
+    struct string_list l = {};
+    assert_int_equal(decode_attributes_of_filter(NULL, &l), 0);
+    assert_int_equal(l.n_items, 0);
+    assert_int_equal(decode_attributes_of_filter(
+                         "(&(objectClass=user)(|(! (employeeType=a\\28b))(OBJECTCLASS=x))"
+                         "(userAccountControl:1.2.840.113556.1.4.803:=2)(a>=1)(b~=2)",
+                         &l),
+                     0);
+    static const char *const expected[] = {"objectClass", "employeeType", "userAccountControl",
+                                           "a", "b"};
+    assert_int_equal(l.n_items, ARRAY_SIZE(expected));
+    for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
+        assert_string_equal(l.items[i], expected[i]);
+    string_list_done(&l);
+}
+
 static void test_members(void **state)
 {
     (void)state;
@@ -359,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_rid),
         cmocka_unit_test(test_classes),
         cmocka_unit_test(test_members),
+        cmocka_unit_test(test_filter_attributes),
         cmocka_unit_test(test_marks),
         cmocka_unit_test(test_cookie_identity),
         cmocka_unit_test(test_schema),

@@ -67,7 +67,8 @@ static void say(const char *format, ...)
 /* One of the company, as the model knows them. */
 struct worker {
     bool here, terminated, spanish, in_support, in_sales, has_phone;
-    bool was_there; /* has a user from before: another login for the same mail would be held */
+    bool was_there; /* has a user from before, known by login and mail: with another of either
+                       it would be held, for a person to decide */
     unsigned login, mail, name; /* versions */
     uint64_t approved_until;    /* of a disable that a person approved */
 };
@@ -303,7 +304,7 @@ static void change_person(struct model *m)
     case 1: w->here = !w->here; break;
     case 2: w->terminated = !w->terminated; break;
     case 3: w->spanish = !w->spanish; break;
-    case 4: w->mail = below(3); break;
+    case 4: w->mail = w->was_there ? 0 : below(3); break;
     case 5: w->name = below(3); break;
     case 6: w->login = w->was_there ? 0 : below(3); break;
     case 7: w->has_phone = true; break;
@@ -330,7 +331,9 @@ static void change_person(struct model *m)
 static void by_hand(struct model *m)
 {
     struct fake_tenant *t = m->bed->tenant;
-    if (!t->n_users)
+    /* The API takes roles and skills as whole sets, so what somebody changes between our
+     * reading and our writing is lost, whatever rosterd does. */
+    if (!t->n_users || t->n_under_way)
         return;
     struct fake_user *u = &t->users[below((unsigned)t->n_users)];
     struct by_hand *h = hand_of(m, u->scim_id, true);
