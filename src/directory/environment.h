@@ -19,6 +19,7 @@ struct feed_search {
     char *base, *base_key;
     int scope;
     char *filter;      /* people, groups and containers */
+    char *groups;      /* the groups of these alone; NULL: the other search has them */
     bool base_visible; /* seen when the connection was made */
 };
 

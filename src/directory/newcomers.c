@@ -143,7 +143,7 @@ int newcomers_ask(struct newcomers *n, struct error *e)
     const struct feed_search *groups = &env->searches[env->n_searches - 1];
     const char *attributes[] = {env->decoder.id_attribute, NULL};
     CLEANUP(buffer_done) struct buffer filter = {};
-    if (write_filter(n, &filter, groups->filter) < 0)
+    if (write_filter(n, &filter, groups->groups) < 0)
         return error_out_of_memory(e);
     CLEANUP(freep) char *text = buffer_take(&filter);
     struct search_request q = {

@@ -72,7 +72,8 @@ int plan_filters(struct directory *d, struct error *e)
         return error_out_of_memory(e);
     for (unsigned i = 0; i < d->n_searches; i++) {
         free(d->searches[i].filter);
-        d->searches[i].filter = NULL;
+        free(d->searches[i].groups);
+        d->searches[i].filter = d->searches[i].groups = NULL;
     }
     if (d->n_searches == 1) {
         d->searches[0].filter = libldap_format("(|%s%s%s)", people, groups, containers);
@@ -85,6 +86,7 @@ int plan_filters(struct directory *d, struct error *e)
     for (unsigned i = 0; i < d->n_searches; i++)
         if (!d->searches[i].filter)
             return error_out_of_memory(e);
+    d->searches[d->n_searches - 1].groups = TAKE(groups);
     return 0;
 }
 

@@ -448,3 +448,82 @@ def test_posix_and_unique(t):
         server.modify("dn: %s\nchangetype: modify\ndelete: memberUid\nmemberUid: ada\n" % posix)
         tenant.wait_user("ada", disabled=True)
         daemon.stop()
+
+
+# --- repairs in the background (slapd's refint) ---
+
+def test_repaired_late(t):
+    """T15: a server repairs a group some time after its member moved, and tells nobody: the
+    member stays one; and who comes back into the base is found in the groups."""
+    for feed in ("syncrepl", "poll"):
+        server = t.server(ScriptedServer)
+        server.add("ou=gone," + server.suffix, {"objectClass": ["organizationalUnit"], "ou": "gone"})
+        ada, bob = server.person("ada"), server.person("bob")
+        team = server.group("team", [ada, bob])
+        rules = {"Team": {"group": team, "team": "Sales"}}
+        daemon, tenant = follow(t, server, None, rules, feed,
+                                directory_keys={"base": "ou=people," + server.suffix, "full_interval": "0",
+                                                "group_base": "ou=groups," + server.suffix})
+        daemon.start()
+        tenant.wait_users(["ada", "bob"])
+
+        def looked():
+            return len(server.requests("search", lambda r: r.dn == team and r.scope == "base"))
+
+        # Within the base: the group is read too early, and again.
+        daemon.wait_status("following")
+        server.rename(ada, "uid=ada2")
+        moved = ada.replace("uid=ada,", "uid=ada2,")
+        wait_for(lambda: looked() > 0, 10, "the group is read again", server.requests)
+        server.raw_set(team, member=[moved, bob])
+        stale = "SELECT count(*) FROM stale"
+        wait_for(lambda: daemon.state_query(stale)[0][0] == 0, 10, "it is settled", server.requests)
+        need(disabled(tenant) == [], "and nobody fell out", daemon.log_tail())
+        # Out of the base and back, repaired later each time.
+        away = "uid=bob,ou=gone," + server.suffix
+        server.rename(bob, "uid=bob", "ou=gone," + server.suffix)
+        tenant.wait_user("bob", disabled=True)
+        server.raw_set(team, member=[moved, away])
+        wait_for(lambda: daemon.state_query(stale)[0][0] == 0, 10, "it is settled", server.requests)
+        asked = len(server.requests("search", lambda r: "member=" in r.filter))
+        server.rename(away, "uid=bob3", "ou=people," + server.suffix)
+        wait_for(lambda: len(server.requests("search", lambda r: "member=" in r.filter)) > asked, 10,
+                 "it is asked who names the one that appeared", server.requests)
+        server.raw_set(team, member=[moved, bob.replace("uid=bob,", "uid=bob3,")])
+        tenant.wait_user("bob3", disabled=False)
+        need(disabled(tenant) == [], "both are users", disabled(tenant))
+
+
+def test_never_repaired(t):
+    """T15: where no server repairs anything, the old DN names nobody after a while."""
+    server = t.server(ScriptedServer)
+    ada, bob = server.person("ada"), server.person("bob")
+    team = server.group("team", [ada, bob])
+    daemon, tenant = follow(t, server, None, {"Team": {"group": team, "team": "Sales"}},
+                            directory_keys={"full_interval": "0"})
+    daemon.start()
+    tenant.wait_users(["ada", "bob"])
+    server.rename(ada, "uid=ada2")
+    tenant.wait_user("ada2", disabled=True)
+    n = len(server.requests("search", lambda r: r.dn == team))
+    need(2 <= n <= 4, "after some looks", n)
+
+
+def test_hires_in_a_burst(t):
+    """T15: hundreds who appear are users at once: no commit waits for the question who names them."""
+    ground = t.shared(Slapd).fresh()
+    team = ground.group("team", [ground.person("ada")])
+    daemon, tenant = follow(t, ground.server, ground,
+                            {"Agents": {"when": "(employeeType=agent)", "team": "Sales"},
+                             "Team": {"group": team, "team": "Support"}},
+                            directory_keys={"full_interval": "0"})
+    daemon.start()
+    tenant.wait_users(["ada"])
+    hired = ["h%03d" % i for i in range(500)]
+    ground.persons({login: {"employeeType": "agent"} for login in hired})
+    tenant.wait_users(["ada"] + hired, seconds=10)
+    # Who is in a group before her entry exists is found as well.
+    late = "uid=late,%s" % ground.people
+    ground.server.modify("dn: %s\nchangetype: modify\nadd: member\nmember: %s\n" % (team, late))
+    ground.person("late")
+    tenant.wait_user("late", team="Support")

@@ -273,10 +273,17 @@ static void test_references_parsed(void **state)
         {"ldap://b.example/ou=x,dc=t??base", "ldap://b.example:389", "ou=x,dc=t", NULL,
          LDAP_SCOPE_BASE},
         {"ldaps://[::1]:1636", "ldaps://[::1]:1636", NULL, NULL, -1},
-        {"ldaps://b/ou=x???(a=b)", "ldaps://b:636", "ou=x", "(a=b)", -1},
+        {"ldaps://b/ou=x?"
+         "?"
+         "?(a=b)",
+         "ldaps://b:636", "ou=x", "(a=b)", -1},
         {"ldapi://%2Frun%2Fldapi/ou=x", NULL, NULL, NULL, 0},
         {"ldap:///ou=x", NULL, NULL, NULL, 0},
-        {"ldaps://b/ou=x????!critical", NULL, NULL, NULL, 0},
+        {"ldaps://b/ou=x?"
+         "?"
+         "?"
+         "?!critical",
+         NULL, NULL, NULL, 0},
         {"http://b/", NULL, NULL, NULL, 0},
         {"", NULL, NULL, NULL, 0},
     };
