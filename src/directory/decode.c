@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "directory/libldap.h"
 #include "directory/options.h"
+#include "model/class.h"
 #include "model/dn.h"
 #include "model/schema.h"
 
@@ -449,6 +450,8 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
     r = ret->entry ? add_keys(d, ret->entry, &raw) : -ENOMEM;
     for (size_t i = 0; i < raw.n_items && r == 0; i++)
         r = add_attribute(d, ret, &raw.items[i]);
+    if (r == 0)
+        r = class_add_superiors(ret->entry);
     if (r < 0) {
         CLEANUP(freep) char *dn = strdup(ret->dn);
         decoded_done(ret);

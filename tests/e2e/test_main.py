@@ -190,3 +190,15 @@ def test_killed_in_first_load(t):
     need(len(made) == 2000, "nobody doubled", len(made))
     links = daemon.state_query("SELECT count(*) FROM link WHERE status = 1")[0][0]
     need(links == 2000, "everybody is linked", links)
+
+
+def test_superior_class(t):
+    """A filter on a superior class finds who has a subclass, though slapd returns only the class that was written."""
+    ground = t.shared(Slapd).fresh()
+    server = ground.server
+    server.add("dn: uid=solo,%s\nobjectClass: inetOrgPerson\nuid: solo\ncn: S\nsn: S\ngivenName: S\n" % ground.people)
+    need("objectClass: person" not in str(server.read("uid=solo," + ground.people, "objectClass")), "as slapd is")
+    tenant = t.simulator()
+    daemon = t.rosterd(server, tenant, ground, rules={"All": {"when": "(objectClass=person)", "team": "Sales"}})
+    daemon.once()
+    need(sorted(tenant.users()) == ["solo"], "she is a person", tenant.users())

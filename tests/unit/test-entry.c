@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "base/error.h"
+#include "model/class.h"
 #include "model/entry.h"
 #include "unit.h"
 
@@ -220,14 +221,44 @@ static void test_json_refused(void **state)
     }
 }
 
+/* A class implies its superiors, once each, whatever the server returned of them. */
+static void test_superior_classes(void **state)
+{
+    (void)state;
+    struct entry *e = entry_new("1", "uid=a", ENTRY_PERSON);
+    assert_non_null(e);
+    assert_int_equal(entry_add_value(e, "objectClass", "ccAgent", 7), 0);
+    assert_int_equal(entry_add_value(e, "objectClass", "INETORGPERSON", 13), 0);
+    assert_int_equal(entry_add_value(e, "objectClass", "Person", 6), 0);
+    assert_int_equal(class_add_superiors(e), 0);
+    assert_int_equal(class_add_superiors(e), 0);
+    entry_sort(e);
+    const struct attribute *a = entry_attribute(e, "objectclass");
+    assert_non_null(a);
+    assert_int_equal(a->n_values, 5);
+    assert_string_equal(a->values[0].data, "INETORGPERSON");
+    assert_string_equal(a->values[1].data, "Person");
+    assert_string_equal(a->values[2].data, "ccAgent");
+    assert_string_equal(a->values[3].data, "organizationalPerson");
+    assert_string_equal(a->values[4].data, "top");
+    assert_null(class_superior("ccAgent"));
+    entry_free(e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_new),        cmocka_unit_test(test_states),
-        cmocka_unit_test(test_names),      cmocka_unit_test(test_order),
-        cmocka_unit_test(test_options),    cmocka_unit_test(test_text_skips_binary),
-        cmocka_unit_test(test_members),    cmocka_unit_test(test_json),
-        cmocka_unit_test(test_json_empty), cmocka_unit_test(test_json_refused),
+        cmocka_unit_test(test_superior_classes),
+        cmocka_unit_test(test_new),
+        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_text_skips_binary),
+        cmocka_unit_test(test_members),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_json_empty),
+        cmocka_unit_test(test_json_refused),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
