@@ -298,7 +298,8 @@ def big_group(t, server, feed, n=5000, seconds=60):
     people = ["u%06d" % i for i in range(1, n + 1)]
     dn = ("CN=%s,OU=people," if server.kind == "samba" else "uid=%s,ou=people,") + server.base
     c = Company(t, server, ["ada"], feed=feed, tenant_keys={"max_rate": "0", "max_concurrent": "64"},
-                directory_keys={"base": server.base})
+                directory_keys={"base": server.base},
+                user={"disabled_when": None})  # those that start-samba-ad makes are
     with t.off_the_clock():
         c.ground.join(c.crowd, *[dn % uid for uid in people])
     c.daemon.start()
