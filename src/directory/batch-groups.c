@@ -102,23 +102,6 @@ int batch_note_stale_groups(struct feed_batch *b, struct error *e)
     return r;
 }
 
-/* Groups that name those who appeared. */
-void batch_take_groups(const struct string_list *groups, void *userdata)
-{
-    struct feed_batch *b = userdata;
-    struct error e = {};
-    int r = 0;
-    if (b->search == b->env->n_searches - 1)
-        r = fetch_groups(b, groups, &e);
-    for (size_t i = 0; b->search != b->env->n_searches - 1 && i < groups->n_items && r == 0;
-         i++)
-        r = string_list_add(&b->elsewhere, groups->items[i]);
-    if (r < 0)
-        batch_fail(b, r, &e);
-    else
-        batch_pump(b);
-}
-
 /* Another batch, of the search that has the groups, before the feed goes on. */
 void batch_commit_chained(struct feed_batch *b, const struct string_list *groups,
                           struct string_list *taken_last)
@@ -137,35 +120,73 @@ void batch_commit_chained(struct feed_batch *b, const struct string_list *groups
         feed_batch_finish(b);
 }
 
-/* A batch for what is due, when no other will do. */
+static int open_look(struct feed_batch *b, struct error *e)
+{
+    int r = feed_batch_begin(b, b->env->n_searches - 1, false, e);
+    b->looking = r == 0;
+    return r;
+}
+
+static int ask_of_newcomers(struct feed_batch *b, uint64_t now, struct error *e)
+{
+    CLEANUP(string_list_done) struct string_list dns = {};
+    int r = looks_take(b->looks, now, &dns, e);
+    for (size_t i = 0; i < dns.n_items && r == 0; i++)
+        r = newcomers_add(b->newcomers, dns.items[i], e);
+    return r;
+}
+
+/* Between the feed's batches. The question needs none, so no change waits for its answer. */
 void batch_look(void *userdata)
 {
     struct feed_batch *b = userdata;
     struct error e = {};
+    uint64_t now = clock_monotonic_usec();
     if (b->failed)
         return;
-    if (b->open) {
-        looks_arm(b->looks, clock_monotonic_usec());
-        return;
-    }
-    int r = feed_batch_begin(b, b->env->n_searches - 1, false, &e);
-    if (r < 0) {
+    int r = ask_of_newcomers(b, now, &e);
+    if (r == 0 && newcomers_any(b->newcomers) && !newcomers_asking(b->newcomers))
+        r = newcomers_ask(b->newcomers, &e);
+    bool read = r == 0 && !b->open && looks_groups_due(b->looks, now);
+    if (read)
+        r = open_look(b, &e);
+    if (r < 0)
         batch_fail(b, r, &e);
+    else if (read)
+        feed_batch_finish(b);
+    else
+        looks_arm(b->looks, now);
+}
+
+/* Groups that name those who appeared. */
+void batch_take_groups(const struct string_list *groups, void *userdata)
+{
+    struct feed_batch *b = userdata;
+    struct error e = {};
+    int r = 0;
+    bool open = b->open;
+    if (!open && groups->n_items == 0)
         return;
-    }
-    b->looking = true;
-    feed_batch_finish(b);
+    if (!open)
+        r = open_look(b, &e);
+    if (r == 0 && b->search == b->env->n_searches - 1)
+        r = fetch_groups(b, groups, &e);
+    for (size_t i = 0; b->search != b->env->n_searches - 1 && i < groups->n_items && r == 0;
+         i++)
+        r = string_list_add(&b->elsewhere, groups->items[i]);
+    if (r < 0)
+        batch_fail(b, r, &e);
+    else if (open)
+        batch_pump(b);
+    else
+        feed_batch_finish(b);
 }
 
 int batch_take_looks(struct feed_batch *b, struct error *e)
 {
-    CLEANUP(string_list_done) struct string_list dns = {};
-    bool now = b->events.between ? b->looking : !b->full;
-    if (b->looked || !now || b->search != b->env->n_searches - 1)
+    bool news = !b->full || b->from_cookie;
+    if (b->between || b->looked || !news || b->search != b->env->n_searches - 1)
         return 0;
     b->looked = true;
-    int r = looks_take(b->looks, clock_monotonic_usec(), &dns, e);
-    for (size_t i = 0; i < dns.n_items && r == 0; i++)
-        r = newcomers_add(b->newcomers, dns.items[i], e);
-    return r;
+    return ask_of_newcomers(b, clock_monotonic_usec(), e);
 }

@@ -25,6 +25,7 @@ struct feed_batch {
     struct follows *follows; /* NULL: references are not followed */
     struct newcomers *newcomers;
     struct looks *looks;
+    bool between;                 /* they have a timer; otherwise the feed's batches serve */
     bool looking;                 /* the batch was opened for them */
     bool looked;                  /* those that are due were taken */
     struct string_list last;      /* stale groups that will not be read again for that */

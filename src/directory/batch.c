@@ -140,11 +140,12 @@ int feed_batch_new(struct feed_batch **ret, struct feed_environment *env,
     b->env = env;
     b->events = *events;
     b->userdata = userdata;
+    b->between = events->between && !env->once;
     int r = newcomers_new(&b->newcomers, env, batch_take_groups, newcomers_failed, b, e);
     /* Active Directory changes linked attributes in the transaction that moves the member. */
     if (r == 0)
         r = looks_new(&b->looks, env->event, !env->decoder.active_directory && !env->once,
-                      events->between && !env->once ? batch_look : NULL, b, e);
+                      b->between ? batch_look : NULL, b, e);
     if (r == 0 && env->options->referrals == DIRECTORY_REFERRALS_FOLLOW)
         r = follows_new(&b->follows, env, &follows_events, b, e);
     if (r < 0) {
@@ -160,7 +161,8 @@ int feed_batch_new(struct feed_batch **ret, struct feed_environment *env,
 static void reset(struct feed_batch *b)
 {
     drop_fetches(b);
-    newcomers_reset(b->newcomers);
+    if (!b->between)
+        newcomers_reset(b->newcomers);
     if (b->follows)
         follows_reset(b->follows);
     string_list_done(&b->fetched);
@@ -656,11 +658,12 @@ void batch_pump(struct feed_batch *b)
             return;
         }
     }
-    if (!b->finishing || b->fetches || b->failed || newcomers_asking(b->newcomers) ||
+    bool asking = !b->between && newcomers_asking(b->newcomers);
+    if (!b->finishing || b->fetches || b->failed || asking ||
         (b->follows && follows_busy(b->follows)))
         return;
     int r = batch_take_looks(b, &e);
-    bool ask = newcomers_any(b->newcomers);
+    bool ask = !b->between && newcomers_any(b->newcomers);
     if (r == 0)
         r = ask ? newcomers_ask(b->newcomers, &e) : batch_fetch_stale_groups(b, &e);
     if (r < 0)

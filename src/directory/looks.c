@@ -179,6 +179,14 @@ int looks_group(struct looks *l, const char *id, uint64_t now, enum looks_answer
     return 0;
 }
 
+bool looks_groups_due(const struct looks *l, uint64_t now)
+{
+    for (size_t i = 0; i < l->groups.n_items; i++)
+        if (due_usec(&l->groups.items[i]) <= now)
+            return true;
+    return false;
+}
+
 void looks_keep_groups(struct looks *l, const struct string_list *ids)
 {
     for (size_t i = l->groups.n_items; i-- > 0;)

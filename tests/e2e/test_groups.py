@@ -490,8 +490,8 @@ def test_repaired_late(t):
         wait_for(lambda: len(server.requests("search", lambda r: "member=" in r.filter)) > asked, 10,
                  "it is asked who names the one that appeared", server.requests)
         server.raw_set(team, member=[moved, bob.replace("uid=bob,", "uid=bob3,")])
-        tenant.wait_user("bob3", disabled=False)
-        need(disabled(tenant) == [], "both are users", disabled(tenant))
+        wait_for(lambda: sorted(tenant.users()) == ["ada2", "bob3"] and disabled(tenant) == [], 20, "both are users",
+                 tenant.users)
 
 
 def test_never_repaired(t):
