@@ -66,8 +66,10 @@ static int spawn(char *const *argv, int input, pid_t *ret)
     extern char **environ;
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
-    sigset_t none;
+    sigset_t none, pipe;
     sigemptyset(&none);
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE); /* ignored here, which a child would inherit */
     if (posix_spawn_file_actions_init(&actions) != 0)
         return -ENOMEM;
     if (posix_spawnattr_init(&attributes) != 0) {
@@ -80,7 +82,10 @@ static int spawn(char *const *argv, int input, pid_t *ret)
     if (r == 0)
         r = posix_spawnattr_setsigmask(&attributes, &none); /* the loop blocks some */
     if (r == 0)
-        r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+        r = posix_spawnattr_setsigdefault(&attributes, &pipe);
+    if (r == 0)
+        r = posix_spawnattr_setflags(&attributes,
+                                     POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     if (r == 0)
         r = posix_spawn(ret, argv[0], &actions, &attributes, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
