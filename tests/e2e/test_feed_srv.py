@@ -5,6 +5,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 from lib import Missing, ScriptedServer, base, need
 from lib.feed import Feed
@@ -51,10 +52,21 @@ def srv(priority, port, target):
     return struct.pack(">HHH", priority, 10, port) + encode(target)
 
 
-def wrap(t, name_server):
+class SilentNameServer(NameServer):
+    """Hears every question and answers none."""
+
+    def serve(self):
+        while True:
+            try:
+                self.asked.append(self.socket.recvfrom(512)[0])
+            except OSError:
+                return
+
+
+def wrap(t, name_server, options="timeout:1 attempts:1"):
     if os.geteuid() != 0:
         raise Missing("mounting a resolv.conf needs root")
-    path = t.write("resolv.conf", "nameserver %s\noptions timeout:1 attempts:1\n" % name_server.address)
+    path = t.write("resolv.conf", "nameserver %s\noptions %s\n" % (name_server.address, options))
     script = 'mount --bind "$0" "$(readlink -f /etc/resolv.conf)" && exec "$@"'
     probe = subprocess.run(["unshare", "--mount", "sh", "-c", script, path, "true"], capture_output=True)
     if probe.returncode != 0:
@@ -84,3 +96,18 @@ def test_no_record(t):
     feed = Feed(t, server, tls="no", uri="srv:lab.test", once=True, wrap=wrap(t, names))
     done = feed.finish()
     need(done["result"] < 0 and "_ldap._tcp.lab.test" in done["error"], "the reason", done)
+
+
+def test_silent_name_server(t):
+    """A name server that never answers costs no more than the time for a connection; then the next server is asked."""
+    server = t.server(ScriptedServer)
+    server.people(3)
+    names = SilentNameServer(t, {})
+    for uri in ("srv:lab.test", "ldap://never.lab.test:%d" % server.port):
+        begun = time.monotonic()
+        feed = Feed(t, server, tls="no", uri=[uri, server.uri], timeout="1s", wrap=wrap(t, names, "timeout:30 attempts:5"))
+        status = feed.wait_following()
+        need(status["uri"] == server.uri, "the second serves", status)
+        need(time.monotonic() - begun < 15, "long before the resolver gives up", time.monotonic() - begun)
+        need(names.asked, "the name server was asked")
+        feed.stop()

@@ -18,6 +18,14 @@ from . import base
 PASSED = ("ASAN_", "UBSAN_", "LSAN_", "ROSTERD_", "LLVM_PROFILE", "GCOV_")
 
 
+BUCKETS = ("created", "adopted", "updated", "unchanged", "leaving", "skipped", "held", "failed")
+
+
+def sum_of(value):
+    """A bucket's people; some buckets are told by reason."""
+    return sum(value.values()) if isinstance(value, dict) else value
+
+
 class Answer:
     """What a program that ended gave: .code, .out, .err, .json (of out)."""
 
@@ -219,10 +227,26 @@ class Rosterd:
                 self.kill()
             else:
                 self.stop()
+                self.check_ledger()
         finally:
             if self.process is not None and self.process.poll() is None:
                 self.kill()
             self._close_notify()
+
+    # --- the ledger ---
+
+    def check_ledger(self):
+        """Every run that ended adds up, and nobody is left in between; the totals of all such runs."""
+        if not os.path.exists(self.state_file):
+            return []
+        found = []
+        for number, text in self.state_query("SELECT number, totals FROM run WHERE ended_usec > 0 ORDER BY number"):
+            totals = json.loads(text)
+            base.need(totals["seen"] == sum(sum_of(totals.get(name, 0)) for name in BUCKETS),
+                      "the ledger of run %d adds up" % number, totals)
+            base.need(set(totals) <= set(BUCKETS) | {"seen"}, "nobody is in between in run %d" % number, totals)
+            found.append(totals)
+        return found
 
     # --- notifications to the service manager ---
 
