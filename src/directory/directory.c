@@ -399,11 +399,6 @@ int directory_set_attributes(struct directory *d, const struct string_list *attr
     return 0;
 }
 
-unsigned directory_n_searches(const struct directory *d)
-{
-    return d->n_searches;
-}
-
 void directory_status(const struct directory *d, struct directory_status *ret)
 {
     *ret = (struct directory_status){

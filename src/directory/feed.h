@@ -103,9 +103,6 @@ void directory_request_full_read(struct directory *d);
 int directory_set_attributes(struct directory *d, const struct string_list *attributes,
                              struct error *e);
 
-/* Number of searches: 1, or 2 when group_base lies outside base. */
-unsigned directory_n_searches(const struct directory *d);
-
 enum directory_state {
     DIRECTORY_STOPPED = 0,
     DIRECTORY_CONNECTING = 1,

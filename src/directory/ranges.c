@@ -173,11 +173,6 @@ unsigned long ranges_low(const struct ranges *r)
     return r->n_values - (r->overlap ? 1 : 0);
 }
 
-const char *ranges_attribute(const struct ranges *r)
-{
-    return r->attribute;
-}
-
 const struct range_value *ranges_values(const struct ranges *r, size_t *ret_n)
 {
     *ret_n = r->n_values;

@@ -41,7 +41,6 @@ int ranges_accept(struct ranges *r, const struct range_name *range,
 /* The attribute to ask for next: "member;range=1499-*"; borrowed until the next accept. */
 const char *ranges_request(const struct ranges *r);
 unsigned long ranges_low(const struct ranges *r); /* where that begins */
-const char *ranges_attribute(const struct ranges *r);
 const struct range_value *ranges_values(const struct ranges *r, size_t *ret_n);
 static inline void ranges_freep(struct ranges **r)
 {

@@ -190,11 +190,6 @@ void stmt_bind_text(struct stmt *q, int i, const char *text)
                   : sqlite3_bind_null(q->handle, i));
 }
 
-void stmt_bind_text_n(struct stmt *q, int i, const char *text, size_t size)
-{
-    bound(q, sqlite3_bind_text64(q->handle, i, text, size, SQLITE_STATIC, SQLITE_UTF8));
-}
-
 void stmt_bind_blob(struct stmt *q, int i, const void *bytes, size_t size)
 {
     /* A NULL pointer would bind NULL, and an empty blob is not that. */

@@ -67,7 +67,6 @@ void stmt_cache_done(struct state *s);
 /* Texts are borrowed until the statement is released; NULL binds NULL. A failure to bind is
  * reported by the next step. */
 void stmt_bind_text(struct stmt *q, int i, const char *text);
-void stmt_bind_text_n(struct stmt *q, int i, const char *text, size_t size);
 void stmt_bind_blob(struct stmt *q, int i, const void *bytes, size_t size);
 void stmt_bind_int(struct stmt *q, int i, int64_t value);
 void stmt_bind_usec(struct stmt *q, int i, uint64_t value);
