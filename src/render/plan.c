@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "ctl/output.h"
-#include "ctl/render.h"
+#include "render/output.h"
+#include "render/render.h"
 
 struct mark {
     const char *kind;

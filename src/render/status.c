@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "ctl/output.h"
-#include "ctl/render.h"
+#include "render/output.h"
+#include "render/render.h"
 
 static enum colour state_colour(const char *state)
 {
