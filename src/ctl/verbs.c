@@ -97,12 +97,12 @@ static int run_status(struct ctl *c)
 
 static int render_whole_plan(struct output *o, const json_t *answer)
 {
-    return render_plan(o, answer, false);
+    return render_plan(o, answer, RENDER_PLAN_WHOLE);
 }
 
 static int render_plan_summary(struct output *o, const json_t *answer)
 {
-    return render_plan(o, answer, true);
+    return render_plan(o, answer, RENDER_PLAN_SUMMARY);
 }
 
 /* The candidate's text goes to the daemon, which need not be able to read the file. */

@@ -174,6 +174,10 @@ static void handle_retry(struct request *q)
     string_list_done(&ids);
     if (r < 0)
         fail(q, &e);
+    else if (cause && !n_released)
+        control_fail(q->call, "not-found",
+                     "nothing is held under the cause '%s': `rosterctl holds` shows the causes",
+                     cause);
     else
         control_reply(q->call, json_pack("{s:I}", "released", (json_int_t)n_released));
 }

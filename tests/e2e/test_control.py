@@ -328,7 +328,7 @@ def test_check(t):
     items = check(daemon, 0)
     need(sentences(items, "error") == [] and sentences(items, "warning") == [], "all is well", items)
     text = "\n".join(sentences(items, "ok"))
-    for part in ("OpenLDAP", "syncrepl", "2 people and 1 groups", "accepts the credentials",
+    for part in ("OpenLDAP", "syncrepl", "2 people and 1 group are", "accepts the credentials",
                  "may look at users", "SCIM: the tenant offers it", "2 would be users"):
         need(part in text, "it says %r" % part, text)
     need(tenant.writes() == [], "nothing is written", tenant.writes())
@@ -398,15 +398,15 @@ def test_dry_run(t):
     ground, crowd, tenant, daemon = team(t, "ada", "bob")
     ground.person("cyd")
     done = daemon.run("--dry-run", code=2)
-    for part in ("Create (2)\n", "  + ada  uid=ada,", "team: Customer Service  (Agents, ", "No user (1)\n",
-                 "2 to create; 1 without a user.\n"):
+    for part in ("Will be done\n", "  + create  ada (uid=ada,", "    + team  Customer Service  rule \"Agents\" (", "Skipped\n",
+                 "2 create; 1 person skipped\n"):
         need(part in done.out, "it says %r" % part, done.out)
     need("\033" not in done.out, "no colour in a pipe", done.out)
     need(tenant.writes() == [] and not os.path.exists(daemon.state_file), "nothing was done")
     daemon.once()
     daemon.configure(rules=rules(crowd, team="Sales"))
     done = daemon.run("--dry-run", code=2)
-    need("team: Customer Service -> Sales" in done.out and "2 to update" in done.out, "changes", done.out)
+    need("~ team  Customer Service -> Sales" in done.out and "2 update" in done.out, "changes", done.out)
     need(tenant.user("ada")["team"] == "Customer Service", "nothing was done")
     daemon.configure(rules=rules(crowd))
-    need(daemon.run("--dry-run", code=0).out.endswith("Nothing to do; 1 without a user.\n"), "nothing to do")
+    need(daemon.run("--dry-run", code=0).out.endswith("Nothing to do; 1 person skipped\n"), "nothing to do")
