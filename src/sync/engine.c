@@ -58,6 +58,10 @@ static int evaluate_some(struct engine *n, bool *ret_more, struct error *e)
     if (r == 0 && n->groups_dirty)
         r = bind_rule_groups(n, e); /* also when nobody is dirty: a renamed group is said */
     if (r == 0)
+        r = engine_write(n, e);
+    if (r == 0)
+        r = mirror_mark_below(n->state, e);
+    if (r == 0)
         r = person_next_dirty(n->state, PEOPLE_A_TURN, &ids, e);
     if (r == 0 && ids.n_items)
         r = engine_begin_run(n, "directory", e);
