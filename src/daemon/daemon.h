@@ -23,9 +23,7 @@ struct look;
 struct daemon {
     sd_event *event;
     char *config_file;
-    struct settings *settings;
-    struct settings
-        *retired; /* of before a reload: freed when nothing borrows from it any more */
+    struct settings *settings; /* what is in force, also after a reload */
     struct state *state;
     struct audit_export *audit;
     struct tenant_client *tenant;

@@ -277,7 +277,7 @@ static json_t *files_of(const struct daemon *d)
         state = "changed";
         snprintf(sentence, sizeof(sentence),
                  "what stands in the files is not in force: `rosterctl plan --config %s` shows "
-                 "what it would do, `rosterctl reload` loads it",
+                 "what it would do, `rosterctl reload` loads it or says what takes a restart",
                  d->config_file);
     }
     return json_pack("{s:s, s:o}", "state", state, "sentence",

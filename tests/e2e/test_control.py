@@ -409,6 +409,7 @@ def test_dry_run(t):
     need("~ team  Customer Service -> Sales" in done.out and "2 update" in done.out, "changes", done.out)
     need(tenant.user("ada")["team"] == "Customer Service", "nothing was done")
     daemon.configure(rules=rules(crowd))
+<<<<<<< HEAD
     need(daemon.run("--dry-run", code=0).out.endswith("Nothing to do; 1 person skipped\n"), "nothing to do")
 
 
@@ -442,3 +443,39 @@ def test_retry_of_an_unknown_cause(t):
     daemon.start()
     refused = daemon.ctl("retry", "--cause", "nonsense", code=1)
     need("nonsense" in refused.err and "rosterctl holds" in refused.err, "it is said", refused)
+=======
+    need(daemon.run("--dry-run", code=0).out.endswith("Nothing to do; 1 without a user.\n"), "nothing to do")
+
+
+def test_what_a_reload_cannot_change(t):
+    """What takes a restart is shown and used as it is in force, and each reload says that it waits."""
+    _, group, tenant, daemon = team(t, "ada", "bob")
+    daemon.start()
+    tenant.wait_users(["ada", "bob"])
+    before = status_until(daemon, is_settled, "everything is done")
+
+    def shown():
+        return {(k["section"], k["name"]): k["value"] for k in ask(daemon, "config", "show")["keys"]}
+
+    keys = shown()
+    daemon.configure(rules=rules(group, team="Sales"), state={"file": daemon.path("elsewhere.db")},
+                     audit={"file": daemon.path("elsewhere.jsonl")}, guard={"max_team_change": "unlimited"},
+                     tenant={"url": "https://elsewhere.example.com", "max_rate": "900"})
+    for _ in range(2):
+        daemon.reload()
+    for uid in ("ada", "bob"):
+        tenant.wait_user(uid, team="Sales")
+    waits = [line for line in daemon.log().splitlines() if "takes a restart" in line]
+    need(len(waits) == 2 and all(key in line for line in waits for key in ("[state] file", "[audit] file", "[tenant] url")),
+         "said each time", waits)
+    now = status_until(daemon, is_settled, "the reload is done")
+    need(all(now[part][key] == before[part][key] for part, key in
+             (("tenant", "url"), ("state", "file"), ("audit", "file"))), "status shows what is in force", now)
+    need(now["tenant"]["max_rate"] == 900, "and what the reload changed", now["tenant"])
+    for key in (("state", "file"), ("audit", "file"), ("tenant", "url")):
+        need(shown()[key] == keys[key], "config show", key)
+    need(ask(daemon, "history", "ada", code=0), "the audit file in force is read")
+    plan = ask(daemon, "plan", "--config", daemon.config_file, code=0)
+    need(plan["operations"] == [], "the state file in force is looked at", plan)
+    need(not os.path.exists(daemon.path("elsewhere.db")), "nothing was made")
+>>>>>>> house
