@@ -263,9 +263,11 @@ const struct config_key config_keys[] = {
     { "audit", "file", config_parse_absolute_path, "/var/log/rosterd/audit.jsonl", SLOT(audit_file), .flags = KEY_INSTANCE,
       .help = "What was done, as JSON lines, each with a hash over the one before. NAME.conf has /var/log/rosterd/NAME/audit.jsonl." },
     { "control", "socket", config_parse_absolute_path, "/run/rosterd/control.sock", SLOT(control_socket), .flags = KEY_INSTANCE,
-      .help = "Who may connect to it may do everything that rosterctl can. NAME.conf has /run/rosterd/NAME/control.sock." },
+      .help = "Operators and, if a group of readers is named, readers may connect to it. NAME.conf has /run/rosterd/NAME/control.sock." },
     { "control", "group", config_parse_text, NULL, SLOT(control_group), .example = "contact-center",
-      .help = "The group that may connect; the service's own group, rosterd, unless given. The service must be a member: SupplementaryGroups= in a drop-in of the unit." },
+      .help = "The group of operators, who may do everything that rosterctl can; the service's own group, rosterd, unless given. The service must be a member: SupplementaryGroups= in a drop-in of the unit." },
+    { "control", "readers", config_parse_text, NULL, SLOT(control_readers), .example = "auditors",
+      .help = "The group that may look and change nothing: status, plan, explain, history, holds. The socket is then open to everybody, and rosterd looks at who the caller is." },
     { "log", "level", config_parse_level, "info", SLOT(log_level), .flags = KEY_RELOAD,
       .help = "err, warning, notice, info or debug. Values of attributes appear with debug alone." },
 };

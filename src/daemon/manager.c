@@ -135,9 +135,14 @@ int daemon_open(struct daemon *d, struct error *e)
     if (r == 0)
         r = directory_new(&d->directory, d->event, &s->directory,
                           ruleset_attributes(engine_ruleset(d->engine)), &engine_sink, d->engine, e);
+    struct control_server_options control = {.path = s->control_socket,
+                                             .operators = s->control_group,
+                                             .readers = s->control_readers,
+                                             .is_for_readers = daemon_is_for_readers,
+                                             .handler = daemon_handle,
+                                             .userdata = d};
     if (r == 0 && !d->once)
-        r = control_server_new(&d->control, d->event, s->control_socket, s->control_group, daemon_handle, d,
-                               e);
+        r = control_server_new(&d->control, d->event, &control, e);
     if (r == 0)
         engine_on_directory_change(d->engine, on_directory_changed, d);
     if (r == 0)
