@@ -43,8 +43,8 @@ struct poll {
     bool roll;            /* this round calls ids */
     unsigned n_rounds;    /* of changes, since all ids were seen */
     bool reading_deleted; /* the second part of a delta read on Active Directory */
-    char *watermarks[2];
-    unsigned took_seconds[2]; /* the read that gave the mark: what changed in it may be older */
+    char *watermarks[FEED_MAX_SEARCHES];
+    unsigned took_seconds[FEED_MAX_SEARCHES]; /* the read that gave the mark: what changed in it may be older */
     uint64_t began_usec;
     char what[256];
 };
@@ -333,8 +333,8 @@ static void poll_free(void *feed)
     search_free(p->search);
     feed_batch_free(p->batch);
     p->timer = sd_event_source_disable_unref(p->timer);
-    free(p->watermarks[0]);
-    free(p->watermarks[1]);
+    for (size_t i = 0; i < ARRAY_SIZE(p->watermarks); i++)
+        free(p->watermarks[i]);
     free(p);
 }
 
