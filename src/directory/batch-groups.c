@@ -150,6 +150,12 @@ void batch_look(void *userdata)
         looks_arm(b->looks, now);
 }
 
+bool batch_is_unfinished(const struct feed_batch *b)
+{
+    return b->between && (looks_pending(b->looks) || newcomers_any(b->newcomers) ||
+                          newcomers_asking(b->newcomers));
+}
+
 /* Groups that name those who appeared. */
 void batch_take_groups(const struct string_list *groups, void *userdata)
 {
@@ -157,7 +163,8 @@ void batch_take_groups(const struct string_list *groups, void *userdata)
     struct error e = {};
     int r = 0;
     bool open = b->open;
-    if (!open && groups->n_items == 0)
+    /* Without groups there is nothing to read, but perhaps to say that it is over. */
+    if (!open && groups->n_items == 0 && !(b->unfinished && !batch_is_unfinished(b)))
         return;
     if (!open)
         r = open_look(b, &e);

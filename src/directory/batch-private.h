@@ -34,6 +34,7 @@ struct feed_batch {
     unsigned n_asked;           /* how often it was asked for the unheld, in this batch */
     uint64_t ask_again_usec;    /* monotonic; the last answer was not whole */
     uint32_t proven;            /* searches whose last full read was whole; for life */
+    bool unfinished;              /* the last commit said so */
     bool between;                 /* they have a timer; otherwise the feed's batches serve */
     bool looking;                 /* the batch was opened for them */
     bool looked;                  /* those that are due were taken */
@@ -69,6 +70,7 @@ void batch_leave_note(struct feed_batch *b, enum feed_absence absence); /* was c
 
 /* Somebody whom the mirror did not know (any more). */
 int batch_note_newcomer(struct feed_batch *b, const char *dn, struct error *e);
+bool batch_is_unfinished(const struct feed_batch *b);
 void batch_take_groups(const struct string_list *groups, void *userdata); /* of newcomers */
 int batch_fetch_stale_groups(struct feed_batch *b, struct error *e);
 int batch_has_more(struct feed_batch *b, bool *ret, struct error *e);

@@ -364,6 +364,7 @@ static void commit(struct feed_batch *b)
                    : b->doubted ? FEED_ABSENCE_UNPROVEN
                                 : FEED_ABSENCE_UNSEEN,
         .n_entries = b->n_entries,
+        .unfinished = batch_is_unfinished(b),
     };
     if (b->chained || b->looking)
         c.what =
@@ -380,6 +381,7 @@ static void commit(struct feed_batch *b)
         batch_fail(b, r, &e);
         return;
     }
+    b->unfinished = c.unfinished;
     directory_feed_committed(b->env, &c);
     /* Who was not seen is known only now: they may be elsewhere, and groups name them. */
     bool more = false;

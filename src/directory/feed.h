@@ -46,6 +46,9 @@ struct feed_commit {
     const char *reason; /* UNPROVEN: a sentence, for people */
     const char *what;   /* "full read of 1003 entries from ldaps://…", for the log */
     size_t n_entries;
+    /* Somebody appeared, and which groups name them is still being asked: only this connection
+     * knows, so a cookie is not to be used after a restart until a commit without it. */
+    bool unfinished;
     bool end_of_read; /* a read is over (also an unproven one): people may be evaluated */
 };
 

@@ -138,6 +138,9 @@ static int commit_batch(struct engine *n, const struct feed_commit *c, struct er
             log_notice("%zu entries are gone: %s", n_gone, why);
         }
     }
+    bool unfinished = state_meta_number(n->state, "feed-unfinished", 0) != 0;
+    if (r == 0 && c->unfinished != unfinished)
+        r = state_meta_set(n->state, "feed-unfinished", c->unfinished ? "1" : NULL, e);
     if (r == 0 && c->forget_cookie)
         r = mirror_cookie_set(n->state, n->batch_search, NULL, 0, NULL, e);
     if (r == 0 && c->cookie)
@@ -195,6 +198,11 @@ static int intake_cookie(void *userdata, unsigned search, void **ret, size_t *re
     *ret = NULL;
     *ret_size = 0;
     *ret_identity = NULL;
+    if (state_meta_number(n->state, "feed-unfinished", 0)) {
+        log_notice("Everything is read again: rosterd ended while it was still being asked which "
+                   "groups name somebody who had just appeared");
+        return 0;
+    }
     int r = mirror_cookie_get(n->state, search, ret, ret_size, ret_identity, e);
     return r == STATE_NONE ? 0 : r;
 }
