@@ -87,8 +87,9 @@ static void say_server(struct check *c, const struct directory_status *s)
         return;
     }
     check_add(c, n.people ? CHECK_OK : CHECK_ERROR, "entries",
-              "%zu people and %zu groups are seen below %s%s", n.people, n.groups,
-              c->settings->directory.base ? c->settings->directory.base : "the base",
+              "%zu people and %zu groups are seen below %s%s%s", n.people, n.groups,
+              c->settings->directory.n_bases ? c->settings->directory.bases[0] : "the base",
+              c->settings->directory.n_bases > 1 ? " and the other bases" : "",
               n.people ? ""
                        : ": nobody. Look at [directory] base and filter, and at what the "
                          "account may read");

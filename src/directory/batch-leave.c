@@ -122,8 +122,6 @@ static int settle_by_reads(struct feed_batch *b, const struct string_list *ids, 
 int batch_ask_unheld(struct feed_batch *b, struct error *e)
 {
     CLEANUP(string_list_done) struct string_list ids = {};
-    if (b->env->n_searches < 2)
-        return 0;
     int r = b->env->sink->unheld(b->env->userdata, &ids, e);
     if (r < 0 || ids.n_items == 0)
         return r;

@@ -184,7 +184,7 @@ static int make_environment(struct directory *d, struct error *e)
 
 static int tell_searches(struct directory *d, struct error *e)
 {
-    const char *bases[FEED_MAX_SEARCHES];
+    const char *bases[DIRECTORY_MAX_SEARCHES];
     for (unsigned i = 0; i < d->n_searches; i++)
         bases[i] = d->searches[i].base_key;
     return d->sink->searches(d->userdata, bases, d->n_searches, e);
@@ -243,7 +243,9 @@ static void on_read(int r, struct rootdse *taken, const struct error *e, void *u
 static void begin_session(struct directory *d, LDAP *ld)
 {
     static const struct session_events events = {.lost = on_lost, .turn = on_turn};
-    const char *bases[] = {d->searches[0].base, d->searches[1].base};
+    const char *bases[DIRECTORY_MAX_SEARCHES];
+    for (unsigned i = 0; i < d->n_searches; i++)
+        bases[i] = d->searches[i].base;
     struct error e = {};
     int r = session_new(&d->session, d->event, ld, d->address->uri, &events, d, &e);
     if (r == 0)

@@ -15,12 +15,11 @@ struct rootdse;
 struct sd_event;
 struct session;
 
-#define FEED_MAX_SEARCHES 32
-
 struct feed_search {
     char *base, *base_key;
     int scope;
     char *filter;      /* people, groups and containers */
+    bool people, containers, has_groups; /* what it looks for */
     char *groups;      /* the groups of these alone; NULL: another search has them */
     bool base_visible; /* seen when the connection was made */
 };
@@ -35,7 +34,7 @@ struct feed_environment {
     const struct rootdse *server;
     struct decoder decoder;
     char **attributes; /* of decoder_attributes() */
-    struct feed_search searches[FEED_MAX_SEARCHES];
+    struct feed_search searches[DIRECTORY_MAX_SEARCHES];
     unsigned n_searches;
     bool once;       /* stop when everything of this moment is known */
     bool force_full; /* no cookie is to be used at the start */

@@ -63,9 +63,9 @@ struct dirsync {
     unsigned current;
     bool running, again, full, full_wanted, notified;
     bool looked, sees_deleted, rolling;
-    uint64_t roll_usec[FEED_MAX_SEARCHES]; /* when the next roll call is due, monotonic */
-    struct sync_cookie cookies[FEED_MAX_SEARCHES];
-    uint64_t stored_usec[FEED_MAX_SEARCHES];
+    uint64_t roll_usec[DIRECTORY_MAX_SEARCHES]; /* when the next roll call is due, monotonic */
+    struct sync_cookie cookies[DIRECTORY_MAX_SEARCHES];
+    uint64_t stored_usec[DIRECTORY_MAX_SEARCHES];
     uint64_t usn;
     char *identity;
     char what[256];
@@ -208,7 +208,7 @@ static int ask_dirsync(struct dirsync *d, const char *filter, struct error *e)
         return libldap_error(e, code, NULL, "cannot make a DirSync control");
     LDAPControl *controls[] = {d->control, NULL};
     struct search_request q = {
-        .base = env->server->suffix,
+        .base = env->server->suffixes[d->current],
         .scope = LDAP_SCOPE_SUBTREE,
         .filter = filter,
         .attributes = (const char *const *)d->attributes,
@@ -260,7 +260,7 @@ static int ask_sight(struct dirsync *d, struct error *e)
     static const char *const attributes[] = {"isDeleted", NULL};
     LDAPControl show = {.ldctl_oid = (char *)LIBLDAP_OID_SHOW_DELETED, .ldctl_iscritical = 1};
     LDAPControl *controls[] = {&show, NULL};
-    CLEANUP(freep) char *base = libldap_format("CN=Deleted Objects,%s", d->env->server->suffix);
+    CLEANUP(freep) char *base = libldap_format("CN=Deleted Objects,%s", d->env->server->suffixes[0]);
     struct search_request q = {
         .base = base,
         .scope = LDAP_SCOPE_BASE,
@@ -352,7 +352,7 @@ static void refused(struct dirsync *d, const struct search_outcome *outcome)
 {
     struct error e = {};
     int r = libldap_error(&e, outcome->code, outcome->said, "%s: DirSync of %s",
-                          session_uri(d->env->session), d->env->server->suffix);
+                          session_uri(d->env->session), d->env->server->suffixes[d->current]);
     if (outcome->code == LDAP_BUSY || outcome->code == LDAP_UNAVAILABLE) {
         fail(d, r, &e);
         return;
@@ -488,7 +488,7 @@ static void notify(struct dirsync *d)
     LDAPControl show = {.ldctl_oid = (char *)LIBLDAP_OID_SHOW_DELETED};
     LDAPControl *controls[] = {&control, &show, NULL};
     struct session_request q = {
-        .base = d->env->server->suffix,
+        .base = d->env->server->suffixes[0],
         .scope = LDAP_SCOPE_SUBTREE,
         .filter = "(objectClass=*)",
         .attributes = attributes,

@@ -64,7 +64,7 @@ struct sub {
 struct syncrepl {
     struct feed_environment *env;
     struct feed_batch *batch;
-    struct sub subs[FEED_MAX_SEARCHES];
+    struct sub subs[DIRECTORY_MAX_SEARCHES];
     bool refreshing, full, full_wanted;
     bool ended; /* nothing more is to be done with this connection */
     struct error cut_reason;

@@ -3,7 +3,7 @@
 import os
 import random
 
-from lib import Slapd, deadline, need
+from lib import Lines, Slapd, deadline, need, wait_for
 from lib.company import Company
 
 OPEN = {"max_disable": "unlimited", "max_update": "unlimited", "max_rename": "unlimited"}
@@ -74,10 +74,52 @@ def test_changed_while_down_accesslog(t):
 
 
 @deadline(240)
+def test_several_bases(t):
+    """T57: several bases for people and for groups, beside, in and above each other: who moves between them stays."""
+    server = t.server(Slapd, sesslog=1000)
+    for seed, layout in enumerate(Company.SEVERAL):
+        play(t, server, 500 + seed, layout)
+
+
+@deadline(240)
+def test_several_bases_present(t):
+    """T57: the same where the server lists what is present."""
+    server = t.server(Slapd, sesslog=0, memberof=0)
+    for seed, layout in enumerate(Company.SEVERAL):
+        play(t, server, 600 + seed, layout)
+
+
+@deadline(120)
+def test_bases_changed(t):
+    """T57: a base more, a base less, another order: whoever is below those that are left stays, the others leave."""
+    server = t.server(Slapd)
+    ground, other, third = server.fresh(), server.fresh(), server.fresh()
+    for place, uids in ((ground, ["ada", "bob"]), (other, ["cem", "dan"]), (third, ["eve"])):
+        place.persons({uid: {} for uid in uids})
+    tenant = t.simulator()
+    for feed in ("syncrepl", "poll"):
+        tenant.clear_users()
+        daemon = t.rosterd(server, tenant, None, directory_keys={"feed": feed, "full_interval": "0", "base": ground.people},
+                           rules={"All": {"when": "(objectClass=inetOrgPerson)", "team": "Sales"}}, retry=QUICK,
+                           lifecycle={"leave_grace": "0"}, guard=OPEN, name=feed)
+        everybody = {"ada", "bob", "cem", "dan", "eve"}
+        for bases, left in (([ground], {"ada", "bob"}), ([other, ground], {"ada", "bob", "cem", "dan"}),
+                            ([third, ground, other], everybody), ([other, third], {"cem", "dan", "eve"}),
+                            ([third], {"eve"}), ([third, ground], {"eve", "ada", "bob"})):
+            daemon.configure(directory={"base": Lines(place.people for place in bases)})
+            daemon.start()
+            wait_for(lambda: {u for u, user in tenant.users().items() if not user["disabled"]} == left, 20,
+                     "%s are left" % left, lambda: (tenant.users(), daemon.log_tail()))
+            daemon.stop()
+        hurt = [row["person"]["login"] for row in daemon.audit(event="intent", operation="disable")]
+        need(sorted(hurt) == ["ada", "bob", "cem", "dan"], "each once, and nobody else", hurt)
+
+
+@deadline(240)
 def test_polled_companies(t):
     """T57: the same by polling."""
     server = t.server(Slapd)
-    for seed in range(3):
+    for seed in range(5):
         play(t, server, 400 + seed, feed="poll", days=2)
 
 

@@ -3,7 +3,7 @@
  * mirror (ids, names, members) so that it can answer the feed's questions. A tool of the tests;
  * nothing of it is installed.
  *
- *   feed-dump --uri URI --base DN [options]      follows until it is ended or reads "quit"
+ *   feed-dump --uri URI --base DN... [options]      follows until it is ended or reads "quit"
  *   feed-dump --once ...                         reads once and exits with 0 or 1
  *
  * On standard input it takes "full" (a full compare, please), "status" and "quit".
@@ -28,6 +28,8 @@
 #include "directory/feed.h"
 #include "model/dn.h"
 #include "model/schema.h"
+
+#define BASES_MAX 64
 
 struct dump {
     sd_event *event;
@@ -532,12 +534,21 @@ static uint64_t duration(const char *text)
     return usec;
 }
 
+static void add_base(char **bases, size_t *n)
+{
+    if (*n == BASES_MAX) {
+        fprintf(stderr, "feed-dump: at most %d bases\n", BASES_MAX);
+        exit(2);
+    }
+    bases[(*n)++] = optarg;
+}
+
 static void parse_text(int option, struct directory_options *o)
 {
     switch (option) {
-    case OPTION_BASE: o->base = optarg; break;
+    case OPTION_BASE: add_base(o->bases, &o->n_bases); break;
     case OPTION_FILTER: o->filter = optarg; break;
-    case OPTION_GROUP_BASE: o->group_base = optarg; break;
+    case OPTION_GROUP_BASE: add_base(o->group_bases, &o->n_group_bases); break;
     case OPTION_GROUP_FILTER: o->group_filter = optarg; break;
     case OPTION_BIND_DN: o->bind_dn = optarg; break;
     case OPTION_PASSWORD_FILE: o->bind_password_file = optarg; break;
@@ -558,8 +569,10 @@ static void parse(int argc, char **argv, struct directory_options *o,
     static const char *const tls[] = {"auto", "ldaps", "starttls", "no", NULL};
     static const char *const feeds[] = {"auto", "syncrepl", "dirsync", "poll", NULL};
     static const char *const referrals[] = {"notice", "ignore", "follow", NULL};
-    static char *uris[8];
+    static char *uris[8], *bases[BASES_MAX], *group_bases[BASES_MAX];
     o->uris = uris;
+    o->bases = bases;
+    o->group_bases = group_bases;
     int option;
     while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         switch (option) {

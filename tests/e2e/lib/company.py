@@ -6,6 +6,7 @@ import random
 
 from . import base
 from .ldif import entry_ldif
+from .rosterd import Lines
 
 PEOPLE, GROUPS = "people", "groups"
 
@@ -19,12 +20,13 @@ class Company:
     """server: a Slapd or a Ds389. layout: how base and group_base lie to each other."""
 
     LAYOUTS = ("below", "above", "beside", "equal", "nested", "apart")
+    SEVERAL = ("two", "overlap", "crossed", "many", "drawn")
 
     def __init__(self, server, seed, layout=None):
         self.server = server
         self.seed = seed
         self.random = random.Random(seed)
-        self.layout = layout or self.random.choice(self.LAYOUTS)
+        self.layout = layout or self.random.choice(self.LAYOUTS + self.SEVERAL)
         self.top = "ou=co%d,%s" % (seed, server.base)
         self.made = 0
         self.units = []
@@ -55,6 +57,11 @@ class Company:
             "equal": ([staff], [staff]),
             "nested": ([far], [self.top]),
             "apart": ([deep], [far]),
+            "two": ([staff, far], [other, deep]),
+            "overlap": ([staff, deep, far], [far, other, staff]),
+            "crossed": ([deep, other], [far, staff]),
+            "many": ([deep, far, staff, other], [other]),
+            "drawn": (self.random.sample(self.units, 2), self.random.sample(self.units, 3)),
         }
         self.bases, self.group_bases = roles[self.layout]
 
@@ -66,7 +73,7 @@ class Company:
         self.crowd = self.group("crowd", self.some(5) + [self.inner])
 
     def directory_keys(self):
-        return {"base": self.bases[0], "group_base": self.group_bases[0]}
+        return {"base": Lines(self.bases), "group_base": Lines(self.group_bases)}
 
     # --- what happens ---
 
