@@ -87,9 +87,10 @@ static void say_server(struct check *c, const struct directory_status *s)
         return;
     }
     check_add(c, n.people ? CHECK_OK : CHECK_ERROR, "entries",
-              "%zu %s and %zu group%s are seen below %s%s", n.people,
+              "%zu %s and %zu group%s are seen below %s%s%s", n.people,
               n.people == 1 ? "person" : "people", n.groups, text_plural(n.groups),
-              c->settings->directory.base ? c->settings->directory.base : "the base",
+              c->settings->directory.n_bases ? c->settings->directory.bases[0] : "the base",
+              c->settings->directory.n_bases > 1 ? " and the other bases" : "",
               n.people ? ""
                        : ": nobody. Look at [directory] base and filter, and at what the "
                          "account may read");

@@ -114,6 +114,12 @@ static const char *const migrations[] = {
     "CREATE INDEX operation_cause ON operation(cause) WHERE reason IS NOT NULL;",
     /* 3: groups whose people, directly or through groups in them, are to be marked dirty. */
     "CREATE TABLE dirty_group(n INTEGER PRIMARY KEY);",
+    /* 4: an entry is held by searches, one bit for each. What was kept was the one that showed it
+     * last; without cookies all of them are asked again. */
+    "ALTER TABLE entry RENAME COLUMN search TO searches;"
+    "UPDATE entry SET searches = CASE WHEN gone_usec = 0 THEN 1 << searches ELSE 0 END;"
+    "CREATE INDEX entry_unheld ON entry(n) WHERE searches = 0 AND gone_usec = 0;"
+    "DELETE FROM cookie;",
 };
 /* clang-format on */
 

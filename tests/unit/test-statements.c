@@ -77,13 +77,16 @@ static const struct {
     {"WITH RECURSIVE below(n) AS (SELECT n FROM dirty_group", "all of them, once a batch"},
     {"SELECT g.id FROM (SELECT DISTINCT group_n FROM stale) few",
      "few rows: references that the server has not repaired yet"},
-    {"SELECT n, kind FROM entry WHERE gone_usec = 0 AND kind IN (1, 2, 3) AND search = ?1",
+    {"SELECT n, kind FROM entry WHERE gone_usec = 0 AND kind IN (1, 2, 3) AND searches & ?1",
      "the end of a whole read: who was not shown"},
+    {"UPDATE entry SET searches = 0", "the list of bases was changed: all are renumbered"},
+    {"SELECT id FROM entry WHERE searches = 0 AND gone_usec = 0 ORDER BY n",
+     "few rows, of an index of their own: who left one search and is not found yet"},
     {"UPDATE bound_group SET dn = ?2 WHERE id = ?1", "few rows: one for each group of a rule"},
 };
 
 static const char *const few_values[] = {"state",  "kind",     "bucket", "status", "budget",
-                                         "search", "approved", "waits",  "verdict"};
+                                         "searches", "approved", "waits",  "verdict"};
 
 static bool has_few_values(const char *name, size_t size)
 {
@@ -192,8 +195,8 @@ static void fill(struct fixture *f)
     static const char rows[] =
         "WITH RECURSIVE i(x) AS (VALUES(1) UNION ALL SELECT x + 1 FROM i WHERE x < 10000) ";
     static const char *const inserts[] = {
-        "INSERT INTO entry(id, dn, kind, search, digest, members_digest, dn_key, login_key, "
-        "shape, attributes) SELECT 'e' || x, 'd' || x, 1 + x % 2, 0, '', '', 'k' || x, "
+        "INSERT INTO entry(id, dn, kind, searches, digest, members_digest, dn_key, login_key, "
+        "shape, attributes) SELECT 'e' || x, 'd' || x, 1 + x % 2, 1, '', '', 'k' || x, "
         "'l' || x, 1, '[]' FROM i",
         "INSERT INTO person(entry_id, dn, verdict, bucket, run) SELECT 'e' || x, '', 1, 0, x "
         "FROM i",
