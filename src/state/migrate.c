@@ -112,6 +112,16 @@ static const char *const migrations[] = {
     "CREATE TABLE trail(seq INTEGER PRIMARY KEY, " TEXT("line") ", " TEXT("hash") ");",
     /* 2: what waits, by cause, also while it is tried again. */
     "CREATE INDEX operation_cause ON operation(cause) WHERE reason IS NOT NULL;",
+    /* Each approval has an end of its own; what was let through and has not ended is counted
+     * at each start. */
+    "ALTER TABLE operation ADD COLUMN " TIME("approved_until_usec") ";"
+    "UPDATE operation SET approved_until_usec = (SELECT CAST(value AS INTEGER) FROM meta "
+    "WHERE name = 'approval-until') WHERE approved = 1 AND EXISTS (SELECT 1 FROM meta WHERE "
+    "name = 'approval-until');"
+    "DELETE FROM meta WHERE name = 'approval-until';"
+    "CREATE INDEX operation_approved ON operation(approved_until_usec) WHERE approved = 1;"
+    "CREATE INDEX operation_let_through ON operation(budget) WHERE approved = 0 AND "
+    "attempts > 0 AND state <> 2;",
 };
 /* clang-format on */
 
