@@ -26,8 +26,8 @@ int steady_start(struct state *s, struct steady *ret, struct error *e)
     if (r < 0)
         return r;
     *ret = (struct steady){.offset_usec = clock_now_usec() - monotonic};
-    if (r != 0 || sscanf(text, "%36s %" SCNu64 " %" SCNu64, noted_boot, &noted_monotonic,
-                         &noted) != 3)
+    if (r != 0 ||
+        sscanf(text, "%36s %" SCNu64 " %" SCNu64, noted_boot, &noted_monotonic, &noted) != 3)
         return 0;
     ret->new_boot = strcmp(noted_boot, clock_boot(boot)) != 0 || monotonic < noted_monotonic;
     ret->offset_usec = ret->new_boot ? noted : noted - noted_monotonic;

@@ -59,8 +59,7 @@ static int move(struct engine *n, enum budget_kind k, enum queue_share share, si
         budget_kind_name(k));
     for (size_t n_some = SLICE; n_left && n_some == SLICE; n_left -= n_some) {
         struct operation_list some = {0};
-        int r =
-            queue_of_budget(n->state, k, share, n_left < SLICE ? n_left : SLICE, &some, e);
+        int r = queue_of_budget(n->state, k, share, n_left < SLICE ? n_left : SLICE, &some, e);
         n_some = some.n_items;
         for (size_t i = 0; i < n_some && r == 0; i++)
             r = park_one(n, some.items[i], park, cause, park ? why : "within the budget again",
@@ -98,8 +97,7 @@ static int fit_kind(struct engine *n, enum budget_kind k, const struct queue_sha
     int r = excess ? move(n, k, QUEUE_FRESH, excess, e) : 0;
     if (r == 0 && beyond && in->let_through) /* the limit was lowered, or an approval ended */
         r = move(n, k, QUEUE_LET_THROUGH, beyond, e);
-    if (r == 0 && in->over && room > in->fresh &&
-        (!n->guard.tripped[k] || n->budgets_are_new))
+    if (r == 0 && in->over && room > in->fresh && (!n->guard.tripped[k] || n->budgets_are_new))
         r = move(n, k, QUEUE_OVER_BUDGET, room - in->fresh, e);
     return r;
 }
@@ -218,8 +216,7 @@ static int approve_one(struct engine *n, int64_t number, unsigned uid, struct er
     if (r < 0)
         return r;
     o->approved = true;
-    o->approved_until_usec =
-        steady_now_usec(&n->steady) + n->options.sync->approval_valid_usec;
+    o->approved_until_usec = steady_now_usec(&n->steady) + n->options.sync->approval_valid_usec;
     o->state = OPERATION_READY;
     if (set_text(&o->reason, NULL) < 0 || set_text(&o->cause, NULL) < 0 ||
         set_text(&o->sentence, NULL) < 0)
@@ -305,7 +302,8 @@ int park_expire_approvals(struct engine *n, struct error *e)
 int park_start_approvals(struct engine *n, struct error *e)
 {
     size_t n_ended = 0;
-    int r = n->steady.new_boot ? queue_end_approvals(n->state, UINT64_MAX >> 1, &n_ended, e) : 0;
+    int r =
+        n->steady.new_boot ? queue_end_approvals(n->state, UINT64_MAX >> 1, &n_ended, e) : 0;
     return r < 0 ? r : note_next_end(n, e);
 }
 

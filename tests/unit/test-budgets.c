@@ -228,9 +228,7 @@ static void chaos(enum fake_kind kind, struct fake_fault *ret, void *userdata)
     if (!chance(fault_percent))
         return;
     bool write = (kind & FAKE_WRITES) != 0;
-    ret->class = chance(25) ? TENANT_THROTTLED
-                 : write    ? TENANT_UNCLEAR
-                            : TENANT_AWAY;
+    ret->class = chance(25) ? TENANT_THROTTLED : write ? TENANT_UNCLEAR : TENANT_AWAY;
     ret->takes_effect = ret->class == TENANT_UNCLEAR && chance(50);
 }
 
@@ -245,8 +243,8 @@ static void configure(struct history *h, bool limited)
     struct error e = {0};
     for (unsigned k = 1; k < BUDGET_N_KINDS; k++) {
         size_t limit = below(5);
-        h->b->sync.budgets[k] = limited ? (struct budget){.floor = limit}
-                                        : (struct budget){.unlimited = true};
+        h->b->sync.budgets[k] =
+            limited ? (struct budget){.floor = limit} : (struct budget){.unlimited = true};
         h->c.limit[k] = limited ? limit : SIZE_MAX;
     }
     snprintf(h->fingerprint, sizeof h->fingerprint, "configuration %u", h->n_reloads++);
