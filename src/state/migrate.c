@@ -112,7 +112,9 @@ static const char *const migrations[] = {
     "CREATE TABLE trail(seq INTEGER PRIMARY KEY, " TEXT("line") ", " TEXT("hash") ");",
     /* 2: what waits, by cause, also while it is tried again. */
     "CREATE INDEX operation_cause ON operation(cause) WHERE reason IS NOT NULL;",
-    /* Each approval has an end of its own; what was let through and has not ended is counted
+    /* 3: groups whose people, directly or through groups in them, are to be marked dirty. */
+    "CREATE TABLE dirty_group(n INTEGER PRIMARY KEY);",
+    /* 4: each approval has an end of its own; what was let through and has not ended is counted
      * at each start. */
     "ALTER TABLE operation ADD COLUMN " TIME("approved_until_usec") ";"
     "UPDATE operation SET approved_until_usec = (SELECT CAST(value AS INTEGER) FROM meta "
@@ -120,8 +122,13 @@ static const char *const migrations[] = {
     "name = 'approval-until');"
     "DELETE FROM meta WHERE name = 'approval-until';"
     "CREATE INDEX operation_approved ON operation(approved_until_usec) WHERE approved = 1;"
-    "CREATE INDEX operation_let_through ON operation(budget) WHERE approved = 0 AND "
-    "attempts > 0 AND state <> 2;",
+    "DROP INDEX operation_budget;"
+    "CREATE INDEX operation_fresh ON operation(budget, not_before_usec, number, kind) WHERE "
+    "approved = 0 AND state = 1 AND attempts = 0;"
+    "CREATE INDEX operation_let_through ON operation(budget, not_before_usec, number, kind) "
+    "WHERE approved = 0 AND attempts > 0 AND state <> 2;"
+    "CREATE INDEX operation_over ON operation(budget, not_before_usec, number, kind) WHERE "
+    "approved = 0 AND state = 2 AND reason = 'budget';",
 };
 /* clang-format on */
 

@@ -192,9 +192,10 @@ int queue_next_time(struct state *s, uint64_t after_usec, uint64_t *ret_usec, st
     /* What is due already is no time to wait for: it may stay so for long, behind a parked
      * create, and would hide the others. */
     static const char sql[] =
-        "SELECT min(t) FROM (SELECT min(not_before_usec) AS t FROM operation WHERE state = 1 "
-        "AND not_before_usec > ?1 UNION ALL SELECT min(not_before_usec) FROM operation WHERE "
-        "state = 3 AND not_before_usec > ?1)";
+        "SELECT min(t) FROM (SELECT min(not_before_usec) AS t FROM operation "
+        "INDEXED BY operation_ready WHERE state = 1 AND not_before_usec > ?1 "
+        "UNION ALL SELECT min(not_before_usec) FROM operation "
+        "INDEXED BY operation_held WHERE state = 3 AND not_before_usec > ?1)";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s, sql, e);
 
@@ -247,12 +248,15 @@ int queue_each(struct state *s, enum operation_state state,
 }
 
 /* Adoptions write nothing to the tenant and have approvals of their own: no budget counts them.
- * Kinds are numbers here, as above: 2 is ADOPT. */
-#define OF_BUDGET " FROM operation o WHERE o.budget = ?1 AND o.approved = 0 AND o.kind <> 2 AND "
+ * Kinds are numbers here, as above: 2 is ADOPT. The indexes hold just these shares. */
+#define OF_BUDGET(index)                                                                       \
+    " FROM operation o INDEXED BY " index " WHERE o.budget = ?1 AND o.kind <> 2 AND "          \
+    "o.approved = 0 AND "
 /* Not yet tried: a place in the budget is reserved for it while it is READY. */
-#define FRESH       "o.state = 1 AND o.attempts = 0"
-#define LET_THROUGH "o.attempts > 0 AND o.state <> 2"
-#define OVER_BUDGET "o.state = 2 AND o.reason = '" REASON_BUDGET "'"
+#define FRESH       OF_BUDGET("operation_fresh") "o.state = 1 AND o.attempts = 0"
+#define LET_THROUGH OF_BUDGET("operation_let_through") "o.attempts > 0 AND o.state <> 2"
+#define OVER        OF_BUDGET("operation_over") "o.state = 2 AND o.reason = 'budget'"
+static_assert(sizeof REASON_BUDGET == sizeof "budget", "an index names it");
 
 static int count(struct state *s, const char *sql, unsigned budget, size_t *ret,
                  struct error *e)
@@ -271,10 +275,7 @@ static int count(struct state *s, const char *sql, unsigned budget, size_t *ret,
 
 int queue_let_through(struct state *s, unsigned budget, size_t *ret, struct error *e)
 {
-    return count(s,
-                 "SELECT count(*) FROM operation o INDEXED BY operation_let_through WHERE "
-                 "o.budget = ?1 AND o.approved = 0 AND o.kind <> 2 AND " LET_THROUGH,
-                 budget, ret, e);
+    return count(s, "SELECT count(*)" LET_THROUGH, budget, ret, e);
 }
 
 int queue_shares(struct state *s, unsigned budget, struct queue_shares *ret, struct error *e)
@@ -282,9 +283,9 @@ int queue_shares(struct state *s, unsigned budget, struct queue_shares *ret, str
     int r = queue_let_through(s, budget, &ret->let_through, e);
 
     if (r == 0)
-        r = count(s, "SELECT count(*)" OF_BUDGET FRESH, budget, &ret->fresh, e);
+        r = count(s, "SELECT count(*)" FRESH, budget, &ret->fresh, e);
     if (r == 0)
-        r = count(s, "SELECT count(*)" OF_BUDGET OVER_BUDGET, budget, &ret->over, e);
+        r = count(s, "SELECT count(*)" OVER, budget, &ret->over, e);
     return r;
 }
 
@@ -294,12 +295,12 @@ int queue_of_budget(struct state *s, unsigned budget, enum queue_share share, si
     /* What is parked comes back in the order in which it is due, and from the other end of
      * that order it is parked. What may have been carried out is not parked: it is settled. */
     static const char *const sql[] = {
-        [QUEUE_FRESH] = "SELECT " COLUMNS OF_BUDGET FRESH
+        [QUEUE_FRESH] = "SELECT " COLUMNS FRESH
                         " ORDER BY o.not_before_usec DESC, o.number DESC LIMIT ?2",
-        [QUEUE_LET_THROUGH] = "SELECT " COLUMNS OF_BUDGET LET_THROUGH
+        [QUEUE_LET_THROUGH] = "SELECT " COLUMNS LET_THROUGH
                               " AND o.state <> 4 AND o.reason IS NOT '" REASON_UNCLEAR
                               "' ORDER BY o.not_before_usec DESC, o.number DESC LIMIT ?2",
-        [QUEUE_OVER_BUDGET] = "SELECT " COLUMNS OF_BUDGET OVER_BUDGET
+        [QUEUE_OVER_BUDGET] = "SELECT " COLUMNS OVER
                               " ORDER BY o.not_before_usec, o.number LIMIT ?2",
     };
     CLEANUP(stmt_freep) struct stmt *q = NULL;
@@ -357,19 +358,21 @@ int queue_next_approval_end(struct state *s, uint64_t after_usec, uint64_t *ret_
     return 0;
 }
 
-#define TO_READY                                                                               \
-    "UPDATE operation SET state = 1, sentence = NULL, cause = NULL, "                          \
-    "reason = CASE WHEN reason = '" REASON_UNCLEAR "' THEN reason END, since_usec = 0, not_before_usec = ?1 WHERE state = 3"
+#define TO_READY(index)                                                                        \
+    "UPDATE operation INDEXED BY " index " SET state = 1, sentence = NULL, cause = NULL, "     \
+    "reason = CASE WHEN reason = '" REASON_UNCLEAR                                             \
+    "' THEN reason END, since_usec = 0, not_before_usec = ?1 WHERE state = 3"
 
 int queue_release(struct state *s, const char *cause, const char *reason, uint64_t now_usec,
                   size_t *ret_n, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         cause    ? TO_READY " AND cause = ?2"
-                         : reason ? TO_READY " AND reason = ?2"
-                                  : TO_READY,
-                         e);
+    int r =
+        stmt_prepare(&q, s,
+                     cause ? TO_READY("operation_cause") " AND cause = ?2 AND reason NOT NULL"
+                     : reason ? TO_READY("operation_state") " AND reason = ?2"
+                              : TO_READY("operation_state"),
+                     e);
 
     if (r < 0)
         return r;
@@ -387,7 +390,8 @@ int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct 
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(
         &q, s,
-        "UPDATE operation SET state = 1 WHERE state = 3 AND not_before_usec > 0 AND not_before_usec <= ?1",
+        "UPDATE operation INDEXED BY operation_held SET state = 1 WHERE state = 3 AND "
+        "not_before_usec > 0 AND not_before_usec <= ?1",
         e);
 
     if (r < 0)
@@ -423,7 +427,10 @@ int queue_count_waiting(struct state *s, uint64_t now_usec, size_t *ret, struct 
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(
-        &q, s, "SELECT count(*) FROM operation WHERE state = 1 AND not_before_usec > ?1", e);
+        &q, s,
+        "SELECT count(*) FROM operation INDEXED BY operation_ready WHERE state = 1 AND "
+        "not_before_usec > ?1",
+        e);
 
     if (r < 0)
         return r;
