@@ -86,6 +86,7 @@ struct operation {
     unsigned attempts;
     uint64_t run;
     bool approved;
+    uint64_t approved_until_usec; /* on the steady clock, see state/steady.h */
     unsigned budget; /* enum budget_kind of sync/options.h: which budget it counts under */
 };
 

@@ -120,6 +120,21 @@ static const char *const migrations[] = {
     "UPDATE entry SET searches = CASE WHEN gone_usec = 0 THEN 1 << searches ELSE 0 END;"
     "CREATE INDEX entry_unheld ON entry(n) WHERE searches = 0 AND gone_usec = 0;"
     "DELETE FROM cookie;",
+    /* 5: each approval has an end of its own; what was let through and has not ended is counted
+     * at each start. */
+    "ALTER TABLE operation ADD COLUMN " TIME("approved_until_usec") ";"
+    "UPDATE operation SET approved_until_usec = (SELECT CAST(value AS INTEGER) FROM meta "
+    "WHERE name = 'approval-until') WHERE approved = 1 AND EXISTS (SELECT 1 FROM meta WHERE "
+    "name = 'approval-until');"
+    "DELETE FROM meta WHERE name = 'approval-until';"
+    "CREATE INDEX operation_approved ON operation(approved_until_usec) WHERE approved = 1;"
+    "DROP INDEX operation_budget;"
+    "CREATE INDEX operation_fresh ON operation(budget, not_before_usec, number, kind) WHERE "
+    "approved = 0 AND state = 1 AND attempts = 0;"
+    "CREATE INDEX operation_let_through ON operation(budget, not_before_usec, number, kind) "
+    "WHERE approved = 0 AND attempts > 0 AND state <> 2;"
+    "CREATE INDEX operation_over ON operation(budget, not_before_usec, number, kind) WHERE "
+    "approved = 0 AND state = 2 AND reason = 'budget';",
 };
 /* clang-format on */
 

@@ -23,6 +23,8 @@ static int note_life(struct engine *n, const char *event, struct error *e)
 {
     struct audit_row row = {.event = event, .sentence = "rosterd " PACKAGE_VERSION};
     int r = engine_audit(n, &row, e);
+    if (r == 0 && !n->options.plan_only)
+        r = steady_note(n->state, &n->steady, e);
     return r < 0 ? r : engine_commit(n, e);
 }
 
@@ -235,6 +237,11 @@ static void sooner(uint64_t *at, uint64_t candidate)
         *at = candidate;
 }
 
+static uint64_t wait_until(uint64_t at, uint64_t now)
+{
+    return at > now ? at - now : 0;
+}
+
 void engine_arm_timer(struct engine *n)
 {
     struct error e = {0};
@@ -245,10 +252,13 @@ void engine_arm_timer(struct engine *n)
         queue = 0;
     sooner(&at, queue);
     sooner(&at, may_evaluate(n) ? n->next_recheck_usec : 0);
-    sooner(&at, n->tenant_state != ENGINE_TENANT_OK ? n->tenant_probe_usec : 0);
+    /* While the tenant is being asked, its answer is what comes next. */
+    sooner(&at, n->tenant_state != ENGINE_TENANT_OK && !n->contact_call ? n->tenant_probe_usec
+                                                                        : 0);
     sooner(&at, n->sweep_usec);
     sooner(&at, n->alarm_check_usec);
-    sooner(&at, n->reading ? 0 : n->approval_until_usec);
+    if (n->approval_until_usec && !n->reading)
+        sooner(&at, now + wait_until(n->approval_until_usec, steady_now_usec(&n->steady)));
     n->due_usec = at;
     if (n->outcome_since_usec)
         at = now; /* gather_outcomes() */
@@ -292,7 +302,9 @@ static int load_facts(struct engine *n, struct error *e)
         return r;
     if (r == 0)
         snprintf(n->vanished, sizeof n->vanished, "%s", vanished);
-    n->approval_until_usec = (uint64_t)state_meta_number(n->state, "approval-until", 0);
+    r = steady_start(n->state, &n->steady, e);
+    if (r < 0)
+        return r;
     n->distrusted = state_meta_number(n->state, "distrusted", 0) != 0;
     n->paused = state_meta_number(n->state, "paused", 0) != 0;
     n->adoption_open = state_meta_number(n->state, "first-contact-done", 0) == 0;
@@ -380,6 +392,7 @@ static int take_configuration(struct engine *n, bool reloaded, struct error *e)
         return r;
     if (!reloaded && text_equal(before, n->options.fingerprint))
         return 0;
+    n->budgets_are_new = !text_equal(before, n->options.fingerprint);
     r = person_mark_all_dirty(n->state, e);
     if (r == 0)
         r = queue_release(n->state, NULL, REASON_REFUSED, clock_now_usec(), &n_released, e);
@@ -403,6 +416,8 @@ int engine_start(struct engine *n, struct error *e)
         r = person_mark_due(n->state, clock_now_usec(), &next, e);
     if (r == 0)
         r = take_configuration(n, false, e);
+    if (r == 0)
+        r = park_start_approvals(n, e);
     n->next_recheck_usec = next;
     if (r == 0)
         r = note_life(n, "start", e);

@@ -236,6 +236,7 @@ static void carry_over(struct operation *fresh, struct operation *old)
     fresh->number = old->number;
     fresh->attempts = old->attempts;
     fresh->approved = old->approved;
+    fresh->approved_until_usec = old->approved_until_usec;
     fresh->run = old->run;
     if (fresh->state == OPERATION_PARKED && old->approved) {
         fresh->state = OPERATION_READY;

@@ -203,9 +203,17 @@ int executor_pick(struct engine *n, size_t *ret_n, struct error *e)
         string_list_done(&n->missing);
     if (r == 0 && due.n_items)
         r = engine_begin_run(n, "operations due", e);
-    for (size_t i = 0; i < due.n_items && r == 0; i++)
-        r = begin_execution(n, TAKE(due.items[i]), e);
-    *ret_n = due.n_items;
+    for (size_t i = 0; i < due.n_items && r == 0; i++) {
+        bool may = false;
+        r = park_may_start(n, due.items[i], &may, e);
+        if (r == 0 && may) {
+            r = begin_execution(n, TAKE(due.items[i]), e);
+            ++*ret_n;
+        } else if (r == 0) {
+            n->plan_changed = true;
+            engine_wake(n);
+        }
+    }
     operation_list_done(&due);
     return r;
 }
@@ -356,6 +364,12 @@ static void end_execution(struct execution *x)
     engine_wake(n);
 }
 
+static int note_spent(struct engine *n, const struct operation *o, struct error *e)
+{
+    int r = budget_note(n->state, o->budget, steady_now_usec(&n->steady), e);
+    return r < 0 ? r : steady_note(n->state, &n->steady, e);
+}
+
 /* Done: the operation leaves the queue, and the person is looked at again, for the next step if
  * any. */
 void execution_finish(struct execution *x, const struct tenant_answer *a,
@@ -368,7 +382,7 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
     if (r == 0)
         r = queue_remove(n->state, o->number, &e);
     if (r == 0 && !o->approved && o->kind != OPERATION_ADOPT)
-        r = budget_note(n->state, guard_budget_of(o, n->options.sync), clock_now_usec(), &e);
+        r = note_spent(n, o, &e);
     if (r == 0)
         r = audit_outcome(x, "outcome", a, "done", NULL, &e);
     if (r == 0)

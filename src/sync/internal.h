@@ -20,6 +20,7 @@
 #include "state/person.h"
 #include "state/queue.h"
 #include "state/state.h"
+#include "state/steady.h"
 #include "sync/engine.h"
 #include "sync/planner.h"
 
@@ -95,6 +96,8 @@ struct engine {
     bool people_looked_at; /* since the time of the next recheck was asked for */
     struct guard_input guard_input;
     struct guard_verdict guard;
+    bool budgets_are_new; /* a person configured them since the guard looked last */
+    struct steady steady; /* budgets and approvals are measured on it */
     bool paused;
     bool distrusted; /* the state file is an older copy: removals and changes wait for approval
                       */
@@ -135,7 +138,7 @@ struct engine {
     uint64_t alarm_check_usec; /* when something is old enough to notify; 0: nothing is open */
     bool alarms_stale;         /* holds came or went since the last look */
     uint64_t next_recheck_usec;
-    uint64_t approval_until_usec; /* 0: nothing is approved */
+    uint64_t approval_until_usec; /* the next end, on the steady clock; 0: none */
     uint64_t due_usec;            /* what the timer waits for */
     struct command *commands;
 };
@@ -177,7 +180,10 @@ bool vanish_is_due(const struct engine *n);
 
 /* park.c */
 int park_apply_guard(struct engine *n, struct error *e);
+/* Has its budget room for it now? What has none is parked by the next look of the guard. */
+int park_may_start(struct engine *n, const struct operation *o, bool *ret, struct error *e);
 int park_expire_approvals(struct engine *n, struct error *e);
+int park_start_approvals(struct engine *n, struct error *e); /* at the start of the engine */
 
 /* executor.c */
 int executor_pick(struct engine *n, size_t *ret_n, struct error *e); /* writes intents */

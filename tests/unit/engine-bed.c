@@ -411,6 +411,12 @@ void bed_advance(struct bed *b, uint64_t usec)
     bed_run(b);
 }
 
+void bed_set_clock(struct bed *b, uint64_t now_usec)
+{
+    b->now = now_usec;
+    set_clock(b);
+}
+
 void bed_sync(struct bed *b)
 {
     bed_read_all(b);

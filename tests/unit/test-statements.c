@@ -15,7 +15,7 @@
 #define OPERATION_COLUMNS                                                                       \
     "SELECT o.number, o.kind, o.state, o.entry_id, o.dn, o.login, o.changes, o.why, o.reason, " \
     "o.sentence, o.cause, o.since_usec, o.not_before_usec, o.attempts, o.run, o.approved, "     \
-    "o.budget FROM operation o "
+    "o.budget, o.approved_until_usec FROM operation o "
 
 /* What reads all of something, and why that is right. A statement is found by how it begins. */
 static const struct {
@@ -57,10 +57,16 @@ static const struct {
     {OPERATION_COLUMNS "ORDER BY o.kind, o.dn, o.number", "for the plan: all that waits"},
     {OPERATION_COLUMNS "WHERE o.state = ?1 ORDER BY o.kind, o.dn, o.number",
      "for the plan and its hash: all that is parked or held"},
-    {"SELECT count(*) FROM operation WHERE budget = ?1 AND approved = 0",
-     "it counts what one budget has before it"},
-    {OPERATION_COLUMNS "WHERE o.budget = ?1 AND o.state = ?2",
+    {"SELECT count(*) FROM operation o INDEXED BY operation_fresh",
+     "it counts what one budget has before it; the index alone is read"},
+    {"SELECT count(*) FROM operation o INDEXED BY operation_let_through",
+     "what is under way or held of one budget; the index alone is read"},
+    {"SELECT count(*) FROM operation o INDEXED BY operation_over",
+     "what is beyond one budget; the index alone is read"},
+    {OPERATION_COLUMNS "INDEXED BY operation_fresh",
      "all of one budget that waits is moved, up to a limit"},
+    {OPERATION_COLUMNS "INDEXED BY operation_let_through", "the same of what is held"},
+    {OPERATION_COLUMNS "INDEXED BY operation_over", "the same of what is parked"},
     {"UPDATE operation INDEXED BY operation_state SET state = 1, sentence = NULL",
      "all that is held is tried again, by a person's word or with a new configuration"},
     {"SELECT kind, state, count(*) FROM operation GROUP BY state, kind",
