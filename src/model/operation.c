@@ -159,6 +159,13 @@ int operation_add_change(struct operation *o, const char *field, const char *fro
     return 0;
 }
 
+void operation_drop_changes(struct operation *o)
+{
+    changes_free(o->changes, o->n_changes);
+    o->changes = NULL;
+    o->n_changes = o->changes_capacity = 0;
+}
+
 bool operation_equal(const struct operation *a, const struct operation *b)
 {
     if (a->kind != b->kind || !text_equal(a->entry_id, b->entry_id) ||

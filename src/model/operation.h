@@ -94,6 +94,7 @@ struct operation *operation_new(enum operation_kind kind, const char *entry_id, 
 struct operation *operation_free(struct operation *o);
 int operation_add_change(struct operation *o, const char *field, const char *from,
                          const char *to, const struct source *source);
+void operation_drop_changes(struct operation *o);
 /* Same kind, person, login and changes: approval covers exactly that. */
 bool operation_equal(const struct operation *a, const struct operation *b);
 char *operation_changes_to_json(const struct operation *o); /* malloc'd */

@@ -112,6 +112,9 @@ static const char *const migrations[] = {
     "CREATE TABLE trail(seq INTEGER PRIMARY KEY, " TEXT("line") ", " TEXT("hash") ");",
     /* 2: what waits, by cause, also while it is tried again. */
     "CREATE INDEX operation_cause ON operation(cause) WHERE reason IS NOT NULL;",
+    /* 3: what a listed user looked like whom a person would be adopted with. */
+    "ALTER TABLE listing ADD COLUMN " MAYBE("found") ";"
+    "ALTER TABLE listing ADD COLUMN stale INTEGER NOT NULL DEFAULT 0 CHECK(typeof(stale)='integer');",
 };
 /* clang-format on */
 

@@ -538,6 +538,7 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .tenant_since_usec = n->tenant_since_usec,
         .tenant_next_usec = n->tenant_probe_usec,
         .adoption_open = n->adoption_open,
+        .adoption_reported = n->adoption_reported || !n->options.tenant,
         .paused = n->paused,
         .state_failed = n->state_failed,
         .state_error = n->state_failed ? n->state_error : NULL,

@@ -107,6 +107,7 @@ struct engine_status {
     const char *tenant_error;
     uint64_t tenant_since_usec, tenant_next_usec;
     bool adoption_open;
+    bool adoption_reported; /* everybody was looked at: the report is whole */
     bool paused;
     bool state_failed;
     const char *state_error;

@@ -20,6 +20,7 @@ static void subject_done(struct subject *s)
     verdict_done(&s->verdict);
     user_free(s->known);
     user_free(s->granted);
+    user_free(s->found);
     free(s->login_key);
     operation_list_done(&s->queue);
 }
@@ -191,6 +192,8 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
         .state_restored = n->distrusted,
         .successor_sentence = s->successor_sentence[0] ? s->successor_sentence : NULL,
         .adoption_open = n->adoption_open,
+        .looking = s->looking,
+        .found = s->found,
         .names_role = ruleset_role_fn,
         .names_skill = ruleset_skill_fn,
         .userdata = n->ruleset,
@@ -485,6 +488,7 @@ static int decide(struct engine *n, const char *entry_id, struct subject *s, str
         if (!s->login_key)
             return error_out_of_memory(e);
         r = claim_find(n, entry_id, s, e);
+        n->plan_changed |= s->looking; /* contact_evaluated() has somebody to look at */
     } else if (!s->has_verdict && s->has_link) {
         r = claim_find_successor(n, entry_id, s, e);
     }

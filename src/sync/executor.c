@@ -115,7 +115,8 @@ static void execution_prepare_merge(struct execution *x)
 static const char *known_missing(const struct engine *n, const struct operation *o, char *cause,
                                  size_t size)
 {
-    for (size_t i = 0; i < o->n_changes; i++) {
+    /* An adoption sends nothing: its changes are what follows. */
+    for (size_t i = 0; i < o->n_changes && o->kind != OPERATION_ADOPT; i++) {
         const struct change *c = &o->changes[i];
         if (!c->to)
             continue;
@@ -426,8 +427,8 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
     end_execution(x);
 }
 
-/* It has become pointless (the user to adopt is not there): the person is looked at again. */
-void execution_drop(struct execution *x, const char *sentence)
+void execution_replan(struct execution *x, const struct tenant_answer *a, const char *code,
+                      const char *sentence)
 {
     struct engine *n = x->engine;
     struct error e = {0};
@@ -435,13 +436,19 @@ void execution_drop(struct execution *x, const char *sentence)
     if (r == 0)
         r = queue_remove(n->state, x->operation->number, &e);
     if (r == 0)
-        r = audit_outcome(x, "outcome", NULL, "dropped", sentence, &e);
+        r = audit_outcome(x, "outcome", a, code, sentence, &e);
     if (r == 0)
         r = person_mark_dirty(n->state, x->operation->entry_id, &e);
     if (r < 0)
         execution_broken(x, &e);
     else
         end_execution(x);
+}
+
+/* It has become pointless (the user to adopt is not there): the person is looked at again. */
+void execution_drop(struct execution *x, const char *sentence)
+{
+    execution_replan(x, NULL, "dropped", sentence);
 }
 
 void execution_undone(struct execution *x, const struct tenant_answer *a)

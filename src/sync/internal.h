@@ -27,7 +27,7 @@ enum contact {
     CONTACT_UNKNOWN = 0, /* the tenant was not asked yet */
     CONTACT_ASKING = 1,
     CONTACT_LISTED = 2, /* its users are listed: people may be evaluated, nothing is written */
-    CONTACT_MAILS = 3,  /* unclaimed users are looked at for their mail */
+    CONTACT_MAILS = 3,  /* users that no link claims are looked at */
     CONTACT_KNOWN = 4,  /* the executor may work */
 };
 
@@ -122,6 +122,7 @@ struct engine {
     unsigned tenant_probes;   /* since it went away */
     enum contact contact;
     bool adoption_open;
+    bool adoption_reported; /* everybody was looked at: the report is whole, and may be approved */
     struct tenant_call *contact_call;
     size_t n_mail_calls;
     struct mail_call *mail_calls;
@@ -196,6 +197,14 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
 void execution_return(struct execution *x, const struct tenant_answer *a);
 void execution_drop(struct execution *x,
                     const char *sentence); /* the operation has become pointless */
+/* The operation leaves the queue, and the person is looked at again with what was learnt. */
+void execution_replan(struct execution *x, const struct tenant_answer *a, const char *code,
+                      const char *sentence);
+/* A create met a user of that login that is not ours: to be adopted, or another person. */
+void execution_found(struct execution *x, const struct tenant_answer *a);
+/* The person's link to the user of the operation's login, which is as `known` says. */
+int execution_start_link(struct execution *x, const char *origin, const struct user *known,
+                         struct error *e);
 /* The tenant was read: an earlier attempt did not do it. Back to the queue, and the person is
  * looked at again, since what is wanted may be something else by now. */
 void execution_undone(struct execution *x, const struct tenant_answer *a);
@@ -207,7 +216,7 @@ void execution_broken(struct execution *x, const struct error *e); /* our own fa
 int execution_store_link(struct execution *x, struct error *e);
 int execution_set_known(struct execution *x, const struct user *known, struct error *e);
 
-/* execute-create.c, execute-update.c, execute-profile.c, execute-leave.c: the first step of
+/* execute-create.c, execute-adopt.c, execute-update.c, execute-profile.c, execute-leave.c: the first step of
  * each kind. */
 void execute_create(struct execution *x);
 void execute_adopt(struct execution *x);
@@ -221,7 +230,7 @@ void execute_delete(struct execution *x);
 /* contact.c */
 void contact_refresh(struct engine *n); /* teams; at first contact the users; also the probe */
 void contact_evaluated(
-    struct engine *n); /* everybody was evaluated: look at unclaimed users' mail */
+    struct engine *n); /* everybody was evaluated: look at users that no link claims */
 void contact_cancel(struct engine *n);
 void contact_tenant_failed(struct engine *n, const struct tenant_answer *a);
 void contact_tenant_fine(struct engine *n);

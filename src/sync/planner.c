@@ -267,12 +267,71 @@ static int plan_create(const struct planner_input *in, struct planner_result *r)
     return rc;
 }
 
+const char *planner_privileged_role(const struct user *u, const struct sync_options *options)
+{
+    for (size_t i = 0; i < u->n_roles; i++)
+        if (options_role_is_privileged(options, u->roles[i].name))
+            return u->roles[i].name;
+    return NULL;
+}
+
+bool planner_adoption_needs_approval(const struct user *wanted, const struct user *found,
+                                     const struct sync_options *options)
+{
+    return !same_field(wanted, found, USER_EMAIL) || planner_privileged_role(found, options);
+}
+
+int planner_adoption_changes(const struct planner_input *in, const struct user *found,
+                             struct operation *o)
+{
+    /* Found there: nothing of it was given by us. */
+    struct planner_input after = *in;
+    after.known = found;
+    after.granted = NULL;
+    int rc = 0;
+    if (in->wanted->disabled)
+        return found->disabled ? 0
+                               : operation_add_change(o, "disabled", "false", "true",
+                                                      &in->wanted->disabled_source);
+    for (int f = USER_FIRST_NAME; f < USER_N_FIELDS && rc == 0; f++)
+        rc = diff_field(&after, o, (enum user_field)f);
+    if (rc == 0)
+        rc = diff_roles(&after, o);
+    return rc < 0 ? rc : diff_skills(&after, o);
+}
+
+/* Why an adoption after first contact waits, and what to do. */
+static const char *approval_sentence(const struct planner_input *in, char *buffer, size_t size)
+{
+    const char *login = user_get(in->wanted, USER_LOGIN);
+    const char *role = planner_privileged_role(in->found, in->options);
+    const char *theirs = user_get(in->found, USER_EMAIL),
+               *ours = user_get(in->wanted, USER_EMAIL);
+    if (role)
+        snprintf(buffer, size,
+                 "the tenant has a user %s already, with the privileged role %s: it is taken "
+                 "over only when the plan is approved; if it is somebody else, give %s another "
+                 "login",
+                 login, role, in->dn);
+    else
+        snprintf(buffer, size,
+                 "the tenant has a user %s already, whose name is the same but whose mail (%s) "
+                 "is not that of the entry (%s): it is taken over only when the plan is "
+                 "approved; if it is somebody else, give %s another login",
+                 login, theirs && *theirs ? theirs : "none", ours && *ours ? ours : "none",
+                 in->dn);
+    return buffer;
+}
+
+/* An existing user becomes this person's. The changes are what follows from it. */
 static int plan_adopt(const struct planner_input *in, struct planner_result *r,
                       const char *reason, const char *sentence)
 {
     struct operation *o;
     int rc =
         add_operation(in, r, OPERATION_ADOPT, user_get(in->wanted, USER_LOGIN), sentence, &o);
+    if (rc == 0 && in->found)
+        rc = planner_adoption_changes(in, in->found, o);
     if (rc < 0)
         return rc;
     r->bucket = PLANNER_BUCKET_PENDING;
@@ -281,6 +340,25 @@ static int plan_adopt(const struct planner_input *in, struct planner_result *r,
     r->bucket = PLANNER_BUCKET_HELD;
     r->code = reason;
     return operation_wait(o, OPERATION_PARKED, reason, reason, sentence, in->now_usec);
+}
+
+/* The tenant has the login, and no link claims it. */
+static int plan_found(const struct planner_input *in, struct planner_result *r,
+                      const char *sentence)
+{
+    char approval[1024];
+    if (in->adoption_open && in->looking) { /* planned when it is known what it leads to */
+        r->bucket = PLANNER_BUCKET_PENDING;
+        return 0;
+    }
+    if (in->adoption_open)
+        return plan_adopt(in, r, REASON_ADOPTION, sentence);
+    /* Somebody else's is found out by the one who looks again before it is taken over. */
+    if (in->found && planner_same_person(in->wanted, in->found) &&
+        planner_adoption_needs_approval(in->wanted, in->found, in->options))
+        return plan_adopt(in, r, REASON_ADOPTION,
+                          approval_sentence(in, approval, sizeof approval));
+    return plan_adopt(in, r, NULL, sentence);
 }
 
 /* Nobody is linked: create, adopt, or say who has the login. */
@@ -303,8 +381,7 @@ static int plan_newcomer(const struct planner_input *in, struct planner_result *
         return hold_person(in, r, login, REASON_SAME_MAIL, "mail",
                            user_get(in->wanted, USER_EMAIL), sentence);
     case PLANNER_LOGIN_LEFT_SAME: return plan_adopt(in, r, REASON_RELINK, sentence);
-    case PLANNER_LOGIN_AT_TENANT:
-        return plan_adopt(in, r, in->adoption_open ? REASON_ADOPTION : NULL, sentence);
+    case PLANNER_LOGIN_AT_TENANT: return plan_found(in, r, sentence);
     case PLANNER_LOGIN_FREE: break;
     }
     return plan_create(in, r);

@@ -91,7 +91,8 @@ struct row {
     const char *expect;
     enum planner_claim claim;
     bool adoption_open, wanted_disabled, disabled_by_us, hold_renames, successor;
-    const char *group_missing, *vanished;
+    const char *group_missing, *vanished, *found;
+    bool looking;
     uint64_t leaving, disabled, delete_after;
 };
 
@@ -110,6 +111,12 @@ static const struct row rows[] = {
     ROW("at the tenant, first contact", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "adopt!:adoption = held", .claim = PLANNER_LOGIN_AT_TENANT, .adoption_open = true),
     ROW("at the tenant, later", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "adopt = pending", .claim = PLANNER_LOGIN_AT_TENANT),
     ROW("at the tenant, disabled here", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "adopt = pending", .claim = PLANNER_LOGIN_AT_TENANT, .wanted_disabled = true),
+    ROW("at the tenant, not looked at", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "= pending", .claim = PLANNER_LOGIN_AT_TENANT, .adoption_open = true, .looking = true),
+    ROW("at the tenant, later, not looked at", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "adopt = pending", .claim = PLANNER_LOGIN_AT_TENANT, .looking = true),
+    ROW("same mail", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "adopt = pending", .claim = PLANNER_LOGIN_AT_TENANT, .found = "anna A@X Support - -"),
+    ROW("same mail, privileged (T75)", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "adopt!:adoption = held", .claim = PLANNER_LOGIN_AT_TENANT, .found = "anna a@x Support bOSS -"),
+    ROW("same name, another mail (T75)", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "adopt!:adoption = held", .claim = PLANNER_LOGIN_AT_TENANT, .found = "anna b@x Support - -"),
+    ROW("same name, no mail (T75)", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "adopt!:adoption = held", .claim = PLANNER_LOGIN_AT_TENANT, .found = "anna - Support - -"),
     ROW("mail at the tenant", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "create:same-mail = held", .claim = PLANNER_MAIL_AT_TENANT),
     ROW("skipped, unlinked", PLANNER_SKIPPED, PLANNER_UNLINKED, NULL, NULL, NULL, "= skipped"),
     ROW("invalid, unlinked", PLANNER_INVALID, PLANNER_UNLINKED, NULL, NULL, NULL, "= skipped"),
@@ -170,11 +177,14 @@ static void plan(const struct row *row, struct planner_result *ret)
     struct error e = {0};
     struct sync_options options = {.leave_grace_usec = GRACE,
                                    .delete_after_usec = row->delete_after,
+                                   .privileged_roles = (char *[]){(char *)"Boss"},
+                                   .n_privileged_roles = 1,
                                    .on_rename =
                                        row->hold_renames ? ON_RENAME_HOLD : ON_RENAME_RENAME};
     CLEANUP(user_freep) struct user *wanted = row->wanted ? user_of(row->wanted) : NULL;
     CLEANUP(user_freep) struct user *known = row->known ? user_of(row->known) : user_new();
     CLEANUP(user_freep) struct user *granted = row->granted ? user_of(row->granted) : NULL;
+    CLEANUP(user_freep) struct user *found = row->found ? user_of(row->found) : NULL;
     if (wanted)
         wanted->disabled = row->wanted_disabled;
     struct planner_input in = {
@@ -196,6 +206,8 @@ static void plan(const struct row *row, struct planner_result *ret)
         .claim = row->claim,
         .claim_sentence = "somebody",
         .adoption_open = row->adoption_open,
+        .looking = row->looking,
+        .found = found,
         .successor_sentence = row->successor ? "a successor" : NULL,
         .names_role = names_ruled,
         .names_skill = names_ruled,
