@@ -63,6 +63,7 @@ struct change {
 #define REASON_PRIVILEGED         "privileged-role"
 #define REASON_ADOPTION           "adoption"
 #define REASON_RELINK             "relink"
+#define REASON_ROLES_FIRST        "roles-first"
 #define REASON_STATE_RESTORED     "state-restored"
 #define REASON_PAUSED             "paused"
 /* A half sentence for people; the code itself when it is not one of these. */

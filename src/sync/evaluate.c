@@ -209,7 +209,7 @@ static bool reason_is_planners(const char *reason)
         REASON_LOGIN_SHARED,   REASON_CONFLICT,           REASON_SAME_MAIL,
         REASON_RENAME_POLICY,  REASON_GROUP_MISSING,      REASON_ADOPTION,
         REASON_ENTRY_INVALID,  REASON_ATTRIBUTE_VANISHED, REASON_RELINK,
-        REASON_STATE_RESTORED,
+        REASON_STATE_RESTORED, REASON_ROLES_FIRST,
     };
     for (size_t i = 0; reason && i < ARRAY_SIZE(reasons); i++)
         if (text_equal(reason, reasons[i]))

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log-ids.h"
 #include "base/log.h"
+#include "sync/apply.h"
 #include "sync/internal.h"
 
 bool executor_may_work(const struct engine *n)
@@ -284,20 +285,26 @@ int execution_set_known(struct execution *x, const struct user *known, struct er
     return x->link.known ? 0 : error_out_of_memory(e);
 }
 
-/* What rosterd gave and so may take back. Roles are written by one kind of operation and skills
- * by another: what the other has yet to take away stays ours. */
+/* What rosterd gave and so may take back: with the user all that was wanted, later what the
+ * operations give, less what they take. */
 static int note_granted(struct execution *x, struct error *e)
 {
-    enum operation_kind kind = x->operation->kind;
-    bool both = kind == OPERATION_CREATE || kind == OPERATION_ADOPT;
-    const struct user *roles = both || kind == OPERATION_PROFILE ? x->wanted : x->granted,
-                      *skills = both || kind == OPERATION_UPDATE ? x->wanted : x->granted;
+    static const struct user nobody;
+    const struct operation *o = x->operation;
+    bool whole = o->kind == OPERATION_CREATE || o->kind == OPERATION_ADOPT;
+    const struct user *before = x->granted ? x->granted : &nobody;
     CLEANUP(user_freep) struct user *given = user_new();
     int r = given ? 0 : -ENOMEM;
-    for (size_t i = 0; roles && i < roles->n_roles && r == 0; i++)
-        r = user_add_role(given, roles->roles[i].name, NULL);
-    for (size_t i = 0; skills && i < skills->n_skills && r == 0; i++)
-        r = user_add_skill(given, skills->skills[i].name, skills->skills[i].level, NULL);
+    if (r == 0 && whole) {
+        for (size_t i = 0; i < x->wanted->n_roles && r == 0; i++)
+            r = user_add_role(given, x->wanted->roles[i].name, NULL);
+        for (size_t i = 0; i < x->wanted->n_skills && r == 0; i++)
+            r = user_add_skill(given, x->wanted->skills[i].name, x->wanted->skills[i].level, NULL);
+    } else if (r == 0) {
+        r = apply_roles(o, before, given);
+        if (r == 0)
+            r = apply_skills(o, before, given);
+    }
     free(x->link.granted);
     x->link.granted = r == 0 ? user_to_json(given, false) : NULL;
     return x->link.granted ? 0 : error_out_of_memory(e);

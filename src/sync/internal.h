@@ -49,7 +49,7 @@ struct execution {
     bool waits_for_commit;      /* its intent is written and not durable yet */
     char *details;              /* JSON for the audit row of its end: what was found there */
     struct secret *password;    /* OPERATION_CREATE: kept until it is handed on */
-    struct planner_input merge; /* for planner_merge_* */
+    struct planner_input merge; /* for planner_adoption_changes() */
 };
 
 struct engine {
@@ -213,6 +213,9 @@ bool operation_is_unclear(const struct operation *o);
 void execution_fail(struct execution *x,
                     const struct tenant_answer *a); /* outcome.c: every other answer */
 void execution_broken(struct execution *x, const struct error *e); /* our own failure */
+/* What is sent whole, for the audit row of the end; NULL: not sent. */
+int execution_note_sent(struct execution *x, const struct user *roles,
+                        const struct user *skills, struct error *e);
 int execution_store_link(struct execution *x, struct error *e);
 int execution_set_known(struct execution *x, const struct user *known, struct error *e);
 

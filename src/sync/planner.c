@@ -201,33 +201,6 @@ static int diff_field(const struct planner_input *in, struct operation *o, enum 
                                 &w->source);
 }
 
-int planner_merge_roles(const struct planner_input *in, const struct user *current,
-                        struct user *ret)
-{
-    int rc = 0;
-    for (size_t i = 0; i < current->n_roles && rc == 0; i++)
-        if (user_role(in->wanted, current->roles[i].name) ||
-            !may_take_role(in, current->roles[i].name))
-            rc = user_add_role(ret, current->roles[i].name, NULL);
-    for (size_t i = 0; i < in->wanted->n_roles && rc == 0; i++)
-        rc = user_add_role(ret, in->wanted->roles[i].name, NULL);
-    return rc;
-}
-
-int planner_merge_skills(const struct planner_input *in, const struct user *current,
-                         struct user *ret)
-{
-    int rc = 0;
-    for (size_t i = 0; i < current->n_skills && rc == 0; i++) {
-        const struct user_skill *k = &current->skills[i];
-        if (!user_skill(in->wanted, k->name) && !may_take_skill(in, k->name))
-            rc = user_add_skill(ret, k->name, k->level, NULL);
-    }
-    for (size_t i = 0; i < in->wanted->n_skills && rc == 0; i++)
-        rc = user_add_skill(ret, in->wanted->skills[i].name, in->wanted->skills[i].level, NULL);
-    return rc;
-}
-
 /* Drops the last operation when it turned out to change nothing. */
 static void drop_if_empty(struct planner_result *r, const struct operation *o)
 {
@@ -486,22 +459,43 @@ static int plan_updates(const struct planner_input *in, struct planner_result *r
     return 0;
 }
 
-static int plan_enable(const struct planner_input *in, struct planner_result *r)
+static int plan_enable(const struct planner_input *in, struct planner_result *r,
+                       struct operation **ret)
 {
-    struct operation *o;
+    struct operation *o = NULL;
     int rc = add_operation(in, r, OPERATION_ENABLE, in->login,
                            in->leaving_usec ? "returned to the directory's users"
                                             : "no longer disabled in the directory",
                            &o);
+    *ret = o;
     return rc < 0 ? rc
                   : operation_add_change(o, "disabled", "true", "false",
                                          &in->wanted->disabled_source);
+}
+
+/* Whoever is enabled again has lost what is no longer theirs before: an enabled user with last
+ * year's roles is a danger, however short. */
+static int enable_after_losses(const struct planner_input *in, struct planner_result *r,
+                               struct operation *enable)
+{
+    for (size_t i = 0; i < r->operations.n_items; i++) {
+        const struct operation *o = r->operations.items[i];
+        for (size_t j = 0; j < o->n_changes; j++)
+            if (!strncmp(o->changes[j].field, "role:", 5) && !o->changes[j].to)
+                return operation_wait(
+                    enable, OPERATION_HELD, REASON_ROLES_FIRST, REASON_ROLES_FIRST,
+                    "the user has roles that are no longer theirs: enabled as soon as those are "
+                    "taken away",
+                    in->now_usec);
+    }
+    return 0;
 }
 
 /* A linked person whom the rules still want. */
 static int plan_member(const struct planner_input *in, struct planner_result *r)
 {
     r->returned = in->leaving_usec != 0;
+    struct operation *enable = NULL;
     int rc = 0;
     if (in->wanted->disabled) {
         if (in->link == PLANNER_ACTIVE) {
@@ -513,11 +507,13 @@ static int plan_member(const struct planner_input *in, struct planner_result *r)
     } else {
         /* Disabled by somebody at the tenant: theirs to undo; the sweep reports it as drift. */
         if (in->link == PLANNER_DISABLED && in->disabled_by_us)
-            rc = plan_enable(in, r);
+            rc = plan_enable(in, r, &enable);
         if (rc == 0)
             rc = plan_rename(in, r);
         if (rc == 0)
             rc = plan_updates(in, r);
+        if (rc == 0 && enable)
+            rc = enable_after_losses(in, r, enable);
     }
     r->bucket = r->operations.n_items ? PLANNER_BUCKET_PENDING : PLANNER_BUCKET_UNCHANGED;
     return rc;

@@ -118,10 +118,3 @@ int planner_adoption_changes(const struct planner_input *in, const struct user *
 /* The privileged role among the user's, or NULL. Names are compared as the tenant does, without
  * case. */
 const char *planner_privileged_role(const struct user *u, const struct sync_options *options);
-
-/* The whole sets to send: what the tenant has, minus what rosterd may take away and no longer
- * wants, plus what is wanted. Only roles (or skills) of ret are filled. -ENOMEM. */
-int planner_merge_roles(const struct planner_input *in, const struct user *current,
-                        struct user *ret);
-int planner_merge_skills(const struct planner_input *in, const struct user *current,
-                         struct user *ret);

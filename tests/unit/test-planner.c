@@ -145,6 +145,8 @@ static const struct row rows[] = {
     ROW("disabled by us, wanted", PLANNER_WANTED, PLANNER_DISABLED, SAME, SAME, SAME, "enable = pending", .disabled_by_us = true),
     ROW("disabled by somebody else stays", PLANNER_WANTED, PLANNER_DISABLED, SAME, SAME, SAME, "= unchanged"),
     ROW("returned, changed", PLANNER_WANTED, PLANNER_DISABLED, "anna b@x Sales Agent English:50", SAME, SAME, "enable profile = pending", .disabled_by_us = true, .leaving = 5),
+    ROW("returned without a role (T76)", PLANNER_WANTED, PLANNER_DISABLED, "anna a@x Sales - English:50", SAME, SAME, "enable:roles-first profile = pending", .disabled_by_us = true, .leaving = 5),
+    ROW("returned with another skill", PLANNER_WANTED, PLANNER_DISABLED, "anna a@x Sales Agent -", SAME, SAME, "enable update = pending", .disabled_by_us = true, .leaving = 5),
     ROW("returned in grace", PLANNER_WANTED, PLANNER_ACTIVE, SAME, SAME, SAME, "= unchanged", .leaving = 5),
 
     /* Linked and in doubt. */
@@ -360,45 +362,6 @@ static void test_same_person(void **state)
     }
 }
 
-static void test_merge_leaves_what_is_not_managed(void **state)
-{
-    (void)state;
-    CLEANUP(user_freep) struct user *wanted = user_of("anna a@x S Agent,Seller English:80");
-    CLEANUP(user_freep)
-    struct user *granted = user_of("anna - - Old,Agent French:5,English:50");
-    CLEANUP(user_freep)
-    struct user *current = user_of("anna a@x S Old,Agent,RuledRole,Boss "
-                                   "French:5,English:50,RuledSkill:1,Chess:70");
-    CLEANUP(user_freep) struct user *merged = user_new();
-    struct planner_input in = {.wanted = wanted,
-                               .granted = granted,
-                               .names_role = names_ruled,
-                               .names_skill = names_ruled};
-    assert_non_null(merged);
-    assert_int_equal(planner_merge_roles(&in, current, merged), 0);
-    assert_int_equal(planner_merge_skills(&in, current, merged), 0);
-    assert_int_equal(merged->n_roles, 3);
-    assert_non_null(user_role(merged, "Agent"));
-    assert_non_null(user_role(merged, "Seller"));
-    assert_non_null(user_role(merged, "Boss"));
-    assert_int_equal(merged->n_skills, 2);
-    assert_int_equal(user_skill(merged, "English")->level, 80);
-    assert_int_equal(user_skill(merged, "Chess")->level, 70);
-}
-
-/* A lower level is wanted: the old one must not win because it is higher. */
-static void test_merge_lowers(void **state)
-{
-    (void)state;
-    CLEANUP(user_freep) struct user *wanted = user_of("anna a@x S - English:10");
-    CLEANUP(user_freep) struct user *current = user_of("anna a@x S - English:90");
-    CLEANUP(user_freep) struct user *merged = user_new();
-    struct planner_input in = {.wanted = wanted};
-    assert_non_null(merged);
-    assert_int_equal(planner_merge_skills(&in, current, merged), 0);
-    assert_int_equal(user_skill(merged, "English")->level, 10);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,8 +370,6 @@ int main(void)
         cmocka_unit_test(test_changes),
         cmocka_unit_test(test_takes_away),
         cmocka_unit_test(test_same_person),
-        cmocka_unit_test(test_merge_leaves_what_is_not_managed),
-        cmocka_unit_test(test_merge_lowers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
