@@ -68,6 +68,7 @@ static const struct {
     {REASON_ADOPTION,           "taking over existing users needs a person's approval"},
     {REASON_ROLES_FIRST,        "roles that are no longer theirs are taken away before the user is enabled"},
     {REASON_RELINK,             "the entry has a new identity; linking it to the old user needs approval"},
+    {REASON_OTHER_TENANT,       "the state file belongs to another tenant"},
     {REASON_STATE_RESTORED,     "the state file is older than the last run"},
     {REASON_PAUSED,             "rosterd is paused"},
 };

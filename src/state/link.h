@@ -41,12 +41,19 @@ size_t link_count(struct state *s, enum link_status status);
 int link_each(struct state *s, int (*fn)(const struct link *l, void *userdata), void *userdata,
               struct error *e);
 
+/* Links to another tenant's users: set aside, taken back in the place of what is there, or
+ * forgotten. */
+int link_set_aside(struct state *s, struct error *e);
+int link_take_back(struct state *s, struct error *e);
+int link_drop_aside(struct state *s, struct error *e);
+
 /* The next link in order of entry id, after that id (NULL: the first), or STATE_NONE. */
 int link_after(struct state *s, const char *entry_id, struct link *ret, struct error *e);
 
 /* The tenant's directory listing as last fetched: for first contact and the verification sweep.
  */
 int listing_replace_begin(struct state *s, struct error *e);
+int listing_clear(struct state *s, struct error *e);
 int listing_add(struct state *s, const char *login, const char *login_key, struct error *e);
 /* Logins that exist there and no link claims. */
 int listing_unclaimed(struct state *s, int (*fn)(const char *login, void *userdata),

@@ -10,18 +10,16 @@
 #include "state/db.h"
 #include "state/link.h"
 
+int listing_clear(struct state *s, struct error *e)
+{
+    return db_write(s, "DELETE FROM listing", e);
+}
+
 int listing_replace_begin(struct state *s, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "DELETE FROM listing WHERE stale = 1 OR found IS NULL", e);
+    int r = db_write(s, "DELETE FROM listing WHERE stale = 1 OR found IS NULL", e);
 
-    if (r == 0)
-        r = stmt_run(q, e);
-    stmt_freep(&q);
-    q = NULL;
-    if (r == 0)
-        r = stmt_prepare(&q, s, "UPDATE listing SET stale = 1, mail_key = NULL", e);
-    return r < 0 ? r : stmt_run(q, e);
+    return r < 0 ? r : db_write(s, "UPDATE listing SET stale = 1, mail_key = NULL", e);
 }
 
 int listing_add(struct state *s, const char *login, const char *login_key, struct error *e)

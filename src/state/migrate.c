@@ -115,6 +115,12 @@ static const char *const migrations[] = {
     /* 3: what a listed user looked like whom a person would be adopted with. */
     "ALTER TABLE listing ADD COLUMN " MAYBE("found") ";"
     "ALTER TABLE listing ADD COLUMN stale INTEGER NOT NULL DEFAULT 0 CHECK(typeof(stale)='integer');",
+    /* 4: the links to another tenant's users, until this one is approved. */
+    "CREATE TABLE link_aside(" TEXT("entry_id") " PRIMARY KEY, " TEXT("login") ", "
+    TEXT("login_key") ", " NUMBER("status") ", " NUMBER("disabled_by_us") ", "
+    TIME("created_usec") ", " TIME("confirmed_usec") ", " TIME("leaving_usec") ", "
+    TIME("disabled_usec") ", " MAYBE("scim_id") ", " TEXT("origin") ", "
+    MAYBE("leaving_why") ", " MAYBE("known") ", " MAYBE("granted") ", " MAYBE("drift") ");",
 };
 /* clang-format on */
 

@@ -198,7 +198,7 @@ static void take_listing(struct engine *n, const struct tenant_answer *a)
         r = key ? listing_add(n->state, a->names->items[i], key, &e) : error_out_of_memory(&e);
     }
     if (r == 0 && !a->names->n_items) {
-        r = finish_first_contact(n, &e);
+        r = n->other_tenant[0] ? 0 : finish_first_contact(n, &e);
         contact_is_known(n);
     } else if (r == 0) {
         log_event(
@@ -374,6 +374,11 @@ static int report_adoptions(struct engine *n, struct error *e)
     int r = queue_each(n->state, OPERATION_PARKED, count_adoptions, &n_adoptions, e);
     if (r < 0)
         return r;
+    n->adoption_reported = true;
+    if (n->other_tenant[0])
+        alarm_set(n, REASON_OTHER_TENANT, REASON_OTHER_TENANT, n->other_tenant);
+    if (n_adoptions == 0 && n->other_tenant[0])
+        return 0;
     if (n_adoptions == 0) /* nothing to adopt: the users there are nobody's here */
         return finish_first_contact(n, e);
     char sentence[300];
@@ -383,7 +388,6 @@ static int report_adoptions(struct engine *n, struct error *e)
         "`rosterctl approve HASH`",
         n_adoptions);
     alarm_set(n, REASON_ADOPTION, REASON_ADOPTION, sentence);
-    n->adoption_reported = true;
     return 0;
 }
 
@@ -401,7 +405,7 @@ void contact_evaluated(struct engine *n)
         if (r == 0)
             r = look_at_mails(n, &e);
     } else if (r == 0 && n->contact == CONTACT_KNOWN && n->adoption_open &&
-               listing_count(n->state)) {
+               (n->other_tenant[0] || listing_count(n->state))) {
         r = report_adoptions(n, &e);
     }
     if (r < 0)

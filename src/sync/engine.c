@@ -388,13 +388,16 @@ int engine_start(struct engine *n, struct error *e)
 {
     schedule_sweep(n);
     n->alarms_stale = true;
+    int r = belonging_check(n, e);
+    if (r < 0)
+        return r;
     if (!n->options.plan_only) {
         executor_settle_crash(n, e);
         if (n->state_failed)
             return error_set(e, -EIO, "%s", n->state_error);
     }
     uint64_t next = 0;
-    int r = engine_write(n, e);
+    r = engine_write(n, e);
     if (r == 0)
         r = person_mark_due(n->state, clock_now_usec(), &next, e);
     if (r == 0)

@@ -190,6 +190,7 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
         .claim = s->claim,
         .claim_sentence = s->claim_sentence,
         .state_restored = n->distrusted,
+        .other_tenant = n->other_tenant[0] ? n->other_tenant : NULL,
         .successor_sentence = s->successor_sentence[0] ? s->successor_sentence : NULL,
         .adoption_open = n->adoption_open,
         .looking = s->looking,
@@ -209,7 +210,7 @@ static bool reason_is_planners(const char *reason)
         REASON_LOGIN_SHARED,   REASON_CONFLICT,           REASON_SAME_MAIL,
         REASON_RENAME_POLICY,  REASON_GROUP_MISSING,      REASON_ADOPTION,
         REASON_ENTRY_INVALID,  REASON_ATTRIBUTE_VANISHED, REASON_RELINK,
-        REASON_STATE_RESTORED, REASON_ROLES_FIRST,
+        REASON_STATE_RESTORED, REASON_ROLES_FIRST,      REASON_OTHER_TENANT,
     };
     for (size_t i = 0; reason && i < ARRAY_SIZE(reasons); i++)
         if (text_equal(reason, reasons[i]))

@@ -121,6 +121,7 @@ struct engine {
     unsigned tenant_failures; /* in a row */
     unsigned tenant_probes;   /* since it went away */
     enum contact contact;
+    char other_tenant[900]; /* the state belongs to another tenant: a sentence; "": it does not */
     bool adoption_open;
     bool adoption_reported; /* everybody was looked at: the report is whole, and may be approved */
     struct tenant_call *contact_call;
@@ -239,6 +240,10 @@ void contact_tenant_failed(struct engine *n, const struct tenant_answer *a);
 void contact_tenant_fine(struct engine *n);
 bool contact_knows_missing(const struct engine *n, const char *cause);
 void contact_note_missing(struct engine *n, const char *cause);
+
+/* belonging.c: whose users does the state hold? */
+int belonging_check(struct engine *n, struct error *e);  /* before anything is settled or read */
+int belonging_accept(struct engine *n, struct error *e); /* a person approved the new tenant */
 
 /* distrust.c */
 int distrust_check(struct engine *n, struct error *e); /* is it over? */

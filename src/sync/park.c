@@ -181,6 +181,8 @@ static int accept_causes(struct engine *n, struct error *e)
         r = state_meta_set(n->state, "first-contact-done", "1", e);
         n->adoption_open = false;
         alarm_over(n, REASON_ADOPTION);
+        if (r == 0)
+            r = belonging_accept(n, e);
     }
     if (r == 0)
         r = vanish_accept(n, e);

@@ -574,6 +574,17 @@ static int plan_linked(const struct planner_input *in, struct planner_result *r)
     return 0;
 }
 
+/* Another tenant than the state's: nobody is made there before a person says so. */
+static int hold_newcomer(const struct planner_input *in, struct planner_result *r)
+{
+    int rc = 0;
+    for (size_t i = 0; i < r->operations.n_items && rc == 0; i++)
+        if (r->operations.items[i]->state == OPERATION_READY)
+            rc = operation_wait(r->operations.items[i], OPERATION_PARKED, REASON_OTHER_TENANT,
+                                REASON_OTHER_TENANT, in->other_tenant, in->now_usec);
+    return rc;
+}
+
 int planner_plan(const struct planner_input *in, struct planner_result *ret, struct error *e)
 {
     struct planner_result r = {.bucket = PLANNER_BUCKET_UNCHANGED};
@@ -590,6 +601,8 @@ int planner_plan(const struct planner_input *in, struct planner_result *ret, str
     }
     if (rc == 0 && linked)
         rc = hold_doubtful(in, &r);
+    else if (rc == 0 && in->other_tenant)
+        rc = hold_newcomer(in, &r);
     if (rc < 0) {
         planner_result_done(&r);
         return error_out_of_memory(e);

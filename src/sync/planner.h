@@ -66,6 +66,7 @@ struct planner_input {
     enum planner_claim claim;
     const char *claim_sentence; /* names the other person or login */
     bool state_restored;        /* the state is an older copy: what is known may not be so */
+    const char *other_tenant;       /* a sentence: the state belongs to another tenant; or NULL */
     const char *successor_sentence; /* gone, and a new entry is the same person; or NULL */
     bool adoption_open;             /* first contact is not approved yet */
     bool looking;             /* the user to adopt was not looked at yet */
