@@ -242,7 +242,7 @@ const struct config_key config_keys[] = {
     { "guard", "approval_valid", config_parse_duration, "1h", SLOT(sync.approval_valid_usec), RANGE(60 * USEC, 30 * DAYS), .flags = KEY_RELOAD,
       .help = "How long an approval holds." },
     { "guard", "privileged_roles", config_parse_list, NULL, SLOT(sync.privileged_roles), SLOT(sync.n_privileged_roles), .flags = KEY_RELOAD, .example = "Administrator, Supervisor",
-      .help = "Roles that are given only within max_privileged." },
+      .help = "Roles that are given only within max_privileged, and whose holders are never adopted without approval. Compared without case." },
     { "guard", "attribute_vanish", config_parse_percent, "20%", SLOT(sync.attribute_vanish_percent), RANGE(0, 100), .flags = KEY_RELOAD,
       .help = "When an attribute vanishes from more than this share of all entries at once, what follows from it is held: an access rule of the directory has probably changed." },
 

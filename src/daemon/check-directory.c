@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -142,6 +143,21 @@ static void check_groups(struct check *c)
         check_add(c, CHECK_OK, "groups", n == 1 ? "the %zu group of the rules exists and has members"
                          : "all %zu groups of the rules exist and have members",
                   n);
+}
+
+/* What rules give without anybody's approval, so that nobody learns it later. */
+static void check_roles(struct check *c)
+{
+    CLEANUP(buffer_done) struct buffer free_ones = {0};
+    const struct string_list *roles = ruleset_roles(engine_ruleset(c->engine));
+    for (size_t i = 0; i < roles->n_items; i++)
+        if (!options_role_is_privileged(&c->settings->sync, roles->items[i]))
+            buffer_format(&free_ones, "%s%s", free_ones.size ? ", " : "", roles->items[i]);
+    if (free_ones.size && !free_ones.failed)
+        check_add(c, CHECK_OK, "roles",
+                  "given by rules without approval, since [guard] privileged_roles does not list "
+                  "them: %s",
+                  free_ones.data);
 }
 
 static void check_attributes(struct check *c)
@@ -300,6 +316,7 @@ void check_directory(struct check *c)
     if (!fine)
         return;
     check_groups(c);
+    check_roles(c);
     check_attributes(c);
     check_people(c);
 }

@@ -108,6 +108,8 @@ static void engine_options_of(struct daemon *d, struct engine_options *ret)
         .fingerprint = s->fingerprint,
         .tenant_ops = &tenant_https_ops,
         .tenant = d->tenant,
+        .tenant_url = s->tenant.url,
+        .tenant_scope = s->tenant.scope,
         .max_concurrent = s->tenant.max_concurrent,
         .plan_only = d->dry_run,
     };

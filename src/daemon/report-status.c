@@ -189,7 +189,8 @@ static json_t *adoption_of(struct status *s)
 {
     char hash[65];
     size_t n_parked = 0;
-    bool needed = s->engine.adoption_open && has_alarm(s, REASON_ADOPTION);
+    bool needed = s->engine.adoption_open && s->engine.adoption_reported &&
+                  has_alarm(s, REASON_ADOPTION);
     if (needed && engine_plan_hash(s->d->engine, hash, &n_parked, s->e) < 0)
         return NULL;
     return json_pack("{s:b, s:o}", "needed", needed, "hash", report_text(needed ? hash : NULL));

@@ -93,6 +93,7 @@ int db_number(sqlite3 *db, const char *path, const char *sql, int64_t *ret, stru
 int db_error(sqlite3 *db, const char *path, int rc, struct error *e);
 
 /* Executes one statement of the cache with up to two texts bound: most small writes. */
+int db_write(struct state *s, const char *sql, struct error *e); /* without parameters */
 int db_write_text(struct state *s, const char *sql, const char *first, const char *second,
                   struct error *e);
 /* One count out of a statement of the cache without parameters; 0 when it cannot be read. */

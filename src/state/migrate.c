@@ -135,6 +135,15 @@ static const char *const migrations[] = {
     "WHERE approved = 0 AND attempts > 0 AND state <> 2;"
     "CREATE INDEX operation_over ON operation(budget, not_before_usec, number, kind) WHERE "
     "approved = 0 AND state = 2 AND reason = 'budget';",
+    /* 6: what a listed user looked like whom a person would be adopted with. */
+    "ALTER TABLE listing ADD COLUMN " MAYBE("found") ";"
+    "ALTER TABLE listing ADD COLUMN stale INTEGER NOT NULL DEFAULT 0 CHECK(typeof(stale)='integer');",
+    /* 7: the links to another tenant's users, until this one is approved. */
+    "CREATE TABLE link_aside(" TEXT("entry_id") " PRIMARY KEY, " TEXT("login") ", "
+    TEXT("login_key") ", " NUMBER("status") ", " NUMBER("disabled_by_us") ", "
+    TIME("created_usec") ", " TIME("confirmed_usec") ", " TIME("leaving_usec") ", "
+    TIME("disabled_usec") ", " MAYBE("scim_id") ", " TEXT("origin") ", "
+    MAYBE("leaving_why") ", " MAYBE("known") ", " MAYBE("granted") ", " MAYBE("drift") ");",
 };
 /* clang-format on */
 

@@ -135,6 +135,11 @@ int queue_remove(struct state *s, int64_t number, struct error *e)
     return stmt_run(q, e);
 }
 
+int queue_clear(struct state *s, struct error *e)
+{
+    return db_write(s, "DELETE FROM operation", e);
+}
+
 int queue_load(struct state *s, int64_t number, struct operation **ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;

@@ -14,6 +14,7 @@ struct state;
 
 /* Inserts (number 0: gets one) or updates. */
 int queue_store(struct state *s, struct operation *o, struct error *e);
+int queue_clear(struct state *s, struct error *e);
 int queue_remove(struct state *s, int64_t number, struct error *e);
 int queue_load(struct state *s, int64_t number, struct operation **ret,
                struct error *e); /* or STATE_NONE */

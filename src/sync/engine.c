@@ -405,13 +405,16 @@ int engine_start(struct engine *n, struct error *e)
 {
     schedule_sweep(n);
     n->alarms_stale = true;
+    int r = belonging_check(n, e);
+    if (r < 0)
+        return r;
     if (!n->options.plan_only) {
         executor_settle_crash(n, e);
         if (n->state_failed)
             return error_set(e, -EIO, "%s", n->state_error);
     }
     uint64_t next = 0;
-    int r = engine_write(n, e);
+    r = engine_write(n, e);
     if (r == 0)
         r = person_mark_due(n->state, clock_now_usec(), &next, e);
     if (r == 0)
@@ -567,6 +570,7 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .tenant_since_usec = n->tenant_since_usec,
         .tenant_next_usec = n->tenant_probe_usec,
         .adoption_open = n->adoption_open,
+        .adoption_reported = n->adoption_reported || !n->options.tenant,
         .paused = n->paused,
         .state_failed = n->state_failed,
         .state_error = n->state_failed ? n->state_error : NULL,

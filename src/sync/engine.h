@@ -33,6 +33,7 @@ struct engine_options {
     const char *fingerprint;               /* of the configuration; borrowed likewise */
     const struct tenant_ops *tenant_ops;
     void *tenant; /* passed to the ops; NULL: no tenant is asked (a look at a plan) */
+    const char *tenant_url, *tenant_scope; /* whose users the state holds; NULL: not checked */
     unsigned max_concurrent; /* operations in flight */
     bool plan_only;          /* evaluate and guard, never execute, no audit export */
     bool quiet; /* a look beside the running engine: what it would do is no event of the log */
@@ -108,6 +109,7 @@ struct engine_status {
     const char *tenant_error;
     uint64_t tenant_since_usec, tenant_next_usec;
     bool adoption_open;
+    bool adoption_reported; /* everybody was looked at: the report is whole */
     bool paused;
     bool state_failed;
     const char *state_error;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log-ids.h"
 #include "base/log.h"
+#include "sync/apply.h"
 #include "sync/internal.h"
 
 bool executor_may_work(const struct engine *n)
@@ -119,7 +120,8 @@ static void execution_prepare_merge(struct execution *x)
 static const char *known_missing(const struct engine *n, const struct operation *o, char *cause,
                                  size_t size)
 {
-    for (size_t i = 0; i < o->n_changes; i++) {
+    /* An adoption sends nothing: its changes are what follows. */
+    for (size_t i = 0; i < o->n_changes && o->kind != OPERATION_ADOPT; i++) {
         const struct change *c = &o->changes[i];
         if (!c->to)
             continue;
@@ -295,20 +297,26 @@ int execution_set_known(struct execution *x, const struct user *known, struct er
     return x->link.known ? 0 : error_out_of_memory(e);
 }
 
-/* What rosterd gave and so may take back. Roles are written by one kind of operation and skills
- * by another: what the other has yet to take away stays ours. */
+/* What rosterd gave and so may take back: with the user all that was wanted, later what the
+ * operations give, less what they take. */
 static int note_granted(struct execution *x, struct error *e)
 {
-    enum operation_kind kind = x->operation->kind;
-    bool both = kind == OPERATION_CREATE || kind == OPERATION_ADOPT;
-    const struct user *roles = both || kind == OPERATION_PROFILE ? x->wanted : x->granted,
-                      *skills = both || kind == OPERATION_UPDATE ? x->wanted : x->granted;
+    static const struct user nobody;
+    const struct operation *o = x->operation;
+    bool whole = o->kind == OPERATION_CREATE || o->kind == OPERATION_ADOPT;
+    const struct user *before = x->granted ? x->granted : &nobody;
     CLEANUP(user_freep) struct user *given = user_new();
     int r = given ? 0 : -ENOMEM;
-    for (size_t i = 0; roles && i < roles->n_roles && r == 0; i++)
-        r = user_add_role(given, roles->roles[i].name, NULL);
-    for (size_t i = 0; skills && i < skills->n_skills && r == 0; i++)
-        r = user_add_skill(given, skills->skills[i].name, skills->skills[i].level, NULL);
+    if (r == 0 && whole) {
+        for (size_t i = 0; i < x->wanted->n_roles && r == 0; i++)
+            r = user_add_role(given, x->wanted->roles[i].name, NULL);
+        for (size_t i = 0; i < x->wanted->n_skills && r == 0; i++)
+            r = user_add_skill(given, x->wanted->skills[i].name, x->wanted->skills[i].level, NULL);
+    } else if (r == 0) {
+        r = apply_roles(o, before, given);
+        if (r == 0)
+            r = apply_skills(o, before, given);
+    }
     free(x->link.granted);
     x->link.granted = r == 0 ? user_to_json(given, false) : NULL;
     return x->link.granted ? 0 : error_out_of_memory(e);
@@ -444,8 +452,8 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
     end_execution(x);
 }
 
-/* It has become pointless (the user to adopt is not there): the person is looked at again. */
-void execution_drop(struct execution *x, const char *sentence)
+void execution_replan(struct execution *x, const struct tenant_answer *a, const char *code,
+                      const char *sentence)
 {
     struct engine *n = x->engine;
     struct error e = {0};
@@ -453,13 +461,19 @@ void execution_drop(struct execution *x, const char *sentence)
     if (r == 0)
         r = queue_remove(n->state, x->operation->number, &e);
     if (r == 0)
-        r = audit_outcome(x, "outcome", NULL, "dropped", sentence, &e);
+        r = audit_outcome(x, "outcome", a, code, sentence, &e);
     if (r == 0)
         r = person_mark_dirty(n->state, x->operation->entry_id, &e);
     if (r < 0)
         execution_broken(x, &e);
     else
         end_execution(x);
+}
+
+/* It has become pointless (the user to adopt is not there): the person is looked at again. */
+void execution_drop(struct execution *x, const char *sentence)
+{
+    execution_replan(x, NULL, "dropped", sentence);
 }
 
 void execution_undone(struct execution *x, const struct tenant_answer *a)

@@ -28,7 +28,7 @@ enum contact {
     CONTACT_UNKNOWN = 0, /* the tenant was not asked yet */
     CONTACT_ASKING = 1,
     CONTACT_LISTED = 2, /* its users are listed: people may be evaluated, nothing is written */
-    CONTACT_MAILS = 3,  /* unclaimed users are looked at for their mail */
+    CONTACT_MAILS = 3,  /* users that no link claims are looked at */
     CONTACT_KNOWN = 4,  /* the executor may work */
 };
 
@@ -50,7 +50,7 @@ struct execution {
     bool waits_for_commit;      /* its intent is written and not durable yet */
     char *details;              /* JSON for the audit row of its end: what was found there */
     struct secret *password;    /* OPERATION_CREATE: kept until it is handed on */
-    struct planner_input merge; /* for planner_merge_* */
+    struct planner_input merge; /* for planner_adoption_changes() */
 };
 
 struct engine {
@@ -124,7 +124,9 @@ struct engine {
     unsigned tenant_failures; /* in a row */
     unsigned tenant_probes;   /* since it went away */
     enum contact contact;
+    char other_tenant[900]; /* the state belongs to another tenant: a sentence; "": it does not */
     bool adoption_open;
+    bool adoption_reported; /* everybody was looked at: the report is whole, and may be approved */
     struct tenant_call *contact_call;
     size_t n_mail_calls;
     struct mail_call *mail_calls;
@@ -202,6 +204,14 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
 void execution_return(struct execution *x, const struct tenant_answer *a);
 void execution_drop(struct execution *x,
                     const char *sentence); /* the operation has become pointless */
+/* The operation leaves the queue, and the person is looked at again with what was learnt. */
+void execution_replan(struct execution *x, const struct tenant_answer *a, const char *code,
+                      const char *sentence);
+/* A create met a user of that login that is not ours: to be adopted, or another person. */
+void execution_found(struct execution *x, const struct tenant_answer *a);
+/* The person's link to the user of the operation's login, which is as `known` says. */
+int execution_start_link(struct execution *x, const char *origin, const struct user *known,
+                         struct error *e);
 /* The tenant was read: an earlier attempt did not do it. Back to the queue, and the person is
  * looked at again, since what is wanted may be something else by now. */
 void execution_undone(struct execution *x, const struct tenant_answer *a);
@@ -210,10 +220,13 @@ bool operation_is_unclear(const struct operation *o);
 void execution_fail(struct execution *x,
                     const struct tenant_answer *a); /* outcome.c: every other answer */
 void execution_broken(struct execution *x, const struct error *e); /* our own failure */
+/* What is sent whole, for the audit row of the end; NULL: not sent. */
+int execution_note_sent(struct execution *x, const struct user *roles,
+                        const struct user *skills, struct error *e);
 int execution_store_link(struct execution *x, struct error *e);
 int execution_set_known(struct execution *x, const struct user *known, struct error *e);
 
-/* execute-create.c, execute-update.c, execute-profile.c, execute-leave.c: the first step of
+/* execute-create.c, execute-adopt.c, execute-update.c, execute-profile.c, execute-leave.c: the first step of
  * each kind. */
 void execute_create(struct execution *x);
 void execute_adopt(struct execution *x);
@@ -227,12 +240,16 @@ void execute_delete(struct execution *x);
 /* contact.c */
 void contact_refresh(struct engine *n); /* teams; at first contact the users; also the probe */
 void contact_evaluated(
-    struct engine *n); /* everybody was evaluated: look at unclaimed users' mail */
+    struct engine *n); /* everybody was evaluated: look at users that no link claims */
 void contact_cancel(struct engine *n);
 void contact_tenant_failed(struct engine *n, const struct tenant_answer *a);
 void contact_tenant_fine(struct engine *n);
 bool contact_knows_missing(const struct engine *n, const char *cause);
 void contact_note_missing(struct engine *n, const char *cause);
+
+/* belonging.c: whose users does the state hold? */
+int belonging_check(struct engine *n, struct error *e);  /* before anything is settled or read */
+int belonging_accept(struct engine *n, struct error *e); /* a person approved the new tenant */
 
 /* distrust.c */
 int distrust_check(struct engine *n, struct error *e); /* is it over? */

@@ -229,10 +229,12 @@ static int approve_one(struct engine *n, int64_t number, unsigned uid, struct er
 static int accept_causes(struct engine *n, struct error *e)
 {
     int r = 0;
-    if (n->adoption_open) {
+    if (n->adoption_open && n->adoption_reported) {
         r = state_meta_set(n->state, "first-contact-done", "1", e);
         n->adoption_open = false;
         alarm_over(n, REASON_ADOPTION);
+        if (r == 0)
+            r = belonging_accept(n, e);
     }
     if (r == 0)
         r = vanish_accept(n, e);
