@@ -313,7 +313,8 @@ int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct 
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(
         &q, s,
-        "UPDATE operation SET state = 1 WHERE state = 3 AND not_before_usec > 0 AND not_before_usec <= ?1",
+        "UPDATE operation SET state = 1 WHERE state = 3 AND not_before_usec > 0 AND "
+        "not_before_usec <= ?1 AND (cause IS NULL OR reason NOT IN " QUEUE_SHARED_REASONS ")",
         e);
 
     if (r < 0)

@@ -120,6 +120,8 @@ struct engine {
     uint64_t tenant_since_usec, tenant_probe_usec;
     unsigned tenant_failures; /* in a row */
     unsigned tenant_probes;   /* since it went away */
+    struct string_list unauthorised; /* entries whose calls got a 401, with no success between */
+    uint64_t account_asked_usec;     /* steady clock: when a refusal last led to such a question */
     enum contact contact;
     bool adoption_open;
     struct tenant_call *contact_call;
@@ -204,6 +206,14 @@ bool operation_is_unclear(const struct operation *o);
 void execution_fail(struct execution *x,
                     const struct tenant_answer *a); /* outcome.c: every other answer */
 void execution_broken(struct execution *x, const struct error *e); /* our own failure */
+
+/* refusal.c: holds it under a cause that everybody shares to whom the tenant says the same.
+ * advice: what a person can do, a sentence without its end. */
+void refusal_hold(struct execution *x, const struct tenant_answer *a, const char *reason,
+                  const char *advice);
+void refusal_hold_user(struct execution *x, const struct tenant_answer *a);
+/* It was done: whoever waits under the same cause need not wait any longer. */
+int refusal_freed(struct execution *x, struct error *e);
 int execution_store_link(struct execution *x, struct error *e);
 int execution_set_known(struct execution *x, const struct user *known, struct error *e);
 
@@ -225,6 +235,9 @@ void contact_evaluated(
 void contact_cancel(struct engine *n);
 void contact_tenant_failed(struct engine *n, const struct tenant_answer *a);
 void contact_tenant_fine(struct engine *n);
+/* A call about one user was refused as if the account had no right to it: is it the account's
+ * matter? Asks what concerns nobody in particular; the answer may come later. True: it is. */
+bool contact_refused_one(struct engine *n, const struct tenant_answer *a, const char *entry_id);
 bool contact_knows_missing(const struct engine *n, const char *cause);
 void contact_note_missing(struct engine *n, const char *cause);
 

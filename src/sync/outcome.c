@@ -98,17 +98,6 @@ static void hold_for_reference(struct execution *x, const struct tenant_answer *
     execution_hold(x, a, reason, cause, sentence, n->options.sync->hold_retry_usec);
 }
 
-static void hold_refused(struct execution *x, const struct tenant_answer *a)
-{
-    char cause[400], sentence[900], what[600];
-    snprintf(cause, sizeof cause, "refused:%s", x->operation->entry_id);
-    snprintf(
-        sentence, sizeof sentence,
-        "the tenant refuses this user's data: correct the entry or the mapping, it is tried again then; %s",
-        describe(a, what, sizeof what));
-    execution_hold(x, a, REASON_REFUSED, cause, sentence, 0);
-}
-
 static void hold_conflict(struct execution *x, const struct tenant_answer *a)
 {
     char cause[400], sentence[900], what[600];
@@ -140,11 +129,20 @@ void execution_fail(struct execution *x, const struct tenant_answer *a)
     char sentence[900], what[600];
     describe(a, what, sizeof what);
     switch (a->class) {
-    case TENANT_REFUSED: hold_refused(x, a); return;
+    case TENANT_REFUSED:
+        if (contact_refused_one(n, a, x->operation->entry_id))
+            execution_return(x, a);
+        else
+            refusal_hold_user(x, a);
+        return;
     case TENANT_REFERENCE_MISSING: hold_for_reference(x, a); return;
     case TENANT_CONFLICT: hold_conflict(x, a); return;
     case TENANT_NOT_FOUND: hold_user_gone(x, a); return;
     case TENANT_NOT_AUTHORISED:
+        if (!contact_refused_one(n, a, x->operation->entry_id)) {
+            refusal_hold_user(x, a);
+            return;
+        }
         contact_tenant_failed(n, a);
         execution_return(x, a);
         return;
@@ -167,6 +165,7 @@ void execution_fail(struct execution *x, const struct tenant_answer *a)
         return;
     }
     case TENANT_UNSUPPORTED:
+        contact_refused_one(n, a, x->operation->entry_id);
         snprintf(
             sentence, sizeof sentence,
             "names, mail, phones, roles and logins change through SCIM, which this tenant does not offer "

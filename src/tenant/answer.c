@@ -226,6 +226,20 @@ static bool writes(const struct answer_question *q)
     return q->method != HTTP_GET && q->api != ANSWER_TOKEN;
 }
 
+/* Whether the call was about one person: then so is its refusal. */
+static bool concerns_one(const struct answer_question *q)
+{
+    return q->names_user || q->login || writes(q);
+}
+
+static enum tenant_answer_class of_forbidden(const struct answer_question *q)
+{
+    if (!concerns_one(q))
+        return TENANT_NOT_AUTHORISED;
+    /* Looking a login up names no user by its id yet: SCIM itself may be what is refused. */
+    return q->api == ANSWER_SCIM && !q->names_user ? TENANT_UNSUPPORTED : TENANT_REFUSED;
+}
+
 static enum tenant_answer_class not_clear(const struct answer_question *q)
 {
     return writes(q) ? TENANT_UNCLEAR : TENANT_AWAY;
@@ -357,7 +371,7 @@ static enum tenant_answer_class of_status(struct tenant_answer *ret,
     switch (r->status) {
     case 400: return of_bad_request(ret, q, r, words);
     case 401: return TENANT_NOT_AUTHORISED;
-    case 403: return q->api == ANSWER_SCIM ? TENANT_UNSUPPORTED : TENANT_NOT_AUTHORISED;
+    case 403: return of_forbidden(q);
     case 404: return of_not_found(ret, q, r, words);
     case 405: return q->api == ANSWER_SCIM ? TENANT_UNSUPPORTED : TENANT_REFUSED;
     case 407: return TENANT_AWAY; /* a proxy in between wants a login */
@@ -375,6 +389,7 @@ void answer_decide(struct tenant_answer *ret, const struct answer_question *ques
 {
     ret->status = result->status;
     ret->reference = TENANT_REFERENCE_NONE;
+    ret->concerns_all = !concerns_one(question);
     ret->retry_after_usec = 0;
     ret->hint[0] = '\0';
     if (result->curl_code != CURLE_OK) {
@@ -415,6 +430,7 @@ void answer_not_sent(struct tenant_answer *ret, enum tenant_answer_class class,
     ret->class = class;
     ret->status = 0;
     ret->reference = TENANT_REFERENCE_NONE;
+    ret->concerns_all = true;
     ret->retry_after_usec = 0;
     text_printable(ret->hint, sizeof(ret->hint), sentence, strlen(sentence));
 }

@@ -550,7 +550,7 @@ static void test_answers(void **state)
     assert_int_equal(s->class, TENANT_REFERENCE_MISSING);
     assert_int_equal(s->reference, TENANT_REFERENCE_TEAM);
     s = create_once(b, SCRIPTED_ANSWER, 403, NULL, "no privilege");
-    assert_int_equal(s->class, TENANT_NOT_AUTHORISED);
+    assert_int_equal(s->class, TENANT_REFUSED); /* T73: to this user, by this call */
     assert_int_equal(b->n_tokens, 1); /* another token would not help */
     s = create_once(b, SCRIPTED_ANSWER, 500, NULL, "request failed");
     assert_int_equal(s->class, TENANT_UNCLEAR);
