@@ -42,7 +42,7 @@ static const char *const state_names[] = {
 static const struct {
     const char *code, *text;
 } reasons[] = {
-    {REASON_TEAM_MISSING,       "the tenant has no team of this name"},
+    {REASON_TEAM_MISSING,       "the tenant has no team of this name, or none that the account may see"},
     {REASON_ROLE_MISSING,       "the tenant has no role of this name"},
     {REASON_SKILL_MISSING,      "the tenant has no skill of this name"},
     {REASON_REFERENCE_MISSING,  "the tenant does not know a team, role or skill that the user needs"},

@@ -15,7 +15,7 @@
 #include "sync/backoff.h"
 #include "sync/internal.h"
 
-#define FAILURES_BEFORE_AWAY 3
+#define FAILING_BEFORE_AWAY 3 /* people */
 
 /* One look at an unclaimed user's mail. */
 struct mail_call {
@@ -114,7 +114,8 @@ static void say_refused(struct engine *n, bool no_secret)
               n->tenant_error);
 }
 
-void contact_tenant_failed(struct engine *n, const struct tenant_answer *a)
+void contact_tenant_failed(struct engine *n, const struct tenant_answer *a,
+                           const char *entry_id)
 {
     bool refused = a->class == TENANT_NOT_AUTHORISED;
     bool no_secret = refused && !a->status;
@@ -122,10 +123,12 @@ void contact_tenant_failed(struct engine *n, const struct tenant_answer *a)
                                      : refused ? ENGINE_TENANT_REFUSED
                                                : ENGINE_TENANT_AWAY;
     uint64_t now = clock_now_usec();
-    n->tenant_failures++;
-    /* A single 502 to a single call is that call's matter; silence, or several in a row, is the
-     * tenant's. */
-    if (!refused && a->status && n->tenant_failures < FAILURES_BEFORE_AWAY)
+    /* A 502 to one user's calls, however often, is that user's matter; silence, or several users
+     * in a row, is the tenant's. */
+    if (entry_id && !string_list_contains(&n->failing, entry_id) &&
+        string_list_add(&n->failing, entry_id) < 0)
+        log_debug("Out of memory: a failure is not counted");
+    if (!refused && a->status && entry_id && n->failing.n_items < FAILING_BEFORE_AWAY)
         return;
     /* Calls that were in flight when it went away say nothing new: only a probe lengthens the
      * wait. */
@@ -159,7 +162,8 @@ void contact_tenant_failed(struct engine *n, const struct tenant_answer *a)
 
 void contact_tenant_fine(struct engine *n)
 {
-    n->tenant_failures = n->tenant_probes = 0;
+    n->tenant_probes = 0;
+    string_list_done(&n->failing);
     if (n->tenant_state == ENGINE_TENANT_OK)
         return;
     n->tenant_state = ENGINE_TENANT_OK;
@@ -238,7 +242,7 @@ static bool contact_call_failed(struct engine *n, const struct tenant_answer *a)
         return false;
     if (a->class != TENANT_NOT_AUTHORISED)
         failed.status = 0;
-    contact_tenant_failed(n, &failed);
+    contact_tenant_failed(n, &failed, NULL);
     engine_wake(n);
     return true;
 }

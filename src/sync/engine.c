@@ -349,6 +349,7 @@ struct engine *engine_free(struct engine *n)
     string_list_done(&n->teams);
     string_list_done(&n->missing);
     string_list_done(&n->unauthorised);
+    string_list_done(&n->failing);
     n->event = sd_event_unref(n->event);
     free(n);
     return NULL;

@@ -160,11 +160,7 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
     const char *reason = known_missing(n, taken, cause, sizeof cause);
     if (reason) {
         doubt_missing(n, reason);
-        const char *name = strchr(cause, ':') + 1;
-        snprintf(
-            sentence, sizeof sentence,
-            "the tenant has no %.*s \"%s\": create it there, or correct the rule that gives it",
-            (int)strcspn(cause, ":"), cause, name);
+        reference_sentence(cause, sentence, sizeof sentence);
         execution_hold(x, NULL, reason, cause, sentence, n->options.sync->hold_retry_usec);
         return 0;
     }

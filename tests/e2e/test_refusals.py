@@ -215,3 +215,92 @@ def test_secret_missing(t):
             file.write(secret)
     tenant.wait_users(people(2))
     settled(d)
+
+
+# Answers that say success and are none that the vendor publishes for a write.
+ODD = [{"status": 200, "content_type": "application/json", "body": '{"success": false, "reason": "read-only mode"}'},
+       {"status": 200, "content_type": "application/json", "body": '{"status": "queued"}'},
+       {"status": 200, "content_type": "application/json", "body": '{"loginId": "somebody"}'},
+       {"status": 200, "content_type": "text/plain", "body": ""}, {"status": 201, "body": ""},
+       {"status": 204, "body": ""}, {"status": 202, "body": "OK"}, {"status": 206, "body": "OK"},
+       {"status": 200, "content_type": "text/plain", "body": "OK, scheduled"},
+       {"status": 200, "content_type": "text/html", "body": "<html><title>Sign in</title></html>"},
+       {"status": 200, "content_type": "application/json", "body": "[]"},
+       {"status": 200, "content_type": "application/json", "body": "null"}]
+
+
+def test_only_known_answers_confirm(t):
+    """T42 T48 T51: a success that the vendor does not publish confirms nothing: it is settled by reading, done or not done."""
+    chance = random.Random(12)
+    for answer in ODD:
+        done = chance.random() < 0.5
+        ground, group, tenant = crowd(t, people(3))
+        d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)})
+        tenant.fault("status", method="POST", path=USER, login="p001", commit=done, **answer)
+        d.start()
+        tenant.wait_users(people(3))
+        settled(d)
+        posts = [w for w in tenant.writes() if w["login"] == "p001"]
+        need(len(posts) == (1 if done else 2), "made once", answer, done, posts)
+        tenant.fault("status", method="PUT", path=USER, login="p002", commit=done, **answer)
+        tenant.fault("status", method="PATCH", path="/configapi/v2/scim", commit=done, **answer)
+        ground.leave(group, "p002")
+        ground.replace("p000", givenName="Neu")
+        tenant.wait_user("p002", disabled=True)
+        tenant.wait_user("p000", firstName="Neu")
+        wait_for(lambda: not life.operations(d), 20, "settled", lambda: (answer, life.operations(d)))
+        settled(d)
+        known = d.state_query("SELECT status FROM link WHERE login = 'p002'")
+        need(known == [(life.DISABLED,)], "and known to be so", answer, known)
+        puts = [w for w in tenant.writes() if w["login"] == "p002" and w["method"] == "PUT"]
+        need(len(puts) == (1 if done else 2), "sent again only where it was not done", answer, done, puts)
+        d.stop()
+
+
+def test_one_failing_user_is_not_the_tenant(t):
+    """One user's calls fail for ever, with any status: the tenant is not away, and no alarm says so."""
+    for status in (500, 502, 503, 504):
+        ground, group, tenant = crowd(t, people(3))
+        tenant.fault("status", status=status, count=-1, path=USER, login="p001", body="request failed")
+        d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
+                        notify={"alarm_after": "1h"}, retry={"min": "50ms", "max": "200ms"}).start()
+        tenant.wait_users(["p000", "p002"])
+        wait_for(lambda: len(tenant.requests(login="p001")) > 12, 20, "tried again and again")
+        need("tenant is away" not in d.log(), "not away", status, d.log())
+        tenant.clear_faults()
+        tenant.wait_users(people(3))
+        settled(d)
+        d.stop()
+
+
+def test_one_look_up_refused(t):
+    """T73: SCIM works, and refuses the look-up of one user: that is hers, and nobody says that there is no SCIM."""
+    ground, group, tenant = crowd(t, people(4))
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, retry=SLOW).start()
+    tenant.wait_users(people(4))
+    ground.replace("p000", givenName="Neu")
+    tenant.wait_user("p000", firstName="Neu")
+    for status in (403, 404, 405):
+        tenant.fault("status", status=status, count=-1, path="/configapi/v2/scim", login="p%03d" % (status - 402))
+    for login in people(4)[1:]:
+        ground.replace(login, givenName="Neuer")
+    wait_held(d, "tenant-refused-data", 3)
+    settled(d)
+    need("integration account" not in d.ctl("holds", code=None).out, "not said", d.ctl("holds", code=None).out)
+
+
+def test_team_not_visible(t):
+    """T63: a team that is not in the list may be one that the account does not see; so may a user who is not found."""
+    ground, group, tenant = crowd(t, people(2), teams=["Customer Service"])
+    night = life.group(ground, "night", ["p001"])
+    d = life.daemon(t, ground, tenant, {"Night": {"group": night, "team": "Night"}, "Agents": dict(AGENTS, group=group)},
+                    retry=SLOW).start()
+    held = wait_held(d, "team-missing", 1)
+    need("account may see" in held[0]["sentence"] and '"Night"' in held[0]["sentence"], "says both", held)
+    tenant.wait_user("p000")
+    tenant.delete_user("p000")
+    ground.replace("p000", givenName="Neu")
+    held = wait_held(d, "user-gone", 1)
+    need("account may see" in held[0]["sentence"], "says both", held)
+    said = d.ctl("--config", d.config_file, "check", code=None).out
+    need("shows this account no team 'Night'" in said, "check as well", said)
