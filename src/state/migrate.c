@@ -112,7 +112,9 @@ static const char *const migrations[] = {
     "CREATE TABLE trail(seq INTEGER PRIMARY KEY, " TEXT("line") ", " TEXT("hash") ");",
     /* 2: what waits, by cause, also while it is tried again. */
     "CREATE INDEX operation_cause ON operation(cause) WHERE reason IS NOT NULL;",
-    /* 3: what was told of an alarm outside, so that one that comes and goes is told seldom.
+    /* 3: groups whose people, directly or through groups in them, are to be marked dirty. */
+    "CREATE TABLE dirty_group(n INTEGER PRIMARY KEY);",
+    /* 4: what was told of an alarm outside, so that one that comes and goes is told seldom.
      * standing: the last word was that it stands. */
     "CREATE TABLE told(" TEXT("cause") " PRIMARY KEY, " TIME("told_usec") ", "
     NUMBER("standing") ") WITHOUT ROWID;"

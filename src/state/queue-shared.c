@@ -29,7 +29,8 @@ static int due_causes(struct state *s, uint64_t now_usec, struct string_list *re
                       struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT DISTINCT cause FROM operation WHERE " DUE, e);
+    int r = stmt_prepare(
+        &q, s, "SELECT DISTINCT cause FROM operation INDEXED BY operation_held WHERE " DUE, e);
 
     if (r < 0)
         return r;
@@ -96,12 +97,13 @@ int queue_release_shared(struct state *s, uint64_t now_usec, uint64_t next_usec,
 int queue_release_forbidden(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "UPDATE operation SET state = 1, sentence = NULL, cause = NULL, "
-                         "reason = NULL, since_usec = 0, not_before_usec = ?1 WHERE state = 3 "
-                         "AND reason = '" REASON_REFUSED
-                         "' AND (cause GLOB 'refused:401*' OR cause GLOB 'refused:403*')",
-                         e);
+    int r = stmt_prepare(
+        &q, s,
+        "UPDATE operation INDEXED BY operation_cause SET state = 1, sentence = NULL, cause = NULL, "
+        "reason = NULL, since_usec = 0, not_before_usec = ?1 WHERE cause >= 'refused:401' AND "
+        "cause < 'refused:404' AND cause NOT LIKE 'refused:402%' AND state = 3 AND "
+        "reason = '" REASON_REFUSED "'",
+        e);
 
     if (r < 0)
         return r;
