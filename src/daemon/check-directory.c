@@ -140,7 +140,8 @@ static void check_groups(struct check *c)
             n_fine++;
     }
     if (n && n_fine == n)
-        check_add(c, CHECK_OK, "groups", n == 1 ? "the %zu group of the rules exists and has members"
+        check_add(c, CHECK_OK, "groups",
+                  n == 1 ? "the %zu group of the rules exists and has members"
                          : "all %zu groups of the rules exist and have members",
                   n);
 }
@@ -181,7 +182,8 @@ static void check_attributes(struct check *c)
     if (r < 0)
         check_add(c, CHECK_ERROR, "attributes", "%s", e.message);
     else if (people.people && names->n_items && !n_nobody)
-        check_add(c, CHECK_OK, "attributes", names->n_items == 1 ? "the %zu attribute of the mapping has values"
+        check_add(c, CHECK_OK, "attributes",
+                  names->n_items == 1 ? "the %zu attribute of the mapping has values"
                                       : "all %zu attributes of the mapping have values",
                   names->n_items);
     free(counts);
@@ -219,8 +221,8 @@ static int say_hold(const char *cause, const char *reason, const char *sentence,
     /* The budgets of a first load are not a matter of the connections. */
     if (state != OPERATION_HELD || !reason || text_equal(reason, REASON_ENTRY_INVALID))
         return 0;
-    check_add(c, CHECK_WARNING, cause ? cause : reason, n_people == 1 ? "%zu person waits: %s" : "%zu people wait: %s",
-              n_people,
+    check_add(c, CHECK_WARNING, cause ? cause : reason,
+              n_people == 1 ? "%zu person waits: %s" : "%zu people wait: %s", n_people,
               sentence ? sentence : reason_code_text(reason));
     return 0;
 }

@@ -242,8 +242,8 @@ static void handle_reload(struct request *q)
         control_fail(q->call, "not-loaded", "the old configuration stays in force: %s",
                      e.message);
     else
-        control_reply(q->call,
-                      json_pack("{s:o}", "fingerprint", report_text(q->d->settings->fingerprint)));
+        control_reply(q->call, json_pack("{s:o}", "fingerprint",
+                                         report_text(q->d->settings->fingerprint)));
 }
 
 static const struct {

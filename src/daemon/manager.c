@@ -27,6 +27,7 @@ static void tell_status(struct daemon *d)
         [ENGINE_TENANT_OK] = "tenant ok",
         [ENGINE_TENANT_AWAY] = "tenant away",
         [ENGINE_TENANT_REFUSED] = "tenant refuses the account",
+        [ENGINE_TENANT_NO_SECRET] = "the tenant's client secret cannot be read",
         [ENGINE_TENANT_UNKNOWN] = "tenant not asked yet",
     };
     struct directory_status ds;

@@ -61,6 +61,7 @@ static const char *tenant_state_name(const struct status *s,
     case ENGINE_TENANT_OK: return slowed ? "throttled" : "ok";
     case ENGINE_TENANT_AWAY: return "away";
     case ENGINE_TENANT_REFUSED: return "refused";
+    case ENGINE_TENANT_NO_SECRET: return "no-secret";
     case ENGINE_TENANT_UNKNOWN: return "unknown";
     }
     return "unknown";
@@ -253,7 +254,7 @@ static const char *health_of(const struct status *s)
     if (s->engine.state_failed || s->audit.message[0])
         return "failed";
     if (d == DIRECTORY_AWAY || d == DIRECTORY_REFUSED || t == ENGINE_TENANT_AWAY ||
-        t == ENGINE_TENANT_REFUSED || json_array_size(s->alarms) > 0)
+        t == ENGINE_TENANT_REFUSED || t == ENGINE_TENANT_NO_SECRET || json_array_size(s->alarms) > 0)
         return "degraded";
     return "ok";
 }

@@ -45,6 +45,7 @@ struct change {
 #define REASON_REFUSED            "tenant-refused-data"
 #define REASON_CONFLICT           "login-taken"
 #define REASON_NOT_AUTHORISED     "tenant-not-authorised"
+#define REASON_NO_SECRET          "client-secret-unreadable"
 #define REASON_TENANT_AWAY        "tenant-unavailable"
 #define REASON_THROTTLED          "tenant-throttled"
 #define REASON_UNCLEAR            "outcome-unclear"

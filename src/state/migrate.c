@@ -144,6 +144,11 @@ static const char *const migrations[] = {
     TIME("created_usec") ", " TIME("confirmed_usec") ", " TIME("leaving_usec") ", "
     TIME("disabled_usec") ", " MAYBE("scim_id") ", " TEXT("origin") ", "
     MAYBE("leaving_why") ", " MAYBE("known") ", " MAYBE("granted") ", " MAYBE("drift") ");",
+    /* 8: what was told of an alarm outside, so that one that comes and goes is told seldom.
+     * standing: the last word was that it stands. */
+    "CREATE TABLE told(" TEXT("cause") " PRIMARY KEY, " TIME("told_usec") ", "
+    NUMBER("standing") ") WITHOUT ROWID;"
+    "INSERT INTO told SELECT cause, notified_usec, 1 FROM alarm WHERE notified_usec > 0;",
 };
 /* clang-format on */
 

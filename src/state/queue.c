@@ -396,7 +396,8 @@ int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct 
     int r = stmt_prepare(
         &q, s,
         "UPDATE operation INDEXED BY operation_held SET state = 1 WHERE state = 3 AND "
-        "not_before_usec > 0 AND not_before_usec <= ?1",
+        "not_before_usec > 0 AND not_before_usec <= ?1 AND "
+        "(cause IS NULL OR reason NOT IN " QUEUE_SHARED_REASONS ")",
         e);
 
     if (r < 0)

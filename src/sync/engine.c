@@ -126,6 +126,9 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
     *ret_picked = 0;
     n->looked_usec = now;
     r = queue_release_due(n->state, now, &n_released, e);
+    if (r == 0)
+        r = queue_release_shared(n->state, now, now + n->options.sync->hold_retry_usec,
+                                 &n_released, e);
     if (r == 0 && n_released)
         r = engine_begin_run(n, "retry", e);
     if (r == 0)
@@ -361,6 +364,8 @@ struct engine *engine_free(struct engine *n)
     bound_groups_done(&n->groups);
     string_list_done(&n->teams);
     string_list_done(&n->missing);
+    string_list_done(&n->unauthorised);
+    string_list_done(&n->failing);
     n->event = sd_event_unref(n->event);
     free(n);
     return NULL;

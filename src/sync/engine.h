@@ -102,7 +102,8 @@ enum engine_tenant_state {
     ENGINE_TENANT_OK = 0,
     ENGINE_TENANT_AWAY = 1,
     ENGINE_TENANT_REFUSED = 2,
-    ENGINE_TENANT_UNKNOWN = 3
+    ENGINE_TENANT_UNKNOWN = 3,
+    ENGINE_TENANT_NO_SECRET = 4 /* the client secret cannot be read here */
 };
 struct engine_status {
     enum engine_tenant_state tenant;

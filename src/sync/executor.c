@@ -166,11 +166,7 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
     const char *reason = known_missing(n, taken, cause, sizeof cause);
     if (reason) {
         doubt_missing(n, reason);
-        const char *name = strchr(cause, ':') + 1;
-        snprintf(
-            sentence, sizeof sentence,
-            "the tenant has no %.*s \"%s\": create it there, or correct the rule that gives it",
-            (int)strcspn(cause, ":"), cause, name);
+        reference_sentence(cause, sentence, sizeof sentence);
         execution_hold(x, NULL, reason, cause, sentence, n->options.sync->hold_retry_usec);
         return 0;
     }
@@ -389,6 +385,8 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
     int r = engine_write(n, &e);
     if (r == 0)
         r = queue_remove(n->state, o->number, &e);
+    if (r == 0)
+        r = refusal_freed(x, &e);
     if (r == 0 && !o->approved && o->kind != OPERATION_ADOPT)
         r = note_spent(n, o, &e);
     if (r == 0)
@@ -403,6 +401,7 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
     }
     /* The log has it from the audit, once it is committed. */
     log_debug("%s of %s is done (%s)", operation_kind_name(o->kind), o->login, o->dn);
+    string_list_done(&n->unauthorised);
     contact_tenant_fine(n);
     end_execution(x);
 }
@@ -512,14 +511,17 @@ void execution_return(struct execution *x, const struct tenant_answer *a)
     o->state = OPERATION_READY;
     o->not_before_usec = 0;
     int r = engine_write(n, &e);
-    if (r == 0 && set_text(&o->reason, x->settling ? REASON_UNCLEAR : NULL) < 0)
+    /* One that was tried for all who were refused alike is still the one for them. */
+    bool for_all = !x->settling && queue_reason_is_shared(o->reason);
+    if (r == 0 && !for_all && set_text(&o->reason, x->settling ? REASON_UNCLEAR : NULL) < 0)
         r = error_out_of_memory(&e);
     if (r == 0)
         r = queue_store(n->state, o, &e);
     if (r == 0)
         r = audit_outcome(x, "outcome", a,
-                          a->class == TENANT_NOT_AUTHORISED ? REASON_NOT_AUTHORISED
-                                                            : REASON_TENANT_AWAY,
+                          n->tenant_state == ENGINE_TENANT_REFUSED     ? REASON_NOT_AUTHORISED
+                          : n->tenant_state == ENGINE_TENANT_NO_SECRET ? REASON_NO_SECRET
+                                                                       : REASON_TENANT_AWAY,
                           n->tenant_error, &e);
     if (r == 0)
         r = person_mark_dirty(n->state, o->entry_id, &e);

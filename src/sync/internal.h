@@ -121,8 +121,10 @@ struct engine {
     enum engine_tenant_state tenant_state;
     char tenant_error[512];
     uint64_t tenant_since_usec, tenant_probe_usec;
-    unsigned tenant_failures; /* in a row */
+    struct string_list failing; /* entries whose calls failed, with no success between */
     unsigned tenant_probes;   /* since it went away */
+    struct string_list unauthorised; /* entries whose calls got a 401, with no success between */
+    uint64_t account_asked_usec;     /* steady clock: when a refusal last led to such a question */
     enum contact contact;
     char other_tenant[900]; /* the state belongs to another tenant: a sentence; "": it does not */
     bool adoption_open;
@@ -223,6 +225,17 @@ void execution_broken(struct execution *x, const struct error *e); /* our own fa
 /* What is sent whole, for the audit row of the end; NULL: not sent. */
 int execution_note_sent(struct execution *x, const struct user *roles,
                         const struct user *skills, struct error *e);
+
+/* outcome.c: what to do about a team, role or skill that the tenant does not show. */
+void reference_sentence(const char *cause, char *sentence, size_t size);
+
+/* refusal.c: holds it under a cause that everybody shares to whom the tenant says the same.
+ * advice: what a person can do, a sentence without its end. */
+void refusal_hold(struct execution *x, const struct tenant_answer *a, const char *reason,
+                  const char *advice);
+void refusal_hold_user(struct execution *x, const struct tenant_answer *a);
+/* It was done: whoever waits under the same cause need not wait any longer. */
+int refusal_freed(struct execution *x, struct error *e);
 int execution_store_link(struct execution *x, struct error *e);
 int execution_set_known(struct execution *x, const struct user *known, struct error *e);
 
@@ -242,8 +255,13 @@ void contact_refresh(struct engine *n); /* teams; at first contact the users; al
 void contact_evaluated(
     struct engine *n); /* everybody was evaluated: look at users that no link claims */
 void contact_cancel(struct engine *n);
-void contact_tenant_failed(struct engine *n, const struct tenant_answer *a);
+/* entry_id: whose call it was; NULL: nobody's in particular. */
+void contact_tenant_failed(struct engine *n, const struct tenant_answer *a,
+                           const char *entry_id);
 void contact_tenant_fine(struct engine *n);
+/* A call about one user was refused as if the account had no right to it: is it the account's
+ * matter? Asks what concerns nobody in particular; the answer may come later. True: it is. */
+bool contact_refused_one(struct engine *n, const struct tenant_answer *a, const char *entry_id);
 bool contact_knows_missing(const struct engine *n, const char *cause);
 void contact_note_missing(struct engine *n, const char *cause);
 

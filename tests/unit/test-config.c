@@ -331,8 +331,7 @@ static void test_beside_what_is_in_force(void **state)
     const struct settings_text before = {"rosterd.conf", before_text, sizeof(before_text) - 1};
     const struct settings_text after = {"rosterd.conf", after_text, sizeof(after_text) - 1};
     CLEANUP(settings_freep)
-    struct settings *old = NULL,
-                    *first = NULL, *second = NULL, *restarted = NULL;
+    struct settings *old = NULL, *first = NULL, *second = NULL, *restarted = NULL;
     CLEANUP(problem_list_done) struct problem_list problems = {0};
     CLEANUP(freep) char *said = NULL, *again = NULL, *none = NULL;
     struct error e = {""};
