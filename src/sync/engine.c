@@ -428,8 +428,7 @@ const struct ruleset *engine_ruleset(const struct engine *n)
     return n->ruleset;
 }
 
-/* Does the new ruleset read what the mirror does not hold? */
-static bool reads_more(const struct ruleset *now, const struct string_list *before)
+bool engine_reads_more(const struct ruleset *now, const struct string_list *before)
 {
     const struct string_list *names = ruleset_attributes(now);
     for (size_t i = 0; i < names->n_items; i++) {
@@ -442,7 +441,7 @@ static bool reads_more(const struct ruleset *now, const struct string_list *befo
     return false;
 }
 
-static int copy_attributes(const struct ruleset *r, struct string_list *ret)
+int engine_copy_attributes(const struct ruleset *r, struct string_list *ret)
 {
     const struct string_list *names = ruleset_attributes(r);
     for (size_t i = 0; i < names->n_items; i++)
@@ -460,7 +459,7 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
     n->options.tenant_ops = ops;
     n->options.tenant = tenant;
     CLEANUP(string_list_done) struct string_list attributes = {0};
-    int r = copy_attributes(n->ruleset, &attributes);
+    int r = engine_copy_attributes(n->ruleset, &attributes);
     r = r < 0 ? error_out_of_memory(e) : bind_ruleset(n, e);
     if (r < 0) {
         n->options = before;
@@ -468,7 +467,7 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
     }
     /* An attribute that was not read yet is not one that nobody has: the directory reads again
      * first. */
-    if (reads_more(n->ruleset, &attributes))
+    if (engine_reads_more(n->ruleset, &attributes))
         n->read_ended = false;
     if (n->options.sync->verify_interval_usec != before.sync->verify_interval_usec)
         schedule_sweep(n);
