@@ -60,7 +60,7 @@ static int set_undecided(struct evaluation *x, const struct filter *f,
     struct error e = {0};
     x->undecided = true;
     error_set(&e, 0,
-              "%s: the filter %s of %s is neither true nor false here, so nothing is decided by "
+              "%s: the filter %s of '%s' is neither true nor false here, so nothing is decided by "
               "it: the directory's schema lacks what it asks for, or a value cannot be compared",
               x->dn, f->text, source->rule);
     return set_invalid(x, INVALID_UNDECIDED, e.message);

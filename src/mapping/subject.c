@@ -102,9 +102,15 @@ bool attribute_name_check(const struct attribute_name *n, const struct schema *s
 {
     if (!schema_is_from_server(schema) || schema_knows(schema, n->canonical))
         return false;
-    size_t n_names;
+    size_t n_names, n_known = 0;
     const char *const *names = schema_names(schema, &n_names);
-    const char *nearest = text_nearest(n->canonical, names, n_names);
+    /* The built-in table stays below the server's schema, and is nothing to propose. */
+    const char **known = calloc(n_names + 1, sizeof(*known));
+    for (size_t i = 0; known && i < n_names; i++)
+        if (schema_knows(schema, names[i]))
+            known[n_known++] = names[i];
+    const char *nearest = text_nearest(n->canonical, known, n_known);
+    free(known);
     if (nearest)
         problems_add(problems, severity, where, column,
                      "the directory's schema has no attribute '%s'; did you mean '%s'?",

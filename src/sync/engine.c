@@ -428,6 +428,11 @@ const struct ruleset *engine_ruleset(const struct engine *n)
     return n->ruleset;
 }
 
+const struct schema *engine_schema(const struct engine *n)
+{
+    return n->schema;
+}
+
 bool engine_reads_more(const struct ruleset *now, const struct string_list *before)
 {
     const struct string_list *names = ruleset_attributes(now);
