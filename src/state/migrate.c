@@ -114,6 +114,14 @@ static const char *const migrations[] = {
     "CREATE INDEX operation_cause ON operation(cause) WHERE reason IS NOT NULL;",
     /* 3: groups whose people, directly or through groups in them, are to be marked dirty. */
     "CREATE TABLE dirty_group(n INTEGER PRIMARY KEY);",
+    /* 4: `bucket` is what was decided about the person, whatever waits in the queue, and what
+     * was done has columns of its own: the ledger is asked from them. */
+    "ALTER TABLE person ADD COLUMN " TIME("done") ";"
+    "ALTER TABLE person ADD COLUMN " TIME("done_run") ";"
+    "UPDATE person SET done = bucket, done_run = run WHERE bucket IN (1, 2, 3);"
+    "UPDATE person SET bucket = 4, bucket_code = NULL WHERE bucket IN (0, 1, 2, 3, 7);"
+    "DROP INDEX person_held; DROP INDEX person_ledger;"
+    "CREATE INDEX person_run ON person(run);",
 };
 /* clang-format on */
 

@@ -374,7 +374,7 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
     if (r == 0)
         r = person_mark_dirty(n->state, o->entry_id, &e);
     if (r == 0)
-        r = evaluate_settle_bucket(n, o->entry_id, bucket, &e);
+        r = person_touch(n->state, o->entry_id, n->run, bucket, &e);
     if (r < 0) {
         execution_broken(x, &e);
         return;
@@ -419,7 +419,7 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
     if (r == 0) /* what is wanted may have changed while it was in flight */
         r = person_mark_dirty(n->state, o->entry_id, &e);
     if (r == 0)
-        r = evaluate_settle_bucket(n, o->entry_id, BUCKET_PENDING, &e);
+        r = person_touch(n->state, o->entry_id, n->run, BUCKET_PENDING, &e);
     if (r < 0) {
         execution_broken(x, &e);
         return;

@@ -161,10 +161,6 @@ int engine_end_run(struct engine *n,
 
 /* evaluate.c */
 int evaluate_person(struct engine *n, const char *entry_id, struct error *e);
-/* Puts the person into the bucket that its operations and `done` (0: none was carried out) call
- * for. */
-int evaluate_settle_bucket(struct engine *n, const char *entry_id, enum person_bucket done,
-                           struct error *e);
 
 /* bind.c */
 int bind_rule_groups(struct engine *n, struct error *e);
