@@ -26,6 +26,11 @@ bool text_is_utf8(const char *bytes, size_t size);
 /* A C0 or C1 control character, DEL, or a line or paragraph separator is in it. */
 bool text_has_control(const char *bytes, size_t size);
 
+/* "s" behind a regular noun, unless n is 1. */
+static inline const char *text_plural(size_t n)
+{
+    return n == 1 ? "" : "s";
+}
 bool text_equal(const char *a, const char *b); /* both NULL are equal */
 bool text_equal_ascii_case(const char *a, const char *b);
 int text_compare_ascii_case(const char *a, const char *b);
