@@ -346,8 +346,8 @@ static enum person_verdict person_verdict_of(enum planner_presence p)
     return PERSON_UNKNOWN;
 }
 
-/* Where the person stands once the operations of the plan are carried out; what waits is seen in
- * the queue. */
+/* Where the person stands once the operations of the plan are carried out; what waits is seen
+ * in the queue. */
 static enum person_bucket standing_of(const struct planner_result *plan)
 {
     switch (plan->bucket) {
@@ -407,9 +407,9 @@ static int store_person(struct engine *n, const char *entry_id, struct subject *
         .dirty = false,
     };
     int r = 0;
-    bool skip_is_new = p.standing == BUCKET_SKIPPED &&
-                       (s->person.standing != BUCKET_SKIPPED ||
-                        !text_equal(s->person.standing_code, p.standing_code));
+    bool skip_is_new =
+        p.standing == BUCKET_SKIPPED && (s->person.standing != BUCKET_SKIPPED ||
+                                         !text_equal(s->person.standing_code, p.standing_code));
     if (skip_is_new)
         r = audit_person(n, "skip", entry_id, s, plan->code, p.sentence, e);
     if (r == 0)
@@ -453,8 +453,10 @@ static bool is_started(const struct subject *s)
 
 /* Whoever has an operation in flight, or one that may have been carried out, is looked at again
  * when its outcome is known: a plan from what was known before could forget what was done. */
-static int leave_for_later(struct engine *n, struct subject *s, struct error *e)
+static int leave_for_later(struct engine *n, const char *entry_id, struct subject *s,
+                           struct error *e)
 {
+    execution_moved(n, entry_id);
     s->person.dirty = false;
     return s->was_known ? person_store(n->state, &s->person, e) : 0;
 }
@@ -495,7 +497,7 @@ int evaluate_person(struct engine *n, const char *entry_id, struct error *e)
     if (r == 0)
         r = subject_load(n, entry_id, &s, e);
     if (r == 0)
-        r = is_started(&s) ? leave_for_later(n, &s, e) : decide(n, entry_id, &s, e);
+        r = is_started(&s) ? leave_for_later(n, entry_id, &s, e) : decide(n, entry_id, &s, e);
     subject_done(&s);
     return r < 0 ? error_wrap(e, r, "looking at entry %s", entry_id) : 0;
 }

@@ -72,6 +72,7 @@ static void conclude(struct execution *x, const struct tenant_answer *a, const c
 {
     struct error e = {0};
     int r = start_link(x, origin, known, &e);
+    x->as_wanted = bucket == BUCKET_CREATED && known == x->wanted;
     if (r == 0 && known != x->wanted)
         r = note_found(x, known, &e);
     if (r == 0)

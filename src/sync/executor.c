@@ -178,7 +178,7 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
         x->settling = taken->kind != OPERATION_ADOPT && operation_is_unclear(taken);
         taken->attempts++;
         taken->state = OPERATION_STARTED;
-        r = queue_store(n->state, taken, e);
+        r = queue_start(n->state, taken->number, taken->attempts, e);
     }
     struct audit_row row = {.event = "intent", .operation = taken, .attempts = taken->attempts};
     if (r == 0)
@@ -356,6 +356,21 @@ static void end_execution(struct execution *x)
     engine_wake(n);
 }
 
+/* The user was made as the rules wanted it at the start, nothing came in between, and nothing
+ * waits: to look at the person again would find nothing. */
+static bool is_settled(const struct execution *x, struct error *e)
+{
+    return x->as_wanted && !x->moved && !x->settling && x->link.status == LINK_ACTIVE &&
+           !queue_has(x->engine->state, x->operation->entry_id, e);
+}
+
+void execution_moved(struct engine *n, const char *entry_id)
+{
+    for (struct execution *x = n->executions; x; x = x->next)
+        if (text_equal(x->operation->entry_id, entry_id))
+            x->moved = true;
+}
+
 /* Done: the operation leaves the queue, and the person is looked at again, for the next step if
  * any. */
 void execution_finish(struct execution *x, const struct tenant_answer *a,
@@ -371,7 +386,7 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
         r = budget_note(n->state, guard_budget_of(o, n->options.sync), clock_now_usec(), &e);
     if (r == 0)
         r = audit_outcome(x, "outcome", a, "done", NULL, &e);
-    if (r == 0)
+    if (r == 0 && !is_settled(x, &e))
         r = person_mark_dirty(n->state, o->entry_id, &e);
     if (r == 0)
         r = person_touch(n->state, o->entry_id, n->run, bucket, &e);
