@@ -34,6 +34,8 @@ struct state {
     sqlite3 *db;
     char *path; /* for sentences */
     int lock_fd;
+    bool checked; /* its pages were read when it was opened: it was not as it was left */
+    bool suspect; /* a page of it was found damaged since */
     bool in_transaction;
     bool broken; /* a write of this transaction failed: it can only be rolled back */
     struct stmt *cache[STMT_CACHE_SIZE];

@@ -54,10 +54,11 @@ static const struct {
     {"INSERT OR IGNORE INTO dirty(entry_id) SELECT id FROM entry WHERE kind = 1 ORDER BY n",
      "marks everybody"},
     {"INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM person", "marks everybody"},
+    {"INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM operation INDEXED BY "
+     "operation_cause",
+     "all that is held or parked, by a person's word; the index has only those"},
     {"SELECT entry_id FROM dirty ORDER BY n LIMIT ?1", "the first rows in their order"},
     {"SELECT (SELECT count(*) FROM dirty)", "it counts, for status"},
-    {"SELECT bucket, bucket_code, count(*) FROM person GROUP BY",
-     "it counts, for status; the index alone is read"},
     {"SELECT p.entry_id, p.dn, p.verdict, p.wanted, p.login_key, p.code, p.sentence, "
      "p.recheck_usec, p.bucket, p.bucket_code, p.run, EXISTS (SELECT 1 FROM dirty d WHERE "
      "d.entry_id = p.entry_id) FROM person p ORDER BY p.dn",
