@@ -171,34 +171,52 @@ static int compare_places(const void *a, const void *b)
     return x->given < y->given ? -1 : 1;
 }
 
-/* The number of the first line, counted back from the first line that can be read. *ret_empty:
+#define ASKED 3 /* lines, which outvote one whose number was changed */
+
+static int64_t agreed(const int64_t *first, size_t n)
+{
+    if (n == ASKED && first[1] == first[2])
+        return first[1];
+    return n ? first[0] : 0;
+}
+
+static int refuse_encoding(const struct line_reader *l, const char *path, struct error *e)
+{
+    if (l->size < 2)
+        return 0;
+    if (memcmp(l->line, "\x28\xb5", 2) == 0 || memcmp(l->line, "\xfd\x37", 2) == 0)
+        return error_set(e, -EINVAL,
+                         "%s is compressed, and not by gzip: uncompress it first", path);
+    if (memcmp(l->line, "\xff\xfe", 2) == 0 || memcmp(l->line, "\xfe\xff", 2) == 0)
+        return error_set(e, -EINVAL,
+                         "%s is UTF-16, as some programs of Windows write: save it as UTF-8",
+                         path);
+    return 0;
+}
+
+/* The number of the first line, counted back from the first lines that can be read. *ret_empty:
  * there is no line at all. */
 static int first_seq(const char *path, int64_t *ret, bool *ret_empty, struct error *e)
 {
     struct audit_files one = {.paths = (char **)&path, .n_paths = 1};
     CLEANUP(line_reader_done) struct line_reader l = {.files = &one};
+    int64_t first[ASKED];
     struct line_chain chain;
+    size_t n = 0;
     int r;
 
     *ret_empty = true;
-    *ret = 0;
-    while ((r = line_reader_next(&l, e)) > 0) {
-        if (l.number == 1 && l.size >= 2 &&
-            (memcmp(l.line, "\x28\xb5", 2) == 0 || memcmp(l.line, "\xfd\x37", 2) == 0))
-            return error_set(e, -EINVAL,
-                             "%s is compressed, and not by gzip: uncompress it first", path);
-        if (l.number == 1 && l.size >= 2 &&
-            (memcmp(l.line, "\xff\xfe", 2) == 0 || memcmp(l.line, "\xfe\xff", 2) == 0))
-            return error_set(e, -EINVAL,
-                             "%s is UTF-16, as some programs of Windows write: save it as UTF-8",
-                             path);
+    while (n < ASKED && (r = line_reader_next(&l, e)) != 0) {
+        if (r > 0 && l.number == 1)
+            r = refuse_encoding(&l, path, e);
+        if (r < 0)
+            return r;
         *ret_empty = false;
-        if (line_parse(l.line, l.size, &chain) > 0) {
-            *ret = chain.seq - l.number + 1;
-            return 0;
-        }
+        if (line_parse(l.line, l.size, &chain) > 0)
+            first[n++] = chain.seq - l.number + 1;
     }
-    return r;
+    *ret = agreed(first, n);
+    return 0;
 }
 
 /* The same file under two names or given twice. */

@@ -137,7 +137,10 @@ static int verify(struct ctl *c, const char *const *files, size_t n_files)
         json_auto_t *object = verdict_of(&result);
         CLEANUP(freep)
         char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_SORT_KEYS) : NULL;
-        output_format(&c->output, "%s\n", text ? text : "{}");
+        if (!text)
+            return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
+        buffer_add_text(&c->output.text, text);
+        buffer_add_text(&c->output.text, "\n");
     } else
         show_verdict(&c->output, &result, key != NULL);
     return result.n_findings ? EXIT_FOUND : EXIT_FINE;
