@@ -8,7 +8,8 @@ struct config_context {
     struct config_document **documents;
     size_t n_documents;
     const char *main_file;
-    int result; /* -ENOMEM */
+    const struct settings *in_force; /* keys that take a restart stay as they are here; NULL */
+    int result;                      /* -ENOMEM */
 };
 
 /* The item that begins at a line; NULL: none. */

@@ -93,6 +93,14 @@ char *settings_peek(const char *file, const char *section, const char *name);
 int settings_load_texts(struct settings **ret, const struct settings_text *texts,
                         size_t n_texts, struct problem_list *problems, struct error *e);
 
+/* For a reload: *ret is what is in force once these texts are applied beside `in_force`, so
+ * keys that take a restart are as there. *ret_needs_restart: the sentence of settings_compare()
+ * about those that differ, malloc'd, or NULL. */
+int settings_load_beside(struct settings **ret, const struct settings *in_force,
+                         const struct settings_text *texts, size_t n_texts,
+                         char **ret_needs_restart, struct problem_list *problems,
+                         struct error *e);
+
 /* Keys that differ and that a reload cannot apply (needs a restart): names appended, one
  * sentence. */
 int settings_compare(const struct settings *old, const struct settings *new,

@@ -87,7 +87,8 @@ static void say_server(struct check *c, const struct directory_status *s)
         return;
     }
     check_add(c, n.people ? CHECK_OK : CHECK_ERROR, "entries",
-              "%zu people and %zu groups are seen below %s%s", n.people, n.groups,
+              "%zu %s and %zu group%s are seen below %s%s", n.people,
+              n.people == 1 ? "person" : "people", n.groups, text_plural(n.groups),
               c->settings->directory.base ? c->settings->directory.base : "the base",
               n.people ? ""
                        : ": nobody. Look at [directory] base and filter, and at what the "
@@ -137,7 +138,8 @@ static void check_groups(struct check *c)
             n_fine++;
     }
     if (n && n_fine == n)
-        check_add(c, CHECK_OK, "groups", "all %zu groups of the rules exist and have members",
+        check_add(c, CHECK_OK, "groups", n == 1 ? "the %zu group of the rules exists and has members"
+                         : "all %zu groups of the rules exist and have members",
                   n);
 }
 
@@ -162,7 +164,8 @@ static void check_attributes(struct check *c)
     if (r < 0)
         check_add(c, CHECK_ERROR, "attributes", "%s", e.message);
     else if (people.people && names->n_items && !n_nobody)
-        check_add(c, CHECK_OK, "attributes", "all %zu attributes of the mapping have values",
+        check_add(c, CHECK_OK, "attributes", names->n_items == 1 ? "the %zu attribute of the mapping has values"
+                                      : "all %zu attributes of the mapping have values",
                   names->n_items);
     free(counts);
 }
@@ -199,7 +202,8 @@ static int say_hold(const char *cause, const char *reason, const char *sentence,
     /* The budgets of a first load are not a matter of the connections. */
     if (state != OPERATION_HELD || !reason || text_equal(reason, REASON_ENTRY_INVALID))
         return 0;
-    check_add(c, CHECK_WARNING, cause ? cause : reason, "%zu people wait: %s", n_people,
+    check_add(c, CHECK_WARNING, cause ? cause : reason, n_people == 1 ? "%zu person waits: %s" : "%zu people wait: %s",
+              n_people,
               sentence ? sentence : reason_code_text(reason));
     return 0;
 }

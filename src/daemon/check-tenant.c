@@ -96,8 +96,9 @@ static void check_teams(struct check *c, const struct string_list *names)
                   check_meant(meant, sizeof meant, nearest_team(names, teams->items[i])));
     }
     if (teams->n_items && !n_missing)
-        check_add(c, CHECK_OK, "teams", "all %zu teams of the rules exist at the tenant",
-                  teams->n_items);
+        check_add(c, CHECK_OK, "teams", "%s%zu team%s of the rules exist%s at the tenant",
+                  teams->n_items == 1 ? "the " : "all ", teams->n_items,
+                  text_plural(teams->n_items), teams->n_items == 1 ? "s" : "");
 }
 
 /* false: nothing else needs to be asked. */

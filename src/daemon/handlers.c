@@ -174,6 +174,10 @@ static void handle_retry(struct request *q)
     string_list_done(&ids);
     if (r < 0)
         fail(q, &e);
+    else if (cause && !n_released)
+        control_fail(q->call, "not-found",
+                     "nothing is held under the cause '%s': `rosterctl holds` shows the causes",
+                     cause);
     else
         control_reply(q->call, json_pack("{s:I}", "released", (json_int_t)n_released));
 }
@@ -231,6 +235,18 @@ static void handle_config(struct request *q)
     answer_or_fail(q, keys ? json_pack("{s:o}", "keys", keys) : NULL, &e);
 }
 
+/* The caller waits for the answer, so that a broken file is known to whoever wrote it. */
+static void handle_reload(struct request *q)
+{
+    struct error e = {0};
+    if (daemon_reload(q->d, &e) < 0)
+        control_fail(q->call, "not-loaded", "the old configuration stays in force: %s",
+                     e.message);
+    else
+        control_reply(q->call,
+                      json_pack("{s:o}", "fingerprint", report_text(q->d->settings->fingerprint)));
+}
+
 static const struct {
     const char *name;
     void (*handle)(struct request *q);
@@ -239,6 +255,7 @@ static const struct {
     {"explain", handle_explain}, {"holds", handle_holds},     {"retry", handle_retry},
     {"sync", handle_sync},       {"pause", handle_pause},     {"resume", handle_resume},
     {"config", handle_config},   {"history", handle_history},
+    {"reload", handle_reload},
 };
 
 void daemon_handle(struct control_call *call, const char *method, const json_t *parameters,

@@ -11,6 +11,8 @@
 #include "base/memory.h"
 #include "daemon/daemon.h"
 #include "mapping/ruleset.h"
+#include "render/output.h"
+#include "render/render.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -212,11 +214,17 @@ static int show_plan(struct daemon *d)
         log_error("%s", e.message);
         return EXIT_FAILURE;
     }
-    bool any = json_array_size(json_object_get(plan, "operations")) > 0;
-    CLEANUP(freep) char *text = report_plan_text(plan, isatty(STDOUT_FILENO) && !getenv("NO_COLOR"));
+    CLEANUP(output_done) struct output text = {0};
+    (void)json_object_del(plan, "hash"); /* of a look beside the daemon: nobody can approve it */
+    output_init(&text, COLOUR_AUTO);
+    int code = render_plan(&text, plan, RENDER_PLAN_WHOLE);
     json_decref(plan);
-    fputs(text ? text : "", stdout);
-    return any ? 2 : EXIT_SUCCESS;
+    if (text.text.failed || fputs(text.text.data ? text.text.data : "", stdout) == EOF ||
+        fflush(stdout) == EOF) {
+        log_error("The plan cannot be written: %s", strerror(text.text.failed ? ENOMEM : errno));
+        return EXIT_FAILURE;
+    }
+    return code;
 }
 
 /* --once: the directory is read and everything that could be done is done. */

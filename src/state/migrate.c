@@ -112,6 +112,8 @@ static const char *const migrations[] = {
     "CREATE TABLE trail(seq INTEGER PRIMARY KEY, " TEXT("line") ", " TEXT("hash") ");",
     /* 2: what waits, by cause, also while it is tried again. */
     "CREATE INDEX operation_cause ON operation(cause) WHERE reason IS NOT NULL;",
+    /* 3: groups whose people, directly or through groups in them, are to be marked dirty. */
+    "CREATE TABLE dirty_group(n INTEGER PRIMARY KEY);",
 };
 /* clang-format on */
 

@@ -22,7 +22,8 @@ int entry_row_find(struct state *s, const char *id, struct entry_row *ret,
 
 /* Marks the person dirty that a row is, if it is one. */
 int dirty_row(struct state *s, int64_t n, struct error *e);
-/* Marks all live persons below a group dirty, through nested groups; cycles end. */
+/* Notes that all live persons below a group, through nested groups, are to be marked dirty; see
+ * mirror_mark_below(). */
 int dirty_below(struct state *s, int64_t group_n, struct error *e);
 
 /* The groups that name this row by its present DN key become stale: they must be read again,

@@ -47,6 +47,11 @@ int mirror_unseen_gone(struct state *s, unsigned search, const char *why, uint64
 int mirror_count_unseen(struct state *s, unsigned search, size_t *ret_people, struct error *e);
 int mirror_forget(struct state *s, const char *id, struct error *e); /* removes a tombstone */
 
+/* Whoever is below a group that changed in itself (it came back, was deleted, entered another
+ * group or left it) becomes dirty here, all such groups at once: a read of many nested groups
+ * notes each of them many times. Before dirty people are asked for; in a transaction. */
+int mirror_mark_below(struct state *s, struct error *e);
+
 /* Groups that name, as a member, a DN that an entry had before it moved or vanished. */
 int mirror_stale_groups(struct state *s, struct string_list *ret_ids, struct error *e);
 /* The group was read again long enough after: a DN that it still names means what it says. */

@@ -226,7 +226,8 @@ int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids
 
 size_t person_count_dirty(struct state *s)
 {
-    return db_count(s, "SELECT count(*) FROM dirty");
+    return db_count(s, "SELECT (SELECT count(*) FROM dirty) + "
+                       "(SELECT count(*) FROM dirty_group)");
 }
 
 int person_set_bucket(struct state *s, const char *entry_id, uint64_t run,

@@ -63,9 +63,11 @@ int person_mark_all_dirty(struct state *s, struct error *e);
 int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, struct error *e);
 /* Those who are held or parked with this reason code become dirty. */
 int person_mark_reason_dirty(struct state *s, const char *bucket_code, struct error *e);
+/* After mirror_mark_below(). */
 int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids,
                       struct error *e);
-size_t person_count_dirty(struct state *s);
+size_t
+person_count_dirty(struct state *s); /* with the groups that mirror_mark_below() awaits */
 
 int person_set_bucket(struct state *s, const char *entry_id, uint64_t run,
                       enum person_bucket bucket, const char *code, struct error *e);

@@ -188,9 +188,10 @@ int queue_next_time(struct state *s, uint64_t after_usec, uint64_t *ret_usec, st
     /* What is due already is no time to wait for: it may stay so for long, behind a parked
      * create, and would hide the others. */
     static const char sql[] =
-        "SELECT min(t) FROM (SELECT min(not_before_usec) AS t FROM operation WHERE state = 1 "
-        "AND not_before_usec > ?1 UNION ALL SELECT min(not_before_usec) FROM operation WHERE "
-        "state = 3 AND not_before_usec > ?1)";
+        "SELECT min(t) FROM (SELECT min(not_before_usec) AS t FROM operation "
+        "INDEXED BY operation_ready WHERE state = 1 AND not_before_usec > ?1 "
+        "UNION ALL SELECT min(not_before_usec) FROM operation "
+        "INDEXED BY operation_held WHERE state = 3 AND not_before_usec > ?1)";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s, sql, e);
 
@@ -283,19 +284,21 @@ int queue_of_budget(struct state *s, unsigned budget, enum operation_state state
     return read_list(q, ret, e);
 }
 
-#define TO_READY                                                                               \
-    "UPDATE operation SET state = 1, sentence = NULL, cause = NULL, "                          \
-    "reason = CASE WHEN reason = '" REASON_UNCLEAR "' THEN reason END, since_usec = 0, not_before_usec = ?1 WHERE state = 3"
+#define TO_READY(index)                                                                        \
+    "UPDATE operation INDEXED BY " index " SET state = 1, sentence = NULL, cause = NULL, "     \
+    "reason = CASE WHEN reason = '" REASON_UNCLEAR                                             \
+    "' THEN reason END, since_usec = 0, not_before_usec = ?1 WHERE state = 3"
 
 int queue_release(struct state *s, const char *cause, const char *reason, uint64_t now_usec,
                   size_t *ret_n, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         cause    ? TO_READY " AND cause = ?2"
-                         : reason ? TO_READY " AND reason = ?2"
-                                  : TO_READY,
-                         e);
+    int r =
+        stmt_prepare(&q, s,
+                     cause ? TO_READY("operation_cause") " AND cause = ?2 AND reason NOT NULL"
+                     : reason ? TO_READY("operation_state") " AND reason = ?2"
+                              : TO_READY("operation_state"),
+                     e);
 
     if (r < 0)
         return r;
@@ -313,7 +316,8 @@ int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct 
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(
         &q, s,
-        "UPDATE operation SET state = 1 WHERE state = 3 AND not_before_usec > 0 AND not_before_usec <= ?1",
+        "UPDATE operation INDEXED BY operation_held SET state = 1 WHERE state = 3 AND "
+        "not_before_usec > 0 AND not_before_usec <= ?1",
         e);
 
     if (r < 0)
@@ -349,7 +353,10 @@ int queue_count_waiting(struct state *s, uint64_t now_usec, size_t *ret, struct 
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(
-        &q, s, "SELECT count(*) FROM operation WHERE state = 1 AND not_before_usec > ?1", e);
+        &q, s,
+        "SELECT count(*) FROM operation INDEXED BY operation_ready WHERE state = 1 AND "
+        "not_before_usec > ?1",
+        e);
 
     if (r < 0)
         return r;

@@ -58,6 +58,10 @@ static int evaluate_some(struct engine *n, bool *ret_more, struct error *e)
     if (r == 0 && n->groups_dirty)
         r = bind_rule_groups(n, e); /* also when nobody is dirty: a renamed group is said */
     if (r == 0)
+        r = engine_write(n, e);
+    if (r == 0)
+        r = mirror_mark_below(n->state, e);
+    if (r == 0)
         r = person_next_dirty(n->state, PEOPLE_A_TURN, &ids, e);
     if (r == 0 && ids.n_items)
         r = engine_begin_run(n, "directory", e);
@@ -451,19 +455,35 @@ static int copy_attributes(const struct ruleset *r, struct string_list *ret)
     return 0;
 }
 
+/* What is written for a new configuration; in the turn's transaction. */
+static int write_configuration(struct engine *n, struct error *e)
+{
+    struct audit_row row = {.event = "configuration",
+                            .sentence = "the configuration was loaded"};
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = take_configuration(n, true, e);
+    return r < 0 ? r : engine_audit(n, &row, e);
+}
+
 int engine_reload(struct engine *n, const struct engine_options *options, struct error *e)
 {
     struct engine_options before = n->options;
-    const struct tenant_ops *ops = before.tenant_ops;
-    void *tenant = before.tenant;
-    n->options = *options;
-    n->options.tenant_ops = ops;
-    n->options.tenant = tenant;
+    struct ruleset *rules = TAKE(n->ruleset);
     CLEANUP(string_list_done) struct string_list attributes = {0};
-    int r = copy_attributes(n->ruleset, &attributes);
-    r = r < 0 ? error_out_of_memory(e) : bind_ruleset(n, e);
-    if (r < 0) {
+    int r = copy_attributes(rules, &attributes) < 0 ? error_out_of_memory(e) : 0;
+    n->options = *options;
+    n->options.tenant_ops = before.tenant_ops;
+    n->options.tenant = before.tenant;
+    if (r == 0)
+        r = bind_ruleset(n, e);
+    if (r == 0)
+        r = write_configuration(n, e);
+    if (r < 0) { /* nothing of the new one may be kept: its owner frees it */
+        ruleset_free(n->ruleset);
+        n->ruleset = rules;
         n->options = before;
+        n->groups_dirty = true;
         return r;
     }
     /* An attribute that was not read yet is not one that nobody has: the directory reads again
@@ -472,17 +492,11 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
         n->read_ended = false;
     if (n->options.sync->verify_interval_usec != before.sync->verify_interval_usec)
         schedule_sweep(n);
-    r = engine_write(n, e);
-    if (r == 0)
-        r = take_configuration(n, true, e);
-    struct audit_row row = {.event = "configuration",
-                            .sentence = "the configuration was loaded"};
-    if (r == 0)
-        r = engine_audit(n, &row, e);
+    ruleset_free(rules);
     n->plan_changed = true;
     n->commit_wanted = true;
     engine_wake(n);
-    return r;
+    return 0;
 }
 
 void engine_on_idle(struct engine *n, void (*fn)(void *userdata), void *userdata)

@@ -68,7 +68,8 @@ int engine_distrust_state(struct engine *n, struct error *e);
 const struct ruleset *engine_ruleset(const struct engine *n);
 
 /* A new configuration: everybody whom it can affect is looked at again. options as in
- * engine_new(); tenant and ops stay. */
+ * engine_new(); tenant and ops stay. Borrows what the options point to when it succeeds; when
+ * it fails it goes on with those from before and keeps nothing of these. */
 int engine_reload(struct engine *n, const struct engine_options *options, struct error *e);
 
 /* Runs (from the loop, once for each time) when nothing is left that could be done now. */

@@ -89,14 +89,18 @@ bool operation_is_unclear(const struct operation *o)
     return text_equal(o->reason, REASON_UNCLEAR);
 }
 
+/* By the rules as they are when the answer is there: a reload may have replaced those of
+ * before. */
 static bool names_role(const char *role, void *userdata)
 {
-    return ruleset_names_role(userdata, role);
+    const struct engine *n = userdata;
+    return ruleset_names_role(n->ruleset, role);
 }
 
 static bool names_skill(const char *skill, void *userdata)
 {
-    return ruleset_names_skill(userdata, skill);
+    const struct engine *n = userdata;
+    return ruleset_names_skill(n->ruleset, skill);
 }
 
 static void execution_prepare_merge(struct execution *x)
@@ -106,7 +110,7 @@ static void execution_prepare_merge(struct execution *x)
         .granted = x->granted,
         .names_role = names_role,
         .names_skill = names_skill,
-        .userdata = x->engine->ruleset,
+        .userdata = x->engine,
     };
 }
 

@@ -38,8 +38,8 @@ const char *tenant_answer_class_name(enum tenant_answer_class c)
     case TENANT_UNCLEAR: return "unclear";
     case TENANT_AWAY: return "away";
     case TENANT_UNSUPPORTED: return "unsupported";
-    default: return "?";
     }
+    return "?";
 }
 
 uint64_t answer_retry_after(const char *text, uint64_t now_usec)

@@ -201,9 +201,9 @@ static int read_content(const struct tenant_call *call, const struct http_result
     case CALL_CREATE:
     case CALL_PUT:
     case CALL_DELETE:
-    case CALL_SCIM_PATCH:
-    default: return 0;
+    case CALL_SCIM_PATCH: return 0;
     }
+    return 0;
 }
 
 /* 401: once more with another token. */

@@ -328,7 +328,7 @@ def test_check(t):
     items = check(daemon, 0)
     need(sentences(items, "error") == [] and sentences(items, "warning") == [], "all is well", items)
     text = "\n".join(sentences(items, "ok"))
-    for part in ("OpenLDAP", "syncrepl", "2 people and 1 groups", "accepts the credentials",
+    for part in ("OpenLDAP", "syncrepl", "2 people and 1 group are", "accepts the credentials",
                  "may look at users", "SCIM: the tenant offers it", "2 would be users"):
         need(part in text, "it says %r" % part, text)
     need(tenant.writes() == [], "nothing is written", tenant.writes())
@@ -398,15 +398,80 @@ def test_dry_run(t):
     ground, crowd, tenant, daemon = team(t, "ada", "bob")
     ground.person("cyd")
     done = daemon.run("--dry-run", code=2)
-    for part in ("Create (2)\n", "  + ada  uid=ada,", "team: Customer Service  (Agents, ", "No user (1)\n",
-                 "2 to create; 1 without a user.\n"):
+    for part in ("Will be done\n", "  + create  ada (uid=ada,", "    + team  Customer Service  rule \"Agents\" (", "Skipped\n",
+                 "2 create; 1 person skipped\n"):
         need(part in done.out, "it says %r" % part, done.out)
     need("\033" not in done.out, "no colour in a pipe", done.out)
     need(tenant.writes() == [] and not os.path.exists(daemon.state_file), "nothing was done")
     daemon.once()
     daemon.configure(rules=rules(crowd, team="Sales"))
     done = daemon.run("--dry-run", code=2)
-    need("team: Customer Service -> Sales" in done.out and "2 to update" in done.out, "changes", done.out)
+    need("~ team  Customer Service -> Sales" in done.out and "2 update" in done.out, "changes", done.out)
     need(tenant.user("ada")["team"] == "Customer Service", "nothing was done")
     daemon.configure(rules=rules(crowd))
-    need(daemon.run("--dry-run", code=0).out.endswith("Nothing to do; 1 without a user.\n"), "nothing to do")
+    need(daemon.run("--dry-run", code=0).out.endswith("Nothing to do; 1 person skipped\n"), "nothing to do")
+
+
+def test_reload_is_answered(t):
+    """A broken file fails `rosterctl reload` with its first error, and status says that a restart would fail; a file
+    that is changed and not loaded is said to be; then it is loaded."""
+    ground, crowd, tenant, daemon = team(t, "ada")
+    daemon.start()
+    tenant.wait_user("ada", team="Customer Service")
+    need(ask(daemon, "status")["config_files"] == {"state": "in-force", "sentence": None}, "in force at first",
+         ask(daemon, "status"))
+    good = open(daemon.config_file, encoding="utf-8").read()
+    daemon.write_raw_config(good.replace("[user]", "[user]\nno_such_key = 1"))
+    refused = daemon.ctl("reload", code=1)
+    need("no_such_key" in refused.err and "stays in force" in refused.err, "the error is said", refused)
+    status = daemon.ctl("status", "--json", code=None).json
+    need(status["config_files"]["state"] == "broken" and "no_such_key" in status["config_files"]["sentence"],
+         "status says so", status["config_files"])
+    daemon.configure(rules=rules(crowd, team="Sales"))
+    need(ask(daemon, "status")["config_files"]["state"] == "changed", "changed and not loaded")
+    need(tenant.user("ada")["team"] == "Customer Service", "nothing happened yet")
+    done = daemon.ctl("reload")
+    need("in force" in done.out, "loaded", done)
+    tenant.wait_user("ada", team="Sales")
+    need(ask(daemon, "status")["config_files"]["state"] == "in-force", "in force again")
+
+
+def test_retry_of_an_unknown_cause(t):
+    """A cause under which nothing is held is refused, not retried in silence."""
+    _, _, _, daemon = team(t, "ada")
+    daemon.start()
+    refused = daemon.ctl("retry", "--cause", "nonsense", code=1)
+    need("nonsense" in refused.err and "rosterctl holds" in refused.err, "it is said", refused)
+
+
+def test_what_a_reload_cannot_change(t):
+    """What takes a restart is shown and used as it is in force, and each reload says that it waits."""
+    _, group, tenant, daemon = team(t, "ada", "bob")
+    daemon.start()
+    tenant.wait_users(["ada", "bob"])
+    before = status_until(daemon, is_settled, "everything is done")
+
+    def shown():
+        return {(k["section"], k["name"]): k["value"] for k in ask(daemon, "config", "show")["keys"]}
+
+    keys = shown()
+    daemon.configure(rules=rules(group, team="Sales"), state={"file": daemon.path("elsewhere.db")},
+                     audit={"file": daemon.path("elsewhere.jsonl")}, guard={"max_team_change": "unlimited"},
+                     tenant={"url": "https://elsewhere.example.com", "max_rate": "900"})
+    for _ in range(2):
+        daemon.reload()
+    for uid in ("ada", "bob"):
+        tenant.wait_user(uid, team="Sales")
+    waits = [line for line in daemon.log().splitlines() if "takes a restart" in line]
+    need(len(waits) == 2 and all(key in line for line in waits for key in ("[state] file", "[audit] file", "[tenant] url")),
+         "said each time", waits)
+    now = status_until(daemon, is_settled, "the reload is done")
+    need(all(now[part][key] == before[part][key] for part, key in
+             (("tenant", "url"), ("state", "file"), ("audit", "file"))), "status shows what is in force", now)
+    need(now["tenant"]["max_rate"] == 900, "and what the reload changed", now["tenant"])
+    for key in (("state", "file"), ("audit", "file"), ("tenant", "url")):
+        need(shown()[key] == keys[key], "config show", key)
+    need(ask(daemon, "history", "ada", code=0), "the audit file in force is read")
+    plan = ask(daemon, "plan", "--config", daemon.config_file, code=0)
+    need(plan["operations"] == [], "the state file in force is looked at", plan)
+    need(not os.path.exists(daemon.path("elsewhere.db")), "nothing was made")

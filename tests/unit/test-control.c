@@ -111,11 +111,14 @@ static json_t *raw_receive(struct world *w, int fd)
     uint64_t deadline = clock_monotonic_usec() + 10 * USEC_PER_SEC;
 
     for (;;) {
-        char byte;
-        ssize_t n = recv(fd, &byte, 1, 0);
-        if (n == 1) {
-            buffer_add(&b, &byte, 1);
-            if (byte != '\0')
+        char block[65536];
+        ssize_t n = recv(fd, block, sizeof(block), MSG_PEEK);
+        if (n > 0) {
+            const char *end = memchr(block, '\0', (size_t)n);
+            size_t size = end ? (size_t)(end - block) + 1 : (size_t)n;
+            assert_int_equal(recv(fd, block, size, 0), (ssize_t)size);
+            buffer_add(&b, block, size);
+            if (!end)
                 continue;
             json_t *message = json_loads(b.data, 0, NULL);
             buffer_done(&b);

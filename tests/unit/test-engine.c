@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "base/log.h"
@@ -1209,6 +1210,75 @@ static void test_rules_change(void **state)
     is_idle(b);
 }
 
+/* A reload that the state file cannot take leaves the engine with what it had: the caller gives
+ * back what was refused, and an access to that is a fault here. */
+static void test_reload_refused(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    struct rlimit before, small = {.rlim_cur = 4096};
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), n = 0;
+    struct sync_options *sync =
+        mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct engine_options options = b->options;
+    struct engine_status status;
+    uint64_t until = 0;
+    char hash[65];
+    assert_true(sync != MAP_FAILED && sizeof *sync <= page);
+    people(b, 10, "support");
+    bed_start(b);
+    bed_sync(b);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small.rlim_max = before.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    people(b, 60, "support");
+    bed_read_all(b);
+    bed_run(b);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    engine_status(b->engine, &status);
+    assert_true(status.state_failed);
+    *sync = b->sync;
+    options.sync = sync;
+    options.fingerprint = "another";
+    assert_true(engine_reload(b->engine, &options, &e) < 0);
+    assert_int_equal(munmap(sync, page), 0);
+    bed_ok(b, engine_plan_hash(b->engine, hash, &n, &e));
+    (void)engine_approve(b->engine, hash, 0, &n, &until, &e);
+    (void)engine_look_again(b->engine, NULL, &e);
+    bed_advance(b, DAY);
+    bed_crash(b);
+    bed_sync(b);
+    assert_int_equal(b->tenant->n_users, 60);
+    is_idle(b);
+}
+
+/* A reload while updates are under way: what the rules manage is asked of those that are there
+ * when the answer comes. */
+static void test_reload_under_way(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    people(b, 5, "support");
+    bed_start(b);
+    bed_sync(b);
+    b->rules[0].team.text = (char *)"Sales";
+    b->rules[0].skills.text = (char *)"French:50";
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    b->tenant->hold = true;
+    bed_run(b);
+    assert_true(b->tenant->n_under_way > 0);
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    fake_tenant_release(b->tenant);
+    bed_run(b);
+    for (unsigned i = 0; i < 5; i++) {
+        char uid[8];
+        snprintf(uid, sizeof uid, "u%u", i);
+        assert_non_null(user_skill(fake_tenant_find(b->tenant, uid)->user, "French"));
+    }
+    is_idle(b);
+}
+
 static void test_retry_by_a_person(void **state)
 {
     struct bed *b = *state;
@@ -1283,6 +1353,8 @@ int main(int argc, char **argv)
         scenario(test_initial_password),
         scenario(test_stop),
         scenario(test_rules_change),
+        scenario(test_reload_refused),
+        scenario(test_reload_under_way),
         scenario(test_retry_by_a_person),
         scenario(test_plan_only),
     };

@@ -60,6 +60,7 @@ static const char *dirty(struct fixture *f)
     static char text[512];
     struct string_list ids = {0};
 
+    ok(f, mirror_mark_below(f->s, &f->e));
     ok(f, person_next_dirty(f->s, SIZE_MAX, &ids, &f->e));
     assert_int_equal(ids.n_items, person_count_dirty(f->s));
     text[0] = '\0';
@@ -612,13 +613,10 @@ static void test_cookies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        test(test_changes),       test(test_members_mark_exactly),
-        test(test_primary_group), test(test_cycles),
-        test(test_bound_groups),  test(test_ou_renamed),
-        test(test_full_read),     test(test_stale_without_repair),
-        test(test_stale_repaired),
-        test(test_kind_changes),  test(test_looking_up),
-        test(test_cookies),
+        test(test_changes),      test(test_members_mark_exactly), test(test_primary_group),
+        test(test_cycles),       test(test_bound_groups),         test(test_ou_renamed),
+        test(test_full_read),    test(test_stale_without_repair), test(test_stale_repaired),
+        test(test_kind_changes), test(test_looking_up),           test(test_cookies),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
