@@ -423,6 +423,7 @@ void state_rollback(struct state *s)
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     s->in_transaction = false;
     s->n_unresolved = -1;
+    s->trail_epoch++;
 }
 
 bool state_in_transaction(const struct state *s)
