@@ -227,7 +227,6 @@ static void kind_done(struct fetch *f)
 {
     struct feed_batch *b = f->batch;
     struct error e = {};
-    f->decoded.has_children = false;
     int r = f->found ? 0 : batch_make_container(&f->decoded, &e);
     if (r == 0)
         r = batch_hand_over(b, f->index, &f->decoded, &e);

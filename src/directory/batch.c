@@ -245,8 +245,9 @@ int batch_hand_over(struct feed_batch *b, unsigned search, struct decoded *d, st
         int r = b->env->sink->known_dn(b->env->userdata, d->entry->id, &dn, e);
         if (r == 0 && !dn && d->entry->kind != ENTRY_CONTAINER)
             r = batch_note_newcomer(b, d->dn, e);
-        else if (r == 0 && !dn && !d->is_parent)
-            /* Moved in with people below it, of whom no server says a word. */
+        /* Moved in with people below it, of whom no server says a word. */
+        bool place = d->has_children || d->entry->kind == ENTRY_CONTAINER;
+        if (r == 0 && !dn && place && !d->is_parent)
             directory_feed_doubts(b->env, "a container appeared");
         if (r < 0)
             return r;
