@@ -121,6 +121,12 @@ static const char *const migrations[] = {
     TIME("created_usec") ", " TIME("confirmed_usec") ", " TIME("leaving_usec") ", "
     TIME("disabled_usec") ", " MAYBE("scim_id") ", " TEXT("origin") ", "
     MAYBE("leaving_why") ", " MAYBE("known") ", " MAYBE("granted") ", " MAYBE("drift") ");",
+    /* 5: what the tenant did by itself: renamed the user, showed values in another form, gave
+     * skills. */
+    "ALTER TABLE link ADD COLUMN " MAYBE("quirks") ";"
+    "ALTER TABLE link ADD COLUMN renamed_there INTEGER NOT NULL DEFAULT 0 CHECK(typeof(renamed_there)='integer');"
+    "ALTER TABLE link_aside ADD COLUMN " MAYBE("quirks") ";"
+    "ALTER TABLE link_aside ADD COLUMN renamed_there INTEGER NOT NULL DEFAULT 0 CHECK(typeof(renamed_there)='integer');",
 };
 /* clang-format on */
 

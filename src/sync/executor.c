@@ -36,6 +36,7 @@ static struct execution *execution_free(struct execution *x)
     user_free(x->wanted);
     user_free(x->known);
     user_free(x->granted);
+    user_free(x->quirks);
     user_free(x->current);
     free(x->details);
     secret_free(x->password);
@@ -82,6 +83,10 @@ static int execution_load(struct execution *x, struct error *e)
         r = user_from_json(&x->known, x->link.known, e);
     if (r >= 0 && x->has_link && x->link.granted)
         r = user_from_json(&x->granted, x->link.granted, e);
+    if (r >= 0 && x->has_link && x->link.quirks)
+        r = user_from_json(&x->quirks, x->link.quirks, e);
+    else if (r >= 0 && !(x->quirks = user_new()))
+        r = error_out_of_memory(e);
     return r < 0 ? r : 0;
 }
 
@@ -283,6 +288,16 @@ int execution_set_known(struct execution *x, const struct user *known, struct er
     free(x->link.known);
     x->link.known = user_to_json(known, false);
     return x->link.known ? 0 : error_out_of_memory(e);
+}
+
+int execution_set_quirks(struct execution *x, const struct user *quirks, struct error *e)
+{
+    bool any = quirks->n_roles || quirks->n_skills;
+    for (int f = 0; f < USER_N_FIELDS; f++)
+        any = any || user_get(quirks, (enum user_field)f);
+    free(x->link.quirks);
+    x->link.quirks = any ? user_to_json(quirks, false) : NULL;
+    return any && !x->link.quirks ? error_out_of_memory(e) : 0;
 }
 
 /* What rosterd gave and so may take back: with the user all that was wanted, later what the
