@@ -202,6 +202,15 @@ static int check_subject(const struct tenant_call *call, const struct content *c
     return 0;
 }
 
+static int read_scim_user(struct tenant_client *c, const struct http_result *result,
+                          struct content *to, struct error *e)
+{
+    int r = scim_read_user(&to->user, &to->scim_id, result->body, result->body_size, e);
+    if (r == 0 && to->user->n_roles)
+        c->roles_as_objects = to->user->roles_as_objects;
+    return r;
+}
+
 static int read_content(const struct tenant_call *call, const struct http_result *r,
                         struct content *to, bool *ret_logged_in, struct error *e)
 {
@@ -213,7 +222,7 @@ static int read_content(const struct tenant_call *call, const struct http_result
     case CALL_SCIM_LOOKUP:
         return scim_read_lookup(&to->scim_id, call->request.login, r->body, r->body_size, e);
     case CALL_SCIM_GET:
-        return scim_read_user(&to->user, &to->scim_id, r->body, r->body_size, e);
+        return read_scim_user(call->client, r, to, e);
     case CALL_CREATE:
     case CALL_PUT:
     case CALL_DELETE:
