@@ -28,6 +28,7 @@ enum config_flags {
     KEY_FILE = 1 << 4,      /* names a file or directory that must exist */
     KEY_INSTANCE = 1 << 5, /* NAME.conf has a default of its own: /NAME/ before the last part */
     KEY_IN_SAMPLE = 1 << 6, /* the sample file shows the example as a setting */
+    KEY_ONE_WORD = 1 << 7,  /* the secret in the file is one that people type */
 };
 
 struct config_choice {

@@ -258,6 +258,8 @@ static void on_exchange(const struct http_result *result, void *userdata)
     question->scim_works = c->scim_works;
     question->secrets[0] = call->request.password;
     question->secrets[1] = oauth_token(c->oauth) ? secret_text(oauth_token(c->oauth)) : NULL;
+    question->secrets[2] =
+        oauth_last_token(c->oauth) ? secret_text(oauth_last_token(c->oauth)) : NULL;
     answer_decide(&answer, question, result, clock_now_usec());
     if (!send_back(call, &answer)) {
         if (answer.class == TENANT_DONE &&

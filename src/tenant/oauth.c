@@ -44,6 +44,8 @@ struct oauth {
     struct http_headers *form_headers;
     char *form; /* its body: holds the client secret */
     struct secret *client_secret, *token;
+    struct secret
+        *last_token; /* the one before: calls that left with it may still be answered */
     struct http_headers *headers[OAUTH_N_HEADERS];
     uint64_t generation;
     uint64_t asked_usec, renew_usec, expires_usec; /* monotonic */
@@ -55,7 +57,10 @@ struct oauth {
 
 static void forget_token(struct oauth *o)
 {
-    o->token = secret_free(o->token);
+    if (o->token) {
+        secret_free(o->last_token);
+        o->last_token = TAKE(o->token);
+    }
     for (size_t i = 0; i < OAUTH_N_HEADERS; i++)
         o->headers[i] = http_headers_unref(o->headers[i]);
     o->expires_usec = o->renew_usec = o->expires_real_usec = 0;
@@ -287,6 +292,11 @@ const struct secret *oauth_token(const struct oauth *o)
     return o->token;
 }
 
+const struct secret *oauth_last_token(const struct oauth *o)
+{
+    return o->last_token;
+}
+
 uint64_t oauth_expires_usec(const struct oauth *o)
 {
     return o->expires_real_usec;
@@ -338,6 +348,7 @@ struct oauth *oauth_free(struct oauth *o)
     http_exchange_free(o->exchange);
     forget_request(o);
     forget_token(o);
+    secret_free(o->last_token);
     http_headers_unref(o->form_headers);
     free(o->url);
     free(o->client_id);
