@@ -154,10 +154,13 @@ static int take_token(struct oauth *o, const struct http_result *result, struct 
         r = secret_new(&o->token, text, strlen(text), e);
     }
     json_wipe_string(value);
-    if (r == 0)
-        r = make_headers(o, e);
     if (r < 0)
         return r;
+    r = make_headers(o, e);
+    if (r < 0) {
+        forget_token(o);
+        return r;
+    }
     uint64_t life = life_sec(object) * USEC_PER_SEC;
     uint64_t early = life / 10 < RENEW_EARLY_USEC ? life / 10 : RENEW_EARLY_USEC;
     /* From when it was asked for: the tenant's count began before its answer came. */
@@ -185,8 +188,8 @@ static void on_answer(const struct http_result *result, void *userdata)
     struct error error;
     o->exchange = NULL;
     answer_decide(&answer, &question, result, clock_now_usec());
+    /* A renewal that cannot be understood is no reason to lose a token that is valid. */
     if (answer.class == TENANT_DONE && take_token(o, result, &error) < 0) {
-        forget_token(o);
         answer_not_understood(&answer, &question, result, error.message);
     }
     forget_request(o);
