@@ -67,7 +67,9 @@ static const struct {
     {REASON_BUDGET,             "more operations of this kind are due than its budget allows"},
     {REASON_PRIVILEGED,         "a privileged role needs a person's approval"},
     {REASON_ADOPTION,           "taking over existing users needs a person's approval"},
+    {REASON_ROLES_FIRST,        "roles that are no longer theirs are taken away before the user is enabled"},
     {REASON_RELINK,             "the entry has a new identity; linking it to the old user needs approval"},
+    {REASON_OTHER_TENANT,       "the state file belongs to another tenant"},
     {REASON_STATE_RESTORED,     "the state file is older than the last run"},
     {REASON_PAUSED,             "rosterd is paused"},
 };
@@ -158,6 +160,13 @@ int operation_add_change(struct operation *o, const char *field, const char *fro
     }
     o->n_changes++;
     return 0;
+}
+
+void operation_drop_changes(struct operation *o)
+{
+    changes_free(o->changes, o->n_changes);
+    o->changes = NULL;
+    o->n_changes = o->changes_capacity = 0;
 }
 
 bool operation_equal(const struct operation *a, const struct operation *b)

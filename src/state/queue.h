@@ -14,9 +14,14 @@ struct state;
 
 /* Inserts (number 0: gets one) or updates. */
 int queue_store(struct state *s, struct operation *o, struct error *e);
+int queue_clear(struct state *s, struct error *e);
+/* Of an operation that was just loaded: it is under way, for the so-many-th time. */
+int queue_start(struct state *s, int64_t number, unsigned attempts, struct error *e);
 int queue_remove(struct state *s, int64_t number, struct error *e);
 int queue_load(struct state *s, int64_t number, struct operation **ret,
                struct error *e); /* or STATE_NONE */
+/* Is anything there for the person? When that cannot be read: yes. */
+bool queue_has(struct state *s, const char *entry_id, struct error *e);
 int queue_of_person(struct state *s, const char *entry_id, struct operation_list *ret,
                     struct error *e);
 /* READY, due at now, oldest first, at most limit, and no other operation of the same person
@@ -65,17 +70,29 @@ int queue_holds(struct state *s,
                           size_t n_people, void *userdata),
                 void *userdata, struct error *e);
 
-/* Not approved operations of a budget that are READY, or PARKED for this reason. */
-int queue_pending(struct state *s, unsigned budget, const char *parked_reason, size_t *ret,
-                  struct error *e);
-/* Not approved operations of a budget in a state, with this reason if it is not NULL; at most
- * limit. */
-int queue_of_budget(struct state *s, unsigned budget, enum operation_state state,
-                    const char *reason, size_t limit, struct operation_list *ret,
-                    struct error *e);
+/* What of a budget is not approved and not ended; adoptions are in no budget. */
+struct queue_shares {
+    size_t let_through; /* tried at least once and not parked: under way, held, coming back */
+    size_t fresh;       /* READY and never tried: may go when its time has come */
+    size_t over;        /* PARKED since the budget has no room for it */
+};
+int queue_shares(struct state *s, unsigned budget, struct queue_shares *ret, struct error *e);
+int queue_let_through(struct state *s, unsigned budget, size_t *ret, struct error *e);
+enum queue_share {
+    QUEUE_FRESH = 0,       /* the latest due first */
+    QUEUE_LET_THROUGH = 1, /* likewise, without what is under way or unclear */
+    QUEUE_OVER_BUDGET = 2, /* the earliest due first */
+};
+int queue_of_budget(struct state *s, unsigned budget, enum queue_share share, size_t limit,
+                    struct operation_list *ret, struct error *e);
+/* Takes the approval from those whose approval has ended, and marks their people. */
+int queue_end_approvals(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e);
+/* When, after after_usec, the next approval ends; 0: none will. */
+int queue_next_approval_end(struct state *s, uint64_t after_usec, uint64_t *ret_usec,
+                            struct error *e);
 
 /* What budgets count: operations of a budget kind that were carried out without approval since
- * a time. */
+ * a time. Both times are of the steady clock. */
 int budget_note(struct state *s, unsigned budget, uint64_t now_usec, struct error *e);
 int budget_spent(struct state *s, unsigned budget, uint64_t since_usec, size_t *ret,
                  struct error *e);

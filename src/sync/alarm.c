@@ -18,7 +18,7 @@ static bool is_immediate(const char *code)
 {
     static const char *const codes[] = {REASON_BUDGET, REASON_NOT_AUTHORISED, REASON_NO_SECRET,
                                         REASON_ATTRIBUTE_VANISHED, REASON_ADOPTION,
-                                        REASON_STATE_RESTORED};
+                                        REASON_STATE_RESTORED, REASON_OTHER_TENANT};
     for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
         if (text_equal(code, codes[i]))
             return true;
@@ -160,7 +160,9 @@ static int look_at_hold(const char *cause, const char *reason, const char *sente
     uint64_t now = clock_now_usec(), due = since_usec + l->n->options.sync->alarm_after_usec;
     /* Other parked operations have alarms of their own, which do not wait. */
     bool counts = state == OPERATION_HELD ||
-                  (state == OPERATION_PARKED && text_equal(reason, REASON_RELINK));
+                  (state == OPERATION_PARKED &&
+                   (text_equal(reason, REASON_RELINK) ||
+                    (text_equal(reason, REASON_ADOPTION) && !l->n->adoption_open)));
     if (!counts || !cause)
         return 0;
     char text[900], name[600];

@@ -17,7 +17,7 @@
 
 #define FAILING_BEFORE_AWAY 3 /* people */
 
-/* One look at an unclaimed user's mail. */
+/* One look at a user that no link claims. */
 struct mail_call {
     struct engine *engine;
     struct mail_call *next;
@@ -269,7 +269,7 @@ static void take_listing(struct engine *n, const struct tenant_answer *a)
         r = key ? listing_add(n->state, a->names->items[i], key, &e) : error_out_of_memory(&e);
     }
     if (r == 0 && !a->names->n_items) {
-        r = finish_first_contact(n, &e);
+        r = n->other_tenant[0] ? 0 : finish_first_contact(n, &e);
         contact_is_known(n);
     } else if (r == 0) {
         log_event(
@@ -365,27 +365,32 @@ static void on_mail(const struct tenant_answer *a, void *userdata)
     const char *mail =
         a->class == TENANT_DONE && a->user ? user_get(a->user, USER_EMAIL) : NULL;
     CLEANUP(freep) char *mail_key = text_fold(mail ? mail : "", mail ? strlen(mail) : 0);
+    CLEANUP(freep)
+    char *found = a->class == TENANT_DONE && a->user ? user_to_json(a->user, false) : strdup("");
+    bool is_gone = a->class == TENANT_NOT_FOUND;
     if (contact_call_failed(n, a)) { /* asked again when the tenant is back */
         n->contact = CONTACT_LISTED;
         mail_call_free(m);
         return;
     }
     mail_call_free(m);
-    int r = login_key && mail_key ? engine_write(n, &e) : error_out_of_memory(&e);
-    if (r == 0)
-        r = listing_set_mail(n->state, login_key, mail_key, &e);
+    int r = login_key && mail_key && found ? engine_write(n, &e) : error_out_of_memory(&e);
+    if (r == 0 && is_gone)
+        r = listing_remove(n->state, login_key, &e);
+    else if (r == 0)
+        r = listing_set_looked(n->state, login_key, mail_key, found, &e);
     if (r == 0 && n->contact == CONTACT_MAILS)
         r = look_at_mails(n, &e);
     if (r < 0)
         engine_state_failed(n, &e);
 }
 
-/* Keeps some calls in flight until every unclaimed user's mail is known. */
+/* Keeps some calls in flight until every unclaimed user was looked at. */
 static int look_at_mails(struct engine *n, struct error *e)
 {
     struct string_list logins = {0};
     size_t room = n->options.max_concurrent - n->n_mail_calls;
-    int r = listing_without_mail(n->state, room + n->n_mail_calls, &logins, e);
+    int r = listing_to_look_at(n->state, room + n->n_mail_calls, &logins, e);
     for (size_t i = 0; i < logins.n_items && r == 0 && room; i++) {
         bool asked = false;
         for (struct mail_call *m = n->mail_calls; m; m = m->next)
@@ -424,30 +429,55 @@ static int count_adoptions(const struct operation *o, void *userdata)
     return 0;
 }
 
+/* Whoever came with a login that is listed is looked at before anybody hears of it. */
+static int someone_to_look_at(struct engine *n, bool *ret, struct error *e)
+{
+    struct string_list logins = {0};
+    int r = listing_to_look_at(n->state, 1, &logins, e);
+    *ret = logins.n_items > 0;
+    string_list_done(&logins);
+    return r;
+}
+
+static int report_adoptions(struct engine *n, struct error *e)
+{
+    size_t n_adoptions = 0;
+    int r = queue_each(n->state, OPERATION_PARKED, count_adoptions, &n_adoptions, e);
+    if (r < 0)
+        return r;
+    n->adoption_reported = true;
+    if (n->other_tenant[0])
+        alarm_set(n, REASON_OTHER_TENANT, REASON_OTHER_TENANT, n->other_tenant);
+    if (n_adoptions == 0 && n->other_tenant[0])
+        return 0;
+    if (n_adoptions == 0) /* nothing to adopt: the users there are nobody's here */
+        return finish_first_contact(n, e);
+    char sentence[300];
+    snprintf(
+        sentence, sizeof sentence,
+        "first contact: %zu users of the tenant would be adopted; look at `rosterctl plan`, then "
+        "`rosterctl approve HASH`",
+        n_adoptions);
+    alarm_set(n, REASON_ADOPTION, REASON_ADOPTION, sentence);
+    return 0;
+}
+
 void contact_evaluated(struct engine *n)
 {
     struct error e = {0};
+    bool look = n->contact == CONTACT_LISTED;
     int r = 0;
-    if (n->contact == CONTACT_LISTED && n->tenant_state == ENGINE_TENANT_OK) {
+    n->adoption_reported = false;
+    if (n->tenant_state == ENGINE_TENANT_OK && n->contact == CONTACT_KNOWN && n->adoption_open)
+        r = someone_to_look_at(n, &look, &e);
+    if (r == 0 && look && n->tenant_state == ENGINE_TENANT_OK) {
         n->contact = CONTACT_MAILS;
         r = engine_write(n, &e);
         if (r == 0)
             r = look_at_mails(n, &e);
-    } else if (n->contact == CONTACT_KNOWN && n->adoption_open && listing_count(n->state)) {
-        size_t n_adoptions = 0;
-        r = queue_each(n->state, OPERATION_PARKED, count_adoptions, &n_adoptions, &e);
-        if (r == 0 &&
-            n_adoptions == 0) { /* nothing to adopt: the users there are nobody's here */
-            r = finish_first_contact(n, &e);
-        } else if (r == 0) {
-            char sentence[300];
-            snprintf(
-                sentence, sizeof sentence,
-                "first contact: %zu users of the tenant would be adopted; look at `rosterctl plan`, then "
-                "`rosterctl approve HASH`",
-                n_adoptions);
-            alarm_set(n, REASON_ADOPTION, REASON_ADOPTION, sentence);
-        }
+    } else if (r == 0 && n->contact == CONTACT_KNOWN && n->adoption_open &&
+               (n->other_tenant[0] || listing_count(n->state))) {
+        r = report_adoptions(n, &e);
     }
     if (r < 0)
         engine_state_failed(n, &e);
