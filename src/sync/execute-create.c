@@ -34,7 +34,7 @@ static void hand_on_password(struct execution *x)
     json_decref(document);
     if (text)
         command_run(n, n->options.sync->password_command, text, strlen(text),
-                    "password_command");
+                    "password_command", x->operation->login, NULL);
 }
 
 static void read_login(struct execution *x, tenant_done_fn done)
