@@ -50,6 +50,7 @@ static void mapping_options_done(struct mapping_options *m)
 {
     mapping_text_done(&m->scope_when);
     mapping_text_done(&m->disabled_when);
+    mapping_text_done(&m->revoke_when);
     mapping_text_done(&m->account_expires);
     for (size_t i = 0; i < ARRAY_SIZE(m->fields); i++)
         mapping_text_done(&m->fields[i]);

@@ -69,6 +69,7 @@ static const struct {
     {REASON_RELINK,             "the entry has a new identity; linking it to the old user needs approval"},
     {REASON_STATE_RESTORED,     "the state file is older than the last run"},
     {REASON_PAUSED,             "rosterd is paused"},
+    {REASON_REVOKED,            "the access was revoked: [lifecycle] revoke_when holds"},
 };
 /* clang-format on */
 
@@ -161,8 +162,9 @@ int operation_add_change(struct operation *o, const char *field, const char *fro
 
 bool operation_equal(const struct operation *a, const struct operation *b)
 {
-    if (a->kind != b->kind || !text_equal(a->entry_id, b->entry_id) ||
-        !text_equal(a->login, b->login) || a->n_changes != b->n_changes)
+    if (a->kind != b->kind || a->revokes != b->revokes ||
+        !text_equal(a->entry_id, b->entry_id) || !text_equal(a->login, b->login) ||
+        a->n_changes != b->n_changes)
         return false;
     for (size_t i = 0; i < a->n_changes; i++) {
         const struct change *x = &a->changes[i], *y = &b->changes[i];

@@ -47,6 +47,7 @@ struct execution {
     unsigned step;      /* of the kind's own sequence */
     bool took_disabled; /* OPERATION_ADOPT: whose link it takes over, we had disabled */
     bool settling;      /* an earlier attempt's outcome is unclear: read before anything else */
+    bool hurries;       /* the person is revoked: no call of it waits behind others */
     bool waits_for_commit;      /* its intent is written and not durable yet */
     char *details;              /* JSON for the audit row of its end: what was found there */
     struct secret *password;    /* OPERATION_CREATE: kept until it is handed on */
@@ -90,7 +91,11 @@ struct engine {
 
     /* run */
     uint64_t run;
-    bool plan_changed; /* the guard must look again */
+    bool plan_changed;              /* the guard must look again */
+    struct string_list revocations; /* entries that came and may be revocations */
+    bool revocation_planned;        /* it does not wait until everybody was looked at */
+    struct engine_revocation past_revocations[ENGINE_PAST_REVOCATIONS];
+    size_t n_past_revocations; /* since the start; the newest is at (n - 1) % size */
     bool all_evaluated;
     uint64_t looked_usec;  /* when the queue was last asked for what is due */
     bool people_looked_at; /* since the time of the next recheck was asked for */
@@ -164,6 +169,8 @@ int engine_end_run(struct engine *n,
 
 /* evaluate.c */
 int evaluate_person(struct engine *n, const char *entry_id, struct error *e);
+/* Nothing but the question whether the person is revoked: also in the middle of a read. */
+int evaluate_revocation(struct engine *n, const char *entry_id, struct error *e);
 /* Puts the person into the bucket that its operations and `done` (0: none was carried out) call
  * for. */
 int evaluate_settle_bucket(struct engine *n, const char *entry_id, enum person_bucket done,
@@ -180,6 +187,7 @@ bool vanish_is_due(const struct engine *n);
 
 /* park.c */
 int park_apply_guard(struct engine *n, struct error *e);
+int park_apply_guard_to_revocations(struct engine *n, struct error *e);
 /* Has its budget room for it now? What has none is parked by the next look of the guard. */
 int park_may_start(struct engine *n, const struct operation *o, bool *ret, struct error *e);
 int park_expire_approvals(struct engine *n, struct error *e);
@@ -187,6 +195,9 @@ int park_start_approvals(struct engine *n, struct error *e); /* at the start of 
 
 /* executor.c */
 int executor_pick(struct engine *n, size_t *ret_n, struct error *e); /* writes intents */
+int executor_pick_revocations(struct engine *n, size_t *ret_n, struct error *e);
+void executor_make_way(struct engine *n, const char *entry_id);
+void executor_hurry(struct engine *n); /* in each turn: calls that were started since */
 void executor_start_committed(struct engine *n);
 void executor_settle_crash(struct engine *n, struct error *e);
 void executor_cancel_all(struct engine *n);

@@ -16,8 +16,9 @@ enum budget_kind { /* stored: never renumber */
     BUDGET_DISABLE = 5,
     BUDGET_DELETE = 6,
     BUDGET_RENAME = 7,
+    BUDGET_REVOKE = 8, /* a disable by [lifecycle] revoke_when */
 };
-#define BUDGET_N_KINDS 8
+#define BUDGET_N_KINDS 9
 const char *
 budget_kind_name(enum budget_kind b); /* "create", "update", "team", "privileged", … */
 

@@ -571,6 +571,22 @@ static struct tenant_call *fake_call_free(struct tenant_call *c)
     return NULL;
 }
 
+static void call_hurry(struct tenant_call *c)
+{
+    struct fake_tenant *t = c->tenant;
+    if (!c->queued || t->first == c)
+        return;
+    c->previous->next = c->next;
+    if (c->next)
+        c->next->previous = c->previous;
+    else
+        t->last = c->previous;
+    c->previous = NULL;
+    c->next = t->first;
+    t->first->previous = c;
+    t->first = c;
+}
+
 const struct tenant_ops fake_tenant_ops = {
     .user_create = fake_create,
     .user_get = fake_get,
@@ -581,6 +597,7 @@ const struct tenant_ops fake_tenant_ops = {
     .scim_lookup = fake_lookup,
     .scim_get = fake_scim_get,
     .scim_patch = fake_patch,
+    .call_hurry = call_hurry,
     .call_free = fake_call_free,
 };
 
