@@ -61,6 +61,7 @@ static const char *tenant_state_name(const struct status *s,
     case ENGINE_TENANT_OK: return slowed ? "throttled" : "ok";
     case ENGINE_TENANT_AWAY: return "away";
     case ENGINE_TENANT_REFUSED: return "refused";
+    case ENGINE_TENANT_NO_SECRET: return "no-secret";
     case ENGINE_TENANT_UNKNOWN: return "unknown";
     }
     return "unknown";
@@ -204,7 +205,8 @@ static json_t *adoption_of(struct status *s)
 {
     char hash[65];
     size_t n_parked = 0;
-    bool needed = s->engine.adoption_open && has_alarm(s, REASON_ADOPTION);
+    bool needed = s->engine.adoption_open && s->engine.adoption_reported &&
+                  has_alarm(s, REASON_ADOPTION);
     if (needed && engine_plan_hash(s->d->engine, hash, &n_parked, s->e) < 0)
         return NULL;
     return json_pack("{s:b, s:o}", "needed", needed, "hash", report_text(needed ? hash : NULL));
@@ -267,7 +269,7 @@ static const char *health_of(const struct status *s)
     if (s->engine.state_failed || s->audit.message[0])
         return "failed";
     if (d == DIRECTORY_AWAY || d == DIRECTORY_REFUSED || t == ENGINE_TENANT_AWAY ||
-        t == ENGINE_TENANT_REFUSED || json_array_size(s->alarms) > 0)
+        t == ENGINE_TENANT_REFUSED || t == ENGINE_TENANT_NO_SECRET || json_array_size(s->alarms) > 0)
         return "degraded";
     return "ok";
 }

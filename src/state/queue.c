@@ -129,6 +129,33 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
     return 0;
 }
 
+int queue_start(struct state *s, int64_t number, unsigned attempts, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "UPDATE operation SET state = 4, attempts = ?2 WHERE number = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, number);
+    stmt_bind_int(q, 2, attempts);
+    r = stmt_run(q, e);
+    if (r == 0 && sqlite3_changes(s->db) == 0)
+        return error_set(e, -ENOENT, "Operation %lld is no longer in the queue",
+                         (long long)number);
+    return r;
+}
+
+bool queue_has(struct state *s, const char *entry_id, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+
+    if (stmt_prepare(&q, s, "SELECT 1 FROM operation WHERE entry_id = ?1 LIMIT 1", e) < 0)
+        return true;
+    stmt_bind_text(q, 1, entry_id);
+    return stmt_step(q, e) != 0;
+}
+
 int queue_remove(struct state *s, int64_t number, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
@@ -138,6 +165,11 @@ int queue_remove(struct state *s, int64_t number, struct error *e)
         return r;
     stmt_bind_int(q, 1, number);
     return stmt_run(q, e);
+}
+
+int queue_clear(struct state *s, struct error *e)
+{
+    return db_write(s, "DELETE FROM operation", e);
 }
 
 int queue_load(struct state *s, int64_t number, struct operation **ret, struct error *e)
@@ -403,7 +435,8 @@ int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct 
     int r = stmt_prepare(
         &q, s,
         "UPDATE operation INDEXED BY operation_held SET state = 1 WHERE state = 3 AND "
-        "not_before_usec > 0 AND not_before_usec <= ?1",
+        "not_before_usec > 0 AND not_before_usec <= ?1 AND "
+        "(cause IS NULL OR reason NOT IN " QUEUE_SHARED_REASONS ")",
         e);
 
     if (r < 0)

@@ -14,9 +14,14 @@ struct state;
 
 /* Inserts (number 0: gets one) or updates. */
 int queue_store(struct state *s, struct operation *o, struct error *e);
+int queue_clear(struct state *s, struct error *e);
+/* Of an operation that was just loaded: it is under way, for the so-many-th time. */
+int queue_start(struct state *s, int64_t number, unsigned attempts, struct error *e);
 int queue_remove(struct state *s, int64_t number, struct error *e);
 int queue_load(struct state *s, int64_t number, struct operation **ret,
                struct error *e); /* or STATE_NONE */
+/* Is anything there for the person? When that cannot be read: yes. */
+bool queue_has(struct state *s, const char *entry_id, struct error *e);
 int queue_of_person(struct state *s, const char *entry_id, struct operation_list *ret,
                     struct error *e);
 /* One lane goes before the next, so that nobody waits behind a first load who must not. */
@@ -47,6 +52,16 @@ int queue_release(struct state *s, const char *cause, const char *reason, uint64
 /* HELD whose not_before has come become READY; reason and since stay, so that a further hold
  * for the same reason is told from a new one. */
 int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e);
+/* Of a cause that many share, because the tenant refuses them alike, one is tried at a time: the
+ * one with the fewest attempts of those whose not_before has come becomes READY, unless one is
+ * under way; the others wait until next_usec. Adds to ret_n. See refusal.c of the engine. */
+int queue_release_shared(struct state *s, uint64_t now_usec, uint64_t next_usec, size_t *ret_n,
+                         struct error *e);
+/* HELD because a call about one user was forbidden become READY: it was the account's matter. */
+int queue_release_forbidden(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e);
+bool queue_reason_is_shared(const char *reason);
+#define QUEUE_SHARED_REASONS                                                                   \
+    "('" REASON_REFUSED "', '" REASON_RENAME_POLICY "', '" REASON_NO_SCIM "')"
 struct queue_counts {
     size_t n[OPERATION_N_KINDS][5]; /* [kind][state] */
 };
@@ -99,5 +114,11 @@ int alarm_raise(struct state *s, const char *cause, const char *code, const char
 int alarm_notified(struct state *s, const char *cause, uint64_t now_usec, struct error *e);
 int alarm_clear(struct state *s, const char *cause, struct alarm *ret,
                 struct error *e); /* or STATE_NONE */
+/* What a person outside was told of this cause last: when that it stands (0: never), and whether
+ * that was the last word. An alarm that is over and long past is forgotten. */
+int alarm_told(struct state *s, const char *cause, uint64_t *ret_usec, bool *ret_standing,
+               struct error *e);
+int alarm_note_told(struct state *s, const char *cause, uint64_t told_usec, bool standing,
+                    struct error *e);
 int alarm_each(struct state *s, int (*fn)(const struct alarm *a, void *userdata),
                void *userdata, struct error *e);

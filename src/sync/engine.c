@@ -135,6 +135,9 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
     uint64_t now = clock_now_usec();
     n->looked_usec = now;
     r = queue_release_due(n->state, now, &n_released, e);
+    if (r == 0)
+        r = queue_release_shared(n->state, now, now + n->options.sync->hold_retry_usec,
+                                 &n_released, e);
     if (r == 0 && n_released)
         r = engine_begin_run(n, "retry", e);
     if (r == 0)
@@ -389,6 +392,8 @@ struct engine *engine_free(struct engine *n)
     string_list_done(&n->teams);
     string_list_done(&n->missing);
     string_list_done(&n->revocations);
+    string_list_done(&n->unauthorised);
+    string_list_done(&n->failing);
     n->event = sd_event_unref(n->event);
     free(n);
     return NULL;
@@ -433,13 +438,16 @@ int engine_start(struct engine *n, struct error *e)
 {
     schedule_sweep(n);
     n->alarms_stale = n->revocation_planned = true;
+    int r = belonging_check(n, e);
+    if (r < 0)
+        return r;
     if (!n->options.plan_only) {
         executor_settle_crash(n, e);
         if (n->state_failed)
             return error_set(e, -EIO, "%s", n->state_error);
     }
     uint64_t next = 0;
-    int r = engine_write(n, e);
+    r = engine_write(n, e);
     if (r == 0)
         r = person_mark_due(n->state, clock_now_usec(), &next, e);
     if (r == 0)
@@ -475,8 +483,12 @@ const struct ruleset *engine_ruleset(const struct engine *n)
     return n->ruleset;
 }
 
-/* Does the new ruleset read what the mirror does not hold? */
-static bool reads_more(const struct ruleset *now, const struct string_list *before)
+const struct schema *engine_schema(const struct engine *n)
+{
+    return n->schema;
+}
+
+bool engine_reads_more(const struct ruleset *now, const struct string_list *before)
 {
     const struct string_list *names = ruleset_attributes(now);
     for (size_t i = 0; i < names->n_items; i++) {
@@ -489,7 +501,7 @@ static bool reads_more(const struct ruleset *now, const struct string_list *befo
     return false;
 }
 
-static int copy_attributes(const struct ruleset *r, struct string_list *ret)
+int engine_copy_attributes(const struct ruleset *r, struct string_list *ret)
 {
     const struct string_list *names = ruleset_attributes(r);
     for (size_t i = 0; i < names->n_items; i++)
@@ -514,7 +526,7 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
     struct engine_options before = n->options;
     struct ruleset *rules = TAKE(n->ruleset);
     CLEANUP(string_list_done) struct string_list attributes = {0};
-    int r = copy_attributes(rules, &attributes) < 0 ? error_out_of_memory(e) : 0;
+    int r = engine_copy_attributes(rules, &attributes) < 0 ? error_out_of_memory(e) : 0;
     n->options = *options;
     n->options.tenant_ops = before.tenant_ops;
     n->options.tenant = before.tenant;
@@ -531,7 +543,7 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
     }
     /* An attribute that was not read yet is not one that nobody has: the directory reads again
      * first. */
-    if (reads_more(n->ruleset, &attributes))
+    if (engine_reads_more(n->ruleset, &attributes))
         n->read_ended = false;
     if (n->options.sync->verify_interval_usec != before.sync->verify_interval_usec)
         schedule_sweep(n);
@@ -603,6 +615,7 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .tenant_since_usec = n->tenant_since_usec,
         .tenant_next_usec = n->tenant_probe_usec,
         .adoption_open = n->adoption_open,
+        .adoption_reported = n->adoption_reported || !n->options.tenant,
         .paused = n->paused,
         .state_failed = n->state_failed,
         .state_error = n->state_failed ? n->state_error : NULL,

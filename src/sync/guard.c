@@ -25,15 +25,21 @@ const char *budget_kind_name(enum budget_kind b)
     return (size_t)b < BUDGET_N_KINDS && kind_names[b] ? kind_names[b] : "unknown";
 }
 
+bool options_role_is_privileged(const struct sync_options *options, const char *role)
+{
+    for (size_t i = 0; i < options->n_privileged_roles; i++)
+        if (text_equal_fold(role, options->privileged_roles[i]))
+            return true;
+    return false;
+}
+
 static bool gives_privileged_role(const struct operation *o, const struct sync_options *options)
 {
     for (size_t i = 0; i < o->n_changes; i++) {
         const struct change *c = &o->changes[i];
-        if (!c->to || strncmp(c->field, "role:", 5) != 0)
-            continue;
-        for (size_t j = 0; j < options->n_privileged_roles; j++)
-            if (text_equal(c->field + 5, options->privileged_roles[j]))
-                return true;
+        if (c->to && !strncmp(c->field, "role:", 5) &&
+            options_role_is_privileged(options, c->field + 5))
+            return true;
     }
     return false;
 }

@@ -38,7 +38,7 @@ static int park_one(struct engine *n, struct operation *o, bool park, const char
                             .sentence = sentence};
     if (r == 0)
         r = engine_audit(n, &row, e);
-    return r < 0 ? r : evaluate_settle_bucket(n, o->entry_id, BUCKET_PENDING, e);
+    return r < 0 ? r : person_touch(n->state, o->entry_id, n->run, BUCKET_PENDING, e);
 }
 
 /* Parks as many of one share of a budget, or releases as many that were parked; in slices. */
@@ -239,17 +239,19 @@ static int approve_one(struct engine *n, int64_t number, unsigned uid, struct er
         set_text(&o->sentence, NULL) < 0)
         return error_out_of_memory(e);
     r = queue_store(n->state, o, e);
-    return r < 0 ? r : evaluate_settle_bucket(n, o->entry_id, BUCKET_PENDING, e);
+    return r < 0 ? r : person_touch(n->state, o->entry_id, n->run, BUCKET_PENDING, e);
 }
 
 /* Approval also accepts what the parked operations were parked for. */
 static int accept_causes(struct engine *n, struct error *e)
 {
     int r = 0;
-    if (n->adoption_open) {
+    if (n->adoption_open && n->adoption_reported) {
         r = state_meta_set(n->state, "first-contact-done", "1", e);
         n->adoption_open = false;
         alarm_over(n, REASON_ADOPTION);
+        if (r == 0)
+            r = belonging_accept(n, e);
     }
     if (r == 0)
         r = vanish_accept(n, e);

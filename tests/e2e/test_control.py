@@ -1,9 +1,13 @@
 """rosterctl's questions and words: what the running daemon answers, and that it is true."""
 
+import grp
 import json
 import os
+import subprocess
 
-from lib import Slapd, need, wait_for
+from lib import Slapd, base, need, wait_for
+from lib.base import Missing
+from lib.varlink import Interface, Refused, Varlink
 
 RULES_OF = {"Agents": {"team": "Customer Service", "roles": "Agent", "skills": "English:80"}}
 
@@ -475,3 +479,70 @@ def test_what_a_reload_cannot_change(t):
     plan = ask(daemon, "plan", "--config", daemon.config_file, code=0)
     need(plan["operations"] == [], "the state file in force is looked at", plan)
     need(not os.path.exists(daemon.path("elsewhere.db")), "nothing was made")
+
+
+def test_varlink(t):
+    """Another client than rosterctl, written from Varlink's specification, finds what the interface describes: every
+    method, every member of its answer, and its errors."""
+    _, _, tenant, daemon = team(t, "ada")
+    daemon.start()
+    tenant.wait_user("ada")
+    client = Varlink(daemon.socket)
+    info = client.call("org.varlink.service.GetInfo")
+    need(info["interfaces"] == ["org.varlink.service", "org.rosterd"], "interfaces", info)
+    text = client.call("org.varlink.service.GetInterfaceDescription", {"interface": "org.rosterd"})["description"]
+    described = Interface(text)
+    parameters = {"Explain": {"person": "ada"}, "History": {"person": "ada"}}
+    refused = {"Approve": ({"hash": "0" * 64}, "NothingToApprove"), "Retry": ({"cause": "none"}, "NotFound")}
+    need(len(described.methods) == 12, "twelve methods", described.methods)
+    for name, (_, answer) in described.methods.items():
+        if name in refused:
+            given, error = refused[name]
+            try:
+                need(False, "refused", client.call("org.rosterd." + name, given))
+            except Refused as r:
+                need(r.error == "org.rosterd." + error, "the error of %s" % name, r)
+                need(list(r.parameters) == described.errors[error], "and its members", r)
+            continue
+        got = client.call("org.rosterd." + name, parameters.get(name, {}))
+        need(set(got) == set(answer), "the answer of %s" % name, sorted(got), sorted(answer))
+    for method, error in (("org.rosterd.Nothing", "MethodNotFound"), ("org.example.Nothing", "InterfaceNotFound")):
+        try:
+            need(False, "refused", client.call(method))
+        except Refused as r:
+            need(r.error == "org.varlink.service." + error, "of the service", r)
+
+
+def test_readers_and_operators(t):
+    """A reader looks and changes nothing, an operator may do everything, anybody else nothing; who may not is told
+    which group is missing."""
+    if os.geteuid() != 0:
+        raise Missing("another user's identity needs root")
+    readers, operators, others = "games", "mail", "news"  # groups that every Debian has
+    _, _, tenant, daemon = team(t, "ada", control={"group": operators, "readers": readers})
+    for folder in (t.folder, daemon.folder):
+        os.chmod(folder, 0o711)
+    daemon.start()
+    tenant.wait_user("ada")
+
+    def as_member(group, *arguments):
+        gid = grp.getgrnam(group).gr_gid
+        command = ["setpriv", "--reuid", "65534", "--regid", "65534", "--groups", str(gid), "--",
+                   base.built("rosterctl"), "--socket", daemon.socket, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False,
+                              env=daemon.environment())
+
+    look = [["status"], ["plan"], ["explain", "ada"], ["holds"], ["history", "ada"]]
+    change = [["pause"], ["resume"], ["retry", "--all"], ["sync"], ["reload"], ["approve", "0" * 64], ["config", "show"]]
+    for verb in look:
+        for group in (readers, operators):
+            done = as_member(group, *verb)
+            need(done.returncode in (0, 2), "%s may look: %s" % (group, verb), done)
+        done = as_member(others, *verb)
+        need(done.returncode == 1 and operators in done.stderr and readers in done.stderr, "others may not", done)
+    for verb in change:
+        done = as_member(readers, *verb)
+        need(done.returncode == 1 and operators in done.stderr and "look only" in done.stderr, "readers may not", done)
+    need(ask(daemon, "status")["paused"] is False, "nothing was paused")
+    need(as_member(operators, "pause").returncode == 0, "an operator pauses")
+    need(ask(daemon, "status")["paused"] is True, "and it is paused")

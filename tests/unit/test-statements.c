@@ -23,16 +23,26 @@ static const struct {
 } allowed[] = {
     {"SELECT cause, code, sentence, since_usec, notified_usec FROM alarm",
      "few rows: one for each alarm that is open"},
+    {"DELETE FROM told WHERE standing = 0 AND told_usec",
+     "few rows: one for each cause of which a person was told"},
     {"SELECT count(*) FROM link WHERE status = ?1", "it counts; the index alone is read"},
     {"SELECT entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, origin, "
      "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift FROM link "
      "ORDER BY entry_id",
      "the verification sweep goes through all linked users"},
     {"SELECT count(*) FROM listing", "it counts, for status"},
-    {"SELECT login FROM listing t WHERE NOT EXISTS",
+    {"SELECT login FROM listing t WHERE stale = 0 AND NOT EXISTS",
      "whom nobody claims is asked of everybody whom the tenant listed, for the plan"},
-    {"SELECT login FROM listing t WHERE mail_key IS NULL",
+    {"SELECT login FROM listing t WHERE stale = 0 AND (mail_key IS NULL OR",
      "first contact only: whose mail is to be looked at next"},
+    {"UPDATE listing SET stale = 1", "first contact only: all of them are listed again"},
+    {"DELETE FROM listing WHERE stale = 1", "first contact only: who was not listed again"},
+    {"INSERT INTO link_aside(", "all links are put aside, once for each change of the tenant"},
+    {"INSERT INTO link(entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, "
+     "origin, created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift) SELECT",
+     "all links come back, once the tenant is the one of before"},
+    {"INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM link_aside",
+     "everybody whose link was put aside, once for each change of the tenant"},
     {"SELECT dn FROM entry WHERE kind = 2 AND gone_usec = 0",
      "\"did you mean\" compares with every group, once for a rule that names none"},
     {"SELECT count(*) FROM entry g CROSS JOIN member m",
@@ -44,10 +54,11 @@ static const struct {
     {"INSERT OR IGNORE INTO dirty(entry_id) SELECT id FROM entry WHERE kind = 1 ORDER BY n",
      "marks everybody"},
     {"INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM person", "marks everybody"},
+    {"INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM operation INDEXED BY "
+     "operation_cause",
+     "all that is held or parked, by a person's word; the index has only those"},
     {"SELECT entry_id FROM dirty ORDER BY n LIMIT ?1", "the first rows in their order"},
     {"SELECT (SELECT count(*) FROM dirty)", "it counts, for status"},
-    {"SELECT bucket, bucket_code, count(*) FROM person GROUP BY",
-     "it counts, for status; the index alone is read"},
     {"SELECT p.entry_id, p.dn, p.verdict, p.wanted, p.login_key, p.code, p.sentence, "
      "p.recheck_usec, p.bucket, p.bucket_code, p.run, EXISTS (SELECT 1 FROM dirty d WHERE "
      "d.entry_id = p.entry_id) FROM person p ORDER BY p.dn",
@@ -85,13 +96,16 @@ static const struct {
     {"WITH RECURSIVE below(n) AS (SELECT n FROM dirty_group", "all of them, once a batch"},
     {"SELECT g.id FROM (SELECT DISTINCT group_n FROM stale) few",
      "few rows: references that the server has not repaired yet"},
-    {"SELECT n, kind FROM entry WHERE gone_usec = 0 AND kind IN (1, 2, 3) AND search = ?1",
+    {"SELECT n, kind FROM entry WHERE gone_usec = 0 AND kind IN (1, 2, 3) AND searches & ?1",
      "the end of a whole read: who was not shown"},
+    {"UPDATE entry SET searches = 0", "the list of bases was changed: all are renumbered"},
+    {"SELECT id FROM entry WHERE searches = 0 AND gone_usec = 0 ORDER BY n",
+     "few rows, of an index of their own: who left one search and is not found yet"},
     {"UPDATE bound_group SET dn = ?2 WHERE id = ?1", "few rows: one for each group of a rule"},
 };
 
 static const char *const few_values[] = {"state",  "kind",     "bucket", "status", "budget",
-                                         "search", "approved", "waits",  "verdict"};
+                                         "searches", "approved", "waits",  "verdict"};
 
 static bool has_few_values(const char *name, size_t size)
 {
@@ -200,8 +214,8 @@ static void fill(struct fixture *f)
     static const char rows[] =
         "WITH RECURSIVE i(x) AS (VALUES(1) UNION ALL SELECT x + 1 FROM i WHERE x < 10000) ";
     static const char *const inserts[] = {
-        "INSERT INTO entry(id, dn, kind, search, digest, members_digest, dn_key, login_key, "
-        "shape, attributes) SELECT 'e' || x, 'd' || x, 1 + x % 2, 0, '', '', 'k' || x, "
+        "INSERT INTO entry(id, dn, kind, searches, digest, members_digest, dn_key, login_key, "
+        "shape, attributes) SELECT 'e' || x, 'd' || x, 1 + x % 2, 1, '', '', 'k' || x, "
         "'l' || x, 1, '[]' FROM i",
         "INSERT INTO person(entry_id, dn, verdict, bucket, run) SELECT 'e' || x, '', 1, 0, x "
         "FROM i",
