@@ -247,6 +247,8 @@ const struct config_key config_keys[] = {
       .help = "How long an approval holds." },
     { "guard", "privileged_roles", config_parse_list, NULL, SLOT(sync.privileged_roles), SLOT(sync.n_privileged_roles), .flags = KEY_RELOAD, .example = "Administrator, Supervisor",
       .help = "Roles that are given only within max_privileged, and whose holders are never adopted without approval. Compared without case." },
+    { "guard", "protected_logins", config_parse_list, NULL, SLOT(sync.protected_logins), SLOT(sync.n_protected_logins), .flags = KEY_RELOAD, .example = "admin, wallboard",
+      .help = "Users of the tenant who are never disabled, deleted, renamed or deprived of a role, not even by revoke_when. The API user and the last active user with a privileged role are protected without being listed." },
     { "guard", "attribute_vanish", config_parse_percent, "20%", SLOT(sync.attribute_vanish_percent), RANGE(0, 100), .flags = KEY_RELOAD,
       .help = "When an attribute vanishes from more than this share of all entries at once, what follows from it is held: an access rule of the directory has probably changed." },
 

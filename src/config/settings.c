@@ -472,6 +472,7 @@ static int build(struct settings **ret, struct config_context *c,
     if (c->problems->n_errors > 0)
         return error_set(e, -EINVAL, "%s: %zu error%s in the configuration", c->main_file,
                          c->problems->n_errors, c->problems->n_errors == 1 ? "" : "s");
+    s->sync.api_login = s->tenant.client_id;
     if (make_fingerprint(s) < 0)
         return error_set(e, -EIO, "the configuration's fingerprint cannot be computed");
     *ret = TAKE(s);

@@ -68,6 +68,7 @@ struct change {
 #define REASON_STATE_RESTORED     "state-restored"
 #define REASON_OTHER_TENANT       "other-tenant"
 #define REASON_PAUSED             "paused"
+#define REASON_LOCKOUT            "never-lock-out"
 #define REASON_REVOKED            "revoked"
 /* A half sentence for people; the code itself when it is not one of these. */
 const char *reason_code_text(const char *code);

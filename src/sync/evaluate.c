@@ -212,7 +212,8 @@ static bool reason_is_planners(const char *reason)
         REASON_LOGIN_SHARED,   REASON_CONFLICT,           REASON_SAME_MAIL,
         REASON_RENAME_POLICY,  REASON_GROUP_MISSING,      REASON_ADOPTION,
         REASON_ENTRY_INVALID,  REASON_ATTRIBUTE_VANISHED, REASON_RELINK,
-        REASON_STATE_RESTORED, REASON_ROLES_FIRST,      REASON_OTHER_TENANT,
+        REASON_STATE_RESTORED, REASON_ROLES_FIRST,        REASON_OTHER_TENANT,
+        REASON_LOCKOUT,
     };
     for (size_t i = 0; reason && i < ARRAY_SIZE(reasons); i++)
         if (text_equal(reason, reasons[i]))
@@ -232,7 +233,8 @@ static int move_text(char **to, char **from)
 static bool hold_is_planners(const struct operation *o)
 {
     return reason_is_planners(o->reason) &&
-           (o->state == OPERATION_PARKED || !o->not_before_usec);
+           (o->state == OPERATION_PARKED || !o->not_before_usec ||
+            text_equal(o->reason, REASON_LOCKOUT));
 }
 
 /* An operation that was there before and means the same keeps its place, its attempts, its
@@ -274,6 +276,28 @@ static void give_place(const struct engine *n, struct operation *fresh,
         fresh->due_usec = old->due_usec;
 }
 
+/* In the plan already; it is asked again when the operation would start. */
+static int hold_lockout(struct engine *n, struct operation *fresh, struct error *e)
+{
+    struct lockout l;
+    int r = lockout_look(n, fresh, &l, e);
+    if (r <= 0)
+        return r;
+    uint64_t now = clock_now_usec();
+    lockout_alarm(n, &l);
+    free(fresh->reason);
+    free(fresh->cause);
+    free(fresh->sentence);
+    fresh->state = OPERATION_HELD;
+    fresh->since_usec = now;
+    if (fresh->not_before_usec < now + n->options.sync->hold_retry_usec)
+        fresh->not_before_usec = now + n->options.sync->hold_retry_usec;
+    fresh->reason = strdup(REASON_LOCKOUT);
+    fresh->cause = strdup(l.cause);
+    fresh->sentence = strdup(l.sentence);
+    return fresh->reason && fresh->cause && fresh->sentence ? 0 : error_out_of_memory(e);
+}
+
 static int audit_wait(struct engine *n, const struct operation *o, struct error *e)
 {
     struct audit_row row = {
@@ -298,6 +322,9 @@ static int merge_queue(struct engine *n, struct subject *s, struct operation_lis
             if (s->queue.items[j] && operation_equal(s->queue.items[j], fresh))
                 old = s->queue.items[j];
         give_place(n, fresh, old);
+        r = fresh->state == OPERATION_READY ? hold_lockout(n, fresh, e) : 0;
+        if (r < 0)
+            return r;
         bool waited =
             old && old->state == fresh->state && text_equal(old->reason, fresh->reason);
         if (old) {

@@ -172,7 +172,16 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
         execution_hold(x, NULL, reason, cause, sentence, n->options.sync->hold_retry_usec);
         return 0;
     }
-    int r = execution_load(x, e);
+    struct lockout lockout;
+    int r = operation_is_unclear(taken) ? 0 : lockout_look(n, taken, &lockout, e);
+    if (r > 0) {
+        lockout_alarm(n, &lockout);
+        execution_hold(x, NULL, REASON_LOCKOUT, lockout.cause, lockout.sentence,
+                       n->options.sync->hold_retry_usec);
+        return 0;
+    }
+    if (r == 0)
+        r = execution_load(x, e);
     if (r == 0) {
         execution_prepare_merge(x);
         x->settling = taken->kind != OPERATION_ADOPT && operation_is_unclear(taken);

@@ -167,6 +167,14 @@ void engine_export_soon(struct engine *n);
 void engine_wake(struct engine *n); /* a turn soon */
 void engine_arm_timer(struct engine *n);
 
+/* lockout.c: 1 and *ret when the operation must not be carried out, approved or not. */
+struct lockout {
+    char cause[400], sentence[900];
+};
+int lockout_look(struct engine *n, const struct operation *o, struct lockout *ret,
+                 struct error *e);
+void lockout_alarm(struct engine *n, const struct lockout *l);
+
 /* run.c */
 int engine_begin_run(struct engine *n, const char *trigger,
                      struct error *e); /* joins the one under way */

@@ -56,6 +56,9 @@ struct sync_options {
     uint64_t approval_valid_usec;
     char **privileged_roles;
     size_t n_privileged_roles;
+    char **protected_logins; /* never disabled, deleted, renamed or demoted … */
+    size_t n_protected_logins;
+    const char *api_login; /* … nor is the user that rosterd acts as; borrowed; NULL: not known */
     double attribute_vanish_percent;
     /* [tenant] */
     enum initial_password initial_password;

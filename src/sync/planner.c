@@ -631,7 +631,7 @@ int planner_plan(const struct planner_input *in, struct planner_result *ret, str
     }
     if (rc == 0 && linked && !in->revoked)
         rc = hold_doubtful(in, &r);
-    else if (rc == 0 && in->other_tenant)
+    else if (rc == 0 && !linked && in->other_tenant)
         rc = hold_newcomer(in, &r);
     if (rc < 0) {
         planner_result_done(&r);

@@ -345,6 +345,15 @@ static void begin(struct history *h)
     bed_run(b);
 }
 
+static int say_left(const struct operation *o, void *userdata)
+{
+    (void)userdata;
+    print_error("%s of %s, state %d, %s: %s (attempts %u)\n", operation_kind_name(o->kind),
+                o->login, (int)o->state, o->reason ? o->reason : "no reason",
+                o->sentence ? o->sentence : "", o->attempts);
+    return 0;
+}
+
 /* Nothing was lost by waiting: without limits everything is done in the end. */
 static void come_to_rest(struct history *h)
 {
@@ -352,6 +361,7 @@ static void come_to_rest(struct history *h)
     fault_percent = 0;
     bed_set_clock(b, h->latest); /* what waits, waits for a wall time */
     fake_tenant_release(b->tenant);
+    b->sync.n_privileged_roles = 0; /* else the last seller stays */
     configure(h, false);
     bed_sync(b);
     bed_advance(b, 8 * DAY);
@@ -359,6 +369,8 @@ static void come_to_rest(struct history *h)
         b->tenant->users[i].logged_in = false;
     bed_sync(b);
     bed_advance(b, 8 * DAY);
+    struct error e = {0};
+    bed_ok(b, queue_each(b->state, (enum operation_state)0, say_left, NULL, &e));
     if (bed_queue(b, 0, NULL))
         fail_msg("seed %llu: %zu operations are left", (unsigned long long)seed,
                  bed_queue(b, 0, NULL));

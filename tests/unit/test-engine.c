@@ -748,6 +748,82 @@ static void test_lanes(void **state)
     is_idle(b);
 }
 
+/* T58: neither the API user nor who is protected nor the last with a privileged role, neither
+ * by leaving nor by a revocation nor by an approval; the others go. */
+static void test_never_lock_out(void **state)
+{
+    struct bed *b = *state;
+    char *privileged[] = {(char *)"seller"}, *protected[] = {(char *)"U1"};
+    may_revoke(b);
+    b->sync.api_login = "u0";
+    b->sync.protected_logins = protected;
+    b->sync.n_protected_logins = 1;
+    people(b, 8, "support");
+    bed_group(b, "sales", "u2", "u3", NULL);
+    bed_start(b);
+    bed_sync(b);
+    b->sync.privileged_roles = privileged; /* from now on */
+    b->sync.n_privileged_roles = 1;
+    b->sync.budgets[BUDGET_DISABLE] = (struct budget){0};
+    leave(b, 0, 5); /* the API user, the protected one, both sellers, and u4 */
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_LOCKOUT), 2);
+    assert_int_equal(bed_audit(b, "alarm", REASON_LOCKOUT, NULL), 2);
+    /* Each seller alone may go, and both at once may not. */
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 3);
+    assert_int_equal(bed_approve(b), 3);
+    assert_int_equal(n_disabled(b), 2);
+    assert_true(is_disabled(b, "u2") != is_disabled(b, "u3"));
+    assert_true(is_disabled(b, "u4"));
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_LOCKOUT), 3);
+    for (size_t i = 0; i < 2; i++)
+        revoke_uid(b, i ? "u1" : "u0", true);
+    bed_run(b);
+    bed_restart(b);
+    bed_sync(b);
+    bed_advance(b, DAY);
+    assert_int_equal(n_disabled(b), 2);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_LOCKOUT), 2);
+    assert_int_equal(bed_queue(b, 0, NULL), 3); /* the approval of one has ended */
+    /* Another one has the role: now the last may go, and its alarm is over. */
+    bed_group(b, "sales", "u5", NULL);
+    b->sync.budgets[BUDGET_PRIVILEGED] = (struct budget){.unlimited = true};
+    b->sync.budgets[BUDGET_DISABLE] = (struct budget){.unlimited = true};
+    b->options.fingerprint = "another";
+    struct error e = {0};
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_true(is_disabled(b, "u2") && is_disabled(b, "u3"));
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_LOCKOUT), 2);
+    assert_true(bed_audit(b, "alarm-over", REASON_LOCKOUT, NULL) >= 1);
+}
+
+/* Nor is anybody of them renamed, or deprived of a role by the rules. */
+static void test_nobody_is_demoted(void **state)
+{
+    struct bed *b = *state;
+    char *privileged[] = {(char *)"Seller"};
+    b->sync.api_login = "u0";
+    people(b, 4, "support");
+    bed_group(b, "sales", "u0", "u1", "u2", NULL);
+    bed_start(b);
+    bed_sync(b);
+    b->sync.privileged_roles = privileged;
+    b->sync.n_privileged_roles = 1;
+    bed_group(b, "sales", NULL);
+    bed_person(b, "id-u0", "uid=u0,ou=people,dc=example,dc=com", "uid", "newname", "givenName",
+               "First u0", "sn", "u0", "mail", "u0@example.com", NULL);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_non_null(fake_tenant_find(b->tenant, "u0"));
+    assert_non_null(user_role(fake_tenant_find(b->tenant, "u0")->user, "Seller"));
+    /* u0 has it, so the two others may lose it. */
+    assert_null(user_role(fake_tenant_find(b->tenant, "u1")->user, "Seller"));
+    assert_null(user_role(fake_tenant_find(b->tenant, "u2")->user, "Seller"));
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_LOCKOUT), 2);
+}
+
 static void test_team_missing(void **state)
 {
     struct bed *b = *state;
@@ -1751,6 +1827,8 @@ int main(int argc, char **argv)
         scenario(test_revocation_budget),
         scenario(test_revocation_taken_back),
         scenario(test_lanes),
+        scenario(test_never_lock_out),
+        scenario(test_nobody_is_demoted),
         scenario(test_team_missing),
         scenario(test_role_missing),
         scenario(test_not_authorised),

@@ -30,6 +30,8 @@ static const struct {
      "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift FROM link "
      "ORDER BY entry_id",
      "the verification sweep goes through all linked users"},
+    {"SELECT l.known FROM link l WHERE l.status = 1",
+     "when somebody with a privileged role would lose it: until another one is found"},
     {"SELECT count(*) FROM listing", "it counts, for status"},
     {"SELECT login FROM listing t WHERE stale = 0 AND NOT EXISTS",
      "whom nobody claims is asked of everybody whom the tenant listed, for the plan"},
