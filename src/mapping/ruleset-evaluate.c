@@ -397,9 +397,39 @@ static int run_expiry(struct evaluation *x)
     return r < 0 ? r : end_step(x, source, ended);
 }
 
+/* Before all that may end the evaluation, and in need of nothing else. */
+static int run_revoke_when(struct evaluation *x)
+{
+    const struct ruleset_condition *revoke = &x->rs->revoke;
+    if (!revoke->filter)
+        return 0;
+    int r = check_condition(x, revoke->filter, NULL);
+    if (r < 0)
+        return r;
+    x->verdict->revoked = r == 1;
+    int s = r == 1 ? source_copy(&x->verdict->revoke_source, &revoke->source) : 0;
+    return s < 0 ? s : end_step(x, &revoke->source, r == 1);
+}
+
+int ruleset_revokes(const struct ruleset *rs, const struct entry *entry)
+{
+    struct subject subject;
+    if (!rs->revoke.filter)
+        return 0;
+    int r = subject_init(&subject, entry, rs->schema);
+    if (r < 0)
+        return r;
+    r = filter_evaluate(rs->revoke.filter, &subject);
+    subject_done(&subject);
+    return r < 0 ? r : r == FILTER_TRUE;
+}
+
 static int evaluate(struct evaluation *x)
 {
-    int r = check_scope(x);
+    int r = run_revoke_when(x);
+    if (r < 0)
+        return r;
+    r = check_scope(x);
     if (r <= 0)
         return r;
     r = run_rules(x);

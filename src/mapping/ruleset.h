@@ -110,6 +110,8 @@ struct verdict {
     char *sentence;     /* names DN and attribute */
     bool group_missing; /* a rule's group is missing, so losses in this verdict are in doubt */
     char *group_missing_dn;
+    bool revoked; /* [lifecycle] revoke_when holds, whatever else is right or wrong */
+    struct source revoke_source;
     bool has_recheck;           /* something compares with now and may flip … */
     uint64_t recheck_usec;      /* … at this time */
     struct verdict_step *steps; /* only when asked for */
@@ -122,6 +124,9 @@ void verdict_done(struct verdict *v);
 int ruleset_evaluate(const struct ruleset *rs, const struct entry *entry,
                      const struct membership *memberships, uint64_t now_usec, bool explain,
                      struct verdict *ret, struct error *e);
+
+/* Does [lifecycle] revoke_when hold? Needs the entry alone. 1, 0, or -ENOMEM. */
+int ruleset_revokes(const struct ruleset *rs, const struct entry *entry);
 
 /* The filter language alone, for `[directory] filter` checks: attributes that a filter names.
  */

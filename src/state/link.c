@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "model/operation.h"
 #include "state/db.h"
 
 void link_done(struct link *l)
@@ -158,6 +159,29 @@ int link_store(struct state *s, const struct link *l, struct error *e)
 int link_remove(struct state *s, const char *entry_id, struct error *e)
 {
     return db_write_text(s, "DELETE FROM link WHERE entry_id = ?1", entry_id, NULL, e);
+}
+
+int link_each_active_other(struct state *s, const char *entry_id,
+                           int (*fn)(const char *known, void *userdata), void *userdata,
+                           struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(
+        &q, s,
+        "SELECT l.known FROM link l WHERE l.status = 1 AND l.entry_id <> ?1 AND l.known IS NOT "
+        "NULL AND NOT EXISTS (SELECT 1 FROM operation x WHERE x.entry_id = l.entry_id AND "
+        "x.kind IN (4, 6, 8) AND (x.state = 4 OR x.reason = '" REASON_UNCLEAR "'))",
+        e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, entry_id);
+    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        r = fn(stmt_text(q, 0), userdata);
+        if (r != 0)
+            return r;
+    }
+    return r;
 }
 
 size_t link_count(struct state *s, enum link_status status)

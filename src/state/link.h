@@ -41,6 +41,11 @@ int link_load_by_login(struct state *s, const char *login_key, struct link *ret,
 /* -EEXIST with a sentence that names both people when another entry holds the login. */
 int link_store(struct state *s, const struct link *l, struct error *e);
 int link_remove(struct state *s, const char *entry_id, struct error *e);
+/* What is known of each active user but this entry's who is not about to be disabled, deleted or
+ * given other roles; stops when fn returns non-zero, which is returned. */
+int link_each_active_other(struct state *s, const char *entry_id,
+                           int (*fn)(const char *known, void *userdata), void *userdata,
+                           struct error *e);
 size_t link_count(struct state *s, enum link_status status);
 int link_each(struct state *s, int (*fn)(const struct link *l, void *userdata), void *userdata,
               struct error *e);

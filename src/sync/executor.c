@@ -48,6 +48,8 @@ struct tenant_call **execution_next_call(struct execution *x)
 {
     if (x->call)
         x->call = x->engine->options.tenant_ops->call_free(x->call);
+    if (x->hurries)
+        engine_wake(x->engine); /* see executor_hurry() */
     return &x->call;
 }
 
@@ -175,7 +177,16 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
         execution_hold(x, NULL, reason, cause, sentence, n->options.sync->hold_retry_usec);
         return 0;
     }
-    int r = execution_load(x, e);
+    struct lockout lockout;
+    int r = operation_is_unclear(taken) ? 0 : lockout_look(n, taken, &lockout, e);
+    if (r > 0) {
+        lockout_alarm(n, &lockout);
+        execution_hold(x, NULL, REASON_LOCKOUT, lockout.cause, lockout.sentence,
+                       n->options.sync->hold_retry_usec);
+        return 0;
+    }
+    if (r == 0)
+        r = execution_load(x, e);
     if (r == 0) {
         execution_prepare_merge(x);
         x->settling = taken->kind != OPERATION_ADOPT && operation_is_unclear(taken);
@@ -183,7 +194,10 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
         taken->state = OPERATION_STARTED;
         r = queue_start(n->state, taken->number, taken->attempts, e);
     }
-    struct audit_row row = {.event = "intent", .operation = taken, .attempts = taken->attempts};
+    struct audit_row row = {.event = "intent",
+                            .operation = taken,
+                            .code = taken->revokes ? REASON_REVOKED : NULL,
+                            .attempts = taken->attempts};
     if (r == 0)
         r = engine_audit(n, &row, e);
     if (r < 0)
@@ -193,30 +207,58 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
     return r;
 }
 
-int executor_pick(struct engine *n, size_t *ret_n, struct error *e)
+/* What may not start is parked by the next look of the guard. */
+static int begin_due(struct engine *n, struct operation_list *due, size_t *ret_n,
+                     struct error *e)
 {
-    *ret_n = 0;
-    if (n->n_executions >= n->options.max_concurrent)
-        return 0;
-    struct operation_list due = {0};
-    int r = queue_next(n->state, clock_now_usec(), n->options.max_concurrent - n->n_executions,
-                       &due, e);
-    if (n->missing.n_items &&
-        n->missing_usec + n->options.sync->hold_retry_usec <= clock_now_usec())
-        string_list_done(&n->missing);
-    if (r == 0 && due.n_items)
-        r = engine_begin_run(n, "operations due", e);
-    for (size_t i = 0; i < due.n_items && r == 0; i++) {
+    int r = due->n_items ? engine_begin_run(n, "operations due", e) : 0;
+    for (size_t i = 0; i < due->n_items && r == 0; i++) {
         bool may = false;
-        r = park_may_start(n, due.items[i], &may, e);
+        r = park_may_start(n, due->items[i], &may, e);
         if (r == 0 && may) {
-            r = begin_execution(n, TAKE(due.items[i]), e);
+            r = begin_execution(n, TAKE(due->items[i]), e);
             ++*ret_n;
         } else if (r == 0) {
             n->plan_changed = true;
+            n->revocation_planned |= due->items[i]->revokes;
             engine_wake(n);
         }
     }
+    return r;
+}
+
+/* Revocations have room of their own: they do not wait for what a slow tenant keeps. */
+int executor_pick_revocations(struct engine *n, size_t *ret_n, struct error *e)
+{
+    struct operation_list due = {0};
+    size_t most = (size_t)n->options.max_concurrent * 2;
+    if (n->n_executions >= most)
+        return 0;
+    int r = queue_next(n->state, QUEUE_REVOCATIONS, clock_now_usec(), most - n->n_executions,
+                       &due, e);
+    if (r == 0)
+        r = begin_due(n, &due, ret_n, e);
+    operation_list_done(&due);
+    return r;
+}
+
+int executor_pick(struct engine *n, size_t *ret_n, struct error *e)
+{
+    *ret_n = 0;
+    int r = executor_pick_revocations(n, ret_n, e);
+    if (r < 0 || n->n_executions >= n->options.max_concurrent)
+        return r;
+    if (n->missing.n_items &&
+        n->missing_usec + n->options.sync->hold_retry_usec <= clock_now_usec())
+        string_list_done(&n->missing);
+    size_t room = n->options.max_concurrent - n->n_executions;
+    struct operation_list due = {0};
+    r = queue_next(n->state, QUEUE_DUE, clock_now_usec(), room, &due, e);
+    if (r == 0 && due.n_items < room)
+        r = queue_next(n->state, QUEUE_NEWCOMERS, clock_now_usec(), room - due.n_items, &due,
+                       e);
+    if (r == 0)
+        r = begin_due(n, &due, ret_n, e);
     operation_list_done(&due);
     return r;
 }
@@ -233,6 +275,22 @@ static void execution_start(struct execution *x)
     case OPERATION_ENABLE: execute_enable(x); break;
     case OPERATION_DELETE: execute_delete(x); break;
     }
+}
+
+/* What is under way for a person who is revoked is to end soon: none of its calls waits behind
+ * those of others. */
+void executor_make_way(struct engine *n, const char *entry_id)
+{
+    for (struct execution *x = n->executions; x; x = x->next)
+        x->hurries |= text_equal(x->operation->entry_id, entry_id);
+    executor_hurry(n);
+}
+
+void executor_hurry(struct engine *n)
+{
+    for (struct execution *x = n->executions; x; x = x->next)
+        if (x->hurries && x->call)
+            n->options.tenant_ops->call_hurry(x->call);
 }
 
 /* The intents are durable now: the requests may leave. A start may end its execution, so the

@@ -53,6 +53,7 @@ struct execution {
     bool unread;        /* OPERATION_CREATE: how the tenant shows the user is learnt later */
     bool settling;      /* an earlier attempt's outcome is unclear: read before anything else */
     tenant_done_fn gone_everywhere; /* what a 404 means when the id knows nothing else either */
+    bool hurries;       /* the person is revoked: no call of it waits behind others */
     bool waits_for_commit;      /* its intent is written and not durable yet */
     char *details;              /* JSON for the audit row of its end: what was found there */
     struct secret *password;    /* OPERATION_CREATE: kept until it is handed on */
@@ -96,7 +97,11 @@ struct engine {
 
     /* run */
     uint64_t run;
-    bool plan_changed; /* the guard must look again */
+    bool plan_changed;              /* the guard must look again */
+    struct string_list revocations; /* entries that came and may be revocations */
+    bool revocation_planned;        /* it does not wait until everybody was looked at */
+    struct engine_revocation past_revocations[ENGINE_PAST_REVOCATIONS];
+    size_t n_past_revocations; /* since the start; the newest is at (n - 1) % size */
     bool all_evaluated;
     uint64_t looked_usec;  /* when the queue was last asked for what is due */
     bool people_looked_at; /* since the time of the next recheck was asked for */
@@ -167,6 +172,14 @@ void engine_export_soon(struct engine *n);
 void engine_wake(struct engine *n); /* a turn soon */
 void engine_arm_timer(struct engine *n);
 
+/* lockout.c: 1 and *ret when the operation must not be carried out, approved or not. */
+struct lockout {
+    char cause[400], sentence[900];
+};
+int lockout_look(struct engine *n, const struct operation *o, struct lockout *ret,
+                 struct error *e);
+void lockout_alarm(struct engine *n, const struct lockout *l);
+
 /* run.c */
 int engine_begin_run(struct engine *n, const char *trigger,
                      struct error *e); /* joins the one under way */
@@ -175,6 +188,8 @@ int engine_end_run(struct engine *n,
 
 /* evaluate.c */
 int evaluate_person(struct engine *n, const char *entry_id, struct error *e);
+/* Nothing but the question whether the person is revoked: also in the middle of a read. */
+int evaluate_revocation(struct engine *n, const char *entry_id, struct error *e);
 
 /* bind.c */
 int bind_rule_groups(struct engine *n, struct error *e);
@@ -190,6 +205,7 @@ bool vanish_is_due(const struct engine *n);
 
 /* park.c */
 int park_apply_guard(struct engine *n, struct error *e);
+int park_apply_guard_to_revocations(struct engine *n, struct error *e);
 /* Has its budget room for it now? What has none is parked by the next look of the guard. */
 int park_may_start(struct engine *n, const struct operation *o, bool *ret, struct error *e);
 int park_expire_approvals(struct engine *n, struct error *e);
@@ -197,6 +213,9 @@ int park_start_approvals(struct engine *n, struct error *e); /* at the start of 
 
 /* executor.c */
 int executor_pick(struct engine *n, size_t *ret_n, struct error *e); /* writes intents */
+int executor_pick_revocations(struct engine *n, size_t *ret_n, struct error *e);
+void executor_make_way(struct engine *n, const char *entry_id);
+void executor_hurry(struct engine *n); /* in each turn: calls that were started since */
 void executor_start_committed(struct engine *n);
 void executor_settle_crash(struct engine *n, struct error *e);
 void executor_cancel_all(struct engine *n);

@@ -413,6 +413,31 @@ static int plan_leaver(const struct planner_input *in, struct planner_result *r)
     return rc;
 }
 
+/* Whose access must end now: no grace, no doubt, and nothing else for that person. It needs the
+ * link alone; who left otherwise goes on leaving, and is deleted in time. */
+static int plan_revoked(const struct planner_input *in, struct planner_result *r)
+{
+    char source[384], why[512];
+    struct operation *o = NULL;
+    if (in->presence == PLANNER_SKIPPED) {
+        r->bucket = PLANNER_BUCKET_LEAVING;
+        r->leaving_usec = in->leaving_usec ? in->leaving_usec : in->now_usec;
+        r->started_leaving = !in->leaving_usec;
+    }
+    if (in->link != PLANNER_ACTIVE)
+        return in->presence == PLANNER_SKIPPED ? plan_leaver(in, r) : 0;
+    if (in->presence != PLANNER_SKIPPED)
+        r->bucket = PLANNER_BUCKET_PENDING;
+    snprintf(why, sizeof why, "revoked: %s",
+             source_text(in->revoke_source, source, sizeof source));
+    int rc = add_operation(in, r, OPERATION_DISABLE, in->login, why, &o);
+    if (rc == 0)
+        rc = operation_add_change(o, "disabled", "false", "true", in->revoke_source);
+    if (rc == 0)
+        o->revokes = true;
+    return rc;
+}
+
 static int plan_rename(const struct planner_input *in, struct planner_result *r)
 {
     const char *login = user_get(in->wanted, USER_LOGIN);
@@ -609,8 +634,13 @@ int planner_plan(const struct planner_input *in, struct planner_result *ret, str
     int rc = 0;
     bool linked = in->link == PLANNER_ACTIVE || in->link == PLANNER_DISABLED;
     bool left = in->presence == PLANNER_SKIPPED || in->presence == PLANNER_GONE;
-    if (linked || (in->link == PLANNER_DELETED && left)) {
+    if (linked && in->revoked) {
+        rc = plan_revoked(in, &r);
+    } else if (linked || (in->link == PLANNER_DELETED && left)) {
         rc = plan_linked(in, &r);
+    } else if (in->presence == PLANNER_WANTED && in->revoked) {
+        r.bucket = PLANNER_BUCKET_SKIPPED;
+        r.code = REASON_REVOKED;
     } else if (in->presence == PLANNER_WANTED) {
         rc = plan_newcomer(in, &r);
     } else {
@@ -618,9 +648,9 @@ int planner_plan(const struct planner_input *in, struct planner_result *ret, str
             in->presence == PLANNER_GONE ? PLANNER_BUCKET_FORGET : PLANNER_BUCKET_SKIPPED;
         r.code = in->code;
     }
-    if (rc == 0 && linked)
+    if (rc == 0 && linked && !in->revoked)
         rc = hold_doubtful(in, &r);
-    else if (rc == 0 && in->other_tenant)
+    else if (rc == 0 && !linked && in->other_tenant)
         rc = hold_newcomer(in, &r);
     if (rc < 0) {
         planner_result_done(&r);

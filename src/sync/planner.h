@@ -49,6 +49,8 @@ struct planner_input {
     enum planner_presence presence;
     const char *code, *sentence; /* why skipped, invalid or gone */
     const struct user *wanted;   /* PLANNER_WANTED */
+    bool revoked;                /* [lifecycle] revoke_when holds */
+    const struct source *revoke_source;
     const char
         *group_missing; /* DN of a rule's group that is missing: losses are in doubt; or NULL */
     const char *vanished_attribute; /* an attribute that vanished from too many at once, here

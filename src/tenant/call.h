@@ -61,6 +61,7 @@ void call_request_done(struct call_request *r);
 int call_start(struct tenant_call **ret, struct tenant_client *c, struct call_request *request,
                tenant_done_fn done, void *userdata, struct error *e);
 struct tenant_call *call_free(struct tenant_call *call);
+void call_hurry(struct tenant_call *call);
 /* Leaves a call that its owner has not freed yet without a client. */
 void call_orphan(struct tenant_call *call);
 

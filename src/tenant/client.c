@@ -221,6 +221,7 @@ const struct tenant_ops tenant_https_ops = {
     .scim_lookup = scim_lookup,
     .scim_get = scim_get,
     .scim_patch = scim_patch,
+    .call_hurry = call_hurry,
     .call_free = call_free,
 };
 

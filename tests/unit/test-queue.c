@@ -14,7 +14,7 @@ static int64_t add(struct fixture *f, enum operation_kind kind, const char *id,
 
     assert_non_null(o);
     o->state = st;
-    o->not_before_usec = not_before;
+    o->not_before_usec = o->due_usec = not_before;
     ok(f, queue_store(f->s, o, &f->e));
     assert_true(o->number > 0);
     return o->number;
@@ -26,7 +26,8 @@ static const char *next(struct fixture *f, uint64_t now, size_t limit)
     static char text[400];
     struct operation_list list = {0};
 
-    ok(f, queue_next(f->s, now, limit, &list, &f->e));
+    for (int lane = QUEUE_REVOCATIONS; lane <= QUEUE_NEWCOMERS; lane++)
+        ok(f, queue_next(f->s, (enum queue_lane)lane, now, limit - list.n_items, &list, &f->e));
     text[0] = '\0';
     for (size_t i = 0; i < list.n_items; i++) {
         size_t used = strlen(text);
