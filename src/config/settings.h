@@ -32,6 +32,7 @@ struct settings {
     struct sync_options sync;
     char *state_file, *audit_file, *control_socket;
     char *control_group; /* group that owns the socket; NULL: none */
+    char *control_readers; /* group that may look; NULL: none */
     int log_level;
     char *config_file;             /* as given to settings_load() */
     struct settings_value *values; /* one for each key of the table but those of rules */

@@ -52,6 +52,8 @@ int daemon_reload(struct daemon *d, struct error *e);
 /* handlers.c: the control protocol (docs/control-protocol.md). */
 void daemon_handle(struct control_call *call, const char *method, const json_t *parameters,
                    uid_t peer, void *userdata);
+/* Looks and changes nothing: a member of the readers' group may call it. */
+bool daemon_is_for_readers(const char *method);
 /* Answers what is still under way; before the parts that it reads are closed. */
 void daemon_handlers_close(struct daemon *d);
 

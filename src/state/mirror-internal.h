@@ -12,13 +12,16 @@
 struct entry_row {
     int64_t n;
     enum entry_kind kind;
-    unsigned search;
+    int64_t searches; /* bits */
     bool gone;
     char *dn, *dn_key;
 };
 void entry_row_done(struct entry_row *row);
 int entry_row_find(struct state *s, const char *id, struct entry_row *ret,
                    struct error *e); /* or STATE_NONE */
+
+int search_check(unsigned search, struct error *e);
+int seen_set(struct state *s, unsigned search, int64_t n, struct error *e);
 
 /* Marks the person dirty that a row is, if it is one. */
 int dirty_row(struct state *s, int64_t n, struct error *e);

@@ -165,6 +165,11 @@ int person_mark_dirty(struct state *s, const char *entry_id, struct error *e)
                          e);
 }
 
+int person_mark_links_aside_dirty(struct state *s, struct error *e)
+{
+    return db_write(s, "INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM link_aside", e);
+}
+
 int person_mark_all_dirty(struct state *s, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL, *known = NULL;

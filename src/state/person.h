@@ -60,6 +60,7 @@ int person_sharing_login(struct state *s, const char *login_key, const char *ent
 
 int person_mark_dirty(struct state *s, const char *entry_id, struct error *e);
 int person_mark_all_dirty(struct state *s, struct error *e);
+int person_mark_links_aside_dirty(struct state *s, struct error *e); /* link_set_aside() */
 /* Those whose recheck time has come become dirty; *ret_next: the next such time, 0: none. */
 int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, struct error *e);
 /* Those of whom an operation is held or parked with this reason become dirty. */
