@@ -195,6 +195,8 @@ void connection_start_feed(struct directory *d)
     struct error e = {};
     char reason[sizeof d->feed_reason];
     int r = plan_filters(d, &e);
+    if (r == 0)
+        r = directory_refresh_attributes(d, &e);
     if (r == 0) {
         d->ops = plan_feed(d, reason, sizeof reason);
         r = make_environment(d, &e);

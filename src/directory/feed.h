@@ -96,6 +96,9 @@ struct feed_sink {
     int (*stale_end)(void *userdata, const char *group_id, struct error *e);
     /* The server's schema was read (taken). */
     void (*schema)(void *userdata, struct schema *taken);
+    /* What the mapping reads under that schema, which knows other names and subtypes than the
+     * built-in one; borrowed. NULL: what directory_new() was given. */
+    const struct string_list *(*attributes)(void *userdata);
     /* State of the connection changed: see directory_status(). */
     void (*changed)(void *userdata);
 };

@@ -83,6 +83,7 @@ void connection_try_better(struct directory *d);
 
 /* directory.c */
 void directory_set_state(struct directory *d, enum directory_state state);
+int directory_refresh_attributes(struct directory *d, struct error *e); /* asks the sink */
 void directory_arm(struct sd_event_source *source, uint64_t usec); /* from now, once */
 
 /* plan.c: what is searched for. Pure but for memory. */

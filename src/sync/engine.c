@@ -455,8 +455,12 @@ const struct ruleset *engine_ruleset(const struct engine *n)
     return n->ruleset;
 }
 
-/* Does the new ruleset read what the mirror does not hold? */
-static bool reads_more(const struct ruleset *now, const struct string_list *before)
+const struct schema *engine_schema(const struct engine *n)
+{
+    return n->schema;
+}
+
+bool engine_reads_more(const struct ruleset *now, const struct string_list *before)
 {
     const struct string_list *names = ruleset_attributes(now);
     for (size_t i = 0; i < names->n_items; i++) {
@@ -469,7 +473,7 @@ static bool reads_more(const struct ruleset *now, const struct string_list *befo
     return false;
 }
 
-static int copy_attributes(const struct ruleset *r, struct string_list *ret)
+int engine_copy_attributes(const struct ruleset *r, struct string_list *ret)
 {
     const struct string_list *names = ruleset_attributes(r);
     for (size_t i = 0; i < names->n_items; i++)
@@ -494,7 +498,7 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
     struct engine_options before = n->options;
     struct ruleset *rules = TAKE(n->ruleset);
     CLEANUP(string_list_done) struct string_list attributes = {0};
-    int r = copy_attributes(rules, &attributes) < 0 ? error_out_of_memory(e) : 0;
+    int r = engine_copy_attributes(rules, &attributes) < 0 ? error_out_of_memory(e) : 0;
     n->options = *options;
     n->options.tenant_ops = before.tenant_ops;
     n->options.tenant = before.tenant;
@@ -511,7 +515,7 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
     }
     /* An attribute that was not read yet is not one that nobody has: the directory reads again
      * first. */
-    if (reads_more(n->ruleset, &attributes))
+    if (engine_reads_more(n->ruleset, &attributes))
         n->read_ended = false;
     if (n->options.sync->verify_interval_usec != before.sync->verify_interval_usec)
         schedule_sweep(n);

@@ -67,6 +67,7 @@ void engine_on_status_change(struct engine *n, void (*fn)(void *userdata), void 
 int engine_distrust_state(struct engine *n, struct error *e);
 /* What the directory must read for the mapping. */
 const struct ruleset *engine_ruleset(const struct engine *n);
+const struct schema *engine_schema(const struct engine *n); /* borrowed until it changes */
 
 /* A new configuration: everybody whom it can affect is looked at again. options as in
  * engine_new(); tenant and ops stay. Borrows what the options point to when it succeeds; when

@@ -368,6 +368,12 @@ static void end_execution(struct execution *x)
     engine_wake(n);
 }
 
+static int note_spent(struct engine *n, const struct operation *o, struct error *e)
+{
+    int r = budget_note(n->state, o->budget, steady_now_usec(&n->steady), e);
+    return r < 0 ? r : steady_note(n->state, &n->steady, e);
+}
+
 /* The user was made as the rules wanted it at the start, nothing came in between, and nothing
  * waits: to look at the person again would find nothing. */
 static bool is_settled(const struct execution *x, struct error *e)
@@ -381,12 +387,6 @@ void execution_moved(struct engine *n, const char *entry_id)
     for (struct execution *x = n->executions; x; x = x->next)
         if (text_equal(x->operation->entry_id, entry_id))
             x->moved = true;
-}
-
-static int note_spent(struct engine *n, const struct operation *o, struct error *e)
-{
-    int r = budget_note(n->state, o->budget, steady_now_usec(&n->steady), e);
-    return r < 0 ? r : steady_note(n->state, &n->steady, e);
 }
 
 /* Done: the operation leaves the queue, and the person is looked at again, for the next step if

@@ -240,8 +240,9 @@ static void intake_schema(void *userdata, struct schema *taken)
     CLEANUP(schema_freep) struct schema *schema = taken;
     CLEANUP(freep) char *text = schema_to_json(schema);
     CLEANUP(freep) char *old = NULL;
+    CLEANUP(string_list_done) struct string_list read_before = {0};
     struct error e = {0};
-    if (!text || state_meta_get(n->state, "schema", &old, &e) < 0)
+    if (engine_copy_attributes(n->ruleset, &read_before) < 0 || !text || state_meta_get(n->state, "schema", &old, &e) < 0)
         return;
     if (old && text_equal(old, text))
         return;
@@ -252,6 +253,8 @@ static void intake_schema(void *userdata, struct schema *taken)
         struct schema *before = n->schema;
         n->schema = TAKE(schema);
         r = bind_ruleset(n, &e);
+        if (r == 0 && engine_reads_more(n->ruleset, &read_before))
+            n->read_ended = false; /* what was not read yet is not what nobody has */
         if (r == 0)
             schema_free(before); /* the old ruleset that borrowed it is gone */
         else
@@ -260,6 +263,12 @@ static void intake_schema(void *userdata, struct schema *taken)
     if (r < 0)
         log_error("The directory's schema cannot be used: %s", e.message);
     engine_wake(n);
+}
+
+static const struct string_list *intake_attributes(void *userdata)
+{
+    struct engine *n = userdata;
+    return ruleset_attributes(n->ruleset);
 }
 
 static void intake_changed(void *userdata)
@@ -287,5 +296,6 @@ const struct feed_sink engine_sink = {
     .stale_groups = intake_stale_groups,
     .stale_end = intake_stale_end,
     .schema = intake_schema,
+    .attributes = intake_attributes,
     .changed = intake_changed,
 };

@@ -174,6 +174,9 @@ int evaluate_person(struct engine *n, const char *entry_id, struct error *e);
 /* bind.c */
 int bind_rule_groups(struct engine *n, struct error *e);
 int bind_ruleset(struct engine *n, struct error *e);
+/* Does the new ruleset read what the mirror does not hold? */
+bool engine_reads_more(const struct ruleset *now, const struct string_list *before);
+int engine_copy_attributes(const struct ruleset *r, struct string_list *ret);
 
 /* vanish.c: after a whole read, and when it is due. */
 int vanish_look(struct engine *n, bool whole, struct error *e);
