@@ -10,6 +10,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "state/link.h"
 #include "state/state.h"
 
 struct checkpoint;
@@ -42,10 +43,11 @@ struct state {
     struct buffer scratch;
     unsigned n_searches; /* 0: nobody has said */
     struct seen seen[MIRROR_MAX_SEARCHES];
-    struct checkpoint *checkpoint; /* NULL for a private copy */
-    int wal_pages;                 /* as of the last commit */
-    int64_t trail_exported;        /* known to be in the audit file, not yet noted here; 0 */
-    int64_t n_unresolved;          /* mirror_counts(); -1: must be counted again */
+    struct checkpoint *checkpoint;  /* NULL for a private copy */
+    int wal_pages;                  /* as of the last commit */
+    int64_t trail_exported;         /* known to be in the audit file, not yet noted here; 0 */
+    int64_t n_unresolved;           /* mirror_counts(); -1: must be counted again */
+    int64_t n_links[LINK_N_STATUS]; /* link_count(), by status; -1: must be counted again */
 };
 
 #define STMT_ROW 1 /* positive answer of stmt_step() */
@@ -99,4 +101,6 @@ int db_write(struct state *s, const char *sql, struct error *e); /* without para
 int db_write_text(struct state *s, const char *sql, const char *first, const char *second,
                   struct error *e);
 /* One count out of a statement of the cache without parameters; 0 when it cannot be read. */
+/* link_count() counts again: what was written is undone, or was not written one by one. */
+void link_forget_counts(struct state *s);
 size_t db_count(struct state *s, const char *sql);
