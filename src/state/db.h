@@ -13,6 +13,7 @@
 #include "state/link.h"
 #include "state/state.h"
 
+struct audit_memory;
 struct checkpoint;
 struct error;
 struct stmt;
@@ -43,11 +44,14 @@ struct state {
     struct buffer scratch;
     unsigned n_searches; /* 0: nobody has said */
     struct seen seen[MIRROR_MAX_SEARCHES];
-    struct checkpoint *checkpoint;  /* NULL for a private copy */
-    int wal_pages;                  /* as of the last commit */
-    int64_t trail_exported;         /* known to be in the audit file, not yet noted here; 0 */
-    int64_t n_unresolved;           /* mirror_counts(); -1: must be counted again */
-    int64_t n_links[LINK_N_STATUS]; /* link_count(), by status; -1: must be counted again */
+    struct checkpoint *checkpoint; /* NULL for a private copy */
+    int wal_pages;                 /* as of the last commit */
+    int64_t trail_exported;        /* known to be in the audit file, not yet noted here; 0 */
+    struct audit_memory *audit;    /* borrowed: what the audit's composer remembers */
+    uint64_t trail_epoch;          /* another one after each rollback */
+    int64_t n_unresolved;          /* mirror_counts(); -1: must be counted again */
+    /* link_count(), by status; -1: must be counted again */
+    int64_t n_links[LINK_N_STATUS];
 };
 
 #define STMT_ROW 1 /* positive answer of stmt_step() */

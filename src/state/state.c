@@ -425,6 +425,7 @@ void state_rollback(struct state *s)
     s->in_transaction = false;
     s->n_unresolved = -1;
     link_forget_counts(s);
+    s->trail_epoch++;
 }
 
 bool state_in_transaction(const struct state *s)

@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <unistd.h>
 
+#include "audit/view.h"
 #include "model/dn.h"
 #include "state/db.h"
 #include "state/person.h"
@@ -485,6 +486,7 @@ size_t bed_approve(struct bed *b)
 /* -- what can be looked at -- */
 
 struct each_audit {
+    struct audit_view *view;
     void (*fn)(const json_t *row, void *userdata);
     void *userdata;
 };
@@ -493,7 +495,7 @@ static int one_line(int64_t seq, const char *line, void *userdata)
 {
     (void)seq;
     struct each_audit *each = userdata;
-    json_t *row = json_loads(line, 0, NULL);
+    json_t *row = audit_view_read(each->view, line, strlen(line));
     assert_non_null(row);
     each->fn(row, each->userdata);
     json_decref(row);
@@ -504,8 +506,10 @@ void bed_each_audit(struct bed *b, void (*fn)(const json_t *row, void *userdata)
                     void *userdata)
 {
     struct error e = {0};
-    struct each_audit each = {fn, userdata};
+    struct each_audit each = {audit_view_new(), fn, userdata};
+    assert_non_null(each.view);
     bed_ok(b, trail_each(b->state, 0, one_line, &each, &e));
+    audit_view_free(each.view);
 }
 
 struct audit_look {
