@@ -14,6 +14,7 @@ enum link_status { /* stored: never renumber */
     LINK_DELETED =
         3, /* deleted by us; kept until the entry is forgotten, so a return is recognised */
 };
+#define LINK_N_STATUS 4 /* with 0, which no link has */
 struct link {
     char *entry_id;
     char *login, *login_key;

@@ -284,19 +284,27 @@ static void test_shared(void **state)
 
 static void test_budget(void **state)
 {
+    const uint64_t minute = 60 * USEC_PER_SEC;
     struct fixture *f = *state;
     size_t n = 0;
 
     begin(f);
     for (uint64_t t = 100; t < 110; t++)
-        ok(f, budget_note(f->s, 1, t, &f->e));
-    ok(f, budget_note(f->s, 1, 105, &f->e));
-    ok(f, budget_note(f->s, 2, 105, &f->e));
-    ok(f, budget_spent(f->s, 1, 105, &n, &f->e));
+        ok(f, budget_note(f->s, 1, t * minute, &f->e));
+    ok(f, budget_note(f->s, 1, 105 * minute, &f->e));
+    ok(f, budget_note(f->s, 2, 105 * minute, &f->e));
+    ok(f, budget_spent(f->s, 1, 105 * minute, &n, &f->e));
     assert_int_equal(n, 6);
     ok(f, budget_spent(f->s, 2, 0, &n, &f->e));
     assert_int_equal(n, 1);
     ok(f, budget_spent(f->s, 3, 0, &n, &f->e));
+    assert_int_equal(n, 0);
+    /* Within a minute a use counts until its end, never shorter. */
+    ok(f, budget_note(f->s, 4, 200 * minute + 1, &f->e));
+    ok(f, budget_note(f->s, 4, 201 * minute - 1, &f->e));
+    ok(f, budget_spent(f->s, 4, 201 * minute, &n, &f->e));
+    assert_int_equal(n, 2);
+    ok(f, budget_spent(f->s, 4, 201 * minute + 1, &n, &f->e));
     assert_int_equal(n, 0);
     commit(f);
 }

@@ -109,7 +109,7 @@ static const struct {
     {"UPDATE bound_group SET dn = ?2 WHERE id = ?1", "few rows: one for each group of a rule"},
 };
 
-static const char *const few_values[] = {"state",  "kind",     "bucket", "status", "budget",
+static const char *const few_values[] = {"state",    "kind",     "bucket", "status", "budget",
                                          "searches", "approved", "waits",  "verdict"};
 
 static bool has_few_values(const char *name, size_t size)
