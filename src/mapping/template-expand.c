@@ -19,6 +19,7 @@
 
 struct expander {
     const struct subject *subject;
+    bool unset; /* the attribute at hand is missing, and nothing has taken its place */
     const char *code;
     struct error *e;
 };
@@ -137,6 +138,34 @@ static int replace_at(const struct template_operation *o, struct pattern *patter
     return r == 1 && *ret_end == at ? 0 : r; /* nothing is never replaced */
 }
 
+/* The replacement, with what was matched for each '&'. */
+static void add_replacement(struct buffer *to, const struct buffer *with, const char *matched,
+                            size_t size)
+{
+    for (size_t i = 0; i < with->size; i++)
+        if (with->data[i] == TEMPLATE_MATCHED[0])
+            buffer_add(to, matched, size);
+        else
+            buffer_add(to, with->data + i, 1);
+}
+
+/* Of an empty text: a pattern that matches nothing at all is replaced once, as by the shell. */
+static int replace_empty(struct expander *x, const struct template_operation *o,
+                         const char *name, struct pattern *pattern, const struct characters *c,
+                         struct buffer *text)
+{
+    CLEANUP(buffer_done) struct buffer with = {0};
+    size_t end;
+    int r = pattern_match(pattern, c, 0, false, true, &end);
+    if (r != 1)
+        return r;
+    r = expand_word(x, &o->word, &with);
+    if (r != 0)
+        return r;
+    add_replacement(text, &with, "", 0);
+    return check_size(x, text, name);
+}
+
 static int replace(struct expander *x, const struct template_operation *o, const char *name,
                    struct pattern *pattern, const struct characters *c, struct buffer *text)
 {
@@ -150,8 +179,11 @@ static int replace(struct expander *x, const struct template_operation *o, const
         r = pattern_match(pattern, c, c->n, true, true, &at);
         if (r != 1)
             return r;
-        keep_bytes(text, 0, c->offsets[at]);
-        buffer_add(text, with.data ? with.data : "", with.size);
+        buffer_add(&result, text->data, c->offsets[at]);
+        add_replacement(&result, &with, text->data + c->offsets[at],
+                        text->size - c->offsets[at]);
+        buffer_clear(text);
+        buffer_add(text, result.data ? result.data : "", result.size);
         return check_size(x, text, name);
     }
     for (bool done = false; at < c->n;) {
@@ -164,7 +196,8 @@ static int replace(struct expander *x, const struct template_operation *o, const
             at++;
             continue;
         }
-        buffer_add(&result, with.data ? with.data : "", with.size);
+        add_replacement(&result, &with, text->data + c->offsets[at],
+                        c->offsets[end] - c->offsets[at]);
         at = end;
         done = !o->all;
         r = check_size(x, &result, name);
@@ -190,6 +223,8 @@ static int apply_pattern(struct expander *x, const struct template_operation *o,
         if (r == 0 && c.n > 0)
             r = o->kind == TEMPLATE_REPLACE ? replace(x, o, name, &pattern, &c, text)
                                             : remove_match(o, &pattern, &c, text);
+        else if (r == 0 && o->kind == TEMPLATE_REPLACE && !x->unset)
+            r = replace_empty(x, o, name, &pattern, &c, text);
         if (r == -ENOMEM)
             error_out_of_memory(x->e);
     }
@@ -292,7 +327,11 @@ static int apply(struct expander *x, const struct template_operation *o, const c
                  struct buffer *text)
 {
     switch (o->kind) {
-    case TEMPLATE_DEFAULT: return text->size > 0 ? 0 : expand_word(x, &o->word, text);
+    case TEMPLATE_DEFAULT:
+        if (text->size > 0)
+            return 0;
+        x->unset = false;
+        return expand_word(x, &o->word, text);
     case TEMPLATE_ALTERNATIVE:
         if (text->size == 0)
             return 0;
@@ -317,9 +356,12 @@ static int expand_piece(struct expander *x, const struct template_expansion *exp
     const char *name = expansion->attribute.written;
     bool looked_at =
         expansion->n_operations == 0 || expansion->operations[0].kind != TEMPLATE_ALTERNATIVE;
+    bool outer = x->unset;
+    x->unset = !subject_attribute(x->subject, &expansion->attribute);
     int r = take_value(x, expansion, looked_at, &text);
     for (size_t i = 0; r == 0 && i < expansion->n_operations; i++)
         r = apply(x, &expansion->operations[i], name, &text);
+    x->unset = outer;
     if (r == 0)
         r = check_size(x, &text, name);
     if (r != 0)

@@ -5,7 +5,8 @@
  *   ${a:-word}         word when empty            ${a:+word}    word unless empty
  *   ${a#pat} ${a##pat} without the shortest, longest beginning that matches
  *   ${a%pat} ${a%%pat} the same at the end
- *   ${a/pat/word}      the first match replaced   ${a//pat/word} all;  /#pat, /%pat: anchored
+ *   ${a/pat/word}      the first match replaced   ${a//pat/word} all;  /#pat, /%pat: anchored;
+ *                      an & in the word is what was matched
  *   ${a,,} ${a^^} ${a,} ${a^}                     lower, upper case; of the first character
  *   ${a:2} ${a:0:1} ${a: -4}                      characters from an offset
  *   ${a@ascii} ${a@ascii-de} ${a@digits}          transliterated; with ä as ae; digits alone

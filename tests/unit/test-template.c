@@ -35,6 +35,7 @@ static struct entry *sample(void)
         {"o", "\xe6\x9d\x8e\xe5\xb0\x8f\xe9\xbe\x8d"}, /* T39 */
         {"physicalDeliveryOfficeName", "\xd8\xb9\xd9\x84\xd9\x8a \xf0\x9f\x98\x80"},
         {"street", "what? why?"},
+        {"employeeType", "I\xcc\x87stanbul Stra\xc3\x9f" "e"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
         assert_int_equal(entry_add_value(e, pairs[i][0], pairs[i][1], strlen(pairs[i][1])), 0);
@@ -78,6 +79,8 @@ static void test_expands(void **state)
         {"${uid,}", "jDoe"},
         {"${givenName,}", "\xc3\xa9lodie"},
         {"${cn^^}", "JANE VAN DOE"},
+        {"${employeeType,,}", "istanbul stra\xc3\x9f" "e"},
+        {"${employeeType^^}", "\xc4\xb0STANBUL STRA\xc3\x9f" "E"},
         {"${givenName,,^}", "\xc3\x89lodie"},
         {"${sn^^}", "M\xc3\x9cLLER-L\xc3\x9c"
                     "DENSCHEIDT"},
@@ -118,6 +121,18 @@ static void test_expands(void **state)
         {"${description//\\//-}", "a-b-c}d"},
         {"${description%\\}d}", "a/b/c"},
         {"${description/\\}/\\}\\}}", "a/b/c}}d"},
+        {"${cn/van/[&]}", "Jane [van] Doe"}, /* as bash 5.2 */
+        {"${cn/van/[\\&]}", "Jane [&] Doe"},
+        {"${cn//[aeo]/<&&>}", "J<aa>n<ee> v<aa>n D<oo><ee>"},
+        {"${cn/%Doe/& Jr}", "Jane van Doe Jr"},
+        {"${cn/#Jane/&${uid}}", "JaneJDoe van Doe"},
+        {"${l/*/q}", "q"}, /* set, but empty */
+        {"${l//*/q&}", "q"},
+        {"${l/#*/q}", "q"},
+        {"${l/%*/q}", "q"},
+        {"${l/?/q}", ""},
+        {"${nothing/*/q}", ""},
+        {"${nothing:-/*/q}", "/*/q"},
         {"${cn:0:1}", "J"},
         {"${givenName:0:1}", "\xc3\x89"},
         {"${cn:5}", "van Doe"},
