@@ -11,6 +11,8 @@
 #include "base/memory.h"
 #include "daemon/daemon.h"
 #include "mapping/ruleset.h"
+#include "render/output.h"
+#include "render/render.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -25,6 +27,7 @@ static void tell_status(struct daemon *d)
         [ENGINE_TENANT_OK] = "tenant ok",
         [ENGINE_TENANT_AWAY] = "tenant away",
         [ENGINE_TENANT_REFUSED] = "tenant refuses the account",
+        [ENGINE_TENANT_NO_SECRET] = "the tenant's client secret cannot be read",
         [ENGINE_TENANT_UNKNOWN] = "tenant not asked yet",
     };
     struct directory_status ds;
@@ -106,6 +109,8 @@ static void engine_options_of(struct daemon *d, struct engine_options *ret)
         .fingerprint = s->fingerprint,
         .tenant_ops = &tenant_https_ops,
         .tenant = d->tenant,
+        .tenant_url = s->tenant.url,
+        .tenant_scope = s->tenant.scope,
         .max_concurrent = s->tenant.max_concurrent,
         .plan_only = d->dry_run,
     };
@@ -133,9 +138,14 @@ int daemon_open(struct daemon *d, struct error *e)
     if (r == 0)
         r = directory_new(&d->directory, d->event, &s->directory,
                           ruleset_attributes(engine_ruleset(d->engine)), &engine_sink, d->engine, e);
+    struct control_server_options control = {.path = s->control_socket,
+                                             .operators = s->control_group,
+                                             .readers = s->control_readers,
+                                             .is_for_readers = daemon_is_for_readers,
+                                             .handler = daemon_handle,
+                                             .userdata = d};
     if (r == 0 && !d->once)
-        r = control_server_new(&d->control, d->event, s->control_socket, s->control_group, daemon_handle, d,
-                               e);
+        r = control_server_new(&d->control, d->event, &control, e);
     if (r == 0)
         engine_on_directory_change(d->engine, on_directory_changed, d);
     if (r == 0)
@@ -195,11 +205,17 @@ static int show_plan(struct daemon *d)
         log_error("%s", e.message);
         return EXIT_FAILURE;
     }
-    bool any = json_array_size(json_object_get(plan, "operations")) > 0;
-    CLEANUP(freep) char *text = report_plan_text(plan, isatty(STDOUT_FILENO) && !getenv("NO_COLOR"));
+    CLEANUP(output_done) struct output text = {0};
+    (void)json_object_del(plan, "hash"); /* of a look beside the daemon: nobody can approve it */
+    output_init(&text, COLOUR_AUTO);
+    int code = render_plan(&text, plan, RENDER_PLAN_WHOLE);
     json_decref(plan);
-    fputs(text ? text : "", stdout);
-    return any ? 2 : EXIT_SUCCESS;
+    if (text.text.failed || fputs(text.text.data ? text.text.data : "", stdout) == EOF ||
+        fflush(stdout) == EOF) {
+        log_error("The plan cannot be written: %s", strerror(text.text.failed ? ENOMEM : errno));
+        return EXIT_FAILURE;
+    }
+    return code;
 }
 
 /* --once: the directory is read and everything that could be done is done. */

@@ -133,7 +133,8 @@ json_t *report_plan(struct engine *n, struct state *s, struct error *e)
     char hash[65];
     size_t n_parked = 0;
     engine_status(n, &status);
-    bool first_contact = status.adoption_open && listing_count(s) > 0;
+    bool first_contact =
+        status.adoption_open && status.adoption_reported && listing_count(s) > 0;
     json_auto_t *operations = json_array(), *summary = json_object(), *skipped = json_array();
     json_auto_t *exact = first_contact ? json_array() : NULL;
     json_auto_t *differs_in_case = json_array(), *same_mail = json_array();

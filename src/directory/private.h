@@ -26,7 +26,7 @@ struct directory {
 
     /* for life */
     struct address_list *addresses;
-    struct feed_search searches[2]; /* base and key; filters depend on the product */
+    struct feed_search searches[DIRECTORY_MAX_SEARCHES]; /* base and key; filters depend on the product */
     unsigned n_searches;
     struct sd_event_source *retry, *settle, *full, *doubts, *heartbeat, *comeback;
     bool running, once;

@@ -157,6 +157,11 @@ int person_mark_dirty(struct state *s, const char *entry_id, struct error *e)
                          e);
 }
 
+int person_mark_links_aside_dirty(struct state *s, struct error *e)
+{
+    return db_write(s, "INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM link_aside", e);
+}
+
 int person_mark_all_dirty(struct state *s, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL, *known = NULL;
@@ -226,7 +231,8 @@ int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids
 
 size_t person_count_dirty(struct state *s)
 {
-    return db_count(s, "SELECT count(*) FROM dirty");
+    return db_count(s, "SELECT (SELECT count(*) FROM dirty) + "
+                       "(SELECT count(*) FROM dirty_group)");
 }
 
 int person_set_bucket(struct state *s, const char *entry_id, uint64_t run,

@@ -59,13 +59,16 @@ int person_sharing_login(struct state *s, const char *login_key, const char *ent
 
 int person_mark_dirty(struct state *s, const char *entry_id, struct error *e);
 int person_mark_all_dirty(struct state *s, struct error *e);
+int person_mark_links_aside_dirty(struct state *s, struct error *e); /* link_set_aside() */
 /* Those whose recheck time has come become dirty; *ret_next: the next such time, 0: none. */
 int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, struct error *e);
 /* Those who are held or parked with this reason code become dirty. */
 int person_mark_reason_dirty(struct state *s, const char *bucket_code, struct error *e);
+/* After mirror_mark_below(). */
 int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids,
                       struct error *e);
-size_t person_count_dirty(struct state *s);
+size_t
+person_count_dirty(struct state *s); /* with the groups that mirror_mark_below() awaits */
 
 int person_set_bucket(struct state *s, const char *entry_id, uint64_t run,
                       enum person_bucket bucket, const char *code, struct error *e);

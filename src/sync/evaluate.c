@@ -20,6 +20,7 @@ static void subject_done(struct subject *s)
     verdict_done(&s->verdict);
     user_free(s->known);
     user_free(s->granted);
+    user_free(s->found);
     free(s->login_key);
     operation_list_done(&s->queue);
 }
@@ -189,8 +190,11 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
         .claim = s->claim,
         .claim_sentence = s->claim_sentence,
         .state_restored = n->distrusted,
+        .other_tenant = n->other_tenant[0] ? n->other_tenant : NULL,
         .successor_sentence = s->successor_sentence[0] ? s->successor_sentence : NULL,
         .adoption_open = n->adoption_open,
+        .looking = s->looking,
+        .found = s->found,
         .names_role = ruleset_role_fn,
         .names_skill = ruleset_skill_fn,
         .userdata = n->ruleset,
@@ -206,7 +210,7 @@ static bool reason_is_planners(const char *reason)
         REASON_LOGIN_SHARED,   REASON_CONFLICT,           REASON_SAME_MAIL,
         REASON_RENAME_POLICY,  REASON_GROUP_MISSING,      REASON_ADOPTION,
         REASON_ENTRY_INVALID,  REASON_ATTRIBUTE_VANISHED, REASON_RELINK,
-        REASON_STATE_RESTORED,
+        REASON_STATE_RESTORED, REASON_ROLES_FIRST,      REASON_OTHER_TENANT,
     };
     for (size_t i = 0; reason && i < ARRAY_SIZE(reasons); i++)
         if (text_equal(reason, reasons[i]))
@@ -236,6 +240,7 @@ static void carry_over(struct operation *fresh, struct operation *old)
     fresh->number = old->number;
     fresh->attempts = old->attempts;
     fresh->approved = old->approved;
+    fresh->approved_until_usec = old->approved_until_usec;
     fresh->run = old->run;
     if (fresh->state == OPERATION_PARKED && old->approved) {
         fresh->state = OPERATION_READY;
@@ -485,6 +490,7 @@ static int decide(struct engine *n, const char *entry_id, struct subject *s, str
         if (!s->login_key)
             return error_out_of_memory(e);
         r = claim_find(n, entry_id, s, e);
+        n->plan_changed |= s->looking; /* contact_evaluated() has somebody to look at */
     } else if (!s->has_verdict && s->has_link) {
         r = claim_find_successor(n, entry_id, s, e);
     }

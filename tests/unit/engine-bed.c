@@ -322,7 +322,7 @@ static void read_whole(struct bed *b, enum feed_absence absence)
                                  .end_of_read = true};
     int r = engine_sink.begin(b->engine, 0, true, &e);
     for (size_t i = 0; i < b->n_directory && r == 0; i++)
-        r = engine_sink.entry(b->engine, entry_copy(b->directory[i]), &e);
+        r = engine_sink.entry(b->engine, 0, entry_copy(b->directory[i]), &e);
     if (r == 0)
         r = engine_sink.commit(b->engine, &commit, &e);
     if (r < 0) {
@@ -351,9 +351,9 @@ void bed_tell(struct bed *b, const char *id)
     const struct entry *entry = bed_find(b, id);
     bed_ok(b, engine_sink.begin(b->engine, 0, false, &e));
     if (entry)
-        bed_ok(b, engine_sink.entry(b->engine, entry_copy(entry), &e));
+        bed_ok(b, engine_sink.entry(b->engine, 0, entry_copy(entry), &e));
     else
-        bed_ok(b, engine_sink.gone(b->engine, id, "the server said so", &e));
+        bed_ok(b, engine_sink.left(b->engine, 0, id, "the server said so", &e));
     bed_ok(b, engine_sink.commit(b->engine, &commit, &e));
 }
 
@@ -409,6 +409,12 @@ void bed_advance(struct bed *b, uint64_t usec)
     b->monotonic = end;
     set_clock(b);
     bed_run(b);
+}
+
+void bed_set_clock(struct bed *b, uint64_t now_usec)
+{
+    b->now = now_usec;
+    set_clock(b);
 }
 
 void bed_sync(struct bed *b)

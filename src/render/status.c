@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "ctl/output.h"
-#include "ctl/render.h"
+#include "render/output.h"
+#include "render/render.h"
 
 static enum colour state_colour(const char *state)
 {
     static const char *const good[] = {"ok", "connected", "up", "live", "following"};
-    static const char *const bad[] = {"failed", "refused", "error"};
+    static const char *const bad[] = {"failed", "refused", "no-secret", "error"};
 
     for (size_t i = 0; state && i < ARRAY_SIZE(good); i++)
         if (strcmp(state, good[i]) == 0)
@@ -51,6 +51,10 @@ static void render_head(struct output *o, const json_t *a)
         output_colour(o, COLOUR_DIM, "%.12s", member_text(a, "fingerprint"));
     }
     output_format(o, "\n");
+    const json_t *files = json_object_get(a, "config_files");
+    if (member_text(files, "sentence")) {
+        output_sentence(o, 10, member_text(files, "sentence"));
+    }
 }
 
 static void render_trouble(struct output *o, const json_t *part)

@@ -17,8 +17,8 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "ctl/output.h"
-#include "ctl/render.h"
+#include "render/output.h"
+#include "render/render.h"
 
 static int render_whole_plan(struct output *o, const json_t *answer)
 {

@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "ctl/output.h"
+#include "render/output.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "ctl/output.h"
-#include "ctl/render.h"
+#include "render/output.h"
+#include "render/render.h"
 
 /* A field of a user: a plain value, or {value, rule, file, line}. */
 static void render_field(struct output *o, const char *name, const json_t *wanted,

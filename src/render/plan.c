@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "ctl/output.h"
-#include "ctl/render.h"
+#include "render/output.h"
+#include "render/render.h"
 
 struct mark {
     const char *kind;
@@ -61,8 +61,16 @@ static void render_wait(struct output *o, const json_t *operation, const char *s
     const char *not_before = member_text(operation, "not_before");
     char age[80];
 
-    if (!state || strcmp(state, "ready") == 0)
+    if (!state)
         return;
+    if (strcmp(state, "ready") == 0) {
+        if (!not_before || strncmp(output_age(o, not_before, age, sizeof(age)), "in ", 3) != 0)
+            return;
+        output_format(o, "      due ");
+        output_time(o, not_before);
+        output_format(o, "\n");
+        return;
+    }
     output_format(o, "      ");
     output_text_colour(o, COLOUR_YELLOW, state);
     if (member_text(operation, "reason")) {
@@ -118,12 +126,15 @@ static int render_problems(struct output *o, const json_t *problems)
         bool error = level && strcmp(level, "error") == 0;
         if (error)
             result = EXIT_FAILED;
-        output_text(o, member_text(p, "file"));
-        if (member_number(p, "line") > 0)
-            output_format(o, ":%lld", member_number(p, "line"));
-        if (member_number(p, "column") > 0)
-            output_format(o, ":%lld", member_number(p, "column"));
-        output_format(o, ": ");
+        const char *file = member_text(p, "file");
+        if (file && *file) {
+            output_text(o, file);
+            if (member_number(p, "line") > 0)
+                output_format(o, ":%lld", member_number(p, "line"));
+            if (member_number(p, "column") > 0)
+                output_format(o, ":%lld", member_number(p, "column"));
+            output_format(o, ": ");
+        }
         output_colour(o, error ? COLOUR_RED : COLOUR_YELLOW, error ? "error" : "warning");
         output_format(o, ": ");
         output_text(o, member_text(p, "sentence"));
@@ -230,10 +241,21 @@ static size_t render_state(struct output *o, const json_t *operations, const cha
     return n;
 }
 
-int render_plan(struct output *o, const json_t *answer, bool summary_only)
+/* What releases what waits. A candidate's hash stands for nothing that the daemon knows. */
+static void render_release(struct output *o, const json_t *answer)
+{
+    if (!member_text(answer, "hash"))
+        return;
+    output_format(o, "What waits is released by:  ");
+    output_colour(o, COLOUR_BOLD, "rosterctl approve ");
+    output_text_colour(o, COLOUR_BOLD, member_text(answer, "hash"));
+    output_format(o, "\n");
+}
+
+int render_plan(struct output *o, const json_t *answer, enum render_plan how)
 {
     const json_t *operations = json_object_get(answer, "operations");
-    bool show = !summary_only;
+    bool show = how != RENDER_PLAN_SUMMARY;
 
     int result = render_problems(o, json_object_get(answer, "problems"));
     if (result != EXIT_FINE)
@@ -246,19 +268,15 @@ int render_plan(struct output *o, const json_t *answer, bool summary_only)
     if (show)
         render_skipped(o, json_object_get(answer, "skipped"));
     size_t n_skipped = json_array_size(json_object_get(answer, "skipped"));
-    render_counts(o, json_object_get(answer, "summary"));
-    if (json_array_size(operations) == 0)
-        output_format(o, " to do");
+    if (json_object_size(json_object_get(answer, "summary")) > 0)
+        render_counts(o, json_object_get(answer, "summary"));
+    else
+        output_format(o, "Nothing to do");
     if (n_skipped > 0)
         output_format(o, "; %zu %s skipped", n_skipped, n_skipped == 1 ? "person" : "people");
     output_format(o, "\n");
-    if ((parked > 0 || json_is_object(json_object_get(answer, "adoption"))) &&
-        member_text(answer, "hash")) {
-        output_format(o, "What waits is released by:  ");
-        output_colour(o, COLOUR_BOLD, "rosterctl approve ");
-        output_text_colour(o, COLOUR_BOLD, member_text(answer, "hash"));
-        output_format(o, "\n");
-    }
+    if (parked > 0 || json_is_object(json_object_get(answer, "adoption")))
+        render_release(o, answer);
     return json_array_size(operations) > 0 ? EXIT_FOUND : EXIT_FINE;
 }
 

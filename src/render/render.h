@@ -17,7 +17,11 @@ enum ctl_exit {
 };
 
 int render_status(struct output *o, const json_t *answer);
-int render_plan(struct output *o, const json_t *answer, bool summary_only);
+enum render_plan {
+    RENDER_PLAN_WHOLE = 0,
+    RENDER_PLAN_SUMMARY = 1, /* the counts, and what releases what waits */
+};
+int render_plan(struct output *o, const json_t *answer, enum render_plan how);
 int render_approve(struct output *o, const json_t *answer);
 int render_explain(struct output *o, const json_t *answer);
 int render_holds(struct output *o, const json_t *answer);
