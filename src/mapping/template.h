@@ -1,10 +1,11 @@
 /*
- * Templates: text with shell-like parameter expansions over the first value of an attribute.
+ * Templates: text with shell-like parameter expansions over one value of an attribute.
  *
  *   ${a}               the value; empty when the attribute is absent or blank
  *   ${a:-word}         word when empty            ${a:+word}    word unless empty
  *   ${a#pat} ${a##pat} without the shortest, longest beginning that matches
- *   ${a%pat} ${a%%pat} the same at the end
+ *   ${a%pat} ${a%%pat} the same at the end. A pattern that is plain text chooses, of several
+ *                      values, the first that begins or ends so; of "#tag:" none is unset
  *   ${a/pat/word}      the first match replaced   ${a//pat/word} all;  /#pat, /%pat: anchored;
  *                      an & in the word is what was matched
  *   ${a,,} ${a^^} ${a,} ${a^}                     lower, upper case; of the first character
@@ -26,8 +27,7 @@ struct string_list;
 struct subject;
 struct template;
 
-/* A longer value is refused by templates, and so is a longer result on the way. */
-#define TEMPLATE_INPUT_MAX  1024
+/* A longer result on the way is refused, as a value over SUBJECT_VALUE_MAX is. */
 #define TEMPLATE_OUTPUT_MAX 8192
 
 /* -EINVAL with a sentence, and the byte offset of the error in *ret_offset; -ENOMEM. */
