@@ -147,6 +147,21 @@ static void check_groups(struct check *c)
                   n);
 }
 
+/* What rules give without anybody's approval, so that nobody learns it later. */
+static void check_roles(struct check *c)
+{
+    CLEANUP(buffer_done) struct buffer free_ones = {0};
+    const struct string_list *roles = ruleset_roles(engine_ruleset(c->engine));
+    for (size_t i = 0; i < roles->n_items; i++)
+        if (!options_role_is_privileged(&c->settings->sync, roles->items[i]))
+            buffer_format(&free_ones, "%s%s", free_ones.size ? ", " : "", roles->items[i]);
+    if (free_ones.size && !free_ones.failed)
+        check_add(c, CHECK_OK, "roles",
+                  "given by rules without approval, since [guard] privileged_roles does not list "
+                  "them: %s",
+                  free_ones.data);
+}
+
 /* What this server's schema makes of the rules; what the files alone told was said before. */
 static void say_problem(enum problem_severity severity, const char *file, unsigned line,
                         unsigned column, const char *sentence, void *userdata)
@@ -191,21 +206,6 @@ static size_t count_with_subtypes(const struct check *c, const struct string_lis
             *ret_counted = true;
     }
     return n;
-}
-
-/* What rules give without anybody's approval, so that nobody learns it later. */
-static void check_roles(struct check *c)
-{
-    CLEANUP(buffer_done) struct buffer free_ones = {0};
-    const struct string_list *roles = ruleset_roles(engine_ruleset(c->engine));
-    for (size_t i = 0; i < roles->n_items; i++)
-        if (!options_role_is_privileged(&c->settings->sync, roles->items[i]))
-            buffer_format(&free_ones, "%s%s", free_ones.size ? ", " : "", roles->items[i]);
-    if (free_ones.size && !free_ones.failed)
-        check_add(c, CHECK_OK, "roles",
-                  "given by rules without approval, since [guard] privileged_roles does not list "
-                  "them: %s",
-                  free_ones.data);
 }
 
 static void check_attributes(struct check *c)

@@ -42,6 +42,7 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
 {
     struct error e = {0};
     int r = execution_start_link(x, "create", known, &e);
+    x->as_wanted = known == x->wanted;
     if (r < 0) {
         execution_broken(x, &e);
         return;

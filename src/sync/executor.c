@@ -176,7 +176,7 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
         x->settling = taken->kind != OPERATION_ADOPT && operation_is_unclear(taken);
         taken->attempts++;
         taken->state = OPERATION_STARTED;
-        r = queue_store(n->state, taken, e);
+        r = queue_start(n->state, taken->number, taken->attempts, e);
     }
     struct audit_row row = {.event = "intent", .operation = taken, .attempts = taken->attempts};
     if (r == 0)
@@ -374,6 +374,21 @@ static int note_spent(struct engine *n, const struct operation *o, struct error 
     return r < 0 ? r : steady_note(n->state, &n->steady, e);
 }
 
+/* The user was made as the rules wanted it at the start, nothing came in between, and nothing
+ * waits: to look at the person again would find nothing. */
+static bool is_settled(const struct execution *x, struct error *e)
+{
+    return x->as_wanted && !x->moved && !x->settling && x->link.status == LINK_ACTIVE &&
+           !queue_has(x->engine->state, x->operation->entry_id, e);
+}
+
+void execution_moved(struct engine *n, const char *entry_id)
+{
+    for (struct execution *x = n->executions; x; x = x->next)
+        if (text_equal(x->operation->entry_id, entry_id))
+            x->moved = true;
+}
+
 /* Done: the operation leaves the queue, and the person is looked at again, for the next step if
  * any. */
 void execution_finish(struct execution *x, const struct tenant_answer *a,
@@ -391,10 +406,10 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
         r = note_spent(n, o, &e);
     if (r == 0)
         r = audit_outcome(x, "outcome", a, "done", NULL, &e);
-    if (r == 0)
+    if (r == 0 && !is_settled(x, &e))
         r = person_mark_dirty(n->state, o->entry_id, &e);
     if (r == 0)
-        r = evaluate_settle_bucket(n, o->entry_id, bucket, &e);
+        r = person_touch(n->state, o->entry_id, n->run, bucket, &e);
     if (r < 0) {
         execution_broken(x, &e);
         return;
@@ -440,7 +455,7 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
     if (r == 0) /* what is wanted may have changed while it was in flight */
         r = person_mark_dirty(n->state, o->entry_id, &e);
     if (r == 0)
-        r = evaluate_settle_bucket(n, o->entry_id, BUCKET_PENDING, &e);
+        r = person_touch(n->state, o->entry_id, n->run, BUCKET_PENDING, &e);
     if (r < 0) {
         execution_broken(x, &e);
         return;

@@ -46,6 +46,8 @@ struct execution {
     struct tenant_call *call;
     unsigned step;      /* of the kind's own sequence */
     bool took_disabled; /* OPERATION_ADOPT: whose link it takes over, we had disabled */
+    bool as_wanted;     /* OPERATION_CREATE: the tenant has taken just what the rules wanted */
+    bool moved;         /* the person was to be looked at again meanwhile */
     bool settling;      /* an earlier attempt's outcome is unclear: read before anything else */
     bool waits_for_commit;      /* its intent is written and not durable yet */
     char *details;              /* JSON for the audit row of its end: what was found there */
@@ -168,10 +170,6 @@ int engine_end_run(struct engine *n,
 
 /* evaluate.c */
 int evaluate_person(struct engine *n, const char *entry_id, struct error *e);
-/* Puts the person into the bucket that its operations and `done` (0: none was carried out) call
- * for. */
-int evaluate_settle_bucket(struct engine *n, const char *entry_id, enum person_bucket done,
-                           struct error *e);
 
 /* bind.c */
 int bind_rule_groups(struct engine *n, struct error *e);
@@ -220,6 +218,8 @@ int execution_start_link(struct execution *x, const char *origin, const struct u
 /* The tenant was read: an earlier attempt did not do it. Back to the queue, and the person is
  * looked at again, since what is wanted may be something else by now. */
 void execution_undone(struct execution *x, const struct tenant_answer *a);
+/* The person was to be looked at while an operation of it was under way: its end does so. */
+void execution_moved(struct engine *n, const char *entry_id);
 /* True while the operation's last attempt may or may not have been carried out. */
 bool operation_is_unclear(const struct operation *o);
 void execution_fail(struct execution *x,
