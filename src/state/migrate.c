@@ -157,6 +157,11 @@ static const char *const migrations[] = {
     "UPDATE person SET bucket = 4, bucket_code = NULL WHERE bucket IN (0, 1, 2, 3, 7);"
     "DROP INDEX person_held; DROP INDEX person_ledger;"
     "CREATE INDEX person_run ON person(run);",
+    /* 10: more values of the login attribute than the one in entry.login_key. Without cookies
+     * everybody is read again. */
+    "CREATE TABLE entry_login(" NUMBER("n") ", " TEXT("key") ", PRIMARY KEY(n, key)) WITHOUT ROWID;"
+    "CREATE INDEX entry_login_by_key ON entry_login(key);"
+    "DELETE FROM cookie;",
 };
 /* clang-format on */
 
