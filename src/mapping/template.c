@@ -431,6 +431,14 @@ int template_prepare(struct template *t, const struct schema *schema, struct pro
     return visit_word(&t->word, prepare_expansion, &prepare);
 }
 
+bool template_has_attribute(const struct template *t)
+{
+    for (size_t i = 0; i < t->word.n_pieces; i++)
+        if (t->word.pieces[i].expansion)
+            return true;
+    return false;
+}
+
 static int collect_expansion(struct template_expansion *x, void *userdata)
 {
     struct string_list *list = userdata;

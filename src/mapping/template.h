@@ -17,6 +17,7 @@
  * literal. `$$` is a dollar sign.
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 
 struct error;
@@ -38,6 +39,7 @@ const char *template_text(const struct template *t); /* as configured */
 /* Canonical names by the schema; warns of attributes that it does not know. 0 or -ENOMEM. */
 int template_prepare(struct template *t, const struct schema *schema, struct problems *problems,
                      const struct mapping_text *where);
+bool template_has_attribute(const struct template *t);
 /* Canonical names, once each. */
 int template_collect(const struct template *t, struct string_list *ret);
 

@@ -44,6 +44,10 @@ static void test_reads_lists(void **state)
         {"English:100, \"Billing, high\":80", "<English=100><Billing, high=80>"},
         {" English : 5 ,Spanish:0", "<English=5><Spanish=0>"},
         {"Customer Service:7", "<Customer Service=7>"},
+        {"Spanish=100",
+         "[7: 'Spanish=100' would be the name of a skill: a level stands behind ':' and not '='; a "
+         "name that ends so is put into double quotes]"},
+        {"\"a=100\", b=c, d=1:5", "<a=100=100><b=c=100><d=1=5>"},
         {"\"a:b\":3,\"a:b\"", "<a:b=3><a:b=100>"},
         {"\"say \"\"hi\"\"\"", "<say \"hi\"=100>"},
         {"a:b:3", "<a:b=3>"},
