@@ -84,6 +84,7 @@ static const struct {
      "it counts, for status; the index alone is read"},
     {"SELECT cause, reason, min(sentence), CASE state",
      "all that is held or parked, by cause; the index has only those"},
+    {"SELECT number, ended_usec FROM run ORDER BY number DESC LIMIT 1", "the newest row"},
     {"SELECT number, started_usec, ended_usec, totals, trigger FROM run WHERE ended_usec > 0 "
      "ORDER BY number DESC LIMIT 1",
      "from the end, past the one run that is under way"},
