@@ -70,6 +70,7 @@ const struct config_section_help config_sections[] = {
     { "state", "The state file." },
     { "audit", "The audit." },
     { "control", "The socket of rosterctl." },
+    { "metrics", "Figures for a monitoring system." },
     { "log", "The log." },
 };
 const size_t config_n_sections = ARRAY_SIZE(config_sections);
@@ -270,6 +271,10 @@ const struct config_key config_keys[] = {
       .help = "The group of operators, who may do everything that rosterctl can; the service's own group, rosterd, unless given. The service must be a member: SupplementaryGroups= in a drop-in of the unit." },
     { "control", "readers", config_parse_text, NULL, SLOT(control_readers), .example = "auditors",
       .help = "The group that may look and change nothing: status, plan, explain, history, holds. The socket is then open to everybody, and rosterd looks at who the caller is." },
+    { "metrics", "file", config_parse_absolute_path, NULL, SLOT(metrics_file), .example = "/var/lib/prometheus/node-exporter/rosterd.prom",
+      .help = "A Prometheus textfile for node_exporter's textfile collector, written whole every interval and removed at the end. The service must be allowed to write there: ReadWritePaths= in a drop-in of the unit." },
+    { "metrics", "interval", config_parse_duration, "15s", SLOT(metrics_interval_usec), RANGE(USEC, DAYS),
+      .help = "How often it is written." },
     { "log", "level", config_parse_level, "info", SLOT(log_level), .flags = KEY_RELOAD,
       .help = "err, warning, notice, info or debug. Values of attributes appear with debug alone." },
 };
