@@ -227,8 +227,10 @@ WANTED_389 = WANTED + [
         "integerMatch|numericStringMatch|octetStringMatch|113556|integerBit", text)),
     ("RFC 3866: ranges of languages", lambda text: re.search("lang-(de-)?[=:<>]", text)),
     ("letters that it puts in lower case by a table of its own", lambda text: re.search(r"\\c4\\b[01]|\\ef", text)),
-    ("the order of telephone numbers, of which it prepares the asserted one alone", lambda text: re.search(
-        "(telephoneNumber|xTel)(;[^=<>]*)?[<>]=", text)),
+    ("the order of telephone numbers and IA5 strings, of which it prepares the asserted one alone",
+     lambda text: re.search("(telephoneNumber|mail|rfc822Mailbox)(;[^=<>]*)?[<>]=", text)),
+    ("the order of texts with runs of blanks", lambda text: re.search("[<>]=( |[^)]*  )", text)),
+    ("a blank as the last part of a substring assertion", lambda text: re.search(r"[*] +[)]", text)),
     ("names by any name of their types", lambda text: "manager" in text),
 ]
 
