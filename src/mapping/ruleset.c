@@ -65,6 +65,11 @@ static int build_template(struct builder *b, enum user_field f, const struct map
     }
     if (r == 0)
         r = template_prepare(template, b->rs->schema, &b->problems, t);
+    if (r == 0 && f == USER_LOGIN && !template_has_attribute(template))
+        problems_add(&b->problems, PROBLEM_ERROR, t, problems_column(t->text, 0),
+                     "'%s' names no attribute, so that everybody would have the same login; the "
+                     "value of an attribute is written ${uid}",
+                     t->text);
     if (r == 0)
         r = template_collect(template, &b->rs->attributes);
     snprintf(name, sizeof(name), "[user] %s", user_field_name(f));

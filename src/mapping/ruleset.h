@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/text.h"
 #include "model/entry.h"
 #include "model/user.h"
 
@@ -18,7 +19,6 @@ struct error;
 struct mapping_options;
 struct ruleset;
 struct schema;
-struct string_list;
 
 enum problem_severity {
     PROBLEM_ERROR = 1,
@@ -108,6 +108,9 @@ struct verdict {
     struct user *user;  /* VERDICT_USER; with sources. For the others NULL */
     char *code;         /* else */
     char *sentence;     /* names DN and attribute */
+    /* VERDICT_USER: the logins that other values of the same attributes would give. A login that
+     * is among them is still this person's. */
+    struct string_list other_logins;
     bool group_missing; /* a rule's group is missing, so losses in this verdict are in doubt */
     char *group_missing_dn;
     bool revoked; /* [lifecycle] revoke_when holds, whatever else is right or wrong */

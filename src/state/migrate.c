@@ -174,6 +174,11 @@ static const char *const migrations[] = {
     "(1, 2) AND reason IS NOT 'outcome-unclear' THEN 3 ELSE 2 END), due_usec, number, "
     "not_before_usec) WHERE state = 1;"
     "CREATE INDEX operation_waiting ON operation(not_before_usec) WHERE state = 1;",
+    /* 12: more values of the login attribute than the one in entry.login_key. Without cookies
+     * everybody is read again. */
+    "CREATE TABLE entry_login(" NUMBER("n") ", " TEXT("key") ", PRIMARY KEY(n, key)) WITHOUT ROWID;"
+    "CREATE INDEX entry_login_by_key ON entry_login(key);"
+    "DELETE FROM cookie;",
 };
 /* clang-format on */
 

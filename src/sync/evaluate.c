@@ -558,10 +558,32 @@ static int leave_for_later(struct engine *n, const char *entry_id, struct subjec
     return s->was_known ? person_store(n->state, &s->person, e) : 0;
 }
 
+/* The user keeps a login that one of the values still gives: a value that was added, or one that
+ * comes first now, is no rename. */
+static int keep_login(struct subject *s, struct error *e)
+{
+    if (!s->has_link)
+        return 0;
+    for (size_t i = 0; i < s->verdict.other_logins.n_items; i++) {
+        const char *other = s->verdict.other_logins.items[i];
+        CLEANUP(freep) char *key = text_fold(other, strlen(other));
+        const struct source *source = &s->verdict.user->fields[USER_LOGIN].source;
+        if (!key)
+            return error_out_of_memory(e);
+        if (text_equal(key, s->link.login_key))
+            return user_set(s->verdict.user, USER_LOGIN, other, source) < 0 ? error_out_of_memory(e)
+                                                                             : 0;
+    }
+    return 0;
+}
+
 static int decide(struct engine *n, const char *entry_id, struct subject *s, struct error *e)
 {
     int r = 0;
     if (s->verdict.user) {
+        r = keep_login(s, e);
+        if (r < 0)
+            return r;
         const char *login = user_get(s->verdict.user, USER_LOGIN);
         s->login_key = text_fold(login, strlen(login));
         if (!s->login_key)
