@@ -23,8 +23,14 @@ struct state;
 struct audit_actor {
     uint32_t uid;
     char name[64];    /* "": the number has none here */
+    char login[64];   /* who logged in, where that is somebody else (sudo); "": not known */
     char session[64]; /* of logind; "": none */
 };
+
+#define AUDIT_PERSON_SIZE 64
+/* The person behind the account: who logged in, if that is known; else the account's name or
+ * number. */
+void audit_actor_person(const struct audit_actor *a, char ret[static AUDIT_PERSON_SIZE]);
 
 struct audit_row {
     const char
@@ -61,6 +67,8 @@ int audit_export_open(struct audit_export **ret, struct state *s, const char *pa
 int audit_export_sign(struct audit_export *x, const char *key_path, struct error *e);
 /* The public key; NULL: there is none. Borrowed. */
 const char *audit_export_key(const struct audit_export *x);
+/* Makes a new key, which the old one hands over to. */
+int audit_export_renew_key(struct audit_export *x, struct error *e);
 /* Writes a checkpoint if lines were written since the last one, an hour ago or longer. */
 int audit_export_checkpoint(struct audit_export *x, struct error *e);
 /* Appends what was committed since, one write and fdatasync for all of it; then notes in the

@@ -31,7 +31,7 @@
 
 struct audit_export {
     struct state *state;
-    char *path;
+    char *path, *key_path;
     int fd;
     bool to_journal;
     int64_t exported; /* the last line that is durable in a file */
@@ -50,6 +50,7 @@ static void export_freep(struct audit_export **x)
     trail_attach((*x)->state, NULL);
     audit_view_free((*x)->view);
     recall_done(&(*x)->memory);
+    free((*x)->key_path);
     free((*x)->path);
     free(*x);
 }
@@ -239,7 +240,8 @@ static void to_journal(struct audit_export *x, struct buffer *text)
         if (!newline)
             break;
         *newline = '\0';
-        journal_send(x->view, line);
+        journal_send(x->view, line,
+                     x->memory.signer ? signer_name(x->memory.signer) : NULL);
         line = newline + 1;
     }
 }
@@ -296,7 +298,25 @@ int audit_export_sign(struct audit_export *x, const char *key_path, struct error
 {
     int r = signer_open(&x->memory.signer, key_path, e);
 
+    if (r == 0) {
+        x->key_path = strdup(key_path);
+        r = x->key_path ? 0 : error_out_of_memory(e);
+    }
     return r < 0 ? r : in_transaction(x, checkpoint_note_key, e);
+}
+
+int audit_export_renew_key(struct audit_export *x, struct error *e)
+{
+    bool own = !state_in_transaction(x->state);
+    int r = own ? state_begin(x->state, e) : 0;
+
+    if (r == 0)
+        r = checkpoint_renew_key(x->state, x->key_path, e);
+    if (r == 0 && own)
+        r = state_commit(x->state, e);
+    else if (r < 0 && own && state_in_transaction(x->state))
+        state_rollback(x->state);
+    return r;
 }
 
 static int record_late(struct state *s, struct error *e)

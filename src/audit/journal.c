@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit/checkpoint.h"
 #include "audit/line.h"
 #include "audit/view.h"
 #include "base/log-ids.h"
@@ -63,8 +64,36 @@ static void send(const json_t *row)
         free(fields[i]);
 }
 
-void journal_send(struct audit_view *v, const char *line)
+/* The signed note of a checkpoint, for whoever keeps the journal elsewhere. */
+static void send_checkpoint(const json_t *row, const struct line_chain *l, const char *name)
 {
+    CLEANUP(buffer_done) struct buffer b = {0};
+    const char *fields[2] = {NULL};
+
+    buffer_add_text(&b, "ROSTERD_NOTE=");
+    checkpoint_note(&b, name, l->seq - 1, &l->prev, l->time);
+    buffer_format(&b, "\n\xe2\x80\x94 %s %s\n", name, text_of(row, "sig"));
+    if (b.failed)
+        return;
+    fields[0] = b.data;
+    log_write(LOG_INFO, MSG_CHECKPOINT, fields, "The audit is signed up to line %lld",
+              (long long)l->seq - 1);
+}
+
+static void look_at_checkpoint(const char *line, const char *name)
+{
+    json_t *row = json_loads(line, 0, NULL);
+    struct line_chain l;
+
+    if (row && text_of(row, "sig") && line_parse(line, strlen(line), &l) > 0)
+        send_checkpoint(row, &l, name);
+    json_decref(row);
+}
+
+void journal_send(struct audit_view *v, const char *line, const char *signer)
+{
+    if (signer && line_is_event(line, "checkpoint"))
+        look_at_checkpoint(line, signer);
     bool outcome = line_is_event(line, "outcome");
     json_t *row;
 

@@ -243,6 +243,8 @@ const struct config_key config_keys[] = {
       .help = "How long an approval holds." },
     { "guard", "privileged_roles", config_parse_list, NULL, SLOT(sync.privileged_roles), SLOT(sync.n_privileged_roles), .flags = KEY_RELOAD, .example = "Administrator, Supervisor",
       .help = "Roles that are given only within max_privileged." },
+    { "guard", "four_eyes", config_parse_yes_no, "no", SLOT(four_eyes), .flags = KEY_RELOAD,
+      .help = "Whether somebody else must approve what follows from a configuration than the one who loaded it." },
     { "guard", "attribute_vanish", config_parse_percent, "20%", SLOT(sync.attribute_vanish_percent), RANGE(0, 100), .flags = KEY_RELOAD,
       .help = "When an attribute vanishes from more than this share of all entries at once, what follows from it is held: an access rule of the directory has probably changed." },
 
@@ -264,6 +266,8 @@ const struct config_key config_keys[] = {
       .help = "What was done, as JSON lines, each with a hash over the one before. NAME.conf has /var/log/rosterd/NAME/audit.jsonl." },
     { "audit", "key_file", config_parse_absolute_path, NULL, SLOT(audit_key_file), .example = "/var/lib/rosterd/audit.key",
       .help = "The key that signs the audit; audit.key beside the state file unless given. Made at the first start, mode 0600. A systemd credential named audit-key is taken before it. rosterctl audit key shows the public part: keep that elsewhere." },
+    { "audit", "require_reason", config_parse_yes_no, "no", SLOT(audit_require_reason), .flags = KEY_RELOAD,
+      .help = "Whether rosterctl approve, pause, resume, retry, sync, reload and audit erase need a --reason, such as the number of a change request." },
     { "control", "socket", config_parse_absolute_path, "/run/rosterd/control.sock", SLOT(control_socket), .flags = KEY_INSTANCE,
       .help = "Who may connect to it may do everything that rosterctl can. NAME.conf has /run/rosterd/NAME/control.sock." },
     { "control", "group", config_parse_text, NULL, SLOT(control_group), .example = "contact-center",

@@ -31,12 +31,14 @@ struct settings {
     struct mapping_options mapping;
     struct sync_options sync;
     char *state_file, *audit_file, *control_socket;
+    bool audit_require_reason, four_eyes;
     char *audit_key_file; /* NULL: beside the state file */
     char *control_group; /* group that owns the socket; NULL: none */
     int log_level;
     char *config_file;             /* as given to settings_load() */
     struct settings_value *values; /* one for each key of the table but those of rules */
-    char *fingerprint; /* digest over the effective values of all keys, secrets by path only */
+    char *facts; /* the effective values of all keys, secrets by path only, as one text */
+    char *fingerprint; /* the SHA-256 of facts */
 };
 struct settings *settings_free(struct settings *s);
 
@@ -110,6 +112,8 @@ int settings_compare(const struct settings *old, const struct settings *new,
  * JSON, or INI text that parses to the same settings. */
 char *settings_to_json(const struct settings *s);
 char *settings_to_ini(const struct settings *s);
+/* {"[tenant] url": "…", "[rule \"Agents\"] team": "…"}: what is set. Malloc'd. */
+char *settings_to_facts(const struct settings *s);
 /* The commented sample file, from the table. Malloc'd. */
 char *settings_sample(void);
 

@@ -30,6 +30,8 @@ int control_server_new(struct control_server **ret, struct sd_event *event, cons
                        const char *group, control_handler_fn handler, void *userdata,
                        struct error *e);
 struct control_server *control_server_free(struct control_server *s);
+/* The process that asks, as it was when it connected; 0: it is gone. */
+pid_t control_call_pid(const struct control_call *call);
 void control_reply(struct control_call *call, json_t *taken);
 void control_fail(struct control_call *call, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

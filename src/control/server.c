@@ -37,6 +37,7 @@ struct connection {
     sd_event_source *io, *timer;
     int fd;
     uid_t peer;
+    pid_t pid; /* of the peer when it connected */
     struct buffer in, out;
     size_t out_sent;
     struct control_call *call; /* the request that waits for its answer */
@@ -135,6 +136,11 @@ static bool connection_refuse(struct connection *c, const char *code, const char
     json_auto_t *message = protocol_error(code, sentence);
 
     return message && connection_send(c, message);
+}
+
+pid_t control_call_pid(const struct control_call *call)
+{
+    return call->connection ? call->connection->pid : 0;
 }
 
 static bool connection_handle(struct connection *c, const json_t *message)
@@ -290,6 +296,7 @@ static int connection_new(struct control_server *s, int fd)
         return r;
     }
     c->peer = peer.uid;
+    c->pid = peer.pid;
     int r = sd_event_add_io(s->event, &c->io, fd, EPOLLIN, on_connection, c);
     if (r >= 0)
         r = sd_event_add_time_relative(s->event, &c->timer, CLOCK_MONOTONIC, SLOW_CLIENT_USEC,

@@ -181,6 +181,22 @@ static int show(struct ctl *c, const char *const *files, size_t n_files)
                  : EXIT_FINE;
 }
 
+static int render_key(struct output *o, const json_t *answer)
+{
+    output_text(o, member_text(answer, "key"));
+    output_format(o, "\n");
+    return EXIT_FINE;
+}
+
+/* The private part is the service's alone, so the daemon is asked. */
+static int key(struct ctl *c)
+{
+    json_auto_t *answer = NULL;
+    int r = ctl_ask(c, "audit-key", json_pack("{s:b}", "new", c->new), &answer);
+
+    return r != EXIT_FINE ? r : ctl_show(c, answer, render_key);
+}
+
 int ctl_audit(struct ctl *c)
 {
     const char *what = c->arguments[0];
@@ -188,6 +204,8 @@ int ctl_audit(struct ctl *c)
     const char *const *files = (const char *const *)c->arguments + 1;
     size_t n_files = c->n_arguments - 1;
 
+    if (strcmp(what, "key") == 0)
+        return key(c);
     if (n_files == 0) {
         otherwise = settings_peek(c->config_file, "audit", "file");
         if (!otherwise)
@@ -199,5 +217,5 @@ int ctl_audit(struct ctl *c)
         return verify(c, files, n_files);
     if (strcmp(what, "show") == 0)
         return show(c, files, n_files);
-    return ctl_complain(c, EXIT_FAILED, "invalid-parameter", "audit takes: verify, show");
+    return ctl_complain(c, EXIT_FAILED, "invalid-parameter", "audit takes: verify, show, key");
 }

@@ -26,6 +26,8 @@ struct daemon {
     struct settings *settings; /* what is in force, also after a reload */
     struct state *state;
     struct audit_export *audit;
+    char *configuration, *configuration_facts; /* what the engine borrows for the audit */
+    sd_event_source *audit_timer; /* of the hourly checkpoint */
     struct tenant_client *tenant;
     struct engine *engine;
     struct directory *directory;
@@ -45,6 +47,17 @@ int daemon_open(struct daemon *d, struct error *e);
 int daemon_run(struct daemon *d,
                struct error *e); /* until it is told to stop; sets exit_code */
 void daemon_close(struct daemon *d);
+
+/* audit.c */
+int daemon_audit_open(struct daemon *d, struct error *e);
+/* Fills in which configuration it is, and how it differs from the one before. */
+int daemon_audit_configuration(struct daemon *d, const struct settings *s,
+                               struct engine_options *o, struct error *e);
+/* Who that is now: name, login and session change hands later. */
+void daemon_audit_actor(struct audit_actor *ret, uid_t uid, pid_t pid);
+int daemon_audit_start(struct daemon *d, struct error *e);
+void daemon_audit_close(struct daemon *d);
+void daemon_audit_key(struct daemon *d, struct control_call *call, bool renew);
 
 /* reload.c: a broken file keeps the old configuration; the reason is logged and returned. */
 int daemon_reload(struct daemon *d, struct error *e);

@@ -23,6 +23,8 @@ struct request {
     struct control_call *call;
     const json_t *parameters;
     uid_t peer;
+    struct audit_actor actor;
+    struct engine_act act;
 };
 
 static void fail(struct request *q, const struct error *e)
@@ -106,6 +108,25 @@ static void handle_plan(struct request *q)
                      "config must be a list of up to %d {name, content}", CONFIG_FILES_MAX);
 }
 
+/* [guard] four_eyes: whoever loaded the configuration in force does not approve what follows from
+ * it; somebody else does. true: it was answered. */
+static bool is_own_configuration(struct request *q)
+{
+    CLEANUP(freep) char *loader = NULL;
+    struct error e = {0};
+    char self[AUDIT_PERSON_SIZE];
+    if (!q->d->settings->four_eyes ||
+        state_meta_get(q->d->state, "configuration-by", &loader, &e) != 0)
+        return false;
+    audit_actor_person(&q->actor, self);
+    if (!text_equal(loader, self))
+        return false;
+    control_fail(q->call, "four-eyes",
+                 "you loaded the configuration in force, so somebody else must approve what follows from "
+                 "it ([guard] four_eyes)");
+    return true;
+}
+
 static void handle_approve(struct request *q)
 {
     struct error e = {0};
@@ -113,6 +134,9 @@ static void handle_approve(struct request *q)
     size_t n = 0;
     uint64_t until = 0;
     if (!text_parameter(q, "hash", true, &hash))
+        return;
+    q->act.plan = hash;
+    if (is_own_configuration(q))
         return;
     int r = engine_approve(q->d->engine, hash, q->peer, &n, &until, &e);
     if (r == ENGINE_STALE_HASH)
@@ -149,6 +173,16 @@ static void handle_history(struct request *q)
         history_start(q->d, q->call, person);
 }
 
+/* One line speaks of one person. */
+static int note_request(struct request *q, const char *what, const struct string_list *ids,
+                        const char *sentence, struct error *e)
+{
+    int r = ids->n_items ? 0 : engine_note_request(q->d->engine, what, NULL, sentence, e);
+    for (size_t i = 0; i < ids->n_items && r == 0; i++)
+        r = engine_note_request(q->d->engine, what, ids->items[i], sentence, e);
+    return r;
+}
+
 static void handle_retry(struct request *q)
 {
     struct error e = {0};
@@ -171,6 +205,8 @@ static void handle_retry(struct request *q)
         r = engine_retry(q->d->engine, cause, NULL, &n_released, &e);
     for (size_t i = 0; i < ids.n_items && r == 0; i++, n_released += n)
         r = engine_retry(q->d->engine, NULL, ids.items[i], &n, &e);
+    if (r == 0 && (n_released || !cause))
+        r = note_request(q, "retry", &ids, cause ? cause : person ? "one person" : "everything", &e);
     string_list_done(&ids);
     if (r < 0)
         fail(q, &e);
@@ -201,6 +237,8 @@ static void handle_sync(struct request *q)
     }
     for (size_t i = 0; i < ids.n_items && r == 0; i++)
         r = engine_look_again(q->d->engine, ids.items[i], &e);
+    if (r == 0)
+        r = note_request(q, "sync", &ids, person ? "one person" : "everything", &e);
     string_list_done(&ids);
     if (r < 0)
         fail(q, &e);
@@ -247,16 +285,39 @@ static void handle_reload(struct request *q)
                       json_pack("{s:o}", "fingerprint", report_text(q->d->settings->fingerprint)));
 }
 
+static void handle_audit_key(struct request *q)
+{
+    daemon_audit_key(q->d, q->call, json_is_true(json_object_get(q->parameters, "new")));
+}
+
 static const struct {
     const char *name;
     void (*handle)(struct request *q);
+    bool acts; /* it is on record who asked */
 } methods[] = {
-    {"status", handle_status},   {"plan", handle_plan},       {"approve", handle_approve},
-    {"explain", handle_explain}, {"holds", handle_holds},     {"retry", handle_retry},
-    {"sync", handle_sync},       {"pause", handle_pause},     {"resume", handle_resume},
-    {"config", handle_config},   {"history", handle_history},
-    {"reload", handle_reload},
+    {"status", handle_status, false},   {"plan", handle_plan, false},
+    {"approve", handle_approve, true},  {"explain", handle_explain, false},
+    {"holds", handle_holds, false},     {"retry", handle_retry, true},
+    {"sync", handle_sync, true},        {"pause", handle_pause, true},
+    {"resume", handle_resume, true},    {"config", handle_config, false},
+    {"history", handle_history, false}, {"reload", handle_reload, true},
+    {"audit-key", handle_audit_key, false},
 };
+
+/* What follows is on record as asked for by the caller. false: it was answered. */
+static bool begin_act(struct request *q)
+{
+    if (!text_parameter(q, "reason", false, &q->act.reason))
+        return false;
+    if (!q->act.reason && q->d->settings->audit_require_reason) {
+        control_fail(q->call, "reason-required",
+                     "a reason is needed here ([audit] require_reason): give one by --reason");
+        return false;
+    }
+    daemon_audit_actor(&q->actor, q->peer, control_call_pid(q->call));
+    q->act.actor = &q->actor;
+    return true;
+}
 
 void daemon_handle(struct control_call *call, const char *method, const json_t *parameters,
                    uid_t peer, void *userdata)
@@ -265,7 +326,11 @@ void daemon_handle(struct control_call *call, const char *method, const json_t *
     for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
         if (strcmp(methods[i].name, method) == 0) {
             log_debug("Control: %s by user id %u", methods[i].name, peer);
+            if (methods[i].acts && !begin_act(&q))
+                return;
+            engine_act(q.d->engine, methods[i].acts ? &q.act : NULL);
             methods[i].handle(&q);
+            engine_act(q.d->engine, NULL);
             return;
         }
     char shown[100];

@@ -50,7 +50,9 @@ static int take(struct daemon *d, struct settings **taken, struct error *e)
         .fingerprint = fresh->fingerprint,
         .max_concurrent = fresh->tenant.max_concurrent,
     };
-    int r = engine_reload(d->engine, &options, e);
+    int r = d->audit ? daemon_audit_configuration(d, fresh, &options, e) : 0;
+    if (r == 0)
+        r = engine_reload(d->engine, &options, e);
     if (r < 0)
         return r;
     /* Now the engine borrows from the new one, and nobody from the old one: directory and
