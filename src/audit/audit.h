@@ -115,7 +115,30 @@ struct audit_filter {
     const char *person;       /* an id, DN or login */
     const char *since, *until; /* ISO times or their beginnings; until is not included */
     const char *event, *kind, *code;
+    /* Lines that it does not want are not even parsed; NULL: all are wanted. */
+    bool (*wants)(const char *line, void *userdata);
 };
+/* Who had a role, a team or a skill at some time, from what was done. */
+struct audit_holder {
+    char *id, *login, *dn;
+    char since[32];
+    char *value;         /* of a skill: its level */
+    char *place;         /* the rule that gave it and where that stands; NULL: not known */
+    char *approved_by;   /* NULL: it needed no approval */
+    int64_t outcome_seq, intent_seq, approve_seq; /* 0: none */
+    bool holds, found; /* found: the user had it when rosterd adopted it */
+    bool disabled;
+};
+struct audit_who {
+    const char *field, *name; /* "role", "team" or "skill", and which */
+    const char *at;           /* an ISO time or its beginning, all of which counts; NULL: now */
+    struct audit_holder *people;
+    size_t n_people, capacity;
+    uint64_t n_erased; /* lines whose personal data is gone: they may have told more */
+};
+int audit_who(struct audit_who *w, const char *const *files, size_t n_files, struct error *e);
+void audit_who_done(struct audit_who *w);
+
 /* line: as it is in the file; view: what it says, under the long names of the document, an
  * outcome with what its intent said. */
 typedef int (*audit_line_fn)(const char *line, const struct json_t *view, void *userdata);

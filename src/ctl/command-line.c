@@ -41,6 +41,10 @@ enum {
     OPTION_CODE,
     OPTION_KEY,
     OPTION_CHECKPOINT,
+    OPTION_ROLE,
+    OPTION_TEAM,
+    OPTION_SKILL,
+    OPTION_AT,
     OPTION_NEW,
     OPTION_REASON,
     OPTION_VERSION,
@@ -62,6 +66,10 @@ static const struct option options[] = {
     {"code", required_argument, NULL, OPTION_CODE},
     {"key", required_argument, NULL, OPTION_KEY},
     {"checkpoint", required_argument, NULL, OPTION_CHECKPOINT},
+    {"role", required_argument, NULL, OPTION_ROLE},
+    {"team", required_argument, NULL, OPTION_TEAM},
+    {"skill", required_argument, NULL, OPTION_SKILL},
+    {"at", required_argument, NULL, OPTION_AT},
     {"new", no_argument, NULL, OPTION_NEW},
     {"reason", required_argument, NULL, OPTION_REASON},
     {"help", no_argument, NULL, 'h'},
@@ -102,6 +110,10 @@ static int take_option(struct command_line *l, int option)
     case OPTION_CODE: l->ctl.code = optarg; return EXIT_FINE;
     case OPTION_KEY: l->ctl.key = optarg; return EXIT_FINE;
     case OPTION_REASON: l->ctl.reason = optarg; return EXIT_FINE;
+    case OPTION_ROLE: l->ctl.role = optarg; return EXIT_FINE;
+    case OPTION_TEAM: l->ctl.team = optarg; return EXIT_FINE;
+    case OPTION_SKILL: l->ctl.skill = optarg; return EXIT_FINE;
+    case OPTION_AT: l->ctl.at = optarg; return EXIT_FINE;
     case OPTION_NEW: l->ctl.new = true; return EXIT_FINE;
     case OPTION_CHECKPOINT: l->ctl.checkpoint = optarg; return EXIT_FINE;
     case OPTION_VERSION: l->version = true; return EXIT_FINE;

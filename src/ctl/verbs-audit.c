@@ -181,6 +181,99 @@ static int show(struct ctl *c, const char *const *files, size_t n_files)
                  : EXIT_FINE;
 }
 
+static int by_login(const void *a, const void *b)
+{
+    const struct audit_holder *x = a, *y = b;
+
+    return strcmp(x->login ? x->login : "", y->login ? y->login : "");
+}
+
+static json_t *holder_of(const struct audit_holder *h)
+{
+    return json_pack("{s:s?, s:s?, s:s?, s:s, s:s?, s:s?, s:b, s:s?, s:I, s:I, s:I, s:b}", "id",
+                     h->id, "login", h->login, "dn", h->dn, "since", h->since, "value",
+                     h->value, "rule", h->place, "found", h->found, "approved_by",
+                     h->approved_by, "intent", (json_int_t)h->intent_seq, "outcome",
+                     (json_int_t)h->outcome_seq, "approval", (json_int_t)h->approve_seq,
+                     "disabled", h->disabled);
+}
+
+static int who_json(struct ctl *c, const struct audit_who *w)
+{
+    json_t *people = json_array();
+
+    for (size_t i = 0; i < w->n_people; i++)
+        if (w->people[i].holds)
+            json_array_append_new(people, holder_of(&w->people[i]));
+    json_auto_t *object =
+        json_pack("{s:s, s:s, s:s?, s:o, s:I}", "what", w->field, "name", w->name, "at", w->at,
+                  "people", people, "erased", (json_int_t)w->n_erased);
+    CLEANUP(freep) char *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
+    if (!text)
+        return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
+    buffer_add_text(&c->output.text, text);
+    buffer_add_text(&c->output.text, "\n");
+    return EXIT_FINE;
+}
+
+static void who_line(struct output *o, const struct audit_holder *h)
+{
+    output_text_colour(o, COLOUR_BOLD, h->login);
+    if (h->value)
+        output_format(o, "  %s", h->value);
+    output_format(o, "  since %.10s %.5s  ", h->since, h->since[0] ? h->since + 11 : "");
+    output_text(o, h->found ? "had it when rosterd adopted the user" : h->place);
+    if (h->approved_by) {
+        output_format(o, "  approved by ");
+        output_text(o, h->approved_by);
+    }
+    if (h->disabled)
+        output_colour(o, COLOUR_YELLOW, "  (the user is disabled)");
+    output_format(o, "  lines ");
+    if (h->approve_seq)
+        output_format(o, "%lld, ", (long long)h->approve_seq);
+    if (h->intent_seq)
+        output_format(o, "%lld, ", (long long)h->intent_seq);
+    output_format(o, "%lld\n", (long long)h->outcome_seq);
+}
+
+static int who(struct ctl *c, const char *const *files, size_t n_files)
+{
+    CLEANUP(audit_who_done)
+    struct audit_who w = {.field = c->role ? "role" : c->team ? "team" : "skill",
+                          .name = c->role   ? c->role
+                                  : c->team ? c->team
+                                            : c->skill,
+                          .at = c->at};
+    struct error e = {""};
+    size_t n = 0;
+
+    if (!!c->role + !!c->team + !!c->skill != 1)
+        return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
+                            "audit who takes one of --role NAME, --team NAME, --skill NAME");
+    if (audit_who(&w, files, n_files, &e) < 0)
+        return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
+    if (w.n_people)
+        qsort(w.people, w.n_people, sizeof(*w.people), by_login);
+    if (c->json)
+        return who_json(c, &w);
+    for (size_t i = 0; i < w.n_people; i++)
+        n += w.people[i].holds;
+    output_format(&c->output, "The %s ", w.field);
+    output_text_colour(&c->output, COLOUR_BOLD, w.name);
+    output_format(&c->output, ", %s: %zu %s\n", c->at ? c->at : "now", n,
+                  n == 1 ? "person" : "people");
+    for (size_t i = 0; i < w.n_people; i++)
+        if (w.people[i].holds)
+            who_line(&c->output, &w.people[i]);
+    if (w.n_erased)
+        output_format(&c->output,
+                      "%llu line%s told of people whose data was erased: there may have been "
+                      "more\n",
+                      (unsigned long long)w.n_erased, plural(w.n_erased));
+    return EXIT_FINE;
+}
+
 static int render_key(struct output *o, const json_t *answer)
 {
     output_text(o, member_text(answer, "key"));
@@ -217,5 +310,8 @@ int ctl_audit(struct ctl *c)
         return verify(c, files, n_files);
     if (strcmp(what, "show") == 0)
         return show(c, files, n_files);
-    return ctl_complain(c, EXIT_FAILED, "invalid-parameter", "audit takes: verify, show, key");
+    if (strcmp(what, "who") == 0)
+        return who(c, files, n_files);
+    return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
+                        "audit takes: verify, show, who, key");
 }

@@ -16,6 +16,7 @@ struct ctl {
     const char *candidate;   /* plan --config FILE */
     const char *cause, *person, *reason;
     const char *since, *until, *event, *kind, *code; /* which lines of the audit */
+    const char *role, *team, *skill, *at;            /* audit who */
     const char *key, *checkpoint;                    /* audit verify */
     bool summary, all, new;
     char **arguments; /* behind the verb; NULL-terminated */

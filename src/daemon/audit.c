@@ -36,17 +36,19 @@ int daemon_audit_open(struct daemon *d, struct error *e)
     return r < 0 ? r : sign(d, e);
 }
 
-/* Names this state file in the lines, since numbers of operations are its own. */
-static int name_state(struct daemon *d, char **ret, struct error *e)
+/* A random text that this state file keeps: "audit-state-id" names it in the lines, since numbers
+ * of operations are its own; "plan-key" goes into the hash of a plan, so that nobody can guess
+ * from a hash on record what the plan was made of. */
+static int random_of_state(struct daemon *d, const char *name, size_t size, char **ret, struct error *e)
 {
-    unsigned char random[8];
+    unsigned char random[32];
     char text[2 * sizeof(random) + 1];
-    int r = state_meta_get(d->state, "audit-state-id", ret, e);
+    int r = state_meta_get(d->state, name, ret, e);
     if (r != STATE_NONE)
         return r;
-    if (getrandom(random, sizeof random, 0) != sizeof random)
+    if (getrandom(random, size, 0) != (ssize_t)size)
         return error_set(e, -EIO, "the kernel gives no random bytes");
-    for (size_t i = 0; i < sizeof random; i++)
+    for (size_t i = 0; i < size; i++)
         snprintf(text + 2 * i, 3, "%02x", random[i]);
     *ret = strdup(text);
     bool own = !state_in_transaction(d->state);
@@ -54,7 +56,7 @@ static int name_state(struct daemon *d, char **ret, struct error *e)
     if (r == 0 && own)
         r = state_begin(d->state, e);
     if (r == 0)
-        r = state_meta_set(d->state, "audit-state-id", text, e);
+        r = state_meta_set(d->state, name, text, e);
     return r == 0 && own ? state_commit(d->state, e) : r;
 }
 
@@ -84,10 +86,12 @@ static json_t *difference(json_t *before, json_t *now)
 int daemon_audit_configuration(struct daemon *d, const struct settings *s,
                                struct engine_options *o, struct error *e)
 {
-    CLEANUP(freep) char *before = NULL, *state = NULL;
+    CLEANUP(freep) char *before = NULL, *state = NULL, *plan_key = NULL;
     int r = state_meta_get(d->state, "configuration-facts", &before, e);
     if (r >= 0)
-        r = name_state(d, &state, e);
+        r = random_of_state(d, "audit-state-id", 8, &state, e);
+    if (r == 0)
+        r = random_of_state(d, "plan-key", 32, &plan_key, e);
     if (r < 0)
         return r;
     free(d->configuration);
