@@ -110,6 +110,23 @@ int audit_verify(const char *const *files, size_t n_files,
                  struct error *e);
 void audit_verify_result_done(struct audit_verify_result *r);
 
+/* One line with the hashes up to the next checkpoint: it proves that line to somebody who may not
+ * see the others. */
+struct buffer;
+int audit_prove(int64_t seq, const char *const *files, size_t n_files, struct buffer *ret,
+                struct error *e);
+struct audit_proof {
+    int64_t seq, checkpoint; /* the last line that the checkpoint covers */
+    char time[32];           /* of the checkpoint */
+    char key[200];
+    bool erased; /* what the line told of a person is not in it */
+    char *line;
+};
+/* key: the public key that is trusted; NULL: the one in the proof. -EBADMSG with a sentence when
+ * it proves nothing. */
+int audit_verify_proof(const char *text, const char *key, struct audit_proof *ret,
+                       struct error *e);
+
 /* Which lines: NULL is any. */
 struct audit_filter {
     const char *person;       /* an id, DN or login */

@@ -45,6 +45,7 @@ enum {
     OPTION_TEAM,
     OPTION_SKILL,
     OPTION_AT,
+    OPTION_PROOF,
     OPTION_NEW,
     OPTION_REASON,
     OPTION_VERSION,
@@ -70,6 +71,7 @@ static const struct option options[] = {
     {"team", required_argument, NULL, OPTION_TEAM},
     {"skill", required_argument, NULL, OPTION_SKILL},
     {"at", required_argument, NULL, OPTION_AT},
+    {"proof", required_argument, NULL, OPTION_PROOF},
     {"new", no_argument, NULL, OPTION_NEW},
     {"reason", required_argument, NULL, OPTION_REASON},
     {"help", no_argument, NULL, 'h'},
@@ -114,6 +116,7 @@ static int take_option(struct command_line *l, int option)
     case OPTION_TEAM: l->ctl.team = optarg; return EXIT_FINE;
     case OPTION_SKILL: l->ctl.skill = optarg; return EXIT_FINE;
     case OPTION_AT: l->ctl.at = optarg; return EXIT_FINE;
+    case OPTION_PROOF: l->ctl.proof = optarg; return EXIT_FINE;
     case OPTION_NEW: l->ctl.new = true; return EXIT_FINE;
     case OPTION_CHECKPOINT: l->ctl.checkpoint = optarg; return EXIT_FINE;
     case OPTION_VERSION: l->version = true; return EXIT_FINE;

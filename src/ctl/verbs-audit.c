@@ -10,6 +10,7 @@
 #include "audit/audit.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "config/settings.h"
 #include "ctl/verbs.h"
 
@@ -121,6 +122,62 @@ static char *word_or_file(const char *word)
     return in ? strdup(text) : word ? strdup(word) : NULL;
 }
 
+static char *read_file(struct ctl *c, const char *path)
+{
+    CLEANUP(buffer_done) struct buffer b = {0};
+    char block[4096];
+    FILE *in = fopen(path, "re");
+
+    for (size_t n; in && (n = fread(block, 1, sizeof(block), in)) > 0;)
+        buffer_add(&b, block, n);
+    if (!in || ferror(in))
+        ctl_complain(c, EXIT_FAILED, "failed", "%s cannot be read: %s", path, strerror(errno));
+    if (in)
+        fclose(in);
+    return in ? buffer_take(&b) : NULL;
+}
+
+static int verify_proof(struct ctl *c, const char *key)
+{
+    CLEANUP(freep) char *text = read_file(c, c->proof);
+    struct audit_proof proof = {0};
+    struct output *o = &c->output;
+    struct error e = {""};
+
+    if (!text)
+        return EXIT_FAILED;
+    int r = audit_verify_proof(text, key, &proof, &e);
+    CLEANUP(freep) char *line = proof.line;
+    if (r == -EBADMSG)
+        return ctl_complain(c, EXIT_FOUND, "not-proved", "%s", e.message);
+    if (r < 0)
+        return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
+    if (c->json)
+        output_format(o, "{\"proved\": true, \"seq\": %lld, \"checkpoint\": %lld, \"key\": \"%s\"}\n",
+                      (long long)proof.seq, (long long)proof.checkpoint, proof.key);
+    if (c->json)
+        return EXIT_FINE;
+    output_colour(o, COLOUR_GREEN, "proved");
+    output_format(o, ": line %lld was in the audit when line %lld was signed (%s) by\n  %s\n",
+                  (long long)proof.seq, (long long)proof.checkpoint, proof.time, proof.key);
+    if (!key)
+        output_format(o, "  compare that key with the one that you know, or give it: --key\n");
+    if (proof.erased)
+        output_format(o, "what the line told of a person is not in the proof\n");
+    return EXIT_FINE;
+}
+
+static int prove(struct ctl *c, const char *const *files, size_t n_files, const char *word)
+{
+    struct error e = {""};
+    int64_t seq;
+
+    if (text_parse_signed(word, &seq) < 0 || seq < 1)
+        return ctl_complain(c, EXIT_FAILED, "invalid-parameter", "'%s' is no line's number", word);
+    int r = audit_prove(seq, files, n_files, &c->output.text, &e);
+    return r < 0 ? ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message) : EXIT_FINE;
+}
+
 static int verify(struct ctl *c, const char *const *files, size_t n_files)
 {
     CLEANUP(audit_verify_result_done) struct audit_verify_result result = {0};
@@ -130,6 +187,8 @@ static int verify(struct ctl *c, const char *const *files, size_t n_files)
 
     if (key)
         key[strcspn(key, "\n")] = '\0';
+    if (c->proof)
+        return verify_proof(c, key);
     int r = audit_verify(files, n_files, &options, &result, &e);
     if (r < 0)
         return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
@@ -299,6 +358,13 @@ int ctl_audit(struct ctl *c)
 
     if (strcmp(what, "key") == 0)
         return key(c);
+    bool proving = strcmp(what, "prove") == 0;
+    if (proving && n_files == 0)
+        return ctl_complain(c, EXIT_FAILED, "invalid-parameter", "audit prove takes a line's number");
+    if (proving) {
+        files++;
+        n_files--;
+    }
     if (n_files == 0) {
         otherwise = settings_peek(c->config_file, "audit", "file");
         if (!otherwise)
@@ -310,8 +376,10 @@ int ctl_audit(struct ctl *c)
         return verify(c, files, n_files);
     if (strcmp(what, "show") == 0)
         return show(c, files, n_files);
+    if (proving)
+        return prove(c, files, n_files, c->arguments[1]);
     if (strcmp(what, "who") == 0)
         return who(c, files, n_files);
     return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
-                        "audit takes: verify, show, who, key");
+                        "audit takes: verify, show, who, prove, key");
 }
