@@ -69,6 +69,16 @@ int audit_export_sign(struct audit_export *x, const char *key_path, struct error
 const char *audit_export_key(const struct audit_export *x);
 /* Makes a new key, which the old one hands over to. */
 int audit_export_renew_key(struct audit_export *x, struct error *e);
+/* When a file is closed and another one begun, how long closed ones are kept, and whether mails and
+ * phone numbers are left out. 0: never, for ever. */
+struct audit_limits {
+    uint64_t rotate_bytes, rotate_usec, keep_usec;
+    bool hide_contacts;
+};
+void audit_export_limit(struct audit_export *x, const struct audit_limits *limits);
+/* Closes the file, with a checkpoint at its end, and begins another one; when it is due, or
+ * `now`. Removes what has been kept for long enough. */
+int audit_export_rotate(struct audit_export *x, bool now, struct error *e);
 /* Writes a checkpoint if lines were written since the last one, an hour ago or longer. */
 int audit_export_checkpoint(struct audit_export *x, struct error *e);
 /* Appends what was committed since, one write and fdatasync for all of it; then notes in the

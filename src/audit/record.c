@@ -44,7 +44,7 @@ static bool is_impersonal(const char *event)
 {
     static const char *const events[] = {"start",   "stop",          "run-begin",
                                          "run-end", "configuration", "erase-begin",
-                                         "erased",  "erase-end",     "reload-failed"};
+                                         "erased",  "erase-end",     "retention"};
 
     for (size_t i = 0; i < ARRAY_SIZE(events); i++)
         if (strcmp(event, events[i]) == 0)

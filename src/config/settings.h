@@ -25,12 +25,24 @@ struct settings_value {
     unsigned line;
 };
 
+/* By size or by time; both 0: never. */
+struct config_rotation {
+    uint64_t bytes, usec;
+};
+enum audit_values {
+    AUDIT_VALUES_FULL = 0,
+    AUDIT_VALUES_NAMES = 1, /* without mails and phone numbers */
+};
+
 struct settings {
     struct directory_options directory;
     struct tenant_options tenant;
     struct mapping_options mapping;
     struct sync_options sync;
     char *state_file, *audit_file, *control_socket;
+    struct config_rotation audit_rotate;
+    uint64_t audit_keep_usec; /* 0: for ever */
+    unsigned audit_values;    /* enum audit_values */
     bool audit_require_reason, four_eyes;
     char *audit_key_file; /* NULL: beside the state file */
     char *control_group; /* group that owns the socket; NULL: none */

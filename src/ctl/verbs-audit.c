@@ -349,6 +349,33 @@ static int key(struct ctl *c)
     return r != EXIT_FINE ? r : ctl_show(c, answer, render_key);
 }
 
+static int render_erased(struct output *o, const json_t *answer)
+{
+    long long n = member_number(answer, "lines"), files = member_number(answer, "files");
+    long long old = member_number(answer, "old_form");
+
+    output_format(o, "What %lld line%s in %lld file%s told of that person was erased.\n", n,
+                  n == 1 ? "" : "s", files, files == 1 ? "" : "s");
+    if (old)
+        output_format(o, "%lld line%s of the form before version 1 cannot be erased without "
+                         "breaking the chain, and still tell%s of them.\n",
+                      old, old == 1 ? "" : "s", old == 1 ? "s" : "");
+    output_format(o, "Not touched: the journal, copies, exports and backups of the audit, and the "
+                     "state, which holds whoever is in the directory or has a user.\n");
+    return EXIT_FINE;
+}
+
+static int erase(struct ctl *c)
+{
+    json_auto_t *answer = NULL;
+
+    if (c->n_arguments != 2)
+        return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
+                            "audit erase takes a person: an id, a DN or a login");
+    int r = ctl_ask(c, "audit-erase", json_pack("{s:s}", "person", c->arguments[1]), &answer);
+    return r != EXIT_FINE ? r : ctl_show(c, answer, render_erased);
+}
+
 int ctl_audit(struct ctl *c)
 {
     const char *what = c->arguments[0];
@@ -358,6 +385,8 @@ int ctl_audit(struct ctl *c)
 
     if (strcmp(what, "key") == 0)
         return key(c);
+    if (strcmp(what, "erase") == 0)
+        return erase(c);
     bool proving = strcmp(what, "prove") == 0;
     if (proving && n_files == 0)
         return ctl_complain(c, EXIT_FAILED, "invalid-parameter", "audit prove takes a line's number");
@@ -381,5 +410,5 @@ int ctl_audit(struct ctl *c)
     if (strcmp(what, "who") == 0)
         return who(c, files, n_files);
     return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
-                        "audit takes: verify, show, who, prove, key");
+                        "audit takes: verify, show, who, prove, erase, key");
 }

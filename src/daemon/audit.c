@@ -17,7 +17,7 @@
 #include "base/memory.h"
 #include "daemon/daemon.h"
 
-#define LOOK_EVERY (60 * USEC_PER_SEC)
+#define LOOK_EVERY (10 * USEC_PER_SEC)
 
 /* The key stands beside the state file unless the configuration says where. */
 static int sign(struct daemon *d, struct error *e)
@@ -30,10 +30,26 @@ static int sign(struct daemon *d, struct error *e)
     return audit_export_sign(d->audit, path ? path : beside, e);
 }
 
+void daemon_audit_limit(struct daemon *d)
+{
+    const struct settings *s = d->settings;
+    if (d->audit)
+        audit_export_limit(d->audit,
+                           &(struct audit_limits){
+                               .rotate_bytes = s->audit_rotate.bytes,
+                               .rotate_usec = s->audit_rotate.usec,
+                               .keep_usec = s->audit_keep_usec,
+                               .hide_contacts = s->audit_values == AUDIT_VALUES_NAMES,
+                           });
+}
+
 int daemon_audit_open(struct daemon *d, struct error *e)
 {
     int r = audit_export_open(&d->audit, d->state, d->settings->audit_file, true, &d->state_older, e);
-    return r < 0 ? r : sign(d, e);
+    if (r < 0)
+        return r;
+    daemon_audit_limit(d);
+    return sign(d, e);
 }
 
 /* A random text that this state file keeps: "audit-state-id" names it in the lines, since numbers
@@ -137,8 +153,9 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
     struct daemon *d = userdata;
     struct error e = {0};
     if (!state_in_transaction(d->state)) {
-        if (audit_export_checkpoint(d->audit, &e) < 0 || audit_export_run(d->audit, &e) < 0)
-            log_error("The audit cannot be signed: %s", e.message);
+        if (audit_export_checkpoint(d->audit, &e) < 0 || audit_export_run(d->audit, &e) < 0 ||
+            audit_export_rotate(d->audit, false, &e) < 0)
+            log_error("The audit cannot be signed or rotated: %s", e.message);
     }
     (void)sd_event_source_set_time(source, clock_monotonic_usec() + LOOK_EVERY);
     (void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

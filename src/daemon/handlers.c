@@ -285,6 +285,18 @@ static void handle_reload(struct request *q)
                       json_pack("{s:o}", "fingerprint", report_text(q->d->settings->fingerprint)));
 }
 
+/* A reason is always needed: what is erased cannot be looked at again. */
+static void handle_audit_erase(struct request *q)
+{
+    const char *person;
+    if (!text_parameter(q, "person", true, &person))
+        return;
+    if (!q->act.reason)
+        control_fail(q->call, "reason-required", "erasing needs a reason: give one by --reason");
+    else
+        erase_start(q->d, q->call, person, &q->actor, q->act.reason);
+}
+
 static void handle_audit_key(struct request *q)
 {
     daemon_audit_key(q->d, q->call, json_is_true(json_object_get(q->parameters, "new")));
@@ -302,6 +314,7 @@ static const struct {
     {"resume", handle_resume, true},    {"config", handle_config, false},
     {"history", handle_history, false}, {"reload", handle_reload, true},
     {"audit-key", handle_audit_key, false},
+    {"audit-erase", handle_audit_erase, true},
 };
 
 /* What follows is on record as asked for by the caller. false: it was answered. */
@@ -342,4 +355,5 @@ void daemon_handlers_close(struct daemon *d)
 {
     look_cancel(d);
     history_cancel(d);
+    erase_cancel(d);
 }

@@ -189,10 +189,10 @@ static bool is_unreadable(const char *name, const char *base)
     return false;
 }
 
-static int find_files(struct history *h, struct error *e)
+int history_files(struct daemon *d, struct string_list *ret, struct string_list *ret_unread, struct error *e)
 {
-    CLEANUP(freep) char *for_folder = strdup(h->daemon->settings->audit_file);
-    CLEANUP(freep) char *for_base = strdup(h->daemon->settings->audit_file);
+    CLEANUP(freep) char *for_folder = strdup(d->settings->audit_file);
+    CLEANUP(freep) char *for_base = strdup(d->settings->audit_file);
     if (!for_folder || !for_base)
         return error_out_of_memory(e);
     const char *folder = dirname(for_folder), *base = basename(for_base);
@@ -203,11 +203,11 @@ static int find_files(struct history *h, struct error *e)
     for (struct dirent *entry; r == 0 && (entry = readdir(dir));) {
         char path[4096];
         if (is_unreadable(entry->d_name, base))
-            r = string_list_add(&h->unread, entry->d_name);
+            r = string_list_add(ret_unread, entry->d_name);
         if (!is_sibling(entry->d_name, base))
             continue;
         if (snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path)
-            r = string_list_add(&h->files, path);
+            r = string_list_add(ret, path);
     }
     (void)closedir(dir);
     return r < 0 ? error_out_of_memory(e) : 0;
@@ -268,7 +268,7 @@ void history_start(struct daemon *d, struct control_call *call, const char *pers
     h->done_fd = -1;
     d->history = h;
     export_rows(d);
-    int r = find_files(h, &e);
+    int r = history_files(d, &h->files, &h->unread, &e);
     if (r == 0)
         r = find_words(h, person, &e);
     if (r == 0)

@@ -264,6 +264,8 @@ int daemon_run(struct daemon *d, struct error *e)
         r = daemon_audit_start(d, e);
     if (r == 0)
         r = engine_start(d->engine, e);
+    if (r == 0)
+        erase_resume(d);
     if (r == 0 && d->once) {
         engine_on_idle(d->engine, on_idle, d);
         r = directory_read_once(d->directory, on_read_once, d, e);

@@ -59,6 +59,7 @@ static int take(struct daemon *d, struct settings **taken, struct error *e)
      * tenant copied what they keep. */
     settings_free(d->settings);
     d->settings = TAKE(*taken);
+    daemon_audit_limit(d);
     tenant_client_set_limits(d->tenant, fresh->tenant.max_rate, fresh->tenant.max_concurrent);
     log_set_level(fresh->log_level);
     log_event(LOG_NOTICE, MSG_RELOADED, "The configuration was loaded again: %.12s",

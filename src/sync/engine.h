@@ -21,6 +21,7 @@
 
 struct audit_actor;
 struct audit_export;
+struct audit_row;
 struct engine;
 struct error;
 struct ruleset;
@@ -54,6 +55,9 @@ void engine_act(struct engine *n, const struct engine_act *act);
 /* A line that says that somebody asked for something, about a person or (NULL) about all. */
 int engine_note_request(struct engine *n, const char *what, const char *entry_id,
                         const char *sentence, struct error *e);
+/* A line of its own, and a fact of the state (NULL: removed); both are committed at once. */
+int engine_record(struct engine *n, const struct audit_row *row, struct error *e);
+int engine_remember(struct engine *n, const char *name, const char *value, struct error *e);
 struct engine *engine_free(struct engine *n); /* cancels calls; intents without outcome are
                                                  settled at the next start */
 

@@ -102,6 +102,22 @@ int engine_audit(struct engine *n, const struct audit_row *row, struct error *e)
     return rc < 0 ? rc : audit_record(n->state, &r, e);
 }
 
+int engine_record(struct engine *n, const struct audit_row *row, struct error *e)
+{
+    int r = engine_audit(n, row, e);
+    engine_wake(n); /* what waited for the commit goes on */
+    return r < 0 ? r : engine_commit(n, e);
+}
+
+int engine_remember(struct engine *n, const char *name, const char *value, struct error *e)
+{
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = state_meta_set(n->state, name, value, e);
+    engine_wake(n);
+    return r < 0 ? r : engine_commit(n, e);
+}
+
 static int on_export(sd_event_source *source, uint64_t usec, void *userdata)
 {
     (void)source;
