@@ -69,9 +69,9 @@ static void directory_options_done(struct directory_options *d)
     free(d->bind_password_file);
     free(d->keytab);
     free(d->principal);
-    free(d->base);
+    free_words(d->bases);
+    free_words(d->group_bases);
     free(d->filter);
-    free(d->group_base);
     free(d->group_filter);
     free(d->id_attribute);
     free(d->login_attribute);
@@ -102,7 +102,9 @@ struct settings *settings_free(struct settings *s)
     free(s->audit_file);
     free(s->audit_key_file);
     free(s->control_socket);
+    free(s->metrics_file);
     free(s->control_group);
+    free(s->control_readers);
     free(s->config_file);
     free(s->facts);
     free(s->fingerprint);
@@ -288,6 +290,11 @@ static void take_section(struct config_context *c, struct settings *st, const ch
             continue;
         }
         struct settings_value *v = &st->values[key_index(key)];
+        if (key->flags & KEY_REPEATED) {
+            if (config_add_line(v, file, i) < 0)
+                c->result = -ENOMEM;
+            continue;
+        }
         if (is_twice(c, file, i, v->file, v->line))
             continue;
         if (set_value(v, i->text, file, i->line) < 0)
@@ -343,7 +350,9 @@ static void parse_value(struct config_context *c, struct settings *s,
         c->result = -ENOMEM;
     if (r >= 0 || r == -ENOMEM)
         return;
-    const struct config_item *item = config_locate(c, v->file, v->line);
+    const struct config_item *item = key->flags & KEY_REPEATED
+                                         ? config_locate_line(c, v->file, key, &offset)
+                                         : config_locate(c, v->file, v->line);
     if (item)
         config_item_place(item, offset, &line, &column);
     complain(c, LEVEL_ERROR, v->file ? v->file : c->main_file, line, column, "[%s] %s: %s",

@@ -45,7 +45,10 @@ struct settings {
     unsigned audit_values;    /* enum audit_values */
     bool audit_require_reason, four_eyes;
     char *audit_key_file; /* NULL: beside the state file */
+    char *metrics_file; /* NULL: none */
+    uint64_t metrics_interval_usec;
     char *control_group; /* group that owns the socket; NULL: none */
+    char *control_readers; /* group that may look; NULL: none */
     int log_level;
     char *config_file;             /* as given to settings_load() */
     struct settings_value *values; /* one for each key of the table but those of rules */

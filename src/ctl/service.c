@@ -107,8 +107,7 @@ static int take_setting(struct service *s, const char *key, const char *value,
     return 0;
 }
 
-static int read_unit(struct service *s, const char *path, const char *instance,
-                     struct error *e)
+static int read_unit(struct service *s, const char *path, const char *instance, struct error *e)
 {
     size_t size;
     CLEANUP(freep) char *text = read_whole(path, UNIT_MAX, &size);

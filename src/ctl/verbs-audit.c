@@ -344,7 +344,7 @@ static int render_key(struct output *o, const json_t *answer)
 static int key(struct ctl *c)
 {
     json_auto_t *answer = NULL;
-    int r = ctl_ask(c, "audit-key", json_pack("{s:b}", "new", c->new), &answer);
+    int r = ctl_ask(c, c->new ? "audit-key-new" : "audit-key", json_object(), &answer);
 
     return r != EXIT_FINE ? r : ctl_show(c, answer, render_key);
 }

@@ -139,9 +139,9 @@ static int say_who(json_t *answer, const struct service *service, bool became)
         (void)snprintf(sentence, sizeof(sentence),
                        "%s runs as %s, and may see other files than you: run this as root",
                        service->unit, service->user);
-    return json_array_insert_new(json_object_get(answer, "items"), 0,
-                                 json_pack("{s:s, s:s, s:s}", "level", level, "subject", "user",
-                                           "sentence", sentence));
+    return json_array_insert_new(
+        json_object_get(answer, "items"), 0,
+        json_pack("{s:s, s:s, s:s}", "level", level, "subject", "user", "sentence", sentence));
 }
 
 /* The answer of the daemon's program; NULL: the exit code says what was printed. */

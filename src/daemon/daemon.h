@@ -36,6 +36,8 @@ struct daemon {
     struct look *look;       /* at another configuration, under way; NULL */
     struct history *history; /* being read; NULL */
     struct erasure *erasure; /* under way; NULL */
+    sd_event_source *metrics_timer;
+    bool metrics_failed; /* and it was said */
     uint64_t started_usec;
     bool state_created; /* there was no state file */
     bool state_older; /* the audit is ahead of the state: an older state file was restored */
@@ -79,8 +81,14 @@ int daemon_reload(struct daemon *d, struct error *e);
 /* handlers.c: the control protocol (docs/control-protocol.md). */
 void daemon_handle(struct control_call *call, const char *method, const json_t *parameters,
                    uid_t peer, void *userdata);
+/* Looks and changes nothing: a member of the readers' group may call it. */
+bool daemon_is_for_readers(const char *method);
 /* Answers what is still under way; before the parts that it reads are closed. */
 void daemon_handlers_close(struct daemon *d);
+
+/* metrics.c */
+int metrics_start(struct daemon *d, struct error *e);
+void metrics_stop(struct daemon *d); /* removes the file */
 
 /* report-*.c: answers as JSON; NULL on failure, with a sentence. */
 json_t *report_status(struct daemon *d, struct error *e);

@@ -1,7 +1,6 @@
 /*
  * The methods of the control protocol (docs/control-protocol.md): parameters are checked here,
- * the engine is told, the reports are asked for. Who may call was decided by the socket's
- * permissions.
+ * the engine is told, the reports are asked for. Who may call what is decided by the socket.
  */
 #include "config.h"
 
@@ -281,8 +280,8 @@ static void handle_reload(struct request *q)
         control_fail(q->call, "not-loaded", "the old configuration stays in force: %s",
                      e.message);
     else
-        control_reply(q->call,
-                      json_pack("{s:o}", "fingerprint", report_text(q->d->settings->fingerprint)));
+        control_reply(q->call, json_pack("{s:o}", "fingerprint",
+                                         report_text(q->d->settings->fingerprint)));
 }
 
 /* A reason is always needed: what is erased cannot be looked at again. */
@@ -299,23 +298,44 @@ static void handle_audit_erase(struct request *q)
 
 static void handle_audit_key(struct request *q)
 {
-    daemon_audit_key(q->d, q->call, json_is_true(json_object_get(q->parameters, "new")));
+    daemon_audit_key(q->d, q->call, false);
+}
+
+static void handle_audit_key_new(struct request *q)
+{
+    daemon_audit_key(q->d, q->call, true);
 }
 
 static const struct {
     const char *name;
     void (*handle)(struct request *q);
-    bool acts; /* it is on record who asked */
+    bool for_readers; /* looks and changes nothing */
+    bool acts;        /* it is on record who asked */
 } methods[] = {
-    {"status", handle_status, false},   {"plan", handle_plan, false},
-    {"approve", handle_approve, true},  {"explain", handle_explain, false},
-    {"holds", handle_holds, false},     {"retry", handle_retry, true},
-    {"sync", handle_sync, true},        {"pause", handle_pause, true},
-    {"resume", handle_resume, true},    {"config", handle_config, false},
-    {"history", handle_history, false}, {"reload", handle_reload, true},
-    {"audit-key", handle_audit_key, false},
-    {"audit-erase", handle_audit_erase, true},
+    {"status", handle_status, true, false},
+    {"plan", handle_plan, true, false},
+    {"explain", handle_explain, true, false},
+    {"history", handle_history, true, false},
+    {"holds", handle_holds, true, false},
+    {"approve", handle_approve, false, true},
+    {"retry", handle_retry, false, true},
+    {"sync", handle_sync, false, true},
+    {"pause", handle_pause, false, true},
+    {"resume", handle_resume, false, true},
+    {"config", handle_config, false, false},
+    {"reload", handle_reload, false, true},
+    {"audit-key", handle_audit_key, true, false},
+    {"audit-key-new", handle_audit_key_new, false, true},
+    {"audit-erase", handle_audit_erase, false, true},
 };
+
+bool daemon_is_for_readers(const char *method)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+        if (strcmp(methods[i].name, method) == 0)
+            return methods[i].for_readers;
+    return false;
+}
 
 /* What follows is on record as asked for by the caller. false: it was answered. */
 static bool begin_act(struct request *q)
@@ -346,9 +366,7 @@ void daemon_handle(struct control_call *call, const char *method, const json_t *
             engine_act(q.d->engine, NULL);
             return;
         }
-    char shown[100];
-    text_printable(shown, sizeof shown, method, strlen(method));
-    control_fail(call, "unknown-method", "there is no method '%s'", shown);
+    control_unknown_method(call, method);
 }
 
 void daemon_handlers_close(struct daemon *d)

@@ -27,6 +27,7 @@ static void tell_status(struct daemon *d)
         [ENGINE_TENANT_OK] = "tenant ok",
         [ENGINE_TENANT_AWAY] = "tenant away",
         [ENGINE_TENANT_REFUSED] = "tenant refuses the account",
+        [ENGINE_TENANT_NO_SECRET] = "the tenant's client secret cannot be read",
         [ENGINE_TENANT_UNKNOWN] = "tenant not asked yet",
     };
     struct directory_status ds;
@@ -108,6 +109,8 @@ static void engine_options_of(struct daemon *d, struct engine_options *ret)
         .fingerprint = s->fingerprint,
         .tenant_ops = &tenant_https_ops,
         .tenant = d->tenant,
+        .tenant_url = s->tenant.url,
+        .tenant_scope = s->tenant.scope,
         .max_concurrent = s->tenant.max_concurrent,
         .plan_only = d->dry_run,
     };
@@ -139,9 +142,14 @@ int daemon_open(struct daemon *d, struct error *e)
     if (r == 0)
         r = directory_new(&d->directory, d->event, &s->directory,
                           ruleset_attributes(engine_ruleset(d->engine)), &engine_sink, d->engine, e);
+    struct control_server_options control = {.path = s->control_socket,
+                                             .operators = s->control_group,
+                                             .readers = s->control_readers,
+                                             .is_for_readers = daemon_is_for_readers,
+                                             .handler = daemon_handle,
+                                             .userdata = d};
     if (r == 0 && !d->once)
-        r = control_server_new(&d->control, d->event, s->control_socket, s->control_group, daemon_handle, d,
-                               e);
+        r = control_server_new(&d->control, d->event, &control, e);
     if (r == 0)
         engine_on_directory_change(d->engine, on_directory_changed, d);
     if (r == 0)
@@ -273,6 +281,8 @@ int daemon_run(struct daemon *d, struct error *e)
         r = directory_start(d->directory, e);
     }
     if (r == 0)
+        r = metrics_start(d, e);
+    if (r == 0)
         r = notify_watchdog_ready(d, e);
     if (r < 0)
         return r;
@@ -287,6 +297,7 @@ int daemon_run(struct daemon *d, struct error *e)
 
 void daemon_close(struct daemon *d)
 {
+    metrics_stop(d);
     daemon_handlers_close(d);
     d->control = control_server_free(d->control);
     d->directory = directory_free(d->directory);

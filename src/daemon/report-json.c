@@ -61,7 +61,8 @@ static json_t *changes_of(const struct operation *o)
 json_t *report_operation(const struct operation *o)
 {
     /* A code alone tells a person nothing. */
-    const char *sentence = o->sentence || !o->reason ? o->sentence : reason_code_text(o->reason);
+    const char *sentence =
+        o->sentence || !o->reason ? o->sentence : reason_code_text(o->reason);
     return json_pack("{s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:b}",
                      "number", (json_int_t)o->number, "kind", operation_kind_name(o->kind),
                      "state", operation_state_name(o->state), "person",

@@ -11,7 +11,7 @@
 static enum colour state_colour(const char *state)
 {
     static const char *const good[] = {"ok", "connected", "up", "live", "following"};
-    static const char *const bad[] = {"failed", "refused", "error"};
+    static const char *const bad[] = {"failed", "refused", "no-secret", "error"};
 
     for (size_t i = 0; state && i < ARRAY_SIZE(good); i++)
         if (strcmp(state, good[i]) == 0)

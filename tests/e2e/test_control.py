@@ -1,9 +1,13 @@
 """rosterctl's questions and words: what the running daemon answers, and that it is true."""
 
+import grp
 import json
 import os
+import subprocess
 
-from lib import Slapd, need, wait_for
+from lib import Slapd, base, need, wait_for
+from lib.base import Missing
+from lib.varlink import Interface, Refused, Varlink
 
 RULES_OF = {"Agents": {"team": "Customer Service", "roles": "Agent", "skills": "English:80"}}
 
@@ -232,20 +236,20 @@ def test_approve(t):
     status_until(daemon, is_settled, "everything is done")
     need(ask(daemon, "approve", "0" * 64, code=1)["error"] == "nothing-to-approve", "nothing waits")
     ground.leave(crowd, *people[:8])
-    status = status_until(daemon, lambda s: s["queue"]["parked"] == 8, "eight are parked")
+    status = status_until(daemon, lambda s: s["queue"]["parked"] == 3 and is_settled(s), "three are parked")
     budget = next(b for b in status["budgets"] if b["kind"] == "disable")
-    need(budget["tripped"] and budget["pending"] == 8 and budget["limit"] == 5, "the budget", budget)
+    need(budget["tripped"] and budget["pending"] >= 3 and budget["limit"] == 5, "the budget", budget)
     stale = ask(daemon, "plan", code=2)
-    need(stale["summary"] == {"disable": 8}, "the plan", stale["summary"])
+    need(stale["summary"] == {"disable": 3}, "the plan", stale["summary"])
     holds = ask(daemon, "holds")["holds"]
-    need([(h["reason"], h["state"], h["people"]) for h in holds] == [("budget", "parked", 8)], "holds", holds)
+    need([(h["reason"], h["state"], h["people"]) for h in holds] == [("budget", "parked", 3)], "holds", holds)
     ground.leave(crowd, people[8])
-    status_until(daemon, lambda s: s["queue"]["parked"] == 9, "nine are parked")
+    status_until(daemon, lambda s: s["queue"]["parked"] == 4, "four are parked")
     need(ask(daemon, "approve", stale["hash"], code=1)["error"] == "stale-hash", "the set has changed")
-    need(not any(u["disabled"] for u in tenant.users().values()), "nobody was disabled")
+    need(sum(u["disabled"] for u in tenant.users().values()) == 5, "no more than the budget")
     plan = ask(daemon, "plan")
     done = ask(daemon, "approve", plan["hash"], code=0)
-    need(done["approved"] == 9 and done["valid_until"], "approved", done)
+    need(done["approved"] == 4 and done["valid_until"], "approved", done)
     wait_for(lambda: sorted(l for l, u in tenant.users().items() if u["disabled"]) == people[:9], 30,
              "exactly those are disabled", tenant.users)
 
@@ -475,3 +479,70 @@ def test_what_a_reload_cannot_change(t):
     plan = ask(daemon, "plan", "--config", daemon.config_file, code=0)
     need(plan["operations"] == [], "the state file in force is looked at", plan)
     need(not os.path.exists(daemon.path("elsewhere.db")), "nothing was made")
+
+
+def test_varlink(t):
+    """Another client than rosterctl, written from Varlink's specification, finds what the interface describes: every
+    method, every member of its answer, and its errors."""
+    _, _, tenant, daemon = team(t, "ada")
+    daemon.start()
+    tenant.wait_user("ada")
+    client = Varlink(daemon.socket)
+    info = client.call("org.varlink.service.GetInfo")
+    need(info["interfaces"] == ["org.varlink.service", "org.rosterd"], "interfaces", info)
+    text = client.call("org.varlink.service.GetInterfaceDescription", {"interface": "org.rosterd"})["description"]
+    described = Interface(text)
+    parameters = {"Explain": {"person": "ada"}, "History": {"person": "ada"}}
+    refused = {"Approve": ({"hash": "0" * 64}, "NothingToApprove"), "Retry": ({"cause": "none"}, "NotFound")}
+    need(len(described.methods) == 12, "twelve methods", described.methods)
+    for name, (_, answer) in described.methods.items():
+        if name in refused:
+            given, error = refused[name]
+            try:
+                need(False, "refused", client.call("org.rosterd." + name, given))
+            except Refused as r:
+                need(r.error == "org.rosterd." + error, "the error of %s" % name, r)
+                need(list(r.parameters) == described.errors[error], "and its members", r)
+            continue
+        got = client.call("org.rosterd." + name, parameters.get(name, {}))
+        need(set(got) == set(answer), "the answer of %s" % name, sorted(got), sorted(answer))
+    for method, error in (("org.rosterd.Nothing", "MethodNotFound"), ("org.example.Nothing", "InterfaceNotFound")):
+        try:
+            need(False, "refused", client.call(method))
+        except Refused as r:
+            need(r.error == "org.varlink.service." + error, "of the service", r)
+
+
+def test_readers_and_operators(t):
+    """A reader looks and changes nothing, an operator may do everything, anybody else nothing; who may not is told
+    which group is missing."""
+    if os.geteuid() != 0:
+        raise Missing("another user's identity needs root")
+    readers, operators, others = "games", "mail", "news"  # groups that every Debian has
+    _, _, tenant, daemon = team(t, "ada", control={"group": operators, "readers": readers})
+    for folder in (t.folder, daemon.folder):
+        os.chmod(folder, 0o711)
+    daemon.start()
+    tenant.wait_user("ada")
+
+    def as_member(group, *arguments):
+        gid = grp.getgrnam(group).gr_gid
+        command = ["setpriv", "--reuid", "65534", "--regid", "65534", "--groups", str(gid), "--",
+                   base.built("rosterctl"), "--socket", daemon.socket, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False,
+                              env=daemon.environment())
+
+    look = [["status"], ["plan"], ["explain", "ada"], ["holds"], ["history", "ada"]]
+    change = [["pause"], ["resume"], ["retry", "--all"], ["sync"], ["reload"], ["approve", "0" * 64], ["config", "show"]]
+    for verb in look:
+        for group in (readers, operators):
+            done = as_member(group, *verb)
+            need(done.returncode in (0, 2), "%s may look: %s" % (group, verb), done)
+        done = as_member(others, *verb)
+        need(done.returncode == 1 and operators in done.stderr and readers in done.stderr, "others may not", done)
+    for verb in change:
+        done = as_member(readers, *verb)
+        need(done.returncode == 1 and operators in done.stderr and "look only" in done.stderr, "readers may not", done)
+    need(ask(daemon, "status")["paused"] is False, "nothing was paused")
+    need(as_member(operators, "pause").returncode == 0, "an operator pauses")
+    need(ask(daemon, "status")["paused"] is True, "and it is paused")

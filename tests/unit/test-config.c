@@ -83,7 +83,7 @@ static void expect_text(const char *path, const char *got)
 
 static void test_pairs(void **state)
 {
-    static const char *const names[] = {"minimal", "raw-values", "windows"};
+    static const char *const names[] = {"minimal", "raw-values", "windows", "bases"};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -221,6 +221,26 @@ static void test_every_key(void **state)
     }
 }
 
+/* Keys that may be repeated: where their errors stand, and what a drop-in does. */
+static void test_repeated(void **state)
+{
+    static const char more[] = "[directory]\nbase = dc=b\n    dc=c\n    nonsense\n";
+    static const char again[] = "[directory]\nbase = dc=b\nbase = dc=a\nbase =\n";
+    struct settings_text texts[] = {{"rosterd.conf", minimal, sizeof(minimal) - 1},
+                                    {"conf.d/a.conf", again, sizeof(again) - 1}};
+    CLEANUP(settings_freep) struct settings *s = NULL;
+    CLEANUP(problem_list_done) struct problem_list problems = {0};
+    struct error e = {""};
+
+    (void)state;
+    expect_error(more, sizeof(more) - 1, "rosterd.conf:14:5: error: [directory] base: ");
+    assert_int_equal(settings_load_texts(&s, texts, 2, &problems, &e), 0);
+    assert_int_equal(s->directory.n_bases, 2);
+    assert_string_equal(s->directory.bases[0], "dc=b");
+    assert_string_equal(s->directory.bases[1], "dc=a");
+    assert_int_equal(s->directory.n_group_bases, 0);
+}
+
 static void test_values(void **state)
 {
     static const char fragment[] =
@@ -311,8 +331,7 @@ static void test_beside_what_is_in_force(void **state)
     const struct settings_text before = {"rosterd.conf", before_text, sizeof(before_text) - 1};
     const struct settings_text after = {"rosterd.conf", after_text, sizeof(after_text) - 1};
     CLEANUP(settings_freep)
-    struct settings *old = NULL,
-                    *first = NULL, *second = NULL, *restarted = NULL;
+    struct settings *old = NULL, *first = NULL, *second = NULL, *restarted = NULL;
     CLEANUP(problem_list_done) struct problem_list problems = {0};
     CLEANUP(freep) char *said = NULL, *again = NULL, *none = NULL;
     struct error e = {""};
@@ -438,6 +457,7 @@ int main(void)
         cmocka_unit_test(test_broken),
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_every_key),
+        cmocka_unit_test(test_repeated),
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_bind_is_found),
         cmocka_unit_test(test_beside_what_is_in_force),

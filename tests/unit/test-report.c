@@ -8,12 +8,12 @@
 #include "base/text.h"
 #include "daemon/daemon.h"
 #include "daemon/report.h"
-#include "render/output.h"
-#include "render/render.h"
 #include "mapping-sample.h"
 #include "mapping/ruleset.h"
 #include "model/dn.h"
 #include "model/operation.h"
+#include "render/output.h"
+#include "render/render.h"
 #include "state-fixture.h"
 #include "state/link.h"
 #include "state/mirror.h"
@@ -101,8 +101,8 @@ static void put_decision(struct fixture *f, const char *uid, enum person_verdict
                        .verdict = verdict,
                        .code = WRITABLE(code),
                        .sentence = WRITABLE(sentence),
-                       .bucket = bucket,
-                       .bucket_code = WRITABLE(code)};
+                       .standing = bucket,
+                       .standing_code = WRITABLE(code)};
     ok(f, person_store(f->s, &p, &f->e));
 }
 
@@ -164,7 +164,7 @@ static void put_adoption(struct fixture *f)
     ok(f, listing_replace_begin(f->s, &f->e));
     for (size_t i = 0; i < ARRAY_SIZE(listed); i++) {
         ok(f, listing_add(f->s, listed[i][0], listed[i][1], &f->e));
-        ok(f, listing_set_mail(f->s, listed[i][1], listed[i][2], &f->e));
+        ok(f, listing_set_looked(f->s, listed[i][1], listed[i][2], NULL, &f->e));
     }
     put_operation(f, waits(make_operation(OPERATION_ADOPT, "eve"), OPERATION_PARKED,
                            REASON_ADOPTION, REASON_ADOPTION, NULL));

@@ -15,7 +15,7 @@
 #define OPERATION_COLUMNS                                                                       \
     "SELECT o.number, o.kind, o.state, o.entry_id, o.dn, o.login, o.changes, o.why, o.reason, " \
     "o.sentence, o.cause, o.since_usec, o.not_before_usec, o.attempts, o.run, o.approved, "     \
-    "o.budget FROM operation o "
+    "o.budget, o.approved_until_usec FROM operation o "
 
 /* What reads all of something, and why that is right. A statement is found by how it begins. */
 static const struct {
@@ -23,16 +23,26 @@ static const struct {
 } allowed[] = {
     {"SELECT cause, code, sentence, since_usec, notified_usec FROM alarm",
      "few rows: one for each alarm that is open"},
+    {"DELETE FROM told WHERE standing = 0 AND told_usec",
+     "few rows: one for each cause of which a person was told"},
     {"SELECT count(*) FROM link WHERE status = ?1", "it counts; the index alone is read"},
     {"SELECT entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, origin, "
      "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift FROM link "
      "ORDER BY entry_id",
      "the verification sweep goes through all linked users"},
     {"SELECT count(*) FROM listing", "it counts, for status"},
-    {"SELECT login FROM listing t WHERE NOT EXISTS",
+    {"SELECT login FROM listing t WHERE stale = 0 AND NOT EXISTS",
      "whom nobody claims is asked of everybody whom the tenant listed, for the plan"},
-    {"SELECT login FROM listing t WHERE mail_key IS NULL",
+    {"SELECT login FROM listing t WHERE stale = 0 AND (mail_key IS NULL OR",
      "first contact only: whose mail is to be looked at next"},
+    {"UPDATE listing SET stale = 1", "first contact only: all of them are listed again"},
+    {"DELETE FROM listing WHERE stale = 1", "first contact only: who was not listed again"},
+    {"INSERT INTO link_aside(", "all links are put aside, once for each change of the tenant"},
+    {"INSERT INTO link(entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, "
+     "origin, created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift) SELECT",
+     "all links come back, once the tenant is the one of before"},
+    {"INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM link_aside",
+     "everybody whose link was put aside, once for each change of the tenant"},
     {"SELECT dn FROM entry WHERE kind = 2 AND gone_usec = 0",
      "\"did you mean\" compares with every group, once for a rule that names none"},
     {"SELECT count(*) FROM entry g CROSS JOIN member m",
@@ -44,10 +54,11 @@ static const struct {
     {"INSERT OR IGNORE INTO dirty(entry_id) SELECT id FROM entry WHERE kind = 1 ORDER BY n",
      "marks everybody"},
     {"INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM person", "marks everybody"},
+    {"INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM operation INDEXED BY "
+     "operation_cause",
+     "all that is held or parked, by a person's word; the index has only those"},
     {"SELECT entry_id FROM dirty ORDER BY n LIMIT ?1", "the first rows in their order"},
     {"SELECT (SELECT count(*) FROM dirty)", "it counts, for status"},
-    {"SELECT bucket, bucket_code, count(*) FROM person GROUP BY",
-     "it counts, for status; the index alone is read"},
     {"SELECT p.entry_id, p.dn, p.verdict, p.wanted, p.login_key, p.code, p.sentence, "
      "p.recheck_usec, p.bucket, p.bucket_code, p.run, EXISTS (SELECT 1 FROM dirty d WHERE "
      "d.entry_id = p.entry_id) FROM person p ORDER BY p.dn",
@@ -57,16 +68,23 @@ static const struct {
     {OPERATION_COLUMNS "ORDER BY o.kind, o.dn, o.number", "for the plan: all that waits"},
     {OPERATION_COLUMNS "WHERE o.state = ?1 ORDER BY o.kind, o.dn, o.number",
      "for the plan and its hash: all that is parked or held"},
-    {"SELECT count(*) FROM operation WHERE budget = ?1 AND approved = 0",
-     "it counts what one budget has before it"},
-    {OPERATION_COLUMNS "WHERE o.budget = ?1 AND o.state = ?2",
+    {"SELECT count(*) FROM operation o INDEXED BY operation_fresh",
+     "it counts what one budget has before it; the index alone is read"},
+    {"SELECT count(*) FROM operation o INDEXED BY operation_let_through",
+     "what is under way or held of one budget; the index alone is read"},
+    {"SELECT count(*) FROM operation o INDEXED BY operation_over",
+     "what is beyond one budget; the index alone is read"},
+    {OPERATION_COLUMNS "INDEXED BY operation_fresh",
      "all of one budget that waits is moved, up to a limit"},
+    {OPERATION_COLUMNS "INDEXED BY operation_let_through", "the same of what is held"},
+    {OPERATION_COLUMNS "INDEXED BY operation_over", "the same of what is parked"},
     {"UPDATE operation INDEXED BY operation_state SET state = 1, sentence = NULL",
      "all that is held is tried again, by a person's word or with a new configuration"},
     {"SELECT kind, state, count(*) FROM operation GROUP BY state, kind",
      "it counts, for status; the index alone is read"},
     {"SELECT cause, reason, min(sentence), CASE state",
      "all that is held or parked, by cause; the index has only those"},
+    {"SELECT number, ended_usec FROM run ORDER BY number DESC LIMIT 1", "the newest row"},
     {"SELECT number, started_usec, ended_usec, totals, trigger FROM run WHERE ended_usec > 0 "
      "ORDER BY number DESC LIMIT 1",
      "from the end, past the one run that is under way"},
@@ -77,13 +95,16 @@ static const struct {
     {"WITH RECURSIVE below(n) AS (SELECT n FROM dirty_group", "all of them, once a batch"},
     {"SELECT g.id FROM (SELECT DISTINCT group_n FROM stale) few",
      "few rows: references that the server has not repaired yet"},
-    {"SELECT n, kind FROM entry WHERE gone_usec = 0 AND kind IN (1, 2, 3) AND search = ?1",
+    {"SELECT n, kind FROM entry WHERE gone_usec = 0 AND kind IN (1, 2, 3) AND searches & ?1",
      "the end of a whole read: who was not shown"},
+    {"UPDATE entry SET searches = 0", "the list of bases was changed: all are renumbered"},
+    {"SELECT id FROM entry WHERE searches = 0 AND gone_usec = 0 ORDER BY n",
+     "few rows, of an index of their own: who left one search and is not found yet"},
     {"UPDATE bound_group SET dn = ?2 WHERE id = ?1", "few rows: one for each group of a rule"},
 };
 
 static const char *const few_values[] = {"state",  "kind",     "bucket", "status", "budget",
-                                         "search", "approved", "waits",  "verdict"};
+                                         "searches", "approved", "waits",  "verdict"};
 
 static bool has_few_values(const char *name, size_t size)
 {
@@ -192,8 +213,8 @@ static void fill(struct fixture *f)
     static const char rows[] =
         "WITH RECURSIVE i(x) AS (VALUES(1) UNION ALL SELECT x + 1 FROM i WHERE x < 10000) ";
     static const char *const inserts[] = {
-        "INSERT INTO entry(id, dn, kind, search, digest, members_digest, dn_key, login_key, "
-        "shape, attributes) SELECT 'e' || x, 'd' || x, 1 + x % 2, 0, '', '', 'k' || x, "
+        "INSERT INTO entry(id, dn, kind, searches, digest, members_digest, dn_key, login_key, "
+        "shape, attributes) SELECT 'e' || x, 'd' || x, 1 + x % 2, 1, '', '', 'k' || x, "
         "'l' || x, 1, '[]' FROM i",
         "INSERT INTO person(entry_id, dn, verdict, bucket, run) SELECT 'e' || x, '', 1, 0, x "
         "FROM i",

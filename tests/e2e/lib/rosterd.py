@@ -53,14 +53,21 @@ def config_value(value):
     return str(value)
 
 
+class Lines(list):
+    """Values of a key that stands several times, one value each."""
+
+
+def config_rows(key, value):
+    return ["%s = %s" % (key, config_value(item)) for item in (value if isinstance(value, Lines) else [value])]
+
+
 def config_text(sections, rules):
     """The file's text: sections are name -> {key: value}, rules name -> {key: value}.  None
     leaves a key out."""
     blocks = []
     for title, keys in list(sections.items()) + [('rule "%s"' % name, keys)
                                                  for name, keys in rules.items()]:
-        rows = ["%s = %s" % (key, config_value(value)) for key, value in keys.items()
-                if value is not None]
+        rows = [row for key, value in keys.items() if value is not None for row in config_rows(key, value)]
         blocks.append("[%s]\n%s" % (title, "".join(row + "\n" for row in rows)))
     return "\n".join(blocks)
 
