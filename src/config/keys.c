@@ -22,6 +22,8 @@
 #define USEC            1000000ULL
 #define RANGE(low, top) .min = (low), .max = (top)
 
+static const struct config_choice values_choices[] = {
+    {"full", AUDIT_VALUES_FULL}, {"names", AUDIT_VALUES_NAMES}, {NULL, 0}};
 static const struct config_choice bind_choices[] = {
     {"auto", DIRECTORY_BIND_ANONYMOUS},      {"simple", DIRECTORY_BIND_SIMPLE},
     {"external", DIRECTORY_BIND_EXTERNAL},   {"gssapi", DIRECTORY_BIND_GSSAPI},
@@ -250,6 +252,8 @@ const struct config_key config_keys[] = {
       .help = "Roles that are given only within max_privileged, and whose holders are never adopted without approval. Compared without case." },
     { "guard", "protected_logins", config_parse_list, NULL, SLOT(sync.protected_logins), SLOT(sync.n_protected_logins), .flags = KEY_RELOAD, .example = "admin, wallboard",
       .help = "Users of the tenant who are never disabled, deleted, renamed or deprived of a role, not even by revoke_when. The API user and the last active user with a privileged role are protected without being listed." },
+    { "guard", "four_eyes", config_parse_yes_no, "no", SLOT(four_eyes), .flags = KEY_RELOAD,
+      .help = "Whether somebody else must approve what follows from a configuration than the one who loaded it." },
     { "guard", "attribute_vanish", config_parse_percent, "20%", SLOT(sync.attribute_vanish_percent), RANGE(0, 100), .flags = KEY_RELOAD,
       .help = "When an attribute vanishes from more than this share of all entries at once, what follows from it is held: an access rule of the directory has probably changed." },
 
@@ -271,6 +275,14 @@ const struct config_key config_keys[] = {
       .help = "What was done, as JSON lines, each with a hash over the one before. NAME.conf has /var/log/rosterd/NAME/audit.jsonl." },
     { "audit", "key_file", config_parse_absolute_path, NULL, SLOT(audit_key_file), .example = "/var/lib/rosterd/audit.key",
       .help = "The key that signs the audit; audit.key beside the state file unless given. Made at the first start, mode 0600. A systemd credential named audit-key is taken before it. rosterctl audit key shows the public part: keep that elsewhere." },
+    { "audit", "rotate", config_parse_rotation, "64M", SLOT(audit_rotate), .flags = KEY_RELOAD,
+      .help = "When the file is closed, as FILE-DATE-TIME, and another one begun: at a size (64M, 1G), after a time (30d), or never (no). Closed files may be compressed with gzip." },
+    { "audit", "keep", config_parse_duration, "0", SLOT(audit_keep_usec), RANGE(0, 36500 * DAYS), .flags = KEY_RELOAD,
+      .help = "How long closed files are kept; 0: for ever. What was removed is on record." },
+    { "audit", "values", config_parse_choice, "full", SLOT(audit_values), .choices = values_choices, .flags = KEY_RELOAD,
+      .help = "Whether lines hold all values (full), or leave out mail addresses, phone numbers and extensions that were set (names)." },
+    { "audit", "require_reason", config_parse_yes_no, "no", SLOT(audit_require_reason), .flags = KEY_RELOAD,
+      .help = "Whether rosterctl approve, pause, resume, retry, sync, reload and audit erase need a --reason, such as the number of a change request." },
     { "control", "socket", config_parse_absolute_path, "/run/rosterd/control.sock", SLOT(control_socket), .flags = KEY_INSTANCE,
       .help = "Operators and, if a group of readers is named, readers may connect to it. NAME.conf has /run/rosterd/NAME/control.sock." },
     { "control", "group", config_parse_text, NULL, SLOT(control_group), .example = "contact-center",

@@ -82,7 +82,7 @@ config_parse_fn config_parse_list;
 config_parse_fn config_parse_uri_list;
 config_parse_fn config_parse_url;
 config_parse_fn config_parse_command;
-config_parse_fn config_parse_duration;
+config_parse_fn config_parse_rotation, config_parse_duration;
 config_parse_fn config_parse_unsigned;
 config_parse_fn config_parse_size;
 config_parse_fn config_parse_rate;

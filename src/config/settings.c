@@ -107,6 +107,7 @@ struct settings *settings_free(struct settings *s)
     free(s->control_group);
     free(s->control_readers);
     free(s->config_file);
+    free(s->facts);
     free(s->fingerprint);
     for (size_t i = 0; s->values && i < config_n_keys; i++) {
         free(s->values[i].text);
@@ -424,9 +425,10 @@ static int make_fingerprint(struct settings *s)
                 add_fact(&b, "", config_keys[i].name,
                          rule_slot(&s->mapping.rules[n], &config_keys[i])->text);
     }
-    if (b.failed)
+    s->facts = buffer_take(&b);
+    if (!s->facts)
         return -ENOMEM;
-    int r = digest_text(digest, b.data ? b.data : "");
+    int r = digest_text(digest, s->facts);
     if (r < 0)
         return r;
     s->fingerprint = strdup(digest);

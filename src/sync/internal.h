@@ -67,6 +67,7 @@ struct engine {
     sd_event_source *export_timer;
     struct state *state;
     struct audit_export *audit;
+    const struct engine_act *act; /* who asks, while a request is handled; NULL */
     struct engine_options options;
     struct schema *schema;
     struct ruleset *ruleset;
