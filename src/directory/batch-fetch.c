@@ -17,6 +17,7 @@
 #include "directory/environment.h"
 #include "directory/libldap.h"
 #include "directory/search.h"
+#include "directory/session.h"
 #include "model/dn.h"
 
 #define FETCHES_AT_ONCE 8
@@ -36,6 +37,7 @@ struct fetch {
     struct search *search; /* NULL: waits for its turn */
     char *base;
     char *id;               /* ENTRY: may be NULL */
+    char *lacking;          /* ENTRY: the attribute that a message lacked; NULL: none */
     struct decoded decoded; /* RANGE, KIND */
     bool found;
 };
@@ -53,6 +55,7 @@ static void fetch_free(struct fetch *f)
     decoded_done(&f->decoded);
     free(f->base);
     free(f->id);
+    free(f->lacking);
     free(f);
 }
 
@@ -108,6 +111,18 @@ int batch_fetch_kind(struct feed_batch *b, unsigned search, const char *base,
     return add_fetch(b, search, FETCH_KIND, base, NULL, taken, e);
 }
 
+int batch_fetch_lacking(struct feed_batch *b, unsigned search, const char *dn, const char *id,
+                        const char *lacking, struct error *e)
+{
+    CLEANUP(freep) char *copy = strdup(lacking);
+    if (!copy)
+        return error_out_of_memory(e);
+    int r = add_fetch(b, search, FETCH_ENTRY, dn, id, NULL, e);
+    if (r == 0)
+        b->fetches->lacking = TAKE(copy); /* the newest is the first */
+    return r;
+}
+
 int batch_fetch_parent(struct feed_batch *b, unsigned search, const char *dn, struct error *e)
 {
     return add_fetch(b, search, FETCH_PARENT, dn, NULL, NULL, e);
@@ -131,6 +146,26 @@ static int complete_ranges(struct fetch *f, struct error *e)
                          strerror(-r));
     entry_sort(f->decoded.entry);
     return batch_hand_over(f->batch, f->index, &f->decoded, e);
+}
+
+/* The search shows what the message lacked: once for each attribute. */
+static int say_computed(struct fetch *f, const struct entry *entry, struct error *e)
+{
+    struct feed_batch *b = f->batch;
+    CLEANUP(freep) char *still = NULL;
+    int r = b->env->sink->lacking(b->env->userdata, entry, &still, e);
+    if (r < 0 || text_equal(still, f->lacking) ||
+        string_list_contains(&b->computed, f->lacking))
+        return r;
+    if (string_list_add(&b->computed, f->lacking) < 0)
+        return error_out_of_memory(e);
+    log_notice("%s computes %s of %s and leaves it out of what it sends for a change, so it is "
+               "asked for it; where that alone changes, it is found %s",
+               session_uri(b->env->session), f->lacking, f->base,
+               strcmp(f->lacking, "member") == 0
+                   ? "every poll_interval for groups with a memberURL, else by full compares only"
+                   : "by full compares only ([directory] full_interval)");
+    return 0;
 }
 
 static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
@@ -162,6 +197,11 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
     }
     if (f->id && d.entry && strcmp(f->id, d.entry->id) != 0)
         return 0; /* another entry has this DN now */
+    if (f->lacking && d.entry) {
+        r = say_computed(f, d.entry, e);
+        if (r < 0)
+            return r;
+    }
     if (f->kind == FETCH_PARENT && d.entry) {
         r = batch_make_container(&d, e);
         if (r < 0)

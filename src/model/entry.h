@@ -53,6 +53,7 @@ struct entry {
     size_t n_attributes, attributes_capacity;
     struct member *members; /* ENTRY_GROUP only */
     size_t n_members, members_capacity;
+    bool members_hidden; /* it must have members, and none is shown: they are not known */
     char *login_key;   /* person: text_fold(uid) for MEMBER_LOGIN; may be NULL */
     char *primary_key; /* person: primaryGroupID; may be NULL */
 };
