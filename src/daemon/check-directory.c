@@ -237,6 +237,20 @@ static size_t count_with_subtypes(const struct check *c, const struct string_lis
     return n;
 }
 
+/* Who comes into a group changes them without a change of the person's entry. */
+static void check_computed(struct check *c, const struct string_list *names)
+{
+    static const char *const computed[] = {"memberOf", "isMemberOf", "nsRole"};
+    for (size_t i = 0; i < names->n_items; i++)
+        for (size_t j = 0; j < ARRAY_SIZE(computed); j++)
+            if (text_equal_ascii_case(names->items[i], computed[j]))
+                check_add(c, CHECK_WARNING, "attributes",
+                          "the mapping reads %s, which servers compute: where it alone changes, "
+                          "most say nothing, and it is found by full compares only (each "
+                          "[directory] full_interval). A rule's group is followed at once",
+                          names->items[i]);
+}
+
 static void check_attributes(struct check *c)
 {
     struct error e = {0};
@@ -256,6 +270,7 @@ static void check_attributes(struct check *c)
                   "spelled so, and may the account read it?",
                   people.people, names->items[i]);
     }
+    check_computed(c, names);
     if (r < 0)
         check_add(c, CHECK_ERROR, "attributes", "%s", e.message);
     else if (people.people && names->n_items && !n_nobody)

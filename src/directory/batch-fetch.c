@@ -27,6 +27,7 @@ enum fetch_kind {
     FETCH_RANGE = 2,
     FETCH_KIND = 3,   /* whether the filter of people or of groups selects it */
     FETCH_PARENT = 4, /* what has somebody below it, whatever it is */
+    FETCH_BASE = 5,   /* whether the base is there */
 };
 
 struct fetch {
@@ -123,6 +124,11 @@ int batch_fetch_lacking(struct feed_batch *b, unsigned search, const char *dn, c
     return r;
 }
 
+int batch_fetch_base(struct feed_batch *b, struct error *e)
+{
+    return add_fetch(b, b->search, FETCH_BASE, b->env->searches[b->search].base, NULL, NULL, e);
+}
+
 int batch_fetch_parent(struct feed_batch *b, unsigned search, const char *dn, struct error *e)
 {
     return add_fetch(b, search, FETCH_PARENT, dn, NULL, NULL, e);
@@ -173,7 +179,7 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
     struct fetch *f = userdata;
     struct feed_batch *b = f->batch;
     f->found = true;
-    if (f->kind == FETCH_KIND)
+    if (f->kind == FETCH_KIND || f->kind == FETCH_BASE)
         return 0;
     if (f->kind == FETCH_RANGE) {
         int r = decode_range(f->decoded.ranges, ld, m);
@@ -291,7 +297,12 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
         kind_done(f);
         return;
     }
-    if (outcome->code != LDAP_SUCCESS && outcome->code != LDAP_NO_SUCH_OBJECT) {
+    if (f->kind == FETCH_BASE && !f->found)
+        feed_batch_doubt(b,
+                         "the base %s was not there any more when its read ended (%s): a server "
+                         "behind this one may be away",
+                         f->base, ldap_err2string(outcome->code));
+    else if (outcome->code != LDAP_SUCCESS && outcome->code != LDAP_NO_SUCH_OBJECT) {
         struct error e = {};
         int r =
             libldap_error(&e, outcome->code, outcome->said, "%s cannot be read again", f->base);
@@ -331,6 +342,8 @@ static int fetch_start(struct fetch *f, struct error *e)
     };
     if (f->kind == FETCH_ENTRY)
         request.filter = env->searches[f->index].filter;
+    if (f->kind == FETCH_BASE)
+        request.attributes = nothing;
     if (f->kind == FETCH_KIND) {
         bool group = f->decoded.entry->kind == ENTRY_GROUP;
         const struct feed_search *s = &env->searches[f->index];

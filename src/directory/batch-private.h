@@ -37,6 +37,7 @@ struct feed_batch {
     uint64_t ask_again_usec;    /* monotonic; the last answer was not whole */
     uint32_t proven;            /* searches whose last full read was whole; for life */
     bool reread;                  /* groups with a memberURL are to be read again */
+    bool base_looked;             /* at the end of a full read */
     bool rereading;               /* they are: nothing to tell a person of */
     struct string_list computed;  /* attributes of which it was said; for life */
     bool unfinished;              /* the last commit said so */
@@ -65,6 +66,7 @@ int batch_fetch_kind(struct feed_batch *b, unsigned search, const char *base,
 /* What a message lacked of this attribute may be computed by the server. */
 int batch_fetch_lacking(struct feed_batch *b, unsigned search, const char *dn, const char *id,
                         const char *lacking, struct error *e);
+int batch_fetch_base(struct feed_batch *b, struct error *e); /* or the read proves nothing */
 int batch_fetch_parent(struct feed_batch *b, unsigned search, const char *dn, struct error *e);
 int batch_start_fetches(struct feed_batch *b, struct error *e);
 void batch_drop_fetches(struct feed_batch *b);

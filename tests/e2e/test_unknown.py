@@ -73,6 +73,7 @@ def test_computed_memberof(t):
     tenant.wait_users(["ana"])
     ground.replace("ana", title="Lead")
     daemon.wait_log("computes memberOf of .*found by full compares only")
+    need("found by full compares only" in check(daemon), "check says it, too", check(daemon))
     ground.replace("ana", sn="Later")
     tenant.wait_user("ana", lastName="Later", disabled=False)
     need(disables(daemon) == [], "nobody is disabled", disables(daemon))
