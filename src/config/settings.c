@@ -100,7 +100,9 @@ struct settings *settings_free(struct settings *s)
     free(s->sync.password_classes);
     free(s->state_file);
     free(s->audit_file);
+    free(s->audit_key_file);
     free(s->control_socket);
+    free(s->metrics_file);
     free(s->control_group);
     free(s->control_readers);
     free(s->config_file);

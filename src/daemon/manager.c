@@ -95,6 +95,23 @@ static int distrust_state(struct daemon *d, struct error *e)
     return engine_distrust_state(d->engine, e);
 }
 
+/* The key stands beside the state file unless the configuration says where. */
+static int sign_audit(struct daemon *d, struct error *e)
+{
+    const char *state = d->settings->state_file, *slash = strrchr(state, '/');
+    CLEANUP(freep) char *beside = NULL;
+    const char *path = d->settings->audit_key_file;
+    if (!path && asprintf(&beside, "%.*s/audit.key", (int)(slash ? slash - state : 0), state) < 0)
+        return error_out_of_memory(e);
+    return audit_export_sign(d->audit, path ? path : beside, e);
+}
+
+static int open_audit(struct daemon *d, struct error *e)
+{
+    int r = audit_export_open(&d->audit, d->state, d->settings->audit_file, true, &d->state_older, e);
+    return r < 0 ? r : sign_audit(d, e);
+}
+
 static int open_tenant(struct daemon *d, struct error *e)
 {
     return tenant_client_new(&d->tenant, d->event, &d->settings->tenant, e);
@@ -126,7 +143,7 @@ int daemon_open(struct daemon *d, struct error *e)
         return error_set(e, r, "cannot make the event loop");
     r = open_state(d, e);
     if (r == 0 && !d->dry_run)
-        r = audit_export_open(&d->audit, d->state, s->audit_file, true, &d->state_older, e);
+        r = open_audit(d, e);
     if (r == 0)
         r = open_tenant(d, e);
     if (r < 0)
@@ -268,6 +285,8 @@ int daemon_run(struct daemon *d, struct error *e)
         r = directory_start(d->directory, e);
     }
     if (r == 0)
+        r = metrics_start(d, e);
+    if (r == 0)
         r = notify_watchdog_ready(d, e);
     if (r < 0)
         return r;
@@ -283,6 +302,7 @@ int daemon_run(struct daemon *d, struct error *e)
 void daemon_close(struct daemon *d)
 {
     struct error e = {0};
+    metrics_stop(d);
     daemon_handlers_close(d);
     d->control = control_server_free(d->control);
     d->directory = directory_free(d->directory);

@@ -6,6 +6,7 @@
 
 #include "render/output.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -332,4 +333,17 @@ void table_print(const struct table *t, struct output *o, unsigned indent)
         if (c + 1 == t->n_columns)
             trim_line(o);
     }
+}
+
+#define FLUSH_SIZE (64 * 1024)
+
+int output_flush(struct output *o)
+{
+    if (o->text.size < FLUSH_SIZE)
+        return 0;
+    errno = 0;
+    if (fwrite(o->text.data, 1, o->text.size, stdout) < o->text.size)
+        return errno ? -errno : -EIO;
+    buffer_clear(&o->text);
+    return 0;
 }

@@ -32,6 +32,9 @@ enum colour_wish {
 /* Looks at standard output, NO_COLOR, TERM and COLUMNS. */
 void output_init(struct output *o, enum colour_wish wish);
 void output_done(struct output *o);
+/* Writes what is there already to standard output once it is much, so that long answers take
+ * no memory. 0 or -errno. */
+int output_flush(struct output *o);
 
 /* Our own words. */
 void output_format(struct output *o, const char *format, ...)

@@ -124,6 +124,33 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
     return 0;
 }
 
+int queue_start(struct state *s, int64_t number, unsigned attempts, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "UPDATE operation SET state = 4, attempts = ?2 WHERE number = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, number);
+    stmt_bind_int(q, 2, attempts);
+    r = stmt_run(q, e);
+    if (r == 0 && sqlite3_changes(s->db) == 0)
+        return error_set(e, -ENOENT, "Operation %lld is no longer in the queue",
+                         (long long)number);
+    return r;
+}
+
+bool queue_has(struct state *s, const char *entry_id, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+
+    if (stmt_prepare(&q, s, "SELECT 1 FROM operation WHERE entry_id = ?1 LIMIT 1", e) < 0)
+        return true;
+    stmt_bind_text(q, 1, entry_id);
+    return stmt_step(q, e) != 0;
+}
+
 int queue_remove(struct state *s, int64_t number, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;

@@ -15,9 +15,13 @@ struct state;
 /* Inserts (number 0: gets one) or updates. */
 int queue_store(struct state *s, struct operation *o, struct error *e);
 int queue_clear(struct state *s, struct error *e);
+/* Of an operation that was just loaded: it is under way, for the so-many-th time. */
+int queue_start(struct state *s, int64_t number, unsigned attempts, struct error *e);
 int queue_remove(struct state *s, int64_t number, struct error *e);
 int queue_load(struct state *s, int64_t number, struct operation **ret,
                struct error *e); /* or STATE_NONE */
+/* Is anything there for the person? When that cannot be read: yes. */
+bool queue_has(struct state *s, const char *entry_id, struct error *e);
 int queue_of_person(struct state *s, const char *entry_id, struct operation_list *ret,
                     struct error *e);
 /* READY, due at now, oldest first, at most limit, and no other operation of the same person

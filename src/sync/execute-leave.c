@@ -39,6 +39,8 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
 static void on_disabled(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    if (execution_look_by_id(x, a, on_disabled))
+        return;
     if (a->class == TENANT_DONE)
         conclude(x, a, LINK_DISABLED);
     else if (a->class == TENANT_NOT_FOUND)
@@ -50,6 +52,8 @@ static void on_disabled(const struct tenant_answer *a, void *userdata)
 static void on_enabled(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    if (execution_look_by_id(x, a, on_enabled))
+        return;
     if (a->class == TENANT_DONE)
         conclude(x, a, LINK_ACTIVE);
     else
@@ -79,6 +83,8 @@ static uint64_t shift_waits_since(const struct execution *x)
 static void on_leaver_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    if (execution_look_by_id(x, a, on_leaver_read))
+        return;
     bool settling = x->settling;
     x->settling = x->settling && a->class != TENANT_DONE && a->class != TENANT_NOT_FOUND;
     if (a->class == TENANT_NOT_FOUND) {
@@ -137,6 +143,8 @@ void execute_disable(struct execution *x)
 static void on_enable_settled(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    if (execution_look_by_id(x, a, on_enable_settled))
+        return;
     if (a->class != TENANT_DONE || !a->user) {
         x->settling = a->class != TENANT_NOT_FOUND;
         execution_fail(x, a);
@@ -162,6 +170,8 @@ void execute_enable(struct execution *x)
 static void on_deleted(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    if (execution_look_by_id(x, a, on_deleted))
+        return;
     if (a->class == TENANT_DONE || a->class == TENANT_NOT_FOUND)
         conclude(x, a, LINK_DELETED);
     else
@@ -171,6 +181,8 @@ static void on_deleted(const struct tenant_answer *a, void *userdata)
 static void on_delete_settled(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    if (execution_look_by_id(x, a, on_delete_settled))
+        return;
     x->settling = a->class != TENANT_NOT_FOUND && a->class != TENANT_DONE;
     if (a->class == TENANT_NOT_FOUND)
         conclude(x, a, LINK_DELETED);

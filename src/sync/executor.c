@@ -36,6 +36,7 @@ static struct execution *execution_free(struct execution *x)
     user_free(x->wanted);
     user_free(x->known);
     user_free(x->granted);
+    user_free(x->quirks);
     user_free(x->current);
     free(x->details);
     secret_free(x->password);
@@ -82,6 +83,10 @@ static int execution_load(struct execution *x, struct error *e)
         r = user_from_json(&x->known, x->link.known, e);
     if (r >= 0 && x->has_link && x->link.granted)
         r = user_from_json(&x->granted, x->link.granted, e);
+    if (r >= 0 && x->has_link && x->link.quirks)
+        r = user_from_json(&x->quirks, x->link.quirks, e);
+    else if (r >= 0 && !(x->quirks = user_new()))
+        r = error_out_of_memory(e);
     return r < 0 ? r : 0;
 }
 
@@ -176,7 +181,7 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
         x->settling = taken->kind != OPERATION_ADOPT && operation_is_unclear(taken);
         taken->attempts++;
         taken->state = OPERATION_STARTED;
-        r = queue_store(n->state, taken, e);
+        r = queue_start(n->state, taken->number, taken->attempts, e);
     }
     struct audit_row row = {.event = "intent", .operation = taken, .attempts = taken->attempts};
     if (r == 0)
@@ -293,6 +298,16 @@ int execution_set_known(struct execution *x, const struct user *known, struct er
     return x->link.known ? 0 : error_out_of_memory(e);
 }
 
+int execution_set_quirks(struct execution *x, const struct user *quirks, struct error *e)
+{
+    bool any = quirks->n_roles || quirks->n_skills;
+    for (int f = 0; f < USER_N_FIELDS; f++)
+        any = any || user_get(quirks, (enum user_field)f);
+    free(x->link.quirks);
+    x->link.quirks = any ? user_to_json(quirks, false) : NULL;
+    return any && !x->link.quirks ? error_out_of_memory(e) : 0;
+}
+
 /* What rosterd gave and so may take back: with the user all that was wanted, later what the
  * operations give, less what they take. */
 static int note_granted(struct execution *x, struct error *e)
@@ -329,9 +344,10 @@ int execution_store_link(struct execution *x, struct error *e)
     x->link.login_key = text_fold(x->link.login, strlen(x->link.login));
     if (!x->link.entry_id || !x->link.login_key)
         return error_out_of_memory(e);
-    x->link.confirmed_usec = clock_now_usec();
+    uint64_t now = clock_now_usec();
+    x->link.confirmed_usec = x->unread ? 0 : now;
     if (!x->link.created_usec)
-        x->link.created_usec = x->link.confirmed_usec;
+        x->link.created_usec = now;
     x->has_link = true;
     return link_store(n->state, &x->link, e);
 }
@@ -374,6 +390,21 @@ static int note_spent(struct engine *n, const struct operation *o, struct error 
     return r < 0 ? r : steady_note(n->state, &n->steady, e);
 }
 
+/* The user was made as the rules wanted it at the start, nothing came in between, and nothing
+ * waits: to look at the person again would find nothing. */
+static bool is_settled(const struct execution *x, struct error *e)
+{
+    return x->as_wanted && !x->moved && !x->settling && x->link.status == LINK_ACTIVE &&
+           !queue_has(x->engine->state, x->operation->entry_id, e);
+}
+
+void execution_moved(struct engine *n, const char *entry_id)
+{
+    for (struct execution *x = n->executions; x; x = x->next)
+        if (text_equal(x->operation->entry_id, entry_id))
+            x->moved = true;
+}
+
 /* Done: the operation leaves the queue, and the person is looked at again, for the next step if
  * any. */
 void execution_finish(struct execution *x, const struct tenant_answer *a,
@@ -391,10 +422,10 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
         r = note_spent(n, o, &e);
     if (r == 0)
         r = audit_outcome(x, "outcome", a, "done", NULL, &e);
-    if (r == 0)
+    if (r == 0 && !is_settled(x, &e))
         r = person_mark_dirty(n->state, o->entry_id, &e);
     if (r == 0)
-        r = evaluate_settle_bucket(n, o->entry_id, bucket, &e);
+        r = person_touch(n->state, o->entry_id, n->run, bucket, &e);
     if (r < 0) {
         execution_broken(x, &e);
         return;
@@ -440,7 +471,7 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
     if (r == 0) /* what is wanted may have changed while it was in flight */
         r = person_mark_dirty(n->state, o->entry_id, &e);
     if (r == 0)
-        r = evaluate_settle_bucket(n, o->entry_id, BUCKET_PENDING, &e);
+        r = person_touch(n->state, o->entry_id, n->run, BUCKET_PENDING, &e);
     if (r < 0) {
         execution_broken(x, &e);
         return;

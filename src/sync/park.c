@@ -38,7 +38,7 @@ static int park_one(struct engine *n, struct operation *o, bool park, const char
                             .sentence = sentence};
     if (r == 0)
         r = engine_audit(n, &row, e);
-    return r < 0 ? r : evaluate_settle_bucket(n, o->entry_id, BUCKET_PENDING, e);
+    return r < 0 ? r : person_touch(n->state, o->entry_id, n->run, BUCKET_PENDING, e);
 }
 
 /* Parks as many of one share of a budget, or releases as many that were parked; in slices. */
@@ -222,7 +222,7 @@ static int approve_one(struct engine *n, int64_t number, unsigned uid, struct er
         set_text(&o->sentence, NULL) < 0)
         return error_out_of_memory(e);
     r = queue_store(n->state, o, e);
-    return r < 0 ? r : evaluate_settle_bucket(n, o->entry_id, BUCKET_PENDING, e);
+    return r < 0 ? r : person_touch(n->state, o->entry_id, n->run, BUCKET_PENDING, e);
 }
 
 /* Approval also accepts what the parked operations were parked for. */

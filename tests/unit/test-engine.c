@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "engine-bed.h"
+#include "state/db.h"
 #include "state/link.h"
 #include "state/person.h"
 #include "state/queue.h"
@@ -1415,6 +1416,102 @@ static void test_reload_under_way(void **state)
     is_idle(b);
 }
 
+/* What the state says of everybody, but for the run that looked last. */
+static char *everybody(struct bed *b)
+{
+    CLEANUP(buffer_done) struct buffer text = {0};
+    static const char *const rows[] = {
+        "SELECT entry_id || '|' || dn || '|' || verdict || '|' || bucket || '|' || recheck_usec "
+        "|| '|' || coalesce(login_key, '') || '|' || coalesce(wanted, '') FROM person ORDER BY 1",
+        "SELECT entry_id || '|' || status || '|' || leaving_usec || '|' || coalesce(known, '') "
+        "|| '|' || coalesce(granted, '') FROM link ORDER BY 1",
+        "SELECT entry_id || '|' || kind || '|' || state || '|' || changes FROM operation ORDER BY 1",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        sqlite3_stmt *q = NULL;
+        assert_int_equal(sqlite3_prepare_v2(b->state->db, rows[i], -1, &q, NULL), SQLITE_OK);
+        while (sqlite3_step(q) == SQLITE_ROW)
+            buffer_format(&text, "%s\n", (const char *)sqlite3_column_text(q, 0));
+        sqlite3_finalize(q);
+    }
+    return buffer_take(&text);
+}
+
+/* Whom a create settled is not looked at again; to look at everybody finds nothing to do. */
+static void test_settled_is_settled(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    bed_start(b);
+    bed_sync(b);
+    people(b, 20, "support");
+    bed_person_uid(b, "nobody"); /* in no group */
+    b->tenant->hold = true;
+    bed_sync(b);
+    assert_int_equal(b->tenant->n_under_way, 8);
+    b->tenant->hold = false;
+    fake_tenant_release(b->tenant);
+    for (unsigned i = 0; i < 200; i++) {
+        assert_int_equal(person_count_dirty(b->state), 0);
+        assert_true(sd_event_run(b->event, 0) >= 0);
+    }
+    bed_run(b);
+    CLEANUP(freep) char *before = everybody(b);
+    fake_tenant_forget_calls(b->tenant);
+    bed_ok(b, engine_look_again(b->engine, NULL, &e));
+    bed_run(b);
+    CLEANUP(freep) char *after = everybody(b);
+    assert_string_equal(after, before);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_WRITES), 0);
+    is_idle(b);
+}
+
+/* What comes while a create is under way is not lost, whatever the answer is. */
+static void test_change_under_way(void **state)
+{
+    static const enum tenant_answer_class classes[] = {
+        TENANT_DONE,      TENANT_REFUSED,  TENANT_UNCLEAR,          TENANT_AWAY,
+        TENANT_THROTTLED, TENANT_CONFLICT, TENANT_REFERENCE_MISSING};
+    struct bed *b = *state;
+    const char *uids[ARRAY_SIZE(classes) * 2];
+    char texts[ARRAY_SIZE(classes) * 2][8];
+    bed_start(b);
+    bed_sync(b);
+    for (unsigned i = 0; i < ARRAY_SIZE(classes) * 2; i++) {
+        char *uid = texts[i], id[16], dn[64], mail[32];
+        snprintf(uid, sizeof texts[i], "x%u", i);
+        snprintf(id, sizeof id, "id-%s", uid);
+        snprintf(dn, sizeof dn, "uid=%s,ou=people,dc=example,dc=com", uid);
+        snprintf(mail, sizeof mail, "%s@example.com", uid);
+        uids[i] = uid;
+        bed_person_uid(b, uid);
+        bed_group_uids(b, "support", uids, i + 1);
+        if (classes[i / 2] != TENANT_DONE)
+            fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_CREATE,
+                                                            .login = uid,
+                                                            .times = 1,
+                                                            .takes_effect = i % 2 == 1,
+                                                            .class = classes[i / 2]});
+        b->tenant->hold = true;
+        bed_read_all(b);
+        bed_run(b);
+        assert_true(b->tenant->n_under_way > 0);
+        bed_person(b, id, dn, "uid", uid, "givenName", "Changed", "sn", uid, "mail", mail,
+                   NULL);
+        bed_tell(b, id);
+        bed_run(b);
+        fake_tenant_release(b->tenant);
+        bed_run(b);
+        fake_tenant_heal(b->tenant);
+        bed_advance(b, 2 * DAY);
+        const struct fake_user *u = fake_tenant_find(b->tenant, uid);
+        if (!u || !text_equal(user_get(u->user, USER_FIRST_NAME), "Changed"))
+            fail_msg("answer %u: %s keeps the first name %s", i, uid,
+                     u ? user_get(u->user, USER_FIRST_NAME) : "(no user)");
+    }
+    is_idle(b);
+}
+
 static void test_retry_by_a_person(void **state)
 {
     struct bed *b = *state;
@@ -1495,6 +1592,8 @@ int main(int argc, char **argv)
         scenario(test_rules_change),
         scenario(test_reload_refused),
         scenario(test_reload_under_way),
+        scenario(test_settled_is_settled),
+        scenario(test_change_under_way),
         scenario(test_retry_by_a_person),
         scenario(test_plan_only),
     };

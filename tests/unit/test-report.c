@@ -101,8 +101,8 @@ static void put_decision(struct fixture *f, const char *uid, enum person_verdict
                        .verdict = verdict,
                        .code = WRITABLE(code),
                        .sentence = WRITABLE(sentence),
-                       .bucket = bucket,
-                       .bucket_code = WRITABLE(code)};
+                       .standing = bucket,
+                       .standing_code = WRITABLE(code)};
     ok(f, person_store(f->s, &p, &f->e));
 }
 

@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 
-from . import base
+from . import auditlines, base
 
 # Variables of the caller that reach rosterd; everything else starts from nothing.
 PASSED = ("ASAN_", "UBSAN_", "LSAN_", "ROSTERD_", "LLVM_PROFILE", "GCOV_")
@@ -354,14 +354,14 @@ class Rosterd:
                              "a log line like %r" % pattern, self.log_tail)
 
     def audit(self, **wanted):
-        """The audit file's rows, those whose fields equal wanted: audit(event="created").  A last
-        line that is still being written is left out."""
+        """The audit file's rows under their long names, those whose fields equal wanted:
+        audit(event="created").  A last line that is still being written is left out."""
         try:
             with open(self.audit_file, encoding="utf-8") as text:
                 lines = text.read().split("\n")
         except FileNotFoundError:
             return []
-        rows = [json.loads(line) for line in lines[:-1]]
+        rows = auditlines.long_rows(lines[:-1])
         return [row for row in rows if all(row.get(k) == v for k, v in wanted.items())]
 
     def state_query(self, sql, *values):
