@@ -112,7 +112,7 @@ const struct config_key config_keys[] = {
     { "directory", "feed", config_parse_choice, "auto", SLOT(directory.feed), .choices = feed_choices,
       .help = "How changes are learnt of. auto takes the best that the server really offers: syncrepl (OpenLDAP, 389 Directory Server), dirsync (Active Directory), poll (any server)." },
     { "directory", "poll_interval", config_parse_duration, "30s", SLOT(directory.poll_interval_usec), RANGE(USEC, 30 * DAYS),
-      .help = "feed = poll: time between two looks. feed = dirsync: the same when no change notification came." },
+      .help = "feed = poll: time between two looks. feed = dirsync: the same when no change notification came. Groups whose members the server finds by a memberURL are read again at this interval, with any feed." },
     { "directory", "full_interval", config_parse_duration, "1d", SLOT(directory.full_interval_usec), RANGE(0, 365 * DAYS),
       .help = "How often everything is read and compared, behind any feed; 0: never." },
     { "directory", "group_base", config_parse_dn_list, NULL, SLOT(directory.group_bases), SLOT(directory.n_group_bases), .flags = KEY_REPEATED, .example = "ou=groups,dc=example,dc=com",

@@ -150,6 +150,37 @@ void batch_look(void *userdata)
         looks_arm(b->looks, now);
 }
 
+void feed_batch_reread(struct feed_batch *b)
+{
+    struct error e = {};
+    CLEANUP(string_list_done) struct string_list ids = {};
+    int r = b->env->sink->dynamic_groups(b->env->userdata, &ids, &e);
+    if (r < 0 || b->failed || ids.n_items == 0) {
+        if (r < 0)
+            batch_fail(b, r, &e);
+        return;
+    }
+    b->reread = true;
+    if (b->open)
+        return; /* with its end */
+    r = open_look(b, &e);
+    if (r < 0)
+        batch_fail(b, r, &e);
+    else
+        feed_batch_finish(b);
+}
+
+int batch_take_dynamic(struct feed_batch *b, struct error *e)
+{
+    CLEANUP(string_list_done) struct string_list ids = {};
+    if (!b->reread)
+        return 0;
+    b->reread = false;
+    b->rereading = true;
+    int r = b->env->sink->dynamic_groups(b->env->userdata, &ids, e);
+    return r < 0 ? r : fetch_groups(b, &ids, e);
+}
+
 bool batch_is_unfinished(const struct feed_batch *b)
 {
     return b->between && (looks_pending(b->looks) || newcomers_any(b->newcomers) ||

@@ -135,7 +135,8 @@ static void reset(struct feed_batch *b)
     free(b->watermark);
     b->watermark = NULL;
     b->open = b->finishing = b->doubted = b->chained = false;
-    b->from_cookie = b->looking = b->looked = false;
+    b->from_cookie = b->looking = b->looked = b->rereading = false;
+    b->base_looked = false;
     b->n_entries = b->n_changes = 0;
     b->n_asked = 0;
 }
@@ -157,6 +158,7 @@ struct feed_batch *feed_batch_free(struct feed_batch *b)
     if (looks_any(b->looks) && !b->env->once)
         directory_feed_doubts(b->env, "the groups of who appeared were not asked for");
     looks_free(b->looks);
+    string_list_done(&b->computed);
     holders_free(b->holders);
     newcomers_free(b->newcomers);
     follows_free(b->follows);
@@ -296,6 +298,24 @@ int feed_batch_entry(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char 
     return r < 0 ? r : batch_take_decoded(b, b->search, &d, e);
 }
 
+int feed_batch_pushed(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char *id,
+                      struct error *e)
+{
+    CLEANUP(decoded_done) struct decoded d = {};
+    CLEANUP(freep) char *lacking = NULL;
+    bool change = !b->full || b->from_cookie;
+    int r = decode_entry(&b->env->decoder, ld, m, id, &d, e);
+    if (r == 0 && d.entry && change)
+        r = b->env->sink->lacking(b->env->userdata, d.entry, &lacking, e);
+    if (r < 0)
+        return r;
+    if (!lacking)
+        return batch_take_decoded(b, b->search, &d, e);
+    log_debug("%s: the server's message has less of %s than was there: it is asked", d.dn,
+              lacking);
+    return batch_fetch_lacking(b, b->search, d.dn, d.entry->id, lacking, e);
+}
+
 int feed_batch_roll(struct feed_batch *b, LDAP *ld, LDAPMessage *m, struct error *e)
 {
     const struct decoder *d = &b->env->decoder;
@@ -370,7 +390,8 @@ static void commit(struct feed_batch *b)
     };
     if (b->chained || b->looking)
         c.what =
-            b->n_changes > 0 ? "what followed from names that were renamed, deleted or appeared"
+            b->n_changes > 0 && !b->rereading
+                ? "what followed from names that were renamed, deleted or appeared"
                              : NULL;
     else
         b->events.prepare(&c, b->userdata);
@@ -403,6 +424,17 @@ static void commit(struct feed_batch *b)
         b->events.committed(b->userdata);
 }
 
+/* 1: it is being asked for. A proxy whose hidden target is away may answer as if nothing were
+ * there; its base then mostly is not, either. */
+static int look_at_base(struct feed_batch *b, struct error *e)
+{
+    if (!b->full || b->base_looked || b->doubted)
+        return 0;
+    b->base_looked = true;
+    int r = batch_fetch_base(b, e);
+    return r < 0 ? r : 1;
+}
+
 /* Starts what waits, and commits when nothing does. */
 void batch_pump(struct feed_batch *b)
 {
@@ -417,13 +449,17 @@ void batch_pump(struct feed_batch *b)
     if (!b->finishing || b->fetches || b->failed || asking ||
         (b->follows && follows_busy(b->follows)))
         return;
-    r = batch_fetch_parents(b, &e);
+    r = look_at_base(b, &e);
+    if (r == 0)
+        r = batch_fetch_parents(b, &e);
     if (r == 0)
         r = batch_ask_unheld(b, &e);
     if (r > 0)
         return; /* until the answers are here */
     if (r == 0)
         r = batch_take_looks(b, &e);
+    if (r == 0)
+        r = batch_take_dynamic(b, &e);
     bool ask = !b->between && newcomers_any(b->newcomers);
     if (r == 0)
         r = ask ? newcomers_ask(b->newcomers, &e) : batch_fetch_stale_groups(b, &e);

@@ -170,6 +170,7 @@ char **decoder_attributes(const struct decoder *d)
                            d->active_directory ? NULL : "uniqueMember",
                            "memberUid",
                            d->active_directory ? "sAMAccountName" : NULL,
+                           d->active_directory ? NULL : "memberURL",
                            d->active_directory ? "primaryGroupID" : "gidNumber",
                            d->active_directory ? "objectSid" : NULL,
                            d->active_directory ? "isDeleted" : NULL,
@@ -288,6 +289,12 @@ static bool is_computer_class(const struct decoder *d, const char *class)
     return text_equal_ascii_case(class, "computer");
 }
 
+static bool must_have_members(const struct decoder *d, const char *class)
+{
+    return d->groups_have_members && (text_equal_ascii_case(class, "groupOfNames") ||
+                                      text_equal_ascii_case(class, "groupOfUniqueNames"));
+}
+
 /* "TRUE" of hasSubordinates, or a number. */
 static bool has_children(const struct decoder *d, const struct raw_list *raw)
 {
@@ -391,6 +398,16 @@ static int begin_ranges(struct decoded *ret, const struct raw *raw,
     return add_members(ret->entry, MEMBER_DN, raw);
 }
 
+static int add_values(struct entry *entry, const struct raw *raw)
+{
+    for (size_t i = 0; i < raw->n_values; i++) {
+        int r = entry_add_value(entry, raw->name, raw->values[i].bv_val, raw->values[i].bv_len);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 static int add_attribute(const struct decoder *d, struct decoded *ret, const struct raw *raw)
 {
     struct entry *entry = ret->entry;
@@ -404,17 +421,14 @@ static int add_attribute(const struct decoder *d, struct decoded *ret, const str
             return add_members(entry, MEMBER_DN, raw);
         if (text_equal_ascii_case(raw->name, "memberUid"))
             return add_members(entry, MEMBER_LOGIN, raw);
+        if (text_equal_ascii_case(raw->name, "memberURL"))
+            return add_values(entry, raw);
     }
     if (!is_wanted(d, raw->name))
         return 0;
     if (ranged && !range.last && !ret->partial && !(ret->partial = strdup(raw->name)))
         return -ENOMEM;
-    for (size_t i = 0; i < raw->n_values; i++) {
-        int r = entry_add_value(entry, raw->name, raw->values[i].bv_val, raw->values[i].bv_len);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    return add_values(entry, raw);
 }
 
 /* By which people name the group as their primary one: *ret is NULL where there is none. */
@@ -506,6 +520,9 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
         decoded_done(ret);
         return error_set(e, r, "the entry %s cannot be taken: %s", dn ? dn : "", strerror(-r));
     }
+    ret->entry->members_hidden = ret->entry->kind == ENTRY_GROUP &&
+                                 ret->entry->n_members == 0 && !ret->ranges &&
+                                 has_class(classes, must_have_members, d);
     entry_sort(ret->entry);
     return 0;
 }

@@ -25,6 +25,7 @@ struct decoder {
     struct string_list group_classes;
     const struct schema *schema;     /* borrowed; NULL: built in names only */
     const char *watermark_attribute; /* NULL: none */
+    bool groups_have_members;        /* groupOfNames and its like are never empty here */
     const char *children_attribute;  /* says that others lie below an entry; NULL: none does */
 };
 

@@ -133,6 +133,8 @@ static int begin(struct poll *p, unsigned search, struct error *e)
     p->whole = true;
     p->began_usec = clock_monotonic_usec();
     int r = feed_batch_begin(p->batch, search, p->full || p->roll, e);
+    if (r == 0 && !p->full && !p->roll && search + 1 == p->env->n_searches)
+        feed_batch_reread(p->batch);
     return r < 0 ? r : start_search(p, e);
 }
 

@@ -88,6 +88,12 @@ struct feed_sink {
     /* The mirror's DN of an id, malloc'd, *ret NULL when unknown. For feeds that get
      * differences. */
     int (*known_dn)(void *userdata, const char *id, char **ret, struct error *e);
+    /* A message of a change may lack what the server computes (overlays, roles, classes of
+     * service). The attribute of which the mirror has more than this entry shows, malloc'd, *ret
+     * NULL: none. */
+    int (*lacking)(void *userdata, const struct entry *entry, char **ret, struct error *e);
+    /* Groups whose members the server finds by a URL, appended. */
+    int (*dynamic_groups)(void *userdata, struct string_list *ret, struct error *e);
     /* The id of what has this DN in the mirror now, malloc'd, *ret NULL when nothing has. */
     int (*known_id)(void *userdata, const char *dn, char **ret, struct error *e);
     /* Groups whose stored members name a DN that was renamed or deleted since: servers that

@@ -20,6 +20,9 @@ void entry_row_done(struct entry_row *row);
 int entry_row_find(struct state *s, const char *id, struct entry_row *ret,
                    struct error *e); /* or STATE_NONE */
 
+/* In the place of a digest: the members that are kept are those that were seen last. */
+#define MEMBERS_HIDDEN "hidden"
+
 int search_check(unsigned search, struct error *e);
 int seen_set(struct state *s, unsigned search, int64_t n, struct error *e);
 

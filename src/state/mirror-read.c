@@ -68,6 +68,61 @@ int mirror_load(struct state *s, const char *id, bool with_members, struct mirro
     return 0;
 }
 
+static bool names_member(const struct entry *e, const struct member *m)
+{
+    for (size_t i = 0; i < e->n_members; i++)
+        if (e->members[i].kind == m->kind && strcmp(e->members[i].key, m->key) == 0)
+            return true;
+    return false;
+}
+
+static const char *first_lacking(const struct entry *stored, const struct entry *entry)
+{
+    for (size_t i = 0; i < stored->n_attributes; i++) {
+        const struct attribute *a = &stored->attributes[i];
+        const struct attribute *now = entry_attribute(entry, a->name);
+
+        if (!now || now->n_values < a->n_values)
+            return a->name;
+    }
+    for (size_t i = 0; i < stored->n_members; i++)
+        if (!names_member(entry, &stored->members[i]))
+            return "member";
+    return NULL;
+}
+
+int mirror_lacking(struct state *s, const struct entry *entry, char **ret, struct error *e)
+{
+    CLEANUP(mirror_entry_done) struct mirror_entry m = {0};
+    const char *name;
+    int r = mirror_load(s, entry->id, entry->kind == ENTRY_GROUP, &m, e);
+
+    *ret = NULL;
+    if (r < 0 || r == STATE_NONE || m.gone || m.entry->kind != entry->kind)
+        return r < 0 ? r : 0;
+    name = first_lacking(m.entry, entry);
+    if (name && !(*ret = strdup(name)))
+        return error_out_of_memory(e);
+    return 0;
+}
+
+int mirror_dynamic_groups(struct state *s, struct string_list *ret_ids, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "SELECT e.id FROM shape h CROSS JOIN entry e ON e.shape = h.n AND "
+                         "e.kind = 2 AND e.gone_usec = 0 WHERE instr(h.names, "
+                         "char(10) || 'memberurl' || char(10))",
+                         e);
+
+    if (r < 0)
+        return r;
+    while ((r = stmt_step(q, e)) == STMT_ROW)
+        if (string_list_add(ret_ids, stmt_text(q, 0)) < 0)
+            return error_out_of_memory(e);
+    return r;
+}
+
 int mirror_dn(struct state *s, const char *id, char **ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;

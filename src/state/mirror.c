@@ -99,6 +99,10 @@ static int members_digest(struct state *s, const struct entry *entry,
     ret[0] = '\0';
     if (entry->kind != ENTRY_GROUP)
         return 0;
+    if (entry->members_hidden) {
+        memcpy(ret, MEMBERS_HIDDEN, sizeof(MEMBERS_HIDDEN));
+        return 0;
+    }
     buffer_clear(b);
     for (size_t i = 0; i < entry->n_members; i++) {
         char kind = (char)('0' + entry->members[i].kind);
@@ -287,7 +291,7 @@ static int put_consequences(struct state *s, const struct put *p, int64_t n, str
             r = dirty_row(s, n, e);
         break;
     case ENTRY_GROUP:
-        if (!p->same_members || (p->changes & MIRROR_NEW))
+        if (!p->entry->members_hidden && (!p->same_members || (p->changes & MIRROR_NEW)))
             r = members_replace(s, n, p->entry->members, p->entry->n_members, e);
         if (r == 0 && (p->changes & MIRROR_RETURNED))
             r = dirty_below(s, n, e);

@@ -68,6 +68,12 @@ int mirror_forget(struct state *s, const char *id, struct error *e); /* removes 
  * notes each of them many times. Before dirty people are asked for; in a transaction. */
 int mirror_mark_below(struct state *s, struct error *e);
 
+/* The name of an attribute of which the mirror has more values than this entry shows, "member"
+ * for members; malloc'd, *ret NULL when there is none. */
+int mirror_lacking(struct state *s, const struct entry *entry, char **ret, struct error *e);
+/* Groups with a memberURL: a server that follows it says nothing when somebody comes or goes. */
+int mirror_dynamic_groups(struct state *s, struct string_list *ret_ids, struct error *e);
+
 /* Groups that name, as a member, a DN that an entry had before it moved or vanished. */
 int mirror_stale_groups(struct state *s, struct string_list *ret_ids, struct error *e);
 /* The group was read again long enough after: a DN that it still names means what it says. */
@@ -115,6 +121,7 @@ struct bound_group {
     char *dn; /* now, or when it was last seen; NULL: never seen */
     enum bound_state state;
     size_t n_members; /* direct */
+    bool members_hidden; /* they are those that were seen last: now none is shown */
 };
 struct bound_groups {
     struct bound_group *items;

@@ -55,6 +55,7 @@ static void say_group_change(const struct ruleset_group *configured,
 {
     if (before && before->state == now->state &&
         (before->n_members == 0) == (now->n_members == 0) &&
+        before->members_hidden == now->members_hidden &&
         (now->state != BOUND_RENAMED || text_equal(before->dn, now->dn)))
         return;
     switch (now->state) {
@@ -77,11 +78,32 @@ static void say_group_change(const struct ruleset_group *configured,
             configured->file, configured->line, configured->dn, configured->rule, now->dn);
         break;
     case BOUND_PRESENT:
-        if (now->n_members == 0)
+        if (now->members_hidden)
+            log_warning("%s:%u: the members of the group %s of rule \"%s\" are hidden from this "
+                        "account: those that were seen last count, and nobody loses anything",
+                        configured->file, configured->line, configured->dn, configured->rule);
+        else if (now->n_members == 0)
             log_warning("%s:%u: the group %s of rule \"%s\" has no members", configured->file,
                         configured->line, configured->dn, configured->rule);
         break;
     }
+}
+
+static void say_hidden(struct engine *n, const struct bound_group *g)
+{
+    char cause[600], sentence[1100];
+    if (!g->dn)
+        return;
+    snprintf(cause, sizeof cause, "members:%s", g->dn);
+    if (g->state == BOUND_GONE || !g->members_hidden) {
+        alarm_over(n, cause);
+        return;
+    }
+    snprintf(sentence, sizeof sentence,
+             "the group %.600s must have a member, and this account is shown none: nobody loses "
+             "anything for it; give the account the right to read its members",
+             g->dn);
+    alarm_set(n, cause, REASON_ATTRIBUTE_VANISHED, sentence);
 }
 
 /* Which entries the rules' groups are today. Deleted, renamed and emptied are told apart in the
@@ -118,6 +140,7 @@ int bind_rule_groups(struct engine *n, struct error *e)
             alarm_set(n, cause, REASON_GROUP_MISSING, "a rule's group is not in the directory");
         else
             alarm_over(n, cause);
+        say_hidden(n, &fresh.items[i]);
         bool was_missing =
             before && (before->state == BOUND_GONE || before->state == BOUND_NEVER_SEEN);
         if (before && was_missing != missing)

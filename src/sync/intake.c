@@ -222,6 +222,19 @@ static int intake_known_dn(void *userdata, const char *id, char **ret, struct er
     return r == STATE_NONE ? 0 : r;
 }
 
+static int intake_lacking(void *userdata, const struct entry *entry, char **ret,
+                          struct error *e)
+{
+    struct engine *n = userdata;
+    return mirror_lacking(n->state, entry, ret, e);
+}
+
+static int intake_dynamic_groups(void *userdata, struct string_list *ret, struct error *e)
+{
+    struct engine *n = userdata;
+    return mirror_dynamic_groups(n->state, ret, e);
+}
+
 static int intake_known_id(void *userdata, const char *dn, char **ret, struct error *e)
 {
     struct engine *n = userdata;
@@ -308,6 +321,8 @@ const struct feed_sink engine_sink = {
     .abort = intake_abort,
     .cookie = intake_cookie,
     .known_dn = intake_known_dn,
+    .lacking = intake_lacking,
+    .dynamic_groups = intake_dynamic_groups,
     .known_id = intake_known_id,
     .stale_groups = intake_stale_groups,
     .stale_end = intake_stale_end,

@@ -368,6 +368,19 @@ static int on_known_dn(void *userdata, const char *id, char **ret, struct error 
     return 0;
 }
 
+static int on_lacking(void *userdata, const struct entry *entry, char **ret, struct error *e)
+{
+    (void)userdata, (void)entry, (void)e;
+    *ret = NULL;
+    return 0;
+}
+
+static int on_dynamic_groups(void *userdata, struct string_list *ret, struct error *e)
+{
+    (void)userdata, (void)ret, (void)e;
+    return 0;
+}
+
 static int on_known_id(void *userdata, const char *dn, char **ret, struct error *e)
 {
     struct dump *d = userdata;
@@ -451,6 +464,8 @@ static const struct feed_sink sink = {
     .abort = on_abort,
     .cookie = on_cookie,
     .known_dn = on_known_dn,
+    .lacking = on_lacking,
+    .dynamic_groups = on_dynamic_groups,
     .known_id = on_known_id,
     .stale_groups = on_stale_groups,
     .stale_end = on_stale_end,

@@ -103,6 +103,8 @@ static const struct {
      "few rows: references that the server has not repaired yet"},
     {"SELECT n, kind FROM entry WHERE gone_usec = 0 AND kind IN (1, 2, 3) AND searches & ?1",
      "the end of a whole read: who was not shown"},
+    {"SELECT e.id FROM shape h CROSS JOIN entry e",
+     "few rows: combinations of attributes; then the groups that have a memberURL"},
     {"UPDATE entry SET searches = 0", "the list of bases was changed: all are renumbered"},
     {"SELECT id FROM entry WHERE searches = 0 AND gone_usec = 0 ORDER BY n",
      "few rows, of an index of their own: who left one search and is not found yet"},
