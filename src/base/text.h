@@ -18,10 +18,19 @@ int string_list_add(struct string_list *l, const char *text); /* copies; -ENOMEM
 int string_list_add_n(struct string_list *l, const char *text, size_t size);
 bool string_list_contains(const struct string_list *l, const char *text); /* exact */
 
+/* Of an array that NULL ends: all of its texts or, out of memory, NULL. */
+char **text_array_copy(const char *const *from);
+char **text_array_free(char **texts);
+
 bool text_is_utf8(const char *bytes, size_t size);
 /* A C0 or C1 control character, DEL, or a line or paragraph separator is in it. */
 bool text_has_control(const char *bytes, size_t size);
 
+/* "s" behind a regular noun, unless n is 1. */
+static inline const char *text_plural(size_t n)
+{
+    return n == 1 ? "" : "s";
+}
 bool text_equal(const char *a, const char *b); /* both NULL are equal */
 bool text_equal_ascii_case(const char *a, const char *b);
 int text_compare_ascii_case(const char *a, const char *b);
@@ -31,6 +40,18 @@ int text_compare_ascii_case(const char *a, const char *b);
  * memory or not UTF-8. ASCII takes a fast path. */
 char *text_fold(const char *bytes, size_t size);
 bool text_equal_fold(const char *a, const char *b);
+
+/* How directory servers prepare a value before they compare it (RFC 4518 as they do it, not as
+ * it is written). text_fold() joins more: it is for what people and the tenant may confuse. */
+enum text_preparation {
+    TEXT_EXACT = 1,       /* NFKC, blanks at the ends gone and runs of them one */
+    TEXT_IGNORE_CASE = 2, /* that, after each letter was put in lower case by itself */
+    TEXT_CASE_ONLY = 3,   /* lower case and blanks, no normalisation: 389 DS, Active Directory */
+};
+struct buffer;
+/* Appends the prepared form; bytes may hold NUL, and so may the form. -EINVAL when it is not
+ * UTF-8; a failed allocation is left in the buffer. */
+int text_prepare(struct buffer *b, const char *bytes, size_t size, enum text_preparation how);
 
 /* Unicode lower and upper case; malloc'd; NULL as above. */
 char *text_lower(const char *text);

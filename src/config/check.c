@@ -302,7 +302,7 @@ static void mapping_problem(enum problem_severity severity, const char *file, un
 
     if (item)
         config_item_place(item, character_offset(item->text, column), &line, &file_column);
-    if (problem_add(u->c->problems, severity == PROBLEM_ERROR ? LEVEL_ERROR : LEVEL_WARNING,
+    if (problem_add(u->c->problems, severity == PROBLEM_WARNING ? LEVEL_WARNING : LEVEL_ERROR,
                     file && line > 0 ? file : u->c->main_file, line, file_column, "%s",
                     sentence) < 0)
         u->c->result = -ENOMEM;

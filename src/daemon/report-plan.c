@@ -78,9 +78,9 @@ static int add_operation(const struct operation *o, void *userdata)
 static int add_skipped(const struct person *person, void *userdata)
 {
     struct plan *p = userdata;
-    if (person->bucket != BUCKET_SKIPPED)
+    if (person->standing != BUCKET_SKIPPED)
         return 0;
-    const char *code = person->bucket_code ? person->bucket_code : person->code;
+    const char *code = person->standing_code ? person->standing_code : person->code;
     json_t *row =
         json_pack("{s:o, s:o, s:o}", "person",
                   report_person(person->entry_id, person->dn, person->login_key), "code",

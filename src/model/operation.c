@@ -42,13 +42,14 @@ static const char *const state_names[] = {
 static const struct {
     const char *code, *text;
 } reasons[] = {
-    {REASON_TEAM_MISSING,       "the tenant has no team of this name"},
+    {REASON_TEAM_MISSING,       "the tenant has no team of this name, or none that the account may see"},
     {REASON_ROLE_MISSING,       "the tenant has no role of this name"},
     {REASON_SKILL_MISSING,      "the tenant has no skill of this name"},
     {REASON_REFERENCE_MISSING,  "the tenant does not know a team, role or skill that the user needs"},
-    {REASON_REFUSED,            "the tenant refused the data of this user"},
+    {REASON_REFUSED,            "the tenant refuses this user"},
     {REASON_CONFLICT,           "the login belongs to another user of the tenant"},
     {REASON_NOT_AUTHORISED,     "the tenant does not accept rosterd's credentials or privileges"},
+    {REASON_NO_SECRET,          "the tenant's client secret cannot be read"},
     {REASON_TENANT_AWAY,        "the tenant cannot be reached or answers with errors"},
     {REASON_THROTTLED,          "the tenant asked to wait"},
     {REASON_UNCLEAR,            "it is not known yet whether the last request was carried out"},

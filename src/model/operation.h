@@ -45,6 +45,7 @@ struct change {
 #define REASON_REFUSED            "tenant-refused-data"
 #define REASON_CONFLICT           "login-taken"
 #define REASON_NOT_AUTHORISED     "tenant-not-authorised"
+#define REASON_NO_SECRET          "client-secret-unreadable"
 #define REASON_TENANT_AWAY        "tenant-unavailable"
 #define REASON_THROTTLED          "tenant-throttled"
 #define REASON_UNCLEAR            "outcome-unclear"
@@ -88,6 +89,7 @@ struct operation {
     unsigned attempts;
     uint64_t run;
     bool approved;
+    uint64_t approved_until_usec; /* on the steady clock, see state/steady.h */
     unsigned budget; /* enum budget_kind of sync/options.h: which budget it counts under */
 };
 

@@ -232,6 +232,8 @@ int stmt_step(struct stmt *q, struct error *e)
      * leaves half of the caller's work behind. */
     if (q->writes && (rc & 0xff) != SQLITE_CONSTRAINT)
         s->broken = true;
+    if ((rc & 0xff) == SQLITE_CORRUPT)
+        s->suspect = true;
     return db_error(s->db, s->path, rc, e);
 }
 

@@ -12,11 +12,12 @@
 #include "base/memory.h"
 #include "state/state.h"
 
+struct audit_memory;
 struct checkpoint;
 struct error;
 struct stmt;
 
-#define MIRROR_MAX_SEARCHES 8
+#define MIRROR_MAX_SEARCHES 32
 
 /* Which rows of `entry` a full read has shown: one bit for each row number. It lives in memory,
  * since a full read that a restart cuts short begins again anyway; so an unchanged entry costs
@@ -34,14 +35,19 @@ struct state {
     sqlite3 *db;
     char *path; /* for sentences */
     int lock_fd;
+    bool checked; /* its pages were read when it was opened: it was not as it was left */
+    bool suspect; /* a page of it was found damaged since */
     bool in_transaction;
     bool broken; /* a write of this transaction failed: it can only be rolled back */
     struct stmt *cache[STMT_CACHE_SIZE];
     struct buffer scratch;
+    unsigned n_searches; /* 0: nobody has said */
     struct seen seen[MIRROR_MAX_SEARCHES];
     struct checkpoint *checkpoint; /* NULL for a private copy */
     int wal_pages;                 /* as of the last commit */
     int64_t trail_exported;        /* known to be in the audit file, not yet noted here; 0 */
+    struct audit_memory *audit;    /* borrowed: what the audit's composer remembers */
+    uint64_t trail_epoch;          /* another one after each rollback */
     int64_t n_unresolved;          /* mirror_counts(); -1: must be counted again */
 };
 

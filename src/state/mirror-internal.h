@@ -12,7 +12,7 @@
 struct entry_row {
     int64_t n;
     enum entry_kind kind;
-    unsigned search;
+    int64_t searches; /* bits */
     bool gone;
     char *dn, *dn_key;
 };
@@ -20,9 +20,13 @@ void entry_row_done(struct entry_row *row);
 int entry_row_find(struct state *s, const char *id, struct entry_row *ret,
                    struct error *e); /* or STATE_NONE */
 
+int search_check(unsigned search, struct error *e);
+int seen_set(struct state *s, unsigned search, int64_t n, struct error *e);
+
 /* Marks the person dirty that a row is, if it is one. */
 int dirty_row(struct state *s, int64_t n, struct error *e);
-/* Marks all live persons below a group dirty, through nested groups; cycles end. */
+/* Notes that all live persons below a group, through nested groups, are to be marked dirty; see
+ * mirror_mark_below(). */
 int dirty_below(struct state *s, int64_t group_n, struct error *e);
 
 /* The groups that name this row by its present DN key become stale: they must be read again,

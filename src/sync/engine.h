@@ -67,9 +67,11 @@ void engine_on_status_change(struct engine *n, void (*fn)(void *userdata), void 
 int engine_distrust_state(struct engine *n, struct error *e);
 /* What the directory must read for the mapping. */
 const struct ruleset *engine_ruleset(const struct engine *n);
+const struct schema *engine_schema(const struct engine *n); /* borrowed until it changes */
 
 /* A new configuration: everybody whom it can affect is looked at again. options as in
- * engine_new(); tenant and ops stay. */
+ * engine_new(); tenant and ops stay. Borrows what the options point to when it succeeds; when
+ * it fails it goes on with those from before and keeps nothing of these. */
 int engine_reload(struct engine *n, const struct engine_options *options, struct error *e);
 
 /* Runs (from the loop, once for each time) when nothing is left that could be done now. */
@@ -101,7 +103,8 @@ enum engine_tenant_state {
     ENGINE_TENANT_OK = 0,
     ENGINE_TENANT_AWAY = 1,
     ENGINE_TENANT_REFUSED = 2,
-    ENGINE_TENANT_UNKNOWN = 3
+    ENGINE_TENANT_UNKNOWN = 3,
+    ENGINE_TENANT_NO_SECRET = 4 /* the client secret cannot be read here */
 };
 struct engine_status {
     enum engine_tenant_state tenant;

@@ -56,6 +56,9 @@ static int learn_created(struct execution *x, const struct user *shown, struct e
         return error_out_of_memory(e);
     if (shown && quirks_learn_created(x->wanted, shown, known, quirks) < 0)
         return error_out_of_memory(e);
+    /* What an earlier attempt made may be wanted otherwise by now. */
+    x->as_wanted = x->answer.class == TENANT_DONE &&
+                   (!shown || quirks_as_wanted(x->wanted, known, quirks));
     int r = execution_start_link(x, "create", shown ? known : x->wanted, e);
     if (r == 0)
         r = execution_set_quirks(x, quirks, e);
@@ -74,31 +77,6 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
     execution_finish(x, a, BUCKET_CREATED);
 }
 
-static void on_id(const struct tenant_answer *a, void *userdata)
-{
-    struct execution *x = userdata;
-    if (a->class == TENANT_DONE && a->scim_id) /* without memory the verification learns it */
-        x->link.scim_id = strdup(a->scim_id);
-    else if (a->class == TENANT_UNSUPPORTED)
-        x->engine->no_scim_usec = clock_now_usec();
-    conclude(x, &x->answer, x->current);
-}
-
-/* The id tells a user that was renamed there from one that was deleted. Where many are made at
- * once, the verification learns their ids later. */
-static void learn_id(struct execution *x)
-{
-    struct engine *n = x->engine;
-    struct error e = {0};
-    bool refused =
-        n->no_scim_usec && n->no_scim_usec + n->options.sync->hold_retry_usec > clock_now_usec();
-    if (refused || n->n_executions * 2 > n->options.max_concurrent)
-        conclude(x, &x->answer, x->current);
-    else if (n->options.tenant_ops->scim_lookup(n->options.tenant, execution_next_call(x),
-                                                x->operation->login, on_id, x, &e) < 0)
-        execution_broken(x, &e);
-}
-
 static void on_created_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
@@ -106,9 +84,9 @@ static void on_created_read(const struct tenant_answer *a, void *userdata)
     if (a->class == TENANT_DONE && a->user && !(x->current = user_copy(a->user))) {
         error_out_of_memory(&e);
         execution_broken(x, &e);
-        return;
+    } else {
+        conclude(x, &x->answer, x->current);
     }
-    learn_id(x);
 }
 
 /* The login is taken, and whoever has it cannot be read. */

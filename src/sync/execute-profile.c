@@ -216,11 +216,10 @@ static void on_renamed(const struct tenant_answer *a, void *userdata)
     if (a->class == TENANT_DONE) {
         renamed(x, a);
     } else if (a->class == TENANT_REFUSED) {
-        execution_hold(
-            x, a, REASON_RENAME_POLICY, "rename-policy",
-            "the tenant does not let the login of a user be changed: rename the user there, or give "
-            "the entry its old login back",
-            x->engine->options.sync->hold_retry_usec);
+        refusal_hold(
+            x, a, REASON_RENAME_POLICY,
+            "the tenant refuses the new login, as tenants do that let no login be changed: rename the "
+            "user there, or give the entry its old login back");
     } else {
         execution_fail(x, a);
     }

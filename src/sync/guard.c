@@ -1,5 +1,5 @@
 /*
- * Budgets: counts in, "tripped" out. It parks nothing itself and knows no queue; the engine
+ * Budgets: counts in, "tripped" and the room that is left out. It parks nothing itself and knows no queue; the engine
  * does that with what is decided here.
  */
 #include "config.h"
@@ -89,10 +89,17 @@ void guard_evaluate(const struct guard_input *in, const struct sync_options *opt
 {
     memset(ret, 0, sizeof *ret);
     for (int k = 1; k < BUDGET_N_KINDS; k++) {
+        size_t used = in->spent[k] + in->let_through[k];
         ret->limit[k] = guard_limit(&options->budgets[k], in->n_linked);
-        ret->tripped[k] = in->pending[k] > 0 && ret->limit[k] != SIZE_MAX &&
-                          in->spent[k] + in->pending[k] > ret->limit[k];
+        ret->room[k] = ret->limit[k] > used ? ret->limit[k] - used : 0;
+        ret->tripped[k] = in->pending[k] > ret->room[k];
     }
+}
+
+bool guard_has_room(const struct guard_verdict *v, enum budget_kind kind, size_t spent,
+                    size_t let_through)
+{
+    return spent + let_through < v->limit[kind];
 }
 
 char *guard_sentence(enum budget_kind kind, const struct guard_input *in,
@@ -103,9 +110,11 @@ char *guard_sentence(enum budget_kind kind, const struct guard_input *in,
     text_format_duration(window, sizeof window, options->budget_window_usec);
     snprintf(
         buffer, size,
-        "%zu operations wait under the budget \"%s\", which allows %zu for %zu linked users; "
-        "%zu were done in the last %s. Look at `rosterctl plan`, then `rosterctl approve HASH`",
+        "%zu operations are due under the budget \"%s\", which allows %zu for %zu linked users; "
+        "%zu were done in the last %s and %zu are under way, so %zu wait. Look at "
+        "`rosterctl plan`, then `rosterctl approve HASH`",
         in->pending[kind], budget_kind_name(kind), v->limit[kind], in->n_linked,
-        in->spent[kind], window);
+        in->spent[kind], window, in->let_through[kind],
+        in->pending[kind] > v->room[kind] ? in->pending[kind] - v->room[kind] : 0);
     return buffer;
 }
