@@ -23,7 +23,8 @@ struct link {
     enum link_status status;
     bool disabled_by_us;
     char *origin; /* "create", "adopt" */
-    uint64_t created_usec, confirmed_usec;
+    uint64_t created_usec;
+    uint64_t confirmed_usec; /* 0: made with many others, and not read at the tenant yet */
     uint64_t leaving_usec; /* since when the person is leaving; 0: not */
     char *leaving_why;
     uint64_t disabled_usec; /* when we disabled; for delete_after */

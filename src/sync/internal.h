@@ -50,6 +50,7 @@ struct execution {
     bool took_disabled; /* OPERATION_ADOPT: whose link it takes over, we had disabled */
     bool as_wanted;     /* OPERATION_CREATE: the tenant has taken just what the rules wanted */
     bool moved;         /* the person was to be looked at again meanwhile */
+    bool unread;        /* OPERATION_CREATE: how the tenant shows the user is learnt later */
     bool settling;      /* an earlier attempt's outcome is unclear: read before anything else */
     tenant_done_fn gone_everywhere; /* what a 404 means when the id knows nothing else either */
     bool waits_for_commit;      /* its intent is written and not durable yet */
@@ -302,8 +303,13 @@ void alarm_over(struct engine *n, const char *cause);
 void alarm_check(struct engine *n, bool settled);
 void alarm_directory(struct engine *n, bool away, const char *sentence);
 
-/* command.c: runs a configured command with text on its standard input, bounded in time, never
- * through a shell. Failures are logged under `what`. The text is wiped. */
-void command_run(struct engine *n, char *const *argv, char *text_taken, size_t size,
-                 const char *what);
+/* command.c: runs a configured command with text on its standard input, a few at a time and the
+ * others after them, bounded in time, never through a shell. Failures are logged under `what` and
+ * the subject, whom it is about (NULL: nobody). The text is taken and wiped. `ended` (NULL: none)
+ * runs once, never for one that is cancelled, and may be run before command_run() returns; false:
+ * it was not even queued, and `ended` does not run. */
+typedef void (*command_ended_fn)(struct engine *n, const char *subject, bool fine);
+bool command_run(struct engine *n, char *const *argv, char *text_taken, size_t size,
+                 const char *what, const char *subject, command_ended_fn ended);
+size_t command_room(const struct engine *n); /* how many more would start at once */
 void command_cancel_all(struct engine *n);

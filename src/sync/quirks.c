@@ -97,6 +97,28 @@ int quirks_learn_created(const struct user *wanted, const struct user *after,
     return r;
 }
 
+int quirks_learn_late(const struct user *now, struct user *known, struct user *quirks)
+{
+    int r = 0;
+    for (int i = 0; i < USER_N_FIELDS && r == 0; i++) {
+        enum user_field f = (enum user_field)i;
+        const char *sent = user_get(known, f), *shown = user_get(now, f);
+        bool form = sent && *sent && shown && can_have_form(f) && !text_equal(sent, shown) &&
+                    is_form_of(f, sent, shown);
+        if (form)
+            r = user_set(quirks, f, sent, NULL);
+        if (form && r == 0)
+            r = user_set(known, f, shown, NULL);
+    }
+    for (size_t i = 0; i < now->n_roles && r == 0; i++)
+        if (!user_role(known, now->roles[i].name))
+            r = user_add_role(quirks, now->roles[i].name, NULL);
+    for (size_t i = 0; i < now->n_skills && r == 0; i++)
+        if (!user_skill(known, now->skills[i].name))
+            r = user_add_skill(quirks, now->skills[i].name, now->skills[i].level, NULL);
+    return r;
+}
+
 int quirks_learn_moved(const struct user *quirks, const struct user *known,
                        const struct user *before, const struct user *after, struct user *ret)
 {

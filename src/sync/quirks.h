@@ -14,6 +14,9 @@ int quirks_learn_field(enum user_field f, const char *sent, const char *before,
 /* A user was made as `wanted` and is read back. */
 int quirks_learn_created(const struct user *wanted, const struct user *after,
                          struct user *known, struct user *quirks);
+/* A user was made as `known` says and is read for the first time, some time later: what is no
+ * other form of a value, and nothing that came in addition, stays a difference. Both change. */
+int quirks_learn_late(const struct user *now, struct user *known, struct user *quirks);
 /* The team was changed; known: as it is known afterwards. */
 int quirks_learn_moved(const struct user *quirks, const struct user *known,
                        const struct user *before, const struct user *after, struct user *ret);

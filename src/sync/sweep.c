@@ -13,6 +13,7 @@
 #include "base/log-ids.h"
 #include "base/log.h"
 #include "sync/internal.h"
+#include "sync/quirks.h"
 
 struct sweep {
     struct engine *engine;
@@ -259,6 +260,22 @@ static int load_drift(struct sweep *s, struct link *l, struct drift *d, struct e
     return r != 0 ? r : load_wanted(s->engine, s->entry_id, &d->wanted, e);
 }
 
+/* A user that was made with many others at once is read for the first time. */
+static int learn_unread(struct sweep *s, struct link *l, struct drift *d, const struct user *now,
+                        struct error *e)
+{
+    int r = quirks_learn_late(now, d->known, d->quirks);
+    free(l->known);
+    free(l->quirks);
+    l->known = r == 0 ? user_to_json(d->known, false) : NULL;
+    l->quirks = r == 0 ? user_to_json(d->quirks, false) : NULL;
+    l->confirmed_usec = clock_now_usec();
+    if (!l->known || !l->quirks)
+        return error_out_of_memory(e);
+    r = engine_write(s->engine, e);
+    return r < 0 ? r : link_store(s->engine->state, l, e);
+}
+
 static int compare(struct sweep *s, const struct tenant_answer *a, struct error *e)
 {
     CLEANUP(link_done) struct link l = {0};
@@ -267,7 +284,10 @@ static int compare(struct sweep *s, const struct tenant_answer *a, struct error 
     if (r == 0 && a->class == TENANT_NOT_FOUND) {
         r = take_drift(s, &l, &d, NULL, e);
     } else if (r == 0 && a->user && d.known) {
-        r = describe_drift(s->engine, &d, a->user);
+        if (!l.confirmed_usec)
+            r = learn_unread(s, &l, &d, a->user, e);
+        if (r == 0)
+            r = describe_drift(s->engine, &d, a->user);
         if (r == 0)
             r = take_drift(s, &l, &d, a->user, e);
     }

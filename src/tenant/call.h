@@ -37,8 +37,8 @@ struct tenant_client {
     size_t n_waiting, n_sent;
     uint64_t next_sequence;
     struct sd_event_source *pump_source, *pace_source, *room_source;
-    bool roles_as_objects; /* how the last user that has roles was shown by SCIM */
     bool scim_works;
+    bool roles_as_objects; /* how the last user that has roles was shown by SCIM */
     bool pumping, was_full;
     void (*on_room)(void *userdata);
     void *on_room_userdata;

@@ -27,7 +27,8 @@ static const struct {
      "few rows: one for each cause of which a person was told"},
     {"SELECT count(*) FROM link WHERE status = ?1", "it counts; the index alone is read"},
     {"SELECT entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, origin, "
-     "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift, quirks, renamed_there FROM link "
+     "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift, quirks, "
+     "renamed_there FROM link "
      "ORDER BY entry_id",
      "the verification sweep goes through all linked users"},
     {"SELECT count(*) FROM listing", "it counts, for status"},
@@ -39,7 +40,8 @@ static const struct {
     {"DELETE FROM listing WHERE stale = 1", "first contact only: who was not listed again"},
     {"INSERT INTO link_aside(", "all links are put aside, once for each change of the tenant"},
     {"INSERT INTO link(entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, "
-     "origin, created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift, quirks, renamed_there) SELECT",
+     "origin, created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift, quirks, "
+     "renamed_there) SELECT",
      "all links come back, once the tenant is the one of before"},
     {"INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM link_aside",
      "everybody whose link was put aside, once for each change of the tenant"},
