@@ -147,7 +147,6 @@ struct engine {
     bool teams_known;
     struct string_list teams;
     uint64_t teams_usec;
-    uint64_t no_scim_usec; /* when SCIM was refused last; 0: it was not */
     struct string_list missing; /* causes of references that the tenant does not know now */
     uint64_t missing_usec;      /* since when the first of them */
     struct sweep *sweep;
