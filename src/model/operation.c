@@ -71,6 +71,7 @@ static const struct {
     {REASON_RELINK,             "the entry has a new identity; linking it to the old user needs approval"},
     {REASON_OTHER_TENANT,       "the state file belongs to another tenant"},
     {REASON_STATE_RESTORED,     "the state file is older than the last run"},
+    {REASON_PASSWORD,           "the user has a password that nobody was told"},
     {REASON_PAUSED,             "rosterd is paused"},
 };
 /* clang-format on */

@@ -67,6 +67,7 @@ struct change {
 #define REASON_ROLES_FIRST        "roles-first"
 #define REASON_STATE_RESTORED     "state-restored"
 #define REASON_OTHER_TENANT       "other-tenant"
+#define REASON_PASSWORD           "password-not-handed-on"
 #define REASON_PAUSED             "paused"
 /* A half sentence for people; the code itself when it is not one of these. */
 const char *reason_code_text(const char *code);

@@ -157,6 +157,10 @@ static const char *const migrations[] = {
     "UPDATE person SET bucket = 4, bucket_code = NULL WHERE bucket IN (0, 1, 2, 3, 7);"
     "DROP INDEX person_held; DROP INDEX person_ledger;"
     "CREATE INDEX person_run ON person(run);",
+    /* 10: whose first password was not handed on yet; sentence: what went wrong, if it did. */
+    "CREATE TABLE password_due(" TEXT("entry_id") " PRIMARY KEY, " TIME("since_usec") ", "
+    TIME("next_usec") ", " MAYBE("sentence") ") WITHOUT ROWID;"
+    "CREATE INDEX password_due_next ON password_due(next_usec);",
 };
 /* clang-format on */
 

@@ -188,6 +188,18 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
     return r;
 }
 
+/* How many creates may begin: each of them will have a password to hand on, and none is made
+ * whose password would have to wait for a free runner. */
+static size_t creates_room(const struct engine *n)
+{
+    size_t n_creates = 0, room = command_room(n);
+    if (!password_is_handed_on(n))
+        return SIZE_MAX;
+    for (const struct execution *x = n->executions; x; x = x->next)
+        n_creates += x->operation->kind == OPERATION_CREATE;
+    return room > n_creates ? room - n_creates : 0;
+}
+
 int executor_pick(struct engine *n, size_t *ret_n, struct error *e)
 {
     *ret_n = 0;
@@ -203,6 +215,8 @@ int executor_pick(struct engine *n, size_t *ret_n, struct error *e)
         r = engine_begin_run(n, "operations due", e);
     for (size_t i = 0; i < due.n_items && r == 0; i++) {
         bool may = false;
+        if (due.items[i]->kind == OPERATION_CREATE && !creates_room(n))
+            continue;
         r = park_may_start(n, due.items[i], &may, e);
         if (r == 0 && may) {
             r = begin_execution(n, TAKE(due.items[i]), e);
