@@ -128,6 +128,10 @@ int user_api_read_user(struct user **ret, bool *ret_logged_in, const char *body,
         return r;
     if (!json_is_string(json_object_get(object, "loginId")))
         return error_set(e, -EBADMSG, "the answer is not a user: it has no loginId");
+    r = json_check_counts(json_object_get(object, "roles"), json_object_get(object, "skills"),
+                          e);
+    if (r < 0)
+        return r;
     CLEANUP(user_freep) struct user *user = user_new();
     if (!user)
         return error_out_of_memory(e);
