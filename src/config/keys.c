@@ -166,7 +166,7 @@ const struct config_key config_keys[] = {
     { "tenant", "request_timeout", config_parse_duration, "30s", SLOT(tenant.request_timeout_usec), RANGE(USEC / 10, 3600 * USEC),
       .help = "How long one request may take." },
     { "tenant", "initial_password", config_parse_choice, "none", SLOT(sync.initial_password), .choices = password_choices, .flags = KEY_RELOAD,
-      .help = "none: a new user gets no password and logs in by single sign-on. generate: a random one, given to password_command. If rosterd ends before the tenant has answered, the password is lost: the log names the user, whose password is then reset at the tenant." },
+      .help = "none: a new user gets no password and logs in by single sign-on. generate: a random one, given to password_command. If password_command fails, or rosterd ends before the tenant has answered, nobody knows the password: another one is set and handed on every [retry] hold, and until then holds and audit name the user." },
     { "tenant", "change_password", config_parse_yes_no, "yes", SLOT(sync.change_password), .flags = KEY_RELOAD,
       .help = "Whether a generated password must be changed at the first login." },
     { "tenant", "password_length", config_parse_size, "16", SLOT(sync.password_length), RANGE(8, 128), .flags = KEY_RELOAD,

@@ -71,6 +71,7 @@ static const struct {
     {REASON_RELINK,             "the entry has a new identity; linking it to the old user needs approval"},
     {REASON_OTHER_TENANT,       "the state file belongs to another tenant"},
     {REASON_STATE_RESTORED,     "the state file is older than the last run"},
+    {REASON_PASSWORD,           "the user has a password that nobody was told"},
     {REASON_PAUSED,             "rosterd is paused"},
     {REASON_LOCKOUT,            "somebody would be locked out of the tenant: its API user, a protected login or the last one with a privileged role"},
     {REASON_REVOKED,            "the access was revoked: [lifecycle] revoke_when holds"},

@@ -67,6 +67,7 @@ struct change {
 #define REASON_ROLES_FIRST        "roles-first"
 #define REASON_STATE_RESTORED     "state-restored"
 #define REASON_OTHER_TENANT       "other-tenant"
+#define REASON_PASSWORD           "password-not-handed-on"
 #define REASON_PAUSED             "paused"
 #define REASON_LOCKOUT            "never-lock-out"
 #define REASON_REVOKED            "revoked"

@@ -179,6 +179,10 @@ static const char *const migrations[] = {
     "CREATE TABLE entry_login(" NUMBER("n") ", " TEXT("key") ", PRIMARY KEY(n, key)) WITHOUT ROWID;"
     "CREATE INDEX entry_login_by_key ON entry_login(key);"
     "DELETE FROM cookie;",
+    /* 13: whose first password was not handed on yet; sentence: what went wrong, if it did. */
+    "CREATE TABLE password_due(" TEXT("entry_id") " PRIMARY KEY, " TIME("since_usec") ", "
+    TIME("next_usec") ", " MAYBE("sentence") ") WITHOUT ROWID;"
+    "CREATE INDEX password_due_next ON password_due(next_usec);",
 };
 /* clang-format on */
 

@@ -86,7 +86,8 @@ static void end(struct command *c, bool fine)
     if (ended)
         ended(n, subject, fine);
     start_waiting(n);
-    engine_wake(n);
+    if (password_is_handed_on(n))
+        engine_wake(n); /* creates may wait for a free runner */
 }
 
 static int on_exit_of_child(sd_event_source *source, const siginfo_t *info, void *userdata)

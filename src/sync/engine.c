@@ -126,7 +126,8 @@ static bool gather_outcomes(const struct engine *n, bool more)
 
 static bool nothing_under_way(const struct engine *n, bool more, size_t n_picked)
 {
-    return !more && !n_picked && !n->n_executions && !n->reading && n->read_ended &&
+    return !more && !n_picked && !n->n_executions && !n->password && !(n->commands && password_is_handed_on(n)) && !n->reading &&
+           n->read_ended &&
            (!n->options.tenant || (n->contact == CONTACT_KNOWN && !n->contact_call) ||
             n->tenant_state != ENGINE_TENANT_OK);
 }
@@ -179,6 +180,8 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
     if (r == 0 && executor_may_work(n) && !n->stopping && !gather_outcomes(n, more))
         r = executor_pick(n, &n_picked, e);
     *ret_picked += n_picked;
+    if (r == 0)
+        r = password_turn(n, e);
     return r;
 }
 
@@ -231,6 +234,7 @@ static int turn(struct engine *n, struct error *e)
     if (r < 0)
         return r;
     executor_start_committed(n);
+    password_start_committed(n);
     if (more)
         engine_wake(n);
     else if (settled)
@@ -308,6 +312,7 @@ void engine_arm_timer(struct engine *n)
     sooner(&at, n->tenant_state != ENGINE_TENANT_OK && !n->contact_call ? n->tenant_probe_usec
                                                                         : 0);
     sooner(&at, n->sweep_usec);
+    sooner(&at, n->password_usec);
     sooner(&at, n->alarm_check_usec);
     if (n->approval_until_usec && !n->reading)
         sooner(&at, now + wait_until(n->approval_until_usec, steady_now_usec(&n->steady)));
@@ -401,6 +406,7 @@ struct engine *engine_free(struct engine *n)
     executor_cancel_all(n);
     contact_cancel(n);
     sweep_cancel(n);
+    password_cancel(n);
     command_cancel_all(n);
     struct error e = {0};
     if (!n->state_failed && engine_commit(n, &e) < 0)

@@ -4,7 +4,6 @@
  */
 #include "config.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,28 +13,6 @@
 #include "sync/quirks.h"
 
 static void on_settled(const struct tenant_answer *a, void *userdata);
-
-static void hand_on_password(struct execution *x)
-{
-    struct engine *n = x->engine;
-    if (!x->password && n->options.sync->initial_password == INITIAL_PASSWORD_GENERATE)
-        log_warning(
-            "The user %s was made by an attempt whose answer was lost, and its password "
-            "with it: set one at the tenant (%s)",
-            x->operation->login, x->operation->dn);
-    if (!x->password || !n->options.sync->password_command)
-        return;
-    json_t *document = json_pack("{s:s, s:s}", "login", x->operation->login, "password",
-                                 secret_text(x->password));
-    char *text = document ? json_dumps(document, JSON_COMPACT) : NULL;
-    json_t *value = json_object_get(document, "password");
-    if (value) /* jansson keeps a copy: overwrite it before it is freed */
-        explicit_bzero((char *)(uintptr_t)json_string_value(value), json_string_length(value));
-    json_decref(document);
-    if (text)
-        command_run(n, n->options.sync->password_command, text, strlen(text),
-                    "password_command", x->operation->login, NULL);
-}
 
 static void read_login(struct execution *x, tenant_done_fn done)
 {
@@ -70,11 +47,13 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
                      const struct user *shown)
 {
     struct error e = {0};
-    if (learn_created(x, shown, &e) < 0) {
+    int r = learn_created(x, shown, &e);
+    if (r == 0)
+        r = password_hand_on(x, &e);
+    if (r < 0) {
         execution_broken(x, &e);
         return;
     }
-    hand_on_password(x);
     execution_finish(x, a, BUCKET_CREATED);
 }
 

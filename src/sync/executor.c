@@ -207,6 +207,18 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
     return r;
 }
 
+/* How many creates may begin: each of them will have a password to hand on, and none is made
+ * whose password would have to wait for a free runner. */
+static size_t creates_room(const struct engine *n)
+{
+    size_t n_creates = 0, room = command_room(n);
+    if (!password_is_handed_on(n))
+        return SIZE_MAX;
+    for (const struct execution *x = n->executions; x; x = x->next)
+        n_creates += x->operation->kind == OPERATION_CREATE;
+    return room > n_creates ? room - n_creates : 0;
+}
+
 /* What may not start is parked by the next look of the guard. */
 static int begin_due(struct engine *n, struct operation_list *due, size_t *ret_n,
                      struct error *e)
@@ -214,6 +226,8 @@ static int begin_due(struct engine *n, struct operation_list *due, size_t *ret_n
     int r = due->n_items ? engine_begin_run(n, "operations due", e) : 0;
     for (size_t i = 0; i < due->n_items && r == 0; i++) {
         bool may = false;
+        if (due->items[i]->kind == OPERATION_CREATE && !creates_room(n))
+            continue;
         r = park_may_start(n, due->items[i], &may, e);
         if (r == 0 && may) {
             r = begin_execution(n, TAKE(due->items[i]), e);

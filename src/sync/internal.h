@@ -157,6 +157,8 @@ struct engine {
     uint64_t approval_until_usec; /* the next end, on the steady clock; 0: none */
     uint64_t due_usec;            /* what the timer waits for */
     struct command *commands;
+    struct password *password; /* one that is being set anew */
+    uint64_t password_usec;    /* when the next of them is due; 0: none, or nothing can be done */
 };
 
 /* transaction.c: the one open transaction that everybody shares; engine_turn commits it. */
@@ -322,6 +324,14 @@ void alarm_over(struct engine *n, const char *cause);
  * so a hold that is not there is over; else it may just be tried again. */
 void alarm_check(struct engine *n, bool settled);
 void alarm_directory(struct engine *n, bool away, const char *sentence);
+
+/* password.c */
+bool password_is_handed_on(const struct engine *n); /* a first password is made and handed on */
+/* The user was made: its password goes to the command; until that has worked it is due. */
+int password_hand_on(struct execution *x, struct error *e);
+int password_turn(struct engine *n, struct error *e); /* the next one that is due */
+void password_start_committed(struct engine *n);
+void password_cancel(struct engine *n);
 
 /* command.c: runs a configured command with text on its standard input, a few at a time and the
  * others after them, bounded in time, never through a shell. Failures are logged under `what` and

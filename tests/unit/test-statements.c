@@ -23,6 +23,10 @@ static const struct {
 } allowed[] = {
     {"SELECT cause, code, sentence, since_usec, notified_usec FROM alarm",
      "few rows: one for each alarm that is open"},
+    {"SELECT entry_id, next_usec FROM password_due INDEXED BY", "the first row of the index"},
+    {"SELECT d.entry_id, l.login, COALESCE(p.dn, ''), d.since_usec, d.next_usec, d.sentence FROM "
+     "password_due d",
+     "few rows: those whose password could not be handed on"},
     {"DELETE FROM told WHERE standing = 0 AND told_usec",
      "few rows: one for each cause of which a person was told"},
     {"SELECT count(*) FROM link WHERE status = ?1", "it counts; the index alone is read"},
