@@ -36,7 +36,7 @@ static bool is_about(const char *line, const char *person, bool plain)
     dn = json_string_value(json_object_get(object, "dn"));
     login = json_string_value(json_object_get(object, "login"));
     about = (id && text_equal_ascii_case(id, person)) ||
-            (login && text_equal_fold(login, person)) || (dn && dn_equal(dn, person));
+            (login && text_equal_fold(login, person)) || (dn && dn_equal(NULL, dn, person));
     json_decref(row);
     return about;
 }

@@ -32,6 +32,18 @@ int text_compare_ascii_case(const char *a, const char *b);
 char *text_fold(const char *bytes, size_t size);
 bool text_equal_fold(const char *a, const char *b);
 
+/* How directory servers prepare a value before they compare it (RFC 4518 as they do it, not as
+ * it is written). text_fold() joins more: it is for what people and the tenant may confuse. */
+enum text_preparation {
+    TEXT_EXACT = 1,       /* NFKC, blanks at the ends gone and runs of them one */
+    TEXT_IGNORE_CASE = 2, /* that, after each letter was put in lower case by itself */
+    TEXT_CASE_ONLY = 3,   /* lower case and blanks, no normalisation: 389 DS, Active Directory */
+};
+struct buffer;
+/* Appends the prepared form; bytes may hold NUL, and so may the form. -EINVAL when it is not
+ * UTF-8; a failed allocation is left in the buffer. */
+int text_prepare(struct buffer *b, const char *bytes, size_t size, enum text_preparation how);
+
 /* Unicode lower and upper case; malloc'd; NULL as above. */
 char *text_lower(const char *text);
 char *text_upper(const char *text);

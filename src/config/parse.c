@@ -68,7 +68,7 @@ int config_parse_dn(const struct config_key *key, const struct config_value *val
 
     (void)key;
     (void)ret_offset;
-    int r = dn_key(value->text, &dn, e);
+    int r = dn_key(NULL, value->text, &dn, e);
     return r < 0 ? r : store_text(slot, value->text, e);
 }
 

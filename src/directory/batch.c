@@ -323,7 +323,7 @@ static bool is_ours(struct feed_batch *b, const char *id)
     CLEANUP(freep) char *dn = NULL;
     CLEANUP(freep) char *key = NULL;
     return b->env->sink->known_dn(b->env->userdata, id, &dn, NULL) >= 0 && dn &&
-           dn_key(dn, &key, NULL) == 0 &&
+           dn_key(b->env->decoder.schema, dn, &key, NULL) == 0 &&
            dn_key_is_below(key, b->env->searches[b->search].base_key);
 }
 
@@ -431,7 +431,7 @@ static int complete_ranges(struct fetch *f, struct error *e)
     const struct range_value *values = ranges_values(f->decoded.ranges, &n);
     int r = 0;
     for (size_t i = 0; i < n && r == 0; i++)
-        r = decode_member(f->decoded.entry, MEMBER_DN, values[i].data, values[i].size);
+        r = decode_member(f->batch->env->decoder.schema, f->decoded.entry, MEMBER_DN, values[i].data, values[i].size);
     if (r < 0)
         return error_set(e, r, "the members of %s cannot be taken: %s", f->decoded.dn,
                          strerror(-r));
@@ -463,7 +463,8 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
         return r;
     CLEANUP(freep) char *key = NULL;
     const char *base_key = b->env->searches[b->search].base_key;
-    if (d.entry && (dn_key(d.dn, &key, NULL) < 0 || !dn_key_is_below(key, base_key))) {
+    if (d.entry && (dn_key(b->env->decoder.schema, d.dn, &key, NULL) < 0 ||
+                    !dn_key_is_below(key, base_key))) {
         if (d.entry->kind == ENTRY_CONTAINER && is_ours(b, d.entry->id))
             directory_feed_doubts(b->env, "a container was moved out of the base");
         return feed_batch_gone_if_ours(b, d.entry->id, "the entry was moved out of the base",

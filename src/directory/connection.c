@@ -52,7 +52,7 @@ void connection_drop(struct directory *d)
     connection_drop_feed(d);
     d->session = session_free(d->session);
     d->server = rootdse_free(d->server);
-    d->schema = schema_free(d->schema);
+    d->schema = NULL;
     d->no_syncrepl = d->no_dirsync = false;
     d->failed = 0;
     d->refused = d->unsupported = false;
@@ -166,13 +166,15 @@ static int make_environment(struct directory *d, struct error *e)
         .once = d->once,
         .force_full = d->full_wanted,
     };
-    for (unsigned i = 0; i < d->n_searches; i++) {
+    int r = plan_keys(d, e);
+    for (unsigned i = 0; i < d->n_searches && r == 0; i++) {
         d->env.searches[i] = d->searches[i];
         d->env.searches[i].base_visible = d->server->base_visible[i];
     }
-    int r =
-        decoder_init(&d->env.decoder, identity, d->server->product == PRODUCT_ACTIVE_DIRECTORY,
-                     o, &d->attributes, d->schema, e);
+    if (r == 0)
+        r = decoder_init(&d->env.decoder, identity,
+                         d->server->product == PRODUCT_ACTIVE_DIRECTORY, o, &d->attributes,
+                         d->schema, e);
     if (r < 0)
         return r;
     d->env_ready = true;
@@ -221,9 +223,7 @@ static void on_read(int r, struct rootdse *taken, const struct error *e, void *u
     d->server = taken;
     free(d->status_product);
     d->status_product = strdup(taken->product_text ? taken->product_text : "");
-    if (taken->schema && d->sink->schema)
-        d->sink->schema(d->userdata, TAKE(taken->schema));
-    d->schema = TAKE(taken->second_schema);
+    d->schema = d->sink->schema(d->userdata, TAKE(taken->schema));
     if (!taken->base_visible[0])
         log_debug("the base %s cannot be seen: %s", d->searches[0].base, taken->base_doubt);
     connection_start_feed(d);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "directory/libldap.h"
@@ -316,7 +317,14 @@ static size_t without_unique_id(const char *p, size_t size)
     return size;
 }
 
-int decode_member(struct entry *entry, enum member_kind kind, const void *bytes, size_t size)
+char *decode_login_key(const char *bytes, size_t size)
+{
+    CLEANUP(buffer_done) struct buffer b = {};
+    return text_prepare(&b, bytes, size, TEXT_IGNORE_CASE) < 0 ? NULL : buffer_take(&b);
+}
+
+int decode_member(const struct schema *schema, struct entry *entry, enum member_kind kind,
+                  const void *bytes, size_t size)
 {
     if (kind == MEMBER_DN)
         size = without_unique_id(bytes, size);
@@ -327,18 +335,19 @@ int decode_member(struct entry *entry, enum member_kind kind, const void *bytes,
         return -ENOMEM;
     CLEANUP(freep) char *key = NULL;
     if (kind == MEMBER_DN) {
-        if (dn_key(text, &key, NULL) < 0)
+        if (dn_key(schema, text, &key, NULL) < 0)
             return 0; /* can be nobody's DN; the mirror would never find it */
     } else {
-        key = text_fold(text, size);
+        key = decode_login_key(text, size);
     }
     return key ? entry_add_member(entry, kind, key, text) : -ENOMEM;
 }
 
-static int add_members(struct entry *entry, enum member_kind kind, const struct raw *raw)
+static int add_members(const struct schema *schema, struct entry *entry, enum member_kind kind,
+                       const struct raw *raw)
 {
     for (size_t i = 0; i < raw->n_values; i++) {
-        int r = decode_member(entry, kind, raw->values[i].bv_val, raw->values[i].bv_len);
+        int r = decode_member(schema, entry, kind, raw->values[i].bv_val, raw->values[i].bv_len);
         if (r < 0)
             return r;
     }
@@ -346,8 +355,8 @@ static int add_members(struct entry *entry, enum member_kind kind, const struct 
 }
 
 /* A first piece that makes no sense is forgotten: the reading then begins with "0-*". */
-static int begin_ranges(struct decoded *ret, const struct raw *raw,
-                        const struct range_name *range)
+static int begin_ranges(const struct schema *schema, struct decoded *ret,
+                        const struct raw *raw, const struct range_name *range)
 {
     if (ret->ranges)
         return 0;
@@ -365,7 +374,7 @@ static int begin_ranges(struct decoded *ret, const struct raw *raw,
     if (r != RANGES_COMPLETE)
         return r == -ENOMEM ? r : 0;
     ret->ranges = ranges_free(ret->ranges);
-    return add_members(ret->entry, MEMBER_DN, raw);
+    return add_members(schema, ret->entry, MEMBER_DN, raw);
 }
 
 static int add_attribute(const struct decoder *d, struct decoded *ret, const struct raw *raw)
@@ -375,12 +384,12 @@ static int add_attribute(const struct decoder *d, struct decoded *ret, const str
     bool ranged = range_parse(raw->name, strlen(raw->name), &range);
     if (entry->kind == ENTRY_GROUP) {
         if (ranged && strncasecmp(raw->name, "member;", 7) == 0)
-            return begin_ranges(ret, raw, &range);
+            return begin_ranges(d->schema, ret, raw, &range);
         if (text_equal_ascii_case(raw->name, "member") ||
             text_equal_ascii_case(raw->name, "uniqueMember"))
-            return add_members(entry, MEMBER_DN, raw);
+            return add_members(d->schema, entry, MEMBER_DN, raw);
         if (text_equal_ascii_case(raw->name, "memberUid"))
-            return add_members(entry, MEMBER_LOGIN, raw);
+            return add_members(d->schema, entry, MEMBER_LOGIN, raw);
     }
     if (!is_wanted(d, raw->name))
         return 0;
@@ -412,7 +421,7 @@ static int add_keys(const struct decoder *d, struct entry *entry, const struct r
     const struct raw *login = find(raw, d->login_attribute);
     if (login && login->n_values > 0 &&
         !memchr(login->values[0].bv_val, 0, login->values[0].bv_len))
-        entry->login_key = text_fold(login->values[0].bv_val, login->values[0].bv_len);
+        entry->login_key = decode_login_key(login->values[0].bv_val, login->values[0].bv_len);
     if (d->active_directory)
         entry->primary_key = copy_value(find(raw, "primaryGroupID"));
     return 0;

@@ -56,7 +56,10 @@ static inline void decoder_attributes_freep(char ***a)
 int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id,
                  struct decoded *ret, struct error *e);
 /* One value of a member attribute, added as the model keeps it. */
-int decode_member(struct entry *entry, enum member_kind kind, const void *bytes, size_t size);
+int decode_member(const struct schema *schema, struct entry *entry, enum member_kind kind,
+                  const void *bytes, size_t size);
+/* What joins a memberUid and a login: as servers compare logins. NULL: no memory, no UTF-8. */
+char *decode_login_key(const char *bytes, size_t size);
 /* Takes an answer with more members into ranges; as ranges_accept(), -EBADMSG when it cannot be
  * read. */
 int decode_range(struct ranges *ranges, LDAP *ld, LDAPMessage *m);

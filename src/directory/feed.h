@@ -77,8 +77,9 @@ struct feed_sink {
     int (*stale_groups)(void *userdata, struct string_list *ret, struct error *e);
     /* This group was read again often enough: what it still names is what it means. */
     int (*stale_end)(void *userdata, const char *group_id, struct error *e);
-    /* The server's schema was read (taken). */
-    void (*schema)(void *userdata, struct schema *taken);
+    /* The server's schema was read (taken), or could not be (NULL). Returns the one in force,
+     * by which keys of DNs are made; borrowed until the next call; NULL: the built-in table. */
+    const struct schema *(*schema)(void *userdata, struct schema *taken);
     /* State of the connection changed: see directory_status(). */
     void (*changed)(void *userdata);
 };

@@ -214,7 +214,7 @@ static int try_url(struct follows *f, const char *url, struct error *e)
     CLEANUP(freep) char *key = NULL;
     int r = follow_parse(url, &server, &f->base, &f->filter, &f->scope, e);
     if (r == 0 && f->base &&
-        (dn_key(f->base, &key, NULL) < 0 ||
+        (dn_key(f->env->decoder.schema, f->base, &key, NULL) < 0 ||
          !dn_key_is_below(key, f->env->searches[f->first->search].base_key)))
         r = error_set(e, -EINVAL, "the reference %s leads out of %s", url,
                       f->env->searches[f->first->search].base);

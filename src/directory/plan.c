@@ -19,7 +19,7 @@
 
 static int set_base(struct feed_search *s, const char *base, const char *key, struct error *e)
 {
-    int r = dn_key(base, &s->base_key, e);
+    int r = dn_key(NULL, base, &s->base_key, e);
     if (r < 0)
         return error_wrap(e, r, "[directory] %s", key);
     s->base = strdup(base);
@@ -41,6 +41,19 @@ int plan_bases(struct directory *d, struct error *e)
         return r;
     if (!dn_key_is_below(d->searches[1].base_key, d->searches[0].base_key))
         d->n_searches = 2;
+    return 0;
+}
+
+int plan_keys(struct directory *d, struct error *e)
+{
+    for (unsigned i = 0; i < d->n_searches; i++) {
+        char *key = NULL;
+        int r = dn_key(d->schema, d->searches[i].base, &key, e);
+        if (r < 0)
+            return r;
+        free(d->searches[i].base_key);
+        d->searches[i].base_key = key;
+    }
     return 0;
 }
 

@@ -70,7 +70,6 @@ struct rootdse *rootdse_free(struct rootdse *d)
     free(d->suffix);
     free(d->suffix_id);
     schema_free(d->schema);
-    schema_free(d->second_schema);
     free(d);
     return NULL;
 }
@@ -239,13 +238,24 @@ static int take_attribute(struct rootdse_read *r, const char *name, struct berva
     return 0;
 }
 
+/* These two do not look at the schema when they compare names (measured: tests/e2e). */
+static int take_schema(struct rootdse_read *r, LDAP *ld, LDAPMessage *m, struct error *e)
+{
+    struct rootdse *d = r->found;
+    int code = d->schema ? 0 : schema_read_message(ld, m, &d->schema, e);
+    if (code == 0 && d->schema &&
+        (d->product == PRODUCT_389 || d->product == PRODUCT_ACTIVE_DIRECTORY))
+        schema_set_naming(d->schema, SCHEMA_NAMES_BY_CASE);
+    return code;
+}
+
 static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
 {
     struct rootdse_read *r = userdata;
     if (r->step == STEP_BASE || r->step == STEP_BASE_2)
         r->found->base_visible[r->step == STEP_BASE ? 0 : 1] = true;
     if (r->step == STEP_SCHEMA)
-        return schema_read_message(ld, m, &r->found->schema, &r->found->second_schema, e);
+        return take_schema(r, ld, m, e);
     CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
     struct berval dn, name = {}, *values = NULL;
     int code = ldap_get_dn_ber(ld, m, &ber, &dn), failed = 0;
@@ -300,12 +310,12 @@ static void find_suffix(struct rootdse_read *r)
 {
     CLEANUP(freep) char *base = NULL;
     size_t best = 0;
-    if (dn_key(r->bases[0], &base, NULL) < 0)
+    if (dn_key(NULL, r->bases[0], &base, NULL) < 0)
         return;
     for (size_t i = 0; i < r->found->naming_contexts.n_items; i++) {
         const char *context = r->found->naming_contexts.items[i];
         CLEANUP(freep) char *key = NULL;
-        if (dn_key(context, &key, NULL) < 0 || !dn_key_is_below(base, key))
+        if (dn_key(NULL, context, &key, NULL) < 0 || !dn_key_is_below(base, key))
             continue;
         if (r->found->suffix && strlen(key) <= best)
             continue;

@@ -39,7 +39,6 @@ struct rootdse {
     bool base_visible[2];
     char base_doubt[256];         /* why the first one is not */
     struct schema *schema;        /* NULL: could not be read; the caller may take it */
-    struct schema *second_schema; /* the same again, for whoever needs it beside the sink */
 };
 
 /* Reads it all through the session: `done` runs once, from the loop. ret is taken by the caller

@@ -113,8 +113,7 @@ int schema_read_definitions(const char *const *definitions, size_t n, struct sch
     return build(&t, ret, e);
 }
 
-int schema_read_message(LDAP *ld, LDAPMessage *m, struct schema **ret,
-                        struct schema **ret_second, struct error *e)
+int schema_read_message(LDAP *ld, LDAPMessage *m, struct schema **ret, struct error *e)
 {
     CLEANUP(types_done) struct types t = {};
     struct berval **values = ldap_get_values_len(ld, m, "attributeTypes");
@@ -126,6 +125,5 @@ int schema_read_message(LDAP *ld, LDAPMessage *m, struct schema **ret,
     ldap_value_free_len(values);
     if (r < 0)
         return error_out_of_memory(e);
-    r = build(&t, ret, e);
-    return r < 0 ? r : build(&t, ret_second, e);
+    return build(&t, ret, e);
 }

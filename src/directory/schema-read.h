@@ -7,8 +7,7 @@ struct schema;
 
 /* The subschema entry's attributeTypes. Both get the same content (one goes to the sink, one
  * stays); NULL when there was no definition that could be read. */
-int schema_read_message(LDAP *ld, LDAPMessage *m, struct schema **ret,
-                        struct schema **ret_second, struct error *e);
+int schema_read_message(LDAP *ld, LDAPMessage *m, struct schema **ret, struct error *e);
 /* The same from definitions, for tests. */
 int schema_read_definitions(const char *const *definitions, size_t n, struct schema **ret,
                             struct error *e);

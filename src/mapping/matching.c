@@ -280,7 +280,7 @@ static int normalise_dn(struct normal *ret, const char *bytes, size_t size)
     if (!dn)
         return -ENOMEM;
     char *key = NULL;
-    int r = dn_key(dn, &key, NULL);
+    int r = dn_key(NULL, dn, &key, NULL);
     if (r < 0)
         return r == -ENOMEM ? r : MATCHING_NO_FORM;
     return take_text(ret, key);

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/memory.h"
 #include "base/text.h"
@@ -39,6 +40,7 @@ struct schema {
     const char **canonical; /* in step with types */
     size_t canonical_capacity;
     bool from_server;
+    enum schema_naming naming;
 };
 
 static void type_free(struct attribute_type *t)
@@ -63,27 +65,32 @@ struct schema *schema_free(struct schema *s)
     return NULL;
 }
 
-/* Compares the first n bytes of a description, without its options, with an alias. */
+static char small(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+/* Compares the first n bytes of a description with an alias. It runs for each RDN of each
+ * member of each group. */
 static int compare_name(const char *description, size_t n, const char *alias)
 {
     for (size_t i = 0; i < n; i++) {
-        char a[2] = {description[i], '\0'}, b[2] = {alias[i], '\0'};
-        int r = text_compare_ascii_case(a, b);
+        int r = (unsigned char)small(description[i]) - (unsigned char)small(alias[i]);
         if (r != 0) /* also at the end of the alias */
             return r;
     }
     return alias[n] == '\0' ? 0 : -1;
 }
 
-/* Where the description is, or belongs. */
-static size_t find_place(const struct schema *s, const char *description, bool *ret_found)
+/* Where the name is, or belongs. */
+static size_t find_place_n(const struct schema *s, const char *name, size_t n, bool *ret_found)
 {
-    size_t n = strcspn(description, ";"), low = 0, high = s->n_aliases;
+    size_t low = 0, high = s->n_aliases;
 
     *ret_found = false;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int r = compare_name(description, n, s->aliases[middle].text);
+        int r = compare_name(name, n, s->aliases[middle].text);
         if (r == 0) {
             *ret_found = true;
             return middle;
@@ -94,6 +101,12 @@ static size_t find_place(const struct schema *s, const char *description, bool *
             low = middle + 1;
     }
     return low;
+}
+
+/* The same of a description, whose options do not count. */
+static size_t find_place(const struct schema *s, const char *description, bool *ret_found)
+{
+    return find_place_n(s, description, strcspn(description, ";"), ret_found);
 }
 
 static struct attribute_type *find_type(const struct schema *s, const char *description)
@@ -257,6 +270,44 @@ const char *schema_canonical(const struct schema *s, const char *attribute)
     return t ? t->names.items[0] : attribute;
 }
 
+static struct schema_type describe_built_in(const char *name, size_t n)
+{
+    for (size_t i = 0; i < schema_table_size; i++) {
+        const struct schema_row *row = &schema_table[i];
+        bool same = row->oid && compare_name(name, n, row->oid) == 0;
+        for (const char *p = row->names; *p && !same; p += strspn(p, " ")) {
+            size_t size = strcspn(p, " ");
+            same = size == n && strncasecmp(p, name, n) == 0;
+            p += size;
+        }
+        if (same)
+            return (struct schema_type){row->names, strcspn(row->names, " "), row->matching};
+    }
+    return (struct schema_type){name, n, MATCHING_CASE_IGNORE};
+}
+
+struct schema_type schema_describe(const struct schema *s, const char *name, size_t n)
+{
+    if (!s)
+        return describe_built_in(name, n);
+    bool found;
+    size_t i = find_place_n(s, name, n, &found);
+    if (!found)
+        return (struct schema_type){name, n, MATCHING_CASE_IGNORE};
+    const struct attribute_type *t = s->aliases[i].type;
+    return (struct schema_type){t->names.items[0], strlen(t->names.items[0]), t->matching};
+}
+
+enum schema_naming schema_naming(const struct schema *s)
+{
+    return s ? s->naming : SCHEMA_NAMES_BY_RULE;
+}
+
+void schema_set_naming(struct schema *s, enum schema_naming naming)
+{
+    s->naming = naming;
+}
+
 bool schema_knows(const struct schema *s, const char *attribute)
 {
     return find_type(s, attribute) != NULL;
@@ -324,6 +375,9 @@ char *schema_to_json(const struct schema *s)
     if (json_object_set_new(object, "attributes", types) < 0 ||
         json_object_set_new(object, "from_server", json_boolean(s->from_server)) < 0 || !sorted)
         return NULL;
+    if (s->naming != SCHEMA_NAMES_BY_RULE &&
+        json_object_set_new(object, "naming", json_integer(s->naming)) < 0)
+        return NULL;
     if (s->n_types > 0) {
         memcpy(sorted, s->types, s->n_types * sizeof(s->types[0]));
         qsort(sorted, s->n_types, sizeof(sorted[0]), compare_types);
@@ -378,6 +432,8 @@ int schema_from_json(struct schema **ret, const char *json)
     if (!s)
         return -ENOMEM;
     s->from_server = json_is_true(from_server);
+    if (json_integer_value(json_object_get(object, "naming")) == SCHEMA_NAMES_BY_CASE)
+        s->naming = SCHEMA_NAMES_BY_CASE;
     for (size_t i = 0; i < json_array_size(types); i++) {
         r = type_from_json(s, json_array_get(types, i));
         if (r < 0)

@@ -23,6 +23,13 @@ enum matching { /* stored: never renumber */
     MATCHING_FILETIME = 10, /* Active Directory: 100 ns since 1601; compared as integers */
 };
 
+/* How the server compares names. */
+enum schema_naming {       /* stored: never renumber */
+    SCHEMA_NAMES_BY_RULE = 0, /* by the equality rules of the naming attributes: OpenLDAP, RFCs */
+    SCHEMA_NAMES_BY_CASE = 1, /* types as written, all values without regard to case: 389 DS,
+                                 Active Directory */
+};
+
 struct schema *schema_new(void); /* with the built-in table; NULL when out of memory */
 struct schema *schema_free(struct schema *s);
 /* names: the attribute's names, the first is canonical; oid may be NULL. Replaces what was
@@ -35,6 +42,16 @@ enum matching schema_matching(const struct schema *s, const char *attribute);
 const char *schema_canonical(const struct schema *s, const char *attribute); /* borrowed */
 bool schema_knows(const struct schema *s,
                   const char *attribute); /* from the server or built in */
+/* An attribute type by any of its names or its OID, of n bytes: its first name (borrowed; not
+ * terminated) and how its values match. Unknown: as above. s NULL: the built-in table. */
+struct schema_type {
+    const char *name;
+    size_t n_name;
+    enum matching matching;
+};
+struct schema_type schema_describe(const struct schema *s, const char *name, size_t n);
+enum schema_naming schema_naming(const struct schema *s); /* NULL: by rule */
+void schema_set_naming(struct schema *s, enum schema_naming naming);
 bool schema_is_from_server(const struct schema *s);
 void schema_set_from_server(struct schema *s);
 /* All canonical names, for "did you mean"; borrowed, valid until the schema changes. */

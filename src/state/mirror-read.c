@@ -103,7 +103,7 @@ int mirror_find_people(struct state *s, const char *text, struct string_list *re
     if (!folded)
         return error_set(e, -EINVAL, "The name of a person must be UTF-8 text");
     if (*text && dn_is_valid(text)) {
-        r = dn_key(text, &key, e);
+        r = dn_key(s->schema, text, &key, e);
         if (r < 0)
             return r;
     }
@@ -127,7 +127,7 @@ int mirror_find_dn(struct state *s, const char *dn, char **ret_id, struct error 
 
     if (!*dn || !dn_is_valid(dn))
         return STATE_NONE;
-    r = dn_key(dn, &key, e);
+    r = dn_key(s->schema, dn, &key, e);
     if (r == 0)
         r = stmt_prepare(&q, s,
                          "SELECT id FROM entry WHERE dn_key = ?1 AND gone_usec = 0 LIMIT 1", e);

@@ -13,8 +13,17 @@
 #include "model/entry.h"
 
 struct error;
+struct schema;
 struct state;
 struct string_list;
+
+/* The schema by which keys of DNs are made and found from now on; borrowed until the next one.
+ * Stored keys of another schema, or of an earlier form, are made anew, and the cookies are
+ * forgotten, so that everything is read again. Needs a transaction. */
+int mirror_use_schema(struct state *s, const struct schema *schema, struct error *e);
+/* The DN of another living entry whose name counts as this one's although the server holds both;
+ * malloc'd; or STATE_NONE. */
+int mirror_twin(struct state *s, const char *id, char **ret_dn, struct error *e);
 
 /* A read that means to be whole begins: a new generation; what it shows is stamped with it. */
 int mirror_begin_full(struct state *s, unsigned search, struct error *e);

@@ -317,6 +317,10 @@ int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
             error_set(e, r, "cannot add the engine to the event loop");
     }
     if (r >= 0)
+        r = engine_write(n, e);
+    if (r >= 0)
+        r = mirror_use_schema(n->state, n->schema, e);
+    if (r >= 0)
         r = bind_ruleset(n, e);
     if (r < 0) {
         engine_free(n);

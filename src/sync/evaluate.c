@@ -21,6 +21,7 @@ static void subject_done(struct subject *s)
     user_free(s->known);
     user_free(s->granted);
     free(s->login_key);
+    free(s->twin);
     operation_list_done(&s->queue);
 }
 
@@ -105,7 +106,9 @@ static int subject_load(struct engine *n, const char *entry_id, struct subject *
         return r;
     r = judge(n, entry_id, s->mirror.entry, false, &s->verdict, e);
     s->has_verdict = r == 0;
-    return r;
+    if (r == 0)
+        r = mirror_twin(n->state, entry_id, &s->twin, e);
+    return r < 0 ? r : 0;
 }
 static bool ruleset_role_fn(const char *role, void *userdata)
 {
@@ -176,6 +179,7 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
         .sentence = s->has_verdict ? s->verdict.sentence : gone_sentence(s),
         .wanted = s->verdict.user,
         .group_missing = s->verdict.group_missing ? s->verdict.group_missing_dn : NULL,
+        .twin = s->twin,
         .vanished_attribute = s->has_verdict
                                   ? vanished_here(n, s->mirror.entry, vanished, sizeof vanished)
                                   : NULL,
@@ -204,7 +208,7 @@ static bool reason_is_planners(const char *reason)
 {
     static const char *const reasons[] = {
         REASON_LOGIN_SHARED,   REASON_CONFLICT,           REASON_SAME_MAIL,
-        REASON_RENAME_POLICY,  REASON_GROUP_MISSING,      REASON_ADOPTION,
+        REASON_RENAME_POLICY,  REASON_GROUP_MISSING, REASON_NAME_SHARED,      REASON_ADOPTION,
         REASON_ENTRY_INVALID,  REASON_ATTRIBUTE_VANISHED, REASON_RELINK,
         REASON_STATE_RESTORED,
     };

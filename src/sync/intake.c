@@ -180,11 +180,17 @@ static int intake_stale_end(void *userdata, const char *group_id, struct error *
     return r;
 }
 
-/* The server's schema decides how values match: everybody is looked at again if that changed
- * anything. */
-static void intake_schema(void *userdata, struct schema *taken)
+static int replace_schema(struct engine *n, const struct schema *schema, const char *text,
+                          struct error *e)
 {
-    struct engine *n = userdata;
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = state_meta_set(n->state, "schema", text, e);
+    return r < 0 ? r : mirror_use_schema(n->state, schema, e);
+}
+
+static void take_schema(struct engine *n, struct schema *taken)
+{
     CLEANUP(schema_freep) struct schema *schema = taken;
     CLEANUP(freep) char *text = schema_to_json(schema);
     CLEANUP(freep) char *old = NULL;
@@ -193,11 +199,9 @@ static void intake_schema(void *userdata, struct schema *taken)
         return;
     if (old && text_equal(old, text))
         return;
-    int r = engine_write(n, &e);
-    if (r == 0)
-        r = state_meta_set(n->state, "schema", text, &e);
+    struct schema *before = n->schema;
+    int r = replace_schema(n, schema, text, &e);
     if (r == 0) {
-        struct schema *before = n->schema;
         n->schema = TAKE(schema);
         r = bind_ruleset(n, &e);
         if (r == 0)
@@ -208,6 +212,16 @@ static void intake_schema(void *userdata, struct schema *taken)
     if (r < 0)
         log_error("The directory's schema cannot be used: %s", e.message);
     engine_wake(n);
+}
+
+/* The server's schema decides how values match and which names are one: everybody is looked at
+ * again if that changed anything. Without one, what was known before serves. */
+static const struct schema *intake_schema(void *userdata, struct schema *taken)
+{
+    struct engine *n = userdata;
+    if (taken)
+        take_schema(n, taken);
+    return n->schema;
 }
 
 static void intake_changed(void *userdata)

@@ -501,12 +501,40 @@ static int plan_linked(const struct planner_input *in, struct planner_result *r)
     return 0;
 }
 
+/* What the entry itself says goes on: to be disabled needs no name. */
+static bool is_in_doubt(const struct planner_input *in)
+{
+    if (!in->twin || in->presence == PLANNER_GONE)
+        return false;
+    if (in->presence == PLANNER_WANTED)
+        return !(in->wanted->disabled && in->link == PLANNER_ACTIVE);
+    return in->link != PLANNER_UNLINKED;
+}
+
+/* One cause for both, whichever is looked at. */
+static int hold_twin(const struct planner_input *in, struct planner_result *r)
+{
+    bool first = strcmp(in->dn, in->twin) < 0;
+    char sentence[1400];
+    snprintf(sentence, sizeof sentence,
+             "the directory holds %s and %s, and rosterd cannot tell the two names apart, so "
+             "neither gets what a group gives: rename one of them",
+             first ? in->dn : in->twin, first ? in->twin : in->dn);
+    r->leaving_usec = 0;
+    return hold_person(in, r,
+                       in->link == PLANNER_UNLINKED ? user_get(in->wanted, USER_LOGIN)
+                                                    : in->login,
+                       REASON_NAME_SHARED, "name", first ? in->dn : in->twin, sentence);
+}
+
 int planner_plan(const struct planner_input *in, struct planner_result *ret, struct error *e)
 {
     struct planner_result r = {.bucket = PLANNER_BUCKET_UNCHANGED};
     int rc = 0;
     bool linked = in->link == PLANNER_ACTIVE || in->link == PLANNER_DISABLED;
-    if (linked || (in->link == PLANNER_DELETED && in->presence != PLANNER_WANTED)) {
+    if (is_in_doubt(in)) {
+        rc = hold_twin(in, &r);
+    } else if (linked || (in->link == PLANNER_DELETED && in->presence != PLANNER_WANTED)) {
         rc = plan_linked(in, &r);
     } else if (in->presence == PLANNER_WANTED) {
         rc = plan_newcomer(in, &r);

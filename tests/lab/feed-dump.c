@@ -32,6 +32,7 @@
 struct dump {
     sd_event *event;
     struct directory *directory;
+    struct schema *schema; /* NULL: none was read */
     const char *file; /* where mirror and cookies are kept; NULL: nowhere */
     json_t *mirror;   /* id -> {dn, key, search, kind, members: {key: text}} */
     json_t *cookies;  /* "0" -> {cookie: hex, identity} */
@@ -113,7 +114,7 @@ static int on_entry(void *userdata, struct entry *taken, struct error *e)
     struct dump *d = userdata;
     CLEANUP(entry_freep) struct entry *entry = taken;
     CLEANUP(freep) char *key = NULL;
-    int r = dn_key(entry->dn, &key, e);
+    int r = dn_key(d->schema, entry->dn, &key, e);
     if (r < 0)
         return r;
     d->n_entries++;
@@ -307,13 +308,17 @@ static int on_stale_end(void *userdata, const char *group_id, struct error *e)
     return 0; /* on_stale_groups() tells each once */
 }
 
-static void on_schema(void *userdata, struct schema *taken)
+static const struct schema *on_schema(void *userdata, struct schema *taken)
 {
-    (void)userdata;
+    struct dump *d = userdata;
     size_t n = 0;
-    schema_names(taken, &n);
-    say(json_pack("{s:s, s:I}", "event", "schema", "names", (json_int_t)n));
-    schema_free(taken);
+    if (taken) {
+        schema_names(taken, &n);
+        say(json_pack("{s:s, s:I}", "event", "schema", "names", (json_int_t)n));
+        schema_free(d->schema);
+        d->schema = taken;
+    }
+    return d->schema;
 }
 
 static void say_status(struct dump *d)
@@ -568,6 +573,7 @@ int main(int argc, char **argv)
     struct directory *directory = d.directory;
     d.directory = NULL;
     directory_free(directory);
+    schema_free(d.schema);
     save(&d);
     json_decref(d.mirror);
     json_decref(d.cookies);

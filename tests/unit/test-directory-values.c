@@ -117,7 +117,7 @@ static void test_members(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct entry *g = entry_new("1", "cn=g", ENTRY_GROUP);
-        assert_int_equal(decode_member(g, rows[i].kind, rows[i].value, strlen(rows[i].value)),
+        assert_int_equal(decode_member(NULL, g, rows[i].kind, rows[i].value, strlen(rows[i].value)),
                          0);
         assert_int_equal(g->n_members, rows[i].text != NULL);
         if (rows[i].text)
