@@ -16,6 +16,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "directory/kind.h"
 #include "directory/libldap.h"
 #include "directory/options.h"
 #include "model/class.h"
@@ -58,14 +59,6 @@ void decoded_done(struct decoded *d)
     free(d->version);
     free(d->partial);
     *d = (struct decoded){};
-}
-
-static bool in_list(const char *const *list, const char *name)
-{
-    for (size_t i = 0; list[i]; i++)
-        if (text_equal_ascii_case(list[i], name))
-            return true;
-    return false;
 }
 
 static bool in_string_list(const struct string_list *l, const char *name)
@@ -139,6 +132,12 @@ int decoder_init(struct decoder *d, enum identity_kind identity, bool active_dir
         r = string_list_add(&d->wanted, attributes->items[i]);
     if (r == 0 && options->group_filter)
         r = decode_classes_of_filter(options->group_filter, &d->group_classes);
+    if (r == 0)
+        r = decode_classes_of_filter(options->filter ? options->filter : "(objectClass=person)",
+                                     &d->person_classes);
+    if (r == 0 && !(d->kinds = kinds_new(schema_classes(schema), &d->person_classes,
+                                         &d->group_classes, options->group_filter != NULL)))
+        r = -ENOMEM;
     if (r < 0) {
         decoder_done(d);
         return error_out_of_memory(e);
@@ -151,7 +150,9 @@ void decoder_done(struct decoder *d)
     free(d->id_attribute);
     free(d->login_attribute);
     string_list_done(&d->wanted);
+    string_list_done(&d->person_classes);
     string_list_done(&d->group_classes);
+    kinds_free(d->kinds);
     *d = (struct decoder){};
 }
 
@@ -237,52 +238,23 @@ static char *copy_value(const struct raw *raw)
     return strndup(raw->values[0].bv_val, raw->values[0].bv_len);
 }
 
-static bool has_class(const struct raw *classes,
-                      bool (*is)(const struct decoder *, const char *), const struct decoder *d)
+static unsigned class_meanings(struct kinds *kinds, const struct raw *classes)
 {
+    unsigned meanings = 0;
     for (size_t i = 0; classes && i < classes->n_values; i++) {
         char class[128];
         if (classes->values[i].bv_len >= sizeof class)
             continue;
         memcpy(class, classes->values[i].bv_val, classes->values[i].bv_len);
         class[classes->values[i].bv_len] = 0;
-        if (is(d, class))
-            return true;
+        meanings |= kinds_of_class(kinds, class);
     }
-    return false;
+    return meanings;
 }
 
-static bool is_group_class(const struct decoder *d, const char *class)
+static enum entry_kind kind_of(struct kinds *kinds, const struct raw *classes)
 {
-    return in_list(decode_group_classes, class) || in_string_list(&d->group_classes, class);
-}
-
-static bool is_container_class(const struct decoder *d, const char *class)
-{
-    (void)d;
-    return in_list(decode_container_classes, class);
-}
-
-static bool is_person_class(const struct decoder *d, const char *class)
-{
-    (void)d;
-    return text_equal_ascii_case(class, "person") || text_equal_ascii_case(class, "account") ||
-           text_equal_ascii_case(class, "posixAccount");
-}
-
-static bool is_computer_class(const struct decoder *d, const char *class)
-{
-    (void)d;
-    return text_equal_ascii_case(class, "computer");
-}
-
-static enum entry_kind kind_of(const struct decoder *d, const struct raw *classes)
-{
-    if (has_class(classes, is_group_class, d))
-        return ENTRY_GROUP;
-    if (has_class(classes, is_container_class, d) && !has_class(classes, is_person_class, d))
-        return ENTRY_CONTAINER;
-    return ENTRY_PERSON;
+    return kinds_decide(kinds, class_meanings(kinds, classes));
 }
 
 static bool is_wanted(const struct decoder *d, const char *name)
@@ -442,7 +414,7 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
     const struct raw *classes = find(&raw, "objectClass");
     ret->deleted = deleted && deleted->n_values > 0 && deleted->values[0].bv_len == 4 &&
                    strncasecmp(deleted->values[0].bv_val, "TRUE", 4) == 0;
-    ret->computer = d->active_directory && has_class(classes, is_computer_class, d);
+    ret->computer = d->active_directory && (class_meanings(d->kinds, classes) & CLASS_OF_COMPUTER);
     if (d->watermark_attribute)
         ret->watermark = copy_value(find(&raw, d->watermark_attribute));
     if (d->active_directory)
@@ -455,12 +427,12 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
             identity_from_value(d->identity, own->values[0].bv_val, own->values[0].bv_len);
     if (!identity)
         return 0;
-    ret->entry = entry_new(identity, ret->dn, kind_of(d, classes));
+    ret->entry = entry_new(identity, ret->dn, kind_of(d->kinds, classes));
     r = ret->entry ? add_keys(d, ret->entry, &raw) : -ENOMEM;
     for (size_t i = 0; i < raw.n_items && r == 0; i++)
         r = add_attribute(d, ret, &raw.items[i]);
     if (r == 0)
-        r = class_add_superiors(ret->entry);
+        r = class_add_superiors(schema_classes(d->schema), ret->entry);
     if (r < 0) {
         CLEANUP(freep) char *dn = strdup(ret->dn);
         decoded_done(ret);

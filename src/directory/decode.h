@@ -14,6 +14,7 @@
 
 struct error;
 struct directory_options;
+struct kinds;
 struct schema;
 
 struct decoder {
@@ -22,7 +23,8 @@ struct decoder {
     char *login_attribute; /* NULL on servers without memberUid groups */
     bool active_directory;
     struct string_list wanted; /* canonical names of what the mapping reads */
-    struct string_list group_classes;
+    struct string_list person_classes, group_classes; /* that the filters name */
+    struct kinds *kinds;
     const struct schema *schema;     /* borrowed; NULL: built in names only */
     const char *watermark_attribute; /* NULL: none */
 };

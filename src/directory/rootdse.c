@@ -392,7 +392,7 @@ static bool prepare_step(struct rootdse_read *r, struct search_request *q)
                                         "nsUniqueId",      "entryCSN",  "entryusn",
                                         "modifyTimestamp", NULL};
     static const char *const service[] = {"invocationId", NULL};
-    static const char *const schema[] = {"attributeTypes", NULL};
+    static const char *const schema[] = {"attributeTypes", "objectClasses", NULL};
     const struct rootdse *d = r->found;
     q->scope = LDAP_SCOPE_BASE;
     q->filter = "(objectClass=*)";

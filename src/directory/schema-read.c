@@ -1,8 +1,11 @@
 /*
- * Reads attribute type definitions. EQUALITY and SYNTAX are inherited from the superior type
- * (RFC 4512 2.5.1); Active Directory leaves EQUALITY out altogether, there the syntax decides.
- * A definition that cannot be parsed is left out: the built-in table still knows the common
- * ones.
+ * Reads definitions of attribute types and object classes. EQUALITY and SYNTAX are inherited
+ * from the superior type (RFC 4512 2.5.1); Active Directory leaves EQUALITY out altogether,
+ * there the syntax decides. A definition that cannot be read is left out, and that one alone:
+ * the built-in tables still know the common ones.
+ *
+ * libldap is given nothing that is not well formed: of "SYNTAX 1.1{64" it reads on behind the
+ * end of the text, and of a quote that is not closed it loses memory.
  */
 #include "config.h"
 
@@ -10,6 +13,7 @@
 
 #include <errno.h>
 #include <ldap_schema.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +25,7 @@
 #include "model/schema.h"
 
 #define INHERITANCE_MAX 16
+#define DEFINITION_MAX  65536
 
 struct types {
     LDAPAttributeType **items;
@@ -32,6 +37,52 @@ static void types_done(struct types *t)
     for (size_t i = 0; i < t->n_items; i++)
         ldap_attributetype_free(t->items[i]);
     free(t->items);
+}
+
+/* Outside of quotes, each bound is closed: "{64}". */
+static bool has_whole_bounds(const char *text)
+{
+    bool quoted = false;
+
+    for (const char *p = text; *p; p++) {
+        if (*p == '\'')
+            quoted = !quoted;
+        if (quoted || *p != '{')
+            continue;
+        size_t n = strspn(p + 1, "0123456789");
+        if (n == 0 || p[1 + n] != '}')
+            return false;
+    }
+    return true;
+}
+
+/* One parenthesis around everything, all closed, all quotes too. */
+static bool is_well_formed(const char *text)
+{
+    bool quoted = false;
+    unsigned depth = 0;
+    const char *p = text + strspn(text, " ");
+
+    if (*p != '(' || !text_is_utf8(text, strlen(text)) || strlen(text) > DEFINITION_MAX)
+        return false;
+    for (; *p; p++) {
+        if (*p == '\'')
+            quoted = !quoted;
+        if (quoted)
+            continue;
+        depth += *p == '(';
+        if (*p == ')' && --depth == 0)
+            break;
+    }
+    return *p == ')' && p[1 + strspn(p + 1, " ")] == '\0' && has_whole_bounds(text);
+}
+
+static void leave_out(const char *what, const char *why, const char *definition)
+{
+    char shown[120];
+
+    log_debug("an %s of the schema is left out: %s: %s", what, why,
+              text_printable(shown, sizeof shown, definition, strlen(definition)));
 }
 
 static const LDAPAttributeType *find(const struct types *t, const char *name)
@@ -46,16 +97,17 @@ static const LDAPAttributeType *find(const struct types *t, const char *name)
     return NULL;
 }
 
-static int parse(struct types *t, const char *definition)
+static int parse_type(struct types *t, const char *definition)
 {
     int code = 0;
     const char *where = NULL;
     LDAPAttributeType *type =
-        ldap_str2attributetype(definition, &code, &where, LDAP_SCHEMA_ALLOW_ALL);
+        is_well_formed(definition)
+            ? ldap_str2attributetype(definition, &code, &where, LDAP_SCHEMA_ALLOW_ALL)
+            : NULL;
     if (!type) {
-        char shown[120];
-        log_debug("an attribute type of the schema is left out: %s: %s", ldap_scherr2str(code),
-                  text_printable(shown, sizeof shown, definition, strlen(definition)));
+        leave_out("attribute type", code ? ldap_scherr2str(code) : "it is malformed",
+                  definition);
         return 0;
     }
     if (memory_grow(&t->items, &t->capacity, t->n_items + 1, sizeof(LDAPAttributeType *)) < 0) {
@@ -66,7 +118,7 @@ static int parse(struct types *t, const char *definition)
     return 0;
 }
 
-static int add(struct schema *s, const struct types *t, const LDAPAttributeType *type)
+static int add_type(struct schema *s, const struct types *t, const LDAPAttributeType *type)
 {
     const char *equality = type->at_equality_oid, *syntax = type->at_syntax_oid;
     const LDAPAttributeType *up = type;
@@ -87,43 +139,83 @@ static int add(struct schema *s, const struct types *t, const LDAPAttributeType 
                       schema_matching_from_rule(equality, syntax), type->at_single_value != 0);
 }
 
-static int build(const struct types *t, struct schema **ret, struct error *e)
+static size_t count(char **texts)
 {
-    *ret = NULL;
-    if (t->n_items == 0)
+    size_t n = 0;
+
+    while (texts && texts[n])
+        n++;
+    return n;
+}
+
+static int add_class(struct schema *s, const char *definition)
+{
+    int code = 0;
+    const char *where = NULL;
+    LDAPObjectClass *c =
+        is_well_formed(definition)
+            ? ldap_str2objectclass(definition, &code, &where, LDAP_SCHEMA_ALLOW_ALL)
+            : NULL;
+    if (!c) {
+        leave_out("object class", code ? ldap_scherr2str(code) : "it is malformed", definition);
         return 0;
-    CLEANUP(schema_freep) struct schema *s = schema_new();
-    if (!s)
+    }
+    int r = schema_add_class(s, c->oc_oid, (const char *const *)c->oc_names, count(c->oc_names),
+                             (const char *const *)c->oc_sup_oids, count(c->oc_sup_oids));
+    ldap_objectclass_free(c);
+    return r;
+}
+
+int schema_read_definitions(const struct schema_definitions *d, struct schema **ret,
+                            struct error *e)
+{
+    CLEANUP(types_done) struct types t = {};
+    CLEANUP(schema_freep) struct schema *s = NULL;
+    int r = 0;
+
+    *ret = NULL;
+    for (size_t i = 0; i < d->n_types && r == 0; i++)
+        r = parse_type(&t, d->types[i]);
+    if (r == 0 && t.n_items == 0)
+        return 0;
+    if (r == 0 && !(s = schema_new()))
+        r = -ENOMEM;
+    for (size_t i = 0; i < t.n_items && r == 0; i++)
+        r = add_type(s, &t, t.items[i]);
+    for (size_t i = 0; i < d->n_classes && r == 0; i++)
+        r = add_class(s, d->classes[i]);
+    if (r < 0)
         return error_out_of_memory(e);
-    for (size_t i = 0; i < t->n_items; i++)
-        if (add(s, t, t->items[i]) < 0)
-            return error_out_of_memory(e);
     schema_set_from_server(s);
     *ret = TAKE(s);
     return 0;
 }
 
-int schema_read_definitions(const char *const *definitions, size_t n, struct schema **ret,
-                            struct error *e)
+/* A value that holds a NUL is no definition, and would be cut. */
+static int take_values(LDAP *ld, LDAPMessage *m, const char *attribute, struct string_list *ret)
 {
-    CLEANUP(types_done) struct types t = {};
-    for (size_t i = 0; i < n; i++)
-        if (parse(&t, definitions[i]) < 0)
-            return error_out_of_memory(e);
-    return build(&t, ret, e);
+    struct berval **values = ldap_get_values_len(ld, m, attribute);
+    int r = 0;
+
+    for (size_t i = 0; values && values[i] && r == 0; i++)
+        if (!memchr(values[i]->bv_val, '\0', values[i]->bv_len))
+            r = string_list_add_n(ret, values[i]->bv_val, values[i]->bv_len);
+    ldap_value_free_len(values);
+    return r;
 }
 
 int schema_read_message(LDAP *ld, LDAPMessage *m, struct schema **ret, struct error *e)
 {
-    CLEANUP(types_done) struct types t = {};
-    struct berval **values = ldap_get_values_len(ld, m, "attributeTypes");
-    int r = 0;
-    for (size_t i = 0; values && values[i] && r == 0; i++) {
-        CLEANUP(freep) char *text = strndup(values[i]->bv_val, values[i]->bv_len);
-        r = text ? parse(&t, text) : -ENOMEM;
-    }
-    ldap_value_free_len(values);
-    if (r < 0)
+    CLEANUP(string_list_done) struct string_list types = {}, classes = {};
+
+    if (take_values(ld, m, "attributeTypes", &types) < 0 ||
+        take_values(ld, m, "objectClasses", &classes) < 0)
         return error_out_of_memory(e);
-    return build(&t, ret, e);
+    const struct schema_definitions d = {
+        .types = (const char *const *)types.items,
+        .n_types = types.n_items,
+        .classes = (const char *const *)classes.items,
+        .n_classes = classes.n_items,
+    };
+    return schema_read_definitions(&d, ret, e);
 }

@@ -1,6 +1,6 @@
 /*
- * Values of naming attributes: their equality rule decides (RFC 4511 4.1.3, RFC 4517), where the
- * server goes by it. A value that the rule can do nothing with is equal to itself alone.
+ * Values of naming attributes: their equality rule decides (RFC 4511 4.1.3, RFC 4517), where
+ * the server goes by it. A value that the rule can do nothing with is equal to itself alone.
  */
 #include "config.h"
 

@@ -197,8 +197,8 @@ static int scan_pair(struct scanner *s, struct pair *ret, char *ret_separator)
     return 0;
 }
 
-/* The type by the first of its names, in lower case; where the server takes names as written, as
- * written. */
+/* The type by the first of its names, in lower case; where the server takes names as written,
+ * as written. */
 static void add_type(struct buffer *b, const struct schema *schema, const struct pair *pair)
 {
     struct schema_type type = {.name = pair->type, .n_name = pair->n_type};

@@ -4,7 +4,7 @@
  * What the server says replaces the built-in table attribute by attribute; the rest of the
  * table stays, since servers leave operational attributes out. One thing a server cannot say:
  * Active Directory gives its FILETIMEs the syntax of a large integer, so they keep what the
- * table knows. There are no object classes here and no superior types.
+ * table knows. Object classes are kept in class.c. There are no superior types here.
  */
 #include "config.h"
 
@@ -16,6 +16,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "model/class.h"
 #include "model/json.h"
 #include "model/schema-table.h"
 
@@ -41,6 +42,7 @@ struct schema {
     size_t canonical_capacity;
     bool from_server;
     enum schema_naming naming;
+    struct class_list *classes;
 };
 
 static void type_free(struct attribute_type *t)
@@ -61,6 +63,7 @@ struct schema *schema_free(struct schema *s)
     free(s->types);
     free(s->aliases);
     free(s->canonical);
+    class_list_free(s->classes);
     free(s);
     return NULL;
 }
@@ -250,6 +253,8 @@ struct schema *schema_new(void)
 {
     CLEANUP(schema_freep) struct schema *s = calloc(1, sizeof(*s));
 
+    if (s && !(s->classes = class_list_new()))
+        return NULL;
     for (size_t i = 0; s && i < schema_table_size; i++)
         if (add_row(s, &schema_table[i]) < 0)
             return NULL;
@@ -296,6 +301,17 @@ struct schema_type schema_describe(const struct schema *s, const char *name, siz
         return (struct schema_type){name, n, MATCHING_CASE_IGNORE};
     const struct attribute_type *t = s->aliases[i].type;
     return (struct schema_type){t->names.items[0], strlen(t->names.items[0]), t->matching};
+}
+
+const struct class_list *schema_classes(const struct schema *s)
+{
+    return s ? s->classes : NULL;
+}
+
+int schema_add_class(struct schema *s, const char *oid, const char *const *names,
+                     size_t n_names, const char *const *superiors, size_t n_superiors)
+{
+    return class_list_add(s->classes, oid, names, n_names, superiors, n_superiors);
 }
 
 enum schema_naming schema_naming(const struct schema *s)
@@ -373,6 +389,7 @@ char *schema_to_json(const struct schema *s)
     json_t *types = json_array();
 
     if (json_object_set_new(object, "attributes", types) < 0 ||
+        json_object_set_new(object, "classes", class_list_to_json(s->classes)) < 0 ||
         json_object_set_new(object, "from_server", json_boolean(s->from_server)) < 0 || !sorted)
         return NULL;
     if (s->naming != SCHEMA_NAMES_BY_RULE &&
@@ -431,6 +448,13 @@ int schema_from_json(struct schema **ret, const char *json)
     s = calloc(1, sizeof(*s)); /* without the built-in table: it is in the text */
     if (!s)
         return -ENOMEM;
+    r = 0;
+    if (json_object_get(object, "classes"))
+        r = class_list_from_json(&s->classes, json_object_get(object, "classes"));
+    else if (!(s->classes = class_list_new())) /* of an earlier version */
+        r = -ENOMEM;
+    if (r < 0)
+        return r;
     s->from_server = json_is_true(from_server);
     if (json_integer_value(json_object_get(object, "naming")) == SCHEMA_NAMES_BY_CASE)
         s->naming = SCHEMA_NAMES_BY_CASE;

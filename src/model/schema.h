@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct class_list;
 struct schema;
 
 enum matching { /* stored: never renumber */
@@ -52,6 +53,10 @@ struct schema_type {
 struct schema_type schema_describe(const struct schema *s, const char *name, size_t n);
 enum schema_naming schema_naming(const struct schema *s); /* NULL: by rule */
 void schema_set_naming(struct schema *s, enum schema_naming naming);
+/* The object classes, with the built-in ones; borrowed. s NULL: NULL. */
+const struct class_list *schema_classes(const struct schema *s);
+int schema_add_class(struct schema *s, const char *oid, const char *const *names,
+                     size_t n_names, const char *const *superiors, size_t n_superiors);
 bool schema_is_from_server(const struct schema *s);
 void schema_set_from_server(struct schema *s);
 /* All canonical names, for "did you mean"; borrowed, valid until the schema changes. */

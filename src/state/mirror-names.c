@@ -123,10 +123,11 @@ static int change_keys(struct state *s, struct error *e)
         r = collect(s, "SELECT group_n, text, key, 0 FROM member WHERE kind = 1", &members, e);
     /* The old DN itself is kept by the member row that named it. */
     if (r == 0)
-        r = collect(s,
-                    "SELECT t.group_n, m.text, t.key, t.entry_n FROM stale t CROSS JOIN member m "
-                    "ON m.kind = 1 AND m.key = t.key AND m.group_n = t.group_n",
-                    &stales, e);
+        r = collect(
+            s,
+            "SELECT t.group_n, m.text, t.key, t.entry_n FROM stale t CROSS JOIN member m "
+            "ON m.kind = 1 AND m.key = t.key AND m.group_n = t.group_n",
+            &stales, e);
     if (r == 0)
         r = apply(s, entry, ARRAY_SIZE(entry), &entries, e);
     if (r == 0)

@@ -163,7 +163,7 @@ def test_logins_that_look_alike(t):
     """T34: values go out in one Unicode form; two people whose logins the tenant could take for one wait."""
     ground = t.shared(Slapd).fresh()
     ground.person("jose", cn="x", sn=unicodedata.normalize("NFD", "Núñez"))
-    ground.person("straße", dn="cn=b0,%s" % ground.people, cn="b0")
+    ground.person("straße", mail="s@example.com", dn="cn=b0,%s" % ground.people, cn="b0")
     ground.person("STRASSE", dn="cn=b1,%s" % ground.people, cn="b1")
     tenant = t.simulator()
     daemon = t.rosterd(ground.server, tenant, ground, rules={"All": {"when": "(uid=*)", "team": "Support"}})
@@ -171,3 +171,94 @@ def test_logins_that_look_alike(t):
     users = tenant.users()
     need(users["jose"]["lastName"] == unicodedata.normalize("NFC", "Núñez"), "composed", users["jose"]["lastName"])
     need(sorted(users) == ["jose"], "the two wait", sorted(users))
+
+
+def wants(daemon, tenant, *logins):
+    for login in logins:
+        tenant.wait_user(login, team="Sales", disabled=False)
+    need(sorted(tenant.users()) == sorted(logins), "these and no others", sorted(tenant.users()))
+    need("is not in the directory" not in daemon.log(), "the group was found", daemon.log())
+
+
+SITE = ("dn: cn=kinds,cn=schema,cn=config\nobjectClass: olcSchemaConfig\ncn: kinds\n"
+        "olcObjectClasses: ( 1.3.6.1.4.1.32473.9.1 NAME ( 'acmeGroup' 'acmeGruppe' ) SUP groupOfNames STRUCTURAL MAY l )\n"
+        "olcObjectClasses: ( 1.3.6.1.4.1.32473.9.2 NAME 'acmeSquad' SUP acmeGroup STRUCTURAL )\n"
+        "olcObjectClasses: ( 1.3.6.1.4.1.32473.9.3 NAME 'acmePerson' SUP inetOrgPerson STRUCTURAL )\n"
+        "olcObjectClasses: ( 1.3.6.1.4.1.32473.9.4 NAME 'acmeLeader' SUP acmePerson STRUCTURAL )\n"
+        "olcObjectClasses: ( 1.3.6.1.4.1.32473.9.5 NAME 'acmeTeam' SUP top STRUCTURAL MUST cn MAY ( member $ description ) )\n"
+        "olcObjectClasses: ( 1.3.6.1.4.1.32473.9.6 NAME 'acmeGroupAccount' SUP inetOrgPerson STRUCTURAL MAY member )\n"
+        "olcObjectClasses: ( 1.3.6.1.4.1.32473.9.7 NAME 'acmePrivate' SUP posixGroup AUXILIARY )\n\n")
+
+
+def site(t):
+    """A slapd with classes of a site's own, posixGroup auxiliary as in RFC 2307bis."""
+    server = t.shared(Slapd, memberof=0)
+    if not getattr(server, "knows_site", False):
+        nis = [e for e in server.search("(cn=*nis)", ["olcObjectClasses"], base="cn=schema,cn=config") if e.texts(
+            "olcObjectClasses")][0]
+        classes = [text.replace("SUP top STRUCTURAL", "SUP top AUXILIARY").replace("( cn $ gidNumber )", "gidNumber")
+                   if "'posixGroup'" in text else text for text in nis.texts("olcObjectClasses")]
+        server.replace(nis.dn, olcObjectClasses=classes)
+        server.add(SITE)
+        server.knows_site = True
+    return server.fresh()
+
+
+def test_own_classes(t):
+    """T69: people and groups of a site's own classes, whose superiors the server's schema alone knows (two deep, by
+    alias and by OID), with each feed."""
+    for feed in ("syncrepl", "poll"):
+        ground = site(t)
+        people = [ground.person("a0", objectClass=["acmePerson"], cn="x"),
+                  ground.person("b0", objectClass=["1.3.6.1.4.1.32473.9.4"], cn="x")]
+        group = ground.group("squad", people[:1], objectClass=["acmeSquad"])
+        second = ground.group("gruppe", people[1:], objectClass=["acmeGruppe"])
+        tenant = t.simulator()
+        daemon = t.rosterd(ground.server, tenant, ground, directory_keys={"feed": feed, "poll_interval": "1s"},
+                           rules={"Squad": {"group": group, "team": "Sales"}, "Second": {"group": second, "team": "Sales"}})
+        daemon.start()
+        wants(daemon, tenant, "a0", "b0")
+        daemon.stop()
+
+
+def test_person_with_auxiliary_classes(t):
+    """T69: whatever auxiliary class is added to a person (her private posixGroup, one below it, a container's), she
+    stays a person, on each feed; a posixGroup of its own is a group."""
+    for feed in ("syncrepl", "poll"):
+        ground = site(t)
+        for uid in ("a0", "b0"):
+            ground.person(uid)
+        group = ground.group("crowd", ["a0", "b0"])
+        tenant = t.simulator()
+        daemon = t.rosterd(ground.server, tenant, ground, directory_keys={"feed": feed, "poll_interval": "1s"},
+                           lifecycle=AT_ONCE, rules={"Crowd": {"group": group, "team": "Sales"}})
+        daemon.start()
+        wants(daemon, tenant, "a0", "b0")
+        for i, added in enumerate((["posixGroup"], ["acmePrivate"], ["posixAccount", "posixGroup"], ["dcObject"])):
+            more = {"gidNumber": "5"}
+            if "posixAccount" in added:
+                more.update(uidNumber="7", homeDirectory="/x")
+            if added == ["dcObject"]:
+                more = {"dc": "x", "gidNumber": None, "uidNumber": None, "homeDirectory": None}
+            ground.replace("a0", objectClass=["inetOrgPerson"] + added, sn="Sn%d" % i, **more)
+            tenant.wait_user("a0", lastName="Sn%d" % i)
+            wants(daemon, tenant, "a0", "b0")
+        daemon.stop()
+
+
+def test_what_the_group_filter_selects(t):
+    """T69: what group_filter selects is a group: by a class of no known superior, by an attribute, and a class below
+    person that is named there."""
+    ground = site(t)
+    for uid in ("a0", "b0", "c0"):
+        ground.person(uid)
+    rules = {}
+    for name, uid, classes in (("team", "a0", ["acmeTeam"]), ("account", "b0", ["acmeGroupAccount"]),
+                               ("role", "c0", ["organizationalRole", "extensibleObject"])):
+        dn = ground.group(name, [uid], objectClass=classes, **({"sn": "x"} if name == "account" else {}))
+        rules[name] = {"group": dn, "team": "Sales"}
+    tenant = t.simulator()
+    daemon = t.rosterd(ground.server, tenant, ground, rules=rules, directory_keys={
+        "group_filter": "(|(objectClass=acmeTeam)(objectClass=acmeGroupAccount)(&(cn=role)(member=*)))"})
+    daemon.start()
+    wants(daemon, tenant, "a0", "b0", "c0")

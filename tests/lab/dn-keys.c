@@ -36,7 +36,9 @@ static int read_schema(const char *path, struct schema **ret, struct error *e)
         if (string_list_add_n(&lines, line, (size_t)n - (line[n - 1] == '\n')) < 0)
             return error_out_of_memory(e);
     fclose(file);
-    return schema_read_definitions((const char *const *)lines.items, lines.n_items, ret, e);
+    const struct schema_definitions d = {.types = (const char *const *)lines.items,
+                                         .n_types = lines.n_items};
+    return schema_read_definitions(&d, ret, e);
 }
 
 int main(int argc, char **argv)

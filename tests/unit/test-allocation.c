@@ -315,7 +315,7 @@ static int run_schema_new(void)
 
 #define SCHEMA_TEXT                                                                               \
     "{\"attributes\":[{\"matching\":1,\"names\":[\"a\",\"b\"],\"oid\":\"1.2\",\"single\":true}]," \
-    "\"from_server\":true}"
+    "\"classes\":[{\"names\":[\"k\"],\"oid\":\"1.3\",\"superiors\":[\"top\"]}],\"from_server\":true}"
 
 static int run_schema_json(void)
 {
@@ -333,7 +333,8 @@ static int run_schema_json(void)
     json = schema_to_json(s);
     if (json) /* jansson itself would leave pieces out */
         assert_string_equal(json, "{\"attributes\":[{\"matching\":7,\"names\":[\"b\",\"c\"]}],"
-                                  "\"from_server\":true}");
+                                  "\"classes\":[{\"names\":[\"k\"],\"oid\":\"1.3\","
+                                  "\"superiors\":[\"top\"]}],\"from_server\":true}");
     return json ? 0 : -ENOMEM;
 }
 
