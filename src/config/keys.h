@@ -82,6 +82,7 @@ config_parse_fn config_parse_command;
 config_parse_fn config_parse_duration;
 config_parse_fn config_parse_unsigned;
 config_parse_fn config_parse_size;
+config_parse_fn config_parse_bytes; /* uint64_t; 64M, 1G */
 config_parse_fn config_parse_rate;
 config_parse_fn config_parse_percent;
 config_parse_fn config_parse_budget;

@@ -32,6 +32,10 @@
 
 #define FETCHES_AT_ONCE 8
 
+/* What one read may bring: this multiple of what was known before, and this many at least. */
+#define GROWTH_MAX  10
+#define GROWTH_FREE 10000
+
 enum fetch_kind {
     FETCH_ENTRY = 1,
     FETCH_RANGE = 2,
@@ -172,7 +176,7 @@ static void reset(struct feed_batch *b)
     b->watermark = NULL;
     b->open = b->finishing = b->doubted = b->chained = false;
     b->from_cookie = b->looking = b->looked = false;
-    b->n_entries = b->n_changes = 0;
+    b->n_entries = b->n_changes = b->n_left_out = 0;
 }
 
 void feed_batch_abort(struct feed_batch *b)
@@ -200,10 +204,16 @@ struct feed_batch *feed_batch_free(struct feed_batch *b)
 
 int feed_batch_begin(struct feed_batch *b, unsigned search, bool full, struct error *e)
 {
-    int r = b->env->sink->begin(b->env->userdata, search, full, e);
+    size_t known = 0;
+    int r = full ? b->env->sink->known_entries(b->env->userdata, search, &known, e) : 0;
+    if (r == 0)
+        r = b->env->sink->begin(b->env->userdata, search, full, e);
     if (r < 0)
         return r;
     reset(b);
+    b->entries_max = known == 0                         ? SIZE_MAX /* the first read */
+                     : known > GROWTH_FREE / GROWTH_MAX ? known * GROWTH_MAX
+                                                        : GROWTH_FREE;
     b->open = true;
     b->full = full;
     b->search = search;
@@ -333,8 +343,29 @@ int feed_batch_gone_if_ours(struct feed_batch *b, const char *id, const char *wh
     return is_ours(b, id) ? feed_batch_gone(b, id, why, e) : 0;
 }
 
+/* A server that goes on for ever is left; one that has grown beyond belief is doubted, and what
+ * came first stays: the next read is measured by that. */
+static bool is_too_many(struct feed_batch *b, struct error *e, int *ret_r)
+{
+    if (b->n_entries < b->entries_max)
+        return false;
+    feed_batch_doubt(
+        b,
+        "the directory shows more than %zu entries, many times what it held before: "
+        "the rest was not taken. If it has really grown so, a further read "
+        "(rosterctl sync) takes the next part",
+        b->entries_max);
+    *ret_r = 0;
+    if (++b->n_left_out > b->entries_max)
+        *ret_r = error_set(e, -E2BIG, "%s", b->doubt);
+    return true;
+}
+
 static int take_decoded(struct feed_batch *b, struct decoded *d, struct error *e)
 {
+    int left_out;
+    if (b->full && is_too_many(b, e, &left_out))
+        return left_out;
     keep_watermark(b, d);
     if (!d->entry) {
         feed_batch_doubt(b, "the entry %s has no %s that this account may read", d->dn,
@@ -431,7 +462,8 @@ static int complete_ranges(struct fetch *f, struct error *e)
     const struct range_value *values = ranges_values(f->decoded.ranges, &n);
     int r = 0;
     for (size_t i = 0; i < n && r == 0; i++)
-        r = decode_member(f->batch->env->decoder.schema, f->decoded.entry, MEMBER_DN, values[i].data, values[i].size);
+        r = decode_member(f->batch->env->decoder.schema, f->decoded.entry, MEMBER_DN,
+                          values[i].data, values[i].size);
     if (r < 0)
         return error_set(e, r, "the members of %s cannot be taken: %s", f->decoded.dn,
                          strerror(-r));

@@ -306,6 +306,9 @@ static void on_resolved(struct task *t, bool in_time, void *data, void *userdata
     else if (s->r < 0)
         r = error_set(&e, s->r, "%s: %s", d->address->configured, s->error.message);
     else
+        r = address_keep_allowed(&s->uris, s->domain, d->options.srv_hosts,
+                                 d->options.n_srv_hosts, &e);
+    if (r == 0)
         r = address_resolved(d->addresses, d->address, &s->uris, &e);
     if (r < 0) {
         connection_fail(d, r, false, &e);

@@ -71,6 +71,8 @@ struct feed_sink {
     /* The mirror's DN of an id, malloc'd, *ret NULL when unknown. For feeds that get
      * differences. */
     int (*known_dn)(void *userdata, const char *id, char **ret, struct error *e);
+    /* How many entries the mirror holds of this search: what a read is measured by. */
+    int (*known_entries)(void *userdata, unsigned search, size_t *ret, struct error *e);
     /* Groups whose stored members name a DN that was renamed or deleted since: servers that
      * repair references say nothing of it, so the feed reads these groups again. ids appended
      * to ret. */

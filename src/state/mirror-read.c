@@ -238,6 +238,23 @@ int mirror_counts(struct state *s, struct mirror_counts *ret, struct error *e)
     return 0;
 }
 
+int mirror_search_size(struct state *s, unsigned search, size_t *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "SELECT count(*) FROM entry WHERE gone_usec = 0 AND "
+                         "kind IN (1, 2, 3) AND search = ?1",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, search);
+    r = stmt_step(q, e);
+    if (r == STMT_ROW)
+        *ret = (size_t)stmt_int(q, 0);
+    return r < 0 ? r : 0;
+}
+
 static int shape_names(const struct entry *entry, struct buffer *b)
 {
     /* Attributes are sorted (entry_sort), so one combination has one text. */

@@ -125,6 +125,8 @@ int mirror_memberships(struct state *s, const char *person_id,
                        struct error *e);
 void mirror_memberships_done(struct mirror_membership *m, size_t n);
 
+/* Living entries of one search. */
+int mirror_search_size(struct state *s, unsigned search, size_t *ret, struct error *e);
 struct mirror_counts {
     size_t people, groups, containers, gone, members_unresolved;
 };

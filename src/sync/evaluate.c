@@ -207,10 +207,10 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
 static bool reason_is_planners(const char *reason)
 {
     static const char *const reasons[] = {
-        REASON_LOGIN_SHARED,   REASON_CONFLICT,           REASON_SAME_MAIL,
-        REASON_RENAME_POLICY,  REASON_GROUP_MISSING, REASON_NAME_SHARED,      REASON_ADOPTION,
-        REASON_ENTRY_INVALID,  REASON_ATTRIBUTE_VANISHED, REASON_RELINK,
-        REASON_STATE_RESTORED,
+        REASON_LOGIN_SHARED,  REASON_CONFLICT,       REASON_SAME_MAIL,
+        REASON_RENAME_POLICY, REASON_GROUP_MISSING,  REASON_NAME_SHARED,
+        REASON_ADOPTION,      REASON_ENTRY_INVALID,  REASON_ATTRIBUTE_VANISHED,
+        REASON_RELINK,        REASON_STATE_RESTORED,
     };
     for (size_t i = 0; reason && i < ARRAY_SIZE(reasons); i++)
         if (text_equal(reason, reasons[i]))

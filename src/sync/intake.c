@@ -163,6 +163,12 @@ static int intake_known_dn(void *userdata, const char *id, char **ret, struct er
     return r == STATE_NONE ? 0 : r;
 }
 
+static int intake_known_entries(void *userdata, unsigned search, size_t *ret, struct error *e)
+{
+    struct engine *n = userdata;
+    return mirror_search_size(n->state, search, ret, e);
+}
+
 static int intake_stale_groups(void *userdata, struct string_list *ret, struct error *e)
 {
     struct engine *n = userdata;
@@ -242,6 +248,7 @@ const struct feed_sink engine_sink = {
     .abort = intake_abort,
     .cookie = intake_cookie,
     .known_dn = intake_known_dn,
+    .known_entries = intake_known_entries,
     .stale_groups = intake_stale_groups,
     .stale_end = intake_stale_end,
     .schema = intake_schema,

@@ -521,10 +521,9 @@ static int hold_twin(const struct planner_input *in, struct planner_result *r)
              "neither gets what a group gives: rename one of them",
              first ? in->dn : in->twin, first ? in->twin : in->dn);
     r->leaving_usec = 0;
-    return hold_person(in, r,
-                       in->link == PLANNER_UNLINKED ? user_get(in->wanted, USER_LOGIN)
-                                                    : in->login,
-                       REASON_NAME_SHARED, "name", first ? in->dn : in->twin, sentence);
+    return hold_person(
+        in, r, in->link == PLANNER_UNLINKED ? user_get(in->wanted, USER_LOGIN) : in->login,
+        REASON_NAME_SHARED, "name", first ? in->dn : in->twin, sentence);
 }
 
 int planner_plan(const struct planner_input *in, struct planner_result *ret, struct error *e)

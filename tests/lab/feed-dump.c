@@ -33,12 +33,12 @@ struct dump {
     sd_event *event;
     struct directory *directory;
     struct schema *schema; /* NULL: none was read */
-    const char *file; /* where mirror and cookies are kept; NULL: nowhere */
-    json_t *mirror;   /* id -> {dn, key, search, kind, members: {key: text}} */
-    json_t *cookies;  /* "0" -> {cookie: hex, identity} */
-    json_t *stale;    /* keys of DNs that are no more -> true */
-    json_t *seen;     /* ids of the open batch */
-    bool quiet;       /* counts instead of entries */
+    const char *file;      /* where mirror and cookies are kept; NULL: nowhere */
+    json_t *mirror;        /* id -> {dn, key, search, kind, members: {key: text}} */
+    json_t *cookies;       /* "0" -> {cookie: hex, identity} */
+    json_t *stale;         /* keys of DNs that are no more -> true */
+    json_t *seen;          /* ids of the open batch */
+    bool quiet;            /* counts instead of entries */
     unsigned search;
     size_t n_entries, n_present, n_gone;
     int result;
@@ -308,6 +308,14 @@ static int on_stale_end(void *userdata, const char *group_id, struct error *e)
     return 0; /* on_stale_groups() tells each once */
 }
 
+static int on_known_entries(void *userdata, unsigned search, size_t *ret, struct error *e)
+{
+    (void)search, (void)e;
+    struct dump *d = userdata;
+    *ret = json_object_size(d->mirror);
+    return 0;
+}
+
 static const struct schema *on_schema(void *userdata, struct schema *taken)
 {
     struct dump *d = userdata;
@@ -350,6 +358,7 @@ static const struct feed_sink sink = {
     .known_dn = on_known_dn,
     .stale_groups = on_stale_groups,
     .stale_end = on_stale_end,
+    .known_entries = on_known_entries,
     .schema = on_schema,
     .changed = on_changed,
 };
