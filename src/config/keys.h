@@ -73,6 +73,7 @@ config_parse_fn config_parse_text;
 config_parse_fn config_parse_path; /* absolute, or a credential's name without a slash */
 config_parse_fn config_parse_absolute_path;
 config_parse_fn config_parse_dn;
+config_parse_fn config_parse_bind_name; /* a DN, or a name that Active Directory takes */
 config_parse_fn config_parse_filter;
 config_parse_fn config_parse_attribute;
 config_parse_fn config_parse_list;

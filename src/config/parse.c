@@ -73,6 +73,24 @@ int config_parse_dn(const struct config_key *key, const struct config_value *val
     return r < 0 ? r : store_text(slot, value->text, e);
 }
 
+int config_parse_bind_name(const struct config_key *key, const struct config_value *value,
+                           void *slot, size_t *ret_offset, struct error *e)
+{
+    const char *text = value->text;
+    size_t at = strcspn(text, "@\\");
+
+    /* What has no '=' is no DN; Active Directory looks such a name up (MS-ADTS 5.1.1.1.1). */
+    if (!strchr(text, '=') && at > 0 && text[at] && text[at + 1])
+        return store_text(slot, text, e);
+    int r = config_parse_dn(key, value, slot, ret_offset, e);
+    return r < 0 && !strchr(text, '=')
+               ? error_set(e, r,
+                           "'%s' is neither a DN such as cn=rosterd,dc=example,dc=com nor, for "
+                           "Active Directory, user@domain or DOMAIN\\user",
+                           text)
+               : r;
+}
+
 int config_parse_filter(const struct config_key *key, const struct config_value *value,
                         void *slot, size_t *ret_offset, struct error *e)
 {

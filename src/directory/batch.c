@@ -404,12 +404,7 @@ int feed_batch_gone(struct feed_batch *b, const char *id, const char *why, struc
 int feed_batch_roll(struct feed_batch *b, LDAP *ld, LDAPMessage *m, struct error *e)
 {
     const struct decoder *d = &b->env->decoder;
-    struct berval **values = ldap_get_values_len(ld, m, d->id_attribute);
-    CLEANUP(freep)
-    char *id = values && values[0]
-                   ? identity_from_value(d->identity, values[0]->bv_val, values[0]->bv_len)
-                   : NULL;
-    ldap_value_free_len(values);
+    CLEANUP(freep) char *id = decode_id(d, ld, m);
     if (!id) {
         feed_batch_doubt(b, "an entry has no %s that this account may read", d->id_attribute);
         return 0;

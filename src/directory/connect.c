@@ -265,11 +265,13 @@ static void attempt_run(void *data)
     if (a->ld)
         ldap_unbind_ext(a->ld, NULL, NULL);
     a->ld = NULL;
-    /* libldap says "Can't contact LDAP server" for any certificate that it does not like. */
-    if ((a->tls == CONNECT_LDAPS || a->tls == CONNECT_STARTTLS) && !a->refused &&
-        (a->r == -ENOTCONN || a->r == -EIO))
-        tls_explain(a->uri, a->tls == CONNECT_STARTTLS, &a->files, a->connect_timeout_usec,
-                    &a->error);
+    /* libldap says "Can't contact LDAP server" for any network and any certificate that it does
+     * not like. */
+    enum explain_tls tls = a->tls == CONNECT_LDAPS      ? EXPLAIN_LDAPS
+                           : a->tls == CONNECT_STARTTLS ? EXPLAIN_STARTTLS
+                                                        : EXPLAIN_PLAIN;
+    if (a->tls != CONNECT_LOCAL && !a->refused && (a->r == -ENOTCONN || a->r == -EIO))
+        tls_explain(a->uri, tls, &a->files, a->connect_timeout_usec, &a->error);
 }
 
 static const struct task_ops attempt_ops = {

@@ -172,7 +172,7 @@ static int make_environment(struct directory *d, struct error *e)
         d->env.searches[i].base_visible = d->server->base_visible[i];
     }
     if (r == 0)
-        r = decoder_init(&d->env.decoder, identity,
+        r = decoder_init(&d->env.decoder, identity, d->server->identity,
                          d->server->product == PRODUCT_ACTIVE_DIRECTORY, o, &d->attributes,
                          d->schema, e);
     if (r < 0)

@@ -114,15 +114,20 @@ bool decode_rid(const unsigned char *sid, size_t size, uint32_t *ret)
     return true;
 }
 
-int decoder_init(struct decoder *d, enum identity_kind identity, bool active_directory,
-                 const struct directory_options *options, const struct string_list *attributes,
-                 const struct schema *schema, struct error *e)
+int decoder_init(struct decoder *d, enum identity_kind identity, enum identity_kind usual,
+                 bool active_directory, const struct directory_options *options,
+                 const struct string_list *attributes, const struct schema *schema,
+                 struct error *e)
 {
     *d = (struct decoder){
         .identity = identity,
         .active_directory = active_directory,
         .schema = schema,
     };
+    if (identity == IDENTITY_ATTRIBUTE && usual != 0) {
+        d->second_identity = usual;
+        d->second_id_attribute = identity_attribute(usual);
+    }
     const char *id = identity_attribute(identity);
     const char *login = options->login_attribute ? options->login_attribute : "uid";
     d->id_attribute = strdup(id ? id : options->id_attribute);
@@ -167,6 +172,7 @@ char **decoder_attributes(const struct decoder *d)
 {
     const char *fixed[] = {"objectClass",
                            d->id_attribute,
+                           d->second_id_attribute,
                            d->login_attribute,
                            "member",
                            d->active_directory ? NULL : "uniqueMember",
@@ -319,7 +325,8 @@ static int add_members(const struct schema *schema, struct entry *entry, enum me
                        const struct raw *raw)
 {
     for (size_t i = 0; i < raw->n_values; i++) {
-        int r = decode_member(schema, entry, kind, raw->values[i].bv_val, raw->values[i].bv_len);
+        int r =
+            decode_member(schema, entry, kind, raw->values[i].bv_val, raw->values[i].bv_len);
         if (r < 0)
             return r;
     }
@@ -327,8 +334,8 @@ static int add_members(const struct schema *schema, struct entry *entry, enum me
 }
 
 /* A first piece that makes no sense is forgotten: the reading then begins with "0-*". */
-static int begin_ranges(const struct schema *schema, struct decoded *ret,
-                        const struct raw *raw, const struct range_name *range)
+static int begin_ranges(const struct schema *schema, struct decoded *ret, const struct raw *raw,
+                        const struct range_name *range)
 {
     if (ret->ranges)
         return 0;
@@ -414,7 +421,8 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
     const struct raw *classes = find(&raw, "objectClass");
     ret->deleted = deleted && deleted->n_values > 0 && deleted->values[0].bv_len == 4 &&
                    strncasecmp(deleted->values[0].bv_val, "TRUE", 4) == 0;
-    ret->computer = d->active_directory && (class_meanings(d->kinds, classes) & CLASS_OF_COMPUTER);
+    ret->computer =
+        d->active_directory && (class_meanings(d->kinds, classes) & CLASS_OF_COMPUTER);
     if (d->watermark_attribute)
         ret->watermark = copy_value(find(&raw, d->watermark_attribute));
     if (d->active_directory)
@@ -425,9 +433,16 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
     else if (own && own->n_values > 0)
         identity =
             identity_from_value(d->identity, own->values[0].bv_val, own->values[0].bv_len);
+    enum entry_kind kind = kind_of(d->kinds, classes);
+    /* An attribute of people's own, such as a personnel number, identifies no group. */
+    const struct raw *second =
+        d->second_id_attribute ? find(&raw, d->second_id_attribute) : NULL;
+    if (!identity && kind != ENTRY_PERSON && second && second->n_values > 0)
+        identity = identity_from_value(d->second_identity, second->values[0].bv_val,
+                                       second->values[0].bv_len);
     if (!identity)
         return 0;
-    ret->entry = entry_new(identity, ret->dn, kind_of(d->kinds, classes));
+    ret->entry = entry_new(identity, ret->dn, kind);
     r = ret->entry ? add_keys(d, ret->entry, &raw) : -ENOMEM;
     for (size_t i = 0; i < raw.n_items && r == 0; i++)
         r = add_attribute(d, ret, &raw.items[i]);
@@ -440,6 +455,22 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
     }
     entry_sort(ret->entry);
     return 0;
+}
+
+char *decode_id(const struct decoder *d, LDAP *ld, LDAPMessage *m)
+{
+    const struct {
+        enum identity_kind kind;
+        const char *attribute;
+    } ids[] = {{d->identity, d->id_attribute}, {d->second_identity, d->second_id_attribute}};
+    char *id = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(ids) && !id && ids[i].attribute; i++) {
+        struct berval **values = ldap_get_values_len(ld, m, ids[i].attribute);
+        if (values && values[0])
+            id = identity_from_value(ids[i].kind, values[0]->bv_val, values[0]->bv_len);
+        ldap_value_free_len(values);
+    }
+    return id;
 }
 
 int decode_range(struct ranges *ranges, LDAP *ld, LDAPMessage *m)

@@ -19,7 +19,10 @@ struct schema;
 
 struct decoder {
     enum identity_kind identity;
-    char *id_attribute;    /* what to ask for */
+    char *id_attribute; /* what to ask for */
+    /* Of the server, for groups and containers without id_attribute; 0 and NULL: none. */
+    enum identity_kind second_identity;
+    const char *second_id_attribute;
     char *login_attribute; /* NULL on servers without memberUid groups */
     bool active_directory;
     struct string_list wanted; /* canonical names of what the mapping reads */
@@ -41,9 +44,11 @@ struct decoded {
 };
 void decoded_done(struct decoded *d);
 
-int decoder_init(struct decoder *d, enum identity_kind identity, bool active_directory,
-                 const struct directory_options *options, const struct string_list *attributes,
-                 const struct schema *schema, struct error *e);
+/* usual: the identity that the server gives every entry; 0: none. */
+int decoder_init(struct decoder *d, enum identity_kind identity, enum identity_kind usual,
+                 bool active_directory, const struct directory_options *options,
+                 const struct string_list *attributes, const struct schema *schema,
+                 struct error *e);
 void decoder_done(struct decoder *d);
 /* What to ask the server for; NULL-terminated, freed with decoder_attributes_free(). */
 char **decoder_attributes(const struct decoder *d);
@@ -57,6 +62,9 @@ static inline void decoder_attributes_freep(char ***a)
  * no id; -EBADMSG when the message cannot be read. */
 int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id,
                  struct decoded *ret, struct error *e);
+/* The id of the entry in the message, without a look at what kind it is; NULL: it shows none.
+ */
+char *decode_id(const struct decoder *d, LDAP *ld, LDAPMessage *m);
 /* One value of a member attribute, added as the model keeps it. */
 int decode_member(const struct schema *schema, struct entry *entry, enum member_kind kind,
                   const void *bytes, size_t size);

@@ -15,17 +15,33 @@ static char *copy_text(const char *text, int *r)
     return copy;
 }
 
+static void copy_list(char ***list, size_t *n, int *r)
+{
+    char *const *from = *list;
+    char **to = calloc(*n + 1, sizeof *to);
+    if (!to) {
+        *n = 0;
+        *r = -ENOMEM;
+    }
+    for (size_t i = 0; i < *n; i++)
+        to[i] = copy_text(from[i], r);
+    *list = to;
+}
+
+static void free_list(char **list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(list[i]);
+    free(list);
+}
+
 int directory_options_copy(struct directory_options *to, const struct directory_options *from)
 {
     int r = 0;
     *to = *from;
-    to->uris = calloc(from->n_uris + 1, sizeof *to->uris);
-    if (!to->uris) {
-        to->n_uris = 0;
-        r = -ENOMEM;
-    }
-    for (size_t i = 0; i < to->n_uris; i++)
-        to->uris[i] = copy_text(from->uris[i], &r);
+    copy_list(&to->uris, &to->n_uris, &r);
+    copy_list(&to->referral_hosts, &to->n_referral_hosts, &r);
+    copy_list(&to->srv_hosts, &to->n_srv_hosts, &r);
     to->tls_ca_file = copy_text(from->tls_ca_file, &r);
     to->tls_ca_directory = copy_text(from->tls_ca_directory, &r);
     to->tls_certificate_file = copy_text(from->tls_certificate_file, &r);
@@ -47,9 +63,9 @@ int directory_options_copy(struct directory_options *to, const struct directory_
 
 void directory_options_done(struct directory_options *o)
 {
-    for (size_t i = 0; i < o->n_uris; i++)
-        free(o->uris[i]);
-    free(o->uris);
+    free_list(o->uris, o->n_uris);
+    free_list(o->referral_hosts, o->n_referral_hosts);
+    free_list(o->srv_hosts, o->n_srv_hosts);
     free(o->tls_ca_file);
     free(o->tls_ca_directory);
     free(o->tls_certificate_file);

@@ -140,7 +140,11 @@ static void read_failed(struct session *s, int number)
                       "connection was ended: if an entry is really that large, raise it",
                       s->uri);
     else
-        r = libldap_error(&e, code, NULL, "%s: the connection was lost%s", s->uri, s->farewell);
+        r = libldap_error(&e, code, NULL, "%s: the connection was lost%s%s", s->uri,
+                          number == ECONNRESET  ? " (reset by the other side)"
+                          : number == ETIMEDOUT ? " (nothing answers any more)"
+                                                : "",
+                          s->farewell);
     lose(s, r, &e);
 }
 
