@@ -361,12 +361,36 @@ static bool is_too_many(struct feed_batch *b, struct error *e, int *ret_r)
     return true;
 }
 
+static void say_bad_members(const struct decoded *d)
+{
+    char shown[120];
+    log_warning("%zu members of %s are no DNs, so nobody is meant by them; the first: %s",
+                d->n_bad_members, d->dn,
+                text_printable(shown, sizeof shown, d->bad_member, strlen(d->bad_member)));
+}
+
 static int take_decoded(struct feed_batch *b, struct decoded *d, struct error *e)
 {
     int left_out;
     if (b->full && is_too_many(b, e, &left_out))
         return left_out;
     keep_watermark(b, d);
+    if (d->alias) {
+        log_warning("%s is an alias entry, which is not followed: let the base hold the entry "
+                    "that it stands for, and groups name that",
+                    d->dn);
+        return 0;
+    }
+    if (d->n_bad_members > 0)
+        say_bad_members(d);
+    if (!d->entry && d->bad_id) {
+        feed_batch_doubt(
+            b,
+            "the %s of the entry %s cannot identify it: it is longer than 255 bytes, "
+            "or no text",
+            b->env->decoder.id_attribute, d->dn);
+        return 0;
+    }
     if (!d->entry) {
         feed_batch_doubt(b, "the entry %s has no %s that this account may read", d->dn,
                          b->env->decoder.id_attribute);

@@ -21,6 +21,7 @@
 #include "directory/private.h"
 #include "directory/rootdse.h"
 #include "directory/session.h"
+#include "directory/sights.h"
 #include "directory/task.h"
 #include "model/schema.h"
 
@@ -49,6 +50,7 @@ void connection_drop(struct directory *d)
     d->better_address = NULL;
     d->beat = session_operation_free(d->beat);
     d->reading = rootdse_read_free(d->reading);
+    d->sights = sights_free(d->sights);
     connection_drop_feed(d);
     d->session = session_free(d->session);
     d->server = rootdse_free(d->server);
@@ -213,6 +215,57 @@ void connection_start_feed(struct directory *d)
         note_failure(d, r, &e);
 }
 
+static void on_sight(const char *dn, const char *sentence, void *userdata)
+{
+    struct directory *d = userdata;
+    d->sink->group_sighted(d->userdata, dn, sentence);
+}
+
+static void on_sights_over(void *userdata)
+{
+    connection_start_feed(userdata);
+}
+
+static void on_sights_failed(int r, const struct error *e, void *userdata)
+{
+    note_failure(userdata, r, e);
+}
+
+/* Groups that rules name in vain are looked for first, so that what is said of them is so. */
+static int look_for_groups(struct directory *d, bool *ret_started, struct error *e)
+{
+    static const struct sights_events events = {
+        .tell = on_sight, .over = on_sights_over, .failed = on_sights_failed};
+    CLEANUP(string_list_done) struct string_list wanted = {};
+    const char *keys[SIGHTS_BASES_MAX], *bases[SIGHTS_BASES_MAX];
+    size_t n = 0;
+    *ret_started = false;
+    d->sink->group_sighted(d->userdata, NULL, NULL);
+    int r = d->sink->wanted_groups(d->userdata, &wanted, e);
+    if (r == 0 && wanted.n_items > 0)
+        r = plan_keys(d, e);
+    if (r == 0 && wanted.n_items > 0)
+        r = plan_filters(d, e);
+    if (r < 0 || wanted.n_items == 0)
+        return r;
+    for (; n < d->n_searches && n < SIGHTS_BASES_MAX; n++) {
+        keys[n] = d->searches[n].base_key;
+        bases[n] = d->searches[n].base;
+    }
+    struct sights_request q = {
+        .session = d->session,
+        .dns = &wanted,
+        .schema = d->schema,
+        .base_keys = keys,
+        .bases = bases,
+        .n_bases = n,
+        .groups = d->searches[d->n_searches - 1].groups,
+        .timeout_usec = d->options.search_timeout_usec,
+    };
+    *ret_started = true;
+    return sights_start(&d->sights, &q, &events, d, e);
+}
+
 static void on_read(int r, struct rootdse *taken, const struct error *e, void *userdata)
 {
     struct directory *d = userdata;
@@ -226,7 +279,13 @@ static void on_read(int r, struct rootdse *taken, const struct error *e, void *u
     d->schema = d->sink->schema(d->userdata, TAKE(taken->schema));
     if (!taken->base_visible[0])
         log_debug("the base %s cannot be seen: %s", d->searches[0].base, taken->base_doubt);
-    connection_start_feed(d);
+    struct error own = {};
+    bool started;
+    r = look_for_groups(d, &started, &own);
+    if (r < 0)
+        note_failure(d, r, &own);
+    else if (!started)
+        connection_start_feed(d);
 }
 
 /* Takes ld. */

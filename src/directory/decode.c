@@ -58,6 +58,7 @@ void decoded_done(struct decoded *d)
     free(d->watermark);
     free(d->version);
     free(d->partial);
+    free(d->bad_member);
     *d = (struct decoded){};
 }
 
@@ -321,14 +322,18 @@ int decode_member(const struct schema *schema, struct entry *entry, enum member_
     return key ? entry_add_member(entry, kind, key, text) : -ENOMEM;
 }
 
-static int add_members(const struct schema *schema, struct entry *entry, enum member_kind kind,
+static int add_members(const struct schema *schema, struct decoded *ret, enum member_kind kind,
                        const struct raw *raw)
 {
     for (size_t i = 0; i < raw->n_values; i++) {
-        int r =
-            decode_member(schema, entry, kind, raw->values[i].bv_val, raw->values[i].bv_len);
+        const struct berval *v = &raw->values[i];
+        size_t before = ret->entry->n_members;
+        int r = decode_member(schema, ret->entry, kind, v->bv_val, v->bv_len);
         if (r < 0)
             return r;
+        if (ret->entry->n_members == before && ret->n_bad_members++ == 0 &&
+            !(ret->bad_member = strndup(v->bv_val, v->bv_len)))
+            return -ENOMEM;
     }
     return 0;
 }
@@ -353,7 +358,7 @@ static int begin_ranges(const struct schema *schema, struct decoded *ret, const 
     if (r != RANGES_COMPLETE)
         return r == -ENOMEM ? r : 0;
     ret->ranges = ranges_free(ret->ranges);
-    return add_members(schema, ret->entry, MEMBER_DN, raw);
+    return add_members(schema, ret, MEMBER_DN, raw);
 }
 
 static int add_attribute(const struct decoder *d, struct decoded *ret, const struct raw *raw)
@@ -366,9 +371,9 @@ static int add_attribute(const struct decoder *d, struct decoded *ret, const str
             return begin_ranges(d->schema, ret, raw, &range);
         if (text_equal_ascii_case(raw->name, "member") ||
             text_equal_ascii_case(raw->name, "uniqueMember"))
-            return add_members(d->schema, entry, MEMBER_DN, raw);
+            return add_members(d->schema, ret, MEMBER_DN, raw);
         if (text_equal_ascii_case(raw->name, "memberUid"))
-            return add_members(d->schema, entry, MEMBER_LOGIN, raw);
+            return add_members(d->schema, ret, MEMBER_LOGIN, raw);
     }
     if (!is_wanted(d, raw->name))
         return 0;
@@ -421,6 +426,7 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
     const struct raw *classes = find(&raw, "objectClass");
     ret->deleted = deleted && deleted->n_values > 0 && deleted->values[0].bv_len == 4 &&
                    strncasecmp(deleted->values[0].bv_val, "TRUE", 4) == 0;
+    ret->alias = class_meanings(d->kinds, classes) & CLASS_OF_ALIAS;
     ret->computer =
         d->active_directory && (class_meanings(d->kinds, classes) & CLASS_OF_COMPUTER);
     if (d->watermark_attribute)
@@ -433,6 +439,7 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
     else if (own && own->n_values > 0)
         identity =
             identity_from_value(d->identity, own->values[0].bv_val, own->values[0].bv_len);
+    ret->bad_id = !identity && own && own->n_values > 0;
     enum entry_kind kind = kind_of(d->kinds, classes);
     /* An attribute of people's own, such as a personnel number, identifies no group. */
     const struct raw *second =

@@ -39,6 +39,10 @@ struct decoded {
     char *version;         /* of the entry, to notice an edit between two reads; may be NULL */
     bool deleted;          /* AD: isDeleted */
     bool computer;         /* AD */
+    bool alias;            /* an alias entry, which nobody follows */
+    bool bad_id;           /* it has an id that cannot be used as one */
+    size_t n_bad_members;  /* values that are no DNs, so nobody's names … */
+    char *bad_member;      /* … and the first of them, to be shown */
     struct ranges *ranges; /* not NULL: members came in part */
     char *partial;         /* the name of another attribute that came in part */
 };

@@ -82,6 +82,12 @@ struct feed_sink {
     /* The server's schema was read (taken), or could not be (NULL). Returns the one in force,
      * by which keys of DNs are made; borrowed until the next call; NULL: the built-in table. */
     const struct schema *(*schema)(void *userdata, struct schema *taken);
+    /* DNs of groups that rules name and that the mirror has not, or not with members; appended.
+     * Before a feed starts each is looked for by its DN. */
+    int (*wanted_groups)(void *userdata, struct string_list *ret, struct error *e);
+    /* Why it is not read: what goes on behind "the group DN of rule R". NULL for all: a new
+     * connection looks anew. */
+    void (*group_sighted)(void *userdata, const char *dn, const char *sentence);
     /* State of the connection changed: see directory_status(). */
     void (*changed)(void *userdata);
 };

@@ -84,6 +84,8 @@ static unsigned look_up(const struct kinds *k, const char *class)
         m |= CLASS_OF_CONTAINER;
     if (is_any(k, class, accounts))
         m |= CLASS_OF_ACCOUNT;
+    if (class_is_a(k->classes, class, "alias"))
+        m |= CLASS_OF_ALIAS;
     if (class_is_a(k->classes, class, "computer"))
         m |= CLASS_OF_COMPUTER;
     return m;

@@ -16,7 +16,8 @@ enum class_meaning {
     CLASS_OF_ACCOUNT = 8, /* posixAccount: a person, unless it is a group of members */
     CLASS_OF_COMPUTER = 16,
     CLASS_OF_GROUP_BELOW_PERSON = 32, /* configured as a group, though below person */
-    CLASS_OF_POSIX_GROUP = 64,        /* a group, or the private group of an account */
+    CLASS_OF_ALIAS = 128,
+    CLASS_OF_POSIX_GROUP = 64, /* a group, or the private group of an account */
 };
 
 /* classes: the server's hierarchy, borrowed; NULL: the built-in one. person, group: the classes

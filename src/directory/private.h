@@ -15,6 +15,7 @@ struct connect;
 struct rootdse_read;
 struct sd_event_source;
 struct session_operation;
+struct sights;
 struct task;
 
 struct directory {
@@ -41,6 +42,7 @@ struct directory {
     struct task *resolve;
     struct session *session;
     struct rootdse_read *reading;
+    struct sights *sights; /* before the feed starts */
     struct rootdse *server;
     const struct schema *schema; /* of the sink: in force while this connection lives */
     struct feed_environment env;

@@ -140,6 +140,25 @@ int mirror_find_dn(struct state *s, const char *dn, char **ret_id, struct error 
     return stmt_copy(q, 0, ret_id) < 0 ? error_out_of_memory(e) : 0;
 }
 
+int mirror_group_has_members(struct state *s, const char *dn, bool *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    CLEANUP(freep) char *key = NULL;
+    int r = dn_key(s->schema, dn, &key, e);
+
+    if (r == 0)
+        r = stmt_prepare(&q, s,
+                         "SELECT 1 FROM entry g CROSS JOIN member m ON m.group_n = g.n WHERE "
+                         "g.dn_key = ?1 AND g.kind = 2 AND g.gone_usec = 0 LIMIT 1",
+                         e);
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, key);
+    r = stmt_step(q, e);
+    *ret = r == STMT_ROW;
+    return r < 0 ? r : 0;
+}
+
 int mirror_cookie_get(struct state *s, unsigned search, void **ret, size_t *ret_size,
                       char **ret_identity, struct error *e)
 {

@@ -83,6 +83,9 @@ int mirror_find_people(struct state *s, const char *text, struct string_list *re
  */
 int mirror_find_dn(struct state *s, const char *dn, char **ret_id, struct error *e);
 
+/* Is there a living group of this DN, with any member? */
+int mirror_group_has_members(struct state *s, const char *dn, bool *ret, struct error *e);
+
 /* Cookies of feeds. */
 int mirror_cookie_get(struct state *s, unsigned search, void **ret, size_t *ret_size,
                       char **ret_identity, struct error *e); /* or STATE_NONE */

@@ -347,6 +347,8 @@ struct engine *engine_free(struct engine *n)
     ruleset_free(n->ruleset);
     schema_free(n->schema);
     bound_groups_done(&n->groups);
+    string_list_done(&n->sighted);
+    string_list_done(&n->sightings);
     string_list_done(&n->teams);
     string_list_done(&n->missing);
     n->event = sd_event_unref(n->event);

@@ -67,6 +67,10 @@ int engine_distrust_state(struct engine *n, struct error *e);
 /* What the directory must read for the mapping. */
 const struct ruleset *engine_ruleset(const struct engine *n);
 
+/* Why a group that a rule names is not read, or has no members: what goes on behind "the group
+ * DN"; NULL: it is simply not there, or nothing is known. Borrowed until the next connection. */
+const char *engine_group_sighting(const struct engine *n, const char *dn);
+
 /* A new configuration: everybody whom it can affect is looked at again. options as in
  * engine_new(); tenant and ops stay. */
 int engine_reload(struct engine *n, const struct engine_options *options, struct error *e);

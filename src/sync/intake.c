@@ -230,6 +230,34 @@ static const struct schema *intake_schema(void *userdata, struct schema *taken)
     return n->schema;
 }
 
+static int intake_wanted_groups(void *userdata, struct string_list *ret, struct error *e)
+{
+    struct engine *n = userdata;
+    size_t n_groups;
+    const struct ruleset_group *groups = ruleset_groups(n->ruleset, &n_groups);
+    int r = 0;
+    for (size_t i = 0; i < n_groups && r == 0; i++) {
+        bool fine = false;
+        r = mirror_group_has_members(n->state, groups[i].dn, &fine, e);
+        if (r == 0 && !fine && string_list_add(ret, groups[i].dn) < 0)
+            r = error_out_of_memory(e);
+    }
+    return r;
+}
+
+static void intake_group_sighted(void *userdata, const char *dn, const char *sentence)
+{
+    struct engine *n = userdata;
+    if (!dn) {
+        string_list_done(&n->sighted);
+        string_list_done(&n->sightings);
+        return;
+    }
+    /* Without memory for it the plain sentence is said. */
+    if (string_list_add(&n->sightings, sentence) == 0)
+        (void)string_list_add(&n->sighted, dn);
+}
+
 static void intake_changed(void *userdata)
 {
     struct engine *n = userdata;
@@ -252,5 +280,7 @@ const struct feed_sink engine_sink = {
     .stale_groups = intake_stale_groups,
     .stale_end = intake_stale_end,
     .schema = intake_schema,
+    .wanted_groups = intake_wanted_groups,
+    .group_sighted = intake_group_sighted,
     .changed = intake_changed,
 };

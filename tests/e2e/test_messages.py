@@ -120,3 +120,63 @@ def test_id_attribute_of_people_only(t):
     ground.person("eve")
     daemon.ctl("sync", code=None)
     daemon.wait_log(r"the entry uid=eve,[^\n]* has no employeeNumber")
+
+
+def rule_group(t, ground, dn, **directory):
+    """What the log and rosterctl check say of a rule whose group is this one."""
+    daemon, _ = follow(t, ground.server, ground, rules={"Crowd": {"group": dn, "team": "Sales"}}, **directory)
+    daemon.once(code=None)
+    answer = daemon.run("--check-connections", code=None)
+    return daemon.log() + answer.out + answer.err
+
+
+def test_group_that_is_not_read(t):
+    """T12: a group that exists is not said to be absent: outside of the base, not selected by group_filter, dynamic;
+    and one that is absent is."""
+    ground = t.shared(Slapd).fresh()
+    ground.person("ada")
+    group = ground.group("crowd", ["ada"])
+    said = rule_group(t, ground, group, base=ground.people)
+    need("lies outside of what is searched (%s)" % ground.people in said and "group_base" in said, "why, and what to do", said)
+    need("is not in the directory" not in said, "and nothing that is not so", said)
+    said = rule_group(t, ground, group, base=ground.people, group_base=ground.people.replace("ou=people", "ou=groups"))
+    need("lies outside" not in said and "is not in the directory" not in said, "the cure works", said)
+    said = rule_group(t, ground, group, group_filter="(objectClass=groupOfUniqueNames)")
+    need("group_filter (objectClass=groupOfUniqueNames) does not select it" in said and "groupOfNames" in said, "why", said)
+    need("is not in the directory" not in said, "and nothing that is not so", said)
+    said = rule_group(t, ground, ground.group_dn("crwod"))
+    need("is not in the directory" in said and "group_base" not in said, "absent is absent", said)
+
+
+def test_dynamic_group(t):
+    """A group of members by URL that the server does not expand: memberURL is not followed, and that is said."""
+    server = t.server(ScriptedServer)
+    server.person("ada")
+    dn = "cn=dynamic,ou=groups," + server.suffix
+    server.add(dn, {"objectClass": ["top", "groupOfURLs"], "cn": "dynamic", "memberURL": "ldap:///ou=people??sub?(uid=a*)"})
+    for group_filter in (None, "(objectClass=groupOfURLs)"):
+        daemon, _ = follow(t, server, rules={"Crowd": {"group": dn, "team": "Sales"}}, group_filter=group_filter)
+        once_says(daemon, r"names its members by memberURL, which rosterd does not follow")
+        need("is not in the directory" not in daemon.log(), "and nothing that is not so", daemon.log())
+
+
+def test_members_that_are_nobody(t):
+    """T14: members that are no DNs are counted and named, an alias entry is named; the rest of the group works."""
+    server = t.server(ScriptedServer)
+    ada = server.person("ada")
+    server.add("uid=alias,ou=people," + server.suffix, {"objectClass": ["top", "alias", "inetOrgPerson"], "uid": "alias",
+                                                        "aliasedObjectName": ada})
+    group = server.group("crowd", [ada, "Ada Lovelace", b"uid=\xff", "uid=gone,ou=people," + server.suffix])
+    daemon, tenant = follow(t, server, rules={"Crowd": {"group": group, "team": "Sales"}})
+    once_says(daemon, r"2 members of cn=crowd,[^\n]* are no DNs[^\n]*Ada Lovelace", r"uid=alias,[^\n]* is an alias entry")
+    need(sorted(tenant.users()) == ["ada"], "the rest works", sorted(tenant.users()))
+
+
+def test_id_that_is_too_long(t):
+    """An id attribute whose value is longer than 255 bytes is said to be that, and not to be missing."""
+    server = t.server(ScriptedServer)
+    server.person("ada", employeeNumber="1")
+    server.person("zoe", employeeNumber="9" * 300)
+    daemon, tenant = follow(t, server, id_attribute="employeeNumber", feed="poll")
+    once_says(daemon, r"the employeeNumber of the entry uid=zoe,[^\n]* longer than 255 bytes")
+    need("ada" in tenant.users(), "the others go on", tenant.users())

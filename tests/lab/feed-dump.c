@@ -316,6 +316,17 @@ static int on_known_entries(void *userdata, unsigned search, size_t *ret, struct
     return 0;
 }
 
+static int on_wanted_groups(void *userdata, struct string_list *ret, struct error *e)
+{
+    (void)userdata, (void)ret, (void)e;
+    return 0;
+}
+
+static void on_group_sighted(void *userdata, const char *dn, const char *sentence)
+{
+    (void)userdata, (void)dn, (void)sentence;
+}
+
 static const struct schema *on_schema(void *userdata, struct schema *taken)
 {
     struct dump *d = userdata;
@@ -360,6 +371,8 @@ static const struct feed_sink sink = {
     .stale_end = on_stale_end,
     .known_entries = on_known_entries,
     .schema = on_schema,
+    .wanted_groups = on_wanted_groups,
+    .group_sighted = on_group_sighted,
     .changed = on_changed,
 };
 
