@@ -1,12 +1,14 @@
 """What the measurements share: a directory of N people, a tenant, a rosterd; built on tests/e2e/lib.
 
-Every command prints one line, the figure first. Servers are throw-away ones on loopback; ROSTERD_BUILD names the
-build (default: build/). Two cores are few for three busy programs: figures of such a machine say more as ratios.
+Every command prints one line for each figure, or JSON with --json; --smoke is a small form that only shows that the
+command works. Servers are throw-away ones on loopback; ROSTERD_BUILD names the build (default: build/). Two cores are
+few for three busy programs: figures of such a machine say more as ratios.
 """
 
 import argparse
 import calendar
 import contextlib
+import json
 import os
 import re
 import signal
@@ -22,19 +24,57 @@ sys.path.insert(0, os.path.join(HERE, os.pardir, "tests", "e2e"))
 from lib import Slapd, base, wait_for  # noqa: E402
 from lib.context import Context, Shared  # noqa: E402
 
-__all__ = ["HERE", "arguments", "at_the_tenant", "base", "daemon_for", "directory", "ground", "percentile", "statistics", "subprocess", "time",
-           "wait_for"]
+__all__ = ["HERE", "RULES", "SUFFIX", "at_the_tenant", "base", "bench", "cpu_of", "daemon_for", "directory", "load",
+           "percentile", "people_ldif", "statistics", "subprocess", "time", "wait_for"]
 
 SUFFIX = "dc=example,dc=com"
 
 
-def arguments(text, **options):
-    """name=(default, help) become --name; integers."""
-    parser = argparse.ArgumentParser(description=text)
+def bench(text, measure, smoke, **options):
+    """Runs measure(t, options) so many times in grounds of their own and prints the medians.
+
+    options: name=(default, help), integers, become --name; smoke: their values with --smoke. measure gives
+    {figure: value}; a figure's name ends with its unit.
+    """
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, (default, explanation) in options.items():
-        parser.add_argument("--" + name, type=int, default=default,
-                            help="%s (default %d)" % (explanation, default))
-    return parser.parse_args()
+        parser.add_argument("--" + name, type=int, default=None, help="%s (default %d)" % (explanation, default))
+    parser.add_argument("--times", type=int, default=1, help="how often; the medians are printed (default 1)")
+    parser.add_argument("--smoke", action="store_true", help="small and once: does it work?")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    given = parser.parse_args()
+    for name, (default, _) in options.items():
+        if getattr(given, name) is None:
+            setattr(given, name, smoke.get(name, default) if given.smoke else default)
+    rounds = []
+    for _ in range(1 if given.smoke else given.times):
+        with ground(os.path.basename(sys.argv[0])) as t:
+            rounds.append(measure(t, given))
+    medians = {name: statistics.median(figures[name] for figures in rounds) for name in rounds[0]}
+    if given.json:
+        sizes = {name: getattr(given, name) for name in options}
+        print(json.dumps({"figures": medians, "sizes": sizes, "rounds": rounds}))
+        return
+    for name, value in medians.items():
+        print("%12s  %s" % ("%.0f" % value if value >= 1000 else "%.4g" % value, name))
+
+
+def cpu_of(pid):
+    """Seconds of processor time so far, user and system, of the threads that there are."""
+    total = 0
+    for thread in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/schedstat" % (pid, thread), encoding="ascii") as text:
+            total += int(text.read().split()[0])
+    return total / 1e9
+
+
+def load(t, daemon, tenant, count):
+    """A first load, to its last outcome; seconds."""
+    begun = time.monotonic()
+    daemon.start()
+    wait_for(lambda: tenant.counters()["creates"] >= count, 3000, "everybody", daemon.log_tail, every=0.05)
+    wait_for(lambda: daemon.state_query("SELECT count(*) FROM operation")[0][0] == 0, 120, "the last outcomes")
+    return time.monotonic() - begun
 
 
 @contextlib.contextmanager
@@ -74,11 +114,12 @@ def people_ldif(count):
         yield "\n"
 
 
-def directory(t, count):
-    """An OpenLDAP that holds them."""
+def directory(t, count, more=()):
+    """An OpenLDAP that holds them, and more entries."""
     path = t.path("people.ldif")
     with open(path, "w", encoding="utf-8") as out:
         out.writelines(people_ldif(count))
+        out.writelines(more)
     return t.server(Slapd, ldif=path, memberof=0)
 
 
@@ -96,7 +137,7 @@ def daemon_for(t, server, tenant, rules=None, **sections):
     keys = {"max_rate": "0", "max_concurrent": "32"}
     keys.update(sections.pop("tenant_keys", {}))
     return t.rosterd(server, tenant, rules=rules or RULES, tenant_keys=keys, lifecycle={"verify_interval": "0"},
-                     guard={"max_update": "unlimited"}, **sections)
+                     guard={"max_update": "unlimited", "max_team_change": "unlimited"}, **sections)
 
 
 def at_the_tenant(row):

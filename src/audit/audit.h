@@ -3,10 +3,10 @@
  * transaction that does the step; afterwards rows leave, in order, for the audit file (JSON
  * lines) and the journal.
  *
- * Each line carries "seq", and "prev": the SHA-256 of the line before it, so that a changed,
- * deleted or inserted line is found, across rotations. The hash of a line is over its bytes
- * without the newline. Line format: docs/audit-format.md. Nothing secret is ever in a row;
- * texts are made printable.
+ * Each line names the link of the line before it, so that a changed, deleted or inserted line
+ * is found, across rotations; checkpoints sign that chain. What is personal stands last in a
+ * line and is chained by a commitment only, so that it can be erased. The form, to the byte:
+ * docs/audit-format.md. Nothing secret is ever in a row; texts are made printable.
  */
 #pragma once
 #include <stdbool.h>
@@ -14,15 +14,23 @@
 #include <stdint.h>
 
 struct error;
+struct json_t;
 struct operation;
 struct source;
 struct state;
+
+/* Who asked for it, as known when they asked: a number alone means nothing a year later. */
+struct audit_actor {
+    uint32_t uid;
+    char name[64];    /* "": the number has none here */
+    char session[64]; /* of logind; "": none */
+};
 
 struct audit_row {
     const char
         *event; /* "intent", "outcome", "skip", "hold", "release", "park", "approve", "budget",
                    "adopt", "leave", "return", "link", "drift", "run-begin", "run-end", "start",
-                   "stop", "configuration", "alarm", "alarm-over", "repair" */
+                   "stop", "configuration", "alarm", "alarm-over", "repair", … */
     uint64_t run;
     const struct operation *operation; /* person, kind, changes, why; or NULL */
     const char *entry_id, *dn, *login; /* when there is no operation */
@@ -34,6 +42,9 @@ struct audit_row {
     uint64_t duration_usec;
     const char *fingerprint; /* of the configuration */
     const char *details;     /* further JSON object text, merged as "details"; or NULL */
+    const struct audit_actor *actor; /* or NULL */
+    const char *plan;                /* the hash that was approved, or NULL */
+    const char *reason;              /* what the actor gave as reason, or NULL */
 };
 /* Needs an open transaction. */
 int audit_record(struct state *s, const struct audit_row *row, struct error *e);
@@ -45,6 +56,13 @@ struct audit_export;
  * older state file was restored. */
 int audit_export_open(struct audit_export **ret, struct state *s, const char *path,
                       bool to_journal, bool *ret_state_older, struct error *e);
+/* From now on checkpoints are signed with the key in this file, which is made when it is missing.
+ * A key that is another one than before is said in a "key" line. */
+int audit_export_sign(struct audit_export *x, const char *key_path, struct error *e);
+/* The public key; NULL: there is none. Borrowed. */
+const char *audit_export_key(const struct audit_export *x);
+/* Writes a checkpoint if lines were written since the last one, an hour ago or longer. */
+int audit_export_checkpoint(struct audit_export *x, struct error *e);
 /* Appends what was committed since, one write and fdatasync for all of it; then notes in the
  * state how far it got (in the next transaction). Reopens the file when it was rotated
  * (renamed) away. A failure is reported each time and loses nothing: rows wait in the state. */
@@ -52,20 +70,46 @@ int audit_export_run(struct audit_export *x, struct error *e);
 int audit_export_reopen(struct audit_export *x, struct error *e); /* SIGHUP, logrotate */
 struct audit_export *audit_export_close(struct audit_export *x);
 
-/* Verifies a chain of files, oldest first, without a state: rosterctl audit verify, years
+/* Verifies a chain of files, in any order, without a state: rosterctl audit verify, years
  * later. */
+struct audit_finding {
+    char *file;
+    unsigned line;
+    int64_t seq; /* 0: it has no number */
+    char sentence[512]; /* begins with its kind: "changed: …" */
+};
+struct audit_verify_options {
+    const char *key;  /* the public key that is trusted; NULL: the first one in the files */
+    const char *note; /* a checkpoint that was kept elsewhere, as a signed note; NULL */
+};
 struct audit_verify_result {
     uint64_t n_lines, first_seq, last_seq;
+    uint64_t n_whole; /* lines before the first finding */
     char first_time[32], last_time[32];
-    char last_hash[65];
-    char *file; /* where it breaks, or NULL: the chain is whole */
-    unsigned line;
-    char sentence[512];
+    char last_hash[44];
+    struct audit_finding *findings; /* by their place; none: all is whole */
+    size_t n_findings, capacity;
+    uint64_t n_more; /* findings that there was no room for */
+    uint64_t n_checkpoints, n_unsigned, n_old, n_erased;
+    int64_t last_checkpoint; /* 0: there is none */
+    char last_checkpoint_time[32];
+    char key[200]; /* that signed the last one */
+    bool note_fits;
+    uint64_t n_carriage, n_byte_order; /* files that a gateway or an editor has been at */
 };
-int audit_verify(const char *const *files, size_t n_files, struct audit_verify_result *ret,
+int audit_verify(const char *const *files, size_t n_files,
+                 const struct audit_verify_options *options, struct audit_verify_result *ret,
                  struct error *e);
 void audit_verify_result_done(struct audit_verify_result *r);
-/* fn for each line (parsed text, one JSON object) whose person matches (id, DN or login; NULL:
- * all). */
-int audit_each(const char *const *files, size_t n_files, const char *person,
-               int (*fn)(const char *line, void *userdata), void *userdata, struct error *e);
+
+/* Which lines: NULL is any. */
+struct audit_filter {
+    const char *person;       /* an id, DN or login */
+    const char *since, *until; /* ISO times or their beginnings; until is not included */
+    const char *event, *kind, *code;
+};
+/* line: as it is in the file; view: what it says, under the long names of the document, an
+ * outcome with what its intent said. */
+typedef int (*audit_line_fn)(const char *line, const struct json_t *view, void *userdata);
+int audit_each(const char *const *files, size_t n_files, const struct audit_filter *filter,
+               audit_line_fn fn, void *userdata, struct error *e);

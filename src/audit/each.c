@@ -1,17 +1,26 @@
-/* The lines about one person. It reads and does not judge: what is no line is passed over, as
- * audit_verify() is there to say so. */
+/*
+ * Lines that answer a question: about one person, of some kinds, of some time. It reads and does
+ * not judge: what is no line is passed over, as audit_verify() is there to say so.
+ *
+ * A person is known by what the question says (id, DN or login) and by every id that such a line
+ * has, so that a history goes on across renames and outcomes that leave the names out are found.
+ */
 #include "config.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <string.h>
 
 #include "audit/audit.h"
 #include "audit/files.h"
 #include "audit/line.h"
+#include "audit/view.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "model/dn.h"
+
+#define IDS_MAX 64
 
 /* A plain word stands in the line as it is, but for its case, so most lines need no parsing. */
 static bool is_plain(const char *text)
@@ -22,40 +31,124 @@ static bool is_plain(const char *text)
     return true;
 }
 
-static bool is_about(const char *line, const char *person, bool plain)
-{
-    const char *id, *dn, *login;
-    json_t *row, *object;
-    bool about;
+struct search {
+    const struct audit_filter *filter;
+    bool plain;
+    struct string_list ids;
+};
 
-    if (plain && !strcasestr(line, person))
-        return false;
-    row = json_loads(line, 0, NULL);
-    object = json_object_get(row, "person");
-    id = json_string_value(json_object_get(object, "id"));
-    dn = json_string_value(json_object_get(object, "dn"));
-    login = json_string_value(json_object_get(object, "login"));
-    about = (id && text_equal_ascii_case(id, person)) ||
-            (login && text_equal_fold(login, person)) || (dn && dn_equal(NULL, dn, person));
-    json_decref(row);
-    return about;
+static void search_done(struct search *s)
+{
+    string_list_done(&s->ids);
 }
 
-int audit_each(const char *const *paths, size_t n_files, const char *person,
-               int (*fn)(const char *line, void *userdata), void *userdata, struct error *e)
+static bool is_named(const json_t *view, const char *person)
+{
+    const json_t *object = json_object_get(view, "person");
+    const char *id = json_string_value(json_object_get(object, "id"));
+    const char *dn = json_string_value(json_object_get(object, "dn"));
+    const char *login = json_string_value(json_object_get(object, "login"));
+
+    return (id && text_equal_ascii_case(id, person)) ||
+           (login && text_equal_fold(login, person)) || (dn && dn_equal(NULL, dn, person));
+}
+
+static bool has_id(const struct search *s, const char *line)
+{
+    for (size_t i = 0; i < s->ids.n_items; i++)
+        if (strstr(line, s->ids.items[i]))
+            return true;
+    return false;
+}
+
+static bool may_name(const struct search *s, const char *line)
+{
+    return !s->plain || strcasestr(line, s->filter->person);
+}
+
+/* The ids of whoever is meant: one pass of its own, since a line may come before the name that
+ * was asked for. */
+static int find_ids(struct search *s, const struct audit_files *files, struct error *e)
+{
+    CLEANUP(line_reader_done) struct line_reader l = {.files = files};
+    CLEANUP(audit_view_freep) struct audit_view *v = audit_view_new();
+    int r = v ? 0 : error_out_of_memory(e);
+
+    while (r == 0 && (r = line_reader_next(&l, e)) > 0) {
+        json_t *view;
+        const char *id;
+
+        r = 0;
+        if (l.torn || !may_name(s, l.line))
+            continue;
+        view = audit_view_read(v, l.line, l.size);
+        id = json_string_value(json_object_get(json_object_get(view, "person"), "id"));
+        if (id && *id && s->ids.n_items < IDS_MAX && is_named(view, s->filter->person) &&
+            !string_list_contains(&s->ids, id) && string_list_add(&s->ids, id) < 0)
+            r = error_out_of_memory(e);
+        json_decref(view);
+    }
+    return r;
+}
+
+static bool is_member(const json_t *view, const char *name, const char *wanted)
+{
+    const char *text = json_string_value(json_object_get(view, name));
+
+    return !wanted || (text && strcmp(text, wanted) == 0);
+}
+
+/* Times of one form compare as texts; a date alone is its first moment. */
+static bool is_in_time(const char *time, const struct audit_filter *f)
+{
+    return (!f->since || strcmp(time, f->since) >= 0) && (!f->until || strcmp(time, f->until) < 0);
+}
+
+static bool is_wanted(const struct search *s, const char *line, const json_t *view)
+{
+    const struct audit_filter *f = s->filter;
+    const char *id;
+
+    if (!is_member(view, "event", f->event) || !is_member(view, "operation", f->kind) ||
+        !is_member(view, "code", f->code))
+        return false;
+    if (!f->person)
+        return true;
+    id = json_string_value(json_object_get(json_object_get(view, "person"), "id"));
+    return (id && string_list_contains(&s->ids, id)) || (may_name(s, line) && is_named(view, f->person));
+}
+
+static int look_at(struct search *s, struct audit_view *v, const struct line_reader *l,
+                   audit_line_fn fn, void *userdata)
+{
+    struct line_chain chain;
+    json_t *view;
+    int r = 0;
+
+    if (l->torn || line_parse(l->line, l->size, &chain) <= 0)
+        return 0;
+    if (s->filter->person && !may_name(s, l->line) && !has_id(s, l->line))
+        return 0;
+    view = audit_view_read(v, l->line, l->size);
+    if (view && is_in_time(chain.time, s->filter) && is_wanted(s, l->line, view))
+        r = fn(l->line, view, userdata);
+    json_decref(view);
+    return r;
+}
+
+int audit_each(const char *const *paths, size_t n_files, const struct audit_filter *filter,
+               audit_line_fn fn, void *userdata, struct error *e)
 {
     CLEANUP(audit_files_done) struct audit_files files = {0};
     CLEANUP(line_reader_done) struct line_reader l = {.files = &files};
-    bool plain = person && is_plain(person);
-    struct line_chain chain;
-    int r = audit_files_order(&files, paths, n_files, e);
+    CLEANUP(audit_view_freep) struct audit_view *v = audit_view_new();
+    CLEANUP(search_done) struct search s = {.filter = filter};
+    int r = v ? audit_files_order(&files, paths, n_files, e) : error_out_of_memory(e);
 
-    while (r == 0 && (r = line_reader_next(&l, e)) > 0) {
-        r = 0;
-        if (l.torn || !line_parse(l.line, l.size, &chain))
-            continue;
-        if (!person || is_about(l.line, person, plain))
-            r = fn(l.line, userdata);
-    }
+    s.plain = filter->person && is_plain(filter->person);
+    if (r == 0 && filter->person)
+        r = find_ids(&s, &files, e);
+    while (r == 0 && (r = line_reader_next(&l, e)) > 0)
+        r = look_at(&s, v, &l, fn, userdata);
     return r;
 }

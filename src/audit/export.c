@@ -2,15 +2,6 @@
  * From the state to the audit file. Lines leave in order, up to a megabyte with one write and
  * one fdatasync, and stay in the state until that succeeded; so a full disk or a crash loses
  * none.
- *
- * On opening, file and state are compared by the hash of the file's last line:
- *   - the file lags behind: what it lacks is appended;
- *   - its last line is torn: that is cut off, and appended again whole;
- *   - it is ahead of the state: an older state was restored. The chain goes on from the file,
- *     and lines that wait are numbered anew; the caller is told;
- *   - its last line is another than the one that was written: somebody changed it. The chain
- *     goes on from what was written, so that verification finds the change.
- * What was found is said in a "repair" row. Nothing here hides a gap.
  */
 #include "config.h"
 
@@ -25,8 +16,11 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
+#include "audit/checkpoint.h"
 #include "audit/journal.h"
-#include "audit/tail.h"
+#include "audit/recall.h"
+#include "audit/reconcile.h"
+#include "audit/view.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -43,6 +37,8 @@ struct audit_export {
     int64_t exported; /* the last line that is durable in a file */
     off_t good_size;  /* of the open file, up to the last durable write */
     bool torn;        /* behind good_size lies what a failed write left */
+    struct audit_view *view; /* for the journal */
+    struct audit_memory memory;
 };
 
 static void export_freep(struct audit_export **x)
@@ -51,6 +47,9 @@ static void export_freep(struct audit_export **x)
         return;
     if ((*x)->fd >= 0)
         close((*x)->fd);
+    trail_attach((*x)->state, NULL);
+    audit_view_free((*x)->view);
+    recall_done(&(*x)->memory);
     free((*x)->path);
     free(*x);
 }
@@ -81,176 +80,18 @@ static int open_file(const char *path, int *ret_fd, struct error *e)
     return 0;
 }
 
-static int repair_row(struct state *s, const char *code, const char *sentence, struct error *e)
+static int open_and_reconcile(struct audit_export *x, bool *ret_state_older, struct error *e)
 {
-    return audit_record(
-        s, &(struct audit_row){.event = "repair", .code = code, .sentence = sentence}, e);
-}
-
-static int cut_torn(struct audit_export *x, const struct tail *t, struct error *e)
-{
-    char sentence[512];
-
-    if (t->size == t->whole_size)
-        return 0;
-    if (ftruncate(x->fd, t->whole_size) < 0)
-        return error_set(e, -errno, "The torn last line of %s cannot be cut off: %s", x->path,
-                         strerror(errno));
-    snprintf(sentence, sizeof(sentence),
-             "The last line of %.300s was torn (%lld bytes without an end, after a crash or a "
-             "full disk); it was cut off, and what it said is appended whole",
-             x->path, (long long)(t->size - t->whole_size));
-    return repair_row(x->state, "torn-line", sentence, e);
-}
-
-/* Lines that wait, taken out to be numbered anew. */
-struct waiting {
-    char **lines;
-    size_t n_lines, capacity;
-};
-
-static void waiting_done(struct waiting *w)
-{
-    for (size_t i = 0; i < w->n_lines; i++)
-        free(w->lines[i]);
-    free(w->lines);
-}
-
-static int take_waiting(int64_t seq, const char *line, void *userdata)
-{
-    struct waiting *w = userdata;
-
-    (void)seq;
-    if (memory_grow(&w->lines, &w->capacity, w->n_lines + 1, sizeof(*w->lines)) < 0)
-        return -ENOMEM;
-    w->lines[w->n_lines] = strdup(line);
-    return w->lines[w->n_lines++] ? 0 : -ENOMEM;
-}
-
-/* The chain goes on after the file's last line. */
-static int continue_from_file(struct audit_export *x, const struct tail *t, struct error *e)
-{
-    CLEANUP(waiting_done) struct waiting w = {0};
-    char prev[DIGEST_TEXT_SIZE], hash[DIGEST_TEXT_SIZE];
-    int64_t seq = t->last.seq;
-    int r = trail_each(x->state, x->exported, take_waiting, &w, e);
-
-    if (r == -ENOMEM)
-        return error_out_of_memory(e);
-    if (r == 0)
-        r = trail_clear(x->state, e);
-    if (r == 0)
-        r = trail_append(x->state, seq, t->line, t->hash, e);
-    memcpy(prev, t->hash, sizeof(prev));
-    for (size_t i = 0; r == 0 && i < w.n_lines; i++) {
-        CLEANUP(freep) char *line = line_rechain(w.lines[i], ++seq, prev);
-
-        if (!line)
-            return error_out_of_memory(e);
-        if (digest_text(hash, line) < 0)
-            return error_set(e, -EIO, "SHA-256 failed");
-        r = trail_append(x->state, seq, line, hash, e);
-        memcpy(prev, hash, sizeof(prev));
-    }
-    if (r < 0)
-        return r;
-    x->exported = t->last.seq;
-    return repair_row(x->state, "state-restored",
-                      "The audit file is ahead of the state file: an older state was restored, "
-                      "or it was made anew. The audit goes on from its file",
-                      e);
-}
-
-static int changed_last_line(struct audit_export *x, const struct tail *t, struct error *e)
-{
-    char sentence[512];
-
-    snprintf(sentence, sizeof(sentence),
-             "The last line of %.300s, number %" PRId64
-             ", is not the one that was written: the "
-             "file was changed by somebody else",
-             x->path, t->last.seq);
-    return repair_row(x->state, "file-changed", sentence, e);
-}
-
-/* The file ends before what was durable in it: it was cut, or an older copy was put there. What
- * is still in the state is appended again; the rest is said to be missing. */
-static int file_is_behind(struct audit_export *x, const struct tail *t, int64_t first,
-                          struct error *e)
-{
-    char sentence[512];
-
-    if (first <= t->last.seq + 1) {
-        x->exported = t->last.seq;
-        return 0;
-    }
-    x->exported = first - 1;
-    snprintf(sentence, sizeof(sentence),
-             "The lines %" PRId64 " to %" PRId64
-             " were in %.300s and are missing now: the file "
-             "was cut or replaced by an older copy",
-             t->last.seq + 1, first - 1, x->path);
-    return repair_row(x->state, "lines-missing", sentence, e);
-}
-
-static int compare(struct audit_export *x, const struct tail *t, bool *ret_state_older,
-                   struct error *e)
-{
-    char hash[DIGEST_TEXT_SIZE];
-    struct trail_head head;
-    int64_t first = 0;
-    int r = trail_head(x->state, &head, e);
+    struct reconciled found;
+    int r = open_file(x->path, &x->fd, e);
 
     if (r == 0)
-        r = trail_first(x->state, &first, e);
-    /* An empty file is a new one, or the first after a rotation. */
-    if (r < 0 || t->last.seq == 0)
-        return r;
-    if (t->last.seq <= head.seq) {
-        r = trail_hash(x->state, t->last.seq, hash, e);
-        if (r < 0)
-            return r;
-        if (r == STATE_NONE)
-            return file_is_behind(x, t, first, e);
-        if (strcmp(hash, t->hash) == 0) {
-            x->exported = t->last.seq;
-            return 0;
-        }
-        if (t->last.seq <= x->exported)
-            return changed_last_line(x, t, e);
-    }
-    *ret_state_older = true;
-    return continue_from_file(x, t, e);
-}
-
-static int reconcile(struct audit_export *x, bool *ret_state_older, struct error *e)
-{
-    CLEANUP(tail_done) struct tail t = {0};
-    bool older = false, own = !state_in_transaction(x->state);
-    int r = tail_read(x->fd, x->path, &t, e);
-
+        r = reconcile(x->state, x->fd, x->path, &found, e);
     if (r < 0)
         return r;
-    x->exported = trail_exported_get(x->state);
-    if (own)
-        r = state_begin(x->state, e);
-    if (r < 0)
-        return r;
-    r = compare(x, &t, &older, e);
-    if (r == 0) {
-        trail_exported(x->state, x->exported);
-        r = trail_note(x->state, e);
-    }
-    if (r == 0)
-        r = cut_torn(x, &t, e);
-    if (r == 0 && own)
-        r = state_commit(x->state, e);
-    else if (r < 0 && own)
-        state_rollback(x->state);
-    if (r < 0)
-        return r;
-    x->good_size = t.whole_size;
-    *ret_state_older = older;
+    x->exported = found.exported;
+    x->good_size = found.size;
+    *ret_state_older = found.state_older;
     return 0;
 }
 
@@ -268,11 +109,13 @@ int audit_export_open(struct audit_export **ret, struct state *s, const char *pa
     x->path = strdup(path);
     if (!x->path)
         return error_out_of_memory(e);
-    r = open_file(path, &x->fd, e);
-    if (r == 0)
-        r = reconcile(x, ret_state_older, e);
+    x->view = audit_view_new();
+    if (!x->view)
+        return error_out_of_memory(e);
+    r = open_and_reconcile(x, ret_state_older, e);
     if (r < 0)
         return r;
+    trail_attach(s, &x->memory);
     *ret = TAKE(x);
     return 0;
 }
@@ -386,7 +229,7 @@ static int take_line(int64_t seq, const char *line, void *userdata)
     return c->text.size >= CHUNK; /* 1: the rest comes with the next chunk */
 }
 
-static void to_journal(struct buffer *text)
+static void to_journal(struct audit_export *x, struct buffer *text)
 {
     char *line = text->data, *end = text->data + text->size;
 
@@ -396,7 +239,7 @@ static void to_journal(struct buffer *text)
         if (!newline)
             break;
         *newline = '\0';
-        journal_send(line);
+        journal_send(x->view, line);
         line = newline + 1;
     }
 }
@@ -423,9 +266,49 @@ int audit_export_run(struct audit_export *x, struct error *e)
         x->exported = c.last;
         trail_exported(x->state, x->exported);
         if (x->to_journal)
-            to_journal(&c.text);
+            to_journal(x, &c.text);
     }
     return r;
+}
+
+const char *audit_export_key(const struct audit_export *x)
+{
+    return x->memory.signer ? signer_vkey(x->memory.signer) : NULL;
+}
+
+/* One step of our own, outside of anybody's transaction. */
+static int in_transaction(struct audit_export *x, int (*fn)(struct state *s, struct error *e),
+                          struct error *e)
+{
+    int r = state_begin(x->state, e);
+
+    if (r < 0)
+        return r;
+    r = fn(x->state, e);
+    if (r < 0) {
+        state_rollback(x->state);
+        return r;
+    }
+    return state_commit(x->state, e);
+}
+
+int audit_export_sign(struct audit_export *x, const char *key_path, struct error *e)
+{
+    int r = signer_open(&x->memory.signer, key_path, e);
+
+    return r < 0 ? r : in_transaction(x, checkpoint_note_key, e);
+}
+
+static int record_late(struct state *s, struct error *e)
+{
+    return checkpoint_record(s, "time", e);
+}
+
+int audit_export_checkpoint(struct audit_export *x, struct error *e)
+{
+    if (state_in_transaction(x->state) || !checkpoint_is_late(x->state))
+        return 0;
+    return in_transaction(x, record_late, e);
 }
 
 struct audit_export *audit_export_close(struct audit_export *x)

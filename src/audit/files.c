@@ -1,5 +1,6 @@
 /* Rotated files come in any order (a shell's *.log* sorts .10 before .2), so they are sorted by
- * what they hold and not by their names. Compressed ones are recognised and refused. */
+ * what they hold and not by their names. Those that gzip compressed are read as they are; other
+ * compressions are recognised and refused. */
 #include "config.h"
 
 #include "audit/files.h"
@@ -7,10 +8,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <zlib.h>
 
 #include "audit/line.h"
 #include "base/error.h"
 #include "base/memory.h"
+
+#define BLOCK         (128 * 1024)
+#define LINE_MAX_SIZE (64 << 20)
 
 void audit_files_done(struct audit_files *f)
 {
@@ -27,46 +33,131 @@ static int cannot_read(const char *path, struct error *e)
     return error_set(e, r, "The audit file %s cannot be read: %s", path, strerror(-r));
 }
 
-void line_reader_done(struct line_reader *l)
+static void close_file(struct line_reader *l)
 {
     if (l->in)
-        fclose(l->in);
+        gzclose(l->in);
+    l->in = NULL;
+}
+
+void line_reader_done(struct line_reader *l)
+{
+    close_file(l);
     free(l->line);
+    free(l->block);
     *l = (struct line_reader){0};
+}
+
+static int open_next(struct line_reader *l, struct error *e)
+{
+    const char *path = l->files->paths[l->file];
+
+    errno = 0;
+    l->number = 0;
+    l->block_at = l->block_size = 0;
+    if (!l->block)
+        l->block = malloc(BLOCK);
+    l->in = l->block ? gzopen(path, "re") : NULL;
+    return l->in ? 0 : cannot_read(path, e);
+}
+
+/* 1: there are bytes; 0: the end. */
+static int fill(struct line_reader *l, struct error *e)
+{
+    int n, zlib_error;
+
+    errno = 0;
+    n = gzread(l->in, l->block, BLOCK);
+    if (n < 0) {
+        const char *why = gzerror(l->in, &zlib_error);
+
+        if (zlib_error == Z_ERRNO)
+            return cannot_read(l->files->paths[l->file], e);
+        return error_set(e, -EIO, "%s cannot be uncompressed: %s", l->files->paths[l->file], why);
+    }
+    l->block_at = 0;
+    l->block_size = (size_t)n;
+    return n > 0;
+}
+
+static int add(struct line_reader *l, size_t n)
+{
+    if (memory_grow(&l->line, &l->capacity, l->size + n + 1, 1) < 0)
+        return -ENOMEM;
+    memcpy(l->line + l->size, l->block + l->block_at, n);
+    l->size += n;
+    l->block_at += n;
+    return 0;
+}
+
+/* One line with its newline, or what stands behind the last one. 1, 0: the end, -errno. */
+static int read_line(struct line_reader *l, struct error *e)
+{
+    l->size = 0;
+    for (;;) {
+        const char *newline;
+        size_t n;
+
+        if (l->block_at == l->block_size) {
+            int r = fill(l, e);
+
+            if (r < 0 || (r == 0 && l->size == 0))
+                return r;
+            if (r == 0)
+                return 1;
+        }
+        newline = memchr(l->block + l->block_at, '\n', l->block_size - l->block_at);
+        n = newline ? (size_t)(newline - l->block) + 1 - l->block_at
+                    : l->block_size - l->block_at;
+        if (l->size + n > LINE_MAX_SIZE)
+            return error_set(e, -EMSGSIZE, "%s:%u: this line is longer than %d MiB, so this is "
+                                           "no audit file",
+                             l->files->paths[l->file], l->number + 1, LINE_MAX_SIZE >> 20);
+        if (add(l, n) < 0)
+            return error_out_of_memory(e);
+        if (newline)
+            return 1;
+    }
+}
+
+/* What mail gateways and editors add to a text is no change of what the line says. */
+static void take_off(struct line_reader *l)
+{
+    l->torn = l->line[l->size - 1] != '\n';
+    l->size -= !l->torn;
+    l->carriage = l->size > 0 && !l->torn && l->line[l->size - 1] == '\r';
+    l->size -= l->carriage;
+    l->byte_order =
+        l->number == 1 && l->size >= 3 && memcmp(l->line, "\xef\xbb\xbf", 3) == 0;
+    if (l->byte_order)
+        memmove(l->line, l->line + 3, l->size -= 3);
+    l->line[l->size] = '\0';
 }
 
 int line_reader_next(struct line_reader *l, struct error *e)
 {
-    for (;;) {
-        ssize_t n;
+    while (l->file < l->files->n_paths) {
+        int r = l->in ? 0 : open_next(l, e);
 
-        if (l->file >= l->files->n_paths)
-            return 0;
-        if (!l->in) {
-            l->number = 0;
-            l->in = fopen(l->files->paths[l->file], "re");
-            if (!l->in)
-                return cannot_read(l->files->paths[l->file], e);
-        }
-        errno = 0;
-        n = getline(&l->line, &l->capacity, l->in);
-        if (n > 0) {
+        if (r == 0)
+            r = read_line(l, e);
+        if (r < 0)
+            return r;
+        if (r > 0) {
             l->number++;
-            l->torn = l->line[n - 1] != '\n';
-            l->size = (size_t)n - !l->torn;
-            l->line[l->size] = '\0';
+            take_off(l);
             return 1;
         }
-        if (ferror(l->in) || errno == ENOMEM)
-            return cannot_read(l->files->paths[l->file], e);
-        fclose(l->in);
-        l->in = NULL;
+        close_file(l);
         l->file++;
     }
+    return 0;
 }
 
 struct place {
     char *path;
+    dev_t device;
+    ino_t inode;
     int64_t seq; /* of the first line */
     size_t given;
 };
@@ -80,29 +171,67 @@ static int compare_places(const void *a, const void *b)
     return x->given < y->given ? -1 : 1;
 }
 
-/* The number of the first line, counted back from the first line that can be read. *ret_empty:
+#define ASKED 3 /* lines, which outvote one whose number was changed */
+
+static int64_t agreed(const int64_t *first, size_t n)
+{
+    if (n == ASKED && first[1] == first[2])
+        return first[1];
+    return n ? first[0] : 0;
+}
+
+static int refuse_encoding(const struct line_reader *l, const char *path, struct error *e)
+{
+    if (l->size < 2)
+        return 0;
+    if (memcmp(l->line, "\x28\xb5", 2) == 0 || memcmp(l->line, "\xfd\x37", 2) == 0)
+        return error_set(e, -EINVAL,
+                         "%s is compressed, and not by gzip: uncompress it first", path);
+    if (memcmp(l->line, "\xff\xfe", 2) == 0 || memcmp(l->line, "\xfe\xff", 2) == 0)
+        return error_set(e, -EINVAL,
+                         "%s is UTF-16, as some programs of Windows write: save it as UTF-8",
+                         path);
+    return 0;
+}
+
+/* The number of the first line, counted back from the first lines that can be read. *ret_empty:
  * there is no line at all. */
 static int first_seq(const char *path, int64_t *ret, bool *ret_empty, struct error *e)
 {
     struct audit_files one = {.paths = (char **)&path, .n_paths = 1};
     CLEANUP(line_reader_done) struct line_reader l = {.files = &one};
+    int64_t first[ASKED];
     struct line_chain chain;
+    size_t n = 0;
     int r;
 
     *ret_empty = true;
-    *ret = 0;
-    while ((r = line_reader_next(&l, e)) > 0) {
-        if (l.number == 1 && l.size >= 2 &&
-            (memcmp(l.line, "\x1f\x8b", 2) == 0 || memcmp(l.line, "\x28\xb5", 2) == 0 ||
-             memcmp(l.line, "\xfd\x37", 2) == 0))
-            return error_set(e, -EINVAL, "%s is compressed: uncompress it first", path);
+    while (n < ASKED && (r = line_reader_next(&l, e)) != 0) {
+        if (r > 0 && l.number == 1)
+            r = refuse_encoding(&l, path, e);
+        if (r < 0)
+            return r;
         *ret_empty = false;
-        if (line_parse(l.line, l.size, &chain)) {
-            *ret = chain.seq - l.number + 1;
-            return 0;
-        }
+        if (line_parse(l.line, l.size, &chain) > 0)
+            first[n++] = chain.seq - l.number + 1;
     }
-    return r;
+    *ret = agreed(first, n);
+    return 0;
+}
+
+/* The same file under two names or given twice. */
+static bool is_known(struct place *places, size_t n, struct place *p)
+{
+    struct stat st;
+
+    if (stat(p->path, &st) < 0)
+        return false; /* opening it has said why */
+    p->device = st.st_dev;
+    p->inode = st.st_ino;
+    for (size_t i = 0; i < n; i++)
+        if (places[i].device == p->device && places[i].inode == p->inode)
+            return true;
+    return false;
 }
 
 int audit_files_order(struct audit_files *ret, const char *const *paths, size_t n_paths,
@@ -117,10 +246,9 @@ int audit_files_order(struct audit_files *ret, const char *const *paths, size_t 
     for (size_t i = 0; r == 0 && places && i < n_paths; i++) {
         bool empty;
 
+        places[n] = (struct place){.path = (char *)paths[i], .given = i};
         r = first_seq(paths[i], &places[n].seq, &empty, e);
-        places[n].path = (char *)paths[i];
-        places[n].given = i;
-        n += !empty;
+        n += r == 0 && !empty && !is_known(places, n, &places[n]);
     }
     if (places && n > 1)
         qsort(places, n, sizeof(*places), compare_places);

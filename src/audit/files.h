@@ -3,7 +3,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 struct error;
 
@@ -13,7 +12,7 @@ struct audit_files {
 };
 void audit_files_done(struct audit_files *f);
 /* Ordered by the sequence number of the first line, however they were given; empty ones are
- * left out. */
+ * left out, and one that was named twice is there once. */
 int audit_files_order(struct audit_files *ret, const char *const *paths, size_t n_paths,
                       struct error *e);
 
@@ -23,9 +22,13 @@ struct line_reader {
     unsigned number;
     char *line; /* without its newline */
     size_t size;
-    bool torn; /* it has no newline */
-    FILE *in;
+    bool torn;       /* it has no newline */
+    bool carriage;   /* it ended in CR LF, which was taken off */
+    bool byte_order; /* a byte order mark stood before it, which was taken off */
+    void *in;        /* zlib's, which reads plain files too */
     size_t capacity;
+    char *block;
+    size_t block_at, block_size;
 };
 void line_reader_done(struct line_reader *l);
 int line_reader_next(struct line_reader *l, struct error *e); /* 1: a line; 0: the end */

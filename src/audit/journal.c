@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit/line.h"
+#include "audit/view.h"
 #include "base/log-ids.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -61,14 +63,15 @@ static void send(const json_t *row)
         free(fields[i]);
 }
 
-void journal_send(const char *line)
+void journal_send(struct audit_view *v, const char *line)
 {
+    bool outcome = line_is_event(line, "outcome");
     json_t *row;
 
-    if (!strstr(line, "\"event\":\"outcome\""))
+    if (!outcome && !line_is_event(line, "intent"))
         return;
-    row = json_loads(line, 0, NULL);
-    if (text_of(row, "event") && strcmp(text_of(row, "event"), "outcome") == 0)
+    row = audit_view_read(v, line, strlen(line));
+    if (row && outcome)
         send(row);
     json_decref(row);
 }

@@ -1,12 +1,14 @@
 /*
- * The form of an audit line. "seq" and "time" stand first and "prev" last, always, so that a
- * chain is followed without parsing JSON: a hundred thousand lines verify in a moment. Keys
- * have one order, and no blank stands between them.
+ * The form of an audit line. What belongs to the chain stands at fixed places, so that a chain
+ * is followed without parsing JSON: version, number and time at the beginning; at the end the
+ * commitment, the hash of the line before, and what is personal, which a marker that can stand
+ * nowhere else cuts off. Lines from before version 1 have their hash at the very end.
  */
 #include "config.h"
 
 #include "audit/line.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,25 +16,29 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-#define HEAD      "{\"seq\":"
-#define TIME      ",\"time\":\""
-#define PREV      ",\"prev\":\""
-#define HASH_SIZE (DIGEST_TEXT_SIZE - 1)
-#define TAIL_SIZE (sizeof(PREV) - 1 + HASH_SIZE + 2)
+#define OLD_HEAD      "{\"seq\":"
+#define OLD_TIME      ",\"time\":\""
+#define OLD_HASH_SIZE (DIGEST_TEXT_SIZE - 1)
+#define OLD_TAIL_SIZE (sizeof(PREV) - 1 + OLD_HASH_SIZE + 2)
+#define HEAD          "{\"v\":1,\"seq\":"
+#define TIME          ",\"t\":\""
+#define PREV          ",\"prev\":\""
+#define COMMITMENT    ",\"pc\":\""
+#define PERSONAL      ",\"p\":{\"s\":\""
+#define HASH_SIZE     (CHAIN_TEXT_SIZE - 1)
 
-static bool is_hash(const char *text)
+static bool begins(const char *text, size_t size, const char *with)
 {
-    return strspn(text, "0123456789abcdef") >= HASH_SIZE;
+    size_t n = strlen(with);
+
+    return size >= n && memcmp(text, with, n) == 0;
 }
 
-/* Gives what follows the sequence number. */
-static const char *parse_seq(const char *line, size_t size, int64_t *ret)
+/* Gives what follows the sequence number, or NULL. */
+static const char *parse_seq(const char *p, const char *end, int64_t *ret)
 {
-    const char *p = line + sizeof(HEAD) - 1, *end = line + size;
     int64_t seq = 0;
 
-    if (size < sizeof(HEAD) || memcmp(line, HEAD, sizeof(HEAD) - 1) != 0)
-        return NULL;
     if (p == end || *p < '1' || *p > '9')
         return NULL;
     for (; p < end && *p >= '0' && *p <= '9'; p++) {
@@ -44,42 +50,165 @@ static const char *parse_seq(const char *line, size_t size, int64_t *ret)
     return p;
 }
 
-bool line_parse(const char *line, size_t size, struct line_chain *ret)
+static const char *parse_time(const char *p, const char *end, const char *key, char ret[32])
 {
-    struct line_chain chain = {0};
-    const char *p = parse_seq(line, size, &chain.seq), *tail, *quote;
+    const char *quote;
 
-    if (!p || size < (size_t)(p - line) + sizeof(TIME) + TAIL_SIZE)
-        return false;
-    if (memcmp(p, TIME, sizeof(TIME) - 1) != 0)
-        return false;
-    p += sizeof(TIME) - 1;
-    quote = memchr(p, '"', sizeof(chain.time));
+    if (!begins(p, (size_t)(end - p), key))
+        return NULL;
+    p += strlen(key);
+    quote = memchr(p, '"', (size_t)(end - p) < 32 ? (size_t)(end - p) : 32);
     if (!quote)
-        return false;
-    memcpy(chain.time, p, (size_t)(quote - p) < sizeof(chain.time) ? (size_t)(quote - p) : 0);
-    tail = line + size - TAIL_SIZE;
-    if (memcmp(tail, PREV, sizeof(PREV) - 1) != 0 || !is_hash(tail + sizeof(PREV) - 1) ||
-        memcmp(line + size - 2, "\"}", 2) != 0)
-        return false;
-    memcpy(chain.prev, tail + sizeof(PREV) - 1, HASH_SIZE);
-    *ret = chain;
-    return true;
+        return NULL;
+    memcpy(ret, p, (size_t)(quote - p));
+    ret[quote - p] = '\0';
+    return quote + 1;
 }
 
-char *line_rechain(const char *line, int64_t seq, const char *prev)
+static int parse_old(const char *line, size_t size, struct line_chain *l)
+{
+    const char *end = line + size, *p = line + sizeof(OLD_HEAD) - 1, *tail;
+
+    p = parse_seq(p, end, &l->seq);
+    p = p ? parse_time(p, end, OLD_TIME, l->time) : NULL;
+    if (!p || size < (size_t)(p - line) + OLD_TAIL_SIZE)
+        return 0;
+    tail = end - OLD_TAIL_SIZE;
+    if (memcmp(tail, PREV, sizeof(PREV) - 1) != 0 || memcmp(end - 2, "\"}", 2) != 0 ||
+        !chain_from_hexadecimal(tail + sizeof(PREV) - 1, &l->prev))
+        return 0;
+    l->version = LINE_OLD;
+    l->head = line;
+    l->head_size = size;
+    return digest_raw(l->link.bytes, &(struct digest_part){line, size}, 1) < 0 ? -EIO : 1;
+}
+
+/* PREV and a hash end the part before `end`, which is a quote. */
+static const char *parse_hash(const char *from, const char *end, const char *key,
+                              struct chain_hash *ret)
+{
+    size_t size = strlen(key) + HASH_SIZE + 1;
+
+    if ((size_t)(end - from) < size || end[-1] != '"' || !begins(end - size, size, key))
+        return NULL;
+    return chain_from_text(end - HASH_SIZE - 1, ret) ? end - size : NULL;
+}
+
+static int parse_new(const char *line, size_t size, struct line_chain *l)
+{
+    const char *end = line + size, *p = line + sizeof(HEAD) - 1, *marker;
+    struct chain_hash content;
+
+    p = parse_seq(p, end, &l->seq);
+    p = p ? parse_time(p, end, TIME, l->time) : NULL;
+    if (!p || end[-1] != '}')
+        return 0;
+    marker = memmem(p, (size_t)(end - p), PERSONAL, sizeof(PERSONAL) - 1);
+    if (marker) {
+        l->personal = marker + sizeof(",\"p\":") - 1;
+        l->personal_size = (size_t)(end - 1 - l->personal);
+    }
+    l->version = LINE_NEW;
+    l->head = line;
+    end = parse_hash(p, marker ? marker : end - 1, PREV, &l->prev);
+    if (!end)
+        return 0;
+    l->head_size = (size_t)(end - line);
+    l->committed = parse_hash(p, end, COMMITMENT, &l->commitment) != NULL;
+    if (chain_content(l->head, l->head_size, &content) < 0 ||
+        chain_link(&content, &l->prev, &l->link) < 0)
+        return -EIO;
+    return 1;
+}
+
+int line_parse(const char *line, size_t size, struct line_chain *ret)
+{
+    struct line_chain l = {0};
+    int r = 0;
+
+    if (memchr(line, '\0', size))
+        return 0; /* no writer of ours puts one there, and no reader of texts sees past it */
+    if (begins(line, size, HEAD))
+        r = parse_new(line, size, &l);
+    else if (begins(line, size, OLD_HEAD))
+        r = parse_old(line, size, &l);
+    if (r > 0)
+        *ret = l;
+    return r;
+}
+
+static void hexadecimal(char text[static DIGEST_TEXT_SIZE], const struct chain_hash *h)
+{
+    for (size_t i = 0; i < sizeof(h->bytes); i++)
+        snprintf(text + 2 * i, 3, "%02x", h->bytes[i]);
+}
+
+int line_link_after(const struct line_chain *l, const struct chain_hash *prev,
+                    struct chain_hash *ret)
+{
+    char text[DIGEST_TEXT_SIZE];
+    struct chain_hash content;
+
+    if (l->version == LINE_NEW)
+        return chain_content(l->head, l->head_size, &content) < 0
+                   ? -EIO
+                   : chain_link(&content, prev, ret);
+    hexadecimal(text, prev);
+    return digest_raw(ret->bytes,
+                      (struct digest_part[]){{l->head, l->head_size - OLD_HASH_SIZE - 2},
+                                             {text, OLD_HASH_SIZE},
+                                             {"\"}", 2}},
+                      3);
+}
+
+/* Lines of the old form may still wait in the state after an upgrade. */
+static void rechain_old(struct buffer *b, const char *line, size_t size, int64_t seq,
+                        const struct chain_hash *prev)
+{
+    char text[DIGEST_TEXT_SIZE];
+    int64_t old;
+    const char *rest = parse_seq(line + sizeof(OLD_HEAD) - 1, line + size, &old);
+
+    hexadecimal(text, prev);
+    buffer_format(b, OLD_HEAD "%lld", (long long)seq);
+    buffer_add(b, rest, (size_t)(line + size - OLD_TAIL_SIZE - rest));
+    buffer_format(b, PREV "%s\"}", text);
+}
+
+char *line_rechain(const char *line, int64_t seq, const struct chain_hash *prev)
 {
     CLEANUP(buffer_done) struct buffer b = {0};
-    size_t size = strlen(line);
+    char text[CHAIN_TEXT_SIZE];
+    struct line_chain l;
     int64_t old;
-    const char *rest = parse_seq(line, size, &old);
+    size_t size = strlen(line);
+    const char *rest;
 
-    if (!rest || size < TAIL_SIZE)
+    if (line_parse(line, size, &l) <= 0)
         return NULL;
+    if (l.version == LINE_OLD) {
+        rechain_old(&b, line, size, seq, prev);
+        return buffer_take(&b);
+    }
+    rest = parse_seq(line + sizeof(HEAD) - 1, line + size, &old);
+    chain_text(text, prev);
     buffer_format(&b, HEAD "%lld", (long long)seq);
-    buffer_add(&b, rest, (size_t)(line + size - TAIL_SIZE - rest));
-    buffer_format(&b, PREV "%s\"}", prev);
+    buffer_add(&b, rest, (size_t)(line + l.head_size - rest));
+    buffer_format(&b, PREV "%s\"", text);
+    if (l.personal) {
+        buffer_add_text(&b, ",\"p\":");
+        buffer_add(&b, l.personal, l.personal_size);
+    }
+    buffer_add_text(&b, "}");
     return buffer_take(&b);
+}
+
+bool line_is_event(const char *line, const char *event)
+{
+    const char *at = strstr(line, ",\"ev\":\"");
+    size_t size = strlen(event);
+
+    return at && strncmp(at + 7, event, size) == 0 && at[7 + size] == '"';
 }
 
 static void add_escaped(struct buffer *b, const char *text)

@@ -4,22 +4,36 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "audit/chain.h"
 #include "base/buffer.h"
-#include "base/digest.h"
 
-/* What the first line of all names as its predecessor. */
-#define LINE_NO_PREDECESSOR "0000000000000000000000000000000000000000000000000000000000000000"
+/* What was written before version 1 had another form and another hash. */
+#define LINE_OLD 0
+#define LINE_NEW 1
 
 struct line_chain {
+    int version;
     int64_t seq;
     char time[32];
-    char prev[DIGEST_TEXT_SIZE];
+    struct chain_hash prev;
+    struct chain_hash link; /* what the line after this one names as its prev */
+    bool committed;         /* it has "pc" */
+    struct chain_hash commitment;
+    const char *head; /* what is hashed of it, but for prev; borrowed */
+    size_t head_size;
+    const char *personal; /* {"s":…}, borrowed; NULL: none, or erased */
+    size_t personal_size;
 };
-/* Reads the head and the end of a line (without its newline), whose form is fixed:
- * {"seq":N,"time":"…",…,"prev":"…"}. False when it has another one. */
-bool line_parse(const char *line, size_t size, struct line_chain *ret);
+/* Reads what of a line (without its newline) has a fixed form. 1 when it has it, 0 when not,
+ * -EIO. */
+int line_parse(const char *line, size_t size, struct line_chain *ret);
+/* The link that the line would have if its prev were another. */
+int line_link_after(const struct line_chain *l, const struct chain_hash *prev,
+                    struct chain_hash *ret);
 /* The same line with another place in the chain, malloc'd; NULL when out of memory. */
-char *line_rechain(const char *line, int64_t seq, const char *prev);
+char *line_rechain(const char *line, int64_t seq, const struct chain_hash *prev);
+/* Does the line tell of this event? A quick look, without parsing. */
+bool line_is_event(const char *line, const char *event);
 
 /* ,"key":"text" with text made printable; nothing for NULL. */
 void line_add_text(struct buffer *b, const char *key, const char *text);

@@ -2,6 +2,10 @@
  * Writing an audit row: composed as the very line that the file will hold, chained to the line
  * before, and stored in the caller's transaction. If that is rolled back, row and chain are as
  * before.
+ *
+ * A line has two parts. In front stand plain facts, which stay for ever; in the last member, p,
+ * everything that tells of a person: ids, names, values, sentences, the tenant's words. What an
+ * intent said, its outcome does not say again.
  */
 #include "config.h"
 
@@ -9,9 +13,14 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
 
 #include "audit/audit.h"
+#include "audit/checkpoint.h"
+#include "audit/compose.h"
 #include "audit/line.h"
+#include "audit/recall.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -19,67 +28,217 @@
 #include "state/state.h"
 #include "state/trail.h"
 
-/* {"id":…,"dn":…,"login":…}, as far as known. */
-static void add_person(struct buffer *b, const struct audit_row *row)
-{
-    const struct operation *o = row->operation;
-    const char *id = o ? o->entry_id : row->entry_id;
-    const char *dn = o ? o->dn : row->dn;
-    const char *login = o ? o->login : row->login;
+#define SALT_SIZE        16
+#define FINGERPRINT_TEXT 12 /* as much of it as people are shown */
+#define TEMPLATE         "[user] "
 
-    if (!id && !dn && !login)
-        return;
-    buffer_add_text(b, ",\"person\":{\"id\":");
-    line_add_string(b, id);
-    line_add_text(b, "dn", dn);
-    line_add_text(b, "login", login);
-    buffer_add_text(b, "}");
+struct composer {
+    const struct audit_row *row;
+    struct audit_memory *memory; /* or NULL */
+    bool refers;                 /* an outcome that adds to its intent */
+    int *places;                 /* see find_places() */
+};
+
+/* Sentences of these are our own words about no person. */
+static bool is_impersonal(const char *event)
+{
+    static const char *const events[] = {"start",   "stop",          "run-begin",
+                                         "run-end", "configuration", "erase-begin",
+                                         "erased",  "erase-end",     "reload-failed"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(events); i++)
+        if (strcmp(event, events[i]) == 0)
+            return true;
+    return false;
 }
 
-static void add_changes(struct buffer *b, const struct operation *o)
+static const char *id_of(const struct audit_row *row)
 {
-    buffer_add_text(b, ",\"changes\":[");
-    for (size_t i = 0; i < o->n_changes; i++) {
-        const struct change *c = &o->changes[i];
+    return row->operation ? row->operation->entry_id : row->entry_id;
+}
 
-        buffer_add_text(b, i ? ",{\"field\":" : "{\"field\":");
-        line_add_string(b, c->field);
-        buffer_add_text(b, ",\"from\":");
-        line_add_string(b, c->from);
-        buffer_add_text(b, ",\"to\":");
-        line_add_string(b, c->to);
-        line_add_text(b, "rule", c->source.rule);
-        line_add_text(b, "file", c->source.file);
-        if (c->source.line)
-            line_add_number(b, "line", c->source.line);
-        buffer_add_text(b, "}");
+static const char *dn_of(const struct audit_row *row)
+{
+    return row->operation ? row->operation->dn : row->dn;
+}
+
+static const char *login_of(const struct audit_row *row)
+{
+    return row->operation ? row->operation->login : row->login;
+}
+
+static bool is_about_person(const struct audit_row *row)
+{
+    return id_of(row) || dn_of(row) || login_of(row);
+}
+
+/* Two values of one rule and one line have one place. */
+static bool same_place(const struct source *a, const struct source *b)
+{
+    return a->line == b->line && strcmp(a->rule ? a->rule : "", b->rule ? b->rule : "") == 0 &&
+           strcmp(a->file ? a->file : "", b->file ? b->file : "") == 0;
+}
+
+static bool has_place(const struct source *s)
+{
+    return s->rule || s->line;
+}
+
+/* For each change the index of its place among the places of its operation; -1: it has none. */
+static int find_places(struct composer *c, struct error *e)
+{
+    const struct operation *o = c->row->operation;
+    int n = 0;
+
+    c->places = o && o->n_changes ? calloc(o->n_changes, sizeof(*c->places)) : NULL;
+    if (o && o->n_changes && !c->places)
+        return error_out_of_memory(e);
+    for (size_t i = 0; o && i < o->n_changes; i++) {
+        size_t k = 0;
+
+        c->places[i] = -1;
+        if (!has_place(&o->changes[i].source))
+            continue;
+        while (k < i && !same_place(&o->changes[k].source, &o->changes[i].source))
+            k++;
+        c->places[i] = k < i ? c->places[k] : n++;
+    }
+    return 0;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+
+    return slash ? slash + 1 : path ? path : "";
+}
+
+/* "FILE:LINE RULE": FILE only where it is another than before; RULE not where it is the
+ * template of the field itself. */
+static void add_place(struct buffer *b, const struct change *change, const struct source *before)
+{
+    CLEANUP(buffer_done) struct buffer text = {0};
+    const struct source *s = &change->source;
+    const char *file = base_name(s->file);
+    bool same = before && strcmp(base_name(before->file), file) == 0;
+    bool template =
+        s->rule && strncmp(s->rule, TEMPLATE, sizeof(TEMPLATE) - 1) == 0 &&
+        strcmp(s->rule + sizeof(TEMPLATE) - 1, change->field) == 0;
+
+    buffer_format(&text, "%s:%u", same ? "" : file, s->line);
+    if (s->rule && !template)
+        buffer_format(&text, " %s", s->rule);
+    if (text.failed)
+        b->failed = true;
+    else
+        line_add_string(b, text.data);
+}
+
+static void add_places(struct composer *c, struct buffer *b, const struct operation *o)
+{
+    const struct source *before = NULL;
+    int n = 0;
+
+    for (size_t i = 0; i < o->n_changes; i++) {
+        if (c->places[i] != n)
+            continue;
+        buffer_add_text(b, n++ ? "," : ",\"at\":[");
+        add_place(b, &o->changes[i], before);
+        before = &o->changes[i].source;
+    }
+    if (n)
+        buffer_add_text(b, "]");
+}
+
+static bool is_contact(const char *field)
+{
+    static const char *const fields[] = {"email", "work_phone", "mobile_phone", "extension"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+        if (strcmp(field, fields[i]) == 0)
+            return true;
+    return false;
+}
+
+static void add_value(struct composer *c, struct buffer *b, const char *field, const char *value)
+{
+    if (value && c->memory && c->memory->hide_contacts && is_contact(field))
+        buffer_add_text(b, "true");
+    else
+        line_add_string(b, value);
+}
+
+/* [field, to, place, from], as far as there is something to say. */
+static void add_change(struct composer *c, struct buffer *b, const struct operation *o, size_t i)
+{
+    const struct change *change = &o->changes[i];
+    int place = c->places[i];
+
+    buffer_add_text(b, i ? ",[" : "[");
+    line_add_string(b, change->field);
+    buffer_add_text(b, ",");
+    add_value(c, b, change->field, change->to);
+    if (place >= 0)
+        buffer_format(b, ",%d", place);
+    else if (change->from)
+        buffer_add_text(b, ",null");
+    if (change->from) {
+        buffer_add_text(b, ",");
+        add_value(c, b, change->field, change->from);
     }
     buffer_add_text(b, "]");
 }
 
-static void add_operation(struct buffer *b, const struct operation *o)
+/* What an intent and its outcome have in common, personal and not: its digest tells whether the
+ * outcome may leave it out. */
+static void add_set(struct composer *c, struct buffer *b, const struct operation *o)
 {
-    line_add_text(b, "operation", operation_kind_name(o->kind));
-    if (o->number)
-        line_add_number(b, "number", o->number);
-    if (o->n_changes)
-        add_changes(b, o);
-    line_add_text(b, "why", o->why);
+    if (!o || !o->n_changes)
+        return;
+    buffer_add_text(b, ",\"set\":[");
+    for (size_t i = 0; i < o->n_changes; i++)
+        add_change(c, b, o, i);
+    buffer_add_text(b, "]");
 }
 
-static void add_answer(struct buffer *b, const struct audit_row *row)
+static int content_of(struct composer *c, struct chain_hash *ret, struct error *e)
 {
-    if (row->status)
-        line_add_number(b, "status", row->status);
-    line_add_text(b, "answer", row->answer);
-    line_add_text(b, "answer_text", row->answer_text);
-    if (row->attempts)
-        line_add_number(b, "attempts", row->attempts);
-    /* Milliseconds with three digits, exactly. */
-    if (row->duration_usec)
-        buffer_format(b, ",\"duration_ms\":%llu.%03u",
-                      (unsigned long long)(row->duration_usec / USEC_PER_MSEC),
-                      (unsigned)(row->duration_usec % USEC_PER_MSEC));
+    CLEANUP(buffer_done) struct buffer b = {0};
+    const struct operation *o = c->row->operation;
+    const char *fingerprint = c->row->fingerprint;
+
+    add_places(c, &b, o);
+    line_add_number(&b, "kind", o->kind);
+    line_add_text(&b, "cfg", fingerprint);
+    line_add_text(&b, "id", o->entry_id);
+    line_add_text(&b, "dn", o->dn);
+    line_add_text(&b, "login", o->login);
+    line_add_text(&b, "why", o->why);
+    add_set(c, &b, o);
+    if (b.failed)
+        return error_out_of_memory(e);
+    if (digest_raw(ret->bytes, &(struct digest_part){b.data, b.size}, 1) < 0)
+        return error_set(e, -EIO, "SHA-256 failed");
+    return 0;
+}
+
+static int look_at_intent(struct composer *c, struct error *e)
+{
+    const struct operation *o = c->row->operation;
+    bool intent = strcmp(c->row->event, "intent") == 0;
+    struct chain_hash content;
+    int r;
+
+    if (!c->memory || !o || !o->number || (!intent && strcmp(c->row->event, "outcome") != 0))
+        return 0;
+    r = content_of(c, &content, e);
+    if (r < 0)
+        return r;
+    if (intent)
+        recall_intent(c->memory, o->number, &content);
+    else
+        c->refers = recall_is_intent(c->memory, o->number, &content);
+    return 0;
 }
 
 /* Parsed and written again, so that what reaches the line is one object on one line. */
@@ -93,59 +252,142 @@ static int add_details(struct buffer *b, const char *details, struct error *e)
         return 0;
     if (!json_is_object(object)) {
         json_decref(object);
-        return error_set(e, -EINVAL, "The details of an audit row are no JSON object");
+        return error_set(e, -EINVAL, "the details of an audit row are no JSON object");
     }
     text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(object);
     if (!text)
         return error_out_of_memory(e);
-    buffer_add_text(b, ",\"details\":");
+    buffer_add_text(b, ",\"d\":");
     buffer_add_text(b, text);
     return 0;
 }
 
-static int compose(struct buffer *b, const struct audit_row *row, int64_t seq, const char *prev,
-                   struct error *e)
+/* {"s":…}; nothing when there is nothing to say of anybody. */
+static int compose_personal(struct composer *c, struct buffer *b, struct error *e)
 {
-    char now[CLOCK_TEXT_SIZE];
-    uint64_t run = row->run ? row->run : row->operation ? row->operation->run : 0;
-    int r;
+    const struct audit_row *row = c->row;
+    unsigned char salt[SALT_SIZE];
+    char text[BASE64_SIZE(SALT_SIZE) + 1];
+    bool about = is_about_person(row);
+    const char *sentence = is_impersonal(row->event) ? NULL : row->sentence;
+    size_t begin;
 
-    buffer_format(b, "{\"seq\":%lld,\"time\":\"%s\"", (long long)seq,
-                  clock_format(now, clock_now_usec()));
+    if (!about && !sentence && !row->answer_text)
+        return 0;
+    if (getrandom(salt, sizeof(salt), 0) != sizeof(salt))
+        return error_set(e, -EIO, "the kernel gives no random bytes");
+    base64_encode(text, salt, sizeof(salt), true);
+    buffer_format(b, "{\"s\":\"%s\"", text);
+    begin = b->size;
+    line_add_text(b, "id", id_of(row));
+    if (!c->refers) {
+        line_add_text(b, "dn", dn_of(row));
+        line_add_text(b, "login", login_of(row));
+        add_set(c, b, row->operation);
+        line_add_text(b, "why", row->operation ? row->operation->why : NULL);
+    }
+    line_add_text(b, "say", sentence);
+    line_add_text(b, "text", row->answer_text);
+    if (about && add_details(b, row->details, e) < 0)
+        return -EINVAL;
+    buffer_add_text(b, "}");
+    assert(b->failed || b->size > begin);
+    return b->failed ? error_out_of_memory(e) : 0;
+}
+
+static void add_answer(struct buffer *b, const struct audit_row *row, bool refers)
+{
+    if (row->status)
+        line_add_number(b, "st", row->status);
+    line_add_text(b, "ans", row->answer);
+    if (row->attempts && !refers)
+        line_add_number(b, "try", row->attempts);
+    /* Written as text, since a JSON real would not keep three digits exactly. */
+    if (row->duration_usec)
+        buffer_format(b, ",\"ms\":%llu.%03u",
+                      (unsigned long long)(row->duration_usec / USEC_PER_MSEC),
+                      (unsigned)(row->duration_usec % USEC_PER_MSEC));
+}
+
+static void add_actor(struct buffer *b, const struct audit_row *row)
+{
+    const struct audit_actor *a = row->actor;
+
+    if (a) {
+        buffer_format(b, ",\"who\":{\"uid\":%u", a->uid);
+        line_add_text(b, "name", a->name[0] ? a->name : NULL);
+        line_add_text(b, "session", a->session[0] ? a->session : NULL);
+        buffer_add_text(b, "}");
+    }
+    line_add_text(b, "plan", row->plan);
+    line_add_text(b, "reason", row->reason);
+}
+
+static int compose_facts(struct composer *c, struct buffer *b, struct error *e)
+{
+    const struct audit_row *row = c->row;
+    const struct operation *o = row->operation;
+    uint64_t run = row->run ? row->run : o ? o->run : 0;
+    char fingerprint[FINGERPRINT_TEXT + 1];
+
     if (run)
         line_add_number(b, "run", (int64_t)run);
-    line_add_text(b, "event", row->event);
-    add_person(b, row);
-    if (row->operation)
-        add_operation(b, row->operation);
+    if (row->fingerprint && !c->refers) {
+        snprintf(fingerprint, sizeof(fingerprint), "%s", row->fingerprint);
+        line_add_text(b, "cfg", fingerprint);
+    }
+    line_add_text(b, "ev", row->event);
+    if (o) {
+        if (o->number)
+            line_add_number(b, "no", o->number);
+        line_add_text(b, "op", operation_kind_name(o->kind));
+        if (!c->refers)
+            add_places(c, b, o);
+    }
     line_add_text(b, "code", row->code);
-    line_add_text(b, "sentence", row->sentence);
-    add_answer(b, row);
-    line_add_text(b, "fingerprint", row->fingerprint);
-    r = add_details(b, row->details, e);
+    add_answer(b, row, c->refers);
+    add_actor(b, row);
+    if (is_impersonal(row->event))
+        line_add_text(b, "say", row->sentence);
+    return is_about_person(row) ? 0 : add_details(b, row->details, e);
+}
+
+static void composer_done(struct composer *c)
+{
+    free(c->places);
+}
+
+static int compose(struct state *s, const struct audit_row *row, struct error *e)
+{
+    CLEANUP(buffer_done) struct buffer b = {0}, personal = {0};
+    CLEANUP(composer_done)
+    struct composer c = {.row = row, .memory = recall_of(s)};
+    char now[CLOCK_TEXT_SIZE];
+    struct compose_head head;
+    int r = compose_head(s, &head, e);
+
+    if (r == 0)
+        r = find_places(&c, e);
+    if (r == 0)
+        r = look_at_intent(&c, e);
     if (r < 0)
         return r;
-    line_add_text(b, "prev", prev);
-    buffer_add_text(b, "}");
-    return b->failed ? error_out_of_memory(e) : 0;
+    compose_begin(&b, head.seq + 1, clock_format(now, clock_now_usec()));
+    r = compose_facts(&c, &b, e);
+    if (r == 0)
+        r = compose_personal(&c, &personal, e);
+    return r < 0 ? r : compose_end(s, &b, personal.size ? &personal : NULL, &head, e);
 }
 
 int audit_record(struct state *s, const struct audit_row *row, struct error *e)
 {
-    CLEANUP(buffer_done) struct buffer b = {0};
-    struct trail_head head;
-    char hash[DIGEST_TEXT_SIZE];
     int r;
 
     assert(state_in_transaction(s));
     assert(row->event);
-    r = trail_head(s, &head, e);
+    r = compose(s, row, e);
     if (r == 0)
-        r = compose(&b, row, head.seq + 1, head.seq ? head.hash : LINE_NO_PREDECESSOR, e);
-    if (r == 0 && digest_parts(hash, &(struct digest_part){b.data, b.size}, 1) < 0)
-        r = error_set(e, -EIO, "SHA-256 failed");
-    if (r == 0)
-        r = trail_append(s, head.seq + 1, b.data, hash, e);
-    return r < 0 ? error_wrap(e, r, "Recording '%s' in the audit", row->event) : 0;
+        r = checkpoint_if_due(s, row->event, e);
+    return r < 0 ? error_wrap(e, r, "recording '%s' in the audit", row->event) : 0;
 }

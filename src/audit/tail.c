@@ -21,7 +21,7 @@ void tail_done(struct tail *t)
     *t = (struct tail){0};
 }
 
-static int read_at(int fd, void *bytes, size_t size, off_t at)
+int tail_read_at(int fd, void *bytes, size_t size, off_t at)
 {
     size_t done = 0;
 
@@ -46,7 +46,7 @@ static int line_start(int fd, off_t end, off_t *ret)
     while (end > 0) {
         size_t size = end < BLOCK ? (size_t)end : BLOCK;
         const char *newline;
-        int r = read_at(fd, block, size, end - (off_t)size);
+        int r = tail_read_at(fd, block, size, end - (off_t)size);
 
         if (r < 0)
             return r;
@@ -78,28 +78,33 @@ static int read_last(int fd, const char *path, off_t start, struct tail *t, stru
     t->line = malloc(size + 1);
     if (!t->line)
         return error_out_of_memory(e);
-    r = read_at(fd, t->line, size, start);
+    r = tail_read_at(fd, t->line, size, start);
     if (r < 0)
         return error_set(e, r, "Reading %s: %s", path, strerror(-r));
     t->line[size] = '\0';
-    if (!line_parse(t->line, size, &t->last))
-        return not_ours(path, e);
-    if (digest_parts(t->hash, &(struct digest_part){t->line, size}, 1) < 0)
-        return error_set(e, -EIO, "SHA-256 failed");
-    return 0;
+    r = line_parse(t->line, size, &t->last);
+    if (r < 0)
+        return error_set(e, r, "SHA-256 failed");
+    return r > 0 ? 0 : not_ours(path, e);
 }
 
 /* A file that holds one torn line and no whole one must at least begin like ours. */
 static int check_torn(int fd, const char *path, const struct tail *t, struct error *e)
 {
-    static const char head[] = "{\"seq\":";
-    char begin[sizeof(head)] = "";
-    size_t size = t->size < (off_t)sizeof(head) - 1 ? (size_t)t->size : sizeof(head) - 1;
-    int r = read_at(fd, begin, size, 0);
+    static const char *const heads[] = {"{\"v\":1,\"seq\":", "{\"seq\":"};
+    char begin[32] = "";
+    size_t size = t->size < (off_t)sizeof(begin) ? (size_t)t->size : sizeof(begin);
+    int r = tail_read_at(fd, begin, size, 0);
 
     if (r < 0)
         return error_set(e, r, "Reading %s: %s", path, strerror(-r));
-    return memcmp(begin, head, size) == 0 ? 0 : not_ours(path, e);
+    for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
+        size_t n = strlen(heads[i]);
+
+        if (memcmp(begin, heads[i], n < size ? n : size) == 0)
+            return 0;
+    }
+    return not_ours(path, e);
 }
 
 int tail_read(int fd, const char *path, struct tail *ret, struct error *e)

@@ -1,224 +1,632 @@
 /*
- * Verifies a chain of audit files with nothing but the files.
+ * Verifies audit files with nothing but the files.
  *
- * Each line names its number and the hash of the line before, so the first line that does not
- * continue the one before it is where the chain breaks; what kind of break it is follows from
- * its number, from the line after it, and from what comes later in the files. What this cannot
- * see is lines cut off at the very end and a last line that was changed: for those the last
- * hash is given, to be compared with the one that the journal or the state file holds.
+ * A first pass follows the chain line by line, in memory that does not grow with the files, and
+ * checks what each line says of itself: its commitment, the signature of a checkpoint. Only when
+ * the chain does not hold are all lines looked at together, to say what was done to which.
  */
 #include "config.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <jansson.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "audit/audit.h"
+#include "audit/checkpoint.h"
 #include "audit/files.h"
 #include "audit/line.h"
+#include "audit/locate.h"
+#include "audit/signer.h"
 #include "base/error.h"
 #include "base/memory.h"
 
-struct seen_line {
+#define FINDINGS_MAX 1000
+
+struct erased {
+    int64_t seq;
     size_t file;
-    unsigned number;
-    struct line_chain chain;
-    char hash[DIGEST_TEXT_SIZE];
+    unsigned line;
+};
+struct range {
+    int64_t first, last;
 };
 
 struct verifier {
-    struct line_reader reader;
     const struct audit_files *files;
+    const struct audit_verify_options *options;
     struct audit_verify_result *result;
-    struct seen_line last, before; /* before: hash is "" when there is none */
+    struct line_reader reader;
+    bool any, holds; /* the chain so far */
+    struct line_chain last;
+    char key[SIGNER_VKEY_MAX + 1];
+    int64_t unsigned_since; /* the last line that a checkpoint covers */
+    struct erased *erased;  /* lines without what they commit to */
+    size_t n_erased, erased_capacity;
+    struct range *acts; /* lines that an erasure names */
+    size_t n_acts, acts_capacity;
+    size_t last_file;
+    /* The checkpoint that was kept elsewhere. */
+    bool has_note;
+    int64_t note_seq;
+    struct chain_hash note_link;
 };
 
 void audit_verify_result_done(struct audit_verify_result *r)
 {
-    free(r->file);
+    for (size_t i = 0; i < r->n_findings; i++)
+        free(r->findings[i].file);
+    free(r->findings);
     *r = (struct audit_verify_result){0};
 }
 
-static int hash_line(const struct line_reader *l, char ret[static DIGEST_TEXT_SIZE],
-                     struct error *e)
+static void verifier_done(struct verifier *v)
 {
-    if (digest_parts(ret, &(struct digest_part){l->line, l->size}, 1) < 0)
-        return error_set(e, -EIO, "SHA-256 failed");
+    line_reader_done(&v->reader);
+    free(v->erased);
+    free(v->acts);
+}
+
+__attribute__((format(printf, 5, 6))) static int found(struct verifier *v, size_t file,
+                                                       unsigned line, int64_t seq,
+                                                       const char *format, ...)
+{
+    struct audit_verify_result *r = v->result;
+    struct audit_finding *f;
+    va_list ap;
+
+    if (r->n_findings == FINDINGS_MAX) {
+        r->n_more++;
+        return 0;
+    }
+    if (memory_grow(&r->findings, &r->capacity, r->n_findings + 1, sizeof(*r->findings)) < 0)
+        return -ENOMEM;
+    f = &r->findings[r->n_findings];
+    *f = (struct audit_finding){.line = line, .seq = seq};
+    f->file = strdup(v->files->n_paths ? v->files->paths[file] : "");
+    va_start(ap, format);
+    vsnprintf(f->sentence, sizeof(f->sentence), format, ap);
+    va_end(ap);
+    if (!f->file)
+        return -ENOMEM;
+    r->n_findings++;
     return 0;
 }
 
-static int broken(struct verifier *v, const struct seen_line *at, const char *sentence,
-                  struct error *e)
+/* "ev" stands before anything from outside. */
+static bool is_event(const struct line_chain *l, const char *line, const char *event)
 {
-    v->result->file = strdup(v->files->paths[at->file]);
-    if (!v->result->file)
-        return error_out_of_memory(e);
-    v->result->line = at->number;
-    snprintf(v->result->sentence, sizeof(v->result->sentence), "%s", sentence);
+    return l->version == LINE_NEW && line_is_event(line, event);
+}
+
+static bool change_key(struct verifier *v, const char *key, bool handed_over)
+{
+    bool fine = !v->key[0] || strcmp(v->key, key) == 0 || handed_over;
+
+    snprintf(v->key, sizeof(v->key), "%s", key);
+    return fine;
+}
+
+static bool signature_fits(const struct verifier *v, const struct line_chain *l,
+                           const struct chain_hash *prev, const char *sig)
+{
+    CLEANUP(buffer_done) struct buffer note = {0};
+    char name[SIGNER_NAME_MAX + 1];
+
+    if (!signer_vkey_name(v->key, name))
+        return false;
+    checkpoint_note(&note, name, l->seq - 1, prev, l->time);
+    return !note.failed && signer_verify(v->key, note.data, note.size, sig);
+}
+
+static int check_checkpoint(struct verifier *v, const struct line_chain *l, const char *line)
+{
+    struct audit_verify_result *r = v->result;
+    json_auto_t *object = json_loads(line, 0, NULL);
+    const char *key = json_string_value(json_object_get(object, "key"));
+    const char *sig = json_string_value(json_object_get(object, "sig"));
+    const struct line_reader *at = &v->reader;
+
+    if (key && !change_key(v, key, false))
+        return found(v, at->file, at->number, l->seq,
+                     "key: line %" PRId64
+                     " is signed by another key than the checkpoint before it, and no line hands "
+                     "over from one to the other",
+                     l->seq);
+    if (!sig || !v->key[0])
+        return sig ? 0 /* nothing says with which key it was signed */
+                   : found(v, at->file, at->number, l->seq,
+                           "signature: line %" PRId64 " is a checkpoint without signature",
+                           l->seq);
+    if (!signature_fits(v, l, &l->prev, sig))
+        return found(v, at->file, at->number, l->seq,
+                     "signature: the checkpoint in line %" PRId64
+                     " was not signed by %.120s for the lines before it: it, or they, were "
+                     "written by somebody else",
+                     l->seq, v->key);
+    r->n_checkpoints++;
+    r->last_checkpoint = l->seq;
+    memcpy(r->last_checkpoint_time, l->time, sizeof(r->last_checkpoint_time));
+    snprintf(r->key, sizeof(r->key), "%s", v->key);
+    v->unsigned_since = l->seq;
     return 0;
 }
 
-/* Is a line with this number, and this hash unless that is NULL, anywhere behind the present
- * one? 1, 0 or -errno. */
-static int comes_later(const struct verifier *v, int64_t seq, const char *hash, struct error *e)
+/* The old key says which one comes after it. */
+static int check_key_line(struct verifier *v, const struct line_chain *l, const char *line)
 {
-    CLEANUP(line_reader_done)
-    struct line_reader l = {.files = v->files, .file = v->reader.file};
-    struct line_chain chain;
-    char own[DIGEST_TEXT_SIZE];
+    CLEANUP(buffer_done) struct buffer note = {0};
+    json_auto_t *object = json_loads(line, 0, NULL);
+    const char *key = json_string_value(json_object_get(object, "key"));
+    const char *sig = json_string_value(json_object_get(object, "sig"));
+    char name[SIGNER_NAME_MAX + 1];
+    bool fine;
+
+    if (!key || !v->key[0])
+        return 0;
+    fine = sig && signer_vkey_name(v->key, name);
+    if (fine)
+        checkpoint_key_note(&note, name, key, l->time);
+    if (fine && !note.failed && signer_verify(v->key, note.data, note.size, sig)) {
+        (void)change_key(v, key, true);
+        return 0;
+    }
+    return found(v, v->reader.file, v->reader.number, l->seq,
+                 "key: line %" PRId64 " brings a new key that the old one did not sign", l->seq);
+}
+
+static int note_act(struct verifier *v, const char *line)
+{
+    json_auto_t *object = json_loads(line, 0, NULL);
+    json_t *pair, *lines = json_object_get(json_object_get(object, "d"), "lines");
+    size_t i;
+
+    json_array_foreach(lines, i, pair)
+    {
+        if (memory_grow(&v->acts, &v->acts_capacity, v->n_acts + 1, sizeof(*v->acts)) < 0)
+            return -ENOMEM;
+        v->acts[v->n_acts++] =
+            (struct range){json_integer_value(json_array_get(pair, 0)),
+                           json_integer_value(json_array_get(pair, 1))};
+    }
+    return 0;
+}
+
+static int check_personal(struct verifier *v, const struct line_chain *l)
+{
+    const struct line_reader *at = &v->reader;
+    struct chain_hash h;
+
+    if (l->version == LINE_OLD || (!l->committed && !l->personal))
+        return 0;
+    if (!l->committed)
+        return found(v, at->file, at->number, l->seq,
+                     "changed: line %" PRId64 " holds personal data that it does not commit to",
+                     l->seq);
+    if (l->personal) {
+        if (chain_commitment(l->personal, l->personal_size, &h) < 0)
+            return -EIO;
+        return chain_equal(&h, &l->commitment)
+                   ? 0
+                   : found(v, at->file, at->number, l->seq,
+                           "changed: what line %" PRId64
+                           " tells of a person is not what was written",
+                           l->seq);
+    }
+    if (memory_grow(&v->erased, &v->erased_capacity, v->n_erased + 1, sizeof(*v->erased)) < 0)
+        return -ENOMEM;
+    v->erased[v->n_erased++] = (struct erased){l->seq, at->file, at->number};
+    return 0;
+}
+
+static void compare_note(struct verifier *v, const struct line_chain *l)
+{
+    if (v->has_note && l->seq == v->note_seq && chain_equal(&l->link, &v->note_link))
+        v->result->note_fits = true;
+}
+
+static int check_line(struct verifier *v, const struct line_chain *l, const char *line)
+{
+    int r = check_personal(v, l);
+
+    compare_note(v, l);
+    if (l->version == LINE_OLD)
+        v->result->n_old++;
+    if (r == 0 && is_event(l, line, "checkpoint"))
+        r = check_checkpoint(v, l, line);
+    else if (r == 0 && is_event(l, line, "key"))
+        r = check_key_line(v, l, line);
+    else if (r == 0 && is_event(l, line, "erased"))
+        r = note_act(v, line);
+    return r;
+}
+
+static bool continues(const struct verifier *v, const struct line_chain *l)
+{
+    static const struct chain_hash none;
+
+    if (!v->any)
+        return l->seq > 1 || chain_equal(&l->prev, &none);
+    return l->seq == v->last.seq + 1 && chain_equal(&l->prev, &v->last.link);
+}
+
+static void note_form(struct verifier *v)
+{
+    struct audit_verify_result *r = v->result;
+    bool first = v->last_file != v->reader.file + 1;
+
+    r->n_byte_order += v->reader.byte_order;
+    if (v->reader.carriage && first) {
+        r->n_carriage++;
+        v->last_file = v->reader.file + 1;
+    }
+}
+
+static int scan_line(struct verifier *v)
+{
+    struct audit_verify_result *r = v->result;
+    struct line_chain l;
+    int n = line_parse(v->reader.line, v->reader.size, &l);
+
+    if (n < 0)
+        return n;
+    note_form(v);
+    r->n_lines++;
+    if (n == 0 || v->reader.torn) {
+        v->holds = false;
+        return 0;
+    }
+    if (!continues(v, &l))
+        v->holds = false;
+    if (!v->any) {
+        r->first_seq = (uint64_t)l.seq;
+        memcpy(r->first_time, l.time, sizeof(r->first_time));
+        v->unsigned_since = l.seq - 1;
+    }
+    v->any = true;
+    v->last = l;
+    return check_line(v, &l, v->reader.line);
+}
+
+static int scan(struct verifier *v, struct error *e)
+{
     int r;
 
-    while ((r = line_reader_next(&l, e)) > 0) {
-        if (l.file == v->reader.file && l.number <= v->reader.number)
-            continue;
-        if (!line_parse(l.line, l.size, &chain) || chain.seq != seq)
-            continue;
-        if (!hash)
-            return 1;
-        r = hash_line(&l, own, e);
+    while ((r = line_reader_next(&v->reader, e)) > 0) {
+        r = scan_line(v);
+        if (r == -ENOMEM)
+            return error_out_of_memory(e);
         if (r < 0)
-            return r;
-        if (strcmp(own, hash) == 0)
-            return 1;
+            return error_set(e, r, "SHA-256 failed");
     }
     return r;
 }
 
-static int number_ahead(struct verifier *v, const struct seen_line *now, struct error *e)
+/* Does the signature of a checkpoint speak for its prev? With the key that its file ends with:
+ * good enough for saying which of two lines was changed. */
+static bool is_signed(const struct verifier *v, const struct line_chain *l, const char *line)
 {
-    char text[256];
-    int64_t expected = v->last.chain.seq + 1;
-    int r = comes_later(v, expected, NULL, e);
-
-    if (r < 0)
-        return r;
-    if (r == 0) {
-        snprintf(text, sizeof(text),
-                 "missing: the lines %" PRId64 " to %" PRId64 " were removed before this one",
-                 expected, now->chain.seq - 1);
-        return broken(v, now, text, e);
-    }
-    r = comes_later(v, now->chain.seq - 1, now->chain.prev, e);
-    if (r < 0)
-        return r;
-    snprintf(text, sizeof(text),
-             r ? "reordered: line %" PRId64 " stands where line %" PRId64 " belongs"
-               : "inserted: line %" PRId64 " was put where line %" PRId64 " belongs",
-             now->chain.seq, expected);
-    return broken(v, now, text, e);
+    if (!is_event(l, line, "checkpoint"))
+        return false;
+    json_auto_t *object = json_loads(line, 0, NULL);
+    const char *sig = json_string_value(json_object_get(object, "sig"));
+    return sig && v->key[0] && signature_fits(v, l, &l->prev, sig);
 }
 
-static int number_behind(struct verifier *v, const struct seen_line *now, struct error *e)
+static int read_all(struct verifier *v, struct located_list *all, struct error *e)
 {
-    char text[256];
-
-    /* Both bear one number: the one before it is the strange one if this one continues what
-     * stood before both. */
-    if (now->chain.seq == v->last.chain.seq && strcmp(now->hash, v->last.hash) != 0 &&
-        v->before.hash[0] && strcmp(now->chain.prev, v->before.hash) == 0) {
-        snprintf(text, sizeof(text),
-                 "inserted: there are two lines %" PRId64 "; this one or the next was added "
-                 "later",
-                 now->chain.seq);
-        return broken(v, &v->last, text, e);
-    }
-    snprintf(text, sizeof(text), "inserted: line %" PRId64 " comes again after line %" PRId64,
-             now->chain.seq, v->last.chain.seq);
-    return broken(v, now, text, e);
-}
-
-/* The number is right and the hash is not: the line before was changed, or the hash in this
- * one. The next line tells, which names the hash of this one. */
-static int hash_differs(struct verifier *v, const struct seen_line *now, struct error *e)
-{
-    struct line_chain next = {0};
-    bool changed_here = false;
-    char text[320];
-    int r = line_reader_next(&v->reader, e);
-
-    if (r < 0)
-        return r;
-    if (r > 0 && line_parse(v->reader.line, v->reader.size, &next) &&
-        next.seq == now->chain.seq + 1)
-        changed_here = strcmp(next.prev, now->hash) != 0;
-    if (changed_here) {
-        snprintf(text, sizeof(text),
-                 "changed: line %" PRId64 " is not what it was when the next one was written",
-                 now->chain.seq);
-        return broken(v, now, text, e);
-    }
-    snprintf(text, sizeof(text),
-             "changed: line %" PRId64 " is not what it was when the next one was written (it "
-             "was edited, or lines were removed and the rest numbered anew)",
-             v->last.chain.seq);
-    return broken(v, &v->last, text, e);
-}
-
-static int check_first(struct verifier *v, const struct seen_line *now, struct error *e)
-{
-    v->result->first_seq = (uint64_t)now->chain.seq;
-    memcpy(v->result->first_time, now->chain.time, sizeof(v->result->first_time));
-    if (now->chain.seq == 1 && strcmp(now->chain.prev, LINE_NO_PREDECESSOR) != 0)
-        return broken(v, now, "changed: the first line of all names a line before it", e);
-    return 0;
-}
-
-static int check_line(struct verifier *v, struct error *e)
-{
-    const struct line_reader *l = &v->reader;
-    struct seen_line now = {.file = l->file, .number = l->number};
-    bool readable = line_parse(l->line, l->size, &now.chain);
+    CLEANUP(line_reader_done) struct line_reader l = {.files = v->files};
     int r;
 
-    if (l->torn)
-        return broken(v, &now,
-                      "torn: the line has no end (a crash or a full disk cut it, or rosterd is "
-                      "just writing it); rosterd repairs that when it starts",
-                      e);
-    if (!readable)
-        return broken(v, &now, "changed: this is no audit line; it was edited or inserted", e);
-    r = hash_line(l, now.hash, e);
+    while ((r = line_reader_next(&l, e)) > 0) {
+        struct located x = {.file = l.file, .line = l.number, .torn = l.torn};
+        struct line_chain c;
+
+        r = l.torn ? 0 : line_parse(l.line, l.size, &c);
+        if (r < 0)
+            return error_set(e, r, "SHA-256 failed");
+        if (r > 0) {
+            x.parsed = true;
+            x.seq = c.seq;
+            x.prev = c.prev;
+            x.link = c.link;
+            x.version = c.version;
+            x.signed_prev = is_signed(v, &c, l.line);
+            if (c.version == LINE_NEW &&
+                chain_content(c.head, c.head_size, &x.content) < 0)
+                return error_set(e, -EIO, "SHA-256 failed");
+        }
+        if (locate_add(all, &x) < 0)
+            return error_out_of_memory(e);
+    }
+    return r;
+}
+
+static int tell(struct verifier *v, const struct located *x)
+{
+    int64_t n = x->seq;
+    int r = 0;
+
+    if (x->gap_before)
+        r = found(v, x->file, x->line, n,
+                  "missing: the lines %" PRId64 " to %" PRId64
+                  " were removed before this one",
+                  x->gap + 1, n - 1);
     if (r < 0)
         return r;
-    if (v->result->n_lines == 0)
-        r = check_first(v, &now, e);
-    else if (now.chain.seq > v->last.chain.seq + 1)
-        r = number_ahead(v, &now, e);
-    else if (now.chain.seq <= v->last.chain.seq)
-        r = number_behind(v, &now, e);
-    else if (strcmp(now.chain.prev, v->last.hash) != 0)
-        r = hash_differs(v, &now, e);
-    if (r < 0 || v->result->file)
-        return r;
-    v->before = v->last;
-    v->last = now;
-    v->result->n_lines++;
+    switch (x->kind) {
+    case LOCATED_FINE:
+    case LOCATED_AFTER_GAP: return 0;
+    case LOCATED_CHANGED:
+        return found(v, x->file, x->line, n,
+                     "changed: line %" PRId64
+                     " is not what it was when the next one was written",
+                     n);
+    case LOCATED_NUMBER:
+        return found(v, x->file, x->line, n,
+                     "changed: this is line %" PRId64 ", and its number was changed", n);
+    case LOCATED_NO_LINE:
+        return found(v, x->file, x->line, n,
+                     "changed: this is no audit line any more; line %" PRId64 " belongs here",
+                     n);
+    case LOCATED_DOUBTFUL:
+        return found(v, x->file, x->line, n,
+                     "changed: line %" PRId64
+                     " is not what the next line says of it; one of the two was edited, or both, "
+                     "or lines were removed and the rest numbered anew",
+                     n);
+    case LOCATED_INSERTED:
+        if (!x->parsed)
+            return found(v, x->file, x->line, 0,
+                         "inserted: this is no audit line, and none is missing here");
+        return found(v, x->file, x->line, n,
+                     "inserted: a second line %" PRId64
+                     ", which the lines around it do not know",
+                     n);
+    case LOCATED_REPEATED:
+        return found(v, x->file, x->line, n, "inserted: line %" PRId64 " is here twice", n);
+    case LOCATED_REORDERED:
+        return found(v, x->file, x->line, n,
+                     "reordered: line %" PRId64 " stands where another one belongs", n);
+    case LOCATED_TORN:
+        return found(v, x->file, x->line, n,
+                     "torn: the line has no end (a crash or a full disk cut it, or rosterd is "
+                     "just writing it); rosterd repairs that when it starts");
+    }
     return 0;
 }
 
-int audit_verify(const char *const *paths, size_t n_files, struct audit_verify_result *ret,
-                 struct error *e)
+/* The first line of all names no line before it. */
+static void check_very_first(struct located_list *all)
 {
-    CLEANUP(audit_files_done) struct audit_files files = {0};
-    CLEANUP(audit_verify_result_done) struct audit_verify_result result = {0};
-    struct verifier v = {.files = &files, .result = &result, .reader = {.files = &files}};
-    int r = audit_files_order(&files, paths, n_files, e);
+    static const struct chain_hash none;
 
-    while (r == 0 && !result.file) {
-        r = line_reader_next(&v.reader, e);
-        if (r == 0)
-            break;
-        if (r > 0)
-            r = check_line(&v, e);
+    for (size_t i = 0; i < all->n_items; i++)
+        if (all->items[i].parsed && all->items[i].seq == 1 &&
+            all->items[i].kind == LOCATED_FINE && !chain_equal(&all->items[i].prev, &none))
+            all->items[i].kind = LOCATED_CHANGED;
+}
+
+static int find_breaks(struct verifier *v, struct error *e)
+{
+    CLEANUP(located_list_done) struct located_list all = {0};
+    int r = read_all(v, &all, e);
+
+    if (r == 0)
+        r = locate(&all, e);
+    if (r == 0)
+        check_very_first(&all);
+    for (size_t i = 0; r == 0 && i < all.n_items; i++)
+        r = tell(v, &all.items[i]) < 0 ? error_out_of_memory(e) : 0;
+    return r;
+}
+
+static int by_first(const void *a, const void *b)
+{
+    const struct range *x = a, *y = b;
+
+    return x->first < y->first ? -1 : x->first > y->first;
+}
+
+/* Each line whose data is gone must be named by an erasure. */
+static int check_erased(struct verifier *v)
+{
+    int r = 0;
+
+    if (v->n_acts)
+        qsort(v->acts, v->n_acts, sizeof(*v->acts), by_first);
+    for (size_t i = 0; r == 0 && i < v->n_erased; i++) {
+        const struct erased *x = &v->erased[i];
+        bool covered = false;
+
+        for (size_t k = 0; !covered && k < v->n_acts && v->acts[k].first <= x->seq; k++)
+            covered = x->seq <= v->acts[k].last;
+        if (covered)
+            v->result->n_erased++;
+        else
+            r = found(v, x->file, x->line, x->seq,
+                      "removed: what line %" PRId64
+                      " told of a person is gone, and no erasure names that line",
+                      x->seq);
     }
-    line_reader_done(&v.reader);
+    return r;
+}
+
+/* A signed note of ours: name, number, link and time, a blank line, signatures. */
+static int read_note(struct verifier *v, struct error *e)
+{
+    const char *text = v->options->note, *end = text ? strstr(text, "\n\n") : NULL, *dash;
+    char name[SIGNER_NAME_MAX + 1] = "", link[64] = "", sig[SIGNER_SIG_MAX + 1] = "";
+    long long seq = -1;
+    bool fine;
+
+    if (!text)
+        return 0;
+    dash = end ? strstr(end, "\xe2\x80\x94 ") : NULL;
+    fine = dash && sscanf(text, "%128[^\n]\n%lld\n%63[^\n]\n", name, &seq, link) == 3 &&
+           sscanf(dash, "\xe2\x80\x94 %*s %96s", sig) == 1 && seq >= 0 &&
+           base64_decode(v->note_link.bytes, sizeof(v->note_link.bytes), link, strlen(link),
+                         false) == DIGEST_SIZE;
+    if (!fine)
+        return error_set(e, -EINVAL, "this is no checkpoint of rosterd (a signed note)");
+    if (v->key[0] && !signer_verify(v->key, text, (size_t)(end + 1 - text), sig))
+        return error_set(e, -EINVAL,
+                         "the checkpoint was not signed by %.120s: it is another one's, or it "
+                         "was changed",
+                         v->key);
+    v->has_note = true;
+    v->note_seq = seq;
+    return 0;
+}
+
+static int judge_note(struct verifier *v)
+{
+    struct audit_verify_result *r = v->result;
+    size_t file = v->files->n_paths ? v->files->n_paths - 1 : 0;
+
+    if (!v->has_note || r->note_fits || v->note_seq == 0)
+        return 0;
+    if (v->note_seq > v->last.seq)
+        return found(v, file, 0, v->last.seq,
+                     "cut: the checkpoint that was kept speaks of line %" PRId64
+                     ", and these files end with line %" PRId64,
+                     v->note_seq, v->last.seq);
+    if (v->note_seq < (int64_t)r->first_seq)
+        return 0; /* older than these files: they say nothing of it */
+    return found(v, file, 0, v->note_seq,
+                 "rewritten: line %" PRId64
+                 ", or one before it, is not what it was when the checkpoint that was kept was "
+                 "signed",
+                 v->note_seq);
+}
+
+static int judge_signatures(struct verifier *v)
+{
+    struct audit_verify_result *r = v->result;
+    int64_t n = v->any && v->last.version == LINE_NEW ? v->last.seq - v->unsigned_since : 0;
+    int64_t mine = (int64_t)(r->n_lines - r->n_old);
+
+    r->n_unsigned = (uint64_t)(n < 0 ? 0 : n < mine ? n : mine);
+    if (!v->key[0] || r->n_unsigned < CHECKPOINT_LINES_MAX)
+        return 0;
+    return found(v, v->files->n_paths - 1, 0, v->last.seq,
+                 "unsigned: no checkpoint covers the last %" PRIu64
+                 " lines, and rosterd writes one at least every %d: they, or the checkpoints, "
+                 "were changed by somebody without the key, or the key could not be used",
+                 r->n_unsigned, CHECKPOINT_LINES_MAX);
+}
+
+static int place_of(const struct verifier *v, const char *file)
+{
+    for (size_t i = 0; i < v->files->n_paths; i++)
+        if (strcmp(v->files->paths[i], file) == 0)
+            return (int)i;
+    return 0;
+}
+
+static int by_place(const void *a, const void *b, void *userdata)
+{
+    const struct audit_finding *x = a, *y = b;
+    const struct verifier *v = userdata;
+    int fx = place_of(v, x->file), fy = place_of(v, y->file);
+    unsigned lx = x->line ? x->line : UINT32_MAX, ly = y->line ? y->line : UINT32_MAX;
+
+    if (fx != fy)
+        return fx < fy ? -1 : 1;
+    return lx < ly ? -1 : lx > ly;
+}
+
+/* One line has one finding: what it is in the chain says more than what its signature lacks. */
+static void sort_findings(struct verifier *v)
+{
+    struct audit_verify_result *r = v->result;
+    size_t n = 0;
+
+    if (!r->n_findings)
+        return;
+    qsort_r(r->findings, r->n_findings, sizeof(*r->findings), by_place, v);
+    for (size_t i = 0; i < r->n_findings; i++) {
+        struct audit_finding *f = &r->findings[i];
+        bool weak = strncmp(f->sentence, "signature:", 10) == 0;
+        bool same = n && r->findings[n - 1].line == f->line && f->line &&
+                    strcmp(r->findings[n - 1].file, f->file) == 0;
+
+        if (same && (weak || strncmp(r->findings[n - 1].sentence, "signature:", 10) == 0)) {
+            if (!weak)
+                memcpy(r->findings[n - 1].sentence, f->sentence, sizeof(f->sentence));
+            free(f->file);
+            continue;
+        }
+        r->findings[n++] = *f;
+    }
+    r->n_findings = n;
+}
+
+static int count_whole(struct verifier *v, struct error *e)
+{
+    CLEANUP(line_reader_done) struct line_reader l = {.files = v->files};
+    struct audit_verify_result *r = v->result;
+    int n = 0;
+
+    r->n_whole = r->n_lines;
+    if (!r->n_findings || !r->findings[0].line)
+        return 0;
+    r->n_whole = 0;
+    while ((n = line_reader_next(&l, e)) > 0) {
+        if (l.number == r->findings[0].line &&
+            strcmp(v->files->paths[l.file], r->findings[0].file) == 0)
+            return 0;
+        r->n_whole++;
+    }
+    return n;
+}
+
+static int verify(struct verifier *v, struct error *e)
+{
+    struct audit_verify_result *result = v->result;
+    int r = read_note(v, e);
+
+    if (r == 0)
+        r = scan(v, e);
+    if (r == 0 && !v->holds)
+        r = find_breaks(v, e);
     if (r < 0)
         return r;
-    result.last_seq = (uint64_t)v.last.chain.seq;
-    memcpy(result.last_time, v.last.chain.time, sizeof(result.last_time));
-    memcpy(result.last_hash, v.last.hash, sizeof(result.last_hash));
+    if (check_erased(v) < 0 || judge_note(v) < 0 || (v->holds && judge_signatures(v) < 0))
+        return error_out_of_memory(e);
+    sort_findings(v);
+    if (v->any) {
+        result->last_seq = (uint64_t)v->last.seq;
+        memcpy(result->last_time, v->last.time, sizeof(result->last_time));
+        chain_text(result->last_hash, &v->last.link);
+    }
+    return count_whole(v, e);
+}
+
+int audit_verify(const char *const *paths, size_t n_files,
+                 const struct audit_verify_options *options, struct audit_verify_result *ret,
+                 struct error *e)
+{
+    static const struct audit_verify_options none;
+    CLEANUP(audit_files_done) struct audit_files files = {0};
+    CLEANUP(audit_verify_result_done) struct audit_verify_result result = {0};
+    CLEANUP(verifier_done)
+    struct verifier v = {.files = &files,
+                         .options = options ? options : &none,
+                         .result = &result,
+                         .holds = true,
+                         .reader = {.files = &files}};
+    int r = audit_files_order(&files, paths, n_files, e);
+
+    if (r == 0 && v.options->key)
+        snprintf(v.key, sizeof(v.key), "%s", v.options->key);
+    if (r == 0)
+        r = verify(&v, e);
+    if (r < 0)
+        return r;
     *ret = result;
     result = (struct audit_verify_result){0};
     return 0;

@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/memory.h"
@@ -35,6 +37,18 @@ uint64_t clock_now_usec(void)
 uint64_t clock_monotonic_usec(void)
 {
     return is_frozen ? frozen_monotonic : read_clock(CLOCK_MONOTONIC);
+}
+
+char *clock_boot(char buffer[static CLOCK_BOOT_SIZE])
+{
+    buffer[0] = '\0';
+    FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+    if (!f || !fgets(buffer, CLOCK_BOOT_SIZE, f))
+        snprintf(buffer, CLOCK_BOOT_SIZE, "unknown");
+    if (f)
+        fclose(f);
+    buffer[strcspn(buffer, " \n")] = '\0';
+    return buffer;
 }
 
 void clock_freeze(uint64_t realtime_usec, uint64_t monotonic_usec)

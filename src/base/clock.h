@@ -9,6 +9,10 @@
 uint64_t clock_now_usec(void);       /* since 1970, CLOCK_REALTIME */
 uint64_t clock_monotonic_usec(void); /* for deadlines and durations */
 
+/* Identifies the boot of this machine, so that times of the monotonic clock can be compared. */
+#define CLOCK_BOOT_SIZE 37
+char *clock_boot(char buffer[static CLOCK_BOOT_SIZE]);
+
 /* For unit tests: both clocks stand still at these values until called with 0, 0. */
 void clock_freeze(uint64_t realtime_usec, uint64_t monotonic_usec);
 

@@ -14,8 +14,6 @@
 
 #include "base/memory.h"
 
-#define SHA256_SIZE 32
-
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static const EVP_MD *sha256;
 
@@ -44,11 +42,10 @@ static void put_hexadecimal(char *to, const unsigned char *bytes, size_t size)
     *to = '\0';
 }
 
-int digest_parts(char ret[static DIGEST_TEXT_SIZE], const struct digest_part *parts,
-                 size_t n_parts)
+int digest_raw(unsigned char ret[static DIGEST_SIZE], const struct digest_part *parts,
+               size_t n_parts)
 {
     CLEANUP(context_freep) EVP_MD_CTX *context = NULL;
-    unsigned char hash[SHA256_SIZE];
     unsigned size = 0;
 
     if (pthread_once(&once, fetch) != 0 || !sha256)
@@ -59,10 +56,18 @@ int digest_parts(char ret[static DIGEST_TEXT_SIZE], const struct digest_part *pa
     for (size_t i = 0; i < n_parts; i++)
         if (parts[i].size > 0 && EVP_DigestUpdate(context, parts[i].bytes, parts[i].size) != 1)
             return -EIO;
-    if (EVP_DigestFinal_ex(context, hash, &size) != 1 || size != SHA256_SIZE)
-        return -EIO;
-    put_hexadecimal(ret, hash, SHA256_SIZE);
-    return 0;
+    return EVP_DigestFinal_ex(context, ret, &size) == 1 && size == DIGEST_SIZE ? 0 : -EIO;
+}
+
+int digest_parts(char ret[static DIGEST_TEXT_SIZE], const struct digest_part *parts,
+                 size_t n_parts)
+{
+    unsigned char hash[DIGEST_SIZE];
+    int r = digest_raw(hash, parts, n_parts);
+
+    if (r == 0)
+        put_hexadecimal(ret, hash, DIGEST_SIZE);
+    return r;
 }
 
 int digest_text(char ret[static DIGEST_TEXT_SIZE], const char *text)

@@ -11,4 +11,8 @@ struct digest_part {
 };
 int digest_parts(char ret[static DIGEST_TEXT_SIZE], const struct digest_part *parts,
                  size_t n_parts);
+/* The same as bytes. */
+#define DIGEST_SIZE 32
+int digest_raw(unsigned char ret[static DIGEST_SIZE], const struct digest_part *parts,
+               size_t n_parts);
 int digest_text(char ret[static DIGEST_TEXT_SIZE], const char *text);

@@ -23,6 +23,29 @@ void string_list_done(struct string_list *l)
     *l = (struct string_list){0};
 }
 
+char **text_array_free(char **texts)
+{
+    for (char **t = texts; t && *t; t++)
+        free(*t);
+    free(texts);
+    return NULL;
+}
+
+char **text_array_copy(const char *const *from)
+{
+    size_t n = 0;
+
+    while (from && from[n])
+        n++;
+    char **to = calloc(n + 1, sizeof(*to));
+    for (size_t i = 0; to && i < n; i++) {
+        to[i] = strdup(from[i]);
+        if (!to[i])
+            return text_array_free(to);
+    }
+    return to;
+}
+
 int string_list_add_n(struct string_list *l, const char *text, size_t size)
 {
     if (memory_grow(&l->items, &l->capacity, l->n_items + 1, sizeof(*l->items)) < 0)

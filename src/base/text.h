@@ -18,10 +18,19 @@ int string_list_add(struct string_list *l, const char *text); /* copies; -ENOMEM
 int string_list_add_n(struct string_list *l, const char *text, size_t size);
 bool string_list_contains(const struct string_list *l, const char *text); /* exact */
 
+/* Of an array that NULL ends: all of its texts or, out of memory, NULL. */
+char **text_array_copy(const char *const *from);
+char **text_array_free(char **texts);
+
 bool text_is_utf8(const char *bytes, size_t size);
 /* A C0 or C1 control character, DEL, or a line or paragraph separator is in it. */
 bool text_has_control(const char *bytes, size_t size);
 
+/* "s" behind a regular noun, unless n is 1. */
+static inline const char *text_plural(size_t n)
+{
+    return n == 1 ? "" : "s";
+}
 bool text_equal(const char *a, const char *b); /* both NULL are equal */
 bool text_equal_ascii_case(const char *a, const char *b);
 int text_compare_ascii_case(const char *a, const char *b);

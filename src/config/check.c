@@ -314,10 +314,21 @@ static void mapping_problem(enum problem_severity severity, const char *file, un
 
     if (item)
         config_item_place(item, character_offset(item->text, column), &line, &file_column);
-    if (problem_add(u->c->problems, severity == PROBLEM_ERROR ? LEVEL_ERROR : LEVEL_WARNING,
+    if (problem_add(u->c->problems, severity == PROBLEM_WARNING ? LEVEL_WARNING : LEVEL_ERROR,
                     file && line > 0 ? file : u->c->main_file, line, file_column, "%s",
                     sentence) < 0)
         u->c->result = -ENOMEM;
+}
+
+/* Without case, as the tenant compares names of roles. */
+static bool gives_role(const struct ruleset *rules, const char *role)
+{
+    const struct string_list *roles = ruleset_roles(rules);
+
+    for (size_t i = 0; i < roles->n_items; i++)
+        if (text_equal_fold(roles->items[i], role))
+            return true;
+    return false;
 }
 
 /* A privileged role that no rule gives is most likely a misspelt one. */
@@ -328,7 +339,7 @@ static void check_privileged(struct config_context *c, struct settings *s,
 
     for (size_t i = 0; i < s->sync.n_privileged_roles; i++) {
         const char *role = s->sync.privileged_roles[i];
-        if (ruleset_names_role(rules, role))
+        if (gives_role(rules, role))
             continue;
         const char *near =
             text_nearest(role, (const char *const *)roles->items, roles->n_items);
@@ -336,6 +347,38 @@ static void check_privileged(struct config_context *c, struct settings *s,
             WARNING("guard", "privileged_roles", "no rule gives '%s'; did you mean '%s'?", role,
                     near);
     }
+}
+
+/* A role's name that promises power over other people's accounts. */
+static bool sounds_privileged(const char *role)
+{
+    static const char *const words[] = {"admin",    "supervis", "manager", "superuser",
+                                        "security", "owner",    "root",    "privileg"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        if (strcasestr(role, words[i]))
+            return true;
+    return false;
+}
+
+/* What rules give to anybody whom they match, and nobody has to approve. */
+static void check_unprivileged(struct config_context *c, struct settings *s,
+                               const struct ruleset *rules)
+{
+    CLEANUP(buffer_done) struct buffer names = {0};
+    const struct string_list *roles = ruleset_roles(rules);
+
+    for (size_t i = 0; i < roles->n_items; i++)
+        if (sounds_privileged(roles->items[i]) &&
+            !options_role_is_privileged(&s->sync, roles->items[i]))
+            buffer_format(&names, "%s'%s'", names.size ? ", " : "", roles->items[i]);
+    if (names.failed)
+        c->result = -ENOMEM;
+    else if (names.size)
+        WARNING("guard", "privileged_roles",
+                "rules give %s without anybody's approval, and the name sounds privileged: list "
+                "it here unless everybody whom the rule matches may have it at once",
+                names.data);
 }
 
 static void check_mapping(struct config_context *c, struct settings *s)
@@ -351,8 +394,10 @@ static void check_mapping(struct config_context *c, struct settings *s)
     int r = ruleset_new(&rules, &s->mapping, schema, mapping_problem, &u);
     if (r == -ENOMEM)
         c->result = -ENOMEM;
-    else if (r == 0)
+    else if (r == 0) {
         check_privileged(c, s, rules);
+        check_unprivileged(c, s, rules);
+    }
     else if (c->problems->n_errors == 0 &&
              problem_add(c->problems, LEVEL_ERROR, c->main_file, 0, 0,
                          "the mapping cannot be used: %s", strerror(-r)) < 0)

@@ -3,17 +3,25 @@
 #include "config/file.h"
 #include "config/settings.h"
 
+struct config_key;
+
 struct config_context {
     struct problem_list *problems;
     struct config_document **documents;
     size_t n_documents;
     const char *main_file;
-    int result; /* -ENOMEM */
+    const struct settings *in_force; /* keys that take a restart stay as they are here; NULL */
+    int result;                      /* -ENOMEM */
 };
 
 /* The item that begins at a line; NULL: none. */
 const struct config_item *config_locate(const struct config_context *c, const char *file,
                                         unsigned line);
+/* repeated.c: adds what an item says to the lines of a key that may be repeated. */
+int config_add_line(struct settings_value *v, const char *file, const struct config_item *i);
+/* The item in which this offset of such a text stands; *offset becomes the one in the item. */
+const struct config_item *config_locate_line(const struct config_context *c, const char *file,
+                                             const struct config_key *key, size_t *offset);
 /* Reports about a key of the table, at the place of its value or, if it is not set, the file.
  */
 void config_complain(struct config_context *c, const struct settings *s,

@@ -27,6 +27,7 @@ enum config_flags {
     KEY_CLEARABLE = 1 << 3, /* has a default, and an empty value means none */
     KEY_FILE = 1 << 4,      /* names a file or directory that must exist */
     KEY_INSTANCE = 1 << 5, /* NAME.conf has a default of its own: /NAME/ before the last part */
+    KEY_REPEATED = 1 << 7,  /* may stand several times, one value each; its text has a line for each */
     KEY_IN_SAMPLE = 1 << 6, /* the sample file shows the example as a setting */
 };
 
@@ -74,6 +75,7 @@ config_parse_fn config_parse_path; /* absolute, or a credential's name without a
 config_parse_fn config_parse_absolute_path;
 config_parse_fn config_parse_dn;
 config_parse_fn config_parse_bind_name; /* a DN, or a name that Active Directory takes */
+config_parse_fn config_parse_dn_list; /* one a line */
 config_parse_fn config_parse_filter;
 config_parse_fn config_parse_attribute;
 config_parse_fn config_parse_list;

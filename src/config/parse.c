@@ -62,6 +62,13 @@ int config_parse_path(const struct config_key *key, const struct config_value *v
     return store_text(slot, value->text, e);
 }
 
+static void free_strings(char ***items)
+{
+    for (char **i = *items; i && *i; i++)
+        free(*i);
+    free(*items);
+}
+
 int config_parse_dn(const struct config_key *key, const struct config_value *value, void *slot,
                     size_t *ret_offset, struct error *e)
 {
@@ -89,6 +96,34 @@ int config_parse_bind_name(const struct config_key *key, const struct config_val
                            "Active Directory, user@domain or DOMAIN\\user",
                            text)
                : r;
+}
+
+int config_parse_dn_list(const struct config_key *key, const struct config_value *value,
+                         void *slot, size_t *ret_offset, struct error *e)
+{
+    CLEANUP(free_strings) char **items = NULL;
+    const char *p = value->text;
+    size_t n = 0, capacity = 0;
+
+    for (bool last = false; !last; p += strcspn(p, "\n") + 1) {
+        size_t size = strcspn(p, "\n");
+        CLEANUP(freep) char *text = strndup(p, size);
+        CLEANUP(freep) char *dn = NULL;
+
+        last = !p[size];
+        *ret_offset = (size_t)(p - value->text);
+        if (!text || memory_grow(&items, &capacity, n + 2, sizeof(*items)) < 0)
+            return error_out_of_memory(e);
+        items[n] = NULL;
+        int r = dn_key(NULL, text, &dn, e);
+        if (r < 0)
+            return r;
+        items[n++] = TAKE(text);
+        items[n] = NULL;
+    }
+    *(char ***)slot = TAKE(items);
+    *(size_t *)(void *)((char *)slot - key->slot + key->count_slot) = n;
+    return 0;
 }
 
 int config_parse_filter(const struct config_key *key, const struct config_value *value,
@@ -159,13 +194,6 @@ static int next_element(const char *text, size_t *at, bool words, struct buffer 
     if (text[i] && !is_blank(text[i]) && words)
         return error_set(e, -EINVAL, "a blank is missing after the closing quote");
     return 0;
-}
-
-static void free_strings(char ***items)
-{
-    for (char **i = *items; i && *i; i++)
-        free(*i);
-    free(*items);
 }
 
 /* Splits into a NULL-terminated array; each element passes `check` first (may be NULL). */

@@ -71,9 +71,9 @@ static void directory_options_done(struct directory_options *d)
     free(d->bind_password_file);
     free(d->keytab);
     free(d->principal);
-    free(d->base);
+    free_words(d->bases);
+    free_words(d->group_bases);
     free(d->filter);
-    free(d->group_base);
     free(d->group_filter);
     free(d->id_attribute);
     free(d->login_attribute);
@@ -102,8 +102,11 @@ struct settings *settings_free(struct settings *s)
     free(s->sync.password_classes);
     free(s->state_file);
     free(s->audit_file);
+    free(s->audit_key_file);
     free(s->control_socket);
+    free(s->metrics_file);
     free(s->control_group);
+    free(s->control_readers);
     free(s->config_file);
     free(s->fingerprint);
     for (size_t i = 0; s->values && i < config_n_keys; i++) {
@@ -288,6 +291,11 @@ static void take_section(struct config_context *c, struct settings *st, const ch
             continue;
         }
         struct settings_value *v = &st->values[key_index(key)];
+        if (key->flags & KEY_REPEATED) {
+            if (config_add_line(v, file, i) < 0)
+                c->result = -ENOMEM;
+            continue;
+        }
         if (is_twice(c, file, i, v->file, v->line))
             continue;
         if (set_value(v, i->text, file, i->line) < 0)
@@ -343,11 +351,26 @@ static void parse_value(struct config_context *c, struct settings *s,
         c->result = -ENOMEM;
     if (r >= 0 || r == -ENOMEM)
         return;
-    const struct config_item *item = config_locate(c, v->file, v->line);
+    const struct config_item *item = key->flags & KEY_REPEATED
+                                         ? config_locate_line(c, v->file, key, &offset)
+                                         : config_locate(c, v->file, v->line);
     if (item)
         config_item_place(item, offset, &line, &column);
     complain(c, LEVEL_ERROR, v->file ? v->file : c->main_file, line, column, "[%s] %s: %s",
              key->section, key->name, e.message);
+}
+
+/* What takes a restart is as it was, whatever the files say now. */
+static void keep_in_force(struct config_context *c, struct settings *s)
+{
+    for (size_t i = 0; i < config_n_keys; i++) {
+        const struct settings_value *v = &c->in_force->values[i];
+        bool cleared = !v->text && (config_keys[i].flags & KEY_CLEARABLE);
+        if ((config_keys[i].flags & KEY_RELOAD) || strcmp(config_keys[i].section, "rule") == 0)
+            continue;
+        if (set_value(&s->values[i], cleared ? "" : v->text, v->file, v->line) < 0)
+            c->result = -ENOMEM;
+    }
 }
 
 /* Fills in defaults and parses every key of the table once. */
@@ -441,6 +464,8 @@ static int build(struct settings **ret, struct config_context *c,
         for (size_t n = 0; n < d->n_sections && c->result == 0; n++)
             take_section(c, s, d->file, &d->sections[n]);
     }
+    if (c->in_force)
+        keep_in_force(c, s);
     parse_all(c, s);
     if (c->result == 0)
         config_check(c, s);
@@ -463,6 +488,34 @@ int settings_load_texts(struct settings **ret, const struct settings_text *texts
     int r = build(ret, &c, texts, n_texts, e);
 
     free_documents(&c);
+    return r;
+}
+
+int settings_load_beside(struct settings **ret, const struct settings *in_force,
+                         const struct settings_text *texts, size_t n_texts,
+                         char **ret_needs_restart, struct problem_list *problems,
+                         struct error *e)
+{
+    CLEANUP(settings_freep) struct settings *s = NULL;
+    CLEANUP(problem_list_done) struct problem_list mixed = {0};
+    struct config_context c = {
+        .problems = &mixed, .main_file = texts[0].name, .in_force = in_force};
+    int r = settings_load_texts(&s, texts, n_texts, problems, e);
+
+    *ret_needs_restart = NULL;
+    if (r < 0)
+        return r;
+    if (settings_compare(in_force, s, ret_needs_restart) < 0)
+        return error_out_of_memory(e);
+    if (!*ret_needs_restart) {
+        *ret = TAKE(s);
+        return 0;
+    }
+    r = build(ret, &c, texts, n_texts, e);
+    free_documents(&c);
+    if (r == -EINVAL && mixed.n_errors > 0)
+        error_set(e, r, "%s, and the rest does not go with what is in force: %s",
+                  *ret_needs_restart, mixed.items[0].sentence);
     return r;
 }
 

@@ -31,7 +31,11 @@ struct settings {
     struct mapping_options mapping;
     struct sync_options sync;
     char *state_file, *audit_file, *control_socket;
+    char *audit_key_file; /* NULL: beside the state file */
+    char *metrics_file; /* NULL: none */
+    uint64_t metrics_interval_usec;
     char *control_group; /* group that owns the socket; NULL: none */
+    char *control_readers; /* group that may look; NULL: none */
     int log_level;
     char *config_file;             /* as given to settings_load() */
     struct settings_value *values; /* one for each key of the table but those of rules */
@@ -91,6 +95,14 @@ void settings_texts_done(struct settings_texts *t);
 char *settings_peek(const char *file, const char *section, const char *name);
 int settings_load_texts(struct settings **ret, const struct settings_text *texts,
                         size_t n_texts, struct problem_list *problems, struct error *e);
+
+/* For a reload: *ret is what is in force once these texts are applied beside `in_force`, so
+ * keys that take a restart are as there. *ret_needs_restart: the sentence of settings_compare()
+ * about those that differ, malloc'd, or NULL. */
+int settings_load_beside(struct settings **ret, const struct settings *in_force,
+                         const struct settings_text *texts, size_t n_texts,
+                         char **ret_needs_restart, struct problem_list *problems,
+                         struct error *e);
 
 /* Keys that differ and that a reload cannot apply (needs a restart): names appended, one
  * sentence. */

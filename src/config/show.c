@@ -37,6 +37,20 @@ static int add_json(json_t *array, const char *section, const char *label,
                                                   "secret", (key->flags & KEY_SECRET) != 0));
 }
 
+/* A key that may be repeated has a line for each of its values. */
+static int add_lines(json_t *array, const struct config_key *key, const struct settings_value *v)
+{
+    CLEANUP(freep) char *text = v->text ? strdup(v->text) : NULL;
+    char *rest = text;
+    int r = v->text && !text ? -1 : 0;
+
+    if (!v->text || !(key->flags & KEY_REPEATED))
+        return r < 0 ? r : add_json(array, key->section, NULL, key, v->text, v->file, v->line);
+    for (char *line; r == 0 && (line = strsep(&rest, "\n"));)
+        r = add_json(array, key->section, NULL, key, line, v->file, v->line);
+    return r;
+}
+
 char *settings_to_json(const struct settings *s)
 {
     json_auto_t *array = json_array();
@@ -45,8 +59,7 @@ char *settings_to_json(const struct settings *s)
     for (size_t i = 0; i < config_n_keys && r == 0; i++) {
         const struct settings_value *v = &s->values[i];
         if (!is_rule_key(&config_keys[i]))
-            r = add_json(array, config_keys[i].section, NULL, &config_keys[i], v->text, v->file,
-                         v->line);
+            r = add_lines(array, &config_keys[i], v);
     }
     for (size_t n = 0; n < s->mapping.n_rules; n++)
         for (size_t i = 0; i < config_n_keys && r == 0; i++) {
@@ -68,9 +81,9 @@ static void add_section(struct buffer *b, const struct settings *s, const char *
         const char *text = s->values[i].text;
         if (strcmp(key->section, section) != 0)
             continue;
-        if (text)
-            buffer_format(b, "%s = %s\n", key->name, text);
-        else if (key->flags & KEY_CLEARABLE)
+        for (const char *p = text; p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL)
+            buffer_format(b, "%s = %.*s\n", key->name, (int)strcspn(p, "\n"), p);
+        if (!text && (key->flags & KEY_CLEARABLE))
             buffer_format(b, "%s =\n", key->name);
     }
 }

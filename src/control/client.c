@@ -57,8 +57,8 @@ int control_client_open(struct control_client **ret, const char *path, struct er
             return error_set(e, r, "rosterd does not run: nobody answers on %s", path);
         if (r == -EACCES || r == -EPERM)
             return error_set(e, r,
-                             "%s: permission denied; root and the members of its group may "
-                             "connect",
+                             "%s: permission denied; root and the members of the groups of "
+                             "[control] may connect",
                              path);
         return error_set(e, r, "%s: %s", path, strerror(-r));
     }
@@ -139,14 +139,16 @@ static int receive(struct control_client *c, uint64_t deadline_usec, json_t **re
 
 static int refused(const json_t *answer, char **ret_code, struct error *e)
 {
-    const char *code = json_string_value(json_object_get(answer, "error"));
+    char space[PROTOCOL_NAME_MAX];
+    const char *name = json_string_value(json_object_get(answer, "error"));
+    const char *code = name ? protocol_word(space, name) : NULL;
     const char *sentence =
         json_string_value(json_object_get(json_object_get(answer, "parameters"), "message"));
 
     *ret_code = strdup(code ? code : "failed");
     if (!*ret_code)
         return error_out_of_memory(e);
-    (void)error_set(e, 0, "%s", sentence ? sentence : *ret_code);
+    (void)error_set(e, 0, "%s", sentence ? sentence : name ? name : *ret_code);
     return CONTROL_REFUSED;
 }
 
@@ -156,7 +158,9 @@ int control_client_call(struct control_client *c, const char *method, json_t *pa
 {
     CLEANUP(buffer_done) struct buffer request = {0};
     json_auto_t *parameters = parameters_taken ? parameters_taken : json_object();
-    json_auto_t *message = json_pack("{s:s, s:O}", "method", method, "parameters", parameters);
+    char name[PROTOCOL_NAME_MAX];
+    json_auto_t *message = json_pack("{s:s, s:O}", "method", protocol_name(name, method),
+                                     "parameters", parameters);
     uint64_t deadline = clock_monotonic_usec() + timeout_seconds * USEC_PER_SEC;
 
     if (!message || protocol_add(&request, message) < 0)

@@ -1,9 +1,11 @@
 /*
- * The control socket: AF_UNIX, one JSON object and a NUL byte a message (Varlink framing):
- *   {"method":"status","parameters":{…}}  ->  {"parameters":{…}}  or
- * {"error":"code","parameters":{"message":…}} With "more":true a method may answer several
- * times; all but the last carry "continues":true. Who may call is decided by the socket's
- * permissions; the peer's uid goes to the handler, for the audit.
+ * The control socket speaks Varlink over AF_UNIX, the interface org.rosterd
+ * (docs/org.rosterd.varlink) beside org.varlink.service:
+ *   {"method":"org.rosterd.Status","parameters":{…}}  ->  {"parameters":{…}}  or
+ *   {"error":"org.rosterd.NotFound","parameters":{"message":…}}
+ * Here methods and errors are words ("status", "not-found"). A method answers once; what is
+ * called "oneway" gets no answer. There are two kinds of callers, operators and readers; the
+ * peer's uid goes to the handler, for the audit.
  */
 #pragma once
 #include <jansson.h>
@@ -24,15 +26,29 @@ struct sd_event;
 typedef void (*control_handler_fn)(struct control_call *call, const char *method,
                                    const json_t *parameters, uid_t peer, void *userdata);
 
-/* Replaces a stale socket; refuses (-EADDRINUSE) when somebody answers on it. mode 0660, group
- * if given. */
-int control_server_new(struct control_server **ret, struct sd_event *event, const char *path,
-                       const char *group, control_handler_fn handler, void *userdata,
-                       struct error *e);
+struct control_server_options {
+    const char *path;
+    /* The group whose members may call everything, as may root and the process's own user;
+     * NULL: the process's own group. */
+    const char *operators;
+    /* The group whose members may call what is for readers; NULL: nobody but operators may
+     * connect. */
+    const char *readers;
+    bool (*is_for_readers)(const char *method); /* NULL: nothing is */
+    control_handler_fn handler;
+    void *userdata;
+};
+/* Replaces a stale socket; refuses (-EADDRINUSE) when somebody answers on it. Its mode is 0660,
+ * or 0666 where readers may connect too; who the peer is decides then. */
+int control_server_new(struct control_server **ret, struct sd_event *event,
+                       const struct control_server_options *options, struct error *e);
 struct control_server *control_server_free(struct control_server *s);
 void control_reply(struct control_call *call, json_t *taken);
 void control_fail(struct control_call *call, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* As Varlink wants it said. */
+void control_unknown_method(struct control_call *call, const char *method);
 
 /* The client's side, blocking with a bound: rosterctl. *ret is the answer's parameters.
  * Positive answer CONTROL_REFUSED: the daemon answered with an error; the sentence is its

@@ -51,10 +51,50 @@ int protocol_add(struct buffer *b, const json_t *message)
     return b->failed ? -ENOMEM : 0;
 }
 
-json_t *protocol_error(const char *code, const char *sentence)
+const char *protocol_name(char buffer[static PROTOCOL_NAME_MAX], const char *word)
 {
-    char printable[1024];
+    static const char prefix[] = PROTOCOL_INTERFACE ".";
+    size_t n = sizeof(prefix) - 1;
+    bool upper = true;
+
+    memcpy(buffer, prefix, sizeof(prefix));
+    for (; *word && n < PROTOCOL_NAME_MAX - 1; word++) {
+        if (*word == '-') {
+            upper = true;
+            continue;
+        }
+        buffer[n++] = upper && *word >= 'a' && *word <= 'z' ? (char)(*word - 'a' + 'A') : *word;
+        upper = false;
+    }
+    buffer[n] = '\0';
+    return buffer;
+}
+
+const char *protocol_word(char buffer[static PROTOCOL_NAME_MAX], const char *name)
+{
+    static const char prefix[] = PROTOCOL_INTERFACE ".";
+    size_t n = 0;
+
+    if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
+        return NULL;
+    name += sizeof(prefix) - 1;
+    if (*name < 'A' || *name > 'Z')
+        return NULL;
+    for (; *name && n < PROTOCOL_NAME_MAX - 2; name++) {
+        bool upper = *name >= 'A' && *name <= 'Z';
+        if (upper && n > 0)
+            buffer[n++] = '-';
+        buffer[n++] = upper ? (char)(*name - 'A' + 'a') : *name;
+    }
+    buffer[n] = '\0';
+    return *name ? NULL : buffer;
+}
+
+json_t *protocol_error(const char *word, const char *sentence)
+{
+    char printable[1024], name[PROTOCOL_NAME_MAX];
 
     text_printable(printable, sizeof(printable), sentence, strlen(sentence));
-    return json_pack("{s:s, s:{s:s}}", "error", code, "parameters", "message", printable);
+    return json_pack("{s:s, s:{s:s}}", "error", protocol_name(name, word), "parameters",
+                     "message", printable);
 }

@@ -1,8 +1,7 @@
 /*
  * The server's side of the control socket, on the loop. Nothing here waits: a client that sends
  * half a message, reads slowly or goes away costs a bounded buffer and a bounded time. One
- * request of a client is handled at a time; a client that sends more has to read first. Who may
- * connect is decided by the socket's permissions.
+ * request of a client is handled at a time; a client that sends more has to read first.
  */
 #include "config.h"
 
@@ -31,12 +30,19 @@
  * dropped. */
 #define SLOW_CLIENT_USEC (30 * USEC_PER_SEC)
 
+enum role {
+    ROLE_NONE = 0, /* may connect, and is told that it may do nothing */
+    ROLE_READER = 1,
+    ROLE_OPERATOR = 2,
+};
+
 struct connection {
     struct control_server *server;
     struct connection *previous, *next;
     sd_event_source *io, *timer;
     int fd;
     uid_t peer;
+    enum role role;
     struct buffer in, out;
     size_t out_sent;
     struct control_call *call; /* the request that waits for its answer */
@@ -46,6 +52,7 @@ struct connection {
 
 struct control_call {
     struct connection *connection; /* NULL: the client went away */
+    bool oneway;                   /* the client wants no answer */
 };
 
 struct control_server {
@@ -55,6 +62,9 @@ struct control_server {
     char *path;
     dev_t device;
     ino_t inode;
+    char *operators, *readers; /* names of groups; NULL: the process's own; none */
+    gid_t operators_gid, readers_gid;
+    bool (*is_for_readers)(const char *method);
     control_handler_fn handler;
     void *userdata;
     struct connection *connections;
@@ -137,22 +147,54 @@ static bool connection_refuse(struct connection *c, const char *code, const char
     return message && connection_send(c, message);
 }
 
-static bool connection_handle(struct connection *c, const json_t *message)
+static bool connection_forbid(struct connection *c, const char *method)
 {
-    const json_t *method = json_object_get(message, "method");
-    const json_t *parameters = json_object_get(message, "parameters");
+    const struct control_server *s = c->server;
+    char sentence[600];
 
-    if (!json_is_string(method) || (parameters && !json_is_object(parameters)))
-        return connection_refuse(c, "invalid-parameter",
-                                 "a request is {\"method\":\"…\",\"parameters\":{…}}");
+    (void)snprintf(sentence, sizeof(sentence),
+                   c->role == ROLE_READER
+                       ? "%s takes a member of the operators' group %s: members of %s may look only"
+                       : "%s takes a member of the group %s or, for looking, %s",
+                   method, s->operators ? s->operators : "of the service", s->readers);
+    return connection_refuse(c, "permission-denied", sentence);
+}
+
+static bool connection_call(struct connection *c, const char *word, const json_t *parameters,
+                            bool oneway)
+{
+    const struct control_server *s = c->server;
+
+    if (c->role != ROLE_OPERATOR && (c->role == ROLE_NONE || !s->is_for_readers(word)))
+        return connection_forbid(c, word);
     c->call = calloc(1, sizeof(*c->call));
     if (!c->call)
         return connection_refuse(c, "failed", "out of memory");
-    c->call->connection = c;
+    *c->call = (struct control_call){.connection = c, .oneway = oneway};
     json_auto_t *none = parameters ? NULL : json_object();
-    c->server->handler(c->call, json_string_value(method), parameters ? parameters : none,
-                       c->peer, c->server->userdata);
+    s->handler(c->call, word, parameters ? parameters : none, c->peer, s->userdata);
     return true;
+}
+
+static bool connection_handle(struct connection *c, const json_t *message)
+{
+    const char *method = json_string_value(json_object_get(message, "method"));
+    const json_t *parameters = json_object_get(message, "parameters");
+    char space[PROTOCOL_NAME_MAX];
+
+    if (!method || (parameters && !json_is_object(parameters)))
+        return connection_refuse(c, "invalid-parameter",
+                                 "a request is {\"method\":\"…\",\"parameters\":{…}}");
+    const char *word = protocol_word(space, method);
+    if (word)
+        return connection_call(c, word, parameters,
+                               json_is_true(json_object_get(message, "oneway")));
+    json_auto_t *answer = service_answer(method, parameters);
+    if (!answer)
+        answer = strncmp(method, PROTOCOL_INTERFACE ".", sizeof(PROTOCOL_INTERFACE)) == 0
+                     ? service_error("MethodNotFound", "method", method)
+                     : service_error("InterfaceNotFound", "interface", method);
+    return answer && connection_send(c, answer);
 }
 
 /* Handles the messages that are there, one at a time; the next one waits for the answer. */
@@ -229,42 +271,74 @@ static int on_slow(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
-void control_reply(struct control_call *call, json_t *taken)
+/* Every answer goes this way. message_taken NULL: out of memory. */
+static void call_end(struct control_call *call, json_t *message_taken)
 {
     struct connection *c = call->connection;
-    json_auto_t *parameters = taken;
+    json_auto_t *message = message_taken;
+    bool oneway = call->oneway;
 
     free(call);
     if (!c)
         return;
     c->call = NULL;
-    json_auto_t *message = json_pack("{s:O}", "parameters", parameters);
-    bool ok = message ? connection_send(c, message)
-                      : connection_refuse(c, "failed", "the answer could not be put together");
+    bool ok = oneway    ? true
+              : message ? connection_send(c, message)
+                        : connection_refuse(c, "failed", "the answer could not be put together");
     if (c->dispatching)
         c->no_more_input |= !ok; /* the dispatcher frees it */
     else if (!ok || !connection_dispatch(c))
         connection_free(c);
 }
 
+void control_reply(struct control_call *call, json_t *taken)
+{
+    json_auto_t *parameters = taken;
+
+    call_end(call, json_pack("{s:O}", "parameters", parameters));
+}
+
 void control_fail(struct control_call *call, const char *code, const char *format, ...)
 {
-    struct connection *c = call->connection;
     char sentence[1024];
     va_list ap;
 
     va_start(ap, format);
     (void)vsnprintf(sentence, sizeof(sentence), format, ap);
     va_end(ap);
-    free(call);
-    if (!c)
-        return;
-    c->call = NULL;
-    bool ok = connection_refuse(c, code, sentence);
-    if (c->dispatching)
-        c->no_more_input |= !ok;
-    else if (!ok || !connection_dispatch(c))
-        connection_free(c);
+    call_end(call, protocol_error(code, sentence));
+}
+
+void control_unknown_method(struct control_call *call, const char *method)
+{
+    char name[PROTOCOL_NAME_MAX];
+
+    call_end(call, service_error("MethodNotFound", "method", protocol_name(name, method)));
+}
+
+/* Of the peer's group and supplementary groups; what cannot be asked is no. */
+static bool peer_is_in(int fd, const struct ucred *peer, gid_t wanted)
+{
+    gid_t groups[256];
+    socklen_t size = sizeof(groups);
+
+    if (peer->gid == wanted)
+        return true;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) < 0)
+        return false;
+    for (size_t i = 0; i < size / sizeof(groups[0]); i++)
+        if (groups[i] == wanted)
+            return true;
+    return false;
+}
+
+/* Without readers the socket's mode has decided: who is here is an operator. */
+static enum role role_of(const struct control_server *s, int fd, const struct ucred *peer)
+{
+    if (!s->readers || peer->uid == 0 || peer->uid == geteuid() ||
+        peer_is_in(fd, peer, s->operators_gid))
+        return ROLE_OPERATOR;
+    return s->is_for_readers && peer_is_in(fd, peer, s->readers_gid) ? ROLE_READER : ROLE_NONE;
 }
 
 static int connection_new(struct control_server *s, int fd)
@@ -290,6 +364,7 @@ static int connection_new(struct control_server *s, int fd)
         return r;
     }
     c->peer = peer.uid;
+    c->role = role_of(s, fd, &peer);
     int r = sd_event_add_io(s->event, &c->io, fd, EPOLLIN, on_connection, c);
     if (r >= 0)
         r = sd_event_add_time_relative(s->event, &c->timer, CLOCK_MONOTONIC, SLOW_CLIENT_USEC,
@@ -359,7 +434,7 @@ static int remove_stale(const struct sockaddr_un *a, struct error *e)
     return 0;
 }
 
-static int set_group(const char *path, const char *name, struct error *e)
+static int find_group(const char *name, gid_t *ret, struct error *e)
 {
     char space[16384];
     struct group group, *found = NULL;
@@ -369,18 +444,25 @@ static int set_group(const char *path, const char *name, struct error *e)
     int r = getgrnam_r(name, &group, space, sizeof(space), &found);
     if (r != 0 || !found)
         return error_set(e, r != 0 ? -r : -ESRCH, "there is no group '%s'", name);
-    if (chown(path, (uid_t)-1, group.gr_gid) < 0)
-        return error_set(e, -errno, "%s cannot be given to the group '%s': %s", path, name,
-                         strerror(errno));
+    *ret = group.gr_gid;
     return 0;
 }
 
-static int server_listen(struct control_server *s, const char *group, struct error *e)
+static int find_groups(struct control_server *s, struct error *e)
+{
+    s->operators_gid = getegid();
+    int r = find_group(s->operators, &s->operators_gid, e);
+    return r == 0 ? find_group(s->readers, &s->readers_gid, e) : r;
+}
+
+static int server_listen(struct control_server *s, struct error *e)
 {
     struct sockaddr_un a;
     struct stat st;
-    int r = make_address(&a, s->path, e);
+    int r = find_groups(s, e);
 
+    if (r == 0)
+        r = make_address(&a, s->path, e);
     if (r == 0)
         r = remove_stale(&a, e);
     if (r < 0)
@@ -399,17 +481,22 @@ static int server_listen(struct control_server *s, const char *group, struct err
         return error_set(e, -errno, "%s: %s", s->path, strerror(errno));
     s->device = st.st_dev;
     s->inode = st.st_ino;
-    r = set_group(s->path, group, e);
-    if (r < 0)
-        return r;
-    if (chmod(s->path, 0660) < 0 || listen(s->fd, 16) < 0)
+    if (s->operators && chown(s->path, (uid_t)-1, s->operators_gid) < 0)
+        return error_set(e, -errno, "%s cannot be given to the group '%s': %s", s->path,
+                         s->operators, strerror(errno));
+    if (chmod(s->path, s->readers ? 0666 : 0660) < 0 || listen(s->fd, 16) < 0)
         return error_set(e, -errno, "the control socket %s: %s", s->path, strerror(errno));
     return 0;
 }
 
-int control_server_new(struct control_server **ret, struct sd_event *event, const char *path,
-                       const char *group, control_handler_fn handler, void *userdata,
-                       struct error *e)
+static bool copy_name(char **ret, const char *name)
+{
+    *ret = name ? strdup(name) : NULL;
+    return *ret || !name;
+}
+
+int control_server_new(struct control_server **ret, struct sd_event *event,
+                       const struct control_server_options *options, struct error *e)
 {
     struct control_server *s = calloc(1, sizeof(*s));
 
@@ -417,10 +504,13 @@ int control_server_new(struct control_server **ret, struct sd_event *event, cons
         return error_out_of_memory(e);
     s->fd = -1;
     s->event = sd_event_ref(event);
-    s->handler = handler;
-    s->userdata = userdata;
-    s->path = strdup(path);
-    int r = s->path ? server_listen(s, group, e) : error_out_of_memory(e);
+    s->handler = options->handler;
+    s->userdata = options->userdata;
+    s->is_for_readers = options->is_for_readers;
+    bool copied = copy_name(&s->path, options->path) &&
+                  copy_name(&s->operators, options->operators) &&
+                  copy_name(&s->readers, options->readers);
+    int r = copied ? server_listen(s, e) : error_out_of_memory(e);
     if (r >= 0) {
         r = sd_event_add_io(event, &s->io, s->fd, EPOLLIN, on_listener, s);
         if (r < 0)
@@ -451,6 +541,8 @@ struct control_server *control_server_free(struct control_server *s)
         (void)close(s->fd);
     sd_event_unref(s->event);
     free(s->path);
+    free(s->operators);
+    free(s->readers);
     free(s);
     return NULL;
 }

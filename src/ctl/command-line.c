@@ -34,6 +34,13 @@ enum {
     OPTION_ALL,
     OPTION_CAUSE,
     OPTION_PERSON,
+    OPTION_SINCE,
+    OPTION_UNTIL,
+    OPTION_EVENT,
+    OPTION_KIND,
+    OPTION_CODE,
+    OPTION_KEY,
+    OPTION_CHECKPOINT,
     OPTION_VERSION,
 };
 static const struct option options[] = {
@@ -46,6 +53,13 @@ static const struct option options[] = {
     {"all", no_argument, NULL, OPTION_ALL},
     {"cause", required_argument, NULL, OPTION_CAUSE},
     {"person", required_argument, NULL, OPTION_PERSON},
+    {"since", required_argument, NULL, OPTION_SINCE},
+    {"until", required_argument, NULL, OPTION_UNTIL},
+    {"event", required_argument, NULL, OPTION_EVENT},
+    {"kind", required_argument, NULL, OPTION_KIND},
+    {"code", required_argument, NULL, OPTION_CODE},
+    {"key", required_argument, NULL, OPTION_KEY},
+    {"checkpoint", required_argument, NULL, OPTION_CHECKPOINT},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, OPTION_VERSION},
     {NULL, 0, NULL, 0},
@@ -77,6 +91,13 @@ static int take_option(struct command_line *l, int option)
     case OPTION_ALL: l->ctl.all = true; return EXIT_FINE;
     case OPTION_CAUSE: l->ctl.cause = optarg; return EXIT_FINE;
     case OPTION_PERSON: l->ctl.person = optarg; return EXIT_FINE;
+    case OPTION_SINCE: l->ctl.since = optarg; return EXIT_FINE;
+    case OPTION_UNTIL: l->ctl.until = optarg; return EXIT_FINE;
+    case OPTION_EVENT: l->ctl.event = optarg; return EXIT_FINE;
+    case OPTION_KIND: l->ctl.kind = optarg; return EXIT_FINE;
+    case OPTION_CODE: l->ctl.code = optarg; return EXIT_FINE;
+    case OPTION_KEY: l->ctl.key = optarg; return EXIT_FINE;
+    case OPTION_CHECKPOINT: l->ctl.checkpoint = optarg; return EXIT_FINE;
     case OPTION_VERSION: l->version = true; return EXIT_FINE;
     case 'h': l->help = true; return EXIT_FINE;
     case 'i': l->instance = optarg; return EXIT_FINE;

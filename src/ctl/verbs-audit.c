@@ -3,6 +3,8 @@
  */
 #include "config.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "audit/audit.h"
@@ -11,66 +13,172 @@
 #include "config/settings.h"
 #include "ctl/verbs.h"
 
-static int verify(struct ctl *c, const char *const *files, size_t n_files)
+static json_t *finding_of(const struct audit_finding *f)
 {
-    struct audit_verify_result result = {0};
-    struct error e = {""};
-    struct output *o = &c->output;
-    int r = audit_verify(files, n_files, &result, &e);
-
-    if (r < 0)
-        return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
-    bool whole = !result.file;
-    if (c->json) {
-        json_auto_t *object = json_pack(
-            "{s:b, s:I, s:I, s:I, s:s, s:s, s:s, s:s?, s:i, s:s}", "whole", whole, "lines",
-            (json_int_t)result.n_lines, "first_seq", (json_int_t)result.first_seq, "last_seq",
-            (json_int_t)result.last_seq, "first_time", result.first_time, "last_time",
-            result.last_time, "last_hash", result.last_hash, "file", result.file, "line",
-            (int)result.line, "sentence", result.sentence);
-        CLEANUP(freep)
-        char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_SORT_KEYS) : NULL;
-        output_format(o, "%s\n", text ? text : "{}");
-    } else if (whole) {
-        output_colour(o, COLOUR_GREEN, "whole");
-        output_format(o, ": %llu lines, %llu to %llu, %s to %s\nlast hash %s\n",
-                      (unsigned long long)result.n_lines, (unsigned long long)result.first_seq,
-                      (unsigned long long)result.last_seq, result.first_time, result.last_time,
-                      result.last_hash);
-    } else {
-        output_colour(o, COLOUR_RED, "broken");
-        output_format(o, ": ");
-        output_text(o, result.file);
-        output_format(o, ":%u: ", result.line);
-        output_text(o, result.sentence);
-        output_format(o, "\n%llu lines before it are whole\n",
-                      (unsigned long long)result.n_lines);
-    }
-    audit_verify_result_done(&result);
-    return whole ? EXIT_FINE : EXIT_FOUND;
+    return json_pack("{s:s, s:i, s:I, s:s}", "file", f->file, "line", (int)f->line, "seq",
+                     (json_int_t)f->seq, "sentence", f->sentence);
 }
 
-static int show_line(const char *line, void *userdata)
+static json_t *verdict_of(const struct audit_verify_result *v)
+{
+    const struct audit_finding *first = v->n_findings ? v->findings : NULL;
+    json_t *findings = json_array();
+
+    for (size_t i = 0; i < v->n_findings; i++)
+        json_array_append_new(findings, finding_of(&v->findings[i]));
+    return json_pack(
+        "{s:b, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:s?, s:i, s:s, s:o, s:I, s:I, s:I, s:I, s:I, "
+        "s:I, s:s?}",
+        "whole", first == NULL, "lines", (json_int_t)v->n_lines, "lines_before",
+        (json_int_t)v->n_whole, "first_seq", (json_int_t)v->first_seq, "last_seq",
+        (json_int_t)v->last_seq, "first_time", v->first_time, "last_time", v->last_time,
+        "last_hash", v->last_hash, "file", first ? first->file : NULL, "line",
+        first ? (int)first->line : 0, "sentence", first ? first->sentence : "", "findings",
+        findings, "more_findings", (json_int_t)v->n_more, "checkpoints",
+        (json_int_t)v->n_checkpoints, "last_checkpoint", (json_int_t)v->last_checkpoint,
+        "unsigned", (json_int_t)v->n_unsigned, "erased", (json_int_t)v->n_erased, "old_form",
+        (json_int_t)v->n_old, "key", v->key[0] ? v->key : NULL);
+}
+
+static const char *plural(uint64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
+/* What is proved, and what is not. */
+static void show_proved(struct output *o, const struct audit_verify_result *v, bool key_given)
+{
+    if (v->n_checkpoints)
+        output_format(o, "%llu checkpoint%s, the last one in line %lld (%s), signed by\n  %s\n",
+                      (unsigned long long)v->n_checkpoints, plural(v->n_checkpoints),
+                      (long long)v->last_checkpoint, v->last_checkpoint_time, v->key);
+    else
+        output_format(o, "no checkpoint: the lines are chained, not signed\n");
+    if (v->n_checkpoints && !key_given)
+        output_format(o, "  compare that key with the one that you know, or give it: --key\n");
+    if (v->n_checkpoints && v->n_unsigned)
+        output_format(o, "%llu line%s after the last checkpoint %s chained, unsigned\n",
+                      (unsigned long long)v->n_unsigned, plural(v->n_unsigned),
+                      v->n_unsigned == 1 ? "is" : "are");
+    if (v->first_seq > 1)
+        output_format(o, "lines before %llu are not in these files\n",
+                      (unsigned long long)v->first_seq);
+    if (v->n_old)
+        output_format(o, "%llu line%s from before version 1: verified by the rule of then\n",
+                      (unsigned long long)v->n_old, plural(v->n_old));
+    if (v->n_erased)
+        output_format(o, "%llu line%s whose personal data was erased by a recorded act\n",
+                      (unsigned long long)v->n_erased, plural(v->n_erased));
+    if (v->n_carriage)
+        output_format(o,
+                      "%llu file%s with CR LF at the ends of lines: a mail gateway or an editor "
+                      "added that; the lines are what they were\n",
+                      (unsigned long long)v->n_carriage, plural(v->n_carriage));
+    if (v->n_byte_order)
+        output_format(o,
+                      "%llu file%s with a byte order mark in front: an editor added that; the "
+                      "lines are what they were\n",
+                      (unsigned long long)v->n_byte_order, plural(v->n_byte_order));
+}
+
+static void show_verdict(struct output *o, const struct audit_verify_result *v, bool key_given)
+{
+    for (size_t i = 0; i < v->n_findings; i++) {
+        output_colour(o, COLOUR_RED, "broken");
+        output_format(o, ": ");
+        output_text(o, v->findings[i].file);
+        if (v->findings[i].line)
+            output_format(o, ":%u", v->findings[i].line);
+        output_format(o, ": ");
+        output_text(o, v->findings[i].sentence);
+        output_format(o, "\n");
+    }
+    if (v->n_more)
+        output_format(o, "and %llu more\n", (unsigned long long)v->n_more);
+    if (v->n_findings)
+        output_format(o, "%llu line%s before it %s whole\n", (unsigned long long)v->n_whole,
+                      plural(v->n_whole), v->n_whole == 1 ? "is" : "are");
+    else
+        output_colour(o, COLOUR_GREEN, "whole");
+    if (!v->n_findings)
+        output_format(o, ": %llu line%s, %llu to %llu, %s to %s\nlast hash %s\n",
+                      (unsigned long long)v->n_lines, plural(v->n_lines),
+                      (unsigned long long)v->first_seq, (unsigned long long)v->last_seq,
+                      v->first_time, v->last_time, v->last_hash);
+    show_proved(o, v, key_given);
+}
+
+/* A word, or the first line of the file that it names. */
+static char *word_or_file(const char *word)
+{
+    char text[4096] = "";
+    FILE *in = word && strchr(word, '+') ? NULL : word ? fopen(word, "re") : NULL;
+    size_t n = in ? fread(text, 1, sizeof(text) - 1, in) : 0;
+
+    if (in)
+        fclose(in);
+    text[n] = '\0';
+    return in ? strdup(text) : word ? strdup(word) : NULL;
+}
+
+static int verify(struct ctl *c, const char *const *files, size_t n_files)
+{
+    CLEANUP(audit_verify_result_done) struct audit_verify_result result = {0};
+    CLEANUP(freep) char *key = word_or_file(c->key), *note = word_or_file(c->checkpoint);
+    struct audit_verify_options options = {.key = key, .note = note};
+    struct error e = {""};
+
+    if (key)
+        key[strcspn(key, "\n")] = '\0';
+    int r = audit_verify(files, n_files, &options, &result, &e);
+    if (r < 0)
+        return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
+    if (c->json) {
+        json_auto_t *object = verdict_of(&result);
+        CLEANUP(freep)
+        char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_SORT_KEYS) : NULL;
+        if (!text)
+            return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
+        buffer_add_text(&c->output.text, text);
+        buffer_add_text(&c->output.text, "\n");
+    } else
+        show_verdict(&c->output, &result, key != NULL);
+    return result.n_findings ? EXIT_FOUND : EXIT_FINE;
+}
+
+static int show_line(const char *line, const json_t *view, void *userdata)
 {
     struct ctl *c = userdata;
 
-    if (c->json) {
-        buffer_add_text(&c->output.text, line);
-        buffer_add_text(&c->output.text, "\n");
-        return 0;
+    (void)line;
+    if (!c->json) {
+        render_audit_line(&c->output, view);
+        return output_flush(&c->output);
     }
-    json_auto_t *object = json_loads(line, 0, NULL);
-    if (object)
-        render_audit_line(&c->output, object);
-    return 0;
+    CLEANUP(freep) char *text = json_dumps(view, JSON_COMPACT);
+    if (!text)
+        return -ENOMEM;
+    buffer_add_text(&c->output.text, text);
+    buffer_add_text(&c->output.text, "\n");
+    return output_flush(&c->output);
 }
 
 static int show(struct ctl *c, const char *const *files, size_t n_files)
 {
+    struct audit_filter filter = {.person = c->person,
+                                  .since = c->since,
+                                  .until = c->until,
+                                  .event = c->event,
+                                  .kind = c->kind,
+                                  .code = c->code};
     struct error e = {""};
-    int r = audit_each(files, n_files, c->person, show_line, c, &e);
+    int r = audit_each(files, n_files, &filter, show_line, c, &e);
 
-    return r < 0 ? ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message) : EXIT_FINE;
+    if (r == -EPIPE)
+        return EXIT_FINE; /* whoever read it has seen enough */
+    return r < 0 ? ctl_complain(c, EXIT_FAILED, "failed", "%s",
+                                e.message[0] ? e.message : "the output cannot be written")
+                 : EXIT_FINE;
 }
 
 int ctl_audit(struct ctl *c)

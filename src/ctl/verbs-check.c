@@ -1,6 +1,7 @@
 /*
  * check runs the daemon's own program with --check-connections: what is tried is then exactly
- * what the service would do. Its answer is JSON on standard output; its log goes where ours
+ * what the service would do, and, run by root for a service's configuration, as the service's
+ * user with its credentials. Its answer is JSON on standard output; its log goes where ours
  * goes.
  */
 #include "config.h"
@@ -9,7 +10,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -18,12 +18,11 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "ctl/service.h"
 #include "ctl/verbs.h"
 
 #define CHECK_SECONDS 180
 #define ANSWER_MAX    (16 * 1024 * 1024)
-
-extern char **environ;
 
 /* Beside this program, as in a build tree; else where it is installed. */
 static void find_daemon(char path[static PATH_MAX])
@@ -42,28 +41,44 @@ static void find_daemon(char path[static PATH_MAX])
     (void)snprintf(path, PATH_MAX, "%s/rosterd", SBINDIR);
 }
 
-static int start(const char *program, const char *config_file, pid_t *ret_pid, int *ret_fd,
-                 struct error *e)
+/* In the child: nothing but exec. What goes wrong is said on standard error. */
+_Noreturn static void run_child(const char *program, const char *config_file, int out,
+                                const struct service *service)
 {
     char *arguments[] = {(char *)(uintptr_t)program, (char *)"--config",
                          (char *)(uintptr_t)config_file, (char *)"--check-connections", NULL};
-    posix_spawn_file_actions_t actions;
+    struct error e = {""};
+
+    if (dup2(out, STDOUT_FILENO) < 0)
+        _exit(EXIT_FAILED);
+    if (service && service_become(service, &e) < 0) {
+        (void)fprintf(stderr, "rosterctl: %s\n", e.message);
+        _exit(EXIT_FAILED);
+    }
+    (void)execv(program, arguments);
+    (void)fprintf(stderr, "rosterctl: %s cannot be started: %s\n", program, strerror(errno));
+    _exit(EXIT_FAILED);
+}
+
+/* service: whose user and credentials it gets; NULL: ours. */
+static int start(const char *program, const char *config_file, const struct service *service,
+                 pid_t *ret_pid, int *ret_fd, struct error *e)
+{
     int ends[2];
 
     if (pipe2(ends, O_CLOEXEC) < 0)
         return error_set(e, -errno, "a pipe cannot be made: %s", strerror(errno));
-    int r = posix_spawn_file_actions_init(&actions);
-    if (r == 0) {
-        r = posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-        if (r == 0)
-            r = posix_spawn(ret_pid, program, &actions, NULL, arguments, environ);
-        (void)posix_spawn_file_actions_destroy(&actions);
-    }
+    (void)fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        run_child(program, config_file, ends[1], service);
+    int failed = errno;
     (void)close(ends[1]);
-    if (r != 0) {
+    if (pid < 0) {
         (void)close(ends[0]);
-        return error_set(e, -r, "%s cannot be started: %s", program, strerror(r));
+        return error_set(e, -failed, "%s cannot be started: %s", program, strerror(failed));
     }
+    *ret_pid = pid;
     *ret_fd = ends[0];
     return 0;
 }
@@ -106,7 +121,31 @@ static int wait_for(pid_t pid)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-int ctl_check(struct ctl *c)
+/* As whom it was checked stands first: root can read what the service cannot. */
+static int say_who(json_t *answer, const struct service *service, bool became)
+{
+    char sentence[600];
+    const char *level = became || service->uid == geteuid() ? "ok" : "warning";
+    size_t n = service->credentials.n_items;
+
+    if (became && n > 0)
+        (void)snprintf(sentence, sizeof(sentence),
+                       "checked as %s, with the %zu credential%s of %s", service->user, n,
+                       text_plural(n), service->unit);
+    else if (strcmp(level, "ok") == 0)
+        (void)snprintf(sentence, sizeof(sentence), "checked as %s, the user of %s",
+                       service->user, service->unit);
+    else
+        (void)snprintf(sentence, sizeof(sentence),
+                       "%s runs as %s, and may see other files than you: run this as root",
+                       service->unit, service->user);
+    return json_array_insert_new(
+        json_object_get(answer, "items"), 0,
+        json_pack("{s:s, s:s, s:s}", "level", level, "subject", "user", "sentence", sentence));
+}
+
+/* The answer of the daemon's program; NULL: the exit code says what was printed. */
+static json_t *ask_program(struct ctl *c, const struct service *service, int *ret_exit)
 {
     CLEANUP(buffer_done) struct buffer b = {0};
     char program[PATH_MAX];
@@ -116,19 +155,39 @@ int ctl_check(struct ctl *c)
     int fd;
 
     find_daemon(program);
-    int r = start(program, c->config_file, &pid, &fd, &e);
-    if (r < 0)
+    *ret_exit = EXIT_FAILED;
+    int r = start(program, c->config_file, service, &pid, &fd, &e);
+    if (r >= 0) {
+        r = read_answer(fd, &b, &e);
+        (void)close(fd);
+        if (r < 0)
+            (void)kill(pid, SIGTERM);
+        int status = wait_for(pid);
+        json_t *answer = r < 0 ? NULL : json_loadb(b.data ? b.data : "", b.size, 0, &why);
+        if (json_is_array(json_object_get(answer, "items")))
+            return answer;
+        json_decref(answer);
+        if (r == 0)
+            (void)error_set(&e, -EPROTO, "%s gave no answer (exit status %d)", program, status);
+    }
+    (void)ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
+    return NULL;
+}
+
+int ctl_check(struct ctl *c)
+{
+    CLEANUP(service_done) struct service service = {0};
+    struct error e = {""};
+    int exit_code;
+    int found = service_find(&service, c->config_file, "", &e);
+    bool become = found == 0 && geteuid() == 0 && service.uid != 0;
+
+    if (found < 0 || (become && service_offer_credentials(&service, &e) < 0))
         return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
-    r = read_answer(fd, &b, &e);
-    (void)close(fd);
-    if (r < 0)
-        (void)kill(pid, SIGTERM);
-    int status = wait_for(pid);
-    if (r < 0)
-        return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
-    json_auto_t *answer = json_loadb(b.data ? b.data : "", b.size, 0, &why);
-    if (!json_is_array(json_object_get(answer, "items")))
-        return ctl_complain(c, EXIT_FAILED, "failed", "%s gave no answer (exit status %d)",
-                            program, status);
+    json_auto_t *answer = ask_program(c, become ? &service : NULL, &exit_code);
+    if (!answer)
+        return exit_code;
+    if (found == 0 && say_who(answer, &service, become) < 0)
+        return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
     return ctl_show(c, answer, render_check);
 }

@@ -97,12 +97,12 @@ static int run_status(struct ctl *c)
 
 static int render_whole_plan(struct output *o, const json_t *answer)
 {
-    return render_plan(o, answer, false);
+    return render_plan(o, answer, RENDER_PLAN_WHOLE);
 }
 
 static int render_plan_summary(struct output *o, const json_t *answer)
 {
-    return render_plan(o, answer, true);
+    return render_plan(o, answer, RENDER_PLAN_SUMMARY);
 }
 
 /* The candidate's text goes to the daemon, which need not be able to read the file. */
@@ -214,6 +214,18 @@ static int run_resume(struct ctl *c)
     return ask_and_show(c, "resume", json_object(), render_paused);
 }
 
+static int render_reloaded(struct output *o, const json_t *answer)
+{
+    output_format(o, "The configuration is in force: %.12s\n",
+                  member_text(answer, "fingerprint") ? member_text(answer, "fingerprint") : "");
+    return EXIT_FINE;
+}
+
+static int run_reload(struct ctl *c)
+{
+    return ask_and_show(c, "reload", json_object(), render_reloaded);
+}
+
 static int run_config(struct ctl *c)
 {
     if (strcmp(c->arguments[0], "show") != 0)
@@ -233,6 +245,7 @@ const struct ctl_verb ctl_verbs[] = {
     { "sync", "[PERSON]", 0, 1, run_sync, "read the directory again and compare all, or one person", NULL },
     { "pause", "", 0, 0, run_pause, "write nothing to the tenant until resume", NULL },
     { "resume", "", 0, 0, run_resume, "write to the tenant again", NULL },
+    { "reload", "", 0, 0, run_reload, "load the configuration again; a broken one is refused and the old stays in force", NULL },
     { "check", "", 0, 0, ctl_check, "try configuration, directory, token, privileges and team names", "an error was found" },
     { "config", "show", 1, 1, run_config, "the configuration in effect, with where each value comes from", NULL },
     { "audit", "verify [FILE...] | show [--person PERSON] [FILE...]", 1, 1000, ctl_audit, "verify the chain of audit files, or show them; needs no daemon", "the chain is broken" },

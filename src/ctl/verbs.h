@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "ctl/output.h"
-#include "ctl/render.h"
+#include "render/output.h"
+#include "render/render.h"
 
 /* The command line. */
 struct ctl {
@@ -15,6 +15,8 @@ struct ctl {
     const char *config_file; /* --config before the verb, or -i; never NULL */
     const char *candidate;   /* plan --config FILE */
     const char *cause, *person;
+    const char *since, *until, *event, *kind, *code; /* which lines of the audit */
+    const char *key, *checkpoint;                    /* audit verify */
     bool summary, all;
     char **arguments; /* behind the verb; NULL-terminated */
     size_t n_arguments;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -17,6 +18,7 @@
 #include "daemon/daemon.h"
 #include "daemon/report.h"
 #include "mapping/ruleset.h"
+#include "model/schema.h"
 #include "model/user.h"
 #include "state/mirror.h"
 #include "state/person.h"
@@ -87,8 +89,10 @@ static void say_server(struct check *c, const struct directory_status *s)
         return;
     }
     check_add(c, n.people ? CHECK_OK : CHECK_ERROR, "entries",
-              "%zu people and %zu groups are seen below %s%s", n.people, n.groups,
-              c->settings->directory.base ? c->settings->directory.base : "the base",
+              "%zu %s and %zu group%s are seen below %s%s%s", n.people,
+              n.people == 1 ? "person" : "people", n.groups, text_plural(n.groups),
+              c->settings->directory.n_bases ? c->settings->directory.bases[0] : "the base",
+              c->settings->directory.n_bases > 1 ? " and the other bases" : "",
               n.people ? ""
                        : ": nobody. Look at [directory] base and filter, and at what the "
                          "account may read");
@@ -149,8 +153,71 @@ static void check_groups(struct check *c)
             n_fine++;
     }
     if (n && n_fine == n)
-        check_add(c, CHECK_OK, "groups", "all %zu groups of the rules exist and have members",
+        check_add(c, CHECK_OK, "groups",
+                  n == 1 ? "the %zu group of the rules exists and has members"
+                         : "all %zu groups of the rules exist and have members",
                   n);
+}
+
+/* What rules give without anybody's approval, so that nobody learns it later. */
+static void check_roles(struct check *c)
+{
+    CLEANUP(buffer_done) struct buffer free_ones = {0};
+    const struct string_list *roles = ruleset_roles(engine_ruleset(c->engine));
+    for (size_t i = 0; i < roles->n_items; i++)
+        if (!options_role_is_privileged(&c->settings->sync, roles->items[i]))
+            buffer_format(&free_ones, "%s%s", free_ones.size ? ", " : "", roles->items[i]);
+    if (free_ones.size && !free_ones.failed)
+        check_add(c, CHECK_OK, "roles",
+                  "given by rules without approval, since [guard] privileged_roles does not list "
+                  "them: %s",
+                  free_ones.data);
+}
+
+/* What this server's schema makes of the rules; what the files alone told was said before. */
+static void say_problem(enum problem_severity severity, const char *file, unsigned line,
+                        unsigned column, const char *sentence, void *userdata)
+{
+    struct check *c = userdata;
+    char subject[1100];
+    size_t i;
+    json_t *item;
+    (void)column;
+    json_array_foreach(c->items, i, item)
+    {
+        const char *said = json_string_value(json_object_get(item, "sentence"));
+        if (said && strstr(said, sentence))
+            return;
+    }
+    snprintf(subject, sizeof subject, "%s:%u", file, line);
+    check_add(c, severity == PROBLEM_WARNING ? CHECK_WARNING : CHECK_ERROR, subject, "%s",
+              sentence);
+}
+
+static void check_rules(struct check *c)
+{
+    struct ruleset *rules = NULL;
+    int r = ruleset_new(&rules, &c->settings->mapping, engine_schema(c->engine), say_problem, c);
+    if (r == -ENOMEM)
+        c->out_of_memory = true;
+    ruleset_free(rules);
+}
+
+/* How many people have the attribute or, where a filter reads these for it, one of its subtypes.
+ * *ret_counted: it is such a subtype itself, and nothing is said about it. */
+static size_t count_with_subtypes(const struct check *c, const struct string_list *names,
+                                  const size_t *counts, size_t i, bool *ret_counted)
+{
+    const struct schema *schema = engine_schema(c->engine);
+    size_t n = 0;
+    *ret_counted = false;
+    for (size_t k = 0; k < names->n_items; k++) {
+        if (schema_is_subtype(schema, names->items[k], names->items[i]) || k == i)
+            n += counts[k];
+        else if (schema_is_subtype(schema, names->items[i], names->items[k]))
+            *ret_counted = true;
+    }
+    return n;
 }
 
 static void check_attributes(struct check *c)
@@ -163,7 +230,8 @@ static void check_attributes(struct check *c)
     if (r >= 0 && people.people)
         r = mirror_attribute_counts(c->state, names, counts, &e);
     for (size_t i = 0; i < names->n_items && r >= 0 && people.people; i++) {
-        if (counts[i])
+        bool counted;
+        if (count_with_subtypes(c, names, counts, i, &counted) || counted)
             continue;
         n_nobody++;
         check_add(c, CHECK_WARNING, "attributes",
@@ -174,7 +242,9 @@ static void check_attributes(struct check *c)
     if (r < 0)
         check_add(c, CHECK_ERROR, "attributes", "%s", e.message);
     else if (people.people && names->n_items && !n_nobody)
-        check_add(c, CHECK_OK, "attributes", "all %zu attributes of the mapping have values",
+        check_add(c, CHECK_OK, "attributes",
+                  names->n_items == 1 ? "the %zu attribute of the mapping has values"
+                                      : "all %zu attributes of the mapping have values",
                   names->n_items);
     free(counts);
 }
@@ -211,7 +281,8 @@ static int say_hold(const char *cause, const char *reason, const char *sentence,
     /* The budgets of a first load are not a matter of the connections. */
     if (state != OPERATION_HELD || !reason || text_equal(reason, REASON_ENTRY_INVALID))
         return 0;
-    check_add(c, CHECK_WARNING, cause ? cause : reason, "%zu people wait: %s", n_people,
+    check_add(c, CHECK_WARNING, cause ? cause : reason,
+              n_people == 1 ? "%zu person waits: %s" : "%zu people wait: %s", n_people,
               sentence ? sentence : reason_code_text(reason));
     return 0;
 }
@@ -306,7 +377,9 @@ void check_directory(struct check *c)
     directory_free(d);
     if (!fine)
         return;
+    check_rules(c);
     check_groups(c);
+    check_roles(c);
     check_attributes(c);
     check_people(c);
 }

@@ -92,12 +92,14 @@ static void check_teams(struct check *c, const struct string_list *names)
             continue;
         n_missing++;
         snprintf(subject, sizeof subject, "team %s", teams->items[i]);
-        check_add(c, CHECK_ERROR, subject, "the tenant has no team '%s'%s", teams->items[i],
+        check_add(c, CHECK_ERROR, subject, "the tenant shows this account no team '%s'%s",
+                  teams->items[i],
                   check_meant(meant, sizeof meant, nearest_team(names, teams->items[i])));
     }
     if (teams->n_items && !n_missing)
-        check_add(c, CHECK_OK, "teams", "all %zu teams of the rules exist at the tenant",
-                  teams->n_items);
+        check_add(c, CHECK_OK, "teams", "%s%zu team%s of the rules exist%s at the tenant",
+                  teams->n_items == 1 ? "the " : "all ", teams->n_items,
+                  text_plural(teams->n_items), teams->n_items == 1 ? "s" : "");
 }
 
 /* false: nothing else needs to be asked. */
@@ -153,7 +155,7 @@ static void check_privilege(struct check *c, struct tenant_client *client, const
     answer_text(&asked.answer, text, sizeof text);
     if (asked.answer.class == TENANT_NOT_FOUND)
         check_add(c, CHECK_OK, "privileges", "the account may look at users");
-    else if (asked.answer.class == TENANT_NOT_AUTHORISED)
+    else if (asked.answer.class == TENANT_NOT_AUTHORISED || asked.answer.status == 403)
         check_add(c, CHECK_ERROR, "privileges",
                   "the account may not look at users; it needs the privileges \"Manage users\" "
                   "and \"Manage all teams\": %s",

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "daemon/daemon.h"
 #include "daemon/report.h"
 
@@ -121,8 +122,9 @@ static int load_settings(struct check *c, const char *config_file)
     if (r < 0 && !problems.n_errors)
         check_add(c, CHECK_ERROR, "configuration", "%s", e.message);
     else if (r == 0)
-        check_add(c, CHECK_OK, "configuration", "%s has no errors; it has %zu rules",
-                  config_file, c->settings->mapping.n_rules);
+        check_add(c, CHECK_OK, "configuration", "%s has no errors; it has %zu rule%s",
+                  config_file, c->settings->mapping.n_rules,
+                  text_plural(c->settings->mapping.n_rules));
     problem_list_done(&problems);
     return r;
 }

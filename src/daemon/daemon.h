@@ -23,9 +23,7 @@ struct look;
 struct daemon {
     sd_event *event;
     char *config_file;
-    struct settings *settings;
-    struct settings
-        *retired; /* of before a reload: freed when nothing borrows from it any more */
+    struct settings *settings; /* what is in force, also after a reload */
     struct state *state;
     struct audit_export *audit;
     struct tenant_client *tenant;
@@ -34,6 +32,8 @@ struct daemon {
     struct control_server *control;
     struct look *look;       /* at another configuration, under way; NULL */
     struct history *history; /* being read; NULL */
+    sd_event_source *metrics_timer;
+    bool metrics_failed; /* and it was said */
     uint64_t started_usec;
     bool state_created; /* there was no state file */
     bool state_older; /* the audit is ahead of the state: an older state file was restored */
@@ -54,8 +54,14 @@ int daemon_reload(struct daemon *d, struct error *e);
 /* handlers.c: the control protocol (docs/control-protocol.md). */
 void daemon_handle(struct control_call *call, const char *method, const json_t *parameters,
                    uid_t peer, void *userdata);
+/* Looks and changes nothing: a member of the readers' group may call it. */
+bool daemon_is_for_readers(const char *method);
 /* Answers what is still under way; before the parts that it reads are closed. */
 void daemon_handlers_close(struct daemon *d);
+
+/* metrics.c */
+int metrics_start(struct daemon *d, struct error *e);
+void metrics_stop(struct daemon *d); /* removes the file */
 
 /* report-*.c: answers as JSON; NULL on failure, with a sentence. */
 json_t *report_status(struct daemon *d, struct error *e);
@@ -64,8 +70,6 @@ json_t *report_plan(struct engine *n, struct state *s, struct error *e);
 json_t *report_explain(struct engine *n, struct state *s, const char *person, bool *ret_found,
                        struct error *e);
 json_t *report_holds(struct engine *n, struct state *s, struct error *e);
-/* For --dry-run: the plan as text for a terminal or a pipe. Malloc'd. */
-char *report_plan_text(const json_t *plan, bool colour);
 
 /* check.c: --check-connections. Prints JSON {"items":[{"level","subject","sentence"}]}; 0, or 1
  * when an item is an error. */

@@ -1,7 +1,6 @@
 /*
  * The methods of the control protocol (docs/control-protocol.md): parameters are checked here,
- * the engine is told, the reports are asked for. Who may call was decided by the socket's
- * permissions.
+ * the engine is told, the reports are asked for. Who may call what is decided by the socket.
  */
 #include "config.h"
 
@@ -174,6 +173,10 @@ static void handle_retry(struct request *q)
     string_list_done(&ids);
     if (r < 0)
         fail(q, &e);
+    else if (cause && !n_released)
+        control_fail(q->call, "not-found",
+                     "nothing is held under the cause '%s': `rosterctl holds` shows the causes",
+                     cause);
     else
         control_reply(q->call, json_pack("{s:I}", "released", (json_int_t)n_released));
 }
@@ -231,15 +234,38 @@ static void handle_config(struct request *q)
     answer_or_fail(q, keys ? json_pack("{s:o}", "keys", keys) : NULL, &e);
 }
 
+/* The caller waits for the answer, so that a broken file is known to whoever wrote it. */
+static void handle_reload(struct request *q)
+{
+    struct error e = {0};
+    if (daemon_reload(q->d, &e) < 0)
+        control_fail(q->call, "not-loaded", "the old configuration stays in force: %s",
+                     e.message);
+    else
+        control_reply(q->call, json_pack("{s:o}", "fingerprint",
+                                         report_text(q->d->settings->fingerprint)));
+}
+
 static const struct {
     const char *name;
     void (*handle)(struct request *q);
+    bool for_readers; /* looks and changes nothing */
 } methods[] = {
-    {"status", handle_status},   {"plan", handle_plan},       {"approve", handle_approve},
-    {"explain", handle_explain}, {"holds", handle_holds},     {"retry", handle_retry},
-    {"sync", handle_sync},       {"pause", handle_pause},     {"resume", handle_resume},
-    {"config", handle_config},   {"history", handle_history},
+    {"status", handle_status, true},   {"plan", handle_plan, true},
+    {"explain", handle_explain, true}, {"history", handle_history, true},
+    {"holds", handle_holds, true},     {"approve", handle_approve, false},
+    {"retry", handle_retry, false},    {"sync", handle_sync, false},
+    {"pause", handle_pause, false},    {"resume", handle_resume, false},
+    {"config", handle_config, false},  {"reload", handle_reload, false},
 };
+
+bool daemon_is_for_readers(const char *method)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+        if (strcmp(methods[i].name, method) == 0)
+            return methods[i].for_readers;
+    return false;
+}
 
 void daemon_handle(struct control_call *call, const char *method, const json_t *parameters,
                    uid_t peer, void *userdata)
@@ -251,9 +277,7 @@ void daemon_handle(struct control_call *call, const char *method, const json_t *
             methods[i].handle(&q);
             return;
         }
-    char shown[100];
-    text_printable(shown, sizeof shown, method, strlen(method));
-    control_fail(call, "unknown-method", "there is no method '%s'", shown);
+    control_unknown_method(call, method);
 }
 
 void daemon_handlers_close(struct daemon *d)

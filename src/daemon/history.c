@@ -63,13 +63,6 @@ static void history_free(struct history *h)
     free(h);
 }
 
-/* Lines begin with their number: {"seq":12,… */
-static int64_t seq_of(const char *line)
-{
-    const char *p = strstr(line, "\"seq\":");
-    return p ? strtoll(p + 6, NULL, 10) : 0;
-}
-
 /* Only the newest lines of each word are kept. */
 static void drop_oldest(struct history *h)
 {
@@ -81,17 +74,20 @@ static void drop_oldest(struct history *h)
             (h->n_lines - first) * sizeof *h->lines);
 }
 
-static int take_line(const char *line, void *userdata)
+/* The lines are answered as they read, whatever form they have in the file. */
+static int take_line(const char *line, const json_t *view, void *userdata)
 {
     struct history *h = userdata;
+    (void)line;
     if (h->n_lines - h->first_of_word == 2 * (size_t)LINES_MAX)
         drop_oldest(h);
     if (memory_grow(&h->lines, &h->capacity, h->n_lines + 1, sizeof *h->lines) < 0)
         return -ENOMEM;
-    char *copy = strdup(line);
+    char *copy = json_dumps(view, JSON_COMPACT);
     if (!copy)
         return -ENOMEM;
-    h->lines[h->n_lines++] = (struct found){.seq = seq_of(line), .line = copy};
+    int64_t seq = json_integer_value(json_object_get(view, "seq"));
+    h->lines[h->n_lines++] = (struct found){.seq = seq, .line = copy};
     return 0;
 }
 
@@ -108,7 +104,8 @@ static void *read_files(void *userdata)
     const char *const *files = (const char *const *)h->files.items;
     for (size_t i = 0; i < h->words.n_items && h->r == 0 && h->files.n_items; i++) {
         h->first_of_word = h->n_lines;
-        h->r = audit_each(files, h->files.n_items, h->words.items[i], take_line, h, &h->e);
+        struct audit_filter filter = {.person = h->words.items[i]};
+        h->r = audit_each(files, h->files.n_items, &filter, take_line, h, &h->e);
         if (h->r == -ENOMEM)
             error_out_of_memory(&h->e);
     }
@@ -154,8 +151,7 @@ static int on_done(sd_event_source *source, int fd, uint32_t revents, void *user
     return 0;
 }
 
-/* FILE, and what logrotate makes of it: FILE.1, FILE-20261124. Compressed ones cannot be read.
- */
+/* FILE, and what rotation makes of it: FILE.1, FILE-20261124, FILE.2.gz. */
 static bool is_sibling(const char *name, const char *base)
 {
     size_t size = strlen(base);
@@ -164,8 +160,11 @@ static bool is_sibling(const char *name, const char *base)
     const char *rest = name + size;
     if (!*rest)
         return true;
-    return (*rest == '.' || *rest == '-') && rest[1] &&
-           strspn(rest + 1, "0123456789.-") == strlen(rest + 1);
+    size_t left = strlen(rest);
+    if (left > 3 && strcmp(rest + left - 3, ".gz") == 0)
+        left -= 3;
+    return (*rest == '.' || *rest == '-') && left > 1 &&
+           strspn(rest + 1, "0123456789.-") >= left - 1;
 }
 
 static int find_files(struct history *h, struct error *e)

@@ -143,6 +143,8 @@ static int on_finish(sd_event_source *source, void *userdata)
     struct error e = {0};
     json_t *answer = warn_of_groups(l, &e) < 0 ? NULL : report_plan(l->engine, l->state, &e);
     json_t *problems = answer ? problems_of(l) : NULL;
+    if (answer) /* nobody can approve what is not in force */
+        (void)json_object_set_new(answer, "hash", json_null());
     if (answer && json_object_set_new(answer, "problems", problems) < 0) {
         json_decref(answer);
         answer = NULL;

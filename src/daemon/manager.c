@@ -11,6 +11,8 @@
 #include "base/memory.h"
 #include "daemon/daemon.h"
 #include "mapping/ruleset.h"
+#include "render/output.h"
+#include "render/render.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -25,6 +27,7 @@ static void tell_status(struct daemon *d)
         [ENGINE_TENANT_OK] = "tenant ok",
         [ENGINE_TENANT_AWAY] = "tenant away",
         [ENGINE_TENANT_REFUSED] = "tenant refuses the account",
+        [ENGINE_TENANT_NO_SECRET] = "the tenant's client secret cannot be read",
         [ENGINE_TENANT_UNKNOWN] = "tenant not asked yet",
     };
     struct directory_status ds;
@@ -92,6 +95,23 @@ static int distrust_state(struct daemon *d, struct error *e)
     return engine_distrust_state(d->engine, e);
 }
 
+/* The key stands beside the state file unless the configuration says where. */
+static int sign_audit(struct daemon *d, struct error *e)
+{
+    const char *state = d->settings->state_file, *slash = strrchr(state, '/');
+    CLEANUP(freep) char *beside = NULL;
+    const char *path = d->settings->audit_key_file;
+    if (!path && asprintf(&beside, "%.*s/audit.key", (int)(slash ? slash - state : 0), state) < 0)
+        return error_out_of_memory(e);
+    return audit_export_sign(d->audit, path ? path : beside, e);
+}
+
+static int open_audit(struct daemon *d, struct error *e)
+{
+    int r = audit_export_open(&d->audit, d->state, d->settings->audit_file, true, &d->state_older, e);
+    return r < 0 ? r : sign_audit(d, e);
+}
+
 static int open_tenant(struct daemon *d, struct error *e)
 {
     return tenant_client_new(&d->tenant, d->event, &d->settings->tenant, e);
@@ -106,6 +126,8 @@ static void engine_options_of(struct daemon *d, struct engine_options *ret)
         .fingerprint = s->fingerprint,
         .tenant_ops = &tenant_https_ops,
         .tenant = d->tenant,
+        .tenant_url = s->tenant.url,
+        .tenant_scope = s->tenant.scope,
         .max_concurrent = s->tenant.max_concurrent,
         .plan_only = d->dry_run,
     };
@@ -121,7 +143,7 @@ int daemon_open(struct daemon *d, struct error *e)
         return error_set(e, r, "cannot make the event loop");
     r = open_state(d, e);
     if (r == 0 && !d->dry_run)
-        r = audit_export_open(&d->audit, d->state, s->audit_file, true, &d->state_older, e);
+        r = open_audit(d, e);
     if (r == 0)
         r = open_tenant(d, e);
     if (r < 0)
@@ -133,9 +155,14 @@ int daemon_open(struct daemon *d, struct error *e)
     if (r == 0)
         r = directory_new(&d->directory, d->event, &s->directory,
                           ruleset_attributes(engine_ruleset(d->engine)), &engine_sink, d->engine, e);
+    struct control_server_options control = {.path = s->control_socket,
+                                             .operators = s->control_group,
+                                             .readers = s->control_readers,
+                                             .is_for_readers = daemon_is_for_readers,
+                                             .handler = daemon_handle,
+                                             .userdata = d};
     if (r == 0 && !d->once)
-        r = control_server_new(&d->control, d->event, s->control_socket, s->control_group, daemon_handle, d,
-                               e);
+        r = control_server_new(&d->control, d->event, &control, e);
     if (r == 0)
         engine_on_directory_change(d->engine, on_directory_changed, d);
     if (r == 0)
@@ -195,11 +222,17 @@ static int show_plan(struct daemon *d)
         log_error("%s", e.message);
         return EXIT_FAILURE;
     }
-    bool any = json_array_size(json_object_get(plan, "operations")) > 0;
-    CLEANUP(freep) char *text = report_plan_text(plan, isatty(STDOUT_FILENO) && !getenv("NO_COLOR"));
+    CLEANUP(output_done) struct output text = {0};
+    (void)json_object_del(plan, "hash"); /* of a look beside the daemon: nobody can approve it */
+    output_init(&text, COLOUR_AUTO);
+    int code = render_plan(&text, plan, RENDER_PLAN_WHOLE);
     json_decref(plan);
-    fputs(text ? text : "", stdout);
-    return any ? 2 : EXIT_SUCCESS;
+    if (text.text.failed || fputs(text.text.data ? text.text.data : "", stdout) == EOF ||
+        fflush(stdout) == EOF) {
+        log_error("The plan cannot be written: %s", strerror(text.text.failed ? ENOMEM : errno));
+        return EXIT_FAILURE;
+    }
+    return code;
 }
 
 /* --once: the directory is read and everything that could be done is done. */
@@ -252,6 +285,8 @@ int daemon_run(struct daemon *d, struct error *e)
         r = directory_start(d->directory, e);
     }
     if (r == 0)
+        r = metrics_start(d, e);
+    if (r == 0)
         r = notify_watchdog_ready(d, e);
     if (r < 0)
         return r;
@@ -267,6 +302,7 @@ int daemon_run(struct daemon *d, struct error *e)
 void daemon_close(struct daemon *d)
 {
     struct error e = {0};
+    metrics_stop(d);
     daemon_handlers_close(d);
     d->control = control_server_free(d->control);
     d->directory = directory_free(d->directory);

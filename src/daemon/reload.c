@@ -1,8 +1,14 @@
 /*
- * SIGHUP: a new configuration, or, when it has errors, the old one as before. What cannot change while
- * rosterd runs is named, and the old value stays in force until a restart.
+ * SIGHUP: a new configuration, or, when it has errors, the old one as before. What cannot
+ * change while rosterd runs is named, and the old value stays in force until a restart.
  */
 #include "config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "base/log-ids.h"
@@ -11,16 +17,15 @@
 #include "daemon/daemon.h"
 #include "mapping/ruleset.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <systemd/sd-daemon.h>
-#include <time.h>
-
-static int load(struct daemon *d, struct settings **ret, struct error *e)
+static int load(struct daemon *d, struct settings **ret, char **ret_needs_restart,
+                struct error *e)
 {
+    CLEANUP(settings_texts_done) struct settings_texts texts = {0};
     struct problem_list problems = {0};
-    int r = settings_load(ret, d->config_file, &problems, e);
+    int r = settings_texts_read(&texts, d->config_file, &problems, e);
+    if (r == 0)
+        r = settings_load_beside(ret, d->settings, texts.items, texts.n_items,
+                                 ret_needs_restart, &problems, e);
     for (size_t i = 0; i < problems.n_items; i++) {
         const struct problem *p = &problems.items[i];
         if (p->level == LEVEL_ERROR)
@@ -29,14 +34,16 @@ static int load(struct daemon *d, struct settings **ret, struct error *e)
             log_warning("%s:%u: %s", p->file, p->line, p->sentence);
     }
     if (r < 0 && problems.n_errors)
-        error_set(e, r, "the configuration has %zu errors, the first: %s:%u: %s", problems.n_errors,
-                  problems.items[0].file, problems.items[0].line, problems.items[0].sentence);
+        error_set(e, r, "the configuration has %zu errors, the first: %s:%u: %s",
+                  problems.n_errors, problems.items[0].file, problems.items[0].line,
+                  problems.items[0].sentence);
     problem_list_done(&problems);
     return r;
 }
 
-static int apply(struct daemon *d, struct settings *fresh, struct error *e)
+static int take(struct daemon *d, struct settings **taken, struct error *e)
 {
+    struct settings *fresh = *taken;
     struct engine_options options = {
         .sync = &fresh->sync,
         .mapping = &fresh->mapping,
@@ -44,10 +51,31 @@ static int apply(struct daemon *d, struct settings *fresh, struct error *e)
         .max_concurrent = fresh->tenant.max_concurrent,
     };
     int r = engine_reload(d->engine, &options, e);
-    if (r == 0 && d->directory)
-        r = directory_set_attributes(d->directory, ruleset_attributes(engine_ruleset(d->engine)), e);
-    if (r == 0)
-        tenant_client_set_limits(d->tenant, fresh->tenant.max_rate, fresh->tenant.max_concurrent);
+    if (r < 0)
+        return r;
+    /* Now the engine borrows from the new one, and nobody from the old one: directory and
+     * tenant copied what they keep. */
+    settings_free(d->settings);
+    d->settings = TAKE(*taken);
+    tenant_client_set_limits(d->tenant, fresh->tenant.max_rate, fresh->tenant.max_concurrent);
+    log_set_level(fresh->log_level);
+    log_event(LOG_NOTICE, MSG_RELOADED, "The configuration was loaded again: %.12s",
+              fresh->fingerprint);
+    return 0;
+}
+
+/* What follows from a configuration that is in force. */
+static int follow(struct daemon *d, struct error *e)
+{
+    struct error ignored = {0};
+    if (d->audit && audit_export_reopen(d->audit, &ignored) < 0)
+        log_error("%s", ignored.message);
+    int r = d->directory ? directory_set_attributes(
+                               d->directory, ruleset_attributes(engine_ruleset(d->engine)), e)
+                         : 0;
+    if (r < 0)
+        log_error("The directory is still read for the rules of before: %s. Reload again",
+                  e->message);
     return r;
 }
 
@@ -64,26 +92,16 @@ int daemon_reload(struct daemon *d, struct error *e)
     CLEANUP(settings_freep) struct settings *fresh = NULL;
     CLEANUP(freep) char *needs_restart = NULL;
     tell_reloading();
-    int r = load(d, &fresh, e);
+    int r = load(d, &fresh, &needs_restart, e);
     if (r == 0)
-        r = settings_compare(d->settings, fresh, &needs_restart);
+        r = take(d, &fresh, e);
+    if (r < 0)
+        log_event(LOG_ERR, MSG_RELOAD_FAILED, "The old configuration stays in force: %s",
+                  e->message);
+    else if (needs_restart)
+        log_warning("%s", needs_restart);
     if (r == 0)
-        r = apply(d, fresh, e);
-    if (r == 0) {
-        if (needs_restart)
-            log_warning("%s", needs_restart);
-        struct error ignored = {0};
-        if (d->audit && audit_export_reopen(d->audit, &ignored) < 0)
-            log_error("%s", ignored.message);
-        /* Directory and tenant copied what they keep; the engine borrows from the new one. */
-        settings_free(d->settings);
-        d->settings = TAKE(fresh);
-        log_set_level(d->settings->log_level);
-        log_event(LOG_NOTICE, MSG_RELOADED, "The configuration was loaded again: %.12s",
-                  d->settings->fingerprint);
-    } else {
-        log_event(LOG_ERR, MSG_RELOAD_FAILED, "The old configuration stays in force: %s", e->message);
-    }
+        r = follow(d, e);
     sd_notify(0, "READY=1");
     return r;
 }

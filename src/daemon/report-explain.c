@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -26,6 +27,8 @@ struct view {
     struct mirror_entry mirror;
     struct person person;
     bool has_person;
+    enum person_bucket bucket;
+    char *bucket_code;
     struct link link;
     bool has_link;
     struct verdict verdict;
@@ -37,6 +40,7 @@ static void view_done(struct view *v)
 {
     mirror_entry_done(&v->mirror);
     person_done(&v->person);
+    free(v->bucket_code);
     link_done(&v->link);
     verdict_done(&v->verdict);
     operation_list_done(&v->queue);
@@ -55,6 +59,8 @@ static int view_load(struct engine *n, struct state *s, const char *id, struct v
         r = person_load(s, id, &v->person, e);
         v->has_person = r == 0;
     }
+    if (r == 0)
+        r = person_bucket_now(s, id, clock_now_usec(), &v->bucket, &v->bucket_code, e);
     if (r >= 0) {
         r = link_load(s, id, &v->link, e);
         v->has_link = r == 0;
@@ -206,8 +212,8 @@ static json_t *explain_one(struct engine *n, struct state *s, const char *id, st
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "person", person_of(&v, id), "wanted",
         wanted_of(&v), "known", report_json(v.has_link ? v.link.known : NULL), "link",
         link_of(&v), "operations", operations_of(&v), "bucket",
-        report_text(v.has_person ? person_bucket_name(v.person.bucket) : NULL), "bucket_code",
-        report_text(v.person.bucket_code), "run",
+        report_text(v.has_person ? person_bucket_name(v.bucket) : NULL), "bucket_code",
+        report_text(v.bucket_code), "run",
         v.person.run ? json_integer((json_int_t)v.person.run) : json_null(), "attributes",
         attributes_of(&v));
     if (!person || !judgement || json_object_update(person, judgement) < 0) {

@@ -111,6 +111,8 @@ static bool common_cause(const struct engine_status *s, const char **ret_cause,
     *ret_cause = "tenant";
     if (s->tenant == ENGINE_TENANT_REFUSED)
         *ret_reason = REASON_NOT_AUTHORISED;
+    else if (s->tenant == ENGINE_TENANT_NO_SECRET)
+        *ret_reason = REASON_NO_SECRET;
     else if (s->tenant == ENGINE_TENANT_AWAY)
         *ret_reason = REASON_TENANT_AWAY;
     else if (s->paused)

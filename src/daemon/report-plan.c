@@ -78,9 +78,9 @@ static int add_operation(const struct operation *o, void *userdata)
 static int add_skipped(const struct person *person, void *userdata)
 {
     struct plan *p = userdata;
-    if (person->bucket != BUCKET_SKIPPED)
+    if (person->standing != BUCKET_SKIPPED)
         return 0;
-    const char *code = person->bucket_code ? person->bucket_code : person->code;
+    const char *code = person->standing_code ? person->standing_code : person->code;
     json_t *row =
         json_pack("{s:o, s:o, s:o}", "person",
                   report_person(person->entry_id, person->dn, person->login_key), "code",
@@ -133,7 +133,8 @@ json_t *report_plan(struct engine *n, struct state *s, struct error *e)
     char hash[65];
     size_t n_parked = 0;
     engine_status(n, &status);
-    bool first_contact = status.adoption_open && listing_count(s) > 0;
+    bool first_contact =
+        status.adoption_open && status.adoption_reported && listing_count(s) > 0;
     json_auto_t *operations = json_array(), *summary = json_object(), *skipped = json_array();
     json_auto_t *exact = first_contact ? json_array() : NULL;
     json_auto_t *differs_in_case = json_array(), *same_mail = json_array();

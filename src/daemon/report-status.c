@@ -61,6 +61,7 @@ static const char *tenant_state_name(const struct status *s,
     case ENGINE_TENANT_OK: return slowed ? "throttled" : "ok";
     case ENGINE_TENANT_AWAY: return "away";
     case ENGINE_TENANT_REFUSED: return "refused";
+    case ENGINE_TENANT_NO_SECRET: return "no-secret";
     case ENGINE_TENANT_UNKNOWN: return "unknown";
     }
     return "unknown";
@@ -149,9 +150,10 @@ static json_t *budgets_of(const struct status *s)
     for (unsigned k = 1; k < BUDGET_N_KINDS; k++) {
         size_t limit = s->engine.guard.limit[k];
         json_t *row = json_pack(
-            "{s:s, s:o, s:I, s:I, s:b}", "kind", budget_kind_name((enum budget_kind)k), "limit",
+            "{s:s, s:o, s:I, s:I, s:I, s:b}", "kind", budget_kind_name((enum budget_kind)k), "limit",
             limit == SIZE_MAX ? json_null() : json_integer((json_int_t)limit), "spent",
-            (json_int_t)s->engine.guard_input.spent[k], "pending",
+            (json_int_t)s->engine.guard_input.spent[k], "let_through",
+            (json_int_t)s->engine.guard_input.let_through[k], "pending",
             (json_int_t)s->engine.guard_input.pending[k], "tripped",
             s->engine.guard.tripped[k]);
         if (json_array_append_new(budgets, row) < 0)
@@ -188,7 +190,8 @@ static json_t *adoption_of(struct status *s)
 {
     char hash[65];
     size_t n_parked = 0;
-    bool needed = s->engine.adoption_open && has_alarm(s, REASON_ADOPTION);
+    bool needed = s->engine.adoption_open && s->engine.adoption_reported &&
+                  has_alarm(s, REASON_ADOPTION);
     if (needed && engine_plan_hash(s->d->engine, hash, &n_parked, s->e) < 0)
         return NULL;
     return json_pack("{s:b, s:o}", "needed", needed, "hash", report_text(needed ? hash : NULL));
@@ -251,19 +254,47 @@ static const char *health_of(const struct status *s)
     if (s->engine.state_failed || s->audit.message[0])
         return "failed";
     if (d == DIRECTORY_AWAY || d == DIRECTORY_REFUSED || t == ENGINE_TENANT_AWAY ||
-        t == ENGINE_TENANT_REFUSED || json_array_size(s->alarms) > 0)
+        t == ENGINE_TENANT_REFUSED || t == ENGINE_TENANT_NO_SECRET || json_array_size(s->alarms) > 0)
         return "degraded";
     return "ok";
+}
+
+/* Is what stands in the files what is in force? */
+static json_t *files_of(const struct daemon *d)
+{
+    CLEANUP(settings_freep) struct settings *found = NULL;
+    CLEANUP(problem_list_done) struct problem_list problems = {0};
+    struct error e = {0};
+    char sentence[4600] = "";
+    const char *state = "in-force";
+    int r = settings_load(&found, d->config_file, &problems, &e);
+    if (r < 0) {
+        state = "broken";
+        snprintf(sentence, sizeof(sentence), "a restart would fail: %s", e.message);
+        for (size_t i = problems.n_items; i-- > 0;)
+            if (problems.items[i].level == LEVEL_ERROR)
+                snprintf(sentence, sizeof(sentence), "a restart would fail: %s:%u: %s",
+                         problems.items[i].file, problems.items[i].line,
+                         problems.items[i].sentence);
+    } else if (!text_equal(found->fingerprint, d->settings->fingerprint)) {
+        state = "changed";
+        snprintf(sentence, sizeof(sentence),
+                 "what stands in the files is not in force: `rosterctl plan --config %s` shows "
+                 "what it would do, `rosterctl reload` loads it or says what takes a restart",
+                 d->config_file);
+    }
+    return json_pack("{s:s, s:o}", "state", state, "sentence",
+                     report_text(*sentence ? sentence : NULL));
 }
 
 static json_t *daemon_of(const struct status *s)
 {
     const struct daemon *d = s->d;
-    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:s, s:b}", "version", PACKAGE_VERSION, "pid",
+    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:s, s:b, s:o}", "version", PACKAGE_VERSION, "pid",
                      (int)getpid(), "started", report_time(d->started_usec), "config_file",
                      report_text(d->config_file), "fingerprint",
                      report_text(d->settings->fingerprint), "health", health_of(s), "paused",
-                     s->engine.paused);
+                     s->engine.paused, "config_files", files_of(d));
 }
 
 json_t *report_status(struct daemon *d, struct error *e)

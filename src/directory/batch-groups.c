@@ -14,6 +14,7 @@
 #include "directory/environment.h"
 #include "directory/looks.h"
 #include "directory/newcomers.h"
+#include "model/dn.h"
 
 /* Somebody whom the mirror did not know (any more). */
 int batch_note_newcomer(struct feed_batch *b, const char *dn, struct error *e)
@@ -26,21 +27,34 @@ int batch_note_newcomer(struct feed_batch *b, const char *dn, struct error *e)
     return r < 0 ? r : 0;
 }
 
+/* The search that has the groups of this place. */
+static unsigned search_of_group(const struct feed_batch *b, const char *dn)
+{
+    CLEANUP(freep) char *key = NULL;
+    unsigned found = b->env->n_searches - 1;
+    bool known = dn_key(b->env->decoder.schema, dn, &key, NULL) == 0;
+    for (unsigned i = 0; known && i < b->env->n_searches; i++)
+        if (b->env->searches[i].groups && dn_key_is_below(key, b->env->searches[i].base_key))
+            found = i;
+    return found;
+}
+
 static int fetch_groups(struct feed_batch *b, const struct string_list *ids, struct error *e)
 {
     int r = 0;
     for (size_t i = 0; i < ids->n_items && r >= 0; i++) {
+        CLEANUP(freep) char *dn = NULL;
+        CLEANUP(freep) char *guid = NULL;
         if (string_list_contains(&b->fetched, ids->items[i]))
             continue;
         if (string_list_add(&b->fetched, ids->items[i]) < 0)
             return error_out_of_memory(e);
-        CLEANUP(freep) char *base = NULL;
-        if (b->env->decoder.active_directory)
-            base = identity_guid_base(ids->items[i]);
-        else
-            r = b->env->sink->known_dn(b->env->userdata, ids->items[i], &base, e);
-        if (r >= 0 && base)
-            r = feed_batch_fetch(b, base, ids->items[i], e);
+        r = b->env->sink->known_dn(b->env->userdata, ids->items[i], &dn, e);
+        if (r < 0 || !dn)
+            continue;
+        if (b->env->decoder.active_directory && !(guid = identity_guid_base(ids->items[i])))
+            return error_out_of_memory(e);
+        r = batch_fetch_entry(b, search_of_group(b, dn), guid ? guid : dn, ids->items[i], e);
     }
     return r;
 }
@@ -77,47 +91,25 @@ int batch_end_groups(struct feed_batch *b, struct error *e)
 }
 
 /* Stored members of these groups name somebody who was renamed or deleted since. The server may
- * have repaired the group without a word. Groups belong to the last search. */
+ * have repaired the group without a word. */
 int batch_fetch_stale_groups(struct feed_batch *b, struct error *e)
 {
     CLEANUP(string_list_done) struct string_list ids = {};
     int r = stale_groups(b, &ids, e);
-    if (r < 0 || b->search == b->env->n_searches - 1)
-        return r < 0 ? r : fetch_groups(b, &ids, e);
-    for (size_t i = 0; i < ids.n_items && r >= 0; i++)
-        if (!string_list_contains(&b->elsewhere, ids.items[i]))
-            r = string_list_add(&b->elsewhere, ids.items[i]);
-    return r < 0 ? error_out_of_memory(e) : 0;
+    return r < 0 ? r : fetch_groups(b, &ids, e);
 }
 
-/* Those that this batch has not read again itself, for the batch that follows. */
-int batch_note_stale_groups(struct feed_batch *b, struct error *e)
+/* Whether a batch that was just committed left something to be asked or read at once. */
+int batch_has_more(struct feed_batch *b, bool *ret, struct error *e)
 {
-    CLEANUP(string_list_done) struct string_list ids = {};
-    int r = stale_groups(b, &ids, e);
-    for (size_t i = 0; i < ids.n_items && r >= 0; i++)
-        if (!string_list_contains(&b->fetched, ids.items[i]) &&
-            !string_list_contains(&b->elsewhere, ids.items[i]))
-            r = string_list_add(&b->elsewhere, ids.items[i]);
-    return r;
-}
-
-/* Another batch, of the search that has the groups, before the feed goes on. */
-void batch_commit_chained(struct feed_batch *b, const struct string_list *groups,
-                          struct string_list *taken_last)
-{
-    struct error e = {};
-    int r = feed_batch_begin(b, b->env->n_searches - 1, false, &e);
-    if (r >= 0) {
-        b->chained = true;
-        b->last = *taken_last;
-        *taken_last = (struct string_list){};
-        r = fetch_groups(b, groups, &e);
-    }
-    if (r < 0)
-        batch_fail(b, r, &e);
-    else
-        feed_batch_finish(b);
+    CLEANUP(string_list_done) struct string_list unheld = {}, stale = {};
+    int r = b->env->sink->unheld(b->env->userdata, &unheld, e);
+    if (r >= 0)
+        r = b->env->sink->stale_groups(b->env->userdata, &stale, e);
+    *ret = unheld.n_items > 0;
+    for (size_t i = 0; i < stale.n_items && r >= 0; i++)
+        *ret = *ret || !string_list_contains(&b->fetched, stale.items[i]);
+    return r < 0 ? r : 0;
 }
 
 static int open_look(struct feed_batch *b, struct error *e)
@@ -158,6 +150,12 @@ void batch_look(void *userdata)
         looks_arm(b->looks, now);
 }
 
+bool batch_is_unfinished(const struct feed_batch *b)
+{
+    return b->between && (looks_pending(b->looks) || newcomers_any(b->newcomers) ||
+                          newcomers_asking(b->newcomers));
+}
+
 /* Groups that name those who appeared. */
 void batch_take_groups(const struct string_list *groups, void *userdata)
 {
@@ -165,15 +163,13 @@ void batch_take_groups(const struct string_list *groups, void *userdata)
     struct error e = {};
     int r = 0;
     bool open = b->open;
-    if (!open && groups->n_items == 0)
+    /* Without groups there is nothing to read, but perhaps to say that it is over. */
+    if (!open && groups->n_items == 0 && !(b->unfinished && !batch_is_unfinished(b)))
         return;
     if (!open)
         r = open_look(b, &e);
-    if (r == 0 && b->search == b->env->n_searches - 1)
+    if (r == 0)
         r = fetch_groups(b, groups, &e);
-    for (size_t i = 0; b->search != b->env->n_searches - 1 && i < groups->n_items && r == 0;
-         i++)
-        r = string_list_add(&b->elsewhere, groups->items[i]);
     if (r < 0)
         batch_fail(b, r, &e);
     else if (open)

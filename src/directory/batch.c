@@ -22,6 +22,7 @@
 #include "directory/batch-private.h"
 #include "directory/environment.h"
 #include "directory/follow.h"
+#include "directory/holders.h"
 #include "directory/libldap.h"
 #include "directory/looks.h"
 #include "directory/newcomers.h"
@@ -30,28 +31,9 @@
 #include "directory/session.h"
 #include "model/dn.h"
 
-#define FETCHES_AT_ONCE 8
-
 /* What one read may bring: this multiple of what was known before, and this many at least. */
 #define GROWTH_MAX  10
 #define GROWTH_FREE 10000
-
-enum fetch_kind {
-    FETCH_ENTRY = 1,
-    FETCH_RANGE = 2,
-    FETCH_CONTAINER = 3,
-};
-
-struct fetch {
-    struct feed_batch *batch;
-    struct fetch *next;
-    enum fetch_kind kind;
-    struct search *search; /* NULL: waits for its turn */
-    char *base;
-    char *id;               /* ENTRY: may be NULL */
-    struct decoded decoded; /* RANGE */
-    bool found;
-};
 
 void batch_fail(struct feed_batch *b, int r, const struct error *e)
 {
@@ -60,30 +42,6 @@ void batch_fail(struct feed_batch *b, int r, const struct error *e)
     b->failed = true;
     directory_feed_failed(b->env, r, e);
 }
-
-static void fetch_free(struct fetch *f)
-{
-    struct fetch **p = &f->batch->fetches;
-    while (*p && *p != f)
-        p = &(*p)->next;
-    if (*p)
-        *p = f->next;
-    if (f->search)
-        f->batch->n_running--;
-    search_free(f->search);
-    decoded_done(&f->decoded);
-    free(f->base);
-    free(f->id);
-    free(f);
-}
-
-static void drop_fetches(struct feed_batch *b)
-{
-    while (b->fetches)
-        fetch_free(b->fetches);
-}
-
-static int take_decoded(struct feed_batch *b, struct decoded *d, struct error *e);
 
 static void newcomers_failed(int r, const struct error *e, void *userdata)
 {
@@ -97,7 +55,7 @@ static int take_followed(LDAP *ld, LDAPMessage *m, void *userdata, struct error 
     int r = decode_entry(&b->env->decoder, ld, m, NULL, &d, e);
     free(d.watermark); /* another server's clock */
     d.watermark = NULL;
-    return r < 0 ? r : take_decoded(b, &d, e);
+    return r < 0 ? r : batch_take_decoded(b, b->search, &d, e);
 }
 
 static void take_follow_doubt(const char *sentence, void *userdata)
@@ -150,9 +108,12 @@ int feed_batch_new(struct feed_batch **ret, struct feed_environment *env,
     if (r == 0)
         r = looks_new(&b->looks, env->event, !env->decoder.active_directory && !env->once,
                       b->between ? batch_look : NULL, b, e);
+    if (r == 0)
+        r = batch_leave_init(b, e);
     if (r == 0 && env->options->referrals == DIRECTORY_REFERRALS_FOLLOW)
         r = follows_new(&b->follows, env, &follows_events, b, e);
     if (r < 0) {
+        holders_free(b->holders);
         looks_free(b->looks);
         newcomers_free(b->newcomers);
         free(b);
@@ -164,19 +125,23 @@ int feed_batch_new(struct feed_batch **ret, struct feed_environment *env,
 
 static void reset(struct feed_batch *b)
 {
-    drop_fetches(b);
+    batch_drop_fetches(b);
+    holders_reset(b->holders);
     if (!b->between)
         newcomers_reset(b->newcomers);
     if (b->follows)
         follows_reset(b->follows);
     string_list_done(&b->fetched);
-    string_list_done(&b->elsewhere);
+    string_list_done(&b->removed);
+    string_list_done(&b->parents);
+    b->n_parents_looked = 0;
     string_list_done(&b->last);
     free(b->watermark);
     b->watermark = NULL;
     b->open = b->finishing = b->doubted = b->chained = false;
     b->from_cookie = b->looking = b->looked = false;
     b->n_entries = b->n_changes = b->n_left_out = 0;
+    b->n_asked = 0;
 }
 
 void feed_batch_abort(struct feed_batch *b)
@@ -196,6 +161,7 @@ struct feed_batch *feed_batch_free(struct feed_batch *b)
     if (looks_any(b->looks) && !b->env->once)
         directory_feed_doubts(b->env, "the groups of who appeared were not asked for");
     looks_free(b->looks);
+    holders_free(b->holders);
     newcomers_free(b->newcomers);
     follows_free(b->follows);
     free(b);
@@ -269,33 +235,6 @@ void feed_batch_doubt(struct feed_batch *b, const char *format, ...)
     va_end(ap);
 }
 
-static int add_fetch(struct feed_batch *b, enum fetch_kind kind, const char *base,
-                     const char *id, struct decoded *taken, struct error *e)
-{
-    struct fetch *f = calloc(1, sizeof *f);
-    if (f) {
-        f->batch = b;
-        f->kind = kind;
-        f->base = strdup(base);
-        f->id = id ? strdup(id) : NULL;
-        f->next = b->fetches;
-        b->fetches = f;
-    }
-    if (taken && f)
-        f->decoded = *taken;
-    else if (taken)
-        decoded_done(taken);
-    if (taken)
-        *taken = (struct decoded){};
-    if (!f || !f->base || (id && !f->id)) {
-        if (f)
-            fetch_free(f);
-        return error_out_of_memory(e);
-    }
-    batch_pump(b);
-    return 0;
-}
-
 static int keep_watermark(struct feed_batch *b, struct decoded *d)
 {
     if (!d->watermark)
@@ -309,38 +248,26 @@ static int keep_watermark(struct feed_batch *b, struct decoded *d)
     return 0;
 }
 
-static int hand_over(struct feed_batch *b, struct decoded *d, struct error *e)
+int batch_hand_over(struct feed_batch *b, unsigned search, struct decoded *d, struct error *e)
 {
     if (!b->full || b->from_cookie) {
         CLEANUP(freep) char *dn = NULL;
         int r = b->env->sink->known_dn(b->env->userdata, d->entry->id, &dn, e);
         if (r == 0 && !dn && d->entry->kind != ENTRY_CONTAINER)
             r = batch_note_newcomer(b, d->dn, e);
-        else if (r == 0 && !dn)
-            /* Moved in with people below it, of whom no server says a word. */
+        /* Moved in with people below it, of whom no server says a word. */
+        bool place = d->has_children || d->entry->kind == ENTRY_CONTAINER;
+        if (r == 0 && !dn && place && !d->is_parent)
             directory_feed_doubts(b->env, "a container appeared");
         if (r < 0)
             return r;
     }
+    int r = batch_note_parent(b, d->dn, e);
+    if (r < 0)
+        return r;
     b->n_entries++;
     b->n_changes++;
-    return b->env->sink->entry(b->env->userdata, TAKE(d->entry), e);
-}
-
-/* A tombstone may be of anything, and a container may belong to the other search. */
-static bool is_ours(struct feed_batch *b, const char *id)
-{
-    CLEANUP(freep) char *dn = NULL;
-    CLEANUP(freep) char *key = NULL;
-    return b->env->sink->known_dn(b->env->userdata, id, &dn, NULL) >= 0 && dn &&
-           dn_key(b->env->decoder.schema, dn, &key, NULL) == 0 &&
-           dn_key_is_below(key, b->env->searches[b->search].base_key);
-}
-
-int feed_batch_gone_if_ours(struct feed_batch *b, const char *id, const char *why,
-                            struct error *e)
-{
-    return is_ours(b, id) ? feed_batch_gone(b, id, why, e) : 0;
+    return b->env->sink->entry(b->env->userdata, search, TAKE(d->entry), e);
 }
 
 /* A server that goes on for ever is left; one that has grown beyond belief is doubted, and what
@@ -369,7 +296,8 @@ static void say_bad_members(const struct decoded *d)
                 text_printable(shown, sizeof shown, d->bad_member, strlen(d->bad_member)));
 }
 
-static int take_decoded(struct feed_batch *b, struct decoded *d, struct error *e)
+int batch_take_decoded(struct feed_batch *b, unsigned search, struct decoded *d,
+                       struct error *e)
 {
     int left_out;
     if (b->full && is_too_many(b, e, &left_out))
@@ -398,17 +326,21 @@ static int take_decoded(struct feed_batch *b, struct decoded *d, struct error *e
         return 0;
     }
     if (d->deleted)
-        return feed_batch_gone_if_ours(b, d->entry->id, "the entry was deleted", e);
+        return batch_left(b, search, d->entry->id, "the entry was deleted", e);
     if (d->computer)
         return 0;
+    bool done = false;
+    int r = batch_judge_kind(b, search, d, &done, e);
+    if (r < 0 || done)
+        return r;
     if (d->partial)
         feed_batch_doubt(b, "the attribute %s of %s came in part", d->partial, d->dn);
     if (!d->ranges)
-        return hand_over(b, d, e);
+        return batch_hand_over(b, search, d, e);
     CLEANUP(freep)
     char *base =
         b->env->decoder.active_directory ? identity_guid_base(d->entry->id) : strdup(d->dn);
-    return base ? add_fetch(b, FETCH_RANGE, base, NULL, d, e) : error_out_of_memory(e);
+    return base ? batch_fetch_ranges(b, search, base, d, e) : error_out_of_memory(e);
 }
 
 int feed_batch_entry(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char *id,
@@ -416,13 +348,7 @@ int feed_batch_entry(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char 
 {
     CLEANUP(decoded_done) struct decoded d = {};
     int r = decode_entry(&b->env->decoder, ld, m, id, &d, e);
-    return r < 0 ? r : take_decoded(b, &d, e);
-}
-
-int feed_batch_gone(struct feed_batch *b, const char *id, const char *why, struct error *e)
-{
-    b->n_changes++;
-    return b->env->sink->gone(b->env->userdata, id, why, e);
+    return r < 0 ? r : batch_take_decoded(b, b->search, &d, e);
 }
 
 int feed_batch_roll(struct feed_batch *b, LDAP *ld, LDAPMessage *m, struct error *e)
@@ -433,10 +359,12 @@ int feed_batch_roll(struct feed_batch *b, LDAP *ld, LDAPMessage *m, struct error
         feed_batch_doubt(b, "an entry has no %s that this account may read", d->id_attribute);
         return 0;
     }
-    int r = feed_batch_present(b, id, e);
+    CLEANUP(libldap_memory_freep) char *dn = ldap_get_dn(ld, m);
+    int r = dn ? batch_note_parent(b, dn, e) : 0;
+    if (r == 0)
+        r = feed_batch_present(b, id, e);
     if (r != SINK_UNKNOWN_ID)
         return r;
-    CLEANUP(libldap_memory_freep) char *dn = ldap_get_dn(ld, m);
     CLEANUP(freep) char *base = d->active_directory ? identity_guid_base(id) : NULL;
     if (!base && !dn)
         return error_out_of_memory(e);
@@ -446,7 +374,7 @@ int feed_batch_roll(struct feed_batch *b, LDAP *ld, LDAPMessage *m, struct error
 int feed_batch_present(struct feed_batch *b, const char *id, struct error *e)
 {
     b->n_changes++;
-    return b->env->sink->present(b->env->userdata, id, e);
+    return b->env->sink->present(b->env->userdata, b->search, id, e);
 }
 
 int feed_batch_members(struct feed_batch *b, const char *group_id, const struct member *added,
@@ -464,191 +392,17 @@ int feed_batch_members(struct feed_batch *b, const char *group_id, const struct 
     return b->env->sink->members(b->env->userdata, &members, e);
 }
 
-int feed_batch_fetch(struct feed_batch *b, const char *base, const char *id, struct error *e)
+/* Another batch, before the feed goes on. */
+static void begin_chained(struct feed_batch *b, unsigned search)
 {
-    return add_fetch(b, FETCH_ENTRY, base, id, NULL, e);
-}
-
-int feed_batch_check_container(struct feed_batch *b, const char *dn, struct error *e)
-{
-    return add_fetch(b, FETCH_CONTAINER, dn, NULL, NULL, e);
-}
-
-/* The whole of the entry's members is known: it may pass. */
-static int complete_ranges(struct fetch *f, struct error *e)
-{
-    size_t n;
-    const struct range_value *values = ranges_values(f->decoded.ranges, &n);
-    int r = 0;
-    for (size_t i = 0; i < n && r == 0; i++)
-        r = decode_member(f->batch->env->decoder.schema, f->decoded.entry, MEMBER_DN,
-                          values[i].data, values[i].size);
-    if (r < 0)
-        return error_set(e, r, "the members of %s cannot be taken: %s", f->decoded.dn,
-                         strerror(-r));
-    entry_sort(f->decoded.entry);
-    return hand_over(f->batch, &f->decoded, e);
-}
-
-static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
-{
-    struct fetch *f = userdata;
-    struct feed_batch *b = f->batch;
-    f->found = true;
-    if (f->kind == FETCH_CONTAINER)
-        return 0;
-    if (f->kind == FETCH_RANGE) {
-        int r = decode_range(f->decoded.ranges, ld, m);
-        if (r == RANGES_AGAIN)
-            log_debug("%s: changed while its members were read, reading again", f->decoded.dn);
-        if (r < 0)
-            return error_set(e, r, "the members of %s cannot be read to the end: %s",
-                             f->decoded.dn,
-                             r == -EAGAIN ? "the group keeps changing" : strerror(-r));
-        f->found = r == RANGES_COMPLETE;
-        return 0;
-    }
-    CLEANUP(decoded_done) struct decoded d = {};
-    int r = decode_entry(&b->env->decoder, ld, m, NULL, &d, e);
-    if (r < 0)
-        return r;
-    CLEANUP(freep) char *key = NULL;
-    const char *base_key = b->env->searches[b->search].base_key;
-    if (d.entry && (dn_key(b->env->decoder.schema, d.dn, &key, NULL) < 0 ||
-                    !dn_key_is_below(key, base_key))) {
-        if (d.entry->kind == ENTRY_CONTAINER && is_ours(b, d.entry->id))
-            directory_feed_doubts(b->env, "a container was moved out of the base");
-        return feed_batch_gone_if_ours(b, d.entry->id, "the entry was moved out of the base",
-                                       e);
-    }
-    if (f->id && d.entry && strcmp(f->id, d.entry->id) != 0)
-        return 0; /* another entry has this DN now */
-    return take_decoded(b, &d, e);
-}
-
-static int fetch_start(struct fetch *f, struct error *e);
-
-static void fetch_failed(struct fetch *f, int r, const struct error *e)
-{
-    struct feed_batch *b = f->batch;
-    /* A read that means to be whole goes on without; nobody leaves because of it. A difference
-     * that is lost would never come again. */
-    if (b->full) {
-        feed_batch_doubt(b, "%s", e->message);
-        log_debug("%s", e->message);
-    } else {
-        batch_fail(b, r, e);
-    }
-    fetch_free(f);
-    if (!b->failed)
-        batch_pump(b);
-}
-
-static void on_failed(struct search *s, int r, const struct error *e, void *userdata)
-{
-    (void)s;
-    struct error copy = *e;
-    fetch_failed(userdata, r, &copy);
-}
-
-static void range_done(struct fetch *f, const struct search_outcome *outcome)
-{
-    struct feed_batch *b = f->batch;
     struct error e = {};
-    int r = 0;
-    if (outcome->code != LDAP_SUCCESS || outcome->n_entries == 0) {
-        r = libldap_error(&e, outcome->code, outcome->said,
-                          "the members of %s cannot be read to the end", f->decoded.dn);
-    } else if (f->found) {
-        r = complete_ranges(f, &e);
-        if (r < 0) {
-            batch_fail(b, r, &e);
-            return;
-        }
-        fetch_free(f);
-        batch_pump(b);
-        return;
-    } else {
-        f->search = search_free(f->search);
-        b->n_running--;
-        r = fetch_start(f, &e);
-    }
-    if (r < 0)
-        fetch_failed(f, r, &e);
-}
-
-static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)
-{
-    (void)s;
-    struct fetch *f = userdata;
-    struct feed_batch *b = f->batch;
-    if (f->kind == FETCH_RANGE) {
-        range_done(f, outcome);
+    int r = feed_batch_begin(b, search, false, &e);
+    if (r < 0) {
+        batch_fail(b, r, &e);
         return;
     }
-    if (f->kind == FETCH_CONTAINER) {
-        /* Found, or hidden from us: both may be a container with people below. */
-        if (f->found || outcome->code != LDAP_SUCCESS)
-            directory_feed_doubts(b->env,
-                                  "an entry left the base, perhaps with others below it");
-    } else if (outcome->code != LDAP_SUCCESS && outcome->code != LDAP_NO_SUCH_OBJECT) {
-        struct error e = {};
-        int r =
-            libldap_error(&e, outcome->code, outcome->said, "%s cannot be read again", f->base);
-        fetch_failed(f, r, &e);
-        return;
-    } else if (!f->found && outcome->code == LDAP_SUCCESS && f->id && !b->full &&
-               b->env->decoder.active_directory) {
-        /* It is there, and our filter does not select it (any more). */
-        struct error e = {};
-        int r = feed_batch_gone_if_ours(b, f->id, "the entry no longer matches the filter", &e);
-        if (r < 0) {
-            batch_fail(b, r, &e);
-            return;
-        }
-    } else if (!f->found) {
-        log_debug("%s: not found when read again", f->base); /* unknown, not gone */
-    }
-    fetch_free(f);
-    batch_pump(b);
-}
-
-static int fetch_start(struct fetch *f, struct error *e)
-{
-    static const char *const nothing[] = {"1.1", NULL};
-    static const struct search_events events = {
-        .entry = on_entry, .done = on_done, .failed = on_failed};
-    struct feed_environment *env = f->batch->env;
-    CLEANUP(freep) char *containers = NULL;
-    const char *range[] = {NULL, "uSNChanged", NULL};
-    struct search_request request = {
-        .base = f->base,
-        .scope = LDAP_SCOPE_BASE,
-        .filter = "(objectClass=*)",
-        .attributes = (const char *const *)env->attributes,
-        .referrals = env->options->referrals,
-        .timeout_usec = env->options->search_timeout_usec,
-    };
-    if (f->kind == FETCH_ENTRY)
-        request.filter = env->searches[f->batch->search].filter;
-    if (f->kind == FETCH_RANGE) {
-        range[0] = ranges_request(f->decoded.ranges);
-        if (!env->decoder.active_directory)
-            range[1] = NULL;
-        request.attributes = range;
-        f->found = false;
-    }
-    if (f->kind == FETCH_CONTAINER) {
-        containers = rootdse_container_filter();
-        if (!containers)
-            return error_out_of_memory(e);
-        request.filter = containers;
-        request.attributes = nothing;
-    }
-    int r = search_start(&f->search, env->session, &request, &events, f, e);
-    if (r == 0)
-        f->batch->n_running++;
-    return r;
+    b->chained = true;
+    feed_batch_finish(b);
 }
 
 static void commit(struct feed_batch *b)
@@ -662,10 +416,12 @@ static void commit(struct feed_batch *b)
                    : b->doubted ? FEED_ABSENCE_UNPROVEN
                                 : FEED_ABSENCE_UNSEEN,
         .n_entries = b->n_entries,
+        .unfinished = batch_is_unfinished(b),
     };
     if (b->chained || b->looking)
         c.what =
-            b->n_changes > 0 ? "groups whose members were renamed, deleted or appeared" : NULL;
+            b->n_changes > 0 ? "what followed from names that were renamed, deleted or appeared"
+                             : NULL;
     else
         b->events.prepare(&c, b->userdata);
     if (c.absence == FEED_ABSENCE_UNPROVEN)
@@ -677,21 +433,22 @@ static void commit(struct feed_batch *b)
         batch_fail(b, r, &e);
         return;
     }
+    b->unfinished = c.unfinished;
     directory_feed_committed(b->env, &c);
-    /* Who is gone for not having been seen is known only now, and groups name them. */
+    /* Who was not seen is known only now: they may be elsewhere, and groups name them. */
+    bool more = false;
+    batch_leave_note(b, c.absence);
     if (c.absence == FEED_ABSENCE_UNSEEN)
-        r = batch_note_stale_groups(b, &e);
+        r = batch_has_more(b, &more, &e);
     if (r < 0) {
         batch_fail(b, r, &e);
         return;
     }
-    CLEANUP(string_list_done) struct string_list groups = b->elsewhere;
-    CLEANUP(string_list_done) struct string_list last = b->last;
-    b->elsewhere = b->last = (struct string_list){};
+    unsigned search = b->search;
     looks_arm(b->looks, clock_monotonic_usec());
     reset(b);
-    if (groups.n_items > 0)
-        batch_commit_chained(b, &groups, &last);
+    if (more)
+        begin_chained(b, search);
     else
         b->events.committed(b->userdata);
 }
@@ -700,21 +457,23 @@ static void commit(struct feed_batch *b)
 void batch_pump(struct feed_batch *b)
 {
     struct error e = {};
-    for (struct fetch *f = b->fetches, *next; f && b->n_running < FETCHES_AT_ONCE; f = next) {
-        next = f->next;
-        if (f->search)
-            continue;
-        int r = fetch_start(f, &e);
-        if (r < 0) {
-            batch_fail(b, r, &e);
-            return;
-        }
+    int r = batch_start_fetches(b, &e);
+    if (r < 0) {
+        batch_fail(b, r, &e);
+        return;
     }
-    bool asking = !b->between && newcomers_asking(b->newcomers);
+    bool asking =
+        (!b->between && newcomers_asking(b->newcomers)) || holders_asking(b->holders);
     if (!b->finishing || b->fetches || b->failed || asking ||
         (b->follows && follows_busy(b->follows)))
         return;
-    int r = batch_take_looks(b, &e);
+    r = batch_fetch_parents(b, &e);
+    if (r == 0)
+        r = batch_ask_unheld(b, &e);
+    if (r > 0)
+        return; /* until the answers are here */
+    if (r == 0)
+        r = batch_take_looks(b, &e);
     bool ask = !b->between && newcomers_any(b->newcomers);
     if (r == 0)
         r = ask ? newcomers_ask(b->newcomers, &e) : batch_fetch_stale_groups(b, &e);

@@ -35,7 +35,7 @@ bool feed_batch_is_open(const struct feed_batch *b);
 bool feed_batch_is_finishing(const struct feed_batch *b);
 unsigned feed_batch_search(const struct feed_batch *b);
 size_t feed_batch_n_entries(const struct feed_batch *b);
-size_t feed_batch_n_changes(const struct feed_batch *b); /* entries, gone, present, members */
+size_t feed_batch_n_changes(const struct feed_batch *b); /* entries, left, present, members */
 
 /* The greatest watermark of all entries so far; NULL: none. Borrowed. */
 const char *feed_batch_watermark(const struct feed_batch *b);
@@ -44,20 +44,21 @@ const char *feed_batch_watermark(const struct feed_batch *b);
  * it. */
 int feed_batch_entry(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char *id,
                      struct error *e);
-int feed_batch_gone(struct feed_batch *b, const char *id, const char *why, struct error *e);
+/* The search of the batch does not show it (any more). */
+int feed_batch_left(struct feed_batch *b, const char *id, const char *why, struct error *e);
+/* The same, said by an id alone. Such removals wait for feed_batch_take_removals(), before the
+ * end of the batch: 0; or 1 when they are so many people that only a whole read proves it, and
+ * nothing was taken. */
+int feed_batch_removed(struct feed_batch *b, const char *id, struct error *e);
+int feed_batch_take_removals(struct feed_batch *b, struct error *e);
 /* An entry of a roll call, of which only the id was asked for: present, or read as a whole when
  * the mirror does not know it. */
 int feed_batch_roll(struct feed_batch *b, LDAP *ld, LDAPMessage *m, struct error *e);
-/* Only when the mirror knows it, below the base of this search. */
-int feed_batch_gone_if_ours(struct feed_batch *b, const char *id, const char *why,
-                            struct error *e);
 int feed_batch_present(struct feed_batch *b, const char *id,
                        struct error *e); /* or 1: unknown */
 /* Reads one entry (by DN or "<GUID=…>") and takes it as feed_batch_entry() would; outside the
- * base of the search it is gone. */
+ * base of the search it has left. */
 int feed_batch_fetch(struct feed_batch *b, const char *base, const char *id, struct error *e);
-/* `dn`, which left the base, may be a container: then everybody below has left, too. */
-int feed_batch_check_container(struct feed_batch *b, const char *dn, struct error *e);
 int feed_batch_members(struct feed_batch *b, const char *group_id, const struct member *added,
                        size_t n_added, const struct member *removed, size_t n_removed,
                        struct error *e);

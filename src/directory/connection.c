@@ -182,8 +182,17 @@ static int make_environment(struct directory *d, struct error *e)
     d->env_ready = true;
     if (d->ops->kind == DIRECTORY_FEED_POLL)
         d->env.decoder.watermark_attribute = feed_poll_watermark_attribute(d->server);
+    d->env.decoder.children_attribute = rootdse_children_attribute(d->server);
     d->env.attributes = decoder_attributes(&d->env.decoder);
     return d->env.attributes ? 0 : error_out_of_memory(e);
+}
+
+static int tell_searches(struct directory *d, struct error *e)
+{
+    const char *bases[DIRECTORY_MAX_SEARCHES];
+    for (unsigned i = 0; i < d->n_searches; i++)
+        bases[i] = d->searches[i].base_key;
+    return d->sink->searches(d->userdata, bases, d->n_searches, e);
 }
 
 void connection_start_feed(struct directory *d)
@@ -191,6 +200,8 @@ void connection_start_feed(struct directory *d)
     struct error e = {};
     char reason[sizeof d->feed_reason];
     int r = plan_filters(d, &e);
+    if (r == 0)
+        r = directory_refresh_attributes(d, &e);
     if (r == 0) {
         d->ops = plan_feed(d, reason, sizeof reason);
         r = make_environment(d, &e);
@@ -203,6 +214,8 @@ void connection_start_feed(struct directory *d)
     } else if (r == 0) {
         memcpy(d->feed_reason, reason, sizeof reason);
     }
+    if (r == 0)
+        r = tell_searches(d, &e);
     if (r == 0) {
         d->feed_kind = d->ops->kind;
         log_event(LOG_NOTICE, MSG_FEED_CHOSEN, "Following %s (%s) by %s: %s",
@@ -292,7 +305,9 @@ static void on_read(int r, struct rootdse *taken, const struct error *e, void *u
 static void begin_session(struct directory *d, LDAP *ld)
 {
     static const struct session_events events = {.lost = on_lost, .turn = on_turn};
-    const char *bases[] = {d->searches[0].base, d->searches[1].base};
+    const char *bases[DIRECTORY_MAX_SEARCHES];
+    for (unsigned i = 0; i < d->n_searches; i++)
+        bases[i] = d->searches[i].base;
     struct error e = {};
     int r = session_new(&d->session, d->event, ld, d->address->uri, &events, d, &e);
     if (r == 0)

@@ -45,7 +45,7 @@ char *cookie_identity(const struct feed_environment *env, unsigned search,
     const char *bind = env->options->bind_dn ? env->options->bind_dn : env->options->principal;
     json_auto_t *j = json_pack(
         "{s:s, s:s, s:s*, s:s*, s:s*, s:s, s:i, s:s, s:o, s:s*, s:i, s:s}", "feed",
-        directory_feed_name(kind), "product", d->product_text, "suffix", d->suffix_id,
+        directory_feed_name(kind), "product", d->product_text, "suffix", d->suffix_ids[search],
         "invocation", d->invocation_id, "uri", server_uri, "base", s->base, "scope", s->scope,
         "filter", s->filter, "attributes", sorted_attributes(env->attributes), "bind", bind,
         "bind_method", (int)env->options->bind, "id", env->decoder.id_attribute);

@@ -30,6 +30,7 @@ struct decoder {
     struct kinds *kinds;
     const struct schema *schema;     /* borrowed; NULL: built in names only */
     const char *watermark_attribute; /* NULL: none */
+    const char *children_attribute;  /* says that others lie below an entry; NULL: none does */
 };
 
 struct decoded {
@@ -43,6 +44,8 @@ struct decoded {
     bool bad_id;           /* it has an id that cannot be used as one */
     size_t n_bad_members;  /* values that are no DNs, so nobody's names … */
     char *bad_member;      /* … and the first of them, to be shown */
+    bool has_children;     /* as children_attribute says: it may be shown for that alone */
+    bool is_parent;        /* it was asked for as what others lie below */
     struct ranges *ranges; /* not NULL: members came in part */
     char *partial;         /* the name of another attribute that came in part */
 };

@@ -270,6 +270,12 @@ static int copy_attributes(struct string_list *to, const struct string_list *fro
     return 0;
 }
 
+int directory_refresh_attributes(struct directory *d, struct error *e)
+{
+    return d->sink->attributes ? copy_attributes(&d->attributes, d->sink->attributes(d->userdata), e)
+                               : 0;
+}
+
 int directory_new(struct directory **ret, struct sd_event *event,
                   const struct directory_options *options, const struct string_list *attributes,
                   const struct feed_sink *sink, void *userdata, struct error *e)
@@ -322,6 +328,7 @@ struct directory *directory_free(struct directory *d)
         free(d->searches[i].base_key);
         free(d->searches[i].filter);
         free(d->searches[i].groups);
+        free(d->searches[i].persons);
     }
     string_list_done(&d->attributes);
     directory_options_done(&d->options);

@@ -19,7 +19,9 @@ struct feed_search {
     char *base, *base_key;
     int scope;
     char *filter;      /* people, groups and containers */
-    char *groups;      /* the groups of these alone; NULL: the other search has them */
+    bool people, containers, has_groups; /* what it looks for */
+    char *persons;                       /* the people of these alone; NULL: it looks for none */
+    char *groups;      /* the groups of these alone; NULL: another search has them */
     bool base_visible; /* seen when the connection was made */
 };
 
@@ -33,7 +35,7 @@ struct feed_environment {
     const struct rootdse *server;
     struct decoder decoder;
     char **attributes; /* of decoder_attributes() */
-    struct feed_search searches[2];
+    struct feed_search searches[DIRECTORY_MAX_SEARCHES];
     unsigned n_searches;
     bool once;       /* stop when everything of this moment is known */
     bool force_full; /* no cookie is to be used at the start */

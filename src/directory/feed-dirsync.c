@@ -63,9 +63,9 @@ struct dirsync {
     unsigned current;
     bool running, again, full, full_wanted, notified;
     bool looked, sees_deleted, rolling;
-    uint64_t roll_usec[2]; /* when the next roll call is due, monotonic */
-    struct sync_cookie cookies[2];
-    uint64_t stored_usec[2];
+    uint64_t roll_usec[DIRECTORY_MAX_SEARCHES]; /* when the next roll call is due, monotonic */
+    struct sync_cookie cookies[DIRECTORY_MAX_SEARCHES];
+    uint64_t stored_usec[DIRECTORY_MAX_SEARCHES];
     uint64_t usn;
     char *identity;
     char what[256];
@@ -85,17 +85,6 @@ static void arm(struct dirsync *d, uint64_t usec)
     sd_event_source_set_enabled(d->timer, SD_EVENT_ONESHOT);
 }
 
-/* By class alone, and of everything that could concern us: DirSync's filter sees the new state,
- * so an entry that stops to match a sharper one would never be heard of. */
-static char *signal_filter(void)
-{
-    CLEANUP(freep) char *containers = rootdse_container_filter();
-    return containers ? libldap_format("(|(&(objectClass=person)(!(objectClass=computer)))"
-                                       "(objectClass=group)%s)",
-                                       containers)
-                      : NULL;
-}
-
 static int take_change(struct dirsync *d, LDAP *ld, LDAPMessage *m, struct error *e)
 {
     CLEANUP(dirsync_change_done) struct dirsync_change x = {};
@@ -107,14 +96,13 @@ static int take_change(struct dirsync *d, LDAP *ld, LDAPMessage *m, struct error
     if (r < 0)
         return r;
     if (x.deleted)
-        return feed_batch_gone_if_ours(d->batch, x.id, "the entry was deleted", e);
+        return feed_batch_left(d->batch, x.id, "the entry was deleted", e);
     CLEANUP(freep) char *known = NULL;
     r = d->env->sink->known_dn(d->env->userdata, x.id, &known, e);
     if (r < 0)
         return r;
     if (known && !x.other) {
-        /* Members of groups belong to the last search. */
-        if (x.n_added + x.n_removed == 0 || d->current + 1 != d->env->n_searches)
+        if (x.n_added + x.n_removed == 0 || !d->env->searches[d->current].groups)
             return 0;
         return feed_batch_members(d->batch, x.id, x.added, x.n_added, x.removed, x.n_removed,
                                   e);
@@ -209,7 +197,7 @@ static int ask_dirsync(struct dirsync *d, const char *filter, struct error *e)
         return libldap_error(e, code, NULL, "cannot make a DirSync control");
     LDAPControl *controls[] = {d->control, NULL};
     struct search_request q = {
-        .base = env->server->suffix,
+        .base = env->server->suffixes[d->current],
         .scope = LDAP_SCOPE_SUBTREE,
         .filter = filter,
         .attributes = (const char *const *)d->attributes,
@@ -229,9 +217,10 @@ static int ask_cookie(struct dirsync *d, struct error *e)
 
 static int ask_changes(struct dirsync *d, struct error *e)
 {
-    CLEANUP(freep) char *filter = signal_filter();
+    /* Of everything, since what people lie below may be of any class. And DirSync's filter sees
+     * the new state: of who stops to match a sharper one nobody would hear. */
     d->step = STEP_CHANGES;
-    return filter ? ask_dirsync(d, filter, e) : error_out_of_memory(e);
+    return ask_dirsync(d, "(objectClass=*)", e);
 }
 
 /* Everything (STEP_READ), or the ids of everything (STEP_ROLL). */
@@ -261,7 +250,7 @@ static int ask_sight(struct dirsync *d, struct error *e)
     static const char *const attributes[] = {"isDeleted", NULL};
     LDAPControl show = {.ldctl_oid = (char *)LIBLDAP_OID_SHOW_DELETED, .ldctl_iscritical = 1};
     LDAPControl *controls[] = {&show, NULL};
-    CLEANUP(freep) char *base = libldap_format("CN=Deleted Objects,%s", d->env->server->suffix);
+    CLEANUP(freep) char *base = libldap_format("CN=Deleted Objects,%s", d->env->server->suffixes[0]);
     struct search_request q = {
         .base = base,
         .scope = LDAP_SCOPE_BASE,
@@ -353,7 +342,7 @@ static void refused(struct dirsync *d, const struct search_outcome *outcome)
 {
     struct error e = {};
     int r = libldap_error(&e, outcome->code, outcome->said, "%s: DirSync of %s",
-                          session_uri(d->env->session), d->env->server->suffix);
+                          session_uri(d->env->session), d->env->server->suffixes[d->current]);
     if (outcome->code == LDAP_BUSY || outcome->code == LDAP_UNAVAILABLE) {
         fail(d, r, &e);
         return;
@@ -489,7 +478,7 @@ static void notify(struct dirsync *d)
     LDAPControl show = {.ldctl_oid = (char *)LIBLDAP_OID_SHOW_DELETED};
     LDAPControl *controls[] = {&control, &show, NULL};
     struct session_request q = {
-        .base = d->env->server->suffix,
+        .base = d->env->server->suffixes[0],
         .scope = LDAP_SCOPE_SUBTREE,
         .filter = "(objectClass=*)",
         .attributes = attributes,
@@ -548,8 +537,8 @@ static void dirsync_free(void *feed)
     feed_batch_free(d->batch);
     d->timer = sd_event_source_disable_unref(d->timer);
     decoder_attributes_free(d->attributes);
-    sync_cookie_done(&d->cookies[0]);
-    sync_cookie_done(&d->cookies[1]);
+    for (size_t i = 0; i < ARRAY_SIZE(d->cookies); i++)
+        sync_cookie_done(&d->cookies[i]);
     free(d->identity);
     free(d);
 }

@@ -43,8 +43,8 @@ struct poll {
     bool roll;            /* this round calls ids */
     unsigned n_rounds;    /* of changes, since all ids were seen */
     bool reading_deleted; /* the second part of a delta read on Active Directory */
-    char *watermarks[2];
-    unsigned took_seconds[2]; /* the read that gave the mark: what changed in it may be older */
+    char *watermarks[DIRECTORY_MAX_SEARCHES];
+    unsigned took_seconds[DIRECTORY_MAX_SEARCHES]; /* the read that gave the mark: what changed in it may be older */
     uint64_t began_usec;
     char what[256];
 };
@@ -206,7 +206,7 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     }
     p->search = search_free(p->search);
     if (!p->full && !p->roll && !p->reading_deleted &&
-        p->env->server->product == PRODUCT_ACTIVE_DIRECTORY && p->env->server->suffix) {
+        p->env->server->product == PRODUCT_ACTIVE_DIRECTORY && p->env->server->suffixes[p->current]) {
         p->reading_deleted = true;
         int r = search_deleted(p, &e);
         if (r < 0)
@@ -264,7 +264,7 @@ static int search_deleted(struct poll *p, struct error *e)
     if (!filter)
         return error_out_of_memory(e);
     struct search_request q = {
-        .base = env->server->suffix,
+        .base = env->server->suffixes[p->current],
         .scope = LDAP_SCOPE_SUBTREE,
         .filter = filter,
         .attributes = (const char *const *)env->attributes,
@@ -334,8 +334,8 @@ static void poll_free(void *feed)
     search_free(p->search);
     feed_batch_free(p->batch);
     p->timer = sd_event_source_disable_unref(p->timer);
-    free(p->watermarks[0]);
-    free(p->watermarks[1]);
+    for (size_t i = 0; i < ARRAY_SIZE(p->watermarks); i++)
+        free(p->watermarks[i]);
     free(p);
 }
 

@@ -64,7 +64,7 @@ struct sub {
 struct syncrepl {
     struct feed_environment *env;
     struct feed_batch *batch;
-    struct sub subs[2];
+    struct sub subs[DIRECTORY_MAX_SEARCHES];
     bool refreshing, full, full_wanted;
     bool ended; /* nothing more is to be done with this connection */
     struct error cut_reason;
@@ -128,11 +128,10 @@ static int take_deleted(struct sub *s, LDAPMessage *m, const char *id, struct er
     if (r < 0)
         return r;
     if (!known || !dn || !*dn || dn_equal(f->env->decoder.schema, dn, known))
-        return feed_batch_gone(f->batch, id, "it was deleted, or no longer matches the filter",
+        return feed_batch_left(f->batch, id, "it was deleted, or no longer matches the filter",
                                e);
     CLEANUP(freep) char *why = libldap_format("it was moved to %s", dn);
-    r = feed_batch_gone(f->batch, id, why ? why : "it was moved away", e);
-    return r < 0 ? r : feed_batch_check_container(f->batch, dn, e);
+    return feed_batch_left(f->batch, id, why ? why : "it was moved away", e);
 }
 
 /* 1: started over. */
@@ -185,6 +184,21 @@ static void take_reference(struct sub *s, LDAPMessage *m)
                          urls && urls[0] ? urls[0] : "unreadable");
 }
 
+/* The batch of this search is over, unless it named so many removals that it must be read as a
+ * whole. */
+static void finish_batch(struct sub *s)
+{
+    struct syncrepl *f = s->feed;
+    struct error e = {};
+    int r = feed_batch_take_removals(f->batch, &e);
+    if (r < 0)
+        fail(f, r, &e);
+    else if (r > 0)
+        start_over(s, "the server names very many people as removed");
+    else
+        feed_batch_finish(f->batch);
+}
+
 static void end_refresh(struct sub *s)
 {
     if (s->stage != STAGE_REFRESH)
@@ -192,7 +206,7 @@ static void end_refresh(struct sub *s)
     s->stage = STAGE_REFRESHED;
     if (s->operation)
         session_operation_set_timeout(s->operation, 0); /* silence is normal from now on */
-    feed_batch_finish(s->feed->batch);
+    finish_batch(s);
 }
 
 static int take_ids(struct sub *s, const struct sync_info *info, struct error *e)
@@ -204,10 +218,8 @@ static int take_ids(struct sub *s, const struct sync_info *info, struct error *e
     for (size_t i = 0; i < info->n_uuids && r == 0; i++) {
         char id[IDENTITY_TEXT_SIZE];
         identity_from_sync(f->env->decoder.identity, info->uuids[i], id);
-        r = info->refresh_deletes
-                ? feed_batch_gone(f->batch, id, "it was deleted or left the search while away",
-                                  e)
-                : take_present(s, id, e);
+        r = info->refresh_deletes ? feed_batch_removed(f->batch, id, e)
+                                  : take_present(s, id, e);
     }
     return r;
 }
@@ -562,7 +574,7 @@ static void committed(void *userdata)
     if (f->ended)
         return;
     if (!f->refreshing && feed_batch_is_open(f->batch) && !feed_batch_is_finishing(f->batch))
-        feed_batch_finish(f->batch);
+        finish_batch(&f->subs[feed_batch_search(f->batch)]);
     else if (f->full_wanted && !f->refreshing && !feed_batch_is_open(f->batch))
         begin_round(f, false);
 }
@@ -574,7 +586,7 @@ static void syncrepl_turn(void *feed, bool drained)
         f->subs[feed_batch_search(f->batch)].stage != STAGE_PERSIST)
         return;
     if (drained || feed_batch_n_changes(f->batch) >= CHANGES_PER_BATCH)
-        feed_batch_finish(f->batch);
+        finish_batch(&f->subs[feed_batch_search(f->batch)]);
 }
 
 static void syncrepl_free(void *feed)

@@ -2,7 +2,7 @@
  * A feed learns about changes and delivers them in batches. One directory object owns
  * connecting, failover, choosing the feed and speaking it; what it learns goes into a sink.
  *
- * Sequence for a sink: begin, then any number of entry / gone / present / members, then commit
+ * Sequence for a sink: begin, then any number of entry / left / present / members, then commit
  * or abort. A batch may be long (a full read): the sink may store what it got early, since
  * creates and updates need no proof; what is ABSENT is said by commit alone. All of it runs on
  * the loop; nothing here waits. libldap stays in this folder.
@@ -23,11 +23,11 @@ struct string_list;
 
 /* What a full read proves (design, section 4). */
 enum feed_absence {
-    FEED_ABSENCE_NONE = 0, /* an increment: only `gone` removes */
-    FEED_ABSENCE_UNSEEN =
-        1, /* whole and proven: what this batch neither sent nor called present is gone */
-    FEED_ABSENCE_UNPROVEN =
-        2, /* was meant to be whole and is not proven: nothing is gone; reason says why */
+    FEED_ABSENCE_NONE = 0, /* an increment: only `left` removes */
+    /* whole and proven: what this batch neither sent nor called present has left the search */
+    FEED_ABSENCE_UNSEEN = 1,
+    /* was meant to be whole and is not proven: nothing has left; reason says why */
+    FEED_ABSENCE_UNPROVEN = 2,
 };
 
 /* How a change of a group's members comes when the server sends only the difference. */
@@ -46,20 +46,37 @@ struct feed_commit {
     const char *reason; /* UNPROVEN: a sentence, for people */
     const char *what;   /* "full read of 1003 entries from ldaps://…", for the log */
     size_t n_entries;
+    /* Somebody appeared, and which groups name them is still being asked: only this connection
+     * knows, so a cookie is not to be used after a restart until a commit without it. */
+    bool unfinished;
     bool end_of_read; /* a read is over (also an unproven one): people may be evaluated */
 };
 
 struct feed_sink {
-    /* search: index of the search that the batch belongs to, see directory_searches(); full: a
-     * read that means to be whole begins (marks start from nothing). Each returns 0 or -errno
-     * with a sentence: the feed then aborts the batch, drops the connection and starts again
-     * later. */
+    /* The searches of this connection, by the keys of their bases: their order is their number
+     * in all that follows. Before the first batch. */
+    int (*searches)(void *userdata, const char *const *bases, unsigned n, struct error *e);
+    /* search: of the batch; full: a read that means to be whole begins (marks start from
+     * nothing). Each returns 0 or -errno with a sentence: the feed then aborts the batch, drops
+     * the connection and starts again later. */
     int (*begin)(void *userdata, unsigned search, bool full, struct error *e);
-    int (*entry)(void *userdata, struct entry *taken, struct error *e);
-    int (*gone)(void *userdata, const char *id, const char *why, struct error *e);
-    /* it exists, unchanged. Positive answer SINK_UNKNOWN_ID: the mirror has no such entry (the
-     * cookie belongs to something else: the feed starts over without it). */
-    int (*present)(void *userdata, const char *id, struct error *e);
+    /* search: the one that showed it, not always that of the batch. */
+    int (*entry)(void *userdata, unsigned search, struct entry *taken, struct error *e);
+    /* This search does not show it (any more). It says nothing about the other searches. */
+    int (*left)(void *userdata, unsigned search, const char *id, const char *why,
+                struct error *e);
+    /* Ids that no search holds any more and that are not gone yet, appended: they may be about
+     * to appear in another search. Never any where there is one search only. */
+    int (*unheld)(void *userdata, struct string_list *ret, struct error *e);
+    /* All searches were asked for it, and none has it. */
+    int (*gone)(void *userdata, const char *id, struct error *e);
+    /* The server names these ids as removed from this search, and that is all it says. Positive
+     * answer SINK_DOUBTFUL: that would be very many people; only a whole read proves it. */
+    int (*removals)(void *userdata, unsigned search, const struct string_list *ids,
+                    struct error *e);
+    /* it exists in this search, unchanged. Positive answer SINK_UNKNOWN_ID: the mirror has no
+     * such entry (the cookie belongs to something else: the feed starts over without it). */
+    int (*present)(void *userdata, unsigned search, const char *id, struct error *e);
     /* SINK_UNKNOWN_ID when the mirror has no such group. */
     int (*members)(void *userdata, const struct feed_members *members, struct error *e);
     int (*commit)(void *userdata, const struct feed_commit *commit, struct error *e);
@@ -73,6 +90,8 @@ struct feed_sink {
     int (*known_dn)(void *userdata, const char *id, char **ret, struct error *e);
     /* How many entries the mirror holds of this search: what a read is measured by. */
     int (*known_entries)(void *userdata, unsigned search, size_t *ret, struct error *e);
+    /* The id of what has this DN in the mirror now, malloc'd, *ret NULL when nothing has. */
+    int (*known_id)(void *userdata, const char *dn, char **ret, struct error *e);
     /* Groups whose stored members name a DN that was renamed or deleted since: servers that
      * repair references say nothing of it, so the feed reads these groups again. ids appended
      * to ret. */
@@ -88,10 +107,14 @@ struct feed_sink {
     /* Why it is not read: what goes on behind "the group DN of rule R". NULL for all: a new
      * connection looks anew. */
     void (*group_sighted)(void *userdata, const char *dn, const char *sentence);
+    /* What the mapping reads under that schema, which knows other names and subtypes than the
+     * built-in one; borrowed. NULL: what directory_new() was given. */
+    const struct string_list *(*attributes)(void *userdata);
     /* State of the connection changed: see directory_status(). */
     void (*changed)(void *userdata);
 };
 #define SINK_UNKNOWN_ID 1
+#define SINK_DOUBTFUL   2
 
 /* attributes: what the mapping needs (ruleset_attributes()); copied. Never starts by itself. */
 int directory_new(struct directory **ret, struct sd_event *event,

@@ -71,6 +71,21 @@ char *identity_guid_base(const char *id)
     return libldap_format("<GUID=%s>", id);
 }
 
+char *identity_filter_value(enum identity_kind kind, const char *id)
+{
+    /* The places of the bytes in the text, in the order in which the value holds them. */
+    static const unsigned char places[16] = {6,  4,  2,  0,  11, 9,  16, 14,
+                                             19, 21, 24, 26, 28, 30, 32, 34};
+    char text[16 * 3 + 1];
+    if (kind != IDENTITY_OBJECTGUID)
+        return libldap_filter_escape(id, strlen(id));
+    if (strlen(id) != 36)
+        return NULL;
+    for (size_t i = 0; i < sizeof places; i++)
+        snprintf(text + 3 * i, 4, "\\%.2s", id + places[i]);
+    return strdup(text);
+}
+
 const char *identity_attribute(enum identity_kind kind)
 {
     switch (kind) {

@@ -18,4 +18,6 @@ void identity_from_sync(enum identity_kind kind, const unsigned char bytes[stati
                         char ret[static IDENTITY_TEXT_SIZE]);
 /* "objectGUID=…" for a base: malloc'd "<GUID=…>". */
 char *identity_guid_base(const char *id);
+/* The id as the value in a filter, escaped; malloc'd, NULL when it is no such id. */
+char *identity_filter_value(enum identity_kind kind, const char *id);
 const char *identity_attribute(enum identity_kind kind); /* NULL for IDENTITY_ATTRIBUTE */

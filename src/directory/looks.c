@@ -162,6 +162,11 @@ bool looks_any(const struct looks *l)
     return false;
 }
 
+bool looks_pending(const struct looks *l)
+{
+    return l->dns.n_items > 0;
+}
+
 int looks_group(struct looks *l, const char *id, uint64_t now, enum looks_answer *ret,
                 struct error *e)
 {

@@ -24,6 +24,7 @@ int looks_add(struct looks *l, const char *dn, uint64_t now, struct error *e);
 #define LOOKS_TOO_MANY 1
 /* The DNs to ask for now, appended. */
 int looks_take(struct looks *l, uint64_t now, struct string_list *ret, struct error *e);
+bool looks_pending(const struct looks *l); /* some are to be asked for (again) */
 bool looks_any(const struct looks *l); /* some of which it was not even asked once */
 
 enum looks_answer {

@@ -28,7 +28,8 @@ struct newcomers {
     void (*failed)(int r, const struct error *e, void *userdata);
     void *userdata;
     struct string_list dns, groups;
-    size_t n_asked; /* of dns */
+    size_t first, end; /* of dns: those that are asked for now */
+    unsigned index;    /* the search that is asked */
     struct search *search;
 };
 
@@ -50,7 +51,8 @@ void newcomers_reset(struct newcomers *n)
     n->search = search_free(n->search);
     string_list_done(&n->dns);
     string_list_done(&n->groups);
-    n->n_asked = 0;
+    n->first = n->end = 0;
+    n->index = 0;
 }
 
 struct newcomers *newcomers_free(struct newcomers *n)
@@ -69,7 +71,7 @@ int newcomers_add(struct newcomers *n, const char *dn, struct error *e)
 
 bool newcomers_any(const struct newcomers *n)
 {
-    return n->n_asked < n->dns.n_items;
+    return n->end < n->dns.n_items;
 }
 
 bool newcomers_asking(const struct newcomers *n)
@@ -94,7 +96,11 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     if (outcome->code != LDAP_SUCCESS)
         directory_feed_doubts(n->env, "the server did not tell the groups of who appeared");
     n->search = search_free(n->search);
-    if (newcomers_any(n)) {
+    if (++n->index == n->env->n_searches) {
+        n->index = 0;
+        n->first = n->end;
+    }
+    if (n->index > 0 || newcomers_any(n)) {
         int r = newcomers_ask(n, &e);
         if (r < 0)
             n->failed(r, &e, n->userdata);
@@ -115,12 +121,11 @@ static void on_failed(struct search *s, int r, const struct error *e, void *user
     n->failed(r, &copy, n->userdata);
 }
 
-/* The next AT_ONCE of them. */
 static int write_filter(struct newcomers *n, struct buffer *b, const char *candidates)
 {
     buffer_format(b, "(&%s(|", candidates);
-    for (size_t i = 0; i < AT_ONCE && newcomers_any(n); i++) {
-        const char *dn = n->dns.items[n->n_asked++];
+    for (size_t i = n->first; i < n->end; i++) {
+        const char *dn = n->dns.items[i];
         CLEANUP(freep) char *value = libldap_filter_escape(dn, strlen(dn));
         if (!value)
             return -ENOMEM;
@@ -135,7 +140,12 @@ int newcomers_ask(struct newcomers *n, struct error *e)
     static const struct search_events events = {
         .entry = on_entry, .done = on_done, .failed = on_failed};
     struct feed_environment *env = n->env;
-    const struct feed_search *groups = &env->searches[env->n_searches - 1];
+    size_t left = n->dns.n_items - n->first;
+    if (n->index == 0)
+        n->end = n->first + (left < AT_ONCE ? left : AT_ONCE);
+    while (!env->searches[n->index].groups)
+        n->index++; /* the last one has some */
+    const struct feed_search *groups = &env->searches[n->index];
     const char *attributes[] = {env->decoder.id_attribute, env->decoder.second_id_attribute,
                                 NULL};
     CLEANUP(buffer_done) struct buffer filter = {};

@@ -15,9 +15,8 @@ static char *copy_text(const char *text, int *r)
     return copy;
 }
 
-static void copy_list(char ***list, size_t *n, int *r)
+static char **copy_texts(char *const *from, size_t *n, int *r)
 {
-    char *const *from = *list;
     char **to = calloc(*n + 1, sizeof *to);
     if (!to) {
         *n = 0;
@@ -25,23 +24,23 @@ static void copy_list(char ***list, size_t *n, int *r)
     }
     for (size_t i = 0; i < *n; i++)
         to[i] = copy_text(from[i], r);
-    *list = to;
+    return to;
 }
 
-static void free_list(char **list, size_t n)
+static void free_texts(char **texts, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        free(list[i]);
-    free(list);
+        free(texts[i]);
+    free(texts);
 }
 
 int directory_options_copy(struct directory_options *to, const struct directory_options *from)
 {
     int r = 0;
     *to = *from;
-    copy_list(&to->uris, &to->n_uris, &r);
-    copy_list(&to->referral_hosts, &to->n_referral_hosts, &r);
-    copy_list(&to->srv_hosts, &to->n_srv_hosts, &r);
+    to->uris = copy_texts(from->uris, &to->n_uris, &r);
+    to->referral_hosts = copy_texts(from->referral_hosts, &to->n_referral_hosts, &r);
+    to->srv_hosts = copy_texts(from->srv_hosts, &to->n_srv_hosts, &r);
     to->tls_ca_file = copy_text(from->tls_ca_file, &r);
     to->tls_ca_directory = copy_text(from->tls_ca_directory, &r);
     to->tls_certificate_file = copy_text(from->tls_certificate_file, &r);
@@ -50,9 +49,9 @@ int directory_options_copy(struct directory_options *to, const struct directory_
     to->bind_password_file = copy_text(from->bind_password_file, &r);
     to->keytab = copy_text(from->keytab, &r);
     to->principal = copy_text(from->principal, &r);
-    to->base = copy_text(from->base, &r);
+    to->bases = copy_texts(from->bases, &to->n_bases, &r);
+    to->group_bases = copy_texts(from->group_bases, &to->n_group_bases, &r);
     to->filter = copy_text(from->filter, &r);
-    to->group_base = copy_text(from->group_base, &r);
     to->group_filter = copy_text(from->group_filter, &r);
     to->id_attribute = copy_text(from->id_attribute, &r);
     to->login_attribute = copy_text(from->login_attribute, &r);
@@ -63,9 +62,11 @@ int directory_options_copy(struct directory_options *to, const struct directory_
 
 void directory_options_done(struct directory_options *o)
 {
-    free_list(o->uris, o->n_uris);
-    free_list(o->referral_hosts, o->n_referral_hosts);
-    free_list(o->srv_hosts, o->n_srv_hosts);
+    free_texts(o->uris, o->n_uris);
+    free_texts(o->bases, o->n_bases);
+    free_texts(o->group_bases, o->n_group_bases);
+    free_texts(o->referral_hosts, o->n_referral_hosts);
+    free_texts(o->srv_hosts, o->n_srv_hosts);
     free(o->tls_ca_file);
     free(o->tls_ca_directory);
     free(o->tls_certificate_file);
@@ -74,9 +75,7 @@ void directory_options_done(struct directory_options *o)
     free(o->bind_password_file);
     free(o->keytab);
     free(o->principal);
-    free(o->base);
     free(o->filter);
-    free(o->group_base);
     free(o->group_filter);
     free(o->id_attribute);
     free(o->login_attribute);

@@ -30,6 +30,8 @@ enum directory_referrals {
     DIRECTORY_REFERRALS_FOLLOW = 2
 };
 
+#define DIRECTORY_MAX_SEARCHES 32
+
 struct directory_options {
     char **uris; /* in order of preference: ldap://, ldaps://, ldapi://, "srv:example.com",
                     "ldap:///dc=…" */
@@ -40,8 +42,11 @@ struct directory_options {
     char *bind_dn, *bind_password_file;
     char *keytab, *principal; /* GSSAPI */
     enum directory_feed_kind feed;
-    char *base, *filter;             /* people */
-    char *group_base, *group_filter; /* group_base NULL: base */
+    char **bases; /* of people; one that lies below another adds nothing */
+    size_t n_bases;
+    char **group_bases; /* none: the bases */
+    size_t n_group_bases;
+    char *filter, *group_filter;
     char *id_attribute;              /* NULL: by product */
     char *login_attribute;           /* for memberUid; default uid */
     enum directory_referrals referrals;

@@ -17,31 +17,124 @@
 #include "directory/rootdse.h"
 #include "model/dn.h"
 
-static int set_base(struct feed_search *s, const char *base, const char *key, struct error *e)
+struct place {
+    char *base, *key;
+};
+struct places {
+    struct place *items;
+    size_t n_items;
+};
+
+static void places_done(struct places *p)
 {
-    int r = dn_key(NULL, base, &s->base_key, e);
-    if (r < 0)
-        return error_wrap(e, r, "[directory] %s", key);
-    s->base = strdup(base);
-    s->scope = LDAP_SCOPE_SUBTREE;
-    return s->base ? 0 : error_out_of_memory(e);
+    for (size_t i = 0; i < p->n_items; i++) {
+        free(p->items[i].base);
+        free(p->items[i].key);
+    }
+    free(p->items);
 }
 
+static bool holds(const struct places *p, const char *key)
+{
+    for (size_t i = 0; i < p->n_items; i++)
+        if (dn_key_is_below(key, p->items[i].key))
+            return true;
+    return false;
+}
+
+static void remove_place(struct places *p, size_t i)
+{
+    free(p->items[i].base);
+    free(p->items[i].key);
+    memmove(p->items + i, p->items + i + 1, (--p->n_items - i) * sizeof *p->items);
+}
+
+/* Those that no other one holds. */
+static int read_places(struct places *p, char *const *bases, size_t n, const char *name,
+                       struct error *e)
+{
+    p->items = calloc(n + 1, sizeof *p->items);
+    if (!p->items)
+        return error_out_of_memory(e);
+    for (size_t i = 0; i < n; i++) {
+        CLEANUP(freep) char *key = NULL;
+        int r = dn_key(NULL, bases[i], &key, e);
+        if (r < 0)
+            return error_wrap(e, r, "[directory] %s", name);
+        if (holds(p, key))
+            continue;
+        for (size_t k = p->n_items; k-- > 0;)
+            if (dn_key_is_below(p->items[k].key, key))
+                remove_place(p, k);
+        struct place *place = &p->items[p->n_items++];
+        *place = (struct place){.base = strdup(bases[i]), .key = TAKE(key)};
+        if (!place->base)
+            return error_out_of_memory(e);
+    }
+    return 0;
+}
+
+/* What is looked for below one base. Groups and containers follow from who is asked: where
+ * people and groups lie in one place they are one search. */
+static int add_search(struct directory *d, struct place *taken, bool people, bool groups,
+                      bool containers, struct error *e)
+{
+    if (d->n_searches == DIRECTORY_MAX_SEARCHES)
+        return error_set(e, -EINVAL,
+                         "[directory] base and group_base name more than %d places that do not "
+                         "lie in one another",
+                         DIRECTORY_MAX_SEARCHES);
+    struct feed_search *s = &d->searches[d->n_searches++];
+    *s = (struct feed_search){
+        .base = TAKE(taken->base),
+        .base_key = TAKE(taken->key),
+        .scope = LDAP_SCOPE_SUBTREE,
+        .people = people,
+        .containers = containers,
+        .has_groups = groups,
+    };
+    return 0;
+}
+
+static bool any_below(char *const *bases, size_t n, const char *ancestor_key)
+{
+    for (size_t i = 0; i < n; i++) {
+        CLEANUP(freep) char *key = NULL;
+        if (dn_key(NULL, bases[i], &key, NULL) == 0 && dn_key_is_below(key, ancestor_key))
+            return true;
+    }
+    return false;
+}
+
+/* Searches without groups come first: the last one always has some. */
 int plan_bases(struct directory *d, struct error *e)
 {
     const struct directory_options *o = &d->options;
-    if (!o->base)
+    CLEANUP(places_done) struct places people = {}, groups = {};
+    if (o->n_bases == 0)
         return error_set(e, -EINVAL, "[directory] base is missing");
-    d->n_searches = 1;
-    int r = set_base(&d->searches[0], o->base, "base", e);
-    if (r < 0 || !o->group_base)
-        return r;
-    r = set_base(&d->searches[1], o->group_base, "group_base", e);
-    if (r < 0)
-        return r;
-    if (!dn_key_is_below(d->searches[1].base_key, d->searches[0].base_key))
-        d->n_searches = 2;
-    return 0;
+    int r = read_places(&people, o->bases, o->n_bases, "base", e);
+    if (r == 0)
+        r = read_places(&groups, o->group_bases, o->n_group_bases, "group_base", e);
+    for (int with_groups = 0; with_groups < 2; with_groups++)
+        for (size_t i = 0; i < people.n_items && r == 0; i++) {
+            struct place *p = &people.items[i];
+            if (!p->key)
+                continue; /* taken */
+            bool own = o->n_group_bases == 0 ||
+                       any_below(o->group_bases, o->n_group_bases, p->key);
+            /* Where a group base contains the place, containers are followed with it. */
+            if (own == (with_groups != 0))
+                r = add_search(d, p, true, own, own || !holds(&groups, p->key), e);
+        }
+    for (size_t i = 0; i < groups.n_items && r == 0; i++) {
+        bool elsewhere = true;
+        for (unsigned k = 0; k < d->n_searches && elsewhere; k++)
+            elsewhere = !dn_key_is_below(groups.items[i].key, d->searches[k].base_key);
+        if (elsewhere)
+            r = add_search(d, &groups.items[i], false, true, true, e);
+    }
+    return r;
 }
 
 int plan_keys(struct directory *d, struct error *e)
@@ -74,33 +167,35 @@ static char *group_filter(const struct directory *d)
                   "(objectClass=posixGroup)(objectClass=group))");
 }
 
-/* One entry belongs to one search: where the group base contains the base, containers are
- * followed with the groups. */
 int plan_filters(struct directory *d, struct error *e)
 {
     CLEANUP(freep) char *people = people_filter(d);
     CLEANUP(freep) char *groups = group_filter(d);
-    CLEANUP(freep) char *containers = rootdse_container_filter();
+    CLEANUP(freep) char *containers = rootdse_container_filter(d->server);
     if (!people || !groups || !containers)
         return error_out_of_memory(e);
     for (unsigned i = 0; i < d->n_searches; i++) {
-        free(d->searches[i].filter);
-        free(d->searches[i].groups);
-        d->searches[i].filter = d->searches[i].groups = NULL;
-    }
-    if (d->n_searches == 1) {
-        d->searches[0].filter = libldap_format("(|%s%s%s)", people, groups, containers);
-    } else {
-        bool contains = dn_key_is_below(d->searches[0].base_key, d->searches[1].base_key);
-        d->searches[0].filter =
-            contains ? strdup(people) : libldap_format("(|%s%s)", people, containers);
-        d->searches[1].filter = libldap_format("(|%s%s)", groups, containers);
-    }
-    for (unsigned i = 0; i < d->n_searches; i++)
-        if (!d->searches[i].filter)
+        struct feed_search *s = &d->searches[i];
+        free(s->filter);
+        free(s->groups);
+        free(s->persons);
+        s->persons = s->people ? strdup(people) : NULL;
+        s->groups = s->has_groups ? strdup(groups) : NULL;
+        s->filter = libldap_format("(|%s%s%s)", s->people ? people : "",
+                                   s->has_groups ? groups : "",
+                                   s->containers ? containers : "");
+        if (!s->filter || (s->has_groups && !s->groups) || (s->people && !s->persons))
             return error_out_of_memory(e);
-    d->searches[d->n_searches - 1].groups = TAKE(groups);
+    }
     return 0;
+}
+
+static bool places_are_known(const struct directory *d)
+{
+    for (unsigned i = 0; i < d->n_searches; i++)
+        if (!d->server->suffixes[i])
+            return false;
+    return true;
 }
 
 /* Why this server cannot follow changes by this feed; NULL: nothing is known against it. */
@@ -123,7 +218,7 @@ static const char *objection(const struct directory *d, enum directory_feed_kind
     }
     if (!rootdse_has_control(s, LIBLDAP_OID_DIRSYNC))
         return "the server does not list DirSync";
-    if (!s->suffix || !s->invocation_id)
+    if (!places_are_known(d) || !s->invocation_id)
         return "the server does not show what a DirSync cookie belongs to (invocationId)";
     return d->no_dirsync ? "the server refused DirSync to this account" : NULL;
 }

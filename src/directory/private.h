@@ -27,7 +27,7 @@ struct directory {
 
     /* for life */
     struct address_list *addresses;
-    struct feed_search searches[2]; /* base and key; filters depend on the product */
+    struct feed_search searches[DIRECTORY_MAX_SEARCHES]; /* base and key; filters depend on the product */
     unsigned n_searches;
     struct sd_event_source *retry, *settle, *full, *doubts, *heartbeat, *comeback;
     bool running, once;
@@ -85,6 +85,7 @@ void connection_try_better(struct directory *d);
 
 /* directory.c */
 void directory_set_state(struct directory *d, enum directory_state state);
+int directory_refresh_attributes(struct directory *d, struct error *e); /* asks the sink */
 void directory_arm(struct sd_event_source *source, uint64_t usec); /* from now, once */
 
 /* plan.c: what is searched for. Pure but for memory. */

@@ -33,7 +33,6 @@ enum step {
     STEP_MONITOR,
     STEP_SUFFIX,
     STEP_BASE,
-    STEP_BASE_2,
     STEP_SERVICE,
     STEP_SCHEMA,
     STEP_END
@@ -44,8 +43,8 @@ struct rootdse_read {
     struct search *search;
     enum step step;
     struct rootdse *found;
-    const char *bases[2]; /* borrowed */
-    unsigned n_bases;
+    char *bases[DIRECTORY_MAX_SEARCHES];
+    unsigned n_bases, at; /* at: the base whose suffix, or which itself, is read */
     uint64_t timeout_usec;
     bool openldap_class, ad_capability;
     char *vendor, *version, *host;
@@ -67,8 +66,10 @@ struct rootdse *rootdse_free(struct rootdse *d)
     free(d->ds_service_name);
     free(d->default_context);
     free(d->invocation_id);
-    free(d->suffix);
-    free(d->suffix_id);
+    for (size_t i = 0; i < DIRECTORY_MAX_SEARCHES; i++) {
+        free(d->suffixes[i]);
+        free(d->suffix_ids[i]);
+    }
     schema_free(d->schema);
     free(d);
     return NULL;
@@ -80,6 +81,8 @@ struct rootdse_read *rootdse_read_free(struct rootdse_read *r)
         return NULL;
     search_free(r->search);
     rootdse_free(r->found);
+    for (size_t i = 0; i < r->n_bases; i++)
+        free(r->bases[i]);
     free(r->vendor);
     free(r->version);
     free(r->host);
@@ -92,12 +95,22 @@ bool rootdse_has_control(const struct rootdse *d, const char *oid)
     return string_list_contains(&d->controls, oid);
 }
 
-char *rootdse_container_filter(void)
+const char *rootdse_children_attribute(const struct rootdse *d)
 {
+    return d->product == PRODUCT_OPENLDAP ? "hasSubordinates"
+           : d->product == PRODUCT_389    ? "numSubordinates"
+                                          : NULL;
+}
+
+char *rootdse_container_filter(const struct rootdse *d)
+{
+    const char *children = rootdse_children_attribute(d);
     CLEANUP(buffer_done) struct buffer b = {};
     buffer_add_text(&b, "(|");
     for (size_t i = 0; decode_container_classes[i]; i++)
         buffer_format(&b, "(objectClass=%s)", decode_container_classes[i]);
+    if (children)
+        buffer_format(&b, d->product == PRODUCT_389 ? "(%s>=1)" : "(%s=TRUE)", children);
     buffer_add_text(&b, ")");
     return buffer_take(&b);
 }
@@ -204,10 +217,11 @@ static void take_entry(struct rootdse_read *r, const char *name, struct berval *
         /* 389 may show an entryUUID on some entries only. */
         if (d->product == PRODUCT_OTHER && d->identity == 0)
             d->identity = kinds[i];
-        if (r->step == STEP_SUFFIX && kinds[i] == d->identity && !d->suffix_id)
-            d->suffix_id = identity_from_value(kinds[i], values[0].bv_val, values[0].bv_len);
+        if (r->step == STEP_SUFFIX && kinds[i] == d->identity && !d->suffix_ids[r->at])
+            d->suffix_ids[r->at] =
+                identity_from_value(kinds[i], values[0].bv_val, values[0].bv_len);
     }
-    if (r->step != STEP_BASE || !has)
+    if (r->step != STEP_BASE || r->at > 0 || !has)
         return;
     d->has_entry_csn = d->has_entry_csn || text_equal_ascii_case(name, "entryCSN");
     d->has_entry_usn = d->has_entry_usn || text_equal_ascii_case(name, "entryusn");
@@ -224,8 +238,7 @@ static int take_attribute(struct rootdse_read *r, const char *name, struct berva
             set_text(&r->version, values);
         return 0;
     case STEP_SUFFIX:
-    case STEP_BASE:
-    case STEP_BASE_2: take_entry(r, name, values); return 0;
+    case STEP_BASE: take_entry(r, name, values); return 0;
     case STEP_SERVICE:
         if (text_equal_ascii_case(name, "invocationId") && values && values[0].bv_val &&
             !r->found->invocation_id)
@@ -238,24 +251,13 @@ static int take_attribute(struct rootdse_read *r, const char *name, struct berva
     return 0;
 }
 
-/* These two do not look at the schema when they compare names (measured: tests/e2e). */
-static int take_schema(struct rootdse_read *r, LDAP *ld, LDAPMessage *m, struct error *e)
-{
-    struct rootdse *d = r->found;
-    int code = d->schema ? 0 : schema_read_message(ld, m, &d->schema, e);
-    if (code == 0 && d->schema &&
-        (d->product == PRODUCT_389 || d->product == PRODUCT_ACTIVE_DIRECTORY))
-        schema_set_naming(d->schema, SCHEMA_NAMES_BY_CASE);
-    return code;
-}
-
 static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
 {
     struct rootdse_read *r = userdata;
-    if (r->step == STEP_BASE || r->step == STEP_BASE_2)
-        r->found->base_visible[r->step == STEP_BASE ? 0 : 1] = true;
+    if (r->step == STEP_BASE)
+        r->found->base_visible[r->at] = true;
     if (r->step == STEP_SCHEMA)
-        return take_schema(r, ld, m, e);
+        return r->found->schema ? 0 : schema_read_message(ld, m, &r->found->schema, e);
     CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
     struct berval dn, name = {}, *values = NULL;
     int code = ldap_get_dn_ber(ld, m, &ber, &dn), failed = 0;
@@ -306,22 +308,23 @@ static void name_product(struct rootdse_read *r)
     }
 }
 
-static void find_suffix(struct rootdse_read *r)
+static void find_suffix(struct rootdse_read *r, unsigned at)
 {
     CLEANUP(freep) char *base = NULL;
+    char **suffix = &r->found->suffixes[at];
     size_t best = 0;
-    if (dn_key(NULL, r->bases[0], &base, NULL) < 0)
+    if (dn_key(NULL, r->bases[at], &base, NULL) < 0)
         return;
     for (size_t i = 0; i < r->found->naming_contexts.n_items; i++) {
         const char *context = r->found->naming_contexts.items[i];
         CLEANUP(freep) char *key = NULL;
         if (dn_key(NULL, context, &key, NULL) < 0 || !dn_key_is_below(base, key))
             continue;
-        if (r->found->suffix && strlen(key) <= best)
+        if (*suffix && strlen(key) <= best)
             continue;
         best = strlen(key);
-        free(r->found->suffix);
-        r->found->suffix = strdup(context);
+        free(*suffix);
+        *suffix = strdup(context);
     }
 }
 
@@ -330,17 +333,40 @@ static void end_of_step(struct rootdse_read *r, const struct search_outcome *out
     struct rootdse *d = r->found;
     if (r->step == STEP_ROOT) {
         name_product(r);
-        find_suffix(r);
+        for (unsigned i = 0; i < r->n_bases; i++)
+            find_suffix(r, i);
     } else if (r->step == STEP_MONITOR && d->product == PRODUCT_OPENLDAP) {
         free(d->product_text);
         d->product_text = openldap_text(r->version);
-    } else if (r->step == STEP_BASE && !d->base_visible[0]) {
+    } else if (r->step == STEP_BASE && r->at == 0 && !d->base_visible[0]) {
         snprintf(d->base_doubt, sizeof d->base_doubt, "%s (LDAP code %d)%s%s",
                  ldap_err2string(outcome->code), outcome->code, outcome->said ? ": " : "",
                  outcome->said ? outcome->said : "");
     } else if (r->step == STEP_SCHEMA && outcome->code != LDAP_SUCCESS) {
         log_debug("the schema cannot be read: %s", ldap_err2string(outcome->code));
     }
+}
+
+/* The steps of bases are done for each of them. */
+static void advance(struct rootdse_read *r)
+{
+    if ((r->step == STEP_SUFFIX || r->step == STEP_BASE) && ++r->at < r->n_bases)
+        return;
+    r->at = 0;
+    r->step++;
+}
+
+/* Bases in one naming context belong to one entry. */
+static const char *suffix_to_read(struct rootdse_read *r)
+{
+    struct rootdse *d = r->found;
+    for (unsigned i = 0; i < r->at; i++)
+        if (text_equal(d->suffixes[i], d->suffixes[r->at])) {
+            if (d->suffix_ids[i])
+                d->suffix_ids[r->at] = strdup(d->suffix_ids[i]);
+            return NULL;
+        }
+    return d->suffixes[r->at];
 }
 
 static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)
@@ -356,7 +382,7 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     }
     end_of_step(r, outcome);
     r->search = search_free(r->search);
-    r->step++;
+    advance(r);
     next_step(r);
 }
 
@@ -408,15 +434,11 @@ static bool prepare_step(struct rootdse_read *r, struct search_request *q)
         q->attributes = monitor;
         break;
     case STEP_SUFFIX:
-        q->base = d->suffix;
+        q->base = suffix_to_read(r);
         q->attributes = entry;
         break;
     case STEP_BASE:
-        q->base = r->bases[0];
-        q->attributes = entry;
-        break;
-    case STEP_BASE_2:
-        q->base = r->bases[1];
+        q->base = r->bases[r->at];
         q->attributes = entry;
         break;
     case STEP_SERVICE:
@@ -439,7 +461,7 @@ static void next_step(struct rootdse_read *r)
         .entry = on_entry, .done = on_done, .failed = on_failed};
     struct search_request q = {};
     while (r->step != STEP_END && !prepare_step(r, &q))
-        r->step++;
+        advance(r);
     if (r->step == STEP_END) {
         r->done(0, TAKE(r->found), NULL, r->userdata);
         return;
@@ -464,9 +486,12 @@ int rootdse_read_start(struct rootdse_read **ret, struct session *session,
         return error_out_of_memory(e);
     }
     r->session = session;
-    for (unsigned i = 0; i < n_bases && i < ARRAY_SIZE(r->bases); i++)
-        r->bases[i] = bases[i];
     r->n_bases = n_bases;
+    for (unsigned i = 0; i < n_bases; i++)
+        if (!(r->bases[i] = strdup(bases[i]))) {
+            rootdse_read_free(r);
+            return error_out_of_memory(e);
+        }
     r->timeout_usec = timeout_usec;
     r->done = done;
     r->userdata = userdata;

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "directory/identity.h"
+#include "directory/options.h"
 
 struct error;
 struct session;
@@ -28,16 +29,17 @@ struct rootdse {
     struct string_list controls, naming_contexts;
     char *subschema, *monitor, *ds_service_name, *default_context;
     char *invocation_id; /* AD */
-    char *suffix;        /* the naming context that holds the base, as the server writes it */
-    char *suffix_id;     /* the id of its entry, NULL when hidden */
+    /* For each base: the naming context that holds it, as the server writes it; the id of that
+     * context's entry, NULL when hidden; whether the base's own entry is shown. */
+    char *suffixes[DIRECTORY_MAX_SEARCHES], *suffix_ids[DIRECTORY_MAX_SEARCHES];
+    bool base_visible[DIRECTORY_MAX_SEARCHES];
     enum identity_kind identity; /* by product, or by what the suffix entry shows; 0: unknown */
-    bool has_entry_csn, has_entry_usn, has_modify_timestamp; /* shown by the base entry */
+    bool has_entry_csn, has_entry_usn, has_modify_timestamp; /* shown by the first base */
     uint64_t highest_usn; /* AD: highestCommittedUSN; 389: lastusn */
     bool has_last_usn;
     bool has_changelog; /* 389: retro changelog */
     uint64_t first_change, last_change;
-    bool base_visible[2];
-    char base_doubt[256];         /* why the first one is not */
+    char base_doubt[256];         /* why the first one is not shown */
     struct schema *schema;        /* NULL: could not be read; the caller may take it */
 };
 
@@ -52,8 +54,11 @@ struct rootdse_read *rootdse_read_free(struct rootdse_read *r);
 
 struct rootdse *rootdse_free(struct rootdse *d);
 bool rootdse_has_control(const struct rootdse *d, const char *oid);
-/* "(|(objectClass=organizationalUnit)…)"; malloc'd. */
-char *rootdse_container_filter(void);
+/* What can have people or groups below it: "(|(objectClass=organizationalUnit)…)", and whatever
+ * has something below it where the server can be asked for that; malloc'd. */
+char *rootdse_container_filter(const struct rootdse *d);
+/* The attribute that says that others lie below an entry; NULL: this server has none. */
+const char *rootdse_children_attribute(const struct rootdse *d);
 static inline void rootdse_freep(struct rootdse **d)
 {
     if (*d)

@@ -1,6 +1,6 @@
 /*
- * Reads definitions of attribute types and object classes. EQUALITY and SYNTAX are inherited
- * from the superior type (RFC 4512 2.5.1); Active Directory leaves EQUALITY out altogether,
+ * Reads definitions of attribute types and object classes. Matching rules and SYNTAX are inherited
+ * from the superior type (RFC 4512 2.5.1); Active Directory leaves the rules out altogether,
  * there the syntax decides. A definition that cannot be read is left out, and that one alone:
  * the built-in tables still know the common ones.
  *
@@ -22,10 +22,13 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "directory/libldap.h"
+#include "model/schema-table.h"
 #include "model/schema.h"
 
-#define INHERITANCE_MAX 16
-#define DEFINITION_MAX  65536
+#define INHERITANCE_MAX  16
+#define DEFINITION_MAX   65536
+#define SYNTAX_IA5       "1.3.6.1.4.1.1466.115.121.1.26"
+#define SYNTAX_PRINTABLE "1.3.6.1.4.1.1466.115.121.1.44"
 
 struct types {
     LDAPAttributeType **items;
@@ -118,25 +121,81 @@ static int parse_type(struct types *t, const char *definition)
     return 0;
 }
 
-static int add_type(struct schema *s, const struct types *t, const LDAPAttributeType *type)
+/* Servers do not agree on what an attribute without a rule allows, so it matters who speaks. */
+static enum schema_kind kind_of(const struct types *t, bool *ret_openldap)
 {
-    const char *equality = type->at_equality_oid, *syntax = type->at_syntax_oid;
-    const LDAPAttributeType *up = type;
-    for (unsigned i = 0; i < INHERITANCE_MAX && (!equality || !syntax) && up && up->at_sup_oid;
-         i++) {
-        up = find(t, up->at_sup_oid);
-        if (up && !equality)
-            equality = up->at_equality_oid;
-        if (up && !syntax)
-            syntax = up->at_syntax_oid;
+    static const char openldap[] = "1.3.6.1.4.1.4203.1.12.2."; /* cn=config */
+    bool any_rule = false;
+    *ret_openldap = false;
+    for (size_t i = 0; i < t->n_items; i++) {
+        any_rule = any_rule || t->items[i]->at_equality_oid;
+        if (strncmp(t->items[i]->at_oid, openldap, sizeof(openldap) - 1) == 0)
+            *ret_openldap = true;
     }
+    if (!any_rule && find(t, "sAMAccountName"))
+        return SCHEMA_ACTIVE_DIRECTORY;
+    return find(t, "nsUniqueId") ? SCHEMA_389 : SCHEMA_STANDARD;
+}
+
+struct definition {
+    const char *equality, *ordering, *substrings, *syntax;
+};
+
+static struct definition inherited(const struct types *t, const LDAPAttributeType *type)
+{
+    struct definition d = {0};
+    for (unsigned i = 0; i < INHERITANCE_MAX && type; i++) {
+        d.equality = d.equality ? d.equality : type->at_equality_oid;
+        d.ordering = d.ordering ? d.ordering : type->at_ordering_oid;
+        d.substrings = d.substrings ? d.substrings : type->at_substr_oid;
+        d.syntax = d.syntax ? d.syntax : type->at_syntax_oid;
+        type = type->at_sup_oid ? find(t, type->at_sup_oid) : NULL;
+    }
+    return d;
+}
+
+/* 0: the definition names no rule. One that is not known here compares as the values do. */
+static enum matching rule_of(const char *name, enum matching values)
+{
+    enum matching m = name ? schema_matching_of_rule(name) : 0;
+    return !name ? 0 : m ? m : values;
+}
+
+static struct schema_rules rules_of(const struct definition *d, enum matching values,
+                                    enum schema_kind kind, bool openldap)
+{
+    struct schema_rules rules = schema_rules_of(values);
+    if (kind == SCHEMA_STANDARD) {
+        rules.equality = rule_of(d->equality, values);
+        rules.ordering = rule_of(d->ordering, values);
+        rules.substrings = rule_of(d->substrings, values);
+    }
+    if (openldap && rules.equality == MATCHING_TELEPHONE)
+        rules.equality = MATCHING_TELEPHONE_EXACT;
+    if (openldap && rules.substrings == MATCHING_TELEPHONE)
+        rules.substrings = MATCHING_TELEPHONE_EXACT;
+    return rules;
+}
+
+static int add_type(struct schema *s, const struct types *t, const LDAPAttributeType *type,
+                    bool openldap)
+{
+    struct definition d = inherited(t, type);
+    enum matching values = schema_values_from_rule(d.equality, d.syntax);
+    /* MS-ADTS 3.1.1.2.2.2.4: its IA5 and printable strings count case. */
+    if (schema_kind(s) == SCHEMA_ACTIVE_DIRECTORY && d.syntax &&
+        (strcmp(d.syntax, SYNTAX_IA5) == 0 || strcmp(d.syntax, SYNTAX_PRINTABLE) == 0))
+        values = MATCHING_CASE_EXACT;
+    struct schema_rules rules = rules_of(&d, values, schema_kind(s), openldap);
     size_t n = 0;
     while (type->at_names && type->at_names[n])
         n++;
     if (n == 0)
         return 0;
-    return schema_add(s, type->at_oid, (const char *const *)type->at_names, n,
-                      schema_matching_from_rule(equality, syntax), type->at_single_value != 0);
+    int r = schema_add(s, type->at_oid, (const char *const *)type->at_names, n,
+                       schema_matching_from_rule(d.equality, d.syntax),
+                       type->at_single_value != 0);
+    return r < 0 ? r : schema_set_rules(s, type->at_names[0], &rules, type->at_sup_oid);
 }
 
 static size_t count(char **texts)
@@ -166,8 +225,8 @@ static int add_class(struct schema *s, const char *definition)
     return r;
 }
 
-int schema_read_definitions(const struct schema_definitions *d, struct schema **ret,
-                            struct error *e)
+int schema_read_subschema(const struct schema_definitions *d, struct schema **ret,
+                          struct error *e)
 {
     CLEANUP(types_done) struct types t = {};
     CLEANUP(schema_freep) struct schema *s = NULL;
@@ -180,8 +239,11 @@ int schema_read_definitions(const struct schema_definitions *d, struct schema **
         return 0;
     if (r == 0 && !(s = schema_new()))
         r = -ENOMEM;
+    bool openldap = false;
+    if (r == 0)
+        schema_set_kind(s, kind_of(&t, &openldap));
     for (size_t i = 0; i < t.n_items && r == 0; i++)
-        r = add_type(s, &t, t.items[i]);
+        r = add_type(s, &t, t.items[i], openldap);
     for (size_t i = 0; i < d->n_classes && r == 0; i++)
         r = add_class(s, d->classes[i]);
     if (r < 0)
@@ -189,6 +251,13 @@ int schema_read_definitions(const struct schema_definitions *d, struct schema **
     schema_set_from_server(s);
     *ret = TAKE(s);
     return 0;
+}
+
+int schema_read_definitions(const char *const *definitions, size_t n, struct schema **ret,
+                            struct error *e)
+{
+    return schema_read_subschema(
+        &(struct schema_definitions){.types = definitions, .n_types = n}, ret, e);
 }
 
 /* A value that holds a NUL is no definition, and would be cut. */
@@ -217,5 +286,5 @@ int schema_read_message(LDAP *ld, LDAPMessage *m, struct schema **ret, struct er
         .classes = (const char *const *)classes.items,
         .n_classes = classes.n_items,
     };
-    return schema_read_definitions(&d, ret, e);
+    return schema_read_subschema(&d, ret, e);
 }

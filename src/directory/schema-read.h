@@ -15,5 +15,8 @@ struct schema_definitions {
 /* *ret is NULL when there was no attribute type in it; malloc'd. -ENOMEM. */
 int schema_read_message(LDAP *ld, LDAPMessage *m, struct schema **ret, struct error *e);
 /* The same from the texts. */
-int schema_read_definitions(const struct schema_definitions *d, struct schema **ret,
+int schema_read_subschema(const struct schema_definitions *d, struct schema **ret,
+                          struct error *e);
+/* Of attribute types alone. */
+int schema_read_definitions(const char *const *definitions, size_t n, struct schema **ret,
                             struct error *e);

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "directory/libldap.h"
 #include "directory/session.h"
 
@@ -241,17 +242,6 @@ static int send_page(struct search *s, struct berval *cookie, struct error *e)
     return session_search(s->session, &s->operation, &request, on_message, s, e);
 }
 
-static char **copy_attributes(const char *const *from)
-{
-    size_t n = 0;
-    while (from && from[n])
-        n++;
-    char **to = calloc(n + 1, sizeof *to);
-    for (size_t i = 0; to && i < n; i++)
-        to[i] = strdup(from[i]);
-    return to;
-}
-
 int search_start(struct search **ret, struct session *session,
                  const struct search_request *request, const struct search_events *events,
                  void *userdata, struct error *e)
@@ -263,7 +253,8 @@ int search_start(struct search **ret, struct session *session,
     s->request = *request;
     s->base = strdup(request->base);
     s->filter = strdup(request->filter);
-    s->attributes = copy_attributes(request->attributes);
+    /* All of them: what is not asked for would look as if it had vanished. */
+    s->attributes = text_array_copy(request->attributes);
     s->events = *events;
     s->userdata = userdata;
     if (!s->base || !s->filter || !s->attributes) {
@@ -286,9 +277,7 @@ struct search *search_free(struct search *s)
     session_operation_free(s->operation);
     free(s->base);
     free(s->filter);
-    for (size_t i = 0; s->attributes && s->attributes[i]; i++)
-        free(s->attributes[i]);
-    free(s->attributes);
+    text_array_free(s->attributes);
     free(s);
     return NULL;
 }

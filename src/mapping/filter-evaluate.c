@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "mapping/filter-special.h"
 #include "mapping/filter.h"
 #include "model/entry.h"
 
@@ -43,13 +44,6 @@ static bool has_parts(const struct filter_node *n, const struct normal *value)
             return false;
         left -= (size_t)(found - at) + part->size;
         at = found + part->size;
-        /* One blank may end this part and begin the next one. */
-        if (at > value->data && at[-1] == ' ' && i + 1 < n->n_parts &&
-            n->parts[i + 1].normal.size && n->parts[i + 1].normal.data[0] == ' ' &&
-            n->matching != MATCHING_OCTETS) {
-            at--;
-            left++;
-        }
     }
     return true;
 }
@@ -68,21 +62,26 @@ static void normal_donep(struct normal *n)
     normal_done(n);
 }
 
-static int value_matches(const struct filter_node *n, const struct value *v)
+static int value_matches(const struct filter_node *n, const struct subject *s,
+                         const struct value *v)
 {
     if (v->state == VALUE_TOO_LARGE)
         return FILTER_UNDEFINED; /* its bytes were not kept */
+    if (n->category)
+        return filter_special_category(n, v);
     if (n->bits != FILTER_BITS_NONE)
         return bits_match(n, v);
     CLEANUP(normal_donep) struct normal value = {0};
     enum part_place place = n->kind == FILTER_SUBSTRINGS ? PART_SUBJECT : PART_WHOLE;
-    int r = matching_normalise(&value, n->matching, place, v->data, v->size);
+    int r = matching_normalise(&value, s->schema, n->matching, place, v->data, v->size);
     if (r != 0)
         return r < 0 ? r : FILTER_UNDEFINED;
     switch (n->kind) {
     case FILTER_SUBSTRINGS: return of(has_parts(n, &value));
-    case FILTER_NOT_BELOW: return of(matching_compare(&value, &n->parts[0].normal) >= 0);
-    case FILTER_NOT_ABOVE: return of(matching_compare(&value, &n->parts[0].normal) <= 0);
+    case FILTER_NOT_BELOW:
+        return of(matching_compare(n->matching, &value, &n->parts[0].normal) >= 0);
+    case FILTER_NOT_ABOVE:
+        return of(matching_compare(n->matching, &value, &n->parts[0].normal) <= 0);
     case FILTER_AND:
     case FILTER_OR:
     case FILTER_NOT:
@@ -94,6 +93,16 @@ static int value_matches(const struct filter_node *n, const struct value *v)
     return FILTER_UNDEFINED;
 }
 
+bool filter_node_takes(const struct filter_node *n, const struct subject *s, size_t attribute)
+{
+    if (!subject_has_options(s, attribute, n->attribute.options))
+        return false;
+    for (size_t i = 0; i < n->types.n_items; i++)
+        if (subject_is(s, attribute, n->types.items[i]))
+            return true;
+    return false;
+}
+
 static int item_evaluate(const struct filter_node *n, const struct subject *s)
 {
     if (n->undefined)
@@ -101,12 +110,12 @@ static int item_evaluate(const struct filter_node *n, const struct subject *s)
     int result = FILTER_FALSE;
     for (size_t i = 0; i < s->entry->n_attributes; i++) {
         const struct attribute *a = &s->entry->attributes[i];
-        if (!subject_is(s, i, &n->attribute))
+        if (!filter_node_takes(n, s, i))
             continue;
         if (n->kind == FILTER_PRESENT)
             return FILTER_TRUE;
         for (size_t k = 0; k < a->n_values; k++) {
-            int r = value_matches(n, &a->values[k]);
+            int r = value_matches(n, s, &a->values[k]);
             if (r < 0 || r == FILTER_TRUE)
                 return r;
             if (r == FILTER_UNDEFINED)
@@ -172,7 +181,7 @@ static void explain_values(const struct filter_node *n, const struct subject *s,
     size_t n_values = 0;
     for (size_t i = 0; i < s->entry->n_attributes; i++) {
         const struct attribute *a = &s->entry->attributes[i];
-        if (!subject_is(s, i, &n->attribute))
+        if (!filter_node_takes(n, s, i))
             continue;
         for (size_t k = 0; k < a->n_values; k++) {
             const struct value *v = &a->values[k];

@@ -44,6 +44,7 @@ static struct filter_node *node_free(struct filter_node *n)
     }
     free(n->parts);
     attribute_name_done(&n->attribute);
+    string_list_done(&n->types);
     free(n->rule);
     free(n);
     return NULL;
@@ -343,6 +344,14 @@ int filter_parse(struct filter **ret, const char *text, size_t *ret_offset, stru
     return 0;
 }
 
+static int collect_name(const char *name, struct string_list *ret)
+{
+    for (size_t i = 0; i < ret->n_items; i++)
+        if (text_equal_ascii_case(ret->items[i], name))
+            return 0;
+    return string_list_add(ret, name);
+}
+
 static int collect(const struct filter_node *n, struct string_list *ret)
 {
     for (size_t i = 0; i < n->n_children; i++) {
@@ -350,12 +359,10 @@ static int collect(const struct filter_node *n, struct string_list *ret)
         if (r < 0)
             return r;
     }
-    if (!n->attribute.canonical)
-        return 0;
-    for (size_t i = 0; i < ret->n_items; i++)
-        if (text_equal_ascii_case(ret->items[i], n->attribute.canonical))
-            return 0;
-    return string_list_add(ret, n->attribute.canonical);
+    int r = n->attribute.canonical ? collect_name(n->attribute.canonical, ret) : 0;
+    for (size_t i = 0; r == 0 && i < n->types.n_items; i++)
+        r = collect_name(n->types.items[i], ret);
+    return r;
 }
 
 int filter_collect(const struct filter *f, struct string_list *ret)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/text.h"
 #include "mapping/matching.h"
 #include "mapping/subject.h"
 
@@ -15,7 +16,6 @@ struct error;
 struct mapping_text;
 struct problems;
 struct schema;
-struct string_list;
 
 enum filter_kind {
     FILTER_AND = 1,
@@ -53,8 +53,11 @@ struct filter_node {
     size_t dn_at, rule_at, value_at; /* offsets; dn_at 0: no ":dn" */
     struct filter_part *parts;       /* one but for substrings */
     size_t n_parts, parts_capacity;
-    enum matching matching; /* the rest by filter_prepare() */
+    /* By filter_prepare(): */
+    struct string_list types; /* canonical: the attribute and its subtypes (RFC 4512 2.5.1) */
+    enum matching matching;
     enum filter_bits bits;
+    bool category;  /* Active Directory: a class stands for the DN of its category */
     bool undefined; /* whatever the entry */
 };
 
@@ -71,7 +74,9 @@ struct filter *filter_free(struct filter *f);
  * or -ENOMEM. */
 int filter_prepare(struct filter *f, const struct schema *schema, struct problems *problems,
                    const struct mapping_text *where);
-/* Canonical names (after filter_prepare(), else as written without options), once each. */
+/* Whether there can be an entry for which it is true (after filter_prepare()). */
+bool filter_can_match(const struct filter *f);
+/* Canonical names, subtypes with them (after filter_prepare(), else as written without options), once each. */
 int filter_collect(const struct filter *f, struct string_list *ret);
 
 #define FILTER_FALSE     0
@@ -83,6 +88,7 @@ int filter_evaluate(const struct filter *f, const struct subject *s);
 int filter_explain(const struct filter *f, const struct subject *s, struct buffer *to);
 
 /* Shared by evaluation and explanation. */
+bool filter_node_takes(const struct filter_node *n, const struct subject *s, size_t attribute);
 int filter_node_evaluate(const struct filter_node *n, const struct subject *s);
 
 static inline void filter_freep(struct filter **f)

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <uninorm.h>
 
 #include "base/buffer.h"
 #include "base/memory.h"
@@ -38,108 +37,145 @@ static int take_text(struct normal *ret, char *text)
     return 0;
 }
 
-static int take_buffer(struct normal *ret, struct buffer *b)
+/* RFC 4518 2.6.1 as servers do it: one blank for each run of them; none at the ends, but where a
+ * part of a substring assertion goes on. Blanks alone are one blank, and nothing as the last
+ * part. In place. */
+static size_t squeeze_blanks(char *text, size_t size, enum part_place place)
 {
-    size_t size = b->size;
-    char *data = buffer_take(b);
-    if (!data)
+    size_t n = 0;
+    bool gap = place != PART_ANY && place != PART_FINAL; /* drops those in front */
+    for (size_t i = 0; i < size; i++) {
+        bool blank = text[i] == ' ';
+        if (!blank || !gap)
+            text[n++] = text[i];
+        gap = blank;
+    }
+    if (n > 0 && gap && place != PART_INITIAL && place != PART_ANY)
+        n--;
+    if (n == 0 && size > 0 && place != PART_FINAL)
+        text[n++] = ' ';
+    text[n] = '\0';
+    return n;
+}
+
+/* Of IA5 strings blanks alone are nothing. */
+static size_t squeeze_ia5(char *text, size_t size)
+{
+    size_t n = squeeze_blanks(text, size, PART_WHOLE);
+    if (n == 1 && text[0] == ' ')
+        text[n = 0] = '\0';
+    return n;
+}
+
+static size_t remove_characters(char *text, size_t size, const char *which)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < size; i++)
+        if (!strchr(which, text[i]) || !text[i])
+            text[n++] = text[i];
+    if (n == 0 && size > 0)
+        text[n++] = ' ';
+    text[n] = '\0';
+    return n;
+}
+
+/* Each line of a postal address by itself. */
+static size_t squeeze_lines(char *text, size_t size, enum part_place place)
+{
+    size_t n = 0;
+    for (size_t i = 0; i <= size;) {
+        char *end = memchr(text + i, '$', size - i);
+        size_t line = end ? (size_t)(end - text) - i : size - i;
+        char *at = memmove(text + n, text + i, line);
+        n += squeeze_blanks(at, line, place);
+        i += line + 1;
+        if (end)
+            text[n++] = '$';
+    }
+    text[n] = '\0';
+    return n;
+}
+
+/* Characters as the server prepares them, blanks as they came: what stands around the text keeps
+ * those at its ends. */
+static int prepare(const struct schema *schema, bool exact, const char *bytes, size_t size,
+                   char **ret, size_t *ret_size)
+{
+    enum text_preparation how = exact ? TEXT_EXACT : TEXT_IGNORE_CASE;
+    if (!exact && (schema_kind(schema) == SCHEMA_389 ||
+                   schema_kind(schema) == SCHEMA_ACTIVE_DIRECTORY))
+        how = TEXT_CASE_ONLY;
+    CLEANUP(buffer_done) struct buffer framed = {0};
+    CLEANUP(buffer_done) struct buffer b = {0};
+    buffer_add(&framed, "\1", 1);
+    buffer_add(&framed, bytes, size);
+    buffer_add(&framed, "\1", 1);
+    int r = framed.failed ? -ENOMEM : text_prepare(&b, framed.data, framed.size, how);
+    if (r < 0)
+        return r == -EINVAL ? MATCHING_NO_FORM : r;
+    size_t n = b.size - 2;
+    char *text = buffer_take(&b);
+    if (!text)
         return -ENOMEM;
-    *ret = (struct normal){.data = data, .size = size};
+    memmove(text, text + 1, n);
+    text[n] = '\0';
+    *ret = text;
+    *ret_size = n;
     return 0;
 }
 
-static bool is_blank(char c)
+static int normalise_text(struct normal *ret, const struct schema *schema,
+                          enum matching matching, enum part_place place, const char *bytes,
+                          size_t size)
 {
-    return c == ' ' || (c >= '\t' && c <= '\r');
+    bool exact = matching == MATCHING_CASE_EXACT || matching == MATCHING_IA5_EXACT ||
+                 matching == MATCHING_TELEPHONE_EXACT;
+    char *text = NULL;
+    int r = prepare(schema, exact, bytes, size, &text, &size);
+    if (r != 0)
+        return r;
+    if (matching == MATCHING_NUMERIC)
+        size = remove_characters(text, size, " ");
+    else if (matching == MATCHING_TELEPHONE || matching == MATCHING_TELEPHONE_EXACT)
+        size = remove_characters(text, size, " -");
+    else if (matching == MATCHING_LIST)
+        size = squeeze_lines(text, size, place);
+    else if (matching == MATCHING_IA5_IGNORE || matching == MATCHING_IA5_EXACT)
+        size = squeeze_ia5(text, size);
+    else
+        size = squeeze_blanks(text, size, place);
+    *ret = (struct normal){.data = text, .size = size};
+    return 0;
 }
 
-/* RFC 4518 2.2 maps NUL to nothing. A copy without it, so that C strings hold the rest. */
-static char *without_nul(const char *bytes, size_t size)
+static int hex_digit(char c)
 {
-    char *copy = malloc(size + 1);
-    if (!copy)
-        return NULL;
-    size_t n = 0;
-    for (size_t i = 0; i < size; i++)
-        if (bytes[i])
-            copy[n++] = bytes[i];
-    copy[n] = '\0';
-    return copy;
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* NFC, blanks trimmed and collapsed, case kept. */
-static char *exact_form(const char *text)
+/* The text form, or the 16 bytes themselves; as 32 digits. */
+static int normalise_uuid(struct normal *ret, const char *bytes, size_t size)
 {
-    size_t size = strlen(text);
-    CLEANUP(freep) char *composed = NULL;
-    for (size_t i = 0; i < size; i++)
-        if ((unsigned char)text[i] >= 0x80) {
-            size_t n = 0;
-            composed = (char *)u8_normalize(UNINORM_NFC, (const uint8_t *)text, size, NULL, &n);
-            if (!composed)
-                return NULL;
-            text = composed;
-            size = n;
-            break;
-        }
-    char *form = malloc(size + 1);
-    if (!form)
-        return NULL;
+    char digits[33];
     size_t n = 0;
-    bool gap = false;
+    if (size != 36 && size != 16)
+        return MATCHING_NO_FORM;
     for (size_t i = 0; i < size; i++) {
-        if (is_blank(text[i])) {
-            gap = n > 0;
+        if (size == 16) {
+            n += (size_t)snprintf(digits + n, 3, "%02x", (unsigned char)bytes[i]);
             continue;
         }
-        if (gap)
-            form[n++] = ' ';
-        gap = false;
-        form[n++] = text[i];
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (dash != (bytes[i] == '-') || (!dash && hex_digit(bytes[i]) < 0))
+            return MATCHING_NO_FORM;
+        if (!dash)
+            digits[n++] = "0123456789abcdef"[hex_digit(bytes[i])];
     }
-    form[n] = '\0';
-    return form;
-}
-
-/* RFC 4518 2.6.1: the value is seen with a blank at each end, and a part with a blank where it
- * had some, so that "(cn=*john *)" finds the word at the end of a value too. */
-static int add_edges(struct normal *ret, const char *raw, char *form, enum part_place place)
-{
-    CLEANUP(buffer_done) struct buffer b = {0};
-    CLEANUP(freep) char *owned = form;
-    size_t size = strlen(raw);
-    bool head = place == PART_SUBJECT || place == PART_INITIAL || (size && is_blank(raw[0]));
-    bool tail =
-        place == PART_SUBJECT || place == PART_FINAL || (size && is_blank(raw[size - 1]));
-    if (head)
-        buffer_add(&b, " ", 1);
-    buffer_add_text(&b, owned);
-    if (tail && (owned[0] || !head))
-        buffer_add(&b, " ", 1);
-    return take_buffer(ret, &b);
-}
-
-static int normalise_text(struct normal *ret, enum matching matching, enum part_place place,
-                          const char *bytes, size_t size)
-{
-    if (!text_is_utf8(bytes, size))
-        return MATCHING_NO_FORM;
-    CLEANUP(freep) char *raw = without_nul(bytes, size);
-    if (!raw)
-        return -ENOMEM;
-    char *form =
-        matching == MATCHING_CASE_EXACT ? exact_form(raw) : text_fold(raw, strlen(raw));
-    if (!form)
-        return -ENOMEM;
-    if (matching == MATCHING_NUMERIC || matching == MATCHING_TELEPHONE) {
-        size_t n = 0;
-        for (size_t i = 0; form[i]; i++)
-            if (form[i] != ' ' && (form[i] != '-' || matching == MATCHING_NUMERIC))
-                form[n++] = form[i];
-        form[n] = '\0';
-        return take_text(ret, form);
-    }
-    return place == PART_WHOLE ? take_text(ret, form) : add_edges(ret, raw, form, place);
+    digits[32] = '\0';
+    return take_text(ret, strdup(digits));
 }
 
 static int normalise_integer(struct normal *ret, const char *bytes, size_t size)
@@ -164,13 +200,22 @@ static int normalise_integer(struct normal *ret, const char *bytes, size_t size)
     return take_text(ret, text);
 }
 
-int matching_compare(const struct normal *a, const struct normal *b)
+static int compare_integers(const struct normal *a, const struct normal *b)
 {
     bool a_negative = a->data[0] == '-', b_negative = b->data[0] == '-';
     if (a_negative != b_negative)
         return a_negative ? -1 : 1;
     int r = a->size != b->size ? (a->size < b->size ? -1 : 1) : strcmp(a->data, b->data);
     return a_negative ? -r : r;
+}
+
+int matching_compare(enum matching matching, const struct normal *a, const struct normal *b)
+{
+    if (matching == MATCHING_INTEGER || matching == MATCHING_FILETIME ||
+        matching == MATCHING_TIME)
+        return compare_integers(a, b);
+    int r = memcmp(a->data, b->data, a->size < b->size ? a->size : b->size);
+    return r != 0 || a->size == b->size ? r : a->size < b->size ? -1 : 1;
 }
 
 static bool take_digits(const char **at, size_t n, int *ret)
@@ -286,6 +331,23 @@ static int normalise_dn(struct normal *ret, const char *bytes, size_t size)
     return take_text(ret, key);
 }
 
+/* For substrings: the text as it stands, without the blanks that DNs may have at commas. */
+static int normalise_dn_text(struct normal *ret, const struct schema *schema,
+                             enum part_place place, const char *bytes, size_t size)
+{
+    int r = normalise_text(ret, schema, MATCHING_CASE_IGNORE, place, bytes, size);
+    size_t n = 0;
+    for (size_t i = 0; r == 0 && i < ret->size; i++) {
+        bool at_comma = (n > 0 && ret->data[n - 1] == ',') ||
+                        (i + 1 < ret->size && ret->data[i + 1] == ',');
+        if (ret->data[i] != ' ' || !at_comma)
+            ret->data[n++] = ret->data[i];
+    }
+    if (r == 0)
+        ret->data[ret->size = n] = '\0';
+    return r;
+}
+
 static int normalise_octets(struct normal *ret, const char *bytes, size_t size)
 {
     char *copy = malloc(size + 1);
@@ -297,14 +359,19 @@ static int normalise_octets(struct normal *ret, const char *bytes, size_t size)
     return 0;
 }
 
-int matching_normalise(struct normal *ret, enum matching matching, enum part_place place,
-                       const char *bytes, size_t size)
+int matching_normalise(struct normal *ret, const struct schema *schema, enum matching matching,
+                       enum part_place place, const char *bytes, size_t size)
 {
     switch (matching) {
+    case MATCHING_IA5_IGNORE: /* trimmed at both ends, whatever part of an assertion it is */
+    case MATCHING_IA5_EXACT:
     case MATCHING_CASE_IGNORE:
     case MATCHING_CASE_EXACT:
     case MATCHING_NUMERIC:
-    case MATCHING_TELEPHONE: return normalise_text(ret, matching, place, bytes, size);
+    case MATCHING_TELEPHONE:
+    case MATCHING_TELEPHONE_EXACT:
+    case MATCHING_LIST:
+    case MATCHING_OID: return normalise_text(ret, schema, matching, place, bytes, size);
     case MATCHING_INTEGER:
     case MATCHING_FILETIME: return normalise_integer(ret, bytes, size);
     case MATCHING_BOOLEAN:
@@ -313,48 +380,51 @@ int matching_normalise(struct normal *ret, enum matching matching, enum part_pla
         if (size == 5 && strncasecmp(bytes, "FALSE", 5) == 0)
             return take_text(ret, strdup("FALSE"));
         return MATCHING_NO_FORM;
-    case MATCHING_DN: return normalise_dn(ret, bytes, size);
+    case MATCHING_DN:
+        return place == PART_WHOLE ? normalise_dn(ret, bytes, size)
+                                   : normalise_dn_text(ret, schema, place, bytes, size);
     case MATCHING_OCTETS: return normalise_octets(ret, bytes, size);
     case MATCHING_TIME: return normalise_time(ret, bytes, size);
+    case MATCHING_UUID: return normalise_uuid(ret, bytes, size);
     }
     return MATCHING_NO_FORM;
 }
 
-bool matching_has_substrings(enum matching matching)
+/* RFC 4517 3.3, where it is narrower than what a value in use may look like. */
+bool matching_is_assertion(enum matching matching, const char *bytes, size_t size)
 {
     switch (matching) {
     case MATCHING_CASE_IGNORE:
-    case MATCHING_CASE_EXACT:
-    case MATCHING_NUMERIC:
+    case MATCHING_CASE_EXACT: return size > 0;
     case MATCHING_TELEPHONE:
-    case MATCHING_OCTETS: return true;
-    case MATCHING_INTEGER:
-    case MATCHING_FILETIME:
+    case MATCHING_TELEPHONE_EXACT:
+    case MATCHING_IA5_IGNORE:
+    case MATCHING_IA5_EXACT:
+        for (size_t i = 0; i < size; i++)
+            if ((unsigned char)bytes[i] >= 0x80)
+                return false;
+        return size > 0 || matching == MATCHING_IA5_IGNORE || matching == MATCHING_IA5_EXACT;
+    case MATCHING_NUMERIC:
+        for (size_t i = 0; i < size; i++)
+            if (bytes[i] != ' ' && (bytes[i] < '0' || bytes[i] > '9'))
+                return false;
+        return size > 0;
+    case MATCHING_INTEGER: {
+        size_t sign = size > 0 && bytes[0] == '-';
+        return !(size > 1 && bytes[sign] == '0');
+    }
     case MATCHING_BOOLEAN:
+        return (size == 4 && memcmp(bytes, "TRUE", 4) == 0) ||
+               (size == 5 && memcmp(bytes, "FALSE", 5) == 0);
     case MATCHING_DN:
-    case MATCHING_TIME: return false;
+    case MATCHING_OCTETS:
+    case MATCHING_TIME:
+    case MATCHING_FILETIME:
+    case MATCHING_UUID:
+    case MATCHING_LIST:
+    case MATCHING_OID: return true;
     }
-    return false;
-}
-
-int matching_order(enum matching matching, const char *assertion, size_t size)
-{
-    static const enum matching kinds[] = {MATCHING_INTEGER, MATCHING_TIME};
-    bool text = matching == MATCHING_CASE_IGNORE || matching == MATCHING_CASE_EXACT ||
-                matching == MATCHING_NUMERIC || matching == MATCHING_TELEPHONE;
-    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-        if (!text && matching != kinds[i] &&
-            !(matching == MATCHING_FILETIME && kinds[i] == MATCHING_INTEGER))
-            continue;
-        struct normal n = {0};
-        int r = matching_normalise(&n, kinds[i], PART_WHOLE, assertion, size);
-        normal_done(&n);
-        if (r < 0)
-            return r;
-        if (r == 0)
-            return (int)kinds[i];
-    }
-    return 0;
+    return true;
 }
 
 /* Equality rules of RFC 4517 that an extensible match may name. */
@@ -363,18 +433,20 @@ static const struct {
     enum matching matching;
 } rules[] = {
     /* clang-format off */
-    {"objectIdentifierMatch",  "2.5.13.0",                      MATCHING_CASE_IGNORE},
+    {"objectIdentifierMatch",  "2.5.13.0",                      MATCHING_OID},
     {"distinguishedNameMatch", "2.5.13.1",                      MATCHING_DN},
     {"caseIgnoreMatch",        "2.5.13.2",                      MATCHING_CASE_IGNORE},
     {"caseExactMatch",         "2.5.13.5",                      MATCHING_CASE_EXACT},
     {"numericStringMatch",     "2.5.13.8",                      MATCHING_NUMERIC},
+    {"caseIgnoreListMatch",    "2.5.13.11",                     MATCHING_LIST},
     {"booleanMatch",           "2.5.13.13",                     MATCHING_BOOLEAN},
     {"integerMatch",           "2.5.13.14",                     MATCHING_INTEGER},
     {"octetStringMatch",       "2.5.13.17",                     MATCHING_OCTETS},
     {"telephoneNumberMatch",   "2.5.13.20",                     MATCHING_TELEPHONE},
     {"generalizedTimeMatch",   "2.5.13.27",                     MATCHING_TIME},
-    {"caseExactIA5Match",      "1.3.6.1.4.1.1466.109.114.1",    MATCHING_CASE_EXACT},
-    {"caseIgnoreIA5Match",     "1.3.6.1.4.1.1466.109.114.2",    MATCHING_CASE_IGNORE},
+    {"caseExactIA5Match",      "1.3.6.1.4.1.1466.109.114.1",    MATCHING_IA5_EXACT},
+    {"caseIgnoreIA5Match",     "1.3.6.1.4.1.1466.109.114.2",    MATCHING_IA5_IGNORE},
+    {"UUIDMatch",              "1.3.6.1.1.16.2",                MATCHING_UUID},
     /* clang-format on */
 };
 

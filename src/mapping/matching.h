@@ -23,15 +23,13 @@ enum part_place {
 
 /* Positive answer: the bytes are no value of that kind ("abc" as an integer). */
 #define MATCHING_NO_FORM 1
-/* Or -ENOMEM. */
-int matching_normalise(struct normal *ret, enum matching matching, enum part_place place,
-                       const char *bytes, size_t size);
-bool matching_has_substrings(enum matching matching);
-/* What >= and <= compare by: MATCHING_INTEGER or MATCHING_TIME, or 0 when such values have no
- * order here. Values of text attributes are ordered by what the assertion looks like. */
-int matching_order(enum matching matching, const char *assertion, size_t size);
-/* Of two normals of MATCHING_INTEGER or MATCHING_TIME: below, equal to or above 0. */
-int matching_compare(const struct normal *a, const struct normal *b);
+/* Or -ENOMEM. The schema tells how its server prepares text and compares DNs. */
+int matching_normalise(struct normal *ret, const struct schema *schema, enum matching matching,
+                       enum part_place place, const char *bytes, size_t size);
+/* Whether a server that keeps to RFC 4517 takes the bytes for an assertion of such a value. */
+bool matching_is_assertion(enum matching matching, const char *bytes, size_t size);
+/* Of two normals: below, equal to or above 0. Numbers and times by size, all else by bytes. */
+int matching_compare(enum matching matching, const struct normal *a, const struct normal *b);
 bool normal_equal(const struct normal *a, const struct normal *b);
 
 /* Microseconds since 1970 of a generalizedTime (RFC 4517 3.3.13); -EINVAL. */

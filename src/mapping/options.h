@@ -3,6 +3,8 @@
 #pragma once
 #include <stddef.h>
 
+#include "model/user.h"
+
 /* A configured value and where it stands. */
 struct mapping_text {
     char *text; /* NULL: not set */
@@ -23,9 +25,9 @@ enum mapping_empty { /* what an attribute that is missing or empty does to an op
 };
 
 struct mapping_options {
-    struct mapping_text scope_when; /* [scope] when */
-    struct mapping_text fields[8];  /* templates of [user], by enum user_field; team unused */
-    struct mapping_text disabled_when; /* [user] disabled_when */
+    struct mapping_text scope_when;            /* [scope] when */
+    struct mapping_text fields[USER_N_FIELDS]; /* templates of [user]; team unused */
+    struct mapping_text disabled_when;         /* [user] disabled_when */
     struct mapping_text
         account_expires;        /* [user] expires_at: attribute compared with now, or NULL */
     enum mapping_empty empty;   /* [user] empty_values = keep | clear */

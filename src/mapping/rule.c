@@ -39,6 +39,11 @@ int rule_parse_filter(const struct mapping_text *t, const struct schema *schema,
     r = filter_prepare(f, schema, problems, t);
     if (r < 0)
         return r;
+    if (!filter_can_match(f))
+        problems_add(problems, PROBLEM_UNDECIDABLE, t, problems_column(t->text, 0),
+                     "filter '%s' can never match, so it would decide about people what nobody "
+                     "meant: correct it, or take it out",
+                     t->text);
     *ret = TAKE(f);
     return 0;
 }
@@ -61,7 +66,7 @@ int rule_parse_attribute(const struct mapping_text *t, const struct schema *sche
     if (r == 0)
         r = attribute_name_resolve(ret, schema);
     if (r == 0)
-        attribute_name_check(ret, schema, problems, t, column);
+        attribute_name_check(ret, schema, PROBLEM_WARNING, problems, t, column);
     return r;
 }
 

@@ -28,6 +28,7 @@ struct evaluation {
     struct verdict *verdict;
     struct user *user;
     bool invalid;
+    bool undecided; /* because a filter was neither true nor false */
     struct buffer step; /* the sentence of the step at hand */
     char dn[300];       /* printable, for sentences */
 };
@@ -51,6 +52,20 @@ static int set_invalid(struct evaluation *x, const char *code, const char *sente
     return verdict_set_reason(x->verdict, VERDICT_INVALID, code, sentence);
 }
 
+/* A filter that decides about the person and is neither true nor false: whatever it would have
+ * done waits. */
+static int set_undecided(struct evaluation *x, const struct filter *f,
+                         const struct source *source)
+{
+    struct error e = {0};
+    x->undecided = true;
+    error_set(&e, 0,
+              "%s: the filter %s of '%s' is neither true nor false here, so nothing is decided by "
+              "it: the directory's schema lacks what it asks for, or a value cannot be compared",
+              x->dn, f->text, source->rule);
+    return set_invalid(x, INVALID_UNDECIDED, e.message);
+}
+
 /* 1: holds. 0: does not, also when it is undefined. */
 static int check_condition(struct evaluation *x, const struct filter *f, int *ret_result)
 {
@@ -72,13 +87,15 @@ static int check_scope(struct evaluation *x)
     const struct ruleset_condition *scope = &x->rs->scope;
     if (!scope->filter)
         return 1;
-    int r = check_condition(x, scope->filter, NULL);
+    int result, r = check_condition(x, scope->filter, &result);
     if (r < 0)
         return r;
     int s = end_step(x, &scope->source, r == 1);
     if (s < 0)
         return s;
-    if (r == 0) {
+    if (result == FILTER_UNDEFINED) {
+        s = set_undecided(x, scope->filter, &scope->source);
+    } else if (r == 0) {
         struct error e = {0};
         error_set(&e, 0, "%s is out of scope: %s does not hold", x->dn, scope->filter->text);
         s = verdict_set_reason(x->verdict, VERDICT_SKIP, SKIP_OUT_OF_SCOPE, e.message);
@@ -126,6 +143,11 @@ static int rule_applies(struct evaluation *x, const struct rule *rule)
     }
     if (!rule->when && !rule->group_dn)
         STEP(x, "matches everybody");
+    if (result == FILTER_UNDEFINED && member == 1) {
+        int r = set_undecided(x, rule->when, &rule->source);
+        if (r < 0)
+            return r;
+    }
     return member == 1 && holds == 1 ? 1 : 0;
 }
 
@@ -316,9 +338,14 @@ static int run_disabled_when(struct evaluation *x)
     const struct ruleset_condition *disabled = &x->rs->disabled;
     if (!disabled->filter)
         return 0;
-    int r = check_condition(x, disabled->filter, NULL);
+    int result, r = check_condition(x, disabled->filter, &result);
     if (r < 0)
         return r;
+    if (result == FILTER_UNDEFINED) {
+        int u = set_undecided(x, disabled->filter, &disabled->source);
+        if (u < 0)
+            return u;
+    }
     int s = set_disabled(x, r == 1, &disabled->source);
     return s < 0 ? s : end_step(x, &disabled->source, r == 1);
 }
@@ -381,7 +408,7 @@ static int evaluate(struct evaluation *x)
     if (r < 0)
         return r;
     if (!user_get(x->user, USER_TEAM))
-        return skip_without_team(x);
+        return x->undecided ? 0 : skip_without_team(x);
     r = run_fields(x);
     if (r == 0)
         r = run_disabled_when(x);

@@ -22,7 +22,10 @@ struct string_list;
 
 enum problem_severity {
     PROBLEM_ERROR = 1,
-    PROBLEM_WARNING = 2
+    PROBLEM_WARNING = 2,
+    /* An error too, but not one of the text: this server's schema cannot decide what the filter
+     * asks. The ruleset serves all the same, and holds whom it would decide about. */
+    PROBLEM_UNDECIDABLE = 3,
 };
 typedef void (*ruleset_problem_fn)(enum problem_severity severity, const char *file,
                                    unsigned line, unsigned column, const char *sentence,
@@ -88,6 +91,7 @@ enum verdict_kind {
 #define INVALID_TOO_LARGE       "value-too-large"
 #define INVALID_FORM            "value-malformed" /* a skill's level, an extension that is no digits … */
 #define INVALID_TRANSLITERATION "no-ascii-form"
+#define INVALID_UNDECIDED       "filter-undecided" /* a filter is neither true nor false */
 
 /* One step of the explanation, in file order: what a rule or template looked at and what came
  * of it. */

@@ -97,27 +97,33 @@ void attribute_name_done(struct attribute_name *n)
 }
 
 bool attribute_name_check(const struct attribute_name *n, const struct schema *schema,
-                          struct problems *problems, const struct mapping_text *where,
-                          unsigned column)
+                          enum problem_severity severity, struct problems *problems,
+                          const struct mapping_text *where, unsigned column)
 {
     if (!schema_is_from_server(schema) || schema_knows(schema, n->canonical))
         return false;
-    size_t n_names;
+    size_t n_names, n_known = 0;
     const char *const *names = schema_names(schema, &n_names);
-    const char *nearest = text_nearest(n->canonical, names, n_names);
+    /* The built-in table stays below the server's schema, and is nothing to propose. */
+    const char **known = calloc(n_names + 1, sizeof(*known));
+    for (size_t i = 0; known && i < n_names; i++)
+        if (schema_knows(schema, names[i]))
+            known[n_known++] = names[i];
+    const char *nearest = text_nearest(n->canonical, known, n_known);
+    free(known);
     if (nearest)
-        problems_add(problems, PROBLEM_WARNING, where, column,
+        problems_add(problems, severity, where, column,
                      "the directory's schema has no attribute '%s'; did you mean '%s'?",
                      n->canonical, nearest);
     else
-        problems_add(problems, PROBLEM_WARNING, where, column,
+        problems_add(problems, severity, where, column,
                      "the directory's schema has no attribute '%s'", n->canonical);
     return true;
 }
 
 int subject_init(struct subject *s, const struct entry *entry, const struct schema *schema)
 {
-    *s = (struct subject){.entry = entry};
+    *s = (struct subject){.entry = entry, .schema = schema};
     s->canonical = calloc(entry->n_attributes + 1, sizeof(*s->canonical));
     if (!s->canonical)
         return -ENOMEM;
@@ -138,11 +144,20 @@ static bool same_base(const char *description, const char *base)
     return strlen(base) == n && strncasecmp(description, base, n) == 0;
 }
 
+/* "lang-de-" is the range of "lang-de" and all that begins with it (RFC 3866 2). */
+static bool is_option(const char *there, size_t n, const char *wanted, size_t size)
+{
+    bool range = size > 0 && wanted[size - 1] == '-';
+    if (range && n == size - 1)
+        size--;
+    return (n == size || (range && n > size)) && strncasecmp(there, wanted, size) == 0;
+}
+
 static bool has_option(const char *options, const char *option, size_t size)
 {
     while (options) {
         size_t n = strcspn(options, ";");
-        if (n == size && strncasecmp(options, option, n) == 0)
+        if (is_option(options, n, option, size))
             return true;
         options = options[n] ? options + n + 1 : NULL;
     }
@@ -155,12 +170,10 @@ static const char *options_of(const char *description)
     return semicolon ? semicolon + 1 : NULL;
 }
 
-bool subject_is(const struct subject *s, size_t i, const struct attribute_name *n)
+bool subject_has_options(const struct subject *s, size_t i, const char *options)
 {
-    if (!same_base(s->canonical[i], n->canonical))
-        return false;
     const char *there = options_of(s->entry->attributes[i].name);
-    for (const char *wanted = n->options; wanted;) {
+    for (const char *wanted = options; wanted;) {
         size_t size = strcspn(wanted, ";");
         if (!has_option(there, wanted, size))
             return false;
@@ -169,13 +182,18 @@ bool subject_is(const struct subject *s, size_t i, const struct attribute_name *
     return true;
 }
 
+bool subject_is(const struct subject *s, size_t i, const char *canonical)
+{
+    return same_base(s->canonical[i], canonical);
+}
+
 const struct attribute *subject_attribute(const struct subject *s,
                                           const struct attribute_name *n)
 {
     const struct attribute *with_options = NULL;
     for (size_t i = 0; i < s->entry->n_attributes; i++) {
         const struct attribute *a = &s->entry->attributes[i];
-        if (!subject_is(s, i, n))
+        if (!subject_is(s, i, n->canonical) || !subject_has_options(s, i, n->options))
             continue;
         const char *options = options_of(a->name);
         if (!options || (n->options && strlen(options) == strlen(n->options)))

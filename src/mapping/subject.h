@@ -6,9 +6,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "mapping/problems.h"
+
 struct attribute;
 struct entry;
-struct problems;
 struct mapping_text;
 struct schema;
 
@@ -23,20 +24,23 @@ size_t attribute_name_size(const char *text);
 int attribute_name_init(struct attribute_name *n, const char *text, size_t size);
 int attribute_name_resolve(struct attribute_name *n, const struct schema *schema);
 void attribute_name_done(struct attribute_name *n);
-/* Warns of an attribute that the server does not know, with what may have been meant. Returns
+/* Reports an attribute that the server does not know, with what may have been meant. Returns
  * true if it is unknown. */
 bool attribute_name_check(const struct attribute_name *n, const struct schema *schema,
-                          struct problems *problems, const struct mapping_text *where,
-                          unsigned column);
+                          enum problem_severity severity, struct problems *problems,
+                          const struct mapping_text *where, unsigned column);
 
 struct subject {
     const struct entry *entry;
+    const struct schema *schema;
     const char **canonical; /* for each attribute of the entry; borrowed from the schema */
 };
 int subject_init(struct subject *s, const struct entry *entry, const struct schema *schema);
 void subject_done(struct subject *s);
-/* Filters: attribute i is the named one or, by RFC 4512 2.5.2, the same with more options. */
-bool subject_is(const struct subject *s, size_t i, const struct attribute_name *n);
+/* Attribute i of the entry is the one of that canonical name, with whatever options. */
+bool subject_is(const struct subject *s, size_t i, const char *canonical);
+/* It has all of these options ("lang-de;x"), and perhaps more (RFC 4512 2.5.2). */
+bool subject_has_options(const struct subject *s, size_t i, const char *options);
 /* Templates: the plain attribute, else the first with options; a name with options finds just
  * that. NULL: absent. */
 const struct attribute *subject_attribute(const struct subject *s,

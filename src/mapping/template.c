@@ -414,8 +414,8 @@ static int prepare_expansion(struct template_expansion *x, void *userdata)
     int r = attribute_name_resolve(&x->attribute, prepare->schema);
     if (r < 0)
         return r;
-    attribute_name_check(&x->attribute, prepare->schema, prepare->problems, prepare->where,
-                         problems_column(prepare->template->text, x->at));
+    attribute_name_check(&x->attribute, prepare->schema, PROBLEM_WARNING, prepare->problems,
+                         prepare->where, problems_column(prepare->template->text, x->at));
     return 0;
 }
 

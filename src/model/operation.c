@@ -42,13 +42,14 @@ static const char *const state_names[] = {
 static const struct {
     const char *code, *text;
 } reasons[] = {
-    {REASON_TEAM_MISSING,       "the tenant has no team of this name"},
+    {REASON_TEAM_MISSING,       "the tenant has no team of this name, or none that the account may see"},
     {REASON_ROLE_MISSING,       "the tenant has no role of this name"},
     {REASON_SKILL_MISSING,      "the tenant has no skill of this name"},
     {REASON_REFERENCE_MISSING,  "the tenant does not know a team, role or skill that the user needs"},
-    {REASON_REFUSED,            "the tenant refused the data of this user"},
+    {REASON_REFUSED,            "the tenant refuses this user"},
     {REASON_CONFLICT,           "the login belongs to another user of the tenant"},
     {REASON_NOT_AUTHORISED,     "the tenant does not accept rosterd's credentials or privileges"},
+    {REASON_NO_SECRET,          "the tenant's client secret cannot be read"},
     {REASON_TENANT_AWAY,        "the tenant cannot be reached or answers with errors"},
     {REASON_THROTTLED,          "the tenant asked to wait"},
     {REASON_UNCLEAR,            "it is not known yet whether the last request was carried out"},
@@ -66,7 +67,9 @@ static const struct {
     {REASON_BUDGET,             "more operations of this kind are due than its budget allows"},
     {REASON_PRIVILEGED,         "a privileged role needs a person's approval"},
     {REASON_ADOPTION,           "taking over existing users needs a person's approval"},
+    {REASON_ROLES_FIRST,        "roles that are no longer theirs are taken away before the user is enabled"},
     {REASON_RELINK,             "the entry has a new identity; linking it to the old user needs approval"},
+    {REASON_OTHER_TENANT,       "the state file belongs to another tenant"},
     {REASON_STATE_RESTORED,     "the state file is older than the last run"},
     {REASON_PAUSED,             "rosterd is paused"},
 };
@@ -157,6 +160,13 @@ int operation_add_change(struct operation *o, const char *field, const char *fro
     }
     o->n_changes++;
     return 0;
+}
+
+void operation_drop_changes(struct operation *o)
+{
+    changes_free(o->changes, o->n_changes);
+    o->changes = NULL;
+    o->n_changes = o->changes_capacity = 0;
 }
 
 bool operation_equal(const struct operation *a, const struct operation *b)

@@ -45,6 +45,7 @@ struct change {
 #define REASON_REFUSED            "tenant-refused-data"
 #define REASON_CONFLICT           "login-taken"
 #define REASON_NOT_AUTHORISED     "tenant-not-authorised"
+#define REASON_NO_SECRET          "client-secret-unreadable"
 #define REASON_TENANT_AWAY        "tenant-unavailable"
 #define REASON_THROTTLED          "tenant-throttled"
 #define REASON_UNCLEAR            "outcome-unclear"
@@ -64,7 +65,9 @@ struct change {
 #define REASON_PRIVILEGED         "privileged-role"
 #define REASON_ADOPTION           "adoption"
 #define REASON_RELINK             "relink"
+#define REASON_ROLES_FIRST        "roles-first"
 #define REASON_STATE_RESTORED     "state-restored"
+#define REASON_OTHER_TENANT       "other-tenant"
 #define REASON_PAUSED             "paused"
 /* A half sentence for people; the code itself when it is not one of these. */
 const char *reason_code_text(const char *code);
@@ -87,6 +90,7 @@ struct operation {
     unsigned attempts;
     uint64_t run;
     bool approved;
+    uint64_t approved_until_usec; /* on the steady clock, see state/steady.h */
     unsigned budget; /* enum budget_kind of sync/options.h: which budget it counts under */
 };
 
@@ -95,6 +99,7 @@ struct operation *operation_new(enum operation_kind kind, const char *entry_id, 
 struct operation *operation_free(struct operation *o);
 int operation_add_change(struct operation *o, const char *field, const char *from,
                          const char *to, const struct source *source);
+void operation_drop_changes(struct operation *o);
 /* Same kind, person, login and changes: approval covers exactly that. */
 bool operation_equal(const struct operation *a, const struct operation *b);
 char *operation_changes_to_json(const struct operation *o); /* malloc'd */

@@ -8,6 +8,9 @@
 
 #include "model/schema-table.h"
 
+#include <string.h>
+#include <strings.h>
+
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -21,6 +24,11 @@
 #define NUMERIC   MATCHING_NUMERIC
 #define TELEPHONE MATCHING_TELEPHONE
 #define FILETIME  MATCHING_FILETIME
+#define LIST      MATCHING_LIST
+#define UUID      MATCHING_UUID
+#define OID       MATCHING_OID
+#define IA5       MATCHING_IA5_IGNORE
+#define IA5_EXACT MATCHING_IA5_EXACT
 #define ONE       true
 #define MANY      false
 #define PILOT     "0.9.2342.19200300.100.1."
@@ -32,7 +40,7 @@
 /* clang-format off */
 const struct schema_row schema_table[] = {
     /* RFC 4512 and operational attributes */
-    {"2.5.4.0",              "objectClass",                     IGNORE,    MANY},
+    {"2.5.4.0",              "objectClass",                     OID,       MANY},
     {"2.5.4.1",              "aliasedObjectName aliasedEntryName", DN,     ONE},
     {"2.5.18.1",             "createTimestamp",                 TIME,      ONE},
     {"2.5.18.2",             "modifyTimestamp",                 TIME,      ONE},
@@ -40,9 +48,9 @@ const struct schema_row schema_table[] = {
     {"2.5.18.4",             "modifiersName",                   DN,        ONE},
     {"2.5.18.9",             "hasSubordinates",                 BOOLEAN,   ONE},
     {"2.5.18.10",            "subschemaSubentry",               DN,        ONE},
-    {"2.5.21.9",             "structuralObjectClass",           IGNORE,    ONE},
+    {"2.5.21.9",             "structuralObjectClass",           OID,       ONE},
     {"1.3.6.1.1.20",         "entryDN",                         DN,        ONE},
-    {"1.3.6.1.1.16.4",       "entryUUID",                       IGNORE,    ONE},
+    {"1.3.6.1.1.16.4",       "entryUUID",                       UUID,      ONE},
     {"1.3.6.1.4.1.4203.666.1.7", "entryCSN",                    EXACT,     ONE},
     {"1.2.840.113556.1.2.102", "memberOf",                      DN,        MANY},
     {NETSCAPE "542",         "nsUniqueId",                      IGNORE,    ONE},
@@ -69,7 +77,7 @@ const struct schema_row schema_table[] = {
     {"2.5.4.12",             "title",                           IGNORE,    MANY},
     {"2.5.4.13",             "description",                     IGNORE,    MANY},
     {"2.5.4.15",             "businessCategory",                IGNORE,    MANY},
-    {"2.5.4.16",             "postalAddress",                   IGNORE,    MANY},
+    {"2.5.4.16",             "postalAddress",                   LIST,      MANY},
     {"2.5.4.17",             "postalCode",                      IGNORE,    MANY},
     {"2.5.4.18",             "postOfficeBox",                   IGNORE,    MANY},
     {"2.5.4.19",             "physicalDeliveryOfficeName",      IGNORE,    MANY},
@@ -105,7 +113,7 @@ const struct schema_row schema_table[] = {
     {PILOT "10",             "manager",                         DN,        MANY},
     {PILOT "20",             "homePhone homeTelephoneNumber",   TELEPHONE, MANY},
     {PILOT "21",             "secretary",                       DN,        MANY},
-    {PILOT "39",             "homePostalAddress",               IGNORE,    MANY},
+    {PILOT "39",             "homePostalAddress",               LIST,      MANY},
     {PILOT "40",             "personalTitle",                   IGNORE,    MANY},
     {PILOT "41",             "mobile mobileTelephoneNumber",    TELEPHONE, MANY},
     {PILOT "42",             "pager pagerTelephoneNumber",      TELEPHONE, MANY},
@@ -222,17 +230,29 @@ const struct schema_row schema_table[] = {
 
 const size_t schema_table_size = ARRAY_SIZE(schema_table);
 
-/* RFC 4517 section 4.2, RFC 4530, and those of Active Directory's LDS */
+/* RFC 4517 section 4.2, RFC 4530, and those of OpenLDAP: equality, ordering and substrings */
 static const struct {
     const char *name, *oid;
     enum matching matching;
 } rules[] = {
-    {"objectIdentifierMatch",               "2.5.13.0",                     IGNORE},
+    {"objectIdentifierMatch",               "2.5.13.0",                     OID},
     {"distinguishedNameMatch",              "2.5.13.1",                     DN},
     {"caseIgnoreMatch",                     "2.5.13.2",                     IGNORE},
     {"caseExactMatch",                      "2.5.13.5",                     EXACT},
     {"numericStringMatch",                  "2.5.13.8",                     NUMERIC},
-    {"caseIgnoreListMatch",                 "2.5.13.11",                    IGNORE},
+    {"caseIgnoreOrderingMatch",             "2.5.13.3",                     IGNORE},
+    {"caseIgnoreSubstringsMatch",           "2.5.13.4",                     IGNORE},
+    {"caseExactOrderingMatch",              "2.5.13.6",                     EXACT},
+    {"caseExactSubstringsMatch",            "2.5.13.7",                     EXACT},
+    {"numericStringOrderingMatch",          "2.5.13.9",                     NUMERIC},
+    {"numericStringSubstringsMatch",        "2.5.13.10",                    NUMERIC},
+    {"caseIgnoreListMatch",                 "2.5.13.11",                    LIST},
+    {"caseIgnoreListSubstringsMatch",       "2.5.13.12",                    LIST},
+    {"integerOrderingMatch",                "2.5.13.15",                    INTEGER},
+    {"octetStringOrderingMatch",            "2.5.13.18",                    OCTETS},
+    {"octetStringSubstringsMatch",          "2.5.13.19",                    OCTETS},
+    {"telephoneNumberSubstringsMatch",      "2.5.13.21",                    TELEPHONE},
+    {"generalizedTimeOrderingMatch",        "2.5.13.28",                    TIME},
     {"booleanMatch",                        "2.5.13.13",                    BOOLEAN},
     {"integerMatch",                        "2.5.13.14",                    INTEGER},
     {"bitStringMatch",                      "2.5.13.16",                    EXACT},
@@ -246,10 +266,14 @@ static const struct {
     {"directoryStringFirstComponentMatch",  "2.5.13.31",                    IGNORE},
     {"certificateExactMatch",               "2.5.13.34",                    OCTETS},
     {"certificateMatch",                    "2.5.13.35",                    OCTETS},
-    {"caseExactIA5Match",                   "1.3.6.1.4.1.1466.109.114.1",   EXACT},
-    {"caseIgnoreIA5Match",                  "1.3.6.1.4.1.1466.109.114.2",   IGNORE},
-    {"UUIDMatch",                           "1.3.6.1.1.16.2",               IGNORE},
-    {"CSNMatch",                            "1.3.6.1.4.1.4203.666.11.2.1",  EXACT},
+    {"caseExactIA5Match",                   "1.3.6.1.4.1.1466.109.114.1",   IA5_EXACT},
+    {"caseIgnoreIA5Match",                  "1.3.6.1.4.1.1466.109.114.2",   IA5},
+    {"caseIgnoreIA5SubstringsMatch",        "1.3.6.1.4.1.1466.109.114.3",   IA5},
+    {"caseExactIA5SubstringsMatch",         "1.3.6.1.4.1.4203.1.2.1",       IA5_EXACT},
+    {"UUIDMatch",                           "1.3.6.1.1.16.2",               UUID},
+    {"UUIDOrderingMatch",                   "1.3.6.1.1.16.3",               UUID},
+    {"CSNMatch",                            "1.3.6.1.4.1.4203.666.11.2.2",  EXACT},
+    {"CSNOrderingMatch",                    "1.3.6.1.4.1.4203.666.11.2.3",  EXACT},
     {"authPasswordExactMatch",              "1.3.6.1.4.1.4203.1.2.2",       OCTETS},
 };
 
@@ -274,11 +298,12 @@ static const struct {
     {SYNTAX "28", OCTETS},     /* JPEG */
     {SYNTAX "34", DN},         /* name and optional UID */
     {SYNTAX "36", NUMERIC},
-    {SYNTAX "38", IGNORE},     /* OID */
+    {SYNTAX "38", OID},
     {SYNTAX "40", OCTETS},
-    {SYNTAX "41", IGNORE},     /* postal address */
+    {SYNTAX "41", LIST},       /* postal address */
     {SYNTAX "44", IGNORE},     /* printable string */
     {SYNTAX "50", TELEPHONE},
+    {"1.3.6.1.1.16.1", UUID},
     {MICROSOFT "4.903", OCTETS},  /* DN with octets */
     {MICROSOFT "4.904", IGNORE},  /* DN with a string */
     {MICROSOFT "4.905", IGNORE},  /* teletex */
@@ -287,6 +312,35 @@ static const struct {
     {MICROSOFT "4.1362", EXACT},  /* case-exact string */
 };
 /* clang-format on */
+
+static bool has_word(const char *words, const char *word)
+{
+    for (size_t n; *words; words += n + strspn(words + n, " ")) {
+        n = strcspn(words, " ");
+        if (strlen(word) == n && strncasecmp(words, word, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+const char *schema_table_superior(const char *name)
+{
+    static const char *const superiors[][2] = {
+        {"name", "cn sn c l st o ou title givenName initials generationQualifier"},
+        {"distinguishedName", "member owner roleOccupant seeAlso"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(superiors); i++)
+        if (has_word(superiors[i][1], name))
+            return superiors[i][0];
+    return NULL;
+}
+
+bool schema_table_is_hidden(const char *name)
+{
+    return has_word("objectClass structuralObjectClass createTimestamp modifyTimestamp creatorsName "
+                    "modifiersName hasSubordinates subschemaSubentry entryDN entryUUID entryCSN",
+                    name);
+}
 
 enum matching schema_matching_of_rule(const char *rule)
 {

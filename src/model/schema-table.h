@@ -13,6 +13,10 @@ struct schema_row {
 };
 extern const struct schema_row schema_table[];
 extern const size_t schema_table_size;
-/* Equality rules and syntaxes; 0 when the name or OID is not in the table. */
+/* The attribute type that a built-in one is a subtype of (RFC 4519), or NULL. */
+const char *schema_table_superior(const char *name);
+/* An attribute of the server's own making, which its schema need not list. */
+bool schema_table_is_hidden(const char *name);
+/* Matching rules of any kind, and syntaxes; 0 when the name or OID is not in the table. */
 enum matching schema_matching_of_rule(const char *rule);
 enum matching schema_matching_of_syntax(const char *oid);

@@ -4,7 +4,7 @@
  * What the server says replaces the built-in table attribute by attribute; the rest of the
  * table stays, since servers leave operational attributes out. One thing a server cannot say:
  * Active Directory gives its FILETIMEs the syntax of a large integer, so they keep what the
- * table knows. Object classes are kept in class.c. There are no superior types here.
+ * table knows. Object classes are kept in class.c.
  */
 #include "config.h"
 
@@ -24,8 +24,14 @@ struct attribute_type {
     char *oid; /* or NULL */
     struct string_list names;
     enum matching matching;
+    struct schema_rules rules;
+    char *superior; /* a name or OID, or NULL */
     bool single_value;
+    bool built_in; /* the server has not confirmed it */
 };
+
+/* A server's schema may hold a circle. */
+#define SUPERIORS_MAX 32
 
 /* An alias, a name or an OID, sorted without regard to case. */
 struct alias {
@@ -41,14 +47,15 @@ struct schema {
     const char **canonical; /* in step with types */
     size_t canonical_capacity;
     bool from_server;
-    enum schema_naming naming;
     struct class_list *classes;
+    enum schema_kind kind;
 };
 
 static void type_free(struct attribute_type *t)
 {
     string_list_done(&t->names);
     free(t->oid);
+    free(t->superior);
     free(t);
 }
 
@@ -183,8 +190,10 @@ static int insert_type(struct schema *s, struct attribute_type *taken)
         const char *text = i < n_names ? type->names.items[i] : type->oid;
         if (!text || !(old = find_type(s, text)))
             continue;
-        if (is_filetime(old) && type->matching == MATCHING_INTEGER)
+        if (is_filetime(old) && type->matching == MATCHING_INTEGER) {
             type->matching = MATCHING_FILETIME;
+            type->rules = schema_rules_of(MATCHING_FILETIME);
+        }
         remove_type(s, old);
     }
     s->canonical[s->n_types] = type->names.items[0];
@@ -205,6 +214,7 @@ static struct attribute_type *type_new(const char *oid, enum matching matching,
     if (!t)
         return NULL;
     t->matching = matching;
+    t->rules = schema_rules_of(matching);
     t->single_value = single_value;
     if (oid && !(t->oid = strdup(oid))) {
         type_free(t);
@@ -232,13 +242,22 @@ int schema_add(struct schema *s, const char *oid, const char *const *names, size
     return insert_type(s, TAKE(t));
 }
 
+static enum matching coarse(enum matching m)
+{
+    return m == MATCHING_IA5_EXACT         ? MATCHING_CASE_EXACT
+           : m == MATCHING_TELEPHONE_EXACT ? MATCHING_TELEPHONE
+           : m > MATCHING_FILETIME         ? MATCHING_CASE_IGNORE
+                                           : m;
+}
+
 static int add_row(struct schema *s, const struct schema_row *row)
 {
     CLEANUP(type_freep)
-    struct attribute_type *t = type_new(row->oid, row->matching, row->single_value);
+    struct attribute_type *t = type_new(row->oid, coarse(row->matching), row->single_value);
 
     if (!t)
         return -ENOMEM;
+    t->rules = schema_rules_of(row->matching);
     for (const char *p = row->names; *p;) {
         size_t n = strcspn(p, " ");
         if (string_list_add_n(&t->names, p, n) < 0)
@@ -246,6 +265,10 @@ static int add_row(struct schema *s, const struct schema_row *row)
         p += n;
         p += strspn(p, " ");
     }
+    t->built_in = true;
+    const char *superior = schema_table_superior(t->names.items[0]);
+    if (superior && !(t->superior = strdup(superior)))
+        return -ENOMEM;
     return insert_type(s, TAKE(t));
 }
 
@@ -316,17 +339,74 @@ int schema_add_class(struct schema *s, const char *oid, const char *const *names
 
 enum schema_naming schema_naming(const struct schema *s)
 {
-    return s ? s->naming : SCHEMA_NAMES_BY_RULE;
-}
+    bool by_case = s && (s->kind == SCHEMA_389 || s->kind == SCHEMA_ACTIVE_DIRECTORY);
 
-void schema_set_naming(struct schema *s, enum schema_naming naming)
-{
-    s->naming = naming;
+    return by_case ? SCHEMA_NAMES_BY_CASE : SCHEMA_NAMES_BY_RULE;
 }
 
 bool schema_knows(const struct schema *s, const char *attribute)
 {
-    return find_type(s, attribute) != NULL;
+    const struct attribute_type *t = find_type(s, attribute);
+
+    return t && (!t->built_in || !s->from_server || schema_table_is_hidden(t->names.items[0]));
+}
+
+struct schema_rules schema_rules_of(enum matching m)
+{
+    struct schema_rules rules = {.values = m, .equality = m, .ordering = m, .substrings = m};
+
+    if (m == MATCHING_BOOLEAN || m == MATCHING_DN || m == MATCHING_OID || m == MATCHING_LIST)
+        rules.ordering = 0;
+    if (m == MATCHING_INTEGER || m == MATCHING_FILETIME || m == MATCHING_BOOLEAN ||
+        m == MATCHING_TIME || m == MATCHING_UUID)
+        rules.substrings = 0;
+    return rules;
+}
+
+struct schema_rules schema_rules(const struct schema *s, const char *attribute)
+{
+    const struct attribute_type *t = find_type(s, attribute);
+
+    return t ? t->rules : schema_rules_of(MATCHING_CASE_IGNORE);
+}
+
+int schema_set_rules(struct schema *s, const char *attribute, const struct schema_rules *rules,
+                     const char *superior)
+{
+    struct attribute_type *t = find_type(s, attribute);
+    char *copy = superior ? strdup(superior) : NULL;
+
+    if (!t || (superior && !copy)) {
+        free(copy);
+        return t ? -ENOMEM : -EINVAL;
+    }
+    free(t->superior);
+    t->superior = copy;
+    if (t->matching != MATCHING_FILETIME)
+        t->rules = *rules;
+    return 0;
+}
+
+bool schema_is_subtype(const struct schema *s, const char *attribute, const char *of)
+{
+    const struct attribute_type *t = find_type(s, attribute), *wanted = find_type(s, of);
+
+    for (unsigned i = 0; t && i < SUPERIORS_MAX; i++) {
+        if (t == wanted)
+            return true;
+        t = t->superior ? find_type(s, t->superior) : NULL;
+    }
+    return false;
+}
+
+enum schema_kind schema_kind(const struct schema *s)
+{
+    return s->kind;
+}
+
+void schema_set_kind(struct schema *s, enum schema_kind kind)
+{
+    s->kind = kind;
 }
 
 bool schema_is_from_server(const struct schema *s)
@@ -347,6 +427,11 @@ const char *const *schema_names(const struct schema *s, size_t *ret_n)
 
 enum matching schema_matching_from_rule(const char *equality, const char *syntax_oid)
 {
+    return coarse(schema_values_from_rule(equality, syntax_oid));
+}
+
+enum matching schema_values_from_rule(const char *equality, const char *syntax_oid)
+{
     enum matching m = 0;
 
     if (equality)
@@ -354,6 +439,26 @@ enum matching schema_matching_from_rule(const char *equality, const char *syntax
     if (m == 0 && syntax_oid)
         m = schema_matching_of_syntax(syntax_oid);
     return m != 0 ? m : MATCHING_CASE_IGNORE;
+}
+
+/* Only what is not as schema_rules_of() has it. */
+static int rules_to_json(const struct attribute_type *t, json_t *object)
+{
+    struct schema_rules usual = schema_rules_of(t->matching), own = t->rules;
+
+    if ((own.values != usual.values &&
+         json_object_set_new(object, "values", json_integer(own.values)) < 0) ||
+        (own.equality != usual.equality &&
+         json_object_set_new(object, "equality", json_integer(own.equality)) < 0) ||
+        (own.ordering != usual.ordering &&
+         json_object_set_new(object, "ordering", json_integer(own.ordering)) < 0) ||
+        (own.substrings != usual.substrings &&
+         json_object_set_new(object, "substrings", json_integer(own.substrings)) < 0) ||
+        (t->superior &&
+         json_object_set_new(object, "superior", json_string(t->superior)) < 0) ||
+        (t->built_in && json_object_set_new(object, "built_in", json_true()) < 0))
+        return -ENOMEM;
+    return 0;
 }
 
 static json_t *type_to_json(const struct attribute_type *t)
@@ -364,7 +469,8 @@ static json_t *type_to_json(const struct attribute_type *t)
     if (json_object_set_new(object, "names", names) < 0 ||
         json_object_set_new(object, "matching", json_integer(t->matching)) < 0 ||
         (t->oid && json_object_set_new(object, "oid", json_string(t->oid)) < 0) ||
-        (t->single_value && json_object_set_new(object, "single", json_true()) < 0))
+        (t->single_value && json_object_set_new(object, "single", json_true()) < 0) ||
+        rules_to_json(t, object) < 0)
         return NULL;
     for (size_t i = 0; i < t->names.n_items; i++)
         if (json_array_append_new(names, json_string(t->names.items[i])) < 0)
@@ -390,10 +496,10 @@ char *schema_to_json(const struct schema *s)
 
     if (json_object_set_new(object, "attributes", types) < 0 ||
         json_object_set_new(object, "classes", class_list_to_json(s->classes)) < 0 ||
-        json_object_set_new(object, "from_server", json_boolean(s->from_server)) < 0 || !sorted)
-        return NULL;
-    if (s->naming != SCHEMA_NAMES_BY_RULE &&
-        json_object_set_new(object, "naming", json_integer(s->naming)) < 0)
+        json_object_set_new(object, "from_server", json_boolean(s->from_server)) < 0 ||
+        (s->kind != SCHEMA_BUILT_IN &&
+         json_object_set_new(object, "kind", json_integer(s->kind)) < 0) ||
+        !sorted)
         return NULL;
     if (s->n_types > 0) {
         memcpy(sorted, s->types, s->n_types * sizeof(s->types[0]));
@@ -403,6 +509,35 @@ char *schema_to_json(const struct schema *s)
         if (json_array_append_new(types, type_to_json(sorted[i])) < 0)
             return NULL;
     return json_to_text(object);
+}
+
+static int rule_from_json(const json_t *object, const char *name, enum matching *ret)
+{
+    const json_t *number = json_object_get(object, name);
+
+    if (!number)
+        return 0;
+    if (!json_is_integer(number) || json_integer_value(number) < 0 ||
+        json_integer_value(number) > MATCHING_LAST)
+        return -EINVAL;
+    *ret = (enum matching)json_integer_value(number);
+    return 0;
+}
+
+static int rules_from_json(struct attribute_type *t, const json_t *object)
+{
+    const char *superior;
+
+    if (rule_from_json(object, "values", &t->rules.values) < 0 ||
+        rule_from_json(object, "equality", &t->rules.equality) < 0 ||
+        rule_from_json(object, "ordering", &t->rules.ordering) < 0 ||
+        rule_from_json(object, "substrings", &t->rules.substrings) < 0 ||
+        json_get_text(object, "superior", &superior) < 0)
+        return -EINVAL;
+    t->built_in = json_is_true(json_object_get(object, "built_in"));
+    if (superior && !(t->superior = strdup(superior)))
+        return -ENOMEM;
+    return 0;
 }
 
 static int type_from_json(struct schema *s, const json_t *object)
@@ -421,6 +556,9 @@ static int type_from_json(struct schema *s, const json_t *object)
                  json_is_true(json_object_get(object, "single")));
     if (!t)
         return -ENOMEM;
+    int r = rules_from_json(t, object);
+    if (r < 0)
+        return r;
     for (size_t i = 0; i < json_array_size(names); i++) {
         const char *name = json_string_value(json_array_get(names, i));
         if (!name)
@@ -456,8 +594,10 @@ int schema_from_json(struct schema **ret, const char *json)
     if (r < 0)
         return r;
     s->from_server = json_is_true(from_server);
-    if (json_integer_value(json_object_get(object, "naming")) == SCHEMA_NAMES_BY_CASE)
-        s->naming = SCHEMA_NAMES_BY_CASE;
+    const json_t *kind = json_object_get(object, "kind");
+    if (json_integer_value(kind) >= SCHEMA_BUILT_IN &&
+        json_integer_value(kind) <= SCHEMA_ACTIVE_DIRECTORY)
+        s->kind = (enum schema_kind)json_integer_value(kind);
     for (size_t i = 0; i < json_array_size(types); i++) {
         r = type_from_json(s, json_array_get(types, i));
         if (r < 0)

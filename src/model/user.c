@@ -79,6 +79,16 @@ int user_set(struct user *u, enum user_field f, const char *text, const struct s
     return 0;
 }
 
+int user_copy_fields(struct user *u, const struct user *from)
+{
+    int r = 0;
+
+    for (int f = 0; f < USER_N_FIELDS && r == 0; f++)
+        r = user_set(u, (enum user_field)f, from->fields[f].text, &from->fields[f].source);
+    u->disabled = from->disabled;
+    return r;
+}
+
 const char *user_get(const struct user *u, enum user_field f)
 {
     return u->fields[f].text;

@@ -51,6 +51,7 @@ struct user {
 struct user *user_new(void);
 struct user *user_free(struct user *u);
 struct user *user_copy(const struct user *u);
+int user_copy_fields(struct user *u, const struct user *from); /* all but roles and skills */
 int user_set(struct user *u, enum user_field f, const char *text, const struct source *source);
 const char *user_get(const struct user *u, enum user_field f); /* borrowed, may be NULL */
 /* Adds, or for a skill raises the level of, what is there; sorted by name, compared exactly. */

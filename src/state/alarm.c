@@ -12,6 +12,7 @@
 #include "state/queue.h"
 
 #define BUDGET_KEPT_USEC (90 * 24 * 3600 * USEC_PER_SEC)
+#define TOLD_KEPT_USEC   (90 * 24 * 3600 * USEC_PER_SEC)
 
 int budget_note(struct state *s, unsigned budget, uint64_t now_usec, struct error *e)
 {
@@ -144,6 +145,46 @@ int alarm_clear(struct state *s, const char *cause, struct alarm *ret, struct er
     *ret = a;
     a = (struct alarm){0};
     return 0;
+}
+
+int alarm_told(struct state *s, const char *cause, uint64_t *ret_usec, bool *ret_standing,
+               struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "SELECT told_usec, standing FROM told WHERE cause = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, cause);
+    r = stmt_step(q, e);
+    if (r < 0)
+        return r;
+    *ret_usec = r == STMT_ROW ? stmt_usec(q, 0) : 0;
+    *ret_standing = r == STMT_ROW && stmt_int(q, 1) != 0;
+    return 0;
+}
+
+int alarm_note_told(struct state *s, const char *cause, uint64_t told_usec, bool standing,
+                    struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL, *prune = NULL;
+    int r = stmt_prepare(
+        &q, s, "INSERT OR REPLACE INTO told(cause, told_usec, standing) VALUES(?1, ?2, ?3)", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, cause);
+    stmt_bind_usec(q, 2, told_usec);
+    stmt_bind_int(q, 3, standing);
+    r = stmt_run(q, e);
+    if (r == 0)
+        r = stmt_prepare(&prune, s, "DELETE FROM told WHERE standing = 0 AND told_usec < ?1",
+                         e);
+    if (r < 0)
+        return r;
+    stmt_bind_usec(prune, 1,
+                   told_usec > TOLD_KEPT_USEC ? told_usec - TOLD_KEPT_USEC : 0);
+    return stmt_run(prune, e);
 }
 
 int alarm_each(struct state *s, int (*fn)(const struct alarm *a, void *userdata),

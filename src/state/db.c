@@ -232,6 +232,8 @@ int stmt_step(struct stmt *q, struct error *e)
      * leaves half of the caller's work behind. */
     if (q->writes && (rc & 0xff) != SQLITE_CONSTRAINT)
         s->broken = true;
+    if ((rc & 0xff) == SQLITE_CORRUPT)
+        s->suspect = true;
     return db_error(s->db, s->path, rc, e);
 }
 
@@ -301,6 +303,14 @@ int db_number(sqlite3 *db, const char *path, const char *sql, int64_t *ret, stru
         *ret = 0;
     sqlite3_finalize(q);
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_error(db, path, rc, e);
+}
+
+int db_write(struct state *s, const char *sql, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, sql, e);
+
+    return r < 0 ? r : stmt_run(q, e);
 }
 
 int db_write_text(struct state *s, const char *sql, const char *first, const char *second,

@@ -12,11 +12,12 @@
 #include "base/memory.h"
 #include "state/state.h"
 
+struct audit_memory;
 struct checkpoint;
 struct error;
 struct stmt;
 
-#define MIRROR_MAX_SEARCHES 8
+#define MIRROR_MAX_SEARCHES 32
 
 /* Which rows of `entry` a full read has shown: one bit for each row number. It lives in memory,
  * since a full read that a restart cuts short begins again anyway; so an unchanged entry costs
@@ -36,15 +37,20 @@ struct state {
     sqlite3 *db;
     char *path; /* for sentences */
     int lock_fd;
+    bool checked; /* its pages were read when it was opened: it was not as it was left */
+    bool suspect; /* a page of it was found damaged since */
     bool in_transaction;
     bool broken; /* a write of this transaction failed: it can only be rolled back */
     struct stmt *cache[STMT_CACHE_SIZE];
     struct buffer scratch;
     const struct schema *schema; /* mirror_use_schema(); borrowed; NULL: the built-in table */
+    unsigned n_searches; /* 0: nobody has said */
     struct seen seen[MIRROR_MAX_SEARCHES];
     struct checkpoint *checkpoint; /* NULL for a private copy */
     int wal_pages;                 /* as of the last commit */
     int64_t trail_exported;        /* known to be in the audit file, not yet noted here; 0 */
+    struct audit_memory *audit;    /* borrowed: what the audit's composer remembers */
+    uint64_t trail_epoch;          /* another one after each rollback */
     int64_t n_unresolved;          /* mirror_counts(); -1: must be counted again */
 };
 
@@ -95,6 +101,7 @@ int db_number(sqlite3 *db, const char *path, const char *sql, int64_t *ret, stru
 int db_error(sqlite3 *db, const char *path, int rc, struct error *e);
 
 /* Executes one statement of the cache with up to two texts bound: most small writes. */
+int db_write(struct state *s, const char *sql, struct error *e); /* without parameters */
 int db_write_text(struct state *s, const char *sql, const char *first, const char *second,
                   struct error *e);
 /* One count out of a statement of the cache without parameters; 0 when it cannot be read. */

@@ -192,3 +192,33 @@ int link_after(struct state *s, const char *entry_id, struct link *ret, struct e
                    " FROM link WHERE entry_id > ?1 ORDER BY entry_id LIMIT 1",
                    entry_id ? entry_id : "", ret, e);
 }
+
+/* A column that is added to link is added to link_aside too. */
+int link_set_aside(struct state *s, struct error *e)
+{
+    int r = link_drop_aside(s, e);
+
+    if (r == 0)
+        r = db_write(s,
+                     "INSERT INTO link_aside(" LINK_COLUMNS ") SELECT " LINK_COLUMNS
+                     " FROM link",
+                     e);
+    return r < 0 ? r : db_write(s, "DELETE FROM link", e);
+}
+
+int link_take_back(struct state *s, struct error *e)
+{
+    int r = db_write(s, "DELETE FROM link", e);
+
+    if (r == 0)
+        r = db_write(s,
+                     "INSERT INTO link(" LINK_COLUMNS ") SELECT " LINK_COLUMNS
+                     " FROM link_aside",
+                     e);
+    return r < 0 ? r : link_drop_aside(s, e);
+}
+
+int link_drop_aside(struct state *s, struct error *e)
+{
+    return db_write(s, "DELETE FROM link_aside", e);
+}

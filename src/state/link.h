@@ -41,12 +41,19 @@ size_t link_count(struct state *s, enum link_status status);
 int link_each(struct state *s, int (*fn)(const struct link *l, void *userdata), void *userdata,
               struct error *e);
 
+/* Links to another tenant's users: set aside, taken back in the place of what is there, or
+ * forgotten. */
+int link_set_aside(struct state *s, struct error *e);
+int link_take_back(struct state *s, struct error *e);
+int link_drop_aside(struct state *s, struct error *e);
+
 /* The next link in order of entry id, after that id (NULL: the first), or STATE_NONE. */
 int link_after(struct state *s, const char *entry_id, struct link *ret, struct error *e);
 
 /* The tenant's directory listing as last fetched: for first contact and the verification sweep.
  */
 int listing_replace_begin(struct state *s, struct error *e);
+int listing_clear(struct state *s, struct error *e);
 int listing_add(struct state *s, const char *login, const char *login_key, struct error *e);
 /* Logins that exist there and no link claims. */
 int listing_unclaimed(struct state *s, int (*fn)(const char *login, void *userdata),
@@ -54,10 +61,18 @@ int listing_unclaimed(struct state *s, int (*fn)(const char *login, void *userda
 /* The login as the tenant spells it, malloc'd, or STATE_NONE. */
 int listing_find(struct state *s, const char *login_key, char **ret, struct error *e);
 int listing_remove(struct state *s, const char *login_key, struct error *e);
-/* Mail addresses of listed users, as text_fold() gives them; "" when the user has none. */
-int listing_set_mail(struct state *s, const char *login_key, const char *mail_key, struct error *e);
 /* The login of a user with this mail that no link claims, malloc'd, or STATE_NONE. */
 int listing_find_mail(struct state *s, const char *mail_key, char **ret, struct error *e);
-/* Logins whose mail is not known yet and whom neither a link nor a wanted user claims; at most limit. */
-int listing_without_mail(struct state *s, size_t limit, struct string_list *ret, struct error *e);
+/* Logins that no link claims and that were not looked at yet, for their mail or, where a person
+ * wants the login, for all that an adoption would meet; at most limit. */
+int listing_to_look_at(struct state *s, size_t limit, struct string_list *ret, struct error *e);
+/* What a look gave: the user as JSON is kept only when a person wants the login; "" when it
+ * could not be read. */
+int listing_set_looked(struct state *s, const char *login_key, const char *mail_key,
+                       const char *found, struct error *e);
+/* A user that was found there later. */
+int listing_set_found(struct state *s, const char *login, const char *login_key,
+                      const char *mail_key, const char *found, struct error *e);
+/* The user as it was found, malloc'd, "" when it could not be read; or STATE_NONE: not looked at. */
+int listing_found(struct state *s, const char *login_key, char **ret, struct error *e);
 size_t listing_count(struct state *s);

@@ -1,4 +1,8 @@
-/* The logins that exist at the tenant, as last listed. */
+/*
+ * The logins that exist at the tenant, as last listed. Of those that a person wants it also
+ * keeps what the user looked like, so that a plan can show what an adoption leads to. That
+ * outlives a new listing: the row is stale until the login is listed again.
+ */
 #include "config.h"
 
 #include "base/error.h"
@@ -6,17 +10,23 @@
 #include "state/db.h"
 #include "state/link.h"
 
+int listing_clear(struct state *s, struct error *e)
+{
+    return db_write(s, "DELETE FROM listing", e);
+}
+
 int listing_replace_begin(struct state *s, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "DELETE FROM listing", e);
+    int r = db_write(s, "DELETE FROM listing WHERE stale = 1 OR found IS NULL", e);
 
-    return r < 0 ? r : stmt_run(q, e);
+    return r < 0 ? r : db_write(s, "UPDATE listing SET stale = 1, mail_key = NULL", e);
 }
 
 int listing_add(struct state *s, const char *login, const char *login_key, struct error *e)
 {
-    return db_write_text(s, "INSERT OR REPLACE INTO listing(login_key, login) VALUES(?1, ?2)",
+    return db_write_text(s,
+                         "INSERT INTO listing(login_key, login) VALUES(?1, ?2) ON "
+                         "CONFLICT(login_key) DO UPDATE SET login = ?2, stale = 0",
                          login_key, login, e);
 }
 
@@ -26,7 +36,7 @@ int listing_unclaimed(struct state *s, int (*fn)(const char *login, void *userda
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r =
         stmt_prepare(&q, s,
-                     "SELECT login FROM listing t WHERE NOT EXISTS (SELECT 1 FROM link l "
+                     "SELECT login FROM listing t WHERE stale = 0 AND NOT EXISTS (SELECT 1 FROM link l "
                      "WHERE l.login_key = t.login_key AND l.status <> 3) ORDER BY login_key",
                      e);
 
@@ -41,7 +51,7 @@ int listing_unclaimed(struct state *s, int (*fn)(const char *login, void *userda
 int listing_find(struct state *s, const char *login_key, char **ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT login FROM listing WHERE login_key = ?1", e);
+    int r = stmt_prepare(&q, s, "SELECT login FROM listing WHERE login_key = ?1 AND stale = 0", e);
 
     if (r < 0)
         return r;
@@ -54,7 +64,7 @@ int listing_find(struct state *s, const char *login_key, char **ret, struct erro
 
 size_t listing_count(struct state *s)
 {
-    return db_count(s, "SELECT count(*) FROM listing");
+    return db_count(s, "SELECT count(*) FROM listing WHERE stale = 0");
 }
 
 int listing_remove(struct state *s, const char *login_key, struct error *e)
@@ -62,17 +72,11 @@ int listing_remove(struct state *s, const char *login_key, struct error *e)
     return db_write_text(s, "DELETE FROM listing WHERE login_key = ?1", login_key, NULL, e);
 }
 
-int listing_set_mail(struct state *s, const char *login_key, const char *mail_key, struct error *e)
-{
-    return db_write_text(s, "UPDATE listing SET mail_key = ?2 WHERE login_key = ?1", login_key,
-                         mail_key, e);
-}
-
 int listing_find_mail(struct state *s, const char *mail_key, char **ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
-                         "SELECT login FROM listing t WHERE mail_key = ?1 AND NOT EXISTS (SELECT 1 "
+                         "SELECT login FROM listing t WHERE mail_key = ?1 AND stale = 0 AND NOT EXISTS (SELECT 1 "
                          "FROM link l WHERE l.login_key = t.login_key AND l.status <> 3) LIMIT 1",
                          e);
 
@@ -85,14 +89,14 @@ int listing_find_mail(struct state *s, const char *mail_key, char **ret, struct 
     return stmt_copy(q, 0, ret) < 0 ? error_out_of_memory(e) : 0;
 }
 
-int listing_without_mail(struct state *s, size_t limit, struct string_list *ret, struct error *e)
+int listing_to_look_at(struct state *s, size_t limit, struct string_list *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
-                         "SELECT login FROM listing t WHERE mail_key IS NULL AND NOT EXISTS (SELECT "
-                         "1 FROM link l WHERE l.login_key = t.login_key AND l.status <> 3) AND NOT "
-                         "EXISTS (SELECT 1 FROM person p WHERE p.login_key = t.login_key) "
-                         "ORDER BY login_key LIMIT ?1",
+                         "SELECT login FROM listing t WHERE stale = 0 AND (mail_key IS NULL OR "
+                         "(found IS NULL AND EXISTS (SELECT 1 FROM person p WHERE p.login_key = "
+                         "t.login_key))) AND NOT EXISTS (SELECT 1 FROM link l WHERE l.login_key "
+                         "= t.login_key AND l.status <> 3) ORDER BY login_key LIMIT ?1",
                          e);
 
     if (r < 0)
@@ -102,4 +106,57 @@ int listing_without_mail(struct state *s, size_t limit, struct string_list *ret,
         if (string_list_add(ret, stmt_text(q, 0)) < 0)
             return error_out_of_memory(e);
     return r;
+}
+
+int listing_set_looked(struct state *s, const char *login_key, const char *mail_key,
+                       const char *found, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "UPDATE listing SET mail_key = ?2, found = CASE WHEN EXISTS (SELECT 1 "
+                         "FROM person p WHERE p.login_key = ?1) THEN ?3 END WHERE login_key = ?1",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, login_key);
+    stmt_bind_text(q, 2, mail_key);
+    stmt_bind_text(q, 3, found);
+    return stmt_run(q, e);
+}
+
+int listing_set_found(struct state *s, const char *login, const char *login_key,
+                      const char *mail_key, const char *found, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "INSERT INTO listing(login_key, login, mail_key, found) VALUES(?1, ?2, "
+                         "?3, ?4) ON CONFLICT(login_key) DO UPDATE SET login = ?2, mail_key = "
+                         "?3, found = ?4, stale = 0",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, login_key);
+    stmt_bind_text(q, 2, login);
+    stmt_bind_text(q, 3, mail_key);
+    stmt_bind_text(q, 4, found);
+    return stmt_run(q, e);
+}
+
+int listing_found(struct state *s, const char *login_key, char **ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "SELECT found FROM listing WHERE login_key = ?1 AND stale = 0 AND "
+                         "found IS NOT NULL",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, login_key);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    return stmt_copy(q, 0, ret) < 0 ? error_out_of_memory(e) : 0;
 }

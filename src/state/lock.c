@@ -3,6 +3,11 @@
  * file that is left over blocks nobody; the process id in it is there for the sentence only.
  * The file is never removed: somebody who holds the removed one and somebody who holds its
  * successor would both believe to be alone.
+ *
+ * Whoever closes the state file in good order leaves a note here: which file it was, its size
+ * and its times. While these are the same nobody has written to it since, and it need not be
+ * read from end to end when it is opened. The time of change is set by us, to the nanosecond,
+ * so that a write in the same tick of the kernel's clock does not look the same.
  */
 #include "config.h"
 
@@ -13,6 +18,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -44,7 +51,53 @@ static int write_pid(int fd)
     return 0;
 }
 
-int lock_take(const char *state_path, int *ret_fd, struct error *e)
+/* "left DEVICE INODE SIZE CHANGED STATUS-CHANGED"; false: the file or its log says otherwise.
+ */
+static bool describe(const char *state_path, char *ret, size_t size)
+{
+    CLEANUP(freep) char *wal = NULL;
+    struct stat st, log;
+
+    if (asprintf(&wal, "%s-wal", state_path) < 0) {
+        wal = NULL;
+        return false;
+    }
+    if (stat(state_path, &st) < 0 || (stat(wal, &log) == 0 && log.st_size > 0))
+        return false;
+    snprintf(ret, size, "left %llu %llu %lld %lld.%09ld %lld.%09ld",
+             (unsigned long long)st.st_dev, (unsigned long long)st.st_ino,
+             (long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+             (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+    return true;
+}
+
+static bool is_as_left(int fd, const char *state_path)
+{
+    char file[256] = "", now[192];
+    ssize_t n = pread(fd, file, sizeof(file) - 1, 0);
+    char *note = n > 0 ? strchr(file, '\n') : NULL;
+
+    if (!note || !describe(state_path, now, sizeof(now)))
+        return false;
+    note[1 + strcspn(note + 1, "\n")] = '\0';
+    return strcmp(note + 1, now) == 0;
+}
+
+void lock_leave(int fd, const char *state_path)
+{
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+    char note[192], text[256];
+
+    if (clock_gettime(CLOCK_REALTIME, &times[1]) < 0 ||
+        utimensat(AT_FDCWD, state_path, times, 0) < 0 ||
+        !describe(state_path, note, sizeof(note)))
+        return;
+    int n = snprintf(text, sizeof(text), "%ld\n%s\n", (long)getpid(), note);
+    if (pwrite(fd, text, (size_t)n, 0) != n)
+        (void)write_pid(fd);
+}
+
+int lock_take(const char *state_path, int *ret_fd, bool *ret_as_left, struct error *e)
 {
     CLEANUP(freep) char *path = NULL;
     int fd, r;
@@ -68,6 +121,7 @@ int lock_take(const char *state_path, int *ret_fd, struct error *e)
         close(fd);
         return r;
     }
+    *ret_as_left = is_as_left(fd, state_path);
     /* On a full disk the number cannot be written; the lock holds all the same. */
     r = write_pid(fd);
     if (r < 0 && r != -ENOSPC && r != -EDQUOT && r != -EFBIG) {

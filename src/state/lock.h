@@ -1,8 +1,13 @@
-/* One instance for each state file. */
+/* One instance for each state file, and how the last one left it. */
 #pragma once
+
+#include <stdbool.h>
 
 struct error;
 
 /* Takes the lock file beside the state file. 0, STATE_LOCKED with a sentence that names the
  * holder's process id, or -errno. */
-int lock_take(const char *state_path, int *ret_fd, struct error *e);
+int lock_take(const char *state_path, int *ret_fd, bool *ret_as_left, struct error *e);
+/* The state file is closed, whole, and without a log: notes how it looks. The next lock_take()
+ * sees whether it still does. Best effort: without the note it is checked when it is opened. */
+void lock_leave(int fd, const char *state_path);

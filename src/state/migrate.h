@@ -1,6 +1,7 @@
 /* The form of the state file and how an older one becomes it. */
 #pragma once
 #include <sqlite3.h>
+#include <stdbool.h>
 
 struct error;
 
@@ -8,9 +9,9 @@ struct error;
 
 /* Settings that hold for a connection and not in the file. */
 int migrate_settings(sqlite3 *db, const char *path, struct error *e);
-/* 0, STATE_DAMAGED (not ours, damaged, newer) with a sentence, or -errno. Only reads. An empty
- * database is fine and *ret_version 0. */
-int migrate_check(sqlite3 *db, const char *path, int *ret_version, struct error *e);
+/* 0, STATE_DAMAGED (not ours, damaged, newer) with a sentence, or -errno. Only reads: all
+ * pages, unless they are known to be `sound`. An empty database is fine and *ret_version 0. */
+int migrate_check(sqlite3 *db, const char *path, bool sound, int *ret_version, struct error *e);
 /* Brings the file from `version` to the present one, in one transaction. */
 int migrate_apply(sqlite3 *db, const char *path, int version, struct error *e);
 int migrate_newest(void);

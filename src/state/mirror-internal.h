@@ -12,7 +12,7 @@
 struct entry_row {
     int64_t n;
     enum entry_kind kind;
-    unsigned search;
+    int64_t searches; /* bits */
     bool gone;
     char *dn, *dn_key;
 };
@@ -20,9 +20,13 @@ void entry_row_done(struct entry_row *row);
 int entry_row_find(struct state *s, const char *id, struct entry_row *ret,
                    struct error *e); /* or STATE_NONE */
 
+int search_check(unsigned search, struct error *e);
+int seen_set(struct state *s, unsigned search, int64_t n, struct error *e);
+
 /* Marks the person dirty that a row is, if it is one. */
 int dirty_row(struct state *s, int64_t n, struct error *e);
-/* Marks all live persons below a group dirty, through nested groups; cycles end. */
+/* Notes that all live persons below a group, through nested groups, are to be marked dirty; see
+ * mirror_mark_below(). */
 int dirty_below(struct state *s, int64_t group_n, struct error *e);
 
 /* The groups that name this row by its present DN key become stale: they must be read again,
@@ -31,6 +35,8 @@ int stale_note(struct state *s, int64_t n, struct error *e);
 /* The group was read: what was said by its stale rows is now said by its members. Unless `all`,
  * rows of which the group names only the old DN stay: the server may be about to repair it. */
 int stale_settle(struct state *s, int64_t group_n, bool all, struct error *e);
+/* The first key behind all that lie below this one; malloc'd. */
+char *key_range_end(const char *key);
 /* The row moved from old_key: everything below it gets its new DN and key. */
 int move_below(struct state *s, const char *old_key, const char *new_key, const char *new_dn,
                struct error *e);

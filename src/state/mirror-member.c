@@ -44,32 +44,54 @@ int dirty_row(struct state *s, int64_t n, struct error *e)
         n, NULL, e);
 }
 
-/* UNION, not UNION ALL: a group that is reached again adds nothing, so cycles end. The order of
- * the joins is fixed, from the few to the many. */
-#define BELOW                                                                                  \
-    "WITH RECURSIVE below(n) AS (VALUES(?1) UNION "                                            \
-    "SELECT g.n FROM below b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 1 "           \
-    "CROSS JOIN entry g ON g.dn_key = m.key AND g.kind = 2 UNION "                             \
-    "SELECT g.n FROM below b CROSS JOIN stale t ON t.group_n = b.n "                           \
-    "CROSS JOIN entry g ON g.n = t.entry_n AND g.kind = 2) "
-
 int dirty_below(struct state *s, int64_t group_n, struct error *e)
 {
-    static const char sql[] = BELOW
-        "INSERT OR IGNORE INTO dirty(entry_id) "
-        "SELECT p.id FROM below b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 1 "
-        "CROSS JOIN entry p ON p.dn_key = m.key WHERE p.kind = 1 AND p.gone_usec = 0 "
-        "UNION ALL "
-        "SELECT p.id FROM below b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 2 "
-        "CROSS JOIN entry p ON p.login_key = m.key WHERE p.kind = 1 AND p.gone_usec = 0 "
-        "UNION ALL "
-        "SELECT p.id FROM below b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 3 "
-        "CROSS JOIN entry p ON p.primary_key = m.key WHERE p.kind = 1 AND p.gone_usec = 0 "
-        "UNION ALL "
-        "SELECT p.id FROM below b CROSS JOIN stale t ON t.group_n = b.n "
-        "CROSS JOIN entry p ON p.n = t.entry_n WHERE p.kind = 1 AND p.gone_usec = 0";
+    return write_row(s, "INSERT OR IGNORE INTO dirty_group(n) VALUES(?1)", group_n, NULL, e);
+}
 
-    return write_row(s, sql, group_n, NULL, e);
+/* UNION, not UNION ALL: a group that is reached again adds nothing, so cycles end. The order of
+ * the joins is fixed, from the few to the many. */
+static const char *const mark_below[] = {
+    "WITH RECURSIVE below(n) AS (SELECT n FROM dirty_group UNION "
+    "SELECT g.n FROM below b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 1 "
+    "CROSS JOIN entry g ON g.dn_key = m.key AND g.kind = 2 UNION "
+    "SELECT g.n FROM below b CROSS JOIN stale t ON t.group_n = b.n "
+    "CROSS JOIN entry g ON g.n = t.entry_n AND g.kind = 2) "
+    "INSERT OR IGNORE INTO dirty_group(n) SELECT n FROM below",
+    "INSERT OR IGNORE INTO dirty(entry_id) "
+    "SELECT p.id FROM dirty_group b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 1 "
+    "CROSS JOIN entry p INDEXED BY entry_dn_key ON p.dn_key = m.key WHERE p.kind = 1 AND p.gone_usec = 0 "
+    "UNION ALL "
+    "SELECT p.id FROM dirty_group b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 2 "
+    "CROSS JOIN entry p INDEXED BY entry_login_key ON p.login_key = m.key WHERE p.kind = 1 AND p.gone_usec = 0 "
+    "UNION ALL "
+    "SELECT p.id FROM dirty_group b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 3 "
+    "CROSS JOIN entry p INDEXED BY entry_primary_key ON p.primary_key = m.key WHERE p.kind = 1 AND p.gone_usec = 0 "
+    "UNION ALL "
+    "SELECT p.id FROM dirty_group b CROSS JOIN stale t ON t.group_n = b.n "
+    "CROSS JOIN entry p ON p.n = t.entry_n WHERE p.kind = 1 AND p.gone_usec = 0",
+    "DELETE FROM dirty_group",
+};
+
+int mirror_mark_below(struct state *s, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *any = NULL;
+    int r = stmt_prepare(&any, s, "SELECT 1 FROM dirty_group LIMIT 1", e);
+
+    if (r == 0)
+        r = stmt_step(any, e);
+    if (r != STMT_ROW)
+        return r;
+    stmt_reset(any);
+    r = 0;
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(mark_below); i++) {
+        CLEANUP(stmt_freep) struct stmt *q = NULL;
+
+        r = stmt_prepare(&q, s, mark_below[i], e);
+        if (r == 0)
+            r = stmt_run(q, e);
+    }
+    return r;
 }
 
 int dirty_if_named(struct state *s, int64_t group_n, const char *key, struct error *e)
@@ -165,10 +187,13 @@ int mirror_stale_end(struct state *s, const char *group_id, struct error *e)
     return r == 0 ? stale_settle(s, row.n, true, e) : r < 0 ? r : 0;
 }
 
-/* A row of `member` came or went: whoever it names, in this group, is affected. Who has a stale
- * row of the group was a member anyhow; stale_settle() decides about those. */
+/* A row of `member` came or went: whoever it names, in this group, is affected; also who is
+ * below a group that is gone, since marks are made later and this group may have been gone as
+ * well. Who has a stale row of the group was a member anyhow; stale_settle() decides about
+ * those. */
 #define TOUCH(column)                                                                          \
-    "SELECT e.n, e.kind FROM entry e WHERE e." column " = ?2 AND e.gone_usec = 0 AND "         \
+    "SELECT e.n, e.kind FROM entry e WHERE e." column " = ?2 AND "                             \
+    "(e.gone_usec = 0 OR e.kind = 2) AND "                                                     \
     "NOT EXISTS (SELECT 1 FROM stale t WHERE t.group_n = ?1 AND t.entry_n = e.n)"
 
 static int touch(struct state *s, int64_t group_n, enum member_kind kind, const char *key,
@@ -309,8 +334,10 @@ int members_replace(struct state *s, int64_t group_n, const struct member *membe
 
 int members_drop(struct state *s, int64_t group_n, struct error *e)
 {
-    int r = write_row(s, "DELETE FROM member WHERE group_n = ?1", group_n, NULL, e);
+    int r = mirror_mark_below(s, e); /* through this group, too */
 
+    if (r == 0)
+        r = write_row(s, "DELETE FROM member WHERE group_n = ?1", group_n, NULL, e);
     return r < 0 ? r : write_row(s, "DELETE FROM stale WHERE group_n = ?1", group_n, NULL, e);
 }
 
@@ -341,8 +368,9 @@ int mirror_stale_groups(struct state *s, struct string_list *ret_ids, struct err
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
-                         "SELECT id FROM entry WHERE n IN (SELECT group_n FROM stale) AND "
-                         "kind = 2 AND gone_usec = 0 ORDER BY n",
+                         "SELECT g.id FROM (SELECT DISTINCT group_n FROM stale) few "
+                         "CROSS JOIN entry g ON g.n = few.group_n WHERE g.kind = 2 AND "
+                         "g.gone_usec = 0 ORDER BY g.n",
                          e);
 
     if (r < 0)

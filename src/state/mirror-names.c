@@ -195,8 +195,8 @@ int mirror_twin(struct state *s, const char *id, char **ret_dn, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
-                         "SELECT o.dn FROM entry e CROSS JOIN entry o ON o.dn_key = e.dn_key "
-                         "WHERE e.id = ?1 AND e.gone_usec = 0 AND o.n <> e.n AND "
+                         "SELECT o.dn FROM entry e CROSS JOIN entry o INDEXED BY "
+                         "entry_dn_key ON o.dn_key = e.dn_key WHERE e.id = ?1 AND e.gone_usec = 0 AND o.n <> e.n AND "
                          "o.gone_usec = 0 AND o.dn <> e.dn ORDER BY o.n LIMIT 1",
                          e);
 
@@ -214,8 +214,8 @@ int twins_dirty(struct state *s, int64_t n, struct error *e)
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
                          "INSERT OR IGNORE INTO dirty(entry_id) SELECT o.id FROM entry e "
-                         "CROSS JOIN entry o ON o.dn_key = e.dn_key WHERE e.n = ?1 AND "
-                         "o.n <> e.n AND o.kind = 1 AND o.gone_usec = 0",
+                         "CROSS JOIN entry o INDEXED BY entry_dn_key ON o.dn_key = e.dn_key "
+                         "WHERE e.n = ?1 AND o.n <> e.n AND o.kind = 1 AND o.gone_usec = 0",
                          e);
 
     if (r < 0)

@@ -148,8 +148,9 @@ int mirror_group_has_members(struct state *s, const char *dn, bool *ret, struct 
 
     if (r == 0)
         r = stmt_prepare(&q, s,
-                         "SELECT 1 FROM entry g CROSS JOIN member m ON m.group_n = g.n WHERE "
-                         "g.dn_key = ?1 AND g.kind = 2 AND g.gone_usec = 0 LIMIT 1",
+                         "SELECT 1 FROM entry g INDEXED BY entry_group_key CROSS JOIN "
+                         "member m ON m.group_n = g.n WHERE g.dn_key = ?1 AND "
+                         "g.kind = 2 AND g.gone_usec = 0 LIMIT 1",
                          e);
     if (r < 0)
         return r;
@@ -262,12 +263,12 @@ int mirror_search_size(struct state *s, unsigned search, size_t *ret, struct err
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
                          "SELECT count(*) FROM entry WHERE gone_usec = 0 AND "
-                         "kind IN (1, 2, 3) AND search = ?1",
+                         "kind IN (1, 2, 3) AND searches & ?1",
                          e);
 
     if (r < 0)
         return r;
-    stmt_bind_int(q, 1, search);
+    stmt_bind_int(q, 1, INT64_C(1) << search);
     r = stmt_step(q, e);
     if (r == STMT_ROW)
         *ret = (size_t)stmt_int(q, 0);

@@ -1,10 +1,8 @@
 /*
- * Writing the mirror: what a feed shows, what it says is gone, and what a proven full read did
- * not show.
+ * Writing the mirror: what a feed shows, and what is gone.
  *
- * An entry that is as it was costs one look and one digest, and no write: which entries a full
- * read has shown is kept in memory, and a read that a restart interrupts starts again anyway.
- * Nothing is removed here but by mirror_forget(): what is gone stays as a tombstone.
+ * An entry that is as it was costs one look and one digest, and no write. Nothing is removed
+ * here but by mirror_forget(): what is gone stays as a tombstone.
  */
 #include "config.h"
 
@@ -27,14 +25,14 @@ void entry_row_done(struct entry_row *row)
 }
 
 #define SELECT_ROW                                                                             \
-    "SELECT n, kind, search, gone_usec, dn, digest, members_digest, dn_key FROM entry WHERE "  \
+    "SELECT n, kind, searches, gone_usec, dn, digest, members_digest, dn_key FROM entry WHERE "  \
     "id = ?1"
 
 static int row_read(struct stmt *q, struct entry_row *ret, struct error *e)
 {
     ret->n = stmt_int(q, 0);
     ret->kind = (enum entry_kind)stmt_int(q, 1);
-    ret->search = (unsigned)stmt_int(q, 2);
+    ret->searches = stmt_int(q, 2);
     ret->gone = stmt_int(q, 3) != 0;
     if (stmt_copy(q, 4, &ret->dn) < 0 || stmt_copy(q, 7, &ret->dn_key) < 0) {
         entry_row_done(ret);
@@ -55,54 +53,6 @@ int entry_row_find(struct state *s, const char *id, struct entry_row *ret, struc
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     return row_read(q, ret, e);
-}
-
-static int seen_set(struct state *s, unsigned search, int64_t n, struct error *e)
-{
-    struct seen *seen = &s->seen[search];
-    size_t word = (size_t)n / 64;
-
-    if (!seen->active)
-        return 0;
-    if (word >= seen->n_words) {
-        size_t grown = (word + 1) * 2;
-        uint64_t *words = reallocarray(seen->words, grown, sizeof(*words));
-
-        if (!words)
-            return error_out_of_memory(e);
-        memset(words + seen->n_words, 0, (grown - seen->n_words) * sizeof(*words));
-        seen->words = words;
-        seen->n_words = grown;
-    }
-    seen->words[word] |= UINT64_C(1) << (n % 64);
-    return 0;
-}
-
-static bool seen_get(const struct seen *seen, int64_t n)
-{
-    size_t word = (size_t)n / 64;
-
-    return word < seen->n_words && (seen->words[word] >> (n % 64) & 1);
-}
-
-static int check_search(unsigned search, struct error *e)
-{
-    if (search < MIRROR_MAX_SEARCHES)
-        return 0;
-    return error_set(e, -EINVAL, "The mirror knows %d searches, and this is number %u",
-                     MIRROR_MAX_SEARCHES, search);
-}
-
-int mirror_begin_full(struct state *s, unsigned search, struct error *e)
-{
-    int r = check_search(search, e);
-
-    if (r < 0)
-        return r;
-    if (s->seen[search].n_words)
-        memset(s->seen[search].words, 0, s->seen[search].n_words * sizeof(uint64_t));
-    s->seen[search].active = true;
-    return 0;
 }
 
 /* Over everything that the row holds, each part with its size in front, so that no two entries
@@ -162,7 +112,7 @@ static int members_digest(struct state *s, const struct entry *entry,
 /* An entry on its way into the mirror. */
 struct put {
     const struct entry *entry;
-    unsigned search;
+    int64_t searches; /* those that hold it from now on */
     char digest[DIGEST_TEXT_SIZE], members[DIGEST_TEXT_SIZE];
     bool same_content, same_members;
     char *key;
@@ -196,23 +146,24 @@ static int put_compare(struct state *s, struct put *p, int64_t *ret_n, struct er
     p->same_content = strcmp(stmt_text(q, 5), p->digest) == 0;
     p->same_members = strcmp(stmt_text(q, 6), p->members) == 0;
     if (p->same_content && p->same_members && stmt_int(q, 3) == 0 &&
-        stmt_int(q, 1) == (int64_t)p->entry->kind && stmt_int(q, 2) == (int64_t)p->search &&
+        stmt_int(q, 1) == (int64_t)p->entry->kind &&
+        (stmt_int(q, 2) | p->searches) == stmt_int(q, 2) &&
         strcmp(stmt_text(q, 4), p->entry->dn) == 0)
         return 1;
     return row_read(q, &p->old, e);
 }
 
 static const char insert_row[] =
-    "INSERT INTO entry(id, dn, kind, search, digest, members_digest, gone_usec, gone_why, "
+    "INSERT INTO entry(id, dn, kind, searches, digest, members_digest, gone_usec, gone_why, "
     "dn_key, login_key, primary_key, mail_key, shape, attributes) "
     "VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, NULL, ?7, ?8, ?9, ?10, ?11, ?12)";
 static const char update_row[] =
-    "UPDATE entry SET dn = ?2, kind = ?3, search = ?4, digest = ?5, members_digest = ?6, "
+    "UPDATE entry SET dn = ?2, kind = ?3, searches = ?4, digest = ?5, members_digest = ?6, "
     "gone_usec = 0, gone_why = NULL, dn_key = ?7, login_key = ?8, primary_key = ?9, "
     "mail_key = ?10, shape = ?11, attributes = ?12 WHERE id = ?1";
 /* Most often only members or the DN differ, and the rest need not be written again. */
 static const char update_head[] =
-    "UPDATE entry SET dn = ?2, kind = ?3, search = ?4, digest = ?5, members_digest = ?6, "
+    "UPDATE entry SET dn = ?2, kind = ?3, searches = ?4, digest = ?5, members_digest = ?6, "
     "gone_usec = 0, gone_why = NULL, dn_key = ?7 WHERE id = ?1";
 
 static int put_write(struct state *s, struct put *p, struct error *e)
@@ -235,7 +186,7 @@ static int put_write(struct state *s, struct put *p, struct error *e)
     stmt_bind_text(q, 1, entry->id);
     stmt_bind_text(q, 2, entry->dn);
     stmt_bind_int(q, 3, entry->kind);
-    stmt_bind_int(q, 4, p->search);
+    stmt_bind_int(q, 4, p->searches);
     stmt_bind_text(q, 5, p->digest);
     stmt_bind_text(q, 6, p->members);
     stmt_bind_text(q, 7, p->key);
@@ -275,6 +226,8 @@ static int put_known(struct state *s, struct put *p, struct error *e)
     bool moved = strcmp(p->old.dn_key, p->key) != 0;
     int r = 0;
 
+    if (!p->old.gone)
+        p->searches |= p->old.searches;
     if (p->old.kind != p->entry->kind) {
         p->changes |= MIRROR_NEW;
         r = put_end_old_kind(s, &p->old, e);
@@ -327,13 +280,15 @@ static int put_consequences(struct state *s, const struct put *p, int64_t n, str
 int mirror_put(struct state *s, unsigned search, const struct entry *entry,
                unsigned *ret_changes, struct error *e)
 {
-    CLEANUP(put_done) struct put p = {.entry = entry, .search = search};
+    CLEANUP(put_done) struct put p = {.entry = entry};
     int64_t n = 0;
-    int r = check_search(search, e);
+    int r = search_check(search, e);
 
     assert(s->in_transaction);
-    if (r == 0)
+    if (r == 0) {
+        p.searches = INT64_C(1) << search;
         r = put_compare(s, &p, &n, e);
+    }
     if (r == 0) {
         r = dn_key(s->schema, entry->dn, &p.key, e);
         if (r == 0 && n == 0) {
@@ -369,7 +324,10 @@ int mirror_gone(struct state *s, const char *id, const char *why, uint64_t now_u
     if (row.gone)
         return 0;
     s->n_unresolved = -1;
-    r = stmt_prepare(&q, s, "UPDATE entry SET gone_usec = ?2, gone_why = ?3 WHERE n = ?1", e);
+    r = stmt_prepare(&q, s,
+                     "UPDATE entry SET searches = 0, gone_usec = ?2, "
+                     "gone_why = coalesce(?3, gone_why) WHERE n = ?1",
+                     e);
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, row.n);
@@ -386,137 +344,6 @@ int mirror_gone(struct state *s, const char *id, const char *why, uint64_t now_u
     if (r == 0 && row.kind == ENTRY_GROUP)
         r = dirty_below(s, row.n, e);
     return r < 0 ? error_wrap(e, r, "Marking %s as gone", row.dn) : 0;
-}
-
-int mirror_present(struct state *s, unsigned search, const char *id, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = check_search(search, e);
-
-    if (r == 0)
-        r = stmt_prepare(&q, s, "SELECT n FROM entry WHERE id = ?1 AND gone_usec = 0", e);
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, id);
-    r = stmt_step(q, e);
-    if (r != STMT_ROW)
-        return r < 0 ? r : STATE_NONE;
-    return seen_set(s, search, stmt_int(q, 0), e);
-}
-
-/* Calls fn for each live row of the search that its full read has not shown. */
-static int each_unseen(struct state *s, unsigned search,
-                       int (*fn)(struct state *s, int64_t n, enum entry_kind kind,
-                                 void *userdata, struct error *e),
-                       void *userdata, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = check_search(search, e);
-
-    if (r == 0 && !s->seen[search].active)
-        return error_set(
-            e, -EINVAL, "No full read of search %u has begun, so nothing is known to be absent",
-            search);
-    if (r == 0)
-        r = stmt_prepare(&q, s,
-                         "SELECT n, kind FROM entry WHERE gone_usec = 0 AND kind IN (1, 2, 3) "
-                         "AND search = ?1",
-                         e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, search);
-    while ((r = stmt_step(q, e)) == STMT_ROW) {
-        int64_t n = stmt_int(q, 0);
-
-        if (seen_get(&s->seen[search], n))
-            continue;
-        r = fn(s, n, (enum entry_kind)stmt_int(q, 1), userdata, e);
-        if (r < 0)
-            return r;
-    }
-    return r;
-}
-
-struct row_numbers {
-    int64_t *items;
-    size_t n_items, capacity;
-};
-
-static void row_numbers_done(struct row_numbers *numbers)
-{
-    free(numbers->items);
-}
-
-static int collect(struct state *s, int64_t n, enum entry_kind kind, void *userdata,
-                   struct error *e)
-{
-    struct row_numbers *numbers = userdata;
-
-    (void)s;
-    (void)kind;
-    if (memory_grow(&numbers->items, &numbers->capacity, numbers->n_items + 1,
-                    sizeof(*numbers->items)) < 0)
-        return error_out_of_memory(e);
-    numbers->items[numbers->n_items++] = n;
-    return 0;
-}
-
-static int id_of(struct state *s, int64_t n, char **ret, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT id FROM entry WHERE n = ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    r = stmt_step(q, e);
-    if (r != STMT_ROW)
-        return r < 0 ? r : error_set(e, -EIO, "A row of the mirror vanished");
-    return stmt_copy(q, 0, ret) < 0 ? error_out_of_memory(e) : 0;
-}
-
-int mirror_unseen_gone(struct state *s, unsigned search, const char *why, uint64_t now_usec,
-                       size_t *ret_n, struct error *e)
-{
-    CLEANUP(row_numbers_done) struct row_numbers numbers = {0};
-    int r;
-
-    assert(s->in_transaction);
-    r = each_unseen(s, search, collect, &numbers, e);
-    for (size_t i = 0; r == 0 && i < numbers.n_items; i++) {
-        CLEANUP(freep) char *id = NULL;
-
-        r = id_of(s, numbers.items[i], &id, e);
-        if (r == 0)
-            r = mirror_gone(s, id, why, now_usec, e);
-    }
-    if (r < 0)
-        return r;
-    s->seen[search].active = false;
-    *ret_n = numbers.n_items;
-    return 0;
-}
-
-static int count_person(struct state *s, int64_t n, enum entry_kind kind, void *userdata,
-                        struct error *e)
-{
-    size_t *count = userdata;
-
-    (void)s;
-    (void)n;
-    (void)e;
-    *count += kind == ENTRY_PERSON;
-    return 0;
-}
-
-int mirror_count_unseen(struct state *s, unsigned search, size_t *ret_people, struct error *e)
-{
-    size_t count = 0;
-    int r = each_unseen(s, search, count_person, &count, e);
-
-    if (r == 0)
-        *ret_people = count;
-    return r;
 }
 
 int mirror_forget(struct state *s, const char *id, struct error *e)

@@ -24,6 +24,10 @@ int mirror_use_schema(struct state *s, const struct schema *schema, struct error
 /* The DN of another living entry whose name counts as this one's although the server holds both;
  * malloc'd; or STATE_NONE. */
 int mirror_twin(struct state *s, const char *id, char **ret_dn, struct error *e);
+/* The searches are numbered in this order from now on (keys of their bases). What is known of
+ * those that were there before keeps its meaning; what only a search held that is none any more
+ * is unheld. Cookies are forgotten when anything changed. */
+int mirror_searches(struct state *s, const char *const *bases, size_t n, struct error *e);
 
 /* A read that means to be whole begins: a new generation; what it shows is stamped with it. */
 int mirror_begin_full(struct state *s, unsigned search, struct error *e);
@@ -39,9 +43,20 @@ enum mirror_change {
  * and key). A kind that changed is a new entry of that kind. */
 int mirror_put(struct state *s, unsigned search, const struct entry *entry,
                unsigned *ret_changes, struct error *e);
-/* The entry is gone: it stays as a tombstone (DN, time, why) until mirror_forget(). An unknown
- * id is no error. A group that is gone keeps its member rows in the tombstone, so nobody loses
- * it: see GROUP_MISSING. */
+/* This search does not hold the entry (any more). With one search it is gone then; with several
+ * it becomes unheld when none holds it, and stays as it was until mirror_gone(). What lies below
+ * it becomes unheld in any case. An unknown id, and one that the search never held, are no
+ * error. */
+int mirror_left(struct state *s, unsigned search, const char *id, const char *why,
+                uint64_t now_usec, struct error *e);
+/* Those that no search holds, and of which it is not said yet that they are gone. */
+int mirror_unheld(struct state *s, struct string_list *ret_ids, struct error *e);
+/* How many people among them are held by this search alone. */
+int mirror_count_removals(struct state *s, unsigned search, const struct string_list *ids,
+                          size_t *ret_people, struct error *e);
+/* The entry is gone, from all searches: it stays as a tombstone (DN, time, why) until
+ * mirror_forget(). why NULL: as it was said when it left. An unknown id is no error. A group
+ * that is gone keeps its member rows in the tombstone, so nobody loses it: see GROUP_MISSING. */
 int mirror_gone(struct state *s, const char *id, const char *why, uint64_t now_usec,
                 struct error *e);
 int mirror_present(struct state *s, unsigned search, const char *id,
@@ -49,12 +64,17 @@ int mirror_present(struct state *s, unsigned search, const char *id,
 int mirror_members(struct state *s, const char *group_id, const struct member *added,
                    size_t n_added, const struct member *removed, size_t n_removed,
                    struct error *e); /* or STATE_NONE: no such live group */
-/* Ends a proven full read: what has an older generation in this search is gone. */
-int mirror_unseen_gone(struct state *s, unsigned search, const char *why, uint64_t now_usec,
+/* Ends a proven full read: what has an older generation in this search has left it. */
+int mirror_unseen_left(struct state *s, unsigned search, const char *why, uint64_t now_usec,
                        size_t *ret_n, struct error *e);
 /* How many would be: for a look before it is done. */
 int mirror_count_unseen(struct state *s, unsigned search, size_t *ret_people, struct error *e);
 int mirror_forget(struct state *s, const char *id, struct error *e); /* removes a tombstone */
+
+/* Whoever is below a group that changed in itself (it came back, was deleted, entered another
+ * group or left it) becomes dirty here, all such groups at once: a read of many nested groups
+ * notes each of them many times. Before dirty people are asked for; in a transaction. */
+int mirror_mark_below(struct state *s, struct error *e);
 
 /* Groups that name, as a member, a DN that an entry had before it moved or vanished. */
 int mirror_stale_groups(struct state *s, struct string_list *ret_ids, struct error *e);

@@ -6,11 +6,19 @@
 
 #include "state/person.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "model/operation.h"
 #include "state/db.h"
+
+static_assert(BUCKET_CREATED == 1 && BUCKET_ADOPTED == 2 && BUCKET_UPDATED == 3 &&
+                  BUCKET_UNCHANGED == 4 && BUCKET_HELD == 7 && PERSON_USER == 1 &&
+                  OPERATION_READY == 1 && OPERATION_PARKED == 2 && OPERATION_HELD == 3 &&
+                  OPERATION_STARTED == 4,
+              "the statements of this file name these numbers");
 
 const char *person_bucket_name(enum person_bucket b)
 {
@@ -36,7 +44,7 @@ void person_done(struct person *p)
     free(p->login_key);
     free(p->code);
     free(p->sentence);
-    free(p->bucket_code);
+    free(p->standing_code);
     *p = (struct person){0};
 }
 
@@ -51,7 +59,7 @@ static int read_person(struct stmt *q, struct person *ret, struct error *e)
     struct person p = {
         .verdict = (enum person_verdict)stmt_int(q, 2),
         .recheck_usec = stmt_usec(q, 7),
-        .bucket = (enum person_bucket)stmt_int(q, 8),
+        .standing = (enum person_bucket)stmt_int(q, 8),
         .run = stmt_usec(q, 10),
         .dirty = stmt_int(q, 11) != 0,
     };
@@ -59,7 +67,7 @@ static int read_person(struct stmt *q, struct person *ret, struct error *e)
     if (stmt_copy(q, 0, &p.entry_id) < 0 || stmt_copy(q, 1, &p.dn) < 0 ||
         stmt_copy(q, 3, &p.wanted) < 0 || stmt_copy(q, 4, &p.login_key) < 0 ||
         stmt_copy(q, 5, &p.code) < 0 || stmt_copy(q, 6, &p.sentence) < 0 ||
-        stmt_copy(q, 9, &p.bucket_code) < 0)
+        stmt_copy(q, 9, &p.standing_code) < 0)
         return error_out_of_memory(e);
     *ret = p;
     p = (struct person){0};
@@ -98,8 +106,8 @@ int person_store(struct state *s, const struct person *p, struct error *e)
     stmt_bind_text(q, 1, p->entry_id);
     stmt_bind_text(q, 2, p->dn ? p->dn : "");
     stmt_bind_int(q, 3, p->verdict);
-    stmt_bind_int(q, 4, p->bucket);
-    stmt_bind_text(q, 5, p->bucket_code);
+    stmt_bind_int(q, 4, p->standing);
+    stmt_bind_text(q, 5, p->standing_code);
     stmt_bind_usec(q, 6, p->run);
     stmt_bind_usec(q, 7, p->recheck_usec);
     stmt_bind_text(q, 8, p->login_key);
@@ -157,6 +165,11 @@ int person_mark_dirty(struct state *s, const char *entry_id, struct error *e)
                          e);
 }
 
+int person_mark_links_aside_dirty(struct state *s, struct error *e)
+{
+    return db_write(s, "INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM link_aside", e);
+}
+
 int person_mark_all_dirty(struct state *s, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL, *known = NULL;
@@ -204,12 +217,12 @@ int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, stru
     return 0;
 }
 
-int person_mark_reason_dirty(struct state *s, const char *bucket_code, struct error *e)
+int person_mark_reason_dirty(struct state *s, const char *reason, struct error *e)
 {
     return db_write_text(s,
-                         "INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM person "
-                         "WHERE bucket = 7 AND bucket_code = ?1",
-                         bucket_code, NULL, e);
+                         "INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM operation "
+                         "INDEXED BY operation_cause WHERE reason = ?1 AND state IN (2, 3)",
+                         reason, NULL, e);
 }
 
 int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids,
@@ -226,50 +239,100 @@ int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids
 
 size_t person_count_dirty(struct state *s)
 {
-    return db_count(s, "SELECT count(*) FROM dirty");
+    return db_count(s, "SELECT (SELECT count(*) FROM dirty) + "
+                       "(SELECT count(*) FROM dirty_group)");
 }
 
-int person_set_bucket(struct state *s, const char *entry_id, uint64_t run,
-                      enum person_bucket bucket, const char *code, struct error *e)
+int person_touch(struct state *s, const char *entry_id, uint64_t run, enum person_bucket done,
+                 struct error *e)
 {
+    static const char touch[] = "UPDATE person SET run = ?2 WHERE entry_id = ?1 AND run < ?2";
+    static const char note[] =
+        "INSERT INTO person(entry_id, dn, verdict, bucket, run, done, done_run) "
+        "VALUES(?1, coalesce((SELECT dn FROM entry WHERE id = ?1), ''), 0, 4, ?2, ?3, ?2) "
+        "ON CONFLICT(entry_id) DO UPDATE SET run = max(run, ?2), "
+        "done = CASE WHEN done_run = max(run, ?2) AND done IN (1, 2) THEN done ELSE ?3 END, "
+        "done_run = max(run, ?2)";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r =
-        stmt_prepare(&q, s,
-                     "INSERT INTO person(entry_id, dn, verdict, bucket, bucket_code, run) "
-                     "VALUES(?1, coalesce((SELECT dn FROM entry WHERE id = ?1), ''), 0, ?3, "
-                     "?4, ?2) ON CONFLICT(entry_id) DO UPDATE SET bucket = ?3, "
-                     "bucket_code = ?4, run = ?2",
-                     e);
+    int r = stmt_prepare(&q, s, done == BUCKET_PENDING ? touch : note, e);
 
     if (r < 0)
         return r;
     stmt_bind_text(q, 1, entry_id);
     stmt_bind_usec(q, 2, run);
-    stmt_bind_int(q, 3, bucket);
-    stmt_bind_text(q, 4, code);
+    if (done != BUCKET_PENDING)
+        stmt_bind_int(q, 3, done);
     return stmt_run(q, e);
 }
 
-int person_ledger(struct state *s, uint64_t run,
+/* Of each person what decides about the bucket: what was decided and why, what its last run has
+ * done, whether an operation is under way or due (?2: now), and why one waits. */
+#define STANDING                                                                               \
+    "SELECT p.bucket AS standing, p.bucket_code AS code, "                                     \
+    "CASE WHEN p.done_run = p.run THEN p.done ELSE 0 END AS done, "                            \
+    "EXISTS (SELECT 1 FROM operation o WHERE o.entry_id = p.entry_id AND (o.state = 4 OR "     \
+    "(o.state = 1 AND o.not_before_usec <= ?2))) AS due, "                                     \
+    "(SELECT coalesce(o.reason, 'unknown') FROM operation o WHERE o.entry_id = p.entry_id "    \
+    "AND o.state IN (2, 3) ORDER BY o.number DESC LIMIT 1) AS waits FROM person p "
+
+static enum person_bucket bucket_of(struct stmt *q, const char **ret_code)
+{
+    enum person_bucket standing = (enum person_bucket)stmt_int(q, 0);
+    enum person_bucket done = (enum person_bucket)stmt_int(q, 2);
+
+    *ret_code = NULL;
+    if (standing == BUCKET_LEAVING)
+        return BUCKET_LEAVING;
+    if (stmt_int(q, 3))
+        return BUCKET_PENDING;
+    *ret_code = stmt_text(q, 4);
+    if (*ret_code)
+        return BUCKET_HELD;
+    if (standing == BUCKET_UNCHANGED && done != BUCKET_PENDING)
+        return done;
+    *ret_code = stmt_text(q, 1);
+    return standing;
+}
+
+int person_bucket_now(struct state *s, const char *entry_id, uint64_t now_usec,
+                      enum person_bucket *ret, char **ret_code, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    const char *code = NULL;
+    int r = stmt_prepare(&q, s, STANDING "WHERE p.entry_id = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, entry_id);
+    stmt_bind_usec(q, 2, now_usec);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    *ret = bucket_of(q, &code);
+    *ret_code = code ? strdup(code) : NULL;
+    return code && !*ret_code ? error_out_of_memory(e) : 0;
+}
+
+int person_ledger(struct state *s, uint64_t run, uint64_t now_usec,
                   void (*fn)(enum person_bucket b, const char *code, size_t n, void *userdata),
                   void *userdata, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r =
-        stmt_prepare(&q, s,
-                     run ? "SELECT bucket, bucket_code, count(*) FROM person WHERE run = ?1 "
-                           "GROUP BY bucket, bucket_code"
-                         : "SELECT bucket, bucket_code, count(*) FROM person "
-                           "GROUP BY bucket, bucket_code",
-                     e);
+    int r = stmt_prepare(&q, s,
+                         "SELECT standing, code, done, due, waits, count(*) FROM "
+                         "(" STANDING "WHERE p.run = ?1) GROUP BY 1, 2, 3, 4, 5",
+                         e);
 
     if (r < 0)
         return r;
-    if (run)
-        stmt_bind_usec(q, 1, run);
-    while ((r = stmt_step(q, e)) == STMT_ROW)
-        fn((enum person_bucket)stmt_int(q, 0), stmt_text(q, 1), (size_t)stmt_int(q, 2),
-           userdata);
+    stmt_bind_usec(q, 1, run);
+    stmt_bind_usec(q, 2, now_usec);
+    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        const char *code = NULL;
+        enum person_bucket b = bucket_of(q, &code);
+
+        fn(b, code, (size_t)stmt_int(q, 5), userdata);
+    }
     return r;
 }
 

@@ -1,7 +1,8 @@
 /*
- * What was decided about each person last: the wanted user or why there is none, and in which
- * bucket of the run's ledger the person ended. People outlive their entry until nothing is left
- * to do for them.
+ * What was decided about each person last: the wanted user or why there is none, what was done
+ * for the person, and in which run. In which bucket of the run's ledger somebody is follows from
+ * that and from the queue, and is asked for when somebody wants to know. People outlive their
+ * entry until nothing is left to do for them.
  */
 #pragma once
 #include <stdbool.h>
@@ -41,9 +42,9 @@ struct person {
     char *login_key; /* text_fold of the wanted login; NULL unless USER */
     char *code, *sentence;
     uint64_t recheck_usec; /* 0: never */
-    enum person_bucket bucket;
-    char *bucket_code; /* the reason within skipped, held, failed */
-    uint64_t run;
+    enum person_bucket standing; /* UNCHANGED, LEAVING or SKIPPED: once nothing waits */
+    char *standing_code;         /* why skipped */
+    uint64_t run;                /* the last one that touched the person */
     bool dirty;
 };
 void person_done(struct person *p);
@@ -59,18 +60,27 @@ int person_sharing_login(struct state *s, const char *login_key, const char *ent
 
 int person_mark_dirty(struct state *s, const char *entry_id, struct error *e);
 int person_mark_all_dirty(struct state *s, struct error *e);
+int person_mark_links_aside_dirty(struct state *s, struct error *e); /* link_set_aside() */
 /* Those whose recheck time has come become dirty; *ret_next: the next such time, 0: none. */
 int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, struct error *e);
-/* Those who are held or parked with this reason code become dirty. */
-int person_mark_reason_dirty(struct state *s, const char *bucket_code, struct error *e);
+/* Those of whom an operation is held or parked with this reason become dirty. */
+int person_mark_reason_dirty(struct state *s, const char *reason, struct error *e);
+/* After mirror_mark_below(). */
 int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids,
                       struct error *e);
-size_t person_count_dirty(struct state *s);
+size_t
+person_count_dirty(struct state *s); /* with the groups that mirror_mark_below() awaits */
 
-int person_set_bucket(struct state *s, const char *entry_id, uint64_t run,
-                      enum person_bucket bucket, const char *code, struct error *e);
-/* fn for each (bucket, code, count) of a run; run 0: of everybody's last. */
-int person_ledger(struct state *s, uint64_t run,
+/* The run (0: none) has to do with the person, and has created, adopted, updated or disabled the
+ * user (PENDING: none of these). Whoever was created or adopted stays so for the run. */
+int person_touch(struct state *s, const char *entry_id, uint64_t run, enum person_bucket done,
+                 struct error *e);
+/* Where the person stands now: by the queue, by what the last run did, by what was decided.
+ * *ret_code is malloc'd: the reason within skipped and held. Answers STATE_NONE. */
+int person_bucket_now(struct state *s, const char *entry_id, uint64_t now_usec,
+                      enum person_bucket *ret, char **ret_code, struct error *e);
+/* fn for each (bucket, code) of the people whom a run touched last, perhaps several times. */
+int person_ledger(struct state *s, uint64_t run, uint64_t now_usec,
                   void (*fn)(enum person_bucket b, const char *code, size_t n, void *userdata),
                   void *userdata, struct error *e);
 /* Every person, in order of DN; stops when fn returns non-zero, which is returned. */
@@ -80,6 +90,8 @@ int person_each(struct state *s, int (*fn)(const struct person *p, void *userdat
 /* Runs. */
 int run_begin(struct state *s, const char *trigger, uint64_t now_usec, uint64_t *ret_run,
               struct error *e);
+/* The last run, when its end is not on record: rosterd ended in it. 0: it is. */
+int run_unended(struct state *s, uint64_t *ret_run, struct error *e);
 int run_end(struct state *s, uint64_t run, uint64_t now_usec, const char *totals_json,
             struct error *e);
 int run_last(struct state *s, uint64_t *ret_run, uint64_t *ret_started, uint64_t *ret_ended,

@@ -20,7 +20,7 @@ static_assert(OPERATION_CREATE == 1 && OPERATION_ADOPT == 2 && OPERATION_RENAME 
 #define COLUMNS                                                                                \
     "o.number, o.kind, o.state, o.entry_id, o.dn, o.login, o.changes, o.why, o.reason, "       \
     "o.sentence, o.cause, o.since_usec, o.not_before_usec, o.attempts, o.run, o.approved, "    \
-    "o.budget"
+    "o.budget, o.approved_until_usec"
 
 static int read_operation(struct stmt *q, struct operation **ret, struct error *e)
 {
@@ -39,6 +39,7 @@ static int read_operation(struct stmt *q, struct operation **ret, struct error *
     o->run = stmt_usec(q, 14);
     o->approved = stmt_int(q, 15) != 0;
     o->budget = (unsigned)stmt_int(q, 16);
+    o->approved_until_usec = stmt_usec(q, 17);
     if (stmt_copy(q, 7, &o->why) < 0 || stmt_copy(q, 8, &o->reason) < 0 ||
         stmt_copy(q, 9, &o->sentence) < 0 || stmt_copy(q, 10, &o->cause) < 0)
         return error_out_of_memory(e);
@@ -83,12 +84,14 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
                     "dn = ?5, login = ?6, changes = ?7, why = ?8, reason = ?9, "
                     "sentence = ?10, cause = ?11, since_usec = ?12, "
                     "not_before_usec = ?13, attempts = ?14, run = ?15, "
-                    "approved = ?16, budget = ?17 WHERE number = ?1"
+                    "approved = ?16, budget = ?17, approved_until_usec = ?18 "
+                    "WHERE number = ?1"
                   : "INSERT INTO operation(number, kind, state, entry_id, dn, login, "
                     "changes, why, reason, sentence, cause, since_usec, "
-                    "not_before_usec, attempts, run, approved, budget) VALUES(NULLIF(?1, 0), "
+                    "not_before_usec, attempts, run, approved, budget, "
+                    "approved_until_usec) VALUES(NULLIF(?1, 0), "
                     "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
-                    "?16, ?17)",
+                    "?16, ?17, ?18)",
         e);
     if (r < 0)
         return r;
@@ -109,6 +112,7 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
     stmt_bind_usec(q, 15, o->run);
     stmt_bind_int(q, 16, o->approved);
     stmt_bind_int(q, 17, o->budget);
+    stmt_bind_usec(q, 18, o->approved_until_usec);
     r = stmt_run(q, e);
     if (r < 0)
         return r;
@@ -120,6 +124,33 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
     return 0;
 }
 
+int queue_start(struct state *s, int64_t number, unsigned attempts, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "UPDATE operation SET state = 4, attempts = ?2 WHERE number = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, number);
+    stmt_bind_int(q, 2, attempts);
+    r = stmt_run(q, e);
+    if (r == 0 && sqlite3_changes(s->db) == 0)
+        return error_set(e, -ENOENT, "Operation %lld is no longer in the queue",
+                         (long long)number);
+    return r;
+}
+
+bool queue_has(struct state *s, const char *entry_id, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+
+    if (stmt_prepare(&q, s, "SELECT 1 FROM operation WHERE entry_id = ?1 LIMIT 1", e) < 0)
+        return true;
+    stmt_bind_text(q, 1, entry_id);
+    return stmt_step(q, e) != 0;
+}
+
 int queue_remove(struct state *s, int64_t number, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
@@ -129,6 +160,11 @@ int queue_remove(struct state *s, int64_t number, struct error *e)
         return r;
     stmt_bind_int(q, 1, number);
     return stmt_run(q, e);
+}
+
+int queue_clear(struct state *s, struct error *e)
+{
+    return db_write(s, "DELETE FROM operation", e);
 }
 
 int queue_load(struct state *s, int64_t number, struct operation **ret, struct error *e)
@@ -188,9 +224,10 @@ int queue_next_time(struct state *s, uint64_t after_usec, uint64_t *ret_usec, st
     /* What is due already is no time to wait for: it may stay so for long, behind a parked
      * create, and would hide the others. */
     static const char sql[] =
-        "SELECT min(t) FROM (SELECT min(not_before_usec) AS t FROM operation WHERE state = 1 "
-        "AND not_before_usec > ?1 UNION ALL SELECT min(not_before_usec) FROM operation WHERE "
-        "state = 3 AND not_before_usec > ?1)";
+        "SELECT min(t) FROM (SELECT min(not_before_usec) AS t FROM operation "
+        "INDEXED BY operation_ready WHERE state = 1 AND not_before_usec > ?1 "
+        "UNION ALL SELECT min(not_before_usec) FROM operation "
+        "INDEXED BY operation_held WHERE state = 3 AND not_before_usec > ?1)";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s, sql, e);
 
@@ -242,60 +279,132 @@ int queue_each(struct state *s, enum operation_state state,
     return r;
 }
 
-int queue_pending(struct state *s, unsigned budget, const char *parked_reason, size_t *ret,
-                  struct error *e)
+/* Adoptions write nothing to the tenant and have approvals of their own: no budget counts them.
+ * Kinds are numbers here, as above: 2 is ADOPT. The indexes hold just these shares. */
+#define OF_BUDGET(index)                                                                       \
+    " FROM operation o INDEXED BY " index " WHERE o.budget = ?1 AND o.kind <> 2 AND "          \
+    "o.approved = 0 AND "
+/* Not yet tried: a place in the budget is reserved for it while it is READY. */
+#define FRESH       OF_BUDGET("operation_fresh") "o.state = 1 AND o.attempts = 0"
+#define LET_THROUGH OF_BUDGET("operation_let_through") "o.attempts > 0 AND o.state <> 2"
+#define OVER        OF_BUDGET("operation_over") "o.state = 2 AND o.reason = 'budget'"
+static_assert(sizeof REASON_BUDGET == sizeof "budget", "an index names it");
+
+static int count(struct state *s, const char *sql, unsigned budget, size_t *ret,
+                 struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r =
-        stmt_prepare(&q, s,
-                     "SELECT count(*) FROM operation WHERE budget = ?1 AND approved = 0 AND "
-                     "(state = 1 OR (state = 2 AND reason = ?2))",
-                     e);
+    int r = stmt_prepare(&q, s, sql, e);
 
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, budget);
-    stmt_bind_text(q, 2, parked_reason);
     r = stmt_step(q, e);
     if (r == STMT_ROW)
         *ret = (size_t)stmt_int(q, 0);
     return r < 0 ? r : 0;
 }
 
-int queue_of_budget(struct state *s, unsigned budget, enum operation_state state,
-                    const char *reason, size_t limit, struct operation_list *ret,
-                    struct error *e)
+int queue_let_through(struct state *s, unsigned budget, size_t *ret, struct error *e)
 {
+    return count(s, "SELECT count(*)" LET_THROUGH, budget, ret, e);
+}
+
+int queue_shares(struct state *s, unsigned budget, struct queue_shares *ret, struct error *e)
+{
+    int r = queue_let_through(s, budget, &ret->let_through, e);
+
+    if (r == 0)
+        r = count(s, "SELECT count(*)" FRESH, budget, &ret->fresh, e);
+    if (r == 0)
+        r = count(s, "SELECT count(*)" OVER, budget, &ret->over, e);
+    return r;
+}
+
+int queue_of_budget(struct state *s, unsigned budget, enum queue_share share, size_t limit,
+                    struct operation_list *ret, struct error *e)
+{
+    /* What is parked comes back in the order in which it is due, and from the other end of
+     * that order it is parked. What may have been carried out is not parked: it is settled. */
+    static const char *const sql[] = {
+        [QUEUE_FRESH] = "SELECT " COLUMNS FRESH
+                        " ORDER BY o.not_before_usec DESC, o.number DESC LIMIT ?2",
+        [QUEUE_LET_THROUGH] = "SELECT " COLUMNS LET_THROUGH
+                              " AND o.state <> 4 AND o.reason IS NOT '" REASON_UNCLEAR
+                              "' ORDER BY o.not_before_usec DESC, o.number DESC LIMIT ?2",
+        [QUEUE_OVER_BUDGET] = "SELECT " COLUMNS OVER
+                              " ORDER BY o.not_before_usec, o.number LIMIT ?2",
+    };
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT " COLUMNS
-                         " FROM operation o WHERE o.budget = ?1 AND o.state = ?2 AND "
-                         "o.approved = 0 AND (?3 IS NULL OR o.reason = ?3) AND "
-                         "(?3 IS NOT NULL OR o.reason IS NOT '" REASON_UNCLEAR "') LIMIT ?4",
-                         e);
+    int r = stmt_prepare(&q, s, sql[share], e);
 
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, budget);
-    stmt_bind_int(q, 2, state);
-    stmt_bind_text(q, 3, reason);
-    stmt_bind_int(q, 4, (int64_t)limit);
+    stmt_bind_int(q, 2, limit > INT64_MAX ? -1 : (int64_t)limit);
     return read_list(q, ret, e);
 }
 
-#define TO_READY                                                                               \
-    "UPDATE operation SET state = 1, sentence = NULL, cause = NULL, "                          \
-    "reason = CASE WHEN reason = '" REASON_UNCLEAR "' THEN reason END, since_usec = 0, not_before_usec = ?1 WHERE state = 3"
+/* One under way, or one that may have been carried out, keeps its approval until that is
+ * settled. */
+#define ENDED                                                                                  \
+    "approved = 1 AND approved_until_usec <= ?1 AND state <> 4 AND reason IS NOT '" REASON_UNCLEAR "'"
+
+int queue_end_approvals(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e)
+{
+    static const char *const steps[] = {
+        "INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM operation WHERE " ENDED,
+        "UPDATE operation SET approved = 0, approved_until_usec = 0 WHERE " ENDED};
+
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        CLEANUP(stmt_freep) struct stmt *q = NULL;
+        int r = stmt_prepare(&q, s, steps[i], e);
+
+        if (r < 0)
+            return r;
+        stmt_bind_usec(q, 1, now_usec);
+        r = stmt_run(q, e);
+        if (r < 0)
+            return r;
+    }
+    *ret_n = (size_t)sqlite3_changes(s->db);
+    return 0;
+}
+
+int queue_next_approval_end(struct state *s, uint64_t after_usec, uint64_t *ret_usec,
+                            struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "SELECT min(approved_until_usec) FROM operation WHERE approved = 1 "
+                         "AND approved_until_usec > ?1",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_usec(q, 1, after_usec);
+    r = stmt_step(q, e);
+    if (r < 0)
+        return r;
+    *ret_usec = stmt_usec(q, 0); /* NULL reads as 0 */
+    return 0;
+}
+
+#define TO_READY(index)                                                                        \
+    "UPDATE operation INDEXED BY " index " SET state = 1, sentence = NULL, cause = NULL, "     \
+    "reason = CASE WHEN reason = '" REASON_UNCLEAR                                             \
+    "' THEN reason END, since_usec = 0, not_before_usec = ?1 WHERE state = 3"
 
 int queue_release(struct state *s, const char *cause, const char *reason, uint64_t now_usec,
                   size_t *ret_n, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         cause    ? TO_READY " AND cause = ?2"
-                         : reason ? TO_READY " AND reason = ?2"
-                                  : TO_READY,
-                         e);
+    int r =
+        stmt_prepare(&q, s,
+                     cause ? TO_READY("operation_cause") " AND cause = ?2 AND reason NOT NULL"
+                     : reason ? TO_READY("operation_state") " AND reason = ?2"
+                              : TO_READY("operation_state"),
+                     e);
 
     if (r < 0)
         return r;
@@ -313,7 +422,9 @@ int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct 
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(
         &q, s,
-        "UPDATE operation SET state = 1 WHERE state = 3 AND not_before_usec > 0 AND not_before_usec <= ?1",
+        "UPDATE operation INDEXED BY operation_held SET state = 1 WHERE state = 3 AND "
+        "not_before_usec > 0 AND not_before_usec <= ?1 AND "
+        "(cause IS NULL OR reason NOT IN " QUEUE_SHARED_REASONS ")",
         e);
 
     if (r < 0)
@@ -349,7 +460,10 @@ int queue_count_waiting(struct state *s, uint64_t now_usec, size_t *ret, struct 
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(
-        &q, s, "SELECT count(*) FROM operation WHERE state = 1 AND not_before_usec > ?1", e);
+        &q, s,
+        "SELECT count(*) FROM operation INDEXED BY operation_ready WHERE state = 1 AND "
+        "not_before_usec > ?1",
+        e);
 
     if (r < 0)
         return r;

@@ -14,9 +14,14 @@ struct state;
 
 /* Inserts (number 0: gets one) or updates. */
 int queue_store(struct state *s, struct operation *o, struct error *e);
+int queue_clear(struct state *s, struct error *e);
+/* Of an operation that was just loaded: it is under way, for the so-many-th time. */
+int queue_start(struct state *s, int64_t number, unsigned attempts, struct error *e);
 int queue_remove(struct state *s, int64_t number, struct error *e);
 int queue_load(struct state *s, int64_t number, struct operation **ret,
                struct error *e); /* or STATE_NONE */
+/* Is anything there for the person? When that cannot be read: yes. */
+bool queue_has(struct state *s, const char *entry_id, struct error *e);
 int queue_of_person(struct state *s, const char *entry_id, struct operation_list *ret,
                     struct error *e);
 /* READY, due at now, oldest first, at most limit, and no other operation of the same person
@@ -41,6 +46,16 @@ int queue_release(struct state *s, const char *cause, const char *reason, uint64
 /* HELD whose not_before has come become READY; reason and since stay, so that a further hold
  * for the same reason is told from a new one. */
 int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e);
+/* Of a cause that many share, because the tenant refuses them alike, one is tried at a time: the
+ * one with the fewest attempts of those whose not_before has come becomes READY, unless one is
+ * under way; the others wait until next_usec. Adds to ret_n. See refusal.c of the engine. */
+int queue_release_shared(struct state *s, uint64_t now_usec, uint64_t next_usec, size_t *ret_n,
+                         struct error *e);
+/* HELD because a call about one user was forbidden become READY: it was the account's matter. */
+int queue_release_forbidden(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e);
+bool queue_reason_is_shared(const char *reason);
+#define QUEUE_SHARED_REASONS                                                                   \
+    "('" REASON_REFUSED "', '" REASON_RENAME_POLICY "', '" REASON_NO_SCIM "')"
 struct queue_counts {
     size_t n[OPERATION_N_KINDS][5]; /* [kind][state] */
 };
@@ -55,17 +70,29 @@ int queue_holds(struct state *s,
                           size_t n_people, void *userdata),
                 void *userdata, struct error *e);
 
-/* Not approved operations of a budget that are READY, or PARKED for this reason. */
-int queue_pending(struct state *s, unsigned budget, const char *parked_reason, size_t *ret,
-                  struct error *e);
-/* Not approved operations of a budget in a state, with this reason if it is not NULL; at most
- * limit. */
-int queue_of_budget(struct state *s, unsigned budget, enum operation_state state,
-                    const char *reason, size_t limit, struct operation_list *ret,
-                    struct error *e);
+/* What of a budget is not approved and not ended; adoptions are in no budget. */
+struct queue_shares {
+    size_t let_through; /* tried at least once and not parked: under way, held, coming back */
+    size_t fresh;       /* READY and never tried: may go when its time has come */
+    size_t over;        /* PARKED since the budget has no room for it */
+};
+int queue_shares(struct state *s, unsigned budget, struct queue_shares *ret, struct error *e);
+int queue_let_through(struct state *s, unsigned budget, size_t *ret, struct error *e);
+enum queue_share {
+    QUEUE_FRESH = 0,       /* the latest due first */
+    QUEUE_LET_THROUGH = 1, /* likewise, without what is under way or unclear */
+    QUEUE_OVER_BUDGET = 2, /* the earliest due first */
+};
+int queue_of_budget(struct state *s, unsigned budget, enum queue_share share, size_t limit,
+                    struct operation_list *ret, struct error *e);
+/* Takes the approval from those whose approval has ended, and marks their people. */
+int queue_end_approvals(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e);
+/* When, after after_usec, the next approval ends; 0: none will. */
+int queue_next_approval_end(struct state *s, uint64_t after_usec, uint64_t *ret_usec,
+                            struct error *e);
 
 /* What budgets count: operations of a budget kind that were carried out without approval since
- * a time. */
+ * a time. Both times are of the steady clock. */
 int budget_note(struct state *s, unsigned budget, uint64_t now_usec, struct error *e);
 int budget_spent(struct state *s, unsigned budget, uint64_t since_usec, size_t *ret,
                  struct error *e);
@@ -81,5 +108,11 @@ int alarm_raise(struct state *s, const char *cause, const char *code, const char
 int alarm_notified(struct state *s, const char *cause, uint64_t now_usec, struct error *e);
 int alarm_clear(struct state *s, const char *cause, struct alarm *ret,
                 struct error *e); /* or STATE_NONE */
+/* What a person outside was told of this cause last: when that it stands (0: never), and whether
+ * that was the last word. An alarm that is over and long past is forgotten. */
+int alarm_told(struct state *s, const char *cause, uint64_t *ret_usec, bool *ret_standing,
+               struct error *e);
+int alarm_note_told(struct state *s, const char *cause, uint64_t told_usec, bool standing,
+                    struct error *e);
 int alarm_each(struct state *s, int (*fn)(const struct alarm *a, void *userdata),
                void *userdata, struct error *e);

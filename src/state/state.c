@@ -3,7 +3,8 @@
  *
  * Opening looks before it touches: a file that is damaged, of another program or of a newer
  * rosterd is left exactly as it was. A new file gets its form in one rollback-journal
- * transaction before it is switched to WAL, so a crash leaves it either empty or whole.
+ * transaction before it is switched to WAL, so a crash leaves it either empty or whole. All
+ * pages are read, unless the file is just as it was when it was last closed in good order.
  */
 #include "config.h"
 
@@ -197,20 +198,21 @@ static int create_file(const char *path, struct error *e)
     return 0;
 }
 
-static int open_checked(struct state *s, struct error *e)
+static int open_checked(struct state *s, bool as_left, struct error *e)
 {
     int version = 0;
     int rc =
         sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     int r;
 
+    s->checked = !as_left;
     if (rc != SQLITE_OK)
         return db_error(s->db, s->path, rc, e);
     /* Until the file is known to be sound, closing must not move its log into it. */
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     r = migrate_settings(s->db, s->path, e);
     if (r == 0)
-        r = migrate_check(s->db, s->path, &version, e);
+        r = migrate_check(s->db, s->path, as_left, &version, e);
     if (r != 0)
         return r;
     if (sqlite3_db_readonly(s->db, "main") == 1)
@@ -229,18 +231,18 @@ static int open_checked(struct state *s, struct error *e)
 int state_open(struct state **ret, const char *path, bool *ret_created, struct error *e)
 {
     CLEANUP(state_releasep) struct state *s = state_alloc(path);
-    bool empty = false;
+    bool empty = false, as_left = false;
     int r;
 
     if (!s)
         return error_out_of_memory(e);
-    r = lock_take(path, &s->lock_fd, e);
+    r = lock_take(path, &s->lock_fd, &as_left, e);
     if (r == 0)
         r = look_at_file(path, &empty, e);
     if (r == 0)
         r = create_file(path, e);
     if (r == 0)
-        r = open_checked(s, e);
+        r = open_checked(s, as_left, e);
     if (r == 0)
         r = checkpoint_new(&s->checkpoint, path, e);
     if (r != 0)
@@ -326,7 +328,7 @@ static int copy_from(struct state *s, const char *path, struct error *e)
 int state_open_copy(struct state **ret, const char *path, struct error *e)
 {
     CLEANUP(state_releasep) struct state *s = state_alloc(path ? path : "(no file)");
-    bool empty = !path;
+    bool empty = !path, here = path && is_open_here(path);
     int version = 0, rc, r = 0;
 
     if (!s)
@@ -336,14 +338,14 @@ int state_open_copy(struct state **ret, const char *path, struct error *e)
     rc = sqlite3_open_v2("", &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
     if (rc != SQLITE_OK)
         return db_error(s->db, s->path, rc, e);
-    if (path && !is_open_here(path))
+    if (path && !here)
         r = look_at_file(path, &empty, e);
     if (r == 0 && !empty)
         r = copy_from(s, path, e);
     if (r == 0)
         r = migrate_settings(s->db, s->path, e);
     if (r == 0)
-        r = migrate_check(s->db, s->path, &version, e);
+        r = migrate_check(s->db, s->path, here, &version, e);
     if (r == 0)
         r = migrate_apply(s->db, s->path, version, e);
     if (r != 0)
@@ -364,6 +366,11 @@ struct state *state_close(struct state *s)
         stmt_cache_done(s);
         /* What fails here is done when the file is opened again. */
         sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+        if (sqlite3_close(s->db) == SQLITE_OK) {
+            s->db = NULL;
+            if (!s->suspect)
+                lock_leave(s->lock_fd, s->path);
+        }
     }
     return state_release(s);
 }
@@ -416,6 +423,7 @@ void state_rollback(struct state *s)
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     s->in_transaction = false;
     s->n_unresolved = -1;
+    s->trail_epoch++;
 }
 
 bool state_in_transaction(const struct state *s)

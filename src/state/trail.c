@@ -130,3 +130,14 @@ int trail_clear(struct state *s, struct error *e)
 
     return r < 0 ? r : stmt_run(q, e);
 }
+
+void trail_attach(struct state *s, struct audit_memory *m)
+{
+    s->audit = m;
+}
+
+struct audit_memory *trail_attached(const struct state *s, uint64_t *ret_epoch)
+{
+    *ret_epoch = s->trail_epoch;
+    return s->audit;
+}

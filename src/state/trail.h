@@ -7,6 +7,7 @@
 
 #include "base/digest.h"
 
+struct audit_memory;
 struct error;
 struct state;
 
@@ -36,3 +37,8 @@ int64_t trail_exported_get(struct state *s);
 /* Drops every line: before a chain is continued from an audit file that is ahead of the state.
  */
 int trail_clear(struct state *s, struct error *e);
+
+/* What the composer remembers between lines, or NULL. It is borrowed. The epoch changes when a
+ * transaction is rolled back: what was remembered of it is then not so. */
+void trail_attach(struct state *s, struct audit_memory *m);
+struct audit_memory *trail_attached(const struct state *s, uint64_t *ret_epoch);

@@ -16,26 +16,18 @@
 /* These do not wait for alarm_after. */
 static bool is_immediate(const char *code)
 {
-    static const char *const codes[] = {REASON_BUDGET, REASON_NOT_AUTHORISED,
+    static const char *const codes[] = {REASON_BUDGET, REASON_NOT_AUTHORISED, REASON_NO_SECRET,
                                         REASON_ATTRIBUTE_VANISHED, REASON_ADOPTION,
-                                        REASON_STATE_RESTORED};
+                                        REASON_STATE_RESTORED, REASON_OTHER_TENANT};
     for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
         if (text_equal(code, codes[i]))
             return true;
     return false;
 }
 
-static void notify(struct engine *n, const char *event, const struct alarm *a)
+static void run_notify(struct engine *n, const char *event, const struct alarm *a)
 {
     char since[CLOCK_TEXT_SIZE];
-    struct error e = {0};
-    struct audit_row row = {.event = event, .code = a->code, .sentence = a->sentence};
-    if (engine_audit(n, &row, &e) < 0)
-        engine_state_failed(n, &e);
-    log_notice("%s %s: %s", text_equal(event, "alarm") ? "Alarm" : "Over", a->cause,
-               a->sentence);
-    if (!n->options.sync->notify_command)
-        return;
     json_t *document = json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", event, "cause", a->cause,
                                  "code", a->code, "sentence", a->sentence, "since",
                                  clock_format(since, a->since_usec));
@@ -47,12 +39,55 @@ static void notify(struct engine *n, const char *event, const struct alarm *a)
         log_error("Out of memory: nobody is told of %s", a->cause);
 }
 
+/* An alarm that comes and goes is told once in alarm_after, and its end once for each time. What
+ * was not told for that reason is told when it still stands then. A time that lies ahead was
+ * noted before the clock was set back: it delays nothing. */
+static int tell(struct engine *n, const struct alarm *a, bool stands, uint64_t *ret_later_usec,
+                struct error *e)
+{
+    uint64_t told = 0, now = clock_now_usec(), after = n->options.sync->alarm_after_usec;
+    bool standing = false;
+    if (!n->options.sync->notify_command)
+        return 0;
+    int r = alarm_told(n->state, a->cause, &told, &standing, e);
+    if (r < 0 || standing == stands)
+        return r;
+    if (stands && told && told <= now && now < told + after) {
+        *ret_later_usec = told + after;
+        return 0;
+    }
+    r = alarm_note_told(n->state, a->cause, stands ? now : told, stands, e);
+    if (r == 0)
+        run_notify(n, stands ? "alarm" : "alarm-over", a);
+    return r;
+}
+
+static void look_at(struct engine *n, uint64_t usec)
+{
+    if (usec && (!n->alarm_check_usec || usec < n->alarm_check_usec))
+        n->alarm_check_usec = usec;
+}
+
+static void notify(struct engine *n, bool stands, const struct alarm *a)
+{
+    struct error e = {0};
+    uint64_t later_usec = 0;
+    struct audit_row row = {.event = stands ? "alarm" : "alarm-over",
+                            .code = a->code,
+                            .sentence = a->sentence};
+    int r = engine_audit(n, &row, &e);
+    log_notice("%s %s: %s", stands ? "Alarm" : "Over", a->cause, a->sentence);
+    if (r == 0)
+        r = tell(n, a, stands, &later_usec, &e);
+    if (r < 0)
+        engine_state_failed(n, &e);
+    look_at(n, later_usec);
+}
+
 /* alarm_check() looks again when this one is old enough. */
 static void look_soon(struct engine *n)
 {
-    uint64_t at = clock_now_usec() + n->options.sync->alarm_after_usec;
-    if (!n->alarm_check_usec || at < n->alarm_check_usec)
-        n->alarm_check_usec = at;
+    look_at(n, clock_now_usec() + n->options.sync->alarm_after_usec);
 }
 
 void alarm_set(struct engine *n, const char *cause, const char *code, const char *sentence)
@@ -70,7 +105,7 @@ void alarm_set(struct engine *n, const char *cause, const char *code, const char
                           .code = (char *)code,
                           .sentence = (char *)sentence,
                           .since_usec = now};
-        notify(n, "alarm", &a);
+        notify(n, true, &a);
         r = alarm_notified(n->state, cause, now, &e);
     }
     if (r < 0)
@@ -89,7 +124,7 @@ void alarm_over(struct engine *n, const char *cause)
     if (r == 0)
         r = alarm_clear(n->state, cause, &a, &e);
     if (r == 0 && a.notified_usec)
-        notify(n, "alarm-over", &a);
+        notify(n, false, &a);
     alarm_done(&a);
     if (r < 0)
         engine_state_failed(n, &e);
@@ -125,7 +160,9 @@ static int look_at_hold(const char *cause, const char *reason, const char *sente
     uint64_t now = clock_now_usec(), due = since_usec + l->n->options.sync->alarm_after_usec;
     /* Other parked operations have alarms of their own, which do not wait. */
     bool counts = state == OPERATION_HELD ||
-                  (state == OPERATION_PARKED && text_equal(reason, REASON_RELINK));
+                  (state == OPERATION_PARKED &&
+                   (text_equal(reason, REASON_RELINK) ||
+                    (text_equal(reason, REASON_ADOPTION) && !l->n->adoption_open)));
     if (!counts || !cause)
         return 0;
     char text[900], name[600];
@@ -173,7 +210,7 @@ static int notify_named(const struct alarm *a, void *userdata)
 {
     struct notify_one *o = userdata;
     if (text_equal(a->cause, o->cause))
-        notify(o->n, "alarm", a);
+        notify(o->n, true, a);
     return 0;
 }
 
@@ -186,6 +223,20 @@ static int notify_due(struct engine *n, struct hold_look *due, struct error *e)
         if (r == 0)
             r = alarm_notified(n->state, one.cause, clock_now_usec(), e);
     }
+    return r;
+}
+
+struct telling {
+    struct engine *n;
+    struct error *e;
+};
+
+static int tell_late(const struct alarm *a, void *userdata)
+{
+    struct telling *t = userdata;
+    uint64_t later_usec = 0;
+    int r = a->notified_usec ? tell(t->n, a, true, &later_usec, t->e) : 0;
+    look_at(t->n, later_usec);
     return r;
 }
 
@@ -213,9 +264,11 @@ void alarm_check(struct engine *n, bool settled)
         r = end_holds(n, &held.causes, &e);
     if (r == 0)
         r = notify_due(n, &due, &e);
-    if (held.next_usec)
-        old_enough_at(&due, held.next_usec);
-    n->alarm_check_usec = due.next_usec;
+    struct telling telling = {.n = n, .e = &e};
+    if (r == 0)
+        r = alarm_each(n->state, tell_late, &telling, &e);
+    look_at(n, held.next_usec);
+    look_at(n, due.next_usec);
     n->commit_wanted = true;
     string_list_done(&held.causes);
     string_list_done(&due.causes);

@@ -17,7 +17,7 @@ static void problem_to_log(enum problem_severity severity, const char *file, uns
 {
     (void)userdata;
     (void)column;
-    if (severity == PROBLEM_ERROR)
+    if (severity != PROBLEM_WARNING)
         log_error("%s:%u: %s", file, line, sentence);
     else
         log_warning("%s:%u: %s", file, line, sentence);

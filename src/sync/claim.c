@@ -35,6 +35,7 @@ static int claim_by_link(struct engine *n, struct subject *s, const struct link 
             "the login %s belonged to %s, which is gone; mail or name are the same: approve to link it "
             "to %s",
             other->login, dn, subject_dn(s));
+        s->found = TAKE(known);
     } else if (r == 0) {
         s->claim = PLANNER_LOGIN_LEFT_OTHER;
         snprintf(
@@ -65,6 +66,17 @@ static int claim_by_mail(struct engine *n, struct subject *s, struct error *e)
         "that one person does not get two users",
         login, mail);
     return 0;
+}
+
+/* What the user looks like that has the login already, as far as it was looked at. */
+static int load_found(struct engine *n, struct subject *s, struct error *e)
+{
+    CLEANUP(freep) char *found = NULL;
+    int r = listing_found(n->state, s->login_key, &found, e);
+    s->looking = r == STATE_NONE;
+    if (r == 0 && *found)
+        r = subject_user(found, &s->found, e);
+    return r < 0 ? r : 0;
 }
 
 /* Who else has a claim on the login that this person wants? */
@@ -108,7 +120,7 @@ int claim_find(struct engine *n, const char *entry_id, struct subject *s, struct
                  text_equal(listed, user_get(s->verdict.user, USER_LOGIN))
                      ? ""
                      : " (differs in case)");
-        return 0;
+        return load_found(n, s, e);
     }
     return r < 0 ? r : claim_by_mail(n, s, e);
 }

@@ -15,9 +15,9 @@
 #include "sync/backoff.h"
 #include "sync/internal.h"
 
-#define FAILURES_BEFORE_AWAY 3
+#define FAILING_BEFORE_AWAY 3 /* people */
 
-/* One look at an unclaimed user's mail. */
+/* One look at a user that no link claims. */
 struct mail_call {
     struct engine *engine;
     struct mail_call *next;
@@ -38,6 +38,34 @@ void contact_note_missing(struct engine *n, const char *cause)
         log_debug("Out of memory: %s is looked up again each time", cause);
 }
 
+/* Two users may be refused for reasons of their own; a third in a row is about the token. */
+#define UNAUTHORISED_BEFORE_REFUSED 3
+#define ACCOUNT_DOUBT_MIN_WAITS     10 /* times [retry] min between two such questions */
+
+bool contact_refused_one(struct engine *n, const struct tenant_answer *a, const char *entry_id)
+{
+    if (a->concerns_all)
+        return a->class == TENANT_NOT_AUTHORISED;
+    if (a->status != 401 && a->status != 403)
+        return false;
+    if (n->tenant_state == ENGINE_TENANT_REFUSED)
+        return true;
+    if (a->class == TENANT_NOT_AUTHORISED) {
+        if (!string_list_contains(&n->unauthorised, entry_id) &&
+            string_list_add(&n->unauthorised, entry_id) < 0)
+            return true;
+        if (n->unauthorised.n_items >= UNAUTHORISED_BEFORE_REFUSED)
+            return true;
+    }
+    uint64_t now = clock_monotonic_usec();
+    uint64_t wait = ACCOUNT_DOUBT_MIN_WAITS * n->options.sync->retry_min_usec;
+    if (!n->account_asked_usec || now - n->account_asked_usec >= wait) {
+        n->account_asked_usec = now;
+        contact_refresh(n);
+    }
+    return false;
+}
+
 /* When the next probe goes out. Refusals are probed slowly, so that no account gets locked. */
 static void plan_probe(struct engine *n, const struct tenant_answer *a, bool refused)
 {
@@ -55,36 +83,75 @@ static void plan_probe(struct engine *n, const struct tenant_answer *a, bool ref
         n->tenant_probe_usec = now + a->retry_after_usec;
 }
 
-void contact_tenant_failed(struct engine *n, const struct tenant_answer *a)
+/* Whoever was just refused by himself waits for the account, as everybody does. */
+static void free_forbidden(struct engine *n)
 {
-    bool refused = a->class == TENANT_NOT_AUTHORISED;
-    enum engine_tenant_state state = refused ? ENGINE_TENANT_REFUSED : ENGINE_TENANT_AWAY;
-    uint64_t now = clock_now_usec();
-    n->tenant_failures++;
-    /* A single 502 to a single call is that call's matter; silence, or several in a row, is the
-     * tenant's. */
-    if (!refused && a->status && n->tenant_failures < FAILURES_BEFORE_AWAY)
-        return;
-    /* Calls that were in flight when it went away say nothing new: only a probe lengthens the
-     * wait. */
-    if (n->tenant_state != state || n->tenant_probe_usec <= now)
-        plan_probe(n, a, refused);
-    if (n->tenant_state == state)
-        return;
-    n->tenant_state = state;
-    n->tenant_since_usec = now;
-    if (a->status)
-        snprintf(n->tenant_error, sizeof n->tenant_error, "%s answered %d%s%.200s", a->url,
-                 a->status, a->hint[0] ? ": " : "", a->hint);
+    struct error e = {0};
+    size_t n_released = 0;
+    int r = engine_write(n, &e);
+    if (r == 0)
+        r = queue_release_forbidden(n->state, clock_now_usec(), &n_released, &e);
+    if (r < 0)
+        engine_state_failed(n, &e);
+    n->alarms_stale = n->commit_wanted = true;
+}
+
+/* no_secret: our own secret cannot be read, so nobody was asked, and nobody refused anything. */
+static void say_refused(struct engine *n, bool no_secret)
+{
+    if (no_secret)
+        log_event(LOG_ERR, MSG_TENANT_REFUSED,
+                  "rosterd cannot log in at the tenant, nothing is written: %s. Correct the secret file "
+                  "or [tenant] client_secret_file; it is read again by itself",
+                  n->tenant_error);
     else
-        snprintf(n->tenant_error, sizeof n->tenant_error, "%s: %.240s", a->url, a->hint);
-    if (refused) {
         log_event(
             LOG_ERR, MSG_TENANT_REFUSED,
             "The tenant refuses rosterd's account, nothing is written until it accepts it: %s. Check "
             "[tenant] client_id, the secret file, and the account's privileges",
             n->tenant_error);
-        alarm_set(n, "tenant-account", REASON_NOT_AUTHORISED, n->tenant_error);
+    alarm_set(n, "tenant-account", no_secret ? REASON_NO_SECRET : REASON_NOT_AUTHORISED,
+              n->tenant_error);
+}
+
+void contact_tenant_failed(struct engine *n, const struct tenant_answer *a,
+                           const char *entry_id)
+{
+    bool refused = a->class == TENANT_NOT_AUTHORISED;
+    bool no_secret = refused && !a->status;
+    enum engine_tenant_state state = no_secret ? ENGINE_TENANT_NO_SECRET
+                                     : refused ? ENGINE_TENANT_REFUSED
+                                               : ENGINE_TENANT_AWAY;
+    uint64_t now = clock_now_usec();
+    /* A 502 to one user's calls, however often, is that user's matter; silence, or several users
+     * in a row, is the tenant's. */
+    if (entry_id && !string_list_contains(&n->failing, entry_id) &&
+        string_list_add(&n->failing, entry_id) < 0)
+        log_debug("Out of memory: a failure is not counted");
+    if (!refused && a->status && entry_id && n->failing.n_items < FAILING_BEFORE_AWAY)
+        return;
+    /* Calls that were in flight when it went away say nothing new: only a probe lengthens the
+     * wait. */
+    if (n->tenant_state != state || n->tenant_probe_usec <= now)
+        plan_probe(n, a, refused && !no_secret);
+    if (n->tenant_state == state)
+        return;
+    n->tenant_state = state;
+    n->tenant_since_usec = now;
+    if (no_secret)
+        snprintf(n->tenant_error, sizeof n->tenant_error, "%.240s", a->hint);
+    else if (a->status)
+        snprintf(n->tenant_error, sizeof n->tenant_error, "%s answered %d%s%.200s", a->url,
+                 a->status, a->hint[0] ? ": " : "", a->hint);
+    else
+        snprintf(n->tenant_error, sizeof n->tenant_error, "%s: %.240s", a->url, a->hint);
+    if (refused) {
+        free_forbidden(n);
+        string_list_done(&n->unauthorised);
+        /* The doubt is answered; a list that the tenant still gives is for the probe to see. */
+        if (!a->concerns_all && n->contact_call)
+            n->contact_call = n->options.tenant_ops->call_free(n->contact_call);
+        say_refused(n, no_secret);
     } else {
         log_event(LOG_WARNING, MSG_TENANT_AWAY, "The tenant is away, operations wait: %s",
                   n->tenant_error);
@@ -95,7 +162,8 @@ void contact_tenant_failed(struct engine *n, const struct tenant_answer *a)
 
 void contact_tenant_fine(struct engine *n)
 {
-    n->tenant_failures = n->tenant_probes = 0;
+    n->tenant_probes = 0;
+    string_list_done(&n->failing);
     if (n->tenant_state == ENGINE_TENANT_OK)
         return;
     n->tenant_state = ENGINE_TENANT_OK;
@@ -166,12 +234,15 @@ static int finish_first_contact(struct engine *n, struct error *e)
 static bool contact_call_failed(struct engine *n, const struct tenant_answer *a)
 {
     struct tenant_answer failed = *a;
+    /* One user's mail may be refused; then it is not known, and that is all. */
+    if (a->class == TENANT_NOT_AUTHORISED && !contact_refused_one(n, a, a->url))
+        return false;
     if (a->class != TENANT_NOT_AUTHORISED && a->class != TENANT_AWAY &&
         a->class != TENANT_UNCLEAR && a->class != TENANT_THROTTLED)
         return false;
     if (a->class != TENANT_NOT_AUTHORISED)
         failed.status = 0;
-    contact_tenant_failed(n, &failed);
+    contact_tenant_failed(n, &failed, NULL);
     engine_wake(n);
     return true;
 }
@@ -198,7 +269,7 @@ static void take_listing(struct engine *n, const struct tenant_answer *a)
         r = key ? listing_add(n->state, a->names->items[i], key, &e) : error_out_of_memory(&e);
     }
     if (r == 0 && !a->names->n_items) {
-        r = finish_first_contact(n, &e);
+        r = n->other_tenant[0] ? 0 : finish_first_contact(n, &e);
         contact_is_known(n);
     } else if (r == 0) {
         log_event(
@@ -294,27 +365,32 @@ static void on_mail(const struct tenant_answer *a, void *userdata)
     const char *mail =
         a->class == TENANT_DONE && a->user ? user_get(a->user, USER_EMAIL) : NULL;
     CLEANUP(freep) char *mail_key = text_fold(mail ? mail : "", mail ? strlen(mail) : 0);
+    CLEANUP(freep)
+    char *found = a->class == TENANT_DONE && a->user ? user_to_json(a->user, false) : strdup("");
+    bool is_gone = a->class == TENANT_NOT_FOUND;
     if (contact_call_failed(n, a)) { /* asked again when the tenant is back */
         n->contact = CONTACT_LISTED;
         mail_call_free(m);
         return;
     }
     mail_call_free(m);
-    int r = login_key && mail_key ? engine_write(n, &e) : error_out_of_memory(&e);
-    if (r == 0)
-        r = listing_set_mail(n->state, login_key, mail_key, &e);
+    int r = login_key && mail_key && found ? engine_write(n, &e) : error_out_of_memory(&e);
+    if (r == 0 && is_gone)
+        r = listing_remove(n->state, login_key, &e);
+    else if (r == 0)
+        r = listing_set_looked(n->state, login_key, mail_key, found, &e);
     if (r == 0 && n->contact == CONTACT_MAILS)
         r = look_at_mails(n, &e);
     if (r < 0)
         engine_state_failed(n, &e);
 }
 
-/* Keeps some calls in flight until every unclaimed user's mail is known. */
+/* Keeps some calls in flight until every unclaimed user was looked at. */
 static int look_at_mails(struct engine *n, struct error *e)
 {
     struct string_list logins = {0};
     size_t room = n->options.max_concurrent - n->n_mail_calls;
-    int r = listing_without_mail(n->state, room + n->n_mail_calls, &logins, e);
+    int r = listing_to_look_at(n->state, room + n->n_mail_calls, &logins, e);
     for (size_t i = 0; i < logins.n_items && r == 0 && room; i++) {
         bool asked = false;
         for (struct mail_call *m = n->mail_calls; m; m = m->next)
@@ -353,30 +429,55 @@ static int count_adoptions(const struct operation *o, void *userdata)
     return 0;
 }
 
+/* Whoever came with a login that is listed is looked at before anybody hears of it. */
+static int someone_to_look_at(struct engine *n, bool *ret, struct error *e)
+{
+    struct string_list logins = {0};
+    int r = listing_to_look_at(n->state, 1, &logins, e);
+    *ret = logins.n_items > 0;
+    string_list_done(&logins);
+    return r;
+}
+
+static int report_adoptions(struct engine *n, struct error *e)
+{
+    size_t n_adoptions = 0;
+    int r = queue_each(n->state, OPERATION_PARKED, count_adoptions, &n_adoptions, e);
+    if (r < 0)
+        return r;
+    n->adoption_reported = true;
+    if (n->other_tenant[0])
+        alarm_set(n, REASON_OTHER_TENANT, REASON_OTHER_TENANT, n->other_tenant);
+    if (n_adoptions == 0 && n->other_tenant[0])
+        return 0;
+    if (n_adoptions == 0) /* nothing to adopt: the users there are nobody's here */
+        return finish_first_contact(n, e);
+    char sentence[300];
+    snprintf(
+        sentence, sizeof sentence,
+        "first contact: %zu users of the tenant would be adopted; look at `rosterctl plan`, then "
+        "`rosterctl approve HASH`",
+        n_adoptions);
+    alarm_set(n, REASON_ADOPTION, REASON_ADOPTION, sentence);
+    return 0;
+}
+
 void contact_evaluated(struct engine *n)
 {
     struct error e = {0};
+    bool look = n->contact == CONTACT_LISTED;
     int r = 0;
-    if (n->contact == CONTACT_LISTED && n->tenant_state == ENGINE_TENANT_OK) {
+    n->adoption_reported = false;
+    if (n->tenant_state == ENGINE_TENANT_OK && n->contact == CONTACT_KNOWN && n->adoption_open)
+        r = someone_to_look_at(n, &look, &e);
+    if (r == 0 && look && n->tenant_state == ENGINE_TENANT_OK) {
         n->contact = CONTACT_MAILS;
         r = engine_write(n, &e);
         if (r == 0)
             r = look_at_mails(n, &e);
-    } else if (n->contact == CONTACT_KNOWN && n->adoption_open && listing_count(n->state)) {
-        size_t n_adoptions = 0;
-        r = queue_each(n->state, OPERATION_PARKED, count_adoptions, &n_adoptions, &e);
-        if (r == 0 &&
-            n_adoptions == 0) { /* nothing to adopt: the users there are nobody's here */
-            r = finish_first_contact(n, &e);
-        } else if (r == 0) {
-            char sentence[300];
-            snprintf(
-                sentence, sizeof sentence,
-                "first contact: %zu users of the tenant would be adopted; look at `rosterctl plan`, then "
-                "`rosterctl approve HASH`",
-                n_adoptions);
-            alarm_set(n, REASON_ADOPTION, REASON_ADOPTION, sentence);
-        }
+    } else if (r == 0 && n->contact == CONTACT_KNOWN && n->adoption_open &&
+               (n->other_tenant[0] || listing_count(n->state))) {
+        r = report_adoptions(n, &e);
     }
     if (r < 0)
         engine_state_failed(n, &e);

@@ -23,6 +23,8 @@ static int note_life(struct engine *n, const char *event, struct error *e)
 {
     struct audit_row row = {.event = event, .sentence = "rosterd " PACKAGE_VERSION};
     int r = engine_audit(n, &row, e);
+    if (r == 0 && !n->options.plan_only)
+        r = steady_note(n->state, &n->steady, e);
     return r < 0 ? r : engine_commit(n, e);
 }
 
@@ -57,6 +59,10 @@ static int evaluate_some(struct engine *n, bool *ret_more, struct error *e)
     struct string_list ids = {0};
     if (r == 0 && n->groups_dirty)
         r = bind_rule_groups(n, e); /* also when nobody is dirty: a renamed group is said */
+    if (r == 0)
+        r = engine_write(n, e);
+    if (r == 0)
+        r = mirror_mark_below(n->state, e);
     if (r == 0)
         r = person_next_dirty(n->state, PEOPLE_A_TURN, &ids, e);
     if (r == 0 && ids.n_items)
@@ -120,6 +126,9 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
     *ret_picked = 0;
     n->looked_usec = now;
     r = queue_release_due(n->state, now, &n_released, e);
+    if (r == 0)
+        r = queue_release_shared(n->state, now, now + n->options.sync->hold_retry_usec,
+                                 &n_released, e);
     if (r == 0 && n_released)
         r = engine_begin_run(n, "retry", e);
     if (r == 0)
@@ -231,6 +240,11 @@ static void sooner(uint64_t *at, uint64_t candidate)
         *at = candidate;
 }
 
+static uint64_t wait_until(uint64_t at, uint64_t now)
+{
+    return at > now ? at - now : 0;
+}
+
 void engine_arm_timer(struct engine *n)
 {
     struct error e = {0};
@@ -241,10 +255,13 @@ void engine_arm_timer(struct engine *n)
         queue = 0;
     sooner(&at, queue);
     sooner(&at, may_evaluate(n) ? n->next_recheck_usec : 0);
-    sooner(&at, n->tenant_state != ENGINE_TENANT_OK ? n->tenant_probe_usec : 0);
+    /* While the tenant is being asked, its answer is what comes next. */
+    sooner(&at, n->tenant_state != ENGINE_TENANT_OK && !n->contact_call ? n->tenant_probe_usec
+                                                                        : 0);
     sooner(&at, n->sweep_usec);
     sooner(&at, n->alarm_check_usec);
-    sooner(&at, n->reading ? 0 : n->approval_until_usec);
+    if (n->approval_until_usec && !n->reading)
+        sooner(&at, now + wait_until(n->approval_until_usec, steady_now_usec(&n->steady)));
     n->due_usec = at;
     if (n->outcome_since_usec)
         at = now; /* gather_outcomes() */
@@ -288,7 +305,9 @@ static int load_facts(struct engine *n, struct error *e)
         return r;
     if (r == 0)
         snprintf(n->vanished, sizeof n->vanished, "%s", vanished);
-    n->approval_until_usec = (uint64_t)state_meta_number(n->state, "approval-until", 0);
+    r = steady_start(n->state, &n->steady, e);
+    if (r < 0)
+        return r;
     n->distrusted = state_meta_number(n->state, "distrusted", 0) != 0;
     n->paused = state_meta_number(n->state, "paused", 0) != 0;
     n->adoption_open = state_meta_number(n->state, "first-contact-done", 0) == 0;
@@ -351,6 +370,8 @@ struct engine *engine_free(struct engine *n)
     string_list_done(&n->sightings);
     string_list_done(&n->teams);
     string_list_done(&n->missing);
+    string_list_done(&n->unauthorised);
+    string_list_done(&n->failing);
     n->event = sd_event_unref(n->event);
     free(n);
     return NULL;
@@ -382,6 +403,7 @@ static int take_configuration(struct engine *n, bool reloaded, struct error *e)
         return r;
     if (!reloaded && text_equal(before, n->options.fingerprint))
         return 0;
+    n->budgets_are_new = !text_equal(before, n->options.fingerprint);
     r = person_mark_all_dirty(n->state, e);
     if (r == 0)
         r = queue_release(n->state, NULL, REASON_REFUSED, clock_now_usec(), &n_released, e);
@@ -394,17 +416,24 @@ int engine_start(struct engine *n, struct error *e)
 {
     schedule_sweep(n);
     n->alarms_stale = true;
+    int r = belonging_check(n, e);
+    if (r < 0)
+        return r;
     if (!n->options.plan_only) {
         executor_settle_crash(n, e);
         if (n->state_failed)
             return error_set(e, -EIO, "%s", n->state_error);
     }
     uint64_t next = 0;
-    int r = engine_write(n, e);
+    r = n->options.plan_only ? 0 : run_unended(n->state, &n->run, e); /* it goes on */
+    if (r == 0)
+        r = engine_write(n, e);
     if (r == 0)
         r = person_mark_due(n->state, clock_now_usec(), &next, e);
     if (r == 0)
         r = take_configuration(n, false, e);
+    if (r == 0)
+        r = park_start_approvals(n, e);
     n->next_recheck_usec = next;
     if (r == 0)
         r = note_life(n, "start", e);
@@ -434,8 +463,12 @@ const struct ruleset *engine_ruleset(const struct engine *n)
     return n->ruleset;
 }
 
-/* Does the new ruleset read what the mirror does not hold? */
-static bool reads_more(const struct ruleset *now, const struct string_list *before)
+const struct schema *engine_schema(const struct engine *n)
+{
+    return n->schema;
+}
+
+bool engine_reads_more(const struct ruleset *now, const struct string_list *before)
 {
     const struct string_list *names = ruleset_attributes(now);
     for (size_t i = 0; i < names->n_items; i++) {
@@ -448,7 +481,7 @@ static bool reads_more(const struct ruleset *now, const struct string_list *befo
     return false;
 }
 
-static int copy_attributes(const struct ruleset *r, struct string_list *ret)
+int engine_copy_attributes(const struct ruleset *r, struct string_list *ret)
 {
     const struct string_list *names = ruleset_attributes(r);
     for (size_t i = 0; i < names->n_items; i++)
@@ -457,38 +490,48 @@ static int copy_attributes(const struct ruleset *r, struct string_list *ret)
     return 0;
 }
 
+/* What is written for a new configuration; in the turn's transaction. */
+static int write_configuration(struct engine *n, struct error *e)
+{
+    struct audit_row row = {.event = "configuration",
+                            .sentence = "the configuration was loaded"};
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = take_configuration(n, true, e);
+    return r < 0 ? r : engine_audit(n, &row, e);
+}
+
 int engine_reload(struct engine *n, const struct engine_options *options, struct error *e)
 {
     struct engine_options before = n->options;
-    const struct tenant_ops *ops = before.tenant_ops;
-    void *tenant = before.tenant;
-    n->options = *options;
-    n->options.tenant_ops = ops;
-    n->options.tenant = tenant;
+    struct ruleset *rules = TAKE(n->ruleset);
     CLEANUP(string_list_done) struct string_list attributes = {0};
-    int r = copy_attributes(n->ruleset, &attributes);
-    r = r < 0 ? error_out_of_memory(e) : bind_ruleset(n, e);
-    if (r < 0) {
+    int r = engine_copy_attributes(rules, &attributes) < 0 ? error_out_of_memory(e) : 0;
+    n->options = *options;
+    n->options.tenant_ops = before.tenant_ops;
+    n->options.tenant = before.tenant;
+    if (r == 0)
+        r = bind_ruleset(n, e);
+    if (r == 0)
+        r = write_configuration(n, e);
+    if (r < 0) { /* nothing of the new one may be kept: its owner frees it */
+        ruleset_free(n->ruleset);
+        n->ruleset = rules;
         n->options = before;
+        n->groups_dirty = true;
         return r;
     }
     /* An attribute that was not read yet is not one that nobody has: the directory reads again
      * first. */
-    if (reads_more(n->ruleset, &attributes))
+    if (engine_reads_more(n->ruleset, &attributes))
         n->read_ended = false;
     if (n->options.sync->verify_interval_usec != before.sync->verify_interval_usec)
         schedule_sweep(n);
-    r = engine_write(n, e);
-    if (r == 0)
-        r = take_configuration(n, true, e);
-    struct audit_row row = {.event = "configuration",
-                            .sentence = "the configuration was loaded"};
-    if (r == 0)
-        r = engine_audit(n, &row, e);
+    ruleset_free(rules);
     n->plan_changed = true;
     n->commit_wanted = true;
     engine_wake(n);
-    return r;
+    return 0;
 }
 
 void engine_on_idle(struct engine *n, void (*fn)(void *userdata), void *userdata)
@@ -544,6 +587,7 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .tenant_since_usec = n->tenant_since_usec,
         .tenant_next_usec = n->tenant_probe_usec,
         .adoption_open = n->adoption_open,
+        .adoption_reported = n->adoption_reported || !n->options.tenant,
         .paused = n->paused,
         .state_failed = n->state_failed,
         .state_error = n->state_failed ? n->state_error : NULL,

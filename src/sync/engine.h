@@ -33,6 +33,7 @@ struct engine_options {
     const char *fingerprint;               /* of the configuration; borrowed likewise */
     const struct tenant_ops *tenant_ops;
     void *tenant; /* passed to the ops; NULL: no tenant is asked (a look at a plan) */
+    const char *tenant_url, *tenant_scope; /* whose users the state holds; NULL: not checked */
     unsigned max_concurrent; /* operations in flight */
     bool plan_only;          /* evaluate and guard, never execute, no audit export */
     bool quiet; /* a look beside the running engine: what it would do is no event of the log */
@@ -66,13 +67,15 @@ void engine_on_status_change(struct engine *n, void (*fn)(void *userdata), void 
 int engine_distrust_state(struct engine *n, struct error *e);
 /* What the directory must read for the mapping. */
 const struct ruleset *engine_ruleset(const struct engine *n);
+const struct schema *engine_schema(const struct engine *n); /* borrowed until it changes */
 
 /* Why a group that a rule names is not read, or has no members: what goes on behind "the group
  * DN"; NULL: it is simply not there, or nothing is known. Borrowed until the next connection. */
 const char *engine_group_sighting(const struct engine *n, const char *dn);
 
 /* A new configuration: everybody whom it can affect is looked at again. options as in
- * engine_new(); tenant and ops stay. */
+ * engine_new(); tenant and ops stay. Borrows what the options point to when it succeeds; when
+ * it fails it goes on with those from before and keeps nothing of these. */
 int engine_reload(struct engine *n, const struct engine_options *options, struct error *e);
 
 /* Runs (from the loop, once for each time) when nothing is left that could be done now. */
@@ -104,13 +107,15 @@ enum engine_tenant_state {
     ENGINE_TENANT_OK = 0,
     ENGINE_TENANT_AWAY = 1,
     ENGINE_TENANT_REFUSED = 2,
-    ENGINE_TENANT_UNKNOWN = 3
+    ENGINE_TENANT_UNKNOWN = 3,
+    ENGINE_TENANT_NO_SECRET = 4 /* the client secret cannot be read here */
 };
 struct engine_status {
     enum engine_tenant_state tenant;
     const char *tenant_error;
     uint64_t tenant_since_usec, tenant_next_usec;
     bool adoption_open;
+    bool adoption_reported; /* everybody was looked at: the report is whole */
     bool paused;
     bool state_failed;
     const char *state_error;

@@ -20,6 +20,7 @@ static void subject_done(struct subject *s)
     verdict_done(&s->verdict);
     user_free(s->known);
     user_free(s->granted);
+    user_free(s->found);
     free(s->login_key);
     free(s->twin);
     operation_list_done(&s->queue);
@@ -193,8 +194,11 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
         .claim = s->claim,
         .claim_sentence = s->claim_sentence,
         .state_restored = n->distrusted,
+        .other_tenant = n->other_tenant[0] ? n->other_tenant : NULL,
         .successor_sentence = s->successor_sentence[0] ? s->successor_sentence : NULL,
         .adoption_open = n->adoption_open,
+        .looking = s->looking,
+        .found = s->found,
         .names_role = ruleset_role_fn,
         .names_skill = ruleset_skill_fn,
         .userdata = n->ruleset,
@@ -207,10 +211,10 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
 static bool reason_is_planners(const char *reason)
 {
     static const char *const reasons[] = {
-        REASON_LOGIN_SHARED,  REASON_CONFLICT,       REASON_SAME_MAIL,
-        REASON_RENAME_POLICY, REASON_GROUP_MISSING,  REASON_NAME_SHARED,
-        REASON_ADOPTION,      REASON_ENTRY_INVALID,  REASON_ATTRIBUTE_VANISHED,
-        REASON_RELINK,        REASON_STATE_RESTORED,
+        REASON_LOGIN_SHARED,   REASON_CONFLICT,           REASON_SAME_MAIL,
+        REASON_RENAME_POLICY,  REASON_GROUP_MISSING,      REASON_ADOPTION,
+        REASON_ENTRY_INVALID,  REASON_ATTRIBUTE_VANISHED, REASON_RELINK,
+        REASON_STATE_RESTORED, REASON_NAME_SHARED,        REASON_ROLES_FIRST,      REASON_OTHER_TENANT,
     };
     for (size_t i = 0; reason && i < ARRAY_SIZE(reasons); i++)
         if (text_equal(reason, reasons[i]))
@@ -240,6 +244,7 @@ static void carry_over(struct operation *fresh, struct operation *old)
     fresh->number = old->number;
     fresh->attempts = old->attempts;
     fresh->approved = old->approved;
+    fresh->approved_until_usec = old->approved_until_usec;
     fresh->run = old->run;
     if (fresh->state == OPERATION_PARKED && old->approved) {
         fresh->state = OPERATION_READY;
@@ -350,15 +355,17 @@ static enum person_verdict person_verdict_of(enum planner_presence p)
     return PERSON_UNKNOWN;
 }
 
-static enum person_bucket bucket_of(const struct planner_result *plan)
+/* Where the person stands once the operations of the plan are carried out; what waits is seen
+ * in the queue. */
+static enum person_bucket standing_of(const struct planner_result *plan)
 {
     switch (plan->bucket) {
-    case PLANNER_BUCKET_UNCHANGED: return BUCKET_UNCHANGED;
-    case PLANNER_BUCKET_PENDING: return BUCKET_PENDING;
     case PLANNER_BUCKET_LEAVING: return BUCKET_LEAVING;
-    case PLANNER_BUCKET_SKIPPED: return BUCKET_SKIPPED;
-    case PLANNER_BUCKET_HELD: return BUCKET_HELD;
+    case PLANNER_BUCKET_SKIPPED:
     case PLANNER_BUCKET_FORGET: return BUCKET_SKIPPED;
+    case PLANNER_BUCKET_UNCHANGED:
+    case PLANNER_BUCKET_PENDING:
+    case PLANNER_BUCKET_HELD: return BUCKET_UNCHANGED;
     }
     return BUCKET_FAILED;
 }
@@ -388,20 +395,6 @@ static int wake_holder(struct engine *n, const char *entry_id, const char *key, 
     return r < 0 ? r : 0;
 }
 
-/* What an operation of this very run did for the person: the ledger says so in the end,
- * whatever follows. While something follows, the bucket is PENDING and its code keeps it. */
-static enum person_bucket done_in_this_run(const struct engine *n, const struct person *p)
-{
-    static const enum person_bucket buckets[] = {BUCKET_CREATED, BUCKET_ADOPTED,
-                                                 BUCKET_UPDATED};
-    for (size_t i = 0; p->run == n->run && i < ARRAY_SIZE(buckets); i++)
-        if (p->bucket == buckets[i] ||
-            (p->bucket == BUCKET_PENDING &&
-             text_equal(p->bucket_code, person_bucket_name(buckets[i]))))
-            return buckets[i];
-    return BUCKET_PENDING;
-}
-
 static int store_person(struct engine *n, const char *entry_id, struct subject *s,
                         const struct planner_result *plan, struct error *e)
 {
@@ -417,20 +410,15 @@ static int store_person(struct engine *n, const char *entry_id, struct subject *
         .code = plan->code ? (char *)plan->code : s->verdict.code,
         .sentence = s->has_verdict ? s->verdict.sentence : (char *)gone_sentence(s),
         .recheck_usec = s->verdict.has_recheck ? s->verdict.recheck_usec : 0,
-        .bucket = bucket_of(plan),
-        .bucket_code = (char *)plan->code,
+        .standing = standing_of(plan),
+        .standing_code = plan->bucket == PLANNER_BUCKET_SKIPPED ? (char *)plan->code : NULL,
         .run = n->run,
         .dirty = false,
     };
     int r = 0;
-    enum person_bucket before = s->was_known ? done_in_this_run(n, &s->person) : BUCKET_PENDING;
-    if (p.bucket == BUCKET_UNCHANGED && before != BUCKET_PENDING)
-        p.bucket = before;
-    else if (p.bucket == BUCKET_PENDING && before != BUCKET_PENDING)
-        p.bucket_code = (char *)person_bucket_name(before);
     bool skip_is_new =
-        p.bucket == BUCKET_SKIPPED &&
-        (s->person.bucket != BUCKET_SKIPPED || !text_equal(s->person.bucket_code, plan->code));
+        p.standing == BUCKET_SKIPPED && (s->person.standing != BUCKET_SKIPPED ||
+                                         !text_equal(s->person.standing_code, p.standing_code));
     if (skip_is_new)
         r = audit_person(n, "skip", entry_id, s, plan->code, p.sentence, e);
     if (r == 0)
@@ -474,8 +462,10 @@ static bool is_started(const struct subject *s)
 
 /* Whoever has an operation in flight, or one that may have been carried out, is looked at again
  * when its outcome is known: a plan from what was known before could forget what was done. */
-static int leave_for_later(struct engine *n, struct subject *s, struct error *e)
+static int leave_for_later(struct engine *n, const char *entry_id, struct subject *s,
+                           struct error *e)
 {
+    execution_moved(n, entry_id);
     s->person.dirty = false;
     return s->was_known ? person_store(n->state, &s->person, e) : 0;
 }
@@ -489,6 +479,7 @@ static int decide(struct engine *n, const char *entry_id, struct subject *s, str
         if (!s->login_key)
             return error_out_of_memory(e);
         r = claim_find(n, entry_id, s, e);
+        n->plan_changed |= s->looking; /* contact_evaluated() has somebody to look at */
     } else if (!s->has_verdict && s->has_link) {
         r = claim_find_successor(n, entry_id, s, e);
     }
@@ -504,8 +495,6 @@ static int decide(struct engine *n, const char *entry_id, struct subject *s, str
                                s->has_verdict ? s->verdict.sentence : gone_sentence(s), e);
         if (r == 0)
             r = store_person(n, entry_id, s, &plan, e);
-        if (r == 0)
-            r = evaluate_settle_bucket(n, entry_id, BUCKET_PENDING, e);
     }
     planner_result_done(&plan);
     return r;
@@ -518,52 +507,7 @@ int evaluate_person(struct engine *n, const char *entry_id, struct error *e)
     if (r == 0)
         r = subject_load(n, entry_id, &s, e);
     if (r == 0)
-        r = is_started(&s) ? leave_for_later(n, &s, e) : decide(n, entry_id, &s, e);
+        r = is_started(&s) ? leave_for_later(n, entry_id, &s, e) : decide(n, entry_id, &s, e);
     subject_done(&s);
     return r < 0 ? error_wrap(e, r, "looking at entry %s", entry_id) : 0;
-}
-
-/* The ledger: where does the person stand, given the operations that are left and what was
- * done? */
-int evaluate_settle_bucket(struct engine *n, const char *entry_id, enum person_bucket done,
-                           struct error *e)
-{
-    struct person p = {0};
-    struct operation_list left = {0};
-    int r = person_load(n->state, entry_id, &p, e);
-    if (r == 0)
-        r = queue_of_person(n->state, entry_id, &left, e);
-    if (r != 0) {
-        person_done(&p);
-        return r < 0 ? r : 0;
-    }
-    enum person_bucket bucket = done != BUCKET_PENDING ? done : p.bucket;
-    enum person_bucket before = done_in_this_run(n, &p);
-    if (done == BUCKET_UPDATED && before != BUCKET_PENDING)
-        bucket = before; /* whoever was created counts as created, whatever followed */
-    if (done == BUCKET_CREATED || done == BUCKET_ADOPTED || done == BUCKET_UPDATED)
-        before = bucket;
-    const char *code = bucket == p.bucket ? p.bucket_code : NULL;
-    uint64_t now = clock_now_usec();
-    for (size_t i = 0; i < left.n_items; i++) {
-        const struct operation *o = left.items[i];
-        bool waits = o->state == OPERATION_HELD || o->state == OPERATION_PARKED;
-        if (waits && bucket != BUCKET_LEAVING) {
-            bucket = BUCKET_HELD;
-            code = o->reason;
-        }
-    }
-    for (size_t i = 0; i < left.n_items; i++) {
-        const struct operation *o = left.items[i];
-        bool due = o->state == OPERATION_STARTED ||
-                   (o->state == OPERATION_READY && o->not_before_usec <= now);
-        if (due && bucket != BUCKET_LEAVING) {
-            bucket = BUCKET_PENDING;
-            code = before != BUCKET_PENDING ? person_bucket_name(before) : NULL;
-        }
-    }
-    r = person_set_bucket(n->state, entry_id, n->run ? n->run : p.run, bucket, code, e);
-    operation_list_done(&left);
-    person_done(&p);
-    return r;
 }

@@ -1,6 +1,6 @@
 /*
- * Create and adopt. A create whose answer was lost is settled by reading the login; a login
- * that exists already is linked when it is the same person, and held when it is not.
+ * Create. One whose answer was lost is settled by reading the login; a login that exists
+ * already is a matter of adoption (execute-adopt.c).
  */
 #include "config.h"
 
@@ -13,22 +13,6 @@
 #include "sync/internal.h"
 
 static void on_settled(const struct tenant_answer *a, void *userdata);
-
-static int start_link(struct execution *x, const char *origin, const struct user *known,
-                      struct error *e)
-{
-    link_done(&x->link);
-    x->link = (struct link){
-        .login = strdup(x->operation->login),
-        .origin = strdup(origin),
-        .status = known->disabled ? LINK_DISABLED : LINK_ACTIVE,
-        .disabled_by_us = x->took_disabled && known->disabled,
-    };
-    if (!x->link.login || !x->link.origin)
-        return error_out_of_memory(e);
-    int r = engine_write(x->engine, e);
-    return r < 0 ? r : execution_set_known(x, known, e);
-}
 
 static void hand_on_password(struct execution *x)
 {
@@ -52,66 +36,66 @@ static void hand_on_password(struct execution *x)
                     "password_command");
 }
 
-/* What the tenant held before rosterd changed anything: without it the audit could not say
- * what the user is like. */
-static int note_found(struct execution *x, const struct user *found, struct error *e)
-{
-    CLEANUP(buffer_done) struct buffer b = {0};
-    CLEANUP(freep) char *user = user_to_json(found, false);
-    if (!user)
-        return error_out_of_memory(e);
-    buffer_format(&b, "{\"found\":%s}", user);
-    free(x->details);
-    x->details = buffer_take(&b);
-    return x->details ? 0 : error_out_of_memory(e);
-}
-
-/* The user is at the tenant as `known` says, made by us or found there. */
-static void conclude(struct execution *x, const struct tenant_answer *a, const char *origin,
-                     const struct user *known, enum person_bucket bucket)
+/* The user is at the tenant as `known` says, made by us. */
+static void conclude(struct execution *x, const struct tenant_answer *a,
+                     const struct user *known)
 {
     struct error e = {0};
-    int r = start_link(x, origin, known, &e);
-    if (r == 0 && known != x->wanted)
-        r = note_found(x, known, &e);
-    if (r == 0)
-        r = execution_store_link(x, &e);
+    int r = execution_start_link(x, "create", known, &e);
+    x->as_wanted = known == x->wanted;
     if (r < 0) {
         execution_broken(x, &e);
         return;
     }
-    if (bucket == BUCKET_CREATED)
-        hand_on_password(x);
-    execution_finish(x, a, bucket);
+    hand_on_password(x);
+    execution_finish(x, a, BUCKET_CREATED);
 }
 
-static void hold_other_person(struct execution *x, const struct tenant_answer *a)
+/* The login is taken, and whoever has it cannot be read. */
+static void hold_unreadable(struct execution *x, const struct tenant_answer *a)
 {
     char cause[400], sentence[700];
-    const char *first = user_get(a->user, USER_FIRST_NAME),
-               *last = user_get(a->user, USER_LAST_NAME);
     snprintf(cause, sizeof cause, "login:%s", x->operation->login);
-    snprintf(
-        sentence, sizeof sentence,
-        "the tenant has a user %s (%s %s) whose mail and name are not those of %s: give one of the two "
-        "another login",
-        x->operation->login, first ? first : "?", last ? last : "?", x->operation->dn);
+    snprintf(sentence, sizeof sentence,
+             "the login %s is taken at the tenant but cannot be read there (deleted and kept, or "
+             "hidden from rosterd's account): restore or purge that user, or give %s another "
+             "login",
+             x->operation->login, x->operation->dn);
     execution_hold(x, a, REASON_CONFLICT, cause, sentence,
                    x->engine->options.sync->hold_retry_usec);
 }
 
-/* The login exists already and this was not our doing. */
+/* Is this the user that the lost answer was about? What somebody else made meanwhile differs
+ * from what was sent, and is adopted or held. */
+static bool is_as_sent(const struct execution *x, const struct user *found)
+{
+    static const enum user_field fields[] = {USER_FIRST_NAME, USER_LAST_NAME, USER_EMAIL,
+                                             USER_TEAM};
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+        const char *sent = user_get(x->wanted, fields[i]), *has = user_get(found, fields[i]);
+        if (sent && *sent && !text_equal_fold(sent, has ? has : ""))
+            return false;
+    }
+    for (size_t i = 0; i < found->n_roles; i++) {
+        const char *role = found->roles[i].name;
+        if (options_role_is_privileged(x->engine->options.sync, role) &&
+            !user_role(x->wanted, role))
+            return false;
+    }
+    return true;
+}
+
+/* The login exists already and this was not our doing: an adoption, which is another operation
+ * with an approval of its own. */
 static void on_conflict_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    if (a->class != TENANT_DONE || !a->user) {
+    if (a->class == TENANT_NOT_FOUND)
+        hold_unreadable(x, a);
+    else if (a->class != TENANT_DONE || !a->user)
         execution_fail(x, a);
-    } else if (!planner_same_person(x->wanted, a->user)) {
-        hold_other_person(x, a);
-    } else {
-        /* Found there: nothing was given by us, so nothing is ours to take back. */
-        conclude(x, a, "adopt", a->user, BUCKET_ADOPTED);
-    }
+    else
+        execution_found(x, a);
 }
 
 static void read_login(struct execution *x, tenant_done_fn done)
@@ -127,7 +111,7 @@ static void on_created(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
     switch (a->class) {
-    case TENANT_DONE: conclude(x, a, "create", x->wanted, BUCKET_CREATED); return;
+    case TENANT_DONE: conclude(x, a, x->wanted); return;
     case TENANT_CONFLICT: read_login(x, on_conflict_read); return;
     case TENANT_UNCLEAR:
         x->settling = true;
@@ -167,10 +151,10 @@ static void on_settled(const struct tenant_answer *a, void *userdata)
     struct execution *x = userdata;
     if (a->class == TENANT_DONE && a->user) {
         x->settling = false;
-        if (planner_same_person(x->wanted, a->user))
-            conclude(x, a, "create", a->user, BUCKET_CREATED);
+        if (is_as_sent(x, a->user))
+            conclude(x, a, a->user);
         else
-            hold_other_person(x, a);
+            execution_found(x, a);
     } else if (a->class == TENANT_NOT_FOUND && !x->settling) {
         post(x); /* looked up only because the state is distrusted */
     } else if (a->class == TENANT_NOT_FOUND && x->step == 0) {
@@ -193,58 +177,4 @@ void execute_create(struct execution *x)
         read_login(x, on_settled);
     else
         post(x);
-}
-
-/* The login's link belonged to an entry that is gone: it moves to this person. */
-static int take_over_link(struct execution *x, struct error *e)
-{
-    struct engine *n = x->engine;
-    CLEANUP(freep) char *key = text_fold(x->operation->login, strlen(x->operation->login));
-    struct link other = {0};
-    if (!key)
-        return error_out_of_memory(e);
-    int r = engine_write(n, e);
-    if (r == 0)
-        r = link_load_by_login(n->state, key, &other, e);
-    if (r == 0 && !text_equal(other.entry_id, x->operation->entry_id)) {
-        x->took_disabled = other.disabled_by_us; /* ours to undo for the one who returns */
-        r = link_remove(n->state, other.entry_id, e);
-        if (r == 0)
-            r = person_mark_dirty(n->state, other.entry_id, e);
-    }
-    link_done(&other);
-    return r < 0 ? r : 0;
-}
-
-static void on_adopted(const struct tenant_answer *a, void *userdata)
-{
-    struct execution *x = userdata;
-    struct engine *n = x->engine;
-    struct error e = {0};
-    if (a->class == TENANT_NOT_FOUND) {
-        CLEANUP(freep) char *key = text_fold(x->operation->login, strlen(x->operation->login));
-        int r = key ? engine_write(n, &e) : error_out_of_memory(&e);
-        if (r == 0)
-            r = listing_remove(n->state, key, &e);
-        if (r < 0)
-            execution_broken(x, &e);
-        else
-            execution_drop(x, "the tenant does not have this user any more");
-    } else if (a->class != TENANT_DONE || !a->user) {
-        execution_fail(x, a);
-    } else if (!x->operation->approved && !planner_same_person(x->wanted, a->user)) {
-        hold_other_person(x, a);
-    } else if (take_over_link(x, &e) < 0) {
-        execution_broken(x, &e);
-    } else {
-        conclude(x, a, "adopt", a->user, BUCKET_ADOPTED);
-    }
-}
-
-void execute_adopt(struct execution *x)
-{
-    if (!x->wanted)
-        execution_drop(x, "no longer wanted");
-    else
-        read_login(x, on_adopted);
 }

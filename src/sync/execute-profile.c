@@ -1,13 +1,14 @@
 /*
  * Names, mail, phones, extension, roles and the login, by SCIM PATCH. The SCIM id is looked up
- * once by the login and remembered in the link. Only what differs is sent, and of the roles
- * only the managed ones change.
+ * once by the login and remembered in the link. Only what the operation names is sent; roles are
+ * written whole, as they were just read plus the operation's changes.
  */
 #include "config.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "sync/apply.h"
 #include "sync/internal.h"
 
 static void profile_read(struct execution *x);
@@ -60,48 +61,48 @@ static void look_up(struct execution *x, const char *login, tenant_done_fn done)
         execution_broken(x, &e);
 }
 
+/* What was sent is known now; the rest of the known user stays. */
+static int learn(struct execution *x, struct error *e)
+{
+    CLEANUP(user_freep) struct user *roles = user_new();
+    int r = roles ? apply_roles(x->operation, x->known, roles) : -ENOMEM;
+    for (int f = USER_FIRST_NAME; f <= USER_EXTENSION && r == 0; f++) {
+        const struct change *c = apply_field_change(x->operation, (enum user_field)f);
+        if (c)
+            r = user_set(x->known, (enum user_field)f, c->to, NULL);
+    }
+    if (r == 0)
+        user_clear_roles(x->known);
+    for (size_t i = 0; r == 0 && i < roles->n_roles; i++)
+        r = user_add_role(x->known, roles->roles[i].name, NULL);
+    return r < 0 ? error_out_of_memory(e) : 0;
+}
+
 static void on_patched(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    if (a->class != TENANT_DONE) {
-        execution_fail(x, a);
-        return;
-    }
-    /* What was sent is known now; the rest of the known user stays. */
     struct error e = {0};
-    int r = 0;
-    for (int f = USER_FIRST_NAME; f <= USER_EXTENSION && r == 0; f++) {
-        const char *text = x->wanted->fields[f].text;
-        if (text)
-            r = user_set(x->known, (enum user_field)f, *text ? text : NULL, NULL);
-    }
-    CLEANUP(user_freep) struct user *roles = user_new();
-    if (r == 0 && roles)
-        r = planner_merge_roles(&x->merge, x->current, roles);
-    if (r < 0 || !roles) {
-        error_out_of_memory(&e);
+    if (a->class != TENANT_DONE)
+        execution_fail(x, a);
+    else if (learn(x, &e) < 0)
         execution_broken(x, &e);
-        return;
-    }
-    user_clear_roles(x->known);
-    for (size_t i = 0; i < roles->n_roles && r == 0; i++)
-        r = user_add_role(x->known, roles->roles[i].name, NULL);
-    if (r < 0) {
-        error_out_of_memory(&e);
-        execution_broken(x, &e);
-    } else {
+    else
         conclude(x, a);
-    }
 }
 
-static bool same_roles(const struct user *a, const struct user *b)
+/* The fields that the operation names and that are not so already; returns how many. */
+static size_t fields_to_send(const struct execution *x, const char *ret[static USER_N_FIELDS])
 {
-    if (a->n_roles != b->n_roles)
-        return false;
-    for (size_t i = 0; i < a->n_roles; i++)
-        if (!user_role(b, a->roles[i].name))
-            return false;
-    return true;
+    size_t n = 0;
+    for (int f = USER_FIRST_NAME; f <= USER_EXTENSION; f++) {
+        const struct change *c = apply_field_change(x->operation, (enum user_field)f);
+        const char *current = user_get(x->current, (enum user_field)f);
+        if (!c || text_equal(c->to ? c->to : "", current ? current : ""))
+            continue;
+        ret[f] = c->to ? c->to : "";
+        n++;
+    }
+    return n;
 }
 
 static void on_profile_read(const struct tenant_answer *a, void *userdata)
@@ -123,22 +124,14 @@ static void on_profile_read(const struct tenant_answer *a, void *userdata)
     user_free(x->current);
     x->current = user_copy(a->user);
     CLEANUP(user_freep) struct user *roles = user_new();
-    if (!x->current || !roles || planner_merge_roles(&x->merge, x->current, roles) < 0) {
+    if (!x->current || !roles || apply_roles(x->operation, x->current, roles) < 0) {
         error_out_of_memory(&e);
         execution_broken(x, &e);
         return;
     }
     const char *fields[USER_N_FIELDS] = {0};
-    bool any = !same_roles(roles, x->current);
-    for (int f = USER_FIRST_NAME; f <= USER_EXTENSION; f++) {
-        const char *wanted = x->wanted->fields[f].text;
-        const char *current = user_get(x->current, (enum user_field)f);
-        if (!wanted || text_equal(wanted, current ? current : ""))
-            continue;
-        fields[f] = wanted;
-        any = true;
-    }
-    if (!any) {
+    bool same = apply_same_roles(roles, x->current);
+    if (!fields_to_send(x, fields) && same) {
         on_patched(a, x);
         return;
     }
@@ -146,9 +139,11 @@ static void on_profile_read(const struct tenant_answer *a, void *userdata)
         execution_undone(x, a);
         return;
     }
-    int r = n->options.tenant_ops->scim_patch(
-        n->options.tenant, execution_next_call(x), x->link.scim_id, fields,
-        same_roles(roles, x->current) ? NULL : roles, on_patched, x, &e);
+    int r = same ? 0 : execution_note_sent(x, roles, NULL, &e);
+    if (r == 0)
+        r = n->options.tenant_ops->scim_patch(n->options.tenant, execution_next_call(x),
+                                              x->link.scim_id, fields, same ? NULL : roles,
+                                              on_patched, x, &e);
     if (r < 0)
         execution_broken(x, &e);
 }
@@ -196,11 +191,10 @@ static void on_renamed(const struct tenant_answer *a, void *userdata)
     if (a->class == TENANT_DONE) {
         renamed(x, a);
     } else if (a->class == TENANT_REFUSED) {
-        execution_hold(
-            x, a, REASON_RENAME_POLICY, "rename-policy",
-            "the tenant does not let the login of a user be changed: rename the user there, or give "
-            "the entry its old login back",
-            x->engine->options.sync->hold_retry_usec);
+        refusal_hold(
+            x, a, REASON_RENAME_POLICY,
+            "the tenant refuses the new login, as tenants do that let no login be changed: rename the "
+            "user there, or give the entry its old login back");
     } else {
         execution_fail(x, a);
     }

@@ -1,47 +1,70 @@
 /*
- * Team and skills, by the Configuration API. The tenant is read first, so that what a
- * supervisor set stays; after a skill was taken away it is read again, since a tenant may merge
- * what it is sent.
+ * Team and skills, by the Configuration API. The tenant is read first, since skills are written
+ * whole: what is sent is what was read plus the operation's changes. It is read again
+ * afterwards, since a team brings and takes skills and a tenant may merge what it is sent; what
+ * is left to do then is sent once more, and only if that does not help a person is asked.
  */
 #include "config.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "sync/apply.h"
 #include "sync/internal.h"
 
-static bool same_skills(const struct user *a, const struct user *b)
+static const char *new_team(const struct execution *x)
 {
-    if (a->n_skills != b->n_skills)
-        return false;
-    for (size_t i = 0; i < a->n_skills; i++) {
-        const struct user_skill *other = user_skill(b, a->skills[i].name);
-        if (!other || other->level != a->skills[i].level)
-            return false;
-    }
-    return true;
+    const struct change *c = apply_field_change(x->operation, USER_TEAM);
+    return c ? c->to : NULL;
 }
 
-static bool same_team(const struct execution *x)
+static bool has_new_team(const struct execution *x, const struct user *u)
 {
-    const char *wanted = user_get(x->wanted, USER_TEAM);
-    return !wanted || text_equal(wanted, user_get(x->current, USER_TEAM));
+    const char *team = new_team(x);
+    return !team || text_equal(team, user_get(u, USER_TEAM));
 }
 
-static int remember(struct execution *x, const struct tenant_answer *a, struct error *e)
+int execution_note_sent(struct execution *x, const struct user *roles,
+                        const struct user *skills, struct error *e)
 {
-    user_free(x->current);
-    x->current = user_copy(a->user);
-    return x->current ? 0 : error_out_of_memory(e);
+    json_auto_t *sent = json_object(), *list = json_array(), *levels = json_object();
+    for (size_t i = 0; roles && i < roles->n_roles; i++)
+        json_array_append_new(list, json_string(roles->roles[i].name));
+    for (size_t i = 0; skills && i < skills->n_skills; i++)
+        json_object_set_new(levels, skills->skills[i].name,
+                            json_integer(skills->skills[i].level));
+    if (roles)
+        json_object_set(sent, "roles", list);
+    if (skills)
+        json_object_set(sent, "skills", levels);
+    json_auto_t *details = json_pack("{s:O}", "sent", sent);
+    free(x->details);
+    x->details = details ? json_dumps(details, JSON_COMPACT) : NULL;
+    return x->details ? 0 : error_out_of_memory(e);
 }
 
-static void conclude(struct execution *x, const struct tenant_answer *a,
-                     const struct user *known)
+/* What came of it, as far as it did, is known as the tenant shows it. */
+static int learn(struct execution *x, const struct user *after, struct error *e)
+{
+    CLEANUP(user_freep) struct user *known = user_new();
+    int r = known ? user_copy_fields(known, x->known) : -ENOMEM;
+    if (r == 0 && new_team(x) && has_new_team(x, after))
+        r = user_set(known, USER_TEAM, user_get(after, USER_TEAM), NULL);
+    if (r == 0)
+        r = apply_roles(x->operation, x->known, known);
+    if (r == 0)
+        r = apply_learn_skills(x->operation, x->known, x->current, after, known);
+    if (r < 0)
+        return error_out_of_memory(e);
+    r = engine_write(x->engine, e);
+    return r < 0 ? r : execution_set_known(x, known, e);
+}
+
+static void conclude(struct execution *x, const struct tenant_answer *a)
 {
     struct error e = {0};
-    int r = engine_write(x->engine, &e);
-    if (r == 0)
-        r = execution_set_known(x, known, &e);
+    int r = learn(x, a->user, &e);
     if (r == 0)
         r = execution_store_link(x, &e);
     if (r < 0)
@@ -50,38 +73,68 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
         execution_finish(x, a, BUCKET_UPDATED);
 }
 
-static void on_read_back(const struct tenant_answer *a, void *userdata)
+static void hold_not_applied(struct execution *x, const struct tenant_answer *a)
 {
-    struct execution *x = userdata;
     struct error e = {0};
-    x->settling = x->settling && a->class != TENANT_DONE && a->class != TENANT_NOT_FOUND;
-    if (a->class != TENANT_DONE || !a->user) {
-        execution_fail(x, a);
-        return;
-    }
-    CLEANUP(user_freep) struct user *merged = user_new();
-    int r = merged ? remember(x, a, &e) : error_out_of_memory(&e);
-    if (r == 0)
-        r = planner_merge_skills(&x->merge, x->current, merged);
-    if (r == 0) /* whatever came of it, this is what the tenant holds */
-        r = engine_write(x->engine, &e);
-    if (r == 0)
-        r = execution_set_known(x, x->current, &e);
+    char cause[400];
+    int r = learn(x, a->user, &e);
     if (r == 0)
         r = link_store(x->engine->state, &x->link, &e);
     if (r < 0) {
         execution_broken(x, &e);
-    } else if (!same_skills(merged, x->current) || !same_team(x)) {
-        char cause[400];
-        snprintf(cause, sizeof cause, "not-applied:%s", x->operation->login);
-        execution_hold(
-            x, a, REASON_NOT_APPLIED, cause,
-            "the tenant answered OK, but reading the user back shows the old skills: take the skill "
-            "away at the tenant by hand",
-            x->engine->options.sync->hold_retry_usec);
-    } else {
-        conclude(x, a, x->current);
+        return;
     }
+    snprintf(cause, sizeof cause, "not-applied:%s", x->operation->login);
+    execution_hold(
+        x, a, REASON_NOT_APPLIED, cause,
+        "the tenant answered OK twice, but reading the user back shows another team or other skills "
+        "than were sent: set them at the tenant by hand",
+        x->engine->options.sync->hold_retry_usec);
+}
+
+static void on_put(const struct tenant_answer *a, void *userdata);
+
+static void put(struct execution *x, const char *team, const struct user *skills)
+{
+    struct engine *n = x->engine;
+    struct error e = {0};
+    int r = skills ? execution_note_sent(x, NULL, skills, &e) : 0;
+    if (r == 0)
+        r = n->options.tenant_ops->user_put(n->options.tenant, execution_next_call(x),
+                                            x->operation->login, team, NULL, skills, on_put, x,
+                                            &e);
+    if (r < 0)
+        execution_broken(x, &e);
+}
+
+/* What is left to do after the user was read back. */
+static void check_applied(struct execution *x, const struct tenant_answer *a)
+{
+    CLEANUP(user_freep) struct user *left = user_new();
+    if (!left || apply_skills_left(x->operation, x->wanted, x->current, a->user,
+                                   new_team(x) != NULL, left) < 0) {
+        struct error e = {0};
+        error_out_of_memory(&e);
+        execution_broken(x, &e);
+    } else if (has_new_team(x, a->user) && apply_skills_done(x->operation, left, a->user)) {
+        conclude(x, a);
+    } else if (x->step > 0) {
+        hold_not_applied(x, a);
+    } else {
+        x->step = 1;
+        put(x, has_new_team(x, a->user) ? NULL : new_team(x),
+            apply_skills_done(x->operation, left, a->user) ? NULL : left);
+    }
+}
+
+static void on_read_back(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    x->settling = x->settling && a->class != TENANT_DONE && a->class != TENANT_NOT_FOUND;
+    if (a->class != TENANT_DONE || !a->user)
+        execution_fail(x, a);
+    else
+        check_applied(x, a);
 }
 
 static void read_user(struct execution *x, tenant_done_fn done)
@@ -104,10 +157,23 @@ static void on_put(const struct tenant_answer *a, void *userdata)
     }
 }
 
+/* An earlier attempt has moved the user: what the skills were before is what was known. */
+static void settle_move(struct execution *x, const struct tenant_answer *a)
+{
+    struct error e = {0};
+    user_free(x->current);
+    x->current = user_copy(x->known);
+    if (!x->current) {
+        error_out_of_memory(&e);
+        execution_broken(x, &e);
+    } else {
+        check_applied(x, a);
+    }
+}
+
 static void on_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    struct engine *n = x->engine;
     struct error e = {0};
     bool settling = x->settling;
     x->settling = x->settling && a->class != TENANT_DONE && a->class != TENANT_NOT_FOUND;
@@ -115,35 +181,31 @@ static void on_read(const struct tenant_answer *a, void *userdata)
         execution_fail(x, a);
         return;
     }
-    CLEANUP(user_freep) struct user *merged = user_new();
-    int r = merged ? remember(x, a, &e) : error_out_of_memory(&e);
-    if (r == 0)
-        r = planner_merge_skills(&x->merge, x->current, merged);
-    if (r < 0) {
+    bool moved = has_new_team(x, a->user);
+    if (settling && new_team(x) && moved) {
+        settle_move(x, a);
+        return;
+    }
+    CLEANUP(user_freep) struct user *skills = user_new();
+    user_free(x->current);
+    x->current = user_copy(a->user);
+    if (!skills || !x->current || apply_skills(x->operation, x->current, skills) < 0) {
+        error_out_of_memory(&e);
         execution_broken(x, &e);
         return;
     }
-    const char *team = same_team(x) ? NULL : user_get(x->wanted, USER_TEAM);
-    const struct user *skills_of = same_skills(merged, x->current) ? NULL : merged;
-    if (!team && !skills_of) { /* done already, by an attempt whose answer was lost or by
-                                  somebody there */
-        conclude(x, a, x->current);
-        return;
-    }
-    if (settling) {
+    bool same = apply_same_skills(skills, x->current);
+    if (moved && same) /* done already, by an attempt whose answer was lost or by somebody there */
+        conclude(x, a);
+    else if (settling)
         execution_undone(x, a);
-        return;
-    }
-    r = n->options.tenant_ops->user_put(n->options.tenant, execution_next_call(x),
-                                        x->operation->login, team, NULL, skills_of, on_put, x,
-                                        &e);
-    if (r < 0)
-        execution_broken(x, &e);
+    else
+        put(x, moved ? NULL : new_team(x), same ? NULL : skills);
 }
 
 void execute_update(struct execution *x)
 {
-    if (!x->wanted || !x->has_link)
+    if (!x->wanted || !x->has_link || !x->known)
         execution_drop(x, "no longer wanted");
     else
         read_user(x, on_read);

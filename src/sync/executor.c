@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log-ids.h"
 #include "base/log.h"
+#include "sync/apply.h"
 #include "sync/internal.h"
 
 bool executor_may_work(const struct engine *n)
@@ -89,14 +90,18 @@ bool operation_is_unclear(const struct operation *o)
     return text_equal(o->reason, REASON_UNCLEAR);
 }
 
+/* By the rules as they are when the answer is there: a reload may have replaced those of
+ * before. */
 static bool names_role(const char *role, void *userdata)
 {
-    return ruleset_names_role(userdata, role);
+    const struct engine *n = userdata;
+    return ruleset_names_role(n->ruleset, role);
 }
 
 static bool names_skill(const char *skill, void *userdata)
 {
-    return ruleset_names_skill(userdata, skill);
+    const struct engine *n = userdata;
+    return ruleset_names_skill(n->ruleset, skill);
 }
 
 static void execution_prepare_merge(struct execution *x)
@@ -106,7 +111,7 @@ static void execution_prepare_merge(struct execution *x)
         .granted = x->granted,
         .names_role = names_role,
         .names_skill = names_skill,
-        .userdata = x->engine->ruleset,
+        .userdata = x->engine,
     };
 }
 
@@ -115,7 +120,8 @@ static void execution_prepare_merge(struct execution *x)
 static const char *known_missing(const struct engine *n, const struct operation *o, char *cause,
                                  size_t size)
 {
-    for (size_t i = 0; i < o->n_changes; i++) {
+    /* An adoption sends nothing: its changes are what follows. */
+    for (size_t i = 0; i < o->n_changes && o->kind != OPERATION_ADOPT; i++) {
         const struct change *c = &o->changes[i];
         if (!c->to)
             continue;
@@ -160,11 +166,7 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
     const char *reason = known_missing(n, taken, cause, sizeof cause);
     if (reason) {
         doubt_missing(n, reason);
-        const char *name = strchr(cause, ':') + 1;
-        snprintf(
-            sentence, sizeof sentence,
-            "the tenant has no %.*s \"%s\": create it there, or correct the rule that gives it",
-            (int)strcspn(cause, ":"), cause, name);
+        reference_sentence(cause, sentence, sizeof sentence);
         execution_hold(x, NULL, reason, cause, sentence, n->options.sync->hold_retry_usec);
         return 0;
     }
@@ -174,7 +176,7 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
         x->settling = taken->kind != OPERATION_ADOPT && operation_is_unclear(taken);
         taken->attempts++;
         taken->state = OPERATION_STARTED;
-        r = queue_store(n->state, taken, e);
+        r = queue_start(n->state, taken->number, taken->attempts, e);
     }
     struct audit_row row = {.event = "intent", .operation = taken, .attempts = taken->attempts};
     if (r == 0)
@@ -199,9 +201,17 @@ int executor_pick(struct engine *n, size_t *ret_n, struct error *e)
         string_list_done(&n->missing);
     if (r == 0 && due.n_items)
         r = engine_begin_run(n, "operations due", e);
-    for (size_t i = 0; i < due.n_items && r == 0; i++)
-        r = begin_execution(n, TAKE(due.items[i]), e);
-    *ret_n = due.n_items;
+    for (size_t i = 0; i < due.n_items && r == 0; i++) {
+        bool may = false;
+        r = park_may_start(n, due.items[i], &may, e);
+        if (r == 0 && may) {
+            r = begin_execution(n, TAKE(due.items[i]), e);
+            ++*ret_n;
+        } else if (r == 0) {
+            n->plan_changed = true;
+            engine_wake(n);
+        }
+    }
     operation_list_done(&due);
     return r;
 }
@@ -283,20 +293,26 @@ int execution_set_known(struct execution *x, const struct user *known, struct er
     return x->link.known ? 0 : error_out_of_memory(e);
 }
 
-/* What rosterd gave and so may take back. Roles are written by one kind of operation and skills
- * by another: what the other has yet to take away stays ours. */
+/* What rosterd gave and so may take back: with the user all that was wanted, later what the
+ * operations give, less what they take. */
 static int note_granted(struct execution *x, struct error *e)
 {
-    enum operation_kind kind = x->operation->kind;
-    bool both = kind == OPERATION_CREATE || kind == OPERATION_ADOPT;
-    const struct user *roles = both || kind == OPERATION_PROFILE ? x->wanted : x->granted,
-                      *skills = both || kind == OPERATION_UPDATE ? x->wanted : x->granted;
+    static const struct user nobody;
+    const struct operation *o = x->operation;
+    bool whole = o->kind == OPERATION_CREATE || o->kind == OPERATION_ADOPT;
+    const struct user *before = x->granted ? x->granted : &nobody;
     CLEANUP(user_freep) struct user *given = user_new();
     int r = given ? 0 : -ENOMEM;
-    for (size_t i = 0; roles && i < roles->n_roles && r == 0; i++)
-        r = user_add_role(given, roles->roles[i].name, NULL);
-    for (size_t i = 0; skills && i < skills->n_skills && r == 0; i++)
-        r = user_add_skill(given, skills->skills[i].name, skills->skills[i].level, NULL);
+    if (r == 0 && whole) {
+        for (size_t i = 0; i < x->wanted->n_roles && r == 0; i++)
+            r = user_add_role(given, x->wanted->roles[i].name, NULL);
+        for (size_t i = 0; i < x->wanted->n_skills && r == 0; i++)
+            r = user_add_skill(given, x->wanted->skills[i].name, x->wanted->skills[i].level, NULL);
+    } else if (r == 0) {
+        r = apply_roles(o, before, given);
+        if (r == 0)
+            r = apply_skills(o, before, given);
+    }
     free(x->link.granted);
     x->link.granted = r == 0 ? user_to_json(given, false) : NULL;
     return x->link.granted ? 0 : error_out_of_memory(e);
@@ -352,6 +368,27 @@ static void end_execution(struct execution *x)
     engine_wake(n);
 }
 
+static int note_spent(struct engine *n, const struct operation *o, struct error *e)
+{
+    int r = budget_note(n->state, o->budget, steady_now_usec(&n->steady), e);
+    return r < 0 ? r : steady_note(n->state, &n->steady, e);
+}
+
+/* The user was made as the rules wanted it at the start, nothing came in between, and nothing
+ * waits: to look at the person again would find nothing. */
+static bool is_settled(const struct execution *x, struct error *e)
+{
+    return x->as_wanted && !x->moved && !x->settling && x->link.status == LINK_ACTIVE &&
+           !queue_has(x->engine->state, x->operation->entry_id, e);
+}
+
+void execution_moved(struct engine *n, const char *entry_id)
+{
+    for (struct execution *x = n->executions; x; x = x->next)
+        if (text_equal(x->operation->entry_id, entry_id))
+            x->moved = true;
+}
+
 /* Done: the operation leaves the queue, and the person is looked at again, for the next step if
  * any. */
 void execution_finish(struct execution *x, const struct tenant_answer *a,
@@ -363,20 +400,23 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
     int r = engine_write(n, &e);
     if (r == 0)
         r = queue_remove(n->state, o->number, &e);
+    if (r == 0)
+        r = refusal_freed(x, &e);
     if (r == 0 && !o->approved && o->kind != OPERATION_ADOPT)
-        r = budget_note(n->state, guard_budget_of(o, n->options.sync), clock_now_usec(), &e);
+        r = note_spent(n, o, &e);
     if (r == 0)
         r = audit_outcome(x, "outcome", a, "done", NULL, &e);
-    if (r == 0)
+    if (r == 0 && !is_settled(x, &e))
         r = person_mark_dirty(n->state, o->entry_id, &e);
     if (r == 0)
-        r = evaluate_settle_bucket(n, o->entry_id, bucket, &e);
+        r = person_touch(n->state, o->entry_id, n->run, bucket, &e);
     if (r < 0) {
         execution_broken(x, &e);
         return;
     }
     /* The log has it from the audit, once it is committed. */
     log_debug("%s of %s is done (%s)", operation_kind_name(o->kind), o->login, o->dn);
+    string_list_done(&n->unauthorised);
     contact_tenant_fine(n);
     end_execution(x);
 }
@@ -415,7 +455,7 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
     if (r == 0) /* what is wanted may have changed while it was in flight */
         r = person_mark_dirty(n->state, o->entry_id, &e);
     if (r == 0)
-        r = evaluate_settle_bucket(n, o->entry_id, BUCKET_PENDING, &e);
+        r = person_touch(n->state, o->entry_id, n->run, BUCKET_PENDING, &e);
     if (r < 0) {
         execution_broken(x, &e);
         return;
@@ -426,8 +466,8 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
     end_execution(x);
 }
 
-/* It has become pointless (the user to adopt is not there): the person is looked at again. */
-void execution_drop(struct execution *x, const char *sentence)
+void execution_replan(struct execution *x, const struct tenant_answer *a, const char *code,
+                      const char *sentence)
 {
     struct engine *n = x->engine;
     struct error e = {0};
@@ -435,13 +475,19 @@ void execution_drop(struct execution *x, const char *sentence)
     if (r == 0)
         r = queue_remove(n->state, x->operation->number, &e);
     if (r == 0)
-        r = audit_outcome(x, "outcome", NULL, "dropped", sentence, &e);
+        r = audit_outcome(x, "outcome", a, code, sentence, &e);
     if (r == 0)
         r = person_mark_dirty(n->state, x->operation->entry_id, &e);
     if (r < 0)
         execution_broken(x, &e);
     else
         end_execution(x);
+}
+
+/* It has become pointless (the user to adopt is not there): the person is looked at again. */
+void execution_drop(struct execution *x, const char *sentence)
+{
+    execution_replan(x, NULL, "dropped", sentence);
 }
 
 void execution_undone(struct execution *x, const struct tenant_answer *a)
@@ -480,14 +526,17 @@ void execution_return(struct execution *x, const struct tenant_answer *a)
     o->state = OPERATION_READY;
     o->not_before_usec = 0;
     int r = engine_write(n, &e);
-    if (r == 0 && set_text(&o->reason, x->settling ? REASON_UNCLEAR : NULL) < 0)
+    /* One that was tried for all who were refused alike is still the one for them. */
+    bool for_all = !x->settling && queue_reason_is_shared(o->reason);
+    if (r == 0 && !for_all && set_text(&o->reason, x->settling ? REASON_UNCLEAR : NULL) < 0)
         r = error_out_of_memory(&e);
     if (r == 0)
         r = queue_store(n->state, o, &e);
     if (r == 0)
         r = audit_outcome(x, "outcome", a,
-                          a->class == TENANT_NOT_AUTHORISED ? REASON_NOT_AUTHORISED
-                                                            : REASON_TENANT_AWAY,
+                          n->tenant_state == ENGINE_TENANT_REFUSED     ? REASON_NOT_AUTHORISED
+                          : n->tenant_state == ENGINE_TENANT_NO_SECRET ? REASON_NO_SECRET
+                                                                       : REASON_TENANT_AWAY,
                           n->tenant_error, &e);
     if (r == 0)
         r = person_mark_dirty(n->state, o->entry_id, &e);

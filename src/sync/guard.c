@@ -1,5 +1,5 @@
 /*
- * Budgets: counts in, "tripped" out. It parks nothing itself and knows no queue; the engine
+ * Budgets: counts in, "tripped" and the room that is left out. It parks nothing itself and knows no queue; the engine
  * does that with what is decided here.
  */
 #include "config.h"
@@ -25,15 +25,21 @@ const char *budget_kind_name(enum budget_kind b)
     return (size_t)b < BUDGET_N_KINDS && kind_names[b] ? kind_names[b] : "unknown";
 }
 
+bool options_role_is_privileged(const struct sync_options *options, const char *role)
+{
+    for (size_t i = 0; i < options->n_privileged_roles; i++)
+        if (text_equal_fold(role, options->privileged_roles[i]))
+            return true;
+    return false;
+}
+
 static bool gives_privileged_role(const struct operation *o, const struct sync_options *options)
 {
     for (size_t i = 0; i < o->n_changes; i++) {
         const struct change *c = &o->changes[i];
-        if (!c->to || strncmp(c->field, "role:", 5) != 0)
-            continue;
-        for (size_t j = 0; j < options->n_privileged_roles; j++)
-            if (text_equal(c->field + 5, options->privileged_roles[j]))
-                return true;
+        if (c->to && !strncmp(c->field, "role:", 5) &&
+            options_role_is_privileged(options, c->field + 5))
+            return true;
     }
     return false;
 }
@@ -83,10 +89,17 @@ void guard_evaluate(const struct guard_input *in, const struct sync_options *opt
 {
     memset(ret, 0, sizeof *ret);
     for (int k = 1; k < BUDGET_N_KINDS; k++) {
+        size_t used = in->spent[k] + in->let_through[k];
         ret->limit[k] = guard_limit(&options->budgets[k], in->n_linked);
-        ret->tripped[k] = in->pending[k] > 0 && ret->limit[k] != SIZE_MAX &&
-                          in->spent[k] + in->pending[k] > ret->limit[k];
+        ret->room[k] = ret->limit[k] > used ? ret->limit[k] - used : 0;
+        ret->tripped[k] = in->pending[k] > ret->room[k];
     }
+}
+
+bool guard_has_room(const struct guard_verdict *v, enum budget_kind kind, size_t spent,
+                    size_t let_through)
+{
+    return spent + let_through < v->limit[kind];
 }
 
 char *guard_sentence(enum budget_kind kind, const struct guard_input *in,
@@ -97,9 +110,11 @@ char *guard_sentence(enum budget_kind kind, const struct guard_input *in,
     text_format_duration(window, sizeof window, options->budget_window_usec);
     snprintf(
         buffer, size,
-        "%zu operations wait under the budget \"%s\", which allows %zu for %zu linked users; "
-        "%zu were done in the last %s. Look at `rosterctl plan`, then `rosterctl approve HASH`",
+        "%zu operations are due under the budget \"%s\", which allows %zu for %zu linked users; "
+        "%zu were done in the last %s and %zu are under way, so %zu wait. Look at "
+        "`rosterctl plan`, then `rosterctl approve HASH`",
         in->pending[kind], budget_kind_name(kind), v->limit[kind], in->n_linked,
-        in->spent[kind], window);
+        in->spent[kind], window, in->let_through[kind],
+        in->pending[kind] > v->room[kind] ? in->pending[kind] - v->room[kind] : 0);
     return buffer;
 }

@@ -12,7 +12,16 @@
 #include "base/clock.h"
 #include "base/log-ids.h"
 #include "base/log.h"
+#include "sync/guard.h"
 #include "sync/internal.h"
+
+static int intake_searches(void *userdata, const char *const *bases, unsigned count,
+                           struct error *e)
+{
+    struct engine *n = userdata;
+    int r = engine_write(n, e);
+    return r < 0 ? r : mirror_searches(n->state, bases, count, e);
+}
 
 static int intake_begin(void *userdata, unsigned search, bool full, struct error *e)
 {
@@ -30,14 +39,14 @@ static int intake_begin(void *userdata, unsigned search, bool full, struct error
     return mirror_begin_full(n->state, search, e);
 }
 
-static int intake_entry(void *userdata, struct entry *taken, struct error *e)
+static int intake_entry(void *userdata, unsigned search, struct entry *taken, struct error *e)
 {
     CLEANUP(entry_freep) struct entry *entry = taken;
     struct engine *n = userdata;
     unsigned changes = 0;
     int r = engine_write(n, e);
     if (r == 0)
-        r = mirror_put(n->state, n->batch_search, entry, &changes, e);
+        r = mirror_put(n->state, search, entry, &changes, e);
     if (r < 0)
         return r;
     if (entry->kind == ENTRY_PERSON)
@@ -48,23 +57,58 @@ static int intake_entry(void *userdata, struct entry *taken, struct error *e)
     return 0;
 }
 
-static int intake_gone(void *userdata, const char *id, const char *why, struct error *e)
+static int intake_left(void *userdata, unsigned search, const char *id, const char *why,
+                       struct error *e)
 {
     struct engine *n = userdata;
     int r = engine_write(n, e);
     if (r == 0)
-        r = mirror_gone(n->state, id, why, clock_now_usec(), e);
+        r = mirror_left(n->state, search, id, why, clock_now_usec(), e);
     n->groups_dirty = true; /* it may have been a group */
     engine_wake(n);
     return r;
 }
 
-static int intake_present(void *userdata, const char *id, struct error *e)
+static int intake_unheld(void *userdata, struct string_list *ret, struct error *e)
+{
+    struct engine *n = userdata;
+    return mirror_unheld(n->state, ret, e);
+}
+
+static int intake_gone(void *userdata, const char *id, struct error *e)
 {
     struct engine *n = userdata;
     int r = engine_write(n, e);
     if (r == 0)
-        r = mirror_present(n->state, n->batch_search, id, e);
+        r = mirror_gone(n->state, id, NULL, clock_now_usec(), e);
+    n->groups_dirty = true;
+    engine_wake(n);
+    return r;
+}
+
+/* As many people as max_disable would let go without approval may leave by their ids alone. */
+static int intake_removals(void *userdata, unsigned search, const struct string_list *ids,
+                           struct error *e)
+{
+    struct engine *n = userdata;
+    size_t people = 0;
+    int r = mirror_count_removals(n->state, search, ids, &people, e);
+    size_t limit = guard_limit(&n->options.sync->budgets[BUDGET_DISABLE],
+                               link_count(n->state, LINK_ACTIVE));
+    if (r < 0 || people <= limit)
+        return r;
+    log_notice("The directory names %zu people at once as removed, by their ids alone: "
+               "everything is read before anybody is taken for gone",
+               people);
+    return SINK_DOUBTFUL;
+}
+
+static int intake_present(void *userdata, unsigned search, const char *id, struct error *e)
+{
+    struct engine *n = userdata;
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = mirror_present(n->state, search, id, e);
     return r == STATE_NONE ? SINK_UNKNOWN_ID : r;
 }
 
@@ -88,12 +132,15 @@ static int commit_batch(struct engine *n, const struct feed_commit *c, struct er
     if (r == 0 && c->absence == FEED_ABSENCE_UNSEEN) {
         char why[600];
         snprintf(why, sizeof why, "not in the %s", c->what ? c->what : "last whole read");
-        r = mirror_unseen_gone(n->state, n->batch_search, why, clock_now_usec(), &n_gone, e);
+        r = mirror_unseen_left(n->state, n->batch_search, why, clock_now_usec(), &n_gone, e);
         if (n_gone) {
             n->groups_dirty = true;
             log_notice("%zu entries are gone: %s", n_gone, why);
         }
     }
+    bool unfinished = state_meta_number(n->state, "feed-unfinished", 0) != 0;
+    if (r == 0 && c->unfinished != unfinished)
+        r = state_meta_set(n->state, "feed-unfinished", c->unfinished ? "1" : NULL, e);
     if (r == 0 && c->forget_cookie)
         r = mirror_cookie_set(n->state, n->batch_search, NULL, 0, NULL, e);
     if (r == 0 && c->cookie)
@@ -151,6 +198,11 @@ static int intake_cookie(void *userdata, unsigned search, void **ret, size_t *re
     *ret = NULL;
     *ret_size = 0;
     *ret_identity = NULL;
+    if (state_meta_number(n->state, "feed-unfinished", 0)) {
+        log_notice("Everything is read again: rosterd ended while it was still being asked which "
+                   "groups name somebody who had just appeared");
+        return 0;
+    }
     int r = mirror_cookie_get(n->state, search, ret, ret_size, ret_identity, e);
     return r == STATE_NONE ? 0 : r;
 }
@@ -167,6 +219,14 @@ static int intake_known_entries(void *userdata, unsigned search, size_t *ret, st
 {
     struct engine *n = userdata;
     return mirror_search_size(n->state, search, ret, e);
+}
+
+static int intake_known_id(void *userdata, const char *dn, char **ret, struct error *e)
+{
+    struct engine *n = userdata;
+    *ret = NULL;
+    int r = mirror_find_dn(n->state, dn, ret, e);
+    return r == STATE_NONE ? 0 : r;
 }
 
 static int intake_stale_groups(void *userdata, struct string_list *ret, struct error *e)
@@ -200,8 +260,9 @@ static void take_schema(struct engine *n, struct schema *taken)
     CLEANUP(schema_freep) struct schema *schema = taken;
     CLEANUP(freep) char *text = schema_to_json(schema);
     CLEANUP(freep) char *old = NULL;
+    CLEANUP(string_list_done) struct string_list read_before = {0};
     struct error e = {0};
-    if (!text || state_meta_get(n->state, "schema", &old, &e) < 0)
+    if (engine_copy_attributes(n->ruleset, &read_before) < 0 || !text || state_meta_get(n->state, "schema", &old, &e) < 0)
         return;
     if (old && text_equal(old, text))
         return;
@@ -210,6 +271,8 @@ static void take_schema(struct engine *n, struct schema *taken)
     if (r == 0) {
         n->schema = TAKE(schema);
         r = bind_ruleset(n, &e);
+        if (r == 0 && engine_reads_more(n->ruleset, &read_before))
+            n->read_ended = false; /* what was not read yet is not what nobody has */
         if (r == 0)
             schema_free(before); /* the old ruleset that borrowed it is gone */
         else
@@ -258,6 +321,12 @@ static void intake_group_sighted(void *userdata, const char *dn, const char *sen
         (void)string_list_add(&n->sighted, dn);
 }
 
+static const struct string_list *intake_attributes(void *userdata)
+{
+    struct engine *n = userdata;
+    return ruleset_attributes(n->ruleset);
+}
+
 static void intake_changed(void *userdata)
 {
     struct engine *n = userdata;
@@ -267,9 +336,13 @@ static void intake_changed(void *userdata)
 }
 
 const struct feed_sink engine_sink = {
+    .searches = intake_searches,
     .begin = intake_begin,
     .entry = intake_entry,
+    .left = intake_left,
+    .unheld = intake_unheld,
     .gone = intake_gone,
+    .removals = intake_removals,
     .present = intake_present,
     .members = intake_members,
     .commit = intake_commit,
@@ -277,10 +350,12 @@ const struct feed_sink engine_sink = {
     .cookie = intake_cookie,
     .known_dn = intake_known_dn,
     .known_entries = intake_known_entries,
+    .wanted_groups = intake_wanted_groups,
+    .group_sighted = intake_group_sighted,
+    .known_id = intake_known_id,
     .stale_groups = intake_stale_groups,
     .stale_end = intake_stale_end,
     .schema = intake_schema,
-    .wanted_groups = intake_wanted_groups,
-    .group_sighted = intake_group_sighted,
+    .attributes = intake_attributes,
     .changed = intake_changed,
 };

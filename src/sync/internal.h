@@ -20,6 +20,7 @@
 #include "state/person.h"
 #include "state/queue.h"
 #include "state/state.h"
+#include "state/steady.h"
 #include "sync/engine.h"
 #include "sync/planner.h"
 
@@ -27,7 +28,7 @@ enum contact {
     CONTACT_UNKNOWN = 0, /* the tenant was not asked yet */
     CONTACT_ASKING = 1,
     CONTACT_LISTED = 2, /* its users are listed: people may be evaluated, nothing is written */
-    CONTACT_MAILS = 3,  /* unclaimed users are looked at for their mail */
+    CONTACT_MAILS = 3,  /* users that no link claims are looked at */
     CONTACT_KNOWN = 4,  /* the executor may work */
 };
 
@@ -45,11 +46,13 @@ struct execution {
     struct tenant_call *call;
     unsigned step;      /* of the kind's own sequence */
     bool took_disabled; /* OPERATION_ADOPT: whose link it takes over, we had disabled */
+    bool as_wanted;     /* OPERATION_CREATE: the tenant has taken just what the rules wanted */
+    bool moved;         /* the person was to be looked at again meanwhile */
     bool settling;      /* an earlier attempt's outcome is unclear: read before anything else */
     bool waits_for_commit;      /* its intent is written and not durable yet */
     char *details;              /* JSON for the audit row of its end: what was found there */
     struct secret *password;    /* OPERATION_CREATE: kept until it is handed on */
-    struct planner_input merge; /* for planner_merge_* */
+    struct planner_input merge; /* for planner_adoption_changes() */
 };
 
 struct engine {
@@ -97,6 +100,8 @@ struct engine {
     bool people_looked_at; /* since the time of the next recheck was asked for */
     struct guard_input guard_input;
     struct guard_verdict guard;
+    bool budgets_are_new; /* a person configured them since the guard looked last */
+    struct steady steady; /* budgets and approvals are measured on it */
     bool paused;
     bool distrusted; /* the state file is an older copy: removals and changes wait for approval
                       */
@@ -120,10 +125,14 @@ struct engine {
     enum engine_tenant_state tenant_state;
     char tenant_error[512];
     uint64_t tenant_since_usec, tenant_probe_usec;
-    unsigned tenant_failures; /* in a row */
+    struct string_list failing; /* entries whose calls failed, with no success between */
     unsigned tenant_probes;   /* since it went away */
+    struct string_list unauthorised; /* entries whose calls got a 401, with no success between */
+    uint64_t account_asked_usec;     /* steady clock: when a refusal last led to such a question */
     enum contact contact;
+    char other_tenant[900]; /* the state belongs to another tenant: a sentence; "": it does not */
     bool adoption_open;
+    bool adoption_reported; /* everybody was looked at: the report is whole, and may be approved */
     struct tenant_call *contact_call;
     size_t n_mail_calls;
     struct mail_call *mail_calls;
@@ -137,7 +146,7 @@ struct engine {
     uint64_t alarm_check_usec; /* when something is old enough to notify; 0: nothing is open */
     bool alarms_stale;         /* holds came or went since the last look */
     uint64_t next_recheck_usec;
-    uint64_t approval_until_usec; /* 0: nothing is approved */
+    uint64_t approval_until_usec; /* the next end, on the steady clock; 0: none */
     uint64_t due_usec;            /* what the timer waits for */
     struct command *commands;
 };
@@ -163,14 +172,13 @@ int engine_end_run(struct engine *n,
 
 /* evaluate.c */
 int evaluate_person(struct engine *n, const char *entry_id, struct error *e);
-/* Puts the person into the bucket that its operations and `done` (0: none was carried out) call
- * for. */
-int evaluate_settle_bucket(struct engine *n, const char *entry_id, enum person_bucket done,
-                           struct error *e);
 
 /* bind.c */
 int bind_rule_groups(struct engine *n, struct error *e);
 int bind_ruleset(struct engine *n, struct error *e);
+/* Does the new ruleset read what the mirror does not hold? */
+bool engine_reads_more(const struct ruleset *now, const struct string_list *before);
+int engine_copy_attributes(const struct ruleset *r, struct string_list *ret);
 
 /* vanish.c: after a whole read, and when it is due. */
 int vanish_look(struct engine *n, bool whole, struct error *e);
@@ -179,7 +187,10 @@ bool vanish_is_due(const struct engine *n);
 
 /* park.c */
 int park_apply_guard(struct engine *n, struct error *e);
+/* Has its budget room for it now? What has none is parked by the next look of the guard. */
+int park_may_start(struct engine *n, const struct operation *o, bool *ret, struct error *e);
 int park_expire_approvals(struct engine *n, struct error *e);
+int park_start_approvals(struct engine *n, struct error *e); /* at the start of the engine */
 
 /* executor.c */
 int executor_pick(struct engine *n, size_t *ret_n, struct error *e); /* writes intents */
@@ -198,18 +209,42 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
 void execution_return(struct execution *x, const struct tenant_answer *a);
 void execution_drop(struct execution *x,
                     const char *sentence); /* the operation has become pointless */
+/* The operation leaves the queue, and the person is looked at again with what was learnt. */
+void execution_replan(struct execution *x, const struct tenant_answer *a, const char *code,
+                      const char *sentence);
+/* A create met a user of that login that is not ours: to be adopted, or another person. */
+void execution_found(struct execution *x, const struct tenant_answer *a);
+/* The person's link to the user of the operation's login, which is as `known` says. */
+int execution_start_link(struct execution *x, const char *origin, const struct user *known,
+                         struct error *e);
 /* The tenant was read: an earlier attempt did not do it. Back to the queue, and the person is
  * looked at again, since what is wanted may be something else by now. */
 void execution_undone(struct execution *x, const struct tenant_answer *a);
+/* The person was to be looked at while an operation of it was under way: its end does so. */
+void execution_moved(struct engine *n, const char *entry_id);
 /* True while the operation's last attempt may or may not have been carried out. */
 bool operation_is_unclear(const struct operation *o);
 void execution_fail(struct execution *x,
                     const struct tenant_answer *a); /* outcome.c: every other answer */
 void execution_broken(struct execution *x, const struct error *e); /* our own failure */
+/* What is sent whole, for the audit row of the end; NULL: not sent. */
+int execution_note_sent(struct execution *x, const struct user *roles,
+                        const struct user *skills, struct error *e);
+
+/* outcome.c: what to do about a team, role or skill that the tenant does not show. */
+void reference_sentence(const char *cause, char *sentence, size_t size);
+
+/* refusal.c: holds it under a cause that everybody shares to whom the tenant says the same.
+ * advice: what a person can do, a sentence without its end. */
+void refusal_hold(struct execution *x, const struct tenant_answer *a, const char *reason,
+                  const char *advice);
+void refusal_hold_user(struct execution *x, const struct tenant_answer *a);
+/* It was done: whoever waits under the same cause need not wait any longer. */
+int refusal_freed(struct execution *x, struct error *e);
 int execution_store_link(struct execution *x, struct error *e);
 int execution_set_known(struct execution *x, const struct user *known, struct error *e);
 
-/* execute-create.c, execute-update.c, execute-profile.c, execute-leave.c: the first step of
+/* execute-create.c, execute-adopt.c, execute-update.c, execute-profile.c, execute-leave.c: the first step of
  * each kind. */
 void execute_create(struct execution *x);
 void execute_adopt(struct execution *x);
@@ -223,12 +258,21 @@ void execute_delete(struct execution *x);
 /* contact.c */
 void contact_refresh(struct engine *n); /* teams; at first contact the users; also the probe */
 void contact_evaluated(
-    struct engine *n); /* everybody was evaluated: look at unclaimed users' mail */
+    struct engine *n); /* everybody was evaluated: look at users that no link claims */
 void contact_cancel(struct engine *n);
-void contact_tenant_failed(struct engine *n, const struct tenant_answer *a);
+/* entry_id: whose call it was; NULL: nobody's in particular. */
+void contact_tenant_failed(struct engine *n, const struct tenant_answer *a,
+                           const char *entry_id);
 void contact_tenant_fine(struct engine *n);
+/* A call about one user was refused as if the account had no right to it: is it the account's
+ * matter? Asks what concerns nobody in particular; the answer may come later. True: it is. */
+bool contact_refused_one(struct engine *n, const struct tenant_answer *a, const char *entry_id);
 bool contact_knows_missing(const struct engine *n, const char *cause);
 void contact_note_missing(struct engine *n, const char *cause);
+
+/* belonging.c: whose users does the state hold? */
+int belonging_check(struct engine *n, struct error *e);  /* before anything is settled or read */
+int belonging_accept(struct engine *n, struct error *e); /* a person approved the new tenant */
 
 /* distrust.c */
 int distrust_check(struct engine *n, struct error *e); /* is it over? */

@@ -69,3 +69,6 @@ struct sync_options {
     uint64_t retry_min_usec, retry_max_usec;
     uint64_t hold_retry_usec; /* the slow timer of holds that wait for a thing at the tenant */
 };
+
+/* As the tenant compares names of roles: without case. */
+bool options_role_is_privileged(const struct sync_options *options, const char *role);

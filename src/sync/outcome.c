@@ -54,6 +54,24 @@ static size_t name_references(const struct operation *o, const char *prefix, cha
     return n;
 }
 
+/* cause: "team:NAME", "role:NAME", "skill:NAME". */
+void reference_sentence(const char *cause, char *sentence, size_t size)
+{
+    int length = (int)strcspn(cause, ":");
+    const char *name = cause + length + (cause[length] == ':');
+    if (!strncmp(cause, "team:", 5))
+        snprintf(
+            sentence, size,
+            "the tenant has no team \"%s\", or none that rosterd's account may see: create it "
+            "there, give the account that team, or correct the rule that gives it",
+            name);
+    else
+        snprintf(
+            sentence, size,
+            "the tenant has no %.*s \"%s\": create it there, or correct the rule that gives it",
+            length, cause, name);
+}
+
 static const char *team_of(const struct execution *x)
 {
     const char *team = x->wanted ? user_get(x->wanted, USER_TEAM) : NULL;
@@ -64,7 +82,7 @@ static const char *team_of(const struct execution *x)
 static void hold_for_reference(struct execution *x, const struct tenant_answer *a)
 {
     struct engine *n = x->engine;
-    char cause[400], sentence[900], what[600];
+    char cause[400], sentence[1300], what[600], needs[600];
     const char *reason = REASON_REFERENCE_MISSING;
     size_t n_names = 1;
     enum tenant_reference kind = a->reference;
@@ -91,22 +109,15 @@ static void hold_for_reference(struct execution *x, const struct tenant_answer *
     }
     if (n_names == 1)
         contact_note_missing(n, cause);
-    snprintf(
-        sentence, sizeof sentence,
-        "the tenant does not have what this user needs (%s): create it there, or correct the rule; %s",
-        cause, describe(a, what, sizeof what));
+    if (n_names == 1)
+        reference_sentence(cause, needs, sizeof needs);
+    else
+        snprintf(
+            needs, sizeof needs,
+            "the tenant does not have a team, role or skill that this user needs, or does not show "
+            "it to rosterd's account: create it there, or correct the rule");
+    snprintf(sentence, sizeof sentence, "%s; %s", needs, describe(a, what, sizeof what));
     execution_hold(x, a, reason, cause, sentence, n->options.sync->hold_retry_usec);
-}
-
-static void hold_refused(struct execution *x, const struct tenant_answer *a)
-{
-    char cause[400], sentence[900], what[600];
-    snprintf(cause, sizeof cause, "refused:%s", x->operation->entry_id);
-    snprintf(
-        sentence, sizeof sentence,
-        "the tenant refuses this user's data: correct the entry or the mapping, it is tried again then; %s",
-        describe(a, what, sizeof what));
-    execution_hold(x, a, REASON_REFUSED, cause, sentence, 0);
 }
 
 static void hold_conflict(struct execution *x, const struct tenant_answer *a)
@@ -127,8 +138,9 @@ static void hold_user_gone(struct execution *x, const struct tenant_answer *a)
     snprintf(cause, sizeof cause, "user:%s", x->operation->login);
     snprintf(
         sentence, sizeof sentence,
-        "the tenant no longer has the user %s: somebody deleted it there; restore it, or remove the person "
-        "from the rules",
+        "the tenant has no user %s any more, or none that rosterd's account may see: somebody deleted it "
+        "there, or moved it to a team that is not the account's; restore it, or remove the person from "
+        "the rules",
         x->operation->login);
     execution_hold(x, a, REASON_USER_GONE, cause, sentence,
                    x->engine->options.sync->hold_retry_usec);
@@ -140,16 +152,25 @@ void execution_fail(struct execution *x, const struct tenant_answer *a)
     char sentence[900], what[600];
     describe(a, what, sizeof what);
     switch (a->class) {
-    case TENANT_REFUSED: hold_refused(x, a); return;
+    case TENANT_REFUSED:
+        if (contact_refused_one(n, a, x->operation->entry_id))
+            execution_return(x, a);
+        else
+            refusal_hold_user(x, a);
+        return;
     case TENANT_REFERENCE_MISSING: hold_for_reference(x, a); return;
     case TENANT_CONFLICT: hold_conflict(x, a); return;
     case TENANT_NOT_FOUND: hold_user_gone(x, a); return;
     case TENANT_NOT_AUTHORISED:
-        contact_tenant_failed(n, a);
+        if (!contact_refused_one(n, a, x->operation->entry_id)) {
+            refusal_hold_user(x, a);
+            return;
+        }
+        contact_tenant_failed(n, a, x->operation->entry_id);
         execution_return(x, a);
         return;
     case TENANT_AWAY:
-        contact_tenant_failed(n, a);
+        contact_tenant_failed(n, a, x->operation->entry_id);
         if (n->tenant_state != ENGINE_TENANT_OK) {
             execution_return(x, a);
             return;
@@ -167,6 +188,7 @@ void execution_fail(struct execution *x, const struct tenant_answer *a)
         return;
     }
     case TENANT_UNSUPPORTED:
+        contact_refused_one(n, a, x->operation->entry_id);
         snprintf(
             sentence, sizeof sentence,
             "names, mail, phones, roles and logins change through SCIM, which this tenant does not offer "

@@ -38,56 +38,82 @@ static int park_one(struct engine *n, struct operation *o, bool park, const char
                             .sentence = sentence};
     if (r == 0)
         r = engine_audit(n, &row, e);
-    return r < 0 ? r : evaluate_settle_bucket(n, o->entry_id, BUCKET_PENDING, e);
+    return r < 0 ? r : person_touch(n->state, o->entry_id, n->run, BUCKET_PENDING, e);
 }
 
-/* Parks what is ready under a tripped budget, or releases what was parked for it; in slices. */
-static int park_kind(struct engine *n, enum budget_kind k, struct error *e)
+/* Parks as many of one share of a budget, or releases as many that were parked; in slices. */
+static int move(struct engine *n, enum budget_kind k, enum queue_share share, size_t n_left,
+                struct error *e)
 {
     enum {
         SLICE = 256
     };
-    char cause[64], sentence[512], why[256];
-    bool park = n->guard.tripped[k], said = false;
+    bool park = share != QUEUE_OVER_BUDGET;
+    char cause[64], why[256];
     snprintf(cause, sizeof cause, "budget:%s", budget_kind_name(k));
-    guard_sentence(k, &n->guard_input, &n->guard, n->options.sync, sentence, sizeof sentence);
     /* Without figures, since those change while the operation waits: the alarm has them. */
     snprintf(
         why, sizeof why,
         "more than the budget \"%s\" allows without approval: look at `rosterctl plan`, then "
         "`rosterctl approve HASH`",
         budget_kind_name(k));
-    if (park)
-        alarm_set(n, cause, REASON_BUDGET, sentence);
-    else
-        alarm_over(n, cause);
-    for (;;) {
+    for (size_t n_some = SLICE; n_left && n_some == SLICE; n_left -= n_some) {
         struct operation_list some = {0};
-        int r = queue_of_budget(n->state, k, park ? OPERATION_READY : OPERATION_PARKED,
-                                park ? NULL : REASON_BUDGET, SLICE, &some, e);
-        size_t n_some = some.n_items;
-        if (r == 0 && n_some && park && !said && !n->options.quiet) {
-            log_event(LOG_WARNING, MSG_BUDGET_TRIPPED, "%s", sentence);
-            said = true;
-        }
+        int r = queue_of_budget(n->state, k, share, n_left < SLICE ? n_left : SLICE, &some, e);
+        n_some = some.n_items;
         for (size_t i = 0; i < n_some && r == 0; i++)
             r = park_one(n, some.items[i], park, cause, park ? why : "within the budget again",
                          e);
         operation_list_done(&some);
-        if (r < 0 || n_some < SLICE)
+        if (r < 0)
             return r;
     }
+    return 0;
+}
+
+static void say_tripped(struct engine *n, enum budget_kind k, bool is_new)
+{
+    char cause[64], sentence[512];
+    snprintf(cause, sizeof cause, "budget:%s", budget_kind_name(k));
+    guard_sentence(k, &n->guard_input, &n->guard, n->options.sync, sentence, sizeof sentence);
+    if (!n->guard.tripped[k]) {
+        alarm_over(n, cause);
+        return;
+    }
+    alarm_set(n, cause, REASON_BUDGET, sentence);
+    if (is_new && !n->options.quiet)
+        log_event(LOG_WARNING, MSG_BUDGET_TRIPPED, "%s", sentence);
+}
+
+/* What was parked waits for a person. It comes back by itself when all that waits fits into the
+ * budget again, or when a person configured another budget, and then as much as fits. */
+static int fit_kind(struct engine *n, enum budget_kind k, const struct queue_shares *in,
+                    struct error *e)
+{
+    size_t room = n->guard.room[k], used = n->guard_input.spent[k] + in->let_through;
+    size_t excess = in->fresh > room ? in->fresh - room : 0;
+    size_t beyond = used > n->guard.limit[k] ? used - n->guard.limit[k] : 0;
+    say_tripped(n, k, excess > 0);
+    int r = excess ? move(n, k, QUEUE_FRESH, excess, e) : 0;
+    if (r == 0 && beyond && in->let_through) /* the limit was lowered, or an approval ended */
+        r = move(n, k, QUEUE_LET_THROUGH, beyond, e);
+    if (r == 0 && in->over && room > in->fresh && (!n->guard.tripped[k] || n->budgets_are_new))
+        r = move(n, k, QUEUE_OVER_BUDGET, room - in->fresh, e);
+    return r;
 }
 
 int park_apply_guard(struct engine *n, struct error *e)
 {
     struct guard_input in = {.n_linked = link_count(n->state, LINK_ACTIVE)};
-    uint64_t now = clock_now_usec(), window = n->options.sync->budget_window_usec;
+    struct queue_shares shares[BUDGET_N_KINDS] = {0};
+    uint64_t now = steady_now_usec(&n->steady), window = n->options.sync->budget_window_usec;
     int r = 0;
     for (unsigned k = 1; k < BUDGET_N_KINDS && r == 0; k++) {
         r = budget_spent(n->state, k, now > window ? now - window : 0, &in.spent[k], e);
         if (r == 0)
-            r = queue_pending(n->state, k, REASON_BUDGET, &in.pending[k], e);
+            r = queue_shares(n->state, k, &shares[k], e);
+        in.let_through[k] = shares[k].let_through;
+        in.pending[k] = shares[k].fresh + shares[k].over;
     }
     if (r < 0)
         return r;
@@ -96,7 +122,28 @@ int park_apply_guard(struct engine *n, struct error *e)
     n->guard_input = in;
     guard_evaluate(&n->guard_input, n->options.sync, &n->guard);
     for (unsigned k = 1; k < BUDGET_N_KINDS && r == 0; k++)
-        r = park_kind(n, (enum budget_kind)k, e);
+        r = fit_kind(n, (enum budget_kind)k, &shares[k], e);
+    n->budgets_are_new = false;
+    return r;
+}
+
+/* Asked in the transaction that starts it: what became ready since the guard looked at the
+ * plan, and what comes back, is not beyond the budget unseen. */
+int park_may_start(struct engine *n, const struct operation *o, bool *ret, struct error *e)
+{
+    enum budget_kind k = (enum budget_kind)o->budget;
+    *ret = true;
+    if (o->approved || o->kind == OPERATION_ADOPT || operation_is_unclear(o) ||
+        n->guard.limit[k] == SIZE_MAX)
+        return 0;
+    uint64_t now = steady_now_usec(&n->steady), window = n->options.sync->budget_window_usec;
+    size_t spent = 0, let_through = 0;
+    int r = budget_spent(n->state, k, now > window ? now - window : 0, &spent, e);
+    if (r == 0)
+        r = queue_let_through(n->state, k, &let_through, e);
+    if (o->attempts && let_through)
+        let_through--; /* itself */
+    *ret = guard_has_room(&n->guard, k, spent, let_through);
     return r;
 }
 
@@ -117,10 +164,14 @@ static int add_to_hash(const struct operation *o, void *userdata)
     CLEANUP(freep) char *changes = operation_changes_to_json(o);
     if (!changes)
         return -ENOMEM;
-    buffer_format(&h->text, "%s\n%s\n%s\n%s\n\n", operation_kind_name(o->kind), o->entry_id,
+    buffer_format(&h->text, "%s\n%s\n%s\n%s\n", operation_kind_name(o->kind), o->entry_id,
                   o->login, changes);
-    if (!h->parked_only)
+    if (!h->parked_only) {
+        buffer_format(&h->text, "\n");
         return 0;
+    }
+    /* It stands for one occasion: whoever is parked again another day has another hash. */
+    buffer_format(&h->text, "%" PRId64 " %" PRIu64 "\n\n", o->number, o->since_usec);
     char number[32];
     snprintf(number, sizeof number, "%" PRId64, o->number);
     return string_list_add(&h->numbers, number);
@@ -165,26 +216,35 @@ static int approve_one(struct engine *n, int64_t number, unsigned uid, struct er
     if (r < 0)
         return r;
     o->approved = true;
+    o->approved_until_usec = steady_now_usec(&n->steady) + n->options.sync->approval_valid_usec;
     o->state = OPERATION_READY;
     if (set_text(&o->reason, NULL) < 0 || set_text(&o->cause, NULL) < 0 ||
         set_text(&o->sentence, NULL) < 0)
         return error_out_of_memory(e);
     r = queue_store(n->state, o, e);
-    return r < 0 ? r : evaluate_settle_bucket(n, o->entry_id, BUCKET_PENDING, e);
+    return r < 0 ? r : person_touch(n->state, o->entry_id, n->run, BUCKET_PENDING, e);
 }
 
 /* Approval also accepts what the parked operations were parked for. */
 static int accept_causes(struct engine *n, struct error *e)
 {
     int r = 0;
-    if (n->adoption_open) {
+    if (n->adoption_open && n->adoption_reported) {
         r = state_meta_set(n->state, "first-contact-done", "1", e);
         n->adoption_open = false;
         alarm_over(n, REASON_ADOPTION);
+        if (r == 0)
+            r = belonging_accept(n, e);
     }
     if (r == 0)
         r = vanish_accept(n, e);
     return r;
+}
+
+static int note_next_end(struct engine *n, struct error *e)
+{
+    return queue_next_approval_end(n->state, steady_now_usec(&n->steady),
+                                   &n->approval_until_usec, e);
 }
 
 int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret_n,
@@ -208,12 +268,10 @@ int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret
     }
     *ret_n = h.n_parked;
     *ret_until_usec = clock_now_usec() + n->options.sync->approval_valid_usec;
-    char until[32];
-    snprintf(until, sizeof until, "%" PRIu64, *ret_until_usec);
     if (r == 0)
-        r = state_meta_set(n->state, "approval-until", until, e);
+        r = steady_note(n->state, &n->steady, e);
     if (r == 0)
-        n->approval_until_usec = *ret_until_usec;
+        r = note_next_end(n, e);
     if (r == 0)
         r = accept_causes(n, e);
     if (r == 0) {
@@ -227,41 +285,28 @@ int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret
     return r;
 }
 
-static int collect_approved(const struct operation *o, void *userdata)
-{
-    char number[32];
-    if (!o->approved || o->state == OPERATION_STARTED)
-        return 0;
-    snprintf(number, sizeof number, "%" PRId64, o->number);
-    return string_list_add(userdata, number);
-}
-
 /* An approval is for a limited time: what it released and was not done falls back under its
  * budget. */
 int park_expire_approvals(struct engine *n, struct error *e)
 {
-    if (!n->approval_until_usec || n->approval_until_usec > clock_now_usec())
+    size_t n_ended = 0;
+    uint64_t now = steady_now_usec(&n->steady);
+    if (!n->approval_until_usec || n->approval_until_usec > now)
         return 0;
-    struct string_list numbers = {0};
-    int r = queue_each(n->state, (enum operation_state)0, collect_approved, &numbers, e);
-    for (size_t i = 0; i < numbers.n_items && r == 0; i++) {
-        CLEANUP(operation_freep) struct operation *o = NULL;
-        int64_t number = 0;
-        text_parse_signed(numbers.items[i], &number);
-        r = queue_load(n->state, number, &o, e);
-        if (r == 0) {
-            o->approved = false;
-            r = queue_store(n->state, o, e);
-        }
-        if (r == 0)
-            r = person_mark_dirty(n->state, o->entry_id, e);
-    }
-    string_list_done(&numbers);
-    if (r >= 0)
-        r = state_meta_set(n->state, "approval-until", NULL, e);
-    n->approval_until_usec = 0;
-    n->plan_changed = true;
+    int r = queue_end_approvals(n->state, now, &n_ended, e);
+    if (r == 0)
+        r = note_next_end(n, e);
+    n->plan_changed |= n_ended > 0;
     return r;
+}
+
+/* How long the machine was down is not known, and may be longer than approvals hold. */
+int park_start_approvals(struct engine *n, struct error *e)
+{
+    size_t n_ended = 0;
+    int r =
+        n->steady.new_boot ? queue_end_approvals(n->state, UINT64_MAX >> 1, &n_ended, e) : 0;
+    return r < 0 ? r : note_next_end(n, e);
 }
 
 int engine_retry(struct engine *n, const char *cause, const char *entry_id, size_t *ret_n,

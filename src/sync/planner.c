@@ -201,33 +201,6 @@ static int diff_field(const struct planner_input *in, struct operation *o, enum 
                                 &w->source);
 }
 
-int planner_merge_roles(const struct planner_input *in, const struct user *current,
-                        struct user *ret)
-{
-    int rc = 0;
-    for (size_t i = 0; i < current->n_roles && rc == 0; i++)
-        if (user_role(in->wanted, current->roles[i].name) ||
-            !may_take_role(in, current->roles[i].name))
-            rc = user_add_role(ret, current->roles[i].name, NULL);
-    for (size_t i = 0; i < in->wanted->n_roles && rc == 0; i++)
-        rc = user_add_role(ret, in->wanted->roles[i].name, NULL);
-    return rc;
-}
-
-int planner_merge_skills(const struct planner_input *in, const struct user *current,
-                         struct user *ret)
-{
-    int rc = 0;
-    for (size_t i = 0; i < current->n_skills && rc == 0; i++) {
-        const struct user_skill *k = &current->skills[i];
-        if (!user_skill(in->wanted, k->name) && !may_take_skill(in, k->name))
-            rc = user_add_skill(ret, k->name, k->level, NULL);
-    }
-    for (size_t i = 0; i < in->wanted->n_skills && rc == 0; i++)
-        rc = user_add_skill(ret, in->wanted->skills[i].name, in->wanted->skills[i].level, NULL);
-    return rc;
-}
-
 /* Drops the last operation when it turned out to change nothing. */
 static void drop_if_empty(struct planner_result *r, const struct operation *o)
 {
@@ -267,12 +240,71 @@ static int plan_create(const struct planner_input *in, struct planner_result *r)
     return rc;
 }
 
+const char *planner_privileged_role(const struct user *u, const struct sync_options *options)
+{
+    for (size_t i = 0; i < u->n_roles; i++)
+        if (options_role_is_privileged(options, u->roles[i].name))
+            return u->roles[i].name;
+    return NULL;
+}
+
+bool planner_adoption_needs_approval(const struct user *wanted, const struct user *found,
+                                     const struct sync_options *options)
+{
+    return !same_field(wanted, found, USER_EMAIL) || planner_privileged_role(found, options);
+}
+
+int planner_adoption_changes(const struct planner_input *in, const struct user *found,
+                             struct operation *o)
+{
+    /* Found there: nothing of it was given by us. */
+    struct planner_input after = *in;
+    after.known = found;
+    after.granted = NULL;
+    int rc = 0;
+    if (in->wanted->disabled)
+        return found->disabled ? 0
+                               : operation_add_change(o, "disabled", "false", "true",
+                                                      &in->wanted->disabled_source);
+    for (int f = USER_FIRST_NAME; f < USER_N_FIELDS && rc == 0; f++)
+        rc = diff_field(&after, o, (enum user_field)f);
+    if (rc == 0)
+        rc = diff_roles(&after, o);
+    return rc < 0 ? rc : diff_skills(&after, o);
+}
+
+/* Why an adoption after first contact waits, and what to do. */
+static const char *approval_sentence(const struct planner_input *in, char *buffer, size_t size)
+{
+    const char *login = user_get(in->wanted, USER_LOGIN);
+    const char *role = planner_privileged_role(in->found, in->options);
+    const char *theirs = user_get(in->found, USER_EMAIL),
+               *ours = user_get(in->wanted, USER_EMAIL);
+    if (role)
+        snprintf(buffer, size,
+                 "the tenant has a user %s already, with the privileged role %s: it is taken "
+                 "over only when the plan is approved; if it is somebody else, give %s another "
+                 "login",
+                 login, role, in->dn);
+    else
+        snprintf(buffer, size,
+                 "the tenant has a user %s already, whose name is the same but whose mail (%s) "
+                 "is not that of the entry (%s): it is taken over only when the plan is "
+                 "approved; if it is somebody else, give %s another login",
+                 login, theirs && *theirs ? theirs : "none", ours && *ours ? ours : "none",
+                 in->dn);
+    return buffer;
+}
+
+/* An existing user becomes this person's. The changes are what follows from it. */
 static int plan_adopt(const struct planner_input *in, struct planner_result *r,
                       const char *reason, const char *sentence)
 {
     struct operation *o;
     int rc =
         add_operation(in, r, OPERATION_ADOPT, user_get(in->wanted, USER_LOGIN), sentence, &o);
+    if (rc == 0 && in->found)
+        rc = planner_adoption_changes(in, in->found, o);
     if (rc < 0)
         return rc;
     r->bucket = PLANNER_BUCKET_PENDING;
@@ -281,6 +313,25 @@ static int plan_adopt(const struct planner_input *in, struct planner_result *r,
     r->bucket = PLANNER_BUCKET_HELD;
     r->code = reason;
     return operation_wait(o, OPERATION_PARKED, reason, reason, sentence, in->now_usec);
+}
+
+/* The tenant has the login, and no link claims it. */
+static int plan_found(const struct planner_input *in, struct planner_result *r,
+                      const char *sentence)
+{
+    char approval[1024];
+    if (in->adoption_open && in->looking) { /* planned when it is known what it leads to */
+        r->bucket = PLANNER_BUCKET_PENDING;
+        return 0;
+    }
+    if (in->adoption_open)
+        return plan_adopt(in, r, REASON_ADOPTION, sentence);
+    /* Somebody else's is found out by the one who looks again before it is taken over. */
+    if (in->found && planner_same_person(in->wanted, in->found) &&
+        planner_adoption_needs_approval(in->wanted, in->found, in->options))
+        return plan_adopt(in, r, REASON_ADOPTION,
+                          approval_sentence(in, approval, sizeof approval));
+    return plan_adopt(in, r, NULL, sentence);
 }
 
 /* Nobody is linked: create, adopt, or say who has the login. */
@@ -303,8 +354,7 @@ static int plan_newcomer(const struct planner_input *in, struct planner_result *
         return hold_person(in, r, login, REASON_SAME_MAIL, "mail",
                            user_get(in->wanted, USER_EMAIL), sentence);
     case PLANNER_LOGIN_LEFT_SAME: return plan_adopt(in, r, REASON_RELINK, sentence);
-    case PLANNER_LOGIN_AT_TENANT:
-        return plan_adopt(in, r, in->adoption_open ? REASON_ADOPTION : NULL, sentence);
+    case PLANNER_LOGIN_AT_TENANT: return plan_found(in, r, sentence);
     case PLANNER_LOGIN_FREE: break;
     }
     return plan_create(in, r);
@@ -409,22 +459,43 @@ static int plan_updates(const struct planner_input *in, struct planner_result *r
     return 0;
 }
 
-static int plan_enable(const struct planner_input *in, struct planner_result *r)
+static int plan_enable(const struct planner_input *in, struct planner_result *r,
+                       struct operation **ret)
 {
-    struct operation *o;
+    struct operation *o = NULL;
     int rc = add_operation(in, r, OPERATION_ENABLE, in->login,
                            in->leaving_usec ? "returned to the directory's users"
                                             : "no longer disabled in the directory",
                            &o);
+    *ret = o;
     return rc < 0 ? rc
                   : operation_add_change(o, "disabled", "true", "false",
                                          &in->wanted->disabled_source);
+}
+
+/* Whoever is enabled again has lost what is no longer theirs before: an enabled user with last
+ * year's roles is a danger, however short. */
+static int enable_after_losses(const struct planner_input *in, struct planner_result *r,
+                               struct operation *enable)
+{
+    for (size_t i = 0; i < r->operations.n_items; i++) {
+        const struct operation *o = r->operations.items[i];
+        for (size_t j = 0; j < o->n_changes; j++)
+            if (!strncmp(o->changes[j].field, "role:", 5) && !o->changes[j].to)
+                return operation_wait(
+                    enable, OPERATION_HELD, REASON_ROLES_FIRST, REASON_ROLES_FIRST,
+                    "the user has roles that are no longer theirs: enabled as soon as those are "
+                    "taken away",
+                    in->now_usec);
+    }
+    return 0;
 }
 
 /* A linked person whom the rules still want. */
 static int plan_member(const struct planner_input *in, struct planner_result *r)
 {
     r->returned = in->leaving_usec != 0;
+    struct operation *enable = NULL;
     int rc = 0;
     if (in->wanted->disabled) {
         if (in->link == PLANNER_ACTIVE) {
@@ -436,11 +507,13 @@ static int plan_member(const struct planner_input *in, struct planner_result *r)
     } else {
         /* Disabled by somebody at the tenant: theirs to undo; the sweep reports it as drift. */
         if (in->link == PLANNER_DISABLED && in->disabled_by_us)
-            rc = plan_enable(in, r);
+            rc = plan_enable(in, r, &enable);
         if (rc == 0)
             rc = plan_rename(in, r);
         if (rc == 0)
             rc = plan_updates(in, r);
+        if (rc == 0 && enable)
+            rc = enable_after_losses(in, r, enable);
     }
     r->bucket = r->operations.n_items ? PLANNER_BUCKET_PENDING : PLANNER_BUCKET_UNCHANGED;
     return rc;
@@ -526,6 +599,17 @@ static int hold_twin(const struct planner_input *in, struct planner_result *r)
         REASON_NAME_SHARED, "name", first ? in->dn : in->twin, sentence);
 }
 
+/* Another tenant than the state's: nobody is made there before a person says so. */
+static int hold_newcomer(const struct planner_input *in, struct planner_result *r)
+{
+    int rc = 0;
+    for (size_t i = 0; i < r->operations.n_items && rc == 0; i++)
+        if (r->operations.items[i]->state == OPERATION_READY)
+            rc = operation_wait(r->operations.items[i], OPERATION_PARKED, REASON_OTHER_TENANT,
+                                REASON_OTHER_TENANT, in->other_tenant, in->now_usec);
+    return rc;
+}
+
 int planner_plan(const struct planner_input *in, struct planner_result *ret, struct error *e)
 {
     struct planner_result r = {.bucket = PLANNER_BUCKET_UNCHANGED};
@@ -544,6 +628,8 @@ int planner_plan(const struct planner_input *in, struct planner_result *ret, str
     }
     if (rc == 0 && linked)
         rc = hold_doubtful(in, &r);
+    else if (rc == 0 && in->other_tenant)
+        rc = hold_newcomer(in, &r);
     if (rc < 0) {
         planner_result_done(&r);
         return error_out_of_memory(e);

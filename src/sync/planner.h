@@ -69,8 +69,11 @@ struct planner_input {
     enum planner_claim claim;
     const char *claim_sentence; /* names the other person or login */
     bool state_restored;        /* the state is an older copy: what is known may not be so */
+    const char *other_tenant;       /* a sentence: the state belongs to another tenant; or NULL */
     const char *successor_sentence; /* gone, and a new entry is the same person; or NULL */
     bool adoption_open;             /* first contact is not approved yet */
+    bool looking;             /* the user to adopt was not looked at yet */
+    const struct user *found; /* what it looked like; NULL: not known */
 
     /* May rosterd take this role or skill away? True when a rule names it. */
     bool (*names_role)(const char *role, void *userdata);
@@ -109,9 +112,13 @@ bool planner_takes_away(const struct operation *o);
  * account. */
 bool planner_same_person(const struct user *a, const struct user *b);
 
-/* The whole sets to send: what the tenant has, minus what rosterd may take away and no longer
- * wants, plus what is wanted. Only roles (or skills) of ret are filled. -ENOMEM. */
-int planner_merge_roles(const struct planner_input *in, const struct user *current,
-                        struct user *ret);
-int planner_merge_skills(const struct planner_input *in, const struct user *current,
-                         struct user *ret);
+/* May this user be adopted only with a person's approval? Yes unless the mail is the same, and
+ * always when it has a privileged role. */
+bool planner_adoption_needs_approval(const struct user *wanted, const struct user *found,
+                                     const struct sync_options *options);
+/* What follows from adopting `found`, as changes of `o`; -ENOMEM. */
+int planner_adoption_changes(const struct planner_input *in, const struct user *found,
+                             struct operation *o);
+/* The privileged role among the user's, or NULL. Names are compared as the tenant does, without
+ * case. */
+const char *planner_privileged_role(const struct user *u, const struct sync_options *options);

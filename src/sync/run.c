@@ -50,7 +50,9 @@ static void add_to_ledger(enum person_bucket b, const char *code, size_t count, 
         reasons = json_object();
         json_object_set_new(l->totals, name, reasons);
     }
-    json_object_set_new(reasons, code ? code : "unknown", json_integer((json_int_t)count));
+    const char *reason = code ? code : "unknown";
+    json_int_t before = json_integer_value(json_object_get(reasons, reason));
+    json_object_set_new(reasons, reason, json_integer(before + (json_int_t)count));
 }
 
 int engine_end_run(struct engine *n, struct error *e)
@@ -58,7 +60,7 @@ int engine_end_run(struct engine *n, struct error *e)
     struct ledger l = {.totals = json_object()};
     int r = engine_write(n, e);
     if (r == 0)
-        r = person_ledger(n->state, n->run, add_to_ledger, &l, e);
+        r = person_ledger(n->state, n->run, clock_now_usec(), add_to_ledger, &l, e);
     json_object_set_new(l.totals, "seen", json_integer((json_int_t)l.seen));
     CLEANUP(freep) char *text = json_dumps(l.totals, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(l.totals);

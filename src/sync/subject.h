@@ -28,6 +28,8 @@ struct subject {
     enum planner_claim claim;
     char claim_sentence[768];
     char successor_sentence[768]; /* "" when there is none */
+    bool looking;       /* the user that would be adopted was not looked at yet */
+    struct user *found; /* what it looked like; NULL: not known */
     struct operation_list queue;  /* the person's operations before */
 };
 

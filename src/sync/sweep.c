@@ -214,8 +214,9 @@ static void take_answer(struct sweep *s, const struct tenant_answer *a)
 {
     struct engine *n = s->engine;
     struct error e = {0};
-    if (a->class == TENANT_AWAY || a->class == TENANT_NOT_AUTHORISED) {
-        contact_tenant_failed(n, a);
+    bool account = contact_refused_one(n, a, s->entry_id);
+    if (a->class == TENANT_AWAY || (a->class == TENANT_NOT_AUTHORISED && account)) {
+        contact_tenant_failed(n, a, s->entry_id);
         sweep_end(s);
         return;
     }

@@ -38,8 +38,8 @@ const char *tenant_answer_class_name(enum tenant_answer_class c)
     case TENANT_UNCLEAR: return "unclear";
     case TENANT_AWAY: return "away";
     case TENANT_UNSUPPORTED: return "unsupported";
-    default: return "?";
     }
+    return "?";
 }
 
 uint64_t answer_retry_after(const char *text, uint64_t now_usec)
@@ -226,6 +226,26 @@ static bool writes(const struct answer_question *q)
     return q->method != HTTP_GET && q->api != ANSWER_TOKEN;
 }
 
+/* Whether the call was about one person: then so is its refusal. */
+static bool concerns_one(const struct answer_question *q)
+{
+    return q->names_user || q->login || writes(q);
+}
+
+/* Looking a login up names no user by its id: SCIM itself may be what is refused, unless it is
+ * known to be there. */
+static bool no_scim(const struct answer_question *q)
+{
+    return q->api == ANSWER_SCIM && !q->names_user && !q->scim_works;
+}
+
+static enum tenant_answer_class of_forbidden(const struct answer_question *q)
+{
+    if (!concerns_one(q))
+        return TENANT_NOT_AUTHORISED;
+    return no_scim(q) ? TENANT_UNSUPPORTED : TENANT_REFUSED;
+}
+
 static enum tenant_answer_class not_clear(const struct answer_question *q)
 {
     return writes(q) ? TENANT_UNCLEAR : TENANT_AWAY;
@@ -255,21 +275,26 @@ static enum tenant_answer_class of_curl(const struct answer_question *q,
     }
 }
 
-/* The bodies with which a tenant confirms a write. */
-static bool confirms(const struct http_result *r)
+/* RFC 7644, 3.5.2: 204, or 200 with the resource as it is now. */
+static bool shows_scim_user(const char *body, size_t n)
+{
+    json_auto_t *json = json_loadb(body, n, 0, NULL);
+    const char *id = json_string_value(json_object_get(json, "id"));
+    return id && *id && json_is_string(json_object_get(json, "userName")) &&
+           !json_object_get(json, "errors") && !json_object_get(json, "detail");
+}
+
+/* What a tenant is known to send when it has done a write, and nothing else: a front end, a
+ * queue or a page in between can answer 200 and anything. Whatever else came is settled by
+ * reading. */
+static bool confirms(const struct answer_question *q, const struct http_result *r)
 {
     size_t n;
     const char *body = body_start(r, &n);
-    if (n == 0)
-        return r->status == 201 || r->status == 204;
-    if ((n == 2 && strncasecmp(body, "OK", 2) == 0) ||
-        (n == 4 && strncasecmp(body, "\"OK\"", 4) == 0))
-        return true;
-    if (*body != '{')
-        return false;
-    json_auto_t *json = json_loadb(body, n, 0, NULL);
-    return json_is_object(json) && !json_object_get(json, "error") &&
-           !json_object_get(json, "errors");
+    if (q->api == ANSWER_SCIM)
+        return n == 0 ? r->status == 204 : r->status == 200 && shows_scim_user(body, n);
+    return r->status == 200 && ((n == 2 && strncasecmp(body, "OK", 2) == 0) ||
+                                (n == 4 && strncasecmp(body, "\"OK\"", 4) == 0));
 }
 
 static enum tenant_answer_class of_success(const struct answer_question *q,
@@ -280,7 +305,7 @@ static enum tenant_answer_class of_success(const struct answer_question *q,
     if (is_html(r))
         return not_clear(q);
     if (writes(q))
-        return confirms(r) ? TENANT_DONE : TENANT_UNCLEAR;
+        return confirms(q, r) ? TENANT_DONE : TENANT_UNCLEAR;
     return r->status == 200 && n > 0 && (*body == '{' || *body == '[') ? TENANT_DONE
                                                                        : TENANT_AWAY;
 }
@@ -290,13 +315,13 @@ static enum tenant_answer_class of_not_found(struct tenant_answer *ret,
                                              const struct http_result *r, const char *words)
 {
     if (is_html(r)) /* a front end that does not know the path, not the tenant */
-        return q->api == ANSWER_SCIM && !q->names_user ? TENANT_UNSUPPORTED : not_clear(q);
+        return no_scim(q) ? TENANT_UNSUPPORTED : not_clear(q);
     if (q->method == HTTP_POST) {
         ret->reference = reference_of(words, q);
         return TENANT_REFERENCE_MISSING;
     }
     if (!q->names_user)
-        return q->api == ANSWER_SCIM ? TENANT_UNSUPPORTED : TENANT_REFUSED;
+        return no_scim(q) ? TENANT_UNSUPPORTED : TENANT_REFUSED;
     ret->reference = writes(q) ? reference_of(words, q) : TENANT_REFERENCE_NONE;
     return ret->reference ? TENANT_REFERENCE_MISSING : TENANT_NOT_FOUND;
 }
@@ -357,9 +382,10 @@ static enum tenant_answer_class of_status(struct tenant_answer *ret,
     switch (r->status) {
     case 400: return of_bad_request(ret, q, r, words);
     case 401: return TENANT_NOT_AUTHORISED;
-    case 403: return q->api == ANSWER_SCIM ? TENANT_UNSUPPORTED : TENANT_NOT_AUTHORISED;
+    case 403: return of_forbidden(q);
     case 404: return of_not_found(ret, q, r, words);
-    case 405: return q->api == ANSWER_SCIM ? TENANT_UNSUPPORTED : TENANT_REFUSED;
+    case 405:
+        return q->api == ANSWER_SCIM && !q->scim_works ? TENANT_UNSUPPORTED : TENANT_REFUSED;
     case 407: return TENANT_AWAY; /* a proxy in between wants a login */
     case 408: return not_clear(q);
     case 409: return writes(q) && !names_other_value(words) ? TENANT_CONFLICT : TENANT_REFUSED;
@@ -375,6 +401,7 @@ void answer_decide(struct tenant_answer *ret, const struct answer_question *ques
 {
     ret->status = result->status;
     ret->reference = TENANT_REFERENCE_NONE;
+    ret->concerns_all = !concerns_one(question);
     ret->retry_after_usec = 0;
     ret->hint[0] = '\0';
     if (result->curl_code != CURLE_OK) {
@@ -415,6 +442,7 @@ void answer_not_sent(struct tenant_answer *ret, enum tenant_answer_class class,
     ret->class = class;
     ret->status = 0;
     ret->reference = TENANT_REFERENCE_NONE;
+    ret->concerns_all = true;
     ret->retry_after_usec = 0;
     text_printable(ret->hint, sizeof(ret->hint), sentence, strlen(sentence));
 }

@@ -20,6 +20,7 @@ struct answer_question { /* what was asked */
     enum http_method method;
     enum answer_api api;
     bool names_user;        /* the path names one user: 404 is about that user */
+    bool scim_works;        /* SCIM was seen to work: a refusal there is not about all of it */
     bool team, role, skill; /* the request refers to such objects */
     const char *login;      /* the name in a hint that is no hint; NULL: none */
     const char *secrets[2]; /* an answer that repeats one of them is not shown; NULL: none */

@@ -70,6 +70,7 @@ void call_request_done(struct call_request *r)
         free(r->body);
     }
     free(r->login);
+    free(r->scim_id);
     secret_wipe_string(r->password);
     *r = (struct call_request){0};
 }
@@ -186,6 +187,21 @@ static void finish(struct tenant_call *call, struct tenant_answer *a)
     call->done(a, call->userdata);
 }
 
+/* An answer about somebody else, from a cache or a mix-up before the tenant, says nothing about
+ * the one who was asked for. */
+static int check_subject(const struct tenant_call *call, const struct content *c,
+                         struct error *e)
+{
+    const struct call_request *q = &call->request;
+    if (q->kind == CALL_GET && !text_equal_fold(user_get(c->user, USER_LOGIN), q->login))
+        return error_set(e, -EBADMSG,
+                         "the answer is about another user than the one asked for");
+    if (q->kind == CALL_SCIM_GET && !text_equal(c->scim_id, q->scim_id))
+        return error_set(e, -EBADMSG,
+                         "the answer is about another user than the one asked for");
+    return 0;
+}
+
 static int read_content(const struct tenant_call *call, const struct http_result *r,
                         struct content *to, bool *ret_logged_in, struct error *e)
 {
@@ -201,9 +217,9 @@ static int read_content(const struct tenant_call *call, const struct http_result
     case CALL_CREATE:
     case CALL_PUT:
     case CALL_DELETE:
-    case CALL_SCIM_PATCH:
-    default: return 0;
+    case CALL_SCIM_PATCH: return 0;
     }
+    return 0;
 }
 
 /* 401: once more with another token. */
@@ -239,14 +255,17 @@ static void on_exchange(const struct http_result *result, void *userdata)
     struct error error;
     call->exchange = NULL;
     c->pumping = true; /* what done starts leaves below, not through the loop */
+    question->scim_works = c->scim_works;
     question->secrets[0] = call->request.password;
     question->secrets[1] = oauth_token(c->oauth) ? secret_text(oauth_token(c->oauth)) : NULL;
     answer_decide(&answer, question, result, clock_now_usec());
     if (!send_back(call, &answer)) {
         if (answer.class == TENANT_DONE &&
-            read_content(call, result, &content, &answer.logged_in, &error) < 0)
+            (read_content(call, result, &content, &answer.logged_in, &error) < 0 ||
+             check_subject(call, &content, &error) < 0))
             answer_not_understood(&answer, question, result, error.message);
         if (answer.class == TENANT_DONE) {
+            c->scim_works |= question->api == ANSWER_SCIM;
             answer.user = content.user;
             answer.names =
                 call->request.kind == CALL_TEAMS || call->request.kind == CALL_DIRECTORY

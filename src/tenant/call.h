@@ -37,6 +37,7 @@ struct tenant_client {
     size_t n_waiting, n_sent;
     uint64_t next_sequence;
     struct sd_event_source *pump_source, *pace_source, *room_source;
+    bool scim_works;
     bool pumping, was_full;
     void (*on_room)(void *userdata);
     void *on_room_userdata;
@@ -50,6 +51,7 @@ struct call_request { /* what the caller of call_start() fills; strings malloc'd
     char *body;
     size_t body_size;
     char *login;
+    char *scim_id;
     char *password;
 };
 void call_request_done(struct call_request *r);

@@ -177,7 +177,13 @@ static int scim_get(void *client, struct tenant_call **ret, const char *scim_id,
         .kind = CALL_SCIM_GET,
         .question = {.method = HTTP_GET, .api = ANSWER_SCIM, .names_user = true}};
     int r = make_url(&q.url, client, SCIM_PATH, scim_id, e);
-    return r < 0 ? r : call_start(ret, client, &q, done, userdata, e);
+    if (r == 0)
+        r = take_text(&q.scim_id, scim_id, e);
+    if (r < 0) {
+        call_request_done(&q);
+        return r;
+    }
+    return call_start(ret, client, &q, done, userdata, e);
 }
 
 static int scim_patch(void *client, struct tenant_call **ret, const char *scim_id,

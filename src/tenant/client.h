@@ -27,11 +27,14 @@ struct tenant_options;
 enum tenant_answer_class {
     TENANT_DONE = 1,
     TENANT_NOT_FOUND = 2, /* GET, PUT, DELETE: no such user */
-    TENANT_REFUSED = 3,   /* 400, 405, 415: the request breaks a rule of the tenant */
+    TENANT_REFUSED = 3,   /* 400, 405, 415, 422: the request breaks a rule of the tenant; 403 to
+                             a call about one user */
     TENANT_REFERENCE_MISSING =
         4, /* 404 to POST/PUT/PATCH that names a team, role or skill unknown there */
     TENANT_CONFLICT = 5,       /* 409, or a 400 whose hint says that the login exists */
-    TENANT_NOT_AUTHORISED = 6, /* 401 after the one refresh, a refused token request, 403 */
+    /* 401 after the one refresh, a refused token request, 403 to a call that is about nobody in
+     * particular; concerns_all tells the first from the others */
+    TENANT_NOT_AUTHORISED = 6,
     TENANT_THROTTLED = 7,      /* 429, 503 with Retry-After */
     TENANT_UNCLEAR = 8,        /* the request went out and no understandable answer came */
     TENANT_AWAY = 9,           /* the request certainly did not reach the tenant, or 502/503 */
@@ -51,6 +54,7 @@ struct tenant_answer {
     enum tenant_answer_class class;
     int status; /* HTTP status; 0 when there was none */
     enum tenant_reference reference;
+    bool concerns_all; /* the call was about nobody in particular: a token, a list */
     uint64_t retry_after_usec; /* THROTTLED/AWAY: bounded to one hour; 0: none given */
     char hint[256];    /* the body, shortened and printable, for audit and people; never parsed
                           again */

@@ -1,14 +1,13 @@
 """The audit: nothing that is done, refused or put off is missing from it, and nobody changes it unseen."""
 
-import hashlib
+import base64
 import json
 import os
 import re
 import subprocess
 
-from lib import Slapd, base, deadline, need, wait_for
+from lib import Slapd, auditlines, base, deadline, need, wait_for
 
-ZEROS = "0" * 64
 PLAIN = {"login_id": "loginId", "first_name": "firstName", "last_name": "lastName", "email": "email", "team": "team",
          "work_phone": "workPhone", "mobile_phone": "mobilePhone", "extension": "extension"}
 
@@ -23,18 +22,6 @@ def lines_of(*paths):
         with open(path, "rb") as data:
             found += data.read().splitlines(keepends=True)
     return found
-
-
-def need_chain(lines):
-    """The chain by the document's words alone, not by rosterd's code."""
-    before, number = ZEROS, 0
-    for line in lines:
-        row = json.loads(line)
-        number += 1
-        need(row["seq"] == number, "numbers without a gap", number, row)
-        need(row["prev"] == before, "the hash of the line before", row)
-        need(line.endswith(b"\n") and list(row)[:2] == ["seq", "time"] and list(row)[-1] == "prev", "its form", line)
-        before = hashlib.sha256(line[:-1]).hexdigest()
 
 
 def apply(user, change):
@@ -169,12 +156,17 @@ def test_rebuild_the_tenant(t):
     settled(daemon)
     daemon.stop()
     lines = lines_of(first, second, daemon.audit_file)
-    need_chain(lines)
-    rows = [json.loads(line) for line in lines]
+    chain = auditlines.need_whole(first, second, daemon.audit_file)
+    rows = auditlines.reader.long_form(chain)
     need_same(replay(rows), tenant.users())
     _, result = verify(daemon, daemon.audit_file, first, second)
     need(result["lines"] == len(lines) and result["first_seq"] == 1 and result["last_seq"] == len(lines), "all", result)
-    need(result["last_hash"] == hashlib.sha256(lines[-1][:-1]).hexdigest(), "the last hash", result)
+    link = base64.urlsafe_b64encode(chain.links[len(lines)]).decode().rstrip("=")
+    need(result["last_hash"] == link, "the last hash", result, link)
+    need(result["checkpoints"] == len(chain.checkpoints) and result["last_checkpoint"] == len(lines) and
+         result["unsigned"] == 0, "signed to the end, since it was stopped", result)
+    places = [seq for seq, row in chain.lines if row["ev"] == "checkpoint"]
+    need(all(after - before <= 64 for before, after in zip(places, places[1:])), "never more than 64 lines without", places)
     # Every request that changed something has its intent before and its outcome after.
     intents = [row["number"] for row in rows if row["event"] == "intent"]
     outcomes = {row["number"] for row in rows if row["event"] == "outcome" and "number" in row}
@@ -219,16 +211,15 @@ def test_tampering_is_found(t):
         need(result["file"] in answer.out and result["sentence"] in answer.out, "in words as well", answer)
 
     def altered(lines):
-        need(b'"login":"u' in lines[5] or b'"login":"x' in lines[5], "a line about somebody", lines[5])
-        return lines[:5] + [lines[5].replace(b'"event":"', b'"event":"X', 1)] + lines[6:]
+        return lines[:5] + [lines[5].replace(b'"ev":"', b'"ev":"X', 1)] + lines[6:]
 
     for which in (0, 1):
-        broken(which, altered, "altered", (6, 7))
+        broken(which, altered, "altered", (6,))
         broken(which, lambda lines: lines[:5] + lines[6:], "deleted", (6,))
         broken(which, lambda lines: lines[:5] + [lines[3]] + lines[5:], "inserted", (6,))
         broken(which, lambda lines: lines[:5] + [lines[6], lines[5]] + lines[7:], "swapped", (6, 7))
     # One space more, one digit, in the first line and in the last but one.
-    broken(0, lambda lines: [lines[0].replace(b'"time":"2', b'"time":"1')] + lines[1:], "the first line", (1, 2))
+    broken(0, lambda lines: [lines[0].replace(b'"t":"2', b'"t":"1')] + lines[1:], "the first line", (1,))
     broken(1, lambda lines: lines[:-2] + [lines[-2][:-2] + b" }\n"] + lines[-1:], "a space",
            (len(originals[1]) - 1, len(originals[1])))
     # Cut off at the end of a file that another follows.
@@ -237,7 +228,8 @@ def test_tampering_is_found(t):
 
     def forged(lines):
         row = json.loads(lines[5])
-        row["prev"] = hashlib.sha256(lines[5][:-1]).hexdigest()
+        link = auditlines.reader.link_of(lines[5][:-1])
+        row["prev"] = base64.urlsafe_b64encode(link).decode().rstrip("=")
         row["seq"] += 1
         return lines[:6] + [json.dumps(row, separators=(",", ":")).encode() + b"\n"] + lines[6:]
     broken(1, forged, "forged", (7, 8))
@@ -258,7 +250,7 @@ def test_shell_check_of_the_document(t):
     daemon.once()
     with open(os.path.join(base.ROOT, "docs", "audit-format.md"), encoding="utf-8") as text:
         script = re.search(r"```sh\n(.*?)```", text.read(), re.S).group(1)
-    script = script.replace("audit.log", daemon.audit_file)
+    script = script.replace("audit.jsonl", daemon.audit_file)
 
     def run():
         done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=30)
@@ -267,7 +259,7 @@ def test_shell_check_of_the_document(t):
     need(run() == "", "whole")
     lines = lines_of(daemon.audit_file)
     with open(daemon.audit_file, "wb") as out:
-        out.write(b"".join([*lines[:2], lines[2].replace(b'"', b" \"", 1), *lines[3:]]))
+        out.write(b"".join([*lines[:2], lines[2].replace(b'"ev"', b'"ew"', 1), *lines[3:]]))
     need("broken before" in run(), "it finds the change")
 
 
@@ -336,7 +328,7 @@ def test_everything_is_in_it(t):
     parked = [line["number"] for line in daemon.audit(event="park")]
     approved = {line["number"] for line in daemon.audit(event="approve")}
     need(approved and approved <= set(parked), "who was parked is who was approved", parked, approved)
-    need_chain(lines_of(daemon.audit_file))
+    auditlines.need_whole(daemon.audit_file)
 
 
 def test_audit_file_that_cannot_be_written(t):
@@ -361,7 +353,6 @@ def test_audit_file_that_cannot_be_written(t):
     tenant.wait_user("later")
     wait_for(lambda: os.path.exists(path), 10, "the file is there again")
     daemon.stop()
-    lines = lines_of(os.path.join(away, "audit.jsonl"), path)
-    need_chain(lines)
-    made = [row["person"]["login"] for row in map(json.loads, lines) if row["event"] == "outcome"]
+    chain = auditlines.need_whole(os.path.join(away, "audit.jsonl"), path)
+    made = [row["person"]["login"] for row in auditlines.reader.long_form(chain) if row["event"] == "outcome"]
     need(sorted(made) == sorted([*logins(3), "late", "later"]), "nobody is missing", made)

@@ -231,3 +231,34 @@ def test_environment_is_no_configuration(t):
     daemon.configure(directory={"tls_ca_file": ground.server.ca_file}, tenant={"tls_ca_file": ground.server.ca_file})
     daemon.once(env=dict(env, SSL_CERT_FILE=tenant.ca_file, CURL_CA_BUNDLE=tenant.ca_file), code=1)
     need(list(tenant.users()) == ["ada"], "nobody came by an untrusted way", tenant.users())
+
+
+def test_roles_without_approval(t):
+    """A role that rules give, that sounds privileged, and that privileged_roles lacks in any case, is named by --check."""
+    daemon = t.rosterd(rules=RULES)
+    roles = ["Agent", "Supervisor", "administrator", "Team Manager", "Night Owl"]
+    rules = {"All": dict(RULES["Agents"], roles=roles)}
+    daemon.write_raw_config(config_text(sections(daemon), rules))
+    said = daemon.check().err + daemon.check().out
+    line = [row for row in said.splitlines() if "sounds privileged" in row]
+    need(len(line) == 1 and "warning: [guard] privileged_roles" in line[0], "one warning", said)
+    for role in roles:
+        need((("'%s'" % role) in line[0]) == (role in roles[1:4]), "those three and no other", role, line)
+    rest = config_text(sections(daemon, guard={"privileged_roles": "SUPERVISOR, Administrator, team manager"}), rules)
+    daemon.write_raw_config(rest)
+    said = daemon.check().err + daemon.check().out
+    need("privileged" not in said, "in any case, they are listed", said)
+
+
+def test_check_names_roles_without_approval(t):
+    """rosterctl check says which roles anybody gets whom a rule matches."""
+    ground = t.shared(Slapd).fresh()
+    ground.person("ada")
+    tenant = t.simulator()
+    daemon = t.rosterd(ground.server, tenant, ground,
+                       rules={"All": {"team": "Sales", "roles": ["Agent", "Supervisor", "Administrator"]}},
+                       guard={"privileged_roles": "administrator"})
+    said = daemon.run("--check-connections", code=None)
+    line = [row for row in (said.out + said.err).splitlines() if "without approval" in row]
+    need(line and "Agent, Supervisor" in " ".join(line[0].split()) and "Administrator" not in line[0],
+         "the two that are not listed", said)

@@ -1,9 +1,13 @@
 """rosterctl's questions and words: what the running daemon answers, and that it is true."""
 
+import grp
 import json
 import os
+import subprocess
 
-from lib import Slapd, need, wait_for
+from lib import Slapd, base, need, wait_for
+from lib.base import Missing
+from lib.varlink import Interface, Refused, Varlink
 
 RULES_OF = {"Agents": {"team": "Customer Service", "roles": "Agent", "skills": "English:80"}}
 
@@ -232,20 +236,20 @@ def test_approve(t):
     status_until(daemon, is_settled, "everything is done")
     need(ask(daemon, "approve", "0" * 64, code=1)["error"] == "nothing-to-approve", "nothing waits")
     ground.leave(crowd, *people[:8])
-    status = status_until(daemon, lambda s: s["queue"]["parked"] == 8, "eight are parked")
+    status = status_until(daemon, lambda s: s["queue"]["parked"] == 3 and is_settled(s), "three are parked")
     budget = next(b for b in status["budgets"] if b["kind"] == "disable")
-    need(budget["tripped"] and budget["pending"] == 8 and budget["limit"] == 5, "the budget", budget)
+    need(budget["tripped"] and budget["pending"] >= 3 and budget["limit"] == 5, "the budget", budget)
     stale = ask(daemon, "plan", code=2)
-    need(stale["summary"] == {"disable": 8}, "the plan", stale["summary"])
+    need(stale["summary"] == {"disable": 3}, "the plan", stale["summary"])
     holds = ask(daemon, "holds")["holds"]
-    need([(h["reason"], h["state"], h["people"]) for h in holds] == [("budget", "parked", 8)], "holds", holds)
+    need([(h["reason"], h["state"], h["people"]) for h in holds] == [("budget", "parked", 3)], "holds", holds)
     ground.leave(crowd, people[8])
-    status_until(daemon, lambda s: s["queue"]["parked"] == 9, "nine are parked")
+    status_until(daemon, lambda s: s["queue"]["parked"] == 4, "four are parked")
     need(ask(daemon, "approve", stale["hash"], code=1)["error"] == "stale-hash", "the set has changed")
-    need(not any(u["disabled"] for u in tenant.users().values()), "nobody was disabled")
+    need(sum(u["disabled"] for u in tenant.users().values()) == 5, "no more than the budget")
     plan = ask(daemon, "plan")
     done = ask(daemon, "approve", plan["hash"], code=0)
-    need(done["approved"] == 9 and done["valid_until"], "approved", done)
+    need(done["approved"] == 4 and done["valid_until"], "approved", done)
     wait_for(lambda: sorted(l for l, u in tenant.users().items() if u["disabled"]) == people[:9], 30,
              "exactly those are disabled", tenant.users)
 
@@ -328,7 +332,7 @@ def test_check(t):
     items = check(daemon, 0)
     need(sentences(items, "error") == [] and sentences(items, "warning") == [], "all is well", items)
     text = "\n".join(sentences(items, "ok"))
-    for part in ("OpenLDAP", "syncrepl", "2 people and 1 groups", "accepts the credentials",
+    for part in ("OpenLDAP", "syncrepl", "2 people and 1 group are", "accepts the credentials",
                  "may look at users", "SCIM: the tenant offers it", "2 would be users"):
         need(part in text, "it says %r" % part, text)
     need(tenant.writes() == [], "nothing is written", tenant.writes())
@@ -398,15 +402,147 @@ def test_dry_run(t):
     ground, crowd, tenant, daemon = team(t, "ada", "bob")
     ground.person("cyd")
     done = daemon.run("--dry-run", code=2)
-    for part in ("Create (2)\n", "  + ada  uid=ada,", "team: Customer Service  (Agents, ", "No user (1)\n",
-                 "2 to create; 1 without a user.\n"):
+    for part in ("Will be done\n", "  + create  ada (uid=ada,", "    + team  Customer Service  rule \"Agents\" (", "Skipped\n",
+                 "2 create; 1 person skipped\n"):
         need(part in done.out, "it says %r" % part, done.out)
     need("\033" not in done.out, "no colour in a pipe", done.out)
     need(tenant.writes() == [] and not os.path.exists(daemon.state_file), "nothing was done")
     daemon.once()
     daemon.configure(rules=rules(crowd, team="Sales"))
     done = daemon.run("--dry-run", code=2)
-    need("team: Customer Service -> Sales" in done.out and "2 to update" in done.out, "changes", done.out)
+    need("~ team  Customer Service -> Sales" in done.out and "2 update" in done.out, "changes", done.out)
     need(tenant.user("ada")["team"] == "Customer Service", "nothing was done")
     daemon.configure(rules=rules(crowd))
-    need(daemon.run("--dry-run", code=0).out.endswith("Nothing to do; 1 without a user.\n"), "nothing to do")
+    need(daemon.run("--dry-run", code=0).out.endswith("Nothing to do; 1 person skipped\n"), "nothing to do")
+
+
+def test_reload_is_answered(t):
+    """A broken file fails `rosterctl reload` with its first error, and status says that a restart would fail; a file
+    that is changed and not loaded is said to be; then it is loaded."""
+    ground, crowd, tenant, daemon = team(t, "ada")
+    daemon.start()
+    tenant.wait_user("ada", team="Customer Service")
+    need(ask(daemon, "status")["config_files"] == {"state": "in-force", "sentence": None}, "in force at first",
+         ask(daemon, "status"))
+    good = open(daemon.config_file, encoding="utf-8").read()
+    daemon.write_raw_config(good.replace("[user]", "[user]\nno_such_key = 1"))
+    refused = daemon.ctl("reload", code=1)
+    need("no_such_key" in refused.err and "stays in force" in refused.err, "the error is said", refused)
+    status = daemon.ctl("status", "--json", code=None).json
+    need(status["config_files"]["state"] == "broken" and "no_such_key" in status["config_files"]["sentence"],
+         "status says so", status["config_files"])
+    daemon.configure(rules=rules(crowd, team="Sales"))
+    need(ask(daemon, "status")["config_files"]["state"] == "changed", "changed and not loaded")
+    need(tenant.user("ada")["team"] == "Customer Service", "nothing happened yet")
+    done = daemon.ctl("reload")
+    need("in force" in done.out, "loaded", done)
+    tenant.wait_user("ada", team="Sales")
+    need(ask(daemon, "status")["config_files"]["state"] == "in-force", "in force again")
+
+
+def test_retry_of_an_unknown_cause(t):
+    """A cause under which nothing is held is refused, not retried in silence."""
+    _, _, _, daemon = team(t, "ada")
+    daemon.start()
+    refused = daemon.ctl("retry", "--cause", "nonsense", code=1)
+    need("nonsense" in refused.err and "rosterctl holds" in refused.err, "it is said", refused)
+
+
+def test_what_a_reload_cannot_change(t):
+    """What takes a restart is shown and used as it is in force, and each reload says that it waits."""
+    _, group, tenant, daemon = team(t, "ada", "bob")
+    daemon.start()
+    tenant.wait_users(["ada", "bob"])
+    before = status_until(daemon, is_settled, "everything is done")
+
+    def shown():
+        return {(k["section"], k["name"]): k["value"] for k in ask(daemon, "config", "show")["keys"]}
+
+    keys = shown()
+    daemon.configure(rules=rules(group, team="Sales"), state={"file": daemon.path("elsewhere.db")},
+                     audit={"file": daemon.path("elsewhere.jsonl")}, guard={"max_team_change": "unlimited"},
+                     tenant={"url": "https://elsewhere.example.com", "max_rate": "900"})
+    for _ in range(2):
+        daemon.reload()
+    for uid in ("ada", "bob"):
+        tenant.wait_user(uid, team="Sales")
+    waits = [line for line in daemon.log().splitlines() if "takes a restart" in line]
+    need(len(waits) == 2 and all(key in line for line in waits for key in ("[state] file", "[audit] file", "[tenant] url")),
+         "said each time", waits)
+    now = status_until(daemon, is_settled, "the reload is done")
+    need(all(now[part][key] == before[part][key] for part, key in
+             (("tenant", "url"), ("state", "file"), ("audit", "file"))), "status shows what is in force", now)
+    need(now["tenant"]["max_rate"] == 900, "and what the reload changed", now["tenant"])
+    for key in (("state", "file"), ("audit", "file"), ("tenant", "url")):
+        need(shown()[key] == keys[key], "config show", key)
+    need(ask(daemon, "history", "ada", code=0), "the audit file in force is read")
+    plan = ask(daemon, "plan", "--config", daemon.config_file, code=0)
+    need(plan["operations"] == [], "the state file in force is looked at", plan)
+    need(not os.path.exists(daemon.path("elsewhere.db")), "nothing was made")
+
+
+def test_varlink(t):
+    """Another client than rosterctl, written from Varlink's specification, finds what the interface describes: every
+    method, every member of its answer, and its errors."""
+    _, _, tenant, daemon = team(t, "ada")
+    daemon.start()
+    tenant.wait_user("ada")
+    client = Varlink(daemon.socket)
+    info = client.call("org.varlink.service.GetInfo")
+    need(info["interfaces"] == ["org.varlink.service", "org.rosterd"], "interfaces", info)
+    text = client.call("org.varlink.service.GetInterfaceDescription", {"interface": "org.rosterd"})["description"]
+    described = Interface(text)
+    parameters = {"Explain": {"person": "ada"}, "History": {"person": "ada"}}
+    refused = {"Approve": ({"hash": "0" * 64}, "NothingToApprove"), "Retry": ({"cause": "none"}, "NotFound")}
+    need(len(described.methods) == 12, "twelve methods", described.methods)
+    for name, (_, answer) in described.methods.items():
+        if name in refused:
+            given, error = refused[name]
+            try:
+                need(False, "refused", client.call("org.rosterd." + name, given))
+            except Refused as r:
+                need(r.error == "org.rosterd." + error, "the error of %s" % name, r)
+                need(list(r.parameters) == described.errors[error], "and its members", r)
+            continue
+        got = client.call("org.rosterd." + name, parameters.get(name, {}))
+        need(set(got) == set(answer), "the answer of %s" % name, sorted(got), sorted(answer))
+    for method, error in (("org.rosterd.Nothing", "MethodNotFound"), ("org.example.Nothing", "InterfaceNotFound")):
+        try:
+            need(False, "refused", client.call(method))
+        except Refused as r:
+            need(r.error == "org.varlink.service." + error, "of the service", r)
+
+
+def test_readers_and_operators(t):
+    """A reader looks and changes nothing, an operator may do everything, anybody else nothing; who may not is told
+    which group is missing."""
+    if os.geteuid() != 0:
+        raise Missing("another user's identity needs root")
+    readers, operators, others = "games", "mail", "news"  # groups that every Debian has
+    _, _, tenant, daemon = team(t, "ada", control={"group": operators, "readers": readers})
+    for folder in (t.folder, daemon.folder):
+        os.chmod(folder, 0o711)
+    daemon.start()
+    tenant.wait_user("ada")
+
+    def as_member(group, *arguments):
+        gid = grp.getgrnam(group).gr_gid
+        command = ["setpriv", "--reuid", "65534", "--regid", "65534", "--groups", str(gid), "--",
+                   base.built("rosterctl"), "--socket", daemon.socket, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False,
+                              env=daemon.environment())
+
+    look = [["status"], ["plan"], ["explain", "ada"], ["holds"], ["history", "ada"]]
+    change = [["pause"], ["resume"], ["retry", "--all"], ["sync"], ["reload"], ["approve", "0" * 64], ["config", "show"]]
+    for verb in look:
+        for group in (readers, operators):
+            done = as_member(group, *verb)
+            need(done.returncode in (0, 2), "%s may look: %s" % (group, verb), done)
+        done = as_member(others, *verb)
+        need(done.returncode == 1 and operators in done.stderr and readers in done.stderr, "others may not", done)
+    for verb in change:
+        done = as_member(readers, *verb)
+        need(done.returncode == 1 and operators in done.stderr and "look only" in done.stderr, "readers may not", done)
+    need(ask(daemon, "status")["paused"] is False, "nothing was paused")
+    need(as_member(operators, "pause").returncode == 0, "an operator pauses")
+    need(ask(daemon, "status")["paused"] is True, "and it is paused")

@@ -93,9 +93,9 @@ def test_role_and_skill_missing(t):
 
 
 def test_refused_data(t):
-    """A user whom the tenant refuses is held without a retry until the entry changes; the others go on."""
+    """T73: a user whom the tenant refuses is held until the slow timer or until the entry changes; the others go on."""
     ground, group, tenant = crowd(t, {"ada": {"mail": None}, "bob": {}}, require_email=True)
-    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}).start()
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, retry=SLOW).start()
     tenant.wait_users(["bob"])
     wait_held(d, "tenant-refused-data")
     settled(d)

@@ -34,16 +34,16 @@ def test_budget_and_over(t):
     settled(d)
     need(told() == [], "nothing to tell", told())
     ground.leave(group, "p01", "p02", "p03")
-    wait_held(d, "budget", 3, state=PARKED)
+    wait_held(d, "budget", 2, state=PARKED)
     wait_for(told, 10, "a notification")
     alarm = told()[0]
     need(alarm["event"] == "alarm" and alarm["code"] == "budget" and alarm["cause"] == "budget:disable"
          and "rosterctl approve" in alarm["sentence"] and re.match(r"\d{4}-\d\d-\d\dT", alarm["since"]), "document",
          alarm)
     ground.leave(group, "p04")
-    wait_held(d, "budget", 4, state=PARKED)
+    wait_held(d, "budget", 3, state=PARKED)
     d.restart()
-    wait_held(d, "budget", 4, state=PARKED)
+    wait_held(d, "budget", 3, state=PARKED)
     settled(d)
     d.ctl("approve", d.ctl("plan", "--json", code=2).json["hash"])
     tenant.wait_user("p04", disabled=True)

@@ -4,6 +4,7 @@
 import json
 import sqlite3
 import time
+import uuid
 
 from lib import SambaAD, ScriptedServer, estate, need
 from lib.estate import TEAM, Company
@@ -175,6 +176,25 @@ def test_primary_group(t):
     c.ground.join(users, c.dn("ada"))
     c.replace("ada", primaryGroupID="513")
     c.wait("ada", disabled=False)
+
+
+def test_filters_that_everybody_writes(t):
+    """The short name of an objectCategory, a GUID and a SID as text: as the server takes them."""
+    server = domain(t)
+    c = Company(t, server, feed="poll")
+    ada = server.search("(sAMAccountName=%s)" % c.logins(["ada"])[0], ["objectGUID", "objectSid"])[0]
+    guid = str(uuid.UUID(bytes_le=ada["objectguid"][0]))
+    sid = ada["objectsid"][0]
+    words = [str(int.from_bytes(sid[8 + 4 * i:12 + 4 * i], "little")) for i in range(sid[1])]
+    c.daemon.configure(rules={"x": {"team": TEAM, "when": "(&(objectCategory=person)(objectClass=user)"
+                                    "(|(objectGUID=%s)(sAMAccountName=none)))" % guid}})
+    c.daemon.start()
+    c.tenant.wait_users(c.logins(["ada"]))
+    c.daemon.configure(rules={"x": {"team": TEAM, "when": "(&(objectCategory=user)(|(objectSid=S-1-5-%s)(sAMAccountName=%s)))"
+                                    % ("-".join(words), c.logins(["bob"])[0])}})
+    c.daemon.reload()
+    c.tenant.wait_users(c.logins(["ada", "bob"]))
+    need(c.disabled() == [], "and nobody has left", c.disabled())
 
 
 def test_logins(t):

@@ -319,17 +319,17 @@ def test_present_phase_without_ids(t):
         server.sync.force("present")
         server.sync.edit_present = edit
         daemon.once(code=None)
-        need(disabled(tenant) == [], "nobody is disabled", disabled(tenant))
+        need(len(disabled(tenant)) <= 5, "nobody is disabled beyond the budget", disabled(tenant))
         need(tenant.user("zoe"), "creates go on", sorted(tenant.users()))
         need(tenant.user("u00")["lastName"] == "Changed", "and updates")
         parked = daemon.state_query("SELECT count(*) FROM operation WHERE reason = 'budget'")[0][0]
-        need(parked >= 15, "they are parked", parked)
+        need(parked >= 10, "the others are parked", parked)
         need(daemon.audit(event="alarm", code="budget"), "an alarm", daemon.audit(event="alarm"))
         server.sync.edit_present = None
         set_cookie(daemon, None)
         daemon.once()
         need(daemon.state_query("SELECT count(*) FROM operation")[0][0] == 0, "a whole read takes it back")
-        need(disabled(tenant) == [], "and nobody was touched")
+        need(disabled(tenant) == [], "and all are back")
 
 
 def test_nobody_at_all_in_present_phase(t):

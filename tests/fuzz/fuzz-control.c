@@ -12,8 +12,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "control/protocol.h"
-#include "ctl/output.h"
-#include "ctl/render.h"
+#include "render/output.h"
+#include "render/render.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

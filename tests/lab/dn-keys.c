@@ -36,9 +36,7 @@ static int read_schema(const char *path, struct schema **ret, struct error *e)
         if (string_list_add_n(&lines, line, (size_t)n - (line[n - 1] == '\n')) < 0)
             return error_out_of_memory(e);
     fclose(file);
-    const struct schema_definitions d = {.types = (const char *const *)lines.items,
-                                         .n_types = lines.n_items};
-    return schema_read_definitions(&d, ret, e);
+    return schema_read_definitions((const char *const *)lines.items, lines.n_items, ret, e);
 }
 
 int main(int argc, char **argv)
@@ -68,7 +66,7 @@ int main(int argc, char **argv)
     if (!schema)
         return 1;
     if (by_case)
-        schema_set_naming(schema, SCHEMA_NAMES_BY_CASE);
+        schema_set_kind(schema, SCHEMA_389);
     while ((n = getline(&line, &capacity, stdin)) > 0) {
         CLEANUP(freep) char *key = NULL;
         line[n - (line[n - 1] == '\n')] = '\0';

@@ -3,7 +3,7 @@
  * mirror (ids, names, members) so that it can answer the feed's questions. A tool of the tests;
  * nothing of it is installed.
  *
- *   feed-dump --uri URI --base DN [options]      follows until it is ended or reads "quit"
+ *   feed-dump --uri URI --base DN... [options]      follows until it is ended or reads "quit"
  *   feed-dump --once ...                         reads once and exits with 0 or 1
  *
  * On standard input it takes "full" (a full compare, please), "status" and "quit".
@@ -29,17 +29,19 @@
 #include "model/dn.h"
 #include "model/schema.h"
 
+#define BASES_MAX 64
+
 struct dump {
     sd_event *event;
     struct directory *directory;
     struct schema *schema; /* NULL: none was read */
-    const char *file;      /* where mirror and cookies are kept; NULL: nowhere */
-    json_t *mirror;        /* id -> {dn, key, search, kind, members: {key: text}} */
-    json_t *cookies;       /* "0" -> {cookie: hex, identity} */
-    json_t *stale;         /* keys of DNs that are no more -> true */
-    json_t *seen;          /* ids of the open batch */
-    bool quiet;            /* counts instead of entries */
-    unsigned search;
+    const char *file; /* where mirror and cookies are kept; NULL: nowhere */
+    json_t *mirror;   /* id -> {dn, key, search, kind, members: {key: text}} */
+    json_t *cookies;  /* "0" -> {cookie: hex, identity} */
+    json_t *stale;    /* keys of DNs that are no more -> true */
+    json_t *seen;     /* ids of the open batch */
+    bool quiet;       /* counts instead of entries */
+    unsigned search, n_searches;
     size_t n_entries, n_present, n_gone;
     int result;
 };
@@ -109,7 +111,12 @@ static json_t *members_json(const struct entry *entry)
     return members;
 }
 
-static int on_entry(void *userdata, struct entry *taken, struct error *e)
+static json_int_t held(const struct dump *d, const char *id)
+{
+    return json_integer_value(json_object_get(json_object_get(d->mirror, id), "held"));
+}
+
+static int on_entry(void *userdata, unsigned search, struct entry *taken, struct error *e)
 {
     struct dump *d = userdata;
     CLEANUP(entry_freep) struct entry *entry = taken;
@@ -120,11 +127,12 @@ static int on_entry(void *userdata, struct entry *taken, struct error *e)
     d->n_entries++;
     forget_dn(d, entry->id, key);
     json_t *members = members_json(entry);
+    json_int_t searches = held(d, entry->id) | (json_int_t)1 << search;
     json_object_set_new(d->seen, entry->id, json_true());
     json_object_set_new(d->mirror, entry->id,
-                        json_pack("{s:s, s:s, s:i, s:s, s:O}", "dn", entry->dn, "key", key,
-                                  "search", (int)d->search, "kind", kind_name(entry->kind),
-                                  "members", members));
+                        json_pack("{s:s, s:s, s:I, s:s, s:O}", "dn", entry->dn, "key", key,
+                                  "held", searches, "kind", kind_name(entry->kind), "members",
+                                  members));
     CLEANUP(freep) char *text = entry_attributes_to_json(entry);
     json_t *attributes = text ? json_loads(text, 0, NULL) : NULL;
     if (d->quiet) {
@@ -139,25 +147,98 @@ static int on_entry(void *userdata, struct entry *taken, struct error *e)
     return 0;
 }
 
-static int on_gone(void *userdata, const char *id, const char *why, struct error *e)
+static int on_searches(void *userdata, const char *const *bases, unsigned n, struct error *e)
 {
-    (void)e;
+    (void)bases, (void)e;
     struct dump *d = userdata;
-    bool known = json_object_get(d->mirror, id) != NULL;
-    d->n_gone++;
-    forget_dn(d, id, NULL);
-    json_object_del(d->mirror, id);
-    json_object_set_new(d->seen, id, json_true());
-    say(json_pack("{s:s, s:s, s:s, s:b}", "event", "gone", "id", id, "why", why, "known",
-                  known));
+    d->n_searches = n;
     return 0;
 }
 
-static int on_present(void *userdata, const char *id, struct error *e)
+static void remove_entry(struct dump *d, const char *id, const char *why)
+{
+    bool known = json_object_get(d->mirror, id) != NULL;
+    d->n_gone++;
+    say(json_pack("{s:s, s:s, s:s*, s:b}", "event", "gone", "id", id, "why", why, "known",
+                  known));
+    forget_dn(d, id, NULL);
+    json_object_del(d->mirror, id);
+    json_object_set_new(d->seen, id, json_true());
+}
+
+/* What lies below an entry that left may have gone with it. */
+static void leave_below(struct dump *d, const char *id, json_int_t bit)
+{
+    const char *key = json_string_value(json_object_get(json_object_get(d->mirror, id), "key"));
+    const char *other;
+    json_t *value;
+    if (!key)
+        return;
+    json_object_foreach(d->mirror, other, value)
+    {
+        const char *below = json_string_value(json_object_get(value, "key"));
+        if (strcmp(other, id) != 0 && below && dn_key_is_below(below, key))
+            json_object_set_new(value, "held", json_integer(held(d, other) & ~bit));
+    }
+}
+
+static int on_left(void *userdata, unsigned search, const char *id, const char *why,
+                   struct error *e)
 {
     (void)e;
     struct dump *d = userdata;
+    json_t *entry = json_object_get(d->mirror, id);
+    json_int_t bit = (json_int_t)1 << search;
+    if (entry && held(d, id) & bit)
+        leave_below(d, id, bit);
+    if (d->n_searches < 2) {
+        remove_entry(d, id, why);
+    } else if (entry && held(d, id) & bit) {
+        json_object_set_new(entry, "held", json_integer(held(d, id) & ~bit));
+        json_object_set_new(entry, "why", json_string(why));
+    }
+    return 0;
+}
+
+static int on_unheld(void *userdata, struct string_list *ret, struct error *e)
+{
+    struct dump *d = userdata;
+    const char *id;
+    json_t *value;
+    json_object_foreach(d->mirror, id, value)
+    {
+        if (held(d, id) == 0 && string_list_add(ret, id) < 0)
+            return error_out_of_memory(e);
+    }
+    return 0;
+}
+
+static int on_gone(void *userdata, const char *id, struct error *e)
+{
+    (void)e;
+    struct dump *d = userdata;
+    json_t *why = json_object_get(json_object_get(d->mirror, id), "why");
+    json_auto_t *kept = json_incref(why);
+    remove_entry(d, id, json_string_value(kept));
+    return 0;
+}
+
+static int on_removals(void *userdata, unsigned search, const struct string_list *ids,
+                       struct error *e)
+{
+    (void)userdata, (void)search, (void)ids, (void)e;
+    return 0;
+}
+
+static int on_present(void *userdata, unsigned search, const char *id, struct error *e)
+{
+    (void)e;
+    struct dump *d = userdata;
+    json_t *entry = json_object_get(d->mirror, id);
     d->n_present++;
+    if (entry)
+        json_object_set_new(entry, "held",
+                            json_integer(held(d, id) | (json_int_t)1 << search));
     json_object_set_new(d->seen, id, json_true());
     return json_object_get(d->mirror, id) ? 0 : SINK_UNKNOWN_ID;
 }
@@ -194,8 +275,11 @@ static void sweep(struct dump *d)
     void *next;
     json_object_foreach_safe(d->mirror, next, id, value)
     {
-        if (json_integer_value(json_object_get(value, "search")) != (json_int_t)d->search ||
-            json_object_get(d->seen, id))
+        json_int_t bit = (json_int_t)1 << d->search;
+        if (!(held(d, id) & bit) || json_object_get(d->seen, id))
+            continue;
+        json_object_set_new(value, "held", json_integer(held(d, id) & ~bit));
+        if (held(d, id) || d->n_searches > 1)
             continue;
         say(json_pack("{s:s, s:s, s:O}", "event", "vanished", "id", id, "dn",
                       json_object_get(value, "dn")));
@@ -225,6 +309,8 @@ static int on_commit(void *userdata, const struct feed_commit *c, struct error *
         return error_out_of_memory(e);
     if (c->absence == FEED_ABSENCE_UNSEEN)
         sweep(d);
+    else
+        json_object_clear(d->stale); /* they were read again */
     if (c->forget_cookie)
         json_object_del(d->cookies, key);
     if (c->cookie) {
@@ -283,6 +369,25 @@ static int on_known_dn(void *userdata, const char *id, char **ret, struct error 
     return 0;
 }
 
+static int on_known_id(void *userdata, const char *dn, char **ret, struct error *e)
+{
+    struct dump *d = userdata;
+    CLEANUP(freep) char *key = NULL;
+    const char *id;
+    json_t *value;
+    *ret = NULL;
+    int r = dn_key(d->schema, dn, &key, e);
+    if (r < 0)
+        return r;
+    json_object_foreach(d->mirror, id, value)
+    {
+        const char *other = json_string_value(json_object_get(value, "key"));
+        if (other && strcmp(other, key) == 0 && !*ret)
+            *ret = strdup(id);
+    }
+    return 0;
+}
+
 static int on_stale_groups(void *userdata, struct string_list *ret, struct error *e)
 {
     struct dump *d = userdata;
@@ -298,14 +403,13 @@ static int on_stale_groups(void *userdata, struct string_list *ret, struct error
         if (is && string_list_add(ret, id) < 0)
             return error_out_of_memory(e);
     }
-    json_object_clear(d->stale);
     return 0;
 }
 
 static int on_stale_end(void *userdata, const char *group_id, struct error *e)
 {
     (void)userdata, (void)group_id, (void)e;
-    return 0; /* on_stale_groups() tells each once */
+    return 0; /* read once is enough here */
 }
 
 static int on_known_entries(void *userdata, unsigned search, size_t *ret, struct error *e)
@@ -358,15 +462,20 @@ static void on_changed(void *userdata)
 }
 
 static const struct feed_sink sink = {
+    .searches = on_searches,
     .begin = on_begin,
     .entry = on_entry,
+    .left = on_left,
+    .unheld = on_unheld,
     .gone = on_gone,
+    .removals = on_removals,
     .present = on_present,
     .members = on_members,
     .commit = on_commit,
     .abort = on_abort,
     .cookie = on_cookie,
     .known_dn = on_known_dn,
+    .known_id = on_known_id,
     .stale_groups = on_stale_groups,
     .stale_end = on_stale_end,
     .known_entries = on_known_entries,
@@ -490,12 +599,21 @@ static uint64_t duration(const char *text)
     return usec;
 }
 
+static void add_base(char **bases, size_t *n)
+{
+    if (*n == BASES_MAX) {
+        fprintf(stderr, "feed-dump: at most %d bases\n", BASES_MAX);
+        exit(2);
+    }
+    bases[(*n)++] = optarg;
+}
+
 static void parse_text(int option, struct directory_options *o)
 {
     switch (option) {
-    case OPTION_BASE: o->base = optarg; break;
+    case OPTION_BASE: add_base(o->bases, &o->n_bases); break;
     case OPTION_FILTER: o->filter = optarg; break;
-    case OPTION_GROUP_BASE: o->group_base = optarg; break;
+    case OPTION_GROUP_BASE: add_base(o->group_bases, &o->n_group_bases); break;
     case OPTION_GROUP_FILTER: o->group_filter = optarg; break;
     case OPTION_BIND_DN: o->bind_dn = optarg; break;
     case OPTION_PASSWORD_FILE: o->bind_password_file = optarg; break;
@@ -516,8 +634,10 @@ static void parse(int argc, char **argv, struct directory_options *o,
     static const char *const tls[] = {"auto", "ldaps", "starttls", "no", NULL};
     static const char *const feeds[] = {"auto", "syncrepl", "dirsync", "poll", NULL};
     static const char *const referrals[] = {"notice", "ignore", "follow", NULL};
-    static char *uris[8];
+    static char *uris[8], *bases[BASES_MAX], *group_bases[BASES_MAX];
     o->uris = uris;
+    o->bases = bases;
+    o->group_bases = group_bases;
     int option;
     while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
         switch (option) {

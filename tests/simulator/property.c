@@ -142,7 +142,10 @@ static int read_skills(const struct reading *r, const char *key, const json_t *v
         struct name *skill = store_name(r->store, NAME_SKILL, name);
         if (!skill)
             return refuse(r->why, 404, "Skill not found");
-        user_skill_set(r->draft, skill, (int)n);
+        if (n == 0 && r->settings->zero_removes && r->use == PROPERTY_CHANGE)
+            user_skill_remove(r->draft, skill);
+        else
+            user_skill_set(r->draft, skill, (int)n);
     }
     return 0;
 }

@@ -41,6 +41,8 @@ static const struct setting {
      "0: there; 403, 404: refused with it"},
     {"merge-skills", SETTING_FLAG, SLOT(merge_skills), 0, 0, NULL,
      "PUT keeps the skills that it does not name"},
+    {"zero-removes", SETTING_FLAG, SLOT(zero_removes), 0, 0, NULL,
+     "PUT removes a skill that it names with level 0"},
     {"roles-as-values", SETTING_FLAG, SLOT(roles_as_values), 0, 0, NULL,
      "SCIM answers roles as {\"value\": ...}, not as strings"},
     {"old-dates", SETTING_FLAG, SLOT(old_dates), 0, 0, NULL,

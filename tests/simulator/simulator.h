@@ -29,7 +29,7 @@ struct settings {
     long password_minimum, password_classes;
     long rate, retry_after; /* requests a second (0: no limit); seconds in Retry-After (0: none
                                sent) */
-    bool merge_skills, roles_as_values, require_email, forbid_rename, lack_privilege, old_dates;
+    bool merge_skills, zero_removes, roles_as_values, require_email, forbid_rename, lack_privilege, old_dates;
     char *default_team; /* NULL: the first that exists */
 };
 

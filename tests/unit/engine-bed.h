@@ -67,6 +67,8 @@ void bed_tell(struct bed *b, const char *id); /* a change: as it is now, or gone
 void bed_run(struct bed *b);
 /* Lets time pass: what becomes due on the way happens at its time. */
 void bed_advance(struct bed *b, uint64_t usec);
+/* Somebody sets the wall clock; no time passes. */
+void bed_set_clock(struct bed *b, uint64_t now_usec);
 /* All three: a read of everything, then work until nothing is left. */
 void bed_sync(struct bed *b);
 /* Waits in real time (for children), with a deadline. */

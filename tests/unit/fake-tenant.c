@@ -134,6 +134,7 @@ static void answer(struct tenant_call *c, enum tenant_answer_class class, int st
 {
     c->answer.class = class;
     c->answer.status = status;
+    c->answer.concerns_all = (c->kind & (FAKE_TEAMS | FAKE_LIST)) != 0;
     snprintf(c->answer.hint, sizeof c->answer.hint, "%s", hint);
 }
 

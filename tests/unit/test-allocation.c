@@ -155,6 +155,19 @@ static int run_list(void)
     return r;
 }
 
+static int run_array(void)
+{
+    static const char *const names[] = {"uid", "mail", "sn", NULL};
+    char **copy = text_array_copy(names);
+    if (!copy)
+        return -ENOMEM;
+    for (size_t i = 0; i < ARRAY_SIZE(names) - 1; i++)
+        assert_string_equal(copy[i], names[i]);
+    assert_null(copy[ARRAY_SIZE(names) - 1]);
+    text_array_free(copy);
+    return 0;
+}
+
 static int run_buffer(void)
 {
     CLEANUP(buffer_done) struct buffer b = {0};
@@ -369,6 +382,7 @@ TEST(fold_ascii, 1, false)
 TEST(case, 5, false)
 TEST(ascii, 4, false)
 TEST(list, 20, false)
+TEST(array, 4, false)
 TEST(buffer, 2, false)
 TEST(secret, 2, false)
 TEST(dn_key, 10, false)
@@ -390,14 +404,14 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fold),        cmocka_unit_test(test_fold_ascii),
-        cmocka_unit_test(test_case),        cmocka_unit_test(test_ascii),
-        cmocka_unit_test(test_list),        cmocka_unit_test(test_buffer),
-        cmocka_unit_test(test_secret),      cmocka_unit_test(test_dn_key),
-        cmocka_unit_test(test_dn_others),   cmocka_unit_test(test_entry),
-        cmocka_unit_test(test_user),        cmocka_unit_test(test_user_set_again),
-        cmocka_unit_test(test_operation),   cmocka_unit_test(test_schema_new),
-        cmocka_unit_test(test_schema_json),
+        cmocka_unit_test(test_fold),           cmocka_unit_test(test_fold_ascii),
+        cmocka_unit_test(test_case),           cmocka_unit_test(test_ascii),
+        cmocka_unit_test(test_list),           cmocka_unit_test(test_array),
+        cmocka_unit_test(test_buffer),         cmocka_unit_test(test_secret),
+        cmocka_unit_test(test_dn_key),         cmocka_unit_test(test_dn_others),
+        cmocka_unit_test(test_entry),          cmocka_unit_test(test_user),
+        cmocka_unit_test(test_user_set_again), cmocka_unit_test(test_operation),
+        cmocka_unit_test(test_schema_new),     cmocka_unit_test(test_schema_json),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

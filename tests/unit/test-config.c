@@ -83,7 +83,7 @@ static void expect_text(const char *path, const char *got)
 
 static void test_pairs(void **state)
 {
-    static const char *const names[] = {"minimal", "raw-values", "windows"};
+    static const char *const names[] = {"minimal", "raw-values", "windows", "bases"};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -221,6 +221,26 @@ static void test_every_key(void **state)
     }
 }
 
+/* Keys that may be repeated: where their errors stand, and what a drop-in does. */
+static void test_repeated(void **state)
+{
+    static const char more[] = "[directory]\nbase = dc=b\n    dc=c\n    nonsense\n";
+    static const char again[] = "[directory]\nbase = dc=b\nbase = dc=a\nbase =\n";
+    struct settings_text texts[] = {{"rosterd.conf", minimal, sizeof(minimal) - 1},
+                                    {"conf.d/a.conf", again, sizeof(again) - 1}};
+    CLEANUP(settings_freep) struct settings *s = NULL;
+    CLEANUP(problem_list_done) struct problem_list problems = {0};
+    struct error e = {""};
+
+    (void)state;
+    expect_error(more, sizeof(more) - 1, "rosterd.conf:14:5: error: [directory] base: ");
+    assert_int_equal(settings_load_texts(&s, texts, 2, &problems, &e), 0);
+    assert_int_equal(s->directory.n_bases, 2);
+    assert_string_equal(s->directory.bases[0], "dc=b");
+    assert_string_equal(s->directory.bases[1], "dc=a");
+    assert_int_equal(s->directory.n_group_bases, 0);
+}
+
 static void test_values(void **state)
 {
     static const char fragment[] =
@@ -295,6 +315,53 @@ static void test_bind_is_found(void **state)
             fail_msg("%s: %s", rows[i].fragment, said);
         assert_int_equal(s->directory.bind, rows[i].bind);
     }
+}
+
+/* After a reload, what takes a restart is as it was: in its slot, as text, and at its place. */
+static void test_beside_what_is_in_force(void **state)
+{
+    static const char before_text[] =
+        "[tenant]\nurl = https://old.example.com\nclient_id = c\nclient_secret_file = s\n"
+        "[rule \"A\"]\nteam = T\n[directory]\nuri = ldaps://a\nbase = dc=a\nbind = anonymous\n"
+        "filter =\n[state]\nfile = /old/state.db\n[log]\nlevel = err\n";
+    static const char after_text[] =
+        "[tenant]\nurl = https://new.example.com\nclient_id = c\nclient_secret_file = s\n"
+        "max_rate = 7\n[rule \"B\"]\nteam = U\n[directory]\nuri = ldaps://b, ldaps://c\n"
+        "base = dc=a\nbind = anonymous\npage_size = 9\n[audit]\nfile = /new/audit.jsonl\n";
+    const struct settings_text before = {"rosterd.conf", before_text, sizeof(before_text) - 1};
+    const struct settings_text after = {"rosterd.conf", after_text, sizeof(after_text) - 1};
+    CLEANUP(settings_freep)
+    struct settings *old = NULL, *first = NULL, *second = NULL, *restarted = NULL;
+    CLEANUP(problem_list_done) struct problem_list problems = {0};
+    CLEANUP(freep) char *said = NULL, *again = NULL, *none = NULL;
+    struct error e = {""};
+
+    (void)state;
+    assert_int_equal(settings_load_texts(&old, &before, 1, &problems, &e), 0);
+    assert_int_equal(settings_load_beside(&first, old, &after, 1, &said, &problems, &e), 0);
+    assert_string_equal(first->tenant.url, "https://old.example.com");
+    assert_string_equal(first->state_file, "/old/state.db");
+    assert_string_equal(first->audit_file, "/var/log/rosterd/audit.jsonl");
+    assert_int_equal(first->directory.n_uris, 1);
+    assert_int_equal(first->directory.page_size, 500);
+    assert_string_equal(first->mapping.rules[0].team.text, "U");
+    assert_true(first->tenant.max_rate > 6.9);
+    assert_int_equal(first->log_level, 6);
+    static const char *const names[] = {"[tenant] url", "[state] file", "[audit] file",
+                                        "[directory] page_size", "[directory] uri"};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        assert_non_null(strstr(said, names[i]));
+    assert_null(strstr(said, "max_rate"));
+    assert_string_not_equal(first->fingerprint, old->fingerprint);
+    /* The same file again says so again, and changes nothing. */
+    assert_int_equal(settings_load_beside(&second, first, &after, 1, &again, &problems, &e), 0);
+    assert_string_equal(again, said);
+    assert_string_equal(second->fingerprint, first->fingerprint);
+    /* Taken back, nothing waits for a restart. */
+    assert_int_equal(settings_load_beside(&restarted, second, &before, 1, &none, &problems, &e),
+                     0);
+    assert_null(none);
+    assert_string_equal(restarted->fingerprint, old->fingerprint);
 }
 
 static void test_drop_ins(void **state)
@@ -386,10 +453,16 @@ static void test_sample(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pairs),    cmocka_unit_test(test_broken),
-        cmocka_unit_test(test_bytes),    cmocka_unit_test(test_every_key),
-        cmocka_unit_test(test_values),   cmocka_unit_test(test_bind_is_found),
-        cmocka_unit_test(test_drop_ins), cmocka_unit_test(test_secret_mode),
+        cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_broken),
+        cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_every_key),
+        cmocka_unit_test(test_repeated),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_bind_is_found),
+        cmocka_unit_test(test_beside_what_is_in_force),
+        cmocka_unit_test(test_drop_ins),
+        cmocka_unit_test(test_secret_mode),
         cmocka_unit_test(test_sample),
     };
 

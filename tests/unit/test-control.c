@@ -55,8 +55,17 @@ static void on_request(struct control_call *call, const char *method, const json
         control_reply(call, json_pack("{s:s#}", "text", text, (size_t)(8 * 1024 * 1024)));
         free(text);
     } else {
-        control_fail(call, "unknown-method", "there is no method '%s'\n", method);
+        control_fail(call, "failed", "%s is not done here\n", method);
     }
+}
+
+static int new_server(struct control_server **ret, struct world *w, const char *path,
+                      const char *operators, struct error *e)
+{
+    struct control_server_options options = {
+        .path = path, .operators = operators, .handler = on_request, .userdata = w};
+
+    return control_server_new(ret, w->event, &options, e);
 }
 
 static int set_up(void **state)
@@ -69,7 +78,7 @@ static int set_up(void **state)
     assert_non_null(mkdtemp(w->folder));
     (void)snprintf(w->path, sizeof(w->path), "%s/control.sock", w->folder);
     assert_true(sd_event_new(&w->event) >= 0);
-    assert_int_equal(control_server_new(&w->server, w->event, w->path, NULL, on_request, w, &e),
+    assert_int_equal(new_server(&w->server, w, w->path, NULL, &e),
                      0);
     *state = w;
     return 0;
@@ -111,11 +120,14 @@ static json_t *raw_receive(struct world *w, int fd)
     uint64_t deadline = clock_monotonic_usec() + 10 * USEC_PER_SEC;
 
     for (;;) {
-        char byte;
-        ssize_t n = recv(fd, &byte, 1, 0);
-        if (n == 1) {
-            buffer_add(&b, &byte, 1);
-            if (byte != '\0')
+        char block[65536];
+        ssize_t n = recv(fd, block, sizeof(block), MSG_PEEK);
+        if (n > 0) {
+            const char *end = memchr(block, '\0', (size_t)n);
+            size_t size = end ? (size_t)(end - block) + 1 : (size_t)n;
+            assert_int_equal(recv(fd, block, size, 0), (ssize_t)size);
+            buffer_add(&b, block, size);
+            if (!end)
                 continue;
             json_t *message = json_loads(b.data, 0, NULL);
             buffer_done(&b);
@@ -187,7 +199,7 @@ static void test_framing(void **state)
 static void test_half_messages(void **state)
 {
     struct world *w = *state;
-    static const char request[] = "{\"method\":\"echo\",\"parameters\":{\"a\":\"b\"}}";
+    static const char request[] = "{\"method\":\"org.rosterd.Echo\",\"parameters\":{\"a\":\"b\"}}";
     int fd = raw_connect(w);
 
     for (size_t i = 0; i < sizeof(request); i++) { /* with its NUL */
@@ -205,8 +217,8 @@ static void test_several_at_once(void **state)
 {
     struct world *w = *state;
     static const char requests[] =
-        "{\"method\":\"later\"}\0{\"method\":\"echo\",\"parameters\":"
-        "{\"n\":\"2\"}}\0{\"method\":\"none\"}";
+        "{\"method\":\"org.rosterd.Later\"}\0{\"method\":\"org.rosterd.Echo\",\"parameters\":"
+        "{\"n\":\"2\"}}\0{\"method\":\"org.rosterd.None\"}";
     int fd = raw_connect(w);
 
     raw_send(fd, requests, sizeof(requests));
@@ -219,7 +231,8 @@ static void test_several_at_once(void **state)
     json_auto_t *third = raw_receive(w, fd);
     assert_string_equal(text_at(first, "parameters", "n"), "1");
     assert_string_equal(text_at(second, "parameters", "n"), "2");
-    assert_string_equal(json_string_value(json_object_get(third, "error")), "unknown-method");
+    assert_string_equal(json_string_value(json_object_get(third, "error")),
+                        "org.rosterd.Failed");
     assert_null(strchr(text_at(third, "parameters", "message"), '\n'));
     (void)close(fd);
 }
@@ -227,7 +240,7 @@ static void test_several_at_once(void **state)
 static void test_client_gone(void **state)
 {
     struct world *w = *state;
-    static const char request[] = "{\"method\":\"later\"}";
+    static const char request[] = "{\"method\":\"org.rosterd.Later\"}";
     int fd = raw_connect(w);
 
     raw_send(fd, request, sizeof(request));
@@ -242,8 +255,60 @@ static void test_client_gone(void **state)
     run_until(w, 2);
     control_fail(w->waiting, "busy", "not now");
     json_auto_t *answer = raw_receive(w, fd);
-    assert_string_equal(json_string_value(json_object_get(answer, "error")), "busy");
+    assert_string_equal(json_string_value(json_object_get(answer, "error")), "org.rosterd.Busy");
     assert_null(raw_receive(w, fd)); /* and the end */
+    (void)close(fd);
+}
+
+static void test_names(void **state)
+{
+    static const char *const rows[][2] = {{"status", "org.rosterd.Status"},
+                                          {"not-found", "org.rosterd.NotFound"},
+                                          {"nothing-to-approve", "org.rosterd.NothingToApprove"}};
+    static const char *const others[] = {"status", "org.rosterd.", "org.rosterd.status",
+                                         "org.rosterdX.Status", "org.varlink.service.GetInfo"};
+    char space[PROTOCOL_NAME_MAX], long_name[300];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        assert_string_equal(protocol_name(space, rows[i][0]), rows[i][1]);
+        assert_string_equal(protocol_word(space, rows[i][1]), rows[i][0]);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        assert_null(protocol_word(space, others[i]));
+    memset(long_name, 'A', sizeof(long_name) - 1);
+    long_name[sizeof(long_name) - 1] = '\0';
+    memcpy(long_name, "org.rosterd.", 12);
+    assert_null(protocol_word(space, long_name));
+}
+
+/* What any Varlink client may ask, and a call that wants no answer. */
+static void test_varlink(void **state)
+{
+    struct world *w = *state;
+    static const char requests[] =
+        "{\"method\":\"org.rosterd.Echo\",\"oneway\":true}\0"
+        "{\"method\":\"org.varlink.service.GetInfo\"}\0"
+        "{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":"
+        "{\"interface\":\"org.rosterd\"}}\0"
+        "{\"method\":\"org.varlink.service.GetInterfaceDescription\"}\0"
+        "{\"method\":\"org.example.Nothing\"}\0{\"method\":\"org.rosterd.echo\"}";
+    static const char *const errors[] = {"org.varlink.service.InvalidParameter",
+                                         "org.varlink.service.InterfaceNotFound",
+                                         "org.varlink.service.MethodNotFound"};
+    int fd = raw_connect(w);
+
+    raw_send(fd, requests, sizeof(requests));
+    json_auto_t *info = raw_receive(w, fd);
+    assert_string_equal(text_at(info, "parameters", "product"), "rosterd");
+    assert_int_equal(w->n_requests, 1); /* of the oneway call, which nothing answered */
+    json_auto_t *description = raw_receive(w, fd);
+    assert_non_null(
+        strstr(text_at(description, "parameters", "description"), "interface org.rosterd\n"));
+    for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+        json_auto_t *answer = raw_receive(w, fd);
+        assert_string_equal(json_string_value(json_object_get(answer, "error")), errors[i]);
+    }
     (void)close(fd);
 }
 
@@ -251,14 +316,14 @@ static void test_bad_messages(void **state)
 {
     struct world *w = *state;
     static const char *const rows[] = {"nonsense", "[1]", "{\"method\":1}",
-                                       "{\"method\":\"echo\",\"parameters\":[]}"};
+                                       "{\"method\":\"org.rosterd.Echo\",\"parameters\":[]}"};
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         int fd = raw_connect(w);
         raw_send(fd, rows[i], strlen(rows[i]) + 1);
         json_auto_t *answer = raw_receive(w, fd);
         assert_string_equal(json_string_value(json_object_get(answer, "error")),
-                            "invalid-parameter");
+                            "org.rosterd.InvalidParameter");
         (void)close(fd);
     }
     assert_int_equal(w->n_requests, 0);
@@ -289,7 +354,7 @@ static void test_too_large(void **state)
 static void test_slow_client(void **state)
 {
     struct world *w = *state;
-    static const char large[] = "{\"method\":\"large\"}", echo[] = "{\"method\":\"echo\"}";
+    static const char large[] = "{\"method\":\"org.rosterd.Large\"}", echo[] = "{\"method\":\"org.rosterd.Echo\"}";
     int slow = raw_connect(w), quick = raw_connect(w);
 
     raw_send(slow, large, sizeof(large));
@@ -363,8 +428,8 @@ static void test_client(void **state)
     json_decref(large.answer);
     run_asking(w, &none);
     assert_int_equal(none.r, CONTROL_REFUSED);
-    assert_string_equal(none.code, "unknown-method");
-    assert_non_null(strstr(none.e.message, "no method 'nothing'"));
+    assert_string_equal(none.code, "failed");
+    assert_non_null(strstr(none.e.message, "nothing is not done here"));
     free(none.code);
     run_asking(w, &never);
     assert_int_equal(never.r, -ETIMEDOUT);
@@ -383,7 +448,7 @@ static void test_socket_file(void **state)
 
     assert_int_equal(stat(w->path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0660);
-    assert_int_equal(control_server_new(&second, w->event, w->path, NULL, on_request, w, &e),
+    assert_int_equal(new_server(&second, w, w->path, NULL, &e),
                      -EADDRINUSE);
     assert_int_equal(stat(w->path, &st), 0); /* and the first one's socket is still there */
 
@@ -395,15 +460,15 @@ static void test_socket_file(void **state)
     assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
     (void)close(fd); /* the socket file of one that was killed */
     assert_int_equal(control_client_open(&client, other, &e), -ECONNREFUSED);
-    assert_int_equal(control_server_new(&second, w->event, other, NULL, on_request, w, &e), 0);
+    assert_int_equal(new_server(&second, w, other, NULL, &e), 0);
     control_server_free(second);
     assert_int_equal(
-        control_server_new(&second, w->event, other, "no-such-group-here", on_request, w, &e),
+        new_server(&second, w, other, "no-such-group-here", &e),
         -ESRCH);
     FILE *f = fopen(other, "we");
     assert_non_null(f);
     (void)fclose(f);
-    assert_int_equal(control_server_new(&second, w->event, other, NULL, on_request, w, &e),
+    assert_int_equal(new_server(&second, w, other, NULL, &e),
                      -EADDRINUSE); /* a file that is no socket is never removed */
     assert_int_equal(unlink(other), 0);
 }
@@ -412,6 +477,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_framing),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test_setup_teardown(test_varlink, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_half_messages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_several_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_client_gone, set_up, tear_down),

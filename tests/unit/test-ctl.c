@@ -72,7 +72,10 @@ static void *serve(void *userdata)
 
     (void)userdata;
     if (sd_event_new(&event) < 0 ||
-        control_server_new(&server, event, world.socket, NULL, on_request, event, &e) < 0)
+        control_server_new(&server, event,
+                           &(struct control_server_options){
+                               .path = world.socket, .handler = on_request, .userdata = event},
+                           &e) < 0)
         abort();
     atomic_store(&world.ready, true);
     (void)sd_event_loop(event);

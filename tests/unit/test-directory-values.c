@@ -195,7 +195,7 @@ static void test_schema(void **state)
     struct schema *s = NULL;
     struct error e;
     assert_int_equal(
-        schema_read_definitions(
+        schema_read_subschema(
             &(struct schema_definitions){.types = definitions, .n_types = 5}, &s, &e),
         0);
     assert_true(schema_is_from_server(s));
@@ -235,7 +235,7 @@ static void test_schema_that_is_hostile(void **state)
     struct schema *s = NULL;
     struct error e;
     assert_int_equal(
-        schema_read_definitions(&(struct schema_definitions){types, classes, ARRAY_SIZE(types),
+        schema_read_subschema(&(struct schema_definitions){types, classes, ARRAY_SIZE(types),
                                                              ARRAY_SIZE(classes)},
                                 &s, &e),
         0);

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "directory/schema-read.h"
 #include "mapping/filter.h"
 #include "mapping/options.h"
 #include "mapping/problems.h"
@@ -337,7 +338,7 @@ static void note(enum problem_severity severity, const char *file, unsigned line
     struct reported *r = userdata;
     assert_string_equal(file, "test.conf");
     assert_int_equal(line, 7);
-    r->n_errors += severity == PROBLEM_ERROR;
+    r->n_errors += severity != PROBLEM_WARNING;
     r->n_warnings += severity == PROBLEM_WARNING;
     r->column = column;
     snprintf(r->sentence, sizeof(r->sentence), "%s", sentence);
@@ -375,9 +376,9 @@ static void test_reports_what_cannot_work(void **state)
         {"(memberOf=cn=a,dc=b)", 0, 1, 2, "'group = DN'"},
         {"(uidNumber=abc)", 0, 1, 12, "integers"},
         {"(uidNumber=1*)", 0, 1, 12, "no substrings"},
-        {"(manager=*x*)", 0, 1, 10, "DNs"},
-        {"(cn>=abc)", 0, 1, 6, "compare integers and times"},
-        {"(manager>=cn=a)", 0, 1, 11, "compare integers and times"},
+        {"(manager>=cn=a)", 0, 1, 11, "no order"},
+        {"(isDeleted<=TRUE)", 0, 1, 13, "no order"},
+        {"(anr=smith)", 1, 0, 2, "name the attributes"},
         {"(manager=nonsense)", 0, 1, 10, "DNs"},
         {"(&(cn=a)(uidNumber>=5)(createTimestamp<=20260101000000Z))", 0, 0, 0, ""},
     };
@@ -399,12 +400,12 @@ static void test_warns_of_unknown_attributes(void **state)
     CLEANUP(schema_freep) struct schema *schema = schema_new();
     struct reported r = {0};
     filter_free(prepared("(emploeyType=x)", schema, &r));
-    assert_int_equal(r.n_warnings, 0); /* the built-in table is not all there is */
+    assert_int_equal(r.n_errors, 0); /* the built-in table is not all there is */
     schema_set_from_server(schema);
     const char *const names[] = {"employeeType"};
     assert_int_equal(schema_add(schema, NULL, names, 1, MATCHING_CASE_IGNORE, false), 0);
     filter_free(prepared("(&(cn=a)(emploeyeType=x))", schema, &r));
-    assert_int_equal(r.n_warnings, 1);
+    assert_int_equal(r.n_errors, 2); /* cn: a built-in one that this server does not have */
     assert_int_equal(r.column, 10);
     assert_non_null(strstr(r.sentence, "did you mean 'employeeType'"));
 }
@@ -475,11 +476,14 @@ static void test_evaluates(void **state)
         {"(sn=m*m\xc3\xbcller)", F},
         {"(displayName=john *)", T},
         {"(displayName=john*von*neumann)", T},
-        {"(displayName=*neumann *)", T},
+        {"(displayName=*neumann *)", F}, /* servers see no blank at the end of a value */
+        {"(displayName=* *)", T},
+        {"(employeeType=* *)", F},
+        {"(displayName=* )", T},
         {"(displayName=*von neu*)", T},
         {"(displayName=*vonneu*)", F},
         {"(displayName=*john*john*)", F},
-        {"(displayName=john * von*)", T},
+        {"(displayName=john * von*)", F}, /* nor one blank twice */
         {"(displayName=hn*)", F},
         {"(displayName=*Neuman)", F},
         {"(uidNumber=100)", T},
@@ -493,10 +497,15 @@ static void test_evaluates(void **state)
         {"(&(uidNumber=abc)(uidNumber=1))", F},
         {"(&(uidNumber=abc)(uidNumber=100))", U},
         {"(uidNumber=1*)", U},
-        {"(departmentNumber>=9)", T},
-        {"(departmentNumber>=100)", F},
-        {"(departmentNumber>=zoo)", U},
-        {"(employeeType>=5)", U},
+        {"(departmentNumber>=9)", F}, /* by text: 42 */
+        {"(departmentNumber>=100)", T},
+        {"(departmentNumber<=zoo)", T},
+        {"(employeeType>=5)", T},
+        {"(name=m\xc3\xbcller)", T}, /* RFC 4512 2.5.1: sn is a subtype */
+        {"(name;lang-de=joseph)", T},
+        {"(cn;lang-=joseph)", T}, /* RFC 3866: a range */
+        {"(cn;lang-d-=joseph)", F},
+        {"(manager=cn=smith*)", T},
         {"(manager=cn=smith\\5c2c john,dc=example)", T}, /* T38: a DN in a filter */
         {"(manager=CN=\"x\")", U},
         {"(manager=cn=other,dc=example)", F},
@@ -526,7 +535,9 @@ static void test_evaluates(void **state)
         {"(info=x)", U},
         {"(info=*)", T},
         {"(pwdReset:booleanMatch:=true)", T},
-        {"(employeeType=Te\\00mp)", T}, /* RFC 4518 2.2 drops it */
+        {"(employeeType=Te\\00mp)", F}, /* no server drops it */
+        {"(userAccountControl:integerBitAndMatch:=2)", T},
+        {"(userAccountControl:integerBitOrMatch:=3)", T},
     };
     (void)state;
     CLEANUP(schema_freep) struct schema *schema = schema_new();
@@ -555,6 +566,175 @@ static void test_unknown_attribute_is_undefined_under_a_server_schema(void **sta
     CLEANUP(filter_freep) struct filter *f = prepared("(!(noSuchThing=x))", schema, &r);
     assert_int_equal(filter_evaluate(f, &subject), FILTER_UNDEFINED);
     subject_done(&subject);
+}
+
+#define NAMED(oid, name) "( " oid " NAME '" name "' "
+#define SYNTAX_OF(n)     "SYNTAX 1.3.6.1.4.1.1466.115.121.1." n " )"
+
+/* The three kinds of servers, each with the definitions that it publishes. */
+static const char *const standard_schema[] = {
+    NAMED("1.3.6.1.4.1.4203.1.12.2.3.0.1", "olcAccess") "EQUALITY caseIgnoreMatch " SYNTAX_OF("15"),
+    NAMED("2.5.4.41", "name") "EQUALITY caseIgnoreMatch SUBSTR caseIgnoreSubstringsMatch " SYNTAX_OF("15"),
+    NAMED("2.5.4.4", "sn") "SUP name )",
+    NAMED("2.16.840.1.113730.3.1.3", "employeeNumber") "EQUALITY caseIgnoreMatch " SYNTAX_OF("15"),
+    NAMED("1.2.3.1", "xOrdered") "SUP name ORDERING caseIgnoreOrderingMatch )",
+    NAMED("2.5.4.24", "x121Address") "EQUALITY numericStringMatch ORDERING numericStringOrderingMatch " SYNTAX_OF("36"),
+    NAMED("2.5.4.16", "postalAddress") "EQUALITY caseIgnoreListMatch " SYNTAX_OF("41"),
+    NAMED("2.5.4.20", "telephoneNumber") "EQUALITY telephoneNumberMatch " SYNTAX_OF("50"),
+    NAMED("0.9.2342.19200300.100.1.10", "manager") "EQUALITY distinguishedNameMatch " SYNTAX_OF("12"),
+    NAMED("1.2.3.2", "xNumber") "EQUALITY integerMatch " SYNTAX_OF("27"),
+    NAMED("2.5.4.35", "userPassword") "EQUALITY octetStringMatch " SYNTAX_OF("40"),
+    NAMED("1.2.3.3", "xFlag") "EQUALITY booleanMatch " SYNTAX_OF("7"),
+};
+static const char *const netscape_schema[] = {
+    NAMED("2.16.840.1.113730.3.1.542", "nsUniqueId") "EQUALITY caseIgnoreMatch " SYNTAX_OF("15"),
+    NAMED("2.5.4.4", "sn") "EQUALITY caseIgnoreMatch " SYNTAX_OF("15"),
+    NAMED("2.16.840.1.113730.3.1.3", "employeeNumber") "EQUALITY caseIgnoreMatch " SYNTAX_OF("15"),
+    NAMED("0.9.2342.19200300.100.1.10", "manager") "EQUALITY distinguishedNameMatch " SYNTAX_OF("12"),
+    NAMED("2.5.4.20", "telephoneNumber") "EQUALITY telephoneNumberMatch " SYNTAX_OF("50"),
+};
+static const char *const microsoft_schema[] = {
+    NAMED("1.2.840.113556.1.4.221", "sAMAccountName") SYNTAX_OF("15"),
+    NAMED("2.5.4.4", "sn") SYNTAX_OF("15"),
+    NAMED("1.2.840.113556.1.4.782", "objectCategory") SYNTAX_OF("12"),
+    NAMED("1.2.840.113556.1.4.2", "objectGUID") SYNTAX_OF("40"),
+    NAMED("1.2.840.113556.1.4.146", "objectSid") SYNTAX_OF("40"),
+    NAMED("0.9.2342.19200300.100.1.10", "manager") SYNTAX_OF("12"),
+    NAMED("1.3.6.1.1.1.1.4", "loginShell") SYNTAX_OF("26"),
+    NAMED("1.2.840.113556.1.4.8", "userAccountControl") SYNTAX_OF("27"),
+};
+
+static struct schema *schema_of(const char *const *definitions, size_t n)
+{
+    struct schema *schema = NULL;
+    struct error e = {0};
+    if (schema_read_definitions(definitions, n, &schema, &e) < 0)
+        fail_msg("%s", e.message);
+    return schema;
+}
+
+/* What tests/lab/compare-filters found against the servers themselves. */
+static void test_evaluates_as_the_server_does(void **state)
+{
+    enum {
+        F = FILTER_FALSE,
+        T = FILTER_TRUE,
+        U = FILTER_UNDEFINED
+    };
+    CLEANUP(schema_freep)
+    struct schema *standard = schema_of(standard_schema, ARRAY_SIZE(standard_schema));
+    CLEANUP(schema_freep)
+    struct schema *netscape = schema_of(netscape_schema, ARRAY_SIZE(netscape_schema));
+    CLEANUP(schema_freep)
+    struct schema *microsoft = schema_of(microsoft_schema, ARRAY_SIZE(microsoft_schema));
+    const struct {
+        const struct schema *schema;
+        const char *text, *attribute, *value;
+        size_t size;
+        int result;
+    } rows[] = {
+#define ROW(s, t, a, v, r) {s, t, a, v, sizeof(v) - 1, r}
+        ROW(standard, "(sn=eng)", "sn", "\xef\xbd\x85\xef\xbd\x8e\xef\xbd\x87", T),
+        ROW(standard, "(sn=STRASSE)", "sn", "Stra\xc3\x9f" "e", F),
+        ROW(netscape, "(sn=STRASSE)", "sn", "Stra\xc3\x9f" "e", F),
+        ROW(microsoft, "(sn=STRASSE)", "sn", "Stra\xc3\x9f" "e", F),
+        ROW(standard, "(name=anna)", "sn", "Anna", T),
+        ROW(standard, "(name=*)", "sn", "Anna", T),
+        ROW(standard, "(sn>=M)", "sn", "Nowak", U),
+        ROW(standard, "(xOrdered>=M)", "xOrdered", "Nowak", T),
+        ROW(standard, "(xOrdered<=M)", "xOrdered", "Nowak", F),
+        ROW(netscape, "(sn>=M)", "sn", "Nowak", T),
+        ROW(microsoft, "(sn>=M)", "sn", "Nowak", T),
+        ROW(standard, "(employeeNumber>=9)", "employeeNumber", "10", U),
+        ROW(netscape, "(employeeNumber>=9)", "employeeNumber", "10", F),
+        ROW(standard, "(x121Address>=0)", "x121Address", "12 34", T),
+        ROW(standard, "(x121Address=1234)", "x121Address", "12 34", T),
+        ROW(standard, "(postalAddress=a$b)", "postalAddress", "A $ b", T),
+        ROW(standard, "(telephoneNumber=EXT.12)", "telephoneNumber", "ext. 12", F),
+        ROW(netscape, "(telephoneNumber=EXT.12)", "telephoneNumber", "ext. 12", T),
+        ROW(standard, "(userPassword=a*)", "userPassword", "abc", U),
+        ROW(standard, "(manager=cn=a*)", "manager", "cn=anna,dc=x", U),
+        ROW(netscape, "(manager=cn=a*)", "manager", "cn=anna, dc=x", T),
+        ROW(netscape, "(manager=*,dc=x)", "manager", "CN=Anna, DC=x", T),
+        ROW(microsoft, "(manager=cn=a*)", "manager", "CN=anna,DC=x", T),
+        ROW(standard, "(!(memberOf=cn=x))", "sn", "a", U),
+        ROW(standard, "(sAMAccountName=a)", "sAMAccountName", "a", U),
+        ROW(standard, "(sn;binary=a)", "sn", "a", U),
+        ROW(standard, "(sn;x-foo=a)", "sn", "a", U),
+        ROW(netscape, "(sn;x-foo=a)", "sn;x-foo", "a", T),
+        ROW(microsoft, "(sn;lang-de=a)", "sn;lang-de", "a", U),
+        ROW(standard, "(sn;lang-=a)", "sn;lang-de", "A", T),
+        ROW(standard, "(sn;lang-de-=a)", "sn;lang-de-at", "A", T),
+        ROW(standard, "(sn;lang-de=a)", "sn;lang-de-at", "A", F),
+        ROW(standard, "(xNumber:1.2.840.113556.1.4.803:=2)", "xNumber", "6", T),
+        ROW(standard, "(xNumber:integerBitOrMatch:=3)", "xNumber", "4", F),
+        ROW(standard, "(sn:1.2.840.113556.1.4.803:=2)", "sn", "6", U),
+        ROW(standard, "(xNumber=007)", "xNumber", "7", U),
+        ROW(standard, "(xNumber>=1)", "xNumber", "7", U),
+        ROW(standard, "(xFlag=true)", "xFlag", "TRUE", U),
+        ROW(standard, "(xFlag=TRUE)", "xFlag", "TRUE", T),
+        ROW(standard, "(!(sn=))", "sn", "a", U),
+        ROW(standard, "(sn:integerMatch:=1)", "sn", "1", U),
+        ROW(microsoft, "(sn:caseExactMatch:=a)", "sn", "a", U),
+        ROW(microsoft, "(loginShell=/BIN/sh)", "loginShell", "/bin/sh", F),
+        ROW(microsoft, "(objectCategory=person)", "objectCategory", "CN=Person,CN=Schema,CN=Configuration,DC=x", T),
+        ROW(microsoft, "(objectCategory=user)", "objectCategory", "CN=Person,CN=Schema,CN=Configuration,DC=x", T),
+        ROW(microsoft, "(objectCategory=computer)", "objectCategory", "CN=Person,CN=Schema,CN=Configuration,DC=x", F),
+        ROW(microsoft, "(objectCategory=organizationalUnit)", "objectCategory", "CN=Organizational-Unit,CN=Schema,DC=x", T),
+        ROW(microsoft, "(objectCategory=cn=person,cn=schema,cn=configuration,dc=x)", "objectCategory", "CN=Person,CN=Schema,CN=Configuration,DC=x", T),
+        ROW(standard, "(objectCategory=person)", "objectCategory", "CN=Person,CN=Schema,DC=x", U),
+        ROW(microsoft, "(objectGUID=00112233-4455-6677-8899-aabbccddeeff)", "objectGUID",
+            "\x33\x22\x11\x00\x55\x44\x77\x66\x88\x99\xaa\xbb\xcc\xdd\xee\xff", T),
+        ROW(microsoft, "(objectGUID={00112233-4455-6677-8899-AABBCCDDEEFF})", "objectGUID",
+            "\x33\x22\x11\x00\x55\x44\x77\x66\x88\x99\xaa\xbb\xcc\xdd\xee\xff", T),
+        ROW(microsoft, "(objectSid=S-1-5-32-544)", "objectSid",
+            "\x01\x02\x00\x00\x00\x00\x00\x05\x20\x00\x00\x00\x20\x02\x00\x00", T),
+        ROW(microsoft, "(objectSid=S-1-5-32-545)", "objectSid",
+            "\x01\x02\x00\x00\x00\x00\x00\x05\x20\x00\x00\x00\x20\x02\x00\x00", F),
+#undef ROW
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct reported r = {0};
+        struct subject subject;
+        CLEANUP(entry_freep) struct entry *entry = entry_new("1", "cn=x", ENTRY_PERSON);
+        assert_int_equal(
+            entry_add_value(entry, rows[i].attribute, rows[i].value, rows[i].size), 0);
+        entry_sort(entry);
+        assert_int_equal(subject_init(&subject, entry, rows[i].schema), 0);
+        CLEANUP(filter_freep) struct filter *f = prepared(rows[i].text, rows[i].schema, &r);
+        int result = filter_evaluate(f, &subject);
+        if (result != rows[i].result)
+            fail_msg("row %zu, %s: %d instead of %d", i, rows[i].text, result, rows[i].result);
+        subject_done(&subject);
+    }
+}
+
+static void test_tells_what_can_never_match(void **state)
+{
+    static const struct {
+        const char *text;
+        bool can;
+    } rows[] = {
+        {"(uidNumber=abc)", false},
+        {"(!(uidNumber=abc))", false},
+        {"(&(cn=a)(uidNumber=abc))", false},
+        {"(|(cn=a)(uidNumber=abc))", true},
+        {"(!(&(cn=a)(uidNumber=abc)))", true},
+        {"(!(|(cn=a)(uidNumber=abc)))", false},
+        {"(|)", false},
+        {"(!(|))", true},
+        {"(&)", true},
+        {"(!(&))", false},
+        {"(cn=*)", true},
+    };
+    (void)state;
+    CLEANUP(schema_freep) struct schema *schema = schema_new();
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct reported r = {0};
+        CLEANUP(filter_freep) struct filter *f = prepared(rows[i].text, schema, &r);
+        assert_row(rows[i].text, filter_can_match(f) == rows[i].can);
+    }
 }
 
 static void test_explains(void **state)
@@ -619,6 +799,8 @@ int main(void)
         cmocka_unit_test(test_warns_of_unknown_attributes),
         cmocka_unit_test(test_evaluates),
         cmocka_unit_test(test_unknown_attribute_is_undefined_under_a_server_schema),
+        cmocka_unit_test(test_evaluates_as_the_server_does),
+        cmocka_unit_test(test_tells_what_can_never_match),
         cmocka_unit_test(test_explains),
         cmocka_unit_test(test_lists_attributes),
     };

@@ -60,6 +60,7 @@ static const char *dirty(struct fixture *f)
     static char text[512];
     struct string_list ids = {0};
 
+    ok(f, mirror_mark_below(f->s, &f->e));
     ok(f, person_next_dirty(f->s, SIZE_MAX, &ids, &f->e));
     assert_int_equal(ids.n_items, person_count_dirty(f->s));
     text[0] = '\0';
@@ -466,13 +467,13 @@ static void test_full_read(void **state)
     size_t n = 9;
 
     begin(f);
-    assert_int_equal(mirror_unseen_gone(f->s, 0, "absent", 1, &n, &f->e), -EINVAL);
+    assert_int_equal(mirror_unseen_left(f->s, 0, "absent", 1, &n, &f->e), -EINVAL);
     ok(f, mirror_begin_full(f->s, 0, &f->e));
     put(f, person("a", "uid=a,dc=t", NULL));
     put(f, person("b", "uid=b,dc=t", NULL));
     put(f, person("c", "uid=c,dc=t", NULL));
     put(f, group("g", "cn=g,dc=t", LIST("uid=a,dc=t")));
-    ok(f, mirror_unseen_gone(f->s, 0, "absent", 1, &n, &f->e));
+    ok(f, mirror_unseen_left(f->s, 0, "absent", 1, &n, &f->e));
     assert_int_equal(n, 0);
     dirty(f);
     ok(f, mirror_begin_full(f->s, 0, &f->e));
@@ -482,12 +483,12 @@ static void test_full_read(void **state)
     assert_int_equal(mirror_present(f->s, 0, "zz", &f->e), STATE_NONE);
     ok(f, mirror_count_unseen(f->s, 0, &n, &f->e));
     assert_int_equal(n, 1);
-    ok(f, mirror_unseen_gone(f->s, 1, "absent", 1, &n, &f->e));
+    ok(f, mirror_unseen_left(f->s, 1, "absent", 1, &n, &f->e));
     assert_int_equal(n, 0);
-    ok(f, mirror_unseen_gone(f->s, 0, "absent", 1, &n, &f->e));
+    ok(f, mirror_unseen_left(f->s, 0, "absent", 1, &n, &f->e));
     assert_int_equal(n, 2);
     assert_string_equal(dirty(f), "a b");
-    assert_int_equal(mirror_unseen_gone(f->s, 0, "absent", 1, &n, &f->e), -EINVAL);
+    assert_int_equal(mirror_unseen_left(f->s, 0, "absent", 1, &n, &f->e), -EINVAL);
     assert_int_equal(mirror_begin_full(f->s, 99, &f->e), -EINVAL);
     commit(f);
 }
@@ -612,13 +613,10 @@ static void test_cookies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        test(test_changes),       test(test_members_mark_exactly),
-        test(test_primary_group), test(test_cycles),
-        test(test_bound_groups),  test(test_ou_renamed),
-        test(test_full_read),     test(test_stale_without_repair),
-        test(test_stale_repaired),
-        test(test_kind_changes),  test(test_looking_up),
-        test(test_cookies),
+        test(test_changes),      test(test_members_mark_exactly), test(test_primary_group),
+        test(test_cycles),       test(test_bound_groups),         test(test_ou_renamed),
+        test(test_full_read),    test(test_stale_without_repair), test(test_stale_repaired),
+        test(test_kind_changes), test(test_looking_up),           test(test_cookies),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

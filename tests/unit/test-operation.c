@@ -47,6 +47,7 @@ static void test_reasons(void **state)
         REASON_USER_GONE,      REASON_BUDGET,
         REASON_PRIVILEGED,     REASON_ADOPTION,
         REASON_RELINK,         REASON_STATE_RESTORED,
+        REASON_ROLES_FIRST,    REASON_OTHER_TENANT,
         REASON_PAUSED,
     };
     for (size_t i = 0; i < ARRAY_SIZE(codes); i++)

@@ -6,8 +6,21 @@
 #include "state-fixture.h"
 #include "state/mirror.h"
 #include "state/person.h"
+#include "state/queue.h"
 
 #define P(...) (&(struct person){__VA_ARGS__})
+
+static void put_operation(struct fixture *f, const char *id, enum operation_state state,
+                          const char *reason, uint64_t not_before_usec)
+{
+    CLEANUP(operation_freep) struct operation *o = operation_new(OPERATION_UPDATE, id, id, id);
+
+    assert_non_null(o);
+    o->state = state;
+    o->reason = reason ? strdup(reason) : NULL;
+    o->not_before_usec = not_before_usec;
+    ok(f, queue_store(f->s, o, &f->e));
+}
 
 static void test_store_and_load(void **state)
 {
@@ -19,8 +32,8 @@ static void test_store_and_load(void **state)
     ok(f, person_store(f->s,
                        P(.entry_id = (char *)"a", .dn = (char *)"uid=a", .verdict = PERSON_USER,
                          .wanted = (char *)"{}", .login_key = (char *)"al", .recheck_usec = 9,
-                         .bucket = BUCKET_HELD, .bucket_code = (char *)"budget", .run = 4,
-                         .dirty = true),
+                         .standing = BUCKET_SKIPPED, .standing_code = (char *)"no-team",
+                         .run = 4, .dirty = true),
                        &f->e));
     commit(f);
     reopen(f);
@@ -28,10 +41,10 @@ static void test_store_and_load(void **state)
     assert_string_equal(p.dn, "uid=a");
     assert_string_equal(p.wanted, "{}");
     assert_string_equal(p.login_key, "al");
-    assert_string_equal(p.bucket_code, "budget");
+    assert_string_equal(p.standing_code, "no-team");
     assert_null(p.code);
     assert_int_equal(p.verdict, PERSON_USER);
-    assert_int_equal(p.bucket, BUCKET_HELD);
+    assert_int_equal(p.standing, BUCKET_SKIPPED);
     assert_int_equal(p.recheck_usec, 9);
     assert_int_equal(p.run, 4);
     assert_true(p.dirty);
@@ -62,10 +75,11 @@ static void test_marks(void **state)
         snprintf(id, sizeof(id), "p%d", i);
         ok(f, person_store(f->s,
                            P(.entry_id = id, .recheck_usec = i < 3 ? (uint64_t)i * 100 : 0,
-                             .bucket = i == 4 ? BUCKET_HELD : BUCKET_SKIPPED,
-                             .bucket_code = (char *)"budget"),
+                             .standing = BUCKET_SKIPPED, .standing_code = (char *)"budget"),
                            &f->e));
     }
+    put_operation(f, "p4", OPERATION_PARKED, "budget", 0);
+    put_operation(f, "p0", OPERATION_READY, "budget", 0);
     ok(f, person_mark_dirty(f->s, "z", &f->e));
     ok(f, person_mark_dirty(f->s, "p3", &f->e));
     ok(f, person_mark_dirty(f->s, "z", &f->e));
@@ -82,7 +96,7 @@ static void test_marks(void **state)
     assert_int_equal(next, 0);
     assert_int_equal(person_count_dirty(f->s), 4);
     ok(f, person_mark_reason_dirty(f->s, "budget", &f->e));
-    assert_int_equal(person_count_dirty(f->s), 5); /* p4 alone is held */
+    assert_int_equal(person_count_dirty(f->s), 5); /* p4 alone waits */
     ok(f, person_mark_all_dirty(f->s, &f->e));
     assert_int_equal(person_count_dirty(f->s), 6);
     commit(f);
@@ -122,10 +136,13 @@ static void test_sharing_login(void **state)
 
 static void add_up(enum person_bucket b, const char *code, size_t n, void *userdata)
 {
-    char *text = userdata;
-    size_t used = strlen(text);
+    size_t *counts = userdata;
 
-    snprintf(text + used, 200 - used, "%s/%s=%zu ", person_bucket_name(b), code ? code : "", n);
+    counts[b] += n;
+    if (b == BUCKET_SKIPPED)
+        assert_string_equal(code, "code");
+    if (b == BUCKET_HELD)
+        assert_string_equal(code, "why");
 }
 
 static int first_two(const struct person *p, void *userdata)
@@ -136,10 +153,102 @@ static int first_two(const struct person *p, void *userdata)
     return strlen(text) == 2 ? 42 : 0;
 }
 
+/* Each row: what was decided, what was done in run 2 or before, what is in the queue at the
+ * time 100, and where the person stands for it. */
 static void test_ledger(void **state)
 {
+    static const struct {
+        const char *id;
+        enum person_bucket standing, done;
+        uint64_t done_run;
+        enum operation_state state;
+        uint64_t not_before_usec;
+        enum person_bucket bucket;
+        const char *code;
+    } rows[] = {
+        {"unchanged", BUCKET_UNCHANGED, 0, 0, 0, 0, BUCKET_UNCHANGED, NULL},
+        {"created", BUCKET_UNCHANGED, BUCKET_CREATED, 2, 0, 0, BUCKET_CREATED, NULL},
+        {"created-before", BUCKET_UNCHANGED, BUCKET_CREATED, 1, 0, 0, BUCKET_UNCHANGED, NULL},
+        {"updated", BUCKET_UNCHANGED, BUCKET_UPDATED, 2, 0, 0, BUCKET_UPDATED, NULL},
+        {"due", BUCKET_UNCHANGED, BUCKET_CREATED, 2, OPERATION_READY, 100, BUCKET_PENDING,
+         NULL},
+        {"later", BUCKET_UNCHANGED, BUCKET_CREATED, 2, OPERATION_READY, 101, BUCKET_CREATED,
+         NULL},
+        {"started", BUCKET_UNCHANGED, 0, 0, OPERATION_STARTED, 0, BUCKET_PENDING, NULL},
+        {"held", BUCKET_UNCHANGED, BUCKET_UPDATED, 2, OPERATION_HELD, 101, BUCKET_HELD, "why"},
+        {"parked", BUCKET_SKIPPED, 0, 0, OPERATION_PARKED, 0, BUCKET_HELD, "why"},
+        {"leaving", BUCKET_LEAVING, BUCKET_UPDATED, 2, OPERATION_HELD, 0, BUCKET_LEAVING, NULL},
+        {"skipped", BUCKET_SKIPPED, BUCKET_UPDATED, 2, 0, 0, BUCKET_SKIPPED, "code"},
+    };
     struct fixture *f = *state;
-    char text[200] = "";
+    size_t counts[BUCKET_N] = {0}, wanted[BUCKET_N] = {0}, none[BUCKET_N] = {0};
+
+    begin(f);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        ok(f,
+           person_store(
+               f->s,
+               P(.entry_id = (char *)rows[i].id, .run = 1, .standing = rows[i].standing,
+                 .standing_code = (char *)(rows[i].standing == BUCKET_SKIPPED ? "code" : NULL)),
+               &f->e));
+        if (rows[i].done)
+            ok(f, person_touch(f->s, rows[i].id, rows[i].done_run, rows[i].done, &f->e));
+        ok(f, person_touch(f->s, rows[i].id, 2, BUCKET_PENDING, &f->e));
+        if (rows[i].state)
+            put_operation(f, rows[i].id, rows[i].state, "why", rows[i].not_before_usec);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        CLEANUP(freep) char *code = NULL;
+        enum person_bucket b = BUCKET_FAILED;
+
+        ok(f, person_bucket_now(f->s, rows[i].id, 100, &b, &code, &f->e));
+        if (b != rows[i].bucket || !text_equal(code, rows[i].code))
+            fail_msg("%s: %s %s", rows[i].id, person_bucket_name(b), code ? code : "");
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        wanted[rows[i].bucket]++;
+    ok(f, person_ledger(f->s, 1, 100, add_up, counts, &f->e));
+    assert_memory_equal(counts, none, sizeof(none));
+    ok(f, person_ledger(f->s, 2, 100, add_up, counts, &f->e));
+    assert_memory_equal(counts, wanted, sizeof(wanted));
+    commit(f);
+}
+
+/* Whoever was created stays so for the run, whatever followed; a person nobody knew of yet gets
+ * a row. */
+static void test_done(void **state)
+{
+    static const struct {
+        uint64_t run;
+        enum person_bucket done, bucket;
+    } steps[] = {
+        {3, BUCKET_CREATED, BUCKET_CREATED},   {3, BUCKET_UPDATED, BUCKET_CREATED},
+        {0, BUCKET_UPDATED, BUCKET_CREATED},   {3, BUCKET_LEAVING, BUCKET_CREATED},
+        {4, BUCKET_PENDING, BUCKET_UNCHANGED}, {4, BUCKET_UPDATED, BUCKET_UPDATED},
+        {5, BUCKET_LEAVING, BUCKET_LEAVING},   {5, BUCKET_UPDATED, BUCKET_UPDATED},
+        {6, BUCKET_ADOPTED, BUCKET_ADOPTED},
+    };
+    struct fixture *f = *state;
+    CLEANUP(freep) char *code = NULL;
+    enum person_bucket b = BUCKET_FAILED;
+
+    assert_int_equal(person_bucket_now(f->s, "new", 1, &b, &code, &f->e), STATE_NONE);
+    begin(f);
+    ok(f, person_touch(f->s, "new", 3, BUCKET_PENDING, &f->e));
+    assert_int_equal(person_bucket_now(f->s, "new", 1, &b, &code, &f->e), STATE_NONE);
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        ok(f, person_touch(f->s, "new", steps[i].run, steps[i].done, &f->e));
+        ok(f, person_bucket_now(f->s, "new", 1, &b, &code, &f->e));
+        if (b != steps[i].bucket)
+            fail_msg("step %zu: %s", i, person_bucket_name(b));
+    }
+    commit(f);
+}
+
+static void test_each(void **state)
+{
+    struct fixture *f = *state;
+    char text[8] = "";
 
     begin(f);
     for (int i = 0; i < 6; i++) {
@@ -147,17 +256,8 @@ static void test_ledger(void **state)
 
         snprintf(id, sizeof(id), "%d", 5 - i);
         ok(f, person_store(f->s, P(.entry_id = id, .dn = id, .run = 1), &f->e));
-        ok(f, person_set_bucket(f->s, id, i < 4 ? 2 : 1, i < 2 ? BUCKET_HELD : BUCKET_CREATED,
-                                i == 0 ? "budget" : NULL, &f->e));
     }
-    ok(f, person_set_bucket(f->s, "new", 1, BUCKET_FAILED, "x", &f->e));
     commit(f);
-    ok(f, person_ledger(f->s, 2, add_up, text, &f->e));
-    assert_string_equal(text, "created/=2 held/=1 held/budget=1 ");
-    text[0] = '\0';
-    ok(f, person_ledger(f->s, 0, add_up, text, &f->e));
-    assert_string_equal(text, "created/=4 held/=1 held/budget=1 failed/x=1 ");
-    text[0] = '\0';
     assert_int_equal(person_each(f->s, first_two, text, &f->e), 42);
     assert_string_equal(text, "01");
 }
@@ -190,7 +290,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(test_store_and_load), test(test_marks), test(test_sharing_login),
-        test(test_ledger),         test(test_runs),
+        test(test_ledger),         test(test_done),  test(test_each),
+        test(test_runs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,7 +91,8 @@ struct row {
     const char *expect;
     enum planner_claim claim;
     bool adoption_open, wanted_disabled, disabled_by_us, hold_renames, successor;
-    const char *group_missing, *vanished;
+    const char *group_missing, *vanished, *found;
+    bool looking;
     uint64_t leaving, disabled, delete_after;
 };
 
@@ -110,6 +111,12 @@ static const struct row rows[] = {
     ROW("at the tenant, first contact", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "adopt!:adoption = held", .claim = PLANNER_LOGIN_AT_TENANT, .adoption_open = true),
     ROW("at the tenant, later", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "adopt = pending", .claim = PLANNER_LOGIN_AT_TENANT),
     ROW("at the tenant, disabled here", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "adopt = pending", .claim = PLANNER_LOGIN_AT_TENANT, .wanted_disabled = true),
+    ROW("at the tenant, not looked at", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "= pending", .claim = PLANNER_LOGIN_AT_TENANT, .adoption_open = true, .looking = true),
+    ROW("at the tenant, later, not looked at", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "adopt = pending", .claim = PLANNER_LOGIN_AT_TENANT, .looking = true),
+    ROW("same mail", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "adopt = pending", .claim = PLANNER_LOGIN_AT_TENANT, .found = "anna A@X Support - -"),
+    ROW("same mail, privileged (T75)", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "adopt!:adoption = held", .claim = PLANNER_LOGIN_AT_TENANT, .found = "anna a@x Support bOSS -"),
+    ROW("same name, another mail (T75)", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "adopt!:adoption = held", .claim = PLANNER_LOGIN_AT_TENANT, .found = "anna b@x Support - -"),
+    ROW("same name, no mail (T75)", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "adopt!:adoption = held", .claim = PLANNER_LOGIN_AT_TENANT, .found = "anna - Support - -"),
     ROW("mail at the tenant", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "create:same-mail = held", .claim = PLANNER_MAIL_AT_TENANT),
     ROW("skipped, unlinked", PLANNER_SKIPPED, PLANNER_UNLINKED, NULL, NULL, NULL, "= skipped"),
     ROW("invalid, unlinked", PLANNER_INVALID, PLANNER_UNLINKED, NULL, NULL, NULL, "= skipped"),
@@ -138,6 +145,8 @@ static const struct row rows[] = {
     ROW("disabled by us, wanted", PLANNER_WANTED, PLANNER_DISABLED, SAME, SAME, SAME, "enable = pending", .disabled_by_us = true),
     ROW("disabled by somebody else stays", PLANNER_WANTED, PLANNER_DISABLED, SAME, SAME, SAME, "= unchanged"),
     ROW("returned, changed", PLANNER_WANTED, PLANNER_DISABLED, "anna b@x Sales Agent English:50", SAME, SAME, "enable profile = pending", .disabled_by_us = true, .leaving = 5),
+    ROW("returned without a role (T76)", PLANNER_WANTED, PLANNER_DISABLED, "anna a@x Sales - English:50", SAME, SAME, "enable:roles-first profile = pending", .disabled_by_us = true, .leaving = 5),
+    ROW("returned with another skill", PLANNER_WANTED, PLANNER_DISABLED, "anna a@x Sales Agent -", SAME, SAME, "enable update = pending", .disabled_by_us = true, .leaving = 5),
     ROW("returned in grace", PLANNER_WANTED, PLANNER_ACTIVE, SAME, SAME, SAME, "= unchanged", .leaving = 5),
 
     /* Linked and in doubt. */
@@ -170,11 +179,14 @@ static void plan(const struct row *row, struct planner_result *ret)
     struct error e = {0};
     struct sync_options options = {.leave_grace_usec = GRACE,
                                    .delete_after_usec = row->delete_after,
+                                   .privileged_roles = (char *[]){(char *)"Boss"},
+                                   .n_privileged_roles = 1,
                                    .on_rename =
                                        row->hold_renames ? ON_RENAME_HOLD : ON_RENAME_RENAME};
     CLEANUP(user_freep) struct user *wanted = row->wanted ? user_of(row->wanted) : NULL;
     CLEANUP(user_freep) struct user *known = row->known ? user_of(row->known) : user_new();
     CLEANUP(user_freep) struct user *granted = row->granted ? user_of(row->granted) : NULL;
+    CLEANUP(user_freep) struct user *found = row->found ? user_of(row->found) : NULL;
     if (wanted)
         wanted->disabled = row->wanted_disabled;
     struct planner_input in = {
@@ -196,6 +208,8 @@ static void plan(const struct row *row, struct planner_result *ret)
         .claim = row->claim,
         .claim_sentence = "somebody",
         .adoption_open = row->adoption_open,
+        .looking = row->looking,
+        .found = found,
         .successor_sentence = row->successor ? "a successor" : NULL,
         .names_role = names_ruled,
         .names_skill = names_ruled,
@@ -348,45 +362,6 @@ static void test_same_person(void **state)
     }
 }
 
-static void test_merge_leaves_what_is_not_managed(void **state)
-{
-    (void)state;
-    CLEANUP(user_freep) struct user *wanted = user_of("anna a@x S Agent,Seller English:80");
-    CLEANUP(user_freep)
-    struct user *granted = user_of("anna - - Old,Agent French:5,English:50");
-    CLEANUP(user_freep)
-    struct user *current = user_of("anna a@x S Old,Agent,RuledRole,Boss "
-                                   "French:5,English:50,RuledSkill:1,Chess:70");
-    CLEANUP(user_freep) struct user *merged = user_new();
-    struct planner_input in = {.wanted = wanted,
-                               .granted = granted,
-                               .names_role = names_ruled,
-                               .names_skill = names_ruled};
-    assert_non_null(merged);
-    assert_int_equal(planner_merge_roles(&in, current, merged), 0);
-    assert_int_equal(planner_merge_skills(&in, current, merged), 0);
-    assert_int_equal(merged->n_roles, 3);
-    assert_non_null(user_role(merged, "Agent"));
-    assert_non_null(user_role(merged, "Seller"));
-    assert_non_null(user_role(merged, "Boss"));
-    assert_int_equal(merged->n_skills, 2);
-    assert_int_equal(user_skill(merged, "English")->level, 80);
-    assert_int_equal(user_skill(merged, "Chess")->level, 70);
-}
-
-/* A lower level is wanted: the old one must not win because it is higher. */
-static void test_merge_lowers(void **state)
-{
-    (void)state;
-    CLEANUP(user_freep) struct user *wanted = user_of("anna a@x S - English:10");
-    CLEANUP(user_freep) struct user *current = user_of("anna a@x S - English:90");
-    CLEANUP(user_freep) struct user *merged = user_new();
-    struct planner_input in = {.wanted = wanted};
-    assert_non_null(merged);
-    assert_int_equal(planner_merge_skills(&in, current, merged), 0);
-    assert_int_equal(user_skill(merged, "English")->level, 10);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,8 +370,6 @@ int main(void)
         cmocka_unit_test(test_changes),
         cmocka_unit_test(test_takes_away),
         cmocka_unit_test(test_same_person),
-        cmocka_unit_test(test_merge_leaves_what_is_not_managed),
-        cmocka_unit_test(test_merge_lowers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -241,6 +241,46 @@ static void test_holds(void **state)
     commit(f);
 }
 
+/* T73: of a cause that many share one is tried at a time, in turn. */
+static void test_shared(void **state)
+{
+    struct fixture *f = *state;
+    char text[300];
+    size_t n = 0;
+
+    begin(f);
+    hold(f, "a", "refused:400 seats", REASON_REFUSED, OPERATION_HELD, 1, 50);
+    hold(f, "b", "refused:400 seats", REASON_REFUSED, OPERATION_HELD, 1, 51);
+    hold(f, "c", "refused:400 seats", REASON_REFUSED, OPERATION_HELD, 1, 70);
+    hold(f, "d", "refused:403", REASON_REFUSED, OPERATION_HELD, 1, 50);
+    hold(f, "e", "scim", REASON_NO_SCIM, OPERATION_HELD, 1, 90);
+    hold(f, "f", "team:X", "team-missing", OPERATION_HELD, 1, 50);
+    ok(f, queue_release_due(f->s, 60, &n, &f->e));
+    assert_int_equal(n, 1);
+    n = 0;
+    ok(f, queue_release_shared(f->s, 60, 160, &n, &f->e));
+    assert_int_equal(n, 2);
+    text[0] = '\0';
+    ok(f, queue_each(f->s, OPERATION_READY, count_one, text, &f->e));
+    assert_string_equal(text, "adf");
+    /* While it is under way no other goes, however late it is. */
+    n = 0;
+    ok(f, queue_release_shared(f->s, 170, 270, &n, &f->e));
+    assert_int_equal(n, 1);
+    text[0] = '\0';
+    ok(f, queue_each(f->s, OPERATION_READY, count_one, text, &f->e));
+    assert_string_equal(text, "adef");
+    /* Forbidden ones are freed together when it was the account's matter; the others stay. */
+    hold(f, "g", "refused:401 x", REASON_REFUSED, OPERATION_HELD, 1, 900);
+    hold(f, "h", "refused:403 y", REASON_REFUSED, OPERATION_HELD, 1, 900);
+    ok(f, queue_release_forbidden(f->s, 171, &n, &f->e));
+    assert_int_equal(n, 2);
+    text[0] = '\0';
+    ok(f, queue_each(f->s, OPERATION_HELD, count_one, text, &f->e));
+    assert_string_equal(text, "bc");
+    commit(f);
+}
+
 static void test_budget(void **state)
 {
     struct fixture *f = *state;
@@ -299,7 +339,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(test_store_and_load), test(test_next),   test(test_next_time),
-        test(test_holds),          test(test_budget), test(test_alarms),
+        test(test_holds),          test(test_budget), test(test_alarms), test(test_shared),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,8 @@
 #include "mapping/ruleset.h"
 #include "model/dn.h"
 #include "model/operation.h"
+#include "render/output.h"
+#include "render/render.h"
 #include "state-fixture.h"
 #include "state/link.h"
 #include "state/mirror.h"
@@ -99,8 +101,8 @@ static void put_decision(struct fixture *f, const char *uid, enum person_verdict
                        .verdict = verdict,
                        .code = WRITABLE(code),
                        .sentence = WRITABLE(sentence),
-                       .bucket = bucket,
-                       .bucket_code = WRITABLE(code)};
+                       .standing = bucket,
+                       .standing_code = WRITABLE(code)};
     ok(f, person_store(f->s, &p, &f->e));
 }
 
@@ -162,7 +164,7 @@ static void put_adoption(struct fixture *f)
     ok(f, listing_replace_begin(f->s, &f->e));
     for (size_t i = 0; i < ARRAY_SIZE(listed); i++) {
         ok(f, listing_add(f->s, listed[i][0], listed[i][1], &f->e));
-        ok(f, listing_set_mail(f->s, listed[i][1], listed[i][2], &f->e));
+        ok(f, listing_set_looked(f->s, listed[i][1], listed[i][2], NULL, &f->e));
     }
     put_operation(f, waits(make_operation(OPERATION_ADOPT, "eve"), OPERATION_PARKED,
                            REASON_ADOPTION, REASON_ADOPTION, NULL));
@@ -246,13 +248,21 @@ static void compare_json(struct fixture *f, const char *name, json_t *answer)
     compare_text(name, text);
 }
 
+/* As rosterctl and --dry-run show it. Malloc'd. */
+static char *plan_text(const json_t *plan, bool colour)
+{
+    struct output o = {.colour = colour, .now_usec = T0 + 30 * USEC_PER_SEC};
+    (void)render_plan(&o, plan, RENDER_PLAN_WHOLE);
+    return buffer_take(&o.text);
+}
+
 static void test_plan(void **state)
 {
     struct bed b = open_bed(state, put_rows, true);
     json_t *plan = report_plan(b.engine, b.f->s, &b.f->e);
     assert_non_null(plan);
-    CLEANUP(freep) char *plain = report_plan_text(plan, false);
-    CLEANUP(freep) char *coloured = report_plan_text(plan, true);
+    CLEANUP(freep) char *plain = plan_text(plan, false);
+    CLEANUP(freep) char *coloured = plan_text(plan, true);
     compare_text("plan.txt", plain);
     compare_text("plan-colour.txt", coloured);
     assert_null(strchr(plain, '\033'));
@@ -265,7 +275,7 @@ static void test_plan_adoption(void **state)
     struct bed b = open_bed(state, put_adoption, false);
     json_t *plan = report_plan(b.engine, b.f->s, &b.f->e);
     assert_non_null(plan);
-    CLEANUP(freep) char *plain = report_plan_text(plan, false);
+    CLEANUP(freep) char *plain = plan_text(plan, false);
     compare_text("adoption.txt", plain);
     compare_json(b.f, "adoption.json", plan);
     close_bed(&b);
@@ -281,8 +291,8 @@ static void test_empty(void **state)
     struct bed b = open_bed(state, put_nothing, true);
     json_t *plan = report_plan(b.engine, b.f->s, &b.f->e);
     assert_non_null(plan);
-    CLEANUP(freep) char *plain = report_plan_text(plan, false);
-    assert_string_equal(plain, "Nothing to do.\n");
+    CLEANUP(freep) char *plain = plan_text(plan, false);
+    assert_string_equal(plain, "Nothing to do\n");
     assert_true(json_is_null(json_object_get(plan, "adoption")));
     assert_int_equal(strlen(json_string_value(json_object_get(plan, "hash"))), 64);
     json_decref(plan);
@@ -298,7 +308,7 @@ static void test_hostile_text(void **state)
     json_auto_t *plan = json_pack("{s:[{s:s, s:s, s:{s:s, s:s}, s:[], s:s}]}", "operations",
                                   "kind", "create", "state", "ready", "person", "login",
                                   "a\033[2Jb", "dn", "uid=a\nx", "changes", "why", "w\rhy");
-    CLEANUP(freep) char *text = report_plan_text(plan, false);
+    CLEANUP(freep) char *text = plan_text(plan, false);
     assert_null(strchr(text, '\033'));
     assert_null(strchr(text, '\r'));
     assert_non_null(strstr(text, "\\x1b"));

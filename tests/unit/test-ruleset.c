@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "directory/schema-read.h"
 #include "mapping-sample.h"
 #include "mapping/ruleset.h"
 #include "model/schema.h"
@@ -21,7 +22,7 @@
 static void print_problem(enum problem_severity severity, const char *file, unsigned line,
                           unsigned column, const char *sentence, void *userdata)
 {
-    buffer_format(userdata, "%s %s:%u:%u: %s\n", severity == PROBLEM_ERROR ? "E" : "W", file,
+    buffer_format(userdata, "%s %s:%u:%u: %s\n", severity == PROBLEM_WARNING ? "W" : "E", file,
                   line, column, sentence);
 }
 
@@ -500,6 +501,7 @@ static void test_reports_every_mistake_at_once(void **state)
         "E :0:0: [user] last_name is not set",
         "E test.conf:63:6: template 'x ${m@il}': '@il' is not known",
         "W test.conf:64:13: 'x' never matches",
+        "E test.conf:64:1: filter '(uidNumber>=x)' can never match",
         "E test.conf:65:1: '=x' is not the name of an attribute\n",
         "E test.conf:11:0: ",
         "E test.conf:12:6: filter '(cn=x': ')' is missing",
@@ -532,6 +534,56 @@ static void test_reports_every_mistake_at_once(void **state)
         fail_msg("%zu lines:\n%s", n_lines, problems.data);
 }
 
+/* A filter that the server cannot decide holds everybody whom it would decide about, and nobody
+ * else; it does not keep the rules from being used. */
+static void test_undecidable_filters_hold(void **state)
+{
+    static const struct {
+        const char *scope, *when, *disabled, *code; /* NULL: a user */
+    } rows[] = {
+        {"(!(noSuch=x))", "(cn=*)", "(cn=nobody)", INVALID_UNDECIDED},
+        {"(|(noSuch=x)(cn=*))", "(cn=*)", "(cn=nobody)", NULL},
+        {"(&(noSuch=x)(cn=nobody))", "(cn=*)", "(cn=nobody)", SKIP_OUT_OF_SCOPE},
+        {"(cn=*)", "(noSuch=*)", "(cn=nobody)", INVALID_UNDECIDED},
+        {"(cn=*)", "(cn=*)", "(noSuch=*)", INVALID_UNDECIDED},
+        {"(cn=*)", "(sAMAccountName=*)", "(cn=nobody)", INVALID_UNDECIDED}, /* built in alone */
+        {"(cn=*)", "(cn>=a)", "(cn=nobody)", INVALID_UNDECIDED},            /* no order */
+    };
+    static const char *const definitions[] = {
+        "( 2.5.4.3 NAME 'cn' EQUALITY caseIgnoreMatch SUBSTR caseIgnoreSubstringsMatch "
+        "SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )",
+    };
+    CLEANUP(schema_freep) struct schema *schema = NULL;
+    struct error e = {0};
+    (void)state;
+    assert_int_equal(schema_read_definitions(definitions, 1, &schema, &e), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct mapping_rule rules[] = {
+            RULE(10, "A", .when = TEXT(11, rows[i].when), .team = TEXT(12, "T")),
+        };
+        struct mapping_options options = {
+            .scope_when = TEXT(2, rows[i].scope),
+            .disabled_when = TEXT(3, rows[i].disabled),
+            .fields = {[USER_LOGIN] = TEXT(60, "${cn}"),
+                       [USER_FIRST_NAME] = TEXT(61, "${cn}"),
+                       [USER_LAST_NAME] = TEXT(62, "${cn}")},
+            .rules = rules,
+            .n_rules = 1,
+        };
+        CLEANUP(buffer_done) struct buffer problems = {0};
+        struct ruleset *rs = NULL;
+        static const char *const pairs[] = {"cn", "ana", NULL};
+        CLEANUP(entry_freep) struct entry *entry = entry_of("cn=ana,dc=x", pairs);
+        struct verdict v = {0};
+        assert_int_equal(ruleset_new(&rs, &options, schema, print_problem, &problems), 0);
+        assert_int_equal(ruleset_evaluate(rs, entry, NULL, 0, false, &v, &e), 0);
+        if (!text_equal(v.code, rows[i].code))
+            fail_msg("row %zu: %s: %s", i, v.code ? v.code : "a user", problems.data);
+        verdict_done(&v);
+        ruleset_free(rs);
+    }
+}
+
 static void test_needs_a_team_and_templates(void **state)
 {
     struct mapping_options options = {0};
@@ -553,6 +605,8 @@ static void test_warns_of_attributes_the_server_lacks(void **state)
     struct ruleset *rs = NULL;
     (void)state;
     options.fields[USER_EMAIL] = mail;
+    const char *const names[] = {"mail"};
+    assert_int_equal(schema_add(schema, NULL, names, 1, MATCHING_CASE_IGNORE, false), 0);
     schema_set_from_server(schema);
     assert_int_equal(ruleset_new(&rs, &options, schema, print_problem, &problems), 0);
     assert_non_null(strstr(problems.data, "W test.conf:63:4: the directory's schema has no "
@@ -579,6 +633,7 @@ int main(void)
         cmocka_unit_test(test_knows_what_it_reads_and_names),
         cmocka_unit_test(test_fingerprint_follows_meaning),
         cmocka_unit_test(test_reports_every_mistake_at_once),
+        cmocka_unit_test(test_undecidable_filters_hold),
         cmocka_unit_test(test_needs_a_team_and_templates),
         cmocka_unit_test(test_warns_of_attributes_the_server_lacks),
     };

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "state-fixture.h"
+#include "state/db.h"
 #include "state/mirror.h"
 #include "state/person.h"
 
@@ -168,6 +169,63 @@ static void test_scribbled(void **state)
     refused(f, "damaged");
     overwrite(f->path, 0, "this is some text file", 22);
     refused(f, "no state file");
+}
+
+/* A file that was closed in good order and not touched since is not read from end to end; after
+ * a crash, a change, a copy put in its place, or with its note gone, it is. */
+static void test_check_after_unclean_end(void **state)
+{
+    struct fixture *f = *state;
+    char lock[128], other[128], byte;
+    struct stat st;
+
+    assert_true(f->s->checked);
+    fill(f, 100);
+    reopen(f);
+    assert_false(f->s->checked);
+    reopen(f);
+    assert_false(f->s->checked);
+
+    f->s = state_close(f->s);
+    pid_t pid = fork();
+    if (pid == 0) {
+        ok(f, state_open(&f->s, f->path, NULL, &f->e));
+        fill(f, 200);
+        _exit(f->s->checked ? 1 : 0);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    ok(f, state_open(&f->s, f->path, NULL, &f->e));
+    assert_true(f->s->checked);
+    reopen(f);
+    assert_false(f->s->checked);
+
+    f->s = state_close(f->s);
+    assert_int_equal(stat(f->path, &st), 0);
+    int fd = open(f->path, O_RDWR);
+    assert_int_equal(pread(fd, &byte, 1, 5000), 1);
+    assert_int_equal(pwrite(fd, &byte, 1, 5000), 1); /* the same byte again */
+    close(fd);
+    ok(f, state_open(&f->s, f->path, NULL, &f->e));
+    assert_true(f->s->checked);
+
+    f->s = state_close(f->s);
+    snprintf(other, sizeof(other), "%s.copy", f->path);
+    size_t size;
+    CLEANUP(freep) char *bytes = slurp(f->path, &size);
+    fd = open(other, O_WRONLY | O_CREAT, 0600);
+    assert_int_equal(write(fd, bytes, size), (ssize_t)size);
+    close(fd);
+    assert_int_equal(rename(other, f->path), 0);
+    ok(f, state_open(&f->s, f->path, NULL, &f->e));
+    assert_true(f->s->checked);
+
+    f->s = state_close(f->s);
+    snprintf(lock, sizeof(lock), "%s.lock", f->path);
+    assert_int_equal(unlink(lock), 0);
+    ok(f, state_open(&f->s, f->path, NULL, &f->e));
+    assert_true(f->s->checked);
 }
 
 static void test_foreign_and_newer(void **state)
@@ -480,6 +538,7 @@ int main(void)
         test(test_missing),
         test(test_truncated),
         test(test_scribbled),
+        test(test_check_after_unclean_end),
         test(test_foreign_and_newer),
         test(test_read_only_folder),
         test(test_file_cannot_grow),

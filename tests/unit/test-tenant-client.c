@@ -281,9 +281,9 @@ static void script_everything(const struct scripted_request *q, struct scripted_
     else if (strcmp(q->method, "PATCH") == 0)
         a->status = 204;
     else if (strstr(q->path, "/scim/users/"))
-        a->body = "{\"id\":\"7\",\"userName\":\"ada\"}";
+        a->body = "{\"id\":\"7/8\",\"userName\":\"ada\"}";
     else if (strcmp(q->method, "GET") == 0)
-        a->body = "{\"loginId\":\"ada\"}";
+        a->body = "{\"loginId\":\"A/B ?\"}"; /* logins differ in case alone */
     else
         a->body = "OK";
 }
@@ -328,7 +328,7 @@ static void test_every_operation(void **state)
     };
     for (unsigned i = 0; i < ARRAY_SIZE(paths); i++)
         assert_string_equal(b->paths[i], paths[i]);
-    assert_string_equal(b->seen[0].login, "ada");
+    assert_string_equal(b->seen[0].login, "A/B ?");
     assert_int_equal(b->seen[3].n_names, 2);
     assert_int_equal(b->seen[4].n_names, 3);
     assert_string_equal(b->seen[5].scim_id, "7/8");
@@ -550,7 +550,7 @@ static void test_answers(void **state)
     assert_int_equal(s->class, TENANT_REFERENCE_MISSING);
     assert_int_equal(s->reference, TENANT_REFERENCE_TEAM);
     s = create_once(b, SCRIPTED_ANSWER, 403, NULL, "no privilege");
-    assert_int_equal(s->class, TENANT_NOT_AUTHORISED);
+    assert_int_equal(s->class, TENANT_REFUSED); /* T73: to this user, by this call */
     assert_int_equal(b->n_tokens, 1); /* another token would not help */
     s = create_once(b, SCRIPTED_ANSWER, 500, NULL, "request failed");
     assert_int_equal(s->class, TENANT_UNCLEAR);
@@ -644,10 +644,14 @@ static void test_read_may_be_sent_twice(void **state)
     connect_client(b);
     get(b, "ada");
     run_until(b, all_done);
-    struct seen *s = get(b, "bob");
+    struct seen *s = get(b, "ada");
     run_until(b, all_done);
     assert_int_equal(s->class, TENANT_DONE);
     assert_int_equal(b->n_requests, 3);
+    /* An answer about somebody else says nothing about the one who was asked for. */
+    s = get(b, "bob");
+    run_until(b, all_done);
+    assert_int_equal(s->class, TENANT_AWAY);
 }
 
 /* T51 */

@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 
-from . import base
+from . import auditlines, base
 
 # Variables of the caller that reach rosterd; everything else starts from nothing.
 PASSED = ("ASAN_", "UBSAN_", "LSAN_", "ROSTERD_", "LLVM_PROFILE", "GCOV_")
@@ -53,14 +53,21 @@ def config_value(value):
     return str(value)
 
 
+class Lines(list):
+    """Values of a key that stands several times, one value each."""
+
+
+def config_rows(key, value):
+    return ["%s = %s" % (key, config_value(item)) for item in (value if isinstance(value, Lines) else [value])]
+
+
 def config_text(sections, rules):
     """The file's text: sections are name -> {key: value}, rules name -> {key: value}.  None
     leaves a key out."""
     blocks = []
     for title, keys in list(sections.items()) + [('rule "%s"' % name, keys)
                                                  for name, keys in rules.items()]:
-        rows = ["%s = %s" % (key, config_value(value)) for key, value in keys.items()
-                if value is not None]
+        rows = [row for key, value in keys.items() if value is not None for row in config_rows(key, value)]
         blocks.append("[%s]\n%s" % (title, "".join(row + "\n" for row in rows)))
     return "\n".join(blocks)
 
@@ -347,14 +354,14 @@ class Rosterd:
                              "a log line like %r" % pattern, self.log_tail)
 
     def audit(self, **wanted):
-        """The audit file's rows, those whose fields equal wanted: audit(event="created").  A last
-        line that is still being written is left out."""
+        """The audit file's rows under their long names, those whose fields equal wanted:
+        audit(event="created").  A last line that is still being written is left out."""
         try:
             with open(self.audit_file, encoding="utf-8") as text:
                 lines = text.read().split("\n")
         except FileNotFoundError:
             return []
-        rows = [json.loads(line) for line in lines[:-1]]
+        rows = auditlines.long_rows(lines[:-1])
         return [row for row in rows if all(row.get(k) == v for k, v in wanted.items())]
 
     def state_query(self, sql, *values):

@@ -268,11 +268,11 @@ class Server:
     def admin_uri(self):
         return self.uri
 
-    def _feed(self, ldif, *options):
+    def _feed(self, ldif, *options, check=True):
         path = os.path.join(self.folder, "change-%d-%d.ldif" % (os.getpid(), time.monotonic_ns()))
         base.write_file(path, ldif)
         try:
-            return self.tool("ldapmodify", *options, "-f", path)
+            return self.tool("ldapmodify", *options, "-f", path, check=check)
         finally:
             os.unlink(path)
 

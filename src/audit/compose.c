@@ -1,0 +1,63 @@
+#include "config.h"
+
+#include "audit/compose.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "audit/line.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "state/trail.h"
+
+int compose_head(struct state *s, struct compose_head *ret, struct error *e)
+{
+    struct trail_head head;
+    int r = trail_head(s, &head, e);
+
+    if (r < 0)
+        return r;
+    *ret = (struct compose_head){.seq = head.seq};
+    if (head.seq == 0 || chain_from_any(head.hash, &ret->link))
+        return 0;
+    return error_set(e, -EBADMSG, "the state file holds no link of audit line %lld",
+                     (long long)head.seq);
+}
+
+void compose_begin(struct buffer *b, int64_t seq, const char *time)
+{
+    buffer_format(b, "{\"v\":1,\"seq\":%lld,\"t\":\"%s\"", (long long)seq, time);
+}
+
+int compose_end(struct state *s, struct buffer *b, const struct buffer *personal,
+                const struct compose_head *head, struct error *e)
+{
+    char text[CHAIN_TEXT_SIZE];
+    struct chain_hash hash;
+    struct line_chain l;
+
+    if (personal) {
+        if (personal->failed)
+            return error_out_of_memory(e);
+        if (chain_commitment(personal->data, personal->size, &hash) < 0)
+            return error_set(e, -EIO, "SHA-256 failed");
+        chain_text(text, &hash);
+        buffer_format(b, ",\"pc\":\"%s\"", text);
+    }
+    chain_text(text, &head->link);
+    buffer_format(b, ",\"prev\":\"%s\"", text);
+    if (personal) {
+        buffer_add_text(b, ",\"p\":");
+        buffer_add(b, personal->data, personal->size);
+    }
+    buffer_add_text(b, "}");
+    if (b->failed)
+        return error_out_of_memory(e);
+    /* Read as any reader will: a line that is cut elsewhere must not get into the chain. */
+    if (line_parse(b->data, b->size, &l) <= 0 || l.seq != head->seq + 1 ||
+        (personal && (!l.committed || l.personal_size != personal->size)) ||
+        (!personal && l.personal))
+        return error_set(e, -EINVAL, "an audit line cannot be read back");
+    chain_text(text, &l.link);
+    return trail_append(s, l.seq, b->data, text, e);
+}

@@ -1,0 +1,323 @@
+/*
+ * What a batch reads of its own accord, entry by entry: the rest of long member lists, groups
+ * that are to be read again, entries of which only a change was told. A few at a time; each
+ * speaks for the search that it belongs to.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <ldap.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "directory/batch-private.h"
+#include "directory/environment.h"
+#include "directory/libldap.h"
+#include "directory/search.h"
+#include "model/dn.h"
+
+#define FETCHES_AT_ONCE 8
+
+enum fetch_kind {
+    FETCH_ENTRY = 1,
+    FETCH_RANGE = 2,
+    FETCH_KIND = 3,   /* whether the filter of people or of groups selects it */
+    FETCH_PARENT = 4, /* what has somebody below it, whatever it is */
+};
+
+struct fetch {
+    struct feed_batch *batch;
+    struct fetch *next;
+    enum fetch_kind kind;
+    unsigned index;        /* of the search that it speaks for */
+    struct search *search; /* NULL: waits for its turn */
+    char *base;
+    char *id;               /* ENTRY: may be NULL */
+    struct decoded decoded; /* RANGE, KIND */
+    bool found;
+};
+
+static void fetch_free(struct fetch *f)
+{
+    struct fetch **p = &f->batch->fetches;
+    while (*p && *p != f)
+        p = &(*p)->next;
+    if (*p)
+        *p = f->next;
+    if (f->search)
+        f->batch->n_running--;
+    search_free(f->search);
+    decoded_done(&f->decoded);
+    free(f->base);
+    free(f->id);
+    free(f);
+}
+
+void batch_drop_fetches(struct feed_batch *b)
+{
+    while (b->fetches)
+        fetch_free(b->fetches);
+}
+
+static int add_fetch(struct feed_batch *b, unsigned index, enum fetch_kind kind,
+                     const char *base, const char *id, struct decoded *taken, struct error *e)
+{
+    struct fetch *f = calloc(1, sizeof *f);
+    if (f) {
+        f->batch = b;
+        f->kind = kind;
+        f->index = index;
+        f->base = strdup(base);
+        f->id = id ? strdup(id) : NULL;
+        f->next = b->fetches;
+        b->fetches = f;
+    }
+    if (taken && f)
+        f->decoded = *taken;
+    else if (taken)
+        decoded_done(taken);
+    if (taken)
+        *taken = (struct decoded){};
+    if (!f || !f->base || (id && !f->id)) {
+        if (f)
+            fetch_free(f);
+        return error_out_of_memory(e);
+    }
+    batch_pump(b);
+    return 0;
+}
+
+int batch_fetch_entry(struct feed_batch *b, unsigned search, const char *base, const char *id,
+                      struct error *e)
+{
+    return add_fetch(b, search, FETCH_ENTRY, base, id, NULL, e);
+}
+
+int batch_fetch_ranges(struct feed_batch *b, unsigned search, const char *base,
+                       struct decoded *taken, struct error *e)
+{
+    return add_fetch(b, search, FETCH_RANGE, base, NULL, taken, e);
+}
+
+int batch_fetch_kind(struct feed_batch *b, unsigned search, const char *base,
+                     struct decoded *taken, struct error *e)
+{
+    return add_fetch(b, search, FETCH_KIND, base, NULL, taken, e);
+}
+
+int batch_fetch_parent(struct feed_batch *b, unsigned search, const char *dn, struct error *e)
+{
+    return add_fetch(b, search, FETCH_PARENT, dn, NULL, NULL, e);
+}
+
+int feed_batch_fetch(struct feed_batch *b, const char *base, const char *id, struct error *e)
+{
+    return batch_fetch_entry(b, b->search, base, id, e);
+}
+
+/* The whole of the entry's members is known: it may pass. */
+static int complete_ranges(struct fetch *f, struct error *e)
+{
+    size_t n;
+    const struct range_value *values = ranges_values(f->decoded.ranges, &n);
+    int r = 0;
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = decode_member(f->batch->env->decoder.schema, f->decoded.entry, MEMBER_DN, values[i].data, values[i].size);
+    if (r < 0)
+        return error_set(e, r, "the members of %s cannot be taken: %s", f->decoded.dn,
+                         strerror(-r));
+    entry_sort(f->decoded.entry);
+    return batch_hand_over(f->batch, f->index, &f->decoded, e);
+}
+
+static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
+{
+    struct fetch *f = userdata;
+    struct feed_batch *b = f->batch;
+    f->found = true;
+    if (f->kind == FETCH_KIND)
+        return 0;
+    if (f->kind == FETCH_RANGE) {
+        int r = decode_range(f->decoded.ranges, ld, m);
+        if (r == RANGES_AGAIN)
+            log_debug("%s: changed while its members were read, reading again", f->decoded.dn);
+        if (r < 0)
+            return error_set(e, r, "the members of %s cannot be read to the end: %s",
+                             f->decoded.dn,
+                             r == -EAGAIN ? "the group keeps changing" : strerror(-r));
+        f->found = r == RANGES_COMPLETE;
+        return 0;
+    }
+    CLEANUP(decoded_done) struct decoded d = {};
+    int r = decode_entry(&b->env->decoder, ld, m, NULL, &d, e);
+    if (r < 0)
+        return r;
+    CLEANUP(freep) char *key = NULL;
+    const char *base_key = b->env->searches[f->index].base_key;
+    if (d.entry && (dn_key(b->env->decoder.schema, d.dn, &key, NULL) < 0 || !dn_key_is_below(key, base_key))) {
+        return batch_left(b, f->index, d.entry->id, "the entry was moved out of the base", e);
+    }
+    if (f->id && d.entry && strcmp(f->id, d.entry->id) != 0)
+        return 0; /* another entry has this DN now */
+    if (f->kind == FETCH_PARENT && d.entry) {
+        r = batch_make_container(&d, e);
+        if (r < 0)
+            return r;
+        d.is_parent = true;
+    }
+    return batch_take_decoded(b, f->index, &d, e);
+}
+
+static int fetch_start(struct fetch *f, struct error *e);
+
+static void fetch_failed(struct fetch *f, int r, const struct error *e)
+{
+    struct feed_batch *b = f->batch;
+    /* A read that means to be whole goes on without; nobody leaves because of it. A difference
+     * that is lost would never come again. */
+    if (b->full) {
+        feed_batch_doubt(b, "%s", e->message);
+        log_debug("%s", e->message);
+    } else {
+        batch_fail(b, r, e);
+    }
+    fetch_free(f);
+    if (!b->failed)
+        batch_pump(b);
+}
+
+static void on_failed(struct search *s, int r, const struct error *e, void *userdata)
+{
+    (void)s;
+    struct error copy = *e;
+    fetch_failed(userdata, r, &copy);
+}
+
+static void range_done(struct fetch *f, const struct search_outcome *outcome)
+{
+    struct feed_batch *b = f->batch;
+    struct error e = {};
+    int r = 0;
+    if (outcome->code != LDAP_SUCCESS || outcome->n_entries == 0) {
+        r = libldap_error(&e, outcome->code, outcome->said,
+                          "the members of %s cannot be read to the end", f->decoded.dn);
+    } else if (f->found) {
+        r = complete_ranges(f, &e);
+        if (r < 0) {
+            batch_fail(b, r, &e);
+            return;
+        }
+        fetch_free(f);
+        batch_pump(b);
+        return;
+    } else {
+        f->search = search_free(f->search);
+        b->n_running--;
+        r = fetch_start(f, &e);
+    }
+    if (r < 0)
+        fetch_failed(f, r, &e);
+}
+
+/* Found: the people's filter selects it. Else all that it is to us is the place of others. */
+static void kind_done(struct fetch *f)
+{
+    struct feed_batch *b = f->batch;
+    struct error e = {};
+    int r = f->found ? 0 : batch_make_container(&f->decoded, &e);
+    if (r == 0)
+        r = batch_hand_over(b, f->index, &f->decoded, &e);
+    fetch_free(f);
+    if (r < 0)
+        batch_fail(b, r, &e);
+    else
+        batch_pump(b);
+}
+
+static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)
+{
+    (void)s;
+    struct fetch *f = userdata;
+    struct feed_batch *b = f->batch;
+    if (f->kind == FETCH_RANGE) {
+        range_done(f, outcome);
+        return;
+    }
+    if (f->kind == FETCH_KIND &&
+        (outcome->code == LDAP_SUCCESS || outcome->code == LDAP_NO_SUCH_OBJECT)) {
+        kind_done(f);
+        return;
+    }
+    if (outcome->code != LDAP_SUCCESS && outcome->code != LDAP_NO_SUCH_OBJECT) {
+        struct error e = {};
+        int r =
+            libldap_error(&e, outcome->code, outcome->said, "%s cannot be read again", f->base);
+        fetch_failed(f, r, &e);
+        return;
+    } else if (!f->found && outcome->code == LDAP_SUCCESS && f->id && !b->full &&
+               b->env->decoder.active_directory) {
+        /* It is there, and our filter does not select it (any more). */
+        struct error e = {};
+        int r =
+            batch_left(b, f->index, f->id, "the entry no longer matches the filter", &e);
+        if (r < 0) {
+            batch_fail(b, r, &e);
+            return;
+        }
+    } else if (!f->found) {
+        log_debug("%s: not found when read again", f->base); /* unknown, not gone */
+    }
+    fetch_free(f);
+    batch_pump(b);
+}
+
+static int fetch_start(struct fetch *f, struct error *e)
+{
+    static const char *const nothing[] = {"1.1", NULL};
+    static const struct search_events events = {
+        .entry = on_entry, .done = on_done, .failed = on_failed};
+    struct feed_environment *env = f->batch->env;
+    const char *range[] = {NULL, "uSNChanged", NULL};
+    struct search_request request = {
+        .base = f->base,
+        .scope = LDAP_SCOPE_BASE,
+        .filter = "(objectClass=*)",
+        .attributes = (const char *const *)env->attributes,
+        .referrals = env->options->referrals,
+        .timeout_usec = env->options->search_timeout_usec,
+    };
+    if (f->kind == FETCH_ENTRY)
+        request.filter = env->searches[f->index].filter;
+    if (f->kind == FETCH_KIND) {
+        bool group = f->decoded.entry->kind == ENTRY_GROUP;
+        const struct feed_search *s = &env->searches[f->index];
+        request.filter = group ? s->groups : s->persons;
+        request.attributes = nothing;
+    }
+    if (f->kind == FETCH_RANGE) {
+        range[0] = ranges_request(f->decoded.ranges);
+        if (!env->decoder.active_directory)
+            range[1] = NULL;
+        request.attributes = range;
+        f->found = false;
+    }
+    int r = search_start(&f->search, env->session, &request, &events, f, e);
+    if (r == 0)
+        f->batch->n_running++;
+    return r;
+}
+
+int batch_start_fetches(struct feed_batch *b, struct error *e)
+{
+    int r = 0;
+    for (struct fetch *f = b->fetches, *next; f && b->n_running < FETCHES_AT_ONCE && r == 0;
+         f = next) {
+        next = f->next;
+        if (!f->search)
+            r = fetch_start(f, e);
+    }
+    return r;
+}

@@ -1,0 +1,99 @@
+/* Reading members of an answer, and the small pieces that several texts share. */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "render/output.h"
+#include "render/render.h"
+
+const char *member_text(const json_t *object, const char *name)
+{
+    return json_string_value(json_object_get(object, name));
+}
+
+long long member_number(const json_t *object, const char *name)
+{
+    const json_t *v = json_object_get(object, name);
+
+    return json_is_real(v) ? (long long)json_real_value(v) : json_integer_value(v);
+}
+
+bool member_true(const json_t *object, const char *name)
+{
+    return json_is_true(json_object_get(object, name));
+}
+
+const char *member_any(const json_t *object, const char *name, char *buffer, size_t size)
+{
+    const json_t *v = json_object_get(object, name);
+
+    if (json_is_string(v))
+        return json_string_value(v);
+    if (json_is_integer(v))
+        (void)snprintf(buffer, size, "%lld", (long long)json_integer_value(v));
+    else if (json_is_real(v))
+        (void)snprintf(buffer, size, "%g", json_real_value(v));
+    else if (json_is_boolean(v))
+        (void)snprintf(buffer, size, "%s", json_is_true(v) ? "yes" : "no");
+    else
+        return NULL;
+    return buffer;
+}
+
+void render_source(struct output *o, const json_t *object)
+{
+    const char *rule = member_text(object, "rule"), *file = member_text(object, "file");
+    long long line = member_number(object, "line");
+
+    if (!rule && !file)
+        return;
+    buffer_add_text(&o->text, "  ");
+    if (rule && *rule != '[')
+        output_colour(o, COLOUR_DIM, "rule \"");
+    output_text_colour(o, COLOUR_DIM, rule);
+    if (rule && *rule != '[')
+        output_colour(o, COLOUR_DIM, "\"");
+    if (!file)
+        return;
+    const char *slash = strrchr(file, '/');
+    output_colour(o, COLOUR_DIM, rule ? " (" : "(");
+    output_text_colour(o, COLOUR_DIM, slash ? slash + 1 : file);
+    if (line > 0)
+        output_colour(o, COLOUR_DIM, ":%lld", line);
+    output_colour(o, COLOUR_DIM, ")");
+}
+
+void render_person(struct output *o, const json_t *person)
+{
+    const char *login = member_text(person, "login"), *dn = member_text(person, "dn");
+
+    if (login && *login)
+        output_text_colour(o, COLOUR_BOLD, login);
+    if (login && *login && dn)
+        output_format(o, " (");
+    output_text(o, dn);
+    if (login && *login && dn)
+        output_format(o, ")");
+    if (!login && !dn)
+        output_text(o, member_text(person, "id"));
+}
+
+void render_counts(struct output *o, const json_t *counts)
+{
+    const char *name;
+    json_t *value;
+    bool any = false;
+
+    json_object_foreach((json_t *)(uintptr_t)counts, name, value)
+    {
+        long long n = json_integer_value(value);
+        if (!json_is_integer(value) || n == 0)
+            continue;
+        output_format(o, "%s%lld ", any ? ", " : "", n);
+        output_text(o, name);
+        any = true;
+    }
+    if (!any)
+        output_format(o, "nothing");
+}

@@ -1,0 +1,50 @@
+/*
+ * The daemon's answers as text for people. Pure: JSON in, text out; a member that is missing or
+ * of another type is left out, never trusted. Each returns rosterctl's exit code.
+ */
+#pragma once
+#include <jansson.h>
+#include <stdbool.h>
+
+struct output;
+
+/* rosterctl's exit codes. */
+enum ctl_exit {
+    EXIT_FINE = 0,
+    EXIT_FAILED = 1,
+    EXIT_FOUND = 2, /* changes in a plan, or problems found */
+    EXIT_AWAY = 3,  /* the daemon cannot be reached */
+};
+
+int render_status(struct output *o, const json_t *answer);
+enum render_plan {
+    RENDER_PLAN_WHOLE = 0,
+    RENDER_PLAN_SUMMARY = 1, /* the counts, and what releases what waits */
+};
+int render_plan(struct output *o, const json_t *answer, enum render_plan how);
+int render_approve(struct output *o, const json_t *answer);
+int render_explain(struct output *o, const json_t *answer);
+int render_holds(struct output *o, const json_t *answer);
+int render_config(struct output *o, const json_t *answer);
+int render_history(struct output *o, const json_t *answer);
+int render_check(struct output *o, const json_t *answer);
+/* The answers to status and holds as a Prometheus textfile. */
+void render_metrics(struct output *o, const json_t *status, const json_t *holds);
+/* One line of the audit, parsed. */
+void render_audit_line(struct output *o, const json_t *line);
+/* One operation with its changes, as plan and explain show it. */
+void render_operation(struct output *o, const json_t *operation);
+
+/* Members of an object; "" / 0 / NULL when missing. */
+const char *member_text(const json_t *object, const char *name); /* NULL when missing */
+long long member_number(const json_t *object, const char *name);
+bool member_true(const json_t *object, const char *name);
+/* A text, or a number or boolean as text into buffer. */
+const char *member_any(const json_t *object, const char *name, char *buffer, size_t size);
+/* " (rosterd.conf:12)" with rule; nothing when there is none. */
+void render_source(struct output *o, const json_t *object);
+/* "login (dn)" of {id, dn, login}. */
+void render_person(struct output *o, const json_t *person);
+/* "3 create, 2 update" of {create: 3, update: 2}; counts of 0 are left out; "nothing" if all
+ * are. */
+void render_counts(struct output *o, const json_t *counts);

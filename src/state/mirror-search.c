@@ -1,0 +1,388 @@
+/*
+ * Which searches hold an entry. A search speaks for itself only: what it no longer shows has
+ * left that search, and an entry is gone when no search holds it any more. With one search these
+ * are the same. With several, an entry that lost its last search may be about to appear in
+ * another one (it moved, and the other has not spoken yet); so it stays as it was, unheld, until
+ * whoever reads has asked all of them (mirror_unheld(), mirror_gone()).
+ *
+ * What a full read has shown is kept in memory: a read that a restart interrupts starts again.
+ */
+#include "config.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "state/mirror-internal.h"
+
+static_assert(MIRROR_MAX_SEARCHES <= 62, "the searches of an entry are bits of a number");
+
+int search_check(unsigned search, struct error *e)
+{
+    if (search < MIRROR_MAX_SEARCHES)
+        return 0;
+    return error_set(e, -EINVAL, "The mirror knows %d searches, and this is number %u",
+                     MIRROR_MAX_SEARCHES, search);
+}
+
+int seen_set(struct state *s, unsigned search, int64_t n, struct error *e)
+{
+    struct seen *seen = &s->seen[search];
+    size_t word = (size_t)n / 64;
+
+    if (!seen->active)
+        return 0;
+    if (word >= seen->n_words) {
+        size_t grown = (word + 1) * 2;
+        uint64_t *words = reallocarray(seen->words, grown, sizeof(*words));
+
+        if (!words)
+            return error_out_of_memory(e);
+        memset(words + seen->n_words, 0, (grown - seen->n_words) * sizeof(*words));
+        seen->words = words;
+        seen->n_words = grown;
+    }
+    seen->words[word] |= UINT64_C(1) << (n % 64);
+    return 0;
+}
+
+static bool seen_get(const struct seen *seen, int64_t n)
+{
+    size_t word = (size_t)n / 64;
+
+    return word < seen->n_words && (seen->words[word] >> (n % 64) & 1);
+}
+
+int mirror_begin_full(struct state *s, unsigned search, struct error *e)
+{
+    int r = search_check(search, e);
+
+    if (r < 0)
+        return r;
+    if (s->seen[search].n_words)
+        memset(s->seen[search].words, 0, s->seen[search].n_words * sizeof(uint64_t));
+    s->seen[search].active = true;
+    return 0;
+}
+
+static json_t *list_of(const char *const *bases, size_t n)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(list, json_string(bases[i]));
+    return list;
+}
+
+static size_t place_of(json_t *list, const char *base)
+{
+    size_t i;
+    json_t *value;
+
+    json_array_foreach(list, i, value)
+    {
+        if (text_equal(json_string_value(value), base))
+            return i;
+    }
+    return SIZE_MAX;
+}
+
+static int set_searches(struct state *s, int64_t n, int64_t searches, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "UPDATE entry SET searches = ?2 WHERE n = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, n);
+    stmt_bind_int(q, 2, searches);
+    return stmt_run(q, e);
+}
+
+/* Gives every row the new numbers of the searches that hold it. */
+static int renumber(struct state *s, json_t *old, json_t *new, struct error *e)
+{
+    size_t n_old = json_array_size(old);
+    CLEANUP(buffer_done) struct buffer sum = {0};
+    CLEANUP(freep) char *sql = NULL;
+
+    buffer_add_text(&sum, "UPDATE entry SET searches = 0");
+    for (size_t i = 0; i < n_old; i++) {
+        size_t place = place_of(new, json_string_value(json_array_get(old, i)));
+
+        if (place != SIZE_MAX)
+            buffer_format(&sum, " | ((searches >> %zu & 1) << %zu)", i, place);
+    }
+    sql = buffer_take(&sum);
+    if (!sql)
+        return error_out_of_memory(e);
+    return db_exec(s->db, s->path, sql, e);
+}
+
+int mirror_searches(struct state *s, const char *const *bases, size_t n, struct error *e)
+{
+    CLEANUP(freep) char *stored = NULL;
+    json_auto_t *old = NULL, *new = list_of(bases, n);
+    CLEANUP(freep) char *text = new ? json_dumps(new, JSON_COMPACT) : NULL;
+    int r;
+
+    assert(s->in_transaction);
+    if (!text)
+        return error_out_of_memory(e);
+    if (n > MIRROR_MAX_SEARCHES)
+        return search_check((unsigned)n, e);
+    s->n_searches = (unsigned)n;
+    r = state_meta_get(s, "searches", &stored, e);
+    if (r < 0 || text_equal(stored, text))
+        return r < 0 ? r : 0;
+    /* Without a list the state is of a rosterd that kept none, and numbered as now. */
+    old = stored ? json_loads(stored, 0, NULL) : json_incref(new);
+    r = renumber(s, old, new, e);
+    if (r == 0)
+        r = db_exec(s->db, s->path, "DELETE FROM cookie", e);
+    if (r == 0)
+        r = state_meta_set(s, "searches", text, e);
+    return r < 0 ? error_wrap(e, r, "Storing which bases are searched") : 0;
+}
+
+/* Why is kept for the moment when it is gone. */
+static int note_left(struct state *s, int64_t n, const char *why, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "UPDATE entry SET searches = 0, gone_why = ?2 WHERE n = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, n);
+    stmt_bind_text(q, 2, why);
+    return stmt_run(q, e);
+}
+
+/* What lies below an entry that left went with it, or was deleted before it: no server says
+ * anything of that. So no search is known to hold it now, until they are asked. */
+static int left_below(struct state *s, const struct entry_row *row, unsigned search,
+                      const char *why, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    CLEANUP(freep) char *end = key_range_end(row->dn_key);
+    int r = stmt_prepare(&q, s,
+                         "UPDATE entry SET searches = searches & ~?3, gone_why = ?4 WHERE "
+                         "dn_key > ?1 AND dn_key < ?2 AND gone_usec = 0 AND searches & ?3",
+                         e);
+
+    if (r < 0 || !*row->dn_key)
+        return r;
+    if (!end)
+        return error_out_of_memory(e);
+    stmt_bind_text(q, 1, row->dn_key);
+    stmt_bind_text(q, 2, end);
+    stmt_bind_int(q, 3, INT64_C(1) << search);
+    stmt_bind_text(q, 4, why);
+    return stmt_run(q, e);
+}
+
+static int leave(struct state *s, unsigned search, const char *id, bool with_below,
+                 const char *why, uint64_t now_usec, struct error *e)
+{
+    CLEANUP(entry_row_done) struct entry_row row = {0};
+    int r = search_check(search, e);
+    int64_t left;
+
+    assert(s->in_transaction);
+    if (r == 0)
+        r = entry_row_find(s, id, &row, e);
+    if (r != 0)
+        return r < 0 ? r : 0;
+    left = row.searches & ~(INT64_C(1) << search);
+    if (row.gone || left == row.searches)
+        return 0; /* it never held it: this says nothing */
+    r = with_below ? left_below(s, &row, search, why, e) : 0;
+    if (r < 0)
+        return r;
+    if (left)
+        return set_searches(s, row.n, left, e);
+    if (s->n_searches <= 1)
+        return mirror_gone(s, id, why, now_usec, e);
+    return note_left(s, row.n, why, e);
+}
+
+int mirror_left(struct state *s, unsigned search, const char *id, const char *why,
+                uint64_t now_usec, struct error *e)
+{
+    return leave(s, search, id, true, why, now_usec, e);
+}
+
+int mirror_unheld(struct state *s, struct string_list *ret_ids, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "SELECT id FROM entry WHERE searches = 0 AND gone_usec = 0 ORDER BY n",
+                         e);
+
+    if (r < 0)
+        return r;
+    while ((r = stmt_step(q, e)) == STMT_ROW)
+        if (string_list_add(ret_ids, stmt_text(q, 0)) < 0)
+            return error_out_of_memory(e);
+    return r;
+}
+
+int mirror_count_removals(struct state *s, unsigned search, const struct string_list *ids,
+                          size_t *ret_people, struct error *e)
+{
+    size_t count = 0;
+    int r = search_check(search, e);
+
+    for (size_t i = 0; r >= 0 && i < ids->n_items; i++) {
+        CLEANUP(entry_row_done) struct entry_row row = {0};
+
+        r = entry_row_find(s, ids->items[i], &row, e);
+        if (r == 0 && !row.gone && row.kind == ENTRY_PERSON &&
+            row.searches == INT64_C(1) << search)
+            count++;
+    }
+    if (r < 0)
+        return r;
+    *ret_people = count;
+    return 0;
+}
+
+int mirror_present(struct state *s, unsigned search, const char *id, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int64_t n, searches, bit;
+    int r = search_check(search, e);
+
+    if (r == 0)
+        r = stmt_prepare(&q, s, "SELECT n, searches FROM entry WHERE id = ?1 AND gone_usec = 0",
+                         e);
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, id);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    n = stmt_int(q, 0);
+    searches = stmt_int(q, 1);
+    bit = INT64_C(1) << search;
+    r = searches & bit ? 0 : set_searches(s, n, searches | bit, e);
+    return r < 0 ? r : seen_set(s, search, n, e);
+}
+
+/* Calls fn for each live row of the search that its full read has not shown. */
+static int each_unseen(struct state *s, unsigned search,
+                       int (*fn)(struct state *s, int64_t n, enum entry_kind kind,
+                                 void *userdata, struct error *e),
+                       void *userdata, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = search_check(search, e);
+
+    if (r == 0 && !s->seen[search].active)
+        return error_set(
+            e, -EINVAL, "No full read of search %u has begun, so nothing is known to be absent",
+            search);
+    if (r == 0)
+        r = stmt_prepare(&q, s,
+                         "SELECT n, kind FROM entry WHERE gone_usec = 0 AND kind IN (1, 2, 3) "
+                         "AND searches & ?1",
+                         e);
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, INT64_C(1) << search);
+    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        int64_t n = stmt_int(q, 0);
+
+        if (seen_get(&s->seen[search], n))
+            continue;
+        r = fn(s, n, (enum entry_kind)stmt_int(q, 1), userdata, e);
+        if (r < 0)
+            return r;
+    }
+    return r;
+}
+
+struct row_numbers {
+    int64_t *items;
+    size_t n_items, capacity;
+};
+
+static void row_numbers_done(struct row_numbers *numbers)
+{
+    free(numbers->items);
+}
+
+static int collect(struct state *s, int64_t n, enum entry_kind kind, void *userdata,
+                   struct error *e)
+{
+    struct row_numbers *numbers = userdata;
+
+    (void)s;
+    (void)kind;
+    if (memory_grow(&numbers->items, &numbers->capacity, numbers->n_items + 1,
+                    sizeof(*numbers->items)) < 0)
+        return error_out_of_memory(e);
+    numbers->items[numbers->n_items++] = n;
+    return 0;
+}
+
+static int id_of(struct state *s, int64_t n, char **ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "SELECT id FROM entry WHERE n = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, n);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : error_set(e, -EIO, "A row of the mirror vanished");
+    return stmt_copy(q, 0, ret) < 0 ? error_out_of_memory(e) : 0;
+}
+
+int mirror_unseen_left(struct state *s, unsigned search, const char *why, uint64_t now_usec,
+                       size_t *ret_n, struct error *e)
+{
+    CLEANUP(row_numbers_done) struct row_numbers numbers = {0};
+    int r;
+
+    assert(s->in_transaction);
+    r = each_unseen(s, search, collect, &numbers, e);
+    for (size_t i = 0; r == 0 && i < numbers.n_items; i++) {
+        CLEANUP(freep) char *id = NULL;
+
+        r = id_of(s, numbers.items[i], &id, e);
+        if (r == 0)
+            r = leave(s, search, id, false, why, now_usec, e); /* the read told of each */
+    }
+    if (r < 0)
+        return r;
+    s->seen[search].active = false;
+    *ret_n = numbers.n_items;
+    return 0;
+}
+
+static int count_person(struct state *s, int64_t n, enum entry_kind kind, void *userdata,
+                        struct error *e)
+{
+    size_t *count = userdata;
+
+    (void)s;
+    (void)n;
+    (void)e;
+    *count += kind == ENTRY_PERSON;
+    return 0;
+}
+
+int mirror_count_unseen(struct state *s, unsigned search, size_t *ret_people, struct error *e)
+{
+    size_t count = 0;
+    int r = each_unseen(s, search, count_person, &count, e);
+
+    if (r == 0)
+        *ret_people = count;
+    return r;
+}

@@ -1,0 +1,115 @@
+/*
+ * Causes that many operations share: which one of them is tried next.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "state/db.h"
+#include "state/queue.h"
+
+bool queue_reason_is_shared(const char *reason)
+{
+    static const char *const reasons[] = {REASON_REFUSED, REASON_RENAME_POLICY, REASON_NO_SCIM};
+    for (size_t i = 0; reason && i < ARRAY_SIZE(reasons); i++)
+        if (text_equal(reason, reasons[i]))
+            return true;
+    return false;
+}
+
+/* Those whose time has come, of causes that are shared. */
+#define DUE                                                                                    \
+    "state = 3 AND not_before_usec > 0 AND not_before_usec <= ?1 AND cause IS NOT NULL AND "   \
+    "reason IN " QUEUE_SHARED_REASONS
+
+static int due_causes(struct state *s, uint64_t now_usec, struct string_list *ret,
+                      struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(
+        &q, s, "SELECT DISTINCT cause FROM operation INDEXED BY operation_held WHERE " DUE, e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_usec(q, 1, now_usec);
+    while ((r = stmt_step(q, e)) == STMT_ROW)
+        if (string_list_add(ret, stmt_text(q, 0)) < 0)
+            return error_out_of_memory(e);
+    return r;
+}
+
+static int release_one(struct state *s, const char *cause, uint64_t now_usec, size_t *ret_n,
+                       struct error *e)
+{
+    static const char sql[] =
+        "UPDATE operation SET state = 1 WHERE number = (SELECT number FROM operation WHERE " DUE
+        " AND cause = ?2 ORDER BY attempts, number LIMIT 1) AND NOT EXISTS (SELECT 1 FROM "
+        "operation x WHERE x.cause = ?2 AND x.reason IN " QUEUE_SHARED_REASONS
+        " AND x.state IN (1, 4))";
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, sql, e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_usec(q, 1, now_usec);
+    stmt_bind_text(q, 2, cause);
+    r = stmt_run(q, e);
+    if (r == 0)
+        *ret_n += (size_t)sqlite3_changes(s->db);
+    return r;
+}
+
+/* Also those whose time comes a little later: they were refused one after the other. */
+static int postpone_others(struct state *s, const char *cause, uint64_t next_usec,
+                           struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r =
+        stmt_prepare(&q, s,
+                     "UPDATE operation SET not_before_usec = ?2 WHERE cause = ?1 AND "
+                     "state = 3 AND not_before_usec > 0 AND reason IN " QUEUE_SHARED_REASONS,
+                     e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, cause);
+    stmt_bind_usec(q, 2, next_usec);
+    return stmt_run(q, e);
+}
+
+int queue_release_shared(struct state *s, uint64_t now_usec, uint64_t next_usec, size_t *ret_n,
+                         struct error *e)
+{
+    CLEANUP(string_list_done) struct string_list causes = {0};
+    int r = due_causes(s, now_usec, &causes, e);
+
+    for (size_t i = 0; i < causes.n_items && r == 0; i++) {
+        r = release_one(s, causes.items[i], now_usec, ret_n, e);
+        if (r == 0)
+            r = postpone_others(s, causes.items[i], next_usec, e);
+    }
+    return r;
+}
+
+int queue_release_forbidden(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(
+        &q, s,
+        "UPDATE operation INDEXED BY operation_cause SET state = 1, sentence = NULL, cause = NULL, "
+        "reason = NULL, since_usec = 0, not_before_usec = ?1 WHERE cause >= 'refused:401' AND "
+        "cause < 'refused:404' AND cause NOT LIKE 'refused:402%' AND state = 3 AND "
+        "reason = '" REASON_REFUSED "'",
+        e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_usec(q, 1, now_usec);
+    r = stmt_run(q, e);
+    if (r == 0)
+        *ret_n = (size_t)sqlite3_changes(s->db);
+    return r;
+}

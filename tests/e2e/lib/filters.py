@@ -1,0 +1,267 @@
+"""Random filters over random entries, asked of a real server and of rosterd's evaluator.
+
+The server is asked for FILTER and for (!FILTER): what neither finds is Undefined for it, so the
+three values of RFC 4511 4.5.1.7 are compared, not only who is found.  WANTED is the list of the
+differences that are meant; everything else is a fault, of one side or the other.
+"""
+
+import json
+import os
+import random
+import re
+import subprocess
+
+from . import base
+from .ldif import entry_ldif
+
+ARC = "1.3.6.1.4.1.4203.666.78."
+STRING, IA5, NUMERIC, INTEGER, BOOLEAN, DN, TIME, OCTETS, POSTAL, PHONE = (
+    "1.3.6.1.4.1.1466.115.121.1.%d" % n for n in (15, 26, 36, 27, 7, 12, 24, 40, 41, 50))
+
+# name, what values it takes, the definition after the name
+TYPES = [
+    ("xCIS", "text", "EQUALITY caseIgnoreMatch ORDERING caseIgnoreOrderingMatch "
+                     "SUBSTR caseIgnoreSubstringsMatch SYNTAX " + STRING),
+    ("xCIEq", "text", "EQUALITY caseIgnoreMatch SYNTAX " + STRING),
+    ("xCES", "text", "EQUALITY caseExactMatch ORDERING caseExactOrderingMatch "
+                     "SUBSTR caseExactSubstringsMatch SYNTAX " + STRING),
+    ("xSub", "text", "SUP xCIS"),
+    ("xSubSub", "text", "SUP xSub"),
+    ("xCI5", "ascii", "EQUALITY caseIgnoreIA5Match SUBSTR caseIgnoreIA5SubstringsMatch SYNTAX " + IA5),
+    ("xCE5", "ascii", "EQUALITY caseExactIA5Match SUBSTR caseExactIA5SubstringsMatch SYNTAX " + IA5),
+    ("xTel", "phone", "EQUALITY telephoneNumberMatch SUBSTR telephoneNumberSubstringsMatch SYNTAX " + PHONE),
+    ("xNum", "numeric", "EQUALITY numericStringMatch ORDERING numericStringOrderingMatch "
+                        "SUBSTR numericStringSubstringsMatch SYNTAX " + NUMERIC),
+    ("xInt", "integer", "EQUALITY integerMatch ORDERING integerOrderingMatch SYNTAX " + INTEGER),
+    ("xIntEq", "integer", "EQUALITY integerMatch SYNTAX " + INTEGER),
+    ("xBool", "boolean", "EQUALITY booleanMatch SYNTAX " + BOOLEAN),
+    ("xDN", "dn", "EQUALITY distinguishedNameMatch SYNTAX " + DN),
+    ("xTime", "time", "EQUALITY generalizedTimeMatch ORDERING generalizedTimeOrderingMatch SYNTAX " + TIME),
+    ("xOct", "octets", "EQUALITY octetStringMatch ORDERING octetStringOrderingMatch SYNTAX " + OCTETS),
+    ("xOctNo", "octets", "SYNTAX " + OCTETS),
+    ("xList", "postal", "EQUALITY caseIgnoreListMatch SUBSTR caseIgnoreListSubstringsMatch SYNTAX " + POSTAL),
+    ("xUUID", "uuid", "EQUALITY UUIDMatch ORDERING UUIDOrderingMatch SYNTAX 1.3.6.1.1.16.1"),
+]
+STANDARD = [("cn", "text"), ("sn", "text"), ("displayName", "text"), ("telephoneNumber", "phone"),
+            ("postalAddress", "postal"), ("mail", "ascii"), ("employeeNumber", "text"), ("title", "text"),
+            ("givenName", "text"), ("manager", "dn")]
+ALIASES = {"cn": ["commonName", "2.5.4.3", "CN"], "sn": ["surname", "2.5.4.4"], "mail": ["rfc822Mailbox"],
+           "givenName": ["gn"], "xCIS": [ARC + "1", "XCIS"]}
+LETTERS = ["a", "b", "A", "B", "n", "N", " ", " ", "  ", "ä", "Ä", "ß", "ss", "é", "e\u0301", "ﬁ", "fi", "ｅ",
+           "ı", "i", "I", "İ", "ς", "σ", "Σ", "\u00a0", "\u00ad", "-", "1", "10", "9", "*", "(", ")", "\\", "$"]
+
+
+class Source:
+    """Values and assertions of each kind, from one seed."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+
+    def pick(self, items):
+        return items[self.random.randrange(len(items))]
+
+    def chance(self, n):
+        return self.random.randrange(n) == 0
+
+    def text(self):
+        value = "".join(self.pick(LETTERS) for _ in range(self.random.randrange(1, 6)))
+        return self.pick(["Anna", "anna", "Straße", "STRASSE", "x y", "x  y", value, value, value, value])
+
+    def value(self, kind):
+        n = self.random.randrange
+        if kind == "text":
+            return self.text()
+        if kind == "ascii":
+            return "".join(self.pick(["a", "B", "b", " ", "@", ".", "x", "X"]) for _ in range(n(1, 6)))
+        if kind == "phone":
+            return self.pick(["+34 600", "+34600", "ext. 12", "EXT.12", "600-12", "- 1", "6 0 0"])
+        if kind == "numeric":
+            return self.pick(["1", "12 34", "1 2", "0", "34", "1234", " 1"])
+        if kind == "integer":
+            return str(self.pick([0, 1, 2, 3, 9, 10, -1, -10, 514, 512, 1 << 40]))
+        if kind == "boolean":
+            return self.pick(["TRUE", "FALSE"])
+        if kind == "dn":
+            return self.pick(["cn=a,dc=x", "CN=A, dc=x", "cn=b,dc=x", "cn=a\\, b,dc=x", "cn=ß,dc=x", "commonName=a,dc=x"])
+        if kind == "time":
+            return self.pick(["20261124120000Z", "20261124120000.5Z", "202611241200Z", "20200101000000Z",
+                              "2026112412Z"])
+        if kind == "octets":
+            return self.pick([b"a", b"A", b"\x00\xff", b"ab", b"\xff"])
+        if kind == "postal":
+            return self.pick(["a$b", "a $ b", "A  x$b", "a$ b", "a", "ab$"])
+        return self.pick(["550e8400-e29b-41d4-a716-446655440000", "550E8400-E29B-41D4-A716-446655440000",
+                          "00000000-0000-0000-0000-000000000001"])
+
+    def assertion(self, kind):
+        """Mostly of the attribute's kind; sometimes something that it cannot be."""
+        if self.chance(12):
+            return self.pick(["", " ", "abc", "007", "true", "é", "-0", "x=y"])
+        value = self.value(kind)
+        if isinstance(value, str) and self.chance(4):
+            value = self.pick([value.upper(), value.lower(), " " + value, value + "  "])
+        return value
+
+    def entry(self):
+        attributes = {"objectClass": ["inetOrgPerson", "xThing"]}
+        if self.chance(3):
+            attributes["objectClass"].append("posixAccount")
+            attributes.update(uidNumber=["5"], gidNumber=["6"], homeDirectory=["/home/a"])
+        for name, kind in STANDARD + [row[:2] for row in TYPES]:
+            if name not in ("cn", "sn") and self.chance(2):
+                continue
+            single = name in ("displayName", "employeeNumber")
+            values = [self.value(kind)]
+            if kind == "text" and not single and self.chance(3):
+                values.append("second " + self.value(kind))  # two that are surely not equal
+            attributes[name] = values
+            if kind == "text" and not single and self.chance(4):
+                attributes[name + self.pick([";lang-de", ";lang-en", ";lang-de-at"])] = [self.value(kind)]
+        return attributes
+
+
+def escape(value):
+    data = value.encode("utf-8") if isinstance(value, str) else value
+    return "".join(chr(byte) if byte < 128 and chr(byte) not in "*()\\\0" else "\\%02x" % byte for byte in data)
+
+
+def filter_item(source):
+    name, kind = source.pick(STANDARD + [row[:2] for row in TYPES] + [("name", "text")])
+    written = source.pick(ALIASES.get(name, [name]) + [name, name, name])
+    if source.chance(10):
+        written += source.pick([";lang-de", ";lang-", ";lang-de-", ";binary", ";x-foo"])
+    what = source.random.randrange(12)
+    value = escape(source.assertion(kind))
+    if what < 4:
+        return "(%s=%s)" % (written, value)
+    if what < 7:
+        parts = [escape(source.assertion(kind))[:6] for _ in range(source.random.randrange(1, 4))]
+        parts = [part for part in parts if part and "\\" not in part[-2:]]
+        return "(%s=%s)" % (written, source.pick(["*%s", "%s*", "*%s*"]) % "*".join(parts or ["a"]))
+    if what == 7:
+        return "(%s>=%s)" % (written, value)
+    if what == 8:
+        return "(%s<=%s)" % (written, value)
+    if what == 9:
+        return "(%s=*)" % written
+    if what == 10:
+        rule = source.pick(["caseIgnoreMatch", "caseExactMatch", "2.5.13.5", "integerMatch", "caseIgnoreIA5Match",
+                            "1.2.840.113556.1.4.803", "1.2.840.113556.1.4.804", "octetStringMatch",
+                            "integerBitAndMatch", "numericStringMatch", ""])
+        if rule.startswith(("1.2.", "integerBit")):
+            value = str(source.pick([1, 2, 3, 512]))
+        return "(%s:%s=%s)" % (written, rule and rule + ":", value)
+    return source.pick(["(objectClass=person)", "(objectClass=2.5.6.6)", "(objectClass=inetOrg*)", "(noSuch=x)",
+                        "(objectClass=posixAccount)", "(objectClass=*)", "(noSuch=*)", "(userPassword=a*)",
+                        "(objectClass=top)", "(objectClass=NoSuchClass)", "(homeDirectory=/home/*)",
+                        "(sAMAccountName=a)", "(memberOf=cn=x)", "(uidNumber>=1)", "(structuralObjectClass=person)"])
+
+
+def filter_text(source, depth=0):
+    if depth == 3 or not source.chance(4):
+        return filter_item(source)
+    operator = source.pick("&|!")
+    if operator == "!":
+        return "(!%s)" % filter_text(source, depth + 1)
+    return "(%s%s)" % (operator, "".join(filter_text(source, depth + 1) for _ in range(source.random.randrange(0, 4))))
+
+
+def install_schema(server):
+    """The types above, and an auxiliary class that may have them all."""
+    lines = {"objectClass": "olcSchemaConfig", "cn": "compare",
+             "olcAttributeTypes": ["( %s%d NAME '%s' %s )" % (ARC, i + 1, name, text)
+                                   for i, (name, _, text) in enumerate(TYPES)],
+             "olcObjectClasses": ["( %s100 NAME 'xThing' SUP top AUXILIARY MAY ( %s ) )"
+                                  % (ARC, " $ ".join(row[0] for row in TYPES))]}
+    server.add(entry_ldif("cn=compare,cn=schema,cn=config", lines))
+
+
+def server_schema(server):
+    found = server.search("(objectClass=subschema)", ["attributeTypes", "objectClasses"], base="cn=Subschema",
+                          scope="base")[0]
+    return found.texts("attributeTypes"), found.texts("objectClasses")
+
+
+def ask_server(server, folder, dn, filters):
+    """For each filter the names (first RDN values) that it finds."""
+    path = os.path.join(folder, "filters.txt")
+    with open(path, "w", encoding="utf-8") as text:
+        text.write("\n".join(filters) + "\n")
+    done = server.tool("ldapsearch", "-o", "ldif-wrap=no", "-b", dn, "-s", "one", "-f", path,
+                       "(&(objectClass=*)%s)", "1.1", seconds=240)
+    found, names = [], set()
+    for line in done.stdout.splitlines():
+        if line.startswith("dn: "):
+            names.add(line[4:].split(",")[0].partition("=")[2])
+        elif line.startswith("# search result"):
+            found.append(names)
+            names = set()
+    base.need(len(found) == len(filters), "an answer to each filter", len(found), done.stderr)
+    return found
+
+
+def ask_rosterd(schema, classes, entries, filters):
+    """For each filter a text of T, F and U, one for each entry; or "E"."""
+    data = {"schema": schema, "classes": classes, "filters": filters,
+            "entries": [{name: [value.hex() for value in values] for name, values in entry.items()}
+                        for entry in entries]}
+    done = subprocess.run([base.built("tests/lab/filter-verdict")], input=json.dumps(data), stdout=subprocess.PIPE,
+                          universal_newlines=True, check=True, timeout=120)
+    return done.stdout.split("\n")[:-1]
+
+
+# Differences that are meant: (a word for it, filter -> bool).
+WANTED = [
+    ("classes by OID, and those that the schema lacks", lambda text: re.search("2[.]5[.]6[.]6|NoSuchClass|structural", text)),
+]
+
+
+def wanted(text):
+    return next((words for words, is_it in WANTED if is_it(text)), None)
+
+
+class Round:
+    """One ground full of entries, and filters asked of both."""
+
+    def __init__(self, server, ground, seed, n_entries=24):
+        self.server, self.ground, self.source = server, ground, Source(seed)
+        entries = [self.source.entry() for _ in range(n_entries)]
+        server._feed("".join(entry_ldif("uid=e%d,%s" % (i, ground.people), dict(entry, uid="e%d" % i))
+                             for i, entry in enumerate(entries)), "-a", "-c", check=False)
+        self.entries = server.search(base=ground.people, scope="one", attributes=["*", "+"])
+        base.need(len(self.entries) > n_entries // 2, "most entries are taken", len(self.entries))
+        self.schema = server_schema(server)
+
+    def compare(self, n_filters):
+        """(compared, differences that are not wanted)."""
+        filters = [filter_text(self.source) for _ in range(n_filters)]
+        ours = ask_rosterd(*self.schema, self.entries, filters)
+        kept = [(text, row) for text, row in zip(filters, ours) if row != "E"]
+        texts = [text for text, _ in kept]
+        true = ask_server(self.server, self.server.folder, self.ground.people, texts)
+        false = ask_server(self.server, self.server.folder, self.ground.people, ["(!%s)" % text for text in texts])
+        found = []
+        for (text, row), yes, no in zip(kept, true, false):
+            theirs = "".join("T" if entry.text("uid") in yes else "F" if entry.text("uid") in no else "U"
+                             for entry in self.entries)
+            if theirs != row and not wanted(text):
+                found.append(self.describe(text, row, theirs))
+        return len(kept) * len(self.entries), found
+
+    def describe(self, text, ours, theirs):
+        i = next(i for i in range(len(ours)) if ours[i] != theirs[i])
+        words = [word.partition("=")[0].strip("(&|!<>~:") for word in text.split("(") if "=" in word]
+        shown = {name: values for name, values in self.entries[i].items()
+                 if any(name.split(";")[0] == word.split(";")[0].split(":")[0].lower() for word in words)}
+        return "%s: server %s, rosterd %s: %s" % (text, theirs[i], ours[i], shown)
+
+
+def compare(server, seed, n_rounds, n_filters):
+    """Plays rounds against a server with the schema of install_schema(); returns (verdicts compared,
+    differences)."""
+    compared, found = 0, []
+    for i in range(n_rounds):
+        n, differences = Round(server, server.fresh("f%d" % (seed + i)), seed + i).compare(n_filters)
+        compared += n
+        found += ["seed %d: %s" % (seed + i, text) for text in differences]
+    return compared, found

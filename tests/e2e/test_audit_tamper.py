@@ -1,0 +1,251 @@
+"""1,000 random tamperings of lines, files and tails: each is found, at the place that an oracle of its own knows."""
+
+import base64
+import gzip
+import json
+import os
+import random
+import re
+import subprocess
+
+from lib import Slapd, auditlines, deadline, need
+
+reader = auditlines.reader
+
+
+def make_files(t):
+    """Three files of one chain, by a real life: the oldest compressed."""
+    ground = t.shared(Slapd).fresh()
+    ground.persons({"u%03d" % i: {} for i in range(60)})
+    daemon = t.rosterd(ground.server, t.simulator(), ground)
+    daemon.once()
+    first, second = daemon.path("audit.jsonl.2.gz"), daemon.path("audit.jsonl.1")
+    with open(daemon.audit_file, "rb") as data, gzip.open(first, "wb") as out:
+        out.write(data.read())
+    os.unlink(daemon.audit_file)
+    ground.persons({"v%03d" % i: {} for i in range(30)})
+    daemon.once()
+    os.rename(daemon.audit_file, second)
+    for i in range(30):
+        ground.replace("u%03d" % i, mail="new%d@example.com" % i)
+    daemon.once()
+    auditlines.need_whole(first, second, daemon.audit_file)
+    return daemon, [first, second, daemon.audit_file]
+
+
+def content(path):
+    with (gzip.open if path.endswith(".gz") else open)(path, "rb") as data:
+        return data.read().split(b"\n")[:-1]
+
+
+def edit_byte(chance, lines, at):
+    """Another printable byte at a random place that the line's meaning hangs on."""
+    line = lines[at]
+    while True:
+        place = chance.randrange(len(line))
+        new = bytes([chance.choice(b"abcdefgXYZ0123456789 _-")])
+        if line[place:place + 1] != new and not (at == len(lines) - 1 and inside_why(line, place)):
+            break
+    lines[at] = line[:place] + new + line[place + 1:]
+    return {at}
+
+
+def inside_why(line, place):
+    """The one word of a checkpoint that its signature does not cover, if no line follows."""
+    found = re.search(rb',"why":"[a-z]*"', line)
+    return found is not None and found.start() <= place < found.end()
+
+
+def edit_number(chance, lines, at):
+    lines[at] = re.sub(rb'"seq":\d+', b'"seq":%d' % chance.randrange(1, 10 ** 6), lines[at], count=1)
+    return {at}
+
+
+def two_neighbours(chance, lines, at):
+    if at + 2 >= len(lines):
+        at -= 2
+    for i in (at, at + 1):
+        lines[i] = lines[i].replace(b'"ev":"', b'"ev":"x', 1)
+    return {at}
+
+
+def garbage(chance, lines, at):
+    lines[at] = bytes(chance.choice(b"abcdef {}") for _ in range(chance.randrange(1, 200)))
+    return {at}
+
+
+def remove(chance, lines, at):
+    n = min(chance.randrange(1, 5), len(lines) - at - 1)
+    at = max(at, 1)
+    if n < 1 or at + n >= len(lines):
+        at, n = 1, 1
+    del lines[at:at + n]
+    return {at}
+
+
+def repeat(chance, lines, at):
+    to = chance.randrange(at + 1, len(lines) + 1)
+    lines.insert(to, lines[at])
+    return {to, at}
+
+
+def swap(chance, lines, at):
+    other = chance.randrange(len(lines))
+    if other == at or lines[at] == lines[other]:
+        other = at + 1 if at + 1 < len(lines) else at - 1
+    lines[at], lines[other] = lines[other], lines[at]
+    return {at, other}
+
+
+def forge(chance, lines, at):
+    """A line of the forger's, chained well to the one before it."""
+    row = json.loads(lines[at])
+    row["prev"] = base64.urlsafe_b64encode(reader.link_of(lines[at])).decode().rstrip("=")
+    row["seq"] += chance.choice((1, 1, 7))
+    row["code"] = "forged"
+    row.pop("pc", None)
+    row.pop("p", None)
+    lines.insert(at + 1, json.dumps(row, separators=(",", ":")).encode())
+    return {at + 1}
+
+
+def take_person(chance, lines, at):
+    """What a line tells of a person is taken away without an act."""
+    while b',"p":{' not in lines[at]:
+        at = (at + 1) % len(lines)
+    lines[at] = reader.cut(lines[at])[0]
+    return {at}
+
+
+def change_person(chance, lines, at):
+    while b',"p":{' not in lines[at]:
+        at = (at + 1) % len(lines)
+    place = lines[at].index(b',"p":{"s":"') + len(b',"p":{"s":"') + chance.randrange(20)
+    lines[at] = lines[at][:place] + (b"A" if lines[at][place:place + 1] != b"A" else b"B") + lines[at][place + 1:]
+    return {at}
+
+
+def rewrite_tail(chance, lines, at):
+    """All lines from here on are changed and chained anew; the forger has no key."""
+    at = min(at, len(lines) - 2)
+    link = reader.link_of(lines[at - 1]) if at else reader.parts(reader.cut(lines[0])[0])[1]
+    next_checkpoint = next(i for i in range(at, len(lines)) if b'"ev":"checkpoint"' in lines[i])
+    for i in range(at, len(lines)):
+        short, person = reader.cut(lines[i])
+        head, _ = reader.parts(short)
+        if i == at:
+            head = head.replace(b'"t":"2', b'"t":"1')
+        lines[i] = head + b',"prev":"' + base64.urlsafe_b64encode(link).rstrip(b"=") + b'"' + \
+            (b',"p":' + person if person else b"") + b"}"
+        link = reader.link_of(lines[i])
+    return {next_checkpoint}
+
+
+KINDS = {"byte": edit_byte, "number": edit_number, "neighbours": two_neighbours, "garbage": garbage, "remove": remove,
+         "repeat": repeat, "swap": swap, "forge": forge, "take": take_person, "change": change_person,
+         "rewrite": rewrite_tail}
+
+
+@deadline(240)
+def test_random_tampering(t):
+    """T65: any change of any line is found where it was made, in any order of the files, against an oracle in Python."""
+    daemon, paths = make_files(t)
+    originals = [content(path) for path in paths]
+    everything = [line for lines in originals for line in lines]
+    sizes = [len(lines) for lines in originals]
+    copies = [t.path("one.jsonl.gz"), t.path("two.jsonl"), t.path("three.jsonl")]
+    answer = daemon.ctl("--json", "audit", "verify", *paths).json
+    need(answer["whole"] and answer["lines"] == len(everything), "whole to begin with", answer)
+    seed = int(os.environ.get("ROSTERD_SEED", "20261128"))
+    chance = random.Random(seed)
+    for round_number in range(1000):
+        name = chance.choice(sorted(KINDS))
+        lines = list(everything)
+        expected = KINDS[name](chance, lines, chance.randrange(len(lines)))
+        # The same borders between the files, with what was added or removed in the last of them.
+        starts, at = [], 0
+        for number, path in enumerate(copies):
+            part = lines[at:at + sizes[number]] if number < 2 else lines[at:]
+            starts.append(at)
+            at += sizes[number]
+            with (gzip.open(path, "wb", compresslevel=1) if path.endswith(".gz") else open(path, "wb")) as out:
+                out.write(b"".join(line + b"\n" for line in part))
+        order = chance.sample(copies, 3)
+        result = daemon.ctl("--json", "audit", "verify", *order, code=2).json
+        places = [starts[copies.index(found["file"])] + found["line"] - 1 for found in result["findings"] if found["line"]]
+        need(not result["whole"] and places, "found", name, seed, round_number, result)
+        need(places[0] in expected or (name in ("repeat", "swap") and set(places) & expected),
+             "at the right place", name, seed, round_number, sorted(expected), places,
+             [found["sentence"] for found in result["findings"]][:4])
+        need(result["lines_before"] <= max(expected), "nothing altered is vouched for", name, round_number, result)
+
+
+def note_of(line):
+    """The signed note of a checkpoint line, for keeping elsewhere."""
+    row = json.loads(line)
+    prev = reader.parts(reader.cut(line)[0])[1]
+    name = row["key"].split("+")[0]
+    return reader.note(name, row["seq"] - 1, prev, row["t"]).decode() + "\n\u2014 %s %s\n" % (name, row["sig"])
+
+
+def test_cut_tails_and_kept_checkpoints(t):
+    """A cut or rewritten end shows against a checkpoint that was kept elsewhere, also with a stolen key; a foreign key is
+    named; CR LF, BOM and a file given twice are no tampering."""
+    daemon, paths = make_files(t)
+    lines = content(paths[2])
+    vkey = json.loads(lines[-1])["key"]
+    kept = t.path("kept.txt")
+    with open(kept, "w", encoding="utf-8") as out:
+        out.write(note_of(lines[-1]))
+    args = ("--key", vkey, "--checkpoint", kept)
+    whole = daemon.ctl("audit", "verify", *args, *paths)
+    need("whole" in whole.out and vkey in whole.out, "whole", whole)
+    cut = t.path("cut.jsonl")
+    with open(cut, "wb") as out:
+        out.write(b"".join(line + b"\n" for line in lines[:-3]))
+    need("whole" in daemon.ctl("audit", "verify", paths[0], paths[1], cut).out, "files alone cannot show it")
+    need("after the last checkpoint" in daemon.ctl("audit", "verify", paths[0], paths[1], cut).out, "and say so")
+    answer = daemon.ctl("audit", "verify", *args, paths[0], paths[1], cut, code=2)
+    need("cut: " in answer.out, "the kept checkpoint shows it", answer)
+    # The forger signs as well: with the key in the service's folder.
+    forged = list(lines)
+    forged[-4] = forged[-4].replace(b'"t":"2', b'"t":"1')
+    link = None
+    with open(daemon.path("audit.key"), encoding="ascii") as data:
+        seed = base64.b64decode(data.read().split("+", 4)[4])[1:]
+    for i in range(len(forged) - 4, len(forged)):
+        short, person = reader.cut(forged[i])
+        head, prev = reader.parts(short)
+        link = link or prev
+        if b'"ev":"checkpoint"' in head:
+            row = json.loads(forged[i])
+            text = reader.note(vkey.split("+")[0], row["seq"] - 1, link, row["t"])
+            sig = base64.b64encode(bytes.fromhex(vkey.split("+")[1]) + sign(t, seed, text))
+            head = re.sub(rb'"sig":"[^"]*"', b'"sig":"' + sig + b'"', head)
+        forged[i] = head + b',"prev":"' + base64.urlsafe_b64encode(link).rstrip(b"=") + b'"' + \
+            (b',"p":' + person if person else b"") + b"}"
+        link = reader.link_of(forged[i])
+    with open(cut, "wb") as out:
+        out.write(b"".join(line + b"\n" for line in forged))
+    need("whole" in daemon.ctl("audit", "verify", "--key", vkey, paths[0], paths[1], cut).out, "a stolen key signs")
+    answer = daemon.ctl("audit", "verify", *args, paths[0], paths[1], cut, code=2)
+    need("rewritten: " in answer.out, "the kept checkpoint still shows it", answer)
+    # Another key.
+    other = vkey[:-6] + ("A" if vkey[-6] != "A" else "B") + vkey[-5:]
+    need("key" in daemon.ctl("audit", "verify", "--key", other, *paths, code=2).out, "a foreign key")
+    # What gateways and editors add.
+    with open(cut, "wb") as out:
+        out.write(b"\xef\xbb\xbf" + b"".join(line + b"\r\n" for line in lines))
+    answer = daemon.ctl("audit", "verify", paths[0], paths[1], cut)
+    need("CR LF" in answer.out and "byte order mark" in answer.out and "whole" in answer.out, "named, no accusation", answer)
+    need("whole" in daemon.ctl("audit", "verify", *paths, *paths).out, "given twice")
+
+
+def sign(t, seed, text):
+    key, data = t.path("forger.der"), t.path("forger.txt")
+    with open(key, "wb") as out:
+        out.write(bytes.fromhex("302e020100300506032b657004220420") + seed)
+    with open(data, "wb") as out:
+        out.write(text)
+    return subprocess.run(["openssl", "pkeyutl", "-sign", "-keyform", "DER", "-inkey", key, "-rawin", "-in", data],
+                          capture_output=True, check=True).stdout

@@ -1,0 +1,389 @@
+/*
+ * Budgets hold: random histories with a tenant that answers late, never, or keeps everybody
+ * logged in, through crashes, restarts, reloads and steps of the wall clock. The oracle counts
+ * what the tenant was made to change, by its own idea of the kinds, and knows nothing of guard
+ * and queue: within any window of real time never one more than the limit (T74).
+ *
+ *   test-budgets [--histories N] [--seed N]
+ */
+#include "config.h"
+
+#include "base/log.h"
+#include "engine-bed.h"
+#include "state/queue.h"
+#include "sync/internal.h"
+#include "unit.h"
+
+#define N_PEOPLE 14
+#define N_STEPS  60
+#define MOST     8192
+
+static uint64_t seed, dice;
+
+static uint64_t next_random(void) /* splitmix64 */
+{
+    uint64_t z = (dice += 0x9e3779b97f4a7c15ULL);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+    return z ^ (z >> 31);
+}
+
+static unsigned below(unsigned n)
+{
+    return (unsigned)(next_random() % n);
+}
+
+static bool chance(unsigned percent)
+{
+    return below(100) < percent;
+}
+
+/* -- the counter -- */
+
+enum sort { /* the test's own names, in the order of the enum of the budgets */
+    CREATE = 1,
+    UPDATE = 2,
+    TEAM = 3,
+    PRIVILEGED = 4,
+    DISABLE = 5,
+    DELETE = 6,
+    RENAME = 7,
+    N_SORTS = 8,
+};
+
+struct known {
+    char id[24], login[32], team[32];
+    bool disabled, seller, there;
+    char *all;
+};
+
+struct counter {
+    struct bed *bed;
+    size_t limit[N_SORTS]; /* SIZE_MAX: none */
+    struct {
+        enum sort sort;
+        uint64_t at;
+    } did[MOST];
+    size_t n;
+    struct known users[512];
+    size_t n_users;
+};
+
+static size_t seen[N_SORTS], stopped[N_SORTS]; /* over all histories */
+
+static struct known *known_of(struct counter *c, const char *id)
+{
+    for (size_t i = 0; i < c->n_users; i++)
+        if (!strcmp(c->users[i].id, id))
+            return &c->users[i];
+    assert_true(c->n_users < ARRAY_SIZE(c->users));
+    struct known *k = &c->users[c->n_users++];
+    snprintf(k->id, sizeof k->id, "%s", id);
+    return k;
+}
+
+static void look_at(struct known *k, const struct fake_user *u)
+{
+    const char *team = user_get(u->user, USER_TEAM);
+    snprintf(k->login, sizeof k->login, "%s", u->login);
+    snprintf(k->team, sizeof k->team, "%s", team ? team : "");
+    k->disabled = u->user->disabled;
+    k->seller = user_role(u->user, "Seller") != NULL;
+    k->there = true;
+    free(k->all);
+    k->all = user_to_json(u->user, false);
+}
+
+static int sort_of(enum fake_kind kind, const struct known *before, const struct known *now)
+{
+    if (kind == FAKE_CREATE)
+        return now->seller ? PRIVILEGED : CREATE;
+    if (strcmp(before->login, now->login) != 0)
+        return RENAME;
+    if (now->disabled != before->disabled)
+        return now->disabled ? DISABLE : UPDATE;
+    if (strcmp(before->team, now->team) != 0)
+        return TEAM;
+    if (now->seller && !before->seller)
+        return PRIVILEGED;
+    return text_equal(before->all, now->all) ? 0 : UPDATE;
+}
+
+static void count(struct counter *c, enum sort sort)
+{
+    size_t within = 1;
+    for (size_t i = 0; i < c->n; i++)
+        within += c->did[i].sort == sort && c->did[i].at + DAY > c->bed->monotonic;
+    assert_true(c->n < MOST);
+    c->did[c->n].sort = sort;
+    c->did[c->n++].at = c->bed->monotonic;
+    seen[sort]++;
+    if (c->limit[sort] != SIZE_MAX && within > c->limit[sort])
+        fail_msg("seed %llu: %zu of kind %u within a day, allowed are %zu",
+                 (unsigned long long)seed, within, sort, c->limit[sort]);
+    if (within == c->limit[sort])
+        stopped[sort]++;
+}
+
+static void on_write(enum fake_kind kind, const struct fake_user *after, const char *login,
+                     void *userdata)
+{
+    struct counter *c = userdata;
+    (void)login;
+    if (!after) {
+        count(c, DELETE);
+        return;
+    }
+    struct known *k = known_of(c, after->scim_id), before = *k;
+    before.all = k->all ? strdup(k->all) : NULL;
+    look_at(k, after);
+    int sort = sort_of(kind, &before, k);
+    free(before.all);
+    if (sort)
+        count(c, (enum sort)sort);
+}
+
+/* -- the company -- */
+
+struct worker {
+    bool here, terminated, spanish, sales;
+    unsigned login, name;
+};
+
+struct history {
+    struct counter c;
+    struct bed *b;
+    struct worker people[N_PEOPLE];
+    unsigned n_reloads;
+    uint64_t latest; /* the furthest that the wall clock has been */
+    char fingerprint[32];
+};
+
+static unsigned fault_percent;
+
+static void put_person(struct history *h, unsigned i)
+{
+    const struct worker *w = &h->people[i];
+    char id[32], dn[80], login[32], mail[64], name[32], family[16];
+    snprintf(id, sizeof id, "id-p%u", i);
+    if (!w->here) {
+        if (bed_find(h->b, id))
+            bed_leave(h->b, id);
+        return;
+    }
+    snprintf(dn, sizeof dn, "uid=p%u,ou=people,dc=example,dc=com", i);
+    snprintf(login, sizeof login, "p%u-%u", i, w->login);
+    snprintf(mail, sizeof mail, "p%u@example.com", i);
+    snprintf(name, sizeof name, "Name %u", w->name);
+    snprintf(family, sizeof family, "p%u", i);
+    bed_person(h->b, id, dn, "uid", login, "givenName", name, "sn", family, "mail", mail,
+               "preferredLanguage", w->spanish ? "es" : "en", "employeeType",
+               w->terminated ? "Terminated" : "Here", NULL);
+}
+
+static void put_groups(struct history *h)
+{
+    static const char *const names[] = {"support", "sales"};
+    for (unsigned g = 0; g < 2; g++) {
+        char texts[N_PEOPLE][16];
+        const char *uids[N_PEOPLE];
+        size_t n = 0;
+        for (unsigned i = 0; i < N_PEOPLE; i++)
+            if (h->people[i].sales == (g == 1)) {
+                snprintf(texts[n], sizeof texts[n], "p%u", i);
+                uids[n] = texts[n];
+                n++;
+            }
+        bed_group_uids(h->b, names[g], uids, n);
+    }
+}
+
+static void change_one(struct history *h)
+{
+    unsigned i = below(N_PEOPLE);
+    struct worker *w = &h->people[i];
+    char id[32];
+    switch (below(7)) {
+    case 0:
+    case 1: w->here = !w->here; break;
+    case 2: w->terminated = !w->terminated; break;
+    case 3: w->spanish = !w->spanish; break;
+    case 4: w->name++; break;
+    case 5: w->login++; break;
+    default:
+        w->sales = !w->sales;
+        put_groups(h);
+        bed_tell(h->b, "group-support");
+        bed_tell(h->b, "group-sales");
+    }
+    snprintf(id, sizeof id, "id-p%u", i);
+    put_person(h, i);
+    bed_tell(h->b, id);
+}
+
+/* What an attempt that is not answered did at the tenant is a coin. */
+static void chaos(enum fake_kind kind, struct fake_fault *ret, void *userdata)
+{
+    (void)userdata;
+    if (!chance(fault_percent))
+        return;
+    bool write = (kind & FAKE_WRITES) != 0;
+    ret->class = chance(25) ? TENANT_THROTTLED : write ? TENANT_UNCLEAR : TENANT_AWAY;
+    ret->takes_effect = ret->class == TENANT_UNCLEAR && chance(50);
+}
+
+static bool coin(void *userdata)
+{
+    (void)userdata;
+    return chance(50);
+}
+
+static void configure(struct history *h, bool limited)
+{
+    struct error e = {0};
+    for (unsigned k = 1; k < BUDGET_N_KINDS; k++) {
+        size_t limit = below(5);
+        h->b->sync.budgets[k] =
+            limited ? (struct budget){.floor = limit} : (struct budget){.unlimited = true};
+        h->c.limit[k] = limited ? limit : SIZE_MAX;
+    }
+    snprintf(h->fingerprint, sizeof h->fingerprint, "configuration %u", h->n_reloads++);
+    h->b->options.fingerprint = h->fingerprint;
+    bed_ok(h->b, engine_reload(h->b->engine, &h->b->options, &e));
+}
+
+static void on_shift(struct history *h)
+{
+    bool shift = chance(50);
+    for (size_t i = 0; i < h->b->tenant->n_users; i++)
+        h->b->tenant->users[i].logged_in = shift;
+}
+
+static void step(struct history *h)
+{
+    struct bed *b = h->b;
+    h->latest = b->now > h->latest ? b->now : h->latest;
+    switch (below(18)) {
+    case 0:
+        b->tenant->hold = true; /* late */
+        break;
+    case 1: fake_tenant_release(b->tenant); break;
+    case 2: fault_percent = below(3) * 30; break;
+    case 3: on_shift(h); break;
+    case 4: bed_crash(b); break;
+    case 5: bed_restart(b); break;
+    case 6: /* forward and back, up to ten days */
+        bed_set_clock(b, b->now + below(10) * DAY);
+        break;
+    case 7: bed_set_clock(b, b->now - below(10) * DAY); break;
+    case 8:
+        if (!b->tenant->n_under_way) /* else what left already is measured by the new limit */
+            configure(h, true);
+        break;
+    case 9: bed_advance(b, below(3 * 3600) * USEC_PER_SEC); break;
+    case 10: bed_advance(b, below(30) * HOUR); break;
+    case 11: bed_read_all(b); break;
+    default:
+        for (unsigned i = 1 + below(4); i > 0; i--)
+            change_one(h);
+    }
+    if (chance(60))
+        bed_run(b);
+    else
+        for (unsigned i = below(20); i > 0 && sd_event_run(b->event, 0) > 0; i--)
+            ;
+}
+
+static void begin(struct history *h)
+{
+    static char *privileged[] = {(char *)"Seller"};
+    dice = seed;
+    fault_percent = 0;
+    struct bed *b = h->b = bed_new(true);
+    h->c.bed = b;
+    b->sync.privileged_roles = privileged;
+    b->sync.n_privileged_roles = 1;
+    b->sync.delete_after_usec = chance(80) ? HOUR : 0;
+    b->sync.leave_grace_usec = chance(70) ? 0 : DAY;
+    b->options.max_concurrent = 1 + below(8);
+    b->tenant->on_write = on_write;
+    b->tenant->write_data = &h->c;
+    b->tenant->chaos = chaos;
+    b->tenant->cancelled_takes_effect = coin;
+    for (unsigned i = 0; i < N_PEOPLE; i++) {
+        h->people[i] = (struct worker){.here = chance(70), .sales = chance(30)};
+        put_person(h, i);
+    }
+    put_groups(h);
+    bed_start(b);
+    configure(h, false);
+    bed_sync(b);
+    bed_advance(b, 2 * DAY);
+    configure(h, true);
+    bed_run(b);
+}
+
+/* Nothing was lost by waiting: without limits everything is done in the end. */
+static void come_to_rest(struct history *h)
+{
+    struct bed *b = h->b;
+    fault_percent = 0;
+    bed_set_clock(b, h->latest); /* what waits, waits for a wall time */
+    fake_tenant_release(b->tenant);
+    configure(h, false);
+    bed_sync(b);
+    bed_advance(b, 8 * DAY);
+    for (size_t i = 0; i < b->tenant->n_users; i++)
+        b->tenant->users[i].logged_in = false;
+    bed_sync(b);
+    bed_advance(b, 8 * DAY);
+    if (bed_queue(b, 0, NULL))
+        fail_msg("seed %llu: %zu operations are left", (unsigned long long)seed,
+                 bed_queue(b, 0, NULL));
+}
+
+static void one_history(void)
+{
+    struct history *h = calloc(1, sizeof *h);
+    assert_non_null(h);
+    begin(h);
+    for (unsigned i = 0; i < N_STEPS; i++)
+        step(h);
+    come_to_rest(h);
+    bed_check_ledgers(h->b);
+    bed_free(h->b);
+    for (size_t i = 0; i < h->c.n_users; i++)
+        free(h->c.users[i].all);
+    free(h);
+}
+
+static uint64_t first_seed = 1;
+static unsigned n_histories = 40;
+
+static void test_histories(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < n_histories; i++) {
+        seed = first_seed + i;
+        one_history();
+    }
+    /* The histories are no test of a budget that they never reach. */
+    for (int k = 1; k < N_SORTS && n_histories >= 40; k++)
+        if (!stopped[k])
+            fail_msg("kind %d never reached its limit (%zu seen)", k, seen[k]);
+}
+
+int main(int argc, char **argv)
+{
+    log_set_level(LOG_CRIT);
+    for (int i = 1; i + 1 < argc; i += 2) {
+        if (!strcmp(argv[i], "--seed")) {
+            first_seed = strtoull(argv[i + 1], NULL, 10);
+            n_histories = 1;
+        } else if (!strcmp(argv[i], "--histories")) {
+            n_histories = (unsigned)strtoul(argv[i + 1], NULL, 10);
+        }
+    }
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_histories)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

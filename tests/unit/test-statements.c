@@ -1,0 +1,303 @@
+/*
+ * Every SQL statement of the program, as it stands in the daemon's binary, on tables with
+ * 10,000 rows: it is valid, and no table or index is read from one end to the other unless it
+ * is on the list below, with the reason. A search by nothing but columns of few values (state,
+ * kind) counts as reading all: that is how a first load became quadratic once.
+ */
+#include "config.h"
+
+#include <ctype.h>
+
+#include "base/buffer.h"
+#include "state-fixture.h"
+#include "state/db.h"
+
+#define OPERATION_COLUMNS                                                                       \
+    "SELECT o.number, o.kind, o.state, o.entry_id, o.dn, o.login, o.changes, o.why, o.reason, " \
+    "o.sentence, o.cause, o.since_usec, o.not_before_usec, o.attempts, o.run, o.approved, "     \
+    "o.budget, o.approved_until_usec FROM operation o "
+
+/* What reads all of something, and why that is right. A statement is found by how it begins. */
+static const struct {
+    const char *begins, *reason;
+} allowed[] = {
+    {"SELECT cause, code, sentence, since_usec, notified_usec FROM alarm",
+     "few rows: one for each alarm that is open"},
+    {"DELETE FROM told WHERE standing = 0 AND told_usec",
+     "few rows: one for each cause of which a person was told"},
+    {"SELECT count(*) FROM link WHERE status = ?1", "it counts; the index alone is read"},
+    {"SELECT entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, origin, "
+     "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift FROM link "
+     "ORDER BY entry_id",
+     "the verification sweep goes through all linked users"},
+    {"SELECT count(*) FROM listing", "it counts, for status"},
+    {"SELECT login FROM listing t WHERE stale = 0 AND NOT EXISTS",
+     "whom nobody claims is asked of everybody whom the tenant listed, for the plan"},
+    {"SELECT login FROM listing t WHERE stale = 0 AND (mail_key IS NULL OR",
+     "first contact only: whose mail is to be looked at next"},
+    {"UPDATE listing SET stale = 1", "first contact only: all of them are listed again"},
+    {"DELETE FROM listing WHERE stale = 1", "first contact only: who was not listed again"},
+    {"INSERT INTO link_aside(", "all links are put aside, once for each change of the tenant"},
+    {"INSERT INTO link(entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, "
+     "origin, created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift) SELECT",
+     "all links come back, once the tenant is the one of before"},
+    {"INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM link_aside",
+     "everybody whose link was put aside, once for each change of the tenant"},
+    {"SELECT dn FROM entry WHERE kind = 2 AND gone_usec = 0",
+     "\"did you mean\" compares with every group, once for a rule that names none"},
+    {"SELECT count(*) FROM entry g CROSS JOIN member m",
+     "it counts what no other row tells, for status; the answer is kept until something changes"},
+    {"SELECT kind, count(*) FROM entry WHERE gone_usec = 0 GROUP BY kind",
+     "it counts, for status; the index alone is read"},
+    {"SELECT h.names, c.n FROM (SELECT shape, count(*)",
+     "how many people have each attribute, once a look; the index alone is read"},
+    {"INSERT OR IGNORE INTO dirty(entry_id) SELECT id FROM entry WHERE kind = 1 ORDER BY n",
+     "marks everybody"},
+    {"INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM person", "marks everybody"},
+    {"INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM operation INDEXED BY "
+     "operation_cause",
+     "all that is held or parked, by a person's word; the index has only those"},
+    {"SELECT entry_id FROM dirty ORDER BY n LIMIT ?1", "the first rows in their order"},
+    {"SELECT (SELECT count(*) FROM dirty)", "it counts, for status"},
+    {"SELECT p.entry_id, p.dn, p.verdict, p.wanted, p.login_key, p.code, p.sentence, "
+     "p.recheck_usec, p.bucket, p.bucket_code, p.run, EXISTS (SELECT 1 FROM dirty d WHERE "
+     "d.entry_id = p.entry_id) FROM person p ORDER BY p.dn",
+     "for reports over everybody"},
+    {OPERATION_COLUMNS "WHERE o.state = 4 ORDER BY o.number",
+     "what is under way: never more than max_concurrent"},
+    {OPERATION_COLUMNS "ORDER BY o.kind, o.dn, o.number", "for the plan: all that waits"},
+    {OPERATION_COLUMNS "WHERE o.state = ?1 ORDER BY o.kind, o.dn, o.number",
+     "for the plan and its hash: all that is parked or held"},
+    {"SELECT count(*) FROM operation o INDEXED BY operation_fresh",
+     "it counts what one budget has before it; the index alone is read"},
+    {"SELECT count(*) FROM operation o INDEXED BY operation_let_through",
+     "what is under way or held of one budget; the index alone is read"},
+    {"SELECT count(*) FROM operation o INDEXED BY operation_over",
+     "what is beyond one budget; the index alone is read"},
+    {OPERATION_COLUMNS "INDEXED BY operation_fresh",
+     "all of one budget that waits is moved, up to a limit"},
+    {OPERATION_COLUMNS "INDEXED BY operation_let_through", "the same of what is held"},
+    {OPERATION_COLUMNS "INDEXED BY operation_over", "the same of what is parked"},
+    {"UPDATE operation INDEXED BY operation_state SET state = 1, sentence = NULL",
+     "all that is held is tried again, by a person's word or with a new configuration"},
+    {"SELECT kind, state, count(*) FROM operation GROUP BY state, kind",
+     "it counts, for status; the index alone is read"},
+    {"SELECT cause, reason, min(sentence), CASE state",
+     "all that is held or parked, by cause; the index has only those"},
+    {"SELECT number, ended_usec FROM run ORDER BY number DESC LIMIT 1", "the newest row"},
+    {"SELECT number, started_usec, ended_usec, totals, trigger FROM run WHERE ended_usec > 0 "
+     "ORDER BY number DESC LIMIT 1",
+     "from the end, past the one run that is under way"},
+    {"SELECT seq, hash FROM trail ORDER BY seq DESC LIMIT 1", "the last row"},
+    {"SELECT seq FROM trail ORDER BY seq LIMIT 1", "the first row"},
+    {"SELECT count(*) FROM sqlite_master", "opening: is the file empty?"},
+    {"SELECT 1 FROM dirty_group LIMIT 1", "the first row"},
+    {"WITH RECURSIVE below(n) AS (SELECT n FROM dirty_group", "all of them, once a batch"},
+    {"SELECT g.id FROM (SELECT DISTINCT group_n FROM stale) few",
+     "few rows: references that the server has not repaired yet"},
+    {"SELECT n, kind FROM entry WHERE gone_usec = 0 AND kind IN (1, 2, 3) AND searches & ?1",
+     "the end of a whole read: who was not shown"},
+    {"UPDATE entry SET searches = 0", "the list of bases was changed: all are renumbered"},
+    {"SELECT id FROM entry WHERE searches = 0 AND gone_usec = 0 ORDER BY n",
+     "few rows, of an index of their own: who left one search and is not found yet"},
+    {"UPDATE bound_group SET dn = ?2 WHERE id = ?1", "few rows: one for each group of a rule"},
+    {"SELECT count(*) FROM entry WHERE gone_usec = 0 AND kind IN (1, 2, 3) AND searches & ?1",
+     "the begin of a whole read: what it is measured by; the index alone is read"},
+    {"SELECT n, dn, dn_key, n FROM entry", "the server's schema was changed: all keys are new"},
+    {"SELECT group_n, text, key, 0 FROM member WHERE kind = 1", "the same"},
+    {"SELECT t.group_n, m.text, t.key, t.entry_n FROM stale", "the same"},
+    {"UPDATE entry SET digest = '', members_digest = ''", "the same: everything is read anew"},
+};
+
+static const char *const few_values[] = {"state",  "kind",     "bucket", "status", "budget",
+                                         "searches", "approved", "waits",  "verdict"};
+
+static bool has_few_values(const char *name, size_t size)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(few_values); i++)
+        if (strlen(few_values[i]) == size && strncmp(few_values[i], name, size) == 0)
+            return true;
+    return false;
+}
+
+/* "SEARCH o USING INDEX x (state=? AND kind=?)": has it a column that tells rows apart? */
+static bool search_is_narrow(const char *detail)
+{
+    const char *at = strrchr(detail, '(');
+
+    if (!at)
+        return true; /* min() or max(): one row from the end */
+    for (at++; *at; at++) {
+        size_t size = strcspn(at, "=<>) ");
+
+        if (size && !has_few_values(at, size))
+            return true;
+        at += strcspn(at, " ");
+        if (strncmp(at, " AND", 4) == 0)
+            at += 4;
+        if (!*at)
+            break;
+    }
+    return false;
+}
+
+/* Rows of a recursion, of a list in the statement, or of another line's result: not a table. */
+static bool is_no_table(const char *detail)
+{
+    static const char *const others[] = {"SCAN below",        "SCAN b",        "SCAN few",
+                                         "SCAN CONSTANT ROW", "SCAN SUBQUERY", "SCAN (subquery",
+                                         "SCAN TABLE below"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+        if (strncmp(detail, others[i], strlen(others[i])) == 0 &&
+            !isalpha((unsigned char)detail[strlen(others[i])]))
+            return true;
+    return false;
+}
+
+static bool is_allowed(const char *sql, bool used[static ARRAY_SIZE(allowed)])
+{
+    for (size_t i = 0; i < ARRAY_SIZE(allowed); i++)
+        if (strncmp(sql, allowed[i].begins, strlen(allowed[i].begins)) == 0)
+            return used[i] = true;
+    return false;
+}
+
+/* 0, or 1 after it was said what is wrong. */
+static int check_statement(struct fixture *f, const char *sql, bool *used)
+{
+    CLEANUP(buffer_done) struct buffer explain = {0};
+    sqlite3_stmt *q = NULL;
+    int wrong = 0;
+
+    buffer_format(&explain, "EXPLAIN QUERY PLAN %s", sql);
+    if (sqlite3_prepare_v2(f->s->db, explain.data, -1, &q, NULL) != SQLITE_OK) {
+        print_error("%s\n    %s\n", sql, sqlite3_errmsg(f->s->db));
+        return 1;
+    }
+    while (sqlite3_step(q) == SQLITE_ROW) {
+        const char *detail = (const char *)sqlite3_column_text(q, 3);
+        bool scan = strncmp(detail, "SCAN ", 5) == 0 && !is_no_table(detail);
+        bool broad = strncmp(detail, "SEARCH ", 7) == 0 && !search_is_narrow(detail);
+
+        if ((!scan && !broad) || is_allowed(sql, used))
+            continue;
+        print_error("%s\n    reads all: %s\n", sql, detail);
+        wrong = 1;
+    }
+    sqlite3_finalize(q);
+    return wrong;
+}
+
+static bool is_statement(const char *text)
+{
+    static const char *const verbs[] = {"SELECT ", "INSERT ", "UPDATE ", "DELETE ", "WITH "};
+
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+        if (strncmp(text, verbs[i], strlen(verbs[i])) == 0)
+            return true;
+    return false;
+}
+
+static void read_file(const char *path, struct buffer *to)
+{
+    FILE *file = fopen(path, "re");
+    char block[65536];
+    size_t n;
+
+    if (!file)
+        fail_msg("%s cannot be read", path);
+    while ((n = fread(block, 1, sizeof(block), file)) > 0)
+        buffer_add(to, block, n);
+    buffer_add(to, "", 1);
+    (void)fclose(file);
+    assert_false(to->failed);
+}
+
+static void fill(struct fixture *f)
+{
+    static const char rows[] =
+        "WITH RECURSIVE i(x) AS (VALUES(1) UNION ALL SELECT x + 1 FROM i WHERE x < 10000) ";
+    static const char *const inserts[] = {
+        "INSERT INTO entry(id, dn, kind, searches, digest, members_digest, dn_key, login_key, "
+        "shape, attributes) SELECT 'e' || x, 'd' || x, 1 + x % 2, 1, '', '', 'k' || x, "
+        "'l' || x, 1, '[]' FROM i",
+        "INSERT INTO person(entry_id, dn, verdict, bucket, run) SELECT 'e' || x, '', 1, 0, x "
+        "FROM i",
+        "INSERT INTO link(entry_id, login, login_key, status, disabled_by_us, origin) SELECT "
+        "'e' || x, 'l' || x, 'l' || x, 1, 0, '' FROM i",
+        "INSERT INTO operation(kind, state, entry_id, attempts, run, approved, budget, dn, "
+        "login, changes) SELECT 1, 1, 'e' || x, 0, 1, 0, 1, '', '', '[]' FROM i",
+        "INSERT INTO member(group_n, kind, key, text) SELECT x % 50, 1, 'k' || x, '' FROM i",
+        "INSERT INTO trail(seq, line, hash) SELECT x, '', '' FROM i",
+        "INSERT INTO listing(login_key, login) SELECT 'l' || x, '' FROM i",
+        "INSERT INTO budget_use(budget, at_usec, n) SELECT 1, x, 1 FROM i",
+        "INSERT INTO dirty(entry_id) SELECT 'e' || x FROM i",
+    };
+
+    begin(f);
+    for (size_t i = 0; i < ARRAY_SIZE(inserts); i++) {
+        CLEANUP(buffer_done) struct buffer sql = {0};
+
+        buffer_add_text(&sql, rows);
+        buffer_add_text(&sql, inserts[i]);
+        ok(f, db_exec(f->s->db, f->path, sql.data, &f->e));
+    }
+    commit(f);
+}
+
+static void test_no_statement_reads_all(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(buffer_done) struct buffer binary = {0};
+    const char *top = getenv("abs_top_builddir");
+    char path[4096];
+    size_t n = 0;
+    bool used[ARRAY_SIZE(allowed)] = {0};
+    int n_wrong = 0;
+
+    snprintf(path, sizeof(path), "%s/rosterd", top ? top : ".");
+    read_file(path, &binary);
+    fill(f);
+    for (const char *at = binary.data, *end = at + binary.size; at < end;
+         at += strlen(at) + 1) {
+        if (!is_statement(at))
+            continue;
+        n++;
+        n_wrong += check_statement(f, at, used);
+    }
+    if (n < 100) /* they are elsewhere now: look there */
+        fail_msg("only %zu statements were found in %s", n, path);
+    for (size_t i = 0; i < ARRAY_SIZE(allowed); i++)
+        if (!used[i]) {
+            print_error("%s\n    is allowed (%s), and no such statement reads all\n",
+                        allowed[i].begins, allowed[i].reason);
+            n_wrong++;
+        }
+    assert_int_equal(n_wrong, 0);
+}
+
+/* The measure itself. */
+static void test_the_measure(void **state)
+{
+    (void)state;
+    assert_false(search_is_narrow("SEARCH o USING INDEX operation_state (state=? AND kind=?)"));
+    assert_false(search_is_narrow("SEARCH operation USING INDEX operation_state (state=?)"));
+    assert_true(search_is_narrow("SEARCH o USING INDEX x (state=? AND entry_id=?)"));
+    assert_true(search_is_narrow("SEARCH o USING INDEX operation_ready (not_before_usec<?)"));
+    assert_true(search_is_narrow("SEARCH g USING INTEGER PRIMARY KEY (rowid=?)"));
+    assert_true(is_no_table("SCAN b"));
+    assert_false(is_no_table("SCAN bound_group"));
+    assert_true(is_statement("UPDATE operation SET state = 1"));
+    assert_false(is_statement("UPDATED"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_measure),
+        test(test_no_statement_reads_all),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
