@@ -62,6 +62,8 @@ static void mapping_options_done(struct mapping_options *m)
 static void directory_options_done(struct directory_options *d)
 {
     free_words(d->uris);
+    free_words(d->referral_hosts);
+    free_words(d->srv_hosts);
     free(d->tls_ca_file);
     free(d->tls_ca_directory);
     free(d->tls_certificate_file);

@@ -115,9 +115,12 @@ static void say_missing_group(struct check *c, const struct ruleset_group *g)
     char meant[1100], subject[300];
     int r = mirror_similar_groups(c->state, g->dn, 1, &similar, &e);
     snprintf(subject, sizeof subject, "rule \"%s\"", g->rule);
-    check_add(c, CHECK_ERROR, subject, "%s:%u: the group %s is not in the directory%s",
-              g->file ? g->file : "", g->line, g->dn,
-              check_meant(meant, sizeof meant, similar.n_items ? similar.items[0] : NULL));
+    const char *sighting = engine_group_sighting(c->engine, g->dn);
+    check_add(
+        c, CHECK_ERROR, subject, "%s:%u: the group %s %s%s", g->file ? g->file : "", g->line,
+        g->dn, sighting ? sighting : "is not in the directory",
+        sighting ? ""
+                 : check_meant(meant, sizeof meant, similar.n_items ? similar.items[0] : NULL));
     if (r < 0)
         check_add(c, CHECK_WARNING, subject, "%s", e.message);
     string_list_done(&similar);
@@ -144,6 +147,16 @@ static bool say_dynamic_group(struct check *c, const struct ruleset_group *g,
     return true;
 }
 
+static void say_empty_group(struct check *c, const struct ruleset_group *g)
+{
+    const char *sighting = engine_group_sighting(c->engine, g->dn);
+    char subject[300];
+    snprintf(subject, sizeof subject, "rule \"%s\"", g->rule);
+    check_add(c, CHECK_WARNING, subject, "%s:%u: the group %s has no members%s%s",
+              g->file ? g->file : "", g->line, g->dn, sighting ? ": it " : "",
+              sighting ? sighting : "");
+}
+
 static void check_groups(struct check *c)
 {
     CLEANUP(bound_groups_done) struct bound_groups bound = {0};
@@ -167,8 +180,7 @@ static void check_groups(struct check *c)
                       "give it the right to read member and uniqueMember",
                       groups[i].file ? groups[i].file : "", groups[i].line, groups[i].dn);
         else if (bound.items[i].n_members == 0 && !is_dynamic)
-            check_add(c, CHECK_WARNING, subject, "%s:%u: the group %s has no members",
-                      groups[i].file ? groups[i].file : "", groups[i].line, groups[i].dn);
+            say_empty_group(c, &groups[i]);
         else
             n_fine++;
     }

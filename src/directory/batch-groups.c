@@ -32,7 +32,7 @@ static unsigned search_of_group(const struct feed_batch *b, const char *dn)
 {
     CLEANUP(freep) char *key = NULL;
     unsigned found = b->env->n_searches - 1;
-    bool known = dn_key(dn, &key, NULL) == 0;
+    bool known = dn_key(b->env->decoder.schema, dn, &key, NULL) == 0;
     for (unsigned i = 0; known && i < b->env->n_searches; i++)
         if (b->env->searches[i].groups && dn_key_is_below(key, b->env->searches[i].base_key))
             found = i;

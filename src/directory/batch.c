@@ -31,6 +31,10 @@
 #include "directory/session.h"
 #include "model/dn.h"
 
+/* What one read may bring: this multiple of what was known before, and this many at least. */
+#define GROWTH_MAX  10
+#define GROWTH_FREE 10000
+
 void batch_fail(struct feed_batch *b, int r, const struct error *e)
 {
     if (b->failed)
@@ -137,7 +141,7 @@ static void reset(struct feed_batch *b)
     b->open = b->finishing = b->doubted = b->chained = false;
     b->from_cookie = b->looking = b->looked = b->rereading = false;
     b->base_looked = false;
-    b->n_entries = b->n_changes = 0;
+    b->n_entries = b->n_changes = b->n_left_out = 0;
     b->n_asked = 0;
 }
 
@@ -168,10 +172,16 @@ struct feed_batch *feed_batch_free(struct feed_batch *b)
 
 int feed_batch_begin(struct feed_batch *b, unsigned search, bool full, struct error *e)
 {
-    int r = b->env->sink->begin(b->env->userdata, search, full, e);
+    size_t known = 0;
+    int r = full ? b->env->sink->known_entries(b->env->userdata, search, &known, e) : 0;
+    if (r == 0)
+        r = b->env->sink->begin(b->env->userdata, search, full, e);
     if (r < 0)
         return r;
     reset(b);
+    b->entries_max = known == 0                         ? SIZE_MAX /* the first read */
+                     : known > GROWTH_FREE / GROWTH_MAX ? known * GROWTH_MAX
+                                                        : GROWTH_FREE;
     b->open = true;
     b->full = full;
     b->search = search;
@@ -262,10 +272,55 @@ int batch_hand_over(struct feed_batch *b, unsigned search, struct decoded *d, st
     return b->env->sink->entry(b->env->userdata, search, TAKE(d->entry), e);
 }
 
+/* A server that goes on for ever is left; one that has grown beyond belief is doubted, and what
+ * came first stays: the next read is measured by that. */
+static bool is_too_many(struct feed_batch *b, struct error *e, int *ret_r)
+{
+    if (b->n_entries < b->entries_max)
+        return false;
+    feed_batch_doubt(
+        b,
+        "the directory shows more than %zu entries, many times what it held before: "
+        "the rest was not taken. If it has really grown so, a further read "
+        "(rosterctl sync) takes the next part",
+        b->entries_max);
+    *ret_r = 0;
+    if (++b->n_left_out > b->entries_max)
+        *ret_r = error_set(e, -E2BIG, "%s", b->doubt);
+    return true;
+}
+
+static void say_bad_members(const struct decoded *d)
+{
+    char shown[120];
+    log_warning("%zu members of %s are no DNs, so nobody is meant by them; the first: %s",
+                d->n_bad_members, d->dn,
+                text_printable(shown, sizeof shown, d->bad_member, strlen(d->bad_member)));
+}
+
 int batch_take_decoded(struct feed_batch *b, unsigned search, struct decoded *d,
                        struct error *e)
 {
+    int left_out;
+    if (b->full && is_too_many(b, e, &left_out))
+        return left_out;
     keep_watermark(b, d);
+    if (d->alias) {
+        log_warning("%s is an alias entry, which is not followed: let the base hold the entry "
+                    "that it stands for, and groups name that",
+                    d->dn);
+        return 0;
+    }
+    if (d->n_bad_members > 0)
+        say_bad_members(d);
+    if (!d->entry && d->bad_id) {
+        feed_batch_doubt(
+            b,
+            "the %s of the entry %s cannot identify it: it is longer than 255 bytes, "
+            "or no text",
+            b->env->decoder.id_attribute, d->dn);
+        return 0;
+    }
     if (!d->entry) {
         feed_batch_doubt(b, "the entry %s has no %s that this account may read", d->dn,
                          b->env->decoder.id_attribute);
@@ -319,12 +374,7 @@ int feed_batch_pushed(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char
 int feed_batch_roll(struct feed_batch *b, LDAP *ld, LDAPMessage *m, struct error *e)
 {
     const struct decoder *d = &b->env->decoder;
-    struct berval **values = ldap_get_values_len(ld, m, d->id_attribute);
-    CLEANUP(freep)
-    char *id = values && values[0]
-                   ? identity_from_value(d->identity, values[0]->bv_val, values[0]->bv_len)
-                   : NULL;
-    ldap_value_free_len(values);
+    CLEANUP(freep) char *id = decode_id(d, ld, m);
     if (!id) {
         feed_batch_doubt(b, "an entry has no %s that this account may read", d->id_attribute);
         return 0;

@@ -131,7 +131,7 @@ static int take_deleted(struct sub *s, LDAPMessage *m, const char *id, struct er
     int r = f->env->sink->known_dn(f->env->userdata, id, &known, e);
     if (r < 0)
         return r;
-    if (!known || !dn || !*dn || dn_equal(dn, known))
+    if (!known || !dn || !*dn || dn_equal(f->env->decoder.schema, dn, known))
         return feed_batch_left(f->batch, id, "it was deleted, or no longer matches the filter",
                                e);
     CLEANUP(freep) char *why = libldap_format("it was moved to %s", dn);

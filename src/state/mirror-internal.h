@@ -51,5 +51,8 @@ int members_replace(struct state *s, int64_t group_n, const struct member *membe
                     struct error *e);
 int members_drop(struct state *s, int64_t group_n, struct error *e);
 
+/* Whoever shares the DN key of this row (mirror_twin()) is looked at again. */
+int twins_dirty(struct state *s, int64_t n, struct error *e);
+
 /* The row of `shape` for the attributes of an entry. */
 int shape_get(struct state *s, const struct entry *entry, int64_t *ret, struct error *e);

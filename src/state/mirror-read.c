@@ -159,7 +159,7 @@ int mirror_find_people(struct state *s, const char *text, struct string_list *re
     if (!folded)
         return error_set(e, -EINVAL, "The name of a person must be UTF-8 text");
     if (*text && dn_is_valid(text)) {
-        r = dn_key(text, &key, e);
+        r = dn_key(s->schema, text, &key, e);
         if (r < 0)
             return r;
     }
@@ -183,7 +183,7 @@ int mirror_find_dn(struct state *s, const char *dn, char **ret_id, struct error 
 
     if (!*dn || !dn_is_valid(dn))
         return STATE_NONE;
-    r = dn_key(dn, &key, e);
+    r = dn_key(s->schema, dn, &key, e);
     if (r == 0)
         r = stmt_prepare(&q, s,
                          "SELECT id FROM entry WHERE dn_key = ?1 AND gone_usec = 0 LIMIT 1", e);
@@ -194,6 +194,26 @@ int mirror_find_dn(struct state *s, const char *dn, char **ret_id, struct error 
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     return stmt_copy(q, 0, ret_id) < 0 ? error_out_of_memory(e) : 0;
+}
+
+int mirror_group_has_members(struct state *s, const char *dn, bool *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    CLEANUP(freep) char *key = NULL;
+    int r = dn_key(s->schema, dn, &key, e);
+
+    if (r == 0)
+        r = stmt_prepare(&q, s,
+                         "SELECT 1 FROM entry g INDEXED BY entry_group_key CROSS JOIN "
+                         "member m ON m.group_n = g.n WHERE g.dn_key = ?1 AND "
+                         "g.kind = 2 AND g.gone_usec = 0 LIMIT 1",
+                         e);
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, key);
+    r = stmt_step(q, e);
+    *ret = r == STMT_ROW;
+    return r < 0 ? r : 0;
 }
 
 int mirror_cookie_get(struct state *s, unsigned search, void **ret, size_t *ret_size,
@@ -293,6 +313,23 @@ int mirror_counts(struct state *s, struct mirror_counts *ret, struct error *e)
     counts.members_unresolved = (size_t)s->n_unresolved;
     *ret = counts;
     return 0;
+}
+
+int mirror_search_size(struct state *s, unsigned search, size_t *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "SELECT count(*) FROM entry WHERE gone_usec = 0 AND "
+                         "kind IN (1, 2, 3) AND searches & ?1",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, INT64_C(1) << search);
+    r = stmt_step(q, e);
+    if (r == STMT_ROW)
+        *ret = (size_t)stmt_int(q, 0);
+    return r < 0 ? r : 0;
 }
 
 static int shape_names(const struct entry *entry, struct buffer *b)

@@ -13,9 +13,17 @@
 #include "model/entry.h"
 
 struct error;
+struct schema;
 struct state;
 struct string_list;
 
+/* The schema by which keys of DNs are made and found from now on; borrowed until the next one.
+ * Stored keys of another schema, or of an earlier form, are made anew, and the cookies are
+ * forgotten, so that everything is read again. Needs a transaction. */
+int mirror_use_schema(struct state *s, const struct schema *schema, struct error *e);
+/* The DN of another living entry whose name counts as this one's although the server holds both;
+ * malloc'd; or STATE_NONE. */
+int mirror_twin(struct state *s, const char *id, char **ret_dn, struct error *e);
 /* The searches are numbered in this order from now on (keys of their bases). What is known of
  * those that were there before keeps its meaning; what only a search held that is none any more
  * is unheld. Cookies are forgotten when anything changed. */
@@ -101,6 +109,9 @@ int mirror_find_people(struct state *s, const char *text, struct string_list *re
  */
 int mirror_find_dn(struct state *s, const char *dn, char **ret_id, struct error *e);
 
+/* Is there a living group of this DN, with any member? */
+int mirror_group_has_members(struct state *s, const char *dn, bool *ret, struct error *e);
+
 /* Cookies of feeds. */
 int mirror_cookie_get(struct state *s, unsigned search, void **ret, size_t *ret_size,
                       char **ret_identity, struct error *e); /* or STATE_NONE */
@@ -144,6 +155,8 @@ int mirror_memberships(struct state *s, const char *person_id,
                        struct error *e);
 void mirror_memberships_done(struct mirror_membership *m, size_t n);
 
+/* Living entries of one search. */
+int mirror_search_size(struct state *s, unsigned search, size_t *ret, struct error *e);
 struct mirror_counts {
     size_t people, groups, containers, gone, members_unresolved;
 };

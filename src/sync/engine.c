@@ -390,6 +390,10 @@ int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
             error_set(e, r, "cannot add the engine to the event loop");
     }
     if (r >= 0)
+        r = engine_write(n, e);
+    if (r >= 0)
+        r = mirror_use_schema(n->state, n->schema, e);
+    if (r >= 0)
         r = bind_ruleset(n, e);
     if (r < 0) {
         engine_free(n);
@@ -417,6 +421,8 @@ struct engine *engine_free(struct engine *n)
     ruleset_free(n->ruleset);
     schema_free(n->schema);
     bound_groups_done(&n->groups);
+    string_list_done(&n->sighted);
+    string_list_done(&n->sightings);
     string_list_done(&n->teams);
     string_list_done(&n->missing);
     string_list_done(&n->revocations);

@@ -85,6 +85,10 @@ int engine_distrust_state(struct engine *n, struct error *e);
 const struct ruleset *engine_ruleset(const struct engine *n);
 const struct schema *engine_schema(const struct engine *n); /* borrowed until it changes */
 
+/* Why a group that a rule names is not read, or has no members: what goes on behind "the group
+ * DN"; NULL: it is simply not there, or nothing is known. Borrowed until the next connection. */
+const char *engine_group_sighting(const struct engine *n, const char *dn);
+
 /* A new configuration: everybody whom it can affect is looked at again. options as in
  * engine_new(); tenant and ops stay. Borrows what the options point to when it succeeds; when
  * it fails it goes on with those from before and keeps nothing of these. */

@@ -72,6 +72,8 @@ struct engine {
     struct schema *schema;
     struct ruleset *ruleset;
     struct bound_groups groups;
+    struct string_list sighted;   /* DNs of rules' groups that a look found out about … */
+    struct string_list sightings; /* … and what, in step */
     bool groups_dirty; /* bind again before the next evaluation */
 
     /* intake */
