@@ -273,10 +273,20 @@ static unsigned class_meanings(struct kinds *kinds, const struct raw *classes)
     return meanings;
 }
 
-static bool must_have_members(const struct decoder *d, const char *class)
+/* By its classes or what they are below: a site's own class of groups has members, too. */
+static bool must_have_members(const struct decoder *d, const struct raw *classes)
 {
-    return d->groups_have_members && (text_equal_ascii_case(class, "groupOfNames") ||
-                                      text_equal_ascii_case(class, "groupOfUniqueNames"));
+    bool must = false;
+    for (size_t i = 0; d->groups_have_members && classes && i < classes->n_values && !must; i++) {
+        char class[128];
+        if (classes->values[i].bv_len >= sizeof class)
+            continue;
+        memcpy(class, classes->values[i].bv_val, classes->values[i].bv_len);
+        class[classes->values[i].bv_len] = 0;
+        must = class_is_a(schema_classes(d->schema), class, "groupOfNames") ||
+               class_is_a(schema_classes(d->schema), class, "groupOfUniqueNames");
+    }
+    return must;
 }
 
 /* "TRUE" of hasSubordinates, or a number. */
@@ -525,7 +535,7 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
     }
     ret->entry->members_hidden = ret->entry->kind == ENTRY_GROUP &&
                                  ret->entry->n_members == 0 && !ret->ranges &&
-                                 has_class(classes, must_have_members, d);
+                                 must_have_members(d, classes);
     entry_sort(ret->entry);
     return 0;
 }
