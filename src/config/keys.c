@@ -70,6 +70,7 @@ const struct config_section_help config_sections[] = {
     { "state", "The state file." },
     { "audit", "The audit." },
     { "control", "The socket of rosterctl." },
+    { "metrics", "Figures for a monitoring system." },
     { "log", "The log." },
 };
 const size_t config_n_sections = ARRAY_SIZE(config_sections);
@@ -89,7 +90,7 @@ const struct config_key config_keys[] = {
       .flags = KEY_IN_SAMPLE, .example = "cn=rosterd,ou=services,dc=example,dc=com",
       .help = "The name for a simple bind." },
     { "directory", "bind_password_file", config_parse_path, NULL, SLOT(directory.bind_password_file),
-      .flags = KEY_SECRET | KEY_IN_SAMPLE, .example = "/etc/rosterd/bind-password",
+      .flags = KEY_SECRET | KEY_ONE_WORD | KEY_IN_SAMPLE, .example = "/etc/rosterd/bind-password",
       .help = "The file that holds its password, readable by rosterd alone; or, without a slash, the name of a systemd credential." },
     { "directory", "keytab", config_parse_path, NULL, SLOT(directory.keytab),
       .flags = KEY_SECRET, .example = "/etc/rosterd/rosterd.keytab",
@@ -144,7 +145,7 @@ const struct config_key config_keys[] = {
       .flags = KEY_REQUIRED | KEY_IN_SAMPLE, .example = "rosterd",
       .help = "The API user of the tenant that rosterd acts as; it needs the privileges to manage users and all teams." },
     { "tenant", "client_secret_file", config_parse_path, NULL, SLOT(tenant.client_secret_file),
-      .flags = KEY_REQUIRED | KEY_SECRET | KEY_IN_SAMPLE, .example = "/etc/rosterd/client-secret",
+      .flags = KEY_REQUIRED | KEY_SECRET | KEY_ONE_WORD | KEY_IN_SAMPLE, .example = "/etc/rosterd/client-secret",
       .help = "The file that holds the API secret of that user, readable by rosterd alone; or, without a slash, the name of a systemd credential. It is read again for every token, so a rotated secret works." },
     { "tenant", "scope", config_parse_text, NULL, SLOT(tenant.scope), .example = "acme.example.com",
       .help = "The OAuth scope: the tenant's domain name; the host of url unless given." },
@@ -276,6 +277,10 @@ const struct config_key config_keys[] = {
       .help = "The group of operators, who may do everything that rosterctl can; the service's own group, rosterd, unless given. The service must be a member: SupplementaryGroups= in a drop-in of the unit." },
     { "control", "readers", config_parse_text, NULL, SLOT(control_readers), .example = "auditors",
       .help = "The group that may look and change nothing: status, plan, explain, history, holds. The socket is then open to everybody, and rosterd looks at who the caller is." },
+    { "metrics", "file", config_parse_absolute_path, NULL, SLOT(metrics_file), .example = "/var/lib/prometheus/node-exporter/rosterd.prom",
+      .help = "A Prometheus textfile for node_exporter's textfile collector, written whole every interval and removed at the end. The service must be allowed to write there: ReadWritePaths= in a drop-in of the unit." },
+    { "metrics", "interval", config_parse_duration, "15s", SLOT(metrics_interval_usec), RANGE(USEC, DAYS),
+      .help = "How often it is written." },
     { "log", "level", config_parse_level, "info", SLOT(log_level), .flags = KEY_RELOAD,
       .help = "err, warning, notice, info or debug. Values of attributes appear with debug alone." },
 };

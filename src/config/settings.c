@@ -103,6 +103,7 @@ struct settings *settings_free(struct settings *s)
     free(s->audit_file);
     free(s->audit_key_file);
     free(s->control_socket);
+    free(s->metrics_file);
     free(s->control_group);
     free(s->control_readers);
     free(s->config_file);

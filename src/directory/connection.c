@@ -178,6 +178,7 @@ static int make_environment(struct directory *d, struct error *e)
     d->env_ready = true;
     if (d->ops->kind == DIRECTORY_FEED_POLL)
         d->env.decoder.watermark_attribute = feed_poll_watermark_attribute(d->server);
+    d->env.decoder.children_attribute = rootdse_children_attribute(d->server);
     d->env.attributes = decoder_attributes(&d->env.decoder);
     return d->env.attributes ? 0 : error_out_of_memory(e);
 }

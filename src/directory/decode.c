@@ -173,7 +173,8 @@ char **decoder_attributes(const struct decoder *d)
                            d->active_directory ? "objectSid" : NULL,
                            d->active_directory ? "isDeleted" : NULL,
                            d->active_directory ? "uSNChanged" : NULL,
-                           d->watermark_attribute};
+                           d->watermark_attribute,
+                           d->children_attribute};
     CLEANUP(string_list_done) struct string_list names = {};
     for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
         if (fixed[i] && !in_string_list(&names, fixed[i]) &&
@@ -273,6 +274,16 @@ static bool is_computer_class(const struct decoder *d, const char *class)
 {
     (void)d;
     return text_equal_ascii_case(class, "computer");
+}
+
+/* "TRUE" of hasSubordinates, or a number. */
+static bool has_children(const struct decoder *d, const struct raw_list *raw)
+{
+    const struct raw *a = d->children_attribute ? find(raw, d->children_attribute) : NULL;
+    if (!a || a->n_values == 0 || a->values[0].bv_len == 0)
+        return false;
+    const char *p = a->values[0].bv_val;
+    return *p == 'T' || *p == 't' || (*p >= '1' && *p <= '9');
 }
 
 static enum entry_kind kind_of(const struct decoder *d, const struct raw *classes)
@@ -447,6 +458,7 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
     if (!identity)
         return 0;
     ret->entry = entry_new(identity, ret->dn, kind_of(d, classes));
+    ret->has_children = has_children(d, &raw);
     r = ret->entry ? add_keys(d, ret->entry, &raw) : -ENOMEM;
     for (size_t i = 0; i < raw.n_items && r == 0; i++)
         r = add_attribute(d, ret, &raw.items[i]);

@@ -328,6 +328,7 @@ struct directory *directory_free(struct directory *d)
         free(d->searches[i].base_key);
         free(d->searches[i].filter);
         free(d->searches[i].groups);
+        free(d->searches[i].persons);
     }
     string_list_done(&d->attributes);
     directory_options_done(&d->options);

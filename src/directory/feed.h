@@ -88,6 +88,8 @@ struct feed_sink {
     /* The mirror's DN of an id, malloc'd, *ret NULL when unknown. For feeds that get
      * differences. */
     int (*known_dn)(void *userdata, const char *id, char **ret, struct error *e);
+    /* The id of what has this DN in the mirror now, malloc'd, *ret NULL when nothing has. */
+    int (*known_id)(void *userdata, const char *dn, char **ret, struct error *e);
     /* Groups whose stored members name a DN that was renamed or deleted since: servers that
      * repair references say nothing of it, so the feed reads these groups again. ids appended
      * to ret. */

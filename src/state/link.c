@@ -24,13 +24,14 @@ void link_done(struct link *l)
     free(l->origin);
     free(l->leaving_why);
     free(l->drift);
+    free(l->quirks);
     *l = (struct link){0};
 }
 
 #define LINK_COLUMNS                                                                           \
     "entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, origin, "    \
     "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, "    \
-    "drift"
+    "drift, quirks, renamed_there"
 
 static int read_link(struct stmt *q, struct link *ret, struct error *e)
 {
@@ -42,13 +43,14 @@ static int read_link(struct stmt *q, struct link *ret, struct error *e)
         .confirmed_usec = stmt_usec(q, 10),
         .leaving_usec = stmt_usec(q, 11),
         .disabled_usec = stmt_usec(q, 13),
+        .renamed_there = stmt_int(q, 16) != 0,
     };
 
     if (stmt_copy(q, 0, &l.entry_id) < 0 || stmt_copy(q, 1, &l.login) < 0 ||
         stmt_copy(q, 2, &l.login_key) < 0 || stmt_copy(q, 3, &l.scim_id) < 0 ||
         stmt_copy(q, 4, &l.known) < 0 || stmt_copy(q, 5, &l.granted) < 0 ||
         stmt_copy(q, 8, &l.origin) < 0 || stmt_copy(q, 12, &l.leaving_why) < 0 ||
-        stmt_copy(q, 14, &l.drift) < 0)
+        stmt_copy(q, 14, &l.drift) < 0 || stmt_copy(q, 15, &l.quirks) < 0)
         return error_out_of_memory(e);
     *ret = l;
     l = (struct link){0};
@@ -125,10 +127,10 @@ int link_store(struct state *s, const struct link *l, struct error *e)
         &q, s,
         "INSERT INTO link(" LINK_COLUMNS
         ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-        "?12, ?13, ?14, ?15) ON CONFLICT(entry_id) DO UPDATE SET login = ?2, login_key = ?3, "
+        "?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT(entry_id) DO UPDATE SET login = ?2, login_key = ?3, "
         "scim_id = ?4, known = ?5, granted = ?6, status = ?7, disabled_by_us = ?8, origin = ?9, "
         "created_usec = ?10, confirmed_usec = ?11, leaving_usec = ?12, leaving_why = ?13, "
-        "disabled_usec = ?14, drift = ?15",
+        "disabled_usec = ?14, drift = ?15, quirks = ?16, renamed_there = ?17",
         e);
 
     if (r < 0)
@@ -148,6 +150,8 @@ int link_store(struct state *s, const struct link *l, struct error *e)
     stmt_bind_text(q, 13, l->leaving_why);
     stmt_bind_usec(q, 14, l->disabled_usec);
     stmt_bind_text(q, 15, l->drift);
+    stmt_bind_text(q, 16, l->quirks);
+    stmt_bind_int(q, 17, l->renamed_there);
     r = stmt_run(q, e);
     return r == -EEXIST ? login_taken(s, l, e) : r;
 }

@@ -23,10 +23,14 @@ struct link {
     enum link_status status;
     bool disabled_by_us;
     char *origin; /* "create", "adopt" */
-    uint64_t created_usec, confirmed_usec;
+    uint64_t created_usec;
+    uint64_t confirmed_usec; /* 0: made with many others, and not read at the tenant yet */
     uint64_t leaving_usec; /* since when the person is leaving; 0: not */
     char *leaving_why;
     uint64_t disabled_usec; /* when we disabled; for delete_after */
+    char *quirks; /* user_to_json, what the tenant did by itself: a field as it was sent where the
+                     tenant shows it in another form, roles and skills that it gave; or NULL */
+    bool renamed_there; /* `login` is not ours: somebody renamed the user at the tenant */
     char *drift; /* how the tenant's user differed when it was last verified; NULL: not at all */
 };
 void link_done(struct link *l);

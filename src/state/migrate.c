@@ -157,7 +157,13 @@ static const char *const migrations[] = {
     "UPDATE person SET bucket = 4, bucket_code = NULL WHERE bucket IN (0, 1, 2, 3, 7);"
     "DROP INDEX person_held; DROP INDEX person_ledger;"
     "CREATE INDEX person_run ON person(run);",
-    /* 10: lanes. Revocations first, then what fell due, then newcomers; queue.c has the same
+    /* 10: what the tenant did by itself: renamed the user, showed values in another form, gave
+     * skills. */
+    "ALTER TABLE link ADD COLUMN " MAYBE("quirks") ";"
+    "ALTER TABLE link ADD COLUMN renamed_there INTEGER NOT NULL DEFAULT 0 CHECK(typeof(renamed_there)='integer');"
+    "ALTER TABLE link_aside ADD COLUMN " MAYBE("quirks") ";"
+    "ALTER TABLE link_aside ADD COLUMN renamed_there INTEGER NOT NULL DEFAULT 0 CHECK(typeof(renamed_there)='integer');",
+    /* 11: lanes. Revocations first, then what fell due, then newcomers; queue.c has the same
      * expression. */
     "ALTER TABLE operation ADD COLUMN revokes INTEGER NOT NULL DEFAULT 0 "
     "CHECK(typeof(revokes)='integer');"

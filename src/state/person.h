@@ -90,6 +90,8 @@ int person_each(struct state *s, int (*fn)(const struct person *p, void *userdat
 /* Runs. */
 int run_begin(struct state *s, const char *trigger, uint64_t now_usec, uint64_t *ret_run,
               struct error *e);
+/* The last run, when its end is not on record: rosterd ended in it. 0: it is. */
+int run_unended(struct state *s, uint64_t *ret_run, struct error *e);
 int run_end(struct state *s, uint64_t run, uint64_t now_usec, const char *totals_json,
             struct error *e);
 int run_last(struct state *s, uint64_t *ret_run, uint64_t *ret_started, uint64_t *ret_ended,

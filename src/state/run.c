@@ -29,6 +29,20 @@ int run_begin(struct state *s, const char *trigger, uint64_t now_usec, uint64_t 
     return stmt_run(prune, e);
 }
 
+int run_unended(struct state *s, uint64_t *ret_run, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(
+        &q, s, "SELECT number, ended_usec FROM run ORDER BY number DESC LIMIT 1", e);
+
+    *ret_run = 0;
+    if (r == 0)
+        r = stmt_step(q, e);
+    if (r == STMT_ROW && stmt_usec(q, 1) == 0)
+        *ret_run = stmt_usec(q, 0);
+    return r < 0 ? r : 0;
+}
+
 int run_end(struct state *s, uint64_t run, uint64_t now_usec, const char *totals_json,
             struct error *e)
 {

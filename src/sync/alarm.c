@@ -35,7 +35,8 @@ static void run_notify(struct engine *n, const char *event, const struct alarm *
     char *text = document ? json_dumps(document, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(document);
     if (text)
-        command_run(n, n->options.sync->notify_command, text, strlen(text), "notify command");
+        command_run(n, n->options.sync->notify_command, text, strlen(text), "notify command", NULL,
+                    NULL);
     else
         log_error("Out of memory: nobody is told of %s", a->cause);
 }

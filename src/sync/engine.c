@@ -452,7 +452,9 @@ int engine_start(struct engine *n, struct error *e)
             return error_set(e, -EIO, "%s", n->state_error);
     }
     uint64_t next = 0;
-    r = engine_write(n, e);
+    r = n->options.plan_only ? 0 : run_unended(n->state, &n->run, e); /* it goes on */
+    if (r == 0)
+        r = engine_write(n, e);
     if (r == 0)
         r = person_mark_due(n->state, clock_now_usec(), &next, e);
     if (r == 0)

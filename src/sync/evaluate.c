@@ -20,6 +20,7 @@ static void subject_done(struct subject *s)
     verdict_done(&s->verdict);
     user_free(s->known);
     user_free(s->granted);
+    user_free(s->quirks);
     user_free(s->found);
     free(s->login_key);
     operation_list_done(&s->queue);
@@ -99,6 +100,8 @@ static int subject_load(struct engine *n, const char *entry_id, struct subject *
     r = s->has_link ? subject_user(s->link.known, &s->known, e) : 0;
     if (r == 0 && s->has_link)
         r = subject_user(s->link.granted, &s->granted, e);
+    if (r == 0 && s->has_link)
+        r = subject_user(s->link.quirks, &s->quirks, e);
     if (r == 0)
         r = queue_of_person(n->state, entry_id, &s->queue, e);
     bool here = s->mirror.entry && !s->mirror.gone && s->mirror.entry->kind == ENTRY_PERSON;
@@ -186,7 +189,9 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
         .login = s->link.login,
         .known = s->known ? s->known : &nothing,
         .granted = s->granted,
+        .quirks = s->quirks,
         .disabled_by_us = s->link.disabled_by_us,
+        .renamed_there = s->link.renamed_there,
         .leaving_usec = s->link.leaving_usec,
         .disabled_usec = s->link.disabled_usec,
         .claim = s->claim,

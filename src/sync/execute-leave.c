@@ -55,6 +55,8 @@ static void note_revocation(struct execution *x, const struct tenant_answer *a)
 static void on_disabled(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    if (execution_look_by_id(x, a, on_disabled))
+        return;
     if (x->operation->revokes && (a->class == TENANT_DONE || a->class == TENANT_NOT_FOUND)) {
         x->settling = false;
         note_revocation(x, a);
@@ -70,6 +72,8 @@ static void on_disabled(const struct tenant_answer *a, void *userdata)
 static void on_enabled(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    if (execution_look_by_id(x, a, on_enabled))
+        return;
     if (a->class == TENANT_DONE)
         conclude(x, a, LINK_ACTIVE);
     else
@@ -101,6 +105,8 @@ static uint64_t shift_waits_since(const struct execution *x)
 static void on_leaver_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    if (execution_look_by_id(x, a, on_leaver_read))
+        return;
     bool settling = x->settling;
     x->settling = x->settling && a->class != TENANT_DONE && a->class != TENANT_NOT_FOUND;
     if (a->class == TENANT_NOT_FOUND) {
@@ -163,6 +169,8 @@ void execute_disable(struct execution *x)
 static void on_enable_settled(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    if (execution_look_by_id(x, a, on_enable_settled))
+        return;
     if (a->class != TENANT_DONE || !a->user) {
         x->settling = a->class != TENANT_NOT_FOUND;
         execution_fail(x, a);
@@ -188,6 +196,8 @@ void execute_enable(struct execution *x)
 static void on_deleted(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    if (execution_look_by_id(x, a, on_deleted))
+        return;
     if (a->class == TENANT_DONE || a->class == TENANT_NOT_FOUND)
         conclude(x, a, LINK_DELETED);
     else
@@ -197,6 +207,8 @@ static void on_deleted(const struct tenant_answer *a, void *userdata)
 static void on_delete_settled(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    if (execution_look_by_id(x, a, on_delete_settled))
+        return;
     x->settling = a->class != TENANT_NOT_FOUND && a->class != TENANT_DONE;
     if (a->class == TENANT_NOT_FOUND)
         conclude(x, a, LINK_DELETED);

@@ -36,6 +36,7 @@ static struct execution *execution_free(struct execution *x)
     user_free(x->wanted);
     user_free(x->known);
     user_free(x->granted);
+    user_free(x->quirks);
     user_free(x->current);
     free(x->details);
     secret_free(x->password);
@@ -84,6 +85,10 @@ static int execution_load(struct execution *x, struct error *e)
         r = user_from_json(&x->known, x->link.known, e);
     if (r >= 0 && x->has_link && x->link.granted)
         r = user_from_json(&x->granted, x->link.granted, e);
+    if (r >= 0 && x->has_link && x->link.quirks)
+        r = user_from_json(&x->quirks, x->link.quirks, e);
+    else if (r >= 0 && !(x->quirks = user_new()))
+        r = error_out_of_memory(e);
     return r < 0 ? r : 0;
 }
 
@@ -351,6 +356,16 @@ int execution_set_known(struct execution *x, const struct user *known, struct er
     return x->link.known ? 0 : error_out_of_memory(e);
 }
 
+int execution_set_quirks(struct execution *x, const struct user *quirks, struct error *e)
+{
+    bool any = quirks->n_roles || quirks->n_skills;
+    for (int f = 0; f < USER_N_FIELDS; f++)
+        any = any || user_get(quirks, (enum user_field)f);
+    free(x->link.quirks);
+    x->link.quirks = any ? user_to_json(quirks, false) : NULL;
+    return any && !x->link.quirks ? error_out_of_memory(e) : 0;
+}
+
 /* What rosterd gave and so may take back: with the user all that was wanted, later what the
  * operations give, less what they take. */
 static int note_granted(struct execution *x, struct error *e)
@@ -387,9 +402,10 @@ int execution_store_link(struct execution *x, struct error *e)
     x->link.login_key = text_fold(x->link.login, strlen(x->link.login));
     if (!x->link.entry_id || !x->link.login_key)
         return error_out_of_memory(e);
-    x->link.confirmed_usec = clock_now_usec();
+    uint64_t now = clock_now_usec();
+    x->link.confirmed_usec = x->unread ? 0 : now;
     if (!x->link.created_usec)
-        x->link.created_usec = x->link.confirmed_usec;
+        x->link.created_usec = now;
     x->has_link = true;
     return link_store(n->state, &x->link, e);
 }

@@ -61,7 +61,9 @@ struct planner_input {
     const struct user *known; /* of the link */
     const struct user
         *granted; /* roles and skills that rosterd gave; only those lists are used */
+    const struct user *quirks; /* what the tenant did by itself; NULL: nothing */
     bool disabled_by_us;
+    bool renamed_there; /* `login` was given by somebody at the tenant */
     uint64_t leaving_usec;  /* since when; 0: not leaving */
     uint64_t disabled_usec; /* when we disabled */
 

@@ -38,6 +38,7 @@ struct tenant_client {
     uint64_t next_sequence;
     struct sd_event_source *pump_source, *pace_source, *room_source;
     bool scim_works;
+    bool roles_as_objects; /* how the last user that has roles was shown by SCIM */
     bool pumping, was_full;
     void (*on_room)(void *userdata);
     void *on_room_userdata;

@@ -290,7 +290,7 @@ def test_plain_lines(t):
     answer = daemon.once(env={"INVOCATION_ID": "0123456789abcdef0123456789abcdef"})
     odd = [line for line in answer.err.splitlines() if not re.match(r"<[3-7]>\S", line)]
     need(answer.err and not odd, "every line has its priority", odd)
-    allowed = r"rosterd\.|directory\.bind_password$|tenant\.client_secret$|state\.db|audit\.jsonl|control|notify$"
+    allowed = r"rosterd\.|directory\.bind_password$|tenant\.client_secret$|state\.db|audit\.jsonl|audit\.key|control|notify$"
     others = [name for name in os.listdir(daemon.folder) if not re.match(allowed, name)]
     need(others == [], "no other file", others)
 

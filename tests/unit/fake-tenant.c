@@ -533,9 +533,11 @@ static int fake_scim_get(void *client, struct tenant_call **ret, const char *sci
 
 static int fake_patch(void *client, struct tenant_call **ret, const char *scim_id,
                       const char *const fields[USER_N_FIELDS], const struct user *roles_of,
-                      tenant_done_fn done, void *userdata, struct error *e)
+                      const struct user *current, tenant_done_fn done, void *userdata,
+                      struct error *e)
 {
     (void)e;
+    (void)current;
     struct tenant_call *c = arrive(client, ret, FAKE_PATCH, NULL, done, userdata);
     c->scim_id = copy(scim_id);
     for (int f = 0; f < USER_N_FIELDS; f++)

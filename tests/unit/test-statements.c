@@ -27,7 +27,8 @@ static const struct {
      "few rows: one for each cause of which a person was told"},
     {"SELECT count(*) FROM link WHERE status = ?1", "it counts; the index alone is read"},
     {"SELECT entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, origin, "
-     "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift FROM link "
+     "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift, quirks, "
+     "renamed_there FROM link "
      "ORDER BY entry_id",
      "the verification sweep goes through all linked users"},
     {"SELECT l.known FROM link l WHERE l.status = 1",
@@ -41,7 +42,8 @@ static const struct {
     {"DELETE FROM listing WHERE stale = 1", "first contact only: who was not listed again"},
     {"INSERT INTO link_aside(", "all links are put aside, once for each change of the tenant"},
     {"INSERT INTO link(entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, "
-     "origin, created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift) SELECT",
+     "origin, created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift, quirks, "
+     "renamed_there) SELECT",
      "all links come back, once the tenant is the one of before"},
     {"INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM link_aside",
      "everybody whose link was put aside, once for each change of the tenant"},
@@ -88,6 +90,7 @@ static const struct {
      "it counts, for status; the index alone is read"},
     {"SELECT cause, reason, min(sentence), CASE state",
      "all that is held or parked, by cause; the index has only those"},
+    {"SELECT number, ended_usec FROM run ORDER BY number DESC LIMIT 1", "the newest row"},
     {"SELECT number, started_usec, ended_usec, totals, trigger FROM run WHERE ended_usec > 0 "
      "ORDER BY number DESC LIMIT 1",
      "from the end, past the one run that is under way"},
