@@ -266,7 +266,7 @@ const struct config_key config_keys[] = {
     { "notify", "command", config_parse_command, NULL, SLOT(sync.notify_command), .flags = KEY_RELOAD, .example = "/usr/local/sbin/rosterd-alarm",
       .help = "Runs once for each alarm and once when it is over. Gets JSON with event (alarm or alarm-over), cause, code, sentence and since on its standard input. Words as for password_command." },
     { "notify", "alarm_after", config_parse_duration, "15min", SLOT(sync.alarm_after_usec), RANGE(0, 30 * DAYS), .flags = KEY_RELOAD,
-      .help = "How long directory or tenant must be away before that is an alarm." },
+      .help = "How long directory or tenant must be away, or people wait while writing is paused, before that is an alarm." },
 
     { "retry", "min", config_parse_duration, "1s", SLOT(sync.retry_min_usec), RANGE(USEC / 100, 3600 * USEC), .flags = KEY_RELOAD,
       .help = "The first wait after a failure; it doubles each time." },

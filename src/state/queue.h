@@ -62,6 +62,9 @@ int queue_release_forbidden(struct state *s, uint64_t now_usec, size_t *ret_n, s
 bool queue_reason_is_shared(const char *reason);
 #define QUEUE_SHARED_REASONS                                                                   \
     "('" REASON_REFUSED "', '" REASON_RENAME_POLICY "', '" REASON_NO_SCIM "')"
+/* READY whose time has come: how many, and since when (steady clock) the first of them is due. */
+int queue_count_due(struct state *s, uint64_t now_usec, size_t *ret_n, uint64_t *ret_due_usec,
+                    struct error *e);
 struct queue_counts {
     size_t n[OPERATION_N_KINDS][5]; /* [kind][state] */
 };

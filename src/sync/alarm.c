@@ -19,7 +19,7 @@ static bool is_immediate(const char *code)
     static const char *const codes[] = {REASON_BUDGET, REASON_NOT_AUTHORISED, REASON_NO_SECRET,
                                         REASON_ATTRIBUTE_VANISHED, REASON_ADOPTION,
                                         REASON_STATE_RESTORED, REASON_OTHER_TENANT,
-                                        REASON_LOCKOUT};
+                                        REASON_LOCKOUT, REASON_PAUSED};
     for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
         if (text_equal(code, codes[i]))
             return true;
@@ -253,6 +253,42 @@ static int end_holds(struct engine *n, struct string_list *held, struct error *e
     return r;
 }
 
+const char *engine_paused_since(const struct engine *n, char buffer[static CLOCK_TEXT_SIZE])
+{
+    if (n->paused_usec > 1)
+        return clock_format(buffer, n->paused_usec);
+    snprintf(buffer, CLOCK_TEXT_SIZE, "an unknown time");
+    return buffer;
+}
+
+/* Somebody paused and forgot, and people wait. */
+static int look_at_pause(struct engine *n, struct error *e)
+{
+    char since[CLOCK_TEXT_SIZE], sentence[256];
+    size_t n_due = 0;
+    uint64_t due = 0, now = clock_now_usec(), steady = steady_now_usec(&n->steady);
+    int r = n->paused ? queue_count_due(n->state, now, &n_due, &due, e) : 0;
+    if (r < 0)
+        return r;
+    if (!n_due) {
+        alarm_over(n, REASON_PAUSED);
+        return 0;
+    }
+    uint64_t waited = steady > due ? steady - due : 0,
+             paused = now > n->paused_usec ? now - n->paused_usec : 0;
+    waited = waited < paused ? waited : paused;
+    if (waited < n->options.sync->alarm_after_usec) {
+        look_at(n, now + n->options.sync->alarm_after_usec - waited);
+        return 0;
+    }
+    snprintf(sentence, sizeof sentence,
+             "writing to the tenant is paused since %s and %zu operations wait: `rosterctl "
+             "resume`",
+             engine_paused_since(n, since), n_due);
+    alarm_set(n, REASON_PAUSED, REASON_PAUSED, sentence);
+    return 0;
+}
+
 void alarm_check(struct engine *n, bool settled)
 {
     struct error e = {0};
@@ -264,6 +300,8 @@ void alarm_check(struct engine *n, bool settled)
         r = queue_holds(n->state, look_at_hold, &held, &e);
     if (r == 0 && settled)
         r = end_holds(n, &held.causes, &e);
+    if (r == 0)
+        r = look_at_pause(n, &e);
     if (r == 0)
         r = notify_due(n, &due, &e);
     struct telling telling = {.n = n, .e = &e};

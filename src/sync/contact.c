@@ -164,6 +164,11 @@ void contact_tenant_fine(struct engine *n)
 {
     n->tenant_probes = 0;
     string_list_done(&n->failing);
+    if (!n->tenant_was_fine) { /* alarms of before this start, whose cause has ended */
+        n->tenant_was_fine = true;
+        alarm_over(n, "tenant-account");
+        alarm_over(n, "tenant");
+    }
     if (n->tenant_state == ENGINE_TENANT_OK)
         return;
     n->tenant_state = ENGINE_TENANT_OK;

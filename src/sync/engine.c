@@ -363,7 +363,8 @@ static int load_facts(struct engine *n, struct error *e)
     if (r < 0)
         return r;
     n->distrusted = state_meta_number(n->state, "distrusted", 0) != 0;
-    n->paused = state_meta_number(n->state, "paused", 0) != 0;
+    n->paused_usec = (uint64_t)state_meta_number(n->state, "paused", 0);
+    n->paused = n->paused_usec != 0;
     n->adoption_open = state_meta_number(n->state, "first-contact-done", 0) == 0;
     return 0;
 }
@@ -472,7 +473,11 @@ static int take_configuration(struct engine *n, bool reloaded, struct error *e)
 
 int engine_start(struct engine *n, struct error *e)
 {
+    char since[CLOCK_TEXT_SIZE];
     schedule_sweep(n);
+    if (n->paused && !n->options.plan_only)
+        log_warning("Writing to the tenant is paused since %s: `rosterctl resume` goes on",
+                    engine_paused_since(n, since));
     n->alarms_stale = n->revocation_planned = true;
     int r = belonging_check(n, e);
     if (r < 0)

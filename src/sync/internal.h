@@ -7,6 +7,7 @@
 
 #include "audit/audit.h"
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/secret.h"
@@ -113,6 +114,7 @@ struct engine {
     bool budgets_are_new; /* a person configured them since the guard looked last */
     struct steady steady; /* budgets and approvals are measured on it */
     bool paused;
+    uint64_t paused_usec; /* since when; 1: an older version did not note it */
     bool distrusted; /* the state file is an older copy: removals and changes wait for approval
                       */
     bool read_anew;  /* since then every linked user was read at the tenant */
@@ -133,6 +135,7 @@ struct engine {
 
     /* tenant */
     enum engine_tenant_state tenant_state;
+    bool tenant_was_fine; /* once since the start */
     char tenant_error[512];
     uint64_t tenant_since_usec, tenant_probe_usec;
     struct string_list failing; /* entries whose calls failed, with no success between */
@@ -325,6 +328,7 @@ void alarm_over(struct engine *n, const char *cause);
 /* Notifies of holds and outages that are older than alarm_after. settled: nothing is under way,
  * so a hold that is not there is over; else it may just be tried again. */
 void alarm_check(struct engine *n, bool settled);
+const char *engine_paused_since(const struct engine *n, char buffer[static CLOCK_TEXT_SIZE]);
 void alarm_directory(struct engine *n, bool away, const char *sentence);
 
 /* password.c */

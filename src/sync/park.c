@@ -389,14 +389,20 @@ int engine_pause(struct engine *n, bool pause, unsigned uid, struct error *e)
     snprintf(sentence, sizeof sentence, "%s by user id %u", pause ? "paused" : "resumed", uid);
     struct audit_row row = {
         .event = "configuration", .code = REASON_PAUSED, .sentence = sentence};
+    char since[32];
+    uint64_t paused_usec = !pause ? 0 : n->paused ? n->paused_usec : clock_now_usec();
+    snprintf(since, sizeof since, "%" PRIu64, paused_usec);
     int r = engine_write(n, e);
     if (r == 0)
-        r = state_meta_set(n->state, "paused", pause ? "1" : NULL, e);
+        r = state_meta_set(n->state, "paused", pause ? since : NULL, e);
     if (r == 0)
         r = engine_audit(n, &row, e);
     if (r < 0)
         return r;
     n->paused = pause;
+    n->paused_usec = paused_usec;
+    if (!pause)
+        alarm_over(n, REASON_PAUSED);
     n->commit_wanted = n->alarms_stale = true;
     log_notice("Writing to the tenant was %s", sentence);
     engine_wake(n);

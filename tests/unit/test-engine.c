@@ -619,6 +619,8 @@ static void test_revocation(void **state)
     bed_run(b);
     revoke_uid(b, "u4", false);
     bed_run(b);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_GET), gets); /* nothing to ask for */
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_PUT), 2);
     fake_tenant_release(b->tenant);
     bed_run(b);
     assert_true(!strncmp(wrote, "u4 u3 ", 6) || !strncmp(wrote, "u3 u4 ", 6));
@@ -822,6 +824,64 @@ static void test_nobody_is_demoted(void **state)
     assert_null(user_role(fake_tenant_find(b->tenant, "u1")->user, "Seller"));
     assert_null(user_role(fake_tenant_find(b->tenant, "u2")->user, "Seller"));
     assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_LOCKOUT), 2);
+}
+
+/* Somebody paused and forgot: an alarm when people have waited, over when nobody waits or it
+ * goes on, also across restarts. */
+static void test_pause_is_told(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    people(b, 5, "support");
+    bed_start(b);
+    bed_sync(b);
+    bed_ok(b, engine_pause(b->engine, true, 1000, &e));
+    bed_advance(b, DAY); /* nobody waits */
+    assert_int_equal(bed_audit(b, "alarm", REASON_PAUSED, NULL), 0);
+    bed_leave(b, "id-u1");
+    bed_tell(b, "id-u1");
+    bed_run(b);
+    bed_advance(b, 9 * MINUTE);
+    assert_int_equal(bed_audit(b, "alarm", REASON_PAUSED, NULL), 0);
+    bed_restart(b);
+    bed_sync(b);
+    bed_advance(b, 2 * MINUTE);
+    assert_int_equal(bed_audit(b, "alarm", REASON_PAUSED, NULL), 1);
+    bed_restart(b);
+    bed_person_uid(b, "u1"); /* back again: nobody waits */
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(bed_audit(b, "alarm-over", REASON_PAUSED, NULL), 1);
+    bed_leave(b, "id-u2");
+    bed_tell(b, "id-u2");
+    bed_advance(b, 11 * MINUTE);
+    assert_int_equal(bed_audit(b, "alarm", REASON_PAUSED, NULL), 2);
+    bed_restart(b);
+    bed_ok(b, engine_pause(b->engine, false, 1000, &e));
+    bed_sync(b);
+    assert_int_equal(bed_audit(b, "alarm-over", REASON_PAUSED, NULL), 2);
+    assert_true(is_disabled(b, "u2"));
+    is_idle(b);
+}
+
+/* The tenant refused the account, rosterd was stopped, and the account was put right. */
+static void test_alarm_ends_after_a_restart(void **state)
+{
+    struct bed *b = *state;
+    people(b, 2, "support");
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_ALL,
+                                                    .times = -1,
+                                                    .class = TENANT_NOT_AUTHORISED,
+                                                    .status = 401});
+    bed_start(b);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(bed_audit(b, "alarm", REASON_NOT_AUTHORISED, NULL), 1);
+    fake_tenant_heal(b->tenant);
+    bed_restart(b);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(bed_audit(b, "alarm-over", REASON_NOT_AUTHORISED, NULL), 1);
 }
 
 static void test_team_missing(void **state)
@@ -1827,6 +1887,8 @@ int main(int argc, char **argv)
         scenario(test_revocation_budget),
         scenario(test_revocation_taken_back),
         scenario(test_lanes),
+        scenario(test_pause_is_told),
+        scenario(test_alarm_ends_after_a_restart),
         scenario(test_never_lock_out),
         scenario(test_nobody_is_demoted),
         scenario(test_team_missing),
