@@ -108,7 +108,7 @@ def test_members_hidden(t):
         daemon.ctl("sync")
         tenant.wait_user("cat", disabled=True)
         daemon.wait_log("Over members:")
-        need(disables(daemon) == ["cat"], "cat alone", disables(daemon))
+        wait_for(lambda: disables(daemon) == ["cat"], 5, "cat alone", lambda: disables(daemon))
         daemon.stop()
 
 
