@@ -22,6 +22,7 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "config/keys.h"
+#include "config/writing.h"
 #include "mapping/ruleset.h"
 #include "model/dn.h"
 #include "model/schema.h"
@@ -419,5 +420,6 @@ void config_check(struct config_context *c, struct settings *s)
     check_times(c, s);
     check_files(c, s);
     check_commands(c, s);
+    config_check_writing(c);
     check_mapping(c, s);
 }

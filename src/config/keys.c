@@ -70,6 +70,7 @@ const struct config_section_help config_sections[] = {
     { "state", "The state file." },
     { "audit", "The audit." },
     { "control", "The socket of rosterctl." },
+    { "metrics", "Figures for a monitoring system." },
     { "log", "The log." },
 };
 const size_t config_n_sections = ARRAY_SIZE(config_sections);
@@ -212,6 +213,8 @@ const struct config_key config_keys[] = {
 
     { "lifecycle", "leave_grace", config_parse_duration, "1h", SLOT(sync.leave_grace_usec), RANGE(0, 365 * DAYS), .flags = KEY_RELOAD,
       .help = "How long after a person left the user is disabled; 0: at once. An hour lets a mistake in the directory be put right." },
+    { "lifecycle", "revoke_when", config_parse_mapping, NULL, SLOT(mapping.revoke_when), .flags = KEY_RELOAD, .example = "(employeeType=Revoked)",
+      .help = "A filter: whose access must end now. The user is disabled at once, before everything else that waits, without a grace time and also in the middle of a shift, also when the entry is unusable otherwise; within max_revoke." },
     { "lifecycle", "delete_after", config_parse_duration, "0", SLOT(sync.delete_after_usec), RANGE(0, 3650 * DAYS), .flags = KEY_RELOAD,
       .help = "How long after that the user is deleted; 0: never." },
     { "lifecycle", "on_rename", config_parse_choice, "rename", SLOT(sync.on_rename), .choices = rename_choices, .flags = KEY_RELOAD,
@@ -233,6 +236,8 @@ const struct config_key config_keys[] = {
       .help = "Grants of a role of privileged_roles." },
     { "guard", "max_disable", config_parse_budget, "5%, at least 5", BUDGET(BUDGET_DISABLE), .flags = KEY_RELOAD,
       .help = "Disables." },
+    { "guard", "max_revoke", config_parse_budget, "5%, at least 20", BUDGET(BUDGET_REVOKE), .flags = KEY_RELOAD,
+      .help = "Disables by revoke_when, which max_disable does not count." },
     { "guard", "max_delete", config_parse_budget, "5%, at least 5", BUDGET(BUDGET_DELETE), .flags = KEY_RELOAD,
       .help = "Deletes." },
     { "guard", "max_rename", config_parse_budget, "5%, at least 5", BUDGET(BUDGET_RENAME), .flags = KEY_RELOAD,
@@ -243,6 +248,8 @@ const struct config_key config_keys[] = {
       .help = "How long an approval holds." },
     { "guard", "privileged_roles", config_parse_list, NULL, SLOT(sync.privileged_roles), SLOT(sync.n_privileged_roles), .flags = KEY_RELOAD, .example = "Administrator, Supervisor",
       .help = "Roles that are given only within max_privileged, and whose holders are never adopted without approval. Compared without case." },
+    { "guard", "protected_logins", config_parse_list, NULL, SLOT(sync.protected_logins), SLOT(sync.n_protected_logins), .flags = KEY_RELOAD, .example = "admin, wallboard",
+      .help = "Users of the tenant who are never disabled, deleted, renamed or deprived of a role, not even by revoke_when. The API user and the last active user with a privileged role are protected without being listed." },
     { "guard", "attribute_vanish", config_parse_percent, "20%", SLOT(sync.attribute_vanish_percent), RANGE(0, 100), .flags = KEY_RELOAD,
       .help = "When an attribute vanishes from more than this share of all entries at once, what follows from it is held: an access rule of the directory has probably changed." },
 
@@ -270,6 +277,10 @@ const struct config_key config_keys[] = {
       .help = "The group of operators, who may do everything that rosterctl can; the service's own group, rosterd, unless given. The service must be a member: SupplementaryGroups= in a drop-in of the unit." },
     { "control", "readers", config_parse_text, NULL, SLOT(control_readers), .example = "auditors",
       .help = "The group that may look and change nothing: status, plan, explain, history, holds. The socket is then open to everybody, and rosterd looks at who the caller is." },
+    { "metrics", "file", config_parse_absolute_path, NULL, SLOT(metrics_file), .example = "/var/lib/prometheus/node-exporter/rosterd.prom",
+      .help = "A Prometheus textfile for node_exporter's textfile collector, written whole every interval and removed at the end. The service must be allowed to write there: ReadWritePaths= in a drop-in of the unit." },
+    { "metrics", "interval", config_parse_duration, "15s", SLOT(metrics_interval_usec), RANGE(USEC, DAYS),
+      .help = "How often it is written." },
     { "log", "level", config_parse_level, "info", SLOT(log_level), .flags = KEY_RELOAD,
       .help = "err, warning, notice, info or debug. Values of attributes appear with debug alone." },
 };

@@ -32,6 +32,8 @@ struct settings {
     struct sync_options sync;
     char *state_file, *audit_file, *control_socket;
     char *audit_key_file; /* NULL: beside the state file */
+    char *metrics_file; /* NULL: none */
+    uint64_t metrics_interval_usec;
     char *control_group; /* group that owns the socket; NULL: none */
     char *control_readers; /* group that may look; NULL: none */
     int log_level;

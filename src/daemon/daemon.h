@@ -32,6 +32,8 @@ struct daemon {
     struct control_server *control;
     struct look *look;       /* at another configuration, under way; NULL */
     struct history *history; /* being read; NULL */
+    sd_event_source *metrics_timer;
+    bool metrics_failed; /* and it was said */
     uint64_t started_usec;
     bool state_created; /* there was no state file */
     bool state_older; /* the audit is ahead of the state: an older state file was restored */
@@ -56,6 +58,10 @@ void daemon_handle(struct control_call *call, const char *method, const json_t *
 bool daemon_is_for_readers(const char *method);
 /* Answers what is still under way; before the parts that it reads are closed. */
 void daemon_handlers_close(struct daemon *d);
+
+/* metrics.c */
+int metrics_start(struct daemon *d, struct error *e);
+void metrics_stop(struct daemon *d); /* removes the file */
 
 /* report-*.c: answers as JSON; NULL on failure, with a sentence. */
 json_t *report_status(struct daemon *d, struct error *e);

@@ -285,6 +285,8 @@ int daemon_run(struct daemon *d, struct error *e)
         r = directory_start(d->directory, e);
     }
     if (r == 0)
+        r = metrics_start(d, e);
+    if (r == 0)
         r = notify_watchdog_ready(d, e);
     if (r < 0)
         return r;
@@ -300,6 +302,7 @@ int daemon_run(struct daemon *d, struct error *e)
 void daemon_close(struct daemon *d)
 {
     struct error e = {0};
+    metrics_stop(d);
     daemon_handlers_close(d);
     d->control = control_server_free(d->control);
     d->directory = directory_free(d->directory);

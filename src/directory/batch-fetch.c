@@ -16,7 +16,6 @@
 #include "directory/batch-private.h"
 #include "directory/environment.h"
 #include "directory/libldap.h"
-#include "directory/rootdse.h"
 #include "directory/search.h"
 #include "model/dn.h"
 
@@ -25,7 +24,8 @@
 enum fetch_kind {
     FETCH_ENTRY = 1,
     FETCH_RANGE = 2,
-    FETCH_CONTAINER = 3,
+    FETCH_KIND = 3,   /* whether the filter of people or of groups selects it */
+    FETCH_PARENT = 4, /* what has somebody below it, whatever it is */
 };
 
 struct fetch {
@@ -36,7 +36,7 @@ struct fetch {
     struct search *search; /* NULL: waits for its turn */
     char *base;
     char *id;               /* ENTRY: may be NULL */
-    struct decoded decoded; /* RANGE */
+    struct decoded decoded; /* RANGE, KIND */
     bool found;
 };
 
@@ -102,14 +102,20 @@ int batch_fetch_ranges(struct feed_batch *b, unsigned search, const char *base,
     return add_fetch(b, search, FETCH_RANGE, base, NULL, taken, e);
 }
 
+int batch_fetch_kind(struct feed_batch *b, unsigned search, const char *base,
+                     struct decoded *taken, struct error *e)
+{
+    return add_fetch(b, search, FETCH_KIND, base, NULL, taken, e);
+}
+
+int batch_fetch_parent(struct feed_batch *b, unsigned search, const char *dn, struct error *e)
+{
+    return add_fetch(b, search, FETCH_PARENT, dn, NULL, NULL, e);
+}
+
 int feed_batch_fetch(struct feed_batch *b, const char *base, const char *id, struct error *e)
 {
     return batch_fetch_entry(b, b->search, base, id, e);
-}
-
-int feed_batch_check_container(struct feed_batch *b, const char *dn, struct error *e)
-{
-    return add_fetch(b, b->search, FETCH_CONTAINER, dn, NULL, NULL, e);
 }
 
 /* The whole of the entry's members is known: it may pass. */
@@ -132,7 +138,7 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
     struct fetch *f = userdata;
     struct feed_batch *b = f->batch;
     f->found = true;
-    if (f->kind == FETCH_CONTAINER)
+    if (f->kind == FETCH_KIND)
         return 0;
     if (f->kind == FETCH_RANGE) {
         int r = decode_range(f->decoded.ranges, ld, m);
@@ -152,12 +158,16 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
     CLEANUP(freep) char *key = NULL;
     const char *base_key = b->env->searches[f->index].base_key;
     if (d.entry && (dn_key(d.dn, &key, NULL) < 0 || !dn_key_is_below(key, base_key))) {
-        if (d.entry->kind == ENTRY_CONTAINER && batch_knows_below(b, f->index, d.entry->id))
-            directory_feed_doubts(b->env, "a container was moved out of the base");
         return batch_left(b, f->index, d.entry->id, "the entry was moved out of the base", e);
     }
     if (f->id && d.entry && strcmp(f->id, d.entry->id) != 0)
         return 0; /* another entry has this DN now */
+    if (f->kind == FETCH_PARENT && d.entry) {
+        r = batch_make_container(&d, e);
+        if (r < 0)
+            return r;
+        d.is_parent = true;
+    }
     return batch_take_decoded(b, f->index, &d, e);
 }
 
@@ -212,6 +222,21 @@ static void range_done(struct fetch *f, const struct search_outcome *outcome)
         fetch_failed(f, r, &e);
 }
 
+/* Found: the people's filter selects it. Else all that it is to us is the place of others. */
+static void kind_done(struct fetch *f)
+{
+    struct feed_batch *b = f->batch;
+    struct error e = {};
+    int r = f->found ? 0 : batch_make_container(&f->decoded, &e);
+    if (r == 0)
+        r = batch_hand_over(b, f->index, &f->decoded, &e);
+    fetch_free(f);
+    if (r < 0)
+        batch_fail(b, r, &e);
+    else
+        batch_pump(b);
+}
+
 static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)
 {
     (void)s;
@@ -221,12 +246,12 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
         range_done(f, outcome);
         return;
     }
-    if (f->kind == FETCH_CONTAINER) {
-        /* Found, or hidden from us: both may be a container with people below. */
-        if (f->found || outcome->code != LDAP_SUCCESS)
-            directory_feed_doubts(b->env,
-                                  "an entry left the base, perhaps with others below it");
-    } else if (outcome->code != LDAP_SUCCESS && outcome->code != LDAP_NO_SUCH_OBJECT) {
+    if (f->kind == FETCH_KIND &&
+        (outcome->code == LDAP_SUCCESS || outcome->code == LDAP_NO_SUCH_OBJECT)) {
+        kind_done(f);
+        return;
+    }
+    if (outcome->code != LDAP_SUCCESS && outcome->code != LDAP_NO_SUCH_OBJECT) {
         struct error e = {};
         int r =
             libldap_error(&e, outcome->code, outcome->said, "%s cannot be read again", f->base);
@@ -255,7 +280,6 @@ static int fetch_start(struct fetch *f, struct error *e)
     static const struct search_events events = {
         .entry = on_entry, .done = on_done, .failed = on_failed};
     struct feed_environment *env = f->batch->env;
-    CLEANUP(freep) char *containers = NULL;
     const char *range[] = {NULL, "uSNChanged", NULL};
     struct search_request request = {
         .base = f->base,
@@ -267,19 +291,18 @@ static int fetch_start(struct fetch *f, struct error *e)
     };
     if (f->kind == FETCH_ENTRY)
         request.filter = env->searches[f->index].filter;
+    if (f->kind == FETCH_KIND) {
+        bool group = f->decoded.entry->kind == ENTRY_GROUP;
+        const struct feed_search *s = &env->searches[f->index];
+        request.filter = group ? s->groups : s->persons;
+        request.attributes = nothing;
+    }
     if (f->kind == FETCH_RANGE) {
         range[0] = ranges_request(f->decoded.ranges);
         if (!env->decoder.active_directory)
             range[1] = NULL;
         request.attributes = range;
         f->found = false;
-    }
-    if (f->kind == FETCH_CONTAINER) {
-        containers = rootdse_container_filter();
-        if (!containers)
-            return error_out_of_memory(e);
-        request.filter = containers;
-        request.attributes = nothing;
     }
     int r = search_start(&f->search, env->session, &request, &events, f, e);
     if (r == 0)

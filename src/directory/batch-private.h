@@ -31,6 +31,8 @@ struct feed_batch {
     struct looks *looks;
     struct holders *holders;
     struct string_list removed; /* by ids alone */
+    struct string_list parents; /* DNs of what the entries of this batch lie below */
+    size_t n_parents_looked;    /* of parents */
     unsigned n_asked;           /* how often it was asked for the unheld, in this batch */
     uint64_t ask_again_usec;    /* monotonic; the last answer was not whole */
     uint32_t proven;            /* searches whose last full read was whole; for life */
@@ -48,13 +50,16 @@ void batch_pump(struct feed_batch *b);
 int batch_take_decoded(struct feed_batch *b, unsigned search, struct decoded *d,
                        struct error *e);
 int batch_hand_over(struct feed_batch *b, unsigned search, struct decoded *d, struct error *e);
-bool batch_knows_below(struct feed_batch *b, unsigned search, const char *id);
 
 /* batch-fetch.c */
 int batch_fetch_entry(struct feed_batch *b, unsigned search, const char *base, const char *id,
                       struct error *e);
 int batch_fetch_ranges(struct feed_batch *b, unsigned search, const char *base,
                        struct decoded *taken, struct error *e);
+/* Whether somebody of no known class is a person of this search; else they become a container. */
+int batch_fetch_kind(struct feed_batch *b, unsigned search, const char *base,
+                     struct decoded *taken, struct error *e);
+int batch_fetch_parent(struct feed_batch *b, unsigned search, const char *dn, struct error *e);
 int batch_start_fetches(struct feed_batch *b, struct error *e);
 void batch_drop_fetches(struct feed_batch *b);
 
@@ -65,6 +70,15 @@ int batch_left(struct feed_batch *b, unsigned search, const char *id, const char
 /* Of those that no search holds: 1 while it is asked whether one has them, else 0. */
 int batch_ask_unheld(struct feed_batch *b, struct error *e);
 void batch_leave_note(struct feed_batch *b, enum feed_absence absence); /* was committed */
+
+/* batch-place.c */
+int batch_make_container(struct decoded *d, struct error *e);
+/* What the entry is to this search; done: it was dealt with, or will be. */
+int batch_judge_kind(struct feed_batch *b, unsigned search, struct decoded *d, bool *done,
+                     struct error *e);
+int batch_note_parent(struct feed_batch *b, const char *dn, struct error *e);
+/* Of those that the mirror does not know: 1 while they are read, else 0. */
+int batch_fetch_parents(struct feed_batch *b, struct error *e);
 
 /* batch-groups.c */
 

@@ -129,6 +129,8 @@ static void reset(struct feed_batch *b)
         follows_reset(b->follows);
     string_list_done(&b->fetched);
     string_list_done(&b->removed);
+    string_list_done(&b->parents);
+    b->n_parents_looked = 0;
     string_list_done(&b->last);
     free(b->watermark);
     b->watermark = NULL;
@@ -243,25 +245,19 @@ int batch_hand_over(struct feed_batch *b, unsigned search, struct decoded *d, st
         int r = b->env->sink->known_dn(b->env->userdata, d->entry->id, &dn, e);
         if (r == 0 && !dn && d->entry->kind != ENTRY_CONTAINER)
             r = batch_note_newcomer(b, d->dn, e);
-        else if (r == 0 && !dn)
-            /* Moved in with people below it, of whom no server says a word. */
+        /* Moved in with people below it, of whom no server says a word. */
+        bool place = d->has_children || d->entry->kind == ENTRY_CONTAINER;
+        if (r == 0 && !dn && place && !d->is_parent)
             directory_feed_doubts(b->env, "a container appeared");
         if (r < 0)
             return r;
     }
+    int r = batch_note_parent(b, d->dn, e);
+    if (r < 0)
+        return r;
     b->n_entries++;
     b->n_changes++;
     return b->env->sink->entry(b->env->userdata, search, TAKE(d->entry), e);
-}
-
-/* Whether an entry that the mirror knows lies below the base of the search there. */
-bool batch_knows_below(struct feed_batch *b, unsigned search, const char *id)
-{
-    CLEANUP(freep) char *dn = NULL;
-    CLEANUP(freep) char *key = NULL;
-    return b->env->sink->known_dn(b->env->userdata, id, &dn, NULL) >= 0 && dn &&
-           dn_key(dn, &key, NULL) == 0 &&
-           dn_key_is_below(key, b->env->searches[search].base_key);
 }
 
 int batch_take_decoded(struct feed_batch *b, unsigned search, struct decoded *d,
@@ -278,6 +274,10 @@ int batch_take_decoded(struct feed_batch *b, unsigned search, struct decoded *d,
         return batch_left(b, search, d->entry->id, "the entry was deleted", e);
     if (d->computer)
         return 0;
+    bool done = false;
+    int r = batch_judge_kind(b, search, d, &done, e);
+    if (r < 0 || done)
+        return r;
     if (d->partial)
         feed_batch_doubt(b, "the attribute %s of %s came in part", d->partial, d->dn);
     if (!d->ranges)
@@ -309,10 +309,12 @@ int feed_batch_roll(struct feed_batch *b, LDAP *ld, LDAPMessage *m, struct error
         feed_batch_doubt(b, "an entry has no %s that this account may read", d->id_attribute);
         return 0;
     }
-    int r = feed_batch_present(b, id, e);
+    CLEANUP(libldap_memory_freep) char *dn = ldap_get_dn(ld, m);
+    int r = dn ? batch_note_parent(b, dn, e) : 0;
+    if (r == 0)
+        r = feed_batch_present(b, id, e);
     if (r != SINK_UNKNOWN_ID)
         return r;
-    CLEANUP(libldap_memory_freep) char *dn = ldap_get_dn(ld, m);
     CLEANUP(freep) char *base = d->active_directory ? identity_guid_base(id) : NULL;
     if (!base && !dn)
         return error_out_of_memory(e);
@@ -415,7 +417,9 @@ void batch_pump(struct feed_batch *b)
     if (!b->finishing || b->fetches || b->failed || asking ||
         (b->follows && follows_busy(b->follows)))
         return;
-    r = batch_ask_unheld(b, &e);
+    r = batch_fetch_parents(b, &e);
+    if (r == 0)
+        r = batch_ask_unheld(b, &e);
     if (r > 0)
         return; /* until the answers are here */
     if (r == 0)

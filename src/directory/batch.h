@@ -59,8 +59,6 @@ int feed_batch_present(struct feed_batch *b, const char *id,
 /* Reads one entry (by DN or "<GUID=…>") and takes it as feed_batch_entry() would; outside the
  * base of the search it has left. */
 int feed_batch_fetch(struct feed_batch *b, const char *base, const char *id, struct error *e);
-/* `dn`, which left the base, may be a container: then everybody below has left, too. */
-int feed_batch_check_container(struct feed_batch *b, const char *dn, struct error *e);
 int feed_batch_members(struct feed_batch *b, const char *group_id, const struct member *added,
                        size_t n_added, const struct member *removed, size_t n_removed,
                        struct error *e);

@@ -25,6 +25,7 @@ struct decoder {
     struct string_list group_classes;
     const struct schema *schema;     /* borrowed; NULL: built in names only */
     const char *watermark_attribute; /* NULL: none */
+    const char *children_attribute;  /* says that others lie below an entry; NULL: none does */
 };
 
 struct decoded {
@@ -34,6 +35,8 @@ struct decoded {
     char *version;         /* of the entry, to notice an edit between two reads; may be NULL */
     bool deleted;          /* AD: isDeleted */
     bool computer;         /* AD */
+    bool has_children;     /* as children_attribute says: it may be shown for that alone */
+    bool is_parent;        /* it was asked for as what others lie below */
     struct ranges *ranges; /* not NULL: members came in part */
     char *partial;         /* the name of another attribute that came in part */
 };

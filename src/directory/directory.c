@@ -328,6 +328,7 @@ struct directory *directory_free(struct directory *d)
         free(d->searches[i].base_key);
         free(d->searches[i].filter);
         free(d->searches[i].groups);
+        free(d->searches[i].persons);
     }
     string_list_done(&d->attributes);
     directory_options_done(&d->options);
@@ -413,6 +414,7 @@ void directory_status(const struct directory *d, struct directory_status *ret)
         .product = d->status_product,
         .feed = d->feed_kind,
         .feed_reason = d->feed_reason[0] ? d->feed_reason : NULL,
+        .base_doubt = d->status_base_doubt[0] ? d->status_base_doubt : NULL,
         .error = d->has_error ? d->last_error.message : NULL,
         .since_usec = d->since_usec,
         .next_attempt_usec = d->next_attempt_usec,

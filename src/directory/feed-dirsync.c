@@ -85,17 +85,6 @@ static void arm(struct dirsync *d, uint64_t usec)
     sd_event_source_set_enabled(d->timer, SD_EVENT_ONESHOT);
 }
 
-/* By class alone, and of everything that could concern us: DirSync's filter sees the new state,
- * so an entry that stops to match a sharper one would never be heard of. */
-static char *signal_filter(void)
-{
-    CLEANUP(freep) char *containers = rootdse_container_filter();
-    return containers ? libldap_format("(|(&(objectClass=person)(!(objectClass=computer)))"
-                                       "(objectClass=group)%s)",
-                                       containers)
-                      : NULL;
-}
-
 static int take_change(struct dirsync *d, LDAP *ld, LDAPMessage *m, struct error *e)
 {
     CLEANUP(dirsync_change_done) struct dirsync_change x = {};
@@ -228,9 +217,10 @@ static int ask_cookie(struct dirsync *d, struct error *e)
 
 static int ask_changes(struct dirsync *d, struct error *e)
 {
-    CLEANUP(freep) char *filter = signal_filter();
+    /* Of everything, since what people lie below may be of any class. And DirSync's filter sees
+     * the new state: of who stops to match a sharper one nobody would hear. */
     d->step = STEP_CHANGES;
-    return filter ? ask_dirsync(d, filter, e) : error_out_of_memory(e);
+    return ask_dirsync(d, "(objectClass=*)", e);
 }
 
 /* Everything (STEP_READ), or the ids of everything (STEP_ROLL). */

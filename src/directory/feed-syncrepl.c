@@ -131,8 +131,7 @@ static int take_deleted(struct sub *s, LDAPMessage *m, const char *id, struct er
         return feed_batch_left(f->batch, id, "it was deleted, or no longer matches the filter",
                                e);
     CLEANUP(freep) char *why = libldap_format("it was moved to %s", dn);
-    r = feed_batch_left(f->batch, id, why ? why : "it was moved away", e);
-    return r < 0 ? r : feed_batch_check_container(f->batch, dn, e);
+    return feed_batch_left(f->batch, id, why ? why : "it was moved away", e);
 }
 
 /* 1: started over. */

@@ -88,6 +88,8 @@ struct feed_sink {
     /* The mirror's DN of an id, malloc'd, *ret NULL when unknown. For feeds that get
      * differences. */
     int (*known_dn)(void *userdata, const char *id, char **ret, struct error *e);
+    /* The id of what has this DN in the mirror now, malloc'd, *ret NULL when nothing has. */
+    int (*known_id)(void *userdata, const char *dn, char **ret, struct error *e);
     /* Groups whose stored members name a DN that was renamed or deleted since: servers that
      * repair references say nothing of it, so the feed reads these groups again. ids appended
      * to ret. */
@@ -140,6 +142,7 @@ struct directory_status {
     enum directory_feed_kind feed;
     const char *feed_reason; /* why this feed */
     const char *error;       /* last error sentence, or NULL */
+    const char *base_doubt;  /* why the first base could not be seen, or NULL */
     uint64_t since_usec, next_attempt_usec, last_change_usec, last_full_read_usec;
     uint64_t n_reconnects;
 };

@@ -158,18 +158,20 @@ int plan_filters(struct directory *d, struct error *e)
 {
     CLEANUP(freep) char *people = people_filter(d);
     CLEANUP(freep) char *groups = group_filter(d);
-    CLEANUP(freep) char *containers = rootdse_container_filter();
+    CLEANUP(freep) char *containers = rootdse_container_filter(d->server);
     if (!people || !groups || !containers)
         return error_out_of_memory(e);
     for (unsigned i = 0; i < d->n_searches; i++) {
         struct feed_search *s = &d->searches[i];
         free(s->filter);
         free(s->groups);
+        free(s->persons);
+        s->persons = s->people ? strdup(people) : NULL;
         s->groups = s->has_groups ? strdup(groups) : NULL;
         s->filter = libldap_format("(|%s%s%s)", s->people ? people : "",
                                    s->has_groups ? groups : "",
                                    s->containers ? containers : "");
-        if (!s->filter || (s->has_groups && !s->groups))
+        if (!s->filter || (s->has_groups && !s->groups) || (s->people && !s->persons))
             return error_out_of_memory(e);
     }
     return 0;

@@ -96,12 +96,22 @@ bool rootdse_has_control(const struct rootdse *d, const char *oid)
     return string_list_contains(&d->controls, oid);
 }
 
-char *rootdse_container_filter(void)
+const char *rootdse_children_attribute(const struct rootdse *d)
 {
+    return d->product == PRODUCT_OPENLDAP ? "hasSubordinates"
+           : d->product == PRODUCT_389    ? "numSubordinates"
+                                          : NULL;
+}
+
+char *rootdse_container_filter(const struct rootdse *d)
+{
+    const char *children = rootdse_children_attribute(d);
     CLEANUP(buffer_done) struct buffer b = {};
     buffer_add_text(&b, "(|");
     for (size_t i = 0; decode_container_classes[i]; i++)
         buffer_format(&b, "(objectClass=%s)", decode_container_classes[i]);
+    if (children)
+        buffer_format(&b, d->product == PRODUCT_389 ? "(%s>=1)" : "(%s=TRUE)", children);
     buffer_add_text(&b, ")");
     return buffer_take(&b);
 }

@@ -55,8 +55,11 @@ struct rootdse_read *rootdse_read_free(struct rootdse_read *r);
 
 struct rootdse *rootdse_free(struct rootdse *d);
 bool rootdse_has_control(const struct rootdse *d, const char *oid);
-/* "(|(objectClass=organizationalUnit)…)"; malloc'd. */
-char *rootdse_container_filter(void);
+/* What can have people or groups below it: "(|(objectClass=organizationalUnit)…)", and whatever
+ * has something below it where the server can be asked for that; malloc'd. */
+char *rootdse_container_filter(const struct rootdse *d);
+/* The attribute that says that others lie below an entry; NULL: this server has none. */
+const char *rootdse_children_attribute(const struct rootdse *d);
 static inline void rootdse_freep(struct rootdse **d)
 {
     if (*d)

@@ -28,6 +28,8 @@ int render_holds(struct output *o, const json_t *answer);
 int render_config(struct output *o, const json_t *answer);
 int render_history(struct output *o, const json_t *answer);
 int render_check(struct output *o, const json_t *answer);
+/* The answers to status and holds as a Prometheus textfile. */
+void render_metrics(struct output *o, const json_t *status, const json_t *holds);
 /* One line of the audit, parsed. */
 void render_audit_line(struct output *o, const json_t *line);
 /* One operation with its changes, as plan and explain show it. */

@@ -35,6 +35,8 @@ int stale_note(struct state *s, int64_t n, struct error *e);
 /* The group was read: what was said by its stale rows is now said by its members. Unless `all`,
  * rows of which the group names only the old DN stay: the server may be about to repair it. */
 int stale_settle(struct state *s, int64_t group_n, bool all, struct error *e);
+/* The first key behind all that lie below this one; malloc'd. */
+char *key_range_end(const char *key);
 /* The row moved from old_key: everything below it gets its new DN and key. */
 int move_below(struct state *s, const char *old_key, const char *new_key, const char *new_dn,
                struct error *e);

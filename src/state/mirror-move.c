@@ -32,7 +32,7 @@ static void children_done(struct children *c)
 }
 
 /* The first key behind all that begin with this one: a key ends in '\n' (model/dn.h). */
-static char *range_end(const char *key)
+char *key_range_end(const char *key)
 {
     char *end = strdup(key);
 
@@ -119,7 +119,7 @@ int move_below(struct state *s, const char *old_key, const char *new_key, const 
                struct error *e)
 {
     CLEANUP(children_done) struct children children = {0};
-    CLEANUP(freep) char *end = range_end(old_key);
+    CLEANUP(freep) char *end = key_range_end(old_key);
     int r;
 
     if (!end)

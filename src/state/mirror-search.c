@@ -161,8 +161,31 @@ static int note_left(struct state *s, int64_t n, const char *why, struct error *
     return stmt_run(q, e);
 }
 
-int mirror_left(struct state *s, unsigned search, const char *id, const char *why,
-                uint64_t now_usec, struct error *e)
+/* What lies below an entry that left went with it, or was deleted before it: no server says
+ * anything of that. So no search is known to hold it now, until they are asked. */
+static int left_below(struct state *s, const struct entry_row *row, unsigned search,
+                      const char *why, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    CLEANUP(freep) char *end = key_range_end(row->dn_key);
+    int r = stmt_prepare(&q, s,
+                         "UPDATE entry SET searches = searches & ~?3, gone_why = ?4 WHERE "
+                         "dn_key > ?1 AND dn_key < ?2 AND gone_usec = 0 AND searches & ?3",
+                         e);
+
+    if (r < 0 || !*row->dn_key)
+        return r;
+    if (!end)
+        return error_out_of_memory(e);
+    stmt_bind_text(q, 1, row->dn_key);
+    stmt_bind_text(q, 2, end);
+    stmt_bind_int(q, 3, INT64_C(1) << search);
+    stmt_bind_text(q, 4, why);
+    return stmt_run(q, e);
+}
+
+static int leave(struct state *s, unsigned search, const char *id, bool with_below,
+                 const char *why, uint64_t now_usec, struct error *e)
 {
     CLEANUP(entry_row_done) struct entry_row row = {0};
     int r = search_check(search, e);
@@ -176,11 +199,20 @@ int mirror_left(struct state *s, unsigned search, const char *id, const char *wh
     left = row.searches & ~(INT64_C(1) << search);
     if (row.gone || left == row.searches)
         return 0; /* it never held it: this says nothing */
+    r = with_below ? left_below(s, &row, search, why, e) : 0;
+    if (r < 0)
+        return r;
     if (left)
         return set_searches(s, row.n, left, e);
     if (s->n_searches <= 1)
         return mirror_gone(s, id, why, now_usec, e);
     return note_left(s, row.n, why, e);
+}
+
+int mirror_left(struct state *s, unsigned search, const char *id, const char *why,
+                uint64_t now_usec, struct error *e)
+{
+    return leave(s, search, id, true, why, now_usec, e);
 }
 
 int mirror_unheld(struct state *s, struct string_list *ret_ids, struct error *e)
@@ -324,7 +356,7 @@ int mirror_unseen_left(struct state *s, unsigned search, const char *why, uint64
 
         r = id_of(s, numbers.items[i], &id, e);
         if (r == 0)
-            r = mirror_left(s, search, id, why, now_usec, e);
+            r = leave(s, search, id, false, why, now_usec, e); /* the read told of each */
     }
     if (r < 0)
         return r;

@@ -36,8 +36,9 @@ enum mirror_change {
 int mirror_put(struct state *s, unsigned search, const struct entry *entry,
                unsigned *ret_changes, struct error *e);
 /* This search does not hold the entry (any more). With one search it is gone then; with several
- * it becomes unheld when none holds it, and stays as it was until mirror_gone(). An unknown id,
- * and one that the search never held, are no error. */
+ * it becomes unheld when none holds it, and stays as it was until mirror_gone(). What lies below
+ * it becomes unheld in any case. An unknown id, and one that the search never held, are no
+ * error. */
 int mirror_left(struct state *s, unsigned search, const char *id, const char *why,
                 uint64_t now_usec, struct error *e);
 /* Those that no search holds, and of which it is not said yet that they are gone. */

@@ -18,7 +18,8 @@ static bool is_immediate(const char *code)
 {
     static const char *const codes[] = {REASON_BUDGET, REASON_NOT_AUTHORISED, REASON_NO_SECRET,
                                         REASON_ATTRIBUTE_VANISHED, REASON_ADOPTION,
-                                        REASON_STATE_RESTORED, REASON_OTHER_TENANT};
+                                        REASON_STATE_RESTORED, REASON_OTHER_TENANT,
+                                        REASON_LOCKOUT};
     for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
         if (text_equal(code, codes[i]))
             return true;

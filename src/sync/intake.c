@@ -51,6 +51,13 @@ static int intake_entry(void *userdata, unsigned search, struct entry *taken, st
         return r;
     if (entry->kind == ENTRY_PERSON)
         n->batch_people++;
+    if (entry->kind == ENTRY_PERSON && changes != MIRROR_SAME) {
+        r = ruleset_revokes(n->ruleset, entry);
+        if (r > 0)
+            r = string_list_add(&n->revocations, entry->id);
+        if (r < 0)
+            return error_out_of_memory(e);
+    }
     if (entry->kind != ENTRY_PERSON && changes != MIRROR_SAME)
         n->groups_dirty = true;
     engine_wake(n);
@@ -215,6 +222,14 @@ static int intake_known_dn(void *userdata, const char *id, char **ret, struct er
     return r == STATE_NONE ? 0 : r;
 }
 
+static int intake_known_id(void *userdata, const char *dn, char **ret, struct error *e)
+{
+    struct engine *n = userdata;
+    *ret = NULL;
+    int r = mirror_find_dn(n->state, dn, ret, e);
+    return r == STATE_NONE ? 0 : r;
+}
+
 static int intake_stale_groups(void *userdata, struct string_list *ret, struct error *e)
 {
     struct engine *n = userdata;
@@ -293,6 +308,7 @@ const struct feed_sink engine_sink = {
     .abort = intake_abort,
     .cookie = intake_cookie,
     .known_dn = intake_known_dn,
+    .known_id = intake_known_id,
     .stale_groups = intake_stale_groups,
     .stale_end = intake_stale_end,
     .schema = intake_schema,

@@ -28,6 +28,9 @@
 #include "tenant/scim.h"
 #include "tenant/user-api.h"
 
+/* A tenant that keeps all its calls waiting does not keep a revocation. */
+#define HURRIED_MORE 2
+
 enum call_state {
     CALL_WAITING,
     CALL_SENT,
@@ -43,6 +46,7 @@ struct tenant_call {
     uint64_t sequence, generation;
     size_t pace_number; /* of the request under way */
     bool replayed;
+    bool hurries; /* ahead of those that do not */
     unsigned attempts;
     uint64_t started_usec, sent_usec;
     tenant_done_fn done;
@@ -137,6 +141,34 @@ struct tenant_call *call_free(struct tenant_call *call)
     return NULL;
 }
 
+/* Behind older ones, and behind those that hurry unless it does so too. */
+static void wait_in_place(struct tenant_call *call)
+{
+    struct tenant_client *c = call->client;
+    struct tenant_call *next;
+    TAILQ_FOREACH(next, &c->waiting, link)
+    {
+        if (next->hurries != call->hurries ? call->hurries : next->sequence > call->sequence)
+            break;
+    }
+    if (next)
+        TAILQ_INSERT_BEFORE(next, call, link);
+    else
+        TAILQ_INSERT_TAIL(&c->waiting, call, link);
+    call->state = CALL_WAITING;
+    c->n_waiting++;
+}
+
+void call_hurry(struct tenant_call *call)
+{
+    if (call->hurries || call->state != CALL_WAITING || !call->client)
+        return;
+    leave(call);
+    call->hurries = true;
+    wait_in_place(call);
+    kick(call->client);
+}
+
 int call_start(struct tenant_call **ret, struct tenant_client *c, struct call_request *request,
                tenant_done_fn done, void *userdata, struct error *e)
 {
@@ -211,6 +243,15 @@ static int check_subject(const struct tenant_call *call, const struct content *c
     return 0;
 }
 
+static int read_scim_user(struct tenant_client *c, const struct http_result *result,
+                          struct content *to, struct error *e)
+{
+    int r = scim_read_user(&to->user, &to->scim_id, result->body, result->body_size, e);
+    if (r == 0 && to->user->n_roles)
+        c->roles_as_objects = to->user->roles_as_objects;
+    return r;
+}
+
 static int read_content(const struct tenant_call *call, const struct http_result *r,
                         struct content *to, bool *ret_logged_in, struct error *e)
 {
@@ -222,7 +263,7 @@ static int read_content(const struct tenant_call *call, const struct http_result
     case CALL_SCIM_LOOKUP:
         return scim_read_lookup(&to->scim_id, call->request.login, r->body, r->body_size, e);
     case CALL_SCIM_GET:
-        return scim_read_user(&to->user, &to->scim_id, r->body, r->body_size, e);
+        return read_scim_user(call->client, r, to, e);
     case CALL_CREATE:
     case CALL_PUT:
     case CALL_DELETE:
@@ -240,17 +281,7 @@ static bool send_back(struct tenant_call *call, const struct tenant_answer *a)
     call->replayed = true;
     oauth_refused(c->oauth, call->generation);
     leave(call);
-    call->state = CALL_WAITING;
-    /* Behind older ones that came back before it, ahead of all that never left. */
-    struct tenant_call *next;
-    TAILQ_FOREACH(next, &c->waiting, link)
-    if (next->sequence > call->sequence)
-        break;
-    if (next)
-        TAILQ_INSERT_BEFORE(next, call, link);
-    else
-        TAILQ_INSERT_TAIL(&c->waiting, call, link);
-    c->n_waiting++;
+    wait_in_place(call); /* ahead of all that never left */
     return true;
 }
 
@@ -394,7 +425,8 @@ void call_pump(struct tenant_client *c)
         return;
     c->pumping = true;
     struct tenant_call *call;
-    while ((call = TAILQ_FIRST(&c->waiting)) && c->n_sent < c->max_concurrent) {
+    while ((call = TAILQ_FIRST(&c->waiting)) &&
+           c->n_sent < c->max_concurrent + (call->hurries ? HURRIED_MORE : 0)) {
         uint64_t now = clock_monotonic_usec();
         if (!may_send(c, now))
             break;

@@ -165,6 +165,22 @@ static void remove_entry(struct dump *d, const char *id, const char *why)
     json_object_set_new(d->seen, id, json_true());
 }
 
+/* What lies below an entry that left may have gone with it. */
+static void leave_below(struct dump *d, const char *id, json_int_t bit)
+{
+    const char *key = json_string_value(json_object_get(json_object_get(d->mirror, id), "key"));
+    const char *other;
+    json_t *value;
+    if (!key)
+        return;
+    json_object_foreach(d->mirror, other, value)
+    {
+        const char *below = json_string_value(json_object_get(value, "key"));
+        if (strcmp(other, id) != 0 && below && dn_key_is_below(below, key))
+            json_object_set_new(value, "held", json_integer(held(d, other) & ~bit));
+    }
+}
+
 static int on_left(void *userdata, unsigned search, const char *id, const char *why,
                    struct error *e)
 {
@@ -172,6 +188,8 @@ static int on_left(void *userdata, unsigned search, const char *id, const char *
     struct dump *d = userdata;
     json_t *entry = json_object_get(d->mirror, id);
     json_int_t bit = (json_int_t)1 << search;
+    if (entry && held(d, id) & bit)
+        leave_below(d, id, bit);
     if (d->n_searches < 2) {
         remove_entry(d, id, why);
     } else if (entry && held(d, id) & bit) {
@@ -350,6 +368,25 @@ static int on_known_dn(void *userdata, const char *id, char **ret, struct error 
     return 0;
 }
 
+static int on_known_id(void *userdata, const char *dn, char **ret, struct error *e)
+{
+    struct dump *d = userdata;
+    CLEANUP(freep) char *key = NULL;
+    const char *id;
+    json_t *value;
+    *ret = NULL;
+    int r = dn_key(dn, &key, e);
+    if (r < 0)
+        return r;
+    json_object_foreach(d->mirror, id, value)
+    {
+        const char *other = json_string_value(json_object_get(value, "key"));
+        if (other && strcmp(other, key) == 0 && !*ret)
+            *ret = strdup(id);
+    }
+    return 0;
+}
+
 static int on_stale_groups(void *userdata, struct string_list *ret, struct error *e)
 {
     struct dump *d = userdata;
@@ -414,6 +451,7 @@ static const struct feed_sink sink = {
     .abort = on_abort,
     .cookie = on_cookie,
     .known_dn = on_known_dn,
+    .known_id = on_known_id,
     .stale_groups = on_stale_groups,
     .stale_end = on_stale_end,
     .schema = on_schema,
