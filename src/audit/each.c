@@ -50,7 +50,7 @@ static bool is_named(const json_t *view, const char *person)
     const char *login = json_string_value(json_object_get(object, "login"));
 
     return (id && text_equal_ascii_case(id, person)) ||
-           (login && text_equal_fold(login, person)) || (dn && dn_equal(dn, person));
+           (login && text_equal_fold(login, person)) || (dn && dn_equal(NULL, dn, person));
 }
 
 static bool has_id(const struct search *s, const char *line)
@@ -126,6 +126,8 @@ static int look_at(struct search *s, struct audit_view *v, const struct line_rea
     int r = 0;
 
     if (l->torn || line_parse(l->line, l->size, &chain) <= 0)
+        return 0;
+    if (s->filter->wants && !s->filter->wants(l->line, userdata))
         return 0;
     if (s->filter->person && !may_name(s, l->line) && !has_id(s, l->line))
         return 0;

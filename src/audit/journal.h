@@ -24,3 +24,5 @@ void journal_note(struct journal *j, int64_t seq, const struct audit_row *row);
 void journal_send_noted(struct journal *j, int64_t first, int64_t last);
 /* Logs what a line says, if it is an outcome. Sees all lines, in their order. */
 void journal_send_line(struct audit_view *v, const char *line);
+/* Logs the signed note of a checkpoint, if the line is one. signer: the name of the key. */
+void journal_send_checkpoint(const char *line, const char *signer);

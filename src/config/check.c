@@ -85,6 +85,18 @@ static void check_uris(struct config_context *c, struct settings *s)
                 "without encryption the password of bind_dn can be read on the wire");
 }
 
+static void check_referrals(struct config_context *c, struct settings *s)
+{
+    const struct directory_options *d = &s->directory;
+
+    if (d->referrals == DIRECTORY_REFERRALS_FOLLOW && d->n_referral_hosts == 0)
+        WARNING("directory", "referrals",
+                "follow leads nowhere without referral_hosts: name the hosts that may be sent "
+                "the password");
+    if (d->referrals != DIRECTORY_REFERRALS_FOLLOW && d->n_referral_hosts > 0)
+        WARNING("directory", "referral_hosts", "has no effect: referrals is not follow");
+}
+
 static bool all_local(const struct directory_options *d)
 {
     for (size_t i = 0; i < d->n_uris; i++)
@@ -414,6 +426,7 @@ void config_check(struct config_context *c, struct settings *s)
 {
     check_bind(c, s);
     check_uris(c, s);
+    check_referrals(c, s);
     check_directory_filter(c, s);
     check_tenant(c, s);
     check_password(c, s);

@@ -22,6 +22,8 @@
 #define USEC            1000000ULL
 #define RANGE(low, top) .min = (low), .max = (top)
 
+static const struct config_choice values_choices[] = {
+    {"full", AUDIT_VALUES_FULL}, {"names", AUDIT_VALUES_NAMES}, {NULL, 0}};
 static const struct config_choice bind_choices[] = {
     {"auto", DIRECTORY_BIND_ANONYMOUS},      {"simple", DIRECTORY_BIND_SIMPLE},
     {"external", DIRECTORY_BIND_EXTERNAL},   {"gssapi", DIRECTORY_BIND_GSSAPI},
@@ -86,9 +88,9 @@ const struct config_key config_keys[] = {
       .help = "Selects candidates by what never changes, such as their class. Who is in scope is said in [scope], since no directory reports reliably that an entry left a filter." },
     { "directory", "bind", config_parse_choice, "auto", SLOT(directory.bind), .choices = bind_choices,
       .help = "How to log in. auto: gssapi when keytab or principal is set, simple when bind_dn is set, external when tls_certificate_file is set or every uri is ldapi://, else anonymous." },
-    { "directory", "bind_dn", config_parse_dn, NULL, SLOT(directory.bind_dn),
+    { "directory", "bind_dn", config_parse_bind_name, NULL, SLOT(directory.bind_dn),
       .flags = KEY_IN_SAMPLE, .example = "cn=rosterd,ou=services,dc=example,dc=com",
-      .help = "The name for a simple bind." },
+      .help = "The name for a simple bind: a DN, or for Active Directory also user@domain or DOMAIN\\user." },
     { "directory", "bind_password_file", config_parse_path, NULL, SLOT(directory.bind_password_file),
       .flags = KEY_SECRET | KEY_ONE_WORD | KEY_IN_SAMPLE, .example = "/etc/rosterd/bind-password",
       .help = "The file that holds its password, readable by rosterd alone; or, without a slash, the name of a systemd credential." },
@@ -110,7 +112,7 @@ const struct config_key config_keys[] = {
     { "directory", "feed", config_parse_choice, "auto", SLOT(directory.feed), .choices = feed_choices,
       .help = "How changes are learnt of. auto takes the best that the server really offers: syncrepl (OpenLDAP, 389 Directory Server), dirsync (Active Directory), poll (any server)." },
     { "directory", "poll_interval", config_parse_duration, "30s", SLOT(directory.poll_interval_usec), RANGE(USEC, 30 * DAYS),
-      .help = "feed = poll: time between two looks. feed = dirsync: the same when no change notification came." },
+      .help = "feed = poll: time between two looks. feed = dirsync: the same when no change notification came. Groups whose members the server finds by a memberURL are read again at this interval, with any feed." },
     { "directory", "full_interval", config_parse_duration, "1d", SLOT(directory.full_interval_usec), RANGE(0, 365 * DAYS),
       .help = "How often everything is read and compared, behind any feed; 0: never." },
     { "directory", "group_base", config_parse_dn_list, NULL, SLOT(directory.group_bases), SLOT(directory.n_group_bases), .flags = KEY_REPEATED, .example = "ou=groups,dc=example,dc=com",
@@ -122,7 +124,13 @@ const struct config_key config_keys[] = {
     { "directory", "login_attribute", config_parse_attribute, "uid", SLOT(directory.login_attribute),
       .help = "The attribute that memberUid of a posixGroup refers to." },
     { "directory", "referrals", config_parse_choice, "notice", SLOT(directory.referrals), .choices = referral_choices,
-      .help = "What a referral in an answer means. notice: the read is not complete, so nobody is disabled because of it. ignore: it is known to lead to nobody of interest. follow: the server that it names is asked too, with the same credentials and over verified TLS only, at each full read; what changes there is seen by the next one." },
+      .help = "What a referral in an answer means. notice: the read is not complete, so nobody is disabled because of it. ignore: it is known to lead to nobody of interest. follow: the server that it names is asked too if referral_hosts lists it, with the same credentials and over verified TLS only, at each full read; what changes there is seen by the next one." },
+    { "directory", "referral_hosts", config_parse_list, NULL, SLOT(directory.referral_hosts), SLOT(directory.n_referral_hosts), .example = "ldap2.example.com, ldap3.example.com:1636",
+      .help = "The hosts to which referrals = follow may lead, each with its port or for every port. Whoever can write a referral into the directory names a host, and rosterd sends its password there: so none is followed that is not listed." },
+    { "directory", "srv_hosts", config_parse_list, NULL, SLOT(directory.srv_hosts), SLOT(directory.n_srv_hosts), .example = "dc1.example.com, dc2.example.com",
+      .help = "The hosts that srv:DOMAIN may lead to, when DNS names them; their certificates must name them. Unless given, the domain itself and every host below it: DNS can be forged, and a certificate for a host elsewhere proves nothing." },
+    { "directory", "max_message", config_parse_bytes, "64M", SLOT(directory.max_message_bytes), RANGE(65536, 1ULL << 31),
+      .help = "The largest message, one entry with all its values, that is taken from the server. A larger one ends the connection before it is read." },
     { "directory", "paging", config_parse_yes_no, "yes", SLOT(directory.paging),
       .help = "Read in pages (RFC 2696), which most servers need for large results." },
     { "directory", "page_size", config_parse_unsigned, "500", SLOT(directory.page_size), RANGE(1, 100000),
@@ -250,6 +258,8 @@ const struct config_key config_keys[] = {
       .help = "Roles that are given only within max_privileged, and whose holders are never adopted without approval. Compared without case." },
     { "guard", "protected_logins", config_parse_list, NULL, SLOT(sync.protected_logins), SLOT(sync.n_protected_logins), .flags = KEY_RELOAD, .example = "admin, wallboard",
       .help = "Users of the tenant who are never disabled, deleted, renamed or deprived of a role, not even by revoke_when. The API user and the last active user with a privileged role are protected without being listed." },
+    { "guard", "four_eyes", config_parse_yes_no, "no", SLOT(four_eyes), .flags = KEY_RELOAD,
+      .help = "Whether somebody else must approve what follows from a configuration than the one who loaded it." },
     { "guard", "attribute_vanish", config_parse_percent, "20%", SLOT(sync.attribute_vanish_percent), RANGE(0, 100), .flags = KEY_RELOAD,
       .help = "When an attribute vanishes from more than this share of all entries at once, what follows from it is held: an access rule of the directory has probably changed." },
 
@@ -271,6 +281,14 @@ const struct config_key config_keys[] = {
       .help = "What was done, as JSON lines, each with a hash over the one before. NAME.conf has /var/log/rosterd/NAME/audit.jsonl." },
     { "audit", "key_file", config_parse_absolute_path, NULL, SLOT(audit_key_file), .example = "/var/lib/rosterd/audit.key",
       .help = "The key that signs the audit; audit.key beside the state file unless given. Made at the first start, mode 0600. A systemd credential named audit-key is taken before it. rosterctl audit key shows the public part: keep that elsewhere." },
+    { "audit", "rotate", config_parse_rotation, "64M", SLOT(audit_rotate), .flags = KEY_RELOAD,
+      .help = "When the file is closed, as FILE-DATE-TIME, and another one begun: at a size (64M, 1G), after a time (30d), or never (no). Closed files may be compressed with gzip." },
+    { "audit", "keep", config_parse_duration, "0", SLOT(audit_keep_usec), RANGE(0, 36500 * DAYS), .flags = KEY_RELOAD,
+      .help = "How long closed files are kept; 0: for ever. What was removed is on record." },
+    { "audit", "values", config_parse_choice, "full", SLOT(audit_values), .choices = values_choices, .flags = KEY_RELOAD,
+      .help = "Whether lines hold all values (full), or leave out mail addresses, phone numbers and extensions that were set (names)." },
+    { "audit", "require_reason", config_parse_yes_no, "no", SLOT(audit_require_reason), .flags = KEY_RELOAD,
+      .help = "Whether rosterctl approve, pause, resume, retry, sync, reload and audit erase need a --reason, such as the number of a change request." },
     { "control", "socket", config_parse_absolute_path, "/run/rosterd/control.sock", SLOT(control_socket), .flags = KEY_INSTANCE,
       .help = "Operators and, if a group of readers is named, readers may connect to it. NAME.conf has /run/rosterd/NAME/control.sock." },
     { "control", "group", config_parse_text, NULL, SLOT(control_group), .example = "contact-center",

@@ -62,6 +62,8 @@ static void mapping_options_done(struct mapping_options *m)
 static void directory_options_done(struct directory_options *d)
 {
     free_words(d->uris);
+    free_words(d->referral_hosts);
+    free_words(d->srv_hosts);
     free(d->tls_ca_file);
     free(d->tls_ca_directory);
     free(d->tls_certificate_file);
@@ -107,6 +109,7 @@ struct settings *settings_free(struct settings *s)
     free(s->control_group);
     free(s->control_readers);
     free(s->config_file);
+    free(s->facts);
     free(s->fingerprint);
     for (size_t i = 0; s->values && i < config_n_keys; i++) {
         free(s->values[i].text);
@@ -424,9 +427,10 @@ static int make_fingerprint(struct settings *s)
                 add_fact(&b, "", config_keys[i].name,
                          rule_slot(&s->mapping.rules[n], &config_keys[i])->text);
     }
-    if (b.failed)
+    s->facts = buffer_take(&b);
+    if (!s->facts)
         return -ENOMEM;
-    int r = digest_text(digest, b.data ? b.data : "");
+    int r = digest_text(digest, s->facts);
     if (r < 0)
         return r;
     s->fingerprint = strdup(digest);

@@ -88,7 +88,7 @@ static void arm(struct dirsync *d, uint64_t usec)
 static int take_change(struct dirsync *d, LDAP *ld, LDAPMessage *m, struct error *e)
 {
     CLEANUP(dirsync_change_done) struct dirsync_change x = {};
-    int r = dirsync_change_read(ld, m, &x, e);
+    int r = dirsync_change_read(d->env->decoder.schema, ld, m, &x, e);
     if (r < 0 || !x.id)
         return r;
     if (!feed_batch_is_open(d->batch))

@@ -57,7 +57,7 @@ static const struct {
     {REASON_NOT_APPLIED,        "the tenant accepted the change but does not show it"},
     {REASON_ON_SHIFT,           "the user is logged in at the tenant"},
     {REASON_READ_NOT_PROVEN,    "the directory was not provably read as a whole, so that absence proves nothing"},
-    {REASON_GROUP_MISSING,      "a group that a rule names is not in the directory"},
+    {REASON_GROUP_MISSING,      "a group that a rule names is not to be seen"},
     {REASON_ATTRIBUTE_VANISHED, "an attribute vanished from many entries at once"},
     {REASON_ENTRY_INVALID,      "the entry no longer gives a valid user"},
     {REASON_LOGIN_SHARED,       "two entries give the same login"},

@@ -57,6 +57,7 @@ struct change {
 #define REASON_ATTRIBUTE_VANISHED "attribute-vanished"
 #define REASON_ENTRY_INVALID      "entry-invalid"
 #define REASON_LOGIN_SHARED       "login-shared"
+#define REASON_NAME_SHARED        "name-shared"
 #define REASON_SAME_MAIL          "same-mail"
 #define REASON_RENAME_POLICY      "rename-policy"
 #define REASON_USER_GONE          "user-gone"

@@ -99,6 +99,10 @@ static int members_digest(struct state *s, const struct entry *entry,
     ret[0] = '\0';
     if (entry->kind != ENTRY_GROUP)
         return 0;
+    if (entry->members_hidden) {
+        memcpy(ret, MEMBERS_HIDDEN, sizeof(MEMBERS_HIDDEN));
+        return 0;
+    }
     buffer_clear(b);
     for (size_t i = 0; i < entry->n_members; i++) {
         char kind = (char)('0' + entry->members[i].kind);
@@ -244,6 +248,8 @@ static int put_known(struct state *s, struct put *p, struct error *e)
     p->changes |= MIRROR_MOVED;
     r = stale_note(s, p->old.n, e);
     if (r == 0)
+        r = twins_dirty(s, p->old.n, e);
+    if (r == 0)
         r = put_write(s, p, e);
     if (r == 0)
         r = move_below(s, p->old.dn_key, p->key, p->entry->dn, e);
@@ -281,13 +287,17 @@ static int put_consequences(struct state *s, const struct put *p, int64_t n, str
     int r = 0;
 
     s->n_unresolved = -1;
+    if (p->changes & (MIRROR_NEW | MIRROR_MOVED | MIRROR_RETURNED))
+        r = twins_dirty(s, n, e);
+    if (r < 0)
+        return r;
     switch (p->entry->kind) {
     case ENTRY_PERSON:
         if (p->changes != MIRROR_SAME)
             r = dirty_row(s, n, e);
         break;
     case ENTRY_GROUP:
-        if (!p->same_members || (p->changes & MIRROR_NEW))
+        if (!p->entry->members_hidden && (!p->same_members || (p->changes & MIRROR_NEW)))
             r = members_replace(s, n, p->entry->members, p->entry->n_members, e);
         if (r == 0 && (p->changes & MIRROR_RETURNED))
             r = dirty_below(s, n, e);
@@ -310,7 +320,7 @@ int mirror_put(struct state *s, unsigned search, const struct entry *entry,
         r = put_compare(s, &p, &n, e);
     }
     if (r == 0) {
-        r = dn_key(entry->dn, &p.key, e);
+        r = dn_key(s->schema, entry->dn, &p.key, e);
         if (r == 0 && n == 0) {
             p.changes = MIRROR_NEW;
             r = put_write(s, &p, e);
@@ -357,6 +367,8 @@ int mirror_gone(struct state *s, const char *id, const char *why, uint64_t now_u
     stmt_bind_text(q, 3, why);
     /* Before the row is a tombstone: only live persons are marked. */
     r = row.kind == ENTRY_PERSON ? dirty_row(s, row.n, e) : 0;
+    if (r == 0)
+        r = twins_dirty(s, row.n, e);
     if (r == 0)
         r = stale_note(s, row.n, e);
     if (r == 0)

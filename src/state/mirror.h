@@ -13,9 +13,17 @@
 #include "model/entry.h"
 
 struct error;
+struct schema;
 struct state;
 struct string_list;
 
+/* The schema by which keys of DNs are made and found from now on; borrowed until the next one.
+ * Stored keys of another schema, or of an earlier form, are made anew, and the cookies are
+ * forgotten, so that everything is read again. Needs a transaction. */
+int mirror_use_schema(struct state *s, const struct schema *schema, struct error *e);
+/* The DN of another living entry whose name counts as this one's although the server holds both;
+ * malloc'd; or STATE_NONE. */
+int mirror_twin(struct state *s, const char *id, char **ret_dn, struct error *e);
 /* The searches are numbered in this order from now on (keys of their bases). What is known of
  * those that were there before keeps its meaning; what only a search held that is none any more
  * is unheld. Cookies are forgotten when anything changed. */
@@ -68,6 +76,12 @@ int mirror_forget(struct state *s, const char *id, struct error *e); /* removes 
  * notes each of them many times. Before dirty people are asked for; in a transaction. */
 int mirror_mark_below(struct state *s, struct error *e);
 
+/* The name of an attribute of which the mirror has more values than this entry shows, "member"
+ * for members; malloc'd, *ret NULL when there is none. */
+int mirror_lacking(struct state *s, const struct entry *entry, char **ret, struct error *e);
+/* Groups with a memberURL: a server that follows it says nothing when somebody comes or goes. */
+int mirror_dynamic_groups(struct state *s, struct string_list *ret_ids, struct error *e);
+
 /* Groups that name, as a member, a DN that an entry had before it moved or vanished. */
 int mirror_stale_groups(struct state *s, struct string_list *ret_ids, struct error *e);
 /* The group was read again long enough after: a DN that it still names means what it says. */
@@ -95,6 +109,9 @@ int mirror_find_people(struct state *s, const char *text, struct string_list *re
  */
 int mirror_find_dn(struct state *s, const char *dn, char **ret_id, struct error *e);
 
+/* Is there a living group of this DN, with any member? */
+int mirror_group_has_members(struct state *s, const char *dn, bool *ret, struct error *e);
+
 /* Cookies of feeds. */
 int mirror_cookie_get(struct state *s, unsigned search, void **ret, size_t *ret_size,
                       char **ret_identity, struct error *e); /* or STATE_NONE */
@@ -115,6 +132,7 @@ struct bound_group {
     char *dn; /* now, or when it was last seen; NULL: never seen */
     enum bound_state state;
     size_t n_members; /* direct */
+    bool members_hidden; /* they are those that were seen last: now none is shown */
 };
 struct bound_groups {
     struct bound_group *items;
@@ -137,6 +155,8 @@ int mirror_memberships(struct state *s, const char *person_id,
                        struct error *e);
 void mirror_memberships_done(struct mirror_membership *m, size_t n);
 
+/* Living entries of one search. */
+int mirror_search_size(struct state *s, unsigned search, size_t *ret, struct error *e);
 struct mirror_counts {
     size_t people, groups, containers, gone, members_unresolved;
 };

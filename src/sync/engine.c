@@ -18,11 +18,33 @@
 #define COMMIT_AFTER_USEC (30 * USEC_PER_MSEC)
 #define GATHER_USEC       (4 * USEC_PER_MSEC)
 
+/* The next one is compared with it. */
+static int keep_configuration(struct engine *n, struct error *e)
+{
+    return n->options.plan_only || !n->options.configuration_facts
+               ? 0
+               : state_meta_set(n->state, "configuration-facts", n->options.configuration_facts, e);
+}
+
+/* Who loaded the configuration in force; nobody is known for one that a start found. */
+static int keep_loader(struct engine *n, struct error *e)
+{
+    char person[AUDIT_PERSON_SIZE];
+    if (n->act && n->act->actor)
+        audit_actor_person(n->act->actor, person);
+    return state_meta_set(n->state, "configuration-by", n->act && n->act->actor ? person : NULL, e);
+}
+
 /* When rosterd ran, and when it did not and so did nothing to anybody. */
 static int note_life(struct engine *n, const char *event, struct error *e)
 {
-    struct audit_row row = {.event = event, .sentence = "rosterd " PACKAGE_VERSION};
+    bool start = strcmp(event, "start") == 0;
+    struct audit_row row = {.event = event,
+                            .sentence = "rosterd " PACKAGE_VERSION,
+                            .details = start ? n->options.configuration : NULL};
     int r = engine_audit(n, &row, e);
+    if (r == 0 && start)
+        r = keep_configuration(n, e);
     if (r == 0 && !n->options.plan_only)
         r = steady_note(n->state, &n->steady, e);
     return r < 0 ? r : engine_commit(n, e);
@@ -158,7 +180,9 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
     if (r == 0 && executor_may_work(n) && !n->stopping && !gather_outcomes(n, more))
         r = executor_pick(n, &n_picked, e);
     *ret_picked += n_picked;
-    return r < 0 ? r : password_turn(n, e);
+    if (r == 0)
+        r = password_turn(n, e);
+    return r;
 }
 
 /* Neither a read nor the evaluation of others holds them up. */
@@ -366,6 +390,10 @@ int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
             error_set(e, r, "cannot add the engine to the event loop");
     }
     if (r >= 0)
+        r = engine_write(n, e);
+    if (r >= 0)
+        r = mirror_use_schema(n->state, n->schema, e);
+    if (r >= 0)
         r = bind_ruleset(n, e);
     if (r < 0) {
         engine_free(n);
@@ -393,6 +421,8 @@ struct engine *engine_free(struct engine *n)
     ruleset_free(n->ruleset);
     schema_free(n->schema);
     bound_groups_done(&n->groups);
+    string_list_done(&n->sighted);
+    string_list_done(&n->sightings);
     string_list_done(&n->teams);
     string_list_done(&n->missing);
     string_list_done(&n->revocations);
@@ -435,6 +465,8 @@ static int take_configuration(struct engine *n, bool reloaded, struct error *e)
         r = queue_release(n->state, NULL, REASON_REFUSED, clock_now_usec(), &n_released, e);
     if (r == 0)
         r = state_meta_set(n->state, "configuration", n->options.fingerprint, e);
+    if (r == 0 && !text_equal(before, n->options.fingerprint)) /* loading the same again is no authorship */
+        r = keep_loader(n, e);
     return r;
 }
 
@@ -520,11 +552,14 @@ int engine_copy_attributes(const struct ruleset *r, struct string_list *ret)
 static int write_configuration(struct engine *n, struct error *e)
 {
     struct audit_row row = {.event = "configuration",
-                            .sentence = "the configuration was loaded"};
+                            .sentence = "the configuration was loaded",
+                            .details = n->options.configuration};
     int r = engine_write(n, e);
     if (r == 0)
         r = take_configuration(n, true, e);
-    return r < 0 ? r : engine_audit(n, &row, e);
+    if (r == 0)
+        r = engine_audit(n, &row, e);
+    return r < 0 ? r : keep_configuration(n, e);
 }
 
 int engine_reload(struct engine *n, const struct engine_options *options, struct error *e)

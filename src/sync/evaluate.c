@@ -23,6 +23,7 @@ static void subject_done(struct subject *s)
     user_free(s->quirks);
     user_free(s->found);
     free(s->login_key);
+    free(s->twin);
     operation_list_done(&s->queue);
 }
 
@@ -109,7 +110,9 @@ static int subject_load(struct engine *n, const char *entry_id, struct subject *
         return r;
     r = judge(n, entry_id, s->mirror.entry, false, &s->verdict, e);
     s->has_verdict = r == 0;
-    return r;
+    if (r == 0)
+        r = mirror_twin(n->state, entry_id, &s->twin, e);
+    return r < 0 ? r : 0;
 }
 static bool ruleset_role_fn(const char *role, void *userdata)
 {
@@ -182,6 +185,7 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
         .revoked = s->verdict.revoked,
         .revoke_source = &s->verdict.revoke_source,
         .group_missing = s->verdict.group_missing ? s->verdict.group_missing_dn : NULL,
+        .twin = s->twin,
         .vanished_attribute = s->has_verdict
                                   ? vanished_here(n, s->mirror.entry, vanished, sizeof vanished)
                                   : NULL,
@@ -217,8 +221,8 @@ static bool reason_is_planners(const char *reason)
         REASON_LOGIN_SHARED,   REASON_CONFLICT,           REASON_SAME_MAIL,
         REASON_RENAME_POLICY,  REASON_GROUP_MISSING,      REASON_ADOPTION,
         REASON_ENTRY_INVALID,  REASON_ATTRIBUTE_VANISHED, REASON_RELINK,
-        REASON_STATE_RESTORED, REASON_ROLES_FIRST,        REASON_OTHER_TENANT,
-        REASON_LOCKOUT,
+        REASON_STATE_RESTORED, REASON_NAME_SHARED,        REASON_ROLES_FIRST,
+        REASON_OTHER_TENANT,   REASON_LOCKOUT,
     };
     for (size_t i = 0; reason && i < ARRAY_SIZE(reasons); i++)
         if (text_equal(reason, reasons[i]))

@@ -222,6 +222,25 @@ static int intake_known_dn(void *userdata, const char *id, char **ret, struct er
     return r == STATE_NONE ? 0 : r;
 }
 
+static int intake_lacking(void *userdata, const struct entry *entry, char **ret,
+                          struct error *e)
+{
+    struct engine *n = userdata;
+    return mirror_lacking(n->state, entry, ret, e);
+}
+
+static int intake_dynamic_groups(void *userdata, struct string_list *ret, struct error *e)
+{
+    struct engine *n = userdata;
+    return mirror_dynamic_groups(n->state, ret, e);
+}
+
+static int intake_known_entries(void *userdata, unsigned search, size_t *ret, struct error *e)
+{
+    struct engine *n = userdata;
+    return mirror_search_size(n->state, search, ret, e);
+}
+
 static int intake_known_id(void *userdata, const char *dn, char **ret, struct error *e)
 {
     struct engine *n = userdata;
@@ -247,11 +266,17 @@ static int intake_stale_end(void *userdata, const char *group_id, struct error *
     return r;
 }
 
-/* The server's schema decides how values match: everybody is looked at again if that changed
- * anything. */
-static void intake_schema(void *userdata, struct schema *taken)
+static int replace_schema(struct engine *n, const struct schema *schema, const char *text,
+                          struct error *e)
 {
-    struct engine *n = userdata;
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = state_meta_set(n->state, "schema", text, e);
+    return r < 0 ? r : mirror_use_schema(n->state, schema, e);
+}
+
+static void take_schema(struct engine *n, struct schema *taken)
+{
     CLEANUP(schema_freep) struct schema *schema = taken;
     CLEANUP(freep) char *text = schema_to_json(schema);
     CLEANUP(freep) char *old = NULL;
@@ -261,11 +286,9 @@ static void intake_schema(void *userdata, struct schema *taken)
         return;
     if (old && text_equal(old, text))
         return;
-    int r = engine_write(n, &e);
-    if (r == 0)
-        r = state_meta_set(n->state, "schema", text, &e);
+    struct schema *before = n->schema;
+    int r = replace_schema(n, schema, text, &e);
     if (r == 0) {
-        struct schema *before = n->schema;
         n->schema = TAKE(schema);
         r = bind_ruleset(n, &e);
         if (r == 0 && engine_reads_more(n->ruleset, &read_before))
@@ -278,6 +301,44 @@ static void intake_schema(void *userdata, struct schema *taken)
     if (r < 0)
         log_error("The directory's schema cannot be used: %s", e.message);
     engine_wake(n);
+}
+
+/* The server's schema decides how values match and which names are one: everybody is looked at
+ * again if that changed anything. Without one, what was known before serves. */
+static const struct schema *intake_schema(void *userdata, struct schema *taken)
+{
+    struct engine *n = userdata;
+    if (taken)
+        take_schema(n, taken);
+    return n->schema;
+}
+
+static int intake_wanted_groups(void *userdata, struct string_list *ret, struct error *e)
+{
+    struct engine *n = userdata;
+    size_t n_groups;
+    const struct ruleset_group *groups = ruleset_groups(n->ruleset, &n_groups);
+    int r = 0;
+    for (size_t i = 0; i < n_groups && r == 0; i++) {
+        bool fine = false;
+        r = mirror_group_has_members(n->state, groups[i].dn, &fine, e);
+        if (r == 0 && !fine && string_list_add(ret, groups[i].dn) < 0)
+            r = error_out_of_memory(e);
+    }
+    return r;
+}
+
+static void intake_group_sighted(void *userdata, const char *dn, const char *sentence)
+{
+    struct engine *n = userdata;
+    if (!dn) {
+        string_list_done(&n->sighted);
+        string_list_done(&n->sightings);
+        return;
+    }
+    /* Without memory for it the plain sentence is said. */
+    if (string_list_add(&n->sightings, sentence) == 0)
+        (void)string_list_add(&n->sighted, dn);
 }
 
 static const struct string_list *intake_attributes(void *userdata)
@@ -308,6 +369,11 @@ const struct feed_sink engine_sink = {
     .abort = intake_abort,
     .cookie = intake_cookie,
     .known_dn = intake_known_dn,
+    .lacking = intake_lacking,
+    .dynamic_groups = intake_dynamic_groups,
+    .known_entries = intake_known_entries,
+    .wanted_groups = intake_wanted_groups,
+    .group_sighted = intake_group_sighted,
     .known_id = intake_known_id,
     .stale_groups = intake_stale_groups,
     .stale_end = intake_stale_end,

@@ -67,10 +67,13 @@ struct engine {
     sd_event_source *export_timer;
     struct state *state;
     struct audit_export *audit;
+    const struct engine_act *act; /* who asks, while a request is handled; NULL */
     struct engine_options options;
     struct schema *schema;
     struct ruleset *ruleset;
     struct bound_groups groups;
+    struct string_list sighted;   /* DNs of rules' groups that a look found out about … */
+    struct string_list sightings; /* … and what, in step */
     bool groups_dirty; /* bind again before the next evaluation */
 
     /* intake */
@@ -146,7 +149,6 @@ struct engine {
     bool teams_known;
     struct string_list teams;
     uint64_t teams_usec;
-    uint64_t no_scim_usec; /* when SCIM was refused last; 0: it was not */
     struct string_list missing; /* causes of references that the tenant does not know now */
     uint64_t missing_usec;      /* since when the first of them */
     struct sweep *sweep;

@@ -199,7 +199,14 @@ static int hash_plan(struct engine *n, struct hashing *h, char ret[static 65], s
     int r = queue_each(n->state, (enum operation_state)0, add_to_hash, h, e);
     if (r != 0 || h->text.failed)
         return r < 0 ? r : error_out_of_memory(e);
-    r = digest_text(ret, h->text.data ? h->text.data : "");
+    CLEANUP(freep) char *key = NULL;
+    r = state_meta_get(n->state, "plan-key", &key, e);
+    if (r < 0)
+        return r;
+    /* Keyed at both ends: the hash goes on record, and is no way to test a guess at the plan. */
+    const char *secret = key ? key : "";
+    struct digest_part parts[] = {{secret, strlen(secret)}, {h->text.data, h->text.size}, {secret, strlen(secret)}};
+    r = digest_parts(ret, parts, ARRAY_SIZE(parts));
     return r < 0 ? error_set(e, r, "cannot hash the plan") : 0;
 }
 

@@ -39,9 +39,15 @@ def began(t, people, drift, **lifecycle):
     return ground, group, tenant, d
 
 
+def id_known(d, n):
+    """Until the verification has learnt the ids of so many."""
+    wait_for(lambda: d.state_query("SELECT count(*) FROM link WHERE scim_id IS NOT NULL")[0][0] == n, 20, "ids")
+
+
 def test_renamed_back(t):
     """drift = repair: the sweep finds the user under the other login by its id and renames it back: never a second user."""
     ground, group, tenant, d = began(t, ["jdoe", "bob"], "repair", verify_interval="1s")
+    id_known(d, 2)
     rename(tenant, "jdoe", "jane.doe")
     tenant.wait_users(["bob", "jdoe"])
     settled(d)
@@ -57,6 +63,7 @@ def test_renamed_back(t):
 def test_renamed_held(t):
     """drift = report: held; what the rules change goes to the user under its new login; a leaver is disabled there."""
     ground, group, tenant, d = began(t, ["jdoe", "max"], "report", verify_interval="1s")
+    id_known(d, 2)
     rename(tenant, "jdoe", "jane.doe")
     held = wait_held(d, "rename-policy")
     need("renamed" in held[0]["sentence"] and held[0]["login"] == "jane.doe", "says who", held)

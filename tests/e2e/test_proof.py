@@ -283,7 +283,7 @@ def _referring(t, feed, to_tls="ldaps"):
     scene.url = "%s/ou=abroad,%s??sub" % (other.uri, other.suffix)
     dead = "ldaps://127.0.0.1:1/ou=abroad,%s??sub" % other.suffix
     scene.server.refer_search([dead, scene.url], filter=PEOPLE, times=None)
-    scene.daemon.configure(directory={"referrals": "follow", "tls_ca_file": other.ca_file})
+    scene.daemon.configure(directory={"referrals": "follow", "referral_hosts": "127.0.0.1", "tls_ca_file": other.ca_file})
     return scene, other
 
 

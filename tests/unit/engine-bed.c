@@ -267,7 +267,7 @@ void bed_group_uids(struct bed *b, const char *name, const char *const *uids, si
         CLEANUP(freep) char *key = NULL;
         struct error e = {0};
         snprintf(dn, sizeof dn, "uid=%s,ou=people,dc=example,dc=com", uids[i]);
-        bed_ok(b, dn_key(dn, &key, &e));
+        bed_ok(b, dn_key(NULL, dn, &key, &e));
         assert_int_equal(entry_add_member(entry, MEMBER_DN, key, dn), 0);
     }
     put(b, entry);

@@ -37,7 +37,7 @@ static struct entry *group(const char *id, const char *dn, const char *const *me
             assert_int_equal(entry_add_member(e, MEMBER_PRIMARY, *members + 4, *members + 4),
                              0);
         else {
-            assert_int_equal(dn_key(*members, &key, NULL), 0);
+            assert_int_equal(dn_key(NULL, *members, &key, NULL), 0);
             assert_int_equal(entry_add_member(e, MEMBER_DN, key, *members), 0);
         }
     }
@@ -88,7 +88,7 @@ static struct bound_groups bind_all(struct fixture *f, const char *const *dns, s
 
     assert_non_null(keys);
     for (size_t i = 0; i < n; i++)
-        assert_int_equal(dn_key(dns[i], &keys[i], NULL), 0);
+        assert_int_equal(dn_key(NULL, dns[i], &keys[i], NULL), 0);
     ok(f, mirror_bind_groups(f->s, (const char *const *)keys, n, &groups, &f->e));
     assert_int_equal(groups.n_items, n);
     for (size_t i = 0; i < n; i++)

@@ -107,10 +107,18 @@ static const struct {
      "few rows: references that the server has not repaired yet"},
     {"SELECT n, kind FROM entry WHERE gone_usec = 0 AND kind IN (1, 2, 3) AND searches & ?1",
      "the end of a whole read: who was not shown"},
+    {"SELECT e.id FROM shape h CROSS JOIN entry e",
+     "few rows: combinations of attributes; then the groups that have a memberURL"},
     {"UPDATE entry SET searches = 0", "the list of bases was changed: all are renumbered"},
     {"SELECT id FROM entry WHERE searches = 0 AND gone_usec = 0 ORDER BY n",
      "few rows, of an index of their own: who left one search and is not found yet"},
     {"UPDATE bound_group SET dn = ?2 WHERE id = ?1", "few rows: one for each group of a rule"},
+    {"SELECT count(*) FROM entry WHERE gone_usec = 0 AND kind IN (1, 2, 3) AND searches & ?1",
+     "the begin of a whole read: what it is measured by; the index alone is read"},
+    {"SELECT n, dn, dn_key, n FROM entry", "the server's schema was changed: all keys are new"},
+    {"SELECT group_n, text, key, 0 FROM member WHERE kind = 1", "the same"},
+    {"SELECT t.group_n, m.text, t.key, t.entry_n FROM stale", "the same"},
+    {"UPDATE entry SET digest = '', members_digest = ''", "the same: everything is read anew"},
 };
 
 static const char *const few_values[] = {"state",    "kind",     "bucket", "status", "budget",
