@@ -23,8 +23,14 @@ struct state;
 struct audit_actor {
     uint32_t uid;
     char name[64];    /* "": the number has none here */
+    char login[64];   /* who logged in, where that is somebody else (sudo); "": not known */
     char session[64]; /* of logind; "": none */
 };
+
+#define AUDIT_PERSON_SIZE 64
+/* The person behind the account: who logged in, if that is known; else the account's name or
+ * number. */
+void audit_actor_person(const struct audit_actor *a, char ret[static AUDIT_PERSON_SIZE]);
 
 struct audit_row {
     const char
@@ -61,6 +67,18 @@ int audit_export_open(struct audit_export **ret, struct state *s, const char *pa
 int audit_export_sign(struct audit_export *x, const char *key_path, struct error *e);
 /* The public key; NULL: there is none. Borrowed. */
 const char *audit_export_key(const struct audit_export *x);
+/* Makes a new key, which the old one hands over to. */
+int audit_export_renew_key(struct audit_export *x, struct error *e);
+/* When a file is closed and another one begun, how long closed ones are kept, and whether mails and
+ * phone numbers are left out. 0: never, for ever. */
+struct audit_limits {
+    uint64_t rotate_bytes, rotate_usec, keep_usec;
+    bool hide_contacts;
+};
+void audit_export_limit(struct audit_export *x, const struct audit_limits *limits);
+/* Closes the file, with a checkpoint at its end, and begins another one; when it is due, or
+ * `now`. Removes what has been kept for long enough. */
+int audit_export_rotate(struct audit_export *x, bool now, struct error *e);
 /* Writes a checkpoint if lines were written since the last one, an hour ago or longer. */
 int audit_export_checkpoint(struct audit_export *x, struct error *e);
 /* Appends what was committed since, one write and fdatasync for all of it; then notes in the
@@ -102,12 +120,52 @@ int audit_verify(const char *const *files, size_t n_files,
                  struct error *e);
 void audit_verify_result_done(struct audit_verify_result *r);
 
+/* One line with the hashes up to the next checkpoint: it proves that line to somebody who may not
+ * see the others. */
+struct buffer;
+int audit_prove(int64_t seq, const char *const *files, size_t n_files, struct buffer *ret,
+                struct error *e);
+struct audit_proof {
+    int64_t seq, checkpoint; /* the last line that the checkpoint covers */
+    char time[32];           /* of the checkpoint */
+    char key[200];
+    bool erased; /* what the line told of a person is not in it */
+    char *line;
+};
+/* key: the public key that is trusted; NULL: the one in the proof. -EBADMSG with a sentence when
+ * it proves nothing. */
+int audit_verify_proof(const char *text, const char *key, struct audit_proof *ret,
+                       struct error *e);
+
 /* Which lines: NULL is any. */
 struct audit_filter {
     const char *person;       /* an id, DN or login */
     const char *since, *until; /* ISO times or their beginnings; until is not included */
     const char *event, *kind, *code;
+    /* Lines that it does not want are not even parsed; NULL: all are wanted. */
+    bool (*wants)(const char *line, void *userdata);
 };
+/* Who had a role, a team or a skill at some time, from what was done. */
+struct audit_holder {
+    char *id, *login, *dn;
+    char since[32];
+    char *value;         /* of a skill: its level */
+    char *place;         /* the rule that gave it and where that stands; NULL: not known */
+    char *approved_by;   /* NULL: it needed no approval */
+    int64_t outcome_seq, intent_seq, approve_seq; /* 0: none */
+    bool holds, found; /* found: the user had it when rosterd adopted it */
+    bool disabled;
+};
+struct audit_who {
+    const char *field, *name; /* "role", "team" or "skill", and which */
+    const char *at;           /* an ISO time or its beginning, all of which counts; NULL: now */
+    struct audit_holder *people;
+    size_t n_people, capacity;
+    uint64_t n_erased; /* lines whose personal data is gone: they may have told more */
+};
+int audit_who(struct audit_who *w, const char *const *files, size_t n_files, struct error *e);
+void audit_who_done(struct audit_who *w);
+
 /* line: as it is in the file; view: what it says, under the long names of the document, an
  * outcome with what its intent said. */
 typedef int (*audit_line_fn)(const char *line, const struct json_t *view, void *userdata);

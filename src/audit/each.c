@@ -127,6 +127,8 @@ static int look_at(struct search *s, struct audit_view *v, const struct line_rea
 
     if (l->torn || line_parse(l->line, l->size, &chain) <= 0)
         return 0;
+    if (s->filter->wants && !s->filter->wants(l->line, userdata))
+        return 0;
     if (s->filter->person && !may_name(s, l->line) && !has_id(s, l->line))
         return 0;
     view = audit_view_read(v, l->line, l->size);

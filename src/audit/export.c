@@ -17,11 +17,13 @@
 
 #include "audit/audit.h"
 #include "audit/checkpoint.h"
+#include "audit/export.h"
 #include "audit/journal.h"
 #include "audit/recall.h"
 #include "audit/reconcile.h"
 #include "audit/view.h"
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "state/state.h"
@@ -31,11 +33,13 @@
 
 struct audit_export {
     struct state *state;
-    char *path;
+    char *path, *key_path;
     int fd;
-    bool to_journal;
-    int64_t exported; /* the last line that is durable in a file */
+    int64_t exported;    /* the last line that is durable in a file */
+    int64_t from_before; /* the last line that was there at the start: nobody noted it */
     off_t good_size;  /* of the open file, up to the last durable write */
+    bool fresh;       /* it was begun without a checkpoint */
+    struct audit_limits limits;
     bool torn;        /* behind good_size lies what a failed write left */
     struct audit_view *view; /* for the journal */
     struct audit_memory memory;
@@ -50,6 +54,7 @@ static void export_freep(struct audit_export **x)
     trail_attach((*x)->state, NULL);
     audit_view_free((*x)->view);
     recall_done(&(*x)->memory);
+    free((*x)->key_path);
     free((*x)->path);
     free(*x);
 }
@@ -99,13 +104,14 @@ int audit_export_open(struct audit_export **ret, struct state *s, const char *pa
                       bool to_journal, bool *ret_state_older, struct error *e)
 {
     CLEANUP(export_freep) struct audit_export *x = calloc(1, sizeof(*x));
+    struct trail_head head;
     int r;
 
     if (!x)
         return error_out_of_memory(e);
     x->fd = -1;
     x->state = s;
-    x->to_journal = to_journal;
+    x->memory.to_journal = to_journal;
     x->path = strdup(path);
     if (!x->path)
         return error_out_of_memory(e);
@@ -115,6 +121,10 @@ int audit_export_open(struct audit_export **ret, struct state *s, const char *pa
     r = open_and_reconcile(x, ret_state_older, e);
     if (r < 0)
         return r;
+    r = trail_head(s, &head, e);
+    if (r < 0)
+        return r;
+    x->from_before = head.seq;
     trail_attach(s, &x->memory);
     *ret = TAKE(x);
     return 0;
@@ -136,6 +146,7 @@ int audit_export_reopen(struct audit_export *x, struct error *e)
         close(x->fd);
     x->fd = fd;
     x->good_size = st.st_size;
+    x->fresh = st.st_size == 0;
     x->torn = false;
     return 0;
 }
@@ -209,7 +220,7 @@ static int append(struct audit_export *x, const struct buffer *b)
 
 struct chunk {
     struct buffer text;
-    int64_t last;
+    int64_t first, last;
 };
 
 static void chunk_done(struct chunk *c)
@@ -223,28 +234,34 @@ static int take_line(int64_t seq, const char *line, void *userdata)
 
     buffer_add_text(&c->text, line);
     buffer_add(&c->text, "\n", 1);
+    c->first = c->first ? c->first : seq;
     c->last = seq;
     if (c->text.failed)
         return -ENOMEM;
     return c->text.size >= CHUNK; /* 1: the rest comes with the next chunk */
 }
 
-static void to_journal(struct audit_export *x, struct buffer *text)
+static void to_journal(struct audit_export *x, struct chunk *c)
 {
-    char *line = text->data, *end = text->data + text->size;
+    char *line = c->text.data, *end = c->text.data + c->text.size;
+    const char *signer = x->memory.signer ? signer_name(x->memory.signer) : NULL;
 
-    while (line < end) {
+    for (int64_t seq = c->first; line < end; seq++) {
         char *newline = memchr(line, '\n', (size_t)(end - line));
 
         if (!newline)
             break;
         *newline = '\0';
-        journal_send(x->view, line);
+        if (signer)
+            journal_send_checkpoint(line, signer);
+        if (seq <= x->from_before)
+            journal_send_line(x->view, line);
         line = newline + 1;
     }
+    journal_send_noted(&x->memory.journal, x->from_before + 1, c->last);
 }
 
-int audit_export_run(struct audit_export *x, struct error *e)
+static int run(struct audit_export *x, struct error *e)
 {
     CLEANUP(chunk_done) struct chunk c = {0};
     int r, more = 1;
@@ -253,6 +270,7 @@ int audit_export_run(struct audit_export *x, struct error *e)
     r = follow_rotation(x, e);
     while (r == 0 && more > 0) {
         buffer_clear(&c.text);
+        c.first = 0;
         more = trail_each(x->state, x->exported, take_line, &c, e);
         if (more == -ENOMEM)
             return error_out_of_memory(e);
@@ -265,8 +283,8 @@ int audit_export_run(struct audit_export *x, struct error *e)
             return failed(x, r, e);
         x->exported = c.last;
         trail_exported(x->state, x->exported);
-        if (x->to_journal)
-            to_journal(x, &c.text);
+        if (x->memory.to_journal)
+            to_journal(x, &c);
     }
     return r;
 }
@@ -296,7 +314,42 @@ int audit_export_sign(struct audit_export *x, const char *key_path, struct error
 {
     int r = signer_open(&x->memory.signer, key_path, e);
 
+    if (r == 0) {
+        x->key_path = strdup(key_path);
+        r = x->key_path ? 0 : error_out_of_memory(e);
+    }
     return r < 0 ? r : in_transaction(x, checkpoint_note_key, e);
+}
+
+int audit_export_renew_key(struct audit_export *x, struct error *e)
+{
+    bool own = !state_in_transaction(x->state);
+    int r = own ? state_begin(x->state, e) : 0;
+
+    if (r == 0)
+        r = checkpoint_renew_key(x->state, x->key_path, e);
+    if (r == 0 && own)
+        r = state_commit(x->state, e);
+    else if (r < 0 && own && state_in_transaction(x->state))
+        state_rollback(x->state);
+    return r;
+}
+
+static int record_open(struct state *s, struct error *e)
+{
+    return checkpoint_record(s, "open", e);
+}
+
+int audit_export_run(struct audit_export *x, struct error *e)
+{
+    int r = run(x, e);
+
+    /* Somebody renamed the file: the new one has a checkpoint near its beginning. */
+    if (r < 0 || !x->fresh || !x->memory.signer || x->good_size == 0)
+        return r;
+    x->fresh = false;
+    r = in_transaction(x, record_open, e);
+    return r < 0 ? r : run(x, e);
 }
 
 static int record_late(struct state *s, struct error *e)
@@ -309,6 +362,62 @@ int audit_export_checkpoint(struct audit_export *x, struct error *e)
     if (state_in_transaction(x->state) || !checkpoint_is_late(x->state))
         return 0;
     return in_transaction(x, record_late, e);
+}
+
+void audit_export_limit(struct audit_export *x, const struct audit_limits *limits)
+{
+    x->limits = *limits;
+    x->memory.hide_contacts = limits->hide_contacts;
+}
+
+struct state *export_state(const struct audit_export *x)
+{
+    return x->state;
+}
+
+const char *export_path(const struct audit_export *x)
+{
+    return x->path;
+}
+
+const struct audit_limits *export_limits(const struct audit_export *x)
+{
+    return &x->limits;
+}
+
+uint64_t export_size(const struct audit_export *x)
+{
+    return (uint64_t)x->good_size;
+}
+
+uint64_t export_begun(const struct audit_export *x)
+{
+    char begin[160] = "";
+    const char *at;
+    uint64_t usec = 0;
+    ssize_t n = pread(x->fd, begin, sizeof(begin) - 1, 0);
+
+    begin[n > 0 ? n : 0] = '\0';
+    at = strstr(begin, "\"t\":\"");
+    if (!at || strlen(at) < 5 + 27)
+        return 0;
+    begin[at - begin + 5 + 27] = '\0';
+    return clock_parse(at + 5, &usec) == 0 ? usec : 0;
+}
+
+int export_checkpoint(struct audit_export *x, const char *why, struct error *e)
+{
+    int r = state_begin(x->state, e);
+
+    if (r < 0)
+        return r;
+    x->fresh = false;
+    r = checkpoint_record(x->state, why, e);
+    if (r < 0)
+        state_rollback(x->state);
+    else
+        r = state_commit(x->state, e);
+    return r < 0 ? r : audit_export_run(x, e);
 }
 
 struct audit_export *audit_export_close(struct audit_export *x)

@@ -44,7 +44,7 @@ static bool is_impersonal(const char *event)
 {
     static const char *const events[] = {"start",   "stop",          "run-begin",
                                          "run-end", "configuration", "erase-begin",
-                                         "erased",  "erase-end",     "reload-failed"};
+                                         "erased",  "erase-end",     "retention"};
 
     for (size_t i = 0; i < ARRAY_SIZE(events); i++)
         if (strcmp(event, events[i]) == 0)
@@ -310,6 +310,14 @@ static void add_answer(struct buffer *b, const struct audit_row *row, bool refer
                       (unsigned)(row->duration_usec % USEC_PER_MSEC));
 }
 
+void audit_actor_person(const struct audit_actor *a, char ret[static AUDIT_PERSON_SIZE])
+{
+    if (a->login[0] || a->name[0])
+        snprintf(ret, AUDIT_PERSON_SIZE, "%s", a->login[0] ? a->login : a->name);
+    else
+        snprintf(ret, AUDIT_PERSON_SIZE, "%u", a->uid);
+}
+
 static void add_actor(struct buffer *b, const struct audit_row *row)
 {
     const struct audit_actor *a = row->actor;
@@ -317,6 +325,7 @@ static void add_actor(struct buffer *b, const struct audit_row *row)
     if (a) {
         buffer_format(b, ",\"who\":{\"uid\":%u", a->uid);
         line_add_text(b, "name", a->name[0] ? a->name : NULL);
+        line_add_text(b, "login", a->login[0] ? a->login : NULL);
         line_add_text(b, "session", a->session[0] ? a->session : NULL);
         buffer_add_text(b, "}");
     }
@@ -377,7 +386,11 @@ static int compose(struct state *s, const struct audit_row *row, struct error *e
     r = compose_facts(&c, &b, e);
     if (r == 0)
         r = compose_personal(&c, &personal, e);
-    return r < 0 ? r : compose_end(s, &b, personal.size ? &personal : NULL, &head, e);
+    if (r == 0)
+        r = compose_end(s, &b, personal.size ? &personal : NULL, &head, e);
+    if (r == 0 && c.memory && c.memory->to_journal)
+        journal_note(&c.memory->journal, head.seq + 1, row);
+    return r;
 }
 
 int audit_record(struct state *s, const struct audit_row *row, struct error *e)

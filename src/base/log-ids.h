@@ -21,3 +21,4 @@
 #define MSG_ADOPTION        "5d0b2bb8fe2b4b7f8a2f3f54b8a3c012"
 #define MSG_DRIFT           "5d0b2bb8fe2b4b7f8a2f3f54b8a3c013"
 #define MSG_FEED_CHOSEN     "5d0b2bb8fe2b4b7f8a2f3f54b8a3c014"
+#define MSG_CHECKPOINT      "5d0b2bb8fe2b4b7f8a2f3f54b8a3c040"

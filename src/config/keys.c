@@ -22,6 +22,8 @@
 #define USEC            1000000ULL
 #define RANGE(low, top) .min = (low), .max = (top)
 
+static const struct config_choice values_choices[] = {
+    {"full", AUDIT_VALUES_FULL}, {"names", AUDIT_VALUES_NAMES}, {NULL, 0}};
 static const struct config_choice bind_choices[] = {
     {"auto", DIRECTORY_BIND_ANONYMOUS},      {"simple", DIRECTORY_BIND_SIMPLE},
     {"external", DIRECTORY_BIND_EXTERNAL},   {"gssapi", DIRECTORY_BIND_GSSAPI},
@@ -90,7 +92,7 @@ const struct config_key config_keys[] = {
       .flags = KEY_IN_SAMPLE, .example = "cn=rosterd,ou=services,dc=example,dc=com",
       .help = "The name for a simple bind: a DN, or for Active Directory also user@domain or DOMAIN\\user." },
     { "directory", "bind_password_file", config_parse_path, NULL, SLOT(directory.bind_password_file),
-      .flags = KEY_SECRET | KEY_IN_SAMPLE, .example = "/etc/rosterd/bind-password",
+      .flags = KEY_SECRET | KEY_ONE_WORD | KEY_IN_SAMPLE, .example = "/etc/rosterd/bind-password",
       .help = "The file that holds its password, readable by rosterd alone; or, without a slash, the name of a systemd credential." },
     { "directory", "keytab", config_parse_path, NULL, SLOT(directory.keytab),
       .flags = KEY_SECRET, .example = "/etc/rosterd/rosterd.keytab",
@@ -151,7 +153,7 @@ const struct config_key config_keys[] = {
       .flags = KEY_REQUIRED | KEY_IN_SAMPLE, .example = "rosterd",
       .help = "The API user of the tenant that rosterd acts as; it needs the privileges to manage users and all teams." },
     { "tenant", "client_secret_file", config_parse_path, NULL, SLOT(tenant.client_secret_file),
-      .flags = KEY_REQUIRED | KEY_SECRET | KEY_IN_SAMPLE, .example = "/etc/rosterd/client-secret",
+      .flags = KEY_REQUIRED | KEY_SECRET | KEY_ONE_WORD | KEY_IN_SAMPLE, .example = "/etc/rosterd/client-secret",
       .help = "The file that holds the API secret of that user, readable by rosterd alone; or, without a slash, the name of a systemd credential. It is read again for every token, so a rotated secret works." },
     { "tenant", "scope", config_parse_text, NULL, SLOT(tenant.scope), .example = "acme.example.com",
       .help = "The OAuth scope: the tenant's domain name; the host of url unless given." },
@@ -219,6 +221,8 @@ const struct config_key config_keys[] = {
 
     { "lifecycle", "leave_grace", config_parse_duration, "1h", SLOT(sync.leave_grace_usec), RANGE(0, 365 * DAYS), .flags = KEY_RELOAD,
       .help = "How long after a person left the user is disabled; 0: at once. An hour lets a mistake in the directory be put right." },
+    { "lifecycle", "revoke_when", config_parse_mapping, NULL, SLOT(mapping.revoke_when), .flags = KEY_RELOAD, .example = "(employeeType=Revoked)",
+      .help = "A filter: whose access must end now. The user is disabled at once, before everything else that waits, without a grace time and also in the middle of a shift, also when the entry is unusable otherwise; within max_revoke." },
     { "lifecycle", "delete_after", config_parse_duration, "0", SLOT(sync.delete_after_usec), RANGE(0, 3650 * DAYS), .flags = KEY_RELOAD,
       .help = "How long after that the user is deleted; 0: never." },
     { "lifecycle", "on_rename", config_parse_choice, "rename", SLOT(sync.on_rename), .choices = rename_choices, .flags = KEY_RELOAD,
@@ -240,6 +244,8 @@ const struct config_key config_keys[] = {
       .help = "Grants of a role of privileged_roles." },
     { "guard", "max_disable", config_parse_budget, "5%, at least 5", BUDGET(BUDGET_DISABLE), .flags = KEY_RELOAD,
       .help = "Disables." },
+    { "guard", "max_revoke", config_parse_budget, "5%, at least 20", BUDGET(BUDGET_REVOKE), .flags = KEY_RELOAD,
+      .help = "Disables by revoke_when, which max_disable does not count." },
     { "guard", "max_delete", config_parse_budget, "5%, at least 5", BUDGET(BUDGET_DELETE), .flags = KEY_RELOAD,
       .help = "Deletes." },
     { "guard", "max_rename", config_parse_budget, "5%, at least 5", BUDGET(BUDGET_RENAME), .flags = KEY_RELOAD,
@@ -250,6 +256,10 @@ const struct config_key config_keys[] = {
       .help = "How long an approval holds." },
     { "guard", "privileged_roles", config_parse_list, NULL, SLOT(sync.privileged_roles), SLOT(sync.n_privileged_roles), .flags = KEY_RELOAD, .example = "Administrator, Supervisor",
       .help = "Roles that are given only within max_privileged, and whose holders are never adopted without approval. Compared without case." },
+    { "guard", "protected_logins", config_parse_list, NULL, SLOT(sync.protected_logins), SLOT(sync.n_protected_logins), .flags = KEY_RELOAD, .example = "admin, wallboard",
+      .help = "Users of the tenant who are never disabled, deleted, renamed or deprived of a role, not even by revoke_when. The API user and the last active user with a privileged role are protected without being listed." },
+    { "guard", "four_eyes", config_parse_yes_no, "no", SLOT(four_eyes), .flags = KEY_RELOAD,
+      .help = "Whether somebody else must approve what follows from a configuration than the one who loaded it." },
     { "guard", "attribute_vanish", config_parse_percent, "20%", SLOT(sync.attribute_vanish_percent), RANGE(0, 100), .flags = KEY_RELOAD,
       .help = "When an attribute vanishes from more than this share of all entries at once, what follows from it is held: an access rule of the directory has probably changed." },
 
@@ -271,6 +281,14 @@ const struct config_key config_keys[] = {
       .help = "What was done, as JSON lines, each with a hash over the one before. NAME.conf has /var/log/rosterd/NAME/audit.jsonl." },
     { "audit", "key_file", config_parse_absolute_path, NULL, SLOT(audit_key_file), .example = "/var/lib/rosterd/audit.key",
       .help = "The key that signs the audit; audit.key beside the state file unless given. Made at the first start, mode 0600. A systemd credential named audit-key is taken before it. rosterctl audit key shows the public part: keep that elsewhere." },
+    { "audit", "rotate", config_parse_rotation, "64M", SLOT(audit_rotate), .flags = KEY_RELOAD,
+      .help = "When the file is closed, as FILE-DATE-TIME, and another one begun: at a size (64M, 1G), after a time (30d), or never (no). Closed files may be compressed with gzip." },
+    { "audit", "keep", config_parse_duration, "0", SLOT(audit_keep_usec), RANGE(0, 36500 * DAYS), .flags = KEY_RELOAD,
+      .help = "How long closed files are kept; 0: for ever. What was removed is on record." },
+    { "audit", "values", config_parse_choice, "full", SLOT(audit_values), .choices = values_choices, .flags = KEY_RELOAD,
+      .help = "Whether lines hold all values (full), or leave out mail addresses, phone numbers and extensions that were set (names)." },
+    { "audit", "require_reason", config_parse_yes_no, "no", SLOT(audit_require_reason), .flags = KEY_RELOAD,
+      .help = "Whether rosterctl approve, pause, resume, retry, sync, reload and audit erase need a --reason, such as the number of a change request." },
     { "control", "socket", config_parse_absolute_path, "/run/rosterd/control.sock", SLOT(control_socket), .flags = KEY_INSTANCE,
       .help = "Operators and, if a group of readers is named, readers may connect to it. NAME.conf has /run/rosterd/NAME/control.sock." },
     { "control", "group", config_parse_text, NULL, SLOT(control_group), .example = "contact-center",

@@ -29,6 +29,7 @@ enum config_flags {
     KEY_INSTANCE = 1 << 5, /* NAME.conf has a default of its own: /NAME/ before the last part */
     KEY_REPEATED = 1 << 7,  /* may stand several times, one value each; its text has a line for each */
     KEY_IN_SAMPLE = 1 << 6, /* the sample file shows the example as a setting */
+    KEY_ONE_WORD = 1 << 7,  /* the secret in the file is one that people type */
 };
 
 struct config_choice {
@@ -82,7 +83,7 @@ config_parse_fn config_parse_list;
 config_parse_fn config_parse_uri_list;
 config_parse_fn config_parse_url;
 config_parse_fn config_parse_command;
-config_parse_fn config_parse_duration;
+config_parse_fn config_parse_rotation, config_parse_duration;
 config_parse_fn config_parse_unsigned;
 config_parse_fn config_parse_size;
 config_parse_fn config_parse_bytes; /* uint64_t; 64M, 1G */

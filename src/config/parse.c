@@ -13,6 +13,7 @@
 #include <syslog.h>
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -340,6 +341,35 @@ int config_parse_duration(const struct config_key *key, const struct config_valu
                          text_format_duration(low, sizeof(low), key->min),
                          text_format_duration(high, sizeof(high), key->max));
     *(uint64_t *)slot = usec;
+    return 0;
+}
+
+/* 64M or 1G: a size; 30d: a time; no: never. */
+int config_parse_rotation(const struct config_key *key, const struct config_value *value,
+                          void *slot, size_t *ret_offset, struct error *e)
+{
+    static const char letters[] = "KMG";
+    struct config_rotation *r = slot;
+    size_t size = strlen(value->text);
+    const char *letter = size > 1 ? strchr(letters, value->text[size - 1]) : NULL;
+    CLEANUP(freep) char *number = letter && *letter ? strndup(value->text, size - 1) : NULL;
+    uint64_t n;
+
+    (void)key;
+    (void)ret_offset;
+    *r = (struct config_rotation){0};
+    if (strcmp(value->text, "no") == 0)
+        return 0;
+    if (number && text_parse_unsigned(number, 1 << 20, &n) == 0 && n > 0) {
+        r->bytes = n << (10 * (unsigned)(letter - letters + 1));
+        return 0;
+    }
+    if (text_parse_duration(value->text, &n) < 0 || n < 3600 * USEC_PER_SEC)
+        return error_set(e, -EINVAL,
+                         "'%s' is no size such as 64M or 1G, no time of an hour or more such as "
+                         "30d, and not 'no'",
+                         value->text);
+    r->usec = n;
     return 0;
 }
 

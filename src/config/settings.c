@@ -50,6 +50,7 @@ static void mapping_options_done(struct mapping_options *m)
 {
     mapping_text_done(&m->scope_when);
     mapping_text_done(&m->disabled_when);
+    mapping_text_done(&m->revoke_when);
     mapping_text_done(&m->account_expires);
     for (size_t i = 0; i < ARRAY_SIZE(m->fields); i++)
         mapping_text_done(&m->fields[i]);
@@ -108,6 +109,7 @@ struct settings *settings_free(struct settings *s)
     free(s->control_group);
     free(s->control_readers);
     free(s->config_file);
+    free(s->facts);
     free(s->fingerprint);
     for (size_t i = 0; s->values && i < config_n_keys; i++) {
         free(s->values[i].text);
@@ -425,9 +427,10 @@ static int make_fingerprint(struct settings *s)
                 add_fact(&b, "", config_keys[i].name,
                          rule_slot(&s->mapping.rules[n], &config_keys[i])->text);
     }
-    if (b.failed)
+    s->facts = buffer_take(&b);
+    if (!s->facts)
         return -ENOMEM;
-    int r = digest_text(digest, b.data ? b.data : "");
+    int r = digest_text(digest, s->facts);
     if (r < 0)
         return r;
     s->fingerprint = strdup(digest);
@@ -474,6 +477,7 @@ static int build(struct settings **ret, struct config_context *c,
     if (c->problems->n_errors > 0)
         return error_set(e, -EINVAL, "%s: %zu error%s in the configuration", c->main_file,
                          c->problems->n_errors, c->problems->n_errors == 1 ? "" : "s");
+    s->sync.api_login = s->tenant.client_id;
     if (make_fingerprint(s) < 0)
         return error_set(e, -EIO, "the configuration's fingerprint cannot be computed");
     *ret = TAKE(s);

@@ -25,12 +25,25 @@ struct settings_value {
     unsigned line;
 };
 
+/* By size or by time; both 0: never. */
+struct config_rotation {
+    uint64_t bytes, usec;
+};
+enum audit_values {
+    AUDIT_VALUES_FULL = 0,
+    AUDIT_VALUES_NAMES = 1, /* without mails and phone numbers */
+};
+
 struct settings {
     struct directory_options directory;
     struct tenant_options tenant;
     struct mapping_options mapping;
     struct sync_options sync;
     char *state_file, *audit_file, *control_socket;
+    struct config_rotation audit_rotate;
+    uint64_t audit_keep_usec; /* 0: for ever */
+    unsigned audit_values;    /* enum audit_values */
+    bool audit_require_reason, four_eyes;
     char *audit_key_file; /* NULL: beside the state file */
     char *metrics_file; /* NULL: none */
     uint64_t metrics_interval_usec;
@@ -39,7 +52,8 @@ struct settings {
     int log_level;
     char *config_file;             /* as given to settings_load() */
     struct settings_value *values; /* one for each key of the table but those of rules */
-    char *fingerprint; /* digest over the effective values of all keys, secrets by path only */
+    char *facts; /* the effective values of all keys, secrets by path only, as one text */
+    char *fingerprint; /* the SHA-256 of facts */
 };
 struct settings *settings_free(struct settings *s);
 
@@ -113,6 +127,8 @@ int settings_compare(const struct settings *old, const struct settings *new,
  * JSON, or INI text that parses to the same settings. */
 char *settings_to_json(const struct settings *s);
 char *settings_to_ini(const struct settings *s);
+/* {"[tenant] url": "…", "[rule \"Agents\"] team": "…"}: what is set. Malloc'd. */
+char *settings_to_facts(const struct settings *s);
 /* The commented sample file, from the table. Malloc'd. */
 char *settings_sample(void);
 

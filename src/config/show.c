@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buffer.h"
@@ -71,6 +72,34 @@ char *settings_to_json(const struct settings *s)
                              t->file, t->line);
         }
     return r == 0 ? json_dumps(array, JSON_INDENT(2)) : NULL;
+}
+
+char *settings_to_facts(const struct settings *s)
+{
+    json_auto_t *facts = json_object();
+
+    for (size_t i = 0; i < config_n_keys; i++) {
+        char name[200];
+        if (is_rule_key(&config_keys[i]) || !s->values[i].text)
+            continue;
+        (void)snprintf(name, sizeof(name), "[%s] %s", config_keys[i].section,
+                       config_keys[i].name);
+        json_object_set_new(facts, name, json_string(s->values[i].text));
+    }
+    for (size_t n = 0; n < s->mapping.n_rules; n++)
+        for (size_t i = 0; i < config_n_keys; i++) {
+            CLEANUP(buffer_done) struct buffer name = {0};
+            if (!is_rule_key(&config_keys[i]) ||
+                !rule_text(&s->mapping.rules[n], &config_keys[i])->text)
+                continue;
+            buffer_format(&name, "[rule \"%s\"] %s", s->mapping.rules[n].name,
+                          config_keys[i].name);
+            if (!name.failed)
+                json_object_set_new(
+                    facts, name.data,
+                    json_string(rule_text(&s->mapping.rules[n], &config_keys[i])->text));
+        }
+    return facts ? json_dumps(facts, JSON_COMPACT) : NULL;
 }
 
 static void add_section(struct buffer *b, const struct settings *s, const char *section)

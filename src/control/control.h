@@ -43,6 +43,8 @@ struct control_server_options {
 int control_server_new(struct control_server **ret, struct sd_event *event,
                        const struct control_server_options *options, struct error *e);
 struct control_server *control_server_free(struct control_server *s);
+/* The process that asks, as it was when it connected; 0: it is gone. */
+pid_t control_call_pid(const struct control_call *call);
 void control_reply(struct control_call *call, json_t *taken);
 void control_fail(struct control_call *call, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

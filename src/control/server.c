@@ -42,6 +42,7 @@ struct connection {
     sd_event_source *io, *timer;
     int fd;
     uid_t peer;
+    pid_t pid; /* of the peer when it connected */
     enum role role;
     struct buffer in, out;
     size_t out_sent;
@@ -145,6 +146,11 @@ static bool connection_refuse(struct connection *c, const char *code, const char
     json_auto_t *message = protocol_error(code, sentence);
 
     return message && connection_send(c, message);
+}
+
+pid_t control_call_pid(const struct control_call *call)
+{
+    return call->connection ? call->connection->pid : 0;
 }
 
 static bool connection_forbid(struct connection *c, const char *method)
@@ -364,6 +370,7 @@ static int connection_new(struct control_server *s, int fd)
         return r;
     }
     c->peer = peer.uid;
+    c->pid = peer.pid;
     c->role = role_of(s, fd, &peer);
     int r = sd_event_add_io(s->event, &c->io, fd, EPOLLIN, on_connection, c);
     if (r >= 0)

@@ -41,6 +41,13 @@ enum {
     OPTION_CODE,
     OPTION_KEY,
     OPTION_CHECKPOINT,
+    OPTION_ROLE,
+    OPTION_TEAM,
+    OPTION_SKILL,
+    OPTION_AT,
+    OPTION_PROOF,
+    OPTION_NEW,
+    OPTION_REASON,
     OPTION_VERSION,
 };
 static const struct option options[] = {
@@ -60,6 +67,13 @@ static const struct option options[] = {
     {"code", required_argument, NULL, OPTION_CODE},
     {"key", required_argument, NULL, OPTION_KEY},
     {"checkpoint", required_argument, NULL, OPTION_CHECKPOINT},
+    {"role", required_argument, NULL, OPTION_ROLE},
+    {"team", required_argument, NULL, OPTION_TEAM},
+    {"skill", required_argument, NULL, OPTION_SKILL},
+    {"at", required_argument, NULL, OPTION_AT},
+    {"proof", required_argument, NULL, OPTION_PROOF},
+    {"new", no_argument, NULL, OPTION_NEW},
+    {"reason", required_argument, NULL, OPTION_REASON},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, OPTION_VERSION},
     {NULL, 0, NULL, 0},
@@ -97,6 +111,13 @@ static int take_option(struct command_line *l, int option)
     case OPTION_KIND: l->ctl.kind = optarg; return EXIT_FINE;
     case OPTION_CODE: l->ctl.code = optarg; return EXIT_FINE;
     case OPTION_KEY: l->ctl.key = optarg; return EXIT_FINE;
+    case OPTION_REASON: l->ctl.reason = optarg; return EXIT_FINE;
+    case OPTION_ROLE: l->ctl.role = optarg; return EXIT_FINE;
+    case OPTION_TEAM: l->ctl.team = optarg; return EXIT_FINE;
+    case OPTION_SKILL: l->ctl.skill = optarg; return EXIT_FINE;
+    case OPTION_AT: l->ctl.at = optarg; return EXIT_FINE;
+    case OPTION_PROOF: l->ctl.proof = optarg; return EXIT_FINE;
+    case OPTION_NEW: l->ctl.new = true; return EXIT_FINE;
     case OPTION_CHECKPOINT: l->ctl.checkpoint = optarg; return EXIT_FINE;
     case OPTION_VERSION: l->version = true; return EXIT_FINE;
     case 'h': l->help = true; return EXIT_FINE;
@@ -166,6 +187,8 @@ static void print_help(struct output *o)
         "  -c, --config FILE     the configuration that names socket and audit file\n"
         "                        [%s/rosterd.conf]\n"
         "      --socket PATH     the socket itself\n"
+        "      --reason TEXT     why, for the audit: of what approve, pause, resume, retry,\n"
+        "                        sync and reload do\n"
         "  -h, --help            this text\n"
         "      --version         the version\n\n"
         "Exit status: 0 fine, 1 failure, 2 changes or problems found, 3 rosterd cannot "

@@ -10,6 +10,7 @@
 #include "audit/audit.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "config/settings.h"
 #include "ctl/verbs.h"
 
@@ -121,6 +122,62 @@ static char *word_or_file(const char *word)
     return in ? strdup(text) : word ? strdup(word) : NULL;
 }
 
+static char *read_file(struct ctl *c, const char *path)
+{
+    CLEANUP(buffer_done) struct buffer b = {0};
+    char block[4096];
+    FILE *in = fopen(path, "re");
+
+    for (size_t n; in && (n = fread(block, 1, sizeof(block), in)) > 0;)
+        buffer_add(&b, block, n);
+    if (!in || ferror(in))
+        ctl_complain(c, EXIT_FAILED, "failed", "%s cannot be read: %s", path, strerror(errno));
+    if (in)
+        fclose(in);
+    return in ? buffer_take(&b) : NULL;
+}
+
+static int verify_proof(struct ctl *c, const char *key)
+{
+    CLEANUP(freep) char *text = read_file(c, c->proof);
+    struct audit_proof proof = {0};
+    struct output *o = &c->output;
+    struct error e = {""};
+
+    if (!text)
+        return EXIT_FAILED;
+    int r = audit_verify_proof(text, key, &proof, &e);
+    CLEANUP(freep) char *line = proof.line;
+    if (r == -EBADMSG)
+        return ctl_complain(c, EXIT_FOUND, "not-proved", "%s", e.message);
+    if (r < 0)
+        return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
+    if (c->json)
+        output_format(o, "{\"proved\": true, \"seq\": %lld, \"checkpoint\": %lld, \"key\": \"%s\"}\n",
+                      (long long)proof.seq, (long long)proof.checkpoint, proof.key);
+    if (c->json)
+        return EXIT_FINE;
+    output_colour(o, COLOUR_GREEN, "proved");
+    output_format(o, ": line %lld was in the audit when line %lld was signed (%s) by\n  %s\n",
+                  (long long)proof.seq, (long long)proof.checkpoint, proof.time, proof.key);
+    if (!key)
+        output_format(o, "  compare that key with the one that you know, or give it: --key\n");
+    if (proof.erased)
+        output_format(o, "what the line told of a person is not in the proof\n");
+    return EXIT_FINE;
+}
+
+static int prove(struct ctl *c, const char *const *files, size_t n_files, const char *word)
+{
+    struct error e = {""};
+    int64_t seq;
+
+    if (text_parse_signed(word, &seq) < 0 || seq < 1)
+        return ctl_complain(c, EXIT_FAILED, "invalid-parameter", "'%s' is no line's number", word);
+    int r = audit_prove(seq, files, n_files, &c->output.text, &e);
+    return r < 0 ? ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message) : EXIT_FINE;
+}
+
 static int verify(struct ctl *c, const char *const *files, size_t n_files)
 {
     CLEANUP(audit_verify_result_done) struct audit_verify_result result = {0};
@@ -130,6 +187,8 @@ static int verify(struct ctl *c, const char *const *files, size_t n_files)
 
     if (key)
         key[strcspn(key, "\n")] = '\0';
+    if (c->proof)
+        return verify_proof(c, key);
     int r = audit_verify(files, n_files, &options, &result, &e);
     if (r < 0)
         return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
@@ -181,6 +240,142 @@ static int show(struct ctl *c, const char *const *files, size_t n_files)
                  : EXIT_FINE;
 }
 
+static int by_login(const void *a, const void *b)
+{
+    const struct audit_holder *x = a, *y = b;
+
+    return strcmp(x->login ? x->login : "", y->login ? y->login : "");
+}
+
+static json_t *holder_of(const struct audit_holder *h)
+{
+    return json_pack("{s:s?, s:s?, s:s?, s:s, s:s?, s:s?, s:b, s:s?, s:I, s:I, s:I, s:b}", "id",
+                     h->id, "login", h->login, "dn", h->dn, "since", h->since, "value",
+                     h->value, "rule", h->place, "found", h->found, "approved_by",
+                     h->approved_by, "intent", (json_int_t)h->intent_seq, "outcome",
+                     (json_int_t)h->outcome_seq, "approval", (json_int_t)h->approve_seq,
+                     "disabled", h->disabled);
+}
+
+static int who_json(struct ctl *c, const struct audit_who *w)
+{
+    json_t *people = json_array();
+
+    for (size_t i = 0; i < w->n_people; i++)
+        if (w->people[i].holds)
+            json_array_append_new(people, holder_of(&w->people[i]));
+    json_auto_t *object =
+        json_pack("{s:s, s:s, s:s?, s:o, s:I}", "what", w->field, "name", w->name, "at", w->at,
+                  "people", people, "erased", (json_int_t)w->n_erased);
+    CLEANUP(freep) char *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
+    if (!text)
+        return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
+    buffer_add_text(&c->output.text, text);
+    buffer_add_text(&c->output.text, "\n");
+    return EXIT_FINE;
+}
+
+static void who_line(struct output *o, const struct audit_holder *h)
+{
+    output_text_colour(o, COLOUR_BOLD, h->login);
+    if (h->value)
+        output_format(o, "  %s", h->value);
+    output_format(o, "  since %.10s %.5s  ", h->since, h->since[0] ? h->since + 11 : "");
+    output_text(o, h->found ? "had it when rosterd adopted the user" : h->place);
+    if (h->approved_by) {
+        output_format(o, "  approved by ");
+        output_text(o, h->approved_by);
+    }
+    if (h->disabled)
+        output_colour(o, COLOUR_YELLOW, "  (the user is disabled)");
+    output_format(o, "  lines ");
+    if (h->approve_seq)
+        output_format(o, "%lld, ", (long long)h->approve_seq);
+    if (h->intent_seq)
+        output_format(o, "%lld, ", (long long)h->intent_seq);
+    output_format(o, "%lld\n", (long long)h->outcome_seq);
+}
+
+static int who(struct ctl *c, const char *const *files, size_t n_files)
+{
+    CLEANUP(audit_who_done)
+    struct audit_who w = {.field = c->role ? "role" : c->team ? "team" : "skill",
+                          .name = c->role   ? c->role
+                                  : c->team ? c->team
+                                            : c->skill,
+                          .at = c->at};
+    struct error e = {""};
+    size_t n = 0;
+
+    if (!!c->role + !!c->team + !!c->skill != 1)
+        return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
+                            "audit who takes one of --role NAME, --team NAME, --skill NAME");
+    if (audit_who(&w, files, n_files, &e) < 0)
+        return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
+    if (w.n_people)
+        qsort(w.people, w.n_people, sizeof(*w.people), by_login);
+    if (c->json)
+        return who_json(c, &w);
+    for (size_t i = 0; i < w.n_people; i++)
+        n += w.people[i].holds;
+    output_format(&c->output, "The %s ", w.field);
+    output_text_colour(&c->output, COLOUR_BOLD, w.name);
+    output_format(&c->output, ", %s: %zu %s\n", c->at ? c->at : "now", n,
+                  n == 1 ? "person" : "people");
+    for (size_t i = 0; i < w.n_people; i++)
+        if (w.people[i].holds)
+            who_line(&c->output, &w.people[i]);
+    if (w.n_erased)
+        output_format(&c->output,
+                      "%llu line%s told of people whose data was erased: there may have been "
+                      "more\n",
+                      (unsigned long long)w.n_erased, plural(w.n_erased));
+    return EXIT_FINE;
+}
+
+static int render_key(struct output *o, const json_t *answer)
+{
+    output_text(o, member_text(answer, "key"));
+    output_format(o, "\n");
+    return EXIT_FINE;
+}
+
+/* The private part is the service's alone, so the daemon is asked. */
+static int key(struct ctl *c)
+{
+    json_auto_t *answer = NULL;
+    int r = ctl_ask(c, c->new ? "audit-key-new" : "audit-key", json_object(), &answer);
+
+    return r != EXIT_FINE ? r : ctl_show(c, answer, render_key);
+}
+
+static int render_erased(struct output *o, const json_t *answer)
+{
+    long long n = member_number(answer, "lines"), files = member_number(answer, "files");
+    long long old = member_number(answer, "old_form");
+
+    output_format(o, "What %lld line%s in %lld file%s told of that person was erased.\n", n,
+                  n == 1 ? "" : "s", files, files == 1 ? "" : "s");
+    if (old)
+        output_format(o, "%lld line%s of the form before version 1 cannot be erased without "
+                         "breaking the chain, and still tell%s of them.\n",
+                      old, old == 1 ? "" : "s", old == 1 ? "s" : "");
+    output_format(o, "Not touched: the journal, copies, exports and backups of the audit, and the "
+                     "state, which holds whoever is in the directory or has a user.\n");
+    return EXIT_FINE;
+}
+
+static int erase(struct ctl *c)
+{
+    json_auto_t *answer = NULL;
+
+    if (c->n_arguments != 2)
+        return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
+                            "audit erase takes a person: an id, a DN or a login");
+    int r = ctl_ask(c, "audit-erase", json_pack("{s:s}", "person", c->arguments[1]), &answer);
+    return r != EXIT_FINE ? r : ctl_show(c, answer, render_erased);
+}
+
 int ctl_audit(struct ctl *c)
 {
     const char *what = c->arguments[0];
@@ -188,6 +383,17 @@ int ctl_audit(struct ctl *c)
     const char *const *files = (const char *const *)c->arguments + 1;
     size_t n_files = c->n_arguments - 1;
 
+    if (strcmp(what, "key") == 0)
+        return key(c);
+    if (strcmp(what, "erase") == 0)
+        return erase(c);
+    bool proving = strcmp(what, "prove") == 0;
+    if (proving && n_files == 0)
+        return ctl_complain(c, EXIT_FAILED, "invalid-parameter", "audit prove takes a line's number");
+    if (proving) {
+        files++;
+        n_files--;
+    }
     if (n_files == 0) {
         otherwise = settings_peek(c->config_file, "audit", "file");
         if (!otherwise)
@@ -199,5 +405,10 @@ int ctl_audit(struct ctl *c)
         return verify(c, files, n_files);
     if (strcmp(what, "show") == 0)
         return show(c, files, n_files);
-    return ctl_complain(c, EXIT_FAILED, "invalid-parameter", "audit takes: verify, show");
+    if (proving)
+        return prove(c, files, n_files, c->arguments[1]);
+    if (strcmp(what, "who") == 0)
+        return who(c, files, n_files);
+    return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
+                        "audit takes: verify, show, who, prove, erase, key");
 }

@@ -53,6 +53,8 @@ int ctl_ask(struct ctl *c, const char *method, json_t *parameters_taken, json_t 
 
     if (!parameters || !path)
         return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
+    if (c->reason)
+        (void)json_object_set_new(parameters, "reason", json_string(c->reason));
     int r = control_client_open(&client, path, &e);
     if (r < 0)
         return ctl_complain(c, EXIT_AWAY, "unreachable", "%s", e.message);
@@ -248,7 +250,7 @@ const struct ctl_verb ctl_verbs[] = {
     { "reload", "", 0, 0, run_reload, "load the configuration again; a broken one is refused and the old stays in force", NULL },
     { "check", "", 0, 0, ctl_check, "try configuration, directory, token, privileges and team names", "an error was found" },
     { "config", "show", 1, 1, run_config, "the configuration in effect, with where each value comes from", NULL },
-    { "audit", "verify [FILE...] | show [--person PERSON] [FILE...]", 1, 1000, ctl_audit, "verify the chain of audit files, or show them; needs no daemon", "the chain is broken" },
+    { "audit", "verify [--proof FILE] [--key KEY] [--checkpoint FILE] [FILE...] | show [--person PERSON] [--since DATE] [--until DATE] [--event EVENT] [--kind KIND] [--code CODE] [FILE...] | who --role NAME | --team NAME | --skill NAME [--at DATE] [FILE...] | prove SEQ [FILE...] | erase PERSON --reason TEXT | key [--new]", 1, 1000, ctl_audit, "verify audit files, show them, say who had what: needs no daemon; show the key that signs them", "something was found" },
 };
 /* clang-format on */
 const size_t ctl_n_verbs = ARRAY_SIZE(ctl_verbs);

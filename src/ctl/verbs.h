@@ -14,10 +14,11 @@ struct ctl {
     const char *socket;      /* --socket; NULL: found by the configuration */
     const char *config_file; /* --config before the verb, or -i; never NULL */
     const char *candidate;   /* plan --config FILE */
-    const char *cause, *person;
+    const char *cause, *person, *reason;
     const char *since, *until, *event, *kind, *code; /* which lines of the audit */
-    const char *key, *checkpoint;                    /* audit verify */
-    bool summary, all;
+    const char *role, *team, *skill, *at;            /* audit who */
+    const char *key, *checkpoint, *proof;                    /* audit verify */
+    bool summary, all, new;
     char **arguments; /* behind the verb; NULL-terminated */
     size_t n_arguments;
 };

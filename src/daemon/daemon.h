@@ -17,6 +17,7 @@
 #include "sync/engine.h"
 #include "tenant/client.h"
 
+struct erasure;
 struct history;
 struct look;
 
@@ -26,12 +27,15 @@ struct daemon {
     struct settings *settings; /* what is in force, also after a reload */
     struct state *state;
     struct audit_export *audit;
+    char *configuration, *configuration_facts; /* what the engine borrows for the audit */
+    sd_event_source *audit_timer; /* of the hourly checkpoint */
     struct tenant_client *tenant;
     struct engine *engine;
     struct directory *directory;
     struct control_server *control;
     struct look *look;       /* at another configuration, under way; NULL */
     struct history *history; /* being read; NULL */
+    struct erasure *erasure; /* under way; NULL */
     sd_event_source *metrics_timer;
     bool metrics_failed; /* and it was said */
     uint64_t started_usec;
@@ -47,6 +51,29 @@ int daemon_open(struct daemon *d, struct error *e);
 int daemon_run(struct daemon *d,
                struct error *e); /* until it is told to stop; sets exit_code */
 void daemon_close(struct daemon *d);
+
+/* audit.c */
+int daemon_audit_open(struct daemon *d, struct error *e);
+/* Fills in which configuration it is, and how it differs from the one before. */
+int daemon_audit_configuration(struct daemon *d, const struct settings *s,
+                               struct engine_options *o, struct error *e);
+/* Who that is now: name, login and session change hands later. */
+void daemon_audit_actor(struct audit_actor *ret, uid_t uid, pid_t pid);
+/* Rotation, retention and which values, of the present configuration. */
+void daemon_audit_limit(struct daemon *d);
+int daemon_audit_start(struct daemon *d, struct error *e);
+void daemon_audit_close(struct daemon *d);
+void daemon_audit_key(struct daemon *d, struct control_call *call, bool renew);
+
+/* history.c: the audit file and what was rotated away; ret_unread: names of what cannot be read. */
+struct string_list;
+int history_files(struct daemon *d, struct string_list *ret, struct string_list *ret_unread,
+                  struct error *e);
+/* erase.c */
+void erase_start(struct daemon *d, struct control_call *call, const char *person,
+                 const struct audit_actor *actor, const char *reason);
+void erase_resume(struct daemon *d); /* what a crash or a stop cut short */
+void erase_cancel(struct daemon *d);
 
 /* reload.c: a broken file keeps the old configuration; the reason is logged and returned. */
 int daemon_reload(struct daemon *d, struct error *e);

@@ -22,6 +22,8 @@ struct request {
     struct control_call *call;
     const json_t *parameters;
     uid_t peer;
+    struct audit_actor actor;
+    struct engine_act act;
 };
 
 static void fail(struct request *q, const struct error *e)
@@ -105,6 +107,25 @@ static void handle_plan(struct request *q)
                      "config must be a list of up to %d {name, content}", CONFIG_FILES_MAX);
 }
 
+/* [guard] four_eyes: whoever loaded the configuration in force does not approve what follows from
+ * it; somebody else does. true: it was answered. */
+static bool is_own_configuration(struct request *q)
+{
+    CLEANUP(freep) char *loader = NULL;
+    struct error e = {0};
+    char self[AUDIT_PERSON_SIZE];
+    if (!q->d->settings->four_eyes ||
+        state_meta_get(q->d->state, "configuration-by", &loader, &e) != 0)
+        return false;
+    audit_actor_person(&q->actor, self);
+    if (!text_equal(loader, self))
+        return false;
+    control_fail(q->call, "four-eyes",
+                 "you loaded the configuration in force, so somebody else must approve what follows from "
+                 "it ([guard] four_eyes)");
+    return true;
+}
+
 static void handle_approve(struct request *q)
 {
     struct error e = {0};
@@ -112,6 +133,9 @@ static void handle_approve(struct request *q)
     size_t n = 0;
     uint64_t until = 0;
     if (!text_parameter(q, "hash", true, &hash))
+        return;
+    q->act.plan = hash;
+    if (is_own_configuration(q))
         return;
     int r = engine_approve(q->d->engine, hash, q->peer, &n, &until, &e);
     if (r == ENGINE_STALE_HASH)
@@ -148,6 +172,16 @@ static void handle_history(struct request *q)
         history_start(q->d, q->call, person);
 }
 
+/* One line speaks of one person. */
+static int note_request(struct request *q, const char *what, const struct string_list *ids,
+                        const char *sentence, struct error *e)
+{
+    int r = ids->n_items ? 0 : engine_note_request(q->d->engine, what, NULL, sentence, e);
+    for (size_t i = 0; i < ids->n_items && r == 0; i++)
+        r = engine_note_request(q->d->engine, what, ids->items[i], sentence, e);
+    return r;
+}
+
 static void handle_retry(struct request *q)
 {
     struct error e = {0};
@@ -170,6 +204,8 @@ static void handle_retry(struct request *q)
         r = engine_retry(q->d->engine, cause, NULL, &n_released, &e);
     for (size_t i = 0; i < ids.n_items && r == 0; i++, n_released += n)
         r = engine_retry(q->d->engine, NULL, ids.items[i], &n, &e);
+    if (r == 0 && (n_released || !cause))
+        r = note_request(q, "retry", &ids, cause ? cause : person ? "one person" : "everything", &e);
     string_list_done(&ids);
     if (r < 0)
         fail(q, &e);
@@ -200,6 +236,8 @@ static void handle_sync(struct request *q)
     }
     for (size_t i = 0; i < ids.n_items && r == 0; i++)
         r = engine_look_again(q->d->engine, ids.items[i], &e);
+    if (r == 0)
+        r = note_request(q, "sync", &ids, person ? "one person" : "everything", &e);
     string_list_done(&ids);
     if (r < 0)
         fail(q, &e);
@@ -246,17 +284,49 @@ static void handle_reload(struct request *q)
                                          report_text(q->d->settings->fingerprint)));
 }
 
+/* A reason is always needed: what is erased cannot be looked at again. */
+static void handle_audit_erase(struct request *q)
+{
+    const char *person;
+    if (!text_parameter(q, "person", true, &person))
+        return;
+    if (!q->act.reason)
+        control_fail(q->call, "reason-required", "erasing needs a reason: give one by --reason");
+    else
+        erase_start(q->d, q->call, person, &q->actor, q->act.reason);
+}
+
+static void handle_audit_key(struct request *q)
+{
+    daemon_audit_key(q->d, q->call, false);
+}
+
+static void handle_audit_key_new(struct request *q)
+{
+    daemon_audit_key(q->d, q->call, true);
+}
+
 static const struct {
     const char *name;
     void (*handle)(struct request *q);
     bool for_readers; /* looks and changes nothing */
+    bool acts;        /* it is on record who asked */
 } methods[] = {
-    {"status", handle_status, true},   {"plan", handle_plan, true},
-    {"explain", handle_explain, true}, {"history", handle_history, true},
-    {"holds", handle_holds, true},     {"approve", handle_approve, false},
-    {"retry", handle_retry, false},    {"sync", handle_sync, false},
-    {"pause", handle_pause, false},    {"resume", handle_resume, false},
-    {"config", handle_config, false},  {"reload", handle_reload, false},
+    {"status", handle_status, true, false},
+    {"plan", handle_plan, true, false},
+    {"explain", handle_explain, true, false},
+    {"history", handle_history, true, false},
+    {"holds", handle_holds, true, false},
+    {"approve", handle_approve, false, true},
+    {"retry", handle_retry, false, true},
+    {"sync", handle_sync, false, true},
+    {"pause", handle_pause, false, true},
+    {"resume", handle_resume, false, true},
+    {"config", handle_config, false, false},
+    {"reload", handle_reload, false, true},
+    {"audit-key", handle_audit_key, true, false},
+    {"audit-key-new", handle_audit_key_new, false, true},
+    {"audit-erase", handle_audit_erase, false, true},
 };
 
 bool daemon_is_for_readers(const char *method)
@@ -267,6 +337,21 @@ bool daemon_is_for_readers(const char *method)
     return false;
 }
 
+/* What follows is on record as asked for by the caller. false: it was answered. */
+static bool begin_act(struct request *q)
+{
+    if (!text_parameter(q, "reason", false, &q->act.reason))
+        return false;
+    if (!q->act.reason && q->d->settings->audit_require_reason) {
+        control_fail(q->call, "reason-required",
+                     "a reason is needed here ([audit] require_reason): give one by --reason");
+        return false;
+    }
+    daemon_audit_actor(&q->actor, q->peer, control_call_pid(q->call));
+    q->act.actor = &q->actor;
+    return true;
+}
+
 void daemon_handle(struct control_call *call, const char *method, const json_t *parameters,
                    uid_t peer, void *userdata)
 {
@@ -274,7 +359,11 @@ void daemon_handle(struct control_call *call, const char *method, const json_t *
     for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
         if (strcmp(methods[i].name, method) == 0) {
             log_debug("Control: %s by user id %u", methods[i].name, peer);
+            if (methods[i].acts && !begin_act(&q))
+                return;
+            engine_act(q.d->engine, methods[i].acts ? &q.act : NULL);
             methods[i].handle(&q);
+            engine_act(q.d->engine, NULL);
             return;
         }
     control_unknown_method(call, method);
@@ -284,4 +373,5 @@ void daemon_handlers_close(struct daemon *d)
 {
     look_cancel(d);
     history_cancel(d);
+    erase_cancel(d);
 }

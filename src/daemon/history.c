@@ -38,7 +38,7 @@ struct history {
     bool running;
     int done_fd;
     /* Given to the thread, and its answer. */
-    struct string_list files, words;
+    struct string_list files, words, unread;
     struct found *lines;
     size_t n_lines, capacity;
     size_t first_of_word;
@@ -60,6 +60,7 @@ static void history_free(struct history *h)
     free(h->lines);
     string_list_done(&h->files);
     string_list_done(&h->words);
+    string_list_done(&h->unread);
     free(h);
 }
 
@@ -133,6 +134,14 @@ static json_t *lines_of(const struct history *h)
     return json_incref(lines);
 }
 
+static json_t *unread_of(const struct history *h)
+{
+    json_t *names = json_array();
+    for (size_t i = 0; i < h->unread.n_items; i++)
+        json_array_append_new(names, report_text(h->unread.items[i]));
+    return names;
+}
+
 static int on_done(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
     (void)source;
@@ -141,7 +150,7 @@ static int on_done(sd_event_source *source, int fd, uint32_t revents, void *user
     struct history *h = userdata;
     (void)pthread_join(h->thread, NULL);
     h->running = false;
-    json_t *answer = h->r == 0 ? json_pack("{s:o}", "lines", lines_of(h)) : NULL;
+    json_t *answer = h->r == 0 ? json_pack("{s:o, s:o}", "lines", lines_of(h), "unread", unread_of(h)) : NULL;
     if (answer)
         control_reply(TAKE(h->call), answer);
     else
@@ -167,10 +176,23 @@ static bool is_sibling(const char *name, const char *base)
            strspn(rest + 1, "0123456789.-") >= left - 1;
 }
 
-static int find_files(struct history *h, struct error *e)
+/* Of another compression: the answer says that it was not read. */
+static bool is_unreadable(const char *name, const char *base)
 {
-    CLEANUP(freep) char *for_folder = strdup(h->daemon->settings->audit_file);
-    CLEANUP(freep) char *for_base = strdup(h->daemon->settings->audit_file);
+    static const char *const ends[] = {".xz", ".zst", ".bz2", ".lz4"};
+    size_t size = strlen(name);
+    if (strncmp(name, base, strlen(base)) != 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+        if (size > strlen(ends[i]) && strcmp(name + size - strlen(ends[i]), ends[i]) == 0)
+            return true;
+    return false;
+}
+
+int history_files(struct daemon *d, struct string_list *ret, struct string_list *ret_unread, struct error *e)
+{
+    CLEANUP(freep) char *for_folder = strdup(d->settings->audit_file);
+    CLEANUP(freep) char *for_base = strdup(d->settings->audit_file);
     if (!for_folder || !for_base)
         return error_out_of_memory(e);
     const char *folder = dirname(for_folder), *base = basename(for_base);
@@ -180,10 +202,12 @@ static int find_files(struct history *h, struct error *e)
     int r = 0;
     for (struct dirent *entry; r == 0 && (entry = readdir(dir));) {
         char path[4096];
+        if (is_unreadable(entry->d_name, base))
+            r = string_list_add(ret_unread, entry->d_name);
         if (!is_sibling(entry->d_name, base))
             continue;
         if (snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path)
-            r = string_list_add(&h->files, path);
+            r = string_list_add(ret, path);
     }
     (void)closedir(dir);
     return r < 0 ? error_out_of_memory(e) : 0;
@@ -244,7 +268,7 @@ void history_start(struct daemon *d, struct control_call *call, const char *pers
     h->done_fd = -1;
     d->history = h;
     export_rows(d);
-    int r = find_files(h, &e);
+    int r = history_files(d, &h->files, &h->unread, &e);
     if (r == 0)
         r = find_words(h, person, &e);
     if (r == 0)

@@ -95,23 +95,6 @@ static int distrust_state(struct daemon *d, struct error *e)
     return engine_distrust_state(d->engine, e);
 }
 
-/* The key stands beside the state file unless the configuration says where. */
-static int sign_audit(struct daemon *d, struct error *e)
-{
-    const char *state = d->settings->state_file, *slash = strrchr(state, '/');
-    CLEANUP(freep) char *beside = NULL;
-    const char *path = d->settings->audit_key_file;
-    if (!path && asprintf(&beside, "%.*s/audit.key", (int)(slash ? slash - state : 0), state) < 0)
-        return error_out_of_memory(e);
-    return audit_export_sign(d->audit, path ? path : beside, e);
-}
-
-static int open_audit(struct daemon *d, struct error *e)
-{
-    int r = audit_export_open(&d->audit, d->state, d->settings->audit_file, true, &d->state_older, e);
-    return r < 0 ? r : sign_audit(d, e);
-}
-
 static int open_tenant(struct daemon *d, struct error *e)
 {
     return tenant_client_new(&d->tenant, d->event, &d->settings->tenant, e);
@@ -143,12 +126,16 @@ int daemon_open(struct daemon *d, struct error *e)
         return error_set(e, r, "cannot make the event loop");
     r = open_state(d, e);
     if (r == 0 && !d->dry_run)
-        r = open_audit(d, e);
+        r = daemon_audit_open(d, e);
     if (r == 0)
         r = open_tenant(d, e);
     if (r < 0)
         return r;
     engine_options_of(d, &options);
+    if (!d->dry_run)
+        r = daemon_audit_configuration(d, s, &options, e);
+    if (r < 0)
+        return r;
     r = engine_new(&d->engine, d->event, d->state, d->audit, &options, e);
     if (r == 0 && d->state_older)
         r = distrust_state(d, e);
@@ -208,9 +195,14 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
 {
     (void)source;
-    (void)info;
+    struct daemon *d = userdata;
     struct error e = {0};
-    daemon_reload(userdata, &e); /* it has logged what is wrong */
+    struct audit_actor actor;
+    struct engine_act act = {.actor = &actor};
+    daemon_audit_actor(&actor, info->ssi_uid, (pid_t)info->ssi_pid);
+    engine_act(d->engine, &act);
+    daemon_reload(d, &e); /* it has logged what is wrong */
+    engine_act(d->engine, NULL);
     return 0;
 }
 
@@ -277,7 +269,11 @@ int daemon_run(struct daemon *d, struct error *e)
 {
     int r = add_signals(d, e);
     if (r == 0)
+        r = daemon_audit_start(d, e);
+    if (r == 0)
         r = engine_start(d->engine, e);
+    if (r == 0)
+        erase_resume(d);
     if (r == 0 && d->once) {
         engine_on_idle(d->engine, on_idle, d);
         r = directory_read_once(d->directory, on_read_once, d, e);
@@ -301,16 +297,13 @@ int daemon_run(struct daemon *d, struct error *e)
 
 void daemon_close(struct daemon *d)
 {
-    struct error e = {0};
     metrics_stop(d);
     daemon_handlers_close(d);
     d->control = control_server_free(d->control);
     d->directory = directory_free(d->directory);
     d->engine = engine_free(d->engine);
     d->tenant = tenant_client_free(d->tenant);
-    if (d->audit && audit_export_run(d->audit, &e) < 0)
-        log_error("The last audit rows stay in the state file: %s", e.message);
-    d->audit = audit_export_close(d->audit);
+    daemon_audit_close(d);
     d->state = state_close(d->state);
     d->settings = settings_free(d->settings);
     d->event = sd_event_unref(d->event);

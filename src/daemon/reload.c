@@ -50,13 +50,16 @@ static int take(struct daemon *d, struct settings **taken, struct error *e)
         .fingerprint = fresh->fingerprint,
         .max_concurrent = fresh->tenant.max_concurrent,
     };
-    int r = engine_reload(d->engine, &options, e);
+    int r = d->audit ? daemon_audit_configuration(d, fresh, &options, e) : 0;
+    if (r == 0)
+        r = engine_reload(d->engine, &options, e);
     if (r < 0)
         return r;
     /* Now the engine borrows from the new one, and nobody from the old one: directory and
      * tenant copied what they keep. */
     settings_free(d->settings);
     d->settings = TAKE(*taken);
+    daemon_audit_limit(d);
     tenant_client_set_limits(d->tenant, fresh->tenant.max_rate, fresh->tenant.max_concurrent);
     log_set_level(fresh->log_level);
     log_event(LOG_NOTICE, MSG_RELOADED, "The configuration was loaded again: %.12s",

@@ -221,7 +221,12 @@ static void render_audit_changes(struct output *o, const json_t *changes)
         char from_space[32], to_space[32];
         const char *from = member_any(c, "from", from_space, sizeof(from_space));
         const char *to = member_any(c, "to", to_space, sizeof(to_space));
-        output_format(o, "      ");
+        if (json_is_true(json_object_get(c, "from")))
+            from = "(left out)";
+        if (json_is_true(json_object_get(c, "to")))
+            to = "(left out)";
+        /* By a sign and not by colour alone: a removal must never read like a grant. */
+        output_format(o, "      %s ", !from ? "+" : !to ? "-" : "~");
         output_text(o, member_text(c, "field"));
         output_format(o, "  ");
         output_text_colour(o, COLOUR_RED, from);
@@ -230,6 +235,26 @@ static void render_audit_changes(struct output *o, const json_t *changes)
         output_text_colour(o, COLOUR_GREEN, to);
         render_source(o, c);
         output_format(o, "\n");
+    }
+}
+
+/* by anton (as root) */
+static void render_actor(struct output *o, const json_t *line)
+{
+    const json_t *a = json_object_get(line, "actor");
+    const char *name = member_text(a, "name"), *login = member_text(a, "login");
+
+    if (!a)
+        return;
+    output_format(o, "  by ");
+    if (login || name)
+        output_text(o, login ? login : name);
+    else
+        output_format(o, "user id %lld", member_number(a, "uid"));
+    if (login) {
+        output_format(o, " (as ");
+        output_text(o, name);
+        output_format(o, ")");
     }
 }
 
@@ -261,8 +286,11 @@ void render_audit_line(struct output *o, const json_t *line)
         output_format(o, "  ");
         output_text_colour(o, COLOUR_YELLOW, code);
     }
+    render_actor(o, line);
     output_format(o, "\n");
     render_audit_changes(o, json_object_get(line, "changes"));
+    if (member_text(line, "reason"))
+        output_sentence(o, 6, member_text(line, "reason"));
     for (size_t i = 0; i < ARRAY_SIZE(sentences); i++)
         if (member_text(line, sentences[i]))
             output_sentence(o, 6, member_text(line, sentences[i]));
@@ -281,8 +309,17 @@ int render_history(struct output *o, const json_t *answer)
         if (parsed || json_is_object(line))
             render_audit_line(o, parsed ? parsed : line);
     }
+    const json_t *unread = json_object_get(answer, "unread");
     if (json_array_size(lines) == 0)
-        output_format(o, "The audit has nothing about this person.\n");
+        output_format(o, json_array_size(unread) == 0
+                             ? "The audit has nothing about this person.\n"
+                             : "What was read of the audit has nothing about this person.\n");
+    json_array_foreach(unread, i, line)
+    {
+        output_format(o, "Not read, since it is not compressed by gzip: ");
+        output_text(o, json_string_value(line));
+        output_format(o, "\n");
+    }
     return EXIT_FINE;
 }
 

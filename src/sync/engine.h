@@ -19,7 +19,9 @@
 #include "sync/options.h"
 #include "tenant/client.h"
 
+struct audit_actor;
 struct audit_export;
+struct audit_row;
 struct engine;
 struct error;
 struct ruleset;
@@ -31,6 +33,8 @@ struct engine_options {
     const struct sync_options *sync;       /* borrowed until engine_reload() or engine_free() */
     const struct mapping_options *mapping; /* borrowed likewise */
     const char *fingerprint;               /* of the configuration; borrowed likewise */
+    const char *configuration; /* JSON for the lines that say which one it is; borrowed; or NULL */
+    const char *configuration_facts; /* kept in the state for the next difference; likewise */
     const struct tenant_ops *tenant_ops;
     void *tenant; /* passed to the ops; NULL: no tenant is asked (a look at a plan) */
     const char *tenant_url, *tenant_scope; /* whose users the state holds; NULL: not checked */
@@ -43,6 +47,18 @@ struct engine_options {
 int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
                struct audit_export *audit, const struct engine_options *options,
                struct error *e);
+/* Until it is called with NULL: who asks for what follows, for the audit. Borrowed. */
+struct engine_act {
+    const struct audit_actor *actor;
+    const char *plan, *reason; /* or NULL */
+};
+void engine_act(struct engine *n, const struct engine_act *act);
+/* A line that says that somebody asked for something, about a person or (NULL) about all. */
+int engine_note_request(struct engine *n, const char *what, const char *entry_id,
+                        const char *sentence, struct error *e);
+/* A line of its own, and a fact of the state (NULL: removed); both are committed at once. */
+int engine_record(struct engine *n, const struct audit_row *row, struct error *e);
+int engine_remember(struct engine *n, const char *name, const char *value, struct error *e);
 struct engine *engine_free(struct engine *n); /* cancels calls; intents without outcome are
                                                  settled at the next start */
 
@@ -110,6 +126,15 @@ enum engine_tenant_state {
     ENGINE_TENANT_UNKNOWN = 3,
     ENGINE_TENANT_NO_SECRET = 4 /* the client secret cannot be read here */
 };
+/* How long it took from what the directory said to the request. */
+struct engine_revocation {
+    char login[128];
+    uint64_t at_usec, took_usec;
+};
+#define ENGINE_PAST_REVOCATIONS 16
+/* The i-th last, 0 the newest; false when there were not so many since the start. */
+bool engine_past_revocation(const struct engine *n, size_t i, struct engine_revocation *ret);
+
 struct engine_status {
     enum engine_tenant_state tenant;
     const char *tenant_error;

@@ -22,7 +22,7 @@ struct subject {
     bool has_link;
     struct verdict verdict;
     bool has_verdict;
-    struct user *known, *granted;
+    struct user *known, *granted, *quirks;
     char *login_key;
     char *twin; /* mirror_twin() */
     enum planner_claim claim;

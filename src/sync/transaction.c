@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log-ids.h"
@@ -63,6 +64,28 @@ int engine_commit(struct engine *n, struct error *e)
     return 0;
 }
 
+void engine_act(struct engine *n, const struct engine_act *act)
+{
+    n->act = act;
+}
+
+/* What follows from a request by itself, such as the end of an alarm, is nobody's act. */
+static bool is_asked_for(const char *event)
+{
+    return strcmp(event, "alarm") != 0 && strcmp(event, "alarm-over") != 0;
+}
+
+int engine_note_request(struct engine *n, const char *what, const char *entry_id,
+                        const char *sentence, struct error *e)
+{
+    struct audit_row row = {
+        .event = "request", .entry_id = entry_id, .code = what, .sentence = sentence};
+    int r = engine_audit(n, &row, e);
+    n->commit_wanted = true;
+    engine_wake(n);
+    return r;
+}
+
 int engine_audit(struct engine *n, const struct audit_row *row, struct error *e)
 {
     if (n->options.plan_only)
@@ -70,8 +93,29 @@ int engine_audit(struct engine *n, const struct audit_row *row, struct error *e)
     struct audit_row r = *row;
     r.run = r.run ? r.run : n->run;
     r.fingerprint = r.fingerprint ? r.fingerprint : n->options.fingerprint;
+    if (n->act && is_asked_for(r.event)) {
+        r.actor = n->act->actor;
+        r.plan = n->act->plan;
+        r.reason = n->act->reason;
+    }
     int rc = engine_write(n, e);
     return rc < 0 ? rc : audit_record(n->state, &r, e);
+}
+
+int engine_record(struct engine *n, const struct audit_row *row, struct error *e)
+{
+    int r = engine_audit(n, row, e);
+    engine_wake(n); /* what waited for the commit goes on */
+    return r < 0 ? r : engine_commit(n, e);
+}
+
+int engine_remember(struct engine *n, const char *name, const char *value, struct error *e)
+{
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = state_meta_set(n->state, name, value, e);
+    engine_wake(n);
+    return r < 0 ? r : engine_commit(n, e);
 }
 
 static int on_export(sd_event_source *source, uint64_t usec, void *userdata)

@@ -1,0 +1,326 @@
+/*
+ * Erasing what the audit tells of a person. The act is on record before anything is removed: a
+ * line that somebody began, lines that name the lines, and when all files are written anew a
+ * line that it is done. A thread reads and writes the files; the loop writes the lines. What was
+ * begun is kept in the state and goes on after a crash.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "audit/erase.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "daemon/daemon.h"
+#include "daemon/report.h"
+
+#define META_ERASING "audit-erasing"
+#define RANGES_MAX   200 /* a line stays a line */
+
+enum stage {
+    STAGE_FIND,
+    STAGE_WRITE
+};
+
+struct erasure {
+    struct daemon *daemon;
+    struct control_call *call; /* NULL: it goes on after a restart */
+    sd_event_source *io;
+    pthread_t thread;
+    bool running, resumed;
+    int done_fd;
+    enum stage stage;
+    struct string_list files;
+    struct erase_plan plan;
+    struct audit_actor actor;
+    char *reason, *person;
+    struct engine_act act;
+    int r;
+    struct error e;
+};
+
+static void erasure_free(struct erasure *x)
+{
+    x->daemon->erasure = NULL;
+    if (x->running)
+        (void)pthread_join(x->thread, NULL);
+    sd_event_source_disable_unref(x->io);
+    if (x->done_fd >= 0)
+        (void)close(x->done_fd);
+    string_list_done(&x->files);
+    erase_plan_done(&x->plan);
+    free(x->reason);
+    free(x->person);
+    free(x);
+}
+
+static void erasure_fail(struct erasure *x, const struct error *e)
+{
+    log_error("Erasing from the audit stopped: %s", e->message);
+    if (x->call)
+        control_fail(TAKE(x->call), "failed", "%s", e->message);
+    erasure_free(x);
+}
+
+static int record(struct erasure *x, const char *event, const char *sentence, json_t *details_taken,
+                  struct error *e)
+{
+    json_auto_t *details = details_taken;
+    CLEANUP(freep) char *text = details ? json_dumps(details, JSON_COMPACT) : NULL;
+    struct audit_row row = {.event = event, .sentence = sentence, .details = text};
+    if (!text)
+        return error_out_of_memory(e);
+    x->act = (struct engine_act){.actor = &x->actor, .reason = x->reason};
+    engine_act(x->daemon->engine, &x->act);
+    int r = engine_record(x->daemon->engine, &row, e);
+    engine_act(x->daemon->engine, NULL);
+    return r;
+}
+
+static void *work(void *userdata)
+{
+    struct erasure *x = userdata;
+    const char *const *files = (const char *const *)x->files.items;
+    if (x->stage == STAGE_FIND)
+        x->r = erase_find(&x->plan, files, x->files.n_items, &x->e);
+    for (size_t i = 0; x->stage == STAGE_WRITE && i < x->files.n_items && x->r == 0; i++)
+        x->r = erase_file(files[i], &x->plan.files[i], &x->e);
+    uint64_t one = 1;
+    ssize_t n = write(x->done_fd, &one, sizeof one);
+    (void)n; /* an eventfd at 0 takes it */
+    return NULL;
+}
+
+static int start_work(struct erasure *x, enum stage stage, struct error *e)
+{
+    x->stage = stage;
+    int r = -pthread_create(&x->thread, NULL, work, x);
+    x->running = r == 0;
+    return r < 0 ? error_set(e, r, "cannot read the audit: %s", strerror(-r)) : 0;
+}
+
+/* Stretches of lines that follow each other, [first, last]. */
+static json_t *next_ranges(const struct erase_lines *l, size_t *at)
+{
+    json_t *ranges = json_array();
+    while (*at < l->n_seqs && json_array_size(ranges) < RANGES_MAX) {
+        size_t first = *at, last = first;
+        while (last + 1 < l->n_seqs && l->seqs[last + 1] == l->seqs[last] + 1)
+            last++;
+        json_array_append_new(ranges, json_pack("[I, I]", (json_int_t)l->seqs[first],
+                                                (json_int_t)l->seqs[last]));
+        *at = last + 1;
+    }
+    return ranges;
+}
+
+static int record_lines(struct erasure *x, struct error *e)
+{
+    int r = 0;
+    for (size_t i = 0; i < x->plan.n_files && r == 0; i++)
+        for (size_t at = 0; at < x->plan.files[i].n_seqs && r == 0;)
+            r = record(x, "erased", "what these lines tell of a person is removed",
+                       json_pack("{s:o}", "lines", next_ranges(&x->plan.files[i], &at)), e);
+    /* In the file before anything is gone from another one. */
+    return r < 0 ? r : audit_export_run(x->daemon->audit, e);
+}
+
+static int finish(struct erasure *x, struct error *e)
+{
+    size_t n = 0, n_files = 0, n_old = 0;
+    for (size_t i = 0; i < x->plan.n_files; i++) {
+        n += x->plan.files[i].n_seqs;
+        n_files += x->plan.files[i].n_seqs > 0;
+        n_old += x->plan.files[i].n_old;
+    }
+    int r = engine_remember(x->daemon->engine, META_ERASING, NULL, e);
+    if (r == 0)
+        r = record(x, "erase-end", "the erasure is done",
+                   json_pack("{s:I, s:I, s:I, s:b}", "lines", (json_int_t)n, "files",
+                             (json_int_t)n_files, "old_form", (json_int_t)n_old, "resumed",
+                             x->resumed),
+                   e);
+    if (r < 0)
+        return r;
+    log_notice("What %zu lines of the audit told of a person was erased", n);
+    if (x->call)
+        control_reply(TAKE(x->call), json_pack("{s:I, s:I, s:I}", "lines", (json_int_t)n, "files",
+                                               (json_int_t)n_files, "old_form", (json_int_t)n_old));
+    erasure_free(x);
+    return 0;
+}
+
+static int count_ids(const struct erasure *x)
+{
+    /* The word itself, and an id for each entry that it means. */
+    return (int)x->plan.names.n_items - 1;
+}
+
+static int on_found(struct erasure *x, struct error *e)
+{
+    if (!x->resumed && count_ids(x) > 1) {
+        int r = engine_remember(x->daemon->engine, META_ERASING, NULL, e);
+        if (r == 0)
+            r = record(x, "erase-end", "nothing was erased: the name means more than one person",
+                       json_pack("{s:i}", "lines", 0), e);
+        return r < 0 ? r
+                     : error_set(e, -EINVAL,
+                                 "that name means more than one entry; erase them one by one, by id: %s, %s%s",
+                                 x->plan.names.items[1], x->plan.names.items[2],
+                                 x->plan.names.n_items > 3 ? " …" : "");
+    }
+    int r = record_lines(x, e);
+    return r < 0 ? r : start_work(x, STAGE_WRITE, e);
+}
+
+static int on_done(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+    (void)source;
+    (void)revents;
+    struct erasure *x = userdata;
+    uint64_t count;
+    ssize_t n = read(fd, &count, sizeof count);
+    (void)n;
+    (void)pthread_join(x->thread, NULL);
+    x->running = false;
+    int r = x->r;
+    if (r == -ENOMEM)
+        error_out_of_memory(&x->e);
+    if (r == 0)
+        r = x->stage == STAGE_FIND ? on_found(x, &x->e) : finish(x, &x->e);
+    if (r < 0)
+        erasure_fail(x, &x->e);
+    return 0;
+}
+
+/* All but the present file, which tells nothing of anybody yet. */
+static int find_closed(struct erasure *x, struct error *e)
+{
+    struct string_list all = {0}, unread = {0};
+    const char *present = strrchr(x->daemon->settings->audit_file, '/');
+    int r = history_files(x->daemon, &all, &unread, e);
+    for (size_t i = 0; i < all.n_items && r == 0; i++)
+        if (strcmp(strrchr(all.items[i], '/'), present) != 0 &&
+            string_list_add(&x->files, all.items[i]) < 0)
+            r = error_out_of_memory(e);
+    if (r == 0 && unread.n_items)
+        r = error_set(e, -EINVAL,
+                      "%s is not compressed by gzip, so nothing could be erased from it: uncompress it first",
+                      unread.items[0]);
+    string_list_done(&all);
+    string_list_done(&unread);
+    return r;
+}
+
+static int begin(struct erasure *x, struct error *e)
+{
+    x->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (x->done_fd < 0)
+        return error_set(e, -errno, "cannot read the audit: %s", strerror(errno));
+    if (string_list_add(&x->plan.names, x->person) < 0)
+        return error_out_of_memory(e);
+    int r = sd_event_add_io(x->daemon->event, &x->io, x->done_fd, EPOLLIN, on_done, x);
+    if (r < 0)
+        return error_set(e, r, "cannot read the audit: %s", strerror(-r));
+    r = audit_export_rotate(x->daemon->audit, true, e);
+    if (r == 0)
+        r = find_closed(x, e);
+    return r < 0 ? r : start_work(x, STAGE_FIND, e);
+}
+
+static struct erasure *erasure_new(struct daemon *d, const char *person, const char *reason)
+{
+    struct erasure *x = calloc(1, sizeof *x);
+    if (!x)
+        return NULL;
+    x->daemon = d;
+    x->done_fd = -1;
+    x->person = strdup(person);
+    x->reason = reason ? strdup(reason) : NULL;
+    d->erasure = x;
+    if (x->person && (x->reason || !reason))
+        return x;
+    erasure_free(x);
+    return NULL;
+}
+
+static int remember(struct erasure *x, struct error *e)
+{
+    json_auto_t *object =
+        json_pack("{s:s, s:s?, s:I, s:s, s:s, s:s}", "person", x->person, "reason", x->reason, "uid",
+                  (json_int_t)x->actor.uid, "name", x->actor.name, "login", x->actor.login, "session",
+                  x->actor.session);
+    CLEANUP(freep) char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
+    if (!text)
+        return error_out_of_memory(e);
+    int r = engine_remember(x->daemon->engine, META_ERASING, text, e);
+    return r < 0 ? r : record(x, "erase-begin", "a person's data is erased from the audit", json_object(), e);
+}
+
+void erase_start(struct daemon *d, struct control_call *call, const char *person,
+                 const struct audit_actor *actor, const char *reason)
+{
+    struct error e = {0};
+    if (d->erasure) {
+        control_fail(call, "busy", "another erasure is under way");
+        return;
+    }
+    struct erasure *x = erasure_new(d, person, reason);
+    if (!x) {
+        control_fail(call, "failed", "out of memory");
+        return;
+    }
+    x->call = call;
+    x->actor = *actor;
+    int r = remember(x, &e);
+    if (r == 0)
+        r = begin(x, &e);
+    if (r < 0)
+        erasure_fail(x, &e);
+}
+
+static void text_into(char *to, size_t size, const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    snprintf(to, size, "%s", text ? text : "");
+}
+
+void erase_resume(struct daemon *d)
+{
+    CLEANUP(freep) char *text = NULL;
+    struct error e = {0};
+    if (!d->audit || state_meta_get(d->state, META_ERASING, &text, &e) != 0)
+        return;
+    json_auto_t *object = json_loads(text, 0, NULL);
+    const char *person = json_string_value(json_object_get(object, "person"));
+    struct erasure *x =
+        person ? erasure_new(d, person, json_string_value(json_object_get(object, "reason"))) : NULL;
+    if (!x)
+        return;
+    x->resumed = true;
+    x->actor.uid = (uint32_t)json_integer_value(json_object_get(object, "uid"));
+    text_into(x->actor.name, sizeof x->actor.name, object, "name");
+    text_into(x->actor.login, sizeof x->actor.login, object, "login");
+    text_into(x->actor.session, sizeof x->actor.session, object, "session");
+    int r = engine_remember(d->engine, META_ERASING, text, &e); /* commits what is open */
+    if (r == 0)
+        r = begin(x, &e);
+    if (r < 0)
+        erasure_fail(x, &e);
+}
+
+void erase_cancel(struct daemon *d)
+{
+    struct erasure *x = d->erasure;
+    if (!x)
+        return;
+    if (x->call)
+        control_fail(TAKE(x->call), "failed", "rosterd ends; the erasure goes on when it starts again");
+    erasure_free(x);
+}

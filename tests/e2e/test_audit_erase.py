@@ -1,0 +1,152 @@
+"""A person's data leaves the audit by a recorded act and the chain stays whole; rosterd rotates its files itself."""
+
+import glob
+import gzip
+import json
+import os
+import random
+import shutil
+import time
+
+from lib import Slapd, auditlines, base, deadline, need, wait_for
+
+
+def closed(daemon):
+    return sorted(path for path in glob.glob(daemon.audit_file + "[-.]*") if not path.endswith(".erasing"))
+
+
+def every(daemon):
+    """All files in the order of what they hold."""
+    def first(path):
+        with (gzip.open if path.endswith(".gz") else open)(path, "rb") as data:
+            line = data.readline()
+        return json.loads(line)["seq"] if line else 10 ** 9
+    return sorted([*closed(daemon), daemon.audit_file], key=first)
+
+
+def text_of(paths):
+    parts = []
+    for path in paths:
+        with (gzip.open if path.endswith(".gz") else open)(path, "rb") as data:
+            parts.append(data.read())
+    return b"".join(parts)
+
+
+def scene(t, n=8, **keys):
+    ground = t.shared(Slapd).fresh()
+    ground.persons({"u%d" % i: {"telephoneNumber": "+44 20 555 %04d" % i} for i in range(n)})
+    ground.person("victim", givenName="Zebulon", sn="Quatermain", mail="zeb@example.com", telephoneNumber="+44 99 123456")
+    tenant = t.simulator()
+    daemon = t.rosterd(ground.server, tenant, ground, directory_keys={"poll_interval": "1s"},
+                       user={"work_phone": "${telephoneNumber}"}, **keys)
+    daemon.start()
+    tenant.wait_users(["victim", *["u%d" % i for i in range(n)]])
+    wait_for(lambda: len(daemon.audit(event="outcome", code="done")) == n + 1, 10, "all on record")
+    return ground, tenant, daemon
+
+
+TRACES = (b"Zebulon", b"Quatermain", b"zeb@example.com", b"99 123456", b"uid=victim", b'"victim"')
+
+
+def test_erase(t):
+    """T65: what is told of a person leaves every file, the compressed one too; the chain still verifies, and says that
+    something was erased, by whom, why and how much; data that is gone without an act is a finding."""
+    ground, tenant, daemon = scene(t)
+    # An older file, compressed.
+    os.rename(daemon.audit_file, daemon.audit_file + ".1")
+    ground.replace("victim", mail="zebulon@example.com")
+    ground.replace("u3", mail="new.u3@example.com")
+    tenant.wait_user("victim", email="zebulon@example.com")
+    tenant.wait_user("u3", email="new.u3@example.com")
+    wait_for(lambda: os.path.exists(daemon.audit_file) and len(daemon.audit(event="outcome")) == 2, 10, "a new file")
+    with open(daemon.audit_file + ".1", "rb") as old, gzip.open(daemon.audit_file + ".1.gz", "wb") as new:
+        new.write(old.read())
+    os.unlink(daemon.audit_file + ".1")
+    need(all(trace in text_of(every(daemon)) for trace in TRACES), "it is there to begin with")
+    need("reason" in daemon.ctl("audit", "erase", "victim", code=1).err, "a reason is needed")
+    answer = daemon.ctl("--json", "audit", "erase", "victim", "--reason", "GDPR-17").json
+    need(answer["lines"] >= 4 and answer["files"] == 2, "how much", answer)
+    for trace in TRACES:
+        need(trace not in text_of(closed(daemon)), "no trace is left", trace)
+    need(b"u3@example.com" in text_of(closed(daemon)) or b"uid=u3" in text_of(closed(daemon)), "others are untouched")
+    wait_for(lambda: daemon.audit(event="erase-end"), 10, "the end is on record")
+    chain = auditlines.need_whole(*every(daemon))
+    need(len(chain.erased) == answer["lines"], "the second reader counts them", chain.erased, answer)
+    rows = [row for _, row in chain.lines if row["ev"].startswith("erase")]
+    need([row["ev"] for row in rows][0] == "erase-begin" and rows[-1]["ev"] == "erase-end" and
+         all(row["reason"] == "GDPR-17" and row["who"]["uid"] == os.getuid() for row in rows), "who and why", rows)
+    verdict = daemon.ctl("--json", "audit", "verify", *every(daemon)).json
+    need(verdict["whole"] and verdict["erased"] == answer["lines"], "verify counts them", verdict)
+    # One more line without its data, and no act.
+    path = [path for path in closed(daemon) if not path.endswith(".gz")][0]
+    with open(path, "rb") as data:
+        lines = data.read().split(b"\n")
+    at = next(i for i, line in enumerate(lines) if b',"p":{' in line)
+    lines[at] = auditlines.reader.cut(lines[at])[0]
+    with open(path, "wb") as out:
+        out.write(b"\n".join(lines))
+    found = daemon.ctl("--json", "audit", "verify", *every(daemon), code=2).json
+    need(found["findings"][0]["sentence"].startswith("removed") and found["findings"][0]["line"] == at + 1, "a finding", found)
+    daemon.stop()
+
+
+@deadline(180)
+def test_erase_under_kill(t):
+    """Killed anywhere while it erases: after the next start it ends by itself, and all is whole."""
+    chance = random.Random(int(os.environ.get("ROSTERD_SEED", "20261128")))
+    for round_number in range(8):
+        _, _, daemon = scene(t, n=4 + 10 * (round_number % 2))
+        process = base.subprocess.Popen([base.built("rosterctl"), "--socket", daemon.socket, "audit", "erase", "victim",
+                                         "--reason", "x"], stdout=base.subprocess.DEVNULL, stderr=base.subprocess.DEVNULL,
+                                        cwd=daemon.folder, env=daemon.environment())
+        time.sleep(chance.random() * 0.03)  # the moment of the crash, not a wait
+        daemon.kill()
+        process.wait(10)
+        daemon.start()
+        begun = b"erase-begin" in text_of(every(daemon)) or daemon.state_query(
+            "SELECT count(*) FROM meta WHERE name = 'audit-erasing'")[0][0]
+        if begun:
+            wait_for(lambda: b'"ev":"erase-end"' in text_of(every(daemon)), 20, "it ends", daemon.log_tail)
+            for trace in TRACES:
+                need(trace not in text_of(closed(daemon)), "no trace", round_number, trace)
+        daemon.stop()
+        auditlines.need_whole(*every(daemon))
+        need(daemon.ctl("--json", "audit", "verify", *every(daemon)).json["whole"], "whole", round_number)
+        need(not glob.glob(daemon.audit_file + "*.erasing") or not begun, "nothing is left beside", glob.glob(daemon.audit_file + "*"))
+
+
+def test_values_and_rotation(t):
+    """values = names leaves mails and phones out; a file that is large enough is closed with a checkpoint at both ends;
+    what was kept for long enough is removed, on record."""
+    ground, tenant, daemon = scene(t, audit={"values": "names", "rotate": "4K"})
+    whole = text_of(every(daemon))
+    need(b"Zebulon" in whole and b"zeb@example.com" not in whole and b"99 123456" not in whole, "names alone")
+    wait_for(lambda: closed(daemon), 30, "it was rotated", daemon.log_tail)
+    first = closed(daemon)[0]
+    wait_for(lambda: os.path.exists(daemon.audit_file) and os.path.getsize(daemon.audit_file), 10, "a new file")
+    with open(first, "rb") as data:
+        last = json.loads(data.read().split(b"\n")[-2])
+    with open(daemon.audit_file, "rb") as data:
+        begin = json.loads(data.readline())
+    need((last["ev"], last["why"], begin["ev"], begin["why"]) == ("checkpoint", "close", "checkpoint", "open"), "both ends",
+         last, begin)
+    auditlines.need_whole(*every(daemon))
+    os.utime(first, (1, 1))
+    daemon.configure(audit={"keep": "30d"})
+    daemon.reload()
+    wait_for(lambda: not os.path.exists(first), 30, "it is removed", daemon.log_tail)
+    wait_for(lambda: b'"ev":"retention","say":"%s was removed' % os.path.basename(first).encode() in text_of(every(daemon)), 10,
+             "on record, and which")
+
+
+def test_old_form_is_named(t):
+    """Lines of before version 1 cannot be erased: the answer says how many still tell of the person."""
+    _, _, daemon = scene(t)
+    old = daemon.audit_file + ".7"
+    shutil.copy(os.path.join(base.ROOT, "tests", "data", "upgrade-0.1.0", "audit.jsonl"), old)
+    with open(old, encoding="utf-8") as data:
+        person = next(row["person"] for row in map(json.loads, data) if "person" in row and row["person"]["id"])
+    answer = daemon.ctl("--json", "audit", "erase", person["id"], "--reason", "x").json
+    need(answer["old_form"] > 0 and answer["lines"] == 0, "named", answer)
+    text = daemon.ctl("audit", "erase", person["id"], "--reason", "x").out
+    need("before version 1" in text and "backups" in text, "and what is not touched", text)

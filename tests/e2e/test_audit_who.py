@@ -1,0 +1,107 @@
+"""The audit says who asked for what, by names that mean something a year later, and under which configuration."""
+
+import getpass
+import hashlib
+import json
+import os
+
+from lib import Slapd, auditlines, need, wait_for
+
+
+def scene(t, **keys):
+    ground = t.shared(Slapd).fresh()
+    ground.persons({"u%d" % i: {} for i in range(6)})
+    tenant = t.simulator()
+    daemon = t.rosterd(ground.server, tenant, ground, directory_keys={"poll_interval": "1s"}, lifecycle={"leave_grace": "0"},
+                       guard={"max_disable": "0", **keys.pop("guard", {})}, **keys)
+    daemon.start()
+    tenant.wait_users(["u%d" % i for i in range(6)])
+    return ground, tenant, daemon
+
+
+def parked_hash(daemon, n):
+    plan = {}
+
+    def waits():
+        plan.update(daemon.ctl("plan", "--json", code=None).json)
+        return len([o for o in plan["operations"] if o["state"] == "parked"]) == n
+    wait_for(waits, 20, "%d wait for approval" % n, lambda: plan)
+    return plan["hash"]
+
+
+def rows(daemon, event, **wanted):
+    return wait_for(lambda: daemon.audit(event=event, **wanted), 10, "a row %s %s" % (event, wanted),
+                    lambda: daemon.audit()[-5:])
+
+
+def test_names_reasons_and_plans(t):
+    """Approvals, pauses, retries, syncs and reloads carry uid, name, reason; an approval its plan's hash."""
+    ground, tenant, daemon = scene(t)
+    ground.remove("u1")
+    plan = parked_hash(daemon, 1)
+    daemon.ctl("approve", plan, "--reason", "CHG-1234")
+    tenant.wait_user("u1", disabled=True)
+    approve = rows(daemon, "approve")[-1]
+    me = {"uid": os.getuid(), "name": getpass.getuser() if os.getuid() else "root"}
+    need({name: approve["actor"][name] for name in me} == me, "who, by name", approve)
+    need(approve["plan"] == plan and approve["reason"] == "CHG-1234", "which plan, and why", approve)
+    daemon.ctl("pause", "--reason", "night shift")
+    daemon.ctl("resume")
+    pauses = wait_for(lambda: len(daemon.audit(event="configuration", code="paused")) == 2 and
+                      daemon.audit(event="configuration", code="paused"), 10, "two rows")
+    need(pauses[0]["actor"]["uid"] == os.getuid() and pauses[0]["reason"] == "night shift" and "reason" not in pauses[1],
+         "pauses", pauses)
+    daemon.ctl("sync")
+    daemon.ctl("sync", "u2", "--reason", "phone call")
+    daemon.ctl("retry", "--all")
+    wait_for(lambda: len(daemon.audit(event="request")) == 3, 10, "three requests", lambda: daemon.audit(event="request"))
+    requests = daemon.audit(event="request")
+    need([row["code"] for row in requests] == ["sync", "sync", "retry"] and requests[1]["person"]["id"] and
+         requests[1]["reason"] == "phone call" and all(row["actor"]["uid"] == os.getuid() for row in requests),
+         "requests", requests)
+    need("CHG-1234" in daemon.ctl("audit", "show", "--event", "approve", daemon.audit_file).out, "the text has the reason")
+    daemon.stop()
+    auditlines.need_whole(daemon.audit_file)
+
+
+def test_configuration_is_on_record(t):
+    """Start and reload hold the effective configuration and what differs; its text has the fingerprint that lines name."""
+    ground, _, daemon = scene(t)
+    first = rows(daemon, "start")[-1]
+    details = first["details"]
+    need(hashlib.sha256(details["facts"].encode()).hexdigest() == details["fingerprint"], "recomputed", details)
+    need(details["changed"] is None and details["state"] and details["file"] == daemon.config_file, "the first one", details)
+    need(first["fingerprint"] == details["fingerprint"][:12], "lines name it", first)
+    with open(os.path.join(daemon.folder, "tenant.client_secret"), encoding="ascii") as secret:
+        need(secret.read().strip() not in json.dumps(daemon.audit()), "no secret")
+    daemon.configure(guard={"max_rename": "3"})
+    daemon.ctl("reload", "--reason", "CHG-9")
+    loaded = rows(daemon, "configuration")[-1]
+    need(loaded["details"]["changed"] == [{"key": "[guard] max_rename", "from": "5%, at least 5", "to": "3"}], "what differs",
+         loaded["details"]["changed"])
+    need(loaded["actor"]["uid"] == os.getuid() and loaded["reason"] == "CHG-9", "who", loaded)
+    need(hashlib.sha256(loaded["details"]["facts"].encode()).hexdigest()[:12] == loaded["fingerprint"], "recomputed")
+    daemon.reload()
+    wait_for(lambda: len(daemon.audit(event="configuration")) == 2, 10, "by a signal, too")
+    need(daemon.audit(event="configuration")[-1]["actor"]["uid"] == os.getuid(), "who sent it")
+    daemon.restart()
+    wait_for(lambda: len(daemon.audit(event="start")) == 2, 10, "a second start")
+    again = daemon.audit(event="start")[-1]["details"]
+    need(again["changed"] == [] and again["state"] == details["state"], "nothing differs now", again)
+
+
+def test_reason_and_four_eyes(t):
+    """[audit] require_reason refuses what has none; with [guard] four_eyes the one who loaded the configuration does not
+    approve what follows from it, and a configuration that was not loaded by hand binds nobody."""
+    ground, tenant, daemon = scene(t, guard={"four_eyes": True}, audit={"require_reason": True})
+    need("reason" in daemon.ctl("pause", code=1).err, "a reason is needed")
+    need("reason" in daemon.ctl("reload", code=1).err, "a reason is needed")
+    ground.remove("u1")
+    daemon.ctl("approve", parked_hash(daemon, 1), "--reason", "leaver")
+    tenant.wait_user("u1", disabled=True)
+    daemon.configure(guard={"max_rename": "3"})
+    daemon.ctl("reload", "--reason", "CHG-9")
+    ground.remove("u2")
+    answer = daemon.ctl("approve", parked_hash(daemon, 1), "--reason", "leaver", code=1)
+    need("somebody else must approve" in answer.err, "four eyes", answer)
+    need(not tenant.user("u2")["disabled"], "nothing was done")
