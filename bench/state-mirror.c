@@ -239,7 +239,7 @@ static void queue(struct bench *b)
     start(b);
     for (size_t i = 0; i < rounds; i++) {
         begin(b);
-        check(b, queue_next(b->s, 1, 64, &list, &b->e), "queue_next");
+        check(b, queue_next(b->s, QUEUE_NEWCOMERS, 1, 64, &list, &b->e), "queue_next");
         for (size_t k = 0; k < list.n_items; k++) {
             list.items[k]->state = OPERATION_STARTED;
             check(b, queue_store(b->s, list.items[k], &b->e), "queue_store");

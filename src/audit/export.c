@@ -35,8 +35,8 @@ struct audit_export {
     struct state *state;
     char *path, *key_path;
     int fd;
-    bool to_journal;
-    int64_t exported; /* the last line that is durable in a file */
+    int64_t exported;    /* the last line that is durable in a file */
+    int64_t from_before; /* the last line that was there at the start: nobody noted it */
     off_t good_size;  /* of the open file, up to the last durable write */
     bool fresh;       /* it was begun without a checkpoint */
     struct audit_limits limits;
@@ -104,13 +104,14 @@ int audit_export_open(struct audit_export **ret, struct state *s, const char *pa
                       bool to_journal, bool *ret_state_older, struct error *e)
 {
     CLEANUP(export_freep) struct audit_export *x = calloc(1, sizeof(*x));
+    struct trail_head head;
     int r;
 
     if (!x)
         return error_out_of_memory(e);
     x->fd = -1;
     x->state = s;
-    x->to_journal = to_journal;
+    x->memory.to_journal = to_journal;
     x->path = strdup(path);
     if (!x->path)
         return error_out_of_memory(e);
@@ -120,6 +121,10 @@ int audit_export_open(struct audit_export **ret, struct state *s, const char *pa
     r = open_and_reconcile(x, ret_state_older, e);
     if (r < 0)
         return r;
+    r = trail_head(s, &head, e);
+    if (r < 0)
+        return r;
+    x->from_before = head.seq;
     trail_attach(s, &x->memory);
     *ret = TAKE(x);
     return 0;
@@ -215,7 +220,7 @@ static int append(struct audit_export *x, const struct buffer *b)
 
 struct chunk {
     struct buffer text;
-    int64_t last;
+    int64_t first, last;
 };
 
 static void chunk_done(struct chunk *c)
@@ -229,26 +234,31 @@ static int take_line(int64_t seq, const char *line, void *userdata)
 
     buffer_add_text(&c->text, line);
     buffer_add(&c->text, "\n", 1);
+    c->first = c->first ? c->first : seq;
     c->last = seq;
     if (c->text.failed)
         return -ENOMEM;
     return c->text.size >= CHUNK; /* 1: the rest comes with the next chunk */
 }
 
-static void to_journal(struct audit_export *x, struct buffer *text)
+static void to_journal(struct audit_export *x, struct chunk *c)
 {
-    char *line = text->data, *end = text->data + text->size;
+    char *line = c->text.data, *end = c->text.data + c->text.size;
+    const char *signer = x->memory.signer ? signer_name(x->memory.signer) : NULL;
 
-    while (line < end) {
+    for (int64_t seq = c->first; line < end; seq++) {
         char *newline = memchr(line, '\n', (size_t)(end - line));
 
         if (!newline)
             break;
         *newline = '\0';
-        journal_send(x->view, line,
-                     x->memory.signer ? signer_name(x->memory.signer) : NULL);
+        if (signer)
+            journal_send_checkpoint(line, signer);
+        if (seq <= x->from_before)
+            journal_send_line(x->view, line);
         line = newline + 1;
     }
+    journal_send_noted(&x->memory.journal, x->from_before + 1, c->last);
 }
 
 static int run(struct audit_export *x, struct error *e)
@@ -260,6 +270,7 @@ static int run(struct audit_export *x, struct error *e)
     r = follow_rotation(x, e);
     while (r == 0 && more > 0) {
         buffer_clear(&c.text);
+        c.first = 0;
         more = trail_each(x->state, x->exported, take_line, &c, e);
         if (more == -ENOMEM)
             return error_out_of_memory(e);
@@ -272,8 +283,8 @@ static int run(struct audit_export *x, struct error *e)
             return failed(x, r, e);
         x->exported = c.last;
         trail_exported(x->state, x->exported);
-        if (x->to_journal)
-            to_journal(x, &c.text);
+        if (x->memory.to_journal)
+            to_journal(x, &c);
     }
     return r;
 }

@@ -6,21 +6,31 @@
 
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "audit/audit.h"
 #include "audit/checkpoint.h"
 #include "audit/line.h"
 #include "audit/view.h"
 #include "base/log-ids.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "model/operation.h"
 
-#define N_FIELDS 7
+#define N_FIELDS  7
+#define NOTES_MAX 16384 /* while the file cannot be written, they wait */
 
-static const char *text_of(const json_t *object, const char *key)
-{
-    return json_string_value(json_object_get(object, key));
-}
+struct outcome {
+    int64_t seq;
+    int status; /* HTTP; 0: none */
+    const char *operation, *id, *dn, *login, *code, *sentence, *answer;
+};
+
+struct journal_note {
+    struct outcome outcome; /* its texts are in `texts` */
+    char *texts;
+};
 
 static void add_field(char **fields, size_t *n, const char *name, const char *value)
 {
@@ -30,38 +40,111 @@ static void add_field(char **fields, size_t *n, const char *name, const char *va
         fields[*n] = NULL;
 }
 
-static void send(const json_t *row)
+static void send(const struct outcome *o)
 {
-    const json_t *person = json_object_get(row, "person");
-    const char *login = text_of(person, "login"), *dn = text_of(person, "dn");
-    const char *operation = text_of(row, "operation"), *code = text_of(row, "code");
-    const char *sentence = text_of(row, "sentence"), *answer = text_of(row, "answer");
-    const json_t *status = json_object_get(row, "status");
     char *fields[N_FIELDS + 1] = {NULL};
     char number[32];
     size_t n = 0;
 
-    snprintf(number, sizeof(number), "%lld",
-             (long long)json_integer_value(json_object_get(row, "seq")));
+    snprintf(number, sizeof(number), "%lld", (long long)o->seq);
     add_field(fields, &n, "ROSTERD_SEQ", number);
-    add_field(fields, &n, "ROSTERD_ENTRY_ID", text_of(person, "id"));
-    add_field(fields, &n, "ROSTERD_DN", dn);
-    add_field(fields, &n, "ROSTERD_LOGIN", login);
-    add_field(fields, &n, "ROSTERD_OPERATION", operation);
-    add_field(fields, &n, "ROSTERD_CODE", code);
-    if (status) {
-        snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(status));
+    add_field(fields, &n, "ROSTERD_ENTRY_ID", o->id);
+    add_field(fields, &n, "ROSTERD_DN", o->dn);
+    add_field(fields, &n, "ROSTERD_LOGIN", o->login);
+    add_field(fields, &n, "ROSTERD_OPERATION", o->operation);
+    add_field(fields, &n, "ROSTERD_CODE", o->code);
+    if (o->status) {
+        snprintf(number, sizeof(number), "%d", o->status);
         add_field(fields, &n, "ROSTERD_STATUS", number);
     }
     log_write(LOG_INFO, MSG_USER_CHANGED, (const char *const *)fields, "%s of %s%s%s%s: %s%s%s",
-              operation ? operation : "change", login ? login : "?", dn ? " (" : "",
-              dn ? dn : "", dn ? ")" : "",
-              code     ? code
-              : answer ? answer
-                       : "done",
-              sentence ? ", " : "", sentence ? sentence : "");
+              o->operation ? o->operation : "change", o->login ? o->login : "?",
+              o->dn ? " (" : "", o->dn ? o->dn : "", o->dn ? ")" : "",
+              o->code     ? o->code
+              : o->answer ? o->answer
+                          : "done",
+              o->sentence ? ", " : "", o->sentence ? o->sentence : "");
     for (size_t i = 0; i < n; i++)
         free(fields[i]);
+}
+
+static void forget_from(struct journal *j, size_t i)
+{
+    for (size_t k = i; k < j->n_notes; k++)
+        free(j->notes[k].texts);
+    j->n_notes = i;
+}
+
+void journal_done(struct journal *j)
+{
+    forget_from(j, 0);
+    free(j->notes);
+    *j = (struct journal){0};
+}
+
+/* The texts one behind the other in one piece of memory; NULL: out of it. */
+static char *keep_texts(struct outcome *o)
+{
+    const char **const texts[] = {&o->id,   &o->dn,       &o->login,
+                                  &o->code, &o->sentence, &o->answer};
+    size_t size = 1;
+
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+        size += *texts[i] ? strlen(*texts[i]) + 1 : 0;
+    char *all = malloc(size), *at = all;
+    for (size_t i = 0; all && i < ARRAY_SIZE(texts); i++) {
+        if (!*texts[i])
+            continue;
+        size_t n = strlen(*texts[i]) + 1;
+        memcpy(at, *texts[i], n);
+        *texts[i] = at;
+        at += n;
+    }
+    return all;
+}
+
+void journal_note(struct journal *j, int64_t seq, const struct audit_row *row)
+{
+    const struct operation *o = row->operation;
+    struct journal_note note;
+
+    while (j->n_notes && j->notes[j->n_notes - 1].outcome.seq >= seq)
+        forget_from(j, j->n_notes - 1);
+    if (strcmp(row->event, "outcome") != 0)
+        return;
+    note.outcome = (struct outcome){.seq = seq,
+                                    .status = row->status,
+                                    .operation = o ? operation_kind_name(o->kind) : NULL,
+                                    .id = o ? o->entry_id : row->entry_id,
+                                    .dn = o ? o->dn : row->dn,
+                                    .login = o ? o->login : row->login,
+                                    .code = row->code,
+                                    .sentence = row->sentence,
+                                    .answer = row->answer};
+    if (j->n_notes >= NOTES_MAX ||
+        memory_grow(&j->notes, &j->capacity, j->n_notes + 1, sizeof(note)) < 0 ||
+        !(note.texts = keep_texts(&note.outcome)))
+        return;
+    j->notes[j->n_notes++] = note;
+}
+
+void journal_send_noted(struct journal *j, int64_t first, int64_t last)
+{
+    size_t n = 0;
+
+    for (; n < j->n_notes && j->notes[n].outcome.seq <= last; n++) {
+        if (j->notes[n].outcome.seq >= first)
+            send(&j->notes[n].outcome);
+        free(j->notes[n].texts);
+    }
+    if (n)
+        memmove(j->notes, j->notes + n, (j->n_notes - n) * sizeof(*j->notes));
+    j->n_notes -= n;
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
 }
 
 /* The signed note of a checkpoint, for whoever keeps the journal elsewhere. */
@@ -80,27 +163,40 @@ static void send_checkpoint(const json_t *row, const struct line_chain *l, const
               (long long)l->seq - 1);
 }
 
-static void look_at_checkpoint(const char *line, const char *name)
+void journal_send_checkpoint(const char *line, const char *name)
 {
-    json_t *row = json_loads(line, 0, NULL);
     struct line_chain l;
+
+    if (!line_is_event(line, "checkpoint"))
+        return;
+    json_t *row = json_loads(line, 0, NULL);
 
     if (row && text_of(row, "sig") && line_parse(line, strlen(line), &l) > 0)
         send_checkpoint(row, &l, name);
     json_decref(row);
 }
 
-void journal_send(struct audit_view *v, const char *line, const char *signer)
+void journal_send_line(struct audit_view *v, const char *line)
 {
-    if (signer && line_is_event(line, "checkpoint"))
-        look_at_checkpoint(line, signer);
     bool outcome = line_is_event(line, "outcome");
     json_t *row;
 
     if (!outcome && !line_is_event(line, "intent"))
         return;
     row = audit_view_read(v, line, strlen(line));
-    if (row && outcome)
-        send(row);
+    if (row && outcome) {
+        const json_t *person = json_object_get(row, "person");
+
+        send(
+            &(struct outcome){.seq = json_integer_value(json_object_get(row, "seq")),
+                              .status = (int)json_integer_value(json_object_get(row, "status")),
+                              .operation = text_of(row, "operation"),
+                              .id = text_of(person, "id"),
+                              .dn = text_of(person, "dn"),
+                              .login = text_of(person, "login"),
+                              .code = text_of(row, "code"),
+                              .sentence = text_of(row, "sentence"),
+                              .answer = text_of(row, "answer")});
+    }
     json_decref(row);
 }

@@ -26,6 +26,7 @@ void recall_done(struct audit_memory *m)
 {
     free(m->intents);
     signer_free(m->signer);
+    journal_done(&m->journal);
     *m = (struct audit_memory){0};
 }
 

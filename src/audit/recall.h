@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "audit/chain.h"
+#include "audit/journal.h"
 #include "audit/signer.h"
 
 struct state;
@@ -26,6 +27,8 @@ struct audit_memory {
     int64_t checkpoint_seq; /* the last one; 0: not known */
     uint64_t checkpoint_usec;
     bool hide_contacts; /* [audit] values = names */
+    bool to_journal;
+    struct journal journal; /* outcomes whose lines are not durable yet */
 };
 
 /* The memory of this state, right for its present transaction; NULL: there is none. */

@@ -386,7 +386,11 @@ static int compose(struct state *s, const struct audit_row *row, struct error *e
     r = compose_facts(&c, &b, e);
     if (r == 0)
         r = compose_personal(&c, &personal, e);
-    return r < 0 ? r : compose_end(s, &b, personal.size ? &personal : NULL, &head, e);
+    if (r == 0)
+        r = compose_end(s, &b, personal.size ? &personal : NULL, &head, e);
+    if (r == 0 && c.memory && c.memory->to_journal)
+        journal_note(&c.memory->journal, head.seq + 1, row);
+    return r;
 }
 
 int audit_record(struct state *s, const struct audit_row *row, struct error *e)

@@ -10,12 +10,14 @@
 
 #include "base/secret.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -127,6 +129,12 @@ static int open_file(const char *path, bool *ret_is_credential)
     return fd >= 0 ? fd : -errno;
 }
 
+bool secret_mode_is_private(const struct stat *st)
+{
+    mode_t open_to = st->st_mode & (S_IRWXG | S_IRWXO);
+    return open_to == 0 || (open_to == S_IRGRP && st->st_gid == getegid());
+}
+
 static int check_file(int fd, const char *path, bool is_credential, struct error *e)
 {
     struct stat st;
@@ -135,10 +143,10 @@ static int check_file(int fd, const char *path, bool is_credential, struct error
         return error_set(e, -errno, "cannot read the secret in %s: %m", path);
     if (!S_ISREG(st.st_mode))
         return error_set(e, -EINVAL, "the secret in %s is refused: not a regular file", path);
-    if (!is_credential && (st.st_mode & (S_IRGRP | S_IROTH | S_IWGRP | S_IWOTH)))
+    if (!is_credential && !secret_mode_is_private(&st))
         return error_set(e, -EPERM,
                          "the secret in %s is refused: group or others may read or write it "
-                         "(mode %04o); chmod 0600 it",
+                         "(mode %04o); chmod 0600 it, or 0640 with rosterd's own group",
                          path, (unsigned)st.st_mode & 07777U);
     return 0;
 }
@@ -161,7 +169,9 @@ static ssize_t read_all(int fd, char *to, size_t size)
     return (ssize_t)used;
 }
 
-int secret_from_file(struct secret **ret, const char *path, struct error *e)
+/* The whole file, at most FILE_MAX bytes, in memory of its own; *ret_size of them are filled.
+ */
+static int read_file(struct secret **ret, size_t *ret_size, const char *path, struct error *e)
 {
     CLEANUP(secret_freep) struct secret *scratch = NULL;
     CLEANUP(close_fd) int fd = -1;
@@ -183,17 +193,95 @@ int secret_from_file(struct secret **ret, const char *path, struct error *e)
     if (n > FILE_MAX)
         return error_set(e, -EFBIG, "the secret in %s is refused: over %d bytes", path,
                          FILE_MAX);
+    *ret_size = (size_t)n;
+    *ret = TAKE(scratch);
+    return 0;
+}
 
-    if (n > 0 && scratch->text[n - 1] == '\n')
-        n--;
-    if (n > 0 && scratch->text[n - 1] == '\r')
-        n--;
+/* What an editor put around it is no part of a secret: a mark of UTF-8 before it, blanks and
+ * ends of lines behind it. */
+static const char *trim(const char *text, size_t *n)
+{
+    if (*n >= 3 && !memcmp(text, "\xEF\xBB\xBF", 3)) {
+        text += 3;
+        *n -= 3;
+    }
+    while (*n > 0 && strchr(" \t\r\n", text[*n - 1]))
+        --*n;
+    return text;
+}
+
+int secret_from_file(struct secret **ret, const char *path, struct error *e)
+{
+    CLEANUP(secret_freep) struct secret *scratch = NULL;
+    size_t n = 0;
+    int r = read_file(&scratch, &n, path, e);
+    if (r < 0)
+        return r;
+    if (memchr(scratch->text, '\0', n))
+        return error_set(
+            e, -EINVAL,
+            "the secret in %s is refused: it contains a NUL byte, as text in UTF-16 "
+            "does; write it as UTF-8",
+            path);
+    const char *text = trim(scratch->text, &n);
     if (n == 0)
         return error_set(e, -ENODATA, "the secret in %s is refused: empty", path);
-    if (memchr(scratch->text, '\0', (size_t)n))
-        return error_set(e, -EINVAL, "the secret in %s is refused: it contains a NUL byte",
-                         path);
-    return secret_new(ret, scratch->text, (size_t)n, e);
+    return secret_new(ret, text, n, e);
+}
+
+static bool has_invisible(const char *text, size_t n)
+{
+    static const char *const characters[] = {"\xC2\xA0",     "\xC2\xAD",     "\xE2\x80\x8B",
+                                             "\xE2\x80\x8C", "\xE2\x80\x8D", "\xE2\x80\xAF",
+                                             "\xE2\x81\xA0", "\xEF\xBB\xBF"};
+    for (size_t i = 0; i < n; i++)
+        if ((unsigned char)text[i] < ' ' && text[i] != '\n')
+            return true;
+    for (size_t i = 0; i < ARRAY_SIZE(characters); i++)
+        if (memmem(text, n, characters[i], strlen(characters[i])))
+            return true;
+    return false;
+}
+
+/* "client_secret=…", "password: …": a name as configuration files have them. */
+static bool has_name(const char *text, size_t n)
+{
+    static const char *const words[] = {"secret", "password", "passwd", "token", "key", "pw"};
+    size_t length = 0;
+    while (length < n && (isalnum((unsigned char)text[length]) || strchr("_-. ", text[length])))
+        length++;
+    if (!length || length + 1 >= n || !strchr("=:", text[length]))
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        for (size_t at = 0; at + strlen(words[i]) <= length; at++)
+            if (!strncasecmp(text + at, words[i], strlen(words[i])))
+                return true;
+    return false;
+}
+
+const char *secret_file_oddity(const char *path)
+{
+    CLEANUP(secret_freep) struct secret *scratch = NULL;
+    size_t n = 0;
+    if (read_file(&scratch, &n, path, NULL) < 0)
+        return NULL; /* said by whoever reads it */
+    const char *text = trim(scratch->text, &n);
+    if (n == 0)
+        return "it is empty";
+    if (memchr(text, '\0', n))
+        return "it contains NUL bytes, as text in UTF-16 does";
+    if (memchr(text, '\n', n))
+        return "it has more than one line, and all of them are taken for the secret";
+    if (n >= 2 && strchr("\"'`", *text) && text[n - 1] == *text)
+        return "it is in quotes, which are taken for a part of the secret";
+    if (has_name(text, n))
+        return "it begins with a name and '=' or ':', which are taken for a part of the secret";
+    if (*text == ' ' || *text == '\t')
+        return "it begins with a blank, which is taken for a part of the secret";
+    if (has_invisible(text, n))
+        return "it holds characters that cannot be seen";
+    return NULL;
 }
 
 /* The symbols are those that no shell, URL, JSON or XML treats specially enough to hurt the one

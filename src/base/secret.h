@@ -3,16 +3,24 @@
  * prints.
  */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 
 struct error;
 struct secret;
+struct stat;
 
 int secret_new(struct secret **ret, const void *bytes, size_t size, struct error *e);
-/* Reads a file, without its trailing newline. $CREDENTIALS_DIRECTORY/NAME is preferred when the
- * path has no slash. Refuses a file that group or others may read (credentials excepted), an
- * empty one and one over 64 KiB. The sentence names the path, never a byte of the content. */
+/* Reads a file, without a byte order mark before it and without blanks and ends of lines behind
+ * it. $CREDENTIALS_DIRECTORY/NAME is preferred when the path has no slash. Refuses a file that
+ * others may read or write (credentials excepted), an empty one and one over 64 KiB. The
+ * sentence names the path, never a byte of the content. */
 int secret_from_file(struct secret **ret, const char *path, struct error *e);
+/* Its owner's alone, or readable by our own group besides. */
+bool secret_mode_is_private(const struct stat *st);
+/* What is odd about such a file though it is read: half a sentence without a byte of the
+ * content, or NULL. */
+const char *secret_file_oddity(const char *path);
 struct secret *secret_free(struct secret *s);    /* returns NULL */
 const char *secret_text(const struct secret *s); /* NUL-terminated; borrowed */
 size_t secret_size(const struct secret *s);

@@ -1,5 +1,5 @@
 /*
- * Text as Unicode: the form in which directories compare values, case, and ASCII for logins.
+ * Text as Unicode: the form in which directories compare values, and case.
  *
  * Comparison follows RFC 4518 where servers do: characters that are mapped to a blank or to
  * nothing (section 2.2), case folding, blanks (section 2.6.1). It stops at NFC
@@ -172,12 +172,11 @@ bool text_equal_fold(const char *a, const char *b)
     return strcmp(folded_a, folded_b) == 0;
 }
 
-typedef uint8_t *case_function(const uint8_t *, size_t, const char *, uninorm_t, uint8_t *,
-                               size_t *);
-
-static char *change_case(const char *text, case_function *change, char first, int shift)
+/* One letter for one, as the shell does it: "ß" stays, and nothing falls apart into a letter and
+ * a mark, since the text is composed before and after. */
+static char *change_case(const char *text, ucs4_t (*change)(ucs4_t), char first, int shift)
 {
-    size_t size = strlen(text), n_changed = 0;
+    size_t size = strlen(text), n_composed = 0, n = 0, used = 0;
 
     if (is_ascii(text, size)) {
         char *copy = strdup(text);
@@ -188,126 +187,28 @@ static char *change_case(const char *text, case_function *change, char first, in
     }
     if (!text_is_utf8(text, size))
         return NULL;
-    uint8_t *changed = change((const uint8_t *)text, size, NULL, UNINORM_NFC, NULL, &n_changed);
-    return terminate(changed, n_changed);
+    CLEANUP(freep) char *composed = (char *)u8_normalize(
+        UNINORM_NFC, (const uint8_t *)text, size, NULL, &n_composed);
+    size_t room = 4 * n_composed + 8; /* no character has more than four bytes */
+    CLEANUP(freep) char *changed = composed ? malloc(room) : NULL;
+    if (!changed)
+        return NULL;
+    const uint8_t *p = (const uint8_t *)composed, *end = p + n_composed;
+    while (p < end) {
+        ucs4_t c;
+        p += u8_mbtouc_unsafe(&c, p, (size_t)(end - p));
+        used += (size_t)u8_uctomb((uint8_t *)changed + used, change(c), (ptrdiff_t)(room - used));
+    }
+    uint8_t *result = u8_normalize(UNINORM_NFC, (const uint8_t *)changed, used, NULL, &n);
+    return terminate(result, n);
 }
 
 char *text_lower(const char *text)
 {
-    return change_case(text, u8_tolower, 'A', 'a' - 'A');
+    return change_case(text, uc_tolower, 'A', 'a' - 'A');
 }
 
 char *text_upper(const char *text)
 {
-    return change_case(text, u8_toupper, 'a', 'A' - 'a');
-}
-
-/* Letters that a decomposition leaves whole, and punctuation in names. Sorted by code point. */
-static const struct {
-    ucs4_t character;
-    char ascii[4];
-} letters[] = {
-    /* clang-format off */
-    {0x00ab, "\""}, {0x00b7, "."},  {0x00bb, "\""}, {0x00c6, "AE"}, {0x00d0, "D"},
-    {0x00d7, "x"},  {0x00d8, "O"},  {0x00de, "TH"}, {0x00df, "ss"}, {0x00e6, "ae"},
-    {0x00f0, "d"},  {0x00f8, "o"},  {0x00fe, "th"}, {0x0110, "D"},  {0x0111, "d"},
-    {0x0126, "H"},  {0x0127, "h"},  {0x0131, "i"},  {0x0138, "k"},  {0x0141, "L"},
-    {0x0142, "l"},  {0x014a, "N"},  {0x014b, "n"},  {0x0152, "OE"}, {0x0153, "oe"},
-    {0x0166, "T"},  {0x0167, "t"},  {0x0180, "b"},  {0x0181, "B"},  {0x0187, "C"},
-    {0x0188, "c"},  {0x0189, "D"},  {0x018a, "D"},  {0x018f, "E"},  {0x0190, "E"},
-    {0x0191, "F"},  {0x0192, "f"},  {0x0193, "G"},  {0x0197, "I"},  {0x0198, "K"},
-    {0x0199, "k"},  {0x019d, "N"},  {0x01b3, "Y"},  {0x01b4, "y"},  {0x01b5, "Z"},
-    {0x01b6, "z"},  {0x01e4, "G"},  {0x01e5, "g"},  {0x0237, "j"},  {0x0243, "B"},
-    {0x0253, "b"},  {0x0254, "o"},  {0x0256, "d"},  {0x0257, "d"},  {0x0259, "e"},
-    {0x025b, "e"},  {0x0260, "g"},  {0x0268, "i"},  {0x0272, "n"},  {0x02bb, "'"},
-    {0x02bc, "'"},  {0x1e9e, "SS"}, {0x2010, "-"},  {0x2011, "-"},  {0x2012, "-"},
-    {0x2013, "-"},  {0x2014, "-"},  {0x2018, "'"},  {0x2019, "'"},  {0x201a, "'"},
-    {0x201c, "\""}, {0x201d, "\""}, {0x201e, "\""}, {0x2212, "-"},
-    /* clang-format on */
-};
-
-static const struct {
-    ucs4_t character;
-    char ascii[4];
-} umlauts[] = {
-    {0xc4, "Ae"}, {0xd6, "Oe"}, {0xdc, "Ue"}, {0xe4, "ae"}, {0xf6, "oe"}, {0xfc, "ue"},
-};
-
-static const char *ascii_of(ucs4_t c, bool german)
-{
-    for (size_t i = 0; german && i < ARRAY_SIZE(umlauts); i++)
-        if (umlauts[i].character == c)
-            return umlauts[i].ascii;
-    size_t low = 0, high = ARRAY_SIZE(letters);
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (letters[middle].character == c)
-            return letters[middle].ascii;
-        if (letters[middle].character < c)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return NULL;
-}
-
-static bool is_mark(ucs4_t c)
-{
-    return uc_is_general_category(c, UC_CATEGORY_M);
-}
-
-/* A character that is neither ASCII nor in the tables: its compatibility decomposition without
- * the marks, or one question mark if anything of it has no ASCII form. */
-static int add_decomposed(struct buffer *b, const uint8_t *bytes, size_t size)
-{
-    size_t n = 0, start = b->size;
-    uint8_t *parts = u8_normalize(UNINORM_NFKD, bytes, size, NULL, &n);
-
-    if (!parts)
-        return -ENOMEM;
-    for (size_t i = 0; i < n;) {
-        ucs4_t c;
-        i += (size_t)u8_mbtouc_unsafe(&c, parts + i, n - i);
-        const char *ascii = ascii_of(c, false);
-        if (c < 0x80) {
-            buffer_add(b, &(char){(char)c}, 1);
-        } else if (ascii) {
-            buffer_add_text(b, ascii);
-        } else if (!is_mark(c)) {
-            b->size = start;
-            buffer_add_text(b, "?");
-            break;
-        }
-    }
-    free(parts);
-    return 0;
-}
-
-char *text_to_ascii(const char *text, bool german)
-{
-    CLEANUP(freep) char *composed = NULL;
-    CLEANUP(buffer_done) struct buffer b = {0};
-    size_t size = strlen(text), n = 0;
-
-    if (is_ascii(text, size))
-        return strdup(text);
-    if (!text_is_utf8(text, size))
-        return NULL;
-    /* Composed first: an umlaut may have come as a letter and a mark. */
-    composed = (char *)u8_normalize(UNINORM_NFC, (const uint8_t *)text, size, NULL, &n);
-    if (!composed)
-        return NULL;
-    for (const uint8_t *p = (const uint8_t *)composed, *end = p + n; p < end;) {
-        ucs4_t c;
-        size_t length = (size_t)u8_mbtouc_unsafe(&c, p, (size_t)(end - p));
-        const char *ascii = ascii_of(c, german);
-        if (c < 0x80)
-            buffer_add(&b, p, 1);
-        else if (ascii)
-            buffer_add_text(&b, ascii);
-        else if (add_decomposed(&b, p, length) < 0)
-            return NULL;
-        p += length;
-    }
-    return buffer_take(&b);
+    return change_case(text, uc_toupper, 'a', 'A' - 'a');
 }

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -21,6 +22,7 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "config/keys.h"
+#include "config/writing.h"
 #include "mapping/ruleset.h"
 #include "model/dn.h"
 #include "model/schema.h"
@@ -212,6 +214,13 @@ static void check_times(struct config_context *c, struct settings *s)
                 "a user is deleted, with its history, less than a day after it was disabled");
 }
 
+/* Root looks on behalf of a service whose group it does not know. */
+static bool root_judges_group(const struct stat *st)
+{
+    return geteuid() == 0 && st->st_gid != getegid() &&
+           (st->st_mode & (S_IRWXG | S_IRWXO)) == S_IRGRP;
+}
+
 static void check_secret(struct config_context *c, const struct settings *s,
                          const struct config_key *key, const char *text)
 {
@@ -235,13 +244,22 @@ static void check_secret(struct config_context *c, const struct settings *s,
                 strerror(errno));
     else if (!S_ISREG(st.st_mode))
         ERROR(key->section, key->name, "%s is not a file", path.data);
-    else if (text[0] == '/' && (st.st_mode & 077) != 0)
+    else if (text[0] == '/' && root_judges_group(&st))
+        WARNING(
+            key->section, key->name,
+            "%s holds a secret that its group may read (mode %04o): that is right only where it is "
+            "rosterd's own group",
+            path.data, (unsigned)st.st_mode & 07777);
+    else if (text[0] == '/' && !secret_mode_is_private(&st))
         ERROR(key->section, key->name,
               "%s holds a secret and has mode %04o; others than its owner may not read it: "
-              "chmod 0600",
+              "chmod 0600, or 0640 with rosterd's own group",
               path.data, (unsigned)st.st_mode & 07777);
     else if (st.st_size == 0)
         WARNING(key->section, key->name, "%s is empty", path.data);
+    else if ((key->flags & KEY_ONE_WORD) && secret_file_oddity(path.data))
+        WARNING(key->section, key->name, "%s is odd: %s", path.data,
+                secret_file_oddity(path.data));
 }
 
 static void check_files(struct config_context *c, struct settings *s)
@@ -402,5 +420,6 @@ void config_check(struct config_context *c, struct settings *s)
     check_times(c, s);
     check_files(c, s);
     check_commands(c, s);
+    config_check_writing(c);
     check_mapping(c, s);
 }

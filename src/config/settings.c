@@ -50,6 +50,7 @@ static void mapping_options_done(struct mapping_options *m)
 {
     mapping_text_done(&m->scope_when);
     mapping_text_done(&m->disabled_when);
+    mapping_text_done(&m->revoke_when);
     mapping_text_done(&m->account_expires);
     for (size_t i = 0; i < ARRAY_SIZE(m->fields); i++)
         mapping_text_done(&m->fields[i]);
@@ -474,6 +475,7 @@ static int build(struct settings **ret, struct config_context *c,
     if (c->problems->n_errors > 0)
         return error_set(e, -EINVAL, "%s: %zu error%s in the configuration", c->main_file,
                          c->problems->n_errors, c->problems->n_errors == 1 ? "" : "s");
+    s->sync.api_login = s->tenant.client_id;
     if (make_fingerprint(s) < 0)
         return error_set(e, -EIO, "the configuration's fingerprint cannot be computed");
     *ret = TAKE(s);

@@ -3,10 +3,12 @@
 
 #include <locale.h>
 
+#include "base/environment.h"
 #include "ctl/verbs.h"
 
 int main(int argc, char **argv)
 {
+    environment_clean();
     (void)setlocale(LC_ALL, "");
     return ctl_main(argc, argv);
 }

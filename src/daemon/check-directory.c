@@ -81,13 +81,16 @@ static void say_server(struct check *c, const struct directory_status *s)
     struct error e = {0};
     check_add(c, CHECK_OK, "directory", "%s is %s", s->uri ? s->uri : "the server",
               s->product ? s->product : "a server that does not say what it is");
-    if (s->feed != DIRECTORY_FEED_AUTO)
+    /* Without a base the choice of the feed follows from that, and its reason leads astray. */
+    if (s->feed != DIRECTORY_FEED_AUTO && !s->base_doubt)
         check_add(c, CHECK_OK, "feed", "%s%s%s", directory_feed_name(s->feed),
                   s->feed_reason ? ": " : "", s->feed_reason ? s->feed_reason : "");
     if (mirror_counts(c->state, &n, &e) < 0) {
         check_add(c, CHECK_ERROR, "directory", "%s", e.message);
         return;
     }
+    if (s->base_doubt && !n.people)
+        return;
     check_add(c, n.people ? CHECK_OK : CHECK_ERROR, "entries",
               "%zu %s and %zu group%s are seen below %s%s%s", n.people,
               n.people == 1 ? "person" : "people", n.groups, text_plural(n.groups),
@@ -315,6 +318,10 @@ static bool read_directory(struct check *c, struct directory *d)
     if (r == 0)
         r = check_wait(c, &reading.done, READ_LIMIT_USEC);
     directory_status(d, &status);
+    if (status.base_doubt)
+        check_add(c, CHECK_ERROR, "[directory] base",
+                  "the server does not show %s: %s. Is it spelled so, and may the account read it?",
+                  c->settings->directory.bases[0], status.base_doubt);
     if (r == -ETIMEDOUT) {
         check_add(c, CHECK_ERROR, "directory",
                   "%s was not read to its end within %llu seconds%s%s",

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "daemon/check.h"
 #include "daemon/daemon.h"
@@ -118,6 +119,7 @@ static bool check_account(struct check *c, struct tenant_client *client)
     const struct tenant_answer *a = &asked.answer;
     answer_text(a, text, sizeof text);
     bool fine = a->class == TENANT_DONE && asked.has_names;
+    const char *odd = secret_file_oddity(c->settings->tenant.client_secret_file);
     if (fine) {
         check_add(c, CHECK_OK, "tenant", "%s accepts the credentials of %s; it has %zu teams",
                   c->settings->tenant.url, c->settings->tenant.client_id, asked.names.n_items);
@@ -125,8 +127,9 @@ static bool check_account(struct check *c, struct tenant_client *client)
     } else if (a->class == TENANT_NOT_AUTHORISED) {
         check_add(c, CHECK_ERROR, "tenant",
                   "%s. Check [tenant] client_id, client_secret_file and scope, and that the "
-                  "account has the privileges \"Manage users\" and \"Manage all teams\"",
-                  text);
+                  "account has the privileges \"Manage users\" and \"Manage all teams\"%s%s%s",
+                  text, odd ? ". The secret file looks odd: " : "", odd ? odd : "",
+                  odd ? "; it is read with that" : "");
     } else {
         check_add(c, CHECK_ERROR, "tenant", "%s", text);
     }

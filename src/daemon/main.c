@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/environment.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -183,8 +184,7 @@ int main(int argc, char **argv)
             fputs("Try 'rosterd --help'.\n", stderr);
         return r < 0 ? EXIT_CONFIGURATION : EXIT_SUCCESS;
     }
-    /* libldap must not take options from the environment or from somebody's .ldaprc. */
-    setenv("LDAPNOINIT", "1", 1);
+    environment_clean();
     if (!setlocale(LC_CTYPE, "C.UTF-8"))
         setlocale(LC_CTYPE, "C.utf8");
     log_open("rosterd");

@@ -63,14 +63,15 @@ json_t *report_operation(const struct operation *o)
     /* A code alone tells a person nothing. */
     const char *sentence =
         o->sentence || !o->reason ? o->sentence : reason_code_text(o->reason);
-    return json_pack("{s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:b}",
+    return json_pack("{s:I, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:b, s:b}",
                      "number", (json_int_t)o->number, "kind", operation_kind_name(o->kind),
                      "state", operation_state_name(o->state), "person",
                      report_person(o->entry_id, o->dn, o->login), "changes", changes_of(o),
                      "why", report_text(o->why), "reason", report_text(o->reason), "sentence",
                      report_text(sentence), "cause", report_text(o->cause), "since",
                      report_time(o->since_usec), "not_before", report_time(o->not_before_usec),
-                     "attempts", (int)o->attempts, "approved", o->approved);
+                     "attempts", (int)o->attempts, "approved", o->approved,
+                     "revokes", o->revokes);
 }
 
 int report_add(json_t *array, json_t *value_taken, struct error *e)

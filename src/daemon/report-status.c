@@ -162,6 +162,21 @@ static json_t *budgets_of(const struct status *s)
     return json_incref(budgets);
 }
 
+/* Those since the start, the newest first. */
+static json_t *revocations_of(const struct status *s)
+{
+    json_auto_t *revocations = json_array();
+    struct engine_revocation past;
+    for (size_t i = 0; engine_past_revocation(s->d->engine, i, &past); i++) {
+        json_t *row =
+            json_pack("{s:o, s:o, s:I}", "login", report_text(past.login), "at",
+                      report_time(past.at_usec), "took_usec", (json_int_t)past.took_usec);
+        if (json_array_append_new(revocations, row) < 0)
+            return NULL;
+    }
+    return json_incref(revocations);
+}
+
 static int add_alarm(const struct alarm *a, void *userdata)
 {
     struct status *s = userdata;
@@ -311,9 +326,9 @@ json_t *report_status(struct daemon *d, struct error *e)
     if (r < 0)
         return NULL;
     json_auto_t *parts = json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:o, s:{s:o, s:o}, s:{s:I, s:o}}", "directory",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:o, s:{s:o, s:o}, s:{s:I, s:o}}", "directory",
         directory_of(&s), "tenant", tenant_of(&s), "run", run_of(&s), "queue", queue_of(&s),
-        "budgets", budgets_of(&s), "adoption", adoption_of(&s), "alarms", alarms, "audit",
+        "budgets", budgets_of(&s), "revocations", revocations_of(&s), "adoption", adoption_of(&s), "alarms", alarms, "audit",
         audit_of(&s), "state", "file", report_text(d->settings->state_file), "error",
         report_text(s.engine.state_error), "mapping", "dirty",
         (json_int_t)person_count_dirty(d->state), "groups", groups_of(&s));

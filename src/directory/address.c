@@ -19,12 +19,14 @@
 #include <strings.h>
 #include <sys/random.h>
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "directory/libldap.h"
 #include "directory/task.h"
+#include "model/dn.h"
 
 #define PAUSE_FIRST_USEC   (1 * USEC_PER_SEC)
 #define PAUSE_MAX_USEC     (60 * USEC_PER_SEC)
@@ -230,15 +232,31 @@ int address_resolved(struct address_list *l, struct address *a, const struct str
     return 0;
 }
 
+static bool is_domain_component(const char *rdn)
+{
+    static const char *const names[] = {"dc", "domainComponent", "0.9.2342.19200300.100.1.25"};
+    size_t n = strcspn(rdn, "= ");
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (strlen(names[i]) == n && strncasecmp(names[i], rdn, n) == 0)
+            return true;
+    return false;
+}
+
+/* The dc's at the end, as RFC 2247 has it. Not ldap_dn2domain(), which takes a label that is not
+ * ASCII for the end of the domain: of dc=münchen,dc=de it leaves "de". */
 static char *domain_of_dn(const char *dn)
 {
-    CLEANUP(freep) char *copy = strdup(dn);
-    char *domain = NULL;
-    if (!copy || ldap_dn2domain(copy, &domain) != 0 || !domain)
-        return NULL;
-    char *ret = *domain ? strdup(domain) : NULL;
-    ldap_memfree(domain);
-    return ret;
+    CLEANUP(buffer_done) struct buffer b = {0};
+    for (const char *at = dn; at && *at; at = dn_parent(at)) {
+        CLEANUP(freep) char *label = is_domain_component(at) ? dn_leaf_value(at) : NULL;
+        if (!label || !*label) {
+            buffer_clear(&b);
+            continue;
+        }
+        buffer_add_text(&b, b.size ? "." : "");
+        buffer_add_text(&b, label);
+    }
+    return b.size ? buffer_take(&b) : NULL;
 }
 
 char *address_domain(const char *uri)

@@ -237,8 +237,11 @@ static void on_read(int r, struct rootdse *taken, const struct error *e, void *u
     if (taken->schema && d->sink->schema)
         d->sink->schema(d->userdata, TAKE(taken->schema));
     d->schema = TAKE(taken->second_schema);
-    if (!taken->base_visible[0])
+    d->status_base_doubt[0] = '\0';
+    if (!taken->base_visible[0]) {
+        snprintf(d->status_base_doubt, sizeof d->status_base_doubt, "%s", taken->base_doubt);
         log_debug("the base %s cannot be seen: %s", d->searches[0].base, taken->base_doubt);
+    }
     connection_start_feed(d);
 }
 

@@ -168,8 +168,9 @@ char **decoder_attributes(const struct decoder *d)
                            d->login_attribute,
                            "member",
                            d->active_directory ? NULL : "uniqueMember",
-                           d->active_directory ? NULL : "memberUid",
-                           d->active_directory ? "primaryGroupID" : NULL,
+                           "memberUid",
+                           d->active_directory ? "sAMAccountName" : NULL,
+                           d->active_directory ? "primaryGroupID" : "gidNumber",
                            d->active_directory ? "objectSid" : NULL,
                            d->active_directory ? "isDeleted" : NULL,
                            d->active_directory ? "uSNChanged" : NULL,
@@ -228,6 +229,17 @@ static const struct raw *find(const struct raw_list *l, const char *name)
         if (text_equal_ascii_case(l->items[i].name, name))
             return &l->items[i];
     return NULL;
+}
+
+/* The same under whatever name the server gives it. */
+static const struct raw *find_any_name(const struct decoder *d, const struct raw_list *l,
+                                       const char *name)
+{
+    for (size_t i = 0; d->schema && i < l->n_items; i++)
+        if (text_equal_ascii_case(schema_canonical(d->schema, l->items[i].name),
+                                  schema_canonical(d->schema, name)))
+            return &l->items[i];
+    return find(l, name);
 }
 
 static char *copy_value(const struct raw *raw)
@@ -405,28 +417,53 @@ static int add_attribute(const struct decoder *d, struct decoded *ret, const str
     return 0;
 }
 
+/* By which people name the group as their primary one: *ret is NULL where there is none. */
+static int primary_of_group(const struct decoder *d, const struct raw_list *raw, char **ret)
+{
+    *ret = NULL;
+    if (!d->active_directory) {
+        const struct raw *gid = find_any_name(d, raw, "gidNumber");
+        *ret = copy_value(gid);
+        return gid && gid->n_values > 0 && !*ret ? -ENOMEM : 0;
+    }
+    const struct raw *sid = find(raw, "objectSid");
+    uint32_t rid;
+    if (!sid || sid->n_values == 0 ||
+        !decode_rid((const unsigned char *)sid->values[0].bv_val, sid->values[0].bv_len, &rid))
+        return 0;
+    *ret = libldap_format("%u", rid);
+    return *ret ? 0 : -ENOMEM;
+}
+
+/* Any of the values may be the one that a memberUid names. */
+static int add_login_keys(struct entry *entry, const struct raw *login)
+{
+    int r = 0;
+    for (size_t i = 0; login && i < login->n_values && r == 0; i++) {
+        const struct berval *v = &login->values[i];
+        if (v->bv_len > 0 && text_is_utf8(v->bv_val, v->bv_len) &&
+            !memchr(v->bv_val, 0, v->bv_len))
+            r = entry_take_login_key(entry, text_fold(v->bv_val, v->bv_len));
+    }
+    return r;
+}
+
 /* What joins people and groups besides the lists of members. */
 static int add_keys(const struct decoder *d, struct entry *entry, const struct raw_list *raw)
 {
     if (entry->kind == ENTRY_GROUP) {
-        const struct raw *sid = find(raw, "objectSid");
-        uint32_t rid;
-        if (!d->active_directory || !sid || sid->n_values == 0 ||
-            !decode_rid((const unsigned char *)sid->values[0].bv_val, sid->values[0].bv_len,
-                        &rid))
-            return 0;
-        CLEANUP(freep) char *text = libldap_format("%u", rid);
-        return text ? entry_add_member(entry, MEMBER_PRIMARY, text, text) : -ENOMEM;
+        CLEANUP(freep) char *key = NULL;
+        int r = primary_of_group(d, raw, &key);
+        return r == 0 && key ? entry_add_member(entry, MEMBER_PRIMARY, key, key) : r;
     }
     if (entry->kind != ENTRY_PERSON)
         return 0;
-    const struct raw *login = find(raw, d->login_attribute);
-    if (login && login->n_values > 0 &&
-        !memchr(login->values[0].bv_val, 0, login->values[0].bv_len))
-        entry->login_key = text_fold(login->values[0].bv_val, login->values[0].bv_len);
-    if (d->active_directory)
-        entry->primary_key = copy_value(find(raw, "primaryGroupID"));
-    return 0;
+    int r = add_login_keys(entry, find_any_name(d, raw, d->login_attribute));
+    if (r == 0 && d->active_directory)
+        r = add_login_keys(entry, find(raw, "sAMAccountName"));
+    entry->primary_key = copy_value(
+        d->active_directory ? find(raw, "primaryGroupID") : find_any_name(d, raw, "gidNumber"));
+    return r;
 }
 
 int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id,
@@ -440,7 +477,7 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
     ret->dn = strndup(raw.dn.bv_val ? raw.dn.bv_val : "", raw.dn.bv_len);
     if (!ret->dn)
         return error_out_of_memory(e);
-    const struct raw *deleted = find(&raw, "isDeleted"), *own = find(&raw, d->id_attribute);
+    const struct raw *deleted = find(&raw, "isDeleted"), *own = find_any_name(d, &raw, d->id_attribute);
     const struct raw *classes = find(&raw, "objectClass");
     ret->deleted = deleted && deleted->n_values > 0 && deleted->values[0].bv_len == 4 &&
                    strncasecmp(deleted->values[0].bv_val, "TRUE", 4) == 0;

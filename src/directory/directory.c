@@ -414,6 +414,7 @@ void directory_status(const struct directory *d, struct directory_status *ret)
         .product = d->status_product,
         .feed = d->feed_kind,
         .feed_reason = d->feed_reason[0] ? d->feed_reason : NULL,
+        .base_doubt = d->status_base_doubt[0] ? d->status_base_doubt : NULL,
         .error = d->has_error ? d->last_error.message : NULL,
         .since_usec = d->since_usec,
         .next_attempt_usec = d->next_attempt_usec,

@@ -142,6 +142,7 @@ struct directory_status {
     enum directory_feed_kind feed;
     const char *feed_reason; /* why this feed */
     const char *error;       /* last error sentence, or NULL */
+    const char *base_doubt;  /* why the first base could not be seen, or NULL */
     uint64_t since_usec, next_attempt_usec, last_change_usec, last_full_read_usec;
     uint64_t n_reconnects;
 };

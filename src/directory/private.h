@@ -64,7 +64,7 @@ struct directory {
     enum directory_state state;
     enum directory_feed_kind feed_kind;
     char *status_uri, *status_product;
-    char feed_reason[256];
+    char feed_reason[256], status_base_doubt[256];
     bool has_error, away_logged;
     struct error last_error;
     uint64_t since_usec, next_attempt_usec, last_change_usec, last_full_read_usec, n_reconnects;

@@ -17,6 +17,9 @@
 #define FILETIME_1970 116444736000000000LL
 #define USEC_PER_DAY  86400000000LL
 #define DAYS_MAX      100000000LL
+/* 1980 and 5138: what is less or more is not meant as seconds. */
+#define SECONDS_MIN 315532800LL
+#define SECONDS_MAX 100000000000LL
 /* The end of the year 9999: later times are ways to write "never". */
 #define USEC_LAST 253402300799999999LL
 
@@ -55,19 +58,89 @@ static int parse_filetime(const char *value, struct expiry *ret, struct error *e
     return 0;
 }
 
+/* Seconds since 1970, such as sambaKickoffTime: no number of days and none of a short date is so
+ * large. 2147483647 and -1 are how that is written for never. */
+static bool parse_seconds(const char *value, struct expiry *ret)
+{
+    int64_t seconds;
+    if (text_parse_signed(value, &seconds) < 0)
+        return false;
+    if (seconds == -1 || seconds == INT32_MAX) {
+        *ret = (struct expiry){.never = true};
+        return true;
+    }
+    if (seconds < SECONDS_MIN || seconds > SECONDS_MAX)
+        return false;
+    *ret = (struct expiry){.usec = (uint64_t)seconds * 1000000};
+    return true;
+}
+
+/* Copies value to text as a generalizedTime: without what stands between the digits of a date and
+ * a time, and in UTC where it names no zone. *ret_date: it has no time of day. */
+static bool compact(const char *value, char *text, size_t size, bool *ret_date)
+{
+    /* What may stand behind the nth digit: 2026-11-24T12:00:00 */
+    static const char *const between[15] = {[4] = "-/", [6] = "-/", [8] = "Tt ", [10] = ":", [12] = ":"};
+    size_t digits = 0, n = 0;
+    while (*value && digits <= 14 && n + 8 < size) {
+        if (*value >= '0' && *value <= '9' && digits < 14) {
+            text[n++] = *value++;
+            digits++;
+        } else if (between[digits] && strchr(between[digits], *value) && value[1] >= '0' &&
+                   value[1] <= '9') {
+            value++;
+        } else {
+            break;
+        }
+    }
+    *ret_date = digits == 8;
+    if (digits != 8 && digits != 10 && digits != 12 && digits != 14)
+        return false;
+    text[n] = '\0';
+    if (*ret_date)
+        memcpy(text + n, "00", 3);
+    n = strlen(text);
+    while (*value && n + 2 < size) {
+        if (*value != ':') /* of "+01:00" */
+            text[n++] = *value;
+        value++;
+    }
+    if (n > 0 && text[n - 1] >= '0' && text[n - 1] <= '9' && !strpbrk(text, "+-"))
+        text[n++] = 'Z';
+    text[n] = '\0';
+    return !*value;
+}
+
+static bool parse_time(const char *value, struct expiry *ret)
+{
+    char text[64];
+    int64_t usec;
+    bool date;
+    if (is_integer(value) && strlen(value) != 8)
+        return false; /* a count of something; a time without a zone needs its hyphens */
+    if (!compact(value, text, sizeof(text), &date) || matching_parse_time(text, &usec) < 0)
+        return false;
+    /* A date alone is the last day, which is over when it ends in UTC. */
+    if (date)
+        usec += USEC_PER_DAY;
+    *ret = (struct expiry){.usec = usec > 0 ? (uint64_t)usec : 0};
+    return true;
+}
+
 static int parse(const char *attribute, const char *value, struct expiry *ret, struct error *e)
 {
-    int64_t usec;
-    if (is_integer(value))
-        return text_equal_ascii_case(attribute, "shadowExpire") ? parse_days(value, ret, e)
-                                                                : parse_filetime(value, ret, e);
-    if (matching_parse_time(value, &usec) < 0)
+    if (text_equal_ascii_case(attribute, "shadowExpire") && is_integer(value))
+        return parse_days(value, ret, e);
+    if (parse_time(value, ret))
+        return 0;
+    if (!is_integer(value))
         return error_set(e, -EINVAL,
-                         "'%s' is no time; 20261124120000Z or Active Directory's 100 ns since "
-                         "1601 is expected",
+                         "'%s' is no time; 20261124120000Z, 2026-11-24, seconds since 1970 or "
+                         "Active Directory's 100 ns since 1601 is expected",
                          value);
-    *ret = (struct expiry){.usec = usec > 0 ? (uint64_t)usec : 0};
-    return 0;
+    if (!text_equal_ascii_case(attribute, "accountExpires") && parse_seconds(value, ret))
+        return 0;
+    return parse_filetime(value, ret, e);
 }
 
 int expiry_parse(const char *attribute, const char *value, struct expiry *ret, struct error *e)

@@ -1,5 +1,5 @@
-/* When an account ends: Active Directory's accountExpires (a FILETIME), a generalizedTime, or
- * shadowExpire (days since 1970). */
+/* When an account ends: Active Directory's accountExpires (a FILETIME), a generalizedTime, a date,
+ * seconds since 1970, or shadowExpire (days since 1970). */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

@@ -28,6 +28,30 @@ static const struct {
     {"contact", "person"},
 };
 
+/* Servers show classes by name and are asked for them by OID too (RFC 4512 2.4). */
+static const struct {
+    const char *oid, *name;
+} classes[] = {
+    {"2.5.6.0", "top"},
+    {"2.5.6.4", "organization"},
+    {"2.5.6.5", "organizationalUnit"},
+    {"2.5.6.6", "person"},
+    {"2.5.6.7", "organizationalPerson"},
+    {"2.5.6.8", "organizationalRole"},
+    {"2.5.6.9", "groupOfNames"},
+    {"2.5.6.10", "residentialPerson"},
+    {"2.5.6.17", "groupOfUniqueNames"},
+    {"2.16.840.1.113730.3.2.2", "inetOrgPerson"},
+    {"0.9.2342.19200300.100.4.5", "account"},
+    {"1.3.6.1.1.1.2.0", "posixAccount"},
+    {"1.3.6.1.1.1.2.1", "shadowAccount"},
+    {"1.3.6.1.1.1.2.2", "posixGroup"},
+    {"1.2.840.113556.1.5.8", "group"},
+    {"1.2.840.113556.1.5.9", "user"},
+    {"1.2.840.113556.1.5.15", "contact"},
+    {"1.2.840.113556.1.3.30", "computer"},
+};
+
 /* "Organizational-Unit" and "organizationalUnit" as one: the name of a class and that of its
  * entry in the schema differ in hyphens and case alone. */
 static char *squash(const char *name, size_t size)
@@ -158,10 +182,22 @@ static int prepare_sid(struct filter_part *part)
     return replace_bytes(part, bytes, 8 + 4 * n);
 }
 
+static int prepare_class(struct filter_part *part)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
+        if (strcmp(classes[i].oid, part->bytes) == 0)
+            return replace_bytes(part, (const unsigned char *)classes[i].name,
+                                 strlen(classes[i].name));
+    return FILTER_SPECIAL_NONE;
+}
+
 int filter_special_prepare(struct filter_node *n, const struct schema *schema)
 {
     const char *attribute = n->attribute.canonical;
     struct filter_part *part = &n->parts[0];
+    if (text_equal_ascii_case(attribute, "objectClass") ||
+        text_equal_ascii_case(attribute, "structuralObjectClass"))
+        return prepare_class(part);
     bool microsoft = schema_kind(schema) == SCHEMA_ACTIVE_DIRECTORY ||
                      schema_kind(schema) == SCHEMA_BUILT_IN;
     if (!microsoft)

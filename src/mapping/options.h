@@ -28,6 +28,7 @@ struct mapping_options {
     struct mapping_text scope_when;            /* [scope] when */
     struct mapping_text fields[USER_N_FIELDS]; /* templates of [user]; team unused */
     struct mapping_text disabled_when;         /* [user] disabled_when */
+    struct mapping_text revoke_when;           /* [lifecycle] revoke_when */
     struct mapping_text
         account_expires;        /* [user] expires_at: attribute compared with now, or NULL */
     enum mapping_empty empty;   /* [user] empty_values = keep | clear */

@@ -373,7 +373,8 @@ static int run_expiry(struct evaluation *x)
     char when[CLOCK_TEXT_SIZE];
     int r = 0;
     if (a && a->n_values > 0) {
-        const struct value *value = &a->values[0];
+        const struct value *value = subject_value(x->subject, a, NULL, false);
+        value = value ? value : &a->values[0];
         if (value->state != VALUE_TEXT ||
             expiry_parse(name->canonical, value->data, &expiry, &e) < 0)
             r = expiry_invalid(x, value, &e);
@@ -397,9 +398,75 @@ static int run_expiry(struct evaluation *x)
     return r < 0 ? r : end_step(x, source, ended);
 }
 
+/* Before all that may end the evaluation, and in need of nothing else. */
+static int run_revoke_when(struct evaluation *x)
+{
+    const struct ruleset_condition *revoke = &x->rs->revoke;
+    if (!revoke->filter)
+        return 0;
+    int r = check_condition(x, revoke->filter, NULL);
+    if (r < 0)
+        return r;
+    x->verdict->revoked = r == 1;
+    int s = r == 1 ? source_copy(&x->verdict->revoke_source, &revoke->source) : 0;
+    return s < 0 ? s : end_step(x, &revoke->source, r == 1);
+}
+
+int ruleset_revokes(const struct ruleset *rs, const struct entry *entry)
+{
+    struct subject subject;
+    if (!rs->revoke.filter)
+        return 0;
+    int r = subject_init(&subject, entry, rs->schema);
+    if (r < 0)
+        return r;
+    r = filter_evaluate(rs->revoke.filter, &subject);
+    subject_done(&subject);
+    return r < 0 ? r : r == FILTER_TRUE;
+}
+
+/* What the login would be with another value in the place of the one that was taken. */
+static int add_other_login(struct evaluation *x, const struct value *value)
+{
+    struct subject subject = *x->subject;
+    CLEANUP(freep) char *text = NULL;
+    const char *code;
+    struct error e = {0};
+    subject.forced = value;
+    int r = template_expand(x->rs->fields[USER_LOGIN].template, &subject, &text, &code, &e);
+    if (r != 0)
+        return r < 0 ? r : 0; /* with that value there would be no user */
+    if (!text[0] || strlen(text) > FIELD_MAX || text_equal(text, user_get(x->user, USER_LOGIN)) ||
+        string_list_contains(&x->verdict->other_logins, text))
+        return 0;
+    return string_list_add(&x->verdict->other_logins, text);
+}
+
+static int find_other_logins(struct evaluation *x)
+{
+    enum {
+        VALUES_MAX = 32 /* of one attribute */
+    };
+    CLEANUP(string_list_done) struct string_list names = {0};
+    int r = template_collect(x->rs->fields[USER_LOGIN].template, &names);
+    for (size_t i = 0; r == 0 && i < x->subject->entry->n_attributes; i++) {
+        const struct attribute *a = &x->subject->entry->attributes[i];
+        bool read = false;
+        for (size_t k = 0; k < names.n_items; k++)
+            read = read || subject_is(x->subject, i, names.items[k]);
+        for (size_t k = 0; read && a->n_values > 1 && k < a->n_values && k < VALUES_MAX; k++)
+            if (r == 0 && subject_value_is_usable(&a->values[k]))
+                r = add_other_login(x, &a->values[k]);
+    }
+    return r;
+}
+
 static int evaluate(struct evaluation *x)
 {
-    int r = check_scope(x);
+    int r = run_revoke_when(x);
+    if (r < 0)
+        return r;
+    r = check_scope(x);
     if (r <= 0)
         return r;
     r = run_rules(x);
@@ -413,6 +480,9 @@ static int evaluate(struct evaluation *x)
     if (r == 0)
         r = run_expiry(x);
     if (r < 0 || x->invalid)
+        return r;
+    r = find_other_logins(x);
+    if (r < 0)
         return r;
     x->verdict->kind = VERDICT_USER;
     x->verdict->user = TAKE(x->user);

@@ -20,7 +20,7 @@ struct ruleset_field {
 };
 struct ruleset {
     const struct schema *schema;
-    struct ruleset_condition scope, disabled;
+    struct ruleset_condition scope, disabled, revoke;
     struct ruleset_field fields[USER_N_FIELDS];
     struct attribute_name expires_at; /* written is NULL: not configured */
     struct source expires_source;

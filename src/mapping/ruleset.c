@@ -65,6 +65,11 @@ static int build_template(struct builder *b, enum user_field f, const struct map
     }
     if (r == 0)
         r = template_prepare(template, b->rs->schema, &b->problems, t);
+    if (r == 0 && f == USER_LOGIN && !template_has_attribute(template))
+        problems_add(&b->problems, PROBLEM_ERROR, t, problems_column(t->text, 0),
+                     "'%s' names no attribute, so that everybody would have the same login; the "
+                     "value of an attribute is written ${uid}",
+                     t->text);
     if (r == 0)
         r = template_collect(template, &b->rs->attributes);
     snprintf(name, sizeof(name), "[user] %s", user_field_name(f));
@@ -205,6 +210,7 @@ static int build_fingerprint(struct builder *b)
     buffer_format(&text, "%s\nempty %d\n", MEANING, (int)o->empty);
     add_part(&text, "scope", &o->scope_when);
     add_part(&text, "disabled", &o->disabled_when);
+    add_part(&text, "revoke", &o->revoke_when);
     add_part(&text, "expires", &o->account_expires);
     for (int f = 0; f < USER_N_FIELDS; f++)
         add_part(&text, user_field_name((enum user_field)f), &o->fields[f]);
@@ -231,6 +237,8 @@ static int build(struct builder *b)
         r = build_fields(b);
     if (r == 0)
         r = build_condition(b, &o->disabled_when, "[user] disabled_when", &b->rs->disabled);
+    if (r == 0)
+        r = build_condition(b, &o->revoke_when, "[lifecycle] revoke_when", &b->rs->revoke);
     if (r == 0)
         r = build_expiry(b);
     if (r == 0)
@@ -269,6 +277,8 @@ struct ruleset *ruleset_free(struct ruleset *rs)
     source_done(&rs->scope.source);
     filter_free(rs->disabled.filter);
     source_done(&rs->disabled.source);
+    filter_free(rs->revoke.filter);
+    source_done(&rs->revoke.source);
     for (int f = 0; f < USER_N_FIELDS; f++) {
         template_free(rs->fields[f].template);
         source_done(&rs->fields[f].source);

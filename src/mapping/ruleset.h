@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/text.h"
 #include "model/entry.h"
 #include "model/user.h"
 
@@ -18,7 +19,6 @@ struct error;
 struct mapping_options;
 struct ruleset;
 struct schema;
-struct string_list;
 
 enum problem_severity {
     PROBLEM_ERROR = 1,
@@ -108,8 +108,13 @@ struct verdict {
     struct user *user;  /* VERDICT_USER; with sources. For the others NULL */
     char *code;         /* else */
     char *sentence;     /* names DN and attribute */
+    /* VERDICT_USER: the logins that other values of the same attributes would give. A login that
+     * is among them is still this person's. */
+    struct string_list other_logins;
     bool group_missing; /* a rule's group is missing, so losses in this verdict are in doubt */
     char *group_missing_dn;
+    bool revoked; /* [lifecycle] revoke_when holds, whatever else is right or wrong */
+    struct source revoke_source;
     bool has_recheck;           /* something compares with now and may flip … */
     uint64_t recheck_usec;      /* … at this time */
     struct verdict_step *steps; /* only when asked for */
@@ -122,6 +127,9 @@ void verdict_done(struct verdict *v);
 int ruleset_evaluate(const struct ruleset *rs, const struct entry *entry,
                      const struct membership *memberships, uint64_t now_usec, bool explain,
                      struct verdict *ret, struct error *e);
+
+/* Does [lifecycle] revoke_when hold? Needs the entry alone. 1, 0, or -ENOMEM. */
+int ruleset_revokes(const struct ruleset *rs, const struct entry *entry);
 
 /* The filter language alone, for `[directory] filter` checks: attributes that a filter names.
  */

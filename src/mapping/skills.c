@@ -172,12 +172,26 @@ static int split_skill(const char *text, size_t split, char **ret_name, unsigned
     return 0;
 }
 
+static bool is_number(const char *text)
+{
+    text += strspn(text, " \t");
+    size_t n = strspn(text, "0123456789");
+    return n > 0 && text[n + strspn(text + n, " \t%")] == '\0';
+}
+
 int skill_from_element(const struct list_element *x, char **ret_name, unsigned *ret_level,
                        size_t *ret_offset, struct error *e)
 {
     *ret_offset = x->at;
     if (!x->quoted) {
-        const char *colon = strrchr(x->text, ':');
+        const char *colon = strrchr(x->text, ':'), *equals = strrchr(x->text, '=');
+        if (!colon && equals && is_number(equals + 1)) {
+            *ret_offset = x->at + (size_t)(equals - x->text);
+            return error_set(e, -EINVAL,
+                             "'%s' would be the name of a skill: a level stands behind ':' and not "
+                             "'='; a name that ends so is put into double quotes",
+                             x->text);
+        }
         size_t split = colon ? (size_t)(colon - x->text) : strlen(x->text);
         if (colon && split > 0)
             *ret_offset = x->at + split + 1;

@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "mapping/problems.h"
+#include "model/dn.h"
 #include "model/entry.h"
 #include "model/schema.h"
 
@@ -202,4 +203,65 @@ const struct attribute *subject_attribute(const struct subject *s,
             with_options = a;
     }
     return with_options;
+}
+
+bool subject_value_is_usable(const struct value *v)
+{
+    return v->state == VALUE_TEXT && v->size <= SUBJECT_VALUE_MAX &&
+           strspn(v->data, " ") != v->size;
+}
+
+static bool begins_so(const struct value *v, const char *text, bool at_end)
+{
+    size_t size = strlen(text);
+    return size <= v->size &&
+           memcmp(at_end ? v->data + v->size - size : v->data, text, size) == 0;
+}
+
+/* The bytes up to an unescaped character of the set. */
+static size_t unescaped_span(const char *text, const char *set)
+{
+    size_t n = 0;
+    while (text[n] && !strchr(set, text[n]))
+        n += text[n] == '\\' && text[n + 1] ? 2 : 1;
+    return n;
+}
+
+/* Is the value one that the entry's name is made of? */
+static bool is_in_rdn(const struct subject *s, const struct attribute *a, const struct value *v)
+{
+    const char *attribute = schema_canonical(s->schema, a->name);
+    const char *at = s->entry->dn, *end = at + unescaped_span(at, ",");
+    while (at < end) {
+        size_t size = unescaped_span(at, ",+");
+        CLEANUP(freep) char *pair = strndup(at, size);
+        char *equals = pair ? strchr(pair, '=') : NULL;
+        CLEANUP(freep) char *value = equals ? dn_leaf_value(pair) : NULL;
+        at += size + 1;
+        if (!value)
+            continue;
+        while (equals > pair && equals[-1] == ' ')
+            equals--;
+        *equals = '\0';
+        if (text_equal_ascii_case(schema_canonical(s->schema, pair + strspn(pair, " ")),
+                                  attribute) &&
+            text_equal_fold(value, v->data))
+            return true;
+    }
+    return false;
+}
+
+const struct value *subject_value(const struct subject *s, const struct attribute *a,
+                                  const char *begins, bool at_end)
+{
+    const struct value *first = NULL;
+    for (size_t i = 0; i < a->n_values; i++) {
+        const struct value *v = &a->values[i];
+        if (!subject_value_is_usable(v) || (begins && !begins_so(v, begins, at_end)))
+            continue;
+        if (v == s->forced || (!s->forced && a->n_values > 1 && is_in_rdn(s, a, v)))
+            return v;
+        first = first ? first : v;
+    }
+    return first;
 }

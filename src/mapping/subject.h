@@ -12,6 +12,7 @@ struct attribute;
 struct entry;
 struct mapping_text;
 struct schema;
+struct value;
 
 struct attribute_name {
     char *written;       /* "surname;lang-de" */
@@ -34,7 +35,11 @@ struct subject {
     const struct entry *entry;
     const struct schema *schema;
     const char **canonical; /* for each attribute of the entry; borrowed from the schema */
+    const struct value *forced; /* taken instead of the others of its attribute, or NULL */
 };
+/* What a template can take: text that is neither blank nor longer. */
+#define SUBJECT_VALUE_MAX 1024
+
 int subject_init(struct subject *s, const struct entry *entry, const struct schema *schema);
 void subject_done(struct subject *s);
 /* Attribute i of the entry is the one of that canonical name, with whatever options. */
@@ -45,3 +50,9 @@ bool subject_has_options(const struct subject *s, size_t i, const char *options)
  * that. NULL: absent. */
 const struct attribute *subject_attribute(const struct subject *s,
                                           const struct attribute_name *n);
+bool subject_value_is_usable(const struct value *v);
+/* Of several values the one in the RDN, then the first usable one, in the order of bytes, since
+ * servers give them in none. `begins`, unless NULL: only among those that begin (`at_end`: end)
+ * so. NULL: there is no such value. */
+const struct value *subject_value(const struct subject *s, const struct attribute *a,
+                                  const char *begins, bool at_end);

@@ -19,6 +19,7 @@
 
 struct expander {
     const struct subject *subject;
+    bool unset; /* the attribute at hand is missing, and nothing has taken its place */
     const char *code;
     struct error *e;
 };
@@ -40,9 +41,59 @@ static int check_size(struct expander *x, const struct buffer *to, const char *a
     return 0;
 }
 
-static bool is_blank_text(const struct value *v)
+/* The text of a pattern that holds nothing but literal characters; malloc'd, or NULL. */
+static char *literal_pattern(const struct template_word *w)
 {
-    return v->state == VALUE_TEXT && strspn(v->data, " ") == v->size;
+    const char *text = w->n_pieces == 1 ? w->pieces[0].literal : NULL;
+    char *plain = text ? malloc(strlen(text) + 1) : NULL;
+    size_t n = 0;
+    for (size_t i = 0; plain && text[i]; i++) {
+        if (strchr("*?[", text[i])) {
+            free(plain);
+            return NULL;
+        }
+        i += text[i] == '\\' && text[i + 1];
+        plain[n++] = text[i];
+    }
+    if (plain)
+        plain[n] = '\0';
+    return plain;
+}
+
+/* "SMTP:", "x500=": what says of a value what it is. */
+static bool is_tag(const char *text)
+{
+    size_t size = strlen(text);
+    return size > 0 && strchr(":=/", text[size - 1]);
+}
+
+/* The value that an expansion takes. NULL: none; x->unset: as if the attribute were missing. */
+static const struct value *choose_value(struct expander *x,
+                                        const struct template_expansion *expansion,
+                                        const struct attribute *a)
+{
+    const struct template_operation *o =
+        expansion->n_operations > 0 ? &expansion->operations[0] : NULL;
+    bool cuts = o && (o->kind == TEMPLATE_REMOVE_START || o->kind == TEMPLATE_REMOVE_END);
+    bool at_end = o && o->kind == TEMPLATE_REMOVE_END;
+    CLEANUP(freep) char *text = cuts ? literal_pattern(&o->pattern) : NULL;
+    const struct value *v = text ? subject_value(x->subject, a, text, at_end) : NULL;
+    if (!v && text && !at_end && is_tag(text)) {
+        x->unset = true;
+        return NULL;
+    }
+    return v ? v : subject_value(x->subject, a, NULL, false);
+}
+
+/* The first that says something, to be refused by name. */
+static const struct value *unusable_value(const struct attribute *a)
+{
+    for (size_t i = 0; i < a->n_values; i++) {
+        const struct value *v = &a->values[i];
+        if (v->state != VALUE_TEXT || strspn(v->data, " ") != v->size)
+            return v;
+    }
+    return NULL;
 }
 
 /* The value as text. `looked_at` is false when only its presence matters. */
@@ -51,30 +102,28 @@ static int take_value(struct expander *x, const struct template_expansion *expan
 {
     const struct attribute *a = subject_attribute(x->subject, &expansion->attribute);
     const char *name = expansion->attribute.written;
-    if (!a || a->n_values == 0 || is_blank_text(&a->values[0]))
+    x->unset = !a;
+    const struct value *v = a ? choose_value(x, expansion, a) : NULL;
+    if (!v && a && !x->unset)
+        v = unusable_value(a);
+    if (!v)
         return 0;
-    const struct value *v = &a->values[0];
     if (!looked_at) {
         buffer_add_text(to, "1");
         return check_size(x, to, name);
     }
-    switch (v->state) {
-    case VALUE_BINARY:
+    if (subject_value_is_usable(v)) {
+        buffer_add(to, v->data, v->size);
+        return check_size(x, to, name);
+    }
+    if (v->state == VALUE_BINARY)
         return REFUSE(x, INVALID_BINARY,
                       "attribute '%s': the value is not text (not UTF-8, or with control "
                       "characters in it)",
                       name);
-    case VALUE_TEXT:
-        if (v->size <= TEMPLATE_INPUT_MAX) {
-            buffer_add(to, v->data, v->size);
-            return check_size(x, to, name);
-        }
-        break;
-    case VALUE_TOO_LARGE: break;
-    }
     return REFUSE(x, INVALID_TOO_LARGE,
                   "attribute '%s': the value has %zu bytes, and a template takes at most %d",
-                  name, v->size, TEMPLATE_INPUT_MAX);
+                  name, v->size, SUBJECT_VALUE_MAX);
 }
 
 /* 0, TEMPLATE_REFUSED or an error; what expansions give is literal in a pattern. */
@@ -137,6 +186,34 @@ static int replace_at(const struct template_operation *o, struct pattern *patter
     return r == 1 && *ret_end == at ? 0 : r; /* nothing is never replaced */
 }
 
+/* The replacement, with what was matched for each '&'. */
+static void add_replacement(struct buffer *to, const struct buffer *with, const char *matched,
+                            size_t size)
+{
+    for (size_t i = 0; i < with->size; i++)
+        if (with->data[i] == TEMPLATE_MATCHED[0])
+            buffer_add(to, matched, size);
+        else
+            buffer_add(to, with->data + i, 1);
+}
+
+/* Of an empty text: a pattern that matches nothing at all is replaced once, as by the shell. */
+static int replace_empty(struct expander *x, const struct template_operation *o,
+                         const char *name, struct pattern *pattern, const struct characters *c,
+                         struct buffer *text)
+{
+    CLEANUP(buffer_done) struct buffer with = {0};
+    size_t end;
+    int r = pattern_match(pattern, c, 0, false, true, &end);
+    if (r != 1)
+        return r;
+    r = expand_word(x, &o->word, &with);
+    if (r != 0)
+        return r;
+    add_replacement(text, &with, "", 0);
+    return check_size(x, text, name);
+}
+
 static int replace(struct expander *x, const struct template_operation *o, const char *name,
                    struct pattern *pattern, const struct characters *c, struct buffer *text)
 {
@@ -150,8 +227,11 @@ static int replace(struct expander *x, const struct template_operation *o, const
         r = pattern_match(pattern, c, c->n, true, true, &at);
         if (r != 1)
             return r;
-        keep_bytes(text, 0, c->offsets[at]);
-        buffer_add(text, with.data ? with.data : "", with.size);
+        buffer_add(&result, text->data, c->offsets[at]);
+        add_replacement(&result, &with, text->data + c->offsets[at],
+                        text->size - c->offsets[at]);
+        buffer_clear(text);
+        buffer_add(text, result.data ? result.data : "", result.size);
         return check_size(x, text, name);
     }
     for (bool done = false; at < c->n;) {
@@ -164,7 +244,8 @@ static int replace(struct expander *x, const struct template_operation *o, const
             at++;
             continue;
         }
-        buffer_add(&result, with.data ? with.data : "", with.size);
+        add_replacement(&result, &with, text->data + c->offsets[at],
+                        c->offsets[end] - c->offsets[at]);
         at = end;
         done = !o->all;
         r = check_size(x, &result, name);
@@ -190,6 +271,8 @@ static int apply_pattern(struct expander *x, const struct template_operation *o,
         if (r == 0 && c.n > 0)
             r = o->kind == TEMPLATE_REPLACE ? replace(x, o, name, &pattern, &c, text)
                                             : remove_match(o, &pattern, &c, text);
+        else if (r == 0 && o->kind == TEMPLATE_REPLACE && !x->unset)
+            r = replace_empty(x, o, name, &pattern, &c, text);
         if (r == -ENOMEM)
             error_out_of_memory(x->e);
     }
@@ -292,7 +375,11 @@ static int apply(struct expander *x, const struct template_operation *o, const c
                  struct buffer *text)
 {
     switch (o->kind) {
-    case TEMPLATE_DEFAULT: return text->size > 0 ? 0 : expand_word(x, &o->word, text);
+    case TEMPLATE_DEFAULT:
+        if (text->size > 0)
+            return 0;
+        x->unset = false;
+        return expand_word(x, &o->word, text);
     case TEMPLATE_ALTERNATIVE:
         if (text->size == 0)
             return 0;
@@ -317,9 +404,11 @@ static int expand_piece(struct expander *x, const struct template_expansion *exp
     const char *name = expansion->attribute.written;
     bool looked_at =
         expansion->n_operations == 0 || expansion->operations[0].kind != TEMPLATE_ALTERNATIVE;
+    bool outer = x->unset;
     int r = take_value(x, expansion, looked_at, &text);
     for (size_t i = 0; r == 0 && i < expansion->n_operations; i++)
         r = apply(x, &expansion->operations[i], name, &text);
+    x->unset = outer;
     if (r == 0)
         r = check_size(x, &text, name);
     if (r != 0)

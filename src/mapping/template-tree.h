@@ -7,6 +7,9 @@
 
 struct template_expansion;
 
+/* In the word of a replacement: an '&', which is what was matched. No text holds this byte. */
+#define TEMPLATE_MATCHED "\001"
+
 struct template_piece {
     char *literal; /* NULL: an expansion. In a pattern with its backslashes */
     struct template_expansion *expansion;

@@ -33,7 +33,8 @@ enum context {
     OUTSIDE = 1,    /* of all braces: up to the end of the text */
     IN_WORD = 2,    /* up to '}' */
     IN_PATTERN = 3, /* up to '}', backslashes kept for the pattern */
-    IN_REPLACED = 4 /* the same up to '/' or '}' */
+    IN_REPLACED = 4,    /* the same up to '/' or '}' */
+    IN_REPLACEMENT = 5, /* up to '}', with '&' for what was matched */
 };
 
 static int parse_word(struct parser *p, enum context context, struct template_word *ret);
@@ -178,7 +179,7 @@ static int parse_replace(struct parser *p, struct template_operation *o)
     if (r < 0 || p->text[p->at] != '/')
         return r; /* ${a/pat}: replaced by nothing */
     p->at++;
-    return parse_word(p, IN_WORD, &o->word);
+    return parse_word(p, IN_REPLACEMENT, &o->word);
 }
 
 static int parse_at(struct parser *p, struct template_operation *o)
@@ -313,7 +314,7 @@ static int parse_backslash(struct parser *p, enum context context, struct buffer
 {
     if (!p->text[p->at + 1])
         return FAIL(p, p->at, "a character is missing after '\\'");
-    if (context != IN_WORD)
+    if (context == IN_PATTERN || context == IN_REPLACED)
         buffer_add(literal, "\\", 1);
     buffer_add(literal, p->text + p->at + 1, 1);
     p->at += 2;
@@ -335,6 +336,9 @@ static int parse_word(struct parser *p, enum context context, struct template_wo
             r = parse_dollar(p, context, ret, &literal);
         } else if (*here == '\\' && context != OUTSIDE) {
             r = parse_backslash(p, context, &literal);
+        } else if (*here == '&' && context == IN_REPLACEMENT) {
+            buffer_add_text(&literal, TEMPLATE_MATCHED);
+            p->at++;
         } else {
             buffer_add(&literal, here, 1);
             p->at++;
@@ -425,6 +429,14 @@ int template_prepare(struct template *t, const struct schema *schema, struct pro
     struct prepare prepare = {
         .template = t, .schema = schema, .problems = problems, .where = where};
     return visit_word(&t->word, prepare_expansion, &prepare);
+}
+
+bool template_has_attribute(const struct template *t)
+{
+    for (size_t i = 0; i < t->word.n_pieces; i++)
+        if (t->word.pieces[i].expansion)
+            return true;
+    return false;
 }
 
 static int collect_expansion(struct template_expansion *x, void *userdata)

@@ -48,6 +48,7 @@ struct entry *entry_free(struct entry *e)
     free(e->id);
     free(e->dn);
     free(e->login_key);
+    string_list_done(&e->other_login_keys);
     free(e->primary_key);
     free(e);
     return NULL;
@@ -401,5 +402,35 @@ int entry_attributes_from_json(struct entry *e, const char *json, struct error *
     read->attributes = old.attributes;
     read->n_attributes = old.n_attributes;
     read->attributes_capacity = old.attributes_capacity;
+    return 0;
+}
+
+int entry_take_login_key(struct entry *e, char *key)
+{
+    CLEANUP(freep) char *taken = key;
+    struct string_list *others = &e->other_login_keys;
+    size_t at = 0;
+
+    if (!taken)
+        return -ENOMEM;
+    if (!e->login_key) {
+        e->login_key = TAKE(taken);
+        return 0;
+    }
+    if (strcmp(taken, e->login_key) == 0 || string_list_contains(others, taken))
+        return 0;
+    if (strcmp(taken, e->login_key) < 0) {
+        char *least = taken;
+        taken = e->login_key;
+        e->login_key = least;
+    }
+    if (string_list_add(others, taken) < 0)
+        return -ENOMEM;
+    char *last = others->items[others->n_items - 1];
+    while (at < others->n_items - 1 && strcmp(others->items[at], last) < 0)
+        at++;
+    memmove(&others->items[at + 1], &others->items[at],
+            (others->n_items - 1 - at) * sizeof(others->items[0]));
+    others->items[at] = last;
     return 0;
 }

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/text.h"
+
 struct error;
 
 /* A value that is no text stays visible as such: the person is then refused with a reason. */
@@ -35,8 +37,9 @@ enum entry_kind { /* stored: never renumber */
 /* How a group names a member. */
 enum member_kind {      /* stored: never renumber */
     MEMBER_DN = 1,      /* member, uniqueMember: a DN */
-    MEMBER_LOGIN = 2,   /* memberUid: the value of the person's uid */
-    MEMBER_PRIMARY = 3, /* Active Directory: persons whose primaryGroupID is this RID */
+    MEMBER_LOGIN = 2,   /* memberUid: one of the values of the person's uid */
+    MEMBER_PRIMARY = 3, /* Active Directory: persons whose primaryGroupID is this RID; else those
+                           whose gidNumber is the group's */
 };
 struct member {
     enum member_kind kind;
@@ -53,8 +56,9 @@ struct entry {
     size_t n_attributes, attributes_capacity;
     struct member *members; /* ENTRY_GROUP only */
     size_t n_members, members_capacity;
-    char *login_key;   /* person: text_fold(uid) for MEMBER_LOGIN; may be NULL */
-    char *primary_key; /* person: primaryGroupID; may be NULL */
+    char *login_key; /* person: text_fold(uid) for MEMBER_LOGIN; may be NULL */
+    struct string_list other_login_keys; /* of the other values, once each, sorted */
+    char *primary_key;                   /* person: primaryGroupID or gidNumber; may be NULL */
 };
 
 struct entry *entry_new(const char *id, const char *dn, enum entry_kind kind);
@@ -64,6 +68,9 @@ struct entry *entry_free(struct entry *e);
 int entry_add_value(struct entry *e, const char *attribute, const void *bytes, size_t size);
 int entry_add_member(struct entry *e, enum member_kind kind, const char *key, const char *text);
 void entry_sort(struct entry *e);
+/* Takes the key of one more value of the login attribute; the order of calls does not matter.
+ * -ENOMEM, also for a key that is NULL. */
+int entry_take_login_key(struct entry *e, char *key);
 
 /* Case of names does not matter. "cn" finds "cn" and, only when there is none, the first option
  * form

@@ -72,6 +72,8 @@ static const struct {
     {REASON_OTHER_TENANT,       "the state file belongs to another tenant"},
     {REASON_STATE_RESTORED,     "the state file is older than the last run"},
     {REASON_PAUSED,             "rosterd is paused"},
+    {REASON_LOCKOUT,            "somebody would be locked out of the tenant: its API user, a protected login or the last one with a privileged role"},
+    {REASON_REVOKED,            "the access was revoked: [lifecycle] revoke_when holds"},
 };
 /* clang-format on */
 
@@ -171,8 +173,9 @@ void operation_drop_changes(struct operation *o)
 
 bool operation_equal(const struct operation *a, const struct operation *b)
 {
-    if (a->kind != b->kind || !text_equal(a->entry_id, b->entry_id) ||
-        !text_equal(a->login, b->login) || a->n_changes != b->n_changes)
+    if (a->kind != b->kind || a->revokes != b->revokes ||
+        !text_equal(a->entry_id, b->entry_id) || !text_equal(a->login, b->login) ||
+        a->n_changes != b->n_changes)
         return false;
     for (size_t i = 0; i < a->n_changes; i++) {
         const struct change *x = &a->changes[i], *y = &b->changes[i];

@@ -68,6 +68,8 @@ struct change {
 #define REASON_STATE_RESTORED     "state-restored"
 #define REASON_OTHER_TENANT       "other-tenant"
 #define REASON_PAUSED             "paused"
+#define REASON_LOCKOUT            "never-lock-out"
+#define REASON_REVOKED            "revoked"
 /* A half sentence for people; the code itself when it is not one of these. */
 const char *reason_code_text(const char *code);
 
@@ -86,8 +88,10 @@ struct operation {
     char *cause;         /* holds with one cause are one alarm: "team:Customer Service" */
     uint64_t since_usec; /* of the hold */
     uint64_t not_before_usec;
+    uint64_t due_usec; /* its place in the queue, on the steady clock; kept while it waits */
     unsigned attempts;
     uint64_t run;
+    bool revokes; /* a disable that cannot wait: [lifecycle] revoke_when */
     bool approved;
     uint64_t approved_until_usec; /* on the steady clock, see state/steady.h */
     unsigned budget; /* enum budget_kind of sync/options.h: which budget it counts under */

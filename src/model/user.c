@@ -219,6 +219,7 @@ struct user *user_copy(const struct user *u)
         if (user_set(copy, (enum user_field)f, u->fields[f].text, &u->fields[f].source) < 0)
             return NULL;
     copy->disabled = u->disabled;
+    copy->roles_as_objects = u->roles_as_objects;
     if (source_copy(&copy->disabled_source, &u->disabled_source) < 0)
         return NULL;
     for (size_t i = 0; i < u->n_roles; i++)

@@ -44,6 +44,7 @@ struct user {
     struct source disabled_source;
     struct user_role *roles; /* sorted by name */
     size_t n_roles, roles_capacity;
+    bool roles_as_objects;    /* how SCIM showed them; not stored */
     struct user_skill *skills; /* sorted by name */
     size_t n_skills, skills_capacity;
 };

@@ -230,6 +230,26 @@ static void render_budgets(struct output *o, const json_t *budgets)
     table_print(&t, o, 0);
 }
 
+static void render_revocations(struct output *o, const json_t *revocations)
+{
+    char age[80];
+    size_t i;
+    json_t *r;
+
+    if (json_array_size(revocations) == 0)
+        return;
+    output_format(o, "\n");
+    output_colour(o, COLOUR_BOLD, "Revoked\n");
+    json_array_foreach(revocations, i, r)
+    {
+        output_format(o, "  ");
+        output_text(o, member_text(r, "login"));
+        output_format(o, "  %s, the request left %.3f s after the directory's word\n",
+                      output_age(o, member_text(r, "at"), age, sizeof(age)),
+                      (double)member_number(r, "took_usec") / 1e6);
+    }
+}
+
 static void render_alarms(struct output *o, const json_t *alarms)
 {
     char age[80];
@@ -313,6 +333,7 @@ int render_status(struct output *o, const json_t *a)
         output_format(o, "\n");
     }
     render_budgets(o, json_object_get(a, "budgets"));
+    render_revocations(o, json_object_get(a, "revocations"));
     render_alarms(o, json_object_get(a, "alarms"));
     return health && strcmp(health, "ok") == 0 ? EXIT_FINE : EXIT_FOUND;
 }

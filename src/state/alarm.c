@@ -14,6 +14,15 @@
 #define BUDGET_KEPT_USEC (90 * 24 * 3600 * USEC_PER_SEC)
 #define TOLD_KEPT_USEC   (90 * 24 * 3600 * USEC_PER_SEC)
 
+/* One row for each minute, so that a day of many creates is summed in a moment. A use counts as of
+ * the end of its minute: none is forgotten early. */
+static uint64_t end_of_minute(uint64_t usec)
+{
+    const uint64_t minute = 60 * USEC_PER_SEC;
+
+    return usec % minute ? usec - usec % minute + minute : usec;
+}
+
 int budget_note(struct state *s, unsigned budget, uint64_t now_usec, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL, *prune = NULL;
@@ -25,7 +34,7 @@ int budget_note(struct state *s, unsigned budget, uint64_t now_usec, struct erro
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, budget);
-    stmt_bind_usec(q, 2, now_usec);
+    stmt_bind_usec(q, 2, end_of_minute(now_usec));
     r = stmt_run(q, e);
     if (r == 0)
         r = stmt_prepare(&prune, s, "DELETE FROM budget_use WHERE budget = ?1 AND at_usec < ?2",

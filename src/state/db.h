@@ -10,6 +10,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "state/link.h"
 #include "state/state.h"
 
 struct audit_memory;
@@ -49,6 +50,8 @@ struct state {
     struct audit_memory *audit;    /* borrowed: what the audit's composer remembers */
     uint64_t trail_epoch;          /* another one after each rollback */
     int64_t n_unresolved;          /* mirror_counts(); -1: must be counted again */
+    /* link_count(), by status; -1: must be counted again */
+    int64_t n_links[LINK_N_STATUS];
 };
 
 #define STMT_ROW 1 /* positive answer of stmt_step() */
@@ -102,4 +105,6 @@ int db_write(struct state *s, const char *sql, struct error *e); /* without para
 int db_write_text(struct state *s, const char *sql, const char *first, const char *second,
                   struct error *e);
 /* One count out of a statement of the cache without parameters; 0 when it cannot be read. */
+/* link_count() counts again: what was written is undone, or was not written one by one. */
+void link_forget_counts(struct state *s);
 size_t db_count(struct state *s, const char *sql);

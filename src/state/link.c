@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "model/operation.h"
 #include "state/db.h"
 
 void link_done(struct link *l)
@@ -23,13 +24,14 @@ void link_done(struct link *l)
     free(l->origin);
     free(l->leaving_why);
     free(l->drift);
+    free(l->quirks);
     *l = (struct link){0};
 }
 
 #define LINK_COLUMNS                                                                           \
     "entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, origin, "    \
     "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, "    \
-    "drift"
+    "drift, quirks, renamed_there"
 
 static int read_link(struct stmt *q, struct link *ret, struct error *e)
 {
@@ -41,13 +43,14 @@ static int read_link(struct stmt *q, struct link *ret, struct error *e)
         .confirmed_usec = stmt_usec(q, 10),
         .leaving_usec = stmt_usec(q, 11),
         .disabled_usec = stmt_usec(q, 13),
+        .renamed_there = stmt_int(q, 16) != 0,
     };
 
     if (stmt_copy(q, 0, &l.entry_id) < 0 || stmt_copy(q, 1, &l.login) < 0 ||
         stmt_copy(q, 2, &l.login_key) < 0 || stmt_copy(q, 3, &l.scim_id) < 0 ||
         stmt_copy(q, 4, &l.known) < 0 || stmt_copy(q, 5, &l.granted) < 0 ||
         stmt_copy(q, 8, &l.origin) < 0 || stmt_copy(q, 12, &l.leaving_why) < 0 ||
-        stmt_copy(q, 14, &l.drift) < 0)
+        stmt_copy(q, 14, &l.drift) < 0 || stmt_copy(q, 15, &l.quirks) < 0)
         return error_out_of_memory(e);
     *ret = l;
     l = (struct link){0};
@@ -117,6 +120,44 @@ static int login_taken(struct state *s, const struct link *l, struct error *e)
         l->login, wanted_by ? wanted_by : l->entry_id, held_by ? held_by : holder.entry_id);
 }
 
+static int64_t count_links(struct state *s, enum link_status status)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+
+    if (stmt_prepare(&q, s, "SELECT count(*) FROM link WHERE status = ?1", NULL) < 0)
+        return -1;
+    stmt_bind_int(q, 1, status);
+    return stmt_step(q, NULL) == STMT_ROW ? stmt_int(q, 0) : -1;
+}
+
+/* The counts are kept while rows change one by one, and forgotten where many do, and when a
+ * transaction is undone. */
+void link_forget_counts(struct state *s)
+{
+    for (size_t i = 0; i < LINK_N_STATUS; i++)
+        s->n_links[i] = -1;
+}
+
+static void count_one(struct state *s, int64_t status, int64_t by)
+{
+    if (status > 0 && status < LINK_N_STATUS && s->n_links[status] >= 0)
+        s->n_links[status] += by;
+}
+
+/* The status of the row as it is; 0: there is none. */
+static int stored_status(struct state *s, const char *entry_id, int64_t *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "SELECT status FROM link WHERE entry_id = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, entry_id);
+    r = stmt_step(q, e);
+    *ret = r == STMT_ROW ? stmt_int(q, 0) : 0;
+    return r < 0 ? r : 0;
+}
+
 int link_store(struct state *s, const struct link *l, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
@@ -124,12 +165,15 @@ int link_store(struct state *s, const struct link *l, struct error *e)
         &q, s,
         "INSERT INTO link(" LINK_COLUMNS
         ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-        "?12, ?13, ?14, ?15) ON CONFLICT(entry_id) DO UPDATE SET login = ?2, login_key = ?3, "
+        "?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT(entry_id) DO UPDATE SET login = ?2, login_key = ?3, "
         "scim_id = ?4, known = ?5, granted = ?6, status = ?7, disabled_by_us = ?8, origin = ?9, "
         "created_usec = ?10, confirmed_usec = ?11, leaving_usec = ?12, leaving_why = ?13, "
-        "disabled_usec = ?14, drift = ?15",
+        "disabled_usec = ?14, drift = ?15, quirks = ?16, renamed_there = ?17",
         e);
+    int64_t before = 0;
 
+    if (r == 0)
+        r = stored_status(s, l->entry_id, &before, e);
     if (r < 0)
         return r;
     stmt_bind_text(q, 1, l->entry_id);
@@ -147,23 +191,56 @@ int link_store(struct state *s, const struct link *l, struct error *e)
     stmt_bind_text(q, 13, l->leaving_why);
     stmt_bind_usec(q, 14, l->disabled_usec);
     stmt_bind_text(q, 15, l->drift);
+    stmt_bind_text(q, 16, l->quirks);
+    stmt_bind_int(q, 17, l->renamed_there);
     r = stmt_run(q, e);
+    if (r == 0) {
+        count_one(s, before, -1);
+        count_one(s, l->status, 1);
+    }
     return r == -EEXIST ? login_taken(s, l, e) : r;
 }
 
 int link_remove(struct state *s, const char *entry_id, struct error *e)
 {
-    return db_write_text(s, "DELETE FROM link WHERE entry_id = ?1", entry_id, NULL, e);
+    int64_t before = 0;
+    int r = stored_status(s, entry_id, &before, e);
+
+    if (r == 0)
+        r = db_write_text(s, "DELETE FROM link WHERE entry_id = ?1", entry_id, NULL, e);
+    if (r == 0)
+        count_one(s, before, -1);
+    return r;
+}
+
+int link_each_active_other(struct state *s, const char *entry_id,
+                           int (*fn)(const char *known, void *userdata), void *userdata,
+                           struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(
+        &q, s,
+        "SELECT l.known FROM link l WHERE l.status = 1 AND l.entry_id <> ?1 AND l.known IS NOT "
+        "NULL AND NOT EXISTS (SELECT 1 FROM operation x WHERE x.entry_id = l.entry_id AND "
+        "x.kind IN (4, 6, 8) AND (x.state = 4 OR x.reason = '" REASON_UNCLEAR "'))",
+        e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, entry_id);
+    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        r = fn(stmt_text(q, 0), userdata);
+        if (r != 0)
+            return r;
+    }
+    return r;
 }
 
 size_t link_count(struct state *s, enum link_status status)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-
-    if (stmt_prepare(&q, s, "SELECT count(*) FROM link WHERE status = ?1", NULL) < 0)
-        return 0;
-    stmt_bind_int(q, 1, status);
-    return stmt_step(q, NULL) == STMT_ROW ? (size_t)stmt_int(q, 0) : 0;
+    if (s->n_links[status] < 0)
+        s->n_links[status] = count_links(s, status);
+    return s->n_links[status] > 0 ? (size_t)s->n_links[status] : 0;
 }
 
 int link_each(struct state *s, int (*fn)(const struct link *l, void *userdata), void *userdata,
@@ -203,6 +280,7 @@ int link_set_aside(struct state *s, struct error *e)
                      "INSERT INTO link_aside(" LINK_COLUMNS ") SELECT " LINK_COLUMNS
                      " FROM link",
                      e);
+    link_forget_counts(s);
     return r < 0 ? r : db_write(s, "DELETE FROM link", e);
 }
 
@@ -210,6 +288,7 @@ int link_take_back(struct state *s, struct error *e)
 {
     int r = db_write(s, "DELETE FROM link", e);
 
+    link_forget_counts(s);
     if (r == 0)
         r = db_write(s,
                      "INSERT INTO link(" LINK_COLUMNS ") SELECT " LINK_COLUMNS

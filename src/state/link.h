@@ -14,6 +14,7 @@ enum link_status { /* stored: never renumber */
     LINK_DELETED =
         3, /* deleted by us; kept until the entry is forgotten, so a return is recognised */
 };
+#define LINK_N_STATUS 4 /* with 0, which no link has */
 struct link {
     char *entry_id;
     char *login, *login_key;
@@ -23,10 +24,14 @@ struct link {
     enum link_status status;
     bool disabled_by_us;
     char *origin; /* "create", "adopt" */
-    uint64_t created_usec, confirmed_usec;
+    uint64_t created_usec;
+    uint64_t confirmed_usec; /* 0: made with many others, and not read at the tenant yet */
     uint64_t leaving_usec; /* since when the person is leaving; 0: not */
     char *leaving_why;
     uint64_t disabled_usec; /* when we disabled; for delete_after */
+    char *quirks; /* user_to_json, what the tenant did by itself: a field as it was sent where the
+                     tenant shows it in another form, roles and skills that it gave; or NULL */
+    bool renamed_there; /* `login` is not ours: somebody renamed the user at the tenant */
     char *drift; /* how the tenant's user differed when it was last verified; NULL: not at all */
 };
 void link_done(struct link *l);
@@ -37,6 +42,11 @@ int link_load_by_login(struct state *s, const char *login_key, struct link *ret,
 /* -EEXIST with a sentence that names both people when another entry holds the login. */
 int link_store(struct state *s, const struct link *l, struct error *e);
 int link_remove(struct state *s, const char *entry_id, struct error *e);
+/* What is known of each active user but this entry's who is not about to be disabled, deleted or
+ * given other roles; stops when fn returns non-zero, which is returned. */
+int link_each_active_other(struct state *s, const char *entry_id,
+                           int (*fn)(const char *known, void *userdata), void *userdata,
+                           struct error *e);
 size_t link_count(struct state *s, enum link_status status);
 int link_each(struct state *s, int (*fn)(const struct link *l, void *userdata), void *userdata,
               struct error *e);

@@ -157,6 +157,28 @@ static const char *const migrations[] = {
     "UPDATE person SET bucket = 4, bucket_code = NULL WHERE bucket IN (0, 1, 2, 3, 7);"
     "DROP INDEX person_held; DROP INDEX person_ledger;"
     "CREATE INDEX person_run ON person(run);",
+    /* 10: what the tenant did by itself: renamed the user, showed values in another form, gave
+     * skills. */
+    "ALTER TABLE link ADD COLUMN " MAYBE("quirks") ";"
+    "ALTER TABLE link ADD COLUMN renamed_there INTEGER NOT NULL DEFAULT 0 CHECK(typeof(renamed_there)='integer');"
+    "ALTER TABLE link_aside ADD COLUMN " MAYBE("quirks") ";"
+    "ALTER TABLE link_aside ADD COLUMN renamed_there INTEGER NOT NULL DEFAULT 0 CHECK(typeof(renamed_there)='integer');",
+    /* 11: lanes. Revocations first, then what fell due, then newcomers; queue.c has the same
+     * expression. */
+    "ALTER TABLE operation ADD COLUMN revokes INTEGER NOT NULL DEFAULT 0 "
+    "CHECK(typeof(revokes)='integer');"
+    "ALTER TABLE operation ADD COLUMN " TIME("due_usec") ";"
+    "UPDATE operation SET due_usec = not_before_usec;"
+    "DROP INDEX operation_ready;"
+    "CREATE INDEX operation_ready ON operation((CASE WHEN revokes = 1 THEN 1 WHEN kind IN "
+    "(1, 2) AND reason IS NOT 'outcome-unclear' THEN 3 ELSE 2 END), due_usec, number, "
+    "not_before_usec) WHERE state = 1;"
+    "CREATE INDEX operation_waiting ON operation(not_before_usec) WHERE state = 1;",
+    /* 12: more values of the login attribute than the one in entry.login_key. Without cookies
+     * everybody is read again. */
+    "CREATE TABLE entry_login(" NUMBER("n") ", " TEXT("key") ", PRIMARY KEY(n, key)) WITHOUT ROWID;"
+    "CREATE INDEX entry_login_by_key ON entry_login(key);"
+    "DELETE FROM cookie;",
 };
 /* clang-format on */
 

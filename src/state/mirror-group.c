@@ -253,7 +253,9 @@ static int walk_rows(struct walk *w, struct stmt *q, bool doubt, const size_t *o
 static int walk_person(struct state *s, struct walk *w, const char *person_id, struct error *e)
 {
     static const char sql[] =
-        NAMED_BY_DN " UNION ALL " NAMED_BY("2", "?3") " UNION ALL " NAMED_BY("3", "?4");
+        NAMED_BY_DN " UNION ALL " NAMED_BY("2", "?3") " UNION ALL " NAMED_BY("3", "?4")
+        " UNION ALL SELECT g.n, g.id, g.dn, g.gone_usec FROM entry_login l CROSS JOIN member m ON "
+        "m.kind = 2 AND m.key = l.key CROSS JOIN entry g ON g.n = m.group_n WHERE l.n = ?1";
     CLEANUP(stmt_freep) struct stmt *person = NULL, *q = NULL;
     int r =
         stmt_prepare(&person, s,

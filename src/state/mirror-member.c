@@ -65,6 +65,9 @@ static const char *const mark_below[] = {
     "SELECT p.id FROM dirty_group b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 2 "
     "CROSS JOIN entry p INDEXED BY entry_login_key ON p.login_key = m.key WHERE p.kind = 1 AND p.gone_usec = 0 "
     "UNION ALL "
+    "SELECT p.id FROM dirty_group b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 2 "
+    "CROSS JOIN entry_login l ON l.key = m.key CROSS JOIN entry p ON p.n = l.n WHERE p.kind = 1 AND p.gone_usec = 0 "
+    "UNION ALL "
     "SELECT p.id FROM dirty_group b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 3 "
     "CROSS JOIN entry p INDEXED BY entry_primary_key ON p.primary_key = m.key WHERE p.kind = 1 AND p.gone_usec = 0 "
     "UNION ALL "
@@ -205,7 +208,10 @@ static int touch(struct state *s, int64_t group_n, enum member_kind kind, const 
 
     switch (kind) {
     case MEMBER_DN: sql = TOUCH("dn_key"); break;
-    case MEMBER_LOGIN: sql = TOUCH("login_key"); break;
+    case MEMBER_LOGIN:
+        sql = TOUCH("login_key") " UNION ALL SELECT e.n, e.kind FROM entry_login l CROSS JOIN entry "
+                                 "e ON e.n = l.n WHERE l.key = ?2 AND e.gone_usec = 0";
+        break;
     case MEMBER_PRIMARY: sql = TOUCH("primary_key"); break;
     }
     assert(sql);

@@ -92,6 +92,7 @@ int mirror_find_people(struct state *s, const char *text, struct string_list *re
         "UNION SELECT id FROM entry WHERE dn_key = ?2 AND kind = 1 "
         "UNION SELECT entry_id FROM person WHERE dn = ?1 "
         "UNION SELECT id FROM entry WHERE login_key = ?3 AND kind = 1 "
+        "UNION SELECT p.id FROM entry_login l CROSS JOIN entry p ON p.n = l.n WHERE l.key = ?3 "
         "UNION SELECT entry_id FROM person WHERE login_key = ?3 "
         "UNION SELECT entry_id FROM link WHERE login_key = ?3 AND status <> 3 "
         "UNION SELECT id FROM entry WHERE mail_key = ?3 AND kind = 1";
@@ -200,7 +201,8 @@ static int count_unresolved(struct state *s, struct error *e)
         "x.dn_key = m.key AND x.gone_usec = 0) AND NOT EXISTS (SELECT 1 FROM stale t CROSS JOIN "
         "entry o ON o.n = t.entry_n WHERE t.group_n = g.n AND t.key = m.key AND "
         "o.gone_usec = 0)) OR (m.kind = 2 AND NOT EXISTS (SELECT 1 FROM entry x WHERE "
-        "x.login_key = m.key AND x.gone_usec = 0)))",
+        "x.login_key = m.key AND x.gone_usec = 0) AND NOT EXISTS (SELECT 1 FROM entry_login l "
+        "CROSS JOIN entry x ON x.n = l.n WHERE l.key = m.key AND x.gone_usec = 0)))",
         e);
 
     if (r == 0)

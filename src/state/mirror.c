@@ -81,6 +81,9 @@ static int content_digest(struct state *s, const struct entry *entry,
     buffer_add_text(b, entry->login_key ? entry->login_key : "\xff");
     buffer_add(b, "", 1);
     buffer_add_text(b, entry->primary_key ? entry->primary_key : "\xff");
+    for (size_t i = 0; i < entry->other_login_keys.n_items; i++)
+        buffer_add(b, entry->other_login_keys.items[i],
+                   strlen(entry->other_login_keys.items[i]) + 1);
     if (b->failed)
         return error_out_of_memory(e);
     r = digest_parts(ret, &(struct digest_part){b->data, b->size}, 1);
@@ -249,6 +252,29 @@ static int put_known(struct state *s, struct put *p, struct error *e)
     return r;
 }
 
+/* Most entries have one login and no rows here. */
+static int put_other_logins(struct state *s, const struct put *p, int64_t n, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    const struct string_list *keys = &p->entry->other_login_keys;
+    int r = stmt_prepare(&q, s, "DELETE FROM entry_login WHERE n = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, n);
+    r = stmt_run(q, e);
+    for (size_t i = 0; r == 0 && i < keys->n_items; i++) {
+        CLEANUP(stmt_freep) struct stmt *insert = NULL;
+        r = stmt_prepare(&insert, s, "INSERT INTO entry_login(n, key) VALUES(?1, ?2)", e);
+        if (r < 0)
+            return r;
+        stmt_bind_int(insert, 1, n);
+        stmt_bind_text(insert, 2, keys->items[i]);
+        r = stmt_run(insert, e);
+    }
+    return r;
+}
+
 /* Who is affected, once the row is written. */
 static int put_consequences(struct state *s, const struct put *p, int64_t n, struct error *e)
 {
@@ -291,6 +317,8 @@ int mirror_put(struct state *s, unsigned search, const struct entry *entry,
             n = sqlite3_last_insert_rowid(s->db);
         } else if (r == 0)
             r = put_known(s, &p, e);
+        if (r == 0 && !p.same_content)
+            r = put_other_logins(s, &p, n, e);
         if (r == 0)
             r = put_consequences(s, &p, n, e);
     }
@@ -340,7 +368,7 @@ int mirror_gone(struct state *s, const char *id, const char *why, uint64_t now_u
 
 int mirror_forget(struct state *s, const char *id, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL, *stale = NULL, *bound = NULL;
+    CLEANUP(stmt_freep) struct stmt *q = NULL, *stale = NULL, *bound = NULL, *logins = NULL;
     CLEANUP(entry_row_done) struct entry_row row = {0};
     int r = entry_row_find(s, id, &row, e);
 
@@ -348,6 +376,12 @@ int mirror_forget(struct state *s, const char *id, struct error *e)
     if (r != 0 || !row.gone)
         return r < 0 ? r : 0;
     r = members_drop(s, row.n, e);
+    if (r == 0)
+        r = stmt_prepare(&logins, s, "DELETE FROM entry_login WHERE n = ?1", e);
+    if (r == 0) {
+        stmt_bind_int(logins, 1, row.n);
+        r = stmt_run(logins, e);
+    }
     if (r == 0)
         r = stmt_prepare(&stale, s, "DELETE FROM stale WHERE entry_n = ?1", e);
     if (r == 0) {

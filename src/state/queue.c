@@ -20,7 +20,7 @@ static_assert(OPERATION_CREATE == 1 && OPERATION_ADOPT == 2 && OPERATION_RENAME 
 #define COLUMNS                                                                                \
     "o.number, o.kind, o.state, o.entry_id, o.dn, o.login, o.changes, o.why, o.reason, "       \
     "o.sentence, o.cause, o.since_usec, o.not_before_usec, o.attempts, o.run, o.approved, "    \
-    "o.budget, o.approved_until_usec"
+    "o.budget, o.approved_until_usec, o.revokes, o.due_usec"
 
 static int read_operation(struct stmt *q, struct operation **ret, struct error *e)
 {
@@ -40,6 +40,8 @@ static int read_operation(struct stmt *q, struct operation **ret, struct error *
     o->approved = stmt_int(q, 15) != 0;
     o->budget = (unsigned)stmt_int(q, 16);
     o->approved_until_usec = stmt_usec(q, 17);
+    o->revokes = stmt_int(q, 18) != 0;
+    o->due_usec = stmt_usec(q, 19);
     if (stmt_copy(q, 7, &o->why) < 0 || stmt_copy(q, 8, &o->reason) < 0 ||
         stmt_copy(q, 9, &o->sentence) < 0 || stmt_copy(q, 10, &o->cause) < 0)
         return error_out_of_memory(e);
@@ -84,14 +86,15 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
                     "dn = ?5, login = ?6, changes = ?7, why = ?8, reason = ?9, "
                     "sentence = ?10, cause = ?11, since_usec = ?12, "
                     "not_before_usec = ?13, attempts = ?14, run = ?15, "
-                    "approved = ?16, budget = ?17, approved_until_usec = ?18 "
+                    "approved = ?16, budget = ?17, approved_until_usec = ?18, "
+                    "revokes = ?19, due_usec = ?20 "
                     "WHERE number = ?1"
                   : "INSERT INTO operation(number, kind, state, entry_id, dn, login, "
                     "changes, why, reason, sentence, cause, since_usec, "
                     "not_before_usec, attempts, run, approved, budget, "
-                    "approved_until_usec) VALUES(NULLIF(?1, 0), "
+                    "approved_until_usec, revokes, due_usec) VALUES(NULLIF(?1, 0), "
                     "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
-                    "?16, ?17, ?18)",
+                    "?16, ?17, ?18, ?19, ?20)",
         e);
     if (r < 0)
         return r;
@@ -113,6 +116,8 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
     stmt_bind_int(q, 16, o->approved);
     stmt_bind_int(q, 17, o->budget);
     stmt_bind_usec(q, 18, o->approved_until_usec);
+    stmt_bind_int(q, 19, o->revokes);
+    stmt_bind_usec(q, 20, o->due_usec);
     r = stmt_run(q, e);
     if (r < 0)
         return r;
@@ -195,20 +200,26 @@ int queue_of_person(struct state *s, const char *entry_id, struct operation_list
     return read_list(q, ret, e);
 }
 
-int queue_next(struct state *s, uint64_t now_usec, size_t limit, struct operation_list *ret,
-               struct error *e)
+/* The expression of the index operation_ready. */
+#define LANE                                                                                   \
+    "(CASE WHEN o.revokes = 1 THEN 1 WHEN o.kind IN (1, 2) AND "                               \
+    "o.reason IS NOT '" REASON_UNCLEAR "' THEN 3 ELSE 2 END)"
+static_assert(sizeof REASON_UNCLEAR == sizeof "outcome-unclear", "an index names it");
+
+int queue_next(struct state *s, enum queue_lane lane, uint64_t now_usec, size_t limit,
+               struct operation_list *ret, struct error *e)
 {
     /* Nothing goes beside what is under way for the same person, nor before the person's create
      * or adoption, whatever that waits for. Else the first of those that are due goes: a rename
-     * first, since the others name the login. */
+     * first, since the others name the login. A revocation waits for nothing but the first. */
     static const char sql[] =
         "SELECT " COLUMNS " FROM operation o INDEXED BY operation_ready WHERE o.state = 1 AND "
-        "o.not_before_usec <= ?1 AND NOT EXISTS (SELECT 1 FROM operation x WHERE "
+        LANE " = ?3 AND o.not_before_usec <= ?1 AND NOT EXISTS (SELECT 1 FROM operation x WHERE "
         "x.entry_id = o.entry_id AND x.number <> o.number AND (x.state = 4 OR "
-        "(x.kind IN (1, 2) AND x.number < o.number) OR "
+        "(?3 <> 1 AND ((x.kind IN (1, 2) AND x.number < o.number) OR "
         "(x.state = 1 AND x.not_before_usec <= ?1 AND ((x.kind = 5 AND o.kind <> 5) OR "
-        "((x.kind = 5) = (o.kind = 5) AND x.number < o.number))))) "
-        "ORDER BY o.not_before_usec, o.number LIMIT ?2";
+        "((x.kind = 5) = (o.kind = 5) AND x.number < o.number))))))) "
+        "ORDER BY o.due_usec, o.number LIMIT ?2";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s, sql, e);
 
@@ -216,6 +227,7 @@ int queue_next(struct state *s, uint64_t now_usec, size_t limit, struct operatio
         return r;
     stmt_bind_usec(q, 1, now_usec);
     stmt_bind_int(q, 2, limit > INT64_MAX ? -1 : (int64_t)limit);
+    stmt_bind_int(q, 3, lane);
     return read_list(q, ret, e);
 }
 
@@ -225,7 +237,7 @@ int queue_next_time(struct state *s, uint64_t after_usec, uint64_t *ret_usec, st
      * create, and would hide the others. */
     static const char sql[] =
         "SELECT min(t) FROM (SELECT min(not_before_usec) AS t FROM operation "
-        "INDEXED BY operation_ready WHERE state = 1 AND not_before_usec > ?1 "
+        "INDEXED BY operation_waiting WHERE state = 1 AND not_before_usec > ?1 "
         "UNION ALL SELECT min(not_before_usec) FROM operation "
         "INDEXED BY operation_held WHERE state = 3 AND not_before_usec > ?1)";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
@@ -461,7 +473,7 @@ int queue_count_waiting(struct state *s, uint64_t now_usec, size_t *ret, struct 
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(
         &q, s,
-        "SELECT count(*) FROM operation INDEXED BY operation_ready WHERE state = 1 AND "
+        "SELECT count(*) FROM operation INDEXED BY operation_waiting WHERE state = 1 AND "
         "not_before_usec > ?1",
         e);
 

@@ -24,10 +24,16 @@ int queue_load(struct state *s, int64_t number, struct operation **ret,
 bool queue_has(struct state *s, const char *entry_id, struct error *e);
 int queue_of_person(struct state *s, const char *entry_id, struct operation_list *ret,
                     struct error *e);
+/* One lane goes before the next, so that nobody waits behind a first load who must not. */
+enum queue_lane { /* the numbers are in an index */
+    QUEUE_REVOCATIONS = 1,
+    QUEUE_DUE = 2, /* what fell due, also what is to be settled */
+    QUEUE_NEWCOMERS = 3,
+};
 /* READY, due at now, oldest first, at most limit, and no other operation of the same person
  * STARTED; one for each person; renames before updates. */
-int queue_next(struct state *s, uint64_t now_usec, size_t limit, struct operation_list *ret,
-               struct error *e);
+int queue_next(struct state *s, enum queue_lane lane, uint64_t now_usec, size_t limit,
+               struct operation_list *ret, struct error *e);
 /* When, after `after_usec`, the next READY or HELD operation becomes due; 0: none will.
  * after_usec is the time of the last look at what is due, so that nothing that became due since
  * is missed. */

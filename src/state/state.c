@@ -44,6 +44,7 @@ static struct state *state_alloc(const char *path)
         return NULL;
     s->lock_fd = -1;
     s->n_unresolved = -1;
+    link_forget_counts(s);
     s->path = strdup(path);
     if (!s->path) {
         free(s);
@@ -423,6 +424,7 @@ void state_rollback(struct state *s)
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     s->in_transaction = false;
     s->n_unresolved = -1;
+    link_forget_counts(s);
     s->trail_epoch++;
 }
 

@@ -18,7 +18,8 @@ static bool is_immediate(const char *code)
 {
     static const char *const codes[] = {REASON_BUDGET, REASON_NOT_AUTHORISED, REASON_NO_SECRET,
                                         REASON_ATTRIBUTE_VANISHED, REASON_ADOPTION,
-                                        REASON_STATE_RESTORED, REASON_OTHER_TENANT};
+                                        REASON_STATE_RESTORED, REASON_OTHER_TENANT,
+                                        REASON_LOCKOUT};
     for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
         if (text_equal(code, codes[i]))
             return true;
@@ -34,7 +35,8 @@ static void run_notify(struct engine *n, const char *event, const struct alarm *
     char *text = document ? json_dumps(document, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(document);
     if (text)
-        command_run(n, n->options.sync->notify_command, text, strlen(text), "notify command");
+        command_run(n, n->options.sync->notify_command, text, strlen(text), "notify command", NULL,
+                    NULL);
     else
         log_error("Out of memory: nobody is told of %s", a->cause);
 }

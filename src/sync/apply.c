@@ -158,6 +158,8 @@ static int learn_skill(const struct operation *o, const char *name, const struct
     const struct change *c = change_of(o, "skill:", name);
     bool changed = (b != NULL) != (a != NULL) || (a && b && a->level != b->level);
     bool is_new = c ? is_applied(c, name, after) : changed;
+    if (c && c->to && is_new && !a) /* level 0, which some show as no skill */
+        return user_add_skill(ret, name, 0, NULL);
     return keep_skill(ret, is_new ? after : known, name);
 }
 

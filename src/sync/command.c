@@ -1,10 +1,12 @@
 /*
- * Runs a configured command with one document on its standard input: never through a shell,
- * bounded in time, its output thrown away. What it was given is overwritten as soon as it is
- * written.
+ * Runs configured commands with one document on their standard input: never through a shell, a
+ * few at a time and the others in a queue, bounded in time, with standard descriptors and a
+ * small environment and nothing else of ours, their output thrown away. What a command is given
+ * is overwritten as soon as it is written.
  */
 #include "config.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
@@ -18,14 +20,27 @@
 #include "sync/internal.h"
 
 #define COMMAND_LIMIT_USEC (30 * USEC_PER_SEC)
+#define AT_ONCE            8
+#define QUEUE_MAX          1000
 
 struct command {
     struct engine *engine;
     struct command *next;
     sd_event_source *child, *timer;
-    pid_t pid;
-    char what[64];
+    pid_t pid;   /* 0: it waits */
+    char **argv; /* copies: the configuration may be another when its turn comes */
+    char *text;
+    size_t size;
+    char *what, *subject;
+    command_ended_fn ended;
 };
+
+static void wipe_text(struct command *c)
+{
+    if (c->text)
+        explicit_bzero(c->text, c->size);
+    free(TAKE(c->text));
+}
 
 static void command_free(struct command *c)
 {
@@ -36,17 +51,54 @@ static void command_free(struct command *c)
         }
     sd_event_source_disable_unref(c->child);
     sd_event_source_disable_unref(c->timer);
+    wipe_text(c);
+    for (char **word = c->argv; word && *word; word++)
+        free(*word);
+    free(c->argv);
+    free(c->what);
+    free(c->subject);
     free(c);
+}
+
+static void count(const struct engine *n, size_t *ret_running, size_t *ret_waiting)
+{
+    *ret_running = *ret_waiting = 0;
+    for (const struct command *c = n->commands; c; c = c->next)
+        ++*(c->pid ? ret_running : ret_waiting);
+}
+
+size_t command_room(const struct engine *n)
+{
+    size_t n_running, n_waiting;
+    count(n, &n_running, &n_waiting);
+    return n_running + n_waiting < AT_ONCE ? AT_ONCE - n_running - n_waiting : 0;
+}
+
+static void start_waiting(struct engine *n);
+
+/* It is over, in one way or another; c is freed. */
+static void end(struct command *c, bool fine)
+{
+    struct engine *n = c->engine;
+    CLEANUP(freep) char *subject = TAKE(c->subject);
+    command_ended_fn ended = c->ended;
+    command_free(c);
+    if (ended)
+        ended(n, subject, fine);
+    start_waiting(n);
+    engine_wake(n);
 }
 
 static int on_exit_of_child(sd_event_source *source, const siginfo_t *info, void *userdata)
 {
     (void)source;
     struct command *c = userdata;
-    if (info->si_code != CLD_EXITED || info->si_status != 0)
-        log_error("The %s ended with %s %d", c->what,
+    bool fine = info->si_code == CLD_EXITED && info->si_status == 0;
+    if (!fine)
+        log_error("The %s%s%s ended with %s %d", c->what, c->subject ? " for " : "",
+                  c->subject ? c->subject : "",
                   info->si_code == CLD_EXITED ? "exit code" : "signal", info->si_status);
-    command_free(c);
+    end(c, fine);
     return 0;
 }
 
@@ -55,39 +107,95 @@ static int on_too_long(sd_event_source *source, uint64_t usec, void *userdata)
     (void)source;
     (void)usec;
     struct command *c = userdata;
-    log_error("The %s runs for over %llu seconds: it is killed", c->what,
+    log_error("The %s%s%s runs for over %llu seconds: it is killed", c->what,
+              c->subject ? " for " : "", c->subject ? c->subject : "",
               (unsigned long long)(COMMAND_LIMIT_USEC / USEC_PER_SEC));
+    kill(-c->pid, SIGKILL); /* with whatever it started */
     kill(c->pid, SIGKILL);
     return 0;
 }
 
-static int spawn(char *const *argv, int input, pid_t *ret)
+/* Libraries open connections without asking that a child does not get them. */
+static int close_others(posix_spawn_file_actions_t *actions)
 {
-    extern char **environ;
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
+#if __GLIBC_PREREQ(2, 34)
+    return posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
+#else
+    (void)actions;
+    DIR *folder = opendir("/proc/self/fd");
+    if (!folder)
+        return errno;
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        uint64_t fd = 0;
+        if (text_parse_unsigned(entry->d_name, INT32_MAX, &fd) == 0 && fd > STDERR_FILENO)
+            (void)fcntl((int)fd, F_SETFD, FD_CLOEXEC);
+    }
+    closedir(folder);
+    return 0;
+#endif
+}
+
+/* What a program needs to run, and the way out; nothing that names our files or credentials. */
+static char *const *environment(char *words[static 16])
+{
+    static const char *const names[] = {"PATH",        "HOME",        "USER",     "LOGNAME",
+                                        "LANG",        "LC_ALL",      "TZ",       "http_proxy",
+                                        "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"};
+    size_t n = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        const char *value = getenv(names[i]);
+        if (value && asprintf(&words[n], "%s=%s", names[i], value) > 0)
+            n++;
+    }
+    words[n] = NULL;
+    return words;
+}
+
+static int set_actions(posix_spawn_file_actions_t *actions, int input)
+{
+    int r = posix_spawn_file_actions_adddup2(actions, input, STDIN_FILENO);
+    if (r == 0)
+        r = posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    return r ? r : close_others(actions);
+}
+
+static int set_attributes(posix_spawnattr_t *attributes)
+{
     sigset_t none, pipe;
     sigemptyset(&none);
     sigemptyset(&pipe);
     sigaddset(&pipe, SIGPIPE); /* ignored here, which a child would inherit */
+    int r = posix_spawnattr_setsigmask(attributes, &none); /* the loop blocks some */
+    if (r == 0)
+        r = posix_spawnattr_setsigdefault(attributes, &pipe);
+    if (r == 0)
+        r = posix_spawnattr_setpgroup(attributes, 0);
+    return r ? r
+             : posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK |
+                                                        POSIX_SPAWN_SETSIGDEF |
+                                                        POSIX_SPAWN_SETPGROUP);
+}
+
+static int spawn(char *const *argv, int input, pid_t *ret)
+{
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    char *words[16];
     if (posix_spawn_file_actions_init(&actions) != 0)
         return -ENOMEM;
     if (posix_spawnattr_init(&attributes) != 0) {
         posix_spawn_file_actions_destroy(&actions);
         return -ENOMEM;
     }
-    int r = posix_spawn_file_actions_adddup2(&actions, input, STDIN_FILENO);
+    int r = set_actions(&actions, input);
     if (r == 0)
-        r = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    if (r == 0)
-        r = posix_spawnattr_setsigmask(&attributes, &none); /* the loop blocks some */
-    if (r == 0)
-        r = posix_spawnattr_setsigdefault(&attributes, &pipe);
-    if (r == 0)
-        r = posix_spawnattr_setflags(&attributes,
-                                     POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    if (r == 0)
-        r = posix_spawn(ret, argv[0], &actions, &attributes, argv, environ);
+        r = set_attributes(&attributes);
+    if (r == 0) {
+        char *const *clean = environment(words);
+        r = posix_spawn(ret, argv[0], &actions, &attributes, argv, clean);
+        for (char **word = words; *word; word++)
+            free(*word);
+    }
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     return -r;
@@ -103,41 +211,92 @@ static int watch(struct command *c)
     return r;
 }
 
-void command_run(struct engine *n, char *const *argv, char *text_taken, size_t size,
-                 const char *what)
+static int start(struct command *c)
 {
     int ends[2] = {-1, -1};
-    struct command *c = calloc(1, sizeof *c);
-    int r = c ? 0 : -ENOMEM;
-    if (r == 0 && pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-        r = -errno;
+    int r = pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0 ? -errno : 0;
     /* The document goes into the pipe before the child runs: it is small, so nothing ever
      * blocks. */
-    if (r == 0 && write(ends[1], text_taken, size) != (ssize_t)size)
+    if (r == 0 && write(ends[1], c->text, c->size) != (ssize_t)c->size)
         r = -EMSGSIZE;
-    explicit_bzero(text_taken, size);
-    free(text_taken);
+    wipe_text(c);
     if (r == 0) {
         fcntl(ends[0], F_SETFL, 0); /* the child reads as programs do */
-        c->engine = n;
-        snprintf(c->what, sizeof c->what, "%s", what);
-        r = spawn(argv, ends[0], &c->pid);
+        r = spawn(c->argv, ends[0], &c->pid);
     }
     if (ends[0] >= 0)
         close(ends[0]);
     if (ends[1] >= 0)
         close(ends[1]);
-    if (r == 0) {
-        c->next = n->commands;
-        n->commands = c;
-        r = watch(c);
-        if (r < 0)
-            command_free(TAKE(c));
-    } else {
-        free(c);
+    return r < 0 ? r : watch(c);
+}
+
+static void start_waiting(struct engine *n)
+{
+    for (;;) {
+        size_t n_running, n_waiting;
+        count(n, &n_running, &n_waiting);
+        struct command *c = n->commands;
+        while (c && c->pid)
+            c = c->next;
+        if (!c || n_running >= AT_ONCE)
+            return;
+        int r = start(c);
+        if (r < 0) {
+            log_error("The %s (%s) cannot be run%s%s: %s", c->what, c->argv[0],
+                      c->subject ? " for " : "", c->subject ? c->subject : "", strerror(-r));
+            end(c, false);
+            return; /* which went on with the next */
+        }
     }
-    if (r < 0)
-        log_error("The %s (%s) cannot be run: %s", what, argv[0], strerror(-r));
+}
+
+static char **copy_words(char *const *argv)
+{
+    size_t n = 0;
+    while (argv[n])
+        n++;
+    char **copy = calloc(n + 1, sizeof(*copy));
+    for (size_t i = 0; copy && i < n; i++)
+        if (!(copy[i] = strdup(argv[i]))) {
+            while (i > 0)
+                free(copy[--i]);
+            free(copy);
+            return NULL;
+        }
+    return copy;
+}
+
+bool command_run(struct engine *n, char *const *argv, char *text_taken, size_t size,
+                 const char *what, const char *subject, command_ended_fn ended)
+{
+    size_t n_running, n_waiting;
+    struct command *c = calloc(1, sizeof(*c)), **last = &n->commands;
+    count(n, &n_running, &n_waiting);
+    if (!c) {
+        explicit_bzero(text_taken, size);
+        free(text_taken);
+        log_error("The %s (%s) cannot be run: out of memory", what, argv[0]);
+        return false;
+    }
+    *c = (struct command){.engine = n,
+                          .text = text_taken,
+                          .size = size,
+                          .argv = copy_words(argv),
+                          .what = strdup(what),
+                          .subject = subject ? strdup(subject) : NULL,
+                          .ended = ended};
+    if (!c->argv || !c->what || (subject && !c->subject) || n_waiting >= QUEUE_MAX) {
+        command_free(c);
+        log_error("The %s (%s) cannot be run: %s", what, argv[0],
+                  n_waiting >= QUEUE_MAX ? "too many wait already" : "out of memory");
+        return false;
+    }
+    while (*last)
+        last = &(*last)->next;
+    *last = c;
+    start_waiting(n);
+    return true;
 }
 
 void command_cancel_all(struct engine *n)

@@ -66,6 +66,16 @@ static bool may_evaluate(const struct engine *n)
            (n->contact >= CONTACT_LISTED || !n->options.tenant);
 }
 
+/* Those who came and match revoke_when: before everybody else who is to be looked at. */
+static int evaluate_revocations(struct engine *n, struct error *e)
+{
+    int r = 0;
+    for (size_t i = 0; i < n->revocations.n_items && r == 0; i++)
+        r = evaluate_revocation(n, n->revocations.items[i], e);
+    string_list_done(&n->revocations);
+    return r;
+}
+
 static int evaluate_some(struct engine *n, bool *ret_more, struct error *e)
 {
     *ret_more = false;
@@ -143,9 +153,8 @@ static int settle_idle(struct engine *n, struct error *e)
 static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struct error *e)
 {
     int r = 0;
-    size_t n_released = 0;
+    size_t n_released = 0, n_picked = 0;
     uint64_t now = clock_now_usec();
-    *ret_picked = 0;
     n->looked_usec = now;
     r = queue_release_due(n->state, now, &n_released, e);
     if (r == 0)
@@ -168,7 +177,20 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
             contact_evaluated(n);
     }
     if (r == 0 && executor_may_work(n) && !n->stopping && !gather_outcomes(n, more))
-        r = executor_pick(n, ret_picked, e);
+        r = executor_pick(n, &n_picked, e);
+    *ret_picked += n_picked;
+    return r;
+}
+
+/* Neither a read nor the evaluation of others holds them up. */
+static int start_revocations(struct engine *n, size_t *ret_picked, struct error *e)
+{
+    int r = n->revocation_planned ? engine_write(n, e) : 0;
+    if (r == 0 && n->revocation_planned)
+        r = park_apply_guard_to_revocations(n, e);
+    n->revocation_planned = false;
+    if (r == 0 && executor_may_work(n) && !n->stopping)
+        r = executor_pick_revocations(n, ret_picked, e);
     return r;
 }
 
@@ -184,8 +206,13 @@ static int turn(struct engine *n, struct error *e)
     bool more = false;
     size_t n_picked = 0;
     int r = 0;
+    executor_hurry(n);
     if (!n->stopping)
+        r = evaluate_revocations(n, e);
+    if (r == 0 && !n->stopping)
         r = evaluate_some(n, &more, e);
+    if (r == 0 && (n->revocation_planned || n->reading || more))
+        r = start_revocations(n, &n_picked, e);
     if (r == 0 && !n->reading)
         r = engine_write(n, e);
     if (r == 0 && !n->reading)
@@ -386,6 +413,7 @@ struct engine *engine_free(struct engine *n)
     bound_groups_done(&n->groups);
     string_list_done(&n->teams);
     string_list_done(&n->missing);
+    string_list_done(&n->revocations);
     string_list_done(&n->unauthorised);
     string_list_done(&n->failing);
     n->event = sd_event_unref(n->event);
@@ -433,7 +461,7 @@ static int take_configuration(struct engine *n, bool reloaded, struct error *e)
 int engine_start(struct engine *n, struct error *e)
 {
     schedule_sweep(n);
-    n->alarms_stale = true;
+    n->alarms_stale = n->revocation_planned = true;
     int r = belonging_check(n, e);
     if (r < 0)
         return r;
@@ -582,6 +610,14 @@ void engine_status_changed(struct engine *n)
 void engine_directory_away(struct engine *n, bool away, const char *sentence)
 {
     alarm_directory(n, away, sentence);
+}
+
+bool engine_past_revocation(const struct engine *n, size_t i, struct engine_revocation *ret)
+{
+    if (i >= n->n_past_revocations || i >= ENGINE_PAST_REVOCATIONS)
+        return false;
+    *ret = n->past_revocations[(n->n_past_revocations - 1 - i) % ENGINE_PAST_REVOCATIONS];
+    return true;
 }
 
 bool engine_is_idle(const struct engine *n)

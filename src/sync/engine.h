@@ -122,6 +122,15 @@ enum engine_tenant_state {
     ENGINE_TENANT_UNKNOWN = 3,
     ENGINE_TENANT_NO_SECRET = 4 /* the client secret cannot be read here */
 };
+/* How long it took from what the directory said to the request. */
+struct engine_revocation {
+    char login[128];
+    uint64_t at_usec, took_usec;
+};
+#define ENGINE_PAST_REVOCATIONS 16
+/* The i-th last, 0 the newest; false when there were not so many since the start. */
+bool engine_past_revocation(const struct engine *n, size_t i, struct engine_revocation *ret);
+
 struct engine_status {
     enum engine_tenant_state tenant;
     const char *tenant_error;

@@ -20,6 +20,7 @@ static void subject_done(struct subject *s)
     verdict_done(&s->verdict);
     user_free(s->known);
     user_free(s->granted);
+    user_free(s->quirks);
     user_free(s->found);
     free(s->login_key);
     operation_list_done(&s->queue);
@@ -99,6 +100,8 @@ static int subject_load(struct engine *n, const char *entry_id, struct subject *
     r = s->has_link ? subject_user(s->link.known, &s->known, e) : 0;
     if (r == 0 && s->has_link)
         r = subject_user(s->link.granted, &s->granted, e);
+    if (r == 0 && s->has_link)
+        r = subject_user(s->link.quirks, &s->quirks, e);
     if (r == 0)
         r = queue_of_person(n->state, entry_id, &s->queue, e);
     bool here = s->mirror.entry && !s->mirror.gone && s->mirror.entry->kind == ENTRY_PERSON;
@@ -176,6 +179,8 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
         .code = s->verdict.code,
         .sentence = s->has_verdict ? s->verdict.sentence : gone_sentence(s),
         .wanted = s->verdict.user,
+        .revoked = s->verdict.revoked,
+        .revoke_source = &s->verdict.revoke_source,
         .group_missing = s->verdict.group_missing ? s->verdict.group_missing_dn : NULL,
         .vanished_attribute = s->has_verdict
                                   ? vanished_here(n, s->mirror.entry, vanished, sizeof vanished)
@@ -184,7 +189,9 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
         .login = s->link.login,
         .known = s->known ? s->known : &nothing,
         .granted = s->granted,
+        .quirks = s->quirks,
         .disabled_by_us = s->link.disabled_by_us,
+        .renamed_there = s->link.renamed_there,
         .leaving_usec = s->link.leaving_usec,
         .disabled_usec = s->link.disabled_usec,
         .claim = s->claim,
@@ -210,7 +217,8 @@ static bool reason_is_planners(const char *reason)
         REASON_LOGIN_SHARED,   REASON_CONFLICT,           REASON_SAME_MAIL,
         REASON_RENAME_POLICY,  REASON_GROUP_MISSING,      REASON_ADOPTION,
         REASON_ENTRY_INVALID,  REASON_ATTRIBUTE_VANISHED, REASON_RELINK,
-        REASON_STATE_RESTORED, REASON_ROLES_FIRST,      REASON_OTHER_TENANT,
+        REASON_STATE_RESTORED, REASON_ROLES_FIRST,        REASON_OTHER_TENANT,
+        REASON_LOCKOUT,
     };
     for (size_t i = 0; reason && i < ARRAY_SIZE(reasons); i++)
         if (text_equal(reason, reasons[i]))
@@ -230,7 +238,8 @@ static int move_text(char **to, char **from)
 static bool hold_is_planners(const struct operation *o)
 {
     return reason_is_planners(o->reason) &&
-           (o->state == OPERATION_PARKED || !o->not_before_usec);
+           (o->state == OPERATION_PARKED || !o->not_before_usec ||
+            text_equal(o->reason, REASON_LOCKOUT));
 }
 
 /* An operation that was there before and means the same keeps its place, its attempts, its
@@ -260,6 +269,40 @@ static void carry_over(struct operation *fresh, struct operation *old)
     }
 }
 
+/* Its place in the queue is that of the day when it was first due; another grace time moves it
+ * forward at most. */
+static void give_place(const struct engine *n, struct operation *fresh,
+                       const struct operation *old)
+{
+    uint64_t now = clock_now_usec(), steady = steady_now_usec(&n->steady);
+    fresh->due_usec =
+        steady + (fresh->not_before_usec > now ? fresh->not_before_usec - now : 0);
+    if (old && old->due_usec < fresh->due_usec)
+        fresh->due_usec = old->due_usec;
+}
+
+/* In the plan already; it is asked again when the operation would start. */
+static int hold_lockout(struct engine *n, struct operation *fresh, struct error *e)
+{
+    struct lockout l;
+    int r = lockout_look(n, fresh, &l, e);
+    if (r <= 0)
+        return r;
+    uint64_t now = clock_now_usec();
+    lockout_alarm(n, &l);
+    free(fresh->reason);
+    free(fresh->cause);
+    free(fresh->sentence);
+    fresh->state = OPERATION_HELD;
+    fresh->since_usec = now;
+    if (fresh->not_before_usec < now + n->options.sync->hold_retry_usec)
+        fresh->not_before_usec = now + n->options.sync->hold_retry_usec;
+    fresh->reason = strdup(REASON_LOCKOUT);
+    fresh->cause = strdup(l.cause);
+    fresh->sentence = strdup(l.sentence);
+    return fresh->reason && fresh->cause && fresh->sentence ? 0 : error_out_of_memory(e);
+}
+
 static int audit_wait(struct engine *n, const struct operation *o, struct error *e)
 {
     struct audit_row row = {
@@ -283,6 +326,10 @@ static int merge_queue(struct engine *n, struct subject *s, struct operation_lis
         for (size_t j = 0; j < s->queue.n_items && !old; j++)
             if (s->queue.items[j] && operation_equal(s->queue.items[j], fresh))
                 old = s->queue.items[j];
+        give_place(n, fresh, old);
+        r = fresh->state == OPERATION_READY ? hold_lockout(n, fresh, e) : 0;
+        if (r < 0)
+            return r;
         bool waited =
             old && old->state == fresh->state && text_equal(old->reason, fresh->reason);
         if (old) {
@@ -291,8 +338,10 @@ static int merge_queue(struct engine *n, struct subject *s, struct operation_lis
         } else {
             fresh->run = n->run;
         }
-        if (!old || old->state != fresh->state || old->budget != fresh->budget)
+        if (!old || old->state != fresh->state || old->budget != fresh->budget) {
             n->plan_changed = true;
+            n->revocation_planned |= fresh->revokes;
+        }
         r = queue_store(n->state, fresh, e);
         bool waits = fresh->state == OPERATION_HELD || fresh->state == OPERATION_PARKED;
         if (r == 0 && waits && !waited && reason_is_planners(fresh->reason))
@@ -456,6 +505,46 @@ static bool is_started(const struct subject *s)
     return false;
 }
 
+/* A revocation waits for no evaluation: it stands beside whatever else is in the queue, also
+ * beside what is under way, which decides when it may go. */
+static int revoke_beside(struct engine *n, const char *entry_id, struct subject *s,
+                         struct error *e)
+{
+    struct planner_result plan = {0};
+    bool there = !s->verdict.revoked || !s->has_link || s->link.status != LINK_ACTIVE;
+    for (size_t i = 0; i < s->queue.n_items; i++)
+        there = there || s->queue.items[i]->revokes;
+    if (there)
+        return 0;
+    int r = plan_subject(n, entry_id, s, &plan, e);
+    for (size_t i = 0; i < plan.operations.n_items && r == 0; i++) {
+        struct operation *o = plan.operations.items[i];
+        o->budget = guard_budget_of(o, n->options.sync);
+        o->run = n->run;
+        give_place(n, o, NULL);
+        n->plan_changed = n->revocation_planned = true;
+        r = queue_store(n->state, o, e);
+    }
+    planner_result_done(&plan);
+    if (r == 0)
+        executor_make_way(n, entry_id);
+    return r;
+}
+
+int evaluate_revocation(struct engine *n, const char *entry_id, struct error *e)
+{
+    struct subject s = {0};
+    int r = engine_write(n, e);
+    if (r == 0)
+        r = engine_begin_run(n, "revocation", e);
+    if (r == 0)
+        r = subject_load(n, entry_id, &s, e);
+    if (r == 0)
+        r = revoke_beside(n, entry_id, &s, e);
+    subject_done(&s);
+    return r < 0 ? error_wrap(e, r, "looking at entry %s", entry_id) : 0;
+}
+
 /* Whoever has an operation in flight, or one that may have been carried out, is looked at again
  * when its outcome is known: a plan from what was known before could forget what was done. */
 static int leave_for_later(struct engine *n, const char *entry_id, struct subject *s,
@@ -463,13 +552,38 @@ static int leave_for_later(struct engine *n, const char *entry_id, struct subjec
 {
     execution_moved(n, entry_id);
     s->person.dirty = false;
+    int r = revoke_beside(n, entry_id, s, e);
+    if (r < 0)
+        return r;
     return s->was_known ? person_store(n->state, &s->person, e) : 0;
+}
+
+/* The user keeps a login that one of the values still gives: a value that was added, or one that
+ * comes first now, is no rename. */
+static int keep_login(struct subject *s, struct error *e)
+{
+    if (!s->has_link)
+        return 0;
+    for (size_t i = 0; i < s->verdict.other_logins.n_items; i++) {
+        const char *other = s->verdict.other_logins.items[i];
+        CLEANUP(freep) char *key = text_fold(other, strlen(other));
+        const struct source *source = &s->verdict.user->fields[USER_LOGIN].source;
+        if (!key)
+            return error_out_of_memory(e);
+        if (text_equal(key, s->link.login_key))
+            return user_set(s->verdict.user, USER_LOGIN, other, source) < 0 ? error_out_of_memory(e)
+                                                                             : 0;
+    }
+    return 0;
 }
 
 static int decide(struct engine *n, const char *entry_id, struct subject *s, struct error *e)
 {
     int r = 0;
     if (s->verdict.user) {
+        r = keep_login(s, e);
+        if (r < 0)
+            return r;
         const char *login = user_get(s->verdict.user, USER_LOGIN);
         s->login_key = text_fold(login, strlen(login));
         if (!s->login_key)

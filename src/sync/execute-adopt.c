@@ -28,8 +28,10 @@ static int note_found(struct execution *x, const struct user *found, struct erro
 int execution_start_link(struct execution *x, const char *origin, const struct user *known,
                          struct error *e)
 {
+    char *id = TAKE(x->link.scim_id);
     link_done(&x->link);
     x->link = (struct link){
+        .scim_id = id,
         .login = strdup(x->operation->login),
         .origin = strdup(origin),
         .status = known->disabled ? LINK_DISABLED : LINK_ACTIVE,
@@ -40,7 +42,7 @@ int execution_start_link(struct execution *x, const char *origin, const struct u
     int r = engine_write(x->engine, e);
     if (r == 0)
         r = execution_set_known(x, known, e);
-    if (r == 0 && known != x->wanted)
+    if (r == 0 && x->operation->kind == OPERATION_ADOPT)
         r = note_found(x, known, e);
     return r < 0 ? r : execution_store_link(x, e);
 }
@@ -195,6 +197,7 @@ void execute_adopt(struct execution *x)
 {
     struct engine *n = x->engine;
     struct error e = {0};
+    free(TAKE(x->link.scim_id)); /* of a user that was deleted */
     if (!x->wanted)
         execution_drop(x, "no longer wanted");
     else if (n->options.tenant_ops->user_get(n->options.tenant, execution_next_call(x),

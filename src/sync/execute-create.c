@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "sync/internal.h"
+#include "sync/quirks.h"
 
 static void on_settled(const struct tenant_answer *a, void *userdata);
 
@@ -33,22 +34,106 @@ static void hand_on_password(struct execution *x)
     json_decref(document);
     if (text)
         command_run(n, n->options.sync->password_command, text, strlen(text),
-                    "password_command");
+                    "password_command", x->operation->login, NULL);
 }
 
-/* The user is at the tenant as `known` says, made by us. */
+static void read_login(struct execution *x, tenant_done_fn done)
+{
+    struct engine *n = x->engine;
+    struct error e = {0};
+    if (n->options.tenant_ops->user_get(n->options.tenant, execution_next_call(x),
+                                        x->operation->login, done, x, &e) < 0)
+        execution_broken(x, &e);
+}
+
+/* Nothing of what was wanted is to be changed. */
+static bool shows_all(const struct user *wanted, const struct user *known)
+{
+    bool same = wanted->disabled == known->disabled && wanted->n_roles == known->n_roles &&
+                wanted->n_skills == known->n_skills;
+    for (int f = 0; f < USER_N_FIELDS && same; f++) {
+        const char *sent = user_get(wanted, (enum user_field)f);
+        same = !sent || !*sent || text_equal(sent, user_get(known, (enum user_field)f));
+    }
+    for (size_t i = 0; i < wanted->n_roles && same; i++)
+        same = user_role(known, wanted->roles[i].name) != NULL;
+    for (size_t i = 0; i < wanted->n_skills && same; i++) {
+        const struct user_skill *k = user_skill(known, wanted->skills[i].name);
+        same = k && k->level == wanted->skills[i].level;
+    }
+    return same;
+}
+
+/* Made by us. `shown`: as it was read back, NULL when it could not be read; what is not as it
+ * was wanted is then changed, and what the tenant did by itself is left. */
+static int learn_created(struct execution *x, const struct user *shown, struct error *e)
+{
+    CLEANUP(user_freep) struct user *known = user_new();
+    CLEANUP(user_freep) struct user *quirks = user_new();
+    if (!known || !quirks)
+        return error_out_of_memory(e);
+    if (shown && quirks_learn_created(x->wanted, shown, known, quirks) < 0)
+        return error_out_of_memory(e);
+    int r = execution_start_link(x, "create", shown ? known : x->wanted, e);
+    if (r == 0)
+        r = execution_set_quirks(x, quirks, e);
+    x->as_wanted = !shown || (!x->link.quirks && shows_all(x->wanted, known));
+    x->unread = !shown;
+    return r < 0 ? r : execution_store_link(x, e);
+}
+
 static void conclude(struct execution *x, const struct tenant_answer *a,
-                     const struct user *known)
+                     const struct user *shown)
 {
     struct error e = {0};
-    int r = execution_start_link(x, "create", known, &e);
-    x->as_wanted = known == x->wanted;
-    if (r < 0) {
+    if (learn_created(x, shown, &e) < 0) {
         execution_broken(x, &e);
         return;
     }
     hand_on_password(x);
     execution_finish(x, a, BUCKET_CREATED);
+}
+
+static void on_id(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    if (a->class == TENANT_DONE && a->scim_id) /* without memory the verification learns it */
+        x->link.scim_id = strdup(a->scim_id);
+    else if (a->class == TENANT_UNSUPPORTED)
+        x->engine->no_scim_usec = clock_now_usec();
+    conclude(x, &x->answer, x->current);
+}
+
+/* Where many are made at once, nobody is read back: the verification does it later. */
+static bool many_at_once(const struct engine *n)
+{
+    return n->n_executions * 2 > n->options.max_concurrent;
+}
+
+/* The id tells a user that was renamed there from one that was deleted. */
+static void learn_id(struct execution *x)
+{
+    struct engine *n = x->engine;
+    struct error e = {0};
+    bool refused =
+        n->no_scim_usec && n->no_scim_usec + n->options.sync->hold_retry_usec > clock_now_usec();
+    if (refused || many_at_once(n))
+        conclude(x, &x->answer, x->current);
+    else if (n->options.tenant_ops->scim_lookup(n->options.tenant, execution_next_call(x),
+                                                x->operation->login, on_id, x, &e) < 0)
+        execution_broken(x, &e);
+}
+
+static void on_created_read(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    struct error e = {0};
+    if (a->class == TENANT_DONE && a->user && !(x->current = user_copy(a->user))) {
+        error_out_of_memory(&e);
+        execution_broken(x, &e);
+        return;
+    }
+    learn_id(x);
 }
 
 /* The login is taken, and whoever has it cannot be read. */
@@ -98,20 +183,21 @@ static void on_conflict_read(const struct tenant_answer *a, void *userdata)
         execution_found(x, a);
 }
 
-static void read_login(struct execution *x, tenant_done_fn done)
-{
-    struct engine *n = x->engine;
-    struct error e = {0};
-    if (n->options.tenant_ops->user_get(n->options.tenant, execution_next_call(x),
-                                        x->operation->login, done, x, &e) < 0)
-        execution_broken(x, &e);
-}
-
 static void on_created(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
     switch (a->class) {
-    case TENANT_DONE: conclude(x, a, x->wanted); return;
+    case TENANT_DONE:
+        if (many_at_once(x->engine)) {
+            conclude(x, a, NULL);
+            return;
+        }
+        x->answer = *a;
+        x->answer.user = NULL;
+        x->answer.scim_id = NULL;
+        x->answer.names = NULL;
+        read_login(x, on_created_read);
+        return;
     case TENANT_CONFLICT: read_login(x, on_conflict_read); return;
     case TENANT_UNCLEAR:
         x->settling = true;
@@ -151,6 +237,7 @@ static void on_settled(const struct tenant_answer *a, void *userdata)
     struct execution *x = userdata;
     if (a->class == TENANT_DONE && a->user) {
         x->settling = false;
+        x->moved = true; /* the rules may be others since the request left */
         if (is_as_sent(x, a->user))
             conclude(x, a, a->user);
         else
@@ -171,6 +258,7 @@ static void on_settled(const struct tenant_answer *a, void *userdata)
 
 void execute_create(struct execution *x)
 {
+    free(TAKE(x->link.scim_id)); /* of a user that was deleted */
     if (!x->wanted) /* the rules changed their mind between planning and now */
         execution_drop(x, "no longer wanted");
     else if (x->settling || x->engine->distrusted) /* it may have been made already */

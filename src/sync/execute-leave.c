@@ -36,9 +36,31 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
         execution_finish(x, a, status == LINK_ACTIVE ? BUCKET_UPDATED : BUCKET_LEAVING);
 }
 
+/* On record: how long it took from what the directory said to the request that was answered. */
+static void note_revocation(struct execution *x, const struct tenant_answer *a)
+{
+    struct engine *n = x->engine;
+    uint64_t now = steady_now_usec(&n->steady), sent = now - a->duration_usec;
+    uint64_t took = sent > x->operation->due_usec ? sent - x->operation->due_usec : 0;
+    CLEANUP(buffer_done) struct buffer b = {0};
+    struct engine_revocation *past =
+        &n->past_revocations[n->n_past_revocations++ % ENGINE_PAST_REVOCATIONS];
+    *past = (struct engine_revocation){.at_usec = clock_now_usec(), .took_usec = took};
+    snprintf(past->login, sizeof past->login, "%s", x->operation->login);
+    buffer_format(&b, "{\"revoked_after_usec\":%llu}", (unsigned long long)took);
+    free(x->details);
+    x->details = buffer_take(&b);
+}
+
 static void on_disabled(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    if (execution_look_by_id(x, a, on_disabled))
+        return;
+    if (x->operation->revokes && (a->class == TENANT_DONE || a->class == TENANT_NOT_FOUND)) {
+        x->settling = false;
+        note_revocation(x, a);
+    }
     if (a->class == TENANT_DONE)
         conclude(x, a, LINK_DISABLED);
     else if (a->class == TENANT_NOT_FOUND)
@@ -50,6 +72,8 @@ static void on_disabled(const struct tenant_answer *a, void *userdata)
 static void on_enabled(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    if (execution_look_by_id(x, a, on_enabled))
+        return;
     if (a->class == TENANT_DONE)
         conclude(x, a, LINK_ACTIVE);
     else
@@ -65,6 +89,8 @@ static void put_disabled(struct execution *x, bool disabled)
                                             disabled ? on_disabled : on_enabled, x, &e);
     if (r < 0)
         execution_broken(x, &e);
+    else if (x->operation->revokes)
+        n->options.tenant_ops->call_hurry(x->call);
 }
 
 /* Since when does the shift postpone it? The hold remembers. */
@@ -79,6 +105,8 @@ static uint64_t shift_waits_since(const struct execution *x)
 static void on_leaver_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    if (execution_look_by_id(x, a, on_leaver_read))
+        return;
     bool settling = x->settling;
     x->settling = x->settling && a->class != TENANT_DONE && a->class != TENANT_NOT_FOUND;
     if (a->class == TENANT_NOT_FOUND) {
@@ -124,12 +152,16 @@ static void read_user(struct execution *x, tenant_done_fn done)
     if (n->options.tenant_ops->user_get(n->options.tenant, execution_next_call(x),
                                         x->operation->login, done, x, &e) < 0)
         execution_broken(x, &e);
+    else if (x->operation->revokes)
+        n->options.tenant_ops->call_hurry(x->call);
 }
 
 void execute_disable(struct execution *x)
 {
     if (!x->has_link)
         execution_drop(x, "no longer linked");
+    else if (x->operation->revokes && !x->settling) /* there is nothing to ask for */
+        put_disabled(x, true);
     else
         read_user(x, on_leaver_read);
 }
@@ -137,6 +169,8 @@ void execute_disable(struct execution *x)
 static void on_enable_settled(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    if (execution_look_by_id(x, a, on_enable_settled))
+        return;
     if (a->class != TENANT_DONE || !a->user) {
         x->settling = a->class != TENANT_NOT_FOUND;
         execution_fail(x, a);
@@ -162,6 +196,8 @@ void execute_enable(struct execution *x)
 static void on_deleted(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    if (execution_look_by_id(x, a, on_deleted))
+        return;
     if (a->class == TENANT_DONE || a->class == TENANT_NOT_FOUND)
         conclude(x, a, LINK_DELETED);
     else
@@ -171,6 +207,8 @@ static void on_deleted(const struct tenant_answer *a, void *userdata)
 static void on_delete_settled(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    if (execution_look_by_id(x, a, on_delete_settled))
+        return;
     x->settling = a->class != TENANT_NOT_FOUND && a->class != TENANT_DONE;
     if (a->class == TENANT_NOT_FOUND)
         conclude(x, a, LINK_DELETED);

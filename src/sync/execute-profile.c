@@ -10,6 +10,7 @@
 
 #include "sync/apply.h"
 #include "sync/internal.h"
+#include "sync/quirks.h"
 
 static void profile_read(struct execution *x);
 static void rename_with_id(struct execution *x);
@@ -61,33 +62,51 @@ static void look_up(struct execution *x, const char *login, tenant_done_fn done)
         execution_broken(x, &e);
 }
 
-/* What was sent is known now; the rest of the known user stays. */
-static int learn(struct execution *x, struct error *e)
+/* What was sent is known now, as the tenant shows it (NULL: not read); the rest of the known
+ * user stays. */
+static int learn(struct execution *x, const struct user *shown, struct error *e)
 {
     CLEANUP(user_freep) struct user *roles = user_new();
     int r = roles ? apply_roles(x->operation, x->known, roles) : -ENOMEM;
-    for (int f = USER_FIRST_NAME; f <= USER_EXTENSION && r == 0; f++) {
-        const struct change *c = apply_field_change(x->operation, (enum user_field)f);
+    for (int i = USER_FIRST_NAME; i <= USER_EXTENSION && r == 0; i++) {
+        enum user_field f = (enum user_field)i;
+        const struct change *c = apply_field_change(x->operation, f);
         if (c)
-            r = user_set(x->known, (enum user_field)f, c->to, NULL);
+            r = quirks_learn_field(f, c->to, user_get(x->current, f),
+                                   shown ? user_get(shown, f) : NULL, x->known, x->quirks);
     }
     if (r == 0)
         user_clear_roles(x->known);
     for (size_t i = 0; r == 0 && i < roles->n_roles; i++)
         r = user_add_role(x->known, roles->roles[i].name, NULL);
-    return r < 0 ? error_out_of_memory(e) : 0;
+    return r < 0 ? error_out_of_memory(e) : execution_set_quirks(x, x->quirks, e);
+}
+
+static void on_read_back(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    struct error e = {0};
+    if (learn(x, a->class == TENANT_DONE ? a->user : NULL, &e) < 0)
+        execution_broken(x, &e);
+    else
+        conclude(x, &x->answer);
 }
 
 static void on_patched(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    struct engine *n = x->engine;
     struct error e = {0};
-    if (a->class != TENANT_DONE)
+    if (a->class != TENANT_DONE) {
         execution_fail(x, a);
-    else if (learn(x, &e) < 0)
+        return;
+    }
+    x->answer = *a;
+    x->answer.user = NULL;
+    x->answer.scim_id = NULL;
+    if (n->options.tenant_ops->user_get(n->options.tenant, execution_next_call(x),
+                                        x->operation->login, on_read_back, x, &e) < 0)
         execution_broken(x, &e);
-    else
-        conclude(x, a);
 }
 
 /* The fields that the operation names and that are not so already; returns how many. */
@@ -121,6 +140,11 @@ static void on_profile_read(const struct tenant_answer *a, void *userdata)
         execution_fail(x, a);
         return;
     }
+    const char *login = user_get(a->user, USER_LOGIN);
+    if (login && !text_equal_fold(login, x->link.login)) {
+        execution_renamed(x, a, login);
+        return;
+    }
     user_free(x->current);
     x->current = user_copy(a->user);
     CLEANUP(user_freep) struct user *roles = user_new();
@@ -143,7 +167,7 @@ static void on_profile_read(const struct tenant_answer *a, void *userdata)
     if (r == 0)
         r = n->options.tenant_ops->scim_patch(n->options.tenant, execution_next_call(x),
                                               x->link.scim_id, fields, same ? NULL : roles,
-                                              on_patched, x, &e);
+                                              x->current, on_patched, x, &e);
     if (r < 0)
         execution_broken(x, &e);
 }
@@ -176,6 +200,7 @@ static void renamed(struct execution *x, const struct tenant_answer *a)
 {
     struct error e = {0};
     free(x->link.login);
+    x->link.renamed_there = false;
     x->link.login = strdup(new_login(x));
     if (!x->link.login || user_set(x->known, USER_LOGIN, x->link.login, NULL) < 0) {
         error_out_of_memory(&e);
@@ -206,7 +231,8 @@ static void rename_patch(struct execution *x)
     struct error e = {0};
     const char *fields[USER_N_FIELDS] = {[USER_LOGIN] = new_login(x)};
     if (n->options.tenant_ops->scim_patch(n->options.tenant, execution_next_call(x),
-                                          x->link.scim_id, fields, NULL, on_renamed, x, &e) < 0)
+                                          x->link.scim_id, fields, NULL, NULL, on_renamed, x,
+                                          &e) < 0)
         execution_broken(x, &e);
 }
 

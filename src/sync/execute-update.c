@@ -12,6 +12,7 @@
 
 #include "sync/apply.h"
 #include "sync/internal.h"
+#include "sync/quirks.h"
 
 static const char *new_team(const struct execution *x)
 {
@@ -57,7 +58,12 @@ static int learn(struct execution *x, const struct user *after, struct error *e)
         r = apply_learn_skills(x->operation, x->known, x->current, after, known);
     if (r < 0)
         return error_out_of_memory(e);
+    CLEANUP(user_freep) struct user *quirks = user_new();
+    if (!quirks || quirks_learn_moved(x->quirks, known, x->current, after, quirks) < 0)
+        return error_out_of_memory(e);
     r = engine_write(x->engine, e);
+    if (r == 0)
+        r = execution_set_quirks(x, quirks, e);
     return r < 0 ? r : execution_set_known(x, known, e);
 }
 
@@ -130,6 +136,8 @@ static void check_applied(struct execution *x, const struct tenant_answer *a)
 static void on_read_back(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    if (execution_look_by_id(x, a, on_read_back))
+        return;
     x->settling = x->settling && a->class != TENANT_DONE && a->class != TENANT_NOT_FOUND;
     if (a->class != TENANT_DONE || !a->user)
         execution_fail(x, a);
@@ -175,6 +183,8 @@ static void on_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
     struct error e = {0};
+    if (execution_look_by_id(x, a, on_read))
+        return;
     bool settling = x->settling;
     x->settling = x->settling && a->class != TENANT_DONE && a->class != TENANT_NOT_FOUND;
     if (a->class != TENANT_DONE || !a->user) {

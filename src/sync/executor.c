@@ -36,6 +36,7 @@ static struct execution *execution_free(struct execution *x)
     user_free(x->wanted);
     user_free(x->known);
     user_free(x->granted);
+    user_free(x->quirks);
     user_free(x->current);
     free(x->details);
     secret_free(x->password);
@@ -47,6 +48,8 @@ struct tenant_call **execution_next_call(struct execution *x)
 {
     if (x->call)
         x->call = x->engine->options.tenant_ops->call_free(x->call);
+    if (x->hurries)
+        engine_wake(x->engine); /* see executor_hurry() */
     return &x->call;
 }
 
@@ -82,6 +85,10 @@ static int execution_load(struct execution *x, struct error *e)
         r = user_from_json(&x->known, x->link.known, e);
     if (r >= 0 && x->has_link && x->link.granted)
         r = user_from_json(&x->granted, x->link.granted, e);
+    if (r >= 0 && x->has_link && x->link.quirks)
+        r = user_from_json(&x->quirks, x->link.quirks, e);
+    else if (r >= 0 && !(x->quirks = user_new()))
+        r = error_out_of_memory(e);
     return r < 0 ? r : 0;
 }
 
@@ -170,7 +177,16 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
         execution_hold(x, NULL, reason, cause, sentence, n->options.sync->hold_retry_usec);
         return 0;
     }
-    int r = execution_load(x, e);
+    struct lockout lockout;
+    int r = operation_is_unclear(taken) ? 0 : lockout_look(n, taken, &lockout, e);
+    if (r > 0) {
+        lockout_alarm(n, &lockout);
+        execution_hold(x, NULL, REASON_LOCKOUT, lockout.cause, lockout.sentence,
+                       n->options.sync->hold_retry_usec);
+        return 0;
+    }
+    if (r == 0)
+        r = execution_load(x, e);
     if (r == 0) {
         execution_prepare_merge(x);
         x->settling = taken->kind != OPERATION_ADOPT && operation_is_unclear(taken);
@@ -178,7 +194,10 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
         taken->state = OPERATION_STARTED;
         r = queue_start(n->state, taken->number, taken->attempts, e);
     }
-    struct audit_row row = {.event = "intent", .operation = taken, .attempts = taken->attempts};
+    struct audit_row row = {.event = "intent",
+                            .operation = taken,
+                            .code = taken->revokes ? REASON_REVOKED : NULL,
+                            .attempts = taken->attempts};
     if (r == 0)
         r = engine_audit(n, &row, e);
     if (r < 0)
@@ -188,30 +207,58 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
     return r;
 }
 
-int executor_pick(struct engine *n, size_t *ret_n, struct error *e)
+/* What may not start is parked by the next look of the guard. */
+static int begin_due(struct engine *n, struct operation_list *due, size_t *ret_n,
+                     struct error *e)
 {
-    *ret_n = 0;
-    if (n->n_executions >= n->options.max_concurrent)
-        return 0;
-    struct operation_list due = {0};
-    int r = queue_next(n->state, clock_now_usec(), n->options.max_concurrent - n->n_executions,
-                       &due, e);
-    if (n->missing.n_items &&
-        n->missing_usec + n->options.sync->hold_retry_usec <= clock_now_usec())
-        string_list_done(&n->missing);
-    if (r == 0 && due.n_items)
-        r = engine_begin_run(n, "operations due", e);
-    for (size_t i = 0; i < due.n_items && r == 0; i++) {
+    int r = due->n_items ? engine_begin_run(n, "operations due", e) : 0;
+    for (size_t i = 0; i < due->n_items && r == 0; i++) {
         bool may = false;
-        r = park_may_start(n, due.items[i], &may, e);
+        r = park_may_start(n, due->items[i], &may, e);
         if (r == 0 && may) {
-            r = begin_execution(n, TAKE(due.items[i]), e);
+            r = begin_execution(n, TAKE(due->items[i]), e);
             ++*ret_n;
         } else if (r == 0) {
             n->plan_changed = true;
+            n->revocation_planned |= due->items[i]->revokes;
             engine_wake(n);
         }
     }
+    return r;
+}
+
+/* Revocations have room of their own: they do not wait for what a slow tenant keeps. */
+int executor_pick_revocations(struct engine *n, size_t *ret_n, struct error *e)
+{
+    struct operation_list due = {0};
+    size_t most = (size_t)n->options.max_concurrent * 2;
+    if (n->n_executions >= most)
+        return 0;
+    int r = queue_next(n->state, QUEUE_REVOCATIONS, clock_now_usec(), most - n->n_executions,
+                       &due, e);
+    if (r == 0)
+        r = begin_due(n, &due, ret_n, e);
+    operation_list_done(&due);
+    return r;
+}
+
+int executor_pick(struct engine *n, size_t *ret_n, struct error *e)
+{
+    *ret_n = 0;
+    int r = executor_pick_revocations(n, ret_n, e);
+    if (r < 0 || n->n_executions >= n->options.max_concurrent)
+        return r;
+    if (n->missing.n_items &&
+        n->missing_usec + n->options.sync->hold_retry_usec <= clock_now_usec())
+        string_list_done(&n->missing);
+    size_t room = n->options.max_concurrent - n->n_executions;
+    struct operation_list due = {0};
+    r = queue_next(n->state, QUEUE_DUE, clock_now_usec(), room, &due, e);
+    if (r == 0 && due.n_items < room)
+        r = queue_next(n->state, QUEUE_NEWCOMERS, clock_now_usec(), room - due.n_items, &due,
+                       e);
+    if (r == 0)
+        r = begin_due(n, &due, ret_n, e);
     operation_list_done(&due);
     return r;
 }
@@ -228,6 +275,22 @@ static void execution_start(struct execution *x)
     case OPERATION_ENABLE: execute_enable(x); break;
     case OPERATION_DELETE: execute_delete(x); break;
     }
+}
+
+/* What is under way for a person who is revoked is to end soon: none of its calls waits behind
+ * those of others. */
+void executor_make_way(struct engine *n, const char *entry_id)
+{
+    for (struct execution *x = n->executions; x; x = x->next)
+        x->hurries |= text_equal(x->operation->entry_id, entry_id);
+    executor_hurry(n);
+}
+
+void executor_hurry(struct engine *n)
+{
+    for (struct execution *x = n->executions; x; x = x->next)
+        if (x->hurries && x->call)
+            n->options.tenant_ops->call_hurry(x->call);
 }
 
 /* The intents are durable now: the requests may leave. A start may end its execution, so the
@@ -293,6 +356,16 @@ int execution_set_known(struct execution *x, const struct user *known, struct er
     return x->link.known ? 0 : error_out_of_memory(e);
 }
 
+int execution_set_quirks(struct execution *x, const struct user *quirks, struct error *e)
+{
+    bool any = quirks->n_roles || quirks->n_skills;
+    for (int f = 0; f < USER_N_FIELDS; f++)
+        any = any || user_get(quirks, (enum user_field)f);
+    free(x->link.quirks);
+    x->link.quirks = any ? user_to_json(quirks, false) : NULL;
+    return any && !x->link.quirks ? error_out_of_memory(e) : 0;
+}
+
 /* What rosterd gave and so may take back: with the user all that was wanted, later what the
  * operations give, less what they take. */
 static int note_granted(struct execution *x, struct error *e)
@@ -329,9 +402,10 @@ int execution_store_link(struct execution *x, struct error *e)
     x->link.login_key = text_fold(x->link.login, strlen(x->link.login));
     if (!x->link.entry_id || !x->link.login_key)
         return error_out_of_memory(e);
-    x->link.confirmed_usec = clock_now_usec();
+    uint64_t now = clock_now_usec();
+    x->link.confirmed_usec = x->unread ? 0 : now;
     if (!x->link.created_usec)
-        x->link.created_usec = x->link.confirmed_usec;
+        x->link.created_usec = now;
     x->has_link = true;
     return link_store(n->state, &x->link, e);
 }

@@ -17,7 +17,7 @@ static const char *const kind_names[BUDGET_N_KINDS] = {
     [BUDGET_CREATE] = "create",   [BUDGET_UPDATE] = "update",
     [BUDGET_TEAM] = "team",       [BUDGET_PRIVILEGED] = "privileged",
     [BUDGET_DISABLE] = "disable", [BUDGET_DELETE] = "delete",
-    [BUDGET_RENAME] = "rename",
+    [BUDGET_RENAME] = "rename",   [BUDGET_REVOKE] = "revoke",
 };
 
 const char *budget_kind_name(enum budget_kind b)
@@ -61,7 +61,7 @@ enum budget_kind guard_budget_of(const struct operation *o, const struct sync_op
         return gives_privileged_role(o, options) ? BUDGET_PRIVILEGED : BUDGET_UPDATE;
     case OPERATION_UPDATE: return changes_field(o, "team") ? BUDGET_TEAM : BUDGET_UPDATE;
     case OPERATION_RENAME: return BUDGET_RENAME;
-    case OPERATION_DISABLE: return BUDGET_DISABLE;
+    case OPERATION_DISABLE: return o->revokes ? BUDGET_REVOKE : BUDGET_DISABLE;
     case OPERATION_DELETE: return BUDGET_DELETE;
     case OPERATION_ADOPT: /* first contact has an approval of its own */
     case OPERATION_ENABLE: return BUDGET_UPDATE;

@@ -51,6 +51,13 @@ static int intake_entry(void *userdata, unsigned search, struct entry *taken, st
         return r;
     if (entry->kind == ENTRY_PERSON)
         n->batch_people++;
+    if (entry->kind == ENTRY_PERSON && changes != MIRROR_SAME) {
+        r = ruleset_revokes(n->ruleset, entry);
+        if (r > 0)
+            r = string_list_add(&n->revocations, entry->id);
+        if (r < 0)
+            return error_out_of_memory(e);
+    }
     if (entry->kind != ENTRY_PERSON && changes != MIRROR_SAME)
         n->groups_dirty = true;
     engine_wake(n);

@@ -42,13 +42,18 @@ struct execution {
     struct user *wanted;  /* what the rules wanted when it started; NULL for a leaver */
     struct user *known;   /* of the link; NULL without one */
     struct user *granted; /* of the link */
+    struct user *quirks;  /* of the link; an empty user without any */
+    struct tenant_answer answer; /* of the write, while what came of it is read */
     struct user *current; /* what a GET of this execution showed */
     struct tenant_call *call;
     unsigned step;      /* of the kind's own sequence */
     bool took_disabled; /* OPERATION_ADOPT: whose link it takes over, we had disabled */
     bool as_wanted;     /* OPERATION_CREATE: the tenant has taken just what the rules wanted */
     bool moved;         /* the person was to be looked at again meanwhile */
+    bool unread;        /* OPERATION_CREATE: how the tenant shows the user is learnt later */
     bool settling;      /* an earlier attempt's outcome is unclear: read before anything else */
+    tenant_done_fn gone_everywhere; /* what a 404 means when the id knows nothing else either */
+    bool hurries;       /* the person is revoked: no call of it waits behind others */
     bool waits_for_commit;      /* its intent is written and not durable yet */
     char *details;              /* JSON for the audit row of its end: what was found there */
     struct secret *password;    /* OPERATION_CREATE: kept until it is handed on */
@@ -93,7 +98,11 @@ struct engine {
 
     /* run */
     uint64_t run;
-    bool plan_changed; /* the guard must look again */
+    bool plan_changed;              /* the guard must look again */
+    struct string_list revocations; /* entries that came and may be revocations */
+    bool revocation_planned;        /* it does not wait until everybody was looked at */
+    struct engine_revocation past_revocations[ENGINE_PAST_REVOCATIONS];
+    size_t n_past_revocations; /* since the start; the newest is at (n - 1) % size */
     bool all_evaluated;
     uint64_t looked_usec;  /* when the queue was last asked for what is due */
     bool people_looked_at; /* since the time of the next recheck was asked for */
@@ -138,6 +147,7 @@ struct engine {
     bool teams_known;
     struct string_list teams;
     uint64_t teams_usec;
+    uint64_t no_scim_usec; /* when SCIM was refused last; 0: it was not */
     struct string_list missing; /* causes of references that the tenant does not know now */
     uint64_t missing_usec;      /* since when the first of them */
     struct sweep *sweep;
@@ -163,6 +173,14 @@ void engine_export_soon(struct engine *n);
 void engine_wake(struct engine *n); /* a turn soon */
 void engine_arm_timer(struct engine *n);
 
+/* lockout.c: 1 and *ret when the operation must not be carried out, approved or not. */
+struct lockout {
+    char cause[400], sentence[900];
+};
+int lockout_look(struct engine *n, const struct operation *o, struct lockout *ret,
+                 struct error *e);
+void lockout_alarm(struct engine *n, const struct lockout *l);
+
 /* run.c */
 int engine_begin_run(struct engine *n, const char *trigger,
                      struct error *e); /* joins the one under way */
@@ -171,6 +189,8 @@ int engine_end_run(struct engine *n,
 
 /* evaluate.c */
 int evaluate_person(struct engine *n, const char *entry_id, struct error *e);
+/* Nothing but the question whether the person is revoked: also in the middle of a read. */
+int evaluate_revocation(struct engine *n, const char *entry_id, struct error *e);
 
 /* bind.c */
 int bind_rule_groups(struct engine *n, struct error *e);
@@ -186,6 +206,7 @@ bool vanish_is_due(const struct engine *n);
 
 /* park.c */
 int park_apply_guard(struct engine *n, struct error *e);
+int park_apply_guard_to_revocations(struct engine *n, struct error *e);
 /* Has its budget room for it now? What has none is parked by the next look of the guard. */
 int park_may_start(struct engine *n, const struct operation *o, bool *ret, struct error *e);
 int park_expire_approvals(struct engine *n, struct error *e);
@@ -193,6 +214,9 @@ int park_start_approvals(struct engine *n, struct error *e); /* at the start of 
 
 /* executor.c */
 int executor_pick(struct engine *n, size_t *ret_n, struct error *e); /* writes intents */
+int executor_pick_revocations(struct engine *n, size_t *ret_n, struct error *e);
+void executor_make_way(struct engine *n, const char *entry_id);
+void executor_hurry(struct engine *n); /* in each turn: calls that were started since */
 void executor_start_committed(struct engine *n);
 void executor_settle_crash(struct engine *n, struct error *e);
 void executor_cancel_all(struct engine *n);
@@ -241,6 +265,7 @@ void refusal_hold_user(struct execution *x, const struct tenant_answer *a);
 /* It was done: whoever waits under the same cause need not wait any longer. */
 int refusal_freed(struct execution *x, struct error *e);
 int execution_store_link(struct execution *x, struct error *e);
+int execution_set_quirks(struct execution *x, const struct user *quirks, struct error *e);
 int execution_set_known(struct execution *x, const struct user *known, struct error *e);
 
 /* execute-create.c, execute-adopt.c, execute-update.c, execute-profile.c, execute-leave.c: the first step of
@@ -253,6 +278,17 @@ void execute_rename(struct execution *x);
 void execute_disable(struct execution *x);
 void execute_enable(struct execution *x);
 void execute_delete(struct execution *x);
+
+/* renamed.c: users whom somebody renamed at the tenant. */
+/* A 404 for a user whose id is remembered: it is looked for by that, and `otherwise` is called
+ * with the 404 when that does not help. False: nothing is looked for. */
+bool execution_look_by_id(struct execution *x, const struct tenant_answer *a,
+                          tenant_done_fn otherwise);
+/* The user has this login now: x ends. */
+void execution_renamed(struct execution *x, const struct tenant_answer *a, const char *login);
+/* The link follows the user, on record as drift. *ret_taken: another person's link has it. */
+int renamed_follow(struct engine *n, struct link *l, const char *login, bool *ret_taken,
+                   struct error *e);
 
 /* contact.c */
 void contact_refresh(struct engine *n); /* teams; at first contact the users; also the probe */
@@ -288,8 +324,13 @@ void alarm_over(struct engine *n, const char *cause);
 void alarm_check(struct engine *n, bool settled);
 void alarm_directory(struct engine *n, bool away, const char *sentence);
 
-/* command.c: runs a configured command with text on its standard input, bounded in time, never
- * through a shell. Failures are logged under `what`. The text is wiped. */
-void command_run(struct engine *n, char *const *argv, char *text_taken, size_t size,
-                 const char *what);
+/* command.c: runs a configured command with text on its standard input, a few at a time and the
+ * others after them, bounded in time, never through a shell. Failures are logged under `what` and
+ * the subject, whom it is about (NULL: nobody). The text is taken and wiped. `ended` (NULL: none)
+ * runs once, never for one that is cancelled, and may be run before command_run() returns; false:
+ * it was not even queued, and `ended` does not run. */
+typedef void (*command_ended_fn)(struct engine *n, const char *subject, bool fine);
+bool command_run(struct engine *n, char *const *argv, char *text_taken, size_t size,
+                 const char *what, const char *subject, command_ended_fn ended);
+size_t command_room(const struct engine *n); /* how many more would start at once */
 void command_cancel_all(struct engine *n);

@@ -16,8 +16,9 @@ enum budget_kind { /* stored: never renumber */
     BUDGET_DISABLE = 5,
     BUDGET_DELETE = 6,
     BUDGET_RENAME = 7,
+    BUDGET_REVOKE = 8, /* a disable by [lifecycle] revoke_when */
 };
-#define BUDGET_N_KINDS 8
+#define BUDGET_N_KINDS 9
 const char *
 budget_kind_name(enum budget_kind b); /* "create", "update", "team", "privileged", … */
 
@@ -55,6 +56,9 @@ struct sync_options {
     uint64_t approval_valid_usec;
     char **privileged_roles;
     size_t n_privileged_roles;
+    char **protected_logins; /* never disabled, deleted, renamed or demoted … */
+    size_t n_protected_logins;
+    const char *api_login; /* … nor is the user that rosterd acts as; borrowed; NULL: not known */
     double attribute_vanish_percent;
     /* [tenant] */
     enum initial_password initial_password;

@@ -102,29 +102,46 @@ static int fit_kind(struct engine *n, enum budget_kind k, const struct queue_sha
     return r;
 }
 
-int park_apply_guard(struct engine *n, struct error *e)
+static int count_kind(struct engine *n, unsigned k, struct queue_shares *ret, struct error *e)
 {
-    struct guard_input in = {.n_linked = link_count(n->state, LINK_ACTIVE)};
-    struct queue_shares shares[BUDGET_N_KINDS] = {0};
     uint64_t now = steady_now_usec(&n->steady), window = n->options.sync->budget_window_usec;
+    struct guard_input *in = &n->guard_input;
+    int r = budget_spent(n->state, k, now > window ? now - window : 0, &in->spent[k], e);
+    if (r == 0)
+        r = queue_shares(n->state, k, ret, e);
+    in->let_through[k] = ret->let_through;
+    in->pending[k] = ret->fresh + ret->over;
+    return r;
+}
+
+static int apply_guard(struct engine *n, unsigned from, unsigned to, struct error *e)
+{
+    struct queue_shares shares[BUDGET_N_KINDS] = {0};
     int r = 0;
-    for (unsigned k = 1; k < BUDGET_N_KINDS && r == 0; k++) {
-        r = budget_spent(n->state, k, now > window ? now - window : 0, &in.spent[k], e);
-        if (r == 0)
-            r = queue_shares(n->state, k, &shares[k], e);
-        in.let_through[k] = shares[k].let_through;
-        in.pending[k] = shares[k].fresh + shares[k].over;
-    }
+    for (unsigned k = from; k < to && r == 0; k++)
+        r = count_kind(n, k, &shares[k], e);
     if (r < 0)
         return r;
     /* Whoever was disabled in the window was linked when the budget was made. */
-    in.n_linked += in.spent[BUDGET_DISABLE];
-    n->guard_input = in;
+    n->guard_input.n_linked = link_count(n->state, LINK_ACTIVE) +
+                              n->guard_input.spent[BUDGET_DISABLE] +
+                              n->guard_input.spent[BUDGET_REVOKE];
     guard_evaluate(&n->guard_input, n->options.sync, &n->guard);
-    for (unsigned k = 1; k < BUDGET_N_KINDS && r == 0; k++)
+    for (unsigned k = from; k < to && r == 0; k++)
         r = fit_kind(n, (enum budget_kind)k, &shares[k], e);
+    return r;
+}
+
+int park_apply_guard(struct engine *n, struct error *e)
+{
+    int r = apply_guard(n, 1, BUDGET_N_KINDS, e);
     n->budgets_are_new = false;
     return r;
+}
+
+int park_apply_guard_to_revocations(struct engine *n, struct error *e)
+{
+    return apply_guard(n, BUDGET_REVOKE, BUDGET_REVOKE + 1, e);
 }
 
 /* Asked in the transaction that starts it: what became ready since the guard looked at the

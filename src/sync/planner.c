@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "sync/quirks.h"
 
 /* Fields that SCIM PATCH writes. */
 static const enum user_field profile_fields[] = {
@@ -111,7 +112,10 @@ static int hold_person(const struct planner_input *in, struct planner_result *r,
 {
     struct operation *o;
     int rc =
-        add_operation(in, r, in->link == PLANNER_UNLINKED ? OPERATION_CREATE : OPERATION_UPDATE,
+        add_operation(in, r,
+                      in->link == PLANNER_ACTIVE || in->link == PLANNER_DISABLED
+                          ? OPERATION_UPDATE
+                          : OPERATION_CREATE,
                       login, sentence, &o);
     if (rc < 0)
         return rc;
@@ -143,16 +147,21 @@ static int add_role_change(struct operation *o, const char *name, bool gives,
     return operation_add_change(o, field, gives ? NULL : name, gives ? name : NULL, source);
 }
 
-/* Skills and roles that no rule names and that rosterd did not give stay as a supervisor set
+/* Skills and roles that no rule names and that rosterd did not give, or that the tenant gives by
+ * itself, stay as a supervisor set
  * them. */
 static bool may_take_skill(const struct planner_input *in, const char *name)
 {
+    if (in->quirks && user_skill(in->quirks, name))
+        return false;
     return (in->granted && user_skill(in->granted, name)) ||
            (in->names_skill && in->names_skill(name, in->userdata));
 }
 
 static bool may_take_role(const struct planner_input *in, const char *name)
 {
+    if (in->quirks && user_role(in->quirks, name))
+        return false;
     return (in->granted && user_role(in->granted, name)) ||
            (in->names_role && in->names_role(name, in->userdata));
 }
@@ -195,7 +204,7 @@ static int diff_field(const struct planner_input *in, struct operation *o, enum 
 {
     const struct user_value *w = &in->wanted->fields[f];
     const char *k = user_get(in->known, f);
-    if (!w->text || text_equal(w->text, k ? k : ""))
+    if (!w->text || text_equal(w->text, k ? k : "") || quirks_shows(in->quirks, f, w->text, k))
         return 0;
     return operation_add_change(o, user_field_name(f), k, *w->text ? w->text : NULL,
                                 &w->source);
@@ -260,7 +269,7 @@ int planner_adoption_changes(const struct planner_input *in, const struct user *
     /* Found there: nothing of it was given by us. */
     struct planner_input after = *in;
     after.known = found;
-    after.granted = NULL;
+    after.granted = after.quirks = NULL;
     int rc = 0;
     if (in->wanted->disabled)
         return found->disabled ? 0
@@ -404,6 +413,31 @@ static int plan_leaver(const struct planner_input *in, struct planner_result *r)
     return rc;
 }
 
+/* Whose access must end now: no grace, no doubt, and nothing else for that person. It needs the
+ * link alone; who left otherwise goes on leaving, and is deleted in time. */
+static int plan_revoked(const struct planner_input *in, struct planner_result *r)
+{
+    char source[384], why[512];
+    struct operation *o = NULL;
+    if (in->presence == PLANNER_SKIPPED) {
+        r->bucket = PLANNER_BUCKET_LEAVING;
+        r->leaving_usec = in->leaving_usec ? in->leaving_usec : in->now_usec;
+        r->started_leaving = !in->leaving_usec;
+    }
+    if (in->link != PLANNER_ACTIVE)
+        return in->presence == PLANNER_SKIPPED ? plan_leaver(in, r) : 0;
+    if (in->presence != PLANNER_SKIPPED)
+        r->bucket = PLANNER_BUCKET_PENDING;
+    snprintf(why, sizeof why, "revoked: %s",
+             source_text(in->revoke_source, source, sizeof source));
+    int rc = add_operation(in, r, OPERATION_DISABLE, in->login, why, &o);
+    if (rc == 0)
+        rc = operation_add_change(o, "disabled", "false", "true", in->revoke_source);
+    if (rc == 0)
+        o->revokes = true;
+    return rc;
+}
+
 static int plan_rename(const struct planner_input *in, struct planner_result *r)
 {
     const char *login = user_get(in->wanted, USER_LOGIN);
@@ -411,7 +445,10 @@ static int plan_rename(const struct planner_input *in, struct planner_result *r)
         return 0; /* a difference in case alone is the same account */
     struct operation *o;
     char why[768];
-    snprintf(why, sizeof why, "the directory now gives the login %s", login);
+    snprintf(why, sizeof why,
+             in->renamed_there ? "somebody renamed the user at the tenant; the directory gives the login %s"
+                               : "the directory now gives the login %s",
+             login);
     int rc = add_operation(in, r, OPERATION_RENAME, in->login, why, &o);
     if (rc == 0)
         rc = operation_add_change(o, user_field_name(USER_LOGIN), in->login, login,
@@ -425,6 +462,12 @@ static int plan_rename(const struct planner_input *in, struct planner_result *r)
                               in->claim == PLANNER_LOGIN_SHARED ? REASON_LOGIN_SHARED
                                                                 : REASON_CONFLICT,
                               cause, in->claim_sentence, in->now_usec);
+    if (in->renamed_there && in->options->on_drift == DRIFT_REPORT)
+        return operation_wait(
+            o, OPERATION_HELD, REASON_RENAME_POLICY, "renamed-there",
+            "somebody renamed the user at the tenant and [lifecycle] drift = report: rename it "
+            "back there, give the entry that login, or set drift = repair",
+            in->now_usec);
     if (in->options->on_rename == ON_RENAME_HOLD)
         return operation_wait(
             o, OPERATION_HELD, REASON_RENAME_POLICY, "rename-policy",
@@ -590,8 +633,14 @@ int planner_plan(const struct planner_input *in, struct planner_result *ret, str
     struct planner_result r = {.bucket = PLANNER_BUCKET_UNCHANGED};
     int rc = 0;
     bool linked = in->link == PLANNER_ACTIVE || in->link == PLANNER_DISABLED;
-    if (linked || (in->link == PLANNER_DELETED && in->presence != PLANNER_WANTED)) {
+    bool left = in->presence == PLANNER_SKIPPED || in->presence == PLANNER_GONE;
+    if (linked && in->revoked) {
+        rc = plan_revoked(in, &r);
+    } else if (linked || (in->link == PLANNER_DELETED && left)) {
         rc = plan_linked(in, &r);
+    } else if (in->presence == PLANNER_WANTED && in->revoked) {
+        r.bucket = PLANNER_BUCKET_SKIPPED;
+        r.code = REASON_REVOKED;
     } else if (in->presence == PLANNER_WANTED) {
         rc = plan_newcomer(in, &r);
     } else {
@@ -599,9 +648,9 @@ int planner_plan(const struct planner_input *in, struct planner_result *ret, str
             in->presence == PLANNER_GONE ? PLANNER_BUCKET_FORGET : PLANNER_BUCKET_SKIPPED;
         r.code = in->code;
     }
-    if (rc == 0 && linked)
+    if (rc == 0 && linked && !in->revoked)
         rc = hold_doubtful(in, &r);
-    else if (rc == 0 && in->other_tenant)
+    else if (rc == 0 && !linked && in->other_tenant)
         rc = hold_newcomer(in, &r);
     if (rc < 0) {
         planner_result_done(&r);

@@ -49,6 +49,8 @@ struct planner_input {
     enum planner_presence presence;
     const char *code, *sentence; /* why skipped, invalid or gone */
     const struct user *wanted;   /* PLANNER_WANTED */
+    bool revoked;                /* [lifecycle] revoke_when holds */
+    const struct source *revoke_source;
     const char
         *group_missing; /* DN of a rule's group that is missing: losses are in doubt; or NULL */
     const char *vanished_attribute; /* an attribute that vanished from too many at once, here
@@ -59,7 +61,9 @@ struct planner_input {
     const struct user *known; /* of the link */
     const struct user
         *granted; /* roles and skills that rosterd gave; only those lists are used */
+    const struct user *quirks; /* what the tenant did by itself; NULL: nothing */
     bool disabled_by_us;
+    bool renamed_there; /* `login` was given by somebody at the tenant */
     uint64_t leaving_usec;  /* since when; 0: not leaving */
     uint64_t disabled_usec; /* when we disabled */
 

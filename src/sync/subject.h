@@ -22,7 +22,7 @@ struct subject {
     bool has_link;
     struct verdict verdict;
     bool has_verdict;
-    struct user *known, *granted;
+    struct user *known, *granted, *quirks;
     char *login_key;
     enum planner_claim claim;
     char claim_sentence[768];

@@ -20,6 +20,8 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "base/leak.h"
+#include "base/memory.h"
 #include "base/text.h"
 
 #define RETRY_AFTER_MAX (3600 * USEC_PER_SEC)
@@ -134,24 +136,11 @@ static bool hint_json(char *hint, size_t size, const char *body, size_t n)
     return true;
 }
 
-static bool repeats_secret(const struct answer_question *q, const char *body, size_t n)
-{
-    for (size_t i = 0; i < sizeof(q->secrets) / sizeof(q->secrets[0]); i++)
-        if (q->secrets[i] && q->secrets[i][0] &&
-            memmem(body, n, q->secrets[i], strlen(q->secrets[i])))
-            return true;
-    return false;
-}
-
-static void set_hint(struct tenant_answer *ret, const struct answer_question *q,
-                     const struct http_result *r)
+static void set_hint(struct tenant_answer *ret, const struct http_result *r)
 {
     size_t n;
     const char *body = body_start(r, &n);
-    if (repeats_secret(q, body, n))
-        snprintf(ret->hint, sizeof(ret->hint),
-                 "(the answer repeats a secret, it is not shown)");
-    else if (is_html(r))
+    if (is_html(r))
         hint_html(ret->hint, sizeof(ret->hint), body, n);
     else if (n == 0 || *body != '{' || !hint_json(ret->hint, sizeof(ret->hint), body, n))
         text_printable(ret->hint, sizeof(ret->hint), body, n < 1024 ? n : 1024);
@@ -396,6 +385,18 @@ static enum tenant_answer_class of_status(struct tenant_answer *ret,
     return r->status < 400 ? not_clear(q) : TENANT_REFUSED;
 }
 
+/* What the hint says is what will be shown, in whatever way it came about. */
+static void hide_secrets(struct tenant_answer *ret, const struct answer_question *q)
+{
+    bool cut = strlen(ret->hint) + 8 >= sizeof(ret->hint);
+    for (size_t i = 0; i < ARRAY_SIZE(q->secrets); i++)
+        if (leak_shows(ret->hint, cut, q->secrets[i])) {
+            snprintf(ret->hint, sizeof(ret->hint),
+                     "(the answer repeats a secret, it is not shown)");
+            return;
+        }
+}
+
 void answer_decide(struct tenant_answer *ret, const struct answer_question *question,
                    const struct http_result *result, uint64_t now_usec)
 {
@@ -407,13 +408,14 @@ void answer_decide(struct tenant_answer *ret, const struct answer_question *ques
     if (result->curl_code != CURLE_OK) {
         const char *problem = result->problem ? result->problem : "";
         text_printable(ret->hint, sizeof(ret->hint), problem, strlen(problem));
+        hide_secrets(ret, question);
         ret->class = of_curl(question, result);
         return;
     }
     ret->retry_after_usec = answer_retry_after(result->retry_after, now_usec);
     if (question->api == ANSWER_TOKEN && result->status == 200) {
         if (is_html(result)) /* else the token is in it */
-            set_hint(ret, question, result);
+            set_hint(ret, result);
     } else if (result->redirect_url) {
         /* Without its query, where login pages keep what was asked for. */
         char where[160];
@@ -421,9 +423,10 @@ void answer_decide(struct tenant_answer *ret, const struct answer_question *ques
                        strcspn(result->redirect_url, "?#"));
         snprintf(ret->hint, sizeof(ret->hint), "a redirect to %s, not followed", where);
     } else {
-        set_hint(ret, question, result);
+        set_hint(ret, result);
     }
     ret->class = of_status(ret, question, result);
+    hide_secrets(ret, question);
     if (ret->class != TENANT_THROTTLED && ret->class != TENANT_AWAY)
         ret->retry_after_usec = 0;
 }
@@ -434,6 +437,7 @@ void answer_not_understood(struct tenant_answer *ret, const struct answer_questi
     ret->class = not_clear(question);
     ret->status = result->status;
     text_printable(ret->hint, sizeof(ret->hint), what, strlen(what));
+    hide_secrets(ret, question);
 }
 
 void answer_not_sent(struct tenant_answer *ret, enum tenant_answer_class class,

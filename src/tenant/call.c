@@ -28,6 +28,9 @@
 #include "tenant/scim.h"
 #include "tenant/user-api.h"
 
+/* A tenant that keeps all its calls waiting does not keep a revocation. */
+#define HURRIED_MORE 2
+
 enum call_state {
     CALL_WAITING,
     CALL_SENT,
@@ -41,7 +44,9 @@ struct tenant_call {
     struct call_request request;
     struct http_exchange *exchange;
     uint64_t sequence, generation;
+    size_t pace_number; /* of the request under way */
     bool replayed;
+    bool hurries; /* ahead of those that do not */
     unsigned attempts;
     uint64_t started_usec, sent_usec;
     tenant_done_fn done;
@@ -93,9 +98,17 @@ static void note_room(struct tenant_client *c)
     }
 }
 
+static void on_leaves(void *userdata)
+{
+    struct tenant_call *call = userdata;
+    pace_left(&call->client->pace, call->pace_number, clock_monotonic_usec());
+}
+
 static void leave(struct tenant_call *call)
 {
     struct tenant_client *c = call->client;
+    if (call->state == CALL_SENT)
+        on_leaves(call);
     if (call->state == CALL_WAITING) {
         TAILQ_REMOVE(&c->waiting, call, link);
         c->n_waiting--;
@@ -126,6 +139,34 @@ struct tenant_call *call_free(struct tenant_call *call)
     call_request_done(&call->request);
     free(call);
     return NULL;
+}
+
+/* Behind older ones, and behind those that hurry unless it does so too. */
+static void wait_in_place(struct tenant_call *call)
+{
+    struct tenant_client *c = call->client;
+    struct tenant_call *next;
+    TAILQ_FOREACH(next, &c->waiting, link)
+    {
+        if (next->hurries != call->hurries ? call->hurries : next->sequence > call->sequence)
+            break;
+    }
+    if (next)
+        TAILQ_INSERT_BEFORE(next, call, link);
+    else
+        TAILQ_INSERT_TAIL(&c->waiting, call, link);
+    call->state = CALL_WAITING;
+    c->n_waiting++;
+}
+
+void call_hurry(struct tenant_call *call)
+{
+    if (call->hurries || call->state != CALL_WAITING || !call->client)
+        return;
+    leave(call);
+    call->hurries = true;
+    wait_in_place(call);
+    kick(call->client);
 }
 
 int call_start(struct tenant_call **ret, struct tenant_client *c, struct call_request *request,
@@ -202,6 +243,15 @@ static int check_subject(const struct tenant_call *call, const struct content *c
     return 0;
 }
 
+static int read_scim_user(struct tenant_client *c, const struct http_result *result,
+                          struct content *to, struct error *e)
+{
+    int r = scim_read_user(&to->user, &to->scim_id, result->body, result->body_size, e);
+    if (r == 0 && to->user->n_roles)
+        c->roles_as_objects = to->user->roles_as_objects;
+    return r;
+}
+
 static int read_content(const struct tenant_call *call, const struct http_result *r,
                         struct content *to, bool *ret_logged_in, struct error *e)
 {
@@ -213,7 +263,7 @@ static int read_content(const struct tenant_call *call, const struct http_result
     case CALL_SCIM_LOOKUP:
         return scim_read_lookup(&to->scim_id, call->request.login, r->body, r->body_size, e);
     case CALL_SCIM_GET:
-        return scim_read_user(&to->user, &to->scim_id, r->body, r->body_size, e);
+        return read_scim_user(call->client, r, to, e);
     case CALL_CREATE:
     case CALL_PUT:
     case CALL_DELETE:
@@ -231,17 +281,7 @@ static bool send_back(struct tenant_call *call, const struct tenant_answer *a)
     call->replayed = true;
     oauth_refused(c->oauth, call->generation);
     leave(call);
-    call->state = CALL_WAITING;
-    /* Behind older ones that came back before it, ahead of all that never left. */
-    struct tenant_call *next;
-    TAILQ_FOREACH(next, &c->waiting, link)
-    if (next->sequence > call->sequence)
-        break;
-    if (next)
-        TAILQ_INSERT_BEFORE(next, call, link);
-    else
-        TAILQ_INSERT_TAIL(&c->waiting, call, link);
-    c->n_waiting++;
+    wait_in_place(call); /* ahead of all that never left */
     return true;
 }
 
@@ -258,6 +298,8 @@ static void on_exchange(const struct http_result *result, void *userdata)
     question->scim_works = c->scim_works;
     question->secrets[0] = call->request.password;
     question->secrets[1] = oauth_token(c->oauth) ? secret_text(oauth_token(c->oauth)) : NULL;
+    question->secrets[2] =
+        oauth_last_token(c->oauth) ? secret_text(oauth_last_token(c->oauth)) : NULL;
     answer_decide(&answer, question, result, clock_now_usec());
     if (!send_back(call, &answer)) {
         if (answer.class == TENANT_DONE &&
@@ -299,6 +341,7 @@ static void send_call(struct tenant_call *call, uint64_t now_usec)
         .headers = oauth_headers(c->oauth, headers_of(call)),
         .body = call->request.body,
         .body_size = call->request.body_size,
+        .leaves = on_leaves,
     };
     int r = http_exchange_start(&call->exchange, c->http, &request, on_exchange, call, &error);
     if (r < 0) {
@@ -312,7 +355,9 @@ static void send_call(struct tenant_call *call, uint64_t now_usec)
     TAILQ_INSERT_TAIL(&c->sent, call, link);
     c->n_sent++;
     c->n_requests++;
-    pace_take(&c->pace, now_usec);
+    call->pace_number = pace_take(&c->pace, now_usec);
+    if (http_says_when_it_leaves())
+        pace_stays(&c->pace, call->pace_number);
     call->generation = oauth_generation(c->oauth);
     call->attempts++;
     if (!call->sent_usec)
@@ -347,9 +392,16 @@ static bool may_send(struct tenant_client *c, uint64_t now)
         wake_at(c, now + wait);
         return false;
     }
+    uint64_t n_before = oauth_n_requests(c->oauth);
     int r = oauth_prepare(c->oauth, &error);
-    if (r == OAUTH_STARTED)
+    if (oauth_n_requests(c->oauth) != n_before) { /* a renewal, too, is a request */
         pace_take(&c->pace, now);
+        wait = r == 0 ? pace_wait(&c->pace, now) : 0;
+        if (wait > 0) {
+            wake_at(c, now + wait);
+            return false;
+        }
+    }
     if (r < 0) {
         struct tenant_answer failure = {0};
         answer_not_sent(&failure, TENANT_NOT_AUTHORISED, error.message);
@@ -364,7 +416,8 @@ void call_pump(struct tenant_client *c)
         return;
     c->pumping = true;
     struct tenant_call *call;
-    while ((call = TAILQ_FIRST(&c->waiting)) && c->n_sent < c->max_concurrent) {
+    while ((call = TAILQ_FIRST(&c->waiting)) &&
+           c->n_sent < c->max_concurrent + (call->hurries ? HURRIED_MORE : 0)) {
         uint64_t now = clock_monotonic_usec();
         if (!may_send(c, now))
             break;

@@ -38,6 +38,7 @@ struct tenant_client {
     uint64_t next_sequence;
     struct sd_event_source *pump_source, *pace_source, *room_source;
     bool scim_works;
+    bool roles_as_objects; /* how the last user that has roles was shown by SCIM */
     bool pumping, was_full;
     void (*on_room)(void *userdata);
     void *on_room_userdata;
@@ -60,6 +61,7 @@ void call_request_done(struct call_request *r);
 int call_start(struct tenant_call **ret, struct tenant_client *c, struct call_request *request,
                tenant_done_fn done, void *userdata, struct error *e);
 struct tenant_call *call_free(struct tenant_call *call);
+void call_hurry(struct tenant_call *call);
 /* Leaves a call that its owner has not freed yet without a client. */
 void call_orphan(struct tenant_call *call);
 

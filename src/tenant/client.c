@@ -188,8 +188,12 @@ static int scim_get(void *client, struct tenant_call **ret, const char *scim_id,
 
 static int scim_patch(void *client, struct tenant_call **ret, const char *scim_id,
                       const char *const fields[USER_N_FIELDS], const struct user *roles_of,
-                      tenant_done_fn done, void *userdata, struct error *e)
+                      const struct user *current, tenant_done_fn done, void *userdata,
+                      struct error *e)
 {
+    struct tenant_client *c = client;
+    /* Whoever has no role shows no form: then as others were shown. */
+    bool objects = current && current->n_roles ? current->roles_as_objects : c->roles_as_objects;
     struct call_request q = {
         .kind = CALL_SCIM_PATCH,
         .question = {.method = HTTP_PATCH,
@@ -199,7 +203,7 @@ static int scim_patch(void *client, struct tenant_call **ret, const char *scim_i
     };
     int r = make_url(&q.url, client, SCIM_PATH, scim_id, e);
     if (r == 0)
-        r = scim_patch_body(&q.body, &q.body_size, fields, roles_of, e);
+        r = scim_patch_body(&q.body, &q.body_size, fields, roles_of, current, objects, e);
     if (r < 0) {
         call_request_done(&q);
         return r;
@@ -217,6 +221,7 @@ const struct tenant_ops tenant_https_ops = {
     .scim_lookup = scim_lookup,
     .scim_get = scim_get,
     .scim_patch = scim_patch,
+    .call_hurry = call_hurry,
     .call_free = call_free,
 };
 

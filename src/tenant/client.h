@@ -95,10 +95,12 @@ struct tenant_ops {
     /* GET /scim/users/{id}: answer->user with names, mail, phones, roles, login */
     int (*scim_get)(void *client, struct tenant_call **ret, const char *scim_id,
                     tenant_done_fn done, void *userdata, struct error *e);
-    /* fields[f] NULL: not sent; "": cleared; roles_of NULL: not sent, else the whole set */
+    /* fields[f] NULL: not sent; "": cleared; roles_of NULL: not sent, else the whole set;
+     * current: the user as SCIM showed it, whose form is followed */
     int (*scim_patch)(void *client, struct tenant_call **ret, const char *scim_id,
                       const char *const fields[USER_N_FIELDS], const struct user *roles_of,
-                      tenant_done_fn done, void *userdata, struct error *e);
+                      const struct user *current, tenant_done_fn done, void *userdata, struct error *e);
+    void (*call_hurry)(struct tenant_call *call); /* ahead of all that has not left yet */
     struct tenant_call *(*call_free)(struct tenant_call *call); /* cancels; returns NULL */
 };
 extern const struct tenant_ops tenant_https_ops;

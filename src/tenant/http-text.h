@@ -18,3 +18,5 @@ struct http_url {
 /* -EINVAL with the reason. What it set until then is for http_url_done() too. */
 int http_check_url(struct http_url *ret, const char *url, bool allow_plain, struct error *e);
 void http_url_done(struct http_url *url);
+/* A CURLcode that is about certificates, keys or the handshake. */
+bool http_is_tls_problem(int code);

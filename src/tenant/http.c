@@ -38,7 +38,12 @@
 #define KEEP_ANSWER_BYTES (64 * 1024)
 #define IDLE_EXCHANGES    64
 /* Below the idle limit of common load balancers, which is 60 s. */
-#define CONNECTION_IDLE_SEC  50L
+#define CONNECTION_IDLE_SEC 50L
+/* A busy connection is never idle: without an end to it a tenant that moved to another address,
+ * or another certificate, would not be followed for months. */
+#define CONNECTION_LIFE_SEC 300L
+/* The system's CAs, which take some time to read. Own ones are read for each connection. */
+#define SYSTEM_CA_SEC        600L
 #define NO_DEADLINE          UINT64_MAX
 #define MIN_ANSWER_BYTES     4096
 #define DEFAULT_TIMEOUT_USEC (30 * USEC_PER_SEC)
@@ -76,6 +81,7 @@ struct http_exchange {
     char retry_after[64];
     char curl_text[CURL_ERROR_SIZE];
     http_done_fn done;
+    void (*leaves)(void *userdata);
     void *userdata;
 };
 
@@ -169,6 +175,8 @@ static int on_request(void *userdata, char *ip, char *local_ip, int port, int lo
         return CURL_PREREQFUNC_ABORT;
     }
     x->sent = true;
+    if (x->leaves)
+        x->leaves(x->userdata);
     return CURL_PREREQFUNC_OK;
 }
 #else
@@ -213,8 +221,12 @@ static CURLcode set_tls(CURL *easy, const struct http *h)
     CURLcode r = curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     r = r ? r : curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     r = r ? r : curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (!h->tls_ca_file && !h->tls_ca_directory)
-        return r; /* the system's */
+    bool system = !h->tls_ca_file && !h->tls_ca_directory;
+#if LIBCURL_VERSION_NUM >= 0x075700 /* keeps them for a day unless told */
+    r = r ? r : curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, system ? SYSTEM_CA_SEC : 0L);
+#endif
+    if (system)
+        return r;
     /* Both, so that an own CA does not stand beside all of the system's. */
     r = r ? r : curl_easy_setopt(easy, CURLOPT_CAINFO, h->tls_ca_file);
     return r ? r : curl_easy_setopt(easy, CURLOPT_CAPATH, h->tls_ca_directory);
@@ -237,6 +249,9 @@ static CURLcode set_constants(struct http_exchange *x)
     r = r ? r : curl_easy_setopt(easy, CURLOPT_USERAGENT, "rosterd/" PACKAGE_VERSION);
     r = r ? r : curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     r = r ? r : curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, CONNECTION_IDLE_SEC);
+#if LIBCURL_VERSION_NUM >= 0x075000
+    r = r ? r : curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFE_SEC);
+#endif
     r = r ? r
           : curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                              (long)(h->connect_timeout_usec / USEC_PER_MSEC));
@@ -362,6 +377,7 @@ int http_exchange_start(struct http_exchange **ret, struct http *h,
     x->too_large = x->sent = x->repetition = false;
     x->retry_after[0] = x->curl_text[0] = '\0';
     x->done = done;
+    x->leaves = request->leaves;
     x->userdata = userdata;
     CURLcode code = set_request(x, request);
     CURLMcode multi_code = code == CURLE_OK ? curl_multi_add_handle(h->multi, x->easy) : 0;
@@ -394,24 +410,6 @@ struct http_exchange *http_exchange_free(struct http_exchange *x)
 
 /* -- results -- */
 
-static bool is_tls_problem(CURLcode code)
-{
-    switch ((int)code) {
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_SSL_ENGINE_NOTFOUND:
-    case CURLE_SSL_ENGINE_SETFAILED:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CRL_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-    case CURLE_SSL_INVALIDCERTSTATUS: return true;
-    default: return false;
-    }
-}
-
 static void describe_tls(const struct http_exchange *x, const char *text, char *out, size_t n)
 {
     const struct http *h = x->http;
@@ -440,7 +438,7 @@ static void describe(const struct http_exchange *x, CURLcode code, char *out, si
         snprintf(out, n,
                  "%s: the connection broke after the request was sent, before an answer",
                  x->http->url.host);
-    else if (is_tls_problem(code))
+    else if (http_is_tls_problem((int)code))
         describe_tls(x, text, out, n);
     else
         snprintf(out, n, "%s: %s", x->http->url.host, text);
@@ -675,6 +673,11 @@ struct http *http_free(struct http *h)
     free(h->tls_ca_directory);
     free(h);
     return NULL;
+}
+
+bool http_says_when_it_leaves(void)
+{
+    return HAVE_PREREQ;
 }
 
 const char *http_base_url(const struct http *h)

@@ -24,6 +24,9 @@ enum http_method {
 };
 const char *http_method_name(enum http_method m);
 
+/* Whether `leaves` below is called: an older libcurl cannot tell. */
+bool http_says_when_it_leaves(void);
+
 struct http_request { /* everything is borrowed until the exchange is done or freed */
     enum http_method method;
     bool repeatable; /* libcurl may send it again over a fresh connection */
@@ -31,7 +34,8 @@ struct http_request { /* everything is borrowed until the exchange is done or fr
     struct http_headers *headers; /* a reference is taken */
     const char *body;             /* NULL: none */
     size_t body_size;
-    bool secret_answer; /* the answer's bytes are wiped after done */
+    bool secret_answer;             /* the answer's bytes are wiped after done */
+    void (*leaves)(void *userdata); /* its connection is there, it leaves now; NULL: not told */
 };
 
 struct http_result { /* borrowed for the call of done */

@@ -74,7 +74,8 @@ int json_from_body(json_t **ret, const char *body, size_t size, struct error *e)
     json_error_t where;
     json_t *json = json_loadb(body, size, 0, &where);
     if (!json)
-        return error_set(e, -EBADMSG, "the answer is not JSON: %s", where.text);
+        return error_set(e, -EBADMSG, "the answer is not JSON (line %d, column %d)", where.line,
+                         where.column);
     *ret = json;
     return 0;
 }

@@ -44,6 +44,8 @@ struct oauth {
     struct http_headers *form_headers;
     char *form; /* its body: holds the client secret */
     struct secret *client_secret, *token;
+    struct secret
+        *last_token; /* the one before: calls that left with it may still be answered */
     struct http_headers *headers[OAUTH_N_HEADERS];
     uint64_t generation;
     uint64_t asked_usec, renew_usec, expires_usec; /* monotonic */
@@ -55,7 +57,10 @@ struct oauth {
 
 static void forget_token(struct oauth *o)
 {
-    o->token = secret_free(o->token);
+    if (o->token) {
+        secret_free(o->last_token);
+        o->last_token = TAKE(o->token);
+    }
     for (size_t i = 0; i < OAUTH_N_HEADERS; i++)
         o->headers[i] = http_headers_unref(o->headers[i]);
     o->expires_usec = o->renew_usec = o->expires_real_usec = 0;
@@ -149,10 +154,13 @@ static int take_token(struct oauth *o, const struct http_result *result, struct 
         r = secret_new(&o->token, text, strlen(text), e);
     }
     json_wipe_string(value);
-    if (r == 0)
-        r = make_headers(o, e);
     if (r < 0)
         return r;
+    r = make_headers(o, e);
+    if (r < 0) {
+        forget_token(o);
+        return r;
+    }
     uint64_t life = life_sec(object) * USEC_PER_SEC;
     uint64_t early = life / 10 < RENEW_EARLY_USEC ? life / 10 : RENEW_EARLY_USEC;
     /* From when it was asked for: the tenant's count began before its answer came. */
@@ -180,8 +188,8 @@ static void on_answer(const struct http_result *result, void *userdata)
     struct error error;
     o->exchange = NULL;
     answer_decide(&answer, &question, result, clock_now_usec());
+    /* A renewal that cannot be understood is no reason to lose a token that is valid. */
     if (answer.class == TENANT_DONE && take_token(o, result, &error) < 0) {
-        forget_token(o);
         answer_not_understood(&answer, &question, result, error.message);
     }
     forget_request(o);
@@ -287,6 +295,11 @@ const struct secret *oauth_token(const struct oauth *o)
     return o->token;
 }
 
+const struct secret *oauth_last_token(const struct oauth *o)
+{
+    return o->last_token;
+}
+
 uint64_t oauth_expires_usec(const struct oauth *o)
 {
     return o->expires_real_usec;
@@ -338,6 +351,7 @@ struct oauth *oauth_free(struct oauth *o)
     http_exchange_free(o->exchange);
     forget_request(o);
     forget_token(o);
+    secret_free(o->last_token);
     http_headers_unref(o->form_headers);
     free(o->url);
     free(o->client_id);

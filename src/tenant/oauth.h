@@ -45,7 +45,9 @@ enum oauth_headers {
 struct http_headers *oauth_headers(struct oauth *o, enum oauth_headers kind);
 uint64_t oauth_generation(const struct oauth *o);
 const struct secret *oauth_token(const struct oauth *o); /* NULL: none */
-uint64_t oauth_expires_usec(const struct oauth *o);      /* real time; 0: none */
+/* The one before it; NULL: none. */
+const struct secret *oauth_last_token(const struct oauth *o);
+uint64_t oauth_expires_usec(const struct oauth *o); /* real time; 0: none */
 uint64_t oauth_n_requests(const struct oauth *o);
 
 /* Pure: "3600", 3600 or nothing, as seconds; an hour for what is absent or not believable. */

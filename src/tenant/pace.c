@@ -1,14 +1,21 @@
 /*
  * The pace towards the tenant. Many requests are in flight when the tenant begins to refuse, so
- * their refusals come as a burst: the rate is halved once for a burst, and only the pause grows
- * with each. It recovers by a quarter every ten seconds without a refusal, so that a tenant
- * that is still weak is not overrun again at once.
+ * their refusals come as a burst: the rate is cut once for a burst, to what the tenant took of
+ * it, at most by half, and only the pause grows with each. It
+ * recovers by a quarter every ten seconds, so that a tenant that is still weak is not overrun
+ * again at once. A refusal now and then among many requests is no burst: it cuts nothing, or a
+ * tenant that refuses one in fifty would end near nothing.
+ *
+ * The configured rate is held in any second, wherever it begins: the bucket smooths, and a ring
+ * of when the last ones left decides.
  *
  * It does not know what a request is and never looks at a clock.
  */
 #include "config.h"
 
 #include "tenant/pace.h"
+
+#include <string.h>
 
 #include "base/clock.h"
 
@@ -20,6 +27,14 @@
 #define CEILING_FACTOR 4.0
 /* How much of a second's requests may leave in one go. */
 #define BUCKET_SECONDS 0.1
+/* A second, and a little for what the way to the tenant does to distances. */
+#define RING_USEC (USEC_PER_SEC + USEC_PER_SEC / 50)
+/* It waits for its connection; when it is looked at again. */
+#define STILL_HERE UINT64_MAX
+#define LOOK_USEC  (10 * USEC_PER_MSEC)
+/* No burst: fewer than one in so many requests of the last two seconds. */
+#define BURST_SHARE    10
+#define BURST_AT_LEAST 3
 
 static double bucket_size(const struct pace *p)
 {
@@ -44,7 +59,12 @@ void pace_set_max_rate(struct pace *p, double max_rate, uint64_t now_usec)
     double rate = p->cut_usec ? p->rate : 0;
     uint64_t cut = p->cut_usec, grown = p->grown_usec;
     double ceiling = p->ceiling;
+    uint64_t left[PACE_RING];
+    size_t n_left = p->n_left;
+    memcpy(left, p->left_usec, sizeof(left));
     pace_init(p, max_rate, now_usec);
+    memcpy(p->left_usec, left, sizeof(left));
+    p->n_left = n_left;
     p->paused_until_usec = pause;
     if (rate > 0 && (max_rate <= 0 || rate < max_rate)) {
         /* Still recovering: a reload is no reason to forget what the tenant said. */
@@ -82,51 +102,97 @@ static void fill(struct pace *p, uint64_t now_usec)
         p->tokens = bucket_size(p);
 }
 
+/* How many may leave in a second; 0: the ring does not decide. */
+static size_t ring_size(const struct pace *p)
+{
+    return p->max_rate >= 1.0 && p->max_rate <= PACE_RING ? (size_t)p->max_rate : 0;
+}
+
+/* Until the one that left as many before as may leave in a second is a second ago. */
+static uint64_t ring_wait(const struct pace *p, uint64_t now_usec)
+{
+    size_t n = ring_size(p);
+    if (!n || p->n_left < n)
+        return 0;
+    uint64_t left_usec = p->left_usec[(p->n_left - n) % PACE_RING];
+    if (left_usec == STILL_HERE)
+        return LOOK_USEC;
+    uint64_t free_usec = left_usec + RING_USEC;
+    return free_usec > now_usec ? free_usec - now_usec : 0;
+}
+
 uint64_t pace_wait(struct pace *p, uint64_t now_usec)
 {
     if (now_usec < p->paused_until_usec)
         return p->paused_until_usec - now_usec;
     fill(p, now_usec);
+    uint64_t ring = ring_wait(p, now_usec);
     if (p->rate <= 0 || p->tokens >= 1.0)
-        return 0;
+        return ring;
     /* One microsecond more, so that rounding does not wake the loop for nothing. */
-    return (uint64_t)((1.0 - p->tokens) / p->rate * (double)USEC_PER_SEC) + 1;
+    uint64_t wait = (uint64_t)((1.0 - p->tokens) / p->rate * (double)USEC_PER_SEC) + 1;
+    return wait > ring ? wait : ring;
 }
 
-static void count(struct pace *p, uint64_t now_usec)
+static void turn_window(struct pace *p, uint64_t now_usec)
 {
-    if (now_usec >= p->window_usec + USEC_PER_SEC) {
-        p->n_last_window = now_usec < p->window_usec + 2 * USEC_PER_SEC ? p->n_window : 0;
-        p->window_usec = now_usec;
-        p->n_window = 0;
-    }
+    if (now_usec < p->window_usec + USEC_PER_SEC)
+        return;
+    bool next = now_usec < p->window_usec + 2 * USEC_PER_SEC;
+    p->n_last_window = next ? p->n_window : 0;
+    p->n_last_refused = next ? p->n_refused : 0;
+    p->window_usec = now_usec;
+    p->n_window = p->n_refused = 0;
+}
+
+size_t pace_take(struct pace *p, uint64_t now_usec)
+{
+    turn_window(p, now_usec);
     p->n_window++;
-}
-
-void pace_take(struct pace *p, uint64_t now_usec)
-{
-    count(p, now_usec);
+    p->left_usec[p->n_left % PACE_RING] = now_usec;
     if (p->rate > 0)
         p->tokens -= 1.0;
+    return p->n_left++;
 }
 
-void pace_throttled(struct pace *p, uint64_t now_usec, uint64_t retry_after_usec)
+void pace_stays(struct pace *p, size_t number)
 {
-    uint64_t until = now_usec + (retry_after_usec ? retry_after_usec : PLAIN_PAUSE);
-    bool same_burst =
-        p->cut_usec && (now_usec < p->cut_usec + BURST_USEC || now_usec < p->paused_until_usec);
-    if (until > p->paused_until_usec)
-        p->paused_until_usec = until;
-    if (!same_burst)
-        grow(p, now_usec);
-    p->grown_usec = p->paused_until_usec;
-    if (same_burst)
-        return;
+    p->left_usec[number % PACE_RING] = STILL_HERE;
+}
+
+void pace_left(struct pace *p, size_t number, uint64_t now_usec)
+{
+    if (p->n_left - number <= PACE_RING && p->left_usec[number % PACE_RING] == STILL_HERE)
+        p->left_usec[number % PACE_RING] = now_usec;
+}
+
+/* A refusal among so many requests that it says little. */
+static bool is_single(const struct pace *p)
+{
+    unsigned sent = p->n_window + p->n_last_window, refused = p->n_refused + p->n_last_refused;
+    return p->rate > 0 && sent > BURST_SHARE &&
+           (refused < BURST_AT_LEAST || refused * BURST_SHARE <= sent);
+}
+
+/* What the tenant took in a second of late; what it has not answered yet counts as taken. */
+static double taken_rate(const struct pace *p, uint64_t now_usec)
+{
+    unsigned sent = p->n_window + p->n_last_window, refused = p->n_refused + p->n_last_refused;
+    double seconds = (double)(now_usec - p->window_usec) / (double)USEC_PER_SEC +
+                     (p->n_last_window ? 1.0 : 0.0);
+    return sent > refused ? (sent - refused) / (seconds < 1.0 ? 1.0 : seconds) : 0;
+}
+
+static void cut(struct pace *p, uint64_t now_usec)
+{
     if (p->rate <= 0) {
         p->rate = p->n_window > p->n_last_window ? p->n_window : p->n_last_window;
         p->ceiling = p->rate * CEILING_FACTOR;
+        p->rate /= 2;
+    } else {
+        double taken = taken_rate(p, now_usec);
+        p->rate = taken > p->rate / 2 && taken < p->rate ? taken : p->rate / 2;
     }
-    p->rate /= 2;
     if (p->rate < MIN_RATE)
         p->rate = MIN_RATE;
     if (p->max_rate > 0 && p->rate > p->max_rate)
@@ -136,4 +202,28 @@ void pace_throttled(struct pace *p, uint64_t now_usec, uint64_t retry_after_usec
     p->cut_usec = now_usec ? now_usec : 1;
     p->tokens = 0;
     p->filled_usec = p->paused_until_usec;
+}
+
+static void pause_until(struct pace *p, uint64_t until_usec)
+{
+    if (until_usec > p->paused_until_usec)
+        p->paused_until_usec = until_usec;
+}
+
+void pace_throttled(struct pace *p, uint64_t now_usec, uint64_t retry_after_usec)
+{
+    turn_window(p, now_usec);
+    p->n_refused++;
+    bool same_burst =
+        p->cut_usec && (now_usec < p->cut_usec + BURST_USEC || now_usec < p->paused_until_usec);
+    if (retry_after_usec)
+        pause_until(p, now_usec + retry_after_usec);
+    if (!same_burst && is_single(p))
+        return;
+    pause_until(p, now_usec + PLAIN_PAUSE);
+    if (!same_burst)
+        grow(p, now_usec);
+    p->grown_usec = p->paused_until_usec;
+    if (!same_burst)
+        cut(p, now_usec);
 }

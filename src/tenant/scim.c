@@ -3,11 +3,12 @@
  * - single values by path: {"op": "replace", "path": "name.givenName", "value": "…"};
  * - the address by replacing all of `emails`, since the tenant keeps one, and a filtered path
  *   without a match is an error (RFC 7644, 3.5.2.3, noTarget);
- * - a phone by "add" with the path `phoneNumbers[type eq "work"].value`: it sets the value
- *   whether there is one or not and leaves the other types alone. Replacing all of
- *   `phoneNumbers` would drop the numbers that nobody manages; "replace" with this path fails
- *   where there is none yet;
- * - the roles by replacing all of `roles` with names, as the vendor's page gives them.
+ * - a phone of a type that the user has by "replace" with the path
+ *   `phoneNumbers[type eq "work"].value`, and one of another type by "add" of a value to
+ *   `phoneNumbers`: strict servers refuse a filtered path that matches nothing, whatever the
+ *   operation. Replacing all of `phoneNumbers` would drop the numbers that nobody manages;
+ * - the roles by replacing all of `roles`, as names, as the vendor's page gives them, or as
+ *   objects where the server shows objects.
  *
  * Looking up trusts no filter: the answer's userName must be the login that was asked for, so
  * that a tenant that ignores the filter does not make us patch somebody else.
@@ -157,6 +158,8 @@ int scim_read_user(struct user **ret, char **ret_id, const char *body, size_t si
     if (r < 0)
         return error_out_of_memory(e);
     user->disabled = !json_bool_of(json_object_get(object, "active"), true);
+    user->roles_as_objects =
+        json_is_object(json_array_get(json_object_get(object, "roles"), 0));
     *ret = TAKE(user);
     *ret_id = TAKE(id);
     return 0;
@@ -167,18 +170,18 @@ int scim_read_user(struct user **ret, char **ret_id, const char *body, size_t si
 static const struct {
     const char *path;
     const char *whole; /* what to remove when the value is cleared */
-    const char *op;
+    const char *phone; /* the type of phone that it is; NULL: none */
 } places[USER_N_FIELDS] = {
-    [USER_LOGIN] = {"userName", NULL, "replace"},
-    [USER_FIRST_NAME] = {"name.givenName", "name.givenName", "replace"},
-    [USER_LAST_NAME] = {"name.familyName", "name.familyName", "replace"},
-    [USER_EMAIL] = {"emails", "emails", "replace"},
+    [USER_LOGIN] = {"userName", NULL, NULL},
+    [USER_FIRST_NAME] = {"name.givenName", "name.givenName", NULL},
+    [USER_LAST_NAME] = {"name.familyName", "name.familyName", NULL},
+    [USER_EMAIL] = {"emails", "emails", NULL},
     [USER_WORK_PHONE] = {"phoneNumbers[type eq \"work\"].value",
-                         "phoneNumbers[type eq \"work\"]", "add"},
+                         "phoneNumbers[type eq \"work\"]", "work"},
     [USER_MOBILE_PHONE] = {"phoneNumbers[type eq \"mobile\"].value",
-                           "phoneNumbers[type eq \"mobile\"]", "add"},
+                           "phoneNumbers[type eq \"mobile\"]", "mobile"},
     [USER_EXTENSION] = {"phoneNumbers[type eq \"extension\"].value",
-                        "phoneNumbers[type eq \"extension\"]", "add"},
+                        "phoneNumbers[type eq \"extension\"]", "extension"},
     [USER_TEAM] = {NULL, NULL, NULL},
 };
 
@@ -195,7 +198,22 @@ static int add_operation(json_t *operations, const char *op, const char *path, j
     return 0;
 }
 
-static int add_field(json_t *operations, enum user_field f, const char *text, struct error *e)
+/* `current` NULL: whether the user has such a phone is not known, and "add" is the form that
+ * most servers take in both cases. */
+static int add_phone(json_t *operations, enum user_field f, const char *text,
+                     const struct user *current, struct error *e)
+{
+    const char *name = user_field_name(f);
+    if (current && !user_get(current, f))
+        return add_operation(operations, "add", "phoneNumbers",
+                             json_pack("[{s:s, s:s}]", "type", places[f].phone, "value", text),
+                             name, e);
+    return add_operation(operations, current ? "replace" : "add", places[f].path,
+                         json_string(text), name, e);
+}
+
+static int add_field(json_t *operations, enum user_field f, const char *text,
+                     const struct user *current, struct error *e)
 {
     const char *name = user_field_name(f);
     if (!places[f].path)
@@ -206,22 +224,38 @@ static int add_field(json_t *operations, enum user_field f, const char *text, st
         json_t *operation = json_pack("{s:s, s:s}", "op", "remove", "path", places[f].whole);
         return json_array_append_new(operations, operation) < 0 ? error_out_of_memory(e) : 0;
     }
+    if (places[f].phone)
+        return add_phone(operations, f, text, current, e);
     json_t *value = f == USER_EMAIL ? json_pack("[{s:s, s:s, s:b}]", "value", text, "type",
                                                 "work", "primary", 1)
                                     : json_string(text);
-    return add_operation(operations, places[f].op, places[f].path, value, name, e);
+    return add_operation(operations, "replace", places[f].path, value, name, e);
+}
+
+static json_t *role_objects(const struct user *u)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; array && i < u->n_roles; i++)
+        if (json_array_append_new(array, json_pack("{s:s}", "value", u->roles[i].name)) < 0) {
+            json_decref(array);
+            return NULL;
+        }
+    return array;
 }
 
 int scim_patch_body(char **ret, size_t *ret_size, const char *const fields[USER_N_FIELDS],
-                    const struct user *roles_of, struct error *e)
+                    const struct user *roles_of, const struct user *current,
+                    bool roles_as_objects, struct error *e)
 {
     json_auto_t *operations = json_array();
     int r = operations ? 0 : error_out_of_memory(e);
     for (enum user_field f = 0; f < USER_N_FIELDS && r == 0; f++)
         if (fields[f])
-            r = add_field(operations, f, fields[f], e);
+            r = add_field(operations, f, fields[f], current, e);
     if (r == 0 && roles_of)
-        r = add_operation(operations, "replace", "roles", json_roles(roles_of), "roles", e);
+        r = add_operation(operations, "replace", "roles",
+                          roles_as_objects ? role_objects(roles_of) : json_roles(roles_of),
+                          "roles", e);
     if (r < 0)
         return r;
     if (json_array_size(operations) == 0)

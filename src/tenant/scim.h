@@ -1,5 +1,6 @@
 /* SCIM 2.0 (RFC 7643, RFC 7644), as much as the tenant's user provisioning needs. Pure. */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "model/user.h"
@@ -17,4 +18,5 @@ int scim_read_user(struct user **ret, char **ret_id, const char *body, size_t si
 /* As scim_patch of struct tenant_ops. Malloc'd, not NUL-terminated. -EINVAL: nothing to change,
  * the team (SCIM cannot), an empty login. */
 int scim_patch_body(char **ret, size_t *ret_size, const char *const fields[USER_N_FIELDS],
-                    const struct user *roles_of, struct error *e);
+                    const struct user *roles_of, const struct user *current,
+                    bool roles_as_objects, struct error *e);

@@ -1,6 +1,6 @@
 """rosterd and 389 Directory Server, by content synchronisation and by polling (entryusn)."""
 
-from lib import Ds389, deadline, estate, need
+from lib import deadline, Ds389, estate, filters, need
 from lib.estate import Company
 
 
@@ -147,3 +147,13 @@ def test_big_group(t):
         server.replace("cn=MemberOf Plugin,cn=plugins,cn=config", **{"nsslapd-pluginEnabled": "off"})
         server.restart()
     estate.big_group(t, server, "syncrepl")
+
+
+def test_filters(t):
+    """Random filters find here whom they find there; the list of exceptions is WANTED_389."""
+    server = t.shared(Ds389)
+    for seed in (11, 12):
+        played = filters.Round(server, server.fresh("f%d" % seed), seed, own_schema=False)
+        compared, differences = played.compare_found(300, filters.WANTED_389)
+        need(compared > 5000, "verdicts were compared", compared)
+        need(not differences, "no difference that is not in the list", *differences[:10])

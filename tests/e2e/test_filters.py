@@ -69,3 +69,15 @@ def test_filter_that_never_matches(t):
         need("can never match" in answer.err, "the check says so", answer.err)
     ground, tenant, daemon = people(t, t.shared(Slapd), [], "(&(cn=*)(|))")
     need("can never match" in daemon.check(code=2).err, "a rule's when too")
+
+
+def test_check_of_a_misspelt_base(t):
+    """A base that does not exist is named, before anything that follows from it."""
+    server = t.shared(Slapd)
+    ground, tenant, daemon = people(t, server, ["ana"], "(uid=*)")
+    daemon.configure(directory={"base": "ou=peple," + ground.dn})
+    answer = daemon.run("--check-connections", code=1)
+    errors = [item for item in answer.json["items"] if item["level"] == "error"]
+    need(len(errors) == 1 and errors[0]["subject"] == "[directory] base", "one error", errors)
+    need("ou=peple" in errors[0]["sentence"] and "No such object" in errors[0]["sentence"], "it says what", errors)
+    need(not any("synchronisation" in item["sentence"] for item in answer.json["items"]), "and nothing else", answer.out)

@@ -43,7 +43,7 @@ def test_drift_reported(t):
 
 
 def test_drift_repaired(t):
-    """T50: with drift = repair managed values are put back, unmanaged ones never."""
+    """T50 T61: with drift = repair managed values are put back, unmanaged ones and levels of skills that are there never."""
     ground, group, tenant = crowd(t, ["ada", "bob", "cem", "eve"])
     d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
                     lifecycle={"verify_interval": "1s", "drift": "repair"}).start()
@@ -53,7 +53,7 @@ def test_drift_repaired(t):
     edits(tenant)
     tenant.delete_user("eve")
     tenant.wait_user("ada", team="Customer Service", firstName="Ada")
-    tenant.wait_user("bob", skills={"English": 80, "Billing": 7}, roles=["Agent", "Administrator"])
+    wait_for(lambda: d.audit(event="drift", code="report"), 20, "bob's level is reported", lambda: d.audit(event="drift"))
     tenant.wait_user("eve", team="Customer Service")
     settled(d)
     sweeps = len([1 for line in d.log().splitlines() if "Verification:" in line])
@@ -63,11 +63,18 @@ def test_drift_repaired(t):
     cem = tenant.user("cem")
     need(cem["skills"] == {"English": 80, "Billing": 99} and cem["workPhone"] == "1"
          and set(cem["roles"]) == {"Agent", "Administrator"}, "unmanaged values stay", cem)
-    need({w["login"] for w in tenant.writes()} == {"ada", "bob", "eve"}, "nobody else", tenant.writes())
-    need(len(tenant.writes()) == 4, "each once: PUT and PATCH, PUT, POST", tenant.writes())
-    need({r["person"]["login"] for r in d.audit(event="drift", code="repair")} == {"ada", "bob", "eve"}, "audit",
+    need(tenant.user("bob")["skills"] == {"English": 12, "Billing": 7}, "a level is a supervisor's", tenant.user("bob"))
+    need({w["login"] for w in tenant.writes()} == {"ada", "eve"}, "nobody else", tenant.writes())
+    need(len(tenant.writes()) == 3, "each once: PUT and PATCH, POST", tenant.writes())
+    need({r["person"]["login"] for r in d.audit(event="drift", code="repair")} == {"ada", "eve"}, "audit",
          d.audit(event="drift"))
-    need({r["person"]["login"] for r in outcomes(d, "update")} == {"ada", "bob"}, "and what was done")
+    need([r["person"]["login"] for r in d.audit(event="drift", code="report")] == ["bob"], "reported once",
+         d.audit(event="drift"))
+    need({r["person"]["login"] for r in outcomes(d, "update")} == {"ada"}, "and what was done")
+    # Taken away altogether it comes back, and the level beside it stays.
+    tenant.edit("bob", skills={"Billing": 9})
+    tenant.wait_user("bob", skills={"Billing": 9, "English": 80})
+    settled(d)
 
 
 def test_disabled_by_hand_stays(t):

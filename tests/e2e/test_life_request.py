@@ -147,3 +147,28 @@ def test_level_zero_removes(t):
          "level 0, once", bodies(tenant, "PUT"))
     need(not life.operations(d), "nobody is asked", life.operations(d))
     wait_for(lambda: outcomes(d, "update", "ada"), 10, "on record")
+
+
+def test_strict_scim(t):
+    """A strict SCIM server: phones that are not there yet, that are, and that go; roles in the form that it shows."""
+    for objects in (False, True):
+        ground, group, tenant = crowd(t, {"ada": {}, "bob": {"telephoneNumber": "+44 1", "mobile": "+44 2"}})
+        tenant.settings(strict_scim=True, roles_as_values=objects)
+        d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group),
+                                            "Chiefs": {"when": "(description=chief)", "roles": "Supervisor"}},
+                        user=dict(PHONES, empty_values="clear")).start()
+        tenant.wait_users(["ada", "bob"])
+        settled(d)
+        tenant.forget_requests()
+        ground.replace("ada", telephoneNumber="+34 600 000 001", givenName="Anna", description="chief")
+        tenant.wait_user("ada", workPhone="+34 600 000 001", firstName="Anna", roles=["Agent", "Supervisor"])
+        ground.replace("bob", telephoneNumber="+44 3", mobile=None)
+        tenant.wait_user("bob", workPhone="+44 3")
+        wait_for(lambda: not tenant.user("bob").get("mobilePhone"), 10, "cleared", lambda: tenant.user("bob"))
+        ground.replace("ada", mobile="+34 7", description=None)
+        tenant.wait_user("ada", mobilePhone="+34 7", workPhone="+34 600 000 001", roles=["Agent"])
+        settled(d)
+        need(all(w["status"] < 300 for w in tenant.writes()), "none is refused", tenant.writes())
+        need({"op": "add", "path": "phoneNumbers", "value": [{"type": "work", "value": "+34 600 000 001"}]} in
+             bodies(tenant, "PATCH")[0]["Operations"], "a form that both kinds take", bodies(tenant, "PATCH"))
+        d.stop()

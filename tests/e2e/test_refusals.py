@@ -304,3 +304,36 @@ def test_team_not_visible(t):
     need("account may see" in held[0]["sentence"], "says both", held)
     said = d.ctl("--config", d.config_file, "check", code=None).out
     need("shows this account no team 'Night'" in said, "check as well", said)
+
+
+def test_new_ca_without_a_restart(t):
+    """The tenant moves to a certificate of a new CA: the CA file is read again for the next connection."""
+    import os
+    ground, group, tenant = crowd(t, ["ada"])
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}).start()
+    tenant.wait_user("ada")
+    settled(d)
+    ca = d.sections["tenant"]["tls_ca_file"]
+    before = open(ca, encoding="ascii").read()
+    folder = os.path.dirname(ca)
+    tenant.stop()
+    for name in ("ca.pem", "server.pem", "server.key"):
+        os.unlink(os.path.join(folder, name))
+    ground.person("bob")
+    ground.join(group, "bob")
+    d.wait_log("tenant is away")
+    tenant.start()
+    need(open(ca, encoding="ascii").read() != before, "another CA")
+    tenant.wait_users(["bob"], seconds=20)
+    settled(d)
+
+
+def test_rate_in_any_second(t):
+    """`max_rate` is not exceeded in any second, as the tenant counts, wherever the second begins."""
+    ground, group, tenant = crowd(t, people(150))
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, tenant_keys={"max_rate": "30"}).start()
+    tenant.wait_users(people(150), seconds=40)
+    times = [datetime.fromisoformat(r["time"].replace("Z", "+00:00")).timestamp() for r in tenant.requests()]
+    most = max(sum(1 for x in times if at <= x < at + 1) for at in times)
+    # One more for what a loaded machine does to distances; a bucket's burst on top of the rate would be three.
+    need(25 <= most <= 31, "requests in a second", most)

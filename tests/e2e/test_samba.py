@@ -197,6 +197,25 @@ def test_filters_that_everybody_writes(t):
     need(c.disabled() == [], "and nobody has left", c.disabled())
 
 
+def test_values_chosen_and_members_by_login(t):
+    """T71: the address of proxyAddresses that begins with SMTP:, and none where none does; memberUid."""
+    server = domain(t)
+    c = Company(t, server, feed="poll")
+    c.daemon.configure(user={"email": "${proxyAddresses#SMTP:}"})
+    c.replace("ada", proxyAddresses=["SIP:ada@sip.example.com", "smtp:a.alias@example.com", "SMTP:ada.main@example.com"])
+    c.replace("bob", proxyAddresses=["SIP:bob@sip.example.com"])
+    c.daemon.start()
+    c.tenant.wait_user(c.logins(["ada"])[0], email="ada.main@example.com")
+    c.tenant.wait_user(c.logins(["bob"])[0])
+    need(not c.tenant.user(c.logins(["bob"])[0]).get("email"), "no other address is taken", c.tenant.users())
+    unix = c.ground.group("unix" + c.ground.tag, [], objectClass=["group", "posixGroup"], gidNumber="700",
+                          memberUid=c.logins(["ada"]))
+    c.daemon.configure(rules={"Unix": {"group": unix, "team": TEAM}})
+    c.daemon.reload()
+    c.tenant.wait_user(c.logins(["bob"])[0], disabled=True)
+    need(not c.tenant.user(c.logins(["ada"])[0])["disabled"], "ada is named by her login", c.tenant.users())
+
+
 def test_logins(t):
     """Logins from userPrincipalName, whole or up to the @."""
     server = domain(t)

@@ -243,6 +243,135 @@ def test_answers_that_repeat_secrets(t):
     need(daemon.path("directory.bind_password") in answer.err, "the file is named", answer)
 
 
+def chains(rng, n):
+    """Ways of writing, one in the other: functions from bytes to bytes, with a name."""
+    simple = {
+        "json": lambda b: b.replace(b"/", b"\\/"), "u": lambda b: "".join("\\u%04x" % c for c in b).encode(),
+        "url": lambda b: urllib.parse.quote(b, safe="").encode(), "percent": lambda b: b"".join(b"%%%02x" % c for c in b),
+        "html": lambda b: "".join("&#%d;" % c for c in b).encode(), "base64": base64.b64encode,
+        "urlsafe": base64.urlsafe_b64encode, "basic": lambda b: base64.b64encode(b"api.user:" + b),
+        "base32": base64.b32encode, "hex": lambda b: b.hex().encode(), "plain": lambda b: b,
+        "lines": lambda b: b"\n".join(b[i:i + 20] for i in range(0, len(b), 20))}
+    yield from (([name], function) for name, function in simple.items())
+    for _ in range(n):
+        names = [rng.choice(sorted(simple)) for _ in range(2)]
+        yield names, lambda b, names=names: simple[names[1]](simple[names[0]](b))
+
+
+def pieces(shown):
+    """All that a patient reader can make of a text: every way of reading it, again and again."""
+    seen, todo = set(), [shown]
+    while todo and len(seen) < 4000:
+        text = todo.pop()
+        if text in seen:
+            continue
+        seen.add(text)
+        todo.append(re.sub(rb"\s|\\x0[ad]", b"", text))
+        todo.append(re.sub(rb"\\u00(..)", lambda m: bytes([int(m[1], 16)]), text) if rb"\u00" in text else text)
+        todo.append(text.replace(b"\\/", b"/"))
+        todo.append(urllib.parse.unquote_to_bytes(text))
+        todo.append(re.sub(rb"&#(\d+);", lambda m: bytes([int(m[1]) & 255]), text))
+        for run in re.findall(rb"[A-Za-z0-9+/_-]{16,}", text):
+            for shift in range(4):
+                word = run[shift:].replace(b"-", b"+").replace(b"_", b"/")
+                todo.append(base64.b64decode(word[:len(word) // 4 * 4]))
+            if re.fullmatch(rb"[0-9a-f]{16,}", run):
+                todo.append(bytes.fromhex(run[:len(run) // 2 * 2].decode()))
+            if re.fullmatch(rb"[A-Z2-7]{16,}", run):
+                todo.append(base64.b32decode(run[:len(run) // 8 * 8]))
+    return seen
+
+
+def test_answers_that_write_secrets_otherwise(t):
+    """A refusal that repeats the Authorization header, escaped and encoded in every way, in its body or as a redirect's
+    address: nobody can read the token out of log, audit or state."""
+    import random
+    rng = random.Random(20)
+    ground, tenant, relay, daemon, own = lab(t, retry={"min": "50ms", "max": "100ms", "hold": "1s"})
+    ways = list(chains(rng, 25))
+    ground.persons({"p%02d" % i: {} for i in range(len(ways))})
+    done = []
+
+    def echo(request):
+        if not request.startswith(b"POST /configapi/v2/user ") or len(done) >= len(ways):
+            return None
+        token = re.search(rb"Authorization: Bearer (\S+)", request)[1]
+        names, write = ways[len(done)]
+        done.append(names)
+        written = write(token)
+        if len(done) % 4 == 0 and b"\n" not in written:
+            head, body = b"302 Found\r\nLocation: https://sso.example.com/in/" + urllib.parse.quote(written).encode(), b""
+        else:
+            text = written.decode("latin-1")
+            plain = b"Refused: Authorization: Bearer " + written
+            body = json.dumps({"error": "refused", "error_description": "Bearer " + text}).encode() if len(done) % 2 else plain
+            head = b"400 Bad Request\r\nContent-Type: application/json"
+        return b"HTTP/1.1 %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (head, len(body), body)
+
+    relay.echo = echo
+    daemon.start()
+    wait_for(lambda: len(done) >= len(ways), 40, "all ways were tried", lambda: (done, daemon.log_tail()))
+    wait_for(lambda: len(daemon.audit(event="outcome")) >= len(ways), 20, "all is on record")
+    tokens = relay.found(rb'"access_token" ?: ?"([^"]+)"')
+    need(tokens, "a token was given")
+    shown = set()
+    for path in (daemon.log_file, daemon.audit_file):
+        for line in readable(path).splitlines():
+            shown.update(re.findall(rb"(?:Refused|Bearer|refused|redirect)[^\n]*", line))
+    need(shown or b"repeats a secret" in readable(daemon.audit_file), "there is something to read")
+    for text in shown:
+        for piece in pieces(text):
+            for token in tokens:
+                for i in range(0, len(token) - 12, 4):
+                    need(token[i:i + 12] not in piece, "a part of the token can be read", text, piece)
+    need_nowhere([("token", token) for token in tokens], everything(daemon, own))
+
+
+def test_environment_that_writes_keys(t):
+    """SSLKEYLOGFILE and its like: no file is written, and commands do not inherit them."""
+    ground, tenant, relay, daemon, own = lab(t)
+    logs = {name: t.path(name) for name in ("SSLKEYLOGFILE", "KRB5_TRACE", "MALLOC_TRACE")}
+    handed = t.path("handed.environ")
+    command = t.write("look", "#!/bin/sh\ncat > /dev/null\ntr '\\0' '\\n' < /proc/$$/environ > '%s'\n" % handed, 0o755)
+    daemon.configure(tenant={"password_command": command, "url": tenant.url})
+    ground.person("ada")
+    daemon.start(env=logs)
+    tenant.wait_user("ada")
+    wait_for(lambda: b"PATH=" in readable(handed), 10, "the command ran")
+    for name, path in logs.items():
+        need(not os.path.exists(path), "no file for %s" % name)
+        need(name.encode() not in readable(handed), "not handed on: %s" % name, readable(handed))
+
+
+def test_secret_files_that_people_write(t):
+    """A mark and blanks of an editor are no part of a secret; what is odd otherwise is named, and the secret never."""
+    ground, tenant, relay, daemon, own = lab(t)
+    ground.person("ada")
+    path = daemon.path("tenant.client_secret")
+
+    def write(data, mode=0o600):
+        with open(path, "wb") as file:
+            file.write(data)
+        os.chmod(path, mode)
+
+    word = CLIENT_SECRET.encode()
+    for mode in (0o640, 0o440, 0o600):
+        write(b"\xef\xbb\xbf" + word + b"  \r\n\n", mode)
+        tenant.clear_users()
+        need(daemon.check().code == 0, "fine", oct(mode))
+    daemon.once()
+    tenant.wait_user("ada")
+    for data, says in ((b'"' + word + b'"\n', "quotes"), (b"client_secret=" + word, "a name"), (word + b"\nanother\n", "one line"),
+                       (b" " + word, "a blank"), (word[:4] + b"\xc2\xa0" + word[4:], "cannot be seen")):
+        write(data)
+        answer = daemon.check()
+        need(says in answer.err and path in answer.err and CLIENT_SECRET not in answer.err, "named", says, answer)
+        answer = daemon.ctl("-c", daemon.config_file, "check", code=None)
+        need(says in answer.out + answer.err and CLIENT_SECRET not in answer.out, "beside the 401", says, answer)
+    write(word, 0o644)
+    need(daemon.check(code=None).code != 0, "others may read it")
+
+
 def test_no_core_no_reading_along(t):
     """As an ordinary user: core files are off though the limit was none, and others of the same user cannot look in."""
     ground, tenant, relay, daemon, own = lab(t)

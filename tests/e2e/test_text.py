@@ -2,7 +2,7 @@
 
 import json
 
-from lib import ScriptedServer, Slapd, need
+from lib import ScriptedServer, Slapd, need, templates
 
 AT_ONCE = {"leave_grace": "0"}
 AGENTS = {"Agents": {"when": "(objectClass=inetOrgPerson)", "team": "Sales"}}
@@ -186,3 +186,10 @@ def test_values_in_random_order(t):
         server.replace(dn, mail=mails[turn:] + mails[:turn])
         daemon.once()
     need(tenant.writes() == [], "no update", tenant.writes())
+
+
+def test_templates_as_the_shell(t):
+    """Random templates over random values give what bash 5.2 gives."""
+    compared, differences = templates.compare(1, 6000)
+    need(compared > 5000, "most were compared", compared)
+    need(not differences, "no difference", *differences[:10])

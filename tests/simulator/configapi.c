@@ -35,6 +35,8 @@ void configapi_user_create(struct simulator *s, struct request *q)
         answer_refusal(q, &why);
         return;
     }
+    property_team_skills(&s->store, &s->settings, draft->team, true, draft);
+    property_own_form(&s->settings, draft);
     int r = store_insert(&s->store, draft);
     if (r == STORE_LOGIN_TAKEN) {
         answer_error(q, 409, "user with this loginId already exists");
@@ -70,6 +72,10 @@ void configapi_user_change(struct simulator *s, struct request *q)
         answer_refusal(q, &why);
         return;
     }
+    if (draft->team != u->team && s->settings.team_drops)
+        property_team_skills(&s->store, &s->settings, u->team, false, draft);
+    if (draft->team != u->team && s->settings.team_acquires)
+        property_team_skills(&s->store, &s->settings, draft->team, true, draft);
     if (store_replace(&s->store, u, draft) != 0) {
         answer_error(q, 500,
                      "request failed"); /* neither login nor extension can have changed */

@@ -252,6 +252,25 @@ int property_complete(const struct settings *settings, const struct user *draft,
     return missing ? refuse(why, 400, "property '%s' is required", missing) : 0;
 }
 
+void property_team_skills(const struct store *s, const struct settings *settings,
+                          const struct name *team, bool gives, struct user *draft)
+{
+    CLEANUP(text_freep) char *copy = text_copy(settings->team_skills);
+    char *rest = NULL;
+    for (char *p = copy ? strtok_r(copy, ";", &rest) : NULL; p; p = strtok_r(NULL, ";", &rest)) {
+        char team_text[128], skill_text[128];
+        int level = 0;
+        if (sscanf(p, " %127[^:]:%127[^:]:%d", team_text, skill_text, &level) != 3 || !team ||
+            strcmp(team_text, team->text) != 0)
+            continue;
+        struct name *skill = store_name(s, NAME_SKILL, skill_text);
+        if (skill && gives)
+            user_skill_set(draft, skill, level);
+        else if (skill)
+            user_skill_remove(draft, skill);
+    }
+}
+
 static json_t *write_login_info(const struct user *u)
 {
     json_t *info = json_pack("{s:b}", "isLoggedIn", u->logged_in);
@@ -261,6 +280,21 @@ static json_t *write_login_info(const struct user *u)
         json_object_set_new(info, "lastLoginTime", json_string(when));
     }
     return info;
+}
+
+void property_own_form(const struct settings *settings, struct user *draft)
+{
+    static const enum user_field phones[] = {USER_WORK_PHONE, USER_MOBILE_PHONE};
+    for (size_t i = 0; settings->phone_digits && i < ELEMENTS(phones); i++) {
+        char digits[64] = "+";
+        size_t n = 1;
+        for (const char *c = draft->field[phones[i]]; c && *c && n < 63; c++)
+            if (isdigit((unsigned char)*c))
+                digits[n++] = *c;
+        digits[n] = '\0';
+        if (draft->field[phones[i]])
+            user_set(draft, phones[i], digits);
+    }
 }
 
 json_t *property_write(const struct user *u, bool all)

@@ -36,3 +36,8 @@ int property_complete(const struct settings *settings, const struct user *draft,
 
 /* The user as GET shows it. `all` adds what only the control interface shows. */
 json_t *property_write(const struct user *u, bool all);
+/* Values in the form in which this tenant keeps them. */
+void property_own_form(const struct settings *settings, struct user *draft);
+/* The skills of the setting team-skills that this team gives are given or taken. */
+void property_team_skills(const struct store *s, const struct settings *settings,
+                          const struct name *team, bool gives, struct user *draft);

@@ -194,7 +194,7 @@ static int set_by_path(json_t *document, const struct path *p, const json_t *val
     }
     if (n_found)
         return 0;
-    if (replace)
+    if (replace || no->strict)
         return scim_refuse(no, 400, "noTarget", "no value of %s is chosen by the path", name);
     json_auto_t *made = json_object();
     if (p->filter_sub)
@@ -216,15 +216,19 @@ static int remove_by_path(json_t *document, const struct path *p, struct scim_re
     json_t *target = json_object_get(document, a->name);
     if (json_is_object(target))
         json_object_del(target, p->sub);
+    size_t n_found = 0;
     for (size_t i = json_array_size(target); i > 0; i--) {
         json_t *item = json_array_get(target, i - 1);
         if (!item_fits(p, item))
             continue;
+        n_found++;
         if (p->sub)
             json_object_del(item, p->sub);
         if (!p->sub || json_object_size(item) == 0)
             json_array_remove(target, i - 1);
     }
+    if (no->strict && p->filter_sub && !n_found)
+        return scim_refuse(no, 400, "noTarget", "no value of %s is chosen by the path", a->name);
     return 0;
 }
 

@@ -150,6 +150,7 @@ static void store_document(struct simulator *s, struct request *q, struct user *
         scim_answer_error(q, 400, "mutability", "userName cannot be changed");
         return;
     }
+    property_own_form(&s->settings, draft);
     int r = store_replace(&s->store, u, draft);
     if (r != 0) {
         answer_clash(q, r);
@@ -169,6 +170,24 @@ void scim_replace(struct simulator *s, struct request *q)
         store_document(s, q, u, body, true);
 }
 
+/* A strict server that shows roles as objects takes them only so. */
+static bool has_plain_roles(const struct simulator *s, const json_t *body)
+{
+    size_t i, k;
+    json_t *operation, *item;
+    if (!s->settings.strict_scim || !s->settings.roles_as_values)
+        return false;
+    json_array_foreach(json_object_get(body, "Operations"), i, operation)
+    {
+        const char *path = json_string_value(json_object_get(operation, "path"));
+        if (!path || strcasecmp(path, "roles") != 0)
+            continue;
+        json_array_foreach(json_object_get(operation, "value"), k, item) if (!json_is_object(item))
+            return true;
+    }
+    return false;
+}
+
 void scim_patch_user(struct simulator *s, struct request *q)
 {
     const json_t *body = body_of(q);
@@ -176,8 +195,10 @@ void scim_patch_user(struct simulator *s, struct request *q)
     if (!u)
         return;
     json_auto_t *document = scim_document(u);
-    struct scim_refusal no = {0};
-    if (scim_patch(document, body, &no) < 0)
+    struct scim_refusal no = {.strict = s->settings.strict_scim};
+    if (has_plain_roles(s, body))
+        scim_answer_error(q, 400, "invalidValue", "roles must be objects");
+    else if (scim_patch(document, body, &no) < 0)
         answer_refusal(q, &no);
     else /* a user that was made without an address may stay so; one that has it may not lose it
           */

@@ -14,6 +14,7 @@ void scim_answer_error(struct request *q, unsigned status, const char *type,
 struct scim_refusal {
     struct refusal why;
     const char *type;
+    bool strict; /* in: a filtered path that matches nothing is refused, whatever the operation */
 };
 
 enum scim_kind {

@@ -45,6 +45,8 @@ static const struct setting {
      "PUT removes a skill that it names with level 0"},
     {"roles-as-values", SETTING_FLAG, SLOT(roles_as_values), 0, 0, NULL,
      "SCIM answers roles as {\"value\": ...}, not as strings"},
+    {"strict-scim", SETTING_FLAG, SLOT(strict_scim), 0, 0, NULL,
+     "SCIM refuses filtered paths without a match, and roles in another form than it shows"},
     {"old-dates", SETTING_FLAG, SLOT(old_dates), 0, 0, NULL,
      "SCIM dates as 06-03-2020T07:46:33, not as ISO 8601"},
     {"require-email", SETTING_FLAG, SLOT(require_email), 0, 0, NULL,
@@ -63,6 +65,14 @@ static const struct setting {
      "seconds in the Retry-After of that 429 (0: no such header)"},
     {"errors", SETTING_WORD, SLOT(error_format), 0, 0, error_words,
      "text, json or html: error bodies"},
+    {"phone-digits", SETTING_FLAG, SLOT(phone_digits), 0, 0, NULL,
+     "phones are kept as \"+\" and their digits"},
+    {"team-skills", SETTING_TEXT, SLOT(team_skills), 0, 0, NULL,
+     "TEAM:SKILL:LEVEL; ...: a new user of the team gets the skill"},
+    {"team-drops", SETTING_FLAG, SLOT(team_drops), 0, 0, NULL,
+     "a change of team takes away the old team's skills"},
+    {"team-acquires", SETTING_FLAG, SLOT(team_acquires), 0, 0, NULL,
+     "a change of team gives the new team's skills, at its levels"},
     {"default-team", SETTING_TEXT, SLOT(default_team), 0, 0, NULL,
      "team of users made over SCIM (the first team)"},
 };
@@ -76,6 +86,8 @@ void settings_done(struct settings *s)
 {
     free(s->default_team);
     s->default_team = NULL;
+    free(s->team_skills);
+    s->team_skills = NULL;
 }
 
 static int set_word(const struct setting *t, int *slot, const char *value)

@@ -625,6 +625,13 @@ static void check_ledger_by_hand(struct bed *b)
             by_hand[run][bucket]++;
     }
     sqlite3_finalize(q);
+    for (int status = 1; status < LINK_N_STATUS; status++) {
+        char sql[64];
+        int64_t n = 0;
+        snprintf(sql, sizeof sql, "SELECT count(*) FROM link WHERE status = %d", status);
+        bed_ok(b, db_number(b->state->db, b->path, sql, &n, &e));
+        assert_int_equal(link_count(b->state, (enum link_status)status), n);
+    }
     for (size_t run = 0; run < 64; run++) {
         memset(asked, 0, sizeof asked);
         bed_ok(b, person_ledger(b->state, run, clock_now_usec(), count_bucket, asked, &e));

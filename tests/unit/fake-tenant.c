@@ -207,6 +207,7 @@ static void do_get(struct tenant_call *c)
         answer(c, TENANT_NOT_FOUND, 404, "user not found");
         return;
     }
+    u->n_read++;
     c->shown = must(user_copy(u->user));
     c->answer.user = c->shown;
     c->answer.logged_in = u->logged_in;
@@ -533,9 +534,11 @@ static int fake_scim_get(void *client, struct tenant_call **ret, const char *sci
 
 static int fake_patch(void *client, struct tenant_call **ret, const char *scim_id,
                       const char *const fields[USER_N_FIELDS], const struct user *roles_of,
-                      tenant_done_fn done, void *userdata, struct error *e)
+                      const struct user *current, tenant_done_fn done, void *userdata,
+                      struct error *e)
 {
     (void)e;
+    (void)current;
     struct tenant_call *c = arrive(client, ret, FAKE_PATCH, NULL, done, userdata);
     c->scim_id = copy(scim_id);
     for (int f = 0; f < USER_N_FIELDS; f++)
@@ -572,6 +575,22 @@ static struct tenant_call *fake_call_free(struct tenant_call *c)
     return NULL;
 }
 
+static void call_hurry(struct tenant_call *c)
+{
+    struct fake_tenant *t = c->tenant;
+    if (!c->queued || t->first == c)
+        return;
+    c->previous->next = c->next;
+    if (c->next)
+        c->next->previous = c->previous;
+    else
+        t->last = c->previous;
+    c->previous = NULL;
+    c->next = t->first;
+    t->first->previous = c;
+    t->first = c;
+}
+
 const struct tenant_ops fake_tenant_ops = {
     .user_create = fake_create,
     .user_get = fake_get,
@@ -582,6 +601,7 @@ const struct tenant_ops fake_tenant_ops = {
     .scim_lookup = fake_lookup,
     .scim_get = fake_scim_get,
     .scim_patch = fake_patch,
+    .call_hurry = call_hurry,
     .call_free = fake_call_free,
 };
 

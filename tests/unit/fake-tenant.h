@@ -46,6 +46,7 @@ struct fake_user {
     struct user *user; /* everything that the tenant holds of the user */
     bool logged_in;
     bool had_password;
+    unsigned n_read;
     unsigned n_created; /* how often a create of this login was carried out */
 };
 

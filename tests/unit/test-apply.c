@@ -73,7 +73,7 @@ static const struct {
     {"merged: level 0", "-skill:X", "- -", "- X:1", "- X:1,Z:9", "- X:1,Z:9", "- Z:9", "- X:0,Z:9", false,
      "- X:1"},
     {"shown with level 0", "-skill:X", "- -", "- X:1", "- X:1", "- X:0", "- -", "- X:0", false, "- X:1"},
-    {"wanted with level 0", "=skill:X:0", "- X:0", "- X:1", "- X:1", "- -", "- X:0", "- X:0", true, "- -"},
+    {"wanted with level 0", "=skill:X:0", "- X:0", "- X:1", "- X:1", "- -", "- X:0", "- X:0", true, "- X:0"},
     {"level lowered", "=skill:X:10", "- X:10", "- X:90", "- X:90", "- X:10", "- X:10", "- X:10", true, "- X:10"},
     {"a move that rewrites skills", "team", "- X:80", "- X:80", "- X:80,Own:5", "- New:50", "- Own:5,X:80",
      "- New:50,X:80", false, "- -"},

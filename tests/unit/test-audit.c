@@ -11,7 +11,9 @@
 #include <sys/wait.h>
 
 #include "audit/audit.h"
+#include "audit/journal.h"
 #include "audit/line.h"
+#include "audit/view.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "model/operation.h"
@@ -451,6 +453,94 @@ static void test_journal(void **state)
     close(before);
 }
 
+/* What fn logs meanwhile; malloc'd. */
+static char *logged(void (*fn)(void *userdata), void *userdata)
+{
+    int before = dup(STDERR_FILENO), log = open(rotated_path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    size_t size = 1024 * 1024;
+    char *text = calloc(1, size);
+
+    assert_non_null(text);
+    assert_true(dup2(log, STDERR_FILENO) >= 0);
+    log_open("test");
+    log_set_level(LOG_INFO);
+    fn(userdata);
+    assert_true(dup2(before, STDERR_FILENO) >= 0);
+    assert_true(pread(log, text, size - 1, 0) >= 0);
+    close(log);
+    close(before);
+    return text;
+}
+
+static void run_export(void *userdata)
+{
+    struct error e = {0};
+
+    assert_int_equal(audit_export_run(userdata, &e), 0);
+}
+
+/* The file's lines read back, as after a restart. */
+static void read_again(void *userdata)
+{
+    struct audit_view *v = userdata;
+    char *line = NULL;
+    size_t capacity = 0;
+    FILE *in = fopen(audit_path, "re");
+
+    assert_non_null(in);
+    for (ssize_t n; (n = getline(&line, &capacity, in)) > 0;) {
+        line[n - 1] = '\0';
+        journal_send_line(v, line);
+    }
+    free(line);
+    fclose(in);
+}
+
+/* What is logged of outcomes that were noted is what their lines say, over random rows, odd
+ * texts, and transactions that are undone. */
+static void test_journal_notes(void **state)
+{
+    static const char *const texts[] = {"plain",      "with \"quotes\"", "back\\slash", "n\new line",
+                                        "J\xc3\xb6rg", "b\xffytes",        "tab\there",   NULL};
+    struct fixture *f = *state;
+    struct audit_export *x = NULL;
+    struct audit_view *v = audit_view_new();
+    bool older;
+
+    srand(11);
+    ok(f, audit_export_open(&x, f->s, audit_path, true, &older, &f->e));
+    for (int i = 0; i < 120; i++) {
+        begin(f);
+        for (int n = rand() % 4; n >= 0; n--) {
+            const char *odd = texts[(size_t)rand() % ARRAY_SIZE(texts)];
+            struct operation *o =
+                operation_new((enum operation_kind)(1 + rand() % 8), "id-1", odd ? odd : "uid=a", "al");
+            struct audit_row row = {.event = rand() % 3 ? "outcome" : "intent",
+                                    .operation = rand() % 5 ? o : NULL,
+                                    .entry_id = "id-2",
+                                    .dn = odd,
+                                    .login = "bo",
+                                    .code = rand() % 4 ? "done" : NULL,
+                                    .sentence = rand() % 2 ? odd : NULL,
+                                    .answer = rand() % 2 ? "refused" : NULL,
+                                    .status = rand() % 2 ? 200 + rand() % 300 : 0};
+            o->number = 1 + rand() % 5;
+            ok(f, audit_record(f->s, &row, &f->e));
+            operation_free(o);
+        }
+        if (rand() % 4)
+            commit(f);
+        else
+            state_rollback(f->s);
+    }
+    CLEANUP(freep) char *noted = logged(run_export, x);
+    CLEANUP(freep) char *read = logged(read_again, v);
+    assert_true(strlen(noted) > 5000);
+    assert_string_equal(noted, read);
+    audit_view_free(v);
+    audit_export_close(x);
+}
+
 static void copy_file(const char *from, const char *to)
 {
     char block[8192];
@@ -854,6 +944,7 @@ int main(void)
         audit_test(test_hole),
         audit_test(test_lagging),
         audit_test(test_journal),
+        audit_test(test_journal_notes),
         audit_test(test_state_restored),
         audit_test(test_state_new),
         audit_test(test_file_tampered),

@@ -14,7 +14,7 @@
 #include "sync/internal.h"
 #include "unit.h"
 
-#define N_PEOPLE 14
+#define N_PEOPLE 16
 #define N_STEPS  60
 #define MOST     8192
 
@@ -48,7 +48,8 @@ enum sort { /* the test's own names, in the order of the enum of the budgets */
     DISABLE = 5,
     DELETE = 6,
     RENAME = 7,
-    N_SORTS = 8,
+    REVOKE = 8,
+    N_SORTS = 9,
 };
 
 struct known {
@@ -94,6 +95,15 @@ static void look_at(struct known *k, const struct fake_user *u)
     k->all = user_to_json(u->user, false);
 }
 
+/* The tenant sees one kind of request for both, so some people are revoked and never leave, and
+ * the others leave and are never revoked. */
+#define FIRST_REVOCABLE (N_PEOPLE - 4)
+
+static bool is_revocable(const char *login)
+{
+    return atoi(login + 1) >= FIRST_REVOCABLE;
+}
+
 static int sort_of(enum fake_kind kind, const struct known *before, const struct known *now)
 {
     if (kind == FAKE_CREATE)
@@ -101,7 +111,7 @@ static int sort_of(enum fake_kind kind, const struct known *before, const struct
     if (strcmp(before->login, now->login) != 0)
         return RENAME;
     if (now->disabled != before->disabled)
-        return now->disabled ? DISABLE : UPDATE;
+        return !now->disabled ? UPDATE : is_revocable(now->login) ? REVOKE : DISABLE;
     if (strcmp(before->team, now->team) != 0)
         return TEAM;
     if (now->seller && !before->seller)
@@ -146,7 +156,7 @@ static void on_write(enum fake_kind kind, const struct fake_user *after, const c
 /* -- the company -- */
 
 struct worker {
-    bool here, terminated, spanish, sales;
+    bool here, terminated, revoked, spanish, sales;
     unsigned login, name;
 };
 
@@ -178,7 +188,10 @@ static void put_person(struct history *h, unsigned i)
     snprintf(family, sizeof family, "p%u", i);
     bed_person(h->b, id, dn, "uid", login, "givenName", name, "sn", family, "mail", mail,
                "preferredLanguage", w->spanish ? "es" : "en", "employeeType",
-               w->terminated ? "Terminated" : "Here", NULL);
+               w->revoked      ? "Revoked"
+               : w->terminated ? "Terminated"
+                               : "Here",
+               NULL);
 }
 
 static void put_groups(struct history *h)
@@ -203,10 +216,16 @@ static void change_one(struct history *h)
     unsigned i = below(N_PEOPLE);
     struct worker *w = &h->people[i];
     char id[32];
+    bool revocable = i >= FIRST_REVOCABLE;
     switch (below(7)) {
     case 0:
-    case 1: w->here = !w->here; break;
-    case 2: w->terminated = !w->terminated; break;
+    case 1:
+        if (revocable)
+            w->revoked = !w->revoked;
+        else
+            w->here = !w->here;
+        break;
+    case 2: w->terminated = !revocable && !w->terminated; break;
     case 3: w->spanish = !w->spanish; break;
     case 4: w->name++; break;
     case 5: w->login++; break;
@@ -301,6 +320,8 @@ static void begin(struct history *h)
     fault_percent = 0;
     struct bed *b = h->b = bed_new(true);
     h->c.bed = b;
+    b->mapping.revoke_when = (struct mapping_text){.text = (char *)"(employeeType=Revoked)",
+                                                   .file = (char *)"test.conf"};
     b->sync.privileged_roles = privileged;
     b->sync.n_privileged_roles = 1;
     b->sync.delete_after_usec = chance(80) ? HOUR : 0;
@@ -311,7 +332,8 @@ static void begin(struct history *h)
     b->tenant->chaos = chaos;
     b->tenant->cancelled_takes_effect = coin;
     for (unsigned i = 0; i < N_PEOPLE; i++) {
-        h->people[i] = (struct worker){.here = chance(70), .sales = chance(30)};
+        h->people[i] =
+            (struct worker){.here = chance(70) || i >= FIRST_REVOCABLE, .sales = chance(30)};
         put_person(h, i);
     }
     put_groups(h);
@@ -323,6 +345,15 @@ static void begin(struct history *h)
     bed_run(b);
 }
 
+static int say_left(const struct operation *o, void *userdata)
+{
+    (void)userdata;
+    print_error("%s of %s, state %d, %s: %s (attempts %u)\n", operation_kind_name(o->kind),
+                o->login, (int)o->state, o->reason ? o->reason : "no reason",
+                o->sentence ? o->sentence : "", o->attempts);
+    return 0;
+}
+
 /* Nothing was lost by waiting: without limits everything is done in the end. */
 static void come_to_rest(struct history *h)
 {
@@ -330,6 +361,7 @@ static void come_to_rest(struct history *h)
     fault_percent = 0;
     bed_set_clock(b, h->latest); /* what waits, waits for a wall time */
     fake_tenant_release(b->tenant);
+    b->sync.n_privileged_roles = 0; /* else the last seller stays */
     configure(h, false);
     bed_sync(b);
     bed_advance(b, 8 * DAY);
@@ -337,6 +369,8 @@ static void come_to_rest(struct history *h)
         b->tenant->users[i].logged_in = false;
     bed_sync(b);
     bed_advance(b, 8 * DAY);
+    struct error e = {0};
+    bed_ok(b, queue_each(b->state, (enum operation_state)0, say_left, NULL, &e));
     if (bed_queue(b, 0, NULL))
         fail_msg("seed %llu: %zu operations are left", (unsigned long long)seed,
                  bed_queue(b, 0, NULL));

@@ -565,6 +565,265 @@ static void test_budget_raised(void **state)
     assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 11);
 }
 
+static void revoke_uid(struct bed *b, const char *uid, bool usable)
+{
+    char id[80], dn[160];
+    snprintf(id, sizeof id, "id-%s", uid);
+    snprintf(dn, sizeof dn, "uid=%s,ou=people,dc=example,dc=com", uid);
+    if (usable)
+        bed_person(b, id, dn, "uid", uid, "givenName", "First", "sn", uid, "mail",
+                   "x@example.com", "employeeType", "Revoked", NULL);
+    else
+        bed_person(b, id, dn, "cn", uid, "employeeType", "Revoked", NULL);
+    bed_tell(b, id);
+}
+
+static void may_revoke(struct bed *b)
+{
+    b->mapping.revoke_when = (struct mapping_text){
+        .text = (char *)"(employeeType=Revoked)", .file = (char *)"test.conf", .line = 50};
+    b->sync.budgets[BUDGET_REVOKE] = (struct budget){.percent = 5, .floor = 20};
+}
+
+/* What was written to the tenant, in order: "u0 u1 ". */
+static void note_write(enum fake_kind kind, const struct fake_user *after, const char *login,
+                       void *userdata)
+{
+    char *text = userdata;
+    (void)kind;
+    (void)after;
+    snprintf(text + strlen(text), 4000 - strlen(text), "%s ", login);
+}
+
+/* T64: neither grace nor shift nor a queue of creates nor an unusable entry keeps it, nor the
+ * intents that are written already. */
+static void test_revocation(void **state)
+{
+    struct bed *b = *state;
+    char wrote[4000] = "";
+    may_revoke(b);
+    b->sync.leave_grace_usec = DAY;
+    people(b, 20, "support");
+    bed_start(b);
+    bed_sync(b);
+    for (size_t i = 0; i < b->tenant->n_users; i++)
+        b->tenant->users[i].logged_in = true;
+    people(b, 200, "support");
+    b->tenant->hold = true;
+    bed_sync(b);
+    unsigned n_read = fake_tenant_find(b->tenant, "u3")->n_read;
+    assert_true(b->tenant->n_under_way == b->options.max_concurrent);
+    b->tenant->on_write = note_write;
+    b->tenant->write_data = wrote;
+    revoke_uid(b, "u3", true);
+    bed_run(b);
+    revoke_uid(b, "u4", false);
+    bed_run(b);
+    fake_tenant_release(b->tenant);
+    bed_run(b);
+    assert_true(!strncmp(wrote, "u4 u3 ", 6) || !strncmp(wrote, "u3 u4 ", 6));
+    assert_true(is_disabled(b, "u3") && is_disabled(b, "u4"));
+    assert_int_equal(fake_tenant_find(b->tenant, "u3")->n_read, n_read); /* nothing to ask for */
+    assert_int_equal(b->tenant->n_users, 200);
+    assert_int_equal(bed_audit(b, "intent", REASON_REVOKED, NULL), 2);
+    /* Whoever is not revoked any more is enabled again. */
+    bed_person_uid(b, "u3");
+    bed_tell(b, "id-u3");
+    bed_run(b);
+    assert_false(is_disabled(b, "u3"));
+    assert_true(is_disabled(b, "u4"));
+    is_idle(b);
+    /* Whoever is no user otherwise: disabled now, not when the grace time is over. */
+    bed_group(b, "support", "u0", "u1", NULL);
+    revoke_uid(b, "u5", true);
+    bed_tell(b, "group-support");
+    bed_run(b);
+    assert_true(is_disabled(b, "u5"));
+    assert_false(is_disabled(b, "u6"));
+}
+
+/* A read that takes long holds up no revocation, nor does what else is in the queue for that
+ * person. */
+static void test_revocation_in_a_read(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    may_revoke(b);
+    people(b, 20, "support");
+    bed_start(b);
+    bed_sync(b);
+    b->tenant->hold = true;
+    bed_person(b, "id-u7", "uid=u7,ou=people,dc=example,dc=com", "uid", "u7", "givenName",
+               "New", "sn", "u7", "mail", "u7@example.com", NULL);
+    bed_tell(b, "id-u7");
+    bed_run(b);
+    assert_int_equal(b->tenant->n_under_way, 1); /* of an update */
+    bed_ok(b, engine_sink.begin(b->engine, 0, true, &e));
+    revoke_uid(b, "u7", true);
+    revoke_uid(b, "u8", true);
+    bed_run(b);
+    fake_tenant_release(b->tenant);
+    bed_run(b);
+    assert_true(is_disabled(b, "u7") && is_disabled(b, "u8"));
+    bed_sync(b);
+    assert_true(is_disabled(b, "u7") && is_disabled(b, "u8"));
+    assert_int_equal(bed_queue(b, 0, NULL), 0);
+    is_idle(b);
+}
+
+static void test_revocation_budget(void **state)
+{
+    struct bed *b = *state;
+    may_revoke(b);
+    b->sync.budgets[BUDGET_REVOKE] = (struct budget){.floor = 2};
+    b->sync.budgets[BUDGET_DISABLE] = (struct budget){0};
+    people(b, 20, "support");
+    bed_start(b);
+    bed_sync(b);
+    char uid[16];
+    for (size_t i = 0; i < 5; i++) {
+        snprintf(uid, sizeof uid, "u%zu", i);
+        revoke_uid(b, uid, true);
+    }
+    bed_run(b);
+    assert_int_equal(n_disabled(b), 2);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 3);
+    assert_int_equal(bed_approve(b), 3);
+    assert_int_equal(n_disabled(b), 5);
+    is_idle(b);
+}
+
+/* An answer that was lost is settled; nobody is disabled whose revocation was taken back. */
+static void test_revocation_taken_back(void **state)
+{
+    struct bed *b = *state;
+    may_revoke(b);
+    people(b, 5, "support");
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_fail(
+        b->tenant, (struct fake_fault){.kinds = FAKE_PUT, .times = 1, .class = TENANT_UNCLEAR});
+    revoke_uid(b, "u1", true);
+    bed_run(b);
+    bed_person_uid(b, "u1");
+    bed_tell(b, "id-u1");
+    bed_run(b);
+    bed_advance(b, HOUR);
+    assert_false(is_disabled(b, "u1"));
+    revoke_uid(b, "u1", true);
+    bed_run(b);
+    assert_true(is_disabled(b, "u1"));
+    is_idle(b);
+}
+
+/* What fell due goes before newcomers, the oldest first. */
+static void test_lanes(void **state)
+{
+    struct bed *b = *state;
+    char wrote[4000] = "";
+    b->options.max_concurrent = 1;
+    people(b, 5, "support");
+    bed_start(b);
+    bed_sync(b);
+    b->tenant->hold = true;
+    people(b, 50, "support");
+    bed_sync(b);
+    b->tenant->on_write = note_write;
+    b->tenant->write_data = wrote;
+    bed_advance(b, MINUTE);
+    bed_leave(b, "id-u1");
+    bed_tell(b, "id-u1");
+    bed_run(b);
+    bed_advance(b, MINUTE);
+    bed_person(b, "id-u2", "uid=u2,ou=people,dc=example,dc=com", "uid", "u2", "givenName",
+               "New", "sn", "u2", "mail", "u2@example.com", NULL);
+    bed_tell(b, "id-u2");
+    bed_run(b);
+    fake_tenant_release(b->tenant);
+    bed_run(b);
+    /* One create was under way. */
+    const char *after = strchr(wrote, ' ') + 1;
+    assert_true(!strncmp(after, "u1 u2 ", 6));
+    assert_int_equal(b->tenant->n_users, 50);
+    is_idle(b);
+}
+
+/* T58: neither the API user nor who is protected nor the last with a privileged role, neither
+ * by leaving nor by a revocation nor by an approval; the others go. */
+static void test_never_lock_out(void **state)
+{
+    struct bed *b = *state;
+    char *privileged[] = {(char *)"seller"}, *protected[] = {(char *)"U1"};
+    may_revoke(b);
+    b->sync.api_login = "u0";
+    b->sync.protected_logins = protected;
+    b->sync.n_protected_logins = 1;
+    people(b, 8, "support");
+    bed_group(b, "sales", "u2", "u3", NULL);
+    bed_start(b);
+    bed_sync(b);
+    b->sync.privileged_roles = privileged; /* from now on */
+    b->sync.n_privileged_roles = 1;
+    b->sync.budgets[BUDGET_DISABLE] = (struct budget){0};
+    leave(b, 0, 5); /* the API user, the protected one, both sellers, and u4 */
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_LOCKOUT), 2);
+    assert_int_equal(bed_audit(b, "alarm", REASON_LOCKOUT, NULL), 2);
+    /* Each seller alone may go, and both at once may not. */
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 3);
+    assert_int_equal(bed_approve(b), 3);
+    assert_int_equal(n_disabled(b), 2);
+    assert_true(is_disabled(b, "u2") != is_disabled(b, "u3"));
+    assert_true(is_disabled(b, "u4"));
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_LOCKOUT), 3);
+    for (size_t i = 0; i < 2; i++)
+        revoke_uid(b, i ? "u1" : "u0", true);
+    bed_run(b);
+    bed_restart(b);
+    bed_sync(b);
+    bed_advance(b, DAY);
+    assert_int_equal(n_disabled(b), 2);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_LOCKOUT), 2);
+    assert_int_equal(bed_queue(b, 0, NULL), 3); /* the approval of one has ended */
+    /* Another one has the role: now the last may go, and its alarm is over. */
+    bed_group(b, "sales", "u5", NULL);
+    b->sync.budgets[BUDGET_PRIVILEGED] = (struct budget){.unlimited = true};
+    b->sync.budgets[BUDGET_DISABLE] = (struct budget){.unlimited = true};
+    b->options.fingerprint = "another";
+    struct error e = {0};
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_true(is_disabled(b, "u2") && is_disabled(b, "u3"));
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_LOCKOUT), 2);
+    assert_true(bed_audit(b, "alarm-over", REASON_LOCKOUT, NULL) >= 1);
+}
+
+/* Nor is anybody of them renamed, or deprived of a role by the rules. */
+static void test_nobody_is_demoted(void **state)
+{
+    struct bed *b = *state;
+    char *privileged[] = {(char *)"Seller"};
+    b->sync.api_login = "u0";
+    people(b, 4, "support");
+    bed_group(b, "sales", "u0", "u1", "u2", NULL);
+    bed_start(b);
+    bed_sync(b);
+    b->sync.privileged_roles = privileged;
+    b->sync.n_privileged_roles = 1;
+    bed_group(b, "sales", NULL);
+    bed_person(b, "id-u0", "uid=u0,ou=people,dc=example,dc=com", "uid", "newname", "givenName",
+               "First u0", "sn", "u0", "mail", "u0@example.com", NULL);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_non_null(fake_tenant_find(b->tenant, "u0"));
+    assert_non_null(user_role(fake_tenant_find(b->tenant, "u0")->user, "Seller"));
+    /* u0 has it, so the two others may lose it. */
+    assert_null(user_role(fake_tenant_find(b->tenant, "u1")->user, "Seller"));
+    assert_null(user_role(fake_tenant_find(b->tenant, "u2")->user, "Seller"));
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_LOCKOUT), 2);
+}
+
 static void test_team_missing(void **state)
 {
     struct bed *b = *state;
@@ -1563,6 +1822,13 @@ int main(int argc, char **argv)
         scenario(test_hash_of_one_occasion),
         scenario(test_budget_of_what_comes_back),
         scenario(test_budget_raised),
+        scenario(test_revocation),
+        scenario(test_revocation_in_a_read),
+        scenario(test_revocation_budget),
+        scenario(test_revocation_taken_back),
+        scenario(test_lanes),
+        scenario(test_never_lock_out),
+        scenario(test_nobody_is_demoted),
         scenario(test_team_missing),
         scenario(test_role_missing),
         scenario(test_not_authorised),

@@ -5,6 +5,7 @@
 
 #include "model/entry.h"
 #include "state-fixture.h"
+#include "state/db.h"
 #include "state/link.h"
 #include "state/mirror.h"
 
@@ -138,10 +139,58 @@ static void test_listing_and_each(void **state)
     assert_int_equal(listing_count(f->s), 3);
 }
 
+static size_t count_all(struct fixture *f, enum link_status status)
+{
+    int64_t n = 0;
+    char sql[64];
+
+    snprintf(sql, sizeof(sql), "SELECT count(*) FROM link WHERE status = %d", (int)status);
+    ok(f, db_number(f->s->db, f->path, sql, &n, &f->e));
+    return (size_t)n;
+}
+
+/* The counts that are kept are those of the table, whatever happens: rows that come, change
+ * their status and go, a refused row, all at once, transactions that are undone. */
+static void test_counts(void **state)
+{
+    struct fixture *f = *state;
+
+    srand(7);
+    for (unsigned round = 0; round < 60; round++) {
+        begin(f);
+        for (int n = rand() % 12; n > 0; n--) {
+            char id[8], login[8];
+            struct link l;
+
+            snprintf(id, sizeof(id), "i%d", rand() % 9);
+            snprintf(login, sizeof(login), "l%d", rand() % 9);
+            l = a_link(id, login);
+            l.status = (enum link_status)(1 + rand() % 3);
+            switch (rand() % 12) {
+            case 0: ok(f, link_remove(f->s, id, &f->e)); break;
+            case 1: ok(f, link_set_aside(f->s, &f->e)); break;
+            case 2: ok(f, link_take_back(f->s, &f->e)); break;
+            default: (void)link_store(f->s, &l, &f->e); /* or its login is another's */
+            }
+            for (int status = 1; status < LINK_N_STATUS; status++)
+                assert_int_equal(link_count(f->s, (enum link_status)status),
+                                 count_all(f, (enum link_status)status));
+        }
+        if (rand() % 3 == 0)
+            state_rollback(f->s);
+        else
+            commit(f);
+        for (int status = 1; status < LINK_N_STATUS; status++)
+            assert_int_equal(link_count(f->s, (enum link_status)status),
+                             count_all(f, (enum link_status)status));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(test_store_and_load),
+        test(test_counts),
         test(test_login_taken),
         test(test_listing_and_each),
     };

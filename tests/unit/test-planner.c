@@ -170,6 +170,8 @@ static const struct row rows[] = {
     ROW("gone, disabled, deleted later", PLANNER_GONE, PLANNER_DISABLED, NULL, SAME, SAME, "delete = leaving", .disabled_by_us = true, .leaving = 5, .disabled = 7, .delete_after = LATER),
     ROW("gone, disabled by others", PLANNER_GONE, PLANNER_DISABLED, NULL, SAME, SAME, "= leaving", .leaving = 5, .delete_after = LATER),
     ROW("gone, deleted", PLANNER_GONE, PLANNER_DELETED, NULL, SAME, SAME, "= forget", .leaving = 5),
+    ROW("invalid, deleted", PLANNER_INVALID, PLANNER_DELETED, NULL, SAME, SAME, "= skipped"),
+    ROW("deleted and back, login shared", PLANNER_WANTED, PLANNER_DELETED, SAME, SAME, NULL, "create:login-shared = held", .claim = PLANNER_LOGIN_SHARED),
     ROW("skipped, deleted", PLANNER_SKIPPED, PLANNER_DELETED, NULL, SAME, SAME, "= leaving", .leaving = 5),
 };
 /* clang-format on */

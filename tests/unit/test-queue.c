@@ -14,7 +14,7 @@ static int64_t add(struct fixture *f, enum operation_kind kind, const char *id,
 
     assert_non_null(o);
     o->state = st;
-    o->not_before_usec = not_before;
+    o->not_before_usec = o->due_usec = not_before;
     ok(f, queue_store(f->s, o, &f->e));
     assert_true(o->number > 0);
     return o->number;
@@ -26,7 +26,8 @@ static const char *next(struct fixture *f, uint64_t now, size_t limit)
     static char text[400];
     struct operation_list list = {0};
 
-    ok(f, queue_next(f->s, now, limit, &list, &f->e));
+    for (int lane = QUEUE_REVOCATIONS; lane <= QUEUE_NEWCOMERS; lane++)
+        ok(f, queue_next(f->s, (enum queue_lane)lane, now, limit - list.n_items, &list, &f->e));
     text[0] = '\0';
     for (size_t i = 0; i < list.n_items; i++) {
         size_t used = strlen(text);
@@ -283,19 +284,27 @@ static void test_shared(void **state)
 
 static void test_budget(void **state)
 {
+    const uint64_t minute = 60 * USEC_PER_SEC;
     struct fixture *f = *state;
     size_t n = 0;
 
     begin(f);
     for (uint64_t t = 100; t < 110; t++)
-        ok(f, budget_note(f->s, 1, t, &f->e));
-    ok(f, budget_note(f->s, 1, 105, &f->e));
-    ok(f, budget_note(f->s, 2, 105, &f->e));
-    ok(f, budget_spent(f->s, 1, 105, &n, &f->e));
+        ok(f, budget_note(f->s, 1, t * minute, &f->e));
+    ok(f, budget_note(f->s, 1, 105 * minute, &f->e));
+    ok(f, budget_note(f->s, 2, 105 * minute, &f->e));
+    ok(f, budget_spent(f->s, 1, 105 * minute, &n, &f->e));
     assert_int_equal(n, 6);
     ok(f, budget_spent(f->s, 2, 0, &n, &f->e));
     assert_int_equal(n, 1);
     ok(f, budget_spent(f->s, 3, 0, &n, &f->e));
+    assert_int_equal(n, 0);
+    /* Within a minute a use counts until its end, never shorter. */
+    ok(f, budget_note(f->s, 4, 200 * minute + 1, &f->e));
+    ok(f, budget_note(f->s, 4, 201 * minute - 1, &f->e));
+    ok(f, budget_spent(f->s, 4, 201 * minute, &n, &f->e));
+    assert_int_equal(n, 2);
+    ok(f, budget_spent(f->s, 4, 201 * minute + 1, &n, &f->e));
     assert_int_equal(n, 0);
     commit(f);
 }

@@ -118,9 +118,12 @@ static void test_file(void **state)
         {"hunter2", 7, 0600, 0, NULL, 7},
         {"hunter2\n", 8, 0400, 0, NULL, 7},
         {"hunter2\r\n", 9, 0600, 0, NULL, 7},
-        {"hunter2\n\n", 9, 0600, 0, NULL, 8},
-        {" hunter2 ", 9, 0600, 0, NULL, 9},
-        {"hunter2", 7, 0640, -EPERM, "group or others may read or write it (mode 0640)", 0},
+        {"hunter2\n\n", 9, 0600, 0, NULL, 7},
+        {"hunter2 \t\r\n \n", 13, 0600, 0, NULL, 7},
+        {" hunter2 ", 9, 0600, 0, NULL, 8},
+        {"hunter2", 7, 0640, 0, NULL, 7}, /* of our own group */
+        {"hunter2", 7, 0440, 0, NULL, 7},
+        {"hunter2", 7, 0660, -EPERM, "group or others may read or write it (mode 0660)", 0},
         {"hunter2", 7, 0604, -EPERM, "(mode 0604)", 0},
         {"hunter2", 7, 0602, -EPERM, "(mode 0602)", 0},
         {"", 0, 0600, -ENODATA, "empty", 0},
@@ -194,6 +197,7 @@ static void test_credentials(void **state)
     assert_int_equal(secret_from_file(&d, path, &e), 0); /* spelt out: still a credential */
     unsetenv("CREDENTIALS_DIRECTORY");
     d = secret_free(d);
+    assert_int_equal(chmod(path, 0644), 0);
     assert_int_equal(secret_from_file(&d, path, &e), -EPERM);
 
     assert_int_equal(unlink(path) + rmdir(credentials) + unlink("pw") + unlink("other"), 0);
@@ -229,6 +233,43 @@ static void test_password_classes(void **state)
     assert_int_equal(secret_random_password(&other, 200, "digit", NULL), 0);
     for (char c = '0'; c <= '9'; c++)
         assert_non_null(strchr(secret_text(other), c));
+}
+
+static void test_oddities(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says; /* NULL: nothing is odd */
+    } rows[] = {
+        {"hunter2", NULL},
+        {"\xEF\xBB\xBFhunter2\r\n", NULL},
+        {"hunter2  \n\n", NULL},
+        {"with blanks inside = fine", NULL},
+        {"a:b=c", NULL},
+        {"key", NULL},
+        {"hunter2\nhunter3\n", "more than one line"},
+        {"\"hunter2\"\n", "quotes"},
+        {"'hunter2'", "quotes"},
+        {"client_secret=hunter2", "a name"},
+        {"Password: hunter2", "a name"},
+        {" hunter2", "begins with a blank"},
+        {"hun\xC2\xA0ter2", "cannot be seen"},
+        {"hun\xE2\x80\x8Bter2", "cannot be seen"},
+        {" \n", "empty"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        write_file("pw", rows[i].text, strlen(rows[i].text), 0600);
+        const char *says = secret_file_oddity("./pw");
+        if (!rows[i].says != !says || (says && !strstr(says, rows[i].says)))
+            fail_msg("row %zu: %s", i, says ? says : "nothing");
+        assert_int_equal(unlink("pw"), 0);
+    }
+    CLEANUP(secret_freep) struct secret *s = NULL;
+    struct error e;
+    write_file("pw", "\xEF\xBB\xBFhunter2 \r\n", 13, 0600);
+    assert_int_equal(secret_from_file(&s, "./pw", &e), 0);
+    assert_string_equal(secret_text(s), "hunter2");
+    assert_int_equal(unlink("pw"), 0);
 }
 
 static void test_password_refused(void **state)
@@ -270,6 +311,7 @@ int main(void)
         cmocka_unit_test(test_password),
         cmocka_unit_test(test_password_classes),
         cmocka_unit_test(test_password_refused),
+        cmocka_unit_test(test_oddities),
         cmocka_unit_test(test_wipe_string),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -15,7 +15,7 @@
 #define OPERATION_COLUMNS                                                                       \
     "SELECT o.number, o.kind, o.state, o.entry_id, o.dn, o.login, o.changes, o.why, o.reason, " \
     "o.sentence, o.cause, o.since_usec, o.not_before_usec, o.attempts, o.run, o.approved, "     \
-    "o.budget, o.approved_until_usec FROM operation o "
+    "o.budget, o.approved_until_usec, o.revokes, o.due_usec FROM operation o "
 
 /* What reads all of something, and why that is right. A statement is found by how it begins. */
 static const struct {
@@ -27,9 +27,12 @@ static const struct {
      "few rows: one for each cause of which a person was told"},
     {"SELECT count(*) FROM link WHERE status = ?1", "it counts; the index alone is read"},
     {"SELECT entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, origin, "
-     "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift FROM link "
+     "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift, quirks, "
+     "renamed_there FROM link "
      "ORDER BY entry_id",
      "the verification sweep goes through all linked users"},
+    {"SELECT l.known FROM link l WHERE l.status = 1",
+     "when somebody with a privileged role would lose it: until another one is found"},
     {"SELECT count(*) FROM listing", "it counts, for status"},
     {"SELECT login FROM listing t WHERE stale = 0 AND NOT EXISTS",
      "whom nobody claims is asked of everybody whom the tenant listed, for the plan"},
@@ -39,7 +42,8 @@ static const struct {
     {"DELETE FROM listing WHERE stale = 1", "first contact only: who was not listed again"},
     {"INSERT INTO link_aside(", "all links are put aside, once for each change of the tenant"},
     {"INSERT INTO link(entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, "
-     "origin, created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift) SELECT",
+     "origin, created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift, quirks, "
+     "renamed_there) SELECT",
      "all links come back, once the tenant is the one of before"},
     {"INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM link_aside",
      "everybody whose link was put aside, once for each change of the tenant"},
@@ -65,6 +69,8 @@ static const struct {
      "for reports over everybody"},
     {OPERATION_COLUMNS "WHERE o.state = 4 ORDER BY o.number",
      "what is under way: never more than max_concurrent"},
+    {OPERATION_COLUMNS "INDEXED BY operation_ready",
+     "one lane, in its order; the search by a lane looks broad, and ends with the limit"},
     {OPERATION_COLUMNS "ORDER BY o.kind, o.dn, o.number", "for the plan: all that waits"},
     {OPERATION_COLUMNS "WHERE o.state = ?1 ORDER BY o.kind, o.dn, o.number",
      "for the plan and its hash: all that is parked or held"},
@@ -103,7 +109,7 @@ static const struct {
     {"UPDATE bound_group SET dn = ?2 WHERE id = ?1", "few rows: one for each group of a rule"},
 };
 
-static const char *const few_values[] = {"state",  "kind",     "bucket", "status", "budget",
+static const char *const few_values[] = {"state",    "kind",     "bucket", "status", "budget",
                                          "searches", "approved", "waits",  "verdict"};
 
 static bool has_few_values(const char *name, size_t size)

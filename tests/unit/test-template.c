@@ -35,6 +35,7 @@ static struct entry *sample(void)
         {"o", "\xe6\x9d\x8e\xe5\xb0\x8f\xe9\xbe\x8d"}, /* T39 */
         {"physicalDeliveryOfficeName", "\xd8\xb9\xd9\x84\xd9\x8a \xf0\x9f\x98\x80"},
         {"street", "what? why?"},
+        {"employeeType", "I\xcc\x87stanbul Stra\xc3\x9f" "e"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
         assert_int_equal(entry_add_value(e, pairs[i][0], pairs[i][1], strlen(pairs[i][1])), 0);
@@ -78,6 +79,8 @@ static void test_expands(void **state)
         {"${uid,}", "jDoe"},
         {"${givenName,}", "\xc3\xa9lodie"},
         {"${cn^^}", "JANE VAN DOE"},
+        {"${employeeType,,}", "istanbul stra\xc3\x9f" "e"},
+        {"${employeeType^^}", "\xc4\xb0STANBUL STRA\xc3\x9f" "E"},
         {"${givenName,,^}", "\xc3\x89lodie"},
         {"${sn^^}", "M\xc3\x9cLLER-L\xc3\x9c"
                     "DENSCHEIDT"},
@@ -118,6 +121,18 @@ static void test_expands(void **state)
         {"${description//\\//-}", "a-b-c}d"},
         {"${description%\\}d}", "a/b/c"},
         {"${description/\\}/\\}\\}}", "a/b/c}}d"},
+        {"${cn/van/[&]}", "Jane [van] Doe"}, /* as bash 5.2 */
+        {"${cn/van/[\\&]}", "Jane [&] Doe"},
+        {"${cn//[aeo]/<&&>}", "J<aa>n<ee> v<aa>n D<oo><ee>"},
+        {"${cn/%Doe/& Jr}", "Jane van Doe Jr"},
+        {"${cn/#Jane/&${uid}}", "JaneJDoe van Doe"},
+        {"${l/*/q}", "q"}, /* set, but empty */
+        {"${l//*/q&}", "q"},
+        {"${l/#*/q}", "q"},
+        {"${l/%*/q}", "q"},
+        {"${l/?/q}", ""},
+        {"${nothing/*/q}", ""},
+        {"${nothing:-/*/q}", "/*/q"},
         {"${cn:0:1}", "J"},
         {"${givenName:0:1}", "\xc3\x89"},
         {"${cn:5}", "van Doe"},
@@ -157,6 +172,73 @@ static void test_expands(void **state)
         if (r != 0 || strcmp(text, rows[i][1]) != 0)
             fail_msg("%s: %d '%s' instead of '%s'", rows[i][0], r, r ? e.message : text,
                      rows[i][1]);
+    }
+}
+
+/* T71: the value in the RDN, then the first usable one; or the first that begins so. */
+static void test_chooses_among_values(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"cn", "Anna"},
+        {"cn", "Zoe, M."},
+        {"uid", "a.b"},
+        {"uid", "m\xc3\xa4x"},
+        {"givenName", " "},
+        {"givenName", "Ana"},
+        {"sn", "\x01"},
+        {"sn", "Binary"},
+        {"proxyAddresses", "SIP:ana@sip.example.com"},
+        {"proxyAddresses", "smtp:a.alias@example.com"},
+        {"proxyAddresses", "SMTP:ana.main@example.com"},
+        {"otherMailbox", "x500:one"},
+        {"mobile", "+34 600"},
+        {"mobile", "+49 30"},
+        {"mail", "a@one.example"},
+        {"mail", "b@two.example"},
+    };
+    static const char *const rows[][2] = {
+        {"${cn}", "Zoe, M."},
+        {"${commonName}", "Zoe, M."},
+        {"${uid}", "m\xc3\xa4x"},
+        {"${givenName}", "Ana"},
+        {"${sn}", "Binary"},
+        {"${proxyAddresses#SMTP:}", "ana.main@example.com"},
+        {"${proxyAddresses#smtp:}", "a.alias@example.com"},
+        {"${proxyAddresses##SMTP:}", "ana.main@example.com"},
+        {"${proxyAddresses#X400:}", ""},
+        {"${proxyAddresses#X400:}${otherMailbox#SMTP:}", ""},
+        {"${otherMailbox#x500:}", "one"},
+        {"${otherMailbox#SMTP:}", ""}, /* also where there is one value alone */
+        {"${mobile#+49 }", "30"},
+        {"${mobile#+1}", "+34 600"}, /* no tag: as the shell */
+        {"${mail%@two.example}", "b"},
+        {"${mail%@*}", "a"},
+        {"${cn#Dr. }", "Zoe, M."},
+        {"${cn%% *}", "Zoe,"},
+    };
+    (void)state;
+    CLEANUP(schema_freep) struct schema *schema = schema_new();
+    CLEANUP(entry_freep)
+    struct entry *entry = entry_new("1", "cn=Zoe\\, M. + userid = m\xc3\xa4X ,dc=x", ENTRY_PERSON);
+    for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
+        assert_int_equal(entry_add_value(entry, pairs[i][0], pairs[i][1], strlen(pairs[i][1])), 0);
+    entry_sort(entry);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        CLEANUP(template_freep) struct template *t = NULL;
+        CLEANUP(freep) char *text = NULL;
+        struct problems problems = {0};
+        struct subject subject;
+        struct error e = {0};
+        const char *code;
+        size_t offset;
+        assert_int_equal(template_parse(&t, rows[i][0], &offset, &e), 0);
+        assert_int_equal(template_prepare(t, schema, &problems, NULL), 0);
+        assert_int_equal(subject_init(&subject, entry, schema), 0);
+        int r = template_expand(t, &subject, &text, &code, &e);
+        if (r != 0 || strcmp(text, rows[i][1]) != 0)
+            fail_msg("%s: %d '%s' instead of '%s'", rows[i][0], r, r ? e.message : text,
+                     rows[i][1]);
+        subject_done(&subject);
     }
 }
 
@@ -285,6 +367,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_expands),
+        cmocka_unit_test(test_chooses_among_values),
         cmocka_unit_test(test_refuses_values),
         cmocka_unit_test(test_bounds_the_output),
         cmocka_unit_test(test_names_the_place_of_an_error),

@@ -93,7 +93,7 @@ static void test_not_utf8_is_refused(void **state)
     assert_int_equal(user_api_create_body(&body, &size, u, NULL, false, &e), -EINVAL);
     assert_non_null(strstr(e.message, "last_name"));
     const char *fields[USER_N_FIELDS] = {[USER_EMAIL] = "\xff@example.com"};
-    assert_int_equal(scim_patch_body(&body, &size, fields, NULL, &e), -EINVAL);
+    assert_int_equal(scim_patch_body(&body, &size, fields, NULL, NULL, false, &e), -EINVAL);
     assert_non_null(strstr(e.message, "email"));
     assert_null(body);
 }
@@ -266,7 +266,7 @@ static void test_scim_patch(void **state)
                                          [USER_EMAIL] = "a@e",
                                          [USER_WORK_PHONE] = "1",
                                          [USER_MOBILE_PHONE] = ""};
-    assert_int_equal(scim_patch_body(&body, &size, fields, u, &e), 0);
+    assert_int_equal(scim_patch_body(&body, &size, fields, u, NULL, false, &e), 0);
     assert_json(
         body, size,
         "{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:PatchOp\"],"
@@ -280,15 +280,29 @@ static void test_scim_patch(void **state)
         "{\"op\":\"remove\",\"path\":\"phoneNumbers[type eq \\\"mobile\\\"]\"},"
         "{\"op\":\"replace\",\"path\":\"roles\",\"value\":[\"Agent\",\"Supervisor\"]}]}");
     const char *nothing[USER_N_FIELDS] = {NULL};
-    assert_int_equal(scim_patch_body(&body, &size, nothing, none, &e), 0);
+    assert_int_equal(scim_patch_body(&body, &size, nothing, none, NULL, false, &e), 0);
     assert_json(body, size,
                 "{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:PatchOp\"],"
                 "\"Operations\":[{\"op\":\"replace\",\"path\":\"roles\",\"value\":[]}]}");
-    assert_int_equal(scim_patch_body(&body, &size, nothing, NULL, &e), -EINVAL);
+    assert_int_equal(scim_patch_body(&body, &size, nothing, NULL, NULL, false, &e), -EINVAL);
+    /* Strict servers: as the user was shown. */
+    CLEANUP(user_freep) struct user *shown = user_new();
+    assert_int_equal(user_set(shown, USER_MOBILE_PHONE, "2", NULL), 0);
+    const char *phones[USER_N_FIELDS] = {[USER_WORK_PHONE] = "1", [USER_MOBILE_PHONE] = "3"};
+    assert_int_equal(scim_patch_body(&body, &size, phones, u, shown, true, &e), 0);
+    assert_json(body, size,
+                "{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:PatchOp\"],"
+                "\"Operations\":["
+                "{\"op\":\"add\",\"path\":\"phoneNumbers\",\"value\":[{\"type\":\"work\","
+                "\"value\":\"1\"}]},"
+                "{\"op\":\"replace\",\"path\":\"phoneNumbers[type eq \\\"mobile\\\"].value\","
+                "\"value\":\"3\"},"
+                "{\"op\":\"replace\",\"path\":\"roles\",\"value\":[{\"value\":\"Agent\"},"
+                "{\"value\":\"Supervisor\"}]}]}");
     const char *team[USER_N_FIELDS] = {[USER_TEAM] = "T"};
-    assert_int_equal(scim_patch_body(&body, &size, team, NULL, &e), -EINVAL);
+    assert_int_equal(scim_patch_body(&body, &size, team, NULL, NULL, false, &e), -EINVAL);
     const char *login[USER_N_FIELDS] = {[USER_LOGIN] = ""};
-    assert_int_equal(scim_patch_body(&body, &size, login, NULL, &e), -EINVAL);
+    assert_int_equal(scim_patch_body(&body, &size, login, NULL, NULL, false, &e), -EINVAL);
 }
 
 /* T42 */

@@ -1,0 +1,93 @@
+/*
+ * What a value holds that its writer most likely does not see: a comment behind it, characters
+ * that no screen shows. Warnings alone, since both can be meant.
+ */
+#include "config.h"
+
+#include "config/writing.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unictype.h>
+#include <unistr.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "config/check.h"
+#include "config/settings.h"
+
+/* Names and filters may hold a '#' behind a blank. */
+static bool is_name_or_filter(const char *key)
+{
+    static const char *const keys[] = {"base",      "group_base",  "bind_dn", "group",
+                                       "filter",    "group_filter", "when",    "disabled_when",
+                                       "revoke_when"};
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+        if (strcmp(keys[i], key) == 0)
+            return true;
+    return false;
+}
+
+static void warn(struct config_context *c, const char *file, const struct config_item *item,
+                 size_t offset, const char *sentence)
+{
+    unsigned line, column;
+
+    config_item_place(item, offset, &line, &column);
+    if (problem_add(c->problems, LEVEL_WARNING, file, line, column, "%s: %s", item->key,
+                    sentence) < 0)
+        c->result = -ENOMEM;
+}
+
+static void check_comment(struct config_context *c, const char *file,
+                          const struct config_item *item)
+{
+    bool quoted = false;
+
+    for (size_t i = 0; item->text[i]; i++) {
+        quoted ^= item->text[i] == '"';
+        if (quoted || item->text[i] != '#' || i == 0 || item->text[i - 1] != ' ')
+            continue;
+        warn(c, file, item, i,
+             "a comment stands on a line of its own; here '#' and what follows is part of the "
+             "value");
+        return;
+    }
+}
+
+static void check_characters(struct config_context *c, const char *file,
+                             const struct config_item *item)
+{
+    const uint8_t *start = (const uint8_t *)item->text, *p = start, *end = p + strlen(item->text);
+
+    while (p < end) {
+        ucs4_t character;
+        const uint8_t *here = p;
+        char sentence[160];
+        p += u8_mbtouc(&character, p, (size_t)(end - p));
+        bool blank = character != ' ' && uc_is_general_category(character, UC_CATEGORY_Zs);
+        if (character < 0x80 ||
+            (!blank && !uc_is_property_default_ignorable_code_point(character)))
+            continue;
+        snprintf(sentence, sizeof(sentence),
+                 "here stands U+%04X, %s, and is part of the value; write it again if it came by copying",
+                 (unsigned)character,
+                 blank ? "a blank that is none of the keyboard" : "a character that nobody sees");
+        warn(c, file, item, (size_t)(here - start), sentence);
+        return;
+    }
+}
+
+void config_check_writing(struct config_context *c)
+{
+    for (size_t d = 0; d < c->n_documents; d++)
+        for (size_t s = 0; s < c->documents[d]->n_sections; s++) {
+            const struct config_section *section = &c->documents[d]->sections[s];
+            for (size_t i = 0; i < section->n_items; i++) {
+                if (!is_name_or_filter(section->items[i].key))
+                    check_comment(c, c->documents[d]->file, &section->items[i]);
+                check_characters(c, c->documents[d]->file, &section->items[i]);
+            }
+        }
+}

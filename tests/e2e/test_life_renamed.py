@@ -1,0 +1,118 @@
+"""Users renamed, deleted or hidden at the tenant."""
+
+import json
+import urllib.parse
+import urllib.request
+import ssl
+
+from lib import life, need, wait_for
+from lib.life import AGENTS, crowd, outcomes, settled, wait_held, wait_outcome
+
+USER = "/configapi/v2/user"
+
+
+def rename(tenant, old, new):
+    """What an administrator does by hand: by SCIM, as another client."""
+    context = ssl.create_default_context(cafile=tenant.ca_file)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
+                                         urllib.request.HTTPSHandler(context=context))
+    form = urllib.parse.urlencode({"client_id": tenant.client_id, "client_secret": tenant.secret,
+                                   "scope": tenant.domain, "grant_type": "client_credentials"}).encode()
+    with opener.open(tenant.url + "/configapi/v2/oauth/token", form, timeout=10) as answer:
+        token = json.load(answer)["access_token"]
+    body = {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
+            "Operations": [{"op": "replace", "path": "userName", "value": new}]}
+    request = urllib.request.Request("%s/configapi/v2/scim/users/%s" % (tenant.url, tenant.user(old)["id"]),
+                                     json.dumps(body).encode(), method="PATCH",
+                                     headers={"Authorization": "Bearer " + token,
+                                              "Content-Type": "application/scim+json"})
+    opener.open(request, timeout=10).close()
+    need(tenant.user(new), "renamed", tenant.users())
+
+
+def began(t, people, drift, **lifecycle):
+    ground, group, tenant = crowd(t, people)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
+                    lifecycle=dict({"drift": drift}, **lifecycle)).start()
+    tenant.wait_users(list(people))
+    settled(d)
+    return ground, group, tenant, d
+
+
+def test_renamed_back(t):
+    """drift = repair: the sweep finds the user under the other login by its id and renames it back: never a second user."""
+    ground, group, tenant, d = began(t, ["jdoe", "bob"], "repair", verify_interval="1s")
+    rename(tenant, "jdoe", "jane.doe")
+    tenant.wait_users(["bob", "jdoe"])
+    settled(d)
+    need(tenant.counters()["creates"] == 2, "never made a second time", tenant.counters())
+    row = wait_outcome(d, "rename", "jane.doe")
+    need(life.changes_of(row)["login_id"] == ("jane.doe", "jdoe"), "on record", row)
+    wait_for(lambda: [r for r in d.audit(event="drift") if "jdoe -> jane.doe" in r["sentence"]], 10, "as drift")
+    ground.replace("jdoe", givenName="Jane")
+    tenant.wait_user("jdoe", firstName="Jane")
+    settled(d)
+
+
+def test_renamed_held(t):
+    """drift = report: held; what the rules change goes to the user under its new login; a leaver is disabled there."""
+    ground, group, tenant, d = began(t, ["jdoe", "max"], "report", verify_interval="1s")
+    rename(tenant, "jdoe", "jane.doe")
+    held = wait_held(d, "rename-policy")
+    need("renamed" in held[0]["sentence"] and held[0]["login"] == "jane.doe", "says who", held)
+    ground.replace("jdoe", givenName="Jane")
+    tenant.wait_user("jane.doe", firstName="Jane")
+    settled(d)
+    need(sorted(tenant.users()) == ["jane.doe", "max"] and tenant.counters()["creates"] == 2, "one user each",
+         tenant.users())
+    rename(tenant, "jane.doe", "jdoe")  # by hand, as the sentence says
+    wait_for(lambda: not life.operations(d), 20, "over", lambda: life.operations(d))
+    settled(d)
+
+
+def test_leaver_under_another_name(t):
+    """Found by the id also without a sweep: an update, a leaver's disable, and the delete after it."""
+    ground, group, tenant, d = began(t, ["jdoe", "max", "eve"], "report", verify_interval="0", delete_after="5s")
+    for uid in ("jdoe", "max"):  # the ids are remembered
+        ground.replace(uid, givenName="G")
+        tenant.wait_user(uid, firstName="G")
+    settled(d)
+    rename(tenant, "max", "maximilian")
+    ground.leave(group, "max")
+    tenant.wait_user("maximilian", disabled=True)
+    rename(tenant, "maximilian", "m2")
+    wait_for(lambda: sorted(tenant.users()) == ["eve", "jdoe"], 30, "deleted under its third name", tenant.users)
+    settled(d)
+    need(len(outcomes(d, "delete")) == 1, "on record", outcomes(d, "delete"))
+
+
+def test_soft_deleted(t):
+    """The login lies in the tenant's recycle bin: POST 409, GET 404: held as taken and not readable, until it is purged."""
+    ground, group, tenant = crowd(t, ["ada", "gone"])
+    tenant.fault("status", method="POST", path=USER, login="gone", status=409, count=-1,
+                 content_type="text/plain", body="User gone already exists")
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}).start()
+    held = wait_held(d, "login-taken")
+    settled(d)
+    for word in ("taken", "cannot be read", "restore or purge"):
+        need(word in held[0]["sentence"], "the sentence says " + word, held)
+    need("somebody deleted it" not in held[0]["sentence"], "and nothing else", held)
+    tenant.clear_faults()
+    tenant.wait_users(["ada", "gone"])
+    settled(d)
+    need(not life.operations(d), "made when it is free", life.operations(d))
+
+
+def test_invalid_after_the_delete(t):
+    """Whoever was deleted and comes back with an entry that cannot be used is skipped; what waits is a create."""
+    ground, group, tenant, d = began(t, ["ada", "bob"], "report", delete_after="1s")
+    ground.leave(group, "ada")
+    tenant.wait_users(["bob"])
+    settled(d)
+    ground.replace("ada", sn=["x" * 300])
+    ground.join(group, "ada")
+    settled(d)
+    need(all(o["kind"] != 3 for o in life.operations(d)), "nothing to update", life.operations(d))
+    ground.replace("ada", sn="Tester")
+    tenant.wait_users(["ada", "bob"])
+    settled(d)

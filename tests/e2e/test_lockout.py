@@ -1,0 +1,64 @@
+"""Nobody is locked out of the tenant by a rule: the API user, protected logins, the last with a privileged role."""
+
+from lib import life, need, wait_for
+from lib.life import AGENTS, HELD, crowd, settled, wait_held
+
+
+def test_never_lock_out(t):
+    """T58: who is never to be locked out leaves, is revoked, renamed and demoted: held, with a reason and an alarm."""
+    people = ["api", "boss", "chief1", "chief2", "ada"]
+    ground, group, tenant = crowd(t, {uid: {"employeeNumber": uid} for uid in people})
+    chiefs = life.group(ground, "chiefs", ["chief1", "chief2"])
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group),
+                                        "Chiefs": {"group": chiefs, "roles": "Administrator"}},
+                    user={"login_id": "${employeeNumber}"},
+                    lifecycle={"revoke_when": "(employeeType=Revoked)"},
+                    guard={"privileged_roles": "administrator", "max_privileged": "unlimited",
+                           "max_disable": "unlimited", "protected_logins": "Boss, " + tenant.client_id})
+    tenant.seed({"loginId": tenant.client_id})
+    d.start()
+    tenant.wait_users(people + [tenant.client_id])
+    settled(d)
+    need("Administrator" in tenant.user("chief1")["roles"], "a chief", tenant.user("chief1"))
+    tenant.forget_requests()
+    # Revoked and protected; renamed and protected; both chiefs at once; and one who may go.
+    ground.replace("boss", employeeType="Revoked")
+    d.ctl("pause")
+    ground.leave(group, "chief1", "chief2", "ada")
+    ground.replace("api", employeeNumber="api2")
+    d.ctl("resume")
+    tenant.wait_user("ada", disabled=True)
+    held = wait_held(d, "never-lock-out", 2, state=HELD)
+    settled(d)
+    users = tenant.users()
+    need(not users["boss"]["disabled"], "boss is protected", users["boss"])
+    need(users["chief1"]["disabled"] != users["chief2"]["disabled"], "one administrator stays", users)
+    need("protected_logins" in " ".join(o["sentence"] for o in held), "why", held)
+    need("last active user" in " ".join(o["sentence"] for o in held), "why", held)
+    need(len(d.audit(event="alarm", code="never-lock-out")) == 2, "alarms at once", d.audit(event="alarm"))
+    need(d.ctl("status", code=2), "status says so")
+    last = "chief1" if not users["chief1"]["disabled"] else "chief2"
+    # Somebody else gets the role: now the last one may go, and the alarm is over.
+    ground.person("new", employeeNumber="new")
+    ground.join(group, "new")
+    ground.join(chiefs, "new")
+    tenant.wait_user(last, disabled=True)
+    wait_for(lambda: d.audit(event="alarm-over", code="never-lock-out"), 20, "its alarm is over")
+    need(not tenant.user("boss")["disabled"], "boss stays")
+
+
+def test_the_api_user(t):
+    """T58: the API user is a person of the directory who leaves."""
+    ground, group, tenant = crowd(t, ["ada", "bob"])
+    ground.person("machine", employeeNumber=tenant.client_id)
+    ground.join(group, "machine")
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
+                    user={"login_id": "${employeeNumber:-${uid}}"}).start()
+    tenant.wait_users(["ada", "bob", tenant.client_id])
+    settled(d)
+    ground.leave(group, "machine", "ada")
+    tenant.wait_user("ada", disabled=True)
+    held = wait_held(d, "never-lock-out", 1, state=HELD)
+    settled(d)
+    need("API user" in held[0]["sentence"], "why", held)
+    need(not tenant.user(tenant.client_id)["disabled"], "it works on")
