@@ -145,7 +145,8 @@ def test_group_emptied(t):
     server = t.server(ScriptedServer)
     people = server.people(10)
     group = server.group("crowd", people, objectClass=["top", "posixGroup"])
-    daemon, tenant = follow(t, server, None, {"Agents": {"group": group, "team": "Sales"}})
+    daemon, tenant = follow(t, server, None, {"Agents": {"group": group, "team": "Sales"}},
+                            directory_keys={"group_filter": None})
     daemon.once()
     need(len(tenant.users()) == 10, "all members", len(tenant.users()))
     server.replace(group, member=None)
