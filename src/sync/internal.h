@@ -54,6 +54,8 @@ struct execution {
     bool unread;        /* OPERATION_CREATE: how the tenant shows the user is learnt later */
     bool settling;      /* an earlier attempt's outcome is unclear: read before anything else */
     tenant_done_fn gone_everywhere; /* what a 404 means when the id knows nothing else either */
+    tenant_done_fn again; /* … and what is called anew when its id has proved whom a login is of */
+    bool proved;
     bool hurries;       /* the person is revoked: no call of it waits behind others */
     bool waits_for_commit;      /* its intent is written and not durable yet */
     char *details;              /* JSON for the audit row of its end: what was found there */
@@ -293,6 +295,10 @@ bool execution_look_by_id(struct execution *x, const struct tenant_answer *a,
 /* The login answers under another id than the remembered one: true when that is another user,
  * and x is held. */
 bool execution_is_another(struct execution *x, const struct tenant_answer *a);
+/* A user with another name and another mail: its id is asked whether it is the one that was known.
+ * True: `again` is called with the user when it is, else x ends. */
+bool execution_doubt_user(struct execution *x, const struct tenant_answer *a,
+                          tenant_done_fn again);
 /* The user has this login now: x ends. */
 void execution_renamed(struct execution *x, const struct tenant_answer *a, const char *login);
 /* The link follows the user, on record as drift. *ret_taken: another person's link has it. */
