@@ -39,7 +39,7 @@ static int drop_operations(struct engine *n, const char *sentence, struct error 
                                 .operation = started.items[i],
                                 .code = REASON_OTHER_TENANT,
                                 .sentence = sentence};
-        r = engine_audit(n, &row, e);
+        r = books_audit(n->books, &row, e);
     }
     operation_list_done(&started);
     return r < 0 ? r : queue_clear(n->state, e);
@@ -89,7 +89,7 @@ static int change_tenant(struct engine *n, const char *before, const char *now, 
               sentence + 1);
     struct audit_row row = {
         .event = "configuration", .code = REASON_OTHER_TENANT, .sentence = sentence};
-    r = engine_audit(n, &row, e);
+    r = books_audit(n->books, &row, e);
     if (r == 0)
         r = drop_operations(n, sentence, e);
     if (r == 0)
@@ -108,7 +108,7 @@ int belonging_check(struct engine *n, struct error *e)
     if (!n->options.tenant_url)
         return 0;
     CLEANUP(freep) char *now = identity_of(&n->options);
-    int r = now ? engine_write(n, e) : error_out_of_memory(e);
+    int r = now ? books_write(n->books, e) : error_out_of_memory(e);
     if (r == 0)
         r = state_meta_get(n->state, "tenant", &before, e);
     if (r >= 0 && before && !text_equal(before, now))
@@ -128,7 +128,7 @@ int belonging_check(struct engine *n, struct error *e)
     else if (n->other_tenant[0])
         n->other_tenant[0] = '\0';
     if (!owner)
-        alarm_over(n, REASON_OTHER_TENANT);
+        alarm_over(n->books, REASON_OTHER_TENANT);
     return 0;
 }
 
@@ -141,6 +141,6 @@ int belonging_accept(struct engine *n, struct error *e)
     if (r == 0)
         r = state_meta_set(n->state, "other-tenant", NULL, e);
     if (r == 0)
-        alarm_over(n, REASON_OTHER_TENANT);
+        alarm_over(n->books, REASON_OTHER_TENANT);
     return r;
 }

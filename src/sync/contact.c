@@ -88,12 +88,12 @@ static void free_forbidden(struct engine *n)
 {
     struct error e = {0};
     size_t n_released = 0;
-    int r = engine_write(n, &e);
+    int r = books_write(n->books, &e);
     if (r == 0)
         r = queue_release_forbidden(n->state, clock_now_usec(), &n_released, &e);
     if (r < 0)
-        engine_state_failed(n, &e);
-    n->alarms_stale = n->commit_wanted = true;
+        books_failed(n->books, &e);
+    books_note(n->books, WORK_ALARMS | WORK_COMMIT);
 }
 
 /* no_secret: our own secret cannot be read, so nobody was asked, and nobody refused anything. */
@@ -110,7 +110,7 @@ static void say_refused(struct engine *n, bool no_secret)
             "The tenant refuses rosterd's account, nothing is written until it accepts it: %s. Check "
             "[tenant] client_id, the secret file, and the account's privileges",
             n->tenant_error);
-    alarm_set(n, "tenant-account", no_secret ? REASON_NO_SECRET : REASON_NOT_AUTHORISED,
+    alarm_set(n->books, "tenant-account", no_secret ? REASON_NO_SECRET : REASON_NOT_AUTHORISED,
               n->tenant_error);
 }
 
@@ -155,9 +155,9 @@ void contact_tenant_failed(struct engine *n, const struct tenant_answer *a,
     } else {
         log_event(LOG_WARNING, MSG_TENANT_AWAY, "The tenant is away, operations wait: %s",
                   n->tenant_error);
-        alarm_set(n, "tenant", REASON_TENANT_AWAY, n->tenant_error);
+        alarm_set(n->books, "tenant", REASON_TENANT_AWAY, n->tenant_error);
     }
-    engine_status_changed(n);
+    books_status_changed(n->books);
 }
 
 void contact_tenant_fine(struct engine *n)
@@ -166,44 +166,44 @@ void contact_tenant_fine(struct engine *n)
     string_list_done(&n->failing);
     if (!n->tenant_was_fine) { /* alarms of before this start, whose cause has ended */
         n->tenant_was_fine = true;
-        alarm_over(n, "tenant-account");
-        alarm_over(n, "tenant");
+        alarm_over(n->books, "tenant-account");
+        alarm_over(n->books, "tenant");
     }
     if (n->tenant_state == ENGINE_TENANT_OK)
         return;
     n->tenant_state = ENGINE_TENANT_OK;
-    n->alarms_stale = true;
+    books_note(n->books, WORK_ALARMS);
     n->tenant_since_usec = clock_now_usec();
     n->tenant_probe_usec = 0;
-    n->all_evaluated = false; /* the first contact may go on */
+    books_note(n->books, WORK_GUARD); /* the first contact may go on */
     n->tenant_error[0] = '\0';
-    alarm_over(n, "tenant-account");
-    alarm_over(n, "tenant");
+    alarm_over(n->books, "tenant-account");
+    alarm_over(n->books, "tenant");
     log_event(LOG_NOTICE, MSG_TENANT_BACK, "The tenant takes calls again");
     struct error e = {0};
     size_t n_released = 0;
-    int r = engine_write(n, &e);
+    int r = books_write(n->books, &e);
     if (r == 0)
         r = queue_release(n->state, "tenant", NULL, clock_now_usec(), &n_released, &e);
     if (r < 0)
-        engine_state_failed(n, &e);
-    engine_status_changed(n);
-    engine_wake(n);
+        books_failed(n->books, &e);
+    books_status_changed(n->books);
+    books_wake(n->books, WORK_DUE);
 }
 
 static void contact_is_known(struct engine *n)
 {
     n->contact = CONTACT_KNOWN;
-    n->plan_changed = true;
-    engine_status_changed(n);
-    engine_wake(n);
+    books_note(n->books, WORK_GUARD);
+    books_status_changed(n->books);
+    books_wake(n->books, WORK_DUE);
 }
 
 /* Teams that exist release whoever waited for them, and teams that vanished are noticed. */
 static int take_teams(struct engine *n, const struct string_list *names, struct error *e)
 {
     string_list_done(&n->teams);
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     for (size_t i = 0; i < names->n_items && r == 0; i++) {
         char cause[600];
         size_t n_released = 0;
@@ -214,7 +214,7 @@ static int take_teams(struct engine *n, const struct string_list *names, struct 
         if (n_released) {
             log_notice("The tenant has the team %s now: %zu people no longer wait for it",
                        names->items[i], n_released);
-            n->plan_changed = true;
+            books_note(n->books, WORK_GUARD);
         }
     }
     n->teams_known = true;
@@ -226,11 +226,11 @@ static int take_teams(struct engine *n, const struct string_list *names, struct 
 
 static int finish_first_contact(struct engine *n, struct error *e)
 {
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = state_meta_set(n->state, "first-contact-done", "1", e);
     n->adoption_open = false;
-    alarm_over(n, REASON_ADOPTION);
+    alarm_over(n->books, REASON_ADOPTION);
     return r;
 }
 
@@ -248,7 +248,7 @@ static bool contact_call_failed(struct engine *n, const struct tenant_answer *a)
     if (a->class != TENANT_NOT_AUTHORISED)
         failed.status = 0;
     contact_tenant_failed(n, &failed, NULL);
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
     return true;
 }
 
@@ -266,7 +266,7 @@ static void take_listing(struct engine *n, const struct tenant_answer *a)
         contact_is_known(n);
         return;
     }
-    r = engine_write(n, &e);
+    r = books_write(n->books, &e);
     if (r == 0)
         r = listing_replace_begin(n->state, &e);
     for (size_t i = 0; i < a->names->n_items && r == 0; i++) {
@@ -283,12 +283,12 @@ static void take_listing(struct engine *n, const struct tenant_answer *a)
             "`rosterctl plan` was looked at and approved",
             a->names->n_items);
         n->contact = CONTACT_LISTED;
-        n->plan_changed = true;
+        books_note(n->books, WORK_GUARD);
         r = person_mark_all_dirty(n->state, &e);
     }
     if (r < 0)
-        engine_state_failed(n, &e);
-    engine_wake(n);
+        books_failed(n->books, &e);
+    books_wake(n->books, WORK_DUE);
 }
 
 static void on_listing(const struct tenant_answer *a, void *userdata)
@@ -306,7 +306,7 @@ static void take_teams_answer(struct engine *n, const struct tenant_answer *a)
         return;
     if (a->class == TENANT_DONE && a->names) {
         if (take_teams(n, a->names, &e) < 0) {
-            engine_state_failed(n, &e);
+            books_failed(n->books, &e);
             return;
         }
     } else {
@@ -315,7 +315,7 @@ static void take_teams_answer(struct engine *n, const struct tenant_answer *a)
     }
     contact_tenant_fine(n);
     if (n->contact != CONTACT_ASKING) {
-        engine_wake(n);
+        books_wake(n->books, WORK_DUE);
     } else if (!n->adoption_open) {
         contact_is_known(n);
     } else if (n->options.tenant_ops->directory_list(n->options.tenant, &n->contact_call,
@@ -379,7 +379,7 @@ static void on_mail(const struct tenant_answer *a, void *userdata)
         return;
     }
     mail_call_free(m);
-    int r = login_key && mail_key && found ? engine_write(n, &e) : error_out_of_memory(&e);
+    int r = login_key && mail_key && found ? books_write(n->books, &e) : error_out_of_memory(&e);
     if (r == 0 && is_gone)
         r = listing_remove(n->state, login_key, &e);
     else if (r == 0)
@@ -387,7 +387,7 @@ static void on_mail(const struct tenant_answer *a, void *userdata)
     if (r == 0 && n->contact == CONTACT_MAILS)
         r = look_at_mails(n, &e);
     if (r < 0)
-        engine_state_failed(n, &e);
+        books_failed(n->books, &e);
 }
 
 /* Keeps some calls in flight until every unclaimed user was looked at. */
@@ -452,7 +452,7 @@ static int report_adoptions(struct engine *n, struct error *e)
         return r;
     n->adoption_reported = true;
     if (n->other_tenant[0])
-        alarm_set(n, REASON_OTHER_TENANT, REASON_OTHER_TENANT, n->other_tenant);
+        alarm_set(n->books, REASON_OTHER_TENANT, REASON_OTHER_TENANT, n->other_tenant);
     if (n_adoptions == 0 && n->other_tenant[0])
         return 0;
     if (n_adoptions == 0) /* nothing to adopt: the users there are nobody's here */
@@ -463,7 +463,7 @@ static int report_adoptions(struct engine *n, struct error *e)
         "first contact: %zu users of the tenant would be adopted; look at `rosterctl plan`, then "
         "`rosterctl approve HASH`",
         n_adoptions);
-    alarm_set(n, REASON_ADOPTION, REASON_ADOPTION, sentence);
+    alarm_set(n->books, REASON_ADOPTION, REASON_ADOPTION, sentence);
     return 0;
 }
 
@@ -477,7 +477,7 @@ void contact_evaluated(struct engine *n)
         r = someone_to_look_at(n, &look, &e);
     if (r == 0 && look && n->tenant_state == ENGINE_TENANT_OK) {
         n->contact = CONTACT_MAILS;
-        r = engine_write(n, &e);
+        r = books_write(n->books, &e);
         if (r == 0)
             r = look_at_mails(n, &e);
     } else if (r == 0 && n->contact == CONTACT_KNOWN && n->adoption_open &&
@@ -485,7 +485,7 @@ void contact_evaluated(struct engine *n)
         r = report_adoptions(n, &e);
     }
     if (r < 0)
-        engine_state_failed(n, &e);
+        books_failed(n->books, &e);
 }
 
 void contact_cancel(struct engine *n)
