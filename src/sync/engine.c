@@ -72,7 +72,7 @@ static void status_changed(void *userdata)
 static bool may_evaluate(const struct engine *n)
 {
     return !n->reading && n->read_ended && n->ruleset &&
-           (n->contact >= CONTACT_LISTED || !n->options.tenant);
+           (contact_is_listed(n->contact) || !n->options.tenant);
 }
 
 /* Those who came and match revoke_when: before everybody else who is to be looked at. */
@@ -138,8 +138,8 @@ static bool nothing_under_way(const struct engine *n, bool more, size_t n_picked
 {
     return !more && !n_picked && !n->n_executions && !n->password && !(command_any(n->commands) && password_is_handed_on(n)) && !n->reading &&
            n->read_ended &&
-           (!n->options.tenant || (n->contact == CONTACT_KNOWN && !n->contact_call) ||
-            n->tenant_state != ENGINE_TENANT_OK);
+           (!n->options.tenant || (contact_is_known(n->contact) && !health_is_asking(n->health)) ||
+            health_state(n->health) != ENGINE_TENANT_OK);
 }
 
 static int settle_idle(struct engine *n, struct error *e)
@@ -181,7 +181,7 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
             r = distrust_check(n, e);
         books_take(n->books, WORK_GUARD);
         if (r == 0)
-            contact_evaluated(n);
+            contact_evaluated(n->contact);
     }
     if (r == 0 && executor_may_work(n) && !n->stopping && !gather_outcomes(n, more))
         r = executor_pick(n, &n_picked, e);
@@ -211,7 +211,7 @@ static void look_at_alarms(struct engine *n, bool settled)
     if (n->options.plan_only || (!due && !(settled && books_have(n->books, WORK_ALARMS))))
         return;
     struct alarm_facts facts = {.settled = settled && executor_may_work(n),
-                                .adoption_open = n->adoption_open,
+                                .adoption_open = contact_adoption_open(n->contact),
                                 .paused = n->paused,
                                 .paused_usec = n->paused_usec};
     alarm_check(n->books, &facts);
@@ -291,8 +291,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         engine_arm_timer(n);
         return 0;
     }
-    if (n->options.tenant && n->tenant_state != ENGINE_TENANT_OK && n->tenant_probe_usec <= now)
-        contact_refresh(n);
+    if (n->options.tenant && health_state(n->health) != ENGINE_TENANT_OK && health_probe_usec(n->health) <= now)
+        health_ask(n->health);
     if (n->sweep_usec && n->sweep_usec <= now)
         sweep_start(n);
     books_wake(n->books, WORK_DUE);
@@ -322,7 +322,7 @@ void engine_arm_timer(struct engine *n)
     sooner(&at, queue);
     sooner(&at, may_evaluate(n) ? n->next_recheck_usec : 0);
     /* While the tenant is being asked, its answer is what comes next. */
-    sooner(&at, n->tenant_state != ENGINE_TENANT_OK && !n->contact_call ? n->tenant_probe_usec
+    sooner(&at, health_state(n->health) != ENGINE_TENANT_OK && !health_is_asking(n->health) ? health_probe_usec(n->health)
                                                                         : 0);
     sooner(&at, n->sweep_usec);
     sooner(&at, n->password_usec);
@@ -374,7 +374,6 @@ static int load_facts(struct engine *n, struct error *e)
         snprintf(n->vanished, sizeof n->vanished, "%s", vanished);
     n->paused_usec = (uint64_t)state_meta_number(n->state, "paused", 0);
     n->paused = n->paused_usec != 0;
-    n->adoption_open = state_meta_number(n->state, "first-contact-done", 0) == 0;
     return 0;
 }
 
@@ -386,7 +385,13 @@ static void on_room(void *userdata)
         wake(n);
 }
 
-static int open_books(struct engine *n, struct audit_export *audit, struct error *e)
+static void on_answered(void *userdata)
+{
+    struct engine *n = userdata;
+    contact_tenant_answers(n->contact);
+}
+
+static int open_owners(struct engine *n, struct audit_export *audit, struct error *e)
 {
     int r = commands_new(&n->commands, n->event, on_room, n, e);
     struct books_options o = {.event = n->event,
@@ -397,7 +402,11 @@ static int open_books(struct engine *n, struct audit_export *audit, struct error
                               .wake = wake,
                               .status_changed = status_changed,
                               .userdata = n};
-    return r < 0 ? r : books_new(&n->books, &o, e);
+    if (r == 0)
+        r = books_new(&n->books, &o, e);
+    if (r == 0)
+        r = health_new(&n->health, n->books, on_answered, n, e);
+    return r < 0 ? r : contact_new(&n->contact, n->books, n->health, e);
 }
 
 int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
@@ -410,7 +419,7 @@ int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
     n->event = sd_event_ref(event);
     n->state = state;
     n->options = *options;
-    int r = open_books(n, audit, e);
+    int r = open_owners(n, audit, e);
     if (r == 0)
         r = load_facts(n, e);
     if (r == 0) {
@@ -441,7 +450,8 @@ struct engine *engine_free(struct engine *n)
     if (!n)
         return NULL;
     executor_cancel_all(n);
-    contact_cancel(n);
+    n->contact = contact_free(n->contact);
+    n->health = health_free(n->health);
     sweep_cancel(n);
     password_cancel(n);
     n->books = books_free(n->books);
@@ -453,11 +463,7 @@ struct engine *engine_free(struct engine *n)
     bound_groups_done(&n->groups);
     string_list_done(&n->sighted);
     string_list_done(&n->sightings);
-    string_list_done(&n->teams);
-    string_list_done(&n->missing);
     string_list_done(&n->revocations);
-    string_list_done(&n->unauthorised);
-    string_list_done(&n->failing);
     n->event = sd_event_unref(n->event);
     free(n);
     return NULL;
@@ -508,7 +514,7 @@ int engine_start(struct engine *n, struct error *e)
         log_warning("Writing to the tenant is paused since %s: `rosterctl resume` goes on",
                     alarm_paused_since(n->paused_usec, since));
     books_note(n->books, WORK_ALARMS | WORK_REVOCATIONS);
-    int r = belonging_check(n, e);
+    int r = contact_check_tenant(n->contact, e);
     if (r < 0)
         return r;
     if (!n->options.plan_only) {
@@ -531,7 +537,7 @@ int engine_start(struct engine *n, struct error *e)
     if (r == 0)
         r = note_life(n, "start", e);
     if (r == 0 && n->options.tenant)
-        contact_refresh(n);
+        health_ask(n->health);
     books_wake(n->books, WORK_DUE);
     return r;
 }
@@ -541,7 +547,8 @@ void engine_stop(struct engine *n, void (*stopped)(void *userdata), void *userda
     n->stopping = true;
     n->stopped_fn = stopped;
     n->stopped_userdata = userdata;
-    contact_cancel(n);
+    health_close(n->health);
+    contact_cancel(n->contact);
     sweep_cancel(n);
     if (books_have_failed(n->books)) {
         n->stopped_fn = NULL;
@@ -683,12 +690,12 @@ bool engine_is_paused(const struct engine *n)
 void engine_status(const struct engine *n, struct engine_status *ret)
 {
     *ret = (struct engine_status){
-        .tenant = n->contact == CONTACT_UNKNOWN ? ENGINE_TENANT_UNKNOWN : n->tenant_state,
-        .tenant_error = n->tenant_error[0] ? n->tenant_error : NULL,
-        .tenant_since_usec = n->tenant_since_usec,
-        .tenant_next_usec = n->tenant_probe_usec,
-        .adoption_open = n->adoption_open,
-        .adoption_reported = n->adoption_reported || !n->options.tenant,
+        .tenant = health_was_asked(n->health) ? health_state(n->health) : ENGINE_TENANT_UNKNOWN,
+        .tenant_error = health_error(n->health)[0] ? health_error(n->health) : NULL,
+        .tenant_since_usec = health_since_usec(n->health),
+        .tenant_next_usec = health_probe_usec(n->health),
+        .adoption_open = contact_adoption_open(n->contact),
+        .adoption_reported = contact_adoption_reported(n->contact) || !n->options.tenant,
         .paused = n->paused,
         .state_failed = books_have_failed(n->books),
         .state_error = books_have_failed(n->books) ? books_error(n->books) : NULL,

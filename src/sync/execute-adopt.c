@@ -157,7 +157,7 @@ static void decide(struct execution *x, const struct tenant_answer *a)
 {
     struct engine *n = x->engine;
     struct error e = {0};
-    bool allowed = !n->adoption_open &&
+    bool allowed = !contact_adoption_open(n->contact) &&
                    !planner_adoption_needs_approval(x->wanted, a->user, n->options.sync);
     if (x->operation->approved && is_as_approved(x, a->user, &allowed, &e) < 0)
         execution_broken(x, &e);

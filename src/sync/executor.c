@@ -17,7 +17,7 @@
 bool executor_may_work(const struct engine *n)
 {
     return n->options.tenant && !n->options.plan_only && !n->paused && !books_have_failed(n->books) &&
-           n->tenant_state == ENGINE_TENANT_OK && n->contact == CONTACT_KNOWN;
+           health_state(n->health) == ENGINE_TENANT_OK && contact_is_known(n->contact);
 }
 
 static struct execution *execution_free(struct execution *x)
@@ -134,12 +134,12 @@ static const char *known_missing(const struct engine *n, const struct operation 
             continue;
         if (text_equal(c->field, "team")) {
             snprintf(cause, size, "team:%s", c->to);
-            if (n->teams_known && !string_list_contains(&n->teams, c->to))
+            if (!health_may_have_team(n->health, c->to))
                 return REASON_TEAM_MISSING;
         } else {
             snprintf(cause, size, "%s", c->field);
         }
-        if (contact_knows_missing(n, cause))
+        if (health_knows_missing(n->health, cause))
             return !strncmp(cause, "role:", 5)    ? REASON_ROLE_MISSING
                    : !strncmp(cause, "skill:", 6) ? REASON_SKILL_MISSING
                                                   : REASON_TEAM_MISSING;
@@ -151,9 +151,8 @@ static const char *known_missing(const struct engine *n, const struct operation 
  * skills can't be listed, so the first operation that needs one tries. */
 static void doubt_missing(struct engine *n, const char *reason)
 {
-    uint64_t now = clock_now_usec(), wait = n->options.sync->hold_retry_usec;
-    if (text_equal(reason, REASON_TEAM_MISSING) && n->teams_usec + wait <= now)
-        contact_refresh(n);
+    if (text_equal(reason, REASON_TEAM_MISSING))
+        health_doubt_teams(n->health);
 }
 
 static int begin_execution(struct engine *n, struct operation *taken, struct error *e)
@@ -261,9 +260,7 @@ int executor_pick(struct engine *n, size_t *ret_n, struct error *e)
     int r = executor_pick_revocations(n, ret_n, e);
     if (r < 0 || n->n_executions >= n->options.max_concurrent)
         return r;
-    if (n->missing.n_items &&
-        n->missing_usec + n->options.sync->hold_retry_usec <= clock_now_usec())
-        string_list_done(&n->missing);
+    health_forget_old_missing(n->health);
     size_t room = n->options.max_concurrent - n->n_executions;
     struct operation_list due = {0};
     r = queue_next(n->state, QUEUE_DUE, clock_now_usec(), room, &due, e);
@@ -500,8 +497,7 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
     }
     /* The log has it from the audit, once it is committed. */
     log_debug("%s of %s is done (%s)", operation_kind_name(o->kind), o->login, o->dn);
-    string_list_done(&n->unauthorised);
-    contact_tenant_fine(n);
+    health_user_fine(n->health);
     end_execution(x);
 }
 
@@ -618,10 +614,10 @@ void execution_return(struct execution *x, const struct tenant_answer *a)
         r = queue_store(n->state, o, &e);
     if (r == 0)
         r = audit_outcome(x, "outcome", a,
-                          n->tenant_state == ENGINE_TENANT_REFUSED     ? REASON_NOT_AUTHORISED
-                          : n->tenant_state == ENGINE_TENANT_NO_SECRET ? REASON_NO_SECRET
+                          health_state(n->health) == ENGINE_TENANT_REFUSED     ? REASON_NOT_AUTHORISED
+                          : health_state(n->health) == ENGINE_TENANT_NO_SECRET ? REASON_NO_SECRET
                                                                        : REASON_TENANT_AWAY,
-                          n->tenant_error, &e);
+                          health_error(n->health), &e);
     if (r == 0)
         r = person_mark_dirty(n->state, o->entry_id, &e);
     if (r < 0)

@@ -23,16 +23,10 @@
 #include "state/state.h"
 #include "state/steady.h"
 #include "sync/books.h"
+#include "sync/contact.h"
 #include "sync/engine.h"
+#include "sync/health.h"
 #include "sync/planner.h"
-
-enum contact {
-    CONTACT_UNKNOWN = 0, /* the tenant was not asked yet */
-    CONTACT_ASKING = 1,
-    CONTACT_LISTED = 2, /* its users are listed: people may be evaluated, nothing is written */
-    CONTACT_MAILS = 3,  /* users that no link claims are looked at */
-    CONTACT_KNOWN = 4,  /* the executor may work */
-};
 
 /* One operation in flight; see executor.c. */
 struct execution {
@@ -68,6 +62,8 @@ struct engine {
     sd_event_source *timer;       /* the next thing that becomes due */
     struct state *state;
     struct books *books;
+    struct health *health;
+    struct contact *contact;
     struct commands *commands;
     struct engine_options options;
     struct schema *schema;
@@ -117,27 +113,6 @@ struct engine {
     struct execution *executions;
     size_t n_executions;
 
-    /* tenant */
-    enum engine_tenant_state tenant_state;
-    bool tenant_was_fine; /* once since the start */
-    char tenant_error[512];
-    uint64_t tenant_since_usec, tenant_probe_usec;
-    struct string_list failing; /* entries whose calls failed, with no success between */
-    unsigned tenant_probes;   /* since it went away */
-    struct string_list unauthorised; /* entries whose calls got a 401, with no success between */
-    uint64_t account_asked_usec;     /* steady clock: when a refusal last led to such a question */
-    enum contact contact;
-    char other_tenant[900]; /* the state belongs to another tenant: a sentence; "": it does not */
-    bool adoption_open;
-    bool adoption_reported; /* everybody was looked at: the report is whole, and may be approved */
-    struct tenant_call *contact_call;
-    size_t n_mail_calls;
-    struct mail_call *mail_calls;
-    bool teams_known;
-    struct string_list teams;
-    uint64_t teams_usec;
-    struct string_list missing; /* causes of references that the tenant does not know now */
-    uint64_t missing_usec;      /* since when the first of them */
     struct sweep *sweep;
     uint64_t sweep_usec;       /* when the next one is due; 0: never */
     uint64_t next_recheck_usec;
@@ -260,25 +235,6 @@ void execution_renamed(struct execution *x, const struct tenant_answer *a, const
 /* The link follows the user, on record as drift. *ret_taken: another person's link has it. */
 int renamed_follow(struct engine *n, struct link *l, const char *login, bool *ret_taken,
                    struct error *e);
-
-/* contact.c */
-void contact_refresh(struct engine *n); /* teams; at first contact the users; also the probe */
-void contact_evaluated(
-    struct engine *n); /* everybody was evaluated: look at users that no link claims */
-void contact_cancel(struct engine *n);
-/* entry_id: whose call it was; NULL: nobody's in particular. */
-void contact_tenant_failed(struct engine *n, const struct tenant_answer *a,
-                           const char *entry_id);
-void contact_tenant_fine(struct engine *n);
-/* A call about one user was refused as if the account had no right to it: is it the account's
- * matter? Asks what concerns nobody in particular; the answer may come later. True: it is. */
-bool contact_refused_one(struct engine *n, const struct tenant_answer *a, const char *entry_id);
-bool contact_knows_missing(const struct engine *n, const char *cause);
-void contact_note_missing(struct engine *n, const char *cause);
-
-/* belonging.c: whose users does the state hold? */
-int belonging_check(struct engine *n, struct error *e);  /* before anything is settled or read */
-int belonging_accept(struct engine *n, struct error *e); /* a person approved the new tenant */
 
 /* distrust.c */
 int distrust_check(struct engine *n, struct error *e); /* is it over? */

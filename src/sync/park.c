@@ -252,17 +252,8 @@ static int approve_one(struct engine *n, int64_t number, unsigned uid, struct er
 /* Approval also accepts what the parked operations were parked for. */
 static int accept_causes(struct engine *n, struct error *e)
 {
-    int r = 0;
-    if (n->adoption_open && n->adoption_reported) {
-        r = state_meta_set(n->state, "first-contact-done", "1", e);
-        n->adoption_open = false;
-        alarm_over(n->books, REASON_ADOPTION);
-        if (r == 0)
-            r = belonging_accept(n, e);
-    }
-    if (r == 0)
-        r = vanish_accept(n, e);
-    return r;
+    int r = contact_accept(n->contact, e);
+    return r < 0 ? r : vanish_accept(n, e);
 }
 
 static int note_next_end(struct engine *n, struct error *e)
@@ -363,12 +354,12 @@ int engine_retry(struct engine *n, const char *cause, const char *entry_id, size
         for (size_t i = 0; i < ARRAY_SIZE(reasons) && r == 0; i++)
             r = person_mark_reason_dirty(n->state, reasons[i], e);
     }
-    string_list_done(&n->missing);
+    health_forget_missing(n->health);
     if (r == 0 && *ret_n)
         r = run_join(n->books, "retry by a person", e);
     books_note(n->books, WORK_GUARD | WORK_COMMIT);
     if (n->options.tenant)
-        contact_refresh(n);
+        health_ask(n->health);
     books_wake(n->books, WORK_DUE);
     return r < 0 ? r : 0;
 }

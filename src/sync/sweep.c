@@ -303,10 +303,10 @@ static void sweep_broken(struct sweep *s, const struct error *e)
 /* The tenant as a whole does not answer: the rest is verified another time. */
 static bool sweep_interrupted(struct sweep *s, const struct tenant_answer *a)
 {
-    bool account = contact_refused_one(s->engine, a, s->entry_id);
+    bool account = health_refused_one(s->engine->health, a, s->entry_id);
     if (a->class != TENANT_AWAY && (a->class != TENANT_NOT_AUTHORISED || !account))
         return false;
-    contact_tenant_failed(s->engine, a, s->entry_id);
+    health_failed(s->engine->health, a, s->entry_id);
     sweep_end(s);
     return true;
 }
