@@ -145,6 +145,8 @@ static void on_profile_read(const struct tenant_answer *a, void *userdata)
         execution_renamed(x, a, login);
         return;
     }
+    if (x->step == 1 && execution_is_another(x, a))
+        return;
     user_free(x->current);
     x->current = user_copy(a->user);
     CLEANUP(user_freep) struct user *roles = user_new();
@@ -250,6 +252,8 @@ static void on_rename_read(const struct tenant_answer *a, void *userdata)
     x->settling = x->settling && a->class != TENANT_DONE;
     if (a->class != TENANT_DONE || !login)
         execution_fail(x, a);
+    else if (x->step == 1 && execution_is_another(x, a))
+        return;
     else if (text_equal(login, new_login(x)))
         renamed(x, a);
     else if (settling)

@@ -15,6 +15,8 @@
 #include "sync/guard.h"
 #include "sync/internal.h"
 
+#define FEWEST_LOST 5 /* people: fewer may all leave at once */
+
 static int intake_searches(void *userdata, const char *const *bases, unsigned count,
                            struct error *e)
 {
@@ -131,6 +133,27 @@ static int intake_members(void *userdata, const struct feed_members *m, struct e
     return r == STATE_NONE ? SINK_UNKNOWN_ID : r;
 }
 
+/* A read that shows groups and not one of the people who were there is as little a proof as an
+ * empty one: the right to see them was lost. A few may leave all at once. */
+static int doubt_nobody(struct engine *n, struct feed_commit *c, struct error *e)
+{
+    struct mirror_counts all;
+    size_t unseen = 0;
+    int r = c->absence == FEED_ABSENCE_UNSEEN && !n->batch_people ? engine_write(n, e) : 1;
+    if (r == 0)
+        r = mirror_count_unseen(n->state, n->batch_search, &unseen, e);
+    if (r == 0 && unseen >= FEWEST_LOST)
+        r = mirror_counts(n->state, &all, e);
+    if (r != 0 || unseen < FEWEST_LOST || unseen < all.people)
+        return r < 0 ? r : 0;
+    c->absence = FEED_ABSENCE_UNPROVEN;
+    c->reason = "it shows none of the people who were there, as when the account may not see them "
+                "any more";
+    c->cookie = NULL;
+    c->forget_cookie = true; /* the next read is a whole one, too */
+    return 0;
+}
+
 /* The cookie and the absences of a read, in the transaction that its entries are in. */
 static int commit_batch(struct engine *n, const struct feed_commit *c, struct error *e)
 {
@@ -162,10 +185,14 @@ static int commit_batch(struct engine *n, const struct feed_commit *c, struct er
     return r;
 }
 
-static int intake_commit(void *userdata, const struct feed_commit *c, struct error *e)
+static int intake_commit(void *userdata, const struct feed_commit *told, struct error *e)
 {
     struct engine *n = userdata;
-    int r = commit_batch(n, c, e);
+    struct feed_commit doubted = *told;
+    const struct feed_commit *c = &doubted;
+    int r = doubt_nobody(n, &doubted, e);
+    if (r == 0)
+        r = commit_batch(n, c, e);
     if (r == 0)
         r = books_commit(n->books, e);
     if (r < 0)

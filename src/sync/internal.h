@@ -230,6 +230,9 @@ void execute_delete(struct execution *x);
  * with the 404 when that does not help. False: nothing is looked for. */
 bool execution_look_by_id(struct execution *x, const struct tenant_answer *a,
                           tenant_done_fn otherwise);
+/* The login answers under another id than the remembered one: true when that is another user,
+ * and x is held. */
+bool execution_is_another(struct execution *x, const struct tenant_answer *a);
 /* The user has this login now: x ends. */
 void execution_renamed(struct execution *x, const struct tenant_answer *a, const char *login);
 /* The link follows the user, on record as drift. *ret_taken: another person's link has it. */

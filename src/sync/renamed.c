@@ -126,3 +126,31 @@ bool execution_look_by_id(struct execution *x, const struct tenant_answer *a,
         execution_broken(x, &e);
     return true;
 }
+
+/* Same mail as it was, or as it is to be; who has none anywhere is known by the name. */
+static bool is_who_it_was(const struct execution *x, const struct user *shown)
+{
+    const char *mail = user_get(shown, USER_EMAIL), *before = user_get(x->known, USER_EMAIL),
+               *wanted = x->wanted ? user_get(x->wanted, USER_EMAIL) : NULL;
+    if (!mail && !before)
+        return planner_same_person(x->known, shown);
+    return mail && ((before && text_equal_fold(mail, before)) ||
+                    (wanted && text_equal_fold(mail, wanted)));
+}
+
+bool execution_is_another(struct execution *x, const struct tenant_answer *a)
+{
+    char cause[400], sentence[700];
+    if (is_who_it_was(x, a->user))
+        return false;
+    x->settling = false;
+    snprintf(cause, sizeof cause, "login:%s", x->operation->login);
+    snprintf(sentence, sizeof sentence,
+             "the user %s that was known is gone at the tenant, and the login belongs to another user "
+             "there, with another mail: if it is the same person, give that user the mail of %s, "
+             "else give one of the two another login",
+             x->operation->login, x->operation->dn);
+    execution_hold(x, a, REASON_CONFLICT, cause, sentence,
+                   x->engine->options.sync->hold_retry_usec);
+    return true;
+}
