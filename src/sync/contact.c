@@ -42,6 +42,18 @@ void contact_note_missing(struct engine *n, const char *cause)
 #define UNAUTHORISED_BEFORE_REFUSED 3
 #define ACCOUNT_DOUBT_MIN_WAITS     10 /* times [retry] min between two such questions */
 
+/* One user's call failed: is it that user's matter? A call that concerns nobody in particular
+ * tells. Seldom, however many fail. */
+static void ask_for_all(struct engine *n)
+{
+    uint64_t now = clock_monotonic_usec();
+    uint64_t wait = ACCOUNT_DOUBT_MIN_WAITS * n->options.sync->retry_min_usec;
+    if (!n->account_asked_usec || now - n->account_asked_usec >= wait) {
+        n->account_asked_usec = now;
+        contact_refresh(n);
+    }
+}
+
 bool contact_refused_one(struct engine *n, const struct tenant_answer *a, const char *entry_id)
 {
     if (a->concerns_all)
@@ -57,12 +69,7 @@ bool contact_refused_one(struct engine *n, const struct tenant_answer *a, const 
         if (n->unauthorised.n_items >= UNAUTHORISED_BEFORE_REFUSED)
             return true;
     }
-    uint64_t now = clock_monotonic_usec();
-    uint64_t wait = ACCOUNT_DOUBT_MIN_WAITS * n->options.sync->retry_min_usec;
-    if (!n->account_asked_usec || now - n->account_asked_usec >= wait) {
-        n->account_asked_usec = now;
-        contact_refresh(n);
-    }
+    ask_for_all(n);
     return false;
 }
 
@@ -128,8 +135,10 @@ void contact_tenant_failed(struct engine *n, const struct tenant_answer *a,
     if (entry_id && !string_list_contains(&n->failing, entry_id) &&
         string_list_add(&n->failing, entry_id) < 0)
         log_debug("Out of memory: a failure is not counted");
-    if (!refused && a->status && entry_id && n->failing.n_items < FAILING_BEFORE_AWAY)
+    if (!refused && a->status && entry_id && n->failing.n_items < FAILING_BEFORE_AWAY) {
+        ask_for_all(n);
         return;
+    }
     /* Calls that were in flight when it went away say nothing new: only a probe lengthens the
      * wait. */
     if (n->tenant_state != state || n->tenant_probe_usec <= now)
