@@ -139,7 +139,7 @@ static int doubt_nobody(struct engine *n, struct feed_commit *c, struct error *e
 {
     struct mirror_counts all;
     size_t unseen = 0;
-    int r = c->absence == FEED_ABSENCE_UNSEEN && !n->batch_people ? engine_write(n, e) : 1;
+    int r = c->absence == FEED_ABSENCE_UNSEEN && !n->batch_people ? books_write(n->books, e) : 1;
     if (r == 0)
         r = mirror_count_unseen(n->state, n->batch_search, &unseen, e);
     if (r == 0 && unseen >= FEWEST_LOST)
