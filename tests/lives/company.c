@@ -146,6 +146,8 @@ static void move(struct person *p)
 static void marry(struct person *p)
 {
     char text[60];
+    if (*p->old_login)
+        return; /* once is enough to find out */
     snprintf(p->old_login, sizeof(p->old_login), "%s", p->login);
     snprintf(p->login, sizeof(p->login), "wed%u.%u", company.n_hired, (unsigned)pick(100000));
     change_begin(p->item);

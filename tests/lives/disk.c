@@ -62,6 +62,15 @@ static bool is_in_folder(const char *path)
     return world.running && world.folder[0] && strncmp(path, world.folder, strlen(world.folder)) == 0;
 }
 
+/* As the kernel calls the file. */
+static const char *real_path(const char *path, char room[PATH_SIZE])
+{
+    if (strncmp(path, HERE, strlen(HERE)) != 0)
+        return path;
+    snprintf(room, PATH_SIZE, "%s%s", world.folder, path + strlen(HERE));
+    return room;
+}
+
 /* The path, if it is a file of this life that outlives a process. */
 static const char *path_of(int fd)
 {
@@ -318,6 +327,8 @@ static bool is_refused(const char *path)
 
 int unlink(const char *path)
 {
+    char room[PATH_SIZE];
+    path = real_path(path, room);
     if (is_refused(path))
         return -1;
     settle(path);
@@ -326,6 +337,9 @@ int unlink(const char *path)
 
 int rename(const char *from, const char *to)
 {
+    char rooms[2][PATH_SIZE];
+    from = real_path(from, rooms[0]);
+    to = real_path(to, rooms[1]);
     if (is_refused(from))
         return -1;
     if (world.running && is_in_folder(from)) {

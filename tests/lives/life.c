@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,12 +25,13 @@
 #include "base/memory.h"
 #include "company.h"
 #include "daemon/daemon.h"
+#include "daemon/report.h"
 #include "directory.h"
 #include "oracle.h"
 #include "tenant.h"
 #include "world.h"
 
-#define BROKEN_SHOWN 5
+#define BROKEN_SHOWN 2
 #define LOG_LINES    60
 
 struct tenant_habits tenant_habits;
@@ -97,7 +99,7 @@ static void write_configuration(void)
         snprintf(budget, sizeof(budget), "%u", company.disable_budget);
     snprintf(text, sizeof(text),
              "[directory]\nuri = ldap://10.0.0.1\ntls = no\nbind_dn = cn=rosterd," SUFFIX "\n"
-             "bind_password_file = %sbind-password\nbase = ou=people," SUFFIX "\n%sgroup_base = ou=groups," SUFFIX "\n"
+             "bind_password_file = %sbind-password\nkeepalive = %s\nbase = ou=people," SUFFIX "\n%sgroup_base = ou=groups," SUFFIX "\n"
              "[tenant]\nurl = http://10.0.0.2\ntls = no\nclient_id = " API_USER "\nclient_secret_file = %sclient-secret\n"
              "[scope]\nwhen = (!(employeeType=Service))\n"
              "[user]\ndisabled_when = (employeeType=Terminated)\n"
@@ -107,13 +109,13 @@ static void write_configuration(void)
              "\nteam = Sales\nroles = Agent\nskills = English:50, Billing:70\n"
              "[rule \"Leads\"]\ngroup = cn=leads,ou=groups," SUFFIX "\nroles = Lead\n"
              "[rule \"Spanish\"]\nwhen = (preferredLanguage=es*)\nskills = Spanish:80\n"
-             "[lifecycle]\nrevoke_when = (employeeType=Revoked)\ndelete_after = %s\n"
+             "[lifecycle]\nrevoke_when = (employeeType=Revoked)\ndelete_after = %s\nverify_interval = %s\n"
              "[guard]\nmax_disable = %s\nmax_update = unlimited\nmax_team_change = unlimited\nmax_revoke = unlimited\n"
              "max_delete = unlimited\nmax_rename = unlimited\nattribute_vanish = 100%%\n"
              "[state]\nfile = %sstate.db\n[audit]\nfile = %saudit.jsonl\nkey_file = %saudit.key\n"
              "[control]\nsocket = %scontrol.sock\n",
-             world.folder, company.two_bases ? "base = ou=contractors," SUFFIX "\n" : "", world.folder,
-             company.deletes ? "3d" : "0", budget, world.folder, world.folder, world.folder, world.folder);
+             HERE, chance_percent(CHANCE_COMPANY, 20) ? "2min" : "1h", company.two_bases ? "base = ou=contractors," SUFFIX "\n" : "", HERE, company.deletes ? "3d" : "0",
+             chance_percent(CHANCE_COMPANY, 30) ? "1d" : "7d", budget, HERE, HERE, HERE, HERE);
     write_file("rosterd.conf", text);
     write_file("bind-password", "secret\n");
     write_file("client-secret", "secret\n");
@@ -151,6 +153,31 @@ static void day_end(void *userdata, uint64_t day)
     world_at(world.steady_usec + DAY, day_end, NULL, day + 1);
 }
 
+/* Somebody looks at the plan every four hours and approves all of it. */
+static void operator_looks(void *userdata, uint64_t argument)
+{
+    (void)userdata;
+    (void)argument;
+    world_at(world.steady_usec + 4 * HOUR, operator_looks, NULL, 0);
+    if (!running || world.death || !running->engine || company.disable_budget)
+        return;
+    struct error e = {0};
+    struct audit_actor actor = {.name = "operator"};
+    struct engine_act act = {.actor = &actor};
+    size_t n = 0;
+    uint64_t until = 0;
+    json_t *plan = report_plan(running->engine, running->state, &e);
+    const char *hash = json_string_value(json_object_get(plan, "hash"));
+    act.plan = hash;
+    engine_act(running->engine, &act);
+    if (!hash || engine_approve(running->engine, hash, 0, &n, &until, &e) < 0) {
+        if (!world.death && !plan)
+            broken(0, "the plan cannot be shown: %s", e.message);
+    }
+    engine_act(running->engine, NULL);
+    json_decref(plan);
+}
+
 /* A death somewhere among the next writes, syncs, requests and answers. */
 static void crash_soon(void *userdata, uint64_t quarter)
 {
@@ -184,7 +211,7 @@ static bool run_daemon(void)
     char file[120];
     struct error e = {0};
     struct daemon d = {.config_file = file};
-    snprintf(file, sizeof(file), "%srosterd.conf", world.folder);
+    snprintf(file, sizeof(file), "%srosterd.conf", HERE);
     up_since_usec = world.steady_usec;
     world_at(world.steady_usec + 30 * SECOND, heard, NULL, up_since_usec);
     disk_begin();
@@ -299,12 +326,11 @@ static int make_folder(void)
     if (!mkdtemp(world.folder))
         return -1;
     strcat(world.folder, "/");
-    return 0;
+    return chdir(world.folder);
 }
 
 int life_run(const struct life_options *o, struct life_result *ret)
 {
-    uint64_t n_requests = world.n_requests;
     options = o;
     over = false;
     n_log_lines = 0;
@@ -318,6 +344,7 @@ int life_run(const struct life_options *o, struct life_result *ret)
     if (make_folder() < 0)
         return -1;
     clock_begin(o->seed);
+    (void)sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, 1 + (int)(o->seed % 1000000), NULL);
     directory_begin();
     oracle_begin();
     tenant_begin();
@@ -325,6 +352,7 @@ int life_run(const struct life_options *o, struct life_result *ret)
     write_configuration();
     world_at(world.steady_usec, company_day, NULL, 0);
     world_at(world.steady_usec + 23 * HOUR + 30 * MINUTE, day_end, NULL, 0);
+    world_at(world.steady_usec + 9 * HOUR, operator_looks, NULL, 0);
     world_at(world.steady_usec + o->days * DAY - MINUTE, end_of_life, NULL, 0);
     if (o->crash_percent)
         world_at(world.steady_usec + 1 * SECOND, crash_soon, NULL, 0);
@@ -335,7 +363,6 @@ int life_run(const struct life_options *o, struct life_result *ret)
     if (world.death)
         after_death();
     world.running = false;
-    (void)n_requests;
     verify_audit();
     hash_audit(ret->hash);
     ret->n_broken = world.n_broken;

@@ -3,6 +3,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "world.h"
+
 struct life_options {
     uint64_t seed;
     unsigned days, people;
@@ -12,6 +14,7 @@ struct life_options {
 struct life_result {
     char hash[65]; /* SHA-256 of the audit */
     unsigned n_broken;
+    struct world world; /* its counts */
 };
 /* 0; or -1 if it could not be lived. */
 int life_run(const struct life_options *o, struct life_result *ret);

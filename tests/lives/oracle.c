@@ -202,11 +202,11 @@ static void expect(const struct item *i, char *to, size_t size)
 static void check_absent(const struct person *p, const struct user *u)
 {
     uint64_t away = world.steady_usec - p->entitled_usec;
-    if (u && !u->disabled && !company.disable_budget)
+    if (u && !u->disabled)
         broken(9, "%s (%s) has access, and should not for %llu hours", p->login, p->item->dn,
                (unsigned long long)(away / HOUR));
     /* Whoever is in the directory and claimed has no user to be deleted. */
-    if (u && company.deletes && !company.disable_budget && p->item->gone && away > DELETE_AFTER + DAY)
+    if (u && company.deletes && p->item->gone && away > DELETE_AFTER + DAY)
         broken(9, "%s (%s) left %llu hours ago and is not deleted", p->login, p->item->dn,
                (unsigned long long)(away / HOUR));
     if (!u && (!company.deletes || away < DELETE_AFTER) && p->had_user)
@@ -218,9 +218,11 @@ static void check_person(struct person *p)
     char is[300], should[300];
     const struct user *u = store_user(&tenant.store, p->login);
     n_checks++;
-    if (*p->old_login && strcmp(p->old_login, p->login) != 0 && store_user(&tenant.store, p->old_login))
+    if (u && has_access(p->login) && has_access(p->old_login))
         broken(6, "%s is there twice: also as %s", p->login, p->old_login);
     if (!oracle_is_entitled(p->item)) {
+        if (!u && *p->old_login) /* who has no access keeps the login until they come back */
+            u = store_user(&tenant.store, p->old_login);
         check_absent(p, u);
     } else if (!u) {
         broken(9, "%s (%s) has no user", p->login, p->item->dn);
@@ -235,7 +237,8 @@ static void check_person(struct person *p)
 
 void oracle_day_end(uint64_t since_usec)
 {
-    if (world.steady_usec - since_usec < SETTLE)
+    /* With a budget much waits for a person, and there nobody approves anything. */
+    if (world.steady_usec - since_usec < SETTLE || company.disable_budget)
         return;
     for (size_t i = 0; i < company.n_people; i++)
         if (world.steady_usec - company.people[i]->changed_usec >= SETTLE)

@@ -26,6 +26,10 @@ enum stream {
 uint64_t chance(enum stream s, uint64_t below);
 bool chance_percent(enum stream s, unsigned percent);
 
+/* The folder by a name that is the same in every life: paths are in the configuration, and its fingerprint is
+ * in the audit. */
+#define HERE "/proc/self/cwd/"
+
 enum death {
     DEATH_NOT,
     DEATH_KILL, /* the process is gone, what it wrote stays */
