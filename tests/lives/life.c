@@ -215,6 +215,11 @@ static bool run_daemon(void)
     up_since_usec = world.steady_usec;
     world_at(world.steady_usec + 30 * SECOND, heard, NULL, up_since_usec);
     disk_begin();
+    /* A start is a moment like any other, also the first of all. */
+    if (options->crash_percent && chance_percent(CHANCE_CRASH, 20)) {
+        world.crash_kind = chance_percent(CHANCE_CRASH, 50) ? DEATH_KILL : DEATH_POWER;
+        world.crash_countdown = 1 + (unsigned)chance(CHANCE_CRASH, 150);
+    }
     int r = start_and_run(&d, &e);
     running = NULL;
     if (world.deaf_since_usec == UINT64_MAX)
