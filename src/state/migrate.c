@@ -183,6 +183,9 @@ static const char *const migrations[] = {
     "CREATE TABLE password_due(" TEXT("entry_id") " PRIMARY KEY, " TIME("since_usec") ", "
     TIME("next_usec") ", " MAYBE("sentence") ") WITHOUT ROWID;"
     "CREATE INDEX password_due_next ON password_due(next_usec);",
+    /* 14: the digest of the bytes that the entry came as, while it is as it was taken from
+     * them. */
+    "ALTER TABLE entry ADD COLUMN raw BLOB CHECK(typeof(raw) IN ('blob','null'));",
 };
 /* clang-format on */
 
