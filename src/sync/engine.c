@@ -15,6 +15,7 @@
 #include "sync/internal.h"
 
 #define PEOPLE_A_TURN     64
+#define AHEAD_MAX         512
 #define COMMIT_AFTER_USEC (30 * USEC_PER_MSEC)
 #define GATHER_USEC       (4 * USEC_PER_MSEC)
 
@@ -76,9 +77,22 @@ static int evaluate_revocations(struct engine *n, struct error *e)
     return r;
 }
 
-static int evaluate_some(struct engine *n, bool *ret_more, struct error *e)
+/* Whose own change is looked at while everybody else waits for being looked at again. */
+static int note_ahead(struct engine *n, const struct string_list *ids, size_t n_first,
+                      struct error *e)
 {
-    *ret_more = false;
+    bool may = n->all_evaluated && !n->adoption_open && !n->distrusted && !n->other_tenant[0];
+    for (size_t i = 0; may && i < n_first && n->ahead.n_items < AHEAD_MAX; i++)
+        if (string_list_add(&n->ahead, ids->items[i]) < 0)
+            return error_out_of_memory(e);
+    return 0;
+}
+
+/* *ret_ahead: more are to be looked at, and all of them only because everybody is. */
+static int evaluate_some(struct engine *n, bool *ret_more, bool *ret_ahead, struct error *e)
+{
+    size_t n_first = 0;
+    *ret_more = *ret_ahead = false;
     if (!may_evaluate(n))
         return 0;
     int r = 0;
@@ -96,12 +110,15 @@ static int evaluate_some(struct engine *n, bool *ret_more, struct error *e)
     if (r == 0)
         r = mirror_mark_below(n->state, e);
     if (r == 0)
-        r = person_next_dirty(n->state, PEOPLE_A_TURN, &ids, e);
+        r = person_next_dirty(n->state, PEOPLE_A_TURN, &ids, &n_first, e);
     if (r == 0 && ids.n_items)
         r = engine_begin_run(n, "directory", e);
     for (size_t i = 0; i < ids.n_items && r == 0; i++)
         r = evaluate_person(n, ids.items[i], e);
+    if (r == 0)
+        r = note_ahead(n, &ids, n_first, e);
     *ret_more = ids.n_items > 0;
+    *ret_ahead = ids.n_items > n_first;
     n->people_looked_at |= ids.n_items > 0;
     string_list_done(&ids);
     if (r == 0 && !*ret_more && n->people_looked_at) {
@@ -167,6 +184,7 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
         r = park_expire_approvals(n, e);
     if (r < 0 || more || !may_evaluate(n))
         return r;
+    string_list_done(&n->ahead);
     if (n->plan_changed || !n->all_evaluated) {
         n->alarms_stale = true;
         r = park_apply_guard(n, e);
@@ -206,16 +224,18 @@ static void look_at_alarms(struct engine *n, bool settled)
 
 static int turn(struct engine *n, struct error *e)
 {
-    bool more = false;
+    bool more = false, ahead = false;
     size_t n_picked = 0;
     int r = 0;
     executor_hurry(n);
     if (!n->stopping)
         r = evaluate_revocations(n, e);
     if (r == 0 && !n->stopping)
-        r = evaluate_some(n, &more, e);
+        r = evaluate_some(n, &more, &ahead, e);
     if (r == 0 && (n->revocation_planned || n->reading || more))
         r = start_revocations(n, &n_picked, e);
+    if (r == 0 && ahead && n->ahead.n_items && executor_may_work(n))
+        r = executor_pick_ahead(n, &n_picked, e);
     if (r == 0 && !n->reading)
         r = engine_write(n, e);
     if (r == 0 && !n->reading)
@@ -427,6 +447,7 @@ struct engine *engine_free(struct engine *n)
     string_list_done(&n->teams);
     string_list_done(&n->missing);
     string_list_done(&n->revocations);
+    string_list_done(&n->ahead);
     string_list_done(&n->unauthorised);
     string_list_done(&n->failing);
     n->event = sd_event_unref(n->event);

@@ -61,7 +61,7 @@ static const char *dirty(struct fixture *f)
     struct string_list ids = {0};
 
     ok(f, mirror_mark_below(f->s, &f->e));
-    ok(f, person_next_dirty(f->s, SIZE_MAX, &ids, &f->e));
+    ok(f, person_next_dirty(f->s, SIZE_MAX, &ids, NULL, &f->e));
     assert_int_equal(ids.n_items, person_count_dirty(f->s));
     text[0] = '\0';
     for (size_t i = 0; i < ids.n_items; i++)
