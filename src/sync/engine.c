@@ -467,27 +467,34 @@ static void schedule_sweep(struct engine *n)
 
 /* Another configuration than the one that the plan was made with, also after a restart:
  * lifecycle and budgets are not part of the mapping's fingerprint, so everybody is looked at
- * again, and whoever the tenant refused is tried again. */
+ * again if it decides otherwise, and whoever the tenant refused is tried again. */
 static int take_configuration(struct engine *n, bool reloaded, struct error *e)
 {
     CLEANUP(freep) char *before = NULL;
+    CLEANUP(freep) char *decided = NULL;
     size_t n_released = 0;
     if (!n->options.fingerprint)
         return 0;
     int r = engine_write(n, e);
     if (r == 0)
         r = state_meta_get(n->state, "configuration", &before, e);
+    if (r >= 0)
+        r = state_meta_get(n->state, "decisions", &decided, e);
     if (r < 0)
         return r;
-    if (!reloaded && text_equal(before, n->options.fingerprint))
+    bool same = text_equal(before, n->options.fingerprint);
+    bool decides_same = n->options.decisions && text_equal(decided, n->options.decisions);
+    if (!reloaded && same && (decides_same || !n->options.decisions))
         return 0;
-    n->budgets_are_new = !text_equal(before, n->options.fingerprint);
-    r = person_mark_all_dirty(n->state, e);
+    n->budgets_are_new = n->options.decisions ? !decides_same : !same;
+    r = decides_same ? 0 : person_mark_all_dirty(n->state, e);
     if (r == 0)
         r = queue_release(n->state, NULL, REASON_REFUSED, clock_now_usec(), &n_released, e);
     if (r == 0)
         r = state_meta_set(n->state, "configuration", n->options.fingerprint, e);
-    if (r == 0 && !text_equal(before, n->options.fingerprint)) /* loading the same again is no authorship */
+    if (r == 0)
+        r = state_meta_set(n->state, "decisions", n->options.decisions, e);
+    if (r == 0 && !same) /* loading the same again is no authorship */
         r = keep_loader(n, e);
     return r;
 }

@@ -4,7 +4,7 @@ import random
 import re
 import sqlite3
 
-from lib import Slapd, deadline, need
+from lib import Slapd, deadline, need, wait_for
 
 LOG = {"log": {"level": "debug"}}
 MIRROR = ("SELECT id, dn, kind, searches, gone_usec > 0, login_key, primary_key, mail_key, attributes FROM entry ORDER BY id",
@@ -162,3 +162,41 @@ def test_random_histories_by_polling(t):
 def test_random_histories_by_syncrepl(t):
     """T18, T31: the same through syncrepl, with refreshes from a cookie between."""
     histories(t, t.server(Slapd, sesslog=1000), 12, 8, feed="syncrepl")
+
+
+def test_configuration_that_decides_nothing(t):
+    """Another feed, another log, the same once more: nobody is looked at again; a rule, and everybody is."""
+    ground = t.shared(Slapd).fresh()
+    ground.persons(["p%02d" % i for i in range(15)])
+    tenant = t.simulator()
+    rules = {"All": {"when": "(uid=*)", "team": "Sales"}}
+    daemon = t.rosterd(ground.server, tenant, ground, rules=rules, directory_keys={"feed": "syncrepl"})
+
+    def runs():
+        return daemon.state_query("SELECT count(*) FROM run")[0][0]
+
+    def settled(n):
+        """A person who is asked for by name is looked at after all that was marked before."""
+        before = runs()
+        daemon.ctl("sync", "p%02d" % n)
+        wait_for(lambda: runs() > before and daemon.state_query(
+            "SELECT ended_usec > 0 FROM run ORDER BY number DESC LIMIT 1")[0][0], 20, "the run's end")
+        wait_for(lambda: daemon.state_query("SELECT count(*) FROM dirty_later")[0][0] == 0, 20, "nobody is marked")
+        return daemon.state_query("SELECT count(*) FROM person WHERE run = (SELECT max(number) FROM run)")[0][0]
+
+    daemon.start()
+    tenant.wait_users(["p%02d" % i for i in range(15)])
+    need(settled(1) == 1, "one is asked for, one is looked at")
+    daemon.configure(log={"level": "debug"})
+    daemon.reload()
+    daemon.reload()
+    need(settled(2) == 1, "the log decides nothing")
+    daemon.stop()
+    daemon.configure(directory={"feed": "poll", "poll_interval": "1h"})
+    daemon.start()
+    daemon.wait_status("following")
+    need(settled(3) == 1, "nor does the feed")
+    daemon.configure(rules={"All": {"when": "(uid=*)", "team": "Support"}})
+    daemon.reload()
+    for n in range(15):
+        tenant.wait_user("p%02d" % n, team="Support")
