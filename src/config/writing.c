@@ -63,8 +63,8 @@ static const char *what_is(ucs4_t character)
     if (character >= 0x201C && character <= 0x201F)
         return "a quotation mark that is none of the keyboard";
     if (uc_is_general_category(character, UC_CATEGORY_Zs))
-        return "a blank that is none of the keyboard";
-    return uc_is_property_default_ignorable_code_point(character) ? "a character that nobody sees"
+        return "a blank that is not the usual one";
+    return uc_is_property_default_ignorable_code_point(character) ? "an invisible character"
                                                                   : NULL;
 }
 
@@ -82,7 +82,7 @@ static void check_characters(struct config_context *c, const char *file,
         if (!what)
             continue;
         snprintf(sentence, sizeof(sentence),
-                 "here stands U+%04X, %s, and is part of the value; write it again if it came by copying",
+                 "contains U+%04X, %s, which is part of the value; type it again if it was pasted",
                  (unsigned)character, what);
         warn(c, file, item, (size_t)(here - start), sentence);
         return;

@@ -107,6 +107,7 @@ static void engine_options_of(struct daemon *d, struct engine_options *ret)
         .sync = &s->sync,
         .mapping = &s->mapping,
         .fingerprint = s->fingerprint,
+        .decisions = s->decisions,
         .tenant_ops = &tenant_https_ops,
         .tenant = d->tenant,
         .tenant_url = s->tenant.url,

@@ -18,7 +18,7 @@ static void rename_with_id(struct execution *x);
 static void conclude(struct execution *x, const struct tenant_answer *a)
 {
     struct error e = {0};
-    int r = engine_write(x->engine, &e);
+    int r = books_write(x->engine->books, &e);
     if (r == 0)
         r = execution_set_known(x, x->known, &e);
     if (r == 0)
@@ -277,11 +277,11 @@ static void rename_with_id(struct execution *x)
 {
     struct engine *n = x->engine;
     struct error e = {0};
-    int r = engine_write(n, &e);
+    int r = books_write(n->books, &e);
     if (r == 0)
         r = link_store(n->state, &x->link, &e);
     if (r == 0)
-        r = engine_commit(n, &e);
+        r = books_commit(n->books, &e);
     if (r < 0)
         execution_broken(x, &e);
     else

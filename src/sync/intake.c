@@ -21,14 +21,14 @@ static int intake_searches(void *userdata, const char *const *bases, unsigned co
                            struct error *e)
 {
     struct engine *n = userdata;
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     return r < 0 ? r : mirror_searches(n->state, bases, count, e);
 }
 
 static int intake_begin(void *userdata, unsigned search, bool full, struct error *e)
 {
     struct engine *n = userdata;
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r < 0)
         return r;
     n->batch_search = search;
@@ -46,7 +46,7 @@ static int intake_entry(void *userdata, unsigned search, struct entry *taken, st
     CLEANUP(entry_freep) struct entry *entry = taken;
     struct engine *n = userdata;
     unsigned changes = 0;
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = mirror_put(n->state, search, entry, &changes, e);
     if (r < 0)
@@ -62,7 +62,7 @@ static int intake_entry(void *userdata, unsigned search, struct entry *taken, st
     }
     if (entry->kind != ENTRY_PERSON && changes != MIRROR_SAME)
         n->groups_dirty = true;
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
     return 0;
 }
 
@@ -70,11 +70,11 @@ static int intake_left(void *userdata, unsigned search, const char *id, const ch
                        struct error *e)
 {
     struct engine *n = userdata;
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = mirror_left(n->state, search, id, why, clock_now_usec(), e);
     n->groups_dirty = true; /* it may have been a group */
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
     return r;
 }
 
@@ -87,11 +87,11 @@ static int intake_unheld(void *userdata, struct string_list *ret, struct error *
 static int intake_gone(void *userdata, const char *id, struct error *e)
 {
     struct engine *n = userdata;
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = mirror_gone(n->state, id, NULL, clock_now_usec(), e);
     n->groups_dirty = true;
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
     return r;
 }
 
@@ -115,21 +115,37 @@ static int intake_removals(void *userdata, unsigned search, const struct string_
 static int intake_present(void *userdata, unsigned search, const char *id, struct error *e)
 {
     struct engine *n = userdata;
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = mirror_present(n->state, search, id, e);
     return r == STATE_NONE ? SINK_UNKNOWN_ID : r;
 }
 
+static int intake_unchanged(void *userdata, unsigned search, const char *id,
+                            const unsigned char raw[static ENTRY_RAW_SIZE], struct error *e)
+{
+    struct engine *n = userdata;
+    enum entry_kind kind;
+    int r = books_write(n->books, e);
+    if (r == 0)
+        r = mirror_unchanged(n->state, search, id, raw, &kind, e);
+    if (r != 0)
+        return r == STATE_NONE ? SINK_UNKNOWN_ID : r;
+    if (kind == ENTRY_PERSON)
+        n->batch_people++;
+    books_wake(n->books, WORK_DUE);
+    return 0;
+}
+
 static int intake_members(void *userdata, const struct feed_members *m, struct error *e)
 {
     struct engine *n = userdata;
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = mirror_members(n->state, m->group_id, m->added, m->n_added, m->removed,
                            m->n_removed, e);
     n->groups_dirty = true;
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
     return r == STATE_NONE ? SINK_UNKNOWN_ID : r;
 }
 
@@ -139,7 +155,7 @@ static int doubt_nobody(struct engine *n, struct feed_commit *c, struct error *e
 {
     struct mirror_counts all;
     size_t unseen = 0;
-    int r = c->absence == FEED_ABSENCE_UNSEEN && !n->batch_people ? engine_write(n, e) : 1;
+    int r = c->absence == FEED_ABSENCE_UNSEEN && !n->batch_people ? books_write(n->books, e) : 1;
     if (r == 0)
         r = mirror_count_unseen(n->state, n->batch_search, &unseen, e);
     if (r == 0 && unseen >= FEWEST_LOST)
@@ -158,7 +174,7 @@ static int doubt_nobody(struct engine *n, struct feed_commit *c, struct error *e
 static int commit_batch(struct engine *n, const struct feed_commit *c, struct error *e)
 {
     size_t n_gone = 0;
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0 && c->absence == FEED_ABSENCE_UNSEEN) {
         char why[600];
         snprintf(why, sizeof why, "not in the %s", c->what ? c->what : "last whole read");
@@ -194,7 +210,7 @@ static int intake_commit(void *userdata, const struct feed_commit *told, struct 
     if (r == 0)
         r = commit_batch(n, c, e);
     if (r == 0)
-        r = engine_commit(n, e);
+        r = books_commit(n->books, e);
     if (r < 0)
         return r;
     if (c->absence == FEED_ABSENCE_UNPROVEN) {
@@ -202,10 +218,10 @@ static int intake_commit(void *userdata, const struct feed_commit *told, struct 
         log_event(LOG_WARNING, MSG_READ_NOT_PROVEN,
                   "The directory was not read whole, so nobody is taken for gone: %s",
                   c->reason ? c->reason : "no reason given");
-        alarm_set(n, "read", REASON_READ_NOT_PROVEN,
+        alarm_set(n->books, "read", REASON_READ_NOT_PROVEN,
                   c->reason ? c->reason : "the read was not whole");
     } else if (c->end_of_read && !n->unproven) {
-        alarm_over(n, "read"); /* of all searches */
+        alarm_over(n->books, "read"); /* of all searches */
     }
     if (c->what)
         log_info("Directory: %s", c->what);
@@ -213,7 +229,7 @@ static int intake_commit(void *userdata, const struct feed_commit *told, struct 
         n->reading = 0; /* of all searches: the last one ends the read */
         n->read_ended = true;
     }
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
     return 0;
 }
 
@@ -222,7 +238,7 @@ static void intake_abort(void *userdata)
 {
     struct engine *n = userdata;
     n->reading = 0;
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
 }
 
 static int intake_cookie(void *userdata, unsigned search, void **ret, size_t *ret_size,
@@ -285,18 +301,18 @@ static int intake_stale_groups(void *userdata, struct string_list *ret, struct e
 static int intake_stale_end(void *userdata, const char *group_id, struct error *e)
 {
     struct engine *n = userdata;
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = mirror_stale_end(n->state, group_id, e);
     n->groups_dirty = true;
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
     return r;
 }
 
 static int replace_schema(struct engine *n, const struct schema *schema, const char *text,
                           struct error *e)
 {
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = state_meta_set(n->state, "schema", text, e);
     return r < 0 ? r : mirror_use_schema(n->state, schema, e);
@@ -327,7 +343,7 @@ static void take_schema(struct engine *n, struct schema *taken)
     }
     if (r < 0)
         log_error("The directory's schema cannot be used: %s", e.message);
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
 }
 
 /* The server's schema decides how values match and which names are one: everybody is looked at
@@ -379,7 +395,7 @@ static void intake_changed(void *userdata)
     struct engine *n = userdata;
     if (n->directory_fn)
         n->directory_fn(n->directory_userdata);
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
 }
 
 const struct feed_sink engine_sink = {
@@ -391,6 +407,7 @@ const struct feed_sink engine_sink = {
     .gone = intake_gone,
     .removals = intake_removals,
     .present = intake_present,
+    .unchanged = intake_unchanged,
     .members = intake_members,
     .commit = intake_commit,
     .abort = intake_abort,

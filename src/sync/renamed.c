@@ -29,7 +29,7 @@ int renamed_follow(struct engine *n, struct link *l, const char *login, bool *re
     CLEANUP(freep) char *wanted = NULL;
     CLEANUP(link_done) struct link other = {0};
     char sentence[700];
-    int r = key ? engine_write(n, e) : error_out_of_memory(e);
+    int r = key ? books_write(n->books, e) : error_out_of_memory(e);
     if (r == 0)
         r = link_load_by_login(n->state, key, &other, e);
     if (r < 0)
@@ -49,7 +49,7 @@ int renamed_follow(struct engine *n, struct link *l, const char *login, bool *re
         .code = n->options.sync->on_drift == DRIFT_REPAIR ? "repair" : "report",
         .sentence = sentence,
     };
-    r = engine_audit(n, &row, e);
+    r = books_audit(n->books, &row, e);
     CLEANUP(user_freep) struct user *known = NULL;
     if (r == 0 && l->known)
         r = user_from_json(&known, l->known, e);
