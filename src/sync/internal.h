@@ -91,6 +91,8 @@ struct engine {
     struct string_list revocations; /* entries that came and may be revocations */
     struct engine_revocation past_revocations[ENGINE_PAST_REVOCATIONS];
     size_t n_past_revocations; /* since the start; the newest is at (n - 1) % size */
+    bool all_evaluated; /* once since the start: the guard has seen a whole plan */
+    struct string_list ahead; /* people whose own change was looked at before everybody else */
     uint64_t looked_usec;  /* when the queue was last asked for what is due */
     bool people_looked_at; /* since the time of the next recheck was asked for */
     struct guard_input guard_input;
@@ -153,6 +155,8 @@ bool vanish_is_due(const struct engine *n);
 /* park.c */
 int park_apply_guard(struct engine *n, struct error *e);
 int park_apply_guard_to_revocations(struct engine *n, struct error *e);
+/* The budgets as they stand, for the plan as far as it is made; nothing is parked for it. */
+int park_look(struct engine *n, struct guard_verdict *ret, struct error *e);
 /* Has its budget room for it now? What has none is parked by the next look of the guard. */
 int park_may_start(struct engine *n, const struct operation *o, bool *ret, struct error *e);
 int park_expire_approvals(struct engine *n, struct error *e);
@@ -160,6 +164,7 @@ int park_start_approvals(struct engine *n, struct error *e); /* at the start of 
 
 /* executor.c */
 int executor_pick(struct engine *n, size_t *ret_n, struct error *e); /* writes intents */
+int executor_pick_ahead(struct engine *n, size_t *ret_n, struct error *e); /* of n->ahead */
 int executor_pick_revocations(struct engine *n, size_t *ret_n, struct error *e);
 void executor_make_way(struct engine *n, const char *entry_id);
 void executor_hurry(struct engine *n); /* in each turn: calls that were started since */

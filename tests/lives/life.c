@@ -26,6 +26,7 @@
 #include "company.h"
 #include "daemon/daemon.h"
 #include "daemon/report.h"
+#include "diary.h"
 #include "directory.h"
 #include "oracle.h"
 #include "tenant.h"
@@ -269,6 +270,8 @@ static void verify_audit(void)
     else if (result.n_findings)
         broken(12, "the audit is not whole: line %u: %s", result.findings[0].line, result.findings[0].sentence);
     audit_verify_result_done(&result);
+    if (!world.n_broken)
+        diary_check((const char *const *)files, n);
     while (n)
         free(files[--n]);
 }

@@ -247,3 +247,21 @@ void oracle_day_end(uint64_t since_usec)
         if (strcmp(u->field[USER_LOGIN], API_USER) != 0 && !person_of(u->field[USER_LOGIN]))
             broken(9, "nobody knows the user %s", u->field[USER_LOGIN]);
 }
+
+/* What the audit says about a user, at the end. */
+void oracle_diary(const char *login, bool disabled)
+{
+    const struct user *u = store_user(&tenant.store, login);
+    n_checks++;
+    if (!u)
+        broken(12, "the audit tells of a user %s, whom the tenant does not have", login);
+    else if (u->disabled != disabled)
+        broken(12, "by the audit the user %s is %s, at the tenant not", login, disabled ? "disabled" : "enabled");
+}
+
+void oracle_diary_end(size_t n_users)
+{
+    if (n_users + 1 != tenant.store.n_users)
+        broken(12, "the audit tells of %zu users, the tenant has %zu and the API user", n_users,
+               tenant.store.n_users - 1);
+}
