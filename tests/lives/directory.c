@@ -304,6 +304,8 @@ static void refresh(const struct search *s)
     char cookie[80];
     for (size_t k = 0; k < directory_data.n_items; k++) {
         const struct item *i = directory_data.items[k];
+        if (world.plant == PLANT_REFRESH && world_day() && k >= 12 && k < 16)
+            continue;
         if ((!s->has_cookie || i->csn > s->cookie_csn) && selects(s, i))
             say_entry(s, i, LDAP_SYNC_ADD, false);
     }
@@ -470,8 +472,7 @@ void directory_hung_up(struct line *l)
 
 void directory_cut(void)
 {
-    while (followers)
-        line_hang_up(followers->line);
+    sockets_cut(PEER_DIRECTORY);
 }
 
 void directory_begin(void)
@@ -583,6 +584,8 @@ void change_end(struct item *i)
     world.n_changes++;
     for (struct search *s = followers; s; s = s->next) {
         bool is = selects(s, i);
+        if (world.plant == PLANT_PUSH && i->csn % 8 == 0)
+            continue;
         if (s->was || is)
             say_entry(s, i, !is ? LDAP_SYNC_DELETE : s->was ? LDAP_SYNC_MODIFY : LDAP_SYNC_ADD, true);
     }

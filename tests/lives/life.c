@@ -142,7 +142,7 @@ static void end_of_life(void *userdata, uint64_t argument)
 static void heard(void *userdata, uint64_t start)
 {
     (void)userdata;
-    if (up_since_usec == start && running)
+    if (up_since_usec == start && running && !world.directory_away)
         world.deaf_since_usec = UINT64_MAX;
 }
 
@@ -177,6 +177,34 @@ static void operator_looks(void *userdata, uint64_t argument)
     }
     engine_act(running->engine, NULL);
     json_decref(plan);
+}
+
+static void weather_ends(void *userdata, uint64_t argument)
+{
+    (void)userdata;
+    (void)argument;
+    world.directory_away = world.tenant_away = false;
+    quiet_since_usec = world.steady_usec;
+    /* The longest wait before the next attempt, and a little. */
+    world_at(world.steady_usec + 12 * MINUTE, heard, NULL, up_since_usec);
+}
+
+/* Twice a week or so a peer hangs up, or is away for a while. */
+static void weather(void *userdata, uint64_t argument)
+{
+    (void)userdata;
+    (void)argument;
+    uint64_t kind = chance(CHANCE_CRASH, 4), length = kind < 2 ? SECOND : MINUTE + chance(CHANCE_CRASH, 4 * HOUR);
+    world_at(world.steady_usec + length + 12 * HOUR + chance(CHANCE_CRASH, 4 * DAY), weather, NULL, 0);
+    world.directory_away = kind == 2;
+    world.tenant_away = kind == 3;
+    if (kind % 2 == 0)
+        directory_cut();
+    else
+        tenant_cut();
+    if (kind % 2 == 0 && world.deaf_since_usec == UINT64_MAX)
+        world.deaf_since_usec = world.steady_usec;
+    world_at(world.steady_usec + length, weather_ends, NULL, 0);
 }
 
 /* A death somewhere among the next writes, syncs, requests and answers. */
@@ -364,6 +392,9 @@ int life_run(const struct life_options *o, struct life_result *ret)
     world_at(world.steady_usec + o->days * DAY - MINUTE, end_of_life, NULL, 0);
     if (o->crash_percent)
         world_at(world.steady_usec + 1 * SECOND, crash_soon, NULL, 0);
+    if (o->crash_percent)
+        world_at(world.steady_usec + chance(CHANCE_CRASH, 2 * DAY), weather, NULL, 0);
+    tenant_habits.lose_percent = o->crash_percent && chance_percent(CHANCE_CRASH, 40) ? 4 : 0;
     world.running = true;
     while (!over && run_daemon() && !over) {
         after_death();

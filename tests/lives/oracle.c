@@ -23,7 +23,6 @@ extern struct simulator tenant;
 #define DELETE_AFTER (3 * DAY)
 
 static const struct item *support, *sales, *night, *leads;
-static uint64_t n_checks;
 /* Disables of the last day, for the budget. */
 static uint64_t *disables;
 static size_t n_disables, disables_room;
@@ -38,11 +37,6 @@ void oracle_end(void)
     free(disables);
     disables = NULL;
     disables_room = n_disables = 0;
-}
-
-uint64_t oracle_checks(void)
-{
-    return n_checks;
 }
 
 void oracle_groups(struct item *a, struct item *b, struct item *c, struct item *d)
@@ -112,7 +106,7 @@ void oracle_request(struct request *q)
     const char *login = login_of(q);
     bool writes = q->method != METHOD_GET && *login;
     had_access = has_access(login);
-    n_checks++;
+    world.n_checks++;
     if (!writes)
         return;
     if (strcasecmp(login, API_USER) == 0)
@@ -217,7 +211,7 @@ static void check_person(struct person *p)
 {
     char is[300], should[300];
     const struct user *u = store_user(&tenant.store, p->login);
-    n_checks++;
+    world.n_checks++;
     if (u && has_access(p->login) && has_access(p->old_login))
         broken(6, "%s is there twice: also as %s", p->login, p->old_login);
     if (!oracle_is_entitled(p->item)) {
@@ -252,7 +246,7 @@ void oracle_day_end(uint64_t since_usec)
 void oracle_diary(const char *login, bool disabled)
 {
     const struct user *u = store_user(&tenant.store, login);
-    n_checks++;
+    world.n_checks++;
     if (!u)
         broken(12, "the audit tells of a user %s, whom the tenant does not have", login);
     else if (u->disabled != disabled)

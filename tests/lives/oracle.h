@@ -17,6 +17,5 @@ void oracle_request(struct request *q);
 void oracle_answered(struct request *q);
 /* Everybody is at the tenant as they should be. since_usec: since when the daemon has been up undisturbed. */
 void oracle_day_end(uint64_t since_usec);
-uint64_t oracle_checks(void);
 void oracle_diary(const char *login, bool disabled);
 void oracle_diary_end(size_t n_users);

@@ -127,10 +127,17 @@ bool sockets_run(void)
     return any;
 }
 
-void sockets_end(void)
+void sockets_cut(enum peer_kind peer)
 {
     for (struct line *l = lines; l; l = l->next)
-        line_hang_up(l);
+        if (l->peer == peer)
+            line_hang_up(l);
+}
+
+void sockets_end(void)
+{
+    sockets_cut(PEER_DIRECTORY);
+    sockets_cut(PEER_TENANT);
     (void)sockets_run();
 }
 

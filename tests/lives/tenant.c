@@ -155,6 +155,9 @@ static void serve(struct line *l, const char *head, size_t head_size, const char
         return;
     }
     route_resolve(&tenant, q);
+    char *name = q->method == METHOD_POST ? memmem(q->body.data, q->body.length, "Name", 4) : NULL;
+    if (world.plant == PLANT_CREATE && name && world.n_requests % 8 == 0)
+        name[8] = '~';
     oracle_request(q);
     if (route_serve(&tenant, q) != ROUTE_ANSWER)
         abort();
@@ -179,6 +182,11 @@ void tenant_hear(struct line *l)
         serve(l, in, head_size, in + head_size, body_size);
         line_eat(l, head_size + body_size);
     }
+}
+
+void tenant_cut(void)
+{
+    sockets_cut(PEER_TENANT);
 }
 
 void tenant_hung_up(struct line *l)

@@ -36,7 +36,17 @@ enum death {
     DEATH_POWER /* what was not synced may be gone, or torn */
 };
 
+/* Faults planted on purpose, to see that the net holds. */
+enum plant {
+    PLANT_NOTHING,
+    PLANT_SYNC,    /* nothing is ever synced */
+    PLANT_PUSH,    /* every eighth change is not told to followers */
+    PLANT_REFRESH, /* a refresh that calls itself whole leaves somebody out */
+    PLANT_CREATE   /* every eighth create is carried out under another name */
+};
+
 struct world {
+    enum plant plant;
     uint64_t steady_usec, wall_usec;
     enum death death; /* from now on nothing that the daemon does reaches anybody */
     bool running;     /* the definitions speak for the world, not for the kernel */
@@ -48,7 +58,7 @@ struct world {
     unsigned n_broken;
     /* What changed since then the daemon may not have heard of; UINT64_MAX: it has heard all. */
     uint64_t deaf_since_usec;
-    uint64_t n_crashes, n_power_losses, n_requests, n_events, n_changes, n_writes;
+    uint64_t n_crashes, n_power_losses, n_requests, n_events, n_changes, n_writes, n_checks;
     unsigned crash_countdown; /* points until the death; 0: none is due */
     enum death crash_kind;
     bool trace;
@@ -90,6 +100,7 @@ struct line { /* a connection, seen from the world's end */
     void *data; /* the peer's */
 };
 bool sockets_run(void); /* true: something was heard or said */
+void sockets_cut(enum peer_kind peer); /* every connection to it */
 void sockets_end(void);
 void line_say(struct line *l, const void *data, size_t size);
 void line_hang_up(struct line *l);
