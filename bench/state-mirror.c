@@ -112,7 +112,7 @@ static struct entry *make_group(struct bench *b, size_t g, size_t first)
         char *key = NULL;
 
         person_dn(dn, sizeof(dn), (first + i) % b->n_people);
-        check(b, dn_key(dn, &key, &b->e), "dn_key");
+        check(b, dn_key(NULL, dn, &key, &b->e), "dn_key");
         if (entry_add_member(e, MEMBER_DN, key, dn) < 0)
             exit(1);
         free(key);
@@ -187,7 +187,7 @@ static void memberships(struct bench *b)
         char dn[128];
 
         snprintf(dn, sizeof(dn), "cn=cc-group-%zu,ou=groups,dc=example,dc=com", g);
-        check(b, dn_key(dn, (char **)&keys[g], &b->e), "dn_key");
+        check(b, dn_key(NULL, dn, (char **)&keys[g], &b->e), "dn_key");
     }
     begin(b);
     start(b);
@@ -297,7 +297,7 @@ static void run(struct bench *b)
     check(b, mirror_counts(b->s, &counts, &b->e), "counts");
     report(b, "counts, with unresolved members", 1);
     start(b);
-    check(b, person_next_dirty(b->s, 256, &ids, &b->e), "next dirty");
+    check(b, person_next_dirty(b->s, 256, &ids, NULL, &b->e), "next dirty");
     report(b, "next 256 dirty", 1);
     string_list_done(&ids);
     move(b);

@@ -50,7 +50,7 @@ static bool is_named(const json_t *view, const char *person)
     const char *login = json_string_value(json_object_get(object, "login"));
 
     return (id && text_equal_ascii_case(id, person)) ||
-           (login && text_equal_fold(login, person)) || (dn && dn_equal(dn, person));
+           (login && text_equal_fold(login, person)) || (dn && dn_equal(NULL, dn, person));
 }
 
 static bool has_id(const struct search *s, const char *line)

@@ -49,7 +49,7 @@ static const char *text_of(const json_t *object, const char *name)
 static bool is_name(const struct erase_plan *p, const char *text)
 {
     for (size_t i = 0; text && i < p->names.n_items; i++)
-        if (text_equal_fold(text, p->names.items[i]) || dn_equal(text, p->names.items[i]))
+        if (text_equal_fold(text, p->names.items[i]) || dn_equal(NULL, text, p->names.items[i]))
             return true;
     return false;
 }

@@ -1,7 +1,8 @@
 /*
- * Text as Unicode: the form in which directories compare values, and case.
+ * Text as Unicode: the form in which people and the tenant may take two texts for one, and
+ * case. How a directory compares is the matter of text-prepare.c.
  *
- * Comparison follows RFC 4518 where servers do: characters that are mapped to a blank or to
+ * Folding follows RFC 4518: characters that are mapped to a blank or to
  * nothing (section 2.2), case folding, blanks (section 2.6.1). It stops at NFC
  * where the RFC says NFKC: a full-width "Ａ" and "A" stay two names, since a false equality of
  * two people is worse than a missed one. Languages are not taken into account: there is no
@@ -170,6 +171,18 @@ bool text_equal_fold(const char *a, const char *b)
     if (!folded_a || !folded_b)
         return strcmp(a, b) == 0; /* not UTF-8: only the same bytes are equal */
     return strcmp(folded_a, folded_b) == 0;
+}
+
+char *text_compose(const char *text)
+{
+    size_t size = strlen(text), n = 0;
+
+    if (is_ascii(text, size))
+        return strdup(text);
+    if (!text_is_utf8(text, size))
+        return NULL;
+    uint8_t *bytes = u8_normalize(UNINORM_NFC, (const uint8_t *)text, size, NULL, &n);
+    return terminate(bytes, n);
 }
 
 /* One letter for one, as the shell does it: "ß" stays, and nothing falls apart into a letter and

@@ -53,6 +53,8 @@ struct buffer;
  * UTF-8; a failed allocation is left in the buffer. */
 int text_prepare(struct buffer *b, const char *bytes, size_t size, enum text_preparation how);
 
+/* NFC, the one form in which text leaves for the tenant; malloc'd; NULL as above. */
+char *text_compose(const char *text);
 /* Unicode lower and upper case; malloc'd; NULL as above. */
 char *text_lower(const char *text);
 char *text_upper(const char *text);

@@ -75,6 +75,7 @@ config_parse_fn config_parse_text;
 config_parse_fn config_parse_path; /* absolute, or a credential's name without a slash */
 config_parse_fn config_parse_absolute_path;
 config_parse_fn config_parse_dn;
+config_parse_fn config_parse_bind_name; /* a DN, or a name that Active Directory takes */
 config_parse_fn config_parse_dn_list; /* one a line */
 config_parse_fn config_parse_filter;
 config_parse_fn config_parse_attribute;
@@ -85,6 +86,7 @@ config_parse_fn config_parse_command;
 config_parse_fn config_parse_rotation, config_parse_duration;
 config_parse_fn config_parse_unsigned;
 config_parse_fn config_parse_size;
+config_parse_fn config_parse_bytes; /* uint64_t; 64M, 1G */
 config_parse_fn config_parse_rate;
 config_parse_fn config_parse_percent;
 config_parse_fn config_parse_budget;

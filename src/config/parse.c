@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
@@ -76,8 +77,26 @@ int config_parse_dn(const struct config_key *key, const struct config_value *val
 
     (void)key;
     (void)ret_offset;
-    int r = dn_key(value->text, &dn, e);
+    int r = dn_key(NULL, value->text, &dn, e);
     return r < 0 ? r : store_text(slot, value->text, e);
+}
+
+int config_parse_bind_name(const struct config_key *key, const struct config_value *value,
+                           void *slot, size_t *ret_offset, struct error *e)
+{
+    const char *text = value->text;
+    size_t at = strcspn(text, "@\\");
+
+    /* What has no '=' is no DN; Active Directory looks such a name up (MS-ADTS 5.1.1.1.1). */
+    if (!strchr(text, '=') && at > 0 && text[at] && text[at + 1])
+        return store_text(slot, text, e);
+    int r = config_parse_dn(key, value, slot, ret_offset, e);
+    return r < 0 && !strchr(text, '=')
+               ? error_set(e, r,
+                           "'%s' is neither a DN such as cn=rosterd,dc=example,dc=com nor, for "
+                           "Active Directory, user@domain or DOMAIN\\user",
+                           text)
+               : r;
 }
 
 int config_parse_dn_list(const struct config_key *key, const struct config_value *value,
@@ -97,7 +116,7 @@ int config_parse_dn_list(const struct config_key *key, const struct config_value
         if (!text || memory_grow(&items, &capacity, n + 2, sizeof(*items)) < 0)
             return error_out_of_memory(e);
         items[n] = NULL;
-        int r = dn_key(text, &dn, e);
+        int r = dn_key(NULL, text, &dn, e);
         if (r < 0)
             return r;
         items[n++] = TAKE(text);
@@ -287,6 +306,11 @@ int config_parse_url(const struct config_key *key, const struct config_value *va
                          text);
     if (strcspn(text + scheme, "?#") != strlen(text + scheme))
         return error_set(e, -EINVAL, "a query or fragment is no part of the tenant's address");
+    if (text[scheme + host] && strcmp(text + scheme + host, "/") != 0) {
+        *ret_offset = scheme + host;
+        return error_set(e, -EINVAL, "'%s' has a path, which is no part of the tenant's address: write %.*s",
+                         text, (int)(scheme + host), text);
+    }
     return store_text(slot, text, e);
 }
 
@@ -387,6 +411,35 @@ int config_parse_size(const struct config_key *key, const struct config_value *v
     if (r == 0)
         *(size_t *)slot = (size_t)n;
     return r;
+}
+
+int config_parse_bytes(const struct config_key *key, const struct config_value *value,
+                       void *slot, size_t *ret_offset, struct error *e)
+{
+    static const struct {
+        char unit;
+        unsigned shift;
+    } units[] = {{'K', 10}, {'M', 20}, {'G', 30}};
+    size_t n_digits = strspn(value->text, "0123456789");
+    const char *unit = value->text + n_digits;
+    CLEANUP(freep) char *digits = strndup(value->text, n_digits);
+    unsigned shift = 0;
+    uint64_t n;
+
+    (void)ret_offset;
+    if (!digits)
+        return error_out_of_memory(e);
+    for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+        if (*unit == units[i].unit && !unit[1])
+            shift = units[i].shift;
+    if ((*unit && shift == 0) || text_parse_unsigned(digits, UINT64_MAX >> shift, &n) < 0)
+        return error_set(e, -EINVAL, "'%s' is not a size such as 512K, 64M or 1G", value->text);
+    n <<= shift;
+    if (n < key->min || n > key->max)
+        return error_set(e, -EINVAL, "must be between %" PRIu64 "K and %" PRIu64 "M",
+                         key->min >> 10, key->max >> 20);
+    *(uint64_t *)slot = n;
+    return 0;
 }
 
 /* Digits with at most one point: no exponent, no sign, no "inf", no locale. */

@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/text.h"
@@ -46,6 +47,8 @@ enum {
     OPTION_SKILL,
     OPTION_AT,
     OPTION_PROOF,
+    OPTION_HTML,
+    OPTION_CSV,
     OPTION_NEW,
     OPTION_REASON,
     OPTION_VERSION,
@@ -72,6 +75,8 @@ static const struct option options[] = {
     {"skill", required_argument, NULL, OPTION_SKILL},
     {"at", required_argument, NULL, OPTION_AT},
     {"proof", required_argument, NULL, OPTION_PROOF},
+    {"html", required_argument, NULL, OPTION_HTML},
+    {"csv", required_argument, NULL, OPTION_CSV},
     {"new", no_argument, NULL, OPTION_NEW},
     {"reason", required_argument, NULL, OPTION_REASON},
     {"help", no_argument, NULL, 'h'},
@@ -117,6 +122,8 @@ static int take_option(struct command_line *l, int option)
     case OPTION_SKILL: l->ctl.skill = optarg; return EXIT_FINE;
     case OPTION_AT: l->ctl.at = optarg; return EXIT_FINE;
     case OPTION_PROOF: l->ctl.proof = optarg; return EXIT_FINE;
+    case OPTION_HTML: l->ctl.html = optarg; return EXIT_FINE;
+    case OPTION_CSV: l->ctl.csv = optarg; return EXIT_FINE;
     case OPTION_NEW: l->ctl.new = true; return EXIT_FINE;
     case OPTION_CHECKPOINT: l->ctl.checkpoint = optarg; return EXIT_FINE;
     case OPTION_VERSION: l->version = true; return EXIT_FINE;
@@ -166,6 +173,11 @@ static int find_config(struct command_line *l)
     (void)snprintf(l->instance_path, sizeof(l->instance_path), "%s/%s.conf", CONFIG_DIRECTORY,
                    l->instance ? l->instance : "rosterd");
     l->ctl.config_file = l->config ? l->config : l->instance_path;
+    /* Without it the socket of another rosterd, the default one, would be asked. */
+    if ((l->config || l->instance) && !l->ctl.socket && access(l->ctl.config_file, F_OK) < 0 &&
+        errno == ENOENT)
+        return ctl_complain(&l->ctl, EXIT_FAILED, "invalid-parameter", "%s: no such file",
+                            l->ctl.config_file);
     return EXIT_FINE;
 }
 

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buffer.h"
 #include "base/clock.h"
@@ -79,6 +80,7 @@ static void say_server(struct check *c, const struct directory_status *s)
 {
     struct mirror_counts n = {0};
     struct error e = {0};
+    c->never_follows_urls = s->product && strncasecmp(s->product, "389", 3) == 0;
     check_add(c, CHECK_OK, "directory", "%s is %s", s->uri ? s->uri : "the server",
               s->product ? s->product : "a server that does not say what it is");
     /* Without a base the choice of the feed follows from that, and its reason leads astray. */
@@ -113,12 +115,46 @@ static void say_missing_group(struct check *c, const struct ruleset_group *g)
     char meant[1100], subject[300];
     int r = mirror_similar_groups(c->state, g->dn, 1, &similar, &e);
     snprintf(subject, sizeof subject, "rule \"%s\"", g->rule);
-    check_add(c, CHECK_ERROR, subject, "%s:%u: the group %s is not in the directory%s",
-              g->file ? g->file : "", g->line, g->dn,
-              check_meant(meant, sizeof meant, similar.n_items ? similar.items[0] : NULL));
+    const char *sighting = engine_group_sighting(c->engine, g->dn);
+    check_add(
+        c, CHECK_ERROR, subject, "%s:%u: the group %s %s%s", g->file ? g->file : "", g->line,
+        g->dn, sighting ? sighting : "is not in the directory",
+        sighting ? ""
+                 : check_meant(meant, sizeof meant, similar.n_items ? similar.items[0] : NULL));
     if (r < 0)
         check_add(c, CHECK_WARNING, subject, "%s", e.message);
     string_list_done(&similar);
+}
+
+/* Whether there was something to say of a memberURL. */
+static bool say_dynamic_group(struct check *c, const struct ruleset_group *g,
+                              const struct bound_group *bound)
+{
+    CLEANUP(mirror_entry_done) struct mirror_entry m = {0};
+    struct error e = {0};
+    char subject[300];
+    if (!bound->id || mirror_load(c->state, bound->id, false, &m, &e) != 0 ||
+        !entry_attribute(m.entry, "memberURL"))
+        return false;
+    bool followed = !c->never_follows_urls && bound->n_members > 0;
+    snprintf(subject, sizeof subject, "rule \"%s\"", g->rule);
+    check_add(c, followed ? CHECK_OK : CHECK_WARNING, subject,
+              followed ? "%s:%u: the group %s is dynamic (memberURL): who comes or goes by it is "
+                         "found every poll_interval"
+                       : "%s:%u: the group %s is dynamic, and this server does not follow its "
+                         "memberURL: whoever is a member by that alone is not seen",
+              g->file ? g->file : "", g->line, g->dn);
+    return true;
+}
+
+static void say_empty_group(struct check *c, const struct ruleset_group *g)
+{
+    const char *sighting = engine_group_sighting(c->engine, g->dn);
+    char subject[300];
+    snprintf(subject, sizeof subject, "rule \"%s\"", g->rule);
+    check_add(c, CHECK_WARNING, subject, "%s:%u: the group %s has no members%s%s",
+              g->file ? g->file : "", g->line, g->dn, sighting ? ": it " : "",
+              sighting ? sighting : "");
 }
 
 static void check_groups(struct check *c)
@@ -135,11 +171,16 @@ static void check_groups(struct check *c)
         enum bound_state state = bound.items[i].state;
         char subject[300];
         snprintf(subject, sizeof subject, "rule \"%s\"", groups[i].rule);
+        bool is_dynamic = say_dynamic_group(c, &groups[i], &bound.items[i]);
         if (state == BOUND_NEVER_SEEN || state == BOUND_GONE)
             say_missing_group(c, &groups[i]);
-        else if (bound.items[i].n_members == 0)
-            check_add(c, CHECK_WARNING, subject, "%s:%u: the group %s has no members",
+        else if (bound.items[i].members_hidden)
+            check_add(c, CHECK_ERROR, subject,
+                      "%s:%u: the group %s must have a member, and this account is shown none: "
+                      "give it the right to read member and uniqueMember",
                       groups[i].file ? groups[i].file : "", groups[i].line, groups[i].dn);
+        else if (bound.items[i].n_members == 0 && !is_dynamic)
+            say_empty_group(c, &groups[i]);
         else
             n_fine++;
     }
@@ -211,6 +252,20 @@ static size_t count_with_subtypes(const struct check *c, const struct string_lis
     return n;
 }
 
+/* Who comes into a group changes them without a change of the person's entry. */
+static void check_computed(struct check *c, const struct string_list *names)
+{
+    static const char *const computed[] = {"memberOf", "isMemberOf", "nsRole"};
+    for (size_t i = 0; i < names->n_items; i++)
+        for (size_t j = 0; j < ARRAY_SIZE(computed); j++)
+            if (text_equal_ascii_case(names->items[i], computed[j]))
+                check_add(c, CHECK_WARNING, "attributes",
+                          "the mapping reads %s, which servers compute: where it alone changes, "
+                          "most say nothing, and it is found by full compares only (each "
+                          "[directory] full_interval). A rule's group is followed at once",
+                          names->items[i]);
+}
+
 static void check_attributes(struct check *c)
 {
     struct error e = {0};
@@ -230,6 +285,7 @@ static void check_attributes(struct check *c)
                   "spelled so, and may the account read it?",
                   people.people, names->items[i]);
     }
+    check_computed(c, names);
     if (r < 0)
         check_add(c, CHECK_ERROR, "attributes", "%s", e.message);
     else if (people.people && names->n_items && !n_nobody)

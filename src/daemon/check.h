@@ -26,6 +26,7 @@ struct check {
     struct engine *engine;
     json_t *items;
     bool any_error;
+    bool never_follows_urls; /* the directory is a 389, which leaves memberURL to its clients */
     bool interrupted;
     bool progress; /* somebody watches: say on standard error what is being waited for */
     bool out_of_memory;

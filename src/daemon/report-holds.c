@@ -38,9 +38,10 @@ static json_t *make_row(const char *cause, const char *reason, const char *sente
                         const char *state, uint64_t since_usec, uint64_t next_usec,
                         size_t n_people)
 {
-    return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o, s:I, s:[]}", "cause", report_text(cause),
-                     "reason", report_text(reason), "sentence", report_text(sentence), "state",
-                     state, "since", report_time(since_usec), "next_attempt",
+    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:I, s:[]}", "cause",
+                     report_text(cause), "reason", report_text(reason), "sentence",
+                     report_text(sentence), "remedy", report_text(reason_code_remedy(reason)),
+                     "state", state, "since", report_time(since_usec), "next_attempt",
                      report_time(next_usec), "people", (json_int_t)n_people, "examples");
 }
 
@@ -150,6 +151,32 @@ static int add_common(struct engine *n, struct state *s, struct holds *h)
     return json_array_insert_new(h->rows, 0, row) < 0 ? error_out_of_memory(h->e) : 0;
 }
 
+/* Users whose first password nobody was told: they are no operations, and wait all the same. */
+static int add_password(const struct password_due *d, void *userdata)
+{
+    struct holds *h = userdata;
+    json_t *row =
+        make_row("password", REASON_PASSWORD, d->sentence, operation_state_name(OPERATION_HELD),
+                 d->since_usec, d->next_usec, 1);
+    json_t *example = json_pack("{s:s, s:s}", "dn", d->dn, "login", d->login);
+    json_t *known = json_object_get(h->by_key, REASON_PASSWORD);
+    if (row && example && known) {
+        json_decref(row);
+        json_t *examples = json_object_get(known, "examples");
+        json_int_t n = json_integer_value(json_object_get(known, "people"));
+        json_object_set_new(known, "people", json_integer(n + 1));
+        if (json_array_size(examples) < EXAMPLES)
+            return report_add(examples, example, h->e);
+        json_decref(example);
+        return 0;
+    }
+    if (!row || !example ||
+        json_array_append_new(json_object_get(row, "examples"), example) < 0 ||
+        json_object_set(h->by_key, REASON_PASSWORD, row) < 0)
+        return error_out_of_memory(h->e);
+    return report_add(h->rows, row, h->e);
+}
+
 json_t *report_holds(struct engine *n, struct state *s, struct error *e)
 {
     json_auto_t *rows = json_array(), *by_key = json_object();
@@ -159,6 +186,8 @@ json_t *report_holds(struct engine *n, struct state *s, struct error *e)
         r = queue_each(s, OPERATION_PARKED, add_example, &h, e);
     if (r == 0)
         r = queue_each(s, OPERATION_HELD, add_example, &h, e);
+    if (r == 0)
+        r = password_due_each(s, add_password, &h, e);
     if (r == 0)
         r = add_common(n, s, &h);
     json_t *answer = r == 0 ? json_pack("{s:O}", "holds", rows) : NULL;

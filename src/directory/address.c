@@ -411,6 +411,69 @@ static int query(const char *name, struct address_srv *records, size_t *ret_n, s
     return 0;
 }
 
+static const char *host_of(const char *uri, size_t *ret_size)
+{
+    const char *host = strstr(uri, "://");
+
+    host = host ? host + 3 : uri;
+    *ret_size = *host == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
+    return host;
+}
+
+bool address_is_listed(const char *uri, char *const *hosts, size_t n_hosts)
+{
+    size_t size;
+    const char *host = host_of(uri, &size);
+
+    for (size_t i = 0; i < n_hosts; i++)
+        if (strcasecmp(host, hosts[i]) == 0 ||
+            (strlen(hosts[i]) == size && strncasecmp(host, hosts[i], size) == 0))
+            return true;
+    return false;
+}
+
+/* The host is what libldap will see in the address: nothing in it may end it early. */
+static bool is_below(const char *uri, const char *domain)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    size_t size, n = strlen(domain);
+    const char *host = host_of(uri, &size);
+
+    if (strspn(host, letters) != size || size < n)
+        return false;
+    return strncasecmp(host + size - n, domain, n) == 0 &&
+           (size == n || host[size - n - 1] == '.');
+}
+
+int address_keep_allowed(struct string_list *uris, const char *domain, char *const *hosts,
+                         size_t n_hosts, struct error *e)
+{
+    CLEANUP(string_list_done) struct string_list kept = {};
+    CLEANUP(freep) char *refused = NULL;
+
+    for (size_t i = 0; i < uris->n_items; i++) {
+        const char *uri = uris->items[i];
+        bool allowed =
+            n_hosts > 0 ? address_is_listed(uri, hosts, n_hosts) : is_below(uri, domain);
+        if (allowed && string_list_add(&kept, uri) < 0)
+            return error_out_of_memory(e);
+        if (!allowed && !refused && !(refused = strdup(uri)))
+            return error_out_of_memory(e);
+    }
+    if (kept.n_items == 0 && refused)
+        return error_set(
+            e, -EACCES,
+            "DNS names %s for %s, which is %s: if it is a server of yours, list it "
+            "under [directory] srv_hosts",
+            refused, domain,
+            n_hosts > 0 ? "not listed under srv_hosts" : "no host of that domain");
+    string_list_done(uris);
+    *uris = kept;
+    kept = (struct string_list){};
+    return 0;
+}
+
 int address_resolve(const char *domain, bool ldaps, struct string_list *ret, struct error *e)
 {
     struct address_srv records[SRV_MAX] = {};

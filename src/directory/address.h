@@ -49,6 +49,12 @@ int address_resolved(struct address_list *l, struct address *a, const struct str
 char *address_domain(const char *uri);
 bool address_is_ldaps_service(const char *uri); /* srvs:, ldaps:///: ask for _ldaps._tcp */
 /* Asks DNS; blocks. URIs in the order of RFC 2782. */
+/* What is left of the addresses that DNS gave for a domain: hosts that are listed, or, without
+ * a list, the domain and hosts below it. -EACCES with a sentence when none is left. */
+int address_keep_allowed(struct string_list *uris, const char *domain, char *const *hosts,
+                         size_t n_hosts, struct error *e);
+/* Is the host of scheme://host:port on the list, as HOST or HOST:PORT? */
+bool address_is_listed(const char *uri, char *const *hosts, size_t n_hosts);
 int address_resolve(const char *domain, bool ldaps, struct string_list *ret, struct error *e);
 
 struct address_srv {

@@ -17,6 +17,7 @@
 #include "directory/environment.h"
 #include "directory/libldap.h"
 #include "directory/search.h"
+#include "directory/session.h"
 #include "model/dn.h"
 
 #define FETCHES_AT_ONCE 8
@@ -26,6 +27,7 @@ enum fetch_kind {
     FETCH_RANGE = 2,
     FETCH_KIND = 3,   /* whether the filter of people or of groups selects it */
     FETCH_PARENT = 4, /* what has somebody below it, whatever it is */
+    FETCH_BASE = 5,   /* whether the base is there */
 };
 
 struct fetch {
@@ -36,6 +38,7 @@ struct fetch {
     struct search *search; /* NULL: waits for its turn */
     char *base;
     char *id;               /* ENTRY: may be NULL */
+    char *lacking;          /* ENTRY: the attribute that a message lacked; NULL: none */
     struct decoded decoded; /* RANGE, KIND */
     bool found;
 };
@@ -53,6 +56,7 @@ static void fetch_free(struct fetch *f)
     decoded_done(&f->decoded);
     free(f->base);
     free(f->id);
+    free(f->lacking);
     free(f);
 }
 
@@ -108,6 +112,23 @@ int batch_fetch_kind(struct feed_batch *b, unsigned search, const char *base,
     return add_fetch(b, search, FETCH_KIND, base, NULL, taken, e);
 }
 
+int batch_fetch_lacking(struct feed_batch *b, unsigned search, const char *dn, const char *id,
+                        const char *lacking, struct error *e)
+{
+    CLEANUP(freep) char *copy = strdup(lacking);
+    if (!copy)
+        return error_out_of_memory(e);
+    int r = add_fetch(b, search, FETCH_ENTRY, dn, id, NULL, e);
+    if (r == 0)
+        b->fetches->lacking = TAKE(copy); /* the newest is the first */
+    return r;
+}
+
+int batch_fetch_base(struct feed_batch *b, struct error *e)
+{
+    return add_fetch(b, b->search, FETCH_BASE, b->env->searches[b->search].base, NULL, NULL, e);
+}
+
 int batch_fetch_parent(struct feed_batch *b, unsigned search, const char *dn, struct error *e)
 {
     return add_fetch(b, search, FETCH_PARENT, dn, NULL, NULL, e);
@@ -125,7 +146,7 @@ static int complete_ranges(struct fetch *f, struct error *e)
     const struct range_value *values = ranges_values(f->decoded.ranges, &n);
     int r = 0;
     for (size_t i = 0; i < n && r == 0; i++)
-        r = decode_member(f->decoded.entry, MEMBER_DN, values[i].data, values[i].size);
+        r = decode_member(f->batch->env->decoder.schema, f->decoded.entry, MEMBER_DN, values[i].data, values[i].size);
     if (r < 0)
         return error_set(e, r, "the members of %s cannot be taken: %s", f->decoded.dn,
                          strerror(-r));
@@ -133,12 +154,32 @@ static int complete_ranges(struct fetch *f, struct error *e)
     return batch_hand_over(f->batch, f->index, &f->decoded, e);
 }
 
+/* The search shows what the message lacked: once for each attribute. */
+static int say_computed(struct fetch *f, const struct entry *entry, struct error *e)
+{
+    struct feed_batch *b = f->batch;
+    CLEANUP(freep) char *still = NULL;
+    int r = b->env->sink->lacking(b->env->userdata, entry, &still, e);
+    if (r < 0 || text_equal(still, f->lacking) ||
+        string_list_contains(&b->computed, f->lacking))
+        return r;
+    if (string_list_add(&b->computed, f->lacking) < 0)
+        return error_out_of_memory(e);
+    log_notice("%s computes %s of %s and leaves it out of what it sends for a change, so it is "
+               "asked for it; where that alone changes, it is found %s",
+               session_uri(b->env->session), f->lacking, f->base,
+               strcmp(f->lacking, "member") == 0
+                   ? "every poll_interval for groups with a memberURL, else by full compares only"
+                   : "by full compares only ([directory] full_interval)");
+    return 0;
+}
+
 static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
 {
     struct fetch *f = userdata;
     struct feed_batch *b = f->batch;
     f->found = true;
-    if (f->kind == FETCH_KIND)
+    if (f->kind == FETCH_KIND || f->kind == FETCH_BASE)
         return 0;
     if (f->kind == FETCH_RANGE) {
         int r = decode_range(f->decoded.ranges, ld, m);
@@ -157,11 +198,16 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
         return r;
     CLEANUP(freep) char *key = NULL;
     const char *base_key = b->env->searches[f->index].base_key;
-    if (d.entry && (dn_key(d.dn, &key, NULL) < 0 || !dn_key_is_below(key, base_key))) {
+    if (d.entry && (dn_key(b->env->decoder.schema, d.dn, &key, NULL) < 0 || !dn_key_is_below(key, base_key))) {
         return batch_left(b, f->index, d.entry->id, "the entry was moved out of the base", e);
     }
     if (f->id && d.entry && strcmp(f->id, d.entry->id) != 0)
         return 0; /* another entry has this DN now */
+    if (f->lacking && d.entry) {
+        r = say_computed(f, d.entry, e);
+        if (r < 0)
+            return r;
+    }
     if (f->kind == FETCH_PARENT && d.entry) {
         r = batch_make_container(&d, e);
         if (r < 0)
@@ -251,7 +297,12 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
         kind_done(f);
         return;
     }
-    if (outcome->code != LDAP_SUCCESS && outcome->code != LDAP_NO_SUCH_OBJECT) {
+    if (f->kind == FETCH_BASE && !f->found)
+        feed_batch_doubt(b,
+                         "the base %s was not there any more when its read ended (%s): a server "
+                         "behind this one may be away",
+                         f->base, ldap_err2string(outcome->code));
+    else if (outcome->code != LDAP_SUCCESS && outcome->code != LDAP_NO_SUCH_OBJECT) {
         struct error e = {};
         int r =
             libldap_error(&e, outcome->code, outcome->said, "%s cannot be read again", f->base);
@@ -291,6 +342,8 @@ static int fetch_start(struct fetch *f, struct error *e)
     };
     if (f->kind == FETCH_ENTRY)
         request.filter = env->searches[f->index].filter;
+    if (f->kind == FETCH_BASE)
+        request.attributes = nothing;
     if (f->kind == FETCH_KIND) {
         bool group = f->decoded.entry->kind == ENTRY_GROUP;
         const struct feed_search *s = &env->searches[f->index];

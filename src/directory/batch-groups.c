@@ -32,7 +32,7 @@ static unsigned search_of_group(const struct feed_batch *b, const char *dn)
 {
     CLEANUP(freep) char *key = NULL;
     unsigned found = b->env->n_searches - 1;
-    bool known = dn_key(dn, &key, NULL) == 0;
+    bool known = dn_key(b->env->decoder.schema, dn, &key, NULL) == 0;
     for (unsigned i = 0; known && i < b->env->n_searches; i++)
         if (b->env->searches[i].groups && dn_key_is_below(key, b->env->searches[i].base_key))
             found = i;
@@ -148,6 +148,37 @@ void batch_look(void *userdata)
         feed_batch_finish(b);
     else
         looks_arm(b->looks, now);
+}
+
+void feed_batch_reread(struct feed_batch *b)
+{
+    struct error e = {};
+    CLEANUP(string_list_done) struct string_list ids = {};
+    int r = b->env->sink->dynamic_groups(b->env->userdata, &ids, &e);
+    if (r < 0 || b->failed || ids.n_items == 0) {
+        if (r < 0)
+            batch_fail(b, r, &e);
+        return;
+    }
+    b->reread = true;
+    if (b->open)
+        return; /* with its end */
+    r = open_look(b, &e);
+    if (r < 0)
+        batch_fail(b, r, &e);
+    else
+        feed_batch_finish(b);
+}
+
+int batch_take_dynamic(struct feed_batch *b, struct error *e)
+{
+    CLEANUP(string_list_done) struct string_list ids = {};
+    if (!b->reread)
+        return 0;
+    b->reread = false;
+    b->rereading = true;
+    int r = b->env->sink->dynamic_groups(b->env->userdata, &ids, e);
+    return r < 0 ? r : fetch_groups(b, &ids, e);
 }
 
 bool batch_is_unfinished(const struct feed_batch *b)

@@ -31,7 +31,7 @@ int batch_make_container(struct decoded *d, struct error *e)
 static bool is_below_people(const struct feed_batch *b, const char *dn)
 {
     CLEANUP(freep) char *key = NULL;
-    if (dn_key(dn, &key, NULL) < 0)
+    if (dn_key(b->env->decoder.schema, dn, &key, NULL) < 0)
         return false;
     for (unsigned i = 0; i < b->env->n_searches; i++)
         if (b->env->searches[i].people && dn_key_is_below(key, b->env->searches[i].base_key))
@@ -77,7 +77,7 @@ int batch_note_parent(struct feed_batch *b, const char *dn, struct error *e)
 static bool search_of(const struct feed_batch *b, const char *dn, unsigned *ret)
 {
     CLEANUP(freep) char *key = NULL;
-    if (dn_key(dn, &key, NULL) < 0)
+    if (dn_key(b->env->decoder.schema, dn, &key, NULL) < 0)
         return false;
     for (unsigned i = 0; i < b->env->n_searches; i++) {
         *ret = i;

@@ -22,6 +22,8 @@ struct feed_batch {
     bool open, full, from_cookie, finishing, doubted, failed;
     unsigned search;
     size_t n_entries, n_changes;
+    size_t n_unchanged; /* of n_entries: not even decoded */
+    size_t entries_max, n_left_out; /* is_too_many() */
     char doubt[512];
     char *watermark;
     struct fetch *fetches;
@@ -36,6 +38,10 @@ struct feed_batch {
     unsigned n_asked;           /* how often it was asked for the unheld, in this batch */
     uint64_t ask_again_usec;    /* monotonic; the last answer was not whole */
     uint32_t proven;            /* searches whose last full read was whole; for life */
+    bool reread;                  /* groups with a memberURL are to be read again */
+    bool base_looked;             /* at the end of a full read */
+    bool rereading;               /* they are: nothing to tell a person of */
+    struct string_list computed;  /* attributes of which it was said; for life */
     bool unfinished;              /* the last commit said so */
     bool between;                 /* they have a timer; otherwise the feed's batches serve */
     bool looking;                 /* the batch was opened for them */
@@ -59,6 +65,10 @@ int batch_fetch_ranges(struct feed_batch *b, unsigned search, const char *base,
 /* Whether somebody of no known class is a person of this search; else they become a container. */
 int batch_fetch_kind(struct feed_batch *b, unsigned search, const char *base,
                      struct decoded *taken, struct error *e);
+/* What a message lacked of this attribute may be computed by the server. */
+int batch_fetch_lacking(struct feed_batch *b, unsigned search, const char *dn, const char *id,
+                        const char *lacking, struct error *e);
+int batch_fetch_base(struct feed_batch *b, struct error *e); /* or the read proves nothing */
 int batch_fetch_parent(struct feed_batch *b, unsigned search, const char *dn, struct error *e);
 int batch_start_fetches(struct feed_batch *b, struct error *e);
 void batch_drop_fetches(struct feed_batch *b);
@@ -91,3 +101,4 @@ int batch_has_more(struct feed_batch *b, bool *ret, struct error *e);
 int batch_end_groups(struct feed_batch *b, struct error *e);
 void batch_look(void *userdata);
 int batch_take_looks(struct feed_batch *b, struct error *e);
+int batch_take_dynamic(struct feed_batch *b, struct error *e);

@@ -20,6 +20,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "directory/batch-private.h"
+#include "directory/decode-raw.h"
 #include "directory/environment.h"
 #include "directory/follow.h"
 #include "directory/holders.h"
@@ -30,6 +31,10 @@
 #include "directory/search.h"
 #include "directory/session.h"
 #include "model/dn.h"
+
+/* What one read may bring: this multiple of what was known before, and this many at least. */
+#define GROWTH_MAX  10
+#define GROWTH_FREE 10000
 
 void batch_fail(struct feed_batch *b, int r, const struct error *e)
 {
@@ -135,8 +140,9 @@ static void reset(struct feed_batch *b)
     free(b->watermark);
     b->watermark = NULL;
     b->open = b->finishing = b->doubted = b->chained = false;
-    b->from_cookie = b->looking = b->looked = false;
-    b->n_entries = b->n_changes = 0;
+    b->from_cookie = b->looking = b->looked = b->rereading = false;
+    b->base_looked = false;
+    b->n_entries = b->n_changes = b->n_left_out = b->n_unchanged = 0;
     b->n_asked = 0;
 }
 
@@ -155,8 +161,9 @@ struct feed_batch *feed_batch_free(struct feed_batch *b)
     feed_batch_abort(b);
     /* Nobody else knows of them; the next connection reads everything. */
     if (looks_any(b->looks) && !b->env->once)
-        directory_feed_doubts(b->env, "the groups of who appeared were not asked for");
+        directory_feed_doubts(b->env, "it could not be asked which groups the new people are in");
     looks_free(b->looks);
+    string_list_done(&b->computed);
     holders_free(b->holders);
     newcomers_free(b->newcomers);
     follows_free(b->follows);
@@ -166,10 +173,16 @@ struct feed_batch *feed_batch_free(struct feed_batch *b)
 
 int feed_batch_begin(struct feed_batch *b, unsigned search, bool full, struct error *e)
 {
-    int r = b->env->sink->begin(b->env->userdata, search, full, e);
+    size_t known = 0;
+    int r = full ? b->env->sink->known_entries(b->env->userdata, search, &known, e) : 0;
+    if (r == 0)
+        r = b->env->sink->begin(b->env->userdata, search, full, e);
     if (r < 0)
         return r;
     reset(b);
+    b->entries_max = known == 0                         ? SIZE_MAX /* the first read */
+                     : known > GROWTH_FREE / GROWTH_MAX ? known * GROWTH_MAX
+                                                        : GROWTH_FREE;
     b->open = true;
     b->full = full;
     b->search = search;
@@ -225,17 +238,16 @@ void feed_batch_doubt(struct feed_batch *b, const char *format, ...)
     va_end(ap);
 }
 
-static int keep_watermark(struct feed_batch *b, struct decoded *d)
+static void keep_watermark(struct feed_batch *b, char **watermark)
 {
-    if (!d->watermark)
-        return 0;
+    if (!*watermark)
+        return;
     /* CSNs and times compare as text, numbers by their length first. */
-    size_t now = strlen(d->watermark), before = b->watermark ? strlen(b->watermark) : 0;
-    if (now > before || (now == before && strcmp(d->watermark, b->watermark) > 0)) {
+    size_t now = strlen(*watermark), before = b->watermark ? strlen(b->watermark) : 0;
+    if (now > before || (now == before && strcmp(*watermark, b->watermark) > 0)) {
         free(b->watermark);
-        b->watermark = TAKE(d->watermark);
+        b->watermark = TAKE(*watermark);
     }
-    return 0;
 }
 
 int batch_hand_over(struct feed_batch *b, unsigned search, struct decoded *d, struct error *e)
@@ -260,10 +272,55 @@ int batch_hand_over(struct feed_batch *b, unsigned search, struct decoded *d, st
     return b->env->sink->entry(b->env->userdata, search, TAKE(d->entry), e);
 }
 
+/* A server that goes on for ever is left; one that has grown beyond belief is doubted, and what
+ * came first stays: the next read is measured by that. */
+static bool is_too_many(struct feed_batch *b, struct error *e, int *ret_r)
+{
+    if (b->n_entries < b->entries_max)
+        return false;
+    feed_batch_doubt(
+        b,
+        "the directory shows more than %zu entries, many times what it held before: "
+        "the rest was not taken. If it has really grown so, a further read "
+        "(rosterctl sync) takes the next part",
+        b->entries_max);
+    *ret_r = 0;
+    if (++b->n_left_out > b->entries_max)
+        *ret_r = error_set(e, -E2BIG, "%s", b->doubt);
+    return true;
+}
+
+static void say_bad_members(const struct decoded *d)
+{
+    char shown[120];
+    log_warning("%zu members of %s are no DNs, so nobody is meant by them; the first: %s",
+                d->n_bad_members, d->dn,
+                text_printable(shown, sizeof shown, d->bad_member, strlen(d->bad_member)));
+}
+
 int batch_take_decoded(struct feed_batch *b, unsigned search, struct decoded *d,
                        struct error *e)
 {
-    keep_watermark(b, d);
+    int left_out;
+    if (b->full && is_too_many(b, e, &left_out))
+        return left_out;
+    keep_watermark(b, &d->watermark);
+    if (d->alias) {
+        log_warning("%s is an alias entry, which is not followed: let the base hold the entry "
+                    "that it stands for, and groups name that",
+                    d->dn);
+        return 0;
+    }
+    if (d->n_bad_members > 0)
+        say_bad_members(d);
+    if (!d->entry && d->bad_id) {
+        feed_batch_doubt(
+            b,
+            "the %s of the entry %s cannot identify it: it is longer than 255 bytes, "
+            "or no text",
+            b->env->decoder.id_attribute, d->dn);
+        return 0;
+    }
     if (!d->entry) {
         feed_batch_doubt(b, "the entry %s has no %s that this account may read", d->dn,
                          b->env->decoder.id_attribute);
@@ -288,23 +345,84 @@ int batch_take_decoded(struct feed_batch *b, unsigned search, struct decoded *d,
     return base ? batch_fetch_ranges(b, search, base, d, e) : error_out_of_memory(e);
 }
 
+/* The mirror took it from the same bytes: there is nothing to decode. Answers SINK_UNKNOWN_ID
+ * when it must be, with *raw filled, or empty if these bytes prove nothing. */
+static int take_unchanged(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char *id,
+                          struct raw_entry *raw, struct error *e)
+{
+    int left_out;
+    int r = decode_raw(&b->env->decoder, ld, m, id, raw, e);
+    if (r != 0)
+        return r < 0 ? r : SINK_UNKNOWN_ID;
+    if (b->full && is_too_many(b, e, &left_out))
+        return left_out;
+    r = b->env->sink->unchanged(b->env->userdata, b->search, raw->id, raw->digest, e);
+    if (r != 0)
+        return r;
+    CLEANUP(freep) char *dn = strndup(raw->dn.bv_val, raw->dn.bv_len);
+    if (!dn)
+        return error_out_of_memory(e);
+    keep_watermark(b, &raw->watermark);
+    b->n_entries++;
+    b->n_changes++;
+    b->n_unchanged++;
+    return batch_note_parent(b, dn, e);
+}
+
+/* What these bytes are taken for is known whenever they come again, unless there is something
+ * to ask or to say each time. */
+static void note_raw(struct decoded *d, const struct raw_entry *raw)
+{
+    if (!raw->id || !d->entry || d->ranges || d->partial || d->n_bad_members > 0 ||
+        (d->has_children && d->entry->kind != ENTRY_CONTAINER))
+        return;
+    memcpy(d->entry->raw, raw->digest, sizeof d->entry->raw);
+    d->entry->has_raw = true;
+}
+
 int feed_batch_entry(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char *id,
                      struct error *e)
 {
+    CLEANUP(raw_entry_done) struct raw_entry raw = {};
     CLEANUP(decoded_done) struct decoded d = {};
-    int r = decode_entry(&b->env->decoder, ld, m, id, &d, e);
-    return r < 0 ? r : batch_take_decoded(b, b->search, &d, e);
+    int r = take_unchanged(b, ld, m, id, &raw, e);
+    if (r != SINK_UNKNOWN_ID)
+        return r;
+    r = decode_entry(&b->env->decoder, ld, m, id, &d, e);
+    if (r < 0)
+        return r;
+    note_raw(&d, &raw);
+    return batch_take_decoded(b, b->search, &d, e);
+}
+
+int feed_batch_pushed(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char *id,
+                      struct error *e)
+{
+    CLEANUP(raw_entry_done) struct raw_entry raw = {};
+    CLEANUP(decoded_done) struct decoded d = {};
+    CLEANUP(freep) char *lacking = NULL;
+    bool change = !b->full || b->from_cookie;
+    int r = take_unchanged(b, ld, m, id, &raw, e);
+    if (r != SINK_UNKNOWN_ID)
+        return r;
+    r = decode_entry(&b->env->decoder, ld, m, id, &d, e);
+    if (r == 0)
+        note_raw(&d, &raw);
+    if (r == 0 && d.entry && change)
+        r = b->env->sink->lacking(b->env->userdata, d.entry, &lacking, e);
+    if (r < 0)
+        return r;
+    if (!lacking)
+        return batch_take_decoded(b, b->search, &d, e);
+    log_debug("%s: the server's message has less of %s than was there: it is asked", d.dn,
+              lacking);
+    return batch_fetch_lacking(b, b->search, d.dn, d.entry->id, lacking, e);
 }
 
 int feed_batch_roll(struct feed_batch *b, LDAP *ld, LDAPMessage *m, struct error *e)
 {
     const struct decoder *d = &b->env->decoder;
-    struct berval **values = ldap_get_values_len(ld, m, d->id_attribute);
-    CLEANUP(freep)
-    char *id = values && values[0]
-                   ? identity_from_value(d->identity, values[0]->bv_val, values[0]->bv_len)
-                   : NULL;
-    ldap_value_free_len(values);
+    CLEANUP(freep) char *id = decode_id(d, ld, m);
     if (!id) {
         feed_batch_doubt(b, "an entry has no %s that this account may read", d->id_attribute);
         return 0;
@@ -370,7 +488,8 @@ static void commit(struct feed_batch *b)
     };
     if (b->chained || b->looking)
         c.what =
-            b->n_changes > 0 ? "what followed from names that were renamed, deleted or appeared"
+            b->n_changes > 0 && !b->rereading
+                ? "what followed from names that were renamed, deleted or appeared"
                              : NULL;
     else
         b->events.prepare(&c, b->userdata);
@@ -383,6 +502,9 @@ static void commit(struct feed_batch *b)
         batch_fail(b, r, &e);
         return;
     }
+    if (b->n_entries > 0)
+        log_debug("%zu of %zu entries came as the same bytes as before", b->n_unchanged,
+                  b->n_entries);
     b->unfinished = c.unfinished;
     directory_feed_committed(b->env, &c);
     /* Who was not seen is known only now: they may be elsewhere, and groups name them. */
@@ -403,6 +525,17 @@ static void commit(struct feed_batch *b)
         b->events.committed(b->userdata);
 }
 
+/* 1: it is being asked for. A proxy whose hidden target is away may answer as if nothing were
+ * there; its base then mostly is not, either. */
+static int look_at_base(struct feed_batch *b, struct error *e)
+{
+    if (!b->full || b->base_looked || b->doubted)
+        return 0;
+    b->base_looked = true;
+    int r = batch_fetch_base(b, e);
+    return r < 0 ? r : 1;
+}
+
 /* Starts what waits, and commits when nothing does. */
 void batch_pump(struct feed_batch *b)
 {
@@ -417,13 +550,17 @@ void batch_pump(struct feed_batch *b)
     if (!b->finishing || b->fetches || b->failed || asking ||
         (b->follows && follows_busy(b->follows)))
         return;
-    r = batch_fetch_parents(b, &e);
+    r = look_at_base(b, &e);
+    if (r == 0)
+        r = batch_fetch_parents(b, &e);
     if (r == 0)
         r = batch_ask_unheld(b, &e);
     if (r > 0)
         return; /* until the answers are here */
     if (r == 0)
         r = batch_take_looks(b, &e);
+    if (r == 0)
+        r = batch_take_dynamic(b, &e);
     bool ask = !b->between && newcomers_any(b->newcomers);
     if (r == 0)
         r = ask ? newcomers_ask(b->newcomers, &e) : batch_fetch_stale_groups(b, &e);

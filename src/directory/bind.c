@@ -34,18 +34,87 @@ static bool is_refusal(int code)
     }
 }
 
+/* What Active Directory means by "data NNN" behind a refused bind. */
+static const struct {
+    const char *data, *sentence;
+} microsoft[] = {
+    {", data 525,", "there is no such account"},
+    {", data 52e,", "the name or the password is wrong"},
+    {", data 530,", "the account may not log in at this time"},
+    {", data 531,", "the account may not log in from this machine"},
+    {", data 532,", "the account's password has expired: set a new one"},
+    {", data 533,", "the account is disabled"},
+    {", data 701,", "the account has expired"},
+    {", data 773,", "the account must change its password: set a new one"},
+    {", data 775,", "the account is locked"},
+};
+
+static const char *explanation(LDAP *ld, int code, char **ret_said)
+{
+    if (code != LDAP_INVALID_CREDENTIALS)
+        return NULL;
+    ldap_get_option(ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, ret_said);
+    for (size_t i = 0; *ret_said && i < ARRAY_SIZE(microsoft); i++)
+        if (strstr(*ret_said, microsoft[i].data))
+            return microsoft[i].sentence;
+    return NULL;
+}
+
 static int answer(LDAP *ld, int code, const char *what, const struct bind_request *q,
                   bool *ret_refused, struct error *e)
 {
     if (code == LDAP_SUCCESS)
         return 0;
     *ret_refused = is_refusal(code);
+    if (code == LDAP_INVALID_DN_SYNTAX && q->dn && !strchr(q->dn, '='))
+        return error_set(e, -EINVAL,
+                         "%s: this server takes no name such as %s, only a DN: write the "
+                         "account's DN into [directory] bind_dn",
+                         q->uri, q->dn);
+    CLEANUP(libldap_memory_freep) char *said = NULL;
+    const char *why = explanation(ld, code, &said);
+    if (why)
+        return error_set(e, -EACCES,
+                         "%s: the server refuses the bind %s: %s (LDAP code %d: %s)", q->uri,
+                         what, why, code, said);
     /* The bind is the first request: libldap connects for it. */
     if (code == LDAP_SERVER_DOWN || code == LDAP_CONNECT_ERROR)
         return libldap_error_of(e, ld, code, "%s: no %sconnection", q->uri,
                                 q->tls ? "TLS " : "");
     return libldap_error_of(e, ld, code, "%s: the server %s the bind %s", q->uri,
                             *ret_refused ? "refuses" : "did not complete", what);
+}
+
+/* Behaves as ldap_sasl_bind_s(), and hears what the password policy says beside the result
+ * (draft-behera-ldap-password-policy): a server may let in whoever must change the password,
+ * and refuse everything else. Who does not know the control ignores it. */
+static int bind_with_policy(LDAP *ld, const char *dn, struct berval *credentials,
+                            bool *ret_must_change)
+{
+    CLEANUP(libldap_control_freep) LDAPControl *ask = NULL;
+    CLEANUP(libldap_message_freep) LDAPMessage *m = NULL;
+    CLEANUP(libldap_controls_freep) LDAPControl **answers = NULL;
+    int id = 0, code = LDAP_OTHER;
+    if (ldap_create_passwordpolicy_control(ld, &ask) != LDAP_SUCCESS)
+        ask = NULL;
+    LDAPControl *controls[] = {ask, NULL};
+    int sent = ldap_sasl_bind(ld, dn, LDAP_SASL_SIMPLE, credentials, controls, NULL, &id);
+    if (sent != LDAP_SUCCESS)
+        return sent;
+    if (ldap_result(ld, id, LDAP_MSG_ALL, NULL, &m) <= 0) {
+        ldap_get_option(ld, LDAP_OPT_RESULT_CODE, &code);
+        return code == LDAP_SUCCESS ? LDAP_TIMEOUT : code;
+    }
+    int parsed = ldap_parse_result(ld, m, &code, NULL, NULL, NULL, &answers, 0);
+    if (parsed != LDAP_SUCCESS)
+        return parsed;
+    LDAPControl *c = libldap_control(answers, LDAP_CONTROL_PASSWORDPOLICYRESPONSE);
+    ber_int_t expires = 0, grace = 0;
+    LDAPPasswordPolicyError policy = PP_noError;
+    if (c &&
+        ldap_parse_passwordpolicy_control(ld, c, &expires, &grace, &policy) == LDAP_SUCCESS)
+        *ret_must_change = policy == PP_changeAfterReset;
+    return code;
 }
 
 static int bind_simple(LDAP *ld, const struct bind_request *q, bool *ret_refused,
@@ -56,9 +125,18 @@ static int bind_simple(LDAP *ld, const struct bind_request *q, bool *ret_refused
     if (r < 0)
         return error_wrap(e, r, "password for the bind to %s", q->uri);
     struct berval credentials = {secret_size(password), (char *)secret_text(password)};
-    int code = ldap_sasl_bind_s(ld, q->dn, LDAP_SASL_SIMPLE, &credentials, NULL, NULL, NULL);
+    bool must_change = false;
+    int code = bind_with_policy(ld, q->dn, &credentials, &must_change);
     CLEANUP(freep)
     char *what = libldap_format("as %s (password of %s)", q->dn, q->password_file);
+    if (code == LDAP_SUCCESS && must_change) {
+        *ret_refused = true;
+        return error_set(
+            e, -EACCES,
+            "%s: the account %s must change its password before it may read "
+            "anything, since somebody reset it: set a new one, and write it into %s",
+            q->uri, q->dn, q->password_file);
+    }
     return answer(ld, code, what ? what : "", q, ret_refused, e);
 }
 

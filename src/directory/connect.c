@@ -37,7 +37,7 @@ struct attempt {
     struct tls_files files;
     int bind_method;
     char *bind_dn, *bind_password_file, *principal, *keytab;
-    uint64_t connect_timeout_usec, bind_timeout_usec, keepalive_usec;
+    uint64_t connect_timeout_usec, bind_timeout_usec, keepalive_usec, max_message_bytes;
 
     pthread_mutex_t mutex; /* around the two below */
     int socket_copy;       /* a duplicate, ours to close: shutdown() works on it for both */
@@ -95,6 +95,10 @@ static int on_connected(LDAP *ld, Sockbuf *sb, LDAPURLDesc *srv, struct sockaddr
     ber_socket_t fd = -1;
     if (ber_sockbuf_ctrl(sb, LBER_SB_OPT_GET_FD, &fd) <= 0 || fd < 0)
         return 0;
+    /* Before the first byte is read: a length that a peer made up must not become memory. */
+    ber_len_t max = (ber_len_t)a->max_message_bytes;
+    if (max > 0)
+        ber_sockbuf_ctrl(sb, LBER_SB_OPT_SET_MAX_INCOMING, &max);
     pthread_mutex_lock(&a->mutex);
     if (a->socket_copy >= 0)
         close(a->socket_copy);
@@ -261,11 +265,13 @@ static void attempt_run(void *data)
     if (a->ld)
         ldap_unbind_ext(a->ld, NULL, NULL);
     a->ld = NULL;
-    /* libldap says "Can't contact LDAP server" for any certificate that it does not like. */
-    if ((a->tls == CONNECT_LDAPS || a->tls == CONNECT_STARTTLS) && !a->refused &&
-        (a->r == -ENOTCONN || a->r == -EIO))
-        tls_explain(a->uri, a->tls == CONNECT_STARTTLS, &a->files, a->connect_timeout_usec,
-                    &a->error);
+    /* libldap says "Can't contact LDAP server" for any network and any certificate that it does
+     * not like. */
+    enum explain_tls tls = a->tls == CONNECT_LDAPS      ? EXPLAIN_LDAPS
+                           : a->tls == CONNECT_STARTTLS ? EXPLAIN_STARTTLS
+                                                        : EXPLAIN_PLAIN;
+    if (a->tls != CONNECT_LOCAL && !a->refused && (a->r == -ENOTCONN || a->r == -EIO))
+        tls_explain(a->uri, tls, &a->files, a->connect_timeout_usec, &a->error);
 }
 
 static const struct task_ops attempt_ops = {
@@ -364,6 +370,7 @@ static struct attempt *attempt_new(const struct directory_options *o, const char
     a->connect_timeout_usec = o->connect_timeout_usec;
     a->bind_timeout_usec = o->bind_timeout_usec;
     a->keepalive_usec = o->keepalive_usec;
+    a->max_message_bytes = o->max_message_bytes;
     if (failed) {
         attempt_free(a);
         return NULL;

@@ -17,10 +17,12 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "directory/connect.h"
+#include "directory/decode-raw.h"
 #include "directory/libldap.h"
 #include "directory/private.h"
 #include "directory/rootdse.h"
 #include "directory/session.h"
+#include "directory/sights.h"
 #include "directory/task.h"
 #include "model/schema.h"
 
@@ -49,10 +51,11 @@ void connection_drop(struct directory *d)
     d->better_address = NULL;
     d->beat = session_operation_free(d->beat);
     d->reading = rootdse_read_free(d->reading);
+    d->sights = sights_free(d->sights);
     connection_drop_feed(d);
     d->session = session_free(d->session);
     d->server = rootdse_free(d->server);
-    d->schema = schema_free(d->schema);
+    d->schema = NULL;
     d->no_syncrepl = d->no_dirsync = false;
     d->failed = 0;
     d->refused = d->unsupported = false;
@@ -166,19 +169,27 @@ static int make_environment(struct directory *d, struct error *e)
         .once = d->once,
         .force_full = d->full_wanted,
     };
-    for (unsigned i = 0; i < d->n_searches; i++) {
+    int r = plan_keys(d, e);
+    for (unsigned i = 0; i < d->n_searches && r == 0; i++) {
         d->env.searches[i] = d->searches[i];
         d->env.searches[i].base_visible = d->server->base_visible[i];
     }
-    int r =
-        decoder_init(&d->env.decoder, identity, d->server->product == PRODUCT_ACTIVE_DIRECTORY,
-                     o, &d->attributes, d->schema, e);
+    if (r == 0)
+        r = decoder_init(&d->env.decoder, identity, d->server->identity,
+                         d->server->product == PRODUCT_ACTIVE_DIRECTORY, o, &d->attributes,
+                         d->schema, e);
     if (r < 0)
         return r;
     d->env_ready = true;
     if (d->ops->kind == DIRECTORY_FEED_POLL)
         d->env.decoder.watermark_attribute = feed_poll_watermark_attribute(d->server);
+    /* RFC 4519 wants a member; these two do not. */
+    d->env.decoder.groups_have_members = d->server->product != PRODUCT_389 &&
+                                         d->server->product != PRODUCT_ACTIVE_DIRECTORY;
     d->env.decoder.children_attribute = rootdse_children_attribute(d->server);
+    r = decode_raw_seal(&d->env.decoder, o, e);
+    if (r < 0)
+        return r;
     d->env.attributes = decoder_attributes(&d->env.decoder);
     return d->env.attributes ? 0 : error_out_of_memory(e);
 }
@@ -224,6 +235,57 @@ void connection_start_feed(struct directory *d)
         note_failure(d, r, &e);
 }
 
+static void on_sight(const char *dn, const char *sentence, void *userdata)
+{
+    struct directory *d = userdata;
+    d->sink->group_sighted(d->userdata, dn, sentence);
+}
+
+static void on_sights_over(void *userdata)
+{
+    connection_start_feed(userdata);
+}
+
+static void on_sights_failed(int r, const struct error *e, void *userdata)
+{
+    note_failure(userdata, r, e);
+}
+
+/* Groups that rules name in vain are looked for first, so that what is said of them is so. */
+static int look_for_groups(struct directory *d, bool *ret_started, struct error *e)
+{
+    static const struct sights_events events = {
+        .tell = on_sight, .over = on_sights_over, .failed = on_sights_failed};
+    CLEANUP(string_list_done) struct string_list wanted = {};
+    const char *keys[SIGHTS_BASES_MAX], *bases[SIGHTS_BASES_MAX];
+    size_t n = 0;
+    *ret_started = false;
+    d->sink->group_sighted(d->userdata, NULL, NULL);
+    int r = d->sink->wanted_groups(d->userdata, &wanted, e);
+    if (r == 0 && wanted.n_items > 0)
+        r = plan_keys(d, e);
+    if (r == 0 && wanted.n_items > 0)
+        r = plan_filters(d, e);
+    if (r < 0 || wanted.n_items == 0)
+        return r;
+    for (; n < d->n_searches && n < SIGHTS_BASES_MAX; n++) {
+        keys[n] = d->searches[n].base_key;
+        bases[n] = d->searches[n].base;
+    }
+    struct sights_request q = {
+        .session = d->session,
+        .dns = &wanted,
+        .schema = d->schema,
+        .base_keys = keys,
+        .bases = bases,
+        .n_bases = n,
+        .groups = d->searches[d->n_searches - 1].groups,
+        .timeout_usec = d->options.search_timeout_usec,
+    };
+    *ret_started = true;
+    return sights_start(&d->sights, &q, &events, d, e);
+}
+
 static void on_read(int r, struct rootdse *taken, const struct error *e, void *userdata)
 {
     struct directory *d = userdata;
@@ -234,15 +296,19 @@ static void on_read(int r, struct rootdse *taken, const struct error *e, void *u
     d->server = taken;
     free(d->status_product);
     d->status_product = strdup(taken->product_text ? taken->product_text : "");
-    if (taken->schema && d->sink->schema)
-        d->sink->schema(d->userdata, TAKE(taken->schema));
-    d->schema = TAKE(taken->second_schema);
+    d->schema = d->sink->schema(d->userdata, TAKE(taken->schema));
     d->status_base_doubt[0] = '\0';
     if (!taken->base_visible[0]) {
         snprintf(d->status_base_doubt, sizeof d->status_base_doubt, "%s", taken->base_doubt);
         log_debug("the base %s cannot be seen: %s", d->searches[0].base, taken->base_doubt);
     }
-    connection_start_feed(d);
+    struct error own = {};
+    bool started;
+    r = look_for_groups(d, &started, &own);
+    if (r < 0)
+        note_failure(d, r, &own);
+    else if (!started)
+        connection_start_feed(d);
 }
 
 /* Takes ld. */
@@ -324,6 +390,9 @@ static void on_resolved(struct task *t, bool in_time, void *data, void *userdata
     else if (s->r < 0)
         r = error_set(&e, s->r, "%s: %s", d->address->configured, s->error.message);
     else
+        r = address_keep_allowed(&s->uris, s->domain, d->options.srv_hosts,
+                                 d->options.n_srv_hosts, &e);
+    if (r == 0)
         r = address_resolved(d->addresses, d->address, &s->uris, &e);
     if (r < 0) {
         connection_fail(d, r, false, &e);

@@ -13,8 +13,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "directory/kind.h"
 #include "directory/libldap.h"
 #include "directory/options.h"
 #include "model/class.h"
@@ -56,15 +58,8 @@ void decoded_done(struct decoded *d)
     free(d->watermark);
     free(d->version);
     free(d->partial);
+    free(d->bad_member);
     *d = (struct decoded){};
-}
-
-static bool in_list(const char *const *list, const char *name)
-{
-    for (size_t i = 0; list[i]; i++)
-        if (text_equal_ascii_case(list[i], name))
-            return true;
-    return false;
 }
 
 static bool in_string_list(const struct string_list *l, const char *name)
@@ -120,15 +115,20 @@ bool decode_rid(const unsigned char *sid, size_t size, uint32_t *ret)
     return true;
 }
 
-int decoder_init(struct decoder *d, enum identity_kind identity, bool active_directory,
-                 const struct directory_options *options, const struct string_list *attributes,
-                 const struct schema *schema, struct error *e)
+int decoder_init(struct decoder *d, enum identity_kind identity, enum identity_kind usual,
+                 bool active_directory, const struct directory_options *options,
+                 const struct string_list *attributes, const struct schema *schema,
+                 struct error *e)
 {
     *d = (struct decoder){
         .identity = identity,
         .active_directory = active_directory,
         .schema = schema,
     };
+    if (identity == IDENTITY_ATTRIBUTE && usual != 0) {
+        d->second_identity = usual;
+        d->second_id_attribute = identity_attribute(usual);
+    }
     const char *id = identity_attribute(identity);
     const char *login = options->login_attribute ? options->login_attribute : "uid";
     d->id_attribute = strdup(id ? id : options->id_attribute);
@@ -138,6 +138,12 @@ int decoder_init(struct decoder *d, enum identity_kind identity, bool active_dir
         r = string_list_add(&d->wanted, attributes->items[i]);
     if (r == 0 && options->group_filter)
         r = decode_classes_of_filter(options->group_filter, &d->group_classes);
+    if (r == 0)
+        r = decode_classes_of_filter(options->filter ? options->filter : "(objectClass=person)",
+                                     &d->person_classes);
+    if (r == 0 && !(d->kinds = kinds_new(schema_classes(schema), &d->person_classes,
+                                         &d->group_classes, options->group_filter != NULL)))
+        r = -ENOMEM;
     if (r < 0) {
         decoder_done(d);
         return error_out_of_memory(e);
@@ -150,7 +156,9 @@ void decoder_done(struct decoder *d)
     free(d->id_attribute);
     free(d->login_attribute);
     string_list_done(&d->wanted);
+    string_list_done(&d->person_classes);
     string_list_done(&d->group_classes);
+    kinds_free(d->kinds);
     *d = (struct decoder){};
 }
 
@@ -165,11 +173,13 @@ char **decoder_attributes(const struct decoder *d)
 {
     const char *fixed[] = {"objectClass",
                            d->id_attribute,
+                           d->second_id_attribute,
                            d->login_attribute,
                            "member",
                            d->active_directory ? NULL : "uniqueMember",
                            "memberUid",
                            d->active_directory ? "sAMAccountName" : NULL,
+                           d->active_directory ? NULL : "memberURL",
                            d->active_directory ? "primaryGroupID" : "gidNumber",
                            d->active_directory ? "objectSid" : NULL,
                            d->active_directory ? "isDeleted" : NULL,
@@ -249,43 +259,34 @@ static char *copy_value(const struct raw *raw)
     return strndup(raw->values[0].bv_val, raw->values[0].bv_len);
 }
 
-static bool has_class(const struct raw *classes,
-                      bool (*is)(const struct decoder *, const char *), const struct decoder *d)
+static unsigned class_meanings(struct kinds *kinds, const struct raw *classes)
 {
+    unsigned meanings = 0;
     for (size_t i = 0; classes && i < classes->n_values; i++) {
         char class[128];
         if (classes->values[i].bv_len >= sizeof class)
             continue;
         memcpy(class, classes->values[i].bv_val, classes->values[i].bv_len);
         class[classes->values[i].bv_len] = 0;
-        if (is(d, class))
-            return true;
+        meanings |= kinds_of_class(kinds, class);
     }
-    return false;
+    return meanings;
 }
 
-static bool is_group_class(const struct decoder *d, const char *class)
+/* By its classes or what they are below: a site's own class of groups has members, too. */
+static bool must_have_members(const struct decoder *d, const struct raw *classes)
 {
-    return in_list(decode_group_classes, class) || in_string_list(&d->group_classes, class);
-}
-
-static bool is_container_class(const struct decoder *d, const char *class)
-{
-    (void)d;
-    return in_list(decode_container_classes, class);
-}
-
-static bool is_person_class(const struct decoder *d, const char *class)
-{
-    (void)d;
-    return text_equal_ascii_case(class, "person") || text_equal_ascii_case(class, "account") ||
-           text_equal_ascii_case(class, "posixAccount");
-}
-
-static bool is_computer_class(const struct decoder *d, const char *class)
-{
-    (void)d;
-    return text_equal_ascii_case(class, "computer");
+    bool must = false;
+    for (size_t i = 0; d->groups_have_members && classes && i < classes->n_values && !must; i++) {
+        char class[128];
+        if (classes->values[i].bv_len >= sizeof class)
+            continue;
+        memcpy(class, classes->values[i].bv_val, classes->values[i].bv_len);
+        class[classes->values[i].bv_len] = 0;
+        must = class_is_a(schema_classes(d->schema), class, "groupOfNames") ||
+               class_is_a(schema_classes(d->schema), class, "groupOfUniqueNames");
+    }
+    return must;
 }
 
 /* "TRUE" of hasSubordinates, or a number. */
@@ -298,13 +299,9 @@ static bool has_children(const struct decoder *d, const struct raw_list *raw)
     return *p == 'T' || *p == 't' || (*p >= '1' && *p <= '9');
 }
 
-static enum entry_kind kind_of(const struct decoder *d, const struct raw *classes)
+static enum entry_kind kind_of(struct kinds *kinds, const struct raw *classes)
 {
-    if (has_class(classes, is_group_class, d))
-        return ENTRY_GROUP;
-    if (has_class(classes, is_container_class, d) && !has_class(classes, is_person_class, d))
-        return ENTRY_CONTAINER;
-    return ENTRY_PERSON;
+    return kinds_decide(kinds, class_meanings(kinds, classes));
 }
 
 static bool is_wanted(const struct decoder *d, const char *name)
@@ -339,7 +336,14 @@ static size_t without_unique_id(const char *p, size_t size)
     return size;
 }
 
-int decode_member(struct entry *entry, enum member_kind kind, const void *bytes, size_t size)
+char *decode_login_key(const char *bytes, size_t size)
+{
+    CLEANUP(buffer_done) struct buffer b = {};
+    return text_prepare(&b, bytes, size, TEXT_IGNORE_CASE) < 0 ? NULL : buffer_take(&b);
+}
+
+int decode_member(const struct schema *schema, struct entry *entry, enum member_kind kind,
+                  const void *bytes, size_t size)
 {
     if (kind == MEMBER_DN)
         size = without_unique_id(bytes, size);
@@ -350,26 +354,32 @@ int decode_member(struct entry *entry, enum member_kind kind, const void *bytes,
         return -ENOMEM;
     CLEANUP(freep) char *key = NULL;
     if (kind == MEMBER_DN) {
-        if (dn_key(text, &key, NULL) < 0)
+        if (dn_key(schema, text, &key, NULL) < 0)
             return 0; /* can be nobody's DN; the mirror would never find it */
     } else {
-        key = text_fold(text, size);
+        key = decode_login_key(text, size);
     }
     return key ? entry_add_member(entry, kind, key, text) : -ENOMEM;
 }
 
-static int add_members(struct entry *entry, enum member_kind kind, const struct raw *raw)
+static int add_members(const struct schema *schema, struct decoded *ret, enum member_kind kind,
+                       const struct raw *raw)
 {
     for (size_t i = 0; i < raw->n_values; i++) {
-        int r = decode_member(entry, kind, raw->values[i].bv_val, raw->values[i].bv_len);
+        const struct berval *v = &raw->values[i];
+        size_t before = ret->entry->n_members;
+        int r = decode_member(schema, ret->entry, kind, v->bv_val, v->bv_len);
         if (r < 0)
             return r;
+        if (ret->entry->n_members == before && ret->n_bad_members++ == 0 &&
+            !(ret->bad_member = strndup(v->bv_val, v->bv_len)))
+            return -ENOMEM;
     }
     return 0;
 }
 
 /* A first piece that makes no sense is forgotten: the reading then begins with "0-*". */
-static int begin_ranges(struct decoded *ret, const struct raw *raw,
+static int begin_ranges(const struct schema *schema, struct decoded *ret, const struct raw *raw,
                         const struct range_name *range)
 {
     if (ret->ranges)
@@ -388,7 +398,17 @@ static int begin_ranges(struct decoded *ret, const struct raw *raw,
     if (r != RANGES_COMPLETE)
         return r == -ENOMEM ? r : 0;
     ret->ranges = ranges_free(ret->ranges);
-    return add_members(ret->entry, MEMBER_DN, raw);
+    return add_members(schema, ret, MEMBER_DN, raw);
+}
+
+static int add_values(struct entry *entry, const struct raw *raw)
+{
+    for (size_t i = 0; i < raw->n_values; i++) {
+        int r = entry_add_value(entry, raw->name, raw->values[i].bv_val, raw->values[i].bv_len);
+        if (r < 0)
+            return r;
+    }
+    return 0;
 }
 
 static int add_attribute(const struct decoder *d, struct decoded *ret, const struct raw *raw)
@@ -398,23 +418,20 @@ static int add_attribute(const struct decoder *d, struct decoded *ret, const str
     bool ranged = range_parse(raw->name, strlen(raw->name), &range);
     if (entry->kind == ENTRY_GROUP) {
         if (ranged && strncasecmp(raw->name, "member;", 7) == 0)
-            return begin_ranges(ret, raw, &range);
+            return begin_ranges(d->schema, ret, raw, &range);
         if (text_equal_ascii_case(raw->name, "member") ||
             text_equal_ascii_case(raw->name, "uniqueMember"))
-            return add_members(entry, MEMBER_DN, raw);
+            return add_members(d->schema, ret, MEMBER_DN, raw);
         if (text_equal_ascii_case(raw->name, "memberUid"))
-            return add_members(entry, MEMBER_LOGIN, raw);
+            return add_members(d->schema, ret, MEMBER_LOGIN, raw);
+        if (text_equal_ascii_case(raw->name, "memberURL"))
+            return add_values(entry, raw);
     }
     if (!is_wanted(d, raw->name))
         return 0;
     if (ranged && !range.last && !ret->partial && !(ret->partial = strdup(raw->name)))
         return -ENOMEM;
-    for (size_t i = 0; i < raw->n_values; i++) {
-        int r = entry_add_value(entry, raw->name, raw->values[i].bv_val, raw->values[i].bv_len);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    return add_values(entry, raw);
 }
 
 /* By which people name the group as their primary one: *ret is NULL where there is none. */
@@ -443,7 +460,7 @@ static int add_login_keys(struct entry *entry, const struct raw *login)
         const struct berval *v = &login->values[i];
         if (v->bv_len > 0 && text_is_utf8(v->bv_val, v->bv_len) &&
             !memchr(v->bv_val, 0, v->bv_len))
-            r = entry_take_login_key(entry, text_fold(v->bv_val, v->bv_len));
+            r = entry_take_login_key(entry, decode_login_key(v->bv_val, v->bv_len));
     }
     return r;
 }
@@ -481,7 +498,9 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
     const struct raw *classes = find(&raw, "objectClass");
     ret->deleted = deleted && deleted->n_values > 0 && deleted->values[0].bv_len == 4 &&
                    strncasecmp(deleted->values[0].bv_val, "TRUE", 4) == 0;
-    ret->computer = d->active_directory && has_class(classes, is_computer_class, d);
+    ret->alias = class_meanings(d->kinds, classes) & CLASS_OF_ALIAS;
+    ret->computer =
+        d->active_directory && (class_meanings(d->kinds, classes) & CLASS_OF_COMPUTER);
     if (d->watermark_attribute)
         ret->watermark = copy_value(find(&raw, d->watermark_attribute));
     if (d->active_directory)
@@ -492,22 +511,49 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
     else if (own && own->n_values > 0)
         identity =
             identity_from_value(d->identity, own->values[0].bv_val, own->values[0].bv_len);
+    ret->bad_id = !identity && own && own->n_values > 0;
+    enum entry_kind kind = kind_of(d->kinds, classes);
+    /* An attribute of people's own, such as a personnel number, identifies no group. */
+    const struct raw *second =
+        d->second_id_attribute ? find(&raw, d->second_id_attribute) : NULL;
+    if (!identity && kind != ENTRY_PERSON && second && second->n_values > 0)
+        identity = identity_from_value(d->second_identity, second->values[0].bv_val,
+                                       second->values[0].bv_len);
     if (!identity)
         return 0;
-    ret->entry = entry_new(identity, ret->dn, kind_of(d, classes));
+    ret->entry = entry_new(identity, ret->dn, kind);
     ret->has_children = has_children(d, &raw);
     r = ret->entry ? add_keys(d, ret->entry, &raw) : -ENOMEM;
     for (size_t i = 0; i < raw.n_items && r == 0; i++)
         r = add_attribute(d, ret, &raw.items[i]);
     if (r == 0)
-        r = class_add_superiors(ret->entry);
+        r = class_add_superiors(schema_classes(d->schema), ret->entry);
     if (r < 0) {
         CLEANUP(freep) char *dn = strdup(ret->dn);
         decoded_done(ret);
         return error_set(e, r, "the entry %s cannot be taken: %s", dn ? dn : "", strerror(-r));
     }
+    ret->entry->members_hidden = ret->entry->kind == ENTRY_GROUP &&
+                                 ret->entry->n_members == 0 && !ret->ranges &&
+                                 must_have_members(d, classes);
     entry_sort(ret->entry);
     return 0;
+}
+
+char *decode_id(const struct decoder *d, LDAP *ld, LDAPMessage *m)
+{
+    const struct {
+        enum identity_kind kind;
+        const char *attribute;
+    } ids[] = {{d->identity, d->id_attribute}, {d->second_identity, d->second_id_attribute}};
+    char *id = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(ids) && !id && ids[i].attribute; i++) {
+        struct berval **values = ldap_get_values_len(ld, m, ids[i].attribute);
+        if (values && values[0])
+            id = identity_from_value(ids[i].kind, values[0]->bv_val, values[0]->bv_len);
+        ldap_value_free_len(values);
+    }
+    return id;
 }
 
 int decode_range(struct ranges *ranges, LDAP *ld, LDAPMessage *m)

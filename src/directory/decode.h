@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/digest.h"
 #include "base/text.h"
 #include "directory/identity.h"
 #include "directory/ranges.h"
@@ -14,18 +15,25 @@
 
 struct error;
 struct directory_options;
+struct kinds;
 struct schema;
 
 struct decoder {
     enum identity_kind identity;
-    char *id_attribute;    /* what to ask for */
+    char *id_attribute; /* what to ask for */
+    /* Of the server, for groups and containers without id_attribute; 0 and NULL: none. */
+    enum identity_kind second_identity;
+    const char *second_id_attribute;
     char *login_attribute; /* NULL on servers without memberUid groups */
     bool active_directory;
     struct string_list wanted; /* canonical names of what the mapping reads */
-    struct string_list group_classes;
+    struct string_list person_classes, group_classes; /* that the filters name */
+    struct kinds *kinds;
     const struct schema *schema;     /* borrowed; NULL: built in names only */
     const char *watermark_attribute; /* NULL: none */
+    bool groups_have_members;        /* groupOfNames and its like are never empty here */
     const char *children_attribute;  /* says that others lie below an entry; NULL: none does */
+    unsigned char form[DIGEST_SIZE]; /* of all that decides what becomes of the same bytes */
 };
 
 struct decoded {
@@ -35,6 +43,10 @@ struct decoded {
     char *version;         /* of the entry, to notice an edit between two reads; may be NULL */
     bool deleted;          /* AD: isDeleted */
     bool computer;         /* AD */
+    bool alias;            /* an alias entry, which nobody follows */
+    bool bad_id;           /* it has an id that cannot be used as one */
+    size_t n_bad_members;  /* values that are no DNs, so nobody's names … */
+    char *bad_member;      /* … and the first of them, to be shown */
     bool has_children;     /* as children_attribute says: it may be shown for that alone */
     bool is_parent;        /* it was asked for as what others lie below */
     struct ranges *ranges; /* not NULL: members came in part */
@@ -42,9 +54,11 @@ struct decoded {
 };
 void decoded_done(struct decoded *d);
 
-int decoder_init(struct decoder *d, enum identity_kind identity, bool active_directory,
-                 const struct directory_options *options, const struct string_list *attributes,
-                 const struct schema *schema, struct error *e);
+/* usual: the identity that the server gives every entry; 0: none. */
+int decoder_init(struct decoder *d, enum identity_kind identity, enum identity_kind usual,
+                 bool active_directory, const struct directory_options *options,
+                 const struct string_list *attributes, const struct schema *schema,
+                 struct error *e);
 void decoder_done(struct decoder *d);
 /* What to ask the server for; NULL-terminated, freed with decoder_attributes_free(). */
 char **decoder_attributes(const struct decoder *d);
@@ -58,8 +72,14 @@ static inline void decoder_attributes_freep(char ***a)
  * no id; -EBADMSG when the message cannot be read. */
 int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id,
                  struct decoded *ret, struct error *e);
+/* The id of the entry in the message, without a look at what kind it is; NULL: it shows none.
+ */
+char *decode_id(const struct decoder *d, LDAP *ld, LDAPMessage *m);
 /* One value of a member attribute, added as the model keeps it. */
-int decode_member(struct entry *entry, enum member_kind kind, const void *bytes, size_t size);
+int decode_member(const struct schema *schema, struct entry *entry, enum member_kind kind,
+                  const void *bytes, size_t size);
+/* What joins a memberUid and a login: as servers compare logins. NULL: no memory, no UTF-8. */
+char *decode_login_key(const char *bytes, size_t size);
 /* Takes an answer with more members into ranges; as ranges_accept(), -EBADMSG when it cannot be
  * read. */
 int decode_range(struct ranges *ranges, LDAP *ld, LDAPMessage *m);

@@ -33,7 +33,8 @@ void dirsync_change_done(struct dirsync_change *x)
     members_done(x->removed, x->n_removed);
 }
 
-static int take_members(struct dirsync_change *x, bool added, const struct berval *values)
+static int take_members(struct dirsync_change *x, const struct schema *schema, bool added,
+                        const struct berval *values)
 {
     struct member **list = added ? &x->added : &x->removed;
     size_t *n = added ? &x->n_added : &x->n_removed;
@@ -43,7 +44,7 @@ static int take_members(struct dirsync_change *x, bool added, const struct berva
         CLEANUP(freep) char *key = NULL;
         if (!text || memory_grow(list, capacity, *n + 1, sizeof **list) < 0)
             return -ENOMEM;
-        if (dn_key(text, &key, NULL) < 0)
+        if (dn_key(schema, text, &key, NULL) < 0)
             continue;
         (*list)[(*n)++] =
             (struct member){.kind = MEMBER_DN, .key = TAKE(key), .text = TAKE(text)};
@@ -56,8 +57,8 @@ static bool name_is(const struct berval *name, const char *text)
     return name->bv_len == strlen(text) && strncasecmp(name->bv_val, text, name->bv_len) == 0;
 }
 
-static int take_attribute(struct dirsync_change *x, const struct berval *name,
-                          const struct berval *values)
+static int take_attribute(struct dirsync_change *x, const struct schema *schema,
+                          const struct berval *name, const struct berval *values)
 {
     if (name_is(name, "objectGUID")) {
         if (values && values[0].bv_val && !x->id)
@@ -68,9 +69,9 @@ static int take_attribute(struct dirsync_change *x, const struct berval *name,
     if (name_is(name, "instanceType") || name_is(name, "objectClass"))
         return 0;
     if (name_is(name, "member;range=1-1"))
-        return take_members(x, true, values);
+        return take_members(x, schema, true, values);
     if (name_is(name, "member;range=0-0"))
-        return take_members(x, false, values);
+        return take_members(x, schema, false, values);
     if (name_is(name, "isDeleted") && values && values[0].bv_val && values[0].bv_len == 4 &&
         strncasecmp(values[0].bv_val, "TRUE", 4) == 0)
         x->deleted = true;
@@ -78,7 +79,8 @@ static int take_attribute(struct dirsync_change *x, const struct berval *name,
     return 0;
 }
 
-int dirsync_change_read(LDAP *ld, LDAPMessage *m, struct dirsync_change *x, struct error *e)
+int dirsync_change_read(const struct schema *schema, LDAP *ld, LDAPMessage *m,
+                        struct dirsync_change *x, struct error *e)
 {
     CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
     struct berval dn, name = {}, *values = NULL;
@@ -86,7 +88,7 @@ int dirsync_change_read(LDAP *ld, LDAPMessage *m, struct dirsync_change *x, stru
     while (code == LDAP_SUCCESS && r == 0 &&
            (code = ldap_get_attribute_ber(ld, m, ber, &name, &values)) == LDAP_SUCCESS &&
            name.bv_val) {
-        r = take_attribute(x, &name, values);
+        r = take_attribute(x, schema, &name, values);
         ber_memfree(values);
         values = NULL;
     }

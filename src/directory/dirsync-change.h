@@ -7,6 +7,7 @@
 #include "model/entry.h"
 
 struct error;
+struct schema;
 
 struct dirsync_change {
     char *id;
@@ -17,4 +18,5 @@ struct dirsync_change {
 };
 void dirsync_change_done(struct dirsync_change *x);
 /* ret is empty before. id stays NULL when the entry says nothing of its objectGUID. */
-int dirsync_change_read(LDAP *ld, LDAPMessage *m, struct dirsync_change *ret, struct error *e);
+int dirsync_change_read(const struct schema *schema, LDAP *ld, LDAPMessage *m,
+                        struct dirsync_change *ret, struct error *e);

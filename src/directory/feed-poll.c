@@ -133,6 +133,8 @@ static int begin(struct poll *p, unsigned search, struct error *e)
     p->whole = true;
     p->began_usec = clock_monotonic_usec();
     int r = feed_batch_begin(p->batch, search, p->full || p->roll, e);
+    if (r == 0 && !p->full && !p->roll && search + 1 == p->env->n_searches)
+        feed_batch_reread(p->batch);
     return r < 0 ? r : start_search(p, e);
 }
 
@@ -223,7 +225,8 @@ static int start_search(struct poll *p, struct error *e)
 {
     struct feed_environment *env = p->env;
     const struct feed_search *s = &env->searches[p->current];
-    const char *const ids[] = {env->decoder.id_attribute, NULL};
+    const char *const ids[] = {env->decoder.id_attribute, env->decoder.second_id_attribute,
+                               NULL};
     CLEANUP(freep) char *filter = NULL;
     if (!p->full && !p->roll) {
         const char *attribute = env->decoder.watermark_attribute;

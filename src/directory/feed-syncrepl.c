@@ -16,7 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <systemd/sd-event.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -29,7 +31,8 @@
 #include "directory/sync-codec.h"
 #include "model/dn.h"
 
-#define CHANGES_PER_BATCH 500
+#define CHANGES_PER_BATCH   500
+#define DEFAULT_REREAD_USEC (60 * USEC_PER_SEC)
 /* Changes of one search that wait while the batch of the other is open. */
 #define WAITING_MAX 20000
 
@@ -66,6 +69,7 @@ struct syncrepl {
     struct feed_batch *batch;
     struct sub subs[DIRECTORY_MAX_SEARCHES];
     bool refreshing, full, full_wanted;
+    sd_event_source *reread; /* of what changes without a message */
     bool ended; /* nothing more is to be done with this connection */
     struct error cut_reason;
     char what[256];
@@ -127,7 +131,7 @@ static int take_deleted(struct sub *s, LDAPMessage *m, const char *id, struct er
     int r = f->env->sink->known_dn(f->env->userdata, id, &known, e);
     if (r < 0)
         return r;
-    if (!known || !dn || !*dn || dn_equal(dn, known))
+    if (!known || !dn || !*dn || dn_equal(f->env->decoder.schema, dn, known))
         return feed_batch_left(f->batch, id, "it was deleted, or no longer matches the filter",
                                e);
     CLEANUP(freep) char *why = libldap_format("it was moved to %s", dn);
@@ -161,7 +165,7 @@ static int take_entry(struct sub *s, LDAPMessage *m, struct error *e)
     switch (state.state) {
     case SYNC_PRESENT: r = take_present(s, id, e); break;
     case SYNC_ADD:
-    case SYNC_MODIFY: r = feed_batch_entry(f->batch, ld, m, id, e); break;
+    case SYNC_MODIFY: r = feed_batch_pushed(f->batch, ld, m, id, e); break;
     case SYNC_DELETE: r = take_deleted(s, m, id, e); break;
     }
     if (r == 0)
@@ -589,6 +593,25 @@ static void syncrepl_turn(void *feed, bool drained)
         finish_batch(&f->subs[feed_batch_search(f->batch)]);
 }
 
+static uint64_t reread_interval(const struct syncrepl *f)
+{
+    uint64_t interval = f->env->options->poll_interval_usec;
+    return interval > 0 ? interval : DEFAULT_REREAD_USEC;
+}
+
+static int on_reread(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    (void)usec;
+    struct syncrepl *f = userdata;
+    if (f->ended)
+        return 0;
+    sd_event_source_set_time_relative(source, reread_interval(f));
+    sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+    if (!f->refreshing)
+        feed_batch_reread(f->batch);
+    return 0;
+}
+
 static void syncrepl_free(void *feed)
 {
     struct syncrepl *f = feed;
@@ -600,6 +623,7 @@ static void syncrepl_free(void *feed)
         sync_cookie_done(&f->subs[i].cookie);
         free(f->subs[i].identity);
     }
+    f->reread = sd_event_source_disable_unref(f->reread);
     feed_batch_free(f->batch);
     free(f);
 }
@@ -625,6 +649,12 @@ static int syncrepl_start(void **ret, struct feed_environment *env, struct error
         f->subs[i].identity = cookie_identity(env, i, DIRECTORY_FEED_SYNCREPL, uri, 0);
         if (!f->subs[i].identity)
             r = error_out_of_memory(e);
+    }
+    if (r == 0 && !env->once) {
+        r = sd_event_add_time_relative(env->event, &f->reread, CLOCK_MONOTONIC,
+                                       reread_interval(f), USEC_PER_MSEC, on_reread, f);
+        if (r < 0)
+            error_set(e, r, "cannot make a timer: %s", strerror(-r));
     }
     if (r < 0) {
         syncrepl_free(f);

@@ -77,6 +77,9 @@ struct feed_sink {
     /* it exists in this search, unchanged. Positive answer SINK_UNKNOWN_ID: the mirror has no
      * such entry (the cookie belongs to something else: the feed starts over without it). */
     int (*present)(void *userdata, unsigned search, const char *id, struct error *e);
+    /* The same, if the mirror took this entry from these bytes; else SINK_UNKNOWN_ID. */
+    int (*unchanged)(void *userdata, unsigned search, const char *id,
+                     const unsigned char raw[static ENTRY_RAW_SIZE], struct error *e);
     /* SINK_UNKNOWN_ID when the mirror has no such group. */
     int (*members)(void *userdata, const struct feed_members *members, struct error *e);
     int (*commit)(void *userdata, const struct feed_commit *commit, struct error *e);
@@ -88,6 +91,14 @@ struct feed_sink {
     /* The mirror's DN of an id, malloc'd, *ret NULL when unknown. For feeds that get
      * differences. */
     int (*known_dn)(void *userdata, const char *id, char **ret, struct error *e);
+    /* A message of a change may lack what the server computes (overlays, roles, classes of
+     * service). The attribute of which the mirror has more than this entry shows, malloc'd, *ret
+     * NULL: none. */
+    int (*lacking)(void *userdata, const struct entry *entry, char **ret, struct error *e);
+    /* Groups whose members the server finds by a URL, appended. */
+    int (*dynamic_groups)(void *userdata, struct string_list *ret, struct error *e);
+    /* How many entries the mirror holds of this search: what a read is measured by. */
+    int (*known_entries)(void *userdata, unsigned search, size_t *ret, struct error *e);
     /* The id of what has this DN in the mirror now, malloc'd, *ret NULL when nothing has. */
     int (*known_id)(void *userdata, const char *dn, char **ret, struct error *e);
     /* Groups whose stored members name a DN that was renamed or deleted since: servers that
@@ -96,8 +107,15 @@ struct feed_sink {
     int (*stale_groups)(void *userdata, struct string_list *ret, struct error *e);
     /* This group was read again often enough: what it still names is what it means. */
     int (*stale_end)(void *userdata, const char *group_id, struct error *e);
-    /* The server's schema was read (taken). */
-    void (*schema)(void *userdata, struct schema *taken);
+    /* The server's schema was read (taken), or could not be (NULL). Returns the one in force,
+     * by which keys of DNs are made; borrowed until the next call; NULL: the built-in table. */
+    const struct schema *(*schema)(void *userdata, struct schema *taken);
+    /* DNs of groups that rules name and that the mirror has not, or not with members; appended.
+     * Before a feed starts each is looked for by its DN. */
+    int (*wanted_groups)(void *userdata, struct string_list *ret, struct error *e);
+    /* Why it is not read: what goes on behind "the group DN of rule R". NULL for all: a new
+     * connection looks anew. */
+    void (*group_sighted)(void *userdata, const char *dn, const char *sentence);
     /* What the mapping reads under that schema, which knows other names and subtypes than the
      * built-in one; borrowed. NULL: what directory_new() was given. */
     const struct string_list *(*attributes)(void *userdata);

@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "directory/address.h"
 #include "directory/connect.h"
 #include "directory/environment.h"
 #include "directory/libldap.h"
@@ -214,10 +215,16 @@ static int try_url(struct follows *f, const char *url, struct error *e)
     CLEANUP(freep) char *key = NULL;
     int r = follow_parse(url, &server, &f->base, &f->filter, &f->scope, e);
     if (r == 0 && f->base &&
-        (dn_key(f->base, &key, NULL) < 0 ||
+        (dn_key(f->env->decoder.schema, f->base, &key, NULL) < 0 ||
          !dn_key_is_below(key, f->env->searches[f->first->search].base_key)))
         r = error_set(e, -EINVAL, "the reference %s leads out of %s", url,
                       f->env->searches[f->first->search].base);
+    if (r == 0 && !address_is_listed(server, f->env->options->referral_hosts,
+                                     f->env->options->n_referral_hosts))
+        r = error_set(e, -EACCES,
+                      "the reference leads to %s, which is not listed under [directory] "
+                      "referral_hosts, so no password is sent there",
+                      server);
     if (r < 0)
         return r;
     f->slot = task_slot_new();

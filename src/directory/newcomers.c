@@ -82,12 +82,7 @@ bool newcomers_asking(const struct newcomers *n)
 static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
 {
     struct newcomers *n = userdata;
-    struct berval **values = ldap_get_values_len(ld, m, n->env->decoder.id_attribute);
-    CLEANUP(freep)
-    char *id = values && values[0] ? identity_from_value(n->env->decoder.identity,
-                                                         values[0]->bv_val, values[0]->bv_len)
-                                   : NULL;
-    ldap_value_free_len(values);
+    CLEANUP(freep) char *id = decode_id(&n->env->decoder, ld, m);
     if (!id || string_list_contains(&n->groups, id))
         return 0;
     return string_list_add(&n->groups, id) < 0 ? error_out_of_memory(e) : 0;
@@ -99,7 +94,7 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     struct newcomers *n = userdata;
     struct error e = {};
     if (outcome->code != LDAP_SUCCESS)
-        directory_feed_doubts(n->env, "the server did not tell the groups of who appeared");
+        directory_feed_doubts(n->env, "the server did not say which groups the new people are in");
     n->search = search_free(n->search);
     if (++n->index == n->env->n_searches) {
         n->index = 0;
@@ -151,7 +146,8 @@ int newcomers_ask(struct newcomers *n, struct error *e)
     while (!env->searches[n->index].groups)
         n->index++; /* the last one has some */
     const struct feed_search *groups = &env->searches[n->index];
-    const char *attributes[] = {env->decoder.id_attribute, NULL};
+    const char *attributes[] = {env->decoder.id_attribute, env->decoder.second_id_attribute,
+                                NULL};
     CLEANUP(buffer_done) struct buffer filter = {};
     if (write_filter(n, &filter, groups->groups) < 0)
         return error_out_of_memory(e);

@@ -39,6 +39,8 @@ int directory_options_copy(struct directory_options *to, const struct directory_
     int r = 0;
     *to = *from;
     to->uris = copy_texts(from->uris, &to->n_uris, &r);
+    to->referral_hosts = copy_texts(from->referral_hosts, &to->n_referral_hosts, &r);
+    to->srv_hosts = copy_texts(from->srv_hosts, &to->n_srv_hosts, &r);
     to->tls_ca_file = copy_text(from->tls_ca_file, &r);
     to->tls_ca_directory = copy_text(from->tls_ca_directory, &r);
     to->tls_certificate_file = copy_text(from->tls_certificate_file, &r);
@@ -63,6 +65,8 @@ void directory_options_done(struct directory_options *o)
     free_texts(o->uris, o->n_uris);
     free_texts(o->bases, o->n_bases);
     free_texts(o->group_bases, o->n_group_bases);
+    free_texts(o->referral_hosts, o->n_referral_hosts);
+    free_texts(o->srv_hosts, o->n_srv_hosts);
     free(o->tls_ca_file);
     free(o->tls_ca_directory);
     free(o->tls_certificate_file);

@@ -50,7 +50,13 @@ struct directory_options {
     char *id_attribute;              /* NULL: by product */
     char *login_attribute;           /* for memberUid; default uid */
     enum directory_referrals referrals;
-    bool paging; /* default yes */
+    char **
+        referral_hosts; /* where a referral may lead, with our credentials; HOST or HOST:PORT */
+    size_t n_referral_hosts;
+    char **srv_hosts; /* of those that DNS names for srv:; none: the domain and all below it */
+    size_t n_srv_hosts;
+    uint64_t max_message_bytes; /* one LDAP message */
+    bool paging;                /* default yes */
     unsigned page_size;
     uint64_t poll_interval_usec; /* poll: between delta reads; dirsync: between calls without a
                                     wake-up */

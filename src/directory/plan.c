@@ -58,7 +58,7 @@ static int read_places(struct places *p, char *const *bases, size_t n, const cha
         return error_out_of_memory(e);
     for (size_t i = 0; i < n; i++) {
         CLEANUP(freep) char *key = NULL;
-        int r = dn_key(bases[i], &key, e);
+        int r = dn_key(NULL, bases[i], &key, e);
         if (r < 0)
             return error_wrap(e, r, "[directory] %s", name);
         if (holds(p, key))
@@ -100,7 +100,7 @@ static bool any_below(char *const *bases, size_t n, const char *ancestor_key)
 {
     for (size_t i = 0; i < n; i++) {
         CLEANUP(freep) char *key = NULL;
-        if (dn_key(bases[i], &key, NULL) == 0 && dn_key_is_below(key, ancestor_key))
+        if (dn_key(NULL, bases[i], &key, NULL) == 0 && dn_key_is_below(key, ancestor_key))
             return true;
     }
     return false;
@@ -135,6 +135,19 @@ int plan_bases(struct directory *d, struct error *e)
             r = add_search(d, &groups.items[i], false, true, true, e);
     }
     return r;
+}
+
+int plan_keys(struct directory *d, struct error *e)
+{
+    for (unsigned i = 0; i < d->n_searches; i++) {
+        char *key = NULL;
+        int r = dn_key(d->schema, d->searches[i].base, &key, e);
+        if (r < 0)
+            return r;
+        free(d->searches[i].base_key);
+        d->searches[i].base_key = key;
+    }
+    return 0;
 }
 
 static char *people_filter(const struct directory *d)

@@ -15,6 +15,7 @@ struct connect;
 struct rootdse_read;
 struct sd_event_source;
 struct session_operation;
+struct sights;
 struct task;
 
 struct directory {
@@ -41,8 +42,9 @@ struct directory {
     struct task *resolve;
     struct session *session;
     struct rootdse_read *reading;
+    struct sights *sights; /* before the feed starts */
     struct rootdse *server;
-    struct schema *schema;
+    const struct schema *schema; /* of the sink: in force while this connection lives */
     struct feed_environment env;
     bool env_ready;
     const struct directory_feed_ops *ops;
@@ -88,5 +90,6 @@ void directory_arm(struct sd_event_source *source, uint64_t usec); /* from now, 
 
 /* plan.c: what is searched for. Pure but for memory. */
 int plan_bases(struct directory *d, struct error *e);
+int plan_keys(struct directory *d, struct error *e); /* of the bases, by d->schema */
 int plan_filters(struct directory *d, struct error *e);
 const struct directory_feed_ops *plan_feed(const struct directory *d, char *reason, size_t n);

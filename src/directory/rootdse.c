@@ -71,7 +71,6 @@ struct rootdse *rootdse_free(struct rootdse *d)
         free(d->suffix_ids[i]);
     }
     schema_free(d->schema);
-    schema_free(d->second_schema);
     free(d);
     return NULL;
 }
@@ -258,7 +257,7 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
     if (r->step == STEP_BASE)
         r->found->base_visible[r->at] = true;
     if (r->step == STEP_SCHEMA)
-        return schema_read_message(ld, m, &r->found->schema, &r->found->second_schema, e);
+        return r->found->schema ? 0 : schema_read_message(ld, m, &r->found->schema, e);
     CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
     struct berval dn, name = {}, *values = NULL;
     int code = ldap_get_dn_ber(ld, m, &ber, &dn), failed = 0;
@@ -314,12 +313,12 @@ static void find_suffix(struct rootdse_read *r, unsigned at)
     CLEANUP(freep) char *base = NULL;
     char **suffix = &r->found->suffixes[at];
     size_t best = 0;
-    if (dn_key(r->bases[at], &base, NULL) < 0)
+    if (dn_key(NULL, r->bases[at], &base, NULL) < 0)
         return;
     for (size_t i = 0; i < r->found->naming_contexts.n_items; i++) {
         const char *context = r->found->naming_contexts.items[i];
         CLEANUP(freep) char *key = NULL;
-        if (dn_key(context, &key, NULL) < 0 || !dn_key_is_below(base, key))
+        if (dn_key(NULL, context, &key, NULL) < 0 || !dn_key_is_below(base, key))
             continue;
         if (*suffix && strlen(key) <= best)
             continue;
@@ -419,7 +418,7 @@ static bool prepare_step(struct rootdse_read *r, struct search_request *q)
                                         "nsUniqueId",      "entryCSN",  "entryusn",
                                         "modifyTimestamp", NULL};
     static const char *const service[] = {"invocationId", NULL};
-    static const char *const schema[] = {"attributeTypes", NULL};
+    static const char *const schema[] = {"attributeTypes", "objectClasses", NULL};
     const struct rootdse *d = r->found;
     q->scope = LDAP_SCOPE_BASE;
     q->filter = "(objectClass=*)";

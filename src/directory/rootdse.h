@@ -41,7 +41,6 @@ struct rootdse {
     uint64_t first_change, last_change;
     char base_doubt[256];         /* why the first one is not shown */
     struct schema *schema;        /* NULL: could not be read; the caller may take it */
-    struct schema *second_schema; /* the same again, for whoever needs it beside the sink */
 };
 
 /* Reads it all through the session: `done` runs once, from the loop. ret is taken by the caller

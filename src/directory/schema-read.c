@@ -1,9 +1,11 @@
 /*
- * Reads attribute type definitions. Matching rules and SYNTAX are inherited from the superior
- * type (RFC 4512 2.5.1); Active Directory leaves the rules out altogether, there the syntax
- * decides.
- * A definition that cannot be parsed is left out: the built-in table still knows the common
- * ones.
+ * Reads definitions of attribute types and object classes. Matching rules and SYNTAX are inherited
+ * from the superior type (RFC 4512 2.5.1); Active Directory leaves the rules out altogether,
+ * there the syntax decides. A definition that cannot be read is left out, and that one alone:
+ * the built-in tables still know the common ones.
+ *
+ * libldap is given nothing that is not well formed: of "SYNTAX 1.1{64" it reads on behind the
+ * end of the text, and of a quote that is not closed it loses memory.
  */
 #include "config.h"
 
@@ -11,6 +13,7 @@
 
 #include <errno.h>
 #include <ldap_schema.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +26,7 @@
 #include "model/schema.h"
 
 #define INHERITANCE_MAX  16
+#define DEFINITION_MAX   65536
 #define SYNTAX_IA5       "1.3.6.1.4.1.1466.115.121.1.26"
 #define SYNTAX_PRINTABLE "1.3.6.1.4.1.1466.115.121.1.44"
 
@@ -38,6 +42,52 @@ static void types_done(struct types *t)
     free(t->items);
 }
 
+/* Outside of quotes, each bound is closed: "{64}". */
+static bool has_whole_bounds(const char *text)
+{
+    bool quoted = false;
+
+    for (const char *p = text; *p; p++) {
+        if (*p == '\'')
+            quoted = !quoted;
+        if (quoted || *p != '{')
+            continue;
+        size_t n = strspn(p + 1, "0123456789");
+        if (n == 0 || p[1 + n] != '}')
+            return false;
+    }
+    return true;
+}
+
+/* One parenthesis around everything, all closed, all quotes too. */
+static bool is_well_formed(const char *text)
+{
+    bool quoted = false;
+    unsigned depth = 0;
+    const char *p = text + strspn(text, " ");
+
+    if (*p != '(' || !text_is_utf8(text, strlen(text)) || strlen(text) > DEFINITION_MAX)
+        return false;
+    for (; *p; p++) {
+        if (*p == '\'')
+            quoted = !quoted;
+        if (quoted)
+            continue;
+        depth += *p == '(';
+        if (*p == ')' && --depth == 0)
+            break;
+    }
+    return *p == ')' && p[1 + strspn(p + 1, " ")] == '\0' && has_whole_bounds(text);
+}
+
+static void leave_out(const char *what, const char *why, const char *definition)
+{
+    char shown[120];
+
+    log_debug("an %s of the schema is left out: %s: %s", what, why,
+              text_printable(shown, sizeof shown, definition, strlen(definition)));
+}
+
 static const LDAPAttributeType *find(const struct types *t, const char *name)
 {
     for (size_t i = 0; i < t->n_items; i++) {
@@ -50,16 +100,17 @@ static const LDAPAttributeType *find(const struct types *t, const char *name)
     return NULL;
 }
 
-static int parse(struct types *t, const char *definition)
+static int parse_type(struct types *t, const char *definition)
 {
     int code = 0;
     const char *where = NULL;
     LDAPAttributeType *type =
-        ldap_str2attributetype(definition, &code, &where, LDAP_SCHEMA_ALLOW_ALL);
+        is_well_formed(definition)
+            ? ldap_str2attributetype(definition, &code, &where, LDAP_SCHEMA_ALLOW_ALL)
+            : NULL;
     if (!type) {
-        char shown[120];
-        log_debug("an attribute type of the schema is left out: %s: %s", ldap_scherr2str(code),
-                  text_printable(shown, sizeof shown, definition, strlen(definition)));
+        leave_out("attribute type", code ? ldap_scherr2str(code) : "it is malformed",
+                  definition);
         return 0;
     }
     if (memory_grow(&t->items, &t->capacity, t->n_items + 1, sizeof(LDAPAttributeType *)) < 0) {
@@ -129,8 +180,8 @@ static struct schema_rules rules_of(const struct definition *d, enum matching va
     return rules;
 }
 
-static int add(struct schema *s, const struct types *t, const LDAPAttributeType *type,
-               bool openldap)
+static int add_type(struct schema *s, const struct types *t, const LDAPAttributeType *type,
+                    bool openldap)
 {
     struct definition d = inherited(t, type);
     enum matching values = schema_values_from_rule(d.equality, d.syntax);
@@ -150,19 +201,56 @@ static int add(struct schema *s, const struct types *t, const LDAPAttributeType 
     return r < 0 ? r : schema_set_rules(s, type->at_names[0], &rules, type->at_sup_oid);
 }
 
-static int build(const struct types *t, struct schema **ret, struct error *e)
+static size_t count(char **texts)
 {
-    *ret = NULL;
-    if (t->n_items == 0)
+    size_t n = 0;
+
+    while (texts && texts[n])
+        n++;
+    return n;
+}
+
+static int add_class(struct schema *s, const char *definition)
+{
+    int code = 0;
+    const char *where = NULL;
+    LDAPObjectClass *c =
+        is_well_formed(definition)
+            ? ldap_str2objectclass(definition, &code, &where, LDAP_SCHEMA_ALLOW_ALL)
+            : NULL;
+    if (!c) {
+        leave_out("object class", code ? ldap_scherr2str(code) : "it is malformed", definition);
         return 0;
-    CLEANUP(schema_freep) struct schema *s = schema_new();
-    if (!s)
+    }
+    int r = schema_add_class(s, c->oc_oid, (const char *const *)c->oc_names, count(c->oc_names),
+                             (const char *const *)c->oc_sup_oids, count(c->oc_sup_oids));
+    ldap_objectclass_free(c);
+    return r;
+}
+
+int schema_read_subschema(const struct schema_definitions *d, struct schema **ret,
+                          struct error *e)
+{
+    CLEANUP(types_done) struct types t = {};
+    CLEANUP(schema_freep) struct schema *s = NULL;
+    int r = 0;
+
+    *ret = NULL;
+    for (size_t i = 0; i < d->n_types && r == 0; i++)
+        r = parse_type(&t, d->types[i]);
+    if (r == 0 && t.n_items == 0)
+        return 0;
+    if (r == 0 && !(s = schema_new()))
+        r = -ENOMEM;
+    bool openldap = false;
+    if (r == 0)
+        schema_set_kind(s, kind_of(&t, &openldap));
+    for (size_t i = 0; i < t.n_items && r == 0; i++)
+        r = add_type(s, &t, t.items[i], openldap);
+    for (size_t i = 0; i < d->n_classes && r == 0; i++)
+        r = add_class(s, d->classes[i]);
+    if (r < 0)
         return error_out_of_memory(e);
-    bool openldap;
-    schema_set_kind(s, kind_of(t, &openldap));
-    for (size_t i = 0; i < t->n_items; i++)
-        if (add(s, t, t->items[i], openldap) < 0)
-            return error_out_of_memory(e);
     schema_set_from_server(s);
     *ret = TAKE(s);
     return 0;
@@ -171,26 +259,35 @@ static int build(const struct types *t, struct schema **ret, struct error *e)
 int schema_read_definitions(const char *const *definitions, size_t n, struct schema **ret,
                             struct error *e)
 {
-    CLEANUP(types_done) struct types t = {};
-    for (size_t i = 0; i < n; i++)
-        if (parse(&t, definitions[i]) < 0)
-            return error_out_of_memory(e);
-    return build(&t, ret, e);
+    return schema_read_subschema(
+        &(struct schema_definitions){.types = definitions, .n_types = n}, ret, e);
 }
 
-int schema_read_message(LDAP *ld, LDAPMessage *m, struct schema **ret,
-                        struct schema **ret_second, struct error *e)
+/* A value that holds a NUL is no definition, and would be cut. */
+static int take_values(LDAP *ld, LDAPMessage *m, const char *attribute, struct string_list *ret)
 {
-    CLEANUP(types_done) struct types t = {};
-    struct berval **values = ldap_get_values_len(ld, m, "attributeTypes");
+    struct berval **values = ldap_get_values_len(ld, m, attribute);
     int r = 0;
-    for (size_t i = 0; values && values[i] && r == 0; i++) {
-        CLEANUP(freep) char *text = strndup(values[i]->bv_val, values[i]->bv_len);
-        r = text ? parse(&t, text) : -ENOMEM;
-    }
+
+    for (size_t i = 0; values && values[i] && r == 0; i++)
+        if (!memchr(values[i]->bv_val, '\0', values[i]->bv_len))
+            r = string_list_add_n(ret, values[i]->bv_val, values[i]->bv_len);
     ldap_value_free_len(values);
-    if (r < 0)
+    return r;
+}
+
+int schema_read_message(LDAP *ld, LDAPMessage *m, struct schema **ret, struct error *e)
+{
+    CLEANUP(string_list_done) struct string_list types = {}, classes = {};
+
+    if (take_values(ld, m, "attributeTypes", &types) < 0 ||
+        take_values(ld, m, "objectClasses", &classes) < 0)
         return error_out_of_memory(e);
-    r = build(&t, ret, e);
-    return r < 0 ? r : build(&t, ret_second, e);
+    const struct schema_definitions d = {
+        .types = (const char *const *)types.items,
+        .n_types = types.n_items,
+        .classes = (const char *const *)classes.items,
+        .n_classes = classes.n_items,
+    };
+    return schema_read_subschema(&d, ret, e);
 }

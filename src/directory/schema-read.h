@@ -1,14 +1,22 @@
-/* The server's attribute types (RFC 4512 4.2.2) as the model's schema. */
+/* From a server's subschema entry (RFC 4512 4.2) to the model's schema. */
 #pragma once
 #include <ldap.h>
+#include <stddef.h>
 
 struct error;
 struct schema;
 
-/* The subschema entry's attributeTypes. Both get the same content (one goes to the sink, one
- * stays); NULL when there was no definition that could be read. */
-int schema_read_message(LDAP *ld, LDAPMessage *m, struct schema **ret,
-                        struct schema **ret_second, struct error *e);
-/* The same from definitions, for tests. */
+/* The definitions of a subschema entry, NUL-terminated. */
+struct schema_definitions {
+    const char *const *types, *const *classes;
+    size_t n_types, n_classes;
+};
+
+/* *ret is NULL when there was no attribute type in it; malloc'd. -ENOMEM. */
+int schema_read_message(LDAP *ld, LDAPMessage *m, struct schema **ret, struct error *e);
+/* The same from the texts. */
+int schema_read_subschema(const struct schema_definitions *d, struct schema **ret,
+                          struct error *e);
+/* Of attribute types alone. */
 int schema_read_definitions(const char *const *definitions, size_t n, struct schema **ret,
                             struct error *e);

@@ -126,14 +126,25 @@ static void give_out(struct session *s, LDAPMessage **m)
     o->message(o, type, m, o->userdata);
 }
 
-static void read_failed(struct session *s)
+static void read_failed(struct session *s, int number)
 {
     int code = LDAP_SERVER_DOWN;
     ldap_get_option(s->ld, LDAP_OPT_RESULT_CODE, &code);
     if (code == LDAP_SUCCESS)
         code = LDAP_SERVER_DOWN;
     struct error e = {};
-    int r = libldap_error(&e, code, NULL, "%s: the connection was lost%s", s->uri, s->farewell);
+    int r;
+    if (number == ERANGE) /* liblber's word for a message beyond the limit of connect.c */
+        r = error_set(&e, -EMSGSIZE,
+                      "%s sent a message that is larger than [directory] max_message, so the "
+                      "connection was ended: if an entry is really that large, raise it",
+                      s->uri);
+    else
+        r = libldap_error(&e, code, NULL, "%s: the connection was lost%s%s", s->uri,
+                          number == ECONNRESET  ? " (reset by the other side)"
+                          : number == ETIMEDOUT ? " (nothing answers any more)"
+                                                : "",
+                          s->farewell);
     lose(s, r, &e);
 }
 
@@ -143,9 +154,10 @@ static void turn(struct session *s)
     for (unsigned n = 0; n < MESSAGES_PER_TURN && !s->stopped; n++) {
         struct timeval zero = {};
         CLEANUP(libldap_message_freep) LDAPMessage *m = NULL;
+        errno = 0;
         int r = ldap_result(s->ld, LDAP_RES_ANY, LDAP_MSG_ONE, &zero, &m);
         if (r < 0) {
-            read_failed(s);
+            read_failed(s, errno);
             return;
         }
         if (r == 0) {

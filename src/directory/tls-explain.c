@@ -1,8 +1,8 @@
 /*
- * libldap says "Can't contact LDAP server" for every certificate that it does not like. This
- * room connects once more, with OpenSSL, checks the same things (chain, dates, name) and says
- * which one fails, for which certificate, against which CA file. It sends no credentials and
- * changes no verdict: it only words what has been refused already.
+ * libldap says "Can't contact LDAP server" for a wrong port, an unknown host and every
+ * certificate that it does not like. This room connects once more, checks the same things
+ * (chain, dates, name) and says which one fails, for which certificate, against which CA file.
+ * It sends no credentials and changes no verdict: it only words what has been refused already.
  */
 #include "config.h"
 
@@ -44,15 +44,37 @@ static void close_fd(int *fd)
         close(*fd);
 }
 
-static int open_socket(const char *host, int port, uint64_t timeout_usec)
+/* What stands behind a number of connect(), for whoever can do something about it. */
+static const char *network_words(int number)
+{
+    switch (number) {
+    case ECONNREFUSED:
+        return "the connection was refused: nothing listens on that port, or a "
+               "firewall says so";
+    case ETIMEDOUT:
+    case EINPROGRESS:
+    case EAGAIN: return "nothing answers there: the machine is off, or a firewall drops it";
+    case EHOSTUNREACH:
+    case ENETUNREACH: return "there is no way to that address from here";
+    case ECONNRESET: return "the connection was reset by the other side";
+    default: return strerror(number);
+    }
+}
+
+static int open_socket(const char *uri, const char *host, int port, uint64_t timeout_usec,
+                       struct error *e)
 {
     char service[16];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
     struct timeval tv = {.tv_sec = (time_t)(timeout_usec / USEC_PER_SEC),
                          .tv_usec = (suseconds_t)(timeout_usec % USEC_PER_SEC)};
     snprintf(service, sizeof service, "%d", port);
-    if (getaddrinfo(host, service, &hints, &list) != 0)
+    int looked_up = getaddrinfo(host, service, &hints, &list), number = 0;
+    if (looked_up != 0) {
+        error_set(e, -ENOTCONN, "%s: there is no host %s to be found: %s", uri, host,
+                  gai_strerror(looked_up));
         return -1;
+    }
     int fd = -1;
     for (struct addrinfo *a = list; a && fd < 0; a = a->ai_next) {
         fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
@@ -62,11 +84,14 @@ static int open_socket(const char *host, int port, uint64_t timeout_usec)
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
         if (connect(fd, a->ai_addr, a->ai_addrlen) < 0) {
+            number = errno;
             close(fd);
             fd = -1;
         }
     }
     freeaddrinfo(list);
+    if (fd < 0 && number != 0)
+        error_set(e, -ENOTCONN, "%s: %s", uri, network_words(number));
     return fd;
 }
 
@@ -197,8 +222,17 @@ static void tell_handshake(const char *uri, struct error *e)
 {
     unsigned long code = ERR_get_error();
     const char *reason = code ? ERR_reason_error_string(code) : NULL;
+#ifdef SSL_R_UNEXPECTED_EOF_WHILE_READING
+    if (ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+        reason = NULL;
+#endif
     if (reason)
         error_set(e, -EACCES, "%s: no TLS connection: %s", uri, reason);
+    else
+        error_set(e, -ENOTCONN,
+                  "%s: no TLS connection: the other side ended it in the handshake (does this "
+                  "port speak TLS?)",
+                  uri);
 }
 
 static void look_at(int fd, const char *uri, const char *host, const struct tls_files *files,
@@ -236,7 +270,7 @@ static void look_at(int fd, const char *uri, const char *host, const struct tls_
     ERR_clear_error();
 }
 
-void tls_explain(const char *uri, bool starttls, const struct tls_files *files,
+void tls_explain(const char *uri, enum explain_tls tls, const struct tls_files *files,
                  uint64_t timeout_usec, struct error *e)
 {
     CLEANUP(freep) char *copy = strdup(uri);
@@ -244,11 +278,13 @@ void tls_explain(const char *uri, bool starttls, const struct tls_files *files,
     if (!copy || ldap_url_parse(copy, &url) != LDAP_URL_SUCCESS)
         return;
     const char *host = url->lud_host && *url->lud_host ? url->lud_host : "localhost";
-    int port = url->lud_port > 0 ? url->lud_port : starttls ? LDAP_PORT : LDAPS_PORT;
+    int port = url->lud_port > 0      ? url->lud_port
+               : tls == EXPLAIN_LDAPS ? LDAPS_PORT
+                                      : LDAP_PORT;
     if (timeout_usec > TIMEOUT_MAX_USEC)
         timeout_usec = TIMEOUT_MAX_USEC;
-    CLEANUP(close_fd) int fd = open_socket(host, port, timeout_usec);
-    if (fd >= 0 && (!starttls || ask_for_tls(fd)))
+    CLEANUP(close_fd) int fd = open_socket(uri, host, port, timeout_usec, e);
+    if (fd >= 0 && (tls == EXPLAIN_LDAPS || (tls == EXPLAIN_STARTTLS && ask_for_tls(fd))))
         look_at(fd, uri, host, files, e);
     ldap_free_urldesc(url);
 }

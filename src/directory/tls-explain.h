@@ -16,7 +16,12 @@ int tls_files_check(const struct tls_files *f, struct error *e);
 const char *tls_files_system_ca(void);
 const char *tls_files_ca(const struct tls_files *f); /* for sentences */
 
-/* After a failed TLS connection: connects once more, looks at the certificate, and replaces the
- * sentence in e when it finds the reason. Otherwise e stays. */
-void tls_explain(const char *uri, bool starttls, const struct tls_files *files,
+/* After a failed connection: connects once more, looks at the network and the certificate, and
+ * replaces the sentence in e when it finds the reason. Otherwise e stays. tls: as connect.h. */
+enum explain_tls {
+    EXPLAIN_PLAIN,
+    EXPLAIN_STARTTLS,
+    EXPLAIN_LDAPS
+};
+void tls_explain(const char *uri, enum explain_tls tls, const struct tls_files *files,
                  uint64_t timeout_usec, struct error *e);

@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "mapping/filter.h"
+#include "model/class.h"
 #include "model/dn.h"
 #include "model/entry.h"
 #include "model/schema.h"
@@ -182,13 +183,19 @@ static int prepare_sid(struct filter_part *part)
     return replace_bytes(part, bytes, 8 + 4 * n);
 }
 
-static int prepare_class(struct filter_part *part)
+/* The class by the name that entries have. Without a server's schema the usual ones. */
+static int prepare_class(struct filter_part *part, const struct schema *schema)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(classes); i++)
+    const char *name = class_name(schema_classes(schema), part->bytes);
+    for (size_t i = 0; name == part->bytes && i < ARRAY_SIZE(classes); i++)
         if (strcmp(classes[i].oid, part->bytes) == 0)
-            return replace_bytes(part, (const unsigned char *)classes[i].name,
-                                 strlen(classes[i].name));
-    return FILTER_SPECIAL_NONE;
+            name = classes[i].name;
+    if (name != part->bytes)
+        return replace_bytes(part, (const unsigned char *)name, strlen(name));
+    /* Only where the server has told its classes, which go by their OIDs too. */
+    static const char top[] = "2.5.6.0";
+    return class_name(schema_classes(schema), top) != top ? FILTER_SPECIAL_UNKNOWN_CLASS
+                                                          : FILTER_SPECIAL_NONE;
 }
 
 int filter_special_prepare(struct filter_node *n, const struct schema *schema)
@@ -197,7 +204,7 @@ int filter_special_prepare(struct filter_node *n, const struct schema *schema)
     struct filter_part *part = &n->parts[0];
     if (text_equal_ascii_case(attribute, "objectClass") ||
         text_equal_ascii_case(attribute, "structuralObjectClass"))
-        return prepare_class(part);
+        return prepare_class(part, schema);
     bool microsoft = schema_kind(schema) == SCHEMA_ACTIVE_DIRECTORY ||
                      schema_kind(schema) == SCHEMA_BUILT_IN;
     if (!microsoft)

@@ -317,7 +317,8 @@ static int normalise_time(struct normal *ret, const char *bytes, size_t size)
     return take_text(ret, strdup(text));
 }
 
-static int normalise_dn(struct normal *ret, const char *bytes, size_t size)
+static int normalise_dn(struct normal *ret, const struct schema *schema, const char *bytes,
+                        size_t size)
 {
     if (memchr(bytes, '\0', size) || !text_is_utf8(bytes, size))
         return MATCHING_NO_FORM;
@@ -325,7 +326,7 @@ static int normalise_dn(struct normal *ret, const char *bytes, size_t size)
     if (!dn)
         return -ENOMEM;
     char *key = NULL;
-    int r = dn_key(dn, &key, NULL);
+    int r = dn_key(schema, dn, &key, NULL);
     if (r < 0)
         return r == -ENOMEM ? r : MATCHING_NO_FORM;
     return take_text(ret, key);
@@ -381,7 +382,7 @@ int matching_normalise(struct normal *ret, const struct schema *schema, enum mat
             return take_text(ret, strdup("FALSE"));
         return MATCHING_NO_FORM;
     case MATCHING_DN:
-        return place == PART_WHOLE ? normalise_dn(ret, bytes, size)
+        return place == PART_WHOLE ? normalise_dn(ret, schema, bytes, size)
                                    : normalise_dn_text(ret, schema, place, bytes, size);
     case MATCHING_OCTETS: return normalise_octets(ret, bytes, size);
     case MATCHING_TIME: return normalise_time(ret, bytes, size);

@@ -78,12 +78,12 @@ static int set_source(struct source *s, const struct mapping_rule *o,
 }
 
 static int init_group(struct rule *rule, const struct mapping_rule *o,
-                      struct problems *problems)
+                      const struct schema *schema, struct problems *problems)
 {
     struct error e = {0};
     if (!mapping_text_is_set(&o->group))
         return 0;
-    int r = dn_key(o->group.text, &rule->group_key, &e);
+    int r = dn_key(schema, o->group.text, &rule->group_key, &e);
     if (r == -EINVAL) {
         problems_add(problems, PROBLEM_ERROR, &o->group, 0, "%s", e.message);
         return 0;
@@ -207,7 +207,7 @@ int rule_init(struct rule *rule, const struct mapping_rule *o, const struct sche
     *rule = (struct rule){0};
     int r = init_sources(rule, o);
     if (r == 0)
-        r = init_group(rule, o, problems);
+        r = init_group(rule, o, schema, problems);
     if (r == 0)
         r = rule_parse_filter(&o->when, schema, problems, &rule->when);
     if (r == 0)

@@ -308,7 +308,9 @@ static int run_field(struct evaluation *x, enum user_field f)
         STEP(x, "%s", e.message);
         r = set_invalid(x, code, e.message);
     } else {
-        r = take_field_text(x, f, text);
+        /* One form, whatever the directory holds: else one login could become two. */
+        CLEANUP(freep) char *composed = text_compose(text);
+        r = take_field_text(x, f, composed ? composed : text);
     }
     return r < 0 ? r : end_step(x, &field->source, text && text[0]);
 }

@@ -4,8 +4,7 @@
  * It reads the strict form with the one liberty that every server and every person takes:
  * blanks around separators. It refuses the old quoted form, ';' and "OID." (RFC 1779), as
  * libldap does: who writes them should be told, not guessed at. Unlike libldap it refuses
- * values that are not UTF-8. It knows no schema: all values are compared as caseIgnoreMatch
- * does, which holds for naming attributes in practice.
+ * values that are not UTF-8. How values are compared is the matter of dn-value.c.
  */
 #include "config.h"
 
@@ -19,6 +18,8 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "model/dn-value.h"
+#include "model/schema.h"
 
 struct pair {
     const char *type; /* borrowed from the DN */
@@ -196,87 +197,50 @@ static int scan_pair(struct scanner *s, struct pair *ret, char *ret_separator)
     return 0;
 }
 
-/* RFC 4519, RFC 4524 and the long names; sorted by nothing, looked at once per pair. */
-static const struct {
-    const char *alias, *name;
-} aliases[] = {
-    /* clang-format off */
-    {"2.5.4.3", "cn"},              {"commonname", "cn"},
-    {"2.5.4.4", "sn"},              {"surname", "sn"},
-    {"2.5.4.5", "serialnumber"},
-    {"2.5.4.6", "c"},               {"countryname", "c"},
-    {"2.5.4.7", "l"},               {"localityname", "l"},
-    {"2.5.4.8", "st"},              {"stateorprovincename", "st"},
-    {"2.5.4.9", "street"},          {"streetaddress", "street"},
-    {"2.5.4.10", "o"},              {"organizationname", "o"},
-    {"2.5.4.11", "ou"},             {"organizationalunitname", "ou"},
-    {"2.5.4.12", "title"},
-    {"2.5.4.13", "description"},
-    {"2.5.4.20", "telephonenumber"},
-    {"2.5.4.42", "givenname"},      {"gn", "givenname"},
-    {"2.5.4.45", "x500uniqueidentifier"},
-    {"2.5.4.46", "dnqualifier"},
-    {"0.9.2342.19200300.100.1.1", "uid"},   {"userid", "uid"},
-    {"0.9.2342.19200300.100.1.3", "mail"},  {"rfc822mailbox", "mail"},
-    {"0.9.2342.19200300.100.1.25", "dc"},   {"domaincomponent", "dc"},
-    {"1.2.840.113549.1.9.1", "email"},      {"emailaddress", "email"},
-    {"2.16.840.1.113730.3.1.3", "employeenumber"},
-    {"1.3.6.1.1.16.4", "entryuuid"},
-    /* clang-format on */
-};
-
-static void add_type(struct buffer *b, const struct pair *pair)
+/* The type by the first of its names, in lower case; where the server takes names as written,
+ * as written. */
+static void add_type(struct buffer *b, const struct schema *schema, const struct pair *pair)
 {
+    struct schema_type type = {.name = pair->type, .n_name = pair->n_type};
     size_t start = b->size;
 
-    buffer_add(b, pair->type, pair->n_type);
-    if (b->failed)
-        return;
-    for (char *p = b->data + start; *p; p++)
-        if (*p >= 'A' && *p <= 'Z')
-            *p = (char)(*p + ('a' - 'A'));
-    for (size_t i = 0; i < ARRAY_SIZE(aliases); i++)
-        if (strcmp(aliases[i].alias, b->data + start) == 0) {
-            b->size = start;
-            buffer_add_text(b, aliases[i].name);
-            return;
-        }
+    if (schema_naming(schema) != SCHEMA_NAMES_BY_CASE)
+        type = schema_describe(schema, pair->type, pair->n_type);
+    buffer_add(b, type.name, type.n_name);
+    for (size_t i = start; !b->failed && i < b->size; i++)
+        if (b->data[i] >= 'A' && b->data[i] <= 'Z')
+            b->data[i] = (char)(b->data[i] + ('a' - 'A'));
 }
 
-/* What would be taken for the key's own '\n', '+' or '#', and what folding would drop, is
- * escaped before folding: two names that differ in a control character stay two names. */
-static char *fold_value(const char *bytes, size_t size)
+/* What would be taken for the key's own '\n', '+' or '#' is escaped, and so is every other
+ * control character, since keys are stored as text. */
+static void add_escaped(struct buffer *b, const struct buffer *form)
 {
-    CLEANUP(buffer_done) struct buffer escaped = {0};
-
-    for (size_t i = 0; i < size; i++) {
-        unsigned char c = (unsigned char)bytes[i];
+    for (size_t i = 0; i < form->size; i++) {
+        unsigned char c = (unsigned char)form->data[i];
         if (c < 0x20 || c == 0x7f || c == '\\' || c == '+' || c == '#')
-            buffer_format(&escaped, "\\%02x", c);
+            buffer_format(b, "\\%02x", c);
         else
-            buffer_add(&escaped, &bytes[i], 1);
+            buffer_add(b, &form->data[i], 1);
     }
-    if (escaped.failed)
-        return NULL;
-    return text_fold(escaped.data ? escaped.data : "", escaped.size);
 }
 
-static int add_pair(struct string_list *rdn, const struct scanner *s, const struct pair *pair)
+static int add_pair(struct string_list *rdn, const struct schema *schema,
+                    const struct scanner *s, const struct pair *pair)
 {
     CLEANUP(buffer_done) struct buffer b = {0};
-    CLEANUP(freep) char *folded = NULL;
+    CLEANUP(buffer_done) struct buffer form = {0};
+    const char *value = s->value.data ? s->value.data : "";
 
-    add_type(&b, pair);
+    add_type(&b, schema, pair);
     buffer_add_text(&b, "=");
     if (pair->is_hexadecimal) {
-        buffer_add(&b, s->value.data, s->value.size);
+        buffer_add(&b, value, s->value.size);
     } else {
-        folded = fold_value(s->value.data ? s->value.data : "", s->value.size);
-        if (!folded)
-            return -ENOMEM; /* it is UTF-8: scan_pair() has looked */
-        buffer_add_text(&b, folded);
+        dn_value_form(&form, schema, pair->type, pair->n_type, value, s->value.size);
+        add_escaped(&b, &form);
     }
-    return b.failed ? -ENOMEM : string_list_add_n(rdn, b.data, b.size);
+    return b.failed || form.failed ? -ENOMEM : string_list_add_n(rdn, b.data, b.size);
 }
 
 static int compare_texts(const void *a, const void *b)
@@ -301,7 +265,7 @@ static int close_rdn(struct string_list *rdns, struct string_list *rdn)
 }
 
 /* The keys of the RDNs, the leaf's first. */
-static int scan_rdns(struct scanner *s, struct string_list *ret)
+static int scan_rdns(struct scanner *s, const struct schema *schema, struct string_list *ret)
 {
     CLEANUP(string_list_done) struct string_list rdn = {0};
     char separator = ',';
@@ -313,7 +277,7 @@ static int scan_rdns(struct scanner *s, struct string_list *ret)
         int r = scan_pair(s, &pair, &separator);
         if (r < 0)
             return r;
-        r = add_pair(&rdn, s, &pair);
+        r = add_pair(&rdn, schema, s, &pair);
         if (r == 0 && separator != '+')
             r = close_rdn(ret, &rdn);
         if (r < 0)
@@ -322,13 +286,13 @@ static int scan_rdns(struct scanner *s, struct string_list *ret)
     return 0;
 }
 
-int dn_key(const char *dn, char **ret, struct error *e)
+int dn_key(const struct schema *schema, const char *dn, char **ret, struct error *e)
 {
     CLEANUP(scanner_done) struct scanner s = {.start = dn, .p = dn};
     CLEANUP(string_list_done) struct string_list rdns = {0};
     CLEANUP(buffer_done) struct buffer key = {0};
 
-    int r = scan_rdns(&s, &rdns);
+    int r = scan_rdns(&s, schema, &rdns);
     if (r == -ENOMEM)
         return error_out_of_memory(e);
     if (r < 0)
@@ -357,12 +321,12 @@ bool dn_is_valid(const char *dn)
     return true;
 }
 
-bool dn_equal(const char *a, const char *b)
+bool dn_equal(const struct schema *schema, const char *a, const char *b)
 {
     CLEANUP(freep) char *key_a = NULL;
     CLEANUP(freep) char *key_b = NULL;
 
-    return dn_key(a, &key_a, NULL) == 0 && dn_key(b, &key_b, NULL) == 0 &&
+    return dn_key(schema, a, &key_a, NULL) == 0 && dn_key(schema, b, &key_b, NULL) == 0 &&
            strcmp(key_a, key_b) == 0;
 }
 

@@ -1,23 +1,29 @@
 /*
  * Distinguished names, compared by their parsed form and never as strings.
  *
- * The key of a DN is equal for two spellings of one name: RFC 4514 escapes resolved, attribute
- * types in lower case (an OID of RFC 4519 table becomes its name), the pairs of a multi-valued
- * RDN sorted, values folded as by text_fold(). Its parts are joined so that a subtree is a
- * prefix: the key runs from the root to the leaf, each RDN followed by '\n' (which a folded
- * value escapes). So "below" is a comparison of prefixes, also in SQL.
+ * The key of a DN is equal for two spellings of one name, and for no other: RFC 4514 escapes
+ * resolved, attribute types by their first name in the server's schema, the pairs of a
+ * multi-valued RDN sorted, values as their equality rule compares them. Its parts are joined so
+ * that a subtree is a prefix: the key runs from the root to the leaf, each RDN followed by '\n'
+ * (which a value escapes). So "below" is a comparison of prefixes, also in SQL. Keys by two
+ * schemas are not to be compared with each other.
  */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
 
 struct error;
+struct schema;
 
-/* Malloc'd key, or -EINVAL with a sentence that quotes the DN and says what is wrong with it.
+/* Part of what stored keys belong to: to be raised when the same DN gets another key by the same
+ * schema. */
+#define DN_KEY_FORM 2
+
+/* schema NULL: the built-in table. Malloc'd key, or -EINVAL with a sentence that quotes the DN and says what is wrong with it.
  * The empty DN has the empty key. */
-int dn_key(const char *dn, char **ret, struct error *e);
+int dn_key(const struct schema *schema, const char *dn, char **ret, struct error *e);
 bool dn_is_valid(const char *dn);
-bool dn_equal(const char *a, const char *b);
+bool dn_equal(const struct schema *schema, const char *a, const char *b);
 bool dn_key_is_below(const char *key, const char *ancestor_key); /* true for equal keys too */
 /* The value of the first pair of the leaf RDN, unescaped ("Smith, John"); malloc'd; NULL if
  * invalid. */

@@ -7,6 +7,9 @@
 
 #include "base/text.h"
 
+/* Of the bytes that an entry came as; see directory/decode-raw.h. */
+#define ENTRY_RAW_SIZE 16
+
 struct error;
 
 /* A value that is no text stays visible as such: the person is then refused with a reason. */
@@ -56,9 +59,12 @@ struct entry {
     size_t n_attributes, attributes_capacity;
     struct member *members; /* ENTRY_GROUP only */
     size_t n_members, members_capacity;
+    bool members_hidden; /* it must have members, and none is shown: they are not known */
     char *login_key; /* person: text_fold(uid) for MEMBER_LOGIN; may be NULL */
     struct string_list other_login_keys; /* of the other values, once each, sorted */
     char *primary_key;                   /* person: primaryGroupID or gidNumber; may be NULL */
+    bool has_raw;                        /* of all that it holds, and of nothing else: */
+    unsigned char raw[ENTRY_RAW_SIZE];
 };
 
 struct entry *entry_new(const char *id, const char *dn, enum entry_kind kind);

@@ -57,21 +57,24 @@ struct change {
 #define REASON_ATTRIBUTE_VANISHED "attribute-vanished"
 #define REASON_ENTRY_INVALID      "entry-invalid"
 #define REASON_LOGIN_SHARED       "login-shared"
+#define REASON_NAME_SHARED        "name-shared"
 #define REASON_SAME_MAIL          "same-mail"
 #define REASON_RENAME_POLICY      "rename-policy"
 #define REASON_USER_GONE          "user-gone"
 #define REASON_BUDGET             "budget"
-#define REASON_PRIVILEGED         "privileged-role"
 #define REASON_ADOPTION           "adoption"
 #define REASON_RELINK             "relink"
 #define REASON_ROLES_FIRST        "roles-first"
 #define REASON_STATE_RESTORED     "state-restored"
 #define REASON_OTHER_TENANT       "other-tenant"
+#define REASON_PASSWORD           "password-not-handed-on"
 #define REASON_PAUSED             "paused"
 #define REASON_LOCKOUT            "never-lock-out"
 #define REASON_REVOKED            "revoked"
 /* A half sentence for people; the code itself when it is not one of these. */
 const char *reason_code_text(const char *code);
+/* What a person does about it, in whole sentences; NULL when the code is not one of these. */
+const char *reason_code_remedy(const char *code);
 
 struct operation {
     int64_t number; /* in the queue; 0 before it is stored */

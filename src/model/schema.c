@@ -4,7 +4,7 @@
  * What the server says replaces the built-in table attribute by attribute; the rest of the
  * table stays, since servers leave operational attributes out. One thing a server cannot say:
  * Active Directory gives its FILETIMEs the syntax of a large integer, so they keep what the
- * table knows. There are no object classes here.
+ * table knows. Object classes are kept in class.c.
  */
 #include "config.h"
 
@@ -12,9 +12,11 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "model/class.h"
 #include "model/json.h"
 #include "model/schema-table.h"
 
@@ -45,6 +47,7 @@ struct schema {
     const char **canonical; /* in step with types */
     size_t canonical_capacity;
     bool from_server;
+    struct class_list *classes;
     enum schema_kind kind;
 };
 
@@ -67,31 +70,37 @@ struct schema *schema_free(struct schema *s)
     free(s->types);
     free(s->aliases);
     free(s->canonical);
+    class_list_free(s->classes);
     free(s);
     return NULL;
 }
 
-/* Compares the first n bytes of a description, without its options, with an alias. */
+static char small(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+/* Compares the first n bytes of a description with an alias. It runs for each RDN of each
+ * member of each group. */
 static int compare_name(const char *description, size_t n, const char *alias)
 {
     for (size_t i = 0; i < n; i++) {
-        char a[2] = {description[i], '\0'}, b[2] = {alias[i], '\0'};
-        int r = text_compare_ascii_case(a, b);
+        int r = (unsigned char)small(description[i]) - (unsigned char)small(alias[i]);
         if (r != 0) /* also at the end of the alias */
             return r;
     }
     return alias[n] == '\0' ? 0 : -1;
 }
 
-/* Where the description is, or belongs. */
-static size_t find_place(const struct schema *s, const char *description, bool *ret_found)
+/* Where the name is, or belongs. */
+static size_t find_place_n(const struct schema *s, const char *name, size_t n, bool *ret_found)
 {
-    size_t n = strcspn(description, ";"), low = 0, high = s->n_aliases;
+    size_t low = 0, high = s->n_aliases;
 
     *ret_found = false;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int r = compare_name(description, n, s->aliases[middle].text);
+        int r = compare_name(name, n, s->aliases[middle].text);
         if (r == 0) {
             *ret_found = true;
             return middle;
@@ -102,6 +111,12 @@ static size_t find_place(const struct schema *s, const char *description, bool *
             low = middle + 1;
     }
     return low;
+}
+
+/* The same of a description, whose options do not count. */
+static size_t find_place(const struct schema *s, const char *description, bool *ret_found)
+{
+    return find_place_n(s, description, strcspn(description, ";"), ret_found);
 }
 
 static struct attribute_type *find_type(const struct schema *s, const char *description)
@@ -261,6 +276,8 @@ struct schema *schema_new(void)
 {
     CLEANUP(schema_freep) struct schema *s = calloc(1, sizeof(*s));
 
+    if (s && !(s->classes = class_list_new()))
+        return NULL;
     for (size_t i = 0; s && i < schema_table_size; i++)
         if (add_row(s, &schema_table[i]) < 0)
             return NULL;
@@ -279,6 +296,52 @@ const char *schema_canonical(const struct schema *s, const char *attribute)
     const struct attribute_type *t = find_type(s, attribute);
 
     return t ? t->names.items[0] : attribute;
+}
+
+static struct schema_type describe_built_in(const char *name, size_t n)
+{
+    for (size_t i = 0; i < schema_table_size; i++) {
+        const struct schema_row *row = &schema_table[i];
+        bool same = row->oid && compare_name(name, n, row->oid) == 0;
+        for (const char *p = row->names; *p && !same; p += strspn(p, " ")) {
+            size_t size = strcspn(p, " ");
+            same = size == n && strncasecmp(p, name, n) == 0;
+            p += size;
+        }
+        if (same)
+            return (struct schema_type){row->names, strcspn(row->names, " "), row->matching};
+    }
+    return (struct schema_type){name, n, MATCHING_CASE_IGNORE};
+}
+
+struct schema_type schema_describe(const struct schema *s, const char *name, size_t n)
+{
+    if (!s)
+        return describe_built_in(name, n);
+    bool found;
+    size_t i = find_place_n(s, name, n, &found);
+    if (!found)
+        return (struct schema_type){name, n, MATCHING_CASE_IGNORE};
+    const struct attribute_type *t = s->aliases[i].type;
+    return (struct schema_type){t->names.items[0], strlen(t->names.items[0]), t->matching};
+}
+
+const struct class_list *schema_classes(const struct schema *s)
+{
+    return s ? s->classes : NULL;
+}
+
+int schema_add_class(struct schema *s, const char *oid, const char *const *names,
+                     size_t n_names, const char *const *superiors, size_t n_superiors)
+{
+    return class_list_add(s->classes, oid, names, n_names, superiors, n_superiors);
+}
+
+enum schema_naming schema_naming(const struct schema *s)
+{
+    bool by_case = s && (s->kind == SCHEMA_389 || s->kind == SCHEMA_ACTIVE_DIRECTORY);
+
+    return by_case ? SCHEMA_NAMES_BY_CASE : SCHEMA_NAMES_BY_RULE;
 }
 
 bool schema_knows(const struct schema *s, const char *attribute)
@@ -432,6 +495,7 @@ char *schema_to_json(const struct schema *s)
     json_t *types = json_array();
 
     if (json_object_set_new(object, "attributes", types) < 0 ||
+        json_object_set_new(object, "classes", class_list_to_json(s->classes)) < 0 ||
         json_object_set_new(object, "from_server", json_boolean(s->from_server)) < 0 ||
         (s->kind != SCHEMA_BUILT_IN &&
          json_object_set_new(object, "kind", json_integer(s->kind)) < 0) ||
@@ -522,6 +586,13 @@ int schema_from_json(struct schema **ret, const char *json)
     s = calloc(1, sizeof(*s)); /* without the built-in table: it is in the text */
     if (!s)
         return -ENOMEM;
+    r = 0;
+    if (json_object_get(object, "classes"))
+        r = class_list_from_json(&s->classes, json_object_get(object, "classes"));
+    else if (!(s->classes = class_list_new())) /* of an earlier version */
+        r = -ENOMEM;
+    if (r < 0)
+        return r;
     s->from_server = json_is_true(from_server);
     const json_t *kind = json_object_get(object, "kind");
     if (json_integer_value(kind) >= SCHEMA_BUILT_IN &&

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct class_list;
 struct schema;
 
 enum matching { /* stored: never renumber */
@@ -47,6 +48,13 @@ enum schema_kind { /* stored: never renumber */
     SCHEMA_ACTIVE_DIRECTORY = 3,
 };
 
+/* How the server compares names. */
+enum schema_naming {
+    SCHEMA_NAMES_BY_RULE = 0, /* by the equality rules of the naming attributes: OpenLDAP, RFCs */
+    SCHEMA_NAMES_BY_CASE = 1, /* types as written, all values without regard to case: 389 DS,
+                                 Active Directory */
+};
+
 struct schema *schema_new(void); /* with the built-in table; NULL when out of memory */
 struct schema *schema_free(struct schema *s);
 /* names: the attribute's names, the first is canonical; oid may be NULL. Replaces what was
@@ -57,6 +65,19 @@ int schema_add(struct schema *s, const char *oid, const char *const *names, size
  * the name itself and MATCHING_CASE_IGNORE. */
 enum matching schema_matching(const struct schema *s, const char *attribute);
 const char *schema_canonical(const struct schema *s, const char *attribute); /* borrowed */
+/* An attribute type by any of its names or its OID, of n bytes: its first name (borrowed; not
+ * terminated) and how its values match. Unknown: as above. s NULL: the built-in table. */
+struct schema_type {
+    const char *name;
+    size_t n_name;
+    enum matching matching;
+};
+struct schema_type schema_describe(const struct schema *s, const char *name, size_t n);
+enum schema_naming schema_naming(const struct schema *s); /* as its kind of server; NULL: by rule */
+/* The object classes, with the built-in ones; borrowed. s NULL: NULL. */
+const struct class_list *schema_classes(const struct schema *s);
+int schema_add_class(struct schema *s, const char *oid, const char *const *names,
+                     size_t n_names, const char *const *superiors, size_t n_superiors);
 /* From the server, or built in while there is no server's schema. Operational attributes, which
  * servers leave out, are always known. */
 bool schema_knows(const struct schema *s, const char *attribute);

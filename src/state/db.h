@@ -31,6 +31,8 @@ struct seen {
 
 #define STMT_CACHE_SIZE 512 /* a power of two, well above the number of statements */
 
+struct schema;
+
 struct state {
     struct state *next_open; /* of those that this process has open for writing; see state.c */
     sqlite3 *db;
@@ -42,6 +44,7 @@ struct state {
     bool broken; /* a write of this transaction failed: it can only be rolled back */
     struct stmt *cache[STMT_CACHE_SIZE];
     struct buffer scratch;
+    const struct schema *schema; /* mirror_use_schema(); borrowed; NULL: the built-in table */
     unsigned n_searches; /* 0: nobody has said */
     struct seen seen[MIRROR_MAX_SEARCHES];
     struct checkpoint *checkpoint; /* NULL for a private copy */

@@ -179,6 +179,16 @@ static const char *const migrations[] = {
     "CREATE TABLE entry_login(" NUMBER("n") ", " TEXT("key") ", PRIMARY KEY(n, key)) WITHOUT ROWID;"
     "CREATE INDEX entry_login_by_key ON entry_login(key);"
     "DELETE FROM cookie;",
+    /* 13: whose first password was not handed on yet; sentence: what went wrong, if it did. */
+    "CREATE TABLE password_due(" TEXT("entry_id") " PRIMARY KEY, " TIME("since_usec") ", "
+    TIME("next_usec") ", " MAYBE("sentence") ") WITHOUT ROWID;"
+    "CREATE INDEX password_due_next ON password_due(next_usec);",
+    /* 14: the digest of the bytes that the entry came as, while it is as it was taken from
+     * them. */
+    "ALTER TABLE entry ADD COLUMN raw BLOB CHECK(typeof(raw) IN ('blob','null'));",
+    /* 15: who is to be looked at because of something that concerns everybody: after those whose
+     * entries or groups changed. */
+    "CREATE TABLE dirty_later(n INTEGER PRIMARY KEY, " TEXT("entry_id") " UNIQUE);",
 };
 /* clang-format on */
 

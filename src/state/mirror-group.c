@@ -106,16 +106,18 @@ static int bound_count(struct state *s, struct bound_group *g, struct error *e)
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r =
         stmt_prepare(&q, s,
-                     "SELECT count(*) FROM member WHERE group_n = (SELECT n FROM entry WHERE "
-                     "id = ?1)",
+                     "SELECT count(*), (SELECT members_digest FROM entry WHERE id = ?1) FROM "
+                     "member WHERE group_n = (SELECT n FROM entry WHERE id = ?1)",
                      e);
 
     if (r < 0)
         return r;
     stmt_bind_text(q, 1, g->id);
     r = stmt_step(q, e);
-    if (r == STMT_ROW)
+    if (r == STMT_ROW) {
         g->n_members = (size_t)stmt_int(q, 0);
+        g->members_hidden = text_equal(stmt_text(q, 1), MEMBERS_HIDDEN);
+    }
     return r < 0 ? r : 0;
 }
 

@@ -20,7 +20,11 @@ void entry_row_done(struct entry_row *row);
 int entry_row_find(struct state *s, const char *id, struct entry_row *ret,
                    struct error *e); /* or STATE_NONE */
 
+/* In the place of a digest: the members that are kept are those that were seen last. */
+#define MEMBERS_HIDDEN "hidden"
+
 int search_check(unsigned search, struct error *e);
+int set_searches(struct state *s, int64_t n, int64_t searches, struct error *e);
 int seen_set(struct state *s, unsigned search, int64_t n, struct error *e);
 
 /* Marks the person dirty that a row is, if it is one. */
@@ -47,6 +51,9 @@ int dirty_if_named(struct state *s, int64_t group_n, const char *dn_key, struct 
 int members_replace(struct state *s, int64_t group_n, const struct member *members, size_t n,
                     struct error *e);
 int members_drop(struct state *s, int64_t group_n, struct error *e);
+
+/* Whoever shares the DN key of this row (mirror_twin()) is looked at again. */
+int twins_dirty(struct state *s, int64_t n, struct error *e);
 
 /* The row of `shape` for the attributes of an entry. */
 int shape_get(struct state *s, const struct entry *entry, int64_t *ret, struct error *e);

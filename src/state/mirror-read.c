@@ -68,6 +68,61 @@ int mirror_load(struct state *s, const char *id, bool with_members, struct mirro
     return 0;
 }
 
+static bool names_member(const struct entry *e, const struct member *m)
+{
+    for (size_t i = 0; i < e->n_members; i++)
+        if (e->members[i].kind == m->kind && strcmp(e->members[i].key, m->key) == 0)
+            return true;
+    return false;
+}
+
+static const char *first_lacking(const struct entry *stored, const struct entry *entry)
+{
+    for (size_t i = 0; i < stored->n_attributes; i++) {
+        const struct attribute *a = &stored->attributes[i];
+        const struct attribute *now = entry_attribute(entry, a->name);
+
+        if (!now || now->n_values < a->n_values)
+            return a->name;
+    }
+    for (size_t i = 0; i < stored->n_members; i++)
+        if (!names_member(entry, &stored->members[i]))
+            return "member";
+    return NULL;
+}
+
+int mirror_lacking(struct state *s, const struct entry *entry, char **ret, struct error *e)
+{
+    CLEANUP(mirror_entry_done) struct mirror_entry m = {0};
+    const char *name;
+    int r = mirror_load(s, entry->id, entry->kind == ENTRY_GROUP, &m, e);
+
+    *ret = NULL;
+    if (r < 0 || r == STATE_NONE || m.gone || m.entry->kind != entry->kind)
+        return r < 0 ? r : 0;
+    name = first_lacking(m.entry, entry);
+    if (name && !(*ret = strdup(name)))
+        return error_out_of_memory(e);
+    return 0;
+}
+
+int mirror_dynamic_groups(struct state *s, struct string_list *ret_ids, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "SELECT e.id FROM shape h CROSS JOIN entry e ON e.shape = h.n AND "
+                         "e.kind = 2 AND e.gone_usec = 0 WHERE instr(h.names, "
+                         "char(10) || 'memberurl' || char(10))",
+                         e);
+
+    if (r < 0)
+        return r;
+    while ((r = stmt_step(q, e)) == STMT_ROW)
+        if (string_list_add(ret_ids, stmt_text(q, 0)) < 0)
+            return error_out_of_memory(e);
+    return r;
+}
+
 int mirror_dn(struct state *s, const char *id, char **ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
@@ -104,7 +159,7 @@ int mirror_find_people(struct state *s, const char *text, struct string_list *re
     if (!folded)
         return error_set(e, -EINVAL, "The name of a person must be UTF-8 text");
     if (*text && dn_is_valid(text)) {
-        r = dn_key(text, &key, e);
+        r = dn_key(s->schema, text, &key, e);
         if (r < 0)
             return r;
     }
@@ -128,7 +183,7 @@ int mirror_find_dn(struct state *s, const char *dn, char **ret_id, struct error 
 
     if (!*dn || !dn_is_valid(dn))
         return STATE_NONE;
-    r = dn_key(dn, &key, e);
+    r = dn_key(s->schema, dn, &key, e);
     if (r == 0)
         r = stmt_prepare(&q, s,
                          "SELECT id FROM entry WHERE dn_key = ?1 AND gone_usec = 0 LIMIT 1", e);
@@ -139,6 +194,26 @@ int mirror_find_dn(struct state *s, const char *dn, char **ret_id, struct error 
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     return stmt_copy(q, 0, ret_id) < 0 ? error_out_of_memory(e) : 0;
+}
+
+int mirror_group_has_members(struct state *s, const char *dn, bool *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    CLEANUP(freep) char *key = NULL;
+    int r = dn_key(s->schema, dn, &key, e);
+
+    if (r == 0)
+        r = stmt_prepare(&q, s,
+                         "SELECT 1 FROM entry g INDEXED BY entry_group_key CROSS JOIN "
+                         "member m ON m.group_n = g.n WHERE g.dn_key = ?1 AND "
+                         "g.kind = 2 AND g.gone_usec = 0 LIMIT 1",
+                         e);
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, key);
+    r = stmt_step(q, e);
+    *ret = r == STMT_ROW;
+    return r < 0 ? r : 0;
 }
 
 int mirror_cookie_get(struct state *s, unsigned search, void **ret, size_t *ret_size,
@@ -238,6 +313,23 @@ int mirror_counts(struct state *s, struct mirror_counts *ret, struct error *e)
     counts.members_unresolved = (size_t)s->n_unresolved;
     *ret = counts;
     return 0;
+}
+
+int mirror_search_size(struct state *s, unsigned search, size_t *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "SELECT count(*) FROM entry WHERE gone_usec = 0 AND "
+                         "kind IN (1, 2, 3) AND searches & ?1",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, INT64_C(1) << search);
+    r = stmt_step(q, e);
+    if (r == STMT_ROW)
+        *ret = (size_t)stmt_int(q, 0);
+    return r < 0 ? r : 0;
 }
 
 static int shape_names(const struct entry *entry, struct buffer *b)

@@ -13,9 +13,17 @@
 #include "model/entry.h"
 
 struct error;
+struct schema;
 struct state;
 struct string_list;
 
+/* The schema by which keys of DNs are made and found from now on; borrowed until the next one.
+ * Stored keys of another schema, or of an earlier form, are made anew, and the cookies are
+ * forgotten, so that everything is read again. Needs a transaction. */
+int mirror_use_schema(struct state *s, const struct schema *schema, struct error *e);
+/* The DN of another living entry whose name counts as this one's although the server holds both;
+ * malloc'd; or STATE_NONE. */
+int mirror_twin(struct state *s, const char *id, char **ret_dn, struct error *e);
 /* The searches are numbered in this order from now on (keys of their bases). What is known of
  * those that were there before keeps its meaning; what only a search held that is none any more
  * is unheld. Cookies are forgotten when anything changed. */
@@ -35,6 +43,11 @@ enum mirror_change {
  * and key). A kind that changed is a new entry of that kind. */
 int mirror_put(struct state *s, unsigned search, const struct entry *entry,
                unsigned *ret_changes, struct error *e);
+/* The entry came as bytes of this digest: present, if the mirror took it from the same ones and
+ * it is as it was taken; else STATE_NONE. */
+int mirror_unchanged(struct state *s, unsigned search, const char *id,
+                     const unsigned char raw[static ENTRY_RAW_SIZE], enum entry_kind *ret_kind,
+                     struct error *e);
 /* This search does not hold the entry (any more). With one search it is gone then; with several
  * it becomes unheld when none holds it, and stays as it was until mirror_gone(). What lies below
  * it becomes unheld in any case. An unknown id, and one that the search never held, are no
@@ -59,7 +72,8 @@ int mirror_members(struct state *s, const char *group_id, const struct member *a
 /* Ends a proven full read: what has an older generation in this search has left it. */
 int mirror_unseen_left(struct state *s, unsigned search, const char *why, uint64_t now_usec,
                        size_t *ret_n, struct error *e);
-/* How many would be: for a look before it is done. */
+/* How many people would be gone with that, since no other search holds them: for a look before
+ * it is done. */
 int mirror_count_unseen(struct state *s, unsigned search, size_t *ret_people, struct error *e);
 int mirror_forget(struct state *s, const char *id, struct error *e); /* removes a tombstone */
 
@@ -67,6 +81,12 @@ int mirror_forget(struct state *s, const char *id, struct error *e); /* removes 
  * group or left it) becomes dirty here, all such groups at once: a read of many nested groups
  * notes each of them many times. Before dirty people are asked for; in a transaction. */
 int mirror_mark_below(struct state *s, struct error *e);
+
+/* The name of an attribute of which the mirror has more values than this entry shows, "member"
+ * for members; malloc'd, *ret NULL when there is none. */
+int mirror_lacking(struct state *s, const struct entry *entry, char **ret, struct error *e);
+/* Groups with a memberURL: a server that follows it says nothing when somebody comes or goes. */
+int mirror_dynamic_groups(struct state *s, struct string_list *ret_ids, struct error *e);
 
 /* Groups that name, as a member, a DN that an entry had before it moved or vanished. */
 int mirror_stale_groups(struct state *s, struct string_list *ret_ids, struct error *e);
@@ -95,6 +115,9 @@ int mirror_find_people(struct state *s, const char *text, struct string_list *re
  */
 int mirror_find_dn(struct state *s, const char *dn, char **ret_id, struct error *e);
 
+/* Is there a living group of this DN, with any member? */
+int mirror_group_has_members(struct state *s, const char *dn, bool *ret, struct error *e);
+
 /* Cookies of feeds. */
 int mirror_cookie_get(struct state *s, unsigned search, void **ret, size_t *ret_size,
                       char **ret_identity, struct error *e); /* or STATE_NONE */
@@ -115,6 +138,7 @@ struct bound_group {
     char *dn; /* now, or when it was last seen; NULL: never seen */
     enum bound_state state;
     size_t n_members; /* direct */
+    bool members_hidden; /* they are those that were seen last: now none is shown */
 };
 struct bound_groups {
     struct bound_group *items;
@@ -137,6 +161,8 @@ int mirror_memberships(struct state *s, const char *person_id,
                        struct error *e);
 void mirror_memberships_done(struct mirror_membership *m, size_t n);
 
+/* Living entries of one search. */
+int mirror_search_size(struct state *s, unsigned search, size_t *ret, struct error *e);
 struct mirror_counts {
     size_t people, groups, containers, gone, members_unresolved;
 };

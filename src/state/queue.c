@@ -448,6 +448,26 @@ int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct 
     return r;
 }
 
+int queue_count_due(struct state *s, uint64_t now_usec, size_t *ret_n, uint64_t *ret_due_usec,
+                    struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "SELECT count(*), min(due_usec) FROM operation INDEXED BY "
+                         "operation_waiting WHERE state = 1 AND not_before_usec <= ?1",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_usec(q, 1, now_usec);
+    r = stmt_step(q, e);
+    if (r < 0)
+        return r;
+    *ret_n = (size_t)stmt_int(q, 0);
+    *ret_due_usec = stmt_usec(q, 1);
+    return 0;
+}
+
 int queue_counts(struct state *s, struct queue_counts *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;

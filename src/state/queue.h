@@ -62,6 +62,9 @@ int queue_release_forbidden(struct state *s, uint64_t now_usec, size_t *ret_n, s
 bool queue_reason_is_shared(const char *reason);
 #define QUEUE_SHARED_REASONS                                                                   \
     "('" REASON_REFUSED "', '" REASON_RENAME_POLICY "', '" REASON_NO_SCIM "')"
+/* READY whose time has come: how many, and since when (steady clock) the first of them is due. */
+int queue_count_due(struct state *s, uint64_t now_usec, size_t *ret_n, uint64_t *ret_due_usec,
+                    struct error *e);
 struct queue_counts {
     size_t n[OPERATION_N_KINDS][5]; /* [kind][state] */
 };
@@ -102,6 +105,22 @@ int queue_next_approval_end(struct state *s, uint64_t after_usec, uint64_t *ret_
 int budget_note(struct state *s, unsigned budget, uint64_t now_usec, struct error *e);
 int budget_spent(struct state *s, unsigned budget, uint64_t since_usec, size_t *ret,
                  struct error *e);
+
+/* First passwords that are still to be handed on: whose, since when, and when it is tried next.
+ * sentence NULL: the first attempt is under way. */
+struct password_due {
+    const char *entry_id, *login, *dn, *sentence;
+    uint64_t since_usec, next_usec;
+};
+int password_due_store(struct state *s, const char *entry_id, uint64_t now_usec,
+                       uint64_t next_usec, const char *sentence, struct error *e);
+int password_due_clear(struct state *s, const char *entry_id, struct error *e);
+int password_due_next(struct state *s, char **ret_entry_id, uint64_t *ret_usec,
+                      struct error *e); /* or STATE_NONE; malloc'd */
+/* Those of which an attempt failed, oldest first. */
+int password_due_each(struct state *s,
+                      int (*fn)(const struct password_due *d, void *userdata), void *userdata,
+                      struct error *e);
 
 /* Alarms: at most one notification for a cause, and one when it is over. */
 struct alarm {

@@ -33,6 +33,7 @@ struct engine_options {
     const struct sync_options *sync;       /* borrowed until engine_reload() or engine_free() */
     const struct mapping_options *mapping; /* borrowed likewise */
     const char *fingerprint;               /* of the configuration; borrowed likewise */
+    const char *decisions;     /* the same of what decides about people; NULL: it is not told apart */
     const char *configuration; /* JSON for the lines that say which one it is; borrowed; or NULL */
     const char *configuration_facts; /* kept in the state for the next difference; likewise */
     const struct tenant_ops *tenant_ops;
@@ -84,6 +85,10 @@ int engine_distrust_state(struct engine *n, struct error *e);
 /* What the directory must read for the mapping. */
 const struct ruleset *engine_ruleset(const struct engine *n);
 const struct schema *engine_schema(const struct engine *n); /* borrowed until it changes */
+
+/* Why a group that a rule names is not read, or has no members: what goes on behind "the group
+ * DN"; NULL: it is simply not there, or nothing is known. Borrowed until the next connection. */
+const char *engine_group_sighting(const struct engine *n, const char *dn);
 
 /* A new configuration: everybody whom it can affect is looked at again. options as in
  * engine_new(); tenant and ops stay. Borrows what the options point to when it succeeds; when

@@ -4,7 +4,6 @@
  */
 #include "config.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,28 +14,6 @@
 
 static void on_settled(const struct tenant_answer *a, void *userdata);
 
-static void hand_on_password(struct execution *x)
-{
-    struct engine *n = x->engine;
-    if (!x->password && n->options.sync->initial_password == INITIAL_PASSWORD_GENERATE)
-        log_warning(
-            "The user %s was made by an attempt whose answer was lost, and its password "
-            "with it: set one at the tenant (%s)",
-            x->operation->login, x->operation->dn);
-    if (!x->password || !n->options.sync->password_command)
-        return;
-    json_t *document = json_pack("{s:s, s:s}", "login", x->operation->login, "password",
-                                 secret_text(x->password));
-    char *text = document ? json_dumps(document, JSON_COMPACT) : NULL;
-    json_t *value = json_object_get(document, "password");
-    if (value) /* jansson keeps a copy: overwrite it before it is freed */
-        explicit_bzero((char *)(uintptr_t)json_string_value(value), json_string_length(value));
-    json_decref(document);
-    if (text)
-        command_run(n, n->options.sync->password_command, text, strlen(text),
-                    "password_command", x->operation->login, NULL);
-}
-
 static void read_login(struct execution *x, tenant_done_fn done)
 {
     struct engine *n = x->engine;
@@ -44,24 +21,6 @@ static void read_login(struct execution *x, tenant_done_fn done)
     if (n->options.tenant_ops->user_get(n->options.tenant, execution_next_call(x),
                                         x->operation->login, done, x, &e) < 0)
         execution_broken(x, &e);
-}
-
-/* Nothing of what was wanted is to be changed. */
-static bool shows_all(const struct user *wanted, const struct user *known)
-{
-    bool same = wanted->disabled == known->disabled && wanted->n_roles == known->n_roles &&
-                wanted->n_skills == known->n_skills;
-    for (int f = 0; f < USER_N_FIELDS && same; f++) {
-        const char *sent = user_get(wanted, (enum user_field)f);
-        same = !sent || !*sent || text_equal(sent, user_get(known, (enum user_field)f));
-    }
-    for (size_t i = 0; i < wanted->n_roles && same; i++)
-        same = user_role(known, wanted->roles[i].name) != NULL;
-    for (size_t i = 0; i < wanted->n_skills && same; i++) {
-        const struct user_skill *k = user_skill(known, wanted->skills[i].name);
-        same = k && k->level == wanted->skills[i].level;
-    }
-    return same;
 }
 
 /* Made by us. `shown`: as it was read back, NULL when it could not be read; what is not as it
@@ -77,7 +36,9 @@ static int learn_created(struct execution *x, const struct user *shown, struct e
     int r = execution_start_link(x, "create", shown ? known : x->wanted, e);
     if (r == 0)
         r = execution_set_quirks(x, quirks, e);
-    x->as_wanted = !shown || (!x->link.quirks && shows_all(x->wanted, known));
+    /* What an earlier attempt made may be wanted otherwise by now. */
+    x->as_wanted = !shown || (x->answer.class == TENANT_DONE &&
+                              quirks_as_wanted(x->wanted, known, quirks));
     x->unread = !shown;
     return r < 0 ? r : execution_store_link(x, e);
 }
@@ -86,42 +47,20 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
                      const struct user *shown)
 {
     struct error e = {0};
-    if (learn_created(x, shown, &e) < 0) {
+    int r = learn_created(x, shown, &e);
+    if (r == 0)
+        r = password_hand_on(x, &e);
+    if (r < 0) {
         execution_broken(x, &e);
         return;
     }
-    hand_on_password(x);
     execution_finish(x, a, BUCKET_CREATED);
-}
-
-static void on_id(const struct tenant_answer *a, void *userdata)
-{
-    struct execution *x = userdata;
-    if (a->class == TENANT_DONE && a->scim_id) /* without memory the verification learns it */
-        x->link.scim_id = strdup(a->scim_id);
-    else if (a->class == TENANT_UNSUPPORTED)
-        x->engine->no_scim_usec = clock_now_usec();
-    conclude(x, &x->answer, x->current);
 }
 
 /* Where many are made at once, nobody is read back: the verification does it later. */
 static bool many_at_once(const struct engine *n)
 {
     return n->n_executions * 2 > n->options.max_concurrent;
-}
-
-/* The id tells a user that was renamed there from one that was deleted. */
-static void learn_id(struct execution *x)
-{
-    struct engine *n = x->engine;
-    struct error e = {0};
-    bool refused =
-        n->no_scim_usec && n->no_scim_usec + n->options.sync->hold_retry_usec > clock_now_usec();
-    if (refused || many_at_once(n))
-        conclude(x, &x->answer, x->current);
-    else if (n->options.tenant_ops->scim_lookup(n->options.tenant, execution_next_call(x),
-                                                x->operation->login, on_id, x, &e) < 0)
-        execution_broken(x, &e);
 }
 
 static void on_created_read(const struct tenant_answer *a, void *userdata)
@@ -131,9 +70,9 @@ static void on_created_read(const struct tenant_answer *a, void *userdata)
     if (a->class == TENANT_DONE && a->user && !(x->current = user_copy(a->user))) {
         error_out_of_memory(&e);
         execution_broken(x, &e);
-        return;
+    } else {
+        conclude(x, &x->answer, x->current);
     }
-    learn_id(x);
 }
 
 /* The login is taken, and whoever has it cannot be read. */
@@ -261,7 +200,7 @@ void execute_create(struct execution *x)
     free(TAKE(x->link.scim_id)); /* of a user that was deleted */
     if (!x->wanted) /* the rules changed their mind between planning and now */
         execution_drop(x, "no longer wanted");
-    else if (x->settling || x->engine->distrusted) /* it may have been made already */
+    else if (x->settling || books_are_distrusted(x->engine->books)) /* it may have been made already */
         read_login(x, on_settled);
     else
         post(x);

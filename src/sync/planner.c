@@ -576,7 +576,7 @@ static int hold_doubtful(const struct planner_input *in, struct planner_result *
             snprintf(cause, sizeof cause, "group:%s", in->group_missing);
             snprintf(
                 sentence, sizeof sentence,
-                "the group %s of a rule is not in the directory, so nobody loses anything for it: "
+                "the group %s of a rule is not to be seen, so nobody loses anything for it: "
                 "restore the group, or correct the rule",
                 in->group_missing);
             rc = operation_wait(o, OPERATION_HELD, REASON_GROUP_MISSING, cause, sentence,
@@ -617,6 +617,31 @@ static int plan_linked(const struct planner_input *in, struct planner_result *r)
     return 0;
 }
 
+/* What the entry itself says goes on: to be disabled needs no name. */
+static bool is_in_doubt(const struct planner_input *in)
+{
+    if (!in->twin || in->presence == PLANNER_GONE)
+        return false;
+    if (in->presence == PLANNER_WANTED)
+        return !(in->wanted->disabled && in->link == PLANNER_ACTIVE);
+    return in->link != PLANNER_UNLINKED;
+}
+
+/* One cause for both, whichever is looked at. */
+static int hold_twin(const struct planner_input *in, struct planner_result *r)
+{
+    bool first = strcmp(in->dn, in->twin) < 0;
+    char sentence[1400];
+    snprintf(sentence, sizeof sentence,
+             "the directory holds %s and %s, and rosterd cannot tell the two names apart, so "
+             "neither gets what a group gives: rename one of them",
+             first ? in->dn : in->twin, first ? in->twin : in->dn);
+    r->leaving_usec = 0;
+    return hold_person(
+        in, r, in->link == PLANNER_UNLINKED ? user_get(in->wanted, USER_LOGIN) : in->login,
+        REASON_NAME_SHARED, "name", first ? in->dn : in->twin, sentence);
+}
+
 /* Another tenant than the state's: nobody is made there before a person says so. */
 static int hold_newcomer(const struct planner_input *in, struct planner_result *r)
 {
@@ -636,6 +661,8 @@ int planner_plan(const struct planner_input *in, struct planner_result *ret, str
     bool left = in->presence == PLANNER_SKIPPED || in->presence == PLANNER_GONE;
     if (linked && in->revoked) {
         rc = plan_revoked(in, &r);
+    } else if (!in->revoked && is_in_doubt(in)) {
+        rc = hold_twin(in, &r);
     } else if (linked || (in->link == PLANNER_DELETED && left)) {
         rc = plan_linked(in, &r);
     } else if (in->presence == PLANNER_WANTED && in->revoked) {

@@ -56,6 +56,9 @@ struct planner_input {
     const char *vanished_attribute; /* an attribute that vanished from too many at once, here
                                        too; or NULL */
 
+    const char *twin; /* DN of another entry that counts as the same name, so that neither can be
+                         told to be a group's member; or NULL */
+
     enum planner_link_status link;
     const char *login;        /* of the link */
     const struct user *known; /* of the link */

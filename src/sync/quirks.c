@@ -140,3 +140,24 @@ bool quirks_shows(const struct user *quirks, enum user_field f, const char *want
     const char *sent = quirks ? user_get(quirks, f) : NULL;
     return sent && known && *known && text_equal(sent, wanted);
 }
+
+bool quirks_as_wanted(const struct user *wanted, const struct user *known,
+                      const struct user *quirks)
+{
+    if (wanted->disabled != known->disabled)
+        return false;
+    for (int i = 0; i < USER_N_FIELDS; i++) {
+        const char *w = user_get(wanted, (enum user_field)i), *k = user_get(known, (enum user_field)i);
+        if (w && !text_equal(w, k ? k : "") && !quirks_shows(quirks, (enum user_field)i, w, k))
+            return false;
+    }
+    for (size_t i = 0; i < wanted->n_roles; i++)
+        if (!user_role(known, wanted->roles[i].name))
+            return false;
+    for (size_t i = 0; i < wanted->n_skills; i++) {
+        const struct user_skill *k = user_skill(known, wanted->skills[i].name);
+        if (!k || k->level != wanted->skills[i].level)
+            return false;
+    }
+    return true;
+}

@@ -23,3 +23,6 @@ int quirks_learn_moved(const struct user *quirks, const struct user *known,
 /* Is `known` what the tenant makes of the wanted value? */
 bool quirks_shows(const struct user *quirks, enum user_field f, const char *wanted,
                   const char *known);
+/* Is nothing left to change for a user that was just made? */
+bool quirks_as_wanted(const struct user *wanted, const struct user *known,
+                      const struct user *quirks);

@@ -24,6 +24,7 @@ struct subject {
     bool has_verdict;
     struct user *known, *granted, *quirks;
     char *login_key;
+    char *twin; /* mirror_twin() */
     enum planner_claim claim;
     char claim_sentence[768];
     char successor_sentence[768]; /* "" when there is none */

@@ -330,6 +330,14 @@ static enum oauth_headers headers_of(const struct tenant_call *call)
     return call->request.question.api == ANSWER_SCIM ? OAUTH_SCIM : OAUTH_JSON;
 }
 
+/* A list grows with the tenant; what is said of one user does not. */
+#define ONE_USER_BYTES (1024UL * 1024)
+
+static bool is_list(enum call_kind kind)
+{
+    return kind == CALL_TEAMS || kind == CALL_DIRECTORY;
+}
+
 static void send_call(struct tenant_call *call, uint64_t now_usec)
 {
     struct tenant_client *c = call->client;
@@ -342,6 +350,7 @@ static void send_call(struct tenant_call *call, uint64_t now_usec)
         .body = call->request.body,
         .body_size = call->request.body_size,
         .leaves = on_leaves,
+        .max_answer_bytes = is_list(call->request.kind) ? 0 : ONE_USER_BYTES,
     };
     int r = http_exchange_start(&call->exchange, c->http, &request, on_exchange, call, &error);
     if (r < 0) {

@@ -123,6 +123,21 @@ static int user_put(void *client, struct tenant_call **ret, const char *login, c
     return r < 0 ? r : start_for_login(client, ret, &q, login, done, userdata, e);
 }
 
+static int user_password(void *client, struct tenant_call **ret, const char *login,
+                         const struct secret *password, bool change_password,
+                         tenant_done_fn done, void *userdata, struct error *e)
+{
+    struct call_request q = {.kind = CALL_PUT, .question = {.method = HTTP_PUT}};
+    int r = take_text(&q.password, secret_text(password), e);
+    if (r == 0)
+        r = user_api_password_body(&q.body, &q.body_size, password, change_password, e);
+    if (r < 0) {
+        call_request_done(&q);
+        return r;
+    }
+    return start_for_login(client, ret, &q, login, done, userdata, e);
+}
+
 static int user_delete(void *client, struct tenant_call **ret, const char *login,
                        tenant_done_fn done, void *userdata, struct error *e)
 {
@@ -215,6 +230,7 @@ const struct tenant_ops tenant_https_ops = {
     .user_create = user_create,
     .user_get = user_get_start,
     .user_put = user_put,
+    .user_password = user_password,
     .user_delete = user_delete,
     .team_list = team_list,
     .directory_list = directory_list,

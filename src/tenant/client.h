@@ -84,6 +84,10 @@ struct tenant_ops {
     int (*user_put)(void *client, struct tenant_call **ret, const char *login, const char *team,
                     const bool *disabled, const struct user *skills_of, tenant_done_fn done,
                     void *userdata, struct error *e);
+    /* another password, and whether it must be changed at the next log-in */
+    int (*user_password)(void *client, struct tenant_call **ret, const char *login,
+                         const struct secret *password, bool change_password,
+                         tenant_done_fn done, void *userdata, struct error *e);
     int (*user_delete)(void *client, struct tenant_call **ret, const char *login,
                        tenant_done_fn done, void *userdata, struct error *e);
     int (*team_list)(void *client, struct tenant_call **ret, tenant_done_fn done,

@@ -78,6 +78,7 @@ struct http_exchange {
     bool too_large, sent, repeatable, secret_answer, repetition;
     const char *body;
     size_t body_size, body_offset;
+    size_t max_answer_bytes;
     char retry_after[64];
     char curl_text[CURL_ERROR_SIZE];
     http_done_fn done;
@@ -137,7 +138,7 @@ static size_t on_body(char *bytes, size_t one, size_t size, void *userdata)
 {
     struct http_exchange *x = userdata;
     (void)one; /* is always 1 */
-    if (size > x->http->max_answer_bytes - x->answer.size) {
+    if (size > x->max_answer_bytes - x->answer.size) {
         x->too_large = true;
         return 0;
     }
@@ -378,6 +379,9 @@ int http_exchange_start(struct http_exchange **ret, struct http *h,
     x->retry_after[0] = x->curl_text[0] = '\0';
     x->done = done;
     x->leaves = request->leaves;
+    x->max_answer_bytes = h->max_answer_bytes;
+    if (request->max_answer_bytes && request->max_answer_bytes < h->max_answer_bytes)
+        x->max_answer_bytes = request->max_answer_bytes;
     x->userdata = userdata;
     CURLcode code = set_request(x, request);
     CURLMcode multi_code = code == CURLE_OK ? curl_multi_add_handle(h->multi, x->easy) : 0;
@@ -433,7 +437,7 @@ static void describe(const struct http_exchange *x, CURLcode code, char *out, si
     const char *text = x->curl_text[0] ? x->curl_text : curl_easy_strerror(code);
     if (x->too_large || code == CURLE_FILESIZE_EXCEEDED)
         snprintf(out, n, "%s: the answer is larger than %zu bytes and was cut off",
-                 x->http->url.host, x->http->max_answer_bytes);
+                 x->http->url.host, x->max_answer_bytes);
     else if (x->repetition)
         snprintf(out, n,
                  "%s: the connection broke after the request was sent, before an answer",

@@ -34,6 +34,7 @@ struct http_request { /* everything is borrowed until the exchange is done or fr
     struct http_headers *headers; /* a reference is taken */
     const char *body;             /* NULL: none */
     size_t body_size;
+    size_t max_answer_bytes;        /* less than the options say; 0: as they say */
     bool secret_answer;             /* the answer's bytes are wiped after done */
     void (*leaves)(void *userdata); /* its connection is there, it leaves now; NULL: not told */
 };

@@ -132,6 +132,9 @@ int scim_read_user(struct user **ret, char **ret_id, const char *body, size_t si
         return r;
     if (!json_is_string(json_object_get(object, "userName")))
         return error_set(e, -EBADMSG, "the answer is not a SCIM user: it has no userName");
+    r = json_check_counts(json_object_get(object, "roles"), NULL, e);
+    if (r < 0)
+        return r;
     CLEANUP(freep) char *id = NULL;
     r = id_of(&id, object, e);
     if (r < 0)

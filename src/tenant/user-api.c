@@ -74,6 +74,21 @@ int user_api_create_body(char **ret, size_t *ret_size, const struct user *user,
     return r;
 }
 
+int user_api_password_body(char **ret, size_t *ret_size, const struct secret *password,
+                           bool change_password, struct error *e)
+{
+    json_auto_t *object = json_object();
+    if (!object)
+        return error_out_of_memory(e);
+    int r = json_put_text(object, "password", secret_text(password), "the password", e);
+    if (r == 0 && change_password)
+        r = put(object, "changePassword", json_true(), e);
+    if (r == 0)
+        r = json_to_body(ret, ret_size, object, e);
+    json_wipe_string(json_object_get(object, "password"));
+    return r;
+}
+
 int user_api_put_body(char **ret, size_t *ret_size, const char *team, const bool *disabled,
                       const struct user *skills_of, struct error *e)
 {
@@ -113,6 +128,10 @@ int user_api_read_user(struct user **ret, bool *ret_logged_in, const char *body,
         return r;
     if (!json_is_string(json_object_get(object, "loginId")))
         return error_set(e, -EBADMSG, "the answer is not a user: it has no loginId");
+    r = json_check_counts(json_object_get(object, "roles"), json_object_get(object, "skills"),
+                          e);
+    if (r < 0)
+        return r;
     CLEANUP(user_freep) struct user *user = user_new();
     if (!user)
         return error_out_of_memory(e);

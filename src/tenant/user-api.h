@@ -11,6 +11,8 @@ struct user;
 /* Bodies are malloc'd, not NUL-terminated. -EINVAL: a value that JSON cannot carry. */
 int user_api_create_body(char **ret, size_t *ret_size, const struct user *user,
                          const struct secret *password, bool change_password, struct error *e);
+int user_api_password_body(char **ret, size_t *ret_size, const struct secret *password,
+                           bool change_password, struct error *e);
 int user_api_put_body(char **ret, size_t *ret_size, const char *team, const bool *disabled,
                       const struct user *skills_of, struct error *e);
 

@@ -344,3 +344,28 @@ def test_pause_lasts(t):
     tenant.wait_user("p00", disabled=True)
     settled(d)
     wait_for(lambda: len(d.audit(event="configuration", code="paused")) == 2, 10, "both are in the audit")
+
+
+def test_pause_is_told(t):
+    """Paused with people waiting: an alarm after alarm_after, status ends with 2, the start says since when; over on resume."""
+    ground, group, tenant = crowd(t, people(3))
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, notify={"alarm_after": "1s"}).start()
+    tenant.wait_users(people(3))
+    settled(d)
+    d.ctl("pause")
+    need(d.ctl("status", code=0), "nobody waits: it is fine")
+    ground.leave(group, "p00")
+    wait_for(lambda: d.audit(event="alarm", code="paused"), 20, "an alarm")
+    need("paused since 20" in d.ctl("status", code=2).out, "status says so", d.ctl("status", code=2).out)
+    d.restart()
+    d.wait_log(r"Writing to the tenant is paused since 20\d\d-")
+    need(d.ctl("status", code=2), "and still")
+    ground.join(group, "p00")
+    wait_for(lambda: d.audit(event="alarm-over", code="paused"), 20, "nobody waits any more")
+    ground.leave(group, "p01")
+    wait_for(lambda: len(d.audit(event="alarm", code="paused")) == 2, 20, "again")
+    d.ctl("resume")
+    tenant.wait_user("p01", disabled=True)
+    wait_for(lambda: len(d.audit(event="alarm-over", code="paused")) == 2, 20, "over")
+    settled(d)
+    need(d.ctl("status", code=0), "fine")

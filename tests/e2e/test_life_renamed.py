@@ -39,9 +39,15 @@ def began(t, people, drift, **lifecycle):
     return ground, group, tenant, d
 
 
+def id_known(d, n):
+    """Until the verification has learnt the ids of so many."""
+    wait_for(lambda: d.state_query("SELECT count(*) FROM link WHERE scim_id IS NOT NULL")[0][0] == n, 20, "ids")
+
+
 def test_renamed_back(t):
     """drift = repair: the sweep finds the user under the other login by its id and renames it back: never a second user."""
     ground, group, tenant, d = began(t, ["jdoe", "bob"], "repair", verify_interval="1s")
+    id_known(d, 2)
     rename(tenant, "jdoe", "jane.doe")
     tenant.wait_users(["bob", "jdoe"])
     settled(d)
@@ -57,6 +63,7 @@ def test_renamed_back(t):
 def test_renamed_held(t):
     """drift = report: held; what the rules change goes to the user under its new login; a leaver is disabled there."""
     ground, group, tenant, d = began(t, ["jdoe", "max"], "report", verify_interval="1s")
+    id_known(d, 2)
     rename(tenant, "jdoe", "jane.doe")
     held = wait_held(d, "rename-policy")
     need("renamed" in held[0]["sentence"] and held[0]["login"] == "jane.doe", "says who", held)
@@ -116,3 +123,30 @@ def test_invalid_after_the_delete(t):
     ground.replace("ada", sn="Tester")
     tenant.wait_users(["ada", "bob"])
     settled(d)
+
+
+def test_login_of_another_user(t):
+    """T60: a user was deleted at the tenant and its login given to another one: that one is not written to. One who
+    was made anew with the same mail is the same person."""
+    ground, group, tenant, d = began(t, ["jdoe", "bob", "cem"], "report", verify_interval="1s", on_rename="rename")
+    id_known(d, 3)
+    d.configure(lifecycle={"verify_interval": "1d"})
+    d.restart()
+    settled(d)
+    other = {"loginId": "jdoe", "firstName": "Jana", "lastName": "Dorn", "email": "jana@example.net"}
+    for login, user in (("jdoe", other), ("cem", {"loginId": "cem", "email": "cem@example.com"}),
+                        ("bob", dict(other, loginId="bob"))):
+        tenant.delete_user(login)
+        tenant.seed(user)
+    tenant.forget_requests()
+    ground.replace("jdoe", sn="Later")
+    ground.replace("cem", sn="Later")
+    ground.replace("bob", uid=["bob", "robert"])
+    ground.server.rename(ground.person_dn("bob"), "uid=robert")
+    tenant.wait_user("cem", lastName="Later")
+    held = wait_held(d, "login-taken", 2)
+    need(all("belongs to another user" in row["sentence"] for row in held), "in words", held)
+    need(not [w for w in tenant.writes() if w["login"] != "cem"], "nobody else is written to", tenant.writes())
+    tenant.edit("jdoe", email="jdoe@example.com")
+    d.ctl("retry", "--all")
+    tenant.wait_user("jdoe", lastName="Later")

@@ -34,6 +34,7 @@
 struct dump {
     sd_event *event;
     struct directory *directory;
+    struct schema *schema; /* NULL: none was read */
     const char *file; /* where mirror and cookies are kept; NULL: nowhere */
     json_t *mirror;   /* id -> {dn, key, search, kind, members: {key: text}} */
     json_t *cookies;  /* "0" -> {cookie: hex, identity} */
@@ -120,7 +121,7 @@ static int on_entry(void *userdata, unsigned search, struct entry *taken, struct
     struct dump *d = userdata;
     CLEANUP(entry_freep) struct entry *entry = taken;
     CLEANUP(freep) char *key = NULL;
-    int r = dn_key(entry->dn, &key, e);
+    int r = dn_key(d->schema, entry->dn, &key, e);
     if (r < 0)
         return r;
     d->n_entries++;
@@ -368,6 +369,19 @@ static int on_known_dn(void *userdata, const char *id, char **ret, struct error 
     return 0;
 }
 
+static int on_lacking(void *userdata, const struct entry *entry, char **ret, struct error *e)
+{
+    (void)userdata, (void)entry, (void)e;
+    *ret = NULL;
+    return 0;
+}
+
+static int on_dynamic_groups(void *userdata, struct string_list *ret, struct error *e)
+{
+    (void)userdata, (void)ret, (void)e;
+    return 0;
+}
+
 static int on_known_id(void *userdata, const char *dn, char **ret, struct error *e)
 {
     struct dump *d = userdata;
@@ -375,7 +389,7 @@ static int on_known_id(void *userdata, const char *dn, char **ret, struct error 
     const char *id;
     json_t *value;
     *ret = NULL;
-    int r = dn_key(dn, &key, e);
+    int r = dn_key(d->schema, dn, &key, e);
     if (r < 0)
         return r;
     json_object_foreach(d->mirror, id, value)
@@ -405,19 +419,50 @@ static int on_stale_groups(void *userdata, struct string_list *ret, struct error
     return 0;
 }
 
+/* Everything is decoded here: what comes out is compared with rosterd's mirror. */
+static int on_unchanged(void *userdata, unsigned search, const char *id,
+                        const unsigned char raw[static ENTRY_RAW_SIZE], struct error *e)
+{
+    (void)userdata, (void)search, (void)id, (void)raw, (void)e;
+    return SINK_UNKNOWN_ID;
+}
+
 static int on_stale_end(void *userdata, const char *group_id, struct error *e)
 {
     (void)userdata, (void)group_id, (void)e;
     return 0; /* read once is enough here */
 }
 
-static void on_schema(void *userdata, struct schema *taken)
+static int on_known_entries(void *userdata, unsigned search, size_t *ret, struct error *e)
 {
-    (void)userdata;
+    (void)search, (void)e;
+    struct dump *d = userdata;
+    *ret = json_object_size(d->mirror);
+    return 0;
+}
+
+static int on_wanted_groups(void *userdata, struct string_list *ret, struct error *e)
+{
+    (void)userdata, (void)ret, (void)e;
+    return 0;
+}
+
+static void on_group_sighted(void *userdata, const char *dn, const char *sentence)
+{
+    (void)userdata, (void)dn, (void)sentence;
+}
+
+static const struct schema *on_schema(void *userdata, struct schema *taken)
+{
+    struct dump *d = userdata;
     size_t n = 0;
-    schema_names(taken, &n);
-    say(json_pack("{s:s, s:I}", "event", "schema", "names", (json_int_t)n));
-    schema_free(taken);
+    if (taken) {
+        schema_names(taken, &n);
+        say(json_pack("{s:s, s:I}", "event", "schema", "names", (json_int_t)n));
+        schema_free(d->schema);
+        d->schema = taken;
+    }
+    return d->schema;
 }
 
 static void say_status(struct dump *d)
@@ -446,15 +491,21 @@ static const struct feed_sink sink = {
     .gone = on_gone,
     .removals = on_removals,
     .present = on_present,
+    .unchanged = on_unchanged,
     .members = on_members,
     .commit = on_commit,
     .abort = on_abort,
     .cookie = on_cookie,
     .known_dn = on_known_dn,
+    .lacking = on_lacking,
+    .dynamic_groups = on_dynamic_groups,
     .known_id = on_known_id,
     .stale_groups = on_stale_groups,
     .stale_end = on_stale_end,
+    .known_entries = on_known_entries,
     .schema = on_schema,
+    .wanted_groups = on_wanted_groups,
+    .group_sighted = on_group_sighted,
     .changed = on_changed,
 };
 
@@ -688,6 +739,7 @@ int main(int argc, char **argv)
     struct directory *directory = d.directory;
     d.directory = NULL;
     directory_free(directory);
+    schema_free(d.schema);
     save(&d);
     json_decref(d.mirror);
     json_decref(d.cookies);

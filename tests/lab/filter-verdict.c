@@ -67,7 +67,7 @@ static struct entry *read_entry(json_t *object)
         for (size_t i = 0; i < json_array_size(values); i++)
             add_value(entry, name, json_string_value(json_array_get(values, i)));
     }
-    if (class_add_superiors(entry) < 0)
+    if (class_add_superiors(NULL, entry) < 0)
         fail("out of memory");
     entry_sort(entry);
     return entry;

@@ -267,7 +267,7 @@ void bed_group_uids(struct bed *b, const char *name, const char *const *uids, si
         CLEANUP(freep) char *key = NULL;
         struct error e = {0};
         snprintf(dn, sizeof dn, "uid=%s,ou=people,dc=example,dc=com", uids[i]);
-        bed_ok(b, dn_key(dn, &key, &e));
+        bed_ok(b, dn_key(NULL, dn, &key, &e));
         assert_int_equal(entry_add_member(entry, MEMBER_DN, key, dn), 0);
     }
     put(b, entry);
@@ -390,7 +390,7 @@ void bed_run(struct bed *b)
         int r = sd_event_run(b->event, 0);
         assert_true(r >= 0);
         /* Outcomes wait a few milliseconds for others: that much time passes here. */
-        uint64_t at = r == 0 && b->engine && b->engine->outcome_since_usec ? armed_for(b) : 0;
+        uint64_t at = r == 0 && b->engine && books_outcome_since_usec(b->engine->books) ? armed_for(b) : 0;
         if (at)
             pass(b, at);
         else if (r == 0)

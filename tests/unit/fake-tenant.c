@@ -491,6 +491,15 @@ static int fake_put(void *client, struct tenant_call **ret, const char *login, c
     return 0;
 }
 
+static int fake_password(void *client, struct tenant_call **ret, const char *login,
+                         const struct secret *password, bool change_password,
+                         tenant_done_fn done, void *userdata, struct error *e)
+{
+    (void)password;
+    (void)change_password;
+    return fake_put(client, ret, login, NULL, NULL, NULL, done, userdata, e);
+}
+
 static int fake_delete(void *client, struct tenant_call **ret, const char *login,
                        tenant_done_fn done, void *userdata, struct error *e)
 {
@@ -595,6 +604,7 @@ const struct tenant_ops fake_tenant_ops = {
     .user_create = fake_create,
     .user_get = fake_get,
     .user_put = fake_put,
+    .user_password = fake_password,
     .user_delete = fake_delete,
     .team_list = fake_teams,
     .directory_list = fake_list,

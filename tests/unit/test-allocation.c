@@ -200,7 +200,7 @@ static int run_dn_key(void)
 {
     CLEANUP(freep) char *key = NULL;
     struct error e = {""};
-    int r = dn_key(DN_TEXT, &key, &e);
+    int r = dn_key(NULL, DN_TEXT, &key, &e);
     if (r < 0) {
         assert_null(key);
         assert_string_equal(e.message, "out of memory");
@@ -214,7 +214,7 @@ static int run_dn_others(void)
     if (r == 0)
         r = given(dn_escape_value(" a,\n", 4));
     if (r == 0)
-        r = dn_equal(DN_TEXT, DN_TEXT) ? 0 : -ENOMEM;
+        r = dn_equal(NULL, DN_TEXT, DN_TEXT) ? 0 : -ENOMEM;
     return r;
 }
 
@@ -328,7 +328,7 @@ static int run_schema_new(void)
 
 #define SCHEMA_TEXT                                                                               \
     "{\"attributes\":[{\"matching\":1,\"names\":[\"a\",\"b\"],\"oid\":\"1.2\",\"single\":true}]," \
-    "\"from_server\":true}"
+    "\"classes\":[{\"names\":[\"k\"],\"oid\":\"1.3\",\"superiors\":[\"top\"]}],\"from_server\":true}"
 
 static int run_schema_json(void)
 {
@@ -346,7 +346,8 @@ static int run_schema_json(void)
     json = schema_to_json(s);
     if (json) /* jansson itself would leave pieces out */
         assert_string_equal(json, "{\"attributes\":[{\"matching\":7,\"names\":[\"b\",\"c\"]}],"
-                                  "\"from_server\":true}");
+                                  "\"classes\":[{\"names\":[\"k\"],\"oid\":\"1.3\","
+                                  "\"superiors\":[\"top\"]}],\"from_server\":true}");
     return json ? 0 : -ENOMEM;
 }
 

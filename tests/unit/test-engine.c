@@ -619,6 +619,7 @@ static void test_revocation(void **state)
     bed_run(b);
     revoke_uid(b, "u4", false);
     bed_run(b);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_PUT), 2);
     fake_tenant_release(b->tenant);
     bed_run(b);
     assert_true(!strncmp(wrote, "u4 u3 ", 6) || !strncmp(wrote, "u3 u4 ", 6));
@@ -822,6 +823,64 @@ static void test_nobody_is_demoted(void **state)
     assert_null(user_role(fake_tenant_find(b->tenant, "u1")->user, "Seller"));
     assert_null(user_role(fake_tenant_find(b->tenant, "u2")->user, "Seller"));
     assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_LOCKOUT), 2);
+}
+
+/* Somebody paused and forgot: an alarm when people have waited, over when nobody waits or it
+ * goes on, also across restarts. */
+static void test_pause_is_told(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    people(b, 5, "support");
+    bed_start(b);
+    bed_sync(b);
+    bed_ok(b, engine_pause(b->engine, true, 1000, &e));
+    bed_advance(b, DAY); /* nobody waits */
+    assert_int_equal(bed_audit(b, "alarm", REASON_PAUSED, NULL), 0);
+    bed_leave(b, "id-u1");
+    bed_tell(b, "id-u1");
+    bed_run(b);
+    bed_advance(b, 9 * MINUTE);
+    assert_int_equal(bed_audit(b, "alarm", REASON_PAUSED, NULL), 0);
+    bed_restart(b);
+    bed_sync(b);
+    bed_advance(b, 2 * MINUTE);
+    assert_int_equal(bed_audit(b, "alarm", REASON_PAUSED, NULL), 1);
+    bed_restart(b);
+    bed_person_uid(b, "u1"); /* back again: nobody waits */
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(bed_audit(b, "alarm-over", REASON_PAUSED, NULL), 1);
+    bed_leave(b, "id-u2");
+    bed_tell(b, "id-u2");
+    bed_advance(b, 11 * MINUTE);
+    assert_int_equal(bed_audit(b, "alarm", REASON_PAUSED, NULL), 2);
+    bed_restart(b);
+    bed_ok(b, engine_pause(b->engine, false, 1000, &e));
+    bed_sync(b);
+    assert_int_equal(bed_audit(b, "alarm-over", REASON_PAUSED, NULL), 2);
+    assert_true(is_disabled(b, "u2"));
+    is_idle(b);
+}
+
+/* The tenant refused the account, rosterd was stopped, and the account was put right. */
+static void test_alarm_ends_after_a_restart(void **state)
+{
+    struct bed *b = *state;
+    people(b, 2, "support");
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_ALL,
+                                                    .times = -1,
+                                                    .class = TENANT_NOT_AUTHORISED,
+                                                    .status = 401});
+    bed_start(b);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(bed_audit(b, "alarm", REASON_NOT_AUTHORISED, NULL), 1);
+    fake_tenant_heal(b->tenant);
+    bed_restart(b);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(bed_audit(b, "alarm-over", REASON_NOT_AUTHORISED, NULL), 1);
 }
 
 static void test_team_missing(void **state)
@@ -1493,7 +1552,7 @@ static size_t lines_of(const char *path, const char *word)
 static bool no_commands(void *userdata)
 {
     const struct bed *b = userdata;
-    return !b->engine->commands;
+    return !command_any(b->engine->commands);
 }
 
 static void test_alarms_notify(void **state)
@@ -1604,6 +1663,57 @@ static void test_rules_change(void **state)
     bed_run(b);
     assert_int_equal(fake_tenant_calls(b->tenant, FAKE_WRITES), 5);
     is_idle(b);
+}
+
+/* Somebody new, and what changed in somebody's own entry, does not wait until everybody was looked
+ * at for a new configuration; budgets count them as ever, and what is beyond waits as ever. */
+static void test_change_while_all_are_looked_at(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    char wrote[4000] = "";
+    people(b, 400, "support");
+    b->sync.budgets[BUDGET_TEAM] = (struct budget){.floor = 10};
+    bed_start(b);
+    bed_sync(b);
+    b->tenant->on_write = note_write;
+    b->tenant->write_data = wrote;
+    b->rules[0].team.text = (char *)"Sales";
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    people(b, 401, "support");
+    bed_tell(b, "id-u400");
+    bed_tell(b, "group-support");
+    bed_person(b, "id-u7", "uid=u7,ou=people,dc=example,dc=com", "uid", "u7", "givenName", "Seven",
+               "sn", "u7", "mail", "u7@example.com", NULL);
+    bed_tell(b, "id-u7");
+    bed_run(b);
+    assert_int_equal(b->tenant->n_users, 401);
+    /* The hire before all those who move, who are as many as the budget has room for. */
+    assert_true(strstr(wrote, "u400 ") != NULL && strstr(wrote, "u400 ") < wrote + 12);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 390);
+    assert_int_equal(bed_approve(b), 390);
+    bed_run(b);
+    for (size_t i = 0; i < b->tenant->n_users; i++)
+        assert_string_equal(user_get(b->tenant->users[i].user, USER_TEAM), "Sales");
+    bed_check_ledgers(b);
+    is_idle(b);
+
+    /* None of them goes ahead once its budget has no room, by the configuration of now. */
+    bed_advance(b, 3 * DAY);
+    b->sync.budgets[BUDGET_CREATE] = (struct budget){.floor = 2};
+    b->rules[0].team.text = (char *)"Support";
+    b->sync.budgets[BUDGET_TEAM] = (struct budget){.unlimited = true};
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    people(b, 405, "support");
+    for (int i = 401; i < 405; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "id-u%d", i);
+        bed_tell(b, id);
+    }
+    bed_tell(b, "group-support");
+    bed_run(b);
+    assert_int_equal(b->tenant->n_users, 403);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 2);
 }
 
 /* A reload that the state file cannot take leaves the engine with what it had: the caller gives
@@ -1827,6 +1937,8 @@ int main(int argc, char **argv)
         scenario(test_revocation_budget),
         scenario(test_revocation_taken_back),
         scenario(test_lanes),
+        scenario(test_pause_is_told),
+        scenario(test_alarm_ends_after_a_restart),
         scenario(test_never_lock_out),
         scenario(test_nobody_is_demoted),
         scenario(test_team_missing),
@@ -1857,6 +1969,7 @@ int main(int argc, char **argv)
         scenario(test_stop),
         scenario(test_rules_change),
         scenario(test_reload_refused),
+        scenario(test_change_while_all_are_looked_at),
         scenario(test_reload_under_way),
         scenario(test_settled_is_settled),
         scenario(test_change_under_way),

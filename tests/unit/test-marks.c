@@ -37,7 +37,7 @@ static void add_member(struct entry *e, const char *dn)
 {
     CLEANUP(freep) char *key = NULL;
 
-    assert_int_equal(dn_key(dn, &key, NULL), 0);
+    assert_int_equal(dn_key(NULL, dn, &key, NULL), 0);
     assert_int_equal(entry_add_member(e, MEMBER_DN, key, dn), 0);
 }
 
@@ -122,7 +122,7 @@ static void memberships(struct fixture *f, const struct world *w,
         char dn[48];
 
         group_dn(w, g, dn, sizeof(dn));
-        assert_int_equal(dn_key(dn, &keys[g], NULL), 0);
+        assert_int_equal(dn_key(NULL, dn, &keys[g], NULL), 0);
     }
     ok(f, mirror_bind_groups(f->s, (const char *const *)keys, N_GROUPS, &groups, &f->e));
     for (size_t p = 0; p < N_PEOPLE; p++) {
@@ -149,7 +149,7 @@ static void marks(struct fixture *f, bool ret[static N_PEOPLE])
     struct string_list ids = {0};
 
     ok(f, mirror_mark_below(f->s, &f->e));
-    ok(f, person_next_dirty(f->s, SIZE_MAX, &ids, &f->e));
+    ok(f, person_next_dirty(f->s, SIZE_MAX, &ids, NULL, &f->e));
     memset(ret, 0, N_PEOPLE * sizeof(*ret));
     for (size_t i = 0; i < ids.n_items; i++) {
         ret[strtoul(ids.items[i] + 1, NULL, 10)] = true;

@@ -56,7 +56,7 @@ static void put_group(struct fixture *f, const char *dn, const char *member)
     unsigned changes;
     CLEANUP(freep) char *key = NULL;
     struct entry *entry = entry_new("group-1", dn, ENTRY_GROUP);
-    ok(f, dn_key(member, &key, &f->e));
+    ok(f, dn_key(NULL, member, &key, &f->e));
     assert_int_equal(entry_add_member(entry, MEMBER_DN, key, member), 0);
     entry_sort(entry);
     ok(f, mirror_put(f->s, 0, entry, &changes, &f->e));

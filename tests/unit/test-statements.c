@@ -23,6 +23,10 @@ static const struct {
 } allowed[] = {
     {"SELECT cause, code, sentence, since_usec, notified_usec FROM alarm",
      "few rows: one for each alarm that is open"},
+    {"SELECT entry_id, next_usec FROM password_due INDEXED BY", "the first row of the index"},
+    {"SELECT d.entry_id, l.login, COALESCE(p.dn, ''), d.since_usec, d.next_usec, d.sentence FROM "
+     "password_due d",
+     "few rows: those whose password could not be handed on"},
     {"DELETE FROM told WHERE standing = 0 AND told_usec",
      "few rows: one for each cause of which a person was told"},
     {"SELECT count(*) FROM link WHERE status = ?1", "it counts; the index alone is read"},
@@ -55,9 +59,10 @@ static const struct {
      "it counts, for status; the index alone is read"},
     {"SELECT h.names, c.n FROM (SELECT shape, count(*)",
      "how many people have each attribute, once a look; the index alone is read"},
-    {"INSERT OR IGNORE INTO dirty(entry_id) SELECT id FROM entry WHERE kind = 1 ORDER BY n",
+    {"INSERT OR IGNORE INTO dirty_later(entry_id) SELECT id FROM entry WHERE kind = 1",
      "marks everybody"},
-    {"INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM person", "marks everybody"},
+    {"INSERT OR IGNORE INTO dirty_later(entry_id) SELECT entry_id FROM person", "marks everybody"},
+    {"SELECT entry_id FROM dirty_later", "the first rows in their order"},
     {"INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM operation INDEXED BY "
      "operation_cause",
      "all that is held or parked, by a person's word; the index has only those"},
@@ -65,7 +70,8 @@ static const struct {
     {"SELECT (SELECT count(*) FROM dirty)", "it counts, for status"},
     {"SELECT p.entry_id, p.dn, p.verdict, p.wanted, p.login_key, p.code, p.sentence, "
      "p.recheck_usec, p.bucket, p.bucket_code, p.run, EXISTS (SELECT 1 FROM dirty d WHERE "
-     "d.entry_id = p.entry_id) FROM person p ORDER BY p.dn",
+     "d.entry_id = p.entry_id) OR EXISTS (SELECT 1 FROM dirty_later d WHERE d.entry_id = "
+     "p.entry_id) FROM person p ORDER BY p.dn",
      "for reports over everybody"},
     {OPERATION_COLUMNS "WHERE o.state = 4 ORDER BY o.number",
      "what is under way: never more than max_concurrent"},
@@ -103,10 +109,18 @@ static const struct {
      "few rows: references that the server has not repaired yet"},
     {"SELECT n, kind FROM entry WHERE gone_usec = 0 AND kind IN (1, 2, 3) AND searches & ?1",
      "the end of a whole read: who was not shown"},
+    {"SELECT e.id FROM shape h CROSS JOIN entry e",
+     "few rows: combinations of attributes; then the groups that have a memberURL"},
     {"UPDATE entry SET searches = 0", "the list of bases was changed: all are renumbered"},
     {"SELECT id FROM entry WHERE searches = 0 AND gone_usec = 0 ORDER BY n",
      "few rows, of an index of their own: who left one search and is not found yet"},
     {"UPDATE bound_group SET dn = ?2 WHERE id = ?1", "few rows: one for each group of a rule"},
+    {"SELECT count(*) FROM entry WHERE gone_usec = 0 AND kind IN (1, 2, 3) AND searches & ?1",
+     "the begin of a whole read: what it is measured by; the index alone is read"},
+    {"SELECT n, dn, dn_key, n FROM entry", "the server's schema was changed: all keys are new"},
+    {"SELECT group_n, text, key, 0 FROM member WHERE kind = 1", "the same"},
+    {"SELECT t.group_n, m.text, t.key, t.entry_n FROM stale", "the same"},
+    {"UPDATE entry SET digest = '', members_digest = ''", "the same: everything is read anew"},
 };
 
 static const char *const few_values[] = {"state",    "kind",     "bucket", "status", "budget",
@@ -233,6 +247,7 @@ static void fill(struct fixture *f)
         "INSERT INTO listing(login_key, login) SELECT 'l' || x, '' FROM i",
         "INSERT INTO budget_use(budget, at_usec, n) SELECT 1, x, 1 FROM i",
         "INSERT INTO dirty(entry_id) SELECT 'e' || x FROM i",
+        "INSERT INTO dirty_later(entry_id) SELECT 'l' || x FROM i",
     };
 
     begin(f);

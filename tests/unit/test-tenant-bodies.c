@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/secret.h"
@@ -331,10 +332,31 @@ static void test_escape(void **state)
     assert_string_equal(text, "a%2Fb%3Fc%23d%25e%20f~g-h._%C3%A9");
 }
 
+/* A list that a peer chose to make long is refused at once, not sorted in for half a minute. */
+static void test_too_many_roles(void **state)
+{
+    (void)state;
+    struct error e = {{0}};
+    struct user *user = NULL;
+    bool logged_in = false;
+    char *body = malloc(40000 * 12 + 100), *end = body;
+    uint64_t before = clock_monotonic_usec();
+    assert_non_null(body);
+    end += sprintf(end, "{\"loginId\":\"ada\",\"roles\":[");
+    for (int i = 40000; i > 0; i--)
+        end += sprintf(end, "\"r%06d\"%s", i, i > 1 ? "," : "]}");
+    assert_int_equal(user_api_read_user(&user, &logged_in, body, (size_t)(end - body), &e),
+                     -EBADMSG);
+    assert_null(user);
+    assert_true(clock_monotonic_usec() - before < 5 * USEC_PER_SEC);
+    free(body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_create),
+        cmocka_unit_test(test_too_many_roles),
         cmocka_unit_test(test_create_minimal_and_large),
         cmocka_unit_test(test_not_utf8_is_refused),
         cmocka_unit_test(test_put),

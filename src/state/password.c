@@ -1,0 +1,85 @@
+/*
+ * Whose first password was not handed on yet. Passwords themselves are never stored.
+ */
+#include "config.h"
+
+#include <errno.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "state/db.h"
+#include "state/queue.h"
+#include "state/state.h"
+
+int password_due_store(struct state *s, const char *entry_id, uint64_t now_usec,
+                       uint64_t next_usec, const char *sentence, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(
+        &q, s,
+        "INSERT OR REPLACE INTO password_due(entry_id, since_usec, next_usec, sentence) "
+        "VALUES(?1, COALESCE((SELECT since_usec FROM password_due WHERE entry_id = ?1), ?2), "
+        "?3, ?4)",
+        e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, entry_id);
+    stmt_bind_usec(q, 2, now_usec);
+    stmt_bind_usec(q, 3, next_usec);
+    stmt_bind_text(q, 4, sentence);
+    return stmt_run(q, e);
+}
+
+int password_due_clear(struct state *s, const char *entry_id, struct error *e)
+{
+    return db_write_text(s, "DELETE FROM password_due WHERE entry_id = ?1", entry_id, NULL, e);
+}
+
+int password_due_next(struct state *s, char **ret_entry_id, uint64_t *ret_usec, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "SELECT entry_id, next_usec FROM password_due INDEXED BY "
+                         "password_due_next ORDER BY next_usec LIMIT 1",
+                         e);
+
+    if (r < 0)
+        return r;
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    if (stmt_copy(q, 0, ret_entry_id) < 0)
+        return error_out_of_memory(e);
+    *ret_usec = stmt_usec(q, 1);
+    return 0;
+}
+
+int password_due_each(struct state *s, int (*fn)(const struct password_due *d, void *userdata),
+                      void *userdata, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r =
+        stmt_prepare(&q, s,
+                     "SELECT d.entry_id, l.login, COALESCE(p.dn, ''), d.since_usec, "
+                     "d.next_usec, d.sentence FROM password_due d JOIN link l ON "
+                     "l.entry_id = d.entry_id LEFT JOIN person p ON p.entry_id = d.entry_id "
+                     "WHERE d.sentence IS NOT NULL ORDER BY d.since_usec",
+                     e);
+
+    while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
+        const struct password_due d = {
+            .entry_id = stmt_text(q, 0),
+            .login = stmt_text(q, 1),
+            .dn = stmt_text(q, 2),
+            .since_usec = stmt_usec(q, 3),
+            .next_usec = stmt_usec(q, 4),
+            .sentence = stmt_text(q, 5),
+        };
+
+        r = fn(&d, userdata);
+        if (r != 0)
+            return r;
+    }
+    return r;
+}

@@ -1,0 +1,100 @@
+"""Configured commands: few at a time, nothing of ours in their hands, and no password that nobody was told."""
+
+import json
+import os
+import re
+
+from lib import life, need, wait_for
+from lib.life import AGENTS, crowd, settled
+
+
+def people(n):
+    return ["p%03d" % i for i in range(n)]
+
+
+def documents(path):
+    try:
+        with open(path, encoding="utf-8") as text:
+            return [json.loads(line) for line in text if line.endswith("\n")]
+    except FileNotFoundError:
+        return []
+
+
+def test_descriptors_and_environment(t):
+    """A command has descriptors 0, 1 and 2 and a small environment: no connection of ours, no credentials."""
+    ground, group, tenant = crowd(t, people(3))
+    seen = t.path("seen")
+    command = t.write("look", "#!/bin/sh\ncat > /dev/null\nfor f in /proc/$$/fd/*; do echo \"${f##*/} $(readlink $f)\"; done >> '%s'\n"
+                      "tr '\\0' '\\n' < /proc/$$/environ >> '%s'\necho done >> '%s'\n" % (seen, seen, seen), 0o755)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, guard={"max_disable": "0"},
+                    notify={"command": command},
+                    tenant_keys={"initial_password": "generate", "password_command": command})
+    d.start(env={"CREDENTIALS_DIRECTORY": t.folder, "SECRET_OF_THE_SERVICE": "x"})
+    tenant.wait_users(people(3))
+    ground.leave(group, "p001")
+    wait_for(lambda: os.path.exists(seen) and open(seen, encoding="utf-8").read().count("done\n") >= 4, 20, "four commands")
+    text = open(seen, encoding="utf-8").read()
+    need("socket:" not in text and "state.db" not in text and "audit" not in text, "nothing of ours", text)
+    numbers = {int(n) for n in re.findall(r"^(\d+) ", text, re.M)}
+    # A shell keeps copies from 10 on, and 3 may be the folder that it lists.
+    need({n for n in numbers if n < 10} <= {0, 1, 2, 3}, "0, 1, 2", numbers)
+    names = {line.split("=")[0] for line in re.findall(r"^\w+=.*$", text, re.M)}
+    need("PATH" in names and not names & {"CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "SECRET_OF_THE_SERVICE", "LDAPNOINIT",
+                                          "LISTEN_FDS", "INVOCATION_ID"}, "a small environment", names)
+
+
+def test_few_at_a_time(t):
+    """A slow password_command in a first load: a few processes at once, creates wait for them, nobody is left out."""
+    ground, group, tenant = crowd(t, people(40))
+    told, running = t.path("told"), t.path("running")
+    command = t.write("slow", "#!/bin/sh\ntext=$(cat)\necho + >> '%s'\nsleep 0.4\necho - >> '%s'\necho \"$text\" >> '%s'\n"
+                      % (running, running, told), 0o755)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
+                    tenant_keys={"initial_password": "generate", "password_command": command, "max_concurrent": "32"})
+    d.start()
+    most = [0]
+
+    def all_told():
+        # No more users than those who were told and those whose command may run.
+        n_told = len(documents(told))
+        most[0] = max(most[0], len(tenant.users()) - n_told)
+        return n_told == 40
+    wait_for(all_told, 40, "all were told", lambda: len(documents(told)))
+    tenant.wait_users(people(40))
+    need({x["login"] for x in documents(told)} == set(people(40)), "each once")
+    count = peak = 0
+    for line in open(running, encoding="ascii"):
+        count += 1 if line == "+\n" else -1
+        peak = max(peak, count)
+    need(2 <= peak <= 8, "a few at a time", peak)
+    need(most[0] <= 18, "creates wait for a runner", most)
+    settled(d)
+
+
+def test_command_that_fails_for_a_while(t):
+    """A password that could not be handed on: holds and audit name the person, another one is set and handed on later."""
+    ground, group, tenant = crowd(t, people(3))
+    told, broken = t.path("told"), t.path("broken")
+    t.write("broken", "x")
+    command = t.write("deliver", "#!/bin/sh\ntext=$(cat)\ntest -e '%s' && exit 1\necho \"$text\" >> '%s'\n" % (broken, told), 0o755)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, notify={"alarm_after": "1s"},
+                    tenant_keys={"initial_password": "generate", "password_command": command})
+    d.start()
+    tenant.wait_users(people(3))
+    rows = wait_for(lambda: [r for r in d.ctl("holds", "--json", code=None).json["holds"]
+                             if r["reason"] == "password-not-handed-on" and r["people"] == 3], 20, "holds",
+                    lambda: d.ctl("holds", code=None).out)
+    need({x["login"] for x in rows[0]["examples"]} == set(people(3)), "names them", rows)
+    wait_for(lambda: {x.get("login") or x["person"]["login"] for x in d.audit(event="hold", code="password-not-handed-on")}
+             == set(people(3)), 10, "the audit names them", lambda: d.audit(event="hold"))
+    wait_for(lambda: re.search(r"password_command for p00\d ended with exit code 1", d.log()), 5, "the log as well")
+    wait_for(lambda: d.audit(event="alarm", code="password-not-handed-on"), 20, "an alarm", lambda: d.audit()[-4:])
+    d.kill()  # nothing is lost with a crash either
+    os.unlink(broken)
+    d.start()
+    wait_for(lambda: {x["login"] for x in documents(told)} == set(people(3)), 30, "handed on", lambda: documents(told))
+    wait_for(lambda: not d.state_query("SELECT * FROM password_due"), 10, "nothing is due")
+    puts = [w for w in tenant.writes() if w["method"] == "PUT"]
+    need(puts and all(w["body"].get("password") or "password" in str(w["body"]) for w in puts), "other passwords were set", puts)
+    wait_for(lambda: d.audit(event="alarm-over"), 10, "over")
+    settled(d)

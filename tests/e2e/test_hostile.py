@@ -1,0 +1,157 @@
+"""Servers that are hostile or broken: what they say costs a doubt and a sentence, never memory, a crash or a password."""
+
+import socket
+import threading
+
+from lib import ScriptedServer, deadline, need
+from lib.feed import Feed
+from test_feed_srv import NameServer, srv, wrap
+
+AGENTS = {"Agents": {"when": "(objectClass=inetOrgPerson)", "team": "Sales"}}
+
+
+def follow(t, server, **directory):
+    tenant = t.simulator()
+    keys = {"feed": "poll", "poll_interval": "1s"}
+    keys.update(directory)
+    return t.rosterd(server, tenant, None, tls=server.tls, rules=AGENTS, directory_keys=keys,
+                     lifecycle={"leave_grace": "0"}, notify={"alarm_after": "0"}, user={"work_phone": None}), tenant
+
+
+def test_message_too_large(t):
+    """T3: a message larger than max_message ends the connection with a sentence; nobody is disabled, and it goes on
+    when the entry is smaller, or the limit larger."""
+    server = t.server(ScriptedServer)
+    ada, zoe = server.person("ada"), server.person("zoe")
+    daemon, tenant = follow(t, server, max_message="1M")
+    daemon.once()
+    need(sorted(tenant.users()) == ["ada", "zoe"], "both", sorted(tenant.users()))
+    server.replace(ada, description="x" * 3000000, sn="Larger")
+    server.replace(zoe, sn="Other")
+    daemon.configure(rules={"Agents": {"when": "(|(description=x*)(objectClass=inetOrgPerson))", "team": "Sales"}})
+    daemon.once(code=None)
+    need("larger than [directory] max_message" in daemon.log(), "it says why", daemon.log())
+    need(not any(user["disabled"] for user in tenant.users().values()), "nobody is disabled")
+    daemon.configure(directory={"max_message": "8M"})
+    daemon.once()
+    need(tenant.user("ada")["lastName"] == "Larger", "read with a larger limit", tenant.user("ada"))
+
+
+class Liar:
+    """Says that a message of 2 GB begins, whatever it is asked, and then sends for ever."""
+
+    tls = "no"
+
+    def __init__(self, t):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.uri = "ldap://127.0.0.1:%d" % self.socket.getsockname()[1]
+        self.asked = threading.Event()
+        t.cleanup(self.socket.close)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                peer, _ = self.socket.accept()
+                peer.recv(4096)
+                self.asked.set()
+                peer.sendall(b"\x30\x84\x7f\xff\xff\xf0\x02\x01\x01\x61\x84\x7f\xff\xff\x00")
+                while peer.send(b"\0" * 65536):
+                    pass
+            except OSError:
+                if self.socket.fileno() < 0:
+                    return
+
+
+@deadline(90)
+def test_length_that_is_a_lie(t):
+    """A peer that announces 2 GB is left at once: no memory is taken, and the next server serves."""
+    liar = Liar(t)
+    server = t.server(ScriptedServer)
+    server.person("ada")
+    daemon, tenant = follow(t, server)
+    daemon.configure(directory={"uri": "%s, %s" % (liar.uri, server.uri)})
+    daemon.start()
+    tenant.wait_user("ada")
+    need(liar.asked.is_set(), "the first was asked")
+    need(daemon.memory("VmHWM") < 200 << 20, "no memory was taken for it", daemon.memory("VmHWM"))
+
+
+@deadline(120)
+def test_read_without_end(t):
+    """T3: many times the entries that were there before are a doubt: those that came first are users, nobody is
+    disabled, the sentence says what to do, and the next read takes more."""
+    server = t.server(ScriptedServer)
+    for uid in ("ada", "zoe"):
+        server.person(uid, employeeType="agent")
+    daemon, tenant = follow(t, server)
+    daemon.configure(rules={"Agents": {"when": "(employeeType=agent)", "team": "Sales"}})
+    daemon.once()
+    server.delete("uid=zoe,ou=people," + server.suffix)
+    server.people(10500)
+    daemon.once(code=None)
+    need("many times what it held before" in daemon.log(), "a doubt", daemon.log())
+    need(not tenant.user("zoe")["disabled"], "nobody leaves by it")
+    held = daemon.state_query("SELECT count(*) FROM entry")[0][0]
+    need(held <= 10010, "the rest was not taken", held)
+    daemon.once()
+    need(tenant.user("zoe")["disabled"], "the next read is whole", tenant.user("zoe"))
+
+
+def test_hostile_schema(t):
+    """Definitions that are malformed, cut or no UTF-8 cost themselves alone: the good one beside them counts."""
+    server = t.server(ScriptedServer)
+    server.schema = list(server.schema) + [
+        "( 1.2.3 NAME 'x' SYNTAX 1.1{64", b"( 1.2.4 NAME '\xff\xfe' SYNTAX 1.1 )", "( 1.2.5 NAME 'x SYNTAX 1.1 )",
+        b"( 1.2.6 NAME 'nul\0' SYNTAX 1.1 )", "(" * 5000, "( 1.2.7 NAME " + "( " * 2000 + ")", "",
+        "( 1.2.8 NAME ( 'badge' 'siteBadge' ) EQUALITY caseExactMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )"]
+    anna = server.person("a0", dn="badge=Anna,ou=people," + server.suffix, badge="Anna")
+    rules = {"Leads": {"group": server.group("leads", [anna.replace("badge=Anna", "badge=anna")]), "team": "Support"},
+             "Crowd": {"group": server.group("crowd", [anna.replace("badge", "siteBadge")]), "team": "Sales"}}
+    tenant = t.simulator()
+    daemon = t.rosterd(server, tenant, None, tls=server.tls, rules=rules)
+    daemon.once()
+    need(tenant.user("a0")["team"] == "Sales", "the good definition counts", tenant.users())
+
+
+def test_referral_to_a_thief(t):
+    """T6: whoever writes a referral into the directory gets no password: only hosts on the list are asked."""
+    server = t.server(ScriptedServer)
+    server.person("ada")
+    thief = t.server(ScriptedServer, tls="ldaps")
+    thief.add("ou=abroad," + thief.suffix, {"objectClass": ["top", "organizationalUnit"], "ou": "abroad"})
+    thief.person("mallory", dn="uid=mallory,ou=abroad," + thief.suffix)
+    url = "%s/ou=abroad,%s??sub" % (thief.uri, thief.suffix)
+    server.refer_search(url, filter="inetOrgPerson|person", times=None)
+    daemon, tenant = follow(t, server, referrals="follow", tls_ca_file=thief.ca_file)
+    need("referral_hosts" in daemon.check().err + daemon.check().out, "--check warns", daemon.check().err)
+    daemon.once(code=None)
+    need(not thief.requests("bind"), "nothing was sent to it", thief.requests("bind"))
+    need(sorted(tenant.users()) == ["ada"], "nor believed", sorted(tenant.users()))
+    need("referral_hosts" in daemon.log(), "it says where to list it", daemon.log())
+    for hosts in ("other.example.com, 127.0.0.2", "127.0.0.1:1"):
+        daemon.configure(directory={"referral_hosts": hosts})
+        daemon.once(code=None)
+        need(not thief.requests("bind"), "another host is listed", hosts)
+    daemon.configure(directory={"referral_hosts": "other.example.com, 127.0.0.1:%d" % thief.port})
+    daemon.once()
+    need(sorted(tenant.users()) == ["ada", "mallory"], "listed, it is asked", sorted(tenant.users()))
+
+
+def test_dns_names_a_foreign_host(t):
+    """DNS that names a host outside of the domain, or one with more than a host in its name, is not believed; a list
+    narrows it to some hosts below the domain, or allows one elsewhere."""
+    server = t.server(ScriptedServer)
+    server.people(3)
+    one = [bytes([127, 0, 0, 1])]
+    records = {("dc2.lab.test", 1): one, ("evil.test", 1): one, ("notlab.test", 1): one}
+    for target in ("evil.test", "notlab.test", "lab.test.evil.test"):
+        records[("_ldap._tcp.lab.test", 33)] = [srv(10, server.port, target)]
+        feed = Feed(t, server, tls="no", uri="srv:lab.test", once=True, wrap=wrap(t, NameServer(t, dict(records))))
+        done = feed.finish()
+        need(done["result"] < 0 and "srv_hosts" in done["error"] and target in done["error"], "refused, with a way out", done)
+    need(not server.requests("bind"), "no password was sent", server.requests("bind"))
+    records[("_ldap._tcp.lab.test", 33)] = [srv(10, server.port, "evil.test"), srv(20, server.port, "dc2.lab.test")]
+    feed = Feed(t, server, tls="no", uri="srv:lab.test", wrap=wrap(t, NameServer(t, dict(records))))
+    need(feed.wait_following()["uri"] == "ldap://dc2.lab.test:%d" % server.port, "the one below it")
+    feed.stop()
