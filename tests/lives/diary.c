@@ -1,6 +1,6 @@
 /*
- * Reads the audit as a stranger would: line by line, by the words of docs/audit-format.md, and does again what
- * it says was done.
+ * Reads the audit as a stranger would: line by line, by the words of docs/audit-format.md, and
+ * does again what it says was done.
  */
 #include "config.h"
 
@@ -33,8 +33,10 @@ static void check_ledger(json_t *line)
     json_int_t seen = json_integer_value(json_object_get(ledger, "seen")), sum = 0;
     json_object_foreach(ledger, key, value) if (strcmp(key, "seen") != 0) sum += sum_of(value);
     if (seen != sum)
-        broken(11, "the ledger of line %lld does not add up: %lld were seen, %lld accounted for",
-               (long long)json_integer_value(json_object_get(line, "seq")), (long long)seen, (long long)sum);
+        broken(11,
+               "the ledger of line %lld does not add up: %lld were seen, %lld accounted for",
+               (long long)json_integer_value(json_object_get(line, "seq")), (long long)seen,
+               (long long)sum);
 }
 
 static const char *text_at(json_t *line, const char *key)
@@ -64,10 +66,12 @@ static const char *set_to(json_t *line, const char *field)
 
 static void carry_out(json_t *intent)
 {
-    const char *op = text_at(intent, "op"), *login = personal(intent, "login"), *to = set_to(intent, "login_id");
+    const char *op = text_at(intent, "op"), *login = personal(intent, "login"),
+               *to = set_to(intent, "login_id");
     const char *disabled = set_to(intent, "disabled");
     if (strcmp(op, "create") == 0 || strcmp(op, "adopt") == 0)
-        json_object_set_new(users, login, json_boolean(disabled && strcmp(disabled, "true") == 0));
+        json_object_set_new(users, login,
+                            json_boolean(disabled && strcmp(disabled, "true") == 0));
     else if (strcmp(op, "delete") == 0)
         json_object_del(users, login);
     else if (strcmp(op, "rename") == 0 && to) {
@@ -82,8 +86,8 @@ static void take_line(const char *text, size_t size)
     char key[120];
     json_t *line = json_loadb(text, size, 0, NULL);
     const char *event = text_at(line, "ev");
-    snprintf(key, sizeof(key), "%lld %s", (long long)json_integer_value(json_object_get(line, "no")),
-             personal(line, "id"));
+    snprintf(key, sizeof(key), "%lld %s",
+             (long long)json_integer_value(json_object_get(line, "no")), personal(line, "id"));
     if (!line) {
         broken(12, "a line of the audit is no JSON: %.80s", text);
     } else if (strcmp(event, "run-end") == 0) {
@@ -124,8 +128,8 @@ void diary_check(const char *const *files, size_t n_files)
         read_file(files[i]);
     json_object_foreach(intents, key, value)
         broken(13, "the intent of line %lld (%s of %s) has no outcome",
-               (long long)json_integer_value(json_object_get(value, "seq")), text_at(value, "op"),
-               personal(value, "login"));
+               (long long)json_integer_value(json_object_get(value, "seq")),
+               text_at(value, "op"), personal(value, "login"));
     json_object_foreach(users, key, value) oracle_diary(key, json_is_true(value));
     oracle_diary_end(json_object_size(users));
     json_decref(intents);
