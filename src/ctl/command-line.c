@@ -34,6 +34,7 @@ enum {
     OPTION_ALL,
     OPTION_CAUSE,
     OPTION_PERSON,
+    OPTION_RULE,
     OPTION_SINCE,
     OPTION_UNTIL,
     OPTION_EVENT,
@@ -60,6 +61,7 @@ static const struct option options[] = {
     {"all", no_argument, NULL, OPTION_ALL},
     {"cause", required_argument, NULL, OPTION_CAUSE},
     {"person", required_argument, NULL, OPTION_PERSON},
+    {"rule", required_argument, NULL, OPTION_RULE},
     {"since", required_argument, NULL, OPTION_SINCE},
     {"until", required_argument, NULL, OPTION_UNTIL},
     {"event", required_argument, NULL, OPTION_EVENT},
@@ -105,6 +107,7 @@ static int take_option(struct command_line *l, int option)
     case OPTION_ALL: l->ctl.all = true; return EXIT_FINE;
     case OPTION_CAUSE: l->ctl.cause = optarg; return EXIT_FINE;
     case OPTION_PERSON: l->ctl.person = optarg; return EXIT_FINE;
+    case OPTION_RULE: l->ctl.rule = optarg; return EXIT_FINE;
     case OPTION_SINCE: l->ctl.since = optarg; return EXIT_FINE;
     case OPTION_UNTIL: l->ctl.until = optarg; return EXIT_FINE;
     case OPTION_EVENT: l->ctl.event = optarg; return EXIT_FINE;

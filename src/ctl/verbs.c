@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "config/settings.h"
 #include "control/control.h"
+#include "ctl/plan-filter.h"
 
 /* A plan of a candidate configuration looks at everybody. */
 #define ANSWER_SECONDS 120
@@ -102,6 +103,16 @@ static int render_whole_plan(struct output *o, const json_t *answer)
     return render_plan(o, answer, RENDER_PLAN_WHOLE);
 }
 
+static int render_short_plan(struct output *o, const json_t *answer)
+{
+    return render_plan(o, answer, RENDER_PLAN_SHORT);
+}
+
+static int render_chosen(struct output *o, const json_t *answer)
+{
+    return render_plan(o, answer, RENDER_PLAN_CHOSEN);
+}
+
 static int render_plan_summary(struct output *o, const json_t *answer)
 {
     return render_plan(o, answer, RENDER_PLAN_SUMMARY);
@@ -128,23 +139,45 @@ static int candidate_parameters(struct ctl *c, json_t **ret)
     return EXIT_FINE;
 }
 
+static int show_plan(struct ctl *c, const struct plan_filter *f, json_t *answer)
+{
+    const char *unknown = plan_filter_unknown_letter(f, answer);
+    if (unknown)
+        return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
+                            "the plan has no group '%s' that waits; rosterctl plan shows the letters",
+                            unknown);
+    if (plan_filter_is_empty(f))
+        return ctl_show(c, answer,
+                        c->summary ? render_plan_summary
+                        : c->all   ? render_whole_plan
+                                   : render_short_plan);
+    if (plan_filter_apply(f, answer) < 0)
+        return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
+    return ctl_show(c, answer, render_chosen);
+}
+
 static int run_plan(struct ctl *c)
 {
-    json_auto_t *parameters = NULL;
+    struct plan_filter f = {c->arguments, c->n_arguments, c->kind, c->rule, c->person};
+    json_auto_t *parameters = NULL, *answer = NULL;
     int r = EXIT_FINE;
 
     if (c->candidate)
         r = candidate_parameters(c, &parameters);
     else
         parameters = json_object();
-    return r != EXIT_FINE ? r
-                          : ask_and_show(c, "plan", TAKE(parameters),
-                                         c->summary ? render_plan_summary : render_whole_plan);
+    if (r == EXIT_FINE)
+        r = ctl_ask(c, "plan", TAKE(parameters), &answer);
+    return r != EXIT_FINE ? r : show_plan(c, &f, answer);
 }
 
 static int run_approve(struct ctl *c)
 {
-    return ask_and_show(c, "approve", json_pack("{s:s}", "hash", c->arguments[0]),
+    json_auto_t *groups = c->n_arguments > 1 ? json_array() : NULL;
+    for (size_t i = 1; i < c->n_arguments; i++)
+        (void)json_array_append_new(groups, json_string(c->arguments[i]));
+    return ask_and_show(c, "approve",
+                        json_pack("{s:s, s:O*}", "hash", c->arguments[0], "groups", groups),
                         render_approve);
 }
 
@@ -238,8 +271,8 @@ static int run_config(struct ctl *c)
 /* clang-format off */
 const struct ctl_verb ctl_verbs[] = {
     { "status", "", 0, 0, run_status, "how the daemon, the directory and the tenant are", "the health is not ok" },
-    { "plan", "[--config FILE] [--summary]", 0, 0, run_plan, "what is to be done and what waits; with --config what another configuration would do", "there are operations" },
-    { "approve", "HASH", 1, 1, run_approve, "release what waits in the plan with this hash", NULL },
+    { "plan", "[--config FILE] [--summary | --all | LETTER... [--kind KIND] [--rule RULE] [--person PERSON]]", 0, 700, run_plan, "what is to be done and what waits, in groups, or the people of some; with --config what another configuration would do", "there are operations" },
+    { "approve", "HASH [LETTER...]", 1, 700, run_approve, "release what waits in the plan with this hash, or the groups with these letters alone", NULL },
     { "explain", "PERSON", 1, 1, run_explain, "why a person is a user with these values, or why not", NULL },
     { "history", "PERSON", 1, 1, run_history, "what was done to a person", NULL },
     { "holds", "", 0, 0, run_holds, "what cannot go on, by cause", "something is held" },

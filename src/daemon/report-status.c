@@ -147,15 +147,19 @@ static json_t *queue_of(struct status *s)
 static json_t *budgets_of(const struct status *s)
 {
     json_auto_t *budgets = json_array();
+    struct guard_input input;
+    struct guard_verdict guard;
+    if (engine_budgets(s->d->engine, &input, &guard, s->e) < 0)
+        return NULL;
     for (unsigned k = 1; k < BUDGET_N_KINDS; k++) {
-        size_t limit = s->engine.guard.limit[k];
+        size_t limit = guard.limit[k];
         json_t *row = json_pack(
             "{s:s, s:o, s:I, s:I, s:I, s:b}", "kind", budget_kind_name((enum budget_kind)k), "limit",
             limit == SIZE_MAX ? json_null() : json_integer((json_int_t)limit), "spent",
-            (json_int_t)s->engine.guard_input.spent[k], "let_through",
-            (json_int_t)s->engine.guard_input.let_through[k], "pending",
-            (json_int_t)s->engine.guard_input.pending[k], "tripped",
-            s->engine.guard.tripped[k]);
+            (json_int_t)input.spent[k], "let_through",
+            (json_int_t)input.let_through[k], "pending",
+            (json_int_t)input.pending[k], "tripped",
+            guard.tripped[k]);
         if (json_array_append_new(budgets, row) < 0)
             return NULL;
     }

@@ -668,7 +668,6 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .run = n->run,
         .in_flight = n->n_executions,
         .reading = n->reading != 0,
-        .guard_input = n->guard_input,
-        .guard = n->guard,
+        .budget_window_usec = n->options.sync->budget_window_usec,
     };
 }

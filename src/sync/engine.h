@@ -107,8 +107,18 @@ bool engine_is_paused(const struct engine *n);
 /* 0, or ENGINE_STALE_HASH, ENGINE_NOTHING. */
 #define ENGINE_STALE_HASH 1
 #define ENGINE_NOTHING    2
-int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret_n,
-                   uint64_t *ret_until_usec, struct error *e);
+/* A part of what is parked. */
+struct engine_choice {
+    const int64_t *numbers; /* of the operations, in order */
+    size_t n_numbers;
+    const char *const *reasons; /* that they are parked for */
+    size_t n_reasons;
+    const char *names; /* for the audit: "b (team), d (adopt)" */
+};
+/* choice NULL: all that the hash stands for. */
+int engine_approve(struct engine *n, const char *hash, unsigned uid,
+                   const struct engine_choice *choice, size_t *ret_n, uint64_t *ret_until_usec,
+                   struct error *e);
 /* cause, person: NULL for all. */
 int engine_retry(struct engine *n, const char *cause, const char *entry_id, size_t *ret_n,
                  struct error *e);
@@ -147,10 +157,12 @@ struct engine_status {
     uint64_t run; /* 0: none is under way */
     size_t in_flight;
     bool reading;
-    struct guard_input guard_input;
-    struct guard_verdict guard;
+    uint64_t budget_window_usec;
 };
 void engine_status(const struct engine *n, struct engine_status *ret);
+/* The budgets as they are now. */
+int engine_budgets(const struct engine *n, struct guard_input *ret_input,
+                   struct guard_verdict *ret, struct error *e);
 
 /* How a person would be decided now, with steps: for explain. */
 struct verdict;
