@@ -239,6 +239,19 @@ static int render_paused(struct output *o, const json_t *answer)
     return EXIT_FINE;
 }
 
+static int render_started(struct output *o, const json_t *answer)
+{
+    output_format(o, member_true(answer, "was_observing")
+                         ? "Started: what is planned is written to the tenant from now on.\n"
+                         : "It did not observe: changes are written to the tenant already.\n");
+    return EXIT_FINE;
+}
+
+static int run_start(struct ctl *c)
+{
+    return ask_and_show(c, "start", json_object(), render_started);
+}
+
 static int run_pause(struct ctl *c)
 {
     return ask_and_show(c, "pause", json_object(), render_paused);
@@ -278,6 +291,7 @@ const struct ctl_verb ctl_verbs[] = {
     { "holds", "", 0, 0, run_holds, "what cannot go on, by cause", "something is held" },
     { "retry", "PERSON | --cause CAUSE | --all", 0, 1, run_retry, "try what is held again now", NULL },
     { "sync", "[PERSON]", 0, 1, run_sync, "read the directory again and compare all, or one person", NULL },
+    { "start", "", 0, 0, run_start, "end observing ([sync] mode = observe): write to the tenant from now on", NULL },
     { "pause", "", 0, 0, run_pause, "write nothing to the tenant until resume", NULL },
     { "resume", "", 0, 0, run_resume, "write to the tenant again", NULL },
     { "reload", "", 0, 0, run_reload, "load the configuration again; a broken one is refused and the old stays in force", NULL },

@@ -172,6 +172,7 @@ static void approve_groups(struct request *q, const char *hash, const json_t *le
 {
     CLEANUP(plan_choice_done) struct plan_choice choice = {0};
     struct error e = {0};
+    bool observing = engine_observes(q->d->engine); /* then the plan is more than what is parked */
     json_auto_t *plan = report_plan(q->d->engine, q->d->state, &e);
     const char *now = json_string_value(json_object_get(plan, "hash"));
     if (!plan)
@@ -181,7 +182,7 @@ static void approve_groups(struct request *q, const char *hash, const json_t *le
     else if (plan_choice_make(&choice, plan, letters, &e) < 0)
         control_fail(q->call, "invalid-parameter", "%s", e.message);
     else
-        approve(q, hash, choice.whole ? NULL : &choice.choice);
+        approve(q, hash, choice.whole && !observing ? NULL : &choice.choice);
 }
 
 static void handle_approve(struct request *q)
@@ -205,7 +206,7 @@ static void handle_approve(struct request *q)
     q->act.plan = hash;
     if (is_own_configuration(q))
         return;
-    if (n_parked && json_array_size(letters))
+    if (json_array_size(letters))
         approve_groups(q, hash, letters);
     else
         approve(q, hash, NULL);
@@ -320,6 +321,16 @@ static void handle_pause(struct request *q)
     set_paused(q, true);
 }
 
+static void handle_start(struct request *q)
+{
+    struct error e = {0};
+    bool was_observing = false;
+    if (engine_begin_writing(q->d->engine, &was_observing, &e) < 0)
+        fail(q, &e);
+    else
+        control_reply(q->call, json_pack("{s:b, s:b}", "observing", 0, "was_observing", was_observing));
+}
+
 static void handle_resume(struct request *q)
 {
     set_paused(q, false);
@@ -381,6 +392,7 @@ static const struct {
     {"approve", handle_approve, false, true},
     {"retry", handle_retry, false, true},
     {"sync", handle_sync, false, true},
+    {"start", handle_start, false, true},
     {"pause", handle_pause, false, true},
     {"resume", handle_resume, false, true},
     {"config", handle_config, false, false},

@@ -34,7 +34,8 @@ static void tell_status(struct daemon *d)
     struct engine_status es;
     directory_status(d->directory, &ds);
     engine_status(d->engine, &es);
-    sd_notifyf(0, "STATUS=directory %s, %s%s", directory_state_name(ds.state), tenants[es.tenant],
+    sd_notifyf(0, "STATUS=%sdirectory %s, %s%s", es.observing ? "observing, nothing is written; " : "",
+               directory_state_name(ds.state), tenants[es.tenant],
                es.state_failed ? ", state file failed" : "");
 }
 

@@ -190,7 +190,8 @@ json_t *report_plan(struct engine *n, struct state *s, struct error *e)
         r = drop_claimed(&p);
     if (r < 0)
         return NULL;
-    json_t *answer = json_pack("{s:s, s:O, s:O, s:O, s:o, s:O, s:[]}", "hash", hash,
+    json_t *answer = json_pack("{s:s, s:b, s:O, s:O, s:O, s:o, s:O, s:[]}", "hash", hash,
+                               "observing", status.observing,
                                "operations", operations, "groups", groups, "summary", summary, "adoption", adoption_of(&p),
                                "skipped", skipped, "problems");
     if (!answer)

@@ -309,11 +309,11 @@ static json_t *files_of(const struct daemon *d)
 static json_t *daemon_of(const struct status *s)
 {
     const struct daemon *d = s->d;
-    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:s, s:b, s:o}", "version", PACKAGE_VERSION, "pid",
+    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:s, s:b, s:b, s:o}", "version", PACKAGE_VERSION, "pid",
                      (int)getpid(), "started", report_time(d->started_usec), "config_file",
                      report_text(d->config_file), "fingerprint",
                      report_text(d->settings->fingerprint), "health", health_of(s), "paused",
-                     s->engine.paused, "config_files", files_of(d));
+                     s->engine.paused, "observing", s->engine.observing, "config_files", files_of(d));
 }
 
 json_t *report_status(struct daemon *d, struct error *e)

@@ -73,6 +73,7 @@ static const struct {
     {REASON_STATE_RESTORED,     "the state file is older than the last run"},
     {REASON_PASSWORD,           "the user has a password that nobody was told"},
     {REASON_PAUSED,             "rosterd is paused"},
+    {REASON_OBSERVING,          "rosterd observes: `rosterctl start`, or approving the whole plan, begins to write"},
     {REASON_LOCKOUT,            "somebody would be locked out of the tenant: its API user, a protected login or the last one with a privileged role"},
     {REASON_REVOKED,            "the access was revoked: [lifecycle] revoke_when holds"},
 };

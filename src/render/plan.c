@@ -413,6 +413,10 @@ int render_plan(struct output *o, const json_t *answer, enum render_plan how)
     if (result != EXIT_FINE)
         return result; /* there is no plan of a configuration that has errors */
     render_adoption(o, json_object_get(answer, "adoption"));
+    if (member_true(answer, "observing"))
+        output_sentence(o, 0,
+                        "rosterd observes: nothing of this is written until `rosterctl start`, or "
+                        "until the whole plan is approved.");
     render_changes(o, answer, how);
     size_t n_skipped = json_array_size(json_object_get(answer, "skipped"));
     if (json_object_size(json_object_get(answer, "summary")) > 0)
@@ -425,7 +429,7 @@ int render_plan(struct output *o, const json_t *answer, enum render_plan how)
     if (how == RENDER_PLAN_SHORT && json_array_size(operations) + n_skipped > FEW)
         output_format(o, "rosterctl plan --all shows everybody; --kind, --rule and --person choose.\n");
     if (render_state(o, operations, "parked", "", false) > 0 ||
-        json_is_object(json_object_get(answer, "adoption")))
+        member_true(answer, "observing") || json_is_object(json_object_get(answer, "adoption")))
         render_release(o, answer);
     return json_array_size(operations) > 0 ? EXIT_FOUND : EXIT_FINE;
 }

@@ -41,6 +41,8 @@ static void render_head(struct output *o, const json_t *a)
     output_format(o, "\n");
     label(o, "Health");
     output_text_colour(o, state_colour(member_text(a, "health")), member_text(a, "health"));
+    if (member_true(a, "observing"))
+        output_colour(o, COLOUR_YELLOW, ", observing: nothing is written (rosterctl start)");
     if (member_true(a, "paused"))
         output_colour(o, COLOUR_YELLOW, ", paused: nothing is written to the tenant");
     output_format(o, "\n");

@@ -494,6 +494,8 @@ int engine_start(struct engine *n, struct error *e)
     if (r == 0)
         r = person_mark_due(n->state, clock_now_usec(), &next, e);
     if (r == 0)
+        r = observe_begin(n, e);
+    if (r == 0)
         r = take_configuration(n, false, e);
     if (r == 0)
         r = park_start_approvals(n, e);
@@ -580,6 +582,8 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
         r = bind_ruleset(n, e);
     if (r == 0)
         r = write_configuration(n, e);
+    if (r == 0)
+        r = observe_begin(n, e);
     if (r < 0) { /* nothing of the new one may be kept: its owner frees it */
         ruleset_free(n->ruleset);
         n->ruleset = rules;
@@ -663,6 +667,7 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .adoption_open = n->adoption_open,
         .adoption_reported = n->adoption_reported || !n->options.tenant,
         .paused = n->paused,
+        .observing = engine_observes(n),
         .state_failed = n->state_failed,
         .state_error = n->state_failed ? n->state_error : NULL,
         .run = n->run,

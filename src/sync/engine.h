@@ -104,6 +104,9 @@ void engine_use_mirror_as_is(struct engine *n);
 /* A person's words. */
 int engine_pause(struct engine *n, bool pause, unsigned uid, struct error *e);
 bool engine_is_paused(const struct engine *n);
+/* [sync] mode = observe, and nobody has said yet that writing begins. */
+bool engine_observes(const struct engine *n);
+int engine_begin_writing(struct engine *n, bool *ret_was_observing, struct error *e);
 /* 0, or ENGINE_STALE_HASH, ENGINE_NOTHING. */
 #define ENGINE_STALE_HASH 1
 #define ENGINE_NOTHING    2
@@ -124,7 +127,8 @@ int engine_retry(struct engine *n, const char *cause, const char *entry_id, size
                  struct error *e);
 int engine_look_again(struct engine *n, const char *entry_id, struct error *e);
 
-/* The hash of the plan: over the parked operations when there are any, else over all. 64 digits
+/* The hash of the plan: over the parked operations when there are any, else (and always while it
+ * observes, since all of it waits for a person) over all. 64 digits
  * and NUL. */
 int engine_plan_hash(struct engine *n, char ret[static 65], size_t *ret_n_parked,
                      struct error *e);
@@ -151,7 +155,7 @@ struct engine_status {
     uint64_t tenant_since_usec, tenant_next_usec;
     bool adoption_open;
     bool adoption_reported; /* everybody was looked at: the report is whole */
-    bool paused;
+    bool paused, observing;
     bool state_failed;
     const char *state_error;
     uint64_t run; /* 0: none is under way */

@@ -16,7 +16,8 @@
 
 bool executor_may_work(const struct engine *n)
 {
-    return n->options.tenant && !n->options.plan_only && !n->paused && !n->state_failed &&
+    return n->options.tenant && !n->options.plan_only && !n->paused && !engine_observes(n) &&
+           !n->state_failed &&
            n->tenant_state == ENGINE_TENANT_OK && n->contact == CONTACT_KNOWN;
 }
 

@@ -113,6 +113,7 @@ struct engine {
     struct guard_verdict guard;
     bool budgets_are_new; /* a person configured them since the guard looked last */
     struct steady steady; /* budgets and approvals are measured on it */
+    bool observing_ended; /* a person said that writing begins; see observe.c */
     bool paused;
     uint64_t paused_usec; /* since when; 1: an older version did not note it */
     bool distrusted; /* the state file is an older copy: removals and changes wait for approval
@@ -314,6 +315,10 @@ void contact_note_missing(struct engine *n, const char *cause);
 /* belonging.c: whose users does the state hold? */
 int belonging_check(struct engine *n, struct error *e);  /* before anything is settled or read */
 int belonging_accept(struct engine *n, struct error *e); /* a person approved the new tenant */
+
+/* observe.c: the configuration in force; the end of observing, when it is one. */
+int observe_begin(struct engine *n, struct error *e);
+int observe_end(struct engine *n, const char *sentence, struct error *e);
 
 /* distrust.c */
 int distrust_check(struct engine *n, struct error *e); /* is it over? */

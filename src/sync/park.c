@@ -200,7 +200,7 @@ static int add_to_hash(const struct operation *o, void *userdata)
         return -ENOMEM;
     buffer_format(&h->text, "%s\n%s\n%s\n%s\n", operation_kind_name(o->kind), o->entry_id,
                   o->login, changes);
-    if (!h->parked_only) {
+    if (o->state != OPERATION_PARKED) {
         buffer_format(&h->text, "\n");
         return 0;
     }
@@ -230,12 +230,12 @@ static int hash_plan(struct engine *n, struct hashing *h, char ret[static 65], s
 int engine_plan_hash(struct engine *n, char ret[static 65], size_t *ret_n_parked,
                      struct error *e)
 {
-    struct hashing h = {.parked_only = true};
+    struct hashing h = {.parked_only = !engine_observes(n)};
     int r = hash_plan(n, &h, ret, e);
     *ret_n_parked = h.n_parked;
     buffer_done(&h.text);
     string_list_done(&h.numbers);
-    if (r < 0 || h.n_parked)
+    if (r < 0 || h.n_parked || !h.parked_only)
         return r;
     h = (struct hashing){0};
     r = hash_plan(n, &h, ret, e);
@@ -335,13 +335,13 @@ int engine_approve(struct engine *n, const char *hash, unsigned uid,
                    const struct engine_choice *choice, size_t *ret_n, uint64_t *ret_until_usec,
                    struct error *e)
 {
-    struct hashing h = {.parked_only = true};
+    struct hashing h = {.parked_only = !engine_observes(n)};
     size_t n_approved = 0;
     char now_hash[65];
     int r = engine_write(n, e);
     if (r == 0)
         r = hash_plan(n, &h, now_hash, e);
-    if (r == 0 && !h.n_parked)
+    if (r == 0 && !h.n_parked && (h.parked_only || choice))
         r = ENGINE_NOTHING;
     else if (r == 0 && !text_equal(hash, now_hash))
         r = ENGINE_STALE_HASH;
@@ -362,6 +362,8 @@ int engine_approve(struct engine *n, const char *hash, unsigned uid,
         r = note_next_end(n, e);
     if (r == 0)
         r = accept_causes(n, choice, e);
+    if (r == 0 && !choice)
+        r = observe_end(n, "the whole plan was approved, so observing is over", e);
     if (r == 0) {
         log_event(LOG_NOTICE, MSG_APPROVED, "User id %u approved %zu of %zu operations (%.12s…)",
                   uid, n_approved, h.n_parked, hash);
