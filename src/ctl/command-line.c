@@ -32,6 +32,7 @@ enum {
     OPTION_COLOR,
     OPTION_SUMMARY,
     OPTION_ALL,
+    OPTION_WATCH,
     OPTION_CAUSE,
     OPTION_PERSON,
     OPTION_RULE,
@@ -58,6 +59,7 @@ static const struct option options[] = {
     {"config", required_argument, NULL, 'c'},
     {"instance", required_argument, NULL, 'i'},
     {"summary", no_argument, NULL, OPTION_SUMMARY},
+    {"watch", no_argument, NULL, OPTION_WATCH},
     {"all", no_argument, NULL, OPTION_ALL},
     {"cause", required_argument, NULL, OPTION_CAUSE},
     {"person", required_argument, NULL, OPTION_PERSON},
@@ -105,6 +107,7 @@ static int take_option(struct command_line *l, int option)
     case OPTION_COLOR: return set_colour(l, optarg);
     case OPTION_SUMMARY: l->ctl.summary = true; return EXIT_FINE;
     case OPTION_ALL: l->ctl.all = true; return EXIT_FINE;
+    case OPTION_WATCH: l->ctl.watch = true; return EXIT_FINE;
     case OPTION_CAUSE: l->ctl.cause = optarg; return EXIT_FINE;
     case OPTION_PERSON: l->ctl.person = optarg; return EXIT_FINE;
     case OPTION_RULE: l->ctl.rule = optarg; return EXIT_FINE;

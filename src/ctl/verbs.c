@@ -10,7 +10,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -93,9 +96,33 @@ static int ask_and_show(struct ctl *c, const char *method, json_t *parameters_ta
     return r != EXIT_FINE ? r : ctl_show(c, answer, render);
 }
 
+#define WATCH_SECONDS 2
+
+/* Anew every two seconds, until it is interrupted, the output is closed or nobody answers. */
+static int watch_status(struct ctl *c)
+{
+    bool terminal = isatty(STDOUT_FILENO) == 1;
+    for (;;) {
+        struct timespec wait = {.tv_sec = WATCH_SECONDS};
+        c->output.now_usec = clock_now_usec();
+        if (terminal)
+            buffer_add_text(&c->output.text, "\033[H\033[2J");
+        int r = ask_and_show(c, "status", json_object(), render_status);
+        buffer_add_text(&c->output.text, terminal || c->json ? "" : "\n");
+        if (r != EXIT_FINE && r != EXIT_FOUND)
+            return r;
+        if (c->output.text.failed ||
+            fwrite(c->output.text.data, 1, c->output.text.size, stdout) < c->output.text.size ||
+            fflush(stdout) != 0)
+            return EXIT_FAILED;
+        buffer_clear(&c->output.text);
+        (void)nanosleep(&wait, NULL);
+    }
+}
+
 static int run_status(struct ctl *c)
 {
-    return ask_and_show(c, "status", json_object(), render_status);
+    return c->watch ? watch_status(c) : ask_and_show(c, "status", json_object(), render_status);
 }
 
 static int render_whole_plan(struct output *o, const json_t *answer)
@@ -283,7 +310,7 @@ static int run_config(struct ctl *c)
 
 /* clang-format off */
 const struct ctl_verb ctl_verbs[] = {
-    { "status", "", 0, 0, run_status, "how the daemon, the directory and the tenant are", "the health is not ok" },
+    { "status", "[--watch]", 0, 0, run_status, "how the daemon, the directory and the tenant are", "the health is not ok" },
     { "plan", "[--config FILE] [--summary | --all | LETTER... [--kind KIND] [--rule RULE] [--person PERSON]]", 0, 700, run_plan, "what is to be done and what waits, in groups, or the people of some; with --config what another configuration would do", "there are operations" },
     { "approve", "HASH [LETTER...]", 1, 700, run_approve, "release what waits in the plan with this hash, or the groups with these letters alone", NULL },
     { "explain", "PERSON", 1, 1, run_explain, "why a person is a user with these values, or why not", NULL },

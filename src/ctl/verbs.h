@@ -19,7 +19,7 @@ struct ctl {
     const char *rule;                                /* plan */
     const char *role, *team, *skill, *at;            /* audit who */
     const char *key, *checkpoint, *proof;                    /* audit verify */
-    bool summary, all, new;
+    bool summary, all, new, watch;
     char **arguments; /* behind the verb; NULL-terminated */
     size_t n_arguments;
 };

@@ -136,12 +136,42 @@ static json_t *queue_of(struct status *s)
     size_t waiting = 0, ready = queue_sum(&s->queue, OPERATION_READY);
     if (queue_count_waiting(s->d->state, clock_now_usec(), &waiting, s->e) < 0)
         return NULL;
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}", "ready",
+    size_t lanes[4];
+    if (queue_count_lanes(s->d->state, lanes, s->e) < 0)
+        return NULL;
+    json_t *by_lane = json_pack("{s:I, s:I, s:I}", "revocations",
+                                (json_int_t)lanes[QUEUE_REVOCATIONS], "due",
+                                (json_int_t)lanes[QUEUE_DUE], "newcomers",
+                                (json_int_t)lanes[QUEUE_NEWCOMERS]);
+    return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:o}", "by_lane", by_lane, "ready",
                      (json_int_t)(ready > waiting ? ready - waiting : 0), "parked",
                      (json_int_t)queue_sum(&s->queue, OPERATION_PARKED), "held",
                      (json_int_t)queue_sum(&s->queue, OPERATION_HELD), "started",
                      (json_int_t)queue_sum(&s->queue, OPERATION_STARTED), "waiting",
                      (json_int_t)waiting, "by_kind", queue_by_kind(&s->queue));
+}
+
+static json_t *progress_json(const struct status *s)
+{
+    struct progress_now p;
+    if (!progress_of(s->d, &p))
+        return json_null();
+    return json_pack("{s:I, s:I, s:f, s:o}", "done", (json_int_t)p.done, "total",
+                     (json_int_t)p.total, "rate", p.rate, "left_seconds",
+                     p.left_usec ? json_integer((json_int_t)(p.left_usec / USEC_PER_SEC))
+                                 : json_null());
+}
+
+/* What comes next by itself, and when. */
+static json_t *next_of(const struct status *s)
+{
+    CLEANUP(operation_freep) struct operation *o = NULL;
+    int r = queue_next_due(s->d->state, clock_now_usec(), &o, s->e);
+    if (r != 0)
+        return r < 0 ? NULL : json_null();
+    return json_pack("{s:o, s:s, s:s, s:o, s:o}", "at", report_time(o->not_before_usec), "kind",
+                     operation_kind_name(o->kind), "state", operation_state_name(o->state),
+                     "login", report_text(o->login), "why", report_text(o->why));
 }
 
 static json_t *budgets_of(const struct status *s)
@@ -330,7 +360,8 @@ json_t *report_status(struct daemon *d, struct error *e)
     if (r < 0)
         return NULL;
     json_auto_t *parts = json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:o, s:{s:o, s:o}, s:{s:I, s:o}}", "directory",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:o, s:{s:o, s:o}, s:{s:I, s:o}}",
+        "progress", progress_json(&s), "next", next_of(&s), "directory",
         directory_of(&s), "tenant", tenant_of(&s), "run", run_of(&s), "queue", queue_of(&s),
         "budgets", budgets_of(&s), "revocations", revocations_of(&s), "adoption", adoption_of(&s), "alarms", alarms, "audit",
         audit_of(&s), "state", "file", report_text(d->settings->state_file), "error",

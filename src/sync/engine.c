@@ -672,6 +672,7 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .state_error = n->state_failed ? n->state_error : NULL,
         .run = n->run,
         .in_flight = n->n_executions,
+        .n_done = n->n_done,
         .reading = n->reading != 0,
         .budget_window_usec = n->options.sync->budget_window_usec,
     };

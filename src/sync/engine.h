@@ -160,6 +160,7 @@ struct engine_status {
     const char *state_error;
     uint64_t run; /* 0: none is under way */
     size_t in_flight;
+    uint64_t n_done; /* operations, since the start */
     bool reading;
     uint64_t budget_window_usec;
 };

@@ -503,6 +503,7 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
         execution_broken(x, &e);
         return;
     }
+    n->n_done++;
     /* The log has it from the audit, once it is committed. */
     log_debug("%s of %s is done (%s)", operation_kind_name(o->kind), o->login, o->dn);
     string_list_done(&n->unauthorised);

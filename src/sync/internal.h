@@ -133,6 +133,7 @@ struct engine {
     /* executor */
     struct execution *executions;
     size_t n_executions;
+    uint64_t n_done; /* since the start */
 
     /* tenant */
     enum engine_tenant_state tenant_state;

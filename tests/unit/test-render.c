@@ -43,6 +43,7 @@ static const struct row {
     bool colour;
 } rows[] = {
     {"status", "status", render_status, EXIT_FOUND, 0, false},
+    {"status", "status-80", render_status, EXIT_FOUND, 80, false},
     {"status", "status-60", render_status, EXIT_FOUND, 60, false},
     {"status", "status-colour", render_status, EXIT_FOUND, 100, true},
     {"status-fresh", "status-fresh", render_status, EXIT_FINE, 0, false},
