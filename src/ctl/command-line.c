@@ -202,6 +202,16 @@ static void print_help(struct output *o)
         CONFIG_DIRECTORY);
 }
 
+/* Of one verb; the words before an option of the table are its arguments. */
+static void print_verb_help(struct output *o, const struct ctl_verb *v)
+{
+    output_format(o, "Usage: rosterctl %s%s%s\n\n", v->name, *v->arguments ? " " : "", v->arguments);
+    output_sentence(o, 0, v->help);
+    if (v->exits)
+        output_format(o, "\nExit status 2: %s.\n", v->exits);
+    output_format(o, "\nrosterctl --help lists the options of all verbs; rosterctl(8) says more.\n");
+}
+
 static int run_verb(struct command_line *l)
 {
     struct ctl *c = &l->ctl;
@@ -240,7 +250,10 @@ int ctl_main(int argc, char **argv)
     if (result == EXIT_FINE)
         result = find_config(&l);
     if (result == EXIT_FINE) {
-        if (l.help)
+        const struct ctl_verb *v = l.n_words > 0 ? ctl_verb_find(l.words[0]) : NULL;
+        if (l.help && v)
+            print_verb_help(&l.ctl.output, v);
+        else if (l.help)
             print_help(&l.ctl.output);
         else if (l.version)
             output_format(&l.ctl.output, "rosterctl %s\n", PACKAGE_VERSION);

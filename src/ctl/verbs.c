@@ -211,7 +211,7 @@ static int run_approve(struct ctl *c)
 static int run_explain(struct ctl *c)
 {
     return ask_and_show(c, "explain", json_pack("{s:s}", "person", c->arguments[0]),
-                        render_explain);
+                        c->all ? render_explain_whole : render_explain);
 }
 
 static int run_history(struct ctl *c)
@@ -313,7 +313,7 @@ const struct ctl_verb ctl_verbs[] = {
     { "status", "[--watch]", 0, 0, run_status, "how the daemon, the directory and the tenant are", "the health is not ok" },
     { "plan", "[--config FILE] [--summary | --all | LETTER... [--kind KIND] [--rule RULE] [--person PERSON]]", 0, 700, run_plan, "what is to be done and what waits, in groups, or the people of some; with --config what another configuration would do", "there are operations" },
     { "approve", "HASH [LETTER...]", 1, 700, run_approve, "release what waits in the plan with this hash, or the groups with these letters alone", NULL },
-    { "explain", "PERSON", 1, 1, run_explain, "why a person is a user with these values, or why not", NULL },
+    { "explain", "PERSON [--all]", 1, 1, run_explain, "why a person is a user with these values, or why not", NULL },
     { "history", "PERSON", 1, 1, run_history, "what was done to a person", NULL },
     { "holds", "", 0, 0, run_holds, "what cannot go on, by cause", "something is held" },
     { "retry", "PERSON | --cause CAUSE | --all", 0, 1, run_retry, "try what is held again now", NULL },

@@ -26,6 +26,7 @@ enum render_plan {
 int render_plan(struct output *o, const json_t *answer, enum render_plan how);
 int render_approve(struct output *o, const json_t *answer);
 int render_explain(struct output *o, const json_t *answer);
+int render_explain_whole(struct output *o, const json_t *answer); /* also what does not hold */
 int render_holds(struct output *o, const json_t *answer);
 int render_config(struct output *o, const json_t *answer);
 int render_history(struct output *o, const json_t *answer);

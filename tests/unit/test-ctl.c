@@ -207,6 +207,8 @@ static void test_lines(void **state)
         {"-i ../x status", EXIT_FAILED, NULL, "not the name of an instance", NULL},
         {"-i a -c b status", EXIT_FAILED, NULL, "exclude each other", NULL},
         {"-c @ --socket /nonexistent/sock status", EXIT_AWAY, NULL, "does not run", NULL},
+        {"plan --help", EXIT_FINE, "Usage: rosterctl plan [--config FILE]", NULL, NULL},
+        {"-c @ explain anna --all", EXIT_FINE, "Spanish speakers", NULL, NULL},
         {"--help", EXIT_FINE, "Usage: rosterctl", NULL, NULL},
         {"--version", EXIT_FINE, PACKAGE_VERSION, NULL, NULL},
         {"-c @ audit bogus", EXIT_FAILED, NULL, "audit takes: verify, show", NULL},

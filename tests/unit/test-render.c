@@ -57,6 +57,7 @@ static const struct row {
     {"plan-adoption", "plan-adoption", render_whole_plan, EXIT_FINE, 0, false},
     {"plan-problems", "plan-problems", render_whole_plan, EXIT_FAILED, 0, false},
     {"explain", "explain", render_explain, EXIT_FINE, 0, false},
+    {"explain", "explain-all", render_explain_whole, EXIT_FINE, 80, false},
     {"explain", "explain-60", render_explain, EXIT_FINE, 60, false},
     {"holds", "holds", render_holds, EXIT_FOUND, 0, false},
     {"holds-none", "holds-none", render_holds, EXIT_FINE, 0, false},
