@@ -18,6 +18,7 @@ struct ctl {
     const char *since, *until, *event, *kind, *code; /* which lines of the audit; kind also of plan */
     const char *rule;                                /* plan */
     const char *role, *team, *skill, *at;            /* audit who */
+    const char *html, *csv;                          /* audit report */
     const char *key, *checkpoint, *proof;                    /* audit verify */
     bool summary, all, new, watch;
     char **arguments; /* behind the verb; NULL-terminated */

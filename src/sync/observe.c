@@ -20,7 +20,7 @@ int observe_begin(struct engine *n, struct error *e)
     n->observing_ended = state_meta_number(n->state, META_STARTED, 0) != 0;
     if (n->options.sync->mode != SYNC_OBSERVE && n->observing_ended) {
         n->observing_ended = false;
-        int r = engine_write(n, e);
+        int r = books_write(n->books, e);
         return r < 0 ? r : state_meta_set(n->state, META_STARTED, NULL, e);
     }
     if (engine_observes(n) && !n->options.plan_only)
@@ -33,7 +33,7 @@ int observe_end(struct engine *n, const char *sentence, struct error *e)
 {
     if (!engine_observes(n))
         return 0;
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = state_meta_set(n->state, META_STARTED, "1", e);
     if (r == 0)
@@ -41,9 +41,8 @@ int observe_end(struct engine *n, const char *sentence, struct error *e)
     if (r < 0)
         return r;
     n->observing_ended = true;
-    n->alarms_stale = n->plan_changed = true;
+    books_note(n->books, WORK_ALARMS | WORK_GUARD);
     log_notice("Writing to the tenant begins: %s", sentence);
-    engine_status_changed(n);
     return 0;
 }
 
