@@ -21,28 +21,11 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-static void tell_status(struct daemon *d)
-{
-    static const char *const tenants[] = {
-        [ENGINE_TENANT_OK] = "tenant ok",
-        [ENGINE_TENANT_AWAY] = "tenant away",
-        [ENGINE_TENANT_REFUSED] = "tenant refuses the account",
-        [ENGINE_TENANT_NO_SECRET] = "the tenant's client secret cannot be read",
-        [ENGINE_TENANT_UNKNOWN] = "tenant not asked yet",
-    };
-    struct directory_status ds;
-    struct engine_status es;
-    directory_status(d->directory, &ds);
-    engine_status(d->engine, &es);
-    sd_notifyf(0, "STATUS=directory %s, %s%s", directory_state_name(ds.state), tenants[es.tenant],
-               es.state_failed ? ", state file failed" : "");
-}
-
 static void on_status_changed(void *userdata)
 {
     struct daemon *d = userdata;
     if (d->directory)
-        tell_status(d);
+        progress_tell(d);
 }
 
 /* The feed's connection changed: alarm and status text. */
@@ -56,7 +39,7 @@ static void on_directory_changed(void *userdata)
     bool away = s.state == DIRECTORY_AWAY || s.state == DIRECTORY_REFUSED;
     if (away || s.state == DIRECTORY_FOLLOWING)
         engine_directory_away(d->engine, away, s.error);
-    tell_status(d);
+    progress_tell(d);
 }
 
 static int open_state(struct daemon *d, struct error *e)
@@ -164,7 +147,7 @@ static int notify_watchdog_ready(struct daemon *d, struct error *e)
     if (r < 0)
         return error_set(e, r, "cannot set up the watchdog");
     sd_notify(0, "READY=1");
-    tell_status(d);
+    progress_tell(d);
     return 0;
 }
 
@@ -284,6 +267,8 @@ int daemon_run(struct daemon *d, struct error *e)
     if (r == 0)
         r = metrics_start(d, e);
     if (r == 0)
+        r = progress_start(d, e);
+    if (r == 0)
         r = notify_watchdog_ready(d, e);
     if (r < 0)
         return r;
@@ -299,6 +284,7 @@ int daemon_run(struct daemon *d, struct error *e)
 void daemon_close(struct daemon *d)
 {
     metrics_stop(d);
+    progress_stop(d);
     daemon_handlers_close(d);
     d->control = control_server_free(d->control);
     d->directory = directory_free(d->directory);

@@ -560,6 +560,8 @@ int engine_start(struct engine *n, struct error *e)
     if (r == 0)
         r = person_mark_due(n->state, clock_now_usec(), &next, e);
     if (r == 0)
+        r = observe_begin(n, e);
+    if (r == 0)
         r = take_configuration(n, false, e);
     if (r == 0)
         r = park_start_approvals(n, e);
@@ -647,6 +649,8 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
         r = bind_ruleset(n, e);
     if (r == 0)
         r = write_configuration(n, e);
+    if (r == 0)
+        r = observe_begin(n, e);
     if (r < 0) { /* nothing of the new one may be kept: its owner frees it */
         ruleset_free(n->ruleset);
         n->ruleset = rules;
@@ -727,12 +731,13 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .adoption_open = contact_adoption_open(n->contact),
         .adoption_reported = contact_adoption_reported(n->contact) || !n->options.tenant,
         .paused = n->paused,
+        .observing = engine_observes(n),
         .state_failed = books_have_failed(n->books),
         .state_error = books_have_failed(n->books) ? books_error(n->books) : NULL,
         .run = books_run(n->books),
         .in_flight = n->n_executions,
+        .n_done = n->n_done,
         .reading = n->reading != 0,
-        .guard_input = n->guard_input,
-        .guard = n->guard,
+        .budget_window_usec = n->options.sync->budget_window_usec,
     };
 }

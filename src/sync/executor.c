@@ -16,7 +16,8 @@
 
 bool executor_may_work(const struct engine *n)
 {
-    return n->options.tenant && !n->options.plan_only && !n->paused && !books_have_failed(n->books) &&
+    return n->options.tenant && !n->options.plan_only && !n->paused && !engine_observes(n) &&
+           !books_have_failed(n->books) &&
            health_state(n->health) == ENGINE_TENANT_OK && contact_is_known(n->contact);
 }
 
@@ -539,6 +540,7 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
         execution_broken(x, &e);
         return;
     }
+    n->n_done++;
     /* The log has it from the audit, once it is committed. */
     log_debug("%s of %s is done (%s)", operation_kind_name(o->kind), o->login, o->dn);
     health_user_fine(n->health);

@@ -100,6 +100,7 @@ struct engine {
     struct guard_input guard_input;
     struct guard_verdict guard;
     bool budgets_are_new; /* a person configured them since the guard looked last */
+    bool observing_ended; /* a person said that writing begins; see observe.c */
     bool paused;
     uint64_t paused_usec; /* since when; 1: an older version did not note it */
     bool read_anew;  /* since then every linked user was read at the tenant */
@@ -116,6 +117,7 @@ struct engine {
     /* executor */
     struct execution *executions;
     size_t n_executions;
+    uint64_t n_done; /* since the start */
 
     struct sweep *sweep;
     uint64_t sweep_usec;       /* when the next one is due; 0: never */
@@ -249,6 +251,10 @@ void execution_renamed(struct execution *x, const struct tenant_answer *a, const
 /* The link follows the user, on record as drift. *ret_taken: another person's link has it. */
 int renamed_follow(struct engine *n, struct link *l, const char *login, bool *ret_taken,
                    struct error *e);
+
+/* observe.c: the configuration in force; the end of observing, when it is one. */
+int observe_begin(struct engine *n, struct error *e);
+int observe_end(struct engine *n, const char *sentence, struct error *e);
 
 /* distrust.c */
 int distrust_check(struct engine *n, struct error *e); /* is it over? */
