@@ -35,7 +35,9 @@ static void tell_status(struct daemon *d)
     directory_status(d->directory, &ds);
     engine_status(d->engine, &es);
     sd_notifyf(0, "STATUS=directory %s, %s%s", directory_state_name(ds.state), tenants[es.tenant],
-               es.state_failed ? ", state file failed" : "");
+               es.state_failed   ? ", state file failed"
+               : es.audit_error ? ", audit file failed"
+                                : "");
 }
 
 static void on_status_changed(void *userdata)
@@ -43,6 +45,7 @@ static void on_status_changed(void *userdata)
     struct daemon *d = userdata;
     if (d->directory)
         tell_status(d);
+    storage_look(d);
 }
 
 /* The feed's connection changed: alarm and status text. */
@@ -116,9 +119,60 @@ static void engine_options_of(struct daemon *d, struct engine_options *ret)
     };
 }
 
-int daemon_open(struct daemon *d, struct error *e)
+static int make_engine(struct daemon *d, struct engine **ret, struct error *e)
 {
     struct engine_options options;
+    engine_options_of(d, &options);
+    int r = d->dry_run ? 0 : daemon_audit_configuration(d, d->settings, &options, e);
+    return r < 0 ? r : engine_new(ret, d->event, d->state, d->audit, &options, e);
+}
+
+static int make_directory(struct daemon *d, struct error *e)
+{
+    return directory_new(&d->directory, d->event, &d->settings->directory,
+                         ruleset_attributes(engine_ruleset(d->engine)), &engine_sink, d->engine, e);
+}
+
+static void listen_to_engine(struct daemon *d)
+{
+    engine_on_directory_change(d->engine, on_directory_changed, d);
+    engine_on_status_change(d->engine, on_status_changed, d);
+}
+
+/* Everything can be made again from the file: what is under way is settled by reading the
+ * tenant, as after a crash, and the directory goes on from its last cookie on disk. */
+int daemon_renew_engine(struct daemon *d, struct error *e)
+{
+    struct engine *before = d->engine;
+    daemon_handlers_close(d);
+    d->directory = directory_free(d->directory);
+    int r = make_engine(d, &d->engine, e);
+    if (r == 0)
+        r = engine_start(d->engine, e);
+    if (r < 0) {
+        if (d->engine != before)
+            engine_free(d->engine);
+        d->engine = before;
+        return r;
+    }
+    engine_free(before);
+    listen_to_engine(d);
+    erase_resume(d);
+    r = make_directory(d, e);
+    if (r == 0)
+        r = directory_start(d->directory, e);
+    if (r < 0) { /* the service manager starts it anew */
+        log_error("The directory cannot be read again: %s. rosterd ends", e->message);
+        d->exit_code = EXIT_FAILURE;
+        daemon_stop(d);
+        return 0;
+    }
+    tell_status(d);
+    return 0;
+}
+
+int daemon_open(struct daemon *d, struct error *e)
+{
     const struct settings *s = d->settings;
     d->started_usec = clock_now_usec();
     int r = sd_event_new(&d->event);
@@ -131,17 +185,11 @@ int daemon_open(struct daemon *d, struct error *e)
         r = open_tenant(d, e);
     if (r < 0)
         return r;
-    engine_options_of(d, &options);
-    if (!d->dry_run)
-        r = daemon_audit_configuration(d, s, &options, e);
-    if (r < 0)
-        return r;
-    r = engine_new(&d->engine, d->event, d->state, d->audit, &options, e);
+    r = make_engine(d, &d->engine, e);
     if (r == 0 && d->state_older)
         r = distrust_state(d, e);
     if (r == 0)
-        r = directory_new(&d->directory, d->event, &s->directory,
-                          ruleset_attributes(engine_ruleset(d->engine)), &engine_sink, d->engine, e);
+        r = make_directory(d, e);
     struct control_server_options control = {.path = s->control_socket,
                                              .operators = s->control_group,
                                              .readers = s->control_readers,
@@ -151,9 +199,7 @@ int daemon_open(struct daemon *d, struct error *e)
     if (r == 0 && !d->once)
         r = control_server_new(&d->control, d->event, &control, e);
     if (r == 0)
-        engine_on_directory_change(d->engine, on_directory_changed, d);
-    if (r == 0)
-        engine_on_status_change(d->engine, on_status_changed, d);
+        listen_to_engine(d);
     return r;
 }
 
@@ -174,8 +220,9 @@ static void on_stopped(void *userdata)
 }
 
 /* What is in flight is finished; a second signal does not hurry it. */
-static void stop(struct daemon *d)
+void daemon_stop(struct daemon *d)
 {
+    d->stopping = true;
     sd_notify(0, "STOPPING=1");
     d->directory = directory_free(d->directory);
     engine_stop(d->engine, on_stopped, d);
@@ -185,10 +232,10 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
 {
     (void)source;
     struct daemon *d = userdata;
-    if (!d->directory)
+    if (d->stopping)
         return 0;
     log_notice("Signal %u: what is under way is finished first", info->ssi_signo);
-    stop(d);
+    daemon_stop(d);
     return 0;
 }
 
@@ -237,9 +284,9 @@ static void on_idle(void *userdata)
     engine_status(d->engine, &s);
     if (d->dry_run)
         d->exit_code = show_plan(d);
-    else if (s.tenant != ENGINE_TENANT_OK)
+    else if (s.tenant != ENGINE_TENANT_OK || s.audit_error)
         d->exit_code = EXIT_FAILURE;
-    stop(d);
+    daemon_stop(d);
 }
 
 static void on_read_once(int r, const struct error *e, void *userdata)
@@ -249,7 +296,7 @@ static void on_read_once(int r, const struct error *e, void *userdata)
     if (r < 0) {
         log_error("%s", e->message);
         d->exit_code = EXIT_FAILURE;
-        stop(d);
+        daemon_stop(d);
     } else if (engine_is_idle(d->engine)) {
         on_idle(d);
     }
@@ -282,6 +329,8 @@ int daemon_run(struct daemon *d, struct error *e)
     }
     if (r == 0)
         r = metrics_start(d, e);
+    if (r == 0 && !d->dry_run)
+        r = storage_start(d, e);
     if (r == 0)
         r = notify_watchdog_ready(d, e);
     if (r < 0)
@@ -298,6 +347,7 @@ int daemon_run(struct daemon *d, struct error *e)
 void daemon_close(struct daemon *d)
 {
     metrics_stop(d);
+    storage_stop(d);
     daemon_handlers_close(d);
     d->control = control_server_free(d->control);
     d->directory = directory_free(d->directory);

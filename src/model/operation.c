@@ -74,6 +74,8 @@ static const struct {
     {REASON_PASSWORD,           "the user has a password that nobody was told"},
     {REASON_PAUSED,             "rosterd is paused"},
     {REASON_LOCKOUT,            "somebody would be locked out of the tenant: its API user, a protected login or the last one with a privileged role"},
+    {REASON_AUDIT_FAILED,       "the audit file cannot be written"},
+    {REASON_STATE_FAILED,       "the state file cannot be written"},
     {REASON_REVOKED,            "the access was revoked: [lifecycle] revoke_when holds"},
 };
 /* clang-format on */

@@ -419,6 +419,7 @@ struct engine *engine_free(struct engine *n)
     n->turn_source = sd_event_source_disable_unref(n->turn_source);
     n->timer = sd_event_source_disable_unref(n->timer);
     n->export_timer = sd_event_source_disable_unref(n->export_timer);
+    mirror_drop_schema(n->state, n->schema);
     ruleset_free(n->ruleset);
     schema_free(n->schema);
     bound_groups_done(&n->groups);
@@ -665,6 +666,8 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .paused = n->paused,
         .state_failed = n->state_failed,
         .state_error = n->state_failed ? n->state_error : NULL,
+        .audit_error = n->audit_failed ? n->audit_error : NULL,
+        .commands = n->commands != NULL,
         .run = n->run,
         .in_flight = n->n_executions,
         .reading = n->reading != 0,

@@ -17,7 +17,7 @@
 bool executor_may_work(const struct engine *n)
 {
     return n->options.tenant && !n->options.plan_only && !n->paused && !n->state_failed &&
-           n->tenant_state == ENGINE_TENANT_OK && n->contact == CONTACT_KNOWN;
+           !n->audit_failed && n->tenant_state == ENGINE_TENANT_OK && n->contact == CONTACT_KNOWN;
 }
 
 static struct execution *execution_free(struct execution *x)

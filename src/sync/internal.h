@@ -98,6 +98,8 @@ struct engine {
     bool commit_wanted;     /* something waits for it to be durable */
     bool state_failed;
     char state_error[sizeof(((struct error *)0)->message)];
+    bool audit_failed; /* its file cannot be written: no intent is, either */
+    char audit_error[sizeof(((struct error *)0)->message)];
 
     /* run */
     uint64_t run;

@@ -25,8 +25,7 @@ void engine_state_failed(struct engine *n, const struct error *e)
     snprintf(n->state_error, sizeof n->state_error, "%s", e->message);
     log_event(
         LOG_ERR, MSG_STATE_FAILED,
-        "The state file cannot be written: %s. Nothing more is sent to the tenant until rosterd is "
-        "restarted",
+        "The state file cannot be written: %s. Nothing more is sent to the tenant until it can",
         e->message);
     engine_status_changed(n);
 }
@@ -129,18 +128,39 @@ static int on_export(sd_event_source *source, uint64_t usec, void *userdata)
         engine_export_soon(n);
         return 0;
     }
-    if (audit_export_run(n->audit, &e) < 0)
-        log_error("The audit file cannot be written: %s. Its rows wait in the state file",
-                  e.message);
+    engine_audit_written(n, audit_export_run(n->audit, &e) >= 0, e.message);
     return 0;
 }
 
-/* A few milliseconds later, so that one write serves many rows. */
+/* What is not on record is not done: no intent is written while the file cannot be. */
+void engine_audit_written(struct engine *n, bool fine, const char *sentence)
+{
+    bool was_fine = !n->audit_failed;
+    n->audit_failed = !fine;
+    if (!fine) {
+        snprintf(n->audit_error, sizeof n->audit_error, "%s", sentence);
+        engine_export_soon(n);
+    }
+    if (fine == was_fine)
+        return;
+    if (fine) {
+        log_notice("The audit file can be written again");
+        alarm_over(n, REASON_AUDIT_FAILED);
+    } else {
+        log_error("%s. Nothing more is sent to the tenant until it can", n->audit_error);
+        alarm_set(n, REASON_AUDIT_FAILED, REASON_AUDIT_FAILED, n->audit_error);
+    }
+    engine_status_changed(n);
+    engine_wake(n);
+}
+
+/* A few milliseconds later, so that one write serves many rows; a second later while the file
+ * cannot be written. */
 void engine_export_soon(struct engine *n)
 {
     if (!n->audit)
         return;
-    uint64_t at = clock_monotonic_usec() + 20 * USEC_PER_MSEC;
+    uint64_t at = clock_monotonic_usec() + (n->audit_failed ? USEC_PER_SEC : 20 * USEC_PER_MSEC);
     int enabled = SD_EVENT_OFF;
     if (n->export_timer && sd_event_source_get_enabled(n->export_timer, &enabled) >= 0 &&
         enabled != SD_EVENT_OFF)

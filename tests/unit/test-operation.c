@@ -49,6 +49,8 @@ static void test_reasons(void **state)
         REASON_RELINK,         REASON_STATE_RESTORED,
         REASON_ROLES_FIRST,    REASON_OTHER_TENANT,
         REASON_PAUSED,
+        REASON_AUDIT_FAILED,
+        REASON_STATE_FAILED,
     };
     for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
         assert_row(codes[i], strchr(reason_code_text(codes[i]), ' '));
