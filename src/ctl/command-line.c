@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/text.h"
@@ -166,6 +167,10 @@ static int find_config(struct command_line *l)
     (void)snprintf(l->instance_path, sizeof(l->instance_path), "%s/%s.conf", CONFIG_DIRECTORY,
                    l->instance ? l->instance : "rosterd");
     l->ctl.config_file = l->config ? l->config : l->instance_path;
+    /* Whoever named it means it: else the default socket would be blamed. */
+    if ((l->config || l->instance) && access(l->ctl.config_file, F_OK) < 0)
+        return ctl_complain(&l->ctl, EXIT_FAILED, "invalid-parameter", "%s: %s",
+                            l->ctl.config_file, strerror(errno));
     return EXIT_FINE;
 }
 

@@ -282,10 +282,15 @@ static void on_idle(void *userdata)
     if (!d->once || !d->directory || !d->read_done)
         return;
     engine_status(d->engine, &s);
-    if (d->dry_run)
+    if (d->dry_run && s.tenant == ENGINE_TENANT_OK) {
         d->exit_code = show_plan(d);
-    else if (s.tenant != ENGINE_TENANT_OK || s.audit_error)
+    } else if (d->dry_run) {
+        log_error("There is no plan, since it is not known what the tenant holds: %s",
+                  s.tenant_error ? s.tenant_error : "it was not asked yet");
         d->exit_code = EXIT_FAILURE;
+    } else if (s.tenant != ENGINE_TENANT_OK || s.audit_error) {
+        d->exit_code = EXIT_FAILURE;
+    }
     daemon_stop(d);
 }
 

@@ -147,7 +147,9 @@ void engine_audit_written(struct engine *n, bool fine, const char *sentence)
         log_notice("The audit file can be written again");
         alarm_over(n, REASON_AUDIT_FAILED);
     } else {
-        log_error("%s. Nothing more is sent to the tenant until it can", n->audit_error);
+        log_error("The audit file cannot be written: %s. Nothing more is sent to the tenant until "
+                  "it can",
+                  n->audit_error);
         alarm_set(n, REASON_AUDIT_FAILED, REASON_AUDIT_FAILED, n->audit_error);
     }
     engine_status_changed(n);
