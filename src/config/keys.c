@@ -186,7 +186,7 @@ const struct config_key config_keys[] = {
       .help = "An LDAP filter that rosterd itself evaluates: who does not match is out of scope. Everybody unless given." },
 
     { "user", "login_id", config_parse_mapping, "${uid}", FIELD(USER_LOGIN), .flags = KEY_RELOAD,
-      .help = "The login. ${uid,,} is in lower case; rosterd.conf(5) has the whole language." },
+      .help = "The login. ${uid,,} is in lower case; rosterd-rules(5) has the whole language." },
     { "user", "first_name", config_parse_mapping, "${givenName}", FIELD(USER_FIRST_NAME), .flags = KEY_RELOAD,
       .help = "The first name." },
     { "user", "last_name", config_parse_mapping, "${sn}", FIELD(USER_LAST_NAME), .flags = KEY_RELOAD,
@@ -273,7 +273,7 @@ const struct config_key config_keys[] = {
     { "retry", "max", config_parse_duration, "5min", SLOT(sync.retry_max_usec), RANGE(USEC / 10, 86400 * USEC), .flags = KEY_RELOAD,
       .help = "The longest wait." },
     { "retry", "hold", config_parse_duration, "10min", SLOT(sync.hold_retry_usec), RANGE(USEC, 30 * DAYS), .flags = KEY_RELOAD,
-      .help = "How often it is looked whether a thing that is missing at the tenant, such as a team, is there now." },
+      .help = "How often rosterd looks for what is missing at the tenant, such as a team." },
 
     { "state", "file", config_parse_absolute_path, "/var/lib/rosterd/state.db", SLOT(state_file), .flags = KEY_INSTANCE,
       .help = "What rosterd knows, as an SQLite file. NAME.conf has /var/lib/rosterd/NAME/state.db." },
@@ -300,7 +300,7 @@ const struct config_key config_keys[] = {
     { "metrics", "interval", config_parse_duration, "15s", SLOT(metrics_interval_usec), RANGE(USEC, DAYS),
       .help = "How often it is written." },
     { "log", "level", config_parse_level, "info", SLOT(log_level), .flags = KEY_RELOAD,
-      .help = "err, warning, notice, info or debug. Values of attributes appear with debug alone." },
+      .help = "err, warning, notice, info or debug. Messages name people by login, DN or mail address; other values of attributes appear with debug alone." },
 };
 /* clang-format on */
 const size_t config_n_keys = ARRAY_SIZE(config_keys);

@@ -71,9 +71,9 @@ static void check_characters(struct config_context *c, const char *file,
             (!blank && !uc_is_property_default_ignorable_code_point(character)))
             continue;
         snprintf(sentence, sizeof(sentence),
-                 "here stands U+%04X, %s, and is part of the value; write it again if it came by copying",
+                 "contains U+%04X, %s, which is part of the value; type it again if it was pasted",
                  (unsigned)character,
-                 blank ? "a blank that is none of the keyboard" : "a character that nobody sees");
+                 blank ? "a blank that is not the usual one" : "an invisible character");
         warn(c, file, item, (size_t)(here - start), sentence);
         return;
     }

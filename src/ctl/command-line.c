@@ -47,6 +47,8 @@ enum {
     OPTION_SKILL,
     OPTION_AT,
     OPTION_PROOF,
+    OPTION_HTML,
+    OPTION_CSV,
     OPTION_NEW,
     OPTION_REASON,
     OPTION_VERSION,
@@ -73,6 +75,8 @@ static const struct option options[] = {
     {"skill", required_argument, NULL, OPTION_SKILL},
     {"at", required_argument, NULL, OPTION_AT},
     {"proof", required_argument, NULL, OPTION_PROOF},
+    {"html", required_argument, NULL, OPTION_HTML},
+    {"csv", required_argument, NULL, OPTION_CSV},
     {"new", no_argument, NULL, OPTION_NEW},
     {"reason", required_argument, NULL, OPTION_REASON},
     {"help", no_argument, NULL, 'h'},
@@ -118,6 +122,8 @@ static int take_option(struct command_line *l, int option)
     case OPTION_SKILL: l->ctl.skill = optarg; return EXIT_FINE;
     case OPTION_AT: l->ctl.at = optarg; return EXIT_FINE;
     case OPTION_PROOF: l->ctl.proof = optarg; return EXIT_FINE;
+    case OPTION_HTML: l->ctl.html = optarg; return EXIT_FINE;
+    case OPTION_CSV: l->ctl.csv = optarg; return EXIT_FINE;
     case OPTION_NEW: l->ctl.new = true; return EXIT_FINE;
     case OPTION_CHECKPOINT: l->ctl.checkpoint = optarg; return EXIT_FINE;
     case OPTION_VERSION: l->version = true; return EXIT_FINE;

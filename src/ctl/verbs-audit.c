@@ -6,12 +6,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "audit/audit.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/settings.h"
+#include "ctl/evidence.h"
 #include "ctl/verbs.h"
 
 static json_t *finding_of(const struct audit_finding *f)
@@ -333,6 +335,62 @@ static int who(struct ctl *c, const char *const *files, size_t n_files)
     return EXIT_FINE;
 }
 
+static int write_file(struct ctl *c, const char *path, const struct buffer *b)
+{
+    if (b->failed)
+        return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
+    FILE *out = fopen(path, "we");
+    bool fine = out && (b->size == 0 || fwrite(b->data, 1, b->size, out) == b->size);
+
+    if (out && fclose(out) != 0)
+        fine = false;
+    if (!fine)
+        return ctl_complain(c, EXIT_FAILED, "failed", "%s cannot be written: %s", path,
+                            strerror(errno));
+    output_format(&c->output, "%s\n", path);
+    return EXIT_FINE;
+}
+
+static int write_csv(struct ctl *c, const struct audit_report *r)
+{
+    int result = EXIT_FINE;
+
+    if (mkdir(c->csv, 0750) < 0 && errno != EEXIST)
+        return ctl_complain(c, EXIT_FAILED, "failed", "%s cannot be made: %s", c->csv,
+                            strerror(errno));
+    for (const struct evidence_list *l = evidence_lists; l->name && result == EXIT_FINE; l++) {
+        CLEANUP(buffer_done) struct buffer b = {0};
+        char path[4096];
+
+        evidence_csv(&b, json_object_get(r->lists, l->name));
+        if (snprintf(path, sizeof(path), "%s/%s.csv", c->csv, l->name) >= (int)sizeof(path))
+            return ctl_complain(c, EXIT_FAILED, "failed", "%s is too long a path", c->csv);
+        result = write_file(c, path, &b);
+    }
+    return result;
+}
+
+static int report(struct ctl *c, const char *const *files, size_t n_files)
+{
+    CLEANUP(audit_report_done) struct audit_report r = {0};
+    struct audit_filter filter = {.since = c->since, .until = c->until};
+    struct error e = {""};
+    int result = EXIT_FINE;
+
+    if (audit_report(&r, files, n_files, &filter, &e) < 0)
+        return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
+    if (c->html) {
+        CLEANUP(buffer_done) struct buffer b = {0};
+        evidence_html(&b, &r, c->since, c->until);
+        result = write_file(c, c->html, &b);
+    }
+    if (c->csv && result == EXIT_FINE)
+        result = write_csv(c, &r);
+    if (!c->html && !c->csv)
+        evidence_text(&c->output, &r);
+    return result != EXIT_FINE ? result : r.verdict.n_findings ? EXIT_FOUND : EXIT_FINE;
+}
+
 static int render_key(struct output *o, const json_t *answer)
 {
     output_text(o, member_text(answer, "key"));
@@ -407,8 +465,10 @@ int ctl_audit(struct ctl *c)
         return show(c, files, n_files);
     if (proving)
         return prove(c, files, n_files, c->arguments[1]);
+    if (strcmp(what, "report") == 0)
+        return report(c, files, n_files);
     if (strcmp(what, "who") == 0)
         return who(c, files, n_files);
     return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
-                        "audit takes: verify, show, who, prove, erase, key");
+                        "audit takes: verify, show, who, report, prove, erase, key");
 }

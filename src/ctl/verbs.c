@@ -250,7 +250,7 @@ const struct ctl_verb ctl_verbs[] = {
     { "reload", "", 0, 0, run_reload, "load the configuration again; a broken one is refused and the old stays in force", NULL },
     { "check", "", 0, 0, ctl_check, "try configuration, directory, token, privileges and team names", "an error was found" },
     { "config", "show", 1, 1, run_config, "the configuration in effect, with where each value comes from", NULL },
-    { "audit", "verify [--proof FILE] [--key KEY] [--checkpoint FILE] [FILE...] | show [--person PERSON] [--since DATE] [--until DATE] [--event EVENT] [--kind KIND] [--code CODE] [FILE...] | who --role NAME | --team NAME | --skill NAME [--at DATE] [FILE...] | prove SEQ [FILE...] | erase PERSON --reason TEXT | key [--new]", 1, 1000, ctl_audit, "verify audit files, show them, say who had what: needs no daemon; show the key that signs them", "something was found" },
+    { "audit", "verify [--proof FILE] [--key KEY] [--checkpoint FILE] [FILE...] | show [--person PERSON] [--since DATE] [--until DATE] [--event EVENT] [--kind KIND] [--code CODE] [FILE...] | who --role NAME | --team NAME | --skill NAME [--at DATE] [FILE...] | report [--since DATE] [--until DATE] [--html FILE] [--csv DIR] [FILE...] | prove SEQ [FILE...] | erase PERSON --reason TEXT | key [--new]", 1, 1000, ctl_audit, "verify audit files, show them, say who had what: needs no daemon; show the key that signs them", "something was found" },
 };
 /* clang-format on */
 const size_t ctl_n_verbs = ARRAY_SIZE(ctl_verbs);

@@ -17,6 +17,7 @@ struct ctl {
     const char *cause, *person, *reason;
     const char *since, *until, *event, *kind, *code; /* which lines of the audit */
     const char *role, *team, *skill, *at;            /* audit who */
+    const char *html, *csv;                          /* audit report */
     const char *key, *checkpoint, *proof;                    /* audit verify */
     bool summary, all, new;
     char **arguments; /* behind the verb; NULL-terminated */

@@ -198,7 +198,7 @@ int main(int argc, char **argv)
         return EXIT_CONFIGURATION;
     if (a.mode == MODE_CHECK) {
         settings_free(settings);
-        puts("The configuration is fine.");
+        puts("No errors were found. \"rosterctl check\" tries the directory and the tenant, too.");
         return EXIT_SUCCESS;
     }
     return run(&a, settings);

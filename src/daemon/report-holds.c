@@ -38,9 +38,10 @@ static json_t *make_row(const char *cause, const char *reason, const char *sente
                         const char *state, uint64_t since_usec, uint64_t next_usec,
                         size_t n_people)
 {
-    return json_pack("{s:o, s:o, s:o, s:s, s:o, s:o, s:I, s:[]}", "cause", report_text(cause),
-                     "reason", report_text(reason), "sentence", report_text(sentence), "state",
-                     state, "since", report_time(since_usec), "next_attempt",
+    return json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:I, s:[]}", "cause",
+                     report_text(cause), "reason", report_text(reason), "sentence",
+                     report_text(sentence), "remedy", report_text(reason_code_remedy(reason)),
+                     "state", state, "since", report_time(since_usec), "next_attempt",
                      report_time(next_usec), "people", (json_int_t)n_people, "examples");
 }
 

@@ -160,7 +160,7 @@ struct feed_batch *feed_batch_free(struct feed_batch *b)
     feed_batch_abort(b);
     /* Nobody else knows of them; the next connection reads everything. */
     if (looks_any(b->looks) && !b->env->once)
-        directory_feed_doubts(b->env, "the groups of who appeared were not asked for");
+        directory_feed_doubts(b->env, "it could not be asked which groups the new people are in");
     looks_free(b->looks);
     string_list_done(&b->computed);
     holders_free(b->holders);

@@ -218,7 +218,7 @@ static int ask_cookie(struct dirsync *d, struct error *e)
 static int ask_changes(struct dirsync *d, struct error *e)
 {
     /* Of everything, since what people lie below may be of any class. And DirSync's filter sees
-     * the new state: of who stops to match a sharper one nobody would hear. */
+     * the new state, so with a narrower one nobody would report those who no longer match. */
     d->step = STEP_CHANGES;
     return ask_dirsync(d, "(objectClass=*)", e);
 }
@@ -332,7 +332,7 @@ static int begin_first(struct dirsync *d)
     if (!d->sees_deleted)
         log_notice("%s shows no deleted objects to this account: give it the right to list and "
                    "read CN=Deleted Objects, or deletions are noticed only when all ids are "
-                   "called, each %d intervals",
+                   "read, every %d intervals",
                    session_uri(d->env->session), FEED_ROLL_CALL_EVERY);
     run(d, 0);
     return 0;
@@ -544,7 +544,7 @@ static void dirsync_free(void *feed)
 }
 
 /* Without name and parentGUID a rename is not reported at all; without those of the filter
- * nobody is heard of who stops to match it. */
+ * nothing is reported of people who no longer match it. */
 static char **signal_attributes(const struct feed_environment *env)
 {
     CLEANUP(string_list_done) struct string_list names = {};

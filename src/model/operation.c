@@ -39,44 +39,110 @@ static const char *const state_names[] = {
 };
 
 /* clang-format off */
+/* Every code with its meaning and what a person does about it; docs/codes.md is made from it by
+ * tools/codes. Codes in quotes are defined above the model: those of src/mapping/ruleset.h and of
+ * alarms. */
 static const struct {
-    const char *code, *text;
+    const char *code, *text, *remedy;
 } reasons[] = {
-    {REASON_TEAM_MISSING,       "the tenant has no team of this name, or none that the account may see"},
-    {REASON_ROLE_MISSING,       "the tenant has no role of this name"},
-    {REASON_SKILL_MISSING,      "the tenant has no skill of this name"},
-    {REASON_REFERENCE_MISSING,  "the tenant does not know a team, role or skill that the user needs"},
-    {REASON_REFUSED,            "the tenant refuses this user"},
-    {REASON_CONFLICT,           "the login belongs to another user of the tenant"},
-    {REASON_NOT_AUTHORISED,     "the tenant does not accept rosterd's credentials or privileges"},
-    {REASON_NO_SECRET,          "the tenant's client secret cannot be read"},
-    {REASON_TENANT_AWAY,        "the tenant cannot be reached or answers with errors"},
-    {REASON_THROTTLED,          "the tenant asked to wait"},
-    {REASON_UNCLEAR,            "it is not known yet whether the last request was carried out"},
-    {REASON_NO_SCIM,            "this change needs SCIM, which the tenant does not offer or which is not configured"},
-    {REASON_NOT_APPLIED,        "the tenant accepted the change but does not show it"},
-    {REASON_ON_SHIFT,           "the user is logged in at the tenant"},
-    {REASON_READ_NOT_PROVEN,    "the directory was not provably read as a whole, so that absence proves nothing"},
-    {REASON_GROUP_MISSING,      "a group that a rule names is not to be seen"},
-    {REASON_ATTRIBUTE_VANISHED, "an attribute vanished from many entries at once"},
-    {REASON_ENTRY_INVALID,      "the entry no longer gives a valid user"},
-    {REASON_LOGIN_SHARED,       "two entries give the same login"},
-    {REASON_SAME_MAIL,          "another user of the tenant has the same mail address"},
-    {REASON_RENAME_POLICY,      "the login changed and the configuration does not allow to rename"},
-    {REASON_USER_GONE,          "the linked user no longer exists at the tenant"},
-    {REASON_BUDGET,             "more operations of this kind are due than its budget allows"},
-    {REASON_PRIVILEGED,         "a privileged role needs a person's approval"},
-    {REASON_ADOPTION,           "taking over existing users needs a person's approval"},
-    {REASON_ROLES_FIRST,        "roles that are no longer theirs are taken away before the user is enabled"},
-    {REASON_RELINK,             "the entry has a new identity; linking it to the old user needs approval"},
-    {REASON_OTHER_TENANT,       "the state file belongs to another tenant"},
-    {REASON_STATE_RESTORED,     "the state file is older than the last run"},
-    {REASON_PASSWORD,           "the user has a password that nobody was told"},
-    {REASON_PAUSED,             "rosterd is paused"},
-    {REASON_LOCKOUT,            "somebody would be locked out of the tenant: its API user, a protected login or the last one with a privileged role"},
-    {REASON_AUDIT_FAILED,       "the audit file cannot be written"},
-    {REASON_STATE_FAILED,       "the state file cannot be written"},
-    {REASON_REVOKED,            "the access was revoked: [lifecycle] revoke_when holds"},
+    /* The contact center. */
+    {REASON_TEAM_MISSING, "the tenant has no team of this name, or none that the account may see",
+     "Create the team there, or correct the rule. The people who wait go on by themselves."},
+    {REASON_ROLE_MISSING, "the tenant has no role of this name",
+     "Create the role there, or correct the rule. The people who wait go on by themselves."},
+    {REASON_SKILL_MISSING, "the tenant has no skill of this name",
+     "Create the skill there, or correct the rule. The people who wait go on by themselves."},
+    {REASON_REFERENCE_MISSING, "the tenant does not know a team, role or skill that the user needs",
+     "Compare the names that the sentence lists with the tenant's console: one of them is missing or spelled otherwise."},
+    {REASON_REFUSED, "the tenant refuses this user",
+     "Read the tenant's words in rosterctl holds and correct the person's entry. A changed entry is tried at once, everything else every [retry] hold."},
+    {REASON_CONFLICT, "the login belongs to another user of the tenant",
+     "Rename or delete that user at the tenant, or change the login in the directory; then rosterctl retry."},
+    {REASON_SAME_MAIL, "another user of the tenant has the same mail address",
+     "If it is the same person, give that user the new login at the tenant; if not, correct one of the two addresses."},
+    {REASON_NOT_AUTHORISED, "the tenant does not accept rosterd's credentials or privileges",
+     "Look at [tenant] client_id, client_secret_file and scope, and at the privileges of the API user. rosterctl check tries all of them."},
+    {REASON_NO_SECRET, "the tenant's client secret cannot be read",
+     "Put the file in place: owner rosterd, mode 0600. It is read again for each token; no restart is needed."},
+    {REASON_TENANT_AWAY, "the tenant cannot be reached or answers with errors",
+     "Nothing, if it is short: what waits goes on by itself. Otherwise look at the tenant's status page, the proxy and the firewall."},
+    {REASON_THROTTLED, "the tenant asked to wait",
+     "Nothing; rosterd adapts its pace. If it lasts, lower [tenant] max_rate."},
+    {REASON_UNCLEAR, "it is not known yet whether the last request was carried out",
+     "Nothing; rosterd reads the user at the tenant and settles it before anything else is done to that user."},
+    {REASON_NO_SCIM, "this change needs SCIM, which the tenant does not offer or which is not configured",
+     "Have SCIM enabled for the tenant, or take the field or role out of the configuration."},
+    {REASON_NOT_APPLIED, "the tenant accepted the change but does not show it",
+     "Look at the user at the tenant: a rule of its own may set the value back. Then rosterctl retry, or stop managing the value."},
+    {REASON_ON_SHIFT, "the user is logged in at the tenant",
+     "Nothing; it is done at log-out, or after [lifecycle] logged_in_wait."},
+    {REASON_USER_GONE, "the linked user no longer exists at the tenant",
+     "Somebody deleted it there, or moved it to a team that the account may not see. Restore it there, or take the person out of the rules."},
+    {REASON_PASSWORD, "the user has a password that nobody was told",
+     "Find out why [tenant] password_command fails; another password is set and handed on every [retry] hold."},
+    /* The directory. */
+    {REASON_READ_NOT_PROVEN, "the directory was not provably read as a whole, so that absence proves nothing",
+     "Look at what rosterctl status says of the read: a size or time limit, a referral, hidden entries. Then rosterctl sync."},
+    {REASON_GROUP_MISSING, "a group that a rule names is not to be seen",
+     "Was it renamed, deleted, or is it outside group_base, or hidden from the account? Correct the rule or the directory."},
+    {REASON_ATTRIBUTE_VANISHED, "an attribute vanished from many entries at once",
+     "An access rule of the directory has probably changed: let the account read the attribute again. If the values are really gone, look at rosterctl plan and approve."},
+    {REASON_ENTRY_INVALID, "the entry no longer gives a valid user",
+     "Correct the value that the sentence names. The user stays as it is until then."},
+    {REASON_LOGIN_SHARED, "two entries give the same login",
+     "Change the login of one of them in the directory; both go on then."},
+    {REASON_NAME_SHARED, "the directory shows two entries that cannot be told apart by their names",
+     "Rename one of them, so that their names differ by more than the server compares; both go on then."},
+    {REASON_RENAME_POLICY, "the login changed and the configuration does not allow to rename",
+     "Put the login back in the directory, or set [lifecycle] on_rename = rename and reload."},
+    {REASON_RELINK, "the entry has a new identity; linking it to the old user needs approval",
+     "Usually the directory was loaded anew. Look at rosterctl plan; if it is the same person, approve."},
+    /* A person's decision. */
+    {REASON_BUDGET, "more operations of this kind are due than its budget allows",
+     "Look at rosterctl plan. If it is right, rosterctl approve HASH; if not, correct directory or rules and it vanishes."},
+    {REASON_ADOPTION, "taking over existing users needs a person's approval",
+     "Look at rosterctl plan: it shows whom it would take over and what would follow. Then rosterctl approve HASH."},
+    {REASON_PAUSED, "rosterd is paused",
+     "rosterctl resume, when nothing speaks against it."},
+    {REASON_LOCKOUT, "somebody would be locked out of the tenant: its API user, a protected login or the last one with a privileged role",
+     "Give somebody else the role first, or take the login out of [guard] protected_logins. No approval releases it."},
+    {REASON_REVOKED, "the access was revoked: [lifecycle] revoke_when holds",
+     "Nothing, if it is meant; otherwise correct the attribute in the directory."},
+    {REASON_ROLES_FIRST, "roles that are no longer theirs are taken away before the user is enabled",
+     "Nothing, unless taking the roles away is itself held or waits for approval: then settle that."},
+    /* rosterd itself. */
+    {REASON_STATE_FAILED, "the state file cannot be written",
+     "Make room, or end what holds the file; nothing is sent meanwhile. rosterd goes on by itself when it can write."},
+    {REASON_AUDIT_FAILED, "the audit file cannot be written",
+     "Make room, or put right what the sentence names; nothing is sent meanwhile. rosterd goes on by itself when it can write."},
+    {REASON_OTHER_TENANT, "the state file belongs to another tenant",
+     "If the new [tenant] url or scope is meant, look at rosterctl plan and approve; if not, put the old one back."},
+    {REASON_STATE_RESTORED, "the state file is older than the last run",
+     "It was restored from a backup. Removals and changes wait until somebody has looked at rosterctl plan and approved."},
+    {"directory-away", "the directory cannot be read",
+     "Nobody is changed meanwhile. rosterctl check says why: a certificate, a password, a firewall are the usual reasons."},
+    {"drift", "the tenant holds other values than rosterd wrote",
+     "See who changes them there. [lifecycle] drift = repair puts them back; a template or rule that is taken away stops managing them."},
+    /* Nobody's user: why a person is skipped. */
+    {"out-of-scope", "[scope] when does not hold for the entry",
+     "Nothing, if it is meant; rosterctl explain PERSON shows the filter and the values."},
+    {"no-team", "no rule gives a team",
+     "Add the person to a group that a rule names, or add a rule that gives a team."},
+    {"disabled", "[user] disabled_when or expires_at holds and there is no user that could be disabled",
+     "Nothing; a user is made when the entry is active."},
+    /* Entries that cannot be used: the user stays as it is. */
+    {"value-missing", "a mandatory value is missing or empty",
+     "Fill the attribute that the sentence names, or give the template another source with ${name:-other}."},
+    {"value-not-text", "a value is not text or holds control characters",
+     "Correct the value in the directory."},
+    {"value-too-large", "a value is longer than the tenant takes",
+     "Shorten the value, or cut it in the template: ${name:0:40}."},
+    {"value-malformed", "a value has not the form that its field needs",
+     "Correct the value that the sentence names, such as a skill's level or an end date."},
+    {"no-ascii-form", "a value cannot be written in ASCII",
+     "Name another attribute in the template, such as ${cn;lang-en:-${uid}}."},
+    {"filter-undecided", "a filter is neither true nor false for the entry",
+     "The server's schema lacks an attribute or gives it no such comparison. rosterctl check names the filter; correct it."},
 };
 /* clang-format on */
 
@@ -104,6 +170,14 @@ const char *reason_code_text(const char *code)
         if (strcmp(reasons[i].code, code) == 0)
             return reasons[i].text;
     return code;
+}
+
+const char *reason_code_remedy(const char *code)
+{
+    for (size_t i = 0; code && i < ARRAY_SIZE(reasons); i++)
+        if (strcmp(reasons[i].code, code) == 0)
+            return reasons[i].remedy;
+    return NULL;
 }
 
 static void changes_free(struct change *changes, size_t n)

@@ -62,7 +62,6 @@ struct change {
 #define REASON_RENAME_POLICY      "rename-policy"
 #define REASON_USER_GONE          "user-gone"
 #define REASON_BUDGET             "budget"
-#define REASON_PRIVILEGED         "privileged-role"
 #define REASON_ADOPTION           "adoption"
 #define REASON_RELINK             "relink"
 #define REASON_ROLES_FIRST        "roles-first"
@@ -76,6 +75,8 @@ struct change {
 #define REASON_REVOKED            "revoked"
 /* A half sentence for people; the code itself when it is not one of these. */
 const char *reason_code_text(const char *code);
+/* What a person does about it, in whole sentences; NULL when the code is not one of these. */
+const char *reason_code_remedy(const char *code);
 
 struct operation {
     int64_t number; /* in the queue; 0 before it is stored */

@@ -171,18 +171,19 @@ static void render_adoption(struct output *o, const json_t *adoption)
 {
     const json_t *exact = json_object_get(adoption, "exact");
     const json_t *unclaimed = json_object_get(adoption, "unclaimed");
+    size_t n_exact = json_array_size(exact), n_unclaimed = json_array_size(unclaimed);
 
     if (!json_is_object(adoption))
         return;
     output_colour(o, COLOUR_BOLD, "First contact with the tenant\n");
     output_format(
         o,
-        "  %zu of its users have the login of a person and are adopted once this plan "
-        "is approved.\n",
-        json_array_size(exact));
-    if (json_array_size(unclaimed) > 0)
-        output_format(o, "  %zu of its users are nobody's and are never touched.\n",
-                      json_array_size(unclaimed));
+        "  %zu of its users %s adopted once this plan is approved.\n", n_exact,
+        n_exact == 1 ? "has the login of a person and is" : "have the login of a person and are");
+    if (n_unclaimed > 0)
+        output_format(o, "  %zu of its users %s never touched.\n", n_unclaimed,
+                      n_unclaimed == 1 ? "belongs to nobody in the directory and is"
+                                       : "belong to nobody in the directory and are");
     render_near_matches(o, json_object_get(adoption, "differs_in_case"),
                         "Logins that differ in case alone:");
     render_near_matches(o, json_object_get(adoption, "same_mail"),

@@ -272,8 +272,9 @@ int mirror_present(struct state *s, unsigned search, const char *id, struct erro
     return r < 0 ? r : seen_set(s, search, n, e);
 }
 
-/* Calls fn for each live row of the search that its full read has not shown. */
-static int each_unseen(struct state *s, unsigned search,
+/* Calls fn for each live row of the search that its full read has not shown; alone: of those
+ * that no other search holds. */
+static int each_unseen(struct state *s, unsigned search, bool alone,
                        int (*fn)(struct state *s, int64_t n, enum entry_kind kind,
                                  void *userdata, struct error *e),
                        void *userdata, struct error *e)
@@ -288,11 +289,12 @@ static int each_unseen(struct state *s, unsigned search,
     if (r == 0)
         r = stmt_prepare(&q, s,
                          "SELECT n, kind FROM entry WHERE gone_usec = 0 AND kind IN (1, 2, 3) "
-                         "AND searches & ?1",
+                         "AND searches & ?1 AND (NOT ?2 OR searches = ?1)",
                          e);
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, INT64_C(1) << search);
+    stmt_bind_int(q, 2, alone);
     while ((r = stmt_step(q, e)) == STMT_ROW) {
         int64_t n = stmt_int(q, 0);
 
@@ -350,7 +352,7 @@ int mirror_unseen_left(struct state *s, unsigned search, const char *why, uint64
     int r;
 
     assert(s->in_transaction);
-    r = each_unseen(s, search, collect, &numbers, e);
+    r = each_unseen(s, search, false, collect, &numbers, e);
     for (size_t i = 0; r == 0 && i < numbers.n_items; i++) {
         CLEANUP(freep) char *id = NULL;
 
@@ -380,7 +382,7 @@ static int count_person(struct state *s, int64_t n, enum entry_kind kind, void *
 int mirror_count_unseen(struct state *s, unsigned search, size_t *ret_people, struct error *e)
 {
     size_t count = 0;
-    int r = each_unseen(s, search, count_person, &count, e);
+    int r = each_unseen(s, search, true, count_person, &count, e);
 
     if (r == 0)
         *ret_people = count;

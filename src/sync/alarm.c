@@ -5,13 +5,23 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/log.h"
-#include "sync/internal.h"
+#include "audit/audit.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "model/operation.h"
+#include "state/queue.h"
+#include "state/state.h"
+#include "state/steady.h"
+#include "sync/books.h"
+#include "sync/engine.h"
 
 /* These do not wait for alarm_after. */
 static bool is_immediate(const char *code)
@@ -27,7 +37,7 @@ static bool is_immediate(const char *code)
     return false;
 }
 
-static void run_notify(struct engine *n, const char *event, const struct alarm *a)
+static void run_notify(struct books *b, const char *event, const struct alarm *a)
 {
     char since[CLOCK_TEXT_SIZE];
     json_t *document = json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", event, "cause", a->cause,
@@ -36,126 +46,112 @@ static void run_notify(struct engine *n, const char *event, const struct alarm *
     char *text = document ? json_dumps(document, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(document);
     if (text)
-        command_run(n, n->options.sync->notify_command, text, strlen(text), "notify command", NULL,
-                    NULL);
+        command_run(books_commands(b), books_options(b)->sync->notify_command, text, strlen(text),
+                    "notify command", NULL, NULL, NULL);
     else
         log_error("Out of memory: nobody is told of %s", a->cause);
 }
 
-void engine_tell(struct engine *n, bool stands, const char *code, const char *sentence,
-                 uint64_t since_usec)
+void alarm_tell(struct books *b, bool stands, const char *code, const char *sentence,
+                uint64_t since_usec)
 {
     struct alarm a = {.cause = (char *)code,
                       .code = (char *)code,
                       .sentence = (char *)sentence,
                       .since_usec = since_usec};
     log_notice("%s %s: %s", stands ? "Alarm" : "Over", code, sentence);
-    if (n->options.sync->notify_command)
-        run_notify(n, stands ? "alarm" : "alarm-over", &a);
+    if (books_options(b)->sync->notify_command)
+        run_notify(b, stands ? "alarm" : "alarm-over", &a);
 }
 
 /* An alarm that comes and goes is told once in alarm_after, and its end once for each time. What
  * was not told for that reason is told when it still stands then. A time that lies ahead was
  * noted before the clock was set back: it delays nothing. */
-static int tell(struct engine *n, const struct alarm *a, bool stands, uint64_t *ret_later_usec,
+static int tell(struct books *b, const struct alarm *a, bool stands, uint64_t *ret_later_usec,
                 struct error *e)
 {
-    uint64_t told = 0, now = clock_now_usec(), after = n->options.sync->alarm_after_usec;
+    uint64_t told = 0, now = clock_now_usec(), after = books_options(b)->sync->alarm_after_usec;
     bool standing = false;
-    if (!n->options.sync->notify_command)
+    if (!books_options(b)->sync->notify_command)
         return 0;
-    int r = alarm_told(n->state, a->cause, &told, &standing, e);
+    int r = alarm_told(books_state(b), a->cause, &told, &standing, e);
     if (r < 0 || standing == stands)
         return r;
     if (stands && told && told <= now && now < told + after) {
         *ret_later_usec = told + after;
         return 0;
     }
-    r = alarm_note_told(n->state, a->cause, stands ? now : told, stands, e);
+    r = alarm_note_told(books_state(b), a->cause, stands ? now : told, stands, e);
     if (r == 0)
-        run_notify(n, stands ? "alarm" : "alarm-over", a);
+        run_notify(b, stands ? "alarm" : "alarm-over", a);
     return r;
 }
 
-static void look_at(struct engine *n, uint64_t usec)
-{
-    if (usec && (!n->alarm_check_usec || usec < n->alarm_check_usec))
-        n->alarm_check_usec = usec;
-}
-
-static void notify(struct engine *n, bool stands, const struct alarm *a)
+static void notify(struct books *b, bool stands, const struct alarm *a)
 {
     struct error e = {0};
     uint64_t later_usec = 0;
     struct audit_row row = {.event = stands ? "alarm" : "alarm-over",
                             .code = a->code,
                             .sentence = a->sentence};
-    int r = engine_audit(n, &row, &e);
+    int r = books_audit(b, &row, &e);
     log_notice("%s %s: %s", stands ? "Alarm" : "Over", a->cause, a->sentence);
     if (r == 0)
-        r = tell(n, a, stands, &later_usec, &e);
+        r = tell(b, a, stands, &later_usec, &e);
     if (r < 0)
-        engine_state_failed(n, &e);
-    look_at(n, later_usec);
+        books_failed(b, &e);
+    books_alarms_at(b, later_usec);
 }
 
 /* alarm_check() looks again when this one is old enough. */
-static void look_soon(struct engine *n)
+static void look_soon(struct books *b)
 {
-    look_at(n, clock_now_usec() + n->options.sync->alarm_after_usec);
+    books_alarms_at(b, clock_now_usec() + books_options(b)->sync->alarm_after_usec);
 }
 
-void alarm_set(struct engine *n, const char *cause, const char *code, const char *sentence)
+void alarm_set(struct books *b, const char *cause, const char *code, const char *sentence)
 {
     struct error e = {0};
     bool is_new = false;
-    if (n->options.plan_only || n->state_failed)
+    if (books_options(b)->plan_only || books_have_failed(b))
         return;
     uint64_t now = clock_now_usec();
-    int r = engine_write(n, &e);
+    int r = books_write(b, &e);
     if (r == 0)
-        r = alarm_raise(n->state, cause, code, sentence, now, &is_new, &e);
+        r = alarm_raise(books_state(b), cause, code, sentence, now, &is_new, &e);
     if (r == 0 && is_new && is_immediate(code)) {
         struct alarm a = {.cause = (char *)cause,
                           .code = (char *)code,
                           .sentence = (char *)sentence,
                           .since_usec = now};
-        notify(n, true, &a);
-        r = alarm_notified(n->state, cause, now, &e);
+        notify(b, true, &a);
+        r = alarm_notified(books_state(b), cause, now, &e);
     }
     if (r < 0)
-        engine_state_failed(n, &e);
+        books_failed(b, &e);
     else if (is_new)
-        look_soon(n);
+        look_soon(b);
 }
 
-void alarm_over(struct engine *n, const char *cause)
+void alarm_over(struct books *b, const char *cause)
 {
     struct error e = {0};
     struct alarm a = {0};
-    if (n->options.plan_only || n->state_failed)
+    if (books_options(b)->plan_only || books_have_failed(b))
         return;
-    int r = engine_write(n, &e);
+    int r = books_write(b, &e);
     if (r == 0)
-        r = alarm_clear(n->state, cause, &a, &e);
+        r = alarm_clear(books_state(b), cause, &a, &e);
     if (r == 0 && a.notified_usec)
-        notify(n, false, &a);
+        notify(b, false, &a);
     alarm_done(&a);
     if (r < 0)
-        engine_state_failed(n, &e);
-}
-
-void alarm_directory(struct engine *n, bool away, const char *sentence)
-{
-    if (away)
-        alarm_set(n, "directory", "directory-away",
-                  sentence ? sentence : "the directory cannot be read");
-    else
-        alarm_over(n, "directory");
+        books_failed(b, &e);
 }
 
 struct hold_look {
-    struct engine *n;
+    struct books *b;
+    bool adoption_open;
     struct string_list causes; /* that are held now, or due for notification */
     uint64_t next_usec;        /* when something becomes old enough; 0: nothing will */
 };
@@ -172,12 +168,12 @@ static int look_at_hold(const char *cause, const char *reason, const char *sente
 {
     (void)next_usec;
     struct hold_look *l = userdata;
-    uint64_t now = clock_now_usec(), due = since_usec + l->n->options.sync->alarm_after_usec;
+    uint64_t now = clock_now_usec(), due = since_usec + books_options(l->b)->sync->alarm_after_usec;
     /* Other parked operations have alarms of their own, which do not wait. */
     bool counts = state == OPERATION_HELD ||
                   (state == OPERATION_PARKED &&
                    (text_equal(reason, REASON_RELINK) ||
-                    (text_equal(reason, REASON_ADOPTION) && !l->n->adoption_open)));
+                    (text_equal(reason, REASON_ADOPTION) && !l->adoption_open)));
     if (!counts || !cause)
         return 0;
     char text[900], name[600];
@@ -189,14 +185,14 @@ static int look_at_hold(const char *cause, const char *reason, const char *sente
         return 0;
     }
     snprintf(text, sizeof text, "%zu held: %s", n_people, sentence ? sentence : reason);
-    alarm_set(l->n, name, reason, text);
+    alarm_set(l->b, name, reason, text);
     return 0;
 }
 
 static int collect_due(const struct alarm *a, void *userdata)
 {
     struct hold_look *l = userdata;
-    uint64_t due = a->since_usec + l->n->options.sync->alarm_after_usec;
+    uint64_t due = a->since_usec + books_options(l->b)->sync->alarm_after_usec;
     bool is_hold = !strncmp(a->cause, "hold:", 5);
     if (a->notified_usec)
         return 0;
@@ -218,31 +214,31 @@ static int collect_over(const struct alarm *a, void *userdata)
 
 struct notify_one {
     const char *cause;
-    struct engine *n;
+    struct books *b;
 };
 
 static int notify_named(const struct alarm *a, void *userdata)
 {
     struct notify_one *o = userdata;
     if (text_equal(a->cause, o->cause))
-        notify(o->n, true, a);
+        notify(o->b, true, a);
     return 0;
 }
 
-static int notify_due(struct engine *n, struct hold_look *due, struct error *e)
+static int notify_due(struct books *b, struct hold_look *due, struct error *e)
 {
-    int r = alarm_each(n->state, collect_due, due, e);
+    int r = alarm_each(books_state(b), collect_due, due, e);
     for (size_t i = 0; i < due->causes.n_items && r == 0; i++) {
-        struct notify_one one = {.cause = due->causes.items[i], .n = n};
-        r = alarm_each(n->state, notify_named, &one, e);
+        struct notify_one one = {.cause = due->causes.items[i], .b = b};
+        r = alarm_each(books_state(b), notify_named, &one, e);
         if (r == 0)
-            r = alarm_notified(n->state, one.cause, clock_now_usec(), e);
+            r = alarm_notified(books_state(b), one.cause, clock_now_usec(), e);
     }
     return r;
 }
 
 struct telling {
-    struct engine *n;
+    struct books *b;
     struct error *e;
 };
 
@@ -250,81 +246,81 @@ static int tell_late(const struct alarm *a, void *userdata)
 {
     struct telling *t = userdata;
     uint64_t later_usec = 0;
-    int r = a->notified_usec ? tell(t->n, a, true, &later_usec, t->e) : 0;
-    look_at(t->n, later_usec);
+    int r = a->notified_usec ? tell(t->b, a, true, &later_usec, t->e) : 0;
+    books_alarms_at(t->b, later_usec);
     return r;
 }
 
-static int end_holds(struct engine *n, struct string_list *held, struct error *e)
+static int end_holds(struct books *b, struct string_list *held, struct error *e)
 {
     struct string_list over = {0};
     struct string_list *lists[2] = {held, &over};
-    int r = alarm_each(n->state, collect_over, lists, e);
+    int r = alarm_each(books_state(b), collect_over, lists, e);
     for (size_t i = 0; i < over.n_items && r == 0; i++)
-        alarm_over(n, over.items[i]);
+        alarm_over(b, over.items[i]);
     string_list_done(&over);
     return r;
 }
 
-const char *engine_paused_since(const struct engine *n, char buffer[static CLOCK_TEXT_SIZE])
+const char *alarm_paused_since(uint64_t paused_usec, char buffer[static CLOCK_TEXT_SIZE])
 {
-    if (n->paused_usec > 1)
-        return clock_format(buffer, n->paused_usec);
+    if (paused_usec > 1)
+        return clock_format(buffer, paused_usec);
     snprintf(buffer, CLOCK_TEXT_SIZE, "an unknown time");
     return buffer;
 }
 
 /* Somebody paused and forgot, and people wait. */
-static int look_at_pause(struct engine *n, struct error *e)
+static int look_at_pause(struct books *b, const struct alarm_facts *facts, struct error *e)
 {
     char since[CLOCK_TEXT_SIZE], sentence[256];
     size_t n_due = 0;
-    uint64_t due = 0, now = clock_now_usec(), steady = steady_now_usec(&n->steady);
-    int r = n->paused ? queue_count_due(n->state, now, &n_due, &due, e) : 0;
+    uint64_t due = 0, now = clock_now_usec(), steady = steady_now_usec(books_steady(b));
+    int r = facts->paused ? queue_count_due(books_state(b), now, &n_due, &due, e) : 0;
     if (r < 0)
         return r;
     if (!n_due) {
-        alarm_over(n, REASON_PAUSED);
+        alarm_over(b, REASON_PAUSED);
         return 0;
     }
     uint64_t waited = steady > due ? steady - due : 0,
-             paused = now > n->paused_usec ? now - n->paused_usec : 0;
+             paused = now > facts->paused_usec ? now - facts->paused_usec : 0;
     waited = waited < paused ? waited : paused;
-    if (waited < n->options.sync->alarm_after_usec) {
-        look_at(n, now + n->options.sync->alarm_after_usec - waited);
+    if (waited < books_options(b)->sync->alarm_after_usec) {
+        books_alarms_at(b, now + books_options(b)->sync->alarm_after_usec - waited);
         return 0;
     }
     snprintf(sentence, sizeof sentence,
              "writing to the tenant is paused since %s and %zu operations wait: `rosterctl "
              "resume`",
-             engine_paused_since(n, since), n_due);
-    alarm_set(n, REASON_PAUSED, REASON_PAUSED, sentence);
+             alarm_paused_since(facts->paused_usec, since), n_due);
+    alarm_set(b, REASON_PAUSED, REASON_PAUSED, sentence);
     return 0;
 }
 
-void alarm_check(struct engine *n, bool settled)
+void alarm_check(struct books *b, const struct alarm_facts *facts)
 {
     struct error e = {0};
-    struct hold_look held = {.n = n}, due = {.n = n};
-    n->alarms_stale = false;
-    n->alarm_check_usec = 0;
-    int r = engine_write(n, &e);
+    struct hold_look held = {.b = b, .adoption_open = facts->adoption_open}, due = {.b = b};
+    books_take(b, WORK_ALARMS);
+    books_forget_alarms_due(b);
+    int r = books_write(b, &e);
     if (r == 0)
-        r = queue_holds(n->state, look_at_hold, &held, &e);
-    if (r == 0 && settled)
-        r = end_holds(n, &held.causes, &e);
+        r = queue_holds(books_state(b), look_at_hold, &held, &e);
+    if (r == 0 && facts->settled)
+        r = end_holds(b, &held.causes, &e);
     if (r == 0)
-        r = look_at_pause(n, &e);
+        r = look_at_pause(b, facts, &e);
     if (r == 0)
-        r = notify_due(n, &due, &e);
-    struct telling telling = {.n = n, .e = &e};
+        r = notify_due(b, &due, &e);
+    struct telling telling = {.b = b, .e = &e};
     if (r == 0)
-        r = alarm_each(n->state, tell_late, &telling, &e);
-    look_at(n, held.next_usec);
-    look_at(n, due.next_usec);
-    n->commit_wanted = true;
+        r = alarm_each(books_state(b), tell_late, &telling, &e);
+    books_alarms_at(b, held.next_usec);
+    books_alarms_at(b, due.next_usec);
+    books_note(b, WORK_COMMIT);
     string_list_done(&held.causes);
     string_list_done(&due.causes);
     if (r < 0)
-        engine_state_failed(n, &e);
+        books_failed(b, &e);
 }

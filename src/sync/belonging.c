@@ -12,7 +12,19 @@
 
 #include "base/log-ids.h"
 #include "base/log.h"
-#include "sync/internal.h"
+#include "audit/audit.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "model/operation.h"
+#include "state/link.h"
+#include "state/person.h"
+#include "state/queue.h"
+#include "state/state.h"
+#include "sync/books.h"
+#include "sync/contact.h"
+#include "sync/engine.h"
 
 /* "https://acme.example.com, scope acme.example.com": for people, and to compare. */
 static char *identity_of(const struct engine_options *o)
@@ -30,52 +42,52 @@ static char *identity_of(const struct engine_options *o)
 }
 
 /* What was planned or under way concerns the other tenant. */
-static int drop_operations(struct engine *n, const char *sentence, struct error *e)
+static int drop_operations(struct books *b, const char *sentence, struct error *e)
 {
     struct operation_list started = {0};
-    int r = queue_started(n->state, &started, e);
+    int r = queue_started(books_state(b), &started, e);
     for (size_t i = 0; i < started.n_items && r == 0; i++) {
         struct audit_row row = {.event = "outcome",
                                 .operation = started.items[i],
                                 .code = REASON_OTHER_TENANT,
                                 .sentence = sentence};
-        r = engine_audit(n, &row, e);
+        r = books_audit(b, &row, e);
     }
     operation_list_done(&started);
-    return r < 0 ? r : queue_clear(n->state, e);
+    return r < 0 ? r : queue_clear(books_state(b), e);
 }
 
 /* From the tenant that the state belongs to, to another. A second move before the approval
  * changes nothing about whose the state is. */
-static int set_aside(struct engine *n, const char *before, struct error *e)
+static int set_aside(struct books *b, const char *before, struct error *e)
 {
-    bool done = state_meta_number(n->state, "first-contact-done", 0) != 0;
-    int r = link_set_aside(n->state, e);
+    bool done = state_meta_number(books_state(b), "first-contact-done", 0) != 0;
+    int r = link_set_aside(books_state(b), e);
     if (r == 0)
-        r = state_meta_set(n->state, "other-tenant", before, e);
+        r = state_meta_set(books_state(b), "other-tenant", before, e);
     if (r == 0)
-        r = state_meta_set(n->state, "other-contact-done", done ? "1" : NULL, e);
+        r = state_meta_set(books_state(b), "other-contact-done", done ? "1" : NULL, e);
     return r;
 }
 
-static int take_back(struct engine *n, struct error *e)
+static int take_back(struct books *b, struct error *e)
 {
     CLEANUP(freep) char *done = NULL;
-    int r = state_meta_get(n->state, "other-contact-done", &done, e);
+    int r = state_meta_get(books_state(b), "other-contact-done", &done, e);
     if (r >= 0)
-        r = person_mark_links_aside_dirty(n->state, e);
+        r = person_mark_links_aside_dirty(books_state(b), e);
     if (r == 0)
-        r = link_take_back(n->state, e);
+        r = link_take_back(books_state(b), e);
     if (r == 0)
-        r = state_meta_set(n->state, "first-contact-done", done, e);
-    return r < 0 ? r : state_meta_set(n->state, "other-tenant", NULL, e);
+        r = state_meta_set(books_state(b), "first-contact-done", done, e);
+    return r < 0 ? r : state_meta_set(books_state(b), "other-tenant", NULL, e);
 }
 
-static int change_tenant(struct engine *n, const char *before, const char *now, struct error *e)
+static int change_tenant(struct books *b, const char *before, const char *now, struct error *e)
 {
     CLEANUP(freep) char *owner = NULL;
     char sentence[900];
-    int r = state_meta_get(n->state, "other-tenant", &owner, e);
+    int r = state_meta_get(books_state(b), "other-tenant", &owner, e);
     if (r < 0)
         return r;
     bool back = owner && text_equal(owner, now);
@@ -89,58 +101,53 @@ static int change_tenant(struct engine *n, const char *before, const char *now, 
               sentence + 1);
     struct audit_row row = {
         .event = "configuration", .code = REASON_OTHER_TENANT, .sentence = sentence};
-    r = engine_audit(n, &row, e);
+    r = books_audit(b, &row, e);
     if (r == 0)
-        r = drop_operations(n, sentence, e);
+        r = drop_operations(b, sentence, e);
     if (r == 0)
-        r = listing_clear(n->state, e);
+        r = listing_clear(books_state(b), e);
     if (r == 0)
-        r = state_meta_set(n->state, "first-contact-done", NULL, e);
+        r = state_meta_set(books_state(b), "first-contact-done", NULL, e);
     if (r == 0)
-        r = back ? take_back(n, e) : owner ? 0 : set_aside(n, before, e);
-    return r < 0 ? r : person_mark_all_dirty(n->state, e);
+        r = back ? take_back(b, e) : owner ? 0 : set_aside(b, before, e);
+    return r < 0 ? r : person_mark_all_dirty(books_state(b), e);
 }
 
-int belonging_check(struct engine *n, struct error *e)
+int belonging_check(struct books *b, char *ret_other, size_t size, struct error *e)
 {
     CLEANUP(freep) char *before = NULL;
     CLEANUP(freep) char *owner = NULL;
-    if (!n->options.tenant_url)
+    if (!books_options(b)->tenant_url)
         return 0;
-    CLEANUP(freep) char *now = identity_of(&n->options);
-    int r = now ? engine_write(n, e) : error_out_of_memory(e);
+    CLEANUP(freep) char *now = identity_of(books_options(b));
+    int r = now ? books_write(b, e) : error_out_of_memory(e);
     if (r == 0)
-        r = state_meta_get(n->state, "tenant", &before, e);
+        r = state_meta_get(books_state(b), "tenant", &before, e);
     if (r >= 0 && before && !text_equal(before, now))
-        r = change_tenant(n, before, now, e);
+        r = change_tenant(b, before, now, e);
     if (r >= 0)
-        r = state_meta_set(n->state, "tenant", now, e);
+        r = state_meta_set(books_state(b), "tenant", now, e);
     if (r >= 0)
-        r = state_meta_get(n->state, "other-tenant", &owner, e);
+        r = state_meta_get(books_state(b), "other-tenant", &owner, e);
     if (r < 0)
         return r;
-    n->adoption_open = state_meta_number(n->state, "first-contact-done", 0) == 0;
+    ret_other[0] = '\0';
     if (owner)
-        snprintf(n->other_tenant, sizeof n->other_tenant,
+        snprintf(ret_other, size,
                  "the state file belongs to the tenant %s, not to %s: approve the plan to begin "
                  "anew with this one, or correct [tenant]",
                  owner, now);
-    else if (n->other_tenant[0])
-        n->other_tenant[0] = '\0';
-    if (!owner)
-        alarm_over(n, REASON_OTHER_TENANT);
+    else
+        alarm_over(b, REASON_OTHER_TENANT);
     return 0;
 }
 
-int belonging_accept(struct engine *n, struct error *e)
+int belonging_accept(struct books *b, struct error *e)
 {
-    if (!n->other_tenant[0])
-        return 0;
-    n->other_tenant[0] = '\0';
-    int r = link_drop_aside(n->state, e);
+    int r = link_drop_aside(books_state(b), e);
     if (r == 0)
-        r = state_meta_set(n->state, "other-tenant", NULL, e);
+        r = state_meta_set(books_state(b), "other-tenant", NULL, e);
     if (r == 0)
-        alarm_over(n, REASON_OTHER_TENANT);
+        alarm_over(b, REASON_OTHER_TENANT);
     return r;
 }

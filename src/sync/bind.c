@@ -41,12 +41,12 @@ int bind_ruleset(struct engine *n, struct error *e)
         return r;
     if (before && text_equal(before, ruleset_fingerprint(fresh)))
         return 0;
-    r = engine_write(n, e);
+    r = books_write(n->books, e);
     if (r == 0)
         r = person_mark_all_dirty(n->state, e);
     if (r == 0)
         r = state_meta_set(n->state, "mapping", ruleset_fingerprint(fresh), e);
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
     return r;
 }
 
@@ -105,14 +105,14 @@ static void say_hidden(struct engine *n, const struct bound_group *g)
         return;
     snprintf(cause, sizeof cause, "members:%s", g->dn);
     if (g->state == BOUND_GONE || !g->members_hidden) {
-        alarm_over(n, cause);
+        alarm_over(n->books, cause);
         return;
     }
     snprintf(sentence, sizeof sentence,
              "the group %.600s must have a member, and this account is shown none: nobody loses "
              "anything for it; give the account the right to read its members",
              g->dn);
-    alarm_set(n, cause, REASON_ATTRIBUTE_VANISHED, sentence);
+    alarm_set(n->books, cause, REASON_ATTRIBUTE_VANISHED, sentence);
 }
 
 static void alarm_missing(struct engine *n, const char *cause, const char *dn)
@@ -121,7 +121,7 @@ static void alarm_missing(struct engine *n, const char *cause, const char *dn)
     char sentence[1200];
     snprintf(sentence, sizeof sentence, "the group %s of a rule %s", dn,
              sighting ? sighting : "is not in the directory");
-    alarm_set(n, cause, REASON_GROUP_MISSING,
+    alarm_set(n->books, cause, REASON_GROUP_MISSING,
               sighting ? sentence : "a rule's group is not in the directory");
 }
 
@@ -137,7 +137,7 @@ int bind_rule_groups(struct engine *n, struct error *e)
     for (size_t i = 0; i < n_groups; i++)
         keys[i] = groups[i].key;
     struct bound_groups fresh = {0};
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = mirror_bind_groups(n->state, keys, n_groups, &fresh, e);
     free(keys);
@@ -159,7 +159,7 @@ int bind_rule_groups(struct engine *n, struct error *e)
         if (missing)
             alarm_missing(n, cause, groups[i].dn);
         else
-            alarm_over(n, cause);
+            alarm_over(n->books, cause);
         say_hidden(n, &fresh.items[i]);
         bool was_missing =
             before && (before->state == BOUND_GONE || before->state == BOUND_NEVER_SEEN);

@@ -7,24 +7,37 @@
 #include "config.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <systemd/sd-event.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "sync/internal.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "sync/books.h"
 
 #define COMMAND_LIMIT_USEC (30 * USEC_PER_SEC)
 #define AT_ONCE            8
 #define QUEUE_MAX          1000
 
+struct commands {
+    sd_event *event;
+    struct command *first;
+    void (*room)(void *userdata);
+    void *userdata;
+};
+
 struct command {
-    struct engine *engine;
+    struct commands *list;
     struct command *next;
     sd_event_source *child, *timer;
     pid_t pid;   /* 0: it waits */
@@ -33,6 +46,7 @@ struct command {
     size_t size;
     char *what, *subject;
     command_ended_fn ended;
+    void *userdata;
 };
 
 static void wipe_text(struct command *c)
@@ -44,7 +58,7 @@ static void wipe_text(struct command *c)
 
 static void command_free(struct command *c)
 {
-    for (struct command **p = &c->engine->commands; *p; p = &(*p)->next)
+    for (struct command **p = &c->list->first; *p; p = &(*p)->next)
         if (*p == c) {
             *p = c->next;
             break;
@@ -60,34 +74,34 @@ static void command_free(struct command *c)
     free(c);
 }
 
-static void count(const struct engine *n, size_t *ret_running, size_t *ret_waiting)
+static void count(const struct commands *l, size_t *ret_running, size_t *ret_waiting)
 {
     *ret_running = *ret_waiting = 0;
-    for (const struct command *c = n->commands; c; c = c->next)
+    for (const struct command *c = l->first; c; c = c->next)
         ++*(c->pid ? ret_running : ret_waiting);
 }
 
-size_t command_room(const struct engine *n)
+size_t command_room(const struct commands *l)
 {
     size_t n_running, n_waiting;
-    count(n, &n_running, &n_waiting);
+    count(l, &n_running, &n_waiting);
     return n_running + n_waiting < AT_ONCE ? AT_ONCE - n_running - n_waiting : 0;
 }
 
-static void start_waiting(struct engine *n);
+static void start_waiting(struct commands *l);
 
 /* It is over, in one way or another; c is freed. */
 static void end(struct command *c, bool fine)
 {
-    struct engine *n = c->engine;
+    struct commands *l = c->list;
     CLEANUP(freep) char *subject = TAKE(c->subject);
     command_ended_fn ended = c->ended;
+    void *userdata = c->userdata;
     command_free(c);
     if (ended)
-        ended(n, subject, fine);
-    start_waiting(n);
-    if (password_is_handed_on(n))
-        engine_wake(n); /* creates may wait for a free runner */
+        ended(subject, fine, userdata);
+    start_waiting(l);
+    l->room(l->userdata);
 }
 
 static int on_exit_of_child(sd_event_source *source, const siginfo_t *info, void *userdata)
@@ -206,9 +220,9 @@ static int spawn(char *const *argv, int input, pid_t *ret)
 static int watch(struct command *c)
 {
     int r =
-        sd_event_add_child(c->engine->event, &c->child, c->pid, WEXITED, on_exit_of_child, c);
+        sd_event_add_child(c->list->event, &c->child, c->pid, WEXITED, on_exit_of_child, c);
     if (r >= 0)
-        r = sd_event_add_time_relative(c->engine->event, &c->timer, CLOCK_MONOTONIC,
+        r = sd_event_add_time_relative(c->list->event, &c->timer, CLOCK_MONOTONIC,
                                        COMMAND_LIMIT_USEC, USEC_PER_SEC, on_too_long, c);
     return r;
 }
@@ -233,12 +247,12 @@ static int start(struct command *c)
     return r < 0 ? r : watch(c);
 }
 
-static void start_waiting(struct engine *n)
+static void start_waiting(struct commands *l)
 {
     for (;;) {
         size_t n_running, n_waiting;
-        count(n, &n_running, &n_waiting);
-        struct command *c = n->commands;
+        count(l, &n_running, &n_waiting);
+        struct command *c = l->first;
         while (c && c->pid)
             c = c->next;
         if (!c || n_running >= AT_ONCE)
@@ -269,25 +283,42 @@ static char **copy_words(char *const *argv)
     return copy;
 }
 
-bool command_run(struct engine *n, char *const *argv, char *text_taken, size_t size,
-                 const char *what, const char *subject, command_ended_fn ended)
+bool command_any(const struct commands *l)
+{
+    return l->first;
+}
+
+int commands_new(struct commands **ret, struct sd_event *event, void (*room)(void *userdata),
+                 void *userdata, struct error *e)
+{
+    struct commands *l = calloc(1, sizeof(*l));
+    if (!l)
+        return error_out_of_memory(e);
+    *l = (struct commands){.event = sd_event_ref(event), .room = room, .userdata = userdata};
+    *ret = l;
+    return 0;
+}
+
+bool command_run(struct commands *l, char *const *argv, char *text_taken, size_t size,
+                 const char *what, const char *subject, command_ended_fn ended, void *userdata)
 {
     size_t n_running, n_waiting;
-    struct command *c = calloc(1, sizeof(*c)), **last = &n->commands;
-    count(n, &n_running, &n_waiting);
+    struct command *c = calloc(1, sizeof(*c)), **last = &l->first;
+    count(l, &n_running, &n_waiting);
     if (!c) {
         explicit_bzero(text_taken, size);
         free(text_taken);
         log_error("The %s (%s) cannot be run: out of memory", what, argv[0]);
         return false;
     }
-    *c = (struct command){.engine = n,
+    *c = (struct command){.list = l,
                           .text = text_taken,
                           .size = size,
                           .argv = copy_words(argv),
                           .what = strdup(what),
                           .subject = subject ? strdup(subject) : NULL,
-                          .ended = ended};
+                          .ended = ended,
+                          .userdata = userdata};
     if (!c->argv || !c->what || (subject && !c->subject) || n_waiting >= QUEUE_MAX) {
         command_free(c);
         log_error("The %s (%s) cannot be run: %s", what, argv[0],
@@ -297,12 +328,22 @@ bool command_run(struct engine *n, char *const *argv, char *text_taken, size_t s
     while (*last)
         last = &(*last)->next;
     *last = c;
-    start_waiting(n);
+    start_waiting(l);
     return true;
 }
 
-void command_cancel_all(struct engine *n)
+void command_cancel_all(struct commands *l)
 {
-    while (n->commands)
-        command_free(n->commands);
+    while (l->first)
+        command_free(l->first);
+}
+
+struct commands *commands_free(struct commands *l)
+{
+    if (!l)
+        return NULL;
+    command_cancel_all(l);
+    sd_event_unref(l->event);
+    free(l);
+    return NULL;
 }

@@ -12,18 +12,17 @@
 
 int engine_distrust_state(struct engine *n, struct error *e)
 {
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
-        r = state_meta_set(n->state, "distrusted", "1", e);
+        r = books_distrust(n->books, true, e);
     if (r == 0)
         r = person_mark_all_dirty(n->state, e);
     if (r == 0)
-        r = engine_commit(n, e);
-    n->distrusted = true;
+        r = books_commit(n->books, e);
     n->read_anew = false;
     if (n->options.tenant && !n->options.plan_only)
         n->sweep_usec = clock_now_usec();
-    alarm_set(n, REASON_STATE_RESTORED, REASON_STATE_RESTORED,
+    alarm_set(n->books, REASON_STATE_RESTORED, REASON_STATE_RESTORED,
               "an older copy of the state file was restored: nobody who has a user is changed "
               "before `rosterctl plan` was looked at and approved");
     return r;
@@ -39,13 +38,12 @@ static int count_waiting(const struct operation *o, void *userdata)
 int distrust_check(struct engine *n, struct error *e)
 {
     size_t n_waiting = 0;
-    if (!n->distrusted || !n->read_anew)
+    if (!books_are_distrusted(n->books) || !n->read_anew)
         return 0;
     int r = queue_each(n->state, OPERATION_PARKED, count_waiting, &n_waiting, e);
     if (r != 0 || n_waiting)
         return r;
-    n->distrusted = false;
-    alarm_over(n, REASON_STATE_RESTORED);
+    alarm_over(n->books, REASON_STATE_RESTORED);
     log_notice("The tenant's users were read again: the state file is trusted");
-    return state_meta_set(n->state, "distrusted", NULL, e);
+    return books_distrust(n->books, false, e);
 }

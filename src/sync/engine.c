@@ -14,9 +14,8 @@
 #include "base/log.h"
 #include "sync/internal.h"
 
-#define PEOPLE_A_TURN     64
-#define COMMIT_AFTER_USEC (30 * USEC_PER_MSEC)
-#define GATHER_USEC       (4 * USEC_PER_MSEC)
+#define PEOPLE_A_TURN 64
+#define GATHER_USEC   (4 * USEC_PER_MSEC)
 
 /* The next one is compared with it. */
 static int keep_configuration(struct engine *n, struct error *e)
@@ -30,9 +29,10 @@ static int keep_configuration(struct engine *n, struct error *e)
 static int keep_loader(struct engine *n, struct error *e)
 {
     char person[AUDIT_PERSON_SIZE];
-    if (n->act && n->act->actor)
-        audit_actor_person(n->act->actor, person);
-    return state_meta_set(n->state, "configuration-by", n->act && n->act->actor ? person : NULL, e);
+    const struct engine_act *act = books_asked_by(n->books);
+    if (act && act->actor)
+        audit_actor_person(act->actor, person);
+    return state_meta_set(n->state, "configuration-by", act && act->actor ? person : NULL, e);
 }
 
 /* When rosterd ran, and when it did not and so did nothing to anybody. */
@@ -42,20 +42,29 @@ static int note_life(struct engine *n, const char *event, struct error *e)
     struct audit_row row = {.event = event,
                             .sentence = "rosterd " PACKAGE_VERSION,
                             .details = start ? n->options.configuration : NULL};
-    int r = engine_audit(n, &row, e);
+    int r = books_audit(n->books, &row, e);
     if (r == 0 && start)
         r = keep_configuration(n, e);
     if (r == 0 && !n->options.plan_only)
-        r = steady_note(n->state, &n->steady, e);
-    return r < 0 ? r : engine_commit(n, e);
+        r = books_note_steady(n->books, e);
+    return r < 0 ? r : books_commit(n->books, e);
 }
 
 static int engine_turn(sd_event_source *source, void *userdata);
 
-void engine_wake(struct engine *n)
+/* A turn soon. */
+static void wake(void *userdata)
 {
+    struct engine *n = userdata;
     if (n->turn_source)
         sd_event_source_set_enabled(n->turn_source, SD_EVENT_ONESHOT);
+}
+
+static void status_changed(void *userdata)
+{
+    struct engine *n = userdata;
+    if (n->status_fn)
+        n->status_fn(n->status_userdata);
 }
 
 /* People are evaluated between reads, never in the middle of one: groups may come after people.
@@ -63,7 +72,7 @@ void engine_wake(struct engine *n)
 static bool may_evaluate(const struct engine *n)
 {
     return !n->reading && n->read_ended && n->ruleset &&
-           (n->contact >= CONTACT_LISTED || !n->options.tenant);
+           (contact_is_listed(n->contact) || !n->options.tenant);
 }
 
 /* Those who came and match revoke_when: before everybody else who is to be looked at. */
@@ -84,7 +93,7 @@ static int evaluate_some(struct engine *n, bool *ret_more, struct error *e)
     int r = 0;
     uint64_t now = clock_now_usec();
     if (n->next_recheck_usec && n->next_recheck_usec <= now) {
-        r = engine_write(n, e);
+        r = books_write(n->books, e);
         if (r == 0)
             r = person_mark_due(n->state, now, &n->next_recheck_usec, e);
     }
@@ -92,13 +101,13 @@ static int evaluate_some(struct engine *n, bool *ret_more, struct error *e)
     if (r == 0 && n->groups_dirty)
         r = bind_rule_groups(n, e); /* also when nobody is dirty: a renamed group is said */
     if (r == 0)
-        r = engine_write(n, e);
+        r = books_write(n->books, e);
     if (r == 0)
         r = mirror_mark_below(n->state, e);
     if (r == 0)
         r = person_next_dirty(n->state, PEOPLE_A_TURN, &ids, e);
     if (r == 0 && ids.n_items)
-        r = engine_begin_run(n, "directory", e);
+        r = run_join(n->books, "directory", e);
     for (size_t i = 0; i < ids.n_items && r == 0; i++)
         r = evaluate_person(n, ids.items[i], e);
     *ret_more = ids.n_items > 0;
@@ -107,7 +116,7 @@ static int evaluate_some(struct engine *n, bool *ret_more, struct error *e)
     if (r == 0 && !*ret_more && n->people_looked_at) {
         uint64_t next = 0;
         n->people_looked_at = false;
-        r = engine_write(n, e);
+        r = books_write(n->books, e);
         if (r == 0)
             r = person_mark_due(n->state, now, &next, e);
         n->next_recheck_usec = next;
@@ -120,16 +129,17 @@ static int evaluate_some(struct engine *n, bool *ret_more, struct error *e)
  * intent is. */
 static bool gather_outcomes(const struct engine *n, bool more)
 {
-    return !more && n->n_executions * 2 > n->options.max_concurrent && n->outcome_since_usec &&
-           clock_monotonic_usec() - n->outcome_since_usec < GATHER_USEC;
+    uint64_t since = books_outcome_since_usec(n->books);
+    return !more && n->n_executions * 2 > n->options.max_concurrent && since &&
+           clock_monotonic_usec() - since < GATHER_USEC;
 }
 
 static bool nothing_under_way(const struct engine *n, bool more, size_t n_picked)
 {
-    return !more && !n_picked && !n->n_executions && !n->password && !(n->commands && password_is_handed_on(n)) && !n->reading &&
+    return !more && !n_picked && !n->n_executions && !n->password && !(command_any(n->commands) && password_is_handed_on(n)) && !n->reading &&
            n->read_ended &&
-           (!n->options.tenant || (n->contact == CONTACT_KNOWN && !n->contact_call) ||
-            n->tenant_state != ENGINE_TENANT_OK);
+           (!n->options.tenant || (contact_is_known(n->contact) && !health_is_asking(n->health)) ||
+            health_state(n->health) != ENGINE_TENANT_OK);
 }
 
 static int settle_idle(struct engine *n, struct error *e)
@@ -137,16 +147,13 @@ static int settle_idle(struct engine *n, struct error *e)
     /* With the tenant away or writing paused, what is READY waits: the run is not over, the
      * work is. */
     bool blocked = !executor_may_work(n) && !n->options.plan_only;
-    if (n->run && !blocked && !n->stopping) {
-        int r = engine_end_run(n, e);
+    if (books_run(n->books) && !blocked && !n->stopping) {
+        int r = run_close(n->books, e);
         if (r < 0)
             return r;
     }
-    if (!n->idle) {
-        n->idle = true;
-        if (n->idle_fn)
-            n->idle_fn(n->idle_userdata);
-    }
+    if (books_take(n->books, WORK_RUN) && n->idle_fn)
+        n->idle_fn(n->idle_userdata);
     return 0;
 }
 
@@ -162,20 +169,19 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
         r = queue_release_shared(n->state, now, now + n->options.sync->hold_retry_usec,
                                  &n_released, e);
     if (r == 0 && n_released)
-        r = engine_begin_run(n, "retry", e);
+        r = run_join(n->books, "retry", e);
     if (r == 0)
         r = park_expire_approvals(n, e);
     if (r < 0 || more || !may_evaluate(n))
         return r;
-    if (n->plan_changed || !n->all_evaluated) {
-        n->alarms_stale = true;
+    if (books_have(n->books, WORK_GUARD)) {
+        books_note(n->books, WORK_ALARMS);
         r = park_apply_guard(n, e);
         if (r == 0)
             r = distrust_check(n, e);
-        n->plan_changed = false;
-        n->all_evaluated = true;
+        books_take(n->books, WORK_GUARD);
         if (r == 0)
-            contact_evaluated(n);
+            contact_evaluated(n->contact);
     }
     if (r == 0 && executor_may_work(n) && !n->stopping && !gather_outcomes(n, more))
         r = executor_pick(n, &n_picked, e);
@@ -188,10 +194,11 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
 /* Neither a read nor the evaluation of others holds them up. */
 static int start_revocations(struct engine *n, size_t *ret_picked, struct error *e)
 {
-    int r = n->revocation_planned ? engine_write(n, e) : 0;
-    if (r == 0 && n->revocation_planned)
+    bool planned = books_have(n->books, WORK_REVOCATIONS);
+    int r = planned ? books_write(n->books, e) : 0;
+    if (r == 0 && planned)
         r = park_apply_guard_to_revocations(n, e);
-    n->revocation_planned = false;
+    books_take(n->books, WORK_REVOCATIONS);
     if (r == 0 && executor_may_work(n) && !n->stopping)
         r = executor_pick_revocations(n, ret_picked, e);
     return r;
@@ -199,9 +206,15 @@ static int start_revocations(struct engine *n, size_t *ret_picked, struct error 
 
 static void look_at_alarms(struct engine *n, bool settled)
 {
-    bool due = n->alarm_check_usec && n->alarm_check_usec <= clock_now_usec();
-    if (!n->options.plan_only && (due || (settled && n->alarms_stale)))
-        alarm_check(n, settled && executor_may_work(n));
+    uint64_t at = books_alarms_due_usec(n->books);
+    bool due = at && at <= clock_now_usec();
+    if (n->options.plan_only || (!due && !(settled && books_have(n->books, WORK_ALARMS))))
+        return;
+    struct alarm_facts facts = {.settled = settled && executor_may_work(n),
+                                .adoption_open = contact_adoption_open(n->contact),
+                                .paused = n->paused,
+                                .paused_usec = n->paused_usec};
+    alarm_check(n->books, &facts);
 }
 
 static int turn(struct engine *n, struct error *e)
@@ -214,29 +227,28 @@ static int turn(struct engine *n, struct error *e)
         r = evaluate_revocations(n, e);
     if (r == 0 && !n->stopping)
         r = evaluate_some(n, &more, e);
-    if (r == 0 && (n->revocation_planned || n->reading || more))
+    if (r == 0 && (books_have(n->books, WORK_REVOCATIONS) || n->reading || more))
         r = start_revocations(n, &n_picked, e);
     if (r == 0 && !n->reading)
-        r = engine_write(n, e);
+        r = books_write(n->books, e);
     if (r == 0 && !n->reading)
         r = guard_and_pick(n, more, &n_picked, e);
     if (r < 0)
         return r;
     bool settled = nothing_under_way(n, more, n_picked);
     look_at_alarms(n, settled);
-    if (n->state_failed)
-        return error_set(e, -EIO, "%s", n->state_error);
-    bool old = clock_monotonic_usec() - n->transaction_since_usec > COMMIT_AFTER_USEC;
+    if (books_have_failed(n->books))
+        return error_set(e, -EIO, "%s", books_error(n->books));
     if (gather_outcomes(n, more))
         return 0;
-    if (n->commit_wanted || n_picked || old || !more)
-        r = engine_commit(n, e);
+    if (books_have(n->books, WORK_COMMIT) || n_picked || books_are_old(n->books) || !more)
+        r = books_commit(n->books, e);
     if (r < 0)
         return r;
     executor_start_committed(n);
     password_start_committed(n);
     if (more)
-        engine_wake(n);
+        books_wake(n->books, WORK_DUE);
     else if (settled)
         r = settle_idle(n, e);
     return r;
@@ -247,20 +259,20 @@ static int engine_turn(sd_event_source *source, void *userdata)
     (void)source;
     struct engine *n = userdata;
     struct error e = {0};
-    if (n->state_failed)
+    if (books_have_failed(n->books))
         return 0;
-    n->in_turn = true;
+    books_turn(n->books, true);
     n->n_turns++;
     int r = turn(n, &e);
-    n->in_turn = false;
+    books_turn(n->books, false);
     if (r < 0) {
-        engine_state_failed(n, &e);
+        books_failed(n->books, &e);
         return 0;
     }
     if (n->stopping && !n->n_executions && n->stopped_fn) {
         void (*stopped)(void *) = n->stopped_fn;
         if (note_life(n, "stop", &e) < 0)
-            engine_state_failed(n, &e);
+            books_failed(n->books, &e);
         n->stopped_fn = NULL;
         stopped(n->stopped_userdata);
         return 0;
@@ -275,15 +287,15 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     (void)usec;
     struct engine *n = userdata;
     uint64_t now = clock_now_usec();
-    if (!n->outcome_since_usec && n->due_usec > now) { /* half-way: see engine_arm_timer() */
+    if (!books_outcome_since_usec(n->books) && n->due_usec > now) { /* half-way: see engine_arm_timer() */
         engine_arm_timer(n);
         return 0;
     }
-    if (n->options.tenant && n->tenant_state != ENGINE_TENANT_OK && n->tenant_probe_usec <= now)
-        contact_refresh(n);
+    if (n->options.tenant && health_state(n->health) != ENGINE_TENANT_OK && health_probe_usec(n->health) <= now)
+        health_ask(n->health);
     if (n->sweep_usec && n->sweep_usec <= now)
         sweep_start(n);
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
     return 0;
 }
 
@@ -302,6 +314,7 @@ void engine_arm_timer(struct engine *n)
 {
     struct error e = {0};
     uint64_t at = 0, queue = 0, now = clock_now_usec();
+    bool gathers = books_outcome_since_usec(n->books);
     /* What was due at the last look and could not start (tenant away, paused) is woken by what
      * ends that; a read's end brings a turn of its own. */
     if (n->reading || queue_next_time(n->state, n->looked_usec, &queue, &e) < 0)
@@ -309,15 +322,15 @@ void engine_arm_timer(struct engine *n)
     sooner(&at, queue);
     sooner(&at, may_evaluate(n) ? n->next_recheck_usec : 0);
     /* While the tenant is being asked, its answer is what comes next. */
-    sooner(&at, n->tenant_state != ENGINE_TENANT_OK && !n->contact_call ? n->tenant_probe_usec
+    sooner(&at, health_state(n->health) != ENGINE_TENANT_OK && !health_is_asking(n->health) ? health_probe_usec(n->health)
                                                                         : 0);
     sooner(&at, n->sweep_usec);
     sooner(&at, n->password_usec);
-    sooner(&at, n->alarm_check_usec);
+    sooner(&at, books_alarms_due_usec(n->books));
     if (n->approval_until_usec && !n->reading)
-        sooner(&at, now + wait_until(n->approval_until_usec, steady_now_usec(&n->steady)));
+        sooner(&at, now + wait_until(n->approval_until_usec, steady_now_usec(books_steady(n->books))));
     n->due_usec = at;
-    if (n->outcome_since_usec)
+    if (gathers)
         at = now; /* gather_outcomes() */
     if (!at) {
         if (n->timer)
@@ -326,7 +339,7 @@ void engine_arm_timer(struct engine *n)
     }
     /* A wait measured on the steady clock, so that a clock that is set back delays nothing for
      * long. */
-    uint64_t wait = n->outcome_since_usec ? GATHER_USEC : at > now ? at - now : USEC_PER_MSEC;
+    uint64_t wait = gathers ? GATHER_USEC : at > now ? at - now : USEC_PER_MSEC;
     if (wait > 60 * USEC_PER_SEC)
         wait = 60 * USEC_PER_SEC;
     uint64_t due = clock_monotonic_usec() + wait;
@@ -359,14 +372,41 @@ static int load_facts(struct engine *n, struct error *e)
         return r;
     if (r == 0)
         snprintf(n->vanished, sizeof n->vanished, "%s", vanished);
-    r = steady_start(n->state, &n->steady, e);
-    if (r < 0)
-        return r;
-    n->distrusted = state_meta_number(n->state, "distrusted", 0) != 0;
     n->paused_usec = (uint64_t)state_meta_number(n->state, "paused", 0);
     n->paused = n->paused_usec != 0;
-    n->adoption_open = state_meta_number(n->state, "first-contact-done", 0) == 0;
     return 0;
+}
+
+/* A create may wait for a free runner of password_command. */
+static void on_room(void *userdata)
+{
+    struct engine *n = userdata;
+    if (password_is_handed_on(n))
+        wake(n);
+}
+
+static void on_answered(void *userdata)
+{
+    struct engine *n = userdata;
+    contact_tenant_answers(n->contact);
+}
+
+static int open_owners(struct engine *n, struct audit_export *audit, struct error *e)
+{
+    int r = commands_new(&n->commands, n->event, on_room, n, e);
+    struct books_options o = {.event = n->event,
+                              .state = n->state,
+                              .audit = audit,
+                              .commands = n->commands,
+                              .options = &n->options,
+                              .wake = wake,
+                              .status_changed = status_changed,
+                              .userdata = n};
+    if (r == 0)
+        r = books_new(&n->books, &o, e);
+    if (r == 0)
+        r = health_new(&n->health, n->books, on_answered, n, e);
+    return r < 0 ? r : contact_new(&n->contact, n->books, n->health, e);
 }
 
 int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
@@ -378,9 +418,10 @@ int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
         return error_out_of_memory(e);
     n->event = sd_event_ref(event);
     n->state = state;
-    n->audit = audit;
     n->options = *options;
-    int r = load_facts(n, e);
+    int r = open_owners(n, audit, e);
+    if (r == 0)
+        r = load_facts(n, e);
     if (r == 0) {
         r = sd_event_add_defer(event, &n->turn_source, engine_turn, n);
         if (r >= 0) /* after what brings data in, so that a turn sees all of it */
@@ -391,7 +432,7 @@ int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
             error_set(e, r, "cannot add the engine to the event loop");
     }
     if (r >= 0)
-        r = engine_write(n, e);
+        r = books_write(n->books, e);
     if (r >= 0)
         r = mirror_use_schema(n->state, n->schema, e);
     if (r >= 0)
@@ -409,27 +450,21 @@ struct engine *engine_free(struct engine *n)
     if (!n)
         return NULL;
     executor_cancel_all(n);
-    contact_cancel(n);
+    n->contact = contact_free(n->contact);
+    n->health = health_free(n->health);
     sweep_cancel(n);
     password_cancel(n);
-    command_cancel_all(n);
-    struct error e = {0};
-    if (!n->state_failed && engine_commit(n, &e) < 0)
-        log_error("The last changes of state are lost: %s", e.message);
+    n->books = books_free(n->books);
+    n->commands = commands_free(n->commands);
     n->turn_source = sd_event_source_disable_unref(n->turn_source);
     n->timer = sd_event_source_disable_unref(n->timer);
-    n->export_timer = sd_event_source_disable_unref(n->export_timer);
     mirror_drop_schema(n->state, n->schema);
     ruleset_free(n->ruleset);
     schema_free(n->schema);
     bound_groups_done(&n->groups);
     string_list_done(&n->sighted);
     string_list_done(&n->sightings);
-    string_list_done(&n->teams);
-    string_list_done(&n->missing);
     string_list_done(&n->revocations);
-    string_list_done(&n->unauthorised);
-    string_list_done(&n->failing);
     n->event = sd_event_unref(n->event);
     free(n);
     return NULL;
@@ -441,7 +476,7 @@ static void schedule_sweep(struct engine *n)
         n->options.sync->verify_interval_usec && n->options.tenant && !n->options.plan_only
             ? clock_now_usec() + n->options.sync->verify_interval_usec
             : 0;
-    if (n->distrusted && n->options.tenant && !n->options.plan_only)
+    if (books_are_distrusted(n->books) && n->options.tenant && !n->options.plan_only)
         n->sweep_usec = clock_now_usec();
 }
 
@@ -454,7 +489,7 @@ static int take_configuration(struct engine *n, bool reloaded, struct error *e)
     size_t n_released = 0;
     if (!n->options.fingerprint)
         return 0;
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = state_meta_get(n->state, "configuration", &before, e);
     if (r < 0)
@@ -478,20 +513,21 @@ int engine_start(struct engine *n, struct error *e)
     schedule_sweep(n);
     if (n->paused && !n->options.plan_only)
         log_warning("Writing to the tenant is paused since %s: `rosterctl resume` goes on",
-                    engine_paused_since(n, since));
-    n->alarms_stale = n->revocation_planned = true;
-    int r = belonging_check(n, e);
+                    alarm_paused_since(n->paused_usec, since));
+    books_note(n->books, WORK_ALARMS | WORK_REVOCATIONS);
+    int r = contact_check_tenant(n->contact, e);
     if (r < 0)
         return r;
     if (!n->options.plan_only) {
         executor_settle_crash(n, e);
-        if (n->state_failed)
-            return error_set(e, -EIO, "%s", n->state_error);
+        if (books_have_failed(n->books))
+            return error_set(e, -EIO, "%s", books_error(n->books));
     }
-    uint64_t next = 0;
-    r = n->options.plan_only ? 0 : run_unended(n->state, &n->run, e); /* it goes on */
+    uint64_t next = 0, run = 0;
+    r = n->options.plan_only ? 0 : run_unended(n->state, &run, e); /* it goes on */
+    books_set_run(n->books, run);
     if (r == 0)
-        r = engine_write(n, e);
+        r = books_write(n->books, e);
     if (r == 0)
         r = person_mark_due(n->state, clock_now_usec(), &next, e);
     if (r == 0)
@@ -502,8 +538,8 @@ int engine_start(struct engine *n, struct error *e)
     if (r == 0)
         r = note_life(n, "start", e);
     if (r == 0 && n->options.tenant)
-        contact_refresh(n);
-    engine_wake(n);
+        health_ask(n->health);
+    books_wake(n->books, WORK_DUE);
     return r;
 }
 
@@ -512,14 +548,15 @@ void engine_stop(struct engine *n, void (*stopped)(void *userdata), void *userda
     n->stopping = true;
     n->stopped_fn = stopped;
     n->stopped_userdata = userdata;
-    contact_cancel(n);
+    health_close(n->health);
+    contact_cancel(n->contact);
     sweep_cancel(n);
-    if (n->state_failed) {
+    if (books_have_failed(n->books)) {
         n->stopped_fn = NULL;
         stopped(userdata);
         return;
     }
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
 }
 
 const struct ruleset *engine_ruleset(const struct engine *n)
@@ -560,11 +597,11 @@ static int write_configuration(struct engine *n, struct error *e)
     struct audit_row row = {.event = "configuration",
                             .sentence = "the configuration was loaded",
                             .details = n->options.configuration};
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = take_configuration(n, true, e);
     if (r == 0)
-        r = engine_audit(n, &row, e);
+        r = books_audit(n->books, &row, e);
     return r < 0 ? r : keep_configuration(n, e);
 }
 
@@ -595,9 +632,8 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
     if (n->options.sync->verify_interval_usec != before.sync->verify_interval_usec)
         schedule_sweep(n);
     ruleset_free(rules);
-    n->plan_changed = true;
-    n->commit_wanted = true;
-    engine_wake(n);
+    books_note(n->books, WORK_GUARD);
+    books_wake(n->books, WORK_COMMIT);
     return 0;
 }
 
@@ -619,15 +655,13 @@ void engine_on_status_change(struct engine *n, void (*fn)(void *userdata), void 
     n->status_userdata = userdata;
 }
 
-void engine_status_changed(struct engine *n)
-{
-    if (n->status_fn)
-        n->status_fn(n->status_userdata);
-}
-
 void engine_directory_away(struct engine *n, bool away, const char *sentence)
 {
-    alarm_directory(n, away, sentence);
+    if (away)
+        alarm_set(n->books, "directory", "directory-away",
+                  sentence ? sentence : "the directory cannot be read");
+    else
+        alarm_over(n->books, "directory");
 }
 
 bool engine_past_revocation(const struct engine *n, size_t i, struct engine_revocation *ret)
@@ -640,13 +674,13 @@ bool engine_past_revocation(const struct engine *n, size_t i, struct engine_revo
 
 bool engine_is_idle(const struct engine *n)
 {
-    return n->idle;
+    return !books_have(n->books, WORK_RUN);
 }
 
 void engine_use_mirror_as_is(struct engine *n)
 {
     n->read_ended = true;
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
 }
 
 bool engine_is_paused(const struct engine *n)
@@ -654,21 +688,32 @@ bool engine_is_paused(const struct engine *n)
     return n->paused;
 }
 
+void engine_audit_written(struct engine *n, bool fine, const char *sentence)
+{
+    books_audit_written(n->books, fine, sentence);
+}
+
+void engine_tell(struct engine *n, bool stands, const char *code, const char *sentence,
+                 uint64_t since_usec)
+{
+    alarm_tell(n->books, stands, code, sentence, since_usec);
+}
+
 void engine_status(const struct engine *n, struct engine_status *ret)
 {
     *ret = (struct engine_status){
-        .tenant = n->contact == CONTACT_UNKNOWN ? ENGINE_TENANT_UNKNOWN : n->tenant_state,
-        .tenant_error = n->tenant_error[0] ? n->tenant_error : NULL,
-        .tenant_since_usec = n->tenant_since_usec,
-        .tenant_next_usec = n->tenant_probe_usec,
-        .adoption_open = n->adoption_open,
-        .adoption_reported = n->adoption_reported || !n->options.tenant,
+        .tenant = health_was_asked(n->health) ? health_state(n->health) : ENGINE_TENANT_UNKNOWN,
+        .tenant_error = health_error(n->health)[0] ? health_error(n->health) : NULL,
+        .tenant_since_usec = health_since_usec(n->health),
+        .tenant_next_usec = health_probe_usec(n->health),
+        .adoption_open = contact_adoption_open(n->contact),
+        .adoption_reported = contact_adoption_reported(n->contact) || !n->options.tenant,
         .paused = n->paused,
-        .state_failed = n->state_failed,
-        .state_error = n->state_failed ? n->state_error : NULL,
-        .audit_error = n->audit_failed ? n->audit_error : NULL,
-        .commands = n->commands != NULL,
-        .run = n->run,
+        .state_failed = books_have_failed(n->books),
+        .state_error = books_have_failed(n->books) ? books_error(n->books) : NULL,
+        .audit_error = books_audit_error(n->books),
+        .commands = command_any(n->commands),
+        .run = books_run(n->books),
         .in_flight = n->n_executions,
         .reading = n->reading != 0,
         .guard_input = n->guard_input,

@@ -200,10 +200,10 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
         .disabled_usec = s->link.disabled_usec,
         .claim = s->claim,
         .claim_sentence = s->claim_sentence,
-        .state_restored = n->distrusted,
-        .other_tenant = n->other_tenant[0] ? n->other_tenant : NULL,
+        .state_restored = books_are_distrusted(n->books),
+        .other_tenant = contact_other_tenant(n->contact),
         .successor_sentence = s->successor_sentence[0] ? s->successor_sentence : NULL,
-        .adoption_open = n->adoption_open,
+        .adoption_open = contact_adoption_open(n->contact),
         .looking = s->looking,
         .found = s->found,
         .names_role = ruleset_role_fn,
@@ -278,7 +278,7 @@ static void carry_over(struct operation *fresh, struct operation *old)
 static void give_place(const struct engine *n, struct operation *fresh,
                        const struct operation *old)
 {
-    uint64_t now = clock_now_usec(), steady = steady_now_usec(&n->steady);
+    uint64_t now = clock_now_usec(), steady = steady_now_usec(books_steady(n->books));
     fresh->due_usec =
         steady + (fresh->not_before_usec > now ? fresh->not_before_usec - now : 0);
     if (old && old->due_usec < fresh->due_usec)
@@ -315,7 +315,7 @@ static int audit_wait(struct engine *n, const struct operation *o, struct error 
         .code = o->reason,
         .sentence = o->sentence,
     };
-    return engine_audit(n, &row, e);
+    return books_audit(n->books, &row, e);
 }
 
 /* Replaces the person's operations by the planned ones, keeping those that stay the same. */
@@ -340,11 +340,10 @@ static int merge_queue(struct engine *n, struct subject *s, struct operation_lis
             carry_over(fresh, old);
             old->number = 0; /* it is not to be removed */
         } else {
-            fresh->run = n->run;
+            fresh->run = books_run(n->books);
         }
         if (!old || old->state != fresh->state || old->budget != fresh->budget) {
-            n->plan_changed = true;
-            n->revocation_planned |= fresh->revokes;
+            books_note(n->books, fresh->revokes ? WORK_GUARD | WORK_REVOCATIONS : WORK_GUARD);
         }
         r = queue_store(n->state, fresh, e);
         bool waits = fresh->state == OPERATION_HELD || fresh->state == OPERATION_PARKED;
@@ -353,7 +352,7 @@ static int merge_queue(struct engine *n, struct subject *s, struct operation_lis
     }
     for (size_t j = 0; j < s->queue.n_items && r == 0; j++)
         if (s->queue.items[j]->number) {
-            n->plan_changed = true;
+            books_note(n->books, WORK_GUARD);
             r = queue_remove(n->state, s->queue.items[j]->number, e);
         }
     return r;
@@ -372,7 +371,7 @@ static int audit_person(struct engine *n, const char *event, const char *entry_i
         .code = code,
         .sentence = sentence,
     };
-    return engine_audit(n, &row, e);
+    return books_audit(n->books, &row, e);
 }
 
 static int update_leaving(struct engine *n, const char *entry_id, struct subject *s,
@@ -461,7 +460,7 @@ static int store_person(struct engine *n, const char *entry_id, struct subject *
         .recheck_usec = s->verdict.has_recheck ? s->verdict.recheck_usec : 0,
         .standing = standing_of(plan),
         .standing_code = plan->bucket == PLANNER_BUCKET_SKIPPED ? (char *)plan->code : NULL,
-        .run = n->run,
+        .run = books_run(n->books),
         .dirty = false,
     };
     int r = 0;
@@ -524,9 +523,9 @@ static int revoke_beside(struct engine *n, const char *entry_id, struct subject 
     for (size_t i = 0; i < plan.operations.n_items && r == 0; i++) {
         struct operation *o = plan.operations.items[i];
         o->budget = guard_budget_of(o, n->options.sync);
-        o->run = n->run;
+        o->run = books_run(n->books);
         give_place(n, o, NULL);
-        n->plan_changed = n->revocation_planned = true;
+        books_note(n->books, WORK_GUARD | WORK_REVOCATIONS);
         r = queue_store(n->state, o, e);
     }
     planner_result_done(&plan);
@@ -538,9 +537,9 @@ static int revoke_beside(struct engine *n, const char *entry_id, struct subject 
 int evaluate_revocation(struct engine *n, const char *entry_id, struct error *e)
 {
     struct subject s = {0};
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
-        r = engine_begin_run(n, "revocation", e);
+        r = run_join(n->books, "revocation", e);
     if (r == 0)
         r = subject_load(n, entry_id, &s, e);
     if (r == 0)
@@ -593,7 +592,8 @@ static int decide(struct engine *n, const char *entry_id, struct subject *s, str
         if (!s->login_key)
             return error_out_of_memory(e);
         r = claim_find(n, entry_id, s, e);
-        n->plan_changed |= s->looking; /* contact_evaluated() has somebody to look at */
+        if (s->looking)
+            books_note(n->books, WORK_GUARD); /* contact_evaluated() has somebody to look at */
     } else if (!s->has_verdict && s->has_link) {
         r = claim_find_successor(n, entry_id, s, e);
     }
@@ -617,7 +617,7 @@ static int decide(struct engine *n, const char *entry_id, struct subject *s, str
 int evaluate_person(struct engine *n, const char *entry_id, struct error *e)
 {
     struct subject s = {0};
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = subject_load(n, entry_id, &s, e);
     if (r == 0)

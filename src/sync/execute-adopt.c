@@ -39,7 +39,7 @@ int execution_start_link(struct execution *x, const char *origin, const struct u
     };
     if (!x->link.login || !x->link.origin)
         return error_out_of_memory(e);
-    int r = engine_write(x->engine, e);
+    int r = books_write(x->engine->books, e);
     if (r == 0)
         r = execution_set_known(x, known, e);
     if (r == 0 && x->operation->kind == OPERATION_ADOPT)
@@ -72,7 +72,7 @@ static int learn_found(struct execution *x, const struct user *found, struct err
     CLEANUP(freep) char *user = user_to_json(found, false);
     if (!key || !mail_key || !user)
         return error_out_of_memory(e);
-    int r = engine_write(x->engine, e);
+    int r = books_write(x->engine->books, e);
     return r < 0 ? r : listing_set_found(x->engine->state, login, key, mail_key, user, e);
 }
 
@@ -98,7 +98,7 @@ void execution_found(struct execution *x, const struct tenant_answer *a)
 static int forget_found(struct execution *x, struct error *e)
 {
     CLEANUP(freep) char *key = text_fold(x->operation->login, strlen(x->operation->login));
-    int r = key ? engine_write(x->engine, e) : error_out_of_memory(e);
+    int r = key ? books_write(x->engine->books, e) : error_out_of_memory(e);
     return r < 0 ? r : listing_remove(x->engine->state, key, e);
 }
 
@@ -126,7 +126,7 @@ static int take_over_link(struct execution *x, bool *ret_taken, struct error *e)
     *ret_taken = false;
     if (!key)
         return error_out_of_memory(e);
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = link_load_by_login(n->state, key, &other, e);
     if (r == 0 && !text_equal(other.entry_id, x->operation->entry_id)) {
@@ -157,7 +157,7 @@ static void decide(struct execution *x, const struct tenant_answer *a)
 {
     struct engine *n = x->engine;
     struct error e = {0};
-    bool allowed = !n->adoption_open &&
+    bool allowed = !contact_adoption_open(n->contact) &&
                    !planner_adoption_needs_approval(x->wanted, a->user, n->options.sync);
     if (x->operation->approved && is_as_approved(x, a->user, &allowed, &e) < 0)
         execution_broken(x, &e);

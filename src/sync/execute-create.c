@@ -200,7 +200,7 @@ void execute_create(struct execution *x)
     free(TAKE(x->link.scim_id)); /* of a user that was deleted */
     if (!x->wanted) /* the rules changed their mind between planning and now */
         execution_drop(x, "no longer wanted");
-    else if (x->settling || x->engine->distrusted) /* it may have been made already */
+    else if (x->settling || books_are_distrusted(x->engine->books)) /* it may have been made already */
         read_login(x, on_settled);
     else
         post(x);

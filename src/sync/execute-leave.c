@@ -23,7 +23,7 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
         x->link.disabled_by_us = false;
         x->link.disabled_usec = 0;
     }
-    int r = engine_write(x->engine, &e);
+    int r = books_write(x->engine->books, &e);
     if (r == 0 && x->known) {
         x->known->disabled = status != LINK_ACTIVE;
         r = execution_set_known(x, x->known, &e);
@@ -40,7 +40,7 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
 static void note_revocation(struct execution *x, const struct tenant_answer *a)
 {
     struct engine *n = x->engine;
-    uint64_t now = steady_now_usec(&n->steady), sent = now - a->duration_usec;
+    uint64_t now = steady_now_usec(books_steady(n->books)), sent = now - a->duration_usec;
     uint64_t took = sent > x->operation->due_usec ? sent - x->operation->due_usec : 0;
     CLEANUP(buffer_done) struct buffer b = {0};
     struct engine_revocation *past =

@@ -18,7 +18,7 @@ static void rename_with_id(struct execution *x);
 static void conclude(struct execution *x, const struct tenant_answer *a)
 {
     struct error e = {0};
-    int r = engine_write(x->engine, &e);
+    int r = books_write(x->engine->books, &e);
     if (r == 0)
         r = execution_set_known(x, x->known, &e);
     if (r == 0)
@@ -145,6 +145,8 @@ static void on_profile_read(const struct tenant_answer *a, void *userdata)
         execution_renamed(x, a, login);
         return;
     }
+    if (x->step == 1 && execution_is_another(x, a))
+        return;
     user_free(x->current);
     x->current = user_copy(a->user);
     CLEANUP(user_freep) struct user *roles = user_new();
@@ -250,6 +252,8 @@ static void on_rename_read(const struct tenant_answer *a, void *userdata)
     x->settling = x->settling && a->class != TENANT_DONE;
     if (a->class != TENANT_DONE || !login)
         execution_fail(x, a);
+    else if (x->step == 1 && execution_is_another(x, a))
+        return;
     else if (text_equal(login, new_login(x)))
         renamed(x, a);
     else if (settling)
@@ -273,11 +277,11 @@ static void rename_with_id(struct execution *x)
 {
     struct engine *n = x->engine;
     struct error e = {0};
-    int r = engine_write(n, &e);
+    int r = books_write(n->books, &e);
     if (r == 0)
         r = link_store(n->state, &x->link, &e);
     if (r == 0)
-        r = engine_commit(n, &e);
+        r = books_commit(n->books, &e);
     if (r < 0)
         execution_broken(x, &e);
     else

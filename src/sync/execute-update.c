@@ -61,7 +61,7 @@ static int learn(struct execution *x, const struct user *after, struct error *e)
     CLEANUP(user_freep) struct user *quirks = user_new();
     if (!quirks || quirks_learn_moved(x->quirks, known, x->current, after, quirks) < 0)
         return error_out_of_memory(e);
-    r = engine_write(x->engine, e);
+    r = books_write(x->engine->books, e);
     if (r == 0)
         r = execution_set_quirks(x, quirks, e);
     return r < 0 ? r : execution_set_known(x, known, e);

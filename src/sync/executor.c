@@ -16,8 +16,8 @@
 
 bool executor_may_work(const struct engine *n)
 {
-    return n->options.tenant && !n->options.plan_only && !n->paused && !n->state_failed &&
-           !n->audit_failed && n->tenant_state == ENGINE_TENANT_OK && n->contact == CONTACT_KNOWN;
+    return n->options.tenant && !n->options.plan_only && !n->paused && !books_have_failed(n->books) &&
+           !books_audit_error(n->books) && health_state(n->health) == ENGINE_TENANT_OK && contact_is_known(n->contact);
 }
 
 static struct execution *execution_free(struct execution *x)
@@ -49,7 +49,7 @@ struct tenant_call **execution_next_call(struct execution *x)
     if (x->call)
         x->call = x->engine->options.tenant_ops->call_free(x->call);
     if (x->hurries)
-        engine_wake(x->engine); /* see executor_hurry() */
+        books_wake(x->engine->books, WORK_DUE); /* see executor_hurry() */
     return &x->call;
 }
 
@@ -62,7 +62,7 @@ void executor_cancel_all(struct engine *n)
 void execution_broken(struct execution *x, const struct error *e)
 {
     struct engine *n = x->engine;
-    engine_state_failed(n, e);
+    books_failed(n->books, e);
     execution_free(x);
 }
 
@@ -134,12 +134,12 @@ static const char *known_missing(const struct engine *n, const struct operation 
             continue;
         if (text_equal(c->field, "team")) {
             snprintf(cause, size, "team:%s", c->to);
-            if (n->teams_known && !string_list_contains(&n->teams, c->to))
+            if (!health_may_have_team(n->health, c->to))
                 return REASON_TEAM_MISSING;
         } else {
             snprintf(cause, size, "%s", c->field);
         }
-        if (contact_knows_missing(n, cause))
+        if (health_knows_missing(n->health, cause))
             return !strncmp(cause, "role:", 5)    ? REASON_ROLE_MISSING
                    : !strncmp(cause, "skill:", 6) ? REASON_SKILL_MISSING
                                                   : REASON_TEAM_MISSING;
@@ -151,9 +151,8 @@ static const char *known_missing(const struct engine *n, const struct operation 
  * skills can't be listed, so the first operation that needs one tries. */
 static void doubt_missing(struct engine *n, const char *reason)
 {
-    uint64_t now = clock_now_usec(), wait = n->options.sync->hold_retry_usec;
-    if (text_equal(reason, REASON_TEAM_MISSING) && n->teams_usec + wait <= now)
-        contact_refresh(n);
+    if (text_equal(reason, REASON_TEAM_MISSING))
+        health_doubt_teams(n->health);
 }
 
 static int begin_execution(struct engine *n, struct operation *taken, struct error *e)
@@ -199,7 +198,7 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
                             .code = taken->revokes ? REASON_REVOKED : NULL,
                             .attempts = taken->attempts};
     if (r == 0)
-        r = engine_audit(n, &row, e);
+        r = books_audit(n->books, &row, e);
     if (r < 0)
         execution_free(x);
     else
@@ -211,7 +210,7 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
  * whose password would have to wait for a free runner. */
 static size_t creates_room(const struct engine *n)
 {
-    size_t n_creates = 0, room = command_room(n);
+    size_t n_creates = 0, room = command_room(n->commands);
     if (!password_is_handed_on(n))
         return SIZE_MAX;
     for (const struct execution *x = n->executions; x; x = x->next)
@@ -223,7 +222,7 @@ static size_t creates_room(const struct engine *n)
 static int begin_due(struct engine *n, struct operation_list *due, size_t *ret_n,
                      struct error *e)
 {
-    int r = due->n_items ? engine_begin_run(n, "operations due", e) : 0;
+    int r = due->n_items ? run_join(n->books, "operations due", e) : 0;
     for (size_t i = 0; i < due->n_items && r == 0; i++) {
         bool may = false;
         if (due->items[i]->kind == OPERATION_CREATE && !creates_room(n))
@@ -233,9 +232,8 @@ static int begin_due(struct engine *n, struct operation_list *due, size_t *ret_n
             r = begin_execution(n, TAKE(due->items[i]), e);
             ++*ret_n;
         } else if (r == 0) {
-            n->plan_changed = true;
-            n->revocation_planned |= due->items[i]->revokes;
-            engine_wake(n);
+            books_wake(n->books, due->items[i]->revokes ? WORK_GUARD | WORK_REVOCATIONS
+                                                        : WORK_GUARD);
         }
     }
     return r;
@@ -262,9 +260,7 @@ int executor_pick(struct engine *n, size_t *ret_n, struct error *e)
     int r = executor_pick_revocations(n, ret_n, e);
     if (r < 0 || n->n_executions >= n->options.max_concurrent)
         return r;
-    if (n->missing.n_items &&
-        n->missing_usec + n->options.sync->hold_retry_usec <= clock_now_usec())
-        string_list_done(&n->missing);
+    health_forget_old_missing(n->health);
     size_t room = n->options.max_concurrent - n->n_executions;
     struct operation_list due = {0};
     r = queue_next(n->state, QUEUE_DUE, clock_now_usec(), room, &due, e);
@@ -315,7 +311,7 @@ void executor_start_committed(struct engine *n)
         struct execution *x = n->executions;
         while (x && !x->waits_for_commit)
             x = x->next;
-        if (!x || n->state_failed)
+        if (!x || books_have_failed(n->books))
             return;
         x->waits_for_commit = false;
         execution_start(x);
@@ -339,7 +335,7 @@ void executor_settle_crash(struct engine *n, struct error *e)
             "%zu operations were under way when rosterd ended: each is settled by reading the tenant",
             started.n_items);
     if (r == 0)
-        r = engine_write(n, e);
+        r = books_write(n->books, e);
     for (size_t i = 0; i < started.n_items && r == 0; i++) {
         struct operation *o = started.items[i];
         o->state = OPERATION_READY;
@@ -354,13 +350,13 @@ void executor_settle_crash(struct engine *n, struct error *e)
                                 .sentence =
                                     "rosterd ended before the answer came: settled by reading"};
         if (r == 0)
-            r = engine_audit(n, &row, e);
+            r = books_audit(n->books, &row, e);
         if (r == 0) /* the plan may have changed meanwhile */
             r = person_mark_dirty(n->state, o->entry_id, e);
     }
     operation_list_done(&started);
     if (r < 0)
-        engine_state_failed(n, e);
+        books_failed(n->books, e);
 }
 
 int execution_set_known(struct execution *x, const struct user *known, struct error *e)
@@ -443,23 +439,20 @@ static int audit_outcome(struct execution *x, const char *event, const struct te
         row.answer_text = a->hint[0] && a->class != TENANT_DONE ? a->hint : NULL;
         row.duration_usec = a->duration_usec;
     }
-    return engine_audit(x->engine, &row, e);
+    return books_audit(x->engine->books, &row, e);
 }
 
 static void end_execution(struct execution *x)
 {
     struct engine *n = x->engine;
-    n->commit_wanted = n->alarms_stale = true;
-    if (!n->outcome_since_usec)
-        n->outcome_since_usec = clock_monotonic_usec();
     execution_free(x);
-    engine_wake(n);
+    books_outcome(n->books);
 }
 
 static int note_spent(struct engine *n, const struct operation *o, struct error *e)
 {
-    int r = budget_note(n->state, o->budget, steady_now_usec(&n->steady), e);
-    return r < 0 ? r : steady_note(n->state, &n->steady, e);
+    int r = budget_note(n->state, o->budget, steady_now_usec(books_steady(n->books)), e);
+    return r < 0 ? r : books_note_steady(n->books, e);
 }
 
 /* The user was made as the rules wanted it at the start, nothing came in between, and nothing
@@ -485,7 +478,7 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
     struct engine *n = x->engine;
     struct error e = {0};
     const struct operation *o = x->operation;
-    int r = engine_write(n, &e);
+    int r = books_write(n->books, &e);
     if (r == 0)
         r = queue_remove(n->state, o->number, &e);
     if (r == 0)
@@ -497,15 +490,14 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
     if (r == 0 && !is_settled(x, &e))
         r = person_mark_dirty(n->state, o->entry_id, &e);
     if (r == 0)
-        r = person_touch(n->state, o->entry_id, n->run, bucket, &e);
+        r = person_touch(n->state, o->entry_id, books_run(n->books), bucket, &e);
     if (r < 0) {
         execution_broken(x, &e);
         return;
     }
     /* The log has it from the audit, once it is committed. */
     log_debug("%s of %s is done (%s)", operation_kind_name(o->kind), o->login, o->dn);
-    string_list_done(&n->unauthorised);
-    contact_tenant_fine(n);
+    health_user_fine(n->health);
     end_execution(x);
 }
 
@@ -535,7 +527,7 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
     if (r < 0)
         error_out_of_memory(&e);
     if (r == 0)
-        r = engine_write(n, &e);
+        r = books_write(n->books, &e);
     if (r == 0)
         r = queue_store(n->state, o, &e);
     if (r == 0 && (a || !again)) /* where nothing was asked, nothing new is known */
@@ -543,7 +535,7 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
     if (r == 0) /* what is wanted may have changed while it was in flight */
         r = person_mark_dirty(n->state, o->entry_id, &e);
     if (r == 0)
-        r = person_touch(n->state, o->entry_id, n->run, BUCKET_PENDING, &e);
+        r = person_touch(n->state, o->entry_id, books_run(n->books), BUCKET_PENDING, &e);
     if (r < 0) {
         execution_broken(x, &e);
         return;
@@ -559,7 +551,7 @@ void execution_replan(struct execution *x, const struct tenant_answer *a, const 
 {
     struct engine *n = x->engine;
     struct error e = {0};
-    int r = engine_write(n, &e);
+    int r = books_write(n->books, &e);
     if (r == 0)
         r = queue_remove(n->state, x->operation->number, &e);
     if (r == 0)
@@ -585,7 +577,7 @@ void execution_undone(struct execution *x, const struct tenant_answer *a)
     struct error e = {0};
     o->state = OPERATION_READY;
     o->not_before_usec = 0;
-    int r = engine_write(n, &e);
+    int r = books_write(n->books, &e);
     if (r == 0 && (set_text(&o->reason, NULL) < 0 || set_text(&o->cause, NULL) < 0 ||
                    set_text(&o->sentence, NULL) < 0))
         r = error_out_of_memory(&e);
@@ -600,7 +592,7 @@ void execution_undone(struct execution *x, const struct tenant_answer *a)
         execution_broken(x, &e);
         return;
     }
-    n->plan_changed = true;
+    books_note(n->books, WORK_GUARD);
     end_execution(x);
 }
 
@@ -613,7 +605,7 @@ void execution_return(struct execution *x, const struct tenant_answer *a)
     struct error e = {0};
     o->state = OPERATION_READY;
     o->not_before_usec = 0;
-    int r = engine_write(n, &e);
+    int r = books_write(n->books, &e);
     /* One that was tried for all who were refused alike is still the one for them. */
     bool for_all = !x->settling && queue_reason_is_shared(o->reason);
     if (r == 0 && !for_all && set_text(&o->reason, x->settling ? REASON_UNCLEAR : NULL) < 0)
@@ -622,10 +614,10 @@ void execution_return(struct execution *x, const struct tenant_answer *a)
         r = queue_store(n->state, o, &e);
     if (r == 0)
         r = audit_outcome(x, "outcome", a,
-                          n->tenant_state == ENGINE_TENANT_REFUSED     ? REASON_NOT_AUTHORISED
-                          : n->tenant_state == ENGINE_TENANT_NO_SECRET ? REASON_NO_SECRET
+                          health_state(n->health) == ENGINE_TENANT_REFUSED     ? REASON_NOT_AUTHORISED
+                          : health_state(n->health) == ENGINE_TENANT_NO_SECRET ? REASON_NO_SECRET
                                                                        : REASON_TENANT_AWAY,
-                          n->tenant_error, &e);
+                          health_error(n->health), &e);
     if (r == 0)
         r = person_mark_dirty(n->state, o->entry_id, &e);
     if (r < 0)

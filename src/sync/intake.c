@@ -15,18 +15,20 @@
 #include "sync/guard.h"
 #include "sync/internal.h"
 
+#define FEWEST_LOST 5 /* people: fewer may all leave at once */
+
 static int intake_searches(void *userdata, const char *const *bases, unsigned count,
                            struct error *e)
 {
     struct engine *n = userdata;
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     return r < 0 ? r : mirror_searches(n->state, bases, count, e);
 }
 
 static int intake_begin(void *userdata, unsigned search, bool full, struct error *e)
 {
     struct engine *n = userdata;
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r < 0)
         return r;
     n->batch_search = search;
@@ -44,7 +46,7 @@ static int intake_entry(void *userdata, unsigned search, struct entry *taken, st
     CLEANUP(entry_freep) struct entry *entry = taken;
     struct engine *n = userdata;
     unsigned changes = 0;
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = mirror_put(n->state, search, entry, &changes, e);
     if (r < 0)
@@ -60,7 +62,7 @@ static int intake_entry(void *userdata, unsigned search, struct entry *taken, st
     }
     if (entry->kind != ENTRY_PERSON && changes != MIRROR_SAME)
         n->groups_dirty = true;
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
     return 0;
 }
 
@@ -68,11 +70,11 @@ static int intake_left(void *userdata, unsigned search, const char *id, const ch
                        struct error *e)
 {
     struct engine *n = userdata;
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = mirror_left(n->state, search, id, why, clock_now_usec(), e);
     n->groups_dirty = true; /* it may have been a group */
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
     return r;
 }
 
@@ -85,11 +87,11 @@ static int intake_unheld(void *userdata, struct string_list *ret, struct error *
 static int intake_gone(void *userdata, const char *id, struct error *e)
 {
     struct engine *n = userdata;
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = mirror_gone(n->state, id, NULL, clock_now_usec(), e);
     n->groups_dirty = true;
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
     return r;
 }
 
@@ -113,7 +115,7 @@ static int intake_removals(void *userdata, unsigned search, const struct string_
 static int intake_present(void *userdata, unsigned search, const char *id, struct error *e)
 {
     struct engine *n = userdata;
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = mirror_present(n->state, search, id, e);
     return r == STATE_NONE ? SINK_UNKNOWN_ID : r;
@@ -122,20 +124,41 @@ static int intake_present(void *userdata, unsigned search, const char *id, struc
 static int intake_members(void *userdata, const struct feed_members *m, struct error *e)
 {
     struct engine *n = userdata;
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = mirror_members(n->state, m->group_id, m->added, m->n_added, m->removed,
                            m->n_removed, e);
     n->groups_dirty = true;
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
     return r == STATE_NONE ? SINK_UNKNOWN_ID : r;
+}
+
+/* A read that shows groups and not one of the people who were there is as little a proof as an
+ * empty one: the right to see them was lost. A few may leave all at once. */
+static int doubt_nobody(struct engine *n, struct feed_commit *c, struct error *e)
+{
+    struct mirror_counts all;
+    size_t unseen = 0;
+    int r = c->absence == FEED_ABSENCE_UNSEEN && !n->batch_people ? books_write(n->books, e) : 1;
+    if (r == 0)
+        r = mirror_count_unseen(n->state, n->batch_search, &unseen, e);
+    if (r == 0 && unseen >= FEWEST_LOST)
+        r = mirror_counts(n->state, &all, e);
+    if (r != 0 || unseen < FEWEST_LOST || unseen < all.people)
+        return r < 0 ? r : 0;
+    c->absence = FEED_ABSENCE_UNPROVEN;
+    c->reason = "it shows none of the people who were there, as when the account may not see them "
+                "any more";
+    c->cookie = NULL;
+    c->forget_cookie = true; /* the next read is a whole one, too */
+    return 0;
 }
 
 /* The cookie and the absences of a read, in the transaction that its entries are in. */
 static int commit_batch(struct engine *n, const struct feed_commit *c, struct error *e)
 {
     size_t n_gone = 0;
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0 && c->absence == FEED_ABSENCE_UNSEEN) {
         char why[600];
         snprintf(why, sizeof why, "not in the %s", c->what ? c->what : "last whole read");
@@ -162,12 +185,16 @@ static int commit_batch(struct engine *n, const struct feed_commit *c, struct er
     return r;
 }
 
-static int intake_commit(void *userdata, const struct feed_commit *c, struct error *e)
+static int intake_commit(void *userdata, const struct feed_commit *told, struct error *e)
 {
     struct engine *n = userdata;
-    int r = commit_batch(n, c, e);
+    struct feed_commit doubted = *told;
+    const struct feed_commit *c = &doubted;
+    int r = doubt_nobody(n, &doubted, e);
     if (r == 0)
-        r = engine_commit(n, e);
+        r = commit_batch(n, c, e);
+    if (r == 0)
+        r = books_commit(n->books, e);
     if (r < 0)
         return r;
     if (c->absence == FEED_ABSENCE_UNPROVEN) {
@@ -175,10 +202,10 @@ static int intake_commit(void *userdata, const struct feed_commit *c, struct err
         log_event(LOG_WARNING, MSG_READ_NOT_PROVEN,
                   "The directory was not read whole, so nobody is taken for gone: %s",
                   c->reason ? c->reason : "no reason given");
-        alarm_set(n, "read", REASON_READ_NOT_PROVEN,
+        alarm_set(n->books, "read", REASON_READ_NOT_PROVEN,
                   c->reason ? c->reason : "the read was not whole");
     } else if (c->end_of_read && !n->unproven) {
-        alarm_over(n, "read"); /* of all searches */
+        alarm_over(n->books, "read"); /* of all searches */
     }
     if (c->what)
         log_info("Directory: %s", c->what);
@@ -186,7 +213,7 @@ static int intake_commit(void *userdata, const struct feed_commit *c, struct err
         n->reading = 0; /* of all searches: the last one ends the read */
         n->read_ended = true;
     }
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
     return 0;
 }
 
@@ -195,7 +222,7 @@ static void intake_abort(void *userdata)
 {
     struct engine *n = userdata;
     n->reading = 0;
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
 }
 
 static int intake_cookie(void *userdata, unsigned search, void **ret, size_t *ret_size,
@@ -258,18 +285,18 @@ static int intake_stale_groups(void *userdata, struct string_list *ret, struct e
 static int intake_stale_end(void *userdata, const char *group_id, struct error *e)
 {
     struct engine *n = userdata;
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = mirror_stale_end(n->state, group_id, e);
     n->groups_dirty = true;
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
     return r;
 }
 
 static int replace_schema(struct engine *n, const struct schema *schema, const char *text,
                           struct error *e)
 {
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = state_meta_set(n->state, "schema", text, e);
     return r < 0 ? r : mirror_use_schema(n->state, schema, e);
@@ -300,7 +327,7 @@ static void take_schema(struct engine *n, struct schema *taken)
     }
     if (r < 0)
         log_error("The directory's schema cannot be used: %s", e.message);
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
 }
 
 /* The server's schema decides how values match and which names are one: everybody is looked at
@@ -352,7 +379,7 @@ static void intake_changed(void *userdata)
     struct engine *n = userdata;
     if (n->directory_fn)
         n->directory_fn(n->directory_userdata);
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
 }
 
 const struct feed_sink engine_sink = {

@@ -22,16 +22,11 @@
 #include "state/queue.h"
 #include "state/state.h"
 #include "state/steady.h"
+#include "sync/books.h"
+#include "sync/contact.h"
 #include "sync/engine.h"
+#include "sync/health.h"
 #include "sync/planner.h"
-
-enum contact {
-    CONTACT_UNKNOWN = 0, /* the tenant was not asked yet */
-    CONTACT_ASKING = 1,
-    CONTACT_LISTED = 2, /* its users are listed: people may be evaluated, nothing is written */
-    CONTACT_MAILS = 3,  /* users that no link claims are looked at */
-    CONTACT_KNOWN = 4,  /* the executor may work */
-};
 
 /* One operation in flight; see executor.c. */
 struct execution {
@@ -65,10 +60,11 @@ struct engine {
     sd_event *event;
     sd_event_source *turn_source; /* deferred: the next turn */
     sd_event_source *timer;       /* the next thing that becomes due */
-    sd_event_source *export_timer;
     struct state *state;
-    struct audit_export *audit;
-    const struct engine_act *act; /* who asks, while a request is handled; NULL */
+    struct books *books;
+    struct health *health;
+    struct contact *contact;
+    struct commands *commands;
     struct engine_options options;
     struct schema *schema;
     struct ruleset *ruleset;
@@ -89,38 +85,20 @@ struct engine {
     char vanished[512];     /* attributes that vanished, comma separated with a leading and a
                                trailing comma */
 
-    /* transaction */
-    bool in_turn;
     uint64_t n_turns; /* since the start */
-    uint64_t transaction_since_usec;
-    uint64_t
-        outcome_since_usec; /* the first outcome that waits for a commit came then; 0: none */
-    bool commit_wanted;     /* something waits for it to be durable */
-    bool state_failed;
-    char state_error[sizeof(((struct error *)0)->message)];
-    bool audit_failed; /* its file cannot be written: no intent is, either */
-    char audit_error[sizeof(((struct error *)0)->message)];
 
     /* run */
-    uint64_t run;
-    bool plan_changed;              /* the guard must look again */
     struct string_list revocations; /* entries that came and may be revocations */
-    bool revocation_planned;        /* it does not wait until everybody was looked at */
     struct engine_revocation past_revocations[ENGINE_PAST_REVOCATIONS];
     size_t n_past_revocations; /* since the start; the newest is at (n - 1) % size */
-    bool all_evaluated;
     uint64_t looked_usec;  /* when the queue was last asked for what is due */
     bool people_looked_at; /* since the time of the next recheck was asked for */
     struct guard_input guard_input;
     struct guard_verdict guard;
     bool budgets_are_new; /* a person configured them since the guard looked last */
-    struct steady steady; /* budgets and approvals are measured on it */
     bool paused;
     uint64_t paused_usec; /* since when; 1: an older version did not note it */
-    bool distrusted; /* the state file is an older copy: removals and changes wait for approval
-                      */
     bool read_anew;  /* since then every linked user was read at the tenant */
-    bool idle;
     void (*idle_fn)(void *userdata);
     void *idle_userdata;
     void (*directory_fn)(void *userdata);
@@ -135,50 +113,16 @@ struct engine {
     struct execution *executions;
     size_t n_executions;
 
-    /* tenant */
-    enum engine_tenant_state tenant_state;
-    bool tenant_was_fine; /* once since the start */
-    char tenant_error[512];
-    uint64_t tenant_since_usec, tenant_probe_usec;
-    struct string_list failing; /* entries whose calls failed, with no success between */
-    unsigned tenant_probes;   /* since it went away */
-    struct string_list unauthorised; /* entries whose calls got a 401, with no success between */
-    uint64_t account_asked_usec;     /* steady clock: when a refusal last led to such a question */
-    enum contact contact;
-    char other_tenant[900]; /* the state belongs to another tenant: a sentence; "": it does not */
-    bool adoption_open;
-    bool adoption_reported; /* everybody was looked at: the report is whole, and may be approved */
-    struct tenant_call *contact_call;
-    size_t n_mail_calls;
-    struct mail_call *mail_calls;
-    bool teams_known;
-    struct string_list teams;
-    uint64_t teams_usec;
-    struct string_list missing; /* causes of references that the tenant does not know now */
-    uint64_t missing_usec;      /* since when the first of them */
     struct sweep *sweep;
     uint64_t sweep_usec;       /* when the next one is due; 0: never */
-    uint64_t alarm_check_usec; /* when something is old enough to notify; 0: nothing is open */
-    bool alarms_stale;         /* holds came or went since the last look */
     uint64_t next_recheck_usec;
     uint64_t approval_until_usec; /* the next end, on the steady clock; 0: none */
     uint64_t due_usec;            /* what the timer waits for */
-    struct command *commands;
     struct password *password; /* one that is being set anew */
     uint64_t password_usec;    /* when the next of them is due; 0: none, or nothing can be done */
 };
 
-/* transaction.c: the one open transaction that everybody shares; engine_turn commits it. */
-int engine_write(struct engine *n, struct error *e);  /* opens it if it is not open */
-int engine_commit(struct engine *n, struct error *e); /* 0 when there was none */
-void engine_state_failed(struct engine *n,
-                         const struct error *e); /* stops the executor, says so, once */
-int engine_audit(struct engine *n, const struct audit_row *row, struct error *e);
-void engine_status_changed(struct engine *n); /* tells whoever asked to be told */
-void engine_export_soon(struct engine *n);
-
 /* engine.c */
-void engine_wake(struct engine *n); /* a turn soon */
 void engine_arm_timer(struct engine *n);
 
 /* lockout.c: 1 and *ret when the operation must not be carried out, approved or not. */
@@ -188,12 +132,6 @@ struct lockout {
 int lockout_look(struct engine *n, const struct operation *o, struct lockout *ret,
                  struct error *e);
 void lockout_alarm(struct engine *n, const struct lockout *l);
-
-/* run.c */
-int engine_begin_run(struct engine *n, const char *trigger,
-                     struct error *e); /* joins the one under way */
-int engine_end_run(struct engine *n,
-                   struct error *e); /* nothing is due: the ledger, on record */
 
 /* evaluate.c */
 int evaluate_person(struct engine *n, const char *entry_id, struct error *e);
@@ -292,30 +230,14 @@ void execute_delete(struct execution *x);
  * with the 404 when that does not help. False: nothing is looked for. */
 bool execution_look_by_id(struct execution *x, const struct tenant_answer *a,
                           tenant_done_fn otherwise);
+/* The login answers under another id than the remembered one: true when that is another user,
+ * and x is held. */
+bool execution_is_another(struct execution *x, const struct tenant_answer *a);
 /* The user has this login now: x ends. */
 void execution_renamed(struct execution *x, const struct tenant_answer *a, const char *login);
 /* The link follows the user, on record as drift. *ret_taken: another person's link has it. */
 int renamed_follow(struct engine *n, struct link *l, const char *login, bool *ret_taken,
                    struct error *e);
-
-/* contact.c */
-void contact_refresh(struct engine *n); /* teams; at first contact the users; also the probe */
-void contact_evaluated(
-    struct engine *n); /* everybody was evaluated: look at users that no link claims */
-void contact_cancel(struct engine *n);
-/* entry_id: whose call it was; NULL: nobody's in particular. */
-void contact_tenant_failed(struct engine *n, const struct tenant_answer *a,
-                           const char *entry_id);
-void contact_tenant_fine(struct engine *n);
-/* A call about one user was refused as if the account had no right to it: is it the account's
- * matter? Asks what concerns nobody in particular; the answer may come later. True: it is. */
-bool contact_refused_one(struct engine *n, const struct tenant_answer *a, const char *entry_id);
-bool contact_knows_missing(const struct engine *n, const char *cause);
-void contact_note_missing(struct engine *n, const char *cause);
-
-/* belonging.c: whose users does the state hold? */
-int belonging_check(struct engine *n, struct error *e);  /* before anything is settled or read */
-int belonging_accept(struct engine *n, struct error *e); /* a person approved the new tenant */
 
 /* distrust.c */
 int distrust_check(struct engine *n, struct error *e); /* is it over? */
@@ -324,15 +246,6 @@ int distrust_check(struct engine *n, struct error *e); /* is it over? */
 void sweep_start(struct engine *n);
 void sweep_cancel(struct engine *n);
 
-/* alarm.c */
-void alarm_set(struct engine *n, const char *cause, const char *code, const char *sentence);
-void alarm_over(struct engine *n, const char *cause);
-/* Notifies of holds and outages that are older than alarm_after. settled: nothing is under way,
- * so a hold that is not there is over; else it may just be tried again. */
-void alarm_check(struct engine *n, bool settled);
-const char *engine_paused_since(const struct engine *n, char buffer[static CLOCK_TEXT_SIZE]);
-void alarm_directory(struct engine *n, bool away, const char *sentence);
-
 /* password.c */
 bool password_is_handed_on(const struct engine *n); /* a first password is made and handed on */
 /* The user was made: its password goes to the command; until that has worked it is due. */
@@ -340,14 +253,3 @@ int password_hand_on(struct execution *x, struct error *e);
 int password_turn(struct engine *n, struct error *e); /* the next one that is due */
 void password_start_committed(struct engine *n);
 void password_cancel(struct engine *n);
-
-/* command.c: runs a configured command with text on its standard input, a few at a time and the
- * others after them, bounded in time, never through a shell. Failures are logged under `what` and
- * the subject, whom it is about (NULL: nobody). The text is taken and wiped. `ended` (NULL: none)
- * runs once, never for one that is cancelled, and may be run before command_run() returns; false:
- * it was not even queued, and `ended` does not run. */
-typedef void (*command_ended_fn)(struct engine *n, const char *subject, bool fine);
-bool command_run(struct engine *n, char *const *argv, char *text_taken, size_t size,
-                 const char *what, const char *subject, command_ended_fn ended);
-size_t command_room(const struct engine *n); /* how many more would start at once */
-void command_cancel_all(struct engine *n);

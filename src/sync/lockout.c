@@ -130,5 +130,5 @@ void lockout_alarm(struct engine *n, const struct lockout *l)
     char cause[sizeof l->cause + 8], sentence[sizeof l->sentence + 16];
     snprintf(cause, sizeof cause, "hold:%s", l->cause);
     snprintf(sentence, sizeof sentence, "1 held: %s", l->sentence);
-    alarm_set(n, cause, REASON_LOCKOUT, sentence);
+    alarm_set(n->books, cause, REASON_LOCKOUT, sentence);
 }

@@ -86,8 +86,7 @@ static void hold_for_reference(struct execution *x, const struct tenant_answer *
     const char *reason = REASON_REFERENCE_MISSING;
     size_t n_names = 1;
     enum tenant_reference kind = a->reference;
-    if (kind == TENANT_REFERENCE_NONE && n->teams_known &&
-        !string_list_contains(&n->teams, team_of(x)))
+    if (kind == TENANT_REFERENCE_NONE && !health_may_have_team(n->health, team_of(x)))
         kind = TENANT_REFERENCE_TEAM;
     switch (kind) {
     case TENANT_REFERENCE_TEAM:
@@ -108,7 +107,7 @@ static void hold_for_reference(struct execution *x, const struct tenant_answer *
         break;
     }
     if (n_names == 1)
-        contact_note_missing(n, cause);
+        health_note_missing(n->health, cause);
     if (n_names == 1)
         reference_sentence(cause, needs, sizeof needs);
     else
@@ -153,7 +152,7 @@ void execution_fail(struct execution *x, const struct tenant_answer *a)
     describe(a, what, sizeof what);
     switch (a->class) {
     case TENANT_REFUSED:
-        if (contact_refused_one(n, a, x->operation->entry_id))
+        if (health_refused_one(n->health, a, x->operation->entry_id))
             execution_return(x, a);
         else
             refusal_hold_user(x, a);
@@ -162,16 +161,16 @@ void execution_fail(struct execution *x, const struct tenant_answer *a)
     case TENANT_CONFLICT: hold_conflict(x, a); return;
     case TENANT_NOT_FOUND: hold_user_gone(x, a); return;
     case TENANT_NOT_AUTHORISED:
-        if (!contact_refused_one(n, a, x->operation->entry_id)) {
+        if (!health_refused_one(n->health, a, x->operation->entry_id)) {
             refusal_hold_user(x, a);
             return;
         }
-        contact_tenant_failed(n, a, x->operation->entry_id);
+        health_failed(n->health, a, x->operation->entry_id);
         execution_return(x, a);
         return;
     case TENANT_AWAY:
-        contact_tenant_failed(n, a, x->operation->entry_id);
-        if (n->tenant_state != ENGINE_TENANT_OK) {
+        health_failed(n->health, a, x->operation->entry_id);
+        if (health_state(n->health) != ENGINE_TENANT_OK) {
             execution_return(x, a);
             return;
         }
@@ -188,7 +187,7 @@ void execution_fail(struct execution *x, const struct tenant_answer *a)
         return;
     }
     case TENANT_UNSUPPORTED:
-        contact_refused_one(n, a, x->operation->entry_id);
+        health_refused_one(n->health, a, x->operation->entry_id);
         snprintf(
             sentence, sizeof sentence,
             "names, mail, phones, roles and logins change through SCIM, which this tenant does not offer "

@@ -37,8 +37,8 @@ static int park_one(struct engine *n, struct operation *o, bool park, const char
                             .code = REASON_BUDGET,
                             .sentence = sentence};
     if (r == 0)
-        r = engine_audit(n, &row, e);
-    return r < 0 ? r : person_touch(n->state, o->entry_id, n->run, BUCKET_PENDING, e);
+        r = books_audit(n->books, &row, e);
+    return r < 0 ? r : person_touch(n->state, o->entry_id, books_run(n->books), BUCKET_PENDING, e);
 }
 
 /* Parks as many of one share of a budget, or releases as many that were parked; in slices. */
@@ -77,10 +77,10 @@ static void say_tripped(struct engine *n, enum budget_kind k, bool is_new)
     snprintf(cause, sizeof cause, "budget:%s", budget_kind_name(k));
     guard_sentence(k, &n->guard_input, &n->guard, n->options.sync, sentence, sizeof sentence);
     if (!n->guard.tripped[k]) {
-        alarm_over(n, cause);
+        alarm_over(n->books, cause);
         return;
     }
-    alarm_set(n, cause, REASON_BUDGET, sentence);
+    alarm_set(n->books, cause, REASON_BUDGET, sentence);
     if (is_new && !n->options.quiet)
         log_event(LOG_WARNING, MSG_BUDGET_TRIPPED, "%s", sentence);
 }
@@ -104,7 +104,7 @@ static int fit_kind(struct engine *n, enum budget_kind k, const struct queue_sha
 
 static int count_kind(struct engine *n, unsigned k, struct queue_shares *ret, struct error *e)
 {
-    uint64_t now = steady_now_usec(&n->steady), window = n->options.sync->budget_window_usec;
+    uint64_t now = steady_now_usec(books_steady(n->books)), window = n->options.sync->budget_window_usec;
     struct guard_input *in = &n->guard_input;
     int r = budget_spent(n->state, k, now > window ? now - window : 0, &in->spent[k], e);
     if (r == 0)
@@ -153,7 +153,7 @@ int park_may_start(struct engine *n, const struct operation *o, bool *ret, struc
     if (o->approved || o->kind == OPERATION_ADOPT || operation_is_unclear(o) ||
         n->guard.limit[k] == SIZE_MAX)
         return 0;
-    uint64_t now = steady_now_usec(&n->steady), window = n->options.sync->budget_window_usec;
+    uint64_t now = steady_now_usec(books_steady(n->books)), window = n->options.sync->budget_window_usec;
     size_t spent = 0, let_through = 0;
     int r = budget_spent(n->state, k, now > window ? now - window : 0, &spent, e);
     if (r == 0)
@@ -236,38 +236,29 @@ static int approve_one(struct engine *n, int64_t number, unsigned uid, struct er
     snprintf(sentence, sizeof sentence, "approved by user id %u", uid);
     struct audit_row row = {
         .event = "approve", .operation = o, .code = o->reason, .sentence = sentence};
-    r = engine_audit(n, &row, e);
+    r = books_audit(n->books, &row, e);
     if (r < 0)
         return r;
     o->approved = true;
-    o->approved_until_usec = steady_now_usec(&n->steady) + n->options.sync->approval_valid_usec;
+    o->approved_until_usec = steady_now_usec(books_steady(n->books)) + n->options.sync->approval_valid_usec;
     o->state = OPERATION_READY;
     if (set_text(&o->reason, NULL) < 0 || set_text(&o->cause, NULL) < 0 ||
         set_text(&o->sentence, NULL) < 0)
         return error_out_of_memory(e);
     r = queue_store(n->state, o, e);
-    return r < 0 ? r : person_touch(n->state, o->entry_id, n->run, BUCKET_PENDING, e);
+    return r < 0 ? r : person_touch(n->state, o->entry_id, books_run(n->books), BUCKET_PENDING, e);
 }
 
 /* Approval also accepts what the parked operations were parked for. */
 static int accept_causes(struct engine *n, struct error *e)
 {
-    int r = 0;
-    if (n->adoption_open && n->adoption_reported) {
-        r = state_meta_set(n->state, "first-contact-done", "1", e);
-        n->adoption_open = false;
-        alarm_over(n, REASON_ADOPTION);
-        if (r == 0)
-            r = belonging_accept(n, e);
-    }
-    if (r == 0)
-        r = vanish_accept(n, e);
-    return r;
+    int r = contact_accept(n->contact, e);
+    return r < 0 ? r : vanish_accept(n, e);
 }
 
 static int note_next_end(struct engine *n, struct error *e)
 {
-    return queue_next_approval_end(n->state, steady_now_usec(&n->steady),
+    return queue_next_approval_end(n->state, steady_now_usec(books_steady(n->books)),
                                    &n->approval_until_usec, e);
 }
 
@@ -276,7 +267,7 @@ int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret
 {
     struct hashing h = {.parked_only = true};
     char now_hash[65];
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = hash_plan(n, &h, now_hash, e);
     if (r == 0 && !h.n_parked)
@@ -284,7 +275,7 @@ int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret
     else if (r == 0 && !text_equal(hash, now_hash))
         r = ENGINE_STALE_HASH;
     if (r == 0)
-        r = engine_begin_run(n, "approval", e);
+        r = run_join(n->books, "approval", e);
     for (size_t i = 0; i < h.numbers.n_items && r == 0; i++) {
         int64_t number = 0;
         if (text_parse_signed(h.numbers.items[i], &number) == 0)
@@ -293,7 +284,7 @@ int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret
     *ret_n = h.n_parked;
     *ret_until_usec = clock_now_usec() + n->options.sync->approval_valid_usec;
     if (r == 0)
-        r = steady_note(n->state, &n->steady, e);
+        r = books_note_steady(n->books, e);
     if (r == 0)
         r = note_next_end(n, e);
     if (r == 0)
@@ -301,11 +292,11 @@ int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret
     if (r == 0) {
         log_event(LOG_NOTICE, MSG_APPROVED, "User id %u approved %zu operations (%.12s…)", uid,
                   h.n_parked, hash);
-        n->commit_wanted = n->plan_changed = true;
+        books_note(n->books, WORK_COMMIT | WORK_GUARD);
     }
     buffer_done(&h.text);
     string_list_done(&h.numbers);
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
     return r;
 }
 
@@ -314,13 +305,14 @@ int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret
 int park_expire_approvals(struct engine *n, struct error *e)
 {
     size_t n_ended = 0;
-    uint64_t now = steady_now_usec(&n->steady);
+    uint64_t now = steady_now_usec(books_steady(n->books));
     if (!n->approval_until_usec || n->approval_until_usec > now)
         return 0;
     int r = queue_end_approvals(n->state, now, &n_ended, e);
     if (r == 0)
         r = note_next_end(n, e);
-    n->plan_changed |= n_ended > 0;
+    if (n_ended)
+        books_note(n->books, WORK_GUARD);
     return r;
 }
 
@@ -329,14 +321,14 @@ int park_start_approvals(struct engine *n, struct error *e)
 {
     size_t n_ended = 0;
     int r =
-        n->steady.new_boot ? queue_end_approvals(n->state, UINT64_MAX >> 1, &n_ended, e) : 0;
+        books_steady(n->books)->new_boot ? queue_end_approvals(n->state, UINT64_MAX >> 1, &n_ended, e) : 0;
     return r < 0 ? r : note_next_end(n, e);
 }
 
 int engine_retry(struct engine *n, const char *cause, const char *entry_id, size_t *ret_n,
                  struct error *e)
 {
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     *ret_n = 0;
     if (r == 0 && entry_id) {
         struct operation_list mine = {0};
@@ -362,24 +354,23 @@ int engine_retry(struct engine *n, const char *cause, const char *entry_id, size
         for (size_t i = 0; i < ARRAY_SIZE(reasons) && r == 0; i++)
             r = person_mark_reason_dirty(n->state, reasons[i], e);
     }
-    string_list_done(&n->missing);
+    health_forget_missing(n->health);
     if (r == 0 && *ret_n)
-        r = engine_begin_run(n, "retry by a person", e);
-    n->plan_changed = n->commit_wanted = true;
+        r = run_join(n->books, "retry by a person", e);
+    books_note(n->books, WORK_GUARD | WORK_COMMIT);
     if (n->options.tenant)
-        contact_refresh(n);
-    engine_wake(n);
+        health_ask(n->health);
+    books_wake(n->books, WORK_DUE);
     return r < 0 ? r : 0;
 }
 
 int engine_look_again(struct engine *n, const char *entry_id, struct error *e)
 {
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = entry_id ? person_mark_dirty(n->state, entry_id, e)
                      : person_mark_all_dirty(n->state, e);
-    n->commit_wanted = true;
-    engine_wake(n);
+    books_wake(n->books, WORK_COMMIT);
     return r;
 }
 
@@ -392,19 +383,19 @@ int engine_pause(struct engine *n, bool pause, unsigned uid, struct error *e)
     char since[32];
     uint64_t paused_usec = !pause ? 0 : n->paused ? n->paused_usec : clock_now_usec();
     snprintf(since, sizeof since, "%" PRIu64, paused_usec);
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r == 0)
         r = state_meta_set(n->state, "paused", pause ? since : NULL, e);
     if (r == 0)
-        r = engine_audit(n, &row, e);
+        r = books_audit(n->books, &row, e);
     if (r < 0)
         return r;
     n->paused = pause;
     n->paused_usec = paused_usec;
     if (!pause)
-        alarm_over(n, REASON_PAUSED);
-    n->commit_wanted = n->alarms_stale = true;
+        alarm_over(n->books, REASON_PAUSED);
+    books_note(n->books, WORK_COMMIT | WORK_ALARMS);
     log_notice("Writing to the tenant was %s", sentence);
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
     return 0;
 }

@@ -76,9 +76,9 @@ static int look_at_alarm(struct engine *n, struct error *e)
                  "%zu %s a password that nobody was told: %s. Another one is set and handed to "
                  "password_command every [retry] hold; the log says why it failed",
                  w.n, w.n == 1 ? "user has" : "users have", w.text.data);
-        alarm_set(n, "password", REASON_PASSWORD, sentence);
+        alarm_set(n->books, "password", REASON_PASSWORD, sentence);
     } else if (r == 0) {
-        alarm_over(n, "password");
+        alarm_over(n->books, "password");
     }
     buffer_done(&w.text);
     return r;
@@ -92,7 +92,7 @@ static int say(struct engine *n, const char *event, const char *entry_id, const 
                             .login = login,
                             .code = REASON_PASSWORD,
                             .sentence = sentence};
-    return engine_audit(n, &row, e);
+    return books_audit(n->books, &row, e);
 }
 
 /* It was not handed on: later again, with another one. */
@@ -101,48 +101,49 @@ static void fail(struct engine *n, const char *entry_id, const char *login,
 {
     struct error e = {0};
     uint64_t now = clock_now_usec(), next = now + n->options.sync->hold_retry_usec;
-    if (n->state_failed)
+    if (books_have_failed(n->books))
         return;
-    int r = engine_write(n, &e);
+    int r = books_write(n->books, &e);
     if (r == 0)
         r = password_due_store(n->state, entry_id, now, next, sentence, &e);
     if (r == 0)
         r = say(n, "hold", entry_id, login, sentence, &e);
     if (r == 0)
         r = look_at_alarm(n, &e);
-    n->commit_wanted = true;
+    books_note(n->books, WORK_COMMIT);
     if (r < 0)
-        engine_state_failed(n, &e);
-    engine_wake(n);
+        books_failed(n->books, &e);
+    books_wake(n->books, WORK_DUE);
 }
 
 static void clear(struct engine *n, const char *entry_id, const char *login,
                   const char *sentence)
 {
     struct error e = {0};
-    if (n->state_failed)
+    if (books_have_failed(n->books))
         return;
-    int r = engine_write(n, &e);
+    int r = books_write(n->books, &e);
     if (r == 0)
         r = password_due_clear(n->state, entry_id, &e);
     if (r == 0 && sentence)
         r = say(n, "release", entry_id, login, sentence, &e);
     if (r == 0)
         r = look_at_alarm(n, &e);
-    n->commit_wanted = true;
+    books_note(n->books, WORK_COMMIT);
     if (r < 0)
-        engine_state_failed(n, &e);
-    engine_wake(n);
+        books_failed(n->books, &e);
+    books_wake(n->books, WORK_DUE);
 }
 
-static void on_ended(struct engine *n, const char *login, bool fine)
+static void on_ended(const char *login, bool fine, void *userdata)
 {
+    struct engine *n = userdata;
     struct error e = {0};
     struct link l = {0};
     CLEANUP(freep) char *key = text_fold(login, strlen(login));
     int r = key ? link_load_by_login(n->state, key, &l, &e) : error_out_of_memory(&e);
     if (r < 0)
-        engine_state_failed(n, &e);
+        books_failed(n->books, &e);
     else if (r == 0 && fine)
         clear(n, l.entry_id, login, NULL);
     else if (r == 0)
@@ -161,8 +162,8 @@ static bool run(struct engine *n, const char *login, const struct secret *secret
     if (value) /* jansson keeps a copy: overwrite it before it is freed */
         explicit_bzero((char *)(uintptr_t)json_string_value(value), json_string_length(value));
     json_decref(document);
-    return text && command_run(n, n->options.sync->password_command, text, strlen(text),
-                               "password_command", login, on_ended);
+    return text && command_run(n->commands, n->options.sync->password_command, text,
+                               strlen(text), "password_command", login, on_ended, n);
 }
 
 int password_hand_on(struct execution *x, struct error *e)
@@ -172,7 +173,7 @@ int password_hand_on(struct execution *x, struct error *e)
     uint64_t now = clock_now_usec(), hold = n->options.sync->hold_retry_usec;
     if (!password_is_handed_on(n))
         return 0;
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     /* Due now when it was lost with an answer; else when the command has had its time. */
     if (r == 0)
         r = password_due_store(n->state, x->operation->entry_id, now,
@@ -184,7 +185,7 @@ int password_hand_on(struct execution *x, struct error *e)
                    "with it: another one is set and handed on (%s)",
                    login, x->operation->dn);
     else if (!run(n, login, x->password))
-        on_ended(n, login, false);
+        on_ended(login, false, n);
     return 0;
 }
 
@@ -195,7 +196,7 @@ static void on_set(const struct tenant_answer *a, void *userdata)
     char sentence[600];
     if (a->class == TENANT_DONE) {
         if (!run(n, p->login, p->secret))
-            on_ended(n, p->login, false);
+            on_ended(p->login, false, n);
     } else if (a->class == TENANT_NOT_FOUND) {
         clear(n, p->entry_id, p->login, "the tenant has no such user any more");
     } else {
@@ -208,7 +209,7 @@ static void on_set(const struct tenant_answer *a, void *userdata)
         fail(n, p->entry_id, p->login, sentence);
     }
     password_free(p);
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
 }
 
 /* Who is next, and may have one: a user that is enabled. */
@@ -235,7 +236,7 @@ static int begin(struct engine *n, char *entry_id_taken, struct error *e)
         if (r == 0)
             r = say(n, "password", p->entry_id, p->login, "another password is set", e);
         p->waits_for_commit = true;
-        n->commit_wanted = true;
+        books_note(n->books, WORK_COMMIT);
     } else if (r >= 0) { /* gone or disabled: whoever enables the user gives a password too */
         r = password_due_clear(n->state, p->entry_id, e);
         password_free(p);
@@ -256,7 +257,7 @@ int password_turn(struct engine *n, struct error *e)
         return r < 0 ? r : 0;
     if (next > clock_now_usec())
         n->password_usec = next;
-    else if (command_room(n))
+    else if (command_room(n->commands))
         r = begin(n, TAKE(entry_id), e);
     return r;
 }

@@ -661,7 +661,7 @@ int planner_plan(const struct planner_input *in, struct planner_result *ret, str
     bool left = in->presence == PLANNER_SKIPPED || in->presence == PLANNER_GONE;
     if (linked && in->revoked) {
         rc = plan_revoked(in, &r);
-    } else if (is_in_doubt(in)) {
+    } else if (!in->revoked && is_in_doubt(in)) {
         rc = hold_twin(in, &r);
     } else if (linked || (in->link == PLANNER_DELETED && left)) {
         rc = plan_linked(in, &r);

@@ -124,6 +124,6 @@ int refusal_freed(struct execution *x, struct error *e)
         return 0;
     int r = queue_release(n->state, o->cause, NULL, clock_now_usec(), &n_released, e);
     if (n_released)
-        n->plan_changed = true;
+        books_note(n->books, WORK_GUARD);
     return r;
 }

@@ -29,7 +29,7 @@ int renamed_follow(struct engine *n, struct link *l, const char *login, bool *re
     CLEANUP(freep) char *wanted = NULL;
     CLEANUP(link_done) struct link other = {0};
     char sentence[700];
-    int r = key ? engine_write(n, e) : error_out_of_memory(e);
+    int r = key ? books_write(n->books, e) : error_out_of_memory(e);
     if (r == 0)
         r = link_load_by_login(n->state, key, &other, e);
     if (r < 0)
@@ -49,7 +49,7 @@ int renamed_follow(struct engine *n, struct link *l, const char *login, bool *re
         .code = n->options.sync->on_drift == DRIFT_REPAIR ? "repair" : "report",
         .sentence = sentence,
     };
-    r = engine_audit(n, &row, e);
+    r = books_audit(n->books, &row, e);
     CLEANUP(user_freep) struct user *known = NULL;
     if (r == 0 && l->known)
         r = user_from_json(&known, l->known, e);
@@ -124,5 +124,33 @@ bool execution_look_by_id(struct execution *x, const struct tenant_answer *a,
     if (n->options.tenant_ops->scim_get(n->options.tenant, execution_next_call(x),
                                         x->link.scim_id, on_found_by_id, x, &e) < 0)
         execution_broken(x, &e);
+    return true;
+}
+
+/* Same mail as it was, or as it is to be; who has none anywhere is known by the name. */
+static bool is_who_it_was(const struct execution *x, const struct user *shown)
+{
+    const char *mail = user_get(shown, USER_EMAIL), *before = user_get(x->known, USER_EMAIL),
+               *wanted = x->wanted ? user_get(x->wanted, USER_EMAIL) : NULL;
+    if (!mail && !before)
+        return planner_same_person(x->known, shown);
+    return mail && ((before && text_equal_fold(mail, before)) ||
+                    (wanted && text_equal_fold(mail, wanted)));
+}
+
+bool execution_is_another(struct execution *x, const struct tenant_answer *a)
+{
+    char cause[400], sentence[700];
+    if (is_who_it_was(x, a->user))
+        return false;
+    x->settling = false;
+    snprintf(cause, sizeof cause, "login:%s", x->operation->login);
+    snprintf(sentence, sizeof sentence,
+             "the user %s that was known is gone at the tenant, and the login belongs to another user "
+             "there, with another mail: if it is the same person, give that user the mail of %s, "
+             "else give one of the two another login",
+             x->operation->login, x->operation->dn);
+    execution_hold(x, a, REASON_CONFLICT, cause, sentence,
+                   x->engine->options.sync->hold_retry_usec);
     return true;
 }

@@ -8,25 +8,32 @@
 #include <inttypes.h>
 #include <jansson.h>
 
+#include "audit/audit.h"
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/log-ids.h"
 #include "base/log.h"
-#include "sync/internal.h"
+#include "base/memory.h"
+#include "state/person.h"
+#include "sync/books.h"
+#include "sync/engine.h"
 
-int engine_begin_run(struct engine *n, const char *trigger, struct error *e)
+int run_join(struct books *b, const char *trigger, struct error *e)
 {
-    n->idle = false;
-    if (n->run)
+    uint64_t run = 0;
+    books_note(b, WORK_RUN);
+    if (books_run(b))
         return 0;
-    int r = engine_write(n, e);
+    int r = books_write(b, e);
     if (r == 0)
-        r = run_begin(n->state, trigger, clock_now_usec(), &n->run, e);
+        r = run_begin(books_state(b), trigger, clock_now_usec(), &run, e);
     if (r < 0)
         return r;
-    if (!n->options.quiet)
-        log_set_run(n->run);
+    books_set_run(b, run);
+    if (!books_options(b)->quiet)
+        log_set_run(run);
     struct audit_row row = {.event = "run-begin", .sentence = trigger};
-    return engine_audit(n, &row, e);
+    return books_audit(b, &row, e);
 }
 
 struct ledger {
@@ -34,11 +41,11 @@ struct ledger {
     size_t seen;
 };
 
-static void add_to_ledger(enum person_bucket b, const char *code, size_t count, void *userdata)
+static void add_to_ledger(enum person_bucket bucket, const char *code, size_t count, void *userdata)
 {
     struct ledger *l = userdata;
-    const char *name = person_bucket_name(b);
-    bool by_reason = b == BUCKET_SKIPPED || b == BUCKET_HELD || b == BUCKET_FAILED;
+    const char *name = person_bucket_name(bucket);
+    bool by_reason = bucket == BUCKET_SKIPPED || bucket == BUCKET_HELD || bucket == BUCKET_FAILED;
     l->seen += count;
     if (!by_reason) {
         json_int_t before = json_integer_value(json_object_get(l->totals, name));
@@ -55,31 +62,31 @@ static void add_to_ledger(enum person_bucket b, const char *code, size_t count, 
     json_object_set_new(reasons, reason, json_integer(before + (json_int_t)count));
 }
 
-int engine_end_run(struct engine *n, struct error *e)
+int run_close(struct books *b, struct error *e)
 {
     struct ledger l = {.totals = json_object()};
-    int r = engine_write(n, e);
+    int r = books_write(b, e);
     if (r == 0)
-        r = person_ledger(n->state, n->run, clock_now_usec(), add_to_ledger, &l, e);
+        r = person_ledger(books_state(b), books_run(b), clock_now_usec(), add_to_ledger, &l, e);
     json_object_set_new(l.totals, "seen", json_integer((json_int_t)l.seen));
     CLEANUP(freep) char *text = json_dumps(l.totals, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(l.totals);
     if (r == 0 && !text)
         r = error_out_of_memory(e);
     if (r == 0)
-        r = run_end(n->state, n->run, clock_now_usec(), text, e);
+        r = run_end(books_state(b), books_run(b), clock_now_usec(), text, e);
     struct audit_row row = {.event = "run-end", .details = text};
     if (r == 0)
-        r = engine_audit(n, &row, e);
+        r = books_audit(b, &row, e);
     if (r == 0)
-        r = engine_commit(n, e);
+        r = books_commit(b, e);
     if (r < 0)
         return r;
-    if (!n->options.quiet) {
-        log_event(LOG_INFO, MSG_RUN_ENDED, "Run %" PRIu64 " is over: %s", n->run,
+    if (!books_options(b)->quiet) {
+        log_event(LOG_INFO, MSG_RUN_ENDED, "Run %" PRIu64 " is over: %s", books_run(b),
                   text ? text : "");
         log_set_run(0);
     }
-    n->run = 0;
+    books_set_run(b, 0);
     return 0;
 }

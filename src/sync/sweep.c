@@ -55,16 +55,16 @@ static void sweep_end(struct sweep *s)
     if (s->anew)
         n->read_anew = s->whole;
     else if (s->n_drifted)
-        alarm_set(n, "drift", "drift",
+        alarm_set(n->books, "drift", "drift",
                   "users were changed at the tenant: see the audit's drift lines");
     else
-        alarm_over(n, "drift");
-    uint64_t wait = n->distrusted && !n->read_anew ? n->options.sync->retry_max_usec
+        alarm_over(n->books, "drift");
+    uint64_t wait = books_are_distrusted(n->books) && !n->read_anew ? n->options.sync->retry_max_usec
                                                    : n->options.sync->verify_interval_usec;
     n->sweep_usec = wait ? clock_now_usec() + wait : 0;
-    n->commit_wanted = n->plan_changed = true;
+    books_note(n->books, WORK_COMMIT | WORK_GUARD);
     sweep_free(s);
-    engine_wake(n);
+    books_wake(n->books, WORK_DUE);
 }
 
 static int add_drift(struct buffer *b, const char *field, const char *from, const char *to)
@@ -214,7 +214,7 @@ static int take_drift(struct sweep *s, struct link *l, const struct drift *d,
     bool none = !drift || !*drift;
     bool levels_alone = now && text_equal(drift, d->levels.data);
     bool repair = s->anew || (n->options.sync->on_drift == DRIFT_REPAIR && !levels_alone);
-    int r = engine_write(n, e);
+    int r = books_write(n->books, e);
     if (r < 0)
         return r;
     /* The same drift is reported once. */
@@ -238,7 +238,7 @@ static int take_drift(struct sweep *s, struct link *l, const struct drift *d,
     if (!known_already) {
         log_event(LOG_WARNING, MSG_DRIFT, "User %s was changed at the tenant: %s", l->login,
                   drift);
-        r = engine_audit(n, &row, e);
+        r = books_audit(n->books, &row, e);
     }
     if (r == 0 && repair) {
         r = adopt_drift(l, d, now, s->anew, e);
@@ -272,7 +272,7 @@ static int learn_unread(struct sweep *s, struct link *l, struct drift *d, const 
     l->confirmed_usec = clock_now_usec();
     if (!l->known || !l->quirks)
         return error_out_of_memory(e);
-    r = engine_write(s->engine, e);
+    r = books_write(s->engine->books, e);
     return r < 0 ? r : link_store(s->engine->state, l, e);
 }
 
@@ -296,17 +296,17 @@ static int compare(struct sweep *s, const struct tenant_answer *a, struct error 
 
 static void sweep_broken(struct sweep *s, const struct error *e)
 {
-    engine_state_failed(s->engine, e);
+    books_failed(s->engine->books, e);
     sweep_free(s);
 }
 
 /* The tenant as a whole does not answer: the rest is verified another time. */
 static bool sweep_interrupted(struct sweep *s, const struct tenant_answer *a)
 {
-    bool account = contact_refused_one(s->engine, a, s->entry_id);
+    bool account = health_refused_one(s->engine->health, a, s->entry_id);
     if (a->class != TENANT_AWAY && (a->class != TENANT_NOT_AUTHORISED || !account))
         return false;
-    contact_tenant_failed(s->engine, a, s->entry_id);
+    health_failed(s->engine->health, a, s->entry_id);
     sweep_end(s);
     return true;
 }
@@ -345,7 +345,7 @@ static void on_read_by_id(const struct tenant_answer *a, void *userdata)
 static int remember_id(struct sweep *s, const char *scim_id, struct error *e)
 {
     CLEANUP(link_done) struct link l = {0};
-    int r = engine_write(s->engine, e);
+    int r = books_write(s->engine->books, e);
     if (r == 0)
         r = link_load(s->engine->state, s->entry_id, &l, e);
     if (r != 0 || l.scim_id || !text_equal(l.login, s->login))
@@ -425,7 +425,7 @@ static void sweep_next(struct sweep *s)
         if (r != 0) {
             link_done(&l);
             if (r < 0)
-                engine_state_failed(n, &e);
+                books_failed(n->books, &e);
             s->whole = r > 0;
             sweep_end(s);
             return;
@@ -457,7 +457,7 @@ static void sweep_next(struct sweep *s)
 
 void sweep_start(struct engine *n)
 {
-    bool anew = n->distrusted && !n->read_anew;
+    bool anew = books_are_distrusted(n->books) && !n->read_anew;
     uint64_t wait =
         anew ? n->options.sync->retry_min_usec : n->options.sync->verify_interval_usec;
     n->sweep_usec = wait ? clock_now_usec() + wait : 0;

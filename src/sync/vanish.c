@@ -35,14 +35,14 @@ static void say_vanished(struct engine *n, const char *name, double before, size
         "the attribute %s was read for %.0f people before and for %zu now: changes of those "
         "who lack it wait for approval",
         name, before, now);
-    alarm_set(n, cause, REASON_ATTRIBUTE_VANISHED, sentence);
+    alarm_set(n->books, cause, REASON_ATTRIBUTE_VANISHED, sentence);
 }
 
 static void say_back(struct engine *n, const char *name)
 {
     char cause[300];
     snprintf(cause, sizeof cause, "attribute:%s", name);
-    alarm_over(n, cause);
+    alarm_over(n->books, cause);
 }
 
 /* Fills `vanished` (names between commas) and the counts to compare the next read with: for a

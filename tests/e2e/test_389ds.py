@@ -1,6 +1,7 @@
 """rosterd and 389 Directory Server, by content synchronisation and by polling (entryusn)."""
 
 from lib import deadline, Ds389, estate, filters, need
+from lib import company
 from lib.estate import Company
 
 
@@ -157,3 +158,12 @@ def test_filters(t):
         compared, differences = played.compare_found(300, filters.WANTED_389)
         need(compared > 5000, "verdicts were compared", compared)
         need(not differences, "no difference that is not in the list", *differences[:10])
+
+
+@deadline(300)
+def test_random_companies(t):
+    """T57: random companies and days, followed, down and killed; the tenant as a plain reading of the directory says."""
+    server = t.shared(Ds389)
+    for seed, layout in ((700, "below"), (701, "beside"), (702, "two")):
+        company.play(t, server, seed, layout, days=2)
+    company.play(t, server, 703, "overlap", feed="poll", days=2)

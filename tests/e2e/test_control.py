@@ -492,9 +492,10 @@ def test_varlink(t):
     need(info["interfaces"] == ["org.varlink.service", "org.rosterd"], "interfaces", info)
     text = client.call("org.varlink.service.GetInterfaceDescription", {"interface": "org.rosterd"})["description"]
     described = Interface(text)
-    parameters = {"Explain": {"person": "ada"}, "History": {"person": "ada"}}
+    parameters = {"Explain": {"person": "ada"}, "History": {"person": "ada"},
+                  "AuditErase": {"person": "ada", "reason": "test"}}
     refused = {"Approve": ({"hash": "0" * 64}, "NothingToApprove"), "Retry": ({"cause": "none"}, "NotFound")}
-    need(len(described.methods) == 12, "twelve methods", described.methods)
+    need(len(described.methods) == 15, "fifteen methods", described.methods)
     for name, (_, answer) in described.methods.items():
         if name in refused:
             given, error = refused[name]

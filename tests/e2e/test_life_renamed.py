@@ -123,3 +123,30 @@ def test_invalid_after_the_delete(t):
     ground.replace("ada", sn="Tester")
     tenant.wait_users(["ada", "bob"])
     settled(d)
+
+
+def test_login_of_another_user(t):
+    """T60: a user was deleted at the tenant and its login given to another one: that one is not written to. One who
+    was made anew with the same mail is the same person."""
+    ground, group, tenant, d = began(t, ["jdoe", "bob", "cem"], "report", verify_interval="1s", on_rename="rename")
+    id_known(d, 3)
+    d.configure(lifecycle={"verify_interval": "1d"})
+    d.restart()
+    settled(d)
+    other = {"loginId": "jdoe", "firstName": "Jana", "lastName": "Dorn", "email": "jana@example.net"}
+    for login, user in (("jdoe", other), ("cem", {"loginId": "cem", "email": "cem@example.com"}),
+                        ("bob", dict(other, loginId="bob"))):
+        tenant.delete_user(login)
+        tenant.seed(user)
+    tenant.forget_requests()
+    ground.replace("jdoe", sn="Later")
+    ground.replace("cem", sn="Later")
+    ground.replace("bob", uid=["bob", "robert"])
+    ground.server.rename(ground.person_dn("bob"), "uid=robert")
+    tenant.wait_user("cem", lastName="Later")
+    held = wait_held(d, "login-taken", 2)
+    need(all("belongs to another user" in row["sentence"] for row in held), "in words", held)
+    need(not [w for w in tenant.writes() if w["login"] != "cem"], "nobody else is written to", tenant.writes())
+    tenant.edit("jdoe", email="jdoe@example.com")
+    d.ctl("retry", "--all")
+    tenant.wait_user("jdoe", lastName="Later")

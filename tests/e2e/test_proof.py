@@ -1,6 +1,6 @@
 """Reads that look whole and are not: nobody is taken for gone, everything else goes on."""
 
-from lib import ScriptedServer, Slapd, need, wait_for
+from lib import ScriptedServer, Slapd, deadline, entry_ldif, need, wait_for
 
 AT_ONCE = {"leave_grace": "0"}
 SHORT = {"min": "50ms", "max": "200ms", "hold": "1s"}
@@ -143,6 +143,35 @@ def test_zero_entries(t):
         scene.alarmed("no entry")
         del scene.server.find
         scene.heals()
+
+
+@deadline(90)
+def test_people_hidden(t):
+    """T2, T67: the account may not see people any more, and sees the base and the groups: nobody is taken for gone,
+    with any feed and limit; when it sees them again, who really left is found."""
+    server = t.server(Slapd)
+    for feed in ("syncrepl", "poll"):
+        ground = server.fresh()
+        ground.persons(["a", "b", "c", "d", "e", "f"])
+        crowd = ground.group("crowd", ["a", "b", "c", "d", "e", "f"])
+        tenant = t.simulator()
+        daemon = t.rosterd(server, tenant, ground, name=feed, rules={"All": {"group": crowd, "team": "Sales"}},
+                           directory_keys={"feed": feed, "poll_interval": "1s", "full_interval": "1s"},
+                           lifecycle={"leave_grace": "0"}, guard={"max_disable": "unlimited"})
+        daemon.start()
+        tenant.wait_users(["a", "b", "c", "d", "e", "f"])
+        rule = {"changetype": "modify", "add": "olcAccess",
+                "olcAccess": '{0}to dn.subtree="%s" by * none' % ground.people}
+        server.modify(entry_ldif(server.database(), rule))
+        daemon.wait_log("none of the people who were there")
+        daemon.restart()
+        wait_for(lambda: daemon.log().count("none of the people who were there") > 2, 20, "again", daemon.log_tail)
+        need(not any(user["disabled"] for user in tenant.users().values()), "nobody is disabled", tenant.users())
+        ground.remove("f")
+        server.modify(entry_ldif(server.database(), {"changetype": "modify", "delete": "olcAccess", "olcAccess": "{0}"}))
+        tenant.wait_user("f", disabled=True)
+        need([u for u, user in tenant.users().items() if user["disabled"]] == ["f"], "f alone", tenant.users())
+        daemon.stop()
 
 
 def test_connection_lost_between_pages(t):

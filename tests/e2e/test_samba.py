@@ -6,7 +6,7 @@ import sqlite3
 import time
 import uuid
 
-from lib import SambaAD, ScriptedServer, estate, need
+from lib import SambaAD, ScriptedServer, company, deadline, estate, need
 from lib.estate import TEAM, Company
 
 FEEDS = ("dirsync", "poll")
@@ -314,3 +314,11 @@ def test_another_controller(t):
     c.settled()
     need("invocation differs" in c.last_log(), "it says so", c.last_log())
     need(c.disabled() == c.logins(["bob"]), "nobody else", c.disabled())
+
+
+@deadline(300)
+def test_random_companies(t):
+    """T57: random companies and days, followed, down and killed; the tenant as a plain reading of the directory says."""
+    for seed, layout in ((800, "below"), (801, "beside"), (802, "two")):
+        company.play(t, domain(t), seed, layout, feed="dirsync", days=2)
+    company.play(t, domain(t), 803, "overlap", feed="poll", days=2)

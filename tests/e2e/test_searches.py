@@ -1,52 +1,9 @@
 """Searches speak for themselves only: layouts of bases at random, and what happens while rosterd looks away."""
 
 import os
-import random
 
 from lib import Lines, Slapd, deadline, need, wait_for
-from lib.company import Company
-
-OPEN = {"max_disable": "unlimited", "max_update": "unlimited", "max_rename": "unlimited"}
-QUICK = {"min": "50ms", "max": "200ms", "hold": "1s"}
-
-
-def follow(t, company, feed, **sections):
-    tenant = t.simulator()
-    keys = {"feed": feed, "poll_interval": "1s", "full_interval": "0"}
-    keys.update(company.directory_keys())
-    daemon = t.rosterd(company.server, tenant, None, directory_keys=keys, rules=company.rules(), retry=QUICK,
-                       lifecycle={"leave_grace": "0"}, guard=OPEN, name="rosterd%d" % company.seed, **sections)
-    return daemon, tenant
-
-
-def day_with(daemon, company, how):
-    """One day, with rosterd following, down, killed in the middle."""
-    if how == "following":
-        return company.day()
-    if how == "killed":
-        done = company.day(3)
-        daemon.kill()
-        done += company.day(3)
-    else:
-        daemon.stop()
-        done = company.day()
-    daemon.start()
-    return done
-
-
-def play(t, server, seed, layout=None, feed="syncrepl", days=3):
-    """Some days of a company, compared after each."""
-    company = Company(server, seed, layout)
-    daemon, tenant = follow(t, company, feed)
-    daemon.start()
-    company.check(tenant, daemon, "the first load")
-    how = random.Random(seed)
-    for day in range(days):
-        kind = how.choice(("following", "down", "down", "killed"))
-        done = day_with(daemon, company, kind)
-        company.check(tenant, daemon, (day, kind, done))
-    daemon.stop()
-
+from lib.company import OPEN, QUICK, Company, play
 
 @deadline(240)
 def test_changed_while_down(t):

@@ -1552,7 +1552,7 @@ static size_t lines_of(const char *path, const char *word)
 static bool no_commands(void *userdata)
 {
     const struct bed *b = userdata;
-    return !b->engine->commands;
+    return !command_any(b->engine->commands);
 }
 
 static void test_alarms_notify(void **state)

@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "model/operation.h"
 #include "unit.h"
@@ -45,16 +46,21 @@ static void test_reasons(void **state)
         REASON_ENTRY_INVALID,  REASON_LOGIN_SHARED,
         REASON_SAME_MAIL,      REASON_RENAME_POLICY,
         REASON_USER_GONE,      REASON_BUDGET,
-        REASON_PRIVILEGED,     REASON_ADOPTION,
-        REASON_RELINK,         REASON_STATE_RESTORED,
+        REASON_ADOPTION,       REASON_RELINK,
+        REASON_STATE_RESTORED, REASON_NAME_SHARED,
         REASON_ROLES_FIRST,    REASON_OTHER_TENANT,
         REASON_PAUSED,
         REASON_AUDIT_FAILED,
         REASON_STATE_FAILED,
     };
-    for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+    for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
+        const char *remedy = reason_code_remedy(codes[i]);
         assert_row(codes[i], strchr(reason_code_text(codes[i]), ' '));
+        assert_row(codes[i], remedy && remedy[strlen(remedy) - 1] == '.');
+    }
     assert_string_equal(reason_code_text("new-one"), "new-one");
+    assert_null(reason_code_remedy("new-one"));
+    assert_null(reason_code_remedy(NULL));
 }
 
 static struct operation *sample(void)

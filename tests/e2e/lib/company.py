@@ -8,7 +8,8 @@ from . import base
 from .ldif import entry_ldif
 from .rosterd import Lines
 
-PEOPLE, GROUPS = "people", "groups"
+OPEN = {"max_disable": "unlimited", "max_update": "unlimited", "max_rename": "unlimited"}
+QUICK = {"min": "50ms", "max": "200ms", "hold": "1s"}
 
 
 def below(dn, ancestor):
@@ -17,13 +18,16 @@ def below(dn, ancestor):
 
 
 class Company:
-    """server: a Slapd or a Ds389. layout: how base and group_base lie to each other."""
+    """server: a Slapd, a Ds389 or a SambaAD. layout: how base and group_base lie to each other."""
 
     LAYOUTS = ("below", "above", "beside", "equal", "nested", "apart")
     SEVERAL = ("two", "overlap", "crossed", "many", "drawn")
 
     def __init__(self, server, seed, layout=None):
         self.server = server
+        self.ad = server.kind == "samba"
+        self.login = "sAMAccountName" if self.ad else "uid"
+        self.nobody = [] if self.ad else ["cn=nobody," + server.base]  # a groupOfNames is never empty
         self.seed = seed
         self.random = random.Random(seed)
         self.layout = layout or self.random.choice(self.LAYOUTS + self.SEVERAL)
@@ -82,15 +86,15 @@ class Company:
         return [self.people[uid] for uid in self.random.sample(uids, min(n, len(uids)))]
 
     def group(self, name, members):
+        name = "%s%d" % (name, self.seed)  # AD: unique in the domain
         dn = "cn=%s,%s" % (name, self.random.choice(self.group_bases))
-        self.server.add(entry_ldif(dn, self.server.group_attributes(name, ["cn=nobody," + self.server.base]
-                                                                    + members)))
+        self.server.add(entry_ldif(dn, self.server.group_attributes(name, self.nobody + members)))
         return dn
 
     def hire(self, where=None):
         self.made += 1
         uid = "c%dp%d" % (self.seed, self.made)
-        dn = "uid=%s,%s" % (uid, where or self.random.choice(self.units))
+        dn = "%s=%s,%s" % (self.server.person_rdn, uid, where or self.random.choice(self.units))
         rows = dict(self.server.person_attributes(uid), givenName="Given", sn=uid, mail=uid + "@example.com")
         self.server.add(entry_ldif(dn, rows))
         self.put(uid, dn)
@@ -105,9 +109,9 @@ class Company:
 
     def move(self, uid):
         where = self.random.choice([u for u in self.units if u != self.people[uid].partition(",")[2]])
-        self.server.rename(self.people[uid], "uid=" + uid, where)
+        self.server.rename(self.people[uid], "%s=%s" % (self.server.person_rdn, uid), where)
         old = self.people[uid]
-        self.put(uid, "uid=%s,%s" % (uid, where))
+        self.put(uid, "%s=%s,%s" % (self.server.person_rdn, uid, where))
         # Whatever the server repairs by itself: in the end the groups name who they named.
         for group in (self.crowd, self.inner):
             members = self.members(group)
@@ -122,7 +126,7 @@ class Company:
     def edit(self, _):
         group = self.random.choice((self.crowd, self.inner))
         nested = [self.inner] if group == self.crowd else []
-        self.server.replace(group, member=["cn=nobody," + self.server.base] + nested + self.some(5))
+        self.server.replace(group, member=self.nobody + nested + self.some(5))
 
     def describe(self, _):
         self.server.replace(self.random.choice((self.crowd, self.inner)), description="d%d" % self.made)
@@ -157,17 +161,14 @@ class Company:
                 names.add(member)
                 if member == self.inner.lower():
                     waiting.append(member)
-        for entry in self.server.search("(objectClass=inetOrgPerson)", ["uid", "sn"], base=self.top):
+        for entry in self.server.search(self.server.person_filter, [self.login, "sn"], base=self.top):
             if any(below(entry.dn, where) for where in self.bases):
-                wanted[entry.text("uid")] = (entry.text("sn"), ["Supervisor"] if entry.dn.lower() in names else [])
+                wanted[entry.text(self.login)] = (entry.text("sn"), ["Supervisor"] if entry.dn.lower() in names else [])
         return wanted
 
-    RULES = {
-        "All": {"when": "(objectClass=inetOrgPerson)", "team": "Sales"},
-    }
-
     def rules(self):
-        return dict(self.RULES, Crowd={"group": self.crowd, "roles": "Supervisor"})
+        return {"All": {"when": self.server.person_filter, "team": "Sales"},
+                "Crowd": {"group": self.crowd, "roles": "Supervisor"}}
 
     def held(self, tenant):
         """The same of the tenant."""
@@ -186,3 +187,41 @@ class Company:
                       lambda: (differences(), daemon.log_tail()))
         hurt = {row["person"]["login"] for row in daemon.audit(event="intent", operation="disable")} - self.outside
         base.need(not hurt, "%s: nobody was disabled who had never left" % self, hurt, done)
+
+
+def follow(t, company, feed, **sections):
+    tenant = t.simulator()
+    keys = {"feed": feed, "poll_interval": "1s", "full_interval": "0"}
+    keys.update(company.directory_keys())
+    daemon = t.rosterd(company.server, tenant, None, directory_keys=keys, rules=company.rules(), retry=QUICK,
+                       lifecycle={"leave_grace": "0"}, guard=OPEN, name="rosterd%d" % company.seed, **sections)
+    return daemon, tenant
+
+
+def day_with(daemon, company, how):
+    """One day, with rosterd following, down, killed in the middle."""
+    if how == "following":
+        return company.day()
+    if how == "killed":
+        done = company.day(3)
+        daemon.kill()
+        done += company.day(3)
+    else:
+        daemon.stop()
+        done = company.day()
+    daemon.start()
+    return done
+
+
+def play(t, server, seed, layout=None, feed="syncrepl", days=3):
+    """Some days of a company, compared after each."""
+    company = Company(server, seed, layout)
+    daemon, tenant = follow(t, company, feed)
+    daemon.start()
+    company.check(tenant, daemon, "the first load")
+    how = random.Random(seed)
+    for day in range(days):
+        kind = how.choice(("following", "down", "down", "killed"))
+        done = day_with(daemon, company, kind)
+        company.check(tenant, daemon, (day, kind, done))
+    daemon.stop()

@@ -378,7 +378,7 @@ def bind_failures(t, server, feed):
     c.tenant.forget_requests()
     c.daemon.start()
     c.daemon.wait_status("directory refused")
-    c.daemon.wait_log("(?i)invalid credentials")
+    c.daemon.wait_log("(?i)invalid credentials|the name or the password is wrong")
     c.nobody_left()
     need(c.tenant.writes() == [], "nothing was written", c.tenant.writes())
     base.write_file(file, server.reader_password + "\n", 0o600)

@@ -1,0 +1,127 @@
+/*
+ * The books: the state and the audit of one step, and what is to be done next. Everybody who
+ * decides or delivers writes through them; they call nobody but the state, the audit and the
+ * commands, and say upwards only that there is work.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+
+struct audit_export;
+struct audit_row;
+struct books;
+struct commands;
+struct engine_act;
+struct engine_options;
+struct error;
+struct sd_event;
+struct state;
+struct steady;
+
+/* Why there is work; bits. */
+enum work {
+    WORK_DUE = 0,         /* something came or is due: the turn finds it */
+    WORK_GUARD = 1,       /* the plan changed: the guard must look again */
+    WORK_COMMIT = 2,      /* something waits for it to be durable */
+    WORK_ALARMS = 4,      /* holds came or went since the last look at the alarms */
+    WORK_REVOCATIONS = 8, /* one was planned: it does not wait until everybody was evaluated */
+    WORK_RUN = 16,        /* a run was begun or joined since the engine was idle */
+};
+
+/* Everything is borrowed; audit may be NULL. options may change where they lie. */
+struct books_options {
+    struct sd_event *event;
+    struct state *state;
+    struct audit_export *audit;
+    struct commands *commands;
+    const struct engine_options *options;
+    void (*wake)(void *userdata);           /* a turn soon */
+    void (*status_changed)(void *userdata); /* of the tenant or of the state file */
+    void *userdata;
+};
+int books_new(struct books **ret, const struct books_options *o, struct error *e);
+struct books *books_free(struct books *b); /* commits what is open */
+
+struct state *books_state(const struct books *b);
+struct commands *books_commands(const struct books *b);
+const struct engine_options *books_options(const struct books *b);
+const struct steady *books_steady(const struct books *b);
+int books_note_steady(struct books *b, struct error *e); /* how far its clock came, in the state */
+
+/* The one open transaction that everybody shares; the turn commits it. */
+int books_write(struct books *b, struct error *e);  /* opens it if it is not open */
+int books_commit(struct books *b, struct error *e); /* 0 when there was none */
+bool books_are_old(const struct books *b);          /* it has been open for a while */
+void books_failed(struct books *b, const struct error *e); /* delivery stops; said once */
+bool books_have_failed(const struct books *b);
+const char *books_error(const struct books *b); /* why they failed */
+/* The audit file was written, or could not be: nothing is sent until it can. */
+void books_audit_written(struct books *b, bool fine, const char *sentence);
+const char *books_audit_error(const struct books *b); /* NULL: its file can be written */
+
+int books_audit(struct books *b, const struct audit_row *row, struct error *e);
+void books_act(struct books *b, const struct engine_act *act); /* see engine_act() */
+const struct engine_act *books_asked_by(const struct books *b);
+
+/* What the turn that is under way, or else the next one, must do; and the same with a turn soon. */
+void books_note(struct books *b, unsigned work);
+void books_wake(struct books *b, unsigned work);
+bool books_have(const struct books *b, unsigned work);
+bool books_take(struct books *b, unsigned work); /* true: there was some of it */
+/* An outcome waits for a commit, and since when the first of them does (0: none). */
+void books_outcome(struct books *b);
+uint64_t books_outcome_since_usec(const struct books *b);
+/* While a turn is under way nothing that is written wakes another. */
+void books_turn(struct books *b, bool under_way);
+void books_status_changed(struct books *b);
+
+/* When something is old enough for alarm_check(): the earliest; 0: never, until then. */
+void books_alarms_at(struct books *b, uint64_t usec);
+uint64_t books_alarms_due_usec(const struct books *b);
+void books_forget_alarms_due(struct books *b);
+
+/* The state file is an older copy: removals and changes wait for approval. */
+bool books_are_distrusted(const struct books *b);
+int books_distrust(struct books *b, bool distrust, struct error *e);
+
+/* run.c: one pass from changes to what became of them. */
+uint64_t books_run(const struct books *b); /* 0: none is under way */
+void books_set_run(struct books *b, uint64_t run);
+int run_join(struct books *b, const char *trigger, struct error *e); /* begins one if need be */
+int run_close(struct books *b, struct error *e); /* nothing is due: the ledger, on record */
+
+/* alarm.c */
+void alarm_set(struct books *b, const char *cause, const char *code, const char *sentence);
+void alarm_over(struct books *b, const char *cause);
+/* An alarm, or its end, that needs neither state nor audit. */
+void alarm_tell(struct books *b, bool stands, const char *code, const char *sentence,
+                uint64_t since_usec);
+struct alarm_facts {
+    bool settled; /* nothing is under way, so a hold that is not there is over; else it may just
+                     be tried again */
+    bool adoption_open;
+    bool paused;
+    uint64_t paused_usec;
+};
+/* Notifies of holds and outages that are older than alarm_after. */
+void alarm_check(struct books *b, const struct alarm_facts *facts);
+const char *alarm_paused_since(uint64_t paused_usec, char buffer[static CLOCK_TEXT_SIZE]);
+
+/* command.c: runs a configured command with text on its standard input, a few at a time and the
+ * others after them, bounded in time, never through a shell. Failures are logged under `what` and
+ * the subject, whom it is about (NULL: nobody). The text is taken and wiped. `ended` (NULL: none)
+ * runs once, never for one that is cancelled, and may be run before command_run() returns; false:
+ * it was not even queued, and `ended` does not run. */
+typedef void (*command_ended_fn)(const char *subject, bool fine, void *userdata);
+/* room: runs when one ended, so that another could start. */
+int commands_new(struct commands **ret, struct sd_event *event, void (*room)(void *userdata),
+                 void *userdata, struct error *e);
+struct commands *commands_free(struct commands *l);
+void command_cancel_all(struct commands *l);
+bool command_run(struct commands *l, char *const *argv, char *text_taken, size_t size,
+                 const char *what, const char *subject, command_ended_fn ended, void *userdata);
+size_t command_room(const struct commands *l); /* how many more would start at once */
+bool command_any(const struct commands *l);    /* one runs or waits */

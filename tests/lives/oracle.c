@@ -1,0 +1,249 @@
+/*
+ * The oracle and the invariants of docs/reliability.md that it holds against every request and at the end
+ * of each day.
+ */
+#include "config.h"
+
+#include "oracle.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "company.h"
+#include "directory.h"
+#include "simulated.h"
+#include "tenant.h"
+#include "world.h"
+
+extern struct simulator tenant;
+
+#define SETTLE      (2 * HOUR) /* the grace of an hour, and the work */
+#define DELETE_AFTER (3 * DAY)
+
+static const struct item *support, *sales, *night, *leads;
+static uint64_t n_checks;
+/* Disables of the last day, for the budget. */
+static uint64_t *disables;
+static size_t n_disables, disables_room;
+
+void oracle_begin(void)
+{
+    n_disables = 0;
+}
+
+void oracle_end(void)
+{
+    free(disables);
+    disables = NULL;
+    disables_room = n_disables = 0;
+}
+
+uint64_t oracle_checks(void)
+{
+    return n_checks;
+}
+
+void oracle_groups(struct item *a, struct item *b, struct item *c, struct item *d)
+{
+    support = a;
+    sales = b;
+    night = c;
+    leads = d;
+}
+
+static bool is_type(const struct item *i, const char *type)
+{
+    const char *t = item_get(i, "employeeType");
+    return t && strcasecmp(t, type) == 0;
+}
+
+static bool in_support(const struct item *i)
+{
+    return item_has(support, "member", i->dn) || item_has(night, "member", i->dn);
+}
+
+static bool has_team(const struct item *i)
+{
+    return in_support(i) || item_has(sales, "member", i->dn);
+}
+
+/* In the directory, in scope, and given a team. */
+static bool is_claimed(const struct item *i)
+{
+    return !i->gone && !is_type(i, "Service") && has_team(i);
+}
+
+bool oracle_is_entitled(const struct item *i)
+{
+    return is_claimed(i) && !is_type(i, "Terminated") && !is_type(i, "Revoked");
+}
+
+static struct person *person_of(const char *login)
+{
+    for (size_t i = 0; i < company.n_people; i++)
+        if (strcasecmp(company.people[i]->login, login) == 0 || strcasecmp(company.people[i]->old_login, login) == 0)
+            return company.people[i];
+    return NULL;
+}
+
+/* Who cannot have heard yet is not to blame: what changed while nobody listened, or right now. */
+static bool is_news(const struct person *p)
+{
+    return world.steady_usec - p->changed_usec < 5 * SECOND || p->changed_usec >= world.deaf_since_usec;
+}
+
+static bool had_access; /* of whom the request is about, before it */
+
+static const char *login_of(const struct request *q)
+{
+    return q->login ? q->login : "";
+}
+
+static bool has_access(const char *login)
+{
+    const struct user *u = *login ? store_user(&tenant.store, login) : NULL;
+    return u && !u->disabled;
+}
+
+void oracle_request(struct request *q)
+{
+    const char *login = login_of(q);
+    bool writes = q->method != METHOD_GET && *login;
+    had_access = has_access(login);
+    n_checks++;
+    if (!writes)
+        return;
+    if (strcasecmp(login, API_USER) == 0)
+        broken(2, "the API user is written: %s %s", q->method_text, q->target);
+    else if (!person_of(login))
+        broken(2, "a user that nobody claims is written: %s %s", q->method_text, q->target);
+}
+
+/* Revocations and deletions have budgets of their own. */
+static void count_disable(const struct person *p)
+{
+    if (!company.disable_budget || (!p->item->gone && is_type(p->item, "Revoked")))
+        return;
+    if (n_disables == disables_room) {
+        disables_room = disables_room ? 2 * disables_room : 64;
+        disables = realloc(disables, disables_room * sizeof(*disables));
+        if (!disables)
+            abort();
+    }
+    disables[n_disables++] = world.wall_usec;
+    size_t n = 0;
+    for (size_t i = 0; i < n_disables; i++)
+        n += disables[i] + DAY > world.wall_usec + MINUTE;
+    if (n > company.disable_budget)
+        broken(4, "%zu users were disabled within a day, the budget is %u", n, company.disable_budget);
+}
+
+void oracle_answered(struct request *q)
+{
+    const char *login = login_of(q);
+    const struct person *p = *login ? person_of(login) : NULL;
+    if (q->method == METHOD_POST && q->status == 409 && p)
+        broken(6, "a login is created twice: %s", login);
+    if (!p || !had_access || has_access(login) || q->method == METHOD_PATCH)
+        return;
+    if (q->method != METHOD_DELETE)
+        count_disable(p);
+    if (oracle_is_entitled(p->item) && !is_news(p))
+        broken(1, "%s %s takes the access of somebody who is entitled to it (%s)", q->method_text, login, p->item->dn);
+}
+
+static void list_roles(const struct user *u, char *to, size_t size)
+{
+    bool agent = false, lead = false, other = false;
+    for (size_t i = 0; i < u->n_roles; i++) {
+        const char *name = u->roles[i]->text;
+        agent = agent || strcmp(name, "Agent") == 0;
+        lead = lead || strcmp(name, "Lead") == 0;
+        other = other || (strcmp(name, "Agent") != 0 && strcmp(name, "Lead") != 0);
+    }
+    snprintf(to, size, "%s%s%s", agent ? "Agent " : "", lead ? "Lead " : "", other ? "more " : "");
+}
+
+static int level(const struct user *u, const char *skill)
+{
+    for (size_t i = 0; i < u->n_skills; i++)
+        if (strcmp(u->skills[i].name->text, skill) == 0)
+            return u->skills[i].level;
+    return 0;
+}
+
+static const char *text_of(const struct user *u, enum user_field field)
+{
+    return u->field[field] ? u->field[field] : "";
+}
+
+/* Who works: everything about them, in one line to compare. */
+static void describe(const struct user *u, char *to, size_t size)
+{
+    char roles[40];
+    list_roles(u, roles, sizeof(roles));
+    snprintf(to, size, "%s %s <%s> in %s, roles %sEnglish %d Spanish %d Billing %d%s", text_of(u, USER_FIRST_NAME),
+             text_of(u, USER_LAST_NAME), text_of(u, USER_EMAIL), u->team ? u->team->text : "no team", roles,
+             level(u, "English"), level(u, "Spanish"), level(u, "Billing"), u->disabled ? ", disabled" : "");
+}
+
+static void expect(const struct item *i, char *to, size_t size)
+{
+    const char *language = item_get(i, "preferredLanguage");
+    bool spanish = language && strncasecmp(language, "es", 2) == 0;
+    snprintf(to, size, "%s %s <%s> in %s, roles Agent %sEnglish %d Spanish %d Billing %d", item_get(i, "givenName"),
+             item_get(i, "sn"), item_get(i, "mail"), in_support(i) ? "Customer Service" : "Sales",
+             item_has(leads, "member", i->dn) ? "Lead " : "", in_support(i) ? 100 : 50, spanish ? 80 : 0,
+             item_has(sales, "member", i->dn) ? 70 : 0);
+}
+
+static void check_absent(const struct person *p, const struct user *u)
+{
+    uint64_t away = world.steady_usec - p->entitled_usec;
+    if (u && !u->disabled)
+        broken(9, "%s (%s) has access, and should not for %llu hours", p->login, p->item->dn,
+               (unsigned long long)(away / HOUR));
+    /* Whoever is in the directory and claimed has no user to be deleted. */
+    if (u && company.deletes && p->item->gone && away > DELETE_AFTER + DAY)
+        broken(9, "%s (%s) left %llu hours ago and is not deleted", p->login, p->item->dn,
+               (unsigned long long)(away / HOUR));
+    if (!u && (!company.deletes || away < DELETE_AFTER) && p->had_user)
+        broken(9, "the user %s was deleted too early or for nothing", p->login);
+}
+
+static void check_person(struct person *p)
+{
+    char is[300], should[300];
+    const struct user *u = store_user(&tenant.store, p->login);
+    n_checks++;
+    if (u && has_access(p->login) && has_access(p->old_login))
+        broken(6, "%s is there twice: also as %s", p->login, p->old_login);
+    if (!oracle_is_entitled(p->item)) {
+        if (!u && *p->old_login) /* who has no access keeps the login until they come back */
+            u = store_user(&tenant.store, p->old_login);
+        check_absent(p, u);
+    } else if (!u) {
+        broken(9, "%s (%s) has no user", p->login, p->item->dn);
+    } else {
+        describe(u, is, sizeof(is));
+        expect(p->item, should, sizeof(should));
+        if (strcmp(is, should) != 0)
+            broken(9, "%s (%s) is not as it should be\n  is:     %s\n  should: %s", p->login, p->item->dn, is, should);
+    }
+    p->had_user = u != NULL;
+}
+
+void oracle_day_end(uint64_t since_usec)
+{
+    /* With a budget much waits for a person, and there nobody approves anything. */
+    if (world.steady_usec - since_usec < SETTLE || company.disable_budget)
+        return;
+    for (size_t i = 0; i < company.n_people; i++)
+        if (world.steady_usec - company.people[i]->changed_usec >= SETTLE)
+            check_person(company.people[i]);
+    for (const struct user *u = TAILQ_FIRST(&tenant.store.users); u; u = TAILQ_NEXT(u, link))
+        if (strcmp(u->field[USER_LOGIN], API_USER) != 0 && !person_of(u->field[USER_LOGIN]))
+            broken(9, "nobody knows the user %s", u->field[USER_LOGIN]);
+}

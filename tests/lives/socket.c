@@ -1,0 +1,213 @@
+/*
+ * Connections: connect() to an IPv4 address makes a pair of sockets, of which one end belongs to a peer
+ * of the world. 10.0.0.1 is the directory, 10.0.0.2 the tenant.
+ */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "world.h"
+
+#define FD_MAX 1024
+
+static struct line *lines;
+static struct sockaddr_in peers[FD_MAX]; /* of the daemon's ends, by descriptor */
+
+static void make_room(unsigned char **data, size_t *room, size_t wanted)
+{
+    if (wanted <= *room)
+        return;
+    *room = wanted * 2 + 4096;
+    *data = realloc(*data, *room);
+    if (!*data)
+        abort();
+}
+
+static bool flush(struct line *l)
+{
+    if (!l->n_out || l->fd < 0)
+        return false;
+    ssize_t n = send(l->fd, l->out, l->n_out, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n <= 0)
+        return false;
+    memmove(l->out, l->out + n, l->n_out - (size_t)n);
+    l->n_out -= (size_t)n;
+    return true;
+}
+
+void line_say(struct line *l, const void *data, size_t size)
+{
+    if (l->fd < 0)
+        return;
+    make_room(&l->out, &l->out_room, l->n_out + size);
+    memcpy(l->out + l->n_out, data, size);
+    l->n_out += size;
+    (void)flush(l);
+}
+
+void line_eat(struct line *l, size_t size)
+{
+    memmove(l->in, l->in + size, l->n_in - size);
+    l->n_in -= size;
+}
+
+struct line *line_ref(struct line *l)
+{
+    l->n_references++;
+    return l;
+}
+
+struct line *line_unref(struct line *l)
+{
+    if (--l->n_references)
+        return NULL;
+    free(l->in);
+    free(l->out);
+    free(l);
+    return NULL;
+}
+
+void line_hang_up(struct line *l)
+{
+    if (l->fd < 0)
+        return;
+    (void)flush(l);
+    syscall(SYS_close, l->fd);
+    l->fd = -1;
+    if (l->peer == PEER_DIRECTORY)
+        directory_hung_up(l);
+    else
+        tenant_hung_up(l);
+}
+
+/* What the daemon said, also right before it hung up. */
+static bool hear(struct line *l)
+{
+    make_room(&l->in, &l->in_room, l->n_in + 65536);
+    ssize_t n = recv(l->fd, l->in + l->n_in, l->in_room - l->n_in, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (n <= 0) {
+        line_hang_up(l);
+        return true;
+    }
+    l->n_in += (size_t)n;
+    if (world.death)
+        l->n_in = 0;
+    else if (l->peer == PEER_DIRECTORY)
+        directory_hear(l);
+    else
+        tenant_hear(l);
+    return true;
+}
+
+bool sockets_run(void)
+{
+    bool any = false;
+    struct line **p = &lines, *l;
+    for (l = lines; l; l = l->next)
+        if (l->fd >= 0)
+            any = flush(l) || hear(l) || any;
+    while ((l = *p)) {
+        if (l->fd >= 0) {
+            p = &l->next;
+            continue;
+        }
+        *p = l->next;
+        line_unref(l);
+    }
+    return any;
+}
+
+void sockets_end(void)
+{
+    for (struct line *l = lines; l; l = l->next)
+        line_hang_up(l);
+    (void)sockets_run();
+}
+
+static int open_line(int fd, const struct sockaddr_in *address, enum peer_kind peer)
+{
+    int pair[2];
+    long flags = syscall(SYS_fcntl, fd, F_GETFL);
+    struct line *l = calloc(1, sizeof(*l)), **p = &lines;
+    if (!l || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+        free(l);
+        return -1;
+    }
+    if (fd >= FD_MAX || dup3(pair[0], fd, O_CLOEXEC) < 0)
+        abort();
+    syscall(SYS_close, pair[0]);
+    if (syscall(SYS_fcntl, fd, F_SETFL, flags) < 0)
+        abort();
+    peers[fd] = *address;
+    l->fd = pair[1];
+    l->peer = peer;
+    l->n_references = 1;
+    while (*p)
+        p = &(*p)->next;
+    *p = l;
+    return 0;
+}
+
+int connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+    const struct sockaddr_in *in = (const struct sockaddr_in *)address;
+    if (!world.running || address->sa_family != AF_INET)
+        return (int)syscall(SYS_connect, fd, address, size);
+    enum peer_kind peer = in->sin_addr.s_addr == htonl(0x0a000001) ? PEER_DIRECTORY : PEER_TENANT;
+    if (world.death || (peer == PEER_DIRECTORY ? world.directory_away : world.tenant_away)) {
+        errno = ECONNREFUSED;
+        return -1;
+    }
+    return open_line(fd, in, peer);
+}
+
+static bool is_ours(int fd)
+{
+    return world.running && fd >= 0 && fd < FD_MAX && peers[fd].sin_family == AF_INET;
+}
+
+void socket_forget(int fd);
+void socket_forget(int fd)
+{
+    if (fd >= 0 && fd < FD_MAX)
+        peers[fd].sin_family = 0;
+}
+
+static int answer_name(const struct sockaddr_in *name, struct sockaddr *ret, socklen_t *ret_size)
+{
+    memcpy(ret, name, *ret_size < sizeof(*name) ? *ret_size : sizeof(*name));
+    *ret_size = sizeof(*name);
+    return 0;
+}
+
+int getpeername(int fd, struct sockaddr *restrict ret, socklen_t *restrict ret_size)
+{
+    if (!is_ours(fd))
+        return (int)syscall(SYS_getpeername, fd, ret, ret_size);
+    return answer_name(&peers[fd], ret, ret_size);
+}
+
+int getsockname(int fd, struct sockaddr *restrict ret, socklen_t *restrict ret_size)
+{
+    struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(40000), .sin_addr = {htonl(0x0a0000ff)}};
+    if (!is_ours(fd))
+        return (int)syscall(SYS_getsockname, fd, ret, ret_size);
+    return answer_name(&here, ret, ret_size);
+}
+
+int setsockopt(int fd, int level, int name, const void *value, socklen_t size)
+{
+    if (is_ours(fd) && level == IPPROTO_TCP)
+        return 0;
+    return (int)syscall(SYS_setsockopt, fd, level, name, value, size);
+}

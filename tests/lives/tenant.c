@@ -1,0 +1,187 @@
+/*
+ * The tenant: HTTP by hand, and behind it the rules of the tenant simulator, whose objects are linked with
+ * all their names hidden but these few. A request takes effect when it has arrived; its answer leaves a
+ * moment later, unless something happens in between.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "oracle.h"
+#include "../simulator/http.h"
+#include "simulated.h"
+#include "tenant.h"
+#include "world.h"
+
+struct simulator tenant;
+
+struct exchange { /* one request and its answer */
+    struct line *line;
+    struct request request;
+    const char *head;
+    size_t head_size;
+};
+
+/* The only function of libmicrohttpd that the rules call; its connection is our exchange. */
+const char *MHD_lookup_connection_value(struct MHD_Connection *connection, enum MHD_ValueKind kind, const char *name)
+{
+    static char value[4096];
+    const struct exchange *x = (const struct exchange *)connection;
+    const char *p = x->head, *end = x->head + x->head_size;
+    size_t n = strlen(name);
+    (void)kind;
+    while (p < end) {
+        const char *eol = memchr(p, '\r', (size_t)(end - p));
+        eol = eol ? eol : end;
+        if ((size_t)(eol - p) > n && p[n] == ':' && strncasecmp(p, name, n) == 0) {
+            p += n + 1;
+            while (p < eol && *p == ' ')
+                p++;
+            snprintf(value, sizeof(value), "%.*s", (int)(eol - p), p);
+            return value;
+        }
+        p = eol + 2;
+    }
+    return NULL;
+}
+
+uint64_t request_connection_number(const struct request *q)
+{
+    (void)q;
+    return 1;
+}
+
+/* Its control interface refers to it; here no request stalls. */
+void http_end_stalls(struct simulator *s)
+{
+    (void)s;
+}
+
+void tenant_begin(void)
+{
+    tenant = (struct simulator){0};
+    settings_init(&tenant.settings);
+    store_init(&tenant.store);
+    faults_init(&tenant.faults);
+    TAILQ_INIT(&tenant.waiting);
+    tenant.oauth.client = text_copy(API_USER);
+    tenant.oauth.domain = text_copy("10.0.0.2");
+    tenant.oauth.secret = text_copy("secret");
+    tenant.access_numbers = json_array();
+    seed_names(&tenant, NAME_TEAM, "Customer Service,Sales,Back Office");
+    seed_names(&tenant, NAME_ROLE, "Agent,Lead,Administrator");
+    seed_names(&tenant, NAME_SKILL, "English,Spanish,Billing");
+    struct refusal why = {0};
+    json_t *user = json_pack("{s:s,s:s,s:s,s:s,s:[s]}", "loginId", API_USER, "firstName", "Api", "lastName", "User",
+                             "team", "Back Office", "roles", "Administrator");
+    if (seed_user(&tenant, user, &why) < 0)
+        abort();
+    json_decref(user);
+}
+
+void tenant_end(void)
+{
+    faults_clear(&tenant.faults);
+    oauth_done(&tenant.oauth);
+    store_done(&tenant.store);
+    json_decref(tenant.access_numbers);
+    settings_done(&tenant.settings);
+}
+
+static void exchange_free(struct exchange *x)
+{
+    struct request *q = &x->request;
+    fault_unref(q->fault);
+    json_decref(q->json);
+    buffer_done(&q->body);
+    buffer_done(&q->answer);
+    while (q->n_headers)
+        free(q->header_text[--q->n_headers]);
+    free(q->target);
+    free(q->argument);
+    free(q->login);
+    line_unref(x->line);
+    free(x);
+}
+
+static void answer(void *userdata, uint64_t cut)
+{
+    struct exchange *x = userdata;
+    struct request *q = &x->request;
+    char head[1024];
+    if (!crash_point() && x->line->fd >= 0) {
+        int n = snprintf(head, sizeof(head), "HTTP/1.1 %u Simulated\r\nContent-Length: %zu\r\nContent-Type: %s\r\n",
+                         q->status, q->answer.length, q->content_type ? q->content_type : "text/plain");
+        for (size_t i = 0; i < q->n_headers; i++)
+            n += snprintf(head + n, sizeof(head) - (size_t)n, "%s\r\n", q->header_text[i]);
+        n += snprintf(head + n, sizeof(head) - (size_t)n, "\r\n");
+        if (!cut) {
+            line_say(x->line, head, (size_t)n);
+            line_say(x->line, q->answer.data, q->answer.length);
+        } else {
+            line_hang_up(x->line);
+        }
+    }
+    exchange_free(x);
+}
+
+static void serve(struct line *l, const char *head, size_t head_size, const char *body, size_t body_size)
+{
+    static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
+    struct exchange *x = calloc(1, sizeof(*x));
+    char target[1024] = "";
+    if (!x)
+        abort();
+    struct request *q = &x->request;
+    x->line = line_ref(l);
+    x->head = head;
+    x->head_size = head_size;
+    q->simulator = &tenant;
+    q->connection = (struct MHD_Connection *)x;
+    q->method = METHOD_OTHER;
+    sscanf(head, "%15s %1023s", q->method_text, target);
+    for (unsigned i = 0; i < 5; i++)
+        if (strcmp(q->method_text, methods[i]) == 0)
+            q->method = (enum method)i;
+    q->target = text_copy(target);
+    buffer_append(&q->body, body, body_size);
+    world.n_requests++;
+    /* A death as it arrives: it was carried out or not. */
+    if (crash_point() && chance_percent(CHANCE_CRASH, 50)) {
+        exchange_free(x);
+        return;
+    }
+    route_resolve(&tenant, q);
+    oracle_request(q);
+    if (route_serve(&tenant, q) != ROUTE_ANSWER)
+        abort();
+    oracle_answered(q);
+    x->head = NULL;
+    x->head_size = 0;
+    world_at(world.steady_usec + 2000 + chance(CHANCE_TENANT, 30000), answer, x,
+             tenant_habits.lose_percent && chance_percent(CHANCE_TENANT, tenant_habits.lose_percent));
+}
+
+void tenant_hear(struct line *l)
+{
+    for (;;) {
+        const char *in = (const char *)l->in, *end = memmem(in, l->n_in, "\r\n\r\n", 4);
+        if (!end)
+            return;
+        size_t head_size = (size_t)(end - in) + 4;
+        const char *length = memmem(in, head_size, "Content-Length:", 15);
+        size_t body_size = length ? strtoul(length + 15, NULL, 10) : 0;
+        if (l->n_in < head_size + body_size)
+            return;
+        serve(l, in, head_size, in + head_size, body_size);
+        line_eat(l, head_size + body_size);
+    }
+}
+
+void tenant_hung_up(struct line *l)
+{
+    (void)l;
+}

@@ -1,0 +1,116 @@
+/*
+ * A simulated world around the whole daemon: its clock, sockets, threads, disk and chance. What libraries
+ * and daemon call by the names of libc is defined in clock.c, thread.c, socket.c and disk.c, and since the
+ * program comes first in symbol resolution, libsystemd, libldap, libcurl and SQLite call it as well.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SECOND 1000000ULL
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+
+/* One stream of chance for each subject, so that an event that is taken out leaves the others as they were. */
+enum stream {
+    CHANCE_COMPANY,
+    CHANCE_DIRECTORY,
+    CHANCE_TENANT,
+    CHANCE_DISK,
+    CHANCE_CRASH,
+    CHANCE_PROGRAM, /* getrandom() */
+    CHANCE_STREAMS
+};
+uint64_t chance(enum stream s, uint64_t below);
+bool chance_percent(enum stream s, unsigned percent);
+
+/* The folder by a name that is the same in every life: paths are in the configuration, and its fingerprint is
+ * in the audit. */
+#define HERE "/proc/self/cwd/"
+
+enum death {
+    DEATH_NOT,
+    DEATH_KILL, /* the process is gone, what it wrote stays */
+    DEATH_POWER /* what was not synced may be gone, or torn */
+};
+
+struct world {
+    uint64_t steady_usec, wall_usec;
+    enum death death; /* from now on nothing that the daemon does reaches anybody */
+    bool running;     /* the definitions speak for the world, not for the kernel */
+    bool directory_away, tenant_away;
+    char folder[80];
+    /* Breaks the daemon's loop after a death. */
+    void (*on_death)(void);
+    /* Invariants that broke; the first sentences are printed. */
+    unsigned n_broken;
+    /* What changed since then the daemon may not have heard of; UINT64_MAX: it has heard all. */
+    uint64_t deaf_since_usec;
+    uint64_t n_crashes, n_power_losses, n_requests, n_events, n_changes, n_writes;
+    unsigned crash_countdown; /* points until the death; 0: none is due */
+    enum death crash_kind;
+    bool trace;
+};
+extern struct world world;
+
+/* An invariant does not hold: said once with seed and day. */
+__attribute__((format(printf, 2, 3))) void broken(unsigned invariant, const char *format, ...);
+unsigned world_day(void);
+void log_dump(void); /* the last lines of the daemon's log */
+void log_keep(const char *line, size_t size);
+
+/* clock.c */
+typedef void (*event_fn)(void *userdata, uint64_t argument);
+void clock_begin(uint64_t seed);
+void clock_end(void);
+void world_at(uint64_t steady_usec, event_fn fn, void *userdata, uint64_t argument);
+/* Without the daemon: what is due happens, until that time. */
+void world_pass(uint64_t until_steady_usec);
+void world_tick(void); /* a moment of it, for whoever waits in a thread */
+
+/* thread.c */
+bool threads_run(void); /* true: one of them went on */
+uint64_t threads_next(void); /* when one of them has waited long enough */
+void threads_finish(void);
+
+/* socket.c */
+enum peer_kind {
+    PEER_DIRECTORY,
+    PEER_TENANT
+};
+struct line { /* a connection, seen from the world's end */
+    struct line *next;
+    enum peer_kind peer;
+    int fd; /* -1: hung up, freed when nobody refers to it */
+    unsigned n_references;
+    unsigned char *in, *out;
+    size_t n_in, n_out, in_room, out_room;
+    void *data; /* the peer's */
+};
+bool sockets_run(void); /* true: something was heard or said */
+void sockets_end(void);
+void line_say(struct line *l, const void *data, size_t size);
+void line_hang_up(struct line *l);
+struct line *line_ref(struct line *l);
+struct line *line_unref(struct line *l);
+void line_eat(struct line *l, size_t size);
+
+/* disk.c */
+void disk_begin(void);
+void disk_power_loss(void);
+void disk_end(void);
+/* A place where the daemon may die: each write, each sync, each request that arrives, each answer. true: it
+ * is dead. */
+bool crash_point(void);
+
+/* directory.c */
+void directory_hear(struct line *l);
+void directory_hung_up(struct line *l);
+
+/* tenant.c */
+void tenant_begin(void);
+void tenant_end(void);
+void tenant_hear(struct line *l);
+void tenant_hung_up(struct line *l);
