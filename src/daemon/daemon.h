@@ -20,6 +20,7 @@
 struct erasure;
 struct history;
 struct look;
+struct storage;
 
 /* A load that is under way; see progress.c. */
 struct progress {
@@ -49,12 +50,13 @@ struct daemon {
     struct progress progress;
     sd_event_source *progress_timer;
     char status_text[320]; /* what the service manager was told */
+    struct storage *storage; /* the watch over the state file; NULL for a look */
     sd_event_source *metrics_timer;
     bool metrics_failed; /* and it was said */
     uint64_t started_usec;
     bool state_created; /* there was no state file */
     bool state_older; /* the audit is ahead of the state: an older state file was restored */
-    bool once, dry_run;
+    bool once, dry_run, stopping;
     bool read_done; /* --once: the directory was read */
     int exit_code;
 };
@@ -64,6 +66,10 @@ int daemon_open(struct daemon *d, struct error *e);
 int daemon_run(struct daemon *d,
                struct error *e); /* until it is told to stop; sets exit_code */
 void daemon_close(struct daemon *d);
+/* A new engine over the state as it is on disk, in place of one that could not write it. 0, or
+ * -errno: the old one is still there. */
+int daemon_renew_engine(struct daemon *d, struct error *e);
+void daemon_stop(struct daemon *d); /* what is in flight is finished, then the loop ends */
 
 /* audit.c */
 int daemon_audit_open(struct daemon *d, struct error *e);
@@ -98,6 +104,11 @@ void daemon_handle(struct control_call *call, const char *method, const json_t *
 bool daemon_is_for_readers(const char *method);
 /* Answers what is still under way; before the parts that it reads are closed. */
 void daemon_handlers_close(struct daemon *d);
+
+/* storage.c: watches over the state file and goes on when it can be written again. */
+int storage_start(struct daemon *d, struct error *e);
+void storage_look(struct daemon *d); /* the engine's status changed */
+void storage_stop(struct daemon *d);
 
 /* metrics.c */
 int metrics_start(struct daemon *d, struct error *e);

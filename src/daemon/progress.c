@@ -137,7 +137,7 @@ static void tell(struct daemon *d, const struct queue_counts *c)
     snprintf(text, sizeof(text), "%s%sdirectory %s, %s%s",
              es.observing ? "observing, nothing is written; " : "",
              es.paused ? "paused, nothing is written; " : "", directory_state_name(ds.state),
-             tenant_words[es.tenant], es.state_failed ? ", state file failed" : "");
+             tenant_words[es.tenant], es.state_failed ? ", state file failed" : es.audit_error ? ", audit file failed" : "");
     size_t n_users = link_count(d->state, LINK_ACTIVE);
     add(text, sizeof(text), n_users, n_users == 1 ? "user" : "users");
     if (c) {

@@ -256,6 +256,8 @@ static json_t *audit_of(struct status *s)
     if (s->d->audit && !state_in_transaction(s->d->state))
         if (audit_export_run(s->d->audit, &s->audit) >= 0)
             s->audit.message[0] = '\0';
+    if (s->engine.audit_error)
+        error_set(&s->audit, 0, "%s", s->engine.audit_error);
     const char *error = s->audit.message[0] ? s->audit.message : NULL;
     return json_pack("{s:o, s:I, s:o}", "file", report_text(s->d->settings->audit_file),
                      "last_seq", (json_int_t)head.seq, "error", report_text(error));

@@ -113,6 +113,10 @@ static const struct {
     {REASON_ROLES_FIRST, "roles that are no longer theirs are taken away before the user is enabled",
      "Nothing, unless taking the roles away is itself held or waits for approval: then settle that."},
     /* rosterd itself. */
+    {REASON_STATE_FAILED, "the state file cannot be written",
+     "Make room, or end what holds the file; nothing is sent meanwhile. rosterd goes on by itself when it can write."},
+    {REASON_AUDIT_FAILED, "the audit file cannot be written",
+     "Make room, or put right what the sentence names; nothing is sent meanwhile. rosterd goes on by itself when it can write."},
     {REASON_OTHER_TENANT, "the state file belongs to another tenant",
      "If the new [tenant] url or scope is meant, look at rosterctl plan and approve; if not, put the old one back."},
     {REASON_STATE_RESTORED, "the state file is older than the last run",

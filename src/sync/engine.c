@@ -480,6 +480,7 @@ struct engine *engine_free(struct engine *n)
     n->commands = commands_free(n->commands);
     n->turn_source = sd_event_source_disable_unref(n->turn_source);
     n->timer = sd_event_source_disable_unref(n->timer);
+    mirror_drop_schema(n->state, n->schema);
     ruleset_free(n->ruleset);
     schema_free(n->schema);
     bound_groups_done(&n->groups);
@@ -721,6 +722,17 @@ bool engine_is_paused(const struct engine *n)
     return n->paused;
 }
 
+void engine_audit_written(struct engine *n, bool fine, const char *sentence)
+{
+    books_audit_written(n->books, fine, sentence);
+}
+
+void engine_tell(struct engine *n, bool stands, const char *code, const char *sentence,
+                 uint64_t since_usec)
+{
+    alarm_tell(n->books, stands, code, sentence, since_usec);
+}
+
 void engine_status(const struct engine *n, struct engine_status *ret)
 {
     *ret = (struct engine_status){
@@ -734,6 +746,8 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .observing = engine_observes(n),
         .state_failed = books_have_failed(n->books),
         .state_error = books_have_failed(n->books) ? books_error(n->books) : NULL,
+        .audit_error = books_audit_error(n->books),
+        .commands = command_any(n->commands),
         .run = books_run(n->books),
         .in_flight = n->n_executions,
         .n_done = n->n_done,

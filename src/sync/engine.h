@@ -76,6 +76,11 @@ extern const struct feed_sink engine_sink;
  * is away. */
 void engine_on_directory_change(struct engine *n, void (*fn)(void *userdata), void *userdata);
 void engine_directory_away(struct engine *n, bool away, const char *sentence);
+/* The audit file was written, or could not be: nothing is sent until it can. */
+void engine_audit_written(struct engine *n, bool fine, const char *sentence);
+/* An alarm, or its end, that needs neither state nor audit: it goes to the notify command. */
+void engine_tell(struct engine *n, bool stands, const char *code, const char *sentence,
+                 uint64_t since_usec);
 /* Runs when what engine_status() says of the tenant or of the state file changed; it must not
  * free the engine. */
 void engine_on_status_change(struct engine *n, void (*fn)(void *userdata), void *userdata);
@@ -159,6 +164,8 @@ struct engine_status {
     bool paused, observing;
     bool state_failed;
     const char *state_error;
+    const char *audit_error; /* NULL: its file can be written */
+    bool commands;           /* notify or password commands are running or wait for their turn */
     uint64_t run; /* 0: none is under way */
     size_t in_flight;
     uint64_t n_done; /* operations, since the start */

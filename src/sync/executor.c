@@ -17,7 +17,7 @@
 bool executor_may_work(const struct engine *n)
 {
     return n->options.tenant && !n->options.plan_only && !n->paused && !engine_observes(n) &&
-           !books_have_failed(n->books) &&
+           !books_have_failed(n->books) && !books_audit_error(n->books) &&
            health_state(n->health) == ENGINE_TENANT_OK && contact_is_known(n->contact);
 }
 
