@@ -80,9 +80,9 @@ static bool may_evaluate(const struct engine *n)
 static int evaluate_revocations(struct engine *n, struct error *e)
 {
     int r = 0;
-    for (size_t i = 0; i < n->revocations.n_items && r == 0; i++)
-        r = evaluate_revocation(n, n->revocations.items[i], e);
-    string_list_done(&n->revocations);
+    for (size_t i = 0; i < n->first.revocations.n_items && r == 0; i++)
+        r = evaluate_revocation(n, n->first.revocations.items[i], e);
+    string_list_done(&n->first.revocations);
     return r;
 }
 
@@ -90,10 +90,10 @@ static int evaluate_revocations(struct engine *n, struct error *e)
 static int note_ahead(struct engine *n, const struct string_list *ids, size_t n_first,
                       struct error *e)
 {
-    bool may = n->all_evaluated && !contact_adoption_open(n->contact) &&
+    bool may = n->first.after_a_plan && !contact_adoption_open(n->contact) &&
                !books_are_distrusted(n->books) && !contact_other_tenant(n->contact);
-    for (size_t i = 0; may && i < n_first && n->ahead.n_items < AHEAD_MAX; i++)
-        if (string_list_add(&n->ahead, ids->items[i]) < 0)
+    for (size_t i = 0; may && i < n_first && n->first.ahead.n_items < AHEAD_MAX; i++)
+        if (string_list_add(&n->first.ahead, ids->items[i]) < 0)
             return error_out_of_memory(e);
     return 0;
 }
@@ -192,14 +192,14 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
         r = park_expire_approvals(n, e);
     if (r < 0 || more || !may_evaluate(n))
         return r;
-    string_list_done(&n->ahead);
+    string_list_done(&n->first.ahead);
     if (books_have(n->books, WORK_GUARD)) {
         books_note(n->books, WORK_ALARMS);
         r = park_apply_guard(n, e);
         if (r == 0)
             r = distrust_check(n, e);
         books_take(n->books, WORK_GUARD);
-        n->all_evaluated = true;
+        n->first.after_a_plan = true;
         if (r == 0)
             contact_evaluated(n->contact);
     }
@@ -249,7 +249,7 @@ static int turn(struct engine *n, struct error *e)
         r = evaluate_some(n, &more, &ahead, e);
     if (r == 0 && (books_have(n->books, WORK_REVOCATIONS) || n->reading || more))
         r = start_revocations(n, &n_picked, e);
-    if (r == 0 && ahead && n->ahead.n_items && executor_may_work(n))
+    if (r == 0 && ahead && n->first.ahead.n_items && executor_may_work(n))
         r = executor_pick_ahead(n, &n_picked, e);
     if (r == 0 && !n->reading)
         r = books_write(n->books, e);
@@ -486,8 +486,8 @@ struct engine *engine_free(struct engine *n)
     bound_groups_done(&n->groups);
     string_list_done(&n->sighted);
     string_list_done(&n->sightings);
-    string_list_done(&n->revocations);
-    string_list_done(&n->ahead);
+    string_list_done(&n->first.revocations);
+    string_list_done(&n->first.ahead);
     n->event = sd_event_unref(n->event);
     free(n);
     return NULL;

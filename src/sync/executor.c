@@ -280,19 +280,19 @@ int executor_pick_ahead(struct engine *n, size_t *ret_n, struct error *e)
     struct operation_list due = {0};
     struct guard_verdict v;
     int r = park_look(n, &v, e);
-    for (size_t i = 0; i < n->ahead.n_items && r == 0; i++) {
+    for (size_t i = 0; i < n->first.ahead.n_items && r == 0; i++) {
         struct operation_list queue = {0};
         struct operation *o = NULL;
         if (n->n_executions + due.n_items >= n->options.max_concurrent)
             break;
-        r = queue_of_person(n->state, n->ahead.items[i], &queue, e);
+        r = queue_of_person(n->state, n->first.ahead.items[i], &queue, e);
         if (r == 0)
             o = next_ahead(&queue, &v);
         if (o && operation_list_add(&due, o) < 0)
             r = error_out_of_memory(e);
         operation_list_done(&queue);
     }
-    string_list_done(&n->ahead);
+    string_list_done(&n->first.ahead);
     if (r == 0)
         r = begin_due(n, &due, ret_n, e);
     operation_list_done(&due);

@@ -58,6 +58,13 @@ struct execution {
     struct planner_input merge; /* for planner_adoption_changes() */
 };
 
+/* Who does not wait until everybody was looked at. */
+struct first {
+    struct string_list revocations; /* entries that came and may be revocations */
+    struct string_list ahead;       /* people whose own entry or groups changed */
+    bool after_a_plan; /* once since the start the guard has seen a whole one: ahead may be used */
+};
+
 struct engine {
     sd_event *event;
     sd_event_source *turn_source; /* deferred: the next turn */
@@ -90,11 +97,9 @@ struct engine {
     uint64_t n_turns; /* since the start */
 
     /* run */
-    struct string_list revocations; /* entries that came and may be revocations */
+    struct first first;
     struct engine_revocation past_revocations[ENGINE_PAST_REVOCATIONS];
     size_t n_past_revocations; /* since the start; the newest is at (n - 1) % size */
-    bool all_evaluated; /* once since the start: the guard has seen a whole plan */
-    struct string_list ahead; /* people whose own change was looked at before everybody else */
     uint64_t looked_usec;  /* when the queue was last asked for what is due */
     bool people_looked_at; /* since the time of the next recheck was asked for */
     struct guard_input guard_input;
@@ -168,7 +173,7 @@ int park_start_approvals(struct engine *n, struct error *e); /* at the start of 
 
 /* executor.c */
 int executor_pick(struct engine *n, size_t *ret_n, struct error *e); /* writes intents */
-int executor_pick_ahead(struct engine *n, size_t *ret_n, struct error *e); /* of n->ahead */
+int executor_pick_ahead(struct engine *n, size_t *ret_n, struct error *e); /* of first.ahead */
 int executor_pick_revocations(struct engine *n, size_t *ret_n, struct error *e);
 void executor_make_way(struct engine *n, const char *entry_id);
 void executor_hurry(struct engine *n); /* in each turn: calls that were started since */
