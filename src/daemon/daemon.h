@@ -51,6 +51,7 @@ struct daemon {
     sd_event_source *progress_timer;
     char status_text[320]; /* what the service manager was told */
     struct storage *storage; /* the watch over the state file; NULL for a look */
+    void (*stop)(struct daemon *d); /* daemon_stop(), for what the manager calls */
     sd_event_source *metrics_timer;
     bool metrics_failed; /* and it was said */
     uint64_t started_usec;

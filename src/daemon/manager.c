@@ -155,6 +155,7 @@ int daemon_renew_engine(struct daemon *d, struct error *e)
 
 int daemon_open(struct daemon *d, struct error *e)
 {
+    d->stop = daemon_stop;
     const struct settings *s = d->settings;
     d->started_usec = clock_now_usec();
     int r = sd_event_new(&d->event);

@@ -119,7 +119,7 @@ static void try_again(struct daemon *d)
 static void end(struct daemon *d)
 {
     d->exit_code = EXIT_FAILURE;
-    daemon_stop(d);
+    d->stop(d);
 }
 
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata)

@@ -305,12 +305,12 @@ void books_audit_written(struct books *b, bool fine, const char *sentence)
         return;
     if (fine) {
         log_notice("The audit file can be written again");
-        alarm_over(b, REASON_AUDIT_FAILED);
+        b->o.alarm(b->o.userdata, REASON_AUDIT_FAILED, NULL);
     } else {
         log_error("The audit file cannot be written: %s. Nothing more is sent to the tenant until "
                   "it can",
                   sentence);
-        alarm_set(b, REASON_AUDIT_FAILED, REASON_AUDIT_FAILED, sentence);
+        b->o.alarm(b->o.userdata, REASON_AUDIT_FAILED, sentence);
     }
     books_status_changed(b);
     books_wake(b, WORK_DUE);
