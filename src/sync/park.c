@@ -156,6 +156,21 @@ int park_apply_guard(struct engine *n, struct error *e)
     return r;
 }
 
+int park_look(struct engine *n, struct guard_verdict *ret, struct error *e)
+{
+    struct guard_input in = {0};
+    int r = 0;
+    for (unsigned k = 1; k < BUDGET_N_KINDS && r == 0; k++) {
+        struct queue_shares shares = {0};
+        r = count_kind(n, k, &in, &shares, e);
+    }
+    if (r < 0)
+        return r;
+    in.n_linked = count_linked(n, &in);
+    guard_evaluate(&in, n->options.sync, ret);
+    return 0;
+}
+
 int park_apply_guard_to_revocations(struct engine *n, struct error *e)
 {
     return apply_guard(n, BUDGET_REVOKE, BUDGET_REVOKE + 1, e);
