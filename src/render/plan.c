@@ -354,7 +354,9 @@ static void render_release(struct output *o, const json_t *answer)
         n_letters += member_text(group, "letter") != NULL;
         letter = letter ? letter : member_text(group, "letter");
     }
-    output_format(o, "What waits is released by:\n");
+    output_format(o, "Plan ");
+    output_text(o, member_text(answer, "hash"));
+    output_format(o, "\nWhat waits is released by:\n");
     output_colour(o, COLOUR_BOLD, "  rosterctl approve %s", hash);
     output_format(o, "%s\n", n_letters > 1 ? "      all of it" : "");
     if (n_letters > 1) {
