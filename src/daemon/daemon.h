@@ -51,7 +51,6 @@ struct daemon {
     sd_event_source *progress_timer;
     char status_text[320]; /* what the service manager was told */
     struct storage *storage; /* the watch over the state file; NULL for a look */
-    void (*stop)(struct daemon *d); /* daemon_stop(), for what the manager calls */
     sd_event_source *metrics_timer;
     bool metrics_failed; /* and it was said */
     uint64_t started_usec;
@@ -67,10 +66,6 @@ int daemon_open(struct daemon *d, struct error *e);
 int daemon_run(struct daemon *d,
                struct error *e); /* until it is told to stop; sets exit_code */
 void daemon_close(struct daemon *d);
-/* A new engine over the state as it is on disk, in place of one that could not write it. 0, or
- * -errno: the old one is still there. */
-int daemon_renew_engine(struct daemon *d, struct error *e);
-void daemon_stop(struct daemon *d); /* what is in flight is finished, then the loop ends */
 
 /* audit.c */
 int daemon_audit_open(struct daemon *d, struct error *e);
@@ -107,7 +102,10 @@ bool daemon_is_for_readers(const char *method);
 void daemon_handlers_close(struct daemon *d);
 
 /* storage.c: watches over the state file and goes on when it can be written again. */
-int storage_start(struct daemon *d, struct error *e);
+/* renew: a new engine over the state as it is on disk, in place of one that could not write it;
+ * -errno: the old one is still there. stop: what is in flight is finished, then the loop ends. */
+int storage_start(struct daemon *d, int (*renew)(struct daemon *d, struct error *e),
+                  void (*stop)(struct daemon *d), struct error *e);
 void storage_look(struct daemon *d); /* the engine's status changed */
 void storage_stop(struct daemon *d);
 

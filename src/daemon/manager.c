@@ -121,9 +121,11 @@ static void listen_to_engine(struct daemon *d)
     engine_on_status_change(d->engine, on_status_changed, d);
 }
 
+static void stop(struct daemon *d);
+
 /* Everything can be made again from the file: what is under way is settled by reading the
  * tenant, as after a crash, and the directory goes on from its last cookie on disk. */
-int daemon_renew_engine(struct daemon *d, struct error *e)
+static int renew_engine(struct daemon *d, struct error *e)
 {
     struct engine *before = d->engine;
     daemon_handlers_close(d);
@@ -146,7 +148,7 @@ int daemon_renew_engine(struct daemon *d, struct error *e)
     if (r < 0) { /* the service manager starts it anew */
         log_error("The directory cannot be read again: %s. rosterd ends", e->message);
         d->exit_code = EXIT_FAILURE;
-        daemon_stop(d);
+        stop(d);
         return 0;
     }
     progress_tell(d);
@@ -155,7 +157,6 @@ int daemon_renew_engine(struct daemon *d, struct error *e)
 
 int daemon_open(struct daemon *d, struct error *e)
 {
-    d->stop = daemon_stop;
     const struct settings *s = d->settings;
     d->started_usec = clock_now_usec();
     int r = sd_event_new(&d->event);
@@ -203,7 +204,7 @@ static void on_stopped(void *userdata)
 }
 
 /* What is in flight is finished; a second signal does not hurry it. */
-void daemon_stop(struct daemon *d)
+static void stop(struct daemon *d)
 {
     d->stopping = true;
     sd_notify(0, "STOPPING=1");
@@ -218,7 +219,7 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
     if (d->stopping)
         return 0;
     log_notice("Signal %u: what is under way is finished first", info->ssi_signo);
-    daemon_stop(d);
+    stop(d);
     return 0;
 }
 
@@ -273,7 +274,7 @@ static void on_idle(void *userdata)
                    : d->dry_run ? show_plan(d)
                    : s.audit_error ? EXIT_FAILURE
                                    : d->exit_code;
-    daemon_stop(d);
+    stop(d);
 }
 
 static void on_read_once(int r, const struct error *e, void *userdata)
@@ -283,7 +284,7 @@ static void on_read_once(int r, const struct error *e, void *userdata)
     if (r < 0) {
         log_error("%s", e->message);
         d->exit_code = EXIT_FAILURE;
-        daemon_stop(d);
+        stop(d);
     } else if (engine_is_idle(d->engine)) {
         on_idle(d);
     }
@@ -317,7 +318,7 @@ int daemon_run(struct daemon *d, struct error *e)
     if (r == 0)
         r = metrics_start(d, e);
     if (r == 0 && !d->dry_run)
-        r = storage_start(d, e);
+        r = storage_start(d, renew_engine, stop, e);
     if (r == 0)
         r = progress_start(d, e);
     if (r == 0)

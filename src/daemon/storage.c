@@ -27,6 +27,8 @@ struct storage {
     uint64_t told_usec;         /* steady clock: the last alarm that was told; 0: none */
     uint64_t wait_usec;         /* until the next attempt */
     bool told;                  /* of the failure that stands */
+    int (*renew)(struct daemon *d, struct error *e);
+    void (*stop)(struct daemon *d);
 };
 
 static void look_in(struct storage *s, uint64_t usec)
@@ -101,7 +103,7 @@ static void try_again(struct daemon *d)
     /* A person is just being told, and passwords are handed on: that ends first. */
     int r = status.commands ? -EAGAIN : state_try_to_write(d->state, &e);
     if (r == 0)
-        r = daemon_renew_engine(d, &e);
+        r = s->renew(d, &e);
     if (r < 0) {
         tell(d, status.state_error);
         if (!status.commands && s->wait_usec < TRY_LAST_USEC)
@@ -119,7 +121,7 @@ static void try_again(struct daemon *d)
 static void end(struct daemon *d)
 {
     d->exit_code = EXIT_FAILURE;
-    d->stop(d);
+    d->storage->stop(d);
 }
 
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
@@ -145,11 +147,14 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
-int storage_start(struct daemon *d, struct error *e)
+int storage_start(struct daemon *d, int (*renew)(struct daemon *d, struct error *e),
+                  void (*stop)(struct daemon *d), struct error *e)
 {
     d->storage = calloc(1, sizeof(*d->storage));
     if (!d->storage)
         return error_out_of_memory(e);
+    d->storage->renew = renew;
+    d->storage->stop = stop;
     int r = sd_event_add_time(d->event, &d->storage->timer, CLOCK_MONOTONIC,
                               clock_monotonic_usec() + LOOK_EVERY_USEC, USEC_PER_MSEC, on_time, d);
     if (r < 0)

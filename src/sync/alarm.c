@@ -304,6 +304,10 @@ void alarm_check(struct books *b, const struct alarm_facts *facts)
     struct hold_look held = {.b = b, .adoption_open = facts->adoption_open}, due = {.b = b};
     books_take(b, WORK_ALARMS);
     books_forget_alarms_due(b);
+    if (books_audit_error(b))
+        alarm_set(b, REASON_AUDIT_FAILED, REASON_AUDIT_FAILED, books_audit_error(b));
+    else
+        alarm_over(b, REASON_AUDIT_FAILED);
     int r = books_write(b, &e);
     if (r == 0)
         r = queue_holds(books_state(b), look_at_hold, &held, &e);

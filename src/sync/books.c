@@ -19,7 +19,6 @@
 #include "base/error.h"
 #include "base/log-ids.h"
 #include "base/log.h"
-#include "model/operation.h"
 #include "state/state.h"
 #include "state/steady.h"
 #include "sync/engine.h"
@@ -303,15 +302,13 @@ void books_audit_written(struct books *b, bool fine, const char *sentence)
         export_soon(b);
     if (fine == was_fine)
         return;
-    if (fine) {
+    if (fine)
         log_notice("The audit file can be written again");
-        b->o.alarm(b->o.userdata, REASON_AUDIT_FAILED, NULL);
-    } else {
+    else
         log_error("The audit file cannot be written: %s. Nothing more is sent to the tenant until "
                   "it can",
                   sentence);
-        b->o.alarm(b->o.userdata, REASON_AUDIT_FAILED, sentence);
-    }
+    books_alarms_at(b, clock_now_usec()); /* alarm_check() says so */
     books_status_changed(b);
     books_wake(b, WORK_DUE);
 }

@@ -40,8 +40,6 @@ struct books_options {
     const struct engine_options *options;
     void (*wake)(void *userdata);           /* a turn soon */
     void (*status_changed)(void *userdata); /* of the tenant or of the state file */
-    /* Something of the books' own stands (a sentence) or is over (NULL). */
-    void (*alarm)(void *userdata, const char *code, const char *sentence);
     void *userdata;
 };
 int books_new(struct books **ret, const struct books_options *o, struct error *e);

@@ -61,15 +61,6 @@ static void wake(void *userdata)
         sd_event_source_set_enabled(n->turn_source, SD_EVENT_ONESHOT);
 }
 
-static void books_alarm(void *userdata, const char *code, const char *sentence)
-{
-    struct engine *n = userdata;
-    if (sentence)
-        alarm_set(n->books, code, code, sentence);
-    else
-        alarm_over(n->books, code);
-}
-
 static void status_changed(void *userdata)
 {
     struct engine *n = userdata;
@@ -432,7 +423,6 @@ static int open_owners(struct engine *n, struct audit_export *audit, struct erro
                               .options = &n->options,
                               .wake = wake,
                               .status_changed = status_changed,
-                              .alarm = books_alarm,
                               .userdata = n};
     if (r == 0)
         r = books_new(&n->books, &o, e);

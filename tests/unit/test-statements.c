@@ -102,7 +102,6 @@ static const struct {
     {"SELECT number, started_usec, ended_usec, totals, trigger FROM run WHERE ended_usec > 0 "
      "ORDER BY number DESC LIMIT 1",
      "from the end, past the one run that is under way"},
-    {"SELECT seq, hash FROM trail ORDER BY seq DESC LIMIT 1", "the last row"},
     {"SELECT seq FROM trail ORDER BY seq LIMIT 1", "the first row"},
     {"SELECT count(*) FROM sqlite_master", "opening: is the file empty?"},
     {"SELECT 1 FROM dirty_group LIMIT 1", "the first row"},
