@@ -2,9 +2,9 @@
  * Opening, closing and the transaction of the state file.
  *
  * Opening looks before it touches: a file that is damaged, of another program or of a newer
- * rosterd is left exactly as it was. A new file gets its form in one rollback-journal
- * transaction before it is switched to WAL, so a crash leaves it either empty or whole. All
- * pages are read, unless the file is just as it was when it was last closed in good order.
+ * rosterd is left exactly as it was. A new file gets its form beside its place, under another
+ * name, and takes the place when it is whole and on the disk, so a crash leaves nothing or all of
+ * it, also where the power failed. All pages are read, unless the file is just as it was when it was last closed in good order.
  */
 #include "config.h"
 
@@ -229,6 +229,73 @@ static int open_checked(struct state *s, bool as_left, struct error *e)
     return r;
 }
 
+/* 0, also where a file system cannot sync a folder. */
+static int sync_at(const char *path, bool folder, struct error *e)
+{
+    const char *slash = strrchr(path, '/');
+    CLEANUP(freep) char *name = folder ? strndup(path, slash ? (size_t)(slash - path) + 1 : 0) : strdup(path);
+    int fd, r;
+
+    if (!name)
+        return error_out_of_memory(e);
+    fd = open(*name ? name : ".", O_RDONLY | O_CLOEXEC);
+    r = fd < 0 || fsync(fd) < 0 ? -errno : 0;
+    if (fd >= 0)
+        close(fd);
+    if (r < 0 && !(folder && r == -EINVAL))
+        return error_set(e, r, "The new state file %s cannot be synced: %s", path, strerror(-r));
+    return 0;
+}
+
+/* What an earlier attempt left beside is of no use to anybody. */
+static void remove_beside(const char *beside)
+{
+    static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+        CLEANUP(freep) char *name = NULL;
+
+        if (asprintf(&name, "%s%s", beside, suffixes[i]) < 0)
+            name = NULL;
+        if (name)
+            (void)unlink(name);
+    }
+}
+
+static int make_beside(const char *beside, struct error *e)
+{
+    CLEANUP(state_releasep) struct state *s = state_alloc(beside);
+    int r;
+
+    if (!s)
+        return error_out_of_memory(e);
+    r = create_file(beside, e);
+    return r == 0 ? open_checked(s, false, e) : r; /* closing moves its log into it */
+}
+
+/* Takes the place of the empty file of that name. */
+static int make_new(const char *path, struct error *e)
+{
+    CLEANUP(freep) char *beside = NULL;
+    int r;
+
+    if (asprintf(&beside, "%s.new", path) < 0) {
+        beside = NULL;
+        return error_out_of_memory(e);
+    }
+    remove_beside(beside);
+    r = make_beside(beside, e);
+    if (r == 0)
+        r = sync_at(beside, false, e);
+    if (r == 0 && rename(beside, path) < 0) {
+        r = -errno;
+        error_set(e, r, "The new state file cannot be put in its place %s: %s", path, strerror(-r));
+    }
+    if (r != 0)
+        remove_beside(beside);
+    return r == 0 ? sync_at(path, true, e) : r;
+}
+
 int state_open(struct state **ret, const char *path, bool *ret_created, struct error *e)
 {
     CLEANUP(state_releasep) struct state *s = state_alloc(path);
@@ -242,6 +309,8 @@ int state_open(struct state **ret, const char *path, bool *ret_created, struct e
         r = look_at_file(path, &empty, e);
     if (r == 0)
         r = create_file(path, e);
+    if (r == 0 && empty)
+        r = make_new(path, e);
     if (r == 0)
         r = open_checked(s, as_left, e);
     if (r == 0)
