@@ -3,8 +3,8 @@
  *
  * Opening looks before it touches: a file that is damaged, of another program or of a newer
  * rosterd is left exactly as it was. A new file gets its form beside its place, under another
- * name, and takes the place when it is whole and on the disk, so a crash leaves nothing or all of
- * it, also where the power failed. All pages are read, unless the file is just as it was when it was last closed in good order.
+ * name, and takes the place when it is whole and on the disk, so a crash leaves nothing or all,
+ * also where the power failed. All pages are read, unless the file is just as it was when it was last closed in good order.
  */
 #include "config.h"
 

@@ -264,6 +264,7 @@ static bool run_daemon(void)
     if (world.deaf_since_usec == UINT64_MAX)
         world.deaf_since_usec = world.steady_usec;
     bool fine = r == 0 || world.death;
+    ended_well = r == 0 && !world.death; /* else the last intents wait for the next start */
     daemon_close(&d);
     sockets_end();
     threads_finish();
@@ -410,7 +411,6 @@ int life_run(const struct life_options *o, struct life_result *ret)
     while (!over && run_daemon() && !over) {
         after_death();
     }
-    ended_well = !world.death; /* else the last intents wait for the next start */
     if (world.death)
         after_death();
     world.running = false;
