@@ -219,6 +219,8 @@ static struct item *make(const char *dn, const char *class, const char *name, co
     struct item *i = item_new(dn);
     item_add(i, "objectClass", class);
     item_add(i, name, value);
+    if (strcmp(class, "groupOfNames") == 0) /* it must have a member */
+        item_add(i, "member", "cn=placeholder," SUFFIX);
     change_begin(i);
     i->gone = false;
     change_end(i);

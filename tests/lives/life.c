@@ -40,7 +40,7 @@ struct tenant_habits tenant_habits;
 static struct daemon *running; /* NULL: nobody */
 static const struct life_options *options;
 static uint64_t up_since_usec, quiet_since_usec;
-static bool over;
+static bool over, ended_well;
 static char log_lines[LOG_LINES][400];
 static unsigned n_log_lines;
 
@@ -264,6 +264,7 @@ static bool run_daemon(void)
     if (world.deaf_since_usec == UINT64_MAX)
         world.deaf_since_usec = world.steady_usec;
     bool fine = r == 0 || world.death;
+    ended_well = r == 0 && !world.death; /* else the last intents wait for the next start */
     daemon_close(&d);
     sockets_end();
     threads_finish();
@@ -309,7 +310,7 @@ static void verify_audit(void)
         broken(12, "the audit is not whole: line %u: %s", result.findings[0].line,
                result.findings[0].sentence);
     audit_verify_result_done(&result);
-    if (!world.n_broken)
+    if (!world.n_broken && ended_well)
         diary_check((const char *const *)files, n);
     while (n)
         free(files[--n]);

@@ -183,6 +183,8 @@ static int live_short(unsigned *n_lives, unsigned *n_bad)
         unsigned n_seeds;
         bool twice;
     } forms[] = {
+        /* A power loss while the state file was made: zeros, and no start ever after. */
+        {{.seed = 10051, .days = 1, .people = 25, .crash_percent = 60}, 1, false},
         {{.seed = 1, .days = 10, .people = 30}, 2, false},
         {{.seed = 100, .days = 3, .people = 15, .crash_percent = 80}, 14, false},
         {{.seed = 200, .days = 2, .people = 10, .crash_percent = 80}, 2, true},
