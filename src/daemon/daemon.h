@@ -22,6 +22,16 @@ struct history;
 struct look;
 struct storage;
 
+/* A load that is under way; see progress.c. */
+struct progress {
+    uint64_t since_usec; /* monotonic; 0: nothing is due */
+    size_t done, left;
+    double rate; /* a second */
+    unsigned tenths;
+    bool is_long;
+    uint64_t n_done, looked_usec; /* at the last look */
+};
+
 struct daemon {
     sd_event *event;
     char *config_file;
@@ -37,6 +47,9 @@ struct daemon {
     struct look *look;       /* at another configuration, under way; NULL */
     struct history *history; /* being read; NULL */
     struct erasure *erasure; /* under way; NULL */
+    struct progress progress;
+    sd_event_source *progress_timer;
+    char status_text[320]; /* what the service manager was told */
     struct storage *storage; /* the watch over the state file; NULL for a look */
     sd_event_source *metrics_timer;
     bool metrics_failed; /* and it was said */
@@ -99,6 +112,18 @@ void storage_stop(struct daemon *d);
 /* metrics.c */
 int metrics_start(struct daemon *d, struct error *e);
 void metrics_stop(struct daemon *d); /* removes the file */
+
+/* progress.c */
+struct progress_now {
+    size_t done, total;
+    double rate;
+    uint64_t left_usec; /* 0: not known */
+    uint64_t since_usec;
+};
+bool progress_of(const struct daemon *d, struct progress_now *ret); /* false: nothing is due */
+void progress_tell(struct daemon *d);                               /* STATUS=, when it changed */
+int progress_start(struct daemon *d, struct error *e);
+void progress_stop(struct daemon *d);
 
 /* report-*.c: answers as JSON; NULL on failure, with a sentence. */
 json_t *report_status(struct daemon *d, struct error *e);

@@ -21,30 +21,11 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-static void tell_status(struct daemon *d)
-{
-    static const char *const tenants[] = {
-        [ENGINE_TENANT_OK] = "tenant ok",
-        [ENGINE_TENANT_AWAY] = "tenant away",
-        [ENGINE_TENANT_REFUSED] = "tenant refuses the account",
-        [ENGINE_TENANT_NO_SECRET] = "the tenant's client secret cannot be read",
-        [ENGINE_TENANT_UNKNOWN] = "tenant not asked yet",
-    };
-    struct directory_status ds;
-    struct engine_status es;
-    directory_status(d->directory, &ds);
-    engine_status(d->engine, &es);
-    sd_notifyf(0, "STATUS=directory %s, %s%s", directory_state_name(ds.state), tenants[es.tenant],
-               es.state_failed   ? ", state file failed"
-               : es.audit_error ? ", audit file failed"
-                                : "");
-}
-
 static void on_status_changed(void *userdata)
 {
     struct daemon *d = userdata;
     if (d->directory)
-        tell_status(d);
+        progress_tell(d);
     storage_look(d);
 }
 
@@ -59,7 +40,7 @@ static void on_directory_changed(void *userdata)
     bool away = s.state == DIRECTORY_AWAY || s.state == DIRECTORY_REFUSED;
     if (away || s.state == DIRECTORY_FOLLOWING)
         engine_directory_away(d->engine, away, s.error);
-    tell_status(d);
+    progress_tell(d);
 }
 
 static int open_state(struct daemon *d, struct error *e)
@@ -110,6 +91,7 @@ static void engine_options_of(struct daemon *d, struct engine_options *ret)
         .sync = &s->sync,
         .mapping = &s->mapping,
         .fingerprint = s->fingerprint,
+        .decisions = s->decisions,
         .tenant_ops = &tenant_https_ops,
         .tenant = d->tenant,
         .tenant_url = s->tenant.url,
@@ -169,7 +151,7 @@ static int renew_engine(struct daemon *d, struct error *e)
         stop(d);
         return 0;
     }
-    tell_status(d);
+    progress_tell(d);
     return 0;
 }
 
@@ -211,7 +193,7 @@ static int notify_watchdog_ready(struct daemon *d, struct error *e)
     if (r < 0)
         return error_set(e, r, "cannot set up the watchdog");
     sd_notify(0, "READY=1");
-    tell_status(d);
+    progress_tell(d);
     return 0;
 }
 
@@ -284,15 +266,14 @@ static void on_idle(void *userdata)
     if (!d->once || !d->directory || !d->read_done)
         return;
     engine_status(d->engine, &s);
-    if (d->dry_run && s.tenant == ENGINE_TENANT_OK) {
-        d->exit_code = show_plan(d);
-    } else if (d->dry_run) {
-        log_error("There is no plan, since it is not known what the tenant holds: %s",
-                  s.tenant_error ? s.tenant_error : "it was not asked yet");
-        d->exit_code = EXIT_FAILURE;
-    } else if (s.tenant != ENGINE_TENANT_OK || s.audit_error) {
-        d->exit_code = EXIT_FAILURE;
-    }
+    bool asked = s.tenant == ENGINE_TENANT_OK;
+    if (!asked && d->dry_run)
+        log_error("The tenant could not be asked, so what would be done is not known: %s",
+                  s.tenant_error ? s.tenant_error : "it did not answer yet");
+    d->exit_code = !asked       ? EXIT_FAILURE
+                   : d->dry_run ? show_plan(d)
+                   : s.audit_error ? EXIT_FAILURE
+                                   : d->exit_code;
     stop(d);
 }
 
@@ -339,6 +320,8 @@ int daemon_run(struct daemon *d, struct error *e)
     if (r == 0 && !d->dry_run)
         r = storage_start(d, renew_engine, stop, e);
     if (r == 0)
+        r = progress_start(d, e);
+    if (r == 0)
         r = notify_watchdog_ready(d, e);
     if (r < 0)
         return r;
@@ -354,6 +337,7 @@ int daemon_run(struct daemon *d, struct error *e)
 void daemon_close(struct daemon *d)
 {
     metrics_stop(d);
+    progress_stop(d);
     storage_stop(d);
     daemon_handlers_close(d);
     d->control = control_server_free(d->control);

@@ -104,6 +104,8 @@ static const struct {
      "Look at rosterctl plan: it shows whom it would take over and what would follow. Then rosterctl approve HASH."},
     {REASON_PAUSED, "rosterd is paused",
      "rosterctl resume, when nothing speaks against it."},
+    {REASON_OBSERVING, "rosterd observes and writes nothing",
+     "Look at rosterctl plan. If it is right, rosterctl start, or approve the whole plan."},
     {REASON_LOCKOUT, "somebody would be locked out of the tenant: its API user, a protected login or the last one with a privileged role",
      "Give somebody else the role first, or take the login out of [guard] protected_logins. No approval releases it."},
     {REASON_REVOKED, "the access was revoked: [lifecycle] revoke_when holds",

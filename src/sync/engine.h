@@ -33,6 +33,7 @@ struct engine_options {
     const struct sync_options *sync;       /* borrowed until engine_reload() or engine_free() */
     const struct mapping_options *mapping; /* borrowed likewise */
     const char *fingerprint;               /* of the configuration; borrowed likewise */
+    const char *decisions;     /* the same of what decides about people; NULL: it is not told apart */
     const char *configuration; /* JSON for the lines that say which one it is; borrowed; or NULL */
     const char *configuration_facts; /* kept in the state for the next difference; likewise */
     const struct tenant_ops *tenant_ops;
@@ -109,17 +110,31 @@ void engine_use_mirror_as_is(struct engine *n);
 /* A person's words. */
 int engine_pause(struct engine *n, bool pause, unsigned uid, struct error *e);
 bool engine_is_paused(const struct engine *n);
+/* [sync] mode = observe, and nobody has said yet that writing begins. */
+bool engine_observes(const struct engine *n);
+int engine_begin_writing(struct engine *n, bool *ret_was_observing, struct error *e);
 /* 0, or ENGINE_STALE_HASH, ENGINE_NOTHING. */
 #define ENGINE_STALE_HASH 1
 #define ENGINE_NOTHING    2
-int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret_n,
-                   uint64_t *ret_until_usec, struct error *e);
+/* A part of what is parked. */
+struct engine_choice {
+    const int64_t *numbers; /* of the operations, in order */
+    size_t n_numbers;
+    const char *const *reasons; /* that they are parked for */
+    size_t n_reasons;
+    const char *names; /* for the audit: "b (team), d (adopt)" */
+};
+/* choice NULL: all that the hash stands for. */
+int engine_approve(struct engine *n, const char *hash, unsigned uid,
+                   const struct engine_choice *choice, size_t *ret_n, uint64_t *ret_until_usec,
+                   struct error *e);
 /* cause, person: NULL for all. */
 int engine_retry(struct engine *n, const char *cause, const char *entry_id, size_t *ret_n,
                  struct error *e);
 int engine_look_again(struct engine *n, const char *entry_id, struct error *e);
 
-/* The hash of the plan: over the parked operations when there are any, else over all. 64 digits
+/* The hash of the plan: over the parked operations when there are any, else (and always while it
+ * observes, since all of it waits for a person) over all. 64 digits
  * and NUL. */
 int engine_plan_hash(struct engine *n, char ret[static 65], size_t *ret_n_parked,
                      struct error *e);
@@ -146,18 +161,21 @@ struct engine_status {
     uint64_t tenant_since_usec, tenant_next_usec;
     bool adoption_open;
     bool adoption_reported; /* everybody was looked at: the report is whole */
-    bool paused;
+    bool paused, observing;
     bool state_failed;
     const char *state_error;
     const char *audit_error; /* NULL: its file can be written */
     bool commands;           /* notify or password commands are running or wait for their turn */
     uint64_t run; /* 0: none is under way */
     size_t in_flight;
+    uint64_t n_done; /* operations, since the start */
     bool reading;
-    struct guard_input guard_input;
-    struct guard_verdict guard;
+    uint64_t budget_window_usec;
 };
 void engine_status(const struct engine *n, struct engine_status *ret);
+/* The budgets as they are now. */
+int engine_budgets(const struct engine *n, struct guard_input *ret_input,
+                   struct guard_verdict *ret, struct error *e);
 
 /* How a person would be decided now, with steps: for explain. */
 struct verdict;

@@ -56,7 +56,7 @@ static int intake_entry(void *userdata, unsigned search, struct entry *taken, st
     if (entry->kind == ENTRY_PERSON && changes != MIRROR_SAME) {
         r = ruleset_revokes(n->ruleset, entry);
         if (r > 0)
-            r = string_list_add(&n->revocations, entry->id);
+            r = string_list_add(&n->first.revocations, entry->id);
         if (r < 0)
             return error_out_of_memory(e);
     }
@@ -119,6 +119,22 @@ static int intake_present(void *userdata, unsigned search, const char *id, struc
     if (r == 0)
         r = mirror_present(n->state, search, id, e);
     return r == STATE_NONE ? SINK_UNKNOWN_ID : r;
+}
+
+static int intake_unchanged(void *userdata, unsigned search, const char *id,
+                            const unsigned char raw[static ENTRY_RAW_SIZE], struct error *e)
+{
+    struct engine *n = userdata;
+    enum entry_kind kind;
+    int r = books_write(n->books, e);
+    if (r == 0)
+        r = mirror_unchanged(n->state, search, id, raw, &kind, e);
+    if (r != 0)
+        return r == STATE_NONE ? SINK_UNKNOWN_ID : r;
+    if (kind == ENTRY_PERSON)
+        n->batch_people++;
+    books_wake(n->books, WORK_DUE);
+    return 0;
 }
 
 static int intake_members(void *userdata, const struct feed_members *m, struct error *e)
@@ -391,6 +407,7 @@ const struct feed_sink engine_sink = {
     .gone = intake_gone,
     .removals = intake_removals,
     .present = intake_present,
+    .unchanged = intake_unchanged,
     .members = intake_members,
     .commit = intake_commit,
     .abort = intake_abort,
