@@ -306,6 +306,11 @@ int config_parse_url(const struct config_key *key, const struct config_value *va
                          text);
     if (strcspn(text + scheme, "?#") != strlen(text + scheme))
         return error_set(e, -EINVAL, "a query or fragment is no part of the tenant's address");
+    if (text[scheme + host] && strcmp(text + scheme + host, "/") != 0) {
+        *ret_offset = scheme + host;
+        return error_set(e, -EINVAL, "'%s' has a path, which is no part of the tenant's address: write %.*s",
+                         text, (int)(scheme + host), text);
+    }
     return store_text(slot, text, e);
 }
 

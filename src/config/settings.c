@@ -111,6 +111,7 @@ struct settings *settings_free(struct settings *s)
     free(s->config_file);
     free(s->facts);
     free(s->fingerprint);
+    free(s->decisions);
     for (size_t i = 0; s->values && i < config_n_keys; i++) {
         free(s->values[i].text);
         free(s->values[i].file);
@@ -413,13 +414,25 @@ static void add_fact(struct buffer *b, const char *section, const char *name, co
         buffer_format(b, "%s\n%s\n%s\n", section, name, text);
 }
 
-static int make_fingerprint(struct settings *s)
+/* Whether anything that is decided about a person can depend on the key: what mapping and engine
+ * are given, and whose tenant it is. How the directory is read is not among it, since whom that
+ * shows otherwise is marked then. */
+static bool is_decisive(const struct config_key *key)
+{
+    size_t mapping = offsetof(struct settings, mapping), sync = offsetof(struct settings, sync);
+
+    return (key->slot >= mapping && key->slot < mapping + sizeof(struct mapping_options)) ||
+           (key->slot >= sync && key->slot < sync + sizeof(struct sync_options)) ||
+           (strcmp(key->section, "tenant") == 0 && !(key->flags & KEY_RELOAD));
+}
+
+static char *make_facts(const struct settings *s, bool all)
 {
     CLEANUP(buffer_done) struct buffer b = {0};
-    char digest[DIGEST_TEXT_SIZE];
 
     for (size_t i = 0; i < config_n_keys; i++)
-        add_fact(&b, config_keys[i].section, config_keys[i].name, s->values[i].text);
+        if (strcmp(config_keys[i].section, "rule") != 0 && (all || is_decisive(&config_keys[i])))
+            add_fact(&b, config_keys[i].section, config_keys[i].name, s->values[i].text);
     for (size_t n = 0; n < s->mapping.n_rules; n++) {
         buffer_format(&b, "rule\n%s\n", s->mapping.rules[n].name);
         for (size_t i = 0; i < config_n_keys; i++)
@@ -427,14 +440,25 @@ static int make_fingerprint(struct settings *s)
                 add_fact(&b, "", config_keys[i].name,
                          rule_slot(&s->mapping.rules[n], &config_keys[i])->text);
     }
-    s->facts = buffer_take(&b);
-    if (!s->facts)
+    return buffer_take(&b);
+}
+
+static int make_fingerprint(struct settings *s)
+{
+    CLEANUP(freep) char *decisive = make_facts(s, false);
+    char digest[DIGEST_TEXT_SIZE];
+
+    s->facts = make_facts(s, true);
+    if (!s->facts || !decisive)
         return -ENOMEM;
     int r = digest_text(digest, s->facts);
-    if (r < 0)
-        return r;
-    s->fingerprint = strdup(digest);
-    return s->fingerprint ? 0 : -ENOMEM;
+    if (r == 0 && !(s->fingerprint = strdup(digest)))
+        r = -ENOMEM;
+    if (r == 0)
+        r = digest_text(digest, decisive);
+    if (r == 0 && !(s->decisions = strdup(digest)))
+        r = -ENOMEM;
+    return r;
 }
 
 static void free_documents(struct config_context *c)

@@ -54,6 +54,7 @@ struct settings {
     struct settings_value *values; /* one for each key of the table but those of rules */
     char *facts; /* the effective values of all keys, secrets by path only, as one text */
     char *fingerprint; /* the SHA-256 of facts */
+    char *decisions;   /* that of those by which people are judged */
 };
 struct settings *settings_free(struct settings *s);
 

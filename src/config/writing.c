@@ -1,6 +1,6 @@
 /*
  * What a value holds that its writer most likely does not see: a comment behind it, characters
- * that no screen shows. Warnings alone, since both can be meant.
+ * that no screen shows, quotation marks of a word processor, which quote nothing here. Warnings alone, since both can be meant.
  */
 #include "config.h"
 
@@ -56,6 +56,18 @@ static void check_comment(struct config_context *c, const char *file,
     }
 }
 
+static const char *what_is(ucs4_t character)
+{
+    if (character < 0x80)
+        return NULL;
+    if (character >= 0x201C && character <= 0x201F)
+        return "a quotation mark that is none of the keyboard";
+    if (uc_is_general_category(character, UC_CATEGORY_Zs))
+        return "a blank that is not the usual one";
+    return uc_is_property_default_ignorable_code_point(character) ? "an invisible character"
+                                                                  : NULL;
+}
+
 static void check_characters(struct config_context *c, const char *file,
                              const struct config_item *item)
 {
@@ -66,14 +78,12 @@ static void check_characters(struct config_context *c, const char *file,
         const uint8_t *here = p;
         char sentence[160];
         p += u8_mbtouc(&character, p, (size_t)(end - p));
-        bool blank = character != ' ' && uc_is_general_category(character, UC_CATEGORY_Zs);
-        if (character < 0x80 ||
-            (!blank && !uc_is_property_default_ignorable_code_point(character)))
+        const char *what = what_is(character);
+        if (!what)
             continue;
         snprintf(sentence, sizeof(sentence),
                  "contains U+%04X, %s, which is part of the value; type it again if it was pasted",
-                 (unsigned)character,
-                 blank ? "a blank that is not the usual one" : "an invisible character");
+                 (unsigned)character, what);
         warn(c, file, item, (size_t)(here - start), sentence);
         return;
     }

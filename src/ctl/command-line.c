@@ -9,6 +9,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/text.h"
@@ -172,6 +173,11 @@ static int find_config(struct command_line *l)
     (void)snprintf(l->instance_path, sizeof(l->instance_path), "%s/%s.conf", CONFIG_DIRECTORY,
                    l->instance ? l->instance : "rosterd");
     l->ctl.config_file = l->config ? l->config : l->instance_path;
+    /* Without it the socket of another rosterd, the default one, would be asked. */
+    if ((l->config || l->instance) && !l->ctl.socket && access(l->ctl.config_file, F_OK) < 0 &&
+        errno == ENOENT)
+        return ctl_complain(&l->ctl, EXIT_FAILED, "invalid-parameter", "%s: no such file",
+                            l->ctl.config_file);
     return EXIT_FINE;
 }
 

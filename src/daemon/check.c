@@ -177,6 +177,7 @@ static int open_parts(struct check *c, struct error *e)
         .sync = &s->sync,
         .mapping = &s->mapping,
         .fingerprint = s->fingerprint,
+        .decisions = s->decisions,
         .tenant_ops = &tenant_https_ops,
         .max_concurrent = s->tenant.max_concurrent,
         .plan_only = true,

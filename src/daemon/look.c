@@ -200,6 +200,7 @@ static int look_begin(struct look *l, struct error *e)
         .sync = &l->settings->sync,
         .mapping = &l->settings->mapping,
         .fingerprint = l->settings->fingerprint,
+        .decisions = l->settings->decisions,
         .tenant_ops = &tenant_https_ops,
         .max_concurrent = l->settings->tenant.max_concurrent,
         .plan_only = true,

@@ -107,6 +107,7 @@ static void engine_options_of(struct daemon *d, struct engine_options *ret)
         .sync = &s->sync,
         .mapping = &s->mapping,
         .fingerprint = s->fingerprint,
+        .decisions = s->decisions,
         .tenant_ops = &tenant_https_ops,
         .tenant = d->tenant,
         .tenant_url = s->tenant.url,
@@ -235,10 +236,10 @@ static void on_idle(void *userdata)
     if (!d->once || !d->directory || !d->read_done)
         return;
     engine_status(d->engine, &s);
-    if (d->dry_run)
-        d->exit_code = show_plan(d);
-    else if (s.tenant != ENGINE_TENANT_OK)
-        d->exit_code = EXIT_FAILURE;
+    bool asked = s.tenant == ENGINE_TENANT_OK;
+    if (!asked && d->dry_run)
+        log_error("The tenant could not be asked, so what would be done is not known");
+    d->exit_code = !asked ? EXIT_FAILURE : d->dry_run ? show_plan(d) : d->exit_code;
     stop(d);
 }
 

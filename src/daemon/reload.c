@@ -48,6 +48,7 @@ static int take(struct daemon *d, struct settings **taken, struct error *e)
         .sync = &fresh->sync,
         .mapping = &fresh->mapping,
         .fingerprint = fresh->fingerprint,
+        .decisions = fresh->decisions,
         .max_concurrent = fresh->tenant.max_concurrent,
     };
     int r = d->audit ? daemon_audit_configuration(d, fresh, &options, e) : 0;

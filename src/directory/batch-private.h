@@ -22,6 +22,7 @@ struct feed_batch {
     bool open, full, from_cookie, finishing, doubted, failed;
     unsigned search;
     size_t n_entries, n_changes;
+    size_t n_unchanged; /* of n_entries: not even decoded */
     size_t entries_max, n_left_out; /* is_too_many() */
     char doubt[512];
     char *watermark;

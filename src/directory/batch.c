@@ -20,6 +20,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "directory/batch-private.h"
+#include "directory/decode-raw.h"
 #include "directory/environment.h"
 #include "directory/follow.h"
 #include "directory/holders.h"
@@ -141,7 +142,7 @@ static void reset(struct feed_batch *b)
     b->open = b->finishing = b->doubted = b->chained = false;
     b->from_cookie = b->looking = b->looked = b->rereading = false;
     b->base_looked = false;
-    b->n_entries = b->n_changes = b->n_left_out = 0;
+    b->n_entries = b->n_changes = b->n_left_out = b->n_unchanged = 0;
     b->n_asked = 0;
 }
 
@@ -237,17 +238,16 @@ void feed_batch_doubt(struct feed_batch *b, const char *format, ...)
     va_end(ap);
 }
 
-static int keep_watermark(struct feed_batch *b, struct decoded *d)
+static void keep_watermark(struct feed_batch *b, char **watermark)
 {
-    if (!d->watermark)
-        return 0;
+    if (!*watermark)
+        return;
     /* CSNs and times compare as text, numbers by their length first. */
-    size_t now = strlen(d->watermark), before = b->watermark ? strlen(b->watermark) : 0;
-    if (now > before || (now == before && strcmp(d->watermark, b->watermark) > 0)) {
+    size_t now = strlen(*watermark), before = b->watermark ? strlen(b->watermark) : 0;
+    if (now > before || (now == before && strcmp(*watermark, b->watermark) > 0)) {
         free(b->watermark);
-        b->watermark = TAKE(d->watermark);
+        b->watermark = TAKE(*watermark);
     }
-    return 0;
 }
 
 int batch_hand_over(struct feed_batch *b, unsigned search, struct decoded *d, struct error *e)
@@ -304,7 +304,7 @@ int batch_take_decoded(struct feed_batch *b, unsigned search, struct decoded *d,
     int left_out;
     if (b->full && is_too_many(b, e, &left_out))
         return left_out;
-    keep_watermark(b, d);
+    keep_watermark(b, &d->watermark);
     if (d->alias) {
         log_warning("%s is an alias entry, which is not followed: let the base hold the entry "
                     "that it stands for, and groups name that",
@@ -345,21 +345,69 @@ int batch_take_decoded(struct feed_batch *b, unsigned search, struct decoded *d,
     return base ? batch_fetch_ranges(b, search, base, d, e) : error_out_of_memory(e);
 }
 
+/* The mirror took it from the same bytes: there is nothing to decode. Answers SINK_UNKNOWN_ID
+ * when it must be, with *raw filled, or empty if these bytes prove nothing. */
+static int take_unchanged(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char *id,
+                          struct raw_entry *raw, struct error *e)
+{
+    int left_out;
+    int r = decode_raw(&b->env->decoder, ld, m, id, raw, e);
+    if (r != 0)
+        return r < 0 ? r : SINK_UNKNOWN_ID;
+    if (b->full && is_too_many(b, e, &left_out))
+        return left_out;
+    r = b->env->sink->unchanged(b->env->userdata, b->search, raw->id, raw->digest, e);
+    if (r != 0)
+        return r;
+    CLEANUP(freep) char *dn = strndup(raw->dn.bv_val, raw->dn.bv_len);
+    if (!dn)
+        return error_out_of_memory(e);
+    keep_watermark(b, &raw->watermark);
+    b->n_entries++;
+    b->n_changes++;
+    b->n_unchanged++;
+    return batch_note_parent(b, dn, e);
+}
+
+/* What these bytes are taken for is known whenever they come again, unless there is something
+ * to ask or to say each time. */
+static void note_raw(struct decoded *d, const struct raw_entry *raw)
+{
+    if (!raw->id || !d->entry || d->ranges || d->partial || d->n_bad_members > 0 ||
+        (d->has_children && d->entry->kind != ENTRY_CONTAINER))
+        return;
+    memcpy(d->entry->raw, raw->digest, sizeof d->entry->raw);
+    d->entry->has_raw = true;
+}
+
 int feed_batch_entry(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char *id,
                      struct error *e)
 {
+    CLEANUP(raw_entry_done) struct raw_entry raw = {};
     CLEANUP(decoded_done) struct decoded d = {};
-    int r = decode_entry(&b->env->decoder, ld, m, id, &d, e);
-    return r < 0 ? r : batch_take_decoded(b, b->search, &d, e);
+    int r = take_unchanged(b, ld, m, id, &raw, e);
+    if (r != SINK_UNKNOWN_ID)
+        return r;
+    r = decode_entry(&b->env->decoder, ld, m, id, &d, e);
+    if (r < 0)
+        return r;
+    note_raw(&d, &raw);
+    return batch_take_decoded(b, b->search, &d, e);
 }
 
 int feed_batch_pushed(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char *id,
                       struct error *e)
 {
+    CLEANUP(raw_entry_done) struct raw_entry raw = {};
     CLEANUP(decoded_done) struct decoded d = {};
     CLEANUP(freep) char *lacking = NULL;
     bool change = !b->full || b->from_cookie;
-    int r = decode_entry(&b->env->decoder, ld, m, id, &d, e);
+    int r = take_unchanged(b, ld, m, id, &raw, e);
+    if (r != SINK_UNKNOWN_ID)
+        return r;
+    r = decode_entry(&b->env->decoder, ld, m, id, &d, e);
+    if (r == 0)
+        note_raw(&d, &raw);
     if (r == 0 && d.entry && change)
         r = b->env->sink->lacking(b->env->userdata, d.entry, &lacking, e);
     if (r < 0)
@@ -454,6 +502,9 @@ static void commit(struct feed_batch *b)
         batch_fail(b, r, &e);
         return;
     }
+    if (b->n_entries > 0)
+        log_debug("%zu of %zu entries came as the same bytes as before", b->n_unchanged,
+                  b->n_entries);
     b->unfinished = c.unfinished;
     directory_feed_committed(b->env, &c);
     /* Who was not seen is known only now: they may be elsewhere, and groups name them. */

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "directory/connect.h"
+#include "directory/decode-raw.h"
 #include "directory/libldap.h"
 #include "directory/private.h"
 #include "directory/rootdse.h"
@@ -186,6 +187,9 @@ static int make_environment(struct directory *d, struct error *e)
     d->env.decoder.groups_have_members = d->server->product != PRODUCT_389 &&
                                          d->server->product != PRODUCT_ACTIVE_DIRECTORY;
     d->env.decoder.children_attribute = rootdse_children_attribute(d->server);
+    r = decode_raw_seal(&d->env.decoder, o, e);
+    if (r < 0)
+        return r;
     d->env.attributes = decoder_attributes(&d->env.decoder);
     return d->env.attributes ? 0 : error_out_of_memory(e);
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/digest.h"
 #include "base/text.h"
 #include "directory/identity.h"
 #include "directory/ranges.h"
@@ -32,6 +33,7 @@ struct decoder {
     const char *watermark_attribute; /* NULL: none */
     bool groups_have_members;        /* groupOfNames and its like are never empty here */
     const char *children_attribute;  /* says that others lie below an entry; NULL: none does */
+    unsigned char form[DIGEST_SIZE]; /* of all that decides what becomes of the same bytes */
 };
 
 struct decoded {

@@ -77,6 +77,9 @@ struct feed_sink {
     /* it exists in this search, unchanged. Positive answer SINK_UNKNOWN_ID: the mirror has no
      * such entry (the cookie belongs to something else: the feed starts over without it). */
     int (*present)(void *userdata, unsigned search, const char *id, struct error *e);
+    /* The same, if the mirror took this entry from these bytes; else SINK_UNKNOWN_ID. */
+    int (*unchanged)(void *userdata, unsigned search, const char *id,
+                     const unsigned char raw[static ENTRY_RAW_SIZE], struct error *e);
     /* SINK_UNKNOWN_ID when the mirror has no such group. */
     int (*members)(void *userdata, const struct feed_members *members, struct error *e);
     int (*commit)(void *userdata, const struct feed_commit *commit, struct error *e);

@@ -7,6 +7,9 @@
 
 #include "base/text.h"
 
+/* Of the bytes that an entry came as; see directory/decode-raw.h. */
+#define ENTRY_RAW_SIZE 16
+
 struct error;
 
 /* A value that is no text stays visible as such: the person is then refused with a reason. */
@@ -60,6 +63,8 @@ struct entry {
     char *login_key; /* person: text_fold(uid) for MEMBER_LOGIN; may be NULL */
     struct string_list other_login_keys; /* of the other values, once each, sorted */
     char *primary_key;                   /* person: primaryGroupID or gidNumber; may be NULL */
+    bool has_raw;                        /* of all that it holds, and of nothing else: */
+    unsigned char raw[ENTRY_RAW_SIZE];
 };
 
 struct entry *entry_new(const char *id, const char *dn, enum entry_kind kind);

@@ -183,6 +183,12 @@ static const char *const migrations[] = {
     "CREATE TABLE password_due(" TEXT("entry_id") " PRIMARY KEY, " TIME("since_usec") ", "
     TIME("next_usec") ", " MAYBE("sentence") ") WITHOUT ROWID;"
     "CREATE INDEX password_due_next ON password_due(next_usec);",
+    /* 14: the digest of the bytes that the entry came as, while it is as it was taken from
+     * them. */
+    "ALTER TABLE entry ADD COLUMN raw BLOB CHECK(typeof(raw) IN ('blob','null'));",
+    /* 15: who is to be looked at because of something that concerns everybody: after those whose
+     * entries or groups changed. */
+    "CREATE TABLE dirty_later(n INTEGER PRIMARY KEY, " TEXT("entry_id") " UNIQUE);",
 };
 /* clang-format on */
 

@@ -24,6 +24,7 @@ int entry_row_find(struct state *s, const char *id, struct entry_row *ret,
 #define MEMBERS_HIDDEN "hidden"
 
 int search_check(unsigned search, struct error *e);
+int set_searches(struct state *s, int64_t n, int64_t searches, struct error *e);
 int seen_set(struct state *s, unsigned search, int64_t n, struct error *e);
 
 /* Marks the person dirty that a row is, if it is one. */

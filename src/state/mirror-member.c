@@ -362,7 +362,7 @@ int mirror_members(struct state *s, const char *group_id, const struct member *a
     s->n_unresolved = -1;
     /* The digest of all members is not known from a difference: the next whole read of the
      * group compares them one by one. */
-    r = write_row(s, "UPDATE entry SET members_digest = '' WHERE n = ?1", row.n, NULL, e);
+    r = write_row(s, "UPDATE entry SET members_digest = '', raw = NULL WHERE n = ?1", row.n, NULL, e);
     for (size_t i = 0; r == 0 && i < n_removed; i++)
         r = member_remove(s, row.n, removed[i].kind, removed[i].key, e);
     for (size_t i = 0; r == 0 && i < n_added; i++)

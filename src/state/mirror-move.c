@@ -101,7 +101,7 @@ static int move_child(struct state *s, const struct child *c, struct error *e)
     int r = stale_note(s, c->n, e);
 
     if (r == 0)
-        r = stmt_prepare(&q, s, "UPDATE entry SET dn = ?2, dn_key = ?3 WHERE n = ?1", e);
+        r = stmt_prepare(&q, s, "UPDATE entry SET dn = ?2, dn_key = ?3, raw = NULL WHERE n = ?1", e);
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, c->n);

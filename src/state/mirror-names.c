@@ -142,7 +142,7 @@ static int change_keys(struct state *s, struct error *e)
 static int read_again(struct state *s, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "UPDATE entry SET digest = '', members_digest = ''", e);
+    int r = stmt_prepare(&q, s, "UPDATE entry SET digest = '', members_digest = '', raw = NULL", e);
 
     if (r == 0)
         r = stmt_run(q, e);

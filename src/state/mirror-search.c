@@ -90,7 +90,7 @@ static size_t place_of(json_t *list, const char *base)
     return SIZE_MAX;
 }
 
-static int set_searches(struct state *s, int64_t n, int64_t searches, struct error *e)
+int set_searches(struct state *s, int64_t n, int64_t searches, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s, "UPDATE entry SET searches = ?2 WHERE n = ?1", e);

@@ -25,8 +25,8 @@ void entry_row_done(struct entry_row *row)
 }
 
 #define SELECT_ROW                                                                             \
-    "SELECT n, kind, searches, gone_usec, dn, digest, members_digest, dn_key FROM entry WHERE "  \
-    "id = ?1"
+    "SELECT n, kind, searches, gone_usec, dn, digest, members_digest, dn_key, raw FROM entry "  \
+    "WHERE id = ?1"
 
 static int row_read(struct stmt *q, struct entry_row *ret, struct error *e)
 {
@@ -133,6 +133,25 @@ static void put_done(struct put *p)
     entry_row_done(&p->old);
 }
 
+/* The digest of the bytes that it came as is written only where another one is there. */
+static int put_raw(struct state *s, int64_t n, const struct entry *entry, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "UPDATE entry SET raw = ?2 WHERE n = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, n);
+    stmt_bind_blob(q, 2, entry->raw, sizeof(entry->raw));
+    return stmt_run(q, e);
+}
+
+static bool raw_is(struct stmt *q, int column, const unsigned char raw[static ENTRY_RAW_SIZE])
+{
+    return stmt_size(q, column) == ENTRY_RAW_SIZE &&
+           memcmp(sqlite3_column_blob(q->handle, column), raw, ENTRY_RAW_SIZE) == 0;
+}
+
 /* 1: the row is there and all as it was; 0: `old` is filled, with n 0 when there is none. */
 static int put_compare(struct state *s, struct put *p, int64_t *ret_n, struct error *e)
 {
@@ -155,23 +174,26 @@ static int put_compare(struct state *s, struct put *p, int64_t *ret_n, struct er
     if (p->same_content && p->same_members && stmt_int(q, 3) == 0 &&
         stmt_int(q, 1) == (int64_t)p->entry->kind &&
         (stmt_int(q, 2) | p->searches) == stmt_int(q, 2) &&
-        strcmp(stmt_text(q, 4), p->entry->dn) == 0)
-        return 1;
+        strcmp(stmt_text(q, 4), p->entry->dn) == 0) {
+        if (p->entry->has_raw && !raw_is(q, 8, p->entry->raw))
+            r = put_raw(s, *ret_n, p->entry, e);
+        return r < 0 ? r : 1;
+    }
     return row_read(q, &p->old, e);
 }
 
 static const char insert_row[] =
     "INSERT INTO entry(id, dn, kind, searches, digest, members_digest, gone_usec, gone_why, "
-    "dn_key, login_key, primary_key, mail_key, shape, attributes) "
-    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, NULL, ?7, ?8, ?9, ?10, ?11, ?12)";
+    "dn_key, raw, login_key, primary_key, mail_key, shape, attributes) "
+    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, NULL, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 static const char update_row[] =
     "UPDATE entry SET dn = ?2, kind = ?3, searches = ?4, digest = ?5, members_digest = ?6, "
-    "gone_usec = 0, gone_why = NULL, dn_key = ?7, login_key = ?8, primary_key = ?9, "
-    "mail_key = ?10, shape = ?11, attributes = ?12 WHERE id = ?1";
+    "gone_usec = 0, gone_why = NULL, dn_key = ?7, raw = ?8, login_key = ?9, primary_key = ?10, "
+    "mail_key = ?11, shape = ?12, attributes = ?13 WHERE id = ?1";
 /* Most often only members or the DN differ, and the rest need not be written again. */
 static const char update_head[] =
     "UPDATE entry SET dn = ?2, kind = ?3, searches = ?4, digest = ?5, members_digest = ?6, "
-    "gone_usec = 0, gone_why = NULL, dn_key = ?7 WHERE id = ?1";
+    "gone_usec = 0, gone_why = NULL, dn_key = ?7, raw = ?8 WHERE id = ?1";
 
 static int put_write(struct state *s, struct put *p, struct error *e)
 {
@@ -197,6 +219,10 @@ static int put_write(struct state *s, struct put *p, struct error *e)
     stmt_bind_text(q, 5, p->digest);
     stmt_bind_text(q, 6, p->members);
     stmt_bind_text(q, 7, p->key);
+    if (entry->has_raw)
+        stmt_bind_blob(q, 8, entry->raw, sizeof(entry->raw));
+    else
+        stmt_bind_text(q, 8, NULL);
     if (!whole)
         return stmt_run(q, e);
     attributes = entry_attributes_to_json(entry);
@@ -206,11 +232,11 @@ static int put_write(struct state *s, struct put *p, struct error *e)
     r = shape_get(s, entry, &shape, e);
     if (r < 0)
         return r;
-    stmt_bind_text(q, 8, entry->login_key);
-    stmt_bind_text(q, 9, entry->primary_key);
-    stmt_bind_text(q, 10, mail_key);
-    stmt_bind_int(q, 11, shape);
-    stmt_bind_text(q, 12, attributes);
+    stmt_bind_text(q, 9, entry->login_key);
+    stmt_bind_text(q, 10, entry->primary_key);
+    stmt_bind_text(q, 11, mail_key);
+    stmt_bind_int(q, 12, shape);
+    stmt_bind_text(q, 13, attributes);
     return stmt_run(q, e);
 }
 
@@ -341,6 +367,35 @@ int mirror_put(struct state *s, unsigned search, const struct entry *entry,
     }
     *ret_changes = p.changes;
     return seen_set(s, search, n, e);
+}
+
+int mirror_unchanged(struct state *s, unsigned search, const char *id,
+                     const unsigned char raw[static ENTRY_RAW_SIZE], enum entry_kind *ret_kind,
+                     struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int64_t n, searches, bit;
+    int r = search_check(search, e);
+
+    if (r == 0)
+        r = stmt_prepare(
+            &q, s, "SELECT n, kind, searches, raw FROM entry WHERE id = ?1 AND gone_usec = 0", e);
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, id);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    if (!raw_is(q, 3, raw))
+        return STATE_NONE;
+    n = stmt_int(q, 0);
+    *ret_kind = (enum entry_kind)stmt_int(q, 1);
+    searches = stmt_int(q, 2);
+    bit = INT64_C(1) << search;
+    r = searches & bit ? 0 : set_searches(s, n, searches | bit, e);
+    if (r == 0 && *ret_kind == ENTRY_GROUP)
+        r = stale_settle(s, n, false, e);
+    return r < 0 ? r : seen_set(s, search, n, e);
 }
 
 int mirror_gone(struct state *s, const char *id, const char *why, uint64_t now_usec,

@@ -43,6 +43,11 @@ enum mirror_change {
  * and key). A kind that changed is a new entry of that kind. */
 int mirror_put(struct state *s, unsigned search, const struct entry *entry,
                unsigned *ret_changes, struct error *e);
+/* The entry came as bytes of this digest: present, if the mirror took it from the same ones and
+ * it is as it was taken; else STATE_NONE. */
+int mirror_unchanged(struct state *s, unsigned search, const char *id,
+                     const unsigned char raw[static ENTRY_RAW_SIZE], enum entry_kind *ret_kind,
+                     struct error *e);
 /* This search does not hold the entry (any more). With one search it is gone then; with several
  * it becomes unheld when none holds it, and stays as it was until mirror_gone(). What lies below
  * it becomes unheld in any case. An unknown id, and one that the search never held, are no

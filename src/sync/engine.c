@@ -15,6 +15,7 @@
 #include "sync/internal.h"
 
 #define PEOPLE_A_TURN 64
+#define AHEAD_MAX     512
 #define GATHER_USEC   (4 * USEC_PER_MSEC)
 
 /* The next one is compared with it. */
@@ -85,9 +86,23 @@ static int evaluate_revocations(struct engine *n, struct error *e)
     return r;
 }
 
-static int evaluate_some(struct engine *n, bool *ret_more, struct error *e)
+/* Whose own change is looked at while everybody else waits for being looked at again. */
+static int note_ahead(struct engine *n, const struct string_list *ids, size_t n_first,
+                      struct error *e)
 {
-    *ret_more = false;
+    bool may = n->all_evaluated && !contact_adoption_open(n->contact) &&
+               !books_are_distrusted(n->books) && !contact_other_tenant(n->contact);
+    for (size_t i = 0; may && i < n_first && n->ahead.n_items < AHEAD_MAX; i++)
+        if (string_list_add(&n->ahead, ids->items[i]) < 0)
+            return error_out_of_memory(e);
+    return 0;
+}
+
+/* *ret_ahead: more are to be looked at, and all of them only because everybody is. */
+static int evaluate_some(struct engine *n, bool *ret_more, bool *ret_ahead, struct error *e)
+{
+    size_t n_first = 0;
+    *ret_more = *ret_ahead = false;
     if (!may_evaluate(n))
         return 0;
     int r = 0;
@@ -105,12 +120,15 @@ static int evaluate_some(struct engine *n, bool *ret_more, struct error *e)
     if (r == 0)
         r = mirror_mark_below(n->state, e);
     if (r == 0)
-        r = person_next_dirty(n->state, PEOPLE_A_TURN, &ids, e);
+        r = person_next_dirty(n->state, PEOPLE_A_TURN, &ids, &n_first, e);
     if (r == 0 && ids.n_items)
         r = run_join(n->books, "directory", e);
     for (size_t i = 0; i < ids.n_items && r == 0; i++)
         r = evaluate_person(n, ids.items[i], e);
+    if (r == 0)
+        r = note_ahead(n, &ids, n_first, e);
     *ret_more = ids.n_items > 0;
+    *ret_ahead = ids.n_items > n_first;
     n->people_looked_at |= ids.n_items > 0;
     string_list_done(&ids);
     if (r == 0 && !*ret_more && n->people_looked_at) {
@@ -174,12 +192,14 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
         r = park_expire_approvals(n, e);
     if (r < 0 || more || !may_evaluate(n))
         return r;
+    string_list_done(&n->ahead);
     if (books_have(n->books, WORK_GUARD)) {
         books_note(n->books, WORK_ALARMS);
         r = park_apply_guard(n, e);
         if (r == 0)
             r = distrust_check(n, e);
         books_take(n->books, WORK_GUARD);
+        n->all_evaluated = true;
         if (r == 0)
             contact_evaluated(n->contact);
     }
@@ -219,16 +239,18 @@ static void look_at_alarms(struct engine *n, bool settled)
 
 static int turn(struct engine *n, struct error *e)
 {
-    bool more = false;
+    bool more = false, ahead = false;
     size_t n_picked = 0;
     int r = 0;
     executor_hurry(n);
     if (!n->stopping)
         r = evaluate_revocations(n, e);
     if (r == 0 && !n->stopping)
-        r = evaluate_some(n, &more, e);
+        r = evaluate_some(n, &more, &ahead, e);
     if (r == 0 && (books_have(n->books, WORK_REVOCATIONS) || n->reading || more))
         r = start_revocations(n, &n_picked, e);
+    if (r == 0 && ahead && n->ahead.n_items && executor_may_work(n))
+        r = executor_pick_ahead(n, &n_picked, e);
     if (r == 0 && !n->reading)
         r = books_write(n->books, e);
     if (r == 0 && !n->reading)
@@ -464,6 +486,7 @@ struct engine *engine_free(struct engine *n)
     string_list_done(&n->sighted);
     string_list_done(&n->sightings);
     string_list_done(&n->revocations);
+    string_list_done(&n->ahead);
     n->event = sd_event_unref(n->event);
     free(n);
     return NULL;
@@ -481,27 +504,34 @@ static void schedule_sweep(struct engine *n)
 
 /* Another configuration than the one that the plan was made with, also after a restart:
  * lifecycle and budgets are not part of the mapping's fingerprint, so everybody is looked at
- * again, and whoever the tenant refused is tried again. */
+ * again if it decides otherwise, and whoever the tenant refused is tried again. */
 static int take_configuration(struct engine *n, bool reloaded, struct error *e)
 {
     CLEANUP(freep) char *before = NULL;
+    CLEANUP(freep) char *decided = NULL;
     size_t n_released = 0;
     if (!n->options.fingerprint)
         return 0;
     int r = books_write(n->books, e);
     if (r == 0)
         r = state_meta_get(n->state, "configuration", &before, e);
+    if (r >= 0)
+        r = state_meta_get(n->state, "decisions", &decided, e);
     if (r < 0)
         return r;
-    if (!reloaded && text_equal(before, n->options.fingerprint))
+    bool same = text_equal(before, n->options.fingerprint);
+    bool decides_same = n->options.decisions && text_equal(decided, n->options.decisions);
+    if (!reloaded && same && (decides_same || !n->options.decisions))
         return 0;
-    n->budgets_are_new = !text_equal(before, n->options.fingerprint);
-    r = person_mark_all_dirty(n->state, e);
+    n->budgets_are_new = n->options.decisions ? !decides_same : !same;
+    r = decides_same ? 0 : person_mark_all_dirty(n->state, e);
     if (r == 0)
         r = queue_release(n->state, NULL, REASON_REFUSED, clock_now_usec(), &n_released, e);
     if (r == 0)
         r = state_meta_set(n->state, "configuration", n->options.fingerprint, e);
-    if (r == 0 && !text_equal(before, n->options.fingerprint)) /* loading the same again is no authorship */
+    if (r == 0)
+        r = state_meta_set(n->state, "decisions", n->options.decisions, e);
+    if (r == 0 && !same) /* loading the same again is no authorship */
         r = keep_loader(n, e);
     return r;
 }

@@ -254,6 +254,50 @@ int executor_pick_revocations(struct engine *n, size_t *ret_n, struct error *e)
     return r;
 }
 
+/* The person's next operation, when it is one that makes or changes a user, waits for nothing,
+ * and all that is due of its kind so far fits into the budget. NULL: it waits for the others. */
+static struct operation *next_ahead(struct operation_list *queue, const struct guard_verdict *v)
+{
+    uint64_t now = clock_now_usec();
+    struct operation *o = queue->n_items ? queue->items[0] : NULL;
+    for (size_t i = 0; i < queue->n_items; i++)
+        if (queue->items[i]->state == OPERATION_STARTED || queue->items[i]->kind == OPERATION_RENAME)
+            return NULL;
+    bool makes = o && (o->kind == OPERATION_CREATE || o->kind == OPERATION_UPDATE ||
+                       o->kind == OPERATION_PROFILE);
+    if (!makes || o->state != OPERATION_READY || o->not_before_usec > now ||
+        operation_is_unclear(o) || v->tripped[o->budget])
+        return NULL;
+    return TAKE(queue->items[0]);
+}
+
+/* Whose own entry or groups changed while everybody is looked at again, for a new configuration
+ * say: neither is delayed by the others, nor can anybody be harmed by it, since nothing is taken
+ * away and the budgets count. What does not go now goes with the whole plan. */
+int executor_pick_ahead(struct engine *n, size_t *ret_n, struct error *e)
+{
+    struct operation_list due = {0};
+    struct guard_verdict v;
+    int r = park_look(n, &v, e);
+    for (size_t i = 0; i < n->ahead.n_items && r == 0; i++) {
+        struct operation_list queue = {0};
+        struct operation *o = NULL;
+        if (n->n_executions + due.n_items >= n->options.max_concurrent)
+            break;
+        r = queue_of_person(n->state, n->ahead.items[i], &queue, e);
+        if (r == 0)
+            o = next_ahead(&queue, &v);
+        if (o && operation_list_add(&due, o) < 0)
+            r = error_out_of_memory(e);
+        operation_list_done(&queue);
+    }
+    string_list_done(&n->ahead);
+    if (r == 0)
+        r = begin_due(n, &due, ret_n, e);
+    operation_list_done(&due);
+    return r;
+}
+
 int executor_pick(struct engine *n, size_t *ret_n, struct error *e)
 {
     *ret_n = 0;

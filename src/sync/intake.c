@@ -121,6 +121,22 @@ static int intake_present(void *userdata, unsigned search, const char *id, struc
     return r == STATE_NONE ? SINK_UNKNOWN_ID : r;
 }
 
+static int intake_unchanged(void *userdata, unsigned search, const char *id,
+                            const unsigned char raw[static ENTRY_RAW_SIZE], struct error *e)
+{
+    struct engine *n = userdata;
+    enum entry_kind kind;
+    int r = books_write(n->books, e);
+    if (r == 0)
+        r = mirror_unchanged(n->state, search, id, raw, &kind, e);
+    if (r != 0)
+        return r == STATE_NONE ? SINK_UNKNOWN_ID : r;
+    if (kind == ENTRY_PERSON)
+        n->batch_people++;
+    books_wake(n->books, WORK_DUE);
+    return 0;
+}
+
 static int intake_members(void *userdata, const struct feed_members *m, struct error *e)
 {
     struct engine *n = userdata;
@@ -391,6 +407,7 @@ const struct feed_sink engine_sink = {
     .gone = intake_gone,
     .removals = intake_removals,
     .present = intake_present,
+    .unchanged = intake_unchanged,
     .members = intake_members,
     .commit = intake_commit,
     .abort = intake_abort,

@@ -49,6 +49,8 @@ struct execution {
     bool unread;        /* OPERATION_CREATE: how the tenant shows the user is learnt later */
     bool settling;      /* an earlier attempt's outcome is unclear: read before anything else */
     tenant_done_fn gone_everywhere; /* what a 404 means when the id knows nothing else either */
+    tenant_done_fn again; /* … and what is called anew when its id has proved whom a login is of */
+    bool proved;
     bool hurries;       /* the person is revoked: no call of it waits behind others */
     bool waits_for_commit;      /* its intent is written and not durable yet */
     char *details;              /* JSON for the audit row of its end: what was found there */
@@ -91,6 +93,8 @@ struct engine {
     struct string_list revocations; /* entries that came and may be revocations */
     struct engine_revocation past_revocations[ENGINE_PAST_REVOCATIONS];
     size_t n_past_revocations; /* since the start; the newest is at (n - 1) % size */
+    bool all_evaluated; /* once since the start: the guard has seen a whole plan */
+    struct string_list ahead; /* people whose own change was looked at before everybody else */
     uint64_t looked_usec;  /* when the queue was last asked for what is due */
     bool people_looked_at; /* since the time of the next recheck was asked for */
     struct guard_input guard_input;
@@ -153,6 +157,8 @@ bool vanish_is_due(const struct engine *n);
 /* park.c */
 int park_apply_guard(struct engine *n, struct error *e);
 int park_apply_guard_to_revocations(struct engine *n, struct error *e);
+/* The budgets as they stand, for the plan as far as it is made; nothing is parked for it. */
+int park_look(struct engine *n, struct guard_verdict *ret, struct error *e);
 /* Has its budget room for it now? What has none is parked by the next look of the guard. */
 int park_may_start(struct engine *n, const struct operation *o, bool *ret, struct error *e);
 int park_expire_approvals(struct engine *n, struct error *e);
@@ -160,6 +166,7 @@ int park_start_approvals(struct engine *n, struct error *e); /* at the start of 
 
 /* executor.c */
 int executor_pick(struct engine *n, size_t *ret_n, struct error *e); /* writes intents */
+int executor_pick_ahead(struct engine *n, size_t *ret_n, struct error *e); /* of n->ahead */
 int executor_pick_revocations(struct engine *n, size_t *ret_n, struct error *e);
 void executor_make_way(struct engine *n, const char *entry_id);
 void executor_hurry(struct engine *n); /* in each turn: calls that were started since */
@@ -233,6 +240,10 @@ bool execution_look_by_id(struct execution *x, const struct tenant_answer *a,
 /* The login answers under another id than the remembered one: true when that is another user,
  * and x is held. */
 bool execution_is_another(struct execution *x, const struct tenant_answer *a);
+/* A user with another name and another mail: its id is asked whether it is the one that was known.
+ * True: `again` is called with the user when it is, else x ends. */
+bool execution_doubt_user(struct execution *x, const struct tenant_answer *a,
+                          tenant_done_fn again);
 /* The user has this login now: x ends. */
 void execution_renamed(struct execution *x, const struct tenant_answer *a, const char *login);
 /* The link follows the user, on record as drift. *ret_taken: another person's link has it. */

@@ -102,10 +102,10 @@ static int fit_kind(struct engine *n, enum budget_kind k, const struct queue_sha
     return r;
 }
 
-static int count_kind(struct engine *n, unsigned k, struct queue_shares *ret, struct error *e)
+static int count_kind(struct engine *n, unsigned k, struct guard_input *in,
+                      struct queue_shares *ret, struct error *e)
 {
     uint64_t now = steady_now_usec(books_steady(n->books)), window = n->options.sync->budget_window_usec;
-    struct guard_input *in = &n->guard_input;
     int r = budget_spent(n->state, k, now > window ? now - window : 0, &in->spent[k], e);
     if (r == 0)
         r = queue_shares(n->state, k, ret, e);
@@ -114,18 +114,22 @@ static int count_kind(struct engine *n, unsigned k, struct queue_shares *ret, st
     return r;
 }
 
+/* Whoever was disabled in the window was linked when the budget was made. */
+static void count_linked(struct engine *n, struct guard_input *in)
+{
+    in->n_linked = link_count(n->state, LINK_ACTIVE) + in->spent[BUDGET_DISABLE] +
+                   in->spent[BUDGET_REVOKE];
+}
+
 static int apply_guard(struct engine *n, unsigned from, unsigned to, struct error *e)
 {
     struct queue_shares shares[BUDGET_N_KINDS] = {0};
     int r = 0;
     for (unsigned k = from; k < to && r == 0; k++)
-        r = count_kind(n, k, &shares[k], e);
+        r = count_kind(n, k, &n->guard_input, &shares[k], e);
     if (r < 0)
         return r;
-    /* Whoever was disabled in the window was linked when the budget was made. */
-    n->guard_input.n_linked = link_count(n->state, LINK_ACTIVE) +
-                              n->guard_input.spent[BUDGET_DISABLE] +
-                              n->guard_input.spent[BUDGET_REVOKE];
+    count_linked(n, &n->guard_input);
     guard_evaluate(&n->guard_input, n->options.sync, &n->guard);
     for (unsigned k = from; k < to && r == 0; k++)
         r = fit_kind(n, (enum budget_kind)k, &shares[k], e);
@@ -137,6 +141,21 @@ int park_apply_guard(struct engine *n, struct error *e)
     int r = apply_guard(n, 1, BUDGET_N_KINDS, e);
     n->budgets_are_new = false;
     return r;
+}
+
+int park_look(struct engine *n, struct guard_verdict *ret, struct error *e)
+{
+    struct guard_input in = {0};
+    int r = 0;
+    for (unsigned k = 1; k < BUDGET_N_KINDS && r == 0; k++) {
+        struct queue_shares shares = {0};
+        r = count_kind(n, k, &in, &shares, e);
+    }
+    if (r < 0)
+        return r;
+    count_linked(n, &in);
+    guard_evaluate(&in, n->options.sync, ret);
+    return 0;
 }
 
 int park_apply_guard_to_revocations(struct engine *n, struct error *e)

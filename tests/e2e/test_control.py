@@ -414,6 +414,23 @@ def test_dry_run(t):
     need(tenant.user("ada")["team"] == "Customer Service", "nothing was done")
     daemon.configure(rules=rules(crowd))
     need(daemon.run("--dry-run", code=0).out.endswith("Nothing to do; 1 person skipped\n"), "nothing to do")
+    os.unlink(daemon.state_file)
+    for how in ("cut", "502"):
+        tenant.down(how=how)
+        done = daemon.run("--dry-run", code=1)
+        need("what would be done is not known" in done.err and "Nothing to do" not in done.out, "the tenant is away", done)
+        tenant.down(False)
+
+
+def test_configuration_that_is_not_there(t):
+    """A configuration that is named and not there: that is said, and no other rosterd is asked in its place."""
+    ground, crowd, tenant, daemon = team(t, "ada")
+    daemon.start()
+    missing = t.path("typo.conf")
+    for verb in ("status", "pause", "plan", "holds"):
+        done = subprocess.run([base.built("rosterctl"), "--config", missing, verb], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=10)
+        need(done.returncode == 1 and missing + ": no such file" in done.stderr, "said", verb, done)
 
 
 def test_reload_is_answered(t):

@@ -419,6 +419,14 @@ static int on_stale_groups(void *userdata, struct string_list *ret, struct error
     return 0;
 }
 
+/* Everything is decoded here: what comes out is compared with rosterd's mirror. */
+static int on_unchanged(void *userdata, unsigned search, const char *id,
+                        const unsigned char raw[static ENTRY_RAW_SIZE], struct error *e)
+{
+    (void)userdata, (void)search, (void)id, (void)raw, (void)e;
+    return SINK_UNKNOWN_ID;
+}
+
 static int on_stale_end(void *userdata, const char *group_id, struct error *e)
 {
     (void)userdata, (void)group_id, (void)e;
@@ -483,6 +491,7 @@ static const struct feed_sink sink = {
     .gone = on_gone,
     .removals = on_removals,
     .present = on_present,
+    .unchanged = on_unchanged,
     .members = on_members,
     .commit = on_commit,
     .abort = on_abort,

@@ -1,6 +1,7 @@
 /*
- * The clock, the loop's wait and what happens later. Time moves in epoll_wait() alone, when nothing is
- * ready and no thread can go on: to the earliest of timers, events of the world and waits of threads.
+ * The clock, the loop's wait and what happens later. Time moves in epoll_wait() alone, when
+ * nothing is ready and no thread can go on: to the earliest of timers, events of the world and
+ * waits of threads.
  */
 #include "config.h"
 
@@ -39,7 +40,7 @@ static struct event {
     event_fn fn;
     void *userdata;
     uint64_t argument;
-} *events;
+} * events;
 static size_t n_events, events_room;
 static uint64_t event_number, streams[CHANCE_STREAMS];
 
@@ -122,7 +123,8 @@ static uint64_t timer_steady(const struct timer *t)
         return NEVER;
     if (t->clock != CLOCK_REALTIME && t->clock != CLOCK_REALTIME_ALARM)
         return t->at_usec;
-    return t->at_usec > world.wall_usec ? world.steady_usec + (t->at_usec - world.wall_usec) : world.steady_usec;
+    return t->at_usec > world.wall_usec ? world.steady_usec + (t->at_usec - world.wall_usec)
+                                        : world.steady_usec;
 }
 
 static bool timers_run(void)
@@ -222,9 +224,12 @@ int epoll_pwait2(int fd, struct epoll_event *found, int max, const struct timesp
                  const sigset_t *mask)
 {
     (void)mask;
-    uint64_t usec = timeout ? (uint64_t)timeout->tv_sec * SECOND + ((uint64_t)timeout->tv_nsec + 999) / 1000 : NEVER;
+    uint64_t usec =
+        timeout ? (uint64_t)timeout->tv_sec * SECOND + ((uint64_t)timeout->tv_nsec + 999) / 1000
+                : NEVER;
     if (!world.running)
-        return (int)syscall(SYS_epoll_pwait, fd, found, max, timeout ? (int)(usec / 1000) : -1, NULL, 8);
+        return (int)syscall(SYS_epoll_pwait, fd, found, max, timeout ? (int)(usec / 1000) : -1,
+                            NULL, 8);
     return wait_for_events(fd, found, max, usec);
 }
 
@@ -243,7 +248,8 @@ int timerfd_create(clockid_t clock, int flags)
 int timerfd_settime(int fd, int flags, const struct itimerspec *value, struct itimerspec *old)
 {
     (void)old;
-    uint64_t before, usec = (uint64_t)value->it_value.tv_sec * SECOND + ((uint64_t)value->it_value.tv_nsec + 999) / 1000;
+    uint64_t before, usec = (uint64_t)value->it_value.tv_sec * SECOND +
+                            ((uint64_t)value->it_value.tv_nsec + 999) / 1000;
     for (unsigned i = 0; i < TIMERS_MAX; i++) {
         if (timers[i].fd != fd)
             continue;
@@ -313,7 +319,8 @@ int usleep(useconds_t usec)
 int nanosleep(const struct timespec *wanted, struct timespec *left)
 {
     (void)left;
-    move_to(world.steady_usec + (uint64_t)wanted->tv_sec * SECOND + (uint64_t)wanted->tv_nsec / 1000);
+    move_to(world.steady_usec + (uint64_t)wanted->tv_sec * SECOND +
+            (uint64_t)wanted->tv_nsec / 1000);
     return 0;
 }
 
@@ -326,21 +333,25 @@ ssize_t getrandom(void *to, size_t size, unsigned flags)
     return (ssize_t)size;
 }
 
-/* With an accuracy, sd-event spreads wake-ups by the machine's boot id: another machine, another life. */
-int sd_event_add_time(sd_event *event, sd_event_source **ret, clockid_t clock, uint64_t usec, uint64_t accuracy,
-                      sd_event_time_handler_t handler, void *userdata)
+/* With an accuracy, sd-event spreads wake-ups by the machine's boot id: another machine,
+ * another life. */
+int sd_event_add_time(sd_event *event, sd_event_source **ret, clockid_t clock, uint64_t usec,
+                      uint64_t accuracy, sd_event_time_handler_t handler, void *userdata)
 {
-    static int (*real)(sd_event *, sd_event_source **, clockid_t, uint64_t, uint64_t, sd_event_time_handler_t, void *);
+    static int (*real)(sd_event *, sd_event_source **, clockid_t, uint64_t, uint64_t,
+                       sd_event_time_handler_t, void *);
     (void)accuracy;
     if (!real)
         *(void **)&real = dlsym(RTLD_NEXT, "sd_event_add_time");
     return real(event, ret, clock, usec, 1, handler, userdata);
 }
 
-int sd_event_add_time_relative(sd_event *event, sd_event_source **ret, clockid_t clock, uint64_t usec,
-                               uint64_t accuracy, sd_event_time_handler_t handler, void *userdata)
+int sd_event_add_time_relative(sd_event *event, sd_event_source **ret, clockid_t clock,
+                               uint64_t usec, uint64_t accuracy,
+                               sd_event_time_handler_t handler, void *userdata)
 {
-    static int (*real)(sd_event *, sd_event_source **, clockid_t, uint64_t, uint64_t, sd_event_time_handler_t, void *);
+    static int (*real)(sd_event *, sd_event_source **, clockid_t, uint64_t, uint64_t,
+                       sd_event_time_handler_t, void *);
     (void)accuracy;
     if (!real)
         *(void **)&real = dlsym(RTLD_NEXT, "sd_event_add_time_relative");

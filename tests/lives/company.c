@@ -1,6 +1,7 @@
 /*
- * A company with days: people are hired, move, marry, learn, fall ill of the payroll and come back. Group
- * memberships follow people at once, as a server with referential integrity keeps them.
+ * A company with days: people are hired, move, marry, learn, fall ill of the payroll and come
+ * back. Group memberships follow people at once, as a server with referential integrity keeps
+ * them.
  */
 #include "config.h"
 
@@ -226,8 +227,11 @@ static struct item *make(const char *dn, const char *class, const char *name, co
 
 void company_begin(unsigned limit)
 {
-    company = (struct company){.limit = limit, .changes_most = limit / 12 + 4, .two_bases = pick(3) == 0,
-                               .deletes = pick(3) == 0, .disable_budget = pick(4) ? 0 : 2 + (unsigned)pick(4)};
+    company = (struct company){.limit = limit,
+                               .changes_most = limit / 12 + 4,
+                               .two_bases = pick(3) == 0,
+                               .deletes = pick(3) == 0,
+                               .disable_budget = pick(4) ? 0 : 2 + (unsigned)pick(4)};
     make(SUFFIX, "domain", "dc", "example");
     make("ou=people," SUFFIX, "organizationalUnit", "ou", "people");
     make("ou=contractors," SUFFIX, "organizationalUnit", "ou", "contractors");

@@ -5,10 +5,10 @@
 #include <stdint.h>
 
 struct person {
-    struct item *item; /* the present or the last entry; its `gone` says which */
-    char login[40];    /* as it is now */
-    char old_login[40]; /* before it changed; "": never */
-    uint64_t changed_usec; /* when something about them changed last */
+    struct item *item;      /* the present or the last entry; its `gone` says which */
+    char login[40];         /* as it is now */
+    char old_login[40];     /* before it changed; "": never */
+    uint64_t changed_usec;  /* when something about them changed last */
     uint64_t entitled_usec; /* since when they are or are not entitled to work */
     bool was_entitled, had_user;
 };

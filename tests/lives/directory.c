@@ -1,7 +1,7 @@
 /*
  * An LDAP server as OpenLDAP's slapd with syncprov speaks: bind, search with pages, content
- * synchronisation (RFC 4533) with and without a log of its session. Answers are made by liblber; requests
- * are read by a few lines of their own.
+ * synchronisation (RFC 4533) with and without a log of its session. Answers are made by
+ * liblber; requests are read by a few lines of their own.
  */
 #include "config.h"
 
@@ -86,7 +86,8 @@ static bool same(const struct tlv *t, const char *text)
 }
 
 /* Values of the entry, also those that the server itself keeps. */
-static const char *value_at(const struct item *i, const struct tlv *name, size_t at, char room[64])
+static const char *value_at(const struct item *i, const struct tlv *name, size_t at,
+                            char room[64])
 {
     for (size_t n = 0; n < i->n_values; n++)
         if (same(name, i->values[n].name) && at-- == 0)
@@ -96,7 +97,8 @@ static const char *value_at(const struct item *i, const struct tlv *name, size_t
     if (same(name, "entryUUID"))
         return i->uuid_text;
     if (same(name, "entryCSN")) {
-        snprintf(room, 64, "20260101000000.%06lluZ#000000#000#000000", (unsigned long long)i->csn);
+        snprintf(room, 64, "20260101000000.%06lluZ#000000#000#000000",
+                 (unsigned long long)i->csn);
         return room;
     }
     if (same(name, "modifyTimestamp"))
@@ -163,7 +165,8 @@ static bool is_below(const char *dn, const char *base, int scope)
     size_t n = strlen(dn), b = strlen(base);
     if (n == b && strcasecmp(dn, base) == 0)
         return scope != LDAP_SCOPE_ONELEVEL;
-    if (scope == LDAP_SCOPE_BASE || n <= b || (b && dn[n - b - 1] != ',') || strcasecmp(dn + n - b, base) != 0)
+    if (scope == LDAP_SCOPE_BASE || n <= b || (b && dn[n - b - 1] != ',') ||
+        strcasecmp(dn + n - b, base) != 0)
         return false;
     return scope == LDAP_SCOPE_SUBTREE || !memchr(dn, ',', n - b - 1);
 }
@@ -190,7 +193,8 @@ static BerElement *ber_new(void)
     return ber;
 }
 
-static void say_result(struct line *l, int id, ber_tag_t tag, int code, const char *text, BerElement *page)
+static void say_result(struct line *l, int id, ber_tag_t tag, int code, const char *text,
+                       BerElement *page)
 {
     BerElement *ber = ber_new();
     ber_printf(ber, "{it{ess}", id, tag, code, "", text);
@@ -206,7 +210,8 @@ static void say_result(struct line *l, int id, ber_tag_t tag, int code, const ch
 
 static void cookie_text(char ret[80])
 {
-    snprintf(ret, 80, "rid=000,csn=20260101000000.%06lluZ#000000#000#000000", (unsigned long long)directory_data.csn);
+    snprintf(ret, 80, "rid=000,csn=20260101000000.%06lluZ#000000#000#000000",
+             (unsigned long long)directory_data.csn);
 }
 
 static bool wanted(const struct search *s, const char *name, bool operational)
@@ -270,8 +275,8 @@ static void say_info(const struct search *s, BerElement *value)
     BerElement *ber = ber_new();
     struct berval bv;
     ber_flatten2(value, &bv, 0);
-    ber_printf(ber, "{it{tstO}}", s->id, (ber_tag_t)LDAP_RES_INTERMEDIATE, (ber_tag_t)0x80, OID_SYNC_INFO,
-               (ber_tag_t)0x81, &bv);
+    ber_printf(ber, "{it{tstO}}", s->id, (ber_tag_t)LDAP_RES_INTERMEDIATE, (ber_tag_t)0x80,
+               OID_SYNC_INFO, (ber_tag_t)0x81, &bv);
     ber_free(value, 1);
     say(s->line, ber);
 }
@@ -304,6 +309,8 @@ static void refresh(const struct search *s)
     char cookie[80];
     for (size_t k = 0; k < directory_data.n_items; k++) {
         const struct item *i = directory_data.items[k];
+        if (world.plant == PLANT_REFRESH && world_day() && k >= 12 && k < 16)
+            continue;
         if ((!s->has_cookie || i->csn > s->cookie_csn) && selects(s, i))
             say_entry(s, i, LDAP_SYNC_ADD, false);
     }
@@ -311,8 +318,10 @@ static void refresh(const struct search *s)
         say_ids(s, !present);
     cookie_text(cookie);
     BerElement *value = ber_new();
-    ber_printf(value, "t{s}", (ber_tag_t)(present ? LDAP_TAG_SYNC_REFRESH_PRESENT : LDAP_TAG_SYNC_REFRESH_DELETE),
-               cookie);
+    ber_printf(
+        value, "t{s}",
+        (ber_tag_t)(present ? LDAP_TAG_SYNC_REFRESH_PRESENT : LDAP_TAG_SYNC_REFRESH_DELETE),
+        cookie);
     say_info(s, value);
 }
 
@@ -334,7 +343,8 @@ static void plain(const struct search *s)
         snprintf(next, sizeof(next), "%zu", k);
     if (page)
         ber_printf(page, "{is}", 0, next);
-    say_result(s->line, s->id, LDAP_RES_SEARCH_RESULT, found ? LDAP_SUCCESS : LDAP_NO_SUCH_OBJECT, "", page);
+    say_result(s->line, s->id, LDAP_RES_SEARCH_RESULT,
+               found ? LDAP_SUCCESS : LDAP_NO_SUCH_OBJECT, "", page);
 }
 
 static void say_root(const struct search *s)
@@ -470,13 +480,13 @@ void directory_hung_up(struct line *l)
 
 void directory_cut(void)
 {
-    while (followers)
-        line_hang_up(followers->line);
+    sockets_cut(PEER_DIRECTORY);
 }
 
 void directory_begin(void)
 {
-    directory_data = (struct directory_data){.session_log = chance_percent(CHANCE_DIRECTORY, 50)};
+    directory_data =
+        (struct directory_data){.session_log = chance_percent(CHANCE_DIRECTORY, 50)};
 }
 
 static void values_free(struct item *i)
@@ -513,8 +523,9 @@ struct item *item_new(const char *dn)
         i->uuid[n] = (unsigned char)chance(CHANCE_DIRECTORY, 256);
     const unsigned char *u = i->uuid;
     snprintf(i->uuid_text, sizeof(i->uuid_text),
-             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1], u[2], u[3], u[4],
-             u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
+             u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
+             u[15]);
     i->gone = true; /* until the change that adds it ends */
     d->items[d->n_items++] = i;
     return i;
@@ -566,7 +577,8 @@ void item_set(struct item *i, const char *name, const char *text)
 bool item_has(const struct item *i, const char *name, const char *text)
 {
     for (size_t n = 0; n < i->n_values; n++)
-        if (strcasecmp(i->values[n].name, name) == 0 && strcasecmp(i->values[n].text, text) == 0)
+        if (strcasecmp(i->values[n].name, name) == 0 &&
+            strcasecmp(i->values[n].text, text) == 0)
             return true;
     return false;
 }
@@ -583,7 +595,13 @@ void change_end(struct item *i)
     world.n_changes++;
     for (struct search *s = followers; s; s = s->next) {
         bool is = selects(s, i);
+        if (world.plant == PLANT_PUSH && i->csn % 8 == 0)
+            continue;
         if (s->was || is)
-            say_entry(s, i, !is ? LDAP_SYNC_DELETE : s->was ? LDAP_SYNC_MODIFY : LDAP_SYNC_ADD, true);
+            say_entry(s, i,
+                      !is      ? LDAP_SYNC_DELETE
+                      : s->was ? LDAP_SYNC_MODIFY
+                               : LDAP_SYNC_ADD,
+                      true);
     }
 }

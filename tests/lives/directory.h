@@ -1,4 +1,5 @@
-/* What the directory holds, for whoever changes it, and for the oracle. directory.c speaks LDAP about it. */
+/* What the directory holds, for whoever changes it, and for the oracle. directory.c speaks LDAP
+ * about it. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

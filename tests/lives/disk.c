@@ -1,7 +1,7 @@
 /*
- * The disk: real files, and what was there before each write, until the file is synced. A power loss
- * undoes all of it and puts a random part back, sector by sector. Names (making, renaming and removing a
- * file) are durable at once. After a death every write fails.
+ * The disk: real files, and what was there before each write, until the file is synced. A power
+ * loss undoes all of it and puts a random part back, sector by sector. Names (making, renaming
+ * and removing a file) are durable at once. After a death every write fails.
  */
 #include "config.h"
 
@@ -59,7 +59,8 @@ bool crash_point(void)
 
 static bool is_in_folder(const char *path)
 {
-    return world.running && world.folder[0] && strncmp(path, world.folder, strlen(world.folder)) == 0;
+    return world.running && world.folder[0] &&
+           strncmp(path, world.folder, strlen(world.folder)) == 0;
 }
 
 /* As the kernel calls the file. */
@@ -81,7 +82,8 @@ static const char *path_of(int fd)
         snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
         ssize_t n = readlink(link, fds[fd].path, PATH_SIZE - 1);
         fds[fd].path[n > 0 ? n : 0] = '\0';
-        bool ours = is_in_folder(fds[fd].path) && !strstr(fds[fd].path, "-shm") && !strstr(fds[fd].path, "(deleted)");
+        bool ours = is_in_folder(fds[fd].path) && !strstr(fds[fd].path, "-shm") &&
+                    !strstr(fds[fd].path, "(deleted)");
         fds[fd].kind = ours ? FD_OURS : FD_OTHER;
     }
     return fds[fd].kind == FD_OURS ? fds[fd].path : NULL;
@@ -284,7 +286,8 @@ static int sync_file(int fd)
         errno = EIO;
         return -1;
     }
-    settle(path);
+    if (world.plant != PLANT_SYNC)
+        settle(path);
     return 0;
 }
 

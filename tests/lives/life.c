@@ -1,6 +1,6 @@
 /*
- * One life: writes a configuration, starts the daemon as main() would, lets days go by, kills and restarts
- * it, and looks at what it left.
+ * One life: writes a configuration, starts the daemon as main() would, lets days go by, kills
+ * and restarts it, and looks at what it left.
  */
 #include "config.h"
 
@@ -26,6 +26,7 @@
 #include "company.h"
 #include "daemon/daemon.h"
 #include "daemon/report.h"
+#include "diary.h"
 #include "directory.h"
 #include "oracle.h"
 #include "tenant.h"
@@ -52,8 +53,9 @@ void log_keep(const char *line, size_t size)
 {
     uint64_t t = world.steady_usec - 1000 * SECOND;
     char *to = log_lines[n_log_lines++ % LOG_LINES];
-    snprintf(to, sizeof(log_lines[0]), "day %3u %02u:%02u:%02u.%06u %.*s", world_day(), (unsigned)(t % DAY / HOUR),
-             (unsigned)(t % HOUR / MINUTE), (unsigned)(t % MINUTE / SECOND), (unsigned)(t % SECOND),
+    snprintf(to, sizeof(log_lines[0]), "day %3u %02u:%02u:%02u.%06u %.*s", world_day(),
+             (unsigned)(t % DAY / HOUR), (unsigned)(t % HOUR / MINUTE),
+             (unsigned)(t % MINUTE / SECOND), (unsigned)(t % SECOND),
              (int)(size && line[size - 1] == '\n' ? size - 1 : size), line);
     if (world.trace)
         printf("%s\n", to);
@@ -71,8 +73,8 @@ void broken(unsigned invariant, const char *format, ...)
     va_list ap;
     if (world.n_broken++ >= BROKEN_SHOWN)
         return;
-    printf("seed %llu, day %u, %02u:%02u: invariant %u: ", (unsigned long long)options->seed, world_day(),
-           (unsigned)((world.steady_usec - 1000 * SECOND) % DAY / HOUR),
+    printf("seed %llu, day %u, %02u:%02u: invariant %u: ", (unsigned long long)options->seed,
+           world_day(), (unsigned)((world.steady_usec - 1000 * SECOND) % DAY / HOUR),
            (unsigned)((world.steady_usec - 1000 * SECOND) % HOUR / MINUTE), invariant);
     va_start(ap, format);
     vprintf(format, ap);
@@ -97,25 +99,30 @@ static void write_configuration(void)
     char text[4096], budget[64] = "unlimited";
     if (company.disable_budget)
         snprintf(budget, sizeof(budget), "%u", company.disable_budget);
-    snprintf(text, sizeof(text),
-             "[directory]\nuri = ldap://10.0.0.1\ntls = no\nbind_dn = cn=rosterd," SUFFIX "\n"
-             "bind_password_file = %sbind-password\nkeepalive = %s\nbase = ou=people," SUFFIX "\n%sgroup_base = ou=groups," SUFFIX "\n"
-             "[tenant]\nurl = http://10.0.0.2\ntls = no\nclient_id = " API_USER "\nclient_secret_file = %sclient-secret\n"
-             "[scope]\nwhen = (!(employeeType=Service))\n"
-             "[user]\ndisabled_when = (employeeType=Terminated)\n"
-             "[rule \"Support\"]\ngroup = cn=support,ou=groups," SUFFIX
-             "\nteam = Customer Service\nroles = Agent\nskills = English:100\n"
-             "[rule \"Sales\"]\ngroup = cn=sales,ou=groups," SUFFIX
-             "\nteam = Sales\nroles = Agent\nskills = English:50, Billing:70\n"
-             "[rule \"Leads\"]\ngroup = cn=leads,ou=groups," SUFFIX "\nroles = Lead\n"
-             "[rule \"Spanish\"]\nwhen = (preferredLanguage=es*)\nskills = Spanish:80\n"
-             "[lifecycle]\nrevoke_when = (employeeType=Revoked)\ndelete_after = %s\nverify_interval = %s\n"
-             "[guard]\nmax_disable = %s\nmax_update = unlimited\nmax_team_change = unlimited\nmax_revoke = unlimited\n"
-             "max_delete = unlimited\nmax_rename = unlimited\nattribute_vanish = 100%%\n"
-             "[state]\nfile = %sstate.db\n[audit]\nfile = %saudit.jsonl\nkey_file = %saudit.key\n"
-             "[control]\nsocket = %scontrol.sock\n",
-             HERE, chance_percent(CHANCE_COMPANY, 20) ? "2min" : "1h", company.two_bases ? "base = ou=contractors," SUFFIX "\n" : "", HERE, company.deletes ? "3d" : "0",
-             chance_percent(CHANCE_COMPANY, 30) ? "1d" : "7d", budget, HERE, HERE, HERE, HERE);
+    snprintf(
+        text, sizeof(text),
+        "[directory]\nuri = ldap://10.0.0.1\ntls = no\nbind_dn = cn=rosterd," SUFFIX "\n"
+        "bind_password_file = %sbind-password\nkeepalive = %s\nbase = ou=people," SUFFIX
+        "\n%sgroup_base = ou=groups," SUFFIX "\n"
+        "[tenant]\nurl = http://10.0.0.2\ntls = no\nclient_id = " API_USER
+        "\nclient_secret_file = %sclient-secret\n"
+        "[scope]\nwhen = (!(employeeType=Service))\n"
+        "[user]\ndisabled_when = (employeeType=Terminated)\n"
+        "[rule \"Support\"]\ngroup = cn=support,ou=groups," SUFFIX
+        "\nteam = Customer Service\nroles = Agent\nskills = English:100\n"
+        "[rule \"Sales\"]\ngroup = cn=sales,ou=groups," SUFFIX
+        "\nteam = Sales\nroles = Agent\nskills = English:50, Billing:70\n"
+        "[rule \"Leads\"]\ngroup = cn=leads,ou=groups," SUFFIX "\nroles = Lead\n"
+        "[rule \"Spanish\"]\nwhen = (preferredLanguage=es*)\nskills = Spanish:80\n"
+        "[lifecycle]\nrevoke_when = (employeeType=Revoked)\ndelete_after = %s\nverify_interval = %s\n"
+        "[guard]\nmax_disable = %s\nmax_update = unlimited\nmax_team_change = unlimited\nmax_revoke = unlimited\n"
+        "max_delete = unlimited\nmax_rename = unlimited\nattribute_vanish = 100%%\n"
+        "[state]\nfile = %sstate.db\n[audit]\nfile = %saudit.jsonl\nkey_file = %saudit.key\n"
+        "[control]\nsocket = %scontrol.sock\n",
+        HERE, chance_percent(CHANCE_COMPANY, 20) ? "2min" : "1h",
+        company.two_bases ? "base = ou=contractors," SUFFIX "\n" : "", HERE,
+        company.deletes ? "3d" : "0", chance_percent(CHANCE_COMPANY, 30) ? "1d" : "7d", budget,
+        HERE, HERE, HERE, HERE);
     write_file("rosterd.conf", text);
     write_file("bind-password", "secret\n");
     write_file("client-secret", "secret\n");
@@ -141,7 +148,7 @@ static void end_of_life(void *userdata, uint64_t argument)
 static void heard(void *userdata, uint64_t start)
 {
     (void)userdata;
-    if (up_since_usec == start && running)
+    if (up_since_usec == start && running && !world.directory_away)
         world.deaf_since_usec = UINT64_MAX;
 }
 
@@ -178,6 +185,36 @@ static void operator_looks(void *userdata, uint64_t argument)
     json_decref(plan);
 }
 
+static void weather_ends(void *userdata, uint64_t argument)
+{
+    (void)userdata;
+    (void)argument;
+    world.directory_away = world.tenant_away = false;
+    quiet_since_usec = world.steady_usec;
+    /* The longest wait before the next attempt, and a little. */
+    world_at(world.steady_usec + 12 * MINUTE, heard, NULL, up_since_usec);
+}
+
+/* Twice a week or so a peer hangs up, or is away for a while. */
+static void weather(void *userdata, uint64_t argument)
+{
+    (void)userdata;
+    (void)argument;
+    uint64_t kind = chance(CHANCE_CRASH, 4),
+             length = kind < 2 ? SECOND : MINUTE + chance(CHANCE_CRASH, 4 * HOUR);
+    world_at(world.steady_usec + length + 12 * HOUR + chance(CHANCE_CRASH, 4 * DAY), weather,
+             NULL, 0);
+    world.directory_away = kind == 2;
+    world.tenant_away = kind == 3;
+    if (kind % 2 == 0)
+        directory_cut();
+    else
+        tenant_cut();
+    if (kind % 2 == 0 && world.deaf_since_usec == UINT64_MAX)
+        world.deaf_since_usec = world.steady_usec;
+    world_at(world.steady_usec + length, weather_ends, NULL, 0);
+}
+
 /* A death somewhere among the next writes, syncs, requests and answers. */
 static void crash_soon(void *userdata, uint64_t quarter)
 {
@@ -186,7 +223,8 @@ static void crash_soon(void *userdata, uint64_t quarter)
         world.crash_kind = chance_percent(CHANCE_CRASH, 50) ? DEATH_KILL : DEATH_POWER;
         world.crash_countdown = 1 + (unsigned)chance(CHANCE_CRASH, 60);
     }
-    world_at(world.steady_usec + 1 + chance(CHANCE_CRASH, 12 * HOUR), crash_soon, NULL, quarter + 1);
+    world_at(world.steady_usec + 1 + chance(CHANCE_CRASH, 12 * HOUR), crash_soon, NULL,
+             quarter + 1);
 }
 
 /* ---- the daemon ---- */
@@ -196,7 +234,8 @@ static int start_and_run(struct daemon *d, struct error *e)
     struct problem_list problems = {0};
     int r = settings_load(&d->settings, d->config_file, &problems, e);
     if (r < 0 && problems.n_errors)
-        error_set(e, r, "%s:%u: %s", problems.items[0].file, problems.items[0].line, problems.items[0].sentence);
+        error_set(e, r, "%s:%u: %s", problems.items[0].file, problems.items[0].line,
+                  problems.items[0].sentence);
     problem_list_done(&problems);
     if (r == 0) {
         running = d;
@@ -216,7 +255,7 @@ static bool run_daemon(void)
     world_at(world.steady_usec + 30 * SECOND, heard, NULL, up_since_usec);
     disk_begin();
     /* A start is a moment like any other, also the first of all. */
-    if (options->crash_percent && chance_percent(CHANCE_CRASH, 20)) {
+    if (options->crash_percent && chance_percent(CHANCE_CRASH, options->crash_percent > 100 ? 90 : 20)) {
         world.crash_kind = chance_percent(CHANCE_CRASH, 50) ? DEATH_KILL : DEATH_POWER;
         world.crash_countdown = 1 + (unsigned)chance(CHANCE_CRASH, 150);
     }
@@ -267,8 +306,11 @@ static void verify_audit(void)
     if (audit_verify((const char *const *)files, n, &o, &result, &e) < 0)
         broken(12, "the audit cannot be verified: %s", e.message);
     else if (result.n_findings)
-        broken(12, "the audit is not whole: line %u: %s", result.findings[0].line, result.findings[0].sentence);
+        broken(12, "the audit is not whole: line %u: %s", result.findings[0].line,
+               result.findings[0].sentence);
     audit_verify_result_done(&result);
+    if (!world.n_broken)
+        diary_check((const char *const *)files, n);
     while (n)
         free(files[--n]);
 }
@@ -300,12 +342,12 @@ static void after_death(void)
 {
     bool power = world.death == DEATH_POWER;
     world.crash_countdown = 0;
-    if (power)
+    if (power) /* after a kill what was not synced is still to be lost */
         disk_power_loss();
-    disk_end();
     world.death = DEATH_NOT;
-    uint64_t pause = chance_percent(CHANCE_CRASH, 70) ? 1 * SECOND + chance(CHANCE_CRASH, 10 * SECOND)
-                                                      : chance(CHANCE_CRASH, 3 * HOUR);
+    uint64_t pause = chance_percent(CHANCE_CRASH, 70)
+                         ? 1 * SECOND + chance(CHANCE_CRASH, 10 * SECOND)
+                         : chance(CHANCE_CRASH, 3 * HOUR);
     world_pass(world.steady_usec + pause);
 }
 
@@ -361,6 +403,9 @@ int life_run(const struct life_options *o, struct life_result *ret)
     world_at(world.steady_usec + o->days * DAY - MINUTE, end_of_life, NULL, 0);
     if (o->crash_percent)
         world_at(world.steady_usec + 1 * SECOND, crash_soon, NULL, 0);
+    if (o->crash_percent)
+        world_at(world.steady_usec + chance(CHANCE_CRASH, 2 * DAY), weather, NULL, 0);
+    tenant_habits.lose_percent = o->crash_percent && chance_percent(CHANCE_CRASH, 40) ? 4 : 0;
     world.running = true;
     while (!over && run_daemon() && !over) {
         after_death();

@@ -9,7 +9,7 @@ struct life_options {
     uint64_t seed;
     unsigned days, people;
     unsigned crash_percent; /* chance of a death in each quarter of a day */
-    bool keep; /* the folder stays also if nothing broke */
+    bool keep;              /* the folder stays also if nothing broke */
 };
 struct life_result {
     char hash[65]; /* SHA-256 of the audit */

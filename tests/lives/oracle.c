@@ -1,6 +1,6 @@
 /*
- * The oracle and the invariants of docs/reliability.md that it holds against every request and at the end
- * of each day.
+ * The oracle and the invariants of docs/reliability.md that it holds against every request and
+ * at the end of each day.
  */
 #include "config.h"
 
@@ -19,11 +19,10 @@
 
 extern struct simulator tenant;
 
-#define SETTLE      (2 * HOUR) /* the grace of an hour, and the work */
+#define SETTLE       (2 * HOUR) /* the grace of an hour, and the work */
 #define DELETE_AFTER (3 * DAY)
 
 static const struct item *support, *sales, *night, *leads;
-static uint64_t n_checks;
 /* Disables of the last day, for the budget. */
 static uint64_t *disables;
 static size_t n_disables, disables_room;
@@ -38,11 +37,6 @@ void oracle_end(void)
     free(disables);
     disables = NULL;
     disables_room = n_disables = 0;
-}
-
-uint64_t oracle_checks(void)
-{
-    return n_checks;
 }
 
 void oracle_groups(struct item *a, struct item *b, struct item *c, struct item *d)
@@ -83,15 +77,18 @@ bool oracle_is_entitled(const struct item *i)
 static struct person *person_of(const char *login)
 {
     for (size_t i = 0; i < company.n_people; i++)
-        if (strcasecmp(company.people[i]->login, login) == 0 || strcasecmp(company.people[i]->old_login, login) == 0)
+        if (strcasecmp(company.people[i]->login, login) == 0 ||
+            strcasecmp(company.people[i]->old_login, login) == 0)
             return company.people[i];
     return NULL;
 }
 
-/* Who cannot have heard yet is not to blame: what changed while nobody listened, or right now. */
+/* Who cannot have heard yet is not to blame: what changed while nobody listened, or right now.
+ */
 static bool is_news(const struct person *p)
 {
-    return world.steady_usec - p->changed_usec < 5 * SECOND || p->changed_usec >= world.deaf_since_usec;
+    return world.steady_usec - p->changed_usec < 5 * SECOND ||
+           p->changed_usec >= world.deaf_since_usec;
 }
 
 static bool had_access; /* of whom the request is about, before it */
@@ -112,7 +109,7 @@ void oracle_request(struct request *q)
     const char *login = login_of(q);
     bool writes = q->method != METHOD_GET && *login;
     had_access = has_access(login);
-    n_checks++;
+    world.n_checks++;
     if (!writes)
         return;
     if (strcasecmp(login, API_USER) == 0)
@@ -137,7 +134,8 @@ static void count_disable(const struct person *p)
     for (size_t i = 0; i < n_disables; i++)
         n += disables[i] + DAY > world.wall_usec + MINUTE;
     if (n > company.disable_budget)
-        broken(4, "%zu users were disabled within a day, the budget is %u", n, company.disable_budget);
+        broken(4, "%zu users were disabled within a day, the budget is %u", n,
+               company.disable_budget);
 }
 
 void oracle_answered(struct request *q)
@@ -151,7 +149,8 @@ void oracle_answered(struct request *q)
     if (q->method != METHOD_DELETE)
         count_disable(p);
     if (oracle_is_entitled(p->item) && !is_news(p))
-        broken(1, "%s %s takes the access of somebody who is entitled to it (%s)", q->method_text, login, p->item->dn);
+        broken(1, "%s %s takes the access of somebody who is entitled to it (%s)",
+               q->method_text, login, p->item->dn);
 }
 
 static void list_roles(const struct user *u, char *to, size_t size)
@@ -163,7 +162,8 @@ static void list_roles(const struct user *u, char *to, size_t size)
         lead = lead || strcmp(name, "Lead") == 0;
         other = other || (strcmp(name, "Agent") != 0 && strcmp(name, "Lead") != 0);
     }
-    snprintf(to, size, "%s%s%s", agent ? "Agent " : "", lead ? "Lead " : "", other ? "more " : "");
+    snprintf(to, size, "%s%s%s", agent ? "Agent " : "", lead ? "Lead " : "",
+             other ? "more " : "");
 }
 
 static int level(const struct user *u, const char *skill)
@@ -184,19 +184,21 @@ static void describe(const struct user *u, char *to, size_t size)
 {
     char roles[40];
     list_roles(u, roles, sizeof(roles));
-    snprintf(to, size, "%s %s <%s> in %s, roles %sEnglish %d Spanish %d Billing %d%s", text_of(u, USER_FIRST_NAME),
-             text_of(u, USER_LAST_NAME), text_of(u, USER_EMAIL), u->team ? u->team->text : "no team", roles,
-             level(u, "English"), level(u, "Spanish"), level(u, "Billing"), u->disabled ? ", disabled" : "");
+    snprintf(to, size, "%s %s <%s> in %s, roles %sEnglish %d Spanish %d Billing %d%s",
+             text_of(u, USER_FIRST_NAME), text_of(u, USER_LAST_NAME), text_of(u, USER_EMAIL),
+             u->team ? u->team->text : "no team", roles, level(u, "English"),
+             level(u, "Spanish"), level(u, "Billing"), u->disabled ? ", disabled" : "");
 }
 
 static void expect(const struct item *i, char *to, size_t size)
 {
     const char *language = item_get(i, "preferredLanguage");
     bool spanish = language && strncasecmp(language, "es", 2) == 0;
-    snprintf(to, size, "%s %s <%s> in %s, roles Agent %sEnglish %d Spanish %d Billing %d", item_get(i, "givenName"),
-             item_get(i, "sn"), item_get(i, "mail"), in_support(i) ? "Customer Service" : "Sales",
-             item_has(leads, "member", i->dn) ? "Lead " : "", in_support(i) ? 100 : 50, spanish ? 80 : 0,
-             item_has(sales, "member", i->dn) ? 70 : 0);
+    snprintf(to, size, "%s %s <%s> in %s, roles Agent %sEnglish %d Spanish %d Billing %d",
+             item_get(i, "givenName"), item_get(i, "sn"), item_get(i, "mail"),
+             in_support(i) ? "Customer Service" : "Sales",
+             item_has(leads, "member", i->dn) ? "Lead " : "", in_support(i) ? 100 : 50,
+             spanish ? 80 : 0, item_has(sales, "member", i->dn) ? 70 : 0);
 }
 
 static void check_absent(const struct person *p, const struct user *u)
@@ -217,7 +219,7 @@ static void check_person(struct person *p)
 {
     char is[300], should[300];
     const struct user *u = store_user(&tenant.store, p->login);
-    n_checks++;
+    world.n_checks++;
     if (u && has_access(p->login) && has_access(p->old_login))
         broken(6, "%s is there twice: also as %s", p->login, p->old_login);
     if (!oracle_is_entitled(p->item)) {
@@ -230,7 +232,8 @@ static void check_person(struct person *p)
         describe(u, is, sizeof(is));
         expect(p->item, should, sizeof(should));
         if (strcmp(is, should) != 0)
-            broken(9, "%s (%s) is not as it should be\n  is:     %s\n  should: %s", p->login, p->item->dn, is, should);
+            broken(9, "%s (%s) is not as it should be\n  is:     %s\n  should: %s", p->login,
+                   p->item->dn, is, should);
     }
     p->had_user = u != NULL;
 }
@@ -246,4 +249,23 @@ void oracle_day_end(uint64_t since_usec)
     for (const struct user *u = TAILQ_FIRST(&tenant.store.users); u; u = TAILQ_NEXT(u, link))
         if (strcmp(u->field[USER_LOGIN], API_USER) != 0 && !person_of(u->field[USER_LOGIN]))
             broken(9, "nobody knows the user %s", u->field[USER_LOGIN]);
+}
+
+/* What the audit says about a user, at the end. */
+void oracle_diary(const char *login, bool disabled)
+{
+    const struct user *u = store_user(&tenant.store, login);
+    world.n_checks++;
+    if (!u)
+        broken(12, "the audit tells of a user %s, whom the tenant does not have", login);
+    else if (u->disabled != disabled)
+        broken(12, "by the audit the user %s is %s, at the tenant not", login,
+               disabled ? "disabled" : "enabled");
+}
+
+void oracle_diary_end(size_t n_users)
+{
+    if (n_users + 1 != tenant.store.n_users)
+        broken(12, "the audit tells of %zu users, the tenant has %zu and the API user", n_users,
+               tenant.store.n_users - 1);
 }

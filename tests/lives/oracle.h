@@ -1,7 +1,8 @@
-/* What should be so, by the world's own reading of the few rules that lives use. It links nothing of the
- * daemon. */
+/* What should be so, by the world's own reading of the few rules that lives use. It links
+ * nothing of the daemon. */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct item;
@@ -9,11 +10,14 @@ struct request;
 
 void oracle_begin(void);
 void oracle_end(void);
-void oracle_groups(struct item *support, struct item *sales, struct item *night, struct item *leads);
+void oracle_groups(struct item *support, struct item *sales, struct item *night,
+                   struct item *leads);
 bool oracle_is_entitled(const struct item *i);
 /* A request reaches the tenant, before and after it is carried out. */
 void oracle_request(struct request *q);
 void oracle_answered(struct request *q);
-/* Everybody is at the tenant as they should be. since_usec: since when the daemon has been up undisturbed. */
+/* Everybody is at the tenant as they should be. since_usec: since when the daemon has been up
+ * undisturbed. */
 void oracle_day_end(uint64_t since_usec);
-uint64_t oracle_checks(void);
+void oracle_diary(const char *login, bool disabled);
+void oracle_diary_end(size_t n_users);

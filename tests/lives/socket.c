@@ -1,6 +1,6 @@
 /*
- * Connections: connect() to an IPv4 address makes a pair of sockets, of which one end belongs to a peer
- * of the world. 10.0.0.1 is the directory, 10.0.0.2 the tenant.
+ * Connections: connect() to an IPv4 address makes a pair of sockets, of which one end belongs
+ * to a peer of the world. 10.0.0.1 is the directory, 10.0.0.2 the tenant.
  */
 #include "config.h"
 
@@ -127,10 +127,17 @@ bool sockets_run(void)
     return any;
 }
 
-void sockets_end(void)
+void sockets_cut(enum peer_kind peer)
 {
     for (struct line *l = lines; l; l = l->next)
-        line_hang_up(l);
+        if (l->peer == peer)
+            line_hang_up(l);
+}
+
+void sockets_end(void)
+{
+    sockets_cut(PEER_DIRECTORY);
+    sockets_cut(PEER_TENANT);
     (void)sockets_run();
 }
 
@@ -163,7 +170,8 @@ int connect(int fd, const struct sockaddr *address, socklen_t size)
     const struct sockaddr_in *in = (const struct sockaddr_in *)address;
     if (!world.running || address->sa_family != AF_INET)
         return (int)syscall(SYS_connect, fd, address, size);
-    enum peer_kind peer = in->sin_addr.s_addr == htonl(0x0a000001) ? PEER_DIRECTORY : PEER_TENANT;
+    enum peer_kind peer =
+        in->sin_addr.s_addr == htonl(0x0a000001) ? PEER_DIRECTORY : PEER_TENANT;
     if (world.death || (peer == PEER_DIRECTORY ? world.directory_away : world.tenant_away)) {
         errno = ECONNREFUSED;
         return -1;
@@ -183,7 +191,8 @@ void socket_forget(int fd)
         peers[fd].sin_family = 0;
 }
 
-static int answer_name(const struct sockaddr_in *name, struct sockaddr *ret, socklen_t *ret_size)
+static int answer_name(const struct sockaddr_in *name, struct sockaddr *ret,
+                       socklen_t *ret_size)
 {
     memcpy(ret, name, *ret_size < sizeof(*name) ? *ret_size : sizeof(*name));
     *ret_size = sizeof(*name);
@@ -199,7 +208,8 @@ int getpeername(int fd, struct sockaddr *restrict ret, socklen_t *restrict ret_s
 
 int getsockname(int fd, struct sockaddr *restrict ret, socklen_t *restrict ret_size)
 {
-    struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons(40000), .sin_addr = {htonl(0x0a0000ff)}};
+    struct sockaddr_in here = {
+        .sin_family = AF_INET, .sin_port = htons(40000), .sin_addr = {htonl(0x0a0000ff)}};
     if (!is_ours(fd))
         return (int)syscall(SYS_getsockname, fd, ret, ret_size);
     return answer_name(&here, ret, ret_size);

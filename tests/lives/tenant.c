@@ -1,19 +1,20 @@
 /*
- * The tenant: HTTP by hand, and behind it the rules of the tenant simulator, whose objects are linked with
- * all their names hidden but these few. A request takes effect when it has arrived; its answer leaves a
- * moment later, unless something happens in between.
+ * The tenant: HTTP by hand, and behind it the rules of the tenant simulator, whose objects are
+ * linked with all their names hidden but these few. A request takes effect when it has arrived;
+ * its answer leaves a moment later, unless something happens in between.
  */
 #include "config.h"
+
+#include "tenant.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "oracle.h"
 #include "../simulator/http.h"
+#include "oracle.h"
 #include "simulated.h"
-#include "tenant.h"
 #include "world.h"
 
 struct simulator tenant;
@@ -26,7 +27,8 @@ struct exchange { /* one request and its answer */
 };
 
 /* The only function of libmicrohttpd that the rules call; its connection is our exchange. */
-const char *MHD_lookup_connection_value(struct MHD_Connection *connection, enum MHD_ValueKind kind, const char *name)
+const char *MHD_lookup_connection_value(struct MHD_Connection *connection,
+                                        enum MHD_ValueKind kind, const char *name)
 {
     static char value[4096];
     const struct exchange *x = (const struct exchange *)connection;
@@ -75,8 +77,9 @@ void tenant_begin(void)
     seed_names(&tenant, NAME_ROLE, "Agent,Lead,Administrator");
     seed_names(&tenant, NAME_SKILL, "English,Spanish,Billing");
     struct refusal why = {0};
-    json_t *user = json_pack("{s:s,s:s,s:s,s:s,s:[s]}", "loginId", API_USER, "firstName", "Api", "lastName", "User",
-                             "team", "Back Office", "roles", "Administrator");
+    json_t *user =
+        json_pack("{s:s,s:s,s:s,s:s,s:[s]}", "loginId", API_USER, "firstName", "Api",
+                  "lastName", "User", "team", "Back Office", "roles", "Administrator");
     if (seed_user(&tenant, user, &why) < 0)
         abort();
     json_decref(user);
@@ -113,8 +116,10 @@ static void answer(void *userdata, uint64_t cut)
     struct request *q = &x->request;
     char head[1024];
     if (!crash_point() && x->line->fd >= 0) {
-        int n = snprintf(head, sizeof(head), "HTTP/1.1 %u Simulated\r\nContent-Length: %zu\r\nContent-Type: %s\r\n",
-                         q->status, q->answer.length, q->content_type ? q->content_type : "text/plain");
+        int n = snprintf(head, sizeof(head),
+                         "HTTP/1.1 %u Simulated\r\nContent-Length: %zu\r\nContent-Type: %s\r\n",
+                         q->status, q->answer.length,
+                         q->content_type ? q->content_type : "text/plain");
         for (size_t i = 0; i < q->n_headers; i++)
             n += snprintf(head + n, sizeof(head) - (size_t)n, "%s\r\n", q->header_text[i]);
         n += snprintf(head + n, sizeof(head) - (size_t)n, "\r\n");
@@ -128,7 +133,8 @@ static void answer(void *userdata, uint64_t cut)
     exchange_free(x);
 }
 
-static void serve(struct line *l, const char *head, size_t head_size, const char *body, size_t body_size)
+static void serve(struct line *l, const char *head, size_t head_size, const char *body,
+                  size_t body_size)
 {
     static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
     struct exchange *x = calloc(1, sizeof(*x));
@@ -155,6 +161,10 @@ static void serve(struct line *l, const char *head, size_t head_size, const char
         return;
     }
     route_resolve(&tenant, q);
+    char *name =
+        q->method == METHOD_POST ? memmem(q->body.data, q->body.length, "Name", 4) : NULL;
+    if (world.plant == PLANT_CREATE && name && world.n_requests % 8 == 0)
+        name[8] = '~';
     oracle_request(q);
     if (route_serve(&tenant, q) != ROUTE_ANSWER)
         abort();
@@ -162,7 +172,8 @@ static void serve(struct line *l, const char *head, size_t head_size, const char
     x->head = NULL;
     x->head_size = 0;
     world_at(world.steady_usec + 2000 + chance(CHANCE_TENANT, 30000), answer, x,
-             tenant_habits.lose_percent && chance_percent(CHANCE_TENANT, tenant_habits.lose_percent));
+             tenant_habits.lose_percent &&
+                 chance_percent(CHANCE_TENANT, tenant_habits.lose_percent));
 }
 
 void tenant_hear(struct line *l)
@@ -179,6 +190,11 @@ void tenant_hear(struct line *l)
         serve(l, in, head_size, in + head_size, body_size);
         line_eat(l, head_size + body_size);
     }
+}
+
+void tenant_cut(void)
+{
+    sockets_cut(PEER_TENANT);
 }
 
 void tenant_hung_up(struct line *l)

@@ -6,3 +6,6 @@ struct tenant_habits {
     unsigned lose_percent; /* of answers that are cut after their effect */
 };
 extern struct tenant_habits tenant_habits;
+
+/* Every connection is cut. */
+void tenant_cut(void);

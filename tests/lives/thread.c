@@ -1,6 +1,6 @@
 /*
- * Threads are coroutines: one runs at a time, and goes on until it waits. Waiting is poll() and a
- * condition; mutexes stay libc's, since nobody else runs meanwhile.
+ * Threads are coroutines: one runs at a time, and goes on until it waits. Waiting is poll() and
+ * a condition; mutexes stay libc's, since nobody else runs meanwhile.
  */
 #include "config.h"
 
@@ -78,7 +78,8 @@ bool threads_run(void)
     if (current)
         return false;
     for (struct thread *t = threads; t; t = t->next)
-        if (!t->done && !t->condition && (t->deadline_usec <= world.steady_usec || world.death || poll_is_ready(t))) {
+        if (!t->done && !t->condition &&
+            (t->deadline_usec <= world.steady_usec || world.death || poll_is_ready(t))) {
             resume(t);
             if (t->done && t->detached)
                 forget(t);
@@ -123,7 +124,8 @@ void threads_finish(void)
     }
 }
 
-int pthread_create(pthread_t *ret, const pthread_attr_t *attributes, void *(*run)(void *), void *userdata)
+int pthread_create(pthread_t *ret, const pthread_attr_t *attributes, void *(*run)(void *),
+                   void *userdata)
 {
     int state = PTHREAD_CREATE_JOINABLE;
     struct thread *t = calloc(1, sizeof(*t)), **p = &threads;
@@ -233,5 +235,8 @@ int poll(struct pollfd *fds, nfds_t n, int timeout)
 int ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
 {
     (void)mask;
-    return wait_poll(fds, n, timeout ? (uint64_t)timeout->tv_sec * SECOND + (uint64_t)timeout->tv_nsec / 1000 : NEVER);
+    return wait_poll(fds, n,
+                     timeout ? (uint64_t)timeout->tv_sec * SECOND +
+                                   (uint64_t)timeout->tv_nsec / 1000
+                             : NEVER);
 }

@@ -1,7 +1,8 @@
 /*
- * A simulated world around the whole daemon: its clock, sockets, threads, disk and chance. What libraries
- * and daemon call by the names of libc is defined in clock.c, thread.c, socket.c and disk.c, and since the
- * program comes first in symbol resolution, libsystemd, libldap, libcurl and SQLite call it as well.
+ * A simulated world around the whole daemon: its clock, sockets, threads, disk and chance. What
+ * libraries and daemon call by the names of libc is defined in clock.c, thread.c, socket.c and
+ * disk.c, and since the program comes first in symbol resolution, libsystemd, libldap, libcurl
+ * and SQLite call it as well.
  */
 #pragma once
 #include <stdbool.h>
@@ -13,7 +14,8 @@
 #define HOUR   (60 * MINUTE)
 #define DAY    (24 * HOUR)
 
-/* One stream of chance for each subject, so that an event that is taken out leaves the others as they were. */
+/* One stream of chance for each subject, so that an event that is taken out leaves the others
+ * as they were. */
 enum stream {
     CHANCE_COMPANY,
     CHANCE_DIRECTORY,
@@ -26,8 +28,8 @@ enum stream {
 uint64_t chance(enum stream s, uint64_t below);
 bool chance_percent(enum stream s, unsigned percent);
 
-/* The folder by a name that is the same in every life: paths are in the configuration, and its fingerprint is
- * in the audit. */
+/* The folder by a name that is the same in every life: paths are in the configuration, and its
+ * fingerprint is in the audit. */
 #define HERE "/proc/self/cwd/"
 
 enum death {
@@ -36,7 +38,17 @@ enum death {
     DEATH_POWER /* what was not synced may be gone, or torn */
 };
 
+/* Faults planted on purpose, to see that the net holds. */
+enum plant {
+    PLANT_NOTHING,
+    PLANT_SYNC,    /* nothing is ever synced */
+    PLANT_PUSH,    /* every eighth change is not told to followers */
+    PLANT_REFRESH, /* a refresh that calls itself whole leaves somebody out */
+    PLANT_CREATE   /* every eighth create is carried out under another name */
+};
+
 struct world {
+    enum plant plant;
     uint64_t steady_usec, wall_usec;
     enum death death; /* from now on nothing that the daemon does reaches anybody */
     bool running;     /* the definitions speak for the world, not for the kernel */
@@ -46,9 +58,10 @@ struct world {
     void (*on_death)(void);
     /* Invariants that broke; the first sentences are printed. */
     unsigned n_broken;
-    /* What changed since then the daemon may not have heard of; UINT64_MAX: it has heard all. */
+    /* What changed since then the daemon may not have heard of; UINT64_MAX: it has heard all.
+     */
     uint64_t deaf_since_usec;
-    uint64_t n_crashes, n_power_losses, n_requests, n_events, n_changes, n_writes;
+    uint64_t n_crashes, n_power_losses, n_requests, n_events, n_changes, n_writes, n_checks;
     unsigned crash_countdown; /* points until the death; 0: none is due */
     enum death crash_kind;
     bool trace;
@@ -71,7 +84,7 @@ void world_pass(uint64_t until_steady_usec);
 void world_tick(void); /* a moment of it, for whoever waits in a thread */
 
 /* thread.c */
-bool threads_run(void); /* true: one of them went on */
+bool threads_run(void);      /* true: one of them went on */
 uint64_t threads_next(void); /* when one of them has waited long enough */
 void threads_finish(void);
 
@@ -89,7 +102,8 @@ struct line { /* a connection, seen from the world's end */
     size_t n_in, n_out, in_room, out_room;
     void *data; /* the peer's */
 };
-bool sockets_run(void); /* true: something was heard or said */
+bool sockets_run(void);                /* true: something was heard or said */
+void sockets_cut(enum peer_kind peer); /* every connection to it */
 void sockets_end(void);
 void line_say(struct line *l, const void *data, size_t size);
 void line_hang_up(struct line *l);
@@ -101,8 +115,8 @@ void line_eat(struct line *l, size_t size);
 void disk_begin(void);
 void disk_power_loss(void);
 void disk_end(void);
-/* A place where the daemon may die: each write, each sync, each request that arrives, each answer. true: it
- * is dead. */
+/* A place where the daemon may die: each write, each sync, each request that arrives, each
+ * answer. true: it is dead. */
 bool crash_point(void);
 
 /* directory.c */

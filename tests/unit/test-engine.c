@@ -1665,6 +1665,57 @@ static void test_rules_change(void **state)
     is_idle(b);
 }
 
+/* Somebody new, and what changed in somebody's own entry, does not wait until everybody was looked
+ * at for a new configuration; budgets count them as ever, and what is beyond waits as ever. */
+static void test_change_while_all_are_looked_at(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    char wrote[4000] = "";
+    people(b, 400, "support");
+    b->sync.budgets[BUDGET_TEAM] = (struct budget){.floor = 10};
+    bed_start(b);
+    bed_sync(b);
+    b->tenant->on_write = note_write;
+    b->tenant->write_data = wrote;
+    b->rules[0].team.text = (char *)"Sales";
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    people(b, 401, "support");
+    bed_tell(b, "id-u400");
+    bed_tell(b, "group-support");
+    bed_person(b, "id-u7", "uid=u7,ou=people,dc=example,dc=com", "uid", "u7", "givenName", "Seven",
+               "sn", "u7", "mail", "u7@example.com", NULL);
+    bed_tell(b, "id-u7");
+    bed_run(b);
+    assert_int_equal(b->tenant->n_users, 401);
+    /* The hire before all those who move, who are as many as the budget has room for. */
+    assert_true(strstr(wrote, "u400 ") != NULL && strstr(wrote, "u400 ") < wrote + 12);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 390);
+    assert_int_equal(bed_approve(b), 390);
+    bed_run(b);
+    for (size_t i = 0; i < b->tenant->n_users; i++)
+        assert_string_equal(user_get(b->tenant->users[i].user, USER_TEAM), "Sales");
+    bed_check_ledgers(b);
+    is_idle(b);
+
+    /* None of them goes ahead once its budget has no room, by the configuration of now. */
+    bed_advance(b, 3 * DAY);
+    b->sync.budgets[BUDGET_CREATE] = (struct budget){.floor = 2};
+    b->rules[0].team.text = (char *)"Support";
+    b->sync.budgets[BUDGET_TEAM] = (struct budget){.unlimited = true};
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    people(b, 405, "support");
+    for (int i = 401; i < 405; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "id-u%d", i);
+        bed_tell(b, id);
+    }
+    bed_tell(b, "group-support");
+    bed_run(b);
+    assert_int_equal(b->tenant->n_users, 403);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 2);
+}
+
 /* A reload that the state file cannot take leaves the engine with what it had: the caller gives
  * back what was refused, and an access to that is a fault here. */
 static void test_reload_refused(void **state)
@@ -1918,6 +1969,7 @@ int main(int argc, char **argv)
         scenario(test_stop),
         scenario(test_rules_change),
         scenario(test_reload_refused),
+        scenario(test_change_while_all_are_looked_at),
         scenario(test_reload_under_way),
         scenario(test_settled_is_settled),
         scenario(test_change_under_way),

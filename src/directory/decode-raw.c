@@ -1,0 +1,190 @@
+/*
+ * The digest of an entry as it came: its DN and its list of attributes, byte by byte, and with
+ * them everything else that decides what is made of these bytes. It proves sameness only: an
+ * entry whose attributes come in another order is decoded, and found to be as it was. An entry
+ * of which only a part came (";range=") has none, since the bytes of the part say nothing of the
+ * rest.
+ */
+#include "config.h"
+
+#include "directory/decode-raw.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/buffer.h"
+#include "base/digest.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "directory/decode.h"
+#include "directory/identity.h"
+#include "directory/libldap.h"
+#include "directory/options.h"
+#include "model/schema.h"
+
+/* Raised with every change of what decode.c or the mirror makes of the same bytes. */
+#define DECODER_FORM 1
+
+void raw_entry_done(struct raw_entry *raw)
+{
+    free(raw->id);
+    free(raw->watermark);
+    *raw = (struct raw_entry){};
+}
+
+/* An absent text is told from an empty one: 0xff is in no UTF-8 text. */
+static void add_text(struct buffer *b, const char *text)
+{
+    buffer_add_text(b, text ? text : "\xff");
+    buffer_add(b, "", 1);
+}
+
+static void add_list(struct buffer *b, const struct string_list *l)
+{
+    for (size_t i = 0; i < l->n_items; i++)
+        add_text(b, l->items[i]);
+    add_text(b, NULL);
+}
+
+int decode_raw_seal(struct decoder *d, const struct directory_options *options, struct error *e)
+{
+    CLEANUP(buffer_done) struct buffer b = {};
+    CLEANUP(freep) char *schema = d->schema ? schema_to_json(d->schema) : NULL;
+    if (d->schema && !schema)
+        return error_out_of_memory(e);
+    buffer_format(&b, "%s %d %d %d %d %d", PACKAGE_VERSION, DECODER_FORM, d->identity,
+                  d->second_identity, d->active_directory, d->groups_have_members);
+    add_text(&b, "");
+    add_text(&b, d->id_attribute);
+    add_text(&b, d->second_id_attribute);
+    add_text(&b, d->login_attribute);
+    add_text(&b, d->watermark_attribute);
+    add_text(&b, d->children_attribute);
+    add_text(&b, options->filter);
+    add_text(&b, options->group_filter);
+    add_list(&b, &d->wanted);
+    add_list(&b, &d->person_classes);
+    add_list(&b, &d->group_classes);
+    add_text(&b, schema);
+    if (b.failed)
+        return error_out_of_memory(e);
+    int r = digest_raw(d->form, &(struct digest_part){b.data, b.size}, 1);
+    return r < 0 ? error_set(e, r, "SHA-256 failed") : 0;
+}
+
+/* One element of BER, whose content is *ret; false when it is not of this tag, or odd. */
+static bool take_element(const unsigned char **at, const unsigned char *end, unsigned char tag,
+                         struct berval *ret)
+{
+    const unsigned char *p = *at;
+    if (end - p < 2 || p[0] != tag)
+        return false;
+    size_t size = p[1];
+    p += 2;
+    if (size & 0x80) {
+        size_t n = size & 0x7f;
+        if (n < 1 || n > 4 || (size_t)(end - p) < n)
+            return false;
+        for (size = 0; n > 0; n--)
+            size = size << 8 | *p++;
+    }
+    if ((size_t)(end - p) < size)
+        return false;
+    *ret = (struct berval){.bv_val = (char *)p, .bv_len = size};
+    *at = p + size;
+    return true;
+}
+
+static bool is_named(const struct berval *name, const char *attribute)
+{
+    return attribute && strlen(attribute) == name->bv_len &&
+           strncasecmp(name->bv_val, attribute, name->bv_len) == 0;
+}
+
+/* What is needed of one attribute; false: no digest for this entry. */
+static bool look_at(const struct decoder *d, const struct berval *attribute, bool want_id,
+                    struct raw_entry *ret, struct berval *second_id)
+{
+    static const char range[] = ";range=";
+    const unsigned char *at = (const unsigned char *)attribute->bv_val;
+    const unsigned char *end = at + attribute->bv_len;
+    struct berval name, values, first = {};
+    if (!take_element(&at, end, LBER_OCTETSTRING, &name) ||
+        !take_element(&at, end, LBER_SET, &values) || at != end)
+        return false;
+    for (size_t i = 0; i + sizeof range - 1 <= name.bv_len; i++)
+        if (strncasecmp(name.bv_val + i, range, sizeof range - 1) == 0)
+            return false;
+    const unsigned char *value = (const unsigned char *)values.bv_val;
+    if (values.bv_len == 0 ||
+        !take_element(&value, value + values.bv_len, LBER_OCTETSTRING, &first))
+        return values.bv_len == 0;
+    if (want_id && !ret->id && is_named(&name, d->id_attribute)) {
+        ret->id = identity_from_value(d->identity, first.bv_val, first.bv_len);
+        return ret->id != NULL;
+    }
+    if (want_id && is_named(&name, d->second_id_attribute))
+        *second_id = first;
+    if (is_named(&name, d->watermark_attribute)) {
+        free(ret->watermark);
+        ret->watermark = strndup(first.bv_val, first.bv_len);
+        return ret->watermark != NULL;
+    }
+    return true;
+}
+
+static int digest(const struct decoder *d, const char *id, const struct berval *first,
+                  const struct berval *last, struct raw_entry *ret, struct error *e)
+{
+    unsigned char hash[DIGEST_SIZE];
+    size_t span = (size_t)(last->bv_val + last->bv_len - first->bv_val);
+    /* The head of the first attribute is not in the span: its size is. */
+    uint64_t sizes[] = {id ? strlen(id) : UINT64_MAX, ret->dn.bv_len, first->bv_len, span};
+    const struct digest_part parts[] = {
+        {d->form, sizeof d->form},         {sizes, sizeof sizes},
+        {id ? id : "", id ? strlen(id) : 0}, {ret->dn.bv_val, ret->dn.bv_len},
+        {first->bv_val, span},
+    };
+    int r = digest_raw(hash, parts, ARRAY_SIZE(parts));
+    if (r < 0)
+        return error_set(e, r, "SHA-256 failed");
+    memcpy(ret->digest, hash, sizeof ret->digest);
+    return 0;
+}
+
+int decode_raw(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id,
+               struct raw_entry *ret, struct error *e)
+{
+    CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
+    CLEANUP(raw_entry_done) struct raw_entry raw = {};
+    struct berval first = {}, last = {}, element, second_id = {};
+    ber_len_t left = 0;
+    if (ldap_get_dn_ber(ld, m, &ber, &raw.dn) != LDAP_SUCCESS)
+        return DECODE_RAW_NONE; /* decoding it says what is wrong */
+    while (ber_skip_element(ber, &element) == LBER_SEQUENCE) {
+        if (!look_at(d, &element, !id, &raw, &second_id))
+            return DECODE_RAW_NONE;
+        if (!first.bv_val)
+            first = element;
+        last = element;
+    }
+    if (!first.bv_val || ber_get_option(ber, LBER_OPT_REMAINING_BYTES, &left) != LBER_OPT_SUCCESS ||
+        left > 0)
+        return DECODE_RAW_NONE;
+    if (id)
+        raw.id = strdup(id);
+    else if (!raw.id && second_id.bv_val)
+        raw.id = identity_from_value(d->second_identity, second_id.bv_val, second_id.bv_len);
+    if (!raw.id)
+        return DECODE_RAW_NONE;
+    int r = digest(d, id, &first, &last, &raw, e);
+    if (r < 0)
+        return r;
+    *ret = raw;
+    raw = (struct raw_entry){};
+    return 0;
+}

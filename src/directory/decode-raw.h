@@ -1,0 +1,30 @@
+/*
+ * What an entry came as: a digest over its bytes, so that one that the mirror took from the same
+ * bytes need not be decoded again.
+ */
+#pragma once
+#include <ldap.h>
+
+#include "model/entry.h"
+
+struct decoder;
+struct directory_options;
+struct error;
+
+struct raw_entry {
+    unsigned char digest[ENTRY_RAW_SIZE];
+    struct berval dn; /* in the message */
+    char *id;
+    char *watermark; /* NULL: it shows none */
+};
+void raw_entry_done(struct raw_entry *raw);
+
+/* Once the decoder is as it stays: what else than the bytes decides what becomes of an entry. */
+int decode_raw_seal(struct decoder *d, const struct directory_options *options,
+                    struct error *e);
+
+/* Before anything else looks at the attributes of the message. id as for decode_entry(). Answers
+ * DECODE_RAW_NONE: this entry must be decoded, its bytes say nothing about the next time. */
+#define DECODE_RAW_NONE 1
+int decode_raw(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id,
+               struct raw_entry *ret, struct error *e);

@@ -1,0 +1,137 @@
+/*
+ * Reads the audit as a stranger would: line by line, by the words of docs/audit-format.md, and
+ * does again what it says was done.
+ */
+#include "config.h"
+
+#include "diary.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "oracle.h"
+#include "world.h"
+
+static json_t *intents; /* by number and person, until their outcome: the line */
+static json_t *users;   /* login: whether they are disabled */
+
+static json_int_t sum_of(json_t *value)
+{
+    const char *key;
+    json_t *part;
+    json_int_t sum = json_integer_value(value);
+    json_object_foreach(value, key, part) sum += json_integer_value(part);
+    return sum;
+}
+
+static void check_ledger(json_t *line)
+{
+    const char *key;
+    json_t *value, *ledger = json_object_get(line, "d");
+    json_int_t seen = json_integer_value(json_object_get(ledger, "seen")), sum = 0;
+    json_object_foreach(ledger, key, value) if (strcmp(key, "seen") != 0) sum += sum_of(value);
+    if (seen != sum)
+        broken(11,
+               "the ledger of line %lld does not add up: %lld were seen, %lld accounted for",
+               (long long)json_integer_value(json_object_get(line, "seq")), (long long)seen,
+               (long long)sum);
+}
+
+static const char *text_at(json_t *line, const char *key)
+{
+    const char *text = json_string_value(json_object_get(line, key));
+    return text ? text : "";
+}
+
+static const char *personal(json_t *line, const char *key)
+{
+    return text_at(json_object_get(line, "p"), key);
+}
+
+/* What an intent sets a field to; NULL: it does not. */
+static const char *set_to(json_t *line, const char *field)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach(json_object_get(json_object_get(line, "p"), "set"), i, row)
+    {
+        const char *name = json_string_value(json_array_get(row, 0));
+        if (name && strcmp(name, field) == 0)
+            return json_string_value(json_array_get(row, 1));
+    }
+    return NULL;
+}
+
+static void carry_out(json_t *intent)
+{
+    const char *op = text_at(intent, "op"), *login = personal(intent, "login"),
+               *to = set_to(intent, "login_id");
+    const char *disabled = set_to(intent, "disabled");
+    if (strcmp(op, "create") == 0 || strcmp(op, "adopt") == 0)
+        json_object_set_new(users, login,
+                            json_boolean(disabled && strcmp(disabled, "true") == 0));
+    else if (strcmp(op, "delete") == 0)
+        json_object_del(users, login);
+    else if (strcmp(op, "rename") == 0 && to) {
+        json_object_set(users, to, json_object_get(users, login));
+        json_object_del(users, login);
+    } else if (strcmp(op, "disable") == 0 || strcmp(op, "enable") == 0)
+        json_object_set_new(users, login, json_boolean(strcmp(op, "disable") == 0));
+}
+
+static void take_line(const char *text, size_t size)
+{
+    char key[120];
+    json_t *line = json_loadb(text, size, 0, NULL);
+    const char *event = text_at(line, "ev");
+    snprintf(key, sizeof(key), "%lld %s",
+             (long long)json_integer_value(json_object_get(line, "no")), personal(line, "id"));
+    if (!line) {
+        broken(12, "a line of the audit is no JSON: %.80s", text);
+    } else if (strcmp(event, "run-end") == 0) {
+        check_ledger(line);
+    } else if (strcmp(event, "intent") == 0) {
+        json_object_set(intents, key, line);
+    } else if (strcmp(event, "outcome") == 0) {
+        json_t *intent = json_object_get(intents, key);
+        if (!intent)
+            broken(3, "line %lld is an outcome without an intent",
+                   (long long)json_integer_value(json_object_get(line, "seq")));
+        else if (strcmp(text_at(line, "code"), "done") == 0)
+            carry_out(intent);
+        json_object_del(intents, key);
+    }
+    json_decref(line);
+}
+
+static void read_file(const char *path)
+{
+    char *text = NULL;
+    size_t room = 0;
+    FILE *f = fopen(path, "re");
+    for (ssize_t n; f && (n = getline(&text, &room, f)) > 0;)
+        take_line(text, (size_t)n);
+    free(text);
+    if (f)
+        fclose(f);
+}
+
+void diary_check(const char *const *files, size_t n_files)
+{
+    const char *key;
+    json_t *value;
+    intents = json_object();
+    users = json_object();
+    for (size_t i = 0; i < n_files; i++)
+        read_file(files[i]);
+    json_object_foreach(intents, key, value)
+        broken(13, "the intent of line %lld (%s of %s) has no outcome",
+               (long long)json_integer_value(json_object_get(value, "seq")),
+               text_at(value, "op"), personal(value, "login"));
+    json_object_foreach(users, key, value) oracle_diary(key, json_is_true(value));
+    oracle_diary_end(json_object_size(users));
+    json_decref(intents);
+    json_decref(users);
+}
