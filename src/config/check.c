@@ -67,18 +67,6 @@ static bool is_scheme(const char *uri, const char *scheme)
     return strncasecmp(uri, scheme, strlen(scheme)) == 0;
 }
 
-/* etc/rosterd.conf as it is installed: both addresses are still those of its examples. */
-static void check_sample(struct config_context *c, struct settings *s)
-{
-    const struct directory_options *d = &s->directory;
-
-    if (d->n_uris > 0 && strcmp(d->uris[0], "ldaps://ldap1.example.com") == 0 && s->tenant.url &&
-        strcmp(s->tenant.url, "https://acme.example.com") == 0)
-        WARNING("directory", "uri",
-                "is the example of the sample file, and so is [tenant] url: write the addresses "
-                "of your own servers, base and tenant");
-}
-
 static void check_uris(struct config_context *c, struct settings *s)
 {
     const struct directory_options *d = &s->directory;
@@ -202,12 +190,6 @@ static void check_tenant(struct config_context *c, struct settings *s)
         ERROR("tenant", "url", "is not https://; a plain one needs tls = no, written out");
     if (t->url && is_scheme(t->url, "http://") && t->allow_plain_http && !is_loopback(t->url))
         WARNING("tenant", "url", "without encryption secret and token can be read on the wire");
-    const char *path = t->url ? strchr(strstr(t->url, "://") + 3, '/') : NULL;
-    if (path && strspn(path, "/") != strlen(path))
-        WARNING("tenant", "url",
-                "has the path '%s': rosterd puts the API's own paths behind it, so write the "
-                "address without one, unless a proxy needs it",
-                path);
     if (t->url && !t->scope) {
         const char *host = strstr(t->url, "://") + 3;
         t->scope = strndup(host, strcspn(host, ":/"));
@@ -443,7 +425,6 @@ static void check_mapping(struct config_context *c, struct settings *s)
 void config_check(struct config_context *c, struct settings *s)
 {
     check_bind(c, s);
-    check_sample(c, s);
     check_uris(c, s);
     check_referrals(c, s);
     check_directory_filter(c, s);
