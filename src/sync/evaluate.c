@@ -40,27 +40,46 @@ const char *subject_dn(const struct subject *s)
     return s->person.dn ? s->person.dn : "";
 }
 
+/* The place of a rule's group among those that are bound; SIZE_MAX: it is not bound yet, as
+ * after a reload, until the next look at everybody. */
+static size_t bound_place(const struct engine *n, size_t i, const char *key)
+{
+    const struct bound_group *bound = n->groups.items;
+    if (i < n->groups.n_items && text_equal(bound[i].configured_key, key))
+        return i;
+    for (size_t k = 0; k < n->groups.n_items; k++)
+        if (text_equal(bound[k].configured_key, key))
+            return k;
+    return SIZE_MAX;
+}
+
 /* Judges the entry by the rules as they are now. */
 static int judge(struct engine *n, const char *entry_id, const struct entry *entry,
                  bool explain, struct verdict *ret, struct error *e)
 {
-    size_t n_groups = n->groups.n_items;
+    size_t n_groups = n->groups.n_items, n_named = 0;
+    const struct ruleset_group *named = ruleset_groups(n->ruleset, &n_named);
     struct mirror_membership *found = calloc(n_groups + 1, sizeof *found);
-    struct membership *memberships = calloc(n_groups + 1, sizeof *memberships);
+    struct membership *memberships = calloc(n_named + 1, sizeof *memberships);
     int r = found && memberships ? 0 : error_out_of_memory(e);
     if (r == 0)
         r = mirror_memberships(n->state, entry_id, &n->groups, found, e);
     if (r == 0) {
-        for (size_t i = 0; i < n_groups; i++) {
-            enum bound_state s = n->groups.items[i].state;
+        for (size_t i = 0; i < n_named; i++) {
+            size_t k = bound_place(n, i, named[i].key);
+            if (k == SIZE_MAX) {
+                memberships[i].state = GROUP_MISSING;
+                continue;
+            }
+            enum bound_state s = n->groups.items[k].state;
             /* Whoever was in no way a member of a group when it was deleted loses nothing
              * because of it, and need not wait for it. */
             bool known = s == BOUND_PRESENT || s == BOUND_RENAMED ||
-                         (s == BOUND_GONE && !found[i].member);
+                         (s == BOUND_GONE && !found[k].member);
             memberships[i] = (struct membership){
                 .state = known ? GROUP_PRESENT : GROUP_MISSING,
-                .member = found[i].member,
-                .via = found[i].via,
+                .member = found[k].member,
+                .via = found[k].via,
             };
         }
         r = ruleset_evaluate(n->ruleset, entry, memberships, clock_now_usec(), explain, ret, e);
