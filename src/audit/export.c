@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,10 +22,13 @@
 #include "audit/journal.h"
 #include "audit/recall.h"
 #include "audit/reconcile.h"
+#include "audit/tail.h"
 #include "audit/view.h"
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "state/state.h"
 #include "state/trail.h"
@@ -59,30 +63,73 @@ static void export_freep(struct audit_export **x)
     free(*x);
 }
 
+static int open_or_make(const char *path, int *ret_fd)
+{
+    const int flags = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+    int fd = open(path, flags | O_CREAT | O_EXCL, 0640), r = 0;
+
+    if (fd < 0 && errno == EEXIST)
+        fd = open(path, flags);
+    else if (fd >= 0 && fchmod(fd, 0640) < 0) /* the group may read, whatever the umask is */
+        r = -errno;
+    if (fd < 0)
+        return -errno;
+    if (r < 0)
+        close(fd);
+    else
+        *ret_fd = fd;
+    return r;
+}
+
+/* Is it a file that only we append to? */
+static int check_file(int fd, const char *path, struct error *e)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return error_set(e, -errno, "Looking at %s: %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return error_set(e, -EINVAL, "The audit file %s is no regular file", path);
+    if (file_is_open_to_all(&st))
+        return error_set(e, -EPERM,
+                         "The audit file %s is refused: anybody on this machine may write to it "
+                         "(mode %04o). Look whether somebody did (`rosterctl audit verify`), then "
+                         "chmod 0640 it",
+                         path, (unsigned)st.st_mode & 07777U);
+    if (file_has_foreign_owner(&st))
+        log_warning("The audit file %s belongs to user %u, who may change it at any time: chown "
+                    "it to rosterd's user",
+                    path, (unsigned)st.st_uid);
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    if (errno == EWOULDBLOCK)
+        return error_set(e, -EBUSY,
+                         "Another rosterd appends to the audit file %s: stop that one, or give "
+                         "this one its own audit file",
+                         path);
+    return error_set(e, -errno, "Locking %s: %s", path, strerror(errno));
+}
+
 static int open_file(const char *path, int *ret_fd, struct error *e)
 {
-    bool created = true;
-    int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-    int r;
+    int fd = -1, r = open_or_make(path, &fd);
 
-    if (fd < 0 && errno == EEXIST) {
-        created = false;
-        fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC);
-    }
-    r = fd < 0 ? -errno : 0;
-    /* Whatever the umask is: the group may read, as the manual says. */
-    if (r == 0 && created && fchmod(fd, 0640) < 0)
-        r = -errno;
-    if (r < 0) {
-        if (fd >= 0)
-            close(fd);
+    if (r == -ELOOP)
+        return error_set(e, r,
+                         "The audit file %s is a symbolic link, which somebody may turn "
+                         "elsewhere: write the path of the file itself into [audit] file",
+                         path);
+    if (r < 0)
         return error_set(e, r,
                          "The audit file %s cannot be opened for appending: %s. Check that its "
                          "folder exists and who may write there; rows wait in the state",
                          path, strerror(-r));
-    }
-    *ret_fd = fd;
-    return 0;
+    r = check_file(fd, path, e);
+    if (r < 0)
+        close(fd);
+    else
+        *ret_fd = fd;
+    return r;
 }
 
 static int open_and_reconcile(struct audit_export *x, bool *ret_state_older, struct error *e)
@@ -130,23 +177,51 @@ int audit_export_open(struct audit_export **ret, struct state *s, const char *pa
     return 0;
 }
 
-int audit_export_reopen(struct audit_export *x, struct error *e)
+/* What lies there after a rotation may have been put there: nothing is appended to what is no
+ * audit file, or to one that ends in another line than ours did. */
+static int check_reopened(struct audit_export *x, int fd, struct tail *t, struct error *e)
 {
-    struct stat st;
-    int fd = -1, r = open_file(x->path, &fd, e);
+    char hash[DIGEST_TEXT_SIZE];
+    struct chain_hash link;
+    int r = tail_read(fd, x->path, t, e);
 
+    if (r < 0 || t->size == 0)
+        return r;
+    r = trail_hash(x->state, t->last.seq, hash, e);
     if (r < 0)
         return r;
-    if (fstat(fd, &st) < 0) {
-        r = error_set(e, -errno, "Looking at %s: %s", x->path, strerror(errno));
+    if (t->whole_size == t->size && t->last.seq <= x->exported &&
+        (r == STATE_NONE || (chain_from_any(hash, &link) && chain_equal(&link, &t->last.link))))
+        return 0;
+    return error_set(e, -EINVAL,
+                     "%s is not the file that rosterd left there: it ends in a line that was not "
+                     "written here. Move it away; rows wait in the state",
+                     x->path);
+}
+
+int audit_export_reopen(struct audit_export *x, struct error *e)
+{
+    CLEANUP(tail_done) struct tail t = {0};
+    struct stat here, there;
+    int fd = -1, r;
+
+    /* The same file: opening it again would meet our own lock. */
+    if (x->fd >= 0 && fstat(x->fd, &here) == 0 && lstat(x->path, &there) == 0 &&
+        here.st_ino == there.st_ino && here.st_dev == there.st_dev)
+        return 0;
+    r = open_file(x->path, &fd, e);
+    if (r < 0)
+        return r;
+    r = check_reopened(x, fd, &t, e);
+    if (r < 0) {
         close(fd);
         return r;
     }
     if (x->fd >= 0)
         close(x->fd);
     x->fd = fd;
-    x->good_size = st.st_size;
-    x->fresh = st.st_size == 0;
+    x->good_size = t.size;
+    x->fresh = t.size == 0;
     x->torn = false;
     return 0;
 }
@@ -158,7 +233,7 @@ static int follow_rotation(struct audit_export *x, struct error *e)
 
     if (x->fd < 0 || fstat(x->fd, &here) < 0)
         return audit_export_reopen(x, e);
-    if (stat(x->path, &there) < 0 || here.st_ino != there.st_ino || here.st_dev != there.st_dev)
+    if (lstat(x->path, &there) < 0 || here.st_ino != there.st_ino || here.st_dev != there.st_dev)
         return audit_export_reopen(x, e);
     /* What somebody else appended is not ours to cut off: verification finds it. */
     if (!x->torn || here.st_size < x->good_size)

@@ -20,6 +20,7 @@
 #include "audit/export.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "state/state.h"
@@ -56,22 +57,11 @@ static int closed_name(const char *path, char *ret, size_t size, struct error *e
     return error_set(e, -EEXIST, "%s was rotated too often within a second", path);
 }
 
-static int sync_folder(const char *path)
-{
-    CLEANUP(freep) char *copy = strdup(path);
-    int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    int r = fd < 0 || fsync(fd) < 0 ? -errno : 0;
-
-    if (fd >= 0)
-        close(fd);
-    return r;
-}
-
 static int change_files(struct audit_export *x, struct error *e)
 {
     const char *path = export_path(x);
     char name[4096];
-    int r = closed_name(path, name, sizeof(name), e);
+    int synced, r = closed_name(path, name, sizeof(name), e);
 
     if (r < 0)
         return r;
@@ -79,8 +69,9 @@ static int change_files(struct audit_export *x, struct error *e)
         return error_set(e, -errno, "The audit file %s cannot be renamed: %s", path,
                          strerror(errno));
     r = audit_export_reopen(x, e);
-    if (r == 0 && sync_folder(path) < 0)
-        r = error_set(e, -errno, "The folder of %s cannot be synced: %s", path, strerror(errno));
+    synced = r == 0 ? file_sync_folder(path) : 0;
+    if (synced < 0)
+        r = error_set(e, synced, "The folder of %s cannot be synced: %s", path, strerror(-synced));
     if (r == 0)
         log_info("The audit goes on in a new file; the one before is %s", name);
     return r;

@@ -51,6 +51,8 @@ static const struct config_choice referral_choices[] = {
 };
 static const struct config_choice password_choices[] = {
     {"none", INITIAL_PASSWORD_NONE}, {"generate", INITIAL_PASSWORD_GENERATE}, {NULL, 0}};
+static const struct config_choice mode_choices[] = {
+    {"active", SYNC_ACTIVE}, {"observe", SYNC_OBSERVE}, {NULL, 0}};
 static const struct config_choice rename_choices[] = {
     {"rename", ON_RENAME_RENAME}, {"hold", ON_RENAME_HOLD}, {NULL, 0}};
 static const struct config_choice drift_choices[] = {
@@ -62,6 +64,7 @@ static const struct config_choice empty_choices[] = {
 const struct config_section_help config_sections[] = {
     { "directory", "The LDAP directory that people and groups are read from." },
     { "tenant", "The contact center whose users are kept in step." },
+    { "sync", "Whether anything is written." },
     { "scope", "Which entries are people that rosterd looks after at all." },
     { "user", "What a user gets from its entry: templates with ${attribute}." },
     { "rule", "Who gets a team, roles and skills; as many as needed, each with its own name. The first rule in file order that gives a team wins; roles and skills add up." },
@@ -181,6 +184,9 @@ const struct config_key config_keys[] = {
       .help = "At least one of each is in a generated password." },
     { "tenant", "password_command", config_parse_command, NULL, SLOT(sync.password_command), .flags = KEY_RELOAD, .example = "/usr/local/sbin/deliver-password",
       .help = "Gets {\"login\":…,\"password\":…} as JSON on its standard input. Words are split at blanks; a word with blanks stands in double quotes; no shell." },
+
+    { "sync", "mode", config_parse_choice, "active", SLOT(sync.mode), .choices = mode_choices, .flags = KEY_RELOAD | KEY_IN_SAMPLE, .example = "observe",
+      .help = "observe: everything is read and planned, and nothing is written to the contact center, until rosterctl start or the approval of the whole plan; one approved group does not begin it. That it began is kept in the state. active: writing begins by itself." },
 
     { "scope", "when", config_parse_mapping, NULL, SLOT(mapping.scope_when), .flags = KEY_RELOAD, .example = "(&(objectClass=inetOrgPerson)(!(employeeType=Service)))",
       .help = "An LDAP filter that rosterd itself evaluates: who does not match is out of scope. Everybody unless given." },

@@ -7,12 +7,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/settings.h"
@@ -53,7 +56,52 @@ static int read_all(int fd, struct buffer *b, const char *path, struct error *e)
     }
 }
 
-static int read_file(struct settings_texts *t, const char *path, struct error *e)
+/* It names programs that rosterd runs and servers that it trusts. */
+static int judge_writers(struct problem_list *problems, const char *path, const struct stat *st)
+{
+    if (file_is_open_to_all(st))
+        return problem_add(problems, LEVEL_ERROR, path, 0, 0,
+                           "anybody on this machine may write to it (mode %04o), and it says "
+                           "which programs rosterd runs: look whether somebody did, then chmod o-w "
+                           "it",
+                           (unsigned)st->st_mode & 07777U);
+    if (file_has_foreign_owner(st) && geteuid() == 0)
+        return problem_add(problems, LEVEL_WARNING, path, 0, 0,
+                           "it belongs to user %u, who may change it at any time: chown it to "
+                           "root",
+                           (unsigned)st->st_uid);
+    return 0;
+}
+
+/* The folder as well: whoever may write there can put another file in the place of this one. */
+static int judge_folder(struct problem_list *problems, const char *folder)
+{
+    struct stat st;
+
+    return stat(folder, &st) < 0 || !file_is_open_to_all(&st)
+               ? 0
+               : problem_add(problems, LEVEL_ERROR, folder, 0, 0,
+                             "anybody on this machine may put files here (mode %04o), and they "
+                             "say which programs rosterd runs: chmod o-w it",
+                             (unsigned)st.st_mode & 07777U);
+}
+
+static bool is_utf16(const struct buffer *b)
+{
+    const unsigned char *p = (const unsigned char *)b->data;
+
+    return b->size >= 2 && ((p[0] == 0xff && p[1] == 0xfe) || (p[0] == 0xfe && p[1] == 0xff) ||
+                            (p[0] == 0) != (p[1] == 0));
+}
+
+/* As systemd takes it: a link to /dev/null says that there is no such drop-in. */
+static bool is_null_device(const struct stat *st)
+{
+    return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
+}
+
+static int read_file(struct settings_texts *t, const char *path, bool drop_in,
+                     struct problem_list *problems, struct error *e)
 {
     CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     CLEANUP(buffer_done) struct buffer b = {0};
@@ -61,11 +109,17 @@ static int read_file(struct settings_texts *t, const char *path, struct error *e
 
     if (fd < 0 || fstat(fd, &st) < 0)
         return error_set(e, -errno, "%s cannot be opened: %s", path, strerror(errno));
+    if (drop_in && is_null_device(&st))
+        return 0;
     if (!S_ISREG(st.st_mode))
         return error_set(e, S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL, "%s is not a file", path);
     int r = read_all(fd, &b, path, e);
     if (r < 0)
         return r;
+    if (is_utf16(&b))
+        return error_set(e, -EILSEQ, "%s is UTF-16, as some editors write: save it as UTF-8", path);
+    if (judge_writers(problems, path, &st) < 0)
+        return error_out_of_memory(e);
     if (memory_grow(&t->items, &t->capacity, t->n_items + 1, sizeof(*t->items)) < 0)
         return error_out_of_memory(e);
     struct settings_text *text = &t->items[t->n_items];
@@ -114,6 +168,8 @@ static int read_drop_ins(struct settings_texts *t, const char *file,
 
     if (!directory)
         return error_out_of_memory(e);
+    if (judge_folder(problems, directory) < 0)
+        return error_out_of_memory(e);
     int n = scandir(directory, &names, is_drop_in, by_name);
     if (n < 0 && errno != ENOENT && errno != ENOTDIR)
         r = problem_add(problems, LEVEL_ERROR, directory, 0, 0, "cannot be read: %s",
@@ -127,7 +183,7 @@ static int read_drop_ins(struct settings_texts *t, const char *file,
             continue;
         if (path.failed)
             r = -ENOMEM;
-        else if (read_file(t, path.data, &why) < 0)
+        else if (read_file(t, path.data, true, problems, &why) < 0)
             r = problem_add(problems, LEVEL_ERROR, path.data, 0, 0, "%s", why.message);
     }
     free(names);
@@ -137,16 +193,66 @@ static int read_drop_ins(struct settings_texts *t, const char *file,
 int settings_texts_read(struct settings_texts *ret, const char *file,
                         struct problem_list *problems, struct error *e)
 {
-    int r = read_file(ret, file, e);
+    CLEANUP(freep) char *copy = strdup(file);
+    int r = copy ? read_file(ret, file, false, problems, e) : error_out_of_memory(e);
 
+    if (r == 0 && judge_folder(problems, dirname(copy)) < 0)
+        r = error_out_of_memory(e);
     return r < 0 ? r : read_drop_ins(ret, file, problems, e);
+}
+
+/* Of the sample, under a name that is kept for examples (RFC 2606). */
+static bool is_placeholder(const char *uri)
+{
+    static const char *const names[] = {"example.com", "example.org", "example.net"};
+    const char *host = strstr(uri, "://");
+    size_t size, n = strlen(names[0]);
+
+    host = host ? host + 3 : uri;
+    size = strcspn(host, ":/");
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (size >= n && strncasecmp(host + size - n, names[i], n) == 0 &&
+            (size == n || host[size - n - 1] == '.'))
+            return true;
+    return false;
+}
+
+static bool is_missing(const char *file)
+{
+    return file && file[0] == '/' && access(file, F_OK) < 0 && errno == ENOENT;
+}
+
+/* The sample as it is installed reads well and can reach nothing. */
+static int judge_sample(const struct settings *s, const char *file, struct problem_list *problems)
+{
+    const struct directory_options *d = &s->directory;
+    const struct tenant_options *t = &s->tenant;
+
+    if (d->n_uris == 0 || !t->url || !is_placeholder(d->uris[0]) || !is_placeholder(t->url) ||
+        !is_missing(t->client_secret_file))
+        return 0;
+    return problem_add(problems, LEVEL_ERROR, file, 0, 0,
+                       "this is the sample as it came: %s and %s are placeholders, and %s is not "
+                       "there. Write the addresses of your own directory and tenant, and their "
+                       "secrets",
+                       d->uris[0], t->url, t->client_secret_file);
 }
 
 int settings_load(struct settings **ret, const char *file, struct problem_list *problems,
                   struct error *e)
 {
     CLEANUP(settings_texts_done) struct settings_texts t = {0};
+    CLEANUP(settings_freep) struct settings *s = NULL;
     int r = settings_texts_read(&t, file, problems, e);
 
-    return r < 0 ? r : settings_load_texts(ret, t.items, t.n_items, problems, e);
+    if (r == 0)
+        r = settings_load_texts(&s, t.items, t.n_items, problems, e);
+    if (r < 0)
+        return r;
+    if (judge_sample(s, file, problems) < 0)
+        return error_out_of_memory(e);
+    if (problems->n_errors > 0)
+        return error_set(e, -EINVAL, "the configuration has errors");
+    *ret = TAKE(s);
+    return 0;
 }

@@ -383,6 +383,20 @@ static int connection_new(struct control_server *s, int fd)
     return r;
 }
 
+/* Clients that only stay connected must not shut others out: the oldest one between two messages
+ * makes way. One inside a message, or behind with reading, has its time limit. */
+static bool make_room(struct control_server *s)
+{
+    struct connection *oldest = NULL;
+
+    for (struct connection *c = s->connections; c; c = c->next)
+        if (!c->call && c->in.size == 0 && c->out.size == 0)
+            oldest = c; /* the newest stand first */
+    if (oldest)
+        connection_free(oldest);
+    return oldest != NULL;
+}
+
 static int on_listener(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
     struct control_server *s = userdata;
@@ -395,7 +409,7 @@ static int on_listener(sd_event_source *source, int fd, uint32_t revents, void *
             log_debug("A connection to the control socket failed: %s", strerror(errno));
         return 0;
     }
-    if (s->n_connections >= MAX_CLIENTS) {
+    if (s->n_connections >= MAX_CLIENTS && !make_room(s)) {
         log_debug("Too many clients of the control socket");
         (void)close(client);
         return 0;

@@ -33,8 +33,10 @@ enum {
     OPTION_COLOR,
     OPTION_SUMMARY,
     OPTION_ALL,
+    OPTION_WATCH,
     OPTION_CAUSE,
     OPTION_PERSON,
+    OPTION_RULE,
     OPTION_SINCE,
     OPTION_UNTIL,
     OPTION_EVENT,
@@ -60,9 +62,11 @@ static const struct option options[] = {
     {"config", required_argument, NULL, 'c'},
     {"instance", required_argument, NULL, 'i'},
     {"summary", no_argument, NULL, OPTION_SUMMARY},
+    {"watch", no_argument, NULL, OPTION_WATCH},
     {"all", no_argument, NULL, OPTION_ALL},
     {"cause", required_argument, NULL, OPTION_CAUSE},
     {"person", required_argument, NULL, OPTION_PERSON},
+    {"rule", required_argument, NULL, OPTION_RULE},
     {"since", required_argument, NULL, OPTION_SINCE},
     {"until", required_argument, NULL, OPTION_UNTIL},
     {"event", required_argument, NULL, OPTION_EVENT},
@@ -108,8 +112,10 @@ static int take_option(struct command_line *l, int option)
     case OPTION_COLOR: return set_colour(l, optarg);
     case OPTION_SUMMARY: l->ctl.summary = true; return EXIT_FINE;
     case OPTION_ALL: l->ctl.all = true; return EXIT_FINE;
+    case OPTION_WATCH: l->ctl.watch = true; return EXIT_FINE;
     case OPTION_CAUSE: l->ctl.cause = optarg; return EXIT_FINE;
     case OPTION_PERSON: l->ctl.person = optarg; return EXIT_FINE;
+    case OPTION_RULE: l->ctl.rule = optarg; return EXIT_FINE;
     case OPTION_SINCE: l->ctl.since = optarg; return EXIT_FINE;
     case OPTION_UNTIL: l->ctl.until = optarg; return EXIT_FINE;
     case OPTION_EVENT: l->ctl.event = optarg; return EXIT_FINE;
@@ -208,6 +214,16 @@ static void print_help(struct output *o)
         CONFIG_DIRECTORY);
 }
 
+/* Of one verb; the words before an option of the table are its arguments. */
+static void print_verb_help(struct output *o, const struct ctl_verb *v)
+{
+    output_format(o, "Usage: rosterctl %s%s%s\n\n", v->name, *v->arguments ? " " : "", v->arguments);
+    output_sentence(o, 0, v->help);
+    if (v->exits)
+        output_format(o, "\nExit status 2: %s.\n", v->exits);
+    output_format(o, "\nrosterctl --help lists the options of all verbs; rosterctl(8) says more.\n");
+}
+
 static int run_verb(struct command_line *l)
 {
     struct ctl *c = &l->ctl;
@@ -246,7 +262,10 @@ int ctl_main(int argc, char **argv)
     if (result == EXIT_FINE)
         result = find_config(&l);
     if (result == EXIT_FINE) {
-        if (l.help)
+        const struct ctl_verb *v = l.n_words > 0 ? ctl_verb_find(l.words[0]) : NULL;
+        if (l.help && v)
+            print_verb_help(&l.ctl.output, v);
+        else if (l.help)
             print_help(&l.ctl.output);
         else if (l.version)
             output_format(&l.ctl.output, "rosterctl %s\n", PACKAGE_VERSION);

@@ -10,12 +10,16 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/settings.h"
 #include "control/control.h"
+#include "ctl/plan-filter.h"
 
 /* A plan of a candidate configuration looks at everybody. */
 #define ANSWER_SECONDS 120
@@ -92,14 +96,48 @@ static int ask_and_show(struct ctl *c, const char *method, json_t *parameters_ta
     return r != EXIT_FINE ? r : ctl_show(c, answer, render);
 }
 
+#define WATCH_SECONDS 2
+
+/* Anew every two seconds, until it is interrupted, the output is closed or nobody answers. */
+static int watch_status(struct ctl *c)
+{
+    bool terminal = isatty(STDOUT_FILENO) == 1;
+    for (;;) {
+        struct timespec wait = {.tv_sec = WATCH_SECONDS};
+        c->output.now_usec = clock_now_usec();
+        if (terminal)
+            buffer_add_text(&c->output.text, "\033[H\033[2J");
+        int r = ask_and_show(c, "status", json_object(), render_status);
+        buffer_add_text(&c->output.text, terminal || c->json ? "" : "\n");
+        if (r != EXIT_FINE && r != EXIT_FOUND)
+            return r;
+        if (c->output.text.failed ||
+            fwrite(c->output.text.data, 1, c->output.text.size, stdout) < c->output.text.size ||
+            fflush(stdout) != 0)
+            return EXIT_FAILED;
+        buffer_clear(&c->output.text);
+        (void)nanosleep(&wait, NULL);
+    }
+}
+
 static int run_status(struct ctl *c)
 {
-    return ask_and_show(c, "status", json_object(), render_status);
+    return c->watch ? watch_status(c) : ask_and_show(c, "status", json_object(), render_status);
 }
 
 static int render_whole_plan(struct output *o, const json_t *answer)
 {
     return render_plan(o, answer, RENDER_PLAN_WHOLE);
+}
+
+static int render_short_plan(struct output *o, const json_t *answer)
+{
+    return render_plan(o, answer, RENDER_PLAN_SHORT);
+}
+
+static int render_chosen(struct output *o, const json_t *answer)
+{
+    return render_plan(o, answer, RENDER_PLAN_CHOSEN);
 }
 
 static int render_plan_summary(struct output *o, const json_t *answer)
@@ -128,30 +166,52 @@ static int candidate_parameters(struct ctl *c, json_t **ret)
     return EXIT_FINE;
 }
 
+static int show_plan(struct ctl *c, const struct plan_filter *f, json_t *answer)
+{
+    const char *unknown = plan_filter_unknown_letter(f, answer);
+    if (unknown)
+        return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
+                            "the plan has no group '%s' that waits; rosterctl plan shows the letters",
+                            unknown);
+    if (plan_filter_is_empty(f))
+        return ctl_show(c, answer,
+                        c->summary ? render_plan_summary
+                        : c->all   ? render_whole_plan
+                                   : render_short_plan);
+    if (plan_filter_apply(f, answer) < 0)
+        return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
+    return ctl_show(c, answer, render_chosen);
+}
+
 static int run_plan(struct ctl *c)
 {
-    json_auto_t *parameters = NULL;
+    struct plan_filter f = {c->arguments, c->n_arguments, c->kind, c->rule, c->person};
+    json_auto_t *parameters = NULL, *answer = NULL;
     int r = EXIT_FINE;
 
     if (c->candidate)
         r = candidate_parameters(c, &parameters);
     else
         parameters = json_object();
-    return r != EXIT_FINE ? r
-                          : ask_and_show(c, "plan", TAKE(parameters),
-                                         c->summary ? render_plan_summary : render_whole_plan);
+    if (r == EXIT_FINE)
+        r = ctl_ask(c, "plan", TAKE(parameters), &answer);
+    return r != EXIT_FINE ? r : show_plan(c, &f, answer);
 }
 
 static int run_approve(struct ctl *c)
 {
-    return ask_and_show(c, "approve", json_pack("{s:s}", "hash", c->arguments[0]),
+    json_auto_t *groups = c->n_arguments > 1 ? json_array() : NULL;
+    for (size_t i = 1; i < c->n_arguments; i++)
+        (void)json_array_append_new(groups, json_string(c->arguments[i]));
+    return ask_and_show(c, "approve",
+                        json_pack("{s:s, s:O*}", "hash", c->arguments[0], "groups", groups),
                         render_approve);
 }
 
 static int run_explain(struct ctl *c)
 {
     return ask_and_show(c, "explain", json_pack("{s:s}", "person", c->arguments[0]),
-                        render_explain);
+                        c->all ? render_explain_whole : render_explain);
 }
 
 static int run_history(struct ctl *c)
@@ -206,6 +266,19 @@ static int render_paused(struct output *o, const json_t *answer)
     return EXIT_FINE;
 }
 
+static int render_started(struct output *o, const json_t *answer)
+{
+    output_format(o, member_true(answer, "was_observing")
+                         ? "Started: what is planned is written to the tenant from now on.\n"
+                         : "It did not observe: changes are written to the tenant already.\n");
+    return EXIT_FINE;
+}
+
+static int run_start(struct ctl *c)
+{
+    return ask_and_show(c, "start", json_object(), render_started);
+}
+
 static int run_pause(struct ctl *c)
 {
     return ask_and_show(c, "pause", json_object(), render_paused);
@@ -237,14 +310,15 @@ static int run_config(struct ctl *c)
 
 /* clang-format off */
 const struct ctl_verb ctl_verbs[] = {
-    { "status", "", 0, 0, run_status, "how the daemon, the directory and the tenant are", "the health is not ok" },
-    { "plan", "[--config FILE] [--summary]", 0, 0, run_plan, "what is to be done and what waits; with --config what another configuration would do", "there are operations" },
-    { "approve", "HASH", 1, 1, run_approve, "release what waits in the plan with this hash", NULL },
-    { "explain", "PERSON", 1, 1, run_explain, "why a person is a user with these values, or why not", NULL },
+    { "status", "[--watch]", 0, 0, run_status, "how the daemon, the directory and the tenant are", "the health is not ok" },
+    { "plan", "[--config FILE] [--summary | --all | LETTER... [--kind KIND] [--rule RULE] [--person PERSON]]", 0, 700, run_plan, "what is to be done and what waits, in groups, or the people of some; with --config what another configuration would do", "there are operations" },
+    { "approve", "HASH [LETTER...]", 1, 700, run_approve, "release what waits in the plan with this hash, or the groups with these letters alone", NULL },
+    { "explain", "PERSON [--all]", 1, 1, run_explain, "why a person is a user with these values, or why not", NULL },
     { "history", "PERSON", 1, 1, run_history, "what was done to a person", NULL },
     { "holds", "", 0, 0, run_holds, "what cannot go on, by cause", "something is held" },
     { "retry", "PERSON | --cause CAUSE | --all", 0, 1, run_retry, "try what is held again now", NULL },
     { "sync", "[PERSON]", 0, 1, run_sync, "read the directory again and compare all, or one person", NULL },
+    { "start", "", 0, 0, run_start, "end observing ([sync] mode = observe): write to the tenant from now on", NULL },
     { "pause", "", 0, 0, run_pause, "write nothing to the tenant until resume", NULL },
     { "resume", "", 0, 0, run_resume, "write to the tenant again", NULL },
     { "reload", "", 0, 0, run_reload, "load the configuration again; a broken one is refused and the old stays in force", NULL },

@@ -15,11 +15,12 @@ struct ctl {
     const char *config_file; /* --config before the verb, or -i; never NULL */
     const char *candidate;   /* plan --config FILE */
     const char *cause, *person, *reason;
-    const char *since, *until, *event, *kind, *code; /* which lines of the audit */
+    const char *since, *until, *event, *kind, *code; /* which lines of the audit; kind also of plan */
+    const char *rule;                                /* plan */
     const char *role, *team, *skill, *at;            /* audit who */
     const char *html, *csv;                          /* audit report */
     const char *key, *checkpoint, *proof;                    /* audit verify */
-    bool summary, all, new;
+    bool summary, all, new, watch;
     char **arguments; /* behind the verb; NULL-terminated */
     size_t n_arguments;
 };

@@ -155,7 +155,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
     if (!state_in_transaction(d->state)) {
         if (audit_export_checkpoint(d->audit, &e) < 0 || audit_export_run(d->audit, &e) < 0 ||
             audit_export_rotate(d->audit, false, &e) < 0)
-            log_error("The audit cannot be signed or rotated: %s", e.message);
+            engine_audit_written(d->engine, false, e.message);
     }
     (void)sd_event_source_set_time(source, clock_monotonic_usec() + LOOK_EVERY);
     (void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);

@@ -20,6 +20,17 @@
 struct erasure;
 struct history;
 struct look;
+struct storage;
+
+/* A load that is under way; see progress.c. */
+struct progress {
+    uint64_t since_usec; /* monotonic; 0: nothing is due */
+    size_t done, left;
+    double rate; /* a second */
+    unsigned tenths;
+    bool is_long;
+    uint64_t n_done, looked_usec; /* at the last look */
+};
 
 struct daemon {
     sd_event *event;
@@ -36,12 +47,16 @@ struct daemon {
     struct look *look;       /* at another configuration, under way; NULL */
     struct history *history; /* being read; NULL */
     struct erasure *erasure; /* under way; NULL */
+    struct progress progress;
+    sd_event_source *progress_timer;
+    char status_text[320]; /* what the service manager was told */
+    struct storage *storage; /* the watch over the state file; NULL for a look */
     sd_event_source *metrics_timer;
     bool metrics_failed; /* and it was said */
     uint64_t started_usec;
     bool state_created; /* there was no state file */
     bool state_older; /* the audit is ahead of the state: an older state file was restored */
-    bool once, dry_run;
+    bool once, dry_run, stopping;
     bool read_done; /* --once: the directory was read */
     int exit_code;
 };
@@ -51,6 +66,10 @@ int daemon_open(struct daemon *d, struct error *e);
 int daemon_run(struct daemon *d,
                struct error *e); /* until it is told to stop; sets exit_code */
 void daemon_close(struct daemon *d);
+/* A new engine over the state as it is on disk, in place of one that could not write it. 0, or
+ * -errno: the old one is still there. */
+int daemon_renew_engine(struct daemon *d, struct error *e);
+void daemon_stop(struct daemon *d); /* what is in flight is finished, then the loop ends */
 
 /* audit.c */
 int daemon_audit_open(struct daemon *d, struct error *e);
@@ -86,9 +105,26 @@ bool daemon_is_for_readers(const char *method);
 /* Answers what is still under way; before the parts that it reads are closed. */
 void daemon_handlers_close(struct daemon *d);
 
+/* storage.c: watches over the state file and goes on when it can be written again. */
+int storage_start(struct daemon *d, struct error *e);
+void storage_look(struct daemon *d); /* the engine's status changed */
+void storage_stop(struct daemon *d);
+
 /* metrics.c */
 int metrics_start(struct daemon *d, struct error *e);
 void metrics_stop(struct daemon *d); /* removes the file */
+
+/* progress.c */
+struct progress_now {
+    size_t done, total;
+    double rate;
+    uint64_t left_usec; /* 0: not known */
+    uint64_t since_usec;
+};
+bool progress_of(const struct daemon *d, struct progress_now *ret); /* false: nothing is due */
+void progress_tell(struct daemon *d);                               /* STATUS=, when it changed */
+int progress_start(struct daemon *d, struct error *e);
+void progress_stop(struct daemon *d);
 
 /* report-*.c: answers as JSON; NULL on failure, with a sentence. */
 json_t *report_status(struct daemon *d, struct error *e);

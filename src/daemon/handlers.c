@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "daemon/daemon.h"
+#include "daemon/plan-groups.h"
 #include "daemon/report.h"
 #include "state/mirror.h"
 
@@ -126,18 +127,34 @@ static bool is_own_configuration(struct request *q)
     return true;
 }
 
-static void handle_approve(struct request *q)
+/* A hash may be given by its beginning, as `rosterctl plan` shows it. */
+#define SHORT_HASH 8
+
+static bool stands_for(const char *given, const char *hash)
+{
+    size_t size = strlen(given);
+    return size >= SHORT_HASH && strncmp(given, hash, size) == 0;
+}
+
+static void reply_approved(struct request *q, size_t n, uint64_t until, const char *names)
+{
+    size_t left = 0;
+    char hash[65];
+    struct error e = {0};
+    if (engine_plan_hash(q->d->engine, hash, &left, &e) < 0)
+        fail(q, &e);
+    else
+        control_reply(q->call, json_pack("{s:I, s:o, s:o, s:I}", "approved", (json_int_t)n,
+                                         "valid_until", report_time(until), "groups",
+                                         report_text(names), "left", (json_int_t)left));
+}
+
+static void approve(struct request *q, const char *hash, const struct engine_choice *choice)
 {
     struct error e = {0};
-    const char *hash;
     size_t n = 0;
     uint64_t until = 0;
-    if (!text_parameter(q, "hash", true, &hash))
-        return;
-    q->act.plan = hash;
-    if (is_own_configuration(q))
-        return;
-    int r = engine_approve(q->d->engine, hash, q->peer, &n, &until, &e);
+    int r = engine_approve(q->d->engine, hash, q->peer, choice, &n, &until, &e);
     if (r == ENGINE_STALE_HASH)
         control_fail(q->call, "stale-hash",
                      "what waits for approval is not what this hash stands for: look at "
@@ -147,8 +164,53 @@ static void handle_approve(struct request *q)
     else if (r < 0)
         fail(q, &e);
     else
-        control_reply(q->call, json_pack("{s:I, s:o}", "approved", (json_int_t)n, "valid_until",
-                                         report_time(until)));
+        reply_approved(q, n, until, choice ? choice->names : NULL);
+}
+
+/* The letters are those of the plan with this hash, and of no other. */
+static void approve_groups(struct request *q, const char *hash, const json_t *letters)
+{
+    CLEANUP(plan_choice_done) struct plan_choice choice = {0};
+    struct error e = {0};
+    bool observing = engine_observes(q->d->engine); /* then the plan is more than what is parked */
+    json_auto_t *plan = report_plan(q->d->engine, q->d->state, &e);
+    const char *now = json_string_value(json_object_get(plan, "hash"));
+    if (!plan)
+        fail(q, &e);
+    else if (!text_equal(hash, now)) /* says so */
+        approve(q, hash, NULL);
+    else if (plan_choice_make(&choice, plan, letters, &e) < 0)
+        control_fail(q->call, "invalid-parameter", "%s", e.message);
+    else
+        approve(q, hash, choice.whole && !observing ? NULL : &choice.choice);
+}
+
+static void handle_approve(struct request *q)
+{
+    struct error e = {0};
+    const char *hash;
+    char now[65];
+    size_t n_parked = 0;
+    const json_t *letters = json_object_get(q->parameters, "groups");
+    if (!text_parameter(q, "hash", true, &hash))
+        return;
+    if (letters && !json_is_null(letters) && !json_is_array(letters)) {
+        control_fail(q->call, "invalid-parameter", "groups must be a list of letters");
+        return;
+    }
+    if (engine_plan_hash(q->d->engine, now, &n_parked, &e) < 0) {
+        fail(q, &e);
+        return;
+    }
+    hash = stands_for(hash, now) ? now : hash;
+    q->act.plan = hash;
+    if (is_own_configuration(q))
+        return;
+    if (json_array_size(letters))
+        approve_groups(q, hash, letters);
+    else
+        approve(q, hash, NULL);
+    q->act.plan = NULL; /* it ends with this room */
 }
 
 static void handle_explain(struct request *q)
@@ -259,6 +321,16 @@ static void handle_pause(struct request *q)
     set_paused(q, true);
 }
 
+static void handle_start(struct request *q)
+{
+    struct error e = {0};
+    bool was_observing = false;
+    if (engine_begin_writing(q->d->engine, &was_observing, &e) < 0)
+        fail(q, &e);
+    else
+        control_reply(q->call, json_pack("{s:b, s:b}", "observing", 0, "was_observing", was_observing));
+}
+
 static void handle_resume(struct request *q)
 {
     set_paused(q, false);
@@ -320,6 +392,7 @@ static const struct {
     {"approve", handle_approve, false, true},
     {"retry", handle_retry, false, true},
     {"sync", handle_sync, false, true},
+    {"start", handle_start, false, true},
     {"pause", handle_pause, false, true},
     {"resume", handle_resume, false, true},
     {"config", handle_config, false, false},

@@ -62,8 +62,8 @@ static json_t *problems_of(const struct look *l)
 /* With errors there is no plan, but the problems. */
 static void look_refuse(struct look *l)
 {
-    json_t *answer = json_pack("{s:n, s:[], s:{}, s:n, s:[], s:o}", "hash", "operations",
-                               "summary", "adoption", "skipped", "problems", problems_of(l));
+    json_t *answer = json_pack("{s:n, s:[], s:[], s:{}, s:n, s:[], s:o}", "hash",
+                               "operations", "groups", "summary", "adoption", "skipped", "problems", problems_of(l));
     if (answer)
         control_reply(TAKE(l->call), answer);
     else

@@ -118,8 +118,8 @@ static void protect_process(void)
         log_warning("Core dumps cannot be switched off: %s", strerror(errno));
 }
 
-/* Blocked before any thread starts; the loop reads them. SIGPIPE is an error of write()
- * instead. */
+/* Blocked before any thread starts; the loop reads them. SIGPIPE and SIGXFSZ (the
+ * file size limit) are errors of write() instead. */
 static void block_signals(void)
 {
     sigset_t set;
@@ -131,6 +131,7 @@ static void block_signals(void)
     sigprocmask(SIG_BLOCK, &set, NULL);
     struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigaction(SIGPIPE, &ignore, NULL);
+    sigaction(SIGXFSZ, &ignore, NULL);
 }
 
 static int load_settings(const char *file, struct settings **ret)

@@ -21,28 +21,12 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-static void tell_status(struct daemon *d)
-{
-    static const char *const tenants[] = {
-        [ENGINE_TENANT_OK] = "tenant ok",
-        [ENGINE_TENANT_AWAY] = "tenant away",
-        [ENGINE_TENANT_REFUSED] = "tenant refuses the account",
-        [ENGINE_TENANT_NO_SECRET] = "the tenant's client secret cannot be read",
-        [ENGINE_TENANT_UNKNOWN] = "tenant not asked yet",
-    };
-    struct directory_status ds;
-    struct engine_status es;
-    directory_status(d->directory, &ds);
-    engine_status(d->engine, &es);
-    sd_notifyf(0, "STATUS=directory %s, %s%s", directory_state_name(ds.state), tenants[es.tenant],
-               es.state_failed ? ", state file failed" : "");
-}
-
 static void on_status_changed(void *userdata)
 {
     struct daemon *d = userdata;
     if (d->directory)
-        tell_status(d);
+        progress_tell(d);
+    storage_look(d);
 }
 
 /* The feed's connection changed: alarm and status text. */
@@ -56,7 +40,7 @@ static void on_directory_changed(void *userdata)
     bool away = s.state == DIRECTORY_AWAY || s.state == DIRECTORY_REFUSED;
     if (away || s.state == DIRECTORY_FOLLOWING)
         engine_directory_away(d->engine, away, s.error);
-    tell_status(d);
+    progress_tell(d);
 }
 
 static int open_state(struct daemon *d, struct error *e)
@@ -117,9 +101,60 @@ static void engine_options_of(struct daemon *d, struct engine_options *ret)
     };
 }
 
-int daemon_open(struct daemon *d, struct error *e)
+static int make_engine(struct daemon *d, struct engine **ret, struct error *e)
 {
     struct engine_options options;
+    engine_options_of(d, &options);
+    int r = d->dry_run ? 0 : daemon_audit_configuration(d, d->settings, &options, e);
+    return r < 0 ? r : engine_new(ret, d->event, d->state, d->audit, &options, e);
+}
+
+static int make_directory(struct daemon *d, struct error *e)
+{
+    return directory_new(&d->directory, d->event, &d->settings->directory,
+                         ruleset_attributes(engine_ruleset(d->engine)), &engine_sink, d->engine, e);
+}
+
+static void listen_to_engine(struct daemon *d)
+{
+    engine_on_directory_change(d->engine, on_directory_changed, d);
+    engine_on_status_change(d->engine, on_status_changed, d);
+}
+
+/* Everything can be made again from the file: what is under way is settled by reading the
+ * tenant, as after a crash, and the directory goes on from its last cookie on disk. */
+int daemon_renew_engine(struct daemon *d, struct error *e)
+{
+    struct engine *before = d->engine;
+    daemon_handlers_close(d);
+    d->directory = directory_free(d->directory);
+    int r = make_engine(d, &d->engine, e);
+    if (r == 0)
+        r = engine_start(d->engine, e);
+    if (r < 0) {
+        if (d->engine != before)
+            engine_free(d->engine);
+        d->engine = before;
+        return r;
+    }
+    engine_free(before);
+    listen_to_engine(d);
+    erase_resume(d);
+    r = make_directory(d, e);
+    if (r == 0)
+        r = directory_start(d->directory, e);
+    if (r < 0) { /* the service manager starts it anew */
+        log_error("The directory cannot be read again: %s. rosterd ends", e->message);
+        d->exit_code = EXIT_FAILURE;
+        daemon_stop(d);
+        return 0;
+    }
+    progress_tell(d);
+    return 0;
+}
+
+int daemon_open(struct daemon *d, struct error *e)
+{
     const struct settings *s = d->settings;
     d->started_usec = clock_now_usec();
     int r = sd_event_new(&d->event);
@@ -132,17 +167,11 @@ int daemon_open(struct daemon *d, struct error *e)
         r = open_tenant(d, e);
     if (r < 0)
         return r;
-    engine_options_of(d, &options);
-    if (!d->dry_run)
-        r = daemon_audit_configuration(d, s, &options, e);
-    if (r < 0)
-        return r;
-    r = engine_new(&d->engine, d->event, d->state, d->audit, &options, e);
+    r = make_engine(d, &d->engine, e);
     if (r == 0 && d->state_older)
         r = distrust_state(d, e);
     if (r == 0)
-        r = directory_new(&d->directory, d->event, &s->directory,
-                          ruleset_attributes(engine_ruleset(d->engine)), &engine_sink, d->engine, e);
+        r = make_directory(d, e);
     struct control_server_options control = {.path = s->control_socket,
                                              .operators = s->control_group,
                                              .readers = s->control_readers,
@@ -152,9 +181,7 @@ int daemon_open(struct daemon *d, struct error *e)
     if (r == 0 && !d->once)
         r = control_server_new(&d->control, d->event, &control, e);
     if (r == 0)
-        engine_on_directory_change(d->engine, on_directory_changed, d);
-    if (r == 0)
-        engine_on_status_change(d->engine, on_status_changed, d);
+        listen_to_engine(d);
     return r;
 }
 
@@ -164,7 +191,7 @@ static int notify_watchdog_ready(struct daemon *d, struct error *e)
     if (r < 0)
         return error_set(e, r, "cannot set up the watchdog");
     sd_notify(0, "READY=1");
-    tell_status(d);
+    progress_tell(d);
     return 0;
 }
 
@@ -175,8 +202,9 @@ static void on_stopped(void *userdata)
 }
 
 /* What is in flight is finished; a second signal does not hurry it. */
-static void stop(struct daemon *d)
+void daemon_stop(struct daemon *d)
 {
+    d->stopping = true;
     sd_notify(0, "STOPPING=1");
     d->directory = directory_free(d->directory);
     engine_stop(d->engine, on_stopped, d);
@@ -186,10 +214,10 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
 {
     (void)source;
     struct daemon *d = userdata;
-    if (!d->directory)
+    if (d->stopping)
         return 0;
     log_notice("Signal %u: what is under way is finished first", info->ssi_signo);
-    stop(d);
+    daemon_stop(d);
     return 0;
 }
 
@@ -238,9 +266,13 @@ static void on_idle(void *userdata)
     engine_status(d->engine, &s);
     bool asked = s.tenant == ENGINE_TENANT_OK;
     if (!asked && d->dry_run)
-        log_error("The tenant could not be asked, so what would be done is not known");
-    d->exit_code = !asked ? EXIT_FAILURE : d->dry_run ? show_plan(d) : d->exit_code;
-    stop(d);
+        log_error("The tenant could not be asked, so what would be done is not known: %s",
+                  s.tenant_error ? s.tenant_error : "it did not answer yet");
+    d->exit_code = !asked       ? EXIT_FAILURE
+                   : d->dry_run ? show_plan(d)
+                   : s.audit_error ? EXIT_FAILURE
+                                   : d->exit_code;
+    daemon_stop(d);
 }
 
 static void on_read_once(int r, const struct error *e, void *userdata)
@@ -250,7 +282,7 @@ static void on_read_once(int r, const struct error *e, void *userdata)
     if (r < 0) {
         log_error("%s", e->message);
         d->exit_code = EXIT_FAILURE;
-        stop(d);
+        daemon_stop(d);
     } else if (engine_is_idle(d->engine)) {
         on_idle(d);
     }
@@ -283,6 +315,10 @@ int daemon_run(struct daemon *d, struct error *e)
     }
     if (r == 0)
         r = metrics_start(d, e);
+    if (r == 0 && !d->dry_run)
+        r = storage_start(d, e);
+    if (r == 0)
+        r = progress_start(d, e);
     if (r == 0)
         r = notify_watchdog_ready(d, e);
     if (r < 0)
@@ -299,6 +335,8 @@ int daemon_run(struct daemon *d, struct error *e)
 void daemon_close(struct daemon *d)
 {
     metrics_stop(d);
+    progress_stop(d);
+    storage_stop(d);
     daemon_handlers_close(d);
     d->control = control_server_free(d->control);
     d->directory = directory_free(d->directory);

@@ -116,6 +116,8 @@ static bool common_cause(const struct engine_status *s, const char **ret_cause,
         *ret_reason = REASON_NO_SECRET;
     else if (s->tenant == ENGINE_TENANT_AWAY)
         *ret_reason = REASON_TENANT_AWAY;
+    else if (s->observing)
+        *ret_cause = *ret_reason = REASON_OBSERVING;
     else if (s->paused)
         *ret_cause = *ret_reason = REASON_PAUSED;
     else
@@ -137,7 +139,7 @@ static int add_common(struct engine *n, struct state *s, struct holds *h)
     int r = queue_each(s, OPERATION_READY, add_waiting, &w, h->e);
     if (r != 0 || json_object_size(people) == 0)
         return r;
-    bool away = !text_equal(reason, REASON_PAUSED);
+    bool away = !text_equal(reason, REASON_PAUSED) && !text_equal(reason, REASON_OBSERVING);
     snprintf(sentence, sizeof sentence, "%s%s%s", reason_code_text(reason),
              away && status.tenant_error ? ": " : "",
              away && status.tenant_error ? status.tenant_error : "");

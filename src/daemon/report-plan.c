@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "daemon/daemon.h"
+#include "daemon/plan-groups.h"
 #include "daemon/report.h"
 #include "state/link.h"
 #include "state/person.h"
@@ -19,7 +20,8 @@
 
 struct plan {
     struct state *state;
-    json_t *operations, *summary, *skipped;
+    json_t *operations, *summary, *skipped, *groups;
+    json_t *group_of; /* of each operation */
     json_t *exact, *differs_in_case, *same_mail, *unclaimed; /* NULL: adoption is not open */
     struct error *e;
 };
@@ -63,7 +65,12 @@ static int add_same_mail(struct plan *p, const struct operation *o)
 static int add_operation(const struct operation *o, void *userdata)
 {
     struct plan *p = userdata;
+    json_t *group = NULL;
     int r = report_add(p->operations, report_operation(o), p->e);
+    if (r == 0)
+        r = plan_groups_add(p->groups, o, &group, p->e);
+    if (r == 0)
+        r = report_add(p->group_of, json_incref(group), p->e);
     if (r == 0)
         r = report_count(p->summary, operation_kind_name(o->kind), p->e);
     if (r < 0 || !p->exact)
@@ -127,6 +134,25 @@ static json_t *adoption_of(const struct plan *p)
                      p->differs_in_case, "same_mail", p->same_mail, "unclaimed", p->unclaimed);
 }
 
+static int give_letters(struct plan *p, const struct engine *n, uint64_t window_usec)
+{
+    struct plan_limits limits = {.window_usec = window_usec};
+    struct guard_input input;
+    size_t i;
+    json_t *o;
+    int r = engine_budgets(n, &input, &limits.guard, p->e);
+    if (r == 0)
+        r = plan_groups_finish(p->groups, &limits, p->e);
+    json_array_foreach(p->operations, i, o)
+    {
+        const json_t *group = json_array_get(p->group_of, i);
+        if (r == 0 && (json_object_set(o, "group", json_object_get(group, "letter")) < 0 ||
+                       json_object_set(o, "what", json_object_get(group, "what")) < 0))
+            r = error_out_of_memory(p->e);
+    }
+    return r;
+}
+
 json_t *report_plan(struct engine *n, struct state *s, struct error *e)
 {
     struct engine_status status;
@@ -136,6 +162,7 @@ json_t *report_plan(struct engine *n, struct state *s, struct error *e)
     bool first_contact =
         status.adoption_open && status.adoption_reported && listing_count(s) > 0;
     json_auto_t *operations = json_array(), *summary = json_object(), *skipped = json_array();
+    json_auto_t *groups = json_array(), *group_of = json_array();
     json_auto_t *exact = first_contact ? json_array() : NULL;
     json_auto_t *differs_in_case = json_array(), *same_mail = json_array();
     json_auto_t *unclaimed = json_array();
@@ -143,6 +170,8 @@ json_t *report_plan(struct engine *n, struct state *s, struct error *e)
                      .operations = operations,
                      .summary = summary,
                      .skipped = skipped,
+                     .groups = groups,
+                     .group_of = group_of,
                      .exact = exact,
                      .differs_in_case = differs_in_case,
                      .same_mail = same_mail,
@@ -152,6 +181,8 @@ json_t *report_plan(struct engine *n, struct state *s, struct error *e)
     if (r >= 0)
         r = queue_each(s, (enum operation_state)0, add_operation, &p, e);
     if (r == 0)
+        r = give_letters(&p, n, status.budget_window_usec);
+    if (r == 0)
         r = person_each(s, add_skipped, &p, e);
     if (r == 0 && first_contact)
         r = listing_unclaimed(s, add_unclaimed, &p, e);
@@ -159,8 +190,9 @@ json_t *report_plan(struct engine *n, struct state *s, struct error *e)
         r = drop_claimed(&p);
     if (r < 0)
         return NULL;
-    json_t *answer = json_pack("{s:s, s:O, s:O, s:o, s:O, s:[]}", "hash", hash, "operations",
-                               operations, "summary", summary, "adoption", adoption_of(&p),
+    json_t *answer = json_pack("{s:s, s:b, s:O, s:O, s:O, s:o, s:O, s:[]}", "hash", hash,
+                               "observing", status.observing,
+                               "operations", operations, "groups", groups, "summary", summary, "adoption", adoption_of(&p),
                                "skipped", skipped, "problems");
     if (!answer)
         error_out_of_memory(e);

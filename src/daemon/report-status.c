@@ -136,7 +136,14 @@ static json_t *queue_of(struct status *s)
     size_t waiting = 0, ready = queue_sum(&s->queue, OPERATION_READY);
     if (queue_count_waiting(s->d->state, clock_now_usec(), &waiting, s->e) < 0)
         return NULL;
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:o}", "ready",
+    size_t lanes[4];
+    if (queue_count_lanes(s->d->state, lanes, s->e) < 0)
+        return NULL;
+    json_t *by_lane = json_pack("{s:I, s:I, s:I}", "revocations",
+                                (json_int_t)lanes[QUEUE_REVOCATIONS], "due",
+                                (json_int_t)lanes[QUEUE_DUE], "newcomers",
+                                (json_int_t)lanes[QUEUE_NEWCOMERS]);
+    return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:o}", "by_lane", by_lane, "ready",
                      (json_int_t)(ready > waiting ? ready - waiting : 0), "parked",
                      (json_int_t)queue_sum(&s->queue, OPERATION_PARKED), "held",
                      (json_int_t)queue_sum(&s->queue, OPERATION_HELD), "started",
@@ -144,18 +151,45 @@ static json_t *queue_of(struct status *s)
                      (json_int_t)waiting, "by_kind", queue_by_kind(&s->queue));
 }
 
+static json_t *progress_json(const struct status *s)
+{
+    struct progress_now p;
+    if (!progress_of(s->d, &p))
+        return json_null();
+    return json_pack("{s:I, s:I, s:f, s:o}", "done", (json_int_t)p.done, "total",
+                     (json_int_t)p.total, "rate", p.rate, "left_seconds",
+                     p.left_usec ? json_integer((json_int_t)(p.left_usec / USEC_PER_SEC))
+                                 : json_null());
+}
+
+/* What comes next by itself, and when. */
+static json_t *next_of(const struct status *s)
+{
+    CLEANUP(operation_freep) struct operation *o = NULL;
+    int r = queue_next_due(s->d->state, clock_now_usec(), &o, s->e);
+    if (r != 0)
+        return r < 0 ? NULL : json_null();
+    return json_pack("{s:o, s:s, s:s, s:o, s:o}", "at", report_time(o->not_before_usec), "kind",
+                     operation_kind_name(o->kind), "state", operation_state_name(o->state),
+                     "login", report_text(o->login), "why", report_text(o->why));
+}
+
 static json_t *budgets_of(const struct status *s)
 {
     json_auto_t *budgets = json_array();
+    struct guard_input input;
+    struct guard_verdict guard;
+    if (engine_budgets(s->d->engine, &input, &guard, s->e) < 0)
+        return NULL;
     for (unsigned k = 1; k < BUDGET_N_KINDS; k++) {
-        size_t limit = s->engine.guard.limit[k];
+        size_t limit = guard.limit[k];
         json_t *row = json_pack(
             "{s:s, s:o, s:I, s:I, s:I, s:b}", "kind", budget_kind_name((enum budget_kind)k), "limit",
             limit == SIZE_MAX ? json_null() : json_integer((json_int_t)limit), "spent",
-            (json_int_t)s->engine.guard_input.spent[k], "let_through",
-            (json_int_t)s->engine.guard_input.let_through[k], "pending",
-            (json_int_t)s->engine.guard_input.pending[k], "tripped",
-            s->engine.guard.tripped[k]);
+            (json_int_t)input.spent[k], "let_through",
+            (json_int_t)input.let_through[k], "pending",
+            (json_int_t)input.pending[k], "tripped",
+            guard.tripped[k]);
         if (json_array_append_new(budgets, row) < 0)
             return NULL;
     }
@@ -222,6 +256,8 @@ static json_t *audit_of(struct status *s)
     if (s->d->audit && !state_in_transaction(s->d->state))
         if (audit_export_run(s->d->audit, &s->audit) >= 0)
             s->audit.message[0] = '\0';
+    if (s->engine.audit_error)
+        error_set(&s->audit, 0, "%s", s->engine.audit_error);
     const char *error = s->audit.message[0] ? s->audit.message : NULL;
     return json_pack("{s:o, s:I, s:o}", "file", report_text(s->d->settings->audit_file),
                      "last_seq", (json_int_t)head.seq, "error", report_text(error));
@@ -305,11 +341,11 @@ static json_t *files_of(const struct daemon *d)
 static json_t *daemon_of(const struct status *s)
 {
     const struct daemon *d = s->d;
-    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:s, s:b, s:o}", "version", PACKAGE_VERSION, "pid",
+    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:s, s:b, s:b, s:o}", "version", PACKAGE_VERSION, "pid",
                      (int)getpid(), "started", report_time(d->started_usec), "config_file",
                      report_text(d->config_file), "fingerprint",
                      report_text(d->settings->fingerprint), "health", health_of(s), "paused",
-                     s->engine.paused, "config_files", files_of(d));
+                     s->engine.paused, "observing", s->engine.observing, "config_files", files_of(d));
 }
 
 json_t *report_status(struct daemon *d, struct error *e)
@@ -326,7 +362,8 @@ json_t *report_status(struct daemon *d, struct error *e)
     if (r < 0)
         return NULL;
     json_auto_t *parts = json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:o, s:{s:o, s:o}, s:{s:I, s:o}}", "directory",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:o, s:{s:o, s:o}, s:{s:I, s:o}}",
+        "progress", progress_json(&s), "next", next_of(&s), "directory",
         directory_of(&s), "tenant", tenant_of(&s), "run", run_of(&s), "queue", queue_of(&s),
         "budgets", budgets_of(&s), "revocations", revocations_of(&s), "adoption", adoption_of(&s), "alarms", alarms, "audit",
         audit_of(&s), "state", "file", report_text(d->settings->state_file), "error",

@@ -69,7 +69,10 @@ struct change {
 #define REASON_OTHER_TENANT       "other-tenant"
 #define REASON_PASSWORD           "password-not-handed-on"
 #define REASON_PAUSED             "paused"
+#define REASON_OBSERVING          "observing"
 #define REASON_LOCKOUT            "never-lock-out"
+#define REASON_AUDIT_FAILED       "audit-failed"
+#define REASON_STATE_FAILED       "state-failed"
 #define REASON_REVOKED            "revoked"
 /* A half sentence for people; the code itself when it is not one of these. */
 const char *reason_code_text(const char *code);

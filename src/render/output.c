@@ -240,6 +240,16 @@ static void measure(const struct table *t, unsigned widths[static TABLE_COLUMNS_
     }
 }
 
+unsigned table_width(const struct table *t)
+{
+    unsigned widths[TABLE_COLUMNS_MAX] = {0}, total = 0;
+
+    measure(t, widths);
+    for (size_t c = 0; c < t->n_columns; c++)
+        total += widths[c] + (c > 0 ? 2 : 0);
+    return total;
+}
+
 /* Takes from the widest column, one by one, down to a width that still says something. */
 static void shrink(const struct table *t, unsigned widths[static TABLE_COLUMNS_MAX],
                    unsigned room)

@@ -72,5 +72,7 @@ void table_done(struct table *t);
 void table_add(struct table *t, enum colour colour, const char *text); /* the next cell */
 void table_format(struct table *t, enum colour colour, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* What it takes when nothing is cut. */
+unsigned table_width(const struct table *t);
 /* The widest columns are cut, with an ellipsis, until it fits. */
 void table_print(const struct table *t, struct output *o, unsigned indent);

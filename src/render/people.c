@@ -100,9 +100,10 @@ static void render_user(struct output *o, const json_t *wanted, const json_t *kn
     render_members(o, "skill", json_object_get(shown, "skills"));
 }
 
-static void render_steps(struct output *o, const json_t *steps)
+/* Of a user, what does not hold is told on demand: it is no part of the answer. */
+static void render_steps(struct output *o, const json_t *steps, bool all)
 {
-    size_t i;
+    size_t i, n_hidden = 0;
     json_t *s;
 
     if (json_array_size(steps) == 0)
@@ -111,11 +112,18 @@ static void render_steps(struct output *o, const json_t *steps)
     json_array_foreach(steps, i, s)
     {
         bool matched = member_true(s, "matched");
+        n_hidden += !matched && !all;
+        if (!matched && !all)
+            continue;
         output_colour(o, matched ? COLOUR_GREEN : COLOUR_DIM, matched ? "    yes" : "    no ");
         render_source(o, s);
         output_format(o, "\n");
         output_sentence(o, 9, member_text(s, "sentence"));
     }
+    if (n_hidden > 0)
+        output_format(o, "    %zu other%s %s not hold: --all shows %s\n", n_hidden,
+                      n_hidden == 1 ? "" : "s", n_hidden == 1 ? "does" : "do",
+                      n_hidden == 1 ? "it" : "them");
 }
 
 static void render_link(struct output *o, const json_t *link)
@@ -165,7 +173,7 @@ static void render_attributes(struct output *o, const json_t *attributes)
     }
 }
 
-static void render_one(struct output *o, const json_t *p)
+static void render_one(struct output *o, const json_t *p, bool all)
 {
     const char *verdict = member_text(p, "verdict");
     bool user = verdict && strcmp(verdict, "user") == 0;
@@ -187,17 +195,17 @@ static void render_one(struct output *o, const json_t *p)
         output_sentence(o, 2, member_text(p, "gone_why"));
     if (member_text(p, "sentence"))
         output_sentence(o, 2, member_text(p, "sentence"));
-    render_steps(o, json_object_get(p, "steps"));
     render_user(o, json_object_get(p, "wanted"), json_object_get(p, "known"));
     render_link(o, json_object_get(p, "link"));
     if (json_array_size(json_object_get(p, "operations")) > 0)
         output_colour(o, COLOUR_BOLD, "  To be done\n");
     json_array_foreach(json_object_get(p, "operations"), i, operation)
         render_operation(o, operation);
+    render_steps(o, json_object_get(p, "steps"), all || !user);
     render_attributes(o, json_object_get(p, "attributes"));
 }
 
-int render_explain(struct output *o, const json_t *answer)
+static void render_explained(struct output *o, const json_t *answer, bool all)
 {
     size_t i;
     json_t *p;
@@ -206,8 +214,19 @@ int render_explain(struct output *o, const json_t *answer)
     {
         if (i > 0)
             output_format(o, "\n");
-        render_one(o, p);
+        render_one(o, p, all);
     }
+}
+
+int render_explain(struct output *o, const json_t *answer)
+{
+    render_explained(o, answer, false);
+    return EXIT_FINE;
+}
+
+int render_explain_whole(struct output *o, const json_t *answer)
+{
+    render_explained(o, answer, true);
     return EXIT_FINE;
 }
 
@@ -323,6 +342,17 @@ int render_history(struct output *o, const json_t *answer)
     return EXIT_FINE;
 }
 
+/* Where there is no room for a table: nothing is cut, a value stands below its key. */
+static void print_keys(const struct table *t, struct output *o)
+{
+    for (size_t i = 0; i + 2 < t->n_cells; i += 3) {
+        output_colour(o, COLOUR_BOLD, "%s", t->cells[i].text);
+        output_colour(o, COLOUR_DIM, "  %s\n", t->cells[i + 2].text);
+        if (*t->cells[i + 1].text)
+            output_sentence(o, 4, t->cells[i + 1].text);
+    }
+}
+
 int render_config(struct output *o, const json_t *answer)
 {
     static const char *const heads[] = {"KEY", "VALUE", "FROM"};
@@ -348,6 +378,9 @@ int render_config(struct output *o, const json_t *answer)
         else
             table_add(&t, COLOUR_DIM, value ? "default" : "not set");
     }
-    table_print(&t, o, 0);
+    if (o->width == 0 || t.failed || table_width(&t) <= o->width)
+        table_print(&t, o, 0);
+    else
+        print_keys(&t, o);
     return EXIT_FINE;
 }

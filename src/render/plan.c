@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -242,32 +243,182 @@ static size_t render_state(struct output *o, const json_t *operations, const cha
     return n;
 }
 
-/* What releases what waits. A candidate's hash stands for nothing that the daemon knows. */
+/* "Support ES -> Support UK 27, and 3 more". */
+static void render_group_summary(struct output *o, const json_t *group)
+{
+    enum {
+        SHOWN = 3
+    };
+    const json_t *summary = json_object_get(group, "summary");
+    CLEANUP(buffer_done) struct buffer text = {0};
+    const char *kind = member_text(group, "what");
+    size_t i;
+    json_t *row;
+    if (kind && strcmp(kind, "adopt") == 0 && json_array_size(summary) > 0)
+        buffer_add_text(&text, "then: ");
+    json_array_foreach(summary, i, row)
+    {
+        const char *what = member_text(row, "text");
+        if (i >= SHOWN || !what)
+            break;
+        buffer_add_text(&text, i ? ", " : "");
+        buffer_add_text(&text, what);
+        if (member_number(row, "count") != member_number(group, "count"))
+            buffer_format(&text, " %lld", member_number(row, "count"));
+    }
+    size_t n = json_array_size(summary);
+    long long more = member_number(group, "summary_more") + (long long)(n > SHOWN ? n - SHOWN : 0);
+    if (more > 0)
+        buffer_format(&text, ", and %lld more", more);
+    if (text.data && *text.data)
+        output_sentence(o, 9, text.data);
+}
+
+static void render_group(struct output *o, const json_t *group)
+{
+    char head[160];
+    const char *letter = member_text(group, "letter"), *what = member_text(group, "what");
+    const char *sentence = member_text(group, "sentence");
+    struct mark m = mark_of(what);
+
+    output_colour(o, COLOUR_BOLD, "  %-3s", letter ? letter : "");
+    (void)snprintf(head, sizeof(head), "%-12s", what ? what : "");
+    output_text_colour(o, m.colour, head);
+    output_format(o, "%6lld", member_number(group, "count"));
+    if (sentence) {
+        output_format(o, "  ");
+        size_t column = o->width ? output_columns(sentence) + 25 : 0;
+        if (column > o->width) {
+            output_format(o, "\n");
+            output_sentence(o, 9, sentence);
+        } else {
+            output_text(o, sentence);
+            output_format(o, "\n");
+        }
+    } else {
+        output_format(o, "\n");
+    }
+    render_group_summary(o, group);
+}
+
+static const char *short_hash(const json_t *answer, char buffer[static 9])
+{
+    const char *hash = member_text(answer, "hash");
+    (void)snprintf(buffer, 9, "%.8s", hash ? hash : "");
+    return hash ? buffer : NULL;
+}
+
+static size_t count_state(const json_t *groups, const char *state)
+{
+    size_t i, n = 0;
+    json_t *group;
+    json_array_foreach(groups, i, group)
+    {
+        if (is_state(group, state))
+            n += (size_t)member_number(group, "count");
+    }
+    return n;
+}
+
+static size_t render_groups(struct output *o, const json_t *groups, const char *state,
+                            const char *head)
+{
+    size_t i, n = count_state(groups, state);
+    json_t *group;
+
+    if (n == 0)
+        return 0;
+    output_colour(o, COLOUR_BOLD, "%s: %zu %s\n", head, n, n == 1 ? "change" : "changes");
+    json_array_foreach(groups, i, group)
+    {
+        if (is_state(group, state))
+            render_group(o, group);
+    }
+    return n;
+}
+
+/* What releases what waits, all or some. A candidate's hash stands for nothing that the daemon
+ * knows. */
 static void render_release(struct output *o, const json_t *answer)
 {
-    if (!member_text(answer, "hash"))
+    const json_t *groups = json_object_get(answer, "groups");
+    char space[9];
+    const char *hash = short_hash(answer, space), *letter = NULL;
+    size_t i, n_letters = 0;
+    json_t *group;
+
+    if (!hash)
         return;
-    output_format(o, "What waits is released by:  ");
-    output_colour(o, COLOUR_BOLD, "rosterctl approve ");
-    output_text_colour(o, COLOUR_BOLD, member_text(answer, "hash"));
-    output_format(o, "\n");
+    json_array_foreach(groups, i, group)
+    {
+        n_letters += member_text(group, "letter") != NULL;
+        letter = letter ? letter : member_text(group, "letter");
+    }
+    output_format(o, "What waits is released by:\n");
+    output_colour(o, COLOUR_BOLD, "  rosterctl approve %s", hash);
+    output_format(o, "%s\n", n_letters > 1 ? "      all of it" : "");
+    if (n_letters > 1) {
+        output_colour(o, COLOUR_BOLD, "  rosterctl approve %s %s", hash, letter);
+        output_format(o, "    these groups alone\n");
+    }
+    if (letter) {
+        output_colour(o, COLOUR_BOLD, "  rosterctl plan %s", letter);
+        output_format(o, "                look closer\n");
+    }
+}
+
+static void render_people(struct output *o, const json_t *operations)
+{
+    render_state(o, operations, "parked", "Waits for approval", true);
+    render_state(o, operations, "held", "Held", true);
+    render_state(o, operations, "started", "Under way", true);
+    render_state(o, operations, "ready", "Will be done", true);
+}
+
+/* People are told one by one while a screen or two holds them. */
+#define FEW 25
+
+static void render_changes(struct output *o, const json_t *answer, enum render_plan how)
+{
+    const json_t *operations = json_object_get(answer, "operations");
+    const json_t *groups = json_object_get(answer, "groups");
+    const json_t *skipped = json_object_get(answer, "skipped");
+    bool few = json_array_size(operations) + json_array_size(skipped) <= FEW;
+    bool people = how == RENDER_PLAN_WHOLE || (how == RENDER_PLAN_SHORT && few);
+
+    if (render_groups(o, groups, "parked", "Waits for you"))
+        output_format(o, "\n");
+    if (people) {
+        render_people(o, operations);
+        render_skipped(o, skipped);
+        return;
+    }
+    size_t n = render_groups(o, groups, "held", "Held");
+    n += render_groups(o, groups, "started", "Under way");
+    n += render_groups(o, groups, "ready", "Will be done");
+    if (n > 0)
+        output_format(o, "\n");
 }
 
 int render_plan(struct output *o, const json_t *answer, enum render_plan how)
 {
     const json_t *operations = json_object_get(answer, "operations");
-    bool show = how != RENDER_PLAN_SUMMARY;
 
+    if (how == RENDER_PLAN_CHOSEN) {
+        render_people(o, operations);
+        if (json_array_size(operations) == 0)
+            output_format(o, "Nobody in the plan is chosen by this.\n");
+        return json_array_size(operations) > 0 ? EXIT_FOUND : EXIT_FINE;
+    }
     int result = render_problems(o, json_object_get(answer, "problems"));
     if (result != EXIT_FINE)
         return result; /* there is no plan of a configuration that has errors */
     render_adoption(o, json_object_get(answer, "adoption"));
-    size_t parked = render_state(o, operations, "parked", "Waits for approval", show);
-    render_state(o, operations, "held", "Held", show);
-    render_state(o, operations, "started", "Under way", show);
-    render_state(o, operations, "ready", "Will be done", show);
-    if (show)
-        render_skipped(o, json_object_get(answer, "skipped"));
+    if (member_true(answer, "observing"))
+        output_sentence(o, 0,
+                        "rosterd observes: nothing of this is written until `rosterctl start`, or "
+                        "until the whole plan is approved.");
+    render_changes(o, answer, how);
     size_t n_skipped = json_array_size(json_object_get(answer, "skipped"));
     if (json_object_size(json_object_get(answer, "summary")) > 0)
         render_counts(o, json_object_get(answer, "summary"));
@@ -276,17 +427,28 @@ int render_plan(struct output *o, const json_t *answer, enum render_plan how)
     if (n_skipped > 0)
         output_format(o, "; %zu %s skipped", n_skipped, n_skipped == 1 ? "person" : "people");
     output_format(o, "\n");
-    if (parked > 0 || json_is_object(json_object_get(answer, "adoption")))
+    if (how == RENDER_PLAN_SHORT && json_array_size(operations) + n_skipped > FEW)
+        output_format(o, "rosterctl plan --all shows everybody; --kind, --rule and --person choose.\n");
+    if (render_state(o, operations, "parked", "", false) > 0 ||
+        member_true(answer, "observing") || json_is_object(json_object_get(answer, "adoption")))
         render_release(o, answer);
     return json_array_size(operations) > 0 ? EXIT_FOUND : EXIT_FINE;
 }
 
 int render_approve(struct output *o, const json_t *answer)
 {
-    long long n = member_number(answer, "approved");
+    long long n = member_number(answer, "approved"), left = member_number(answer, "left");
 
     output_format(o, "%lld operation%s approved, until ", n, n == 1 ? "" : "s");
     output_time(o, member_text(answer, "valid_until"));
     output_format(o, "\n");
+    if (member_text(answer, "groups")) {
+        output_format(o, "Groups: ");
+        output_text(o, member_text(answer, "groups"));
+        output_format(o, "\n");
+    }
+    if (left > 0)
+        output_format(o, "%lld %s still for you: rosterctl plan\n", left,
+                      left == 1 ? "waits" : "wait");
     return EXIT_FINE;
 }

@@ -18,12 +18,15 @@ enum ctl_exit {
 
 int render_status(struct output *o, const json_t *answer);
 enum render_plan {
-    RENDER_PLAN_WHOLE = 0,
-    RENDER_PLAN_SUMMARY = 1, /* the counts, and what releases what waits */
+    RENDER_PLAN_SHORT = 0,   /* people when they are few, else groups */
+    RENDER_PLAN_SUMMARY = 1, /* the groups, the counts, and what releases what waits */
+    RENDER_PLAN_WHOLE = 2,   /* everybody */
+    RENDER_PLAN_CHOSEN = 3,  /* the people that are left in the answer, and nothing else */
 };
 int render_plan(struct output *o, const json_t *answer, enum render_plan how);
 int render_approve(struct output *o, const json_t *answer);
 int render_explain(struct output *o, const json_t *answer);
+int render_explain_whole(struct output *o, const json_t *answer); /* also what does not hold */
 int render_holds(struct output *o, const json_t *answer);
 int render_config(struct output *o, const json_t *answer);
 int render_history(struct output *o, const json_t *answer);

@@ -2,9 +2,11 @@
  */
 #include "config.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "render/output.h"
 #include "render/render.h"
 
@@ -32,6 +34,14 @@ static void more(struct output *o)
     output_format(o, "          ");
 }
 
+/* A line that was made beside, broken at the width. */
+static void wrapped(struct output *o, const struct output *line)
+{
+    o->text.failed |= line->text.failed;
+    if (line->text.data)
+        output_sentence(o, 10, line->text.data);
+}
+
 static void render_head(struct output *o, const json_t *a)
 {
     output_format(o, "rosterd ");
@@ -41,6 +51,8 @@ static void render_head(struct output *o, const json_t *a)
     output_format(o, "\n");
     label(o, "Health");
     output_text_colour(o, state_colour(member_text(a, "health")), member_text(a, "health"));
+    if (member_true(a, "observing"))
+        output_colour(o, COLOUR_YELLOW, ", observing: nothing is written (rosterctl start)");
     if (member_true(a, "paused"))
         output_colour(o, COLOUR_YELLOW, ", paused: nothing is written to the tenant");
     output_format(o, "\n");
@@ -96,19 +108,17 @@ static void render_directory(struct output *o, const json_t *d)
     }
     output_format(o, "\n");
     render_trouble(o, d);
-    if (member_text(d, "feed_reason")) {
-        more(o);
-        output_text(o, member_text(d, "feed_reason"));
-        output_format(o, "\n");
-    }
-    more(o);
+    if (member_text(d, "feed_reason"))
+        output_sentence(o, 10, member_text(d, "feed_reason"));
+    CLEANUP(output_done) struct output line = {.now_usec = o->now_usec};
     long long people = member_number(d, "people"), groups = member_number(d, "groups");
-    output_format(o, "%lld %s, %lld %s, %lld gone", people, people == 1 ? "person" : "people",
+    output_format(&line, "%lld %s, %lld %s, %lld gone", people, people == 1 ? "person" : "people",
                   groups, groups == 1 ? "group" : "groups", member_number(d, "gone"));
-    output_format(o, "; last change %s",
+    output_format(&line, "; last change %s",
                   output_age(o, member_text(d, "last_change"), age, sizeof(age)));
-    output_format(o, ", last full read %s\n",
+    output_format(&line, ", last full read %s",
                   output_age(o, member_text(d, "last_full_read"), age, sizeof(age)));
+    wrapped(o, &line);
 }
 
 static void render_tenant(struct output *o, const json_t *t)
@@ -123,21 +133,21 @@ static void render_tenant(struct output *o, const json_t *t)
     output_text(o, member_text(t, "url"));
     output_format(o, "\n");
     render_trouble(o, t);
-    more(o);
+    CLEANUP(output_done) struct output line = {.now_usec = o->now_usec};
     long long linked = member_number(t, "users_linked"), flying = member_number(t, "in_flight");
-    output_format(o, "%lld %s linked, %lld disabled; %lld %s in flight", linked,
+    output_format(&line, "%lld %s linked, %lld disabled; %lld %s in flight", linked,
                   linked == 1 ? "user" : "users", member_number(t, "users_disabled"), flying,
                   flying == 1 ? "request" : "requests");
     const char *rate_text = member_any(t, "rate", rate, sizeof(rate));
     const char *max_text = member_any(t, "max_rate", max, sizeof(max));
     if (rate_text && max_text) {
-        output_format(o, ", pace ");
-        output_text(o, rate_text);
-        output_format(o, " of ");
-        output_text(o, max_text);
-        output_format(o, " a second");
+        output_format(&line, ", pace ");
+        output_text(&line, rate_text);
+        output_format(&line, " of ");
+        output_text(&line, max_text);
+        output_format(&line, " a second");
     }
-    output_format(o, "\n");
+    wrapped(o, &line);
 }
 
 /* A count, or an object of counts by code. */
@@ -183,10 +193,102 @@ static void render_run(struct output *o, const json_t *run)
     output_format(o, "\n");
     if (!json_is_object(totals))
         return;
-    more(o);
+    CLEANUP(output_done) struct output line = {.now_usec = o->now_usec};
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        render_total(o, totals, names[i], &first);
-    output_format(o, first ? "nothing\n" : "\n");
+        render_total(&line, totals, names[i], &first);
+    output_format(&line, "%s", first ? "nothing" : "");
+    wrapped(o, &line);
+}
+
+/* "! 9 changes wait for you     rosterctl plan". */
+static void attention(struct output *o, bool *first, long long n, const char *one,
+                      const char *many, const char *verb)
+{
+    char text[160];
+    if (*first)
+        output_format(o, "\n");
+    *first = false;
+    if (n > 0)
+        (void)snprintf(text, sizeof(text), "%lld %s", n, n == 1 ? one : many);
+    else
+        (void)snprintf(text, sizeof(text), "%s", one);
+    output_colour(o, COLOUR_YELLOW, "! %-44s", text);
+    output_colour(o, COLOUR_BOLD, "%s\n", verb);
+}
+
+/* What waits for a person comes first. */
+static void render_attention(struct output *o, const json_t *a)
+{
+    const json_t *queue = json_object_get(a, "queue");
+    const char *files = member_text(json_object_get(a, "config_files"), "state");
+    long long parked = member_number(queue, "parked"), held = member_number(queue, "held");
+    bool first = true;
+
+    if (member_true(a, "observing"))
+        attention(o, &first, 0, "it only observes: nothing is written", NULL, "rosterctl start");
+    if (member_true(a, "paused"))
+        attention(o, &first, 0, "it is paused: nothing is written", NULL, "rosterctl resume");
+    if (parked > 0)
+        attention(o, &first, parked, "change waits for you", "changes wait for you",
+                  "rosterctl plan");
+    if (held > 0)
+        attention(o, &first, held, "change cannot be made", "changes cannot be made",
+                  "rosterctl holds");
+    if (files && strcmp(files, "in-force") != 0)
+        attention(o, &first, 0, "the files are not what is in force", NULL, "rosterctl reload");
+    if (!first)
+        output_format(o, "\n");
+}
+
+static void render_progress(struct output *o, const json_t *p)
+{
+    enum {
+        BAR = 24
+    };
+    char bar[BAR + 1], left[64] = "";
+    long long done = member_number(p, "done"), total = member_number(p, "total");
+
+    if (!json_is_object(p) || total <= 0 || done < 0 || done > total)
+        return;
+    size_t full = (size_t)(BAR * done / total);
+    memset(bar, '.', BAR);
+    memset(bar, '#', full);
+    bar[BAR] = '\0';
+    label(o, "Loading");
+    output_format(o, "[%s]  %lld of %lld   %.1f/s", bar, done, total,
+                  json_number_value(json_object_get(p, "rate")));
+    if (member_number(p, "left_seconds") > 0)
+        output_format(o, "   %s left",
+                      text_format_duration(left, sizeof(left),
+                                           (uint64_t)member_number(p, "left_seconds") * 1000000));
+    output_format(o, "\n");
+}
+
+static void render_next(struct output *o, const json_t *next)
+{
+    if (!json_is_object(next))
+        return;
+    label(o, "Next");
+    output_time(o, member_text(next, "at"));
+    output_format(o, "  ");
+    output_text(o, member_text(next, "kind"));
+    output_format(o, " ");
+    output_text_colour(o, COLOUR_BOLD, member_text(next, "login"));
+    output_format(o, "\n");
+    if (member_text(next, "why"))
+        output_sentence(o, 10, member_text(next, "why"));
+}
+
+static void render_lanes(struct output *o, const json_t *lanes)
+{
+    long long revocations = member_number(lanes, "revocations"), due = member_number(lanes, "due"),
+              newcomers = member_number(lanes, "newcomers");
+    if (revocations + due + newcomers == 0)
+        return;
+    more(o);
+    output_format(o, "in this order: %lld revocation%s, %lld of what is due, %lld newcomer%s\n",
+                  revocations, revocations == 1 ? "" : "s", due, newcomers,
+                  newcomers == 1 ? "" : "s");
 }
 
 static void render_queue(struct output *o, const json_t *q)
@@ -204,6 +306,7 @@ static void render_queue(struct output *o, const json_t *q)
     output_colour(o, member_number(q, "held") > 0 ? COLOUR_YELLOW : COLOUR_NONE, "%lld held",
                   member_number(q, "held"));
     output_format(o, "\n");
+    render_lanes(o, json_object_get(q, "by_lane"));
 }
 
 static void render_budgets(struct output *o, const json_t *budgets)
@@ -320,10 +423,13 @@ int render_status(struct output *o, const json_t *a)
     const char *health = member_text(a, "health");
 
     render_head(o, a);
+    render_attention(o, a);
     render_directory(o, json_object_get(a, "directory"));
     render_tenant(o, json_object_get(a, "tenant"));
-    render_run(o, json_object_get(a, "run"));
+    render_progress(o, json_object_get(a, "progress"));
     render_queue(o, json_object_get(a, "queue"));
+    render_next(o, json_object_get(a, "next"));
+    render_run(o, json_object_get(a, "run"));
     render_groups(o, json_object_get(a, "mapping"));
     render_files(o, a);
     if (member_true(adoption, "needed")) {

@@ -37,7 +37,7 @@ struct state {
     struct state *next_open; /* of those that this process has open for writing; see state.c */
     sqlite3 *db;
     char *path; /* for sentences */
-    int lock_fd;
+    int lock_fd, file_fd; /* of the lock file, and of the state file itself */
     bool checked; /* its pages were read when it was opened: it was not as it was left */
     bool suspect; /* a page of it was found damaged since */
     bool in_transaction;

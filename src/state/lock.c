@@ -1,8 +1,10 @@
 /*
- * The lock beside the state file. flock() ends with the process, however that ends, so a lock
+ * The lock beside the state file, and that of the file itself. flock() ends with the process, however that ends, so a lock
  * file that is left over blocks nobody; the process id in it is there for the sentence only.
- * The file is never removed: somebody who holds the removed one and somebody who holds its
- * successor would both believe to be alone.
+ * The lock file is never removed: somebody who holds the removed one and somebody who holds its
+ * successor would both believe to be alone. It serves from before the state file exists; the
+ * lock of the file itself holds for every path that leads to it. (SQLite's own locks are of
+ * another kind and do not meet these.)
  *
  * Whoever closes the state file in good order leaves a note here: which file it was, its size
  * and its times. While these are the same nobody has written to it since, and it need not be
@@ -23,6 +25,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "state/state.h"
 
@@ -130,4 +134,64 @@ int lock_take(const char *state_path, int *ret_fd, bool *ret_as_left, struct err
     }
     *ret_fd = fd;
     return 0;
+}
+
+static int check_file(int fd, const char *path, struct error *e)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return error_set(e, -errno, "Looking at the state file %s: %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return error_set(e, -EINVAL, "The state file %s is no regular file", path);
+    if (file_is_open_to_all(&st))
+        return error_set(e, -EPERM,
+                         "The state file %s is refused: anybody on this machine may write to it "
+                         "(mode %04o). Look whether somebody did, then chmod 0600 it",
+                         path, (unsigned)st.st_mode & 07777U);
+    if (file_has_foreign_owner(&st))
+        log_warning("The state file %s belongs to user %u, who may change it at any time: chown it "
+                    "to rosterd's user",
+                    path, (unsigned)st.st_uid);
+    return 0;
+}
+
+int lock_take_file(const char *state_path, int *ret_fd, struct error *e)
+{
+    int fd = open(state_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY), r;
+
+    if (fd < 0 && errno == ELOOP)
+        return error_set(e, -ELOOP,
+                         "The state file %s is a symbolic link, which somebody may turn elsewhere: "
+                         "write the path of the file itself into [state] file",
+                         state_path);
+    if (fd < 0)
+        return error_set(
+            e, -errno,
+            "The state file %s cannot be opened for writing: %s. Check owner, mode "
+            "and mount of the file and its folder",
+            state_path, strerror(errno));
+    r = check_file(fd, state_path, e);
+    if (r == 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
+        r = errno != EWOULDBLOCK
+                ? error_set(e, -errno, "Locking %s: %s", state_path, strerror(errno))
+                : (error_set(e, 0,
+                             "Another rosterd uses the state file %s under another path: stop "
+                             "that one, or give this one its own state file",
+                             state_path),
+                   STATE_LOCKED);
+    if (r != 0) {
+        close(fd);
+        return r;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+bool lock_is_in_place(int file_fd, const char *state_path)
+{
+    struct stat held, there;
+
+    return fstat(file_fd, &held) == 0 && lstat(state_path, &there) == 0 &&
+           held.st_dev == there.st_dev && held.st_ino == there.st_ino;
 }

@@ -11,3 +11,9 @@ int lock_take(const char *state_path, int *ret_fd, bool *ret_as_left, struct err
 /* The state file is closed, whole, and without a log: notes how it looks. The next lock_take()
  * sees whether it still does. Best effort: without the note it is checked when it is opened. */
 void lock_leave(int fd, const char *state_path);
+/* Another path to the same file leads to the same lock: the file itself, which must be there, is
+ * locked as well. Refuses a symbolic link, what is no regular file, and what anybody may write.
+ * *ret_fd is closed when SQLite has closed the file, not before. As lock_take(). */
+int lock_take_file(const char *state_path, int *ret_fd, struct error *e);
+/* Is what lies at the path still the file that was locked? */
+bool lock_is_in_place(int file_fd, const char *state_path);

@@ -191,6 +191,12 @@ int mirror_use_schema(struct state *s, const struct schema *schema, struct error
     return r < 0 ? error_wrap(e, r, "Making the keys of names anew") : 0;
 }
 
+void mirror_drop_schema(struct state *s, const struct schema *schema)
+{
+    if (s->schema == schema)
+        s->schema = NULL;
+}
+
 int mirror_twin(struct state *s, const char *id, char **ret_dn, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;

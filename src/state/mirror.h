@@ -21,6 +21,8 @@ struct string_list;
  * Stored keys of another schema, or of an earlier form, are made anew, and the cookies are
  * forgotten, so that everything is read again. Needs a transaction. */
 int mirror_use_schema(struct state *s, const struct schema *schema, struct error *e);
+/* Its owner frees it; nothing happens when another one is in use. */
+void mirror_drop_schema(struct state *s, const struct schema *schema);
 /* The DN of another living entry whose name counts as this one's although the server holds both;
  * malloc'd; or STATE_NONE. */
 int mirror_twin(struct state *s, const char *id, char **ret_dn, struct error *e);

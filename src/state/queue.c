@@ -507,6 +507,53 @@ int queue_count_waiting(struct state *s, uint64_t now_usec, size_t *ret, struct 
     return 0;
 }
 
+int queue_count_lanes(struct state *s, size_t ret[static 4], struct error *e)
+{
+    int r = 0;
+
+    ret[0] = 0;
+    for (unsigned lane = QUEUE_REVOCATIONS; lane <= QUEUE_NEWCOMERS && r == 0; lane++)
+        r = count(s,
+                  "SELECT count(*) FROM operation o INDEXED BY operation_ready WHERE o.state = 1 "
+                  "AND " LANE " = ?1",
+                  lane, &ret[lane], e);
+    return r;
+}
+
+static int load_at(struct state *s, const char *sql, uint64_t at_usec, struct operation **ret,
+                   struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, sql, e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_usec(q, 1, at_usec);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    return read_operation(q, ret, e);
+}
+
+int queue_next_due(struct state *s, uint64_t now_usec, struct operation **ret, struct error *e)
+{
+    uint64_t at = 0;
+    int r = queue_next_time(s, now_usec, &at, e);
+
+    if (r < 0 || !at)
+        return r < 0 ? r : STATE_NONE;
+    r = load_at(s,
+                "SELECT " COLUMNS " FROM operation o INDEXED BY operation_waiting WHERE "
+                "o.state = 1 AND o.not_before_usec = ?1 LIMIT 1",
+                at, ret, e);
+    if (r != STATE_NONE)
+        return r;
+    return load_at(s,
+                   "SELECT " COLUMNS " FROM operation o INDEXED BY operation_held WHERE "
+                   "o.state = 3 AND o.not_before_usec = ?1 LIMIT 1",
+                   at, ret, e);
+}
+
 int queue_holds(struct state *s,
                 int (*fn)(const char *cause, const char *reason, const char *sentence,
                           enum operation_state state, uint64_t since_usec, uint64_t next_usec,

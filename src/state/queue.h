@@ -71,6 +71,10 @@ struct queue_counts {
 int queue_counts(struct state *s, struct queue_counts *ret, struct error *e);
 /* READY ones whose time has not come: a grace time, or a pause before another attempt. */
 int queue_count_waiting(struct state *s, uint64_t now_usec, size_t *ret, struct error *e);
+/* READY ones of each lane. */
+int queue_count_lanes(struct state *s, size_t ret[static 4], struct error *e);
+/* The READY or HELD one that is due next after now; or STATE_NONE. */
+int queue_next_due(struct state *s, uint64_t now_usec, struct operation **ret, struct error *e);
 /* Holds by cause; what is being tried again is still held, since it may be in vain: fn(cause,
  * reason, one sentence, oldest since, number of people). */
 int queue_holds(struct state *s,

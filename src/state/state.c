@@ -2,9 +2,8 @@
  * Opening, closing and the transaction of the state file.
  *
  * Opening looks before it touches: a file that is damaged, of another program or of a newer
- * rosterd is left exactly as it was. A new file gets its form beside its place, under another
- * name, and takes the place when it is whole and on the disk, so a crash leaves nothing or all,
- * also where the power failed. All pages are read, unless the file is just as it was when it was last closed in good order.
+ * rosterd is left exactly as it was. A new file is made beside and renamed when it is whole. All
+ * pages are read, unless the file is just as it was when it was last closed in good order.
  */
 #include "config.h"
 
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "state/checkpoint.h"
 #include "state/db.h"
@@ -27,6 +27,7 @@
 #include "state/trail.h"
 
 #define CHECKPOINT_PAGES 1000 /* 4 MB */
+#define BUSY_MS          1000 /* the loop stands still meanwhile */
 
 static const char magic[16] = "SQLite format 3";
 
@@ -42,7 +43,7 @@ static struct state *state_alloc(const char *path)
 
     if (!s)
         return NULL;
-    s->lock_fd = -1;
+    s->lock_fd = s->file_fd = -1;
     s->n_unresolved = -1;
     link_forget_counts(s);
     s->path = strdup(path);
@@ -61,6 +62,8 @@ static struct state *state_release(struct state *s)
     for (size_t i = 0; i < MIRROR_MAX_SEARCHES; i++)
         free(s->seen[i].words);
     buffer_done(&s->scratch);
+    if (s->file_fd >= 0) /* after SQLite, whose locks would go with it */
+        close(s->file_fd);
     if (s->lock_fd >= 0)
         close(s->lock_fd);
     free(s->path);
@@ -182,21 +185,73 @@ static int use_wal(struct state *s, struct error *e)
     return r;
 }
 
-/* Creates the file with its mode before SQLite can create it with the umask's. */
-static int create_file(const char *path, struct error *e)
+static int cannot_make(const char *path, int r, struct error *e)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    int r = fd < 0 ? -errno : 0;
+    return error_set(e, r,
+                     "The state file %s cannot be made: %s. Check owner, mode and mount of its "
+                     "folder",
+                     path, strerror(-r));
+}
 
+/* With its mode before SQLite can create it with the umask's; what an earlier attempt left half
+ * made is thrown away. */
+static int begin_file(const char *beside, struct error *e)
+{
+    CLEANUP(freep) char *journal = NULL;
+    int fd;
+
+    if (asprintf(&journal, "%s-journal", beside) < 0) {
+        journal = NULL;
+        return error_out_of_memory(e);
+    }
+    if ((unlink(beside) < 0 && errno != ENOENT) || (unlink(journal) < 0 && errno != ENOENT))
+        return cannot_make(beside, -errno, e);
+    fd = open(beside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return cannot_make(beside, -errno, e);
+    close(fd);
+    return 0;
+}
+
+static int fill_file(const char *beside, struct error *e)
+{
+    sqlite3 *db = NULL;
+    int rc = sqlite3_open_v2(beside, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int r = rc == SQLITE_OK ? migrate_settings(db, beside, e) : db_error(db, beside, rc, e);
+
+    if (r == 0)
+        r = migrate_apply(db, beside, 0, e);
+    sqlite3_close(db);
+    return r;
+}
+
+/* A new file is made under another name and renamed when it is whole and synced, so that a power
+ * loss leaves none or a good one. */
+static int make_file(const char *path, struct error *e)
+{
+    CLEANUP(freep) char *beside = NULL;
+    struct stat st;
+    int fd, r;
+
+    if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
+        return 0; /* lock_take_file() says what is wrong */
+    if (asprintf(&beside, "%s.new", path) < 0) {
+        beside = NULL;
+        return error_out_of_memory(e);
+    }
+    r = begin_file(beside, e);
+    if (r == 0)
+        r = fill_file(beside, e);
+    if (r != 0)
+        return r;
+    fd = open(beside, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0 || fsync(fd) < 0 || rename(beside, path) < 0)
+        r = cannot_make(path, -errno, e);
     if (fd >= 0)
         close(fd);
-    if (r < 0)
-        return error_set(
-            e, r,
-            "The state file %s cannot be opened for writing: %s. Check owner, mode "
-            "and mount of the file and its folder",
-            path, strerror(-r));
-    return 0;
+    if (r == 0 && (r = file_sync_folder(path)) < 0)
+        r = cannot_make(path, r, e);
+    return r;
 }
 
 static int open_checked(struct state *s, bool as_left, struct error *e)
@@ -229,73 +284,6 @@ static int open_checked(struct state *s, bool as_left, struct error *e)
     return r;
 }
 
-/* 0, also where a file system cannot sync a folder. */
-static int sync_at(const char *path, bool folder, struct error *e)
-{
-    const char *slash = strrchr(path, '/');
-    CLEANUP(freep) char *name = folder ? strndup(path, slash ? (size_t)(slash - path) + 1 : 0) : strdup(path);
-    int fd, r;
-
-    if (!name)
-        return error_out_of_memory(e);
-    fd = open(*name ? name : ".", O_RDONLY | O_CLOEXEC);
-    r = fd < 0 || fsync(fd) < 0 ? -errno : 0;
-    if (fd >= 0)
-        close(fd);
-    if (r < 0 && !(folder && r == -EINVAL))
-        return error_set(e, r, "The new state file %s cannot be synced: %s", path, strerror(-r));
-    return 0;
-}
-
-/* What an earlier attempt left beside is of no use to anybody. */
-static void remove_beside(const char *beside)
-{
-    static const char *const suffixes[] = {"", "-journal", "-wal", "-shm"};
-
-    for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
-        CLEANUP(freep) char *name = NULL;
-
-        if (asprintf(&name, "%s%s", beside, suffixes[i]) < 0)
-            name = NULL;
-        if (name)
-            (void)unlink(name);
-    }
-}
-
-static int make_beside(const char *beside, struct error *e)
-{
-    CLEANUP(state_releasep) struct state *s = state_alloc(beside);
-    int r;
-
-    if (!s)
-        return error_out_of_memory(e);
-    r = create_file(beside, e);
-    return r == 0 ? open_checked(s, false, e) : r; /* closing moves its log into it */
-}
-
-/* Takes the place of the empty file of that name. */
-static int make_new(const char *path, struct error *e)
-{
-    CLEANUP(freep) char *beside = NULL;
-    int r;
-
-    if (asprintf(&beside, "%s.new", path) < 0) {
-        beside = NULL;
-        return error_out_of_memory(e);
-    }
-    remove_beside(beside);
-    r = make_beside(beside, e);
-    if (r == 0)
-        r = sync_at(beside, false, e);
-    if (r == 0 && rename(beside, path) < 0) {
-        r = -errno;
-        error_set(e, r, "The new state file cannot be put in its place %s: %s", path, strerror(-r));
-    }
-    if (r != 0)
-        remove_beside(beside);
-    return r == 0 ? sync_at(path, true, e) : r;
-}
-
 int state_open(struct state **ret, const char *path, bool *ret_created, struct error *e)
 {
     CLEANUP(state_releasep) struct state *s = state_alloc(path);
@@ -307,17 +295,18 @@ int state_open(struct state **ret, const char *path, bool *ret_created, struct e
     r = lock_take(path, &s->lock_fd, &as_left, e);
     if (r == 0)
         r = look_at_file(path, &empty, e);
-    if (r == 0)
-        r = create_file(path, e);
     if (r == 0 && empty)
-        r = make_new(path, e);
+        r = make_file(path, e);
     if (r == 0)
-        r = open_checked(s, as_left, e);
+        r = lock_take_file(path, &s->file_fd, e);
+    if (r == 0)
+        r = open_checked(s, as_left && !empty, e);
     if (r == 0)
         r = checkpoint_new(&s->checkpoint, path, e);
     if (r != 0)
         return answer_of(r);
     sqlite3_wal_hook(s->db, count_wal_pages, s);
+    sqlite3_busy_timeout(s->db, BUSY_MS);
     if (ret_created)
         *ret_created = empty;
     s->next_open = open_here;
@@ -424,6 +413,27 @@ int state_open_copy(struct state **ret, const char *path, struct error *e)
     return 0;
 }
 
+bool state_is_in_place(const struct state *s)
+{
+    return s->file_fd < 0 || lock_is_in_place(s->file_fd, s->path);
+}
+
+int state_try_to_write(struct state *s, struct error *e)
+{
+    int r = state_begin(s, e);
+
+    if (r < 0)
+        return r;
+    r = state_meta_set(s, "written-again", "1", e);
+    if (r == 0)
+        r = state_meta_set(s, "written-again", NULL, e);
+    if (r < 0) {
+        state_rollback(s);
+        return r;
+    }
+    return state_commit(s, e);
+}
+
 struct state *state_close(struct state *s)
 {
     if (!s)
@@ -431,7 +441,10 @@ struct state *state_close(struct state *s)
     forget_open(s);
     if (s->in_transaction)
         state_rollback(s);
-    if (s->checkpoint) {
+    if (s->checkpoint && !state_is_in_place(s)) {
+        /* What lies at the path now is not ours: neither its log nor our note may touch it. */
+        sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    } else if (s->checkpoint) {
         s->checkpoint = checkpoint_free(s->checkpoint);
         stmt_cache_done(s);
         /* What fails here is done when the file is opened again. */

@@ -27,6 +27,10 @@ int state_open(struct state **ret, const char *path, bool *ret_created, struct e
 /* Read-only view beside a running daemon (no lock); for --dry-run a copy in memory of the file.
  * path NULL: of no file, so an empty one. */
 int state_open_copy(struct state **ret, const char *path, struct error *e);
+/* Does the file that is open still lie at its path? (True for a private copy.) */
+bool state_is_in_place(const struct state *s);
+/* One commit that leaves nothing behind: can it be written? Outside of a transaction. */
+int state_try_to_write(struct state *s, struct error *e);
 struct state *state_close(struct state *s); /* checkpoints; accepts NULL */
 
 int state_begin(struct state *s, struct error *e); /* BEGIN IMMEDIATE */

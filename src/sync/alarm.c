@@ -29,7 +29,8 @@ static bool is_immediate(const char *code)
     static const char *const codes[] = {REASON_BUDGET, REASON_NOT_AUTHORISED, REASON_NO_SECRET,
                                         REASON_ATTRIBUTE_VANISHED, REASON_ADOPTION,
                                         REASON_STATE_RESTORED, REASON_OTHER_TENANT,
-                                        REASON_LOCKOUT, REASON_PAUSED};
+                                        REASON_LOCKOUT, REASON_PAUSED,
+                                        REASON_AUDIT_FAILED};
     for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
         if (text_equal(code, codes[i]))
             return true;
@@ -49,6 +50,18 @@ static void run_notify(struct books *b, const char *event, const struct alarm *a
                     "notify command", NULL, NULL, NULL);
     else
         log_error("Out of memory: nobody is told of %s", a->cause);
+}
+
+void alarm_tell(struct books *b, bool stands, const char *code, const char *sentence,
+                uint64_t since_usec)
+{
+    struct alarm a = {.cause = (char *)code,
+                      .code = (char *)code,
+                      .sentence = (char *)sentence,
+                      .since_usec = since_usec};
+    log_notice("%s %s: %s", stands ? "Alarm" : "Over", code, sentence);
+    if (books_options(b)->sync->notify_command)
+        run_notify(b, stands ? "alarm" : "alarm-over", &a);
 }
 
 /* An alarm that comes and goes is told once in alarm_after, and its end once for each time. What

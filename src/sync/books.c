@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/log-ids.h"
 #include "base/log.h"
+#include "model/operation.h"
 #include "state/state.h"
 #include "state/steady.h"
 #include "sync/engine.h"
@@ -37,6 +38,7 @@ struct books {
     uint64_t alarms_due_usec;
     uint64_t run;
     char why_failed[sizeof(((struct error *)0)->message)];
+    char audit_error[sizeof(((struct error *)0)->message)]; /* "": its file can be written */
 };
 
 int books_new(struct books **ret, const struct books_options *o, struct error *e)
@@ -118,8 +120,7 @@ void books_failed(struct books *b, const struct error *e)
     snprintf(b->why_failed, sizeof(b->why_failed), "%s", e->message);
     log_event(
         LOG_ERR, MSG_STATE_FAILED,
-        "The state file cannot be written: %s. Nothing more is sent to the tenant until rosterd is "
-        "restarted",
+        "The state file cannot be written: %s. Nothing more is sent to the tenant until it can",
         e->message);
     books_status_changed(b);
 }
@@ -284,18 +285,44 @@ static int on_export(sd_event_source *source, uint64_t usec, void *userdata)
         export_soon(b);
         return 0;
     }
-    if (audit_export_run(b->o.audit, &e) < 0)
-        log_error("The audit file cannot be written: %s. Its rows wait in the state file",
-                  e.message);
+    books_audit_written(b, audit_export_run(b->o.audit, &e) >= 0, e.message);
     return 0;
 }
 
-/* A few milliseconds later, so that one write serves many rows. */
+const char *books_audit_error(const struct books *b)
+{
+    return b->audit_error[0] ? b->audit_error : NULL;
+}
+
+/* What is not on record is not done: no intent is written while the file cannot be. */
+void books_audit_written(struct books *b, bool fine, const char *sentence)
+{
+    bool was_fine = !b->audit_error[0];
+    snprintf(b->audit_error, sizeof(b->audit_error), "%s", fine ? "" : sentence);
+    if (!fine)
+        export_soon(b);
+    if (fine == was_fine)
+        return;
+    if (fine) {
+        log_notice("The audit file can be written again");
+        alarm_over(b, REASON_AUDIT_FAILED);
+    } else {
+        log_error("The audit file cannot be written: %s. Nothing more is sent to the tenant until "
+                  "it can",
+                  sentence);
+        alarm_set(b, REASON_AUDIT_FAILED, REASON_AUDIT_FAILED, sentence);
+    }
+    books_status_changed(b);
+    books_wake(b, WORK_DUE);
+}
+
+/* A few milliseconds later, so that one write serves many rows; a second later while the file
+ * cannot be written. */
 static void export_soon(struct books *b)
 {
     if (!b->o.audit)
         return;
-    uint64_t at = clock_monotonic_usec() + 20 * USEC_PER_MSEC;
+    uint64_t at = clock_monotonic_usec() + (b->audit_error[0] ? USEC_PER_SEC : 20 * USEC_PER_MSEC);
     int enabled = SD_EVENT_OFF;
     if (b->export_timer && sd_event_source_get_enabled(b->export_timer, &enabled) >= 0 &&
         enabled != SD_EVENT_OFF)

@@ -58,6 +58,9 @@ bool books_are_old(const struct books *b);          /* it has been open for a wh
 void books_failed(struct books *b, const struct error *e); /* delivery stops; said once */
 bool books_have_failed(const struct books *b);
 const char *books_error(const struct books *b); /* why they failed */
+/* The audit file was written, or could not be: nothing is sent until it can. */
+void books_audit_written(struct books *b, bool fine, const char *sentence);
+const char *books_audit_error(const struct books *b); /* NULL: its file can be written */
 
 int books_audit(struct books *b, const struct audit_row *row, struct error *e);
 void books_act(struct books *b, const struct engine_act *act); /* see engine_act() */
@@ -93,6 +96,9 @@ int run_close(struct books *b, struct error *e); /* nothing is due: the ledger, 
 /* alarm.c */
 void alarm_set(struct books *b, const char *cause, const char *code, const char *sentence);
 void alarm_over(struct books *b, const char *cause);
+/* An alarm, or its end, that needs neither state nor audit. */
+void alarm_tell(struct books *b, bool stands, const char *code, const char *sentence,
+                uint64_t since_usec);
 struct alarm_facts {
     bool settled; /* nothing is under way, so a hold that is not there is over; else it may just
                      be tried again */

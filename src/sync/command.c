@@ -180,6 +180,7 @@ static int set_attributes(posix_spawnattr_t *attributes)
     sigemptyset(&none);
     sigemptyset(&pipe);
     sigaddset(&pipe, SIGPIPE); /* ignored here, which a child would inherit */
+    sigaddset(&pipe, SIGXFSZ);
     int r = posix_spawnattr_setsigmask(attributes, &none); /* the loop blocks some */
     if (r == 0)
         r = posix_spawnattr_setsigdefault(attributes, &pipe);

@@ -80,9 +80,9 @@ static bool may_evaluate(const struct engine *n)
 static int evaluate_revocations(struct engine *n, struct error *e)
 {
     int r = 0;
-    for (size_t i = 0; i < n->revocations.n_items && r == 0; i++)
-        r = evaluate_revocation(n, n->revocations.items[i], e);
-    string_list_done(&n->revocations);
+    for (size_t i = 0; i < n->first.revocations.n_items && r == 0; i++)
+        r = evaluate_revocation(n, n->first.revocations.items[i], e);
+    string_list_done(&n->first.revocations);
     return r;
 }
 
@@ -90,10 +90,10 @@ static int evaluate_revocations(struct engine *n, struct error *e)
 static int note_ahead(struct engine *n, const struct string_list *ids, size_t n_first,
                       struct error *e)
 {
-    bool may = n->all_evaluated && !contact_adoption_open(n->contact) &&
+    bool may = n->first.after_a_plan && !contact_adoption_open(n->contact) &&
                !books_are_distrusted(n->books) && !contact_other_tenant(n->contact);
-    for (size_t i = 0; may && i < n_first && n->ahead.n_items < AHEAD_MAX; i++)
-        if (string_list_add(&n->ahead, ids->items[i]) < 0)
+    for (size_t i = 0; may && i < n_first && n->first.ahead.n_items < AHEAD_MAX; i++)
+        if (string_list_add(&n->first.ahead, ids->items[i]) < 0)
             return error_out_of_memory(e);
     return 0;
 }
@@ -192,14 +192,14 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
         r = park_expire_approvals(n, e);
     if (r < 0 || more || !may_evaluate(n))
         return r;
-    string_list_done(&n->ahead);
+    string_list_done(&n->first.ahead);
     if (books_have(n->books, WORK_GUARD)) {
         books_note(n->books, WORK_ALARMS);
         r = park_apply_guard(n, e);
         if (r == 0)
             r = distrust_check(n, e);
         books_take(n->books, WORK_GUARD);
-        n->all_evaluated = true;
+        n->first.after_a_plan = true;
         if (r == 0)
             contact_evaluated(n->contact);
     }
@@ -249,7 +249,7 @@ static int turn(struct engine *n, struct error *e)
         r = evaluate_some(n, &more, &ahead, e);
     if (r == 0 && (books_have(n->books, WORK_REVOCATIONS) || n->reading || more))
         r = start_revocations(n, &n_picked, e);
-    if (r == 0 && ahead && n->ahead.n_items && executor_may_work(n))
+    if (r == 0 && ahead && n->first.ahead.n_items && executor_may_work(n))
         r = executor_pick_ahead(n, &n_picked, e);
     if (r == 0 && !n->reading)
         r = books_write(n->books, e);
@@ -480,13 +480,14 @@ struct engine *engine_free(struct engine *n)
     n->commands = commands_free(n->commands);
     n->turn_source = sd_event_source_disable_unref(n->turn_source);
     n->timer = sd_event_source_disable_unref(n->timer);
+    mirror_drop_schema(n->state, n->schema);
     ruleset_free(n->ruleset);
     schema_free(n->schema);
     bound_groups_done(&n->groups);
     string_list_done(&n->sighted);
     string_list_done(&n->sightings);
-    string_list_done(&n->revocations);
-    string_list_done(&n->ahead);
+    string_list_done(&n->first.revocations);
+    string_list_done(&n->first.ahead);
     n->event = sd_event_unref(n->event);
     free(n);
     return NULL;
@@ -559,6 +560,8 @@ int engine_start(struct engine *n, struct error *e)
         r = books_write(n->books, e);
     if (r == 0)
         r = person_mark_due(n->state, clock_now_usec(), &next, e);
+    if (r == 0)
+        r = observe_begin(n, e);
     if (r == 0)
         r = take_configuration(n, false, e);
     if (r == 0)
@@ -647,6 +650,8 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
         r = bind_ruleset(n, e);
     if (r == 0)
         r = write_configuration(n, e);
+    if (r == 0)
+        r = observe_begin(n, e);
     if (r < 0) { /* nothing of the new one may be kept: its owner frees it */
         ruleset_free(n->ruleset);
         n->ruleset = rules;
@@ -717,6 +722,17 @@ bool engine_is_paused(const struct engine *n)
     return n->paused;
 }
 
+void engine_audit_written(struct engine *n, bool fine, const char *sentence)
+{
+    books_audit_written(n->books, fine, sentence);
+}
+
+void engine_tell(struct engine *n, bool stands, const char *code, const char *sentence,
+                 uint64_t since_usec)
+{
+    alarm_tell(n->books, stands, code, sentence, since_usec);
+}
+
 void engine_status(const struct engine *n, struct engine_status *ret)
 {
     *ret = (struct engine_status){
@@ -727,12 +743,15 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .adoption_open = contact_adoption_open(n->contact),
         .adoption_reported = contact_adoption_reported(n->contact) || !n->options.tenant,
         .paused = n->paused,
+        .observing = engine_observes(n),
         .state_failed = books_have_failed(n->books),
         .state_error = books_have_failed(n->books) ? books_error(n->books) : NULL,
+        .audit_error = books_audit_error(n->books),
+        .commands = command_any(n->commands),
         .run = books_run(n->books),
         .in_flight = n->n_executions,
+        .n_done = n->n_done,
         .reading = n->reading != 0,
-        .guard_input = n->guard_input,
-        .guard = n->guard,
+        .budget_window_usec = n->options.sync->budget_window_usec,
     };
 }

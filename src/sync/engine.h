@@ -76,6 +76,11 @@ extern const struct feed_sink engine_sink;
  * is away. */
 void engine_on_directory_change(struct engine *n, void (*fn)(void *userdata), void *userdata);
 void engine_directory_away(struct engine *n, bool away, const char *sentence);
+/* The audit file was written, or could not be: nothing is sent until it can. */
+void engine_audit_written(struct engine *n, bool fine, const char *sentence);
+/* An alarm, or its end, that needs neither state nor audit: it goes to the notify command. */
+void engine_tell(struct engine *n, bool stands, const char *code, const char *sentence,
+                 uint64_t since_usec);
 /* Runs when what engine_status() says of the tenant or of the state file changed; it must not
  * free the engine. */
 void engine_on_status_change(struct engine *n, void (*fn)(void *userdata), void *userdata);
@@ -105,17 +110,31 @@ void engine_use_mirror_as_is(struct engine *n);
 /* A person's words. */
 int engine_pause(struct engine *n, bool pause, unsigned uid, struct error *e);
 bool engine_is_paused(const struct engine *n);
+/* [sync] mode = observe, and nobody has said yet that writing begins. */
+bool engine_observes(const struct engine *n);
+int engine_begin_writing(struct engine *n, bool *ret_was_observing, struct error *e);
 /* 0, or ENGINE_STALE_HASH, ENGINE_NOTHING. */
 #define ENGINE_STALE_HASH 1
 #define ENGINE_NOTHING    2
-int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret_n,
-                   uint64_t *ret_until_usec, struct error *e);
+/* A part of what is parked. */
+struct engine_choice {
+    const int64_t *numbers; /* of the operations, in order */
+    size_t n_numbers;
+    const char *const *reasons; /* that they are parked for */
+    size_t n_reasons;
+    const char *names; /* for the audit: "b (team), d (adopt)" */
+};
+/* choice NULL: all that the hash stands for. */
+int engine_approve(struct engine *n, const char *hash, unsigned uid,
+                   const struct engine_choice *choice, size_t *ret_n, uint64_t *ret_until_usec,
+                   struct error *e);
 /* cause, person: NULL for all. */
 int engine_retry(struct engine *n, const char *cause, const char *entry_id, size_t *ret_n,
                  struct error *e);
 int engine_look_again(struct engine *n, const char *entry_id, struct error *e);
 
-/* The hash of the plan: over the parked operations when there are any, else over all. 64 digits
+/* The hash of the plan: over the parked operations when there are any, else (and always while it
+ * observes, since all of it waits for a person) over all. 64 digits
  * and NUL. */
 int engine_plan_hash(struct engine *n, char ret[static 65], size_t *ret_n_parked,
                      struct error *e);
@@ -142,16 +161,21 @@ struct engine_status {
     uint64_t tenant_since_usec, tenant_next_usec;
     bool adoption_open;
     bool adoption_reported; /* everybody was looked at: the report is whole */
-    bool paused;
+    bool paused, observing;
     bool state_failed;
     const char *state_error;
+    const char *audit_error; /* NULL: its file can be written */
+    bool commands;           /* notify or password commands are running or wait for their turn */
     uint64_t run; /* 0: none is under way */
     size_t in_flight;
+    uint64_t n_done; /* operations, since the start */
     bool reading;
-    struct guard_input guard_input;
-    struct guard_verdict guard;
+    uint64_t budget_window_usec;
 };
 void engine_status(const struct engine *n, struct engine_status *ret);
+/* The budgets as they are now. */
+int engine_budgets(const struct engine *n, struct guard_input *ret_input,
+                   struct guard_verdict *ret, struct error *e);
 
 /* How a person would be decided now, with steps: for explain. */
 struct verdict;

@@ -105,7 +105,7 @@ static uint64_t shift_waits_since(const struct execution *x)
 static void on_leaver_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    if (execution_look_by_id(x, a, on_leaver_read))
+    if (execution_look_by_id(x, a, on_leaver_read) || execution_doubt_user(x, a, on_leaver_read))
         return;
     bool settling = x->settling;
     x->settling = x->settling && a->class != TENANT_DONE && a->class != TENANT_NOT_FOUND;

@@ -183,7 +183,7 @@ static void on_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
     struct error e = {0};
-    if (execution_look_by_id(x, a, on_read))
+    if (execution_look_by_id(x, a, on_read) || execution_doubt_user(x, a, on_read))
         return;
     bool settling = x->settling;
     x->settling = x->settling && a->class != TENANT_DONE && a->class != TENANT_NOT_FOUND;

@@ -16,7 +16,8 @@
 
 bool executor_may_work(const struct engine *n)
 {
-    return n->options.tenant && !n->options.plan_only && !n->paused && !books_have_failed(n->books) &&
+    return n->options.tenant && !n->options.plan_only && !n->paused && !engine_observes(n) &&
+           !books_have_failed(n->books) && !books_audit_error(n->books) &&
            health_state(n->health) == ENGINE_TENANT_OK && contact_is_known(n->contact);
 }
 
@@ -279,19 +280,19 @@ int executor_pick_ahead(struct engine *n, size_t *ret_n, struct error *e)
     struct operation_list due = {0};
     struct guard_verdict v;
     int r = park_look(n, &v, e);
-    for (size_t i = 0; i < n->ahead.n_items && r == 0; i++) {
+    for (size_t i = 0; i < n->first.ahead.n_items && r == 0; i++) {
         struct operation_list queue = {0};
         struct operation *o = NULL;
         if (n->n_executions + due.n_items >= n->options.max_concurrent)
             break;
-        r = queue_of_person(n->state, n->ahead.items[i], &queue, e);
+        r = queue_of_person(n->state, n->first.ahead.items[i], &queue, e);
         if (r == 0)
             o = next_ahead(&queue, &v);
         if (o && operation_list_add(&due, o) < 0)
             r = error_out_of_memory(e);
         operation_list_done(&queue);
     }
-    string_list_done(&n->ahead);
+    string_list_done(&n->first.ahead);
     if (r == 0)
         r = begin_due(n, &due, ret_n, e);
     operation_list_done(&due);
@@ -539,6 +540,7 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
         execution_broken(x, &e);
         return;
     }
+    n->n_done++;
     /* The log has it from the audit, once it is committed. */
     log_debug("%s of %s is done (%s)", operation_kind_name(o->kind), o->login, o->dn);
     health_user_fine(n->health);

@@ -56,7 +56,7 @@ static int intake_entry(void *userdata, unsigned search, struct entry *taken, st
     if (entry->kind == ENTRY_PERSON && changes != MIRROR_SAME) {
         r = ruleset_revokes(n->ruleset, entry);
         if (r > 0)
-            r = string_list_add(&n->revocations, entry->id);
+            r = string_list_add(&n->first.revocations, entry->id);
         if (r < 0)
             return error_out_of_memory(e);
     }

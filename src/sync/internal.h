@@ -49,11 +49,20 @@ struct execution {
     bool unread;        /* OPERATION_CREATE: how the tenant shows the user is learnt later */
     bool settling;      /* an earlier attempt's outcome is unclear: read before anything else */
     tenant_done_fn gone_everywhere; /* what a 404 means when the id knows nothing else either */
+    tenant_done_fn again; /* … and what is called anew when its id has proved whom a login is of */
+    bool proved;
     bool hurries;       /* the person is revoked: no call of it waits behind others */
     bool waits_for_commit;      /* its intent is written and not durable yet */
     char *details;              /* JSON for the audit row of its end: what was found there */
     struct secret *password;    /* OPERATION_CREATE: kept until it is handed on */
     struct planner_input merge; /* for planner_adoption_changes() */
+};
+
+/* Who does not wait until everybody was looked at. */
+struct first {
+    struct string_list revocations; /* entries that came and may be revocations */
+    struct string_list ahead;       /* people whose own entry or groups changed */
+    bool after_a_plan; /* once since the start the guard has seen a whole one: ahead may be used */
 };
 
 struct engine {
@@ -88,16 +97,15 @@ struct engine {
     uint64_t n_turns; /* since the start */
 
     /* run */
-    struct string_list revocations; /* entries that came and may be revocations */
+    struct first first;
     struct engine_revocation past_revocations[ENGINE_PAST_REVOCATIONS];
     size_t n_past_revocations; /* since the start; the newest is at (n - 1) % size */
-    bool all_evaluated; /* once since the start: the guard has seen a whole plan */
-    struct string_list ahead; /* people whose own change was looked at before everybody else */
     uint64_t looked_usec;  /* when the queue was last asked for what is due */
     bool people_looked_at; /* since the time of the next recheck was asked for */
     struct guard_input guard_input;
     struct guard_verdict guard;
     bool budgets_are_new; /* a person configured them since the guard looked last */
+    bool observing_ended; /* a person said that writing begins; see observe.c */
     bool paused;
     uint64_t paused_usec; /* since when; 1: an older version did not note it */
     bool read_anew;  /* since then every linked user was read at the tenant */
@@ -114,6 +122,7 @@ struct engine {
     /* executor */
     struct execution *executions;
     size_t n_executions;
+    uint64_t n_done; /* since the start */
 
     struct sweep *sweep;
     uint64_t sweep_usec;       /* when the next one is due; 0: never */
@@ -164,7 +173,7 @@ int park_start_approvals(struct engine *n, struct error *e); /* at the start of 
 
 /* executor.c */
 int executor_pick(struct engine *n, size_t *ret_n, struct error *e); /* writes intents */
-int executor_pick_ahead(struct engine *n, size_t *ret_n, struct error *e); /* of n->ahead */
+int executor_pick_ahead(struct engine *n, size_t *ret_n, struct error *e); /* of first.ahead */
 int executor_pick_revocations(struct engine *n, size_t *ret_n, struct error *e);
 void executor_make_way(struct engine *n, const char *entry_id);
 void executor_hurry(struct engine *n); /* in each turn: calls that were started since */
@@ -238,11 +247,19 @@ bool execution_look_by_id(struct execution *x, const struct tenant_answer *a,
 /* The login answers under another id than the remembered one: true when that is another user,
  * and x is held. */
 bool execution_is_another(struct execution *x, const struct tenant_answer *a);
+/* A user with another name and another mail: its id is asked whether it is the one that was known.
+ * True: `again` is called with the user when it is, else x ends. */
+bool execution_doubt_user(struct execution *x, const struct tenant_answer *a,
+                          tenant_done_fn again);
 /* The user has this login now: x ends. */
 void execution_renamed(struct execution *x, const struct tenant_answer *a, const char *login);
 /* The link follows the user, on record as drift. *ret_taken: another person's link has it. */
 int renamed_follow(struct engine *n, struct link *l, const char *login, bool *ret_taken,
                    struct error *e);
+
+/* observe.c: the configuration in force; the end of observing, when it is one. */
+int observe_begin(struct engine *n, struct error *e);
+int observe_end(struct engine *n, const char *sentence, struct error *e);
 
 /* distrust.c */
 int distrust_check(struct engine *n, struct error *e); /* is it over? */

@@ -29,6 +29,10 @@ struct budget {
     size_t floor;
 };
 
+enum sync_mode {
+    SYNC_ACTIVE = 0,
+    SYNC_OBSERVE = 1 /* plan and write nothing until a person says so */
+};
 enum on_rename {
     ON_RENAME_RENAME = 0,
     ON_RENAME_HOLD = 1
@@ -43,6 +47,8 @@ enum initial_password {
 };
 
 struct sync_options {
+    /* [sync] */
+    enum sync_mode mode;
     /* [lifecycle] */
     uint64_t leave_grace_usec;  /* 0: at once */
     uint64_t delete_after_usec; /* after the disable; 0: never */

@@ -102,7 +102,7 @@ static int fit_kind(struct engine *n, enum budget_kind k, const struct queue_sha
     return r;
 }
 
-static int count_kind(struct engine *n, unsigned k, struct guard_input *in,
+static int count_kind(const struct engine *n, unsigned k, struct guard_input *in,
                       struct queue_shares *ret, struct error *e)
 {
     uint64_t now = steady_now_usec(books_steady(n->books)), window = n->options.sync->budget_window_usec;
@@ -115,10 +115,23 @@ static int count_kind(struct engine *n, unsigned k, struct guard_input *in,
 }
 
 /* Whoever was disabled in the window was linked when the budget was made. */
-static void count_linked(struct engine *n, struct guard_input *in)
+static size_t count_linked(const struct engine *n, const struct guard_input *in)
 {
-    in->n_linked = link_count(n->state, LINK_ACTIVE) + in->spent[BUDGET_DISABLE] +
-                   in->spent[BUDGET_REVOKE];
+    return link_count(n->state, LINK_ACTIVE) + in->spent[BUDGET_DISABLE] +
+           in->spent[BUDGET_REVOKE];
+}
+
+int engine_budgets(const struct engine *n, struct guard_input *ret_input,
+                   struct guard_verdict *ret, struct error *e)
+{
+    struct queue_shares shares = {0};
+    int r = 0;
+    *ret_input = (struct guard_input){0};
+    for (unsigned k = 1; k < BUDGET_N_KINDS && r == 0; k++)
+        r = count_kind(n, k, ret_input, &shares, e);
+    ret_input->n_linked = count_linked(n, ret_input);
+    guard_evaluate(ret_input, n->options.sync, ret);
+    return r;
 }
 
 static int apply_guard(struct engine *n, unsigned from, unsigned to, struct error *e)
@@ -129,7 +142,7 @@ static int apply_guard(struct engine *n, unsigned from, unsigned to, struct erro
         r = count_kind(n, k, &n->guard_input, &shares[k], e);
     if (r < 0)
         return r;
-    count_linked(n, &n->guard_input);
+    n->guard_input.n_linked = count_linked(n, &n->guard_input);
     guard_evaluate(&n->guard_input, n->options.sync, &n->guard);
     for (unsigned k = from; k < to && r == 0; k++)
         r = fit_kind(n, (enum budget_kind)k, &shares[k], e);
@@ -153,7 +166,7 @@ int park_look(struct engine *n, struct guard_verdict *ret, struct error *e)
     }
     if (r < 0)
         return r;
-    count_linked(n, &in);
+    in.n_linked = count_linked(n, &in);
     guard_evaluate(&in, n->options.sync, ret);
     return 0;
 }
@@ -202,7 +215,7 @@ static int add_to_hash(const struct operation *o, void *userdata)
         return -ENOMEM;
     buffer_format(&h->text, "%s\n%s\n%s\n%s\n", operation_kind_name(o->kind), o->entry_id,
                   o->login, changes);
-    if (!h->parked_only) {
+    if (o->state != OPERATION_PARKED) {
         buffer_format(&h->text, "\n");
         return 0;
     }
@@ -232,12 +245,12 @@ static int hash_plan(struct engine *n, struct hashing *h, char ret[static 65], s
 int engine_plan_hash(struct engine *n, char ret[static 65], size_t *ret_n_parked,
                      struct error *e)
 {
-    struct hashing h = {.parked_only = true};
+    struct hashing h = {.parked_only = !engine_observes(n)};
     int r = hash_plan(n, &h, ret, e);
     *ret_n_parked = h.n_parked;
     buffer_done(&h.text);
     string_list_done(&h.numbers);
-    if (r < 0 || h.n_parked)
+    if (r < 0 || h.n_parked || !h.parked_only)
         return r;
     h = (struct hashing){0};
     r = hash_plan(n, &h, ret, e);
@@ -245,14 +258,28 @@ int engine_plan_hash(struct engine *n, char ret[static 65], size_t *ret_n_parked
     return r;
 }
 
-static int approve_one(struct engine *n, int64_t number, unsigned uid, struct error *e)
+static int by_number(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static bool is_chosen(const struct engine_choice *choice, int64_t number)
+{
+    return !choice || bsearch(&number, choice->numbers, choice->n_numbers,
+                              sizeof(*choice->numbers), by_number);
+}
+
+static int approve_one(struct engine *n, int64_t number, unsigned uid,
+                       const struct engine_choice *choice, struct error *e)
 {
     CLEANUP(operation_freep) struct operation *o = NULL;
     int r = queue_load(n->state, number, &o, e);
     if (r != 0)
         return r < 0 ? r : 0;
-    char sentence[96];
-    snprintf(sentence, sizeof sentence, "approved by user id %u", uid);
+    char sentence[512];
+    snprintf(sentence, sizeof sentence, "approved by user id %u%s%s", uid,
+             choice ? ", of the plan only: " : "", choice ? choice->names : "");
     struct audit_row row = {
         .event = "approve", .operation = o, .code = o->reason, .sentence = sentence};
     r = books_audit(n->books, &row, e);
@@ -268,11 +295,44 @@ static int approve_one(struct engine *n, int64_t number, unsigned uid, struct er
     return r < 0 ? r : person_touch(n->state, o->entry_id, books_run(n->books), BUCKET_PENDING, e);
 }
 
-/* Approval also accepts what the parked operations were parked for. */
-static int accept_causes(struct engine *n, struct error *e)
+struct left_over {
+    const char *reason;
+    size_t n;
+};
+
+static int count_left(const struct operation *o, void *userdata)
 {
-    int r = contact_accept(n->contact, e);
-    return r < 0 ? r : vanish_accept(n, e);
+    struct left_over *l = userdata;
+    l->n += text_equal(o->reason, l->reason);
+    return 0;
+}
+
+/* A cause is accepted when nothing that waits for it was left out; when a part was chosen and
+ * nothing waits for it, nobody was asked. */
+static int is_accepted(struct engine *n, const char *reason, const struct engine_choice *choice,
+                       bool *ret, struct error *e)
+{
+    struct left_over left = {.reason = reason};
+    bool asked = !choice;
+    for (size_t i = 0; choice && i < choice->n_reasons; i++)
+        asked |= text_equal(choice->reasons[i], reason);
+    int r = asked && choice ? queue_each(n->state, OPERATION_PARKED, count_left, &left, e) : 0;
+    *ret = r == 0 && asked && left.n == 0;
+    return r;
+}
+
+/* Approval also accepts what the parked operations were parked for. */
+static int accept_causes(struct engine *n, const struct engine_choice *choice, struct error *e)
+{
+    bool adoption, vanished;
+    int r = is_accepted(n, REASON_ADOPTION, choice, &adoption, e);
+    if (r == 0)
+        r = is_accepted(n, REASON_ATTRIBUTE_VANISHED, choice, &vanished, e);
+    if (r == 0 && adoption)
+        r = contact_accept(n->contact, e);
+    if (r == 0 && vanished)
+        r = vanish_accept(n, e);
+    return r;
 }
 
 static int note_next_end(struct engine *n, struct error *e)
@@ -281,15 +341,17 @@ static int note_next_end(struct engine *n, struct error *e)
                                    &n->approval_until_usec, e);
 }
 
-int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret_n,
-                   uint64_t *ret_until_usec, struct error *e)
+int engine_approve(struct engine *n, const char *hash, unsigned uid,
+                   const struct engine_choice *choice, size_t *ret_n, uint64_t *ret_until_usec,
+                   struct error *e)
 {
-    struct hashing h = {.parked_only = true};
+    struct hashing h = {.parked_only = !engine_observes(n)};
+    size_t n_approved = 0;
     char now_hash[65];
     int r = books_write(n->books, e);
     if (r == 0)
         r = hash_plan(n, &h, now_hash, e);
-    if (r == 0 && !h.n_parked)
+    if (r == 0 && !h.n_parked && (h.parked_only || choice))
         r = ENGINE_NOTHING;
     else if (r == 0 && !text_equal(hash, now_hash))
         r = ENGINE_STALE_HASH;
@@ -297,20 +359,24 @@ int engine_approve(struct engine *n, const char *hash, unsigned uid, size_t *ret
         r = run_join(n->books, "approval", e);
     for (size_t i = 0; i < h.numbers.n_items && r == 0; i++) {
         int64_t number = 0;
-        if (text_parse_signed(h.numbers.items[i], &number) == 0)
-            r = approve_one(n, number, uid, e);
+        if (text_parse_signed(h.numbers.items[i], &number) == 0 && is_chosen(choice, number)) {
+            r = approve_one(n, number, uid, choice, e);
+            n_approved++;
+        }
     }
-    *ret_n = h.n_parked;
+    *ret_n = n_approved;
     *ret_until_usec = clock_now_usec() + n->options.sync->approval_valid_usec;
     if (r == 0)
         r = books_note_steady(n->books, e);
     if (r == 0)
         r = note_next_end(n, e);
     if (r == 0)
-        r = accept_causes(n, e);
+        r = accept_causes(n, choice, e);
+    if (r == 0 && !choice)
+        r = observe_end(n, "the whole plan was approved, so observing is over", e);
     if (r == 0) {
-        log_event(LOG_NOTICE, MSG_APPROVED, "User id %u approved %zu operations (%.12s…)", uid,
-                  h.n_parked, hash);
+        log_event(LOG_NOTICE, MSG_APPROVED, "User id %u approved %zu of %zu operations (%.12s…)",
+                  uid, n_approved, h.n_parked, hash);
         books_note(n->books, WORK_COMMIT | WORK_GUARD);
     }
     buffer_done(&h.text);

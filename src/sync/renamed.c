@@ -138,11 +138,9 @@ static bool is_who_it_was(const struct execution *x, const struct user *shown)
                     (wanted && text_equal_fold(mail, wanted)));
 }
 
-bool execution_is_another(struct execution *x, const struct tenant_answer *a)
+static void hold_another(struct execution *x, const struct tenant_answer *a)
 {
     char cause[400], sentence[700];
-    if (is_who_it_was(x, a->user))
-        return false;
     x->settling = false;
     snprintf(cause, sizeof cause, "login:%s", x->operation->login);
     snprintf(sentence, sizeof sentence,
@@ -152,5 +150,46 @@ bool execution_is_another(struct execution *x, const struct tenant_answer *a)
              x->operation->login, x->operation->dn);
     execution_hold(x, a, REASON_CONFLICT, cause, sentence,
                    x->engine->options.sync->hold_retry_usec);
+}
+
+bool execution_is_another(struct execution *x, const struct tenant_answer *a)
+{
+    if (is_who_it_was(x, a->user))
+        return false;
+    hold_another(x, a);
+    return true;
+}
+
+static void on_doubted(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    struct engine *n = x->engine;
+    struct error e = {0};
+    const char *login = a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
+    x->proved = true;
+    if (a->class == TENANT_NOT_FOUND)
+        hold_another(x, a);
+    else if (!login)
+        execution_fail(x, a);
+    else if (!text_equal_fold(login, x->link.login))
+        execution_renamed(x, a, login);
+    else if (n->options.tenant_ops->user_get(n->options.tenant, execution_next_call(x),
+                                             x->operation->login, x->again, x, &e) < 0)
+        execution_broken(x, &e);
+}
+
+bool execution_doubt_user(struct execution *x, const struct tenant_answer *a,
+                          tenant_done_fn again)
+{
+    struct engine *n = x->engine;
+    struct error e = {0};
+    if (x->proved || a->class != TENANT_DONE || !a->user || !x->known || !x->link.scim_id ||
+        planner_same_person(x->known, a->user) ||
+        (x->wanted && planner_same_person(x->wanted, a->user)))
+        return false;
+    x->again = again;
+    if (n->options.tenant_ops->scim_get(n->options.tenant, execution_next_call(x),
+                                        x->link.scim_id, on_doubted, x, &e) < 0)
+        execution_broken(x, &e);
     return true;
 }

@@ -23,7 +23,7 @@ struct answer_question { /* what was asked */
     bool scim_works;        /* SCIM was seen to work: a refusal there is not about all of it */
     bool team, role, skill; /* the request refers to such objects */
     const char *login;      /* the name in a hint that is no hint; NULL: none */
-    const char *secrets[3]; /* an answer that repeats one of them is not shown; NULL: none */
+    const char *secrets[4]; /* an answer that repeats one of them is not shown; NULL: none */
 };
 
 /* Fills class, status, reference, retry_after_usec and hint; leaves the rest alone. DONE for a

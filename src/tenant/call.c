@@ -300,6 +300,8 @@ static void on_exchange(const struct http_result *result, void *userdata)
     question->secrets[1] = oauth_token(c->oauth) ? secret_text(oauth_token(c->oauth)) : NULL;
     question->secrets[2] =
         oauth_last_token(c->oauth) ? secret_text(oauth_last_token(c->oauth)) : NULL;
+    question->secrets[3] =
+        oauth_client_secret(c->oauth) ? secret_text(oauth_client_secret(c->oauth)) : NULL;
     answer_decide(&answer, question, result, clock_now_usec());
     if (!send_back(call, &answer)) {
         if (answer.class == TENANT_DONE &&

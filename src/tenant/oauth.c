@@ -43,7 +43,7 @@ struct oauth {
     struct http_exchange *exchange; /* the request under way */
     struct http_headers *form_headers;
     char *form; /* its body: holds the client secret */
-    struct secret *client_secret, *token;
+    struct secret *client_secret, *token; /* as read for the last request: any answer may repeat it */
     struct secret
         *last_token; /* the one before: calls that left with it may still be answered */
     struct http_headers *headers[OAUTH_N_HEADERS];
@@ -70,7 +70,6 @@ static void forget_request(struct oauth *o)
 {
     secret_wipe_string(o->form);
     o->form = NULL;
-    o->client_secret = secret_free(o->client_secret);
 }
 
 /* -- the answer -- */
@@ -232,9 +231,12 @@ static int make_form(struct oauth *o, struct error *e)
 
 static int ask(struct oauth *o, struct error *e)
 {
-    int r = secret_from_file(&o->client_secret, o->client_secret_file, e);
+    CLEANUP(secret_freep) struct secret *read = NULL;
+    int r = secret_from_file(&read, o->client_secret_file, e);
     if (r < 0)
         return error_wrap(e, r, "the tenant's client secret");
+    secret_free(o->client_secret);
+    o->client_secret = TAKE(read);
     r = make_form(o, e);
     if (r == 0) {
         const struct http_request request = {
@@ -300,6 +302,11 @@ const struct secret *oauth_last_token(const struct oauth *o)
     return o->last_token;
 }
 
+const struct secret *oauth_client_secret(const struct oauth *o)
+{
+    return o->client_secret;
+}
+
 uint64_t oauth_expires_usec(const struct oauth *o)
 {
     return o->expires_real_usec;
@@ -352,6 +359,7 @@ struct oauth *oauth_free(struct oauth *o)
     forget_request(o);
     forget_token(o);
     secret_free(o->last_token);
+    secret_free(o->client_secret);
     http_headers_unref(o->form_headers);
     free(o->url);
     free(o->client_id);

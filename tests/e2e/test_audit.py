@@ -332,7 +332,8 @@ def test_everything_is_in_it(t):
 
 
 def test_audit_file_that_cannot_be_written(t):
-    """A full or vanished audit folder stops no work: the rows wait in the state and follow, the chain whole."""
+    """A vanished audit folder stops the writing until it is there again: rows wait in the state and follow, the chain
+    whole."""
     ground = t.shared(Slapd).fresh()
     ground.persons({uid: {} for uid in logins(3)})
     tenant = t.simulator()
@@ -345,10 +346,14 @@ def test_audit_file_that_cannot_be_written(t):
     settled(daemon)
     away = t.path("audit-away")
     os.rename(folder, away)
-    ground.person("late")
-    tenant.wait_user("late")
+    daemon.ctl("pause")
     daemon.wait_log("audit file cannot be written")
+    daemon.ctl("resume")
+    ground.person("late")
+    wait_for(lambda: daemon.ctl("plan", "--json", code=None).json["operations"], 20, "it is planned")
+    need("late" not in tenant.users(), "nothing is sent that could not be put on record")
     os.mkdir(folder)
+    tenant.wait_user("late")
     ground.person("later")
     tenant.wait_user("later")
     wait_for(lambda: os.path.exists(path), 10, "the file is there again")

@@ -150,3 +150,28 @@ def test_login_of_another_user(t):
     tenant.edit("jdoe", email="jdoe@example.com")
     d.ctl("retry", "--all")
     tenant.wait_user("jdoe", lastName="Later")
+
+
+def test_leaver_whose_login_is_another_users(t):
+    """T60: a login that was given to another user: that one is neither disabled nor moved for the person who had it. Who
+    was only renamed by hand, mail and all, is the same user still."""
+    ground, group, tenant, d = began(t, ["ann", "bob", "cem", "dan"], "report", verify_interval="1s")
+    d.configure(rules={"Night": dict(AGENTS, when="(employeeType=night)", team="Sales"), "Agents": dict(AGENTS, group=group)})
+    id_known(d, 4)
+    d.configure(lifecycle={"verify_interval": "1d"})
+    d.restart()
+    settled(d)
+    other = {"firstName": "Jana", "lastName": "Dorn", "email": "jana@example.net"}
+    for login in ("ann", "bob"):
+        tenant.delete_user(login)
+    for login in ("ann", "bob", "cem", "dan"):
+        tenant.seed(dict(other, loginId=login))
+    tenant.forget_requests()
+    ground.leave(group, "ann", "cem")
+    ground.replace("bob", employeeType="night")
+    ground.replace("dan", employeeType="night")
+    tenant.wait_user("cem", disabled=True)
+    tenant.wait_user("dan", team="Sales")
+    held = wait_held(d, "login-taken", 2)
+    need(sorted(row["login"] for row in held) == ["ann", "bob"], "both are held", held)
+    need({w["login"] for w in tenant.writes()} == {"cem", "dan"}, "no other user is written to", tenant.writes())

@@ -283,8 +283,8 @@ def pieces(shown):
 
 
 def test_answers_that_write_secrets_otherwise(t):
-    """A refusal that repeats the Authorization header, escaped and encoded in every way, in its body or as a redirect's
-    address: nobody can read the token out of log, audit or state."""
+    """A refusal that repeats the Authorization header, or the API secret that the tenant knows as well, escaped and
+    encoded in every way, in its body or as a redirect's address: nobody can read either out of log, audit or state."""
     import random
     rng = random.Random(20)
     ground, tenant, relay, daemon, own = lab(t, retry={"min": "50ms", "max": "100ms", "hold": "1s"})
@@ -298,7 +298,7 @@ def test_answers_that_write_secrets_otherwise(t):
         token = re.search(rb"Authorization: Bearer (\S+)", request)[1]
         names, write = ways[len(done)]
         done.append(names)
-        written = write(token)
+        written = write(CLIENT_SECRET.encode() if len(done) % 3 == 0 else token)
         if len(done) % 4 == 0 and b"\n" not in written:
             head, body = b"302 Found\r\nLocation: https://sso.example.com/in/" + urllib.parse.quote(written).encode(), b""
         else:
@@ -321,7 +321,7 @@ def test_answers_that_write_secrets_otherwise(t):
     need(shown or b"repeats a secret" in readable(daemon.audit_file), "there is something to read")
     for text in shown:
         for piece in pieces(text):
-            for token in tokens:
+            for token in [*tokens, CLIENT_SECRET.encode()]:
                 for i in range(0, len(token) - 12, 4):
                     need(token[i:i + 12] not in piece, "a part of the token can be read", text, piece)
     need_nowhere([("token", token) for token in tokens], everything(daemon, own))

@@ -177,7 +177,7 @@ static void operator_looks(void *userdata, uint64_t argument)
     const char *hash = json_string_value(json_object_get(plan, "hash"));
     act.plan = hash;
     engine_act(running->engine, &act);
-    if (!hash || engine_approve(running->engine, hash, 0, &n, &until, &e) < 0) {
+    if (!hash || engine_approve(running->engine, hash, 0, NULL, &n, &until, &e) < 0) {
         if (!world.death && !plan)
             broken(0, "the plan cannot be shown: %s", e.message);
     }

@@ -474,7 +474,7 @@ size_t bed_approve(struct bed *b)
     size_t n_parked = 0, n = 0;
     uint64_t until = 0;
     bed_ok(b, engine_plan_hash(b->engine, hash, &n_parked, &e));
-    int r = engine_approve(b->engine, hash, 1000, &n, &until, &e);
+    int r = engine_approve(b->engine, hash, 1000, NULL, &n, &until, &e);
     if (r == ENGINE_NOTHING)
         return 0;
     bed_ok(b, r);

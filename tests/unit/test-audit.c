@@ -42,6 +42,22 @@ static void record(struct fixture *f, const char *event, const char *sentence)
     commit(f);
 }
 
+/* The lock of one that crashed is gone with its process; here it would stay with the file. */
+static void drop_lock(void)
+{
+    char copy[160], block[65536];
+    FILE *from = fopen(audit_path, "re"), *to;
+    size_t n;
+
+    snprintf(copy, sizeof(copy), "%s.copy", audit_path);
+    to = fopen(copy, "we");
+    assert_true(from && to);
+    while ((n = fread(block, 1, sizeof(block), from)) > 0)
+        assert_int_equal(fwrite(block, 1, n, to), n);
+    assert_int_equal(fclose(from) | fclose(to), 0);
+    assert_int_equal(rename(copy, audit_path), 0);
+}
+
 static struct audit_export *open_export(struct fixture *f, bool want_older)
 {
     struct audit_export *x = NULL;
@@ -279,6 +295,38 @@ static void test_rotation(void **state)
     broken(f, audit_path, 1, "missing", FILES(third, audit_path));
 }
 
+/* The file is one instance's, and what is put there during a rotation is looked at. */
+static void test_not_ours_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct audit_export *x = open_export(f, false), *second = NULL;
+    bool older;
+    FILE *foreign;
+
+    record(f, "skip", "1");
+    ok(f, audit_export_run(x, &f->e));
+    assert_int_equal(audit_export_open(&second, f->s, audit_path, false, &older, &f->e), -EBUSY);
+    assert_non_null(strstr(f->e.message, "Another rosterd"));
+    assert_int_equal(rename(audit_path, rotated_path), 0);
+    assert_int_equal(symlink(rotated_path, audit_path), 0);
+    record(f, "skip", "2");
+    assert_int_equal(audit_export_run(x, &f->e), -ELOOP);
+    assert_int_equal(unlink(audit_path), 0);
+    foreign = fopen(audit_path, "we");
+    assert_non_null(foreign);
+    fputs("root:x:0:0\n", foreign);
+    assert_int_equal(fclose(foreign), 0);
+    assert_int_equal(audit_export_run(x, &f->e), -EINVAL);
+    assert_int_equal(unlink(audit_path), 0);
+    assert_int_equal(mknod(audit_path, S_IFREG | 0600, 0), 0);
+    assert_int_equal(chmod(audit_path, 0666), 0);
+    assert_int_equal(audit_export_run(x, &f->e), -EPERM);
+    assert_int_equal(unlink(audit_path), 0);
+    ok(f, audit_export_run(x, &f->e));
+    whole(f, 2, FILES(rotated_path, audit_path));
+    audit_export_close(x);
+}
+
 static void append_bytes(const char *bytes)
 {
     FILE *out = fopen(audit_path, "ae");
@@ -384,6 +432,7 @@ static void test_hole(void **state)
         assert_int_equal(pwrite(fd, zeros, sizeof(zeros), at), sizeof(zeros));
         assert_int_equal(ftruncate(fd, st.st_size), 0);
         close(fd);
+        drop_lock();
         reopen(f);
         export_all(f);
         n_repairs++;
@@ -409,6 +458,7 @@ static void test_lagging(void **state)
     record(f, "skip", "2");
     ok(f, audit_export_run(x, &f->e));
     f->s = state_close(f->s);
+    drop_lock();
     reopen(f);
     assert_int_equal(trail_exported_get(f->s), 0);
     record(f, "skip", "3");
@@ -940,6 +990,7 @@ int main(void)
         audit_test(test_rolled_back),
         audit_test(test_export_and_prune),
         audit_test(test_rotation),
+        audit_test(test_not_ours_alone),
         audit_test(test_torn_line),
         audit_test(test_hole),
         audit_test(test_lagging),

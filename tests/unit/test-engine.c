@@ -295,7 +295,7 @@ static void test_first_contact(void **state)
         engine_approve(b->engine,
                        "00000000000000000000000000000000000000000000000000000000000"
                        "00000",
-                       1000, &n, &until, &e),
+                       1000, NULL, &n, &until, &e),
         ENGINE_STALE_HASH);
     bed_run(b);
     assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_ADOPTION), 2);
@@ -313,7 +313,7 @@ static void test_first_contact(void **state)
     assert_string_equal(user_get(u->user, USER_TEAM), "Sales");
     assert_int_equal(b->tenant->n_users, 6);
     is_idle(b);
-    assert_int_equal(engine_approve(b->engine, "", 1000, &n, &until, &e), ENGINE_NOTHING);
+    assert_int_equal(engine_approve(b->engine, "", 1000, NULL, &n, &until, &e), ENGINE_NOTHING);
     bed_run(b);
 }
 
@@ -362,7 +362,7 @@ static void test_budget(void **state)
     }
     bed_sync(b);
     assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PUT), 10); /* of another day */
-    assert_int_equal(engine_approve(b->engine, hash, 1000, &n, &until, &e), ENGINE_STALE_HASH);
+    assert_int_equal(engine_approve(b->engine, hash, 1000, NULL, &n, &until, &e), ENGINE_STALE_HASH);
     bed_run(b);
     assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PUT), 10);
     assert_int_equal(bed_approve(b), 16);
@@ -503,7 +503,7 @@ static void test_hash_of_one_occasion(void **state)
     assert_int_equal(bed_approve(b), 3);
     bed_advance(b, 2 * HOUR);
     assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 3);
-    assert_int_equal(engine_approve(b->engine, hash, 1000, &n, &until, &e), ENGINE_STALE_HASH);
+    assert_int_equal(engine_approve(b->engine, hash, 1000, NULL, &n, &until, &e), ENGINE_STALE_HASH);
     bed_run(b);
     assert_int_equal(bed_approve(b), 3);
     bed_ok(b, engine_pause(b->engine, false, 1000, &e));
@@ -1750,7 +1750,7 @@ static void test_reload_refused(void **state)
     assert_true(engine_reload(b->engine, &options, &e) < 0);
     assert_int_equal(munmap(sync, page), 0);
     bed_ok(b, engine_plan_hash(b->engine, hash, &n, &e));
-    (void)engine_approve(b->engine, hash, 0, &n, &until, &e);
+    (void)engine_approve(b->engine, hash, 0, NULL, &n, &until, &e);
     (void)engine_look_again(b->engine, NULL, &e);
     bed_advance(b, DAY);
     bed_crash(b);

@@ -50,6 +50,8 @@ static void test_reasons(void **state)
         REASON_STATE_RESTORED, REASON_NAME_SHARED,
         REASON_ROLES_FIRST,    REASON_OTHER_TENANT,
         REASON_PAUSED,
+        REASON_AUDIT_FAILED,
+        REASON_STATE_FAILED,
     };
     for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {
         const char *remedy = reason_code_remedy(codes[i]);

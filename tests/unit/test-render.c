@@ -22,12 +22,17 @@
 
 static int render_whole_plan(struct output *o, const json_t *answer)
 {
-    return render_plan(o, answer, false);
+    return render_plan(o, answer, RENDER_PLAN_SHORT);
 }
 
 static int render_plan_summary(struct output *o, const json_t *answer)
 {
-    return render_plan(o, answer, true);
+    return render_plan(o, answer, RENDER_PLAN_SUMMARY);
+}
+
+static int render_chosen(struct output *o, const json_t *answer)
+{
+    return render_plan(o, answer, RENDER_PLAN_CHOSEN);
 }
 
 static const struct row {
@@ -38,16 +43,21 @@ static const struct row {
     bool colour;
 } rows[] = {
     {"status", "status", render_status, EXIT_FOUND, 0, false},
+    {"status", "status-80", render_status, EXIT_FOUND, 80, false},
     {"status", "status-60", render_status, EXIT_FOUND, 60, false},
     {"status", "status-colour", render_status, EXIT_FOUND, 100, true},
     {"status-fresh", "status-fresh", render_status, EXIT_FINE, 0, false},
     {"plan", "plan", render_whole_plan, EXIT_FOUND, 0, false},
     {"plan", "plan-colour", render_whole_plan, EXIT_FOUND, 80, true},
     {"plan", "plan-summary", render_plan_summary, EXIT_FOUND, 0, false},
+    {"plan-many", "plan-many-80", render_whole_plan, EXIT_FOUND, 80, false},
+    {"plan-many", "plan-many-200", render_whole_plan, EXIT_FOUND, 200, false},
+    {"plan", "plan-chosen", render_chosen, EXIT_FOUND, 80, false},
     {"plan-empty", "plan-empty", render_whole_plan, EXIT_FINE, 0, false},
     {"plan-adoption", "plan-adoption", render_whole_plan, EXIT_FINE, 0, false},
     {"plan-problems", "plan-problems", render_whole_plan, EXIT_FAILED, 0, false},
     {"explain", "explain", render_explain, EXIT_FINE, 0, false},
+    {"explain", "explain-all", render_explain_whole, EXIT_FINE, 80, false},
     {"explain", "explain-60", render_explain, EXIT_FINE, 60, false},
     {"holds", "holds", render_holds, EXIT_FOUND, 0, false},
     {"holds-none", "holds-none", render_holds, EXIT_FINE, 0, false},
@@ -55,6 +65,7 @@ static const struct row {
     {"config", "config", render_config, EXIT_FINE, 0, false},
     {"config", "config-50", render_config, EXIT_FINE, 50, false},
     {"check", "check", render_check, EXIT_FOUND, 0, false},
+    {"approve-some", "approve-some", render_approve, EXIT_FINE, 80, false},
     {"approve", "approve", render_approve, EXIT_FINE, 0, false},
 };
 

@@ -64,6 +64,72 @@ static void test_mode_and_lock(void **state)
     assert_false(created);
 }
 
+/* What a power loss left of a file that was being made is thrown away. */
+static void test_half_made(void **state)
+{
+    struct fixture *f = *state;
+    char beside[128], zeros[4096] = "";
+    bool created = false;
+    struct stat st;
+    FILE *out;
+
+    f->s = state_close(f->s);
+    assert_int_equal(unlink(f->path), 0);
+    snprintf(beside, sizeof(beside), "%s.new", f->path);
+    out = fopen(beside, "we");
+    assert_non_null(out);
+    assert_int_equal(fwrite(zeros, 1, sizeof(zeros), out), sizeof(zeros));
+    assert_int_equal(fclose(out), 0);
+    ok(f, state_open(&f->s, f->path, &created, &f->e));
+    assert_true(created);
+    assert_int_equal(stat(beside, &st), -1);
+}
+
+/* Other users must not be able to change it, or to choose which file it is. */
+static void test_open_to_others(void **state)
+{
+    struct fixture *f = *state;
+    char link_path[128];
+    bool created = false;
+
+    f->s = state_close(f->s);
+    assert_int_equal(chmod(f->path, 0666), 0);
+    assert_int_equal(state_open(&f->s, f->path, &created, &f->e), -EPERM);
+    assert_non_null(strstr(f->e.message, "anybody"));
+    assert_int_equal(chmod(f->path, 0600), 0);
+    snprintf(link_path, sizeof(link_path), "%s-link", f->path);
+    assert_int_equal(symlink(f->path, link_path), 0);
+    assert_int_equal(state_open(&f->s, link_path, &created, &f->e), -ELOOP);
+    assert_int_equal(unlink(link_path), 0);
+    ok(f, state_open(&f->s, f->path, &created, &f->e));
+    assert_false(created);
+}
+
+/* The lock follows the file; what is put in its place is noticed, and left alone. */
+static void test_in_place(void **state)
+{
+    struct fixture *f = *state;
+    char other[128];
+    bool created = false;
+    struct state *second = NULL;
+    struct stat before, after;
+
+    snprintf(other, sizeof(other), "%s-other", f->path);
+    assert_int_equal(link(f->path, other), 0);
+    assert_int_equal(state_open(&second, other, &created, &f->e), STATE_LOCKED);
+    assert_int_equal(unlink(other), 0);
+    assert_true(state_is_in_place(f->s));
+    ok(f, state_open(&second, other, &created, &f->e));
+    second = state_close(second);
+    assert_int_equal(rename(other, f->path), 0);
+    assert_false(state_is_in_place(f->s));
+    assert_int_equal(stat(f->path, &before), 0);
+    f->s = state_close(f->s);
+    assert_int_equal(stat(f->path, &after), 0);
+    assert_memory_equal(&before.st_mtim, &after.st_mtim, sizeof(before.st_mtim));
+    assert_int_equal(before.st_ino, after.st_ino);
+}
+
 static void overwrite(const char *path, off_t at, const void *bytes, size_t size)
 {
     int fd = open(path, O_WRONLY);
@@ -535,6 +601,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(test_transactions),
         test(test_mode_and_lock),
+        test(test_half_made),
+        test(test_open_to_others),
+        test(test_in_place),
         test(test_missing),
         test(test_truncated),
         test(test_scribbled),

@@ -92,6 +92,8 @@ static const struct {
     {OPERATION_COLUMNS "INDEXED BY operation_over", "the same of what is parked"},
     {"UPDATE operation INDEXED BY operation_state SET state = 1, sentence = NULL",
      "all that is held is tried again, by a person's word or with a new configuration"},
+    {"SELECT count(*) FROM operation o INDEXED BY operation_ready",
+     "it counts one lane, for status; the index alone is read"},
     {"SELECT kind, state, count(*) FROM operation GROUP BY state, kind",
      "it counts, for status; the index alone is read"},
     {"SELECT cause, reason, min(sentence), CASE state",

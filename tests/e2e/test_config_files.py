@@ -1,0 +1,129 @@
+"""Configuration files as people leave them: the sample, a pasted address, UTF-16, files that others may write; and a
+dry run without a tenant."""
+
+import os
+
+from lib import Slapd, base, need
+from lib.rosterd import config_text
+from test_config import RULES, sections
+
+ROOT = os.geteuid() == 0
+
+
+def written(t, **changes):
+    daemon = t.rosterd(rules=RULES)
+    daemon.write_raw_config(config_text(sections(daemon, **changes), RULES))
+    return daemon
+
+
+def test_dry_run_without_a_tenant(t):
+    """A dry run that cannot ask the tenant has no plan: exit 1 and a sentence, never "Nothing to do"."""
+    ground = t.shared(Slapd).fresh()
+    ground.person("ada")
+    for how in ("refused", "502"):
+        tenant = t.simulator()
+        daemon = t.rosterd(ground.server, tenant, ground, rules=RULES, name="dry" + how)
+        if how == "refused":
+            tenant.stop()
+        else:
+            tenant.down(how=how)
+        answer = daemon.dry_run(code=1)
+        need("not known what the tenant holds" in answer.err and "othing to do" not in answer.out, "a sentence", answer)
+
+
+def test_untouched_sample(t):
+    """The sample as it came can reach nothing: an error; with one address changed it is not."""
+    daemon = t.rosterd(rules=RULES)
+    with open(os.path.join(base.ROOT, "etc", "rosterd.conf"), encoding="utf-8") as text:
+        sample = text.read()
+    daemon.write_raw_config(sample)
+    answer = daemon.check(code=2)
+    need("placeholder" in answer.err and "acme.example.com" in answer.err, "says which", answer)
+    daemon.write_raw_config(sample.replace("acme.example.com", "acme.cc-test.invalid"))
+    need("placeholder" not in daemon.check(code=None).err, "edited")
+
+
+def test_path_in_the_url(t):
+    """An address pasted from a browser is refused, with the address that is meant; a lone / is fine."""
+    daemon = t.rosterd(rules=RULES)
+    for path in ("/admin/", "/admin", "//", "/configapi/v2", "/index.html", "/", ""):
+        daemon.write_raw_config(config_text(sections(daemon, tenant={"url": "https://127.0.0.1:2" + path}), RULES))
+        answer = daemon.check(code=2 if path.strip("/") or path == "//" else 0)
+        need(answer.code == 0 or ("no path" in answer.err and "write https://127.0.0.1:2" in answer.err), path, answer)
+
+
+def test_utf16(t):
+    """A file in UTF-16 is one sentence, whatever its order and with or without its mark; a drop-in too."""
+    daemon = written(t)
+    with open(daemon.config_file, encoding="utf-8") as text:
+        whole = text.read()
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
+        with open(daemon.config_file, "wb") as out:
+            out.write(whole.encode(encoding))
+        answer = daemon.check(code=2)
+        need("UTF-16" in answer.err and len(answer.err.strip().splitlines()) == 1, encoding, answer)
+    daemon.write_raw_config(whole)
+    os.mkdir(daemon.path("conf.d"))
+    with open(daemon.path("conf.d/10-night.conf"), "wb") as out:
+        out.write("[lifecycle]\nleave_grace = 1h\n".encode("utf-16"))
+    answer = daemon.check(code=2)
+    need("10-night.conf" in answer.err and answer.err.count("UTF-16") == 1, "the drop-in", answer)
+
+
+def test_drop_in_that_is_null(t):
+    """A drop-in linked to /dev/null is empty, as systemd takes it; a folder or another device is refused."""
+    daemon = written(t)
+    os.mkdir(daemon.path("conf.d"))
+    place = daemon.path("conf.d/10-off.conf")
+    os.symlink("/dev/null", place)
+    daemon.check()
+    os.unlink(place)
+    os.symlink("/dev/zero", place)
+    daemon.check(code=2)
+
+
+def test_files_that_anybody_may_write(t):
+    """Configuration, drop-ins and their folders that anybody may write are refused, also by a reload; owners are named."""
+    daemon = written(t)
+    os.mkdir(daemon.path("conf.d"), 0o755)
+    drop_in = t.write("rosterd/conf.d/10-a.conf", "[lifecycle]\nleave_grace = 1h\n", 0o644)
+    daemon.check()
+    for path, bad, good in ((daemon.config_file, 0o666, 0o640), (drop_in, 0o646, 0o644), (daemon.path("conf.d"), 0o777, 0o755)):
+        os.chmod(path, bad)
+        answer = daemon.check(code=2)
+        need(path in answer.err and "anybody on this machine" in answer.err, "named", path, answer)
+        os.chmod(path, good)
+    if ROOT:
+        os.chown(daemon.config_file, 65534, 0)
+        answer = daemon.check()
+        need("belongs to user 65534" in answer.err, "warned of", answer)
+
+
+def test_state_and_audit_that_anybody_may_write(t):
+    """State and audit that anybody may write, or that are links, are refused with the sentence that says what to do."""
+    ground = t.shared(Slapd).fresh()
+    ground.person("ada")
+    tenant = t.simulator()
+    daemon = t.rosterd(ground.server, tenant, ground, rules=RULES)
+    daemon.once()
+    for path in (daemon.state_file, daemon.audit_file):
+        mode = os.stat(path).st_mode & 0o777
+        os.chmod(path, 0o666)
+        answer = daemon.once(code=None)
+        need(answer.code == 1 and path in answer.err and "anybody on this machine" in answer.err, "refused", answer)
+        os.chmod(path, mode)
+        os.rename(path, path + ".real")
+        os.symlink(path + ".real", path)
+        answer = daemon.once(code=None)
+        need(answer.code == 1 and path in answer.err and "symbolic link" in answer.err, "refused", answer)
+        os.rename(path + ".real", path)
+    daemon.once()
+
+
+def test_ctl_missing_config(t):
+    """rosterctl -c with a path that is not there says so, and does not blame a socket."""
+    daemon = t.rosterd(rules=RULES)
+    for verb in ("status", "holds", "plan"):
+        answer = daemon.ctl("-c", "/etc/rosterd/no-such.conf", verb, code=1)
+        need("/etc/rosterd/no-such.conf: No such file or directory" in answer.err and "socket" not in answer.err,
+             "says which", answer)

@@ -1,0 +1,26 @@
+"""Clients of the control socket that say nothing."""
+
+import socket
+
+from lib import life, need
+from lib.life import AGENTS, crowd, settled
+
+
+def test_silent_clients(t):
+    """However many clients connect and stay silent, or stop in the middle of a message, the next one is answered."""
+    ground, group, tenant = crowd(t, ["ada"])
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}).start()
+    tenant.wait_user("ada")
+    settled(d)
+    clients = []
+    for i in range(200):
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        t.cleanup(client.close)
+        client.connect(d.socket)
+        clients.append(client)
+        if i % 40 == 39:
+            need(d.ctl("status", "--json", code=None).json["health"] == "ok", "answered behind %d silent ones" % i)
+    for client in clients[-20:]:
+        client.sendall(b"{")
+    need(d.ctl("status", "--json", code=None).json["health"] == "ok", "answered")
+    settled(d)

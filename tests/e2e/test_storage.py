@@ -1,0 +1,200 @@
+"""State and audit that cannot be written for a while, that go away, or that are not ours alone."""
+
+import json
+import os
+import resource
+import shutil
+import sqlite3
+
+from lib import life, need, wait_for
+from lib.life import AGENTS, crowd, settled
+
+USER = "/configapi/v2/user"
+
+
+def keeper(t):
+    """A notify command that keeps what it is told."""
+    kept = t.path("told.jsonl")
+    command = t.write("notify", "#!/bin/sh\ntext=$(cat)\nprintf '%%s\\n' \"$text\" >> '%s'\n" % kept, 0o755)
+
+    def told():
+        try:
+            with open(kept, encoding="utf-8") as text:
+                return [json.loads(line) for line in text if line.endswith("\n")]
+        except FileNotFoundError:
+            return []
+    return command, told
+
+
+def estate(t, names, **sections):
+    ground, group, tenant = crowd(t, names)
+    command, told = keeper(t)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, notify={"command": command}, **sections)
+    d.start()
+    tenant.wait_users(names)
+    settled(d)
+    return ground, group, tenant, d, told
+
+
+def verified(d):
+    answer = d.ctl("audit", "verify", d.audit_file, code=None)
+    need(answer.code == 0, "the chain is whole", answer)
+
+
+def test_state_busy(t):
+    """T53 T78: somebody holds the state file by an open transaction: told at once, nothing is sent, and it goes on by
+    itself, without a restart and with every change that came meanwhile."""
+    ground, group, tenant, d, told = estate(t, ["ada", "bob"])
+    pid = d.pid
+    other = sqlite3.connect(d.state_file, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    tenant.forget_requests()
+    ground.person("eve")
+    ground.join(group, "eve")
+    wait_for(lambda: [x for x in told() if x["code"] == "state-failed"], 20, "an alarm, without the state", told)
+    need(d.ctl("status", "--json", code=None).json["health"] == "failed", "status says so")
+    need(tenant.writes() == [], "nothing is sent", tenant.writes())
+    other.execute("ROLLBACK")
+    other.close()
+    tenant.wait_user("eve", team="Customer Service", seconds=40)
+    settled(d, 30)
+    wait_for(lambda: [x["event"] for x in told()] == ["alarm", "alarm-over"], 20, "told once, and when it is over", told)
+    need(d.pid == pid, "the same process")
+    need(tenant.counters()["creates"] == 3, "each once", tenant.counters())
+    need(d.audit(event="alarm-over", code="state-failed"), "on record")
+    need(d.ctl("status", "--json", code=None).json["health"] == "ok", "well again")
+    ground.leave(group, "ada")
+    tenant.wait_user("ada", disabled=True)
+    settled(d)
+    verified(d)
+
+
+def test_outcome_meets_busy_state(t):
+    """T78: the state cannot be written when answers arrive: what was sent is settled by reading, never repeated."""
+    ground, group, tenant, d, told = estate(t, ["ada"])
+    tenant.fault("delay", delay_ms=3000, count=8, method="POST", path=USER)
+    names = ["n%02d" % i for i in range(8)]
+    ground.persons(names)
+    ground.join(group, *names)
+    wait_for(lambda: tenant.counters()["in_flight"] >= 4, 20, "requests are under way", tenant.counters)
+    other = sqlite3.connect(d.state_file, isolation_level=None, timeout=20)
+    other.execute("BEGIN IMMEDIATE")
+    wait_for(lambda: [x for x in told() if x["code"] == "state-failed"], 20, "an alarm", told)
+    other.execute("ROLLBACK")
+    other.close()
+    tenant.wait_users(["ada"] + names, seconds=40)
+    settled(d, 30)
+    need(len(tenant.users()) == 9 and tenant.counters()["creates"] == 9, "each once", tenant.counters())
+    need(len([r for r in tenant.requests(method="POST", path=USER) if r["login"] != "ada"]) == 8, "and asked for once")
+    verified(d)
+
+
+def test_disk_full(t):
+    """T53 T78: no file may grow any more: told at once, nothing is sent, nothing is lost, and it goes on by itself."""
+    ground, group, tenant, d, told = estate(t, ["ada"])
+    pid = d.pid
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+    tenant.forget_requests()
+    names = ["n%02d" % i for i in range(20)]
+    ground.persons(names)
+    ground.join(group, *names)
+    wait_for(lambda: {x["code"] for x in told()} & {"state-failed", "audit-failed"}, 20, "an alarm", told)
+    n = len(tenant.writes())
+    need(d.ctl("status", "--json", code=None).json["health"] == "failed", "status says so")
+    need(len(tenant.writes()) == n == 0, "nothing is sent", tenant.writes())
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    tenant.wait_users(["ada"] + names, seconds=40)
+    settled(d, 30)
+    wait_for(lambda: told()[-1]["event"] == "alarm-over", 20, "over", told)
+    need(d.pid == pid and tenant.counters()["creates"] == 21, "each once", tenant.counters())
+    verified(d)
+
+
+def test_state_removed(t):
+    """T53 T78: the state file is removed, or another one is put in its place, while rosterd runs: it ends with a sentence."""
+    ground, group, tenant, d, told = estate(t, ["ada"])
+    for put in (False, True):
+        copy = d.path("copy.db")
+        source, target = sqlite3.connect(d.state_file), sqlite3.connect(copy)
+        with target:
+            source.backup(target)
+        source.close()
+        target.close()
+        os.unlink(d.state_file)
+        if put:
+            shutil.copy(copy, d.state_file)
+        d.wait_end(60, code=1)
+        need("was removed or replaced while rosterd runs" in d.log(), "it says why", d.log_tail())
+        for suffix in ("-wal", "-shm"):
+            if os.path.exists(d.state_file + suffix):
+                os.unlink(d.state_file + suffix)
+        shutil.copy(copy, d.state_file)
+        os.unlink(d.audit_file)
+        d.start()
+        settled(d)
+
+
+def test_other_path(t):
+    """T53: the same state file by another path (a hard link) is locked as well; by a symbolic link it is refused."""
+    ground, group, tenant, d, told = estate(t, ["ada"])
+    for make, sentence, code in ((os.link, "under another path", 75), (os.symlink, "symbolic link", 1)):
+        place = d.path("elsewhere.db")
+        make(d.state_file, place)
+        second = t.rosterd(ground.server, tenant, ground, rules={"Agents": dict(AGENTS, group=group)}, name=make.__name__,
+                           state={"file": place})
+        answer = second.run("--once", code=None)
+        need(answer.code == code and sentence in answer.err, "refused", make, answer)
+        os.unlink(place)
+    settled(d)
+
+
+def test_two_audits(t):
+    """A second instance with the first one's audit file: it refuses to start, and the chain stays whole."""
+    ground, group, tenant, d, told = estate(t, ["ada"])
+    second = t.rosterd(ground.server, tenant, ground, rules={"Agents": dict(AGENTS, group=group)}, name="second",
+                       audit={"file": d.audit_file})
+    answer = second.run("--once", code=None)
+    need(answer.code not in (0, 2) and "Another rosterd" in answer.err and d.audit_file in answer.err, "refused", answer)
+    ground.person("eve")
+    ground.join(group, "eve")
+    tenant.wait_user("eve")
+    settled(d)
+    verified(d)
+
+
+def test_audit_cannot_be_written(t):
+    """T78: the audit file cannot be written (something else lies at its path): told at once, nothing is sent, and it
+    goes on by itself."""
+    ground, group, tenant, d, told = estate(t, ["ada"])
+    away = d.path("away.log")
+    for what in ("folder", "foreign", "link"):
+        name = "new-" + what
+        tenant.forget_requests()
+        n_told = len(told())
+        os.rename(d.audit_file, away + "." + what)
+        if what == "folder":
+            os.mkdir(d.audit_file)
+        elif what == "link":
+            os.symlink(away, d.audit_file)
+        else:
+            with open(d.audit_file, "w", encoding="utf-8") as text:
+                text.write("somebody's notes\n")
+        ground.person(name)  # a change that is no request yet: its line meets the fault
+        ground.replace("ada", telephoneNumber="+1 " + what)
+        d.ctl("pause")
+        wait_for(lambda: "Nothing more is sent" in d.log() and d.ctl("status", "--json", code=None).json["audit"]["error"],
+                 20, "it is said", d.log_tail)
+        d.ctl("resume")
+        ground.join(group, name)
+        wait_for(lambda: life.operations(d, state=life.READY), 20, "the create is planned", lambda: life.operations(d))
+        need(not [w for w in tenant.writes() if w["method"] == "POST"], "nothing is sent", what, tenant.writes())
+        if what == "folder":
+            os.rmdir(d.audit_file)
+        else:
+            os.unlink(d.audit_file)
+        tenant.wait_user(name, seconds=30)
+        settled(d)
+        if n_told == 0:
+            wait_for(lambda: [x["event"] for x in told()] == ["alarm", "alarm-over"], 20, "told", told)
+    os.rename(away + ".folder", d.audit_file + "-1")
+    need(d.audit(event="alarm", code="audit-failed"), "on record")
