@@ -205,10 +205,6 @@ int main(int argc, char **argv)
         usage(stderr);
         return 2;
     }
-#ifdef __SANITIZE_ADDRESS__
-    puts("lives: skipped, the sanitizer defines the same functions of libc");
-    return 77;
-#endif
     prepare_process();
     unsigned n_bad = 0, n_lives = 0;
     struct timespec ended;
