@@ -180,10 +180,9 @@ static int find_config(struct command_line *l)
                    l->instance ? l->instance : "rosterd");
     l->ctl.config_file = l->config ? l->config : l->instance_path;
     /* Without it the socket of another rosterd, the default one, would be asked. */
-    if ((l->config || l->instance) && !l->ctl.socket && access(l->ctl.config_file, F_OK) < 0 &&
-        errno == ENOENT)
-        return ctl_complain(&l->ctl, EXIT_FAILED, "invalid-parameter", "%s: no such file",
-                            l->ctl.config_file);
+    if ((l->config || l->instance) && access(l->ctl.config_file, F_OK) < 0 && errno == ENOENT)
+        return ctl_complain(&l->ctl, EXIT_FAILED, "invalid-parameter", "%s: %s",
+                            l->ctl.config_file, strerror(errno));
     return EXIT_FINE;
 }
 

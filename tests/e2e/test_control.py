@@ -430,7 +430,7 @@ def test_configuration_that_is_not_there(t):
     for verb in ("status", "pause", "plan", "holds"):
         done = subprocess.run([base.built("rosterctl"), "--config", missing, verb], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=10)
-        need(done.returncode == 1 and missing + ": no such file" in done.stderr, "said", verb, done)
+        need(done.returncode == 1 and missing + ": No such file or directory" in done.stderr, "said", verb, done)
 
 
 def test_reload_is_answered(t):
