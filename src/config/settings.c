@@ -98,6 +98,7 @@ struct settings *settings_free(struct settings *s)
     tenant_options_done(&s->tenant);
     mapping_options_done(&s->mapping);
     free_words(s->sync.privileged_roles);
+    free_words(s->sync.protected_logins);
     free_words(s->sync.password_command);
     free_words(s->sync.notify_command);
     free(s->sync.password_classes);

@@ -18,7 +18,7 @@
 int trail_head(struct state *s, struct trail_head *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT seq, hash FROM trail ORDER BY seq DESC LIMIT 1", e);
+    int r = stmt_prepare(&q, s, "SELECT seq, hash FROM trail WHERE seq = (SELECT max(seq) FROM trail)", e);
 
     if (r == 0)
         r = stmt_step(q, e);
