@@ -158,17 +158,8 @@ int park_apply_guard(struct engine *n, struct error *e)
 
 int park_look(struct engine *n, struct guard_verdict *ret, struct error *e)
 {
-    struct guard_input in = {0};
-    int r = 0;
-    for (unsigned k = 1; k < BUDGET_N_KINDS && r == 0; k++) {
-        struct queue_shares shares = {0};
-        r = count_kind(n, k, &in, &shares, e);
-    }
-    if (r < 0)
-        return r;
-    in.n_linked = count_linked(n, &in);
-    guard_evaluate(&in, n->options.sync, ret);
-    return 0;
+    struct guard_input in;
+    return engine_budgets(n, &in, ret, e);
 }
 
 int park_apply_guard_to_revocations(struct engine *n, struct error *e)
