@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "state/state.h"
+#include "state/trail.h"
 
 static bool is_due(const struct audit_export *x)
 {
@@ -138,6 +139,23 @@ static int remove_old(struct audit_export *x, struct error *e)
     return r;
 }
 
+/* Before the file gets another name: a crash in between would find these lines in no file of
+ * the configured name, and write them again into the new one. */
+static int note_durable(struct audit_export *x, struct error *e)
+{
+    struct state *s = export_state(x);
+    int r = state_begin(s, e);
+
+    if (r < 0)
+        return r;
+    r = trail_note(s, e);
+    if (r < 0) {
+        state_rollback(s);
+        return r;
+    }
+    return state_commit(s, e);
+}
+
 int audit_export_rotate(struct audit_export *x, bool now, struct error *e)
 {
     int r = 0;
@@ -146,6 +164,8 @@ int audit_export_rotate(struct audit_export *x, bool now, struct error *e)
         return now ? error_set(e, -EBUSY, "the audit is being written: try again") : 0;
     if (now || is_due(x)) {
         r = export_checkpoint(x, "close", e);
+        if (r == 0)
+            r = note_durable(x, e);
         if (r == 0)
             r = change_files(x, e);
         if (r == 0)
