@@ -82,6 +82,7 @@ def test_polls(t):
     ground.persons(["ada", "bob"])
     crowd = ground.group("crowd", ["ada"])
     feed = start(t, ground, feed="poll", poll="300ms")
+    feed.wait(lambda f: f.count("commit", absence="unseen") == 1, "the first read")
     ground.person("zoe")
     ground.join(crowd, "zoe")
     ground.replace("ada", sn="Changed")
