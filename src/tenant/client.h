@@ -104,6 +104,10 @@ struct tenant_ops {
     int (*scim_patch)(void *client, struct tenant_call **ret, const char *scim_id,
                       const char *const fields[USER_N_FIELDS], const struct user *roles_of,
                       const struct user *current, tenant_done_fn done, void *userdata, struct error *e);
+    /* PATCH of `active`, so that it is that user whatever its login is; answer->user, when the
+     * tenant shows it, is the user afterwards */
+    int (*scim_active)(void *client, struct tenant_call **ret, const char *scim_id, bool active,
+                       tenant_done_fn done, void *userdata, struct error *e);
     void (*call_hurry)(struct tenant_call *call); /* ahead of all that has not left yet */
     struct tenant_call *(*call_free)(struct tenant_call *call); /* cancels; returns NULL */
 };
