@@ -252,6 +252,8 @@ const struct config_key config_keys[] = {
       .help = "Disables." },
     { "guard", "max_revoke", config_parse_budget, "5%, at least 20", BUDGET(BUDGET_REVOKE), .flags = KEY_RELOAD,
       .help = "Disables by revoke_when, which max_disable does not count." },
+    { "guard", "max_remake", config_parse_budget, "5%, at least 5", BUDGET(BUDGET_REMAKE), .flags = KEY_RELOAD,
+      .help = "With drift = repair: users made anew because somebody deleted them at the tenant, which max_create does not count." },
     { "guard", "max_delete", config_parse_budget, "5%, at least 5", BUDGET(BUDGET_DELETE), .flags = KEY_RELOAD,
       .help = "Deletes." },
     { "guard", "max_rename", config_parse_budget, "5%, at least 5", BUDGET(BUDGET_RENAME), .flags = KEY_RELOAD,

@@ -98,6 +98,7 @@ struct operation {
     unsigned attempts;
     uint64_t run;
     bool revokes; /* a disable that cannot wait: [lifecycle] revoke_when */
+    bool remakes; /* a create of somebody whose user vanished at the tenant; not stored */
     bool approved;
     uint64_t approved_until_usec; /* on the steady clock, see state/steady.h */
     unsigned budget; /* enum budget_kind of sync/options.h: which budget it counts under */

@@ -215,6 +215,8 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
         .quirks = s->quirks,
         .disabled_by_us = s->link.disabled_by_us,
         .renamed_there = s->link.renamed_there,
+        .vanished = s->link.gone != LINK_THERE,
+        .maybe_renamed = s->link.gone == LINK_GONE_OR_RENAMED,
         .leaving_usec = s->link.leaving_usec,
         .disabled_usec = s->link.disabled_usec,
         .claim = s->claim,
@@ -241,7 +243,7 @@ static bool reason_is_planners(const char *reason)
         REASON_RENAME_POLICY,  REASON_GROUP_MISSING,      REASON_ADOPTION,
         REASON_ENTRY_INVALID,  REASON_ATTRIBUTE_VANISHED, REASON_RELINK,
         REASON_STATE_RESTORED, REASON_NAME_SHARED,        REASON_ROLES_FIRST,
-        REASON_OTHER_TENANT,   REASON_LOCKOUT,
+        REASON_OTHER_TENANT,   REASON_LOCKOUT,            REASON_USER_GONE,
     };
     for (size_t i = 0; reason && i < ARRAY_SIZE(reasons); i++)
         if (text_equal(reason, reasons[i]))

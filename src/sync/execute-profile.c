@@ -37,6 +37,7 @@ static void on_looked_up(const struct tenant_answer *a, void *userdata)
     } else if (!a->scim_id) {
         struct tenant_answer gone = *a;
         gone.class = TENANT_NOT_FOUND;
+        x->settling = false; /* nobody is there whom an earlier attempt could have changed */
         execution_fail(x, &gone);
     } else {
         free(x->link.scim_id);

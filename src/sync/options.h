@@ -17,8 +17,9 @@ enum budget_kind { /* stored: never renumber */
     BUDGET_DELETE = 6,
     BUDGET_RENAME = 7,
     BUDGET_REVOKE = 8, /* a disable by [lifecycle] revoke_when */
+    BUDGET_REMAKE = 9, /* a create for somebody whose user vanished at the tenant */
 };
-#define BUDGET_N_KINDS 9
+#define BUDGET_N_KINDS 10
 const char *
 budget_kind_name(enum budget_kind b); /* "create", "update", "team", "privileged", … */
 

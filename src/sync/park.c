@@ -426,11 +426,14 @@ int engine_retry(struct engine *n, const char *cause, const char *entry_id, size
         /* The planner's own holds are decided anew. */
         static const char *const reasons[] = {REASON_LOGIN_SHARED,  REASON_CONFLICT,
                                               REASON_SAME_MAIL,     REASON_RENAME_POLICY,
-                                              REASON_GROUP_MISSING, REASON_ENTRY_INVALID};
+                                              REASON_GROUP_MISSING, REASON_ENTRY_INVALID,
+                                              REASON_USER_GONE};
         for (size_t i = 0; i < ARRAY_SIZE(reasons) && r == 0; i++)
             r = person_mark_reason_dirty(n->state, reasons[i], e);
     }
     health_forget_missing(n->health);
+    if (cause && text_equal(cause, "users:gone")) /* whether they are there again */
+        n->sweep_usec = clock_now_usec();
     if (r == 0 && *ret_n)
         r = run_join(n->books, "retry by a person", e);
     books_note(n->books, WORK_GUARD | WORK_COMMIT);

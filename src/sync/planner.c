@@ -228,6 +228,22 @@ static const char *team_why(const struct user *wanted, char *buffer, size_t size
     return buffer;
 }
 
+/* Somebody deleted it there, and it is to be made anew. */
+static int note_remake(const struct planner_input *in, struct operation *o)
+{
+    o->remakes = true;
+    if (operation_why(o, "the user is not at the tenant any more, and drift = repair") < 0)
+        return -ENOMEM;
+    if (!in->maybe_renamed)
+        return 0;
+    return operation_wait(
+        o, OPERATION_PARKED, REASON_USER_GONE, "users:gone",
+        "the user is not at the tenant any more, and whether it was renamed there cannot be told, since "
+        "its id was never learnt: look for it among the users there that are new; made anew only when "
+        "the plan is approved",
+        in->now_usec);
+}
+
 static int plan_create(const struct planner_input *in, struct planner_result *r)
 {
     char why[512];
@@ -235,6 +251,8 @@ static int plan_create(const struct planner_input *in, struct planner_result *r)
     const char *login = user_get(in->wanted, USER_LOGIN);
     int rc = add_operation(in, r, OPERATION_CREATE, login,
                            team_why(in->wanted, why, sizeof why), &o);
+    if (rc == 0 && in->vanished)
+        rc = note_remake(in, o);
     for (int f = 0; f < USER_N_FIELDS && rc == 0; f++) {
         const struct user_value *w = &in->wanted->fields[f];
         if (w->text && *w->text)
@@ -362,6 +380,8 @@ static int plan_newcomer(const struct planner_input *in, struct planner_result *
     case PLANNER_MAIL_AT_TENANT:
         return hold_person(in, r, login, REASON_SAME_MAIL, "mail",
                            user_get(in->wanted, USER_EMAIL), sentence);
+    case PLANNER_LIKE_AT_TENANT:
+        return hold_person(in, r, login, REASON_USER_GONE, "user", login, sentence);
     case PLANNER_LOGIN_LEFT_SAME: return plan_adopt(in, r, REASON_RELINK, sentence);
     case PLANNER_LOGIN_AT_TENANT: return plan_found(in, r, sentence);
     case PLANNER_LOGIN_FREE: break;
@@ -540,6 +560,10 @@ static int plan_member(const struct planner_input *in, struct planner_result *r)
     r->returned = in->leaving_usec != 0;
     struct operation *enable = NULL;
     int rc = 0;
+    if (in->vanished && !in->wanted->disabled)
+        return hold_person(in, r, in->login, REASON_USER_GONE, "users", "gone",
+                           "the user is not at the tenant any more and [lifecycle] drift = report: "
+                           "restore it there, take the person out of the rules, or set drift = repair");
     if (in->wanted->disabled) {
         if (in->link == PLANNER_ACTIVE) {
             char source[384], why[512];
@@ -560,6 +584,15 @@ static int plan_member(const struct planner_input *in, struct planner_result *r)
     }
     r->bucket = r->operations.n_items ? PLANNER_BUCKET_PENDING : PLANNER_BUCKET_UNCHANGED;
     return rc;
+}
+
+static const char *vanished_sentence(const struct planner_input *in, char *buffer, size_t size)
+{
+    snprintf(buffer, size,
+             "the attribute %s vanished from many entries at once, as when an access rule of the "
+             "directory changes: check what the bind user may read, or approve the plan",
+             in->vanished_attribute);
+    return buffer;
 }
 
 /* What cannot be trusted waits: losses while a rule's group is missing, everything while an
@@ -583,13 +616,8 @@ static int hold_doubtful(const struct planner_input *in, struct planner_result *
                                 in->now_usec);
         } else if (in->vanished_attribute) {
             snprintf(cause, sizeof cause, "attribute:%s", in->vanished_attribute);
-            snprintf(
-                sentence, sizeof sentence,
-                "the attribute %s vanished from many entries at once, as when an access rule of the "
-                "directory changes: check what the bind user may read, or approve the plan",
-                in->vanished_attribute);
-            rc = operation_wait(o, OPERATION_PARKED, REASON_ATTRIBUTE_VANISHED, cause, sentence,
-                                in->now_usec);
+            rc = operation_wait(o, OPERATION_PARKED, REASON_ATTRIBUTE_VANISHED, cause,
+                                vanished_sentence(in, sentence, sizeof sentence), in->now_usec);
         } else if (in->state_restored) {
             rc = operation_wait(
                 o, OPERATION_PARKED, REASON_STATE_RESTORED, REASON_STATE_RESTORED,
@@ -605,10 +633,15 @@ static int hold_doubtful(const struct planner_input *in, struct planner_result *
 
 static int plan_linked(const struct planner_input *in, struct planner_result *r)
 {
+    char sentence[768];
     switch (in->presence) {
     case PLANNER_WANTED: return plan_member(in, r);
     case PLANNER_INVALID:
         r->leaving_usec = 0;
+        if (in->vanished_attribute)
+            return hold_person(in, r, in->login, REASON_ATTRIBUTE_VANISHED, "attribute",
+                               in->vanished_attribute,
+                               vanished_sentence(in, sentence, sizeof sentence));
         return hold_person(in, r, in->login, REASON_ENTRY_INVALID, "entry", in->dn,
                            in->sentence ? in->sentence : "");
     case PLANNER_SKIPPED:

@@ -42,6 +42,7 @@ enum planner_claim {
     PLANNER_LOGIN_AT_TENANT = 5,  /* exists at the tenant and no link claims it */
     PLANNER_MAIL_AT_TENANT =
         6, /* an unclaimed user at the tenant has this mail under another login */
+    PLANNER_LIKE_AT_TENANT = 7, /* … or the name or extension of the user who vanished there */
 };
 
 struct planner_input {
@@ -66,6 +67,8 @@ struct planner_input {
         *granted; /* roles and skills that rosterd gave; only those lists are used */
     const struct user *quirks; /* what the tenant did by itself; NULL: nothing */
     bool disabled_by_us;
+    bool vanished;       /* the verification did not find the user at the tenant */
+    bool maybe_renamed;  /* … and whether it was renamed there cannot be told */
     bool renamed_there; /* `login` was given by somebody at the tenant */
     uint64_t leaving_usec;  /* since when; 0: not leaving */
     uint64_t disabled_usec; /* when we disabled */

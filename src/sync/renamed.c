@@ -59,6 +59,9 @@ int renamed_follow(struct engine *n, struct link *l, const char *login, bool *re
     free(l->login_key);
     l->login = strdup(login);
     l->renamed_there = !text_equal(key, wanted);
+    if (l->gone && l->status == LINK_DELETED) /* so it was not deleted */
+        l->status = LINK_ACTIVE;
+    l->gone = LINK_THERE;
     l->login_key = TAKE(key);
     if (!l->login || (known && user_set(known, USER_LOGIN, login, NULL) < 0))
         return error_out_of_memory(e);

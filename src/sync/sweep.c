@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log-ids.h"
 #include "base/log.h"
+#include "sync/gone.h"
 #include "sync/internal.h"
 #include "sync/quirks.h"
 
@@ -25,6 +26,7 @@ struct sweep {
     size_t n_read, n_drifted;
     bool anew;  /* the state is an older copy: what is read becomes what is known */
     bool whole; /* every link was looked at */
+    struct gone gone;
 };
 
 static void sweep_next(struct sweep *s);
@@ -34,6 +36,7 @@ static void sweep_free(struct sweep *s)
     struct engine *n = s->engine;
     if (s->call)
         n->options.tenant_ops->call_free(s->call);
+    gone_cancel(&s->gone);
     free(s->entry_id);
     free(s->login);
     free(s->scim_id);
@@ -176,16 +179,12 @@ static int forget_forms(struct link *l, const struct drift *d, const struct user
     return l->quirks ? 0 : -ENOMEM;
 }
 
-/* What the tenant holds is what is known now; a user that is gone is made again. */
+/* What the tenant holds is what is known now. */
 static int adopt_drift(struct link *l, const struct drift *d, const struct user *now, bool anew,
                        struct error *e)
 {
     free(l->drift);
     l->drift = NULL;
-    if (!now) {
-        l->status = LINK_DELETED;
-        return 0;
-    }
     CLEANUP(user_freep) struct user *known = anew ? user_copy(now) : user_new();
     int r = known ? 0 : -ENOMEM;
     if (r == 0 && !anew)
@@ -205,14 +204,14 @@ static int adopt_drift(struct link *l, const struct drift *d, const struct user 
 }
 
 /* With `repair` what the tenant holds becomes what is known, so that the planner plans against
- * it. now NULL: the user is gone. */
+ * it. */
 static int take_drift(struct sweep *s, struct link *l, const struct drift *d,
                       const struct user *now, struct error *e)
 {
     struct engine *n = s->engine;
-    const char *drift = now ? d->all.data : "the user is not at the tenant any more";
+    const char *drift = d->all.data;
     bool none = !drift || !*drift;
-    bool levels_alone = now && text_equal(drift, d->levels.data);
+    bool levels_alone = text_equal(drift, d->levels.data);
     bool repair = s->anew || (n->options.sync->on_drift == DRIFT_REPAIR && !levels_alone);
     int r = books_write(n->books, e);
     if (r < 0)
@@ -276,13 +275,43 @@ static int learn_unread(struct sweep *s, struct link *l, struct drift *d, const 
     return r < 0 ? r : link_store(s->engine->state, l, e);
 }
 
+/* What became of those who are not found is decided when all were read. Whoever was reported
+ * already is no news. */
+static int take_absence(struct sweep *s, const struct link *l, struct error *e)
+{
+    bool repair = s->anew || s->engine->options.sync->on_drift == DRIFT_REPAIR;
+    s->n_drifted++;
+    if (l->status == LINK_DELETED || (l->gone && !repair))
+        return 0;
+    return gone_add(&s->gone, l->entry_id, l->scim_id != NULL, e);
+}
+
+/* Somebody restored it, or made it anew: compared in the next verification. */
+static int take_presence(struct sweep *s, struct link *l, const struct user *now, struct error *e)
+{
+    struct engine *n = s->engine;
+    CLEANUP(link_done) struct link other = {0};
+    int r = books_write(n->books, e);
+    if (r == 0)
+        r = link_load_by_login(n->state, l->login_key, &other, e);
+    if (r < 0 || (r == 0 && !text_equal(other.entry_id, l->entry_id)))
+        return r;
+    l->gone = LINK_THERE;
+    l->status = now->disabled ? LINK_DISABLED : LINK_ACTIVE;
+    free(TAKE(l->drift));
+    r = person_mark_dirty(n->state, l->entry_id, e);
+    return r < 0 ? r : link_store(n->state, l, e);
+}
+
 static int compare(struct sweep *s, const struct tenant_answer *a, struct error *e)
 {
     CLEANUP(link_done) struct link l = {0};
     CLEANUP(drift_done) struct drift d = {0};
     int r = load_drift(s, &l, &d, e);
     if (r == 0 && a->class == TENANT_NOT_FOUND) {
-        r = take_drift(s, &l, &d, NULL, e);
+        r = take_absence(s, &l, e);
+    } else if (r == 0 && l.gone && a->user) {
+        r = take_presence(s, &l, a->user, e);
     } else if (r == 0 && a->user && d.known) {
         if (!l.confirmed_usec)
             r = learn_unread(s, &l, &d, a->user, e);
@@ -406,12 +435,15 @@ static void on_read(const struct tenant_answer *a, void *userdata)
     ops->call_free(call);
 }
 
-/* A user that was renamed there waits for a person, who may rename it back there. */
+/* A user that was renamed there, or is gone, waits for a person, who may undo that there. */
 static bool is_in_motion(const struct link *l, const struct operation_list *busy)
 {
-    for (size_t i = 0; i < busy->n_items; i++)
-        if (!l->renamed_there || busy->items[i]->state == OPERATION_STARTED)
+    for (size_t i = 0; i < busy->n_items; i++) {
+        const struct operation *o = busy->items[i];
+        bool waits = l->renamed_there || l->gone || text_equal(o->reason, REASON_USER_GONE);
+        if (!waits || o->state == OPERATION_STARTED)
             return true;
+    }
     return false;
 }
 
@@ -427,7 +459,8 @@ static void sweep_next(struct sweep *s)
             if (r < 0)
                 books_failed(n->books, &e);
             s->whole = r > 0;
-            sweep_end(s);
+            if (r < 0 || !gone_settle(&s->gone))
+                sweep_end(s);
             return;
         }
         free(s->entry_id);
@@ -439,7 +472,7 @@ static void sweep_next(struct sweep *s)
         /* Whoever has operations waiting is in motion: compared when it is settled. */
         struct operation_list busy = {0};
         r = queue_of_person(n->state, s->entry_id, &busy, &e);
-        bool skip = r < 0 || l.status == LINK_DELETED || is_in_motion(&l, &busy);
+        bool skip = r < 0 || (l.status == LINK_DELETED && !l.gone) || is_in_motion(&l, &busy);
         operation_list_done(&busy);
         if (!skip)
             r = n->options.tenant_ops->user_get(n->options.tenant, &s->call, s->login, on_read,
@@ -455,6 +488,15 @@ static void sweep_next(struct sweep *s)
     }
 }
 
+static void on_settled(const struct tenant_answer *failure, const struct error *e, void *userdata)
+{
+    struct sweep *s = userdata;
+    if (e)
+        sweep_broken(s, e);
+    else if (!failure || !sweep_interrupted(s, failure))
+        sweep_end(s);
+}
+
 void sweep_start(struct engine *n)
 {
     bool anew = books_are_distrusted(n->books) && !n->read_anew;
@@ -468,5 +510,7 @@ void sweep_start(struct engine *n)
         return;
     n->sweep->engine = n;
     n->sweep->anew = anew;
+    n->sweep->gone = (struct gone){
+        .engine = n, .anew = anew, .done = on_settled, .userdata = n->sweep};
     sweep_next(n->sweep);
 }
