@@ -28,7 +28,7 @@
 #include "sync/health.h"
 #include "sync/planner.h"
 
-/* One operation in flight; see executor.c. */
+/* One operation in flight; see delivery.c. */
 struct execution {
     struct engine *engine;
     struct execution *next;
@@ -144,12 +144,12 @@ int lockout_look(struct engine *n, const struct operation *o, struct lockout *re
                  struct error *e);
 void lockout_alarm(struct engine *n, const struct lockout *l);
 
-/* evaluate.c */
+/* judge.c */
 int evaluate_person(struct engine *n, const char *entry_id, struct error *e);
 /* Nothing but the question whether the person is revoked: also in the middle of a read. */
 int evaluate_revocation(struct engine *n, const char *entry_id, struct error *e);
 
-/* bind.c */
+/* rules.c */
 int bind_rule_groups(struct engine *n, struct error *e);
 int bind_ruleset(struct engine *n, struct error *e);
 /* Does the new ruleset read what the mirror does not hold? */
@@ -161,7 +161,7 @@ int vanish_look(struct engine *n, bool whole, struct error *e);
 int vanish_accept(struct engine *n, struct error *e); /* a person takes it as it is */
 bool vanish_is_due(const struct engine *n);
 
-/* park.c */
+/* gate.c */
 int park_apply_guard(struct engine *n, struct error *e);
 int park_apply_guard_to_revocations(struct engine *n, struct error *e);
 /* The budgets as they stand, for the plan as far as it is made; nothing is parked for it. */
@@ -171,7 +171,7 @@ int park_may_start(struct engine *n, const struct operation *o, bool *ret, struc
 int park_expire_approvals(struct engine *n, struct error *e);
 int park_start_approvals(struct engine *n, struct error *e); /* at the start of the engine */
 
-/* executor.c */
+/* delivery.c */
 int executor_pick(struct engine *n, size_t *ret_n, struct error *e); /* writes intents */
 int executor_pick_ahead(struct engine *n, size_t *ret_n, struct error *e); /* of first.ahead */
 int executor_pick_revocations(struct engine *n, size_t *ret_n, struct error *e);
