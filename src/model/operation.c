@@ -250,6 +250,30 @@ void operation_drop_changes(struct operation *o)
     o->n_changes = o->changes_capacity = 0;
 }
 
+static int replace(char **to, const char *text)
+{
+    char *copy = text ? strdup(text) : NULL;
+    if (text && !copy)
+        return -ENOMEM;
+    free(*to);
+    *to = copy;
+    return 0;
+}
+
+int operation_say(struct operation *o, const char *reason, const char *cause,
+                  const char *sentence)
+{
+    int r = replace(&o->reason, reason);
+    if (r == 0)
+        r = replace(&o->cause, cause);
+    return r < 0 ? r : replace(&o->sentence, sentence);
+}
+
+bool operation_is_unclear(const struct operation *o)
+{
+    return text_equal(o->reason, REASON_UNCLEAR);
+}
+
 bool operation_equal(const struct operation *a, const struct operation *b)
 {
     if (a->kind != b->kind || a->revokes != b->revokes ||

@@ -194,3 +194,9 @@ int user_from_json(struct user **ret, const char *json, struct error *e)
     *ret = TAKE(u);
     return 0;
 }
+
+int user_from_json_if_any(struct user **ret, const char *json, struct error *e)
+{
+    *ret = NULL;
+    return json ? user_from_json(ret, json, e) : 0;
+}
