@@ -86,28 +86,14 @@ static int execution_load(struct execution *x, struct error *e)
     return r < 0 ? r : 0;
 }
 
-/* By the rules as they are when the answer is there: a reload may have replaced those of
- * before. */
-static bool names_role(const char *role, void *userdata)
-{
-    const struct engine *n = userdata;
-    return ruleset_names_role(n->ruleset, role);
-}
-
-static bool names_skill(const char *skill, void *userdata)
-{
-    const struct engine *n = userdata;
-    return ruleset_names_skill(n->ruleset, skill);
-}
-
 static void execution_prepare_merge(struct execution *x)
 {
     x->merge = (struct planner_input){
         .wanted = x->wanted,
         .granted = x->granted,
-        .names_role = names_role,
-        .names_skill = names_skill,
-        .userdata = x->engine,
+        .names_role = rules_names_role,
+        .names_skill = rules_names_skill,
+        .userdata = x->engine->rules,
     };
 }
 

@@ -28,6 +28,8 @@
 #include "sync/gate.h"
 #include "sync/health.h"
 #include "sync/planner.h"
+#include "sync/reading.h"
+#include "sync/rules.h"
 
 /* One operation in flight; see delivery.c. */
 struct execution {
@@ -61,7 +63,6 @@ struct execution {
 
 /* Who does not wait until everybody was looked at. */
 struct first {
-    struct string_list revocations; /* entries that came and may be revocations */
     struct string_list ahead;       /* people whose own entry or groups changed */
 };
 
@@ -74,27 +75,10 @@ struct engine {
     struct health *health;
     struct contact *contact;
     struct gate *gate;
+    struct rules *rules;
+    struct reading *reading;
     struct commands *commands;
     struct engine_options options;
-    struct schema *schema;
-    struct ruleset *ruleset;
-    struct bound_groups groups;
-    struct string_list sighted;   /* DNs of rules' groups that a look found out about … */
-    struct string_list sightings; /* … and what, in step */
-    bool groups_dirty; /* bind again before the next evaluation */
-
-    /* intake */
-    unsigned reading;  /* bit per search: a read is under way, people wait for its end */
-    unsigned unproven; /* bit per search: its last whole read was not proven */
-    bool read_ended;   /* at least one read has ended since the mirror was empty */
-    unsigned batch_search;
-    bool batch_full;
-    size_t batch_people;
-    size_t people_unlooked; /* entries of people that came since vanish_look() */
-    size_t people_looked;   /* people in the mirror at that look */
-    char vanished[512];     /* attributes that vanished, comma separated with a leading and a
-                               trailing comma */
-
     uint64_t n_turns; /* since the start */
 
     /* run */
@@ -106,8 +90,6 @@ struct engine {
     bool read_anew;  /* since then every linked user was read at the tenant */
     void (*idle_fn)(void *userdata);
     void *idle_userdata;
-    void (*directory_fn)(void *userdata);
-    void *directory_userdata;
     void (*status_fn)(void *userdata);
     void *status_userdata;
     bool stopping;
@@ -134,18 +116,6 @@ void engine_arm_timer(struct engine *n);
 int evaluate_person(struct engine *n, const char *entry_id, struct error *e);
 /* Nothing but the question whether the person is revoked: also in the middle of a read. */
 int evaluate_revocation(struct engine *n, const char *entry_id, struct error *e);
-
-/* rules.c */
-int bind_rule_groups(struct engine *n, struct error *e);
-int bind_ruleset(struct engine *n, struct error *e);
-/* Does the new ruleset read what the mirror does not hold? */
-bool engine_reads_more(const struct ruleset *now, const struct string_list *before);
-int engine_copy_attributes(const struct ruleset *r, struct string_list *ret);
-
-/* vanish.c: after a whole read, and when it is due. */
-int vanish_look(struct engine *n, bool whole, struct error *e);
-int vanish_accept(struct engine *n, struct error *e); /* a person takes it as it is */
-bool vanish_is_due(const struct engine *n);
 
 /* delivery.c */
 int executor_pick(struct engine *n, size_t *ret_n, struct error *e); /* writes intents */

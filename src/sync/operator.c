@@ -44,7 +44,7 @@ static int accept_causes(struct engine *n, const struct engine_choice *choice, s
     if (r == 0 && adoption)
         r = contact_accept(n->contact, e);
     if (r == 0 && vanished)
-        r = vanish_accept(n, e);
+        r = reading_accept_vanished(n->reading, e);
     return r;
 }
 

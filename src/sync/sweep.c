@@ -110,13 +110,13 @@ static int describe_drift(struct engine *n, struct drift *d, const struct user *
             r = add_drift(b, "role", known->roles[i].name, NULL);
     for (size_t i = 0; i < now->n_roles && r == 0; i++)
         if (!user_role(known, now->roles[i].name) && !user_role(quirks, now->roles[i].name) &&
-            ruleset_names_role(n->ruleset, now->roles[i].name))
+            rules_names_role(now->roles[i].name, n->rules))
             r = add_drift(b, "role", NULL, now->roles[i].name);
     for (size_t i = 0; i < known->n_skills && r == 0; i++) {
         const struct user_skill *k = &known->skills[i], *t = user_skill(now, k->name);
         char from[300], to[300];
         bool managed =
-            (wanted && user_skill(wanted, k->name)) || ruleset_names_skill(n->ruleset, k->name);
+            (wanted && user_skill(wanted, k->name)) || rules_names_skill(k->name, n->rules);
         if (!managed || (t && t->level == k->level))
             continue;
         snprintf(from, sizeof from, "%s:%u", k->name, k->level);
@@ -129,7 +129,7 @@ static int describe_drift(struct engine *n, struct drift *d, const struct user *
     for (size_t i = 0; i < now->n_skills && r == 0; i++) {
         const struct user_skill *t = &now->skills[i];
         if (!user_skill(known, t->name) && !user_skill(quirks, t->name) &&
-            ruleset_names_skill(n->ruleset, t->name))
+            rules_names_skill(t->name, n->rules))
             r = add_drift(b, "skill", NULL, t->name);
     }
     return r;
