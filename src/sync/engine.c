@@ -197,7 +197,7 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
     if (books_have(n->books, WORK_GUARD)) {
         books_note(n->books, WORK_ALARMS);
         r = gate_apply(n->gate, e);
-        if (r == 0 && n->read_anew)
+        if (r == 0 && sweep_has_read_anew(n->sweep))
             r = distrust_check(n->books, e);
         books_take(n->books, WORK_GUARD);
         if (r == 0)
@@ -315,8 +315,9 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     }
     if (n->options.tenant && health_state(n->health) != ENGINE_TENANT_OK && health_probe_usec(n->health) <= now)
         health_ask(n->health);
-    if (n->sweep_usec && n->sweep_usec <= now)
-        sweep_start(n);
+    uint64_t sweep = sweep_due_usec(n->sweep);
+    if (sweep && sweep <= now)
+        sweep_start(n->sweep);
     books_wake(n->books, WORK_DUE);
     return 0;
 }
@@ -346,7 +347,7 @@ void engine_arm_timer(struct engine *n)
     /* While the tenant is being asked, its answer is what comes next. */
     sooner(&at, health_state(n->health) != ENGINE_TENANT_OK && !health_is_asking(n->health) ? health_probe_usec(n->health)
                                                                         : 0);
-    sooner(&at, n->sweep_usec);
+    sooner(&at, sweep_due_usec(n->sweep));
     sooner(&at, n->password_usec);
     sooner(&at, books_alarms_due_usec(n->books));
     uint64_t end = reading_is_under_way(n->reading) ? 0 : gate_approval_end_usec(n->gate);
@@ -433,6 +434,8 @@ int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
         r = rules_new(&n->rules, n->books, e);
     if (r >= 0)
         r = reading_new(&n->reading, n->books, n->rules, e);
+    if (r >= 0)
+        r = sweep_new(&n->sweep, n->books, n->health, n->gate, n->rules, e);
     if (r < 0) {
         engine_free(n);
         return r;
@@ -446,11 +449,11 @@ struct engine *engine_free(struct engine *n)
     if (!n)
         return NULL;
     executor_cancel_all(n);
-    n->gate = gate_free(n->gate);
+    n->sweep = sweep_free(n->sweep);
     n->contact = contact_free(n->contact);
     n->health = health_free(n->health);
-    sweep_cancel(n);
     password_cancel(n);
+    n->gate = gate_free(n->gate);
     n->reading = reading_free(n->reading);
     n->rules = rules_free(n->rules);
     n->books = books_free(n->books);
@@ -461,16 +464,6 @@ struct engine *engine_free(struct engine *n)
     n->event = sd_event_unref(n->event);
     free(n);
     return NULL;
-}
-
-static void schedule_sweep(struct engine *n)
-{
-    n->sweep_usec =
-        n->options.sync->verify_interval_usec && n->options.tenant && !n->options.plan_only
-            ? clock_now_usec() + n->options.sync->verify_interval_usec
-            : 0;
-    if (books_are_distrusted(n->books) && n->options.tenant && !n->options.plan_only)
-        n->sweep_usec = clock_now_usec();
 }
 
 /* Another configuration than the one that the plan was made with, also after a restart:
@@ -511,7 +504,7 @@ static int take_configuration(struct engine *n, bool reloaded, struct error *e)
 int engine_start(struct engine *n, struct error *e)
 {
     char since[CLOCK_TEXT_SIZE];
-    schedule_sweep(n);
+    sweep_schedule(n->sweep);
     if (gate_is_paused(n->gate) && !n->options.plan_only)
         log_warning("Writing to the tenant is paused since %s: `rosterctl resume` goes on",
                     alarm_paused_since(gate_paused_usec(n->gate), since));
@@ -553,7 +546,7 @@ void engine_stop(struct engine *n, void (*stopped)(void *userdata), void *userda
     n->stopped_userdata = userdata;
     health_close(n->health);
     contact_cancel(n->contact);
-    sweep_cancel(n);
+    sweep_close(n->sweep);
     if (books_have_failed(n->books)) {
         n->stopped_fn = NULL;
         stopped(userdata);
@@ -621,7 +614,7 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
     if (reads_more)
         reading_reads_more(n->reading);
     if (n->options.sync->verify_interval_usec != before.sync->verify_interval_usec)
-        schedule_sweep(n);
+        sweep_schedule(n->sweep);
     ruleset_free(rules);
     books_note(n->books, WORK_GUARD);
     books_wake(n->books, WORK_COMMIT);

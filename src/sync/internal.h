@@ -30,6 +30,7 @@
 #include "sync/planner.h"
 #include "sync/reading.h"
 #include "sync/rules.h"
+#include "sync/sweep.h"
 
 /* One operation in flight; see delivery.c. */
 struct execution {
@@ -87,7 +88,6 @@ struct engine {
     size_t n_past_revocations; /* since the start; the newest is at (n - 1) % size */
     uint64_t looked_usec;  /* when the queue was last asked for what is due */
     bool people_looked_at; /* since the time of the next recheck was asked for */
-    bool read_anew;  /* since then every linked user was read at the tenant */
     void (*idle_fn)(void *userdata);
     void *idle_userdata;
     void (*status_fn)(void *userdata);
@@ -102,7 +102,6 @@ struct engine {
     uint64_t n_done; /* since the start */
 
     struct sweep *sweep;
-    uint64_t sweep_usec;       /* when the next one is due; 0: never */
     uint64_t next_recheck_usec;
     uint64_t due_usec;            /* what the timer waits for */
     struct password *password; /* one that is being set anew */
@@ -196,14 +195,6 @@ bool execution_doubt_user(struct execution *x, const struct tenant_answer *a,
                           tenant_done_fn again);
 /* The user has this login now: x ends. */
 void execution_renamed(struct execution *x, const struct tenant_answer *a, const char *login);
-/* The link follows the user, on record as drift. *ret_taken: another person's link has it. */
-int renamed_follow(struct engine *n, struct link *l, const char *login, bool *ret_taken,
-                   struct error *e);
-
-/* sweep.c */
-void sweep_start(struct engine *n);
-void sweep_cancel(struct engine *n);
-
 /* password.c */
 bool password_is_handed_on(const struct engine *n); /* a first password is made and handed on */
 /* The user was made: its password goes to the command; until that has worked it is due. */
