@@ -46,6 +46,7 @@ struct audit_row {
     const char *answer_text; /* printable, shortened */
     unsigned attempts;
     uint64_t duration_usec;
+    uint64_t lag_usec; /* of an intent: since the operation was due; 0: not known */
     const char *fingerprint; /* of the configuration */
     const char *details;     /* further JSON object text, merged as "details"; or NULL */
     const struct audit_actor *actor; /* or NULL */
