@@ -33,6 +33,9 @@ enum {
     OPTION_COLOR,
     OPTION_SUMMARY,
     OPTION_ALL,
+    OPTION_AFTER,
+    OPTION_FOLLOW,
+    OPTION_FORMAT,
     OPTION_WATCH,
     OPTION_CAUSE,
     OPTION_PERSON,
@@ -81,6 +84,9 @@ static const struct option options[] = {
     {"proof", required_argument, NULL, OPTION_PROOF},
     {"html", required_argument, NULL, OPTION_HTML},
     {"csv", required_argument, NULL, OPTION_CSV},
+    {"format", required_argument, NULL, OPTION_FORMAT},
+    {"after", required_argument, NULL, OPTION_AFTER},
+    {"follow", no_argument, NULL, OPTION_FOLLOW},
     {"new", no_argument, NULL, OPTION_NEW},
     {"reason", required_argument, NULL, OPTION_REASON},
     {"help", no_argument, NULL, 'h'},
@@ -130,6 +136,9 @@ static int take_option(struct command_line *l, int option)
     case OPTION_PROOF: l->ctl.proof = optarg; return EXIT_FINE;
     case OPTION_HTML: l->ctl.html = optarg; return EXIT_FINE;
     case OPTION_CSV: l->ctl.csv = optarg; return EXIT_FINE;
+    case OPTION_FORMAT: l->ctl.format = optarg; return EXIT_FINE;
+    case OPTION_AFTER: l->ctl.after = optarg; return EXIT_FINE;
+    case OPTION_FOLLOW: l->ctl.follow = true; return EXIT_FINE;
     case OPTION_NEW: l->ctl.new = true; return EXIT_FINE;
     case OPTION_CHECKPOINT: l->ctl.checkpoint = optarg; return EXIT_FINE;
     case OPTION_VERSION: l->version = true; return EXIT_FINE;
