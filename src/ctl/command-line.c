@@ -52,6 +52,7 @@ enum {
     OPTION_HTML,
     OPTION_CSV,
     OPTION_NEW,
+    OPTION_CASE,
     OPTION_REASON,
     OPTION_VERSION,
 };
@@ -82,6 +83,7 @@ static const struct option options[] = {
     {"html", required_argument, NULL, OPTION_HTML},
     {"csv", required_argument, NULL, OPTION_CSV},
     {"new", no_argument, NULL, OPTION_NEW},
+    {"case", no_argument, NULL, OPTION_CASE},
     {"reason", required_argument, NULL, OPTION_REASON},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -131,6 +133,7 @@ static int take_option(struct command_line *l, int option)
     case OPTION_HTML: l->ctl.html = optarg; return EXIT_FINE;
     case OPTION_CSV: l->ctl.csv = optarg; return EXIT_FINE;
     case OPTION_NEW: l->ctl.new = true; return EXIT_FINE;
+    case OPTION_CASE: l->ctl.as_case = true; return EXIT_FINE;
     case OPTION_CHECKPOINT: l->ctl.checkpoint = optarg; return EXIT_FINE;
     case OPTION_VERSION: l->version = true; return EXIT_FINE;
     case 'h': l->help = true; return EXIT_FINE;
