@@ -6,12 +6,24 @@
 
 #include "sync/gone.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "audit/audit.h"
+#include "base/error.h"
 #include "base/log-ids.h"
 #include "base/log.h"
-#include "sync/internal.h"
+#include "base/memory.h"
+#include "model/operation.h"
+#include "model/user.h"
+#include "state/link.h"
+#include "state/person.h"
+#include "state/state.h"
+#include "sync/books.h"
+#include "sync/drift.h"
+#include "sync/engine.h"
+#include "sync/planner.h"
+#include "tenant/client.h"
 
 #define NOT_THERE "the user is not at the tenant any more"
 
@@ -26,14 +38,14 @@ int gone_add(struct gone *g, const char *entry_id, bool id_known, struct error *
 void gone_cancel(struct gone *g)
 {
     if (g->call)
-        g->call = g->engine->options.tenant_ops->call_free(g->call);
+        g->call = books_options(g->books)->tenant_ops->call_free(g->call);
     string_list_done(&g->people);
     free(TAKE(g->login));
 }
 
 /* Of `known` there, under a login that nobody claims: by the mail, which is a person's own. NULL in
  * *ret: there is none, or it has a privileged role that the one who is known had not. */
-static int find_by_mail(struct engine *n, const struct user *known, char **ret, struct error *e)
+static int find_by_mail(struct books *b, const struct user *known, char **ret, struct error *e)
 {
     const char *mail = user_get(known, USER_EMAIL);
     CLEANUP(freep) char *key = mail && *mail ? text_fold(mail, strlen(mail)) : NULL;
@@ -42,18 +54,18 @@ static int find_by_mail(struct engine *n, const struct user *known, char **ret, 
     CLEANUP(freep) char *found = NULL;
     CLEANUP(user_freep) struct user *other = NULL;
     *ret = NULL;
-    int r = key ? listing_find_mail(n->state, key, &login, e) : STATE_NONE;
+    int r = key ? listing_find_mail(books_state(b), key, &login, e) : STATE_NONE;
     if (r != 0)
         return r == STATE_NONE ? 0 : r;
     login_key = text_fold(login, strlen(login));
     if (!login_key)
         return error_out_of_memory(e);
-    r = listing_found(n->state, login_key, &found, e);
+    r = listing_found(books_state(b), login_key, &found, e);
     if (r == 0 && *found)
         r = user_from_json(&other, found, e);
     if (r < 0)
         return r;
-    const char *role = other ? planner_privileged_role(other, n->options.sync) : NULL;
+    const char *role = other ? planner_privileged_role(other, books_options(b)->sync) : NULL;
     if (other && (!role || user_role(known, role)))
         *ret = TAKE(login);
     return 0;
@@ -62,8 +74,8 @@ static int find_by_mail(struct engine *n, const struct user *known, char **ret, 
 /* On record, once, and planned anew: held, or made again. */
 static int note_gone(struct gone *g, struct link *l, struct error *e)
 {
-    struct engine *n = g->engine;
-    bool repair = g->anew || n->options.sync->on_drift == DRIFT_REPAIR;
+    struct books *b = g->books;
+    bool repair = g->anew || books_options(b)->sync->on_drift == DRIFT_REPAIR;
     struct audit_row row = {
         .event = "drift",
         .entry_id = l->entry_id,
@@ -75,7 +87,7 @@ static int note_gone(struct gone *g, struct link *l, struct error *e)
     };
     if (!l->gone)
         log_event(LOG_WARNING, MSG_DRIFT, "User %s was changed at the tenant: " NOT_THERE, l->login);
-    int r = l->gone ? 0 : books_audit(n->books, &row, e);
+    int r = l->gone ? 0 : books_audit(b, &row, e);
     free(l->drift);
     l->drift = strdup(NOT_THERE);
     l->gone = !l->scim_id && (g->cannot_list || g->n_strangers) ? LINK_GONE_OR_RENAMED : LINK_GONE;
@@ -84,34 +96,34 @@ static int note_gone(struct gone *g, struct link *l, struct error *e)
     if (!l->drift)
         return error_out_of_memory(e);
     if (r == 0)
-        r = person_mark_dirty(n->state, l->entry_id, e);
-    return r < 0 ? r : link_store(n->state, l, e);
+        r = person_mark_dirty(books_state(b), l->entry_id, e);
+    return r < 0 ? r : link_store(books_state(b), l, e);
 }
 
 static int settle_one(struct gone *g, const char *entry_id, struct error *e)
 {
-    struct engine *n = g->engine;
+    struct books *b = g->books;
     CLEANUP(link_done) struct link l = {0};
     CLEANUP(user_freep) struct user *known = NULL;
     CLEANUP(freep) char *login = NULL;
     bool taken = false;
-    int r = link_load(n->state, entry_id, &l, e);
+    int r = link_load(books_state(b), entry_id, &l, e);
     if (r != 0 || l.status == LINK_DELETED)
         return r < 0 ? r : 0;
     if (l.known)
         r = user_from_json(&known, l.known, e);
     if (r == 0 && known && !l.scim_id && !g->cannot_list)
-        r = find_by_mail(n, known, &login, e);
+        r = find_by_mail(b, known, &login, e);
     if (r < 0)
         return r;
     if (!login)
         return note_gone(g, &l, e);
-    return renamed_follow(n, &l, login, &taken, e);
+    return drift_follow_rename(b, &l, login, &taken, e);
 }
 
 static int settle_all(struct gone *g, struct error *e)
 {
-    int r = books_write(g->engine->books, e);
+    int r = books_write(g->books, e);
     for (size_t i = 0; i < g->people.n_items && r == 0; i++)
         r = settle_one(g, g->people.items[i], e);
     string_list_done(&g->people);
@@ -127,23 +139,23 @@ static void finish(struct gone *g)
 
 static int learn(struct gone *g, const struct tenant_answer *a, struct error *e)
 {
-    struct engine *n = g->engine;
+    struct books *b = g->books;
     const struct user *u = a->class == TENANT_DONE ? a->user : NULL;
     const char *mail = u ? user_get(u, USER_EMAIL) : NULL;
     CLEANUP(freep) char *key = text_fold(g->login, strlen(g->login));
     CLEANUP(freep) char *mail_key = text_fold(mail ? mail : "", mail ? strlen(mail) : 0);
     CLEANUP(freep) char *found = u ? user_to_json(u, false) : strdup("");
     struct string_list wanting = {0};
-    int r = key && mail_key && found ? books_write(n->books, e) : error_out_of_memory(e);
+    int r = key && mail_key && found ? books_write(b, e) : error_out_of_memory(e);
     if (r == 0)
-        r = person_sharing_login(n->state, key, "", &wanting, e);
+        r = person_sharing_login(books_state(b), key, "", &wanting, e);
     g->n_strangers += r == 0 && u && !wanting.n_items;
     string_list_done(&wanting);
     if (r < 0)
         return r;
     return a->class == TENANT_NOT_FOUND
-               ? listing_remove(n->state, key, e)
-               : listing_set_found(n->state, g->login, key, mail_key, found, e);
+               ? listing_remove(books_state(b), key, e)
+               : listing_set_found(books_state(b), g->login, key, mail_key, found, e);
 }
 
 static bool is_away(const struct tenant_answer *a)
@@ -156,7 +168,7 @@ static void on_looked(const struct tenant_answer *a, void *userdata)
 {
     struct gone *g = userdata;
     struct tenant_call *call = TAKE(g->call);
-    const struct tenant_ops *ops = g->engine->options.tenant_ops;
+    const struct tenant_ops *ops = books_options(g->books)->tenant_ops;
     struct error e = {0};
     if (is_away(a))
         g->done(a, NULL, g->userdata);
@@ -170,16 +182,16 @@ static void on_looked(const struct tenant_answer *a, void *userdata)
 /* One after the other, as the verification does. */
 static void look_at_next(struct gone *g)
 {
-    struct engine *n = g->engine;
+    struct books *b = g->books;
     struct string_list logins = {0};
     struct error e = {0};
-    int r = listing_to_look_at(n->state, 1, &logins, &e);
+    int r = listing_to_look_at(books_state(b), 1, &logins, &e);
     free(TAKE(g->login));
     if (r == 0 && logins.n_items)
         r = (g->login = strdup(logins.items[0])) ? 0 : error_out_of_memory(&e);
     string_list_done(&logins);
     if (r == 0 && g->login)
-        r = n->options.tenant_ops->user_get(n->options.tenant, &g->call, g->login, on_looked, g, &e);
+        r = books_options(b)->tenant_ops->user_get(books_options(b)->tenant, &g->call, g->login, on_looked, g, &e);
     if (r < 0)
         g->done(NULL, &e, g->userdata);
     else if (!g->login)
@@ -188,8 +200,8 @@ static void look_at_next(struct gone *g)
 
 static int take_listing(struct gone *g, const struct string_list *names, struct error *e)
 {
-    struct state *s = g->engine->state;
-    int r = books_write(g->engine->books, e);
+    struct state *s = books_state(g->books);
+    int r = books_write(g->books, e);
     if (r == 0)
         r = listing_refresh_begin(s, e);
     for (size_t i = 0; i < names->n_items && r == 0; i++) {
@@ -203,7 +215,7 @@ static void on_listed(const struct tenant_answer *a, void *userdata)
 {
     struct gone *g = userdata;
     struct tenant_call *call = TAKE(g->call);
-    const struct tenant_ops *ops = g->engine->options.tenant_ops;
+    const struct tenant_ops *ops = books_options(g->books)->tenant_ops;
     struct error e = {0};
     if (is_away(a)) {
         g->done(a, NULL, g->userdata);
@@ -220,14 +232,14 @@ static void on_listed(const struct tenant_answer *a, void *userdata)
 
 bool gone_settle(struct gone *g)
 {
-    struct engine *n = g->engine;
+    struct books *b = g->books;
     struct error e = {0};
     if (!g->people.n_items)
         return false;
-    int r = g->search ? n->options.tenant_ops->directory_list(n->options.tenant, &g->call, on_listed,
+    int r = g->search ? books_options(b)->tenant_ops->directory_list(books_options(b)->tenant, &g->call, on_listed,
                                                               g, &e)
                       : settle_all(g, &e);
     if (r < 0)
-        books_failed(n->books, &e);
+        books_failed(b, &e);
     return r == 0 && g->search;
 }

@@ -9,13 +9,13 @@
 
 #include "base/text.h"
 
-struct engine;
+struct books;
 struct error;
 struct tenant_answer;
 struct tenant_call;
 
 struct gone {
-    struct engine *engine;
+    struct books *books;
     struct tenant_call *call;
     struct string_list people; /* entry ids */
     char *login;               /* the one that is looked at */
