@@ -74,6 +74,9 @@ struct change {
 #define REASON_AUDIT_FAILED       "audit-failed"
 #define REASON_STATE_FAILED       "state-failed"
 #define REASON_REVOKED            "revoked"
+#define REASON_ROLE_CONFLICT      "role-conflict"
+#define REASON_SEATS              "no-seat"
+#define REASON_DORMANT            "dormant"
 /* A half sentence for people; the code itself when it is not one of these. */
 const char *reason_code_text(const char *code);
 /* What a person does about it, in whole sentences; NULL when the code is not one of these. */

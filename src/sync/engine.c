@@ -108,10 +108,11 @@ static int evaluate_some(struct engine *n, bool *ret_more, bool *ret_ahead, stru
         return 0;
     int r = 0;
     uint64_t now = clock_now_usec();
-    if (n->next_recheck_usec && n->next_recheck_usec <= now) {
+    bool set = books_clock_was_set(n->books); /* every date is another time from now */
+    if (n->next_recheck_usec && (set || n->next_recheck_usec <= now)) {
         r = books_write(n->books, e);
         if (r == 0)
-            r = person_mark_due(n->state, now, &n->next_recheck_usec, e);
+            r = person_mark_due(n->state, set ? INT64_MAX : now, &n->next_recheck_usec, e);
     }
     struct string_list ids = {0};
     if (r == 0)
@@ -310,6 +311,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     struct engine *n = userdata;
     uint64_t now = clock_now_usec();
     if (!books_outcome_since_usec(n->books) && n->due_usec > now) { /* half-way: see engine_arm_timer() */
+        if (n->next_recheck_usec && books_clock_is_set(n->books))
+            books_wake(n->books, WORK_DUE);
         engine_arm_timer(n);
         return 0;
     }
@@ -487,8 +490,10 @@ static int take_configuration(struct engine *n, bool reloaded, struct error *e)
     bool decides_same = n->options.decisions && text_equal(decided, n->options.decisions);
     if (!reloaded && same && (decides_same || !n->options.decisions))
         return 0;
-    if (n->options.decisions ? !decides_same : !same)
+    if (n->options.decisions ? !decides_same : !same) {
         gate_budgets_are_new(n->gate);
+        books_note(n->books, WORK_REVOCATIONS); /* theirs is looked at before any of them goes */
+    }
     r = decides_same ? 0 : person_mark_all_dirty(n->state, e);
     if (r == 0)
         r = queue_release(n->state, NULL, REASON_REFUSED, clock_now_usec(), &n_released, e);

@@ -18,7 +18,7 @@ static const char *const kind_names[BUDGET_N_KINDS] = {
     [BUDGET_TEAM] = "team",       [BUDGET_PRIVILEGED] = "privileged",
     [BUDGET_DISABLE] = "disable", [BUDGET_DELETE] = "delete",
     [BUDGET_RENAME] = "rename",   [BUDGET_REVOKE] = "revoke",
-    [BUDGET_REMAKE] = "remake",
+    [BUDGET_REMAKE] = "remake",   [BUDGET_DORMANT] = "dormant",
 };
 
 const char *budget_kind_name(enum budget_kind b)

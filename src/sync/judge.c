@@ -114,11 +114,35 @@ static const char *gone_sentence(const struct subject *s)
     return s->mirror.gone_why ? s->mirror.gone_why : "its entry is not in the mirror";
 }
 
+#define DOUBTED_LOOK_USEC (600 * USEC_PER_SEC)
+
+static uint64_t start_to_come(const struct engine *n, const struct subject *s)
+{
+    const struct verdict *v = &s->verdict;
+    return v->has_start && v->start_usec > books_dates_usec(n->books) ? v->start_usec : 0;
+}
+
+/* When a date changes what is decided about the person, on the wall clock; 0: none will. */
+static uint64_t next_date(const struct engine *n, const struct subject *s)
+{
+    uint64_t dates = books_dates_usec(n->books), ahead = n->options.sync->create_ahead_usec;
+    uint64_t start = start_to_come(n, s), at = s->verdict.has_recheck ? s->verdict.recheck_usec : 0;
+    uint64_t first = start > dates + ahead ? start - ahead : start;
+    if (first && (!at || first < at))
+        at = first;
+    uint64_t now = clock_now_usec(), wait = at > dates ? at - dates : 0;
+    if (now > dates && wait > DOUBTED_LOOK_USEC) /* the doubt may end before */
+        wait = DOUBTED_LOOK_USEC;
+    return at ? now + wait : 0;
+}
+
 static int plan_subject(struct engine *n, const char *entry_id, struct subject *s,
                         struct planner_result *ret, struct error *e)
 {
     static struct user nothing;
     char vanished[256];
+    struct conflicts conflicts;
+    conflicts.items = ruleset_conflicts(rules_ruleset(n->rules), &conflicts.n_items);
     struct planner_input in = {
         .entry_id = entry_id,
         .dn = subject_dn(s),
@@ -128,6 +152,9 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
         .wanted = s->verdict.user,
         .revoked = s->verdict.revoked,
         .revoke_source = &s->verdict.revoke_source,
+        .start_usec = start_to_come(n, s),
+        .start_source = &s->verdict.start_source,
+        .conflicts = conflicts,
         .group_missing = s->verdict.group_missing ? s->verdict.group_missing_dn : NULL,
         .twin = s->twin,
         .vanished_attribute = s->has_verdict
@@ -157,6 +184,7 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
         .userdata = n->rules,
         .options = n->options.sync,
         .now_usec = clock_now_usec(),
+        .dates_usec = books_dates_usec(n->books),
     };
     return planner_plan(&in, ret, e);
 }
@@ -169,6 +197,7 @@ static bool reason_is_planners(const char *reason)
         REASON_ENTRY_INVALID,  REASON_ATTRIBUTE_VANISHED, REASON_RELINK,
         REASON_STATE_RESTORED, REASON_NAME_SHARED,        REASON_ROLES_FIRST,
         REASON_OTHER_TENANT,   REASON_LOCKOUT,            REASON_USER_GONE,
+        REASON_ROLE_CONFLICT,
     };
     for (size_t i = 0; reason && i < ARRAY_SIZE(reasons); i++)
         if (text_equal(reason, reasons[i]))
@@ -398,7 +427,7 @@ static int store_person(struct engine *n, const char *entry_id, struct subject *
         .login_key = s->login_key,
         .code = plan->code ? (char *)plan->code : s->verdict.code,
         .sentence = s->has_verdict ? s->verdict.sentence : (char *)gone_sentence(s),
-        .recheck_usec = s->verdict.has_recheck ? s->verdict.recheck_usec : 0,
+        .recheck_usec = next_date(n, s),
         .standing = standing_of(plan),
         .standing_code = plan->bucket == PLANNER_BUCKET_SKIPPED ? (char *)plan->code : NULL,
         .run = books_run(n->books),
@@ -541,6 +570,10 @@ static int decide(struct engine *n, const char *entry_id, struct subject *s, str
     struct planner_result plan = {0};
     if (r == 0)
         r = plan_subject(n, entry_id, s, &plan, e);
+    if (r == 0 && plan.wanted) { /* without what is withheld: nobody is made with it */
+        user_free(s->verdict.user);
+        s->verdict.user = TAKE(plan.wanted);
+    }
     if (r == 0 && plan.bucket == PLANNER_BUCKET_FORGET) {
         r = forget(n, entry_id, s, e);
     } else if (r == 0) {

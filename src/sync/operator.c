@@ -90,14 +90,15 @@ int engine_retry(struct engine *n, const char *cause, const char *entry_id, size
         if (r == 0)
             r = person_mark_dirty(n->state, entry_id, e);
     } else if (r == 0) {
-        r = queue_release(n->state, cause, NULL, clock_now_usec(), ret_n, e);
         /* The planner's own holds are decided anew. */
         static const char *const reasons[] = {REASON_LOGIN_SHARED,  REASON_CONFLICT,
                                               REASON_SAME_MAIL,     REASON_RENAME_POLICY,
                                               REASON_GROUP_MISSING, REASON_ENTRY_INVALID,
-                                              REASON_USER_GONE};
+                                              REASON_USER_GONE,     REASON_ROLE_CONFLICT};
         for (size_t i = 0; i < ARRAY_SIZE(reasons) && r == 0; i++)
             r = person_mark_reason_dirty(n->state, reasons[i], e);
+        if (r == 0)
+            r = queue_release(n->state, cause, NULL, clock_now_usec(), ret_n, e);
     }
     health_forget_missing(n->health);
     if (cause && text_equal(cause, "users:gone")) /* whether they are there again */

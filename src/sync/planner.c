@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "sync/quirks.h"
+#include "sync/withhold.h"
 
 /* Fields that SCIM PATCH writes. */
 static const enum user_field profile_fields[] = {
@@ -26,6 +27,7 @@ static const enum user_field profile_fields[] = {
 void planner_result_done(struct planner_result *r)
 {
     operation_list_done(&r->operations);
+    user_free(r->wanted);
     *r = (struct planner_result){0};
 }
 
@@ -158,7 +160,7 @@ static bool may_take_skill(const struct planner_input *in, const char *name)
            (in->names_skill && in->names_skill(name, in->userdata));
 }
 
-static bool may_take_role(const struct planner_input *in, const char *name)
+bool planner_may_take_role(const struct planner_input *in, const char *name)
 {
     if (in->quirks && user_role(in->quirks, name))
         return false;
@@ -193,7 +195,7 @@ static int diff_roles(const struct planner_input *in, struct operation *o)
     }
     for (size_t i = 0; i < in->known->n_roles && rc == 0; i++) {
         const struct user_role *k = &in->known->roles[i];
-        if (!user_role(in->wanted, k->name) && may_take_role(in, k->name))
+        if (!user_role(in->wanted, k->name) && planner_may_take_role(in, k->name))
             rc = add_role_change(o, k->name, false, NULL);
     }
     return rc;
@@ -263,6 +265,10 @@ static int plan_create(const struct planner_input *in, struct planner_result *r)
         rc = add_role_change(o, in->wanted->roles[i].name, true, &in->wanted->roles[i].source);
     for (size_t i = 0; i < in->wanted->n_skills && rc == 0; i++)
         rc = add_level_change(o, in->wanted->skills[i].name, NULL, &in->wanted->skills[i]);
+    if (rc == 0 && in->wanted->disabled)
+        rc = operation_add_change(o, "disabled", NULL, "true", &in->wanted->disabled_source);
+    else if (rc == 0 && in->start_usec)
+        rc = operation_add_change(o, "disabled", NULL, "true", in->start_source);
     r->bucket = PLANNER_BUCKET_PENDING;
     return rc;
 }
@@ -366,9 +372,11 @@ static int plan_newcomer(const struct planner_input *in, struct planner_result *
 {
     const char *login = user_get(in->wanted, USER_LOGIN);
     const char *sentence = in->claim_sentence ? in->claim_sentence : "";
-    if (in->wanted->disabled && in->claim != PLANNER_LOGIN_AT_TENANT) {
+    bool there = in->claim == PLANNER_LOGIN_AT_TENANT;
+    bool early = in->start_usec > in->dates_usec + in->options->create_ahead_usec;
+    if (!there && (early || (in->wanted->disabled && !in->options->create_disabled))) {
         r->bucket = PLANNER_BUCKET_SKIPPED;
-        r->code = "disabled";
+        r->code = early ? "not-started" : "disabled";
         return 0;
     }
     switch (in->claim) {
@@ -528,7 +536,7 @@ static int plan_enable(const struct planner_input *in, struct planner_result *r,
     struct operation *o = NULL;
     int rc = add_operation(in, r, OPERATION_ENABLE, in->login,
                            in->leaving_usec ? "returned to the directory's users"
-                                            : "no longer disabled in the directory",
+                                            : "not, or no longer, disabled in the directory",
                            &o);
     *ret = o;
     return rc < 0 ? rc
@@ -573,7 +581,7 @@ static int plan_member(const struct planner_input *in, struct planner_result *r)
         }
     } else {
         /* Disabled by somebody at the tenant: theirs to undo; the sweep reports it as drift. */
-        if (in->link == PLANNER_DISABLED && in->disabled_by_us)
+        if (in->link == PLANNER_DISABLED && in->disabled_by_us && !in->start_usec)
             rc = plan_enable(in, r, &enable);
         if (rc == 0)
             rc = plan_rename(in, r);
@@ -686,7 +694,36 @@ static int hold_newcomer(const struct planner_input *in, struct planner_result *
     return rc;
 }
 
+static int plan(const struct planner_input *in, struct planner_result *ret, struct error *e);
+
+/* Roles that conflict are planned apart from everything else, which goes on. */
 int planner_plan(const struct planner_input *in, struct planner_result *ret, struct error *e)
+{
+    struct planner_result held = {0};
+    struct planner_input rest = *in;
+    int rc = withhold_roles(in, &held, e);
+    if (rc == 0 && held.wanted)
+        rest.wanted = held.wanted;
+    if (rc == 0)
+        rc = plan(&rest, ret, e);
+    if (rc == 0 && held.wanted && ret->bucket != PLANNER_BUCKET_SKIPPED) {
+        ret->wanted = TAKE(held.wanted);
+        if (!ret->code) {
+            ret->bucket = PLANNER_BUCKET_HELD;
+            ret->code = REASON_ROLE_CONFLICT;
+        }
+        for (size_t i = 0; i < held.operations.n_items && rc == 0; i++)
+            rc = operation_list_add(&ret->operations, TAKE(held.operations.items[i]));
+        if (rc < 0) {
+            planner_result_done(ret);
+            error_out_of_memory(e);
+        }
+    }
+    planner_result_done(&held);
+    return rc;
+}
+
+static int plan(const struct planner_input *in, struct planner_result *ret, struct error *e)
 {
     struct planner_result r = {.bucket = PLANNER_BUCKET_UNCHANGED};
     int rc = 0;

@@ -10,6 +10,7 @@
 
 #include "model/operation.h"
 #include "model/user.h"
+#include "sync/conflict.h"
 #include "sync/options.h"
 
 struct error;
@@ -52,6 +53,9 @@ struct planner_input {
     const struct user *wanted;   /* PLANNER_WANTED */
     bool revoked;                /* [lifecycle] revoke_when holds */
     const struct source *revoke_source;
+    uint64_t start_usec; /* [user] starts_at; 0: not known, or past */
+    const struct source *start_source;
+    struct conflicts conflicts;
     const char
         *group_missing; /* DN of a rule's group that is missing: losses are in doubt; or NULL */
     const char *vanished_attribute; /* an attribute that vanished from too many at once, here
@@ -89,6 +93,7 @@ struct planner_input {
 
     const struct sync_options *options;
     uint64_t now_usec;
+    uint64_t dates_usec; /* by which dates fall due */
 };
 
 enum planner_bucket { /* where the person stands if no operation is carried out */
@@ -103,6 +108,7 @@ enum planner_bucket { /* where the person stands if no operation is carried out 
 
 struct planner_result {
     struct operation_list operations;
+    struct user *wanted; /* the wanted user without the roles that are withheld; NULL: as it was */
     enum planner_bucket bucket;
     const char *code;      /* SKIPPED, HELD: borrowed from the input or a literal */
     uint64_t leaving_usec; /* to be kept in the link: 0 when the person is not leaving */
@@ -111,6 +117,9 @@ struct planner_result {
 void planner_result_done(struct planner_result *r);
 
 /* 0 or -ENOMEM. *ret is written only on success. */
+/* Does the rules' word take this role away from somebody who has it? */
+bool planner_may_take_role(const struct planner_input *in, const char *name);
+
 int planner_plan(const struct planner_input *in, struct planner_result *ret, struct error *e);
 
 /* Of `changes`, does any take something away (team, role, skill, level)? */

@@ -50,7 +50,8 @@ enum sort { /* the test's own names, in the order of the enum of the budgets */
     RENAME = 7,
     REVOKE = 8,
     REMAKE = 9,
-    N_SORTS = 10,
+    DORMANT = 10,
+    N_SORTS = 11,
 };
 
 struct known {
@@ -432,7 +433,7 @@ static void test_histories(void **state)
     }
     /* The histories are no test of a budget that they never reach. */
     for (int k = 1; k < N_SORTS && n_histories >= 40; k++)
-        if (!stopped[k])
+        if (!stopped[k] && k != DORMANT)
             fail_msg("kind %d never reached its limit (%zu seen)", k, seen[k]);
 }
 

@@ -46,6 +46,12 @@ static const struct {
      "first contact, and when a user vanished: whose mail is to be looked at next"},
     {"UPDATE listing SET stale = 1", "all of them are listed again: at first contact, and when a user vanished at the tenant"},
     {"DELETE FROM listing WHERE stale = 1", "first contact only: who was not listed again"},
+    {"SELECT (SELECT count(*) FROM operation INDEXED BY operation_state WHERE state = 4",
+     "those under way: as many as max_concurrent"},
+    {"SELECT count(*) FROM operation INDEXED BY operation_state WHERE state = 1 AND kind IN",
+     "with max_users only, when the guard looks at the plan"},
+    {"SELECT number FROM operation INDEXED BY operation_state WHERE state = 1 AND kind IN",
+     "likewise, where more are due than there are seats"},
     {"INSERT INTO link_aside(", "all links are put aside, once for each change of the tenant"},
     {"INSERT INTO link(entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, "
      "origin, created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift, quirks, "
