@@ -131,6 +131,13 @@ static void doubt_missing(struct engine *n, const char *reason)
         health_doubt_teams(n->health);
 }
 
+/* What another attempt waited for is not the first one's delay. */
+static uint64_t lag_of(const struct engine *n, const struct operation *o)
+{
+    uint64_t now = steady_now_usec(books_steady(n->books));
+    return o->attempts == 1 && o->due_usec && now >= o->due_usec ? now - o->due_usec + 1 : 0;
+}
+
 static int begin_execution(struct engine *n, struct operation *taken, struct error *e)
 {
     struct execution *x = calloc(1, sizeof *x);
@@ -174,7 +181,8 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
     struct audit_row row = {.event = "intent",
                             .operation = taken,
                             .code = taken->revokes ? REASON_REVOKED : NULL,
-                            .attempts = taken->attempts};
+                            .attempts = taken->attempts,
+                            .lag_usec = lag_of(n, taken)};
     if (r == 0)
         r = books_audit(n->books, &row, e);
     if (r < 0)
