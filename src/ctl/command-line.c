@@ -258,6 +258,7 @@ int ctl_main(int argc, char **argv)
     struct buffer said = l.ctl.output.text; /* a complaint about the command line */
     output_init(&l.ctl.output, l.colour);
     l.ctl.output.text = said;
+    l.ctl.output.verbatim = l.ctl.json;
     if (result == EXIT_FINE)
         result = find_config(&l);
     if (result == EXIT_FINE) {
@@ -271,6 +272,7 @@ int ctl_main(int argc, char **argv)
         else
             result = run_verb(&l);
     }
+    output_wrap(&l.ctl.output);
     const struct buffer *text = &l.ctl.output.text;
     if (text->failed ||
         (text->size > 0 && fwrite(text->data, 1, text->size, stdout) < text->size) ||
