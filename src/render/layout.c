@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <libsmartcols.h>
+#include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,18 @@
 #include "render/output.h"
 
 #define RESET "\033[0m"
+
+/* Texts are UTF-8 whatever the locale of the user or the service is. */
+static locale_t use_utf8(void)
+{
+    static locale_t utf8;
+
+    if (!utf8)
+        utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", NULL);
+    if (!utf8)
+        utf8 = newlocale(LC_CTYPE_MASK, "C.utf8", NULL);
+    return uselocale(utf8); /* NULL changes nothing */
+}
 
 /* Of one character, in columns; a colour takes none. */
 static size_t character(const char *text, size_t size, unsigned *ret_columns)
@@ -49,7 +62,11 @@ static unsigned columns_of(const char *text, size_t size)
 
 unsigned output_columns(const char *text)
 {
-    return columns_of(text, strlen(text));
+    locale_t before = use_utf8();
+    unsigned n = columns_of(text, strlen(text));
+
+    (void)uselocale(before);
+    return n;
 }
 
 /* A text being broken into lines. */
@@ -158,6 +175,7 @@ void output_end(struct output *o, unsigned hang)
     size_t start = line_start(&o->text);
     const char *line = o->text.data ? o->text.data + start : "";
     size_t size = o->text.size - start;
+    locale_t before = use_utf8();
 
     if (o->width > hang + 8 && columns_of(line, size) > o->width) {
         CLEANUP(freep) char *copy = strndup(line, size);
@@ -167,6 +185,7 @@ void output_end(struct output *o, unsigned hang)
         o->text.size = start;
         fold(&f, copy ? copy : "", copy ? size : 0);
     }
+    (void)uselocale(before);
     buffer_add_text(&o->text, "\n");
 }
 
@@ -283,6 +302,9 @@ static int add_cell(struct libscols_line *line, size_t c, const struct table_cel
     struct fold f = {.to = &b, .width = width};
 
     fold(&f, cell->text, strlen(cell->text));
+    for (size_t i = 0; MB_CUR_MAX == 1 && i < b.size; i++) /* the library would never come back */
+        if (b.data[i] & 0x80)
+            b.data[i] = '?';
     if (b.failed || scols_line_set_data(line, c, b.data ? b.data : "") < 0)
         return -ENOMEM;
     if (colour && cell->colour != COLOUR_NONE && *cell->text)
@@ -329,6 +351,7 @@ void table_print(const struct table *t, struct output *o, unsigned indent)
     struct libscols_table *table = t->failed ? NULL : scols_new_table();
     unsigned widths[TABLE_COLUMNS_MAX] = {0};
     char *text = NULL;
+    locale_t before = use_utf8();
 
     share_width(t, o->width > indent ? o->width - indent : 0, widths);
     if (!table || scols_table_set_column_separator(table, "  ") < 0 ||
@@ -340,6 +363,7 @@ void table_print(const struct table *t, struct output *o, unsigned indent)
         o->text.failed = true;
     else if (text)
         add_printed(o, text, indent);
+    (void)uselocale(before);
     free(text);
     scols_unref_table(table);
 }
