@@ -86,28 +86,14 @@ static int execution_load(struct execution *x, struct error *e)
     return r < 0 ? r : 0;
 }
 
-/* By the rules as they are when the answer is there: a reload may have replaced those of
- * before. */
-static bool names_role(const char *role, void *userdata)
-{
-    const struct engine *n = userdata;
-    return ruleset_names_role(n->ruleset, role);
-}
-
-static bool names_skill(const char *skill, void *userdata)
-{
-    const struct engine *n = userdata;
-    return ruleset_names_skill(n->ruleset, skill);
-}
-
 static void execution_prepare_merge(struct execution *x)
 {
     x->merge = (struct planner_input){
         .wanted = x->wanted,
         .granted = x->granted,
-        .names_role = names_role,
-        .names_skill = names_skill,
-        .userdata = x->engine,
+        .names_role = rules_names_role,
+        .names_skill = rules_names_skill,
+        .userdata = x->engine->rules,
     };
 }
 
@@ -142,6 +128,13 @@ static void doubt_missing(struct engine *n, const char *reason)
 {
     if (text_equal(reason, REASON_TEAM_MISSING))
         health_doubt_teams(n->health);
+}
+
+/* What another attempt waited for is not the first one's delay. */
+static uint64_t lag_of(const struct engine *n, const struct operation *o)
+{
+    uint64_t now = steady_now_usec(books_steady(n->books));
+    return o->attempts == 1 && o->due_usec && now >= o->due_usec ? now - o->due_usec + 1 : 0;
 }
 
 static int begin_execution(struct engine *n, struct operation *taken, struct error *e)
@@ -185,7 +178,8 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
     struct audit_row row = {.event = "intent",
                             .operation = taken,
                             .code = taken->revokes ? REASON_REVOKED : NULL,
-                            .attempts = taken->attempts};
+                            .attempts = taken->attempts,
+                            .lag_usec = lag_of(n, taken)};
     if (r == 0)
         r = books_audit(n->books, &row, e);
     if (r < 0)

@@ -28,6 +28,9 @@
 #include "sync/gate.h"
 #include "sync/health.h"
 #include "sync/planner.h"
+#include "sync/reading.h"
+#include "sync/rules.h"
+#include "sync/sweep.h"
 
 /* One operation in flight; see delivery.c. */
 struct execution {
@@ -61,7 +64,6 @@ struct execution {
 
 /* Who does not wait until everybody was looked at. */
 struct first {
-    struct string_list revocations; /* entries that came and may be revocations */
     struct string_list ahead;       /* people whose own entry or groups changed */
 };
 
@@ -74,27 +76,10 @@ struct engine {
     struct health *health;
     struct contact *contact;
     struct gate *gate;
+    struct rules *rules;
+    struct reading *reading;
     struct commands *commands;
     struct engine_options options;
-    struct schema *schema;
-    struct ruleset *ruleset;
-    struct bound_groups groups;
-    struct string_list sighted;   /* DNs of rules' groups that a look found out about … */
-    struct string_list sightings; /* … and what, in step */
-    bool groups_dirty; /* bind again before the next evaluation */
-
-    /* intake */
-    unsigned reading;  /* bit per search: a read is under way, people wait for its end */
-    unsigned unproven; /* bit per search: its last whole read was not proven */
-    bool read_ended;   /* at least one read has ended since the mirror was empty */
-    unsigned batch_search;
-    bool batch_full;
-    size_t batch_people;
-    size_t people_unlooked; /* entries of people that came since vanish_look() */
-    size_t people_looked;   /* people in the mirror at that look */
-    char vanished[512];     /* attributes that vanished, comma separated with a leading and a
-                               trailing comma */
-
     uint64_t n_turns; /* since the start */
 
     /* run */
@@ -103,11 +88,8 @@ struct engine {
     size_t n_past_revocations; /* since the start; the newest is at (n - 1) % size */
     uint64_t looked_usec;  /* when the queue was last asked for what is due */
     bool people_looked_at; /* since the time of the next recheck was asked for */
-    bool read_anew;  /* since then every linked user was read at the tenant */
     void (*idle_fn)(void *userdata);
     void *idle_userdata;
-    void (*directory_fn)(void *userdata);
-    void *directory_userdata;
     void (*status_fn)(void *userdata);
     void *status_userdata;
     bool stopping;
@@ -120,7 +102,6 @@ struct engine {
     uint64_t n_done; /* since the start */
 
     struct sweep *sweep;
-    uint64_t sweep_usec;       /* when the next one is due; 0: never */
     uint64_t next_recheck_usec;
     uint64_t due_usec;            /* what the timer waits for */
     struct password *password; /* one that is being set anew */
@@ -134,18 +115,6 @@ void engine_arm_timer(struct engine *n);
 int evaluate_person(struct engine *n, const char *entry_id, struct error *e);
 /* Nothing but the question whether the person is revoked: also in the middle of a read. */
 int evaluate_revocation(struct engine *n, const char *entry_id, struct error *e);
-
-/* rules.c */
-int bind_rule_groups(struct engine *n, struct error *e);
-int bind_ruleset(struct engine *n, struct error *e);
-/* Does the new ruleset read what the mirror does not hold? */
-bool engine_reads_more(const struct ruleset *now, const struct string_list *before);
-int engine_copy_attributes(const struct ruleset *r, struct string_list *ret);
-
-/* vanish.c: after a whole read, and when it is due. */
-int vanish_look(struct engine *n, bool whole, struct error *e);
-int vanish_accept(struct engine *n, struct error *e); /* a person takes it as it is */
-bool vanish_is_due(const struct engine *n);
 
 /* delivery.c */
 int executor_pick(struct engine *n, size_t *ret_n, struct error *e); /* writes intents */
@@ -226,14 +195,6 @@ bool execution_doubt_user(struct execution *x, const struct tenant_answer *a,
                           tenant_done_fn again);
 /* The user has this login now: x ends. */
 void execution_renamed(struct execution *x, const struct tenant_answer *a, const char *login);
-/* The link follows the user, on record as drift. *ret_taken: another person's link has it. */
-int renamed_follow(struct engine *n, struct link *l, const char *login, bool *ret_taken,
-                   struct error *e);
-
-/* sweep.c */
-void sweep_start(struct engine *n);
-void sweep_cancel(struct engine *n);
-
 /* password.c */
 bool password_is_handed_on(const struct engine *n); /* a first password is made and handed on */
 /* The user was made: its password goes to the command; until that has worked it is due. */
