@@ -28,6 +28,7 @@ enum fetch_kind {
     FETCH_KIND = 3,   /* whether the filter of people or of groups selects it */
     FETCH_PARENT = 4, /* what has somebody below it, whatever it is */
     FETCH_BASE = 5,   /* whether the base is there */
+    FETCH_LOST = 6,   /* whether what is not shown any more was removed */
 };
 
 struct fetch {
@@ -40,6 +41,7 @@ struct fetch {
     char *id;               /* ENTRY: may be NULL */
     char *lacking;          /* ENTRY: the attribute that a message lacked; NULL: none */
     struct decoded decoded; /* RANGE, KIND */
+    struct lost *lost;      /* LOST */
     bool found;
 };
 
@@ -54,6 +56,7 @@ static void fetch_free(struct fetch *f)
         f->batch->n_running--;
     search_free(f->search);
     decoded_done(&f->decoded);
+    lost_free(f->lost);
     free(f->base);
     free(f->id);
     free(f->lacking);
@@ -124,6 +127,23 @@ int batch_fetch_lacking(struct feed_batch *b, unsigned search, const char *dn, c
     return r;
 }
 
+int batch_fetch_answer(struct feed_batch *b, struct lost *taken, struct error *e)
+{
+    struct fetch *f = calloc(1, sizeof *f);
+    if (!f || !(f->base = strdup(lost_name(taken)))) {
+        free(f);
+        lost_free(taken);
+        return error_out_of_memory(e);
+    }
+    f->batch = b;
+    f->kind = FETCH_LOST;
+    f->lost = taken;
+    f->next = b->fetches;
+    b->fetches = f;
+    batch_pump(b);
+    return 0;
+}
+
 int batch_fetch_base(struct feed_batch *b, struct error *e)
 {
     return add_fetch(b, b->search, FETCH_BASE, b->env->searches[b->search].base, NULL, NULL, e);
@@ -179,7 +199,7 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
     struct fetch *f = userdata;
     struct feed_batch *b = f->batch;
     f->found = true;
-    if (f->kind == FETCH_KIND || f->kind == FETCH_BASE)
+    if (f->kind == FETCH_KIND || f->kind == FETCH_BASE || f->kind == FETCH_LOST)
         return 0;
     if (f->kind == FETCH_RANGE) {
         int r = decode_range(f->decoded.ranges, ld, m);
@@ -283,6 +303,29 @@ static void kind_done(struct fetch *f)
         batch_pump(b);
 }
 
+/* An answer that is none leaves it open, and what is open counts as hidden. */
+static void lost_done(struct fetch *f)
+{
+    struct feed_batch *b = f->batch;
+    struct error e = {};
+    int r = 0;
+    lost_answer(f->lost, f->found);
+    f->search = search_free(f->search);
+    b->n_running--;
+    if (lost_is_asking(f->lost)) {
+        r = fetch_start(f, &e);
+        if (r < 0)
+            fetch_failed(f, r, &e);
+        return;
+    }
+    r = lost_end(f->lost, &e);
+    fetch_free(f);
+    if (r < 0)
+        batch_fail(b, r, &e);
+    else
+        batch_pump(b);
+}
+
 static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)
 {
     (void)s;
@@ -290,6 +333,10 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     struct feed_batch *b = f->batch;
     if (f->kind == FETCH_RANGE) {
         range_done(f, outcome);
+        return;
+    }
+    if (f->kind == FETCH_LOST) {
+        lost_done(f);
         return;
     }
     if (f->kind == FETCH_KIND &&
@@ -355,6 +402,13 @@ static int fetch_start(struct fetch *f, struct error *e)
         if (!env->decoder.active_directory)
             range[1] = NULL;
         request.attributes = range;
+        f->found = false;
+    }
+    if (f->kind == FETCH_LOST) {
+        const struct search_request *question = lost_question(f->lost);
+        if (!question)
+            return error_out_of_memory(e);
+        request = *question;
         f->found = false;
     }
     int r = search_start(&f->search, env->session, &request, &events, f, e);

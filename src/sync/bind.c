@@ -87,7 +87,7 @@ static void say_group_change(const struct ruleset_group *configured, const char 
         break;
     case BOUND_PRESENT:
         if (now->members_hidden)
-            log_warning("%s:%u: the members of the group %s of rule \"%s\" are hidden from this "
+            log_warning("%s:%u: members of the group %s of rule \"%s\" are hidden from this "
                         "account: those that were seen last count, and nobody loses anything",
                         configured->file, configured->line, configured->dn, configured->rule);
         else if (now->n_members == 0)
@@ -96,23 +96,6 @@ static void say_group_change(const struct ruleset_group *configured, const char 
                         sighting ? ": it " : "", sighting ? sighting : "");
         break;
     }
-}
-
-static void say_hidden(struct engine *n, const struct bound_group *g)
-{
-    char cause[600], sentence[1100];
-    if (!g->dn)
-        return;
-    snprintf(cause, sizeof cause, "members:%s", g->dn);
-    if (g->state == BOUND_GONE || !g->members_hidden) {
-        alarm_over(n->books, cause);
-        return;
-    }
-    snprintf(sentence, sizeof sentence,
-             "the group %.600s must have a member, and this account is shown none: nobody loses "
-             "anything for it; give the account the right to read its members",
-             g->dn);
-    alarm_set(n->books, cause, REASON_ATTRIBUTE_VANISHED, sentence);
 }
 
 static void alarm_missing(struct engine *n, const char *cause, const char *dn)
@@ -160,14 +143,16 @@ int bind_rule_groups(struct engine *n, struct error *e)
             alarm_missing(n, cause, groups[i].dn);
         else
             alarm_over(n->books, cause);
-        say_hidden(n, &fresh.items[i]);
         bool was_missing =
             before && (before->state == BOUND_GONE || before->state == BOUND_NEVER_SEEN);
         if (before && was_missing != missing)
             reachable_changed = true;
     }
+    r = hidden_look(n, &fresh, e);
     bound_groups_done(&n->groups);
     n->groups = fresh;
     n->groups_dirty = false;
+    if (r < 0)
+        return r;
     return reachable_changed ? person_mark_all_dirty(n->state, e) : 0;
 }

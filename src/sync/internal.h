@@ -156,6 +156,9 @@ int bind_ruleset(struct engine *n, struct error *e);
 bool engine_reads_more(const struct ruleset *now, const struct string_list *before);
 int engine_copy_attributes(const struct ruleset *r, struct string_list *ret);
 
+/* hidden.c: after the groups were bound. */
+int hidden_look(struct engine *n, const struct bound_groups *groups, struct error *e);
+
 /* vanish.c: after a whole read, and when it is due. */
 int vanish_look(struct engine *n, bool whole, struct error *e);
 int vanish_accept(struct engine *n, struct error *e); /* a person takes it as it is */
