@@ -35,7 +35,8 @@ static int means_somebody(struct state *s, const struct member *m, bool *ret, st
               "p.gone_usec = 0";
         break;
     case MEMBER_PRIMARY:
-        sql = "SELECT 1 FROM entry WHERE primary_key = ?1 AND gone_usec = 0 AND kind = 1";
+        sql = "SELECT 1 FROM entry INDEXED BY entry_primary_key WHERE primary_key = ?1 AND "
+              "gone_usec = 0 AND kind = 1";
         break;
     }
     r = stmt_prepare(&q, s, sql, e);

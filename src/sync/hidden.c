@@ -30,7 +30,7 @@ static void say(struct engine *n, const char *dn)
     snprintf(sentence, sizeof sentence,
              "the group %.500s has members that this account is not shown: those that were seen "
              "last count, and nobody loses anything for it. Give the account the right to read its "
-             "members and to search for them; if they were removed, rosterctl retry '%s%.500s'",
+             "members and to search for them; if they were removed, rosterctl retry --cause '%s%.500s'",
              dn, CAUSE, dn);
     alarm_set(n->books, cause, REASON_ATTRIBUTE_VANISHED, sentence);
 }

@@ -184,9 +184,9 @@ def test_a_person_decides(t):
     f = Follower(t, server, "syncrepl", posix)
     hide(server, "memberUid")
     f.hidden()
-    f.daemon.ctl("retry", "members:cn=nobody,dc=example", code=None)
+    f.daemon.ctl("retry", "--cause", "members:cn=nobody,dc=example", code=None)
     need(f.disables() == [], "another group", f.disables())
-    f.daemon.ctl("retry", "members:" + f.group)
+    f.daemon.ctl("retry", "--cause", "members:" + f.group)
     for uid in f.uids:
         f.tenant.wait_user(uid, disabled=True)
     wait_for(lambda: SAID not in f.alarms(), 20, "it is over", f.alarms)
