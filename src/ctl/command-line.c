@@ -33,6 +33,9 @@ enum {
     OPTION_COLOR,
     OPTION_SUMMARY,
     OPTION_ALL,
+    OPTION_AFTER,
+    OPTION_FOLLOW,
+    OPTION_FORMAT,
     OPTION_WATCH,
     OPTION_CAUSE,
     OPTION_PERSON,
@@ -52,6 +55,7 @@ enum {
     OPTION_HTML,
     OPTION_CSV,
     OPTION_NEW,
+    OPTION_CASE,
     OPTION_REASON,
     OPTION_VERSION,
 };
@@ -81,7 +85,11 @@ static const struct option options[] = {
     {"proof", required_argument, NULL, OPTION_PROOF},
     {"html", required_argument, NULL, OPTION_HTML},
     {"csv", required_argument, NULL, OPTION_CSV},
+    {"format", required_argument, NULL, OPTION_FORMAT},
+    {"after", required_argument, NULL, OPTION_AFTER},
+    {"follow", no_argument, NULL, OPTION_FOLLOW},
     {"new", no_argument, NULL, OPTION_NEW},
+    {"case", no_argument, NULL, OPTION_CASE},
     {"reason", required_argument, NULL, OPTION_REASON},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -130,7 +138,11 @@ static int take_option(struct command_line *l, int option)
     case OPTION_PROOF: l->ctl.proof = optarg; return EXIT_FINE;
     case OPTION_HTML: l->ctl.html = optarg; return EXIT_FINE;
     case OPTION_CSV: l->ctl.csv = optarg; return EXIT_FINE;
+    case OPTION_FORMAT: l->ctl.format = optarg; return EXIT_FINE;
+    case OPTION_AFTER: l->ctl.after = optarg; return EXIT_FINE;
+    case OPTION_FOLLOW: l->ctl.follow = true; return EXIT_FINE;
     case OPTION_NEW: l->ctl.new = true; return EXIT_FINE;
+    case OPTION_CASE: l->ctl.as_case = true; return EXIT_FINE;
     case OPTION_CHECKPOINT: l->ctl.checkpoint = optarg; return EXIT_FINE;
     case OPTION_VERSION: l->version = true; return EXIT_FINE;
     case 'h': l->help = true; return EXIT_FINE;

@@ -467,8 +467,10 @@ int ctl_audit(struct ctl *c)
         return prove(c, files, n_files, c->arguments[1]);
     if (strcmp(what, "report") == 0)
         return report(c, files, n_files);
+    if (strcmp(what, "export") == 0)
+        return ctl_export(c, files, n_files);
     if (strcmp(what, "who") == 0)
         return who(c, files, n_files);
     return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
-                        "audit takes: verify, show, who, report, prove, erase, key");
+                        "audit takes: verify, show, who, report, export, prove, erase, key");
 }

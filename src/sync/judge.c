@@ -40,65 +40,14 @@ const char *subject_dn(const struct subject *s)
     return s->person.dn ? s->person.dn : "";
 }
 
-/* The place of a rule's group among those that are bound; SIZE_MAX: it is not bound yet, as
- * after a reload, until the next look at everybody. */
-static size_t bound_place(const struct engine *n, size_t i, const char *key)
-{
-    const struct bound_group *bound = n->groups.items;
-    if (i < n->groups.n_items && text_equal(bound[i].configured_key, key))
-        return i;
-    for (size_t k = 0; k < n->groups.n_items; k++)
-        if (text_equal(bound[k].configured_key, key))
-            return k;
-    return SIZE_MAX;
-}
-
-/* Judges the entry by the rules as they are now. */
-static int judge(struct engine *n, const char *entry_id, const struct entry *entry,
-                 bool explain, struct verdict *ret, struct error *e)
-{
-    size_t n_groups = n->groups.n_items, n_named = 0;
-    const struct ruleset_group *named = ruleset_groups(n->ruleset, &n_named);
-    struct mirror_membership *found = calloc(n_groups + 1, sizeof *found);
-    struct membership *memberships = calloc(n_named + 1, sizeof *memberships);
-    int r = found && memberships ? 0 : error_out_of_memory(e);
-    if (r == 0)
-        r = mirror_memberships(n->state, entry_id, &n->groups, found, e);
-    if (r == 0) {
-        for (size_t i = 0; i < n_named; i++) {
-            size_t k = bound_place(n, i, named[i].key);
-            if (k == SIZE_MAX) {
-                memberships[i].state = GROUP_MISSING;
-                continue;
-            }
-            enum bound_state s = n->groups.items[k].state;
-            /* Whoever was in no way a member of a group when it was deleted loses nothing
-             * because of it, and need not wait for it. */
-            bool known = s == BOUND_PRESENT || s == BOUND_RENAMED ||
-                         (s == BOUND_GONE && !found[k].member);
-            memberships[i] = (struct membership){
-                .state = known ? GROUP_PRESENT : GROUP_MISSING,
-                .member = found[k].member,
-                .via = found[k].via,
-            };
-        }
-        r = ruleset_evaluate(n->ruleset, entry, memberships, clock_now_usec(), explain, ret, e);
-    }
-    if (found)
-        mirror_memberships_done(found, n_groups);
-    free(found);
-    free(memberships);
-    return r;
-}
-
 int engine_explain(struct engine *n, const char *entry_id, struct verdict *ret, struct error *e)
 {
     struct mirror_entry m = {0};
     int r = mirror_load(n->state, entry_id, false, &m, e);
-    if (r == 0 && n->groups_dirty)
-        r = bind_rule_groups(n, e);
     if (r == 0)
-        r = judge(n, entry_id, m.entry, true, ret, e);
+        r = rules_bind_groups(n->rules, e);
+    if (r == 0)
+        r = rules_evaluate(n->rules, entry_id, m.entry, true, ret, e);
     mirror_entry_done(&m);
     return r;
 }
@@ -127,35 +76,11 @@ static int subject_load(struct engine *n, const char *entry_id, struct subject *
     bool here = s->mirror.entry && !s->mirror.gone && s->mirror.entry->kind == ENTRY_PERSON;
     if (r < 0 || !here)
         return r;
-    r = judge(n, entry_id, s->mirror.entry, false, &s->verdict, e);
+    r = rules_evaluate(n->rules, entry_id, s->mirror.entry, false, &s->verdict, e);
     s->has_verdict = r == 0;
     if (r == 0)
         r = mirror_twin(n->state, entry_id, &s->twin, e);
     return r < 0 ? r : 0;
-}
-static bool ruleset_role_fn(const char *role, void *userdata)
-{
-    return ruleset_names_role(userdata, role);
-}
-
-static bool ruleset_skill_fn(const char *skill, void *userdata)
-{
-    return ruleset_names_skill(userdata, skill);
-}
-
-/* An attribute that vanished from many, and from this person's entry too. */
-static const char *vanished_here(const struct engine *n, const struct entry *entry,
-                                 char *buffer, size_t size)
-{
-    const char *p = n->vanished[0] == ',' ? n->vanished + 1 : n->vanished;
-    while (*p) {
-        size_t length = strcspn(p, ",");
-        snprintf(buffer, size, "%.*s", (int)length, p);
-        if (!entry_attribute(entry, buffer))
-            return buffer;
-        p += length + (p[length] == ',');
-    }
-    return NULL;
 }
 
 static enum planner_presence presence_of(const struct subject *s)
@@ -206,7 +131,7 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
         .group_missing = s->verdict.group_missing ? s->verdict.group_missing_dn : NULL,
         .twin = s->twin,
         .vanished_attribute = s->has_verdict
-                                  ? vanished_here(n, s->mirror.entry, vanished, sizeof vanished)
+                                  ? reading_vanished_here(n->reading, s->mirror.entry, vanished, sizeof vanished)
                                   : NULL,
         .link = link_status(s),
         .login = s->link.login,
@@ -225,9 +150,9 @@ static int plan_subject(struct engine *n, const char *entry_id, struct subject *
         .adoption_open = contact_adoption_open(n->contact),
         .looking = s->looking,
         .found = s->found,
-        .names_role = ruleset_role_fn,
-        .names_skill = ruleset_skill_fn,
-        .userdata = n->ruleset,
+        .names_role = rules_names_role,
+        .names_skill = rules_names_skill,
+        .userdata = n->rules,
         .options = n->options.sync,
         .now_usec = clock_now_usec(),
     };
@@ -308,22 +233,17 @@ static void give_place(const struct engine *n, struct operation *fresh,
 static int hold_lockout(struct engine *n, struct operation *fresh, struct error *e)
 {
     struct lockout l;
-    int r = lockout_look(n, fresh, &l, e);
+    int r = lockout_look(n->books, fresh, &l, e);
     if (r <= 0)
         return r;
     uint64_t now = clock_now_usec();
-    lockout_alarm(n, &l);
-    free(fresh->reason);
-    free(fresh->cause);
-    free(fresh->sentence);
+    lockout_alarm(n->books, &l);
     fresh->state = OPERATION_HELD;
     fresh->since_usec = now;
     if (fresh->not_before_usec < now + n->options.sync->hold_retry_usec)
         fresh->not_before_usec = now + n->options.sync->hold_retry_usec;
-    fresh->reason = strdup(REASON_LOCKOUT);
-    fresh->cause = strdup(l.cause);
-    fresh->sentence = strdup(l.sentence);
-    return fresh->reason && fresh->cause && fresh->sentence ? 0 : error_out_of_memory(e);
+    return operation_say(fresh, REASON_LOCKOUT, l.cause, l.sentence) < 0 ? error_out_of_memory(e)
+                                                                         : 0;
 }
 
 static int audit_wait(struct engine *n, const struct operation *o, struct error *e)
