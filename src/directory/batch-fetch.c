@@ -16,6 +16,7 @@
 #include "directory/batch-private.h"
 #include "directory/environment.h"
 #include "directory/libldap.h"
+#include "directory/lost.h"
 #include "directory/search.h"
 #include "directory/session.h"
 #include "model/dn.h"
@@ -125,23 +126,6 @@ int batch_fetch_lacking(struct feed_batch *b, unsigned search, const char *dn, c
     if (r == 0)
         b->fetches->lacking = TAKE(copy); /* the newest is the first */
     return r;
-}
-
-int batch_fetch_answer(struct feed_batch *b, struct lost *taken, struct error *e)
-{
-    struct fetch *f = calloc(1, sizeof *f);
-    if (!f || !(f->base = strdup(lost_name(taken)))) {
-        free(f);
-        lost_free(taken);
-        return error_out_of_memory(e);
-    }
-    f->batch = b;
-    f->kind = FETCH_LOST;
-    f->lost = taken;
-    f->next = b->fetches;
-    b->fetches = f;
-    batch_pump(b);
-    return 0;
 }
 
 int batch_fetch_base(struct feed_batch *b, struct error *e)
@@ -303,6 +287,13 @@ static void kind_done(struct fetch *f)
         batch_pump(b);
 }
 
+static int pass_lost(struct feed_batch *b, struct lost *l, unsigned index, struct error *e)
+{
+    CLEANUP(decoded_done) struct decoded d = {};
+    int r = lost_take(l, &d, e);
+    return r < 0 ? r : batch_hand_over(b, index, &d, e);
+}
+
 /* An answer that is none leaves it open, and what is open counts as hidden. */
 static void lost_done(struct fetch *f)
 {
@@ -318,7 +309,7 @@ static void lost_done(struct fetch *f)
             fetch_failed(f, r, &e);
         return;
     }
-    r = lost_end(f->lost, &e);
+    r = pass_lost(b, f->lost, f->index, &e);
     fetch_free(f);
     if (r < 0)
         batch_fail(b, r, &e);
@@ -414,6 +405,33 @@ static int fetch_start(struct fetch *f, struct error *e)
     int r = search_start(&f->search, env->session, &request, &events, f, e);
     if (r == 0)
         f->batch->n_running++;
+    return r;
+}
+
+int batch_ask_lost(struct feed_batch *b, unsigned search, struct decoded *d, struct error *e)
+{
+    struct entry *missing = NULL;
+    struct lost *l = NULL;
+    if (d->asked || d->entry->kind == ENTRY_CONTAINER || d->entry->members_hidden)
+        return 0;
+    int r = b->env->sink->lost(b->env->userdata, d->entry, &missing, e);
+    if (r < 0 || !missing)
+        return r;
+    struct fetch *f = calloc(1, sizeof *f);
+    char *dn = strdup(d->dn);
+    r = lost_new(&l, b->env, search, d, missing, e);
+    if (r == 0 && f && dn && lost_is_asking(l)) {
+        *f = (struct fetch){.batch = b, .kind = FETCH_LOST, .index = search, .base = dn,
+                            .lost = l, .next = b->fetches};
+        b->fetches = f;
+        batch_pump(b);
+        return 1;
+    }
+    if (r == 0)
+        r = f && dn ? lost_take(l, d, e) : error_out_of_memory(e);
+    lost_free(l);
+    free(dn);
+    free(f);
     return r;
 }
 

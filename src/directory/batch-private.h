@@ -13,9 +13,7 @@ struct feed_batch;
 struct follows;
 struct holders;
 struct looks;
-struct lost;
 struct newcomers;
-struct search_request;
 
 struct feed_batch {
     struct feed_environment *env;
@@ -75,21 +73,9 @@ int batch_fetch_parent(struct feed_batch *b, unsigned search, const char *dn, st
 int batch_start_fetches(struct feed_batch *b, struct error *e);
 void batch_drop_fetches(struct feed_batch *b);
 
-/* A question that a search answers by finding something. */
-int batch_fetch_answer(struct feed_batch *b, struct lost *taken, struct error *e);
-
-/* batch-lost.c */
-
 /* 1: whether what the mirror has and this entry does not show was removed is being asked, and the
- * entry (taken) goes its way after that; 0: there is nothing to ask. */
+ * entry (taken) goes its way after that; 0: it may pass. */
 int batch_ask_lost(struct feed_batch *b, unsigned search, struct decoded *d, struct error *e);
-struct lost *lost_free(struct lost *l);
-bool lost_is_asking(const struct lost *l);
-/* The next question, valid until its answer; NULL: out of memory. */
-const struct search_request *lost_question(struct lost *l);
-void lost_answer(struct lost *l, bool found);
-int lost_end(struct lost *l, struct error *e);
-const char *lost_name(const struct lost *l);
 
 /* batch-leave.c */
 int batch_leave_init(struct feed_batch *b, struct error *e);

@@ -253,11 +253,9 @@ static void keep_watermark(struct feed_batch *b, char **watermark)
 
 int batch_hand_over(struct feed_batch *b, unsigned search, struct decoded *d, struct error *e)
 {
-    if (!d->asked) {
-        int asking = batch_ask_lost(b, search, d, e);
-        if (asking != 0)
-            return asking < 0 ? asking : 0;
-    }
+    int asking = batch_ask_lost(b, search, d, e);
+    if (asking != 0)
+        return asking < 0 ? asking : 0;
     if (!b->full || b->from_cookie) {
         CLEANUP(freep) char *dn = NULL;
         int r = b->env->sink->known_dn(b->env->userdata, d->entry->id, &dn, e);

@@ -16,6 +16,7 @@
 #include "model/operation.h"
 #include "state/mirror.h"
 #include "state/queue.h"
+#include "state/state.h"
 #include "sync/books.h"
 
 #define CAUSE "members:"

@@ -15,6 +15,8 @@
  */
 #include "config.h"
 
+#include "directory/lost.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +25,6 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "directory/batch-private.h"
 #include "directory/environment.h"
 #include "directory/libldap.h"
 #include "directory/rootdse.h"
@@ -35,10 +36,11 @@
 #define PLACES_MAX     5 /* containers that are looked at */
 
 struct lost {
-    struct feed_batch *batch;
+    struct feed_environment *env;
     unsigned search;
     struct decoded decoded; /* the entry as it came */
     struct entry *missing;  /* what it lost */
+    enum { ASK_NOTHING, ASK_ENTRY, ASK_PEOPLE } how;
     bool asked;             /* the first question was put */
     size_t n_asked;         /* of its members */
     struct string_list places; /* Active Directory: who must show what they are members of … */
@@ -61,16 +63,6 @@ struct lost *lost_free(struct lost *l)
     return NULL;
 }
 
-static void lost_freep(struct lost **l)
-{
-    lost_free(*l);
-}
-
-const char *lost_name(const struct lost *l)
-{
-    return l->decoded.dn;
-}
-
 static void add_absent(struct buffer *b, const char *attribute, const char *value)
 {
     CLEANUP(freep) char *escaped = libldap_filter_escape(value, strlen(value));
@@ -82,7 +74,7 @@ static void add_absent(struct buffer *b, const char *attribute, const char *valu
 
 static void add_member(const struct lost *l, const struct member *m, struct buffer *b)
 {
-    const struct decoder *d = &l->batch->env->decoder;
+    const struct decoder *d = &l->env->decoder;
     switch (m->kind) {
     case MEMBER_DN:
         if (l->decoded.may_member)
@@ -99,7 +91,7 @@ static void add_member(const struct lost *l, const struct member *m, struct buff
 static void add_keys(const struct lost *l, struct buffer *b)
 {
     const struct entry *e = l->missing;
-    const char *login = l->batch->env->decoder.login_attribute;
+    const char *login = l->env->decoder.login_attribute;
     if (e->primary_key)
         add_absent(b, "gidNumber", e->primary_key);
     if (e->login_key)
@@ -124,7 +116,7 @@ static const struct search_request *ask(struct lost *l, char *base, int scope, c
         .attributes = nothing,
         .size_limit = 1,
         .referrals = DIRECTORY_REFERRALS_IGNORE,
-        .timeout_usec = l->batch->env->options->search_timeout_usec,
+        .timeout_usec = l->env->options->search_timeout_usec,
     };
     return &l->request;
 }
@@ -144,7 +136,7 @@ static const struct search_request *ask_entry(struct lost *l)
 
 static const struct search_request *ask_people(struct lost *l)
 {
-    struct feed_environment *env = l->batch->env;
+    struct feed_environment *env = l->env;
     const char *suffix = env->server->suffixes[l->search];
     if (l->asked)
         return ask(l, strdup(l->places.items[l->n_places++]), LDAP_SCOPE_ONELEVEL,
@@ -157,19 +149,20 @@ static const struct search_request *ask_people(struct lost *l)
 
 bool lost_is_asking(const struct lost *l)
 {
-    bool ad = l->batch->env->decoder.active_directory;
-    return !l->open && (!l->asked || (ad ? l->n_places < l->places.n_items
-                                         : l->n_asked < l->missing->n_members));
+    if (l->open || l->how == ASK_NOTHING)
+        return false;
+    return !l->asked || (l->how == ASK_PEOPLE ? l->n_places < l->places.n_items
+                                              : l->n_asked < l->missing->n_members);
 }
 
 const struct search_request *lost_question(struct lost *l)
 {
-    return l->batch->env->decoder.active_directory ? ask_people(l) : ask_entry(l);
+    return l->how == ASK_PEOPLE ? ask_people(l) : ask_entry(l);
 }
 
 void lost_answer(struct lost *l, bool found)
 {
-    bool named = l->batch->env->decoder.active_directory && l->n_places == 0;
+    bool named = l->how == ASK_PEOPLE && l->n_places == 0; /* somebody still names the group */
     l->open = found == named;
 }
 
@@ -187,24 +180,19 @@ static int keep_keys(struct lost *l)
     return r;
 }
 
-/* The entry goes on, with what was known of it where nothing else is known. */
-static int hand_over(struct feed_batch *b, unsigned search, struct decoded *d, bool hidden,
-                     struct error *e)
-{
-    d->asked = true;
-    if (hidden) {
-        log_debug("%s: what it does not show any more may be hidden from this account", d->dn);
-        d->entry->has_raw = false; /* the same bytes may mean something else tomorrow */
-        d->entry->members_hidden = d->entry->kind == ENTRY_GROUP;
-    }
-    return batch_hand_over(b, search, d, e);
-}
-
-int lost_end(struct lost *l, struct error *e)
+int lost_take(struct lost *l, struct decoded *ret, struct error *e)
 {
     if (l->open && keep_keys(l) < 0)
         return error_out_of_memory(e);
-    return hand_over(l->batch, l->search, &l->decoded, l->open, e);
+    *ret = l->decoded;
+    l->decoded = (struct decoded){};
+    ret->asked = true;
+    if (!l->open)
+        return 0;
+    log_debug("%s: what it does not show any more may be hidden from this account", ret->dn);
+    ret->entry->has_raw = false; /* the same bytes may mean something else tomorrow */
+    ret->entry->members_hidden = ret->entry->kind == ENTRY_GROUP;
+    return 0;
 }
 
 static bool shows(const struct entry *e, enum member_kind kind)
@@ -223,52 +211,45 @@ static int note_place(struct lost *l, const char *dn)
     return string_list_add(&l->places, place);
 }
 
-/* Where the server answers as if what is hidden were not there, or is another one: 1 when there
- * is something to ask, or it stays open; 0 when all was removed. */
+/* Where the server answers as if what is hidden were not there, or is another one. */
 static int judge_by_rest(struct lost *l, bool can_ask)
 {
-    int r = 0, doubts = 0;
+    int r = 0;
     /* A SID, a primary group and an account name are never removed there. */
     l->open = can_ask && (l->missing->primary_key || l->missing->login_key);
     for (size_t i = 0; i < l->missing->n_members && r == 0; i++) {
         const struct member *m = &l->missing->members[i];
         if ((m->kind != MEMBER_PRIMARY || !can_ask) && shows(l->decoded.entry, m->kind))
             continue;
-        doubts = 1;
+        l->how = ASK_PEOPLE;
         if (m->kind != MEMBER_DN || !can_ask)
             l->open = true;
         else
             r = note_place(l, m->text);
     }
-    return r < 0 ? r : doubts || l->open;
+    return r;
 }
 
-int batch_ask_lost(struct feed_batch *b, unsigned search, struct decoded *d, struct error *e)
+int lost_new(struct lost **ret, struct feed_environment *env, unsigned search,
+             struct decoded *taken, struct entry *missing_taken, struct error *e)
 {
-    CLEANUP(entry_freep) struct entry *missing = NULL;
-    CLEANUP(lost_freep) struct lost *l = NULL;
-    if (d->entry->kind == ENTRY_CONTAINER || d->entry->members_hidden)
-        return 0;
-    int r = b->env->sink->lost(b->env->userdata, d->entry, &missing, e);
-    if (r < 0 || !missing)
-        return r;
-    l = calloc(1, sizeof *l);
-    if (!l)
+    struct lost *l = calloc(1, sizeof *l);
+    if (!l) {
+        entry_free(missing_taken);
         return error_out_of_memory(e);
-    l->batch = b;
-    l->search = search;
-    l->missing = TAKE(missing);
-    l->decoded = *d;
-    *d = (struct decoded){};
-    bool tells = !l->decoded.foreign && !b->env->decoder.active_directory;
-    r = tells ? 1 : judge_by_rest(l, !l->decoded.foreign);
-    if (r < 0)
-        return error_out_of_memory(e);
-    if (r == 0) {
-        *d = l->decoded;
-        l->decoded = (struct decoded){};
-        return 0;
     }
-    r = l->open ? lost_end(l, e) : batch_fetch_answer(b, TAKE(l), e);
-    return r < 0 ? r : 1;
+    l->env = env;
+    l->search = search;
+    l->missing = missing_taken;
+    l->decoded = *taken;
+    *taken = (struct decoded){};
+    bool foreign = l->decoded.foreign;
+    if (!foreign && !env->decoder.active_directory) {
+        l->how = ASK_ENTRY;
+    } else if (judge_by_rest(l, !foreign) < 0) {
+        lost_free(l);
+        return error_out_of_memory(e);
+    }
+    *ret = l;
+    return 0;
 }
