@@ -290,6 +290,24 @@ static bool must_have_members(const struct decoder *d, const struct raw *classes
     return must;
 }
 
+/* In which attribute a group of these classes names its members; both if they do not tell. */
+static void place_members(const struct decoder *d, const struct raw *classes,
+                          struct decoded *ret)
+{
+    for (size_t i = 0; classes && i < classes->n_values; i++) {
+        char class[128];
+        if (classes->values[i].bv_len >= sizeof class)
+            continue;
+        memcpy(class, classes->values[i].bv_val, classes->values[i].bv_len);
+        class[classes->values[i].bv_len] = 0;
+        ret->may_unique |= class_is_a(schema_classes(d->schema), class, "groupOfUniqueNames");
+        ret->may_member |= class_is_a(schema_classes(d->schema), class, "groupOfNames") ||
+                           class_is_a(schema_classes(d->schema), class, "groupOfMembers");
+    }
+    if (!ret->may_unique && !ret->may_member)
+        ret->may_unique = ret->may_member = true;
+}
+
 /* "TRUE" of hasSubordinates, or a number. */
 static bool has_children(const struct decoder *d, const struct raw_list *raw)
 {
@@ -537,6 +555,8 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
     ret->entry->members_hidden = ret->entry->kind == ENTRY_GROUP &&
                                  ret->entry->n_members == 0 && !ret->ranges &&
                                  must_have_members(d, classes);
+    if (ret->entry->kind == ENTRY_GROUP)
+        place_members(d, classes, ret);
     entry_sort(ret->entry);
     return 0;
 }
