@@ -149,6 +149,7 @@ static int render_cases(struct output *o, const json_t *answer)
     json_array_foreach(json_object_get(answer, "people"), i, p)
     {
         const char *text = member_text(p, "case");
+        o->verbatim = true;
         if (text) /* its lines are printable: what is not stands in base64 */
             buffer_add_text(&o->text, text);
     }
