@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/log-ids.h"
 #include "base/log.h"
-#include "sync/internal.h"
+#include "sync/engine-internal.h"
 
 #define GATHER_USEC (4 * USEC_PER_MSEC)
 

@@ -5,7 +5,7 @@
 
 #include "base/log-ids.h"
 #include "base/log.h"
-#include "sync/internal.h"
+#include "sync/engine-internal.h"
 
 void engine_act(struct engine *n, const struct engine_act *act)
 {
