@@ -12,11 +12,9 @@
 #include "base/clock.h"
 #include "base/log-ids.h"
 #include "base/log.h"
-#include "sync/internal.h"
+#include "sync/engine-internal.h"
 
-#define PEOPLE_A_TURN 64
-#define AHEAD_MAX     512
-#define GATHER_USEC   (4 * USEC_PER_MSEC)
+#define GATHER_USEC (4 * USEC_PER_MSEC)
 
 /* The next one is compared with it. */
 static int keep_configuration(struct engine *n, struct error *e)
@@ -68,95 +66,19 @@ static void status_changed(void *userdata)
         n->status_fn(n->status_userdata);
 }
 
-/* People are evaluated between reads, never in the middle of one: groups may come after people.
- */
-static bool may_evaluate(const struct engine *n)
-{
-    return !reading_is_under_way(n->reading) && reading_has_ended(n->reading) &&
-           (contact_is_listed(n->contact) || !n->options.tenant);
-}
-
-/* Those who came and match revoke_when: before everybody else who is to be looked at. */
-static int evaluate_revocations(struct engine *n, struct error *e)
-{
-    int r = 0;
-    struct string_list ids = reading_take_revocations(n->reading);
-    for (size_t i = 0; i < ids.n_items && r == 0; i++)
-        r = evaluate_revocation(n, ids.items[i], e);
-    string_list_done(&ids);
-    return r;
-}
-
-/* Whose own change is looked at while everybody else waits for being looked at again. */
-static int note_ahead(struct engine *n, const struct string_list *ids, size_t n_first,
-                      struct error *e)
-{
-    bool may = gate_has_seen_plan(n->gate) && !contact_adoption_open(n->contact) &&
-               !books_are_distrusted(n->books) && !contact_other_tenant(n->contact);
-    for (size_t i = 0; may && i < n_first && n->first.ahead.n_items < AHEAD_MAX; i++)
-        if (string_list_add(&n->first.ahead, ids->items[i]) < 0)
-            return error_out_of_memory(e);
-    return 0;
-}
-
-/* *ret_ahead: more are to be looked at, and all of them only because everybody is. */
-static int evaluate_some(struct engine *n, bool *ret_more, bool *ret_ahead, struct error *e)
-{
-    size_t n_first = 0;
-    *ret_more = *ret_ahead = false;
-    if (!may_evaluate(n))
-        return 0;
-    int r = 0;
-    uint64_t now = clock_now_usec();
-    bool set = books_clock_was_set(n->books); /* every date is another time from now */
-    if (n->next_recheck_usec && (set || n->next_recheck_usec <= now)) {
-        r = books_write(n->books, e);
-        if (r == 0)
-            r = person_mark_due(n->state, set ? INT64_MAX : now, &n->next_recheck_usec, e);
-    }
-    struct string_list ids = {0};
-    if (r == 0)
-        r = rules_bind_groups(n->rules, e); /* also when nobody is dirty: a renamed group is said */
-    if (r == 0)
-        r = books_write(n->books, e);
-    if (r == 0)
-        r = mirror_mark_below(n->state, e);
-    if (r == 0)
-        r = person_next_dirty(n->state, PEOPLE_A_TURN, &ids, &n_first, e);
-    if (r == 0 && ids.n_items)
-        r = run_join(n->books, "directory", e);
-    for (size_t i = 0; i < ids.n_items && r == 0; i++)
-        r = evaluate_person(n, ids.items[i], e);
-    if (r == 0)
-        r = note_ahead(n, &ids, n_first, e);
-    *ret_more = ids.n_items > 0;
-    *ret_ahead = ids.n_items > n_first;
-    n->people_looked_at |= ids.n_items > 0;
-    string_list_done(&ids);
-    if (r == 0 && !*ret_more && n->people_looked_at) {
-        uint64_t next = 0;
-        n->people_looked_at = false;
-        r = books_write(n->books, e);
-        if (r == 0)
-            r = person_mark_due(n->state, now, &next, e);
-        n->next_recheck_usec = next;
-    }
-    return r;
-}
-
 /* With many calls in flight, outcomes and the next intents wait a moment for each other, so
  * that they share a commit. What is lost with them in a crash is settled by reading, as any
  * intent is. */
 static bool gather_outcomes(const struct engine *n, bool more)
 {
     uint64_t since = books_outcome_since_usec(n->books);
-    return !more && n->n_executions * 2 > n->options.max_concurrent && since &&
+    return !more && delivery_has_many(n->delivery) && since &&
            clock_monotonic_usec() - since < GATHER_USEC;
 }
 
 static bool nothing_under_way(const struct engine *n, bool more, size_t n_picked)
 {
-    return !more && !n_picked && !n->n_executions && !n->password && !(command_any(n->commands) && password_is_handed_on(n)) && !reading_is_under_way(n->reading) &&
+    return !more && !n_picked && !delivery_in_flight(n->delivery) && !passwords_are_busy(n->passwords) && !reading_is_under_way(n->reading) &&
            reading_has_ended(n->reading) &&
            (!n->options.tenant || (contact_is_known(n->contact) && !health_is_asking(n->health)) ||
             health_state(n->health) != ENGINE_TENANT_OK);
@@ -177,6 +99,13 @@ static int settle_idle(struct engine *n, struct error *e)
     return 0;
 }
 
+/* They go with the whole plan. */
+static void drop_ahead(struct engine *n)
+{
+    struct string_list ids = judge_take_ahead(n->judge);
+    string_list_done(&ids);
+}
+
 /* The guard looks when nobody is dirty any more, so that it sees the whole plan. */
 static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struct error *e)
 {
@@ -192,9 +121,9 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
         r = run_join(n->books, "retry", e);
     if (r == 0)
         r = gate_expire_approvals(n->gate, e);
-    if (r < 0 || more || !may_evaluate(n))
+    if (r < 0 || more || !judge_may(n->judge))
         return r;
-    string_list_done(&n->first.ahead);
+    drop_ahead(n);
     if (books_have(n->books, WORK_GUARD)) {
         books_note(n->books, WORK_ALARMS);
         r = gate_apply(n->gate, e);
@@ -205,10 +134,10 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
             contact_evaluated(n->contact);
     }
     if (r == 0 && gate_is_open(n->gate) && !n->stopping && !gather_outcomes(n, more))
-        r = executor_pick(n, &n_picked, e);
+        r = delivery_pick(n->delivery, &n_picked, e);
     *ret_picked += n_picked;
     if (r == 0)
-        r = password_turn(n, e);
+        r = passwords_turn(n->passwords, e);
     return r;
 }
 
@@ -221,7 +150,15 @@ static int start_revocations(struct engine *n, size_t *ret_picked, struct error 
         r = gate_apply_to_revocations(n->gate, e);
     books_take(n->books, WORK_REVOCATIONS);
     if (r == 0 && gate_is_open(n->gate) && !n->stopping)
-        r = executor_pick_revocations(n, ret_picked, e);
+        r = delivery_pick_revocations(n->delivery, ret_picked, e);
+    return r;
+}
+
+static int pick_ahead(struct engine *n, size_t *ret_picked, struct error *e)
+{
+    struct string_list ids = judge_take_ahead(n->judge);
+    int r = delivery_pick_ahead(n->delivery, &ids, ret_picked, e);
+    string_list_done(&ids);
     return r;
 }
 
@@ -243,15 +180,15 @@ static int turn(struct engine *n, struct error *e)
     bool more = false, ahead = false;
     size_t n_picked = 0;
     int r = 0;
-    executor_hurry(n);
     if (!n->stopping)
-        r = evaluate_revocations(n, e);
+        r = judge_revocations(n->judge, e);
     if (r == 0 && !n->stopping)
-        r = evaluate_some(n, &more, &ahead, e);
+        r = judge_some(n->judge, gate_has_seen_plan(n->gate), &more, &ahead, e);
+    delivery_hurry(n->delivery);
     if (r == 0 && (books_have(n->books, WORK_REVOCATIONS) || reading_is_under_way(n->reading) || more))
         r = start_revocations(n, &n_picked, e);
-    if (r == 0 && ahead && n->first.ahead.n_items && gate_is_open(n->gate))
-        r = executor_pick_ahead(n, &n_picked, e);
+    if (r == 0 && ahead && gate_is_open(n->gate))
+        r = pick_ahead(n, &n_picked, e);
     if (r == 0 && !reading_is_under_way(n->reading))
         r = books_write(n->books, e);
     if (r == 0 && !reading_is_under_way(n->reading))
@@ -268,8 +205,8 @@ static int turn(struct engine *n, struct error *e)
         r = books_commit(n->books, e);
     if (r < 0)
         return r;
-    executor_start_committed(n);
-    password_start_committed(n);
+    delivery_start_committed(n->delivery);
+    passwords_start_committed(n->passwords);
     if (more)
         books_wake(n->books, WORK_DUE);
     else if (settled)
@@ -292,7 +229,7 @@ static int engine_turn(sd_event_source *source, void *userdata)
         books_failed(n->books, &e);
         return 0;
     }
-    if (n->stopping && !n->n_executions && n->stopped_fn) {
+    if (n->stopping && !delivery_in_flight(n->delivery) && n->stopped_fn) {
         void (*stopped)(void *) = n->stopped_fn;
         if (note_life(n, "stop", &e) < 0)
             books_failed(n->books, &e);
@@ -311,7 +248,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     struct engine *n = userdata;
     uint64_t now = clock_now_usec();
     if (!books_outcome_since_usec(n->books) && n->due_usec > now) { /* half-way: see engine_arm_timer() */
-        if (n->next_recheck_usec && books_clock_is_set(n->books))
+        if (judge_due_usec(n->judge) && books_clock_is_set(n->books))
             books_wake(n->books, WORK_DUE);
         engine_arm_timer(n);
         return 0;
@@ -346,12 +283,12 @@ void engine_arm_timer(struct engine *n)
     if (reading_is_under_way(n->reading) || queue_next_time(n->state, n->looked_usec, &queue, &e) < 0)
         queue = 0;
     sooner(&at, queue);
-    sooner(&at, may_evaluate(n) ? n->next_recheck_usec : 0);
+    sooner(&at, judge_due_usec(n->judge));
     /* While the tenant is being asked, its answer is what comes next. */
     sooner(&at, health_state(n->health) != ENGINE_TENANT_OK && !health_is_asking(n->health) ? health_probe_usec(n->health)
                                                                         : 0);
     sooner(&at, sweep_due_usec(n->sweep));
-    sooner(&at, n->password_usec);
+    sooner(&at, passwords_due_usec(n->passwords));
     sooner(&at, books_alarms_due_usec(n->books));
     uint64_t end = reading_is_under_way(n->reading) ? 0 : gate_approval_end_usec(n->gate);
     if (end)
@@ -383,7 +320,7 @@ void engine_arm_timer(struct engine *n)
 static void on_room(void *userdata)
 {
     struct engine *n = userdata;
-    if (password_is_handed_on(n))
+    if (passwords_are_handed_on(n->passwords))
         wake(n);
 }
 
@@ -438,7 +375,19 @@ int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
     if (r >= 0)
         r = reading_new(&n->reading, n->books, n->rules, e);
     if (r >= 0)
+        r = judge_new(&n->judge, n->books, n->rules, n->reading, n->contact, e);
+    if (r >= 0)
         r = sweep_new(&n->sweep, n->books, n->health, n->gate, n->rules, e);
+    if (r >= 0)
+        r = passwords_new(&n->passwords, n->books, n->gate, e);
+    struct delivery_options delivery = {.books = n->books,
+                                        .gate = n->gate,
+                                        .health = n->health,
+                                        .contact = n->contact,
+                                        .rules = n->rules,
+                                        .passwords = n->passwords};
+    if (r >= 0)
+        r = delivery_new(&n->delivery, &delivery, e);
     if (r < 0) {
         engine_free(n);
         return r;
@@ -451,19 +400,19 @@ struct engine *engine_free(struct engine *n)
 {
     if (!n)
         return NULL;
-    executor_cancel_all(n);
+    n->delivery = delivery_free(n->delivery);
     n->sweep = sweep_free(n->sweep);
     n->contact = contact_free(n->contact);
     n->health = health_free(n->health);
-    password_cancel(n);
+    n->passwords = passwords_free(n->passwords);
     n->gate = gate_free(n->gate);
+    n->judge = judge_free(n->judge);
     n->reading = reading_free(n->reading);
     n->rules = rules_free(n->rules);
     n->books = books_free(n->books);
     n->commands = commands_free(n->commands);
     n->turn_source = sd_event_source_disable_unref(n->turn_source);
     n->timer = sd_event_source_disable_unref(n->timer);
-    string_list_done(&n->first.ahead);
     n->event = sd_event_unref(n->event);
     free(n);
     return NULL;
@@ -517,25 +466,20 @@ int engine_start(struct engine *n, struct error *e)
     int r = contact_check_tenant(n->contact, e);
     if (r < 0)
         return r;
-    if (!n->options.plan_only) {
-        executor_settle_crash(n, e);
-        if (books_have_failed(n->books))
-            return error_set(e, -EIO, "%s", books_error(n->books));
-    }
-    uint64_t next = 0, run = 0;
+    r = n->options.plan_only ? 0 : delivery_settle_crash(n->delivery, e);
+    if (r < 0)
+        return r;
+    uint64_t run = 0;
     r = n->options.plan_only ? 0 : run_unended(n->state, &run, e); /* it goes on */
     books_set_run(n->books, run);
     if (r == 0)
-        r = books_write(n->books, e);
-    if (r == 0)
-        r = person_mark_due(n->state, clock_now_usec(), &next, e);
+        r = judge_start(n->judge, e);
     if (r == 0)
         r = gate_configure(n->gate, e);
     if (r == 0)
         r = take_configuration(n, false, e);
     if (r == 0)
         r = gate_start_approvals(n->gate, e);
-    n->next_recheck_usec = next;
     if (r == 0)
         r = note_life(n, "start", e);
     if (r == 0 && n->options.tenant)
@@ -552,6 +496,7 @@ void engine_stop(struct engine *n, void (*stopped)(void *userdata), void *userda
     health_close(n->health);
     contact_cancel(n->contact);
     sweep_close(n->sweep);
+    passwords_close(n->passwords);
     if (books_have_failed(n->books)) {
         n->stopped_fn = NULL;
         stopped(userdata);
@@ -654,10 +599,7 @@ void engine_directory_away(struct engine *n, bool away, const char *sentence)
 
 bool engine_past_revocation(const struct engine *n, size_t i, struct engine_revocation *ret)
 {
-    if (i >= n->n_past_revocations || i >= ENGINE_PAST_REVOCATIONS)
-        return false;
-    *ret = n->past_revocations[(n->n_past_revocations - 1 - i) % ENGINE_PAST_REVOCATIONS];
-    return true;
+    return delivery_past_revocation(n->delivery, i, ret);
 }
 
 bool engine_is_idle(const struct engine *n)
@@ -697,9 +639,14 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .audit_error = books_audit_error(n->books),
         .commands = command_any(n->commands),
         .run = books_run(n->books),
-        .in_flight = n->n_executions,
-        .n_done = n->n_done,
+        .in_flight = delivery_in_flight(n->delivery),
+        .n_done = delivery_n_done(n->delivery),
         .reading = reading_is_under_way(n->reading),
         .budget_window_usec = n->options.sync->budget_window_usec,
     };
+}
+
+int engine_explain(struct engine *n, const char *entry_id, struct verdict *ret, struct error *e)
+{
+    return judge_explain(n->judge, entry_id, ret, e);
 }
