@@ -1,4 +1,7 @@
-/* What all verbs share: complaining, asking the daemon, showing its answer. */
+/*
+ * What all verbs need: one request and its answer, shown as text or as JSON, and complaints in
+ * the same two forms.
+ */
 #include "config.h"
 
 #include <errno.h>

@@ -55,6 +55,7 @@ enum {
     OPTION_HTML,
     OPTION_CSV,
     OPTION_NEW,
+    OPTION_CASE,
     OPTION_REASON,
     OPTION_VERSION,
 };
@@ -88,6 +89,7 @@ static const struct option options[] = {
     {"after", required_argument, NULL, OPTION_AFTER},
     {"follow", no_argument, NULL, OPTION_FOLLOW},
     {"new", no_argument, NULL, OPTION_NEW},
+    {"case", no_argument, NULL, OPTION_CASE},
     {"reason", required_argument, NULL, OPTION_REASON},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -140,6 +142,7 @@ static int take_option(struct command_line *l, int option)
     case OPTION_AFTER: l->ctl.after = optarg; return EXIT_FINE;
     case OPTION_FOLLOW: l->ctl.follow = true; return EXIT_FINE;
     case OPTION_NEW: l->ctl.new = true; return EXIT_FINE;
+    case OPTION_CASE: l->ctl.as_case = true; return EXIT_FINE;
     case OPTION_CHECKPOINT: l->ctl.checkpoint = optarg; return EXIT_FINE;
     case OPTION_VERSION: l->version = true; return EXIT_FINE;
     case 'h': l->help = true; return EXIT_FINE;

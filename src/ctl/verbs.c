@@ -140,10 +140,29 @@ static int run_approve(struct ctl *c)
                         render_approve);
 }
 
+/* The text of the file, and nothing around it. */
+static int render_cases(struct output *o, const json_t *answer)
+{
+    size_t i;
+    json_t *p;
+
+    json_array_foreach(json_object_get(answer, "people"), i, p)
+    {
+        const char *text = member_text(p, "case");
+        if (text) /* its lines are printable: what is not stands in base64 */
+            buffer_add_text(&o->text, text);
+    }
+    return EXIT_FINE;
+}
+
 static int run_explain(struct ctl *c)
 {
-    return ask_and_show(c, "explain", json_pack("{s:s}", "person", c->arguments[0]),
-                        c->all ? render_explain_whole : render_explain);
+    return ask_and_show(c, "explain",
+                        json_pack("{s:s, s:o*}", "person", c->arguments[0], "case",
+                                  c->as_case ? json_true() : NULL),
+                        c->as_case ? render_cases
+                        : c->all   ? render_explain_whole
+                                   : render_explain);
 }
 
 static int run_history(struct ctl *c)
@@ -245,7 +264,7 @@ const struct ctl_verb ctl_verbs[] = {
     { "status", "[--watch]", 0, 0, run_status, "how the daemon, the directory and the tenant are", "the health is not ok" },
     { "plan", "[--config FILE] [--summary | --all | LETTER... [--kind KIND] [--rule RULE] [--person PERSON]]", 0, 700, run_plan, "what is to be done and what waits, in groups, or the people of some; with --config what another configuration would do", "there are operations" },
     { "approve", "HASH [LETTER...]", 1, 700, run_approve, "release what waits in the plan with this hash, or the groups with these letters alone", NULL },
-    { "explain", "PERSON [--all]", 1, 1, run_explain, "why a person is a user with these values, or why not", NULL },
+    { "explain", "PERSON [--all | --case]", 1, 1, run_explain, "why a person is a user with these values, or why not; --case writes it as a case for rosterctl test, the personal values replaced", NULL },
     { "history", "PERSON", 1, 1, run_history, "what was done to a person", NULL },
     { "holds", "", 0, 0, run_holds, "what cannot go on, by cause", "something is held" },
     { "retry", "PERSON | --cause CAUSE | --all", 0, 1, run_retry, "try what is held again now", NULL },
@@ -255,6 +274,7 @@ const struct ctl_verb ctl_verbs[] = {
     { "resume", "", 0, 0, run_resume, "write to the tenant again", NULL },
     { "reload", "", 0, 0, run_reload, "load the configuration again; a broken one is refused and the old stays in force", NULL },
     { "check", "", 0, 0, ctl_check, "try configuration, directory, token, privileges and team names", "an error was found" },
+    { "test", "[FILE.case | FOLDER]... [--all]", 0, 100000, ctl_test, "hold the rules against people that are written down; without FILE those in the folder cases beside the configuration. Needs no daemon and no server", "a case failed" },
     { "config", "show", 1, 1, run_config, "the configuration in effect, with where each value comes from", NULL },
     { "audit", "verify [--proof FILE] [--key KEY] [--checkpoint FILE] [FILE...] | show [--person PERSON] [--since DATE] [--until DATE] [--event EVENT] [--kind KIND] [--code CODE] [FILE...] | who --role NAME | --team NAME | --skill NAME [--at DATE] [FILE...] | report [--since DATE] [--until DATE] [--html FILE] [--csv DIR] [FILE...] | export --format ocsf|ecs|cef [--follow] [--after SEQ] [FILE...] | prove SEQ [FILE...] | erase PERSON --reason TEXT | key [--new]", 1, 1000, ctl_audit, "verify audit files, show them, say who had what: needs no daemon; show the key that signs them", "something was found" },
 };

@@ -21,7 +21,7 @@ struct ctl {
     const char *html, *csv;                          /* audit report */
     const char *format, *after;                      /* audit export */
     const char *key, *checkpoint, *proof;                    /* audit verify */
-    bool summary, all, new, watch, follow;
+    bool summary, all, new, watch, follow, as_case;
     char **arguments; /* behind the verb; NULL-terminated */
     size_t n_arguments;
 };
@@ -53,7 +53,8 @@ int ctl_show(struct ctl *c, const json_t *answer,
 int ctl_complain(struct ctl *c, int exit_code, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* verbs-audit.c, verbs-export.c and verbs-check.c: what needs no daemon. */
+/* verbs-audit.c, verbs-export.c, verbs-check.c, verbs-test.c: what needs no daemon. */
 int ctl_audit(struct ctl *c);
 int ctl_export(struct ctl *c, const char *const *files, size_t n_files);
 int ctl_check(struct ctl *c);
+int ctl_test(struct ctl *c);

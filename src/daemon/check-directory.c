@@ -421,7 +421,7 @@ void check_directory(struct check *c)
     if (r == 0)
         r = directory_new(&d, c->event, &c->settings->directory,
                           ruleset_attributes(engine_ruleset(c->engine)), &engine_sink,
-                          c->engine, &e);
+                          engine_reading(c->engine), &e);
     if (r < 0)
         check_add(c, CHECK_ERROR, "directory", "%s", e.message);
     bool fine = r == 0 && read_directory(c, d) && evaluate(c);

@@ -112,7 +112,8 @@ static int make_engine(struct daemon *d, struct engine **ret, struct error *e)
 static int make_directory(struct daemon *d, struct error *e)
 {
     return directory_new(&d->directory, d->event, &d->settings->directory,
-                         ruleset_attributes(engine_ruleset(d->engine)), &engine_sink, d->engine, e);
+                         ruleset_attributes(engine_ruleset(d->engine)), &engine_sink,
+                         engine_reading(d->engine), e);
 }
 
 static void listen_to_engine(struct daemon *d)

@@ -30,6 +30,8 @@ int render_explain_whole(struct output *o, const json_t *answer); /* also what d
 int render_holds(struct output *o, const json_t *answer);
 int render_config(struct output *o, const json_t *answer);
 int render_history(struct output *o, const json_t *answer);
+int render_test(struct output *o, const json_t *answer);
+int render_test_whole(struct output *o, const json_t *answer); /* with what each rule looked at */
 int render_check(struct output *o, const json_t *answer);
 /* The answers to status and holds as a Prometheus textfile. */
 void render_metrics(struct output *o, const json_t *status, const json_t *holds);

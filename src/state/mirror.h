@@ -172,6 +172,10 @@ int mirror_counts(struct state *s, struct mirror_counts *ret, struct error *e);
 /* For each: how many people have a value of this attribute. */
 int mirror_attribute_counts(struct state *s, const struct string_list *attributes,
                             size_t *ret_counts, struct error *e);
+/* Some people, at most `limit`, with their attributes; `each` gives 0 or -ENOMEM. */
+int mirror_sample(struct state *s, size_t limit,
+                  int (*each)(const struct entry *entry, void *userdata), void *userdata,
+                  struct error *e);
 /* "Did you mean": DNs of groups whose leaf value resembles that of `dn`; at most `limit`. */
 int mirror_similar_groups(struct state *s, const char *dn, size_t limit,
                           struct string_list *ret, struct error *e);

@@ -24,6 +24,7 @@ struct audit_export;
 struct audit_row;
 struct engine;
 struct error;
+struct reading;
 struct ruleset;
 struct sd_event;
 struct state;
@@ -70,8 +71,9 @@ int engine_start(struct engine *n, struct error *e);
  * committed. */
 void engine_stop(struct engine *n, void (*stopped)(void *userdata), void *userdata);
 
-/* The sink to hand to the directory, with the engine as userdata. */
+/* The sink to hand to the directory, and its userdata. */
 extern const struct feed_sink engine_sink;
+struct reading *engine_reading(const struct engine *n);
 /* Runs from the sink when the directory's connection changed; the daemon tells then whether it
  * is away. */
 void engine_on_directory_change(struct engine *n, void (*fn)(void *userdata), void *userdata);

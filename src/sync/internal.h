@@ -27,12 +27,17 @@
 #include "sync/engine.h"
 #include "sync/gate.h"
 #include "sync/health.h"
+#include "sync/judge.h"
 #include "sync/planner.h"
+#include "sync/reading.h"
+#include "sync/rules.h"
+#include "sync/sweep.h"
 
 /* One operation in flight; see delivery.c. */
 struct execution {
     struct engine *engine;
     struct execution *next;
+    struct intent intent;
     struct operation *operation;
     struct link link;
     bool has_link;
@@ -46,23 +51,15 @@ struct execution {
     unsigned step;      /* of the kind's own sequence */
     bool took_disabled; /* OPERATION_ADOPT: whose link it takes over, we had disabled */
     bool as_wanted;     /* OPERATION_CREATE: the tenant has taken just what the rules wanted */
-    bool moved;         /* the person was to be looked at again meanwhile */
     bool unread;        /* OPERATION_CREATE: how the tenant shows the user is learnt later */
     bool settling;      /* an earlier attempt's outcome is unclear: read before anything else */
     tenant_done_fn gone_everywhere; /* what a 404 means when the id knows nothing else either */
     tenant_done_fn again; /* … and what is called anew when its id has proved whom a login is of */
     bool proved;
-    bool hurries;       /* the person is revoked: no call of it waits behind others */
     bool waits_for_commit;      /* its intent is written and not durable yet */
     char *details;              /* JSON for the audit row of its end: what was found there */
     struct secret *password;    /* OPERATION_CREATE: kept until it is handed on */
     struct planner_input merge; /* for planner_adoption_changes() */
-};
-
-/* Who does not wait until everybody was looked at. */
-struct first {
-    struct string_list revocations; /* entries that came and may be revocations */
-    struct string_list ahead;       /* people whose own entry or groups changed */
 };
 
 struct engine {
@@ -74,40 +71,19 @@ struct engine {
     struct health *health;
     struct contact *contact;
     struct gate *gate;
+    struct rules *rules;
+    struct reading *reading;
+    struct judge *judge;
     struct commands *commands;
     struct engine_options options;
-    struct schema *schema;
-    struct ruleset *ruleset;
-    struct bound_groups groups;
-    struct string_list sighted;   /* DNs of rules' groups that a look found out about … */
-    struct string_list sightings; /* … and what, in step */
-    bool groups_dirty; /* bind again before the next evaluation */
-
-    /* intake */
-    unsigned reading;  /* bit per search: a read is under way, people wait for its end */
-    unsigned unproven; /* bit per search: its last whole read was not proven */
-    bool read_ended;   /* at least one read has ended since the mirror was empty */
-    unsigned batch_search;
-    bool batch_full;
-    size_t batch_people;
-    size_t people_unlooked; /* entries of people that came since vanish_look() */
-    size_t people_looked;   /* people in the mirror at that look */
-    char vanished[512];     /* attributes that vanished, comma separated with a leading and a
-                               trailing comma */
-
     uint64_t n_turns; /* since the start */
 
     /* run */
-    struct first first;
     struct engine_revocation past_revocations[ENGINE_PAST_REVOCATIONS];
     size_t n_past_revocations; /* since the start; the newest is at (n - 1) % size */
     uint64_t looked_usec;  /* when the queue was last asked for what is due */
-    bool people_looked_at; /* since the time of the next recheck was asked for */
-    bool read_anew;  /* since then every linked user was read at the tenant */
     void (*idle_fn)(void *userdata);
     void *idle_userdata;
-    void (*directory_fn)(void *userdata);
-    void *directory_userdata;
     void (*status_fn)(void *userdata);
     void *status_userdata;
     bool stopping;
@@ -120,8 +96,6 @@ struct engine {
     uint64_t n_done; /* since the start */
 
     struct sweep *sweep;
-    uint64_t sweep_usec;       /* when the next one is due; 0: never */
-    uint64_t next_recheck_usec;
     uint64_t due_usec;            /* what the timer waits for */
     struct password *password; /* one that is being set anew */
     uint64_t password_usec;    /* when the next of them is due; 0: none, or nothing can be done */
@@ -130,28 +104,12 @@ struct engine {
 /* engine.c */
 void engine_arm_timer(struct engine *n);
 
-/* judge.c */
-int evaluate_person(struct engine *n, const char *entry_id, struct error *e);
-/* Nothing but the question whether the person is revoked: also in the middle of a read. */
-int evaluate_revocation(struct engine *n, const char *entry_id, struct error *e);
-
-/* rules.c */
-int bind_rule_groups(struct engine *n, struct error *e);
-int bind_ruleset(struct engine *n, struct error *e);
-/* Does the new ruleset read what the mirror does not hold? */
-bool engine_reads_more(const struct ruleset *now, const struct string_list *before);
-int engine_copy_attributes(const struct ruleset *r, struct string_list *ret);
-
-/* vanish.c: after a whole read, and when it is due. */
-int vanish_look(struct engine *n, bool whole, struct error *e);
-int vanish_accept(struct engine *n, struct error *e); /* a person takes it as it is */
-bool vanish_is_due(const struct engine *n);
-
 /* delivery.c */
 int executor_pick(struct engine *n, size_t *ret_n, struct error *e); /* writes intents */
-int executor_pick_ahead(struct engine *n, size_t *ret_n, struct error *e); /* of first.ahead */
+/* Of these people. */
+int executor_pick_ahead(struct engine *n, const struct string_list *ids, size_t *ret_n,
+                        struct error *e);
 int executor_pick_revocations(struct engine *n, size_t *ret_n, struct error *e);
-void executor_make_way(struct engine *n, const char *entry_id);
 void executor_hurry(struct engine *n); /* in each turn: calls that were started since */
 void executor_start_committed(struct engine *n);
 void executor_settle_crash(struct engine *n, struct error *e);
@@ -178,8 +136,6 @@ int execution_start_link(struct execution *x, const char *origin, const struct u
 /* The tenant was read: an earlier attempt did not do it. Back to the queue, and the person is
  * looked at again, since what is wanted may be something else by now. */
 void execution_undone(struct execution *x, const struct tenant_answer *a);
-/* The person was to be looked at while an operation of it was under way: its end does so. */
-void execution_moved(struct engine *n, const char *entry_id);
 void execution_fail(struct execution *x,
                     const struct tenant_answer *a); /* outcome.c: every other answer */
 void execution_broken(struct execution *x, const struct error *e); /* our own failure */
@@ -226,14 +182,6 @@ bool execution_doubt_user(struct execution *x, const struct tenant_answer *a,
                           tenant_done_fn again);
 /* The user has this login now: x ends. */
 void execution_renamed(struct execution *x, const struct tenant_answer *a, const char *login);
-/* The link follows the user, on record as drift. *ret_taken: another person's link has it. */
-int renamed_follow(struct engine *n, struct link *l, const char *login, bool *ret_taken,
-                   struct error *e);
-
-/* sweep.c */
-void sweep_start(struct engine *n);
-void sweep_cancel(struct engine *n);
-
 /* password.c */
 bool password_is_handed_on(const struct engine *n); /* a first password is made and handed on */
 /* The user was made: its password goes to the command; until that has worked it is due. */

@@ -44,7 +44,7 @@ static int accept_causes(struct engine *n, const struct engine_choice *choice, s
     if (r == 0 && adoption)
         r = contact_accept(n->contact, e);
     if (r == 0 && vanished)
-        r = vanish_accept(n, e);
+        r = reading_accept_vanished(n->reading, e);
     return r;
 }
 
@@ -155,8 +155,6 @@ int engine_budgets(const struct engine *n, struct guard_input *ret_input,
 int engine_distrust_state(struct engine *n, struct error *e)
 {
     int r = distrust_begin(n->books, e);
-    n->read_anew = false;
-    if (n->options.tenant && !n->options.plan_only)
-        n->sweep_usec = clock_now_usec();
+    sweep_read_anew(n->sweep);
     return r;
 }

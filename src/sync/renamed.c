@@ -8,69 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log-ids.h"
-#include "base/log.h"
+#include "sync/drift.h"
 #include "sync/internal.h"
-
-static int wanted_key(struct engine *n, const char *entry_id, char **ret, struct error *e)
-{
-    struct person p = {0};
-    int r = person_load(n->state, entry_id, &p, e);
-    if (r == 0)
-        *ret = TAKE(p.login_key);
-    person_done(&p);
-    return r < 0 ? r : 0;
-}
-
-int renamed_follow(struct engine *n, struct link *l, const char *login, bool *ret_taken,
-                   struct error *e)
-{
-    CLEANUP(freep) char *key = text_fold(login, strlen(login));
-    CLEANUP(freep) char *wanted = NULL;
-    CLEANUP(link_done) struct link other = {0};
-    char sentence[700];
-    int r = key ? books_write(n->books, e) : error_out_of_memory(e);
-    if (r == 0)
-        r = link_load_by_login(n->state, key, &other, e);
-    if (r < 0)
-        return r;
-    *ret_taken = r == 0 && !text_equal(other.entry_id, l->entry_id);
-    if (*ret_taken)
-        return 0;
-    r = wanted_key(n, l->entry_id, &wanted, e);
-    if (r < 0)
-        return r;
-    snprintf(sentence, sizeof sentence, "login_id: %s -> %s", l->login, login);
-    log_event(LOG_WARNING, MSG_DRIFT, "User %s was renamed at the tenant: %s", l->login, login);
-    struct audit_row row = {
-        .event = "drift",
-        .entry_id = l->entry_id,
-        .login = l->login,
-        .code = n->options.sync->on_drift == DRIFT_REPAIR ? "repair" : "report",
-        .sentence = sentence,
-    };
-    r = books_audit(n->books, &row, e);
-    CLEANUP(user_freep) struct user *known = NULL;
-    if (r == 0 && l->known)
-        r = user_from_json(&known, l->known, e);
-    if (r < 0)
-        return r;
-    free(l->login);
-    free(l->login_key);
-    l->login = strdup(login);
-    l->renamed_there = !text_equal(key, wanted);
-    l->login_key = TAKE(key);
-    if (!l->login || (known && user_set(known, USER_LOGIN, login, NULL) < 0))
-        return error_out_of_memory(e);
-    if (known) {
-        free(l->known);
-        l->known = user_to_json(known, false);
-        if (!l->known)
-            return error_out_of_memory(e);
-    }
-    r = link_store(n->state, l, e);
-    return r < 0 ? r : person_mark_dirty(n->state, l->entry_id, e);
-}
 
 /* The link follows, and the person is planned anew. */
 void execution_renamed(struct execution *x, const struct tenant_answer *a, const char *login)
@@ -80,7 +19,7 @@ void execution_renamed(struct execution *x, const struct tenant_answer *a, const
     char cause[400], sentence[700], before[256];
     snprintf(before, sizeof before, "%s", x->link.login);
     x->settling = false;
-    if (renamed_follow(x->engine, &x->link, login, &taken, &e) < 0) {
+    if (drift_follow_rename(x->engine->books, &x->link, login, &taken, &e) < 0) {
         execution_broken(x, &e);
         return;
     }

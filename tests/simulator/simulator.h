@@ -73,7 +73,7 @@ struct request {
     int stage;           /* where http.c resumes after a wait */
     struct fault *fault; /* programmed for this request; NULL if none */
     bool wait_forever;
-    uint64_t wait_until_ms, started_ms;
+    uint64_t wait_until_ms, arrived_usec; /* arrived: when its first line was read */
     uint64_t sent_bytes; /* by the answers that trickle or never end */
 
     /* The answer. */

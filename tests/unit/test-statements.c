@@ -57,6 +57,8 @@ static const struct {
      "it counts what no other row tells, for status; the answer is kept until something changes"},
     {"SELECT kind, count(*) FROM entry WHERE gone_usec = 0 GROUP BY kind",
      "it counts, for status; the index alone is read"},
+    {"SELECT id, dn, attributes FROM entry WHERE kind = 1 AND gone_usec = 0 LIMIT ?1",
+     "some people, up to a limit: which values are common"},
     {"SELECT h.names, c.n FROM (SELECT shape, count(*)",
      "how many people have each attribute, once a look; the index alone is read"},
     {"INSERT OR IGNORE INTO dirty_later(entry_id) SELECT id FROM entry WHERE kind = 1",
