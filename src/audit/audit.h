@@ -51,6 +51,7 @@ struct audit_row {
     const char *details;     /* further JSON object text, merged as "details"; or NULL */
     const struct audit_actor *actor; /* or NULL */
     const char *plan;                /* the hash that was approved, or NULL */
+    const char *groups;              /* of that plan: "b (team)"; NULL: all of it */
     const char *reason;              /* what the actor gave as reason, or NULL */
 };
 /* Needs an open transaction. */

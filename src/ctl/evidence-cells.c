@@ -185,6 +185,8 @@ void evidence_cell(struct buffer *b, const json_t *view, const json_t *approval,
     case COLUMN_PLAN:
         text = member_text(view, "plan");
         buffer_format(b, "%.12s", text ? text : "");
+        if (member_text(view, "groups"))
+            buffer_format(b, " %s", member_text(view, "groups"));
         break;
     case COLUMN_REASON: text = member_text(view, "reason"); break;
     case COLUMN_WORDS: add_words(b, view); break;
