@@ -16,6 +16,7 @@
 #include "audit/checkpoint.h"
 #include "audit/files.h"
 #include "audit/line.h"
+#include "audit/note.h"
 #include "audit/signer.h"
 #include "base/base64.h"
 #include "base/buffer.h"

@@ -19,6 +19,7 @@
 #include "audit/checkpoint.h"
 #include "audit/files.h"
 #include "audit/line.h"
+#include "audit/note.h"
 #include "audit/locate.h"
 #include "audit/signer.h"
 #include "base/base64.h"

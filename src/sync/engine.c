@@ -328,6 +328,12 @@ static void on_answered(void *userdata)
     contact_tenant_answers(n->contact);
 }
 
+static void audit_written(struct audit_export *audit, void *userdata)
+{
+    struct engine *n = userdata;
+    alarm_tell_checkpoint(n->books, audit);
+}
+
 static int open_owners(struct engine *n, struct audit_export *audit, struct error *e)
 {
     int r = commands_new(&n->commands, n->event, on_room, n, e);
@@ -338,6 +344,7 @@ static int open_owners(struct engine *n, struct audit_export *audit, struct erro
                               .options = &n->options,
                               .wake = wake,
                               .status_changed = status_changed,
+                              .audit_written = audit_written,
                               .userdata = n};
     if (r == 0)
         r = books_new(&n->books, &o, e);
