@@ -23,6 +23,7 @@ void evidence_done(struct evidence *v)
     }
     buffer_done(&v->cell);
     json_decref(v->codes);
+    json_decref(v->lists);
     audit_report_done(&v->report);
 }
 
@@ -102,6 +103,17 @@ static void csv_row(struct evidence *v, enum audit_list list, const json_t *view
     (void)fputs("\r\n", v->files[list]);
 }
 
+static int add_view(struct evidence *v, const char *list, const json_t *view)
+{
+    json_t *rows = json_object_get(v->lists, list);
+
+    if (!rows) {
+        rows = json_array();
+        json_object_set_new(v->lists, list, rows);
+    }
+    return json_array_append(rows, (json_t *)(uintptr_t)view) < 0 ? -ENOMEM : 0;
+}
+
 static int take_row(enum audit_list list, const json_t *view, const json_t *approval,
                     void *userdata)
 {
@@ -114,6 +126,8 @@ static int take_row(enum audit_list list, const json_t *view, const json_t *appr
         json_object_set_new(v->codes, code, json_true());
     if (v->form == EVIDENCE_NONE || v->n_rows[list]++ >= EVIDENCE_ROWS)
         return v->cell.failed ? -ENOMEM : 0;
+    if (v->form == EVIDENCE_JSON)
+        return add_view(v, evidence_lists[list].name, view);
     if (v->form == EVIDENCE_HTML)
         html_row(&v->rows[list], &evidence_lists[list], view, approval, &v->cell);
     else {
@@ -152,7 +166,8 @@ int evidence_gather(struct evidence *v, const char *const *files, size_t n_files
     int r = v->csv ? open_files(v, e) : 0;
 
     v->codes = json_object();
-    if (!v->codes)
+    v->lists = json_object();
+    if (!v->codes || !v->lists)
         return error_out_of_memory(e);
     if (r == 0)
         r = audit_report(&v->report, files, n_files, filter, take_row, v, e);
@@ -166,6 +181,27 @@ int evidence_gather(struct evidence *v, const char *const *files, size_t n_files
             r = close_csv(v, out, e);
     }
     return r;
+}
+
+json_t *evidence_json(const struct evidence *v, json_t *verdict_taken)
+{
+    json_t *delays = json_object();
+    uint64_t n_left_out = 0;
+
+    for (size_t i = 0; i < AUDIT_HASTES; i++) {
+        const struct audit_delays *d = &v->report.delays[i];
+
+        json_object_set_new(delays, evidence_haste_names[i],
+                            json_pack("{s:I, s:I, s:I, s:I, s:I}", "changes", (json_int_t)d->n,
+                                      "median_ms", (json_int_t)audit_delay(d, 500), "p99_ms",
+                                      (json_int_t)audit_delay(d, 990), "worst_ms",
+                                      (json_int_t)audit_delay(d, 1000), "after_approval",
+                                      (json_int_t)d->n_approved));
+    }
+    for (size_t i = 0; i < AUDIT_LISTS; i++)
+        n_left_out += v->n_rows[i] > EVIDENCE_ROWS ? v->n_rows[i] - EVIDENCE_ROWS : 0;
+    return json_pack("{s:o, s:O, s:O, s:o, s:I}", "verdict", verdict_taken, "days", v->report.days,
+                     "lists", v->lists, "delays", delays, "left_out", (json_int_t)n_left_out);
 }
 
 static void text_delays(struct output *o, const struct evidence *v)

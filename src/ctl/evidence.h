@@ -41,6 +41,7 @@ void evidence_duration(struct buffer *b, uint32_t ms);
 enum evidence_form {
     EVIDENCE_TEXT = 0,
     EVIDENCE_HTML,
+    EVIDENCE_JSON,
     EVIDENCE_NONE, /* CSV alone */
 };
 struct evidence {
@@ -52,11 +53,13 @@ struct evidence {
     uint64_t n_rows[AUDIT_LISTS];
     FILE *files[AUDIT_LISTS];
     json_t *codes; /* those that stand in the rows */
+    json_t *lists; /* of EVIDENCE_JSON: views by list */
 };
 void evidence_done(struct evidence *v);
 int evidence_gather(struct evidence *v, const char *const *files, size_t n_files,
                     const struct audit_filter *filter, struct error *e);
 void evidence_text(struct output *o, const struct evidence *v);
+json_t *evidence_json(const struct evidence *v, json_t *verdict_taken);
 void evidence_html(struct buffer *b, const struct evidence *v, const char *since,
                    const char *until);
 
