@@ -335,6 +335,7 @@ class Rosterd:
                               stderr=subprocess.PIPE, text=True, errors="replace", timeout=seconds,
                               cwd=self.folder, env=self.environment())
         answer = Answer(done)
+        schema.check(arguments, done.stdout)
         if code is not None and answer.code != code:
             raise base.Failure("rosterctl %s: expected exit %d, got %r\n%s"
                                % (" ".join(arguments), code, answer, self.log_tail(10)))
