@@ -23,6 +23,7 @@ static struct execution *execution_free(struct execution *x)
             n->n_executions--;
             break;
         }
+    books_close_intent(n->books, &x->intent);
     if (x->call)
         n->options.tenant_ops->call_free(x->call);
     operation_free(x->operation);
@@ -42,7 +43,7 @@ struct tenant_call **execution_next_call(struct execution *x)
 {
     if (x->call)
         x->call = x->engine->options.tenant_ops->call_free(x->call);
-    if (x->hurries)
+    if (x->intent.hurries)
         books_wake(x->engine->books, WORK_DUE); /* see executor_hurry() */
     return &x->call;
 }
@@ -149,6 +150,8 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
     x->next = n->executions;
     n->executions = x;
     n->n_executions++;
+    x->intent.entry_id = taken->entry_id;
+    books_open_intent(n->books, &x->intent);
 
     char cause[512], sentence[768];
     const char *reason = known_missing(n, taken, cause, sizeof cause);
@@ -257,25 +260,27 @@ static struct operation *next_ahead(struct operation_list *queue, const struct g
 /* Whose own entry or groups changed while everybody is looked at again, for a new configuration
  * say: neither is delayed by the others, nor can anybody be harmed by it, since nothing is taken
  * away and the budgets count. What does not go now goes with the whole plan. */
-int executor_pick_ahead(struct engine *n, size_t *ret_n, struct error *e)
+int executor_pick_ahead(struct engine *n, const struct string_list *ids, size_t *ret_n,
+                        struct error *e)
 {
     struct operation_list due = {0};
     struct guard_input in;
     struct guard_verdict v;
+    if (!ids->n_items)
+        return 0;
     int r = gate_budgets(n->gate, &in, &v, e);
-    for (size_t i = 0; i < n->first.ahead.n_items && r == 0; i++) {
+    for (size_t i = 0; i < ids->n_items && r == 0; i++) {
         struct operation_list queue = {0};
         struct operation *o = NULL;
         if (n->n_executions + due.n_items >= n->options.max_concurrent)
             break;
-        r = queue_of_person(n->state, n->first.ahead.items[i], &queue, e);
+        r = queue_of_person(n->state, ids->items[i], &queue, e);
         if (r == 0)
             o = next_ahead(&queue, &v);
         if (o && operation_list_add(&due, o) < 0)
             r = error_out_of_memory(e);
         operation_list_done(&queue);
     }
-    string_list_done(&n->first.ahead);
     if (r == 0)
         r = begin_due(n, &due, ret_n, e);
     operation_list_done(&due);
@@ -315,19 +320,11 @@ static void execution_start(struct execution *x)
     }
 }
 
-/* What is under way for a person who is revoked is to end soon: none of its calls waits behind
- * those of others. */
-void executor_make_way(struct engine *n, const char *entry_id)
-{
-    for (struct execution *x = n->executions; x; x = x->next)
-        x->hurries |= text_equal(x->operation->entry_id, entry_id);
-    executor_hurry(n);
-}
-
+/* What is under way for a person who is revoked is to end soon. */
 void executor_hurry(struct engine *n)
 {
     for (struct execution *x = n->executions; x; x = x->next)
-        if (x->hurries && x->call)
+        if (x->intent.hurries && x->call)
             n->options.tenant_ops->call_hurry(x->call);
 }
 
@@ -480,15 +477,8 @@ static int note_spent(struct engine *n, const struct operation *o, struct error 
  * waits: to look at the person again would find nothing. */
 static bool is_settled(const struct execution *x, struct error *e)
 {
-    return x->as_wanted && !x->moved && !x->settling && x->link.status == LINK_ACTIVE &&
+    return x->as_wanted && !x->intent.moved && !x->settling && x->link.status == LINK_ACTIVE &&
            !queue_has(x->engine->state, x->operation->entry_id, e);
-}
-
-void execution_moved(struct engine *n, const char *entry_id)
-{
-    for (struct execution *x = n->executions; x; x = x->next)
-        if (text_equal(x->operation->entry_id, entry_id))
-            x->moved = true;
 }
 
 /* Done: the operation leaves the queue, and the person is looked at again, for the next step if

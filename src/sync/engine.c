@@ -14,9 +14,7 @@
 #include "base/log.h"
 #include "sync/internal.h"
 
-#define PEOPLE_A_TURN 64
-#define AHEAD_MAX     512
-#define GATHER_USEC   (4 * USEC_PER_MSEC)
+#define GATHER_USEC (4 * USEC_PER_MSEC)
 
 /* The next one is compared with it. */
 static int keep_configuration(struct engine *n, struct error *e)
@@ -68,81 +66,6 @@ static void status_changed(void *userdata)
         n->status_fn(n->status_userdata);
 }
 
-/* People are evaluated between reads, never in the middle of one: groups may come after people.
- */
-static bool may_evaluate(const struct engine *n)
-{
-    return !reading_is_under_way(n->reading) && reading_has_ended(n->reading) &&
-           (contact_is_listed(n->contact) || !n->options.tenant);
-}
-
-/* Those who came and match revoke_when: before everybody else who is to be looked at. */
-static int evaluate_revocations(struct engine *n, struct error *e)
-{
-    int r = 0;
-    struct string_list ids = reading_take_revocations(n->reading);
-    for (size_t i = 0; i < ids.n_items && r == 0; i++)
-        r = evaluate_revocation(n, ids.items[i], e);
-    string_list_done(&ids);
-    return r;
-}
-
-/* Whose own change is looked at while everybody else waits for being looked at again. */
-static int note_ahead(struct engine *n, const struct string_list *ids, size_t n_first,
-                      struct error *e)
-{
-    bool may = gate_has_seen_plan(n->gate) && !contact_adoption_open(n->contact) &&
-               !books_are_distrusted(n->books) && !contact_other_tenant(n->contact);
-    for (size_t i = 0; may && i < n_first && n->first.ahead.n_items < AHEAD_MAX; i++)
-        if (string_list_add(&n->first.ahead, ids->items[i]) < 0)
-            return error_out_of_memory(e);
-    return 0;
-}
-
-/* *ret_ahead: more are to be looked at, and all of them only because everybody is. */
-static int evaluate_some(struct engine *n, bool *ret_more, bool *ret_ahead, struct error *e)
-{
-    size_t n_first = 0;
-    *ret_more = *ret_ahead = false;
-    if (!may_evaluate(n))
-        return 0;
-    int r = 0;
-    uint64_t now = clock_now_usec();
-    if (n->next_recheck_usec && n->next_recheck_usec <= now) {
-        r = books_write(n->books, e);
-        if (r == 0)
-            r = person_mark_due(n->state, now, &n->next_recheck_usec, e);
-    }
-    struct string_list ids = {0};
-    if (r == 0)
-        r = rules_bind_groups(n->rules, e); /* also when nobody is dirty: a renamed group is said */
-    if (r == 0)
-        r = books_write(n->books, e);
-    if (r == 0)
-        r = mirror_mark_below(n->state, e);
-    if (r == 0)
-        r = person_next_dirty(n->state, PEOPLE_A_TURN, &ids, &n_first, e);
-    if (r == 0 && ids.n_items)
-        r = run_join(n->books, "directory", e);
-    for (size_t i = 0; i < ids.n_items && r == 0; i++)
-        r = evaluate_person(n, ids.items[i], e);
-    if (r == 0)
-        r = note_ahead(n, &ids, n_first, e);
-    *ret_more = ids.n_items > 0;
-    *ret_ahead = ids.n_items > n_first;
-    n->people_looked_at |= ids.n_items > 0;
-    string_list_done(&ids);
-    if (r == 0 && !*ret_more && n->people_looked_at) {
-        uint64_t next = 0;
-        n->people_looked_at = false;
-        r = books_write(n->books, e);
-        if (r == 0)
-            r = person_mark_due(n->state, now, &next, e);
-        n->next_recheck_usec = next;
-    }
-    return r;
-}
-
 /* With many calls in flight, outcomes and the next intents wait a moment for each other, so
  * that they share a commit. What is lost with them in a crash is settled by reading, as any
  * intent is. */
@@ -176,6 +99,13 @@ static int settle_idle(struct engine *n, struct error *e)
     return 0;
 }
 
+/* They go with the whole plan. */
+static void drop_ahead(struct engine *n)
+{
+    struct string_list ids = judge_take_ahead(n->judge);
+    string_list_done(&ids);
+}
+
 /* The guard looks when nobody is dirty any more, so that it sees the whole plan. */
 static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struct error *e)
 {
@@ -191,9 +121,9 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
         r = run_join(n->books, "retry", e);
     if (r == 0)
         r = gate_expire_approvals(n->gate, e);
-    if (r < 0 || more || !may_evaluate(n))
+    if (r < 0 || more || !judge_may(n->judge))
         return r;
-    string_list_done(&n->first.ahead);
+    drop_ahead(n);
     if (books_have(n->books, WORK_GUARD)) {
         books_note(n->books, WORK_ALARMS);
         r = gate_apply(n->gate, e);
@@ -224,6 +154,14 @@ static int start_revocations(struct engine *n, size_t *ret_picked, struct error 
     return r;
 }
 
+static int pick_ahead(struct engine *n, size_t *ret_picked, struct error *e)
+{
+    struct string_list ids = judge_take_ahead(n->judge);
+    int r = executor_pick_ahead(n, &ids, ret_picked, e);
+    string_list_done(&ids);
+    return r;
+}
+
 static void look_at_alarms(struct engine *n, bool settled)
 {
     uint64_t at = books_alarms_due_usec(n->books);
@@ -242,15 +180,15 @@ static int turn(struct engine *n, struct error *e)
     bool more = false, ahead = false;
     size_t n_picked = 0;
     int r = 0;
-    executor_hurry(n);
     if (!n->stopping)
-        r = evaluate_revocations(n, e);
+        r = judge_revocations(n->judge, e);
     if (r == 0 && !n->stopping)
-        r = evaluate_some(n, &more, &ahead, e);
+        r = judge_some(n->judge, gate_has_seen_plan(n->gate), &more, &ahead, e);
+    executor_hurry(n);
     if (r == 0 && (books_have(n->books, WORK_REVOCATIONS) || reading_is_under_way(n->reading) || more))
         r = start_revocations(n, &n_picked, e);
-    if (r == 0 && ahead && n->first.ahead.n_items && gate_is_open(n->gate))
-        r = executor_pick_ahead(n, &n_picked, e);
+    if (r == 0 && ahead && gate_is_open(n->gate))
+        r = pick_ahead(n, &n_picked, e);
     if (r == 0 && !reading_is_under_way(n->reading))
         r = books_write(n->books, e);
     if (r == 0 && !reading_is_under_way(n->reading))
@@ -343,7 +281,7 @@ void engine_arm_timer(struct engine *n)
     if (reading_is_under_way(n->reading) || queue_next_time(n->state, n->looked_usec, &queue, &e) < 0)
         queue = 0;
     sooner(&at, queue);
-    sooner(&at, may_evaluate(n) ? n->next_recheck_usec : 0);
+    sooner(&at, judge_due_usec(n->judge));
     /* While the tenant is being asked, its answer is what comes next. */
     sooner(&at, health_state(n->health) != ENGINE_TENANT_OK && !health_is_asking(n->health) ? health_probe_usec(n->health)
                                                                         : 0);
@@ -435,6 +373,8 @@ int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
     if (r >= 0)
         r = reading_new(&n->reading, n->books, n->rules, e);
     if (r >= 0)
+        r = judge_new(&n->judge, n->books, n->rules, n->reading, n->contact, e);
+    if (r >= 0)
         r = sweep_new(&n->sweep, n->books, n->health, n->gate, n->rules, e);
     if (r < 0) {
         engine_free(n);
@@ -454,13 +394,13 @@ struct engine *engine_free(struct engine *n)
     n->health = health_free(n->health);
     password_cancel(n);
     n->gate = gate_free(n->gate);
+    n->judge = judge_free(n->judge);
     n->reading = reading_free(n->reading);
     n->rules = rules_free(n->rules);
     n->books = books_free(n->books);
     n->commands = commands_free(n->commands);
     n->turn_source = sd_event_source_disable_unref(n->turn_source);
     n->timer = sd_event_source_disable_unref(n->timer);
-    string_list_done(&n->first.ahead);
     n->event = sd_event_unref(n->event);
     free(n);
     return NULL;
@@ -517,20 +457,17 @@ int engine_start(struct engine *n, struct error *e)
         if (books_have_failed(n->books))
             return error_set(e, -EIO, "%s", books_error(n->books));
     }
-    uint64_t next = 0, run = 0;
+    uint64_t run = 0;
     r = n->options.plan_only ? 0 : run_unended(n->state, &run, e); /* it goes on */
     books_set_run(n->books, run);
     if (r == 0)
-        r = books_write(n->books, e);
-    if (r == 0)
-        r = person_mark_due(n->state, clock_now_usec(), &next, e);
+        r = judge_start(n->judge, e);
     if (r == 0)
         r = gate_configure(n->gate, e);
     if (r == 0)
         r = take_configuration(n, false, e);
     if (r == 0)
         r = gate_start_approvals(n->gate, e);
-    n->next_recheck_usec = next;
     if (r == 0)
         r = note_life(n, "start", e);
     if (r == 0 && n->options.tenant)
@@ -697,4 +634,9 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .reading = reading_is_under_way(n->reading),
         .budget_window_usec = n->options.sync->budget_window_usec,
     };
+}
+
+int engine_explain(struct engine *n, const char *entry_id, struct verdict *ret, struct error *e)
+{
+    return judge_explain(n->judge, entry_id, ret, e);
 }

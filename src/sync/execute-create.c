@@ -176,7 +176,7 @@ static void on_settled(const struct tenant_answer *a, void *userdata)
     struct execution *x = userdata;
     if (a->class == TENANT_DONE && a->user) {
         x->settling = false;
-        x->moved = true; /* the rules may be others since the request left */
+        books_note_moved(x->engine->books, x->operation->entry_id); /* the rules may be others since */
         if (is_as_sent(x, a->user))
             conclude(x, a, a->user);
         else

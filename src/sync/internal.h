@@ -27,6 +27,7 @@
 #include "sync/engine.h"
 #include "sync/gate.h"
 #include "sync/health.h"
+#include "sync/judge.h"
 #include "sync/planner.h"
 #include "sync/reading.h"
 #include "sync/rules.h"
@@ -36,6 +37,7 @@
 struct execution {
     struct engine *engine;
     struct execution *next;
+    struct intent intent;
     struct operation *operation;
     struct link link;
     bool has_link;
@@ -49,22 +51,15 @@ struct execution {
     unsigned step;      /* of the kind's own sequence */
     bool took_disabled; /* OPERATION_ADOPT: whose link it takes over, we had disabled */
     bool as_wanted;     /* OPERATION_CREATE: the tenant has taken just what the rules wanted */
-    bool moved;         /* the person was to be looked at again meanwhile */
     bool unread;        /* OPERATION_CREATE: how the tenant shows the user is learnt later */
     bool settling;      /* an earlier attempt's outcome is unclear: read before anything else */
     tenant_done_fn gone_everywhere; /* what a 404 means when the id knows nothing else either */
     tenant_done_fn again; /* … and what is called anew when its id has proved whom a login is of */
     bool proved;
-    bool hurries;       /* the person is revoked: no call of it waits behind others */
     bool waits_for_commit;      /* its intent is written and not durable yet */
     char *details;              /* JSON for the audit row of its end: what was found there */
     struct secret *password;    /* OPERATION_CREATE: kept until it is handed on */
     struct planner_input merge; /* for planner_adoption_changes() */
-};
-
-/* Who does not wait until everybody was looked at. */
-struct first {
-    struct string_list ahead;       /* people whose own entry or groups changed */
 };
 
 struct engine {
@@ -78,16 +73,15 @@ struct engine {
     struct gate *gate;
     struct rules *rules;
     struct reading *reading;
+    struct judge *judge;
     struct commands *commands;
     struct engine_options options;
     uint64_t n_turns; /* since the start */
 
     /* run */
-    struct first first;
     struct engine_revocation past_revocations[ENGINE_PAST_REVOCATIONS];
     size_t n_past_revocations; /* since the start; the newest is at (n - 1) % size */
     uint64_t looked_usec;  /* when the queue was last asked for what is due */
-    bool people_looked_at; /* since the time of the next recheck was asked for */
     void (*idle_fn)(void *userdata);
     void *idle_userdata;
     void (*status_fn)(void *userdata);
@@ -102,7 +96,6 @@ struct engine {
     uint64_t n_done; /* since the start */
 
     struct sweep *sweep;
-    uint64_t next_recheck_usec;
     uint64_t due_usec;            /* what the timer waits for */
     struct password *password; /* one that is being set anew */
     uint64_t password_usec;    /* when the next of them is due; 0: none, or nothing can be done */
@@ -111,16 +104,12 @@ struct engine {
 /* engine.c */
 void engine_arm_timer(struct engine *n);
 
-/* judge.c */
-int evaluate_person(struct engine *n, const char *entry_id, struct error *e);
-/* Nothing but the question whether the person is revoked: also in the middle of a read. */
-int evaluate_revocation(struct engine *n, const char *entry_id, struct error *e);
-
 /* delivery.c */
 int executor_pick(struct engine *n, size_t *ret_n, struct error *e); /* writes intents */
-int executor_pick_ahead(struct engine *n, size_t *ret_n, struct error *e); /* of first.ahead */
+/* Of these people. */
+int executor_pick_ahead(struct engine *n, const struct string_list *ids, size_t *ret_n,
+                        struct error *e);
 int executor_pick_revocations(struct engine *n, size_t *ret_n, struct error *e);
-void executor_make_way(struct engine *n, const char *entry_id);
 void executor_hurry(struct engine *n); /* in each turn: calls that were started since */
 void executor_start_committed(struct engine *n);
 void executor_settle_crash(struct engine *n, struct error *e);
@@ -147,8 +136,6 @@ int execution_start_link(struct execution *x, const char *origin, const struct u
 /* The tenant was read: an earlier attempt did not do it. Back to the queue, and the person is
  * looked at again, since what is wanted may be something else by now. */
 void execution_undone(struct execution *x, const struct tenant_answer *a);
-/* The person was to be looked at while an operation of it was under way: its end does so. */
-void execution_moved(struct engine *n, const char *entry_id);
 void execution_fail(struct execution *x,
                     const struct tenant_answer *a); /* outcome.c: every other answer */
 void execution_broken(struct execution *x, const struct error *e); /* our own failure */
