@@ -294,14 +294,18 @@ void ctl_complete(struct ctl *c, char **words, size_t n_words)
     c->seconds = ANSWER_SECONDS;
     c->output.verbatim = c->no_pager = true;
     for (size_t i = 0; i + 1 < n_words; i++) {
-        if (strcmp(words[i], "=") == 0) /* bash takes it for a word */
+        if (i > 0 && strcmp(words[i], "=") == 0) { /* bash takes it for a word */
+            waits = option_of(words[i - 1]);
             continue;
+        }
         if (waits)
             use_option(&x, waits, words[i]);
         waits = waits ? NULL : take_word(&x, words[i]);
     }
-    if (strcmp(x.begun, "=") == 0)
+    if (n_words > 1 && strcmp(x.begun, "=") == 0) {
+        waits = option_of(words[n_words - 2]);
         x.begun = "";
+    }
     const char *equals = strncmp(x.begun, "--", 2) == 0 ? strchr(x.begun, '=') : NULL;
     CLEANUP(freep) char *prefix = equals ? strndup(x.begun, (size_t)(equals + 1 - x.begun)) : NULL;
     if (prefix && option_of(x.begun)) {

@@ -12,6 +12,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "render/output.h"
 #include "render/render.h"
 
@@ -116,9 +117,11 @@ void evidence_text(struct output *o, const struct audit_report *r)
 
     output_colour(o, v->n_findings ? COLOUR_RED : COLOUR_GREEN, "%s",
                   v->n_findings ? "The audit was tampered with or is damaged" : "The audit is whole");
-    output_format(o, ": %llu lines, %llu checkpoints; %llu lines after the last one are unsigned\n",
-                  (unsigned long long)v->n_lines, (unsigned long long)v->n_checkpoints,
-                  (unsigned long long)v->n_unsigned);
+    output_format(o, ": %llu line%s, %llu checkpoint%s; %llu line%s after the last one %s unsigned\n",
+                  (unsigned long long)v->n_lines, text_plural(v->n_lines),
+                  (unsigned long long)v->n_checkpoints, text_plural(v->n_checkpoints),
+                  (unsigned long long)v->n_unsigned, text_plural(v->n_unsigned),
+                  v->n_unsigned == 1 ? "is" : "are");
     for (size_t i = 0; i < v->n_findings; i++)
         output_sentence(o, 2, v->findings[i].sentence);
     for (const struct evidence_list *l = evidence_lists; l->name; l++)
@@ -177,13 +180,14 @@ static void html_verdict(struct buffer *b, const struct audit_verify_result *v)
                   v->n_findings ? "The audit was tampered with, or is damaged."
                                 : "The audit is whole: no line was altered, removed, inserted or moved.");
     buffer_format(b,
-                  "<p>%llu lines, number %llu to %llu. %llu checkpoints are signed; %llu lines "
-                  "after the last one are chained, not signed. %llu lines had personal data that "
+                  "<p>%llu line%s, number %llu to %llu. %llu checkpoint%s signed; %llu line%s "
+                  "after the last one chained, not signed. %llu line%s with personal data that "
                   "was erased by a recorded act. Last hash <code>%s</code>.</p>\n",
-                  (unsigned long long)v->n_lines, (unsigned long long)v->first_seq,
-                  (unsigned long long)v->last_seq, (unsigned long long)v->n_checkpoints,
-                  (unsigned long long)v->n_unsigned, (unsigned long long)v->n_erased,
-                  v->last_hash);
+                  (unsigned long long)v->n_lines, text_plural(v->n_lines),
+                  (unsigned long long)v->first_seq, (unsigned long long)v->last_seq,
+                  (unsigned long long)v->n_checkpoints, text_plural(v->n_checkpoints),
+                  (unsigned long long)v->n_unsigned, text_plural(v->n_unsigned),
+                  (unsigned long long)v->n_erased, text_plural(v->n_erased), v->last_hash);
     if (v->key[0]) {
         buffer_add_text(b, "<p>Signed by <code>");
         escape(b, v->key);

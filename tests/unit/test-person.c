@@ -28,6 +28,7 @@ static void test_logins(void **state)
     CLEANUP(string_list_done) struct string_list found = {0}, few = {0}, none = {0};
     struct fixture *f = *state;
 
+    begin(f);
     for (size_t i = 0; i < ARRAY_SIZE(logins); i++) {
         char id[2] = {(char)('a' + i), '\0'};
         ok(f, person_store(f->s, P(.entry_id = id, .dn = id, .login_key = (char *)(uintptr_t)logins[i]), &f->e));

@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 
-from . import auditlines, base
+from . import auditlines, base, schema
 
 # Variables of the caller that reach rosterd; everything else starts from nothing.
 PASSED = ("ASAN_", "UBSAN_", "LSAN_", "ROSTERD_", "LLVM_PROFILE", "GCOV_")

@@ -65,7 +65,7 @@ def check(arguments, text):
     if "--json" not in arguments or "--help" in arguments or not text.strip():
         return
     name = name_of(arguments)
-    if name is None and any(word in arguments for word in ("prove", "export", "test")):
+    if name is None and any(word in arguments for word in ("prove", "export")):
         return
     lines = text.splitlines() if name == "audit-show" and not text.startswith("{\n") else [text]
     for line in lines:
