@@ -58,6 +58,7 @@ enum {
     OPTION_CSV,
     OPTION_NEW,
     OPTION_CASE,
+    OPTION_COMMANDS,
     OPTION_REASON,
     OPTION_VERSION,
 };
@@ -94,6 +95,7 @@ const struct option ctl_options[] = {
     {"follow", no_argument, NULL, OPTION_FOLLOW},
     {"new", no_argument, NULL, OPTION_NEW},
     {"case", no_argument, NULL, OPTION_CASE},
+    {"commands", no_argument, NULL, OPTION_COMMANDS},
     {"reason", required_argument, NULL, OPTION_REASON},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -148,6 +150,7 @@ static int take_option(struct command_line *l, int option)
     case OPTION_AFTER: l->ctl.after = optarg; return EXIT_FINE;
     case OPTION_FOLLOW: l->ctl.follow = true; return EXIT_FINE;
     case OPTION_NEW: l->ctl.new = true; return EXIT_FINE;
+    case OPTION_COMMANDS: l->ctl.commands = true; return EXIT_FINE;
     case OPTION_CASE: l->ctl.as_case = true; return EXIT_FINE;
     case OPTION_CHECKPOINT: l->ctl.checkpoint = optarg; return EXIT_FINE;
     case OPTION_VERSION: l->version = true; return EXIT_FINE;

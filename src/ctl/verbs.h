@@ -26,7 +26,7 @@ struct ctl {
     const char *html, *csv;                          /* audit report */
     const char *format, *after;                      /* audit export */
     const char *key, *checkpoint, *proof;                    /* audit verify */
-    bool summary, all, new, watch, follow, as_case;
+    bool summary, all, new, watch, follow, as_case, commands;
     char **arguments; /* behind the verb; NULL-terminated */
     size_t n_arguments;
 };

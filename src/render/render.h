@@ -33,6 +33,7 @@ int render_config(struct output *o, const json_t *answer);
 int render_history(struct output *o, const json_t *answer);
 int render_test(struct output *o, const json_t *answer);
 int render_test_whole(struct output *o, const json_t *answer); /* with what each rule looked at */
+int render_check_commands(struct output *o, const json_t *answer); /* for a shell */
 int render_check(struct output *o, const json_t *answer);
 /* The answers to status and holds as a Prometheus textfile. */
 void render_metrics(struct output *o, const json_t *status, const json_t *holds);

@@ -483,34 +483,3 @@ int render_holds(struct output *o, const json_t *answer)
     }
     return EXIT_FOUND;
 }
-
-int render_check(struct output *o, const json_t *answer)
-{
-    size_t i;
-    json_t *item;
-    unsigned warnings = 0, errors = 0;
-
-    json_array_foreach(json_object_get(answer, "items"), i, item)
-    {
-        const char *level = member_text(item, "level");
-        bool error = level && strcmp(level, "error") == 0;
-        bool ok = level && strcmp(level, "ok") == 0;
-        errors += error;
-        warnings += !error && !ok;
-        output_colour(o,
-                      error ? COLOUR_RED
-                      : ok  ? COLOUR_GREEN
-                            : COLOUR_YELLOW,
-                      "%-8s",
-                      error ? "error"
-                      : ok  ? "ok"
-                            : "warning");
-        output_text_colour(o, COLOUR_BOLD, member_text(item, "subject"));
-        output_format(o, "\n");
-        if (member_text(item, "sentence"))
-            output_sentence(o, 8, member_text(item, "sentence"));
-    }
-    output_format(o, "%u error%s, %u warning%s\n", errors, errors == 1 ? "" : "s", warnings,
-                  warnings == 1 ? "" : "s");
-    return errors > 0 ? EXIT_FOUND : EXIT_FINE;
-}
