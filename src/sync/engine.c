@@ -631,6 +631,7 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .run = books_run(n->books),
         .in_flight = n->n_executions,
         .n_done = n->n_done,
+        .lag = *books_lag(n->books),
         .reading = reading_is_under_way(n->reading),
         .budget_window_usec = n->options.sync->budget_window_usec,
     };
