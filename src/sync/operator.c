@@ -5,8 +5,8 @@
 
 #include "base/log-ids.h"
 #include "base/log.h"
+#include "sync/engine-internal.h"
 #include "sync/hidden.h"
-#include "sync/internal.h"
 
 void engine_act(struct engine *n, const struct engine_act *act)
 {
