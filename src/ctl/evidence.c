@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "ctl/evidence.h"
 #include "render/output.h"
 #include "render/render.h"
@@ -225,9 +226,11 @@ void evidence_text(struct output *o, const struct evidence *v)
 
     output_colour(o, p->n_findings ? COLOUR_RED : COLOUR_GREEN, "%s",
                   p->n_findings ? "The audit was tampered with or is damaged" : "The audit is whole");
-    output_format(o, ": %llu lines, %llu checkpoints; %llu lines after the last one are unsigned\n",
-                  (unsigned long long)p->n_lines, (unsigned long long)p->n_checkpoints,
-                  (unsigned long long)p->n_unsigned);
+    output_format(o, ": %llu line%s, %llu checkpoint%s; %llu line%s after the last one %s unsigned\n",
+                  (unsigned long long)p->n_lines, text_plural(p->n_lines),
+                  (unsigned long long)p->n_checkpoints, text_plural(p->n_checkpoints),
+                  (unsigned long long)p->n_unsigned, text_plural(p->n_unsigned),
+                  p->n_unsigned == 1 ? "is" : "are");
     for (size_t i = 0; i < p->n_findings; i++)
         output_sentence(o, 2, p->findings[i].sentence);
     if (v->report.comparison) {

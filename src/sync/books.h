@@ -43,6 +43,7 @@ struct books_options {
     void (*audit_written)(struct audit_export *audit, void *userdata); /* lines are durable */
     void *userdata;
 };
+struct lag;
 int books_new(struct books **ret, const struct books_options *o, struct error *e);
 struct books *books_free(struct books *b); /* commits what is open */
 
@@ -63,6 +64,8 @@ const char *books_error(const struct books *b); /* why they failed */
 void books_audit_written(struct books *b, bool fine, const char *sentence);
 const char *books_audit_error(const struct books *b); /* NULL: its file can be written */
 
+/* How long it took from the directory's word to the request, since the start. */
+const struct lag *books_lag(const struct books *b);
 int books_audit(struct books *b, const struct audit_row *row, struct error *e);
 /* A line that says that somebody asked for something, about a person or (NULL) about all. */
 int books_note_request(struct books *b, const char *what, const char *entry_id,

@@ -296,6 +296,7 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .run = books_run(n->books),
         .in_flight = delivery_in_flight(n->delivery),
         .n_done = delivery_n_done(n->delivery),
+        .lag = *books_lag(n->books),
         .reading = reading_is_under_way(n->reading),
         .budget_window_usec = n->options.sync->budget_window_usec,
     };

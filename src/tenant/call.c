@@ -216,6 +216,7 @@ static void finish(struct tenant_call *call, struct tenant_answer *a)
     if (!a->url[0])
         snprintf(a->url, sizeof(a->url), "%.*s", (int)strcspn(call->request.url, "?"),
                  call->request.url);
+    c->n_answers[a->class]++;
     if (a->class == TENANT_THROTTLED) {
         c->n_throttled++;
         pace_throttled(&c->pace, now, a->retry_after_usec, who(call));

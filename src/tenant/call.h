@@ -43,6 +43,7 @@ struct tenant_client {
     void (*on_request)(const char *method, const char *url, void *userdata); /* NULL: nobody asks */
     void *on_request_userdata;
     uint64_t n_requests, n_throttled, n_failed;
+    uint64_t n_answers[TENANT_N_CLASSES];
 };
 
 struct call_request { /* what the caller of call_start() fills; strings malloc'd, taken */

@@ -364,5 +364,7 @@ void tenant_client_status(const struct tenant_client *c, struct tenant_client_st
         .n_requests = c->n_requests + oauth_n_requests(c->oauth),
         .n_throttled = c->n_throttled,
         .n_failed = c->n_failed,
+        .certificate_expires_usec = http_certificate_expires_usec(c->http),
     };
+    memcpy(ret->n_answers, c->n_answers, sizeof(ret->n_answers));
 }

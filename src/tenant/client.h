@@ -41,6 +41,7 @@ enum tenant_answer_class {
     TENANT_UNSUPPORTED =
         10, /* SCIM calls: 403/404/405 for the endpoint itself: no SCIM there */
 };
+#define TENANT_N_CLASSES (TENANT_UNSUPPORTED + 1)
 const char *tenant_answer_class_name(enum tenant_answer_class c);
 
 enum tenant_reference { /* which kind is missing, from the hint; NONE: not said */
@@ -132,5 +133,7 @@ struct tenant_client_status {
     bool has_token;
     uint64_t token_expires_usec;
     uint64_t n_requests, n_throttled, n_failed;
+    uint64_t n_answers[TENANT_N_CLASSES]; /* by class */
+    uint64_t certificate_expires_usec;    /* of the tenant; 0: not known */
 };
 void tenant_client_status(const struct tenant_client *c, struct tenant_client_status *ret);

@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 
-from . import auditlines, base
+from . import auditlines, base, schema
 
 # Variables of the caller that reach rosterd; everything else starts from nothing.
 PASSED = ("ASAN_", "UBSAN_", "LSAN_", "ROSTERD_", "LLVM_PROFILE", "GCOV_")
@@ -361,6 +361,7 @@ class Rosterd:
                               stderr=subprocess.PIPE, text=True, errors="replace", timeout=seconds,
                               cwd=self.folder, env=self.environment())
         answer = Answer(done)
+        schema.check(arguments, done.stdout)
         if code is not None and answer.code != code:
             raise base.Failure("rosterctl %s: expected exit %d, got %r\n%s"
                                % (" ".join(arguments), code, answer, self.log_tail(10)))
