@@ -95,6 +95,9 @@ struct feed_sink {
      * service). The attribute of which the mirror has more than this entry shows, malloc'd, *ret
      * NULL: none. */
     int (*lacking)(void *userdata, const struct entry *entry, char **ret, struct error *e);
+    /* Members of a group and keys of a person that the mirror has and this entry does not show,
+     * as an entry that holds nothing else; *ret NULL: none. */
+    int (*lost)(void *userdata, const struct entry *entry, struct entry **ret, struct error *e);
     /* Groups whose members the server finds by a URL, appended. */
     int (*dynamic_groups)(void *userdata, struct string_list *ret, struct error *e);
     /* How many entries the mirror holds of this search: what a read is measured by. */

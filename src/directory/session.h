@@ -35,6 +35,7 @@ struct session_request {
     const char *filter;
     const char *const *attributes; /* NULL-terminated */
     LDAPControl **controls;        /* NULL-terminated, or NULL; borrowed for the call */
+    int size_limit;                /* 0: none */
     uint64_t timeout_usec;         /* silence that this operation bears; 0: any */
 };
 
