@@ -20,7 +20,7 @@
 #define FORMAT_VERSION "1.0"
 
 /* A plan of a candidate configuration looks at everybody. */
-#define ANSWER_SECONDS 120
+#define ANSWER_SECONDS 600
 
 DEFINE_CLEANUP(struct control_client *, control_client_free)
 

@@ -141,6 +141,8 @@ int directory_start(struct directory *d, struct error *e);
 int directory_read_once(struct directory *d,
                         void (*done)(int r, const struct error *e, void *userdata),
                         void *userdata, struct error *e);
+/* A look beside the one that follows: what happens to its connection is no event of the log. */
+void directory_be_quiet(struct directory *d);
 /* A full compare as soon as possible (rosterctl sync; a doubt of somebody else). */
 void directory_request_full_read(struct directory *d);
 /* The mapping was reloaded: if it reads other attributes, reconnects with a full read. */
