@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mapping/ruleset.h"
 #include "sync/apply.h"
 #include "sync/delivery-internal.h"
 #include "sync/quirks.h"

@@ -9,7 +9,6 @@
 #include "engine-bed.h"
 #include "state/link.h"
 #include "state/queue.h"
-#include "sync/internal.h"
 #include "unit.h"
 
 static int setup(void **state)

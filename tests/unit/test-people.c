@@ -9,7 +9,6 @@
 #include "state/link.h"
 #include "state/queue.h"
 #include "sync/dates.h"
-#include "sync/internal.h"
 #include "unit.h"
 
 static int setup(void **state)
