@@ -160,14 +160,6 @@ static bool may_take_skill(const struct planner_input *in, const char *name)
            (in->names_skill && in->names_skill(name, in->userdata));
 }
 
-bool planner_may_take_role(const struct planner_input *in, const char *name)
-{
-    if (in->quirks && user_role(in->quirks, name))
-        return false;
-    return (in->granted && user_role(in->granted, name)) ||
-           (in->names_role && in->names_role(name, in->userdata));
-}
-
 static int diff_skills(const struct planner_input *in, struct operation *o)
 {
     int rc = 0;
@@ -195,7 +187,7 @@ static int diff_roles(const struct planner_input *in, struct operation *o)
     }
     for (size_t i = 0; i < in->known->n_roles && rc == 0; i++) {
         const struct user_role *k = &in->known->roles[i];
-        if (!user_role(in->wanted, k->name) && planner_may_take_role(in, k->name))
+        if (!user_role(in->wanted, k->name) && may_take_role(in, k->name))
             rc = add_role_change(o, k->name, false, NULL);
     }
     return rc;

@@ -117,9 +117,6 @@ struct planner_result {
 void planner_result_done(struct planner_result *r);
 
 /* 0 or -ENOMEM. *ret is written only on success. */
-/* Does the rules' word take this role away from somebody who has it? */
-bool planner_may_take_role(const struct planner_input *in, const char *name);
-
 int planner_plan(const struct planner_input *in, struct planner_result *ret, struct error *e);
 
 /* Of `changes`, does any take something away (team, role, skill, level)? */

@@ -20,6 +20,14 @@
 #include "sync/conflict.h"
 #include "sync/planner.h"
 
+bool may_take_role(const struct planner_input *in, const char *name)
+{
+    if (in->quirks && user_role(in->quirks, name))
+        return false;
+    return (in->granted && user_role(in->granted, name)) ||
+           (in->names_role && in->names_role(name, in->userdata));
+}
+
 /* A grant that waits for a person. */
 static int add_withheld(const struct planner_input *in, struct operation_list *ret,
                         const struct user_role *role, const struct ruleset_conflict *c,
@@ -57,7 +65,7 @@ static int roles_that_stay(const struct planner_input *in, const struct user *ha
         const struct user_role *w = conflict_role(in->wanted, name);
         if (w)
             rc = user_add_role(ret, w->name, &w->source);
-        else if (!planner_may_take_role(in, name))
+        else if (!may_take_role(in, name))
             rc = user_add_role(ret, name, NULL);
     }
     return rc;
