@@ -20,7 +20,7 @@
 #define FORMAT_VERSION "1.0"
 
 /* A plan of a candidate configuration looks at everybody. */
-#define ANSWER_SECONDS 120
+#define ANSWER_SECONDS 600
 
 DEFINE_CLEANUP(struct control_client *, control_client_free)
 
@@ -29,6 +29,8 @@ int ctl_complain(struct ctl *c, int exit_code, const char *code, const char *for
     char raw[1024], shown[1200];
     va_list ap;
 
+    if (c->quiet)
+        return exit_code;
     va_start(ap, format);
     (void)vsnprintf(raw, sizeof(raw), format, ap);
     va_end(ap);
@@ -80,7 +82,8 @@ int ctl_ask(struct ctl *c, const char *method, json_t *parameters_taken, json_t 
     int r = control_client_open(&client, path, &e);
     if (r < 0)
         return ctl_complain(c, EXIT_AWAY, "unreachable", "%s", e.message);
-    r = control_client_call(client, method, TAKE(parameters), ANSWER_SECONDS, ret, &code, &e);
+    r = control_client_call(client, method, TAKE(parameters),
+                            c->seconds ? c->seconds : ANSWER_SECONDS, ret, &code, &e);
     if (r == CONTROL_REFUSED)
         return ctl_complain(c, EXIT_FAILED, code, "%s", e.message);
     if (r < 0)

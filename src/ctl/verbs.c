@@ -199,7 +199,18 @@ static int run_retry(struct ctl *c)
 
 static int render_sync(struct output *o, const json_t *answer)
 {
-    output_format(o, member_true(answer, "started") ? "Started.\n" : "Not started.\n");
+    size_t i;
+    json_t *step;
+
+    json_array_foreach(json_object_get(answer, "steps"), i, step)
+    {
+        output_format(o, "%6lld ms  %-10s  ", member_number(step, "ms"),
+                      member_text(step, "step") ? member_text(step, "step") : "");
+        output_text(o, member_text(step, "sentence"));
+        output_format(o, "\n");
+    }
+    if (i == 0)
+        output_format(o, member_true(answer, "started") ? "Started.\n" : "Not started.\n");
     return EXIT_FINE;
 }
 

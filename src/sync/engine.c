@@ -37,6 +37,12 @@ static void on_status_changed(void *userdata)
         n->status.fn(n->status.userdata);
 }
 
+static void on_audit_written(struct audit_export *audit, void *userdata)
+{
+    struct engine *n = userdata;
+    alarm_tell_checkpoint(n->books, audit);
+}
+
 /* Calls go down this list; what is to be told upwards wakes a turn. */
 static int open_deciding(struct engine *n, struct error *e)
 {
@@ -84,6 +90,7 @@ int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
                               .options = &n->options,
                               .wake = turn_wake,
                               .status_changed = on_status_changed,
+                              .audit_written = on_audit_written,
                               .userdata = n};
     if (r == 0)
         r = books_new(&n->books, &o, e);
@@ -289,6 +296,7 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .run = books_run(n->books),
         .in_flight = delivery_in_flight(n->delivery),
         .n_done = delivery_n_done(n->delivery),
+        .lag = *books_lag(n->books),
         .reading = reading_is_under_way(n->reading),
         .budget_window_usec = n->options.sync->budget_window_usec,
     };

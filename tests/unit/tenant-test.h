@@ -59,7 +59,7 @@ struct bed { /* what every test lies in */
     /* what the client said */
     struct tenant_call *calls[MAX_CALLS];
     struct seen seen[MAX_CALLS];
-    unsigned n_calls, n_done, n_room;
+    unsigned n_calls, n_done;
 };
 
 static struct bed *bed_of_done; /* done gets an index as userdata */

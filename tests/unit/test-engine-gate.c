@@ -243,6 +243,40 @@ static void test_hash_of_one_occasion(void **state)
     assert_int_equal(n_disabled(b), 3);
 }
 
+static void set_plan_key(struct bed *b, const char *key)
+{
+    struct error e = {0};
+    bed_ok(b, state_begin(b->state, &e));
+    bed_ok(b, state_meta_set(b->state, "plan-key", key, &e));
+    bed_ok(b, state_commit(b->state, &e));
+}
+
+/* The hash goes on record. All that it is made of is on record too, but the key: the same plan
+ * under another key has another hash, so nobody can try what it was made of. */
+static void test_hash_is_keyed(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    char hash[3][65];
+    size_t n = 0;
+    b->sync.budgets[BUDGET_DISABLE] = (struct budget){0};
+    people(b, 20, "support");
+    bed_start(b);
+    bed_sync(b);
+    leave(b, 0, 3);
+    bed_sync(b);
+    bed_run(b);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 3);
+    static const char *const keys[] = {"one secret", "another secret", "one secret"};
+    for (size_t i = 0; i < 3; i++) {
+        set_plan_key(b, keys[i]);
+        bed_ok(b, engine_plan_hash(b->engine, hash[i], &n, &e));
+        assert_int_equal(n, 3);
+    }
+    assert_string_not_equal(hash[0], hash[1]);
+    assert_string_equal(hash[0], hash[2]);
+}
+
 /* What was held before it was ever tried is measured when it starts, since others went
  * meanwhile. */
 static void test_budget_of_what_comes_back(void **state)
@@ -481,6 +515,7 @@ int main(int argc, char **argv)
         scenario(test_approval_expires),
         scenario(test_approvals_end_apart),
         scenario(test_hash_of_one_occasion),
+        scenario(test_hash_is_keyed),
         scenario(test_budget_of_what_comes_back),
         scenario(test_budget_raised),
         scenario(test_pause_is_told),
