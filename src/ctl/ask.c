@@ -29,6 +29,8 @@ static int complain(struct ctl *c, int exit_code, const char *code, const char *
 {
     char raw[1024], shown[1200];
 
+    if (c->quiet)
+        return exit_code;
     (void)vsnprintf(raw, sizeof(raw), format, ap);
     text_printable(shown, sizeof(shown), raw, strlen(raw));
     (void)fprintf(stderr, "rosterctl: %s\n", shown);
@@ -57,6 +59,8 @@ int ctl_misuse(struct ctl *c, const char *format, ...)
     va_start(ap, format);
     int r = complain(c, EXIT_MISUSE, "invalid-parameter", format, ap);
     va_end(ap);
+    if (c->quiet)
+        return r;
     (void)fprintf(stderr, "Try 'rosterctl %s%s--help'.\n", c->verb ? c->verb : "",
                   c->verb ? " " : "");
     return r;
@@ -100,7 +104,8 @@ int ctl_ask(struct ctl *c, const char *method, json_t *parameters_taken, json_t 
     int r = control_client_open(&client, path, &e);
     if (r < 0)
         return ctl_complain(c, EXIT_AWAY, "unreachable", "%s", e.message);
-    r = control_client_call(client, method, TAKE(parameters), ANSWER_SECONDS, ret, &code, &e);
+    r = control_client_call(client, method, TAKE(parameters),
+                            c->seconds ? c->seconds : ANSWER_SECONDS, ret, &code, &e);
     if (r == CONTROL_REFUSED)
         return ctl_complain(c, EXIT_FAILED, code, "%s", e.message);
     if (r < 0)

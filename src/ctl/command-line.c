@@ -21,7 +21,7 @@ struct command_line {
     struct ctl ctl;
     enum colour_wish colour;
     const char *config, *instance;
-    bool help, version;
+    bool help, version, complete;
     char instance_path[512];
     char **words; /* verb and arguments */
     size_t n_words;
@@ -32,6 +32,7 @@ struct command_line {
 enum {
     OPTION_JSON = 1000,
     OPTION_NO_PAGER,
+    OPTION_COMPLETE,
     OPTION_SOCKET,
     OPTION_COLOR,
     OPTION_SUMMARY,
@@ -63,9 +64,10 @@ enum {
     OPTION_REASON,
     OPTION_VERSION,
 };
-static const struct option options[] = {
+const struct option ctl_options[] = {
     {"json", no_argument, NULL, OPTION_JSON},
     {"no-pager", no_argument, NULL, OPTION_NO_PAGER},
+    {"complete", no_argument, NULL, OPTION_COMPLETE}, /* for the shells */
     {"socket", required_argument, NULL, OPTION_SOCKET},
     {"color", optional_argument, NULL, OPTION_COLOR},
     {"config", required_argument, NULL, 'c'},
@@ -122,6 +124,7 @@ static int take_option(struct command_line *l, int option)
     switch (option) {
     case OPTION_JSON: l->ctl.json = true; return EXIT_FINE;
     case OPTION_NO_PAGER: l->ctl.no_pager = true; return EXIT_FINE;
+    case OPTION_COMPLETE: l->complete = true; return EXIT_FINE;
     case OPTION_SOCKET: l->ctl.socket = optarg; return EXIT_FINE;
     case OPTION_COLOR: return set_colour(l, optarg);
     case OPTION_SUMMARY: l->ctl.summary = true; return EXIT_FINE;
@@ -172,16 +175,17 @@ static int read_words(struct command_line *l, int argc, char **argv)
     optind = 0; /* GNU: begin anew, for tests */
     while (true) {
         int place = -1;
-        int option = getopt_long(argc, argv, "+c:i:h", options, &place);
+        int option = getopt_long(argc, argv, "+c:i:h", ctl_options, &place);
         if (place >= 0 && l->n_used < ARRAY_SIZE(l->used))
-            l->used[l->n_used++] = options[place].name;
+            l->used[l->n_used++] = ctl_options[place].name;
         if (option >= 0) {
             int r = take_option(l, option);
             if (r != EXIT_FINE)
                 return r;
-            continue;
+            if (!l->complete)
+                continue;
         }
-        bool rest = optind > 0 && strcmp(argv[optind - 1], "--") == 0;
+        bool rest = l->complete || (optind > 0 && strcmp(argv[optind - 1], "--") == 0);
         while (optind < argc) {
             l->words[l->n_words++] = argv[optind++];
             if (!rest)
@@ -322,7 +326,9 @@ int ctl_main(int argc, char **argv)
         result = find_config(&l);
     if (result == EXIT_FINE) {
         const struct ctl_verb *v = l.n_words > 0 ? ctl_verb_find(l.words[0]) : NULL;
-        if (l.help && v)
+        if (l.complete)
+            ctl_complete(&l.ctl, l.words, l.n_words);
+        else if (l.help && v)
             print_verb_help(&l.ctl.output, v);
         else if (l.help)
             print_help(&l.ctl.output);

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "audit/audit.h"
 #include "base/error.h"
@@ -340,50 +339,36 @@ static int write_file(struct ctl *c, const char *path, const struct buffer *b)
     return EXIT_FINE;
 }
 
-static int write_csv(struct ctl *c, const struct audit_report *r)
-{
-    int result = EXIT_FINE;
-
-    if (mkdir(c->csv, 0750) < 0 && errno != EEXIST)
-        return ctl_complain(c, EXIT_FAILED, "failed", "%s cannot be made: %s", c->csv,
-                            strerror(errno));
-    for (const struct evidence_list *l = evidence_lists; l->name && result == EXIT_FINE; l++) {
-        CLEANUP(buffer_done) struct buffer b = {0};
-        char path[4096];
-
-        evidence_csv(&b, json_object_get(r->lists, l->name));
-        if (snprintf(path, sizeof(path), "%s/%s.csv", c->csv, l->name) >= (int)sizeof(path))
-            return ctl_complain(c, EXIT_FAILED, "failed", "%s is too long a path", c->csv);
-        result = write_file(c, path, &b);
-    }
-    return result;
-}
-
 static int report(struct ctl *c, const char *const *files, size_t n_files)
 {
-    CLEANUP(audit_report_done) struct audit_report r = {0};
+    CLEANUP(output_done) struct output rows = c->output;
+    CLEANUP(evidence_done)
+    struct evidence v = {.form = c->html   ? EVIDENCE_HTML
+                                 : c->csv  ? EVIDENCE_NONE
+                                 : c->json ? EVIDENCE_JSON
+                                           : EVIDENCE_TEXT,
+                         .csv = c->csv,
+                         .output = &rows};
     struct audit_filter filter = {.since = c->since, .until = c->until};
     struct error e = {""};
     int result = EXIT_FINE;
 
-    if (audit_report(&r, files, n_files, &filter, &e) < 0)
+    rows.text = (struct buffer){0};
+    if (evidence_gather(&v, files, n_files, &filter, &e) < 0)
         return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
     if (c->html) {
         CLEANUP(buffer_done) struct buffer b = {0};
-        evidence_html(&b, &r, c->since, c->until);
+        evidence_html(&b, &v, c->since, c->until);
         result = write_file(c, c->html, &b);
     }
-    if (c->csv && result == EXIT_FINE)
-        result = write_csv(c, &r);
-    if (!c->html && !c->csv && c->json)
-        result = ctl_print_json(c,
-                                json_pack("{s:o, s:O, s:O, s:I}", "verdict", verdict_of(&r.verdict),
-                                          "days", r.days, "lists", r.lists, "left_out",
-                                          (json_int_t)r.n_left_out),
+    if (c->csv)
+        output_format(&c->output, "%s\n", c->csv);
+    if (v.form == EVIDENCE_JSON)
+        result = ctl_print_json(c, evidence_json(&v, verdict_of(&v.report.verdict)),
                                 JSON_INDENT(2) | JSON_SORT_KEYS);
-    else if (!c->html && !c->csv)
-        evidence_text(&c->output, &r);
-    return result != EXIT_FINE ? result : r.verdict.n_findings ? EXIT_FOUND : EXIT_FINE;
+    else if (v.form == EVIDENCE_TEXT)
+        evidence_text(&c->output, &v);
+    return result != EXIT_FINE ? result : v.report.verdict.n_findings ? EXIT_FOUND : EXIT_FINE;
 }
 
 static int render_key(struct output *o, const json_t *answer)

@@ -103,8 +103,11 @@ static void say_server(struct check *c, const struct directory_status *s)
                          "account may read");
     if (n.members_unresolved)
         check_add(c, CHECK_WARNING, "entries",
-                  "%zu members of groups are no entries that are seen: they lie outside the "
-                  "base, do not fit the filter, or do not exist",
+                  n.members_unresolved == 1
+                      ? "%zu member of a group is no entry that is seen: it lies outside the "
+                        "base, does not fit the filter, or does not exist"
+                      : "%zu members of groups are no entries that are seen: they lie outside the "
+                        "base, do not fit the filter, or do not exist",
                   n.members_unresolved);
 }
 

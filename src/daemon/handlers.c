@@ -15,6 +15,7 @@
 #include "daemon/plan-groups.h"
 #include "daemon/report.h"
 #include "state/mirror.h"
+#include "state/person.h"
 
 #define CONFIG_FILES_MAX 100
 
@@ -76,6 +77,29 @@ static void handle_holds(struct request *q)
 {
     struct error e = {0};
     answer_or_fail(q, report_holds(q->d->engine, q->d->state, &e), &e);
+}
+
+#define LOGINS_MAX 200
+
+/* For completion in a shell: those that begin with something, and never all. */
+static void handle_logins(struct request *q)
+{
+    CLEANUP(string_list_done) struct string_list found = {0};
+    const char *prefix = json_string_value(json_object_get(q->parameters, "prefix"));
+    json_t *logins = json_array();
+    struct error e = {0};
+
+    if (!prefix) {
+        json_decref(logins);
+        control_fail(q->call, "invalid-parameter", "prefix must be a text");
+        return;
+    }
+    int r = person_logins(q->d->state, prefix, LOGINS_MAX, &found, &e);
+    for (size_t i = 0; r == 0 && i < found.n_items; i++)
+        if (json_array_append_new(logins, json_string(found.items[i])) < 0)
+            r = error_out_of_memory(&e);
+    answer_or_fail(q, r == 0 ? json_pack("{s:O}", "logins", logins) : NULL, &e);
+    json_decref(logins);
 }
 
 static void handle_plan(struct request *q)
@@ -418,6 +442,7 @@ static const struct {
     {"explain", handle_explain, true, false},
     {"history", handle_history, true, false},
     {"holds", handle_holds, true, false},
+    {"logins", handle_logins, true, false},
     {"approve", handle_approve, false, true},
     {"retry", handle_retry, false, true},
     {"sync", handle_sync, false, true},

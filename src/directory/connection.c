@@ -336,6 +336,7 @@ static void begin_session(struct directory *d, LDAP *ld)
     for (unsigned i = 0; i < d->n_searches; i++)
         bases[i] = d->searches[i].base;
     struct error e = {};
+    uint64_t certificate_usec = connect_certificate_expires(ld);
     int r = session_new(&d->session, d->event, ld, d->address->uri, &events, d, &e);
     if (r == 0)
         r = rootdse_read_start(&d->reading, d->session, bases, d->n_searches,
@@ -345,6 +346,7 @@ static void begin_session(struct directory *d, LDAP *ld)
         return;
     }
     d->connected_usec = clock_monotonic_usec();
+    d->certificate_expires_usec = certificate_usec;
     if (d->options.keepalive_usec > 0)
         directory_arm(d->heartbeat, d->options.keepalive_usec);
     if (d->options.return_interval_usec > 0 && d->address->preference > 0 && !d->once)

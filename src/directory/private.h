@@ -72,6 +72,7 @@ struct directory {
     bool has_error, away_logged;
     struct error last_error;
     uint64_t since_usec, next_attempt_usec, last_change_usec, last_full_read_usec, n_reconnects;
+    uint64_t certificate_expires_usec;
 };
 
 int directory_options_copy(struct directory_options *to, const struct directory_options *from);

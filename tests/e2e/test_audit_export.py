@@ -117,6 +117,7 @@ def test_follow(t):
     ground.persons({"ann": {"sn": "a|b=c\\d"}, "bob": {}})
     tenant = t.simulator()
     daemon = t.rosterd(ground.server, tenant, ground, directory_keys={"poll_interval": "1s"}, lifecycle={"leave_grace": "0"})
+    daemon.audit_is_spoilt = True
     daemon.start()
     tenant.wait_users(["ann", "bob"])
     followers = [Follower(t, daemon, form) for form in ("ecs", "cef")]
