@@ -63,12 +63,23 @@ bool chance_percent(enum stream s, unsigned percent)
     return chance(s, 100) < percent;
 }
 
-void clock_begin(uint64_t seed)
+void chance_seed(enum stream s, uint64_t number)
 {
-    for (unsigned i = 0; i < CHANCE_STREAMS; i++) {
-        streams[i] = seed * 1000003 + i * 7919;
-        (void)next_number(&streams[i]);
-    }
+    streams[s] = number;
+    (void)next_number(&streams[s]);
+}
+
+uint64_t chance_of(const char *text, uint64_t number)
+{
+    for (; *text; text++)
+        number = (number ^ (unsigned char)*text) * 0x100000001b3ULL;
+    return next_number(&number);
+}
+
+void clock_begin(uint64_t number)
+{
+    for (unsigned i = 0; i < CHANCE_STREAMS; i++)
+        chance_seed((enum stream)i, number * 1000003 + i * 7919);
     for (unsigned i = 0; i < TIMERS_MAX; i++)
         timers[i].fd = -1;
     n_events = 0;

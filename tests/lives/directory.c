@@ -309,8 +309,6 @@ static void refresh(const struct search *s)
     char cookie[80];
     for (size_t k = 0; k < directory_data.n_items; k++) {
         const struct item *i = directory_data.items[k];
-        if (world.plant == PLANT_REFRESH && world_day() && k >= 12 && k < 16)
-            continue;
         if ((!s->has_cookie || i->csn > s->cookie_csn) && selects(s, i))
             say_entry(s, i, LDAP_SYNC_ADD, false);
     }
@@ -483,10 +481,9 @@ void directory_cut(void)
     sockets_cut(PEER_DIRECTORY);
 }
 
-void directory_begin(void)
+void directory_begin(bool session_log, uint64_t number)
 {
-    directory_data =
-        (struct directory_data){.session_log = chance_percent(CHANCE_DIRECTORY, 50)};
+    directory_data = (struct directory_data){.session_log = session_log, .chance = number};
 }
 
 static void values_free(struct item *i)
@@ -520,7 +517,7 @@ struct item *item_new(const char *dn)
         abort();
     snprintf(i->dn, sizeof(i->dn), "%s", dn);
     for (unsigned n = 0; n < 16; n++)
-        i->uuid[n] = (unsigned char)chance(CHANCE_DIRECTORY, 256);
+        i->uuid[n] = (unsigned char)chance_of(dn, d->chance + n);
     const unsigned char *u = i->uuid;
     snprintf(i->uuid_text, sizeof(i->uuid_text),
              "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
@@ -595,8 +592,6 @@ void change_end(struct item *i)
     world.n_changes++;
     for (struct search *s = followers; s; s = s->next) {
         bool is = selects(s, i);
-        if (world.plant == PLANT_PUSH && i->csn % 8 == 0)
-            continue;
         if (s->was || is)
             say_entry(s, i,
                       !is      ? LDAP_SYNC_DELETE

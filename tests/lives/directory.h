@@ -22,12 +22,12 @@ struct item {
 struct directory_data {
     struct item **items; /* also those that are gone; their order never changes */
     size_t n_items, room;
-    uint64_t csn;
+    uint64_t csn, chance;
     bool session_log; /* deletions are named after a reconnection; else what is present is */
 };
 extern struct directory_data directory_data;
 
-void directory_begin(void);
+void directory_begin(bool session_log, uint64_t number);
 void directory_end(void);
 struct item *item_new(const char *dn);
 const char *item_get(const struct item *i, const char *name);

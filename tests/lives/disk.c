@@ -286,8 +286,7 @@ static int sync_file(int fd)
         errno = EIO;
         return -1;
     }
-    if (world.plant != PLANT_SYNC)
-        settle(path);
+    settle(path);
     return 0;
 }
 

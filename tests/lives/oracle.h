@@ -16,8 +16,8 @@ bool oracle_is_entitled(const struct item *i);
 /* A request reaches the tenant, before and after it is carried out. */
 void oracle_request(struct request *q);
 void oracle_answered(struct request *q);
-/* Everybody is at the tenant as they should be. since_usec: since when the daemon has been up
- * undisturbed. */
+/* Everybody is at the tenant as they should be, or waits for a person who may approve it.
+ * since_usec: since when the daemon has been up undisturbed. */
 void oracle_day_end(uint64_t since_usec);
 void oracle_diary(const char *login, bool disabled);
 void oracle_diary_end(size_t n_users);
