@@ -15,9 +15,12 @@
 #include "life.h"
 #include "world.h"
 
+/* Closed files have the time behind their name; the last one has none. */
 static int compare_names(const void *a, const void *b)
 {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+    const char *first = *(char *const *)a, *second = *(char *const *)b;
+    size_t n = strlen(first), m = strlen(second);
+    return n != m ? (n > m ? -1 : 1) : strcmp(first, second);
 }
 
 /* The audit's files, the oldest first. */

@@ -7,6 +7,7 @@
 #include "diary.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 
 static json_t *intents; /* by number and person, until their outcome: the line */
 static json_t *users;   /* login: whether they are disabled */
+static bool any_erased; /* what was told of somebody is gone, as they may ask */
 
 static json_int_t sum_of(json_t *value)
 {
@@ -69,6 +71,8 @@ static void carry_out(json_t *intent)
     const char *op = text_at(intent, "op"), *login = personal(intent, "login"),
                *to = set_to(intent, "login_id");
     const char *disabled = set_to(intent, "disabled");
+    if (!*login)
+        return;
     if (strcmp(op, "create") == 0 || strcmp(op, "adopt") == 0)
         json_object_set_new(users, login,
                             json_boolean(disabled && strcmp(disabled, "true") == 0));
@@ -83,11 +87,15 @@ static void carry_out(json_t *intent)
 
 static void take_line(const char *text, size_t size)
 {
-    char key[120];
+    char key[120], erased[120];
     json_t *line = json_loadb(text, size, 0, NULL);
     const char *event = text_at(line, "ev");
+    any_erased =
+        any_erased || (json_object_get(line, "pc") && !json_object_get(line, "p"));
     snprintf(key, sizeof(key), "%lld %s",
              (long long)json_integer_value(json_object_get(line, "no")), personal(line, "id"));
+    snprintf(erased, sizeof(erased), "%lld ",
+             (long long)json_integer_value(json_object_get(line, "no")));
     if (!line) {
         broken(12, "a line of the audit is no JSON: %.80s", text);
     } else if (strcmp(event, "run-end") == 0) {
@@ -95,6 +103,8 @@ static void take_line(const char *text, size_t size)
     } else if (strcmp(event, "intent") == 0) {
         json_object_set(intents, key, line);
     } else if (strcmp(event, "outcome") == 0) {
+        if (!json_object_get(intents, key)) /* it was erased before its outcome came */
+            snprintf(key, sizeof(key), "%s", erased);
         json_t *intent = json_object_get(intents, key);
         if (!intent)
             broken(3, "line %lld is an outcome without an intent",
@@ -124,6 +134,7 @@ void diary_check(const char *const *files, size_t n_files)
     json_t *value;
     intents = json_object();
     users = json_object();
+    any_erased = false;
     for (size_t i = 0; i < n_files; i++)
         read_file(files[i]);
     json_object_foreach(intents, key, value)
@@ -131,7 +142,7 @@ void diary_check(const char *const *files, size_t n_files)
                (long long)json_integer_value(json_object_get(value, "seq")),
                text_at(value, "op"), personal(value, "login"));
     json_object_foreach(users, key, value) oracle_diary(key, json_is_true(value));
-    oracle_diary_end(json_object_size(users));
+    oracle_diary_end(json_object_size(users), any_erased);
     json_decref(intents);
     json_decref(users);
 }

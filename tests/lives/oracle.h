@@ -20,4 +20,5 @@ void oracle_answered(struct request *q);
  * since_usec: since when the daemon has been up undisturbed. */
 void oracle_day_end(uint64_t since_usec);
 void oracle_diary(const char *login, bool disabled);
-void oracle_diary_end(size_t n_users);
+/* any_erased: the audit need not tell of everybody. */
+void oracle_diary_end(size_t n_users, bool any_erased);
