@@ -259,47 +259,62 @@ const char *entry_text(const struct entry *e, const char *name)
     return NULL;
 }
 
-/* Binary values as hexadecimal digits. NULL when out of memory. */
-static json_t *binary_to_json(const struct value *v)
+/* Binary values as hexadecimal digits. */
+static void write_binary(struct buffer *b, const struct value *v)
 {
     static const char digits[] = "0123456789abcdef";
-    CLEANUP(freep) char *text = malloc(v->size * 2 + 1);
 
-    if (!text)
-        return NULL;
+    buffer_add_text(b, "{\"binary\":\"");
     for (size_t i = 0; i < v->size; i++) {
-        text[2 * i] = digits[(unsigned char)v->data[i] >> 4];
-        text[2 * i + 1] = digits[(unsigned char)v->data[i] & 15];
+        unsigned char byte = (unsigned char)v->data[i];
+        char two[2] = {digits[byte >> 4], digits[byte & 15]};
+        buffer_add(b, two, sizeof(two));
     }
-    return json_pack("{s:s#}", "binary", text, (int)(v->size * 2));
+    buffer_add(b, "\"}", 2);
 }
 
-static json_t *value_to_json(const struct value *v)
+static void write_value(struct buffer *b, const struct value *v)
 {
     switch (v->state) {
-    case VALUE_TEXT: return json_stringn(v->data, v->size);
-    case VALUE_BINARY: return binary_to_json(v);
-    case VALUE_TOO_LARGE: return json_pack("{s:I}", "too_large", (json_int_t)v->size);
+    case VALUE_TEXT: json_write_bytes(b, v->data, v->size); break;
+    case VALUE_BINARY: write_binary(b, v); break;
+    case VALUE_TOO_LARGE:
+        buffer_add_text(b, "{\"too_large\":");
+        json_write_integer(b, (int64_t)v->size);
+        buffer_add(b, "}", 1);
+        break;
     }
-    return NULL;
+}
+
+static int compare_by_bytes(const void *a, const void *b)
+{
+    return strcmp((*(const struct attribute *const *)a)->name,
+                  (*(const struct attribute *const *)b)->name);
 }
 
 char *entry_attributes_to_json(const struct entry *e)
 {
-    CLEANUP(json_decref_cleanup) json_t *object = json_object();
+    CLEANUP(buffer_done) struct buffer b = {0};
+    CLEANUP(freep) char *memory = malloc((e->n_attributes + 1) * sizeof(struct attribute *));
+    const struct attribute **sorted = (const struct attribute **)(void *)memory;
 
-    if (!object)
+    if (!sorted)
         return NULL;
+    for (size_t i = 0; i < e->n_attributes; i++)
+        sorted[i] = &e->attributes[i];
+    qsort(sorted, e->n_attributes, sizeof(*sorted), compare_by_bytes);
+    buffer_add(&b, "{", 1);
     for (size_t i = 0; i < e->n_attributes; i++) {
-        const struct attribute *a = &e->attributes[i];
-        json_t *array = json_array();
-        if (json_object_set_new(object, a->name, array) < 0)
-            return NULL;
-        for (size_t j = 0; j < a->n_values; j++)
-            if (json_array_append_new(array, value_to_json(&a->values[j])) < 0)
-                return NULL;
+        json_write_key(&b, sorted[i]->name);
+        buffer_add(&b, "[", 1);
+        for (size_t j = 0; j < sorted[i]->n_values; j++) {
+            json_write_comma(&b);
+            write_value(&b, &sorted[i]->values[j]);
+        }
+        buffer_add(&b, "]", 1);
     }
-    return json_to_text(object);
+    buffer_add(&b, "}", 1);
+    return buffer_take(&b);
 }
 
 static int digit(char c)
@@ -328,72 +343,88 @@ static int add_binary(struct attribute *a, const char *text)
     return add_value(a, bytes, size, VALUE_BINARY);
 }
 
-static int value_from_json(struct attribute *a, const json_t *j)
+static void check(struct json_reader *r, int result)
 {
-    const json_t *binary = json_object_get(j, "binary"); /* NULL if j is no object */
-    const json_t *too_large = json_object_get(j, "too_large");
-
-    if (json_is_string(j)) {
-        const char *text = json_string_value(j);
-        size_t size = json_string_length(j);
-        if (classify(text, size) != VALUE_TEXT)
-            return -EINVAL; /* it was not written by entry_attributes_to_json() */
-        return add_value(a, text, size, VALUE_TEXT);
-    }
-    if (json_is_string(binary))
-        return add_binary(a, json_string_value(binary));
-    if (json_is_integer(too_large) && json_integer_value(too_large) > ENTRY_VALUE_MAX)
-        return add_value(a, "", (size_t)json_integer_value(too_large), VALUE_TOO_LARGE);
-    return -EINVAL;
+    if (result < 0)
+        json_read_fail(r, result);
 }
 
-static int attribute_from_json(struct entry *e, const char *name, const json_t *array)
+static void read_text_value(struct json_reader *r, struct attribute *a)
+{
+    size_t size;
+    CLEANUP(freep) char *text = json_read_text(r, &size);
+
+    if (r->failed)
+        return;
+    /* Nothing else was written by entry_attributes_to_json(). */
+    check(r, text && classify(text, size) == VALUE_TEXT ? add_value(a, text, size, VALUE_TEXT)
+                                                        : -EINVAL);
+}
+
+static void read_value(struct json_reader *r, struct attribute *a)
+{
+    CLEANUP(freep) char *key = NULL, *text = NULL, *more = NULL;
+
+    if (json_read_peek(r) == '"') {
+        read_text_value(r, a);
+        return;
+    }
+    json_read_open(r, '{');
+    if (!json_read_key(r, &key)) {
+        json_read_fail(r, -EINVAL);
+    } else if (strcmp(key, "binary") == 0) {
+        text = json_read_text(r, NULL);
+        if (r->failed == 0)
+            check(r, text ? add_binary(a, text) : -EINVAL);
+    } else if (strcmp(key, "too_large") == 0) {
+        int64_t size = json_read_integer(r);
+        check(r, size > ENTRY_VALUE_MAX ? add_value(a, "", (size_t)size, VALUE_TOO_LARGE)
+                                        : -EINVAL);
+    } else {
+        json_read_fail(r, -EINVAL);
+    }
+    if (json_read_key(r, &more))
+        json_read_fail(r, -EINVAL);
+}
+
+static void read_attribute(struct json_reader *r, struct entry *e, const char *name)
 {
     struct attribute *a = NULL;
     size_t n = e->n_attributes;
 
-    if (!is_description(name) || !json_is_array(array))
-        return -EINVAL;
-    int r = attribute_get(e, name, &a);
-    if (r < 0)
-        return r;
+    check(r, is_description(name) ? attribute_get(e, name, &a) : -EINVAL);
     if (e->n_attributes == n)
-        return -EINVAL; /* "cn" and "CN": which of them? */
-    for (size_t i = 0; i < json_array_size(array); i++) {
-        r = value_from_json(a, json_array_get(array, i));
-        if (r < 0)
-            return r;
-    }
-    return 0;
+        json_read_fail(r, -EINVAL); /* "cn" and "CN": which of them? */
+    json_read_open(r, '[');
+    while (json_read_item(r))
+        read_value(r, a);
 }
 
 /* Replaces the attributes; on failure they stay as they were. */
 int entry_attributes_from_json(struct entry *e, const char *json, struct error *err)
 {
-    CLEANUP(json_decref_cleanup) json_t *object = NULL;
-    CLEANUP(entry_freep) struct entry *read = NULL;
-    const char *name;
-    json_t *array;
-    int r = -EINVAL;
+    CLEANUP(entry_freep) struct entry *read = entry_new("", "", ENTRY_PERSON);
+    CLEANUP(freep) char *last = NULL;
+    struct json_reader r;
 
-    object = json_from_text(json, &r);
-    if (!object && r == -ENOMEM)
-        return error_out_of_memory(err);
-    if (!json_is_object(object))
-        return error_set(err, -EINVAL, "the stored attributes of %s are not a JSON object",
-                         e->dn);
-    read = entry_new("", "", ENTRY_PERSON);
     if (!read)
         return error_out_of_memory(err);
-    json_object_foreach(object, name, array)
-    {
-        r = attribute_from_json(read, name, array);
-        if (r == -ENOMEM)
-            return error_out_of_memory(err);
-        if (r < 0)
-            return error_set(err, r, "the stored attribute \"%s\" of %s cannot be read", name,
-                             e->dn);
+    json_read_start(&r, json);
+    json_read_open(&r, '{');
+    for (char *name; json_read_key(&r, &name);) {
+        free(last);
+        last = name;
+        read_attribute(&r, read, name);
     }
+    int failed = json_read_end(&r);
+    if (failed == -ENOMEM)
+        return error_out_of_memory(err);
+    if (failed < 0 && last)
+        return error_set(err, failed, "the stored attribute \"%s\" of %s cannot be read", last,
+                         e->dn);
+    if (failed < 0)
+        return error_set(err, failed, "the stored attributes of %s are not a JSON object",
+                         e->dn);
     entry_sort(read);
     struct entry old = *e;
     e->attributes = read->attributes;

@@ -55,35 +55,42 @@ int json_get_text(const json_t *object, const char *key, const char **ret)
     return 0;
 }
 
-int json_add_text(json_t *object, const char *key, const char *text)
+void json_write_source(struct buffer *b, const struct source *s)
 {
-    return json_object_set_new(object, key, text ? json_string(text) : json_null()) < 0
-               ? -ENOMEM
-               : 0;
+    if (s->file) {
+        json_write_key(b, "file");
+        json_write_text(b, s->file);
+    }
+    if (s->line > 0) {
+        json_write_key(b, "line");
+        json_write_integer(b, s->line);
+    }
+    if (s->rule) {
+        json_write_key(b, "rule");
+        json_write_text(b, s->rule);
+    }
 }
 
-int json_add_source(json_t *object, const struct source *s)
+static void read_text(struct json_reader *r, char **ret)
 {
-    int r = 0;
-
-    if (s->rule)
-        r = json_add_text(object, "rule", s->rule);
-    if (r == 0 && s->file)
-        r = json_add_text(object, "file", s->file);
-    if (r == 0 && s->line > 0)
-        r = json_object_set_new(object, "line", json_integer(s->line)) < 0 ? -ENOMEM : 0;
-    return r;
+    if (*ret)
+        json_read_fail(r, -EINVAL);
+    else
+        *ret = json_read_text(r, NULL);
 }
 
-int json_get_source(const json_t *object, struct source *ret)
+void json_read_source(struct json_reader *r, const char *key, struct source *ret)
 {
-    const json_t *line = json_object_get(object, "line");
-    const char *rule, *file;
-
-    if (json_get_text(object, "rule", &rule) < 0 || json_get_text(object, "file", &file) < 0)
-        return -EINVAL;
-    if (line && (!json_is_integer(line) || json_integer_value(line) < 0 ||
-                 json_integer_value(line) > UINT_MAX))
-        return -EINVAL;
-    return source_set(ret, rule, file, (unsigned)json_integer_value(line));
+    if (strcmp(key, "file") == 0) {
+        read_text(r, &ret->file);
+    } else if (strcmp(key, "rule") == 0) {
+        read_text(r, &ret->rule);
+    } else if (strcmp(key, "line") == 0) {
+        int64_t line = json_read_integer(r);
+        if (line < 0 || line > UINT_MAX || ret->line > 0)
+            json_read_fail(r, -EINVAL);
+        ret->line = (unsigned)line;
+    } else {
+        json_read_skip(r);
+    }
 }

@@ -3,6 +3,8 @@
 #pragma once
 #include <jansson.h>
 
+#include "base/json-read.h"
+#include "base/json-write.h"
 #include "base/memory.h"
 #include "model/source.h"
 
@@ -16,12 +18,12 @@ char *json_to_text(const json_t *j); /* malloc'd; NULL when out of memory */
  * some failed allocations a syntax error, so -EINVAL may mean either. */
 json_t *json_from_text(const char *text, int *ret_r);
 
-/* Adds "rule", "file" and "line" as far as they are there. -ENOMEM. */
-int json_add_source(json_t *object, const struct source *s);
-/* Reads them back; -EINVAL when one has the wrong type, -ENOMEM. */
-int json_get_source(const json_t *object, struct source *ret);
-
 /* A string member. Absent or null: *ret is NULL. -EINVAL when it is something else. */
 int json_get_text(const json_t *object, const char *key, const char **ret);
-/* The same backwards: NULL becomes null. -ENOMEM. */
-int json_add_text(json_t *object, const char *key, const char *text);
+
+/* "file", "line" and "rule", in this order, as far as they are there: members of the object that
+ * is open. */
+void json_write_source(struct buffer *b, const struct source *s);
+/* The value of the member `key`, when it is one of these; every other one is skipped. One that
+ * comes twice is refused. */
+void json_read_source(struct json_reader *r, const char *key, struct source *ret);

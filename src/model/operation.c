@@ -182,14 +182,18 @@ const char *reason_code_remedy(const char *code)
     return NULL;
 }
 
+static void change_done(struct change *c)
+{
+    free(c->field);
+    free(c->from);
+    free(c->to);
+    source_done(&c->source);
+}
+
 static void changes_free(struct change *changes, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        free(changes[i].field);
-        free(changes[i].from);
-        free(changes[i].to);
-        source_done(&changes[i].source);
-    }
+    for (size_t i = 0; i < n; i++)
+        change_done(&changes[i]);
     free(changes);
 }
 
@@ -234,9 +238,7 @@ int operation_add_change(struct operation *o, const char *field, const char *fro
     *c = (struct change){0};
     if (!(c->field = strdup(field)) || (from && !(c->from = strdup(from))) ||
         (to && !(c->to = strdup(to))) || source_copy(&c->source, source) < 0) {
-        free(c->field);
-        free(c->from);
-        free(c->to);
+        change_done(c);
         return -ENOMEM;
     }
     o->n_changes++;
@@ -248,6 +250,30 @@ void operation_drop_changes(struct operation *o)
     changes_free(o->changes, o->n_changes);
     o->changes = NULL;
     o->n_changes = o->changes_capacity = 0;
+}
+
+static int replace(char **to, const char *text)
+{
+    char *copy = text ? strdup(text) : NULL;
+    if (text && !copy)
+        return -ENOMEM;
+    free(*to);
+    *to = copy;
+    return 0;
+}
+
+int operation_say(struct operation *o, const char *reason, const char *cause,
+                  const char *sentence)
+{
+    int r = replace(&o->reason, reason);
+    if (r == 0)
+        r = replace(&o->cause, cause);
+    return r < 0 ? r : replace(&o->sentence, sentence);
+}
+
+bool operation_is_unclear(const struct operation *o)
+{
+    return text_equal(o->reason, REASON_UNCLEAR);
 }
 
 bool operation_equal(const struct operation *a, const struct operation *b)
@@ -265,54 +291,88 @@ bool operation_equal(const struct operation *a, const struct operation *b)
     return true;
 }
 
-char *operation_changes_to_json(const struct operation *o)
+static void write_member(struct buffer *b, const char *key, const char *text)
 {
-    CLEANUP(json_decref_cleanup) json_t *array = json_array();
-
-    if (!array)
-        return NULL;
-    for (size_t i = 0; i < o->n_changes; i++) {
-        const struct change *c = &o->changes[i];
-        json_t *object = json_object();
-        if (json_array_append_new(array, object) < 0 ||
-            json_add_text(object, "field", c->field) < 0 ||
-            json_add_text(object, "from", c->from) < 0 ||
-            json_add_text(object, "to", c->to) < 0 || json_add_source(object, &c->source) < 0)
-            return NULL;
-    }
-    return json_to_text(array);
+    json_write_key(b, key);
+    json_write_text(b, text);
 }
 
-static int change_from_json(struct operation *o, const json_t *object)
+char *operation_changes_to_json(const struct operation *o)
 {
-    CLEANUP(source_done) struct source source = {0};
-    const char *field, *from, *to;
+    CLEANUP(buffer_done) struct buffer b = {0};
 
-    if (!json_is_object(object) || json_get_text(object, "field", &field) < 0 || !field ||
-        json_get_text(object, "from", &from) < 0 || json_get_text(object, "to", &to) < 0)
-        return -EINVAL;
-    int r = json_get_source(object, &source);
-    return r < 0 ? r : operation_add_change(o, field, from, to, &source);
+    buffer_add(&b, "[", 1);
+    for (size_t i = 0; i < o->n_changes; i++) {
+        const struct change *c = &o->changes[i];
+        json_write_comma(&b);
+        buffer_add(&b, "{", 1);
+        write_member(&b, "field", c->field);
+        if (c->source.file)
+            write_member(&b, "file", c->source.file);
+        write_member(&b, "from", c->from);
+        if (c->source.line > 0) {
+            json_write_key(&b, "line");
+            json_write_integer(&b, c->source.line);
+        }
+        if (c->source.rule)
+            write_member(&b, "rule", c->source.rule);
+        write_member(&b, "to", c->to);
+        buffer_add(&b, "}", 1);
+    }
+    buffer_add(&b, "]", 1);
+    return buffer_take(&b);
+}
+
+static void read_member(struct json_reader *r, const char *key, struct change *c)
+{
+    char **text = strcmp(key, "field") == 0  ? &c->field
+                  : strcmp(key, "from") == 0 ? &c->from
+                  : strcmp(key, "to") == 0   ? &c->to
+                                             : NULL;
+    if (!text)
+        json_read_source(r, key, &c->source);
+    else if (*text)
+        json_read_fail(r, -EINVAL);
+    else
+        *text = json_read_text(r, NULL);
+}
+
+static void read_change(struct json_reader *r, struct operation *o)
+{
+    struct change c = {0};
+
+    json_read_open(r, '{');
+    for (;;) {
+        CLEANUP(freep) char *key = NULL;
+        if (!json_read_key(r, &key))
+            break;
+        read_member(r, key, &c);
+    }
+    if (!c.field)
+        json_read_fail(r, -EINVAL);
+    if (r->failed == 0 && memory_grow(&o->changes, &o->changes_capacity, o->n_changes + 1,
+                                      sizeof(*o->changes)) < 0)
+        json_read_fail(r, -ENOMEM);
+    if (r->failed == 0)
+        o->changes[o->n_changes++] = c;
+    else
+        change_done(&c);
 }
 
 /* Replaces the changes; on failure they stay as they were. */
 int operation_changes_from_json(struct operation *o, const char *json)
 {
-    CLEANUP(json_decref_cleanup) json_t *array = NULL;
     struct operation read = {0};
-    int r = -EINVAL;
+    struct json_reader r;
 
-    array = json_from_text(json, &r);
-    if (!array)
-        return r;
-    if (!json_is_array(array))
-        return -EINVAL;
-    for (size_t i = 0; i < json_array_size(array); i++) {
-        r = change_from_json(&read, json_array_get(array, i));
-        if (r < 0) {
-            changes_free(read.changes, read.n_changes);
-            return r;
-        }
+    json_read_start(&r, json);
+    json_read_open(&r, '[');
+    while (json_read_item(&r))
+        read_change(&r, &read);
+    int failed = json_read_end(&r);
+    if (failed < 0) {
+        changes_free(read.changes, read.n_changes);
+        return failed;
     }
     changes_free(o->changes, o->n_changes);
     o->changes = read.changes;

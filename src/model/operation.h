@@ -109,6 +109,11 @@ struct operation *operation_free(struct operation *o);
 int operation_add_change(struct operation *o, const char *field, const char *from,
                          const char *to, const struct source *source);
 void operation_drop_changes(struct operation *o);
+/* Why it waits (copied); NULL: it does not. -ENOMEM. */
+int operation_say(struct operation *o, const char *reason, const char *cause,
+                  const char *sentence);
+/* The last attempt may or may not have been carried out. */
+bool operation_is_unclear(const struct operation *o);
 /* Same kind, person, login and changes: approval covers exactly that. */
 bool operation_equal(const struct operation *a, const struct operation *b);
 char *operation_changes_to_json(const struct operation *o); /* malloc'd */

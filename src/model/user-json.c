@@ -1,12 +1,15 @@
 /*
  * The JSON form of a user, for state and for people. Each value is either bare or an object
  * {"value":…,"rule":…,"file":…,"line":…}; reading takes both, so one reader serves the known
- * user in the state file and the wanted one of a plan. An unknown key is refused: it would be
- * lost at the next write.
+ * user in the state file and the wanted one of a plan. An unknown key, and one that comes
+ * twice, is refused: it would be lost at the next write. Keys are written in order, so that
+ * equal users give equal text.
  */
 #include "config.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -14,183 +17,249 @@
 #include "model/json.h"
 #include "model/user.h"
 
-/* Takes value; NULL when out of memory. */
-static json_t *with_source(json_t *value, const struct source *source)
-{
-    CLEANUP(json_decref_cleanup) json_t *object = NULL;
+/* -- writing -- */
 
-    if (!value || !source)
-        return value;
-    object = json_object();
-    if (json_object_set_new(object, "value", value) < 0 || json_add_source(object, source) < 0)
-        return NULL;
-    return TAKE(object);
+static void open_value(struct buffer *b, const struct source *source)
+{
+    if (!source)
+        return;
+    buffer_add(b, "{", 1);
+    json_write_source(b, source);
+    json_write_key(b, "value");
 }
 
-static json_t *roles_to_json(const struct user *u, bool sources)
+static void close_value(struct buffer *b, const struct source *source)
 {
-    CLEANUP(json_decref_cleanup) json_t *array = json_array();
+    if (source)
+        buffer_add(b, "}", 1);
+}
 
+static void write_field(struct buffer *b, const struct user *u, enum user_field f, bool sources)
+{
+    const struct user_value *v = &u->fields[f];
+    const struct source *source = sources ? &v->source : NULL;
+
+    if (!v->text)
+        return;
+    json_write_key(b, user_field_name(f));
+    open_value(b, source);
+    json_write_text(b, v->text);
+    close_value(b, source);
+}
+
+static void write_disabled(struct buffer *b, const struct user *u, bool sources)
+{
+    const struct source *source = sources ? &u->disabled_source : NULL;
+
+    json_write_key(b, "disabled");
+    open_value(b, source);
+    buffer_add_text(b, u->disabled ? "true" : "false");
+    close_value(b, source);
+}
+
+static void write_roles(struct buffer *b, const struct user *u, bool sources)
+{
+    json_write_key(b, "roles");
+    buffer_add(b, "[", 1);
     for (size_t i = 0; i < u->n_roles; i++) {
-        const struct user_role *role = &u->roles[i];
-        if (json_array_append_new(array, with_source(json_string(role->name),
-                                                     sources ? &role->source : NULL)) < 0)
-            return NULL;
+        const struct source *source = sources ? &u->roles[i].source : NULL;
+        json_write_comma(b);
+        open_value(b, source);
+        json_write_text(b, u->roles[i].name);
+        close_value(b, source);
     }
-    return TAKE(array);
+    buffer_add(b, "]", 1);
 }
 
-static json_t *skills_to_json(const struct user *u, bool sources)
+static void write_skills(struct buffer *b, const struct user *u, bool sources)
 {
-    CLEANUP(json_decref_cleanup) json_t *object = json_object();
-
+    json_write_key(b, "skills");
+    buffer_add(b, "{", 1);
     for (size_t i = 0; i < u->n_skills; i++) {
-        const struct user_skill *skill = &u->skills[i];
-        if (json_object_set_new(
-                object, skill->name,
-                with_source(json_integer(skill->level), sources ? &skill->source : NULL)) < 0)
-            return NULL;
+        const struct source *source = sources ? &u->skills[i].source : NULL;
+        json_write_comma(b);
+        json_write_text(b, u->skills[i].name);
+        buffer_add(b, ":", 1);
+        open_value(b, source);
+        json_write_integer(b, u->skills[i].level);
+        close_value(b, source);
     }
-    return TAKE(object);
+    buffer_add(b, "}", 1);
 }
 
 char *user_to_json(const struct user *u, bool sources)
 {
-    CLEANUP(json_decref_cleanup) json_t *object = json_object();
+    CLEANUP(buffer_done) struct buffer b = {0};
 
-    for (int f = 0; f < USER_N_FIELDS; f++) {
-        const struct user_value *v = &u->fields[f];
-        if (v->text && json_object_set_new(
-                           object, user_field_name((enum user_field)f),
-                           with_source(json_string(v->text), sources ? &v->source : NULL)) < 0)
-            return NULL;
+    buffer_add(&b, "{", 1);
+    write_disabled(&b, u, sources);
+    write_field(&b, u, USER_EMAIL, sources);
+    write_field(&b, u, USER_EXTENSION, sources);
+    write_field(&b, u, USER_FIRST_NAME, sources);
+    write_field(&b, u, USER_LAST_NAME, sources);
+    write_field(&b, u, USER_LOGIN, sources);
+    write_field(&b, u, USER_MOBILE_PHONE, sources);
+    write_roles(&b, u, sources);
+    write_skills(&b, u, sources);
+    write_field(&b, u, USER_TEAM, sources);
+    write_field(&b, u, USER_WORK_PHONE, sources);
+    buffer_add(&b, "}", 1);
+    return buffer_take(&b);
+}
+
+/* -- reading -- */
+
+struct value {
+    char *text;
+    int64_t number;
+    bool truth;
+    struct source source;
+    bool found;
+};
+
+static void value_done(struct value *v)
+{
+    free(v->text);
+    source_done(&v->source);
+}
+
+/* One of the three, by the type that is expected: '"', '0' or 't'. */
+static void read_bare(struct json_reader *r, char type, struct value *ret)
+{
+    ret->found = true;
+    if (type == '"') {
+        ret->text = json_read_text(r, NULL);
+        if (!ret->text)
+            json_read_fail(r, -EINVAL);
+    } else if (type == '0') {
+        ret->number = json_read_integer(r);
+    } else {
+        ret->truth = json_read_boolean(r);
     }
-    if (json_object_set_new(
-            object, "disabled",
-            with_source(json_boolean(u->disabled), sources ? &u->disabled_source : NULL)) < 0 ||
-        json_object_set_new(object, "roles", roles_to_json(u, sources)) < 0 ||
-        json_object_set_new(object, "skills", skills_to_json(u, sources)) < 0)
-        return NULL;
-    return json_to_text(object);
 }
 
-/* Opens either form: the bare value, borrowed, and the source that came with it. */
-static int open_value(const json_t *j, const json_t **ret_value, struct source *ret_source)
+/* Either form: the bare value, or the object with its source. */
+static void read_value(struct json_reader *r, char type, struct value *ret)
 {
-    if (!json_is_object(j)) {
-        *ret_value = j;
-        return 0;
+    if (json_read_peek(r) != '{') {
+        read_bare(r, type, ret);
+        return;
     }
-    *ret_value = json_object_get(j, "value");
-    return *ret_value ? json_get_source(j, ret_source) : -EINVAL;
-}
-
-static int field_from_json(struct user *u, enum user_field f, const json_t *j)
-{
-    CLEANUP(source_done) struct source source = {0};
-    const json_t *value;
-    int r = open_value(j, &value, &source);
-
-    if (r < 0)
-        return r;
-    if (!json_is_string(value))
-        return -EINVAL;
-    return user_set(u, f, json_string_value(value), &source);
-}
-
-static int disabled_from_json(struct user *u, const json_t *j)
-{
-    const json_t *value;
-    int r = open_value(j, &value, &u->disabled_source);
-
-    if (r < 0)
-        return r;
-    if (!json_is_boolean(value))
-        return -EINVAL;
-    u->disabled = json_is_true(value);
-    return 0;
-}
-
-static int roles_from_json(struct user *u, const json_t *array)
-{
-    if (!json_is_array(array))
-        return -EINVAL;
-    for (size_t i = 0; i < json_array_size(array); i++) {
-        CLEANUP(source_done) struct source source = {0};
-        const json_t *value;
-        int r = open_value(json_array_get(array, i), &value, &source);
-        if (r == 0 && !json_is_string(value))
-            r = -EINVAL;
-        if (r == 0)
-            r = user_add_role(u, json_string_value(value), &source);
-        if (r < 0)
-            return r;
+    json_read_open(r, '{');
+    for (;;) {
+        CLEANUP(freep) char *key = NULL;
+        if (!json_read_key(r, &key))
+            break;
+        if (strcmp(key, "value") == 0 && !ret->found)
+            read_bare(r, type, ret);
+        else
+            json_read_source(r, key, &ret->source);
     }
-    return 0;
+    if (!ret->found)
+        json_read_fail(r, -EINVAL);
 }
 
-static int skills_from_json(struct user *u, json_t *object)
+static void check(struct json_reader *r, int result)
 {
-    const char *name;
-    json_t *j;
-
-    if (!json_is_object(object))
-        return -EINVAL;
-    json_object_foreach(object, name, j)
-    {
-        CLEANUP(source_done) struct source source = {0};
-        const json_t *value;
-        int r = open_value(j, &value, &source);
-        if (r == 0 && (!json_is_integer(value) || json_integer_value(value) < 0 ||
-                       json_integer_value(value) > 100))
-            r = -EINVAL;
-        if (r == 0)
-            r = user_add_skill(u, name, (unsigned)json_integer_value(value), &source);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    if (result < 0)
+        json_read_fail(r, result);
 }
 
-static int member_from_json(struct user *u, const char *key, json_t *j)
+static void read_field(struct json_reader *r, struct user *u, enum user_field f)
+{
+    CLEANUP(value_done) struct value v = {0};
+
+    read_value(r, '"', &v);
+    if (u->fields[f].text)
+        json_read_fail(r, -EINVAL);
+    if (r->failed == 0)
+        check(r, user_set(u, f, v.text, &v.source));
+}
+
+static void read_disabled(struct json_reader *r, struct user *u)
+{
+    CLEANUP(value_done) struct value v = {0};
+
+    read_value(r, 't', &v);
+    u->disabled = v.truth;
+    source_done(&u->disabled_source);
+    u->disabled_source = v.source;
+    v.source = (struct source){0};
+}
+
+static void read_roles(struct json_reader *r, struct user *u)
+{
+    json_read_open(r, '[');
+    while (json_read_item(r)) {
+        CLEANUP(value_done) struct value v = {0};
+        read_value(r, '"', &v);
+        if (r->failed == 0)
+            check(r, user_add_role(u, v.text, &v.source));
+    }
+}
+
+static void read_skills(struct json_reader *r, struct user *u)
+{
+    json_read_open(r, '{');
+    for (;;) {
+        CLEANUP(freep) char *name = NULL;
+        CLEANUP(value_done) struct value v = {0};
+        if (!json_read_key(r, &name))
+            return;
+        read_value(r, '0', &v);
+        if (v.number < 0 || v.number > 100 || user_skill(u, name))
+            json_read_fail(r, -EINVAL);
+        if (r->failed == 0)
+            check(r, user_add_skill(u, name, (unsigned)v.number, &v.source));
+    }
+}
+
+static void read_member(struct json_reader *r, struct user *u, const char *key)
 {
     int f = user_field_from_name(key);
 
     if (f >= 0)
-        return field_from_json(u, (enum user_field)f, j);
-    if (strcmp(key, "disabled") == 0)
-        return disabled_from_json(u, j);
-    if (strcmp(key, "roles") == 0)
-        return roles_from_json(u, j);
-    if (strcmp(key, "skills") == 0)
-        return skills_from_json(u, j);
-    return -EINVAL;
+        read_field(r, u, (enum user_field)f);
+    else if (strcmp(key, "disabled") == 0)
+        read_disabled(r, u);
+    else if (strcmp(key, "roles") == 0)
+        read_roles(r, u);
+    else if (strcmp(key, "skills") == 0)
+        read_skills(r, u);
+    else
+        json_read_fail(r, -EINVAL);
 }
 
 int user_from_json(struct user **ret, const char *json, struct error *e)
 {
-    CLEANUP(json_decref_cleanup) json_t *object = NULL;
-    CLEANUP(user_freep) struct user *u = NULL;
-    const char *key;
-    json_t *j;
-    int r = -EINVAL;
+    CLEANUP(user_freep) struct user *u = user_new();
+    struct json_reader r;
+    char member[32] = "";
 
-    object = json_from_text(json, &r);
-    if (!object && r == -ENOMEM)
-        return error_out_of_memory(e);
-    if (!json_is_object(object))
-        return error_set(e, -EINVAL, "a stored user is not a JSON object");
-    u = user_new();
     if (!u)
         return error_out_of_memory(e);
-    json_object_foreach(object, key, j)
-    {
-        r = member_from_json(u, key, j);
-        if (r == -ENOMEM)
-            return error_out_of_memory(e);
-        if (r < 0)
-            return error_set(e, r, "\"%s\" of a stored user cannot be read", key);
+    json_read_start(&r, json);
+    json_read_open(&r, '{');
+    for (;;) {
+        CLEANUP(freep) char *key = NULL;
+        if (!json_read_key(&r, &key))
+            break;
+        snprintf(member, sizeof(member), "%.31s", key);
+        read_member(&r, u, key);
     }
+    int failed = json_read_end(&r);
+    if (failed == -ENOMEM)
+        return error_out_of_memory(e);
+    if (failed < 0 && member[0])
+        return error_set(e, failed, "\"%s\" of a stored user cannot be read", member);
+    if (failed < 0)
+        return error_set(e, failed, "a stored user is not a JSON object");
     *ret = TAKE(u);
     return 0;
+}
+
+int user_from_json_if_any(struct user **ret, const char *json, struct error *e)
+{
+    *ret = NULL;
+    return json ? user_from_json(ret, json, e) : 0;
 }

@@ -69,6 +69,8 @@ const struct user_skill *user_skill(const struct user *u, const char *name);
 char *user_to_json(const struct user *u, bool sources);
 int user_from_json(struct user **ret, const char *json,
                    struct error *e); /* accepts both forms */
+/* NULL gives NULL. */
+int user_from_json_if_any(struct user **ret, const char *json, struct error *e);
 
 static inline void user_freep(struct user **u)
 {

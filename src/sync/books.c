@@ -196,6 +196,16 @@ int books_audit(struct books *b, const struct audit_row *row, struct error *e)
     return rc < 0 ? rc : audit_record(b->o.state, &r, e);
 }
 
+int books_note_request(struct books *b, const char *what, const char *entry_id,
+                       const char *sentence, struct error *e)
+{
+    struct audit_row row = {
+        .event = "request", .entry_id = entry_id, .code = what, .sentence = sentence};
+    int r = books_audit(b, &row, e);
+    books_wake(b, WORK_COMMIT);
+    return r;
+}
+
 void books_note(struct books *b, unsigned work)
 {
     b->work |= work;

@@ -63,6 +63,9 @@ void books_audit_written(struct books *b, bool fine, const char *sentence);
 const char *books_audit_error(const struct books *b); /* NULL: its file can be written */
 
 int books_audit(struct books *b, const struct audit_row *row, struct error *e);
+/* A line that says that somebody asked for something, about a person or (NULL) about all. */
+int books_note_request(struct books *b, const char *what, const char *entry_id,
+                       const char *sentence, struct error *e);
 void books_act(struct books *b, const struct engine_act *act); /* see engine_act() */
 const struct engine_act *books_asked_by(const struct books *b);
 

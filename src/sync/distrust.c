@@ -6,23 +6,24 @@
  */
 #include "config.h"
 
-#include "base/clock.h"
 #include "base/log.h"
-#include "sync/internal.h"
+#include "base/text.h"
+#include "model/operation.h"
+#include "state/person.h"
+#include "state/queue.h"
+#include "sync/books.h"
+#include "sync/gate.h"
 
-int engine_distrust_state(struct engine *n, struct error *e)
+int distrust_begin(struct books *b, struct error *e)
 {
-    int r = books_write(n->books, e);
+    int r = books_write(b, e);
     if (r == 0)
-        r = books_distrust(n->books, true, e);
+        r = books_distrust(b, true, e);
     if (r == 0)
-        r = person_mark_all_dirty(n->state, e);
+        r = person_mark_all_dirty(books_state(b), e);
     if (r == 0)
-        r = books_commit(n->books, e);
-    n->read_anew = false;
-    if (n->options.tenant && !n->options.plan_only)
-        n->sweep_usec = clock_now_usec();
-    alarm_set(n->books, REASON_STATE_RESTORED, REASON_STATE_RESTORED,
+        r = books_commit(b, e);
+    alarm_set(b, REASON_STATE_RESTORED, REASON_STATE_RESTORED,
               "an older copy of the state file was restored: nobody who has a user is changed "
               "before `rosterctl plan` was looked at and approved");
     return r;
@@ -35,15 +36,15 @@ static int count_waiting(const struct operation *o, void *userdata)
     return 0;
 }
 
-int distrust_check(struct engine *n, struct error *e)
+int distrust_check(struct books *b, struct error *e)
 {
     size_t n_waiting = 0;
-    if (!books_are_distrusted(n->books) || !n->read_anew)
+    if (!books_are_distrusted(b))
         return 0;
-    int r = queue_each(n->state, OPERATION_PARKED, count_waiting, &n_waiting, e);
+    int r = queue_each(books_state(b), OPERATION_PARKED, count_waiting, &n_waiting, e);
     if (r != 0 || n_waiting)
         return r;
-    alarm_over(n->books, REASON_STATE_RESTORED);
+    alarm_over(b, REASON_STATE_RESTORED);
     log_notice("The tenant's users were read again: the state file is trusted");
-    return books_distrust(n->books, false, e);
+    return books_distrust(b, false, e);
 }

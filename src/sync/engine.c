@@ -90,7 +90,7 @@ static int evaluate_revocations(struct engine *n, struct error *e)
 static int note_ahead(struct engine *n, const struct string_list *ids, size_t n_first,
                       struct error *e)
 {
-    bool may = n->first.after_a_plan && !contact_adoption_open(n->contact) &&
+    bool may = gate_has_seen_plan(n->gate) && !contact_adoption_open(n->contact) &&
                !books_are_distrusted(n->books) && !contact_other_tenant(n->contact);
     for (size_t i = 0; may && i < n_first && n->first.ahead.n_items < AHEAD_MAX; i++)
         if (string_list_add(&n->first.ahead, ids->items[i]) < 0)
@@ -164,7 +164,7 @@ static int settle_idle(struct engine *n, struct error *e)
 {
     /* With the tenant away or writing paused, what is READY waits: the run is not over, the
      * work is. */
-    bool blocked = !executor_may_work(n) && !n->options.plan_only;
+    bool blocked = !gate_is_open(n->gate) && !n->options.plan_only;
     if (books_run(n->books) && !blocked && !n->stopping) {
         int r = run_close(n->books, e);
         if (r < 0)
@@ -189,21 +189,20 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
     if (r == 0 && n_released)
         r = run_join(n->books, "retry", e);
     if (r == 0)
-        r = park_expire_approvals(n, e);
+        r = gate_expire_approvals(n->gate, e);
     if (r < 0 || more || !may_evaluate(n))
         return r;
     string_list_done(&n->first.ahead);
     if (books_have(n->books, WORK_GUARD)) {
         books_note(n->books, WORK_ALARMS);
-        r = park_apply_guard(n, e);
-        if (r == 0)
-            r = distrust_check(n, e);
+        r = gate_apply(n->gate, e);
+        if (r == 0 && n->read_anew)
+            r = distrust_check(n->books, e);
         books_take(n->books, WORK_GUARD);
-        n->first.after_a_plan = true;
         if (r == 0)
             contact_evaluated(n->contact);
     }
-    if (r == 0 && executor_may_work(n) && !n->stopping && !gather_outcomes(n, more))
+    if (r == 0 && gate_is_open(n->gate) && !n->stopping && !gather_outcomes(n, more))
         r = executor_pick(n, &n_picked, e);
     *ret_picked += n_picked;
     if (r == 0)
@@ -217,9 +216,9 @@ static int start_revocations(struct engine *n, size_t *ret_picked, struct error 
     bool planned = books_have(n->books, WORK_REVOCATIONS);
     int r = planned ? books_write(n->books, e) : 0;
     if (r == 0 && planned)
-        r = park_apply_guard_to_revocations(n, e);
+        r = gate_apply_to_revocations(n->gate, e);
     books_take(n->books, WORK_REVOCATIONS);
-    if (r == 0 && executor_may_work(n) && !n->stopping)
+    if (r == 0 && gate_is_open(n->gate) && !n->stopping)
         r = executor_pick_revocations(n, ret_picked, e);
     return r;
 }
@@ -230,10 +229,10 @@ static void look_at_alarms(struct engine *n, bool settled)
     bool due = at && at <= clock_now_usec();
     if (n->options.plan_only || (!due && !(settled && books_have(n->books, WORK_ALARMS))))
         return;
-    struct alarm_facts facts = {.settled = settled && executor_may_work(n),
+    struct alarm_facts facts = {.settled = settled && gate_is_open(n->gate),
                                 .adoption_open = contact_adoption_open(n->contact),
-                                .paused = n->paused,
-                                .paused_usec = n->paused_usec};
+                                .paused = gate_is_paused(n->gate),
+                                .paused_usec = gate_paused_usec(n->gate)};
     alarm_check(n->books, &facts);
 }
 
@@ -249,7 +248,7 @@ static int turn(struct engine *n, struct error *e)
         r = evaluate_some(n, &more, &ahead, e);
     if (r == 0 && (books_have(n->books, WORK_REVOCATIONS) || n->reading || more))
         r = start_revocations(n, &n_picked, e);
-    if (r == 0 && ahead && n->first.ahead.n_items && executor_may_work(n))
+    if (r == 0 && ahead && n->first.ahead.n_items && gate_is_open(n->gate))
         r = executor_pick_ahead(n, &n_picked, e);
     if (r == 0 && !n->reading)
         r = books_write(n->books, e);
@@ -349,8 +348,9 @@ void engine_arm_timer(struct engine *n)
     sooner(&at, n->sweep_usec);
     sooner(&at, n->password_usec);
     sooner(&at, books_alarms_due_usec(n->books));
-    if (n->approval_until_usec && !n->reading)
-        sooner(&at, now + wait_until(n->approval_until_usec, steady_now_usec(books_steady(n->books))));
+    uint64_t end = n->reading ? 0 : gate_approval_end_usec(n->gate);
+    if (end)
+        sooner(&at, now + wait_until(end, steady_now_usec(books_steady(n->books))));
     n->due_usec = at;
     if (gathers)
         at = now; /* gather_outcomes() */
@@ -394,8 +394,6 @@ static int load_facts(struct engine *n, struct error *e)
         return r;
     if (r == 0)
         snprintf(n->vanished, sizeof n->vanished, "%s", vanished);
-    n->paused_usec = (uint64_t)state_meta_number(n->state, "paused", 0);
-    n->paused = n->paused_usec != 0;
     return 0;
 }
 
@@ -428,7 +426,9 @@ static int open_owners(struct engine *n, struct audit_export *audit, struct erro
         r = books_new(&n->books, &o, e);
     if (r == 0)
         r = health_new(&n->health, n->books, on_answered, n, e);
-    return r < 0 ? r : contact_new(&n->contact, n->books, n->health, e);
+    if (r == 0)
+        r = contact_new(&n->contact, n->books, n->health, e);
+    return r < 0 ? r : gate_new(&n->gate, n->books, n->health, n->contact, e);
 }
 
 int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
@@ -472,6 +472,7 @@ struct engine *engine_free(struct engine *n)
     if (!n)
         return NULL;
     executor_cancel_all(n);
+    n->gate = gate_free(n->gate);
     n->contact = contact_free(n->contact);
     n->health = health_free(n->health);
     sweep_cancel(n);
@@ -524,7 +525,8 @@ static int take_configuration(struct engine *n, bool reloaded, struct error *e)
     bool decides_same = n->options.decisions && text_equal(decided, n->options.decisions);
     if (!reloaded && same && (decides_same || !n->options.decisions))
         return 0;
-    n->budgets_are_new = n->options.decisions ? !decides_same : !same;
+    if (n->options.decisions ? !decides_same : !same)
+        gate_budgets_are_new(n->gate);
     r = decides_same ? 0 : person_mark_all_dirty(n->state, e);
     if (r == 0)
         r = queue_release(n->state, NULL, REASON_REFUSED, clock_now_usec(), &n_released, e);
@@ -541,9 +543,9 @@ int engine_start(struct engine *n, struct error *e)
 {
     char since[CLOCK_TEXT_SIZE];
     schedule_sweep(n);
-    if (n->paused && !n->options.plan_only)
+    if (gate_is_paused(n->gate) && !n->options.plan_only)
         log_warning("Writing to the tenant is paused since %s: `rosterctl resume` goes on",
-                    alarm_paused_since(n->paused_usec, since));
+                    alarm_paused_since(gate_paused_usec(n->gate), since));
     books_note(n->books, WORK_ALARMS | WORK_REVOCATIONS);
     int r = contact_check_tenant(n->contact, e);
     if (r < 0)
@@ -561,11 +563,11 @@ int engine_start(struct engine *n, struct error *e)
     if (r == 0)
         r = person_mark_due(n->state, clock_now_usec(), &next, e);
     if (r == 0)
-        r = observe_begin(n, e);
+        r = gate_configure(n->gate, e);
     if (r == 0)
         r = take_configuration(n, false, e);
     if (r == 0)
-        r = park_start_approvals(n, e);
+        r = gate_start_approvals(n->gate, e);
     n->next_recheck_usec = next;
     if (r == 0)
         r = note_life(n, "start", e);
@@ -651,7 +653,7 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
     if (r == 0)
         r = write_configuration(n, e);
     if (r == 0)
-        r = observe_begin(n, e);
+        r = gate_configure(n->gate, e);
     if (r < 0) { /* nothing of the new one may be kept: its owner frees it */
         ruleset_free(n->ruleset);
         n->ruleset = rules;
@@ -717,11 +719,6 @@ void engine_use_mirror_as_is(struct engine *n)
     books_wake(n->books, WORK_DUE);
 }
 
-bool engine_is_paused(const struct engine *n)
-{
-    return n->paused;
-}
-
 void engine_audit_written(struct engine *n, bool fine, const char *sentence)
 {
     books_audit_written(n->books, fine, sentence);
@@ -742,8 +739,8 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .tenant_next_usec = health_probe_usec(n->health),
         .adoption_open = contact_adoption_open(n->contact),
         .adoption_reported = contact_adoption_reported(n->contact) || !n->options.tenant,
-        .paused = n->paused,
-        .observing = engine_observes(n),
+        .paused = gate_is_paused(n->gate),
+        .observing = gate_observes(n->gate),
         .state_failed = books_have_failed(n->books),
         .state_error = books_have_failed(n->books) ? books_error(n->books) : NULL,
         .audit_error = books_audit_error(n->books),

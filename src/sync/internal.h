@@ -25,10 +25,11 @@
 #include "sync/books.h"
 #include "sync/contact.h"
 #include "sync/engine.h"
+#include "sync/gate.h"
 #include "sync/health.h"
 #include "sync/planner.h"
 
-/* One operation in flight; see executor.c. */
+/* One operation in flight; see delivery.c. */
 struct execution {
     struct engine *engine;
     struct execution *next;
@@ -62,7 +63,6 @@ struct execution {
 struct first {
     struct string_list revocations; /* entries that came and may be revocations */
     struct string_list ahead;       /* people whose own entry or groups changed */
-    bool after_a_plan; /* once since the start the guard has seen a whole one: ahead may be used */
 };
 
 struct engine {
@@ -73,6 +73,7 @@ struct engine {
     struct books *books;
     struct health *health;
     struct contact *contact;
+    struct gate *gate;
     struct commands *commands;
     struct engine_options options;
     struct schema *schema;
@@ -102,12 +103,6 @@ struct engine {
     size_t n_past_revocations; /* since the start; the newest is at (n - 1) % size */
     uint64_t looked_usec;  /* when the queue was last asked for what is due */
     bool people_looked_at; /* since the time of the next recheck was asked for */
-    struct guard_input guard_input;
-    struct guard_verdict guard;
-    bool budgets_are_new; /* a person configured them since the guard looked last */
-    bool observing_ended; /* a person said that writing begins; see observe.c */
-    bool paused;
-    uint64_t paused_usec; /* since when; 1: an older version did not note it */
     bool read_anew;  /* since then every linked user was read at the tenant */
     void (*idle_fn)(void *userdata);
     void *idle_userdata;
@@ -127,7 +122,6 @@ struct engine {
     struct sweep *sweep;
     uint64_t sweep_usec;       /* when the next one is due; 0: never */
     uint64_t next_recheck_usec;
-    uint64_t approval_until_usec; /* the next end, on the steady clock; 0: none */
     uint64_t due_usec;            /* what the timer waits for */
     struct password *password; /* one that is being set anew */
     uint64_t password_usec;    /* when the next of them is due; 0: none, or nothing can be done */
@@ -136,20 +130,12 @@ struct engine {
 /* engine.c */
 void engine_arm_timer(struct engine *n);
 
-/* lockout.c: 1 and *ret when the operation must not be carried out, approved or not. */
-struct lockout {
-    char cause[400], sentence[900];
-};
-int lockout_look(struct engine *n, const struct operation *o, struct lockout *ret,
-                 struct error *e);
-void lockout_alarm(struct engine *n, const struct lockout *l);
-
-/* evaluate.c */
+/* judge.c */
 int evaluate_person(struct engine *n, const char *entry_id, struct error *e);
 /* Nothing but the question whether the person is revoked: also in the middle of a read. */
 int evaluate_revocation(struct engine *n, const char *entry_id, struct error *e);
 
-/* bind.c */
+/* rules.c */
 int bind_rule_groups(struct engine *n, struct error *e);
 int bind_ruleset(struct engine *n, struct error *e);
 /* Does the new ruleset read what the mirror does not hold? */
@@ -161,17 +147,7 @@ int vanish_look(struct engine *n, bool whole, struct error *e);
 int vanish_accept(struct engine *n, struct error *e); /* a person takes it as it is */
 bool vanish_is_due(const struct engine *n);
 
-/* park.c */
-int park_apply_guard(struct engine *n, struct error *e);
-int park_apply_guard_to_revocations(struct engine *n, struct error *e);
-/* The budgets as they stand, for the plan as far as it is made; nothing is parked for it. */
-int park_look(struct engine *n, struct guard_verdict *ret, struct error *e);
-/* Has its budget room for it now? What has none is parked by the next look of the guard. */
-int park_may_start(struct engine *n, const struct operation *o, bool *ret, struct error *e);
-int park_expire_approvals(struct engine *n, struct error *e);
-int park_start_approvals(struct engine *n, struct error *e); /* at the start of the engine */
-
-/* executor.c */
+/* delivery.c */
 int executor_pick(struct engine *n, size_t *ret_n, struct error *e); /* writes intents */
 int executor_pick_ahead(struct engine *n, size_t *ret_n, struct error *e); /* of first.ahead */
 int executor_pick_revocations(struct engine *n, size_t *ret_n, struct error *e);
@@ -180,7 +156,6 @@ void executor_hurry(struct engine *n); /* in each turn: calls that were started 
 void executor_start_committed(struct engine *n);
 void executor_settle_crash(struct engine *n, struct error *e);
 void executor_cancel_all(struct engine *n);
-bool executor_may_work(const struct engine *n);
 /* Where the next call of this execution goes; the one before is freed, and with it the answer
  * that its `done` was given. */
 struct tenant_call **execution_next_call(struct execution *x);
@@ -205,8 +180,6 @@ int execution_start_link(struct execution *x, const char *origin, const struct u
 void execution_undone(struct execution *x, const struct tenant_answer *a);
 /* The person was to be looked at while an operation of it was under way: its end does so. */
 void execution_moved(struct engine *n, const char *entry_id);
-/* True while the operation's last attempt may or may not have been carried out. */
-bool operation_is_unclear(const struct operation *o);
 void execution_fail(struct execution *x,
                     const struct tenant_answer *a); /* outcome.c: every other answer */
 void execution_broken(struct execution *x, const struct error *e); /* our own failure */
@@ -256,13 +229,6 @@ void execution_renamed(struct execution *x, const struct tenant_answer *a, const
 /* The link follows the user, on record as drift. *ret_taken: another person's link has it. */
 int renamed_follow(struct engine *n, struct link *l, const char *login, bool *ret_taken,
                    struct error *e);
-
-/* observe.c: the configuration in force; the end of observing, when it is one. */
-int observe_begin(struct engine *n, struct error *e);
-int observe_end(struct engine *n, const char *sentence, struct error *e);
-
-/* distrust.c */
-int distrust_check(struct engine *n, struct error *e); /* is it over? */
 
 /* sweep.c */
 void sweep_start(struct engine *n);

@@ -3,6 +3,8 @@
  */
 #include "config.h"
 
+#include "base/log-ids.h"
+#include "base/log.h"
 #include "sync/internal.h"
 
 void engine_act(struct engine *n, const struct engine_act *act)
@@ -13,11 +15,7 @@ void engine_act(struct engine *n, const struct engine_act *act)
 int engine_note_request(struct engine *n, const char *what, const char *entry_id,
                         const char *sentence, struct error *e)
 {
-    struct audit_row row = {
-        .event = "request", .entry_id = entry_id, .code = what, .sentence = sentence};
-    int r = books_audit(n->books, &row, e);
-    books_wake(n->books, WORK_COMMIT);
-    return r;
+    return books_note_request(n->books, what, entry_id, sentence, e);
 }
 
 int engine_record(struct engine *n, const struct audit_row *row, struct error *e)
@@ -34,4 +32,131 @@ int engine_remember(struct engine *n, const char *name, const char *value, struc
         r = state_meta_set(n->state, name, value, e);
     books_wake(n->books, WORK_DUE);
     return r < 0 ? r : books_commit(n->books, e);
+}
+
+/* Approval also accepts what the parked operations were parked for. */
+static int accept_causes(struct engine *n, const struct engine_choice *choice, struct error *e)
+{
+    bool adoption, vanished;
+    int r = gate_is_accepted(n->gate, REASON_ADOPTION, choice, &adoption, e);
+    if (r == 0)
+        r = gate_is_accepted(n->gate, REASON_ATTRIBUTE_VANISHED, choice, &vanished, e);
+    if (r == 0 && adoption)
+        r = contact_accept(n->contact, e);
+    if (r == 0 && vanished)
+        r = vanish_accept(n, e);
+    return r;
+}
+
+int engine_approve(struct engine *n, const char *hash, unsigned uid,
+                   const struct engine_choice *choice, size_t *ret_n, uint64_t *ret_until_usec,
+                   struct error *e)
+{
+    size_t n_parked = 0;
+    int r = gate_approve(n->gate, hash, uid, choice, ret_n, &n_parked, e);
+    *ret_until_usec = clock_now_usec() + n->options.sync->approval_valid_usec;
+    if (r == 0)
+        r = accept_causes(n, choice, e);
+    if (r == 0 && !choice)
+        r = gate_end_observing(n->gate, "the whole plan was approved, so observing is over", e);
+    if (r == 0) {
+        log_event(LOG_NOTICE, MSG_APPROVED,
+                  "User id %u approved %zu of %zu operations (%.12s…)", uid, *ret_n, n_parked,
+                  hash);
+        books_note(n->books, WORK_COMMIT | WORK_GUARD);
+    }
+    books_wake(n->books, WORK_DUE);
+    return r;
+}
+
+int engine_retry(struct engine *n, const char *cause, const char *entry_id, size_t *ret_n,
+                 struct error *e)
+{
+    int r = books_write(n->books, e);
+    *ret_n = 0;
+    if (r == 0 && entry_id) {
+        struct operation_list mine = {0};
+        r = queue_of_person(n->state, entry_id, &mine, e);
+        for (size_t i = 0; i < mine.n_items && r == 0; i++) {
+            struct operation *o = mine.items[i];
+            if (o->state != OPERATION_HELD)
+                continue;
+            o->state = OPERATION_READY;
+            o->not_before_usec = 0;
+            r = queue_store(n->state, o, e);
+            ++*ret_n;
+        }
+        operation_list_done(&mine);
+        if (r == 0)
+            r = person_mark_dirty(n->state, entry_id, e);
+    } else if (r == 0) {
+        r = queue_release(n->state, cause, NULL, clock_now_usec(), ret_n, e);
+        /* The planner's own holds are decided anew. */
+        static const char *const reasons[] = {REASON_LOGIN_SHARED,  REASON_CONFLICT,
+                                              REASON_SAME_MAIL,     REASON_RENAME_POLICY,
+                                              REASON_GROUP_MISSING, REASON_ENTRY_INVALID};
+        for (size_t i = 0; i < ARRAY_SIZE(reasons) && r == 0; i++)
+            r = person_mark_reason_dirty(n->state, reasons[i], e);
+    }
+    health_forget_missing(n->health);
+    if (r == 0 && *ret_n)
+        r = run_join(n->books, "retry by a person", e);
+    books_note(n->books, WORK_GUARD | WORK_COMMIT);
+    if (n->options.tenant)
+        health_ask(n->health);
+    books_wake(n->books, WORK_DUE);
+    return r < 0 ? r : 0;
+}
+
+int engine_look_again(struct engine *n, const char *entry_id, struct error *e)
+{
+    int r = books_write(n->books, e);
+    if (r == 0)
+        r = entry_id ? person_mark_dirty(n->state, entry_id, e)
+                     : person_mark_all_dirty(n->state, e);
+    books_wake(n->books, WORK_COMMIT);
+    return r;
+}
+
+int engine_pause(struct engine *n, bool pause, unsigned uid, struct error *e)
+{
+    return gate_pause(n->gate, pause, uid, e);
+}
+
+bool engine_is_paused(const struct engine *n)
+{
+    return gate_is_paused(n->gate);
+}
+
+bool engine_observes(const struct engine *n)
+{
+    return gate_observes(n->gate);
+}
+
+int engine_begin_writing(struct engine *n, bool *ret_was_observing, struct error *e)
+{
+    *ret_was_observing = gate_observes(n->gate);
+    return gate_end_observing(n->gate,
+                              "observing is over: what is planned is written from now on", e);
+}
+
+int engine_plan_hash(struct engine *n, char ret[static 65], size_t *ret_n_parked,
+                     struct error *e)
+{
+    return gate_plan_hash(n->gate, ret, ret_n_parked, e);
+}
+
+int engine_budgets(const struct engine *n, struct guard_input *ret_input,
+                   struct guard_verdict *ret, struct error *e)
+{
+    return gate_budgets(n->gate, ret_input, ret, e);
+}
+
+int engine_distrust_state(struct engine *n, struct error *e)
+{
+    int r = distrust_begin(n->books, e);
+    n->read_anew = false;
+    if (n->options.tenant && !n->options.plan_only)
+        n->sweep_usec = clock_now_usec();
+    return r;
 }

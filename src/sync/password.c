@@ -250,7 +250,7 @@ int password_turn(struct engine *n, struct error *e)
     CLEANUP(freep) char *entry_id = NULL;
     uint64_t next = 0;
     n->password_usec = 0;
-    if (n->password || n->stopping || !password_is_handed_on(n) || !executor_may_work(n))
+    if (n->password || n->stopping || !password_is_handed_on(n) || !gate_is_open(n->gate))
         return 0;
     int r = password_due_next(n->state, &entry_id, &next, e);
     if (r != 0)

@@ -1,4 +1,4 @@
-/* One person under evaluation: what evaluate.c and claim.c share. */
+/* One person under evaluation: what judge.c and claim.c share. */
 #pragma once
 #include <stdbool.h>
 

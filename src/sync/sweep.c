@@ -461,7 +461,7 @@ void sweep_start(struct engine *n)
     uint64_t wait =
         anew ? n->options.sync->retry_min_usec : n->options.sync->verify_interval_usec;
     n->sweep_usec = wait ? clock_now_usec() + wait : 0;
-    if (n->sweep || n->stopping || !executor_may_work(n))
+    if (n->sweep || n->stopping || !gate_is_open(n->gate))
         return;
     n->sweep = calloc(1, sizeof *n->sweep);
     if (!n->sweep)

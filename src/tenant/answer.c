@@ -388,6 +388,8 @@ static enum tenant_answer_class of_status(struct tenant_answer *ret,
 /* What the hint says is what will be shown, in whatever way it came about. */
 static void hide_secrets(struct tenant_answer *ret, const struct answer_question *q)
 {
+    if (ret->hint[0] == '\0')
+        return;
     bool cut = strlen(ret->hint) + 8 >= sizeof(ret->hint);
     for (size_t i = 0; i < ARRAY_SIZE(q->secrets); i++)
         if (leak_shows(ret->hint, cut, q->secrets[i])) {
@@ -422,10 +424,14 @@ void answer_decide(struct tenant_answer *ret, const struct answer_question *ques
         text_printable(where, sizeof(where), result->redirect_url,
                        strcspn(result->redirect_url, "?#"));
         snprintf(ret->hint, sizeof(ret->hint), "a redirect to %s, not followed", where);
-    } else {
+    } else if (result->status / 100 != 2) {
         set_hint(ret, result);
     }
     ret->class = of_status(ret, question, result);
+    if (ret->class == TENANT_DONE) /* nobody is shown what a success says */
+        ret->hint[0] = '\0';
+    else if (ret->hint[0] == '\0' && question->api != ANSWER_TOKEN)
+        set_hint(ret, result);
     hide_secrets(ret, question);
     if (ret->class != TENANT_THROTTLED && ret->class != TENANT_AWAY)
         ret->retry_after_usec = 0;

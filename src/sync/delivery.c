@@ -14,13 +14,6 @@
 #include "sync/apply.h"
 #include "sync/internal.h"
 
-bool executor_may_work(const struct engine *n)
-{
-    return n->options.tenant && !n->options.plan_only && !n->paused && !engine_observes(n) &&
-           !books_have_failed(n->books) && !books_audit_error(n->books) &&
-           health_state(n->health) == ENGINE_TENANT_OK && contact_is_known(n->contact);
-}
-
 static struct execution *execution_free(struct execution *x)
 {
     struct engine *n = x->engine;
@@ -91,11 +84,6 @@ static int execution_load(struct execution *x, struct error *e)
     else if (r >= 0 && !(x->quirks = user_new()))
         r = error_out_of_memory(e);
     return r < 0 ? r : 0;
-}
-
-bool operation_is_unclear(const struct operation *o)
-{
-    return text_equal(o->reason, REASON_UNCLEAR);
 }
 
 /* By the rules as they are when the answer is there: a reload may have replaced those of
@@ -178,9 +166,9 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
         return 0;
     }
     struct lockout lockout;
-    int r = operation_is_unclear(taken) ? 0 : lockout_look(n, taken, &lockout, e);
+    int r = operation_is_unclear(taken) ? 0 : lockout_look(n->books, taken, &lockout, e);
     if (r > 0) {
-        lockout_alarm(n, &lockout);
+        lockout_alarm(n->books, &lockout);
         execution_hold(x, NULL, REASON_LOCKOUT, lockout.cause, lockout.sentence,
                        n->options.sync->hold_retry_usec);
         return 0;
@@ -228,7 +216,7 @@ static int begin_due(struct engine *n, struct operation_list *due, size_t *ret_n
         bool may = false;
         if (due->items[i]->kind == OPERATION_CREATE && !creates_room(n))
             continue;
-        r = park_may_start(n, due->items[i], &may, e);
+        r = gate_may_start(n->gate, due->items[i], &may, e);
         if (r == 0 && may) {
             r = begin_execution(n, TAKE(due->items[i]), e);
             ++*ret_n;
@@ -278,8 +266,9 @@ static struct operation *next_ahead(struct operation_list *queue, const struct g
 int executor_pick_ahead(struct engine *n, size_t *ret_n, struct error *e)
 {
     struct operation_list due = {0};
+    struct guard_input in;
     struct guard_verdict v;
-    int r = park_look(n, &v, e);
+    int r = gate_budgets(n->gate, &in, &v, e);
     for (size_t i = 0; i < n->first.ahead.n_items && r == 0; i++) {
         struct operation_list queue = {0};
         struct operation *o = NULL;
@@ -363,13 +352,6 @@ void executor_start_committed(struct engine *n)
     }
 }
 
-static int set_text(char **to, const char *text)
-{
-    free(*to);
-    *to = text ? strdup(text) : NULL;
-    return text && !*to ? -ENOMEM : 0;
-}
-
 /* Intents without outcome: the next attempt reads the tenant before it writes. */
 void executor_settle_crash(struct engine *n, struct error *e)
 {
@@ -385,7 +367,7 @@ void executor_settle_crash(struct engine *n, struct error *e)
         struct operation *o = started.items[i];
         o->state = OPERATION_READY;
         o->not_before_usec = 0;
-        if (set_text(&o->reason, REASON_UNCLEAR) < 0)
+        if (operation_say(o, REASON_UNCLEAR, o->cause, o->sentence) < 0)
             r = error_out_of_memory(e);
         if (r == 0)
             r = queue_store(n->state, o, e);
@@ -565,11 +547,7 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
     o->not_before_usec = wait_usec ? now + wait_usec : 0;
     if (!again || !o->since_usec)
         o->since_usec = now;
-    int r = set_text(&o->reason, reason);
-    if (r == 0)
-        r = set_text(&o->cause, cause);
-    if (r == 0)
-        r = set_text(&o->sentence, sentence);
+    int r = operation_say(o, reason, cause, sentence);
     if (r < 0)
         error_out_of_memory(&e);
     if (r == 0)
@@ -624,8 +602,7 @@ void execution_undone(struct execution *x, const struct tenant_answer *a)
     o->state = OPERATION_READY;
     o->not_before_usec = 0;
     int r = books_write(n->books, &e);
-    if (r == 0 && (set_text(&o->reason, NULL) < 0 || set_text(&o->cause, NULL) < 0 ||
-                   set_text(&o->sentence, NULL) < 0))
+    if (r == 0 && operation_say(o, NULL, NULL, NULL) < 0)
         r = error_out_of_memory(&e);
     if (r == 0)
         r = queue_store(n->state, o, &e);
@@ -654,7 +631,7 @@ void execution_return(struct execution *x, const struct tenant_answer *a)
     int r = books_write(n->books, &e);
     /* One that was tried for all who were refused alike is still the one for them. */
     bool for_all = !x->settling && queue_reason_is_shared(o->reason);
-    if (r == 0 && !for_all && set_text(&o->reason, x->settling ? REASON_UNCLEAR : NULL) < 0)
+    if (r == 0 && !for_all && operation_say(o, x->settling ? REASON_UNCLEAR : NULL, o->cause, o->sentence) < 0)
         r = error_out_of_memory(&e);
     if (r == 0)
         r = queue_store(n->state, o, &e);

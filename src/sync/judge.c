@@ -308,22 +308,17 @@ static void give_place(const struct engine *n, struct operation *fresh,
 static int hold_lockout(struct engine *n, struct operation *fresh, struct error *e)
 {
     struct lockout l;
-    int r = lockout_look(n, fresh, &l, e);
+    int r = lockout_look(n->books, fresh, &l, e);
     if (r <= 0)
         return r;
     uint64_t now = clock_now_usec();
-    lockout_alarm(n, &l);
-    free(fresh->reason);
-    free(fresh->cause);
-    free(fresh->sentence);
+    lockout_alarm(n->books, &l);
     fresh->state = OPERATION_HELD;
     fresh->since_usec = now;
     if (fresh->not_before_usec < now + n->options.sync->hold_retry_usec)
         fresh->not_before_usec = now + n->options.sync->hold_retry_usec;
-    fresh->reason = strdup(REASON_LOCKOUT);
-    fresh->cause = strdup(l.cause);
-    fresh->sentence = strdup(l.sentence);
-    return fresh->reason && fresh->cause && fresh->sentence ? 0 : error_out_of_memory(e);
+    return operation_say(fresh, REASON_LOCKOUT, l.cause, l.sentence) < 0 ? error_out_of_memory(e)
+                                                                         : 0;
 }
 
 static int audit_wait(struct engine *n, const struct operation *o, struct error *e)

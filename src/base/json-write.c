@@ -1,0 +1,84 @@
+/* JSON, written piece by piece. */
+#include "config.h"
+
+#include "base/json-write.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+/* The letter of a short escape; 0: there is none. */
+static char short_escape(unsigned char c)
+{
+    switch (c) {
+    case '"': return '"';
+    case '\\': return '\\';
+    case '\b': return 'b';
+    case '\f': return 'f';
+    case '\n': return 'n';
+    case '\r': return 'r';
+    case '\t': return 't';
+    default: return '\0';
+    }
+}
+
+static void add_escape(struct buffer *b, unsigned char c)
+{
+    char escape[2] = {'\\', short_escape(c)};
+    if (escape[1])
+        buffer_add(b, escape, sizeof(escape));
+    else
+        buffer_format(b, "\\u%04X", c);
+}
+
+void json_write_bytes(struct buffer *b, const char *text, size_t size)
+{
+    size_t from = 0;
+    bool ascii = true;
+
+    buffer_add(b, "\"", 1);
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c >= 0x80)
+            ascii = false;
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        buffer_add(b, text + from, i - from);
+        add_escape(b, c);
+        from = i + 1;
+    }
+    if (!ascii && !text_is_utf8(text, size))
+        b->failed = true;
+    buffer_add(b, text + from, size - from);
+    buffer_add(b, "\"", 1);
+}
+
+void json_write_text(struct buffer *b, const char *text)
+{
+    if (text)
+        json_write_bytes(b, text, strlen(text));
+    else
+        buffer_add(b, "null", 4);
+}
+
+void json_write_integer(struct buffer *b, int64_t value)
+{
+    char digits[24];
+    int n = snprintf(digits, sizeof(digits), "%lld", (long long)value);
+    buffer_add(b, digits, (size_t)n);
+}
+
+void json_write_comma(struct buffer *b)
+{
+    if (b->size > 0 && b->data[b->size - 1] != '{' && b->data[b->size - 1] != '[')
+        buffer_add(b, ",", 1);
+}
+
+void json_write_key(struct buffer *b, const char *key)
+{
+    json_write_comma(b);
+    buffer_add(b, "\"", 1);
+    buffer_add_text(b, key);
+    buffer_add(b, "\":", 2);
+}

@@ -1,0 +1,41 @@
+/*
+ * What the files of the gate share: gate.c, approval.c and hold-back.c.
+ */
+#pragma once
+#include "audit/audit.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "model/operation.h"
+#include "state/person.h"
+#include "state/queue.h"
+#include "state/state.h"
+#include "state/steady.h"
+#include "sync/books.h"
+#include "sync/engine.h"
+#include "sync/gate.h"
+#include "sync/guard.h"
+
+struct gate {
+    struct books *books;
+    const struct health *health;
+    const struct contact *contact;
+    struct state *state;
+    const struct engine_options *options;
+    /* gate.c */
+    struct guard_input input; /* as of the last look */
+    struct guard_verdict verdict;
+    bool budgets_are_new; /* a person configured them since the last look */
+    bool has_seen_plan;
+    /* approval.c */
+    uint64_t approval_end_usec; /* the next one, on the steady clock; 0: none */
+    /* hold-back.c */
+    bool observing_ended;
+    uint64_t paused_usec; /* since when; 0: it is not */
+};
+
+static inline uint64_t gate_now_usec(const struct gate *g)
+{
+    return steady_now_usec(books_steady(g->books));
+}

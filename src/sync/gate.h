@@ -1,0 +1,75 @@
+/*
+ * The gate: may it go now? It holds the budgets against the queue and parks what is beyond
+ * them, knows what a person approved, paused or began, and whether books, tenant and first
+ * contact let anything go at all. It sends nothing.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct books;
+struct contact;
+struct engine_choice;
+struct error;
+struct gate;
+struct guard_input;
+struct guard_verdict;
+struct health;
+struct operation;
+
+/* All borrowed. */
+int gate_new(struct gate **ret, struct books *b, const struct health *h,
+             const struct contact *c, struct error *e);
+struct gate *gate_free(struct gate *g);
+/* May anything be sent at all? */
+bool gate_is_open(const struct gate *g);
+
+/* Parks what is beyond its budget, releases what fits again. Of the whole plan, or of the
+ * revocations alone. */
+int gate_apply(struct gate *g, struct error *e);
+int gate_apply_to_revocations(struct gate *g, struct error *e);
+bool gate_has_seen_plan(const struct gate *g); /* a whole one, once since the start */
+void gate_budgets_are_new(struct gate *g);     /* a person configured them */
+/* The budgets as they stand, for the plan as far as it is made; nothing is parked for it. */
+int gate_budgets(const struct gate *g, struct guard_input *ret_input, struct guard_verdict *ret,
+                 struct error *e);
+/* Has its budget room for it now? What has none is parked by the next look of the guard. */
+int gate_may_start(const struct gate *g, const struct operation *o, bool *ret, struct error *e);
+
+/* approval.c: the plan's hash, and what a person approved of it. See engine_plan_hash(). */
+int gate_plan_hash(const struct gate *g, char ret[static 65], size_t *ret_n_parked,
+                   struct error *e);
+/* choice NULL: all that the hash stands for. 0, ENGINE_STALE_HASH or ENGINE_NOTHING. */
+int gate_approve(struct gate *g, const char *hash, unsigned uid,
+                 const struct engine_choice *choice, size_t *ret_n, size_t *ret_n_parked,
+                 struct error *e);
+/* Nothing that waits for this reason was left out. With a part chosen, nothing did: nobody was
+ * asked, so it is false. */
+int gate_is_accepted(const struct gate *g, const char *reason,
+                     const struct engine_choice *choice, bool *ret, struct error *e);
+int gate_start_approvals(struct gate *g, struct error *e); /* at the start of the engine */
+int gate_expire_approvals(struct gate *g, struct error *e);
+uint64_t gate_approval_end_usec(const struct gate *g); /* the next, steady clock; 0: none */
+
+/* hold-back.c: a person's pause, and observing. */
+int gate_pause(struct gate *g, bool pause, unsigned uid, struct error *e);
+bool gate_is_paused(const struct gate *g);
+uint64_t gate_paused_usec(const struct gate *g); /* 1: an older version did not note it */
+/* The configuration in force is another one, or the first. */
+int gate_configure(struct gate *g, struct error *e);
+bool gate_observes(const struct gate *g);
+int gate_end_observing(struct gate *g, const char *sentence, struct error *e); /* if it does */
+
+/* lockout.c: 1 and *ret when the operation must not be carried out, approved or not. */
+struct lockout {
+    char cause[400], sentence[900];
+};
+int lockout_look(struct books *b, const struct operation *o, struct lockout *ret,
+                 struct error *e);
+void lockout_alarm(struct books *b, const struct lockout *l);
+
+/* distrust.c: the state file is an older copy. */
+int distrust_begin(struct books *b, struct error *e);
+/* Every linked user was read again: is it over? */
+int distrust_check(struct books *b, struct error *e);
