@@ -85,6 +85,7 @@ void clock_begin(uint64_t number)
     n_events = 0;
     event_number = 0;
     world.steady_usec = 1000 * SECOND;
+    world.booted_usec = 0;
     world.wall_usec = 1767225600 * SECOND; /* 2026-01-01 */
 }
 
@@ -133,7 +134,7 @@ static uint64_t timer_steady(const struct timer *t)
     if (t->fd < 0 || t->at_usec == NEVER)
         return NEVER;
     if (t->clock != CLOCK_REALTIME && t->clock != CLOCK_REALTIME_ALARM)
-        return t->at_usec;
+        return world.booted_usec + t->at_usec;
     return t->at_usec > world.wall_usec ? world.steady_usec + (t->at_usec - world.wall_usec)
                                         : world.steady_usec;
 }
@@ -267,7 +268,8 @@ int timerfd_settime(int fd, int flags, const struct itimerspec *value, struct it
         if (syscall(SYS_read, fd, &before, sizeof(before)) < 0 && errno != EAGAIN)
             return -1;
         if (usec && !(flags & TFD_TIMER_ABSTIME))
-            usec += timers[i].clock == CLOCK_REALTIME ? world.wall_usec : world.steady_usec;
+            usec += timers[i].clock == CLOCK_REALTIME ? world.wall_usec
+                                                      : world.steady_usec - world.booted_usec;
         timers[i].at_usec = usec ? usec : NEVER;
         return 0;
     }
@@ -292,7 +294,7 @@ int clock_gettime(clockid_t id, struct timespec *ret)
     case CLOCK_MONOTONIC:
     case CLOCK_MONOTONIC_COARSE:
     case CLOCK_MONOTONIC_RAW:
-    case CLOCK_BOOTTIME: usec = world.steady_usec; break;
+    case CLOCK_BOOTTIME: usec = world.steady_usec - world.booted_usec; break;
     default: return (int)syscall(SYS_clock_gettime, id, ret);
     }
     if (!world.running)
@@ -367,6 +369,20 @@ int sd_event_add_time_relative(sd_event *event, sd_event_source **ret, clockid_t
     if (!real)
         *(void **)&real = dlsym(RTLD_NEXT, "sd_event_add_time_relative");
     return real(event, ret, clock, usec, 1, handler, userdata);
+}
+
+/* A boot has a name. */
+FILE *fopen(const char *path, const char *mode)
+{
+    static FILE *(*real)(const char *, const char *);
+    static char text[64];
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "fopen");
+    if (!world.running || strcmp(path, "/proc/sys/kernel/random/boot_id") != 0)
+        return real(path, mode);
+    snprintf(text, sizeof(text), "00000000-0000-4000-8000-%012llu\n",
+             (unsigned long long)(world.booted_usec / SECOND));
+    return fmemopen(text, strlen(text), "r");
 }
 
 /* The audit names its host. */

@@ -192,6 +192,8 @@ void company_happen(const struct happening *h)
         p = person_new(h->who);
     else if (!p || h->what == WHAT_HIRE || p->item->gone != enters)
         return;
+    if (h->what == WHAT_TYPE && strcmp(h->to, "Revoked") == 0)
+        oracle_revoked(p);
     if (enters)
         enter(p, h);
     else

@@ -96,6 +96,21 @@ static void draw_day(struct plan *p, unsigned day)
     }
 }
 
+/* Many come at once, and somebody's access must end in the middle of it; perhaps many leave. */
+static void draw_merger(struct plan *p)
+{
+    uint64_t at = pick(p->days) * DAY + 7 * HOUR + pick(12 * HOUR);
+    unsigned n = 20 + (unsigned)pick(40), before = n_hired;
+    if (before < 3)
+        return;
+    for (unsigned i = 0; i < n; i++)
+        hire(p, at);
+    for (unsigned i = 0; i < 3; i++)
+        say(p, at + pick(8 * SECOND), WHAT_TYPE, 1 + (unsigned)pick(before), "Revoked");
+    for (unsigned i = 0; i < n / 2 && pick(2); i++)
+        change(p, at + pick(30 * SECOND), 1 + (unsigned)pick(n_hired));
+}
+
 static void draw_company(struct plan *p, unsigned limit)
 {
     p->two_bases = pick(3) == 0;
@@ -103,12 +118,15 @@ static void draw_company(struct plan *p, unsigned limit)
     p->disable_budget = pick(4) ? 0 : 2 + (unsigned)pick(4);
     p->short_keepalive = pick(5) == 0;
     p->often_verified = pick(3) == 0;
+    p->rate = pick(4) ? 0 : 2 + (unsigned)pick(6);
     n_hired = 0;
     n_limit = limit;
     for (unsigned i = 0; i < limit / 2 + 1; i++)
         hire(p, 0);
     for (unsigned day = 0; day < p->days; day++)
         draw_day(p, day);
+    if (pick(4) == 0)
+        draw_merger(p);
 }
 
 /* A death is placed after so many points (writes, syncs, requests, answers) from a moment on;
@@ -181,6 +199,21 @@ static void draw_configurations(struct plan *p)
         }
 }
 
+/* Clocks that are wrong, and are set; machines that sleep. */
+static void draw_clocks(struct plan *p)
+{
+    static const char *const ways[] = {"back", "forward", "sleep"};
+    if (!chance_percent(CHANCE_DISK, 25))
+        return;
+    for (unsigned i = 0; i < 1 + p->days / 4; i++) {
+        static const uint64_t most[] = {60, 3600, 86400, 400 * 86400};
+        uint64_t kind = chance(CHANCE_DISK, 3);
+        struct happening *h =
+            plan_add(p, chance(CHANCE_DISK, p->days * DAY), WHAT_CLOCK, ways[kind]);
+        h->seconds = 1 + chance(CHANCE_DISK, most[chance(CHANCE_DISK, kind == 2 ? 3 : 4)]);
+    }
+}
+
 void plan_draw(struct plan *ret, const struct draw_options *o)
 {
     *ret = (struct plan){.days = o->days, .chance = 1 + o->seed};
@@ -193,6 +226,7 @@ void plan_draw(struct plan *ret, const struct draw_options *o)
     if (!o->calm) {
         draw_weather(ret);
         draw_configurations(ret);
+        draw_clocks(ret);
     }
     plan_sort(ret);
 }

@@ -89,6 +89,12 @@ static void on_death(void)
         (void)sd_event_exit(running->event, 0);
 }
 
+bool life_was_quiet(uint64_t since_usec)
+{
+    return running && !world.death && !world.directory_away && !world.tenant_away &&
+           up_since_usec <= since_usec && quiet_since_usec <= since_usec;
+}
+
 json_t *life_plan(void)
 {
     struct error e = {0};
@@ -177,6 +183,18 @@ static void reconfigure(const struct happening *h)
     world_at(world.steady_usec + MINUTE, mend, NULL, 0);
 }
 
+/* Somebody sets it; or the machine sleeps, for which it looks the same. */
+static void set_clock(const struct happening *h)
+{
+    uint64_t step = h->seconds * SECOND;
+    world.wall_usec += strcmp(h->to, "back") == 0 ? -step : step;
+    if (strcmp(h->to, "sleep") == 0) {
+        directory_cut();
+        tenant_cut();
+    }
+    quiet_since_usec = world.steady_usec;
+}
+
 static void happen(const struct happening *h)
 {
     switch ((unsigned)h->what) {
@@ -194,7 +212,7 @@ static void happen(const struct happening *h)
             operator_happen(h);
         break;
     case WHAT_CONFIGURATION: reconfigure(h); break;
-    case WHAT_CLOCK:
+    case WHAT_CLOCK: set_clock(h); break;
     case WHAT_DISK:
     case WHAT_STATE: break;
     default: company_happen(h);
@@ -270,6 +288,10 @@ static void after_death(void)
                          ? 1 * SECOND + chance(CHANCE_CRASH, 10 * SECOND)
                          : chance(CHANCE_CRASH, 3 * HOUR);
     world_pass(world.steady_usec + pause);
+    if (power) {
+        world.booted_usec = world.steady_usec - SECOND;
+        world.off_usec += pause;
+    }
 }
 
 static int make_folder(void)
@@ -295,7 +317,7 @@ static void begin(void)
     world.death = DEATH_NOT;
     world.crash_countdown = 0;
     world.directory_away = world.tenant_away = false;
-    world.deaf_since_usec = 0;
+    world.deaf_since_usec = world.off_usec = 0;
     world.on_death = on_death;
     clock_begin(plan->chance);
     (void)sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, 1 + (int)(plan->chance % 1000000),

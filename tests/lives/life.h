@@ -15,6 +15,8 @@ struct life_result {
 };
 /* keep: the folder stays also if nothing broke. 0; or -1 if it could not be lived. */
 int life_run(const struct plan *p, bool keep, struct life_result *ret);
+/* The daemon has been up since then, and nothing was out of order. */
+bool life_was_quiet(uint64_t since_usec);
 /* What waits in the daemon that runs now, as it tells an operator. */
 json_t *life_plan(void);
 

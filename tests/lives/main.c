@@ -33,7 +33,7 @@
 
 static struct draw_options o = {.seed = 1, .days = 30, .people = 40};
 static unsigned n_seeds = 20, n_plans;
-static bool twice, keep, as_it_is, draw_only;
+static bool twice, keep, as_it_is, draw_only, until_broken;
 static unsigned minutes; /* 0: no limit */
 static struct timespec began;
 static struct life_result *shared_result;
@@ -45,14 +45,14 @@ static void usage(FILE *f)
 {
     fputs(
         "Usage: lives [--seeds N] [--first SEED] [--days D] [--people P] [--crashes PERCENT] [--calm] [--twice]\n"
-        "             [--minutes M] [--keep] [--trace] [--as-it-is] [--draw] [PLAN]...\n"
+        "             [--minutes M] [--keep] [--trace] [--as-it-is] [--until-broken] [--draw] [PLAN]...\n"
         "Plays the lives of N companies of up to P people, each for D days, from the seeds SEED and following; or the\n"
         "plans; or, without any option, the short form of `make check`. A plan that breaks an invariant is made as\n"
         "small as it can be (unless --as-it-is), kept, and played once more with what a person needs to know.\n"
         "--crashes: how probable a death of the daemon is, several times a day; above 100 it dies every few writes.\n"
         "--calm: nothing but people. --twice: each life is lived twice, and the audits are compared. --minutes: no\n"
-        "life begins later. --keep: folders stay. --trace: each line of the log. --draw: writes the plan and lives\n"
-        "nothing. Ends with 1 if an invariant broke (docs/reliability.md).\n",
+        "life begins later. --keep: folders stay. --trace: each line of the log. --until-broken: the first thing that breaks\n"
+        "is the end. --draw: writes the plan and lives nothing. Ends with 1 if an invariant broke (docs/reliability.md).\n",
         f);
 }
 
@@ -65,7 +65,8 @@ static int parse(int argc, char **argv)
         {"keep", no_argument, NULL, 'k'},          {"trace", no_argument, NULL, 't'},
         {"minutes", required_argument, NULL, 'm'}, {"calm", no_argument, NULL, 'q'},
         {"as-it-is", no_argument, NULL, 'a'},      {"draw", no_argument, NULL, 'w'},
-        {"help", no_argument, NULL, 'h'},          {0},
+        {"until-broken", no_argument, NULL, 'u'},  {"help", no_argument, NULL, 'h'},
+        {0},
     };
     for (int c; (c = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
         unsigned long n = optarg ? strtoul(optarg, NULL, 10) : 0;
@@ -81,6 +82,7 @@ static int parse(int argc, char **argv)
         case 'q': o.calm = true; break;
         case 'a': as_it_is = true; break;
         case 'w': draw_only = true; break;
+        case 'u': until_broken = as_it_is = true; break;
         case 't': world.trace = as_it_is = true; break;
         case 'h': usage(stdout); exit(0);
         default: return -1;
@@ -221,7 +223,7 @@ static bool is_over(void)
     clock_gettime(CLOCK_MONOTONIC, &now);
     sigpending(&asked);
     return sigismember(&asked, SIGTERM) || sigismember(&asked, SIGINT) ||
-           (minutes && now.tv_sec - began.tv_sec >= 60 * (long)minutes);
+           (until_broken && n_bad) || (minutes && now.tv_sec - began.tv_sec >= 60 * (long)minutes);
 }
 
 /* The options' lives, one for each seed. */

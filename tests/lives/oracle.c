@@ -26,16 +26,21 @@ extern struct simulator tenant;
 #define SETTLE       (2 * HOUR) /* the grace of an hour, and the work */
 #define SHIFT        (12 * HOUR + SETTLE)
 #define DELETE_AFTER (3 * DAY)
+#define RATE_MAX     64
+#define AT_ONCE      (6 * SECOND)
 
 static const struct item *support, *sales, *night, *leads;
 /* Disables of the last day, for the budget. */
 static uint64_t *disables;
 static size_t n_disables, disables_room;
+/* When the last requests arrived; none is on its way for longer than no time. */
+static uint64_t arrived_usec[RATE_MAX], n_arrived;
 static json_t *waiting; /* the plan at the end of a day; NULL: not asked yet */
 
 void oracle_begin(void)
 {
     n_disables = 0;
+    n_arrived = 0;
 }
 
 void oracle_end(void)
@@ -111,12 +116,21 @@ static bool has_access(const char *login)
     return u && !u->disabled;
 }
 
+static void check_pace(void)
+{
+    uint64_t before = arrived_usec[(n_arrived + RATE_MAX - rules.rate) % RATE_MAX];
+    if (n_arrived >= rules.rate && world.steady_usec - before < SECOND)
+        broken(5, "more than %u requests within a second", rules.rate);
+    arrived_usec[n_arrived++ % RATE_MAX] = world.steady_usec;
+}
+
 void oracle_request(struct request *q)
 {
     const char *login = login_of(q);
     bool writes = q->method != METHOD_GET && *login;
     had_access = has_access(login);
     world.n_checks++;
+    check_pace();
     if (!writes)
         return;
     uint64_t paused = operator_paused_usec();
@@ -162,6 +176,26 @@ void oracle_answered(struct request *q)
     if (oracle_is_entitled(p->item) && !is_news(p))
         broken(1, "%s %s takes the access of somebody who is entitled to it (%s)",
                q->method_text, login, p->item->dn);
+}
+
+static void revoked_by_now(void *userdata, uint64_t since_usec)
+{
+    const struct person *p = userdata;
+    if (p->item->gone || !is_type(p->item, "Revoked") || operator_quiet_usec() > since_usec ||
+        !life_was_quiet(since_usec - HOUR))
+        return;
+    world.n_checks++;
+    if (has_access(p->login) || has_access(p->old_login))
+        broken(7, "%s was revoked %llu s ago and still has access", p->login,
+               (unsigned long long)((world.steady_usec - since_usec) / SECOND));
+}
+
+void oracle_revoked(struct person *p)
+{
+    /* Whoever has just come, or just got another name, may be in the middle of it. */
+    bool settled = world.steady_usec - p->changed_usec > 5 * MINUTE;
+    if (settled && (has_access(p->login) || has_access(p->old_login)))
+        world_at(world.steady_usec + AT_ONCE, revoked_by_now, p, world.steady_usec);
 }
 
 static void list_roles(const struct user *u, char *to, size_t size)
@@ -255,7 +289,7 @@ static void check_absent(const struct person *p, const struct user *u)
         differs(p, "has access, and should not for %llu hours",
                 (unsigned long long)(away / HOUR));
     /* Whoever is in the directory and claimed has no user to be deleted. */
-    if (u && rules.deletes && p->item->gone && away > DELETE_AFTER + DAY)
+    if (u && rules.deletes && p->item->gone && away > DELETE_AFTER + DAY + world.off_usec)
         differs(p, "left %llu hours ago and is not deleted",
                 (unsigned long long)(away / HOUR));
     if (!u && (!rules.deletes || away < DELETE_AFTER) && p->had_user)

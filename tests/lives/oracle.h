@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 struct item;
+struct person;
 struct request;
 
 void oracle_begin(void);
@@ -13,6 +14,8 @@ void oracle_end(void);
 void oracle_groups(struct item *support, struct item *sales, struct item *night,
                    struct item *leads);
 bool oracle_is_entitled(const struct item *i);
+/* Somebody's access has to end now. */
+void oracle_revoked(struct person *p);
 /* A request reaches the tenant, before and after it is carried out. */
 void oracle_request(struct request *q);
 void oracle_answered(struct request *q);

@@ -147,6 +147,7 @@ static bool read_head(struct plan *p, json_t *line)
     p->chance = (uint64_t)json_integer_value(json_object_get(line, "chance"));
     p->days = (unsigned)json_integer_value(json_object_get(line, "days"));
     p->disable_budget = (unsigned)json_integer_value(json_object_get(line, "disable_budget"));
+    p->rate = (unsigned)json_integer_value(json_object_get(line, "rate"));
     p->two_bases = flag(line, "two_bases");
     p->deletes = flag(line, "deletes");
     p->session_log = flag(line, "session_log");
@@ -184,9 +185,9 @@ int plan_write(const struct plan *p, const char *path)
     if (!f)
         return -1;
     json_t *head =
-        json_pack("{s:s,s:I,s:I,s:I,s:b,s:b,s:b,s:b,s:b}", "why", p->why, "chance",
+        json_pack("{s:s,s:I,s:I,s:I,s:I,s:b,s:b,s:b,s:b,s:b}", "why", p->why, "chance",
                   (json_int_t)p->chance, "days", (json_int_t)p->days, "disable_budget",
-                  (json_int_t)p->disable_budget, "two_bases", p->two_bases, "deletes",
+                  (json_int_t)p->disable_budget, "rate", (json_int_t)p->rate, "two_bases", p->two_bases, "deletes",
                   p->deletes, "session_log", p->session_log, "short_keepalive",
                   p->short_keepalive, "often_verified", p->often_verified);
     (void)json_dumpf(head, f, 0);

@@ -25,7 +25,7 @@ enum what {
     WHAT_TENANT,    /* to: a trouble; seconds; number: how many percent */
     WHAT_OPERATOR,  /* to: what they do */
     WHAT_CONFIGURATION, /* to: which key changes; number: its value */
-    WHAT_CLOCK,         /* to: back, forward; seconds */
+    WHAT_CLOCK,         /* to: back, forward, sleep; seconds */
     WHAT_DISK,          /* to: a trouble; seconds */
     WHAT_STATE,         /* to: keep, restore, remove */
     WHAT_KINDS
@@ -47,6 +47,7 @@ struct plan {
     unsigned days;
     bool two_bases, deletes, session_log, short_keepalive, often_verified;
     unsigned disable_budget; /* 0: unlimited */
+    unsigned rate;           /* requests a second; 0: the default */
     struct happening *all;
     size_t n, room;
 };

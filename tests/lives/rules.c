@@ -41,7 +41,7 @@ static void write_configuration(void)
         "bind_password_file = %sbind-password\nkeepalive = %s\nbase = ou=people," SUFFIX
         "\n%sgroup_base = ou=groups," SUFFIX "\n"
         "[tenant]\nurl = http://10.0.0.2\ntls = no\nclient_id = " API_USER
-        "\nclient_secret_file = %sclient-secret\n"
+        "\nclient_secret_file = %sclient-secret\nmax_rate = %u\n"
         "[scope]\nwhen = (!(|(employeeType=Service)%s))\n"
         "[user]\ndisabled_when = (employeeType=Terminated)\n"
         "[rule \"Support\"]\ngroup = cn=support,ou=groups," SUFFIX
@@ -56,7 +56,7 @@ static void write_configuration(void)
         "[state]\nfile = %sstate.db\n[audit]\nfile = %saudit.jsonl\nkey_file = %saudit.key\n"
         "[control]\nsocket = %scontrol.sock\n",
         rules.broken ? "[nothing]\n" : "", HERE, plan->short_keepalive ? "2min" : "1h",
-        plan->two_bases ? "base = ou=contractors," SUFFIX "\n" : "", HERE,
+        plan->two_bases ? "base = ou=contractors," SUFFIX "\n" : "", HERE, rules.rate,
         rules.without_visitors ? "(employeeType=Visitor)" : "", rules.billing,
         rules.deletes ? "3d" : "0", plan->often_verified ? "1d" : "7d", budget, HERE, HERE,
         HERE, HERE);
@@ -71,7 +71,7 @@ void rules_begin(const struct plan *p)
 {
     plan = p;
     rules = (struct rules){
-        .billing = 70, .disable_budget = p->disable_budget, .deletes = p->deletes};
+        .billing = 70, .rate = p->rate ? p->rate : 50, .disable_budget = p->disable_budget, .deletes = p->deletes};
     write_configuration();
 }
 

@@ -10,6 +10,7 @@ struct rules {
     unsigned billing;        /* the level of who is in sales */
     bool without_visitors;   /* they are out of scope */
     unsigned disable_budget; /* 0: unlimited */
+    unsigned rate;           /* requests a second */
     bool deletes, broken;
     uint64_t budget_changed_usec;
 };

@@ -44,6 +44,8 @@ enum death {
 
 struct world {
     uint64_t steady_usec, wall_usec;
+    uint64_t booted_usec; /* the machine's own steady clock begins there */
+    uint64_t off_usec;    /* how long the machine was off, all in all: it cannot know */
     enum death death; /* from now on nothing that the daemon does reaches anybody */
     bool running;     /* the definitions speak for the world, not for the kernel */
     bool directory_away, tenant_away;
