@@ -85,7 +85,7 @@ void clock_begin(uint64_t number)
     n_events = 0;
     event_number = 0;
     world.steady_usec = 1000 * SECOND;
-    world.booted_usec = 0;
+    world.booted_usec = world.active_usec = 0;
     world.wall_usec = 1767225600 * SECOND; /* 2026-01-01 */
 }
 
@@ -125,6 +125,7 @@ static bool events_run(void)
     struct event e = *first;
     *first = events[--n_events];
     world.n_events++;
+    world.active_usec = world.steady_usec;
     e.fn(e.userdata, e.argument);
     return true;
 }
@@ -163,6 +164,19 @@ static uint64_t next_time(void)
         next = t < next ? t : next;
     }
     return next;
+}
+
+/* Where nothing has happened for a minute, timers are up to a minute late: many looks of an idle
+ * daemon at nothing cost the most of a life. */
+static uint64_t next_wake(void)
+{
+    struct event *e = first_event();
+    uint64_t next = next_time(), event = e ? e->at_usec : NEVER, thread = threads_next();
+    if (world.steady_usec - world.active_usec < MINUTE || next == NEVER)
+        return next;
+    uint64_t late = next + MINUTE - next % MINUTE;
+    late = event < late ? event : late;
+    return thread < late ? thread : late;
 }
 
 static void move_to(uint64_t steady_usec)
@@ -208,7 +222,7 @@ static int wait_for_events(int fd, struct epoll_event *found, int max, uint64_t 
             return (int)n;
         if (sockets_run() || timers_run() || events_run())
             continue;
-        uint64_t next = next_time();
+        uint64_t next = next_wake();
         if (end <= next && end <= world.steady_usec)
             return 0;
         if (next == NEVER && end == NEVER) {

@@ -199,6 +199,19 @@ static void draw_configurations(struct plan *p)
         }
 }
 
+/* Full, failing and lying disks. */
+static void draw_disks(struct plan *p)
+{
+    static const char *const troubles[] = {"full", "full", "fails", "fails", "lies"};
+    if (!chance_percent(CHANCE_DISK, 25))
+        return;
+    for (unsigned i = 0; i < 1 + p->days / 4; i++) {
+        struct happening *h = plan_add(p, chance(CHANCE_DISK, p->days * DAY), WHAT_DISK,
+                                       troubles[chance(CHANCE_DISK, 5)]);
+        h->seconds = 10 + chance(CHANCE_DISK, chance(CHANCE_DISK, 2) ? 60 : 7200);
+    }
+}
+
 /* Clocks that are wrong, and are set; machines that sleep. */
 static void draw_clocks(struct plan *p)
 {
@@ -227,6 +240,7 @@ void plan_draw(struct plan *ret, const struct draw_options *o)
         draw_weather(ret);
         draw_configurations(ret);
         draw_clocks(ret);
+        draw_disks(ret);
     }
     plan_sort(ret);
 }

@@ -66,6 +66,9 @@ void log_dump(void)
 void broken(unsigned invariant, const char *format, ...)
 {
     va_list ap;
+    /* What a lying disk lost, nobody can keep: but nobody loses access for it. */
+    if (world.lost_by_lies && invariant != 1 && invariant != 2 && invariant != 8)
+        return;
     if (world.n_broken++ == 0) {
         world.first_broken = invariant;
         world.first_broken_usec = world.steady_usec - BEGINNING;
@@ -135,6 +138,7 @@ static void trouble_ends(void *userdata, uint64_t argument)
     (void)userdata;
     (void)argument;
     world.directory_away = world.tenant_away = false;
+    world.disk = DISK_FINE;
     tenant_trouble_ends();
     quiet_since_usec = world.steady_usec;
     /* The longest wait before the next attempt, and a little. */
@@ -144,7 +148,12 @@ static void trouble_ends(void *userdata, uint64_t argument)
 static void trouble(const struct happening *h)
 {
     bool away = strcmp(h->to, "away") == 0;
-    if (h->what == WHAT_DIRECTORY) {
+    if (h->what == WHAT_DISK) {
+        world.disk = strcmp(h->to, "full") == 0    ? DISK_FULL
+                     : strcmp(h->to, "fails") == 0 ? DISK_FAILS
+                                                   : DISK_LIES;
+        world.has_lied = world.has_lied || world.disk == DISK_LIES;
+    } else if (h->what == WHAT_DIRECTORY) {
         world.directory_away = away;
         directory_cut();
         if (world.deaf_since_usec == UINT64_MAX)
@@ -206,6 +215,7 @@ static void happen(const struct happening *h)
         arm();
         break;
     case WHAT_DIRECTORY:
+    case WHAT_DISK:
     case WHAT_TENANT: trouble(h); break;
     case WHAT_OPERATOR:
         if (running && !world.death)
@@ -213,7 +223,6 @@ static void happen(const struct happening *h)
         break;
     case WHAT_CONFIGURATION: reconfigure(h); break;
     case WHAT_CLOCK: set_clock(h); break;
-    case WHAT_DISK:
     case WHAT_STATE: break;
     default: company_happen(h);
     }
@@ -269,11 +278,13 @@ static bool run_daemon(void)
     daemon_close(&d);
     sockets_end();
     threads_finish();
-    if (!fine)
+    if (!fine && (world.disk || world.lost_by_lies))
+        over = over || world.lost_by_lies; /* who cannot know refuses; a full disk ends */
+    else if (!fine)
         broken(0, "rosterd does not start or run: %s", e.message);
     else if (!world.death && !over)
         broken(0, "rosterd ended by itself");
-    return fine;
+    return fine || world.disk;
 }
 
 /* The machine is off for a while; what happens meanwhile, happens. */
@@ -316,7 +327,8 @@ static void begin(void)
     world.n_broken = 0;
     world.death = DEATH_NOT;
     world.crash_countdown = 0;
-    world.directory_away = world.tenant_away = false;
+    world.directory_away = world.tenant_away = world.has_lied = world.lost_by_lies = false;
+    world.disk = DISK_FINE;
     world.deaf_since_usec = world.off_usec = 0;
     world.on_death = on_death;
     clock_begin(plan->chance);

@@ -26,7 +26,7 @@ enum what {
     WHAT_OPERATOR,  /* to: what they do */
     WHAT_CONFIGURATION, /* to: which key changes; number: its value */
     WHAT_CLOCK,         /* to: back, forward, sleep; seconds */
-    WHAT_DISK,          /* to: a trouble; seconds */
+    WHAT_DISK,          /* to: full, fails or lies; seconds */
     WHAT_STATE,         /* to: keep, restore, remove */
     WHAT_KINDS
 };

@@ -106,6 +106,7 @@ static bool hear(struct line *l)
         return true;
     }
     l->n_in += (size_t)n;
+    world.active_usec = world.steady_usec;
     if (world.death) {
         l->n_in = 0;
         return true;
@@ -212,6 +213,7 @@ int connect(int fd, const struct sockaddr *address, socklen_t size)
         errno = ECONNREFUSED;
         return -1;
     }
+    world.active_usec = world.steady_usec;
     return open_line(fd, in, peer);
 }
 

@@ -42,13 +42,23 @@ enum death {
     DEATH_POWER /* what was not synced may be gone, or torn */
 };
 
+enum disk {
+    DISK_FINE,
+    DISK_FULL,
+    DISK_FAILS,
+    DISK_LIES /* it calls synced what is not */
+};
+
 struct world {
     uint64_t steady_usec, wall_usec;
     uint64_t booted_usec; /* the machine's own steady clock begins there */
+    uint64_t active_usec; /* when anything happened last */
     uint64_t off_usec;    /* how long the machine was off, all in all: it cannot know */
     enum death death; /* from now on nothing that the daemon does reaches anybody */
     bool running;     /* the definitions speak for the world, not for the kernel */
     bool directory_away, tenant_away;
+    enum disk disk;
+    bool has_lied, lost_by_lies; /* then much is nobody's fault */
     char folder[80];
     /* Breaks the daemon's loop after a death. */
     void (*on_death)(void);
