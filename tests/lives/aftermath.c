@@ -15,12 +15,57 @@
 #include "life.h"
 #include "world.h"
 
-/* Closed files have the time behind their name; the last one has none. */
-static int compare_names(const void *a, const void *b)
+static const char *const parts[] = {"state.db", "state.db-wal", "state.db-shm"};
+
+/* Somebody's hand, none of the daemon's: the disk has it at once. */
+void state_copy(const char *from, const char *to)
 {
-    const char *first = *(char *const *)a, *second = *(char *const *)b;
-    size_t n = strlen(first), m = strlen(second);
-    return n != m ? (n > m ? -1 : 1) : strcmp(first, second);
+    bool running = world.running;
+    world.running = false;
+    for (unsigned i = 0; i < 2; i++) {
+        char path[160], chunk[65536];
+        snprintf(path, sizeof(path), "%s%s%s", world.folder, from, parts[i]);
+        int source = open(path, O_RDONLY | O_CLOEXEC);
+        snprintf(path, sizeof(path), "%s%s%s", world.folder, to, parts[i]);
+        if (source < 0) {
+            unlink(path);
+            continue;
+        }
+        int target = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        for (ssize_t n; (n = read(source, chunk, sizeof(chunk))) > 0;)
+            if (write(target, chunk, (size_t)n) != n)
+                abort();
+        close(source);
+        close(target);
+    }
+    world.running = running;
+}
+
+void state_remove(void)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        char path[160];
+        snprintf(path, sizeof(path), "%s%s", world.folder, parts[i]);
+        unlink(path);
+    }
+}
+
+/* By the number of its first line: names have the wall clock's time, which is anything. */
+static long long first_line(const char *path)
+{
+    long long n = 0;
+    FILE *f = fopen(path, "re");
+    if (f && fscanf(f, "{\"v\":%*d,\"seq\":%lld", &n) != 1)
+        n = 0;
+    if (f)
+        fclose(f);
+    return n;
+}
+
+static int compare_files(const void *a, const void *b)
+{
+    long long first = first_line(*(char *const *)a), second = first_line(*(char *const *)b);
+    return (first > second) - (first < second);
 }
 
 /* The audit's files, the oldest first. */
@@ -36,7 +81,7 @@ static size_t audit_files(char **ret, size_t room)
         }
     if (dir)
         closedir(dir);
-    qsort(ret, n, sizeof(*ret), compare_names);
+    qsort(ret, n, sizeof(*ret), compare_files);
     return n;
 }
 

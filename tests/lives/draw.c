@@ -199,6 +199,20 @@ static void draw_configurations(struct plan *p)
         }
 }
 
+/* Restarts; older state files, or none. */
+static void draw_states(struct plan *p)
+{
+    static const char *const ways[] = {"restart", "restart", "restore", "remove"};
+    if (!chance_percent(CHANCE_OPERATOR, 30))
+        return;
+    for (unsigned i = 0; i < 1 + p->days / 4; i++) {
+        uint64_t at = chance(CHANCE_OPERATOR, p->days * DAY),
+                 later = chance(CHANCE_OPERATOR, 2 * DAY);
+        plan_add(p, at, WHAT_STATE, "keep");
+        plan_add(p, at + later, WHAT_STATE, ways[chance(CHANCE_OPERATOR, 4)]);
+    }
+}
+
 /* Full, failing and lying disks. */
 static void draw_disks(struct plan *p)
 {
@@ -234,6 +248,7 @@ void plan_draw(struct plan *ret, const struct draw_options *o)
         chance_seed((enum stream)i, o->seed * 1000003 + i * 7919);
     draw_company(ret, o->people);
     ret->session_log = chance_percent(CHANCE_DIRECTORY, 50);
+    ret->polled = !o->calm && chance_percent(CHANCE_DIRECTORY, 15);
     draw_crashes(ret, o->crash_percent);
     draw_operators(ret, o->calm);
     if (!o->calm) {
@@ -241,6 +256,7 @@ void plan_draw(struct plan *ret, const struct draw_options *o)
         draw_configurations(ret);
         draw_clocks(ret);
         draw_disks(ret);
+        draw_states(ret);
     }
     plan_sort(ret);
 }

@@ -36,6 +36,7 @@ static const struct happening *crash; /* the last one; its later points lie in l
 static size_t next_point;
 static uint64_t up_since_usec, quiet_since_usec;
 static bool over, ended_well;
+static const struct happening *stopped_for; /* the daemon was asked to end; NULL: it was not */
 static char log_lines[LOG_LINES][400];
 static unsigned n_log_lines;
 
@@ -204,6 +205,33 @@ static void set_clock(const struct happening *h)
     quiet_since_usec = world.steady_usec;
 }
 
+/* The state file is kept as it is now; or somebody stops the daemon, and starts it again with
+ * what was kept, or with none. */
+static void change_state(const struct happening *h)
+{
+    if (strcmp(h->to, "keep") == 0) {
+        state_copy("", "kept-");
+        return;
+    }
+    if (!running || world.death || stopped_for)
+        return;
+    stopped_for = h;
+    raise(SIGTERM);
+}
+
+static void state_changed(void)
+{
+    bool restores = strcmp(stopped_for->to, "restore") == 0;
+    if (restores || strcmp(stopped_for->to, "remove") == 0) {
+        state_remove();
+        if (restores)
+            state_copy("kept-", "");
+        oracle_state_changed();
+    }
+    stopped_for = NULL;
+    world_pass(world.steady_usec + 3 * SECOND);
+}
+
 static void happen(const struct happening *h)
 {
     switch ((unsigned)h->what) {
@@ -223,7 +251,7 @@ static void happen(const struct happening *h)
         break;
     case WHAT_CONFIGURATION: reconfigure(h); break;
     case WHAT_CLOCK: set_clock(h); break;
-    case WHAT_STATE: break;
+    case WHAT_STATE: change_state(h); break;
     default: company_happen(h);
     }
 }
@@ -282,7 +310,7 @@ static bool run_daemon(void)
         over = over || world.lost_by_lies; /* who cannot know refuses; a full disk ends */
     else if (!fine)
         broken(0, "rosterd does not start or run: %s", e.message);
-    else if (!world.death && !over)
+    else if (!world.death && !over && !stopped_for)
         broken(0, "rosterd ended by itself");
     return fine || world.disk;
 }
@@ -295,6 +323,7 @@ static void after_death(void)
     if (power) /* after a kill what was not synced is still to be lost */
         disk_power_loss();
     world.death = DEATH_NOT;
+    stopped_for = NULL;
     uint64_t pause = chance_percent(CHANCE_CRASH, 70)
                          ? 1 * SECOND + chance(CHANCE_CRASH, 10 * SECOND)
                          : chance(CHANCE_CRASH, 3 * HOUR);
@@ -323,6 +352,7 @@ static void begin(void)
     n_log_lines = 0;
     quiet_since_usec = 0;
     crash = NULL;
+    stopped_for = NULL;
     next_happening = 0;
     world.n_broken = 0;
     world.death = DEATH_NOT;
@@ -334,7 +364,7 @@ static void begin(void)
     clock_begin(plan->chance);
     (void)sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, 1 + (int)(plan->chance % 1000000),
                                NULL);
-    directory_begin(plan->session_log, plan->chance);
+    directory_begin(plan);
     oracle_begin();
     tenant_begin();
     operator_begin();
@@ -364,7 +394,10 @@ int life_run(const struct plan *p, bool keep, struct life_result *ret)
     begin();
     world.running = true;
     while (!over && run_daemon() && !over)
-        after_death();
+        if (stopped_for && !world.death)
+            state_changed();
+        else
+            after_death();
     if (world.death)
         after_death();
     world.running = false;

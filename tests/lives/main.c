@@ -26,9 +26,11 @@
 #define LIVES_TO_SHRINK   300
 #define ENDED_BY_A_SIGNAL 99
 #ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
 #define IS_SANITIZED 1
 #else
-#define IS_SANITIZED 0
+#define IS_SANITIZED                       0
+#define __lsan_do_recoverable_leak_check() 0
 #endif
 
 static struct draw_options o = {.seed = 1, .days = 30, .people = 40};
@@ -126,6 +128,8 @@ static int live(const struct plan *p, bool silent, struct life_result *ret)
         int r = life_run(p, keep, shared_result);
         shared_result->world = world;
         fflush(stdout);
+        if (r == 0 && __lsan_do_recoverable_leak_check())
+            _exit(4);
         _exit(r < 0 ? 3 : 0);
     }
     if (waitpid(child, &status, 0) < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 3))

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "company.h"
 #include "plan.h"
@@ -210,6 +211,20 @@ static void looked(struct talk *t, json_t *parameters, const char *error)
     done(t, parameters, error);
 }
 
+/* As logrotate does, and the reload that it asks for. */
+static void rotate(struct talk *t)
+{
+    char from[120], to[160];
+    time_t now = (time_t)(world.wall_usec / SECOND);
+    struct tm tm;
+    gmtime_r(&now, &tm);
+    snprintf(from, sizeof(from), "%saudit.jsonl", world.folder);
+    snprintf(to, sizeof(to), "%s-%04d%02d%02d-%02d%02d%02d", from, tm.tm_year + 1900,
+             tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    (void)rename(from, to);
+    ask(t, "Reload", json_object(), done);
+}
+
 static json_t *login_of(const struct happening *h)
 {
     const struct person *p = company_person(h->who);
@@ -235,6 +250,8 @@ void operator_happen(const struct happening *h)
             done);
     } else if (strcmp(h->to, "reload") == 0) {
         ask(t, "Reload", json_object(), done);
+    } else if (strcmp(h->to, "rotate") == 0) {
+        rotate(t);
     } else if (strcmp(h->to, "erase") == 0) {
         ask(t, "AuditErase", json_pack("{s:o,s:s}", "person", login_of(h), "reason", "asked"),
             done);

@@ -99,7 +99,8 @@ static struct person *person_of(const char *login)
  */
 static bool is_news(const struct person *p)
 {
-    return world.steady_usec - p->changed_usec < 5 * SECOND ||
+    uint64_t heard_in = directory_data.polled ? 5 * MINUTE : 5 * SECOND;
+    return world.steady_usec - p->changed_usec < heard_in ||
            p->changed_usec >= world.deaf_since_usec;
 }
 
@@ -178,6 +179,11 @@ void oracle_answered(struct request *q)
                q->method_text, login, p->item->dn);
 }
 
+void oracle_state_changed(void)
+{
+    n_disables = 0;
+}
+
 static void revoked_by_now(void *userdata, uint64_t since_usec)
 {
     const struct person *p = userdata;
@@ -194,7 +200,7 @@ void oracle_revoked(struct person *p)
 {
     /* Whoever has just come, or just got another name, may be in the middle of it. */
     bool settled = world.steady_usec - p->changed_usec > 5 * MINUTE;
-    if (settled && (has_access(p->login) || has_access(p->old_login)))
+    if (settled && !directory_data.polled && (has_access(p->login) || has_access(p->old_login)))
         world_at(world.steady_usec + AT_ONCE, revoked_by_now, p, world.steady_usec);
 }
 

@@ -14,6 +14,8 @@ void oracle_end(void);
 void oracle_groups(struct item *support, struct item *sales, struct item *night,
                    struct item *leads);
 bool oracle_is_entitled(const struct item *i);
+/* The daemon knows less than before: what it did does not count against its budgets. */
+void oracle_state_changed(void);
 /* Somebody's access has to end now. */
 void oracle_revoked(struct person *p);
 /* A request reaches the tenant, before and after it is carried out. */

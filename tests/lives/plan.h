@@ -27,7 +27,7 @@ enum what {
     WHAT_CONFIGURATION, /* to: which key changes; number: its value */
     WHAT_CLOCK,         /* to: back, forward, sleep; seconds */
     WHAT_DISK,          /* to: full, fails or lies; seconds */
-    WHAT_STATE,         /* to: keep, restore, remove */
+    WHAT_STATE,         /* to: keep; or it ends and begins again: restart, restore, remove */
     WHAT_KINDS
 };
 
@@ -45,7 +45,7 @@ struct plan {
     char why[400];   /* of a kept plan: what it found */
     uint64_t chance; /* decides what is too small for a line: how long an answer takes, ids */
     unsigned days;
-    bool two_bases, deletes, session_log, short_keepalive, often_verified;
+    bool two_bases, deletes, session_log, polled, short_keepalive, often_verified;
     unsigned disable_budget; /* 0: unlimited */
     unsigned rate;           /* requests a second; 0: the default */
     struct happening *all;

@@ -38,7 +38,7 @@ static void write_configuration(void)
     snprintf(
         text, sizeof(text),
         "%s[directory]\nuri = ldap://10.0.0.1\ntls = no\nbind_dn = cn=rosterd," SUFFIX "\n"
-        "bind_password_file = %sbind-password\nkeepalive = %s\nbase = ou=people," SUFFIX
+        "poll_interval = 2min\nbind_password_file = %sbind-password\nkeepalive = %s\nbase = ou=people," SUFFIX
         "\n%sgroup_base = ou=groups," SUFFIX "\n"
         "[tenant]\nurl = http://10.0.0.2\ntls = no\nclient_id = " API_USER
         "\nclient_secret_file = %sclient-secret\nmax_rate = %u\n"
