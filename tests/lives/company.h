@@ -17,6 +17,9 @@ struct person {
     uint64_t entitled_usec; /* since when they are or are not entitled to work */
     uint64_t approved_until_usec; /* somebody approved their disable */
     bool was_entitled, had_user;
+    /* The state that knew of their user is gone: who leaves before an adoption is approved,
+     * leaves a user whom nobody claims. */
+    bool forgotten;
 };
 struct company {
     struct person **people;

@@ -317,6 +317,8 @@ static void say_ids(const struct search *s, bool deletes)
 static void refresh(const struct search *s)
 {
     bool present = s->has_cookie && !directory_data.session_log;
+    if (s->has_cookie)
+        seen(present ? POINT_PRESENT_PHASE : POINT_DELETE_PHASE);
     char cookie[80];
     for (size_t k = 0; k < directory_data.n_items; k++) {
         const struct item *i = directory_data.items[k];

@@ -199,7 +199,10 @@ static void put_back(unsigned percent, bool ordered)
         }
         for (size_t at = 0; at < c->size; at += SECTOR) {
             size_t n = c->size - at < SECTOR ? c->size - at : SECTOR;
-            if (whole || (chance_percent(CHANCE_DISK, percent) && !c->doomed))
+            bool part = !whole && chance_percent(CHANCE_DISK, percent) && !c->doomed;
+            if (part)
+                seen(POINT_TORN);
+            if (whole || part)
                 put(c->path, c->new + at, n, c->offset + (off_t)at);
         }
     }
@@ -210,6 +213,8 @@ void disk_power_loss(void)
     static const unsigned parts[] = {0, 20, 50, 80, 95, 100};
     char shm[PATH_SIZE + 8];
     world.lost_by_lies = world.lost_by_lies || world.has_lied;
+    if (world.has_lied)
+        seen(POINT_LIED);
     for (size_t i = n_changes; i-- > 0;) {
         struct change *c = &changes[i];
         put(c->path, c->old, c->n_old, c->offset);
@@ -242,6 +247,7 @@ static bool is_trouble(int fd, off_t end)
     struct stat st;
     if (world.disk == DISK_FULL && (fstat(fd, &st) < 0 || end > st.st_size)) {
         errno = ENOSPC;
+        seen(POINT_DISK_FULL);
         return true;
     }
     errno = EIO;
@@ -315,6 +321,7 @@ static int sync_file(int fd)
     }
     if (is_trouble(fd, 0)) {
         doom(path);
+        seen(POINT_SYNC_FAILED);
         return -1;
     }
     if (world.disk != DISK_LIES)

@@ -237,7 +237,9 @@ static void draw_clocks(struct plan *p)
         uint64_t kind = chance(CHANCE_DISK, 3);
         struct happening *h =
             plan_add(p, chance(CHANCE_DISK, p->days * DAY), WHAT_CLOCK, ways[kind]);
-        h->seconds = 1 + chance(CHANCE_DISK, most[chance(CHANCE_DISK, kind == 2 ? 3 : 4)]);
+        /* What is to be deleted waits on the wall clock so far. */
+        unsigned n_most = p->deletes && kind ? 2 : kind == 2 ? 3 : 4;
+        h->seconds = 1 + chance(CHANCE_DISK, most[chance(CHANCE_DISK, n_most)]);
     }
 }
 

@@ -48,6 +48,7 @@ unsigned world_day(void)
 void log_keep(const char *line, size_t size)
 {
     uint64_t t = world.steady_usec - BEGINNING;
+    seen_in_log(line, size);
     char *to = log_lines[n_log_lines++ % LOG_LINES];
     snprintf(to, sizeof(log_lines[0]), "day %3u %02u:%02u:%02u.%06u %.*s", world_day(),
              (unsigned)(t % DAY / HOUR), (unsigned)(t % HOUR / MINUTE),
@@ -188,6 +189,7 @@ static void mend(void *userdata, uint64_t argument)
 static void reconfigure(const struct happening *h)
 {
     rules_change(h);
+    seen(POINT_RELOADED);
     if (running && !world.death)
         raise(SIGHUP);
     world_at(world.steady_usec + MINUTE, mend, NULL, 0);
@@ -197,6 +199,7 @@ static void reconfigure(const struct happening *h)
 static void set_clock(const struct happening *h)
 {
     uint64_t step = h->seconds * SECOND;
+    seen(strcmp(h->to, "back") == 0 ? POINT_CLOCK_BACK : POINT_CLOCK_FORWARD);
     world.wall_usec += strcmp(h->to, "back") == 0 ? -step : step;
     if (strcmp(h->to, "sleep") == 0) {
         directory_cut();
@@ -224,6 +227,7 @@ static void state_changed(void)
     bool restores = strcmp(stopped_for->to, "restore") == 0;
     if (restores || strcmp(stopped_for->to, "remove") == 0) {
         state_remove();
+        seen(restores ? POINT_RESTORED : POINT_REMOVED);
         if (restores)
             state_copy("kept-", "");
         oracle_state_changed();
@@ -319,6 +323,9 @@ static bool run_daemon(void)
 static void after_death(void)
 {
     bool power = world.death == DEATH_POWER;
+    seen(power ? POINT_POWER_LOSS : POINT_KILLED);
+    if (world.steady_usec - up_since_usec < SECOND)
+        seen(POINT_DEAD_AT_START);
     world.crash_countdown = 0;
     if (power) /* after a kill what was not synced is still to be lost */
         disk_power_loss();
@@ -355,6 +362,7 @@ static void begin(void)
     stopped_for = NULL;
     next_happening = 0;
     world.n_broken = 0;
+    world.points = 0;
     world.death = DEATH_NOT;
     world.crash_countdown = 0;
     world.directory_away = world.tenant_away = world.has_lied = world.lost_by_lies = false;

@@ -35,13 +35,13 @@
 
 static struct draw_options o = {.seed = 1, .days = 30, .people = 40};
 static unsigned n_seeds = 20, n_plans;
-static bool twice, keep, as_it_is, draw_only, until_broken;
+static bool twice, keep, as_it_is, draw_only, until_broken, show_points;
 static unsigned minutes; /* 0: no limit */
 static struct timespec began;
 static struct life_result *shared_result;
 static struct world total;
 static unsigned long long n_days;
-static unsigned n_lives, n_bad;
+static unsigned n_lives, n_bad, n_saw[POINTS];
 
 static void usage(FILE *f)
 {
@@ -67,8 +67,8 @@ static int parse(int argc, char **argv)
         {"keep", no_argument, NULL, 'k'},          {"trace", no_argument, NULL, 't'},
         {"minutes", required_argument, NULL, 'm'}, {"calm", no_argument, NULL, 'q'},
         {"as-it-is", no_argument, NULL, 'a'},      {"draw", no_argument, NULL, 'w'},
-        {"until-broken", no_argument, NULL, 'u'},  {"help", no_argument, NULL, 'h'},
-        {0},
+        {"until-broken", no_argument, NULL, 'u'},  {"points", no_argument, NULL, 'z'},
+        {"help", no_argument, NULL, 'h'},          {0},
     };
     for (int c; (c = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
         unsigned long n = optarg ? strtoul(optarg, NULL, 10) : 0;
@@ -84,6 +84,7 @@ static int parse(int argc, char **argv)
         case 'q': o.calm = true; break;
         case 'a': as_it_is = true; break;
         case 'w': draw_only = true; break;
+        case 'z': show_points = true; break;
         case 'u': until_broken = as_it_is = true; break;
         case 't': world.trace = as_it_is = true; break;
         case 'h': usage(stdout); exit(0);
@@ -159,6 +160,8 @@ static void count(const struct plan *p, const struct life_result *r)
 {
     n_lives++;
     n_days += p->days;
+    for (unsigned i = 0; i < POINTS; i++)
+        n_saw[i] += (r->world.points >> i) & 1;
     total.n_changes += r->world.n_changes;
     total.n_requests += r->world.n_requests;
     total.n_checks += r->world.n_checks;
@@ -328,13 +331,16 @@ int main(int argc, char **argv)
     if (draw_only)
         return 0;
     clock_gettime(CLOCK_MONOTONIC, &ended);
+    unsigned n_seen = points_print(n_saw, show_points);
+    /* Too mild a world holds nothing back. */
+    bool too_mild = argc == 1 && !IS_SANITIZED && n_seen < POINTS;
     printf(
         "lives: %u lives, %llu days, %u with something broken; %llu changes, %llu requests, %llu writes, "
-        "%llu checks, %llu crashes (%llu of them power losses); %.1f s\n",
+        "%llu checks, %llu crashes (%llu of them power losses), %u of %u points seen; %.1f s\n",
         n_lives, n_days, n_bad, (unsigned long long)total.n_changes,
         (unsigned long long)total.n_requests, (unsigned long long)total.n_writes,
         (unsigned long long)total.n_checks, (unsigned long long)total.n_crashes,
-        (unsigned long long)total.n_power_losses,
+        (unsigned long long)total.n_power_losses, n_seen, POINTS,
         (double)(ended.tv_sec - began.tv_sec) + (double)(ended.tv_nsec - began.tv_nsec) / 1e9);
-    return n_bad ? 1 : 0;
+    return n_bad || too_mild ? 1 : 0;
 }

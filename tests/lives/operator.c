@@ -138,6 +138,7 @@ static void approved(struct talk *t, json_t *parameters, const char *error)
         done(t, parameters, error);
         return;
     }
+    seen(POINT_APPROVED);
     json_array_foreach(json_object_get(plan_seen, "operations"), i, o)
     {
         const char *login =
@@ -152,7 +153,8 @@ static void approved(struct talk *t, json_t *parameters, const char *error)
 
 static void saw_plan(struct talk *t, json_t *parameters, const char *error)
 {
-    json_t *hash = json_object_get(parameters, "hash");
+    size_t i;
+    json_t *o, *hash = json_object_get(parameters, "hash");
     json_decref(plan_seen);
     plan_seen = json_incref(parameters);
     if (*error || !json_is_string(hash)) {
@@ -160,12 +162,19 @@ static void saw_plan(struct talk *t, json_t *parameters, const char *error)
         hang_up(t);
         return;
     }
+    json_array_foreach(json_object_get(parameters, "operations"), i, o)
+    {
+        const char *state = json_string_value(json_object_get(o, "state"));
+        if (state && strcmp(state, "parked") == 0)
+            seen(POINT_PARKED);
+    }
     ask(t, "Approve", json_pack("{s:O}", "hash", hash), approved);
 }
 
 static void refused(struct talk *t, json_t *parameters, const char *error)
 {
     (void)parameters;
+    seen(POINT_STALE);
     if (!*error)
         broken(4, "a hash that stands for nothing was approved");
     hang_up(t);
@@ -177,6 +186,7 @@ static void paused(struct talk *t, json_t *parameters, const char *error)
 {
     if (!*error)
         paused_usec = world.steady_usec;
+    seen(POINT_PAUSED);
     done(t, parameters, error);
 }
 
@@ -221,7 +231,8 @@ static void rotate(struct talk *t)
     snprintf(from, sizeof(from), "%saudit.jsonl", world.folder);
     snprintf(to, sizeof(to), "%s-%04d%02d%02d-%02d%02d%02d", from, tm.tm_year + 1900,
              tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
-    (void)rename(from, to);
+    if (rename(from, to) == 0)
+        seen(POINT_ROTATED);
     ask(t, "Reload", json_object(), done);
 }
 

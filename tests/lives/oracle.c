@@ -170,6 +170,10 @@ void oracle_answered(struct request *q)
     const struct person *p = *login ? person_of(login) : NULL;
     if (q->method == METHOD_POST && q->status == 409 && p)
         broken(6, "a login is created twice: %s", login);
+    if (p && !had_access && has_access(login) && q->method == METHOD_PUT)
+        seen(POINT_ENABLED);
+    if (p && q->method == METHOD_PATCH && *p->old_login && strcasecmp(login, p->old_login) == 0)
+        seen(POINT_RENAMED);
     if (!p || !had_access || has_access(login) || q->method == METHOD_PATCH)
         return;
     if (q->method != METHOD_DELETE)
@@ -182,6 +186,8 @@ void oracle_answered(struct request *q)
 void oracle_state_changed(void)
 {
     n_disables = 0;
+    for (size_t i = 0; i < company.n_people; i++)
+        company.people[i]->forgotten = true;
 }
 
 static void revoked_by_now(void *userdata, uint64_t since_usec)
@@ -191,6 +197,8 @@ static void revoked_by_now(void *userdata, uint64_t since_usec)
         !life_was_quiet(since_usec - HOUR))
         return;
     world.n_checks++;
+    if (n_arrived > 16 && world.steady_usec - arrived_usec[(n_arrived - 16) % RATE_MAX] < 10 * SECOND)
+        seen(POINT_BUSY_REVOCATION);
     if (has_access(p->login) || has_access(p->old_login))
         broken(7, "%s was revoked %llu s ago and still has access", p->login,
                (unsigned long long)((world.steady_usec - since_usec) / SECOND));
@@ -200,7 +208,7 @@ void oracle_revoked(struct person *p)
 {
     /* Whoever has just come, or just got another name, may be in the middle of it. */
     bool settled = world.steady_usec - p->changed_usec > 5 * MINUTE;
-    if (settled && !directory_data.polled && (has_access(p->login) || has_access(p->old_login)))
+    if (settled && !p->forgotten && !directory_data.polled && (has_access(p->login) || has_access(p->old_login)))
         world_at(world.steady_usec + AT_ONCE, revoked_by_now, p, world.steady_usec);
 }
 
@@ -291,6 +299,10 @@ __attribute__((format(printf, 2, 3))) static void differs(const struct person *p
 static void check_absent(const struct person *p, const struct user *u)
 {
     uint64_t away = world.steady_usec - p->entitled_usec;
+    if (u && u->logged_in && !u->disabled)
+        seen(POINT_ON_SHIFT);
+    if (p->forgotten)
+        return;
     if (u && !u->disabled && (!u->logged_in || away > SHIFT))
         differs(p, "has access, and should not for %llu hours",
                 (unsigned long long)(away / HOUR));
@@ -320,6 +332,8 @@ static void check_person(struct person *p)
         expect(p->item, should, sizeof(should));
         if (strcmp(is, should) != 0)
             differs(p, "is not as it should be\n  is:     %s\n  should: %s", is, should);
+        else
+            p->forgotten = false;
     }
     p->had_user = u != NULL;
 }

@@ -135,6 +135,24 @@ static void answer(void *userdata, uint64_t cut)
     exchange_free(x);
 }
 
+static void see_trouble(const struct request *q, enum route_result result)
+{
+    if (q->method == METHOD_GET || !q->login)
+        return;
+    if (result == ROUTE_CUT)
+        seen(POINT_LOST_ANSWER);
+    else if (q->status == 429)
+        seen(POINT_THROTTLED);
+    else if (q->status == 401)
+        seen(POINT_UNAUTHORISED);
+    else if (q->status == 503)
+        seen(POINT_ERROR);
+    else if (q->fault && q->fault->action == FAULT_HTML)
+        seen(POINT_PAGE);
+    else if (q->method == METHOD_DELETE && q->status == 200)
+        seen(POINT_DELETED);
+}
+
 static void serve(struct line *l, const char *head, size_t head_size, const char *body,
                   size_t body_size)
 {
@@ -166,6 +184,7 @@ static void serve(struct line *l, const char *head, size_t head_size, const char
     oracle_request(q);
     enum route_result result = route_serve(&tenant, q);
     oracle_answered(q);
+    see_trouble(q, result);
     x->head = NULL;
     x->head_size = 0;
     uint64_t longest = is_slow ? 40 * SECOND : 30000;

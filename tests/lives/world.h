@@ -72,6 +72,7 @@ struct world {
     uint64_t first_broken_usec;
     unsigned crash_countdown; /* points until the death; 0: none is due */
     enum death crash_kind;
+    uint64_t points; /* what was seen */
     bool trace, silent;
 };
 extern struct world world;
@@ -133,6 +134,50 @@ bool crash_point(void);
 /* directory.c */
 void directory_hear(struct line *l);
 void directory_hung_up(struct line *l);
+
+/* points.c */
+enum point {
+    POINT_DELETE_PHASE,
+    POINT_PRESENT_PHASE,
+    POINT_POLL,
+    POINT_ROLL_CALL,
+    POINT_KILLED,
+    POINT_POWER_LOSS,
+    POINT_DEAD_AT_START,
+    POINT_TORN,
+    POINT_SETTLED,
+    POINT_AUDIT_CUT,
+    POINT_LOST_ANSWER,
+    POINT_THROTTLED,
+    POINT_PAGE,
+    POINT_UNAUTHORISED,
+    POINT_ERROR,
+    POINT_BUSY_REVOCATION,
+    POINT_PARKED,
+    POINT_APPROVED,
+    POINT_STALE,
+    POINT_PAUSED,
+    POINT_RELOADED,
+    POINT_NOT_LOADED,
+    POINT_RESTORED,
+    POINT_REMOVED,
+    POINT_DISK_FULL,
+    POINT_SYNC_FAILED,
+    POINT_LIED,
+    POINT_CLOCK_BACK,
+    POINT_CLOCK_FORWARD,
+    POINT_RENAMED,
+    POINT_DELETED,
+    POINT_ENABLED,
+    POINT_ERASED,
+    POINT_ROTATED,
+    POINT_ON_SHIFT,
+    POINTS
+};
+void seen(enum point p);
+void seen_in_log(const char *line, size_t size);
+/* How many lives saw each; all: else only those that none saw. Returns how many were seen. */
+unsigned points_print(const unsigned lives[POINTS], bool all);
 
 /* operator.c */
 void operator_hear(struct line *l);
