@@ -147,20 +147,27 @@ static void draw_crashes(struct plan *p, unsigned percent)
     }
 }
 
-/* Twice a week or so a peer hangs up, or is away for a while. */
+/* Twice a week or so a peer hangs up, or is away for a while; mostly when there is work. */
 static void draw_weather(struct plan *p)
 {
     static const char *const troubles[] = {"away",   "hangs up",     "lost answers", "throttles",
                                            "errors", "unauthorised", "pages",        "slow"};
-    uint64_t at = chance(CHANCE_TENANT, 2 * DAY);
-    while (at < p->days * DAY) {
-        bool directory = chance_percent(CHANCE_TENANT, 40);
+    unsigned n = 1 + (unsigned)chance(CHANCE_TENANT, 1 + p->days);
+    size_t n_people = p->n;
+    for (unsigned i = 0; i < n; i++) {
+        bool directory = chance_percent(CHANCE_TENANT, 30);
+        uint64_t at = chance(CHANCE_TENANT, p->days * DAY);
+        if (chance_percent(CHANCE_TENANT, 60))
+            at = p->all[chance(CHANCE_TENANT, n_people)].at_usec;
         const char *to = directory ? troubles[chance(CHANCE_TENANT, 2)]
                                    : troubles[chance(CHANCE_TENANT, 8)];
-        struct happening *h = plan_add(p, at, directory ? WHAT_DIRECTORY : WHAT_TENANT, to);
-        h->seconds = strcmp(to, "hangs up") == 0 ? 1 : 60 + chance(CHANCE_TENANT, 4 * 3600);
+        uint64_t before = chance(CHANCE_TENANT, 5 * SECOND);
+        struct happening *h = plan_add(p, at > before ? at - before : 0,
+                                       directory ? WHAT_DIRECTORY : WHAT_TENANT, to);
+        h->seconds = strcmp(to, "hangs up") == 0    ? 1
+                     : chance(CHANCE_TENANT, 2) ? 60 + chance(CHANCE_TENANT, 600)
+                                                : 60 + chance(CHANCE_TENANT, 4 * 3600);
         h->number = 5 + chance(CHANCE_TENANT, 95);
-        at += h->seconds * SECOND + 12 * HOUR + chance(CHANCE_TENANT, 4 * DAY);
     }
 }
 

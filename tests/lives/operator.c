@@ -145,8 +145,10 @@ static void approved(struct talk *t, json_t *parameters, const char *error)
             json_string_value(json_object_get(json_object_get(o, "person"), "login"));
         for (size_t k = 0; login && k < company.n_people; k++)
             if (strcmp(company.people[k]->login, login) == 0 ||
-                strcmp(company.people[k]->old_login, login) == 0)
+                strcmp(company.people[k]->old_login, login) == 0) {
                 company.people[k]->approved_until_usec = world.steady_usec + HOUR + MINUTE;
+                company.people[k]->forgotten = false;
+            }
     }
     hang_up(t);
 }

@@ -332,8 +332,6 @@ static void check_person(struct person *p)
         expect(p->item, should, sizeof(should));
         if (strcmp(is, should) != 0)
             differs(p, "is not as it should be\n  is:     %s\n  should: %s", is, should);
-        else
-            p->forgotten = false;
     }
     p->had_user = u != NULL;
 }
