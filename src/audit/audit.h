@@ -46,6 +46,7 @@ struct audit_row {
     const char *answer_text; /* printable, shortened */
     unsigned attempts;
     uint64_t duration_usec;
+    uint64_t lag_usec; /* of an intent: since the operation was due; 0: not known */
     const char *fingerprint; /* of the configuration */
     const char *details;     /* further JSON object text, merged as "details"; or NULL */
     const struct audit_actor *actor; /* or NULL */
@@ -142,6 +143,7 @@ struct audit_filter {
     const char *person;       /* an id, DN or login */
     const char *since, *until; /* ISO times or their beginnings; until is not included */
     const char *event, *kind, *code;
+    int64_t after; /* only lines with a higher number; 0: all */
     /* Lines that it does not want are not even parsed; NULL: all are wanted. */
     bool (*wants)(const char *line, void *userdata);
 };
@@ -171,3 +173,9 @@ void audit_who_done(struct audit_who *w);
 typedef int (*audit_line_fn)(const char *line, const struct json_t *view, void *userdata);
 int audit_each(const char *const *files, size_t n_files, const struct audit_filter *filter,
                audit_line_fn fn, void *userdata, struct error *e);
+/* The same without an end: the closed files beside the one at `path` (path-…, path.…), then that
+ * one and what is appended to it, across rotations. Sleeps while there is nothing. `idle` is
+ * called before it does; -EPIPE once nobody reads from `out_fd` any more. filter->person is not
+ * looked at. */
+int audit_follow(const char *path, const struct audit_filter *filter, audit_line_fn fn,
+                 int (*idle)(void *userdata), int out_fd, void *userdata, struct error *e);

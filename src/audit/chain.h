@@ -25,10 +25,3 @@ int chain_commitment(const char *personal, size_t size, struct chain_hash *ret);
 int chain_content(const char *head, size_t size, struct chain_hash *ret);
 int chain_link(const struct chain_hash *content, const struct chain_hash *prev,
                struct chain_hash *ret);
-
-/* RFC 4648: url: section 5, without padding; else section 4 with padding. `to` has room for
- * base64_size() and NUL. */
-#define BASE64_SIZE(size) (((size) + 2) / 3 * 4)
-void base64_encode(char *to, const void *bytes, size_t size, bool url);
-/* Strict: no blank, no bit set that stands for nothing. The number of bytes, or -1. */
-long base64_decode(void *to, size_t room, const char *text, size_t size, bool url);

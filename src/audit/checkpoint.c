@@ -14,6 +14,7 @@
 #include "audit/compose.h"
 #include "audit/line.h"
 #include "audit/recall.h"
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"

@@ -11,10 +11,9 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "audit/audit.h"
+#include "audit/each.h"
 #include "audit/files.h"
 #include "audit/line.h"
-#include "audit/view.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -104,14 +103,24 @@ static bool is_in_time(const char *time, const struct audit_filter *f)
     return (!f->since || strcmp(time, f->since) >= 0) && (!f->until || strcmp(time, f->until) < 0);
 }
 
-static bool is_wanted(const struct search *s, const char *line, const json_t *view)
+bool filter_takes(const struct audit_filter *f, const struct line_chain *l, const json_t *view)
+{
+    return view && l->seq > f->after && is_in_time(l->time, f) &&
+           is_member(view, "event", f->event) && is_member(view, "operation", f->kind) &&
+           is_member(view, "code", f->code);
+}
+
+/* An intent is, for what its outcome leaves out. */
+bool filter_needs(const struct audit_filter *f, const struct line_chain *l, const char *line)
+{
+    return l->seq > f->after || line_is_event(line, "intent");
+}
+
+static bool is_about(const struct search *s, const char *line, const json_t *view)
 {
     const struct audit_filter *f = s->filter;
     const char *id;
 
-    if (!is_member(view, "event", f->event) || !is_member(view, "operation", f->kind) ||
-        !is_member(view, "code", f->code))
-        return false;
     if (!f->person)
         return true;
     id = json_string_value(json_object_get(json_object_get(view, "person"), "id"));
@@ -125,14 +134,15 @@ static int look_at(struct search *s, struct audit_view *v, const struct line_rea
     json_t *view;
     int r = 0;
 
-    if (l->torn || line_parse(l->line, l->size, &chain) <= 0)
+    if (l->torn || line_parse(l->line, l->size, &chain) <= 0 ||
+        !filter_needs(s->filter, &chain, l->line))
         return 0;
     if (s->filter->wants && !s->filter->wants(l->line, userdata))
         return 0;
     if (s->filter->person && !may_name(s, l->line) && !has_id(s, l->line))
         return 0;
     view = audit_view_read(v, l->line, l->size);
-    if (view && is_in_time(chain.time, s->filter) && is_wanted(s, l->line, view))
+    if (filter_takes(s->filter, &chain, view) && is_about(s, l->line, view))
         r = fn(l->line, view, userdata);
     json_decref(view);
     return r;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json-write.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -211,27 +212,6 @@ bool line_is_event(const char *line, const char *event)
     return at && strncmp(at + 7, event, size) == 0 && at[7 + size] == '"';
 }
 
-static void add_escaped(struct buffer *b, const char *text)
-{
-    const char *from = text;
-
-    buffer_add(b, "\"", 1);
-    for (; *text; text++) {
-        if (*text != '"' && *text != '\\' && (unsigned char)*text >= 0x20)
-            continue;
-        buffer_add(b, from, (size_t)(text - from));
-        from = text + 1;
-        if ((unsigned char)*text < 0x20)
-            buffer_format(b, "\\u%04x", (unsigned char)*text);
-        else {
-            buffer_add(b, "\\", 1);
-            buffer_add(b, text, 1);
-        }
-    }
-    buffer_add(b, from, (size_t)(text - from));
-    buffer_add(b, "\"", 1);
-}
-
 void line_add_string(struct buffer *b, const char *text)
 {
     CLEANUP(freep) char *printable = NULL;
@@ -242,7 +222,8 @@ void line_add_string(struct buffer *b, const char *text)
         return;
     }
     size = strlen(text);
-    if (!text_is_utf8(text, size) || text_has_control(text, size)) {
+    if (!text_is_plain(text, size) &&
+        (!text_is_utf8(text, size) || text_has_control(text, size))) {
         /* Every byte may become \xNN. */
         printable = malloc(4 * size + 1);
         if (!printable) {
@@ -251,18 +232,19 @@ void line_add_string(struct buffer *b, const char *text)
         }
         text = text_printable(printable, 4 * size + 1, text, size);
     }
-    add_escaped(b, text);
+    json_write_text(b, text);
 }
 
 void line_add_text(struct buffer *b, const char *key, const char *text)
 {
     if (!text)
         return;
-    buffer_format(b, ",\"%s\":", key);
+    json_write_key(b, key);
     line_add_string(b, text);
 }
 
 void line_add_number(struct buffer *b, const char *key, int64_t value)
 {
-    buffer_format(b, ",\"%s\":%lld", key, (long long)value);
+    json_write_key(b, key);
+    json_write_integer(b, value);
 }

@@ -17,6 +17,7 @@
 #include "audit/files.h"
 #include "audit/line.h"
 #include "audit/signer.h"
+#include "base/base64.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"

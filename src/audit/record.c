@@ -21,6 +21,7 @@
 #include "audit/compose.h"
 #include "audit/line.h"
 #include "audit/recall.h"
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -296,13 +297,23 @@ static int compose_personal(struct composer *c, struct buffer *b, struct error *
     return b->failed ? error_out_of_memory(e) : 0;
 }
 
+static bool is_plainly_done(const struct audit_row *row)
+{
+    return row->status && row->answer && strcmp(row->answer, "done") == 0 && row->code &&
+           strcmp(row->code, "done") == 0;
+}
+
+/* What is as nearly always is left out. */
 static void add_answer(struct buffer *b, const struct audit_row *row, bool refers)
 {
     if (row->status)
         line_add_number(b, "st", row->status);
-    line_add_text(b, "ans", row->answer);
-    if (row->attempts && !refers)
+    if (!is_plainly_done(row))
+        line_add_text(b, "ans", row->answer);
+    if (row->attempts > 1 && !refers)
         line_add_number(b, "try", row->attempts);
+    if (row->lag_usec)
+        line_add_number(b, "lag", (int64_t)((row->lag_usec + USEC_PER_MSEC - 1) / USEC_PER_MSEC));
     /* Written as text, since a JSON real would not keep three digits exactly. */
     if (row->duration_usec)
         buffer_format(b, ",\"ms\":%llu.%03u",

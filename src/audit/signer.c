@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "audit/chain.h"
+#include "base/base64.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/secret.h"

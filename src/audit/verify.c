@@ -21,6 +21,7 @@
 #include "audit/line.h"
 #include "audit/locate.h"
 #include "audit/signer.h"
+#include "base/base64.h"
 #include "base/error.h"
 #include "base/memory.h"
 

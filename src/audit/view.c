@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "model/operation.h"
 
 #define INTENTS_MAX 16384
 
@@ -23,7 +24,8 @@ static const struct {
 } members[] = {
     {"seq", "seq"},    {"t", "time"},      {"run", "run"},       {"ev", "event"},
     {"op", "operation"}, {"no", "number"}, {"code", "code"},     {"st", "status"},
-    {"ans", "answer"}, {"try", "attempts"}, {"ms", "duration_ms"}, {"cfg", "fingerprint"},
+    {"ans", "answer"}, {"try", "attempts"}, {"lag", "lag_ms"},   {"ms", "duration_ms"},
+    {"cfg", "fingerprint"},
     {"who", "actor"},  {"plan", "plan"},   {"reason", "reason"}, {"say", "sentence"},
     {"d", "details"},  {"why", "why"},     {"key", "key"},       {"sig", "signature"},
     {"pc", "commitment"}, {"prev", "prev"},
@@ -136,6 +138,26 @@ static void copy(json_t *to, const char *name, const json_t *from, const char *a
         json_object_set(to, as, value);
 }
 
+static bool is(const json_t *view, const char *name, const char *text)
+{
+    const char *value = json_string_value(json_object_get(view, name));
+
+    return value && strcmp(value, text) == 0;
+}
+
+/* What a line leaves out since it is as nearly always. */
+static void add_usual(json_t *view)
+{
+    const json_t *person = json_object_get(view, "person");
+
+    if (is(view, "event", "outcome") && is(view, "code", "done") && json_object_get(view, "status") &&
+        !json_object_get(view, "answer"))
+        json_object_set_new(view, "answer", json_string("done"));
+    if ((is(view, "event", "intent") || (is(view, "event", "outcome") && json_object_get(person, "dn"))) &&
+        !json_object_get(view, "attempts"))
+        json_object_set_new(view, "attempts", json_integer(1));
+}
+
 static json_t *view_of(const json_t *line)
 {
     json_t *view = json_object();
@@ -150,6 +172,7 @@ static json_t *view_of(const json_t *line)
         copy(view, personal_members[i].name, p, personal_members[i].view);
     if (json_object_get(line, "pc") && !p)
         json_object_set_new(view, "erased", json_true());
+    add_usual(view);
     return view;
 }
 
@@ -160,6 +183,9 @@ static void take_from_intent(json_t *view, const json_t *intent)
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         copy(view, names[i], intent, names[i]);
+    copy(view, "lag_ms", intent, "lag_ms");
+    if (is(intent, "code", REASON_REVOKED))
+        json_object_set_new(view, "revoked", json_true());
     copy(person, "dn", json_object_get(intent, "person"), "dn");
     copy(person, "login", json_object_get(intent, "person"), "login");
 }

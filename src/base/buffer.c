@@ -19,6 +19,8 @@ static bool reserve(struct buffer *b, size_t more)
 {
     if (b->failed)
         return false;
+    if (b->data && more < b->capacity - b->size)
+        return true;
     if (more >= SIZE_MAX - b->size ||
         memory_grow(&b->data, &b->capacity, b->size + more + 1, 1) < 0)
         b->failed = true;
@@ -49,15 +51,24 @@ void buffer_add_text(struct buffer *b, const char *text)
 void buffer_format(struct buffer *b, const char *format, ...)
 {
     va_list ap, again;
+    size_t room = b->data ? b->capacity - b->size : 0;
 
+    if (b->failed)
+        return;
     va_start(ap, format);
     va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, format, ap);
+    int n = vsnprintf(room ? b->data + b->size : NULL, room, format, ap);
     if (n < 0) {
         b->failed = true;
-    } else if (reserve(b, (size_t)n)) {
-        vsnprintf(b->data + b->size, (size_t)n + 1, format, again);
+    } else if ((size_t)n < room) {
         b->size += (size_t)n;
+    } else {
+        if (room)
+            b->data[b->size] = '\0';
+        if (reserve(b, (size_t)n)) {
+            vsnprintf(b->data + b->size, (size_t)n + 1, format, again);
+            b->size += (size_t)n;
+        }
     }
     va_end(again);
     va_end(ap);

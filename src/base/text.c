@@ -70,6 +70,14 @@ bool string_list_contains(const struct string_list *l, const char *text)
     return false;
 }
 
+bool text_is_plain(const char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)bytes[i] - 0x20U > 0x5e)
+            return false;
+    return true;
+}
+
 bool text_is_utf8(const char *bytes, size_t size)
 {
     return u8_check((const uint8_t *)bytes, size) == NULL;

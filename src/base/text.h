@@ -22,6 +22,7 @@ bool string_list_contains(const struct string_list *l, const char *text); /* exa
 char **text_array_copy(const char *const *from);
 char **text_array_free(char **texts);
 
+bool text_is_plain(const char *bytes, size_t size); /* printable ASCII alone: seen at once */
 bool text_is_utf8(const char *bytes, size_t size);
 /* A C0 or C1 control character, DEL, or a line or paragraph separator is in it. */
 bool text_has_control(const char *bytes, size_t size);

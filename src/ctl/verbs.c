@@ -7,7 +7,6 @@
 #include "ctl/verbs.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -18,74 +17,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/settings.h"
-#include "control/control.h"
 #include "ctl/plan-filter.h"
-
-/* A plan of a candidate configuration looks at everybody. */
-#define ANSWER_SECONDS 120
-
-DEFINE_CLEANUP(struct control_client *, control_client_free)
-
-int ctl_complain(struct ctl *c, int exit_code, const char *code, const char *format, ...)
-{
-    char raw[1024], shown[1200];
-    va_list ap;
-
-    va_start(ap, format);
-    (void)vsnprintf(raw, sizeof(raw), format, ap);
-    va_end(ap);
-    text_printable(shown, sizeof(shown), raw, strlen(raw));
-    (void)fprintf(stderr, "rosterctl: %s\n", shown);
-    if (c->json) {
-        json_auto_t *object = json_pack("{s:s, s:s}", "error", code, "message", shown);
-        CLEANUP(freep) char *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
-        if (text)
-            output_format(&c->output, "%s\n", text);
-    }
-    return exit_code;
-}
-
-int ctl_ask(struct ctl *c, const char *method, json_t *parameters_taken, json_t **ret)
-{
-    json_auto_t *parameters = parameters_taken;
-    CLEANUP(control_client_freep) struct control_client *client = NULL;
-    CLEANUP(freep) char *code = NULL;
-    CLEANUP(freep)
-    char *found = c->socket ? NULL : settings_peek(c->config_file, "control", "socket");
-    const char *path = c->socket ? c->socket : found;
-    struct error e = {""};
-
-    if (!parameters || !path)
-        return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
-    if (c->reason)
-        (void)json_object_set_new(parameters, "reason", json_string(c->reason));
-    int r = control_client_open(&client, path, &e);
-    if (r < 0)
-        return ctl_complain(c, EXIT_AWAY, "unreachable", "%s", e.message);
-    r = control_client_call(client, method, TAKE(parameters), ANSWER_SECONDS, ret, &code, &e);
-    if (r == CONTROL_REFUSED)
-        return ctl_complain(c, EXIT_FAILED, code, "%s", e.message);
-    if (r < 0)
-        return ctl_complain(c, r == -ETIMEDOUT || r == -ECONNRESET ? EXIT_AWAY : EXIT_FAILED,
-                            r == -ETIMEDOUT || r == -ECONNRESET ? "unreachable" : "failed",
-                            "%s", e.message);
-    return EXIT_FINE;
-}
-
-int ctl_show(struct ctl *c, const json_t *answer,
-             int (*render)(struct output *o, const json_t *answer))
-{
-    if (!c->json)
-        return render(&c->output, answer);
-    CLEANUP(output_done) struct output unseen = {.now_usec = c->output.now_usec};
-    int result = render(&unseen, answer); /* for the exit code */
-    CLEANUP(freep) char *text = json_dumps(answer, JSON_INDENT(2) | JSON_SORT_KEYS);
-    if (!text)
-        return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
-    buffer_add_text(&c->output.text, text);
-    buffer_add_text(&c->output.text, "\n");
-    return result;
-}
 
 static int ask_and_show(struct ctl *c, const char *method, json_t *parameters_taken,
                         int (*render)(struct output *o, const json_t *answer))
@@ -208,10 +140,30 @@ static int run_approve(struct ctl *c)
                         render_approve);
 }
 
+/* The text of the file, and nothing around it. */
+static int render_cases(struct output *o, const json_t *answer)
+{
+    size_t i;
+    json_t *p;
+
+    json_array_foreach(json_object_get(answer, "people"), i, p)
+    {
+        const char *text = member_text(p, "case");
+        o->verbatim = true;
+        if (text) /* its lines are printable: what is not stands in base64 */
+            buffer_add_text(&o->text, text);
+    }
+    return EXIT_FINE;
+}
+
 static int run_explain(struct ctl *c)
 {
-    return ask_and_show(c, "explain", json_pack("{s:s}", "person", c->arguments[0]),
-                        c->all ? render_explain_whole : render_explain);
+    return ask_and_show(c, "explain",
+                        json_pack("{s:s, s:o*}", "person", c->arguments[0], "case",
+                                  c->as_case ? json_true() : NULL),
+                        c->as_case ? render_cases
+                        : c->all   ? render_explain_whole
+                                   : render_explain);
 }
 
 static int run_history(struct ctl *c)
@@ -313,7 +265,7 @@ const struct ctl_verb ctl_verbs[] = {
     { "status", "[--watch]", 0, 0, run_status, "how the daemon, the directory and the tenant are", "the health is not ok" },
     { "plan", "[--config FILE] [--summary | --all | LETTER... [--kind KIND] [--rule RULE] [--person PERSON]]", 0, 700, run_plan, "what is to be done and what waits, in groups, or the people of some; with --config what another configuration would do", "there are operations" },
     { "approve", "HASH [LETTER...]", 1, 700, run_approve, "release what waits in the plan with this hash, or the groups with these letters alone", NULL },
-    { "explain", "PERSON [--all]", 1, 1, run_explain, "why a person is a user with these values, or why not", NULL },
+    { "explain", "PERSON [--all | --case]", 1, 1, run_explain, "why a person is a user with these values, or why not; --case writes it as a case for rosterctl test, the personal values replaced", NULL },
     { "history", "PERSON", 1, 1, run_history, "what was done to a person", NULL },
     { "holds", "", 0, 0, run_holds, "what cannot go on, by cause", "something is held" },
     { "retry", "PERSON | --cause CAUSE | --all", 0, 1, run_retry, "try what is held again now", NULL },
@@ -322,9 +274,10 @@ const struct ctl_verb ctl_verbs[] = {
     { "pause", "", 0, 0, run_pause, "write nothing to the tenant until resume", NULL },
     { "resume", "", 0, 0, run_resume, "write to the tenant again", NULL },
     { "reload", "", 0, 0, run_reload, "load the configuration again; a broken one is refused and the old stays in force", NULL },
-    { "check", "", 0, 0, ctl_check, "try configuration, directory, token, privileges and team names", "an error was found" },
+    { "check", "[--commands]", 0, 0, ctl_check, "try configuration, directory, token, privileges, names and rules; with --commands print what is tried as commands of ldapsearch and curl", "an error was found" },
+    { "test", "[FILE.case | FOLDER]... [--all]", 0, 100000, ctl_test, "hold the rules against people that are written down; without FILE those in the folder cases beside the configuration. Needs no daemon and no server", "a case failed" },
     { "config", "show", 1, 1, run_config, "the configuration in effect, with where each value comes from", NULL },
-    { "audit", "verify [--proof FILE] [--key KEY] [--checkpoint FILE] [FILE...] | show [--person PERSON] [--since DATE] [--until DATE] [--event EVENT] [--kind KIND] [--code CODE] [FILE...] | who --role NAME | --team NAME | --skill NAME [--at DATE] [FILE...] | report [--since DATE] [--until DATE] [--html FILE] [--csv DIR] [FILE...] | prove SEQ [FILE...] | erase PERSON --reason TEXT | key [--new]", 1, 1000, ctl_audit, "verify audit files, show them, say who had what: needs no daemon; show the key that signs them", "something was found" },
+    { "audit", "verify [--proof FILE] [--key KEY] [--checkpoint FILE] [FILE...] | show [--person PERSON] [--since DATE] [--until DATE] [--event EVENT] [--kind KIND] [--code CODE] [FILE...] | who --role NAME | --team NAME | --skill NAME [--at DATE] [FILE...] | report [--since DATE] [--until DATE] [--html FILE] [--csv DIR] [FILE...] | export --format ocsf|ecs|cef [--follow] [--after SEQ] [FILE...] | prove SEQ [FILE...] | erase PERSON --reason TEXT | key [--new]", 1, 1000, ctl_audit, "verify audit files, show them, say who had what: needs no daemon; show the key that signs them", "something was found" },
 };
 /* clang-format on */
 const size_t ctl_n_verbs = ARRAY_SIZE(ctl_verbs);

@@ -213,6 +213,23 @@ static void handle_approve(struct request *q)
     q->act.plan = NULL; /* it ends with this room */
 }
 
+/* One person, as a case for `rosterctl test`. */
+static void explain_as_case(struct request *q, const char *person)
+{
+    CLEANUP(string_list_done) struct string_list ids = {0};
+    CLEANUP(freep) char *text = NULL;
+    struct error e = {0};
+    if (!find_people(q, person, &ids))
+        return;
+    if (ids.n_items > 1)
+        control_fail(q->call, "invalid-parameter",
+                     "'%s' means %zu people, and a case is one: give the DN", person, ids.n_items);
+    else if (report_case(q->d->engine, q->d->state, &q->d->settings->mapping, ids.items[0], &text, &e) < 0)
+        fail(q, &e);
+    else
+        control_reply(q->call, json_pack("{s:[{s:o}]}", "people", "case", report_text(text)));
+}
+
 static void handle_explain(struct request *q)
 {
     struct error e = {0};
@@ -220,6 +237,10 @@ static void handle_explain(struct request *q)
     bool found = false;
     if (!text_parameter(q, "person", true, &person))
         return;
+    if (json_is_true(json_object_get(q->parameters, "case"))) {
+        explain_as_case(q, person);
+        return;
+    }
     json_t *answer = report_explain(q->d->engine, q->d->state, person, &found, &e);
     if (!answer && !found)
         control_fail(q->call, "not-found", "%s", e.message);
@@ -262,8 +283,14 @@ static void handle_retry(struct request *q)
         string_list_done(&ids);
         return;
     }
-    if (!person)
+    bool believed = cause && (r = engine_believe_members(q->d->engine, cause, &e)) == 0;
+    if (believed) {
+        n_released = 1;
+        if (q->d->directory)
+            directory_request_full_read(q->d->directory);
+    } else if (!person && r >= 0) {
         r = engine_retry(q->d->engine, cause, NULL, &n_released, &e);
+    }
     for (size_t i = 0; i < ids.n_items && r == 0; i++, n_released += n)
         r = engine_retry(q->d->engine, NULL, ids.items[i], &n, &e);
     if (r == 0 && (n_released || !cause))

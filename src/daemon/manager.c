@@ -112,7 +112,8 @@ static int make_engine(struct daemon *d, struct engine **ret, struct error *e)
 static int make_directory(struct daemon *d, struct error *e)
 {
     return directory_new(&d->directory, d->event, &d->settings->directory,
-                         ruleset_attributes(engine_ruleset(d->engine)), &engine_sink, d->engine, e);
+                         ruleset_attributes(engine_ruleset(d->engine)), &engine_sink,
+                         engine_reading(d->engine), e);
 }
 
 static void listen_to_engine(struct daemon *d)
@@ -249,6 +250,7 @@ static int show_plan(struct daemon *d)
     (void)json_object_del(plan, "hash"); /* of a look beside the daemon: nobody can approve it */
     output_init(&text, COLOUR_AUTO);
     int code = render_plan(&text, plan, RENDER_PLAN_WHOLE);
+    output_wrap(&text);
     json_decref(plan);
     if (text.text.failed || fputs(text.text.data ? text.text.data : "", stdout) == EOF ||
         fflush(stdout) == EOF) {

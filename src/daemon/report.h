@@ -13,6 +13,8 @@ struct daemon;
 struct error;
 struct operation;
 struct ruleset;
+struct engine;
+struct mapping_options;
 struct settings_text;
 struct state;
 
@@ -33,6 +35,11 @@ int report_bind_groups(struct state *s, const struct ruleset *rules, struct boun
 int report_add(json_t *array, json_t *value_taken, struct error *e);
 /* report_add() of a value that counts up: object[key] += 1. */
 int report_count(json_t *object, const char *key, struct error *e);
+
+/* report-case.c: the person as a case for `rosterctl test`, personal values replaced; malloc'd. -ENOENT:
+ * nobody, or not in the directory; -ENOTSUP: the verdict hangs on the server. */
+int report_case(struct engine *n, struct state *s, const struct mapping_options *options,
+                const char *id, char **ret, struct error *e);
 
 /* look.c: what another configuration would do, from a copy of the state. Answers the call,
  * which is taken, now or later; one look at a time. */

@@ -42,11 +42,13 @@ int source_copy(struct source *to, const struct source *from)
 char *source_text(const struct source *s, char *buffer, size_t size)
 {
     char place[160] = "";
+    const char *slash = s->file ? strrchr(s->file, '/') : NULL;
+    const char *file = slash ? slash + 1 : s->file;
 
-    if (s->file && s->line > 0)
-        snprintf(place, sizeof(place), " (%s:%u)", s->file, s->line);
-    else if (s->file)
-        snprintf(place, sizeof(place), " (%s)", s->file);
+    if (file && s->line > 0)
+        snprintf(place, sizeof(place), " (%s:%u)", file, s->line);
+    else if (file)
+        snprintf(place, sizeof(place), " (%s)", file);
     if (!s->rule)
         snprintf(buffer, size, "no rule%s", place);
     else if (s->rule[0] == '[') /* a key of a section, as in "[user] email" */

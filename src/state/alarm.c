@@ -1,6 +1,6 @@
 /*
- * What budgets have spent, and alarms. Spent operations are counted for each microsecond in
- * which some ended, and forgotten after a time that no budget looks back.
+ * What budgets have spent, and alarms. Spent operations are counted for each minute in which
+ * some ended, and forgotten after a time that no budget looks back.
  */
 #include "config.h"
 
@@ -23,27 +23,33 @@ static uint64_t end_of_minute(uint64_t usec)
     return usec % minute ? usec - usec % minute + minute : usec;
 }
 
-int budget_note(struct state *s, unsigned budget, uint64_t now_usec, struct error *e)
+static int write_use(struct state *s, const char *sql, unsigned budget, uint64_t usec,
+                     struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL, *prune = NULL;
-    int r = stmt_prepare(&q, s,
-                         "INSERT INTO budget_use(budget, at_usec, n) VALUES(?1, ?2, 1) "
-                         "ON CONFLICT(budget, at_usec) DO UPDATE SET n = n + 1",
-                         e);
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, sql, e);
 
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, budget);
-    stmt_bind_usec(q, 2, end_of_minute(now_usec));
-    r = stmt_run(q, e);
-    if (r == 0)
-        r = stmt_prepare(&prune, s, "DELETE FROM budget_use WHERE budget = ?1 AND at_usec < ?2",
-                         e);
-    if (r < 0)
+    stmt_bind_usec(q, 2, usec);
+    return stmt_run(q, e);
+}
+
+/* What is too old to count goes when a minute begins. */
+int budget_note(struct state *s, unsigned budget, uint64_t now_usec, struct error *e)
+{
+    uint64_t minute = end_of_minute(now_usec);
+    int r = write_use(s, "UPDATE budget_use SET n = n + 1 WHERE budget = ?1 AND at_usec = ?2",
+                      budget, minute, e);
+
+    if (r < 0 || sqlite3_changes(s->db) > 0)
         return r;
-    stmt_bind_int(prune, 1, budget);
-    stmt_bind_usec(prune, 2, now_usec > BUDGET_KEPT_USEC ? now_usec - BUDGET_KEPT_USEC : 0);
-    return stmt_run(prune, e);
+    r = write_use(s, "INSERT INTO budget_use(budget, at_usec, n) VALUES(?1, ?2, 1)", budget,
+                  minute, e);
+    return r < 0 ? r
+                 : write_use(s, "DELETE FROM budget_use WHERE budget = ?1 AND at_usec < ?2", budget,
+                             now_usec > BUDGET_KEPT_USEC ? now_usec - BUDGET_KEPT_USEC : 0, e);
 }
 
 int budget_spent(struct state *s, unsigned budget, uint64_t since_usec, size_t *ret,

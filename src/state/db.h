@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "state/link.h"
 #include "state/state.h"
+#include "state/trail.h"
 
 struct audit_memory;
 struct checkpoint;
@@ -33,6 +34,13 @@ struct seen {
 
 struct schema;
 
+/* What trail.c need not ask again until a rollback. */
+struct trail_known {
+    bool has_head, has_noted;
+    struct trail_head head;
+    int64_t noted; /* up to where the lines are noted as exported */
+};
+
 struct state {
     struct state *next_open; /* of those that this process has open for writing; see state.c */
     sqlite3 *db;
@@ -50,6 +58,7 @@ struct state {
     struct checkpoint *checkpoint; /* NULL for a private copy */
     int wal_pages;                 /* as of the last commit */
     int64_t trail_exported;        /* known to be in the audit file, not yet noted here; 0 */
+    struct trail_known trail_known;
     struct audit_memory *audit;    /* borrowed: what the audit's composer remembers */
     uint64_t trail_epoch;          /* another one after each rollback */
     int64_t n_unresolved;          /* mirror_counts(); -1: must be counted again */

@@ -409,3 +409,30 @@ int mirror_attribute_counts(struct state *s, const struct string_list *attribute
                 ret_counts[i] += (size_t)stmt_int(q, 1);
     return r < 0 ? r : 0;
 }
+
+int mirror_sample(struct state *s, size_t limit,
+                  int (*each)(const struct entry *entry, void *userdata), void *userdata,
+                  struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "SELECT id, dn, attributes FROM entry WHERE kind = 1 AND gone_usec = 0 "
+                         "LIMIT ?1",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, (int64_t)limit);
+    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        CLEANUP(entry_freep)
+        struct entry *entry = entry_new(stmt_text(q, 0), stmt_text(q, 1), ENTRY_PERSON);
+        if (!entry)
+            return error_out_of_memory(e);
+        r = entry_attributes_from_json(entry, stmt_text(q, 2), e);
+        if (r == 0 && each(entry, userdata) < 0)
+            r = error_out_of_memory(e);
+        if (r < 0)
+            return r;
+    }
+    return r < 0 ? r : 0;
+}

@@ -507,6 +507,7 @@ void state_rollback(struct state *s)
     s->in_transaction = false;
     s->n_unresolved = -1;
     link_forget_counts(s);
+    s->trail_known = (struct trail_known){0};
     s->trail_epoch++;
 }
 

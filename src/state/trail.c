@@ -15,7 +15,7 @@
 
 #define META_EXPORTED "audit-exported"
 
-int trail_head(struct state *s, struct trail_head *ret, struct error *e)
+static int read_head(struct state *s, struct trail_head *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s, "SELECT seq, hash FROM trail WHERE seq = (SELECT max(seq) FROM trail)", e);
@@ -32,6 +32,18 @@ int trail_head(struct state *s, struct trail_head *ret, struct error *e)
     return 0;
 }
 
+int trail_head(struct state *s, struct trail_head *ret, struct error *e)
+{
+    if (!s->trail_known.has_head) {
+        int r = read_head(s, &s->trail_known.head, e);
+        if (r < 0)
+            return r;
+        s->trail_known.has_head = true;
+    }
+    *ret = s->trail_known.head;
+    return 0;
+}
+
 int trail_append(struct state *s, int64_t seq, const char *line, const char *hash,
                  struct error *e)
 {
@@ -44,7 +56,12 @@ int trail_append(struct state *s, int64_t seq, const char *line, const char *has
     stmt_bind_text(q, 2, line);
     stmt_bind_text(q, 3, hash);
     r = stmt_run(q, e);
-    return r < 0 ? r : trail_note(s, e);
+    if (r < 0)
+        return r;
+    s->trail_known.has_head = true;
+    s->trail_known.head.seq = seq;
+    snprintf(s->trail_known.head.hash, sizeof(s->trail_known.head.hash), "%s", hash);
+    return trail_note(s, e);
 }
 
 int trail_hash(struct state *s, int64_t seq, char ret[static DIGEST_TEXT_SIZE], struct error *e)
@@ -108,6 +125,8 @@ int trail_note(struct state *s, struct error *e)
         return 0;
     snprintf(number, sizeof(number), "%lld", (long long)s->trail_exported);
     r = state_meta_set(s, META_EXPORTED, number, e);
+    s->trail_known.has_noted = r == 0;
+    s->trail_known.noted = s->trail_exported;
     if (r == 0)
         r = stmt_prepare(
             &q, s, "DELETE FROM trail WHERE seq <= ?1 AND seq < (SELECT max(seq) FROM trail)",
@@ -120,7 +139,11 @@ int trail_note(struct state *s, struct error *e)
 
 int64_t trail_exported_get(struct state *s)
 {
-    return state_meta_number(s, META_EXPORTED, 0);
+    if (!s->trail_known.has_noted) {
+        s->trail_known.noted = state_meta_number(s, META_EXPORTED, 0);
+        s->trail_known.has_noted = true;
+    }
+    return s->trail_known.noted;
 }
 
 int trail_clear(struct state *s, struct error *e)
@@ -128,6 +151,7 @@ int trail_clear(struct state *s, struct error *e)
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s, "DELETE FROM trail", e);
 
+    s->trail_known = (struct trail_known){0};
     return r < 0 ? r : stmt_run(q, e);
 }
 

@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/log-ids.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "state/state.h"
 #include "state/steady.h"
 #include "sync/engine.h"
@@ -36,6 +37,7 @@ struct books {
     uint64_t outcome_since_usec; /* the first outcome that waits for a commit came then; 0: none */
     uint64_t alarms_due_usec;
     uint64_t run;
+    struct intent *intents; /* that are open */
     char why_failed[sizeof(((struct error *)0)->message)];
     char audit_error[sizeof(((struct error *)0)->message)]; /* "": its file can be written */
 };
@@ -260,6 +262,33 @@ uint64_t books_alarms_due_usec(const struct books *b)
 void books_forget_alarms_due(struct books *b)
 {
     b->alarms_due_usec = 0;
+}
+
+void books_open_intent(struct books *b, struct intent *i)
+{
+    i->next = b->intents;
+    b->intents = i;
+}
+
+void books_close_intent(struct books *b, struct intent *i)
+{
+    struct intent **p = &b->intents;
+    while (*p && *p != i)
+        p = &(*p)->next;
+    if (*p)
+        *p = i->next;
+}
+
+void books_note_moved(struct books *b, const char *entry_id)
+{
+    for (struct intent *i = b->intents; i; i = i->next)
+        i->moved |= text_equal(i->entry_id, entry_id);
+}
+
+void books_hurry(struct books *b, const char *entry_id)
+{
+    for (struct intent *i = b->intents; i; i = i->next)
+        i->hurries |= text_equal(i->entry_id, entry_id);
 }
 
 bool books_are_distrusted(const struct books *b)

@@ -86,6 +86,19 @@ void books_alarms_at(struct books *b, uint64_t usec);
 uint64_t books_alarms_due_usec(const struct books *b);
 void books_forget_alarms_due(struct books *b);
 
+/* What is under way at the tenant for a person. It is embedded in what carries it out; its marks
+ * are written here, while it is open. */
+struct intent {
+    struct intent *next;
+    const char *entry_id; /* borrowed */
+    bool moved;           /* the person was to be looked at again meanwhile */
+    bool hurries;         /* the person is revoked: no call of it waits behind others */
+};
+void books_open_intent(struct books *b, struct intent *i);
+void books_close_intent(struct books *b, struct intent *i);
+void books_note_moved(struct books *b, const char *entry_id);
+void books_hurry(struct books *b, const char *entry_id);
+
 /* The state file is an older copy: removals and changes wait for approval. */
 bool books_are_distrusted(const struct books *b);
 int books_distrust(struct books *b, bool distrust, struct error *e);

@@ -12,11 +12,9 @@
 #include "base/clock.h"
 #include "base/log-ids.h"
 #include "base/log.h"
-#include "sync/internal.h"
+#include "sync/engine-internal.h"
 
-#define PEOPLE_A_TURN 64
-#define AHEAD_MAX     512
-#define GATHER_USEC   (4 * USEC_PER_MSEC)
+#define GATHER_USEC (4 * USEC_PER_MSEC)
 
 /* The next one is compared with it. */
 static int keep_configuration(struct engine *n, struct error *e)
@@ -68,94 +66,20 @@ static void status_changed(void *userdata)
         n->status_fn(n->status_userdata);
 }
 
-/* People are evaluated between reads, never in the middle of one: groups may come after people.
- */
-static bool may_evaluate(const struct engine *n)
-{
-    return !n->reading && n->read_ended && n->ruleset &&
-           (contact_is_listed(n->contact) || !n->options.tenant);
-}
-
-/* Those who came and match revoke_when: before everybody else who is to be looked at. */
-static int evaluate_revocations(struct engine *n, struct error *e)
-{
-    int r = 0;
-    for (size_t i = 0; i < n->first.revocations.n_items && r == 0; i++)
-        r = evaluate_revocation(n, n->first.revocations.items[i], e);
-    string_list_done(&n->first.revocations);
-    return r;
-}
-
-/* Whose own change is looked at while everybody else waits for being looked at again. */
-static int note_ahead(struct engine *n, const struct string_list *ids, size_t n_first,
-                      struct error *e)
-{
-    bool may = gate_has_seen_plan(n->gate) && !contact_adoption_open(n->contact) &&
-               !books_are_distrusted(n->books) && !contact_other_tenant(n->contact);
-    for (size_t i = 0; may && i < n_first && n->first.ahead.n_items < AHEAD_MAX; i++)
-        if (string_list_add(&n->first.ahead, ids->items[i]) < 0)
-            return error_out_of_memory(e);
-    return 0;
-}
-
-/* *ret_ahead: more are to be looked at, and all of them only because everybody is. */
-static int evaluate_some(struct engine *n, bool *ret_more, bool *ret_ahead, struct error *e)
-{
-    size_t n_first = 0;
-    *ret_more = *ret_ahead = false;
-    if (!may_evaluate(n))
-        return 0;
-    int r = 0;
-    uint64_t now = clock_now_usec();
-    if (n->next_recheck_usec && n->next_recheck_usec <= now) {
-        r = books_write(n->books, e);
-        if (r == 0)
-            r = person_mark_due(n->state, now, &n->next_recheck_usec, e);
-    }
-    struct string_list ids = {0};
-    if (r == 0 && n->groups_dirty)
-        r = bind_rule_groups(n, e); /* also when nobody is dirty: a renamed group is said */
-    if (r == 0)
-        r = books_write(n->books, e);
-    if (r == 0)
-        r = mirror_mark_below(n->state, e);
-    if (r == 0)
-        r = person_next_dirty(n->state, PEOPLE_A_TURN, &ids, &n_first, e);
-    if (r == 0 && ids.n_items)
-        r = run_join(n->books, "directory", e);
-    for (size_t i = 0; i < ids.n_items && r == 0; i++)
-        r = evaluate_person(n, ids.items[i], e);
-    if (r == 0)
-        r = note_ahead(n, &ids, n_first, e);
-    *ret_more = ids.n_items > 0;
-    *ret_ahead = ids.n_items > n_first;
-    n->people_looked_at |= ids.n_items > 0;
-    string_list_done(&ids);
-    if (r == 0 && !*ret_more && n->people_looked_at) {
-        uint64_t next = 0;
-        n->people_looked_at = false;
-        r = books_write(n->books, e);
-        if (r == 0)
-            r = person_mark_due(n->state, now, &next, e);
-        n->next_recheck_usec = next;
-    }
-    return r;
-}
-
 /* With many calls in flight, outcomes and the next intents wait a moment for each other, so
  * that they share a commit. What is lost with them in a crash is settled by reading, as any
  * intent is. */
 static bool gather_outcomes(const struct engine *n, bool more)
 {
     uint64_t since = books_outcome_since_usec(n->books);
-    return !more && n->n_executions * 2 > n->options.max_concurrent && since &&
+    return !more && delivery_has_many(n->delivery) && since &&
            clock_monotonic_usec() - since < GATHER_USEC;
 }
 
 static bool nothing_under_way(const struct engine *n, bool more, size_t n_picked)
 {
-    return !more && !n_picked && !n->n_executions && !n->password && !(command_any(n->commands) && password_is_handed_on(n)) && !n->reading &&
-           n->read_ended &&
+    return !more && !n_picked && !delivery_in_flight(n->delivery) && !passwords_are_busy(n->passwords) && !reading_is_under_way(n->reading) &&
+           reading_has_ended(n->reading) &&
            (!n->options.tenant || (contact_is_known(n->contact) && !health_is_asking(n->health)) ||
             health_state(n->health) != ENGINE_TENANT_OK);
 }
@@ -175,6 +99,13 @@ static int settle_idle(struct engine *n, struct error *e)
     return 0;
 }
 
+/* They go with the whole plan. */
+static void drop_ahead(struct engine *n)
+{
+    struct string_list ids = judge_take_ahead(n->judge);
+    string_list_done(&ids);
+}
+
 /* The guard looks when nobody is dirty any more, so that it sees the whole plan. */
 static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struct error *e)
 {
@@ -190,23 +121,23 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
         r = run_join(n->books, "retry", e);
     if (r == 0)
         r = gate_expire_approvals(n->gate, e);
-    if (r < 0 || more || !may_evaluate(n))
+    if (r < 0 || more || !judge_may(n->judge))
         return r;
-    string_list_done(&n->first.ahead);
+    drop_ahead(n);
     if (books_have(n->books, WORK_GUARD)) {
         books_note(n->books, WORK_ALARMS);
         r = gate_apply(n->gate, e);
-        if (r == 0 && n->read_anew)
+        if (r == 0 && sweep_has_read_anew(n->sweep))
             r = distrust_check(n->books, e);
         books_take(n->books, WORK_GUARD);
         if (r == 0)
             contact_evaluated(n->contact);
     }
     if (r == 0 && gate_is_open(n->gate) && !n->stopping && !gather_outcomes(n, more))
-        r = executor_pick(n, &n_picked, e);
+        r = delivery_pick(n->delivery, &n_picked, e);
     *ret_picked += n_picked;
     if (r == 0)
-        r = password_turn(n, e);
+        r = passwords_turn(n->passwords, e);
     return r;
 }
 
@@ -219,7 +150,15 @@ static int start_revocations(struct engine *n, size_t *ret_picked, struct error 
         r = gate_apply_to_revocations(n->gate, e);
     books_take(n->books, WORK_REVOCATIONS);
     if (r == 0 && gate_is_open(n->gate) && !n->stopping)
-        r = executor_pick_revocations(n, ret_picked, e);
+        r = delivery_pick_revocations(n->delivery, ret_picked, e);
+    return r;
+}
+
+static int pick_ahead(struct engine *n, size_t *ret_picked, struct error *e)
+{
+    struct string_list ids = judge_take_ahead(n->judge);
+    int r = delivery_pick_ahead(n->delivery, &ids, ret_picked, e);
+    string_list_done(&ids);
     return r;
 }
 
@@ -241,18 +180,18 @@ static int turn(struct engine *n, struct error *e)
     bool more = false, ahead = false;
     size_t n_picked = 0;
     int r = 0;
-    executor_hurry(n);
     if (!n->stopping)
-        r = evaluate_revocations(n, e);
+        r = judge_revocations(n->judge, e);
     if (r == 0 && !n->stopping)
-        r = evaluate_some(n, &more, &ahead, e);
-    if (r == 0 && (books_have(n->books, WORK_REVOCATIONS) || n->reading || more))
+        r = judge_some(n->judge, gate_has_seen_plan(n->gate), &more, &ahead, e);
+    delivery_hurry(n->delivery);
+    if (r == 0 && (books_have(n->books, WORK_REVOCATIONS) || reading_is_under_way(n->reading) || more))
         r = start_revocations(n, &n_picked, e);
-    if (r == 0 && ahead && n->first.ahead.n_items && gate_is_open(n->gate))
-        r = executor_pick_ahead(n, &n_picked, e);
-    if (r == 0 && !n->reading)
+    if (r == 0 && ahead && gate_is_open(n->gate))
+        r = pick_ahead(n, &n_picked, e);
+    if (r == 0 && !reading_is_under_way(n->reading))
         r = books_write(n->books, e);
-    if (r == 0 && !n->reading)
+    if (r == 0 && !reading_is_under_way(n->reading))
         r = guard_and_pick(n, more, &n_picked, e);
     if (r < 0)
         return r;
@@ -266,8 +205,8 @@ static int turn(struct engine *n, struct error *e)
         r = books_commit(n->books, e);
     if (r < 0)
         return r;
-    executor_start_committed(n);
-    password_start_committed(n);
+    delivery_start_committed(n->delivery);
+    passwords_start_committed(n->passwords);
     if (more)
         books_wake(n->books, WORK_DUE);
     else if (settled)
@@ -290,7 +229,7 @@ static int engine_turn(sd_event_source *source, void *userdata)
         books_failed(n->books, &e);
         return 0;
     }
-    if (n->stopping && !n->n_executions && n->stopped_fn) {
+    if (n->stopping && !delivery_in_flight(n->delivery) && n->stopped_fn) {
         void (*stopped)(void *) = n->stopped_fn;
         if (note_life(n, "stop", &e) < 0)
             books_failed(n->books, &e);
@@ -314,8 +253,9 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     }
     if (n->options.tenant && health_state(n->health) != ENGINE_TENANT_OK && health_probe_usec(n->health) <= now)
         health_ask(n->health);
-    if (n->sweep_usec && n->sweep_usec <= now)
-        sweep_start(n);
+    uint64_t sweep = sweep_due_usec(n->sweep);
+    if (sweep && sweep <= now)
+        sweep_start(n->sweep);
     books_wake(n->books, WORK_DUE);
     return 0;
 }
@@ -338,17 +278,17 @@ void engine_arm_timer(struct engine *n)
     bool gathers = books_outcome_since_usec(n->books);
     /* What was due at the last look and could not start (tenant away, paused) is woken by what
      * ends that; a read's end brings a turn of its own. */
-    if (n->reading || queue_next_time(n->state, n->looked_usec, &queue, &e) < 0)
+    if (reading_is_under_way(n->reading) || queue_next_time(n->state, n->looked_usec, &queue, &e) < 0)
         queue = 0;
     sooner(&at, queue);
-    sooner(&at, may_evaluate(n) ? n->next_recheck_usec : 0);
+    sooner(&at, judge_due_usec(n->judge));
     /* While the tenant is being asked, its answer is what comes next. */
     sooner(&at, health_state(n->health) != ENGINE_TENANT_OK && !health_is_asking(n->health) ? health_probe_usec(n->health)
                                                                         : 0);
-    sooner(&at, n->sweep_usec);
-    sooner(&at, n->password_usec);
+    sooner(&at, sweep_due_usec(n->sweep));
+    sooner(&at, passwords_due_usec(n->passwords));
     sooner(&at, books_alarms_due_usec(n->books));
-    uint64_t end = n->reading ? 0 : gate_approval_end_usec(n->gate);
+    uint64_t end = reading_is_under_way(n->reading) ? 0 : gate_approval_end_usec(n->gate);
     if (end)
         sooner(&at, now + wait_until(end, steady_now_usec(books_steady(n->books))));
     n->due_usec = at;
@@ -374,34 +314,11 @@ void engine_arm_timer(struct engine *n)
         log_error("Cannot arm the engine's timer: error %d", r);
 }
 
-static int load_facts(struct engine *n, struct error *e)
-{
-    CLEANUP(freep) char *schema = NULL;
-    CLEANUP(freep) char *vanished = NULL;
-    int r = state_meta_get(n->state, "schema", &schema, e);
-    if (r < 0)
-        return r;
-    if (r == 0)
-        r = schema_from_json(&n->schema, schema);
-    else
-        n->schema = schema_new();
-    if (r < 0 || !n->schema) /* unreadable: the server will send it again */
-        n->schema = schema_new();
-    if (!n->schema)
-        return error_out_of_memory(e);
-    r = state_meta_get(n->state, "vanished", &vanished, e);
-    if (r < 0)
-        return r;
-    if (r == 0)
-        snprintf(n->vanished, sizeof n->vanished, "%s", vanished);
-    return 0;
-}
-
 /* A create may wait for a free runner of password_command. */
 static void on_room(void *userdata)
 {
     struct engine *n = userdata;
-    if (password_is_handed_on(n))
+    if (passwords_are_handed_on(n->passwords))
         wake(n);
 }
 
@@ -442,8 +359,6 @@ int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
     n->state = state;
     n->options = *options;
     int r = open_owners(n, audit, e);
-    if (r == 0)
-        r = load_facts(n, e);
     if (r == 0) {
         r = sd_event_add_defer(event, &n->turn_source, engine_turn, n);
         if (r >= 0) /* after what brings data in, so that a turn sees all of it */
@@ -453,12 +368,24 @@ int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
         if (r < 0)
             error_set(e, r, "cannot add the engine to the event loop");
     }
+    if (r >= 0) /* it may find that everybody is to be looked at */
+        r = rules_new(&n->rules, n->books, e);
     if (r >= 0)
-        r = books_write(n->books, e);
+        r = reading_new(&n->reading, n->books, n->rules, e);
     if (r >= 0)
-        r = mirror_use_schema(n->state, n->schema, e);
+        r = judge_new(&n->judge, n->books, n->rules, n->reading, n->contact, e);
     if (r >= 0)
-        r = bind_ruleset(n, e);
+        r = sweep_new(&n->sweep, n->books, n->health, n->gate, n->rules, e);
+    if (r >= 0)
+        r = passwords_new(&n->passwords, n->books, n->gate, e);
+    struct delivery_options delivery = {.books = n->books,
+                                        .gate = n->gate,
+                                        .health = n->health,
+                                        .contact = n->contact,
+                                        .rules = n->rules,
+                                        .passwords = n->passwords};
+    if (r >= 0)
+        r = delivery_new(&n->delivery, &delivery, e);
     if (r < 0) {
         engine_free(n);
         return r;
@@ -471,37 +398,22 @@ struct engine *engine_free(struct engine *n)
 {
     if (!n)
         return NULL;
-    executor_cancel_all(n);
-    n->gate = gate_free(n->gate);
+    n->delivery = delivery_free(n->delivery);
+    n->sweep = sweep_free(n->sweep);
     n->contact = contact_free(n->contact);
     n->health = health_free(n->health);
-    sweep_cancel(n);
-    password_cancel(n);
+    n->passwords = passwords_free(n->passwords);
+    n->gate = gate_free(n->gate);
+    n->judge = judge_free(n->judge);
+    n->reading = reading_free(n->reading);
+    n->rules = rules_free(n->rules);
     n->books = books_free(n->books);
     n->commands = commands_free(n->commands);
     n->turn_source = sd_event_source_disable_unref(n->turn_source);
     n->timer = sd_event_source_disable_unref(n->timer);
-    mirror_drop_schema(n->state, n->schema);
-    ruleset_free(n->ruleset);
-    schema_free(n->schema);
-    bound_groups_done(&n->groups);
-    string_list_done(&n->sighted);
-    string_list_done(&n->sightings);
-    string_list_done(&n->first.revocations);
-    string_list_done(&n->first.ahead);
     n->event = sd_event_unref(n->event);
     free(n);
     return NULL;
-}
-
-static void schedule_sweep(struct engine *n)
-{
-    n->sweep_usec =
-        n->options.sync->verify_interval_usec && n->options.tenant && !n->options.plan_only
-            ? clock_now_usec() + n->options.sync->verify_interval_usec
-            : 0;
-    if (books_are_distrusted(n->books) && n->options.tenant && !n->options.plan_only)
-        n->sweep_usec = clock_now_usec();
 }
 
 /* Another configuration than the one that the plan was made with, also after a restart:
@@ -542,7 +454,7 @@ static int take_configuration(struct engine *n, bool reloaded, struct error *e)
 int engine_start(struct engine *n, struct error *e)
 {
     char since[CLOCK_TEXT_SIZE];
-    schedule_sweep(n);
+    sweep_schedule(n->sweep);
     if (gate_is_paused(n->gate) && !n->options.plan_only)
         log_warning("Writing to the tenant is paused since %s: `rosterctl resume` goes on",
                     alarm_paused_since(gate_paused_usec(n->gate), since));
@@ -550,25 +462,20 @@ int engine_start(struct engine *n, struct error *e)
     int r = contact_check_tenant(n->contact, e);
     if (r < 0)
         return r;
-    if (!n->options.plan_only) {
-        executor_settle_crash(n, e);
-        if (books_have_failed(n->books))
-            return error_set(e, -EIO, "%s", books_error(n->books));
-    }
-    uint64_t next = 0, run = 0;
+    r = n->options.plan_only ? 0 : delivery_settle_crash(n->delivery, e);
+    if (r < 0)
+        return r;
+    uint64_t run = 0;
     r = n->options.plan_only ? 0 : run_unended(n->state, &run, e); /* it goes on */
     books_set_run(n->books, run);
     if (r == 0)
-        r = books_write(n->books, e);
-    if (r == 0)
-        r = person_mark_due(n->state, clock_now_usec(), &next, e);
+        r = judge_start(n->judge, e);
     if (r == 0)
         r = gate_configure(n->gate, e);
     if (r == 0)
         r = take_configuration(n, false, e);
     if (r == 0)
         r = gate_start_approvals(n->gate, e);
-    n->next_recheck_usec = next;
     if (r == 0)
         r = note_life(n, "start", e);
     if (r == 0 && n->options.tenant)
@@ -584,7 +491,8 @@ void engine_stop(struct engine *n, void (*stopped)(void *userdata), void *userda
     n->stopped_userdata = userdata;
     health_close(n->health);
     contact_cancel(n->contact);
-    sweep_cancel(n);
+    sweep_close(n->sweep);
+    passwords_close(n->passwords);
     if (books_have_failed(n->books)) {
         n->stopped_fn = NULL;
         stopped(userdata);
@@ -595,34 +503,22 @@ void engine_stop(struct engine *n, void (*stopped)(void *userdata), void *userda
 
 const struct ruleset *engine_ruleset(const struct engine *n)
 {
-    return n->ruleset;
+    return rules_ruleset(n->rules);
+}
+
+const char *engine_group_sighting(const struct engine *n, const char *dn)
+{
+    return rules_sighting(n->rules, dn);
+}
+
+struct reading *engine_reading(const struct engine *n)
+{
+    return n->reading;
 }
 
 const struct schema *engine_schema(const struct engine *n)
 {
-    return n->schema;
-}
-
-bool engine_reads_more(const struct ruleset *now, const struct string_list *before)
-{
-    const struct string_list *names = ruleset_attributes(now);
-    for (size_t i = 0; i < names->n_items; i++) {
-        bool held = false;
-        for (size_t j = 0; j < before->n_items && !held; j++)
-            held = text_equal_ascii_case(names->items[i], before->items[j]);
-        if (!held)
-            return true;
-    }
-    return false;
-}
-
-int engine_copy_attributes(const struct ruleset *r, struct string_list *ret)
-{
-    const struct string_list *names = ruleset_attributes(r);
-    for (size_t i = 0; i < names->n_items; i++)
-        if (string_list_add(ret, names->items[i]) < 0)
-            return -ENOMEM;
-    return 0;
+    return rules_schema(n->rules);
 }
 
 /* What is written for a new configuration; in the turn's transaction. */
@@ -642,31 +538,29 @@ static int write_configuration(struct engine *n, struct error *e)
 int engine_reload(struct engine *n, const struct engine_options *options, struct error *e)
 {
     struct engine_options before = n->options;
-    struct ruleset *rules = TAKE(n->ruleset);
-    CLEANUP(string_list_done) struct string_list attributes = {0};
-    int r = engine_copy_attributes(rules, &attributes) < 0 ? error_out_of_memory(e) : 0;
+    struct ruleset *rules = NULL;
+    bool reads_more = false;
     n->options = *options;
     n->options.tenant_ops = before.tenant_ops;
     n->options.tenant = before.tenant;
-    if (r == 0)
-        r = bind_ruleset(n, e);
+    int r = rules_renew(n->rules, &rules, &reads_more, e);
+    bool renewed = r == 0;
     if (r == 0)
         r = write_configuration(n, e);
     if (r == 0)
         r = gate_configure(n->gate, e);
     if (r < 0) { /* nothing of the new one may be kept: its owner frees it */
-        ruleset_free(n->ruleset);
-        n->ruleset = rules;
+        if (renewed)
+            rules_take_back(n->rules, rules);
         n->options = before;
-        n->groups_dirty = true;
         return r;
     }
     /* An attribute that was not read yet is not one that nobody has: the directory reads again
      * first. */
-    if (engine_reads_more(n->ruleset, &attributes))
-        n->read_ended = false;
+    if (reads_more)
+        reading_reads_more(n->reading);
     if (n->options.sync->verify_interval_usec != before.sync->verify_interval_usec)
-        schedule_sweep(n);
+        sweep_schedule(n->sweep);
     ruleset_free(rules);
     books_note(n->books, WORK_GUARD);
     books_wake(n->books, WORK_COMMIT);
@@ -681,8 +575,7 @@ void engine_on_idle(struct engine *n, void (*fn)(void *userdata), void *userdata
 
 void engine_on_directory_change(struct engine *n, void (*fn)(void *userdata), void *userdata)
 {
-    n->directory_fn = fn;
-    n->directory_userdata = userdata;
+    reading_on_change(n->reading, fn, userdata);
 }
 
 void engine_on_status_change(struct engine *n, void (*fn)(void *userdata), void *userdata)
@@ -702,10 +595,7 @@ void engine_directory_away(struct engine *n, bool away, const char *sentence)
 
 bool engine_past_revocation(const struct engine *n, size_t i, struct engine_revocation *ret)
 {
-    if (i >= n->n_past_revocations || i >= ENGINE_PAST_REVOCATIONS)
-        return false;
-    *ret = n->past_revocations[(n->n_past_revocations - 1 - i) % ENGINE_PAST_REVOCATIONS];
-    return true;
+    return delivery_past_revocation(n->delivery, i, ret);
 }
 
 bool engine_is_idle(const struct engine *n)
@@ -715,8 +605,7 @@ bool engine_is_idle(const struct engine *n)
 
 void engine_use_mirror_as_is(struct engine *n)
 {
-    n->read_ended = true;
-    books_wake(n->books, WORK_DUE);
+    reading_use_mirror_as_is(n->reading);
 }
 
 void engine_audit_written(struct engine *n, bool fine, const char *sentence)
@@ -746,9 +635,14 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .audit_error = books_audit_error(n->books),
         .commands = command_any(n->commands),
         .run = books_run(n->books),
-        .in_flight = n->n_executions,
-        .n_done = n->n_done,
-        .reading = n->reading != 0,
+        .in_flight = delivery_in_flight(n->delivery),
+        .n_done = delivery_n_done(n->delivery),
+        .reading = reading_is_under_way(n->reading),
         .budget_window_usec = n->options.sync->budget_window_usec,
     };
+}
+
+int engine_explain(struct engine *n, const char *entry_id, struct verdict *ret, struct error *e)
+{
+    return judge_explain(n->judge, entry_id, ret, e);
 }

@@ -24,6 +24,7 @@ struct audit_export;
 struct audit_row;
 struct engine;
 struct error;
+struct reading;
 struct ruleset;
 struct sd_event;
 struct state;
@@ -59,7 +60,9 @@ int engine_note_request(struct engine *n, const char *what, const char *entry_id
                         const char *sentence, struct error *e);
 /* A line of its own, and a fact of the state (NULL: removed); both are committed at once. */
 int engine_record(struct engine *n, const struct audit_row *row, struct error *e);
-int engine_remember(struct engine *n, const char *name, const char *value, struct error *e);
+/* Both at once: the line (NULL: none), and what is to be known after a restart. */
+int engine_remember(struct engine *n, const char *name, const char *value,
+                    const struct audit_row *row, struct error *e);
 struct engine *engine_free(struct engine *n); /* cancels calls; intents without outcome are
                                                  settled at the next start */
 
@@ -70,8 +73,9 @@ int engine_start(struct engine *n, struct error *e);
  * committed. */
 void engine_stop(struct engine *n, void (*stopped)(void *userdata), void *userdata);
 
-/* The sink to hand to the directory, with the engine as userdata. */
+/* The sink to hand to the directory, and its userdata. */
 extern const struct feed_sink engine_sink;
+struct reading *engine_reading(const struct engine *n);
 /* Runs from the sink when the directory's connection changed; the daemon tells then whether it
  * is away. */
 void engine_on_directory_change(struct engine *n, void (*fn)(void *userdata), void *userdata);
@@ -131,6 +135,9 @@ int engine_approve(struct engine *n, const char *hash, unsigned uid,
 /* cause, person: NULL for all. */
 int engine_retry(struct engine *n, const char *cause, const char *entry_id, size_t *ret_n,
                  struct error *e);
+/* cause: "members:DN". What this group does not show when it is read next was removed. 0, or
+ * ENGINE_NOTHING: it is another cause, or nothing of this group is hidden. */
+int engine_believe_members(struct engine *n, const char *cause, struct error *e);
 int engine_look_again(struct engine *n, const char *entry_id, struct error *e);
 
 /* The hash of the plan: over the parked operations when there are any, else (and always while it

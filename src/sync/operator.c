@@ -5,7 +5,8 @@
 
 #include "base/log-ids.h"
 #include "base/log.h"
-#include "sync/internal.h"
+#include "sync/engine-internal.h"
+#include "sync/hidden.h"
 
 void engine_act(struct engine *n, const struct engine_act *act)
 {
@@ -25,11 +26,14 @@ int engine_record(struct engine *n, const struct audit_row *row, struct error *e
     return r < 0 ? r : books_commit(n->books, e);
 }
 
-int engine_remember(struct engine *n, const char *name, const char *value, struct error *e)
+int engine_remember(struct engine *n, const char *name, const char *value,
+                    const struct audit_row *row, struct error *e)
 {
     int r = books_write(n->books, e);
     if (r == 0)
         r = state_meta_set(n->state, name, value, e);
+    if (r == 0 && row)
+        r = books_audit(n->books, row, e);
     books_wake(n->books, WORK_DUE);
     return r < 0 ? r : books_commit(n->books, e);
 }
@@ -44,7 +48,7 @@ static int accept_causes(struct engine *n, const struct engine_choice *choice, s
     if (r == 0 && adoption)
         r = contact_accept(n->contact, e);
     if (r == 0 && vanished)
-        r = vanish_accept(n, e);
+        r = reading_accept_vanished(n->reading, e);
     return r;
 }
 
@@ -108,6 +112,17 @@ int engine_retry(struct engine *n, const char *cause, const char *entry_id, size
     return r < 0 ? r : 0;
 }
 
+int engine_believe_members(struct engine *n, const char *cause, struct error *e)
+{
+    int r = hidden_believe(n->books, cause, e);
+    if (r != 0)
+        return r < 0 ? r : ENGINE_NOTHING;
+    rules_doubt_groups(n->rules);
+    books_note(n->books, WORK_COMMIT);
+    books_wake(n->books, WORK_DUE);
+    return 0;
+}
+
 int engine_look_again(struct engine *n, const char *entry_id, struct error *e)
 {
     int r = books_write(n->books, e);
@@ -155,8 +170,6 @@ int engine_budgets(const struct engine *n, struct guard_input *ret_input,
 int engine_distrust_state(struct engine *n, struct error *e)
 {
     int r = distrust_begin(n->books, e);
-    n->read_anew = false;
-    if (n->options.tenant && !n->options.plan_only)
-        n->sweep_usec = clock_now_usec();
+    sweep_read_anew(n->sweep);
     return r;
 }

@@ -2,8 +2,10 @@
  * The life of a call. Calls wait in one queue, oldest first; the head leaves when the pace, the
  * number in flight and the token allow it. A 401 sends a call back to the head of the queue
  * once, with the token that it used reported as refused, so that many calls that meet the same
- * dead token cause one refresh. Anything else ends the call: what the answer means is decided
- * in answer.c, what a caller does about it is the caller's. Nothing is repeated here.
+ * dead token cause one refresh, and so does a kept connection that breaks under a read. Anything
+ * else ends the call: what the answer means is decided in answer.c, what a caller does about it is
+ * the caller's. Each request that goes out, also a repeated one and one for a token, has its place
+ * in the pace from then until it ended.
  *
  * What is freed when: the caller owns the call and may free it inside done, so what done is
  * given lives in this file's frames and never in the call.
@@ -29,7 +31,11 @@
 #include "tenant/user-api.h"
 
 /* A tenant that keeps all its calls waiting does not keep a revocation. */
-#define HURRIED_MORE 2
+#define HURRIED_MORE    2
+#define SILENT_USEC     USEC_PER_SEC
+#define LOOK_AGAIN_USEC (50 * USEC_PER_MSEC)
+/* As libcurl would. */
+#define REPEATED_AFTER_BREAK 5
 
 enum call_state {
     CALL_WAITING,
@@ -44,11 +50,12 @@ struct tenant_call {
     struct call_request request;
     struct http_exchange *exchange;
     uint64_t sequence, generation;
-    size_t pace_number; /* of the request under way */
     bool replayed;
+    unsigned n_broken;
     bool hurries; /* ahead of those that do not */
     unsigned attempts;
-    uint64_t started_usec, sent_usec;
+    uint64_t started_usec, sent_usec; /* sent: first */
+    uint64_t taken_usec;              /* of the request under way */
     tenant_done_fn done;
     void *userdata;
 };
@@ -98,23 +105,16 @@ static void note_room(struct tenant_client *c)
     }
 }
 
-static void on_leaves(void *userdata)
-{
-    struct tenant_call *call = userdata;
-    pace_left(&call->client->pace, call->pace_number, clock_monotonic_usec());
-}
-
 static void leave(struct tenant_call *call)
 {
     struct tenant_client *c = call->client;
-    if (call->state == CALL_SENT)
-        on_leaves(call);
     if (call->state == CALL_WAITING) {
         TAILQ_REMOVE(&c->waiting, call, link);
         c->n_waiting--;
     } else if (call->state == CALL_SENT) {
         TAILQ_REMOVE(&c->sent, call, link);
         c->n_sent--;
+        pace_ended(&c->pace, clock_monotonic_usec());
     }
     call->state = CALL_ENDED;
 }
@@ -188,6 +188,9 @@ int call_start(struct tenant_call **ret, struct tenant_client *c, struct call_re
     call->state = CALL_WAITING;
     TAILQ_INSERT_TAIL(&c->waiting, call, link);
     c->n_waiting++;
+    if (c->on_request)
+        c->on_request(http_method_name(call->request.question.method), call->request.url,
+                      c->on_request_userdata);
     note_room(c);
     kick(c);
     *ret = call;
@@ -205,6 +208,16 @@ static void log_end(const struct tenant_call *call, const struct tenant_answer *
               a->class == TENANT_DONE ? "" : ": ", a->class == TENANT_DONE ? "" : a->hint);
 }
 
+/* Whom the call is about, as a number for the pace; 0: nobody in particular. */
+static uint64_t who(const struct tenant_call *call)
+{
+    const char *name = call->request.login ? call->request.login : call->request.scim_id;
+    uint64_t hash = 14695981039346656037ULL; /* FNV-1a */
+    for (; name && *name; name++)
+        hash = (hash ^ (unsigned char)*name) * 1099511628211ULL;
+    return name ? hash : 0;
+}
+
 /* The call may be gone afterwards. */
 static void finish(struct tenant_call *call, struct tenant_answer *a)
 {
@@ -217,9 +230,11 @@ static void finish(struct tenant_call *call, struct tenant_answer *a)
                  call->request.url);
     if (a->class == TENANT_THROTTLED) {
         c->n_throttled++;
-        pace_throttled(&c->pace, now, a->retry_after_usec);
+        pace_throttled(&c->pace, now, a->retry_after_usec, who(call));
     } else if (a->class == TENANT_UNCLEAR || a->class == TENANT_AWAY) {
         c->n_failed++;
+    } else if (a->status) {
+        pace_served(&c->pace, who(call));
     }
     log_end(call, a);
     leave(call);
@@ -272,14 +287,20 @@ static int read_content(const struct tenant_call *call, const struct http_result
     return 0;
 }
 
-/* 401: once more with another token. */
-static bool send_back(struct tenant_call *call, const struct tenant_answer *a)
+/* 401: once more with another token. A read whose kept connection broke: over another one. */
+static bool send_back(struct tenant_call *call, const struct http_result *result,
+                      const struct tenant_answer *a)
 {
     struct tenant_client *c = call->client;
-    if (a->status != 401 || call->replayed)
+    if (result->broken && call->request.question.method == HTTP_GET &&
+        call->n_broken < REPEATED_AFTER_BREAK) {
+        call->n_broken++;
+    } else if (a->status == 401 && !call->replayed) {
+        call->replayed = true;
+        oauth_refused(c->oauth, call->generation);
+    } else {
         return false;
-    call->replayed = true;
-    oauth_refused(c->oauth, call->generation);
+    }
     leave(call);
     wait_in_place(call); /* ahead of all that never left */
     return true;
@@ -303,7 +324,7 @@ static void on_exchange(const struct http_result *result, void *userdata)
     question->secrets[3] =
         oauth_client_secret(c->oauth) ? secret_text(oauth_client_secret(c->oauth)) : NULL;
     answer_decide(&answer, question, result, clock_now_usec());
-    if (!send_back(call, &answer)) {
+    if (!send_back(call, result, &answer)) {
         if (answer.class == TENANT_DONE &&
             (read_content(call, result, &content, &answer.logged_in, &error) < 0 ||
              check_subject(call, &content, &error) < 0))
@@ -346,12 +367,10 @@ static void send_call(struct tenant_call *call, uint64_t now_usec)
     struct error error;
     const struct http_request request = {
         .method = call->request.question.method,
-        .repeatable = call->request.question.method == HTTP_GET,
         .url = call->request.url,
         .headers = oauth_headers(c->oauth, headers_of(call)),
         .body = call->request.body,
         .body_size = call->request.body_size,
-        .leaves = on_leaves,
         .max_answer_bytes = is_list(call->request.kind) ? 0 : ONE_USER_BYTES,
     };
     int r = http_exchange_start(&call->exchange, c->http, &request, on_exchange, call, &error);
@@ -366,9 +385,8 @@ static void send_call(struct tenant_call *call, uint64_t now_usec)
     TAILQ_INSERT_TAIL(&c->sent, call, link);
     c->n_sent++;
     c->n_requests++;
-    call->pace_number = pace_take(&c->pace, now_usec);
-    if (http_says_when_it_leaves())
-        pace_stays(&c->pace, call->pace_number);
+    pace_take(&c->pace, now_usec);
+    call->taken_usec = now_usec;
     call->generation = oauth_generation(c->oauth);
     call->attempts++;
     if (!call->sent_usec)
@@ -394,24 +412,39 @@ static void wake_at(struct tenant_client *c, uint64_t usec)
         log_error("Arming the timer of the tenant's pace: %s", strerror(-r));
 }
 
+/* What hurries does not wait for the answers of a tenant that is silent. */
+static size_t n_silent(const struct tenant_client *c, uint64_t now)
+{
+    const struct tenant_call *call;
+    size_t n = 0;
+    TAILQ_FOREACH(call, &c->sent, link)
+    n += call->taken_usec + SILENT_USEC < now;
+    return n;
+}
+
+/* Whether the pace lets one leave now; if not, it is asked again in time. */
+static bool pace_lets(struct tenant_client *c, const struct tenant_call *call, uint64_t now)
+{
+    uint64_t wait = pace_wait(&c->pace, now, call->hurries ? n_silent(c, now) : 0);
+    if (wait == PACE_WAIT_FOR_END && call->hurries)
+        wait = LOOK_AGAIN_USEC;
+    if (wait > 0 && wait != PACE_WAIT_FOR_END)
+        wake_at(c, now + wait);
+    return wait == 0;
+}
+
 /* Whether the head of the queue may leave. */
-static bool may_send(struct tenant_client *c, uint64_t now)
+static bool may_send(struct tenant_client *c, const struct tenant_call *call, uint64_t now)
 {
     struct error error;
-    uint64_t wait = pace_wait(&c->pace, now);
-    if (wait > 0) {
-        wake_at(c, now + wait);
+    if (!pace_lets(c, call, now))
         return false;
-    }
     uint64_t n_before = oauth_n_requests(c->oauth);
     int r = oauth_prepare(c->oauth, &error);
     if (oauth_n_requests(c->oauth) != n_before) { /* a renewal, too, is a request */
         pace_take(&c->pace, now);
-        wait = r == 0 ? pace_wait(&c->pace, now) : 0;
-        if (wait > 0) {
-            wake_at(c, now + wait);
+        if (r == 0 && !pace_lets(c, call, now))
             return false;
-        }
     }
     if (r < 0) {
         struct tenant_answer failure = {0};
@@ -430,7 +463,7 @@ void call_pump(struct tenant_client *c)
     while ((call = TAILQ_FIRST(&c->waiting)) &&
            c->n_sent < c->max_concurrent + (call->hurries ? HURRIED_MORE : 0)) {
         uint64_t now = clock_monotonic_usec();
-        if (!may_send(c, now))
+        if (!may_send(c, call, now))
             break;
         send_call(call, now);
     }
@@ -439,9 +472,11 @@ void call_pump(struct tenant_client *c)
 
 void call_token_came(struct tenant_client *c, const struct tenant_answer *failure)
 {
+    uint64_t now = clock_monotonic_usec();
+    pace_ended(&c->pace, now);
     if (failure) {
         if (failure->class == TENANT_THROTTLED)
-            pace_throttled(&c->pace, clock_monotonic_usec(), failure->retry_after_usec);
+            pace_throttled(&c->pace, now, failure->retry_after_usec, 0);
         c->pumping = true;
         end_waiting(c, failure);
         c->pumping = false;

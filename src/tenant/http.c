@@ -6,9 +6,10 @@
  * only when curl wants to wake earlier than what is armed.
  *
  * What it refuses: redirects (a bearer token must not travel), plain HTTP unless it was asked
- * for in writing, answers above the limit, sending a write twice. libcurl repeats any request
+ * for in writing, answers above the limit, sending anything twice. libcurl repeats any request
  * by itself when a reused connection breaks before the first byte of the answer; the tenant may
- * have acted on the first, so for writes that repetition is stopped and reported.
+ * have acted on the first, and nobody would count the second, so that repetition is stopped and
+ * reported (before 7.80 only that of a request with a body can be).
  */
 #include "config.h"
 
@@ -75,14 +76,13 @@ struct http_exchange {
     CURL *easy;
     struct http_headers *headers;
     struct buffer answer;
-    bool too_large, sent, repeatable, secret_answer, repetition;
+    bool too_large, sent, secret_answer, repetition;
     const char *body;
     size_t body_size, body_offset;
     size_t max_answer_bytes;
     char retry_after[64];
     char curl_text[CURL_ERROR_SIZE];
     http_done_fn done;
-    void (*leaves)(void *userdata);
     void *userdata;
 };
 
@@ -171,13 +171,11 @@ static int on_request(void *userdata, char *ip, char *local_ip, int port, int lo
 {
     struct http_exchange *x = userdata;
     (void)ip, (void)local_ip, (void)port, (void)local_port;
-    if (x->sent && !x->repeatable) {
+    if (x->sent) {
         x->repetition = true;
         return CURL_PREREQFUNC_ABORT;
     }
     x->sent = true;
-    if (x->leaves)
-        x->leaves(x->userdata);
     return CURL_PREREQFUNC_OK;
 }
 #else
@@ -196,7 +194,7 @@ static size_t on_read(char *bytes, size_t one, size_t size, void *userdata)
 static int on_seek(void *userdata, curl_off_t offset, int origin)
 {
     struct http_exchange *x = userdata;
-    if (origin != SEEK_SET || offset != 0 || (x->body_offset > 0 && !x->repeatable)) {
+    if (origin != SEEK_SET || offset != 0 || x->body_offset > 0) {
         x->repetition = true;
         return CURL_SEEKFUNC_FAIL;
     }
@@ -370,7 +368,6 @@ int http_exchange_start(struct http_exchange **ret, struct http *h,
         return -ENOMEM;
     request->headers->n_references++;
     x->headers = request->headers;
-    x->repeatable = request->repeatable;
     x->secret_answer = request->secret_answer;
     x->body = request->body;
     x->body_size = request->body_size;
@@ -378,7 +375,6 @@ int http_exchange_start(struct http_exchange **ret, struct http *h,
     x->too_large = x->sent = x->repetition = false;
     x->retry_after[0] = x->curl_text[0] = '\0';
     x->done = done;
-    x->leaves = request->leaves;
     x->max_answer_bytes = h->max_answer_bytes;
     if (request->max_answer_bytes && request->max_answer_bytes < h->max_answer_bytes)
         x->max_answer_bytes = request->max_answer_bytes;
@@ -432,9 +428,23 @@ static void describe_tls(const struct http_exchange *x, const char *text, char *
                                    : "the system's CAs");
 }
 
+/* Before anything was sent curl says little; the system's number tells more. NULL: it has none. */
+static const char *describe_network(const struct http_exchange *x, CURLcode code)
+{
+    long number = 0;
+    if (code == CURLE_COULDNT_RESOLVE_HOST)
+        return "there is no such host to be found";
+    if (curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &number) != CURLE_OK || number == 0)
+        return NULL;
+    return code == CURLE_COULDNT_CONNECT || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR
+               ? error_of_network((int)number)
+               : NULL;
+}
+
 static void describe(const struct http_exchange *x, CURLcode code, char *out, size_t n)
 {
     const char *text = x->curl_text[0] ? x->curl_text : curl_easy_strerror(code);
+    const char *network = describe_network(x, code);
     if (x->too_large || code == CURLE_FILESIZE_EXCEEDED)
         snprintf(out, n, "%s: the answer is larger than %zu bytes and was cut off",
                  x->http->url.host, x->max_answer_bytes);
@@ -445,7 +455,7 @@ static void describe(const struct http_exchange *x, CURLcode code, char *out, si
     else if (http_is_tls_problem((int)code))
         describe_tls(x, text, out, n);
     else
-        snprintf(out, n, "%s: %s", x->http->url.host, text);
+        snprintf(out, n, "%s: %s", x->http->url.host, network ? network : text);
 }
 
 static void exchange_finish(struct http_exchange *x, CURLcode code)
@@ -457,6 +467,7 @@ static void exchange_finish(struct http_exchange *x, CURLcode code)
         .body_size = x->answer.size,
         .retry_after = x->retry_after[0] ? x->retry_after : NULL,
         .sent = x->sent,
+        .broken = x->repetition,
     };
     long status = 0;
     curl_off_t before_sending = 0;
@@ -677,11 +688,6 @@ struct http *http_free(struct http *h)
     free(h->tls_ca_directory);
     free(h);
     return NULL;
-}
-
-bool http_says_when_it_leaves(void)
-{
-    return HAVE_PREREQ;
 }
 
 const char *http_base_url(const struct http *h)

@@ -24,24 +24,20 @@ enum http_method {
 };
 const char *http_method_name(enum http_method m);
 
-/* Whether `leaves` below is called: an older libcurl cannot tell. */
-bool http_says_when_it_leaves(void);
-
 struct http_request { /* everything is borrowed until the exchange is done or freed */
     enum http_method method;
-    bool repeatable; /* libcurl may send it again over a fresh connection */
     const char *url;
     struct http_headers *headers; /* a reference is taken */
     const char *body;             /* NULL: none */
     size_t body_size;
-    size_t max_answer_bytes;        /* less than the options say; 0: as they say */
-    bool secret_answer;             /* the answer's bytes are wiped after done */
-    void (*leaves)(void *userdata); /* its connection is there, it leaves now; NULL: not told */
+    size_t max_answer_bytes; /* less than the options say; 0: as they say */
+    bool secret_answer;      /* the answer's bytes are wiped after done */
 };
 
 struct http_result { /* borrowed for the call of done */
     int curl_code;   /* CURLcode; 0: a whole answer came */
     bool sent;       /* the request, or part of it, may have left */
+    bool broken;     /* a kept connection broke before the first byte of the answer */
     int status;      /* 0: none came */
     const char *body;
     size_t body_size;

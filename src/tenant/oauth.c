@@ -186,6 +186,11 @@ static void on_answer(const struct http_result *result, void *userdata)
     struct tenant_answer answer = {.class = TENANT_AWAY};
     struct error error;
     o->exchange = NULL;
+    if (result->broken) { /* over another connection, when the pace lets it */
+        forget_request(o);
+        o->done(NULL, o->userdata);
+        return;
+    }
     answer_decide(&answer, &question, result, clock_now_usec());
     /* A renewal that cannot be understood is no reason to lose a token that is valid. */
     if (answer.class == TENANT_DONE && take_token(o, result, &error) < 0) {
@@ -241,7 +246,6 @@ static int ask(struct oauth *o, struct error *e)
     if (r == 0) {
         const struct http_request request = {
             .method = HTTP_POST,
-            .repeatable = true,
             .url = o->url,
             .headers = o->form_headers,
             .body = o->form,
@@ -305,6 +309,11 @@ const struct secret *oauth_last_token(const struct oauth *o)
 const struct secret *oauth_client_secret(const struct oauth *o)
 {
     return o->client_secret;
+}
+
+const char *oauth_url(const struct oauth *o)
+{
+    return o->url;
 }
 
 uint64_t oauth_expires_usec(const struct oauth *o)

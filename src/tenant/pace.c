@@ -6,16 +6,16 @@
  * again at once. A refusal now and then among many requests is no burst: it cuts nothing, or a
  * tenant that refuses one in fifty would end near nothing.
  *
- * The configured rate is held in any second, wherever it begins: the bucket smooths, and a ring
- * of when the last ones left decides.
+ * The configured rate is held in any second, wherever it begins, as the tenant counts: the bucket
+ * smooths, and what may have arrived within a second (second.h) decides. So a tenant that answers
+ * slowly gets a little less than the configured rate. A refusal that says something of one user
+ * alone (refused.h) cuts nothing and stops nobody.
  *
  * It does not know what a request is and never looks at a clock.
  */
 #include "config.h"
 
 #include "tenant/pace.h"
-
-#include <string.h>
 
 #include "base/clock.h"
 
@@ -27,11 +27,6 @@
 #define CEILING_FACTOR 4.0
 /* How much of a second's requests may leave in one go. */
 #define BUCKET_SECONDS 0.1
-/* A second, and a little for what the way to the tenant does to distances. */
-#define RING_USEC (USEC_PER_SEC + USEC_PER_SEC / 50)
-/* It waits for its connection; when it is looked at again. */
-#define STILL_HERE UINT64_MAX
-#define LOOK_USEC  (10 * USEC_PER_MSEC)
 /* No burst: fewer than one in so many requests of the last two seconds. */
 #define BURST_SHARE    10
 #define BURST_AT_LEAST 3
@@ -49,30 +44,23 @@ void pace_init(struct pace *p, double max_rate, uint64_t now_usec)
         .rate = max_rate,
         .filled_usec = now_usec,
         .window_usec = now_usec,
+        /* Another process may have sent as many a moment ago. */
+        .tokens = max_rate < 1.0 ? 1.0 - max_rate : 0,
     };
-    p->tokens = bucket_size(p);
 }
 
 void pace_set_max_rate(struct pace *p, double max_rate, uint64_t now_usec)
 {
-    uint64_t pause = p->paused_until_usec;
-    double rate = p->cut_usec ? p->rate : 0;
-    uint64_t cut = p->cut_usec, grown = p->grown_usec;
-    double ceiling = p->ceiling;
-    uint64_t left[PACE_RING];
-    size_t n_left = p->n_left;
-    memcpy(left, p->left_usec, sizeof(left));
-    pace_init(p, max_rate, now_usec);
-    memcpy(p->left_usec, left, sizeof(left));
-    p->n_left = n_left;
-    p->paused_until_usec = pause;
-    if (rate > 0 && (max_rate <= 0 || rate < max_rate)) {
-        /* Still recovering: a reload is no reason to forget what the tenant said. */
-        p->rate = rate;
-        p->cut_usec = cut;
-        p->grown_usec = grown;
-        p->ceiling = ceiling > rate ? ceiling : rate * CEILING_FACTOR;
+    p->max_rate = max_rate;
+    p->tokens = 0;
+    p->filled_usec = now_usec;
+    /* Still recovering: a reload is no reason to forget what the tenant said. */
+    if (p->cut_usec && (max_rate <= 0 || p->rate < max_rate)) {
+        p->ceiling = p->ceiling > p->rate ? p->ceiling : p->rate * CEILING_FACTOR;
+        return;
     }
+    p->rate = max_rate;
+    p->cut_usec = 0;
 }
 
 static void grow(struct pace *p, uint64_t now_usec)
@@ -102,36 +90,26 @@ static void fill(struct pace *p, uint64_t now_usec)
         p->tokens = bucket_size(p);
 }
 
-/* How many may leave in a second; 0: the ring does not decide. */
-static size_t ring_size(const struct pace *p)
+/* Until another one may arrive at the tenant without one too many in a second. */
+static uint64_t wait_for_room(struct pace *p, uint64_t now_usec, size_t n_silent)
 {
-    return p->max_rate >= 1.0 && p->max_rate <= PACE_RING ? (size_t)p->max_rate : 0;
-}
-
-/* Until the one that left as many before as may leave in a second is a second ago. */
-static uint64_t ring_wait(const struct pace *p, uint64_t now_usec)
-{
-    size_t n = ring_size(p);
-    if (!n || p->n_left < n)
+    if (p->max_rate <= 0)
         return 0;
-    uint64_t left_usec = p->left_usec[(p->n_left - n) % PACE_RING];
-    if (left_usec == STILL_HERE)
-        return LOOK_USEC;
-    uint64_t free_usec = left_usec + RING_USEC;
-    return free_usec > now_usec ? free_usec - now_usec : 0;
+    size_t most = p->max_rate > 1.0 ? (size_t)p->max_rate : 1, n = p->n_under_way - n_silent;
+    return n >= most ? PACE_WAIT_FOR_END : second_wait(&p->ended, now_usec, most - n - 1);
 }
 
-uint64_t pace_wait(struct pace *p, uint64_t now_usec)
+uint64_t pace_wait(struct pace *p, uint64_t now_usec, size_t n_silent)
 {
     if (now_usec < p->paused_until_usec)
         return p->paused_until_usec - now_usec;
     fill(p, now_usec);
-    uint64_t ring = ring_wait(p, now_usec);
+    uint64_t room = wait_for_room(p, now_usec, n_silent);
     if (p->rate <= 0 || p->tokens >= 1.0)
-        return ring;
+        return room;
     /* One microsecond more, so that rounding does not wake the loop for nothing. */
     uint64_t wait = (uint64_t)((1.0 - p->tokens) / p->rate * (double)USEC_PER_SEC) + 1;
-    return wait > ring ? wait : ring;
+    return wait > room ? wait : room;
 }
 
 static void turn_window(struct pace *p, uint64_t now_usec)
@@ -145,25 +123,19 @@ static void turn_window(struct pace *p, uint64_t now_usec)
     p->n_window = p->n_refused = 0;
 }
 
-size_t pace_take(struct pace *p, uint64_t now_usec)
+void pace_take(struct pace *p, uint64_t now_usec)
 {
     turn_window(p, now_usec);
     p->n_window++;
-    p->left_usec[p->n_left % PACE_RING] = now_usec;
+    p->n_under_way++;
     if (p->rate > 0)
         p->tokens -= 1.0;
-    return p->n_left++;
 }
 
-void pace_stays(struct pace *p, size_t number)
+void pace_ended(struct pace *p, uint64_t now_usec)
 {
-    p->left_usec[number % PACE_RING] = STILL_HERE;
-}
-
-void pace_left(struct pace *p, size_t number, uint64_t now_usec)
-{
-    if (p->n_left - number <= PACE_RING && p->left_usec[number % PACE_RING] == STILL_HERE)
-        p->left_usec[number % PACE_RING] = now_usec;
+    p->n_under_way--;
+    second_add(&p->ended, now_usec);
 }
 
 /* A refusal among so many requests that it says little. */
@@ -210,9 +182,16 @@ static void pause_until(struct pace *p, uint64_t until_usec)
         p->paused_until_usec = until_usec;
 }
 
-void pace_throttled(struct pace *p, uint64_t now_usec, uint64_t retry_after_usec)
+void pace_served(struct pace *p, uint64_t who)
+{
+    refused_served(&p->refused, who);
+}
+
+void pace_throttled(struct pace *p, uint64_t now_usec, uint64_t retry_after_usec, uint64_t who)
 {
     turn_window(p, now_usec);
+    if (refused_is_own(&p->refused, who))
+        return;
     p->n_refused++;
     bool same_burst =
         p->cut_usec && (now_usec < p->cut_usec + BURST_USEC || now_usec < p->paused_until_usec);

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Faster than so many a second the bucket alone decides. */
-#define PACE_RING 1024
+#include "tenant/refused.h"
+#include "tenant/second.h"
 
 struct pace {
     double max_rate;      /* requests a second as configured; 0: no limit */
@@ -22,18 +22,23 @@ struct pace {
     uint64_t window_usec;               /* start of the second that is being counted */
     unsigned n_window, n_last_window;   /* requests in it, and in the one before */
     unsigned n_refused, n_last_refused; /* of them */
-    size_t n_left;
-    uint64_t left_usec[PACE_RING]; /* when the last ones left, n_left % PACE_RING is the next */
+    size_t n_under_way;
+    struct second ended;
+    struct refused refused;
 };
+
+/* Until one that is under way has ended. */
+#define PACE_WAIT_FOR_END UINT64_MAX
 
 void pace_init(struct pace *p, double max_rate, uint64_t now_usec);
 void pace_set_max_rate(struct pace *p, double max_rate, uint64_t now_usec);
-uint64_t pace_wait(struct pace *p, uint64_t now_usec); /* 0: a request may leave now */
-/* One leaves; returns its number. It may have to wait for its connection first, and then leave
- * in the same moment as those that were taken after it: pace_stays() says so, and pace_left()
- * when it is gone, or given up. */
-size_t pace_take(struct pace *p, uint64_t now_usec);
-void pace_stays(struct pace *p, size_t number);
-void pace_left(struct pace *p, size_t number, uint64_t now_usec);
-/* retry_after_usec: 0 when the tenant named no time. */
-void pace_throttled(struct pace *p, uint64_t now_usec, uint64_t retry_after_usec);
+/* 0: a request may leave now. n_silent: so many under way are taken for arrived long ago. */
+uint64_t pace_wait(struct pace *p, uint64_t now_usec, size_t n_silent);
+/* One leaves, and it has ended: answered or given up. */
+void pace_take(struct pace *p, uint64_t now_usec);
+void pace_ended(struct pace *p, uint64_t now_usec);
+/* The tenant asked for patience; who: whose call it was, 0: nobody's in particular;
+ * retry_after_usec: 0 when it named no time. */
+void pace_throttled(struct pace *p, uint64_t now_usec, uint64_t retry_after_usec, uint64_t who);
+void pace_served(struct pace *p, uint64_t who); /* any other answer */
+

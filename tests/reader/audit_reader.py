@@ -141,13 +141,17 @@ def long_form(chain):
             continue
         p, place = row.get("p", {}), [""]
         names = {"t": "time", "ev": "event", "op": "operation", "no": "number", "st": "status", "ans": "answer",
-                 "try": "attempts", "ms": "duration_ms", "cfg": "fingerprint", "say": "sentence", "d": "details",
+                 "try": "attempts", "lag": "lag_ms", "ms": "duration_ms", "cfg": "fingerprint", "say": "sentence", "d": "details",
                  "who": "actor"}
         new = {names.get(name, name): value for name, value in row.items() if name not in ("p", "at", "v")}
         new.update({{"say": "sentence", "text": "answer_text", "d": "details"}.get(name, name): p[name]
                     for name in ("why", "say", "text", "d") if name in p})
         if {"id", "dn", "login"} & set(p):
             new["person"] = {"id": p.get("id"), **{name: p[name] for name in ("dn", "login") if name in p}}
+        if row["ev"] == "outcome" and row.get("code") == "done" and "st" in row:
+            new.setdefault("answer", "done")
+        if row["ev"] == "intent" or row["ev"] == "outcome" and "dn" in p:
+            new.setdefault("attempts", 1)
         at = []
         for text in row.get("at", []):
             file, line, rule = PLACE.match(text).groups()
@@ -164,7 +168,7 @@ def long_form(chain):
             intents[row["no"]] = new
         if row["ev"] == "outcome" and "p" in row and "dn" not in p and row.get("no") in intents:
             intent = intents.pop(row["no"])
-            for name in ("changes", "why", "attempts", "fingerprint"):
+            for name in ("changes", "why", "attempts", "fingerprint", "lag_ms"):
                 if name in intent:
                     new.setdefault(name, intent[name])
             new["person"] = {**intent["person"], **new["person"]}

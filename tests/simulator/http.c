@@ -47,7 +47,7 @@ static void *on_target(void *userdata, const char *target, struct MHD_Connection
     q->simulator = s;
     q->connection = connection;
     q->target = text_copy(target);
-    q->started_ms = time_monotonic_ms();
+    q->arrived_usec = time_monotonic_usec();
     q->control = l->control_only || !strncmp(target, "/simulator/", 11);
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);

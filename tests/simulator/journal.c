@@ -172,10 +172,12 @@ void journal_record(struct journal *j, struct request *q, bool cut)
     time_format(time_wall_ms(), when);
     snprintf(head, sizeof(head),
              "{\"seq\":%llu,\"time\":\"%s\",\"method\":\"%s\",\"status\":%u,"
-             "\"connection\":%llu,\"inFlight\":%llu,\"milliseconds\":%llu,\"path\":",
+             "\"connection\":%llu,\"inFlight\":%llu,\"milliseconds\":%llu,"
+             "\"arrivedUsec\":%llu,\"path\":",
              (unsigned long long)j->requests, when, q->method_text, q->status,
              (unsigned long long)request_connection_number(q), (unsigned long long)j->in_flight,
-             (unsigned long long)(time_monotonic_ms() - q->started_ms));
+             (unsigned long long)(time_monotonic_ms() - q->arrived_usec / 1000),
+             (unsigned long long)q->arrived_usec);
     struct buffer b = {0};
     buffer_text(&b, head);
     append_string(&b, q->target);

@@ -195,11 +195,16 @@ int text_file_write(const char *path, const void *data, size_t length, unsigned 
     return 0;
 }
 
-uint64_t time_monotonic_ms(void)
+uint64_t time_monotonic_usec(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+uint64_t time_monotonic_ms(void)
+{
+    return time_monotonic_usec() / 1000;
 }
 
 int64_t time_wall_ms(void)

@@ -45,6 +45,7 @@ char *text_file(const char *path, size_t *ret_length);
 int text_file_write(const char *path, const void *data, size_t length, unsigned mode);
 
 uint64_t time_monotonic_ms(void);
+uint64_t time_monotonic_usec(void);
 int64_t time_wall_ms(void);
 /* ISO 8601 in UTC with milliseconds; `ret` holds at least 32 bytes. */
 void time_format(int64_t wall_ms, char *ret);

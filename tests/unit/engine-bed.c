@@ -17,7 +17,7 @@
 #include "state/person.h"
 #include "state/queue.h"
 #include "state/trail.h"
-#include "sync/internal.h"
+#include "sync/engine-internal.h"
 #include "unit.h"
 
 #define START_USEC     1800000000000000ULL /* 2027-01-15 */
@@ -322,13 +322,13 @@ static void read_whole(struct bed *b, enum feed_absence absence)
                                  .what = "full read of the test's directory",
                                  .n_entries = b->n_directory,
                                  .end_of_read = true};
-    int r = engine_sink.begin(b->engine, 0, true, &e);
+    int r = engine_sink.begin(engine_reading(b->engine), 0, true, &e);
     for (size_t i = 0; i < b->n_directory && r == 0; i++)
-        r = engine_sink.entry(b->engine, 0, entry_copy(b->directory[i]), &e);
+        r = engine_sink.entry(engine_reading(b->engine), 0, entry_copy(b->directory[i]), &e);
     if (r == 0)
-        r = engine_sink.commit(b->engine, &commit, &e);
+        r = engine_sink.commit(engine_reading(b->engine), &commit, &e);
     if (r < 0) {
-        engine_sink.abort(b->engine);
+        engine_sink.abort(engine_reading(b->engine));
         struct engine_status status;
         engine_status(b->engine, &status);
         if (!status.state_failed)
@@ -351,12 +351,12 @@ void bed_tell(struct bed *b, const char *id)
     struct error e = {0};
     struct feed_commit commit = {.absence = FEED_ABSENCE_NONE};
     const struct entry *entry = bed_find(b, id);
-    bed_ok(b, engine_sink.begin(b->engine, 0, false, &e));
+    bed_ok(b, engine_sink.begin(engine_reading(b->engine), 0, false, &e));
     if (entry)
-        bed_ok(b, engine_sink.entry(b->engine, 0, entry_copy(entry), &e));
+        bed_ok(b, engine_sink.entry(engine_reading(b->engine), 0, entry_copy(entry), &e));
     else
-        bed_ok(b, engine_sink.left(b->engine, 0, id, "the server said so", &e));
-    bed_ok(b, engine_sink.commit(b->engine, &commit, &e));
+        bed_ok(b, engine_sink.left(engine_reading(b->engine), 0, id, "the server said so", &e));
+    bed_ok(b, engine_sink.commit(engine_reading(b->engine), &commit, &e));
 }
 
 /* -- the loop and the clocks -- */

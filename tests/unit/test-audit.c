@@ -203,7 +203,7 @@ static void test_line(void **state)
     snprintf(expected, sizeof(expected),
              "{\"v\":1,\"seq\":1,\"t\":\"1970-01-01T00:00:01.000000Z\",\"run\":3,\"cfg\":\"fp\","
              "\"ev\":\"outcome\",\"no\":7,\"op\":\"update\",\"at\":[\"x.conf:3 R\"],"
-             "\"code\":\"done\",\"st\":200,\"ans\":\"done\",\"try\":2,\"ms\":41.250,"
+             "\"code\":\"done\",\"st\":200,\"try\":2,\"ms\":41.250,"
              "\"pc\":\"%.43s\",\"prev\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\","
              "\"p\":{\"s\":\"%.22s\",\"id\":\"id-1\",\"dn\":\"uid=a\\\\x1b,dc=t\","
              "\"login\":\"a\\\"b\",\"set\":[[\"team\",\"Service\",0,\"Sales\"],"

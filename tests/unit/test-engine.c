@@ -14,7 +14,7 @@
 #include "state/link.h"
 #include "state/person.h"
 #include "state/queue.h"
-#include "sync/internal.h"
+#include "sync/engine-internal.h"
 #include "unit.h"
 
 static int setup(void **state)
@@ -659,7 +659,7 @@ static void test_revocation_in_a_read(void **state)
     bed_tell(b, "id-u7");
     bed_run(b);
     assert_int_equal(b->tenant->n_under_way, 1); /* of an update */
-    bed_ok(b, engine_sink.begin(b->engine, 0, true, &e));
+    bed_ok(b, engine_sink.begin(engine_reading(b->engine), 0, true, &e));
     revoke_uid(b, "u7", true);
     revoke_uid(b, "u8", true);
     bed_run(b);

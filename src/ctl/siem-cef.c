@@ -1,0 +1,135 @@
+/*
+ * ArcSight Common Event Format, version 0: a header of fields between bars and an extension of
+ * keys and values between blanks. Values are cut at the lengths that its dictionary names, at the
+ * end of a character.
+ */
+#include "config.h"
+
+#include "ctl/siem.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "render/render.h"
+
+/* The beginning of a text that is not longer, in whole characters of UTF-8. */
+static size_t cut(const char *text, size_t most)
+{
+    size_t size = strlen(text);
+
+    if (size <= most)
+        return size;
+    while (most > 0 && ((unsigned char)text[most] & 0xc0) == 0x80)
+        most--;
+    return most;
+}
+
+static void add_header(struct buffer *b, const char *text)
+{
+    for (; *text; text++)
+        if (*text == '|' || *text == '\\')
+            buffer_format(b, "\\%c", *text);
+        else
+            buffer_add(b, *text == '\n' || *text == '\r' ? " " : text, 1);
+    buffer_add_text(b, "|");
+}
+
+static void add(struct buffer *b, const char *key, size_t most, const char *value)
+{
+    size_t size = value ? cut(value, most) : 0;
+
+    if (size == 0)
+        return;
+    buffer_format(b, "%s%s=", b->data && b->data[b->size - 1] == '|' ? "" : " ", key);
+    for (size_t i = 0; i < size; i++)
+        switch (value[i]) {
+        case '\\': buffer_add_text(b, "\\\\"); break;
+        case '=': buffer_add_text(b, "\\="); break;
+        case '\n': buffer_add_text(b, "\\n"); break;
+        case '\r': buffer_add_text(b, "\\r"); break;
+        default: buffer_add(b, value + i, 1);
+        }
+}
+
+static void add_number(struct buffer *b, const char *key, int64_t value)
+{
+    buffer_format(b, "%s%s=%" PRId64, b->data[b->size - 1] == '|' ? "" : " ", key, value);
+}
+
+/* One of the six texts and three numbers that a product names itself. */
+static void add_custom(struct buffer *b, unsigned n, const char *label, const char *value)
+{
+    char key[16], label_key[16];
+
+    if (!value || !*value)
+        return;
+    snprintf(key, sizeof(key), "cs%u", n);
+    snprintf(label_key, sizeof(label_key), "cs%uLabel", n);
+    add(b, key, 4000, value);
+    add(b, label_key, 1023, label);
+}
+
+static void add_custom_number(struct buffer *b, unsigned n, const char *label,
+                              const struct siem_event *v, const char *name)
+{
+    char key[16], label_key[16];
+
+    if (!json_object_get(v->view, name))
+        return;
+    snprintf(key, sizeof(key), "cn%u", n);
+    snprintf(label_key, sizeof(label_key), "cn%uLabel", n);
+    add_number(b, key, member_number(v->view, name));
+    add(b, label_key, 1023, label);
+}
+
+static void add_people(struct buffer *b, const struct siem_event *v)
+{
+    if (v->actor) {
+        add_number(b, "suid", member_number(v->actor, "uid"));
+        add(b, "suser", 1023, siem_actor(v));
+    } else if (!v->by_others)
+        add(b, "sproc", 1023, "rosterd");
+    add(b, "duid", 1023, v->erased ? "erased" : member_text(v->person, "id"));
+    add(b, "duser", 1023, member_text(v->person, "login"));
+}
+
+void siem_cef(struct buffer *b, const struct siem_event *v)
+{
+    CLEANUP(buffer_done) struct buffer message = {0}, changes = {0}, class = {0};
+    static const int severities[] = {0, 1, 3, 6, 8};
+    static const char *const results[] = {NULL, "success", "failure", "unknown"};
+    const char *reason = member_text(v->view, "reason");
+
+    siem_message(&message, v);
+    siem_changes(&changes, v->changes);
+    buffer_format(&class, "%s%s%s", v->name, v->kind ? ":" : "", v->kind ? v->kind : "");
+    if (message.failed || changes.failed || class.failed) {
+        b->failed = true;
+        return;
+    }
+    buffer_add_text(b, "CEF:0|rosterd|rosterd|1|");
+    add_header(b, class.data);
+    add_header(b, v->title);
+    buffer_format(b, "%d|", severities[v->severity]);
+    add_number(b, "rt", (int64_t)(v->usec / USEC_PER_MSEC));
+    add_number(b, "externalId", v->seq);
+    add(b, "cat", 1023, v->name);
+    add(b, "act", 63, v->kind);
+    add(b, "outcome", 63, results[v->result]);
+    add(b, "reason", 1023, v->code);
+    add_people(b, v);
+    add(b, "msg", 1023, message.data);
+    add_custom_number(b, 1, "run", v, "run");
+    add_custom_number(b, 2, "operation number", v, "number");
+    add_custom_number(b, 3, "HTTP status", v, "status");
+    add_custom(b, 1, "changes", changes.data);
+    add_custom(b, 2, "DN", member_text(v->person, "dn"));
+    add_custom(b, 3, "configuration", member_text(v->view, "fingerprint"));
+    add_custom(b, 4, "plan", member_text(v->view, "plan"));
+    add_custom(b, 5, "reason given", reason);
+    add_custom(b, 6, "why", member_text(v->view, "why"));
+    buffer_add_text(b, "\n");
+}

@@ -1,0 +1,28 @@
+/*
+ * Drift: what the tenant's user is like now, against what the tenant confirmed last. It is
+ * reported, or taken for known, so that the planner finds what is to be repaired. Nothing is
+ * sent from here.
+ */
+#pragma once
+#include <stdbool.h>
+
+struct books;
+struct error;
+struct link;
+struct rules;
+struct user;
+
+struct drift_look {
+    struct books *books;
+    struct rules *rules;
+    const char *entry_id;
+    bool anew; /* the state is an older copy: what is read becomes what is known */
+};
+/* now: as the user was just read; NULL: it is not there. Whether it differs, also when that was
+ * reported before. */
+int drift_take(const struct drift_look *look, const struct user *now, bool *ret_differs,
+               struct error *e);
+/* The link follows a user whom somebody renamed at the tenant, on record as drift. *ret_taken:
+ * another person's link has that login, and nothing was changed. */
+int drift_follow_rename(struct books *b, struct link *l, const char *login, bool *ret_taken,
+                        struct error *e);

@@ -1,0 +1,34 @@
+/*
+ * Reading: what the directory says goes into the mirror, and what is known about the reads
+ * themselves: is one under way, has there ever been a whole one, was it proven, did attributes
+ * vanish from too many.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+struct books;
+struct entry;
+struct error;
+struct reading;
+struct rules;
+struct string_list;
+
+int reading_new(struct reading **ret, struct books *b, struct rules *rules, struct error *e);
+struct reading *reading_free(struct reading *g);
+/* Runs from the sink when the directory's connection changed. */
+void reading_on_change(struct reading *g, void (*fn)(void *userdata), void *userdata);
+
+bool reading_is_under_way(const struct reading *g);
+/* At least one has ended since the mirror was empty, or since more is to be read. */
+bool reading_has_ended(const struct reading *g);
+void reading_use_mirror_as_is(struct reading *g);
+void reading_reads_more(struct reading *g); /* what was not read yet is not what nobody has */
+/* Entries that came and may be revocations; they are the caller's then. */
+struct string_list reading_take_revocations(struct reading *g);
+
+/* vanish.c: an attribute that vanished from many, and from this entry too; NULL: none. */
+const char *reading_vanished_here(const struct reading *g, const struct entry *entry,
+                                  char *buffer, size_t size);
+int reading_accept_vanished(struct reading *g,
+                            struct error *e); /* a person takes it as it is */

@@ -1,0 +1,26 @@
+/*
+ * The verification sweep and its time: slowly reads every linked user at the tenant, one after
+ * the other. What differs from what was confirmed is drift (drift.h).
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+struct books;
+struct error;
+struct gate;
+struct health;
+struct rules;
+struct sweep;
+
+/* All borrowed. */
+int sweep_new(struct sweep **ret, struct books *b, struct health *h, const struct gate *g,
+              struct rules *rules, struct error *e);
+struct sweep *sweep_free(struct sweep *s);
+void sweep_close(struct sweep *s); /* what is under way ends, and none begins any more */
+
+void sweep_schedule(struct sweep *s);  /* at the start, and when its interval changed */
+void sweep_read_anew(struct sweep *s); /* the state is an older copy: all are read at once */
+bool sweep_has_read_anew(const struct sweep *s); /* … and were, since then */
+void sweep_start(struct sweep *s);               /* it is due */
+uint64_t sweep_due_usec(const struct sweep *s);  /* 0: never */
