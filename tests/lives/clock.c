@@ -85,7 +85,7 @@ void clock_begin(uint64_t number)
     n_events = 0;
     event_number = 0;
     world.steady_usec = 1000 * SECOND;
-    world.booted_usec = world.active_usec = 0;
+    world.booted_usec = world.active_usec = world.cut_usec = 0;
     world.wall_usec = 1767225600 * SECOND; /* 2026-01-01 */
 }
 

@@ -111,6 +111,22 @@ static void draw_merger(struct plan *p)
         change(p, at + pick(30 * SECOND), 1 + (unsigned)pick(n_hired));
 }
 
+/* Where a budget holds, more leave on some days than it allows. */
+static void draw_leavers(struct plan *p)
+{
+    for (unsigned day = 0; day < p->days && p->disable_budget; day++) {
+        uint64_t at = day * DAY + 7 * HOUR + pick(10 * HOUR);
+        unsigned n = pick(3) ? p->disable_budget / 2 + (unsigned)pick(p->disable_budget + 3) : 0;
+        for (unsigned i = 0; i < n; i++, at += pick(10) ? pick(10 * SECOND) : HOUR) {
+            unsigned who = 1 + (unsigned)pick(n_hired);
+            if (known[who].gone)
+                continue;
+            say(p, at, pick(2) ? WHAT_LEAVE : WHAT_TYPE, who, "Terminated");
+            known[who].gone = p->all[p->n - 1].what == WHAT_LEAVE;
+        }
+    }
+}
+
 static void draw_company(struct plan *p, unsigned limit)
 {
     p->two_bases = pick(3) == 0;
@@ -125,6 +141,7 @@ static void draw_company(struct plan *p, unsigned limit)
         hire(p, 0);
     for (unsigned day = 0; day < p->days; day++)
         draw_day(p, day);
+    draw_leavers(p);
     if (pick(4) == 0)
         draw_merger(p);
 }
@@ -176,6 +193,7 @@ static void draw_operators(struct plan *p, bool calm)
 {
     static const char *const acts[] = {"pause",  "retry", "sync",  "approve stale",
                                        "reload", "read",  "rotate", "erase"};
+    size_t n_people = p->n;
     bool strict = !calm && chance_percent(CHANCE_OPERATOR, 25);
     for (unsigned day = 0; day < p->days; day++)
         for (unsigned hour = 9; hour < 24; hour += 4) {
@@ -184,9 +202,13 @@ static void draw_operators(struct plan *p, bool calm)
                 plan_add(p, at, WHAT_OPERATOR, "approve");
             if (calm || !chance_percent(CHANCE_OPERATOR, 12))
                 continue;
+            /* Half of it right before somebody's change. */
+            uint64_t when = at + chance(CHANCE_OPERATOR, 3 * HOUR);
+            if (chance_percent(CHANCE_OPERATOR, 50))
+                when = p->all[chance(CHANCE_OPERATOR, n_people)].at_usec;
+            when -= when < SECOND ? 0 : SECOND;
             struct happening *h =
-                plan_add(p, at + chance(CHANCE_OPERATOR, 3 * HOUR), WHAT_OPERATOR,
-                         acts[chance(CHANCE_OPERATOR, 8)]);
+                plan_add(p, when, WHAT_OPERATOR, acts[chance(CHANCE_OPERATOR, 8)]);
             h->who = 1 + (unsigned)chance(CHANCE_OPERATOR, n_hired);
             h->seconds = 60 + chance(CHANCE_OPERATOR, 3600);
         }

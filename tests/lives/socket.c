@@ -84,6 +84,7 @@ void line_hang_up(struct line *l)
 {
     if (l->fd < 0)
         return;
+    world.cut_usec = world.steady_usec;
     (void)flush(l);
     syscall(SYS_close, l->fd);
     l->fd = -1;

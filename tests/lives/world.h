@@ -52,6 +52,7 @@ enum disk {
 struct world {
     uint64_t steady_usec, wall_usec;
     uint64_t booted_usec; /* the machine's own steady clock begins there */
+    uint64_t cut_usec;    /* when a connection ended last */
     uint64_t active_usec; /* when anything happened last */
     uint64_t off_usec;    /* how long the machine was off, all in all: it cannot know */
     enum death death; /* from now on nothing that the daemon does reaches anybody */
