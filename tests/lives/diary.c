@@ -74,7 +74,13 @@ static void carry_out(json_t *intent)
     const char *disabled = set_to(intent, "disabled");
     if (!*login)
         return;
-    if (strcmp(op, "create") == 0 || strcmp(op, "adopt") == 0)
+    /* An adoption changes nothing: whether the user was disabled, it does not say. */
+    if (strcmp(op, "adopt") == 0) {
+        if (!json_object_get(users, login))
+            json_object_set_new(users, login, json_null());
+        return;
+    }
+    if (strcmp(op, "create") == 0)
         json_object_set_new(users, login,
                             json_boolean(disabled && strcmp(disabled, "true") == 0));
     else if (strcmp(op, "delete") == 0)
@@ -147,7 +153,8 @@ void diary_check(const char *const *files, size_t n_files)
         broken(13, "the intent of line %lld (%s of %s) has no outcome",
                (long long)json_integer_value(json_object_get(value, "seq")),
                text_at(value, "op"), personal(value, "login"));
-    json_object_foreach(users, key, value) oracle_diary(key, json_is_true(value));
+    json_object_foreach(users, key, value) if (!json_is_null(value))
+        oracle_diary(key, json_is_true(value));
     oracle_diary_end(json_object_size(users), any_erased);
     json_decref(intents);
     json_decref(users);
