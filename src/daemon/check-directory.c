@@ -424,11 +424,14 @@ void check_directory(struct check *c)
                           engine_reading(c->engine), &e);
     if (r < 0)
         check_add(c, CHECK_ERROR, "directory", "%s", e.message);
+    if (r == 0)
+        check_note_searches(c, d);
     bool fine = r == 0 && read_directory(c, d) && evaluate(c);
     directory_free(d);
     if (!fine)
         return;
     check_rules(c);
+    check_rule_table(c);
     check_groups(c);
     check_roles(c);
     check_attributes(c);

@@ -2,7 +2,8 @@
  * Erasing what the audit tells of a person. The act is on record before anything is removed: a
  * line that somebody began, lines that name the lines, and when all files are written anew a
  * line that it is done. A thread reads and writes the files; the loop writes the lines. What was
- * begun is kept in the state and goes on after a crash.
+ * begun is kept in the state, from the same moment as its line and until that of its end, and goes
+ * on after a crash or a failure.
  */
 #include "config.h"
 
@@ -60,16 +61,43 @@ static void erasure_free(struct erasure *x)
     free(x);
 }
 
+static bool is_remembered(struct daemon *d)
+{
+    CLEANUP(freep) char *text = NULL;
+    struct error ignored = {0};
+    return state_meta_get(d->state, META_ERASING, &text, &ignored) == 0;
+}
+
+static int on_again(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    (void)source;
+    (void)usec;
+    erase_resume(userdata);
+    return 0;
+}
+
+/* What was begun goes on when it can: a full disk, a file in a form that cannot be read. */
 static void erasure_fail(struct erasure *x, const struct error *e)
 {
-    log_error("Erasing from the audit stopped: %s", e->message);
+    struct daemon *d = x->daemon;
+    bool again = is_remembered(d) &&
+                 sd_event_add_time_relative(d->event, NULL, CLOCK_MONOTONIC,
+                                            d->settings->sync.hold_retry_usec, 0, on_again, d) >= 0;
+    const char *then = again ? "; it is tried again by itself until it is done" : "";
+    log_error("Erasing from the audit stopped: %s%s", e->message, then);
     if (x->call)
-        control_fail(TAKE(x->call), "failed", "%s", e->message);
+        control_fail(TAKE(x->call), "failed", "%s%s", e->message, then);
     erasure_free(x);
 }
 
-static int record(struct erasure *x, const char *event, const char *sentence, json_t *details_taken,
-                  struct error *e)
+/* What is remembered of it; NULL: nothing, it is over. */
+struct memory {
+    char *text;
+};
+
+/* now: what is remembered from this line on; NULL: the same as before. */
+static int record(struct erasure *x, const struct memory *now, const char *event, const char *sentence,
+                  json_t *details_taken, struct error *e)
 {
     json_auto_t *details = details_taken;
     CLEANUP(freep) char *text = details ? json_dumps(details, JSON_COMPACT) : NULL;
@@ -78,7 +106,8 @@ static int record(struct erasure *x, const char *event, const char *sentence, js
         return error_out_of_memory(e);
     x->act = (struct engine_act){.actor = &x->actor, .reason = x->reason};
     engine_act(x->daemon->engine, &x->act);
-    int r = engine_record(x->daemon->engine, &row, e);
+    int r = now ? engine_remember(x->daemon->engine, META_ERASING, now->text, &row, e)
+                : engine_record(x->daemon->engine, &row, e);
     engine_act(x->daemon->engine, NULL);
     return r;
 }
@@ -125,7 +154,7 @@ static int record_lines(struct erasure *x, struct error *e)
     int r = 0;
     for (size_t i = 0; i < x->plan.n_files && r == 0; i++)
         for (size_t at = 0; at < x->plan.files[i].n_seqs && r == 0;)
-            r = record(x, "erased", "what these lines tell of a person is removed",
+            r = record(x, NULL, "erased", "what these lines tell of a person is removed",
                        json_pack("{s:o}", "lines", next_ranges(&x->plan.files[i], &at)), e);
     /* In the file before anything is gone from another one. */
     return r < 0 ? r : audit_export_run(x->daemon->audit, e);
@@ -139,9 +168,7 @@ static int finish(struct erasure *x, struct error *e)
         n_files += x->plan.files[i].n_seqs > 0;
         n_old += x->plan.files[i].n_old;
     }
-    int r = engine_remember(x->daemon->engine, META_ERASING, NULL, e);
-    if (r == 0)
-        r = record(x, "erase-end", "the erasure is done",
+    int r = record(x, &(struct memory){NULL}, "erase-end", "the erasure is done",
                    json_pack("{s:I, s:I, s:I, s:b}", "lines", (json_int_t)n, "files",
                              (json_int_t)n_files, "old_form", (json_int_t)n_old, "resumed",
                              x->resumed),
@@ -165,9 +192,8 @@ static int count_ids(const struct erasure *x)
 static int on_found(struct erasure *x, struct error *e)
 {
     if (!x->resumed && count_ids(x) > 1) {
-        int r = engine_remember(x->daemon->engine, META_ERASING, NULL, e);
-        if (r == 0)
-            r = record(x, "erase-end", "nothing was erased: the name means more than one person",
+        int r = record(x, &(struct memory){NULL}, "erase-end",
+                       "nothing was erased: the name means more than one person",
                        json_pack("{s:i}", "lines", 0), e);
         return r < 0 ? r
                      : error_set(e, -EINVAL,
@@ -259,15 +285,15 @@ static int remember(struct erasure *x, struct error *e)
     CLEANUP(freep) char *text = object ? json_dumps(object, JSON_COMPACT) : NULL;
     if (!text)
         return error_out_of_memory(e);
-    int r = engine_remember(x->daemon->engine, META_ERASING, text, e);
-    return r < 0 ? r : record(x, "erase-begin", "a person's data is erased from the audit", json_object(), e);
+    return record(x, &(struct memory){text}, "erase-begin", "a person's data is erased from the audit",
+                  json_object(), e);
 }
 
 void erase_start(struct daemon *d, struct control_call *call, const char *person,
                  const struct audit_actor *actor, const char *reason)
 {
     struct error e = {0};
-    if (d->erasure) {
+    if (d->erasure || is_remembered(d)) {
         control_fail(call, "busy", "another erasure is under way");
         return;
     }
@@ -295,7 +321,7 @@ void erase_resume(struct daemon *d)
 {
     CLEANUP(freep) char *text = NULL;
     struct error e = {0};
-    if (!d->audit || state_meta_get(d->state, META_ERASING, &text, &e) != 0)
+    if (d->erasure || !d->audit || state_meta_get(d->state, META_ERASING, &text, &e) != 0)
         return;
     json_auto_t *object = json_loads(text, 0, NULL);
     const char *person = json_string_value(json_object_get(object, "person"));
@@ -308,7 +334,7 @@ void erase_resume(struct daemon *d)
     text_into(x->actor.name, sizeof x->actor.name, object, "name");
     text_into(x->actor.login, sizeof x->actor.login, object, "login");
     text_into(x->actor.session, sizeof x->actor.session, object, "session");
-    int r = engine_remember(d->engine, META_ERASING, text, &e); /* commits what is open */
+    int r = engine_remember(d->engine, META_ERASING, text, NULL, &e); /* commits what is open */
     if (r == 0)
         r = begin(x, &e);
     if (r < 0)

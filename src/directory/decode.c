@@ -245,11 +245,12 @@ static const struct raw *find(const struct raw_list *l, const char *name)
 static const struct raw *find_any_name(const struct decoder *d, const struct raw_list *l,
                                        const char *name)
 {
-    for (size_t i = 0; d->schema && i < l->n_items; i++)
-        if (text_equal_ascii_case(schema_canonical(d->schema, l->items[i].name),
-                                  schema_canonical(d->schema, name)))
+    const struct raw *same = find(l, name);
+    const char *canonical = d->schema && !same ? schema_canonical(d->schema, name) : NULL;
+    for (size_t i = 0; canonical && i < l->n_items; i++)
+        if (text_equal_ascii_case(schema_canonical(d->schema, l->items[i].name), canonical))
             return &l->items[i];
-    return find(l, name);
+    return same;
 }
 
 static char *copy_value(const struct raw *raw)

@@ -151,6 +151,17 @@ void directory_request_full_read(struct directory *d);
 int directory_set_attributes(struct directory *d, const struct string_list *attributes,
                              struct error *e);
 
+/* Each search that is sent, for whoever wants to try the same by hand. */
+struct directory_search {
+    const char *uri, *base, *filter;
+    int scope; /* 0 the entry itself, 1 what is right below, 2 all below */
+    const char *const *attributes;
+    bool paged, synchronises; /* by a control */
+};
+void directory_on_search(struct directory *d,
+                         void (*fn)(const struct directory_search *s, void *userdata),
+                         void *userdata);
+
 enum directory_state {
     DIRECTORY_STOPPED = 0,
     DIRECTORY_CONNECTING = 1,

@@ -300,6 +300,8 @@ int session_search(struct session *s, struct session_operation **ret,
     s->operations = o;
     if (o->timeout_usec > 0)
         arm_timer(s);
+    if (s->events.searched)
+        s->events.searched(s, request, s->userdata);
     *ret = o;
     return 0;
 }

@@ -61,7 +61,8 @@ static int describe_drift(const struct drift_look *look, struct drift *d,
         const char *k = user_get(known, (enum user_field)f),
                    *t = user_get(now, (enum user_field)f);
         bool managed = wanted && wanted->fields[f].text;
-        if (managed && k && !text_equal(k, t ? t : ""))
+        if (managed && k && !text_equal(k, t ? t : "") &&
+            !(t && quirks_same((enum user_field)f, k, t)))
             r = add_drift(b, user_field_name((enum user_field)f), k, t);
     }
     if (known->disabled != now->disabled && r == 0)

@@ -60,7 +60,9 @@ int engine_note_request(struct engine *n, const char *what, const char *entry_id
                         const char *sentence, struct error *e);
 /* A line of its own, and a fact of the state (NULL: removed); both are committed at once. */
 int engine_record(struct engine *n, const struct audit_row *row, struct error *e);
-int engine_remember(struct engine *n, const char *name, const char *value, struct error *e);
+/* Both at once: the line (NULL: none), and what is to be known after a restart. */
+int engine_remember(struct engine *n, const char *name, const char *value,
+                    const struct audit_row *row, struct error *e);
 struct engine *engine_free(struct engine *n); /* cancels calls; intents without outcome are
                                                  settled at the next start */
 

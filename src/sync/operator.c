@@ -5,8 +5,8 @@
 
 #include "base/log-ids.h"
 #include "base/log.h"
+#include "sync/engine-internal.h"
 #include "sync/hidden.h"
-#include "sync/internal.h"
 
 void engine_act(struct engine *n, const struct engine_act *act)
 {
@@ -26,11 +26,14 @@ int engine_record(struct engine *n, const struct audit_row *row, struct error *e
     return r < 0 ? r : books_commit(n->books, e);
 }
 
-int engine_remember(struct engine *n, const char *name, const char *value, struct error *e)
+int engine_remember(struct engine *n, const char *name, const char *value,
+                    const struct audit_row *row, struct error *e)
 {
     int r = books_write(n->books, e);
     if (r == 0)
         r = state_meta_set(n->state, name, value, e);
+    if (r == 0 && row)
+        r = books_audit(n->books, row, e);
     books_wake(n->books, WORK_DUE);
     return r < 0 ? r : books_commit(n->books, e);
 }

@@ -45,6 +45,11 @@ static bool is_form_of(enum user_field f, const char *sent, const char *shown)
     return is_phone(f) ? same_number(sent, shown) : same_text(sent, shown);
 }
 
+bool quirks_same(enum user_field f, const char *a, const char *b)
+{
+    return (f == USER_EMAIL && same_text(a, b)) || (is_phone(f) && same_number(a, b));
+}
+
 static bool can_have_form(enum user_field f)
 {
     return f != USER_LOGIN && f != USER_TEAM && f != USER_EXTENSION;

@@ -11,6 +11,8 @@
 /* A field was sent (NULL: cleared) and is shown so now; before: as it was shown before. */
 int quirks_learn_field(enum user_field f, const char *sent, const char *before,
                        const char *shown, struct user *known, struct user *quirks);
+/* Are they one mail or one number, written in two ways? A name is not the same in another case. */
+bool quirks_same(enum user_field f, const char *a, const char *b);
 /* A user was made as `wanted` and is read back. */
 int quirks_learn_created(const struct user *wanted, const struct user *after,
                          struct user *known, struct user *quirks);

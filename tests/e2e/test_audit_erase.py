@@ -150,3 +150,18 @@ def test_old_form_is_named(t):
     need(answer["old_form"] > 0 and answer["lines"] == 0, "named", answer)
     text = daemon.ctl("audit", "erase", person["id"], "--reason", "x").out
     need("before version 1" in text and "backups" in text, "and what is not touched", text)
+
+
+def test_erase_is_tried_again(t):
+    """What stopped an erasure is mended: it ends by itself; no second one takes its place meanwhile."""
+    _, _, daemon = scene(t, retry={"min": "100ms", "max": "1s", "hold": "1s"})
+    odd = daemon.audit_file + ".9.xz"
+    with open(odd, "wb") as data:
+        data.write(b"\xfd7zXZ\x00")
+    said = daemon.ctl("audit", "erase", "victim", "--reason", "x", code=1).err
+    need("uncompress it first" in said and "tried again by itself" in said, "why, and what follows", said)
+    need("under way" in daemon.ctl("audit", "erase", "u1", "--reason", "y", code=1).err, "one at a time")
+    os.unlink(odd)
+    wait_for(lambda: daemon.audit(event="erase-end"), 20, "it ends", daemon.log_tail)
+    need(not any(trace in text_of(closed(daemon)) for trace in TRACES), "no trace")
+    need(len([row for row in auditlines.need_whole(*every(daemon)).lines if row[1]["ev"] == "erase-begin"]) == 1, "one act")

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "itself.h"
 #include "property.h"
 
 #define JSON "application/json"
@@ -18,6 +19,8 @@ static void answer_refusal(struct request *q, const struct refusal *why)
 static struct user *user_of(struct simulator *s, struct request *q)
 {
     struct user *u = q->argument ? store_user(&s->store, q->argument) : NULL;
+    if (u && !itself_sees(s, u->team))
+        u = NULL;
     if (!u)
         answer_error(q, 404, "user not found");
     return u;
@@ -31,10 +34,12 @@ void configapi_user_create(struct simulator *s, struct request *q)
     CLEANUP(user_freep) struct user *draft = user_new();
     struct refusal why;
     if (property_read(&s->store, &s->settings, PROPERTY_CREATE, object, draft, &why) < 0 ||
-        property_complete(&s->settings, draft, &why) < 0) {
+        property_complete(&s->settings, draft, &why) < 0 ||
+        itself_allows(s, q, NULL, draft, &why) < 0) {
         answer_refusal(q, &why);
         return;
     }
+    (void)itself_logged_in_first(s, draft); /* then the login is taken */
     property_team_skills(&s->store, &s->settings, draft->team, true, draft);
     property_own_form(&s->settings, draft);
     int r = store_insert(&s->store, draft);
@@ -68,7 +73,8 @@ void configapi_user_change(struct simulator *s, struct request *q)
         return;
     CLEANUP(user_freep) struct user *draft = user_copy(u);
     struct refusal why;
-    if (property_read(&s->store, &s->settings, PROPERTY_CHANGE, object, draft, &why) < 0) {
+    if (property_read(&s->store, &s->settings, PROPERTY_CHANGE, object, draft, &why) < 0 ||
+        itself_allows(s, q, u, draft, &why) < 0) {
         answer_refusal(q, &why);
         return;
     }
@@ -130,7 +136,7 @@ void configapi_teams(struct simulator *s, struct request *q)
     json_t *list = json_array();
     const struct names *teams = &s->store.names[NAME_TEAM];
     for (size_t i = 0; i < teams->n_all; i++)
-        if (teams->all[i]->present)
+        if (teams->all[i]->present && itself_sees(s, teams->all[i]))
             json_array_append_new(list, json_pack("{s:s}", "name", teams->all[i]->text));
     answer_json(q, 200, JSON, list);
 }
@@ -138,20 +144,22 @@ void configapi_teams(struct simulator *s, struct request *q)
 void configapi_phone_users(struct simulator *s, struct request *q)
 {
     /* Written piece by piece: a tree of all users at once would cost several times the text. */
-    buffer_text(&q->answer, "[");
+    const char *separator = "[";
     const struct user *u;
     TAILQ_FOREACH(u, &s->store.users, link)
     {
+        if (!itself_sees(s, u->team))
+            continue;
         json_auto_t *line = json_pack(
             "{s:s*, s:s, s:s, s:s, s:b, s:b, s:b}", "extension", u->field[USER_EXTENSION],
             "loginId", u->field[USER_LOGIN], "firstName", u->field[USER_FIRST_NAME], "lastName",
             u->field[USER_LAST_NAME], "external", 0, "voiceMail", 0, "greeting", 0);
         CLEANUP(text_freep) char *text = json_dumps(line, JSON_COMPACT);
-        if (u != TAILQ_FIRST(&s->store.users))
-            buffer_text(&q->answer, ",\n");
+        buffer_text(&q->answer, separator);
+        separator = ",\n";
         buffer_text(&q->answer, text ? text : "null");
     }
-    buffer_text(&q->answer, "]");
+    buffer_text(&q->answer, *separator == '[' ? "[]" : "]");
     q->status = 200;
     q->content_type = JSON;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "http.h"
+#include "itself.h"
 #include "seed.h"
 #include "settings.h"
 
@@ -254,6 +255,7 @@ void control_settings_edit(struct simulator *s, struct request *q)
             return;
         }
     }
+    itself_settings_changed(s);
     control_settings(s, q);
 }
 

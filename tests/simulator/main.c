@@ -15,6 +15,7 @@
 
 #include "certificate.h"
 #include "http.h"
+#include "itself.h"
 #include "seed.h"
 #include "settings.h"
 #include "simulator.h"
@@ -263,6 +264,7 @@ int main(int argc, char **argv)
     store_init(&s.store);
     faults_init(&s.faults);
     TAILQ_INIT(&s.waiting);
+    TAILQ_INIT(&s.presets);
     int r = parse_command_line(&o, &s.settings, argc, argv);
     if (r != 0) {
         settings_done(&s.settings);
@@ -280,6 +282,7 @@ int main(int argc, char **argv)
     http_close(&control);
     journal_done(&s.journal);
     faults_clear(&s.faults);
+    itself_done(&s);
     oauth_done(&s.oauth);
     store_done(&s.store);
     json_decref(s.access_numbers);

@@ -11,6 +11,7 @@
 #include <strings.h>
 #include <sys/random.h>
 
+#include "itself.h"
 #include "simulator.h"
 
 struct token {
@@ -90,6 +91,8 @@ void oauth_token(struct simulator *s, struct request *q)
         return;
     }
     const char *error = form_judge(&s->oauth, q->body.data);
+    if (!error && itself_account_ended(s))
+        error = "invalid_client";
     if (error) {
         bool client = !strcmp(error, "invalid_client");
         answer_oauth_error(q, client ? 401 : 400, error,
@@ -124,7 +127,7 @@ bool oauth_check(struct simulator *s, struct request *q)
     const struct token *t = NULL;
     if (header && !strncasecmp(header, "Bearer ", 7))
         t = table_get(&s->oauth.tokens, header + 7);
-    if (t && t->expires_ms > time_monotonic_ms())
+    if (t && t->expires_ms > time_monotonic_ms() && !itself_account_ended(s))
         return true;
     answer_header(q, "WWW-Authenticate", "Bearer error=\"invalid_token\"");
     answer_oauth_error(q, 401, header ? "invalid_token" : "unauthorized",

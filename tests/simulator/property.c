@@ -285,6 +285,8 @@ static json_t *write_login_info(const struct user *u)
 void property_own_form(const struct settings *settings, struct user *draft)
 {
     static const enum user_field phones[] = {USER_WORK_PHONE, USER_MOBILE_PHONE};
+    for (char *c = draft->field[USER_EMAIL]; settings->mail_lower && c && *c; c++)
+        *c = (char)tolower((unsigned char)*c);
     for (size_t i = 0; settings->phone_digits && i < ELEMENTS(phones); i++) {
         char digits[64] = "+";
         size_t n = 1;

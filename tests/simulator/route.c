@@ -10,6 +10,7 @@
 
 #include "configapi.h"
 #include "control.h"
+#include "itself.h"
 #include "scim.h"
 
 #define API "/configapi/v2/"
@@ -262,6 +263,7 @@ static enum route_result stop_early(struct simulator *s, struct request *q)
 
 enum route_result route_serve(struct simulator *s, struct request *q)
 {
+    itself_turn(s);
     enum {
         START,
         BEFORE,

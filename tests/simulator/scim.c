@@ -9,6 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "itself.h"
+
 #define SCIM_JSON "application/scim+json"
 
 void scim_answer_error(struct request *q, unsigned status, const char *type, const char *detail)
@@ -51,6 +53,8 @@ static json_t *body_of(struct request *q)
 static struct user *user_of(struct simulator *s, struct request *q)
 {
     struct user *u = store_user_by_id(&s->store, q->argument ? q->argument : "");
+    if (u && !itself_sees(s, u->team))
+        u = NULL;
     if (!u)
         scim_answer_error(q, 404, NULL, "user not found");
     return u;
@@ -83,6 +87,11 @@ void scim_create(struct simulator *s, struct request *q)
         scim_answer_error(q, 404, NULL, "user team not found");
         return;
     }
+    if (itself_allows(s, q, NULL, draft, &no.why) < 0) {
+        answer_refusal(q, &no);
+        return;
+    }
+    itself_add_scim(s, true, draft);
     int r = store_insert(&s->store, draft);
     if (r != 0) {
         answer_clash(q, r);
@@ -115,6 +124,8 @@ void scim_find(struct simulator *s, struct request *q)
         return;
     }
     const struct user *u = store_user(&s->store, login);
+    if (u && !itself_sees(s, u->team))
+        u = NULL;
     json_t *resources = json_array();
     if (u)
         json_array_append_new(resources, scim_write(s, u));
@@ -150,6 +161,11 @@ static void store_document(struct simulator *s, struct request *q, struct user *
         scim_answer_error(q, 400, "mutability", "userName cannot be changed");
         return;
     }
+    if (itself_allows(s, q, u, draft, &no.why) < 0) {
+        answer_refusal(q, &no);
+        return;
+    }
+    itself_add_scim(s, false, draft);
     property_own_form(&s->settings, draft);
     int r = store_replace(&s->store, u, draft);
     if (r != 0) {

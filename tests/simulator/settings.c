@@ -73,21 +73,49 @@ static const struct setting {
      "a change of team takes away the old team's skills"},
     {"team-acquires", SETTING_FLAG, SLOT(team_acquires), 0, 0, NULL,
      "a change of team gives the new team's skills, at its levels"},
+    {"team-skills-now", SETTING_FLAG, SLOT(team_skills_now), 0, 0, NULL,
+     "a change of settings gives the skills of team-skills to present members too"},
+    {"preset", SETTING_TEXT, SLOT(preset), 0, 0, NULL,
+     "TEAM:SKILL:LEVEL:SECONDS; ...: levels of those who have the skill, for so long"},
+    {"jit", SETTING_TEXT, SLOT(jit), 0, 0, NULL,
+     "TEAM:ROLE: a first log-in makes each user there just before its create"},
+    {"default-role", SETTING_TEXT, SLOT(default_role), 0, 0, NULL,
+     "role that SCIM gives to whoever would have none"},
+    {"softphone", SETTING_FLAG, SLOT(softphone), 0, 0, NULL,
+     "SCIM gives a default phone to whoever has none"},
+    {"mail-lower", SETTING_FLAG, SLOT(mail_lower), 0, 0, NULL, "mail is kept in lower case"},
+    {"login-is-mail", SETTING_FLAG, SLOT(login_is_mail), 0, 0, NULL,
+     "a login must be the mail"},
+    {"login-characters", SETTING_TEXT, SLOT(login_characters), 0, 0, NULL,
+     "a login may have no others than these"},
+    {"no-skills", SETTING_FLAG, SLOT(no_skills), 0, 0, NULL,
+     "requests that name skills answer 403: the account lacks \"Manage Skills\""},
+    {"visible-teams", SETTING_TEXT, SLOT(visible_teams), 0, 0, NULL,
+     "TEAM,TEAM: the account sees these alone, and who is in them"},
+    {"account-is-user", SETTING_FLAG, SLOT(account_is_user), 0, 0, NULL,
+     "the account's tokens are void while the user of that login is gone or disabled"},
+    {"seats", SETTING_NUMBER, SLOT(seats), 0, 10000000, NULL,
+     "more enabled users than that are refused (0: no limit)"},
+    {"seats-status", SETTING_NUMBER, SLOT(seats_status), 400, 499, NULL,
+     "status of that refusal (400)"},
     {"default-team", SETTING_TEXT, SLOT(default_team), 0, 0, NULL,
      "team of users made over SCIM (the first team)"},
 };
 
 void settings_init(struct settings *s)
 {
-    *s = (struct settings){.token_lifetime = 3600};
+    *s = (struct settings){.token_lifetime = 3600, .seats_status = 400};
 }
 
 void settings_done(struct settings *s)
 {
-    free(s->default_team);
-    s->default_team = NULL;
-    free(s->team_skills);
-    s->team_skills = NULL;
+    for (size_t i = 0; i < ELEMENTS(table); i++) {
+        char **text = (void *)((char *)s + table[i].offset);
+        if (table[i].kind != SETTING_TEXT)
+            continue;
+        free(*text);
+        *text = NULL;
+    }
 }
 
 static int set_word(const struct setting *t, int *slot, const char *value)

@@ -34,6 +34,10 @@ struct settings {
     bool team_drops, team_acquires;  /* what a change of team does with the skills of teams */
     char *team_skills;  /* "Sales:Billing:50; …": skills that a team gives; NULL: none */
     char *default_team; /* NULL: the first that exists */
+    /* itself.c */
+    bool team_skills_now, login_is_mail, no_skills, account_is_user, softphone, mail_lower;
+    long seats, seats_status;
+    char *preset, *jit, *default_role, *visible_teams, *login_characters;
 };
 
 enum down {
@@ -96,6 +100,7 @@ struct simulator {
     uint64_t rate_window_ms;
     long rate_used;
     TAILQ_HEAD(, request) waiting;
+    TAILQ_HEAD(, preset) presets;
     bool has_control_listener, has_resumed;
 };
 
