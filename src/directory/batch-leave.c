@@ -13,6 +13,7 @@
 #include "directory/environment.h"
 #include "directory/holders.h"
 #include "directory/session.h"
+#include "model/dn.h"
 
 /* Not to ask without end about what is found and yet not taken. */
 #define QUESTIONS_MAX 5
@@ -147,6 +148,13 @@ int batch_look_at_base(struct feed_batch *b, struct error *e)
     return r < 0 ? r : 1;
 }
 
+static bool is_of_search(const struct feed_batch *b, const char *dn)
+{
+    CLEANUP(freep) char *key = NULL;
+    return dn_key(b->env->decoder.schema, dn, &key, NULL) == 0 &&
+           dn_key_is_below(key, b->env->searches[b->search].base_key);
+}
+
 int batch_look_at_unseen(struct feed_batch *b, struct error *e)
 {
     CLEANUP(string_list_done) struct string_list ids = {};
@@ -157,7 +165,7 @@ int batch_look_at_unseen(struct feed_batch *b, struct error *e)
     for (size_t i = 0; i < ids.n_items && r >= 0; i++) {
         CLEANUP(freep) char *dn = NULL;
         r = b->env->sink->known_dn(b->env->userdata, ids.items[i], &dn, e);
-        if (r >= 0 && dn)
+        if (r >= 0 && dn && is_of_search(b, dn)) /* not moved to another one */
             r = batch_fetch_unseen(b, dn, ids.items[i], e);
     }
     return r < 0 ? r : b->fetches != NULL;
