@@ -1,7 +1,7 @@
 """The work list before a wave: what the plan needs at the tenant and does not find there."""
 
 from lib import life, need, wait_for
-from lib.life import crowd, settled, wait_held
+from lib.life import crowd, settled
 
 RULES = {"skills": "English:80, Klingon:50", "roles": "Agent, Astronaut"}
 
@@ -41,9 +41,8 @@ def test_work_list(t):
     tenant.add("teams", "Moon Base")
     tenant.add("roles", "Astronaut")
     d.ctl("start")
-    wait_held(d, "skill-missing", 12, seconds=40)
-    need(needs(d, "holds").get(("skill", "Klingon")) == (True, 12), "now it is certain", needs(d, "holds"))
-    need(("team", "Moon Base") not in needs(d, "holds"), "there now", needs(d, "holds"))
+    wait_for(lambda: ("team", "Moon Base") not in needs(d, "holds"), 40, "the team is there now", lambda: needs(d, "holds"))
+    need(("skill", "Klingon") in needs(d, "holds"), "the skill is not", needs(d, "holds"))
     tenant.add("skills", "Klingon")
     d.ctl("retry", "--all")
     tenant.wait_users(["old"] + people)
