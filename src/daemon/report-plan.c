@@ -186,12 +186,13 @@ json_t *report_plan(struct engine *n, struct state *s, struct error *e)
         r = listing_unclaimed(s, add_unclaimed, &p, e);
     if (r == 0 && first_contact)
         r = drop_claimed(&p);
-    if (r < 0)
+    json_t *needs = r < 0 ? NULL : report_needs(n, s, e);
+    if (!needs)
         return NULL;
-    json_t *answer = json_pack("{s:s, s:b, s:O, s:O, s:O, s:o, s:O, s:[]}", "hash", hash,
+    json_t *answer = json_pack("{s:s, s:b, s:O, s:O, s:O, s:o, s:O, s:o, s:[]}", "hash", hash,
                                "observing", status.observing,
                                "operations", operations, "groups", groups, "summary", summary, "adoption", adoption_of(&p),
-                               "skipped", skipped, "problems");
+                               "skipped", skipped, "needs", needs, "problems");
     if (!answer)
         error_out_of_memory(e);
     return answer;
