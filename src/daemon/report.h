@@ -49,6 +49,8 @@ int report_case(struct engine *n, struct state *s, const struct mapping_options 
 void look_start(struct daemon *d, struct control_call *call, const struct settings_text *texts,
                 size_t n_texts);
 void look_cancel(struct daemon *d);
+/* How far it is: {stage, done, total}; null when there is none. */
+json_t *look_progress(const struct daemon *d);
 /* look-differences.c: adds to a plan how it differs from that of the running engine. */
 int look_differences(json_t *plan, struct engine *n, struct state *s, struct error *e);
 
