@@ -45,7 +45,8 @@ static bool is_impersonal(const char *event)
 {
     static const char *const events[] = {"start",   "stop",          "run-begin",
                                          "run-end", "configuration", "erase-begin",
-                                         "erased",  "erase-end",     "retention"};
+                                         "erased",  "erase-end",     "retention",
+                                         "reconcile"};
 
     for (size_t i = 0; i < ARRAY_SIZE(events); i++)
         if (strcmp(event, events[i]) == 0)
@@ -341,6 +342,7 @@ static void add_actor(struct buffer *b, const struct audit_row *row)
         buffer_add_text(b, "}");
     }
     line_add_text(b, "plan", row->plan);
+    line_add_text(b, "groups", row->groups);
     line_add_text(b, "reason", row->reason);
 }
 

@@ -351,11 +351,13 @@ static void handle_sync(struct request *q)
         r = engine_look_again(q->d->engine, ids.items[i], &e);
     if (r == 0)
         r = note_request(q, "sync", &ids, person ? "one person" : "everything", &e);
-    string_list_done(&ids);
     if (r < 0)
         fail(q, &e);
+    else if (ids.n_items == 1)
+        sync_one_start(q->d, q->call, ids.items[0]);
     else
         control_reply(q->call, json_pack("{s:b}", "started", 1));
+    string_list_done(&ids);
 }
 
 static void set_paused(struct request *q, bool pause)
@@ -498,5 +500,7 @@ void daemon_handlers_close(struct daemon *d)
 {
     look_cancel(d);
     history_cancel(d);
+    sync_one_cancel(d);
     erase_cancel(d);
+    reconcile_cancel(d);
 }

@@ -67,7 +67,7 @@ void connection_drop(struct directory *d)
 
 static void tell_away(struct directory *d, const struct error *e)
 {
-    if (d->away_logged) {
+    if (d->away_logged || d->quiet) {
         log_debug("%s", e->message);
         return;
     }
@@ -225,7 +225,7 @@ void connection_start_feed(struct directory *d)
         r = tell_searches(d, &e);
     if (r == 0) {
         d->feed_kind = d->ops->kind;
-        log_event(LOG_NOTICE, MSG_FEED_CHOSEN, "Following %s (%s) by %s: %s",
+        log_event(d->quiet ? LOG_DEBUG : LOG_NOTICE, MSG_FEED_CHOSEN, "Following %s (%s) by %s: %s",
                   session_uri(d->session), d->server->product_text,
                   directory_feed_name(d->feed_kind), d->feed_reason);
         directory_set_state(d, DIRECTORY_READING);

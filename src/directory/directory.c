@@ -406,6 +406,11 @@ int directory_set_attributes(struct directory *d, const struct string_list *attr
     return 0;
 }
 
+void directory_be_quiet(struct directory *d)
+{
+    d->quiet = true;
+}
+
 void directory_on_search(struct directory *d,
                          void (*fn)(const struct directory_search *s, void *userdata),
                          void *userdata)

@@ -74,6 +74,10 @@ struct feed_sink {
      * answer SINK_DOUBTFUL: that would be very many people; only a whole read proves it. */
     int (*removals)(void *userdata, unsigned search, const struct string_list *ids,
                     struct error *e);
+    /* Of a full read that is about to be taken for whole: ids that it has not shown, one from each
+     * container, `limit` at most; appended. */
+    int (*unseen)(void *userdata, unsigned search, size_t limit, struct string_list *ret,
+                  struct error *e);
     /* it exists in this search, unchanged. Positive answer SINK_UNKNOWN_ID: the mirror has no
      * such entry (the cookie belongs to something else: the feed starts over without it). */
     int (*present)(void *userdata, unsigned search, const char *id, struct error *e);
@@ -141,6 +145,8 @@ int directory_start(struct directory *d, struct error *e);
 int directory_read_once(struct directory *d,
                         void (*done)(int r, const struct error *e, void *userdata),
                         void *userdata, struct error *e);
+/* A look beside the one that follows: what happens to its connection is no event of the log. */
+void directory_be_quiet(struct directory *d);
 /* A full compare as soon as possible (rosterctl sync; a doubt of somebody else). */
 void directory_request_full_read(struct directory *d);
 /* The mapping was reloaded: if it reads other attributes, reconnects with a full read. */

@@ -30,7 +30,7 @@ struct directory {
     struct feed_search searches[DIRECTORY_MAX_SEARCHES]; /* base and key; filters depend on the product */
     unsigned n_searches;
     struct sd_event_source *retry, *settle, *full, *doubts, *heartbeat, *comeback;
-    bool running, once;
+    bool running, once, quiet;
     void (*once_done)(int r, const struct error *e, void *userdata);
     void *once_userdata;
     bool once_over;

@@ -125,6 +125,8 @@ static const struct {
      "Nobody is changed meanwhile. rosterctl check says why: a certificate, a password, a firewall are the usual reasons."},
     {"drift", "the tenant holds other values than rosterd wrote",
      "See who changes them there. [lifecycle] drift = repair puts them back; a template or rule that is taken away stops managing them."},
+    {"unrecorded", "the user holds what no line of the audit gave",
+     "Compare rosterctl audit show --person with the tenant. Lines may be missing (rosterctl audit verify), or the state was put in place from elsewhere."},
     /* Nobody's user: why a person is skipped. */
     {"out-of-scope", "[scope] when does not hold for the entry",
      "Nothing, if it is meant; rosterctl explain PERSON shows the filter and the values."},

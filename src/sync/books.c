@@ -335,6 +335,7 @@ static int on_export(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
     }
     books_audit_written(b, audit_export_run(b->o.audit, &e) >= 0, e.message);
+    b->o.audit_written(b->o.audit, b->o.userdata);
     return 0;
 }
 

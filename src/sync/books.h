@@ -40,6 +40,7 @@ struct books_options {
     const struct engine_options *options;
     void (*wake)(void *userdata);           /* a turn soon */
     void (*status_changed)(void *userdata); /* of the tenant or of the state file */
+    void (*audit_written)(struct audit_export *audit, void *userdata); /* lines are durable */
     void *userdata;
 };
 struct lag;
@@ -118,6 +119,8 @@ void alarm_over(struct books *b, const char *cause);
 /* An alarm, or its end, that needs neither state nor audit. */
 void alarm_tell(struct books *b, bool stands, const char *code, const char *sentence,
                 uint64_t since_usec);
+/* The newest checkpoint, if there is one to be told, to be kept elsewhere. */
+void alarm_tell_checkpoint(struct books *b, struct audit_export *audit);
 struct alarm_facts {
     bool settled; /* nothing is under way, so a hold that is not there is over; else it may just
                      be tried again */

@@ -35,6 +35,7 @@ struct sweep {
     struct walk *walk;  /* under way; or NULL */
     uint64_t due_usec;  /* 0: never */
     bool has_read_anew; /* since the state was distrusted every linked user was read */
+    bool is_whole; /* … since sweep_take_whole() was asked */
     bool closed;
 };
 
@@ -74,6 +75,7 @@ static void walk_end(struct walk *w)
     struct sweep *s = w->sweep;
     log_info("Verification: %zu users read, %zu differ from what was confirmed", w->n_read,
              w->n_drifted);
+    s->is_whole |= w->whole && !w->anew;
     if (w->anew)
         s->has_read_anew = w->whole;
     else if (w->n_drifted)
@@ -297,6 +299,13 @@ void sweep_read_anew(struct sweep *s)
     s->has_read_anew = false;
     if (may_ask(s))
         s->due_usec = clock_now_usec();
+}
+
+bool sweep_take_whole(struct sweep *s)
+{
+    bool whole = s->is_whole;
+    s->is_whole = false;
+    return whole;
 }
 
 bool sweep_has_read_anew(const struct sweep *s)

@@ -105,6 +105,9 @@ struct tenant_ops {
     int (*scim_patch)(void *client, struct tenant_call **ret, const char *scim_id,
                       const char *const fields[USER_N_FIELDS], const struct user *roles_of,
                       const struct user *current, tenant_done_fn done, void *userdata, struct error *e);
+    /* How many calls beyond the concurrent ones may be started, to wait for a free connection:
+     * as many as will leave within about a second; NULL: none. */
+    size_t (*ahead)(void *client);
     void (*call_hurry)(struct tenant_call *call); /* ahead of all that has not left yet */
     struct tenant_call *(*call_free)(struct tenant_call *call); /* cancels; returns NULL */
 };
@@ -123,11 +126,6 @@ void tenant_client_on_request(struct tenant_client *c,
 /* Pace and limits of a reloaded configuration; URL and credentials need a new client. */
 void tenant_client_set_limits(struct tenant_client *c, double max_rate,
                               unsigned max_concurrent);
-/* Room for one more call now, within max_concurrent; the executor asks before it commits an
- * intent. */
-size_t tenant_client_room(const struct tenant_client *c);
-/* Runs from the loop when room became free after there was none. */
-void tenant_client_on_room(struct tenant_client *c, void (*fn)(void *userdata), void *userdata);
 
 struct tenant_client_status {
     size_t in_flight, waiting;

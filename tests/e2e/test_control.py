@@ -204,10 +204,11 @@ def test_plan_of_another_configuration(t):
     need([(c["field"], c["from"], c["to"]) for c in changes] == [("team", "Customer Service", "Sales")]
          and changes[0]["rule"] == "Agents" and changes[0]["line"] > 0, "what changes and why", changes)
 
+    ground.replace("ada", departmentNumber="Klingon:7")
     wider = config.replace("skills = English:80", "skills = English:80\nskills_from = departmentNumber")
-    plan = ask(daemon, "plan", "--config", candidate("wider.conf", wider))
-    need(any("departmentNumber" in p["sentence"] and p["level"] == "warning" for p in plan["problems"]),
-         "an attribute that the mirror does not hold", plan["problems"])
+    plan = ask(daemon, "plan", "--config", candidate("wider.conf", wider), code=2)
+    need(plan["problems"] == [] and [(c["field"], c["to"]) for o in plan["operations"] for c in o["changes"]] ==
+         [("skill:Klingon", "7")], "an attribute that the mirror does not hold is read", plan)
 
     lost = config.replace("cn=crowd,", "cn=crowdy,")
     need(lost != config, "the candidate differs")
