@@ -103,6 +103,8 @@ static void draw_merger(struct plan *p)
     unsigned n = 20 + (unsigned)pick(40), before = n_hired;
     if (before < 3)
         return;
+    if (!p->rate && pick(2))
+        p->rate = 3 + (unsigned)pick(5);
     for (unsigned i = 0; i < n; i++)
         hire(p, at);
     for (unsigned i = 0; i < 3; i++)
