@@ -43,11 +43,12 @@ bool progress_of(const struct daemon *d, struct progress_now *ret)
     const struct progress *p = &d->progress;
     if (!p->since_usec)
         return false;
-    *ret = (struct progress_now){.done = p->done,
-                                 .total = p->done + p->left,
-                                 .rate = p->rate,
-                                 .left_usec = p->rate > 0.05 ? (uint64_t)((double)p->left / p->rate * 1e6) : 0,
-                                 .since_usec = p->since_usec};
+    *ret = (struct progress_now){
+        .done = p->done,
+        .total = p->done + p->left,
+        .rate = p->rate,
+        .left_usec = p->rate > 0.05 ? (uint64_t)((double)p->left / p->rate * 1e6) : 0,
+        .since_usec = p->since_usec};
     return true;
 }
 

@@ -255,7 +255,8 @@ static bool run_daemon(void)
     world_at(world.steady_usec + 30 * SECOND, heard, NULL, up_since_usec);
     disk_begin();
     /* A start is a moment like any other, also the first of all. */
-    if (options->crash_percent && chance_percent(CHANCE_CRASH, options->crash_percent > 100 ? 90 : 20)) {
+    if (options->crash_percent &&
+        chance_percent(CHANCE_CRASH, options->crash_percent > 100 ? 90 : 20)) {
         world.crash_kind = chance_percent(CHANCE_CRASH, 50) ? DEATH_KILL : DEATH_POWER;
         world.crash_countdown = 1 + (unsigned)chance(CHANCE_CRASH, 150);
     }
