@@ -24,16 +24,14 @@
 
 DEFINE_CLEANUP(struct control_client *, control_client_free)
 
-int ctl_complain(struct ctl *c, int exit_code, const char *code, const char *format, ...)
+static int complain(struct ctl *c, int exit_code, const char *code, const char *format,
+                    va_list ap)
 {
     char raw[1024], shown[1200];
-    va_list ap;
 
     if (c->quiet)
         return exit_code;
-    va_start(ap, format);
     (void)vsnprintf(raw, sizeof(raw), format, ap);
-    va_end(ap);
     text_printable(shown, sizeof(shown), raw, strlen(raw));
     (void)fprintf(stderr, "rosterctl: %s\n", shown);
     if (c->json) {
@@ -42,6 +40,30 @@ int ctl_complain(struct ctl *c, int exit_code, const char *code, const char *for
             (void)ctl_print_json(c, object, JSON_INDENT(2));
     }
     return exit_code;
+}
+
+int ctl_complain(struct ctl *c, int exit_code, const char *code, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    int r = complain(c, exit_code, code, format, ap);
+    va_end(ap);
+    return r;
+}
+
+int ctl_misuse(struct ctl *c, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    int r = complain(c, EXIT_MISUSE, "invalid-parameter", format, ap);
+    va_end(ap);
+    if (c->quiet)
+        return r;
+    (void)fprintf(stderr, "Try 'rosterctl %s%s--help'.\n", c->verb ? c->verb : "",
+                  c->verb ? " " : "");
+    return r;
 }
 
 int ctl_print_json(struct ctl *c, json_t *object_taken, size_t flags)

@@ -175,7 +175,7 @@ static int prove(struct ctl *c, const char *const *files, size_t n_files, const 
     int64_t seq;
 
     if (text_parse_signed(word, &seq) < 0 || seq < 1)
-        return ctl_complain(c, EXIT_FAILED, "invalid-parameter", "'%s' is no line's number", word);
+        return ctl_misuse(c, "'%s' is no line's number", word);
     c->output.verbatim = true;
     int r = audit_prove(seq, files, n_files, &c->output.text, &e);
     return r < 0 ? ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message) : EXIT_FINE;
@@ -299,8 +299,7 @@ static int who(struct ctl *c, const char *const *files, size_t n_files)
     size_t n = 0;
 
     if (!!c->role + !!c->team + !!c->skill != 1)
-        return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
-                            "audit who takes one of --role NAME, --team NAME, --skill NAME");
+        return ctl_misuse(c, "audit who takes one of --role NAME, --team NAME, --skill NAME");
     if (audit_who(&w, files, n_files, &e) < 0)
         return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
     if (w.n_people)
@@ -409,8 +408,7 @@ static int erase(struct ctl *c)
     json_auto_t *answer = NULL;
 
     if (c->n_arguments != 2)
-        return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
-                            "audit erase takes a person: an id, a DN or a login");
+        return ctl_misuse(c, "audit erase takes a person: an id, a DN or a login");
     int r = ctl_ask(c, "audit-erase", json_pack("{s:s}", "person", c->arguments[1]), &answer);
     return r != EXIT_FINE ? r : ctl_show(c, answer, render_erased);
 }
@@ -428,7 +426,7 @@ int ctl_audit(struct ctl *c)
         return erase(c);
     bool proving = strcmp(what, "prove") == 0;
     if (proving && n_files == 0)
-        return ctl_complain(c, EXIT_FAILED, "invalid-parameter", "audit prove takes a line's number");
+        return ctl_misuse(c, "audit prove takes a line's number");
     if (proving) {
         files++;
         n_files--;
@@ -452,6 +450,5 @@ int ctl_audit(struct ctl *c)
         return ctl_export(c, files, n_files);
     if (strcmp(what, "who") == 0)
         return who(c, files, n_files);
-    return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
-                        "audit takes: verify, show, who, report, export, prove, erase, key");
+    return ctl_misuse(c, "audit takes: verify, show, who, report, export, prove, erase, key");
 }

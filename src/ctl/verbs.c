@@ -190,8 +190,7 @@ static int run_retry(struct ctl *c)
     const char *person = c->n_arguments > 0 ? c->arguments[0] : NULL;
 
     if ((person != NULL) + (c->cause != NULL) + c->all != 1)
-        return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
-                            "retry takes one of PERSON, --cause CAUSE, --all");
+        return ctl_misuse(c, "retry takes one of PERSON, --cause CAUSE, --all");
     return ask_and_show(c, "retry",
                         json_pack("{s:s*, s:s*}", "person", person, "cause", c->cause),
                         render_released);
@@ -267,7 +266,7 @@ static int run_reload(struct ctl *c)
 static int run_config(struct ctl *c)
 {
     if (strcmp(c->arguments[0], "show") != 0)
-        return ctl_complain(c, EXIT_FAILED, "invalid-parameter", "config takes: show");
+        return ctl_misuse(c, "config takes: show");
     return ask_and_show(c, "config", json_object(), render_config);
 }
 

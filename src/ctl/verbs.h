@@ -27,6 +27,7 @@ struct ctl {
     const char *html, *csv;                          /* audit report */
     const char *format, *after;                      /* audit export */
     const char *key, *checkpoint, *proof;                    /* audit verify */
+    const char *verb; /* its name; NULL: none was given */
     bool summary, all, new, watch, follow, as_case, commands;
     char **arguments; /* behind the verb; NULL-terminated */
     size_t n_arguments;
@@ -66,6 +67,8 @@ void ctl_complete(struct ctl *c, char **words, size_t n_words);
 /* To standard error, and with --json as {"error":…,"message":…} on standard output. */
 int ctl_complain(struct ctl *c, int exit_code, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The command line is wrong: the same, and where it is explained. Exit code as rosterd's. */
+int ctl_misuse(struct ctl *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* verbs-audit.c, verbs-export.c, verbs-check.c, verbs-test.c: what needs no daemon. */
 int ctl_audit(struct ctl *c);

@@ -95,6 +95,7 @@ struct operation {
     uint64_t since_usec; /* of the hold */
     uint64_t not_before_usec;
     uint64_t due_usec; /* its place in the queue, on the steady clock; kept while it waits */
+    uint64_t shift_usec; /* since when a shift postpones it, on the steady clock; 0: none does */
     unsigned attempts;
     uint64_t run;
     bool revokes; /* a disable that cannot wait: [lifecycle] revoke_when */

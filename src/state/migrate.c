@@ -191,6 +191,8 @@ static const char *const migrations[] = {
     "CREATE TABLE dirty_later(n INTEGER PRIMARY KEY, " TEXT("entry_id") " UNIQUE);",
     /* 16: groups that have members which the account may not see. */
     "CREATE INDEX entry_members_hidden ON entry(n) WHERE substr(members_digest, 1, 6) = 'hidden';",
+    /* 17: since when a shift postpones a disable, whatever else it waits for in between. */
+    "ALTER TABLE operation ADD COLUMN " TIME("shift_usec") ";",
 };
 /* clang-format on */
 

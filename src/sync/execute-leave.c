@@ -95,15 +95,6 @@ static void put_disabled(struct execution *x, bool disabled)
         d->options->tenant_ops->call_hurry(x->call);
 }
 
-/* Since when does the shift postpone it? The hold remembers. */
-static uint64_t shift_waits_since(const struct execution *x)
-{
-    const struct operation *o = x->operation;
-    if (text_equal(o->reason, REASON_ON_SHIFT) && o->since_usec)
-        return o->since_usec;
-    return clock_now_usec();
-}
-
 static void on_leaver_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
@@ -130,8 +121,13 @@ static void on_leaver_read(const struct tenant_answer *a, void *userdata)
         execution_undone(x, a);
         return;
     }
-    uint64_t limit = shift_waits_since(x) + x->delivery->options->sync->logged_in_wait_usec;
-    uint64_t now = clock_now_usec();
+    /* The beginning is kept, so that neither a death nor an answer that fails in between makes
+     * the wait longer. */
+    uint64_t now = steady_now_usec(books_steady(x->delivery->books));
+    if (!x->operation->shift_usec)
+        x->operation->shift_usec = now;
+    uint64_t limit =
+        x->operation->shift_usec + x->delivery->options->sync->logged_in_wait_usec;
     if (a->logged_in && now < limit) {
         char cause[400];
         uint64_t look = x->delivery->options->sync->hold_retry_usec;

@@ -55,6 +55,7 @@ static void carry_over(struct operation *fresh, struct operation *old)
     fresh->approved = old->approved;
     fresh->approved_until_usec = old->approved_until_usec;
     fresh->run = old->run;
+    fresh->shift_usec = old->shift_usec;
     if (fresh->state == OPERATION_PARKED && old->approved) {
         fresh->state = OPERATION_READY;
         free(TAKE(fresh->reason));

@@ -71,8 +71,8 @@ def test_golden_files(t):
     need(seqs("cef", check("cef", export("--format", "cef", "--after", "20", sample)))[0] == 21, "after")
     later = check("ecs", export("--format", "ecs", "--after", "4", sample))[0]
     need(later["user"]["target"]["name"] == "ann@example.com", "what an intent before it said", later)
-    export("--format", "leef", sample, code=1)
-    export("--follow", "--format", "cef", sample, sample, code=1)
+    export("--format", "leef", sample, code=2)
+    export("--follow", "--format", "cef", sample, sample, code=2)
 
 
 class Follower:
