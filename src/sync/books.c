@@ -9,6 +9,7 @@
 #include "sync/books.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,7 @@ struct books {
     struct books_options o;
     sd_event_source *export_timer;
     const struct engine_act *act; /* who asks, while a request is handled; NULL */
-    struct steady steady;         /* budgets and approvals are measured on it */
+    struct steady steady;         /* all that waits is measured on it */
     unsigned work;
     bool in_turn, failed, distrusted;
     uint64_t transaction_since_usec;
@@ -86,14 +87,50 @@ const struct engine_options *books_options(const struct books *b)
     return b->o.options;
 }
 
-const struct steady *books_steady(const struct books *b)
-{
-    return &b->steady;
-}
-
 int books_note_steady(struct books *b, struct error *e)
 {
-    return steady_note(b->o.state, &b->steady, e);
+    return steady_note(b->o.state, e);
+}
+
+bool books_doubt_clock(const struct books *b)
+{
+    return steady_is_open(&b->steady);
+}
+
+bool books_know_downtime(const struct books *b)
+{
+    return !b->steady.gap_open;
+}
+
+/* Steps that a person would see on a watch; smaller ones are waited for in silence. */
+#define STEP_TOLD_USEC (60 * (int64_t)USEC_PER_SEC)
+
+static void tell_doubt(struct books *b)
+{
+    int64_t step = steady_doubt_usec(&b->steady), wide = step < 0 ? -step : step;
+    char sentence[300];
+    if (wide < STEP_TOLD_USEC) {
+        alarm_over(b, "clock");
+        return;
+    }
+    snprintf(sentence, sizeof(sentence),
+             "the clock of this machine was set %s by %" PRId64 " min: ends of accounts follow it when as "
+             "much time has passed, or the clock is synchronised",
+             step < 0 ? "back" : "forward", wide / STEP_TOLD_USEC);
+    alarm_set(b, "clock", REASON_CLOCK, sentence);
+}
+
+int books_look_at_clock(struct books *b, struct error *e)
+{
+    int64_t before = steady_doubt_usec(&b->steady);
+    bool came = steady_look(&b->steady);
+    if (before != steady_doubt_usec(&b->steady))
+        tell_doubt(b);
+    if (!came || b->o.options->plan_only)
+        return 0;
+    int r = books_write(b, e);
+    b->work |= WORK_COMMIT;
+    return r < 0 ? r : books_note_steady(b, e);
 }
 
 bool books_have_failed(const struct books *b)
@@ -347,7 +384,7 @@ void books_audit_written(struct books *b, bool fine, const char *sentence)
         log_error("The audit file cannot be written: %s. Nothing more is sent to the tenant until "
                   "it can",
                   sentence);
-    books_alarms_at(b, clock_now_usec()); /* alarm_check() says so */
+    books_alarms_at(b, clock_steady_usec()); /* alarm_check() says so */
     books_status_changed(b);
     books_wake(b, WORK_DUE);
 }

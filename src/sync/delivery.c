@@ -132,9 +132,9 @@ static void doubt_missing(struct engine *n, const char *reason)
 }
 
 /* What another attempt waited for is not the first one's delay. */
-static uint64_t lag_of(const struct engine *n, const struct operation *o)
+static uint64_t lag_of(const struct operation *o)
 {
-    uint64_t now = steady_now_usec(books_steady(n->books));
+    uint64_t now = clock_steady_usec();
     return o->attempts == 1 && o->due_usec && now >= o->due_usec ? now - o->due_usec + 1 : 0;
 }
 
@@ -182,7 +182,7 @@ static int begin_execution(struct engine *n, struct operation *taken, struct err
                             .operation = taken,
                             .code = taken->revokes ? REASON_REVOKED : NULL,
                             .attempts = taken->attempts,
-                            .lag_usec = lag_of(n, taken)};
+                            .lag_usec = lag_of(taken)};
     if (r == 0)
         r = books_audit(n->books, &row, e);
     if (r < 0)
@@ -232,7 +232,7 @@ int executor_pick_revocations(struct engine *n, size_t *ret_n, struct error *e)
     size_t most = (size_t)n->options.max_concurrent * 2;
     if (n->n_executions >= most)
         return 0;
-    int r = queue_next(n->state, QUEUE_REVOCATIONS, clock_now_usec(), most - n->n_executions,
+    int r = queue_next(n->state, QUEUE_REVOCATIONS, clock_steady_usec(), most - n->n_executions,
                        &due, e);
     if (r == 0)
         r = begin_due(n, &due, ret_n, e);
@@ -244,7 +244,7 @@ int executor_pick_revocations(struct engine *n, size_t *ret_n, struct error *e)
  * and all that is due of its kind so far fits into the budget. NULL: it waits for the others. */
 static struct operation *next_ahead(struct operation_list *queue, const struct guard_verdict *v)
 {
-    uint64_t now = clock_now_usec();
+    uint64_t now = clock_steady_usec();
     struct operation *o = queue->n_items ? queue->items[0] : NULL;
     for (size_t i = 0; i < queue->n_items; i++)
         if (queue->items[i]->state == OPERATION_STARTED || queue->items[i]->kind == OPERATION_RENAME)
@@ -296,9 +296,9 @@ int executor_pick(struct engine *n, size_t *ret_n, struct error *e)
     health_forget_old_missing(n->health);
     size_t room = n->options.max_concurrent - n->n_executions;
     struct operation_list due = {0};
-    r = queue_next(n->state, QUEUE_DUE, clock_now_usec(), room, &due, e);
+    r = queue_next(n->state, QUEUE_DUE, clock_steady_usec(), room, &due, e);
     if (r == 0 && due.n_items < room)
-        r = queue_next(n->state, QUEUE_NEWCOMERS, clock_now_usec(), room - due.n_items, &due,
+        r = queue_next(n->state, QUEUE_NEWCOMERS, clock_steady_usec(), room - due.n_items, &due,
                        e);
     if (r == 0)
         r = begin_due(n, &due, ret_n, e);
@@ -430,7 +430,7 @@ int execution_store_link(struct execution *x, struct error *e)
     x->link.login_key = text_fold(x->link.login, strlen(x->link.login));
     if (!x->link.entry_id || !x->link.login_key)
         return error_out_of_memory(e);
-    uint64_t now = clock_now_usec();
+    uint64_t now = clock_now_usec(); /* for people */
     x->link.confirmed_usec = x->unread ? 0 : now;
     if (!x->link.created_usec)
         x->link.created_usec = now;
@@ -469,7 +469,7 @@ static void end_execution(struct execution *x)
 
 static int note_spent(struct engine *n, const struct operation *o, struct error *e)
 {
-    int r = budget_note(n->state, o->budget, steady_now_usec(books_steady(n->books)), e);
+    int r = budget_note(n->state, o->budget, clock_steady_usec(), e);
     return r < 0 ? r : books_note_steady(n->books, e);
 }
 
@@ -521,7 +521,7 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
     struct engine *n = x->engine;
     struct operation *o = x->operation;
     struct error e = {0};
-    uint64_t now = clock_now_usec();
+    uint64_t now = clock_steady_usec();
     if (x->settling) { /* it could not be read: still unclear, whatever kept us from it */
         reason = REASON_UNCLEAR;
         cause = "unclear";

@@ -111,7 +111,7 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
 {
     int r = 0;
     size_t n_released = 0, n_picked = 0;
-    uint64_t now = clock_now_usec();
+    uint64_t now = clock_steady_usec();
     n->looked_usec = now;
     r = queue_release_due(n->state, now, &n_released, e);
     if (r == 0)
@@ -165,7 +165,7 @@ static int pick_ahead(struct engine *n, size_t *ret_picked, struct error *e)
 static void look_at_alarms(struct engine *n, bool settled)
 {
     uint64_t at = books_alarms_due_usec(n->books);
-    bool due = at && at <= clock_now_usec();
+    bool due = at && at <= clock_steady_usec();
     if (n->options.plan_only || (!due && !(settled && books_have(n->books, WORK_ALARMS))))
         return;
     struct alarm_facts facts = {.settled = settled && gate_is_open(n->gate),
@@ -179,8 +179,8 @@ static int turn(struct engine *n, struct error *e)
 {
     bool more = false, ahead = false;
     size_t n_picked = 0;
-    int r = 0;
-    if (!n->stopping)
+    int r = books_look_at_clock(n->books, e);
+    if (r == 0 && !n->stopping)
         r = judge_revocations(n->judge, e);
     if (r == 0 && !n->stopping)
         r = judge_some(n->judge, gate_has_seen_plan(n->gate), &more, &ahead, e);
@@ -246,8 +246,9 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     (void)source;
     (void)usec;
     struct engine *n = userdata;
-    uint64_t now = clock_now_usec();
-    if (!books_outcome_since_usec(n->books) && n->due_usec > now) { /* half-way: see engine_arm_timer() */
+    uint64_t now = clock_steady_usec();
+    bool due = n->due_usec && n->due_usec <= now; /* or half-way: see engine_arm_timer() */
+    if (!books_outcome_since_usec(n->books) && !due && !books_doubt_clock(n->books)) {
         engine_arm_timer(n);
         return 0;
     }
@@ -274,14 +275,16 @@ static uint64_t wait_until(uint64_t at, uint64_t now)
 void engine_arm_timer(struct engine *n)
 {
     struct error e = {0};
-    uint64_t at = 0, queue = 0, now = clock_now_usec();
+    uint64_t at = 0, queue = 0, now = clock_steady_usec();
     bool gathers = books_outcome_since_usec(n->books);
     /* What was due at the last look and could not start (tenant away, paused) is woken by what
      * ends that; a read's end brings a turn of its own. */
     if (reading_is_under_way(n->reading) || queue_next_time(n->state, n->looked_usec, &queue, &e) < 0)
         queue = 0;
     sooner(&at, queue);
-    sooner(&at, judge_due_usec(n->judge));
+    uint64_t date = judge_due_usec(n->judge); /* on the clock of dates */
+    if (date)
+        sooner(&at, now + wait_until(date, clock_date_usec()));
     /* While the tenant is being asked, its answer is what comes next. */
     sooner(&at, health_state(n->health) != ENGINE_TENANT_OK && !health_is_asking(n->health) ? health_probe_usec(n->health)
                                                                         : 0);
@@ -290,19 +293,13 @@ void engine_arm_timer(struct engine *n)
     sooner(&at, books_alarms_due_usec(n->books));
     uint64_t end = reading_is_under_way(n->reading) ? 0 : gate_approval_end_usec(n->gate);
     if (end)
-        sooner(&at, now + wait_until(end, steady_now_usec(books_steady(n->books))));
+        sooner(&at, end);
     n->due_usec = at;
     if (gathers)
         at = now; /* gather_outcomes() */
-    if (!at) {
-        if (n->timer)
-            sd_event_source_set_enabled(n->timer, SD_EVENT_OFF);
-        return;
-    }
-    /* A wait measured on the steady clock, so that a clock that is set back delays nothing for
-     * long. */
-    uint64_t wait = gathers ? GATHER_USEC : at > now ? at - now : USEC_PER_MSEC;
-    if (wait > 60 * USEC_PER_SEC)
+    /* Each minute, since the wall clock tells nobody that it was set. */
+    uint64_t wait = gathers ? GATHER_USEC : at && at <= now ? USEC_PER_MSEC : at - now;
+    if (!at || wait > 60 * USEC_PER_SEC)
         wait = 60 * USEC_PER_SEC;
     uint64_t due = clock_monotonic_usec() + wait;
     int r = n->timer ? sd_event_source_set_time(n->timer, due)
@@ -431,7 +428,7 @@ static int take_configuration(struct engine *n, bool reloaded, struct error *e)
         gate_budgets_are_new(n->gate);
     r = decides_same ? 0 : person_mark_all_dirty(n->state, e);
     if (r == 0)
-        r = queue_release(n->state, NULL, REASON_REFUSED, clock_now_usec(), &n_released, e);
+        r = queue_release(n->state, NULL, REASON_REFUSED, clock_steady_usec(), &n_released, e);
     if (r == 0)
         r = state_meta_set(n->state, "configuration", n->options.fingerprint, e);
     if (r == 0)

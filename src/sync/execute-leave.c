@@ -18,7 +18,7 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
     x->link.status = status;
     if (status == LINK_DISABLED) {
         x->link.disabled_by_us = true;
-        x->link.disabled_usec = clock_now_usec();
+        x->link.disabled_usec = clock_steady_usec();
     } else {
         x->link.disabled_by_us = false;
         x->link.disabled_usec = 0;
@@ -40,7 +40,7 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
 static void note_revocation(struct execution *x, const struct tenant_answer *a)
 {
     struct engine *n = x->engine;
-    uint64_t now = steady_now_usec(books_steady(n->books)), sent = now - a->duration_usec;
+    uint64_t now = clock_steady_usec(), sent = now - a->duration_usec;
     uint64_t took = sent > x->operation->due_usec ? sent - x->operation->due_usec : 0;
     CLEANUP(buffer_done) struct buffer b = {0};
     struct engine_revocation *past =
@@ -99,7 +99,7 @@ static uint64_t shift_waits_since(const struct execution *x)
     const struct operation *o = x->operation;
     if (text_equal(o->reason, REASON_ON_SHIFT) && o->since_usec)
         return o->since_usec;
-    return clock_now_usec();
+    return clock_steady_usec();
 }
 
 static void on_leaver_read(const struct tenant_answer *a, void *userdata)
@@ -128,7 +128,7 @@ static void on_leaver_read(const struct tenant_answer *a, void *userdata)
         return;
     }
     uint64_t limit = shift_waits_since(x) + x->engine->options.sync->logged_in_wait_usec;
-    uint64_t now = clock_now_usec();
+    uint64_t now = clock_steady_usec();
     if (a->logged_in && now < limit) {
         char cause[400];
         uint64_t look = x->engine->options.sync->hold_retry_usec;

@@ -11,7 +11,6 @@
 #include "state/person.h"
 #include "state/queue.h"
 #include "state/state.h"
-#include "state/steady.h"
 #include "sync/books.h"
 #include "sync/engine.h"
 #include "sync/gate.h"
@@ -34,8 +33,3 @@ struct gate {
     bool observing_ended;
     uint64_t paused_usec; /* since when; 0: it is not */
 };
-
-static inline uint64_t gate_now_usec(const struct gate *g)
-{
-    return steady_now_usec(books_steady(g->books));
-}

@@ -21,7 +21,6 @@
 #include "state/person.h"
 #include "state/queue.h"
 #include "state/state.h"
-#include "state/steady.h"
 #include "sync/books.h"
 #include "sync/contact.h"
 #include "sync/engine.h"

@@ -68,7 +68,7 @@ static int plan_for(struct judge *j, struct dossier *s, struct planner_result *r
         .names_skill = rules_names_skill,
         .userdata = j->rules,
         .options = books_options(j->books)->sync,
-        .now_usec = clock_now_usec(),
+        .now_usec = clock_steady_usec(),
     };
     return planner_plan(&in, ret, e);
 }
@@ -253,7 +253,7 @@ int judge_some(struct judge *j, bool plan_was_seen, bool *ret_more, bool *ret_ah
 {
     int r = 0;
     size_t n_first = 0;
-    uint64_t now = clock_now_usec();
+    uint64_t now = clock_date_usec();
     struct string_list ids = {0};
     *ret_more = *ret_ahead = false;
     if (!judge_may(j))
@@ -323,5 +323,5 @@ int judge_start(struct judge *j, struct error *e)
     int r = books_write(j->books, e);
     return r < 0
                ? r
-               : person_mark_due(books_state(j->books), clock_now_usec(), &j->recheck_usec, e);
+               : person_mark_due(books_state(j->books), clock_date_usec(), &j->recheck_usec, e);
 }

@@ -93,7 +93,7 @@ int engine_retry(struct engine *n, const char *cause, const char *entry_id, size
         if (r == 0)
             r = person_mark_dirty(n->state, entry_id, e);
     } else if (r == 0) {
-        r = queue_release(n->state, cause, NULL, clock_now_usec(), ret_n, e);
+        r = queue_release(n->state, cause, NULL, clock_steady_usec(), ret_n, e);
         /* The planner's own holds are decided anew. */
         static const char *const reasons[] = {REASON_LOGIN_SHARED,  REASON_CONFLICT,
                                               REASON_SAME_MAIL,     REASON_RENAME_POLICY,

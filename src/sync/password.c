@@ -100,7 +100,7 @@ static void fail(struct engine *n, const char *entry_id, const char *login,
                  const char *sentence)
 {
     struct error e = {0};
-    uint64_t now = clock_now_usec(), next = now + n->options.sync->hold_retry_usec;
+    uint64_t now = clock_steady_usec(), next = now + n->options.sync->hold_retry_usec;
     if (books_have_failed(n->books))
         return;
     int r = books_write(n->books, &e);
@@ -170,7 +170,7 @@ int password_hand_on(struct execution *x, struct error *e)
 {
     struct engine *n = x->engine;
     const char *login = x->operation->login;
-    uint64_t now = clock_now_usec(), hold = n->options.sync->hold_retry_usec;
+    uint64_t now = clock_steady_usec(), hold = n->options.sync->hold_retry_usec;
     if (!password_is_handed_on(n))
         return 0;
     int r = books_write(n->books, e);
@@ -230,8 +230,8 @@ static int begin(struct engine *n, char *entry_id_taken, struct error *e)
         p->login = TAKE(l.login);
         r = secret_random_password(&p->secret, o->password_length, o->password_classes, e);
         if (r == 0)
-            r = password_due_store(n->state, p->entry_id, clock_now_usec(),
-                                   clock_now_usec() + o->hold_retry_usec,
+            r = password_due_store(n->state, p->entry_id, clock_steady_usec(),
+                                   clock_steady_usec() + o->hold_retry_usec,
                                    "another password is being set", e);
         if (r == 0)
             r = say(n, "password", p->entry_id, p->login, "another password is set", e);
@@ -255,7 +255,7 @@ int password_turn(struct engine *n, struct error *e)
     int r = password_due_next(n->state, &entry_id, &next, e);
     if (r != 0)
         return r < 0 ? r : 0;
-    if (next > clock_now_usec())
+    if (next > clock_steady_usec())
         n->password_usec = next;
     else if (command_room(n->commands))
         r = begin(n, TAKE(entry_id), e);

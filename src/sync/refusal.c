@@ -122,7 +122,7 @@ int refusal_freed(struct execution *x, struct error *e)
     size_t n_released = 0;
     if (!o->cause || !queue_reason_is_shared(o->reason))
         return 0;
-    int r = queue_release(n->state, o->cause, NULL, clock_now_usec(), &n_released, e);
+    int r = queue_release(n->state, o->cause, NULL, clock_steady_usec(), &n_released, e);
     if (n_released)
         books_note(n->books, WORK_GUARD);
     return r;
