@@ -66,3 +66,18 @@ int error_out_of_memory(struct error *e)
 {
     return error_set(e, -ENOMEM, "out of memory");
 }
+
+const char *error_of_network(int number)
+{
+    switch (number) {
+    case ECONNREFUSED:
+        return "the connection was refused: nothing listens on that port, or a firewall says so";
+    case ETIMEDOUT:
+    case EINPROGRESS:
+    case EAGAIN: return "nothing answers there: the machine is off, or a firewall drops it";
+    case EHOSTUNREACH:
+    case ENETUNREACH: return "there is no way to that address from here";
+    case ECONNRESET: return "the connection was reset by the other side";
+    default: return strerror(number);
+    }
+}

@@ -22,3 +22,6 @@ int error_wrap(struct error *e, int r, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 int error_out_of_memory(struct error *e);
+
+/* What stands behind an errno of connect() or read(), for whoever can do something about it. */
+const char *error_of_network(int number);

@@ -13,6 +13,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -135,6 +136,30 @@ bool secret_mode_is_private(const struct stat *st)
     return open_to == 0 || (open_to == S_IRGRP && st->st_gid == getegid());
 }
 
+static const char *name_of(uid_t uid, char buffer[static 24])
+{
+    const struct passwd *p = getpwuid(uid);
+
+    (void)snprintf(buffer, 24, "%u", (unsigned)uid);
+    return p ? p->pw_name : buffer;
+}
+
+char *secret_why_unreadable(const char *path, char *buffer, size_t size)
+{
+    char owner[24], self[24], owner_name[64], self_name[64];
+    struct stat st;
+
+    (void)snprintf(self_name, sizeof(self_name), "%s", name_of(geteuid(), self));
+    if (stat(path, &st) < 0) {
+        (void)snprintf(buffer, size, "%s may not enter its folder", self_name);
+        return buffer;
+    }
+    (void)snprintf(owner_name, sizeof(owner_name), "%s", name_of(st.st_uid, owner));
+    (void)snprintf(buffer, size, "it belongs to %s (mode %04o), and %s must read it: chown %s %s && chmod 0600 %s",
+                   owner_name, (unsigned)st.st_mode & 07777U, self_name, self_name, path, path);
+    return buffer;
+}
+
 static int check_file(int fd, const char *path, bool is_credential, struct error *e)
 {
     struct stat st;
@@ -146,8 +171,8 @@ static int check_file(int fd, const char *path, bool is_credential, struct error
     if (!is_credential && !secret_mode_is_private(&st))
         return error_set(e, -EPERM,
                          "the secret in %s is refused: group or others may read or write it "
-                         "(mode %04o); chmod 0600 it, or 0640 with rosterd's own group",
-                         path, (unsigned)st.st_mode & 07777U);
+                         "(mode %04o): chmod 0600 %s, or 0640 with rosterd's own group",
+                         path, (unsigned)st.st_mode & 07777U, path);
     return 0;
 }
 
@@ -178,6 +203,10 @@ static int read_file(struct secret **ret, size_t *ret_size, const char *path, st
     bool is_credential;
 
     fd = open_file(path, &is_credential);
+    char why[512];
+    if (fd == -EACCES && path[0] == '/')
+        return error_set(e, fd, "cannot open the secret in %s: %s", path,
+                         secret_why_unreadable(path, why, sizeof(why)));
     if (fd < 0)
         return error_set(e, fd, "cannot open the secret in %s: %s", path, strerror(-fd));
     int r = check_file(fd, path, is_credential, e);

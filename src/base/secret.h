@@ -18,6 +18,8 @@ int secret_new(struct secret **ret, const void *bytes, size_t size, struct error
 int secret_from_file(struct secret **ret, const char *path, struct error *e);
 /* Its owner's alone, or readable by our own group besides. */
 bool secret_mode_is_private(const struct stat *st);
+/* Why this process may not read it, and the command that lets it; buffer is returned. */
+char *secret_why_unreadable(const char *path, char *buffer, size_t size);
 /* What is odd about such a file though it is read: half a sentence without a byte of the
  * content, or NULL. */
 const char *secret_file_oddity(const char *path);

@@ -238,6 +238,7 @@ static void check_secret(struct config_context *c, const struct settings *s,
 {
     CLEANUP(buffer_done) struct buffer path = {0};
     const char *credentials = getenv("CREDENTIALS_DIRECTORY");
+    char why[512];
     struct stat st;
 
     if (text[0] != '/') {
@@ -265,8 +266,11 @@ static void check_secret(struct config_context *c, const struct settings *s,
     else if (text[0] == '/' && !secret_mode_is_private(&st))
         ERROR(key->section, key->name,
               "%s holds a secret and has mode %04o; others than its owner may not read it: "
-              "chmod 0600, or 0640 with rosterd's own group",
-              path.data, (unsigned)st.st_mode & 07777);
+              "chmod 0600 %s, or 0640 with rosterd's own group",
+              path.data, (unsigned)st.st_mode & 07777, path.data);
+    else if (access(path.data, R_OK) < 0 && errno == EACCES)
+        WARNING(key->section, key->name, "%s cannot be read: %s", path.data,
+                secret_why_unreadable(path.data, why, sizeof(why)));
     else if (st.st_size == 0)
         WARNING(key->section, key->name, "%s is empty", path.data);
     else if ((key->flags & KEY_ONE_WORD) && secret_file_oddity(path.data))

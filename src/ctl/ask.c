@@ -16,6 +16,9 @@
 #include "control/control.h"
 #include "ctl/verbs.h"
 
+/* The first number changes when a program that reads the answers must be changed; docs/schema. */
+#define FORMAT_VERSION "1.0"
+
 /* A plan of a candidate configuration looks at everybody. */
 #define ANSWER_SECONDS 120
 
@@ -32,12 +35,32 @@ int ctl_complain(struct ctl *c, int exit_code, const char *code, const char *for
     text_printable(shown, sizeof(shown), raw, strlen(raw));
     (void)fprintf(stderr, "rosterctl: %s\n", shown);
     if (c->json) {
-        json_auto_t *object = json_pack("{s:s, s:s}", "error", code, "message", shown);
-        CLEANUP(freep) char *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
-        if (text)
-            output_format(&c->output, "%s\n", text);
+        json_t *object = json_pack("{s:s, s:s}", "error", code, "message", shown);
+        if (object)
+            (void)ctl_print_json(c, object, JSON_INDENT(2));
     }
     return exit_code;
+}
+
+int ctl_print_json(struct ctl *c, json_t *object_taken, size_t flags)
+{
+    json_auto_t *object = object_taken;
+    bool fine =
+        object && json_object_set_new(object, "format_version", json_string(FORMAT_VERSION)) == 0;
+    CLEANUP(freep) char *text = fine ? json_dumps(object, flags) : NULL;
+
+    if (!text) {
+        (void)fprintf(stderr, "rosterctl: out of memory\n");
+        return EXIT_FAILED;
+    }
+    buffer_add_text(&c->output.text, text);
+    buffer_add_text(&c->output.text, "\n");
+    return EXIT_FINE;
+}
+
+void ctl_page(struct ctl *c)
+{
+    pager_open(&c->pager, !c->no_pager && !c->watch);
 }
 
 int ctl_ask(struct ctl *c, const char *method, json_t *parameters_taken, json_t **ret)
@@ -74,10 +97,6 @@ int ctl_show(struct ctl *c, const json_t *answer,
         return render(&c->output, answer);
     CLEANUP(output_done) struct output unseen = {.now_usec = c->output.now_usec};
     int result = render(&unseen, answer); /* for the exit code */
-    CLEANUP(freep) char *text = json_dumps(answer, JSON_INDENT(2) | JSON_SORT_KEYS);
-    if (!text)
-        return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
-    buffer_add_text(&c->output.text, text);
-    buffer_add_text(&c->output.text, "\n");
-    return result;
+    int r = ctl_print_json(c, json_copy((json_t *)(uintptr_t)answer), JSON_INDENT(2) | JSON_SORT_KEYS);
+    return r != EXIT_FINE ? r : result;
 }

@@ -29,6 +29,7 @@ struct command_line {
 
 enum {
     OPTION_JSON = 1000,
+    OPTION_NO_PAGER,
     OPTION_SOCKET,
     OPTION_COLOR,
     OPTION_SUMMARY,
@@ -56,11 +57,13 @@ enum {
     OPTION_CSV,
     OPTION_NEW,
     OPTION_CASE,
+    OPTION_COMMANDS,
     OPTION_REASON,
     OPTION_VERSION,
 };
 static const struct option options[] = {
     {"json", no_argument, NULL, OPTION_JSON},
+    {"no-pager", no_argument, NULL, OPTION_NO_PAGER},
     {"socket", required_argument, NULL, OPTION_SOCKET},
     {"color", optional_argument, NULL, OPTION_COLOR},
     {"config", required_argument, NULL, 'c'},
@@ -90,6 +93,7 @@ static const struct option options[] = {
     {"follow", no_argument, NULL, OPTION_FOLLOW},
     {"new", no_argument, NULL, OPTION_NEW},
     {"case", no_argument, NULL, OPTION_CASE},
+    {"commands", no_argument, NULL, OPTION_COMMANDS},
     {"reason", required_argument, NULL, OPTION_REASON},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -116,6 +120,7 @@ static int take_option(struct command_line *l, int option)
 
     switch (option) {
     case OPTION_JSON: l->ctl.json = true; return EXIT_FINE;
+    case OPTION_NO_PAGER: l->ctl.no_pager = true; return EXIT_FINE;
     case OPTION_SOCKET: l->ctl.socket = optarg; return EXIT_FINE;
     case OPTION_COLOR: return set_colour(l, optarg);
     case OPTION_SUMMARY: l->ctl.summary = true; return EXIT_FINE;
@@ -142,6 +147,7 @@ static int take_option(struct command_line *l, int option)
     case OPTION_AFTER: l->ctl.after = optarg; return EXIT_FINE;
     case OPTION_FOLLOW: l->ctl.follow = true; return EXIT_FINE;
     case OPTION_NEW: l->ctl.new = true; return EXIT_FINE;
+    case OPTION_COMMANDS: l->ctl.commands = true; return EXIT_FINE;
     case OPTION_CASE: l->ctl.as_case = true; return EXIT_FINE;
     case OPTION_CHECKPOINT: l->ctl.checkpoint = optarg; return EXIT_FINE;
     case OPTION_VERSION: l->version = true; return EXIT_FINE;
@@ -211,6 +217,7 @@ static void print_help(struct output *o)
         o,
         "\nOptions:\n"
         "      --json            print the answer as JSON\n"
+        "      --no-pager        never through a pager\n"
         "      --color[=WHEN]    always, never or auto\n"
         "  -i, --instance NAME   the service rosterd@NAME\n"
         "  -c, --config FILE     the configuration that names socket and audit file\n"
@@ -270,6 +277,7 @@ int ctl_main(int argc, char **argv)
     struct buffer said = l.ctl.output.text; /* a complaint about the command line */
     output_init(&l.ctl.output, l.colour);
     l.ctl.output.text = said;
+    l.ctl.output.verbatim = l.ctl.json;
     if (result == EXIT_FINE)
         result = find_config(&l);
     if (result == EXIT_FINE) {
@@ -283,7 +291,10 @@ int ctl_main(int argc, char **argv)
         else
             result = run_verb(&l);
     }
+    output_wrap(&l.ctl.output);
     const struct buffer *text = &l.ctl.output.text;
+    if (text->size > 0)
+        ctl_page(&l.ctl);
     if (text->failed ||
         (text->size > 0 && fwrite(text->data, 1, text->size, stdout) < text->size) ||
         fflush(stdout) != 0) {
@@ -291,6 +302,7 @@ int ctl_main(int argc, char **argv)
             (void)fprintf(stderr, "rosterctl: the output cannot be written\n");
         result = EXIT_FAILED;
     }
+    pager_close(&l.ctl.pager);
     output_done(&l.ctl.output);
     return result;
 }

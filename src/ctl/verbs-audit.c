@@ -155,10 +155,11 @@ static int verify_proof(struct ctl *c, const char *key)
     if (r < 0)
         return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
     if (c->json)
-        output_format(o, "{\"proved\": true, \"seq\": %lld, \"checkpoint\": %lld, \"key\": \"%s\"}\n",
-                      (long long)proof.seq, (long long)proof.checkpoint, proof.key);
-    if (c->json)
-        return EXIT_FINE;
+        return ctl_print_json(c,
+                              json_pack("{s:b, s:I, s:I, s:s}", "proved", 1, "seq",
+                                        (json_int_t)proof.seq, "checkpoint",
+                                        (json_int_t)proof.checkpoint, "key", proof.key),
+                              JSON_INDENT(2));
     output_colour(o, COLOUR_GREEN, "proved");
     output_format(o, ": line %lld was in the audit when line %lld was signed (%s) by\n  %s\n",
                   (long long)proof.seq, (long long)proof.checkpoint, proof.time, proof.key);
@@ -176,6 +177,7 @@ static int prove(struct ctl *c, const char *const *files, size_t n_files, const 
 
     if (text_parse_signed(word, &seq) < 0 || seq < 1)
         return ctl_complain(c, EXIT_FAILED, "invalid-parameter", "'%s' is no line's number", word);
+    c->output.verbatim = true;
     int r = audit_prove(seq, files, n_files, &c->output.text, &e);
     return r < 0 ? ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message) : EXIT_FINE;
 }
@@ -194,16 +196,10 @@ static int verify(struct ctl *c, const char *const *files, size_t n_files)
     int r = audit_verify(files, n_files, &options, &result, &e);
     if (r < 0)
         return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
-    if (c->json) {
-        json_auto_t *object = verdict_of(&result);
-        CLEANUP(freep)
-        char *text = object ? json_dumps(object, JSON_INDENT(2) | JSON_SORT_KEYS) : NULL;
-        if (!text)
-            return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
-        buffer_add_text(&c->output.text, text);
-        buffer_add_text(&c->output.text, "\n");
-    } else
+    if (!c->json)
         show_verdict(&c->output, &result, key != NULL);
+    else if (ctl_print_json(c, verdict_of(&result), JSON_INDENT(2) | JSON_SORT_KEYS) != EXIT_FINE)
+        return EXIT_FAILED;
     return result.n_findings ? EXIT_FOUND : EXIT_FINE;
 }
 
@@ -216,11 +212,8 @@ static int show_line(const char *line, const json_t *view, void *userdata)
         render_audit_line(&c->output, view);
         return output_flush(&c->output);
     }
-    CLEANUP(freep) char *text = json_dumps(view, JSON_COMPACT);
-    if (!text)
+    if (ctl_print_json(c, json_copy((json_t *)(uintptr_t)view), JSON_COMPACT) != EXIT_FINE)
         return -ENOMEM;
-    buffer_add_text(&c->output.text, text);
-    buffer_add_text(&c->output.text, "\n");
     return output_flush(&c->output);
 }
 
@@ -233,6 +226,7 @@ static int show(struct ctl *c, const char *const *files, size_t n_files)
                                   .kind = c->kind,
                                   .code = c->code};
     struct error e = {""};
+    ctl_page(c);
     int r = audit_each(files, n_files, &filter, show_line, c, &e);
 
     if (r == -EPIPE)
@@ -266,15 +260,11 @@ static int who_json(struct ctl *c, const struct audit_who *w)
     for (size_t i = 0; i < w->n_people; i++)
         if (w->people[i].holds)
             json_array_append_new(people, holder_of(&w->people[i]));
-    json_auto_t *object =
-        json_pack("{s:s, s:s, s:s?, s:o, s:I}", "what", w->field, "name", w->name, "at", w->at,
-                  "people", people, "erased", (json_int_t)w->n_erased);
-    CLEANUP(freep) char *text = object ? json_dumps(object, JSON_INDENT(2)) : NULL;
-    if (!text)
-        return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
-    buffer_add_text(&c->output.text, text);
-    buffer_add_text(&c->output.text, "\n");
-    return EXIT_FINE;
+    return ctl_print_json(c,
+                          json_pack("{s:s, s:s, s:s?, s:o, s:I}", "what", w->field, "name",
+                                    w->name, "at", w->at, "people", people, "erased",
+                                    (json_int_t)w->n_erased),
+                          JSON_INDENT(2));
 }
 
 static void who_line(struct output *o, const struct audit_holder *h)
@@ -386,7 +376,13 @@ static int report(struct ctl *c, const char *const *files, size_t n_files)
     }
     if (c->csv && result == EXIT_FINE)
         result = write_csv(c, &r);
-    if (!c->html && !c->csv)
+    if (!c->html && !c->csv && c->json)
+        result = ctl_print_json(c,
+                                json_pack("{s:o, s:O, s:O, s:I}", "verdict", verdict_of(&r.verdict),
+                                          "days", r.days, "lists", r.lists, "left_out",
+                                          (json_int_t)r.n_left_out),
+                                JSON_INDENT(2) | JSON_SORT_KEYS);
+    else if (!c->html && !c->csv)
         evidence_text(&c->output, &r);
     return result != EXIT_FINE ? result : r.verdict.n_findings ? EXIT_FOUND : EXIT_FINE;
 }

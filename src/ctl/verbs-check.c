@@ -189,5 +189,7 @@ int ctl_check(struct ctl *c)
         return exit_code;
     if (found == 0 && say_who(answer, &service, become) < 0)
         return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
-    return ctl_show(c, answer, render_check);
+    if (!c->commands)
+        (void)json_object_del(answer, "commands");
+    return ctl_show(c, answer, c->commands ? render_check_commands : render_check);
 }

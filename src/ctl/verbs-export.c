@@ -87,6 +87,7 @@ int ctl_export(struct ctl *c, const char *const *files, size_t n_files)
 
     if (r != EXIT_FINE)
         return r;
+    c->output.verbatim = c->no_pager = true; /* for programs */
     if (c->follow && n_files != 1)
         return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
                             "--follow takes one file, the one that grows; closed ones beside it "

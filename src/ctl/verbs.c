@@ -149,6 +149,7 @@ static int render_cases(struct output *o, const json_t *answer)
     json_array_foreach(json_object_get(answer, "people"), i, p)
     {
         const char *text = member_text(p, "case");
+        o->verbatim = true;
         if (text) /* its lines are printable: what is not stands in base64 */
             buffer_add_text(&o->text, text);
     }
@@ -273,7 +274,7 @@ const struct ctl_verb ctl_verbs[] = {
     { "pause", "", 0, 0, run_pause, "write nothing to the tenant until resume", NULL },
     { "resume", "", 0, 0, run_resume, "write to the tenant again", NULL },
     { "reload", "", 0, 0, run_reload, "load the configuration again; a broken one is refused and the old stays in force", NULL },
-    { "check", "", 0, 0, ctl_check, "try configuration, directory, token, privileges and team names", "an error was found" },
+    { "check", "[--commands]", 0, 0, ctl_check, "try configuration, directory, token, privileges, names and rules; with --commands print what is tried as commands of ldapsearch and curl", "an error was found" },
     { "test", "[FILE.case | FOLDER]... [--all]", 0, 100000, ctl_test, "hold the rules against people that are written down; without FILE those in the folder cases beside the configuration. Needs no daemon and no server", "a case failed" },
     { "config", "show", 1, 1, run_config, "the configuration in effect, with where each value comes from", NULL },
     { "audit", "verify [--proof FILE] [--key KEY] [--checkpoint FILE] [FILE...] | show [--person PERSON] [--since DATE] [--until DATE] [--event EVENT] [--kind KIND] [--code CODE] [FILE...] | who --role NAME | --team NAME | --skill NAME [--at DATE] [FILE...] | report [--since DATE] [--until DATE] [--html FILE] [--csv DIR] [FILE...] | export --format ocsf|ecs|cef [--follow] [--after SEQ] [FILE...] | prove SEQ [FILE...] | erase PERSON --reason TEXT | key [--new]", 1, 1000, ctl_audit, "verify audit files, show them, say who had what: needs no daemon; show the key that signs them", "something was found" },

@@ -4,13 +4,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "ctl/pager.h"
 #include "render/output.h"
 #include "render/render.h"
 
 /* The command line. */
 struct ctl {
     struct output output;
-    bool json;
+    bool json, no_pager;
+    struct pager pager;
     const char *socket;      /* --socket; NULL: found by the configuration */
     const char *config_file; /* --config before the verb, or -i; never NULL */
     const char *candidate;   /* plan --config FILE */
@@ -21,7 +23,7 @@ struct ctl {
     const char *html, *csv;                          /* audit report */
     const char *format, *after;                      /* audit export */
     const char *key, *checkpoint, *proof;                    /* audit verify */
-    bool summary, all, new, watch, follow, as_case;
+    bool summary, all, new, watch, follow, as_case, commands;
     char **arguments; /* behind the verb; NULL-terminated */
     size_t n_arguments;
 };
@@ -49,6 +51,10 @@ int ctl_ask(struct ctl *c, const char *method, json_t *parameters_taken, json_t 
 /* Prints the answer as JSON if so asked for, else renders it. */
 int ctl_show(struct ctl *c, const json_t *answer,
              int (*render)(struct output *o, const json_t *answer));
+/* An object with its format_version, as --json promises; flags of json_dumps(). */
+int ctl_print_json(struct ctl *c, json_t *object_taken, size_t flags);
+/* For answers that are written before they are whole. */
+void ctl_page(struct ctl *c);
 /* To standard error, and with --json as {"error":…,"message":…} on standard output. */
 int ctl_complain(struct ctl *c, int exit_code, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

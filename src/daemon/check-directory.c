@@ -176,8 +176,8 @@ static void check_groups(struct check *c)
             say_missing_group(c, &groups[i]);
         else if (bound.items[i].members_hidden)
             check_add(c, CHECK_ERROR, subject,
-                      "%s:%u: the group %s must have a member, and this account is shown none: "
-                      "give it the right to read member and uniqueMember",
+                      "%s:%u: the group %s has members that this account is not shown: give it the "
+                      "right to read its members and to search for them",
                       groups[i].file ? groups[i].file : "", groups[i].line, groups[i].dn);
         else if (bound.items[i].n_members == 0 && !is_dynamic)
             say_empty_group(c, &groups[i]);
@@ -424,11 +424,14 @@ void check_directory(struct check *c)
                           engine_reading(c->engine), &e);
     if (r < 0)
         check_add(c, CHECK_ERROR, "directory", "%s", e.message);
+    if (r == 0)
+        check_note_searches(c, d);
     bool fine = r == 0 && read_directory(c, d) && evaluate(c);
     directory_free(d);
     if (!fine)
         return;
     check_rules(c);
+    check_rule_table(c);
     check_groups(c);
     check_roles(c);
     check_attributes(c);

@@ -1,7 +1,6 @@
 /*
  * The tenant's part of a check: are the credentials taken, has the account its privileges, do
- * the mapped teams exist, is SCIM offered. It only reads. Roles and skills cannot be listed
- * there, so nothing is said of them.
+ * the mapped teams exist, is SCIM offered. It only reads.
  */
 #include "config.h"
 
@@ -19,8 +18,6 @@
 #include "daemon/check.h"
 #include "daemon/daemon.h"
 #include "mapping/ruleset.h"
-
-#define CALL_LIMIT_USEC (60 * USEC_PER_SEC)
 
 /* An answer with what it borrowed copied. */
 struct asked {
@@ -53,12 +50,12 @@ static bool wait_answer(struct check *c, int r, struct tenant_call *call, struct
         check_add(c, CHECK_ERROR, subject, "%s", e->message);
         return false;
     }
-    r = check_wait(c, &asked->done, CALL_LIMIT_USEC);
+    r = check_wait(c, &asked->done, CHECK_CALL_LIMIT_USEC);
     tenant_https_ops.call_free(call);
     if (r < 0 && r != -EINTR)
         check_add(c, CHECK_ERROR, subject, "%s gave no answer within %llu seconds",
                   c->settings->tenant.url,
-                  (unsigned long long)(CALL_LIMIT_USEC / USEC_PER_SEC));
+                  (unsigned long long)(CHECK_CALL_LIMIT_USEC / USEC_PER_SEC));
     if (asked->out_of_memory)
         c->out_of_memory = true;
     return r == 0;
@@ -205,9 +202,11 @@ void check_tenant(struct check *c)
         return;
     }
     impossible_login(login, sizeof login);
+    check_note_requests(c, client);
     if (check_account(c, client)) {
         check_privilege(c, client, login);
         check_scim(c, client, login);
+        check_names(c, client);
     }
     tenant_client_free(client);
 }

@@ -10,7 +10,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,57 +23,6 @@
 #include "daemon/daemon.h"
 #include "daemon/report.h"
 
-static const char *level_name(enum check_level level)
-{
-    switch (level) {
-    case CHECK_OK: return "ok";
-    case CHECK_WARNING: return "warning";
-    case CHECK_ERROR: return "error";
-    }
-    return "error";
-}
-
-static void add_text(struct check *c, enum check_level level, const char *subject,
-                     const char *sentence)
-{
-    json_t *item = json_pack("{s:s, s:o, s:o}", "level", level_name(level), "subject",
-                             report_text(subject), "sentence", report_text(sentence));
-    c->any_error = c->any_error || level == CHECK_ERROR;
-    if (json_array_append_new(c->items, item) < 0)
-        c->out_of_memory = true;
-}
-
-void check_add(struct check *c, enum check_level level, const char *subject, const char *format,
-               ...)
-{
-    char *sentence = NULL;
-    va_list ap;
-    va_start(ap, format);
-    int n = vasprintf(&sentence, format, ap);
-    va_end(ap);
-    if (n < 0) {
-        c->out_of_memory = true;
-        return;
-    }
-    add_text(c, level, subject, sentence);
-    free(sentence);
-}
-
-void check_progress(struct check *c, const char *text)
-{
-    if (c->progress)
-        fprintf(stderr, "%s …\n", text);
-}
-
-char *check_meant(char *buffer, size_t size, const char *nearest)
-{
-    if (nearest)
-        snprintf(buffer, size, "; did you mean '%s'?", nearest);
-    else
-        buffer[0] = '\0';
-    return buffer;
-}
-
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info,
                      void *userdata)
 {
@@ -82,20 +30,6 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *inf
     (void)info;
     ((struct check *)userdata)->interrupted = true;
     return 0;
-}
-
-int check_wait(struct check *c, const bool *done, uint64_t limit_usec)
-{
-    uint64_t end = clock_monotonic_usec() + limit_usec;
-    while (!*done && !c->interrupted) {
-        uint64_t now = clock_monotonic_usec();
-        if (now >= end)
-            return -ETIMEDOUT;
-        int r = sd_event_run(c->event, end - now);
-        if (r < 0)
-            return r;
-    }
-    return *done ? 0 : -EINTR;
 }
 
 static void add_problems(struct check *c, const struct problem_list *problems)
@@ -108,7 +42,7 @@ static void add_problems(struct check *c, const struct problem_list *problems)
             snprintf(subject, sizeof subject, "%s:%u", file, p->line);
         else
             snprintf(subject, sizeof subject, "%s", file);
-        add_text(c, p->level == LEVEL_ERROR ? CHECK_ERROR : CHECK_WARNING, subject,
+        check_add_text(c, p->level == LEVEL_ERROR ? CHECK_ERROR : CHECK_WARNING, subject,
                  p->sentence);
     }
 }
@@ -209,7 +143,7 @@ static void close_parts(struct check *c)
 
 int daemon_check_connections(const char *config_file)
 {
-    struct check c = {.items = json_array(), .progress = isatty(STDERR_FILENO)};
+    struct check c = {.items = json_array(), .rules = json_array(), .commands = json_array(), .progress = isatty(STDERR_FILENO)};
     struct error e = {0};
     log_set_level(LOG_ERR); /* what is less is said by the items */
     if (c.items && load_settings(&c, config_file) == 0) {
@@ -223,7 +157,7 @@ int daemon_check_connections(const char *config_file)
     if (c.interrupted)
         check_add(&c, CHECK_ERROR, "rosterd", "the check was interrupted");
     close_parts(&c);
-    json_t *answer = json_pack("{s:o}", "items", c.items);
+    json_t *answer = json_pack("{s:o, s:o, s:o}", "items", c.items, "rules", c.rules, "commands", c.commands);
     bool fine = answer && !c.out_of_memory && json_dumpf(answer, stdout, JSON_INDENT(2)) == 0;
     json_decref(answer);
     if (!fine || putchar('\n') == EOF || fflush(stdout) == EOF) {

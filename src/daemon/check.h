@@ -6,11 +6,15 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "base/clock.h"
+
+struct directory;
 struct engine;
 struct error;
 struct settings;
 struct state;
 struct string_list;
+struct tenant_client;
 
 enum check_level {
     CHECK_OK = 1,
@@ -18,13 +22,15 @@ enum check_level {
     CHECK_ERROR = 3
 };
 
+#define CHECK_CALL_LIMIT_USEC (60 * USEC_PER_SEC)
+
 struct check {
     struct settings *settings;
     sd_event *event;
     char folder[4096]; /* private, of the state that goes away; "": none */
     struct state *state;
     struct engine *engine;
-    json_t *items;
+    json_t *items, *rules, *commands;
     bool any_error;
     bool never_follows_urls; /* the directory is a 389, which leaves memberURL to its clients */
     bool interrupted;
@@ -32,6 +38,8 @@ struct check {
     bool out_of_memory;
 };
 
+void check_add_text(struct check *c, enum check_level level, const char *subject,
+                    const char *sentence);
 void check_add(struct check *c, enum check_level level, const char *subject, const char *format,
                ...) __attribute__((format(printf, 4, 5)));
 void check_progress(struct check *c, const char *text);
@@ -42,5 +50,12 @@ char *check_meant(char *buffer, size_t size, const char *nearest);
 
 /* check-directory.c: reads it once into the state and looks at what the rules make of it. */
 void check_directory(struct check *c);
+/* check-rules.c: whom each rule takes, of those who were read, and why it takes nobody. */
+void check_rule_table(struct check *c);
+/* check-commands.c: what is tried, as commands for a person. Before the directory connects: */
+void check_note_searches(struct check *c, struct directory *d);
+void check_note_requests(struct check *c, struct tenant_client *client);
+/* check-names.c: do users of the tenant have the roles and skills of the rules? */
+void check_names(struct check *c, struct tenant_client *client);
 /* check-tenant.c: token, privileges, teams, SCIM. Writes nothing there. */
 void check_tenant(struct check *c);

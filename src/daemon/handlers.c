@@ -283,8 +283,14 @@ static void handle_retry(struct request *q)
         string_list_done(&ids);
         return;
     }
-    if (!person)
+    bool believed = cause && (r = engine_believe_members(q->d->engine, cause, &e)) == 0;
+    if (believed) {
+        n_released = 1;
+        if (q->d->directory)
+            directory_request_full_read(q->d->directory);
+    } else if (!person && r >= 0) {
         r = engine_retry(q->d->engine, cause, NULL, &n_released, &e);
+    }
     for (size_t i = 0; i < ids.n_items && r == 0; i++, n_released += n)
         r = engine_retry(q->d->engine, NULL, ids.items[i], &n, &e);
     if (r == 0 && (n_released || !cause))

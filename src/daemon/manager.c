@@ -250,6 +250,7 @@ static int show_plan(struct daemon *d)
     (void)json_object_del(plan, "hash"); /* of a look beside the daemon: nobody can approve it */
     output_init(&text, COLOUR_AUTO);
     int code = render_plan(&text, plan, RENDER_PLAN_WHOLE);
+    output_wrap(&text);
     json_decref(plan);
     if (text.text.failed || fputs(text.text.data ? text.text.data : "", stdout) == EOF ||
         fflush(stdout) == EOF) {

@@ -16,6 +16,7 @@
 #include "directory/batch-private.h"
 #include "directory/environment.h"
 #include "directory/libldap.h"
+#include "directory/lost.h"
 #include "directory/search.h"
 #include "directory/session.h"
 #include "model/dn.h"
@@ -28,6 +29,7 @@ enum fetch_kind {
     FETCH_KIND = 3,   /* whether the filter of people or of groups selects it */
     FETCH_PARENT = 4, /* what has somebody below it, whatever it is */
     FETCH_BASE = 5,   /* whether the base is there */
+    FETCH_LOST = 6,   /* whether what is not shown any more was removed */
 };
 
 struct fetch {
@@ -40,6 +42,7 @@ struct fetch {
     char *id;               /* ENTRY: may be NULL */
     char *lacking;          /* ENTRY: the attribute that a message lacked; NULL: none */
     struct decoded decoded; /* RANGE, KIND */
+    struct lost *lost;      /* LOST */
     bool found;
 };
 
@@ -54,6 +57,7 @@ static void fetch_free(struct fetch *f)
         f->batch->n_running--;
     search_free(f->search);
     decoded_done(&f->decoded);
+    lost_free(f->lost);
     free(f->base);
     free(f->id);
     free(f->lacking);
@@ -179,7 +183,7 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
     struct fetch *f = userdata;
     struct feed_batch *b = f->batch;
     f->found = true;
-    if (f->kind == FETCH_KIND || f->kind == FETCH_BASE)
+    if (f->kind == FETCH_KIND || f->kind == FETCH_BASE || f->kind == FETCH_LOST)
         return 0;
     if (f->kind == FETCH_RANGE) {
         int r = decode_range(f->decoded.ranges, ld, m);
@@ -283,6 +287,36 @@ static void kind_done(struct fetch *f)
         batch_pump(b);
 }
 
+static int pass_lost(struct feed_batch *b, struct lost *l, unsigned index, struct error *e)
+{
+    CLEANUP(decoded_done) struct decoded d = {};
+    int r = lost_take(l, &d, e);
+    return r < 0 ? r : batch_hand_over(b, index, &d, e);
+}
+
+/* An answer that is none leaves it open, and what is open counts as hidden. */
+static void lost_done(struct fetch *f)
+{
+    struct feed_batch *b = f->batch;
+    struct error e = {};
+    int r = 0;
+    lost_answer(f->lost, f->found);
+    f->search = search_free(f->search);
+    b->n_running--;
+    if (lost_is_asking(f->lost)) {
+        r = fetch_start(f, &e);
+        if (r < 0)
+            fetch_failed(f, r, &e);
+        return;
+    }
+    r = pass_lost(b, f->lost, f->index, &e);
+    fetch_free(f);
+    if (r < 0)
+        batch_fail(b, r, &e);
+    else
+        batch_pump(b);
+}
+
 static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)
 {
     (void)s;
@@ -290,6 +324,10 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     struct feed_batch *b = f->batch;
     if (f->kind == FETCH_RANGE) {
         range_done(f, outcome);
+        return;
+    }
+    if (f->kind == FETCH_LOST) {
+        lost_done(f);
         return;
     }
     if (f->kind == FETCH_KIND &&
@@ -357,9 +395,43 @@ static int fetch_start(struct fetch *f, struct error *e)
         request.attributes = range;
         f->found = false;
     }
+    if (f->kind == FETCH_LOST) {
+        const struct search_request *question = lost_question(f->lost);
+        if (!question)
+            return error_out_of_memory(e);
+        request = *question;
+        f->found = false;
+    }
     int r = search_start(&f->search, env->session, &request, &events, f, e);
     if (r == 0)
         f->batch->n_running++;
+    return r;
+}
+
+int batch_ask_lost(struct feed_batch *b, unsigned search, struct decoded *d, struct error *e)
+{
+    struct entry *missing = NULL;
+    struct lost *l = NULL;
+    if (d->asked || d->entry->kind == ENTRY_CONTAINER || d->entry->members_hidden)
+        return 0;
+    int r = b->env->sink->lost(b->env->userdata, d->entry, &missing, e);
+    if (r < 0 || !missing)
+        return r;
+    struct fetch *f = calloc(1, sizeof *f);
+    char *dn = strdup(d->dn);
+    r = lost_new(&l, b->env, search, d, missing, e);
+    if (r == 0 && f && dn && lost_is_asking(l)) {
+        *f = (struct fetch){.batch = b, .kind = FETCH_LOST, .index = search, .base = dn,
+                            .lost = l, .next = b->fetches};
+        b->fetches = f;
+        batch_pump(b);
+        return 1;
+    }
+    if (r == 0)
+        r = f && dn ? lost_take(l, d, e) : error_out_of_memory(e);
+    lost_free(l);
+    free(dn);
+    free(f);
     return r;
 }
 

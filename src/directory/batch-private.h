@@ -73,6 +73,10 @@ int batch_fetch_parent(struct feed_batch *b, unsigned search, const char *dn, st
 int batch_start_fetches(struct feed_batch *b, struct error *e);
 void batch_drop_fetches(struct feed_batch *b);
 
+/* 1: whether what the mirror has and this entry does not show was removed is being asked, and the
+ * entry (taken) goes its way after that; 0: it may pass. */
+int batch_ask_lost(struct feed_batch *b, unsigned search, struct decoded *d, struct error *e);
+
 /* batch-leave.c */
 int batch_leave_init(struct feed_batch *b, struct error *e);
 int batch_left(struct feed_batch *b, unsigned search, const char *id, const char *why,

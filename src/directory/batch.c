@@ -56,6 +56,7 @@ static int take_followed(LDAP *ld, LDAPMessage *m, void *userdata, struct error 
     int r = decode_entry(&b->env->decoder, ld, m, NULL, &d, e);
     free(d.watermark); /* another server's clock */
     d.watermark = NULL;
+    d.foreign = true;
     return r < 0 ? r : batch_take_decoded(b, b->search, &d, e);
 }
 
@@ -252,6 +253,9 @@ static void keep_watermark(struct feed_batch *b, char **watermark)
 
 int batch_hand_over(struct feed_batch *b, unsigned search, struct decoded *d, struct error *e)
 {
+    int asking = batch_ask_lost(b, search, d, e);
+    if (asking != 0)
+        return asking < 0 ? asking : 0;
     if (!b->full || b->from_cookie) {
         CLEANUP(freep) char *dn = NULL;
         int r = b->env->sink->known_dn(b->env->userdata, d->entry->id, &dn, e);

@@ -311,10 +311,27 @@ static void on_read(int r, struct rootdse *taken, const struct error *e, void *u
         connection_start_feed(d);
 }
 
+static void on_searched(struct session *s, const struct session_request *request, void *userdata)
+{
+    struct directory *d = userdata;
+    struct directory_search search = {
+        .uri = session_uri(s),
+        .base = request->base,
+        .filter = request->filter,
+        .scope = request->scope,
+        .attributes = request->attributes,
+        .paged = libldap_control(request->controls, LIBLDAP_OID_PAGED) != NULL,
+        .synchronises = libldap_control(request->controls, LIBLDAP_OID_SYNC) != NULL,
+    };
+    if (d->searched)
+        d->searched(&search, d->searched_userdata);
+}
+
 /* Takes ld. */
 static void begin_session(struct directory *d, LDAP *ld)
 {
-    static const struct session_events events = {.lost = on_lost, .turn = on_turn};
+    static const struct session_events events = {
+        .lost = on_lost, .turn = on_turn, .searched = on_searched};
     const char *bases[DIRECTORY_MAX_SEARCHES];
     for (unsigned i = 0; i < d->n_searches; i++)
         bases[i] = d->searches[i].base;

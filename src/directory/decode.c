@@ -245,11 +245,12 @@ static const struct raw *find(const struct raw_list *l, const char *name)
 static const struct raw *find_any_name(const struct decoder *d, const struct raw_list *l,
                                        const char *name)
 {
-    for (size_t i = 0; d->schema && i < l->n_items; i++)
-        if (text_equal_ascii_case(schema_canonical(d->schema, l->items[i].name),
-                                  schema_canonical(d->schema, name)))
+    const struct raw *same = find(l, name);
+    const char *canonical = d->schema && !same ? schema_canonical(d->schema, name) : NULL;
+    for (size_t i = 0; canonical && i < l->n_items; i++)
+        if (text_equal_ascii_case(schema_canonical(d->schema, l->items[i].name), canonical))
             return &l->items[i];
-    return find(l, name);
+    return same;
 }
 
 static char *copy_value(const struct raw *raw)
@@ -287,6 +288,24 @@ static bool must_have_members(const struct decoder *d, const struct raw *classes
                class_is_a(schema_classes(d->schema), class, "groupOfUniqueNames");
     }
     return must;
+}
+
+/* In which attribute a group of these classes names its members; both if they do not tell. */
+static void place_members(const struct decoder *d, const struct raw *classes,
+                          struct decoded *ret)
+{
+    for (size_t i = 0; classes && i < classes->n_values; i++) {
+        char class[128];
+        if (classes->values[i].bv_len >= sizeof class)
+            continue;
+        memcpy(class, classes->values[i].bv_val, classes->values[i].bv_len);
+        class[classes->values[i].bv_len] = 0;
+        ret->may_unique |= class_is_a(schema_classes(d->schema), class, "groupOfUniqueNames");
+        ret->may_member |= class_is_a(schema_classes(d->schema), class, "groupOfNames") ||
+                           class_is_a(schema_classes(d->schema), class, "groupOfMembers");
+    }
+    if (!ret->may_unique && !ret->may_member)
+        ret->may_unique = ret->may_member = true;
 }
 
 /* "TRUE" of hasSubordinates, or a number. */
@@ -536,6 +555,8 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
     ret->entry->members_hidden = ret->entry->kind == ENTRY_GROUP &&
                                  ret->entry->n_members == 0 && !ret->ranges &&
                                  must_have_members(d, classes);
+    if (ret->entry->kind == ENTRY_GROUP)
+        place_members(d, classes, ret);
     entry_sort(ret->entry);
     return 0;
 }

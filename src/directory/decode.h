@@ -49,6 +49,9 @@ struct decoded {
     char *bad_member;      /* … and the first of them, to be shown */
     bool has_children;     /* as children_attribute says: it may be shown for that alone */
     bool is_parent;        /* it was asked for as what others lie below */
+    bool may_member, may_unique; /* a group: where its members stand, as far as its classes tell */
+    bool asked;   /* what it lost against the mirror was asked for */
+    bool foreign; /* of a server that a reference names: it is not ours to ask */
     struct ranges *ranges; /* not NULL: members came in part */
     char *partial;         /* the name of another attribute that came in part */
 };

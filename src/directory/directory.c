@@ -406,6 +406,14 @@ int directory_set_attributes(struct directory *d, const struct string_list *attr
     return 0;
 }
 
+void directory_on_search(struct directory *d,
+                         void (*fn)(const struct directory_search *s, void *userdata),
+                         void *userdata)
+{
+    d->searched = fn;
+    d->searched_userdata = userdata;
+}
+
 void directory_status(const struct directory *d, struct directory_status *ret)
 {
     *ret = (struct directory_status){

@@ -95,6 +95,9 @@ struct feed_sink {
      * service). The attribute of which the mirror has more than this entry shows, malloc'd, *ret
      * NULL: none. */
     int (*lacking)(void *userdata, const struct entry *entry, char **ret, struct error *e);
+    /* Members of a group and keys of a person that the mirror has and this entry does not show,
+     * as an entry that holds nothing else; *ret NULL: none. */
+    int (*lost)(void *userdata, const struct entry *entry, struct entry **ret, struct error *e);
     /* Groups whose members the server finds by a URL, appended. */
     int (*dynamic_groups)(void *userdata, struct string_list *ret, struct error *e);
     /* How many entries the mirror holds of this search: what a read is measured by. */
@@ -143,6 +146,17 @@ void directory_request_full_read(struct directory *d);
 /* The mapping was reloaded: if it reads other attributes, reconnects with a full read. */
 int directory_set_attributes(struct directory *d, const struct string_list *attributes,
                              struct error *e);
+
+/* Each search that is sent, for whoever wants to try the same by hand. */
+struct directory_search {
+    const char *uri, *base, *filter;
+    int scope; /* 0 the entry itself, 1 what is right below, 2 all below */
+    const char *const *attributes;
+    bool paged, synchronises; /* by a control */
+};
+void directory_on_search(struct directory *d,
+                         void (*fn)(const struct directory_search *s, void *userdata),
+                         void *userdata);
 
 enum directory_state {
     DIRECTORY_STOPPED = 0,

@@ -58,6 +58,8 @@ struct directory {
     /* noted by feeds, dealt with by on_settle() */
     int failed;
     bool refused, unsupported;
+    void (*searched)(const struct directory_search *s, void *userdata);
+    void *searched_userdata;
     bool begin_again; /* other attributes are to be read */
     struct error failure;
     bool full_wanted;

@@ -237,6 +237,7 @@ static int send_page(struct search *s, struct berval *cookie, struct error *e)
         .filter = s->filter,
         .attributes = (const char *const *)s->attributes,
         .controls = controls,
+        .size_limit = s->request.size_limit,
         .timeout_usec = s->request.timeout_usec,
     };
     return session_search(s->session, &s->operation, &request, on_message, s, e);

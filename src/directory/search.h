@@ -19,6 +19,7 @@ struct search_request {
     const char *filter;
     const char *const *attributes; /* NULL-terminated */
     unsigned page_size;            /* 0: no paging. One paged search per session at a time. */
+    int size_limit;                /* 0: none. More than that is code 4. */
     enum directory_referrals referrals;
     bool partitions;        /* references to the server's own partitions are nothing: AD */
     LDAPControl **controls; /* further ones, without paging; borrowed until the end */

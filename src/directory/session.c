@@ -284,7 +284,7 @@ int session_search(struct session *s, struct session_operation **ret,
         return error_out_of_memory(e);
     int code = ldap_search_ext(s->ld, request->base, request->scope, request->filter,
                                (char **)request->attributes, 0, request->controls, NULL, NULL,
-                               LDAP_NO_LIMIT, &o->message_id);
+                               request->size_limit, &o->message_id);
     if (code != LDAP_SUCCESS) {
         free(o);
         return libldap_error_of(e, s->ld, code, "%s: cannot search %s for %s", s->uri,
@@ -300,6 +300,8 @@ int session_search(struct session *s, struct session_operation **ret,
     s->operations = o;
     if (o->timeout_usec > 0)
         arm_timer(s);
+    if (s->events.searched)
+        s->events.searched(s, request, s->userdata);
     *ret = o;
     return 0;
 }

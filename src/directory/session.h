@@ -13,12 +13,15 @@ struct sd_event;
 struct session;
 struct session_operation;
 
+struct session_request;
 struct session_events {
     /* The connection is lost; once. No operation hears anything any more. Not to be freed from
      * here. */
     void (*lost)(struct session *s, int r, const struct error *e, void *userdata);
     /* All that had arrived was given out (drained), or as much as one turn may. */
     void (*turn)(struct session *s, bool drained, void *userdata);
+    /* A search was sent; NULL: nobody asks. */
+    void (*searched)(struct session *s, const struct session_request *request, void *userdata);
 };
 
 /* type: LDAP_RES_SEARCH_ENTRY, _REFERENCE, _INTERMEDIATE, or _RESULT, which ends the operation.
@@ -32,6 +35,7 @@ struct session_request {
     const char *filter;
     const char *const *attributes; /* NULL-terminated */
     LDAPControl **controls;        /* NULL-terminated, or NULL; borrowed for the call */
+    int size_limit;                /* 0: none */
     uint64_t timeout_usec;         /* silence that this operation bears; 0: any */
 };
 

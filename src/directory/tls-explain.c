@@ -44,23 +44,6 @@ static void close_fd(int *fd)
         close(*fd);
 }
 
-/* What stands behind a number of connect(), for whoever can do something about it. */
-static const char *network_words(int number)
-{
-    switch (number) {
-    case ECONNREFUSED:
-        return "the connection was refused: nothing listens on that port, or a "
-               "firewall says so";
-    case ETIMEDOUT:
-    case EINPROGRESS:
-    case EAGAIN: return "nothing answers there: the machine is off, or a firewall drops it";
-    case EHOSTUNREACH:
-    case ENETUNREACH: return "there is no way to that address from here";
-    case ECONNRESET: return "the connection was reset by the other side";
-    default: return strerror(number);
-    }
-}
-
 static int open_socket(const char *uri, const char *host, int port, uint64_t timeout_usec,
                        struct error *e)
 {
@@ -91,7 +74,7 @@ static int open_socket(const char *uri, const char *host, int port, uint64_t tim
     }
     freeaddrinfo(list);
     if (fd < 0 && number != 0)
-        error_set(e, -ENOTCONN, "%s: %s", uri, network_words(number));
+        error_set(e, -ENOTCONN, "%s: %s", uri, error_of_network(number));
     return fd;
 }
 
@@ -220,6 +203,7 @@ static void tell(const char *uri, const char *host, const struct tls_files *file
 
 static void tell_handshake(const char *uri, struct error *e)
 {
+    int number = errno;
     unsigned long code = ERR_get_error();
     const char *reason = code ? ERR_reason_error_string(code) : NULL;
 #ifdef SSL_R_UNEXPECTED_EOF_WHILE_READING
@@ -228,6 +212,9 @@ static void tell_handshake(const char *uri, struct error *e)
 #endif
     if (reason)
         error_set(e, -EACCES, "%s: no TLS connection: %s", uri, reason);
+    else if (number == ECONNRESET)
+        error_set(e, -ENOTCONN, "%s: no TLS connection: %s, in the handshake (does this port speak TLS?)",
+                  uri, error_of_network(number));
     else
         error_set(e, -ENOTCONN,
                   "%s: no TLS connection: the other side ended it in the handshake (does this "

@@ -59,7 +59,7 @@ struct entry {
     size_t n_attributes, attributes_capacity;
     struct member *members; /* ENTRY_GROUP only */
     size_t n_members, members_capacity;
-    bool members_hidden; /* it must have members, and none is shown: they are not known */
+    bool members_hidden; /* those above are not all: whom it had before, it has still */
     char *login_key; /* person: text_fold(uid) for MEMBER_LOGIN; may be NULL */
     struct string_list other_login_keys; /* of the other values, once each, sorted */
     char *primary_key;                   /* person: primaryGroupID or gidNumber; may be NULL */

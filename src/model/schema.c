@@ -35,6 +35,7 @@ struct attribute_type {
 
 /* An alias, a name or an OID, sorted without regard to case. */
 struct alias {
+    uint64_t head;    /* its first characters, see head_of() */
     const char *text; /* borrowed from the type */
     struct attribute_type *type;
 };
@@ -92,15 +93,27 @@ static int compare_name(const char *description, size_t n, const char *alias)
     return alias[n] == '\0' ? 0 : -1;
 }
 
+/* The first eight characters as a number that is in the order of the names: one comparison tells
+ * most names apart. */
+static uint64_t head_of(const char *name, size_t n)
+{
+    uint64_t head = 0;
+    for (size_t i = 0; i < sizeof(head); i++)
+        head = head << 8 | (i < n ? (unsigned char)small(name[i]) : 0);
+    return head;
+}
+
 /* Where the name is, or belongs. */
 static size_t find_place_n(const struct schema *s, const char *name, size_t n, bool *ret_found)
 {
+    uint64_t head = head_of(name, n);
     size_t low = 0, high = s->n_aliases;
 
     *ret_found = false;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int r = compare_name(name, n, s->aliases[middle].text);
+        const struct alias *a = &s->aliases[middle];
+        int r = head != a->head ? (head < a->head ? -1 : 1) : compare_name(name, n, a->text);
         if (r == 0) {
             *ret_found = true;
             return middle;
@@ -137,7 +150,7 @@ static void insert_alias(struct schema *s, const char *text, struct attribute_ty
     if (found)
         return;
     memmove(&s->aliases[i + 1], &s->aliases[i], (s->n_aliases - i) * sizeof(*s->aliases));
-    s->aliases[i] = (struct alias){.text = text, .type = type};
+    s->aliases[i] = (struct alias){.head = head_of(text, strlen(text)), .text = text, .type = type};
     s->n_aliases++;
 }
 

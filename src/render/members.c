@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "render/output.h"
 #include "render/render.h"
 
@@ -64,19 +65,48 @@ void render_source(struct output *o, const json_t *object)
     output_colour(o, COLOUR_DIM, ")");
 }
 
+void table_source(struct table *t, const json_t *object)
+{
+    CLEANUP(output_done) struct output source = {0};
+
+    render_source(&source, object);
+    t->failed |= source.text.failed;
+    table_add(t, COLOUR_DIM,
+              source.text.data ? source.text.data + strspn(source.text.data, " ") : "");
+}
+
+/* Long answers forget who was told long before. */
+#define PEOPLE_MAX 4096
+
+/* Whether this is the first time that it is told. */
+static bool is_new(struct output *o, const char *login, const char *dn)
+{
+    const char *before = json_string_value(json_object_get(o->people, dn));
+
+    if (before && strcmp(before, login) == 0)
+        return false;
+    if (!o->people || json_object_size(o->people) >= PEOPLE_MAX) {
+        json_decref(o->people);
+        o->people = json_object();
+    }
+    (void)json_object_set_new(o->people, dn, json_string(login));
+    return true;
+}
+
 void render_person(struct output *o, const json_t *person)
 {
     const char *login = member_text(person, "login"), *dn = member_text(person, "dn");
 
-    if (login && *login)
-        output_text_colour(o, COLOUR_BOLD, login);
-    if (login && *login && dn)
-        output_format(o, " (");
+    if (!login || !*login) {
+        output_text(o, dn ? dn : login ? "" : member_text(person, "id"));
+        return;
+    }
+    output_text_colour(o, COLOUR_BOLD, login);
+    if (!dn || !is_new(o, login, dn))
+        return;
+    output_format(o, " (");
     output_text(o, dn);
-    if (login && *login && dn)
-        output_format(o, ")");
-    if (!login && !dn)
-        output_text(o, member_text(person, "id"));
+    output_format(o, ")");
 }
 
 void render_counts(struct output *o, const json_t *counts)

@@ -12,13 +12,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-#include <uniwidth.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/text.h"
 
-static const char *const colour_codes[] = {
+const char *const output_colours[] = {
     [COLOUR_NONE] = "",           [COLOUR_RED] = "\033[31m",  [COLOUR_GREEN] = "\033[32m",
     [COLOUR_YELLOW] = "\033[33m", [COLOUR_CYAN] = "\033[36m", [COLOUR_DIM] = "\033[2m",
     [COLOUR_BOLD] = "\033[1m",
@@ -49,6 +48,8 @@ void output_init(struct output *o, enum colour_wish wish)
 void output_done(struct output *o)
 {
     buffer_done(&o->text);
+    json_decref(o->people);
+    o->people = NULL;
 }
 
 __attribute__((format(printf, 2, 0))) static void format_into(struct output *o,
@@ -72,7 +73,7 @@ void output_format(struct output *o, const char *format, ...)
 static void begin(struct output *o, enum colour colour)
 {
     if (o->colour)
-        buffer_add_text(&o->text, colour_codes[colour]);
+        buffer_add_text(&o->text, output_colours[colour]);
 }
 
 static void end(struct output *o, enum colour colour)
@@ -92,8 +93,7 @@ void output_colour(struct output *o, enum colour colour, const char *format, ...
     end(o, colour);
 }
 
-/* Malloc'd; never cut. */
-static char *printable(const char *text)
+char *output_printable(const char *text)
 {
     size_t size = strlen(text);
     char *buffer = malloc(4 * size + 1); /* \xNN for a byte at worst */
@@ -105,7 +105,7 @@ void output_text(struct output *o, const char *text)
 {
     if (!text)
         return;
-    CLEANUP(freep) char *shown = printable(text);
+    CLEANUP(freep) char *shown = output_printable(text);
     if (shown)
         buffer_add_text(&o->text, shown);
     else
@@ -117,47 +117,6 @@ void output_text_colour(struct output *o, enum colour colour, const char *text)
     begin(o, colour);
     output_text(o, text);
     end(o, colour);
-}
-
-unsigned output_columns(const char *text)
-{
-    int n = u8_strwidth((const uint8_t *)text, "UTF-8");
-
-    return n > 0 ? (unsigned)n : 0;
-}
-
-static void pad(struct output *o, unsigned n)
-{
-    for (; n > 0; n--)
-        buffer_add(&o->text, " ", 1);
-}
-
-void output_sentence(struct output *o, unsigned indent, const char *text)
-{
-    CLEANUP(freep) char *shown = text ? printable(text) : NULL;
-    unsigned column = indent;
-
-    if (!shown)
-        return;
-    pad(o, indent);
-    for (const char *p = shown; *p;) {
-        size_t size = strcspn(p, " ");
-        CLEANUP(freep) char *word = strndup(p, size);
-        unsigned columns = word ? output_columns(word) : 0;
-        if (column > indent && o->width > 0 && column + 1 + columns > o->width) {
-            buffer_add_text(&o->text, "\n");
-            pad(o, indent);
-            column = indent;
-        } else if (column > indent) {
-            buffer_add_text(&o->text, " ");
-            column++;
-        }
-        buffer_add(&o->text, p, size);
-        column += columns;
-        p += size;
-        p += strspn(p, " ");
-    }
-    buffer_add_text(&o->text, "\n");
 }
 
 const char *output_age(const struct output *o, const char *iso, char *buffer, size_t size)
@@ -194,163 +153,13 @@ void output_time(struct output *o, const char *iso)
                   output_age(o, iso, age, sizeof(age)));
 }
 
-void table_done(struct table *t)
-{
-    for (size_t i = 0; i < t->n_cells; i++)
-        free(t->cells[i].text);
-    free(t->cells);
-    t->cells = NULL;
-    t->n_cells = t->capacity = 0;
-}
-
-void table_add(struct table *t, enum colour colour, const char *text)
-{
-    if (t->failed ||
-        memory_grow(&t->cells, &t->capacity, t->n_cells + 1, sizeof(*t->cells)) < 0) {
-        t->failed = true;
-        return;
-    }
-    char *shown = printable(text ? text : "");
-    if (!shown) {
-        t->failed = true;
-        return;
-    }
-    t->cells[t->n_cells++] = (struct table_cell){shown, colour};
-}
-
-void table_format(struct table *t, enum colour colour, const char *format, ...)
-{
-    char text[1024];
-    va_list ap;
-
-    va_start(ap, format);
-    (void)vsnprintf(text, sizeof(text), format, ap);
-    va_end(ap);
-    table_add(t, colour, text);
-}
-
-static void measure(const struct table *t, unsigned widths[static TABLE_COLUMNS_MAX])
-{
-    for (size_t c = 0; c < t->n_columns; c++)
-        widths[c] = output_columns(t->heads[c]);
-    for (size_t i = 0; i < t->n_cells; i++) {
-        unsigned n = output_columns(t->cells[i].text);
-        if (n > widths[i % t->n_columns])
-            widths[i % t->n_columns] = n;
-    }
-}
-
-unsigned table_width(const struct table *t)
-{
-    unsigned widths[TABLE_COLUMNS_MAX] = {0}, total = 0;
-
-    measure(t, widths);
-    for (size_t c = 0; c < t->n_columns; c++)
-        total += widths[c] + (c > 0 ? 2 : 0);
-    return total;
-}
-
-/* Takes from the widest column, one by one, down to a width that still says something. */
-static void shrink(const struct table *t, unsigned widths[static TABLE_COLUMNS_MAX],
-                   unsigned room)
-{
-    for (;;) {
-        unsigned total = 0;
-        size_t widest = 0;
-        for (size_t c = 0; c < t->n_columns; c++) {
-            total += widths[c] + (c > 0 ? 2 : 0);
-            if (widths[c] > widths[widest])
-                widest = c;
-        }
-        if (total <= room || widths[widest] <= 8)
-            return;
-        widths[widest]--;
-    }
-}
-
-/* The longest beginning that takes at most `columns`. */
-static size_t fitting(const char *text, unsigned columns)
-{
-    size_t size = 0;
-
-    for (size_t next = 0; text[next];) {
-        for (next++; ((unsigned char)text[next] & 0xc0) == 0x80; next++)
-            ;
-        int width = u8_width((const uint8_t *)text, next, "UTF-8");
-        if (width > 0 && (unsigned)width > columns)
-            break;
-        size = next;
-    }
-    return size;
-}
-
-/* No blanks at the end of a line. */
-static void trim_line(struct output *o)
-{
-    while (o->text.size > 0 && o->text.data[o->text.size - 1] == ' ')
-        o->text.data[--o->text.size] = '\0';
-    buffer_add_text(&o->text, "\n");
-}
-
-static void print_cell(struct output *o, const char *text, enum colour colour, unsigned width,
-                       bool right, bool last)
-{
-    unsigned columns = output_columns(text);
-    size_t size = strlen(text);
-    bool cut = columns > width;
-
-    if (cut) {
-        size = fitting(text, width - 1);
-        columns = (unsigned)u8_width((const uint8_t *)text, size, "UTF-8") + 1;
-    }
-    if (right)
-        pad(o, width - columns);
-    if (size > 0) {
-        begin(o, colour);
-        buffer_add(&o->text, text, size);
-        if (cut)
-            buffer_add_text(&o->text, "…");
-        end(o, colour);
-    }
-    if (!right && !last)
-        pad(o, width - columns);
-    if (!last)
-        pad(o, 2);
-}
-
-void table_print(const struct table *t, struct output *o, unsigned indent)
-{
-    unsigned widths[TABLE_COLUMNS_MAX] = {0};
-
-    if (t->failed) {
-        o->text.failed = true;
-        return;
-    }
-    measure(t, widths);
-    if (o->width > 0)
-        shrink(t, widths, o->width > indent ? o->width - indent : 1);
-    pad(o, indent);
-    for (size_t c = 0; c < t->n_columns; c++)
-        print_cell(o, t->heads[c], COLOUR_BOLD, widths[c], (t->right >> c) & 1u,
-                   c + 1 == t->n_columns);
-    trim_line(o);
-    for (size_t i = 0; i < t->n_cells; i++) {
-        size_t c = i % t->n_columns;
-        if (c == 0)
-            pad(o, indent);
-        print_cell(o, t->cells[i].text, t->cells[i].colour, widths[c], (t->right >> c) & 1u,
-                   c + 1 == t->n_columns);
-        if (c + 1 == t->n_columns)
-            trim_line(o);
-    }
-}
-
 #define FLUSH_SIZE (64 * 1024)
 
 int output_flush(struct output *o)
 {
     if (o->text.size < FLUSH_SIZE)
         return 0;
+    output_wrap(o);
     errno = 0;
     if (fwrite(o->text.data, 1, o->text.size, stdout) < o->text.size)
         return errno ? -errno : -EIO;

@@ -1,6 +1,7 @@
 /* Text for a terminal or a pipe: colours, widths, tables. Nothing from outside reaches the
  * terminal unfiltered. */
 #pragma once
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,7 +22,9 @@ struct output {
     struct buffer text;
     bool colour;
     unsigned width;    /* columns of the terminal; 0: no limit */
+    bool verbatim;     /* for programs: lines stay as they are */
     uint64_t now_usec; /* for "5min ago" */
+    json_t *people;    /* whose DN was told already; see render_person() */
 };
 
 enum colour_wish {
@@ -44,8 +47,17 @@ void output_colour(struct output *o, enum colour colour, const char *format, ...
 /* A text from outside, made printable; NULL is shown as nothing. */
 void output_text(struct output *o, const char *text);
 void output_text_colour(struct output *o, enum colour colour, const char *text);
-/* A sentence from outside, broken at blanks to the width; continued lines are indented. */
+/* Made printable; malloc'd, NULL without memory. */
+char *output_printable(const char *text);
+extern const char *const output_colours[];
+
+/* layout.c. Ends a line: where it is wider than the terminal it is broken at blanks, and what is
+ * continued stands at the column `hang`. Nothing is cut. */
+void output_end(struct output *o, unsigned hang);
+/* A sentence from outside in lines of its own. */
 void output_sentence(struct output *o, unsigned indent, const char *text);
+/* Breaks what is still too wide; continued lines stand four columns further in. */
+void output_wrap(struct output *o);
 
 /* "2026-11-24 14:39:54 UTC (5min ago)"; "never" for NULL. */
 void output_time(struct output *o, const char *iso);
@@ -62,8 +74,8 @@ struct table_cell {
 };
 struct table {
     size_t n_columns;
-    const char *const *heads;
-    unsigned right; /* bit mask of columns aligned to the right */
+    const char *const *heads; /* NULL: none */
+    unsigned right;           /* bit mask of columns aligned to the right */
     struct table_cell *cells;
     size_t n_cells, capacity;
     bool failed;
@@ -72,7 +84,5 @@ void table_done(struct table *t);
 void table_add(struct table *t, enum colour colour, const char *text); /* the next cell */
 void table_format(struct table *t, enum colour colour, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* What it takes when nothing is cut. */
-unsigned table_width(const struct table *t);
-/* The widest columns are cut, with an ellipsis, until it fits. */
+/* Cells of the widest columns are broken into lines until it fits. */
 void table_print(const struct table *t, struct output *o, unsigned indent);

@@ -8,78 +8,70 @@
 #include "render/output.h"
 #include "render/render.h"
 
-/* A field of a user: a plain value, or {value, rule, file, line}. */
-static void render_field(struct output *o, const char *name, const json_t *wanted,
-                         const json_t *known)
+/* A plain value, or {value, rule, file, line}; new. */
+static json_t *boxed(const json_t *value)
+{
+    json_t *v = (json_t *)(uintptr_t)value;
+
+    return json_is_object(v) ? json_incref(v) : v ? json_pack("{s:O}", "value", v) : NULL;
+}
+
+static void add_field(struct table *t, const char *name, const json_t *wanted,
+                      const json_t *known)
 {
     char wanted_space[64], known_space[64];
-    json_auto_t *boxed = NULL;
-    const json_t *box = wanted;
-
-    if (wanted && !json_is_object(wanted))
-        box = boxed = json_pack("{s:O}", "value", wanted);
-    const char *want = member_any(box, "value", wanted_space, sizeof(wanted_space));
-    json_auto_t *known_box = json_is_object(known)
-                                 ? json_incref((json_t *)(uintptr_t)known)
-                                 : (known ? json_pack("{s:O}", "value", known) : NULL);
-    const char *have = member_any(known_box, "value", known_space, sizeof(known_space));
+    json_auto_t *want_box = boxed(wanted), *have_box = boxed(known);
+    const char *want = member_any(want_box, "value", wanted_space, sizeof(wanted_space));
+    const char *have = member_any(have_box, "value", known_space, sizeof(known_space));
+    CLEANUP(buffer_done) struct buffer both = {0};
 
     if (!want && !have)
         return;
-    output_format(o, "    ");
-    output_text(o, name);
-    output_format(o, "  ");
+    table_add(t, COLOUR_NONE, name);
     if (want && have && strcmp(want, have) == 0) {
-        output_text(o, want);
+        table_add(t, COLOUR_NONE, want);
+    } else if (want && have) {
+        buffer_format(&both, "%s -> %s", *have ? have : "\"\"", *want ? want : "\"\"");
+        t->failed |= both.failed;
+        table_add(t, COLOUR_YELLOW, both.data);
     } else {
-        if (have)
-            output_text_colour(o, want ? COLOUR_RED : COLOUR_DIM, *have ? have : "\"\"");
-        if (have && want)
-            output_format(o, " -> ");
-        if (want)
-            output_text_colour(o, COLOUR_GREEN, *want ? want : "\"\"");
-        if (have && !want)
-            output_colour(o, COLOUR_DIM, "  at the tenant");
+        const char *value = want ? want : have;
+        table_add(t, want ? COLOUR_GREEN : COLOUR_DIM, *value ? value : "\"\"");
     }
-    render_source(o, box);
-    output_format(o, "\n");
+    if (want)
+        table_source(t, want_box);
+    else
+        table_add(t, COLOUR_DIM, "at the tenant");
 }
 
 /* Roles and skills: an array of objects with name, or an object by name. */
-static void render_members(struct output *o, const char *kind, const json_t *set)
+static void add_member(struct table *t, const char *kind, const char *name, const json_t *value)
+{
+    char space[32];
+    json_auto_t *box = boxed(value);
+    const char *level = member_any(box, "value", space, sizeof(space));
+
+    if (!level)
+        level = member_any(box, "level", space, sizeof(space));
+    bool leveled = level && !json_is_boolean(value) && !json_is_string(value);
+    table_add(t, COLOUR_NONE, kind);
+    CLEANUP(buffer_done) struct buffer text = {0};
+    buffer_format(&text, "%s%s%s", name ? name : "", leveled ? ": " : "", leveled ? level : "");
+    t->failed |= text.failed;
+    table_add(t, COLOUR_NONE, text.data);
+    table_source(t, box);
+}
+
+static void add_members(struct table *t, const char *kind, const json_t *set)
 {
     const char *name;
     json_t *value;
     size_t i;
 
-    json_array_foreach(set, i, value)
-    {
-        output_format(o, "    %s  ", kind);
-        output_text(o, json_is_string(value) ? json_string_value(value)
-                                             : member_text(value, "name"));
-        if (json_is_integer(json_object_get(value, "level")))
-            output_format(o, ": %lld", member_number(value, "level"));
-        render_source(o, value);
-        output_format(o, "\n");
-    }
-    json_object_foreach((json_t *)(uintptr_t)set, name, value)
-    {
-        char space[32];
-        json_auto_t *box = json_pack("{s:O}", "value", value);
-        const char *level = json_is_object(value)
-                                ? member_any(value, "value", space, sizeof(space))
-                                : member_any(box, "value", space, sizeof(space));
-        if (!level && json_is_object(value))
-            level = member_any(value, "level", space, sizeof(space));
-        output_format(o, "    %s  ", kind);
-        output_text(o, name);
-        if (level && !json_is_boolean(value)) {
-            output_format(o, ": ");
-            output_text(o, level);
-        }
-        render_source(o, value);
-        output_format(o, "\n");
-    }
+    json_array_foreach(set, i, value) add_member(
+        t, kind, json_is_string(value) ? json_string_value(value) : member_text(value, "name"),
+        value);
+    json_object_foreach((json_t *)(uintptr_t)set, name, value) add_member(t, kind, name, value);
 }
 
 static void render_user(struct output *o, const json_t *wanted, const json_t *known)
@@ -88,16 +80,19 @@ static void render_user(struct output *o, const json_t *wanted, const json_t *kn
                                          "email",     "work_phone", "mobile_phone",
                                          "extension", "team",       "disabled"};
     const json_t *shown = json_is_object(wanted) ? wanted : known;
+    CLEANUP(table_done) struct table t = {.n_columns = 3};
 
     if (!json_is_object(shown))
         return;
     output_colour(o, COLOUR_BOLD,
                   json_is_object(wanted) ? "  User\n" : "  User at the tenant\n");
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-        render_field(o, fields[i], json_object_get(wanted, fields[i]),
-                     json_object_get(known, fields[i]));
-    render_members(o, "role", json_object_get(shown, "roles"));
-    render_members(o, "skill", json_object_get(shown, "skills"));
+        add_field(&t, fields[i], json_object_get(wanted, fields[i]),
+                  json_object_get(known, fields[i]));
+    add_members(&t, "role", json_object_get(shown, "roles"));
+    add_members(&t, "skill", json_object_get(shown, "skills"));
+    if (t.n_cells > 0 || t.failed)
+        table_print(&t, o, 4);
 }
 
 /* Of a user, what does not hold is told on demand: it is no part of the answer. */
@@ -230,33 +225,6 @@ int render_explain_whole(struct output *o, const json_t *answer)
     return EXIT_FINE;
 }
 
-static void render_audit_changes(struct output *o, const json_t *changes)
-{
-    size_t i;
-    json_t *c;
-
-    json_array_foreach(changes, i, c)
-    {
-        char from_space[32], to_space[32];
-        const char *from = member_any(c, "from", from_space, sizeof(from_space));
-        const char *to = member_any(c, "to", to_space, sizeof(to_space));
-        if (json_is_true(json_object_get(c, "from")))
-            from = "(left out)";
-        if (json_is_true(json_object_get(c, "to")))
-            to = "(left out)";
-        /* By a sign and not by colour alone: a removal must never read like a grant. */
-        output_format(o, "      %s ", !from ? "+" : !to ? "-" : "~");
-        output_text(o, member_text(c, "field"));
-        output_format(o, "  ");
-        output_text_colour(o, COLOUR_RED, from);
-        if (to)
-            output_format(o, from ? " -> " : "");
-        output_text_colour(o, COLOUR_GREEN, to);
-        render_source(o, c);
-        output_format(o, "\n");
-    }
-}
-
 /* by anton (as root) */
 static void render_actor(struct output *o, const json_t *line)
 {
@@ -306,8 +274,8 @@ void render_audit_line(struct output *o, const json_t *line)
         output_text_colour(o, COLOUR_YELLOW, code);
     }
     render_actor(o, line);
-    output_format(o, "\n");
-    render_audit_changes(o, json_object_get(line, "changes"));
+    output_end(o, 6);
+    render_values(o, json_object_get(line, "changes"), 6, true);
     if (member_text(line, "reason"))
         output_sentence(o, 6, member_text(line, "reason"));
     for (size_t i = 0; i < ARRAY_SIZE(sentences); i++)
@@ -342,17 +310,6 @@ int render_history(struct output *o, const json_t *answer)
     return EXIT_FINE;
 }
 
-/* Where there is no room for a table: nothing is cut, a value stands below its key. */
-static void print_keys(const struct table *t, struct output *o)
-{
-    for (size_t i = 0; i + 2 < t->n_cells; i += 3) {
-        output_colour(o, COLOUR_BOLD, "%s", t->cells[i].text);
-        output_colour(o, COLOUR_DIM, "  %s\n", t->cells[i + 2].text);
-        if (*t->cells[i + 1].text)
-            output_sentence(o, 4, t->cells[i + 1].text);
-    }
-}
-
 int render_config(struct output *o, const json_t *answer)
 {
     static const char *const heads[] = {"KEY", "VALUE", "FROM"};
@@ -378,9 +335,6 @@ int render_config(struct output *o, const json_t *answer)
         else
             table_add(&t, COLOUR_DIM, value ? "default" : "not set");
     }
-    if (o->width == 0 || t.failed || table_width(&t) <= o->width)
-        table_print(&t, o, 0);
-    else
-        print_keys(&t, o);
+    table_print(&t, o, 0);
     return EXIT_FINE;
 }

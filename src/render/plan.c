@@ -31,29 +31,6 @@ static struct mark mark_of(const char *kind)
     return (struct mark){kind ? kind : "?", '?', COLOUR_NONE};
 }
 
-static void render_change(struct output *o, const json_t *change)
-{
-    char from_space[32], to_space[32];
-    const char *from = member_any(change, "from", from_space, sizeof(from_space));
-    const char *to = member_any(change, "to", to_space, sizeof(to_space));
-    enum colour colour = from && to ? COLOUR_YELLOW : to ? COLOUR_GREEN : COLOUR_RED;
-
-    output_colour(o, colour, "    %c ", from && to ? '~' : to ? '+' : '-');
-    output_text(o, member_text(change, "field"));
-    if (from) {
-        output_format(o, "  ");
-        output_text_colour(o, COLOUR_RED, *from ? from : "\"\"");
-    }
-    if (from && to)
-        output_format(o, " ->");
-    if (to) {
-        output_format(o, from ? " " : "  ");
-        output_text_colour(o, COLOUR_GREEN, *to ? to : "\"\"");
-    }
-    render_source(o, change);
-    output_format(o, "\n");
-}
-
 /* Why it waits, if it does. What was `said` of the operation before is not said again. */
 static void render_wait(struct output *o, const json_t *operation, const char *said)
 {
@@ -69,7 +46,7 @@ static void render_wait(struct output *o, const json_t *operation, const char *s
             return;
         output_format(o, "      due ");
         output_time(o, not_before);
-        output_format(o, "\n");
+        output_end(o, 6);
         return;
     }
     output_format(o, "      ");
@@ -82,12 +59,13 @@ static void render_wait(struct output *o, const json_t *operation, const char *s
         output_format(o, ", since %s",
                       output_age(o, member_text(operation, "since"), age, sizeof(age)));
     if (member_number(operation, "attempts") > 0)
-        output_format(o, ", %lld attempts", member_number(operation, "attempts"));
+        output_format(o, ", %lld attempt%s", member_number(operation, "attempts"),
+                      member_number(operation, "attempts") == 1 ? "" : "s");
     if (not_before && strcmp(state, "held") == 0)
         output_format(o, ", again %s", output_age(o, not_before, age, sizeof(age)));
     if (member_true(operation, "approved"))
         output_format(o, ", approved");
-    output_format(o, "\n");
+    output_end(o, 6);
     if (sentence && (!said || strcmp(said, sentence) != 0))
         output_sentence(o, 6, sentence);
 }
@@ -95,16 +73,13 @@ static void render_wait(struct output *o, const json_t *operation, const char *s
 static void render_operation_after(struct output *o, const json_t *operation, const char *said)
 {
     struct mark m = mark_of(member_text(operation, "kind"));
-    const json_t *changes = json_object_get(operation, "changes");
-    size_t i;
-    json_t *change;
 
     output_colour(o, m.colour, "  %c ", m.sign);
     output_text_colour(o, m.colour, m.kind);
     output_format(o, "  ");
     render_person(o, json_object_get(operation, "person"));
-    output_format(o, "\n");
-    json_array_foreach(changes, i, change) render_change(o, change);
+    output_end(o, 6);
+    render_values(o, json_object_get(operation, "changes"), 4, false);
     if (member_text(operation, "why"))
         output_sentence(o, 6, member_text(operation, "why"));
     render_wait(o, operation, said);
@@ -139,7 +114,7 @@ static int render_problems(struct output *o, const json_t *problems)
         output_colour(o, error ? COLOUR_RED : COLOUR_YELLOW, error ? "error" : "warning");
         output_format(o, ": ");
         output_text(o, member_text(p, "sentence"));
-        output_format(o, "\n");
+        output_end(o, 4);
     }
     return result;
 }
@@ -194,6 +169,7 @@ static void render_adoption(struct output *o, const json_t *adoption)
 
 static void render_skipped(struct output *o, const json_t *skipped)
 {
+    const char *said = NULL;
     size_t i;
     json_t *row;
 
@@ -206,9 +182,11 @@ static void render_skipped(struct output *o, const json_t *skipped)
         render_person(o, json_object_get(row, "person"));
         output_format(o, "  ");
         output_text_colour(o, COLOUR_DIM, member_text(row, "code"));
-        output_format(o, "\n");
-        if (member_text(row, "sentence"))
-            output_sentence(o, 6, member_text(row, "sentence"));
+        output_end(o, 6);
+        const char *sentence = member_text(row, "sentence");
+        if (sentence && (!said || strcmp(said, sentence) != 0))
+            output_sentence(o, 6, sentence);
+        said = sentence;
     }
     output_format(o, "\n");
 }
@@ -287,17 +265,9 @@ static void render_group(struct output *o, const json_t *group)
     output_format(o, "%6lld", member_number(group, "count"));
     if (sentence) {
         output_format(o, "  ");
-        size_t column = o->width ? output_columns(sentence) + 25 : 0;
-        if (column > o->width) {
-            output_format(o, "\n");
-            output_sentence(o, 9, sentence);
-        } else {
-            output_text(o, sentence);
-            output_format(o, "\n");
-        }
-    } else {
-        output_format(o, "\n");
+        output_text(o, sentence);
     }
+    output_end(o, 25);
     render_group_summary(o, group);
 }
 

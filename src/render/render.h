@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 struct output;
+struct table;
 
 /* rosterctl's exit codes. */
 enum ctl_exit {
@@ -32,11 +33,15 @@ int render_config(struct output *o, const json_t *answer);
 int render_history(struct output *o, const json_t *answer);
 int render_test(struct output *o, const json_t *answer);
 int render_test_whole(struct output *o, const json_t *answer); /* with what each rule looked at */
+int render_check_commands(struct output *o, const json_t *answer); /* for a shell */
 int render_check(struct output *o, const json_t *answer);
 /* The answers to status and holds as a Prometheus textfile. */
 void render_metrics(struct output *o, const json_t *status, const json_t *holds);
 /* One line of the audit, parsed. */
 void render_audit_line(struct output *o, const json_t *line);
+/* Values that change, by a sign and never by colour alone, with the rules that give them. In the
+ * audit true stands for a value that its reader may not see. */
+void render_values(struct output *o, const json_t *changes, unsigned indent, bool audit);
 /* One operation with its changes, as plan and explain show it. */
 void render_operation(struct output *o, const json_t *operation);
 
@@ -48,7 +53,9 @@ bool member_true(const json_t *object, const char *name);
 const char *member_any(const json_t *object, const char *name, char *buffer, size_t size);
 /* " (rosterd.conf:12)" with rule; nothing when there is none. */
 void render_source(struct output *o, const json_t *object);
-/* "login (dn)" of {id, dn, login}. */
+/* The same as the next cell. */
+void table_source(struct table *t, const json_t *object);
+/* "login (dn)" of {id, dn, login}; the login alone where the DN was told before. */
 void render_person(struct output *o, const json_t *person);
 /* "3 create, 2 update" of {create: 3, update: 2}; counts of 0 are left out; "nothing" if all
  * are. */

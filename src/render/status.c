@@ -34,12 +34,10 @@ static void more(struct output *o)
     output_format(o, "          ");
 }
 
-/* A line that was made beside, broken at the width. */
-static void wrapped(struct output *o, const struct output *line)
+/* What does not fit stands below, beside the label. */
+static void end(struct output *o)
 {
-    o->text.failed |= line->text.failed;
-    if (line->text.data)
-        output_sentence(o, 10, line->text.data);
+    output_end(o, 10);
 }
 
 static void render_head(struct output *o, const json_t *a)
@@ -48,21 +46,21 @@ static void render_head(struct output *o, const json_t *a)
     output_text(o, member_text(a, "version"));
     output_format(o, ", pid %lld, started ", member_number(a, "pid"));
     output_time(o, member_text(a, "started"));
-    output_format(o, "\n");
+    end(o);
     label(o, "Health");
     output_text_colour(o, state_colour(member_text(a, "health")), member_text(a, "health"));
     if (member_true(a, "observing"))
         output_colour(o, COLOUR_YELLOW, ", observing: nothing is written (rosterctl start)");
     if (member_true(a, "paused"))
         output_colour(o, COLOUR_YELLOW, ", paused: nothing is written to the tenant");
-    output_format(o, "\n");
+    end(o);
     label(o, "Config");
     output_text(o, member_text(a, "config_file"));
     if (member_text(a, "fingerprint")) {
         output_format(o, "  ");
         output_colour(o, COLOUR_DIM, "%.12s", member_text(a, "fingerprint"));
     }
-    output_format(o, "\n");
+    end(o);
     const json_t *files = json_object_get(a, "config_files");
     if (member_text(files, "sentence")) {
         output_sentence(o, 10, member_text(files, "sentence"));
@@ -83,7 +81,7 @@ static void render_trouble(struct output *o, const json_t *part)
     if (member_text(part, "next_attempt"))
         output_format(o, ", again %s",
                       output_age(o, member_text(part, "next_attempt"), age, sizeof(age)));
-    output_format(o, "\n");
+    end(o);
 }
 
 static void render_directory(struct output *o, const json_t *d)
@@ -106,19 +104,19 @@ static void render_directory(struct output *o, const json_t *d)
         output_format(o, ", feed ");
         output_text(o, member_text(d, "feed"));
     }
-    output_format(o, "\n");
+    end(o);
     render_trouble(o, d);
     if (member_text(d, "feed_reason"))
         output_sentence(o, 10, member_text(d, "feed_reason"));
-    CLEANUP(output_done) struct output line = {.now_usec = o->now_usec};
+    more(o);
     long long people = member_number(d, "people"), groups = member_number(d, "groups");
-    output_format(&line, "%lld %s, %lld %s, %lld gone", people, people == 1 ? "person" : "people",
+    output_format(o, "%lld %s, %lld %s, %lld gone", people, people == 1 ? "person" : "people",
                   groups, groups == 1 ? "group" : "groups", member_number(d, "gone"));
-    output_format(&line, "; last change %s",
+    output_format(o, "; last change %s",
                   output_age(o, member_text(d, "last_change"), age, sizeof(age)));
-    output_format(&line, ", last full read %s",
+    output_format(o, ", last full read %s",
                   output_age(o, member_text(d, "last_full_read"), age, sizeof(age)));
-    wrapped(o, &line);
+    end(o);
 }
 
 static void render_tenant(struct output *o, const json_t *t)
@@ -131,23 +129,23 @@ static void render_tenant(struct output *o, const json_t *t)
     output_text_colour(o, state_colour(member_text(t, "state")), member_text(t, "state"));
     output_format(o, "  ");
     output_text(o, member_text(t, "url"));
-    output_format(o, "\n");
+    end(o);
     render_trouble(o, t);
-    CLEANUP(output_done) struct output line = {.now_usec = o->now_usec};
+    more(o);
     long long linked = member_number(t, "users_linked"), flying = member_number(t, "in_flight");
-    output_format(&line, "%lld %s linked, %lld disabled; %lld %s in flight", linked,
+    output_format(o, "%lld %s linked, %lld disabled; %lld %s in flight", linked,
                   linked == 1 ? "user" : "users", member_number(t, "users_disabled"), flying,
                   flying == 1 ? "request" : "requests");
     const char *rate_text = member_any(t, "rate", rate, sizeof(rate));
     const char *max_text = member_any(t, "max_rate", max, sizeof(max));
     if (rate_text && max_text) {
-        output_format(&line, ", pace ");
-        output_text(&line, rate_text);
-        output_format(&line, " of ");
-        output_text(&line, max_text);
-        output_format(&line, " a second");
+        output_format(o, ", pace ");
+        output_text(o, rate_text);
+        output_format(o, " of ");
+        output_text(o, max_text);
+        output_format(o, " a second");
     }
-    wrapped(o, &line);
+    end(o);
 }
 
 /* A count, or an object of counts by code. */
@@ -190,14 +188,14 @@ static void render_run(struct output *o, const json_t *run)
     }
     output_format(o, ", ended ");
     output_time(o, member_text(last, "ended"));
-    output_format(o, "\n");
+    end(o);
     if (!json_is_object(totals))
         return;
-    CLEANUP(output_done) struct output line = {.now_usec = o->now_usec};
+    more(o);
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        render_total(&line, totals, names[i], &first);
-    output_format(&line, "%s", first ? "nothing" : "");
-    wrapped(o, &line);
+        render_total(o, totals, names[i], &first);
+    output_format(o, "%s", first ? "nothing" : "");
+    end(o);
 }
 
 /* "! 9 changes wait for you     rosterctl plan". */
@@ -212,7 +210,7 @@ static void attention(struct output *o, bool *first, long long n, const char *on
         (void)snprintf(text, sizeof(text), "%lld %s", n, n == 1 ? one : many);
     else
         (void)snprintf(text, sizeof(text), "%s", one);
-    output_colour(o, COLOUR_YELLOW, "! %-44s", text);
+    output_colour(o, COLOUR_YELLOW, "! %-*s", o->width > 0 && o->width < 70 ? 34 : 44, text);
     output_colour(o, COLOUR_BOLD, "%s\n", verb);
 }
 
@@ -261,7 +259,7 @@ static void render_progress(struct output *o, const json_t *p)
         output_format(o, "   %s left",
                       text_format_duration(left, sizeof(left),
                                            (uint64_t)member_number(p, "left_seconds") * 1000000));
-    output_format(o, "\n");
+    end(o);
 }
 
 static void render_next(struct output *o, const json_t *next)
@@ -274,7 +272,7 @@ static void render_next(struct output *o, const json_t *next)
     output_text(o, member_text(next, "kind"));
     output_format(o, " ");
     output_text_colour(o, COLOUR_BOLD, member_text(next, "login"));
-    output_format(o, "\n");
+    end(o);
     if (member_text(next, "why"))
         output_sentence(o, 10, member_text(next, "why"));
 }
@@ -286,9 +284,10 @@ static void render_lanes(struct output *o, const json_t *lanes)
     if (revocations + due + newcomers == 0)
         return;
     more(o);
-    output_format(o, "in this order: %lld revocation%s, %lld of what is due, %lld newcomer%s\n",
+    output_format(o, "in this order: %lld revocation%s, %lld of what is due, %lld newcomer%s",
                   revocations, revocations == 1 ? "" : "s", due, newcomers,
                   newcomers == 1 ? "" : "s");
+    end(o);
 }
 
 static void render_queue(struct output *o, const json_t *q)
@@ -305,7 +304,7 @@ static void render_queue(struct output *o, const json_t *q)
     output_format(o, ", ");
     output_colour(o, member_number(q, "held") > 0 ? COLOUR_YELLOW : COLOUR_NONE, "%lld held",
                   member_number(q, "held"));
-    output_format(o, "\n");
+    end(o);
     render_lanes(o, json_object_get(q, "by_lane"));
 }
 
@@ -395,7 +394,7 @@ static void render_groups(struct output *o, const json_t *mapping)
             output_text(o, member_text(g, "dn_now"));
         }
         render_source(o, g);
-        output_format(o, "\n");
+        end(o);
     }
 }
 
@@ -406,13 +405,15 @@ static void render_files(struct output *o, const json_t *a)
     if (json_is_object(audit)) {
         label(o, "Audit");
         output_text(o, member_text(audit, "file"));
-        output_format(o, ", %lld lines\n", member_number(audit, "last_seq"));
+        long long n = member_number(audit, "last_seq");
+        output_format(o, ", %lld line%s", n, n == 1 ? "" : "s");
+        end(o);
         render_trouble(o, audit);
     }
     if (json_is_object(state)) {
         label(o, "State");
         output_text(o, member_text(state, "file"));
-        output_format(o, "\n");
+        end(o);
         render_trouble(o, state);
     }
 }
@@ -436,7 +437,7 @@ int render_status(struct output *o, const json_t *a)
         label(o, "Adoption");
         output_colour(o, COLOUR_YELLOW,
                       "users of the tenant wait to be adopted: see rosterctl plan");
-        output_format(o, "\n");
+        end(o);
     }
     render_budgets(o, json_object_get(a, "budgets"));
     render_revocations(o, json_object_get(a, "revocations"));
@@ -481,35 +482,4 @@ int render_holds(struct output *o, const json_t *answer)
             output_format(o, "    and %lld more\n", n - (long long)json_array_size(examples));
     }
     return EXIT_FOUND;
-}
-
-int render_check(struct output *o, const json_t *answer)
-{
-    size_t i;
-    json_t *item;
-    unsigned warnings = 0, errors = 0;
-
-    json_array_foreach(json_object_get(answer, "items"), i, item)
-    {
-        const char *level = member_text(item, "level");
-        bool error = level && strcmp(level, "error") == 0;
-        bool ok = level && strcmp(level, "ok") == 0;
-        errors += error;
-        warnings += !error && !ok;
-        output_colour(o,
-                      error ? COLOUR_RED
-                      : ok  ? COLOUR_GREEN
-                            : COLOUR_YELLOW,
-                      "%-8s",
-                      error ? "error"
-                      : ok  ? "ok"
-                            : "warning");
-        output_text_colour(o, COLOUR_BOLD, member_text(item, "subject"));
-        output_format(o, "\n");
-        if (member_text(item, "sentence"))
-            output_sentence(o, 8, member_text(item, "sentence"));
-    }
-    output_format(o, "%u error%s, %u warning%s\n", errors, errors == 1 ? "" : "s", warnings,
-                  warnings == 1 ? "" : "s");
-    return errors > 0 ? EXIT_FOUND : EXIT_FINE;
 }

@@ -189,6 +189,8 @@ static const char *const migrations[] = {
     /* 15: who is to be looked at because of something that concerns everybody: after those whose
      * entries or groups changed. */
     "CREATE TABLE dirty_later(n INTEGER PRIMARY KEY, " TEXT("entry_id") " UNIQUE);",
+    /* 16: groups that have members which the account may not see. */
+    "CREATE INDEX entry_members_hidden ON entry(n) WHERE substr(members_digest, 1, 6) = 'hidden';",
 };
 /* clang-format on */
 

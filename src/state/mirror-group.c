@@ -116,7 +116,8 @@ static int bound_count(struct state *s, struct bound_group *g, struct error *e)
     r = stmt_step(q, e);
     if (r == STMT_ROW) {
         g->n_members = (size_t)stmt_int(q, 0);
-        g->members_hidden = text_equal(stmt_text(q, 1), MEMBERS_HIDDEN);
+        g->members_hidden = stmt_text(q, 1) && strncmp(stmt_text(q, 1), MEMBERS_HIDDEN,
+                                                       sizeof(MEMBERS_HIDDEN) - 1) == 0;
     }
     return r < 0 ? r : 0;
 }
@@ -343,6 +344,47 @@ int mirror_memberships(struct state *s, const char *person_id,
             return error_out_of_memory(e);
         }
     return 0;
+}
+
+static bool walk_reaches(const struct walk *w, const struct bound_groups *groups)
+{
+    for (size_t i = 0; i < w->n_nodes; i++)
+        for (size_t k = 0; k < groups->n_items; k++)
+            if (text_equal(w->nodes[i].id, groups->items[k].id))
+                return true;
+    return false;
+}
+
+/* Upwards from a group, as from a person. */
+static int is_of(struct state *s, struct stmt *hidden, const struct bound_groups *groups,
+                 bool *ret, struct error *e)
+{
+    CLEANUP(walk_done) struct walk w = {0};
+    int r = walk_add(&w, hidden, false, NULL, e);
+
+    for (size_t i = 0; r == 0 && i < w.n_nodes; i++)
+        r = walk_parents(s, &w, i, e);
+    *ret = r == 0 && walk_reaches(&w, groups);
+    return r;
+}
+
+int mirror_hidden_groups(struct state *s, const struct bound_groups *groups,
+                         struct string_list *ret_dns, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "SELECT n, id, dn, gone_usec FROM entry INDEXED BY entry_members_hidden "
+                         "WHERE substr(members_digest, 1, 6) = 'hidden' AND gone_usec = 0",
+                         e);
+
+    while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
+        bool is = false;
+
+        r = is_of(s, q, groups, &is, e);
+        if (r == 0 && is && string_list_add(ret_dns, stmt_text(q, 2)) < 0)
+            r = error_out_of_memory(e);
+    }
+    return r;
 }
 
 struct similar {

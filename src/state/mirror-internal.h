@@ -20,8 +20,11 @@ void entry_row_done(struct entry_row *row);
 int entry_row_find(struct state *s, const char *id, struct entry_row *ret,
                    struct error *e); /* or STATE_NONE */
 
-/* In the place of a digest: the members that are kept are those that were seen last. */
+/* In the place of the first letters of a digest: the members that are kept are those that were
+ * seen last, with those that are shown. */
 #define MEMBERS_HIDDEN "hidden"
+/* In the place of a digest: a person has said that the next read may be believed. */
+#define MEMBERS_BELIEVED "believed"
 
 int search_check(unsigned search, struct error *e);
 int set_searches(struct state *s, int64_t n, int64_t searches, struct error *e);
@@ -50,6 +53,9 @@ int dirty_if_named(struct state *s, int64_t group_n, const char *dn_key, struct 
 /* Replaces the member rows and marks who enters or leaves. members are sorted (entry_sort). */
 int members_replace(struct state *s, int64_t group_n, const struct member *members, size_t n,
                     struct error *e);
+/* The same, but that nobody leaves. */
+int members_add(struct state *s, int64_t group_n, const struct member *members, size_t n,
+                struct error *e);
 int members_drop(struct state *s, int64_t group_n, struct error *e);
 
 /* Whoever shares the DN key of this row (mirror_twin()) is looked at again. */

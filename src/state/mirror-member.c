@@ -338,6 +338,16 @@ int members_replace(struct state *s, int64_t group_n, const struct member *membe
     return r;
 }
 
+int members_add(struct state *s, int64_t group_n, const struct member *members, size_t n,
+                struct error *e)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = member_add(s, group_n, &members[i], e);
+    return r;
+}
+
 int members_drop(struct state *s, int64_t group_n, struct error *e)
 {
     int r = mirror_mark_below(s, e); /* through this group, too */

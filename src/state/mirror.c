@@ -99,10 +99,6 @@ static int members_digest(struct state *s, const struct entry *entry,
     ret[0] = '\0';
     if (entry->kind != ENTRY_GROUP)
         return 0;
-    if (entry->members_hidden) {
-        memcpy(ret, MEMBERS_HIDDEN, sizeof(MEMBERS_HIDDEN));
-        return 0;
-    }
     buffer_clear(b);
     for (size_t i = 0; i < entry->n_members; i++) {
         char kind = (char)('0' + entry->members[i].kind);
@@ -113,6 +109,8 @@ static int members_digest(struct state *s, const struct entry *entry,
     if (b->failed)
         return error_out_of_memory(e);
     r = digest_parts(ret, &(struct digest_part){b->data, b->size}, 1);
+    if (r == 0 && entry->members_hidden)
+        memcpy(ret, MEMBERS_HIDDEN, sizeof(MEMBERS_HIDDEN) - 1);
     return r < 0 ? error_set(e, r, "SHA-256 failed") : 0;
 }
 
@@ -122,6 +120,7 @@ struct put {
     int64_t searches; /* those that hold it from now on */
     char digest[DIGEST_TEXT_SIZE], members[DIGEST_TEXT_SIZE];
     bool same_content, same_members;
+    bool believed; /* what the group shows is all that it has: a person says so */
     char *key;
     struct entry_row old;
     unsigned changes;
@@ -171,6 +170,7 @@ static int put_compare(struct state *s, struct put *p, int64_t *ret_n, struct er
     *ret_n = stmt_int(q, 0);
     p->same_content = strcmp(stmt_text(q, 5), p->digest) == 0;
     p->same_members = strcmp(stmt_text(q, 6), p->members) == 0;
+    p->believed = strcmp(stmt_text(q, 6), MEMBERS_BELIEVED) == 0;
     if (p->same_content && p->same_members && stmt_int(q, 3) == 0 &&
         stmt_int(q, 1) == (int64_t)p->entry->kind &&
         (stmt_int(q, 2) | p->searches) == stmt_int(q, 2) &&
@@ -323,8 +323,9 @@ static int put_consequences(struct state *s, const struct put *p, int64_t n, str
             r = dirty_row(s, n, e);
         break;
     case ENTRY_GROUP:
-        if (!p->entry->members_hidden && (!p->same_members || (p->changes & MIRROR_NEW)))
-            r = members_replace(s, n, p->entry->members, p->entry->n_members, e);
+        if (!p->same_members || (p->changes & MIRROR_NEW))
+            r = (p->entry->members_hidden && !p->believed ? members_add : members_replace)(
+                s, n, p->entry->members, p->entry->n_members, e);
         if (r == 0 && (p->changes & MIRROR_RETURNED))
             r = dirty_below(s, n, e);
         break;

@@ -12,6 +12,7 @@
 
 #include "model/entry.h"
 
+struct bound_groups;
 struct error;
 struct schema;
 struct state;
@@ -87,6 +88,17 @@ int mirror_mark_below(struct state *s, struct error *e);
 /* The name of an attribute of which the mirror has more values than this entry shows, "member"
  * for members; malloc'd, *ret NULL when there is none. */
 int mirror_lacking(struct state *s, const struct entry *entry, char **ret, struct error *e);
+/* What joined people and groups in the mirror, means somebody who is there, and is not in this
+ * entry: members of a group, keys of a person; as an entry that holds nothing else, NULL when
+ * there is none. It need not have been removed: the right to see it may have been lost. */
+int mirror_lost(struct state *s, const struct entry *entry, struct entry **ret, struct error *e);
+/* DNs of the groups whose members are hidden and that are, or are in, one of these groups. */
+int mirror_hidden_groups(struct state *s, const struct bound_groups *groups,
+                         struct string_list *ret_dns, struct error *e);
+/* A person says that this group has no other members than it shows: it is believed when it is
+ * read next. STATE_NONE: no group of this DN hides any. */
+int mirror_believe(struct state *s, const char *dn, struct error *e);
+
 /* Groups with a memberURL: a server that follows it says nothing when somebody comes or goes. */
 int mirror_dynamic_groups(struct state *s, struct string_list *ret_ids, struct error *e);
 

@@ -297,6 +297,24 @@ static int look_at_pause(struct books *b, const struct alarm_facts *facts, struc
     return 0;
 }
 
+/* Steps that a person would see on a watch; smaller ones are waited for in silence. */
+#define STEP_TOLD_USEC (60 * (int64_t)USEC_PER_SEC)
+
+static void look_at_clock(struct books *b)
+{
+    int64_t step = books_clock_step_usec(b), wide = step < 0 ? -step : step;
+    char sentence[300];
+    if (wide < STEP_TOLD_USEC) {
+        alarm_over(b, REASON_CLOCK);
+        return;
+    }
+    snprintf(sentence, sizeof(sentence),
+             "the clock of this machine was set %s by %lld min: ends of accounts follow it when as much "
+             "time has passed, or the clock is synchronised",
+             step < 0 ? "back" : "forward", (long long)(wide / STEP_TOLD_USEC));
+    alarm_set(b, REASON_CLOCK, REASON_CLOCK, sentence);
+}
+
 void alarm_check(struct books *b, const struct alarm_facts *facts)
 {
     struct error e = {0};
@@ -307,6 +325,7 @@ void alarm_check(struct books *b, const struct alarm_facts *facts)
         alarm_set(b, REASON_AUDIT_FAILED, REASON_AUDIT_FAILED, books_audit_error(b));
     else
         alarm_over(b, REASON_AUDIT_FAILED);
+    look_at_clock(b);
     int r = books_write(b, &e);
     if (r == 0)
         r = queue_holds(books_state(b), look_at_hold, &held, &e);

@@ -9,7 +9,6 @@
 #include "sync/books.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,35 +101,22 @@ bool books_know_downtime(const struct books *b)
     return !b->steady.gap_open;
 }
 
-/* Steps that a person would see on a watch; smaller ones are waited for in silence. */
-#define STEP_TOLD_USEC (60 * (int64_t)USEC_PER_SEC)
-
-static void tell_doubt(struct books *b)
-{
-    int64_t step = steady_doubt_usec(&b->steady), wide = step < 0 ? -step : step;
-    char sentence[300];
-    if (wide < STEP_TOLD_USEC) {
-        alarm_over(b, "clock");
-        return;
-    }
-    snprintf(sentence, sizeof(sentence),
-             "the clock of this machine was set %s by %" PRId64 " min: ends of accounts follow it when as "
-             "much time has passed, or the clock is synchronised",
-             step < 0 ? "back" : "forward", wide / STEP_TOLD_USEC);
-    alarm_set(b, "clock", REASON_CLOCK, sentence);
-}
-
 int books_look_at_clock(struct books *b, struct error *e)
 {
     int64_t before = steady_doubt_usec(&b->steady);
     bool came = steady_look(&b->steady);
     if (before != steady_doubt_usec(&b->steady))
-        tell_doubt(b);
+        b->work |= WORK_ALARMS;
     if (!came || b->o.options->plan_only)
         return 0;
     int r = books_write(b, e);
     b->work |= WORK_COMMIT;
     return r < 0 ? r : books_note_steady(b, e);
+}
+
+int64_t books_clock_step_usec(const struct books *b)
+{
+    return steady_doubt_usec(&b->steady);
 }
 
 bool books_have_failed(const struct books *b)

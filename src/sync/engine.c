@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/log-ids.h"
 #include "base/log.h"
-#include "sync/internal.h"
+#include "sync/engine-internal.h"
 
 #define GATHER_USEC (4 * USEC_PER_MSEC)
 
@@ -72,13 +72,13 @@ static void status_changed(void *userdata)
 static bool gather_outcomes(const struct engine *n, bool more)
 {
     uint64_t since = books_outcome_since_usec(n->books);
-    return !more && n->n_executions * 2 > n->options.max_concurrent && since &&
+    return !more && delivery_has_many(n->delivery) && since &&
            clock_monotonic_usec() - since < GATHER_USEC;
 }
 
 static bool nothing_under_way(const struct engine *n, bool more, size_t n_picked)
 {
-    return !more && !n_picked && !n->n_executions && !n->password && !(command_any(n->commands) && password_is_handed_on(n)) && !reading_is_under_way(n->reading) &&
+    return !more && !n_picked && !delivery_in_flight(n->delivery) && !passwords_are_busy(n->passwords) && !reading_is_under_way(n->reading) &&
            reading_has_ended(n->reading) &&
            (!n->options.tenant || (contact_is_known(n->contact) && !health_is_asking(n->health)) ||
             health_state(n->health) != ENGINE_TENANT_OK);
@@ -134,10 +134,10 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
             contact_evaluated(n->contact);
     }
     if (r == 0 && gate_is_open(n->gate) && !n->stopping && !gather_outcomes(n, more))
-        r = executor_pick(n, &n_picked, e);
+        r = delivery_pick(n->delivery, &n_picked, e);
     *ret_picked += n_picked;
     if (r == 0)
-        r = password_turn(n, e);
+        r = passwords_turn(n->passwords, e);
     return r;
 }
 
@@ -150,14 +150,14 @@ static int start_revocations(struct engine *n, size_t *ret_picked, struct error 
         r = gate_apply_to_revocations(n->gate, e);
     books_take(n->books, WORK_REVOCATIONS);
     if (r == 0 && gate_is_open(n->gate) && !n->stopping)
-        r = executor_pick_revocations(n, ret_picked, e);
+        r = delivery_pick_revocations(n->delivery, ret_picked, e);
     return r;
 }
 
 static int pick_ahead(struct engine *n, size_t *ret_picked, struct error *e)
 {
     struct string_list ids = judge_take_ahead(n->judge);
-    int r = executor_pick_ahead(n, &ids, ret_picked, e);
+    int r = delivery_pick_ahead(n->delivery, &ids, ret_picked, e);
     string_list_done(&ids);
     return r;
 }
@@ -184,7 +184,7 @@ static int turn(struct engine *n, struct error *e)
         r = judge_revocations(n->judge, e);
     if (r == 0 && !n->stopping)
         r = judge_some(n->judge, gate_has_seen_plan(n->gate), &more, &ahead, e);
-    executor_hurry(n);
+    delivery_hurry(n->delivery);
     if (r == 0 && (books_have(n->books, WORK_REVOCATIONS) || reading_is_under_way(n->reading) || more))
         r = start_revocations(n, &n_picked, e);
     if (r == 0 && ahead && gate_is_open(n->gate))
@@ -205,8 +205,8 @@ static int turn(struct engine *n, struct error *e)
         r = books_commit(n->books, e);
     if (r < 0)
         return r;
-    executor_start_committed(n);
-    password_start_committed(n);
+    delivery_start_committed(n->delivery);
+    passwords_start_committed(n->passwords);
     if (more)
         books_wake(n->books, WORK_DUE);
     else if (settled)
@@ -229,7 +229,7 @@ static int engine_turn(sd_event_source *source, void *userdata)
         books_failed(n->books, &e);
         return 0;
     }
-    if (n->stopping && !n->n_executions && n->stopped_fn) {
+    if (n->stopping && !delivery_in_flight(n->delivery) && n->stopped_fn) {
         void (*stopped)(void *) = n->stopped_fn;
         if (note_life(n, "stop", &e) < 0)
             books_failed(n->books, &e);
@@ -289,7 +289,7 @@ void engine_arm_timer(struct engine *n)
     sooner(&at, health_state(n->health) != ENGINE_TENANT_OK && !health_is_asking(n->health) ? health_probe_usec(n->health)
                                                                         : 0);
     sooner(&at, sweep_due_usec(n->sweep));
-    sooner(&at, n->password_usec);
+    sooner(&at, passwords_due_usec(n->passwords));
     sooner(&at, books_alarms_due_usec(n->books));
     uint64_t end = reading_is_under_way(n->reading) ? 0 : gate_approval_end_usec(n->gate);
     if (end)
@@ -315,7 +315,7 @@ void engine_arm_timer(struct engine *n)
 static void on_room(void *userdata)
 {
     struct engine *n = userdata;
-    if (password_is_handed_on(n))
+    if (passwords_are_handed_on(n->passwords))
         wake(n);
 }
 
@@ -373,6 +373,16 @@ int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
         r = judge_new(&n->judge, n->books, n->rules, n->reading, n->contact, e);
     if (r >= 0)
         r = sweep_new(&n->sweep, n->books, n->health, n->gate, n->rules, e);
+    if (r >= 0)
+        r = passwords_new(&n->passwords, n->books, n->gate, e);
+    struct delivery_options delivery = {.books = n->books,
+                                        .gate = n->gate,
+                                        .health = n->health,
+                                        .contact = n->contact,
+                                        .rules = n->rules,
+                                        .passwords = n->passwords};
+    if (r >= 0)
+        r = delivery_new(&n->delivery, &delivery, e);
     if (r < 0) {
         engine_free(n);
         return r;
@@ -385,11 +395,11 @@ struct engine *engine_free(struct engine *n)
 {
     if (!n)
         return NULL;
-    executor_cancel_all(n);
+    n->delivery = delivery_free(n->delivery);
     n->sweep = sweep_free(n->sweep);
     n->contact = contact_free(n->contact);
     n->health = health_free(n->health);
-    password_cancel(n);
+    n->passwords = passwords_free(n->passwords);
     n->gate = gate_free(n->gate);
     n->judge = judge_free(n->judge);
     n->reading = reading_free(n->reading);
@@ -449,11 +459,9 @@ int engine_start(struct engine *n, struct error *e)
     int r = contact_check_tenant(n->contact, e);
     if (r < 0)
         return r;
-    if (!n->options.plan_only) {
-        executor_settle_crash(n, e);
-        if (books_have_failed(n->books))
-            return error_set(e, -EIO, "%s", books_error(n->books));
-    }
+    r = n->options.plan_only ? 0 : delivery_settle_crash(n->delivery, e);
+    if (r < 0)
+        return r;
     uint64_t run = 0;
     r = n->options.plan_only ? 0 : run_unended(n->state, &run, e); /* it goes on */
     books_set_run(n->books, run);
@@ -481,6 +489,7 @@ void engine_stop(struct engine *n, void (*stopped)(void *userdata), void *userda
     health_close(n->health);
     contact_cancel(n->contact);
     sweep_close(n->sweep);
+    passwords_close(n->passwords);
     if (books_have_failed(n->books)) {
         n->stopped_fn = NULL;
         stopped(userdata);
@@ -583,10 +592,7 @@ void engine_directory_away(struct engine *n, bool away, const char *sentence)
 
 bool engine_past_revocation(const struct engine *n, size_t i, struct engine_revocation *ret)
 {
-    if (i >= n->n_past_revocations || i >= ENGINE_PAST_REVOCATIONS)
-        return false;
-    *ret = n->past_revocations[(n->n_past_revocations - 1 - i) % ENGINE_PAST_REVOCATIONS];
-    return true;
+    return delivery_past_revocation(n->delivery, i, ret);
 }
 
 bool engine_is_idle(const struct engine *n)
@@ -626,8 +632,8 @@ void engine_status(const struct engine *n, struct engine_status *ret)
         .audit_error = books_audit_error(n->books),
         .commands = command_any(n->commands),
         .run = books_run(n->books),
-        .in_flight = n->n_executions,
-        .n_done = n->n_done,
+        .in_flight = delivery_in_flight(n->delivery),
+        .n_done = delivery_n_done(n->delivery),
         .reading = reading_is_under_way(n->reading),
         .budget_window_usec = n->options.sync->budget_window_usec,
     };

@@ -135,6 +135,9 @@ int engine_approve(struct engine *n, const char *hash, unsigned uid,
 /* cause, person: NULL for all. */
 int engine_retry(struct engine *n, const char *cause, const char *entry_id, size_t *ret_n,
                  struct error *e);
+/* cause: "members:DN". What this group does not show when it is read next was removed. 0, or
+ * ENGINE_NOTHING: it is another cause, or nothing of this group is hidden. */
+int engine_believe_members(struct engine *n, const char *cause, struct error *e);
 int engine_look_again(struct engine *n, const char *entry_id, struct error *e);
 
 /* The hash of the plan: over the parked operations when there are any, else (and always while it

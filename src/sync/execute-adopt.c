@@ -1,65 +1,29 @@
 /*
- * Adopt: a user that exists at the tenant becomes a person's. Nothing is sent; the user is read,
- * and linked when that is allowed: with the same mail and no privileged role at once, else as
- * approved, and only while it is still what was approved. What differs then is changed by
- * operations of its own.
+ * Adopt: a user that exists at the tenant becomes a person's. Nothing is sent; the user is
+ * read, and linked when that is allowed: with the same mail and no privileged role at once,
+ * else as approved, and only while it is still what was approved. What differs then is changed
+ * by operations of its own.
  */
 #include "config.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "sync/internal.h"
-
-/* What the tenant held before rosterd changed anything: without it the audit could not say
- * what the user is like. */
-static int note_found(struct execution *x, const struct user *found, struct error *e)
-{
-    CLEANUP(buffer_done) struct buffer b = {0};
-    CLEANUP(freep) char *user = user_to_json(found, false);
-    if (!user)
-        return error_out_of_memory(e);
-    buffer_format(&b, "{\"found\":%s}", user);
-    free(x->details);
-    x->details = buffer_take(&b);
-    return x->details ? 0 : error_out_of_memory(e);
-}
-
-int execution_start_link(struct execution *x, const char *origin, const struct user *known,
-                         struct error *e)
-{
-    char *id = TAKE(x->link.scim_id);
-    link_done(&x->link);
-    x->link = (struct link){
-        .scim_id = id,
-        .login = strdup(x->operation->login),
-        .origin = strdup(origin),
-        .status = known->disabled ? LINK_DISABLED : LINK_ACTIVE,
-        .disabled_by_us = x->took_disabled && known->disabled,
-    };
-    if (!x->link.login || !x->link.origin)
-        return error_out_of_memory(e);
-    int r = books_write(x->engine->books, e);
-    if (r == 0)
-        r = execution_set_known(x, known, e);
-    if (r == 0 && x->operation->kind == OPERATION_ADOPT)
-        r = note_found(x, known, e);
-    return r < 0 ? r : execution_store_link(x, e);
-}
+#include "sync/delivery-internal.h"
 
 static void hold_other_person(struct execution *x, const struct tenant_answer *a)
 {
     char cause[400], sentence[700];
     const char *first = user_get(a->user, USER_FIRST_NAME),
                *last = user_get(a->user, USER_LAST_NAME);
-    snprintf(cause, sizeof cause, "login:%s", x->operation->login);
+    snprintf(cause, sizeof(cause), "login:%s", x->operation->login);
     snprintf(
-        sentence, sizeof sentence,
+        sentence, sizeof(sentence),
         "the tenant has a user %s (%s %s) whose mail and name are not those of %s: give one of the two "
         "another login",
         x->operation->login, first ? first : "?", last ? last : "?", x->operation->dn);
     execution_hold(x, a, REASON_CONFLICT, cause, sentence,
-                   x->engine->options.sync->hold_retry_usec);
+                   x->delivery->options->sync->hold_retry_usec);
 }
 
 /* Notes what was found, so that the planner can say what an adoption would lead to. */
@@ -72,8 +36,8 @@ static int learn_found(struct execution *x, const struct user *found, struct err
     CLEANUP(freep) char *user = user_to_json(found, false);
     if (!key || !mail_key || !user)
         return error_out_of_memory(e);
-    int r = books_write(x->engine->books, e);
-    return r < 0 ? r : listing_set_found(x->engine->state, login, key, mail_key, user, e);
+    int r = books_write(x->delivery->books, e);
+    return r < 0 ? r : listing_set_found(x->delivery->state, login, key, mail_key, user, e);
 }
 
 static void plan_anew(struct execution *x, const struct tenant_answer *a, const char *code,
@@ -98,8 +62,8 @@ void execution_found(struct execution *x, const struct tenant_answer *a)
 static int forget_found(struct execution *x, struct error *e)
 {
     CLEANUP(freep) char *key = text_fold(x->operation->login, strlen(x->operation->login));
-    int r = key ? books_write(x->engine->books, e) : error_out_of_memory(e);
-    return r < 0 ? r : listing_remove(x->engine->state, key, e);
+    int r = key ? books_write(x->delivery->books, e) : error_out_of_memory(e);
+    return r < 0 ? r : listing_remove(x->delivery->state, key, e);
 }
 
 static void conclude(struct execution *x, const struct tenant_answer *a)
@@ -120,21 +84,21 @@ static void conclude(struct execution *x, const struct tenant_answer *a)
 /* The login's link belonged to an entry that is gone: it moves to this person. */
 static int take_over_link(struct execution *x, bool *ret_taken, struct error *e)
 {
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     CLEANUP(freep) char *key = text_fold(x->operation->login, strlen(x->operation->login));
     struct link other = {0};
     *ret_taken = false;
     if (!key)
         return error_out_of_memory(e);
-    int r = books_write(n->books, e);
+    int r = books_write(d->books, e);
     if (r == 0)
-        r = link_load_by_login(n->state, key, &other, e);
+        r = link_load_by_login(d->state, key, &other, e);
     if (r == 0 && !text_equal(other.entry_id, x->operation->entry_id)) {
         x->took_disabled = other.disabled_by_us; /* ours to undo for the one who returns */
         *ret_taken = true;
-        r = link_remove(n->state, other.entry_id, e);
+        r = link_remove(d->state, other.entry_id, e);
         if (r == 0)
-            r = person_mark_dirty(n->state, other.entry_id, e);
+            r = person_mark_dirty(d->state, other.entry_id, e);
     }
     link_done(&other);
     return r < 0 ? r : 0;
@@ -155,10 +119,10 @@ static int is_as_approved(const struct execution *x, const struct user *found, b
 
 static void decide(struct execution *x, const struct tenant_answer *a)
 {
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     struct error e = {0};
-    bool allowed = !contact_adoption_open(n->contact) &&
-                   !planner_adoption_needs_approval(x->wanted, a->user, n->options.sync);
+    bool allowed = !contact_adoption_open(d->contact) &&
+                   !planner_adoption_needs_approval(x->wanted, a->user, d->options->sync);
     if (x->operation->approved && is_as_approved(x, a->user, &allowed, &e) < 0)
         execution_broken(x, &e);
     else if (allowed)
@@ -195,12 +159,12 @@ static void on_adopted(const struct tenant_answer *a, void *userdata)
 
 void execute_adopt(struct execution *x)
 {
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     struct error e = {0};
     free(TAKE(x->link.scim_id)); /* of a user that was deleted */
     if (!x->wanted)
         execution_drop(x, "no longer wanted");
-    else if (n->options.tenant_ops->user_get(n->options.tenant, execution_next_call(x),
-                                             x->operation->login, on_adopted, x, &e) < 0)
+    else if (d->options->tenant_ops->user_get(d->options->tenant, execution_next_call(x),
+                                              x->operation->login, on_adopted, x, &e) < 0)
         execution_broken(x, &e);
 }

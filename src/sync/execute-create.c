@@ -8,18 +8,18 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "sync/internal.h"
+#include "base/secret.h"
+#include "sync/delivery-internal.h"
 #include "sync/quirks.h"
 
 static void on_settled(const struct tenant_answer *a, void *userdata);
 
 static void read_login(struct execution *x, tenant_done_fn done)
 {
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     struct error e = {0};
-    if (n->options.tenant_ops->user_get(n->options.tenant, execution_next_call(x),
-                                        x->operation->login, done, x, &e) < 0)
+    if (d->options->tenant_ops->user_get(d->options->tenant, execution_next_call(x),
+                                         x->operation->login, done, x, &e) < 0)
         execution_broken(x, &e);
 }
 
@@ -49,18 +49,12 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
     struct error e = {0};
     int r = learn_created(x, shown, &e);
     if (r == 0)
-        r = password_hand_on(x, &e);
+        r = passwords_hand_on(x->delivery->passwords, x->operation, x->password, &e);
     if (r < 0) {
         execution_broken(x, &e);
         return;
     }
     execution_finish(x, a, BUCKET_CREATED);
-}
-
-/* Where many are made at once, nobody is read back: the verification does it later. */
-static bool many_at_once(const struct engine *n)
-{
-    return n->n_executions * 2 > n->options.max_concurrent;
 }
 
 static void on_created_read(const struct tenant_answer *a, void *userdata)
@@ -79,14 +73,15 @@ static void on_created_read(const struct tenant_answer *a, void *userdata)
 static void hold_unreadable(struct execution *x, const struct tenant_answer *a)
 {
     char cause[400], sentence[700];
-    snprintf(cause, sizeof cause, "login:%s", x->operation->login);
-    snprintf(sentence, sizeof sentence,
-             "the login %s is taken at the tenant but cannot be read there (deleted and kept, or "
-             "hidden from rosterd's account): restore or purge that user, or give %s another "
-             "login",
-             x->operation->login, x->operation->dn);
+    snprintf(cause, sizeof(cause), "login:%s", x->operation->login);
+    snprintf(
+        sentence, sizeof(sentence),
+        "the login %s is taken at the tenant but cannot be read there (deleted and kept, or "
+        "hidden from rosterd's account): restore or purge that user, or give %s another "
+        "login",
+        x->operation->login, x->operation->dn);
     execution_hold(x, a, REASON_CONFLICT, cause, sentence,
-                   x->engine->options.sync->hold_retry_usec);
+                   x->delivery->options->sync->hold_retry_usec);
 }
 
 /* Is this the user that the lost answer was about? What somebody else made meanwhile differs
@@ -102,7 +97,7 @@ static bool is_as_sent(const struct execution *x, const struct user *found)
     }
     for (size_t i = 0; i < found->n_roles; i++) {
         const char *role = found->roles[i].name;
-        if (options_role_is_privileged(x->engine->options.sync, role) &&
+        if (options_role_is_privileged(x->delivery->options->sync, role) &&
             !user_role(x->wanted, role))
             return false;
     }
@@ -127,7 +122,7 @@ static void on_created(const struct tenant_answer *a, void *userdata)
     struct execution *x = userdata;
     switch (a->class) {
     case TENANT_DONE:
-        if (many_at_once(x->engine)) {
+        if (delivery_has_many(x->delivery)) { /* the verification reads them later */
             conclude(x, a, NULL);
             return;
         }
@@ -156,16 +151,16 @@ static void on_created(const struct tenant_answer *a, void *userdata)
 
 static void post(struct execution *x)
 {
-    struct engine *n = x->engine;
-    const struct sync_options *o = n->options.sync;
+    struct delivery *d = x->delivery;
+    const struct sync_options *o = d->options->sync;
     struct error e = {0};
     int r = 0;
     if (o->initial_password == INITIAL_PASSWORD_GENERATE && !x->password)
         r = secret_random_password(&x->password, o->password_length, o->password_classes, &e);
     if (r == 0)
-        r = n->options.tenant_ops->user_create(n->options.tenant, execution_next_call(x),
-                                               x->wanted, x->password, o->change_password,
-                                               on_created, x, &e);
+        r = d->options->tenant_ops->user_create(d->options->tenant, execution_next_call(x),
+                                                x->wanted, x->password, o->change_password,
+                                                on_created, x, &e);
     if (r < 0)
         execution_broken(x, &e);
 }
@@ -176,7 +171,8 @@ static void on_settled(const struct tenant_answer *a, void *userdata)
     struct execution *x = userdata;
     if (a->class == TENANT_DONE && a->user) {
         x->settling = false;
-        books_note_moved(x->engine->books, x->operation->entry_id); /* the rules may be others since */
+        books_note_moved(x->delivery->books,
+                         x->operation->entry_id); /* the rules may be others since */
         if (is_as_sent(x, a->user))
             conclude(x, a, a->user);
         else
@@ -198,9 +194,10 @@ static void on_settled(const struct tenant_answer *a, void *userdata)
 void execute_create(struct execution *x)
 {
     free(TAKE(x->link.scim_id)); /* of a user that was deleted */
-    if (!x->wanted) /* the rules changed their mind between planning and now */
+    if (!x->wanted)              /* the rules changed their mind between planning and now */
         execution_drop(x, "no longer wanted");
-    else if (x->settling || books_are_distrusted(x->engine->books)) /* it may have been made already */
+    else if (x->settling ||
+             books_are_distrusted(x->delivery->books)) /* it may have been made already */
         read_login(x, on_settled);
     else
         post(x);

@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/clock.h"
-#include "sync/internal.h"
+#include "sync/delivery-internal.h"
 
 #define SHIFT_LOOK_USEC (60 * USEC_PER_SEC)
 
@@ -23,13 +24,13 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
         x->link.disabled_by_us = false;
         x->link.disabled_usec = 0;
     }
-    int r = books_write(x->engine->books, &e);
+    int r = books_write(x->delivery->books, &e);
     if (r == 0 && x->known) {
         x->known->disabled = status != LINK_ACTIVE;
         r = execution_set_known(x, x->known, &e);
     }
     if (r == 0)
-        r = link_store(x->engine->state, &x->link, &e);
+        r = link_store(x->delivery->state, &x->link, &e);
     if (r < 0)
         execution_broken(x, &e);
     else
@@ -39,14 +40,14 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
 /* On record: how long it took from what the directory said to the request that was answered. */
 static void note_revocation(struct execution *x, const struct tenant_answer *a)
 {
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     uint64_t now = clock_steady_usec(), sent = now - a->duration_usec;
     uint64_t took = sent > x->operation->due_usec ? sent - x->operation->due_usec : 0;
     CLEANUP(buffer_done) struct buffer b = {0};
     struct engine_revocation *past =
-        &n->past_revocations[n->n_past_revocations++ % ENGINE_PAST_REVOCATIONS];
+        &d->past_revocations[d->n_past_revocations++ % ENGINE_PAST_REVOCATIONS];
     *past = (struct engine_revocation){.at_usec = clock_now_usec(), .took_usec = took};
-    snprintf(past->login, sizeof past->login, "%s", x->operation->login);
+    snprintf(past->login, sizeof(past->login), "%s", x->operation->login);
     buffer_format(&b, "{\"revoked_after_usec\":%llu}", (unsigned long long)took);
     free(x->details);
     x->details = buffer_take(&b);
@@ -82,15 +83,15 @@ static void on_enabled(const struct tenant_answer *a, void *userdata)
 
 static void put_disabled(struct execution *x, bool disabled)
 {
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     struct error e = {0};
-    int r = n->options.tenant_ops->user_put(n->options.tenant, execution_next_call(x),
-                                            x->operation->login, NULL, &disabled, NULL,
-                                            disabled ? on_disabled : on_enabled, x, &e);
+    int r = d->options->tenant_ops->user_put(d->options->tenant, execution_next_call(x),
+                                             x->operation->login, NULL, &disabled, NULL,
+                                             disabled ? on_disabled : on_enabled, x, &e);
     if (r < 0)
         execution_broken(x, &e);
     else if (x->operation->revokes)
-        n->options.tenant_ops->call_hurry(x->call);
+        d->options->tenant_ops->call_hurry(x->call);
 }
 
 /* Since when does the shift postpone it? The hold remembers. */
@@ -105,7 +106,8 @@ static uint64_t shift_waits_since(const struct execution *x)
 static void on_leaver_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    if (execution_look_by_id(x, a, on_leaver_read) || execution_doubt_user(x, a, on_leaver_read))
+    if (execution_look_by_id(x, a, on_leaver_read) ||
+        execution_doubt_user(x, a, on_leaver_read))
         return;
     bool settling = x->settling;
     x->settling = x->settling && a->class != TENANT_DONE && a->class != TENANT_NOT_FOUND;
@@ -127,14 +129,14 @@ static void on_leaver_read(const struct tenant_answer *a, void *userdata)
         execution_undone(x, a);
         return;
     }
-    uint64_t limit = shift_waits_since(x) + x->engine->options.sync->logged_in_wait_usec;
+    uint64_t limit = shift_waits_since(x) + x->delivery->options->sync->logged_in_wait_usec;
     uint64_t now = clock_steady_usec();
     if (a->logged_in && now < limit) {
         char cause[400];
-        uint64_t look = x->engine->options.sync->hold_retry_usec;
+        uint64_t look = x->delivery->options->sync->hold_retry_usec;
         look = look < SHIFT_LOOK_USEC ? look : SHIFT_LOOK_USEC;
         uint64_t wait = limit - now < look ? limit - now : look;
-        snprintf(cause, sizeof cause, "shift:%s", x->operation->login);
+        snprintf(cause, sizeof(cause), "shift:%s", x->operation->login);
         execution_hold(
             x, a, REASON_ON_SHIFT, cause,
             "the user is logged in: disabled after the log-out, or when [lifecycle] logged_in_wait "
@@ -147,13 +149,13 @@ static void on_leaver_read(const struct tenant_answer *a, void *userdata)
 
 static void read_user(struct execution *x, tenant_done_fn done)
 {
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     struct error e = {0};
-    if (n->options.tenant_ops->user_get(n->options.tenant, execution_next_call(x),
-                                        x->operation->login, done, x, &e) < 0)
+    if (d->options->tenant_ops->user_get(d->options->tenant, execution_next_call(x),
+                                         x->operation->login, done, x, &e) < 0)
         execution_broken(x, &e);
     else if (x->operation->revokes)
-        n->options.tenant_ops->call_hurry(x->call);
+        d->options->tenant_ops->call_hurry(x->call);
 }
 
 void execute_disable(struct execution *x)
@@ -220,13 +222,13 @@ static void on_delete_settled(const struct tenant_answer *a, void *userdata)
 
 void execute_delete(struct execution *x)
 {
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     struct error e = {0};
     if (!x->has_link)
         execution_drop(x, "no longer linked");
     else if (x->settling)
         read_user(x, on_delete_settled);
-    else if (n->options.tenant_ops->user_delete(n->options.tenant, execution_next_call(x),
-                                                x->operation->login, on_deleted, x, &e) < 0)
+    else if (d->options->tenant_ops->user_delete(d->options->tenant, execution_next_call(x),
+                                                 x->operation->login, on_deleted, x, &e) < 0)
         execution_broken(x, &e);
 }

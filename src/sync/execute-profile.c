@@ -1,15 +1,16 @@
 /*
  * Names, mail, phones, extension, roles and the login, by SCIM PATCH. The SCIM id is looked up
- * once by the login and remembered in the link. Only what the operation names is sent; roles are
- * written whole, as they were just read plus the operation's changes.
+ * once by the login and remembered in the link. Only what the operation names is sent; roles
+ * are written whole, as they were just read plus the operation's changes.
  */
 #include "config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "sync/apply.h"
-#include "sync/internal.h"
+#include "sync/delivery-internal.h"
 #include "sync/quirks.h"
 
 static void profile_read(struct execution *x);
@@ -18,7 +19,7 @@ static void rename_with_id(struct execution *x);
 static void conclude(struct execution *x, const struct tenant_answer *a)
 {
     struct error e = {0};
-    int r = books_write(x->engine->books, &e);
+    int r = books_write(x->delivery->books, &e);
     if (r == 0)
         r = execution_set_known(x, x->known, &e);
     if (r == 0)
@@ -55,10 +56,10 @@ static void on_looked_up(const struct tenant_answer *a, void *userdata)
 
 static void look_up(struct execution *x, const char *login, tenant_done_fn done)
 {
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     struct error e = {0};
-    if (n->options.tenant_ops->scim_lookup(n->options.tenant, execution_next_call(x), login,
-                                           done, x, &e) < 0)
+    if (d->options->tenant_ops->scim_lookup(d->options->tenant, execution_next_call(x), login,
+                                            done, x, &e) < 0)
         execution_broken(x, &e);
 }
 
@@ -95,7 +96,7 @@ static void on_read_back(const struct tenant_answer *a, void *userdata)
 static void on_patched(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     struct error e = {0};
     if (a->class != TENANT_DONE) {
         execution_fail(x, a);
@@ -104,8 +105,8 @@ static void on_patched(const struct tenant_answer *a, void *userdata)
     x->answer = *a;
     x->answer.user = NULL;
     x->answer.scim_id = NULL;
-    if (n->options.tenant_ops->user_get(n->options.tenant, execution_next_call(x),
-                                        x->operation->login, on_read_back, x, &e) < 0)
+    if (d->options->tenant_ops->user_get(d->options->tenant, execution_next_call(x),
+                                         x->operation->login, on_read_back, x, &e) < 0)
         execution_broken(x, &e);
 }
 
@@ -127,7 +128,7 @@ static size_t fields_to_send(const struct execution *x, const char *ret[static U
 static void on_profile_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     struct error e = {0};
     if (a->class == TENANT_NOT_FOUND && x->step == 0) { /* the remembered id is stale */
         x->step = 1;
@@ -167,19 +168,19 @@ static void on_profile_read(const struct tenant_answer *a, void *userdata)
     }
     int r = same ? 0 : execution_note_sent(x, roles, NULL, &e);
     if (r == 0)
-        r = n->options.tenant_ops->scim_patch(n->options.tenant, execution_next_call(x),
-                                              x->link.scim_id, fields, same ? NULL : roles,
-                                              x->current, on_patched, x, &e);
+        r = d->options->tenant_ops->scim_patch(d->options->tenant, execution_next_call(x),
+                                               x->link.scim_id, fields, same ? NULL : roles,
+                                               x->current, on_patched, x, &e);
     if (r < 0)
         execution_broken(x, &e);
 }
 
 static void profile_read(struct execution *x)
 {
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     struct error e = {0};
-    if (n->options.tenant_ops->scim_get(n->options.tenant, execution_next_call(x),
-                                        x->link.scim_id, on_profile_read, x, &e) < 0)
+    if (d->options->tenant_ops->scim_get(d->options->tenant, execution_next_call(x),
+                                         x->link.scim_id, on_profile_read, x, &e) < 0)
         execution_broken(x, &e);
 }
 
@@ -229,12 +230,12 @@ static void on_renamed(const struct tenant_answer *a, void *userdata)
 
 static void rename_patch(struct execution *x)
 {
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     struct error e = {0};
     const char *fields[USER_N_FIELDS] = {[USER_LOGIN] = new_login(x)};
-    if (n->options.tenant_ops->scim_patch(n->options.tenant, execution_next_call(x),
-                                          x->link.scim_id, fields, NULL, NULL, on_renamed, x,
-                                          &e) < 0)
+    if (d->options->tenant_ops->scim_patch(d->options->tenant, execution_next_call(x),
+                                           x->link.scim_id, fields, NULL, NULL, on_renamed, x,
+                                           &e) < 0)
         execution_broken(x, &e);
 }
 
@@ -264,10 +265,10 @@ static void on_rename_read(const struct tenant_answer *a, void *userdata)
 
 static void rename_read(struct execution *x)
 {
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     struct error e = {0};
-    if (n->options.tenant_ops->scim_get(n->options.tenant, execution_next_call(x),
-                                        x->link.scim_id, on_rename_read, x, &e) < 0)
+    if (d->options->tenant_ops->scim_get(d->options->tenant, execution_next_call(x),
+                                         x->link.scim_id, on_rename_read, x, &e) < 0)
         execution_broken(x, &e);
 }
 
@@ -275,13 +276,13 @@ static void rename_read(struct execution *x)
  * answer could not be found again. */
 static void rename_with_id(struct execution *x)
 {
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     struct error e = {0};
-    int r = books_write(n->books, &e);
+    int r = books_write(d->books, &e);
     if (r == 0)
-        r = link_store(n->state, &x->link, &e);
+        r = link_store(d->state, &x->link, &e);
     if (r == 0)
-        r = books_commit(n->books, &e);
+        r = books_commit(d->books, &e);
     if (r < 0)
         execution_broken(x, &e);
     else

@@ -6,12 +6,12 @@
  */
 #include "config.h"
 
-#include <jansson.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "sync/apply.h"
-#include "sync/internal.h"
+#include "sync/delivery-internal.h"
 #include "sync/quirks.h"
 
 static const char *new_team(const struct execution *x)
@@ -24,25 +24,6 @@ static bool has_new_team(const struct execution *x, const struct user *u)
 {
     const char *team = new_team(x);
     return !team || text_equal(team, user_get(u, USER_TEAM));
-}
-
-int execution_note_sent(struct execution *x, const struct user *roles,
-                        const struct user *skills, struct error *e)
-{
-    json_auto_t *sent = json_object(), *list = json_array(), *levels = json_object();
-    for (size_t i = 0; roles && i < roles->n_roles; i++)
-        json_array_append_new(list, json_string(roles->roles[i].name));
-    for (size_t i = 0; skills && i < skills->n_skills; i++)
-        json_object_set_new(levels, skills->skills[i].name,
-                            json_integer(skills->skills[i].level));
-    if (roles)
-        json_object_set(sent, "roles", list);
-    if (skills)
-        json_object_set(sent, "skills", levels);
-    json_auto_t *details = json_pack("{s:O}", "sent", sent);
-    free(x->details);
-    x->details = details ? json_dumps(details, JSON_COMPACT) : NULL;
-    return x->details ? 0 : error_out_of_memory(e);
 }
 
 /* What came of it, as far as it did, is known as the tenant shows it. */
@@ -61,7 +42,7 @@ static int learn(struct execution *x, const struct user *after, struct error *e)
     CLEANUP(user_freep) struct user *quirks = user_new();
     if (!quirks || quirks_learn_moved(x->quirks, known, x->current, after, quirks) < 0)
         return error_out_of_memory(e);
-    r = books_write(x->engine->books, e);
+    r = books_write(x->delivery->books, e);
     if (r == 0)
         r = execution_set_quirks(x, quirks, e);
     return r < 0 ? r : execution_set_known(x, known, e);
@@ -85,30 +66,30 @@ static void hold_not_applied(struct execution *x, const struct tenant_answer *a)
     char cause[400];
     int r = learn(x, a->user, &e);
     if (r == 0)
-        r = link_store(x->engine->state, &x->link, &e);
+        r = link_store(x->delivery->state, &x->link, &e);
     if (r < 0) {
         execution_broken(x, &e);
         return;
     }
-    snprintf(cause, sizeof cause, "not-applied:%s", x->operation->login);
+    snprintf(cause, sizeof(cause), "not-applied:%s", x->operation->login);
     execution_hold(
         x, a, REASON_NOT_APPLIED, cause,
         "the tenant answered OK twice, but reading the user back shows another team or other skills "
         "than were sent: set them at the tenant by hand",
-        x->engine->options.sync->hold_retry_usec);
+        x->delivery->options->sync->hold_retry_usec);
 }
 
 static void on_put(const struct tenant_answer *a, void *userdata);
 
 static void put(struct execution *x, const char *team, const struct user *skills)
 {
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     struct error e = {0};
     int r = skills ? execution_note_sent(x, NULL, skills, &e) : 0;
     if (r == 0)
-        r = n->options.tenant_ops->user_put(n->options.tenant, execution_next_call(x),
-                                            x->operation->login, team, NULL, skills, on_put, x,
-                                            &e);
+        r = d->options->tenant_ops->user_put(d->options->tenant, execution_next_call(x),
+                                             x->operation->login, team, NULL, skills, on_put, x,
+                                             &e);
     if (r < 0)
         execution_broken(x, &e);
 }
@@ -147,10 +128,10 @@ static void on_read_back(const struct tenant_answer *a, void *userdata)
 
 static void read_user(struct execution *x, tenant_done_fn done)
 {
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     struct error e = {0};
-    if (n->options.tenant_ops->user_get(n->options.tenant, execution_next_call(x),
-                                        x->operation->login, done, x, &e) < 0)
+    if (d->options->tenant_ops->user_get(d->options->tenant, execution_next_call(x),
+                                         x->operation->login, done, x, &e) < 0)
         execution_broken(x, &e);
 }
 
@@ -205,7 +186,8 @@ static void on_read(const struct tenant_answer *a, void *userdata)
         return;
     }
     bool same = apply_same_skills(skills, x->current);
-    if (moved && same) /* done already, by an attempt whose answer was lost or by somebody there */
+    if (moved &&
+        same) /* done already, by an attempt whose answer was lost or by somebody there */
         conclude(x, a);
     else if (settling)
         execution_undone(x, a);

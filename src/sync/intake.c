@@ -275,6 +275,13 @@ static int intake_lacking(void *userdata, const struct entry *entry, char **ret,
     return mirror_lacking(g->state, entry, ret, e);
 }
 
+static int intake_lost(void *userdata, const struct entry *entry, struct entry **ret,
+                       struct error *e)
+{
+    struct reading *g = userdata;
+    return mirror_lost(g->state, entry, ret, e);
+}
+
 static int intake_dynamic_groups(void *userdata, struct string_list *ret, struct error *e)
 {
     struct reading *g = userdata;
@@ -375,6 +382,7 @@ const struct feed_sink engine_sink = {
     .cookie = intake_cookie,
     .known_dn = intake_known_dn,
     .lacking = intake_lacking,
+    .lost = intake_lost,
     .dynamic_groups = intake_dynamic_groups,
     .known_entries = intake_known_entries,
     .wanted_groups = intake_wanted_groups,

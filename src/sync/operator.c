@@ -5,7 +5,8 @@
 
 #include "base/log-ids.h"
 #include "base/log.h"
-#include "sync/internal.h"
+#include "sync/engine-internal.h"
+#include "sync/hidden.h"
 
 void engine_act(struct engine *n, const struct engine_act *act)
 {
@@ -109,6 +110,17 @@ int engine_retry(struct engine *n, const char *cause, const char *entry_id, size
         health_ask(n->health);
     books_wake(n->books, WORK_DUE);
     return r < 0 ? r : 0;
+}
+
+int engine_believe_members(struct engine *n, const char *cause, struct error *e)
+{
+    int r = hidden_believe(n->books, cause, e);
+    if (r != 0)
+        return r < 0 ? r : ENGINE_NOTHING;
+    rules_doubt_groups(n->rules);
+    books_note(n->books, WORK_COMMIT);
+    books_wake(n->books, WORK_DUE);
+    return 0;
 }
 
 int engine_look_again(struct engine *n, const char *entry_id, struct error *e)

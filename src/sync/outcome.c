@@ -11,19 +11,19 @@
 
 #include "base/clock.h"
 #include "sync/backoff.h"
-#include "sync/internal.h"
+#include "sync/delivery-internal.h"
 
 static uint64_t random_bits(void)
 {
     uint64_t bits = 0;
-    if (getrandom(&bits, sizeof bits, GRND_NONBLOCK) != (ssize_t)sizeof bits)
+    if (getrandom(&bits, sizeof(bits), GRND_NONBLOCK) != (ssize_t)sizeof(bits))
         bits = clock_monotonic_usec() * 6364136223846793005ULL;
     return bits;
 }
 
 static uint64_t next_wait(const struct execution *x)
 {
-    const struct sync_options *o = x->engine->options.sync;
+    const struct sync_options *o = x->delivery->options->sync;
     return backoff_wait(o->retry_min_usec, o->retry_max_usec, x->operation->attempts,
                         random_bits());
 }
@@ -81,78 +81,78 @@ static const char *team_of(const struct execution *x)
 /* One cause for everybody who needs the same missing thing: one alarm with many people. */
 static void hold_for_reference(struct execution *x, const struct tenant_answer *a)
 {
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     char cause[400], sentence[1300], what[600], needs[600];
     const char *reason = REASON_REFERENCE_MISSING;
     size_t n_names = 1;
     enum tenant_reference kind = a->reference;
-    if (kind == TENANT_REFERENCE_NONE && !health_may_have_team(n->health, team_of(x)))
+    if (kind == TENANT_REFERENCE_NONE && !health_may_have_team(d->health, team_of(x)))
         kind = TENANT_REFERENCE_TEAM;
     switch (kind) {
     case TENANT_REFERENCE_TEAM:
         reason = REASON_TEAM_MISSING;
-        snprintf(cause, sizeof cause, "team:%s", team_of(x));
+        snprintf(cause, sizeof(cause), "team:%s", team_of(x));
         break;
     case TENANT_REFERENCE_ROLE:
         reason = REASON_ROLE_MISSING;
-        n_names = name_references(x->operation, "role:", cause, sizeof cause);
+        n_names = name_references(x->operation, "role:", cause, sizeof(cause));
         break;
     case TENANT_REFERENCE_SKILL:
         reason = REASON_SKILL_MISSING;
-        n_names = name_references(x->operation, "skill:", cause, sizeof cause);
+        n_names = name_references(x->operation, "skill:", cause, sizeof(cause));
         break;
     case TENANT_REFERENCE_NONE:
-        snprintf(cause, sizeof cause, "reference:%s", x->operation->entry_id);
+        snprintf(cause, sizeof(cause), "reference:%s", x->operation->entry_id);
         n_names = 2; /* not known which: nobody else is held for it */
         break;
     }
     if (n_names == 1)
-        health_note_missing(n->health, cause);
+        health_note_missing(d->health, cause);
     if (n_names == 1)
-        reference_sentence(cause, needs, sizeof needs);
+        reference_sentence(cause, needs, sizeof(needs));
     else
         snprintf(
-            needs, sizeof needs,
+            needs, sizeof(needs),
             "the tenant does not have a team, role or skill that this user needs, or does not show "
             "it to rosterd's account: create it there, or correct the rule");
-    snprintf(sentence, sizeof sentence, "%s; %s", needs, describe(a, what, sizeof what));
-    execution_hold(x, a, reason, cause, sentence, n->options.sync->hold_retry_usec);
+    snprintf(sentence, sizeof(sentence), "%s; %s", needs, describe(a, what, sizeof(what)));
+    execution_hold(x, a, reason, cause, sentence, d->options->sync->hold_retry_usec);
 }
 
 static void hold_conflict(struct execution *x, const struct tenant_answer *a)
 {
     char cause[400], sentence[900], what[600];
-    snprintf(cause, sizeof cause, "login:%s", x->operation->login);
+    snprintf(cause, sizeof(cause), "login:%s", x->operation->login);
     snprintf(
-        sentence, sizeof sentence,
+        sentence, sizeof(sentence),
         "the tenant has another user with the login %s: give one of the two another login; %s",
-        x->operation->login, describe(a, what, sizeof what));
+        x->operation->login, describe(a, what, sizeof(what)));
     execution_hold(x, a, REASON_CONFLICT, cause, sentence,
-                   x->engine->options.sync->hold_retry_usec);
+                   x->delivery->options->sync->hold_retry_usec);
 }
 
 static void hold_user_gone(struct execution *x, const struct tenant_answer *a)
 {
     char cause[400], sentence[900];
-    snprintf(cause, sizeof cause, "user:%s", x->operation->login);
+    snprintf(cause, sizeof(cause), "user:%s", x->operation->login);
     snprintf(
-        sentence, sizeof sentence,
+        sentence, sizeof(sentence),
         "the tenant has no user %s any more, or none that rosterd's account may see: somebody deleted it "
         "there, or moved it to a team that is not the account's; restore it, or remove the person from "
         "the rules",
         x->operation->login);
     execution_hold(x, a, REASON_USER_GONE, cause, sentence,
-                   x->engine->options.sync->hold_retry_usec);
+                   x->delivery->options->sync->hold_retry_usec);
 }
 
 void execution_fail(struct execution *x, const struct tenant_answer *a)
 {
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     char sentence[900], what[600];
-    describe(a, what, sizeof what);
+    describe(a, what, sizeof(what));
     switch (a->class) {
     case TENANT_REFUSED:
-        if (health_refused_one(n->health, a, x->operation->entry_id))
+        if (health_refused_one(d->health, a, x->operation->entry_id))
             execution_return(x, a);
         else
             refusal_hold_user(x, a);
@@ -161,46 +161,46 @@ void execution_fail(struct execution *x, const struct tenant_answer *a)
     case TENANT_CONFLICT: hold_conflict(x, a); return;
     case TENANT_NOT_FOUND: hold_user_gone(x, a); return;
     case TENANT_NOT_AUTHORISED:
-        if (!health_refused_one(n->health, a, x->operation->entry_id)) {
+        if (!health_refused_one(d->health, a, x->operation->entry_id)) {
             refusal_hold_user(x, a);
             return;
         }
-        health_failed(n->health, a, x->operation->entry_id);
+        health_failed(d->health, a, x->operation->entry_id);
         execution_return(x, a);
         return;
     case TENANT_AWAY:
-        health_failed(n->health, a, x->operation->entry_id);
-        if (health_state(n->health) != ENGINE_TENANT_OK) {
+        health_failed(d->health, a, x->operation->entry_id);
+        if (health_state(d->health) != ENGINE_TENANT_OK) {
             execution_return(x, a);
             return;
         }
-        snprintf(sentence, sizeof sentence,
+        snprintf(sentence, sizeof(sentence),
                  "the tenant did not take the call, it is tried again: %s", what);
         execution_hold(x, a, REASON_TENANT_AWAY, "tenant", sentence, next_wait(x));
         return;
     case TENANT_THROTTLED: {
         uint64_t wait = next_wait(x);
-        snprintf(sentence, sizeof sentence,
+        snprintf(sentence, sizeof(sentence),
                  "the tenant asks to slow down, it is tried again: %s", what);
         execution_hold(x, a, REASON_THROTTLED, "throttled", sentence,
                        a->retry_after_usec > wait ? a->retry_after_usec : wait);
         return;
     }
     case TENANT_UNSUPPORTED:
-        health_refused_one(n->health, a, x->operation->entry_id);
+        health_refused_one(d->health, a, x->operation->entry_id);
         snprintf(
-            sentence, sizeof sentence,
+            sentence, sizeof(sentence),
             "names, mail, phones, roles and logins change through SCIM, which this tenant does not offer "
             "to rosterd's account: make an integration account for SCIM; %s",
             what);
         execution_hold(x, a, REASON_NO_SCIM, "scim", sentence,
-                       n->options.sync->hold_retry_usec);
+                       d->options->sync->hold_retry_usec);
         return;
     case TENANT_DONE: /* an answer that its kind could not use */
     case TENANT_UNCLEAR: break;
     }
     snprintf(
-        sentence, sizeof sentence,
+        sentence, sizeof(sentence),
         "whether the tenant did it is not known: it is settled by reading, then tried again; %s",
         what);
     execution_hold(x, a, REASON_UNCLEAR, "unclear", sentence, next_wait(x));

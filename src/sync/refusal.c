@@ -12,7 +12,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
-#include "sync/internal.h"
+#include "sync/delivery-internal.h"
 
 #define WORDS_SIZE 160
 
@@ -97,10 +97,10 @@ void refusal_hold(struct execution *x, const struct tenant_answer *a, const char
 {
     char words[WORDS_SIZE], cause[WORDS_SIZE + 32], sentence[900];
     common_words(x, a->hint, words);
-    snprintf(cause, sizeof cause, "refused:%d%s%s", a->status, words[0] ? " " : "", words);
-    snprintf(sentence, sizeof sentence, "%s (it answered %d%s%s)", advice, a->status,
+    snprintf(cause, sizeof(cause), "refused:%d%s%s", a->status, words[0] ? " " : "", words);
+    snprintf(sentence, sizeof(sentence), "%s (it answered %d%s%s)", advice, a->status,
              a->hint[0] ? ": " : " without a word", a->hint);
-    execution_hold(x, a, reason, cause, sentence, x->engine->options.sync->hold_retry_usec);
+    execution_hold(x, a, reason, cause, sentence, x->delivery->options->sync->hold_retry_usec);
 }
 
 void refusal_hold_user(struct execution *x, const struct tenant_answer *a)
@@ -113,17 +113,4 @@ void refusal_hold_user(struct execution *x, const struct tenant_answer *a)
               "blocks the request, or the API user may not do this to them; it is tried again"
             : "the tenant refuses this user's data: correct the entry or the mapping, or make room at "
               "the tenant; it is tried again, and at once when the entry changes");
-}
-
-int refusal_freed(struct execution *x, struct error *e)
-{
-    struct engine *n = x->engine;
-    const struct operation *o = x->operation;
-    size_t n_released = 0;
-    if (!o->cause || !queue_reason_is_shared(o->reason))
-        return 0;
-    int r = queue_release(n->state, o->cause, NULL, clock_steady_usec(), &n_released, e);
-    if (n_released)
-        books_note(n->books, WORK_GUARD);
-    return r;
 }

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sync/delivery-internal.h"
 #include "sync/drift.h"
-#include "sync/internal.h"
 
 /* The link follows, and the person is planned anew. */
 void execution_renamed(struct execution *x, const struct tenant_answer *a, const char *login)
@@ -17,21 +17,22 @@ void execution_renamed(struct execution *x, const struct tenant_answer *a, const
     struct error e = {0};
     bool taken = false;
     char cause[400], sentence[700], before[256];
-    snprintf(before, sizeof before, "%s", x->link.login);
+    snprintf(before, sizeof(before), "%s", x->link.login);
     x->settling = false;
-    if (drift_follow_rename(x->engine->books, &x->link, login, &taken, &e) < 0) {
+    if (drift_follow_rename(x->delivery->books, &x->link, login, &taken, &e) < 0) {
         execution_broken(x, &e);
         return;
     }
-    snprintf(sentence, sizeof sentence,
-             taken ? "the user %s was renamed to %s at the tenant, which is the login of somebody "
-                     "else's user: give one of the two another login there"
-                   : "the user %s was renamed to %s at the tenant: planned anew",
-             before, login);
-    snprintf(cause, sizeof cause, "login:%s", login);
+    snprintf(
+        sentence, sizeof(sentence),
+        taken ? "the user %s was renamed to %s at the tenant, which is the login of somebody "
+                "else's user: give one of the two another login there"
+              : "the user %s was renamed to %s at the tenant: planned anew",
+        before, login);
+    snprintf(cause, sizeof(cause), "login:%s", login);
     if (taken)
         execution_hold(x, a, REASON_CONFLICT, cause, sentence,
-                       x->engine->options.sync->hold_retry_usec);
+                       x->delivery->options->sync->hold_retry_usec);
     else
         execution_replan(x, a, "renamed", sentence);
 }
@@ -39,7 +40,8 @@ void execution_renamed(struct execution *x, const struct tenant_answer *a, const
 static void on_found_by_id(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    const char *login = a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
+    const char *login =
+        a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
     struct tenant_answer gone = *a;
     if (login && !text_equal_fold(login, x->link.login)) {
         execution_renamed(x, a, login);
@@ -55,13 +57,13 @@ static void on_found_by_id(const struct tenant_answer *a, void *userdata)
 bool execution_look_by_id(struct execution *x, const struct tenant_answer *a,
                           tenant_done_fn otherwise)
 {
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     struct error e = {0};
     if (a->class != TENANT_NOT_FOUND || !x->link.scim_id || x->gone_everywhere)
         return false;
     x->gone_everywhere = otherwise;
-    if (n->options.tenant_ops->scim_get(n->options.tenant, execution_next_call(x),
-                                        x->link.scim_id, on_found_by_id, x, &e) < 0)
+    if (d->options->tenant_ops->scim_get(d->options->tenant, execution_next_call(x),
+                                         x->link.scim_id, on_found_by_id, x, &e) < 0)
         execution_broken(x, &e);
     return true;
 }
@@ -81,14 +83,15 @@ static void hold_another(struct execution *x, const struct tenant_answer *a)
 {
     char cause[400], sentence[700];
     x->settling = false;
-    snprintf(cause, sizeof cause, "login:%s", x->operation->login);
-    snprintf(sentence, sizeof sentence,
-             "the user %s that was known is gone at the tenant, and the login belongs to another user "
-             "there, with another mail: if it is the same person, give that user the mail of %s, "
-             "else give one of the two another login",
-             x->operation->login, x->operation->dn);
+    snprintf(cause, sizeof(cause), "login:%s", x->operation->login);
+    snprintf(
+        sentence, sizeof(sentence),
+        "the user %s that was known is gone at the tenant, and the login belongs to another user "
+        "there, with another mail: if it is the same person, give that user the mail of %s, "
+        "else give one of the two another login",
+        x->operation->login, x->operation->dn);
     execution_hold(x, a, REASON_CONFLICT, cause, sentence,
-                   x->engine->options.sync->hold_retry_usec);
+                   x->delivery->options->sync->hold_retry_usec);
 }
 
 bool execution_is_another(struct execution *x, const struct tenant_answer *a)
@@ -102,9 +105,10 @@ bool execution_is_another(struct execution *x, const struct tenant_answer *a)
 static void on_doubted(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     struct error e = {0};
-    const char *login = a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
+    const char *login =
+        a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
     x->proved = true;
     if (a->class == TENANT_NOT_FOUND)
         hold_another(x, a);
@@ -112,23 +116,23 @@ static void on_doubted(const struct tenant_answer *a, void *userdata)
         execution_fail(x, a);
     else if (!text_equal_fold(login, x->link.login))
         execution_renamed(x, a, login);
-    else if (n->options.tenant_ops->user_get(n->options.tenant, execution_next_call(x),
-                                             x->operation->login, x->again, x, &e) < 0)
+    else if (d->options->tenant_ops->user_get(d->options->tenant, execution_next_call(x),
+                                              x->operation->login, x->again, x, &e) < 0)
         execution_broken(x, &e);
 }
 
 bool execution_doubt_user(struct execution *x, const struct tenant_answer *a,
                           tenant_done_fn again)
 {
-    struct engine *n = x->engine;
+    struct delivery *d = x->delivery;
     struct error e = {0};
     if (x->proved || a->class != TENANT_DONE || !a->user || !x->known || !x->link.scim_id ||
         planner_same_person(x->known, a->user) ||
         (x->wanted && planner_same_person(x->wanted, a->user)))
         return false;
     x->again = again;
-    if (n->options.tenant_ops->scim_get(n->options.tenant, execution_next_call(x),
-                                        x->link.scim_id, on_doubted, x, &e) < 0)
+    if (d->options->tenant_ops->scim_get(d->options->tenant, execution_next_call(x),
+                                         x->link.scim_id, on_doubted, x, &e) < 0)
         execution_broken(x, &e);
     return true;
 }

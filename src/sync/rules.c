@@ -24,6 +24,7 @@
 #include "state/state.h"
 #include "sync/books.h"
 #include "sync/engine.h"
+#include "sync/hidden.h"
 
 struct rules {
     struct books *books;
@@ -287,7 +288,7 @@ static void say_group_change(const struct ruleset_group *configured, const char 
     case BOUND_PRESENT:
         if (now->members_hidden)
             log_warning(
-                "%s:%u: the members of the group %s of rule \"%s\" are hidden from this "
+                "%s:%u: members of the group %s of rule \"%s\" are hidden from this "
                 "account: those that were seen last count, and nobody loses anything",
                 configured->file, configured->line, configured->dn, configured->rule);
         else if (now->n_members == 0)
@@ -296,24 +297,6 @@ static void say_group_change(const struct ruleset_group *configured, const char 
                         sighting ? ": it " : "", sighting ? sighting : "");
         break;
     }
-}
-
-static void say_hidden(struct rules *s, const struct bound_group *g)
-{
-    char cause[600], sentence[1100];
-    if (!g->dn)
-        return;
-    snprintf(cause, sizeof(cause), "members:%s", g->dn);
-    if (g->state == BOUND_GONE || !g->members_hidden) {
-        alarm_over(s->books, cause);
-        return;
-    }
-    snprintf(
-        sentence, sizeof(sentence),
-        "the group %.600s must have a member, and this account is shown none: nobody loses "
-        "anything for it; give the account the right to read its members",
-        g->dn);
-    alarm_set(s->books, cause, REASON_ATTRIBUTE_VANISHED, sentence);
 }
 
 static void alarm_missing(struct rules *s, const char *cause, const char *dn)
@@ -363,15 +346,17 @@ int rules_bind_groups(struct rules *s, struct error *e)
             alarm_missing(s, cause, groups[i].dn);
         else
             alarm_over(s->books, cause);
-        say_hidden(s, &fresh.items[i]);
         bool was_missing =
             before && (before->state == BOUND_GONE || before->state == BOUND_NEVER_SEEN);
         if (before && was_missing != missing)
             reachable_changed = true;
     }
+    r = hidden_look(s->books, &fresh, e);
     bound_groups_done(&s->groups);
     s->groups = fresh;
     s->groups_dirty = false;
+    if (r < 0)
+        return r;
     return reachable_changed ? person_mark_all_dirty(s->state, e) : 0;
 }
 

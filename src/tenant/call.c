@@ -188,6 +188,9 @@ int call_start(struct tenant_call **ret, struct tenant_client *c, struct call_re
     call->state = CALL_WAITING;
     TAILQ_INSERT_TAIL(&c->waiting, call, link);
     c->n_waiting++;
+    if (c->on_request)
+        c->on_request(http_method_name(call->request.question.method), call->request.url,
+                      c->on_request_userdata);
     note_room(c);
     kick(c);
     *ret = call;

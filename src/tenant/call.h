@@ -42,6 +42,8 @@ struct tenant_client {
     bool pumping, was_full;
     void (*on_room)(void *userdata);
     void *on_room_userdata;
+    void (*on_request)(const char *method, const char *url, void *userdata); /* NULL: nobody asks */
+    void *on_request_userdata;
     uint64_t n_requests, n_throttled, n_failed;
 };
 

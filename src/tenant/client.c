@@ -356,6 +356,19 @@ void tenant_client_on_room(struct tenant_client *c, void (*fn)(void *userdata), 
     c->on_room_userdata = userdata;
 }
 
+const char *tenant_client_token_url(const struct tenant_client *c)
+{
+    return oauth_url(c->oauth);
+}
+
+void tenant_client_on_request(struct tenant_client *c,
+                              void (*fn)(const char *method, const char *url, void *userdata),
+                              void *userdata)
+{
+    c->on_request = fn;
+    c->on_request_userdata = userdata;
+}
+
 void tenant_client_status(const struct tenant_client *c, struct tenant_client_status *ret)
 {
     *ret = (struct tenant_client_status){

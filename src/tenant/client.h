@@ -113,6 +113,12 @@ int tenant_client_new(struct tenant_client **ret, struct sd_event *event,
                       const struct tenant_options *options, struct error *e);
 struct tenant_client *
 tenant_client_free(struct tenant_client *c); /* cancels what is in flight */
+/* Where tokens are asked for; borrowed. */
+const char *tenant_client_token_url(const struct tenant_client *c);
+/* Each request that is asked for, for whoever wants to try the same by hand. */
+void tenant_client_on_request(struct tenant_client *c,
+                              void (*fn)(const char *method, const char *url, void *userdata),
+                              void *userdata);
 /* Pace and limits of a reloaded configuration; URL and credentials need a new client. */
 void tenant_client_set_limits(struct tenant_client *c, double max_rate,
                               unsigned max_concurrent);

@@ -428,9 +428,23 @@ static void describe_tls(const struct http_exchange *x, const char *text, char *
                                    : "the system's CAs");
 }
 
+/* Before anything was sent curl says little; the system's number tells more. NULL: it has none. */
+static const char *describe_network(const struct http_exchange *x, CURLcode code)
+{
+    long number = 0;
+    if (code == CURLE_COULDNT_RESOLVE_HOST)
+        return "there is no such host to be found";
+    if (curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &number) != CURLE_OK || number == 0)
+        return NULL;
+    return code == CURLE_COULDNT_CONNECT || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR
+               ? error_of_network((int)number)
+               : NULL;
+}
+
 static void describe(const struct http_exchange *x, CURLcode code, char *out, size_t n)
 {
     const char *text = x->curl_text[0] ? x->curl_text : curl_easy_strerror(code);
+    const char *network = describe_network(x, code);
     if (x->too_large || code == CURLE_FILESIZE_EXCEEDED)
         snprintf(out, n, "%s: the answer is larger than %zu bytes and was cut off",
                  x->http->url.host, x->max_answer_bytes);
@@ -441,7 +455,7 @@ static void describe(const struct http_exchange *x, CURLcode code, char *out, si
     else if (http_is_tls_problem((int)code))
         describe_tls(x, text, out, n);
     else
-        snprintf(out, n, "%s: %s", x->http->url.host, text);
+        snprintf(out, n, "%s: %s", x->http->url.host, network ? network : text);
 }
 
 static void exchange_finish(struct http_exchange *x, CURLcode code)

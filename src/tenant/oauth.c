@@ -311,6 +311,11 @@ const struct secret *oauth_client_secret(const struct oauth *o)
     return o->client_secret;
 }
 
+const char *oauth_url(const struct oauth *o)
+{
+    return o->url;
+}
+
 uint64_t oauth_expires_usec(const struct oauth *o)
 {
     return o->expires_real_usec;

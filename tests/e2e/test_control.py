@@ -3,6 +3,7 @@
 import grp
 import json
 import os
+import re
 import subprocess
 
 from lib import Slapd, base, need, wait_for
@@ -402,9 +403,10 @@ def test_dry_run(t):
     ground, crowd, tenant, daemon = team(t, "ada", "bob")
     ground.person("cyd")
     done = daemon.run("--dry-run", code=2)
-    for part in ("Will be done\n", "  + create  ada (uid=ada,", "    + team  Customer Service  rule \"Agents\" (", "Skipped\n",
+    for part in ("Will be done\n", "  + create  ada (uid=ada,", "  + create  bob (uid=bob,", "Skipped\n",
                  "2 create; 1 person skipped\n"):
         need(part in done.out, "it says %r" % part, done.out)
+    need(re.search(r"^    \+ team +Customer Service +rule \"Agents\" \(", done.out, re.M), "a value and its rule", done.out)
     need("\033" not in done.out, "no colour in a pipe", done.out)
     need(tenant.writes() == [] and not os.path.exists(daemon.state_file), "nothing was done")
     daemon.once()

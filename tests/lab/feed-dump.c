@@ -376,6 +376,13 @@ static int on_lacking(void *userdata, const struct entry *entry, char **ret, str
     return 0;
 }
 
+static int on_lost(void *userdata, const struct entry *entry, struct entry **ret, struct error *e)
+{
+    (void)userdata, (void)entry, (void)e;
+    *ret = NULL;
+    return 0;
+}
+
 static int on_dynamic_groups(void *userdata, struct string_list *ret, struct error *e)
 {
     (void)userdata, (void)ret, (void)e;
@@ -498,6 +505,7 @@ static const struct feed_sink sink = {
     .cookie = on_cookie,
     .known_dn = on_known_dn,
     .lacking = on_lacking,
+    .lost = on_lost,
     .dynamic_groups = on_dynamic_groups,
     .known_id = on_known_id,
     .stale_groups = on_stale_groups,

@@ -17,7 +17,7 @@
 #include "state/person.h"
 #include "state/queue.h"
 #include "state/trail.h"
-#include "sync/internal.h"
+#include "sync/engine-internal.h"
 #include "unit.h"
 
 #define START_USEC     1800000000000000ULL /* 2027-01-15 */

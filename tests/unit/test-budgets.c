@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "engine-bed.h"
 #include "state/queue.h"
-#include "sync/internal.h"
+#include "sync/engine-internal.h"
 #include "unit.h"
 
 #define N_PEOPLE 16

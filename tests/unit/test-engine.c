@@ -14,7 +14,7 @@
 #include "state/link.h"
 #include "state/person.h"
 #include "state/queue.h"
-#include "sync/internal.h"
+#include "sync/engine-internal.h"
 #include "unit.h"
 
 static int setup(void **state)

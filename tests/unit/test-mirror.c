@@ -326,6 +326,88 @@ static void test_bound_groups(void **state)
     commit(f);
 }
 
+/* What was lost against the mirror: "uid:q cn=i,dc=t", as the members say it; keys of people. */
+static const char *lost_by(struct fixture *f, struct entry *taken)
+{
+    static char text[256];
+    CLEANUP(entry_freep) struct entry *lost = NULL;
+
+    ok(f, mirror_lost(f->s, taken, &lost, &f->e));
+    entry_free(taken);
+    text[0] = '\0';
+    for (size_t i = 0; lost && i < lost->n_members; i++)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", i ? " " : "",
+                 lost->members[i].text);
+    if (lost && lost->login_key)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "login %s", lost->login_key);
+    if (lost && lost->primary_key)
+        snprintf(text + strlen(text), sizeof(text) - strlen(text), "primary %s",
+                 lost->primary_key);
+    return text;
+}
+
+static struct entry *hiding(struct entry *taken)
+{
+    taken->members_hidden = true;
+    return taken;
+}
+
+static size_t hidden_groups(struct fixture *f, const char *group_dn)
+{
+    struct bound_groups groups = bind_all(f, &group_dn, 1);
+    struct string_list dns = {0};
+    size_t n;
+
+    ok(f, mirror_hidden_groups(f->s, &groups, &dns, &f->e));
+    n = dns.n_items;
+    string_list_done(&dns);
+    bound_groups_done(&groups);
+    return n;
+}
+
+/* T70: whom a group hides, it has still; a person may say that they were removed. */
+static void test_hidden_members(void **state)
+{
+    struct fixture *f = *state;
+    struct entry *bare;
+
+    begin(f);
+    put(f, person("p", "uid=p,dc=t", NULL));
+    put(f, person("q", "uid=q,dc=t", NULL));
+    put(f, group("inner", "cn=i,dc=t", LIST("uid:q", "uid:nobody", "uid=elsewhere,dc=x")));
+    put(f, group("g", "cn=g,dc=t", LIST("uid=p,dc=t", "cn=i,dc=t")));
+    dirty(f);
+    assert_string_equal(lost_by(f, group("g", "cn=g,dc=t", LIST("uid=p,dc=t"))), "cn=i,dc=t");
+    assert_string_equal(lost_by(f, group("g", "cn=g,dc=t", NULL)), "cn=i,dc=t uid=p,dc=t");
+    assert_string_equal(lost_by(f, group("inner", "cn=i,dc=t", NULL)), "q");
+    assert_string_equal(lost_by(f, group("new", "cn=n,dc=t", NULL)), "");
+    bare = entry_new("p", "uid=p,dc=t", ENTRY_PERSON);
+    assert_string_equal(lost_by(f, bare), "login p");
+
+    /* Who is shown comes in, nobody leaves. */
+    put(f, hiding(group("inner", "cn=i,dc=t", LIST("uid=p,dc=t"))));
+    assert_string_equal(dirty(f), "p");
+    assert_string_equal(member_of(f, "q", "cn=g,dc=t"), "cn=i,dc=t");
+    assert_int_equal(hidden_groups(f, "cn=g,dc=t"), 1);
+    assert_int_equal(hidden_groups(f, "cn=i,dc=t"), 1);
+    assert_int_equal(hidden_groups(f, "cn=n,dc=t"), 0);
+    put(f, hiding(group("inner", "cn=i,dc=t", NULL)));
+    assert_string_equal(dirty(f), "");
+
+    /* Seen again, the group has what it shows. */
+    put(f, group("inner", "cn=i,dc=t", LIST("uid=p,dc=t")));
+    assert_string_equal(dirty(f), "q");
+    assert_int_equal(hidden_groups(f, "cn=g,dc=t"), 0);
+    assert_int_equal(mirror_believe(f->s, "cn=i,dc=t", &f->e), STATE_NONE);
+
+    put(f, hiding(group("inner", "cn=i,dc=t", NULL)));
+    ok(f, mirror_believe(f->s, "CN=I,dc=t", &f->e));
+    assert_string_equal(lost_by(f, group("inner", "cn=i,dc=t", NULL)), "");
+    put(f, hiding(group("inner", "cn=i,dc=t", NULL)));
+    assert_string_equal(dirty(f), "p");
+    commit(f);
+}
+
 /* T31: an OU is renamed with everybody in it, and the server reports the OU alone. */
 static void test_ou_renamed(void **state)
 {
@@ -706,6 +788,7 @@ int main(void)
         test(test_full_read),    test(test_stale_without_repair), test(test_stale_repaired),
         test(test_kind_changes), test(test_looking_up),           test(test_cookies),
         test(test_same_bytes),   test(test_same_bytes_settle),
+        test(test_hidden_members),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,7 @@
 #include "engine-bed.h"
 #include "state/link.h"
 #include "state/queue.h"
-#include "sync/internal.h"
+#include "sync/engine-internal.h"
 #include "unit.h"
 
 #define N_PEOPLE   10

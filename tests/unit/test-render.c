@@ -1,5 +1,6 @@
-/* The daemon's answers as text: each sample of tests/data/ctl against its .txt, plainly, narrow
- * and in colour. ROSTERD_UPDATE=1 in the environment rewrites what is expected. */
+/* The daemon's answers as text: each sample of tests/data/ctl against its texts at 80 and at 200
+ * columns and in colour; narrower, nothing is cut either. ROSTERD_UPDATE=1 in the environment
+ * rewrites what is expected. */
 #include "config.h"
 
 #include <setjmp.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uniwidth.h>
 
 /* cmocka.h needs the ones above. */
 /* clang-format off */
@@ -20,9 +22,14 @@
 #include "render/output.h"
 #include "render/render.h"
 
-static int render_whole_plan(struct output *o, const json_t *answer)
+static int render_short_plan(struct output *o, const json_t *answer)
 {
     return render_plan(o, answer, RENDER_PLAN_SHORT);
+}
+
+static int render_whole_plan(struct output *o, const json_t *answer)
+{
+    return render_plan(o, answer, RENDER_PLAN_WHOLE);
 }
 
 static int render_plan_summary(struct output *o, const json_t *answer)
@@ -36,37 +43,29 @@ static int render_chosen(struct output *o, const json_t *answer)
 }
 
 static const struct row {
-    const char *sample, *expected;
+    const char *sample, *name; /* of NAME.json and NAME-80.txt, NAME-200.txt */
     int (*render)(struct output *o, const json_t *answer);
     int exit_code;
-    unsigned width;
-    bool colour;
 } rows[] = {
-    {"status", "status", render_status, EXIT_FOUND, 0, false},
-    {"status", "status-80", render_status, EXIT_FOUND, 80, false},
-    {"status", "status-60", render_status, EXIT_FOUND, 60, false},
-    {"status", "status-colour", render_status, EXIT_FOUND, 100, true},
-    {"status-fresh", "status-fresh", render_status, EXIT_FINE, 0, false},
-    {"plan", "plan", render_whole_plan, EXIT_FOUND, 0, false},
-    {"plan", "plan-colour", render_whole_plan, EXIT_FOUND, 80, true},
-    {"plan", "plan-summary", render_plan_summary, EXIT_FOUND, 0, false},
-    {"plan-many", "plan-many-80", render_whole_plan, EXIT_FOUND, 80, false},
-    {"plan-many", "plan-many-200", render_whole_plan, EXIT_FOUND, 200, false},
-    {"plan", "plan-chosen", render_chosen, EXIT_FOUND, 80, false},
-    {"plan-empty", "plan-empty", render_whole_plan, EXIT_FINE, 0, false},
-    {"plan-adoption", "plan-adoption", render_whole_plan, EXIT_FINE, 0, false},
-    {"plan-problems", "plan-problems", render_whole_plan, EXIT_FAILED, 0, false},
-    {"explain", "explain", render_explain, EXIT_FINE, 0, false},
-    {"explain", "explain-all", render_explain_whole, EXIT_FINE, 80, false},
-    {"explain", "explain-60", render_explain, EXIT_FINE, 60, false},
-    {"holds", "holds", render_holds, EXIT_FOUND, 0, false},
-    {"holds-none", "holds-none", render_holds, EXIT_FINE, 0, false},
-    {"history", "history", render_history, EXIT_FINE, 0, false},
-    {"config", "config", render_config, EXIT_FINE, 0, false},
-    {"config", "config-50", render_config, EXIT_FINE, 50, false},
-    {"check", "check", render_check, EXIT_FOUND, 0, false},
-    {"approve-some", "approve-some", render_approve, EXIT_FINE, 80, false},
-    {"approve", "approve", render_approve, EXIT_FINE, 0, false},
+    {"status", "status", render_status, EXIT_FOUND},
+    {"status-fresh", "status-fresh", render_status, EXIT_FINE},
+    {"plan", "plan", render_short_plan, EXIT_FOUND},
+    {"plan", "plan-summary", render_plan_summary, EXIT_FOUND},
+    {"plan", "plan-chosen", render_chosen, EXIT_FOUND},
+    {"plan-many", "plan-many", render_short_plan, EXIT_FOUND},
+    {"plan-empty", "plan-empty", render_short_plan, EXIT_FINE},
+    {"plan-adoption", "plan-adoption", render_short_plan, EXIT_FINE},
+    {"plan-problems", "plan-problems", render_short_plan, EXIT_FAILED},
+    {"plan-wide", "plan-wide", render_whole_plan, EXIT_FOUND},
+    {"explain", "explain", render_explain, EXIT_FINE},
+    {"explain", "explain-all", render_explain_whole, EXIT_FINE},
+    {"holds", "holds", render_holds, EXIT_FOUND},
+    {"holds-none", "holds-none", render_holds, EXIT_FINE},
+    {"history", "history", render_history, EXIT_FINE},
+    {"config", "config", render_config, EXIT_FINE},
+    {"check", "check", render_check, EXIT_FOUND},
+    {"approve-some", "approve-some", render_approve, EXIT_FINE},
+    {"approve", "approve", render_approve, EXIT_FINE},
 };
 
 static void data_path(char buffer[static 512], const char *name, const char *end)
@@ -90,42 +89,97 @@ static char *read_path(const char *path)
     return buffer_take(&b);
 }
 
-static void test_row(const struct row *row)
+static void compare(const char *name, const char *end, const char *text)
+{
+    char path[512];
+
+    data_path(path, name, end);
+    if (getenv("ROSTERD_UPDATE")) {
+        FILE *f = fopen(path, "we");
+        assert_non_null(f);
+        assert_true(fputs(text, f) >= 0);
+        assert_int_equal(fclose(f), 0);
+    }
+    CLEANUP(freep) char *expected = read_path(path);
+    if (!expected || strcmp(expected, text) != 0)
+        fail_msg("%s differs:\n%s", path, text);
+}
+
+/* The answer as text; malloc'd. */
+static char *rendered(const struct row *row, unsigned width, bool colour)
 {
     char path[512];
     json_error_t why;
-    CLEANUP(output_done)
-    struct output o = {.colour = row->colour, .width = row->width};
-    uint64_t now;
+    CLEANUP(output_done) struct output o = {.colour = colour, .width = width};
 
-    assert_int_equal(clock_parse("2026-11-24T12:00:00Z", &now), 0);
-    o.now_usec = now;
+    assert_int_equal(clock_parse("2026-11-24T12:00:00Z", &o.now_usec), 0);
     data_path(path, row->sample, ".json");
     json_auto_t *answer = json_load_file(path, 0, &why);
     if (!answer)
         fail_msg("%s:%d: %s", path, why.line, why.text);
     assert_int_equal(row->render(&o, answer), row->exit_code);
+    output_wrap(&o);
     assert_false(o.text.failed);
-    data_path(path, row->expected, ".txt");
-    if (getenv("ROSTERD_UPDATE")) {
-        FILE *f = fopen(path, "we");
-        assert_non_null(f);
-        assert_true(fputs(o.text.data, f) >= 0);
-        assert_int_equal(fclose(f), 0);
+    assert_null(strchr(o.text.data, '\007')); /* nothing from outside gets through */
+    if (!colour)
+        assert_null(strchr(o.text.data, '\033'));
+    return buffer_take(&o.text);
+}
+
+/* How often each byte occurs, blanks aside. */
+static void count_bytes(const char *text, unsigned counts[static 256])
+{
+    memset(counts, 0, 256 * sizeof(*counts));
+    for (; *text; text++)
+        counts[(unsigned char)*text] += *text != ' ' && *text != '\n';
+}
+
+/* No line is wider than the terminal, and nothing is lost on the way there. */
+static void test_fits(const struct row *row, const char *text, unsigned width)
+{
+    CLEANUP(freep) char *whole = rendered(row, 0, false);
+    CLEANUP(freep) char *lines = strdup(text);
+    unsigned before[256], after[256];
+
+    count_bytes(whole, before);
+    count_bytes(text, after);
+    for (size_t i = 0; i < 256; i++)
+        if (before[i] != after[i])
+            fail_msg("%s at %u: byte %zu occurs %u times, not %u\n%s", row->name, width, i,
+                     after[i], before[i], text);
+    for (char *line = strtok(lines, "\n"); line; line = strtok(NULL, "\n")) {
+        if (u8_strwidth((const uint8_t *)line, "UTF-8") > (int)width)
+            fail_msg("%s at %u: %s", row->name, width, line);
     }
-    CLEANUP(freep) char *expected = read_path(path);
-    if (!expected || strcmp(expected, o.text.data) != 0)
-        fail_msg("%s differs:\n%s", path, o.text.data);
-    if (!row->colour)
-        assert_null(strchr(o.text.data, '\033')); /* nothing from outside gets through */
-    assert_null(strchr(o.text.data, '\007'));
 }
 
 static void test_rows(void **state)
 {
+    static const unsigned widths[] = {200, 80, 60, 40};
+
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        test_row(&rows[i]);
+        for (size_t k = 0; k < ARRAY_SIZE(widths); k++) {
+            CLEANUP(freep) char *text = rendered(&rows[i], widths[k], false);
+            char end[16];
+            (void)snprintf(end, sizeof(end), "-%u.txt", widths[k]);
+            if (widths[k] >= 80)
+                compare(rows[i].name, end, text);
+            test_fits(&rows[i], text, widths[k]);
+        }
+}
+
+static void test_colours(void **state)
+{
+    static const char *const names[] = {"status", "plan", "explain"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        for (size_t k = 0; k < ARRAY_SIZE(names); k++)
+            if (strcmp(rows[i].name, names[k]) == 0) {
+                CLEANUP(freep) char *text = rendered(&rows[i], 80, true);
+                compare(names[k], "-colour.txt", text);
+            }
 }
 
 /* Every answer to every renderer: members are missing or of another type, and nothing breaks.
@@ -144,7 +198,7 @@ static void test_wrong_answers(void **state)
     (void)state;
     for (size_t t = 0; t < ARRAY_SIZE(texts); t++)
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-            CLEANUP(output_done) struct output o = {.width = rows[i].width};
+            CLEANUP(output_done) struct output o = {.width = 80};
             json_auto_t *answer = json_loads(texts[t], 0, NULL);
             assert_non_null(answer);
             (void)rows[i].render(&o, answer);
@@ -165,14 +219,17 @@ static void test_table(void **state)
     table_add(&t, COLOUR_NONE, NULL);
     table_print(&t, &o, 0);
     assert_string_equal(o.text.data, "A             B\n"
-                                     "abcdefghijk…  x\n"
-                                     "日本語日本…\n");
+                                     "abcdefghijkl  x\n"
+                                     "mnop\n"
+                                     "日本語日本語\n"
+                                     "日本語\n");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_colours),
         cmocka_unit_test(test_wrong_answers),
         cmocka_unit_test(test_table),
     };

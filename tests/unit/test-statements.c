@@ -106,6 +106,8 @@ static const struct {
      "from the end, past the one run that is under way"},
     {"SELECT seq FROM trail ORDER BY seq LIMIT 1", "the first row"},
     {"SELECT count(*) FROM sqlite_master", "opening: is the file empty?"},
+    {"SELECT n, id, dn, gone_usec FROM entry INDEXED BY entry_members_hidden",
+     "few rows: groups that hide members from the account"},
     {"SELECT 1 FROM dirty_group LIMIT 1", "the first row"},
     {"WITH RECURSIVE below(n) AS (SELECT n FROM dirty_group", "all of them, once a batch"},
     {"SELECT g.id FROM (SELECT DISTINCT group_n FROM stale) few",

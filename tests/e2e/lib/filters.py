@@ -84,7 +84,14 @@ class Source:
         if kind == "boolean":
             return self.pick(["TRUE", "FALSE"])
         if kind == "dn":
-            return self.pick(["cn=a,dc=x", "CN=A, dc=x", "cn=b,dc=x", "cn=a\\, b,dc=x", "cn=ß,dc=x", "commonName=a,dc=x"])
+            own = ["xCES=A,dc=x", "xCES=a,dc=x", "XCES=a,DC=X", ARC + "3=a,dc=x", "xInt=7,dc=x", "xInt=007,dc=x",
+                   "xTel=6 0-0,dc=x", "xTel=600,dc=x", "xNum=1 2,dc=x", "xNum=12,dc=x", "xDN=cn\\=A\\,dc\\=x,dc=x",
+                   "xDN=cn\\=a\\,dc\\=X,dc=x", "cn=a+xCES=B,dc=x", "xCES=B+cn=A,dc=x", "xCES=b+cn=a,dc=x",
+                   "xOctNo=a,dc=x", "xBool=TRUE,dc=x"] if self.own_schema else []
+            return self.pick(["cn=a,dc=x", "CN=A, dc=x", "cn=b,dc=x", "cn=a\\, b,dc=x", "cn=ß,dc=x", "cn=ss,dc=x",
+                              "commonName=a,dc=x", "2.5.4.3=a,0.9.2342.19200300.100.1.25=x", "cn=x  y,dc=x", "cn=x y,dc=x",
+                              "cn=e\u0301,dc=x", "cn=é,dc=x", "cn=a+sn=b,dc=x", "SN=B+CN=a,dc=x", "employeeNumber=007,dc=x",
+                              "employeeNumber=7,dc=x", "cn=\\41,dc=x", "cn=#04014a,dc=x"] + own)
         if kind == "time":
             return self.pick(["20261124120000Z", "20261124120000.5Z", "202611241200Z", "20200101000000Z",
                               "2026112412Z"])
@@ -214,6 +221,8 @@ def ask_rosterd(schema, classes, entries, filters):
 
 # Differences that are meant: (a word for it, filter -> bool).
 WANTED = [
+    ("DNs with values that the syntax of their attribute does not allow: Undefined there, nobody here",
+     lambda text: re.search("(?i)#04014a|xInt=007", text)),
     ("classes that the schema lacks, and superiors of structuralObjectClass",
      lambda text: re.search("NoSuchClass|structural", text)),
 ]

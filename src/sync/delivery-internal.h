@@ -1,51 +1,61 @@
 /*
- * What the files of the engine share. Nothing outside src/sync includes it.
+ * What the files of delivery share. Calls go down: delivery.c starts the kinds (execute-*.c);
+ * those end in renamed.c, outcome.c, refusal.c and ending.c, which write through execution.c.
  */
 #pragma once
-#include <errno.h>
-#include <systemd/sd-event.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#include "audit/audit.h"
-#include "base/buffer.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/secret.h"
 #include "base/text.h"
-#include "mapping/ruleset.h"
 #include "model/operation.h"
-#include "model/schema.h"
 #include "model/user.h"
 #include "state/link.h"
-#include "state/mirror.h"
 #include "state/person.h"
 #include "state/queue.h"
-#include "state/state.h"
 #include "sync/books.h"
 #include "sync/contact.h"
+#include "sync/delivery.h"
 #include "sync/engine.h"
 #include "sync/gate.h"
 #include "sync/health.h"
-#include "sync/judge.h"
+#include "sync/password.h"
 #include "sync/planner.h"
-#include "sync/reading.h"
 #include "sync/rules.h"
-#include "sync/sweep.h"
+#include "tenant/client.h"
 
-/* One operation in flight; see delivery.c. */
+struct delivery {
+    struct books *books;
+    struct gate *gate;
+    struct health *health;
+    const struct contact *contact;
+    struct rules *rules;
+    struct passwords *passwords;
+    struct state *state;
+    const struct engine_options *options;
+    struct execution *executions;
+    size_t n_executions;
+    uint64_t n_done; /* since the start */
+    struct engine_revocation past_revocations[ENGINE_PAST_REVOCATIONS];
+    size_t n_past_revocations; /* since the start; the newest is at (n - 1) % size */
+};
+
+/* One operation in flight. */
 struct execution {
-    struct engine *engine;
+    struct delivery *delivery;
     struct execution *next;
     struct intent intent;
     struct operation *operation;
     struct link link;
     bool has_link;
-    struct user *wanted;  /* what the rules wanted when it started; NULL for a leaver */
-    struct user *known;   /* of the link; NULL without one */
-    struct user *granted; /* of the link */
-    struct user *quirks;  /* of the link; an empty user without any */
+    struct user *wanted;         /* what the rules wanted when it started; NULL for a leaver */
+    struct user *known;          /* of the link; NULL without one */
+    struct user *granted;        /* of the link */
+    struct user *quirks;         /* of the link; an empty user without any */
     struct tenant_answer answer; /* of the write, while what came of it is read */
-    struct user *current; /* what a GET of this execution showed */
+    struct user *current;        /* what a GET of this execution showed */
     struct tenant_call *call;
     unsigned step;      /* of the kind's own sequence */
     bool took_disabled; /* OPERATION_ADOPT: whose link it takes over, we had disabled */
@@ -53,7 +63,8 @@ struct execution {
     bool unread;        /* OPERATION_CREATE: how the tenant shows the user is learnt later */
     bool settling;      /* an earlier attempt's outcome is unclear: read before anything else */
     tenant_done_fn gone_everywhere; /* what a 404 means when the id knows nothing else either */
-    tenant_done_fn again; /* … and what is called anew when its id has proved whom a login is of */
+    tenant_done_fn
+        again; /* … and what is called anew when its id has proved whom a login is of */
     bool proved;
     bool waits_for_commit;      /* its intent is written and not durable yet */
     char *details;              /* JSON for the audit row of its end: what was found there */
@@ -61,58 +72,10 @@ struct execution {
     struct planner_input merge; /* for planner_adoption_changes() */
 };
 
-struct engine {
-    sd_event *event;
-    sd_event_source *turn_source; /* deferred: the next turn */
-    sd_event_source *timer;       /* the next thing that becomes due */
-    struct state *state;
-    struct books *books;
-    struct health *health;
-    struct contact *contact;
-    struct gate *gate;
-    struct rules *rules;
-    struct reading *reading;
-    struct judge *judge;
-    struct commands *commands;
-    struct engine_options options;
-    uint64_t n_turns; /* since the start */
-
-    /* run */
-    struct engine_revocation past_revocations[ENGINE_PAST_REVOCATIONS];
-    size_t n_past_revocations; /* since the start; the newest is at (n - 1) % size */
-    uint64_t looked_usec;  /* when the queue was last asked for what is due */
-    void (*idle_fn)(void *userdata);
-    void *idle_userdata;
-    void (*status_fn)(void *userdata);
-    void *status_userdata;
-    bool stopping;
-    void (*stopped_fn)(void *userdata);
-    void *stopped_userdata;
-
-    /* executor */
-    struct execution *executions;
-    size_t n_executions;
-    uint64_t n_done; /* since the start */
-
-    struct sweep *sweep;
-    uint64_t due_usec;            /* what the timer waits for */
-    struct password *password; /* one that is being set anew */
-    uint64_t password_usec;    /* when the next of them is due; 0: none, or nothing can be done */
-};
-
-/* engine.c */
-void engine_arm_timer(struct engine *n);
-
-/* delivery.c */
-int executor_pick(struct engine *n, size_t *ret_n, struct error *e); /* writes intents */
-/* Of these people. */
-int executor_pick_ahead(struct engine *n, const struct string_list *ids, size_t *ret_n,
-                        struct error *e);
-int executor_pick_revocations(struct engine *n, size_t *ret_n, struct error *e);
-void executor_hurry(struct engine *n); /* in each turn: calls that were started since */
-void executor_start_committed(struct engine *n);
-void executor_settle_crash(struct engine *n, struct error *e);
-void executor_cancel_all(struct engine *n);
+/* execution.c */
+struct execution *execution_free(struct execution *x);
+/* What the rules want now, and what is known, at the moment the operation starts. */
+int execution_load(struct execution *x, struct error *e);
 /* Where the next call of this execution goes; the one before is freed, and with it the answer
  * that its `done` was given. */
 struct tenant_call **execution_next_call(struct execution *x);
@@ -150,14 +113,12 @@ void reference_sentence(const char *cause, char *sentence, size_t size);
 void refusal_hold(struct execution *x, const struct tenant_answer *a, const char *reason,
                   const char *advice);
 void refusal_hold_user(struct execution *x, const struct tenant_answer *a);
-/* It was done: whoever waits under the same cause need not wait any longer. */
-int refusal_freed(struct execution *x, struct error *e);
 int execution_store_link(struct execution *x, struct error *e);
 int execution_set_quirks(struct execution *x, const struct user *quirks, struct error *e);
 int execution_set_known(struct execution *x, const struct user *known, struct error *e);
 
-/* execute-create.c, execute-adopt.c, execute-update.c, execute-profile.c, execute-leave.c: the first step of
- * each kind. */
+/* execute-create.c, execute-adopt.c, execute-update.c, execute-profile.c, execute-leave.c: the
+ * first step of each kind. */
 void execute_create(struct execution *x);
 void execute_adopt(struct execution *x);
 void execute_update(struct execution *x);
@@ -175,16 +136,9 @@ bool execution_look_by_id(struct execution *x, const struct tenant_answer *a,
 /* The login answers under another id than the remembered one: true when that is another user,
  * and x is held. */
 bool execution_is_another(struct execution *x, const struct tenant_answer *a);
-/* A user with another name and another mail: its id is asked whether it is the one that was known.
- * True: `again` is called with the user when it is, else x ends. */
+/* A user with another name and another mail: its id is asked whether it is the one that was
+ * known. True: `again` is called with the user when it is, else x ends. */
 bool execution_doubt_user(struct execution *x, const struct tenant_answer *a,
                           tenant_done_fn again);
 /* The user has this login now: x ends. */
 void execution_renamed(struct execution *x, const struct tenant_answer *a, const char *login);
-/* password.c */
-bool password_is_handed_on(const struct engine *n); /* a first password is made and handed on */
-/* The user was made: its password goes to the command; until that has worked it is due. */
-int password_hand_on(struct execution *x, struct error *e);
-int password_turn(struct engine *n, struct error *e); /* the next one that is due */
-void password_start_committed(struct engine *n);
-void password_cancel(struct engine *n);

@@ -1,0 +1,148 @@
+/*
+ * Roles and skills of the rules: the tenant lists neither, but it shows what its users have. A
+ * name that some user has exists; one that nobody has and that looks like one of these is
+ * mostly misspelt, and would hold up everybody whom its rule takes.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "daemon/check.h"
+#include "daemon/daemon.h"
+#include "mapping/ruleset.h"
+
+#define LOOKED_AT 10 /* users; each is a request */
+
+struct names {
+    struct check *c;
+    struct string_list logins, roles, skills;
+    size_t n_seen; /* users */
+};
+
+struct asked {
+    struct names *names;
+    bool done;
+};
+
+static void take(struct names *n, struct string_list *to, const char *name)
+{
+    if (!string_list_contains(to, name) && string_list_add(to, name) < 0)
+        n->c->out_of_memory = true;
+}
+
+static void on_logins(const struct tenant_answer *a, void *userdata)
+{
+    struct asked *asked = userdata;
+    for (size_t i = 0; a->names && i < a->names->n_items; i++)
+        take(asked->names, &asked->names->logins, a->names->items[i]);
+    asked->done = true;
+}
+
+static void on_user(const struct tenant_answer *a, void *userdata)
+{
+    struct asked *asked = userdata;
+    struct names *n = asked->names;
+    const struct user *u = a->class == TENANT_DONE ? a->user : NULL;
+    for (size_t i = 0; u && i < u->n_roles; i++)
+        take(n, &n->roles, u->roles[i].name);
+    for (size_t i = 0; u && i < u->n_skills; i++)
+        take(n, &n->skills, u->skills[i].name);
+    n->n_seen += u != NULL;
+    asked->done = true;
+}
+
+/* false: no answer; what is wrong with the tenant was said by others. */
+static bool wait_for(struct names *n, int r, struct tenant_call *call, const bool *done)
+{
+    if (r < 0)
+        return false;
+    r = check_wait(n->c, done, CHECK_CALL_LIMIT_USEC);
+    tenant_https_ops.call_free(call);
+    return r == 0;
+}
+
+/* Some of them, from all over the list. */
+static void look_at_users(struct names *n, struct tenant_client *client)
+{
+    struct asked asked = {.names = n};
+    struct tenant_call *call = NULL;
+    struct error e = {0};
+    int r = tenant_https_ops.directory_list(client, &call, on_logins, &asked, &e);
+    if (!wait_for(n, r, call, &asked.done))
+        return;
+    size_t n_looked = n->logins.n_items < LOOKED_AT ? n->logins.n_items : LOOKED_AT;
+    for (size_t i = 0; i < n_looked; i++) {
+        const char *login = n->logins.items[i * n->logins.n_items / n_looked];
+        asked.done = false;
+        r = tenant_https_ops.user_get(client, &call, login, on_user, &asked, &e);
+        if (!wait_for(n, r, call, &asked.done))
+            return;
+    }
+}
+
+/* Names of one kind that nobody has are appended to unseen. */
+static void judge(struct names *n, const char *kind, const struct string_list *wanted,
+                  const struct string_list *seen, struct buffer *unseen, size_t *ret_known)
+{
+    for (size_t i = 0; i < wanted->n_items; i++) {
+        const char *name = wanted->items[i], *near = NULL;
+        char subject[400];
+        if (string_list_contains(seen, name)) {
+            ++*ret_known;
+            continue;
+        }
+        for (size_t k = 0; k < seen->n_items && !near; k++)
+            near = text_equal_fold(seen->items[k], name) ? seen->items[k] : NULL;
+        near = near ? near
+                    : text_nearest(name, (const char *const *)seen->items, seen->n_items);
+        snprintf(subject, sizeof subject, "%s %s", kind, name);
+        if (near)
+            check_add(n->c, CHECK_WARNING, subject,
+                      "none of the %zu users of the tenant that were looked at has the %s '%s'; did you "
+                      "mean '%s'?",
+                      n->n_seen, kind, name, near);
+        else
+            buffer_format(unseen, "%s%s '%s'", unseen->size ? ", " : "", kind, name);
+    }
+}
+
+static void say_privilege(struct check *c)
+{
+    const struct ruleset *rules = engine_ruleset(c->engine);
+    bool from_directory = false;
+    for (size_t i = 0; i < c->settings->mapping.n_rules; i++)
+        from_directory = from_directory || c->settings->mapping.rules[i].skills_from.text;
+    if (ruleset_skills(rules)->n_items || from_directory)
+        check_add(c, CHECK_OK, "privileges",
+                  "rules give skills, so the account needs the privilege to manage skills, too; no call "
+                  "tells whether it has that: without it each change of skills is refused and held");
+}
+
+void check_names(struct check *c, struct tenant_client *client)
+{
+    const struct ruleset *rules = engine_ruleset(c->engine);
+    CLEANUP(buffer_done) struct buffer unseen = {0};
+    struct names n = {.c = c};
+    size_t n_known = 0, n_all = ruleset_roles(rules)->n_items + ruleset_skills(rules)->n_items;
+    say_privilege(c);
+    if (n_all == 0)
+        return;
+    check_progress(c, "Looking which roles and skills users of the tenant have");
+    look_at_users(&n, client);
+    if (n.n_seen) {
+        judge(&n, "role", ruleset_roles(rules), &n.roles, &unseen, &n_known);
+        judge(&n, "skill", ruleset_skills(rules), &n.skills, &unseen, &n_known);
+        check_add(c, CHECK_OK, "roles and skills", "%zu of %zu are seen with users of the tenant%s%s%s",
+                  n_known, n_all, unseen.size ? "; not seen, which need not mean anything: " : "",
+                  unseen.size ? unseen.data : "",
+                  unseen.size ? ". They must exist there, and no call lists them" : "");
+    }
+    string_list_done(&n.logins);
+    string_list_done(&n.roles);
+    string_list_done(&n.skills);
+}

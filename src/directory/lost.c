@@ -1,0 +1,255 @@
+/*
+ * What the mirror has of an entry and a read does not show any more: members of a group, and the
+ * keys by which groups name a person. It was removed, or the right to see it was lost, and
+ * nothing in the entry tells which. So the server is asked, by a search of the entry itself for
+ * `(!(member=DN))`: where the account may not look at the values this is Undefined (RFC 4511
+ * 4.5.1.7), and nothing is found; what is found has lost its member. Whatever else is answered
+ * leaves it open. Then nobody is taken for removed, and the group is marked as one that hides
+ * members.
+ *
+ * Active Directory answers as if what may not be seen were not there. But it hides an attribute
+ * of an entry as a whole, so whoever sees one member sees them all; and its people name their
+ * groups, computed from the same link: somebody who still names the group is still in it. That
+ * nobody does proves something only where this account sees of what people in the same containers
+ * are members.
+ */
+#include "config.h"
+
+#include "directory/lost.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "directory/environment.h"
+#include "directory/libldap.h"
+#include "directory/rootdse.h"
+#include "directory/search.h"
+#include "model/dn.h"
+#include "model/schema.h"
+
+#define VALUES_AT_ONCE 50
+#define PLACES_MAX     5 /* containers that are looked at */
+
+struct lost {
+    struct feed_environment *env;
+    unsigned search;
+    struct decoded decoded; /* the entry as it came */
+    struct entry *missing;  /* what it lost */
+    enum { ASK_NOTHING, ASK_ENTRY, ASK_PEOPLE } how;
+    bool asked;             /* the first question was put */
+    size_t n_asked;         /* of its members */
+    struct string_list places; /* Active Directory: who must show what they are members of … */
+    size_t n_places;           /* … asked for */
+    bool open;                 /* it is hidden, or not known */
+    struct search_request request;
+    char *base, *filter;
+};
+
+struct lost *lost_free(struct lost *l)
+{
+    if (!l)
+        return NULL;
+    decoded_done(&l->decoded);
+    entry_free(l->missing);
+    string_list_done(&l->places);
+    free(l->base);
+    free(l->filter);
+    free(l);
+    return NULL;
+}
+
+static void add_absent(struct buffer *b, const char *attribute, const char *value)
+{
+    CLEANUP(freep) char *escaped = libldap_filter_escape(value, strlen(value));
+    if (!escaped)
+        b->failed = true;
+    else
+        buffer_format(b, "(!(%s=%s))", attribute, escaped);
+}
+
+static void add_member(const struct lost *l, const struct member *m, struct buffer *b)
+{
+    const struct decoder *d = &l->env->decoder;
+    switch (m->kind) {
+    case MEMBER_DN:
+        if (l->decoded.may_member)
+            add_absent(b, "member", m->text);
+        if (l->decoded.may_unique && (!l->decoded.may_member || !d->schema ||
+                                      schema_knows(d->schema, "uniqueMember")))
+            add_absent(b, "uniqueMember", m->text);
+        break;
+    case MEMBER_LOGIN: add_absent(b, "memberUid", m->text); break;
+    case MEMBER_PRIMARY: add_absent(b, "gidNumber", m->text); break;
+    }
+}
+
+static void add_keys(const struct lost *l, struct buffer *b)
+{
+    const struct entry *e = l->missing;
+    const char *login = l->env->decoder.login_attribute;
+    if (e->primary_key)
+        add_absent(b, "gidNumber", e->primary_key);
+    if (e->login_key)
+        add_absent(b, login, e->login_key);
+    for (size_t i = 0; i < e->other_login_keys.n_items; i++)
+        add_absent(b, login, e->other_login_keys.items[i]);
+}
+
+static const struct search_request *ask(struct lost *l, char *base, int scope, char *filter)
+{
+    static const char *const nothing[] = {"1.1", NULL};
+    free(l->base);
+    free(l->filter);
+    l->base = base;
+    l->filter = filter;
+    if (!base || !filter)
+        return NULL;
+    l->request = (struct search_request){
+        .base = base,
+        .scope = scope,
+        .filter = filter,
+        .attributes = nothing,
+        .size_limit = 1,
+        .referrals = DIRECTORY_REFERRALS_IGNORE,
+        .timeout_usec = l->env->options->search_timeout_usec,
+    };
+    return &l->request;
+}
+
+static const struct search_request *ask_entry(struct lost *l)
+{
+    CLEANUP(buffer_done) struct buffer b = {};
+    size_t end = l->n_asked + VALUES_AT_ONCE;
+    buffer_add_text(&b, "(&");
+    for (; l->n_asked < l->missing->n_members && l->n_asked < end; l->n_asked++)
+        add_member(l, &l->missing->members[l->n_asked], &b);
+    add_keys(l, &b);
+    buffer_add_text(&b, ")");
+    l->asked = true;
+    return ask(l, strdup(l->decoded.dn), LDAP_SCOPE_BASE, b.failed ? NULL : strdup(b.data));
+}
+
+static const struct search_request *ask_people(struct lost *l)
+{
+    struct feed_environment *env = l->env;
+    const char *suffix = env->server->suffixes[l->search];
+    if (l->asked)
+        return ask(l, strdup(l->places.items[l->n_places++]), LDAP_SCOPE_ONELEVEL,
+                   strdup("(memberOf=*)"));
+    CLEANUP(freep) char *escaped = libldap_filter_escape(l->decoded.dn, strlen(l->decoded.dn));
+    l->asked = true;
+    return ask(l, strdup(suffix ? suffix : env->searches[l->search].base), LDAP_SCOPE_SUBTREE,
+               escaped ? libldap_format("(memberOf=%s)", escaped) : NULL);
+}
+
+bool lost_is_asking(const struct lost *l)
+{
+    if (l->open || l->how == ASK_NOTHING)
+        return false;
+    return !l->asked || (l->how == ASK_PEOPLE ? l->n_places < l->places.n_items
+                                              : l->n_asked < l->missing->n_members);
+}
+
+const struct search_request *lost_question(struct lost *l)
+{
+    return l->how == ASK_PEOPLE ? ask_people(l) : ask_entry(l);
+}
+
+void lost_answer(struct lost *l, bool found)
+{
+    bool named = l->how == ASK_PEOPLE && l->n_places == 0; /* somebody still names the group */
+    l->open = found == named;
+}
+
+static int keep_keys(struct lost *l)
+{
+    struct entry *e = l->decoded.entry, *old = l->missing;
+    int r = 0;
+    if (old->primary_key && !e->primary_key)
+        e->primary_key = TAKE(old->primary_key);
+    if (old->login_key && !e->login_key) {
+        r = entry_take_login_key(e, TAKE(old->login_key));
+        for (size_t i = 0; r == 0 && i < old->other_login_keys.n_items; i++)
+            r = entry_take_login_key(e, strdup(old->other_login_keys.items[i]));
+    }
+    return r;
+}
+
+int lost_take(struct lost *l, struct decoded *ret, struct error *e)
+{
+    if (l->open && keep_keys(l) < 0)
+        return error_out_of_memory(e);
+    *ret = l->decoded;
+    l->decoded = (struct decoded){};
+    ret->asked = true;
+    if (!l->open)
+        return 0;
+    log_debug("%s: what it does not show any more may be hidden from this account", ret->dn);
+    ret->entry->has_raw = false; /* the same bytes may mean something else tomorrow */
+    ret->entry->members_hidden = ret->entry->kind == ENTRY_GROUP;
+    return 0;
+}
+
+static bool shows(const struct entry *e, enum member_kind kind)
+{
+    for (size_t i = 0; i < e->n_members; i++)
+        if (e->members[i].kind == kind)
+            return true;
+    return false;
+}
+
+static int note_place(struct lost *l, const char *dn)
+{
+    const char *place = dn_parent(dn);
+    if (!place || l->places.n_items == PLACES_MAX || string_list_contains(&l->places, place))
+        return 0;
+    return string_list_add(&l->places, place);
+}
+
+/* Where the server answers as if what is hidden were not there, or is another one. */
+static int judge_by_rest(struct lost *l, bool can_ask)
+{
+    int r = 0;
+    /* A SID, a primary group and an account name are never removed there. */
+    l->open = can_ask && (l->missing->primary_key || l->missing->login_key);
+    for (size_t i = 0; i < l->missing->n_members && r == 0; i++) {
+        const struct member *m = &l->missing->members[i];
+        if ((m->kind != MEMBER_PRIMARY || !can_ask) && shows(l->decoded.entry, m->kind))
+            continue;
+        l->how = ASK_PEOPLE;
+        if (m->kind != MEMBER_DN || !can_ask)
+            l->open = true;
+        else
+            r = note_place(l, m->text);
+    }
+    return r;
+}
+
+int lost_new(struct lost **ret, struct feed_environment *env, unsigned search,
+             struct decoded *taken, struct entry *missing_taken, struct error *e)
+{
+    struct lost *l = calloc(1, sizeof *l);
+    if (!l) {
+        entry_free(missing_taken);
+        return error_out_of_memory(e);
+    }
+    l->env = env;
+    l->search = search;
+    l->missing = missing_taken;
+    l->decoded = *taken;
+    *taken = (struct decoded){};
+    bool foreign = l->decoded.foreign;
+    if (!foreign && !env->decoder.active_directory) {
+        l->how = ASK_ENTRY;
+    } else if (judge_by_rest(l, !foreign) < 0) {
+        lost_free(l);
+        return error_out_of_memory(e);
+    }
+    *ret = l;
+    return 0;
+}

@@ -1,0 +1,24 @@
+/*
+ * What an entry does not show any more, and what the server is asked about it.
+ */
+#pragma once
+#include <stdbool.h>
+
+struct decoded;
+struct entry;
+struct error;
+struct feed_environment;
+struct lost;
+struct search_request;
+
+/* search: whose entry it is; missing: what the mirror has of it beyond that. */
+int lost_new(struct lost **ret, struct feed_environment *env, unsigned search,
+             struct decoded *taken, struct entry *missing_taken, struct error *e);
+struct lost *lost_free(struct lost *l);
+/* There is something to be asked. */
+bool lost_is_asking(const struct lost *l);
+/* The next question, valid until its answer; NULL: out of memory. */
+const struct search_request *lost_question(struct lost *l);
+void lost_answer(struct lost *l, bool found);
+/* Nothing is left to ask. The entry, with what was known of it where nothing else is known. */
+int lost_take(struct lost *l, struct decoded *ret, struct error *e);

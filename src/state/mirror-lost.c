@@ -1,0 +1,159 @@
+/*
+ * What the mirror knows of an entry and a read does not show any more. To an account that has
+ * lost the right to see members a group looks as if they had been removed; which of both it is,
+ * whoever reads has to ask before the entry is stored. Members that mean nobody who is there are
+ * left out, since nothing follows from them.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "model/dn.h"
+#include "state/mirror-internal.h"
+
+static int order(const struct member *m, enum member_kind kind, const char *key)
+{
+    return m->kind != kind ? (int)m->kind - (int)kind : strcmp(m->key, key);
+}
+
+/* Is there anybody whom this member means? */
+static int means_somebody(struct state *s, const struct member *m, bool *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    const char *sql = NULL;
+    int r;
+
+    switch (m->kind) {
+    case MEMBER_DN:
+        sql = "SELECT 1 FROM entry WHERE dn_key = ?1 AND gone_usec = 0 AND kind IN (1, 2)";
+        break;
+    case MEMBER_LOGIN:
+        sql = "SELECT 1 FROM entry WHERE login_key = ?1 AND gone_usec = 0 UNION ALL "
+              "SELECT 1 FROM entry_login l CROSS JOIN entry p ON p.n = l.n WHERE l.key = ?1 AND "
+              "p.gone_usec = 0";
+        break;
+    case MEMBER_PRIMARY:
+        sql = "SELECT 1 FROM entry INDEXED BY entry_primary_key WHERE primary_key = ?1 AND "
+              "gone_usec = 0 AND kind = 1";
+        break;
+    }
+    r = stmt_prepare(&q, s, sql, e);
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, m->key);
+    r = stmt_step(q, e);
+    *ret = r == STMT_ROW;
+    return r < 0 ? r : 0;
+}
+
+/* Both lists are sorted in the same way. */
+static int lost_members(struct state *s, int64_t n, const struct entry *entry, struct entry *ret,
+                        struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    size_t i = 0;
+    int r = stmt_prepare(
+        &q, s, "SELECT kind, key, text FROM member WHERE group_n = ?1 ORDER BY kind, key", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, n);
+    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        struct member m = {(enum member_kind)stmt_int(q, 0), (char *)stmt_text(q, 1),
+                           (char *)stmt_text(q, 2)};
+        bool somebody = false;
+
+        while (i < entry->n_members && order(&entry->members[i], m.kind, m.key) < 0)
+            i++;
+        if (i < entry->n_members && order(&entry->members[i], m.kind, m.key) == 0)
+            continue;
+        r = means_somebody(s, &m, &somebody, e);
+        if (r == 0 && somebody && entry_add_member(ret, m.kind, m.key, m.text) < 0)
+            r = error_out_of_memory(e);
+        if (r < 0)
+            return r;
+    }
+    return r;
+}
+
+static int other_logins(struct state *s, int64_t n, struct entry *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "SELECT key FROM entry_login WHERE n = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, n);
+    while ((r = stmt_step(q, e)) == STMT_ROW)
+        if (entry_take_login_key(ret, strdup(stmt_text(q, 0))) < 0)
+            return error_out_of_memory(e);
+    return r;
+}
+
+static int lost_keys(struct state *s, struct stmt *row, const struct entry *entry,
+                     struct entry *ret, struct error *e)
+{
+    const char *login = stmt_text(row, 3), *primary = stmt_text(row, 4);
+    int r = 0;
+
+    if (!entry->primary_key && primary && !(ret->primary_key = strdup(primary)))
+        return error_out_of_memory(e);
+    if (!entry->login_key && login) {
+        if (entry_take_login_key(ret, strdup(login)) < 0)
+            return error_out_of_memory(e);
+        r = other_logins(s, stmt_int(row, 0), ret, e);
+    }
+    return r;
+}
+
+int mirror_lost(struct state *s, const struct entry *entry, struct entry **ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    CLEANUP(entry_freep) struct entry *lost = NULL;
+    bool group = entry->kind == ENTRY_GROUP;
+    int r;
+
+    *ret = NULL;
+    if (!group && (entry->kind != ENTRY_PERSON || (entry->login_key && entry->primary_key)))
+        return 0;
+    r = stmt_prepare(
+        &q, s, "SELECT n, kind, members_digest, login_key, primary_key FROM entry WHERE id = ?1",
+        e);
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, entry->id);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r;
+    if (stmt_int(q, 1) != (int64_t)entry->kind || text_equal(stmt_text(q, 2), MEMBERS_BELIEVED))
+        return 0;
+    lost = entry_new(entry->id, entry->dn, entry->kind);
+    if (!lost)
+        return error_out_of_memory(e);
+    r = group ? lost_members(s, stmt_int(q, 0), entry, lost, e) : lost_keys(s, q, entry, lost, e);
+    if (r == 0 && (lost->n_members > 0 || lost->login_key || lost->primary_key))
+        *ret = TAKE(lost);
+    return r;
+}
+
+int mirror_believe(struct state *s, const char *dn, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    CLEANUP(freep) char *key = NULL;
+    int r = dn_key(s->schema, dn, &key, e);
+
+    if (r == 0)
+        r = stmt_prepare(&q, s,
+                         "UPDATE entry SET members_digest = 'believed', raw = NULL WHERE "
+                         "dn_key = ?1 AND kind = 2 AND substr(members_digest, 1, 6) = 'hidden'",
+                         e);
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, key);
+    r = stmt_run(q, e);
+    if (r < 0)
+        return r;
+    return sqlite3_changes(s->db) > 0 ? 0 : STATE_NONE;
+}

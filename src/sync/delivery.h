@@ -1,0 +1,51 @@
+/*
+ * Delivery: takes operations from the queue and carries them out, many at once. The intent is
+ * committed, then the request leaves, then the outcome is committed with what it changes.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct books;
+struct contact;
+struct delivery;
+struct engine_revocation;
+struct error;
+struct gate;
+struct health;
+struct passwords;
+struct rules;
+struct string_list;
+
+/* All borrowed. */
+struct delivery_options {
+    struct books *books;
+    struct gate *gate;
+    struct health *health;
+    const struct contact *contact;
+    struct rules *rules;
+    struct passwords *passwords;
+};
+int delivery_new(struct delivery **ret, const struct delivery_options *o, struct error *e);
+/* Cancels calls; intents without outcome are settled at the next start. */
+struct delivery *delivery_free(struct delivery *d);
+/* Intents of a crash: the next attempt reads the tenant before it writes. */
+int delivery_settle_crash(struct delivery *d, struct error *e);
+
+/* Write the intents of what may start, and count them. */
+int delivery_pick(struct delivery *d, size_t *ret_n, struct error *e);
+int delivery_pick_revocations(struct delivery *d, size_t *ret_n, struct error *e);
+/* The next ones of these people, before the plan is whole. */
+int delivery_pick_ahead(struct delivery *d, const struct string_list *ids, size_t *ret_n,
+                        struct error *e);
+/* In each turn: what is under way for a person who is revoked is to end soon. */
+void delivery_hurry(struct delivery *d);
+void delivery_start_committed(struct delivery *d); /* the intents are durable: requests leave */
+
+size_t delivery_in_flight(const struct delivery *d);
+/* More than half of what may be: many share a commit, and nobody is read back at once. */
+bool delivery_has_many(const struct delivery *d);
+uint64_t delivery_n_done(const struct delivery *d); /* since the start */
+bool delivery_past_revocation(const struct delivery *d, size_t i,
+                              struct engine_revocation *ret);

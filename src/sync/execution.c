@@ -1,0 +1,210 @@
+/*
+ * One operation in flight: what it carries, and the person's link as it is learnt on the way.
+ * How it ends is in ending.c.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/secret.h"
+#include "sync/apply.h"
+#include "sync/delivery-internal.h"
+
+struct execution *execution_free(struct execution *x)
+{
+    struct delivery *d = x->delivery;
+    for (struct execution **p = &d->executions; *p; p = &(*p)->next)
+        if (*p == x) {
+            *p = x->next;
+            d->n_executions--;
+            break;
+        }
+    books_close_intent(d->books, &x->intent);
+    if (x->call)
+        d->options->tenant_ops->call_free(x->call);
+    operation_free(x->operation);
+    link_done(&x->link);
+    user_free(x->wanted);
+    user_free(x->known);
+    user_free(x->granted);
+    user_free(x->quirks);
+    user_free(x->current);
+    free(x->details);
+    secret_free(x->password);
+    free(x);
+    return NULL;
+}
+
+bool delivery_has_many(const struct delivery *d)
+{
+    return d->n_executions * 2 > d->options->max_concurrent;
+}
+
+struct tenant_call **execution_next_call(struct execution *x)
+{
+    if (x->call)
+        x->call = x->delivery->options->tenant_ops->call_free(x->call);
+    if (x->intent.hurries)
+        books_wake(x->delivery->books, WORK_DUE); /* see executor_hurry() */
+    return &x->call;
+}
+
+static void prepare_merge(struct execution *x)
+{
+    x->merge = (struct planner_input){
+        .wanted = x->wanted,
+        .granted = x->granted,
+        .names_role = rules_names_role,
+        .names_skill = rules_names_skill,
+        .userdata = x->delivery->rules,
+    };
+}
+
+/* What the rules want now, and what is known, at the moment the operation starts. */
+int execution_load(struct execution *x, struct error *e)
+{
+    struct delivery *d = x->delivery;
+    const char *id = x->operation->entry_id;
+    struct person p = {0};
+    int r = person_load(d->state, id, &p, e);
+    if (r == 0 && p.wanted)
+        r = user_from_json(&x->wanted, p.wanted, e);
+    person_done(&p);
+    if (r >= 0)
+        r = link_load(d->state, id, &x->link, e);
+    if (r < 0)
+        return r;
+    x->has_link = r == 0;
+    if (x->has_link && x->link.known)
+        r = user_from_json(&x->known, x->link.known, e);
+    if (r >= 0 && x->has_link && x->link.granted)
+        r = user_from_json(&x->granted, x->link.granted, e);
+    if (r >= 0 && x->has_link && x->link.quirks)
+        r = user_from_json(&x->quirks, x->link.quirks, e);
+    else if (r >= 0 && !(x->quirks = user_new()))
+        r = error_out_of_memory(e);
+    prepare_merge(x);
+    return r < 0 ? r : 0;
+}
+
+int execution_set_known(struct execution *x, const struct user *known, struct error *e)
+{
+    free(x->link.known);
+    x->link.known = user_to_json(known, false);
+    return x->link.known ? 0 : error_out_of_memory(e);
+}
+
+int execution_set_quirks(struct execution *x, const struct user *quirks, struct error *e)
+{
+    bool any = quirks->n_roles || quirks->n_skills;
+    for (int f = 0; f < USER_N_FIELDS; f++)
+        any = any || user_get(quirks, (enum user_field)f);
+    free(x->link.quirks);
+    x->link.quirks = any ? user_to_json(quirks, false) : NULL;
+    return any && !x->link.quirks ? error_out_of_memory(e) : 0;
+}
+
+/* What rosterd gave and so may take back: with the user all that was wanted, later what the
+ * operations give, less what they take. */
+static int note_granted(struct execution *x, struct error *e)
+{
+    static const struct user nobody;
+    const struct operation *o = x->operation;
+    bool whole = o->kind == OPERATION_CREATE || o->kind == OPERATION_ADOPT;
+    const struct user *before = x->granted ? x->granted : &nobody;
+    CLEANUP(user_freep) struct user *given = user_new();
+    int r = given ? 0 : -ENOMEM;
+    if (r == 0 && whole) {
+        for (size_t i = 0; i < x->wanted->n_roles && r == 0; i++)
+            r = user_add_role(given, x->wanted->roles[i].name, NULL);
+        for (size_t i = 0; i < x->wanted->n_skills && r == 0; i++)
+            r = user_add_skill(given, x->wanted->skills[i].name, x->wanted->skills[i].level,
+                               NULL);
+    } else if (r == 0) {
+        r = apply_roles(o, before, given);
+        if (r == 0)
+            r = apply_skills(o, before, given);
+    }
+    free(x->link.granted);
+    x->link.granted = r == 0 ? user_to_json(given, false) : NULL;
+    return x->link.granted ? 0 : error_out_of_memory(e);
+}
+
+int execution_store_link(struct execution *x, struct error *e)
+{
+    struct delivery *d = x->delivery;
+    if (x->wanted && note_granted(x, e) < 0)
+        return -ENOMEM;
+    if (!x->link.entry_id)
+        x->link.entry_id = strdup(x->operation->entry_id);
+    free(x->link.login_key);
+    x->link.login_key = text_fold(x->link.login, strlen(x->link.login));
+    if (!x->link.entry_id || !x->link.login_key)
+        return error_out_of_memory(e);
+    uint64_t now = clock_now_usec(); /* for people */
+    x->link.confirmed_usec = x->unread ? 0 : now;
+    if (!x->link.created_usec)
+        x->link.created_usec = now;
+    x->has_link = true;
+    return link_store(d->state, &x->link, e);
+}
+
+/* What the tenant held before rosterd changed anything: without it the audit could not say
+ * what the user is like. */
+static int note_found(struct execution *x, const struct user *found, struct error *e)
+{
+    CLEANUP(buffer_done) struct buffer b = {0};
+    CLEANUP(freep) char *user = user_to_json(found, false);
+    if (!user)
+        return error_out_of_memory(e);
+    buffer_format(&b, "{\"found\":%s}", user);
+    free(x->details);
+    x->details = buffer_take(&b);
+    return x->details ? 0 : error_out_of_memory(e);
+}
+
+int execution_start_link(struct execution *x, const char *origin, const struct user *known,
+                         struct error *e)
+{
+    char *id = TAKE(x->link.scim_id);
+    link_done(&x->link);
+    x->link = (struct link){
+        .scim_id = id,
+        .login = strdup(x->operation->login),
+        .origin = strdup(origin),
+        .status = known->disabled ? LINK_DISABLED : LINK_ACTIVE,
+        .disabled_by_us = x->took_disabled && known->disabled,
+    };
+    if (!x->link.login || !x->link.origin)
+        return error_out_of_memory(e);
+    int r = books_write(x->delivery->books, e);
+    if (r == 0)
+        r = execution_set_known(x, known, e);
+    if (r == 0 && x->operation->kind == OPERATION_ADOPT)
+        r = note_found(x, known, e);
+    return r < 0 ? r : execution_store_link(x, e);
+}
+
+int execution_note_sent(struct execution *x, const struct user *roles,
+                        const struct user *skills, struct error *e)
+{
+    json_auto_t *sent = json_object(), *list = json_array(), *levels = json_object();
+    for (size_t i = 0; roles && i < roles->n_roles; i++)
+        json_array_append_new(list, json_string(roles->roles[i].name));
+    for (size_t i = 0; skills && i < skills->n_skills; i++)
+        json_object_set_new(levels, skills->skills[i].name,
+                            json_integer(skills->skills[i].level));
+    if (roles)
+        json_object_set(sent, "roles", list);
+    if (skills)
+        json_object_set(sent, "skills", levels);
+    json_auto_t *details = json_pack("{s:O}", "sent", sent);
+    free(x->details);
+    x->details = details ? json_dumps(details, JSON_COMPACT) : NULL;
+    return x->details ? 0 : error_out_of_memory(e);
+}
