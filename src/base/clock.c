@@ -64,7 +64,12 @@ void clock_set_steady(uint64_t steady_usec, uint64_t date_usec)
 
 uint64_t clock_wall_of(uint64_t steady_usec)
 {
-    return steady_usec + (clock_now_usec() - clock_steady_usec());
+    static int64_t shown; /* by which the wall clock is ahead; the same until it is set */
+    int64_t ahead = (int64_t)(clock_now_usec() - clock_steady_usec()), off = ahead - shown;
+
+    if (off > (int64_t)USEC_PER_SEC || off < -(int64_t)USEC_PER_SEC)
+        shown = ahead;
+    return steady_usec + (uint64_t)shown;
 }
 
 bool clock_is_synchronised(void)
