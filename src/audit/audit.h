@@ -51,6 +51,7 @@ struct audit_row {
     const char *details;     /* further JSON object text, merged as "details"; or NULL */
     const struct audit_actor *actor; /* or NULL */
     const char *plan;                /* the hash that was approved, or NULL */
+    const char *groups;              /* of that plan: "b (team)"; NULL: all of it */
     const char *reason;              /* what the actor gave as reason, or NULL */
 };
 /* Needs an open transaction. */
@@ -86,6 +87,9 @@ int audit_export_checkpoint(struct audit_export *x, struct error *e);
  * state how far it got (in the next transaction). Reopens the file when it was rotated
  * (renamed) away. A failure is reported each time and loses nothing: rows wait in the state. */
 int audit_export_run(struct audit_export *x, struct error *e);
+/* The newest checkpoint that is durable and was not given before, as a signed note, malloc'd; of
+ * those that are written for the number of lines alone, one an hour. NULL: there is none. */
+char *audit_export_take_note(struct audit_export *x, int64_t *ret_seq);
 int audit_export_reopen(struct audit_export *x, struct error *e); /* SIGHUP, logrotate */
 struct audit_export *audit_export_close(struct audit_export *x);
 

@@ -13,6 +13,7 @@
 
 #include "audit/compose.h"
 #include "audit/line.h"
+#include "audit/note.h"
 #include "audit/recall.h"
 #include "base/base64.h"
 #include "base/clock.h"
@@ -24,21 +25,6 @@
 #define META_CHECKPOINT "audit-checkpoint"
 #define META_KEY        "audit-key"
 #define HOUR            (3600 * USEC_PER_SEC)
-
-void checkpoint_note(struct buffer *b, const char *name, int64_t seq,
-                     const struct chain_hash *link, const char *time)
-{
-    char text[BASE64_SIZE(DIGEST_SIZE) + 1];
-
-    base64_encode(text, link->bytes, sizeof(link->bytes), false);
-    buffer_format(b, "%s\n%lld\n%s\n%s\n", name, (long long)seq, text, time);
-}
-
-void checkpoint_key_note(struct buffer *b, const char *name, const char *new_vkey,
-                         const char *time)
-{
-    buffer_format(b, "%s\nnew key\n%s\n%s\n", name, new_vkey, time);
-}
 
 static int note_place(struct state *s, struct audit_memory *m, int64_t seq, uint64_t usec,
                       struct error *e)

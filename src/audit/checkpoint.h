@@ -4,22 +4,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "audit/chain.h"
-#include "base/buffer.h"
-
 struct error;
 struct state;
 
 #define CHECKPOINT_LINES 48 /* so that a proof stays below 3 KiB; readers expect at most 64 */
 #define CHECKPOINT_LINES_MAX 64
 
-/* The text that is signed: name of the key, number and link of the last line that is covered,
- * and when. */
-void checkpoint_note(struct buffer *b, const char *name, int64_t seq,
-                     const struct chain_hash *link, const char *time);
-/* The text that hands over from the key `name` to another one. */
-void checkpoint_key_note(struct buffer *b, const char *name, const char *new_vkey,
-                         const char *time);
 /* Says in a line of its own when the key is not the one that signed before. It is handed over by
  * the old one only when rosterd itself makes a new one. */
 int checkpoint_note_key(struct state *s, struct error *e);

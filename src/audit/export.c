@@ -20,6 +20,7 @@
 #include "audit/checkpoint.h"
 #include "audit/export.h"
 #include "audit/journal.h"
+#include "audit/note.h"
 #include "audit/recall.h"
 #include "audit/reconcile.h"
 #include "audit/tail.h"
@@ -33,7 +34,8 @@
 #include "state/state.h"
 #include "state/trail.h"
 
-#define CHUNK (1024 * 1024)
+#define CHUNK     (1024 * 1024)
+#define NOTE_USEC (3600 * USEC_PER_SEC)
 
 struct audit_export {
     struct state *state;
@@ -47,6 +49,9 @@ struct audit_export {
     bool torn;        /* behind good_size lies what a failed write left */
     struct audit_view *view; /* for the journal */
     struct audit_memory memory;
+    struct buffer note; /* see audit_export_take_note() */
+    int64_t note_seq;
+    uint64_t note_usec;
 };
 
 static void export_freep(struct audit_export **x)
@@ -58,6 +63,7 @@ static void export_freep(struct audit_export **x)
     trail_attach((*x)->state, NULL);
     audit_view_free((*x)->view);
     recall_done(&(*x)->memory);
+    buffer_done(&(*x)->note);
     free((*x)->key_path);
     free((*x)->path);
     free(*x);
@@ -336,6 +342,39 @@ static void to_journal(struct audit_export *x, struct chunk *c)
     journal_send_noted(&x->memory.journal, x->from_before + 1, c->last);
 }
 
+/* The newest of the lines just written that is worth being told. */
+static void keep_note(struct audit_export *x, const struct chunk *c)
+{
+    char *line = c->text.data, *end = c->text.data + c->text.size;
+    uint64_t now = clock_now_usec();
+
+    for (char *newline; line < end && (newline = memchr(line, '\n', (size_t)(end - line)));
+         line = newline + 1) {
+        CLEANUP(buffer_done) struct buffer note = {0};
+        int64_t seq;
+        bool counted;
+
+        *newline = '\0';
+        if (note_of_line(&note, line, signer_name(x->memory.signer), &seq, &counted) &&
+            (!counted || now - x->note_usec >= NOTE_USEC)) {
+            buffer_done(&x->note);
+            x->note = note;
+            note = (struct buffer){0};
+            x->note_seq = seq;
+            x->note_usec = now;
+        }
+        *newline = '\n';
+    }
+}
+
+char *audit_export_take_note(struct audit_export *x, int64_t *ret_seq)
+{
+    if (!x->note.size)
+        return NULL;
+    *ret_seq = x->note_seq;
+    return buffer_take(&x->note);
+}
+
 static int run(struct audit_export *x, struct error *e)
 {
     CLEANUP(chunk_done) struct chunk c = {0};
@@ -358,6 +397,8 @@ static int run(struct audit_export *x, struct error *e)
             return failed(x, r, e);
         x->exported = c.last;
         trail_exported(x->state, x->exported);
+        if (x->memory.signer)
+            keep_note(x, &c);
         if (x->memory.to_journal)
             to_journal(x, &c);
     }

@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "audit/audit.h"
-#include "audit/checkpoint.h"
 #include "audit/line.h"
+#include "audit/note.h"
 #include "audit/view.h"
 #include "base/log-ids.h"
 #include "base/log.h"
@@ -147,33 +147,20 @@ static const char *text_of(const json_t *object, const char *key)
     return json_string_value(json_object_get(object, key));
 }
 
-/* The signed note of a checkpoint, for whoever keeps the journal elsewhere. */
-static void send_checkpoint(const json_t *row, const struct line_chain *l, const char *name)
+/* For whoever keeps the journal elsewhere. */
+void journal_send_checkpoint(const char *line, const char *name)
 {
     CLEANUP(buffer_done) struct buffer b = {0};
     const char *fields[2] = {NULL};
+    int64_t seq;
+    bool counted;
 
     buffer_add_text(&b, "ROSTERD_NOTE=");
-    checkpoint_note(&b, name, l->seq - 1, &l->prev, l->time);
-    buffer_format(&b, "\n\xe2\x80\x94 %s %s\n", name, text_of(row, "sig"));
-    if (b.failed)
+    if (!note_of_line(&b, line, name, &seq, &counted))
         return;
     fields[0] = b.data;
     log_write(LOG_INFO, MSG_CHECKPOINT, fields, "The audit is signed up to line %lld",
-              (long long)l->seq - 1);
-}
-
-void journal_send_checkpoint(const char *line, const char *name)
-{
-    struct line_chain l;
-
-    if (!line_is_event(line, "checkpoint"))
-        return;
-    json_t *row = json_loads(line, 0, NULL);
-
-    if (row && text_of(row, "sig") && line_parse(line, strlen(line), &l) > 0)
-        send_checkpoint(row, &l, name);
-    json_decref(row);
+              (long long)seq);
 }
 
 void journal_send_line(struct audit_view *v, const char *line)

@@ -16,6 +16,7 @@
 #include "audit/checkpoint.h"
 #include "audit/files.h"
 #include "audit/line.h"
+#include "audit/note.h"
 #include "audit/signer.h"
 #include "base/base64.h"
 #include "base/buffer.h"
@@ -189,6 +190,15 @@ static int check_line(const struct line_chain *l, struct error *e)
     return 0;
 }
 
+/* "— NAME SIG", of this name and no other. */
+static bool is_signature_line(const char *line, const char *name)
+{
+    size_t dash = sizeof(DASH) - 1, size = strlen(name);
+
+    return strncmp(line, DASH, dash) == 0 && strncmp(line + dash, name, size) == 0 &&
+           line[dash + size] == ' ' && !strchr(line + dash + size + 1, ' ');
+}
+
 /* The checkpoint's note and the key that signed it. */
 static int check_note(const char *text, const char *key, const struct chain_hash *link,
                       int64_t seq, struct audit_proof *ret, struct error *e)
@@ -221,6 +231,8 @@ static int check_note(const char *text, const char *key, const struct chain_hash
         return not_proved(e, "the line does not lead to what the checkpoint signs");
     if (!signer_verify(vkey, expected.data, expected.size, sig))
         return not_proved(e, "the checkpoint is not signed by that key");
+    if (!is_signature_line(signature, name) || *at)
+        return not_proved(e, "there is something in it that nobody signed");
     snprintf(ret->time, sizeof(ret->time), "%s", time);
     snprintf(ret->key, sizeof(ret->key), "%s", vkey);
     return 0;

@@ -341,6 +341,7 @@ static void add_actor(struct buffer *b, const struct audit_row *row)
         buffer_add_text(b, "}");
     }
     line_add_text(b, "plan", row->plan);
+    line_add_text(b, "groups", row->groups);
     line_add_text(b, "reason", row->reason);
 }
 

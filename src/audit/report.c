@@ -1,18 +1,35 @@
 /*
- * What happened over a time, counted and listed for people who review it: filled in one pass
- * over the files. It holds what is listed and no more, so its size is that of the answer.
+ * What happened over a time, counted and sorted into lists for people who review it, in one pass
+ * over the files. What becomes of a line of a list is the caller's business.
  */
 #include "config.h"
 
 #include "audit/report.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text.h"
 
+struct reporter {
+    struct audit_report *report;
+    const struct audit_filter *filter;
+    audit_report_fn fn;
+    void *userdata;
+    json_t *approvals; /* number of the operation: {seq, by} */
+    struct string_list privileged;
+};
+
+static void reporter_done(struct reporter *k)
+{
+    json_decref(k->approvals);
+    string_list_done(&k->privileged);
+}
 
 static const char *text_of(const json_t *object, const char *name)
 {
@@ -26,105 +43,279 @@ static bool is(const json_t *view, const char *name, const char *text)
     return value && strcmp(value, text) == 0;
 }
 
-static void count(json_t *counts, const char *name)
+static bool is_one_of(const json_t *view, const char *name, const char *const *texts)
 {
-    json_int_t n = json_integer_value(json_object_get(counts, name));
-
-    json_object_set_new(counts, name, json_integer(n + 1));
+    for (; *texts; texts++)
+        if (is(view, name, *texts))
+            return true;
+    return false;
 }
 
-static bool gives_role(const json_t *view)
+static bool joins(const json_t *view)
+{
+    return is_one_of(view, "operation", (const char *const[]){"create", "adopt", "enable", NULL});
+}
+
+static bool leaves(const json_t *view)
+{
+    return is_one_of(view, "operation", (const char *const[]){"disable", "delete", NULL});
+}
+
+/* Does it change a role, a privileged one? */
+static void look_at_roles(const struct reporter *k, const json_t *view, bool *ret_any,
+                          bool *ret_privileged)
 {
     json_t *change;
     size_t i;
 
+    *ret_any = *ret_privileged = false;
     json_array_foreach(json_object_get(view, "changes"), i, change)
     {
         const char *field = text_of(change, "field");
 
-        if (field && strncmp(field, "role:", 5) == 0)
-            return true;
+        if (!field || strncmp(field, "role:", 5) != 0)
+            continue;
+        *ret_any = true;
+        for (size_t n = 0; n < k->privileged.n_items; n++)
+            if (text_equal_fold(field + 5, k->privileged.items[n]))
+                *ret_privileged = true;
     }
-    return false;
 }
 
-/* Which list a line belongs to, or NULL. */
-static const char *list_of(const json_t *view)
+/* The configuration names what is privileged: a section, a key and a value on three lines. */
+static int learn_privileged(struct reporter *k, const json_t *view)
 {
-    if (is(view, "event", "approve"))
-        return "approvals";
-    if (is(view, "event", "configuration") || is(view, "event", "start"))
-        return "configuration";
-    if (is(view, "event", "drift"))
-        return "drift";
-    if (is(view, "event", "erase-begin") || is(view, "event", "erase-end"))
-        return "erasures";
-    if (is(view, "event", "alarm") || is(view, "event", "repair"))
-        return "alarms";
-    if (!is(view, "event", "outcome") || !is(view, "code", "done"))
-        return is(view, "event", "skip") || is(view, "event", "hold") ? "waiting" : NULL;
-    if (is(view, "operation", "create") || is(view, "operation", "adopt") ||
-        is(view, "operation", "enable"))
-        return "joiners";
-    if (is(view, "operation", "disable") || is(view, "operation", "delete"))
-        return "leavers";
-    return gives_role(view) ? "roles" : "movers";
+    static const char key[] = "guard\nprivileged_roles\n";
+    const json_t *details = json_object_get(view, "details");
+    const char *facts = text_of(details, "facts"), *at = facts, *end;
+
+    if (!facts)
+        return 0;
+    k->report->privileged_known = true;
+    string_list_done(&k->privileged);
+    while ((at = strstr(at, key)) && at > facts && at[-1] != '\n')
+        at++;
+    if (!at)
+        return 0;
+    at += sizeof(key) - 1;
+    end = at + strcspn(at, "\n");
+    while (at < end) {
+        size_t n = strcspn(at, ",\n"), size = n;
+
+        while (size && *at == ' ')
+            at++, size--, n--;
+        while (size && at[size - 1] == ' ')
+            size--;
+        if (size && string_list_add_n(&k->privileged, at, size) < 0)
+            return -ENOMEM;
+        at += n + 1;
+    }
+    return 0;
+}
+
+/* The list of what was done; -1: none. */
+static int list_of_outcome(const json_t *view, bool roles, bool privileged)
+{
+    if (joins(view))
+        return LIST_JOINERS;
+    if (leaves(view))
+        return LIST_LEAVERS;
+    if (privileged)
+        return -1; /* it is listed among those */
+    return roles ? LIST_ROLES : LIST_MOVERS;
+}
+
+static int list_of(const json_t *view)
+{
+    static const struct {
+        const char *event;
+        enum audit_list list;
+    } lists[] = {{"approve", LIST_APPROVALS},    {"configuration", LIST_CONFIGURATION},
+                 {"start", LIST_CONFIGURATION},  {"drift", LIST_DRIFT},
+                 {"reconcile", LIST_COMPARISONS}, {"erase-begin", LIST_ERASURES},
+                 {"erase-end", LIST_ERASURES},   {"alarm", LIST_ALARMS},
+                 {"repair", LIST_ALARMS},        {"skip", LIST_WAITING},
+                 {"hold", LIST_WAITING},         {"park", LIST_WAITING}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+        if (is(view, "event", lists[i].event))
+            return lists[i].list;
+    return -1;
+}
+
+static void count_day(struct audit_report *r, enum audit_list list, const json_t *view)
+{
+    const char *time = text_of(view, "time");
+    const char *what = list == LIST_JOINERS ? "joiners" : list == LIST_LEAVERS ? "leavers" : "others";
+    char day[11] = "";
+    json_t *counts;
+
+    if (!time || strlen(time) < 10)
+        return;
+    memcpy(day, time, 10);
+    counts = json_object_get(r->days, day);
+    if (!counts) {
+        counts = json_object();
+        json_object_set_new(r->days, day, counts);
+    }
+    json_object_set_new(counts, what,
+                        json_integer(json_integer_value(json_object_get(counts, what)) + 1));
+}
+
+static void number_key(const json_t *view, char ret[static 24])
+{
+    snprintf(ret, 24, "%" JSON_INTEGER_FORMAT,
+             json_integer_value(json_object_get(view, "number")));
+}
+
+static int emit(struct reporter *k, enum audit_list list, const json_t *view)
+{
+    char key[24];
+
+    number_key(view, key);
+    k->report->totals[list]++;
+    return k->fn(list, view, json_object_get(k->approvals, key), k->userdata);
+}
+
+static int take_outcome(struct reporter *k, const json_t *view)
+{
+    bool roles, privileged;
+    char key[24];
+    int list, r = 0;
+
+    if (!is(view, "code", "done"))
+        return 0;
+    look_at_roles(k, view, &roles, &privileged);
+    list = list_of_outcome(view, roles, privileged);
+    count_day(k->report, list >= 0 ? (enum audit_list)list : LIST_ROLES, view);
+    if (list >= 0)
+        r = emit(k, (enum audit_list)list, view);
+    if (r == 0 && privileged)
+        r = emit(k, LIST_PRIVILEGED, view);
+    number_key(view, key);
+    json_object_del(k->approvals, key);
+    return r;
+}
+
+static enum audit_haste haste_of(const json_t *view)
+{
+    if (is(view, "code", "revoked"))
+        return HASTE_REVOCATIONS;
+    return joins(view) ? HASTE_JOINERS : leaves(view) ? HASTE_LEAVERS : HASTE_MOVERS;
+}
+
+static int take_intent(struct reporter *k, const json_t *view)
+{
+    struct audit_delays *d = &k->report->delays[haste_of(view)];
+    const json_t *lag = json_object_get(view, "lag_ms");
+    json_int_t ms = json_integer_value(lag);
+    char key[24];
+
+    number_key(view, key);
+    if (!lag || ms < 0)
+        return 0;
+    if (json_object_get(k->approvals, key)) {
+        d->n_approved++;
+        return 0;
+    }
+    if (memory_grow(&d->ms, &d->capacity, d->n + 1, sizeof(*d->ms)) < 0)
+        return -ENOMEM;
+    d->ms[d->n++] = ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
+    return 0;
+}
+
+static int take_approval(struct reporter *k, const json_t *view)
+{
+    const json_t *actor = json_object_get(view, "actor");
+    const char *name = text_of(actor, "login") ? text_of(actor, "login") : text_of(actor, "name");
+    json_t *approval;
+    char key[24];
+
+    if (!json_object_get(view, "number"))
+        return 0;
+    number_key(view, key);
+    approval = json_pack("{s:O, s:s?}", "seq", json_object_get(view, "seq"), "by", name);
+    return json_object_set_new(k->approvals, key, approval) < 0 ? -ENOMEM : 0;
+}
+
+/* What came before the time that is asked for is read as well: a configuration, an approval. */
+static bool is_meant(const struct audit_filter *f, const json_t *view)
+{
+    const char *time = text_of(view, "time");
+
+    return time && (!f->since || strcmp(time, f->since) >= 0) &&
+           (!f->until || strcmp(time, f->until) < 0);
 }
 
 static int take_line(const char *line, const json_t *view, void *userdata)
 {
-    struct audit_report *r = userdata;
-    const char *list = list_of(view), *time = text_of(view, "time");
-    char day[11] = "";
-    json_t *items;
+    struct reporter *k = userdata;
+    int list = list_of(view), r = 0;
 
     (void)line;
-    r->n_lines++;
-    if (!list)
-        return 0;
-    count(r->totals, list);
-    if (time && strlen(time) >= 10) {
-        memcpy(day, time, 10);
-        items = json_object_get(r->days, day);
-        if (!items) {
-            items = json_object();
-            json_object_set_new(r->days, day, items);
-        }
-        count(items, list);
+    if (list == LIST_APPROVALS)
+        r = take_approval(k, view);
+    if (list == LIST_CONFIGURATION)
+        r = learn_privileged(k, view);
+    if (r < 0 || !is_meant(k->filter, view))
+        return r;
+    k->report->n_lines++;
+    if (is(view, "event", "outcome"))
+        return take_outcome(k, view);
+    if (is(view, "event", "intent"))
+        return take_intent(k, view);
+    if (list == LIST_COMPARISONS) {
+        json_decref(k->report->comparison);
+        k->report->comparison = json_incref((json_t *)(uintptr_t)view);
     }
-    items = json_object_get(r->lists, list);
-    if (!items) {
-        items = json_array();
-        json_object_set_new(r->lists, list, items);
-    }
-    if (json_array_size(items) >= AUDIT_REPORT_ROWS) {
-        r->n_left_out++;
-        return 0;
-    }
-    return json_array_append(items, (json_t *)(uintptr_t)view) < 0 ? -ENOMEM : 0;
+    return list >= 0 ? emit(k, (enum audit_list)list, view) : 0;
+}
+
+static int compare_ms(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+uint32_t audit_delay(const struct audit_delays *d, unsigned per_mille)
+{
+    size_t rank = (d->n * per_mille + 999) / 1000;
+
+    return d->n ? d->ms[rank ? rank - 1 : 0] : 0;
 }
 
 int audit_report(struct audit_report *r, const char *const *files, size_t n_files,
-                 const struct audit_filter *filter, struct error *e)
+                 const struct audit_filter *filter, audit_report_fn fn, void *userdata,
+                 struct error *e)
 {
+    CLEANUP(reporter_done)
+    struct reporter k = {.report = r,
+                         .filter = filter,
+                         .fn = fn,
+                         .userdata = userdata,
+                         .approvals = json_object()};
+    struct audit_filter all = {0};
     int n;
 
-    r->totals = json_object();
     r->days = json_object();
-    r->lists = json_object();
-    if (!r->totals || !r->days || !r->lists)
+    if (!r->days || !k.approvals)
         return error_out_of_memory(e);
     n = audit_verify(files, n_files, NULL, &r->verdict, e);
     if (n == 0)
-        n = audit_each(files, n_files, filter, take_line, r, e);
+        n = audit_each(files, n_files, &all, take_line, &k, e);
+    for (size_t i = 0; i < AUDIT_HASTES; i++)
+        if (r->delays[i].n)
+            qsort(r->delays[i].ms, r->delays[i].n, sizeof(*r->delays[i].ms), compare_ms);
     return n == -ENOMEM ? error_out_of_memory(e) : n;
 }
 
 void audit_report_done(struct audit_report *r)
 {
-    json_decref(r->totals);
     json_decref(r->days);
-    json_decref(r->lists);
+    json_decref(r->comparison);
+    for (size_t i = 0; i < AUDIT_HASTES; i++)
+        free(r->delays[i].ms);
     audit_verify_result_done(&r->verdict);
     *r = (struct audit_report){0};
 }

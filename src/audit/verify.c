@@ -19,6 +19,7 @@
 #include "audit/checkpoint.h"
 #include "audit/files.h"
 #include "audit/line.h"
+#include "audit/note.h"
 #include "audit/locate.h"
 #include "audit/signer.h"
 #include "base/base64.h"
@@ -456,19 +457,28 @@ static int check_erased(struct verifier *v)
     return r;
 }
 
+/* The signature by that name; others may have signed the note as well. */
+static bool find_signature(const char *lines, const char *name, char sig[static SIGNER_SIG_MAX + 1])
+{
+    char start[SIGNER_NAME_MAX + 16];
+
+    snprintf(start, sizeof(start), "\n\xe2\x80\x94 %s ", name);
+    lines = strstr(lines, start);
+    return lines && sscanf(lines + strlen(start), "%96s", sig) == 1;
+}
+
 /* A signed note of ours: name, number, link and time, a blank line, signatures. */
 static int read_note(struct verifier *v, struct error *e)
 {
-    const char *text = v->options->note, *end = text ? strstr(text, "\n\n") : NULL, *dash;
+    const char *text = v->options->note, *end = text ? strstr(text, "\n\n") : NULL;
     char name[SIGNER_NAME_MAX + 1] = "", link[64] = "", sig[SIGNER_SIG_MAX + 1] = "";
     long long seq = -1;
     bool fine;
 
     if (!text)
         return 0;
-    dash = end ? strstr(end, "\xe2\x80\x94 ") : NULL;
-    fine = dash && sscanf(text, "%128[^\n]\n%lld\n%63[^\n]\n", name, &seq, link) == 3 &&
-           sscanf(dash, "\xe2\x80\x94 %*s %96s", sig) == 1 && seq >= 0 &&
+    fine = end && sscanf(text, "%128[^\n]\n%lld\n%63[^\n]\n", name, &seq, link) == 3 &&
+           find_signature(end + 1, name, sig) && seq >= 0 &&
            base64_decode(v->note_link.bytes, sizeof(v->note_link.bytes), link, strlen(link),
                          false) == DIGEST_SIZE;
     if (!fine)

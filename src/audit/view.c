@@ -26,7 +26,7 @@ static const struct {
     {"op", "operation"}, {"no", "number"}, {"code", "code"},     {"st", "status"},
     {"ans", "answer"}, {"try", "attempts"}, {"lag", "lag_ms"},   {"ms", "duration_ms"},
     {"cfg", "fingerprint"},
-    {"who", "actor"},  {"plan", "plan"},   {"reason", "reason"}, {"say", "sentence"},
+    {"who", "actor"},  {"plan", "plan"},   {"groups", "groups"}, {"reason", "reason"}, {"say", "sentence"},
     {"d", "details"},  {"why", "why"},     {"key", "key"},       {"sig", "signature"},
     {"pc", "commitment"}, {"prev", "prev"},
 };

@@ -207,6 +207,12 @@ static int read_file(struct secret **ret, size_t *ret_size, const char *path, st
     if (fd == -EACCES && path[0] == '/')
         return error_set(e, fd, "cannot open the secret in %s: %s", path,
                          secret_why_unreadable(path, why, sizeof(why)));
+    if (fd == -ENOENT && !strchr(path, '/'))
+        return error_set(e, fd,
+                         "cannot open the secret in %s: a name without a slash is a credential, which the "
+                         "service manager gives to the service alone (LoadCredential=%s:FILE in its unit); "
+                         "rosterctl check looks with it when root checks a configuration in /etc/rosterd",
+                         path, path);
     if (fd < 0)
         return error_set(e, fd, "cannot open the secret in %s: %s", path, strerror(-fd));
     int r = check_file(fd, path, is_credential, e);

@@ -273,6 +273,8 @@ const struct config_key config_keys[] = {
       .help = "Runs once for each alarm and once when it is over. Gets JSON with event (alarm or alarm-over), cause, code, sentence and since on its standard input. Words as for password_command." },
     { "notify", "alarm_after", config_parse_duration, "15min", SLOT(sync.alarm_after_usec), RANGE(0, 30 * DAYS), .flags = KEY_RELOAD,
       .help = "How long directory or tenant must be away, or people wait while writing is paused, before that is an alarm." },
+    { "notify", "checkpoints", config_parse_yes_no, "no", SLOT(sync.notify_checkpoints), .flags = KEY_RELOAD,
+      .help = "Whether the command gets the audit's checkpoints too, one an hour at most of those that follow from the number of lines: event (checkpoint), line, and note, a signed note to be kept on another machine." },
 
     { "retry", "min", config_parse_duration, "1s", SLOT(sync.retry_min_usec), RANGE(USEC / 100, 3600 * USEC), .flags = KEY_RELOAD,
       .help = "The first wait after a failure; it doubles each time." },

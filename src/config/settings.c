@@ -598,6 +598,8 @@ int settings_compare(const struct settings *old, const struct settings *new,
         const char *a = old->values[i].text, *z = new->values[i].text;
         if ((key->flags & KEY_RELOAD) || (!a && !z) || (a && z && strcmp(a, z) == 0))
             continue;
+        if (!old->values[i].file && !new->values[i].file)
+            continue; /* defaults that follow the file's name, as of a copy under another one */
         buffer_format(&b, "%s[%s] %s", b.size > 0 ? ", " : "", key->section, key->name);
     }
     if (b.size == 0 && !b.failed)

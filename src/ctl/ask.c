@@ -20,18 +20,18 @@
 #define FORMAT_VERSION "1.0"
 
 /* A plan of a candidate configuration looks at everybody. */
-#define ANSWER_SECONDS 120
+#define ANSWER_SECONDS 600
 
 DEFINE_CLEANUP(struct control_client *, control_client_free)
 
-int ctl_complain(struct ctl *c, int exit_code, const char *code, const char *format, ...)
+static int complain(struct ctl *c, int exit_code, const char *code, const char *format,
+                    va_list ap)
 {
     char raw[1024], shown[1200];
-    va_list ap;
 
-    va_start(ap, format);
+    if (c->quiet)
+        return exit_code;
     (void)vsnprintf(raw, sizeof(raw), format, ap);
-    va_end(ap);
     text_printable(shown, sizeof(shown), raw, strlen(raw));
     (void)fprintf(stderr, "rosterctl: %s\n", shown);
     if (c->json) {
@@ -40,6 +40,30 @@ int ctl_complain(struct ctl *c, int exit_code, const char *code, const char *for
             (void)ctl_print_json(c, object, JSON_INDENT(2));
     }
     return exit_code;
+}
+
+int ctl_complain(struct ctl *c, int exit_code, const char *code, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    int r = complain(c, exit_code, code, format, ap);
+    va_end(ap);
+    return r;
+}
+
+int ctl_misuse(struct ctl *c, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    int r = complain(c, EXIT_MISUSE, "invalid-parameter", format, ap);
+    va_end(ap);
+    if (c->quiet)
+        return r;
+    (void)fprintf(stderr, "Try 'rosterctl %s%s--help'.\n", c->verb ? c->verb : "",
+                  c->verb ? " " : "");
+    return r;
 }
 
 int ctl_print_json(struct ctl *c, json_t *object_taken, size_t flags)
@@ -80,7 +104,8 @@ int ctl_ask(struct ctl *c, const char *method, json_t *parameters_taken, json_t 
     int r = control_client_open(&client, path, &e);
     if (r < 0)
         return ctl_complain(c, EXIT_AWAY, "unreachable", "%s", e.message);
-    r = control_client_call(client, method, TAKE(parameters), ANSWER_SECONDS, ret, &code, &e);
+    r = control_client_call(client, method, TAKE(parameters),
+                            c->seconds ? c->seconds : ANSWER_SECONDS, ret, &code, &e);
     if (r == CONTROL_REFUSED)
         return ctl_complain(c, EXIT_FAILED, code, "%s", e.message);
     if (r < 0)

@@ -21,15 +21,18 @@ struct command_line {
     struct ctl ctl;
     enum colour_wish colour;
     const char *config, *instance;
-    bool help, version;
+    bool help, version, complete;
     char instance_path[512];
     char **words; /* verb and arguments */
     size_t n_words;
+    const char *used[8]; /* long options; more are none that a verb could take at once */
+    size_t n_used;
 };
 
 enum {
     OPTION_JSON = 1000,
     OPTION_NO_PAGER,
+    OPTION_COMPLETE,
     OPTION_SOCKET,
     OPTION_COLOR,
     OPTION_SUMMARY,
@@ -61,9 +64,10 @@ enum {
     OPTION_REASON,
     OPTION_VERSION,
 };
-static const struct option options[] = {
+const struct option ctl_options[] = {
     {"json", no_argument, NULL, OPTION_JSON},
     {"no-pager", no_argument, NULL, OPTION_NO_PAGER},
+    {"complete", no_argument, NULL, OPTION_COMPLETE}, /* for the shells */
     {"socket", required_argument, NULL, OPTION_SOCKET},
     {"color", optional_argument, NULL, OPTION_COLOR},
     {"config", required_argument, NULL, 'c'},
@@ -109,8 +113,7 @@ static int set_colour(struct command_line *l, const char *when)
     else if (strcmp(when, "auto") == 0)
         l->colour = COLOUR_AUTO;
     else
-        return ctl_complain(&l->ctl, EXIT_FAILED, "invalid-parameter",
-                            "--color takes always, never or auto");
+        return ctl_misuse(&l->ctl, "--color takes always, never or auto, not '%s'", when);
     return EXIT_FINE;
 }
 
@@ -121,6 +124,7 @@ static int take_option(struct command_line *l, int option)
     switch (option) {
     case OPTION_JSON: l->ctl.json = true; return EXIT_FINE;
     case OPTION_NO_PAGER: l->ctl.no_pager = true; return EXIT_FINE;
+    case OPTION_COMPLETE: l->complete = true; return EXIT_FINE;
     case OPTION_SOCKET: l->ctl.socket = optarg; return EXIT_FINE;
     case OPTION_COLOR: return set_colour(l, optarg);
     case OPTION_SUMMARY: l->ctl.summary = true; return EXIT_FINE;
@@ -159,7 +163,9 @@ static int take_option(struct command_line *l, int option)
         else
             l->config = optarg;
         return EXIT_FINE;
-    default: return EXIT_FAILED; /* getopt has said why */
+    default:
+        (void)fprintf(stderr, "Try 'rosterctl --help'.\n"); /* getopt has said why */
+        return EXIT_MISUSE;
     }
 }
 
@@ -168,14 +174,18 @@ static int read_words(struct command_line *l, int argc, char **argv)
 {
     optind = 0; /* GNU: begin anew, for tests */
     while (true) {
-        int option = getopt_long(argc, argv, "+c:i:h", options, NULL);
+        int place = -1;
+        int option = getopt_long(argc, argv, "+c:i:h", ctl_options, &place);
+        if (place >= 0 && l->n_used < ARRAY_SIZE(l->used))
+            l->used[l->n_used++] = ctl_options[place].name;
         if (option >= 0) {
             int r = take_option(l, option);
             if (r != EXIT_FINE)
                 return r;
-            continue;
+            if (!l->complete)
+                continue;
         }
-        bool rest = optind > 0 && strcmp(argv[optind - 1], "--") == 0;
+        bool rest = l->complete || (optind > 0 && strcmp(argv[optind - 1], "--") == 0);
         while (optind < argc) {
             l->words[l->n_words++] = argv[optind++];
             if (!rest)
@@ -189,11 +199,9 @@ static int read_words(struct command_line *l, int argc, char **argv)
 static int find_config(struct command_line *l)
 {
     if (l->config && l->instance)
-        return ctl_complain(&l->ctl, EXIT_FAILED, "invalid-parameter",
-                            "--config and --instance exclude each other");
+        return ctl_misuse(&l->ctl, "--config and --instance exclude each other");
     if (l->instance && (strchr(l->instance, '/') || *l->instance == '.'))
-        return ctl_complain(&l->ctl, EXIT_FAILED, "invalid-parameter",
-                            "'%s' is not the name of an instance", l->instance);
+        return ctl_misuse(&l->ctl, "'%s' is not the name of an instance", l->instance);
     (void)snprintf(l->instance_path, sizeof(l->instance_path), "%s/%s.conf", CONFIG_DIRECTORY,
                    l->instance ? l->instance : "rosterd");
     l->ctl.config_file = l->config ? l->config : l->instance_path;
@@ -227,8 +235,8 @@ static void print_help(struct output *o)
         "                        sync and reload do\n"
         "  -h, --help            this text\n"
         "      --version         the version\n\n"
-        "Exit status: 0 fine, 1 failure, 2 changes or problems found, 3 rosterd cannot "
-        "be reached.\n",
+        "Exit status: 0 fine, 1 failure, 2 changes or problems found, or a mistake in the\n"
+        "command line, 3 rosterd cannot be reached.\n",
         CONFIG_DIRECTORY);
 }
 
@@ -242,27 +250,63 @@ static void print_verb_help(struct output *o, const struct ctl_verb *v)
     output_format(o, "\nrosterctl --help lists the options of all verbs; rosterctl(8) says more.\n");
 }
 
+/* "--name" among the arguments of a verb. */
+static bool names_option(const char *arguments, const char *name)
+{
+    char option[40];
+    size_t size = (size_t)snprintf(option, sizeof(option), "--%s", name);
+
+    for (const char *at = arguments; (at = strstr(at, option)); at += size)
+        if (strchr(" ]|", at[size]))
+            return true;
+    return false;
+}
+
+/* An option that some verbs name is theirs; one that none of them names is everybody's, and so
+ * are these two. */
+static bool takes_option(const struct ctl_verb *v, const char *name)
+{
+    bool theirs = false;
+
+    if (strcmp(name, "config") == 0 || strcmp(name, "reason") == 0 ||
+        names_option(v->arguments, name))
+        return true;
+    for (size_t i = 0; i < ctl_n_verbs; i++)
+        theirs = theirs || names_option(ctl_verbs[i].arguments, name);
+    return !theirs;
+}
+
+static int check_words(struct command_line *l, const struct ctl_verb *v)
+{
+    struct ctl *c = &l->ctl;
+
+    for (size_t i = 0; i < l->n_used; i++)
+        if (!takes_option(v, l->used[i]))
+            return ctl_misuse(c, "%s takes no --%s", v->name, l->used[i]);
+    if (c->n_arguments > v->max_arguments)
+        return ctl_misuse(c, "unexpected argument '%s'", c->arguments[v->max_arguments]);
+    if (c->n_arguments < v->min_arguments)
+        return ctl_misuse(c, "an argument is missing: rosterctl %s %s", v->name, v->arguments);
+    return EXIT_FINE;
+}
+
 static int run_verb(struct command_line *l)
 {
     struct ctl *c = &l->ctl;
 
     if (l->n_words == 0)
-        return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
-                            "a verb is missing; rosterctl --help lists them");
+        return ctl_misuse(c, "a verb is missing");
     const struct ctl_verb *v = ctl_verb_find(l->words[0]);
     if (!v) {
         const char *near = ctl_verb_nearest(l->words[0]);
-        return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
-                            "there is no verb '%s'%s%s%s; rosterctl --help lists them",
-                            l->words[0], near ? "; did you mean '" : "", near ? near : "",
-                            near ? "'?" : "");
+        return ctl_misuse(c, "there is no verb '%s'%s%s%s", l->words[0],
+                          near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
     }
+    c->verb = v->name;
     c->arguments = l->words + 1;
     c->n_arguments = l->n_words - 1;
-    if (c->n_arguments < v->min_arguments || c->n_arguments > v->max_arguments)
-        return ctl_complain(c, EXIT_FAILED, "invalid-parameter", "usage: rosterctl %s%s%s",
-                            v->name, *v->arguments ? " " : "", v->arguments);
-    return v->run(c);
+    int r = check_words(l, v);
+    return r != EXIT_FINE ? r : v->run(c);
 }
 
 int ctl_main(int argc, char **argv)
@@ -282,7 +326,9 @@ int ctl_main(int argc, char **argv)
         result = find_config(&l);
     if (result == EXIT_FINE) {
         const struct ctl_verb *v = l.n_words > 0 ? ctl_verb_find(l.words[0]) : NULL;
-        if (l.help && v)
+        if (l.complete)
+            ctl_complete(&l.ctl, l.words, l.n_words);
+        else if (l.help && v)
             print_verb_help(&l.ctl.output, v);
         else if (l.help)
             print_help(&l.ctl.output);

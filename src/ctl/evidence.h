@@ -1,18 +1,70 @@
-/* An audit report as text, as one page of HTML, and as CSV. */
+/*
+ * An audit report as text, as one page of HTML, and as CSV: evidence-cells.c says what a line is in
+ * words, evidence.c gathers the rows, evidence-html.c makes the page.
+ */
 #pragma once
-#include "audit/report.h"
+#include <stdio.h>
 
-struct buffer;
+#include "audit/report.h"
+#include "base/buffer.h"
+
 struct output;
 
-/* The lists in the order of the report; a NULL name ends them. */
+#define EVIDENCE_ROWS 2000 /* of one list on the page; CSV files have all */
+
+enum evidence_column {
+    COLUMN_LINE = 0,
+    COLUMN_TIME,
+    COLUMN_WHAT,
+    COLUMN_PERSON,
+    COLUMN_CHANGES,
+    COLUMN_CODE,
+    COLUMN_BY,
+    COLUMN_PLAN,
+    COLUMN_REASON,
+    COLUMN_WORDS,
+    EVIDENCE_COLUMNS,
+};
 struct evidence_list {
     const char *name, *title, *explained;
+    unsigned columns; /* bits */
 };
-extern const struct evidence_list evidence_lists[];
+extern const struct evidence_list evidence_lists[AUDIT_LISTS];
+extern const char *const evidence_column_names[EVIDENCE_COLUMNS];
+extern const char *const evidence_haste_names[AUDIT_HASTES];
+/* One cell's text, in place of what is in the buffer. */
+void evidence_cell(struct buffer *b, const json_t *view, const json_t *approval,
+                   enum evidence_column column);
+/* "1.2 s", "3 min", "2 h"; what is shown of a delay. */
+void evidence_duration(struct buffer *b, uint32_t ms);
 
-void evidence_text(struct output *o, const struct audit_report *r);
-void evidence_html(struct buffer *b, const struct audit_report *r, const char *since,
-                 const char *until);
-/* One list. A cell that a spreadsheet would take for a formula begins with a quote. */
-void evidence_csv(struct buffer *b, const json_t *rows);
+enum evidence_form {
+    EVIDENCE_TEXT = 0,
+    EVIDENCE_HTML,
+    EVIDENCE_JSON,
+    EVIDENCE_NONE, /* CSV alone */
+};
+struct evidence {
+    enum evidence_form form;
+    const char *csv; /* the folder; NULL: none is written */
+    struct audit_report report;
+    struct output *output; /* of EVIDENCE_TEXT: our own, for the rows */
+    struct buffer rows[AUDIT_LISTS], cell;
+    uint64_t n_rows[AUDIT_LISTS];
+    FILE *files[AUDIT_LISTS];
+    json_t *codes; /* those that stand in the rows */
+    json_t *lists; /* of EVIDENCE_JSON: views by list */
+};
+void evidence_done(struct evidence *v);
+int evidence_gather(struct evidence *v, const char *const *files, size_t n_files,
+                    const struct audit_filter *filter, struct error *e);
+void evidence_text(struct output *o, const struct evidence *v);
+json_t *evidence_json(const struct evidence *v, json_t *verdict_taken);
+void evidence_html(struct buffer *b, const struct evidence *v, const char *since,
+                   const char *until);
+
+/* Text between tags or in quotes. */
+void html_escape(struct buffer *b, const char *text);
+/* One row of a table on the page. */
+void html_row(struct buffer *b, const struct evidence_list *l, const json_t *view,
+              const json_t *approval, struct buffer *room);

@@ -104,7 +104,7 @@ void siem_cef(struct buffer *b, const struct siem_event *v)
     const char *reason = member_text(v->view, "reason");
 
     siem_message(&message, v);
-    siem_changes(&changes, v->changes);
+    siem_changes(&changes, v->changes, "; ");
     buffer_format(&class, "%s%s%s", v->name, v->kind ? ":" : "", v->kind ? v->kind : "");
     if (message.failed || changes.failed || class.failed) {
         b->failed = true;

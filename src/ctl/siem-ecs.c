@@ -128,7 +128,7 @@ static void add_users(json_t *all, const struct siem_event *v)
 
 static json_t *own_fields(const struct siem_event *v)
 {
-    static const char *const names[] = {"run",     "number", "fingerprint", "plan",
+    static const char *const names[] = {"run",     "number", "fingerprint", "plan", "groups",
                                         "reason",  "why",    "answer",      "answer_text",
                                         "attempts", "changes", "details"};
     json_t *own = json_pack("{s:s}", "event", v->name);

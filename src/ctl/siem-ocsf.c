@@ -128,7 +128,7 @@ static json_t *metadata_of(const struct siem_event *v, const char *part)
 /* What the schema has no place for, under the names of the audit. */
 static json_t *unmapped_of(const struct siem_event *v)
 {
-    static const char *const names[] = {"run",    "fingerprint", "operation", "plan",
+    static const char *const names[] = {"run",    "fingerprint", "operation", "plan", "groups",
                                         "answer", "answer_text", "status",    "attempts",
                                         "why",    "changes",     "details"};
     json_t *rest = json_object();

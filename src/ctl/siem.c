@@ -107,7 +107,7 @@ static const char *value_of(const json_t *change, const char *name)
     return member_true(change, name) ? "(left out)" : member_text(change, name);
 }
 
-void siem_changes(struct buffer *b, const json_t *changes)
+void siem_changes(struct buffer *b, const json_t *changes, const char *between)
 {
     size_t i;
     json_t *c;
@@ -117,8 +117,10 @@ void siem_changes(struct buffer *b, const json_t *changes)
         const char *from = value_of(c, "from"), *to = value_of(c, "to");
         const char *field = member_text(c, "field");
 
-        buffer_format(b, "%s%s%s", i ? "; " : "", !to ? "-" : from ? "~" : "+",
+        buffer_format(b, "%s%s%s", i ? between : "", !to ? "-" : from ? "~" : "+",
                       field ? field : "");
+        if (field && strncmp(field, "role:", 5) == 0)
+            continue; /* it is there or not */
         if (from && to)
             buffer_format(b, " %s -> %s", from, to);
         else if (from || to)

@@ -52,8 +52,8 @@ struct siem_event {
 bool siem_read(struct siem_event *ret, const json_t *view);
 /* What happened, in one sentence. */
 void siem_message(struct buffer *b, const struct siem_event *v);
-/* +role:Agent; ~team Sales -> Support */
-void siem_changes(struct buffer *b, const json_t *changes);
+/* +role:Agent; ~team Sales -> Support; with "; " between them, or what else is wanted. */
+void siem_changes(struct buffer *b, const json_t *changes, const char *between);
 /* An account's name, or NULL. */
 const char *siem_actor(const struct siem_event *v);
 

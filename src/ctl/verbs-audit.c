@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "audit/audit.h"
 #include "base/error.h"
@@ -176,7 +175,7 @@ static int prove(struct ctl *c, const char *const *files, size_t n_files, const 
     int64_t seq;
 
     if (text_parse_signed(word, &seq) < 0 || seq < 1)
-        return ctl_complain(c, EXIT_FAILED, "invalid-parameter", "'%s' is no line's number", word);
+        return ctl_misuse(c, "'%s' is no line's number", word);
     c->output.verbatim = true;
     int r = audit_prove(seq, files, n_files, &c->output.text, &e);
     return r < 0 ? ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message) : EXIT_FINE;
@@ -300,8 +299,7 @@ static int who(struct ctl *c, const char *const *files, size_t n_files)
     size_t n = 0;
 
     if (!!c->role + !!c->team + !!c->skill != 1)
-        return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
-                            "audit who takes one of --role NAME, --team NAME, --skill NAME");
+        return ctl_misuse(c, "audit who takes one of --role NAME, --team NAME, --skill NAME");
     if (audit_who(&w, files, n_files, &e) < 0)
         return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
     if (w.n_people)
@@ -341,50 +339,36 @@ static int write_file(struct ctl *c, const char *path, const struct buffer *b)
     return EXIT_FINE;
 }
 
-static int write_csv(struct ctl *c, const struct audit_report *r)
-{
-    int result = EXIT_FINE;
-
-    if (mkdir(c->csv, 0750) < 0 && errno != EEXIST)
-        return ctl_complain(c, EXIT_FAILED, "failed", "%s cannot be made: %s", c->csv,
-                            strerror(errno));
-    for (const struct evidence_list *l = evidence_lists; l->name && result == EXIT_FINE; l++) {
-        CLEANUP(buffer_done) struct buffer b = {0};
-        char path[4096];
-
-        evidence_csv(&b, json_object_get(r->lists, l->name));
-        if (snprintf(path, sizeof(path), "%s/%s.csv", c->csv, l->name) >= (int)sizeof(path))
-            return ctl_complain(c, EXIT_FAILED, "failed", "%s is too long a path", c->csv);
-        result = write_file(c, path, &b);
-    }
-    return result;
-}
-
 static int report(struct ctl *c, const char *const *files, size_t n_files)
 {
-    CLEANUP(audit_report_done) struct audit_report r = {0};
+    CLEANUP(output_done) struct output rows = c->output;
+    CLEANUP(evidence_done)
+    struct evidence v = {.form = c->html   ? EVIDENCE_HTML
+                                 : c->csv  ? EVIDENCE_NONE
+                                 : c->json ? EVIDENCE_JSON
+                                           : EVIDENCE_TEXT,
+                         .csv = c->csv,
+                         .output = &rows};
     struct audit_filter filter = {.since = c->since, .until = c->until};
     struct error e = {""};
     int result = EXIT_FINE;
 
-    if (audit_report(&r, files, n_files, &filter, &e) < 0)
+    rows.text = (struct buffer){0};
+    if (evidence_gather(&v, files, n_files, &filter, &e) < 0)
         return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
     if (c->html) {
         CLEANUP(buffer_done) struct buffer b = {0};
-        evidence_html(&b, &r, c->since, c->until);
+        evidence_html(&b, &v, c->since, c->until);
         result = write_file(c, c->html, &b);
     }
-    if (c->csv && result == EXIT_FINE)
-        result = write_csv(c, &r);
-    if (!c->html && !c->csv && c->json)
-        result = ctl_print_json(c,
-                                json_pack("{s:o, s:O, s:O, s:I}", "verdict", verdict_of(&r.verdict),
-                                          "days", r.days, "lists", r.lists, "left_out",
-                                          (json_int_t)r.n_left_out),
+    if (c->csv)
+        output_format(&c->output, "%s\n", c->csv);
+    if (v.form == EVIDENCE_JSON)
+        result = ctl_print_json(c, evidence_json(&v, verdict_of(&v.report.verdict)),
                                 JSON_INDENT(2) | JSON_SORT_KEYS);
-    else if (!c->html && !c->csv)
-        evidence_text(&c->output, &r);
-    return result != EXIT_FINE ? result : r.verdict.n_findings ? EXIT_FOUND : EXIT_FINE;
+    else if (v.form == EVIDENCE_TEXT)
+        evidence_text(&c->output, &v);
+    return result != EXIT_FINE ? result : v.report.verdict.n_findings ? EXIT_FOUND : EXIT_FINE;
 }
 
 static int render_key(struct output *o, const json_t *answer)
@@ -424,8 +408,7 @@ static int erase(struct ctl *c)
     json_auto_t *answer = NULL;
 
     if (c->n_arguments != 2)
-        return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
-                            "audit erase takes a person: an id, a DN or a login");
+        return ctl_misuse(c, "audit erase takes a person: an id, a DN or a login");
     int r = ctl_ask(c, "audit-erase", json_pack("{s:s}", "person", c->arguments[1]), &answer);
     return r != EXIT_FINE ? r : ctl_show(c, answer, render_erased);
 }
@@ -443,7 +426,7 @@ int ctl_audit(struct ctl *c)
         return erase(c);
     bool proving = strcmp(what, "prove") == 0;
     if (proving && n_files == 0)
-        return ctl_complain(c, EXIT_FAILED, "invalid-parameter", "audit prove takes a line's number");
+        return ctl_misuse(c, "audit prove takes a line's number");
     if (proving) {
         files++;
         n_files--;
@@ -467,6 +450,5 @@ int ctl_audit(struct ctl *c)
         return ctl_export(c, files, n_files);
     if (strcmp(what, "who") == 0)
         return who(c, files, n_files);
-    return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
-                        "audit takes: verify, show, who, report, export, prove, erase, key");
+    return ctl_misuse(c, "audit takes: verify, show, who, report, export, prove, erase, key");
 }

@@ -63,13 +63,11 @@ static int prepare(struct ctl *c, struct export *x, struct audit_filter *filter)
 {
     x->convert = format_of(c->format);
     if (!x->convert)
-        return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
-                            "audit export takes --format ocsf, ecs or cef");
+        return ctl_misuse(c, "audit export takes --format ocsf, ecs or cef");
     if (c->after && (text_parse_signed(c->after, &filter->after) < 0 || filter->after < 0))
-        return ctl_complain(c, EXIT_FAILED, "invalid-parameter", "'%s' is no line's number", c->after);
+        return ctl_misuse(c, "'%s' is no line's number", c->after);
     if (c->follow && c->person)
-        return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
-                            "--follow and --person exclude each other");
+        return ctl_misuse(c, "--follow and --person exclude each other");
     return EXIT_FINE;
 }
 
@@ -89,8 +87,7 @@ int ctl_export(struct ctl *c, const char *const *files, size_t n_files)
         return r;
     c->output.verbatim = c->no_pager = true; /* for programs */
     if (c->follow && n_files != 1)
-        return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
-                            "--follow takes one file, the one that grows; closed ones beside it "
+        return ctl_misuse(c, "--follow takes one file, the one that grows; closed ones beside it "
                             "are read first");
     if (c->follow)
         r = audit_follow(files[0], &filter, convert_line, write_all, STDOUT_FILENO, &x, &e);

@@ -190,8 +190,7 @@ static int run_retry(struct ctl *c)
     const char *person = c->n_arguments > 0 ? c->arguments[0] : NULL;
 
     if ((person != NULL) + (c->cause != NULL) + c->all != 1)
-        return ctl_complain(c, EXIT_FAILED, "invalid-parameter",
-                            "retry takes one of PERSON, --cause CAUSE, --all");
+        return ctl_misuse(c, "retry takes one of PERSON, --cause CAUSE, --all");
     return ask_and_show(c, "retry",
                         json_pack("{s:s*, s:s*}", "person", person, "cause", c->cause),
                         render_released);
@@ -199,7 +198,18 @@ static int run_retry(struct ctl *c)
 
 static int render_sync(struct output *o, const json_t *answer)
 {
-    output_format(o, member_true(answer, "started") ? "Started.\n" : "Not started.\n");
+    size_t i;
+    json_t *step;
+
+    json_array_foreach(json_object_get(answer, "steps"), i, step)
+    {
+        output_format(o, "%6lld ms  %-10s  ", member_number(step, "ms"),
+                      member_text(step, "step") ? member_text(step, "step") : "");
+        output_text(o, member_text(step, "sentence"));
+        output_format(o, "\n");
+    }
+    if (i == 0)
+        output_format(o, member_true(answer, "started") ? "Started.\n" : "Not started.\n");
     return EXIT_FINE;
 }
 
@@ -256,7 +266,7 @@ static int run_reload(struct ctl *c)
 static int run_config(struct ctl *c)
 {
     if (strcmp(c->arguments[0], "show") != 0)
-        return ctl_complain(c, EXIT_FAILED, "invalid-parameter", "config takes: show");
+        return ctl_misuse(c, "config takes: show");
     return ask_and_show(c, "config", json_object(), render_config);
 }
 

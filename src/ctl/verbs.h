@@ -1,5 +1,6 @@
 /* What rosterctl can do: one table, which the help, the completion and the dispatcher read. */
 #pragma once
+#include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,6 +13,8 @@
 struct ctl {
     struct output output;
     bool json, no_pager;
+    bool quiet;       /* complains of nothing */
+    unsigned seconds; /* how long an answer may take; 0: long */
     struct pager pager;
     const char *socket;      /* --socket; NULL: found by the configuration */
     const char *config_file; /* --config before the verb, or -i; never NULL */
@@ -23,6 +26,7 @@ struct ctl {
     const char *html, *csv;                          /* audit report */
     const char *format, *after;                      /* audit export */
     const char *key, *checkpoint, *proof;                    /* audit verify */
+    const char *verb; /* its name; NULL: none was given */
     bool summary, all, new, watch, follow, as_case, commands;
     char **arguments; /* behind the verb; NULL-terminated */
     size_t n_arguments;
@@ -55,9 +59,15 @@ int ctl_show(struct ctl *c, const json_t *answer,
 int ctl_print_json(struct ctl *c, json_t *object_taken, size_t flags);
 /* For answers that are written before they are whole. */
 void ctl_page(struct ctl *c);
+extern const struct option ctl_options[];
+/* complete.c: what may stand for the last of these words. */
+void ctl_complete(struct ctl *c, char **words, size_t n_words);
+
 /* To standard error, and with --json as {"error":…,"message":…} on standard output. */
 int ctl_complain(struct ctl *c, int exit_code, const char *code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The command line is wrong: the same, and where it is explained. Exit code as rosterd's. */
+int ctl_misuse(struct ctl *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* verbs-audit.c, verbs-export.c, verbs-check.c, verbs-test.c: what needs no daemon. */
 int ctl_audit(struct ctl *c);

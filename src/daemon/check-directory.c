@@ -103,8 +103,11 @@ static void say_server(struct check *c, const struct directory_status *s)
                          "account may read");
     if (n.members_unresolved)
         check_add(c, CHECK_WARNING, "entries",
-                  "%zu members of groups are no entries that are seen: they lie outside the "
-                  "base, do not fit the filter, or do not exist",
+                  n.members_unresolved == 1
+                      ? "%zu member of a group is no entry that is seen: it lies outside the "
+                        "base, does not fit the filter, or does not exist"
+                      : "%zu members of groups are no entries that are seen: they lie outside the "
+                        "base, do not fit the filter, or do not exist",
                   n.members_unresolved);
 }
 
@@ -299,6 +302,7 @@ static void check_attributes(struct check *c)
 struct census {
     struct check *c;
     size_t n_users, n_invalid, n_skipped;
+    size_t n_waiting; /* of the users: for something that was said */
     json_t *skipped; /* by code */
 };
 
@@ -324,10 +328,12 @@ static int say_hold(const char *cause, const char *reason, const char *sentence,
 {
     (void)since_usec;
     (void)next_usec;
-    struct check *c = userdata;
+    struct census *s = userdata;
+    struct check *c = s->c;
     /* The budgets of a first load are not a matter of the connections. */
     if (state != OPERATION_HELD || !reason || text_equal(reason, REASON_ENTRY_INVALID))
         return 0;
+    s->n_waiting += n_people;
     check_add(c, CHECK_WARNING, cause ? cause : reason,
               n_people == 1 ? "%zu person waits: %s" : "%zu people wait: %s", n_people,
               sentence ? sentence : reason_code_text(reason));
@@ -344,7 +350,7 @@ static void check_people(struct check *c)
         check_add(c, CHECK_WARNING, "people", "%zu more cannot become users for such reasons",
                   s.n_invalid - EXAMPLES);
     if (r == 0)
-        r = queue_holds(c->state, say_hold, c, &e);
+        r = queue_holds(c->state, say_hold, &s, &e);
     if (r < 0) {
         check_add(c, CHECK_ERROR, "people", "%s", e.message);
         return;
@@ -358,10 +364,11 @@ static void check_people(struct check *c)
         snprintf(reasons + used, sizeof reasons - used, "%s%s: %lld", used ? ", " : " (", code,
                  (long long)json_integer_value(n));
     }
+    size_t n_waiting = s.n_waiting < s.n_users ? s.n_waiting : s.n_users;
     check_add(
         c, s.n_users ? CHECK_OK : CHECK_WARNING, "people",
         "%zu would be users, %zu would be if their values were right, %zu get no user%s%s",
-        s.n_users, s.n_invalid, s.n_skipped, reasons, reasons[0] ? ")" : "");
+        s.n_users - n_waiting, s.n_invalid + n_waiting, s.n_skipped, reasons, reasons[0] ? ")" : "");
 }
 
 /* false: there is nothing to look at; what is wrong was said. */

@@ -18,6 +18,7 @@
 #include "tenant/client.h"
 
 struct erasure;
+struct sync_one;
 struct history;
 struct look;
 struct storage;
@@ -47,6 +48,7 @@ struct daemon {
     struct look *look;       /* at another configuration, under way; NULL */
     struct history *history; /* being read; NULL */
     struct erasure *erasure; /* under way; NULL */
+    struct sync_one *sync_one; /* somebody waits for one person; NULL */
     struct progress progress;
     sd_event_source *progress_timer;
     char status_text[320]; /* what the service manager was told */

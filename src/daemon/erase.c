@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "daemon/daemon.h"
 #include "daemon/report.h"
 
@@ -175,7 +176,7 @@ static int finish(struct erasure *x, struct error *e)
                    e);
     if (r < 0)
         return r;
-    log_notice("What %zu lines of the audit told of a person was erased", n);
+    log_notice("What %zu line%s of the audit told of a person was erased", n, text_plural(n));
     if (x->call)
         control_reply(TAKE(x->call), json_pack("{s:I, s:I, s:I}", "lines", (json_int_t)n, "files",
                                                (json_int_t)n_files, "old_form", (json_int_t)n_old));

@@ -15,6 +15,7 @@
 #include "daemon/plan-groups.h"
 #include "daemon/report.h"
 #include "state/mirror.h"
+#include "state/person.h"
 
 #define CONFIG_FILES_MAX 100
 
@@ -76,6 +77,29 @@ static void handle_holds(struct request *q)
 {
     struct error e = {0};
     answer_or_fail(q, report_holds(q->d->engine, q->d->state, &e), &e);
+}
+
+#define LOGINS_MAX 200
+
+/* For completion in a shell: those that begin with something, and never all. */
+static void handle_logins(struct request *q)
+{
+    CLEANUP(string_list_done) struct string_list found = {0};
+    const char *prefix = json_string_value(json_object_get(q->parameters, "prefix"));
+    json_t *logins = json_array();
+    struct error e = {0};
+
+    if (!prefix) {
+        json_decref(logins);
+        control_fail(q->call, "invalid-parameter", "prefix must be a text");
+        return;
+    }
+    int r = person_logins(q->d->state, prefix, LOGINS_MAX, &found, &e);
+    for (size_t i = 0; r == 0 && i < found.n_items; i++)
+        if (json_array_append_new(logins, json_string(found.items[i])) < 0)
+            r = error_out_of_memory(&e);
+    answer_or_fail(q, r == 0 ? json_pack("{s:O}", "logins", logins) : NULL, &e);
+    json_decref(logins);
 }
 
 static void handle_plan(struct request *q)
@@ -327,11 +351,13 @@ static void handle_sync(struct request *q)
         r = engine_look_again(q->d->engine, ids.items[i], &e);
     if (r == 0)
         r = note_request(q, "sync", &ids, person ? "one person" : "everything", &e);
-    string_list_done(&ids);
     if (r < 0)
         fail(q, &e);
+    else if (ids.n_items == 1)
+        sync_one_start(q->d, q->call, ids.items[0]);
     else
         control_reply(q->call, json_pack("{s:b}", "started", 1));
+    string_list_done(&ids);
 }
 
 static void set_paused(struct request *q, bool pause)
@@ -416,6 +442,7 @@ static const struct {
     {"explain", handle_explain, true, false},
     {"history", handle_history, true, false},
     {"holds", handle_holds, true, false},
+    {"logins", handle_logins, true, false},
     {"approve", handle_approve, false, true},
     {"retry", handle_retry, false, true},
     {"sync", handle_sync, false, true},
@@ -473,5 +500,6 @@ void daemon_handlers_close(struct daemon *d)
 {
     look_cancel(d);
     history_cancel(d);
+    sync_one_cancel(d);
     erase_cancel(d);
 }

@@ -3,8 +3,9 @@
  * private copy of the state file and the mirror in it; it has no tenant, no feed and no audit,
  * so nothing that it decides leaves this room. One look at a time, bounded in time.
  *
- * What the mirror does not hold it cannot know: attributes that only the other configuration
- * reads, and another base or filter, are named as problems of the answer.
+ * What the mirror lacks for it (attributes that only the other configuration reads, another
+ * base, filter or server) is read from the directory into the copy. What comes out is held
+ * against the plan of the running configuration, since the difference is what was asked for.
  */
 #include "config.h"
 
@@ -21,7 +22,7 @@
 #include "mapping/ruleset.h"
 #include "state/mirror.h"
 
-#define LOOK_LIMIT_USEC (100 * USEC_PER_SEC) /* below what rosterctl waits for */
+#define LOOK_LIMIT_USEC (580 * USEC_PER_SEC) /* below what rosterctl waits for */
 
 struct look {
     struct daemon *daemon;
@@ -30,6 +31,10 @@ struct look {
     struct problem_list problems;
     struct state *state;
     struct engine *engine;
+    struct directory *directory; /* NULL: the mirror holds all that is needed */
+    bool read_done;
+    struct error read_error;
+    uint64_t since_usec;
     sd_event_source *finish; /* deferred: the engine cannot be freed from its own turn */
     sd_event_source *limit;
 };
@@ -40,6 +45,7 @@ static void look_free(struct look *l)
         l->daemon->look = NULL;
     sd_event_source_disable_unref(l->finish);
     sd_event_source_disable_unref(l->limit);
+    directory_free(l->directory);
     engine_free(l->engine);
     state_close(l->state);
     settings_free(l->settings);
@@ -79,22 +85,30 @@ static bool contains_attribute(const struct string_list *list, const char *name)
     return false;
 }
 
-static int warn_of_attributes(struct look *l)
+static bool same_texts(char *const *a, size_t n_a, char *const *b, size_t n_b)
 {
+    bool same = n_a == n_b;
+    for (size_t i = 0; same && i < n_a; i++)
+        same = text_equal(a[i], b[i]);
+    return same;
+}
+
+/* By the running configuration something else is read, or from somewhere else. */
+static bool needs_read(const struct look *l)
+{
+    const struct directory_options *a = &l->daemon->settings->directory;
+    const struct directory_options *b = &l->settings->directory;
     const struct string_list *held = ruleset_attributes(engine_ruleset(l->daemon->engine));
     const struct string_list *read = ruleset_attributes(engine_ruleset(l->engine));
     for (size_t i = 0; i < read->n_items; i++)
-        if (!contains_attribute(held, read->items[i])) {
-            int r = problem_add(
-                &l->problems, LEVEL_WARNING, NULL, 0, 0,
-                "the attribute %s is read by this configuration and not by the running one, so "
-                "its values are not known here: the plan is not reliable for rules and "
-                "templates that use it",
-                read->items[i]);
-            if (r < 0)
-                return r;
-        }
-    return 0;
+        if (!contains_attribute(held, read->items[i]))
+            return true;
+    return !same_texts(a->uris, a->n_uris, b->uris, b->n_uris) ||
+           !same_texts(a->bases, a->n_bases, b->bases, b->n_bases) ||
+           !same_texts(a->group_bases, a->n_group_bases, b->group_bases, b->n_group_bases) ||
+           !text_equal(a->filter, b->filter) || !text_equal(a->group_filter, b->group_filter) ||
+           !text_equal(a->id_attribute, b->id_attribute) || !text_equal(a->bind_dn, b->bind_dn) ||
+           !text_equal(a->login_attribute, b->login_attribute);
 }
 
 static int warn_of_groups(struct look *l, struct error *e)
@@ -123,14 +137,11 @@ static int warn_of_groups(struct look *l, struct error *e)
 static int warn_of_limits(struct look *l, struct error *e)
 {
     CLEANUP(freep) char *restart = NULL;
-    int r = warn_of_attributes(l);
-    if (r == 0)
-        r = settings_compare(l->daemon->settings, l->settings, &restart);
+    int r = settings_compare(l->daemon->settings, l->settings, &restart);
     if (r >= 0 && restart)
         r = problem_add(&l->problems, LEVEL_WARNING, NULL, 0, 0,
-                        "%s. This plan is made from what the running configuration has read",
-                        restart);
-    if (r >= 0 && state_meta_number(l->state, "read-ended", 0) == 0)
+                        "%s", restart);
+    if (r >= 0 && !needs_read(l) && state_meta_number(l->state, "read-ended", 0) == 0)
         r = problem_add(&l->problems, LEVEL_WARNING, NULL, 0, 0,
                         "the directory was not read to its end yet: the plan is not complete");
     return r < 0 ? error_set(e, r, "the problems cannot be collected: %s", strerror(-r)) : 0;
@@ -141,10 +152,18 @@ static int on_finish(sd_event_source *source, void *userdata)
     (void)source;
     struct look *l = userdata;
     struct error e = {0};
+    if (l->read_error.message[0]) {
+        look_fail(l, &l->read_error);
+        return 0;
+    }
     json_t *answer = warn_of_groups(l, &e) < 0 ? NULL : report_plan(l->engine, l->state, &e);
     json_t *problems = answer ? problems_of(l) : NULL;
     if (answer) /* nobody can approve what is not in force */
         (void)json_object_set_new(answer, "hash", json_null());
+    if (answer && look_differences(answer, l->daemon->engine, l->daemon->state, &e) < 0) {
+        json_decref(answer);
+        answer = NULL;
+    }
     if (answer && json_object_set_new(answer, "problems", problems) < 0) {
         json_decref(answer);
         answer = NULL;
@@ -159,12 +178,41 @@ static int on_finish(sd_event_source *source, void *userdata)
     return 0;
 }
 
-static void on_idle(void *userdata)
+static void finish(struct look *l)
 {
-    struct look *l = userdata;
     int r = sd_event_source_set_enabled(l->finish, SD_EVENT_ONESHOT);
     if (r < 0)
         log_error("Cannot finish the plan of another configuration: %s", strerror(-r));
+}
+
+static void on_idle(void *userdata)
+{
+    struct look *l = userdata;
+    if (!l->directory || l->read_done)
+        finish(l);
+}
+
+/* From the directory, which must not be freed here. */
+static void on_read(int r, const struct error *e, void *userdata)
+{
+    struct look *l = userdata;
+    l->read_done = true;
+    if (r < 0)
+        error_set(&l->read_error, r, "the directory cannot be read for this configuration: %s", e->message);
+    if (r < 0 || engine_is_idle(l->engine))
+        finish(l);
+}
+
+/* What only this configuration asks for goes into the copy. */
+static int start_read(struct look *l, struct error *e)
+{
+    int r = directory_new(&l->directory, l->daemon->event, &l->settings->directory,
+                          ruleset_attributes(engine_ruleset(l->engine)), &engine_sink,
+                          engine_reading(l->engine), e);
+    if (r < 0)
+        return r;
+    directory_be_quiet(l->directory);
+    return directory_read_once(l->directory, on_read, l, e);
 }
 
 static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
@@ -217,11 +265,15 @@ static int look_begin(struct look *l, struct error *e)
         r = look_add_sources(l, e);
     if (r < 0)
         return r;
+    bool read = needs_read(l);
     engine_on_idle(l->engine, on_idle, l);
-    engine_use_mirror_as_is(l->engine);
+    if (!read)
+        engine_use_mirror_as_is(l->engine);
     r = engine_start(l->engine, e);
     /* Budgets and the lifecycle may differ where the rules do not. */
-    return r < 0 ? r : engine_look_again(l->engine, NULL, e);
+    if (r == 0)
+        r = engine_look_again(l->engine, NULL, e);
+    return r == 0 && read ? start_read(l, e) : r;
 }
 
 void look_start(struct daemon *d, struct control_call *call, const struct settings_text *texts,
@@ -239,6 +291,7 @@ void look_start(struct daemon *d, struct control_call *call, const struct settin
     }
     l->daemon = d;
     l->call = call;
+    l->since_usec = clock_now_usec();
     d->look = l;
     int r = settings_load_texts(&l->settings, texts, n_texts, &l->problems, &e);
     if (r < 0 && l->problems.n_errors) {

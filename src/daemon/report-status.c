@@ -40,7 +40,7 @@ static json_t *directory_of(struct status *s)
         return NULL;
     bool chosen = d->feed != DIRECTORY_FEED_AUTO;
     return json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "state",
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:o}", "state",
         directory_state_name(d->state), "uri", report_text(d->uri), "product",
         report_text(d->product), "feed",
         report_text(chosen ? directory_feed_name(d->feed) : NULL), "feed_reason",
@@ -49,7 +49,8 @@ static json_t *directory_of(struct status *s)
         "last_change", report_time(d->last_change_usec), "last_full_read",
         report_time(d->last_full_read_usec), "people", (json_int_t)c.people, "groups",
         (json_int_t)c.groups, "gone", (json_int_t)c.gone, "members_unresolved",
-        (json_int_t)c.members_unresolved, "reconnects", (json_int_t)d->n_reconnects);
+        (json_int_t)c.members_unresolved, "reconnects", (json_int_t)d->n_reconnects,
+        "certificate_expires", report_time(d->certificate_expires_usec));
 }
 
 static const char *tenant_state_name(const struct status *s,
@@ -72,13 +73,40 @@ static json_t *rate_of(double rate)
     return rate > 0 ? json_real(rate) : json_null();
 }
 
+/* Since the start, by class; those that there were. */
+static json_t *answers_of(const struct tenant_client_status *c)
+{
+    json_t *answers = json_object();
+    for (int i = TENANT_DONE; i < TENANT_N_CLASSES; i++)
+        if (c->n_answers[i])
+            json_object_set_new(answers, tenant_answer_class_name((enum tenant_answer_class)i),
+                                json_integer((json_int_t)c->n_answers[i]));
+    return answers;
+}
+
+/* As Prometheus counts: each bucket holds those before it too; null is above all bounds. */
+static json_t *lag_of(const struct lag *l)
+{
+    json_t *buckets = json_array();
+    uint64_t n = 0;
+    for (size_t i = 0; i <= LAG_BOUNDS; i++) {
+        n += l->counts[i];
+        json_array_append_new(
+            buckets, json_pack("{s:o, s:I}", "seconds",
+                               i < LAG_BOUNDS ? json_real((double)lag_bounds_usec[i] / 1e6) : json_null(),
+                               "count", (json_int_t)n));
+    }
+    return json_pack("{s:I, s:f, s:o}", "count", (json_int_t)n, "sum_seconds",
+                     (double)l->sum_usec / 1e6, "buckets", buckets);
+}
+
 static json_t *tenant_of(struct status *s)
 {
     const struct settings *settings = s->d->settings;
     struct tenant_client_status c = {0};
     if (s->d->tenant)
         tenant_client_status(s->d->tenant, &c);
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:I, s:I}", "state",
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o}", "state",
                      tenant_state_name(s, &c), "url", report_text(settings->tenant.url),
                      "error", report_text(s->engine.tenant_error), "since",
                      report_steady(s->engine.tenant_since_usec), "next_attempt",
@@ -87,7 +115,9 @@ static json_t *tenant_of(struct status *s)
                      rate_of(settings->tenant.max_rate), "users_linked",
                      (json_int_t)link_count(s->d->state, LINK_ACTIVE), "users_disabled",
                      (json_int_t)link_count(s->d->state, LINK_DISABLED), "requests",
-                     (json_int_t)c.n_requests, "requests_throttled", (json_int_t)c.n_throttled);
+                     (json_int_t)c.n_requests, "requests_throttled", (json_int_t)c.n_throttled,
+                     "answers", answers_of(&c), "certificate_expires",
+                     report_time(c.certificate_expires_usec));
 }
 
 static json_t *run_of(struct status *s)
@@ -362,8 +392,8 @@ json_t *report_status(struct daemon *d, struct error *e)
     if (r < 0)
         return NULL;
     json_auto_t *parts = json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:o, s:{s:o, s:o}, s:{s:I, s:o}}",
-        "progress", progress_json(&s), "next", next_of(&s), "directory",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:o, s:{s:o, s:o}, s:{s:I, s:o}}",
+        "lag", lag_of(&s.engine.lag), "progress", progress_json(&s), "next", next_of(&s), "directory",
         directory_of(&s), "tenant", tenant_of(&s), "run", run_of(&s), "queue", queue_of(&s),
         "budgets", budgets_of(&s), "revocations", revocations_of(&s), "adoption", adoption_of(&s), "alarms", alarms, "audit",
         audit_of(&s), "state", "file", report_text(d->settings->state_file), "error",

@@ -47,6 +47,12 @@ int report_case(struct engine *n, struct state *s, const struct mapping_options 
 void look_start(struct daemon *d, struct control_call *call, const struct settings_text *texts,
                 size_t n_texts);
 void look_cancel(struct daemon *d);
+/* look-differences.c: adds to a plan how it differs from that of the running engine. */
+int look_differences(json_t *plan, struct engine *n, struct state *s, struct error *e);
+
+/* sync-one.c: answers the call, which is taken, when the person is through the chain. */
+void sync_one_start(struct daemon *d, struct control_call *call, const char *id);
+void sync_one_cancel(struct daemon *d);
 
 /* history.c: the audit's lines about a person, read by a thread. Answers as look_start(). */
 void history_start(struct daemon *d, struct control_call *call, const char *person);

@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/certificate.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -219,6 +220,21 @@ static int set_nonblocking(struct attempt *a)
         return error_set(&a->error, -errno, "%s: the socket cannot be made non-blocking: %s",
                          a->uri, strerror(errno));
     return 0;
+}
+
+uint64_t connect_certificate_expires(LDAP *ld)
+{
+    uint64_t usec = 0;
+#ifdef LDAP_OPT_X_TLS_PEERCERT
+    struct berval der = {0};
+
+    if (ldap_get_option(ld, LDAP_OPT_X_TLS_PEERCERT, &der) == LDAP_OPT_SUCCESS && der.bv_val)
+        usec = certificate_expires_der(der.bv_val, der.bv_len);
+    ldap_memfree(der.bv_val);
+#else
+    (void)ld;
+#endif
+    return usec;
 }
 
 static int attempt_steps(struct attempt *a)

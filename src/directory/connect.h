@@ -5,6 +5,7 @@
 #pragma once
 #include <ldap.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct connect;
 struct directory_options;
@@ -26,6 +27,9 @@ int connect_start(struct connect **ret, struct sd_event *event, struct task_slot
                   const struct directory_options *options, const char *uri,
                   connect_done_fn done, void *userdata, struct error *e);
 struct connect *connect_free(struct connect *c);
+
+/* When the certificate of the server expires; 0: there is none, or libldap does not tell. */
+uint64_t connect_certificate_expires(LDAP *ld);
 
 /* Whether a URI and `tls` go together, and what TLS comes of it. -EINVAL with a sentence. */
 enum connect_tls {

@@ -67,7 +67,7 @@ void connection_drop(struct directory *d)
 
 static void tell_away(struct directory *d, const struct error *e)
 {
-    if (d->away_logged) {
+    if (d->away_logged || d->quiet) {
         log_debug("%s", e->message);
         return;
     }
@@ -225,7 +225,7 @@ void connection_start_feed(struct directory *d)
         r = tell_searches(d, &e);
     if (r == 0) {
         d->feed_kind = d->ops->kind;
-        log_event(LOG_NOTICE, MSG_FEED_CHOSEN, "Following %s (%s) by %s: %s",
+        log_event(d->quiet ? LOG_DEBUG : LOG_NOTICE, MSG_FEED_CHOSEN, "Following %s (%s) by %s: %s",
                   session_uri(d->session), d->server->product_text,
                   directory_feed_name(d->feed_kind), d->feed_reason);
         directory_set_state(d, DIRECTORY_READING);
@@ -336,6 +336,7 @@ static void begin_session(struct directory *d, LDAP *ld)
     for (unsigned i = 0; i < d->n_searches; i++)
         bases[i] = d->searches[i].base;
     struct error e = {};
+    uint64_t certificate_usec = connect_certificate_expires(ld);
     int r = session_new(&d->session, d->event, ld, d->address->uri, &events, d, &e);
     if (r == 0)
         r = rootdse_read_start(&d->reading, d->session, bases, d->n_searches,
@@ -345,6 +346,7 @@ static void begin_session(struct directory *d, LDAP *ld)
         return;
     }
     d->connected_usec = clock_monotonic_usec();
+    d->certificate_expires_usec = certificate_usec;
     if (d->options.keepalive_usec > 0)
         directory_arm(d->heartbeat, d->options.keepalive_usec);
     if (d->options.return_interval_usec > 0 && d->address->preference > 0 && !d->once)

@@ -406,6 +406,11 @@ int directory_set_attributes(struct directory *d, const struct string_list *attr
     return 0;
 }
 
+void directory_be_quiet(struct directory *d)
+{
+    d->quiet = true;
+}
+
 void directory_on_search(struct directory *d,
                          void (*fn)(const struct directory_search *s, void *userdata),
                          void *userdata)
@@ -429,5 +434,6 @@ void directory_status(const struct directory *d, struct directory_status *ret)
         .last_change_usec = d->last_change_usec,
         .last_full_read_usec = d->last_full_read_usec,
         .n_reconnects = d->n_reconnects,
+        .certificate_expires_usec = d->certificate_expires_usec,
     };
 }

@@ -141,6 +141,8 @@ int directory_start(struct directory *d, struct error *e);
 int directory_read_once(struct directory *d,
                         void (*done)(int r, const struct error *e, void *userdata),
                         void *userdata, struct error *e);
+/* A look beside the one that follows: what happens to its connection is no event of the log. */
+void directory_be_quiet(struct directory *d);
 /* A full compare as soon as possible (rosterctl sync; a doubt of somebody else). */
 void directory_request_full_read(struct directory *d);
 /* The mapping was reloaded: if it reads other attributes, reconnects with a full read. */
@@ -177,6 +179,7 @@ struct directory_status {
     const char *base_doubt;  /* why the first base could not be seen, or NULL */
     uint64_t since_usec, next_attempt_usec, last_change_usec, last_full_read_usec;
     uint64_t n_reconnects;
+    uint64_t certificate_expires_usec; /* of the server; 0: not known */
 };
 void directory_status(const struct directory *d, struct directory_status *ret);
 const char *directory_feed_name(enum directory_feed_kind k); /* "syncrepl", … */

@@ -30,7 +30,7 @@ struct directory {
     struct feed_search searches[DIRECTORY_MAX_SEARCHES]; /* base and key; filters depend on the product */
     unsigned n_searches;
     struct sd_event_source *retry, *settle, *full, *doubts, *heartbeat, *comeback;
-    bool running, once;
+    bool running, once, quiet;
     void (*once_done)(int r, const struct error *e, void *userdata);
     void *once_userdata;
     bool once_over;
@@ -72,6 +72,7 @@ struct directory {
     bool has_error, away_logged;
     struct error last_error;
     uint64_t since_usec, next_attempt_usec, last_change_usec, last_full_read_usec, n_reconnects;
+    uint64_t certificate_expires_usec;
 };
 
 int directory_options_copy(struct directory_options *to, const struct directory_options *from);

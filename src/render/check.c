@@ -7,10 +7,10 @@
 #include "render/output.h"
 #include "render/render.h"
 
-/* Notes stand below their rule: they are sentences. */
 static void render_rules(struct output *o, const json_t *rules)
 {
-    unsigned width = 4;
+    static const char *const heads[] = {"RULE", "PEOPLE", "TEAM TAKEN", "NOTE"};
+    CLEANUP(table_done) struct table t = {.n_columns = 4, .heads = heads, .right = 0x06};
     size_t i;
     json_t *r;
 
@@ -18,26 +18,20 @@ static void render_rules(struct output *o, const json_t *rules)
         return;
     json_array_foreach(rules, i, r)
     {
-        unsigned columns = member_text(r, "rule") ? output_columns(member_text(r, "rule")) : 0;
-        width = columns > width ? columns : width;
-    }
-    output_colour(o, COLOUR_BOLD, "\nRULE%*s  PEOPLE  TEAM TAKEN\n", (int)width - 4, "");
-    json_array_foreach(rules, i, r)
-    {
-        const char *name = member_text(r, "rule") ? member_text(r, "rule") : "";
-        output_text(o, name);
-        output_format(o, "%*s  %6lld", (int)(width - output_columns(name)), "",
-                      member_number(r, "people"));
-        if (json_is_integer(json_object_get(r, "team_taken")))
-            output_format(o, "  %10lld\n", member_number(r, "team_taken"));
-        else
-            output_format(o, "           -\n");
         CLEANUP(buffer_done) struct buffer note = {0};
         if (member_text(r, "note"))
             buffer_format(&note, "! %s", member_text(r, "note"));
-        if (note.data)
-            output_sentence(o, 4, note.data);
+        table_add(&t, COLOUR_NONE, member_text(r, "rule"));
+        table_format(&t, COLOUR_NONE, "%lld", member_number(r, "people"));
+        if (json_is_integer(json_object_get(r, "team_taken")))
+            table_format(&t, COLOUR_NONE, "%lld", member_number(r, "team_taken"));
+        else
+            table_add(&t, COLOUR_NONE, "-");
+        t.failed |= note.failed;
+        table_add(&t, COLOUR_YELLOW, note.data);
     }
+    output_format(o, "\n");
+    table_print(&t, o, 0);
     output_format(o, "\n");
 }
 
@@ -80,6 +74,7 @@ int render_check_commands(struct output *o, const json_t *answer)
     size_t i;
     json_t *row;
 
+    o->verbatim = true;
     output_format(o, "# What rosterctl check asks, for a shell. Nothing of it writes.\n");
     json_array_foreach(json_object_get(answer, "commands"), i, row)
     {

@@ -207,6 +207,20 @@ void output_wrap(struct output *o)
     buffer_done(&raw);
 }
 
+#define FLUSH_SIZE (64 * 1024)
+
+int output_flush(struct output *o)
+{
+    if (o->text.size < FLUSH_SIZE)
+        return 0;
+    output_wrap(o);
+    errno = 0;
+    if (fwrite(o->text.data, 1, o->text.size, stdout) < o->text.size)
+        return errno ? -errno : -EIO;
+    buffer_clear(&o->text);
+    return 0;
+}
+
 void output_sentence(struct output *o, unsigned indent, const char *text)
 {
     if (!text)

@@ -37,6 +37,8 @@ static const struct metric metrics[] = {
     { "rosterd_directory_last_change_timestamp_seconds", "gauge", "When the directory last told a change.", "directory", "last_change", VALUE_TIME },
     { "rosterd_directory_last_complete_read_timestamp_seconds", "gauge", "When everything was last read and compared.", "directory", "last_full_read", VALUE_TIME },
     { "rosterd_directory_reconnects_total", "counter", "Connections to the directory after the first.", "directory", "reconnects", VALUE_NUMBER },
+    { "rosterd_directory_certificate_expiry_timestamp_seconds", "gauge", "When the certificate of the directory's server expires.", "directory", "certificate_expires", VALUE_TIME },
+    { "rosterd_tenant_certificate_expiry_timestamp_seconds", "gauge", "When the certificate of the tenant expires.", "tenant", "certificate_expires", VALUE_TIME },
     { "rosterd_tenant_up", "gauge", "1 while the tenant takes calls.", "tenant", "state", VALUE_IS_OK },
     { "rosterd_tenant_users_linked", "gauge", "Active users who belong to an entry.", "tenant", "users_linked", VALUE_NUMBER },
     { "rosterd_tenant_users_disabled", "gauge", "Users who were disabled and belong to an entry.", "tenant", "users_disabled", VALUE_NUMBER },
@@ -50,6 +52,8 @@ static const struct metric metrics[] = {
 
 /* Members of status.queue, by state. */
 static const char *const queue_states[] = { "ready", "waiting", "started", "parked", "held" };
+/* Of status.queue.by_lane: in this order they go. */
+static const char *const lanes[] = { "revocations", "due", "newcomers" };
 /* clang-format on */
 
 static bool number_of(const json_t *object, const struct metric *m, double *ret)
@@ -154,6 +158,29 @@ static void render_held_people(struct output *o, const json_t *holds)
         sample(o, "rosterd_held_people", "reason", reason, (double)json_integer_value(n));
 }
 
+static void render_lag(struct output *o, const json_t *lag)
+{
+    static const char name[] = "rosterd_request_lag_seconds";
+    size_t i;
+    json_t *bucket;
+
+    if (!json_is_object(lag))
+        return;
+    head(o, name, "histogram", "Time from the directory's word to the first request that follows.");
+    json_array_foreach(json_object_get(lag, "buckets"), i, bucket)
+    {
+        const json_t *bound = json_object_get(bucket, "seconds");
+        if (json_is_number(bound))
+            output_format(o, "%s_bucket{le=\"%g\"} %lld\n", name, json_number_value(bound),
+                          member_number(bucket, "count"));
+        else
+            output_format(o, "%s_bucket{le=\"+Inf\"} %lld\n", name, member_number(bucket, "count"));
+    }
+    output_format(o, "%s_sum %.6f\n%s_count %lld\n", name,
+                  json_number_value(json_object_get(lag, "sum_seconds")), name,
+                  member_number(lag, "count"));
+}
+
 void render_metrics(struct output *o, const json_t *status, const json_t *holds)
 {
     const json_t *queue = json_object_get(status, "queue");
@@ -178,10 +205,14 @@ void render_metrics(struct output *o, const json_t *status, const json_t *holds)
     for (size_t i = 0; i < ARRAY_SIZE(queue_states); i++)
         sample(o, "rosterd_queue_operations", "state", queue_states[i],
                json_number_value(json_object_get(queue, queue_states[i])));
+    head(o, "rosterd_queue_lane_operations", "gauge", "Operations that may go now, by lane.");
+    for (size_t i = 0; i < ARRAY_SIZE(lanes); i++)
+        sample(o, "rosterd_queue_lane_operations", "lane", lanes[i],
+               json_number_value(json_object_get(json_object_get(queue, "by_lane"), lanes[i])));
+    render_lag(o, json_object_get(status, "lag"));
     render_budget_metrics(o, json_object_get(status, "budgets"));
     render_held_people(o, json_object_get(holds, "holds"));
-    if (json_object_size(answers) > 0)
-        head(o, "rosterd_tenant_answers_total", "counter", "Answers of the tenant, by class.");
+    head(o, "rosterd_tenant_answers_total", "counter", "Answers of the tenant, by class.");
     json_object_foreach((json_t *)(uintptr_t)answers, class, n)
         sample(o, "rosterd_tenant_answers_total", "class", class, json_number_value(n));
 }

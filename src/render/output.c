@@ -6,7 +6,6 @@
 
 #include "render/output.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -151,18 +150,4 @@ void output_time(struct output *o, const char *iso)
     }
     output_format(o, "%.10s %.8s UTC (%s)", iso, iso + 11,
                   output_age(o, iso, age, sizeof(age)));
-}
-
-#define FLUSH_SIZE (64 * 1024)
-
-int output_flush(struct output *o)
-{
-    if (o->text.size < FLUSH_SIZE)
-        return 0;
-    output_wrap(o);
-    errno = 0;
-    if (fwrite(o->text.data, 1, o->text.size, stdout) < o->text.size)
-        return errno ? -errno : -EIO;
-    buffer_clear(&o->text);
-    return 0;
 }

@@ -35,9 +35,6 @@ enum colour_wish {
 /* Looks at standard output, NO_COLOR, TERM and COLUMNS. */
 void output_init(struct output *o, enum colour_wish wish);
 void output_done(struct output *o);
-/* Writes what is there already to standard output once it is much, so that long answers take
- * no memory. 0 or -errno. */
-int output_flush(struct output *o);
 
 /* Our own words. */
 void output_format(struct output *o, const char *format, ...)
@@ -58,6 +55,9 @@ void output_end(struct output *o, unsigned hang);
 void output_sentence(struct output *o, unsigned indent, const char *text);
 /* Breaks what is still too wide; continued lines stand four columns further in. */
 void output_wrap(struct output *o);
+/* Writes what is there already to standard output once it is much, so that long answers take
+ * no memory. 0 or -errno. */
+int output_flush(struct output *o);
 
 /* "2026-11-24 14:39:54 UTC (5min ago)"; "never" for NULL. */
 void output_time(struct output *o, const char *iso);

@@ -372,6 +372,33 @@ static void render_changes(struct output *o, const json_t *answer, enum render_p
         output_format(o, "\n");
 }
 
+/* Of another configuration: what it changes against the one in force. */
+static void render_differences(struct output *o, const json_t *d)
+{
+    long long n = member_number(d, "people");
+
+    if (!json_is_object(d))
+        return;
+    output_colour(o, COLOUR_BOLD, "\nAgainst the configuration in force\n");
+    if (n == 0) {
+        output_format(o, "  nobody would be changed by this one\n");
+    } else {
+        output_format(o, "  %lld %s would be changed by this one: ", n, n == 1 ? "person" : "people");
+        render_counts(o, json_object_get(d, "operations"));
+        output_format(o, "\n");
+    }
+    if (json_object_size(json_object_get(d, "fields")) > 0) {
+        output_format(o, "  values: ");
+        render_counts(o, json_object_get(d, "fields"));
+        output_format(o, "\n");
+    }
+    if (json_object_size(json_object_get(d, "dropped")) > 0) {
+        output_format(o, "  planned now, and not by this one: ");
+        render_counts(o, json_object_get(d, "dropped"));
+        output_format(o, "\n");
+    }
+}
+
 int render_plan(struct output *o, const json_t *answer, enum render_plan how)
 {
     const json_t *operations = json_object_get(answer, "operations");
@@ -399,6 +426,7 @@ int render_plan(struct output *o, const json_t *answer, enum render_plan how)
     if (n_skipped > 0)
         output_format(o, "; %zu %s skipped", n_skipped, n_skipped == 1 ? "person" : "people");
     output_format(o, "\n");
+    render_differences(o, json_object_get(answer, "differences"));
     if (how == RENDER_PLAN_SHORT && json_array_size(operations) + n_skipped > FEW)
         output_format(o, "rosterctl plan --all shows everybody; --kind, --rule and --person choose.\n");
     if (render_state(o, operations, "parked", "", false) > 0 ||

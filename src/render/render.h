@@ -14,6 +14,7 @@ enum ctl_exit {
     EXIT_FINE = 0,
     EXIT_FAILED = 1,
     EXIT_FOUND = 2, /* changes in a plan, or problems found */
+    EXIT_MISUSE = 2, /* of the command line; as rosterd's */
     EXIT_AWAY = 3,  /* the daemon cannot be reached */
 };
 

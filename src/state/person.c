@@ -8,6 +8,7 @@
 #include "state/person.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -165,6 +166,26 @@ int person_sharing_login(struct state *s, const char *login_key, const char *ent
     stmt_bind_text(q, 1, login_key);
     stmt_bind_text(q, 2, entry_id);
     return list_ids(q, ret_ids, e);
+}
+
+int person_logins(struct state *s, const char *prefix, unsigned max, struct string_list *ret,
+                  struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    CLEANUP(freep) char *folded = text_fold(prefix, strlen(prefix));
+
+    if (!folded)
+        return error_set(e, -EINVAL, "The beginning of a login must be UTF-8 text");
+    /* Up to the last character that there is. */
+    int r = stmt_prepare(&q, s,
+                         "SELECT DISTINCT login_key FROM person WHERE login_key >= ?1 AND "
+                         "login_key < ?1 || x'f48fbfbf' ORDER BY login_key LIMIT ?2",
+                         e);
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, folded);
+    stmt_bind_int(q, 2, max);
+    return list_ids(q, ret, e);
 }
 
 int person_mark_dirty(struct state *s, const char *entry_id, struct error *e)

@@ -54,6 +54,9 @@ int person_load(struct state *s, const char *entry_id, struct person *ret,
 int person_store(struct state *s, const struct person *p,
                  struct error *e); /* clears dirty as p->dirty says */
 int person_forget(struct state *s, const char *entry_id, struct error *e);
+/* Logins that begin with it, whatever the case, in order; at most max. */
+int person_logins(struct state *s, const char *prefix, unsigned max, struct string_list *ret,
+                  struct error *e);
 /* Other people (not gone) who want the same login. */
 int person_sharing_login(struct state *s, const char *login_key, const char *entry_id,
                          struct string_list *ret_ids, struct error *e);

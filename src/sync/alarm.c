@@ -63,6 +63,24 @@ void alarm_tell(struct books *b, bool stands, const char *code, const char *sent
         run_notify(b, stands ? "alarm" : "alarm-over", &a);
 }
 
+void alarm_tell_checkpoint(struct books *b, struct audit_export *audit)
+{
+    const struct sync_options *options = books_options(b)->sync;
+    int64_t seq = 0;
+    CLEANUP(freep) char *note = audit ? audit_export_take_note(audit, &seq) : NULL;
+    if (!note || !options->notify_command || !options->notify_checkpoints)
+        return;
+    json_t *document = json_pack("{s:s, s:I, s:s}", "event", "checkpoint", "line", (json_int_t)seq,
+                                 "note", note);
+    char *text = document ? json_dumps(document, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    json_decref(document);
+    if (text)
+        command_run(books_commands(b), options->notify_command, text, strlen(text),
+                    "notify command", NULL, NULL, NULL);
+    else
+        log_error("Out of memory: nobody is told of the audit's checkpoint");
+}
+
 /* An alarm that comes and goes is told once in alarm_after, and its end once for each time. What
  * was not told for that reason is told when it still stands then. A time that lies ahead was
  * noted before the clock was set back: it delays nothing. */

@@ -107,7 +107,8 @@ static int approve_one(struct gate *g, int64_t number, unsigned uid,
     snprintf(sentence, sizeof(sentence), "approved by user id %u%s%s", uid,
              choice ? ", of the plan only: " : "", choice ? choice->names : "");
     struct audit_row row = {
-        .event = "approve", .operation = o, .code = o->reason, .sentence = sentence};
+        .event = "approve", .operation = o, .code = o->reason, .sentence = sentence,
+        .groups = choice ? choice->names : NULL};
     r = books_audit(g->books, &row, e);
     if (r < 0)
         return r;

@@ -23,6 +23,7 @@
 #include "state/state.h"
 #include "state/steady.h"
 #include "sync/engine.h"
+#include "sync/lag.h"
 
 #define COMMIT_AFTER_USEC (30 * USEC_PER_MSEC)
 
@@ -37,6 +38,7 @@ struct books {
     uint64_t outcome_since_usec; /* the first outcome that waits for a commit came then; 0: none */
     uint64_t alarms_due_usec;
     uint64_t run;
+    struct lag lag;
     struct intent *intents; /* that are open */
     char why_failed[sizeof(((struct error *)0)->message)];
     char audit_error[sizeof(((struct error *)0)->message)]; /* "": its file can be written */
@@ -218,7 +220,16 @@ int books_audit(struct books *b, const struct audit_row *row, struct error *e)
         r.reason = b->act->reason;
     }
     int rc = books_write(b, e);
-    return rc < 0 ? rc : audit_record(b->o.state, &r, e);
+    if (rc == 0)
+        rc = audit_record(b->o.state, &r, e);
+    if (rc == 0 && r.lag_usec)
+        lag_count(&b->lag, r.lag_usec);
+    return rc;
+}
+
+const struct lag *books_lag(const struct books *b)
+{
+    return &b->lag;
 }
 
 int books_note_request(struct books *b, const char *what, const char *entry_id,
@@ -347,6 +358,7 @@ static int on_export(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
     }
     books_audit_written(b, audit_export_run(b->o.audit, &e) >= 0, e.message);
+    b->o.audit_written(b->o.audit, b->o.userdata);
     return 0;
 }
 

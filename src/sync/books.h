@@ -40,8 +40,10 @@ struct books_options {
     const struct engine_options *options;
     void (*wake)(void *userdata);           /* a turn soon */
     void (*status_changed)(void *userdata); /* of the tenant or of the state file */
+    void (*audit_written)(struct audit_export *audit, void *userdata); /* lines are durable */
     void *userdata;
 };
+struct lag;
 int books_new(struct books **ret, const struct books_options *o, struct error *e);
 struct books *books_free(struct books *b); /* commits what is open */
 
@@ -66,6 +68,8 @@ const char *books_error(const struct books *b); /* why they failed */
 void books_audit_written(struct books *b, bool fine, const char *sentence);
 const char *books_audit_error(const struct books *b); /* NULL: its file can be written */
 
+/* How long it took from the directory's word to the request, since the start. */
+const struct lag *books_lag(const struct books *b);
 int books_audit(struct books *b, const struct audit_row *row, struct error *e);
 /* A line that says that somebody asked for something, about a person or (NULL) about all. */
 int books_note_request(struct books *b, const char *what, const char *entry_id,
@@ -119,6 +123,8 @@ void alarm_over(struct books *b, const char *cause);
 /* An alarm, or its end, that needs neither state nor audit. */
 void alarm_tell(struct books *b, bool stands, const char *code, const char *sentence,
                 uint64_t since_usec);
+/* The newest checkpoint, if there is one to be told, to be kept elsewhere. */
+void alarm_tell_checkpoint(struct books *b, struct audit_export *audit);
 struct alarm_facts {
     bool settled; /* nothing is under way, so a hold that is not there is over; else it may just
                      be tried again */

@@ -170,11 +170,19 @@ static int begin_due(struct delivery *d, struct operation_list *due, size_t *ret
     return r;
 }
 
+/* How many may be under way. Their intents are durable ahead of the free slot, so that no slot
+ * waits for a commit; the tenant's client sends as many at once as it may. */
+static size_t most_under_way(const struct delivery *d)
+{
+    size_t (*ahead)(void *) = d->options->tenant_ops->ahead;
+    return d->options->max_concurrent + (ahead ? ahead(d->options->tenant) : 0);
+}
+
 /* Revocations have room of their own: they do not wait for what a slow tenant keeps. */
 int delivery_pick_revocations(struct delivery *d, size_t *ret_n, struct error *e)
 {
     struct operation_list due = {0};
-    size_t most = (size_t)d->options->max_concurrent * 2;
+    size_t most = most_under_way(d) + d->options->max_concurrent;
     if (d->n_executions >= most)
         return 0;
     int r = queue_next(d->state, QUEUE_REVOCATIONS, clock_steady_usec(), most - d->n_executions,
@@ -238,10 +246,11 @@ int delivery_pick(struct delivery *d, size_t *ret_n, struct error *e)
 {
     *ret_n = 0;
     int r = delivery_pick_revocations(d, ret_n, e);
-    if (r < 0 || d->n_executions >= d->options->max_concurrent)
+    size_t most = most_under_way(d);
+    if (r < 0 || d->n_executions >= most)
         return r;
     health_forget_old_missing(d->health);
-    size_t room = d->options->max_concurrent - d->n_executions;
+    size_t room = most - d->n_executions;
     struct operation_list due = {0};
     r = queue_next(d->state, QUEUE_DUE, clock_steady_usec(), room, &due, e);
     if (r == 0 && due.n_items < room)

@@ -1,26 +1,10 @@
 /*
- * What the files of the engine share. Nothing outside src/sync includes it.
+ * The conductor, for its own files: engine.c (its life), turn.c (its work), operator.c (a
+ * person's words) and configuration.c. The owners know nothing of it.
  */
 #pragma once
-#include <errno.h>
 #include <systemd/sd-event.h>
 
-#include "audit/audit.h"
-#include "base/buffer.h"
-#include "base/clock.h"
-#include "base/error.h"
-#include "base/memory.h"
-#include "base/secret.h"
-#include "base/text.h"
-#include "mapping/ruleset.h"
-#include "model/operation.h"
-#include "model/schema.h"
-#include "model/user.h"
-#include "state/link.h"
-#include "state/mirror.h"
-#include "state/person.h"
-#include "state/queue.h"
-#include "state/state.h"
 #include "sync/books.h"
 #include "sync/contact.h"
 #include "sync/delivery.h"
@@ -33,11 +17,14 @@
 #include "sync/rules.h"
 #include "sync/sweep.h"
 
+struct listener {
+    void (*fn)(void *userdata);
+    void *userdata;
+};
+
 struct engine {
-    sd_event *event;
-    sd_event_source *turn_source; /* deferred: the next turn */
-    sd_event_source *timer;       /* the next thing that becomes due */
-    struct state *state;
+    struct engine_options options;
+    struct commands *commands;
     struct books *books;
     struct health *health;
     struct contact *contact;
@@ -45,25 +32,27 @@ struct engine {
     struct rules *rules;
     struct reading *reading;
     struct judge *judge;
+    struct sweep *sweep;
     struct passwords *passwords;
     struct delivery *delivery;
-    struct commands *commands;
-    struct engine_options options;
-    uint64_t n_turns; /* since the start */
 
-    /* run */
-    uint64_t looked_usec;  /* when the queue was last asked for what is due */
-    void (*idle_fn)(void *userdata);
-    void *idle_userdata;
-    void (*status_fn)(void *userdata);
-    void *status_userdata;
+    sd_event_source *turn_source; /* deferred: the next turn */
+    sd_event_source *timer;       /* the next thing that becomes due … */
+    uint64_t due_usec;            /* … and when that is */
+    uint64_t looked_usec;         /* when the queue was last asked for what is due */
+    uint64_t n_turns;             /* since the start */
     bool stopping;
-    void (*stopped_fn)(void *userdata);
-    void *stopped_userdata;
-
-    struct sweep *sweep;
-    uint64_t due_usec;            /* what the timer waits for */
+    struct listener idle, status, stopped;
 };
 
-/* engine.c */
-void engine_arm_timer(struct engine *n);
+/* turn.c */
+int turn_start(struct engine *n, sd_event *event, struct error *e);
+void turn_wake(void *userdata); /* a turn soon; userdata is the engine */
+
+/* configuration.c */
+/* Another configuration than the one that the plan was made with: everybody is looked at again
+ * if it decides otherwise, and whoever the tenant refused is tried again. */
+int configuration_take(struct engine *n, bool reloaded, struct error *e);
+int configuration_load(struct engine *n, struct error *e); /* … on record; without a commit */
+/* "start" or "stop": when rosterd ran, and when it did not and so did nothing to anybody. */
+int configuration_note_life(struct engine *n, const char *event, struct error *e);

@@ -162,6 +162,14 @@ struct engine_revocation {
 /* The i-th last, 0 the newest; false when there were not so many since the start. */
 bool engine_past_revocation(const struct engine *n, size_t i, struct engine_revocation *ret);
 
+/* Times from the directory's word to the request. The last count has those above all bounds. */
+#define LAG_BOUNDS 14
+struct lag {
+    uint64_t counts[LAG_BOUNDS + 1];
+    uint64_t sum_usec;
+};
+extern const uint64_t lag_bounds_usec[LAG_BOUNDS];
+
 struct engine_status {
     enum engine_tenant_state tenant;
     const char *tenant_error;
@@ -176,6 +184,7 @@ struct engine_status {
     uint64_t run; /* 0: none is under way */
     size_t in_flight;
     uint64_t n_done; /* operations, since the start */
+    struct lag lag;
     bool reading;
     uint64_t budget_window_usec;
 };

@@ -3,8 +3,16 @@
  */
 #include "config.h"
 
+#include "audit/audit.h"
+#include "base/clock.h"
+#include "base/error.h"
 #include "base/log-ids.h"
 #include "base/log.h"
+#include "base/memory.h"
+#include "model/operation.h"
+#include "state/person.h"
+#include "state/queue.h"
+#include "state/state.h"
 #include "sync/engine-internal.h"
 #include "sync/hidden.h"
 
@@ -31,7 +39,7 @@ int engine_remember(struct engine *n, const char *name, const char *value,
 {
     int r = books_write(n->books, e);
     if (r == 0)
-        r = state_meta_set(n->state, name, value, e);
+        r = state_meta_set(books_state(n->books), name, value, e);
     if (r == 0 && row)
         r = books_audit(n->books, row, e);
     books_wake(n->books, WORK_DUE);
@@ -80,27 +88,27 @@ int engine_retry(struct engine *n, const char *cause, const char *entry_id, size
     *ret_n = 0;
     if (r == 0 && entry_id) {
         struct operation_list mine = {0};
-        r = queue_of_person(n->state, entry_id, &mine, e);
+        r = queue_of_person(books_state(n->books), entry_id, &mine, e);
         for (size_t i = 0; i < mine.n_items && r == 0; i++) {
             struct operation *o = mine.items[i];
             if (o->state != OPERATION_HELD)
                 continue;
             o->state = OPERATION_READY;
             o->not_before_usec = 0;
-            r = queue_store(n->state, o, e);
+            r = queue_store(books_state(n->books), o, e);
             ++*ret_n;
         }
         operation_list_done(&mine);
         if (r == 0)
-            r = person_mark_dirty(n->state, entry_id, e);
+            r = person_mark_dirty(books_state(n->books), entry_id, e);
     } else if (r == 0) {
-        r = queue_release(n->state, cause, NULL, clock_steady_usec(), ret_n, e);
+        r = queue_release(books_state(n->books), cause, NULL, clock_steady_usec(), ret_n, e);
         /* The planner's own holds are decided anew. */
         static const char *const reasons[] = {REASON_LOGIN_SHARED,  REASON_CONFLICT,
                                               REASON_SAME_MAIL,     REASON_RENAME_POLICY,
                                               REASON_GROUP_MISSING, REASON_ENTRY_INVALID};
         for (size_t i = 0; i < ARRAY_SIZE(reasons) && r == 0; i++)
-            r = person_mark_reason_dirty(n->state, reasons[i], e);
+            r = person_mark_reason_dirty(books_state(n->books), reasons[i], e);
     }
     health_forget_missing(n->health);
     if (r == 0 && *ret_n)
@@ -127,8 +135,8 @@ int engine_look_again(struct engine *n, const char *entry_id, struct error *e)
 {
     int r = books_write(n->books, e);
     if (r == 0)
-        r = entry_id ? person_mark_dirty(n->state, entry_id, e)
-                     : person_mark_all_dirty(n->state, e);
+        r = entry_id ? person_mark_dirty(books_state(n->books), entry_id, e)
+                     : person_mark_all_dirty(books_state(n->books), e);
     books_wake(n->books, WORK_COMMIT);
     return r;
 }

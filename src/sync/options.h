@@ -75,6 +75,7 @@ struct sync_options {
     /* [notify] */
     char **notify_command; /* argv; NULL: none */
     uint64_t alarm_after_usec;
+    bool notify_checkpoints;
     /* retries */
     uint64_t retry_min_usec, retry_max_usec;
     uint64_t hold_retry_usec; /* the slow timer of holds that wait for a thing at the tenant */

@@ -87,22 +87,12 @@ void call_request_done(struct call_request *r)
     *r = (struct call_request){0};
 }
 
-/* -- room and queue -- */
+/* -- the queue -- */
 
 static void kick(struct tenant_client *c)
 {
     if (!c->pumping)
         sd_event_source_set_enabled(c->pump_source, SD_EVENT_ONESHOT);
-}
-
-static void note_room(struct tenant_client *c)
-{
-    if (tenant_client_room(c) == 0)
-        c->was_full = true;
-    else if (c->was_full && c->on_room) {
-        c->was_full = false;
-        sd_event_source_set_enabled(c->room_source, SD_EVENT_ONESHOT);
-    }
 }
 
 static void leave(struct tenant_call *call)
@@ -133,7 +123,6 @@ struct tenant_call *call_free(struct tenant_call *call)
     struct tenant_client *c = call->client;
     if (c) {
         call_orphan(call);
-        note_room(c);
         kick(c);
     }
     call_request_done(&call->request);
@@ -191,7 +180,6 @@ int call_start(struct tenant_call **ret, struct tenant_client *c, struct call_re
     if (c->on_request)
         c->on_request(http_method_name(call->request.question.method), call->request.url,
                       c->on_request_userdata);
-    note_room(c);
     kick(c);
     *ret = call;
     return 0;
@@ -228,6 +216,7 @@ static void finish(struct tenant_call *call, struct tenant_answer *a)
     if (!a->url[0])
         snprintf(a->url, sizeof(a->url), "%.*s", (int)strcspn(call->request.url, "?"),
                  call->request.url);
+    c->n_answers[a->class]++;
     if (a->class == TENANT_THROTTLED) {
         c->n_throttled++;
         pace_throttled(&c->pace, now, a->retry_after_usec, who(call));
@@ -239,7 +228,6 @@ static void finish(struct tenant_call *call, struct tenant_answer *a)
     log_end(call, a);
     leave(call);
     call->client = NULL;
-    note_room(c);
     call->done(a, call->userdata);
 }
 

@@ -36,15 +36,14 @@ struct tenant_client {
     struct call_queue waiting, sent;
     size_t n_waiting, n_sent;
     uint64_t next_sequence;
-    struct sd_event_source *pump_source, *pace_source, *room_source;
+    struct sd_event_source *pump_source, *pace_source;
     bool scim_works;
     bool roles_as_objects; /* how the last user that has roles was shown by SCIM */
-    bool pumping, was_full;
-    void (*on_room)(void *userdata);
-    void *on_room_userdata;
+    bool pumping;
     void (*on_request)(const char *method, const char *url, void *userdata); /* NULL: nobody asks */
     void *on_request_userdata;
     uint64_t n_requests, n_throttled, n_failed;
+    uint64_t n_answers[TENANT_N_CLASSES];
 };
 
 struct call_request { /* what the caller of call_start() fills; strings malloc'd, taken */

@@ -226,6 +226,19 @@ static int scim_patch(void *client, struct tenant_call **ret, const char *scim_i
     return call_start(ret, client, &q, done, userdata, e);
 }
 
+/* Nobody who waits here may be forgotten for long when the tenant becomes slow. */
+#define AHEAD_MAX 256
+
+static size_t ahead(void *client)
+{
+    const struct tenant_client *c = client;
+    size_t a_second = pace_second(&c->pace, clock_monotonic_usec());
+    size_t most = (size_t)c->max_concurrent * 4;
+    if (most > AHEAD_MAX)
+        most = AHEAD_MAX;
+    return a_second < most ? a_second : most;
+}
+
 const struct tenant_ops tenant_https_ops = {
     .user_create = user_create,
     .user_get = user_get_start,
@@ -237,6 +250,7 @@ const struct tenant_ops tenant_https_ops = {
     .scim_lookup = scim_lookup,
     .scim_get = scim_get,
     .scim_patch = scim_patch,
+    .ahead = ahead,
     .call_hurry = call_hurry,
     .call_free = call_free,
 };
@@ -262,24 +276,11 @@ static int on_pace(sd_event_source *s, uint64_t usec, void *userdata)
     return 0;
 }
 
-static int on_room(sd_event_source *s, void *userdata)
-{
-    struct tenant_client *c = userdata;
-    (void)s;
-    if (c->on_room && tenant_client_room(c) > 0)
-        c->on_room(c->on_room_userdata);
-    return 0;
-}
-
 static int add_sources(struct tenant_client *c, struct error *e)
 {
     int r = sd_event_add_defer(c->event, &c->pump_source, on_pump, c);
     if (r >= 0)
         r = sd_event_source_set_enabled(c->pump_source, SD_EVENT_OFF);
-    if (r >= 0)
-        r = sd_event_add_defer(c->event, &c->room_source, on_room, c);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(c->room_source, SD_EVENT_OFF);
     if (r >= 0)
         r = sd_event_add_time(c->event, &c->pace_source, CLOCK_MONOTONIC, UINT64_MAX,
                               USEC_PER_MSEC, on_pace, c);
@@ -324,7 +325,6 @@ struct tenant_client *tenant_client_free(struct tenant_client *c)
     oauth_free(c->oauth);
     http_free(c->http);
     sd_event_source_disable_unref(c->pump_source);
-    sd_event_source_disable_unref(c->room_source);
     sd_event_source_disable_unref(c->pace_source);
     sd_event_unref(c->event);
     free(c);
@@ -338,22 +338,6 @@ void tenant_client_set_limits(struct tenant_client *c, double max_rate, unsigned
     http_set_parallel(c->http, c->max_concurrent);
     if (!c->pumping)
         sd_event_source_set_enabled(c->pump_source, SD_EVENT_ONESHOT);
-    if (c->was_full && tenant_client_room(c) > 0) {
-        c->was_full = false;
-        sd_event_source_set_enabled(c->room_source, SD_EVENT_ONESHOT);
-    }
-}
-
-size_t tenant_client_room(const struct tenant_client *c)
-{
-    size_t used = c->n_waiting + c->n_sent;
-    return used < c->max_concurrent ? c->max_concurrent - used : 0;
-}
-
-void tenant_client_on_room(struct tenant_client *c, void (*fn)(void *userdata), void *userdata)
-{
-    c->on_room = fn;
-    c->on_room_userdata = userdata;
 }
 
 const char *tenant_client_token_url(const struct tenant_client *c)
@@ -380,5 +364,7 @@ void tenant_client_status(const struct tenant_client *c, struct tenant_client_st
         .n_requests = c->n_requests + oauth_n_requests(c->oauth),
         .n_throttled = c->n_throttled,
         .n_failed = c->n_failed,
+        .certificate_expires_usec = http_certificate_expires_usec(c->http),
     };
+    memcpy(ret->n_answers, c->n_answers, sizeof(ret->n_answers));
 }

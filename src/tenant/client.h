@@ -41,6 +41,7 @@ enum tenant_answer_class {
     TENANT_UNSUPPORTED =
         10, /* SCIM calls: 403/404/405 for the endpoint itself: no SCIM there */
 };
+#define TENANT_N_CLASSES (TENANT_UNSUPPORTED + 1)
 const char *tenant_answer_class_name(enum tenant_answer_class c);
 
 enum tenant_reference { /* which kind is missing, from the hint; NONE: not said */
@@ -104,6 +105,9 @@ struct tenant_ops {
     int (*scim_patch)(void *client, struct tenant_call **ret, const char *scim_id,
                       const char *const fields[USER_N_FIELDS], const struct user *roles_of,
                       const struct user *current, tenant_done_fn done, void *userdata, struct error *e);
+    /* How many calls beyond the concurrent ones may be started, to wait for a free connection:
+     * as many as will leave within about a second; NULL: none. */
+    size_t (*ahead)(void *client);
     void (*call_hurry)(struct tenant_call *call); /* ahead of all that has not left yet */
     struct tenant_call *(*call_free)(struct tenant_call *call); /* cancels; returns NULL */
 };
@@ -122,11 +126,6 @@ void tenant_client_on_request(struct tenant_client *c,
 /* Pace and limits of a reloaded configuration; URL and credentials need a new client. */
 void tenant_client_set_limits(struct tenant_client *c, double max_rate,
                               unsigned max_concurrent);
-/* Room for one more call now, within max_concurrent; the executor asks before it commits an
- * intent. */
-size_t tenant_client_room(const struct tenant_client *c);
-/* Runs from the loop when room became free after there was none. */
-void tenant_client_on_room(struct tenant_client *c, void (*fn)(void *userdata), void *userdata);
 
 struct tenant_client_status {
     size_t in_flight, waiting;
@@ -134,5 +133,7 @@ struct tenant_client_status {
     bool has_token;
     uint64_t token_expires_usec;
     uint64_t n_requests, n_throttled, n_failed;
+    uint64_t n_answers[TENANT_N_CLASSES]; /* by class */
+    uint64_t certificate_expires_usec;    /* of the tenant; 0: not known */
 };
 void tenant_client_status(const struct tenant_client *c, struct tenant_client_status *ret);

@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/certificate.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -66,6 +67,7 @@ struct http {
     bool allow_plain_http;
     uint64_t connect_timeout_usec, request_timeout_usec;
     size_t max_answer_bytes;
+    uint64_t certificate_expires_usec; /* of the tenant; 0: not known */
     TAILQ_HEAD(exchange_list, http_exchange) busy, idle;
     size_t n_idle;
 };
@@ -219,6 +221,7 @@ static CURLcode set_tls(CURL *easy, const struct http *h)
 {
     CURLcode r = curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
     r = r ? r : curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    r = r ? r : curl_easy_setopt(easy, CURLOPT_CERTINFO, 1L);
     r = r ? r : curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     bool system = !h->tls_ca_file && !h->tls_ca_directory;
 #if LIBCURL_VERSION_NUM >= 0x075700 /* keeps them for a day unless told */
@@ -458,6 +461,24 @@ static void describe(const struct http_exchange *x, CURLcode code, char *out, si
         snprintf(out, n, "%s: %s", x->http->url.host, network ? network : text);
 }
 
+/* libcurl tells of certificates where it shook hands, and not on a connection that was open. */
+static void note_certificate(struct http_exchange *x)
+{
+    struct curl_certinfo *chain = NULL;
+
+    if (curl_easy_getinfo(x->easy, CURLINFO_CERTINFO, &chain) != CURLE_OK || !chain ||
+        chain->num_of_certs < 1)
+        return;
+    for (const struct curl_slist *row = chain->certinfo[0]; row; row = row->next)
+        if (strncmp(row->data, "Cert:", 5) == 0)
+            x->http->certificate_expires_usec = certificate_expires_pem(row->data + 5);
+}
+
+uint64_t http_certificate_expires_usec(const struct http *h)
+{
+    return h->certificate_expires_usec;
+}
+
 static void exchange_finish(struct http_exchange *x, CURLcode code)
 {
     char problem[CURL_ERROR_SIZE + 512];
@@ -471,6 +492,8 @@ static void exchange_finish(struct http_exchange *x, CURLcode code)
     };
     long status = 0;
     curl_off_t before_sending = 0;
+    if (code == CURLE_OK)
+        note_certificate(x);
     curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
     result.status = (int)status;
     curl_easy_getinfo(x->easy, CURLINFO_CONTENT_TYPE, &result.content_type);

@@ -123,6 +123,13 @@ static void turn_window(struct pace *p, uint64_t now_usec)
     p->n_window = p->n_refused = 0;
 }
 
+unsigned pace_second(const struct pace *p, uint64_t now_usec)
+{
+    if (now_usec >= p->window_usec + 2 * USEC_PER_SEC)
+        return 0;
+    return p->n_window > p->n_last_window ? p->n_window : p->n_last_window;
+}
+
 void pace_take(struct pace *p, uint64_t now_usec)
 {
     turn_window(p, now_usec);

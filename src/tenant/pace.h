@@ -41,4 +41,7 @@ void pace_ended(struct pace *p, uint64_t now_usec);
  * retry_after_usec: 0 when it named no time. */
 void pace_throttled(struct pace *p, uint64_t now_usec, uint64_t retry_after_usec, uint64_t who);
 void pace_served(struct pace *p, uint64_t who); /* any other answer */
+/* How many left within the last whole second, or within the present one if that is more: what
+ * another second may bring. */
+unsigned pace_second(const struct pace *p, uint64_t now_usec);
 

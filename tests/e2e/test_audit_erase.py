@@ -52,6 +52,7 @@ def test_erase(t):
     """T65: what is told of a person leaves every file, the compressed one too; the chain still verifies, and says that
     something was erased, by whom, why and how much; data that is gone without an act is a finding."""
     ground, tenant, daemon = scene(t)
+    daemon.audit_is_spoilt = True
     # An older file, compressed.
     os.rename(daemon.audit_file, daemon.audit_file + ".1")
     ground.replace("victim", mail="zebulon@example.com")
@@ -142,6 +143,7 @@ def test_values_and_rotation(t):
 def test_old_form_is_named(t):
     """Lines of before version 1 cannot be erased: the answer says how many still tell of the person."""
     _, _, daemon = scene(t)
+    daemon.audit_is_spoilt = True
     old = daemon.audit_file + ".7"
     shutil.copy(os.path.join(base.ROOT, "tests", "data", "upgrade-0.1.0", "audit.jsonl"), old)
     with open(old, encoding="utf-8") as data:

@@ -37,8 +37,13 @@ def test_proofs(t):
     need("no checkpoint" in daemon.ctl("audit", "prove", str(len(lines)), daemon.audit_file, code=1).err, "not yet")
     for _ in range(150):
         text = bytearray(proofs[chance.choice(sorted(proofs))])
-        kind = chance.choice(("byte", "cut", "mixed", "p"))
-        if kind == "byte":
+        kind = chance.choice(("byte", "cut", "mixed", "p", "name", "more"))
+        if kind == "name":
+            at = text.rindex("\u2014 ".encode()) + 4 + chance.randrange(len(vkey.split("+")[0]))
+            text[at] ^= 1
+        elif kind == "more":
+            text += b"somebody else's words\n"
+        elif kind == "byte":
             at = chance.randrange(len(text) - len(vkey) - 1)
             text[at] = (text[at] + chance.randrange(1, 90)) % 127
         elif kind == "cut":

@@ -1,22 +1,29 @@
-"""The report that an operator hands over: whole, inert, and right."""
+"""The report that an operator hands over: whole, inert, and right; read as text, in the browser and as CSV."""
 
 import csv
+import json
 import os
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 
-from lib import Slapd, need, wait_for
+from lib import Slapd, auditlines, deadline, need, wait_for
+from lib.base import Missing
 
-HOSTILE = "<script>alert(1)</script>"
+SCRIPT = "<script>document.title='taken'</script>"
+IMAGE = "<img src=x onerror=document.title='taken'>"
+LISTS = ["joiners", "leavers", "privileged", "roles", "movers", "approvals", "waiting", "configuration", "drift", "comparisons",
+         "alarms", "erasures"]
 
 
 class Page(HTMLParser):
-    """Headings, table rows and everything that would load or run something."""
+    """Headings in their order, rows by section, ids, links, and everything that would load or run something."""
 
     def __init__(self, text):
         super().__init__()
         self.open, self.rows, self.forbidden, self.text, self.cells = [], {}, [], "", None
-        self.section = None
+        self.section, self.title, self.ids, self.links, self.levels, self.scrolled = None, "", [], [], [], []
         self.feed(text)
         need(not self.open, "every tag is closed", self.open)
 
@@ -29,71 +36,184 @@ class Page(HTMLParser):
             self.open.append(tag)
         if tag == "h2":
             self.section = given.get("id")
+        if re.fullmatch("h[1-6]", tag):
+            self.levels.append(int(tag[1]))
         if tag == "tr":
             self.cells = []
-        if tag == "td":
+        if tag in ("td", "th") and given.get("scope") != "col":
             self.cells.append("")
+        self.ids += [given["id"]] if "id" in given else []
+        self.links += [given["href"][1:]] if "href" in given else []
+        if given.get("class") == "wide":
+            self.scrolled.append(given)
 
     def handle_endtag(self, tag):
         need(self.open and self.open.pop() == tag, "tags nest", tag)
         if tag == "tr" and self.cells:
             self.rows.setdefault(self.section, []).append(self.cells)
+            self.cells = None
 
     def handle_data(self, data):
         self.text += data
-        if self.open and self.open[-1] == "td":
+        if "title" in self.open:
+            self.title += data
+        if self.cells and ("td" in self.open or "th" in self.open):
             self.cells[-1] += data
 
 
+def read(path, **how):
+    with open(path, encoding="utf-8", **how) as data:
+        return data.read()
+
+
+def tables(folder):
+    found = {}
+    for name in LISTS + ["delays"]:
+        with open(os.path.join(folder, name + ".csv"), encoding="utf-8-sig", newline="") as data:
+            found[name] = list(csv.reader(data))
+    return found
+
+
+def in_browser(t, page, *more):
+    """What Chromium makes of the page: the document after it was loaded and drawn."""
+    if not shutil.which("chromium"):
+        raise Missing("chromium is not installed")
+    done = subprocess.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage",
+                           "--user-data-dir=" + t.path("browser"), *(more or ["--dump-dom"]), "file://" + page],
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=80, check=False, cwd=t.folder,
+                          env={**os.environ, "HOME": t.folder})
+    need(done.returncode == 0, "the browser ends well", done.stderr[-2000:])
+    return done.stdout.decode("utf-8")
+
+
+def parked(daemon, n):
+    plan = {}
+
+    def waits():
+        plan.update(daemon.ctl("plan", "--json", code=None).json)
+        return len([o for o in plan["operations"] if o["state"] == "parked"]) == n
+    wait_for(waits, 20, "%d wait for approval" % n, lambda: plan)
+    return plan["hash"]
+
+
+def bare(rows):
+    """Without what makes a cell inert in a spreadsheet."""
+    return [[cell.lstrip("'") for cell in row] for row in rows]
+
+
+@deadline(150)
 def test_report(t):
-    """Text, HTML and CSV of one life say the same; hostile names are inert in each; nothing is loaded from elsewhere."""
+    """Text, page and CSV of one life say the same; hostile names are inert in each, also in the browser; nothing is loaded
+    from elsewhere; delays are those of the lines; privileged roles, approvals and their words are told."""
     ground = t.shared(Slapd).fresh()
-    ground.persons({"ann": {}, "bob": {"givenName": HOSTILE, "sn": '=HYPERLINK("http://x")'}, "cyd": {}})
-    seniors = ground.group("seniors", ["ann", "cyd"])
-    tenant = t.simulator()
+    ground.persons({"ann": {}, "bob": {"givenName": SCRIPT, "sn": '=HYPERLINK("http://x")'}, "cyd": {"sn": IMAGE},
+                    "dan": {"givenName": None}})
+    seniors, leads = ground.group("seniors", ["ann", "cyd"]), ground.group("leads", ["ann", "bob"])
+    tenant = t.simulator(roles=["Agent", "Supervisor", "Wallboard"])
     daemon = t.rosterd(ground.server, tenant, ground, directory_keys={"poll_interval": "1s"}, lifecycle={"leave_grace": "0"},
-                       rules={"All": {"team": "Sales", "roles": "Agent"}, "Seniors": {"group": seniors, "roles": "Supervisor"}})
+                       guard={"max_disable": "0", "privileged_roles": "Administrator, supervisor"},
+                       rules={"All": {"team": "Sales", "roles": "Agent"}, "Seniors": {"group": seniors, "roles": "Wallboard"},
+                              "Leads": {"group": leads, "roles": "Supervisor"}})
     daemon.start()
+    daemon.ctl("approve", parked(daemon, 2), "--reason", "CHG-7")
     tenant.wait_users(["ann", "bob", "cyd"])
-    ground.leave(seniors, "ann")
-    tenant.wait_user("ann", roles=["Agent"])
+    ground.leave(seniors, "cyd")
+    tenant.wait_user("cyd", roles=["Agent"])
+    ground.leave(leads, "ann")
+    tenant.wait_user("ann", roles=["Agent", "Wallboard"])
     ground.remove("cyd")
+    daemon.ctl("approve", parked(daemon, 1), "--reason", "leaver")
     tenant.wait_user("cyd", disabled=True)
     wait_for(lambda: daemon.audit(event="outcome", operation="disable", code="done"), 10, "on record")
     daemon.stop()
     page_file, folder = t.path("report.html"), t.path("csv")
     daemon.ctl("audit", "report", "--html", page_file, "--csv", folder, daemon.audit_file)
-    with open(page_file, encoding="utf-8") as data:
-        text = data.read()
-    page = Page(text)
-    need(not page.forbidden, "nothing runs or loads", page.forbidden)
-    need("http://" not in re.sub(r"<td>.*?</td>", "", text, flags=re.S), "no address outside of values")
-    need("The audit is whole" in page.text and text.index("The evidence") < text.index("What happened"), "the verdict is first")
-    need({row[3].split()[0] for row in page.rows["joiners"]} == {"ann", "bob", "cyd"}, "joiners", page.rows["joiners"])
-    need([row[3].split()[0] for row in page.rows["leavers"]] == ["cyd"], "leavers", page.rows["leavers"])
-    need(any("- role:Supervisor" in row[4] for row in page.rows["roles"]), "a role that was taken", page.rows["roles"])
-    need(HOSTILE in page.text and HOSTILE not in text, "a hostile name is text", text.count(HOSTILE))
-    need("<svg" in text and 'lang="en"' in text and "prefers-color-scheme:dark" in text and "@media print" in text, "its form")
-    for name, rows in page.rows.items():
-        with open(os.path.join(folder, name + ".csv"), encoding="utf-8-sig", newline="") as data:
-            table = list(csv.reader(data))[1:]
-        need([[cell.lstrip("'") for cell in row] for row in table] == [[cell.lstrip("'") for cell in row] for row in rows],
-             "CSV and page say the same", name)
-        need(not any(cell[:1] in "=+-@" for row in table for cell in row if cell), "formulas are inert", name, table)
+    text = read(page_file)
+    page, found = Page(text), tables(folder)
+    check_page(page, text)
+    check_lists(page.rows, found)
+    check_delays(daemon, page.rows["delays"], found["delays"])
+    drawn = Page(in_browser(t, page_file))
+    need(drawn.title == "Audit report of rosterd" and not drawn.forbidden, "nothing ran in the browser", drawn.title, drawn.forbidden)
+    need({name: drawn.rows[name] for name in page.rows if name} == {name: page.rows[name] for name in page.rows if name},
+         "the browser shows what was written")
+    need(SCRIPT in drawn.text and IMAGE in drawn.text, "hostile names are text there")
+    in_browser(t, page_file, "--print-to-pdf=" + t.path("report.pdf"), "--no-pdf-header-footer")
+    with open(t.path("report.pdf"), "rb") as data:
+        need(data.read(5) == b"%PDF-", "it prints")
     shown = daemon.ctl("audit", "report", daemon.audit_file).out
     need("The audit is whole" in shown and "Joiners" in shown and "bob" in shown, "text", shown)
-    need("None." in Page(open_report(daemon, t, "--until", "2000")).text, "an empty time")
-    # A finding comes first and fails.
-    with open(daemon.audit_file, "rb") as data:
-        lines = data.read().split(b"\n")
-    lines[2] = lines[2].replace(b'"ev":"', b'"ev":"x', 1)
-    with open(daemon.audit_file, "wb") as out:
-        out.write(b"\n".join(lines))
-    need("tampered" in Page(open_report(daemon, t, code=2)).text, "a finding")
 
 
-def open_report(daemon, t, *arguments, code=0):
-    path = t.path("other.html")
-    daemon.ctl("audit", "report", "--html", path, *arguments, daemon.audit_file, code=code)
-    with open(path, encoding="utf-8") as data:
-        return data.read()
+def check_page(page, text):
+    need(not page.forbidden, "nothing runs or loads", page.forbidden)
+    need("http://" not in re.sub(r"<td.*?</td>", "", text, flags=re.S), "no address outside of values")
+    need("The audit is whole" in page.text and text.index("The evidence") < text.index("What happened"), "the verdict is first")
+    need(SCRIPT in page.text and SCRIPT not in text and IMAGE not in text, "a hostile name is text", text.count(SCRIPT))
+    need("<svg" in text and 'lang="en"' in text and "prefers-color-scheme:dark" in text and "@media print" in text, "its form")
+    # For the keyboard and for readers of the screen: order, headings without a jump, what scrolls can be reached.
+    need([name for name in page.ids if name in LISTS] == LISTS and page.ids[0] == "main", "the order", page.ids)
+    need(len(page.ids) == len(set(page.ids)) and set(page.links) <= set(page.ids), "links lead somewhere",
+         set(page.links) - set(page.ids))
+    need(page.levels[0] == 1 and page.levels.count(1) == 1 and max(page.levels) == 2, "headings", page.levels)
+    need(page.scrolled and all(one["tabindex"] == "0" and one["role"] == "region" and one["aria-label"] for one in page.scrolled),
+         "scrolled tables can be reached and are named", page.scrolled)
+    need("no rule gives a team" in page.text or "a mandatory value is missing" in page.text, "codes are explained")
+
+
+def check_lists(rows, found):
+    def people(name):
+        return sorted(row[3].split()[0] for row in rows.get(name, []))
+    need(people("joiners") == ["ann", "bob", "cyd"], "joiners", rows["joiners"])
+    need(people("leavers") == ["cyd"] and "approved by root, line" in rows["leavers"][0][4] or os.getuid(), "leavers", rows["leavers"])
+    need(people("privileged") == ["ann", "ann", "bob"], "privileged roles, at the create and later", rows.get("privileged"))
+    need("+role:Supervisor" in rows["privileged"][0][4] and rows["privileged"][2][4] == "-role:Supervisor", "given, then taken")
+    need(people("roles") == ["cyd"] and rows["roles"][0][4] == "-role:Wallboard", "other roles", rows["roles"])
+    need({row[7] for row in rows["approvals"]} == {"CHG-7", "leaver"}, "reasons", rows["approvals"])
+    need(any(row[3].startswith("uid=dan") or "dan" in row[3] for row in rows["waiting"]), "who is left out", rows["waiting"])
+    need(all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", row[1]) for name in LISTS for row in rows.get(name, [])), "times")
+    for name in LISTS:
+        need(bare(found[name][1:]) == bare(rows.get(name, [])), "CSV and page say the same", name, found[name], rows.get(name))
+        need(not any(cell[:1] in "=+-@" for row in found[name] for cell in row if cell), "formulas are inert", name)
+
+
+def check_delays(daemon, shown, table):
+    """From the lines alone, by the second reader: the k-th smallest of n, as many as are at or below it."""
+    chain = auditlines.reader.read([daemon.audit_file])
+    approved, lags = set(), {"Joiners": [], "Movers": [], "Leavers": [], "Revocations": []}
+    kinds = {"create": "Joiners", "adopt": "Joiners", "enable": "Joiners", "disable": "Leavers", "delete": "Leavers"}
+    for row in auditlines.reader.long_form(chain):
+        if row["event"] == "approve" and "number" in row:
+            approved.add(row["number"])
+        if row["event"] == "intent" and "lag_ms" in row and row["number"] not in approved:
+            lags["Revocations" if row.get("code") == "revoked" else kinds.get(row["operation"], "Movers")].append(row["lag_ms"])
+    need(len(lags["Joiners"]) == 1 and len(lags["Movers"]) == 2 and len(approved) == 3, "what was on record", lags, approved)
+    for name, n, median, _, worst, _ in table[1:]:
+        here = sorted(lags[name])
+        need(int(n) == len(here) and int(worst) == max(here, default=0) and
+             int(median) == (here[(len(here) + 1) // 2 - 1] if here else 0), "delays of " + name, here, table)
+    need([row[:2] for row in shown] == [row[:2] for row in table[1:]], "the page has them", shown)
+
+
+def test_report_of_times_and_damage(t):
+    """A time without anything, a time that begins later, and a damaged file, which comes first and fails."""
+    ground = t.shared(Slapd).fresh()
+    ground.persons({"ann": {}, "bob": {}})
+    daemon = t.rosterd(ground.server, t.simulator(), ground)
+    daemon.audit_is_spoilt = True
+    daemon.once()
+
+    def page(*arguments, code=0):
+        path = t.path("other.html")
+        daemon.ctl("audit", "report", "--html", path, *arguments, daemon.audit_file, code=code)
+        return Page(read(path))
+
+    need("None." in page("--until", "2000").text and not page("--until", "2000").rows.get("joiners"), "an empty time")
+    need(len(page("--since", "2000").rows["joiners"]) == 2, "a time that has all")
+    lines = read(daemon.audit_file, newline="").split("\n")
+    row = json.loads(lines[2])
+    lines[2] = lines[2].replace('"ev":"%s"' % row["ev"], '"ev":"x%s"' % row["ev"], 1)
+    with open(daemon.audit_file, "w", encoding="utf-8", newline="") as out:
+        out.write("\n".join(lines))
+    broken = page(code=2)
+    need("tampered" in broken.text and broken.text.index("tampered") < broken.text.index("What happened"), "a finding comes first")

@@ -8,7 +8,7 @@ import random
 import re
 import subprocess
 
-from lib import Slapd, auditlines, deadline, need
+from lib import Slapd, auditlines, deadline, life, need, wait_for
 
 reader = auditlines.reader
 
@@ -249,3 +249,44 @@ def sign(t, seed, text):
         out.write(text)
     return subprocess.run(["openssl", "pkeyutl", "-sign", "-keyform", "DER", "-inkey", key, "-rawin", "-in", data],
                           capture_output=True, check=True).stdout
+
+
+def test_checkpoints_are_told(t):
+    """With [notify] checkpoints the command gets signed notes of C2SP: the form, the signature by the public key alone, and
+    what is cut off the audit afterwards shows against one. Without the key it gets none."""
+    ground = t.shared(Slapd).fresh()
+    ground.persons({"ann": {}, "bob": {}})
+    command, told = life.keeper(t, "notes")
+    tenant = t.simulator()
+    daemon = t.rosterd(ground.server, tenant, ground, directory_keys={"poll_interval": "1s"},
+                       notify={"command": command, "checkpoints": True})
+    daemon.audit_is_spoilt = True
+    daemon.start()
+    tenant.wait_users(["ann", "bob"])
+    note = wait_for(lambda: [one for one in told() if one["event"] == "checkpoint"], 20, "the checkpoint of the start")[0]
+    vkey = daemon.ctl("audit", "key").out.strip()
+    name, number, _ = vkey.split("+", 2)
+    # https://c2sp.org/signed-note, by its words: text, an empty line, lines of a dash, a name and a signature.
+    text, _, signatures = note["note"].rpartition("\n\n")
+    lines = signatures.split("\n")
+    need(lines.pop() == "" and len(lines) == 1, "one signature", note)
+    dash, signer, signature = lines[0].split(" ")
+    need(dash == "\u2014" and signer == name and not set(name) & set(" +") and
+         base64.b64decode(signature, validate=True)[:4].hex() == number, "the signature's line", lines)
+    need(not any(ord(one) < 32 and one != "\n" for one in note["note"]), "no control character")
+    need(reader.signed(vkey, (text + "\n").encode(), signature), "the key signed that text", note)
+    origin, seq, link, time = text.split("\n")
+    chain = reader.read([daemon.audit_file])
+    need(origin == name and int(seq) == note["line"] and base64.b64decode(link) == chain.links[int(seq)] and
+         time in [row["t"] for _, row in chain.lines if row["ev"] == "checkpoint"], "it is that of the chain", note)
+    kept = t.write("kept.note", note["note"])
+    daemon.configure(notify={"checkpoints": None})
+    daemon.restart()
+    wait_for(lambda: len(daemon.audit(event="start")) == 2, 10, "another start")
+    daemon.stop()
+    need(len([one for one in told() if one["event"] == "checkpoint"]) <= 1, "no other is told without the key", told())
+    daemon.ctl("audit", "verify", "--key", vkey, "--checkpoint", kept, daemon.audit_file)
+    lines = content(daemon.audit_file)
+    with open(daemon.audit_file, "wb") as out:
+        out.write(lines[0].replace(b'"run"', b'"rum"').replace(b'rosterd', b'rostert', 1) + b"\n" + lines[1] + b"\n")
+    daemon.ctl("audit", "verify", "--key", vkey, "--checkpoint", kept, daemon.audit_file, code=2)

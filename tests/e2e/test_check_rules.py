@@ -56,8 +56,8 @@ def test_the_table_of_rules(t):
          "what is everybody's own is not shown", notes)
     need(notes["Empty"] == "nobody: no member of its group is in scope", "an empty group", notes)
     text = ctl_check(daemon).out
-    for row in ("RULE         PEOPLE  TEAM TAKEN", "Everybody         8           8", "Own               0           -",
-                "    ! never first: "):
+    for row in ("RULE         PEOPLE  TEAM TAKEN  NOTE", "Everybody         8           8", "Own               0           -",
+                "Bosses            1           0  ! never first: "):
         need("\n" + row in text, "the table as text", row, text)
     need(tenant.writes() == [], "nothing is written")
 

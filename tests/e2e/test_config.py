@@ -203,6 +203,18 @@ def test_command_line(t):
     for arguments, word in ((["--frobnicate"], "frobnicate"), (["stray"], "stray"), (["--log-level", "loud"], "loud")):
         answer = daemon.run(*arguments, code=2)
         need(word in answer.err and "--help" in answer.err, "the mistake and a hint", answer)
+    # rosterctl says the same of the same mistakes.
+    same = [(["--frobnicate"], ["--frobnicate"], "unrecognized option '--frobnicate'"),
+            (["stray"], ["status", "stray"], "unexpected argument 'stray'"),
+            (["--log-level", "loud"], ["--color=loud", "status"], ", not 'loud'")]
+    for ours, theirs, words in same:
+        for answer, hint in ((daemon.run(*ours, code=2), "Try 'rosterd --help'."),
+                             (daemon.ctl(*theirs, code=2), r"Try 'rosterctl( status)? --help'\.")):
+            need(words in answer.err and re.search(hint, answer.err), "in the same words", answer)
+    for verb in ("status", "plan", "approve", "explain", "history", "holds", "retry", "sync", "start", "pause", "resume",
+                 "reload", "check", "test", "config", "audit"):
+        answer = daemon.ctl(verb, "--help")
+        need(answer.out.startswith("Usage: rosterctl %s" % verb) and len(answer.out) > 60, "help of %s" % verb, answer)
     answer = daemon.run("--help")
     for option in ("--config", "--check", "--once", "--dry-run", "--log-level", "--version"):
         need(option in answer.out, "help names %s" % option, answer)

@@ -9,6 +9,7 @@ import threading
 import time
 
 from lib import Missing, ScriptedServer, Slapd, base, deadline, need, wait_for
+from lib.life import settled
 
 QUICK = {"poll_interval": "1s"}
 PEOPLE_RULES = {"Agents": {"when": "(objectClass=person)", "team": "Sales", "roles": "Agent"}}
@@ -267,6 +268,7 @@ def test_dry_run_writes_nothing(t):
     # Beside the daemon that owns the state: a look may be had at any time.
     daemon.start()
     tenant.wait_user("late")
+    settled(daemon)
     daemon.dry_run(code=0)
 
 

@@ -10,24 +10,10 @@ from lib.life import AGENTS, PARKED, crowd, settled, wait_held
 USER = "/configapi/v2/user"
 
 
-def keeper(t, name):
-    """A command that appends its standard input, one document a line, and its arguments elsewhere."""
-    kept = t.path(name + ".jsonl")
-    command = t.write(name, "#!/bin/sh\ntext=$(cat)\nprintf '%%s\\n' \"$text\" >> '%s'\necho \"$*\" >> '%s.args'\n" % (kept, kept), 0o755)
-
-    def documents():
-        try:
-            with open(kept, encoding="utf-8") as text:
-                return [json.loads(line) for line in text if line.endswith("\n")]
-        except FileNotFoundError:
-            return []
-    return command, documents
-
-
 def test_budget_and_over(t):
     """A tripped budget: one document when it trips, one when it is over, none again after a restart."""
     ground, group, tenant = crowd(t, ["p%02d" % i for i in range(20)])
-    command, told = keeper(t, "notify")
+    command, told = life.keeper(t, "notify")
     d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, notify={"command": command},
                     guard={"max_disable": "1"}).start()
     tenant.wait_users(["p%02d" % i for i in range(20)])
@@ -56,7 +42,7 @@ def test_budget_and_over(t):
 def test_credentials_refused_and_over(t):
     """Refused credentials: told at once, once, also across a restart, and told when it is over."""
     ground, group, tenant = crowd(t, ["ada"])
-    command, told = keeper(t, "notify")
+    command, told = life.keeper(t, "notify")
     tenant.settings(lack_privilege=True)
     d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, notify={"command": command}).start()
     wait_for(told, 20, "a notification")
@@ -76,7 +62,7 @@ def test_directory_away(t):
     ground = server.fresh()
     ground.person("ada")
     tenant = t.simulator()
-    command, told = keeper(t, "notify")
+    command, told = life.keeper(t, "notify")
     d = life.daemon(t, ground, tenant, {"All": {"team": "Sales"}},
                     notify={"command": command, "alarm_after": "500ms"}).start()
     tenant.wait_user("ada")
@@ -96,7 +82,7 @@ def test_old_hold(t):
     """A hold older than alarm_after: one document for the cause however many wait, and one when it is over."""
     logins = ["p%02d" % i for i in range(12)]
     ground, group, tenant = crowd(t, logins, teams=["Sales"])
-    command, told = keeper(t, "notify")
+    command, told = life.keeper(t, "notify")
     d = life.daemon(t, ground, tenant, {"Night": {"group": group, "team": "Night"}},
                     notify={"command": command, "alarm_after": "1s"}).start()
     wait_held(d, "team-missing", 12)
@@ -160,7 +146,7 @@ def test_initial_passwords(t):
     """T52: generated passwords meet the policy, reach the command's standard input, and are nowhere else."""
     logins = ["p%02d" % i for i in range(12)]
     ground, group, tenant = crowd(t, logins, password_minimum=14, password_classes=4)
-    command, told = keeper(t, "deliver")
+    command, told = life.keeper(t, "deliver")
     seen = t.path("process-list")
     # The command looks at every process's arguments and environment while it holds the password.
     t.write("deliver", "#!/bin/sh\nread -r line\nprintf '%%s\\n' \"$line\" >> '%s'\n"
@@ -193,7 +179,7 @@ def test_initial_passwords(t):
 def test_password_refused_by_policy(t):
     """T52: a policy that refuses the generated password: held with that reason, no password in it."""
     ground, group, tenant = crowd(t, ["ada", "bob"], password_minimum=30)
-    command, told = keeper(t, "deliver")
+    command, told = life.keeper(t, "deliver")
     d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
                     tenant_keys={"initial_password": "generate", "password_command": command,
                                  "password_length": "16"}).start()
@@ -221,7 +207,7 @@ def test_password_lost_with_a_crash(t):
     """T52 T48: killed between a create and its answer: one account; nobody knows its password, so another one is set and
     handed on."""
     ground, group, tenant = crowd(t, ["ada"])
-    command, told = keeper(t, "deliver")
+    command, told = life.keeper(t, "deliver")
     tenant.fault("stall", commit=True, method="POST", path=USER)
     d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
                     tenant_keys={"initial_password": "generate", "password_command": command}).start()

@@ -35,7 +35,7 @@ def test_start(t):
     text = d.ctl("plan", code=2).out
     need("rosterctl start" in text and "rosterctl approve " + plan["hash"][:8] in text, "what to do", text)
     need([h["reason"] for h in d.ctl("holds", "--json", code=2).json["holds"]] == ["observing"], "holds say so")
-    need(d.ctl("start", "--json").json == {"observing": False, "was_observing": True}, "it did observe")
+    need(d.ctl("start", "--json").json == {"format_version": "1.0", "observing": False, "was_observing": True}, "it did observe")
     tenant.wait_users(["ada", "bob"])
     settled(d)
     row = wait_for(lambda: [r for r in d.audit(event="request") if r.get("code") == "start"], 10, "on record")[0]

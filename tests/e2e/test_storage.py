@@ -166,6 +166,7 @@ def test_audit_cannot_be_written(t):
     """T78: the audit file cannot be written (something else lies at its path): told at once, nothing is sent, and it
     goes on by itself."""
     ground, group, tenant, d, told = estate(t, ["ada"])
+    d.audit_is_spoilt = True  # parts of it are put away
     away = d.path("away.log")
     for what in ("folder", "foreign", "link"):
         name = "new-" + what

@@ -181,7 +181,7 @@ def verify_proof(text):
     head, line, contents, rest = text.split(b"\n", 3)
     if head != b"rosterd-proof 1":
         raise ValueError("no proof")
-    body, key, sig = re.fullmatch(rb"(.*\n.*\n.*\n.*\n)\n\xe2\x80\x94 \S+ (\S+)\n(\S+)\n", rest).group(1, 3, 2)
+    body, signer, key, sig = re.fullmatch(rb"(.*\n.*\n.*\n.*\n)\n\xe2\x80\x94 (\S+) (\S+)\n(\S+)\n", rest).group(1, 2, 4, 3)
     link, data = link_of(line), base64.b64decode(contents)
     for at in range(0, len(data), 32):
         link = sha(b"\0", data[at:at + 32], link)
@@ -192,6 +192,8 @@ def verify_proof(text):
     name, seq, last, _ = body.decode().split("\n")[:4]
     if base64.b64decode(last) != link or int(seq) != row["seq"] + len(data) // 32:
         raise ValueError("the line does not lead to the checkpoint")
+    if signer != name.encode() or key.split(b"+")[0] != signer:
+        raise ValueError("another's name stands there")
     if not signed(key.decode(), body, sig.decode()):
         raise ValueError("the checkpoint is not signed")
     return row, name

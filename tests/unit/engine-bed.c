@@ -9,6 +9,7 @@
 
 #include <ftw.h>
 #include <jansson.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "audit/view.h"
@@ -142,8 +143,18 @@ static void open_state(struct bed *b)
     }
 }
 
+/* As the daemon does: else no child can be watched. */
+static void block_children(void)
+{
+    sigset_t child;
+    sigemptyset(&child);
+    sigaddset(&child, SIGCHLD);
+    assert_int_equal(sigprocmask(SIG_BLOCK, &child, NULL), 0);
+}
+
 struct bed *bed_new(bool private_state)
 {
+    block_children();
     struct bed *b = calloc(1, sizeof *b);
     assert_non_null(b);
     b->now = START_USEC;

@@ -22,6 +22,28 @@ static void put_operation(struct fixture *f, const char *id, enum operation_stat
     ok(f, queue_store(f->s, o, &f->e));
 }
 
+static void test_logins(void **state)
+{
+    static const char *const logins[] = {"ada", "adam", "bob", "ad\u00fcn", "ada"};
+    CLEANUP(string_list_done) struct string_list found = {0}, few = {0}, none = {0};
+    struct fixture *f = *state;
+
+    begin(f);
+    for (size_t i = 0; i < ARRAY_SIZE(logins); i++) {
+        char id[2] = {(char)('a' + i), '\0'};
+        ok(f, person_store(f->s, P(.entry_id = id, .dn = id, .login_key = (char *)(uintptr_t)logins[i]), &f->e));
+    }
+    ok(f, person_logins(f->s, "AD", 10, &found, &f->e));
+    assert_int_equal(found.n_items, 3);
+    assert_string_equal(found.items[0], "ada");
+    assert_string_equal(found.items[1], "adam");
+    assert_string_equal(found.items[2], "ad\u00fcn");
+    ok(f, person_logins(f->s, "", 2, &few, &f->e));
+    assert_int_equal(few.n_items, 2);
+    ok(f, person_logins(f->s, "x", 2, &none, &f->e));
+    assert_int_equal(none.n_items, 0);
+}
+
 static void test_store_and_load(void **state)
 {
     struct fixture *f = *state;
@@ -308,7 +330,7 @@ static void test_runs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        test(test_store_and_load), test(test_marks), test(test_sharing_login),
+        test(test_store_and_load), test(test_logins), test(test_marks), test(test_sharing_login),
         test(test_ledger),         test(test_done),  test(test_each),
         test(test_runs),
     };

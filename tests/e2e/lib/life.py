@@ -108,3 +108,17 @@ def wait_held(d, reason, n=1, seconds=20, state=None):
         rows = [o for o in operations(d, reason=reason) if state is None or o["state"] == state]
         return rows if len(rows) == n else None
     return base.wait_for(there, seconds, "%d operations that wait: %s" % (n, reason), lambda: operations(d))
+
+
+def keeper(t, name):
+    """A command that appends its standard input, one document a line, and its arguments elsewhere."""
+    kept = t.path(name + ".jsonl")
+    command = t.write(name, "#!/bin/sh\ntext=$(cat)\nprintf '%%s\\n' \"$text\" >> '%s'\necho \"$*\" >> '%s.args'\n" % (kept, kept), 0o755)
+
+    def documents():
+        try:
+            with open(kept, encoding="utf-8") as text:
+                return [json.loads(line) for line in text if line.endswith("\n")]
+        except FileNotFoundError:
+            return []
+    return command, documents

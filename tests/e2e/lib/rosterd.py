@@ -1,5 +1,7 @@
 """rosterd under test: its configuration, its life, and what it says and writes."""
 
+import glob
+import gzip
 import json
 import os
 import re
@@ -12,7 +14,7 @@ import subprocess
 import threading
 import time
 
-from . import auditlines, base
+from . import auditlines, base, schema
 
 # Variables of the caller that reach rosterd; everything else starts from nothing.
 PASSED = ("ASAN_", "UBSAN_", "LSAN_", "ROSTERD_", "LLVM_PROFILE", "GCOV_")
@@ -98,6 +100,7 @@ class Rosterd:
         self.socket = self.path("control")
         self.process = None
         self.expected_end = True
+        self.audit_is_spoilt = False  # by the test, on purpose
         self.notes = []
         self.notify = None
         self.listener = None
@@ -220,7 +223,13 @@ class Rosterd:
         base.wait_for(reloaded, seconds, "the end of a reload", self.log_tail)
 
     def close(self, failed=False):
-        """At the end of a test: a daemon that died, or does not end well, is a failure."""
+        """At the end of a test: a daemon that died, does not end well, or leaves an audit in which the second reader
+        finds something, is a failure."""
+        self._end(failed)
+        if not failed and not self.audit_is_spoilt:
+            self.check_audit()
+
+    def _end(self, failed):
         try:
             if self.process is None:
                 return
@@ -239,6 +248,23 @@ class Rosterd:
             if self.process is not None and self.process.poll() is None:
                 self.kill()
             self._close_notify()
+
+    # --- the audit ---
+
+    def audit_files(self):
+        """The audit file and those that it was before, in the order of what they hold."""
+        found = []
+        for path in glob.glob(glob.escape(self.audit_file) + "*"):
+            with (gzip.open if path.endswith(".gz") else open)(path, "rb") as data:
+                first = re.match(rb'{(?:"v":1,)?"seq":(\d+),', data.readline())
+            if first:
+                found.append((int(first.group(1)), path))
+        return [path for _, path in sorted(found)]
+
+    def check_audit(self):
+        """The second reader (tests/reader) finds the chain, the signatures and the commitments whole."""
+        if os.path.isfile(self.audit_file):
+            auditlines.need_whole(*self.audit_files())
 
     # --- the ledger ---
 
@@ -335,6 +361,7 @@ class Rosterd:
                               stderr=subprocess.PIPE, text=True, errors="replace", timeout=seconds,
                               cwd=self.folder, env=self.environment())
         answer = Answer(done)
+        schema.check(arguments, done.stdout)
         if code is not None and answer.code != code:
             raise base.Failure("rosterctl %s: expected exit %d, got %r\n%s"
                                % (" ".join(arguments), code, answer, self.log_tail(10)))

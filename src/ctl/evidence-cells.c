@@ -1,0 +1,211 @@
+/* What a line of the audit is in the words of a report, cell by cell. */
+#include "config.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "ctl/evidence.h"
+#include "ctl/siem.h"
+#include "render/render.h"
+
+#define WHO     (1U << COLUMN_LINE | 1U << COLUMN_TIME | 1U << COLUMN_WHAT)
+#define PERSON  (1U << COLUMN_PERSON)
+#define CHANGES (1U << COLUMN_CHANGES)
+#define CODE    (1U << COLUMN_CODE)
+#define BY      (1U << COLUMN_BY)
+#define PLAN    (1U << COLUMN_PLAN)
+#define REASON  (1U << COLUMN_REASON)
+#define WORDS   (1U << COLUMN_WORDS)
+
+const struct evidence_list evidence_lists[AUDIT_LISTS] = {
+    [LIST_JOINERS] = {"joiners", "Joiners",
+                      "Users who were created, taken over or enabled again.",
+                      WHO | PERSON | CHANGES | BY | WORDS},
+    [LIST_LEAVERS] = {"leavers", "Leavers", "Users who were disabled or deleted.",
+                      WHO | PERSON | BY | WORDS},
+    [LIST_PRIVILEGED] = {"privileged", "Privileged roles given and taken",
+                         "Changes of a role that the configuration called privileged at that time; "
+                         "+ is given, - is taken away. Joiners who were given one are here as well.",
+                         WHO | PERSON | CHANGES | BY | WORDS},
+    [LIST_ROLES] = {"roles", "Other roles given and taken",
+                    "Changes of roles that are not privileged; + is given, - is taken away.",
+                    WHO | PERSON | CHANGES | BY | WORDS},
+    [LIST_MOVERS] = {"movers", "Movers", "Other changes: team, skills, names, login.",
+                     WHO | PERSON | CHANGES | BY | WORDS},
+    [LIST_APPROVALS] = {"approvals", "Approvals",
+                        "What a person released, under which plan and for which reason.",
+                        WHO | PERSON | CHANGES | BY | PLAN | REASON},
+    [LIST_WAITING] = {"waiting", "Waiting and left out",
+                      "Changes that had to wait, and people of the directory who get no user, with the "
+                      "reason. The codes are explained at the end.",
+                      WHO | PERSON | CHANGES | CODE | WORDS},
+    [LIST_CONFIGURATION] = {"configuration", "Configuration",
+                            "Starts, configurations that came into force and what they changed, "
+                            "pauses, and who did it.",
+                            WHO | CHANGES | BY | REASON | WORDS},
+    [LIST_DRIFT] = {"drift", "Drift",
+                    "What the contact center held that rosterd did not write: somebody else changed it.",
+                    WHO | PERSON | CODE | WORDS},
+    [LIST_COMPARISONS] = {"comparisons", "Comparisons",
+                          "Every user at the contact center compared with what this audit says that "
+                          "they should hold.",
+                          WHO | CODE | WORDS},
+    [LIST_ALARMS] = {"alarms", "Alarms and repairs", "What needed a person's eye.", WHO | CODE | WORDS},
+    [LIST_ERASURES] = {"erasures", "Erasures", "Removals of a person's data from the audit.",
+                       WHO | BY | REASON | WORDS},
+};
+
+const char *const evidence_column_names[EVIDENCE_COLUMNS] = {
+    [COLUMN_LINE] = "Line",       [COLUMN_TIME] = "Time (UTC)", [COLUMN_WHAT] = "What",
+    [COLUMN_PERSON] = "Person",   [COLUMN_CHANGES] = "Changes", [COLUMN_CODE] = "Code",
+    [COLUMN_BY] = "By",           [COLUMN_PLAN] = "Plan",       [COLUMN_REASON] = "Reason given",
+    [COLUMN_WORDS] = "In words",
+};
+
+const char *const evidence_haste_names[AUDIT_HASTES] = {
+    [HASTE_JOINERS] = "Joiners",
+    [HASTE_MOVERS] = "Movers",
+    [HASTE_LEAVERS] = "Leavers",
+    [HASTE_REVOCATIONS] = "Revocations",
+};
+
+/* What was done to the user, for people who never saw an operation's name. */
+static const char *done_words(const char *kind)
+{
+    static const char *const words[][2] = {{"create", "User created"},
+                                           {"adopt", "User taken over"},
+                                           {"update", "Team, skills changed"},
+                                           {"profile", "Data, roles changed"},
+                                           {"rename", "Login changed"},
+                                           {"disable", "User disabled"},
+                                           {"enable", "User enabled"},
+                                           {"delete", "User deleted"}};
+
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        if (strcmp(kind, words[i][0]) == 0)
+            return words[i][1];
+    return kind;
+}
+
+static void add_what(struct buffer *b, const json_t *view)
+{
+    struct siem_event event;
+
+    if (!siem_read(&event, view))
+        return;
+    if (event.result == SIEM_SUCCESS && event.kind)
+        buffer_add_text(b, done_words(event.kind));
+    else if (event.kind)
+        buffer_format(b, "%s: %s", event.title, event.kind);
+    else
+        buffer_add_text(b, event.title);
+}
+
+static void add_person(struct buffer *b, const json_t *view)
+{
+    const json_t *p = json_object_get(view, "person");
+    const char *login = member_text(p, "login"), *dn = member_text(p, "dn");
+
+    if (member_true(view, "erased"))
+        buffer_add_text(b, "(erased)");
+    else if (login && dn)
+        buffer_format(b, "%s (%s)", login, dn);
+    else if (login || dn)
+        buffer_add_text(b, login ? login : dn);
+    else if (member_text(p, "id"))
+        buffer_add_text(b, member_text(p, "id"));
+}
+
+static void add_keys(struct buffer *b, const json_t *changed)
+{
+    size_t i;
+    json_t *c;
+
+    json_array_foreach((json_t *)(uintptr_t)changed, i, c)
+    {
+        const char *key = member_text(c, "key");
+        const char *from = member_text(c, "from"), *to = member_text(c, "to");
+
+        buffer_format(b, "%s%s%s: %s", i ? "\n" : "", from && to ? "~" : to ? "+" : "-",
+                      key ? key : "", from ? from : to ? to : "");
+        if (from && to)
+            buffer_format(b, " -> %s", to);
+    }
+}
+
+/* By whom it was asked for, or who approved it. */
+static void add_by(struct buffer *b, const json_t *view, const json_t *approval)
+{
+    const json_t *a = json_object_get(view, "actor");
+    const char *login = member_text(a, "login"), *name = member_text(a, "name");
+
+    if (login && name)
+        buffer_format(b, "%s (as %s)", login, name);
+    else if (name)
+        buffer_add_text(b, name);
+    else if (a)
+        buffer_format(b, "user id %lld", member_number(a, "uid"));
+    else if (approval)
+        buffer_format(b, "approved by %s, line %lld",
+                      member_text(approval, "by") ? member_text(approval, "by") : "somebody",
+                      member_number(approval, "seq"));
+}
+
+static void add_words(struct buffer *b, const json_t *view)
+{
+    static const char *const names[] = {"why", "sentence", "answer_text"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        if (member_text(view, names[i]))
+            buffer_format(b, "%s%s", b->size ? "; " : "", member_text(view, names[i]));
+}
+
+void evidence_cell(struct buffer *b, const json_t *view, const json_t *approval,
+                   enum evidence_column column)
+{
+    const json_t *details = json_object_get(view, "details");
+    const char *text = NULL;
+
+    buffer_clear(b);
+    buffer_add_text(b, "");
+    switch (column) {
+    case COLUMN_LINE: buffer_format(b, "%lld", member_number(view, "seq")); break;
+    case COLUMN_TIME:
+        text = member_text(view, "time");
+        buffer_format(b, "%.10s %.8s", text ? text : "", text && strlen(text) > 11 ? text + 11 : "");
+        break;
+    case COLUMN_WHAT: add_what(b, view); break;
+    case COLUMN_PERSON: add_person(b, view); break;
+    case COLUMN_CHANGES:
+        siem_changes(b, json_object_get(view, "changes"), "\n");
+        add_keys(b, json_object_get(details, "changed"));
+        break;
+    case COLUMN_CODE: text = member_text(view, "code"); break;
+    case COLUMN_BY: add_by(b, view, approval); break;
+    case COLUMN_PLAN:
+        text = member_text(view, "plan");
+        buffer_format(b, "%.12s", text ? text : "");
+        if (member_text(view, "groups"))
+            buffer_format(b, " %s", member_text(view, "groups"));
+        break;
+    case COLUMN_REASON: text = member_text(view, "reason"); break;
+    case COLUMN_WORDS: add_words(b, view); break;
+    case EVIDENCE_COLUMNS: break;
+    }
+    if (b->size == 0)
+        buffer_add_text(b, text ? text : "");
+}
+
+void evidence_duration(struct buffer *b, uint32_t ms)
+{
+    if (ms < 1000)
+        buffer_format(b, "%u ms", ms);
+    else if (ms < 120 * 1000)
+        buffer_format(b, "%.1f s", ms / 1e3);
+    else if (ms < 2 * 3600 * 1000)
+        buffer_format(b, "%.1f min", ms / 60e3);
+    else if (ms < 48 * 3600 * 1000)
+        buffer_format(b, "%.1f h", ms / 3600e3);
+    else
+        buffer_format(b, "%.1f days", ms / 86400e3);
+}

@@ -1,0 +1,101 @@
+/*
+ * What the configuration in force leaves in the state and in the audit: which one the plan was
+ * made with, so that another one is noticed, also after a restart; when rosterd ran with it.
+ */
+#include "config.h"
+
+#include <string.h>
+
+#include "audit/audit.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "model/operation.h"
+#include "state/person.h"
+#include "state/queue.h"
+#include "state/state.h"
+#include "sync/engine-internal.h"
+
+/* The next one is compared with it. */
+static int keep_configuration(struct engine *n, struct error *e)
+{
+    return n->options.plan_only || !n->options.configuration_facts
+               ? 0
+               : state_meta_set(books_state(n->books), "configuration-facts",
+                                n->options.configuration_facts, e);
+}
+
+/* Who loaded the configuration in force; nobody is known for one that a start found. */
+static int keep_loader(struct engine *n, struct error *e)
+{
+    char person[AUDIT_PERSON_SIZE];
+    const struct engine_act *act = books_asked_by(n->books);
+    if (act && act->actor)
+        audit_actor_person(act->actor, person);
+    return state_meta_set(books_state(n->books), "configuration-by",
+                          act && act->actor ? person : NULL, e);
+}
+
+/* When rosterd ran, and when it did not and so did nothing to anybody. */
+int configuration_note_life(struct engine *n, const char *event, struct error *e)
+{
+    bool start = strcmp(event, "start") == 0;
+    struct audit_row row = {.event = event,
+                            .sentence = "rosterd " PACKAGE_VERSION,
+                            .details = start ? n->options.configuration : NULL};
+    int r = books_audit(n->books, &row, e);
+    if (r == 0 && start)
+        r = keep_configuration(n, e);
+    if (r == 0 && !n->options.plan_only)
+        r = books_note_steady(n->books, e);
+    return r < 0 ? r : books_commit(n->books, e);
+}
+
+/* Another configuration than the one that the plan was made with, also after a restart:
+ * lifecycle and budgets are not part of the mapping's fingerprint, so everybody is looked at
+ * again if it decides otherwise, and whoever the tenant refused is tried again. */
+int configuration_take(struct engine *n, bool reloaded, struct error *e)
+{
+    CLEANUP(freep) char *before = NULL;
+    CLEANUP(freep) char *decided = NULL;
+    size_t n_released = 0;
+    if (!n->options.fingerprint)
+        return 0;
+    int r = books_write(n->books, e);
+    if (r == 0)
+        r = state_meta_get(books_state(n->books), "configuration", &before, e);
+    if (r >= 0)
+        r = state_meta_get(books_state(n->books), "decisions", &decided, e);
+    if (r < 0)
+        return r;
+    bool same = text_equal(before, n->options.fingerprint);
+    bool decides_same = n->options.decisions && text_equal(decided, n->options.decisions);
+    if (!reloaded && same && (decides_same || !n->options.decisions))
+        return 0;
+    if (n->options.decisions ? !decides_same : !same)
+        gate_budgets_are_new(n->gate);
+    r = decides_same ? 0 : person_mark_all_dirty(books_state(n->books), e);
+    if (r == 0)
+        r = queue_release(books_state(n->books), NULL, REASON_REFUSED, clock_steady_usec(),
+                          &n_released, e);
+    if (r == 0)
+        r = state_meta_set(books_state(n->books), "configuration", n->options.fingerprint, e);
+    if (r == 0)
+        r = state_meta_set(books_state(n->books), "decisions", n->options.decisions, e);
+    if (r == 0 && !same) /* loading the same again is no authorship */
+        r = keep_loader(n, e);
+    return r;
+}
+
+int configuration_load(struct engine *n, struct error *e)
+{
+    struct audit_row row = {.event = "configuration",
+                            .sentence = "the configuration was loaded",
+                            .details = n->options.configuration};
+    int r = books_write(n->books, e);
+    if (r == 0)
+        r = configuration_take(n, true, e);
+    if (r == 0)
+        r = books_audit(n->books, &row, e);
+    return r < 0 ? r : keep_configuration(n, e);
+}

@@ -1,0 +1,294 @@
+/*
+ * The turns: what stands in turn() is all that the engine does, in its order. A turn evaluates
+ * some people, applies the guard when none is left, writes the intents of what may start,
+ * commits that together with the outcomes of the last turn, and only then sends. Between turns
+ * it waits for what is due next.
+ */
+#include "config.h"
+
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "state/queue.h"
+#include "sync/engine-internal.h"
+
+#define GATHER_USEC (4 * USEC_PER_MSEC)
+
+void turn_wake(void *userdata)
+{
+    struct engine *n = userdata;
+    if (n->turn_source)
+        sd_event_source_set_enabled(n->turn_source, SD_EVENT_ONESHOT);
+}
+
+/* With many calls in flight, outcomes and the next intents wait a moment for each other, so
+ * that they share a commit. What is lost with them in a crash is settled by reading, as any
+ * intent is. */
+static bool gather_outcomes(const struct engine *n, bool more)
+{
+    uint64_t since = books_outcome_since_usec(n->books);
+    return !more && delivery_has_many(n->delivery) && since &&
+           clock_monotonic_usec() - since < GATHER_USEC;
+}
+
+static bool nothing_under_way(const struct engine *n, bool more, size_t n_picked)
+{
+    return !more && !n_picked && !delivery_in_flight(n->delivery) &&
+           !passwords_are_busy(n->passwords) && !reading_is_under_way(n->reading) &&
+           reading_has_ended(n->reading) &&
+           (!n->options.tenant ||
+            (contact_is_known(n->contact) && !health_is_asking(n->health)) ||
+            health_state(n->health) != ENGINE_TENANT_OK);
+}
+
+static int settle_idle(struct engine *n, struct error *e)
+{
+    /* With the tenant away or writing paused, what is READY waits: the run is not over, the
+     * work is. */
+    bool blocked = !gate_is_open(n->gate) && !n->options.plan_only;
+    if (books_run(n->books) && !blocked && !n->stopping) {
+        int r = run_close(n->books, e);
+        if (r < 0)
+            return r;
+    }
+    if (books_take(n->books, WORK_RUN) && n->idle.fn)
+        n->idle.fn(n->idle.userdata);
+    return 0;
+}
+
+/* They go with the whole plan. */
+static void drop_ahead(struct engine *n)
+{
+    struct string_list ids = judge_take_ahead(n->judge);
+    string_list_done(&ids);
+}
+
+/* The guard looks when nobody is dirty any more, so that it sees the whole plan. */
+static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struct error *e)
+{
+    int r = 0;
+    size_t n_released = 0, n_picked = 0;
+    uint64_t now = clock_steady_usec();
+    n->looked_usec = now;
+    r = queue_release_due(books_state(n->books), now, &n_released, e);
+    if (r == 0)
+        r = queue_release_shared(books_state(n->books), now,
+                                 now + n->options.sync->hold_retry_usec, &n_released, e);
+    if (r == 0 && n_released)
+        r = run_join(n->books, "retry", e);
+    if (r == 0)
+        r = gate_expire_approvals(n->gate, e);
+    if (r < 0 || more || !judge_may(n->judge))
+        return r;
+    drop_ahead(n);
+    if (books_have(n->books, WORK_GUARD)) {
+        books_note(n->books, WORK_ALARMS);
+        r = gate_apply(n->gate, e);
+        if (r == 0 && sweep_has_read_anew(n->sweep))
+            r = distrust_check(n->books, e);
+        books_take(n->books, WORK_GUARD);
+        if (r == 0)
+            contact_evaluated(n->contact);
+    }
+    if (r == 0 && gate_is_open(n->gate) && !n->stopping && !gather_outcomes(n, more))
+        r = delivery_pick(n->delivery, &n_picked, e);
+    *ret_picked += n_picked;
+    if (r == 0)
+        r = passwords_turn(n->passwords, e);
+    return r;
+}
+
+/* Neither a read nor the evaluation of others holds them up. */
+static int start_revocations(struct engine *n, size_t *ret_picked, struct error *e)
+{
+    bool planned = books_have(n->books, WORK_REVOCATIONS);
+    int r = planned ? books_write(n->books, e) : 0;
+    if (r == 0 && planned)
+        r = gate_apply_to_revocations(n->gate, e);
+    books_take(n->books, WORK_REVOCATIONS);
+    if (r == 0 && gate_is_open(n->gate) && !n->stopping)
+        r = delivery_pick_revocations(n->delivery, ret_picked, e);
+    return r;
+}
+
+static int pick_ahead(struct engine *n, size_t *ret_picked, struct error *e)
+{
+    struct string_list ids = judge_take_ahead(n->judge);
+    int r = delivery_pick_ahead(n->delivery, &ids, ret_picked, e);
+    string_list_done(&ids);
+    return r;
+}
+
+static void look_at_alarms(struct engine *n, bool settled)
+{
+    uint64_t at = books_alarms_due_usec(n->books);
+    bool due = at && at <= clock_steady_usec();
+    if (n->options.plan_only || (!due && !(settled && books_have(n->books, WORK_ALARMS))))
+        return;
+    struct alarm_facts facts = {.settled = settled && gate_is_open(n->gate),
+                                .adoption_open = contact_adoption_open(n->contact),
+                                .paused = gate_is_paused(n->gate),
+                                .paused_usec = gate_paused_usec(n->gate)};
+    alarm_check(n->books, &facts);
+}
+
+static int turn(struct engine *n, struct error *e)
+{
+    bool more = false, ahead = false;
+    size_t n_picked = 0;
+    int r = books_look_at_clock(n->books, e);
+    if (r == 0 && !n->stopping)
+        r = judge_revocations(n->judge, e);
+    if (r == 0 && !n->stopping)
+        r = judge_some(n->judge, gate_has_seen_plan(n->gate), &more, &ahead, e);
+    delivery_hurry(n->delivery);
+    if (r == 0 &&
+        (books_have(n->books, WORK_REVOCATIONS) || reading_is_under_way(n->reading) || more))
+        r = start_revocations(n, &n_picked, e);
+    if (r == 0 && ahead && gate_is_open(n->gate))
+        r = pick_ahead(n, &n_picked, e);
+    if (r == 0 && !reading_is_under_way(n->reading))
+        r = books_write(n->books, e);
+    if (r == 0 && !reading_is_under_way(n->reading))
+        r = guard_and_pick(n, more, &n_picked, e);
+    if (r < 0)
+        return r;
+    bool settled = nothing_under_way(n, more, n_picked);
+    look_at_alarms(n, settled);
+    if (books_have_failed(n->books))
+        return error_set(e, -EIO, "%s", books_error(n->books));
+    if (gather_outcomes(n, more))
+        return 0;
+    if (books_have(n->books, WORK_COMMIT) || n_picked || books_are_old(n->books) || !more)
+        r = books_commit(n->books, e);
+    if (r < 0)
+        return r;
+    delivery_start_committed(n->delivery);
+    passwords_start_committed(n->passwords);
+    if (more)
+        books_wake(n->books, WORK_DUE);
+    else if (settled)
+        r = settle_idle(n, e);
+    return r;
+}
+
+static void sooner(uint64_t *at, uint64_t candidate)
+{
+    if (candidate && (!*at || candidate < *at))
+        *at = candidate;
+}
+
+static uint64_t wait_until(uint64_t at, uint64_t now)
+{
+    return at > now ? at - now : 0;
+}
+
+/* When the next thing becomes due; 0: nothing will. */
+static uint64_t next_due(const struct engine *n, uint64_t now)
+{
+    struct error e = {0};
+    uint64_t at = 0, queue = 0;
+    /* What was due at the last look and could not start (tenant away, paused) is woken by what
+     * ends that; a read's end brings a turn of its own. */
+    if (reading_is_under_way(n->reading) ||
+        queue_next_time(books_state(n->books), n->looked_usec, &queue, &e) < 0)
+        queue = 0;
+    sooner(&at, queue);
+    uint64_t date = judge_due_usec(n->judge); /* on the clock of dates */
+    if (date)
+        sooner(&at, now + wait_until(date, clock_date_usec()));
+    /* While the tenant is being asked, its answer is what comes next. */
+    sooner(&at, health_state(n->health) != ENGINE_TENANT_OK && !health_is_asking(n->health)
+                    ? health_probe_usec(n->health)
+                    : 0);
+    sooner(&at, sweep_due_usec(n->sweep));
+    sooner(&at, passwords_due_usec(n->passwords));
+    sooner(&at, books_alarms_due_usec(n->books));
+    uint64_t end = reading_is_under_way(n->reading) ? 0 : gate_approval_end_usec(n->gate);
+    sooner(&at, end);
+    return at;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata);
+
+static void arm_timer(struct engine *n)
+{
+    uint64_t now = clock_steady_usec(), at = next_due(n, now);
+    bool gathers = books_outcome_since_usec(n->books);
+    n->due_usec = at;
+    if (gathers)
+        at = now; /* gather_outcomes() */
+    /* Each minute, since the wall clock tells nobody that it was set. */
+    uint64_t wait = gathers ? GATHER_USEC : at > now ? at - now : USEC_PER_MSEC;
+    if (!at || wait > 60 * USEC_PER_SEC)
+        wait = 60 * USEC_PER_SEC;
+    uint64_t due = clock_monotonic_usec() + wait;
+    int r = n->timer ? sd_event_source_set_time(n->timer, due)
+                     : sd_event_add_time(sd_event_source_get_event(n->turn_source), &n->timer,
+                                         CLOCK_MONOTONIC, due, USEC_PER_MSEC, on_timer, n);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(n->timer, SD_EVENT_ONESHOT);
+    if (r < 0)
+        log_error("Cannot arm the engine's timer: error %d", r);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    (void)source;
+    (void)usec;
+    struct engine *n = userdata;
+    uint64_t now = clock_steady_usec();
+    bool due = n->due_usec && n->due_usec <= now; /* or half-way: see arm_timer() */
+    if (!books_outcome_since_usec(n->books) && !due && !books_doubt_clock(n->books)) {
+        arm_timer(n);
+        return 0;
+    }
+    if (n->options.tenant && health_state(n->health) != ENGINE_TENANT_OK &&
+        health_probe_usec(n->health) <= now)
+        health_ask(n->health);
+    uint64_t sweep = sweep_due_usec(n->sweep);
+    if (sweep && sweep <= now)
+        sweep_start(n->sweep);
+    books_wake(n->books, WORK_DUE);
+    return 0;
+}
+
+static int on_turn(sd_event_source *source, void *userdata)
+{
+    (void)source;
+    struct engine *n = userdata;
+    struct error e = {0};
+    if (books_have_failed(n->books))
+        return 0;
+    books_turn(n->books, true);
+    n->n_turns++;
+    int r = turn(n, &e);
+    books_turn(n->books, false);
+    if (r < 0) {
+        books_failed(n->books, &e);
+        return 0;
+    }
+    if (n->stopping && !delivery_in_flight(n->delivery) && n->stopped.fn) {
+        struct listener stopped = n->stopped;
+        if (configuration_note_life(n, "stop", &e) < 0)
+            books_failed(n->books, &e);
+        n->stopped = (struct listener){0};
+        stopped.fn(stopped.userdata);
+        return 0;
+    }
+    arm_timer(n);
+    return 0;
+}
+
+int turn_start(struct engine *n, sd_event *event, struct error *e)
+{
+    int r = sd_event_add_defer(event, &n->turn_source, on_turn, n);
+    if (r >= 0) /* after what brings data in, so that a turn sees all of it */
+        r = sd_event_source_set_priority(n->turn_source, SD_EVENT_PRIORITY_NORMAL + 10);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(n->turn_source, SD_EVENT_OFF);
+    return r < 0 ? error_set(e, r, "cannot add the engine to the event loop") : 0;
+}

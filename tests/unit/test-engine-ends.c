@@ -1,0 +1,218 @@
+/*
+ * Ends: of the process at any moment, of the disk, of an alarm.
+ */
+#include "config.h"
+
+#include "engine-test.h"
+
+/* The tenant refused the account, rosterd was stopped, and the account was put right. */
+static void test_alarm_ends_after_a_restart(void **state)
+{
+    struct bed *b = *state;
+    people(b, 2, "support");
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_ALL,
+                                                    .times = -1,
+                                                    .class = TENANT_NOT_AUTHORISED,
+                                                    .status = 401});
+    bed_start(b);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(bed_audit(b, "alarm", REASON_NOT_AUTHORISED, NULL), 1);
+    fake_tenant_heal(b->tenant);
+    bed_restart(b);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(bed_audit(b, "alarm-over", REASON_NOT_AUTHORISED, NULL), 1);
+}
+
+static bool always(void *userdata)
+{
+    (void)userdata;
+    return true;
+}
+
+static bool every_second(void *userdata)
+{
+    return ++*(unsigned *)userdata % 2;
+}
+
+static void test_crash_doubles_nobody(void **state)
+{
+    struct bed *b = *state;
+    unsigned n = 0;
+    people(b, 60, "support");
+    bed_start(b);
+    for (int round = 0; round < 6; round++) {
+        bed_run(b);
+        b->tenant->hold = true;
+        b->tenant->cancelled_takes_effect = round % 3 == 0   ? always
+                                            : round % 3 == 1 ? every_second
+                                                             : NULL;
+        b->tenant->cancel_data = &n;
+        bed_read_all(b);
+        for (int i = 0; i < 40; i++)
+            assert_true(sd_event_run(b->event, 0) >= 0);
+        bed_crash(b); /* up to eight calls are under way */
+        fake_tenant_release(b->tenant);
+        bed_sync(b);
+        bed_advance(b, HOUR);
+        if (round == 2) { /* moves everybody: updates are cut short too */
+            char names[60][8];
+            const char *uids[60];
+            for (size_t i = 0; i < 60; i++) {
+                snprintf(names[i], sizeof names[i], "u%zu", i);
+                uids[i] = names[i];
+            }
+            bed_group(b, "support", NULL);
+            bed_group_uids(b, "sales", uids, 60);
+        }
+    }
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(b->tenant->n_users, 60);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_CREATE), 60);
+    assert_int_equal(link_count(b->state, LINK_ACTIVE), 60);
+    for (size_t i = 0; i < b->tenant->n_users; i++)
+        assert_string_equal(user_get(b->tenant->users[i].user, USER_TEAM), "Sales");
+    is_idle(b);
+}
+
+/* The disk is full: nothing more is sent, the process stays up, and a restart goes on. */
+static void test_state_cannot_be_written(void **state)
+{
+    struct bed *b = *state;
+    struct rlimit before, small = {.rlim_cur = 4096};
+    people(b, 10, "support");
+    bed_start(b);
+    bed_sync(b);
+    people(b, 60, "support");
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small.rlim_max = before.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    bed_read_all(b);
+    bed_run(b);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    struct engine_status status;
+    engine_status(b->engine, &status);
+    assert_true(status.state_failed);
+    assert_non_null(status.state_error);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 10);
+    bed_advance(b, HOUR);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 10);
+    bed_crash(b);
+    bed_sync(b);
+    assert_int_equal(b->tenant->n_users, 60);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_CREATE), 60);
+    is_idle(b);
+}
+
+/* The same when it fails between a request and its outcome. */
+static void test_outcome_cannot_be_written(void **state)
+{
+    struct bed *b = *state;
+    struct rlimit before, small = {.rlim_cur = 4096};
+    people(b, 10, "support");
+    b->tenant->hold = false;
+    bed_start(b);
+    bed_run(b);
+    b->tenant->hold = true;
+    bed_sync(b);
+    assert_int_equal(b->tenant->n_under_way, 8);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small.rlim_max = before.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    fake_tenant_release(b->tenant);
+    bed_run(b);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    struct engine_status status;
+    engine_status(b->engine, &status);
+    assert_true(status.state_failed);
+    assert_true(fake_tenant_calls(b->tenant, FAKE_CREATE) <= 8);
+    bed_crash(b);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(b->tenant->n_users, 10);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_CREATE), 10);
+    is_idle(b);
+}
+
+static void test_alarms_notify(void **state)
+{
+    struct bed *b = *state;
+    char script[320], path[128];
+    snprintf(path, sizeof path, "%s/alarms", b->folder);
+    snprintf(script, sizeof script, "l=$(cat); echo \"$l\" >> %s", path);
+    char *argv[] = {(char *)"/bin/sh", (char *)"-c", script, NULL};
+    b->sync.notify_command = argv;
+    string_list_done(&b->tenant->teams);
+    people(b, 5, "support");
+    bed_start(b);
+    bed_sync(b);
+    bed_advance(b, 5 * MINUTE);
+    assert_int_equal(lines_of(path, "alarm"), 0);
+    for (int i = 0; i < 10; i++) {
+        bed_advance(b, HOUR);
+        bed_wait(b, no_commands, b);
+    }
+    assert_int_equal(lines_of(path, "\"event\":\"alarm\""), 1);
+    assert_int_equal(lines_of(path, "team:Support"), 1);
+    bed_restart(b); /* and not again after a restart */
+    bed_sync(b);
+    bed_advance(b, 2 * HOUR);
+    bed_wait(b, no_commands, b);
+    assert_int_equal(lines_of(path, "\"event\":\"alarm\""), 1);
+    assert_int_equal(string_list_add(&b->tenant->teams, "Support"), 0);
+    bed_advance(b, 2 * HOUR);
+    bed_wait(b, no_commands, b);
+    assert_int_equal(lines_of(path, "\"event\":\"alarm\""), 1);
+    assert_int_equal(lines_of(path, "\"event\":\"alarm-over\""), 1);
+    assert_int_equal(b->tenant->n_users, 5);
+    is_idle(b);
+}
+
+static void stopped(void *userdata)
+{
+    *(bool *)userdata = true;
+}
+
+static void test_stop(void **state)
+{
+    struct bed *b = *state;
+    bool is_stopped = false;
+    bed_start(b);
+    bed_run(b);
+    b->tenant->hold = true;
+    people(b, 50, "support");
+    bed_sync(b);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 8);
+    engine_stop(b->engine, stopped, &is_stopped);
+    bed_run(b);
+    assert_false(is_stopped);
+    fake_tenant_release(b->tenant);
+    bed_run(b);
+    assert_true(is_stopped);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 8);
+    assert_int_equal(link_count(b->state, LINK_ACTIVE), 8);
+    bed_restart(b);
+    bed_sync(b);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_CREATE), 50);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 50);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        scenario(test_alarm_ends_after_a_restart),
+        scenario(test_crash_doubles_nobody),
+        scenario(test_state_cannot_be_written),
+        scenario(test_outcome_cannot_be_written),
+        scenario(test_alarms_notify),
+        scenario(test_stop),
+    };
+    log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,175 @@
+/*
+ * A revocation waits for nobody: neither for a read nor for a first load, nor for a slow tenant.
+ */
+#include "config.h"
+
+#include "engine-test.h"
+
+/* T64: neither grace nor shift nor a queue of creates nor an unusable entry keeps it, nor the
+ * intents that are written already. */
+static void test_revocation(void **state)
+{
+    struct bed *b = *state;
+    char wrote[4000] = "";
+    may_revoke(b);
+    b->sync.leave_grace_usec = DAY;
+    people(b, 20, "support");
+    bed_start(b);
+    bed_sync(b);
+    for (size_t i = 0; i < b->tenant->n_users; i++)
+        b->tenant->users[i].logged_in = true;
+    people(b, 200, "support");
+    b->tenant->hold = true;
+    bed_sync(b);
+    unsigned n_read = fake_tenant_find(b->tenant, "u3")->n_read;
+    assert_true(b->tenant->n_under_way == b->options.max_concurrent);
+    b->tenant->on_write = note_write;
+    b->tenant->write_data = wrote;
+    revoke_uid(b, "u3", true);
+    bed_run(b);
+    revoke_uid(b, "u4", false);
+    bed_run(b);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_PUT), 2);
+    fake_tenant_release(b->tenant);
+    bed_run(b);
+    assert_true(!strncmp(wrote, "u4 u3 ", 6) || !strncmp(wrote, "u3 u4 ", 6));
+    assert_true(is_disabled(b, "u3") && is_disabled(b, "u4"));
+    assert_int_equal(fake_tenant_find(b->tenant, "u3")->n_read, n_read); /* nothing to ask for */
+    assert_int_equal(b->tenant->n_users, 200);
+    assert_int_equal(bed_audit(b, "intent", REASON_REVOKED, NULL), 2);
+    /* Whoever is not revoked any more is enabled again. */
+    bed_person_uid(b, "u3");
+    bed_tell(b, "id-u3");
+    bed_run(b);
+    assert_false(is_disabled(b, "u3"));
+    assert_true(is_disabled(b, "u4"));
+    is_idle(b);
+    /* Whoever is no user otherwise: disabled now, not when the grace time is over. */
+    bed_group(b, "support", "u0", "u1", NULL);
+    revoke_uid(b, "u5", true);
+    bed_tell(b, "group-support");
+    bed_run(b);
+    assert_true(is_disabled(b, "u5"));
+    assert_false(is_disabled(b, "u6"));
+}
+
+/* A read that takes long holds up no revocation, nor does what else is in the queue for that
+ * person. */
+static void test_revocation_in_a_read(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    may_revoke(b);
+    people(b, 20, "support");
+    bed_start(b);
+    bed_sync(b);
+    b->tenant->hold = true;
+    bed_person(b, "id-u7", "uid=u7,ou=people,dc=example,dc=com", "uid", "u7", "givenName",
+               "New", "sn", "u7", "mail", "u7@example.com", NULL);
+    bed_tell(b, "id-u7");
+    bed_run(b);
+    assert_int_equal(b->tenant->n_under_way, 1); /* of an update */
+    bed_ok(b, engine_sink.begin(engine_reading(b->engine), 0, true, &e));
+    revoke_uid(b, "u7", true);
+    revoke_uid(b, "u8", true);
+    bed_run(b);
+    fake_tenant_release(b->tenant);
+    bed_run(b);
+    assert_true(is_disabled(b, "u7") && is_disabled(b, "u8"));
+    bed_sync(b);
+    assert_true(is_disabled(b, "u7") && is_disabled(b, "u8"));
+    assert_int_equal(bed_queue(b, 0, NULL), 0);
+    is_idle(b);
+}
+
+static void test_revocation_budget(void **state)
+{
+    struct bed *b = *state;
+    may_revoke(b);
+    b->sync.budgets[BUDGET_REVOKE] = (struct budget){.floor = 2};
+    b->sync.budgets[BUDGET_DISABLE] = (struct budget){0};
+    people(b, 20, "support");
+    bed_start(b);
+    bed_sync(b);
+    char uid[16];
+    for (size_t i = 0; i < 5; i++) {
+        snprintf(uid, sizeof uid, "u%zu", i);
+        revoke_uid(b, uid, true);
+    }
+    bed_run(b);
+    assert_int_equal(n_disabled(b), 2);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 3);
+    assert_int_equal(bed_approve(b), 3);
+    assert_int_equal(n_disabled(b), 5);
+    is_idle(b);
+}
+
+/* An answer that was lost is settled; nobody is disabled whose revocation was taken back. */
+static void test_revocation_taken_back(void **state)
+{
+    struct bed *b = *state;
+    may_revoke(b);
+    people(b, 5, "support");
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_fail(
+        b->tenant, (struct fake_fault){.kinds = FAKE_PUT, .times = 1, .class = TENANT_UNCLEAR});
+    revoke_uid(b, "u1", true);
+    bed_run(b);
+    bed_person_uid(b, "u1");
+    bed_tell(b, "id-u1");
+    bed_run(b);
+    bed_advance(b, HOUR);
+    assert_false(is_disabled(b, "u1"));
+    revoke_uid(b, "u1", true);
+    bed_run(b);
+    assert_true(is_disabled(b, "u1"));
+    is_idle(b);
+}
+
+/* What fell due goes before newcomers, the oldest first. */
+static void test_lanes(void **state)
+{
+    struct bed *b = *state;
+    char wrote[4000] = "";
+    b->options.max_concurrent = 1;
+    people(b, 5, "support");
+    bed_start(b);
+    bed_sync(b);
+    b->tenant->hold = true;
+    people(b, 50, "support");
+    bed_sync(b);
+    b->tenant->on_write = note_write;
+    b->tenant->write_data = wrote;
+    bed_advance(b, MINUTE);
+    bed_leave(b, "id-u1");
+    bed_tell(b, "id-u1");
+    bed_run(b);
+    bed_advance(b, MINUTE);
+    bed_person(b, "id-u2", "uid=u2,ou=people,dc=example,dc=com", "uid", "u2", "givenName",
+               "New", "sn", "u2", "mail", "u2@example.com", NULL);
+    bed_tell(b, "id-u2");
+    bed_run(b);
+    fake_tenant_release(b->tenant);
+    bed_run(b);
+    /* One create was under way. */
+    const char *after = strchr(wrote, ' ') + 1;
+    assert_true(!strncmp(after, "u1 u2 ", 6));
+    assert_int_equal(b->tenant->n_users, 50);
+    is_idle(b);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        scenario(test_revocation),
+        scenario(test_revocation_in_a_read),
+        scenario(test_revocation_budget),
+        scenario(test_revocation_taken_back),
+        scenario(test_lanes),
+    };
+    log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

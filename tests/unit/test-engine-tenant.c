@@ -1,0 +1,286 @@
+/*
+ * What the tenant answers, and what follows: who is held for it, who is not, and what is tried
+ * again.
+ */
+#include "config.h"
+
+#include "engine-test.h"
+
+static void test_team_missing(void **state)
+{
+    struct bed *b = *state;
+    string_list_done(&b->tenant->teams);
+    assert_int_equal(string_list_add(&b->tenant->teams, "Sales"), 0);
+    people(b, 50, "support");
+    bed_person_uid(b, "seller");
+    bed_group(b, "sales", "seller", NULL);
+    bed_start(b);
+    bed_sync(b);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 1);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_TEAM_MISSING), 50);
+    assert_int_equal(bed_ledger(b, "held", REASON_TEAM_MISSING), 50);
+    is_idle(b);
+    bed_advance(b, 4 * HOUR);
+    assert_int_equal(bed_audit(b, "alarm", NULL, NULL), 1);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 1);
+    assert_int_equal(string_list_add(&b->tenant->teams, "Support"), 0);
+    bed_advance(b, 30 * MINUTE);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_CREATE), 51);
+    assert_int_equal(bed_audit(b, "alarm", NULL, NULL), 1);
+    assert_int_equal(bed_audit(b, "alarm-over", NULL, NULL), 1);
+    assert_int_equal(bed_queue(b, 0, NULL), 0);
+    is_idle(b);
+}
+
+/* A role cannot be looked up before: the first create is refused for it, and the others that
+ * need it are not tried. */
+static void test_role_missing(void **state)
+{
+    struct bed *b = *state;
+    assert_int_equal(string_list_add(&b->tenant->roles, "Boss"), 0);
+    b->options.max_concurrent = 2;
+    people(b, 50, "support");
+    bed_start(b);
+    bed_sync(b);
+    assert_true(fake_tenant_calls(b->tenant, FAKE_CREATE) <= 2);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_ROLE_MISSING), 50);
+    assert_int_equal(string_list_add(&b->tenant->roles, "Agent"), 0);
+    bed_advance(b, 30 * MINUTE);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_CREATE), 50);
+    is_idle(b);
+}
+
+static void test_not_authorised(void **state)
+{
+    struct bed *b = *state;
+    people(b, 100, "support");
+    bed_start(b);
+    bed_run(b);
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_ALL,
+                                                    .times = -1,
+                                                    .class = TENANT_NOT_AUTHORISED,
+                                                    .status = 403});
+    bed_sync(b);
+    assert_true(fake_tenant_calls(b->tenant, FAKE_WRITES) <= b->options.max_concurrent);
+    struct engine_status status;
+    engine_status(b->engine, &status);
+    assert_int_equal(status.tenant, ENGINE_TENANT_REFUSED);
+    bed_advance(b, DAY);
+    assert_true(fake_tenant_calls(b->tenant, FAKE_WRITES) <= b->options.max_concurrent);
+    assert_int_equal(bed_audit(b, "alarm", REASON_NOT_AUTHORISED, NULL), 1);
+    fake_tenant_heal(b->tenant);
+    bed_advance(b, HOUR);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_CREATE), 100);
+    assert_int_equal(b->tenant->n_users, 100);
+    assert_int_equal(bed_audit(b, "alarm-over", REASON_NOT_AUTHORISED, NULL), 1);
+    is_idle(b);
+}
+
+static void test_tenant_away(void **state)
+{
+    struct bed *b = *state;
+    fake_tenant_fail(b->tenant,
+                     (struct fake_fault){.kinds = FAKE_ALL, .times = -1, .class = TENANT_AWAY});
+    people(b, 100, "support");
+    bed_start(b);
+    bed_sync(b);
+    bed_advance(b, DAY);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_WRITES), 0);
+    assert_true(fake_tenant_calls(b->tenant, FAKE_TEAMS) < 24 * 60);
+    assert_int_equal(bed_audit(b, "alarm", REASON_TENANT_AWAY, NULL), 1);
+    fake_tenant_heal(b->tenant);
+    bed_advance(b, HOUR);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_CREATE), 100);
+    assert_int_equal(bed_audit(b, "alarm-over", REASON_TENANT_AWAY, NULL), 1);
+    is_idle(b);
+
+    /* Away in the middle of the work; what was done is not done again. */
+    people(b, 200, "support");
+    bed_read_all(b);
+    fake_tenant_fail(b->tenant,
+                     (struct fake_fault){.kinds = FAKE_ALL, .times = 40, .class = TENANT_AWAY});
+    bed_run(b);
+    bed_advance(b, DAY);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_CREATE), 200);
+    assert_int_equal(b->tenant->n_users, 200);
+    is_idle(b);
+}
+
+static void test_throttled(void **state)
+{
+    struct bed *b = *state;
+    people(b, 30, "support");
+    bed_start(b);
+    bed_run(b);
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_CREATE,
+                                                    .times = 60,
+                                                    .class = TENANT_THROTTLED,
+                                                    .status = 429,
+                                                    .retry_after_usec = 30 * USEC_PER_SEC});
+    bed_sync(b);
+    assert_int_equal(b->tenant->n_users, 0);
+    bed_advance(b, 29 * USEC_PER_SEC);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 30);
+    bed_advance(b, HOUR);
+    assert_int_equal(b->tenant->n_users, 30);
+    is_idle(b);
+}
+
+static void test_lost_answers(void **state)
+{
+    struct bed *b = *state;
+    people(b, 20, "support");
+    bed_start(b);
+    bed_run(b);
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_CREATE,
+                                                    .times = 10,
+                                                    .takes_effect = true,
+                                                    .class = TENANT_UNCLEAR});
+    fake_tenant_fail(b->tenant, (struct fake_fault){
+                                    .kinds = FAKE_CREATE, .times = 5, .class = TENANT_UNCLEAR});
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(b->tenant->n_users, 20);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_CREATE), 20);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 25);
+    assert_int_equal(link_count(b->state, LINK_ACTIVE), 20);
+    is_idle(b);
+    /* Known to be ours: what rosterd gave it may take back. */
+    bed_group(b, "support", NULL);
+    const char *uids[20];
+    char names[20][8];
+    for (size_t i = 0; i < 20; i++) {
+        snprintf(names[i], sizeof names[i], "u%zu", i);
+        uids[i] = names[i];
+    }
+    bed_group_uids(b, "sales", uids, 20);
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_PUT | FAKE_PATCH,
+                                                    .times = 20,
+                                                    .takes_effect = true,
+                                                    .class = TENANT_UNCLEAR});
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_PUT | FAKE_PATCH,
+                                                    .times = 20,
+                                                    .class = TENANT_UNCLEAR});
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    for (size_t i = 0; i < 20; i++) {
+        const struct fake_user *u = fake_tenant_find(b->tenant, uids[i]);
+        assert_string_equal(user_get(u->user, USER_TEAM), "Sales");
+        assert_int_equal(user_skill(u->user, "English")->level, 50);
+        assert_non_null(user_role(u->user, "Seller"));
+    }
+    is_idle(b);
+}
+
+/* The login is taken at the tenant by the time we come; not first contact any more. */
+static void test_conflict(void **state)
+{
+    struct bed *b = *state;
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_add(b->tenant, "u0", "First u0", "u0", "u0@example.com", "Sales");
+    fake_tenant_add(b->tenant, "U1", "Somebody", "Else", "else@example.com", "Sales");
+    people(b, 3, "support");
+    bed_sync(b);
+    assert_int_equal(b->tenant->n_users, 3);
+    assert_string_equal(user_get(fake_tenant_find(b->tenant, "u0")->user, USER_TEAM),
+                        "Support");
+    assert_string_equal(user_get(fake_tenant_find(b->tenant, "u1")->user, USER_TEAM), "Sales");
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_CONFLICT), 1);
+    assert_int_equal(bed_ledger(b, "held", REASON_CONFLICT), 1);
+    assert_int_equal(bed_ledger(b, "adopted", NULL), 1);
+    assert_int_equal(bed_ledger(b, "created", NULL), 1);
+    is_idle(b);
+    fake_tenant_remove(b->tenant, "U1");
+    bed_advance(b, HOUR);
+    assert_int_equal(bed_queue(b, 0, NULL), 0);
+    assert_string_equal(user_get(fake_tenant_find(b->tenant, "u1")->user, USER_TEAM),
+                        "Support");
+    is_idle(b);
+}
+
+static void test_sweep(void **state)
+{
+    struct bed *b = *state;
+    b->sync.verify_interval_usec = HOUR;
+    people(b, 5, "support");
+    bed_start(b);
+    bed_sync(b);
+    struct fake_user *u = fake_tenant_find(b->tenant, "u1");
+    assert_int_equal(user_set(u->user, USER_TEAM, "Sales", NULL), 0);
+    assert_int_equal(user_set(u->user, USER_MOBILE_PHONE, "123", NULL), 0); /* not managed */
+    u = fake_tenant_find(b->tenant, "u2");
+    assert_int_equal(user_set(u->user, USER_EMAIL, "drift@example.com", NULL), 0);
+    fake_tenant_remove(b->tenant, "u3");
+    fake_tenant_forget_calls(b->tenant);
+    bed_advance(b, 61 * MINUTE);
+    assert_int_equal(bed_audit(b, "drift", NULL, NULL), 3);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_WRITES), 0);
+    bed_advance(b, 2 * HOUR); /* said once */
+    assert_int_equal(bed_audit(b, "drift", NULL, NULL), 3);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_WRITES), 0);
+
+    b->sync.on_drift = DRIFT_REPAIR;
+    bed_advance(b, 2 * HOUR);
+    assert_string_equal(user_get(fake_tenant_find(b->tenant, "u1")->user, USER_TEAM),
+                        "Support");
+    assert_string_equal(user_get(fake_tenant_find(b->tenant, "u1")->user, USER_MOBILE_PHONE),
+                        "123");
+    assert_string_equal(user_get(fake_tenant_find(b->tenant, "u2")->user, USER_EMAIL),
+                        "u2@example.com");
+    assert_non_null(fake_tenant_find(b->tenant, "u3"));
+    bed_advance(b, 2 * HOUR);
+    is_idle(b);
+}
+
+static void test_refused_and_no_scim(void **state)
+{
+    struct bed *b = *state;
+    b->tenant->no_scim = true;
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_CREATE,
+                                                    .login = "u1",
+                                                    .times = -1,
+                                                    .class = TENANT_REFUSED,
+                                                    .status = 400});
+    people(b, 3, "support");
+    bed_start(b);
+    bed_sync(b);
+    assert_int_equal(b->tenant->n_users, 2);
+    bed_advance(b, DAY); /* T73: tried again on the slow timer, and when the entry changes */
+    assert_in_range(fake_tenant_calls(b->tenant, FAKE_CREATE), 3 + 1, 3 + 24 * 60);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_REFUSED), 1);
+    fake_tenant_heal(b->tenant);
+    bed_person(b, "id-u1", "uid=u1,ou=people,dc=example,dc=com", "uid", "u1", "givenName", "G",
+               "sn", "u1", NULL);
+    bed_person(b, "id-u2", "uid=u2,ou=people,dc=example,dc=com", "uid", "u2", "givenName", "G",
+               "sn", "u2", "preferredLanguage", "es", NULL);
+    bed_sync(b);
+    assert_int_equal(b->tenant->n_users, 3);
+    assert_non_null(user_skill(fake_tenant_find(b->tenant, "u2")->user, "Spanish"));
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_NO_SCIM), 1);
+    assert_int_equal(bed_ledger(b, "held", REASON_NO_SCIM), 1);
+    b->tenant->no_scim = false;
+    bed_advance(b, HOUR);
+    assert_string_equal(user_get(fake_tenant_find(b->tenant, "u2")->user, USER_FIRST_NAME),
+                        "G");
+    is_idle(b);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        scenario(test_team_missing),
+        scenario(test_role_missing),
+        scenario(test_not_authorised),
+        scenario(test_tenant_away),
+        scenario(test_throttled),
+        scenario(test_lost_answers),
+        scenario(test_conflict),
+        scenario(test_sweep),
+        scenario(test_refused_and_no_scim),
+    };
+    log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

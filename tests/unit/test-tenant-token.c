@@ -1,0 +1,185 @@
+/*
+ * Tokens: asked for once for many calls, renewed in time, refused, and in every form that servers
+ * give them.
+ */
+#include "config.h"
+
+#include "tenant-test.h"
+
+/* T45: eight calls meet a token that was revoked. */
+static void test_one_refresh_for_many_calls(void **state)
+{
+    struct bed *b = *state;
+    b->options.max_concurrent = 8;
+    connect_client(b);
+    get(b, "first");
+    run_until(b, all_done);
+    assert_int_equal(b->n_tokens, 1);
+    b->n_tokens = 100; /* revoked: the server wants token-100 and later, and nobody has it */
+    for (int i = 0; i < 8; i++)
+        create(b, "ada", NULL);
+    run_until(b, all_done);
+    assert_int_equal(b->n_tokens, 101);
+    assert_int_equal(b->n_refused, 8);
+    for (unsigned i = 1; i < b->n_calls; i++) {
+        assert_int_equal(b->seen[i].class, TENANT_DONE);
+        assert_int_equal(b->seen[i].attempts, 2);
+    }
+}
+
+/* The same when the 401s come in the middle of a long queue. */
+static void test_refresh_in_mid_run(void **state)
+{
+    struct bed *b = *state;
+    b->options.max_concurrent = 4;
+    b->token_life = 10;
+    connect_client(b);
+    for (int i = 0; i < 40; i++)
+        create(b, "ada", NULL);
+    run_until(b, all_done);
+    for (unsigned i = 0; i < b->n_calls; i++)
+        assert_int_equal(b->seen[i].class, TENANT_DONE);
+    assert_in_range(b->n_tokens, 4, 6);
+    assert_int_equal(b->n_requests, 40 + b->n_refused);
+}
+
+static void test_refreshed_token_refused_too(void **state)
+{
+    struct bed *b = *state;
+    b->token_life = -1;
+    connect_client(b);
+    for (int i = 0; i < 8; i++)
+        create(b, "ada", NULL);
+    run_until(b, all_done);
+    assert_int_equal(b->n_tokens, 2);
+    assert_int_equal(b->n_requests, 16);
+    for (unsigned i = 0; i < b->n_calls; i++) {
+        assert_int_equal(b->seen[i].class, TENANT_NOT_AUTHORISED);
+        assert_int_equal(b->seen[i].status, 401);
+    }
+}
+
+static void test_token_refused(void **state)
+{
+    struct bed *b = *state;
+    b->token_status = 400;
+    b->token_body = "{\"error\":\"invalid_client\",\"error_description\":\"bad secret\"}";
+    connect_client(b);
+    for (int i = 0; i < 5; i++)
+        create(b, "ada", NULL);
+    run_until(b, all_done);
+    assert_int_equal(b->n_tokens, 1);
+    assert_int_equal(b->n_requests, 0);
+    for (unsigned i = 0; i < b->n_calls; i++) {
+        assert_int_equal(b->seen[i].class, TENANT_NOT_AUTHORISED);
+        assert_int_equal(b->seen[i].attempts, 0);
+        assert_non_null(strstr(b->seen[i].hint, "invalid_client"));
+        assert_non_null(strstr(b->seen[i].url, "/oauth/token"));
+    }
+    /* A later call asks again: somebody may have mended it. */
+    b->token_status = 200;
+    b->token_body = NULL;
+    struct seen *s = create(b, "ada", NULL);
+    run_until(b, all_done);
+    assert_int_equal(s->class, TENANT_DONE);
+}
+
+static void test_token_answers_that_are_none(void **state)
+{
+    struct bed *b = *state;
+    static const char *const bodies[] = {
+        "<html><title>Welcome</title>",
+        "OK",
+        "{}",
+        "{\"access_token\":\"\"}",
+        "{\"access_token\":\"a\\r\\nX-Evil: 1\"}",
+        "{\"access_token\":\"a\",\"token_type\":\"mac\"}",
+    };
+    connect_client(b);
+    for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+        b->token_body = bodies[i];
+        struct seen *s = create(b, "ada", NULL);
+        run_until(b, all_done);
+        if (s->class != TENANT_AWAY)
+            fail_msg("%s", bodies[i]);
+        assert_non_null(strstr(s->hint, "no access token"));
+    }
+    assert_int_equal(b->n_requests, 0);
+}
+
+static void test_token_forms(void **state)
+{
+    struct bed *b = *state;
+    static const char *const bodies[] = {
+        "{\"access_token\":\"x\",\"token_type\":\"bearer\",\"expires_in\":3600}",
+        "{\"access_token\":\"x\",\"expires_in\":\"3600\"}",
+        "{\"access_token\":\"x\"}",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(bodies); i++) {
+        b->token_body = bodies[i];
+        connect_client(b);
+        struct seen *s = create(b, "ada", NULL);
+        run_until(b, all_done);
+        assert_int_equal(s->class, TENANT_DONE);
+        b->client = tenant_client_free(b->client);
+    }
+}
+
+static void test_token_is_renewed_before_it_expires(void **state)
+{
+    struct bed *b = *state;
+    b->token_body = "{\"access_token\":\"x\",\"expires_in\":1}";
+    connect_client(b);
+    uint64_t deadline = clock_monotonic_usec() + DEADLINE_USEC;
+    for (unsigned n = 0; b->n_tokens < 3; n++) {
+        assert_true(clock_monotonic_usec() < deadline);
+        get(b, "ada");
+        run_until(b, all_done);
+        assert_int_equal(b->seen[0].class, TENANT_DONE);
+        b->calls[0] = ops->call_free(b->calls[0]);
+        b->seen[0] = (struct seen){0};
+        b->n_calls = b->n_done = 0;
+    }
+    assert_int_equal(b->n_refused, 0);
+}
+
+static void test_secret_is_read_again(void **state)
+{
+    struct bed *b = *state;
+    connect_client(b);
+    create(b, "ada", NULL);
+    run_until(b, all_done);
+    int fd = open(b->secret_path, O_WRONLY | O_TRUNC);
+    assert_int_equal(write(fd, "rotated", 7), 7);
+    close(fd);
+    b->n_tokens = 100;
+    create(b, "ada", NULL);
+    run_until(b, all_done);
+    assert_non_null(strstr(b->form, "client_secret=rotated&"));
+    /* and a missing one is a matter of authorisation, said with its path */
+    assert_int_equal(unlink(b->secret_path), 0);
+    b->n_tokens = 200;
+    struct seen *s = create(b, "ada", NULL);
+    run_until(b, all_done);
+    assert_int_equal(s->class, TENANT_NOT_AUTHORISED);
+    assert_non_null(strstr(s->hint, b->secret_path));
+}
+
+int main(void)
+{
+    unsetenv("http_proxy");
+    unsetenv("https_proxy");
+    unsetenv("all_proxy");
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(test_one_refresh_for_many_calls),
+        TEST(test_refresh_in_mid_run),
+        TEST(test_refreshed_token_refused_too),
+        TEST(test_token_refused),
+        TEST(test_token_answers_that_are_none),
+        TEST(test_token_forms),
+        TEST(test_token_is_renewed_before_it_expires),
+        TEST(test_secret_is_read_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
