@@ -178,15 +178,23 @@ static size_t most_under_way(const struct delivery *d)
     return d->options->max_concurrent + (ahead ? ahead(d->options->tenant) : 0);
 }
 
-/* Revocations have room of their own: they do not wait for what a slow tenant keeps. */
+static size_t revocations_under_way(const struct delivery *d)
+{
+    size_t n = 0;
+    for (const struct execution *x = d->executions; x; x = x->next)
+        n += x->operation->revokes;
+    return n;
+}
+
+/* Revocations have room of their own, whatever else was begun: they do not wait for what a slow
+ * tenant keeps, nor for what was written ahead when it was faster. */
 int delivery_pick_revocations(struct delivery *d, size_t *ret_n, struct error *e)
 {
     struct operation_list due = {0};
-    size_t most = most_under_way(d) + d->options->max_concurrent;
-    if (d->n_executions >= most)
+    size_t n = revocations_under_way(d), most = d->options->max_concurrent;
+    if (n >= most)
         return 0;
-    int r = queue_next(d->state, QUEUE_REVOCATIONS, clock_steady_usec(), most - d->n_executions,
-                       &due, e);
+    int r = queue_next(d->state, QUEUE_REVOCATIONS, clock_steady_usec(), most - n, &due, e);
     if (r == 0)
         r = begin_due(d, &due, ret_n, e);
     operation_list_done(&due);
