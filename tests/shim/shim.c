@@ -2,8 +2,7 @@
  * Preloaded into a program under test: what the kernel and the disk say, as files in the folder
  * $ROSTERD_SHIM tell while it runs.
  *
- *   fail-sync      fdatasync() and fsync() fail with EIO
- *   full           writes to regular files fail with ENOSPC
+ *   fail-sync      fdatasync() and fsync() fail with EIO, of files whose path holds its text
  *   synchronised   the kernel calls its clock synchronised; without the file it does not
  *   boot           the id of this boot
  *   clock          how many seconds the wall clock is ahead; the monotonic one and all timers are as they
@@ -16,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/timex.h>
@@ -42,54 +40,43 @@ static void *next(const char *name)
     return dlsym(RTLD_NEXT, name);
 }
 
-int fdatasync(int fd)
+/* Whether `name` is there and its text, if any, is a part of the file's path. */
+static int strikes(const char *name, int fd)
+{
+    char path[4096], text[256] = "", link[64], file[4096] = "";
+    if (!is_set(name) || !path_of(path, sizeof(path), name))
+        return 0;
+    int told = open(path, O_RDONLY | O_CLOEXEC);
+    if (told >= 0) {
+        ssize_t n = read(told, text, sizeof(text) - 1);
+        text[n > 0 ? n : 0] = '\0';
+        close(told);
+    }
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, file, sizeof(file) - 1);
+    file[n > 0 ? n : 0] = '\0';
+    return strstr(file, text) != NULL;
+}
+
+static int sync_by(const char *name, int fd)
 {
     int (*real)(int);
-    *(void **)&real = next("fdatasync");
-    if (is_set("fail-sync")) {
+    *(void **)&real = next(name);
+    if (strikes("fail-sync", fd)) {
         errno = EIO;
         return -1;
     }
     return real(fd);
+}
+
+int fdatasync(int fd)
+{
+    return sync_by("fdatasync", fd);
 }
 
 int fsync(int fd)
 {
-    int (*real)(int);
-    *(void **)&real = next("fsync");
-    if (is_set("fail-sync")) {
-        errno = EIO;
-        return -1;
-    }
-    return real(fd);
-}
-
-static int is_full(int fd)
-{
-    struct stat st;
-    if (!is_set("full") || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-        return 0;
-    errno = ENOSPC;
-    return 1;
-}
-
-ssize_t write(int fd, const void *data, size_t size)
-{
-    ssize_t (*real)(int, const void *, size_t);
-    *(void **)&real = next("write");
-    return fd > 2 && is_full(fd) ? -1 : real(fd, data, size);
-}
-
-ssize_t pwrite64(int fd, const void *data, size_t size, off64_t offset)
-{
-    ssize_t (*real)(int, const void *, size_t, off64_t);
-    *(void **)&real = next("pwrite64");
-    return is_full(fd) ? -1 : real(fd, data, size, offset);
-}
-
-ssize_t pwrite(int fd, const void *data, size_t size, off_t offset)
-{
-    return pwrite64(fd, data, size, offset);
+    return sync_by("fsync", fd);
 }
 
 int adjtimex(struct timex *t)

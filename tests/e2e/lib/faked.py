@@ -3,7 +3,7 @@
     lie = Faked(t)
     d.start(env=lie.env)          # and at each further start
     lie.set_clock(7200)           # two hours ahead of the real one, from now on
-    lie.say("synchronised"); lie.say("boot", "another"); lie.say("fail-sync"); lie.unsay("fail-sync")
+    lie.say("synchronised"); lie.say("boot", "another"); lie.say("fail-sync", "state.db"); lie.unsay("fail-sync")
 """
 
 import os
