@@ -178,7 +178,7 @@ static size_t most_under_way(const struct delivery *d)
     return d->options->max_concurrent + (ahead ? ahead(d->options->tenant) : 0);
 }
 
-static size_t revocations_under_way(const struct delivery *d)
+static size_t n_revocations(const struct delivery *d)
 {
     size_t n = 0;
     for (const struct execution *x = d->executions; x; x = x->next)
@@ -186,12 +186,12 @@ static size_t revocations_under_way(const struct delivery *d)
     return n;
 }
 
-/* Revocations have room of their own, whatever else was begun: they do not wait for what a slow
- * tenant keeps, nor for what was written ahead when it was faster. */
+/* Revocations have room of their own: they do not wait for what a slow tenant keeps, nor for what
+ * was begun ahead at another pace. */
 int delivery_pick_revocations(struct delivery *d, size_t *ret_n, struct error *e)
 {
     struct operation_list due = {0};
-    size_t n = revocations_under_way(d), most = d->options->max_concurrent;
+    size_t most = d->options->max_concurrent, n = n_revocations(d);
     if (n >= most)
         return 0;
     int r = queue_next(d->state, QUEUE_REVOCATIONS, clock_steady_usec(), most - n, &due, e);

@@ -33,3 +33,7 @@ struct gate {
     bool observing_ended;
     uint64_t paused_usec; /* since when; 0: it is not */
 };
+
+/* seats.c */
+int gate_fit_seats(struct gate *g, struct error *e);
+int gate_has_seat(const struct gate *g, const struct operation *o, bool *ret, struct error *e);
