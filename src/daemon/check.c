@@ -138,6 +138,7 @@ static void close_parts(struct check *c)
     c->state = state_close(c->state);
     c->event = sd_event_unref(c->event);
     remove_folder(c);
+    buffer_done(&c->work);
     c->settings = settings_free(c->settings);
 }
 

@@ -248,6 +248,7 @@ static int show_plan(struct daemon *d)
         return EXIT_FAILURE;
     }
     CLEANUP(output_done) struct output text = {0};
+    progress_hide(d);
     (void)json_object_del(plan, "hash"); /* of a look beside the daemon: nobody can approve it */
     output_init(&text, COLOUR_AUTO);
     int code = render_plan(&text, plan, RENDER_PLAN_WHOLE);
@@ -325,6 +326,8 @@ int daemon_run(struct daemon *d, struct error *e)
     if (r == 0)
         r = progress_start(d, e);
     if (r == 0)
+        progress_show(d);
+    if (r == 0)
         r = notify_watchdog_ready(d, e);
     if (r < 0)
         return r;
@@ -341,6 +344,7 @@ void daemon_close(struct daemon *d)
 {
     metrics_stop(d);
     progress_stop(d);
+    progress_hide(d);
     storage_stop(d);
     daemon_handlers_close(d);
     d->control = control_server_free(d->control);

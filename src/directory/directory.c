@@ -435,6 +435,7 @@ void directory_status(const struct directory *d, struct directory_status *ret)
         .last_change_usec = d->last_change_usec,
         .last_full_read_usec = d->last_full_read_usec,
         .n_reconnects = d->n_reconnects,
+        .n_entries = d->session ? session_n_entries(d->session) : 0,
         .certificate_expires_usec = d->certificate_expires_usec,
     };
 }
