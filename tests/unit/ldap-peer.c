@@ -126,7 +126,7 @@ static enum verdict test_item(const struct peer *p, const struct peer_entry *e, 
         return NO;
     snprintf(text, sizeof text, "%.*s", (int)name.size, (const char *)name.data);
     if (p->hidden && strcasecmp(p->hidden, text) == 0)
-        return UNDEFINED;
+        return p->active_directory ? NO : UNDEFINED;
     if (strcasecmp(text, "objectGUID") == 0)
         return wanted.size == 16 && memcmp(wanted.data, e->uuid, 16) == 0;
     for (size_t at = 0; (value = value_at(e, text, at, room)); at++)
@@ -158,7 +158,7 @@ static enum verdict test(const struct peer *p, const struct peer_entry *e, struc
     case 0x87:
         snprintf(text, sizeof text, "%.*s", (int)filter.size, (const char *)filter.data);
         if (p->hidden && strcasecmp(p->hidden, text) == 0)
-            return UNDEFINED;
+            return p->active_directory ? NO : UNDEFINED;
         return value_at(e, text, 0, room) != NULL;
     case 0xa3: return test_item(p, e, filter);
     case 0xa5:

@@ -38,10 +38,12 @@ struct bed {
     unsigned n_commits, n_caught_up, n_aborts;
     enum feed_absence absence;
     char reason[800];
+    unsigned search; /* of the batch */
+    bool two;        /* bases */
     bool end_of_read, failed, unsupported, doubts, doubtful, lost;
 };
 
-static char base[] = "dc=t", suffix_id[] = "the suffix", controller[] = "the controller",
+static char base[] = "dc=t", below_p[] = "ou=p,dc=t", below_q[] = "ou=q,dc=t", suffix_id[] = "the suffix", controller[] = "the controller",
             product[] = "a peer", filter[] = FILTER, persons[] = "(objectClass=person)",
             groups[] = "(objectClass=groupOfNames)";
 static struct bed bed; /* the seam of directory.c has no userdata of ours */
@@ -82,6 +84,7 @@ static int write_state(struct error *e)
 static int on_begin(void *u, unsigned search, bool full, struct error *e)
 {
     (void)u;
+    bed.search = search;
     return full ? mirror_begin_full(bed.f->s, search, e) : 0;
 }
 static int on_entry(void *u, unsigned search, struct entry *taken, struct error *e)
@@ -143,12 +146,12 @@ static int on_commit(void *u, const struct feed_commit *c, struct error *e)
     size_t n = 0;
     (void)u;
     int r = c->absence == FEED_ABSENCE_UNSEEN
-                ? mirror_unseen_left(bed.f->s, 0, "not read", 1, &n, e)
+                ? mirror_unseen_left(bed.f->s, bed.search, "not read", 1, &n, e)
                 : 0;
     if (r == 0 && c->forget_cookie)
-        r = mirror_cookie_set(bed.f->s, 0, NULL, 0, NULL, e);
+        r = mirror_cookie_set(bed.f->s, bed.search, NULL, 0, NULL, e);
     if (r == 0 && c->cookie)
-        r = mirror_cookie_set(bed.f->s, 0, c->cookie, c->cookie_size, c->identity, e);
+        r = mirror_cookie_set(bed.f->s, bed.search, c->cookie, c->cookie_size, c->identity, e);
     bed.n_commits++;
     bed.absence = c->absence;
     bed.end_of_read |= c->end_of_read;
@@ -287,7 +290,22 @@ static void connect_to_peer(const struct directory_feed_ops *ops)
         .base = base, .scope = LDAP_SCOPE_SUBTREE, .filter = filter, .people = true,
         .containers = true, .has_groups = true, .persons = persons,
         .groups = groups, .base_visible = true};
-    ok(bed.f, dn_key(bed.schema, "dc=t", &bed.env.searches[0].base_key, &e));
+    if (bed.two) {
+        const char *keys[2];
+        bed.env.searches[1] = bed.env.searches[0];
+        bed.env.searches[0].base = below_p;
+        bed.env.searches[1].base = below_q;
+        bed.env.n_searches = 2;
+        bed.server.suffixes[1] = base;
+        bed.server.suffix_ids[1] = suffix_id;
+        for (unsigned i = 0; i < 2; i++) {
+            ok(bed.f, dn_key(bed.schema, bed.env.searches[i].base, &bed.env.searches[i].base_key, &e));
+            keys[i] = bed.env.searches[i].base_key;
+        }
+        ok(bed.f, mirror_searches(bed.f->s, keys, 2, &e));
+    } else {
+        ok(bed.f, dn_key(bed.schema, base, &bed.env.searches[0].base_key, &e));
+    }
     bed.ops = ops;
     ok(bed.f, ops->start(&bed.feed, &bed.env, &e));
 }
@@ -300,9 +318,11 @@ static void disconnect(void)
     bed.session = session_free(bed.session);
     decoder_done(&bed.env.decoder);
     decoder_attributes_free(bed.env.attributes);
-    free(bed.env.searches[0].base_key);
     bed.env.attributes = NULL;
-    bed.env.searches[0].base_key = NULL;
+    for (unsigned i = 0; i < 2; i++) {
+        free(bed.env.searches[i].base_key);
+        bed.env.searches[i].base_key = NULL;
+    }
 }
 
 static int set_up(void **state)
@@ -639,6 +659,119 @@ static void test_connection_lost(void **state)
     assert_int_equal(counts().people, 2);
 }
 
+/* Two bases: who leaves one search is asked for in all, before anything follows. */
+static void two_bases(const struct directory_feed_ops *ops)
+{
+    bed.two = true;
+    bed.options.poll_interval_usec = 20 * USEC_PER_MSEC;
+    connect_to_peer(ops);
+    people();
+    peer_add(bed.peer, "ou=q,dc=t", "objectClass", "organizationalUnit", "name", "q", NULL);
+    peer_rename(bed.peer, crew, "cn=crew,ou=q,dc=t");
+    UNTIL(bed.n_caught_up > 0 || bed.failed);
+    assert_int_equal(counts().people, 2);
+    assert_int_equal(members_of("cn=crew,ou=q,dc=t"), 2);
+    peer_rename(bed.peer, ana, "uid=ana,ou=q,dc=t");
+    UNTIL(*sn_of("uid=ana,ou=q,dc=t"));
+    assert_int_equal(counts().people, 2);
+    peer_delete(bed.peer, bob);
+    UNTIL(counts().people == 1);
+    peer_rename(bed.peer, ana, "uid=ana,ou=p,dc=t");
+    UNTIL(*sn_of("uid=ana,ou=p,dc=t"));
+    full();
+    assert_int_equal(counts().people, 1);
+    assert_false(bed.failed);
+}
+static void test_two_bases_polled(void **state)
+{
+    (void)state;
+    two_bases(&feed_poll_ops);
+}
+static void test_two_bases_followed(void **state)
+{
+    (void)state;
+    two_bases(&feed_syncrepl_ops);
+}
+static void test_two_bases_dirsync(void **state)
+{
+    (void)state;
+    two_bases(&feed_dirsync_ops);
+}
+
+/* Active Directory: hidden members look as if they were not there; people name their groups. */
+static void test_members_hide_dirsync(void **state)
+{
+    (void)state;
+    bed.options.poll_interval_usec = 20 * USEC_PER_MSEC;
+    start(&feed_dirsync_ops);
+    peer_set(bed.peer, ana, "memberOf", "cn=crew,dc=t", NULL);
+    bed.peer->hidden = "member";
+    full();
+    assert_int_equal(members_of("cn=crew,dc=t"), 2);
+    /* Nobody names it, and nobody shows what they are members of: not known. */
+    peer_set(bed.peer, ana, "memberOf", NULL);
+    full();
+    assert_int_equal(members_of("cn=crew,dc=t"), 2);
+    /* Nobody names it, and it is seen that another group is named. */
+    peer_set(bed.peer, bob, "memberOf", "cn=other,dc=t", NULL);
+    full();
+    UNTIL(members_of("cn=crew,dc=t") == 0);
+    bed.peer->hidden = NULL;
+    full();
+    UNTIL(members_of("cn=crew,dc=t") == 2);
+    /* Whoever sees one member sees them all. */
+    unsigned n = bed.peer->n_searches;
+    peer_set(bed.peer, crew, "member", "uid=bob,ou=p,dc=t", NULL);
+    full();
+    UNTIL(members_of("cn=crew,dc=t") == 1);
+    assert_true(bed.peer->n_searches > n);
+}
+
+/* A group with a memberURL is read again though nothing is said of it. */
+static void test_dynamic(void **state)
+{
+    (void)state;
+    connect_to_peer(&feed_syncrepl_ops);
+    people();
+    peer_set(bed.peer, crew, "memberURL", "ldap:///dc=t??sub?(sn=A)", NULL);
+    UNTIL(bed.n_caught_up > 0 || bed.failed);
+    unsigned n = bed.peer->n_lookups;
+    UNTIL(bed.peer->n_lookups > n);
+    assert_int_equal(members_of("cn=crew,dc=t"), 2);
+}
+
+/* --once: everything of this moment, and no more. */
+static void test_once(void **state)
+{
+    static const struct directory_feed_ops *const all[] = {&feed_poll_ops, &feed_syncrepl_ops};
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+        bed.env.once = true;
+        bed.n_caught_up = 0;
+        connect_to_peer(all[i]);
+        if (i == 0)
+            people();
+        UNTIL(bed.n_caught_up > 0 || bed.failed);
+        assert_int_equal(counts().people, 2);
+        disconnect();
+    }
+}
+
+/* People below what no list of classes names, and below each other. */
+static void test_places(void **state)
+{
+    (void)state;
+    start(&feed_poll_ops);
+    struct peer_entry *place = peer_add(bed.peer, "cn=rack,dc=t", "objectClass", "device", NULL);
+    person("uid=cat,cn=rack,dc=t", "C");
+    person("uid=dan,uid=ana,ou=p,dc=t", "D");
+    UNTIL(counts().people == 4);
+    full();
+    peer_rename(bed.peer, place, "cn=shelf,dc=t");
+    full();
+    assert_int_equal(bed.failed, false);
+}
+
 #define feed_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -656,6 +789,13 @@ int main(void)
         feed_test(test_odd_entries),
         feed_test(test_dirsync),
         feed_test(test_connection_lost),
+        feed_test(test_two_bases_polled),
+        feed_test(test_two_bases_followed),
+        feed_test(test_two_bases_dirsync),
+        feed_test(test_members_hide_dirsync),
+        feed_test(test_dynamic),
+        feed_test(test_once),
+        feed_test(test_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
