@@ -45,7 +45,8 @@ static bool is_impersonal(const char *event)
 {
     static const char *const events[] = {"start",   "stop",          "run-begin",
                                          "run-end", "configuration", "erase-begin",
-                                         "erased",  "erase-end",     "retention"};
+                                         "erased",  "erase-end",     "retention",
+                                         "reconcile"};
 
     for (size_t i = 0; i < ARRAY_SIZE(events); i++)
         if (strcmp(event, events[i]) == 0)

@@ -157,6 +157,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
             audit_export_rotate(d->audit, false, &e) < 0)
             engine_audit_written(d->engine, false, e.message);
     }
+    reconcile_if_due(d);
     (void)sd_event_source_set_time(source, clock_monotonic_usec() + LOOK_EVERY);
     (void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
     return 0;

@@ -20,6 +20,7 @@
 struct erasure;
 struct sync_one;
 struct history;
+struct reconciliation;
 struct look;
 struct storage;
 
@@ -48,6 +49,7 @@ struct daemon {
     struct look *look;       /* at another configuration, under way; NULL */
     struct history *history; /* being read; NULL */
     struct erasure *erasure; /* under way; NULL */
+    struct reconciliation *reconciliation; /* likewise */
     struct sync_one *sync_one; /* somebody waits for one person; NULL */
     struct progress progress;
     sd_event_source *progress_timer;
@@ -91,6 +93,10 @@ void erase_start(struct daemon *d, struct control_call *call, const char *person
                  const struct audit_actor *actor, const char *reason);
 void erase_resume(struct daemon *d); /* what a crash or a stop cut short */
 void erase_cancel(struct daemon *d);
+
+/* reconcile.c: the users against the audit, after each verification of all of them. */
+void reconcile_if_due(struct daemon *d);
+void reconcile_cancel(struct daemon *d);
 
 /* reload.c: a broken file keeps the old configuration; the reason is logged and returned. */
 int daemon_reload(struct daemon *d, struct error *e);

@@ -502,4 +502,5 @@ void daemon_handlers_close(struct daemon *d)
     history_cancel(d);
     sync_one_cancel(d);
     erase_cancel(d);
+    reconcile_cancel(d);
 }

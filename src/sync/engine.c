@@ -243,6 +243,11 @@ void engine_on_status_change(struct engine *n, void (*fn)(void *userdata), void 
     n->status = (struct listener){fn, userdata};
 }
 
+bool engine_take_verified(struct engine *n)
+{
+    return sweep_take_whole(n->sweep);
+}
+
 void engine_directory_away(struct engine *n, bool away, const char *sentence)
 {
     if (away)

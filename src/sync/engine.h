@@ -85,6 +85,8 @@ void engine_audit_written(struct engine *n, bool fine, const char *sentence);
 /* An alarm, or its end, that needs neither state nor audit: it goes to the notify command. */
 void engine_tell(struct engine *n, bool stands, const char *code, const char *sentence,
                  uint64_t since_usec);
+/* Since it was asked last every linked user was read at the tenant and compared. */
+bool engine_take_verified(struct engine *n);
 /* Runs when what engine_status() says of the tenant or of the state file changed; it must not
  * free the engine. */
 void engine_on_status_change(struct engine *n, void (*fn)(void *userdata), void *userdata);

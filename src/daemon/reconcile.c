@@ -1,0 +1,252 @@
+/*
+ * After each verification of all users: does what the tenant was just seen to hold, and what the
+ * state remembers of it, follow from the lines of the audit? A thread reads the audit's files; the
+ * loop then compares the links, some at a time, and writes a line with the result. Whoever differs
+ * from the tenant has a drift line already; whoever holds what no line gave gets one.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "audit/holdings.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "daemon/daemon.h"
+#include "model/user.h"
+#include "state/link.h"
+#include "state/person.h"
+#include "state/queue.h"
+
+#define AT_ONCE    200 /* links, before the loop goes on */
+#define TOLD_MAX   50  /* people with a line of their own */
+
+struct reconciliation {
+    struct daemon *daemon;
+    sd_event_source *io, *next;
+    pthread_t thread;
+    bool running;
+    int done_fd;
+    uint64_t begun_usec;
+    struct string_list files;
+    struct holdings *holdings;
+    char *entry_id; /* the last one that was compared */
+    size_t n_compared, n_drift, n_unrecorded, n_untold;
+    int r;
+    struct error e;
+};
+
+static void reconciliation_free(struct reconciliation *x)
+{
+    x->daemon->reconciliation = NULL;
+    if (x->running)
+        (void)pthread_join(x->thread, NULL);
+    sd_event_source_disable_unref(x->io);
+    sd_event_source_disable_unref(x->next);
+    if (x->done_fd >= 0)
+        (void)close(x->done_fd);
+    string_list_done(&x->files);
+    holdings_free(x->holdings);
+    free(x->entry_id);
+    free(x);
+}
+
+static void give_up(struct reconciliation *x, const struct error *e)
+{
+    log_warning("The users were not compared with the audit: %s", e->message);
+    reconciliation_free(x);
+}
+
+static void *work(void *userdata)
+{
+    struct reconciliation *x = userdata;
+    x->r = holdings_read(&x->holdings, (const char *const *)x->files.items, x->files.n_items, &x->e);
+    uint64_t one = 1;
+    ssize_t n = write(x->done_fd, &one, sizeof one);
+    (void)n; /* an eventfd at 0 takes it */
+    return NULL;
+}
+
+static int record_unrecorded(struct reconciliation *x, const struct link *l,
+                             const struct string_list *fields, struct error *e)
+{
+    CLEANUP(buffer_done) struct buffer b = {0};
+    x->n_unrecorded++;
+    if (x->n_unrecorded > TOLD_MAX)
+        return 0;
+    buffer_add_text(&b, "no line of the audit gave what the user holds: ");
+    for (size_t i = 0; i < fields->n_items; i++)
+        buffer_format(&b, "%s%s", i ? ", " : "", fields->items[i]);
+    if (b.failed)
+        return error_out_of_memory(e);
+    log_warning("User %s: %s", l->login, b.data);
+    return engine_record(x->daemon->engine,
+                         &(struct audit_row){.event = "drift",
+                                             .entry_id = l->entry_id,
+                                             .login = l->login,
+                                             .code = "unrecorded",
+                                             .sentence = b.data},
+                         e);
+}
+
+/* What changed since the files were read is compared another time. */
+static bool is_settled(const struct reconciliation *x, const struct link *l)
+{
+    struct error ignored = {0};
+    return l->known && l->status != LINK_DELETED && l->confirmed_usec &&
+           l->confirmed_usec < x->begun_usec &&
+           !queue_has(x->daemon->state, l->entry_id, &ignored);
+}
+
+static int compare(struct reconciliation *x, const struct link *l, struct error *e)
+{
+    CLEANUP(user_freep) struct user *known = NULL, *quirks = NULL, *wanted = NULL;
+    struct string_list fields = {0};
+    struct person p = {0};
+    if (!is_settled(x, l))
+        return 0;
+    int r = user_from_json(&known, l->known, e);
+    if (r == 0)
+        r = user_from_json_if_any(&quirks, l->quirks, e);
+    if (r == 0)
+        r = person_load(x->daemon->state, l->entry_id, &p, e);
+    if (r == 0)
+        r = user_from_json_if_any(&wanted, p.wanted, e);
+    if (r >= 0)
+        r = holdings_compare(x->holdings, l->entry_id, known, quirks, wanted, &fields, e);
+    person_done(&p);
+    x->n_untold += r == HOLDINGS_NONE;
+    x->n_compared += r == 0;
+    x->n_drift += r == 0 && l->drift;
+    if (r == 0 && fields.n_items)
+        r = record_unrecorded(x, l, &fields, e);
+    string_list_done(&fields);
+    return r < 0 ? r : 0;
+}
+
+static int finish(struct reconciliation *x, struct error *e)
+{
+    char sentence[400], details[200];
+    bool fine = !x->n_drift && !x->n_unrecorded;
+    snprintf(sentence, sizeof sentence,
+             "%zu users were compared with what the audit says: %zu were changed by others at the "
+             "contact center, %zu hold what no line gave; of %zu the audit does not tell enough",
+             x->n_compared, x->n_drift, x->n_unrecorded, x->n_untold);
+    snprintf(details, sizeof details,
+             "{\"compared\":%zu,\"drift\":%zu,\"unrecorded\":%zu,\"untold\":%zu,\"erased_lines\":%llu}",
+             x->n_compared, x->n_drift, x->n_unrecorded, x->n_untold,
+             (unsigned long long)holdings_n_erased(x->holdings));
+    log_info("Reconciliation: %s", sentence);
+    return engine_record(x->daemon->engine,
+                         &(struct audit_row){.event = "reconcile",
+                                             .code = fine ? "fine" : "differs",
+                                             .sentence = sentence,
+                                             .details = details},
+                         e);
+}
+
+/* 1: there are more of them. */
+static int compare_some(struct reconciliation *x, struct error *e)
+{
+    for (size_t i = 0; i < AT_ONCE; i++) {
+        CLEANUP(link_done) struct link l = {0};
+        int r = link_after(x->daemon->state, x->entry_id, &l, e);
+        if (r == 0)
+            r = compare(x, &l, e);
+        else if (r > 0)
+            return 0;
+        if (r < 0)
+            return r;
+        free(x->entry_id);
+        x->entry_id = TAKE(l.entry_id);
+    }
+    return 1;
+}
+
+static int on_next(sd_event_source *source, void *userdata)
+{
+    struct reconciliation *x = userdata;
+    int r = compare_some(x, &x->e);
+    if (r > 0 && sd_event_source_set_enabled(source, SD_EVENT_ONESHOT) >= 0)
+        return 0;
+    if (r == 0)
+        r = finish(x, &x->e);
+    if (r < 0)
+        give_up(x, &x->e);
+    else
+        reconciliation_free(x);
+    return 0;
+}
+
+static int on_read(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+    (void)source;
+    (void)revents;
+    struct reconciliation *x = userdata;
+    uint64_t count;
+    ssize_t n = read(fd, &count, sizeof count);
+    (void)n;
+    (void)pthread_join(x->thread, NULL);
+    x->running = false;
+    int r = x->r;
+    if (r == 0) {
+        r = sd_event_add_defer(x->daemon->event, &x->next, on_next, x);
+        if (r >= 0)
+            r = sd_event_source_set_priority(x->next, SD_EVENT_PRIORITY_IDLE);
+        if (r < 0)
+            error_set(&x->e, r, "%s", strerror(-r));
+    }
+    if (r < 0)
+        give_up(x, &x->e);
+    return 0;
+}
+
+static int begin(struct reconciliation *x, struct error *e)
+{
+    struct string_list unread = {0};
+    struct daemon *d = x->daemon;
+    x->begun_usec = clock_now_usec();
+    int r = audit_export_run(d->audit, e); /* what is told is in the files */
+    if (r == 0)
+        r = history_files(d, &x->files, &unread, e);
+    string_list_done(&unread);
+    if (r < 0)
+        return r;
+    x->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    r = x->done_fd < 0 ? -errno : sd_event_add_io(d->event, &x->io, x->done_fd, EPOLLIN, on_read, x);
+    if (r >= 0)
+        r = -pthread_create(&x->thread, NULL, work, x);
+    if (r < 0)
+        return error_set(e, r, "%s", strerror(-r));
+    x->running = true;
+    return 0;
+}
+
+void reconcile_if_due(struct daemon *d)
+{
+    struct error e = {0};
+    if (!d->audit || d->reconciliation || d->erasure || state_in_transaction(d->state) ||
+        !engine_take_verified(d->engine))
+        return;
+    struct reconciliation *x = calloc(1, sizeof *x);
+    if (!x)
+        return;
+    x->daemon = d;
+    x->done_fd = -1;
+    d->reconciliation = x;
+    if (begin(x, &e) < 0)
+        give_up(x, &e);
+}
+
+void reconcile_cancel(struct daemon *d)
+{
+    if (d->reconciliation)
+        reconciliation_free(d->reconciliation);
+}
