@@ -23,6 +23,7 @@
 
 #include "audit/audit.h"
 #include "audit/line.h"
+#include "audit/renamed.h"
 #include "audit/tail.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -326,6 +327,26 @@ static bool is_link(const char *text, const struct chain_hash *link)
     return chain_from_any(text, &h) && chain_equal(&h, link);
 }
 
+/* A new file, while lines wait that may stand in the one that it took the place of: that one's
+ * end is the audit's. */
+static int compare_renamed(struct reconciler *c, const struct trail_head *head, struct error *e)
+{
+    CLEANUP(tail_done) struct tail t = {0};
+    char hash[DIGEST_TEXT_SIZE];
+
+    renamed_tail(c->path, &t);
+    if (t.last.seq <= c->found.exported)
+        return 0;
+    if (t.last.seq > head->seq) {
+        c->found.state_older = true;
+        return continue_from_file(c, &t, e);
+    }
+    int r = trail_hash(c->state, t.last.seq, hash, e);
+    if (r == 0 && is_link(hash, &t.last.link))
+        c->found.exported = t.last.seq;
+    return r < 0 ? r : 0;
+}
+
 static int compare(struct reconciler *c, const struct tail *t, struct error *e)
 {
     char hash[DIGEST_TEXT_SIZE];
@@ -335,9 +356,10 @@ static int compare(struct reconciler *c, const struct tail *t, struct error *e)
 
     if (r == 0)
         r = trail_first(c->state, &first, e);
-    /* An empty file is a new one, or the first after a rotation. */
-    if (r < 0 || t->last.seq == 0)
+    if (r < 0)
         return r;
+    if (t->last.seq == 0)
+        return compare_renamed(c, &head, e);
     if (t->last.seq <= head.seq) {
         r = trail_hash(c->state, t->last.seq, hash, e);
         if (r < 0)

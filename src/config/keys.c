@@ -57,6 +57,8 @@ static const struct config_choice rename_choices[] = {
     {"rename", ON_RENAME_RENAME}, {"hold", ON_RENAME_HOLD}, {NULL, 0}};
 static const struct config_choice drift_choices[] = {
     {"report", DRIFT_REPORT}, {"repair", DRIFT_REPAIR}, {NULL, 0}};
+static const struct config_choice dormant_choices[] = {
+    {"report", DORMANT_REPORT}, {"disable", DORMANT_DISABLE}, {NULL, 0}};
 static const struct config_choice empty_choices[] = {
     {"keep", MAPPING_EMPTY_KEEP}, {"clear", MAPPING_EMPTY_CLEAR}, {NULL, 0}};
 
@@ -68,6 +70,7 @@ const struct config_section_help config_sections[] = {
     { "scope", "Which entries are people that rosterd looks after at all." },
     { "user", "What a user gets from its entry: templates with ${attribute}." },
     { "rule", "Who gets a team, roles and skills; as many as needed, each with its own name. The first rule in file order that gives a team wins; roles and skills add up." },
+    { "conflict", "Roles that nobody may have together; as many as needed, each with its own name." },
     { "lifecycle", "What happens to users over time." },
     { "guard", "How much may happen without a person's approval, and what may not." },
     { "notify", "How alarms reach a person." },
@@ -209,6 +212,8 @@ const struct config_key config_keys[] = {
       .help = "A filter: who matches has a disabled user and gets no new one." },
     { "user", "expires_at", config_parse_mapping, NULL, SLOT(mapping.account_expires), .flags = KEY_RELOAD, .example = "accountExpires",
       .help = "An attribute that holds a time; from then on the user is disabled." },
+    { "user", "starts_at", config_parse_mapping, NULL, SLOT(mapping.starts_at), .flags = KEY_RELOAD, .example = "employmentStart",
+      .help = "An attribute that holds a time; before it nobody gets a user, or gets it disabled (create_ahead). Who has an enabled user keeps it." },
     { "user", "empty_values", config_parse_choice, "keep", SLOT(mapping.empty), .choices = empty_choices, .flags = KEY_RELOAD,
       .help = "What an attribute that is missing does to an optional field: keep what the tenant has, or clear it." },
 
@@ -225,10 +230,17 @@ const struct config_key config_keys[] = {
     { "rule", "skills_from", config_parse_mapping, NULL, RULE(skills_from), .flags = KEY_RELOAD, .example = "ccSkill",
       .help = "An attribute whose values are skills, such as \"Billing:80\"." },
 
+    { "conflict", "roles", config_parse_mapping, NULL, RULE(roles), .flags = KEY_RELOAD, .example = "Cashier, Auditor",
+      .help = "Roles, separated by commas: who has one of them does not get another. What a rule would give is held until a person decides; who exchanges one for the other is not held." },
+
     { "lifecycle", "leave_grace", config_parse_duration, "1h", SLOT(sync.leave_grace_usec), RANGE(0, 365 * DAYS), .flags = KEY_RELOAD,
       .help = "How long after a person left the user is disabled; 0: at once. An hour lets a mistake in the directory be put right." },
     { "lifecycle", "revoke_when", config_parse_mapping, NULL, SLOT(mapping.revoke_when), .flags = KEY_RELOAD, .example = "(employeeType=Revoked)",
       .help = "A filter: whose access must end now. The user is disabled at once, before everything else that waits, without a grace time and also in the middle of a shift, also when the entry is unusable otherwise; within max_revoke." },
+    { "lifecycle", "create_ahead", config_parse_duration, "0", SLOT(sync.create_ahead_usec), RANGE(0, 365 * DAYS), .flags = KEY_RELOAD,
+      .help = "How long before the time of starts_at a user is made, disabled; it is enabled at that time." },
+    { "lifecycle", "create_disabled", config_parse_yes_no, "no", SLOT(sync.create_disabled), .flags = KEY_RELOAD,
+      .help = "Whether people whom disabled_when or expires_at names get a user, disabled." },
     { "lifecycle", "delete_after", config_parse_duration, "0", SLOT(sync.delete_after_usec), RANGE(0, 3650 * DAYS), .flags = KEY_RELOAD,
       .help = "How long after that the user is deleted; 0: never." },
     { "lifecycle", "on_rename", config_parse_choice, "rename", SLOT(sync.on_rename), .choices = rename_choices, .flags = KEY_RELOAD,
@@ -239,6 +251,10 @@ const struct config_key config_keys[] = {
       .help = "How often every user is read at the tenant, one after the other, and compared, which finds what others changed there; 0: never." },
     { "lifecycle", "drift", config_parse_choice, "report", SLOT(sync.on_drift), .choices = drift_choices, .flags = KEY_RELOAD,
       .help = "What it does about a difference: report it, or repair it." },
+    { "lifecycle", "dormant_after", config_parse_duration, "0", SLOT(sync.dormant_after_usec), RANGE(0, 3650 * DAYS), .flags = KEY_RELOAD,
+      .help = "Whoever did not log in for so long is dormant; 0: nobody is. PCI DSS asks for 90 days. The verification reads the last log-in." },
+    { "lifecycle", "dormant", config_parse_choice, "report", SLOT(sync.dormant), .choices = dormant_choices, .flags = KEY_RELOAD,
+      .help = "What happens to who is dormant: report it, or disable the user, within max_dormant." },
 
     { "guard", "max_create", config_parse_budget, "unlimited", BUDGET(BUDGET_CREATE), .flags = KEY_RELOAD,
       .help = "Users that may be created within the window without approval: a number, a share of all linked users as in \"5%\", with bounds as in \"5%, at least 5, at most 100\", or unlimited. What is beyond waits for rosterctl approve." },
@@ -252,10 +268,16 @@ const struct config_key config_keys[] = {
       .help = "Disables." },
     { "guard", "max_revoke", config_parse_budget, "5%, at least 20", BUDGET(BUDGET_REVOKE), .flags = KEY_RELOAD,
       .help = "Disables by revoke_when, which max_disable does not count." },
+    { "guard", "max_remake", config_parse_budget, "5%, at least 5", BUDGET(BUDGET_REMAKE), .flags = KEY_RELOAD,
+      .help = "With drift = repair: users made anew because somebody deleted them at the tenant, which max_create does not count." },
+    { "guard", "max_dormant", config_parse_budget, "5%, at least 5", BUDGET(BUDGET_DORMANT), .flags = KEY_RELOAD,
+      .help = "Disables of who did not log in for dormant_after, which max_disable does not count." },
     { "guard", "max_delete", config_parse_budget, "5%, at least 5", BUDGET(BUDGET_DELETE), .flags = KEY_RELOAD,
       .help = "Deletes." },
     { "guard", "max_rename", config_parse_budget, "5%, at least 5", BUDGET(BUDGET_RENAME), .flags = KEY_RELOAD,
       .help = "Changes of the login." },
+    { "guard", "max_users", config_parse_size, "0", SLOT(sync.max_users), RANGE(0, 100000000), .flags = KEY_RELOAD,
+      .help = "The seats: so many users may be enabled, those counted who are being made. Who would be one more waits until there is room; 0: no limit." },
     { "guard", "window", config_parse_duration, "1d", SLOT(sync.budget_window_usec), RANGE(60 * USEC, 365 * DAYS), .flags = KEY_RELOAD,
       .help = "The time over which the budgets count." },
     { "guard", "approval_valid", config_parse_duration, "1h", SLOT(sync.approval_valid_usec), RANGE(60 * USEC, 30 * DAYS), .flags = KEY_RELOAD,
@@ -325,6 +347,11 @@ const struct config_key *config_key_find(const char *section, const char *name)
 bool config_is_key(const char *word)
 {
     return config_key_elsewhere(word) != NULL;
+}
+
+bool config_is_named(const char *section)
+{
+    return strcmp(section, "rule") == 0 || strcmp(section, "conflict") == 0;
 }
 
 bool config_is_section(const char *name)

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct mapping_rule;
+struct settings;
 struct config_key;
 struct error;
 
@@ -41,7 +43,7 @@ struct config_key {
     const char *section, *name;
     config_parse_fn *parse;
     const char *otherwise; /* the default; passes through the same parser; NULL: not set */
-    size_t slot;           /* in struct settings; in struct mapping_rule for section "rule" */
+    size_t slot;           /* in struct settings; in struct mapping_rule for a section with a name */
     size_t count_slot;     /* of a list: where its size_t is */
     unsigned flags;
     uint64_t min, max;                   /* of numbers and durations */
@@ -55,7 +57,7 @@ extern const size_t config_n_keys;
 
 /* Sections in the order of the sample, each with a sentence. */
 struct config_section_help {
-    const char *name; /* "rule" stands for [rule "NAME"] */
+    const char *name; /* "rule" stands for [rule "NAME"], "conflict" likewise */
     const char *help;
 };
 extern const struct config_section_help config_sections[];
@@ -64,6 +66,9 @@ extern const size_t config_n_sections;
 const struct config_key *config_key_find(const char *section, const char *name);
 bool config_is_key(const char *word); /* of any section */
 bool config_is_section(const char *name);
+bool config_is_named(const char *section); /* it stands there as [rule "NAME"] */
+/* The sections of that kind, in file order. */
+struct mapping_rule *config_named(const struct settings *s, const char *section, size_t *ret_n);
 /* For "did you mean"; NULL when nothing is near. */
 const char *config_key_nearest(const char *section, const char *name);
 const char *config_section_nearest(const char *name);

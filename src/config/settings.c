@@ -52,11 +52,15 @@ static void mapping_options_done(struct mapping_options *m)
     mapping_text_done(&m->disabled_when);
     mapping_text_done(&m->revoke_when);
     mapping_text_done(&m->account_expires);
+    mapping_text_done(&m->starts_at);
     for (size_t i = 0; i < ARRAY_SIZE(m->fields); i++)
         mapping_text_done(&m->fields[i]);
     for (size_t i = 0; i < m->n_rules; i++)
         rule_done(&m->rules[i]);
     free(m->rules);
+    for (size_t i = 0; i < m->n_conflicts; i++)
+        rule_done(&m->conflicts[i]);
+    free(m->conflicts);
 }
 
 static void directory_options_done(struct directory_options *d)
@@ -181,7 +185,7 @@ static void complain_unknown_key(struct config_context *c, const char *file,
 static bool section_is_known(struct config_context *c, const char *file,
                              const struct config_section *s)
 {
-    bool rule = strcmp(s->name, "rule") == 0;
+    bool named = config_is_named(s->name);
 
     if (!config_is_section(s->name)) {
         const char *near = config_section_nearest(s->name);
@@ -189,12 +193,12 @@ static bool section_is_known(struct config_context *c, const char *file,
                  near ? "; did you mean [" : "", near ? near : "", near ? "]?" : "");
         return false;
     }
-    if (rule && !s->label)
-        complain(c, LEVEL_ERROR, file, s->line, 2,
-                 "a rule has a name, as in [rule \"Support agents\"]");
-    if (!rule && s->label)
+    if (named && !s->label)
+        complain(c, LEVEL_ERROR, file, s->line, 2, "a %s has a name, as in [%s \"%s\"]", s->name,
+                 s->name, strcmp(s->name, "rule") == 0 ? "Support agents" : "Four eyes");
+    if (!named && s->label)
         complain(c, LEVEL_ERROR, file, s->line, 2, "[%s] takes no name", s->name);
-    return rule == !!s->label;
+    return named == !!s->label;
 }
 
 static size_t key_index(const struct config_key *key)
@@ -229,39 +233,56 @@ static bool is_twice(struct config_context *c, const char *file, const struct co
     return true;
 }
 
-static void take_rule(struct config_context *c, struct settings *st, const char *file,
-                      const struct config_section *s)
+struct mapping_rule *config_named(const struct settings *s, const char *section, size_t *ret_n)
 {
-    struct mapping_options *m = &st->mapping;
-    struct mapping_rule *rule = NULL;
+    const struct mapping_options *m = &s->mapping;
+    bool rule = strcmp(section, "rule") == 0;
 
-    for (size_t n = 0; n < m->n_rules && !rule; n++)
-        if (strcmp(m->rules[n].name, s->label) == 0)
-            rule = &m->rules[n];
+    *ret_n = rule ? m->n_rules : m->n_conflicts;
+    return rule ? m->rules : m->conflicts;
+}
+
+/* NULL: out of memory. */
+static struct mapping_rule *add_named(struct mapping_options *m, const char *file,
+                                      const struct config_section *s)
+{
+    bool is_rule = strcmp(s->name, "rule") == 0;
+    struct mapping_rule **list = is_rule ? &m->rules : &m->conflicts;
+    size_t *n = is_rule ? &m->n_rules : &m->n_conflicts;
+    struct mapping_rule *grown = reallocarray(*list, *n + 1, sizeof(**list));
+
+    if (!grown)
+        return NULL;
+    *list = grown;
+    struct mapping_rule *rule = &grown[(*n)++];
+    *rule = (struct mapping_rule){
+        .name = strdup(s->label), .line = s->line, .file = strdup(file)};
+    return rule->name && rule->file ? rule : NULL;
+}
+
+static void take_named(struct config_context *c, struct settings *st, const char *file,
+                       const struct config_section *s)
+{
+    struct mapping_rule *rule = NULL;
+    size_t n_named;
+    struct mapping_rule *named = config_named(st, s->name, &n_named);
+
+    for (size_t n = 0; n < n_named && !rule; n++)
+        if (strcmp(named[n].name, s->label) == 0)
+            rule = &named[n];
     if (rule && strcmp(rule->file, file) == 0) {
-        complain(c, LEVEL_ERROR, file, s->line, 7,
-                 "a rule \"%s\" begins in line %u already; names of rules differ", s->label,
-                 rule->line);
+        complain(c, LEVEL_ERROR, file, s->line, (unsigned)strlen(s->name) + 3,
+                 "a %s \"%s\" begins in line %u already; names of %ss differ", s->name, s->label,
+                 rule->line, s->name);
         return;
     }
-    if (!rule) {
-        struct mapping_rule *rules = reallocarray(m->rules, m->n_rules + 1, sizeof(*m->rules));
-        if (!rules) {
-            c->result = -ENOMEM;
-            return;
-        }
-        m->rules = rules;
-        rule = &rules[m->n_rules++];
-        *rule = (struct mapping_rule){.name = strdup(s->label), .line = s->line};
-        rule->file = strdup(file);
-        if (!rule->name || !rule->file) {
-            c->result = -ENOMEM;
-            return;
-        }
+    if (!rule && !(rule = add_named(&st->mapping, file, s))) {
+        c->result = -ENOMEM;
+        return;
     }
     for (size_t n = 0; n < s->n_items; n++) {
         const struct config_item *i = &s->items[n];
-        const struct config_key *key = config_key_find("rule", i->key);
+        const struct config_key *key = config_key_find(s->name, i->key);
         if (!key) {
             complain_unknown_key(c, file, s, i);
             continue;
@@ -284,7 +305,7 @@ static void take_section(struct config_context *c, struct settings *st, const ch
     if (!section_is_known(c, file, s))
         return;
     if (s->label) {
-        take_rule(c, st, file, s);
+        take_named(c, st, file, s);
         return;
     }
     for (size_t n = 0; n < s->n_items; n++) {
@@ -370,7 +391,7 @@ static void keep_in_force(struct config_context *c, struct settings *s)
     for (size_t i = 0; i < config_n_keys; i++) {
         const struct settings_value *v = &c->in_force->values[i];
         bool cleared = !v->text && (config_keys[i].flags & KEY_CLEARABLE);
-        if ((config_keys[i].flags & KEY_RELOAD) || strcmp(config_keys[i].section, "rule") == 0)
+        if ((config_keys[i].flags & KEY_RELOAD) || config_is_named(config_keys[i].section))
             continue;
         if (set_value(&s->values[i], cleared ? "" : v->text, v->file, v->line) < 0)
             c->result = -ENOMEM;
@@ -385,7 +406,7 @@ static void parse_all(struct config_context *c, struct settings *s)
     for (size_t i = 0; i < config_n_keys && c->result == 0; i++) {
         const struct config_key *key = &config_keys[i];
         struct settings_value *v = &s->values[i];
-        if (strcmp(key->section, "rule") == 0)
+        if (config_is_named(key->section))
             continue;
         if (v->text && !*v->text && (key->flags & KEY_CLEARABLE)) {
             free(v->text);
@@ -427,20 +448,28 @@ static bool is_decisive(const struct config_key *key)
            (strcmp(key->section, "tenant") == 0 && !(key->flags & KEY_RELOAD));
 }
 
+static void add_named_facts(struct buffer *b, const struct settings *s, const char *section)
+{
+    size_t n_named;
+    struct mapping_rule *named = config_named(s, section, &n_named);
+
+    for (size_t n = 0; n < n_named; n++) {
+        buffer_format(b, "%s\n%s\n", section, named[n].name);
+        for (size_t i = 0; i < config_n_keys; i++)
+            if (strcmp(config_keys[i].section, section) == 0)
+                add_fact(b, "", config_keys[i].name, rule_slot(&named[n], &config_keys[i])->text);
+    }
+}
+
 static char *make_facts(const struct settings *s, bool all)
 {
     CLEANUP(buffer_done) struct buffer b = {0};
 
     for (size_t i = 0; i < config_n_keys; i++)
-        if (strcmp(config_keys[i].section, "rule") != 0 && (all || is_decisive(&config_keys[i])))
+        if (!config_is_named(config_keys[i].section) && (all || is_decisive(&config_keys[i])))
             add_fact(&b, config_keys[i].section, config_keys[i].name, s->values[i].text);
-    for (size_t n = 0; n < s->mapping.n_rules; n++) {
-        buffer_format(&b, "rule\n%s\n", s->mapping.rules[n].name);
-        for (size_t i = 0; i < config_n_keys; i++)
-            if (strcmp(config_keys[i].section, "rule") == 0)
-                add_fact(&b, "", config_keys[i].name,
-                         rule_slot(&s->mapping.rules[n], &config_keys[i])->text);
-    }
+    add_named_facts(&b, s, "rule");
+    add_named_facts(&b, s, "conflict");
     return buffer_take(&b);
 }
 

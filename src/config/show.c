@@ -22,11 +22,6 @@ static const struct mapping_text *rule_text(const struct mapping_rule *r,
     return (const struct mapping_text *)(const void *)((const char *)r + key->slot);
 }
 
-static bool is_rule_key(const struct config_key *key)
-{
-    return strcmp(key->section, "rule") == 0;
-}
-
 static int add_json(json_t *array, const char *section, const char *label,
                     const struct config_key *key, const char *text, const char *file,
                     unsigned line)
@@ -52,6 +47,24 @@ static int add_lines(json_t *array, const struct config_key *key, const struct s
     return r;
 }
 
+static int add_named(json_t *array, const struct settings *s, const char *section)
+{
+    size_t n_named;
+    const struct mapping_rule *named = config_named(s, section, &n_named);
+    int r = 0;
+
+    for (size_t n = 0; n < n_named; n++)
+        for (size_t i = 0; i < config_n_keys && r == 0; i++) {
+            if (strcmp(config_keys[i].section, section) != 0)
+                continue;
+            const struct mapping_text *t = rule_text(&named[n], &config_keys[i]);
+            if (t->text)
+                r = add_json(array, section, named[n].name, &config_keys[i], t->text, t->file,
+                             t->line);
+        }
+    return r;
+}
+
 char *settings_to_json(const struct settings *s)
 {
     json_auto_t *array = json_array();
@@ -59,19 +72,32 @@ char *settings_to_json(const struct settings *s)
 
     for (size_t i = 0; i < config_n_keys && r == 0; i++) {
         const struct settings_value *v = &s->values[i];
-        if (!is_rule_key(&config_keys[i]))
+        if (!config_is_named(config_keys[i].section))
             r = add_lines(array, &config_keys[i], v);
     }
-    for (size_t n = 0; n < s->mapping.n_rules; n++)
-        for (size_t i = 0; i < config_n_keys && r == 0; i++) {
-            if (!is_rule_key(&config_keys[i]))
-                continue;
-            const struct mapping_text *t = rule_text(&s->mapping.rules[n], &config_keys[i]);
-            if (t->text)
-                r = add_json(array, "rule", s->mapping.rules[n].name, &config_keys[i], t->text,
-                             t->file, t->line);
-        }
+    if (r == 0)
+        r = add_named(array, s, "rule");
+    if (r == 0)
+        r = add_named(array, s, "conflict");
     return r == 0 ? json_dumps(array, JSON_INDENT(2)) : NULL;
+}
+
+static void add_named_facts(json_t *facts, const struct settings *s, const char *section)
+{
+    size_t n_named;
+    const struct mapping_rule *named = config_named(s, section, &n_named);
+
+    for (size_t n = 0; n < n_named; n++)
+        for (size_t i = 0; i < config_n_keys; i++) {
+            CLEANUP(buffer_done) struct buffer name = {0};
+            if (strcmp(config_keys[i].section, section) != 0 ||
+                !rule_text(&named[n], &config_keys[i])->text)
+                continue;
+            buffer_format(&name, "[%s \"%s\"] %s", section, named[n].name, config_keys[i].name);
+            if (!name.failed)
+                json_object_set_new(facts, name.data,
+                                    json_string(rule_text(&named[n], &config_keys[i])->text));
+        }
 }
 
 char *settings_to_facts(const struct settings *s)
@@ -80,25 +106,14 @@ char *settings_to_facts(const struct settings *s)
 
     for (size_t i = 0; i < config_n_keys; i++) {
         char name[200];
-        if (is_rule_key(&config_keys[i]) || !s->values[i].text)
+        if (config_is_named(config_keys[i].section) || !s->values[i].text)
             continue;
         (void)snprintf(name, sizeof(name), "[%s] %s", config_keys[i].section,
                        config_keys[i].name);
         json_object_set_new(facts, name, json_string(s->values[i].text));
     }
-    for (size_t n = 0; n < s->mapping.n_rules; n++)
-        for (size_t i = 0; i < config_n_keys; i++) {
-            CLEANUP(buffer_done) struct buffer name = {0};
-            if (!is_rule_key(&config_keys[i]) ||
-                !rule_text(&s->mapping.rules[n], &config_keys[i])->text)
-                continue;
-            buffer_format(&name, "[rule \"%s\"] %s", s->mapping.rules[n].name,
-                          config_keys[i].name);
-            if (!name.failed)
-                json_object_set_new(
-                    facts, name.data,
-                    json_string(rule_text(&s->mapping.rules[n], &config_keys[i])->text));
-        }
+    add_named_facts(facts, s, "rule");
+    add_named_facts(facts, s, "conflict");
     return facts ? json_dumps(facts, JSON_COMPACT) : NULL;
 }
 
@@ -117,14 +132,17 @@ static void add_section(struct buffer *b, const struct settings *s, const char *
     }
 }
 
-static void add_rules(struct buffer *b, const struct settings *s)
+static void add_named_sections(struct buffer *b, const struct settings *s, const char *section)
 {
-    for (size_t n = 0; n < s->mapping.n_rules; n++) {
-        buffer_format(b, "\n[rule \"%s\"]\n", s->mapping.rules[n].name);
+    size_t n_named;
+    const struct mapping_rule *named = config_named(s, section, &n_named);
+
+    for (size_t n = 0; n < n_named; n++) {
+        buffer_format(b, "\n[%s \"%s\"]\n", section, named[n].name);
         for (size_t i = 0; i < config_n_keys; i++) {
-            if (!is_rule_key(&config_keys[i]))
+            if (strcmp(config_keys[i].section, section) != 0)
                 continue;
-            const struct mapping_text *t = rule_text(&s->mapping.rules[n], &config_keys[i]);
+            const struct mapping_text *t = rule_text(&named[n], &config_keys[i]);
             if (t->text)
                 buffer_format(b, "%s = %s\n", config_keys[i].name, t->text);
         }
@@ -136,8 +154,8 @@ char *settings_to_ini(const struct settings *s)
     CLEANUP(buffer_done) struct buffer b = {0};
 
     for (size_t i = 0; i < config_n_sections; i++) {
-        if (strcmp(config_sections[i].name, "rule") == 0)
-            add_rules(&b, s);
+        if (config_is_named(config_sections[i].name))
+            add_named_sections(&b, s, config_sections[i].name);
         else
             add_section(&b, s, config_sections[i].name);
     }
@@ -195,6 +213,8 @@ char *settings_sample(void)
         add_comment(&b, section->help);
         if (strcmp(section->name, "rule") == 0)
             buffer_add_text(&b, "[rule \"Support agents\"]\n");
+        else if (strcmp(section->name, "conflict") == 0)
+            buffer_add_text(&b, "#[conflict \"Four eyes\"]\n");
         else
             buffer_format(&b, "[%s]\n", section->name);
         for (size_t k = 0; k < config_n_keys; k++)

@@ -1,5 +1,5 @@
 /*
- * How far a long load is: looked at once a second, for `status`, for STATUS= of the service
+ * How far a long load is: looked at once a second while there is one, for `status`, for STATUS= of the service
  * manager and for one line of the log at each tenth. What is due is counted, not guessed: the
  * total grows while people are still being looked at.
  */
@@ -21,6 +21,8 @@
 /* A load is long, and worth lines of the log, from here on. */
 #define LONG_LOAD      100
 #define LONG_LOAD_USEC (2 * USEC_PER_SEC)
+/* Between two looks while nothing is due: nobody is woken each second for nothing. */
+#define IDLE_USEC (10 * USEC_PER_SEC)
 
 static const char *const tenant_words[] = {
     [ENGINE_TENANT_OK] = "tenant ok",
@@ -170,7 +172,8 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
     (void)usec;
     if (look(d, &c, &e) == 0 && d->directory)
         tell(d, &c);
-    (void)sd_event_source_set_time_relative(source, USEC_PER_SEC);
+    bool idle = !d->progress.since_usec && engine_is_idle(d->engine);
+    (void)sd_event_source_set_time_relative(source, idle ? IDLE_USEC : USEC_PER_SEC);
     (void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
     return 0;
 }

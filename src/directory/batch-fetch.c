@@ -30,6 +30,7 @@ enum fetch_kind {
     FETCH_PARENT = 4, /* what has somebody below it, whatever it is */
     FETCH_BASE = 5,   /* whether the base is there */
     FETCH_LOST = 6,   /* whether what is not shown any more was removed */
+    FETCH_UNSEEN = 7, /* whether what a full read has not shown is really not there */
 };
 
 struct fetch {
@@ -133,6 +134,11 @@ int batch_fetch_base(struct feed_batch *b, struct error *e)
     return add_fetch(b, b->search, FETCH_BASE, b->env->searches[b->search].base, NULL, NULL, e);
 }
 
+int batch_fetch_unseen(struct feed_batch *b, const char *dn, const char *id, struct error *e)
+{
+    return add_fetch(b, b->search, FETCH_UNSEEN, dn, id, NULL, e);
+}
+
 int batch_fetch_parent(struct feed_batch *b, unsigned search, const char *dn, struct error *e)
 {
     return add_fetch(b, search, FETCH_PARENT, dn, NULL, NULL, e);
@@ -185,6 +191,11 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
     f->found = true;
     if (f->kind == FETCH_KIND || f->kind == FETCH_BASE || f->kind == FETCH_LOST)
         return 0;
+    if (f->kind == FETCH_UNSEEN) {
+        CLEANUP(freep) char *id = decode_id(&b->env->decoder, ld, m);
+        f->found = text_equal(id, f->id); /* else another entry has this DN now */
+        return 0;
+    }
     if (f->kind == FETCH_RANGE) {
         int r = decode_range(f->decoded.ranges, ld, m);
         if (r == RANGES_AGAIN)
@@ -317,6 +328,20 @@ static void lost_done(struct fetch *f)
         batch_pump(b);
 }
 
+/* There is no such entry, or it is no longer one that the search shows: else the read proves
+ * nothing. A proxy says of a server behind it that it is away only when asked for what is there. */
+static void judge_unseen(struct fetch *f, const struct search_outcome *outcome)
+{
+    if (f->found)
+        feed_batch_doubt(f->batch, "%s is there, although the read of %s did not show it", f->base,
+                         f->batch->env->searches[f->index].base);
+    else if (outcome->code != LDAP_SUCCESS && outcome->code != LDAP_NO_SUCH_OBJECT)
+        feed_batch_doubt(f->batch,
+                         "%s was not shown, and it cannot be asked whether it is there (%s): a server "
+                         "behind this one may be away",
+                         f->base, ldap_err2string(outcome->code));
+}
+
 static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)
 {
     (void)s;
@@ -335,7 +360,11 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
         kind_done(f);
         return;
     }
-    if (f->kind == FETCH_BASE && !f->found)
+    if (f->kind == FETCH_UNSEEN)
+        judge_unseen(f, outcome);
+    else if (f->kind == FETCH_BASE && f->found)
+        b->env->searches[f->index].base_visible = true;
+    else if (f->kind == FETCH_BASE)
         feed_batch_doubt(b,
                          "the base %s was not there any more when its read ended (%s): a server "
                          "behind this one may be away",
@@ -380,6 +409,11 @@ static int fetch_start(struct fetch *f, struct error *e)
     };
     if (f->kind == FETCH_ENTRY)
         request.filter = env->searches[f->index].filter;
+    const char *ids[] = {env->decoder.id_attribute, env->decoder.second_id_attribute, NULL};
+    if (f->kind == FETCH_UNSEEN) {
+        request.filter = env->searches[f->index].filter;
+        request.attributes = ids;
+    }
     if (f->kind == FETCH_BASE)
         request.attributes = nothing;
     if (f->kind == FETCH_KIND) {

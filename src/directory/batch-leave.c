@@ -13,11 +13,14 @@
 #include "directory/environment.h"
 #include "directory/holders.h"
 #include "directory/session.h"
+#include "model/dn.h"
 
 /* Not to ask without end about what is found and yet not taken. */
 #define QUESTIONS_MAX 5
 /* After an answer that was not whole. */
 #define ASK_AGAIN_USEC (60 * USEC_PER_SEC)
+/* Of what a full read did not show, this many are asked for. */
+#define UNSEEN_ASKED 100
 
 int batch_left(struct feed_batch *b, unsigned search, const char *id, const char *why,
                struct error *e)
@@ -132,4 +135,38 @@ int batch_ask_unheld(struct feed_batch *b, struct error *e)
     b->n_asked++;
     r = holders_ask(b->holders, &ids, e);
     return r < 0 ? r : 1;
+}
+
+int batch_look_at_base(struct feed_batch *b, struct error *e)
+{
+    /* One that was away when the connection was made may be back, for the next read. */
+    bool was_visible = b->env->searches[b->search].base_visible;
+    if (!b->full || b->base_looked || (b->doubted && was_visible))
+        return 0;
+    b->base_looked = true;
+    int r = batch_fetch_base(b, e);
+    return r < 0 ? r : 1;
+}
+
+static bool is_of_search(const struct feed_batch *b, const char *dn)
+{
+    CLEANUP(freep) char *key = NULL;
+    return dn_key(b->env->decoder.schema, dn, &key, NULL) == 0 &&
+           dn_key_is_below(key, b->env->searches[b->search].base_key);
+}
+
+int batch_look_at_unseen(struct feed_batch *b, struct error *e)
+{
+    CLEANUP(string_list_done) struct string_list ids = {};
+    if (!b->full || b->unseen_looked || b->doubted || b->n_changes == 0)
+        return 0;
+    b->unseen_looked = true;
+    int r = b->env->sink->unseen(b->env->userdata, b->search, UNSEEN_ASKED, &ids, e);
+    for (size_t i = 0; i < ids.n_items && r >= 0; i++) {
+        CLEANUP(freep) char *dn = NULL;
+        r = b->env->sink->known_dn(b->env->userdata, ids.items[i], &dn, e);
+        if (r >= 0 && dn && is_of_search(b, dn)) /* not moved to another one */
+            r = batch_fetch_unseen(b, dn, ids.items[i], e);
+    }
+    return r < 0 ? r : b->fetches != NULL;
 }

@@ -40,6 +40,7 @@ struct feed_batch {
     uint32_t proven;            /* searches whose last full read was whole; for life */
     bool reread;                  /* groups with a memberURL are to be read again */
     bool base_looked;             /* at the end of a full read */
+    bool unseen_looked;           /* after that */
     bool rereading;               /* they are: nothing to tell a person of */
     struct string_list computed;  /* attributes of which it was said; for life */
     bool unfinished;              /* the last commit said so */
@@ -69,6 +70,8 @@ int batch_fetch_kind(struct feed_batch *b, unsigned search, const char *base,
 int batch_fetch_lacking(struct feed_batch *b, unsigned search, const char *dn, const char *id,
                         const char *lacking, struct error *e);
 int batch_fetch_base(struct feed_batch *b, struct error *e); /* or the read proves nothing */
+int batch_fetch_unseen(struct feed_batch *b, const char *dn, const char *id,
+                       struct error *e); /* the same */
 int batch_fetch_parent(struct feed_batch *b, unsigned search, const char *dn, struct error *e);
 int batch_start_fetches(struct feed_batch *b, struct error *e);
 void batch_drop_fetches(struct feed_batch *b);
@@ -83,6 +86,11 @@ int batch_left(struct feed_batch *b, unsigned search, const char *id, const char
                struct error *e);
 /* Of those that no search holds: 1 while it is asked whether one has them, else 0. */
 int batch_ask_unheld(struct feed_batch *b, struct error *e);
+/* 1 while it is asked whether the base is there. A proxy whose hidden target is away may answer
+ * as if nothing were there; its base then mostly is not, either. */
+int batch_look_at_base(struct feed_batch *b, struct error *e);
+/* 1 while some are asked for whom the read did not show. */
+int batch_look_at_unseen(struct feed_batch *b, struct error *e);
 void batch_leave_note(struct feed_batch *b, enum feed_absence absence); /* was committed */
 
 /* batch-place.c */

@@ -142,7 +142,7 @@ static void reset(struct feed_batch *b)
     b->watermark = NULL;
     b->open = b->finishing = b->doubted = b->chained = false;
     b->from_cookie = b->looking = b->looked = b->rereading = false;
-    b->base_looked = false;
+    b->base_looked = b->unseen_looked = false;
     b->n_entries = b->n_changes = b->n_left_out = b->n_unchanged = 0;
     b->n_asked = 0;
 }
@@ -529,17 +529,6 @@ static void commit(struct feed_batch *b)
         b->events.committed(b->userdata);
 }
 
-/* 1: it is being asked for. A proxy whose hidden target is away may answer as if nothing were
- * there; its base then mostly is not, either. */
-static int look_at_base(struct feed_batch *b, struct error *e)
-{
-    if (!b->full || b->base_looked || b->doubted)
-        return 0;
-    b->base_looked = true;
-    int r = batch_fetch_base(b, e);
-    return r < 0 ? r : 1;
-}
-
 /* Starts what waits, and commits when nothing does. */
 void batch_pump(struct feed_batch *b)
 {
@@ -554,9 +543,11 @@ void batch_pump(struct feed_batch *b)
     if (!b->finishing || b->fetches || b->failed || asking ||
         (b->follows && follows_busy(b->follows)))
         return;
-    r = look_at_base(b, &e);
+    r = batch_look_at_base(b, &e);
     if (r == 0)
         r = batch_fetch_parents(b, &e);
+    if (r == 0)
+        r = batch_look_at_unseen(b, &e);
     if (r == 0)
         r = batch_ask_unheld(b, &e);
     if (r > 0)

@@ -22,7 +22,7 @@ struct feed_search {
     bool people, containers, has_groups; /* what it looks for */
     char *persons;                       /* the people of these alone; NULL: it looks for none */
     char *groups;      /* the groups of these alone; NULL: another search has them */
-    bool base_visible; /* seen when the connection was made */
+    bool base_visible; /* seen when the connection was made, or at the end of a read since */
 };
 
 struct feed_environment {

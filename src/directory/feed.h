@@ -74,6 +74,10 @@ struct feed_sink {
      * answer SINK_DOUBTFUL: that would be very many people; only a whole read proves it. */
     int (*removals)(void *userdata, unsigned search, const struct string_list *ids,
                     struct error *e);
+    /* Of a full read that is about to be taken for whole: ids that it has not shown, one from each
+     * container, `limit` at most; appended. */
+    int (*unseen)(void *userdata, unsigned search, size_t limit, struct string_list *ret,
+                  struct error *e);
     /* it exists in this search, unchanged. Positive answer SINK_UNKNOWN_ID: the mirror has no
      * such entry (the cookie belongs to something else: the feed starts over without it). */
     int (*present)(void *userdata, unsigned search, const char *id, struct error *e);

@@ -111,7 +111,7 @@ static bool compact(const char *value, char *text, size_t size, bool *ret_date)
     return !*value;
 }
 
-static bool parse_time(const char *value, struct expiry *ret)
+static bool parse_time(const char *value, bool starts, struct expiry *ret)
 {
     char text[64];
     int64_t usec;
@@ -121,17 +121,18 @@ static bool parse_time(const char *value, struct expiry *ret)
     if (!compact(value, text, sizeof(text), &date) || matching_parse_time(text, &usec) < 0)
         return false;
     /* A date alone is the last day, which is over when it ends in UTC. */
-    if (date)
+    if (date && !starts)
         usec += USEC_PER_DAY;
     *ret = (struct expiry){.usec = usec > 0 ? (uint64_t)usec : 0};
     return true;
 }
 
-static int parse(const char *attribute, const char *value, struct expiry *ret, struct error *e)
+static int parse(const char *attribute, const char *value, bool starts, struct expiry *ret,
+                 struct error *e)
 {
     if (text_equal_ascii_case(attribute, "shadowExpire") && is_integer(value))
         return parse_days(value, ret, e);
-    if (parse_time(value, ret))
+    if (parse_time(value, starts, ret))
         return 0;
     if (!is_integer(value))
         return error_set(e, -EINVAL,
@@ -145,7 +146,17 @@ static int parse(const char *attribute, const char *value, struct expiry *ret, s
 
 int expiry_parse(const char *attribute, const char *value, struct expiry *ret, struct error *e)
 {
-    int r = parse(attribute, value, ret, e);
+    int r = parse(attribute, value, false, ret, e);
+    if (r == 0 && ret->usec > USEC_LAST)
+        *ret = (struct expiry){.never = true};
+    return r;
+}
+
+/* "Never", as a start, is how "no time is known" is written: there is nothing to wait for. */
+int expiry_parse_start(const char *attribute, const char *value, struct expiry *ret,
+                       struct error *e)
+{
+    int r = parse(attribute, value, true, ret, e);
     if (r == 0 && ret->usec > USEC_LAST)
         *ret = (struct expiry){.never = true};
     return r;

@@ -230,6 +230,13 @@ int rule_init(struct rule *rule, const struct mapping_rule *o, const struct sche
     return 0;
 }
 
+int rule_init_roles(struct rule *rule, const struct mapping_rule *o, struct problems *problems)
+{
+    *rule = (struct rule){0};
+    int r = init_sources(rule, o);
+    return r < 0 ? r : init_list(rule, &o->roles, add_role, problems);
+}
+
 void rule_done(struct rule *rule)
 {
     source_done(&rule->source);

@@ -28,6 +28,8 @@ struct rule {
 };
 /* Reports everything that is wrong. 0 (also with problems) or -ENOMEM; *r can be given to
  * rule_done() either way. */
+/* Of a section that has roles alone. */
+int rule_init_roles(struct rule *rule, const struct mapping_rule *o, struct problems *problems);
 int rule_init(struct rule *r, const struct mapping_rule *options, const struct schema *schema,
               struct problems *problems);
 void rule_done(struct rule *r);

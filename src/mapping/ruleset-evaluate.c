@@ -350,41 +350,53 @@ static int run_disabled_when(struct evaluation *x)
     return s < 0 ? s : end_step(x, &disabled->source, r == 1);
 }
 
-static int expiry_invalid(struct evaluation *x, const struct value *value, struct error *e)
+static int time_invalid(struct evaluation *x, const struct attribute_name *name,
+                        const struct source *source, const struct value *value, struct error *e)
 {
     const char *code = value->state == VALUE_TEXT     ? INVALID_FORM
                        : value->state == VALUE_BINARY ? INVALID_BINARY
                                                       : INVALID_TOO_LARGE;
     if (value->state != VALUE_TEXT)
         error_set(e, 0, "%zu bytes that are no time", value->size);
-    error_wrap(e, 0, "%s: attribute '%s' of [user] expires_at", x->dn,
-               x->rs->expires_at.written);
+    error_wrap(e, 0, "%s: attribute '%s' of %s", x->dn, name->written, source->rule);
     STEP(x, "%s", e->message);
     return set_invalid(x, code, e->message);
+}
+
+typedef int (*parse_time_fn)(const char *attribute, const char *value, struct expiry *ret,
+                             struct error *e);
+
+/* never: also when the attribute is absent or cannot be used. */
+static int read_time(struct evaluation *x, const struct attribute_name *name,
+                     const struct source *source, parse_time_fn parse, struct expiry *ret)
+{
+    const struct attribute *a = subject_attribute(x->subject, name);
+    struct error e = {0};
+    *ret = (struct expiry){.never = true};
+    if (!a || a->n_values == 0) {
+        STEP(x, "%s is absent: never", name->written);
+        return 0;
+    }
+    const struct value *value = subject_value(x->subject, a, NULL, false);
+    value = value ? value : &a->values[0];
+    if (value->state != VALUE_TEXT || parse(name->canonical, value->data, ret, &e) < 0) {
+        *ret = (struct expiry){.never = true};
+        return time_invalid(x, name, source, value, &e);
+    }
+    if (ret->never)
+        STEP(x, "%s is '%s': never", name->written, value->data);
+    return 0;
 }
 
 static int run_expiry(struct evaluation *x)
 {
     const struct attribute_name *name = &x->rs->expires_at;
     const struct source *source = &x->rs->expires_source;
+    struct expiry expiry;
+    char when[CLOCK_TEXT_SIZE];
     if (!name->written)
         return 0;
-    const struct attribute *a = subject_attribute(x->subject, name);
-    struct expiry expiry = {.never = true};
-    struct error e = {0};
-    char when[CLOCK_TEXT_SIZE];
-    int r = 0;
-    if (a && a->n_values > 0) {
-        const struct value *value = subject_value(x->subject, a, NULL, false);
-        value = value ? value : &a->values[0];
-        if (value->state != VALUE_TEXT ||
-            expiry_parse(name->canonical, value->data, &expiry, &e) < 0)
-            r = expiry_invalid(x, value, &e);
-        else if (expiry.never)
-            STEP(x, "%s is '%s': never", name->written, value->data);
-    } else {
-        STEP(x, "%s is absent: never", name->written);
-    }
+    int r = read_time(x, name, source, expiry_parse, &expiry);
     bool ended = !expiry.never && expiry.usec <= x->now_usec;
     if (r == 0 && !expiry.never) {
         STEP(x, "%s: the account %s at %s", name->written, ended ? "ended" : "ends",
@@ -398,6 +410,27 @@ static int run_expiry(struct evaluation *x)
     if (r == 0 && (ended || !x->user->disabled_source.rule))
         r = set_disabled(x, ended, source);
     return r < 0 ? r : end_step(x, source, ended);
+}
+
+/* Says when, and decides nothing: what there is of a user already is the planner's to know. */
+static int run_start(struct evaluation *x)
+{
+    const struct attribute_name *name = &x->rs->starts_at;
+    const struct source *source = &x->rs->starts_source;
+    struct verdict *v = x->verdict;
+    struct expiry start;
+    char when[CLOCK_TEXT_SIZE];
+    if (!name->written)
+        return 0;
+    int r = read_time(x, name, source, expiry_parse_start, &start);
+    if (r == 0 && !start.never) {
+        v->has_start = true;
+        v->start_usec = start.usec;
+        STEP(x, "%s: %s at %s", name->written,
+             start.usec > x->now_usec ? "begins" : "began", clock_format(when, start.usec));
+        r = source_copy(&v->start_source, source);
+    }
+    return r < 0 ? r : end_step(x, source, r == 0 && !start.never && start.usec > x->now_usec);
 }
 
 /* Before all that may end the evaluation, and in need of nothing else. */
@@ -481,6 +514,8 @@ static int evaluate(struct evaluation *x)
         r = run_disabled_when(x);
     if (r == 0)
         r = run_expiry(x);
+    if (r == 0)
+        r = run_start(x);
     if (r < 0 || x->invalid)
         return r;
     r = find_other_logins(x);

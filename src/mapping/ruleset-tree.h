@@ -24,9 +24,14 @@ struct ruleset {
     struct ruleset_field fields[USER_N_FIELDS];
     struct attribute_name expires_at; /* written is NULL: not configured */
     struct source expires_source;
+    struct attribute_name starts_at; /* likewise */
+    struct source starts_source;
     enum mapping_empty empty;
     struct rule *rules;
     size_t n_rules;
+    struct rule *conflict_rules; /* of each [conflict] only the roles */
+    struct ruleset_conflict *conflicts;
+    size_t n_conflicts;
     struct ruleset_group *groups; /* their strings belong to the rules */
     size_t n_groups, groups_capacity;
     struct string_list attributes, teams, roles, skills;

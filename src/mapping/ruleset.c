@@ -105,15 +105,15 @@ static int build_fields(struct builder *b)
     return 0;
 }
 
-static int build_expiry(struct builder *b)
+static int build_time(struct builder *b, const struct mapping_text *t, const char *key,
+                      struct attribute_name *ret, struct source *ret_source)
 {
-    const struct mapping_text *t = &b->options->account_expires;
     struct ruleset *rs = b->rs;
-    int r = rule_parse_attribute(t, rs->schema, &b->problems, &rs->expires_at);
-    if (r < 0 || !rs->expires_at.written)
+    int r = rule_parse_attribute(t, rs->schema, &b->problems, ret);
+    if (r < 0 || !ret->written)
         return r;
-    r = source_set(&rs->expires_source, "[user] expires_at", t->file, t->line);
-    return r < 0 ? r : add_attribute(&rs->attributes, rs->expires_at.canonical);
+    r = source_set(ret_source, key, t->file, t->line);
+    return r < 0 ? r : add_attribute(&rs->attributes, ret->canonical);
 }
 
 static int add_group(struct ruleset *rs, struct rule *rule)
@@ -193,6 +193,46 @@ static int build_rules(struct builder *b)
     return 0;
 }
 
+static void check_conflict(struct builder *b, const struct mapping_rule *o, const struct rule *c)
+{
+    struct mapping_text section = {.file = o->file, .line = o->line};
+    bool given = false;
+    for (size_t i = 0; i < c->roles.n_items; i++)
+        for (size_t k = 0; k < b->rs->roles.n_items; k++)
+            given = given || text_equal_fold(c->roles.items[i], b->rs->roles.items[k]);
+    if (c->roles.n_items < 2)
+        problems_add(&b->problems, PROBLEM_ERROR, &section, 0,
+                     "the conflict '%s' names %zu roles in 'roles = …'; two or more are expected",
+                     o->name, c->roles.n_items);
+    else if (!given)
+        problems_add(&b->problems, PROBLEM_WARNING, &o->roles, 0,
+                     "no rule gives any of the roles of the conflict '%s', so it holds nobody",
+                     o->name);
+}
+
+/* Only the roles of it are a rule's. */
+static int build_conflicts(struct builder *b)
+{
+    struct ruleset *rs = b->rs;
+    size_t n = b->options->n_conflicts;
+    rs->conflict_rules = calloc(n + 1, sizeof(*rs->conflict_rules));
+    rs->conflicts = calloc(n + 1, sizeof(*rs->conflicts));
+    int r = rs->conflict_rules && rs->conflicts ? 0 : -ENOMEM;
+    for (size_t i = 0; i < n && r == 0; i++) {
+        const struct mapping_rule *o = &b->options->conflicts[i];
+        struct rule *c = &rs->conflict_rules[rs->n_conflicts];
+        r = rule_init_roles(c, o, &b->problems);
+        rs->conflicts[rs->n_conflicts++] =
+            (struct ruleset_conflict){.name = c->source.rule,
+                                      .file = c->source.file,
+                                      .line = c->source.line,
+                                      .roles = &c->roles};
+        if (r == 0)
+            check_conflict(b, o, c);
+    }
+    return r;
+}
+
 static void add_part(struct buffer *b, const char *key, const struct mapping_text *t)
 {
     if (mapping_text_is_set(t))
@@ -212,6 +252,12 @@ static int build_fingerprint(struct builder *b)
     add_part(&text, "disabled", &o->disabled_when);
     add_part(&text, "revoke", &o->revoke_when);
     add_part(&text, "expires", &o->account_expires);
+    add_part(&text, "starts", &o->starts_at);
+    for (size_t i = 0; i < o->n_conflicts; i++) {
+        buffer_format(&text, "conflict %zu:%s\n", strlen(o->conflicts[i].name),
+                      o->conflicts[i].name);
+        add_part(&text, "roles", &o->conflicts[i].roles);
+    }
     for (int f = 0; f < USER_N_FIELDS; f++)
         add_part(&text, user_field_name((enum user_field)f), &o->fields[f]);
     for (size_t i = 0; i < o->n_rules; i++) {
@@ -240,9 +286,15 @@ static int build(struct builder *b)
     if (r == 0)
         r = build_condition(b, &o->revoke_when, "[lifecycle] revoke_when", &b->rs->revoke);
     if (r == 0)
-        r = build_expiry(b);
+        r = build_time(b, &o->account_expires, "[user] expires_at", &b->rs->expires_at,
+                       &b->rs->expires_source);
+    if (r == 0)
+        r = build_time(b, &o->starts_at, "[user] starts_at", &b->rs->starts_at,
+                       &b->rs->starts_source);
     if (r == 0)
         r = build_rules(b);
+    if (r == 0)
+        r = build_conflicts(b);
     return r < 0 ? r : build_fingerprint(b);
 }
 
@@ -285,6 +337,12 @@ struct ruleset *ruleset_free(struct ruleset *rs)
     }
     attribute_name_done(&rs->expires_at);
     source_done(&rs->expires_source);
+    attribute_name_done(&rs->starts_at);
+    source_done(&rs->starts_source);
+    for (size_t i = 0; i < rs->n_conflicts; i++)
+        rule_done(&rs->conflict_rules[i]);
+    free(rs->conflict_rules);
+    free(rs->conflicts);
     for (size_t i = 0; i < rs->n_rules; i++)
         rule_done(&rs->rules[i]);
     free(rs->rules);
@@ -307,9 +365,15 @@ const struct string_list *ruleset_attributes(const struct ruleset *rs)
     return &rs->attributes;
 }
 
+const struct ruleset_conflict *ruleset_conflicts(const struct ruleset *rs, size_t *ret_n)
+{
+    *ret_n = rs->n_conflicts;
+    return rs->conflicts;
+}
+
 bool ruleset_reads_clock(const struct ruleset *rs)
 {
-    return rs->expires_at.written != NULL;
+    return rs->expires_at.written != NULL || rs->starts_at.written != NULL;
 }
 
 const struct ruleset_group *ruleset_groups(const struct ruleset *rs, size_t *ret_n)

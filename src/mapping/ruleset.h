@@ -64,6 +64,14 @@ const struct string_list *ruleset_skills(const struct ruleset *rs);
 bool ruleset_manages(const struct ruleset *rs,
                      enum user_field f); /* has a template; team: any rule */
 
+/* Roles that nobody may have together, in file order; borrowed. */
+struct ruleset_conflict {
+    const char *name, *file;
+    unsigned line;
+    const struct string_list *roles;
+};
+const struct ruleset_conflict *ruleset_conflicts(const struct ruleset *rs, size_t *ret_n);
+
 /* One element for each of ruleset_groups(), same order. */
 enum group_state {
     GROUP_PRESENT = 1,
@@ -85,6 +93,7 @@ enum verdict_kind {
 /* Stable reason codes of VERDICT_SKIP and VERDICT_INVALID. */
 #define SKIP_OUT_OF_SCOPE       "out-of-scope"
 #define SKIP_NO_TEAM            "no-team"
+#define SKIP_NOT_STARTED        "not-started" /* starts_at is to come, and nobody is linked */
 #define SKIP_DISABLED           "disabled" /* disabled_when holds and there is nothing to create */
 #define INVALID_MISSING         "value-missing" /* a mandatory value is missing or empty */
 #define INVALID_BINARY          "value-not-text"
@@ -115,6 +124,9 @@ struct verdict {
     char *group_missing_dn;
     bool revoked; /* [lifecycle] revoke_when holds, whatever else is right or wrong */
     struct source revoke_source;
+    bool has_start; /* [user] starts_at says when, to come or past */
+    uint64_t start_usec;
+    struct source start_source;
     bool has_recheck;           /* something compares with now and may flip … */
     uint64_t recheck_usec;      /* … at this time */
     struct verdict_step *steps; /* only when asked for */

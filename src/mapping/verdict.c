@@ -19,6 +19,7 @@ void verdict_done(struct verdict *v)
     free(v->sentence);
     free(v->group_missing_dn);
     source_done(&v->revoke_source);
+    source_done(&v->start_source);
     string_list_done(&v->other_logins);
     for (size_t i = 0; i < v->n_steps; i++) {
         free(v->steps[i].rule);

@@ -74,6 +74,9 @@ struct change {
 #define REASON_AUDIT_FAILED       "audit-failed"
 #define REASON_STATE_FAILED       "state-failed"
 #define REASON_REVOKED            "revoked"
+#define REASON_ROLE_CONFLICT      "role-conflict"
+#define REASON_SEATS              "no-seat"
+#define REASON_DORMANT            "dormant"
 /* A half sentence for people; the code itself when it is not one of these. */
 const char *reason_code_text(const char *code);
 /* What a person does about it, in whole sentences; NULL when the code is not one of these. */
@@ -95,9 +98,11 @@ struct operation {
     uint64_t since_usec; /* of the hold */
     uint64_t not_before_usec;
     uint64_t due_usec; /* its place in the queue, on the steady clock; kept while it waits */
+    uint64_t shift_usec; /* since when a shift postpones it, on the steady clock; 0: none does */
     unsigned attempts;
     uint64_t run;
     bool revokes; /* a disable that cannot wait: [lifecycle] revoke_when */
+    bool remakes; /* a create of somebody whose user vanished at the tenant; not stored */
     bool approved;
     uint64_t approved_until_usec; /* on the steady clock, see state/steady.h */
     unsigned budget; /* enum budget_kind of sync/options.h: which budget it counts under */

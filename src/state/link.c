@@ -31,7 +31,7 @@ void link_done(struct link *l)
 #define LINK_COLUMNS                                                                           \
     "entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, origin, "    \
     "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, "    \
-    "drift, quirks, renamed_there"
+    "drift, quirks, renamed_there, gone"
 
 static int read_link(struct stmt *q, struct link *ret, struct error *e)
 {
@@ -44,6 +44,7 @@ static int read_link(struct stmt *q, struct link *ret, struct error *e)
         .leaving_usec = stmt_usec(q, 11),
         .disabled_usec = stmt_usec(q, 13),
         .renamed_there = stmt_int(q, 16) != 0,
+        .gone = (enum link_gone)stmt_int(q, 17),
     };
 
     if (stmt_copy(q, 0, &l.entry_id) < 0 || stmt_copy(q, 1, &l.login) < 0 ||
@@ -165,10 +166,10 @@ int link_store(struct state *s, const struct link *l, struct error *e)
         &q, s,
         "INSERT INTO link(" LINK_COLUMNS
         ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-        "?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT(entry_id) DO UPDATE SET login = ?2, login_key = ?3, "
+        "?12, ?13, ?14, ?15, ?16, ?17, ?18) ON CONFLICT(entry_id) DO UPDATE SET login = ?2, login_key = ?3, "
         "scim_id = ?4, known = ?5, granted = ?6, status = ?7, disabled_by_us = ?8, origin = ?9, "
         "created_usec = ?10, confirmed_usec = ?11, leaving_usec = ?12, leaving_why = ?13, "
-        "disabled_usec = ?14, drift = ?15, quirks = ?16, renamed_there = ?17",
+        "disabled_usec = ?14, drift = ?15, quirks = ?16, renamed_there = ?17, gone = ?18",
         e);
     int64_t before = 0;
 
@@ -193,6 +194,7 @@ int link_store(struct state *s, const struct link *l, struct error *e)
     stmt_bind_text(q, 15, l->drift);
     stmt_bind_text(q, 16, l->quirks);
     stmt_bind_int(q, 17, l->renamed_there);
+    stmt_bind_int(q, 18, l->gone);
     r = stmt_run(q, e);
     if (r == 0) {
         count_one(s, before, -1);

@@ -15,6 +15,11 @@ enum link_status { /* stored: never renumber */
         3, /* deleted by us; kept until the entry is forgotten, so a return is recognised */
 };
 #define LINK_N_STATUS 4 /* with 0, which no link has */
+enum link_gone { /* stored: never renumber */
+    LINK_THERE = 0,
+    LINK_GONE = 1,            /* the verification did not find it at the tenant */
+    LINK_GONE_OR_RENAMED = 2, /* likewise, and nothing tells whether it was renamed there */
+};
 struct link {
     char *entry_id;
     char *login, *login_key;
@@ -31,6 +36,7 @@ struct link {
     uint64_t disabled_usec; /* when we disabled; for delete_after */
     char *quirks; /* user_to_json, what the tenant did by itself: a field as it was sent where the
                      tenant shows it in another form, roles and skills that it gave; or NULL */
+    enum link_gone gone;
     bool renamed_there; /* `login` is not ours: somebody renamed the user at the tenant */
     char *drift; /* how the tenant's user differed when it was last verified; NULL: not at all */
 };
@@ -63,8 +69,13 @@ int link_after(struct state *s, const char *entry_id, struct link *ret, struct e
 /* The tenant's directory listing as last fetched: for first contact and the verification sweep.
  */
 int listing_replace_begin(struct state *s, struct error *e);
+/* Another listing of the same tenant: what was learnt of those that are listed again stays. */
+int listing_refresh_begin(struct state *s, struct error *e);
 int listing_clear(struct state *s, struct error *e);
 int listing_add(struct state *s, const char *login, const char *login_key, struct error *e);
+/* Of those that no link claims, what a look at the user gave: fn(login, user as JSON). */
+int listing_each_found(struct state *s, int (*fn)(const char *login, const char *found, void *userdata),
+                       void *userdata, struct error *e);
 /* Logins that exist there and no link claims. */
 int listing_unclaimed(struct state *s, int (*fn)(const char *login, void *userdata),
                       void *userdata, struct error *e);

@@ -22,6 +22,11 @@ int listing_replace_begin(struct state *s, struct error *e)
     return r < 0 ? r : db_write(s, "UPDATE listing SET stale = 1, mail_key = NULL", e);
 }
 
+int listing_refresh_begin(struct state *s, struct error *e)
+{
+    return db_write(s, "UPDATE listing SET stale = 1 WHERE stale = 0", e);
+}
+
 int listing_add(struct state *s, const char *login, const char *login_key, struct error *e)
 {
     return db_write_text(s,
@@ -42,6 +47,25 @@ int listing_unclaimed(struct state *s, int (*fn)(const char *login, void *userda
 
     while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
         r = fn(stmt_text(q, 0), userdata);
+        if (r != 0)
+            return r;
+    }
+    return r;
+}
+
+int listing_each_found(struct state *s, int (*fn)(const char *login, const char *found, void *userdata),
+                       void *userdata, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r =
+        stmt_prepare(&q, s,
+                     "SELECT login, found FROM listing t WHERE stale = 0 AND found <> '' AND NOT "
+                     "EXISTS (SELECT 1 FROM link l WHERE l.login_key = t.login_key AND l.status <> "
+                     "3) ORDER BY login_key",
+                     e);
+
+    while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
+        r = fn(stmt_text(q, 0), stmt_text(q, 1), userdata);
         if (r != 0)
             return r;
     }

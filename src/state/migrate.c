@@ -191,6 +191,11 @@ static const char *const migrations[] = {
     "CREATE TABLE dirty_later(n INTEGER PRIMARY KEY, " TEXT("entry_id") " UNIQUE);",
     /* 16: groups that have members which the account may not see. */
     "CREATE INDEX entry_members_hidden ON entry(n) WHERE substr(members_digest, 1, 6) = 'hidden';",
+    /* 17: since when a shift postpones a disable, whatever else it waits for in between. */
+    "ALTER TABLE operation ADD COLUMN " TIME("shift_usec") ";",
+    /* 18: who was not found at the tenant. */
+    "ALTER TABLE link ADD COLUMN gone INTEGER NOT NULL DEFAULT 0 CHECK(typeof(gone)='integer');"
+    "ALTER TABLE link_aside ADD COLUMN gone INTEGER NOT NULL DEFAULT 0 CHECK(typeof(gone)='integer');",
 };
 /* clang-format on */
 

@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "model/dn.h"
 #include "state/mirror-internal.h"
 
 static_assert(MIRROR_MAX_SEARCHES <= 62, "the searches of an entry are bits of a number");
@@ -365,6 +366,49 @@ int mirror_unseen_left(struct state *s, unsigned search, const char *why, uint64
     s->seen[search].active = false;
     *ret_n = numbers.n_items;
     return 0;
+}
+
+struct sample {
+    struct string_list *ids;
+    struct string_list parents;
+    size_t limit;
+};
+
+static int take_sample(struct state *s, int64_t n, enum entry_kind kind, void *userdata,
+                       struct error *e)
+{
+    struct sample *sample = userdata;
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    const char *parent;
+    int r;
+
+    (void)kind;
+    if (sample->ids->n_items >= sample->limit)
+        return 0;
+    r = stmt_prepare(&q, s, "SELECT id, dn FROM entry WHERE n = ?1", e);
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, n);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r;
+    parent = dn_parent(stmt_text(q, 1));
+    if (string_list_contains(&sample->parents, parent ? parent : ""))
+        return 0;
+    if (string_list_add(&sample->parents, parent ? parent : "") < 0 ||
+        string_list_add(sample->ids, stmt_text(q, 0)) < 0)
+        return error_out_of_memory(e);
+    return 0;
+}
+
+int mirror_sample_unseen(struct state *s, unsigned search, size_t limit,
+                         struct string_list *ret_ids, struct error *e)
+{
+    struct sample sample = {.ids = ret_ids, .limit = limit};
+    int r = each_unseen(s, search, false, take_sample, &sample, e);
+
+    string_list_done(&sample.parents);
+    return r;
 }
 
 static int count_person(struct state *s, int64_t n, enum entry_kind kind, void *userdata,

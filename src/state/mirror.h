@@ -75,6 +75,9 @@ int mirror_members(struct state *s, const char *group_id, const struct member *a
 /* Ends a proven full read: what has an older generation in this search has left it. */
 int mirror_unseen_left(struct state *s, unsigned search, const char *why, uint64_t now_usec,
                        size_t *ret_n, struct error *e);
+/* Ids of some of them: one from each container, `limit` at most. */
+int mirror_sample_unseen(struct state *s, unsigned search, size_t limit,
+                         struct string_list *ret_ids, struct error *e);
 /* How many people would be gone with that, since no other search holds them: for a look before
  * it is done. */
 int mirror_count_unseen(struct state *s, unsigned search, size_t *ret_people, struct error *e);

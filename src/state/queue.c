@@ -20,7 +20,7 @@ static_assert(OPERATION_CREATE == 1 && OPERATION_ADOPT == 2 && OPERATION_RENAME 
 #define COLUMNS                                                                                \
     "o.number, o.kind, o.state, o.entry_id, o.dn, o.login, o.changes, o.why, o.reason, "       \
     "o.sentence, o.cause, o.since_usec, o.not_before_usec, o.attempts, o.run, o.approved, "    \
-    "o.budget, o.approved_until_usec, o.revokes, o.due_usec"
+    "o.budget, o.approved_until_usec, o.revokes, o.due_usec, o.shift_usec"
 
 static int read_operation(struct stmt *q, struct operation **ret, struct error *e)
 {
@@ -42,6 +42,7 @@ static int read_operation(struct stmt *q, struct operation **ret, struct error *
     o->approved_until_usec = stmt_usec(q, 17);
     o->revokes = stmt_int(q, 18) != 0;
     o->due_usec = stmt_usec(q, 19);
+    o->shift_usec = stmt_usec(q, 20);
     if (stmt_copy(q, 7, &o->why) < 0 || stmt_copy(q, 8, &o->reason) < 0 ||
         stmt_copy(q, 9, &o->sentence) < 0 || stmt_copy(q, 10, &o->cause) < 0)
         return error_out_of_memory(e);
@@ -87,14 +88,14 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
                     "sentence = ?10, cause = ?11, since_usec = ?12, "
                     "not_before_usec = ?13, attempts = ?14, run = ?15, "
                     "approved = ?16, budget = ?17, approved_until_usec = ?18, "
-                    "revokes = ?19, due_usec = ?20 "
+                    "revokes = ?19, due_usec = ?20, shift_usec = ?21 "
                     "WHERE number = ?1"
                   : "INSERT INTO operation(number, kind, state, entry_id, dn, login, "
                     "changes, why, reason, sentence, cause, since_usec, "
                     "not_before_usec, attempts, run, approved, budget, "
-                    "approved_until_usec, revokes, due_usec) VALUES(NULLIF(?1, 0), "
+                    "approved_until_usec, revokes, due_usec, shift_usec) VALUES(NULLIF(?1, 0), "
                     "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
-                    "?16, ?17, ?18, ?19, ?20)",
+                    "?16, ?17, ?18, ?19, ?20, ?21)",
         e);
     if (r < 0)
         return r;
@@ -118,6 +119,7 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
     stmt_bind_usec(q, 18, o->approved_until_usec);
     stmt_bind_int(q, 19, o->revokes);
     stmt_bind_usec(q, 20, o->due_usec);
+    stmt_bind_usec(q, 21, o->shift_usec);
     r = stmt_run(q, e);
     if (r < 0)
         return r;

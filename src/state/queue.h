@@ -83,6 +83,14 @@ int queue_holds(struct state *s,
                           size_t n_people, void *userdata),
                 void *userdata, struct error *e);
 
+/* What would enable one more user: creates, and users that are enabled again. */
+int queue_seats_under_way(struct state *s, size_t *ret, struct error *e);
+int queue_seats_ready(struct state *s, size_t *ret, struct error *e);
+int queue_seats_waiting(struct state *s, size_t *ret, struct error *e); /* there is no seat */
+/* READY ones, the latest due first; or those that wait for a seat, the earliest due first. */
+int queue_of_seats(struct state *s, bool waiting, size_t limit, struct operation_list *ret,
+                   struct error *e);
+
 /* What of a budget is not approved and not ended; adoptions are in no budget. */
 struct queue_shares {
     size_t let_through; /* tried at least once and not parked: under way, held, coming back */

@@ -190,7 +190,7 @@ static int look_at_hold(const char *cause, const char *reason, const char *sente
     /* Other parked operations have alarms of their own, which do not wait. */
     bool counts = state == OPERATION_HELD ||
                   (state == OPERATION_PARKED &&
-                   (text_equal(reason, REASON_RELINK) ||
+                   (text_equal(reason, REASON_RELINK) || text_equal(reason, REASON_USER_GONE) ||
                     (text_equal(reason, REASON_ADOPTION) && !l->adoption_open)));
     if (!counts || !cause)
         return 0;

@@ -22,6 +22,7 @@
 #include "base/text.h"
 #include "state/state.h"
 #include "state/steady.h"
+#include "sync/dates.h"
 #include "sync/engine.h"
 #include "sync/lag.h"
 
@@ -31,6 +32,7 @@ struct books {
     struct books_options o;
     sd_event_source *export_timer;
     const struct engine_act *act; /* who asks, while a request is handled; NULL */
+    struct dates dates;
     struct steady steady;         /* budgets and approvals are measured on it */
     unsigned work;
     bool in_turn, failed, distrusted;
@@ -52,6 +54,8 @@ int books_new(struct books **ret, const struct books_options *o, struct error *e
     b->o = *o;
     b->work = WORK_GUARD | WORK_RUN;
     int r = steady_start(o->state, &b->steady, e);
+    if (r == 0)
+        dates_begin(&b->dates, clock_now_usec(), steady_now_usec(&b->steady));
     if (r < 0) {
         free(b);
         return r;
@@ -91,6 +95,22 @@ const struct engine_options *books_options(const struct books *b)
 const struct steady *books_steady(const struct books *b)
 {
     return &b->steady;
+}
+
+uint64_t books_dates_usec(struct books *b)
+{
+    return dates_now_usec(&b->dates, clock_now_usec(), steady_now_usec(&b->steady));
+}
+
+bool books_clock_is_set(const struct books *b)
+{
+    struct dates d = b->dates;
+    return dates_stepped(&d, clock_now_usec(), steady_now_usec(&b->steady));
+}
+
+bool books_clock_was_set(struct books *b)
+{
+    return dates_stepped(&b->dates, clock_now_usec(), steady_now_usec(&b->steady));
 }
 
 int books_note_steady(struct books *b, struct error *e)

@@ -51,6 +51,10 @@ struct state *books_state(const struct books *b);
 struct commands *books_commands(const struct books *b);
 const struct engine_options *books_options(const struct books *b);
 const struct steady *books_steady(const struct books *b);
+uint64_t books_dates_usec(struct books *b); /* the time by which dates fall due; see dates.h */
+/* Was the wall clock set? Asked and noted, or only asked. */
+bool books_clock_was_set(struct books *b);
+bool books_clock_is_set(const struct books *b);
 int books_note_steady(struct books *b, struct error *e); /* how far its clock came, in the state */
 
 /* The one open transaction that everybody shares; the turn commits it. */

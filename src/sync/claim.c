@@ -68,6 +68,50 @@ static int claim_by_mail(struct books *b, struct dossier *s, struct error *e)
     return 0;
 }
 
+struct likeness {
+    const struct user *known;
+    char login[256];
+    struct error *e;
+};
+
+static bool same_value(const struct user *a, const struct user *b, enum user_field f)
+{
+    const char *x = user_get(a, f), *y = user_get(b, f);
+    return x && y && *x && text_equal_fold(x, y);
+}
+
+static int is_alike(const char *login, const char *found, void *userdata)
+{
+    struct likeness *l = userdata;
+    CLEANUP(user_freep) struct user *other = NULL;
+    int r = user_from_json(&other, found, l->e);
+    if (r < 0)
+        return r;
+    if (!planner_same_person(l->known, other) && !same_value(l->known, other, USER_EXTENSION))
+        return 0;
+    snprintf(l->login, sizeof(l->login), "%s", login);
+    return 1;
+}
+
+/* Whoever vanished at the tenant may be there under another login: one that nobody claims, with
+ * the name or the extension of the one that was known. */
+static int claim_by_likeness(struct books *b, struct dossier *s, struct error *e)
+{
+    struct likeness l = {.known = s->known, .e = e};
+    int r = s->has_link && s->link.gone != LINK_THERE && s->known
+                ? listing_each_found(books_state(b), is_alike, &l, e)
+                : 0;
+    if (r <= 0)
+        return r;
+    s->claim = PLANNER_LIKE_AT_TENANT;
+    snprintf(s->claim_sentence, sizeof(s->claim_sentence),
+             "the user %s is not at the tenant any more, and the tenant's user %s has its name or "
+             "extension: if that is the same person, rename it back there or give the entry that login; "
+             "if not, delete or change that user",
+             s->link.login, l.login);
+    return 0;
+}
+
 /* What the user looks like that has the login already, as far as it was looked at. */
 static int load_found(struct books *b, struct dossier *s, struct error *e)
 {
@@ -122,7 +166,8 @@ int claim_find(struct books *b, struct dossier *s, struct error *e)
                      : " (differs in case)");
         return load_found(b, s, e);
     }
-    return r < 0 ? r : claim_by_mail(b, s, e);
+    r = r < 0 ? r : claim_by_mail(b, s, e);
+    return r < 0 || s->claim != PLANNER_LOGIN_FREE ? r : claim_by_likeness(b, s, e);
 }
 
 int claim_find_successor(struct books *b, struct dossier *s, struct error *e)

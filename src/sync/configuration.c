@@ -72,8 +72,10 @@ int configuration_take(struct engine *n, bool reloaded, struct error *e)
     bool decides_same = n->options.decisions && text_equal(decided, n->options.decisions);
     if (!reloaded && same && (decides_same || !n->options.decisions))
         return 0;
-    if (n->options.decisions ? !decides_same : !same)
+    if (n->options.decisions ? !decides_same : !same) {
         gate_budgets_are_new(n->gate);
+        books_note(n->books, WORK_REVOCATIONS); /* theirs is looked at before any of them goes */
+    }
     r = decides_same ? 0 : person_mark_all_dirty(books_state(n->books), e);
     if (r == 0)
         r = queue_release(books_state(n->books), NULL, REASON_REFUSED, clock_now_usec(),

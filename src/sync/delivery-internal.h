@@ -65,7 +65,9 @@ struct execution {
     tenant_done_fn gone_everywhere; /* what a 404 means when the id knows nothing else either */
     tenant_done_fn
         again; /* … and what is called anew when its id has proved whom a login is of */
-    bool proved;
+    bool proved; /* the login is that of the user that is known */
+    bool id_failed; /* the remembered id is not there, or cannot be asked for */
+    void (*go)(struct execution *x); /* what follows when that is proved */
     bool waits_for_commit;      /* its intent is written and not durable yet */
     char *details;              /* JSON for the audit row of its end: what was found there */
     struct secret *password;    /* OPERATION_CREATE: kept until it is handed on */
@@ -140,5 +142,11 @@ bool execution_is_another(struct execution *x, const struct tenant_answer *a);
  * known. True: `again` is called with the user when it is, else x ends. */
 bool execution_doubt_user(struct execution *x, const struct tenant_answer *a,
                           tenant_done_fn again);
+/* Before a write that concerns the account as a whole: the remembered id, or what is known of the
+ * user, is proved to be whose the login is; then `go`. Else x ends, held with the reason. */
+void execution_prove(struct execution *x, void (*go)(struct execution *x));
+/* The user that was read has neither mail nor name of the one that was known, and no id tells:
+ * true, and x is held. */
+bool execution_is_stranger(struct execution *x, const struct tenant_answer *a);
 /* The user has this login now: x ends. */
 void execution_renamed(struct execution *x, const struct tenant_answer *a, const char *login);

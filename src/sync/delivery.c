@@ -179,15 +179,23 @@ static size_t most_under_way(const struct delivery *d)
     return d->options->max_concurrent + (ahead ? ahead(d->options->tenant) : 0);
 }
 
-/* Revocations have room of their own: they do not wait for what a slow tenant keeps. */
+static size_t n_revocations(const struct delivery *d)
+{
+    size_t n = 0;
+    for (const struct execution *x = d->executions; x; x = x->next)
+        n += x->operation->revokes;
+    return n;
+}
+
+/* Revocations have room of their own: they do not wait for what a slow tenant keeps, nor for what
+ * was begun ahead at another pace. */
 int delivery_pick_revocations(struct delivery *d, size_t *ret_n, struct error *e)
 {
     struct operation_list due = {0};
-    size_t most = most_under_way(d) + d->options->max_concurrent;
-    if (d->n_executions >= most)
+    size_t most = d->options->max_concurrent, n = n_revocations(d);
+    if (n >= most)
         return 0;
-    int r = queue_next(d->state, QUEUE_REVOCATIONS, clock_now_usec(), most - d->n_executions,
-                       &due, e);
+    int r = queue_next(d->state, QUEUE_REVOCATIONS, clock_now_usec(), most - n, &due, e);
     if (r == 0)
         r = begin_due(d, &due, ret_n, e);
     operation_list_done(&due);

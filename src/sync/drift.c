@@ -140,16 +140,12 @@ static int forget_forms(struct link *l, const struct drift *d, const struct user
     return l->quirks ? 0 : -ENOMEM;
 }
 
-/* What the tenant holds is what is known now; a user that is gone is made again. */
+/* What the tenant holds is what is known now. */
 static int adopt_drift(struct link *l, const struct drift *d, const struct user *now, bool anew,
                        struct error *e)
 {
     free(l->drift);
     l->drift = NULL;
-    if (!now) {
-        l->status = LINK_DELETED;
-        return 0;
-    }
     CLEANUP(user_freep) struct user *known = anew ? user_copy(now) : user_new();
     int r = known ? 0 : -ENOMEM;
     if (r == 0 && !anew)
@@ -169,14 +165,14 @@ static int adopt_drift(struct link *l, const struct drift *d, const struct user 
 }
 
 /* With `repair` what the tenant holds becomes what is known, so that the planner plans against
- * it. now NULL: the user is gone. */
+ * it. */
 static int take_drift(const struct drift_look *look, struct link *l, const struct drift *d,
                       const struct user *now, bool *ret_differs, struct error *e)
 {
     struct books *b = look->books;
-    const char *drift = now ? d->all.data : "the user is not at the tenant any more";
+    const char *drift = d->all.data;
     bool none = !drift || !*drift;
-    bool levels_alone = now && text_equal(drift, d->levels.data);
+    bool levels_alone = text_equal(drift, d->levels.data);
     bool repair =
         look->anew || (books_options(b)->sync->on_drift == DRIFT_REPAIR && !levels_alone);
     int r = books_write(b, e);
@@ -242,6 +238,22 @@ static int learn_unread(const struct drift_look *look, struct link *l, struct dr
     return r < 0 ? r : link_store(books_state(look->books), l, e);
 }
 
+/* Somebody restored it, or made it anew: compared in the next verification. */
+static int take_presence(struct books *b, struct link *l, const struct user *now, struct error *e)
+{
+    CLEANUP(link_done) struct link other = {0};
+    int r = books_write(b, e);
+    if (r == 0)
+        r = link_load_by_login(books_state(b), l->login_key, &other, e);
+    if (r < 0 || (r == 0 && !text_equal(other.entry_id, l->entry_id)))
+        return r;
+    l->gone = LINK_THERE;
+    l->status = now->disabled ? LINK_DISABLED : LINK_ACTIVE;
+    free(TAKE(l->drift));
+    r = person_mark_dirty(books_state(b), l->entry_id, e);
+    return r < 0 ? r : link_store(books_state(b), l, e);
+}
+
 int drift_take(const struct drift_look *look, const struct user *now, bool *ret_differs,
                struct error *e)
 {
@@ -249,8 +261,8 @@ int drift_take(const struct drift_look *look, const struct user *now, bool *ret_
     CLEANUP(drift_done) struct drift d = {0};
     int r = load_drift(look, &l, &d, e);
     *ret_differs = false;
-    if (r == 0 && !now) {
-        r = take_drift(look, &l, &d, NULL, ret_differs, e);
+    if (r == 0 && l.gone) {
+        r = take_presence(look->books, &l, now, e);
     } else if (r == 0 && d.known) {
         if (!l.confirmed_usec)
             r = learn_unread(look, &l, &d, now, e);
@@ -309,6 +321,9 @@ int drift_follow_rename(struct books *b, struct link *l, const char *login, bool
     free(l->login_key);
     l->login = strdup(login);
     l->renamed_there = !text_equal(key, wanted);
+    if (l->gone && l->status == LINK_DELETED) /* so it was not deleted */
+        l->status = LINK_ACTIVE;
+    l->gone = LINK_THERE;
     l->login_key = TAKE(key);
     if (!l->login || (known && user_set(known, USER_LOGIN, login, NULL) < 0))
         return error_out_of_memory(e);

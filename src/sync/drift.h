@@ -18,8 +18,8 @@ struct drift_look {
     const char *entry_id;
     bool anew; /* the state is an older copy: what is read becomes what is known */
 };
-/* now: as the user was just read; NULL: it is not there. Whether it differs, also when that was
- * reported before. */
+/* now: as the user was just read. Whether it differs, also when that was reported before. Who is
+ * not there is gone.c's. */
 int drift_take(const struct drift_look *look, const struct user *now, bool *ret_differs,
                struct error *e);
 /* The link follows a user whom somebody renamed at the tenant, on record as drift. *ret_taken:

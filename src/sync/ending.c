@@ -101,6 +101,8 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
         return;
     }
     d->n_done++;
+    if (o->kind == OPERATION_DISABLE || o->kind == OPERATION_DELETE)
+        books_note(d->books, WORK_GUARD); /* a seat */
     /* The log has it from the audit, once it is committed. */
     log_debug("%s of %s is done (%s)", operation_kind_name(o->kind), o->login, o->dn);
     health_user_fine(d->health);

@@ -191,9 +191,19 @@ static void on_settled(const struct tenant_answer *a, void *userdata)
     }
 }
 
+static bool makes_disabled(const struct operation *o)
+{
+    for (size_t i = 0; i < o->n_changes; i++)
+        if (text_equal(o->changes[i].field, "disabled"))
+            return true;
+    return false;
+}
+
 void execute_create(struct execution *x)
 {
     free(TAKE(x->link.scim_id)); /* of a user that was deleted */
+    if (x->wanted) /* before the start, for example */
+        x->wanted->disabled = makes_disabled(x->operation);
     if (!x->wanted)              /* the rules changed their mind between planning and now */
         execution_drop(x, "no longer wanted");
     else if (x->settling ||

@@ -95,20 +95,10 @@ static void put_disabled(struct execution *x, bool disabled)
         d->options->tenant_ops->call_hurry(x->call);
 }
 
-/* Since when does the shift postpone it? The hold remembers. */
-static uint64_t shift_waits_since(const struct execution *x)
-{
-    const struct operation *o = x->operation;
-    if (text_equal(o->reason, REASON_ON_SHIFT) && o->since_usec)
-        return o->since_usec;
-    return clock_now_usec();
-}
-
 static void on_leaver_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    if (execution_look_by_id(x, a, on_leaver_read) ||
-        execution_doubt_user(x, a, on_leaver_read))
+    if (execution_look_by_id(x, a, on_leaver_read))
         return;
     bool settling = x->settling;
     x->settling = x->settling && a->class != TENANT_DONE && a->class != TENANT_NOT_FOUND;
@@ -122,6 +112,8 @@ static void on_leaver_read(const struct tenant_answer *a, void *userdata)
         execution_fail(x, a);
         return;
     }
+    if (execution_is_stranger(x, a))
+        return;
     if (a->user->disabled) {
         conclude(x, a, LINK_DISABLED);
         return;
@@ -130,8 +122,13 @@ static void on_leaver_read(const struct tenant_answer *a, void *userdata)
         execution_undone(x, a);
         return;
     }
-    uint64_t limit = shift_waits_since(x) + x->delivery->options->sync->logged_in_wait_usec;
-    uint64_t now = clock_now_usec();
+    /* The beginning is kept, so that neither a death nor an answer that fails in between makes
+     * the wait longer. */
+    uint64_t now = steady_now_usec(books_steady(x->delivery->books));
+    if (!x->operation->shift_usec)
+        x->operation->shift_usec = now;
+    uint64_t limit =
+        x->operation->shift_usec + x->delivery->options->sync->logged_in_wait_usec;
     if (a->logged_in && now < limit) {
         char cause[400];
         uint64_t look = x->delivery->options->sync->hold_retry_usec;
@@ -159,14 +156,53 @@ static void read_user(struct execution *x, tenant_done_fn done)
         d->options->tenant_ops->call_hurry(x->call);
 }
 
+static void read_leaver(struct execution *x)
+{
+    read_user(x, on_leaver_read);
+}
+
+static void revoke_by_login(struct execution *x)
+{
+    put_disabled(x, true);
+}
+
+/* A tenant that does not take it, or takes it and does nothing, is asked by the login, once that is
+ * known to be the user's. */
+static void on_revoked(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    bool ignored = a->class == TENANT_DONE && a->user && !a->user->disabled;
+    if (ignored || a->class == TENANT_NOT_FOUND || a->class == TENANT_REFUSED ||
+        a->class == TENANT_UNSUPPORTED)
+        execution_prove(x, revoke_by_login);
+    else
+        on_disabled(a, x);
+}
+
+/* There is no time to ask: by the id, so that it is nobody else whatever its login is by now. */
+static void revoke_at_once(struct execution *x)
+{
+    struct delivery *d = x->delivery;
+    struct error e = {0};
+    if (!x->link.scim_id)
+        put_disabled(x, true);
+    else if (d->options->tenant_ops->scim_active(d->options->tenant, execution_next_call(x),
+                                                 x->link.scim_id, false, on_revoked, x, &e) < 0)
+        execution_broken(x, &e);
+    else
+        d->options->tenant_ops->call_hurry(x->call);
+}
+
 void execute_disable(struct execution *x)
 {
     if (!x->has_link)
         execution_drop(x, "no longer linked");
-    else if (x->operation->revokes && !x->settling) /* there is nothing to ask for */
-        put_disabled(x, true);
+    else if (x->operation->revokes && !x->settling)
+        revoke_at_once(x);
+    else if (x->link.scim_id)
+        execution_prove(x, read_leaver);
     else
-        read_user(x, on_leaver_read);
+        read_leaver(x);
 }
 
 static void on_enable_settled(const struct tenant_answer *a, void *userdata)
@@ -186,14 +222,20 @@ static void on_enable_settled(const struct tenant_answer *a, void *userdata)
         conclude(x, a, LINK_ACTIVE);
 }
 
+static void enable(struct execution *x)
+{
+    if (x->settling)
+        read_user(x, on_enable_settled);
+    else
+        put_disabled(x, false);
+}
+
 void execute_enable(struct execution *x)
 {
     if (!x->has_link || !x->wanted)
         execution_drop(x, "no longer wanted");
-    else if (x->settling)
-        read_user(x, on_enable_settled);
     else
-        put_disabled(x, false);
+        execution_prove(x, enable);
 }
 
 static void on_deleted(const struct tenant_answer *a, void *userdata)
@@ -221,15 +263,21 @@ static void on_delete_settled(const struct tenant_answer *a, void *userdata)
         execution_fail(x, a);
 }
 
-void execute_delete(struct execution *x)
+static void delete_user(struct execution *x)
 {
     struct delivery *d = x->delivery;
     struct error e = {0};
-    if (!x->has_link)
-        execution_drop(x, "no longer linked");
-    else if (x->settling)
+    if (x->settling)
         read_user(x, on_delete_settled);
     else if (d->options->tenant_ops->user_delete(d->options->tenant, execution_next_call(x),
                                                  x->operation->login, on_deleted, x, &e) < 0)
         execution_broken(x, &e);
+}
+
+void execute_delete(struct execution *x)
+{
+    if (!x->has_link)
+        execution_drop(x, "no longer linked");
+    else
+        execution_prove(x, delete_user);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mapping/ruleset.h"
 #include "sync/apply.h"
 #include "sync/delivery-internal.h"
 #include "sync/quirks.h"
@@ -38,6 +39,7 @@ static void on_looked_up(const struct tenant_answer *a, void *userdata)
     } else if (!a->scim_id) {
         struct tenant_answer gone = *a;
         gone.class = TENANT_NOT_FOUND;
+        x->settling = false; /* nobody is there whom an earlier attempt could have changed */
         execution_fail(x, &gone);
     } else {
         free(x->link.scim_id);
@@ -125,6 +127,30 @@ static size_t fields_to_send(const struct execution *x, const char *ret[static U
     return n;
 }
 
+/* Somebody gave the user a role there meanwhile that is in the way of one that is to be given. */
+static bool hold_conflict(struct execution *x, const struct tenant_answer *a,
+                          const struct user *roles)
+{
+    struct conflicts conflicts;
+    const struct ruleset_conflict *c = NULL;
+    const struct user_role *other = NULL, *given = NULL;
+    char cause[512], sentence[1400];
+    conflicts.items = ruleset_conflicts(rules_ruleset(x->delivery->rules), &conflicts.n_items);
+    for (size_t i = 0; i < x->operation->n_changes && !c; i++) {
+        const struct change *change = &x->operation->changes[i];
+        given = change->to && !strncmp(change->field, "role:", 5) ? user_role(roles, change->to) : NULL;
+        if (given && !user_role(x->current, given->name))
+            c = conflict_with(&conflicts, given->name, roles, &other);
+    }
+    if (!c)
+        return false;
+    snprintf(cause, sizeof(cause), "conflict:%s", c->name);
+    execution_hold(x, a, REASON_ROLE_CONFLICT, cause,
+                   conflict_sentence(c, given, other, sentence, sizeof(sentence)),
+                   x->delivery->options->sync->hold_retry_usec);
+    return true;
+}
+
 static void on_profile_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
@@ -156,6 +182,8 @@ static void on_profile_read(const struct tenant_answer *a, void *userdata)
         execution_broken(x, &e);
         return;
     }
+    if (hold_conflict(x, a, roles))
+        return;
     const char *fields[USER_N_FIELDS] = {0};
     bool same = apply_same_roles(roles, x->current);
     if (!fields_to_send(x, fields) && same) {

@@ -178,7 +178,8 @@ int execution_start_link(struct execution *x, const char *origin, const struct u
         .login = strdup(x->operation->login),
         .origin = strdup(origin),
         .status = known->disabled ? LINK_DISABLED : LINK_ACTIVE,
-        .disabled_by_us = x->took_disabled && known->disabled,
+        .disabled_by_us =
+            (x->took_disabled || x->operation->kind == OPERATION_CREATE) && known->disabled,
     };
     if (!x->link.login || !x->link.origin)
         return error_out_of_memory(e);

@@ -35,6 +35,10 @@ struct gate {
     uint64_t paused_usec; /* since when; 0: it is not */
 };
 
+/* seats.c */
+int gate_fit_seats(struct gate *g, struct error *e);
+int gate_has_seat(const struct gate *g, const struct operation *o, bool *ret, struct error *e);
+
 static inline uint64_t gate_now_usec(const struct gate *g)
 {
     return steady_now_usec(books_steady(g->books));

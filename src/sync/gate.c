@@ -186,6 +186,8 @@ static int apply_guard(struct gate *g, unsigned from, unsigned to, struct error 
 int gate_apply(struct gate *g, struct error *e)
 {
     int r = apply_guard(g, 1, BUDGET_N_KINDS, e);
+    if (r == 0) /* of what the budgets let go */
+        r = gate_fit_seats(g, e);
     g->budgets_are_new = false;
     g->has_seen_plan = true;
     return r;
@@ -201,7 +203,9 @@ int gate_apply_to_revocations(struct gate *g, struct error *e)
 int gate_may_start(const struct gate *g, const struct operation *o, bool *ret, struct error *e)
 {
     enum budget_kind k = (enum budget_kind)o->budget;
-    *ret = true;
+    int seat = gate_has_seat(g, o, ret, e);
+    if (seat < 0 || !*ret)
+        return seat;
     if (o->approved || o->kind == OPERATION_ADOPT || operation_is_unclear(o) ||
         g->verdict.limit[k] == SIZE_MAX)
         return 0;

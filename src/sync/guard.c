@@ -18,6 +18,7 @@ static const char *const kind_names[BUDGET_N_KINDS] = {
     [BUDGET_TEAM] = "team",       [BUDGET_PRIVILEGED] = "privileged",
     [BUDGET_DISABLE] = "disable", [BUDGET_DELETE] = "delete",
     [BUDGET_RENAME] = "rename",   [BUDGET_REVOKE] = "revoke",
+    [BUDGET_REMAKE] = "remake",   [BUDGET_DORMANT] = "dormant",
 };
 
 const char *budget_kind_name(enum budget_kind b)
@@ -56,7 +57,9 @@ enum budget_kind guard_budget_of(const struct operation *o, const struct sync_op
 {
     switch (o->kind) {
     case OPERATION_CREATE:
-        return gives_privileged_role(o, options) ? BUDGET_PRIVILEGED : BUDGET_CREATE;
+        return gives_privileged_role(o, options) ? BUDGET_PRIVILEGED
+               : o->remakes                      ? BUDGET_REMAKE
+                                                 : BUDGET_CREATE;
     case OPERATION_PROFILE:
         return gives_privileged_role(o, options) ? BUDGET_PRIVILEGED : BUDGET_UPDATE;
     case OPERATION_UPDATE: return changes_field(o, "team") ? BUDGET_TEAM : BUDGET_UPDATE;

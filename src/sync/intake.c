@@ -112,6 +112,14 @@ static int intake_removals(void *userdata, unsigned search, const struct string_
     return SINK_DOUBTFUL;
 }
 
+static int intake_unseen(void *userdata, unsigned search, size_t limit, struct string_list *ret,
+                         struct error *e)
+{
+    struct reading *g = userdata;
+    int r = books_write(g->books, e);
+    return r < 0 ? r : mirror_sample_unseen(g->state, search, limit, ret, e);
+}
+
 static int intake_present(void *userdata, unsigned search, const char *id, struct error *e)
 {
     struct reading *g = userdata;
@@ -374,6 +382,7 @@ const struct feed_sink engine_sink = {
     .unheld = intake_unheld,
     .gone = intake_gone,
     .removals = intake_removals,
+    .unseen = intake_unseen,
     .present = intake_present,
     .unchanged = intake_unchanged,
     .members = intake_members,

@@ -67,7 +67,8 @@ int merge_queue(struct books *b, struct dossier *s, struct operation_list *plann
 int merge_beside(struct books *b, struct operation *o, struct error *e);
 
 /* standing.c: where the person stands once the operations of the plan are carried out. */
+/* recheck_usec: when a date changes something; 0: none will. */
 int standing_keep(struct books *b, struct dossier *s, const struct planner_result *plan,
-                  struct error *e);
+                  uint64_t recheck_usec, struct error *e);
 /* Gone, and nothing is left to do. */
 int standing_forget(struct books *b, struct dossier *s, struct error *e);

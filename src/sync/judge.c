@@ -16,6 +16,7 @@
 
 #define PEOPLE_A_TURN 64
 #define AHEAD_MAX     512
+#define DOUBTED_LOOK_USEC (600 * USEC_PER_SEC)
 
 struct judge {
     struct books *books;
@@ -27,11 +28,35 @@ struct judge {
     uint64_t recheck_usec;
 };
 
+/* 0: none, or past. */
+static uint64_t start_to_come(const struct judge *j, const struct dossier *s)
+{
+    const struct verdict *v = &s->verdict;
+    return v->has_start && v->start_usec > books_dates_usec(j->books) ? v->start_usec : 0;
+}
+
+/* When a date changes what is decided about the person, on the wall clock; 0: none will. */
+static uint64_t next_date(const struct judge *j, const struct dossier *s)
+{
+    uint64_t dates = books_dates_usec(j->books), now = clock_now_usec(),
+             ahead = books_options(j->books)->sync->create_ahead_usec;
+    uint64_t start = start_to_come(j, s), at = s->verdict.has_recheck ? s->verdict.recheck_usec : 0;
+    uint64_t first = start > dates + ahead ? start - ahead : start;
+    if (first && (!at || first < at))
+        at = first;
+    uint64_t wait = at > dates ? at - dates : 0;
+    if (now > dates && wait > DOUBTED_LOOK_USEC) /* the doubt may end before */
+        wait = DOUBTED_LOOK_USEC;
+    return at ? now + wait : 0;
+}
+
 static int plan_for(struct judge *j, struct dossier *s, struct planner_result *ret,
                     struct error *e)
 {
     static struct user nothing;
     char vanished[256];
+    struct conflicts conflicts;
+    conflicts.items = ruleset_conflicts(rules_ruleset(j->rules), &conflicts.n_items);
     struct planner_input in = {
         .entry_id = s->entry_id,
         .dn = dossier_dn(s),
@@ -41,6 +66,9 @@ static int plan_for(struct judge *j, struct dossier *s, struct planner_result *r
         .wanted = s->verdict.user,
         .revoked = s->verdict.revoked,
         .revoke_source = &s->verdict.revoke_source,
+        .start_usec = start_to_come(j, s),
+        .start_source = &s->verdict.start_source,
+        .conflicts = conflicts,
         .group_missing = s->verdict.group_missing ? s->verdict.group_missing_dn : NULL,
         .twin = s->twin,
         .vanished_attribute =
@@ -54,6 +82,8 @@ static int plan_for(struct judge *j, struct dossier *s, struct planner_result *r
         .quirks = s->quirks,
         .disabled_by_us = s->link.disabled_by_us,
         .renamed_there = s->link.renamed_there,
+        .vanished = s->link.gone != LINK_THERE,
+        .maybe_renamed = s->link.gone == LINK_GONE_OR_RENAMED,
         .leaving_usec = s->link.leaving_usec,
         .disabled_usec = s->link.disabled_usec,
         .claim = s->claim,
@@ -69,6 +99,7 @@ static int plan_for(struct judge *j, struct dossier *s, struct planner_result *r
         .userdata = j->rules,
         .options = books_options(j->books)->sync,
         .now_usec = clock_now_usec(),
+        .dates_usec = books_dates_usec(j->books),
     };
     return planner_plan(&in, ret, e);
 }
@@ -167,12 +198,16 @@ static int decide(struct judge *j, struct dossier *s, struct error *e)
     struct planner_result plan = {0};
     if (r == 0)
         r = plan_for(j, s, &plan, e);
+    if (r == 0 && plan.wanted) { /* without what is withheld: nobody is made with it */
+        user_free(s->verdict.user);
+        s->verdict.user = TAKE(plan.wanted);
+    }
     if (r == 0 && plan.bucket == PLANNER_BUCKET_FORGET) {
         r = standing_forget(j->books, s, e);
     } else if (r == 0) {
         r = merge_queue(j->books, s, &plan.operations, e);
         if (r == 0)
-            r = standing_keep(j->books, s, &plan, e);
+            r = standing_keep(j->books, s, &plan, next_date(j, s), e);
     }
     planner_result_done(&plan);
     return r;
@@ -258,10 +293,11 @@ int judge_some(struct judge *j, bool plan_was_seen, bool *ret_more, bool *ret_ah
     *ret_more = *ret_ahead = false;
     if (!judge_may(j))
         return 0;
-    if (j->recheck_usec && j->recheck_usec <= now) {
+    bool set = books_clock_was_set(j->books); /* every date is another time from now */
+    if (j->recheck_usec && (set || j->recheck_usec <= now)) {
         r = books_write(j->books, e);
         if (r == 0)
-            r = person_mark_due(books_state(j->books), now, &j->recheck_usec, e);
+            r = person_mark_due(books_state(j->books), set ? INT64_MAX : now, &j->recheck_usec, e);
     }
     if (r == 0)
         r = look_at_some(j, &ids, &n_first, e);

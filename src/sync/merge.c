@@ -23,6 +23,7 @@ static bool reason_is_planners(const char *reason)
         REASON_RELINK,        REASON_STATE_RESTORED,
         REASON_NAME_SHARED,   REASON_ROLES_FIRST,
         REASON_OTHER_TENANT,  REASON_LOCKOUT,
+        REASON_USER_GONE,     REASON_ROLE_CONFLICT,
     };
     for (size_t i = 0; reason && i < ARRAY_SIZE(reasons); i++)
         if (text_equal(reason, reasons[i]))
@@ -55,6 +56,7 @@ static void carry_over(struct operation *fresh, struct operation *old)
     fresh->approved = old->approved;
     fresh->approved_until_usec = old->approved_until_usec;
     fresh->run = old->run;
+    fresh->shift_usec = old->shift_usec;
     if (fresh->state == OPERATION_PARKED && old->approved) {
         fresh->state = OPERATION_READY;
         free(TAKE(fresh->reason));

@@ -102,15 +102,19 @@ int engine_retry(struct engine *n, const char *cause, const char *entry_id, size
         if (r == 0)
             r = person_mark_dirty(books_state(n->books), entry_id, e);
     } else if (r == 0) {
-        r = queue_release(books_state(n->books), cause, NULL, clock_now_usec(), ret_n, e);
         /* The planner's own holds are decided anew. */
         static const char *const reasons[] = {REASON_LOGIN_SHARED,  REASON_CONFLICT,
                                               REASON_SAME_MAIL,     REASON_RENAME_POLICY,
-                                              REASON_GROUP_MISSING, REASON_ENTRY_INVALID};
+                                              REASON_GROUP_MISSING, REASON_ENTRY_INVALID,
+                                              REASON_USER_GONE,     REASON_ROLE_CONFLICT};
         for (size_t i = 0; i < ARRAY_SIZE(reasons) && r == 0; i++)
             r = person_mark_reason_dirty(books_state(n->books), reasons[i], e);
+        if (r == 0)
+            r = queue_release(books_state(n->books), cause, NULL, clock_now_usec(), ret_n, e);
     }
     health_forget_missing(n->health);
+    if (cause && text_equal(cause, "users:gone")) /* whether they are there again */
+        sweep_soon(n->sweep);
     if (r == 0 && *ret_n)
         r = run_join(n->books, "retry by a person", e);
     books_note(n->books, WORK_GUARD | WORK_COMMIT);

@@ -133,16 +133,12 @@ static void hold_conflict(struct execution *x, const struct tenant_answer *a)
 
 static void hold_user_gone(struct execution *x, const struct tenant_answer *a)
 {
-    char cause[400], sentence[900];
-    snprintf(cause, sizeof(cause), "user:%s", x->operation->login);
-    snprintf(
-        sentence, sizeof(sentence),
-        "the tenant has no user %s any more, or none that rosterd's account may see: somebody deleted it "
-        "there, or moved it to a team that is not the account's; restore it, or remove the person from "
-        "the rules",
-        x->operation->login);
-    execution_hold(x, a, REASON_USER_GONE, cause, sentence,
-                   x->delivery->options->sync->hold_retry_usec);
+    execution_hold(
+        x, a, REASON_USER_GONE, "users:gone",
+        "the tenant has no such user any more, or none that rosterd's account may see: somebody deleted "
+        "it there, or moved it to a team that is not the account's; restore it, or remove the person "
+        "from the rules",
+        x->delivery->options->sync->hold_retry_usec);
 }
 
 void execution_fail(struct execution *x, const struct tenant_answer *a)

@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "sync/quirks.h"
+#include "sync/withhold.h"
 
 /* Fields that SCIM PATCH writes. */
 static const enum user_field profile_fields[] = {
@@ -26,6 +27,7 @@ static const enum user_field profile_fields[] = {
 void planner_result_done(struct planner_result *r)
 {
     operation_list_done(&r->operations);
+    user_free(r->wanted);
     *r = (struct planner_result){0};
 }
 
@@ -158,14 +160,6 @@ static bool may_take_skill(const struct planner_input *in, const char *name)
            (in->names_skill && in->names_skill(name, in->userdata));
 }
 
-static bool may_take_role(const struct planner_input *in, const char *name)
-{
-    if (in->quirks && user_role(in->quirks, name))
-        return false;
-    return (in->granted && user_role(in->granted, name)) ||
-           (in->names_role && in->names_role(name, in->userdata));
-}
-
 static int diff_skills(const struct planner_input *in, struct operation *o)
 {
     int rc = 0;
@@ -228,6 +222,22 @@ static const char *team_why(const struct user *wanted, char *buffer, size_t size
     return buffer;
 }
 
+/* Somebody deleted it there, and it is to be made anew. */
+static int note_remake(const struct planner_input *in, struct operation *o)
+{
+    o->remakes = true;
+    if (operation_why(o, "the user is not at the tenant any more, and drift = repair") < 0)
+        return -ENOMEM;
+    if (!in->maybe_renamed)
+        return 0;
+    return operation_wait(
+        o, OPERATION_PARKED, REASON_USER_GONE, "users:gone",
+        "the user is not at the tenant any more, and whether it was renamed there cannot be told, since "
+        "its id was never learnt: look for it among the users there that are new; made anew only when "
+        "the plan is approved",
+        in->now_usec);
+}
+
 static int plan_create(const struct planner_input *in, struct planner_result *r)
 {
     char why[512];
@@ -235,6 +245,8 @@ static int plan_create(const struct planner_input *in, struct planner_result *r)
     const char *login = user_get(in->wanted, USER_LOGIN);
     int rc = add_operation(in, r, OPERATION_CREATE, login,
                            team_why(in->wanted, why, sizeof why), &o);
+    if (rc == 0 && in->vanished)
+        rc = note_remake(in, o);
     for (int f = 0; f < USER_N_FIELDS && rc == 0; f++) {
         const struct user_value *w = &in->wanted->fields[f];
         if (w->text && *w->text)
@@ -245,6 +257,10 @@ static int plan_create(const struct planner_input *in, struct planner_result *r)
         rc = add_role_change(o, in->wanted->roles[i].name, true, &in->wanted->roles[i].source);
     for (size_t i = 0; i < in->wanted->n_skills && rc == 0; i++)
         rc = add_level_change(o, in->wanted->skills[i].name, NULL, &in->wanted->skills[i]);
+    if (rc == 0 && in->wanted->disabled)
+        rc = operation_add_change(o, "disabled", NULL, "true", &in->wanted->disabled_source);
+    else if (rc == 0 && in->start_usec)
+        rc = operation_add_change(o, "disabled", NULL, "true", in->start_source);
     r->bucket = PLANNER_BUCKET_PENDING;
     return rc;
 }
@@ -348,9 +364,11 @@ static int plan_newcomer(const struct planner_input *in, struct planner_result *
 {
     const char *login = user_get(in->wanted, USER_LOGIN);
     const char *sentence = in->claim_sentence ? in->claim_sentence : "";
-    if (in->wanted->disabled && in->claim != PLANNER_LOGIN_AT_TENANT) {
+    bool there = in->claim == PLANNER_LOGIN_AT_TENANT;
+    bool early = in->start_usec > in->dates_usec + in->options->create_ahead_usec;
+    if (!there && (early || (in->wanted->disabled && !in->options->create_disabled))) {
         r->bucket = PLANNER_BUCKET_SKIPPED;
-        r->code = "disabled";
+        r->code = early ? "not-started" : "disabled";
         return 0;
     }
     switch (in->claim) {
@@ -362,6 +380,8 @@ static int plan_newcomer(const struct planner_input *in, struct planner_result *
     case PLANNER_MAIL_AT_TENANT:
         return hold_person(in, r, login, REASON_SAME_MAIL, "mail",
                            user_get(in->wanted, USER_EMAIL), sentence);
+    case PLANNER_LIKE_AT_TENANT:
+        return hold_person(in, r, login, REASON_USER_GONE, "user", login, sentence);
     case PLANNER_LOGIN_LEFT_SAME: return plan_adopt(in, r, REASON_RELINK, sentence);
     case PLANNER_LOGIN_AT_TENANT: return plan_found(in, r, sentence);
     case PLANNER_LOGIN_FREE: break;
@@ -508,7 +528,7 @@ static int plan_enable(const struct planner_input *in, struct planner_result *r,
     struct operation *o = NULL;
     int rc = add_operation(in, r, OPERATION_ENABLE, in->login,
                            in->leaving_usec ? "returned to the directory's users"
-                                            : "no longer disabled in the directory",
+                                            : "not, or no longer, disabled in the directory",
                            &o);
     *ret = o;
     return rc < 0 ? rc
@@ -540,6 +560,10 @@ static int plan_member(const struct planner_input *in, struct planner_result *r)
     r->returned = in->leaving_usec != 0;
     struct operation *enable = NULL;
     int rc = 0;
+    if (in->vanished && !in->wanted->disabled)
+        return hold_person(in, r, in->login, REASON_USER_GONE, "users", "gone",
+                           "the user is not at the tenant any more and [lifecycle] drift = report: "
+                           "restore it there, take the person out of the rules, or set drift = repair");
     if (in->wanted->disabled) {
         if (in->link == PLANNER_ACTIVE) {
             char source[384], why[512];
@@ -549,7 +573,7 @@ static int plan_member(const struct planner_input *in, struct planner_result *r)
         }
     } else {
         /* Disabled by somebody at the tenant: theirs to undo; the sweep reports it as drift. */
-        if (in->link == PLANNER_DISABLED && in->disabled_by_us)
+        if (in->link == PLANNER_DISABLED && in->disabled_by_us && !in->start_usec)
             rc = plan_enable(in, r, &enable);
         if (rc == 0)
             rc = plan_rename(in, r);
@@ -560,6 +584,15 @@ static int plan_member(const struct planner_input *in, struct planner_result *r)
     }
     r->bucket = r->operations.n_items ? PLANNER_BUCKET_PENDING : PLANNER_BUCKET_UNCHANGED;
     return rc;
+}
+
+static const char *vanished_sentence(const struct planner_input *in, char *buffer, size_t size)
+{
+    snprintf(buffer, size,
+             "the attribute %s vanished from many entries at once, as when an access rule of the "
+             "directory changes: check what the bind user may read, or approve the plan",
+             in->vanished_attribute);
+    return buffer;
 }
 
 /* What cannot be trusted waits: losses while a rule's group is missing, everything while an
@@ -583,13 +616,8 @@ static int hold_doubtful(const struct planner_input *in, struct planner_result *
                                 in->now_usec);
         } else if (in->vanished_attribute) {
             snprintf(cause, sizeof cause, "attribute:%s", in->vanished_attribute);
-            snprintf(
-                sentence, sizeof sentence,
-                "the attribute %s vanished from many entries at once, as when an access rule of the "
-                "directory changes: check what the bind user may read, or approve the plan",
-                in->vanished_attribute);
-            rc = operation_wait(o, OPERATION_PARKED, REASON_ATTRIBUTE_VANISHED, cause, sentence,
-                                in->now_usec);
+            rc = operation_wait(o, OPERATION_PARKED, REASON_ATTRIBUTE_VANISHED, cause,
+                                vanished_sentence(in, sentence, sizeof sentence), in->now_usec);
         } else if (in->state_restored) {
             rc = operation_wait(
                 o, OPERATION_PARKED, REASON_STATE_RESTORED, REASON_STATE_RESTORED,
@@ -605,10 +633,15 @@ static int hold_doubtful(const struct planner_input *in, struct planner_result *
 
 static int plan_linked(const struct planner_input *in, struct planner_result *r)
 {
+    char sentence[768];
     switch (in->presence) {
     case PLANNER_WANTED: return plan_member(in, r);
     case PLANNER_INVALID:
         r->leaving_usec = 0;
+        if (in->vanished_attribute)
+            return hold_person(in, r, in->login, REASON_ATTRIBUTE_VANISHED, "attribute",
+                               in->vanished_attribute,
+                               vanished_sentence(in, sentence, sizeof sentence));
         return hold_person(in, r, in->login, REASON_ENTRY_INVALID, "entry", in->dn,
                            in->sentence ? in->sentence : "");
     case PLANNER_SKIPPED:
@@ -653,7 +686,36 @@ static int hold_newcomer(const struct planner_input *in, struct planner_result *
     return rc;
 }
 
+static int plan(const struct planner_input *in, struct planner_result *ret, struct error *e);
+
+/* Roles that conflict are planned apart from everything else, which goes on. */
 int planner_plan(const struct planner_input *in, struct planner_result *ret, struct error *e)
+{
+    struct planner_result held = {0};
+    struct planner_input rest = *in;
+    int rc = withhold_roles(in, &held, e);
+    if (rc == 0 && held.wanted)
+        rest.wanted = held.wanted;
+    if (rc == 0)
+        rc = plan(&rest, ret, e);
+    if (rc == 0 && held.wanted && ret->bucket != PLANNER_BUCKET_SKIPPED) {
+        ret->wanted = TAKE(held.wanted);
+        if (!ret->code) {
+            ret->bucket = PLANNER_BUCKET_HELD;
+            ret->code = REASON_ROLE_CONFLICT;
+        }
+        for (size_t i = 0; i < held.operations.n_items && rc == 0; i++)
+            rc = operation_list_add(&ret->operations, TAKE(held.operations.items[i]));
+        if (rc < 0) {
+            planner_result_done(ret);
+            error_out_of_memory(e);
+        }
+    }
+    planner_result_done(&held);
+    return rc;
+}
+
+static int plan(const struct planner_input *in, struct planner_result *ret, struct error *e)
 {
     struct planner_result r = {.bucket = PLANNER_BUCKET_UNCHANGED};
     int rc = 0;

@@ -10,6 +10,7 @@
 
 #include "model/operation.h"
 #include "model/user.h"
+#include "sync/conflict.h"
 #include "sync/options.h"
 
 struct error;
@@ -42,6 +43,7 @@ enum planner_claim {
     PLANNER_LOGIN_AT_TENANT = 5,  /* exists at the tenant and no link claims it */
     PLANNER_MAIL_AT_TENANT =
         6, /* an unclaimed user at the tenant has this mail under another login */
+    PLANNER_LIKE_AT_TENANT = 7, /* … or the name or extension of the user who vanished there */
 };
 
 struct planner_input {
@@ -51,6 +53,9 @@ struct planner_input {
     const struct user *wanted;   /* PLANNER_WANTED */
     bool revoked;                /* [lifecycle] revoke_when holds */
     const struct source *revoke_source;
+    uint64_t start_usec; /* [user] starts_at; 0: not known, or past */
+    const struct source *start_source;
+    struct conflicts conflicts;
     const char
         *group_missing; /* DN of a rule's group that is missing: losses are in doubt; or NULL */
     const char *vanished_attribute; /* an attribute that vanished from too many at once, here
@@ -66,6 +71,8 @@ struct planner_input {
         *granted; /* roles and skills that rosterd gave; only those lists are used */
     const struct user *quirks; /* what the tenant did by itself; NULL: nothing */
     bool disabled_by_us;
+    bool vanished;       /* the verification did not find the user at the tenant */
+    bool maybe_renamed;  /* … and whether it was renamed there cannot be told */
     bool renamed_there; /* `login` was given by somebody at the tenant */
     uint64_t leaving_usec;  /* since when; 0: not leaving */
     uint64_t disabled_usec; /* when we disabled */
@@ -86,6 +93,7 @@ struct planner_input {
 
     const struct sync_options *options;
     uint64_t now_usec;
+    uint64_t dates_usec; /* by which dates fall due */
 };
 
 enum planner_bucket { /* where the person stands if no operation is carried out */
@@ -100,6 +108,7 @@ enum planner_bucket { /* where the person stands if no operation is carried out 
 
 struct planner_result {
     struct operation_list operations;
+    struct user *wanted; /* the wanted user without the roles that are withheld; NULL: as it was */
     enum planner_bucket bucket;
     const char *code;      /* SKIPPED, HELD: borrowed from the input or a literal */
     uint64_t leaving_usec; /* to be kept in the link: 0 when the person is not leaving */

@@ -102,6 +102,81 @@ bool execution_is_another(struct execution *x, const struct tenant_answer *a)
     return true;
 }
 
+bool execution_is_stranger(struct execution *x, const struct tenant_answer *a)
+{
+    if (x->proved || !x->known || planner_same_person(x->known, a->user) ||
+        (x->wanted && planner_same_person(x->wanted, a->user)))
+        return false;
+    hold_another(x, a);
+    return true;
+}
+
+/* Its id is not there, cannot be asked for, or was never learnt: what is known of the user tells. */
+static void on_holder(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    bool found = a->class == TENANT_DONE && a->user;
+    if (!found && a->class != TENANT_NOT_FOUND) {
+        execution_fail(x, a);
+        return;
+    }
+    if (found && x->known && x->id_failed && !is_who_it_was(x, a->user)) {
+        hold_another(x, a);
+        return;
+    }
+    if (found && execution_is_stranger(x, a))
+        return;
+    x->proved = true;
+    x->go(x);
+}
+
+static void ask_holder(struct execution *x)
+{
+    struct delivery *d = x->delivery;
+    struct error e = {0};
+    if (d->options->tenant_ops->user_get(d->options->tenant, execution_next_call(x),
+                                        x->operation->login, on_holder, x, &e) < 0)
+        execution_broken(x, &e);
+    else if (x->operation->revokes)
+        d->options->tenant_ops->call_hurry(x->call);
+}
+
+static void on_proof(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    const char *login = a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
+    if (login && text_equal_fold(login, x->link.login)) {
+        x->proved = true;
+        x->go(x);
+    } else if (login) {
+        execution_renamed(x, a, login);
+    } else if (a->class == TENANT_NOT_FOUND || a->class == TENANT_UNSUPPORTED ||
+               a->class == TENANT_REFUSED) {
+        x->id_failed = true;
+        if (a->class == TENANT_NOT_FOUND) /* learnt anew, should the user be the same one */
+            free(TAKE(x->link.scim_id));
+        ask_holder(x);
+    } else {
+        execution_fail(x, a);
+    }
+}
+
+void execution_prove(struct execution *x, void (*go)(struct execution *x))
+{
+    struct delivery *d = x->delivery;
+    struct error e = {0};
+    x->go = go;
+    if (x->proved)
+        go(x);
+    else if (!x->link.scim_id)
+        ask_holder(x);
+    else if (d->options->tenant_ops->scim_get(d->options->tenant, execution_next_call(x),
+                                             x->link.scim_id, on_proof, x, &e) < 0)
+        execution_broken(x, &e);
+    else if (x->operation->revokes)
+        d->options->tenant_ops->call_hurry(x->call);
+}
+
 static void on_doubted(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;

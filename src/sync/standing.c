@@ -94,7 +94,7 @@ static int wake_holder(struct books *b, const char *entry_id, const char *key, s
 }
 
 static int store_person(struct books *b, struct dossier *s, const struct planner_result *plan,
-                        struct error *e)
+                        uint64_t recheck_usec, struct error *e)
 {
     enum planner_presence presence = dossier_presence(s);
     CLEANUP(freep)
@@ -107,7 +107,7 @@ static int store_person(struct books *b, struct dossier *s, const struct planner
         .login_key = s->login_key,
         .code = plan->code ? (char *)plan->code : s->verdict.code,
         .sentence = (char *)dossier_sentence(s),
-        .recheck_usec = s->verdict.has_recheck ? s->verdict.recheck_usec : 0,
+        .recheck_usec = recheck_usec,
         .standing = standing_of(plan),
         .standing_code = plan->bucket == PLANNER_BUCKET_SKIPPED ? (char *)plan->code : NULL,
         .run = books_run(b),
@@ -150,8 +150,8 @@ int standing_forget(struct books *b, struct dossier *s, struct error *e)
 }
 
 int standing_keep(struct books *b, struct dossier *s, const struct planner_result *plan,
-                  struct error *e)
+                  uint64_t recheck_usec, struct error *e)
 {
     int r = update_leaving(b, s, plan, e);
-    return r < 0 ? r : store_person(b, s, plan, e);
+    return r < 0 ? r : store_person(b, s, plan, recheck_usec, e);
 }

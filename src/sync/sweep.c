@@ -23,6 +23,7 @@
 #include "sync/drift.h"
 #include "sync/engine.h"
 #include "sync/gate.h"
+#include "sync/gone.h"
 #include "sync/health.h"
 #include "tenant/client.h"
 
@@ -49,6 +50,7 @@ struct walk {
     size_t n_read, n_drifted;
     bool anew;  /* the state is an older copy: what is read becomes what is known */
     bool whole; /* every link was looked at */
+    struct gone gone;
 };
 
 static void walk_on(struct walk *w);
@@ -58,6 +60,7 @@ static void walk_free(struct walk *w)
     struct sweep *s = w->sweep;
     if (w->call)
         s->options->tenant_ops->call_free(w->call);
+    gone_cancel(&w->gone);
     free(w->entry_id);
     free(w->login);
     free(w->scim_id);
@@ -98,6 +101,20 @@ static void walk_broken(struct walk *w, const struct error *e)
     walk_free(w);
 }
 
+/* What became of those who are not found is decided when all were read. Whoever was reported
+ * already is no news. */
+static int take_absence(struct walk *w, struct error *e)
+{
+    struct sweep *s = w->sweep;
+    CLEANUP(link_done) struct link l = {0};
+    bool repair = w->anew || s->options->sync->on_drift == DRIFT_REPAIR;
+    int r = link_load(books_state(s->books), w->entry_id, &l, e);
+    w->n_drifted++;
+    if (r != 0 || l.status == LINK_DELETED || (l.gone && !repair))
+        return r < 0 ? r : 0;
+    return gone_add(&w->gone, l.entry_id, l.scim_id != NULL, e);
+}
+
 /* now NULL: the user is not there. */
 static int compare(struct walk *w, const struct user *now, struct error *e)
 {
@@ -105,6 +122,8 @@ static int compare(struct walk *w, const struct user *now, struct error *e)
     struct drift_look look = {
         .books = s->books, .rules = s->rules, .entry_id = w->entry_id, .anew = w->anew};
     bool differs = false;
+    if (!now)
+        return take_absence(w, e);
     int r = drift_take(&look, now, &differs, e);
     w->n_drifted += differs;
     return r;
@@ -218,12 +237,15 @@ static void on_read(const struct tenant_answer *a, void *userdata)
     ops->call_free(call);
 }
 
-/* A user that was renamed there waits for a person, who may rename it back there. */
+/* A user that was renamed there, or is gone, waits for a person, who may undo that there. */
 static bool is_in_motion(const struct link *l, const struct operation_list *busy)
 {
-    for (size_t i = 0; i < busy->n_items; i++)
-        if (!l->renamed_there || busy->items[i]->state == OPERATION_STARTED)
+    for (size_t i = 0; i < busy->n_items; i++) {
+        const struct operation *o = busy->items[i];
+        bool waits = l->renamed_there || l->gone || text_equal(o->reason, REASON_USER_GONE);
+        if (!waits || o->state == OPERATION_STARTED)
             return true;
+    }
     return false;
 }
 
@@ -239,7 +261,8 @@ static void walk_on(struct walk *w)
             if (r < 0)
                 books_failed(s->books, &e);
             w->whole = r > 0;
-            walk_end(w);
+            if (r < 0 || !gone_settle(&w->gone))
+                walk_end(w);
             return;
         }
         free(w->entry_id);
@@ -251,7 +274,7 @@ static void walk_on(struct walk *w)
         /* Whoever has operations waiting is in motion: compared when it is settled. */
         struct operation_list busy = {0};
         r = queue_of_person(books_state(s->books), w->entry_id, &busy, &e);
-        bool skip = r < 0 || l.status == LINK_DELETED || is_in_motion(&l, &busy);
+        bool skip = r < 0 || (l.status == LINK_DELETED && !l.gone) || is_in_motion(&l, &busy);
         operation_list_done(&busy);
         if (!skip)
             r = s->options->tenant_ops->user_get(s->options->tenant, &w->call, w->login,
@@ -267,6 +290,15 @@ static void walk_on(struct walk *w)
     }
 }
 
+static void on_settled(const struct tenant_answer *failure, const struct error *e, void *userdata)
+{
+    struct walk *w = userdata;
+    if (e)
+        walk_broken(w, e);
+    else if (!failure || !is_interrupted(w, failure))
+        walk_end(w);
+}
+
 void sweep_start(struct sweep *s)
 {
     bool anew = books_are_distrusted(s->books) && !s->has_read_anew;
@@ -279,6 +311,8 @@ void sweep_start(struct sweep *s)
         return;
     s->walk->sweep = s;
     s->walk->anew = anew;
+    s->walk->gone =
+        (struct gone){.books = s->books, .anew = anew, .done = on_settled, .userdata = s->walk};
     walk_on(s->walk);
 }
 
@@ -294,11 +328,16 @@ void sweep_schedule(struct sweep *s)
         s->due_usec = clock_now_usec();
 }
 
+void sweep_soon(struct sweep *s)
+{
+    if (may_ask(s))
+        s->due_usec = clock_now_usec();
+}
+
 void sweep_read_anew(struct sweep *s)
 {
     s->has_read_anew = false;
-    if (may_ask(s))
-        s->due_usec = clock_now_usec();
+    sweep_soon(s);
 }
 
 bool sweep_take_whole(struct sweep *s)

@@ -20,6 +20,7 @@ struct sweep *sweep_free(struct sweep *s);
 void sweep_close(struct sweep *s); /* what is under way ends, and none begins any more */
 
 void sweep_schedule(struct sweep *s);  /* at the start, and when its interval changed */
+void sweep_soon(struct sweep *s);      /* a person asks for it */
 void sweep_read_anew(struct sweep *s); /* the state is an older copy: all are read at once */
 bool sweep_has_read_anew(const struct sweep *s); /* … and were, since then */
 /* Since it was asked last every linked user was read. */

@@ -249,6 +249,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     uint64_t now = clock_now_usec();
     if (!books_outcome_since_usec(n->books) &&
         n->due_usec > now) { /* half-way: see arm_timer() */
+        if (judge_due_usec(n->judge) && books_clock_is_set(n->books))
+            books_wake(n->books, WORK_DUE);
         arm_timer(n);
         return 0;
     }

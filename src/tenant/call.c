@@ -240,7 +240,10 @@ static int check_subject(const struct tenant_call *call, const struct content *c
     if (q->kind == CALL_GET && !text_equal_fold(user_get(c->user, USER_LOGIN), q->login))
         return error_set(e, -EBADMSG,
                          "the answer is about another user than the one asked for");
-    if (q->kind == CALL_SCIM_GET && !text_equal(c->scim_id, q->scim_id))
+    if (q->kind == CALL_SCIM_ACTIVE && !c->user)
+        return 0;
+    if ((q->kind == CALL_SCIM_GET || q->kind == CALL_SCIM_ACTIVE) &&
+        !text_equal(c->scim_id, q->scim_id))
         return error_set(e, -EBADMSG,
                          "the answer is about another user than the one asked for");
     return 0;
@@ -267,6 +270,8 @@ static int read_content(const struct tenant_call *call, const struct http_result
         return scim_read_lookup(&to->scim_id, call->request.login, r->body, r->body_size, e);
     case CALL_SCIM_GET:
         return read_scim_user(call->client, r, to, e);
+    case CALL_SCIM_ACTIVE:
+        return r->body_size ? read_scim_user(call->client, r, to, e) : 0;
     case CALL_CREATE:
     case CALL_PUT:
     case CALL_DELETE:

@@ -23,6 +23,7 @@ enum call_kind {
     CALL_SCIM_LOOKUP,
     CALL_SCIM_GET,
     CALL_SCIM_PATCH,
+    CALL_SCIM_ACTIVE,
 };
 
 TAILQ_HEAD(call_queue, tenant_call);

@@ -226,6 +226,25 @@ static int scim_patch(void *client, struct tenant_call **ret, const char *scim_i
     return call_start(ret, client, &q, done, userdata, e);
 }
 
+static int scim_active(void *client, struct tenant_call **ret, const char *scim_id, bool active,
+                       tenant_done_fn done, void *userdata, struct error *e)
+{
+    struct call_request q = {
+        .kind = CALL_SCIM_ACTIVE,
+        .question = {.method = HTTP_PATCH, .api = ANSWER_SCIM, .names_user = true},
+    };
+    int r = make_url(&q.url, client, SCIM_PATH, scim_id, e);
+    if (r == 0)
+        r = take_text(&q.scim_id, scim_id, e);
+    if (r == 0)
+        r = scim_active_body(&q.body, &q.body_size, active, e);
+    if (r < 0) {
+        call_request_done(&q);
+        return r;
+    }
+    return call_start(ret, client, &q, done, userdata, e);
+}
+
 /* Nobody who waits here may be forgotten for long when the tenant becomes slow. */
 #define AHEAD_MAX 256
 
@@ -250,6 +269,7 @@ const struct tenant_ops tenant_https_ops = {
     .scim_lookup = scim_lookup,
     .scim_get = scim_get,
     .scim_patch = scim_patch,
+    .scim_active = scim_active,
     .ahead = ahead,
     .call_hurry = call_hurry,
     .call_free = call_free,

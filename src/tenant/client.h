@@ -105,6 +105,10 @@ struct tenant_ops {
     int (*scim_patch)(void *client, struct tenant_call **ret, const char *scim_id,
                       const char *const fields[USER_N_FIELDS], const struct user *roles_of,
                       const struct user *current, tenant_done_fn done, void *userdata, struct error *e);
+    /* PATCH of `active`, so that it is that user whatever its login is; answer->user, when the
+     * tenant shows it, is the user afterwards */
+    int (*scim_active)(void *client, struct tenant_call **ret, const char *scim_id, bool active,
+                       tenant_done_fn done, void *userdata, struct error *e);
     /* How many calls beyond the concurrent ones may be started, to wait for a free connection:
      * as many as will leave within about a second; NULL: none. */
     size_t (*ahead)(void *client);

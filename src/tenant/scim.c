@@ -246,6 +246,13 @@ static json_t *role_objects(const struct user *u)
     return array;
 }
 
+static int patch_to_body(char **ret, size_t *ret_size, json_t *operations, struct error *e)
+{
+    json_auto_t *body =
+        json_pack("{s:[s], s:O}", "schemas", PATCH_SCHEMA, "Operations", operations);
+    return body ? json_to_body(ret, ret_size, body, e) : error_out_of_memory(e);
+}
+
 int scim_patch_body(char **ret, size_t *ret_size, const char *const fields[USER_N_FIELDS],
                     const struct user *roles_of, const struct user *current,
                     bool roles_as_objects, struct error *e)
@@ -263,7 +270,14 @@ int scim_patch_body(char **ret, size_t *ret_size, const char *const fields[USER_
         return r;
     if (json_array_size(operations) == 0)
         return error_set(e, -EINVAL, "a change that changes nothing");
-    json_auto_t *body =
-        json_pack("{s:[s], s:O}", "schemas", PATCH_SCHEMA, "Operations", operations);
-    return body ? json_to_body(ret, ret_size, body, e) : error_out_of_memory(e);
+    return patch_to_body(ret, ret_size, operations, e);
+}
+
+int scim_active_body(char **ret, size_t *ret_size, bool active, struct error *e)
+{
+    json_auto_t *operations = json_array();
+    int r = operations ? add_operation(operations, "replace", "active", json_boolean(active),
+                                       "active", e)
+                       : error_out_of_memory(e);
+    return r < 0 ? r : patch_to_body(ret, ret_size, operations, e);
 }

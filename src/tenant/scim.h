@@ -20,3 +20,4 @@ int scim_read_user(struct user **ret, char **ret_id, const char *body, size_t si
 int scim_patch_body(char **ret, size_t *ret_size, const char *const fields[USER_N_FIELDS],
                     const struct user *roles_of, const struct user *current,
                     bool roles_as_objects, struct error *e);
+int scim_active_body(char **ret, size_t *ret_size, bool active, struct error *e);

@@ -175,3 +175,96 @@ def test_leaver_whose_login_is_another_users(t):
     held = wait_held(d, "login-taken", 2)
     need(sorted(row["login"] for row in held) == ["ann", "bob"], "both are held", held)
     need({w["login"] for w in tenant.writes()} == {"cem", "dan"}, "no other user is written to", tenant.writes())
+
+
+def give_away(tenant, *logins):
+    """Deleted there, and the login given to somebody else: another user, with another id."""
+    for login in logins:
+        tenant.delete_user(login)
+        tenant.seed({"loginId": login, "firstName": "Jana", "lastName": "Dorn", "email": "jana@example.net"})
+
+
+def test_account_of_another_user(t):
+    """What concerns an account as a whole goes to nobody else who has the login by now: a leaver's disable, a delete, a
+    revocation and a return are held; a revocation of the user itself is one request, by the id."""
+    people = ["leaver", "deleted", "back", "revoked", "rightly", "bystander"]
+    ground, group, tenant, d = began(t, people, "report", verify_interval="1s", delete_after="1d",
+                                     revoke_when="(employeeType=Revoked)")
+    id_known(d, len(people))
+    for uid in ("deleted", "back"):
+        ground.leave(group, uid)
+        tenant.wait_user(uid, disabled=True)
+    d.configure(lifecycle={"verify_interval": "1d", "delete_after": "1s"})
+    give_away(tenant, "leaver", "deleted", "back", "revoked")
+    tenant.edit("back", disabled=True)
+    d.restart()
+    settled(d)
+    tenant.forget_requests()
+    ground.leave(group, "leaver")
+    ground.join(group, "back")
+    ground.replace("revoked", employeeType="Revoked")
+    ground.replace("rightly", employeeType="Revoked")
+    tenant.wait_user("rightly", disabled=True)
+    held = wait_held(d, "login-taken", 4)
+    settled(d)
+    need(all("belongs to another user" in row["sentence"] for row in held), "in words", held)
+    did = [w for w in tenant.writes() if w["status"] == 200]
+    need([w["login"] for w in did] == ["rightly"], "nobody else is written to", tenant.writes())
+    need(did[0]["method"] == "PATCH", "by the id", did)
+    need({u: tenant.user(u)["disabled"] for u in ("leaver", "deleted", "revoked", "back")} ==
+         {"leaver": False, "deleted": False, "revoked": False, "back": True}, "as they were", tenant.users())
+
+
+def holds(d):
+    return d.ctl("holds", "--json", code=None).json["holds"]
+
+
+def test_many_deleted_there(t):
+    """Thirty users are deleted there by hand: one cause with an alarm; with drift = repair five are made anew and the
+    others wait for an approval, under one cause as well."""
+    people = ["u%02d" % i for i in range(40)]
+    ground, group, tenant, d = began(t, people, "report", verify_interval="1s")
+    d.configure(lifecycle={"verify_interval": "1s", "drift": "report"}, notify={"alarm_after": "1s"})
+    d.restart()
+    id_known(d, 40)
+    for uid in people[:30]:
+        tenant.delete_user(uid)
+    wait_held(d, "user-gone", 30)
+    rows = wait_for(lambda: [r for r in holds(d) if r["people"] == 30], 10, "one row", lambda: holds(d))
+    need(len(rows) == 1 and rows[0]["cause"] == "users:gone", "one cause", holds(d))
+    text = d.ctl("holds", code=None).out
+    need("not at the tenant any more" in text and "drift = repair" in text, "what to do", text)
+    wait_for(lambda: "hold:users:gone" in [a["cause"] for a in d.ctl("status", "--json", code=None).json["alarms"]], 20,
+             "an alarm")
+    need(tenant.counters()["creates"] == 40, "nobody is made anew", tenant.counters())
+    d.configure(lifecycle={"verify_interval": "1s", "drift": "repair"})
+    d.reload()
+    wait_held(d, "budget", 25)
+    settled(d)
+    need(tenant.counters()["creates"] == 45, "five are made anew", tenant.counters())
+    rows = [r for r in holds(d) if r["cause"] == "budget:remake"]
+    need(len(rows) == 1 and rows[0]["people"] == 25 and len(holds(d)) == 1, "the others are one cause", holds(d))
+    d.ctl("approve", d.ctl("plan", "--json", code=2).json["hash"])
+    tenant.wait_users(people)
+    settled(d)
+    need(not holds(d), "over", holds(d))
+
+
+def test_renamed_before_its_id_is_known(t):
+    """drift = repair, and nobody was verified yet: found by the mail and renamed back; with another mail and name
+    held; never made a second time."""
+    ground, group, tenant, d = began(t, ["jdoe", "max", "eve"], "repair", verify_interval="0")
+    rename(tenant, "jdoe", "jane.doe")
+    rename(tenant, "max", "maximilian")
+    tenant.edit("maximilian", email="maximilian@example.net")
+    d.configure(lifecycle={"verify_interval": "1s"})
+    d.restart()
+    tenant.wait_users(["eve", "jdoe", "maximilian"])
+    held = wait_held(d, "user-gone", 1)
+    need("maximilian" in held[0]["sentence"], "says who it may be", held)
+    need(tenant.counters()["creates"] == 3, "nobody is made twice", tenant.counters())
+    rename(tenant, "maximilian", "max")
+    tenant.wait_users(["eve", "jdoe", "max"])
+    wait_for(lambda: not life.operations(d), 20, "over", lambda: life.operations(d))
+    settled(d)
+    need(tenant.counters()["creates"] == 3, "nobody is made twice", tenant.counters())

@@ -376,6 +376,13 @@ static int on_lacking(void *userdata, const struct entry *entry, char **ret, str
     return 0;
 }
 
+static int on_unseen(void *userdata, unsigned search, size_t limit, struct string_list *ret,
+                     struct error *e)
+{
+    (void)userdata, (void)search, (void)limit, (void)ret, (void)e;
+    return 0;
+}
+
 static int on_lost(void *userdata, const struct entry *entry, struct entry **ret, struct error *e)
 {
     (void)userdata, (void)entry, (void)e;
@@ -506,6 +513,7 @@ static const struct feed_sink sink = {
     .known_dn = on_known_dn,
     .lacking = on_lacking,
     .lost = on_lost,
+    .unseen = on_unseen,
     .dynamic_groups = on_dynamic_groups,
     .known_id = on_known_id,
     .stale_groups = on_stale_groups,

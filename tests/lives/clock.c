@@ -63,17 +63,29 @@ bool chance_percent(enum stream s, unsigned percent)
     return chance(s, 100) < percent;
 }
 
-void clock_begin(uint64_t seed)
+void chance_seed(enum stream s, uint64_t number)
 {
-    for (unsigned i = 0; i < CHANCE_STREAMS; i++) {
-        streams[i] = seed * 1000003 + i * 7919;
-        (void)next_number(&streams[i]);
-    }
+    streams[s] = number;
+    (void)next_number(&streams[s]);
+}
+
+uint64_t chance_of(const char *text, uint64_t number)
+{
+    for (; *text; text++)
+        number = (number ^ (unsigned char)*text) * 0x100000001b3ULL;
+    return next_number(&number);
+}
+
+void clock_begin(uint64_t number)
+{
+    for (unsigned i = 0; i < CHANCE_STREAMS; i++)
+        chance_seed((enum stream)i, number * 1000003 + i * 7919);
     for (unsigned i = 0; i < TIMERS_MAX; i++)
         timers[i].fd = -1;
     n_events = 0;
     event_number = 0;
     world.steady_usec = 1000 * SECOND;
+    world.booted_usec = world.active_usec = world.cut_usec = 0;
     world.wall_usec = 1767225600 * SECOND; /* 2026-01-01 */
 }
 
@@ -113,6 +125,7 @@ static bool events_run(void)
     struct event e = *first;
     *first = events[--n_events];
     world.n_events++;
+    world.active_usec = world.steady_usec;
     e.fn(e.userdata, e.argument);
     return true;
 }
@@ -122,7 +135,7 @@ static uint64_t timer_steady(const struct timer *t)
     if (t->fd < 0 || t->at_usec == NEVER)
         return NEVER;
     if (t->clock != CLOCK_REALTIME && t->clock != CLOCK_REALTIME_ALARM)
-        return t->at_usec;
+        return world.booted_usec + t->at_usec;
     return t->at_usec > world.wall_usec ? world.steady_usec + (t->at_usec - world.wall_usec)
                                         : world.steady_usec;
 }
@@ -151,6 +164,19 @@ static uint64_t next_time(void)
         next = t < next ? t : next;
     }
     return next;
+}
+
+/* Where nothing has happened for a minute, timers are up to a minute late: many looks of an idle
+ * daemon at nothing cost the most of a life. */
+static uint64_t next_wake(void)
+{
+    struct event *e = first_event();
+    uint64_t next = next_time(), event = e ? e->at_usec : NEVER, thread = threads_next();
+    if (world.steady_usec - world.active_usec < MINUTE || next == NEVER)
+        return next;
+    uint64_t late = next + MINUTE - next % MINUTE;
+    late = event < late ? event : late;
+    return thread < late ? thread : late;
 }
 
 static void move_to(uint64_t steady_usec)
@@ -196,7 +222,7 @@ static int wait_for_events(int fd, struct epoll_event *found, int max, uint64_t 
             return (int)n;
         if (sockets_run() || timers_run() || events_run())
             continue;
-        uint64_t next = next_time();
+        uint64_t next = next_wake();
         if (end <= next && end <= world.steady_usec)
             return 0;
         if (next == NEVER && end == NEVER) {
@@ -256,7 +282,8 @@ int timerfd_settime(int fd, int flags, const struct itimerspec *value, struct it
         if (syscall(SYS_read, fd, &before, sizeof(before)) < 0 && errno != EAGAIN)
             return -1;
         if (usec && !(flags & TFD_TIMER_ABSTIME))
-            usec += timers[i].clock == CLOCK_REALTIME ? world.wall_usec : world.steady_usec;
+            usec += timers[i].clock == CLOCK_REALTIME ? world.wall_usec
+                                                      : world.steady_usec - world.booted_usec;
         timers[i].at_usec = usec ? usec : NEVER;
         return 0;
     }
@@ -281,7 +308,7 @@ int clock_gettime(clockid_t id, struct timespec *ret)
     case CLOCK_MONOTONIC:
     case CLOCK_MONOTONIC_COARSE:
     case CLOCK_MONOTONIC_RAW:
-    case CLOCK_BOOTTIME: usec = world.steady_usec; break;
+    case CLOCK_BOOTTIME: usec = world.steady_usec - world.booted_usec; break;
     default: return (int)syscall(SYS_clock_gettime, id, ret);
     }
     if (!world.running)
@@ -356,6 +383,20 @@ int sd_event_add_time_relative(sd_event *event, sd_event_source **ret, clockid_t
     if (!real)
         *(void **)&real = dlsym(RTLD_NEXT, "sd_event_add_time_relative");
     return real(event, ret, clock, usec, 1, handler, userdata);
+}
+
+/* A boot has a name. */
+FILE *fopen(const char *path, const char *mode)
+{
+    static FILE *(*real)(const char *, const char *);
+    static char text[64];
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "fopen");
+    if (!world.running || strcmp(path, "/proc/sys/kernel/random/boot_id") != 0)
+        return real(path, mode);
+    snprintf(text, sizeof(text), "00000000-0000-4000-8000-%012llu\n",
+             (unsigned long long)(world.booted_usec / SECOND));
+    return fmemopen(text, strlen(text), "r");
 }
 
 /* The audit names its host. */

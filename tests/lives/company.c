@@ -1,6 +1,6 @@
 /*
- * A company with days: people are hired, move, marry, learn, fall ill of the payroll and come
- * back. Group memberships follow people at once, as a server with referential integrity keeps
+ * A company: people are hired, move, marry, learn, fall ill of the payroll and come back, as the
+ * plan says. Group memberships follow people at once, as a server with referential integrity keeps
  * them.
  */
 #include "config.h"
@@ -13,16 +13,13 @@
 
 #include "directory.h"
 #include "oracle.h"
+#include "plan.h"
+#include "tenant.h"
 #include "world.h"
 
 struct company company;
 
 static struct item *support, *sales, *night, *leads;
-
-static uint64_t pick(uint64_t below)
-{
-    return chance(CHANCE_COMPANY, below);
-}
 
 static void touch(struct person *p)
 {
@@ -45,51 +42,51 @@ static void group_change(struct item *group, const char *dn, bool add)
     change_end(group);
 }
 
-static void join_team(struct person *p, struct item *team)
+static struct item *team_of(const char *name)
+{
+    return strcmp(name, "support") == 0 ? support
+           : strcmp(name, "sales") == 0 ? sales
+           : strcmp(name, "night") == 0 ? night
+                                        : NULL;
+}
+
+static void join_team(struct person *p, const char *team)
 {
     struct item *const all[] = {support, sales, night};
     for (unsigned i = 0; i < 3; i++)
-        group_change(all[i], p->item->dn, all[i] == team);
-}
-
-static struct item *any_team(void)
-{
-    struct item *const all[] = {support, sales, night};
-    return all[pick(3)];
+        group_change(all[i], p->item->dn, all[i] == team_of(team));
 }
 
 /* A new entry for a person; the same login and mail if they were here before. */
-static void enter(struct person *p)
+static void enter(struct person *p, const struct happening *h)
 {
     char dn[160], text[80];
-    const char *ou = company.two_bases && pick(2) ? "contractors" : "people";
-    company.n_hired++;
-    snprintf(dn, sizeof(dn), "cn=person %u,ou=%s," SUFFIX, company.n_hired, ou);
+    const char *ou = company.two_bases && h->number % 2 ? "contractors" : "people";
+    /* The name says who, and how often they came, so that it is the same without the others. */
+    unsigned times = p->item ? ++p->n_returns : 0;
+    snprintf(text, sizeof(text), times ? "person %u.%u" : "person %u", p->number, times);
+    snprintf(dn, sizeof(dn), "cn=%s,ou=%s," SUFFIX, text, ou);
     struct item *i = item_new(dn);
     p->item = i;
     item_add(i, "objectClass", "person");
     item_add(i, "objectClass", "inetOrgPerson");
-    snprintf(text, sizeof(text), "person %u", company.n_hired);
     item_add(i, "cn", text);
     item_add(i, "uid", p->login);
-    snprintf(text, sizeof(text), "Given%u", (unsigned)pick(40));
+    snprintf(text, sizeof(text), "Given%u", (unsigned)(h->number / 2 % 40));
     item_add(i, "givenName", text);
-    snprintf(text, sizeof(text), "Name%u", (unsigned)pick(1000));
+    snprintf(text, sizeof(text), "Name%u", (unsigned)(h->number / 80 % 1000));
     item_add(i, "sn", text);
     snprintf(text, sizeof(text), "%s@example.com", p->login);
     item_add(i, "mail", text);
-    if (pick(3) == 0)
+    if (h->number % 3 == 0)
         item_add(i, "preferredLanguage", "es");
     change_begin(i);
     i->gone = false;
     change_end(i);
-    if (pick(10))
-        join_team(p, any_team());
-    if (pick(8) == 0)
-        group_change(leads, i->dn, true);
+    join_team(p, h->to);
 }
 
-static void hire(void)
+static struct person *person_new(unsigned number)
 {
     if (company.n_people == company.room) {
         company.room = company.room ? 2 * company.room : 64;
@@ -98,10 +95,18 @@ static void hire(void)
     struct person *p = calloc(1, sizeof(*p));
     if (!p || !company.people)
         abort();
-    snprintf(p->login, sizeof(p->login), "user%u", company.n_hired + 1);
+    p->number = number;
+    snprintf(p->login, sizeof(p->login), "user%u", number);
     company.people[company.n_people++] = p;
-    enter(p);
-    touch(p);
+    return p;
+}
+
+struct person *company_person(unsigned number)
+{
+    for (size_t i = 0; i < company.n_people; i++)
+        if (company.people[i]->number == number)
+            return company.people[i];
+    return NULL;
 }
 
 static void set(struct person *p, const char *name, const char *text)
@@ -144,74 +149,63 @@ static void move(struct person *p)
 }
 
 /* A new login; the old user is renamed. */
-static void marry(struct person *p)
+static void marry(struct person *p, const struct happening *h)
 {
     char text[60];
     if (*p->old_login)
-        return; /* once is enough to find out */
+        return;
     snprintf(p->old_login, sizeof(p->old_login), "%s", p->login);
-    snprintf(p->login, sizeof(p->login), "wed%u.%u", company.n_hired, (unsigned)pick(100000));
+    snprintf(p->login, sizeof(p->login), "wed%u", p->number);
     change_begin(p->item);
     item_set(p->item, "uid", p->login);
-    snprintf(text, sizeof(text), "Wed%u", (unsigned)pick(1000));
+    snprintf(text, sizeof(text), "Wed%u", (unsigned)(h->number % 1000));
     item_set(p->item, "sn", text);
     change_end(p->item);
 }
 
-static void change(struct person *p)
+static void change(struct person *p, const struct happening *h)
 {
+    const char *to = *h->to ? h->to : NULL;
     char text[60];
-    if (p->item->gone) {
-        if (pick(3) == 0) {
-            enter(p);
-            touch(p);
-        }
-        return;
-    }
-    switch (pick(12)) {
-    case 0: leave(p); break;
-    case 1:
-        snprintf(text, sizeof(text), "Name%u", (unsigned)pick(1000));
+    switch ((unsigned)h->what) {
+    case WHAT_LEAVE: leave(p); break;
+    case WHAT_NAME:
+        snprintf(text, sizeof(text), "Name%u", (unsigned)(h->number % 1000));
         set(p, "sn", text);
         break;
-    case 2:
-    case 3: join_team(p, any_team()); break;
-    case 4: join_team(p, NULL); break;
-    case 5: set(p, "preferredLanguage", pick(2) ? "es" : NULL); break;
-    case 6: set(p, "employeeType", pick(3) ? NULL : "Terminated"); break;
-    case 7: set(p, "employeeType", pick(3) ? NULL : "Revoked"); break;
-    case 8: set(p, "employeeType", pick(3) ? NULL : "Service"); break;
-    case 9: group_change(leads, p->item->dn, !item_has(leads, "member", p->item->dn)); break;
-    case 10: move(p); break;
-    case 11:
-        if (pick(3) == 0)
-            marry(p);
-        break;
-    }
-    touch(p);
-}
-
-static void happen(void *userdata, uint64_t argument)
-{
-    (void)userdata;
-    (void)argument;
-    unsigned wave = pick(15) ? 1 : 1 + (unsigned)pick(8);
-    bool hires = pick(4) == 0;
-    for (unsigned i = 0; i < wave; i++) {
-        if (hires && company.n_people < company.limit)
-            hire();
-        else
-            change(company.people[pick(company.n_people)]);
+    case WHAT_TEAM: join_team(p, h->to); break;
+    case WHAT_LANGUAGE: set(p, "preferredLanguage", to); break;
+    case WHAT_TYPE: set(p, "employeeType", to); break;
+    case WHAT_LEAD: group_change(leads, p->item->dn, to); break;
+    case WHAT_MOVE: move(p); break;
+    case WHAT_LOGIN: marry(p, h); break;
+    case WHAT_SHIFT: tenant_shift(p->login, to); break;
+    default: break;
     }
 }
 
-void company_day(void *userdata, uint64_t day)
+void company_happen(const struct happening *h)
 {
-    (void)userdata;
-    unsigned n = day % 7 >= 5 || pick(3) == 0 ? 0 : (unsigned)pick(company.changes_most + 1);
-    for (unsigned i = 0; i < n; i++) /* between seven and seven */
-        world_at(world.steady_usec + 7 * HOUR + pick(12 * HOUR), happen, NULL, 0);
-    world_at(world.steady_usec + DAY, company_day, NULL, day + 1);
+    struct person *p = company_person(h->who);
+    bool enters = h->what == WHAT_HIRE || h->what == WHAT_RETURN;
+    if (h->what == WHAT_HIRE && !p)
+        p = person_new(h->who);
+    else if (!p || h->what == WHAT_HIRE || p->item->gone != enters)
+        return;
+    if (h->what == WHAT_TYPE && strcmp(h->to, "Revoked") == 0)
+        oracle_revoked(p);
+    if (enters)
+        enter(p, h);
+    else
+        change(p, h);
+    if (h->what != WHAT_SHIFT)
+        touch(p);
+}
+
+void company_rules_changed(void)
+{
+    for (size_t i = 0; i < company.n_people; i++)
+        touch(company.people[i]);
 }
 
 static struct item *make(const char *dn, const char *class, const char *name, const char *value)
@@ -227,13 +221,9 @@ static struct item *make(const char *dn, const char *class, const char *name, co
     return i;
 }
 
-void company_begin(unsigned limit)
+void company_begin(const struct plan *p)
 {
-    company = (struct company){.limit = limit,
-                               .changes_most = limit / 12 + 4,
-                               .two_bases = pick(3) == 0,
-                               .deletes = pick(3) == 0,
-                               .disable_budget = pick(4) ? 0 : 2 + (unsigned)pick(4)};
+    company = (struct company){.two_bases = p->two_bases};
     make(SUFFIX, "domain", "dc", "example");
     make("ou=people," SUFFIX, "organizationalUnit", "ou", "people");
     make("ou=contractors," SUFFIX, "organizationalUnit", "ou", "contractors");
@@ -244,8 +234,6 @@ void company_begin(unsigned limit)
     leads = make("cn=leads,ou=groups," SUFFIX, "groupOfNames", "cn", "leads");
     group_change(support, night->dn, true);
     oracle_groups(support, sales, night, leads);
-    for (unsigned i = 0; i < limit / 2 + 1; i++)
-        hire();
 }
 
 void company_end(void)

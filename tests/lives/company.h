@@ -4,24 +4,34 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct happening;
+struct plan;
+
 struct person {
+    unsigned number;        /* of the plan */
+    unsigned n_returns;
     struct item *item;      /* the present or the last entry; its `gone` says which */
     char login[40];         /* as it is now */
     char old_login[40];     /* before it changed; "": never */
     uint64_t changed_usec;  /* when something about them changed last */
     uint64_t entitled_usec; /* since when they are or are not entitled to work */
+    uint64_t approved_until_usec; /* somebody approved their disable */
     bool was_entitled, had_user;
+    /* The state that knew of their user is gone: who leaves before an adoption is approved,
+     * leaves a user whom nobody claims. */
+    bool forgotten;
 };
 struct company {
     struct person **people;
     size_t n_people, room;
-    unsigned limit, n_hired;
-    unsigned changes_most; /* a day */
-    bool two_bases, deletes;
-    unsigned disable_budget; /* 0: unlimited */
+    bool two_bases;
 };
 extern struct company company;
 
-void company_begin(unsigned limit);
+void company_begin(const struct plan *p);
 void company_end(void);
-void company_day(void *userdata, uint64_t day); /* plans the day's events */
+/* Something happens to somebody; whom the plan no longer has, nothing happens to. */
+void company_happen(const struct happening *h);
+struct person *company_person(unsigned number); /* or NULL */
+/* Everybody is looked at again: the rules changed. */
+void company_rules_changed(void);

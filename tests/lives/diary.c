@@ -7,6 +7,7 @@
 #include "diary.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 
 static json_t *intents; /* by number and person, until their outcome: the line */
 static json_t *users;   /* login: whether they are disabled */
+static json_t *outcomes; /* what is personal of each, as it is chained */
+static bool any_erased; /* what was told of somebody is gone, as they may ask */
 
 static json_int_t sum_of(json_t *value)
 {
@@ -69,7 +72,15 @@ static void carry_out(json_t *intent)
     const char *op = text_at(intent, "op"), *login = personal(intent, "login"),
                *to = set_to(intent, "login_id");
     const char *disabled = set_to(intent, "disabled");
-    if (strcmp(op, "create") == 0 || strcmp(op, "adopt") == 0)
+    if (!*login)
+        return;
+    /* An adoption changes nothing: whether the user was disabled, it does not say. */
+    if (strcmp(op, "adopt") == 0) {
+        if (!json_object_get(users, login))
+            json_object_set_new(users, login, json_null());
+        return;
+    }
+    if (strcmp(op, "create") == 0)
         json_object_set_new(users, login,
                             json_boolean(disabled && strcmp(disabled, "true") == 0));
     else if (strcmp(op, "delete") == 0)
@@ -83,11 +94,15 @@ static void carry_out(json_t *intent)
 
 static void take_line(const char *text, size_t size)
 {
-    char key[120];
+    char key[120], erased[120];
     json_t *line = json_loadb(text, size, 0, NULL);
     const char *event = text_at(line, "ev");
+    any_erased =
+        any_erased || (json_object_get(line, "pc") && !json_object_get(line, "p"));
     snprintf(key, sizeof(key), "%lld %s",
              (long long)json_integer_value(json_object_get(line, "no")), personal(line, "id"));
+    snprintf(erased, sizeof(erased), "%lld ",
+             (long long)json_integer_value(json_object_get(line, "no")));
     if (!line) {
         broken(12, "a line of the audit is no JSON: %.80s", text);
     } else if (strcmp(event, "run-end") == 0) {
@@ -95,12 +110,18 @@ static void take_line(const char *text, size_t size)
     } else if (strcmp(event, "intent") == 0) {
         json_object_set(intents, key, line);
     } else if (strcmp(event, "outcome") == 0) {
+        if (!json_object_get(intents, key)) /* it was erased before its outcome came */
+            snprintf(key, sizeof(key), "%s", erased);
         json_t *intent = json_object_get(intents, key);
-        if (!intent)
+        /* An older state may have lines waiting that the file has already. */
+        if (!intent && json_object_get(outcomes, text_at(line, "pc")))
+            ;
+        else if (!intent)
             broken(3, "line %lld is an outcome without an intent",
                    (long long)json_integer_value(json_object_get(line, "seq")));
         else if (strcmp(text_at(line, "code"), "done") == 0)
             carry_out(intent);
+        json_object_set_new(outcomes, text_at(line, "pc"), json_true());
         json_object_del(intents, key);
     }
     json_decref(line);
@@ -124,14 +145,18 @@ void diary_check(const char *const *files, size_t n_files)
     json_t *value;
     intents = json_object();
     users = json_object();
+    outcomes = json_object();
+    any_erased = false;
     for (size_t i = 0; i < n_files; i++)
         read_file(files[i]);
     json_object_foreach(intents, key, value)
         broken(13, "the intent of line %lld (%s of %s) has no outcome",
                (long long)json_integer_value(json_object_get(value, "seq")),
                text_at(value, "op"), personal(value, "login"));
-    json_object_foreach(users, key, value) oracle_diary(key, json_is_true(value));
-    oracle_diary_end(json_object_size(users));
+    json_object_foreach(users, key, value) if (!json_is_null(value))
+        oracle_diary(key, json_is_true(value));
+    oracle_diary_end(json_object_size(users), any_erased);
     json_decref(intents);
     json_decref(users);
+    json_decref(outcomes);
 }

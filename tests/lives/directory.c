@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "world.h"
 
@@ -20,8 +21,6 @@
 #define OID_STATE     "1.3.6.1.4.1.4203.1.9.1.2"
 #define OID_SYNC_INFO "1.3.6.1.4.1.4203.1.9.1.4"
 #define OID_PAGED     "1.2.840.113556.1.4.319"
-
-struct directory_data directory_data;
 
 struct tlv {
     unsigned tag;
@@ -85,6 +84,16 @@ static bool same(const struct tlv *t, const char *text)
     return t->size == strlen(text) && strncasecmp((const char *)t->data, text, t->size) == 0;
 }
 
+/* By the server's own clock, which is right, and then by number. */
+static void write_csn(char ret[64], const struct item *i)
+{
+    time_t t = (time_t)(1767225600 + i->changed_usec / SECOND);
+    struct tm tm;
+    gmtime_r(&t, &tm);
+    size_t n = strftime(ret, 64, "%Y%m%d%H%M%S", &tm);
+    snprintf(ret + n, 64 - n, ".%06lluZ#000000#000#000000", (unsigned long long)i->csn);
+}
+
 /* Values of the entry, also those that the server itself keeps. */
 static const char *value_at(const struct item *i, const struct tlv *name, size_t at,
                             char room[64])
@@ -97,12 +106,14 @@ static const char *value_at(const struct item *i, const struct tlv *name, size_t
     if (same(name, "entryUUID"))
         return i->uuid_text;
     if (same(name, "entryCSN")) {
-        snprintf(room, 64, "20260101000000.%06lluZ#000000#000#000000",
-                 (unsigned long long)i->csn);
+        write_csn(room, i);
         return room;
     }
-    if (same(name, "modifyTimestamp"))
-        return "20260101000000Z";
+    if (same(name, "modifyTimestamp")) {
+        write_csn(room, i);
+        memcpy(room + 14, "Z", 2);
+        return room;
+    }
     return NULL;
 }
 
@@ -306,11 +317,11 @@ static void say_ids(const struct search *s, bool deletes)
 static void refresh(const struct search *s)
 {
     bool present = s->has_cookie && !directory_data.session_log;
+    if (s->has_cookie)
+        seen(present ? POINT_PRESENT_PHASE : POINT_DELETE_PHASE);
     char cookie[80];
     for (size_t k = 0; k < directory_data.n_items; k++) {
         const struct item *i = directory_data.items[k];
-        if (world.plant == PLANT_REFRESH && world_day() && k >= 12 && k < 16)
-            continue;
         if ((!s->has_cookie || i->csn > s->cookie_csn) && selects(s, i))
             say_entry(s, i, LDAP_SYNC_ADD, false);
     }
@@ -351,9 +362,13 @@ static void say_root(const struct search *s)
 {
     struct item root = {.dn = ""};
     item_add(&root, "objectClass", "top");
-    item_add(&root, "objectClass", "OpenLDAProotDSE");
+    if (directory_data.polled)
+        item_add(&root, "vendorName", "Anybody");
+    else
+        item_add(&root, "objectClass", "OpenLDAProotDSE");
     item_add(&root, "namingContexts", SUFFIX);
-    item_add(&root, "supportedControl", OID_SYNC);
+    if (!directory_data.polled)
+        item_add(&root, "supportedControl", OID_SYNC);
     item_add(&root, "supportedControl", OID_PAGED);
     item_add(&root, "supportedLDAPVersion", "3");
     say_entry(s, &root, 0, false);
@@ -483,106 +498,6 @@ void directory_cut(void)
     sockets_cut(PEER_DIRECTORY);
 }
 
-void directory_begin(void)
-{
-    directory_data =
-        (struct directory_data){.session_log = chance_percent(CHANCE_DIRECTORY, 50)};
-}
-
-static void values_free(struct item *i)
-{
-    for (size_t n = 0; n < i->n_values; n++) {
-        free(i->values[n].name);
-        free(i->values[n].text);
-    }
-    free(i->values);
-}
-
-void directory_end(void)
-{
-    for (size_t k = 0; k < directory_data.n_items; k++) {
-        values_free(directory_data.items[k]);
-        free(directory_data.items[k]);
-    }
-    free(directory_data.items);
-    directory_data = (struct directory_data){0};
-}
-
-struct item *item_new(const char *dn)
-{
-    struct directory_data *d = &directory_data;
-    if (d->n_items == d->room) {
-        d->room = d->room ? 2 * d->room : 64;
-        d->items = realloc(d->items, d->room * sizeof(*d->items));
-    }
-    struct item *i = calloc(1, sizeof(*i));
-    if (!i || !d->items)
-        abort();
-    snprintf(i->dn, sizeof(i->dn), "%s", dn);
-    for (unsigned n = 0; n < 16; n++)
-        i->uuid[n] = (unsigned char)chance(CHANCE_DIRECTORY, 256);
-    const unsigned char *u = i->uuid;
-    snprintf(i->uuid_text, sizeof(i->uuid_text),
-             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
-             u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
-             u[15]);
-    i->gone = true; /* until the change that adds it ends */
-    d->items[d->n_items++] = i;
-    return i;
-}
-
-const char *item_get(const struct item *i, const char *name)
-{
-    for (size_t n = 0; n < i->n_values; n++)
-        if (strcasecmp(i->values[n].name, name) == 0)
-            return i->values[n].text;
-    return NULL;
-}
-
-void item_add(struct item *i, const char *name, const char *text)
-{
-    i->values = realloc(i->values, (i->n_values + 1) * sizeof(*i->values));
-    if (!i->values)
-        abort();
-    i->values[i->n_values++] = (struct item_value){strdup(name), strdup(text)};
-}
-
-static void drop(struct item *i, const char *name, const char *text)
-{
-    size_t kept = 0;
-    for (size_t n = 0; n < i->n_values; n++) {
-        struct item_value *v = &i->values[n];
-        if (strcasecmp(v->name, name) == 0 && (!text || strcasecmp(v->text, text) == 0)) {
-            free(v->name);
-            free(v->text);
-        } else {
-            i->values[kept++] = *v;
-        }
-    }
-    i->n_values = kept;
-}
-
-void item_drop(struct item *i, const char *name, const char *text)
-{
-    drop(i, name, text);
-}
-
-void item_set(struct item *i, const char *name, const char *text)
-{
-    drop(i, name, NULL);
-    if (text)
-        item_add(i, name, text);
-}
-
-bool item_has(const struct item *i, const char *name, const char *text)
-{
-    for (size_t n = 0; n < i->n_values; n++)
-        if (strcasecmp(i->values[n].name, name) == 0 &&
-            strcasecmp(i->values[n].text, text) == 0)
-            return true;
-    return false;
-}
-
 void change_begin(struct item *i)
 {
     for (struct search *s = followers; s; s = s->next)
@@ -592,11 +507,10 @@ void change_begin(struct item *i)
 void change_end(struct item *i)
 {
     i->csn = ++directory_data.csn;
+    i->changed_usec = world.steady_usec;
     world.n_changes++;
     for (struct search *s = followers; s; s = s->next) {
         bool is = selects(s, i);
-        if (world.plant == PLANT_PUSH && i->csn % 8 == 0)
-            continue;
         if (s->was || is)
             say_entry(s, i,
                       !is      ? LDAP_SYNC_DELETE

@@ -7,6 +7,8 @@
 
 #define SUFFIX "dc=example,dc=com"
 
+struct plan;
+
 struct item_value {
     char *name, *text;
 };
@@ -16,18 +18,19 @@ struct item {
     char uuid_text[37];
     struct item_value *values;
     size_t n_values;
-    uint64_t csn;
+    uint64_t csn, changed_usec;
     bool gone;
 };
 struct directory_data {
     struct item **items; /* also those that are gone; their order never changes */
     size_t n_items, room;
-    uint64_t csn;
+    uint64_t csn, chance;
+    bool polled;      /* it knows no synchronisation: whoever follows it asks again and again */
     bool session_log; /* deletions are named after a reconnection; else what is present is */
 };
 extern struct directory_data directory_data;
 
-void directory_begin(void);
+void directory_begin(const struct plan *p);
 void directory_end(void);
 struct item *item_new(const char *dn);
 const char *item_get(const struct item *i, const char *name);

@@ -29,7 +29,7 @@ struct change {
     off_t offset; /* of the bytes; of a cut: the new size */
     size_t size, n_old;
     off_t old_size;
-    bool cut;
+    bool cut, doomed; /* doomed: no later sync brings it to the disk */
     unsigned char *old, *new;
 };
 
@@ -127,6 +127,7 @@ static void note_write(const char *path, int fd, const void *data, size_t size, 
         syscall(SYS_close, reader);
     memcpy(c->new, data, size);
     world.n_writes++;
+    world.active_usec = world.steady_usec;
 }
 
 static void note_cut(const char *path, int fd, off_t size)
@@ -152,11 +153,12 @@ static void forget(size_t i)
     memmove(changes + i, changes + i + 1, (--n_changes - i) * sizeof(*changes));
 }
 
-static void settle(const char *path)
+/* What was done to the file is on the disk; all: or of no interest any more. */
+static void settle(const char *path, bool all)
 {
     size_t kept = 0;
     for (size_t i = 0; i < n_changes; i++) {
-        if (strcmp(changes[i].path, path) == 0) {
+        if (strcmp(changes[i].path, path) == 0 && (!changes[i].doomed || all)) {
             free(changes[i].old);
             free(changes[i].new);
         } else {
@@ -187,7 +189,7 @@ static void put_back(unsigned percent, bool ordered)
 {
     for (size_t i = 0; i < n_changes; i++) {
         struct change *c = &changes[i];
-        bool whole = chance_percent(CHANCE_DISK, percent);
+        bool whole = chance_percent(CHANCE_DISK, percent) && !c->doomed;
         if (!whole && ordered)
             break;
         if (c->cut) {
@@ -197,7 +199,10 @@ static void put_back(unsigned percent, bool ordered)
         }
         for (size_t at = 0; at < c->size; at += SECTOR) {
             size_t n = c->size - at < SECTOR ? c->size - at : SECTOR;
-            if (whole || chance_percent(CHANCE_DISK, percent))
+            bool part = !whole && chance_percent(CHANCE_DISK, percent) && !c->doomed;
+            if (part)
+                seen(POINT_TORN);
+            if (whole || part)
                 put(c->path, c->new + at, n, c->offset + (off_t)at);
         }
     }
@@ -207,6 +212,9 @@ void disk_power_loss(void)
 {
     static const unsigned parts[] = {0, 20, 50, 80, 95, 100};
     char shm[PATH_SIZE + 8];
+    world.lost_by_lies = world.lost_by_lies || world.has_lied;
+    if (world.has_lied)
+        seen(POINT_LIED);
     for (size_t i = n_changes; i-- > 0;) {
         struct change *c = &changes[i];
         put(c->path, c->old, c->n_old, c->offset);
@@ -233,6 +241,19 @@ void disk_end(void)
     changes_room = 0;
 }
 
+/* A full disk takes what fits into a file as it is; a failing one takes some. */
+static bool is_trouble(int fd, off_t end)
+{
+    struct stat st;
+    if (world.disk == DISK_FULL && (fstat(fd, &st) < 0 || end > st.st_size)) {
+        errno = ENOSPC;
+        seen(POINT_DISK_FULL);
+        return true;
+    }
+    errno = EIO;
+    return world.disk == DISK_FAILS && chance_percent(CHANCE_DISK, 50);
+}
+
 static ssize_t write_at(int fd, const void *data, size_t size, off_t offset)
 {
     const char *path = path_of(fd);
@@ -240,6 +261,8 @@ static ssize_t write_at(int fd, const void *data, size_t size, off_t offset)
         errno = EIO;
         return -1;
     }
+    if (path && is_trouble(fd, offset + (off_t)size))
+        return -1;
     if (path)
         note_write(path, fd, data, size, offset);
     return syscall(SYS_pwrite64, fd, data, size, offset);
@@ -273,8 +296,18 @@ ssize_t write(int fd, const void *data, size_t size)
     struct stat st;
     bool append = syscall(SYS_fcntl, fd, F_GETFL) & O_APPEND;
     off_t at = append && fstat(fd, &st) == 0 ? st.st_size : lseek(fd, 0, SEEK_CUR);
+    if (is_trouble(fd, at + (off_t)size))
+        return -1;
     note_write(path, fd, data, size, at);
     return syscall(SYS_write, fd, data, size);
+}
+
+/* After a sync that failed, the kernel takes what it could not write for written. */
+static void doom(const char *path)
+{
+    for (size_t i = 0; i < n_changes; i++)
+        if (strcmp(changes[i].path, path) == 0 && chance_percent(CHANCE_DISK, 50))
+            changes[i].doomed = true;
 }
 
 static int sync_file(int fd)
@@ -286,8 +319,13 @@ static int sync_file(int fd)
         errno = EIO;
         return -1;
     }
-    if (world.plant != PLANT_SYNC)
-        settle(path);
+    if (is_trouble(fd, 0)) {
+        doom(path);
+        seen(POINT_SYNC_FAILED);
+        return -1;
+    }
+    if (world.disk != DISK_LIES)
+        settle(path, false);
     return 0;
 }
 
@@ -308,6 +346,8 @@ int ftruncate(int fd, off_t size)
         errno = EIO;
         return -1;
     }
+    if (path && is_trouble(fd, 0))
+        return -1;
     if (path)
         note_cut(path, fd, size);
     return (int)syscall(SYS_ftruncate, fd, size);
@@ -334,7 +374,7 @@ int unlink(const char *path)
     path = real_path(path, room);
     if (is_refused(path))
         return -1;
-    settle(path);
+    settle(path, true);
     return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
 }
 
@@ -346,7 +386,7 @@ int rename(const char *from, const char *to)
     if (is_refused(from))
         return -1;
     if (world.running && is_in_folder(from)) {
-        settle(to);
+        settle(to, true);
         for (size_t i = 0; i < n_changes; i++)
             if (strcmp(changes[i].path, from) == 0)
                 snprintf(changes[i].path, PATH_SIZE, "%s", to);

@@ -1,57 +1,54 @@
 /*
- * One life: writes a configuration, starts the daemon as main() would, lets days go by, kills
- * and restarts it, and looks at what it left.
+ * One life: starts the daemon as main() would, lets the plan happen, kills and restarts it, and
+ * looks at what it left.
  */
 #include "config.h"
 
 #include "life.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <openssl/evp.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "audit/audit.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "base/memory.h"
 #include "company.h"
 #include "daemon/daemon.h"
-#include "daemon/report.h"
-#include "diary.h"
 #include "directory.h"
+#include "operator.h"
 #include "oracle.h"
+#include "plan.h"
+#include "rules.h"
 #include "tenant.h"
-#include "world.h"
 
 #define BROKEN_SHOWN 2
 #define LOG_LINES    60
-
-struct tenant_habits tenant_habits;
+#define BEGINNING    (1000 * SECOND)
 
 static struct daemon *running; /* NULL: nobody */
-static const struct life_options *options;
+static const struct plan *plan;
+static size_t next_happening;
+static const struct happening *crash; /* the last one; its later points lie in later starts */
+static size_t next_point;
 static uint64_t up_since_usec, quiet_since_usec;
 static bool over, ended_well;
+static const struct happening *stopped_for; /* the daemon was asked to end; NULL: it was not */
 static char log_lines[LOG_LINES][400];
 static unsigned n_log_lines;
 
 unsigned world_day(void)
 {
-    return (unsigned)((world.steady_usec - 1000 * SECOND) / DAY);
+    return (unsigned)((world.steady_usec - BEGINNING) / DAY);
 }
 
 void log_keep(const char *line, size_t size)
 {
-    uint64_t t = world.steady_usec - 1000 * SECOND;
+    uint64_t t = world.steady_usec - BEGINNING;
+    seen_in_log(line, size);
     char *to = log_lines[n_log_lines++ % LOG_LINES];
     snprintf(to, sizeof(log_lines[0]), "day %3u %02u:%02u:%02u.%06u %.*s", world_day(),
              (unsigned)(t % DAY / HOUR), (unsigned)(t % HOUR / MINUTE),
@@ -71,11 +68,18 @@ void log_dump(void)
 void broken(unsigned invariant, const char *format, ...)
 {
     va_list ap;
-    if (world.n_broken++ >= BROKEN_SHOWN)
+    /* What a lying disk lost, nobody can keep: but nobody loses access for it. */
+    if (world.lost_by_lies && invariant != 1 && invariant != 2 && invariant != 8)
         return;
-    printf("seed %llu, day %u, %02u:%02u: invariant %u: ", (unsigned long long)options->seed,
-           world_day(), (unsigned)((world.steady_usec - 1000 * SECOND) % DAY / HOUR),
-           (unsigned)((world.steady_usec - 1000 * SECOND) % HOUR / MINUTE), invariant);
+    if (world.n_broken++ == 0) {
+        world.first_broken = invariant;
+        world.first_broken_usec = world.steady_usec - BEGINNING;
+    }
+    if (world.n_broken > BROKEN_SHOWN || world.silent)
+        return;
+    printf("day %u, %02u:%02u: invariant %u: ", world_day(),
+           (unsigned)((world.steady_usec - BEGINNING) % DAY / HOUR),
+           (unsigned)((world.steady_usec - BEGINNING) % HOUR / MINUTE), invariant);
     va_start(ap, format);
     vprintf(format, ap);
     va_end(ap);
@@ -84,57 +88,28 @@ void broken(unsigned invariant, const char *format, ...)
         log_dump();
 }
 
-static void write_file(const char *name, const char *text)
-{
-    char path[160];
-    snprintf(path, sizeof(path), "%s%s", world.folder, name);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-        abort();
-    close(fd);
-}
-
-static void write_configuration(void)
-{
-    char text[4096], budget[64] = "unlimited";
-    if (company.disable_budget)
-        snprintf(budget, sizeof(budget), "%u", company.disable_budget);
-    snprintf(
-        text, sizeof(text),
-        "[directory]\nuri = ldap://10.0.0.1\ntls = no\nbind_dn = cn=rosterd," SUFFIX "\n"
-        "bind_password_file = %sbind-password\nkeepalive = %s\nbase = ou=people," SUFFIX
-        "\n%sgroup_base = ou=groups," SUFFIX "\n"
-        "[tenant]\nurl = http://10.0.0.2\ntls = no\nclient_id = " API_USER
-        "\nclient_secret_file = %sclient-secret\n"
-        "[scope]\nwhen = (!(employeeType=Service))\n"
-        "[user]\ndisabled_when = (employeeType=Terminated)\n"
-        "[rule \"Support\"]\ngroup = cn=support,ou=groups," SUFFIX
-        "\nteam = Customer Service\nroles = Agent\nskills = English:100\n"
-        "[rule \"Sales\"]\ngroup = cn=sales,ou=groups," SUFFIX
-        "\nteam = Sales\nroles = Agent\nskills = English:50, Billing:70\n"
-        "[rule \"Leads\"]\ngroup = cn=leads,ou=groups," SUFFIX "\nroles = Lead\n"
-        "[rule \"Spanish\"]\nwhen = (preferredLanguage=es*)\nskills = Spanish:80\n"
-        "[lifecycle]\nrevoke_when = (employeeType=Revoked)\ndelete_after = %s\nverify_interval = %s\n"
-        "[guard]\nmax_disable = %s\nmax_update = unlimited\nmax_team_change = unlimited\nmax_revoke = unlimited\n"
-        "max_delete = unlimited\nmax_rename = unlimited\nattribute_vanish = 100%%\n"
-        "[state]\nfile = %sstate.db\n[audit]\nfile = %saudit.jsonl\nkey_file = %saudit.key\n"
-        "[control]\nsocket = %scontrol.sock\n",
-        HERE, chance_percent(CHANCE_COMPANY, 20) ? "2min" : "1h",
-        company.two_bases ? "base = ou=contractors," SUFFIX "\n" : "", HERE,
-        company.deletes ? "3d" : "0", chance_percent(CHANCE_COMPANY, 30) ? "1d" : "7d", budget,
-        HERE, HERE, HERE, HERE);
-    write_file("rosterd.conf", text);
-    write_file("bind-password", "secret\n");
-    write_file("client-secret", "secret\n");
-}
-
 static void on_death(void)
 {
     if (running && running->event)
         (void)sd_event_exit(running->event, 0);
 }
 
-/* ---- what the world does on its own ---- */
+bool life_was_quiet(uint64_t since_usec)
+{
+    return running && !world.death && !world.directory_away && !world.tenant_away &&
+           up_since_usec <= since_usec && quiet_since_usec <= since_usec;
+}
+
+json_t *life_plan(void)
+{
+    struct error e = {0};
+    json_t *found = report_plan(running->engine, running->state, &e);
+    if (!found)
+        broken(0, "the plan cannot be shown: %s", e.message);
+    return found;
+}
+
+/* ---- what happens ---- */
 
 static void end_of_life(void *userdata, uint64_t argument)
 {
@@ -160,71 +135,140 @@ static void day_end(void *userdata, uint64_t day)
     world_at(world.steady_usec + DAY, day_end, NULL, day + 1);
 }
 
-/* Somebody looks at the plan every four hours and approves all of it. */
-static void operator_looks(void *userdata, uint64_t argument)
-{
-    (void)userdata;
-    (void)argument;
-    world_at(world.steady_usec + 4 * HOUR, operator_looks, NULL, 0);
-    if (!running || world.death || !running->engine || company.disable_budget)
-        return;
-    struct error e = {0};
-    struct audit_actor actor = {.name = "operator"};
-    struct engine_act act = {.actor = &actor};
-    size_t n = 0;
-    uint64_t until = 0;
-    json_t *plan = report_plan(running->engine, running->state, &e);
-    const char *hash = json_string_value(json_object_get(plan, "hash"));
-    act.plan = hash;
-    engine_act(running->engine, &act);
-    if (!hash || engine_approve(running->engine, hash, 0, NULL, &n, &until, &e) < 0) {
-        if (!world.death && !plan)
-            broken(0, "the plan cannot be shown: %s", e.message);
-    }
-    engine_act(running->engine, NULL);
-    json_decref(plan);
-}
-
-static void weather_ends(void *userdata, uint64_t argument)
+static void trouble_ends(void *userdata, uint64_t argument)
 {
     (void)userdata;
     (void)argument;
     world.directory_away = world.tenant_away = false;
+    world.disk = DISK_FINE;
+    tenant_trouble_ends();
     quiet_since_usec = world.steady_usec;
     /* The longest wait before the next attempt, and a little. */
     world_at(world.steady_usec + 12 * MINUTE, heard, NULL, up_since_usec);
 }
 
-/* Twice a week or so a peer hangs up, or is away for a while. */
-static void weather(void *userdata, uint64_t argument)
+static void trouble(const struct happening *h)
+{
+    bool away = strcmp(h->to, "away") == 0;
+    if (h->what == WHAT_DISK) {
+        world.disk = strcmp(h->to, "full") == 0    ? DISK_FULL
+                     : strcmp(h->to, "fails") == 0 ? DISK_FAILS
+                                                   : DISK_LIES;
+        world.has_lied = world.has_lied || world.disk == DISK_LIES;
+    } else if (h->what == WHAT_DIRECTORY) {
+        world.directory_away = away;
+        directory_cut();
+        if (world.deaf_since_usec == UINT64_MAX)
+            world.deaf_since_usec = world.steady_usec;
+    } else if (away || strcmp(h->to, "hangs up") == 0) {
+        world.tenant_away = away;
+        tenant_cut();
+    } else {
+        tenant_trouble(h->to, (unsigned)h->number, h->number);
+    }
+    quiet_since_usec = UINT64_MAX;
+    world_at(world.steady_usec + h->seconds * SECOND, trouble_ends, NULL, 0);
+}
+
+/* The next death is so many points away. */
+static void arm(void)
+{
+    if (!crash || next_point == crash->n_points)
+        return;
+    world.crash_kind = strcmp(crash->to, "power") == 0 ? DEATH_POWER : DEATH_KILL;
+    world.crash_countdown = crash->points[next_point++];
+}
+
+static void mend(void *userdata, uint64_t argument)
 {
     (void)userdata;
     (void)argument;
-    uint64_t kind = chance(CHANCE_CRASH, 4),
-             length = kind < 2 ? SECOND : MINUTE + chance(CHANCE_CRASH, 4 * HOUR);
-    world_at(world.steady_usec + length + 12 * HOUR + chance(CHANCE_CRASH, 4 * DAY), weather,
-             NULL, 0);
-    world.directory_away = kind == 2;
-    world.tenant_away = kind == 3;
-    if (kind % 2 == 0)
-        directory_cut();
-    else
-        tenant_cut();
-    if (kind % 2 == 0 && world.deaf_since_usec == UINT64_MAX)
-        world.deaf_since_usec = world.steady_usec;
-    world_at(world.steady_usec + length, weather_ends, NULL, 0);
+    rules_mend();
 }
 
-/* A death somewhere among the next writes, syncs, requests and answers. */
-static void crash_soon(void *userdata, uint64_t quarter)
+static void reconfigure(const struct happening *h)
+{
+    rules_change(h);
+    seen(POINT_RELOADED);
+    if (running && !world.death)
+        raise(SIGHUP);
+    world_at(world.steady_usec + MINUTE, mend, NULL, 0);
+}
+
+/* Somebody sets it; or the machine sleeps, for which it looks the same. */
+static void set_clock(const struct happening *h)
+{
+    uint64_t step = h->seconds * SECOND;
+    seen(strcmp(h->to, "back") == 0 ? POINT_CLOCK_BACK : POINT_CLOCK_FORWARD);
+    world.wall_usec += strcmp(h->to, "back") == 0 ? -step : step;
+    if (strcmp(h->to, "sleep") == 0) {
+        directory_cut();
+        tenant_cut();
+    }
+    quiet_since_usec = world.steady_usec;
+}
+
+/* The state file is kept as it is now; or somebody stops the daemon, and starts it again with
+ * what was kept, or with none. */
+static void change_state(const struct happening *h)
+{
+    if (strcmp(h->to, "keep") == 0) {
+        state_copy("", "kept-");
+        return;
+    }
+    if (!running || world.death || stopped_for)
+        return;
+    stopped_for = h;
+    raise(SIGTERM);
+}
+
+static void state_changed(void)
+{
+    bool restores = strcmp(stopped_for->to, "restore") == 0;
+    if (restores || strcmp(stopped_for->to, "remove") == 0) {
+        state_remove();
+        seen(restores ? POINT_RESTORED : POINT_REMOVED);
+        if (restores)
+            state_copy("kept-", "");
+        oracle_state_changed();
+    }
+    stopped_for = NULL;
+    world_pass(world.steady_usec + 3 * SECOND);
+}
+
+static void happen(const struct happening *h)
+{
+    switch ((unsigned)h->what) {
+    case WHAT_CRASH:
+        crash = h;
+        next_point = 0;
+        chance_seed(CHANCE_CRASH, h->number);
+        chance_seed(CHANCE_DISK, h->number);
+        arm();
+        break;
+    case WHAT_DIRECTORY:
+    case WHAT_DISK:
+    case WHAT_TENANT: trouble(h); break;
+    case WHAT_OPERATOR:
+        if (running && !world.death)
+            operator_happen(h);
+        break;
+    case WHAT_CONFIGURATION: reconfigure(h); break;
+    case WHAT_CLOCK: set_clock(h); break;
+    case WHAT_STATE: change_state(h); break;
+    default: company_happen(h);
+    }
+}
+
+static void happen_next(void *userdata, uint64_t argument)
 {
     (void)userdata;
-    if (chance_percent(CHANCE_CRASH, options->crash_percent) && !over) {
-        world.crash_kind = chance_percent(CHANCE_CRASH, 50) ? DEATH_KILL : DEATH_POWER;
-        world.crash_countdown = 1 + (unsigned)chance(CHANCE_CRASH, 60);
-    }
-    world_at(world.steady_usec + 1 + chance(CHANCE_CRASH, 12 * HOUR), crash_soon, NULL,
-             quarter + 1);
+    (void)argument;
+    uint64_t now = world.steady_usec - BEGINNING;
+    while (next_happening < plan->n && plan->all[next_happening].at_usec <= now)
+        happen(&plan->all[next_happening++]);
+    if (next_happening < plan->n)
+        world_at(BEGINNING + plan->all[next_happening].at_usec, happen_next, NULL, 0);
 }
 
 /* ---- the daemon ---- */
@@ -254,11 +298,9 @@ static bool run_daemon(void)
     up_since_usec = world.steady_usec;
     world_at(world.steady_usec + 30 * SECOND, heard, NULL, up_since_usec);
     disk_begin();
-    /* A start is a moment like any other, also the first of all. */
-    if (options->crash_percent && chance_percent(CHANCE_CRASH, options->crash_percent > 100 ? 90 : 20)) {
-        world.crash_kind = chance_percent(CHANCE_CRASH, 50) ? DEATH_KILL : DEATH_POWER;
-        world.crash_countdown = 1 + (unsigned)chance(CHANCE_CRASH, 150);
-    }
+    rules_mend();
+    if (!world.crash_countdown)
+        arm();
     int r = start_and_run(&d, &e);
     running = NULL;
     if (world.deaf_since_usec == UINT64_MAX)
@@ -268,101 +310,35 @@ static bool run_daemon(void)
     daemon_close(&d);
     sockets_end();
     threads_finish();
-    if (!fine)
+    if (!fine && (world.disk || world.lost_by_lies))
+        over = over || world.lost_by_lies; /* who cannot know refuses; a full disk ends */
+    else if (!fine)
         broken(0, "rosterd does not start or run: %s", e.message);
-    else if (!world.death && !over)
+    else if (!world.death && !over && !stopped_for)
         broken(0, "rosterd ended by itself");
-    return fine;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* The audit's files, the oldest first. */
-static size_t audit_files(char **ret, size_t room)
-{
-    DIR *dir = opendir(world.folder);
-    size_t n = 0;
-    for (struct dirent *entry; dir && (entry = readdir(dir)) && n < room;)
-        if (strncmp(entry->d_name, "audit.jsonl", 11) == 0) {
-            char path[360];
-            snprintf(path, sizeof(path), "%s%s", world.folder, entry->d_name);
-            ret[n++] = strdup(path);
-        }
-    if (dir)
-        closedir(dir);
-    qsort(ret, n, sizeof(*ret), compare_names);
-    return n;
-}
-
-static void verify_audit(void)
-{
-    char *files[100];
-    struct error e = {0};
-    size_t n = audit_files(files, 100);
-    struct audit_verify_result result = {0};
-    struct audit_verify_options o = {0};
-    if (audit_verify((const char *const *)files, n, &o, &result, &e) < 0)
-        broken(12, "the audit cannot be verified: %s", e.message);
-    else if (result.n_findings)
-        broken(12, "the audit is not whole: line %u: %s", result.findings[0].line,
-               result.findings[0].sentence);
-    audit_verify_result_done(&result);
-    if (!world.n_broken && ended_well)
-        diary_check((const char *const *)files, n);
-    while (n)
-        free(files[--n]);
-}
-
-static void hash_audit(char ret[65])
-{
-    char *files[100];
-    unsigned char digest[EVP_MAX_MD_SIZE] = {0}, chunk[65536];
-    unsigned size = 32;
-    size_t n = audit_files(files, 100);
-    EVP_MD_CTX *c = EVP_MD_CTX_new();
-    EVP_DigestInit_ex(c, EVP_sha256(), NULL);
-    for (size_t i = 0; i < n; i++) {
-        int fd = open(files[i], O_RDONLY | O_CLOEXEC);
-        for (ssize_t got; fd >= 0 && (got = read(fd, chunk, sizeof(chunk))) > 0;)
-            EVP_DigestUpdate(c, chunk, (size_t)got);
-        if (fd >= 0)
-            close(fd);
-        free(files[i]);
-    }
-    EVP_DigestFinal_ex(c, digest, &size);
-    EVP_MD_CTX_free(c);
-    for (unsigned i = 0; i < 32; i++)
-        snprintf(ret + 2 * i, 3, "%02x", digest[i]);
+    return fine || world.disk;
 }
 
 /* The machine is off for a while; what happens meanwhile, happens. */
 static void after_death(void)
 {
     bool power = world.death == DEATH_POWER;
+    seen(power ? POINT_POWER_LOSS : POINT_KILLED);
+    if (world.steady_usec - up_since_usec < SECOND)
+        seen(POINT_DEAD_AT_START);
     world.crash_countdown = 0;
     if (power) /* after a kill what was not synced is still to be lost */
         disk_power_loss();
     world.death = DEATH_NOT;
+    stopped_for = NULL;
     uint64_t pause = chance_percent(CHANCE_CRASH, 70)
                          ? 1 * SECOND + chance(CHANCE_CRASH, 10 * SECOND)
                          : chance(CHANCE_CRASH, 3 * HOUR);
     world_pass(world.steady_usec + pause);
-}
-
-static void remove_folder(void)
-{
-    DIR *dir = opendir(world.folder);
-    for (struct dirent *entry; dir && (entry = readdir(dir));) {
-        char path[360];
-        snprintf(path, sizeof(path), "%s%s", world.folder, entry->d_name);
-        unlink(path);
+    if (power) {
+        world.booted_usec = world.steady_usec - SECOND;
+        world.off_usec += pause;
     }
-    if (dir)
-        closedir(dir);
-    rmdir(world.folder);
 }
 
 static int make_folder(void)
@@ -377,55 +353,69 @@ static int make_folder(void)
     return chdir(world.folder);
 }
 
-int life_run(const struct life_options *o, struct life_result *ret)
+static void begin(void)
 {
-    options = o;
     over = false;
     n_log_lines = 0;
     quiet_since_usec = 0;
+    crash = NULL;
+    stopped_for = NULL;
+    next_happening = 0;
     world.n_broken = 0;
+    world.points = 0;
     world.death = DEATH_NOT;
     world.crash_countdown = 0;
-    world.directory_away = world.tenant_away = false;
-    world.deaf_since_usec = 0;
+    world.directory_away = world.tenant_away = world.has_lied = world.lost_by_lies = false;
+    world.disk = DISK_FINE;
+    world.deaf_since_usec = world.off_usec = 0;
     world.on_death = on_death;
-    if (make_folder() < 0)
-        return -1;
-    clock_begin(o->seed);
-    (void)sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, 1 + (int)(o->seed % 1000000), NULL);
-    directory_begin();
+    clock_begin(plan->chance);
+    (void)sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, 1 + (int)(plan->chance % 1000000),
+                               NULL);
+    directory_begin(plan);
     oracle_begin();
     tenant_begin();
-    company_begin(o->people);
-    write_configuration();
-    world_at(world.steady_usec, company_day, NULL, 0);
+    operator_begin();
+    rules_begin(plan);
+    company_begin(plan);
+    happen_next(NULL, 0);
     world_at(world.steady_usec + 23 * HOUR + 30 * MINUTE, day_end, NULL, 0);
-    world_at(world.steady_usec + 9 * HOUR, operator_looks, NULL, 0);
-    world_at(world.steady_usec + o->days * DAY - MINUTE, end_of_life, NULL, 0);
-    if (o->crash_percent)
-        world_at(world.steady_usec + 1 * SECOND, crash_soon, NULL, 0);
-    if (o->crash_percent)
-        world_at(world.steady_usec + chance(CHANCE_CRASH, 2 * DAY), weather, NULL, 0);
-    tenant_habits.lose_percent = o->crash_percent && chance_percent(CHANCE_CRASH, 40) ? 4 : 0;
-    world.running = true;
-    while (!over && run_daemon() && !over) {
-        after_death();
-    }
-    if (world.death)
-        after_death();
-    world.running = false;
-    verify_audit();
-    hash_audit(ret->hash);
-    ret->n_broken = world.n_broken;
+    world_at(world.steady_usec + plan->days * DAY - MINUTE, end_of_life, NULL, 0);
+}
+
+static void end(void)
+{
     disk_end();
     company_end();
     directory_end();
     tenant_end();
+    operator_end();
     oracle_end();
     clock_end();
-    if (world.n_broken || o->keep)
+}
+
+int life_run(const struct plan *p, bool keep, struct life_result *ret)
+{
+    plan = p;
+    if (make_folder() < 0)
+        return -1;
+    begin();
+    world.running = true;
+    while (!over && run_daemon() && !over)
+        if (stopped_for && !world.death)
+            state_changed();
+        else
+            after_death();
+    if (world.death)
+        after_death();
+    world.running = false;
+    aftermath_verify(ended_well);
+    aftermath_hash(ret->hash);
+    ret->n_broken = world.n_broken;
+    end();
+    if (keep || (world.n_broken && !world.silent))
         printf("kept: %s\n", world.folder);
     else
-        remove_folder();
+        aftermath_remove();
     return 0;
 }

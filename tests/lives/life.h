@@ -1,20 +1,28 @@
-/* One life of a company, from one seed. */
+/* One life of a company, as a plan says. */
 #pragma once
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "world.h"
 
-struct life_options {
-    uint64_t seed;
-    unsigned days, people;
-    unsigned crash_percent; /* chance of a death in each quarter of a day */
-    bool keep;              /* the folder stays also if nothing broke */
-};
+struct plan;
+
 struct life_result {
     char hash[65]; /* SHA-256 of the audit */
     unsigned n_broken;
     struct world world; /* its counts */
 };
-/* 0; or -1 if it could not be lived. */
-int life_run(const struct life_options *o, struct life_result *ret);
+/* keep: the folder stays also if nothing broke. 0; or -1 if it could not be lived. */
+int life_run(const struct plan *p, bool keep, struct life_result *ret);
+/* The daemon has been up since then, and nothing was out of order. */
+bool life_was_quiet(uint64_t since_usec);
+/* What waits in the daemon that runs now, as it tells an operator. */
+json_t *life_plan(void);
+
+/* aftermath.c: the state file's parts, under another name; what a life left behind. ended_well: nothing is under way any more. */
+void state_copy(const char *from, const char *to);
+void state_remove(void);
+void aftermath_verify(bool ended_well);
+void aftermath_hash(char ret[65]);
+void aftermath_remove(void);

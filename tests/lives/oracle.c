@@ -6,6 +6,7 @@
 
 #include "oracle.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,9 @@
 
 #include "company.h"
 #include "directory.h"
+#include "life.h"
+#include "operator.h"
+#include "rules.h"
 #include "simulated.h"
 #include "tenant.h"
 #include "world.h"
@@ -20,16 +24,23 @@
 extern struct simulator tenant;
 
 #define SETTLE       (2 * HOUR) /* the grace of an hour, and the work */
+#define SHIFT        (12 * HOUR + SETTLE)
 #define DELETE_AFTER (3 * DAY)
+#define RATE_MAX     64
+#define AT_ONCE      (6 * SECOND)
 
 static const struct item *support, *sales, *night, *leads;
 /* Disables of the last day, for the budget. */
 static uint64_t *disables;
 static size_t n_disables, disables_room;
+/* When the last requests arrived; none is on its way for longer than no time. */
+static uint64_t arrived_usec[RATE_MAX], n_arrived;
+static json_t *waiting; /* the plan at the end of a day; NULL: not asked yet */
 
 void oracle_begin(void)
 {
     n_disables = 0;
+    n_arrived = 0;
 }
 
 void oracle_end(void)
@@ -66,7 +77,8 @@ static bool has_team(const struct item *i)
 /* In the directory, in scope, and given a team. */
 static bool is_claimed(const struct item *i)
 {
-    return !i->gone && !is_type(i, "Service") && has_team(i);
+    return !i->gone && !is_type(i, "Service") &&
+           !(rules.without_visitors && is_type(i, "Visitor")) && has_team(i);
 }
 
 bool oracle_is_entitled(const struct item *i)
@@ -87,7 +99,8 @@ static struct person *person_of(const char *login)
  */
 static bool is_news(const struct person *p)
 {
-    return world.steady_usec - p->changed_usec < 5 * SECOND ||
+    uint64_t heard_in = directory_data.polled ? 5 * MINUTE : 5 * SECOND;
+    return world.steady_usec - p->changed_usec < heard_in ||
            p->changed_usec >= world.deaf_since_usec;
 }
 
@@ -104,24 +117,39 @@ static bool has_access(const char *login)
     return u && !u->disabled;
 }
 
+static void check_pace(void)
+{
+    uint64_t before = arrived_usec[(n_arrived + RATE_MAX - rules.rate) % RATE_MAX];
+    /* What libcurl sends again by itself, since its connection was closed, is not asked. */
+    if (n_arrived >= rules.rate && world.steady_usec - before < SECOND &&
+        world.steady_usec - world.cut_usec > 2 * SECOND)
+        broken(5, "more than %u requests within a second", rules.rate);
+    arrived_usec[n_arrived++ % RATE_MAX] = world.steady_usec;
+}
+
 void oracle_request(struct request *q)
 {
     const char *login = login_of(q);
     bool writes = q->method != METHOD_GET && *login;
     had_access = has_access(login);
     world.n_checks++;
+    check_pace();
     if (!writes)
         return;
+    uint64_t paused = operator_paused_usec();
+    if (paused && world.steady_usec > paused + SECOND)
+        broken(20, "%s of %s while writing is paused", q->method_text, login);
     if (strcasecmp(login, API_USER) == 0)
         broken(2, "the API user is written: %s %s", q->method_text, q->target);
     else if (!person_of(login))
         broken(2, "a user that nobody claims is written: %s %s", q->method_text, q->target);
 }
 
-/* Revocations and deletions have budgets of their own. */
+/* Revocations and deletions have budgets of their own, and what was approved has none. */
 static void count_disable(const struct person *p)
 {
-    if (!company.disable_budget || (!p->item->gone && is_type(p->item, "Revoked")))
+    if (!rules.disable_budget || (!p->item->gone && is_type(p->item, "Revoked")) ||
+        p->approved_until_usec >= world.steady_usec)
         return;
     if (n_disables == disables_room) {
         disables_room = disables_room ? 2 * disables_room : 64;
@@ -129,13 +157,13 @@ static void count_disable(const struct person *p)
         if (!disables)
             abort();
     }
-    disables[n_disables++] = world.wall_usec;
+    disables[n_disables++] = world.steady_usec;
     size_t n = 0;
     for (size_t i = 0; i < n_disables; i++)
-        n += disables[i] + DAY > world.wall_usec + MINUTE;
-    if (n > company.disable_budget)
+        n += disables[i] + DAY > world.steady_usec + MINUTE;
+    if (n > rules.disable_budget && rules.budget_changed_usec + DAY < world.steady_usec)
         broken(4, "%zu users were disabled within a day, the budget is %u", n,
-               company.disable_budget);
+               rules.disable_budget);
 }
 
 void oracle_answered(struct request *q)
@@ -144,6 +172,10 @@ void oracle_answered(struct request *q)
     const struct person *p = *login ? person_of(login) : NULL;
     if (q->method == METHOD_POST && q->status == 409 && p)
         broken(6, "a login is created twice: %s", login);
+    if (p && !had_access && has_access(login) && q->method == METHOD_PUT)
+        seen(POINT_ENABLED);
+    if (p && q->method == METHOD_PATCH && *p->old_login && strcasecmp(login, p->old_login) == 0)
+        seen(POINT_RENAMED);
     if (!p || !had_access || has_access(login) || q->method == METHOD_PATCH)
         return;
     if (q->method != METHOD_DELETE)
@@ -151,6 +183,35 @@ void oracle_answered(struct request *q)
     if (oracle_is_entitled(p->item) && !is_news(p))
         broken(1, "%s %s takes the access of somebody who is entitled to it (%s)",
                q->method_text, login, p->item->dn);
+}
+
+void oracle_state_changed(void)
+{
+    n_disables = 0;
+    for (size_t i = 0; i < company.n_people; i++)
+        company.people[i]->forgotten = true;
+}
+
+static void revoked_by_now(void *userdata, uint64_t since_usec)
+{
+    const struct person *p = userdata;
+    if (p->item->gone || !is_type(p->item, "Revoked") || operator_quiet_usec() > since_usec ||
+        !life_was_quiet(since_usec - HOUR))
+        return;
+    world.n_checks++;
+    if (n_arrived > 16 && world.steady_usec - arrived_usec[(n_arrived - 16) % RATE_MAX] < 10 * SECOND)
+        seen(POINT_BUSY_REVOCATION);
+    if (has_access(p->login) || has_access(p->old_login))
+        broken(7, "%s was revoked %llu s ago and still has access", p->login,
+               (unsigned long long)((world.steady_usec - since_usec) / SECOND));
+}
+
+void oracle_revoked(struct person *p)
+{
+    /* Whoever has just come, or just got another name, may be in the middle of it. */
+    bool settled = world.steady_usec - p->changed_usec > 5 * MINUTE;
+    if (settled && !p->forgotten && !directory_data.polled && (has_access(p->login) || has_access(p->old_login)))
+        world_at(world.steady_usec + AT_ONCE, revoked_by_now, p, world.steady_usec);
 }
 
 static void list_roles(const struct user *u, char *to, size_t size)
@@ -198,20 +259,60 @@ static void expect(const struct item *i, char *to, size_t size)
              item_get(i, "givenName"), item_get(i, "sn"), item_get(i, "mail"),
              in_support(i) ? "Customer Service" : "Sales",
              item_has(leads, "member", i->dn) ? "Lead " : "", in_support(i) ? 100 : 50,
-             spanish ? 80 : 0, item_has(sales, "member", i->dn) ? 70 : 0);
+             spanish ? 80 : 0, item_has(sales, "member", i->dn) ? (int)rules.billing : 0);
+}
+
+/* What waits for somebody's approval may differ as long as it does. */
+static bool waits(const struct person *p)
+{
+    size_t i;
+    json_t *o;
+    if (!waiting)
+        waiting = life_plan();
+    json_array_foreach(json_object_get(waiting, "operations"), i, o)
+    {
+        json_t *person = json_object_get(o, "person");
+        const char *dn = json_string_value(json_object_get(person, "dn")),
+                   *login = json_string_value(json_object_get(person, "login")),
+                   *state = json_string_value(json_object_get(o, "state"));
+        bool theirs = (dn && strcasecmp(dn, p->item->dn) == 0) ||
+                      (login && (strcasecmp(login, p->login) == 0 ||
+                                 strcasecmp(login, p->old_login) == 0));
+        if (theirs && state && strcmp(state, "parked") == 0 &&
+            !json_is_true(json_object_get(o, "approved")))
+            return true;
+    }
+    return false;
+}
+
+__attribute__((format(printf, 2, 3))) static void differs(const struct person *p,
+                                                          const char *format, ...)
+{
+    char text[800];
+    va_list ap;
+    if (waits(p))
+        return;
+    va_start(ap, format);
+    vsnprintf(text, sizeof(text), format, ap);
+    va_end(ap);
+    broken(9, "%s (%s) %s", p->login, p->item->dn, text);
 }
 
 static void check_absent(const struct person *p, const struct user *u)
 {
     uint64_t away = world.steady_usec - p->entitled_usec;
-    if (u && !u->disabled)
-        broken(9, "%s (%s) has access, and should not for %llu hours", p->login, p->item->dn,
-               (unsigned long long)(away / HOUR));
+    if (u && u->logged_in && !u->disabled)
+        seen(POINT_ON_SHIFT);
+    if (p->forgotten)
+        return;
+    if (u && !u->disabled && (!u->logged_in || away > SHIFT))
+        differs(p, "has access, and should not for %llu hours",
+                (unsigned long long)(away / HOUR));
     /* Whoever is in the directory and claimed has no user to be deleted. */
-    if (u && company.deletes && p->item->gone && away > DELETE_AFTER + DAY)
-        broken(9, "%s (%s) left %llu hours ago and is not deleted", p->login, p->item->dn,
-               (unsigned long long)(away / HOUR));
-    if (!u && (!company.deletes || away < DELETE_AFTER) && p->had_user)
+    if (u && rules.deletes && p->item->gone && away > DELETE_AFTER + DAY + world.off_usec)
+        differs(p, "left %llu hours ago and is not deleted",
+                (unsigned long long)(away / HOUR));
+    if (!u && (!rules.deletes || away < DELETE_AFTER) && p->had_user)
         broken(9, "the user %s was deleted too early or for nothing", p->login);
 }
 
@@ -227,25 +328,27 @@ static void check_person(struct person *p)
             u = store_user(&tenant.store, p->old_login);
         check_absent(p, u);
     } else if (!u) {
-        broken(9, "%s (%s) has no user", p->login, p->item->dn);
+        differs(p, "has no user");
     } else {
         describe(u, is, sizeof(is));
         expect(p->item, should, sizeof(should));
         if (strcmp(is, should) != 0)
-            broken(9, "%s (%s) is not as it should be\n  is:     %s\n  should: %s", p->login,
-                   p->item->dn, is, should);
+            differs(p, "is not as it should be\n  is:     %s\n  should: %s", is, should);
     }
     p->had_user = u != NULL;
 }
 
 void oracle_day_end(uint64_t since_usec)
 {
-    /* With a budget much waits for a person, and there nobody approves anything. */
-    if (world.steady_usec - since_usec < SETTLE || company.disable_budget)
+    uint64_t quiet = operator_quiet_usec();
+    quiet = quiet > since_usec ? quiet : since_usec;
+    if (quiet > world.steady_usec || world.steady_usec - quiet < SETTLE)
         return;
     for (size_t i = 0; i < company.n_people; i++)
         if (world.steady_usec - company.people[i]->changed_usec >= SETTLE)
             check_person(company.people[i]);
+    json_decref(waiting);
+    waiting = NULL;
     for (const struct user *u = TAILQ_FIRST(&tenant.store.users); u; u = TAILQ_NEXT(u, link))
         if (strcmp(u->field[USER_LOGIN], API_USER) != 0 && !person_of(u->field[USER_LOGIN]))
             broken(9, "nobody knows the user %s", u->field[USER_LOGIN]);
@@ -263,9 +366,9 @@ void oracle_diary(const char *login, bool disabled)
                disabled ? "disabled" : "enabled");
 }
 
-void oracle_diary_end(size_t n_users)
+void oracle_diary_end(size_t n_users, bool any_erased)
 {
-    if (n_users + 1 != tenant.store.n_users)
+    if (n_users + 1 > tenant.store.n_users || (n_users + 1 != tenant.store.n_users && !any_erased))
         broken(12, "the audit tells of %zu users, the tenant has %zu and the API user", n_users,
                tenant.store.n_users - 1);
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 struct item;
+struct person;
 struct request;
 
 void oracle_begin(void);
@@ -13,11 +14,16 @@ void oracle_end(void);
 void oracle_groups(struct item *support, struct item *sales, struct item *night,
                    struct item *leads);
 bool oracle_is_entitled(const struct item *i);
+/* The daemon knows less than before: what it did does not count against its budgets. */
+void oracle_state_changed(void);
+/* Somebody's access has to end now. */
+void oracle_revoked(struct person *p);
 /* A request reaches the tenant, before and after it is carried out. */
 void oracle_request(struct request *q);
 void oracle_answered(struct request *q);
-/* Everybody is at the tenant as they should be. since_usec: since when the daemon has been up
- * undisturbed. */
+/* Everybody is at the tenant as they should be, or waits for a person who may approve it.
+ * since_usec: since when the daemon has been up undisturbed. */
 void oracle_day_end(uint64_t since_usec);
 void oracle_diary(const char *login, bool disabled);
-void oracle_diary_end(size_t n_users);
+/* any_erased: the audit need not tell of everybody. */
+void oracle_diary_end(size_t n_users, bool any_erased);

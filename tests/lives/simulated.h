@@ -10,6 +10,7 @@
 #define store_user    simulated_store_user
 #define faults_init   simulated_faults_init
 #define faults_clear  simulated_faults_clear
+#define faults_add    simulated_faults_add
 #define fault_unref   simulated_fault_unref
 #define oauth_done    simulated_oauth_done
 #define seed_names    simulated_seed_names

@@ -1,6 +1,7 @@
 /*
  * Connections: connect() to an IPv4 address makes a pair of sockets, of which one end belongs
- * to a peer of the world. 10.0.0.1 is the directory, 10.0.0.2 the tenant.
+ * to a peer of the world. 10.0.0.1 is the directory, 10.0.0.2 the tenant. Who calls the daemon
+ * comes through its own, real socket.
  */
 #include "config.h"
 
@@ -8,15 +9,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "world.h"
 
-#define FD_MAX 1024
+#define FD_MAX    1024
+#define LINES_MAX 256
 
 static struct line *lines;
 static struct sockaddr_in peers[FD_MAX]; /* of the daemon's ends, by descriptor */
@@ -79,13 +84,15 @@ void line_hang_up(struct line *l)
 {
     if (l->fd < 0)
         return;
+    world.cut_usec = world.steady_usec;
     (void)flush(l);
     syscall(SYS_close, l->fd);
     l->fd = -1;
-    if (l->peer == PEER_DIRECTORY)
-        directory_hung_up(l);
-    else
-        tenant_hung_up(l);
+    switch (l->peer) {
+    case PEER_DIRECTORY: directory_hung_up(l); break;
+    case PEER_TENANT: tenant_hung_up(l); break;
+    case PEER_OPERATOR: operator_hung_up(l); break;
+    }
 }
 
 /* What the daemon said, also right before it hung up. */
@@ -100,22 +107,31 @@ static bool hear(struct line *l)
         return true;
     }
     l->n_in += (size_t)n;
-    if (world.death)
+    world.active_usec = world.steady_usec;
+    if (world.death) {
         l->n_in = 0;
-    else if (l->peer == PEER_DIRECTORY)
-        directory_hear(l);
-    else
-        tenant_hear(l);
+        return true;
+    }
+    switch (l->peer) {
+    case PEER_DIRECTORY: directory_hear(l); break;
+    case PEER_TENANT: tenant_hear(l); break;
+    case PEER_OPERATOR: operator_hear(l); break;
+    }
     return true;
 }
 
 bool sockets_run(void)
 {
-    bool any = false;
+    struct pollfd fds[LINES_MAX];
     struct line **p = &lines, *l;
-    for (l = lines; l; l = l->next)
-        if (l->fd >= 0)
-            any = flush(l) || hear(l) || any;
+    nfds_t n = 0, at = 0;
+    bool any = false;
+    for (l = lines; l && n < LINES_MAX; l = l->next)
+        fds[n++] = (struct pollfd){l->fd, (short)(POLLIN | (l->n_out ? POLLOUT : 0)), 0};
+    if (n && syscall(SYS_poll, fds, n, 0) > 0)
+        for (l = lines; at < n; l = l->next, at++)
+            if (fds[at].revents && l->fd >= 0)
+                any = flush(l) || hear(l) || any;
     while ((l = *p)) {
         if (l->fd >= 0) {
             p = &l->next;
@@ -138,30 +154,52 @@ void sockets_end(void)
 {
     sockets_cut(PEER_DIRECTORY);
     sockets_cut(PEER_TENANT);
+    sockets_cut(PEER_OPERATOR);
     (void)sockets_run();
+}
+
+static struct line *line_new(int fd, enum peer_kind peer)
+{
+    struct line *l = calloc(1, sizeof(*l)), **p = &lines;
+    if (!l)
+        abort();
+    l->fd = fd;
+    l->peer = peer;
+    l->n_references = 1;
+    while (*p)
+        p = &(*p)->next;
+    *p = l;
+    return l;
+}
+
+struct line *line_open(const char *path, void *data)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
+    if (fd < 0 || syscall(SYS_connect, fd, &to, sizeof(to)) < 0) {
+        if (fd >= 0)
+            syscall(SYS_close, fd);
+        return NULL;
+    }
+    struct line *l = line_new(fd, PEER_OPERATOR);
+    l->data = data;
+    return l;
 }
 
 static int open_line(int fd, const struct sockaddr_in *address, enum peer_kind peer)
 {
     int pair[2];
     long flags = syscall(SYS_fcntl, fd, F_GETFL);
-    struct line *l = calloc(1, sizeof(*l)), **p = &lines;
-    if (!l || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-        free(l);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return -1;
-    }
     if (fd >= FD_MAX || dup3(pair[0], fd, O_CLOEXEC) < 0)
         abort();
     syscall(SYS_close, pair[0]);
     if (syscall(SYS_fcntl, fd, F_SETFL, flags) < 0)
         abort();
     peers[fd] = *address;
-    l->fd = pair[1];
-    l->peer = peer;
-    l->n_references = 1;
-    while (*p)
-        p = &(*p)->next;
-    *p = l;
+    (void)line_new(pair[1], peer);
     return 0;
 }
 
@@ -176,6 +214,7 @@ int connect(int fd, const struct sockaddr *address, socklen_t size)
         errno = ECONNREFUSED;
         return -1;
     }
+    world.active_usec = world.steady_usec;
     return open_line(fd, in, peer);
 }
 

@@ -18,6 +18,7 @@
 #include "world.h"
 
 struct simulator tenant;
+static bool is_slow;
 
 struct exchange { /* one request and its answer */
     struct line *line;
@@ -73,6 +74,7 @@ void tenant_begin(void)
     tenant.oauth.domain = text_copy("10.0.0.2");
     tenant.oauth.secret = text_copy("secret");
     tenant.access_numbers = json_array();
+    is_slow = false;
     seed_names(&tenant, NAME_TEAM, "Customer Service,Sales,Back Office");
     seed_names(&tenant, NAME_ROLE, "Agent,Lead,Administrator");
     seed_names(&tenant, NAME_SKILL, "English,Spanish,Billing");
@@ -133,6 +135,24 @@ static void answer(void *userdata, uint64_t cut)
     exchange_free(x);
 }
 
+static void see_trouble(const struct request *q, enum route_result result)
+{
+    if (q->method == METHOD_GET || !q->login)
+        return;
+    if (result == ROUTE_CUT)
+        seen(POINT_LOST_ANSWER);
+    else if (q->status == 429)
+        seen(POINT_THROTTLED);
+    else if (q->status == 401)
+        seen(POINT_UNAUTHORISED);
+    else if (q->status == 503)
+        seen(POINT_ERROR);
+    else if (q->fault && q->fault->action == FAULT_HTML)
+        seen(POINT_PAGE);
+    else if (q->method == METHOD_DELETE && q->status == 200)
+        seen(POINT_DELETED);
+}
+
 static void serve(struct line *l, const char *head, size_t head_size, const char *body,
                   size_t body_size)
 {
@@ -161,19 +181,15 @@ static void serve(struct line *l, const char *head, size_t head_size, const char
         return;
     }
     route_resolve(&tenant, q);
-    char *name =
-        q->method == METHOD_POST ? memmem(q->body.data, q->body.length, "Name", 4) : NULL;
-    if (world.plant == PLANT_CREATE && name && world.n_requests % 8 == 0)
-        name[8] = '~';
     oracle_request(q);
-    if (route_serve(&tenant, q) != ROUTE_ANSWER)
-        abort();
+    enum route_result result = route_serve(&tenant, q);
     oracle_answered(q);
+    see_trouble(q, result);
     x->head = NULL;
     x->head_size = 0;
-    world_at(world.steady_usec + 2000 + chance(CHANCE_TENANT, 30000), answer, x,
-             tenant_habits.lose_percent &&
-                 chance_percent(CHANCE_TENANT, tenant_habits.lose_percent));
+    uint64_t longest = is_slow ? 40 * SECOND : 30000;
+    world_at(world.steady_usec + 2000 + chance(CHANCE_TENANT, longest), answer, x,
+             result != ROUTE_ANSWER);
 }
 
 void tenant_hear(struct line *l)
@@ -190,6 +206,44 @@ void tenant_hear(struct line *l)
         serve(l, in, head_size, in + head_size, body_size);
         line_eat(l, head_size + body_size);
     }
+}
+
+/* The simulator's own faults, by their names there. */
+void tenant_trouble(const char *trouble, unsigned percent, uint64_t number)
+{
+    static const struct {
+        const char *name, *action;
+        int status;
+    } rows[] = {{"lost answers", "lost-answer", 500}, {"throttles", "status", 429},
+                {"errors", "status", 503},            {"unauthorised", "status", 401},
+                {"pages", "html", 500},               {"forgets", "revoke", 500}};
+    long id;
+    is_slow = strcmp(trouble, "slow") == 0;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        if (strcmp(rows[i].name, trouble) != 0)
+            continue;
+        json_t *rule = json_pack("{s:s,s:i,s:i,s:f,s:I}", "action", rows[i].action, "count", -1,
+                                 "status", rows[i].status, "probability", percent / 100.0,
+                                 "seed", (json_int_t)(number + 1));
+        if (rows[i].status == 429 && number % 2)
+            json_object_set_new(rule, "headers", json_pack("{s:s}", "Retry-After", "5"));
+        if (faults_add(&tenant.faults, rule, &id))
+            abort();
+        json_decref(rule);
+    }
+}
+
+void tenant_trouble_ends(void)
+{
+    is_slow = false;
+    faults_clear(&tenant.faults);
+}
+
+void tenant_shift(const char *login, bool on)
+{
+    struct user *u = store_user(&tenant.store, login);
+    if (u)
+        u->logged_in = on;
 }
 
 void tenant_cut(void)

@@ -1,11 +1,14 @@
 /* What the world does to the tenant. */
 #pragma once
-#define API_USER "api.user"
+#include <stdbool.h>
+#include <stdint.h>
 
-struct tenant_habits {
-    unsigned lose_percent; /* of answers that are cut after their effect */
-};
-extern struct tenant_habits tenant_habits;
+#define API_USER "api.user"
 
 /* Every connection is cut. */
 void tenant_cut(void);
+/* From now on so many of a hundred requests meet the trouble; until it ends. */
+void tenant_trouble(const char *trouble, unsigned percent, uint64_t number);
+void tenant_trouble_ends(void);
+/* Somebody begins to work, or ends. */
+void tenant_shift(const char *login, bool on);

@@ -19,10 +19,18 @@
 #define STACK_SIZE (1024 * 1024)
 #define NEVER      UINT64_MAX
 
+/* AddressSanitizer has to know on which stack we are. */
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/common_interface_defs.h>
+#else
+#define __sanitizer_start_switch_fiber(kept, bottom, size)  ((void)(kept), (void)(bottom), (void)(size))
+#define __sanitizer_finish_switch_fiber(kept, bottom, size) ((void)(kept), (void)(bottom), (void)(size))
+#endif
+
 struct thread {
     struct thread *next;
     ucontext_t context;
-    void *stack;
+    void *stack, *kept; /* kept: the sanitizer's own */
     void *(*run)(void *);
     void *userdata, *result;
     bool detached, done;
@@ -34,20 +42,27 @@ struct thread {
 static struct thread *threads, *current;
 static ucontext_t main_context;
 static void *spare_stack;
+static const void *main_stack;
+static size_t main_size;
 
 static void thread_entry(void)
 {
+    __sanitizer_finish_switch_fiber(NULL, &main_stack, &main_size);
     current->result = current->run(current->userdata);
     current->done = true;
+    __sanitizer_start_switch_fiber(NULL, main_stack, main_size);
     swapcontext(&current->context, &main_context);
 }
 
 static void resume(struct thread *t)
 {
     int before = errno;
+    void *kept = NULL;
     current = t;
     errno = t->error;
+    __sanitizer_start_switch_fiber(&kept, t->stack, STACK_SIZE);
     swapcontext(&main_context, &t->context);
+    __sanitizer_finish_switch_fiber(kept, NULL, NULL);
     t->error = errno;
     errno = before;
     current = NULL;
@@ -56,7 +71,9 @@ static void resume(struct thread *t)
 static void yield(void)
 {
     struct thread *t = current;
+    __sanitizer_start_switch_fiber(&t->kept, main_stack, main_size);
     swapcontext(&t->context, &main_context);
+    __sanitizer_finish_switch_fiber(t->kept, &main_stack, &main_size);
 }
 
 static void forget(struct thread *t)

@@ -22,11 +22,15 @@ enum stream {
     CHANCE_TENANT,
     CHANCE_DISK,
     CHANCE_CRASH,
+    CHANCE_OPERATOR,
     CHANCE_PROGRAM, /* getrandom() */
     CHANCE_STREAMS
 };
 uint64_t chance(enum stream s, uint64_t below);
 bool chance_percent(enum stream s, unsigned percent);
+void chance_seed(enum stream s, uint64_t number);
+/* The same for the same text in each run of a plan. */
+uint64_t chance_of(const char *text, uint64_t number);
 
 /* The folder by a name that is the same in every life: paths are in the configuration, and its
  * fingerprint is in the audit. */
@@ -38,21 +42,24 @@ enum death {
     DEATH_POWER /* what was not synced may be gone, or torn */
 };
 
-/* Faults planted on purpose, to see that the net holds. */
-enum plant {
-    PLANT_NOTHING,
-    PLANT_SYNC,    /* nothing is ever synced */
-    PLANT_PUSH,    /* every eighth change is not told to followers */
-    PLANT_REFRESH, /* a refresh that calls itself whole leaves somebody out */
-    PLANT_CREATE   /* every eighth create is carried out under another name */
+enum disk {
+    DISK_FINE,
+    DISK_FULL,
+    DISK_FAILS,
+    DISK_LIES /* it calls synced what is not */
 };
 
 struct world {
-    enum plant plant;
     uint64_t steady_usec, wall_usec;
+    uint64_t booted_usec; /* the machine's own steady clock begins there */
+    uint64_t cut_usec;    /* when a connection ended last */
+    uint64_t active_usec; /* when anything happened last */
+    uint64_t off_usec;    /* how long the machine was off, all in all: it cannot know */
     enum death death; /* from now on nothing that the daemon does reaches anybody */
     bool running;     /* the definitions speak for the world, not for the kernel */
     bool directory_away, tenant_away;
+    enum disk disk;
+    bool has_lied, lost_by_lies; /* then much is nobody's fault */
     char folder[80];
     /* Breaks the daemon's loop after a death. */
     void (*on_death)(void);
@@ -62,13 +69,16 @@ struct world {
      */
     uint64_t deaf_since_usec;
     uint64_t n_crashes, n_power_losses, n_requests, n_events, n_changes, n_writes, n_checks;
+    unsigned first_broken;    /* the first invariant that broke, and when */
+    uint64_t first_broken_usec;
     unsigned crash_countdown; /* points until the death; 0: none is due */
     enum death crash_kind;
-    bool trace;
+    uint64_t points; /* what was seen */
+    bool trace, silent;
 };
 extern struct world world;
 
-/* An invariant does not hold: said once with seed and day. */
+/* An invariant does not hold: said once with the day. */
 __attribute__((format(printf, 2, 3))) void broken(unsigned invariant, const char *format, ...);
 unsigned world_day(void);
 void log_dump(void); /* the last lines of the daemon's log */
@@ -76,7 +86,7 @@ void log_keep(const char *line, size_t size);
 
 /* clock.c */
 typedef void (*event_fn)(void *userdata, uint64_t argument);
-void clock_begin(uint64_t seed);
+void clock_begin(uint64_t number);
 void clock_end(void);
 void world_at(uint64_t steady_usec, event_fn fn, void *userdata, uint64_t argument);
 /* Without the daemon: what is due happens, until that time. */
@@ -91,7 +101,8 @@ void threads_finish(void);
 /* socket.c */
 enum peer_kind {
     PEER_DIRECTORY,
-    PEER_TENANT
+    PEER_TENANT,
+    PEER_OPERATOR /* who calls the daemon */
 };
 struct line { /* a connection, seen from the world's end */
     struct line *next;
@@ -105,6 +116,8 @@ struct line { /* a connection, seen from the world's end */
 bool sockets_run(void);                /* true: something was heard or said */
 void sockets_cut(enum peer_kind peer); /* every connection to it */
 void sockets_end(void);
+/* To a socket that the daemon listens on; NULL: nobody does. */
+struct line *line_open(const char *path, void *data);
 void line_say(struct line *l, const void *data, size_t size);
 void line_hang_up(struct line *l);
 struct line *line_ref(struct line *l);
@@ -122,6 +135,54 @@ bool crash_point(void);
 /* directory.c */
 void directory_hear(struct line *l);
 void directory_hung_up(struct line *l);
+
+/* points.c */
+enum point {
+    POINT_DELETE_PHASE,
+    POINT_PRESENT_PHASE,
+    POINT_POLL,
+    POINT_ROLL_CALL,
+    POINT_KILLED,
+    POINT_POWER_LOSS,
+    POINT_DEAD_AT_START,
+    POINT_TORN,
+    POINT_SETTLED,
+    POINT_AUDIT_CUT,
+    POINT_LOST_ANSWER,
+    POINT_THROTTLED,
+    POINT_PAGE,
+    POINT_UNAUTHORISED,
+    POINT_ERROR,
+    POINT_BUSY_REVOCATION,
+    POINT_PARKED,
+    POINT_APPROVED,
+    POINT_STALE,
+    POINT_PAUSED,
+    POINT_RELOADED,
+    POINT_NOT_LOADED,
+    POINT_RESTORED,
+    POINT_REMOVED,
+    POINT_DISK_FULL,
+    POINT_SYNC_FAILED,
+    POINT_LIED,
+    POINT_CLOCK_BACK,
+    POINT_CLOCK_FORWARD,
+    POINT_RENAMED,
+    POINT_DELETED,
+    POINT_ENABLED,
+    POINT_ERASED,
+    POINT_ROTATED,
+    POINT_ON_SHIFT,
+    POINTS
+};
+void seen(enum point p);
+void seen_in_log(const char *line, size_t size);
+/* How many lives saw each; all: else only those that none saw. Returns how many were seen. */
+unsigned points_print(const unsigned lives[POINTS], bool all);
+
+/* operator.c */
+void operator_hear(struct line *l);
+void operator_hung_up(struct line *l);
 
 /* tenant.c */
 void tenant_begin(void);

@@ -34,7 +34,8 @@ struct tenant_call {
 
 static const char *const kind_names[FAKE_N_KINDS] = {"POST user",   "GET user",  "PUT user",
                                                      "DELETE user", "GET team",  "GET list",
-                                                     "GET users",   "GET users", "PATCH users"};
+                                                     "GET users",   "GET users", "PATCH users",
+                                                     "PATCH users"};
 
 static unsigned kind_index(enum fake_kind kind)
 {
@@ -344,9 +345,29 @@ static void do_patch(struct tenant_call *c)
     answer(c, TENANT_DONE, 200, "");
 }
 
+static void do_active(struct tenant_call *c)
+{
+    struct fake_user *u = find_id(c->tenant, c->scim_id);
+    if (!u) {
+        answer(c, TENANT_NOT_FOUND, 404, "no such resource");
+        return;
+    }
+    if (c->tenant->shuns_active) {
+        answer(c, TENANT_REFUSED, 400, "active is read-only");
+        return;
+    }
+    if (!c->tenant->ignores_active) {
+        u->user->disabled = c->disabled;
+        wrote(c, u, u->login);
+    }
+    c->shown = must(user_copy(u->user));
+    c->answer.user = c->shown;
+    answer(c, TENANT_DONE, 200, "");
+}
+
 static void carry_out(struct tenant_call *c)
 {
-    bool scim = c->kind == FAKE_LOOKUP || c->kind == FAKE_SCIM_GET || c->kind == FAKE_PATCH;
+    bool scim = (c->kind & (FAKE_LOOKUP | FAKE_SCIM_GET | FAKE_PATCH | FAKE_ACTIVE)) != 0;
     if (scim && c->tenant->no_scim) {
         answer(c, TENANT_UNSUPPORTED, 404, "no integration account");
         return;
@@ -361,6 +382,7 @@ static void carry_out(struct tenant_call *c)
     case FAKE_LOOKUP: do_lookup(c); break;
     case FAKE_SCIM_GET: do_scim_get(c); break;
     case FAKE_PATCH: do_patch(c); break;
+    case FAKE_ACTIVE: do_active(c); break;
     }
 }
 
@@ -556,6 +578,16 @@ static int fake_patch(void *client, struct tenant_call **ret, const char *scim_i
     return 0;
 }
 
+static int fake_active(void *client, struct tenant_call **ret, const char *scim_id, bool active,
+                       tenant_done_fn done, void *userdata, struct error *e)
+{
+    (void)e;
+    struct tenant_call *c = arrive(client, ret, FAKE_ACTIVE, NULL, done, userdata);
+    c->scim_id = copy(scim_id);
+    c->disabled = !active;
+    return 0;
+}
+
 static void unlink_call(struct tenant_call *c)
 {
     struct fake_tenant *t = c->tenant;
@@ -611,6 +643,7 @@ const struct tenant_ops fake_tenant_ops = {
     .scim_lookup = fake_lookup,
     .scim_get = fake_scim_get,
     .scim_patch = fake_patch,
+    .scim_active = fake_active,
     .call_hurry = call_hurry,
     .call_free = fake_call_free,
 };

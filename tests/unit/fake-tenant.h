@@ -24,9 +24,10 @@ enum fake_kind {
     FAKE_LOOKUP = 1 << 6,
     FAKE_SCIM_GET = 1 << 7,
     FAKE_PATCH = 1 << 8,
+    FAKE_ACTIVE = 1 << 9,
 };
-#define FAKE_N_KINDS 9
-#define FAKE_WRITES  (FAKE_CREATE | FAKE_PUT | FAKE_DELETE | FAKE_PATCH)
+#define FAKE_N_KINDS 10
+#define FAKE_WRITES  (FAKE_CREATE | FAKE_PUT | FAKE_DELETE | FAKE_PATCH | FAKE_ACTIVE)
 #define FAKE_ALL     ((1 << FAKE_N_KINDS) - 1)
 
 /* What is answered instead of the truth. */
@@ -60,6 +61,7 @@ struct fake_tenant {
     bool no_scim;                     /* no integration account */
     bool no_rename;
     bool no_listing;
+    bool shuns_active, ignores_active; /* what SCIM does to another `active` */
     bool merges_skills; /* a PUT adds skills and never takes one away */
     bool hold;          /* requests arrive, and nothing is answered until this is false */
     /* What happens to a request whose caller went away: asked for each, with `cancel_data`. */

@@ -198,7 +198,7 @@ static void test_every_key(void **state)
         assert_non_null(text);
         assert_non_null(key->help);
         if (strcmp(key->section, section) != 0)
-            buffer_format(&b, strcmp(key->section, "rule") == 0 ? "[%s \"A\"]\n" : "[%s]\n",
+            buffer_format(&b, config_is_named(key->section) ? "[%s \"A\"]\n" : "[%s]\n",
                           key->section);
         section = key->section;
         buffer_format(&b, "%s = %s\n", key->name, text);

@@ -15,7 +15,7 @@
 #define OPERATION_COLUMNS                                                                       \
     "SELECT o.number, o.kind, o.state, o.entry_id, o.dn, o.login, o.changes, o.why, o.reason, " \
     "o.sentence, o.cause, o.since_usec, o.not_before_usec, o.attempts, o.run, o.approved, "     \
-    "o.budget, o.approved_until_usec, o.revokes, o.due_usec FROM operation o "
+    "o.budget, o.approved_until_usec, o.revokes, o.due_usec, o.shift_usec FROM operation o "
 
 /* What reads all of something, and why that is right. A statement is found by how it begins. */
 static const struct {
@@ -32,7 +32,7 @@ static const struct {
     {"SELECT count(*) FROM link WHERE status = ?1", "it counts; the index alone is read"},
     {"SELECT entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, origin, "
      "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift, quirks, "
-     "renamed_there FROM link "
+     "renamed_there, gone FROM link "
      "ORDER BY entry_id",
      "the verification sweep goes through all linked users"},
     {"SELECT l.known FROM link l WHERE l.status = 1",
@@ -40,14 +40,22 @@ static const struct {
     {"SELECT count(*) FROM listing", "it counts, for status"},
     {"SELECT login FROM listing t WHERE stale = 0 AND NOT EXISTS",
      "whom nobody claims is asked of everybody whom the tenant listed, for the plan"},
+    {"SELECT login, found FROM listing t WHERE stale = 0 AND found",
+     "when a user vanished at the tenant: whether it is there under another login"},
     {"SELECT login FROM listing t WHERE stale = 0 AND (mail_key IS NULL OR",
-     "first contact only: whose mail is to be looked at next"},
-    {"UPDATE listing SET stale = 1", "first contact only: all of them are listed again"},
+     "first contact, and when a user vanished: whose mail is to be looked at next"},
+    {"UPDATE listing SET stale = 1", "all of them are listed again: at first contact, and when a user vanished at the tenant"},
     {"DELETE FROM listing WHERE stale = 1", "first contact only: who was not listed again"},
+    {"SELECT (SELECT count(*) FROM operation INDEXED BY operation_state WHERE state = 4",
+     "those under way: as many as max_concurrent"},
+    {"SELECT count(*) FROM operation INDEXED BY operation_state WHERE state = 1 AND kind IN",
+     "with max_users only, when the guard looks at the plan"},
+    {"SELECT number FROM operation INDEXED BY operation_state WHERE state = 1 AND kind IN",
+     "likewise, where more are due than there are seats"},
     {"INSERT INTO link_aside(", "all links are put aside, once for each change of the tenant"},
     {"INSERT INTO link(entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, "
      "origin, created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift, quirks, "
-     "renamed_there) SELECT",
+     "renamed_there, gone) SELECT",
      "all links come back, once the tenant is the one of before"},
     {"INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM link_aside",
      "everybody whose link was put aside, once for each change of the tenant"},

@@ -1,0 +1,73 @@
+/*
+ * What in the queue would enable one more user: creates, and users that are enabled again. Where
+ * the number of users is limited, only so many of them are let go.
+ */
+#include "config.h"
+
+#include "base/error.h"
+#include "state/db.h"
+#include "state/queue.h"
+
+#define UNCLEAR "reason IS '" REASON_UNCLEAR "'"
+#define READY                                                                                  \
+    "FROM operation INDEXED BY operation_state WHERE state = 1 AND kind IN (1, 7) AND NOT " UNCLEAR
+#define WAITING                                                                                \
+    "FROM operation INDEXED BY operation_cause WHERE cause = 'seats' AND reason = '" REASON_SEATS "'"
+
+static int count(struct state *s, const char *sql, size_t *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, sql, e);
+
+    if (r < 0)
+        return r;
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r;
+    *ret = (size_t)stmt_int(q, 0);
+    return 0;
+}
+
+int queue_seats_under_way(struct state *s, size_t *ret, struct error *e)
+{
+    return count(s,
+                 "SELECT (SELECT count(*) FROM operation INDEXED BY operation_state WHERE state = 4 "
+                 "AND kind IN (1, 7)) + (SELECT count(*) FROM operation INDEXED BY operation_cause "
+                 "WHERE cause = 'unclear' AND reason = '" REASON_UNCLEAR "' AND state = 3 AND kind IN (1, 7))",
+                 ret, e);
+}
+
+int queue_seats_ready(struct state *s, size_t *ret, struct error *e)
+{
+    return count(s, "SELECT count(*) " READY, ret, e);
+}
+
+int queue_seats_waiting(struct state *s, size_t *ret, struct error *e)
+{
+    return count(s, "SELECT count(*) " WAITING, ret, e);
+}
+
+int queue_of_seats(struct state *s, bool waiting, size_t limit, struct operation_list *ret,
+                   struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         waiting ? "SELECT number " WAITING " ORDER BY due_usec, number LIMIT ?1"
+                                 : "SELECT number " READY
+                                   " ORDER BY due_usec DESC, number DESC LIMIT ?1",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, (int64_t)limit);
+    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        struct operation *o = NULL;
+        int loaded = queue_load(s, stmt_int(q, 0), &o, e);
+
+        if (loaded == 0 && operation_list_add(ret, o) < 0)
+            loaded = error_out_of_memory(e);
+        if (loaded < 0)
+            return loaded;
+    }
+    return r;
+}

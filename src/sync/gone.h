@@ -1,0 +1,35 @@
+/*
+ * Linked users whom the verification did not find. What became of them is decided together, when
+ * all were read: who was renamed before the id was learnt is looked for among the users that
+ * nobody claims, so that no person gets a second user.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/text.h"
+
+struct books;
+struct error;
+struct tenant_answer;
+struct tenant_call;
+
+struct gone {
+    struct books *books;
+    struct tenant_call *call;
+    struct string_list people; /* entry ids */
+    char *login;               /* the one that is looked at */
+    bool search;               /* an id is not known: the others there are looked through */
+    bool cannot_list;
+    size_t n_strangers; /* that were not there before, and nobody here wants */
+    bool anew; /* the state is an older copy: what is found is what is known */
+    /* The end; failure: the tenant as a whole does not answer, and nothing was decided. NULL and
+     * *e set: our own failure. */
+    void (*done)(const struct tenant_answer *failure, const struct error *e, void *userdata);
+    void *userdata;
+};
+
+int gone_add(struct gone *g, const char *entry_id, bool id_known, struct error *e);
+/* True: under way, and `done` runs later, from the loop. */
+bool gone_settle(struct gone *g);
+void gone_cancel(struct gone *g);

@@ -1,0 +1,293 @@
+/* A seed makes a plan: one stream of chance for each subject. */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan.h"
+#include "world.h"
+
+#define PEOPLE_MAX 4096
+
+/* What the generator knows of people, so that most lines mean something. */
+static struct {
+    bool gone, renamed;
+} known[PEOPLE_MAX];
+static unsigned n_hired, n_limit;
+
+static uint64_t pick(uint64_t below)
+{
+    return chance(CHANCE_COMPANY, below);
+}
+
+static const char *any_team(void)
+{
+    static const char *const teams[] = {"support", "sales", "night"};
+    return pick(10) ? teams[pick(3)] : "";
+}
+
+static void hire(struct plan *p, uint64_t at)
+{
+    if (n_hired + 1 >= PEOPLE_MAX)
+        return;
+    struct happening *h = plan_add(p, at, WHAT_HIRE, any_team());
+    h->who = ++n_hired;
+    h->number = pick(1000000);
+    known[n_hired].gone = known[n_hired].renamed = false;
+    if (pick(8) == 0)
+        plan_add(p, at, WHAT_LEAD, "yes")->who = n_hired;
+}
+
+static void say(struct plan *p, uint64_t at, enum what what, unsigned who, const char *to)
+{
+    struct happening *h = plan_add(p, at, what, to);
+    h->who = who;
+    h->number = pick(1000000);
+}
+
+static void change(struct plan *p, uint64_t at, unsigned who)
+{
+    if (known[who].gone) {
+        if (pick(3) == 0) {
+            say(p, at, WHAT_RETURN, who, any_team());
+            known[who].gone = false;
+        }
+        return;
+    }
+    switch (pick(14)) {
+    case 0:
+        say(p, at, WHAT_LEAVE, who, "");
+        known[who].gone = true;
+        break;
+    case 1: say(p, at, WHAT_NAME, who, ""); break;
+    case 2:
+    case 3: say(p, at, WHAT_TEAM, who, any_team()); break;
+    case 4: say(p, at, WHAT_TEAM, who, ""); break;
+    case 5: say(p, at, WHAT_LANGUAGE, who, pick(2) ? "es" : ""); break;
+    case 6: say(p, at, WHAT_TYPE, who, pick(3) ? "" : "Terminated"); break;
+    case 7: say(p, at, WHAT_TYPE, who, pick(3) ? "" : "Revoked"); break;
+    case 8: say(p, at, WHAT_TYPE, who, pick(3) ? "Visitor" : "Service"); break;
+    case 9: say(p, at, WHAT_LEAD, who, pick(2) ? "yes" : ""); break;
+    case 10: say(p, at, WHAT_MOVE, who, ""); break;
+    case 11:
+        if (!known[who].renamed && pick(3) == 0) {
+            known[who].renamed = true; /* once is enough to find out */
+            say(p, at, WHAT_LOGIN, who, "");
+        }
+        break;
+    default: say(p, at, WHAT_SHIFT, who, pick(3) ? "" : "on"); break;
+    }
+}
+
+static void draw_day(struct plan *p, unsigned day)
+{
+    unsigned most = n_limit / 12 + 4,
+             n = day % 7 >= 5 || pick(3) == 0 ? 0 : (unsigned)pick(most + 1);
+    for (unsigned i = 0; i < n; i++) { /* between seven and seven */
+        uint64_t at = day * DAY + 7 * HOUR + pick(12 * HOUR);
+        unsigned wave = pick(15) ? 1 : 1 + (unsigned)pick(8);
+        bool hires = pick(4) == 0;
+        for (unsigned k = 0; k < wave; k++)
+            if (hires && n_hired < n_limit)
+                hire(p, at);
+            else if (n_hired)
+                change(p, at, 1 + (unsigned)pick(n_hired));
+    }
+}
+
+/* Many come at once, and somebody's access must end in the middle of it; perhaps many leave. */
+static void draw_merger(struct plan *p)
+{
+    uint64_t at = pick(p->days) * DAY + 7 * HOUR + pick(12 * HOUR);
+    unsigned n = 20 + (unsigned)pick(40), before = n_hired;
+    if (before < 3)
+        return;
+    for (unsigned i = 0; i < n; i++)
+        hire(p, at);
+    for (unsigned i = 0; i < 3; i++)
+        say(p, at + pick(8 * SECOND), WHAT_TYPE, 1 + (unsigned)pick(before), "Revoked");
+    for (unsigned i = 0; i < n / 2 && pick(2); i++)
+        change(p, at + pick(30 * SECOND), 1 + (unsigned)pick(n_hired));
+}
+
+/* Where a budget holds, more leave on some days than it allows. */
+static void draw_leavers(struct plan *p)
+{
+    for (unsigned day = 0; day < p->days && p->disable_budget; day++) {
+        uint64_t at = day * DAY + 7 * HOUR + pick(10 * HOUR);
+        unsigned n = pick(3) ? p->disable_budget / 2 + (unsigned)pick(p->disable_budget + 3) : 0;
+        for (unsigned i = 0; i < n; i++, at += pick(10) ? pick(10 * SECOND) : HOUR) {
+            unsigned who = 1 + (unsigned)pick(n_hired);
+            if (known[who].gone)
+                continue;
+            say(p, at, pick(2) ? WHAT_LEAVE : WHAT_TYPE, who, "Terminated");
+            known[who].gone = p->all[p->n - 1].what == WHAT_LEAVE;
+        }
+    }
+}
+
+static void draw_company(struct plan *p, unsigned limit)
+{
+    p->two_bases = pick(3) == 0;
+    p->deletes = pick(3) == 0;
+    p->disable_budget = pick(4) ? 0 : 2 + (unsigned)pick(4);
+    p->short_keepalive = pick(5) == 0;
+    p->often_verified = pick(3) == 0;
+    p->rate = pick(4) ? 0 : 2 + (unsigned)pick(6);
+    n_hired = 0;
+    n_limit = limit;
+    for (unsigned i = 0; i < limit / 2 + 1; i++)
+        hire(p, 0);
+    for (unsigned day = 0; day < p->days; day++)
+        draw_day(p, day);
+    draw_leavers(p);
+    if (pick(4) == 0)
+        draw_merger(p);
+}
+
+/* A death is placed after so many points (writes, syncs, requests, answers) from a moment on;
+ * and where a company is unlucky, again after so many from the next start. */
+static void draw_crashes(struct plan *p, unsigned percent)
+{
+    uint64_t at = chance(CHANCE_CRASH, 3) ? SECOND : 0;
+    while (percent && at < p->days * DAY) {
+        if (chance_percent(CHANCE_CRASH, percent)) {
+            struct happening *h =
+                plan_add(p, at, WHAT_CRASH, chance_percent(CHANCE_CRASH, 50) ? "kill" : "power");
+            h->number = chance(CHANCE_CRASH, 1000000);
+            h->points[h->n_points++] = 1 + (unsigned)chance(CHANCE_CRASH, at ? 60 : 150);
+            while (h->n_points < 8 && chance_percent(CHANCE_CRASH, percent > 100 ? 90 : 20))
+                h->points[h->n_points++] = 1 + (unsigned)chance(CHANCE_CRASH, 150);
+        }
+        at += 1 + chance(CHANCE_CRASH, 12 * HOUR);
+    }
+}
+
+/* Twice a week or so a peer hangs up, or is away for a while; mostly when there is work. */
+static void draw_weather(struct plan *p)
+{
+    static const char *const troubles[] = {"away",   "hangs up",     "lost answers", "throttles",
+                                           "errors", "unauthorised", "pages",        "slow"};
+    unsigned n = 1 + (unsigned)chance(CHANCE_TENANT, 1 + p->days);
+    size_t n_people = p->n;
+    for (unsigned i = 0; i < n; i++) {
+        bool directory = chance_percent(CHANCE_TENANT, 30);
+        uint64_t at = chance(CHANCE_TENANT, p->days * DAY);
+        if (chance_percent(CHANCE_TENANT, 60))
+            at = p->all[chance(CHANCE_TENANT, n_people)].at_usec;
+        const char *to = directory ? troubles[chance(CHANCE_TENANT, 2)]
+                                   : troubles[chance(CHANCE_TENANT, 8)];
+        uint64_t before = chance(CHANCE_TENANT, 5 * SECOND);
+        struct happening *h = plan_add(p, at > before ? at - before : 0,
+                                       directory ? WHAT_DIRECTORY : WHAT_TENANT, to);
+        h->seconds = strcmp(to, "hangs up") == 0    ? 1
+                     : chance(CHANCE_TENANT, 2) ? 60 + chance(CHANCE_TENANT, 600)
+                                                : 60 + chance(CHANCE_TENANT, 4 * 3600);
+        h->number = 5 + chance(CHANCE_TENANT, 95);
+    }
+}
+
+/* Somebody looks at what waits four times a day, and mostly approves it. */
+static void draw_operators(struct plan *p, bool calm)
+{
+    static const char *const acts[] = {"pause",  "retry", "sync",  "approve stale",
+                                       "reload", "read",  "rotate", "erase"};
+    size_t n_people = p->n;
+    bool strict = !calm && chance_percent(CHANCE_OPERATOR, 25);
+    for (unsigned day = 0; day < p->days; day++)
+        for (unsigned hour = 9; hour < 24; hour += 4) {
+            uint64_t at = day * DAY + hour * HOUR;
+            if (!strict || chance_percent(CHANCE_OPERATOR, 60))
+                plan_add(p, at, WHAT_OPERATOR, "approve");
+            if (calm || !chance_percent(CHANCE_OPERATOR, 12))
+                continue;
+            /* Half of it right before somebody's change. */
+            uint64_t when = at + chance(CHANCE_OPERATOR, 3 * HOUR);
+            if (chance_percent(CHANCE_OPERATOR, 50))
+                when = p->all[chance(CHANCE_OPERATOR, n_people)].at_usec;
+            when -= when < SECOND ? 0 : SECOND;
+            struct happening *h =
+                plan_add(p, when, WHAT_OPERATOR, acts[chance(CHANCE_OPERATOR, 8)]);
+            h->who = 1 + (unsigned)chance(CHANCE_OPERATOR, n_hired);
+            h->seconds = 60 + chance(CHANCE_OPERATOR, 3600);
+        }
+}
+
+/* An administrator edits a key now and then. */
+static void draw_configurations(struct plan *p)
+{
+    static const char *const keys[] = {"billing", "visitors", "budget", "broken"};
+    if (!chance_percent(CHANCE_OPERATOR, 30))
+        return;
+    for (unsigned day = 0; day < p->days; day++)
+        if (chance_percent(CHANCE_OPERATOR, 20)) {
+            uint64_t at = day * DAY + 8 * HOUR + chance(CHANCE_OPERATOR, 10 * HOUR);
+            plan_add(p, at, WHAT_CONFIGURATION, keys[chance(CHANCE_OPERATOR, 4)])->number =
+                1 + chance(CHANCE_OPERATOR, 1000);
+        }
+}
+
+/* Restarts; older state files, or none. */
+static void draw_states(struct plan *p)
+{
+    static const char *const ways[] = {"restart", "restart", "restore", "remove"};
+    if (!chance_percent(CHANCE_OPERATOR, 30))
+        return;
+    for (unsigned i = 0; i < 1 + p->days / 4; i++) {
+        uint64_t at = chance(CHANCE_OPERATOR, p->days * DAY),
+                 later = chance(CHANCE_OPERATOR, 2 * DAY);
+        plan_add(p, at, WHAT_STATE, "keep");
+        plan_add(p, at + later, WHAT_STATE, ways[chance(CHANCE_OPERATOR, 4)]);
+    }
+}
+
+/* Full, failing and lying disks. */
+static void draw_disks(struct plan *p)
+{
+    static const char *const troubles[] = {"full", "full", "fails", "fails", "lies"};
+    if (!chance_percent(CHANCE_DISK, 25))
+        return;
+    for (unsigned i = 0; i < 1 + p->days / 4; i++) {
+        struct happening *h = plan_add(p, chance(CHANCE_DISK, p->days * DAY), WHAT_DISK,
+                                       troubles[chance(CHANCE_DISK, 5)]);
+        h->seconds = 10 + chance(CHANCE_DISK, chance(CHANCE_DISK, 2) ? 60 : 7200);
+    }
+}
+
+/* Clocks that are wrong, and are set; machines that sleep. */
+static void draw_clocks(struct plan *p)
+{
+    static const char *const ways[] = {"back", "forward", "sleep"};
+    if (!chance_percent(CHANCE_DISK, 25))
+        return;
+    for (unsigned i = 0; i < 1 + p->days / 4; i++) {
+        static const uint64_t most[] = {60, 3600, 86400, 400 * 86400};
+        uint64_t kind = chance(CHANCE_DISK, 3);
+        struct happening *h =
+            plan_add(p, chance(CHANCE_DISK, p->days * DAY), WHAT_CLOCK, ways[kind]);
+        /* What is to be deleted waits on the wall clock so far. */
+        unsigned n_most = p->deletes && kind ? 2 : kind == 2 ? 3 : 4;
+        h->seconds = 1 + chance(CHANCE_DISK, most[chance(CHANCE_DISK, n_most)]);
+    }
+}
+
+void plan_draw(struct plan *ret, const struct draw_options *o)
+{
+    *ret = (struct plan){.days = o->days, .chance = 1 + o->seed};
+    for (unsigned i = 0; i < CHANCE_STREAMS; i++)
+        chance_seed((enum stream)i, o->seed * 1000003 + i * 7919);
+    draw_company(ret, o->people);
+    ret->session_log = chance_percent(CHANCE_DIRECTORY, 50);
+    ret->polled = !o->calm && chance_percent(CHANCE_DIRECTORY, 15);
+    draw_crashes(ret, o->crash_percent);
+    draw_operators(ret, o->calm);
+    if (!o->calm) {
+        draw_weather(ret);
+        draw_configurations(ret);
+        draw_clocks(ret);
+        draw_disks(ret);
+        draw_states(ret);
+    }
+    plan_sort(ret);
+}

@@ -1,0 +1,113 @@
+/* What the directory holds. */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "directory.h"
+#include "plan.h"
+#include "world.h"
+
+struct directory_data directory_data;
+
+void directory_begin(const struct plan *p)
+{
+    directory_data = (struct directory_data){
+        .session_log = p->session_log, .polled = p->polled, .chance = p->chance};
+}
+
+static void values_free(struct item *i)
+{
+    for (size_t n = 0; n < i->n_values; n++) {
+        free(i->values[n].name);
+        free(i->values[n].text);
+    }
+    free(i->values);
+}
+
+void directory_end(void)
+{
+    for (size_t k = 0; k < directory_data.n_items; k++) {
+        values_free(directory_data.items[k]);
+        free(directory_data.items[k]);
+    }
+    free(directory_data.items);
+    directory_data = (struct directory_data){0};
+}
+
+struct item *item_new(const char *dn)
+{
+    struct directory_data *d = &directory_data;
+    if (d->n_items == d->room) {
+        d->room = d->room ? 2 * d->room : 64;
+        d->items = realloc(d->items, d->room * sizeof(*d->items));
+    }
+    struct item *i = calloc(1, sizeof(*i));
+    if (!i || !d->items)
+        abort();
+    snprintf(i->dn, sizeof(i->dn), "%s", dn);
+    for (unsigned n = 0; n < 16; n++)
+        i->uuid[n] = (unsigned char)chance_of(dn, d->chance + n);
+    const unsigned char *u = i->uuid;
+    snprintf(i->uuid_text, sizeof(i->uuid_text),
+             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0], u[1],
+             u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
+             u[15]);
+    i->gone = true; /* until the change that adds it ends */
+    d->items[d->n_items++] = i;
+    return i;
+}
+
+const char *item_get(const struct item *i, const char *name)
+{
+    for (size_t n = 0; n < i->n_values; n++)
+        if (strcasecmp(i->values[n].name, name) == 0)
+            return i->values[n].text;
+    return NULL;
+}
+
+void item_add(struct item *i, const char *name, const char *text)
+{
+    i->values = realloc(i->values, (i->n_values + 1) * sizeof(*i->values));
+    if (!i->values)
+        abort();
+    i->values[i->n_values++] = (struct item_value){strdup(name), strdup(text)};
+}
+
+static void drop(struct item *i, const char *name, const char *text)
+{
+    size_t kept = 0;
+    for (size_t n = 0; n < i->n_values; n++) {
+        struct item_value *v = &i->values[n];
+        if (strcasecmp(v->name, name) == 0 && (!text || strcasecmp(v->text, text) == 0)) {
+            free(v->name);
+            free(v->text);
+        } else {
+            i->values[kept++] = *v;
+        }
+    }
+    i->n_values = kept;
+}
+
+void item_drop(struct item *i, const char *name, const char *text)
+{
+    drop(i, name, text);
+}
+
+void item_set(struct item *i, const char *name, const char *text)
+{
+    drop(i, name, NULL);
+    if (text)
+        item_add(i, name, text);
+}
+
+bool item_has(const struct item *i, const char *name, const char *text)
+{
+    for (size_t n = 0; n < i->n_values; n++)
+        if (strcasecmp(i->values[n].name, name) == 0 &&
+            strcasecmp(i->values[n].text, text) == 0)
+            return true;
+    return false;
+}

@@ -1,0 +1,278 @@
+/*
+ * Operators: they call the daemon through its own socket, in its own protocol, and believe what
+ * it answers. A call that a death cuts off is forgotten.
+ */
+#include "config.h"
+
+#include "operator.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "company.h"
+#include "plan.h"
+#include "rules.h"
+#include "world.h"
+
+struct talk { /* one connection */
+    struct talk *next;
+    struct line *line;
+    const struct happening *why;
+    void (*answered)(struct talk *t, json_t *parameters, const char *error);
+};
+static struct talk *talks;
+static uint64_t paused_usec, resumed_usec;
+
+uint64_t operator_paused_usec(void)
+{
+    return paused_usec;
+}
+
+uint64_t operator_quiet_usec(void)
+{
+    return paused_usec ? UINT64_MAX : resumed_usec;
+}
+
+void operator_begin(void)
+{
+    paused_usec = resumed_usec = 0;
+}
+
+static void talk_free(struct talk *t)
+{
+    struct talk **p = &talks;
+    while (*p && *p != t)
+        p = &(*p)->next;
+    if (*p)
+        *p = t->next;
+    free(t);
+}
+
+void operator_end(void)
+{
+    while (talks)
+        talk_free(talks);
+}
+
+/* Takes the parameters. */
+static void ask(struct talk *t, const char *method, json_t *parameters,
+                void (*answered)(struct talk *t, json_t *parameters, const char *error))
+{
+    char name[80];
+    snprintf(name, sizeof(name), "org.rosterd.%s", method);
+    json_t *message = json_pack("{s:s,s:o}", "method", name, "parameters", parameters);
+    char *text = json_dumps(message, JSON_COMPACT);
+    t->answered = answered;
+    line_say(t->line, text, strlen(text) + 1);
+    free(text);
+    json_decref(message);
+}
+
+static struct talk *call(const struct happening *why)
+{
+    char path[120];
+    struct talk *t = calloc(1, sizeof(*t));
+    snprintf(path, sizeof(path), "%scontrol.sock", world.folder);
+    if (!t)
+        abort();
+    t->line = line_open(path, t);
+    if (!t->line) { /* nobody is there */
+        free(t);
+        return NULL;
+    }
+    t->why = why;
+    t->next = talks;
+    talks = t;
+    return t;
+}
+
+static void hang_up(struct talk *t)
+{
+    line_hang_up(t->line);
+}
+
+void operator_hung_up(struct line *l)
+{
+    if (l->data)
+        talk_free(l->data);
+    l->data = NULL;
+}
+
+void operator_hear(struct line *l)
+{
+    const void *end = memchr(l->in, 0, l->n_in);
+    struct talk *t = l->data;
+    if (!end || !t)
+        return;
+    json_t *message = json_loads((const char *)l->in, 0, NULL);
+    const char *error = json_string_value(json_object_get(message, "error"));
+    line_eat(l, (size_t)((const unsigned char *)end - l->in) + 1);
+    if (!message)
+        broken(0, "the answer to an operator is no JSON");
+    else
+        t->answered(t, json_object_get(message, "parameters"), error ? error : "");
+    json_decref(message);
+}
+
+static void done(struct talk *t, json_t *parameters, const char *error)
+{
+    (void)parameters;
+    if ((strcmp(error, "org.rosterd.Failed") == 0 ||
+         strcmp(error, "org.rosterd.InvalidParameter") == 0) &&
+        !world.disk)
+        broken(0, "an operator who did \"%s\" is answered %s", t->why->to, error);
+    hang_up(t);
+}
+
+/* ---- approvals ---- */
+
+static json_t *plan_seen; /* of the last who asked; whom the approval is about */
+
+static void approved(struct talk *t, json_t *parameters, const char *error)
+{
+    size_t i;
+    json_t *o;
+    if (*error) {
+        done(t, parameters, error);
+        return;
+    }
+    seen(POINT_APPROVED);
+    json_array_foreach(json_object_get(plan_seen, "operations"), i, o)
+    {
+        const char *login =
+            json_string_value(json_object_get(json_object_get(o, "person"), "login"));
+        for (size_t k = 0; login && k < company.n_people; k++)
+            if (strcmp(company.people[k]->login, login) == 0 ||
+                strcmp(company.people[k]->old_login, login) == 0) {
+                company.people[k]->approved_until_usec = world.steady_usec + HOUR + MINUTE;
+                company.people[k]->forgotten = false;
+            }
+    }
+    hang_up(t);
+}
+
+static void saw_plan(struct talk *t, json_t *parameters, const char *error)
+{
+    size_t i;
+    json_t *o, *hash = json_object_get(parameters, "hash");
+    json_decref(plan_seen);
+    plan_seen = json_incref(parameters);
+    if (*error || !json_is_string(hash)) {
+        broken(0, "the plan cannot be shown: %s", error);
+        hang_up(t);
+        return;
+    }
+    json_array_foreach(json_object_get(parameters, "operations"), i, o)
+    {
+        const char *state = json_string_value(json_object_get(o, "state"));
+        if (state && strcmp(state, "parked") == 0)
+            seen(POINT_PARKED);
+    }
+    ask(t, "Approve", json_pack("{s:O}", "hash", hash), approved);
+}
+
+static void refused(struct talk *t, json_t *parameters, const char *error)
+{
+    (void)parameters;
+    seen(POINT_STALE);
+    if (!*error)
+        broken(4, "a hash that stands for nothing was approved");
+    hang_up(t);
+}
+
+/* ---- pauses ---- */
+
+static void paused(struct talk *t, json_t *parameters, const char *error)
+{
+    if (!*error)
+        paused_usec = world.steady_usec;
+    seen(POINT_PAUSED);
+    done(t, parameters, error);
+}
+
+static void resumed(struct talk *t, json_t *parameters, const char *error)
+{
+    resumed_usec = world.steady_usec;
+    done(t, parameters, error);
+}
+
+/* A wish is repeated: whoever died before it was heard, or before it was on the disk, hears it
+ * again. */
+static void resume(void *userdata, uint64_t argument)
+{
+    struct talk *t = call(userdata);
+    paused_usec = 0; /* from now on it may write */
+    resumed_usec = UINT64_MAX;
+    if (t)
+        ask(t, "Resume", json_object(), resumed);
+    if (argument < 3)
+        world_at(world.steady_usec + 5 * MINUTE, resume, userdata, argument + 1);
+}
+
+/* ---- the rest ---- */
+
+static void looked(struct talk *t, json_t *parameters, const char *error)
+{
+    const char *secret = NULL;
+    char *text = json_dumps(parameters, 0);
+    if (text && (secret = strstr(text, "client-secret-text")))
+        broken(8, "a secret is told: %.40s", secret);
+    free(text);
+    done(t, parameters, error);
+}
+
+/* As logrotate does, and the reload that it asks for. */
+static void rotate(struct talk *t)
+{
+    char from[120], to[160];
+    time_t now = (time_t)(world.wall_usec / SECOND);
+    struct tm tm;
+    gmtime_r(&now, &tm);
+    snprintf(from, sizeof(from), "%saudit.jsonl", world.folder);
+    snprintf(to, sizeof(to), "%s-%04d%02d%02d-%02d%02d%02d", from, tm.tm_year + 1900,
+             tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    if (rename(from, to) == 0)
+        seen(POINT_ROTATED);
+    ask(t, "Reload", json_object(), done);
+}
+
+static json_t *login_of(const struct happening *h)
+{
+    const struct person *p = company_person(h->who);
+    return json_string(p ? p->login : "nobody");
+}
+
+void operator_happen(const struct happening *h)
+{
+    struct talk *t = call(h);
+    if (!t)
+        return;
+    if (strcmp(h->to, "approve") == 0) {
+        ask(t, "Plan", json_object(), saw_plan);
+    } else if (strcmp(h->to, "approve stale") == 0) {
+        ask(t, "Approve", json_pack("{s:s}", "hash", "0123456789abcdef"), refused);
+    } else if (strcmp(h->to, "pause") == 0) {
+        ask(t, "Pause", json_object(), paused);
+        world_at(world.steady_usec + h->seconds * SECOND, resume, (void *)(uintptr_t)h, 0);
+    } else if (strcmp(h->to, "retry") == 0) {
+        ask(t, "Retry", json_object(), done);
+    } else if (strcmp(h->to, "sync") == 0) {
+        ask(t, "Sync", h->seconds % 2 ? json_pack("{s:o}", "person", login_of(h)) : json_object(),
+            done);
+    } else if (strcmp(h->to, "reload") == 0) {
+        ask(t, "Reload", json_object(), done);
+    } else if (strcmp(h->to, "rotate") == 0) {
+        rotate(t);
+    } else if (strcmp(h->to, "erase") == 0) {
+        ask(t, "AuditErase", json_pack("{s:o,s:s}", "person", login_of(h), "reason", "asked"),
+            done);
+    } else {
+        static const char *const methods[] = {"Status", "Explain", "Holds", "History"};
+        unsigned which = (unsigned)(h->seconds % 4);
+        ask(t, methods[which],
+            which % 2 ? json_pack("{s:o}", "person", login_of(h)) : json_object(), looked);
+    }
+}

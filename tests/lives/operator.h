@@ -1,0 +1,13 @@
+/* People who call the daemon. */
+#pragma once
+#include <stdint.h>
+
+struct happening;
+
+void operator_begin(void);
+void operator_end(void);
+void operator_happen(const struct happening *h);
+/* When writing was paused by an answer that said so; 0: it is not. */
+uint64_t operator_paused_usec(void);
+/* Since when nobody has kept it from working; UINT64_MAX: somebody does. */
+uint64_t operator_quiet_usec(void);

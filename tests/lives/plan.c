@@ -1,0 +1,204 @@
+/* Plans as JSON lines: what holds for the whole life first, then what happens. */
+#include "config.h"
+
+#include "plan.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "world.h"
+
+static const char *const names[WHAT_KINDS] = {
+    [WHAT_HIRE] = "hire",
+    [WHAT_LEAVE] = "leave",
+    [WHAT_RETURN] = "return",
+    [WHAT_NAME] = "name",
+    [WHAT_LOGIN] = "login",
+    [WHAT_TEAM] = "team",
+    [WHAT_LEAD] = "lead",
+    [WHAT_LANGUAGE] = "language",
+    [WHAT_TYPE] = "type",
+    [WHAT_MOVE] = "move",
+    [WHAT_SHIFT] = "shift",
+    [WHAT_CRASH] = "crash",
+    [WHAT_DIRECTORY] = "directory",
+    [WHAT_TENANT] = "tenant",
+    [WHAT_OPERATOR] = "operator",
+    [WHAT_CONFIGURATION] = "configuration",
+    [WHAT_CLOCK] = "clock",
+    [WHAT_DISK] = "disk",
+    [WHAT_STATE] = "state",
+};
+
+struct happening *plan_add(struct plan *p, uint64_t at_usec, enum what what, const char *to)
+{
+    if (p->n == p->room) {
+        p->room = p->room ? 2 * p->room : 64;
+        p->all = realloc(p->all, p->room * sizeof(*p->all));
+        if (!p->all)
+            abort();
+    }
+    struct happening *h = &p->all[p->n++];
+    *h = (struct happening){.at_usec = at_usec, .what = what};
+    snprintf(h->to, sizeof(h->to), "%s", to);
+    return h;
+}
+
+void plan_sort(struct plan *p)
+{
+    for (size_t i = 1; i < p->n; i++) { /* stable; mostly in order already */
+        struct happening h = p->all[i];
+        size_t at = i;
+        for (; at && p->all[at - 1].at_usec > h.at_usec; at--)
+            p->all[at] = p->all[at - 1];
+        p->all[at] = h;
+    }
+}
+
+void plan_copy(struct plan *ret, const struct plan *p)
+{
+    *ret = *p;
+    ret->room = p->n + 1;
+    ret->all = malloc(ret->room * sizeof(*ret->all));
+    if (!ret->all)
+        abort();
+    memcpy(ret->all, p->all, p->n * sizeof(*p->all));
+}
+
+void plan_done(struct plan *p)
+{
+    free(p->all);
+    *p = (struct plan){0};
+}
+
+/* "3 07:12:01.000123": the day, and the time of day. */
+static void write_time(char ret[40], uint64_t usec)
+{
+    snprintf(ret, 40, "%u %02u:%02u:%02u.%06u", (unsigned)(usec / DAY),
+             (unsigned)(usec % DAY / HOUR), (unsigned)(usec % HOUR / MINUTE),
+             (unsigned)(usec % MINUTE / SECOND), (unsigned)(usec % SECOND));
+}
+
+static bool read_time(const char *text, uint64_t *ret)
+{
+    unsigned day, hour, minute, second, rest;
+    if (!text ||
+        sscanf(text, "%u %2u:%2u:%2u.%6u", &day, &hour, &minute, &second, &rest) != 5)
+        return false;
+    *ret = day * DAY + hour * HOUR + minute * MINUTE + second * SECOND + rest;
+    return true;
+}
+
+static json_t *write_line(const struct happening *h)
+{
+    char at[40];
+    write_time(at, h->at_usec);
+    json_t *line = json_pack("{s:s,s:s}", "at", at, "what", names[h->what]);
+    if (h->who)
+        json_object_set_new(line, "who", json_integer(h->who));
+    if (*h->to)
+        json_object_set_new(line, "to", json_string(h->to));
+    if (h->number)
+        json_object_set_new(line, "number", json_integer((json_int_t)h->number));
+    if (h->seconds)
+        json_object_set_new(line, "seconds", json_integer((json_int_t)h->seconds));
+    json_t *points = json_array();
+    for (size_t i = 0; i < h->n_points; i++)
+        json_array_append_new(points, json_integer(h->points[i]));
+    if (h->n_points)
+        json_object_set(line, "points", points);
+    json_decref(points);
+    return line;
+}
+
+static bool read_line(struct plan *p, json_t *line)
+{
+    uint64_t at;
+    size_t i;
+    json_t *point;
+    const char *what = json_string_value(json_object_get(line, "what")),
+               *to = json_string_value(json_object_get(line, "to"));
+    unsigned kind = 0;
+    while (kind < WHAT_KINDS && (!what || strcmp(names[kind], what) != 0))
+        kind++;
+    if (kind == WHAT_KINDS || !read_time(json_string_value(json_object_get(line, "at")), &at))
+        return false;
+    struct happening *h = plan_add(p, at, (enum what)kind, to ? to : "");
+    h->who = (unsigned)json_integer_value(json_object_get(line, "who"));
+    h->number = (uint64_t)json_integer_value(json_object_get(line, "number"));
+    h->seconds = (uint64_t)json_integer_value(json_object_get(line, "seconds"));
+    json_array_foreach(json_object_get(line, "points"), i, point) if (h->n_points < 8)
+        h->points[h->n_points++] = (unsigned)json_integer_value(point);
+    return true;
+}
+
+static bool flag(json_t *line, const char *name)
+{
+    return json_is_true(json_object_get(line, name));
+}
+
+static bool read_head(struct plan *p, json_t *line)
+{
+    const char *why = json_string_value(json_object_get(line, "why"));
+    snprintf(p->why, sizeof(p->why), "%s", why ? why : "");
+    p->chance = (uint64_t)json_integer_value(json_object_get(line, "chance"));
+    p->days = (unsigned)json_integer_value(json_object_get(line, "days"));
+    p->disable_budget = (unsigned)json_integer_value(json_object_get(line, "disable_budget"));
+    p->rate = (unsigned)json_integer_value(json_object_get(line, "rate"));
+    p->two_bases = flag(line, "two_bases");
+    p->deletes = flag(line, "deletes");
+    p->session_log = flag(line, "session_log");
+    p->polled = flag(line, "polled");
+    p->short_keepalive = flag(line, "short_keepalive");
+    p->often_verified = flag(line, "often_verified");
+    return p->days > 0;
+}
+
+int plan_read(struct plan *ret, const char *path)
+{
+    char *text = NULL;
+    size_t room = 0;
+    unsigned n = 0;
+    bool fine = true;
+    FILE *f = fopen(path, "re");
+    *ret = (struct plan){0};
+    if (!f)
+        return -1;
+    while (fine && getline(&text, &room, f) > 0) {
+        json_t *line = json_loads(text, 0, NULL);
+        fine = line && (n++ ? read_line(ret, line) : read_head(ret, line));
+        json_decref(line);
+    }
+    if (!fine)
+        fprintf(stderr, "%s: line %u is no line of a plan\n", path, n);
+    free(text);
+    fclose(f);
+    plan_sort(ret);
+    return fine && n ? 0 : -1;
+}
+
+int plan_write(const struct plan *p, const char *path)
+{
+    FILE *f = fopen(path, "we");
+    if (!f)
+        return -1;
+    json_t *head =
+        json_pack("{s:s,s:I,s:I,s:I,s:I,s:b,s:b,s:b,s:b,s:b,s:b}", "why", p->why, "chance",
+                  (json_int_t)p->chance, "days", (json_int_t)p->days, "disable_budget",
+                  (json_int_t)p->disable_budget, "rate", (json_int_t)p->rate, "two_bases", p->two_bases, "deletes",
+                  p->deletes, "session_log", p->session_log, "polled", p->polled, "short_keepalive",
+                  p->short_keepalive, "often_verified", p->often_verified);
+    (void)json_dumpf(head, f, 0);
+    json_decref(head);
+    for (size_t i = 0; i < p->n; i++) {
+        json_t *line = write_line(&p->all[i]);
+        fputc('\n', f);
+        (void)json_dumpf(line, f, 0);
+        json_decref(line);
+    }
+    fputc('\n', f);
+    return fclose(f);
+}

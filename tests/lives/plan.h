@@ -1,0 +1,68 @@
+/*
+ * What happens in a life, line by line. A seed makes a plan (draw.c); a run reads nothing but
+ * the plan, so that lines may be taken out and what remains happens as before (shrink.c), and
+ * a plan that was kept outlives changes of how plans are drawn.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum what {
+    WHAT_HIRE, /* who; to: the team; number: names, language, place */
+    WHAT_LEAVE,
+    WHAT_RETURN, /* as a new entry; to, number: as for a hire */
+    WHAT_NAME,
+    WHAT_LOGIN, /* another one, once */
+    WHAT_TEAM,
+    WHAT_LEAD,
+    WHAT_LANGUAGE,
+    WHAT_TYPE, /* to: Terminated, Revoked, Service, Visitor or nothing */
+    WHAT_MOVE,
+    WHAT_SHIFT,     /* to: on or off */
+    WHAT_CRASH,     /* to: kill or power; points: until each death, the later ones from a start */
+    WHAT_DIRECTORY, /* to: away, or hangs up; seconds */
+    WHAT_TENANT,    /* to: a trouble; seconds; number: how many percent */
+    WHAT_OPERATOR,  /* to: what they do */
+    WHAT_CONFIGURATION, /* to: which key changes; number: its value */
+    WHAT_CLOCK,         /* to: back, forward, sleep; seconds */
+    WHAT_DISK,          /* to: full, fails or lies; seconds */
+    WHAT_STATE,         /* to: keep; or it ends and begins again: restart, restore, remove */
+    WHAT_KINDS
+};
+
+struct happening {
+    uint64_t at_usec; /* since the beginning */
+    enum what what;
+    char to[24];
+    unsigned who;
+    uint64_t number, seconds;
+    unsigned points[8];
+    size_t n_points;
+};
+
+struct plan {
+    char why[400];   /* of a kept plan: what it found */
+    uint64_t chance; /* decides what is too small for a line: how long an answer takes, ids */
+    unsigned days;
+    bool two_bases, deletes, session_log, polled, short_keepalive, often_verified;
+    unsigned disable_budget; /* 0: unlimited */
+    unsigned rate;           /* requests a second; 0: the default */
+    struct happening *all;
+    size_t n, room;
+};
+
+struct draw_options {
+    uint64_t seed;
+    unsigned days, people, crash_percent;
+    bool calm; /* nothing but people */
+};
+
+void plan_draw(struct plan *ret, const struct draw_options *o);
+/* In the order of their times; those of one time in the order in which they were added. */
+struct happening *plan_add(struct plan *p, uint64_t at_usec, enum what what, const char *to);
+void plan_sort(struct plan *p);
+int plan_read(struct plan *ret, const char *path);
+int plan_write(const struct plan *p, const char *path);
+void plan_copy(struct plan *ret, const struct plan *p);
+void plan_done(struct plan *p);

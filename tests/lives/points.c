@@ -1,0 +1,71 @@
+/* What must be seen sometimes: a net that never meets a kind of trouble holds nothing back. */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "world.h"
+
+static const struct {
+    const char *name;
+    const char *log; /* the daemon says so; NULL: the world calls seen() */
+} points[POINTS] = {
+    [POINT_DELETE_PHASE] = {"a reconnection that names what is gone", NULL},
+    [POINT_PRESENT_PHASE] = {"a reconnection that names what is there", NULL},
+    [POINT_POLL] = {"a directory that is asked for changes", "read of changes of"},
+    [POINT_ROLL_CALL] = {"a roll call", "roll call"},
+    [POINT_KILLED] = {"a kill", NULL},
+    [POINT_POWER_LOSS] = {"a power loss", NULL},
+    [POINT_DEAD_AT_START] = {"a death within a second of the start", NULL},
+    [POINT_TORN] = {"a write of which a part survived", NULL},
+    [POINT_SETTLED] = {"an operation of before a death, settled by reading", "were under way when"},
+    [POINT_AUDIT_CUT] = {"an end of the audit that was cut off", "was cut off, and"},
+    [POINT_LOST_ANSWER] = {"a write whose answer was lost", NULL},
+    [POINT_THROTTLED] = {"a write that was throttled", NULL},
+    [POINT_PAGE] = {"a page of HTML for a write", NULL},
+    [POINT_UNAUTHORISED] = {"a write that was not authorised", NULL},
+    [POINT_ERROR] = {"a write that failed with 503", NULL},
+    [POINT_BUSY_REVOCATION] = {"a revocation among many requests", NULL},
+    [POINT_PARKED] = {"a plan that waits for a person", NULL},
+    [POINT_APPROVED] = {"an approval", NULL},
+    [POINT_STALE] = {"a hash that is refused", NULL},
+    [POINT_PAUSED] = {"a pause", NULL},
+    [POINT_RELOADED] = {"another configuration", NULL},
+    [POINT_NOT_LOADED] = {"a broken configuration", "stays in force"},
+    [POINT_RESTORED] = {"an older state file", NULL},
+    [POINT_REMOVED] = {"no state file any more", NULL},
+    [POINT_DISK_FULL] = {"a write to a full disk", NULL},
+    [POINT_SYNC_FAILED] = {"a sync that fails", NULL},
+    [POINT_LIED] = {"a power loss after syncs that lied", NULL},
+    [POINT_CLOCK_BACK] = {"a clock set back", NULL},
+    [POINT_CLOCK_FORWARD] = {"a clock set forward", NULL},
+    [POINT_RENAMED] = {"a login that changed", NULL},
+    [POINT_DELETED] = {"a user who was deleted", NULL},
+    [POINT_ENABLED] = {"a user who got access again", NULL},
+    [POINT_ERASED] = {"a person who was erased from the audit", "told of a person was erased"},
+    [POINT_ROTATED] = {"an audit file that was renamed away", NULL},
+    [POINT_ON_SHIFT] = {"a disable that waited for a shift's end", NULL},
+};
+
+void seen(enum point p)
+{
+    world.points |= UINT64_C(1) << p;
+}
+
+void seen_in_log(const char *line, size_t size)
+{
+    for (unsigned i = 0; i < POINTS; i++)
+        if (points[i].log && memmem(line, size, points[i].log, strlen(points[i].log)))
+            seen((enum point)i);
+}
+
+unsigned points_print(const unsigned lives[POINTS], bool all)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < POINTS; i++) {
+        n += lives[i] > 0;
+        if (all || !lives[i])
+            printf("%7u lives saw %s\n", lives[i], points[i].name);
+    }
+    return n;
+}

@@ -1,0 +1,100 @@
+/* The configuration: written from a few values, which the oracle reads as well. */
+#include "config.h"
+
+#include "rules.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "company.h"
+#include "directory.h"
+#include "plan.h"
+#include "tenant.h"
+#include "world.h"
+
+struct rules rules;
+static const struct plan *plan;
+
+static void write_file(const char *name, const char *text)
+{
+    char path[160];
+    snprintf(path, sizeof(path), "%s%s", world.folder, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0 || pwrite(fd, text, strlen(text), 0) != (ssize_t)strlen(text))
+        abort();
+    close(fd);
+}
+
+/* The administrator's hand is none of the daemon's. */
+static void write_configuration(void)
+{
+    char text[4096], budget[64] = "unlimited";
+    bool running = world.running;
+    if (rules.disable_budget)
+        snprintf(budget, sizeof(budget), "%u", rules.disable_budget);
+    snprintf(
+        text, sizeof(text),
+        "%s[directory]\nuri = ldap://10.0.0.1\ntls = no\nbind_dn = cn=rosterd," SUFFIX "\n"
+        "poll_interval = 2min\nbind_password_file = %sbind-password\nkeepalive = %s\nbase = ou=people," SUFFIX
+        "\n%sgroup_base = ou=groups," SUFFIX "\n"
+        "[tenant]\nurl = http://10.0.0.2\ntls = no\nclient_id = " API_USER
+        "\nclient_secret_file = %sclient-secret\nmax_rate = %u\n"
+        "[scope]\nwhen = (!(|(employeeType=Service)%s))\n"
+        "[user]\ndisabled_when = (employeeType=Terminated)\n"
+        "[rule \"Support\"]\ngroup = cn=support,ou=groups," SUFFIX
+        "\nteam = Customer Service\nroles = Agent\nskills = English:100\n"
+        "[rule \"Sales\"]\ngroup = cn=sales,ou=groups," SUFFIX
+        "\nteam = Sales\nroles = Agent\nskills = English:50, Billing:%u\n"
+        "[rule \"Leads\"]\ngroup = cn=leads,ou=groups," SUFFIX "\nroles = Lead\n"
+        "[rule \"Spanish\"]\nwhen = (preferredLanguage=es*)\nskills = Spanish:80\n"
+        "[lifecycle]\nrevoke_when = (employeeType=Revoked)\ndelete_after = %s\nverify_interval = %s\n"
+        "[guard]\nmax_disable = %s\nmax_update = unlimited\nmax_team_change = unlimited\nmax_revoke = unlimited\n"
+        "max_delete = unlimited\nmax_rename = unlimited\nattribute_vanish = 100%%\n"
+        "[state]\nfile = %sstate.db\n[audit]\nfile = %saudit.jsonl\nkey_file = %saudit.key\n"
+        "[control]\nsocket = %scontrol.sock\n",
+        rules.broken ? "[nothing]\n" : "", HERE, plan->short_keepalive ? "2min" : "1h",
+        plan->two_bases ? "base = ou=contractors," SUFFIX "\n" : "", HERE, rules.rate,
+        rules.without_visitors ? "(employeeType=Visitor)" : "", rules.billing,
+        rules.deletes ? "3d" : "0", plan->often_verified ? "1d" : "7d", budget, HERE, HERE,
+        HERE, HERE);
+    world.running = false;
+    write_file("rosterd.conf", text);
+    write_file("bind-password", "secret\n");
+    write_file("client-secret", "secret\n");
+    world.running = running;
+}
+
+void rules_begin(const struct plan *p)
+{
+    plan = p;
+    rules = (struct rules){
+        .billing = 70, .rate = p->rate ? p->rate : 50, .disable_budget = p->disable_budget, .deletes = p->deletes};
+    write_configuration();
+}
+
+void rules_change(const struct happening *h)
+{
+    if (strcmp(h->to, "billing") == 0)
+        rules.billing = (unsigned)(h->number % 101);
+    else if (strcmp(h->to, "visitors") == 0)
+        rules.without_visitors = h->number % 2;
+    else if (strcmp(h->to, "budget") == 0 && rules.disable_budget) {
+        rules.disable_budget = 1 + (unsigned)(h->number % 6);
+        rules.budget_changed_usec = world.steady_usec;
+    }
+    rules.broken = strcmp(h->to, "broken") == 0;
+    write_configuration();
+    if (!rules.broken)
+        company_rules_changed();
+}
+
+void rules_mend(void)
+{
+    if (!rules.broken)
+        return;
+    rules.broken = false;
+    write_configuration();
+}

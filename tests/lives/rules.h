@@ -1,0 +1,22 @@
+/* What the configuration says, as the world knows it, and the file that says it. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+struct happening;
+struct plan;
+
+struct rules {
+    unsigned billing;        /* the level of who is in sales */
+    bool without_visitors;   /* they are out of scope */
+    unsigned disable_budget; /* 0: unlimited */
+    unsigned rate;           /* requests a second */
+    bool deletes, broken;
+    uint64_t budget_changed_usec;
+};
+extern struct rules rules;
+
+void rules_begin(const struct plan *p);
+/* One key changes, or the file gets an error for some seconds. */
+void rules_change(const struct happening *h);
+void rules_mend(void); /* the error is taken out */
