@@ -144,7 +144,10 @@ static void close_parts(struct check *c)
 
 int daemon_check_connections(const char *config_file)
 {
-    struct check c = {.items = json_array(), .rules = json_array(), .commands = json_array(), .progress = isatty(STDERR_FILENO)};
+    struct check c = {.items = json_array(),
+                      .rules = json_array(),
+                      .commands = json_array(),
+                      .progress = isatty(STDERR_FILENO)};
     struct error e = {0};
     log_set_level(LOG_ERR); /* what is less is said by the items */
     if (c.items && load_settings(&c, config_file) == 0) {

@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/meter.h"
 
 struct directory;
 struct engine;
@@ -37,6 +38,10 @@ struct check {
     bool never_follows_urls; /* the directory is a 389, which leaves memberURL to its clients */
     bool interrupted;
     bool progress; /* somebody watches: say on standard error what is being waited for */
+    const char *stage;
+    struct directory *reading; /* NULL: not now */
+    size_t n_known; /* people to look at */
+    struct meter meter;
     bool out_of_memory;
 };
 

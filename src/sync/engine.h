@@ -34,7 +34,8 @@ struct engine_options {
     const struct sync_options *sync;       /* borrowed until engine_reload() or engine_free() */
     const struct mapping_options *mapping; /* borrowed likewise */
     const char *fingerprint;               /* of the configuration; borrowed likewise */
-    const char *decisions;     /* the same of what decides about people; NULL: it is not told apart */
+    const char
+        *decisions; /* the same of what decides about people; NULL: it is not told apart */
     const char *configuration; /* JSON for the lines that say which one it is; borrowed; or NULL */
     const char *configuration_facts; /* kept in the state for the next difference; likewise */
     const struct tenant_ops *tenant_ops;
