@@ -103,6 +103,7 @@ struct operation {
     unsigned attempts;
     uint64_t run;
     bool revokes; /* a disable that cannot wait: [lifecycle] revoke_when */
+    bool dormant; /* a disable of somebody who did not log in for long; not stored */
     bool remakes; /* a create of somebody whose user vanished at the tenant; not stored */
     bool approved;
     uint64_t approved_until_usec; /* on the steady clock, see state/steady.h */

@@ -220,6 +220,7 @@ struct user *user_copy(const struct user *u)
             return NULL;
     copy->disabled = u->disabled;
     copy->roles_as_objects = u->roles_as_objects;
+    copy->last_login_usec = u->last_login_usec;
     if (source_copy(&copy->disabled_source, &u->disabled_source) < 0)
         return NULL;
     for (size_t i = 0; i < u->n_roles; i++)

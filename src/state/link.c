@@ -13,6 +13,13 @@
 #include "model/operation.h"
 #include "state/db.h"
 
+uint64_t link_used_usec(const struct link *l)
+{
+    uint64_t used = l->last_login_usec > l->enabled_usec ? l->last_login_usec : l->enabled_usec;
+
+    return used ? used : l->created_usec;
+}
+
 void link_done(struct link *l)
 {
     free(l->entry_id);
@@ -31,7 +38,7 @@ void link_done(struct link *l)
 #define LINK_COLUMNS                                                                           \
     "entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, origin, "    \
     "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, "    \
-    "drift, quirks, renamed_there, gone"
+    "drift, quirks, renamed_there, gone, last_login_usec, enabled_usec, dormant_usec"
 
 static int read_link(struct stmt *q, struct link *ret, struct error *e)
 {
@@ -45,6 +52,9 @@ static int read_link(struct stmt *q, struct link *ret, struct error *e)
         .disabled_usec = stmt_usec(q, 13),
         .renamed_there = stmt_int(q, 16) != 0,
         .gone = (enum link_gone)stmt_int(q, 17),
+        .last_login_usec = stmt_usec(q, 18),
+        .enabled_usec = stmt_usec(q, 19),
+        .dormant_usec = stmt_usec(q, 20),
     };
 
     if (stmt_copy(q, 0, &l.entry_id) < 0 || stmt_copy(q, 1, &l.login) < 0 ||
@@ -166,10 +176,11 @@ int link_store(struct state *s, const struct link *l, struct error *e)
         &q, s,
         "INSERT INTO link(" LINK_COLUMNS
         ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-        "?12, ?13, ?14, ?15, ?16, ?17, ?18) ON CONFLICT(entry_id) DO UPDATE SET login = ?2, login_key = ?3, "
+        "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21) ON CONFLICT(entry_id) DO UPDATE SET login = ?2, login_key = ?3, "
         "scim_id = ?4, known = ?5, granted = ?6, status = ?7, disabled_by_us = ?8, origin = ?9, "
         "created_usec = ?10, confirmed_usec = ?11, leaving_usec = ?12, leaving_why = ?13, "
-        "disabled_usec = ?14, drift = ?15, quirks = ?16, renamed_there = ?17, gone = ?18",
+        "disabled_usec = ?14, drift = ?15, quirks = ?16, renamed_there = ?17, gone = ?18, "
+        "last_login_usec = ?19, enabled_usec = ?20, dormant_usec = ?21",
         e);
     int64_t before = 0;
 
@@ -195,6 +206,9 @@ int link_store(struct state *s, const struct link *l, struct error *e)
     stmt_bind_text(q, 16, l->quirks);
     stmt_bind_int(q, 17, l->renamed_there);
     stmt_bind_int(q, 18, l->gone);
+    stmt_bind_usec(q, 19, l->last_login_usec);
+    stmt_bind_usec(q, 20, l->enabled_usec);
+    stmt_bind_usec(q, 21, l->dormant_usec);
     r = stmt_run(q, e);
     if (r == 0) {
         count_one(s, before, -1);

@@ -37,9 +37,14 @@ struct link {
     char *quirks; /* user_to_json, what the tenant did by itself: a field as it was sent where the
                      tenant shows it in another form, roles and skills that it gave; or NULL */
     enum link_gone gone;
+    uint64_t last_login_usec; /* as far as it was read; 0: never, or not known */
+    uint64_t enabled_usec;    /* made or enabled by us, or by somebody after it was dormant */
+    uint64_t dormant_usec;    /* disabled since nobody logged in; 0: not */
     bool renamed_there; /* `login` is not ours: somebody renamed the user at the tenant */
     char *drift; /* how the tenant's user differed when it was last verified; NULL: not at all */
 };
+/* The later of the last log-in and of the day when the user was made or enabled. */
+uint64_t link_used_usec(const struct link *l);
 void link_done(struct link *l);
 int link_load(struct state *s, const char *entry_id, struct link *ret,
               struct error *e); /* or STATE_NONE */

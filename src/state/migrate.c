@@ -198,6 +198,13 @@ static const char *const migrations[] = {
     "ALTER TABLE link_aside ADD COLUMN gone INTEGER NOT NULL DEFAULT 0 CHECK(typeof(gone)='integer');",
     /* 19: who gets no user, for the plan: few, as a rule, of many. */
     "CREATE INDEX person_skipped ON person(dn) WHERE bucket = 6;",
+    /* 20: when the user was used last, and since when it is disabled because it was not. */
+    "ALTER TABLE link ADD COLUMN " TIME("last_login_usec") ";"
+    "ALTER TABLE link ADD COLUMN " TIME("enabled_usec") ";"
+    "ALTER TABLE link ADD COLUMN " TIME("dormant_usec") ";"
+    "ALTER TABLE link_aside ADD COLUMN " TIME("last_login_usec") ";"
+    "ALTER TABLE link_aside ADD COLUMN " TIME("enabled_usec") ";"
+    "ALTER TABLE link_aside ADD COLUMN " TIME("dormant_usec") ";",
 };
 /* clang-format on */
 

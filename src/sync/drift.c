@@ -254,6 +254,35 @@ static int take_presence(struct books *b, struct link *l, const struct user *now
     return r < 0 ? r : link_store(books_state(b), l, e);
 }
 
+/* Whoever logged in, or was enabled by somebody after that, is not dormant; who did not for long is
+ * looked at. */
+static int note_use(const struct drift_look *look, struct link *l, struct drift *d,
+                    const struct user *now, struct error *e)
+{
+    const struct sync_options *o = books_options(look->books)->sync;
+    bool woken = l->dormant_usec && !now->disabled, used = now->last_login_usec > l->last_login_usec;
+    bool dormant = l->status == LINK_ACTIVE &&
+                   link_used_usec(l) + o->dormant_after_usec <= books_dates_usec(look->books);
+    if (!woken && (!o->dormant_after_usec || (!used && !dormant)))
+        return 0;
+    int r = books_write(look->books, e);
+    if (used)
+        l->last_login_usec = now->last_login_usec;
+    if (woken) {
+        l->dormant_usec = 0;
+        l->enabled_usec = clock_now_usec();
+        l->status = LINK_ACTIVE;
+        d->known->disabled = false;
+        free(l->known);
+        l->known = user_to_json(d->known, false);
+        if (!l->known)
+            return error_out_of_memory(e);
+    }
+    if (r == 0)
+        r = person_mark_dirty(books_state(look->books), l->entry_id, e);
+    return r < 0 ? r : link_store(books_state(look->books), l, e);
+}
+
 int drift_take(const struct drift_look *look, const struct user *now, bool *ret_differs,
                struct error *e)
 {
@@ -266,6 +295,8 @@ int drift_take(const struct drift_look *look, const struct user *now, bool *ret_
     } else if (r == 0 && d.known) {
         if (!l.confirmed_usec)
             r = learn_unread(look, &l, &d, now, e);
+        if (r == 0)
+            r = note_use(look, &l, &d, now, e);
         if (r == 0)
             r = describe_drift(look, &d, now);
         if (r == 0)

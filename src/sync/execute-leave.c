@@ -17,8 +17,12 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
 {
     struct error e = {0};
     x->link.status = status;
+    bool dormant = x->operation->budget == BUDGET_DORMANT;
+    x->link.dormant_usec = status == LINK_DISABLED && dormant ? clock_now_usec() : 0;
+    if (status == LINK_ACTIVE)
+        x->link.enabled_usec = clock_now_usec();
     if (status == LINK_DISABLED) {
-        x->link.disabled_by_us = true;
+        x->link.disabled_by_us = !dormant; /* a person enables who was dormant */
         x->link.disabled_usec = clock_steady_usec();
     } else {
         x->link.disabled_by_us = false;
@@ -94,6 +98,25 @@ static void put_disabled(struct execution *x, bool disabled)
         d->options->tenant_ops->call_hurry(x->call);
 }
 
+/* Somebody logged in since that was looked at: nothing is to be disabled. */
+static bool is_used(struct execution *x, const struct tenant_answer *a)
+{
+    const struct sync_options *o = x->delivery->options->sync;
+    uint64_t now = clock_now_usec(), used = a->logged_in ? now : a->user->last_login_usec;
+    struct error e = {0};
+    if (x->operation->budget != BUDGET_DORMANT || used + o->dormant_after_usec <= now)
+        return false;
+    x->link.last_login_usec = used;
+    int r = books_write(x->delivery->books, &e);
+    if (r == 0)
+        r = link_store(x->delivery->state, &x->link, &e);
+    if (r < 0)
+        execution_broken(x, &e);
+    else
+        execution_replan(x, a, "dropped", "somebody has logged in as this user");
+    return true;
+}
+
 static void on_leaver_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
@@ -111,7 +134,7 @@ static void on_leaver_read(const struct tenant_answer *a, void *userdata)
         execution_fail(x, a);
         return;
     }
-    if (execution_is_stranger(x, a))
+    if (execution_is_stranger(x, a) || is_used(x, a))
         return;
     if (a->user->disabled) {
         conclude(x, a, LINK_DISABLED);

@@ -180,6 +180,8 @@ int execution_start_link(struct execution *x, const char *origin, const struct u
         .status = known->disabled ? LINK_DISABLED : LINK_ACTIVE,
         .disabled_by_us =
             (x->took_disabled || x->operation->kind == OPERATION_CREATE) && known->disabled,
+        .enabled_usec = x->operation->kind == OPERATION_CREATE ? clock_now_usec() : 0,
+        .last_login_usec = known->last_login_usec,
     };
     if (!x->link.login || !x->link.origin)
         return error_out_of_memory(e);

@@ -64,7 +64,10 @@ enum budget_kind guard_budget_of(const struct operation *o, const struct sync_op
         return gives_privileged_role(o, options) ? BUDGET_PRIVILEGED : BUDGET_UPDATE;
     case OPERATION_UPDATE: return changes_field(o, "team") ? BUDGET_TEAM : BUDGET_UPDATE;
     case OPERATION_RENAME: return BUDGET_RENAME;
-    case OPERATION_DISABLE: return o->revokes ? BUDGET_REVOKE : BUDGET_DISABLE;
+    case OPERATION_DISABLE:
+        return o->revokes   ? BUDGET_REVOKE
+               : o->dormant ? BUDGET_DORMANT
+                            : BUDGET_DISABLE;
     case OPERATION_DELETE: return BUDGET_DELETE;
     case OPERATION_ADOPT: /* first contact has an approval of its own */
     case OPERATION_ENABLE: return BUDGET_UPDATE;

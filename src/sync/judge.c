@@ -75,6 +75,7 @@ static int plan_for(struct judge *j, struct dossier *s, struct planner_result *r
         .quirks = s->quirks,
         .disabled_by_us = s->link.disabled_by_us,
         .renamed_there = s->link.renamed_there,
+        .used_usec = link_used_usec(&s->link),
         .vanished = s->link.gone != LINK_THERE,
         .maybe_renamed = s->link.gone == LINK_GONE_OR_RENAMED,
         .leaving_usec = s->link.leaving_usec,

@@ -23,6 +23,7 @@ static bool reason_is_planners(const char *reason)
         REASON_NAME_SHARED,   REASON_ROLES_FIRST,
         REASON_OTHER_TENANT,  REASON_LOCKOUT,
         REASON_USER_GONE,     REASON_ROLE_CONFLICT,
+        REASON_DORMANT,
     };
     for (size_t i = 0; reason && i < ARRAY_SIZE(reasons); i++)
         if (text_equal(reason, reasons[i]))

@@ -106,7 +106,8 @@ int engine_retry(struct engine *n, const char *cause, const char *entry_id, size
         static const char *const reasons[] = {REASON_LOGIN_SHARED,  REASON_CONFLICT,
                                               REASON_SAME_MAIL,     REASON_RENAME_POLICY,
                                               REASON_GROUP_MISSING, REASON_ENTRY_INVALID,
-                                              REASON_USER_GONE,     REASON_ROLE_CONFLICT};
+                                              REASON_USER_GONE,     REASON_ROLE_CONFLICT,
+                                              REASON_DORMANT};
         for (size_t i = 0; i < ARRAY_SIZE(reasons) && r == 0; i++)
             r = person_mark_reason_dirty(books_state(n->books), reasons[i], e);
         if (r == 0)

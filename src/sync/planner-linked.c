@@ -188,6 +188,33 @@ static int enable_after_losses(const struct planner_input *in, struct planner_re
     return 0;
 }
 
+static bool is_dormant(const struct planner_input *in)
+{
+    uint64_t after = in->options->dormant_after_usec;
+    return after && in->link == PLANNER_ACTIVE && in->used_usec &&
+           in->used_usec + after <= in->dates_usec;
+}
+
+/* Reported, or disabled, beside whatever else is to be done. */
+static int plan_dormant(const struct planner_input *in, struct planner_result *r)
+{
+    char why[200], when[CLOCK_TEXT_SIZE];
+    struct operation *o;
+    bool disables = in->options->dormant == DORMANT_DISABLE;
+    snprintf(why, sizeof(why), "nobody logged in as this user since %.10s",
+             clock_format(when, in->used_usec));
+    int rc = plan_add(in, r, disables ? OPERATION_DISABLE : OPERATION_UPDATE, in->login, why, &o);
+    if (rc == 0 && disables) {
+        o->dormant = true;
+        return operation_add_change(o, "disabled", "false", "true", NULL);
+    }
+    return rc < 0 ? rc
+                  : plan_wait(o, OPERATION_HELD, REASON_DORMANT, REASON_DORMANT,
+                              "nobody logged in as this user for [lifecycle] dormant_after: ask "
+                              "whether it is needed, or set dormant = disable",
+                              in->now_usec);
+}
+
 /* A linked person whom the rules still want. */
 static int plan_member(const struct planner_input *in, struct planner_result *r)
 {
@@ -214,6 +241,8 @@ static int plan_member(const struct planner_input *in, struct planner_result *r)
             rc = plan_rename(in, r);
         if (rc == 0)
             rc = plan_updates(in, r);
+        if (rc == 0 && is_dormant(in))
+            rc = plan_dormant(in, r);
         if (rc == 0 && enable)
             rc = enable_after_losses(in, r, enable);
     }

@@ -242,7 +242,8 @@ static bool is_in_motion(const struct link *l, const struct operation_list *busy
 {
     for (size_t i = 0; i < busy->n_items; i++) {
         const struct operation *o = busy->items[i];
-        bool waits = l->renamed_there || l->gone || text_equal(o->reason, REASON_USER_GONE);
+        bool waits = l->renamed_there || l->gone || text_equal(o->reason, REASON_USER_GONE) ||
+                     text_equal(o->reason, REASON_DORMANT);
         if (!waits || o->state == OPERATION_STARTED)
             return true;
     }

@@ -131,3 +131,38 @@ def test_conflicting_roles(t):
     wait_held(d, "role-conflict", 1)
     settled(d)
     need(len(tenant.user("eve")["roles"]) == 1, "one of the two", tenant.user("eve"))
+
+
+def test_dormant(t):
+    """dormant_after: who did not log in for so long is one cause in holds; disabled within max_dormant, but for who
+    logged in meanwhile; whom a person enables stays so."""
+    people = ["u%02d" % i for i in range(10)]
+    ground, group, tenant = crowd(t, people)
+    old = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 100 * 86400))
+    for uid in people:
+        tenant.seed({"loginId": uid, "email": uid + "@example.com", "team": "Customer Service",
+                     "loginInfo": {"isLoggedIn": False, "lastLoginTime": old}})
+    tenant.edit("u00", loginInfo={"isLoggedIn": False, "lastLoginTime": at(-3600)[:4] + "-" + at(-3600)[4:6] + "-" +
+                                  at(-3600)[6:8] + "T00:00:00Z"})
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
+                    lifecycle={"dormant_after": "90d", "verify_interval": "1s"}).start()
+    wait_held(d, "adoption", 10)
+    wait_for(lambda: d.ctl("status", "--json", code=2).json["adoption"]["needed"], 20, "first contact is reported")
+    d.ctl("approve", d.ctl("plan", "--json", code=2).json["hash"])
+    wait_held(d, "dormant", 9, seconds=40)
+    rows = d.ctl("holds", "--json", code=None).json["holds"]
+    need([(r["cause"], r["people"]) for r in rows] == [("dormant", 9)], "one cause", rows)
+    need(enabled(tenant) == people, "only reported", tenant.users())
+    tenant.edit("u01", loginInfo={"isLoggedIn": True})
+    wait_held(d, "dormant", 8, seconds=40)
+    d.configure(lifecycle={"dormant_after": "90d", "verify_interval": "1s", "dormant": "disable"})
+    d.reload()
+    parked = wait_held(d, "budget", 3, seconds=40)
+    need({o["cause"] for o in parked} == {"budget:dormant"}, "within its budget", parked)
+    wait_for(lambda: len(enabled(tenant)) == 5, 20, "five are disabled", lambda: enabled(tenant))
+    d.ctl("approve", d.ctl("plan", "--json", code=2).json["hash"])
+    wait_for(lambda: enabled(tenant) == ["u00", "u01"], 20, "all of them", lambda: enabled(tenant))
+    tenant.edit("u05", disabled=False)
+    wait_for(lambda: d.state_query("SELECT count(*) FROM link WHERE status = 1")[0][0] == 3, 20, "noticed")
+    settled(d)
+    need(enabled(tenant) == ["u00", "u01", "u05"], "whom a person enables stays", enabled(tenant))

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "simulator.h"
 
@@ -177,6 +178,12 @@ static int read_login_info(const struct reading *r, const char *key, const json_
     r->draft->logged_in = json_is_true(logged_in);
     if (r->draft->logged_in)
         r->draft->last_login_ms = time_wall_ms();
+    struct tm when = {0};
+    const char *text = json_string_value(json_object_get(value, "lastLoginTime"));
+    if (text && !strptime(text, "%Y-%m-%dT%H:%M:%S", &when))
+        return refuse_type(r, key, "a lastLoginTime such as 2026-11-24T12:00:00Z");
+    if (text)
+        r->draft->last_login_ms = (int64_t)timegm(&when) * 1000;
     return 0;
 }
 

@@ -32,7 +32,7 @@ static const struct {
     {"SELECT count(*) FROM link WHERE status = ?1", "it counts; the index alone is read"},
     {"SELECT entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, origin, "
      "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift, quirks, "
-     "renamed_there, gone FROM link "
+     "renamed_there, gone, last_login_usec, enabled_usec, dormant_usec FROM link "
      "ORDER BY entry_id",
      "the verification sweep goes through all linked users"},
     {"SELECT l.known FROM link l WHERE l.status = 1",
@@ -55,7 +55,7 @@ static const struct {
     {"INSERT INTO link_aside(", "all links are put aside, once for each change of the tenant"},
     {"INSERT INTO link(entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, "
      "origin, created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift, quirks, "
-     "renamed_there, gone) SELECT",
+     "renamed_there, gone, last_login_usec, enabled_usec, dormant_usec) SELECT",
      "all links come back, once the tenant is the one of before"},
     {"INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM link_aside",
      "everybody whose link was put aside, once for each change of the tenant"},
