@@ -106,7 +106,7 @@ int steady_note(struct state *s, struct error *e)
 {
     char text[160], boot[CLOCK_BOOT_SIZE];
 
-    snprintf(text, sizeof text, "%s %" PRIu64 " %" PRIu64 " %" PRIu64, clock_boot(boot),
+    snprintf(text, sizeof(text), "%s %" PRIu64 " %" PRIu64 " %" PRIu64, clock_boot(boot),
              clock_monotonic_usec(), clock_steady_usec(), clock_date_usec());
     return state_meta_set(s, META, text, e);
 }
