@@ -20,17 +20,6 @@
 /* Several doubts in a row (an OU moved out, then another) are one read. */
 #define DOUBTS_PAUSE_USEC (2 * USEC_PER_SEC)
 
-const char *directory_feed_name(enum directory_feed_kind k)
-{
-    switch (k) {
-    case DIRECTORY_FEED_AUTO: return "auto";
-    case DIRECTORY_FEED_SYNCREPL: return "syncrepl";
-    case DIRECTORY_FEED_DIRSYNC: return "dirsync";
-    case DIRECTORY_FEED_POLL: return "poll";
-    }
-    return "unknown";
-}
-
 const char *directory_state_name(enum directory_state s)
 {
     switch (s) {
