@@ -127,6 +127,7 @@ int ctl_show(struct ctl *c, const json_t *answer,
         return render(&c->output, answer);
     CLEANUP(output_done) struct output unseen = {.now_usec = c->output.now_usec};
     int result = render(&unseen, answer); /* for the exit code */
-    int r = ctl_print_json(c, json_copy((json_t *)(uintptr_t)answer), JSON_INDENT(2) | JSON_SORT_KEYS);
+    int r = ctl_print_json(c, json_copy((json_t *)(uintptr_t)answer),
+                           JSON_INDENT(2) | JSON_SORT_KEYS);
     return r != EXIT_FINE ? r : result;
 }

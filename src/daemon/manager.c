@@ -1,6 +1,6 @@
 /*
- * Opens the parts, wires them to each other and to the service manager, and closes them in order. It knows
- * no rule of the trade: those are below.
+ * Opens the parts, wires them to each other and to the service manager, and closes them in
+ * order. It knows no rule of the trade: those are below.
  */
 #include "config.h"
 
@@ -213,7 +213,8 @@ static void stop(struct daemon *d)
     engine_stop(d->engine, on_stopped, d);
 }
 
-static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info,
+                        void *userdata)
 {
     (void)source;
     struct daemon *d = userdata;

@@ -93,7 +93,8 @@ static json_t *lag_of(const struct lag *l)
         n += l->counts[i];
         json_array_append_new(
             buckets, json_pack("{s:o, s:I}", "seconds",
-                               i < LAG_BOUNDS ? json_real((double)lag_bounds_usec[i] / 1e6) : json_null(),
+                               i < LAG_BOUNDS ? json_real((double)lag_bounds_usec[i] / 1e6)
+                                              : json_null(),
                                "count", (json_int_t)n));
     }
     return json_pack("{s:I, s:f, s:o}", "count", (json_int_t)n, "sum_seconds",
@@ -335,7 +336,8 @@ static const char *health_of(const struct status *s)
     if (s->engine.state_failed || s->audit.message[0])
         return "failed";
     if (d == DIRECTORY_AWAY || d == DIRECTORY_REFUSED || t == ENGINE_TENANT_AWAY ||
-        t == ENGINE_TENANT_REFUSED || t == ENGINE_TENANT_NO_SECRET || json_array_size(s->alarms) > 0)
+        t == ENGINE_TENANT_REFUSED || t == ENGINE_TENANT_NO_SECRET ||
+        json_array_size(s->alarms) > 0)
         return "degraded";
     return "ok";
 }

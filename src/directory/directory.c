@@ -272,8 +272,9 @@ static int copy_attributes(struct string_list *to, const struct string_list *fro
 
 int directory_refresh_attributes(struct directory *d, struct error *e)
 {
-    return d->sink->attributes ? copy_attributes(&d->attributes, d->sink->attributes(d->userdata), e)
-                               : 0;
+    return d->sink->attributes
+               ? copy_attributes(&d->attributes, d->sink->attributes(d->userdata), e)
+               : 0;
 }
 
 int directory_new(struct directory **ret, struct sd_event *event,
