@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <pwd.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -233,6 +234,17 @@ static bool root_judges_group(const struct stat *st)
            (st->st_mode & (S_IRWXG | S_IRWXO)) == S_IRGRP;
 }
 
+/* "chown rosterd FILE && " when its mode alone would not do. */
+static const char *chown_first(const struct stat *st, const char *path, char *buffer, size_t size)
+{
+    const struct passwd *p = st->st_uid != geteuid() ? getpwuid(geteuid()) : NULL;
+
+    buffer[0] = '\0';
+    if (p)
+        (void)snprintf(buffer, size, "chown %s %s && ", p->pw_name, path);
+    return buffer;
+}
+
 static void check_secret(struct config_context *c, const struct settings *s,
                          const struct config_key *key, const char *text)
 {
@@ -252,7 +264,12 @@ static void check_secret(struct config_context *c, const struct settings *s,
         c->result = -ENOMEM;
         return;
     }
-    if (stat(path.data, &st) < 0)
+    if (stat(path.data, &st) < 0 && errno == ENOENT && text[0] == '/')
+        WARNING(key->section, key->name,
+                "%s is not there: install -o rosterd -g rosterd -m 0600 /dev/stdin %s (paste, then Ctrl-D "
+                "twice)",
+                path.data, path.data);
+    else if (stat(path.data, &st) < 0)
         WARNING(key->section, key->name, "%s cannot be looked at: %s", path.data,
                 strerror(errno));
     else if (!S_ISREG(st.st_mode))
@@ -265,9 +282,10 @@ static void check_secret(struct config_context *c, const struct settings *s,
             path.data, (unsigned)st.st_mode & 07777);
     else if (text[0] == '/' && !secret_mode_is_private(&st))
         ERROR(key->section, key->name,
-              "%s holds a secret and has mode %04o; others than its owner may not read it: "
+              "%s holds a secret and has mode %04o; others than its owner may not read it: %s"
               "chmod 0600 %s, or 0640 with rosterd's own group",
-              path.data, (unsigned)st.st_mode & 07777, path.data);
+              path.data, (unsigned)st.st_mode & 07777, chown_first(&st, path.data, why, sizeof(why)),
+              path.data);
     else if (access(path.data, R_OK) < 0 && errno == EACCES)
         WARNING(key->section, key->name, "%s cannot be read: %s", path.data,
                 secret_why_unreadable(path.data, why, sizeof(why)));

@@ -48,7 +48,8 @@ static int add_folder(struct string_list *files, const char *folder, struct erro
     int n = scandir(folder, &found, is_case, by_name), r = 0;
 
     if (n < 0)
-        return error_set(e, -errno, "%s: %s", folder, strerror(errno));
+        return error_set(e, -errno, "%s: %s: name files or a folder that hold cases", folder,
+                         strerror(errno));
     for (int i = 0; i < n; i++) {
         char path[PATH_MAX];
         (void)snprintf(path, sizeof(path), "%s/%s", folder, found[i]->d_name);

@@ -122,7 +122,7 @@ static bool check_account(struct check *c, struct tenant_client *client)
         check_add(c, CHECK_OK, "tenant", "%s accepts the credentials of %s; it has %zu teams",
                   c->settings->tenant.url, c->settings->tenant.client_id, asked.names.n_items);
         check_teams(c, &asked.names);
-    } else if (a->class == TENANT_NOT_AUTHORISED) {
+    } else if (a->class == TENANT_NOT_AUTHORISED && a->status != 0) {
         check_add(c, CHECK_ERROR, "tenant",
                   "%s. Check [tenant] client_id, client_secret_file and scope, and that the "
                   "account has the privileges \"Manage users\" and \"Manage all teams\"%s%s%s",

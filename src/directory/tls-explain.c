@@ -180,6 +180,8 @@ static void tell(const char *uri, const char *host, const struct tls_files *file
                       tls_files_ca(files), X509_verify_cert_error_string(look->code));
         add_certificate(&b, look->certificate ? look->certificate : server);
         buffer_add_text(&b, ")");
+        if (text_equal(files->ca_file, tls_files_system_ca()))
+            buffer_add_text(&b, "; a CA of your own is named by [directory] tls_ca_file");
     } else if (!matches(server, host)) {
         buffer_add_text(&b, "is for ");
         add_names(&b, server);

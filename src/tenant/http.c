@@ -428,7 +428,7 @@ static void describe_tls(const struct http_exchange *x, const char *text, char *
              *reason ? ": " : "", reason,
              h->tls_ca_file        ? h->tls_ca_file
              : h->tls_ca_directory ? h->tls_ca_directory
-                                   : "the system's CAs");
+                                   : "the system's CAs; a CA of your own is named by [tenant] tls_ca_file");
 }
 
 /* Before anything was sent curl says little; the system's number tells more. NULL: it has none. */

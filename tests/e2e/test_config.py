@@ -164,7 +164,7 @@ def test_secret_files(t):
     os.mkfifo(secret, 0o600)
     refused("is not a file")
     os.unlink(secret)
-    fails("cannot be looked at", "No such file")
+    fails("is not there: install", "No such file")
     base.write_file(secret, "", 0o600)
     fails("is empty", "empty")
     base.write_file(secret, "\n", 0o600)

@@ -229,3 +229,28 @@ def test_a_credential_without_the_service(t):
     g.daemon.write_raw_config(config_text({k: v for k, v in sections.items() if v}, g.rules()))
     code, said = g.checked()
     need(code == 2 and any("bind-password" in text and "credential" in text for text in said), "what is missing", said)
+
+
+def test_what_a_newcomer_stumbled_over(t):
+    """Found by walking through the README in a bare tree: each sentence names the next thing to do."""
+    g = Ground(t)
+    config = g.daemon.sections
+    missing = g.daemon.path("not-there")
+    g.daemon.write_raw_config(config_text(
+        {name: {k: v for k, v in keys.items() if k not in ("bind_password", "client_secret")}
+         for name, keys in config.items() if keys} , g.rules()).replace(
+             "[directory]\n", "[directory]\nbind_password_file = %s\n" % missing).replace(
+                 "[tenant]\n", "[tenant]\nclient_secret_file = %s\n" % missing))
+    answer = g.daemon.check(code=None)
+    need("%s is not there: install -o rosterd -g rosterd -m 0600 /dev/stdin %s" % (missing, missing) in answer.err,
+         "how a secret is made", answer.err)
+    code, said = g.checked()
+    need(not any("Manage users" in text for text in said), "no word of privileges when the secret is at fault", said)
+    # A CA of one's own: which key names it.
+    g.daemon.configure(directory={"tls_ca_file": None}, tenant={"tls_ca_file": None})
+    code, said = g.checked()
+    for section in ("directory", "tenant"):
+        need(any("a CA of your own is named by [%s] tls_ca_file" % section in text for text in said), "the key", section, said)
+    # test without files, beside a configuration that has no folder of cases.
+    answer = g.daemon.ctl("test", "--config", g.daemon.config_file, code=1)
+    need("name files or a folder that hold cases" in answer.err, "what to name", answer.err)
