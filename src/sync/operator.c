@@ -8,8 +8,8 @@
 #include "base/error.h"
 #include "base/log-ids.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "model/operation.h"
 #include "state/person.h"
 #include "state/queue.h"
@@ -149,6 +149,16 @@ int engine_look_again(struct engine *n, const char *entry_id, struct error *e)
 int engine_pause(struct engine *n, bool pause, unsigned uid, struct error *e)
 {
     return gate_pause(n->gate, pause, uid, e);
+}
+
+bool engine_lacks_team(const struct engine *n, const char *team)
+{
+    return !health_may_have_team(n->health, team);
+}
+
+bool engine_knows_missing(const struct engine *n, const char *cause)
+{
+    return health_knows_missing(n->health, cause);
 }
 
 bool engine_is_paused(const struct engine *n)

@@ -107,6 +107,10 @@ static void take_line(const char *text, size_t size)
         broken(12, "a line of the audit is no JSON: %.80s", text);
     } else if (strcmp(event, "run-end") == 0) {
         check_ledger(line);
+    } else if (strcmp(event, "repair") == 0) {
+        const char *code = text_at(line, "code");
+        if (strcmp(code, "damaged-end") == 0 || strcmp(code, "torn-line") == 0)
+            seen(POINT_AUDIT_CUT);
     } else if (strcmp(event, "intent") == 0) {
         json_object_set(intents, key, line);
     } else if (strcmp(event, "outcome") == 0) {

@@ -44,10 +44,12 @@ static struct {
     char path[PATH_SIZE];
 } fds[FD_MAX];
 
-bool crash_point(void)
+bool crash_point(const char *path)
 {
     if (world.death)
         return true;
+    if (world.crash_at_audit && !(path && strstr(path, "audit.jsonl")))
+        return false;
     if (world.crash_countdown && --world.crash_countdown == 0) {
         world.death = world.crash_kind;
         world.n_crashes++;
@@ -184,27 +186,34 @@ static void cut(const char *path, off_t size)
         abort();
 }
 
-/* How much of what was not synced reached the disk all the same. */
+/* A part of a write, by the sectors of the file. */
+static void put_torn(const struct change *c, unsigned percent)
+{
+    for (size_t at = 0, n; at < c->size; at += n) {
+        n = SECTOR - (size_t)(c->offset + (off_t)at) % SECTOR;
+        n = c->size - at < n ? c->size - at : n;
+        if (!chance_percent(CHANCE_DISK, percent))
+            continue;
+        seen(POINT_TORN);
+        put(c->path, c->new + at, n, c->offset + (off_t)at);
+    }
+}
+
+/* How much of what was not synced reached the disk all the same; ordered: nothing that was
+ * written later than what did not. */
 static void put_back(unsigned percent, bool ordered)
 {
     for (size_t i = 0; i < n_changes; i++) {
         struct change *c = &changes[i];
         bool whole = chance_percent(CHANCE_DISK, percent) && !c->doomed;
+        if (whole && c->cut)
+            cut(c->path, c->offset);
+        else if (whole)
+            put(c->path, c->new, c->size, c->offset);
+        else if (!c->cut && !c->doomed)
+            put_torn(c, percent);
         if (!whole && ordered)
             break;
-        if (c->cut) {
-            if (whole)
-                cut(c->path, c->offset);
-            continue;
-        }
-        for (size_t at = 0; at < c->size; at += SECTOR) {
-            size_t n = c->size - at < SECTOR ? c->size - at : SECTOR;
-            bool part = !whole && chance_percent(CHANCE_DISK, percent) && !c->doomed;
-            if (part)
-                seen(POINT_TORN);
-            if (whole || part)
-                put(c->path, c->new + at, n, c->offset + (off_t)at);
-        }
     }
 }
 
@@ -257,7 +266,7 @@ static bool is_trouble(int fd, off_t end)
 static ssize_t write_at(int fd, const void *data, size_t size, off_t offset)
 {
     const char *path = path_of(fd);
-    if (path && crash_point()) {
+    if (path && crash_point(path)) {
         errno = EIO;
         return -1;
     }
@@ -289,7 +298,7 @@ ssize_t write(int fd, const void *data, size_t size)
     const char *path = path_of(fd);
     if (!path)
         return syscall(SYS_write, fd, data, size);
-    if (crash_point()) {
+    if (crash_point(path)) {
         errno = EIO;
         return -1;
     }
@@ -315,7 +324,7 @@ static int sync_file(int fd)
     const char *path = path_of(fd);
     if (!path)
         return 0;
-    if (crash_point()) {
+    if (crash_point(path)) {
         errno = EIO;
         return -1;
     }
@@ -342,7 +351,7 @@ int fdatasync(int fd)
 int ftruncate(int fd, off_t size)
 {
     const char *path = path_of(fd);
-    if (is_dead_file(fd) || (path && crash_point())) {
+    if (is_dead_file(fd) || (path && crash_point(path))) {
         errno = EIO;
         return -1;
     }

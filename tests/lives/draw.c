@@ -103,6 +103,8 @@ static void draw_merger(struct plan *p)
     unsigned n = 20 + (unsigned)pick(40), before = n_hired;
     if (before < 3)
         return;
+    if (!p->rate && pick(2))
+        p->rate = 3 + (unsigned)pick(5);
     for (unsigned i = 0; i < n; i++)
         hire(p, at);
     for (unsigned i = 0; i < 3; i++)
@@ -153,12 +155,17 @@ static void draw_crashes(struct plan *p, unsigned percent)
     uint64_t at = chance(CHANCE_CRASH, 3) ? SECOND : 0;
     while (percent && at < p->days * DAY) {
         if (chance_percent(CHANCE_CRASH, percent)) {
-            struct happening *h =
-                plan_add(p, at, WHAT_CRASH, chance_percent(CHANCE_CRASH, 50) ? "kill" : "power");
+            /* The audit is written seldom, and has an order of its own. */
+            bool audit = chance_percent(CHANCE_CRASH, 15);
+            struct happening *h = plan_add(p, at, WHAT_CRASH,
+                                           audit                             ? "power at audit"
+                                           : chance_percent(CHANCE_CRASH, 50) ? "kill"
+                                                                              : "power");
             h->number = chance(CHANCE_CRASH, 1000000);
-            h->points[h->n_points++] = 1 + (unsigned)chance(CHANCE_CRASH, at ? 60 : 150);
+            h->points[h->n_points++] =
+                1 + (unsigned)chance(CHANCE_CRASH, audit ? 4 : at ? 60 : 150);
             while (h->n_points < 8 && chance_percent(CHANCE_CRASH, percent > 100 ? 90 : 20))
-                h->points[h->n_points++] = 1 + (unsigned)chance(CHANCE_CRASH, 150);
+                h->points[h->n_points++] = 1 + (unsigned)chance(CHANCE_CRASH, audit ? 4 : 150);
         }
         at += 1 + chance(CHANCE_CRASH, 12 * HOUR);
     }

@@ -175,7 +175,8 @@ static void arm(void)
 {
     if (!crash || next_point == crash->n_points)
         return;
-    world.crash_kind = strcmp(crash->to, "power") == 0 ? DEATH_POWER : DEATH_KILL;
+    world.crash_kind = strncmp(crash->to, "power", 5) == 0 ? DEATH_POWER : DEATH_KILL;
+    world.crash_at_audit = strstr(crash->to, "audit") != NULL;
     world.crash_countdown = crash->points[next_point++];
 }
 
@@ -323,6 +324,7 @@ static bool run_daemon(void)
 static void after_death(void)
 {
     bool power = world.death == DEATH_POWER;
+    world.crash_at_audit = false;
     seen(power ? POINT_POWER_LOSS : POINT_KILLED);
     if (world.steady_usec - up_since_usec < SECOND)
         seen(POINT_DEAD_AT_START);

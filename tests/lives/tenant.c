@@ -117,7 +117,7 @@ static void answer(void *userdata, uint64_t cut)
     struct exchange *x = userdata;
     struct request *q = &x->request;
     char head[1024];
-    if (!crash_point() && x->line->fd >= 0) {
+    if (!crash_point(NULL) && x->line->fd >= 0) {
         int n = snprintf(head, sizeof(head),
                          "HTTP/1.1 %u Simulated\r\nContent-Length: %zu\r\nContent-Type: %s\r\n",
                          q->status, q->answer.length,
@@ -176,7 +176,7 @@ static void serve(struct line *l, const char *head, size_t head_size, const char
     buffer_append(&q->body, body, body_size);
     world.n_requests++;
     /* A death as it arrives: it was carried out or not. */
-    if (crash_point() && chance_percent(CHANCE_CRASH, 50)) {
+    if (crash_point(NULL) && chance_percent(CHANCE_CRASH, 50)) {
         exchange_free(x);
         return;
     }

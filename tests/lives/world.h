@@ -73,6 +73,7 @@ struct world {
     uint64_t first_broken_usec;
     unsigned crash_countdown; /* points until the death; 0: none is due */
     enum death crash_kind;
+    bool crash_at_audit; /* of the files, only those of the audit count */
     uint64_t points; /* what was seen */
     bool trace, silent;
 };
@@ -130,7 +131,7 @@ void disk_power_loss(void);
 void disk_end(void);
 /* A place where the daemon may die: each write, each sync, each request that arrives, each
  * answer. true: it is dead. */
-bool crash_point(void);
+bool crash_point(const char *path); /* of the file; NULL: a request or an answer */
 
 /* directory.c */
 void directory_hear(struct line *l);
