@@ -53,7 +53,8 @@ def members(text):
 
 
 class Interface:
-    """methods: name -> (names of parameters, names of members of the answer); errors: name -> names."""
+    """methods: name -> (names of parameters, names of members of the answer); errors: name -> names;
+    optional: method -> the members of its answer that may be left out."""
 
     def __init__(self, description):
         text = re.sub(r"#.*", "", description)
