@@ -284,9 +284,9 @@ static void check_attributes(struct check *c)
             continue;
         n_nobody++;
         check_add(c, CHECK_WARNING, "attributes",
-                  "nobody of %zu people has the attribute %s, which the mapping reads: is it "
+                  "nobody of %zu %s has the attribute %s, which the mapping reads: is it "
                   "spelled so, and may the account read it?",
-                  people.people, names->items[i]);
+                  people.people, people.people == 1 ? "person" : "people", names->items[i]);
     }
     check_computed(c, names);
     if (r < 0)

@@ -14,6 +14,7 @@
 #include "base/log-ids.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "daemon/daemon.h"
 #include "mapping/ruleset.h"
 
@@ -34,8 +35,8 @@ static int load(struct daemon *d, struct settings **ret, char **ret_needs_restar
             log_warning("%s:%u: %s", p->file, p->line, p->sentence);
     }
     if (r < 0 && problems.n_errors)
-        error_set(e, r, "the configuration has %zu errors, the first: %s:%u: %s",
-                  problems.n_errors, problems.items[0].file, problems.items[0].line,
+        error_set(e, r, "the configuration has %zu error%s, the first: %s:%u: %s",
+                  problems.n_errors, text_plural(problems.n_errors), problems.items[0].file, problems.items[0].line,
                   problems.items[0].sentence);
     problem_list_done(&problems);
     return r;

@@ -508,11 +508,11 @@ static void prepare(struct feed_commit *c, void *userdata)
         d->stored_usec[d->current] = clock_monotonic_usec();
     }
     c->end_of_read = d->current + 1 == d->env->n_searches;
-    snprintf(d->what, sizeof d->what, "%s of %zu entries from %s",
+    snprintf(d->what, sizeof d->what, "%s of %zu entr%s from %s",
              whole        ? "full read"
              : d->rolling ? "roll call, and read"
                           : "changes",
-             c->n_entries, session_uri(d->env->session));
+             c->n_entries, c->n_entries == 1 ? "y" : "ies", session_uri(d->env->session));
     c->what = d->what;
 }
 

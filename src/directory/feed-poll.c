@@ -302,11 +302,11 @@ static void keep_watermark(struct poll *p)
 static void prepare(struct feed_commit *c, void *userdata)
 {
     struct poll *p = userdata;
-    snprintf(p->what, sizeof p->what, "%s of %zu entries from %s",
+    snprintf(p->what, sizeof p->what, "%s of %zu entr%s from %s",
              p->full   ? "full read"
              : p->roll ? "roll call, and read"
                        : "read of changes",
-             c->n_entries, session_uri(p->env->session));
+             c->n_entries, c->n_entries == 1 ? "y" : "ies", session_uri(p->env->session));
     c->what = p->what;
     c->end_of_read = p->current + 1 == p->env->n_searches;
     if (p->roll)

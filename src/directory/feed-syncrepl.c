@@ -22,6 +22,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "directory/batch.h"
 #include "directory/cookie-identity.h"
 #include "directory/environment.h"
@@ -543,11 +544,11 @@ static void prepare(struct feed_commit *c, void *userdata)
         c->cookie_size = s->cookie.size;
         s->cookie_changed = false;
     }
-    snprintf(f->what, sizeof f->what, "%s with %zu entries from %s",
+    snprintf(f->what, sizeof f->what, "%s with %zu entr%s from %s",
              !refresh        ? "changes"
              : s->had_cookie ? "what changed since the last connection"
                              : "full refresh",
-             c->n_entries, session_uri(f->env->session));
+             c->n_entries, c->n_entries == 1 ? "y" : "ies", session_uri(f->env->session));
     c->what = f->what;
 }
 

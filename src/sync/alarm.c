@@ -309,9 +309,9 @@ static int look_at_pause(struct books *b, const struct alarm_facts *facts, struc
         return 0;
     }
     snprintf(sentence, sizeof(sentence),
-             "writing to the tenant is paused since %s and %zu operations wait: `rosterctl "
+             "writing to the tenant is paused since %s and %zu operation%s: `rosterctl "
              "resume`",
-             alarm_paused_since(facts->paused_usec, since), n_due);
+             alarm_paused_since(facts->paused_usec, since), n_due, n_due == 1 ? " waits" : "s wait");
     alarm_set(b, REASON_PAUSED, REASON_PAUSED, sentence);
     return 0;
 }

@@ -96,9 +96,9 @@ static void take_listing(struct contact *c, const struct tenant_answer *a)
     } else if (r == 0) {
         log_event(
             LOG_NOTICE, MSG_ADOPTION,
-            "First contact: the tenant has %zu users already. None of them is changed before "
+            "First contact: the tenant has %zu user%s already. None of them is changed before "
             "`rosterctl plan` was looked at and approved",
-            a->names->n_items);
+            a->names->n_items, text_plural(a->names->n_items));
         c->stage = STAGE_LISTED;
         books_note(c->books, WORK_GUARD);
         r = person_mark_all_dirty(books_state(c->books), &e);
@@ -231,9 +231,9 @@ static int report_adoptions(struct contact *c, struct error *e)
     char sentence[300];
     snprintf(
         sentence, sizeof(sentence),
-        "first contact: %zu users of the tenant would be adopted; look at `rosterctl plan`, then "
+        "first contact: %zu user%s of the tenant would be adopted; look at `rosterctl plan`, then "
         "`rosterctl approve HASH`",
-        n_adoptions);
+        n_adoptions, text_plural(n_adoptions));
     alarm_set(c->books, REASON_ADOPTION, REASON_ADOPTION, sentence);
     return 0;
 }

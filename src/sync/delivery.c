@@ -330,8 +330,8 @@ int delivery_settle_crash(struct delivery *d, struct error *e)
     int r = queue_started(d->state, &started, e);
     if (r == 0 && started.n_items)
         log_notice(
-            "%zu operations were under way when rosterd ended: each is settled by reading the tenant",
-            started.n_items);
+            "%zu operation%s under way when rosterd ended: each is settled by reading the tenant",
+            started.n_items, started.n_items == 1 ? " was" : "s were");
     if (r == 0)
         r = books_write(d->books, e);
     for (size_t i = 0; i < started.n_items && r == 0; i++)

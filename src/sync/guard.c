@@ -113,14 +113,17 @@ char *guard_sentence(enum budget_kind kind, const struct guard_input *in,
                      char *buffer, size_t size)
 {
     char window[64];
+    size_t waiting =
+        in->pending[kind] > v->room[kind] ? in->pending[kind] - v->room[kind] : 0;
     text_format_duration(window, sizeof(window), options->budget_window_usec);
     snprintf(
         buffer, size,
-        "%zu operations are due under the budget \"%s\", which allows %zu for %zu linked users; "
-        "%zu were done in the last %s and %zu are under way, so %zu wait. Look at "
+        "%zu operation%s due under the budget \"%s\", which allows %zu for %zu linked user%s; "
+        "%zu %s done in the last %s and %zu %s under way, so %zu wait%s. Look at "
         "`rosterctl plan`, then `rosterctl approve HASH`",
-        in->pending[kind], budget_kind_name(kind), v->limit[kind], in->n_linked,
-        in->spent[kind], window, in->let_through[kind],
-        in->pending[kind] > v->room[kind] ? in->pending[kind] - v->room[kind] : 0);
+        in->pending[kind], in->pending[kind] == 1 ? " is" : "s are", budget_kind_name(kind),
+        v->limit[kind], in->n_linked, text_plural(in->n_linked), in->spent[kind],
+        in->spent[kind] == 1 ? "was" : "were", window, in->let_through[kind],
+        in->let_through[kind] == 1 ? "is" : "are", waiting, waiting == 1 ? "s" : "");
     return buffer;
 }

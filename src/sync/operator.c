@@ -9,6 +9,7 @@
 #include "base/log-ids.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "model/operation.h"
 #include "state/person.h"
 #include "state/queue.h"
@@ -73,8 +74,8 @@ int engine_approve(struct engine *n, const char *hash, unsigned uid,
         r = gate_end_observing(n->gate, "the whole plan was approved, so observing is over", e);
     if (r == 0) {
         log_event(LOG_NOTICE, MSG_APPROVED,
-                  "User id %u approved %zu of %zu operations (%.12s…)", uid, *ret_n, n_parked,
-                  hash);
+                  "User id %u approved %zu of %zu operation%s (%.12s…)", uid, *ret_n, n_parked,
+                  text_plural(n_parked), hash);
         books_note(n->books, WORK_COMMIT | WORK_GUARD);
     }
     books_wake(n->books, WORK_DUE);

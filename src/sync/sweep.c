@@ -76,8 +76,8 @@ static void due_after(struct sweep *s, uint64_t wait_usec)
 static void walk_end(struct walk *w)
 {
     struct sweep *s = w->sweep;
-    log_info("Verification: %zu users read, %zu differ from what was confirmed", w->n_read,
-             w->n_drifted);
+    log_info("Verification: %zu user%s read, %zu differ%s from what was confirmed", w->n_read,
+             text_plural(w->n_read), w->n_drifted, w->n_drifted == 1 ? "s" : "");
     s->is_whole |= w->whole && !w->anew;
     if (w->anew)
         s->has_read_anew = w->whole;

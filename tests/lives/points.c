@@ -18,7 +18,7 @@ static const struct {
     [POINT_POWER_LOSS] = {"a power loss", NULL},
     [POINT_DEAD_AT_START] = {"a death within a second of the start", NULL},
     [POINT_TORN] = {"a write of which a part survived", NULL},
-    [POINT_SETTLED] = {"an operation of before a death, settled by reading", "were under way when"},
+    [POINT_SETTLED] = {"an operation of before a death, settled by reading", "under way when rosterd ended"},
     [POINT_AUDIT_CUT] = {"an end of the audit that was cut off", NULL},
     [POINT_LOST_ANSWER] = {"a write whose answer was lost", NULL},
     [POINT_THROTTLED] = {"a write that was throttled", NULL},

@@ -82,6 +82,16 @@ def merge(defaults, changes):
     return merged
 
 
+PLURAL = re.compile(r"(?<![\w.,:/=-])1 (?:\w+ )?(people|(?:user|group|member|rule|line|operation|change|file|entrie|request|team|"
+                    r"attempt|error|warning|checkpoint|credential|entr|second|minute|hour|day)(?:s|ies))\b(?! of)")
+
+
+def check_plurals(text):
+    """What people read is English: one user, two users."""
+    found = PLURAL.search(text)
+    base.need(not found, "a plural of one", found and text[max(0, found.start() - 200):found.end() + 100])
+
+
 class Rosterd:
     """One rosterd with its folder.  Made by t.rosterd(...) in tests; see README.md.
 
@@ -229,6 +239,8 @@ class Rosterd:
         self._end(failed)
         if not failed and not self.audit_is_spoilt:
             self.check_audit()
+        if not failed and os.path.exists(self.log_file):
+            check_plurals(self.log())
 
     def _end(self, failed):
         try:
@@ -366,6 +378,7 @@ class Rosterd:
                               cwd=self.folder, env=self.environment())
         answer = Answer(done)
         schema.check(arguments, done.stdout)
+        check_plurals(done.stdout + done.stderr)
         if code is not None and answer.code != code:
             raise base.Failure("rosterctl %s: expected exit %d, got %r\n%s"
                                % (" ".join(arguments), code, answer, self.log_tail(10)))
