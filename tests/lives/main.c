@@ -192,7 +192,11 @@ static int report(struct plan *p, const char *name, const struct life_result *fo
     } else {
         printf("%s:\n", name);
     }
-    return live(p, false, &again);
+    int r = live(p, false, &again);
+    if (r == 0 && !again.n_broken)
+        printf("%s: invariant %u: it broke once, and not when it was lived again\n", name,
+               found->world.first_broken);
+    return r;
 }
 
 /* One plan, once or twice. -1 if it could not be lived. */
