@@ -93,10 +93,13 @@ static void carry_out(struct world *w, struct operation *o, bool revokes)
 {
     bool fails = chance(w, 50) == 0;
 
-    record(w, &(struct audit_row){.event = "intent", .operation = o, .attempts = 1,
+    record(w, &(struct audit_row){.event = "intent",
+                                  .operation = o,
+                                  .attempts = 1,
                                   .code = revokes ? REASON_REVOKED : NULL,
                                   .fingerprint = "5f2b9c0e77aa",
-                                  .lag_usec = (1 + chance(w, revokes ? 40 : 4000)) * USEC_PER_MSEC});
+                                  .lag_usec =
+                                      (1 + chance(w, revokes ? 40 : 4000)) * USEC_PER_MSEC});
     record(w, &(struct audit_row){.event = "outcome", .operation = o,
                                   .code = fails ? REASON_TENANT_AWAY : "done",
                                   .status = fails ? 503 : 200, .answer = fails ? "away" : "done",

@@ -124,7 +124,8 @@ static bool is_about(const struct search *s, const char *line, const json_t *vie
     if (!f->person)
         return true;
     id = json_string_value(json_object_get(json_object_get(view, "person"), "id"));
-    return (id && string_list_contains(&s->ids, id)) || (may_name(s, line) && is_named(view, f->person));
+    return (id && string_list_contains(&s->ids, id)) ||
+           (may_name(s, line) && is_named(view, f->person));
 }
 
 static int look_at(struct search *s, struct audit_view *v, const struct line_reader *l,

@@ -96,7 +96,8 @@ static int learn(struct erase_plan *p, const json_t *view, bool ids_only)
     const char *login = text_of(person, "login");
 
     if (ids_only)
-        return (is_name(p, dn) || is_name(p, login) || is_name(p, id)) ? add_once(&p->names, id) : 0;
+        return (is_name(p, dn) || is_name(p, login) || is_name(p, id)) ? add_once(&p->names, id)
+                                                                       : 0;
     if (!is_theirs(p, person))
         return 0;
     if (add_once(&p->values, dn) < 0)

@@ -14,7 +14,7 @@ struct erase_lines {
     size_t n_old;
 };
 struct erase_plan {
-    struct string_list names;        /* who is meant: ids, DNs, logins; grows while files are read */
+    struct string_list names; /* who is meant: ids, DNs, logins; grows while files are read */
     struct string_list values;       /* mails and numbers that were theirs */
     struct erase_lines *files;       /* one for each path */
     size_t n_files;

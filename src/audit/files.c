@@ -48,6 +48,33 @@ void line_reader_done(struct line_reader *l)
     *l = (struct line_reader){0};
 }
 
+static void (*watcher)(uint64_t done, uint64_t total);
+
+void audit_files_watch(void (*fn)(uint64_t done, uint64_t total))
+{
+    watcher = fn;
+}
+
+static uint64_t size_of(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+static void tell_watcher(const struct line_reader *l)
+{
+    uint64_t before = 0, total = 0;
+    z_off_t here = gzoffset(l->in);
+
+    for (size_t i = 0; i < l->files->n_paths; i++) {
+        uint64_t size = size_of(l->files->paths[i]);
+        before += i < l->file ? size : 0;
+        total += size;
+    }
+    watcher(before + (here > 0 ? (uint64_t)here : 0), total);
+}
+
 static int open_next(struct line_reader *l, struct error *e)
 {
     const char *path = l->files->paths[l->file];
@@ -77,6 +104,8 @@ static int fill(struct line_reader *l, struct error *e)
     }
     l->block_at = 0;
     l->block_size = (size_t)n;
+    if (watcher)
+        tell_watcher(l);
     return n > 0;
 }
 

@@ -16,6 +16,10 @@ void audit_files_done(struct audit_files *f);
 int audit_files_order(struct audit_files *ret, const char *const *paths, size_t n_paths,
                       struct error *e);
 
+/* How far a reading of these files is, in bytes as they lie on the disk; fn runs for each block,
+ * in whatever thread reads. NULL: nobody watches. For programs that do nothing else meanwhile. */
+void audit_files_watch(void (*fn)(uint64_t done, uint64_t total));
+
 struct line_reader {
     const struct audit_files *files;
     size_t file; /* the one that `line` is of */

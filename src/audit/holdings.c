@@ -232,7 +232,8 @@ static bool value_of_field(const struct comparison *c, const char *name, uint32_
     const char *text = field >= 0 ? user_get(c->known, (enum user_field)field) : NULL;
 
     /* The login is the link's, and follows whoever renames the user. */
-    if (field < 0 || field == USER_LOGIN || !c->wanted || !user_get(c->wanted, (enum user_field)field) ||
+    if (field < 0 || field == USER_LOGIN || !c->wanted ||
+        !user_get(c->wanted, (enum user_field)field) ||
         (c->quirks && user_get(c->quirks, (enum user_field)field)))
         return false;
     *ret = text && *text ? number_of(text) : ABSENT;

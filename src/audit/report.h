@@ -8,7 +8,8 @@
 enum audit_list {
     LIST_JOINERS = 0,
     LIST_LEAVERS,
-    LIST_PRIVILEGED, /* changes of privileged roles, also at a create: those lines are in two lists */
+    LIST_PRIVILEGED, /* changes of privileged roles, also at a create: those lines are in two
+                        lists */
     LIST_ROLES,      /* of all other roles */
     LIST_MOVERS,
     LIST_APPROVALS,
@@ -51,6 +52,6 @@ typedef int (*audit_report_fn)(enum audit_list list, const json_t *view, const j
                                void *userdata);
 /* One pass over the files; its memory grows with the days and four bytes an operation. */
 int audit_report(struct audit_report *r, const char *const *files, size_t n_files,
-                 const struct audit_filter *filter /* since, until */, audit_report_fn fn, void *userdata,
-                 struct error *e);
+                 const struct audit_filter *filter /* since, until */, audit_report_fn fn,
+                 void *userdata, struct error *e);
 void audit_report_done(struct audit_report *r);

@@ -5,7 +5,8 @@
 
 /* After a file was made, renamed or removed: makes the entry of its folder durable. 0 or -errno. */
 int file_sync_folder(const char *path);
-/* Anybody on this machine may change it (a folder: what is in it, and the sticky bit is not set). */
+/* Anybody on this machine may change it (a folder: what is in it, and the sticky bit is not
+ * set). */
 bool file_is_open_to_all(const struct stat *st);
 /* Neither root nor the user of this process owns it, who could change it at any time. */
 bool file_has_foreign_owner(const struct stat *st);

@@ -238,7 +238,8 @@ int64_t json_read_integer(struct json_reader *r)
     skip_blanks(r);
     const char *digits = r->at + (*r->at == '-');
     char *end;
-    if (*digits < '0' || *digits > '9' || (*digits == '0' && digits[1] >= '0' && digits[1] <= '9')) {
+    if (*digits < '0' || *digits > '9' ||
+        (*digits == '0' && digits[1] >= '0' && digits[1] <= '9')) {
         json_read_fail(r, -EINVAL);
         return 0;
     }

@@ -85,7 +85,7 @@ static ucs4_t lower(ucs4_t c, enum text_preparation how)
 static void add_character(struct buffer *b, ucs4_t c)
 {
     uint8_t bytes[6];
-    int n = u8_uctomb(bytes, c, sizeof bytes);
+    int n = u8_uctomb(bytes, c, sizeof(bytes));
 
     if (n > 0)
         buffer_add(b, bytes, (size_t)n);

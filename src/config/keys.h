@@ -29,7 +29,8 @@ enum config_flags {
     KEY_CLEARABLE = 1 << 3, /* has a default, and an empty value means none */
     KEY_FILE = 1 << 4,      /* names a file or directory that must exist */
     KEY_INSTANCE = 1 << 5, /* NAME.conf has a default of its own: /NAME/ before the last part */
-    KEY_REPEATED = 1 << 7,  /* may stand several times, one value each; its text has a line for each */
+    KEY_REPEATED =
+        1 << 7, /* may stand several times, one value each; its text has a line for each */
     KEY_IN_SAMPLE = 1 << 6, /* the sample file shows the example as a setting */
     KEY_ONE_WORD = 1 << 7,  /* the secret in the file is one that people type */
 };
@@ -43,7 +44,7 @@ struct config_key {
     const char *section, *name;
     config_parse_fn *parse;
     const char *otherwise; /* the default; passes through the same parser; NULL: not set */
-    size_t slot;           /* in struct settings; in struct mapping_rule for a section with a name */
+    size_t slot; /* in struct settings; in struct mapping_rule for a section with a name */
     size_t count_slot;     /* of a list: where its size_t is */
     unsigned flags;
     uint64_t min, max;                   /* of numbers and durations */

@@ -1,6 +1,7 @@
 /*
  * What a value holds that its writer most likely does not see: a comment behind it, characters
- * that no screen shows, quotation marks of a word processor, which quote nothing here. Warnings alone, since both can be meant.
+ * that no screen shows, quotation marks of a word processor, which quote nothing here. Warnings
+ * alone, since both can be meant.
  */
 #include "config.h"
 

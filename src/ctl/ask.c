@@ -15,6 +15,7 @@
 #include "config/settings.h"
 #include "control/control.h"
 #include "ctl/verbs.h"
+#include "ctl/waiting.h"
 
 /* The first number changes when a program that reads the answers must be changed; docs/schema. */
 #define FORMAT_VERSION "1.0"
@@ -96,6 +97,7 @@ int ctl_ask(struct ctl *c, const char *method, json_t *parameters_taken, json_t 
     char *found = c->socket ? NULL : settings_peek(c->config_file, "control", "socket");
     const char *path = c->socket ? c->socket : found;
     struct error e = {""};
+    struct waiting waiting = {0};
 
     if (!parameters || !path)
         return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
@@ -104,8 +106,11 @@ int ctl_ask(struct ctl *c, const char *method, json_t *parameters_taken, json_t 
     int r = control_client_open(&client, path, &e);
     if (r < 0)
         return ctl_complain(c, EXIT_AWAY, "unreachable", "%s", e.message);
+    if (c->candidate)
+        waiting_begin(&waiting, path);
     r = control_client_call(client, method, TAKE(parameters),
                             c->seconds ? c->seconds : ANSWER_SECONDS, ret, &code, &e);
+    waiting_end(&waiting);
     if (r == CONTROL_REFUSED)
         return ctl_complain(c, EXIT_FAILED, code, "%s", e.message);
     if (r < 0)
@@ -122,6 +127,7 @@ int ctl_show(struct ctl *c, const json_t *answer,
         return render(&c->output, answer);
     CLEANUP(output_done) struct output unseen = {.now_usec = c->output.now_usec};
     int result = render(&unseen, answer); /* for the exit code */
-    int r = ctl_print_json(c, json_copy((json_t *)(uintptr_t)answer), JSON_INDENT(2) | JSON_SORT_KEYS);
+    int r = ctl_print_json(c, json_copy((json_t *)(uintptr_t)answer),
+                           JSON_INDENT(2) | JSON_SORT_KEYS);
     return r != EXIT_FINE ? r : result;
 }

@@ -1,11 +1,13 @@
 /*
- * What may stand for the last word of a command line, for the completions of bash, zsh and fish:
+ * What may stand for the last word of a command line, for the completions of bash, zsh and
+ * fish:
  *
  *     rosterctl --complete WORD...
  *
- * A line a candidate, with a tab and what it is; ":files" asks the shell for names of files. Verbs and
- * options are those of the tables; people, rules, causes and hashes are the running daemon's. Nothing is
- * ever complained of, and a daemon that does not answer at once is not waited for.
+ * A line a candidate, with a tab and what it is; ":files" asks the shell for names of files.
+ * Verbs and options are those of the tables; people, rules, causes and hashes are the running
+ * daemon's. Nothing is ever complained of, and a daemon that does not answer at once is not
+ * waited for.
  */
 #include "config.h"
 

@@ -323,21 +323,22 @@ static void add_chart(struct buffer *b, const json_t *days)
             return; /* nothing was done, or over more years than a chart shows */
     }
     fill_bars(&c, days, months);
-    buffer_format(b,
-                  "<figure aria-label=\"Users changed\" style=\"margin:0\">\n"
-                  "<figcaption class=\"key\"><span class=\"in\">&#9632; joiners</span><span class=\"other\">"
-                  "&#9632; changes</span><span class=\"out\">&#9632; leavers</span> a %s</figcaption>\n"
-                  "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Chart\">"
-                  "<svg role=\"img\" aria-label=\"Users changed a %s, %s to %s, at most %lld\" "
-                  "viewBox=\"0 0 %d %d\">\n"
-                  "<line class=\"axis\" x1=\"%d\" y1=\"10\" x2=\"%d\" y2=\"10\"/>"
-                  "<line class=\"axis\" x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\"/>"
-                  "<text x=\"%d\" y=\"14\" text-anchor=\"end\">%lld</text>"
-                  "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">0</text>\n",
-                  months ? "month" : "day", months ? "month" : "day", c.bars[0].name,
-                  c.bars[c.n - 1].name, (long long)c.most, CHART_WIDTH, CHART_HEIGHT + 34, CHART_LEFT,
-                  CHART_WIDTH, CHART_LEFT, CHART_HEIGHT + 10, CHART_WIDTH, CHART_HEIGHT + 10,
-                  CHART_LEFT - 6, (long long)c.most, CHART_LEFT - 6, CHART_HEIGHT + 14);
+    buffer_format(
+        b,
+        "<figure aria-label=\"Users changed\" style=\"margin:0\">\n"
+        "<figcaption class=\"key\"><span class=\"in\">&#9632; joiners</span><span class=\"other\">"
+        "&#9632; changes</span><span class=\"out\">&#9632; leavers</span> a %s</figcaption>\n"
+        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Chart\">"
+        "<svg role=\"img\" aria-label=\"Users changed a %s, %s to %s, at most %lld\" "
+        "viewBox=\"0 0 %d %d\">\n"
+        "<line class=\"axis\" x1=\"%d\" y1=\"10\" x2=\"%d\" y2=\"10\"/>"
+        "<line class=\"axis\" x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\"/>"
+        "<text x=\"%d\" y=\"14\" text-anchor=\"end\">%lld</text>"
+        "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">0</text>\n",
+        months ? "month" : "day", months ? "month" : "day", c.bars[0].name,
+        c.bars[c.n - 1].name, (long long)c.most, CHART_WIDTH, CHART_HEIGHT + 34, CHART_LEFT,
+        CHART_WIDTH, CHART_LEFT, CHART_HEIGHT + 10, CHART_WIDTH, CHART_HEIGHT + 10,
+        CHART_LEFT - 6, (long long)c.most, CHART_LEFT - 6, CHART_HEIGHT + 14);
     add_bars(b, &c);
     buffer_add_text(b, "\n</svg></div>\n");
     add_chart_table(b, &c);
@@ -383,9 +384,11 @@ static void add_list(struct buffer *b, const struct evidence *e, enum audit_list
 {
     const struct evidence_list *l = &evidence_lists[list];
 
-    buffer_format(b, "<section aria-labelledby=\"%s\">\n<h2 id=\"%s\">%s <span class=\"soft\">%llu</span>"
-                     "</h2>\n<p>%s</p>\n",
-                  l->name, l->name, l->title, (unsigned long long)e->report.totals[list], l->explained);
+    buffer_format(
+        b,
+        "<section aria-labelledby=\"%s\">\n<h2 id=\"%s\">%s <span class=\"soft\">%llu</span>"
+        "</h2>\n<p>%s</p>\n",
+        l->name, l->name, l->title, (unsigned long long)e->report.totals[list], l->explained);
     if (list == LIST_PRIVILEGED && !e->report.privileged_known)
         buffer_add_text(b, "<p>These files hold no configuration, so it is not known which roles are "
                            "privileged; all are among the other roles.</p>\n");

@@ -1,6 +1,7 @@
 /*
- * What is longer than the screen goes through a pager, by the habits of systemctl(1): $SYSTEMD_PAGER
- * or $PAGER name it, an empty one or "cat" is none, and $SYSTEMD_LESS has the options of less(1).
+ * What is longer than the screen goes through a pager, by the habits of systemctl(1):
+ * $SYSTEMD_PAGER or $PAGER name it, an empty one or "cat" is none, and $SYSTEMD_LESS has the
+ * options of less(1).
  */
 #include "config.h"
 

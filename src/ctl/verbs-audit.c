@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit/files.h"
 #include "audit/audit.h"
 #include "base/error.h"
+#include "base/meter.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "config/settings.h"
@@ -413,7 +415,14 @@ static int erase(struct ctl *c)
     return r != EXIT_FINE ? r : ctl_show(c, answer, render_erased);
 }
 
-int ctl_audit(struct ctl *c)
+static struct meter meter;
+
+static void show_reading(uint64_t done, uint64_t total)
+{
+    meter_show(&meter, "Reading the audit", done, total, METER_BYTES);
+}
+
+static int run_audit(struct ctl *c)
 {
     const char *what = c->arguments[0];
     CLEANUP(freep) char *otherwise = NULL;
@@ -451,4 +460,13 @@ int ctl_audit(struct ctl *c)
     if (strcmp(what, "who") == 0)
         return who(c, files, n_files);
     return ctl_misuse(c, "audit takes: verify, show, who, report, export, prove, erase, key");
+}
+
+int ctl_audit(struct ctl *c)
+{
+    audit_files_watch(show_reading);
+    int r = run_audit(c);
+    audit_files_watch(NULL);
+    meter_end(&meter);
+    return r;
 }

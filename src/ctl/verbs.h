@@ -20,7 +20,8 @@ struct ctl {
     const char *config_file; /* --config before the verb, or -i; never NULL */
     const char *candidate;   /* plan --config FILE */
     const char *cause, *person, *reason;
-    const char *since, *until, *event, *kind, *code; /* which lines of the audit; kind also of plan */
+    const char *since, *until, *event, *kind,
+        *code; /* which lines of the audit; kind also of plan */
     const char *rule;                                /* plan */
     const char *role, *team, *skill, *at;            /* audit who */
     const char *html, *csv;                          /* audit report */

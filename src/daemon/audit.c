@@ -45,7 +45,8 @@ void daemon_audit_limit(struct daemon *d)
 
 int daemon_audit_open(struct daemon *d, struct error *e)
 {
-    int r = audit_export_open(&d->audit, d->state, d->settings->audit_file, true, &d->state_older, e);
+    int r = audit_export_open(&d->audit, d->state, d->settings->audit_file, true,
+                              &d->state_older, e);
     if (r < 0)
         return r;
     daemon_audit_limit(d);
@@ -55,7 +56,8 @@ int daemon_audit_open(struct daemon *d, struct error *e)
 /* A random text that this state file keeps: "audit-state-id" names it in the lines, since numbers
  * of operations are its own; "plan-key" goes into the hash of a plan, so that nobody can guess
  * from a hash on record what the plan was made of. */
-static int random_of_state(struct daemon *d, const char *name, size_t size, char **ret, struct error *e)
+static int random_of_state(struct daemon *d, const char *name, size_t size, char **ret,
+                           struct error *e)
 {
     unsigned char random[32];
     char text[2 * sizeof(random) + 1];
@@ -166,7 +168,8 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 int daemon_audit_start(struct daemon *d, struct error *e)
 {
     int r = d->audit ? sd_event_add_time(d->event, &d->audit_timer, CLOCK_MONOTONIC,
-                                         clock_monotonic_usec() + LOOK_EVERY, USEC_PER_SEC, on_time, d)
+                                         clock_monotonic_usec() + LOOK_EVERY, USEC_PER_SEC,
+                                         on_time, d)
                      : 0;
     return r < 0 ? error_set(e, r, "cannot set up the timer of the audit") : 0;
 }

@@ -378,8 +378,10 @@ static bool read_directory(struct check *c, struct directory *d)
     struct directory_status status;
     struct error e = {0};
     int r = directory_read_once(d, on_read, &reading, &e);
+    c->reading = d;
     if (r == 0)
         r = check_wait(c, &reading.done, READ_LIMIT_USEC);
+    c->reading = NULL;
     directory_status(d, &status);
     if (status.base_doubt)
         check_add(c, CHECK_ERROR, "[directory] base",
@@ -408,8 +410,10 @@ static bool evaluate(struct check *c)
     struct engine_status status;
     bool idle = engine_is_idle(c->engine);
     check_progress(c, "Looking at the people");
+    c->n_known = person_count_dirty(c->state);
     engine_on_idle(c->engine, on_idle, &idle);
     int r = check_wait(c, &idle, PLAN_LIMIT_USEC);
+    c->n_known = 0;
     engine_on_idle(c->engine, NULL, NULL);
     engine_status(c->engine, &status);
     if (r < 0 && r != -EINTR)

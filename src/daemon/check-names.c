@@ -96,6 +96,9 @@ static void judge(struct names *n, const char *kind, const struct string_list *w
             ++*ret_known;
             continue;
         }
+        check_note_work(n->c, kind, name);
+        if (!n->n_seen)
+            continue;
         for (size_t k = 0; k < seen->n_items && !near; k++)
             near = text_equal_fold(seen->items[k], name) ? seen->items[k] : NULL;
         near = near ? near
@@ -123,6 +126,20 @@ static void say_privilege(struct check *c)
                   "tells whether it has that: without it each change of skills is refused and held");
 }
 
+void check_note_work(struct check *c, const char *kind, const char *name)
+{
+    buffer_format(&c->work, "%s%s '%s'", c->work.size ? ", " : "", kind, name);
+}
+
+void check_work_list(struct check *c)
+{
+    if (c->work.size)
+        check_add(c, CHECK_OK, "work list",
+                  "the rules give what the tenant does not show; teams are to be created there before "
+                  "a wave, and roles and skills unless they exist: %s",
+                  c->work.data);
+}
+
 void check_names(struct check *c, struct tenant_client *client)
 {
     const struct ruleset *rules = engine_ruleset(c->engine);
@@ -134,14 +151,13 @@ void check_names(struct check *c, struct tenant_client *client)
         return;
     check_progress(c, "Looking which roles and skills users of the tenant have");
     look_at_users(&n, client);
-    if (n.n_seen) {
-        judge(&n, "role", ruleset_roles(rules), &n.roles, &unseen, &n_known);
-        judge(&n, "skill", ruleset_skills(rules), &n.skills, &unseen, &n_known);
+    judge(&n, "role", ruleset_roles(rules), &n.roles, &unseen, &n_known);
+    judge(&n, "skill", ruleset_skills(rules), &n.skills, &unseen, &n_known);
+    if (n.n_seen)
         check_add(c, CHECK_OK, "roles and skills", "%zu of %zu are seen with users of the tenant%s%s%s",
                   n_known, n_all, unseen.size ? "; not seen, which need not mean anything: " : "",
                   unseen.size ? unseen.data : "",
                   unseen.size ? ". They must exist there, and no call lists them" : "");
-    }
     string_list_done(&n.logins);
     string_list_done(&n.roles);
     string_list_done(&n.skills);

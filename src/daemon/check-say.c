@@ -12,7 +12,11 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "daemon/daemon.h"
 #include "daemon/report.h"
+#include "state/person.h"
+
+#define SHOW_USEC (250 * USEC_PER_MSEC)
 
 static const char *level_name(enum check_level level)
 {
@@ -52,8 +56,26 @@ void check_add(struct check *c, enum check_level level, const char *subject, con
 
 void check_progress(struct check *c, const char *text)
 {
+    c->stage = text;
+    meter_end(&c->meter);
     if (c->progress)
         fprintf(stderr, "%s …\n", text);
+}
+
+/* How far the reading is, or the looking at people; of the tenant there is nothing to count. */
+static void show(struct check *c)
+{
+    struct directory_status s;
+    if (!c->progress || !c->stage)
+        return;
+    if (c->reading) {
+        directory_status(c->reading, &s);
+        meter_show(&c->meter, c->stage, s.n_entries, 0, METER_THINGS);
+    } else if (c->n_known) {
+        size_t left = person_count_dirty(c->state);
+        meter_show(&c->meter, c->stage, c->n_known - (left < c->n_known ? left : c->n_known),
+                   c->n_known, METER_THINGS);
+    }
 }
 
 char *check_meant(char *buffer, size_t size, const char *nearest)
@@ -72,9 +94,12 @@ int check_wait(struct check *c, const bool *done, uint64_t limit_usec)
         uint64_t now = clock_monotonic_usec();
         if (now >= end)
             return -ETIMEDOUT;
-        int r = sd_event_run(c->event, end - now);
+        uint64_t rest = end - now;
+        int r = sd_event_run(c->event, c->progress && rest > SHOW_USEC ? SHOW_USEC : rest);
         if (r < 0)
             return r;
+        show(c);
     }
+    meter_end(&c->meter);
     return *done ? 0 : -EINTR;
 }

@@ -89,6 +89,7 @@ static void check_teams(struct check *c, const struct string_list *names)
         if (string_list_contains(names, teams->items[i]))
             continue;
         n_missing++;
+        check_note_work(c, "team", teams->items[i]);
         snprintf(subject, sizeof subject, "team %s", teams->items[i]);
         check_add(c, CHECK_ERROR, subject, "the tenant shows this account no team '%s'%s",
                   teams->items[i],
@@ -207,6 +208,7 @@ void check_tenant(struct check *c)
         check_privilege(c, client, login);
         check_scim(c, client, login);
         check_names(c, client);
+        check_work_list(c);
     }
     tenant_client_free(client);
 }

@@ -138,12 +138,16 @@ static void close_parts(struct check *c)
     c->state = state_close(c->state);
     c->event = sd_event_unref(c->event);
     remove_folder(c);
+    buffer_done(&c->work);
     c->settings = settings_free(c->settings);
 }
 
 int daemon_check_connections(const char *config_file)
 {
-    struct check c = {.items = json_array(), .rules = json_array(), .commands = json_array(), .progress = isatty(STDERR_FILENO)};
+    struct check c = {.items = json_array(),
+                      .rules = json_array(),
+                      .commands = json_array(),
+                      .progress = isatty(STDERR_FILENO)};
     struct error e = {0};
     log_set_level(LOG_ERR); /* what is less is said by the items */
     if (c.items && load_settings(&c, config_file) == 0) {

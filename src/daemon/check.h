@@ -6,7 +6,9 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "base/buffer.h"
 #include "base/clock.h"
+#include "base/meter.h"
 
 struct directory;
 struct engine;
@@ -31,10 +33,15 @@ struct check {
     struct state *state;
     struct engine *engine;
     json_t *items, *rules, *commands;
+    struct buffer work; /* what somebody is to make at the tenant, in words; see check_work_list() */
     bool any_error;
     bool never_follows_urls; /* the directory is a 389, which leaves memberURL to its clients */
     bool interrupted;
     bool progress; /* somebody watches: say on standard error what is being waited for */
+    const char *stage;
+    struct directory *reading; /* NULL: not now */
+    size_t n_known; /* people to look at */
+    struct meter meter;
     bool out_of_memory;
 };
 
@@ -57,5 +64,8 @@ void check_note_searches(struct check *c, struct directory *d);
 void check_note_requests(struct check *c, struct tenant_client *client);
 /* check-names.c: do users of the tenant have the roles and skills of the rules? */
 void check_names(struct check *c, struct tenant_client *client);
+/* One list of all that the rules give and the tenant does not show; teams are noted before. */
+void check_note_work(struct check *c, const char *kind, const char *name);
+void check_work_list(struct check *c);
 /* check-tenant.c: token, privileges, teams, SCIM. Writes nothing there. */
 void check_tenant(struct check *c);

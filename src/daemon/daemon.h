@@ -10,6 +10,7 @@
 #include <systemd/sd-event.h>
 
 #include "audit/audit.h"
+#include "base/meter.h"
 #include "config/settings.h"
 #include "control/control.h"
 #include "directory/feed.h"
@@ -52,7 +53,9 @@ struct daemon {
     struct reconciliation *reconciliation; /* likewise */
     struct sync_one *sync_one; /* somebody waits for one person; NULL */
     struct progress progress;
-    sd_event_source *progress_timer;
+    sd_event_source *progress_timer, *meter_timer;
+    struct meter meter; /* --once at a terminal */
+    size_t n_dirty, n_read_before;
     char status_text[320]; /* what the service manager was told */
     struct storage *storage; /* the watch over the state file; NULL for a look */
     sd_event_source *metrics_timer;
@@ -132,6 +135,9 @@ bool progress_of(const struct daemon *d, struct progress_now *ret); /* false: no
 void progress_tell(struct daemon *d);                               /* STATUS=, when it changed */
 int progress_start(struct daemon *d, struct error *e);
 void progress_stop(struct daemon *d);
+/* progress-terminal.c: a line for whoever waits for --once; nothing elsewhere. */
+void progress_show(struct daemon *d);
+void progress_hide(struct daemon *d);
 
 /* report-*.c: answers as JSON; NULL on failure, with a sentence. */
 json_t *report_status(struct daemon *d, struct error *e);

@@ -97,8 +97,8 @@ struct memory {
 };
 
 /* now: what is remembered from this line on; NULL: the same as before. */
-static int record(struct erasure *x, const struct memory *now, const char *event, const char *sentence,
-                  json_t *details_taken, struct error *e)
+static int record(struct erasure *x, const struct memory *now, const char *event,
+                  const char *sentence, json_t *details_taken, struct error *e)
 {
     json_auto_t *details = details_taken;
     CLEANUP(freep) char *text = details ? json_dumps(details, JSON_COMPACT) : NULL;

@@ -248,7 +248,8 @@ static void explain_as_case(struct request *q, const char *person)
     if (ids.n_items > 1)
         control_fail(q->call, "invalid-parameter",
                      "'%s' means %zu people, and a case is one: give the DN", person, ids.n_items);
-    else if (report_case(q->d->engine, q->d->state, &q->d->settings->mapping, ids.items[0], &text, &e) < 0)
+    else if (report_case(q->d->engine, q->d->state, &q->d->settings->mapping, ids.items[0],
+                         &text, &e) < 0)
         fail(q, &e);
     else
         control_reply(q->call, json_pack("{s:[{s:o}]}", "people", "case", report_text(text)));

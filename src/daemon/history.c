@@ -189,7 +189,8 @@ static bool is_unreadable(const char *name, const char *base)
     return false;
 }
 
-int history_files(struct daemon *d, struct string_list *ret, struct string_list *ret_unread, struct error *e)
+int history_files(struct daemon *d, struct string_list *ret, struct string_list *ret_unread,
+                  struct error *e)
 {
     CLEANUP(freep) char *for_folder = strdup(d->settings->audit_file);
     CLEANUP(freep) char *for_base = strdup(d->settings->audit_file);

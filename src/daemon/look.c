@@ -21,6 +21,7 @@
 #include "daemon/report.h"
 #include "mapping/ruleset.h"
 #include "state/mirror.h"
+#include "state/person.h"
 
 #define LOOK_LIMIT_USEC (580 * USEC_PER_SEC) /* below what rosterctl waits for */
 
@@ -311,4 +312,23 @@ void look_cancel(struct daemon *d)
         return;
     error_set(&e, -ECANCELED, "rosterd ends");
     look_fail(d->look, &e);
+}
+
+json_t *look_progress(const struct daemon *d)
+{
+    const struct look *l = d->look;
+    struct directory_status s = {0};
+    struct mirror_counts n = {0};
+    struct error e = {0};
+    if (!l || !l->state)
+        return json_null();
+    size_t left = person_count_dirty(l->state);
+    if (mirror_counts(d->state, &n, &e) < 0)
+        return json_null();
+    bool reading = l->directory && !l->read_done;
+    if (reading)
+        directory_status(l->directory, &s);
+    return json_pack("{s:s, s:I, s:I}", "stage", reading ? "reading" : "judging", "done",
+                     (json_int_t)(reading ? s.n_entries : n.people > left ? n.people - left : 0), "total",
+                     (json_int_t)(reading ? n.people + n.groups + n.containers : n.people));
 }

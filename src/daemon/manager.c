@@ -1,6 +1,6 @@
 /*
- * Opens the parts, wires them to each other and to the service manager, and closes them in order. It knows
- * no rule of the trade: those are below.
+ * Opens the parts, wires them to each other and to the service manager, and closes them in
+ * order. It knows no rule of the trade: those are below.
  */
 #include "config.h"
 
@@ -213,7 +213,8 @@ static void stop(struct daemon *d)
     engine_stop(d->engine, on_stopped, d);
 }
 
-static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *info,
+                        void *userdata)
 {
     (void)source;
     struct daemon *d = userdata;
@@ -247,6 +248,7 @@ static int show_plan(struct daemon *d)
         return EXIT_FAILURE;
     }
     CLEANUP(output_done) struct output text = {0};
+    progress_hide(d);
     (void)json_object_del(plan, "hash"); /* of a look beside the daemon: nobody can approve it */
     output_init(&text, COLOUR_AUTO);
     int code = render_plan(&text, plan, RENDER_PLAN_WHOLE);
@@ -324,6 +326,8 @@ int daemon_run(struct daemon *d, struct error *e)
     if (r == 0)
         r = progress_start(d, e);
     if (r == 0)
+        progress_show(d);
+    if (r == 0)
         r = notify_watchdog_ready(d, e);
     if (r < 0)
         return r;
@@ -340,6 +344,7 @@ void daemon_close(struct daemon *d)
 {
     metrics_stop(d);
     progress_stop(d);
+    progress_hide(d);
     storage_stop(d);
     daemon_handlers_close(d);
     d->control = control_server_free(d->control);

@@ -190,9 +190,10 @@ static int summarise(json_t *row, struct error *e)
     size_t n_all = json_array_size(list);
     while (r == 0 && json_array_size(list) > SUMMARY_MAX)
         json_array_remove(list, json_array_size(list) - 1);
-    if (r == 0 && (json_object_set(row, "summary", list) < 0 ||
-                   json_object_set_new(row, "summary_more",
-                                       json_integer((json_int_t)(n_all - json_array_size(list)))) < 0))
+    if (r == 0 &&
+        (json_object_set(row, "summary", list) < 0 ||
+         json_object_set_new(row, "summary_more",
+                             json_integer((json_int_t)(n_all - json_array_size(list)))) < 0))
         r = error_out_of_memory(e);
     (void)json_object_del(row, "tally");
     return r;

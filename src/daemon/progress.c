@@ -1,7 +1,7 @@
 /*
- * How far a long load is: looked at once a second while there is one, for `status`, for STATUS= of the service
- * manager and for one line of the log at each tenth. What is due is counted, not guessed: the
- * total grows while people are still being looked at.
+ * How far a long load is: looked at once a second while there is one, for `status`, for STATUS=
+ * of the service manager and for one line of the log at each tenth. What is due is counted, not
+ * guessed: the total grows while people are still being looked at.
  */
 #include "config.h"
 
@@ -45,11 +45,12 @@ bool progress_of(const struct daemon *d, struct progress_now *ret)
     const struct progress *p = &d->progress;
     if (!p->since_usec)
         return false;
-    *ret = (struct progress_now){.done = p->done,
-                                 .total = p->done + p->left,
-                                 .rate = p->rate,
-                                 .left_usec = p->rate > 0.05 ? (uint64_t)((double)p->left / p->rate * 1e6) : 0,
-                                 .since_usec = p->since_usec};
+    *ret = (struct progress_now){
+        .done = p->done,
+        .total = p->done + p->left,
+        .rate = p->rate,
+        .left_usec = p->rate > 0.05 ? (uint64_t)((double)p->left / p->rate * 1e6) : 0,
+        .since_usec = p->since_usec};
     return true;
 }
 

@@ -67,7 +67,8 @@ static void give_up(struct reconciliation *x, const struct error *e)
 static void *work(void *userdata)
 {
     struct reconciliation *x = userdata;
-    x->r = holdings_read(&x->holdings, (const char *const *)x->files.items, x->files.n_items, &x->e);
+    x->r = holdings_read(&x->holdings, (const char *const *)x->files.items, x->files.n_items,
+                         &x->e);
     uint64_t one = 1;
     ssize_t n = write(x->done_fd, &one, sizeof one);
     (void)n; /* an eventfd at 0 takes it */
@@ -220,7 +221,8 @@ static int begin(struct reconciliation *x, struct error *e)
     if (r < 0)
         return r;
     x->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    r = x->done_fd < 0 ? -errno : sd_event_add_io(d->event, &x->io, x->done_fd, EPOLLIN, on_read, x);
+    r = x->done_fd < 0 ? -errno
+                       : sd_event_add_io(d->event, &x->io, x->done_fd, EPOLLIN, on_read, x);
     if (r >= 0)
         r = -pthread_create(&x->thread, NULL, work, x);
     if (r < 0)

@@ -192,8 +192,11 @@ json_t *report_holds(struct engine *n, struct state *s, struct error *e)
         r = password_due_each(s, add_password, &h, e);
     if (r == 0)
         r = add_common(n, s, &h);
-    json_t *answer = r == 0 ? json_pack("{s:O}", "holds", rows) : NULL;
-    if (r == 0 && !answer)
+    json_t *needs = r == 0 ? report_needs(n, s, e) : NULL;
+    if (!needs)
+        return NULL;
+    json_t *answer = json_pack("{s:O, s:o}", "holds", rows, "needs", needs);
+    if (!answer)
         error_out_of_memory(e);
     return answer;
 }

@@ -85,8 +85,6 @@ static int add_operation(const struct operation *o, void *userdata)
 static int add_skipped(const struct person *person, void *userdata)
 {
     struct plan *p = userdata;
-    if (person->standing != BUCKET_SKIPPED)
-        return 0;
     const char *code = person->standing_code ? person->standing_code : person->code;
     json_t *row =
         json_pack("{s:o, s:o, s:o}", "person",
@@ -183,17 +181,18 @@ json_t *report_plan(struct engine *n, struct state *s, struct error *e)
     if (r == 0)
         r = give_letters(&p, n, status.budget_window_usec);
     if (r == 0)
-        r = person_each(s, add_skipped, &p, e);
+        r = person_each_skipped(s, add_skipped, &p, e);
     if (r == 0 && first_contact)
         r = listing_unclaimed(s, add_unclaimed, &p, e);
     if (r == 0 && first_contact)
         r = drop_claimed(&p);
-    if (r < 0)
+    json_t *needs = r < 0 ? NULL : report_needs(n, s, e);
+    if (!needs)
         return NULL;
-    json_t *answer = json_pack("{s:s, s:b, s:O, s:O, s:O, s:o, s:O, s:[]}", "hash", hash,
+    json_t *answer = json_pack("{s:s, s:b, s:O, s:O, s:O, s:o, s:O, s:o, s:[]}", "hash", hash,
                                "observing", status.observing,
                                "operations", operations, "groups", groups, "summary", summary, "adoption", adoption_of(&p),
-                               "skipped", skipped, "problems");
+                               "skipped", skipped, "needs", needs, "problems");
     if (!answer)
         error_out_of_memory(e);
     return answer;

@@ -93,7 +93,8 @@ static json_t *lag_of(const struct lag *l)
         n += l->counts[i];
         json_array_append_new(
             buckets, json_pack("{s:o, s:I}", "seconds",
-                               i < LAG_BOUNDS ? json_real((double)lag_bounds_usec[i] / 1e6) : json_null(),
+                               i < LAG_BOUNDS ? json_real((double)lag_bounds_usec[i] / 1e6)
+                                              : json_null(),
                                "count", (json_int_t)n));
     }
     return json_pack("{s:I, s:f, s:o}", "count", (json_int_t)n, "sum_seconds",
@@ -335,7 +336,8 @@ static const char *health_of(const struct status *s)
     if (s->engine.state_failed || s->audit.message[0])
         return "failed";
     if (d == DIRECTORY_AWAY || d == DIRECTORY_REFUSED || t == ENGINE_TENANT_AWAY ||
-        t == ENGINE_TENANT_REFUSED || t == ENGINE_TENANT_NO_SECRET || json_array_size(s->alarms) > 0)
+        t == ENGINE_TENANT_REFUSED || t == ENGINE_TENANT_NO_SECRET ||
+        json_array_size(s->alarms) > 0)
         return "degraded";
     return "ok";
 }
@@ -392,8 +394,8 @@ json_t *report_status(struct daemon *d, struct error *e)
     if (r < 0)
         return NULL;
     json_auto_t *parts = json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:o, s:{s:o, s:o}, s:{s:I, s:o}}",
-        "lag", lag_of(&s.engine.lag), "progress", progress_json(&s), "next", next_of(&s), "directory",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:o, s:{s:o, s:o}, s:{s:I, s:o}}",
+        "look", look_progress(d), "lag", lag_of(&s.engine.lag), "progress", progress_json(&s), "next", next_of(&s), "directory",
         directory_of(&s), "tenant", tenant_of(&s), "run", run_of(&s), "queue", queue_of(&s),
         "budgets", budgets_of(&s), "revocations", revocations_of(&s), "adoption", adoption_of(&s), "alarms", alarms, "audit",
         audit_of(&s), "state", "file", report_text(d->settings->state_file), "error",

@@ -36,8 +36,11 @@ int report_add(json_t *array, json_t *value_taken, struct error *e);
 /* report_add() of a value that counts up: object[key] += 1. */
 int report_count(json_t *object, const char *key, struct error *e);
 
-/* report-case.c: the person as a case for `rosterctl test`, personal values replaced; malloc'd. -ENOENT:
- * nobody, or not in the directory; -ENOTSUP: the verdict hangs on the server. */
+/* report-needs.c: what the plan needs at the tenant and does not find there. */
+json_t *report_needs(struct engine *n, struct state *s, struct error *e);
+
+/* report-case.c: the person as a case for `rosterctl test`, personal values replaced; malloc'd.
+ * -ENOENT: nobody, or not in the directory; -ENOTSUP: the verdict hangs on the server. */
 int report_case(struct engine *n, struct state *s, const struct mapping_options *options,
                 const char *id, char **ret, struct error *e);
 
@@ -46,6 +49,8 @@ int report_case(struct engine *n, struct state *s, const struct mapping_options 
 void look_start(struct daemon *d, struct control_call *call, const struct settings_text *texts,
                 size_t n_texts);
 void look_cancel(struct daemon *d);
+/* How far it is: {stage, done, total}; null when there is none. */
+json_t *look_progress(const struct daemon *d);
 /* look-differences.c: adds to a plan how it differs from that of the running engine. */
 int look_differences(json_t *plan, struct engine *n, struct state *s, struct error *e);
 

@@ -193,7 +193,9 @@ static int tell_tenant(struct sync_one *x, json_t *steps, struct error *e)
     for (size_t i = 0; i < left.n_items; i++) {
         const struct operation *o = left.items[i];
         CLEANUP(buffer_done) struct buffer b = {0};
-        const char *why = o->sentence ? o->sentence : o->reason ? reason_code_text(o->reason) : NULL;
+        const char *why = o->sentence ? o->sentence
+                          : o->reason ? reason_code_text(o->reason)
+                                      : NULL;
         buffer_format(&b, "%s waits%s%s", operation_kind_name(o->kind), why ? ": " : "", why ? why : "");
         r = b.failed ? error_out_of_memory(e) : add_step(steps, "tenant", took, b.data, e);
         if (r < 0)
@@ -318,8 +320,8 @@ static int sync_begin(struct sync_one *x, const char *id, struct error *e)
     x->since_usec = clock_monotonic_usec();
     if (!x->id || !x->operations)
         return error_out_of_memory(e);
-    r = sd_event_add_time_relative(x->daemon->event, &x->timer, CLOCK_MONOTONIC, LOOK_USEC, USEC_PER_MSEC,
-                                   on_look, x);
+    r = sd_event_add_time_relative(x->daemon->event, &x->timer, CLOCK_MONOTONIC, LOOK_USEC,
+                                   USEC_PER_MSEC, on_look, x);
     return r < 0 ? error_set(e, r, "cannot wait for the person: %s", strerror(-r)) : 0;
 }
 

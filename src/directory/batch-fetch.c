@@ -156,7 +156,8 @@ static int complete_ranges(struct fetch *f, struct error *e)
     const struct range_value *values = ranges_values(f->decoded.ranges, &n);
     int r = 0;
     for (size_t i = 0; i < n && r == 0; i++)
-        r = decode_member(f->batch->env->decoder.schema, f->decoded.entry, MEMBER_DN, values[i].data, values[i].size);
+        r = decode_member(f->batch->env->decoder.schema, f->decoded.entry, MEMBER_DN,
+                          values[i].data, values[i].size);
     if (r < 0)
         return error_set(e, r, "the members of %s cannot be taken: %s", f->decoded.dn,
                          strerror(-r));
@@ -213,7 +214,8 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
         return r;
     CLEANUP(freep) char *key = NULL;
     const char *base_key = b->env->searches[f->index].base_key;
-    if (d.entry && (dn_key(b->env->decoder.schema, d.dn, &key, NULL) < 0 || !dn_key_is_below(key, base_key))) {
+    if (d.entry && (dn_key(b->env->decoder.schema, d.dn, &key, NULL) < 0 ||
+                    !dn_key_is_below(key, base_key))) {
         return batch_left(b, f->index, d.entry->id, "the entry was moved out of the base", e);
     }
     if (f->id && d.entry && strcmp(f->id, d.entry->id) != 0)

@@ -272,8 +272,9 @@ static int copy_attributes(struct string_list *to, const struct string_list *fro
 
 int directory_refresh_attributes(struct directory *d, struct error *e)
 {
-    return d->sink->attributes ? copy_attributes(&d->attributes, d->sink->attributes(d->userdata), e)
-                               : 0;
+    return d->sink->attributes
+               ? copy_attributes(&d->attributes, d->sink->attributes(d->userdata), e)
+               : 0;
 }
 
 int directory_new(struct directory **ret, struct sd_event *event,
@@ -434,6 +435,7 @@ void directory_status(const struct directory *d, struct directory_status *ret)
         .last_change_usec = d->last_change_usec,
         .last_full_read_usec = d->last_full_read_usec,
         .n_reconnects = d->n_reconnects,
+        .n_entries = d->session ? session_n_entries(d->session) : 0,
         .certificate_expires_usec = d->certificate_expires_usec,
     };
 }

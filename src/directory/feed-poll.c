@@ -44,7 +44,8 @@ struct poll {
     unsigned n_rounds;    /* of changes, since all ids were seen */
     bool reading_deleted; /* the second part of a delta read on Active Directory */
     char *watermarks[DIRECTORY_MAX_SEARCHES];
-    unsigned took_seconds[DIRECTORY_MAX_SEARCHES]; /* the read that gave the mark: what changed in it may be older */
+    unsigned took_seconds[DIRECTORY_MAX_SEARCHES]; /* the read that gave the mark: what changed
+                                                      in it may be older */
     uint64_t began_usec;
     char what[256];
 };
@@ -208,7 +209,8 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     }
     p->search = search_free(p->search);
     if (!p->full && !p->roll && !p->reading_deleted &&
-        p->env->server->product == PRODUCT_ACTIVE_DIRECTORY && p->env->server->suffixes[p->current]) {
+        p->env->server->product == PRODUCT_ACTIVE_DIRECTORY &&
+        p->env->server->suffixes[p->current]) {
         p->reading_deleted = true;
         int r = search_deleted(p, &e);
         if (r < 0)

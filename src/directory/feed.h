@@ -183,6 +183,7 @@ struct directory_status {
     const char *base_doubt;  /* why the first base could not be seen, or NULL */
     uint64_t since_usec, next_attempt_usec, last_change_usec, last_full_read_usec;
     uint64_t n_reconnects;
+    uint64_t n_entries; /* that came over this connection */
     uint64_t certificate_expires_usec; /* of the server; 0: not known */
 };
 void directory_status(const struct directory *d, struct directory_status *ret);

@@ -27,7 +27,8 @@ struct directory {
 
     /* for life */
     struct address_list *addresses;
-    struct feed_search searches[DIRECTORY_MAX_SEARCHES]; /* base and key; filters depend on the product */
+    struct feed_search
+        searches[DIRECTORY_MAX_SEARCHES]; /* base and key; filters depend on the product */
     unsigned n_searches;
     struct sd_event_source *retry, *settle, *full, *doubts, *heartbeat, *comeback;
     bool running, once, quiet;

@@ -40,7 +40,7 @@ struct session {
     struct session_operation *operations;
     struct session_events events;
     void *userdata;
-    uint64_t heard_usec;
+    uint64_t heard_usec, n_entries;
     bool stopped;
     char farewell[256]; /* what a notice of disconnection said */
 };
@@ -53,6 +53,11 @@ LDAP *session_ldap(const struct session *s)
 const char *session_uri(const struct session *s)
 {
     return s->uri;
+}
+
+uint64_t session_n_entries(const struct session *s)
+{
+    return s->n_entries;
 }
 
 uint64_t session_last_heard_usec(const struct session *s)
@@ -121,6 +126,7 @@ static void give_out(struct session *s, LDAPMessage **m)
     if (!o)
         return; /* of an operation that was abandoned */
     o->heard_usec = s->heard_usec;
+    s->n_entries += type == LDAP_RES_SEARCH_ENTRY;
     if (type == LDAP_RES_SEARCH_RESULT)
         unlink_operation(o); /* its owner may free it, or the answer may start another */
     o->message(o, type, m, o->userdata);

@@ -45,6 +45,7 @@ struct session *session_free(struct session *s); /* operations outlive it, silen
 void session_stop(struct session *s);            /* nothing more is given out */
 LDAP *session_ldap(const struct session *s);
 const char *session_uri(const struct session *s);
+uint64_t session_n_entries(const struct session *s); /* that it was sent so far */
 uint64_t session_last_heard_usec(const struct session *s); /* monotonic */
 
 int session_search(struct session *s, struct session_operation **ret,

@@ -166,8 +166,8 @@ int case_judge(const struct mapping_case *c, const struct mapping_options *optio
         m[i].state = holds(&c->missing, groups[i].key, schema) ? GROUP_MISSING : GROUP_PRESENT;
         m[i].member = m[i].state == GROUP_PRESENT && holds(&c->groups, groups[i].key, schema);
     }
-    r = m ? ruleset_evaluate(rules, c->entry, m, c->has_time ? c->time_usec : clock_now_usec(), explain,
-                             ret, e)
+    r = m ? ruleset_evaluate(rules, c->entry, m, c->has_time ? c->time_usec : clock_now_usec(),
+                             explain, ret, e)
           : error_out_of_memory(e);
     free(m);
     ruleset_free(rules);
@@ -186,8 +186,8 @@ void case_differences_done(struct case_differences *d)
     *d = (struct case_differences){0};
 }
 
-static int add(struct case_differences *d, const char *field, const char *name, const char *expected,
-               const char *got, const struct source *source)
+static int add(struct case_differences *d, const char *field, const char *name,
+               const char *expected, const char *got, const struct source *source)
 {
     CLEANUP(buffer_done) struct buffer b = {0};
 
@@ -272,7 +272,8 @@ int case_compare(const struct mapping_case *c, const struct verdict *v,
     char expected[64], got[64];
     /* Without a code any will do. */
     int r = add(ret, "verdict", NULL, verdict_text(c->expected, c->code, expected),
-                verdict_text(v->kind, c->code || v->kind != c->expected ? v->code : NULL, got), NULL);
+                verdict_text(v->kind, c->code || v->kind != c->expected ? v->code : NULL, got),
+                NULL);
 
     if (r == 0 && c->expected == VERDICT_USER && v->kind == VERDICT_USER)
         r = compare_users(c->user, v->user, ret);

@@ -76,7 +76,8 @@ int filter_prepare(struct filter *f, const struct schema *schema, struct problem
                    const struct mapping_text *where);
 /* Whether there can be an entry for which it is true (after filter_prepare()). */
 bool filter_can_match(const struct filter *f);
-/* Canonical names, subtypes with them (after filter_prepare(), else as written without options), once each. */
+/* Canonical names, subtypes with them (after filter_prepare(), else as written without
+ * options), once each. */
 int filter_collect(const struct filter *f, struct string_list *ret);
 
 #define FILTER_FALSE     0

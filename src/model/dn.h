@@ -19,8 +19,8 @@ struct schema;
  * schema. */
 #define DN_KEY_FORM 2
 
-/* schema NULL: the built-in table. Malloc'd key, or -EINVAL with a sentence that quotes the DN and says what is wrong with it.
- * The empty DN has the empty key. */
+/* schema NULL: the built-in table. Malloc'd key, or -EINVAL with a sentence that quotes the DN
+ * and says what is wrong with it. The empty DN has the empty key. */
 int dn_key(const struct schema *schema, const char *dn, char **ret, struct error *e);
 bool dn_is_valid(const char *dn);
 bool dn_equal(const struct schema *schema, const char *a, const char *b);

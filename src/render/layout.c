@@ -1,7 +1,7 @@
 /*
- * Lines and tables within the width of the terminal. Tables are laid out by libsmartcols: it aligns,
- * pads and colours, and knows cells of several lines. It has no notion of words, so where a text is
- * broken is decided here, for cells and lines alike; nothing is ever cut.
+ * Lines and tables within the width of the terminal. Tables are laid out by libsmartcols: it
+ * aligns, pads and colours, and knows cells of several lines. It has no notion of words, so
+ * where a text is broken is decided here, for cells and lines alike; nothing is ever cut.
  */
 #include "config.h"
 
@@ -107,8 +107,8 @@ static void add_word(struct fold *f, const char *word, size_t size)
     }
 }
 
-/* How much of a word that is longer than a line goes into one: up to a comma or the like if there is
- * one in the second half, else what fits. */
+/* How much of a word that is longer than a line goes into one: up to a comma or the like if
+ * there is one in the second half, else what fits. */
 static size_t part_of(const char *word, size_t size, unsigned room)
 {
     size_t fits = 0, good = 0;
@@ -267,7 +267,8 @@ void table_format(struct table *t, enum colour colour, const char *format, ...)
 
 #define NARROWEST 8
 
-/* What each column takes when nothing is broken; then the widest gives, one by one, until all fit. */
+/* What each column takes when nothing is broken; then the widest gives, one by one, until all
+ * fit. */
 static void share_width(const struct table *t, unsigned room,
                         unsigned widths[static TABLE_COLUMNS_MAX])
 {

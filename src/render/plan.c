@@ -417,6 +417,7 @@ int render_plan(struct output *o, const json_t *answer, enum render_plan how)
         output_sentence(o, 0,
                         "rosterd observes: nothing of this is written until `rosterctl start`, or "
                         "until the whole plan is approved.");
+    render_needs(o, json_object_get(answer, "needs"));
     render_changes(o, answer, how);
     size_t n_skipped = json_array_size(json_object_get(answer, "skipped"));
     if (json_object_size(json_object_get(answer, "summary")) > 0)

@@ -30,6 +30,8 @@ int render_approve(struct output *o, const json_t *answer);
 int render_explain(struct output *o, const json_t *answer);
 int render_explain_whole(struct output *o, const json_t *answer); /* also what does not hold */
 int render_holds(struct output *o, const json_t *answer);
+/* Of plan and holds: what the plan needs at the tenant and does not find there. */
+void render_needs(struct output *o, const json_t *needs);
 int render_config(struct output *o, const json_t *answer);
 int render_history(struct output *o, const json_t *answer);
 int render_test(struct output *o, const json_t *answer);

@@ -445,6 +445,28 @@ int render_status(struct output *o, const json_t *a)
     return health && strcmp(health, "ok") == 0 ? EXIT_FINE : EXIT_FOUND;
 }
 
+void render_needs(struct output *o, const json_t *needs)
+{
+    size_t i;
+    json_t *need;
+
+    if (json_array_size(needs) == 0)
+        return;
+    output_sentence(o, 0,
+                    "The plan needs this at the tenant, where it can be created in the console only:");
+    json_array_foreach(needs, i, need)
+    {
+        long long n = member_number(need, "people");
+        output_format(o, "  ");
+        output_text(o, member_text(need, "kind"));
+        output_format(o, " ");
+        output_text_colour(o, COLOUR_BOLD, member_text(need, "name"));
+        output_format(o, "  %lld %s, %s\n", n, n == 1 ? "person" : "people",
+                      member_true(need, "certain") ? "not there" : "no user is known to have it");
+    }
+    output_format(o, "\n");
+}
+
 int render_holds(struct output *o, const json_t *answer)
 {
     const json_t *holds = json_object_get(answer, "holds");
@@ -452,6 +474,7 @@ int render_holds(struct output *o, const json_t *answer)
     size_t i, k;
     json_t *h, *example;
 
+    render_needs(o, json_object_get(answer, "needs"));
     if (json_array_size(holds) == 0) {
         output_format(o, "Nothing is held.\n");
         return EXIT_FINE;

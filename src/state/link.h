@@ -74,7 +74,8 @@ int listing_refresh_begin(struct state *s, struct error *e);
 int listing_clear(struct state *s, struct error *e);
 int listing_add(struct state *s, const char *login, const char *login_key, struct error *e);
 /* Of those that no link claims, what a look at the user gave: fn(login, user as JSON). */
-int listing_each_found(struct state *s, int (*fn)(const char *login, const char *found, void *userdata),
+int listing_each_found(struct state *s,
+                       int (*fn)(const char *login, const char *found, void *userdata),
                        void *userdata, struct error *e);
 /* Logins that exist there and no link claims. */
 int listing_unclaimed(struct state *s, int (*fn)(const char *login, void *userdata),

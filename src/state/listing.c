@@ -53,7 +53,8 @@ int listing_unclaimed(struct state *s, int (*fn)(const char *login, void *userda
     return r;
 }
 
-int listing_each_found(struct state *s, int (*fn)(const char *login, const char *found, void *userdata),
+int listing_each_found(struct state *s,
+                       int (*fn)(const char *login, const char *found, void *userdata),
                        void *userdata, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;

@@ -1,10 +1,10 @@
 /*
- * The lock beside the state file, and that of the file itself. flock() ends with the process, however that ends, so a lock
- * file that is left over blocks nobody; the process id in it is there for the sentence only.
- * The lock file is never removed: somebody who holds the removed one and somebody who holds its
- * successor would both believe to be alone. It serves from before the state file exists; the
- * lock of the file itself holds for every path that leads to it. (SQLite's own locks are of
- * another kind and do not meet these.)
+ * The lock beside the state file, and that of the file itself. flock() ends with the process,
+ * however that ends, so a lock file that is left over blocks nobody; the process id in it is
+ * there for the sentence only. The lock file is never removed: somebody who holds the removed
+ * one and somebody who holds its successor would both believe to be alone. It serves from
+ * before the state file exists; the lock of the file itself holds for every path that leads to
+ * it. (SQLite's own locks are of another kind and do not meet these.)
  *
  * Whoever closes the state file in good order leaves a note here: which file it was, its size
  * and its times. While these are the same nobody has written to it since, and it need not be

@@ -382,11 +382,12 @@ int person_ledger(struct state *s, uint64_t run, uint64_t now_usec,
     return r;
 }
 
-int person_each(struct state *s, int (*fn)(const struct person *p, void *userdata),
-                void *userdata, struct error *e)
+static int each(struct state *s, const char *sql,
+                int (*fn)(const struct person *p, void *userdata), void *userdata,
+                struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT " PERSON_COLUMNS " FROM person p ORDER BY p.dn", e);
+    int r = stmt_prepare(&q, s, sql, e);
 
     while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
         CLEANUP(person_done) struct person p = {0};
@@ -399,4 +400,19 @@ int person_each(struct state *s, int (*fn)(const struct person *p, void *userdat
             return r;
     }
     return r;
+}
+
+int person_each(struct state *s, int (*fn)(const struct person *p, void *userdata),
+                void *userdata, struct error *e)
+{
+    return each(s, "SELECT " PERSON_COLUMNS " FROM person p ORDER BY p.dn", fn, userdata, e);
+}
+
+int person_each_skipped(struct state *s, int (*fn)(const struct person *p, void *userdata),
+                        void *userdata, struct error *e)
+{
+    return each(s,
+                "SELECT " PERSON_COLUMNS
+                " FROM person p INDEXED BY person_skipped WHERE p.bucket = 6 ORDER BY p.dn",
+                fn, userdata, e);
 }

@@ -90,6 +90,9 @@ int person_ledger(struct state *s, uint64_t run, uint64_t now_usec,
 /* Every person, in order of DN; stops when fn returns non-zero, which is returned. */
 int person_each(struct state *s, int (*fn)(const struct person *p, void *userdata),
                 void *userdata, struct error *e);
+/* The same of those who get no user: standing is SKIPPED. */
+int person_each_skipped(struct state *s, int (*fn)(const struct person *p, void *userdata),
+                        void *userdata, struct error *e);
 
 /* Runs. */
 int run_begin(struct state *s, const char *trigger, uint64_t now_usec, uint64_t *ret_run,

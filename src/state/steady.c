@@ -44,7 +44,7 @@ int steady_note(struct state *s, const struct steady *c, struct error *e)
     char text[128], boot[CLOCK_BOOT_SIZE];
     uint64_t monotonic = clock_monotonic_usec();
 
-    snprintf(text, sizeof text, "%s %" PRIu64 " %" PRIu64, clock_boot(boot), monotonic,
+    snprintf(text, sizeof(text), "%s %" PRIu64 " %" PRIu64, clock_boot(boot), monotonic,
              monotonic + c->offset_usec);
     return state_meta_set(s, META, text, e);
 }

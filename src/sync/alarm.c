@@ -195,14 +195,14 @@ static int look_at_hold(const char *cause, const char *reason, const char *sente
     if (!counts || !cause)
         return 0;
     char text[900], name[600];
-    snprintf(name, sizeof name, "hold:%s", cause);
+    snprintf(name, sizeof(name), "hold:%s", cause);
     if (string_list_add(&l->causes, name) < 0)
         return -ENOMEM;
     if (now < due) {
         old_enough_at(l, due);
         return 0;
     }
-    snprintf(text, sizeof text, "%zu held: %s", n_people, sentence ? sentence : reason);
+    snprintf(text, sizeof(text), "%zu held: %s", n_people, sentence ? sentence : reason);
     alarm_set(l->b, name, reason, text);
     return 0;
 }
@@ -308,7 +308,7 @@ static int look_at_pause(struct books *b, const struct alarm_facts *facts, struc
         books_alarms_at(b, now + books_options(b)->sync->alarm_after_usec - waited);
         return 0;
     }
-    snprintf(sentence, sizeof sentence,
+    snprintf(sentence, sizeof(sentence),
              "writing to the tenant is paused since %s and %zu operations wait: `rosterctl "
              "resume`",
              alarm_paused_since(facts->paused_usec, since), n_due);

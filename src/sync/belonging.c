@@ -91,7 +91,7 @@ static int change_tenant(struct books *b, const char *before, const char *now, s
     if (r < 0)
         return r;
     bool back = owner && text_equal(owner, now);
-    snprintf(sentence, sizeof sentence,
+    snprintf(sentence, sizeof(sentence),
              back ? "the state file belongs to the tenant %s, which is the configured one again"
                   : "the state file belongs to the tenant %s, and [tenant] now names %s: nothing "
                     "is written there before `rosterctl plan` was looked at and approved; if that "

@@ -37,7 +37,8 @@ const struct ruleset_conflict *conflict_with(const struct conflicts *c, const ch
         if (!names(&c->items[i], role))
             continue;
         for (size_t k = 0; k < has->n_roles; k++)
-            if (!text_equal_fold(has->roles[k].name, role) && names(&c->items[i], has->roles[k].name)) {
+            if (!text_equal_fold(has->roles[k].name, role) &&
+                names(&c->items[i], has->roles[k].name)) {
                 *ret_other = &has->roles[k];
                 return &c->items[i];
             }

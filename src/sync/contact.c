@@ -87,7 +87,8 @@ static void take_listing(struct contact *c, const struct tenant_answer *a)
         r = listing_replace_begin(books_state(c->books), &e);
     for (size_t i = 0; i < a->names->n_items && r == 0; i++) {
         CLEANUP(freep) char *key = text_fold(a->names->items[i], strlen(a->names->items[i]));
-        r = key ? listing_add(books_state(c->books), a->names->items[i], key, &e) : error_out_of_memory(&e);
+        r = key ? listing_add(books_state(c->books), a->names->items[i], key, &e)
+                : error_out_of_memory(&e);
     }
     if (r == 0 && !a->names->n_items) {
         r = c->other_tenant[0] ? 0 : finish_first_contact(c, &e);
@@ -172,7 +173,7 @@ static int look_at_mails(struct contact *c, struct error *e)
             asked = asked || text_equal(m->login, logins.items[i]);
         if (asked)
             continue;
-        struct mail_call *m = calloc(1, sizeof *m);
+        struct mail_call *m = calloc(1, sizeof(*m));
         if (!m)
             r = error_out_of_memory(e);
         if (r < 0)
@@ -229,7 +230,7 @@ static int report_adoptions(struct contact *c, struct error *e)
         return finish_first_contact(c, e);
     char sentence[300];
     snprintf(
-        sentence, sizeof sentence,
+        sentence, sizeof(sentence),
         "first contact: %zu users of the tenant would be adopted; look at `rosterctl plan`, then "
         "`rosterctl approve HASH`",
         n_adoptions);

@@ -24,7 +24,8 @@ int contact_accept(struct contact *c, struct error *e); /* a person approved the
 bool contact_is_listed(const struct contact *c); /* people may be evaluated */
 bool contact_is_known(const struct contact *c);  /* operations may be carried out */
 bool contact_adoption_open(const struct contact *c);
-bool contact_adoption_reported(const struct contact *c); /* the report is whole: it may be approved */
+bool contact_adoption_reported(
+    const struct contact *c); /* the report is whole: it may be approved */
 /* The state belongs to another tenant: a sentence; NULL: it does not. */
 const char *contact_other_tenant(const struct contact *c);
 

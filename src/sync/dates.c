@@ -42,7 +42,8 @@ uint64_t dates_now_usec(struct dates *d, uint64_t wall_usec, uint64_t steady_use
     }
     if (!d->doubted_usec)
         d->doubted_usec = steady_usec;
-    if (steady_usec - d->doubted_usec >= (ahead < LONGEST_DOUBT_USEC ? ahead : LONGEST_DOUBT_USEC)) {
+    if (steady_usec - d->doubted_usec >=
+        (ahead < LONGEST_DOUBT_USEC ? ahead : LONGEST_DOUBT_USEC)) {
         believe(d, wall_usec, steady_usec);
         return wall_usec;
     }

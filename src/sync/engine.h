@@ -34,7 +34,8 @@ struct engine_options {
     const struct sync_options *sync;       /* borrowed until engine_reload() or engine_free() */
     const struct mapping_options *mapping; /* borrowed likewise */
     const char *fingerprint;               /* of the configuration; borrowed likewise */
-    const char *decisions;     /* the same of what decides about people; NULL: it is not told apart */
+    const char
+        *decisions; /* the same of what decides about people; NULL: it is not told apart */
     const char *configuration; /* JSON for the lines that say which one it is; borrowed; or NULL */
     const char *configuration_facts; /* kept in the state for the next difference; likewise */
     const struct tenant_ops *tenant_ops;
@@ -116,6 +117,10 @@ void engine_use_mirror_as_is(struct engine *n);
 /* A person's words. */
 int engine_pause(struct engine *n, bool pause, unsigned uid, struct error *e);
 bool engine_is_paused(const struct engine *n);
+/* The tenant was asked for its teams, and this is none of them. */
+bool engine_lacks_team(const struct engine *n, const char *team);
+/* "role:NAME": the tenant said lately that it does not have it. */
+bool engine_knows_missing(const struct engine *n, const char *cause);
 /* [sync] mode = observe, and nobody has said yet that writing begins. */
 bool engine_observes(const struct engine *n);
 int engine_begin_writing(struct engine *n, bool *ret_was_observing, struct error *e);

@@ -191,7 +191,8 @@ static void look_at_next(struct gone *g)
         r = (g->login = strdup(logins.items[0])) ? 0 : error_out_of_memory(&e);
     string_list_done(&logins);
     if (r == 0 && g->login)
-        r = books_options(b)->tenant_ops->user_get(books_options(b)->tenant, &g->call, g->login, on_looked, g, &e);
+        r = books_options(b)->tenant_ops->user_get(books_options(b)->tenant, &g->call, g->login,
+                                                   on_looked, g, &e);
     if (r < 0)
         g->done(NULL, &e, g->userdata);
     else if (!g->login)
@@ -236,8 +237,8 @@ bool gone_settle(struct gone *g)
     struct error e = {0};
     if (!g->people.n_items)
         return false;
-    int r = g->search ? books_options(b)->tenant_ops->directory_list(books_options(b)->tenant, &g->call, on_listed,
-                                                              g, &e)
+    int r = g->search ? books_options(b)->tenant_ops->directory_list(books_options(b)->tenant,
+                                                                     &g->call, on_listed, g, &e)
                       : settle_all(g, &e);
     if (r < 0)
         books_failed(b, &e);

@@ -90,7 +90,7 @@ size_t guard_limit(const struct budget *b, size_t n_linked)
 void guard_evaluate(const struct guard_input *in, const struct sync_options *options,
                     struct guard_verdict *ret)
 {
-    memset(ret, 0, sizeof *ret);
+    memset(ret, 0, sizeof(*ret));
     for (int k = 1; k < BUDGET_N_KINDS; k++) {
         size_t used = in->spent[k] + in->let_through[k];
         ret->limit[k] = guard_limit(&options->budgets[k], in->n_linked);
@@ -110,7 +110,7 @@ char *guard_sentence(enum budget_kind kind, const struct guard_input *in,
                      char *buffer, size_t size)
 {
     char window[64];
-    text_format_duration(window, sizeof window, options->budget_window_usec);
+    text_format_duration(window, sizeof(window), options->budget_window_usec);
     snprintf(
         buffer, size,
         "%zu operations are due under the budget \"%s\", which allows %zu for %zu linked users; "

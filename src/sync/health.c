@@ -189,7 +189,7 @@ static void plan_probe(struct health *h, const struct tenant_answer *a, bool ref
 {
     const struct sync_options *o = books_options(h->books)->sync;
     uint64_t now = clock_now_usec(), random = 0;
-    if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
         random = now;
     h->n_probes++;
     h->probe_usec =
@@ -259,12 +259,12 @@ void health_failed(struct health *h, const struct tenant_answer *a,
     h->state = state;
     h->since_usec = now;
     if (no_secret)
-        snprintf(h->error, sizeof h->error, "%.240s", a->hint);
+        snprintf(h->error, sizeof(h->error), "%.240s", a->hint);
     else if (a->status)
-        snprintf(h->error, sizeof h->error, "%s answered %d%s%.200s", a->url,
+        snprintf(h->error, sizeof(h->error), "%s answered %d%s%.200s", a->url,
                  a->status, a->hint[0] ? ": " : "", a->hint);
     else
-        snprintf(h->error, sizeof h->error, "%s: %.240s", a->url, a->hint);
+        snprintf(h->error, sizeof(h->error), "%s: %.240s", a->url, a->hint);
     if (refused) {
         free_forbidden(h);
         string_list_done(&h->unauthorised);
@@ -343,7 +343,7 @@ static int take_teams(struct health *h, const struct string_list *names, struct 
         size_t n_released = 0;
         if (string_list_add(&h->teams, names->items[i]) < 0)
             return error_out_of_memory(e);
-        snprintf(cause, sizeof cause, "team:%s", names->items[i]);
+        snprintf(cause, sizeof(cause), "team:%s", names->items[i]);
         r = queue_release(books_state(h->books), cause, NULL, clock_now_usec(), &n_released, e);
         if (n_released) {
             log_notice("The tenant has the team %s now: %zu people no longer wait for it",

@@ -24,8 +24,8 @@
 static int collect_over(const struct alarm *a, void *userdata)
 {
     struct string_list **lists = userdata; /* hidden, over */
-    if (strncmp(a->cause, CAUSE, sizeof CAUSE - 1) != 0 ||
-        string_list_contains(lists[0], a->cause + sizeof CAUSE - 1))
+    if (strncmp(a->cause, CAUSE, sizeof(CAUSE) - 1) != 0 ||
+        string_list_contains(lists[0], a->cause + sizeof(CAUSE) - 1))
         return 0;
     return string_list_add(lists[1], a->cause);
 }
@@ -33,8 +33,8 @@ static int collect_over(const struct alarm *a, void *userdata)
 static void say(struct books *b, const char *dn)
 {
     char cause[600], sentence[1400];
-    snprintf(cause, sizeof cause, CAUSE "%.590s", dn);
-    snprintf(sentence, sizeof sentence,
+    snprintf(cause, sizeof(cause), CAUSE "%.590s", dn);
+    snprintf(sentence, sizeof(sentence),
              "the group %.500s has members that this account is not shown: those that were seen "
              "last count, and nobody loses anything for it. Give the account the right to read its "
              "members and to search for them; if they were removed, rosterctl retry --cause '%s%.500s'",
@@ -58,9 +58,9 @@ int hidden_look(struct books *b, const struct bound_groups *groups, struct error
 
 int hidden_believe(struct books *b, const char *cause, struct error *e)
 {
-    if (strncmp(cause, CAUSE, sizeof CAUSE - 1) != 0)
+    if (strncmp(cause, CAUSE, sizeof(CAUSE) - 1) != 0)
         return STATE_NONE;
-    const char *dn = cause + sizeof CAUSE - 1;
+    const char *dn = cause + sizeof(CAUSE) - 1;
     int r = books_write(b, e);
     if (r == 0)
         r = mirror_believe(books_state(b), dn, e);

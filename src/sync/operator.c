@@ -150,6 +150,16 @@ int engine_pause(struct engine *n, bool pause, unsigned uid, struct error *e)
     return gate_pause(n->gate, pause, uid, e);
 }
 
+bool engine_lacks_team(const struct engine *n, const char *team)
+{
+    return !health_may_have_team(n->health, team);
+}
+
+bool engine_knows_missing(const struct engine *n, const char *cause)
+{
+    return health_knows_missing(n->health, cause);
+}
+
 bool engine_is_paused(const struct engine *n)
 {
     return gate_is_paused(n->gate);

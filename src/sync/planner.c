@@ -122,7 +122,7 @@ static int hold_person(const struct planner_input *in, struct planner_result *r,
     if (rc < 0)
         return rc;
     char cause[512];
-    snprintf(cause, sizeof cause, "%s:%s", cause_head, cause_tail);
+    snprintf(cause, sizeof(cause), "%s:%s", cause_head, cause_tail);
     r->bucket = PLANNER_BUCKET_HELD;
     r->code = reason;
     return operation_wait(o, OPERATION_HELD, reason, cause, sentence, in->now_usec);
@@ -132,11 +132,11 @@ static int add_level_change(struct operation *o, const char *name,
                             const struct user_skill *from, const struct user_skill *to)
 {
     char field[512], from_text[16], to_text[16];
-    snprintf(field, sizeof field, "skill:%s", name);
+    snprintf(field, sizeof(field), "skill:%s", name);
     if (from)
-        snprintf(from_text, sizeof from_text, "%u", from->level);
+        snprintf(from_text, sizeof(from_text), "%u", from->level);
     if (to)
-        snprintf(to_text, sizeof to_text, "%u", to->level);
+        snprintf(to_text, sizeof(to_text), "%u", to->level);
     return operation_add_change(o, field, from ? from_text : NULL, to ? to_text : NULL,
                                 to ? &to->source : NULL);
 }
@@ -145,7 +145,7 @@ static int add_role_change(struct operation *o, const char *name, bool gives,
                            const struct source *source)
 {
     char field[512];
-    snprintf(field, sizeof field, "role:%s", name);
+    snprintf(field, sizeof(field), "role:%s", name);
     return operation_add_change(o, field, gives ? NULL : name, gives ? name : NULL, source);
 }
 
@@ -217,7 +217,7 @@ static const char *team_why(const struct user *wanted, char *buffer, size_t size
     char source[384];
     const char *team = user_get(wanted, USER_TEAM);
     snprintf(buffer, size, "%s gives team %s",
-             source_text(&wanted->fields[USER_TEAM].source, source, sizeof source),
+             source_text(&wanted->fields[USER_TEAM].source, source, sizeof(source)),
              team ? team : "none");
     return buffer;
 }
@@ -244,7 +244,7 @@ static int plan_create(const struct planner_input *in, struct planner_result *r)
     struct operation *o;
     const char *login = user_get(in->wanted, USER_LOGIN);
     int rc = add_operation(in, r, OPERATION_CREATE, login,
-                           team_why(in->wanted, why, sizeof why), &o);
+                           team_why(in->wanted, why, sizeof(why)), &o);
     if (rc == 0 && in->vanished)
         rc = note_remake(in, o);
     for (int f = 0; f < USER_N_FIELDS && rc == 0; f++) {
@@ -355,7 +355,7 @@ static int plan_found(const struct planner_input *in, struct planner_result *r,
     if (in->found && planner_same_person(in->wanted, in->found) &&
         planner_adoption_needs_approval(in->wanted, in->found, in->options))
         return plan_adopt(in, r, REASON_ADOPTION,
-                          approval_sentence(in, approval, sizeof approval));
+                          approval_sentence(in, approval, sizeof(approval)));
     return plan_adopt(in, r, NULL, sentence);
 }
 
@@ -409,7 +409,7 @@ static int plan_leaver(const struct planner_input *in, struct planner_result *r)
 {
     const struct sync_options *options = in->options;
     char why[768];
-    snprintf(why, sizeof why, "%s: %s",
+    snprintf(why, sizeof(why), "%s: %s",
              in->presence == PLANNER_GONE ? "gone from the directory" : "no longer a user",
              in->sentence ? in->sentence : "no reason known");
     r->bucket = PLANNER_BUCKET_LEAVING;
@@ -448,8 +448,8 @@ static int plan_revoked(const struct planner_input *in, struct planner_result *r
         return in->presence == PLANNER_SKIPPED ? plan_leaver(in, r) : 0;
     if (in->presence != PLANNER_SKIPPED)
         r->bucket = PLANNER_BUCKET_PENDING;
-    snprintf(why, sizeof why, "revoked: %s",
-             source_text(in->revoke_source, source, sizeof source));
+    snprintf(why, sizeof(why), "revoked: %s",
+             source_text(in->revoke_source, source, sizeof(source)));
     int rc = add_operation(in, r, OPERATION_DISABLE, in->login, why, &o);
     if (rc == 0)
         rc = operation_add_change(o, "disabled", "false", "true", in->revoke_source);
@@ -465,7 +465,7 @@ static int plan_rename(const struct planner_input *in, struct planner_result *r)
         return 0; /* a difference in case alone is the same account */
     struct operation *o;
     char why[768];
-    snprintf(why, sizeof why,
+    snprintf(why, sizeof(why),
              in->renamed_there ? "somebody renamed the user at the tenant; the directory gives the login %s"
                                : "the directory now gives the login %s",
              login);
@@ -476,7 +476,7 @@ static int plan_rename(const struct planner_input *in, struct planner_result *r)
     if (rc < 0)
         return rc;
     char cause[512];
-    snprintf(cause, sizeof cause, "login:%s", login);
+    snprintf(cause, sizeof(cause), "login:%s", login);
     if (in->claim != PLANNER_LOGIN_FREE)
         return operation_wait(o, OPERATION_HELD,
                               in->claim == PLANNER_LOGIN_SHARED ? REASON_LOGIN_SHARED
@@ -567,8 +567,8 @@ static int plan_member(const struct planner_input *in, struct planner_result *r)
     if (in->wanted->disabled) {
         if (in->link == PLANNER_ACTIVE) {
             char source[384], why[512];
-            snprintf(why, sizeof why, "disabled in the directory: %s",
-                     source_text(&in->wanted->disabled_source, source, sizeof source));
+            snprintf(why, sizeof(why), "disabled in the directory: %s",
+                     source_text(&in->wanted->disabled_source, source, sizeof(source)));
             rc = plan_disable(in, r, why, in->now_usec, NULL);
         }
     } else {
@@ -606,18 +606,18 @@ static int hold_doubtful(const struct planner_input *in, struct planner_result *
         if (o->state != OPERATION_READY)
             continue;
         if (in->group_missing && planner_takes_away(o)) {
-            snprintf(cause, sizeof cause, "group:%s", in->group_missing);
+            snprintf(cause, sizeof(cause), "group:%s", in->group_missing);
             snprintf(
-                sentence, sizeof sentence,
+                sentence, sizeof(sentence),
                 "the group %s of a rule is not to be seen, so nobody loses anything for it: "
                 "restore the group, or correct the rule",
                 in->group_missing);
             rc = operation_wait(o, OPERATION_HELD, REASON_GROUP_MISSING, cause, sentence,
                                 in->now_usec);
         } else if (in->vanished_attribute) {
-            snprintf(cause, sizeof cause, "attribute:%s", in->vanished_attribute);
+            snprintf(cause, sizeof(cause), "attribute:%s", in->vanished_attribute);
             rc = operation_wait(o, OPERATION_PARKED, REASON_ATTRIBUTE_VANISHED, cause,
-                                vanished_sentence(in, sentence, sizeof sentence), in->now_usec);
+                                vanished_sentence(in, sentence, sizeof(sentence)), in->now_usec);
         } else if (in->state_restored) {
             rc = operation_wait(
                 o, OPERATION_PARKED, REASON_STATE_RESTORED, REASON_STATE_RESTORED,
@@ -641,7 +641,7 @@ static int plan_linked(const struct planner_input *in, struct planner_result *r)
         if (in->vanished_attribute)
             return hold_person(in, r, in->login, REASON_ATTRIBUTE_VANISHED, "attribute",
                                in->vanished_attribute,
-                               vanished_sentence(in, sentence, sizeof sentence));
+                               vanished_sentence(in, sentence, sizeof(sentence)));
         return hold_person(in, r, in->login, REASON_ENTRY_INVALID, "entry", in->dn,
                            in->sentence ? in->sentence : "");
     case PLANNER_SKIPPED:
@@ -665,7 +665,7 @@ static int hold_twin(const struct planner_input *in, struct planner_result *r)
 {
     bool first = strcmp(in->dn, in->twin) < 0;
     char sentence[1400];
-    snprintf(sentence, sizeof sentence,
+    snprintf(sentence, sizeof(sentence),
              "the directory holds %s and %s, and rosterd cannot tell the two names apart, so "
              "neither gets what a group gives: rename one of them",
              first ? in->dn : in->twin, first ? in->twin : in->dn);

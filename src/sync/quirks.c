@@ -152,7 +152,8 @@ bool quirks_as_wanted(const struct user *wanted, const struct user *known,
     if (wanted->disabled != known->disabled)
         return false;
     for (int i = 0; i < USER_N_FIELDS; i++) {
-        const char *w = user_get(wanted, (enum user_field)i), *k = user_get(known, (enum user_field)i);
+        const char *w = user_get(wanted, (enum user_field)i),
+                   *k = user_get(known, (enum user_field)i);
         if (w && !text_equal(w, k ? k : "") && !quirks_shows(quirks, (enum user_field)i, w, k))
             return false;
     }

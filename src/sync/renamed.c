@@ -111,7 +111,8 @@ bool execution_is_stranger(struct execution *x, const struct tenant_answer *a)
     return true;
 }
 
-/* Its id is not there, cannot be asked for, or was never learnt: what is known of the user tells. */
+/* Its id is not there, cannot be asked for, or was never learnt: what is known of the user
+ * tells. */
 static void on_holder(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;

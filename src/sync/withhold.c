@@ -55,8 +55,8 @@ static int add_withheld(const struct planner_input *in, struct operation_list *r
     return rc < 0 ? rc : operation_list_add(ret, TAKE(o));
 }
 
-/* What the user has and keeps: what the rules want of it, with their names, and what nobody may take
- * away. What goes is in nobody's way, so that an exchange of two roles is none. */
+/* What the user has and keeps: what the rules want of it, with their names, and what nobody may
+ * take away. What goes is in nobody's way, so that an exchange of two roles is none. */
 static int roles_that_stay(const struct planner_input *in, const struct user *has, struct user *ret)
 {
     int rc = 0;

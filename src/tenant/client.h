@@ -104,7 +104,8 @@ struct tenant_ops {
      * current: the user as SCIM showed it, whose form is followed */
     int (*scim_patch)(void *client, struct tenant_call **ret, const char *scim_id,
                       const char *const fields[USER_N_FIELDS], const struct user *roles_of,
-                      const struct user *current, tenant_done_fn done, void *userdata, struct error *e);
+                      const struct user *current, tenant_done_fn done, void *userdata,
+                      struct error *e);
     /* PATCH of `active`, so that it is that user whatever its login is; answer->user, when the
      * tenant shows it, is the user afterwards */
     int (*scim_active)(void *client, struct tenant_call **ret, const char *scim_id, bool active,

@@ -43,7 +43,8 @@ struct oauth {
     struct http_exchange *exchange; /* the request under way */
     struct http_headers *form_headers;
     char *form; /* its body: holds the client secret */
-    struct secret *client_secret, *token; /* as read for the last request: any answer may repeat it */
+    struct secret *client_secret,
+        *token; /* as read for the last request: any answer may repeat it */
     struct secret
         *last_token; /* the one before: calls that left with it may still be answered */
     struct http_headers *headers[OAUTH_N_HEADERS];

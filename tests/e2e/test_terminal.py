@@ -55,7 +55,7 @@ def test_pager(t):
         code, text, screen = paged(*words, **env)
         need(code == 2 and text is None and PEOPLE[-1] in screen, "no pager", words, env, screen)
     code, text, screen = paged("nonsense", **quiet)
-    need(code == 1 and text is None and "there is no verb" in screen, "a complaint needs none", screen)
+    need(code == 2 and text is None and "there is no verb" in screen, "a complaint needs none", screen)
     done = d.ctl("plan", "--all", code=2)
     need(PEOPLE[-1] in done.out, "nor does a pipe", done)
 

@@ -20,7 +20,8 @@ bool life_was_quiet(uint64_t since_usec);
 /* What waits in the daemon that runs now, as it tells an operator. */
 json_t *life_plan(void);
 
-/* aftermath.c: the state file's parts, under another name; what a life left behind. ended_well: nothing is under way any more. */
+/* aftermath.c: the state file's parts, under another name; what a life left behind. ended_well:
+ * nothing is under way any more. */
 void state_copy(const char *from, const char *to);
 void state_remove(void);
 void aftermath_verify(bool ended_well);

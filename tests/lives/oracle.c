@@ -202,7 +202,8 @@ static void revoked_by_now(void *userdata, uint64_t since_usec)
         !life_was_quiet(since_usec - HOUR))
         return;
     world.n_checks++;
-    if (n_arrived > 16 && world.steady_usec - arrived_usec[(n_arrived - 16) % RATE_MAX] < 10 * SECOND)
+    if (n_arrived > 16 &&
+        world.steady_usec - arrived_usec[(n_arrived - 16) % RATE_MAX] < 10 * SECOND)
         seen(POINT_BUSY_REVOCATION);
     if (has_access(p->login) || has_access(p->old_login))
         broken(7, "%s was revoked %llu s ago and still has access", p->login,
@@ -213,7 +214,8 @@ void oracle_revoked(struct person *p)
 {
     /* Whoever has just come, or just got another name, may be in the middle of it. */
     bool settled = world.steady_usec - p->changed_usec > 5 * MINUTE;
-    if (settled && !p->forgotten && !directory_data.polled && (has_access(p->login) || has_access(p->old_login)))
+    if (settled && !p->forgotten && !directory_data.polled &&
+        (has_access(p->login) || has_access(p->old_login)))
         world_at(world.steady_usec + AT_ONCE, revoked_by_now, p, world.steady_usec);
 }
 

@@ -70,8 +70,10 @@ static void write_configuration(void)
 void rules_begin(const struct plan *p)
 {
     plan = p;
-    rules = (struct rules){
-        .billing = 70, .rate = p->rate ? p->rate : 50, .disable_budget = p->disable_budget, .deletes = p->deletes};
+    rules = (struct rules){.billing = 70,
+                           .rate = p->rate ? p->rate : 50,
+                           .disable_budget = p->disable_budget,
+                           .deletes = p->deletes};
     write_configuration();
 }
 

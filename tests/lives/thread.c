@@ -23,8 +23,10 @@
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
 #else
-#define __sanitizer_start_switch_fiber(kept, bottom, size)  ((void)(kept), (void)(bottom), (void)(size))
-#define __sanitizer_finish_switch_fiber(kept, bottom, size) ((void)(kept), (void)(bottom), (void)(size))
+#define __sanitizer_start_switch_fiber(kept, bottom, size)                                     \
+    ((void)(kept), (void)(bottom), (void)(size))
+#define __sanitizer_finish_switch_fiber(kept, bottom, size)                                    \
+    ((void)(kept), (void)(bottom), (void)(size))
 #endif
 
 struct thread {

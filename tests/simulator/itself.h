@@ -9,7 +9,8 @@ struct request;
 struct simulator;
 struct user;
 
-/* After settings changed: presets begin, and a team's skills come to those who are in it already. */
+/* After settings changed: presets begin, and a team's skills come to those who are in it
+ * already. */
 void itself_settings_changed(struct simulator *s);
 /* Before each request: presets that are over. */
 void itself_turn(struct simulator *s);
@@ -19,7 +20,8 @@ void itself_done(struct simulator *s);
 bool itself_sees(const struct simulator *s, const struct name *team);
 /* The person behind the API's account is gone or disabled. */
 bool itself_account_ended(const struct simulator *s);
-/* A new user, or a change: seats, policies about logins, the right to write skills, unseen teams. */
+/* A new user, or a change: seats, policies about logins, the right to write skills, unseen
+ * teams. */
 int itself_allows(const struct simulator *s, const struct request *q, const struct user *before,
                   const struct user *draft, struct refusal *why);
 /* A first log-in came in between: the user is there, in the default team with the default role. */

@@ -29,7 +29,8 @@ struct settings {
     long password_minimum, password_classes;
     long rate, retry_after; /* requests a second (0: no limit); seconds in Retry-After (0: none
                                sent) */
-    bool merge_skills, zero_removes, strict_scim, roles_as_values, require_email, forbid_rename, lack_privilege, old_dates;
+    bool merge_skills, zero_removes, strict_scim, roles_as_values, require_email, forbid_rename,
+        lack_privilege, old_dates;
     bool phone_digits;               /* phones are kept as "+" and their digits */
     bool team_drops, team_acquires;  /* what a change of team does with the skills of teams */
     char *team_skills;  /* "Sales:Billing:50; …": skills that a team gives; NULL: none */

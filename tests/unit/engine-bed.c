@@ -401,7 +401,9 @@ void bed_run(struct bed *b)
         int r = sd_event_run(b->event, 0);
         assert_true(r >= 0);
         /* Outcomes wait a few milliseconds for others: that much time passes here. */
-        uint64_t at = r == 0 && b->engine && books_outcome_since_usec(b->engine->books) ? armed_for(b) : 0;
+        uint64_t at = r == 0 && b->engine && books_outcome_since_usec(b->engine->books)
+                          ? armed_for(b)
+                          : 0;
         if (at)
             pass(b, at);
         else if (r == 0)

@@ -1,6 +1,6 @@
 /*
- * What the proof finds: lines that were changed, cut off or put in, files that are not ours, a state
- * that is older than its audit, a process that was killed.
+ * What the proof finds: lines that were changed, cut off or put in, files that are not ours, a
+ * state that is older than its audit, a process that was killed.
  */
 #include "config.h"
 

@@ -483,7 +483,9 @@ static void test_each(void **state)
         if (n != expected[i].n)
             fail_msg("%s: %d", expected[i].person, n);
     }
-    assert_int_equal(audit_each(FILES(audit_path), &(struct audit_filter){0}, stop_at_first, NULL, &f->e), 33);
+    assert_int_equal(
+        audit_each(FILES(audit_path), &(struct audit_filter){0}, stop_at_first, NULL, &f->e),
+        33);
 }
 
 int main(void)

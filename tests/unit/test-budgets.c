@@ -102,7 +102,8 @@ static void look_at(struct known *k, const struct fake_user *u)
  * the others leave and are never revoked. */
 #define FIRST_REVOCABLE (N_PEOPLE - 4)
 
-/* Likewise these never leave, and are made a second time only because somebody deleted them there. */
+/* Likewise these never leave, and are made a second time only because somebody deleted them
+ * there. */
 #define FIRST_VICTIM (FIRST_REVOCABLE - 4)
 
 static bool is_victim(unsigned i)

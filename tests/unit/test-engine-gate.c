@@ -94,7 +94,8 @@ static void test_budget(void **state)
     }
     bed_sync(b);
     assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PUT), 10); /* of another day */
-    assert_int_equal(engine_approve(b->engine, hash, 1000, NULL, &n, &until, &e), ENGINE_STALE_HASH);
+    assert_int_equal(engine_approve(b->engine, hash, 1000, NULL, &n, &until, &e),
+                     ENGINE_STALE_HASH);
     bed_run(b);
     assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PUT), 10);
     assert_int_equal(bed_approve(b), 16);
@@ -235,7 +236,8 @@ static void test_hash_of_one_occasion(void **state)
     assert_int_equal(bed_approve(b), 3);
     bed_advance(b, 2 * HOUR);
     assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 3);
-    assert_int_equal(engine_approve(b->engine, hash, 1000, NULL, &n, &until, &e), ENGINE_STALE_HASH);
+    assert_int_equal(engine_approve(b->engine, hash, 1000, NULL, &n, &until, &e),
+                     ENGINE_STALE_HASH);
     bed_run(b);
     assert_int_equal(bed_approve(b), 3);
     bed_ok(b, engine_pause(b->engine, false, 1000, &e));

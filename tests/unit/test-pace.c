@@ -65,8 +65,9 @@ static int by_time(const void *a, const void *b)
     return (*left > *right) - (*left < *right);
 }
 
-/* A client that wakes late and is reloaded, on a way that takes any time: each request arrives at
- * any moment between when it leaves and when its answer is there. Arrivals are written to `times`. */
+/* A client that wakes late and is reloaded, on a way that takes any time: each request arrives
+ * at any moment between when it leaves and when its answer is there. Arrivals are written to
+ * `times`. */
 #define FLIGHT 64
 static size_t send_at_random(double rate, uint64_t longest_usec, uint64_t *seed, uint64_t *times,
                              size_t most)
@@ -110,7 +111,8 @@ static void test_no_second_has_more(void **state)
 {
     (void)state;
     static const double rates[] = {1, 2.5, 10, 37, 50, 333, 1000, 1500};
-    static const uint64_t ways[] = {0, 1000, 50 * USEC_PER_MSEC, 700 * USEC_PER_MSEC, 5 * USEC_PER_SEC};
+    static const uint64_t ways[] = {0, 1000, 50 * USEC_PER_MSEC, 700 * USEC_PER_MSEC,
+                                    5 * USEC_PER_SEC};
     static uint64_t times[60000];
     uint64_t seed = 15;
     for (size_t i = 0; i < ARRAY_SIZE(rates) * ARRAY_SIZE(ways); i++) {

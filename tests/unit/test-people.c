@@ -297,7 +297,8 @@ static void test_dates(void **state)
                      1002 * HOUR + 30 * USEC_PER_SEC);
     dates_begin(&d, 1000 * HOUR, 50 * HOUR);
     assert_int_equal(dates_now_usec(&d, 1003 * HOUR, 51 * HOUR), 1001 * HOUR); /* two ahead */
-    assert_int_equal(dates_now_usec(&d, 1004 * HOUR + MINUTE, 52 * HOUR + MINUTE), 1002 * HOUR + MINUTE);
+    assert_int_equal(dates_now_usec(&d, 1004 * HOUR + MINUTE, 52 * HOUR + MINUTE),
+                     1002 * HOUR + MINUTE);
     assert_int_equal(dates_now_usec(&d, 1005 * HOUR, 53 * HOUR), 1005 * HOUR); /* believed */
     assert_int_equal(dates_now_usec(&d, 900 * HOUR, 54 * HOUR), 900 * HOUR);   /* back: at once */
     /* Never longer than a day. */

@@ -31,7 +31,9 @@ static void test_logins(void **state)
     begin(f);
     for (size_t i = 0; i < ARRAY_SIZE(logins); i++) {
         char id[2] = {(char)('a' + i), '\0'};
-        ok(f, person_store(f->s, P(.entry_id = id, .dn = id, .login_key = (char *)(uintptr_t)logins[i]), &f->e));
+        ok(f, person_store(
+                  f->s, P(.entry_id = id, .dn = id, .login_key = (char *)(uintptr_t)logins[i]),
+                  &f->e));
     }
     ok(f, person_logins(f->s, "AD", 10, &found, &f->e));
     assert_int_equal(found.n_items, 3);

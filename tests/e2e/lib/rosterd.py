@@ -99,6 +99,7 @@ class Rosterd:
         self.audit_file = self.path("audit.jsonl")
         self.socket = self.path("control")
         self.process = None
+        self.wrap = []  # what starts it
         self.expected_end = True
         self.audit_is_spoilt = False  # by the test, on purpose
         self.notes = []
@@ -148,7 +149,7 @@ class Rosterd:
         return {k: v for k, v in env.items() if v is not None}
 
     def command(self, *arguments):
-        return shlex.split(os.environ.get("ROSTERD_WRAP", "")) + [base.built("rosterd"), "-c",
+        return self.wrap + shlex.split(os.environ.get("ROSTERD_WRAP", "")) + [base.built("rosterd"), "-c",
                                                                   self.config_file, *arguments]
 
     def start(self, *arguments, wait=True, seconds=30, env=None):

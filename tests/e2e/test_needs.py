@@ -1,0 +1,50 @@
+"""The work list before a wave: what the plan needs at the tenant and does not find there."""
+
+from lib import life, need, wait_for
+from lib.life import crowd, settled
+
+RULES = {"skills": "English:80, Klingon:50", "roles": "Agent, Astronaut"}
+
+
+def needs(d, verb):
+    rows = d.ctl(verb, "--json", code=None).json["needs"]
+    return {(r["kind"], r["name"]): (r["certain"], r["people"]) for r in rows}
+
+
+def test_work_list(t):
+    """Before a wave one list, in plan, holds and check: the team that is not there, and roles and skills that no user
+    has; what comes to exist leaves it."""
+    people = ["p%02d" % i for i in range(12)]
+    ground, group, tenant = crowd(t, people, teams=["Customer Service"], roles=["Agent"], skills=["English"])
+    tenant.seed({"loginId": "old", "team": "Customer Service", "roles": ["Agent"], "skills": {"English": 10}})
+    d = life.daemon(t, ground, tenant, {"Moon": dict(RULES, group=group, team="Moon Base")},
+                    sync={"mode": "observe"}).start()
+    wait_for(lambda: len(life.operations(d, kind=1)) == 12, 20, "planned", lambda: life.operations(d))
+    wait_for(lambda: ("team", "Moon Base") in needs(d, "plan"), 20, "the teams are known", lambda: needs(d, "plan"))
+    wanted = {("team", "Moon Base"): (True, 12), ("role", "Agent"): (False, 12), ("role", "Astronaut"): (False, 12),
+              ("skill", "English"): (False, 12), ("skill", "Klingon"): (False, 12)}
+    seen = needs(d, "plan")
+    for key in (("role", "Agent"), ("skill", "English")):  # known once the user who has them was looked at
+        seen.pop(key, None)
+        wanted.pop(key)
+    need(seen == wanted, "the list of the plan", seen)
+    need({k: v for k, v in needs(d, "holds").items() if k in wanted} == wanted, "and of holds", needs(d, "holds"))
+    for verb in ("plan", "holds"):
+        text = d.ctl(verb, code=None).out
+        for word in ("team Moon Base", "role Astronaut", "skill Klingon", "12 people"):
+            need(word in text, "%s says %s" % (verb, word), text)
+    items = {i["subject"]: i for i in d.ctl("--config", d.config_file, "check", "--json", code=None).json["items"]}
+    need("work list" in items, "in check", items)
+    for word in ("team 'Moon Base'", "role 'Astronaut'", "skill 'Klingon'"):
+        need(word in items["work list"]["sentence"], "check says " + word, items["work list"])
+    need("role 'Agent'" not in items["work list"]["sentence"], "a user has that", items["work list"])
+    tenant.add("teams", "Moon Base")
+    tenant.add("roles", "Astronaut")
+    d.ctl("start")
+    wait_for(lambda: ("team", "Moon Base") not in needs(d, "holds"), 40, "the team is there now", lambda: needs(d, "holds"))
+    need(("skill", "Klingon") in needs(d, "holds"), "the skill is not", needs(d, "holds"))
+    tenant.add("skills", "Klingon")
+    d.ctl("retry", "--all")
+    tenant.wait_users(["old"] + people)
+    settled(d)
+    need(needs(d, "plan") == {} and needs(d, "holds") == {}, "nothing is left", needs(d, "plan"))
