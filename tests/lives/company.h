@@ -20,6 +20,7 @@ struct person {
     /* The state that knew of their user is gone: who leaves before an adoption is approved,
      * leaves a user whom nobody claims. */
     bool forgotten;
+    bool disabled_before; /* by whom, the new state cannot know: it leaves it so */
 };
 struct company {
     struct person **people;

@@ -175,7 +175,8 @@ static void draw_crashes(struct plan *p, unsigned percent)
 static void draw_weather(struct plan *p)
 {
     static const char *const troubles[] = {"away",   "hangs up",     "lost answers", "throttles",
-                                           "errors", "unauthorised", "pages",        "slow"};
+                                           "errors", "unauthorised", "pages",        "slow",
+                                           "lost creates"};
     unsigned n = 1 + (unsigned)chance(CHANCE_TENANT, 1 + p->days);
     size_t n_people = p->n;
     for (unsigned i = 0; i < n; i++) {
@@ -184,7 +185,7 @@ static void draw_weather(struct plan *p)
         if (chance_percent(CHANCE_TENANT, 60))
             at = p->all[chance(CHANCE_TENANT, n_people)].at_usec;
         const char *to = directory ? troubles[chance(CHANCE_TENANT, 2)]
-                                   : troubles[chance(CHANCE_TENANT, 8)];
+                                   : troubles[chance(CHANCE_TENANT, 9)];
         uint64_t before = chance(CHANCE_TENANT, 5 * SECOND);
         struct happening *h = plan_add(p, at > before ? at - before : 0,
                                        directory ? WHAT_DIRECTORY : WHAT_TENANT, to);

@@ -161,7 +161,7 @@ static void count_disable(const struct person *p)
     size_t n = 0;
     for (size_t i = 0; i < n_disables; i++)
         n += disables[i] + DAY > world.steady_usec + MINUTE;
-    if (n > rules.disable_budget && rules.budget_changed_usec + DAY < world.steady_usec)
+    if (n > rules.disable_budget && (!rules.budget_changed_usec || rules.budget_changed_usec + DAY < world.steady_usec))
         broken(4, "%zu users were disabled within a day, the budget is %u", n,
                rules.disable_budget);
 }
@@ -188,8 +188,11 @@ void oracle_answered(struct request *q)
 void oracle_state_changed(void)
 {
     n_disables = 0;
-    for (size_t i = 0; i < company.n_people; i++)
-        company.people[i]->forgotten = true;
+    for (size_t i = 0; i < company.n_people; i++) {
+        struct person *p = company.people[i];
+        p->forgotten = true;
+        p->disabled_before = !has_access(p->login) && !has_access(p->old_login);
+    }
 }
 
 static void revoked_by_now(void *userdata, uint64_t since_usec)
@@ -320,7 +323,7 @@ static void check_absent(const struct person *p, const struct user *u)
 
 static void check_person(struct person *p)
 {
-    char is[300], should[300];
+    char is[300], should[320];
     const struct user *u = store_user(&tenant.store, p->login);
     world.n_checks++;
     if (u && has_access(p->login) && has_access(p->old_login))
@@ -333,7 +336,11 @@ static void check_person(struct person *p)
         differs(p, "has no user");
     } else {
         describe(u, is, sizeof(is));
-        expect(p->item, should, sizeof(should));
+        expect(p->item, should, 300);
+        if (!u->disabled)
+            p->disabled_before = false;
+        else if (p->disabled_before)
+            strcat(should, ", disabled");
         if (strcmp(is, should) != 0)
             differs(p, "is not as it should be\n  is:     %s\n  should: %s", is, should);
     }

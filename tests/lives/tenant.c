@@ -216,7 +216,8 @@ void tenant_trouble(const char *trouble, unsigned percent, uint64_t number)
         int status;
     } rows[] = {{"lost answers", "lost-answer", 500}, {"throttles", "status", 429},
                 {"errors", "status", 503},            {"unauthorised", "status", 401},
-                {"pages", "html", 500},               {"forgets", "revoke", 500}};
+                {"pages", "html", 500},               {"forgets", "revoke", 500},
+                {"lost creates", "lost-answer", 500}};
     long id;
     is_slow = strcmp(trouble, "slow") == 0;
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -225,6 +226,10 @@ void tenant_trouble(const char *trouble, unsigned percent, uint64_t number)
         json_t *rule = json_pack("{s:s,s:i,s:i,s:f,s:I}", "action", rows[i].action, "count", -1,
                                  "status", rows[i].status, "probability", percent / 100.0,
                                  "seed", (json_int_t)(number + 1));
+        if (strcmp(trouble, "lost creates") == 0) {
+            json_object_set_new(rule, "method", json_string("POST"));
+            json_object_set_new(rule, "path", json_string("/configapi/v2/user"));
+        }
         if (rows[i].status == 429 && number % 2)
             json_object_set_new(rule, "headers", json_pack("{s:s}", "Retry-After", "5"));
         if (faults_add(&tenant.faults, rule, &id))
