@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "audit/each.h"
@@ -110,10 +111,26 @@ bool filter_takes(const struct audit_filter *f, const struct line_chain *l, cons
            is_member(view, "code", f->code);
 }
 
-/* An intent is, for what its outcome leaves out. */
+/* ,"op":"kind" of a line of version 1, which holds no such text but as that member. */
+static bool is_of_kind(const char *line, const char *kind)
+{
+    char member[64];
+
+    return snprintf(member, sizeof(member), ",\"op\":\"%s\"", kind) >= (int)sizeof(member) ||
+           strstr(line, member);
+}
+
 bool filter_needs(const struct audit_filter *f, const struct line_chain *l, const char *line)
 {
-    return l->seq > f->after || line_is_event(line, "intent");
+    bool outcomes = !f->event || strcmp(f->event, "outcome") == 0;
+
+    if (l->version == LINE_OLD)
+        return l->seq > f->after;
+    if (f->kind && !is_of_kind(line, f->kind))
+        return false;
+    if (outcomes && line_is_event(line, "intent"))
+        return true; /* for what its outcome leaves out */
+    return l->seq > f->after && is_in_time(l->time, f) && (!f->event || line_is_event(line, f->event));
 }
 
 static bool is_about(const struct search *s, const char *line, const json_t *view)

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -285,6 +286,45 @@ uint32_t audit_delay(const struct audit_delays *d, unsigned per_mille)
     return d->n ? d->ms[rank ? rank - 1 : 0] : 0;
 }
 
+/* Verifying takes no less time than reading, so both are done at once. */
+struct check {
+    const char *const *files;
+    size_t n_files;
+    struct audit_verify_result *verdict;
+    pthread_t thread;
+    bool running;
+    int r;
+    struct error e;
+};
+
+static void *verify_files(void *userdata)
+{
+    struct check *c = userdata;
+
+    c->r = audit_verify(c->files, c->n_files, NULL, c->verdict, &c->e);
+    return NULL;
+}
+
+static int start_check(struct check *c, struct error *e)
+{
+    int r = pthread_create(&c->thread, NULL, verify_files, c);
+
+    c->running = r == 0;
+    return r ? error_set(e, -r, "the files cannot be verified: %s", strerror(r)) : 0;
+}
+
+/* r: how the reading went. */
+static int end_check(struct check *c, int r, struct error *e)
+{
+    if (c->running)
+        (void)pthread_join(c->thread, NULL);
+    if (r == 0 && c->r < 0) {
+        *e = c->e;
+        return c->r;
+    }
+    return r;
+}
+
 int audit_report(struct audit_report *r, const char *const *files, size_t n_files,
                  const struct audit_filter *filter, audit_report_fn fn, void *userdata,
                  struct error *e)
@@ -296,14 +336,16 @@ int audit_report(struct audit_report *r, const char *const *files, size_t n_file
                          .userdata = userdata,
                          .approvals = json_object()};
     struct audit_filter all = {0};
+    struct check check = {.files = files, .n_files = n_files, .verdict = &r->verdict};
     int n;
 
     r->days = json_object();
     if (!r->days || !k.approvals)
         return error_out_of_memory(e);
-    n = audit_verify(files, n_files, NULL, &r->verdict, e);
+    n = start_check(&check, e);
     if (n == 0)
         n = audit_each(files, n_files, &all, take_line, &k, e);
+    n = end_check(&check, n, e);
     for (size_t i = 0; i < AUDIT_HASTES; i++)
         if (r->delays[i].n)
             qsort(r->delays[i].ms, r->delays[i].n, sizeof(*r->delays[i].ms), compare_ms);

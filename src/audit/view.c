@@ -56,65 +56,88 @@ struct audit_view *audit_view_free(struct audit_view *v)
     return NULL;
 }
 
-/* "FILE:LINE RULE" into a source's members; a place without a rule is the field's template. */
-static void add_place(json_t *change, const char *file, const char *place)
+/* Places of a line, taken apart once: "FILE:LINE RULE", where FILE is that of the nearest place
+ * before it that names one. */
+struct place {
+    const char *file; /* not terminated */
+    int file_size;
+    unsigned long line;
+    const char *rule; /* NULL: the template of the field itself */
+};
+#define PLACES_MAX 256
+
+static size_t read_places(const json_t *at, struct place places[static PLACES_MAX])
 {
-    const char *colon = place;
-    char *end;
+    const char *file = "";
+    int file_size = 0;
+    size_t n = 0, i;
+    json_t *item;
 
-    while ((colon = strchr(colon, ':')) && (colon[1] < '0' || colon[1] > '9'))
-        colon++;
-    if (!colon)
-        return;
-    unsigned long line = strtoul(colon + 1, &end, 10);
-    if (*end == ' ')
-        json_object_set_new(change, "rule", json_string(end + 1));
-    else
-        json_object_set_new(change, "rule",
-                            json_sprintf("[user] %s", json_string_value(json_object_get(
-                                                          change, "field"))));
-    if (*file)
-        json_object_set_new(change, "file", json_string(file));
-    if (line)
-        json_object_set_new(change, "line", json_integer((json_int_t)line));
-}
+    json_array_foreach((json_t *)(uintptr_t)at, i, item)
+    {
+        const char *text = json_string_value(item), *colon = text;
+        struct place *p = &places[n];
+        char *end;
 
-/* The file of a place is that of the nearest place before it that names one. */
-static void find_file(const json_t *at, size_t index, char *ret, size_t size)
-{
-    *ret = '\0';
-    for (size_t i = 0; i <= index && i < json_array_size(at); i++) {
-        const char *place = json_string_value(json_array_get(at, i)), *colon = place;
-
+        if (n == PLACES_MAX)
+            break;
+        n++;
+        *p = (struct place){0};
         while (colon && (colon = strchr(colon, ':')) && (colon[1] < '0' || colon[1] > '9'))
             colon++;
-        if (colon && colon > place)
-            snprintf(ret, size, "%.*s", (int)(colon - place), place);
+        if (!colon)
+            continue;
+        if (colon > text) {
+            file = text;
+            file_size = (int)(colon - text);
+        }
+        p->file = file;
+        p->file_size = file_size;
+        p->line = strtoul(colon + 1, &end, 10);
+        p->rule = *end == ' ' ? end + 1 : NULL;
     }
+    return n;
+}
+
+static void put(json_t *object, const char *name, json_t *value_taken)
+{
+    json_object_set_new_nocheck(object, name, value_taken);
+}
+
+static void add_place(json_t *change, const char *field, const struct place *p)
+{
+    if (!p->file)
+        return;
+    put(change, "rule",
+        p->rule ? json_string(p->rule) : json_sprintf("[user] %s", field ? field : ""));
+    if (p->file_size)
+        put(change, "file", json_stringn(p->file, (size_t)p->file_size));
+    if (p->line)
+        put(change, "line", json_integer((json_int_t)p->line));
+}
+
+static json_t *or_null(json_t *value)
+{
+    return value ? json_incref(value) : json_null();
 }
 
 static json_t *changes_of(const json_t *set, const json_t *at)
 {
+    struct place places[PLACES_MAX];
+    size_t n_places = read_places(at, places), i;
     json_t *changes = json_array(), *item;
-    size_t i;
 
     json_array_foreach((json_t *)(uintptr_t)set, i, item)
     {
-        const json_t *to = json_array_get(item, 1), *from = json_array_get(item, 3);
         const json_t *place = json_array_get(item, 2);
-        json_t *change = json_pack("{s:O?, s:O?, s:O?}", "field", json_array_get(item, 0),
-                                   "from", from, "to", to);
-        if (!change)
-            continue;
-        if (json_is_integer(place)) {
-            size_t index = (size_t)json_integer_value(place);
-            const char *text = json_string_value(json_array_get(at, index));
-            char file[256];
+        json_int_t index = json_is_integer(place) ? json_integer_value(place) : -1;
+        json_t *change = json_object();
 
-            find_file(at, index, file, sizeof(file));
-            if (text)
-                add_place(change, file, text);
-        }
+        put(change, "field", or_null(json_array_get(item, 0)));
+        put(change, "from", or_null(json_array_get(item, 3)));
+        put(change, "to", or_null(json_array_get(item, 1)));
+        if (index >= 0 && (size_t)index < n_places)
+            add_place(change, json_string_value(json_array_get(item, 0)), &places[index]);
         json_array_append_new(changes, change);
     }
     return changes;
@@ -135,7 +158,7 @@ static void copy(json_t *to, const char *name, const json_t *from, const char *a
     json_t *value = json_object_get(from, name);
 
     if (value && !json_object_get(to, as))
-        json_object_set(to, as, value);
+        put(to, as, json_incref(value));
 }
 
 static bool is(const json_t *view, const char *name, const char *text)

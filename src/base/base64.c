@@ -3,7 +3,6 @@
 
 #include "base/base64.h"
 
-#include <string.h>
 
 static const char plain_digits[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -32,9 +31,22 @@ void base64_encode(char *to, const void *bytes, size_t size, bool url)
     *to = '\0';
 }
 
+/* The number that a digit stands for, or -1. */
+static int number_of(char c, bool url)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    if (c == (url ? '-' : '+'))
+        return 62;
+    return c == (url ? '_' : '/') ? 63 : -1;
+}
+
 long base64_decode(void *to, size_t room, const char *text, size_t size, bool url)
 {
-    const char *digits = url ? url_digits : plain_digits;
     unsigned char *bytes = to;
     size_t n = 0, padding = 0;
     unsigned group = 0, bits = 0;
@@ -49,11 +61,11 @@ long base64_decode(void *to, size_t room, const char *text, size_t size, bool ur
     if (size % 4 == 1)
         return -1;
     for (size_t i = 0; i < size; i++) {
-        const char *digit = text[i] ? strchr(digits, text[i]) : NULL;
+        int number = number_of(text[i], url);
 
-        if (!digit)
+        if (number < 0)
             return -1;
-        group = group << 6 | (unsigned)(digit - digits);
+        group = group << 6 | (unsigned)number;
         bits += 6;
         if (bits < 8)
             continue;

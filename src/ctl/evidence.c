@@ -33,13 +33,13 @@ static void csv_cell(FILE *out, const char *text, bool first)
     (void)fprintf(out, "%s\"", first ? "" : ",");
     /* Inert: a spreadsheet takes these for the beginning of a formula. */
     if (*text && strchr("=+-@\t\r|%", *text))
-        (void)fputc('\'', out);
+        (void)putc_unlocked('\'', out);
     for (; *text; text++) {
         if (*text == '"')
-            (void)fputc('"', out);
-        (void)fputc(*text, out);
+            (void)putc_unlocked('"', out);
+        (void)putc_unlocked(*text, out);
     }
-    (void)fputc('"', out);
+    (void)putc_unlocked('"', out);
 }
 
 static FILE *open_csv(struct evidence *v, const char *name, struct error *e)

@@ -6,6 +6,9 @@ import os
 
 from . import base
 
+_checker = importlib.util.spec_from_file_location("format_check", os.path.join(base.ROOT, "tests", "reader", "format_check.py"))
+form = importlib.util.module_from_spec(_checker)
+_checker.loader.exec_module(form)
 _spec = importlib.util.spec_from_file_location("audit_reader", os.path.join(base.ROOT, "tests", "reader", "audit_reader.py"))
 reader = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(reader)

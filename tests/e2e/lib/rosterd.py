@@ -265,7 +265,10 @@ class Rosterd:
     def check_audit(self):
         """The second reader (tests/reader) finds the chain, the signatures and the commitments whole."""
         if os.path.isfile(self.audit_file):
-            auditlines.need_whole(*self.audit_files())
+            files = self.audit_files()
+            auditlines.need_whole(*files)
+            found = auditlines.form.problems(files)
+            base.need(not found, "the audit is of the form that docs/audit-format.md tells", found[:5])
 
     # --- the ledger ---
 
