@@ -209,12 +209,26 @@ static void on_idle(void *userdata)
     b->n_idle++;
 }
 
+static int try_start(struct bed *b, struct error *e)
+{
+    int r = engine_new(&b->engine, b->event, b->state, NULL, &b->options, e);
+    if (r < 0)
+        return r;
+    engine_on_idle(b->engine, on_idle, b);
+    return engine_start(b->engine, e);
+}
+
 void bed_start(struct bed *b)
 {
     struct error e = {0};
-    bed_ok(b, engine_new(&b->engine, b->event, b->state, NULL, &b->options, &e));
-    engine_on_idle(b->engine, on_idle, b);
-    bed_ok(b, engine_start(b->engine, &e));
+    int r = try_start(b, &e);
+    while (r < 0 && b->dies && b->dies(b->dies_data)) {
+        if (state_in_transaction(b->state))
+            state_rollback(b->state);
+        b->engine = engine_free(b->engine);
+        r = try_start(b, &e);
+    }
+    bed_ok(b, r);
 }
 
 /* -- the directory -- */
@@ -325,6 +339,18 @@ static struct entry *entry_copy(const struct entry *from)
     return to;
 }
 
+/* The state may fail on purpose; then nothing more is read before the next start. */
+static void read_or_failed(struct bed *b, int r, const struct error *e)
+{
+    struct engine_status status;
+    if (r == 0)
+        return;
+    engine_sink.abort(engine_reading(b->engine));
+    engine_status(b->engine, &status);
+    if (!status.state_failed)
+        fail_msg("reading: %s", e->message);
+}
+
 static void read_whole(struct bed *b, enum feed_absence absence)
 {
     struct error e = {0};
@@ -338,13 +364,7 @@ static void read_whole(struct bed *b, enum feed_absence absence)
         r = engine_sink.entry(engine_reading(b->engine), 0, entry_copy(b->directory[i]), &e);
     if (r == 0)
         r = engine_sink.commit(engine_reading(b->engine), &commit, &e);
-    if (r < 0) {
-        engine_sink.abort(engine_reading(b->engine));
-        struct engine_status status;
-        engine_status(b->engine, &status);
-        if (!status.state_failed)
-            fail_msg("reading: %s", e.message);
-    }
+    read_or_failed(b, r, &e);
 }
 
 void bed_read_all(struct bed *b)
@@ -362,12 +382,14 @@ void bed_tell(struct bed *b, const char *id)
     struct error e = {0};
     struct feed_commit commit = {.absence = FEED_ABSENCE_NONE};
     const struct entry *entry = bed_find(b, id);
-    bed_ok(b, engine_sink.begin(engine_reading(b->engine), 0, false, &e));
-    if (entry)
-        bed_ok(b, engine_sink.entry(engine_reading(b->engine), 0, entry_copy(entry), &e));
-    else
-        bed_ok(b, engine_sink.left(engine_reading(b->engine), 0, id, "the server said so", &e));
-    bed_ok(b, engine_sink.commit(engine_reading(b->engine), &commit, &e));
+    int r = engine_sink.begin(engine_reading(b->engine), 0, false, &e);
+    if (r == 0 && entry)
+        r = engine_sink.entry(engine_reading(b->engine), 0, entry_copy(entry), &e);
+    else if (r == 0)
+        r = engine_sink.left(engine_reading(b->engine), 0, id, "the server said so", &e);
+    if (r == 0)
+        r = engine_sink.commit(engine_reading(b->engine), &commit, &e);
+    read_or_failed(b, r, &e);
 }
 
 /* -- the loop and the clocks -- */
@@ -398,6 +420,7 @@ void bed_run(struct bed *b)
 {
     b->n_events = 0;
     for (;;) {
+        bed_crash_if_due(b);
         int r = sd_event_run(b->event, 0);
         assert_true(r >= 0);
         /* Outcomes wait a few milliseconds for others: that much time passes here. */
@@ -468,6 +491,15 @@ void bed_crash(struct bed *b)
         open_state(b);
     }
     bed_start(b);
+}
+
+bool bed_crash_if_due(struct bed *b)
+{
+    if (!b->dies || !b->dies(b->dies_data))
+        return false;
+    bed_crash(b);
+    bed_read_all(b); /* as every start reads */
+    return true;
 }
 
 void bed_restart(struct bed *b)

@@ -40,6 +40,9 @@ struct bed {
     bool private_state; /* in memory: fast, and gone at the end; a restart keeps it */
     size_t n_idle;      /* how often the engine said that nothing is left to do */
     size_t n_events;    /* dispatched by the last bed_run() */
+    /* Asked between events: does the process end here? Then it crashes and starts again. */
+    bool (*dies)(void *userdata);
+    void *dies_data;
 };
 
 /* An engine that is not started yet, over an empty state and an empty tenant with the teams
@@ -77,6 +80,7 @@ void bed_wait(struct bed *b, bool (*over)(void *userdata), void *userdata);
 /* The process ends here: what was not committed is lost, what was asked of the tenant may or
  * may not have happened. Then it starts again. */
 void bed_crash(struct bed *b);
+bool bed_crash_if_due(struct bed *b); /* when `dies` says so */
 void bed_restart(struct bed *b); /* in good order */
 
 /* Approves what is parked; returns how many. */
