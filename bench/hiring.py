@@ -38,8 +38,14 @@ class Adder:
             raise base.Failure("the directory refuses: %r" % data)
 
     def add_value(self, dn, name, value):
+        self.change(b"\0", dn, name, value)
+
+    def replace_value(self, dn, name, value):
+        self.change(b"\2", dn, name, value)
+
+    def change(self, how, dn, name, value):
         change = ber.sequence(ber.octets(name), ber.set_of(ber.octets(value)))
-        self.ask(ber.tlv(0x66, ber.octets(dn) + ber.sequence(ber.sequence(ber.tlv(0x0a, b"\0"), change))))
+        self.ask(ber.tlv(0x66, ber.octets(dn) + ber.sequence(ber.sequence(ber.tlv(0x0a, how), change))))
 
     def add(self, dn, **attributes):
         rows = [ber.sequence(ber.octets(name), ber.set_of(ber.octets(value))) for name, value in attributes.items()]

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/timex.h>
 #include <time.h>
 
 #include "base/memory.h"
@@ -39,6 +40,46 @@ uint64_t clock_monotonic_usec(void)
     return is_frozen ? frozen_monotonic : read_clock(CLOCK_MONOTONIC);
 }
 
+static uint64_t steady_offset, date_offset; /* to the monotonic clock; they may wrap */
+static bool is_set;
+
+uint64_t clock_steady_usec(void)
+{
+    return is_set ? clock_monotonic_usec() + steady_offset : clock_now_usec();
+}
+
+uint64_t clock_date_usec(void)
+{
+    return is_set ? clock_monotonic_usec() + date_offset : clock_now_usec();
+}
+
+void clock_set_steady(uint64_t steady_usec, uint64_t date_usec)
+{
+    uint64_t monotonic = clock_monotonic_usec();
+
+    steady_offset = steady_usec - monotonic;
+    date_offset = date_usec - monotonic;
+    is_set = true;
+}
+
+uint64_t clock_wall_of(uint64_t steady_usec)
+{
+    static int64_t shown; /* by which the wall clock is ahead; the same until it is set */
+    int64_t ahead = (int64_t)(clock_now_usec() - clock_steady_usec()), off = ahead - shown;
+
+    if (off > (int64_t)USEC_PER_SEC || off < -(int64_t)USEC_PER_SEC)
+        shown = ahead;
+    return steady_usec + (uint64_t)shown;
+}
+
+bool clock_is_synchronised(void)
+{
+    struct timex t = {0};
+    int r = adjtimex(&t); /* changes nothing; fails where a sandbox forbids the question */
+
+    return r >= 0 && r != TIME_ERROR && !(t.status & STA_UNSYNC);
+}
+
 char *clock_boot(char buffer[static CLOCK_BOOT_SIZE])
 {
     buffer[0] = '\0';
@@ -56,6 +97,8 @@ void clock_freeze(uint64_t realtime_usec, uint64_t monotonic_usec)
     frozen_realtime = realtime_usec;
     frozen_monotonic = monotonic_usec;
     is_frozen = realtime_usec != 0 || monotonic_usec != 0;
+    if (!is_frozen)
+        is_set = false;
 }
 
 static void put_digits(char *to, unsigned n_digits, uint64_t value)

@@ -1,5 +1,6 @@
 /* All time comes from here, so that tests can move it. Microseconds throughout. */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -8,6 +9,17 @@
 
 uint64_t clock_now_usec(void);       /* since 1970, CLOCK_REALTIME */
 uint64_t clock_monotonic_usec(void); /* for deadlines and durations */
+
+/* Two clocks that only pass, whatever the wall clock is set to: that of all that waits, and that
+ * of the dates in a directory, which follows the wall clock as far as that is believed. Both are
+ * the wall clock until they are set; see state/steady.h, which remembers them. */
+uint64_t clock_steady_usec(void);
+uint64_t clock_date_usec(void);
+void clock_set_steady(uint64_t steady_usec, uint64_t date_usec); /* what they say now */
+/* A time of the steady clock, past or to come, as the wall clock shows it: for people. */
+uint64_t clock_wall_of(uint64_t steady_usec);
+/* Whether the kernel calls its wall clock synchronised. */
+bool clock_is_synchronised(void);
 
 /* Identifies the boot of this machine, so that times of the monotonic clock can be compared. */
 #define CLOCK_BOOT_SIZE 37

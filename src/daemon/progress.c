@@ -110,7 +110,7 @@ static int look(struct daemon *d, struct queue_counts *c, struct error *e)
     engine_status(d->engine, &es);
     int r = queue_counts(d->state, c, e);
     if (r == 0)
-        r = queue_count_waiting(d->state, clock_now_usec(), &waiting, e);
+        r = queue_count_waiting(d->state, clock_steady_usec(), &waiting, e);
     if (r < 0)
         return r;
     size_t ready = in_state(c, OPERATION_READY);

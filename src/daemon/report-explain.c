@@ -60,7 +60,7 @@ static int view_load(struct engine *n, struct state *s, const char *id, struct v
         v->has_person = r == 0;
     }
     if (r == 0)
-        r = person_bucket_now(s, id, clock_now_usec(), &v->bucket, &v->bucket_code, e);
+        r = person_bucket_now(s, id, clock_steady_usec(), &v->bucket, &v->bucket_code, e);
     if (r >= 0) {
         r = link_load(s, id, &v->link, e);
         v->has_link = r == 0;
@@ -131,7 +131,7 @@ static json_t *link_of(const struct view *v)
                      "status", link_status_name(l->status), "origin", report_text(l->origin),
                      "created", report_time(l->created_usec), "confirmed",
                      report_time(l->confirmed_usec), "leaving_since",
-                     report_time(l->leaving_usec), "leaving_why", report_text(l->leaving_why),
+                     report_steady(l->leaving_usec), "leaving_why", report_text(l->leaving_why),
                      "drift", report_text(l->drift));
 }
 

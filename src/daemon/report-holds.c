@@ -41,8 +41,8 @@ static json_t *make_row(const char *cause, const char *reason, const char *sente
     return json_pack("{s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:I, s:[]}", "cause",
                      report_text(cause), "reason", report_text(reason), "sentence",
                      report_text(sentence), "remedy", report_text(reason_code_remedy(reason)),
-                     "state", state, "since", report_time(since_usec), "next_attempt",
-                     report_time(next_usec), "people", (json_int_t)n_people, "examples");
+                     "state", state, "since", report_steady(since_usec), "next_attempt",
+                     report_steady(next_usec), "people", (json_int_t)n_people, "examples");
 }
 
 static int add_row(const char *cause, const char *reason, const char *sentence,
@@ -135,7 +135,7 @@ static int add_common(struct engine *n, struct state *s, struct holds *h)
         return 0;
     json_auto_t *people = json_object(), *examples = json_array();
     struct waiting w = {
-        .people = people, .examples = examples, .now_usec = clock_now_usec(), .e = h->e};
+        .people = people, .examples = examples, .now_usec = clock_steady_usec(), .e = h->e};
     int r = queue_each(s, OPERATION_READY, add_waiting, &w, h->e);
     if (r != 0 || json_object_size(people) == 0)
         return r;

@@ -31,6 +31,11 @@ json_t *report_time(uint64_t usec)
     return usec ? json_string(clock_format(text, usec)) : json_null();
 }
 
+json_t *report_steady(uint64_t usec)
+{
+    return report_time(usec ? clock_wall_of(usec) : 0);
+}
+
 json_t *report_json(const char *text)
 {
     return text ? json_loads(text, JSON_DECODE_ANY, NULL) : json_null();
@@ -69,7 +74,7 @@ json_t *report_operation(const struct operation *o)
                      report_person(o->entry_id, o->dn, o->login), "changes", changes_of(o),
                      "why", report_text(o->why), "reason", report_text(o->reason), "sentence",
                      report_text(sentence), "cause", report_text(o->cause), "since",
-                     report_time(o->since_usec), "not_before", report_time(o->not_before_usec),
+                     report_steady(o->since_usec), "not_before", report_steady(o->not_before_usec),
                      "attempts", (int)o->attempts, "approved", o->approved,
                      "revokes", o->revokes);
 }

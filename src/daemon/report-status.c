@@ -45,7 +45,7 @@ static json_t *directory_of(struct status *s)
         report_text(d->product), "feed",
         report_text(chosen ? directory_feed_name(d->feed) : NULL), "feed_reason",
         report_text(d->feed_reason), "error", report_text(d->error), "since",
-        report_time(d->since_usec), "next_attempt", report_time(d->next_attempt_usec),
+        report_steady(d->since_usec), "next_attempt", report_steady(d->next_attempt_usec),
         "last_change", report_time(d->last_change_usec), "last_full_read",
         report_time(d->last_full_read_usec), "people", (json_int_t)c.people, "groups",
         (json_int_t)c.groups, "gone", (json_int_t)c.gone, "members_unresolved",
@@ -110,8 +110,8 @@ static json_t *tenant_of(struct status *s)
     return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:o}", "state",
                      tenant_state_name(s, &c), "url", report_text(settings->tenant.url),
                      "error", report_text(s->engine.tenant_error), "since",
-                     report_time(s->engine.tenant_since_usec), "next_attempt",
-                     report_time(s->engine.tenant_next_usec), "in_flight",
+                     report_steady(s->engine.tenant_since_usec), "next_attempt",
+                     report_steady(s->engine.tenant_next_usec), "in_flight",
                      (json_int_t)c.in_flight, "rate", rate_of(c.rate_now), "max_rate",
                      rate_of(settings->tenant.max_rate), "users_linked",
                      (json_int_t)link_count(s->d->state, LINK_ACTIVE), "users_disabled",
@@ -165,7 +165,7 @@ static json_t *queue_by_kind(const struct queue_counts *c)
 static json_t *queue_of(struct status *s)
 {
     size_t waiting = 0, ready = queue_sum(&s->queue, OPERATION_READY);
-    if (queue_count_waiting(s->d->state, clock_now_usec(), &waiting, s->e) < 0)
+    if (queue_count_waiting(s->d->state, clock_steady_usec(), &waiting, s->e) < 0)
         return NULL;
     size_t lanes[4];
     if (queue_count_lanes(s->d->state, lanes, s->e) < 0)
@@ -197,10 +197,10 @@ static json_t *progress_json(const struct status *s)
 static json_t *next_of(const struct status *s)
 {
     CLEANUP(operation_freep) struct operation *o = NULL;
-    int r = queue_next_due(s->d->state, clock_now_usec(), &o, s->e);
+    int r = queue_next_due(s->d->state, clock_steady_usec(), &o, s->e);
     if (r != 0)
         return r < 0 ? NULL : json_null();
-    return json_pack("{s:o, s:s, s:s, s:o, s:o}", "at", report_time(o->not_before_usec), "kind",
+    return json_pack("{s:o, s:s, s:s, s:o, s:o}", "at", report_steady(o->not_before_usec), "kind",
                      operation_kind_name(o->kind), "state", operation_state_name(o->state),
                      "login", report_text(o->login), "why", report_text(o->why));
 }
@@ -247,7 +247,7 @@ static int add_alarm(const struct alarm *a, void *userdata)
     struct status *s = userdata;
     json_t *row = json_pack("{s:o, s:o, s:o, s:o}", "cause", report_text(a->cause), "code",
                             report_text(a->code), "sentence", report_text(a->sentence), "since",
-                            report_time(a->since_usec));
+                            report_steady(a->since_usec));
     return report_add(s->alarms, row, s->e);
 }
 

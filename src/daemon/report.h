@@ -22,6 +22,7 @@ struct state;
 json_t *report_text(const char *text);
 /* ISO 8601 in UTC; null for 0. */
 json_t *report_time(uint64_t usec);
+json_t *report_steady(uint64_t usec); /* of the steady clock, as the wall clock shows it */
 /* The text of a JSON document as a value; null for NULL. NULL when it is none. */
 json_t *report_json(const char *text);
 json_t *report_person(const char *id, const char *dn, const char *login);

@@ -69,7 +69,7 @@ void storage_look(struct daemon *d)
     if (!s || !status.state_failed || d->stopping)
         return;
     if (!s->failed_since_usec) {
-        s->failed_since_usec = clock_now_usec();
+        s->failed_since_usec = clock_steady_usec();
         s->wait_usec = TRY_FIRST_USEC;
         look_in(s, TRY_FIRST_USEC);
     }
@@ -85,7 +85,7 @@ static void record(struct daemon *d, const struct storage *s)
         .event = "alarm-over", .code = REASON_STATE_FAILED, .sentence = sentence};
     snprintf(sentence, sizeof(sentence),
              "the state file could not be written since %s; it can be written again",
-             clock_format(since, s->failed_since_usec));
+             clock_format(since, clock_wall_of(s->failed_since_usec)));
     if (engine_record(d->engine, &row, &e) < 0)
         log_error("%s", e.message);
     if (s->told)

@@ -278,7 +278,7 @@ static int is_busy(struct sync_one *x, struct error *e)
         const struct operation *o = queue.items[i];
         char key[24];
         busy = busy || o->state == OPERATION_STARTED ||
-               (o->state == OPERATION_READY && o->not_before_usec <= clock_now_usec() && moves);
+               (o->state == OPERATION_READY && o->not_before_usec <= clock_steady_usec() && moves);
         snprintf(key, sizeof key, "%lld", (long long)o->number);
         if (!json_object_get(x->operations, key) &&
             json_object_set_new(x->operations, key, report_operation(o)) < 0)

@@ -442,7 +442,7 @@ static void wait_for_next(struct directory *d, uint64_t now, uint64_t when)
 {
     uint64_t pause = when > now ? when - now : 0;
     directory_arm(d->retry, pause);
-    d->next_attempt_usec = clock_now_usec() + pause;
+    d->next_attempt_usec = clock_steady_usec() + pause;
     directory_set_state(d,
                         address_all_refused(d->addresses) ? DIRECTORY_REFUSED : DIRECTORY_AWAY);
 }

@@ -20,17 +20,6 @@
 /* Several doubts in a row (an OU moved out, then another) are one read. */
 #define DOUBTS_PAUSE_USEC (2 * USEC_PER_SEC)
 
-const char *directory_feed_name(enum directory_feed_kind k)
-{
-    switch (k) {
-    case DIRECTORY_FEED_AUTO: return "auto";
-    case DIRECTORY_FEED_SYNCREPL: return "syncrepl";
-    case DIRECTORY_FEED_DIRSYNC: return "dirsync";
-    case DIRECTORY_FEED_POLL: return "poll";
-    }
-    return "unknown";
-}
-
 const char *directory_state_name(enum directory_state s)
 {
     switch (s) {
@@ -53,7 +42,7 @@ void directory_arm(struct sd_event_source *source, uint64_t usec)
 void directory_set_state(struct directory *d, enum directory_state state)
 {
     if (d->state != state)
-        d->since_usec = clock_now_usec();
+        d->since_usec = clock_steady_usec();
     d->state = state;
     if (d->sink->changed)
         d->sink->changed(d->userdata);
@@ -291,7 +280,7 @@ int directory_new(struct directory **ret, struct sd_event *event,
     d->event = sd_event_ref(event);
     d->sink = sink;
     d->userdata = userdata;
-    d->since_usec = clock_now_usec();
+    d->since_usec = clock_steady_usec();
     r = directory_options_copy(&d->options, options);
     if (r < 0)
         error_out_of_memory(e);

@@ -1,4 +1,4 @@
-/* Copies the options: the directory keeps its own. */
+/* The options: a copy, since the directory keeps its own, and what a feed is called. */
 #include "config.h"
 
 #include <errno.h>
@@ -80,4 +80,15 @@ void directory_options_done(struct directory_options *o)
     free(o->id_attribute);
     free(o->login_attribute);
     *o = (struct directory_options){};
+}
+
+const char *directory_feed_name(enum directory_feed_kind k)
+{
+    switch (k) {
+    case DIRECTORY_FEED_AUTO: return "auto";
+    case DIRECTORY_FEED_SYNCREPL: return "syncrepl";
+    case DIRECTORY_FEED_DIRSYNC: return "dirsync";
+    case DIRECTORY_FEED_POLL: return "poll";
+    }
+    return "unknown";
 }

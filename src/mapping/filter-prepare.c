@@ -220,7 +220,8 @@ static int prepare_extensible(struct context *c, struct filter_node *n, enum mat
     }
     if (n->rule)
         return prepare_rule(c, n);
-    return prepare_equality(c, n, rule_suits(c, equality, n->matching) ? equality : 0);
+    bool suits = c->kind == SCHEMA_ACTIVE_DIRECTORY || rule_suits(c, equality, n->matching);
+    return prepare_equality(c, n, suits ? equality : 0);
 }
 
 static int prepare_substrings(struct context *c, struct filter_node *n,

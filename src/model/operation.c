@@ -110,6 +110,8 @@ static const struct {
      "Look at rosterctl plan: it shows whom it would take over and what would follow. Then rosterctl approve HASH."},
     {REASON_PAUSED, "rosterd is paused",
      "rosterctl resume, when nothing speaks against it."},
+    {REASON_CLOCK, "the clock of this machine was set by much, and dates do not follow it yet",
+     "Look at the clock (timedatectl). If it is right, nothing: dates follow when as much time has passed, after a day at the latest, or five minutes after it is synchronised."},
     {REASON_OBSERVING, "rosterd observes and writes nothing",
      "Look at rosterctl plan. If it is right, rosterctl start, or approve the whole plan."},
     {REASON_LOCKOUT, "somebody would be locked out of the tenant: its API user, a protected login or the last one with a privileged role",

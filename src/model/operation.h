@@ -69,6 +69,7 @@ struct change {
 #define REASON_OTHER_TENANT       "other-tenant"
 #define REASON_PASSWORD           "password-not-handed-on"
 #define REASON_PAUSED             "paused"
+#define REASON_CLOCK              "clock-set"
 #define REASON_OBSERVING          "observing"
 #define REASON_LOCKOUT            "never-lock-out"
 #define REASON_AUDIT_FAILED       "audit-failed"

@@ -1,12 +1,16 @@
 /*
- * The steady clock: microseconds that only ever pass, across restarts of rosterd too. Budgets
- * and approvals are measured on it, since a wall clock that is set would free the one and
- * lengthen the other. In the first state file it begins at the wall clock's time, so that what
- * older versions noted keeps its meaning.
+ * What the steady clock and the clock of dates (base/clock.h) say, remembered across restarts.
  *
- * Across a boot only the time since that boot is known to have passed, as nobody may trust the
- * wall clock then (and ProtectClock= keeps the service from asking the kernel about it): what
- * was spent before counts longer, never shorter.
+ * The steady clock passes as real time does, and everything that waits is measured on it: a wall
+ * clock that is set releases nothing early and delays nothing. In the first state file it begins
+ * at the wall clock's time, so that what older versions noted keeps its meaning. Across a boot
+ * the time since that boot has passed for certain; that before it counts when the kernel calls
+ * its wall clock synchronised, at once or later.
+ *
+ * The clock of dates follows the wall clock. A step of it is believed when as much real time as it
+ * is wide has passed and it is still there, at the latest after a day; if the kernel calls the
+ * wall clock synchronised, after five minutes. So nobody's account ends, or begins again, by a
+ * clock that is wrong for a while.
  */
 #pragma once
 #include <stdbool.h>
@@ -16,10 +20,17 @@ struct error;
 struct state;
 
 struct steady {
-    uint64_t offset_usec; /* to be added to the monotonic clock; it may wrap */
-    bool new_boot;        /* since it was noted last */
+    bool new_boot;   /* since it was noted last */
+    bool gap_open;   /* how long the machine was down is not known yet */
+    uint64_t doubt_usec; /* monotonic: since when the wall clock is doubted; 0: it is not */
+    int64_t step_usec;   /* by how much it is before the clock of dates */
 };
 int steady_start(struct state *s, struct steady *ret, struct error *e);
-uint64_t steady_now_usec(const struct steady *c);
+/* Looks at the wall clock; each minute or so. Whether time came to light that had passed. */
+bool steady_look(struct steady *c);
+/* Whether the wall clock is not followed, or the gap is open. */
+bool steady_is_open(const struct steady *c);
+/* How far the wall clock is before the one of dates, while that does not follow; 0: it does. */
+int64_t steady_doubt_usec(const struct steady *c);
 /* Remembers how far it is; within a transaction. A boot goes on from the last such time. */
-int steady_note(struct state *s, const struct steady *c, struct error *e);
+int steady_note(struct state *s, struct error *e);

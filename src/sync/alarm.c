@@ -19,7 +19,6 @@
 #include "model/operation.h"
 #include "state/queue.h"
 #include "state/state.h"
-#include "state/steady.h"
 #include "sync/books.h"
 #include "sync/engine.h"
 
@@ -42,7 +41,7 @@ static void run_notify(struct books *b, const char *event, const struct alarm *a
     char since[CLOCK_TEXT_SIZE];
     json_t *document = json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", event, "cause", a->cause,
                                  "code", a->code, "sentence", a->sentence, "since",
-                                 clock_format(since, a->since_usec));
+                                 clock_format(since, clock_wall_of(a->since_usec)));
     char *text = document ? json_dumps(document, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(document);
     if (text)
@@ -88,7 +87,7 @@ void alarm_tell_checkpoint(struct books *b, struct audit_export *audit)
 static int tell(struct books *b, const struct alarm *a, bool stands, uint64_t *ret_later_usec,
                 struct error *e)
 {
-    uint64_t told = 0, now = clock_now_usec(), after = books_options(b)->sync->alarm_after_usec;
+    uint64_t told = 0, now = clock_steady_usec(), after = books_options(b)->sync->alarm_after_usec;
     bool standing = false;
     if (!books_options(b)->sync->notify_command)
         return 0;
@@ -124,7 +123,7 @@ static void notify(struct books *b, bool stands, const struct alarm *a)
 /* alarm_check() looks again when this one is old enough. */
 static void look_soon(struct books *b)
 {
-    books_alarms_at(b, clock_now_usec() + books_options(b)->sync->alarm_after_usec);
+    books_alarms_at(b, clock_steady_usec() + books_options(b)->sync->alarm_after_usec);
 }
 
 void alarm_set(struct books *b, const char *cause, const char *code, const char *sentence)
@@ -133,7 +132,7 @@ void alarm_set(struct books *b, const char *cause, const char *code, const char 
     bool is_new = false;
     if (books_options(b)->plan_only || books_have_failed(b))
         return;
-    uint64_t now = clock_now_usec();
+    uint64_t now = clock_steady_usec();
     int r = books_write(b, &e);
     if (r == 0)
         r = alarm_raise(books_state(b), cause, code, sentence, now, &is_new, &e);
@@ -186,7 +185,7 @@ static int look_at_hold(const char *cause, const char *reason, const char *sente
 {
     (void)next_usec;
     struct hold_look *l = userdata;
-    uint64_t now = clock_now_usec(), due = since_usec + books_options(l->b)->sync->alarm_after_usec;
+    uint64_t now = clock_steady_usec(), due = since_usec + books_options(l->b)->sync->alarm_after_usec;
     /* Other parked operations have alarms of their own, which do not wait. */
     bool counts = state == OPERATION_HELD ||
                   (state == OPERATION_PARKED &&
@@ -215,7 +214,7 @@ static int collect_due(const struct alarm *a, void *userdata)
     if (a->notified_usec)
         return 0;
     /* For a hold, alarm_after has passed when the alarm is made. */
-    if (!is_hold && due > clock_now_usec()) {
+    if (!is_hold && due > clock_steady_usec()) {
         old_enough_at(l, due);
         return 0;
     }
@@ -250,7 +249,7 @@ static int notify_due(struct books *b, struct hold_look *due, struct error *e)
         struct notify_one one = {.cause = due->causes.items[i], .b = b};
         r = alarm_each(books_state(b), notify_named, &one, e);
         if (r == 0)
-            r = alarm_notified(books_state(b), one.cause, clock_now_usec(), e);
+            r = alarm_notified(books_state(b), one.cause, clock_steady_usec(), e);
     }
     return r;
 }
@@ -283,7 +282,7 @@ static int end_holds(struct books *b, struct string_list *held, struct error *e)
 const char *alarm_paused_since(uint64_t paused_usec, char buffer[static CLOCK_TEXT_SIZE])
 {
     if (paused_usec > 1)
-        return clock_format(buffer, paused_usec);
+        return clock_format(buffer, clock_wall_of(paused_usec));
     snprintf(buffer, CLOCK_TEXT_SIZE, "an unknown time");
     return buffer;
 }
@@ -293,7 +292,7 @@ static int look_at_pause(struct books *b, const struct alarm_facts *facts, struc
 {
     char since[CLOCK_TEXT_SIZE], sentence[256];
     size_t n_due = 0;
-    uint64_t due = 0, now = clock_now_usec(), steady = steady_now_usec(books_steady(b));
+    uint64_t due = 0, now = clock_steady_usec();
     int r = facts->paused ? queue_count_due(books_state(b), now, &n_due, &due, e) : 0;
     if (r < 0)
         return r;
@@ -301,7 +300,7 @@ static int look_at_pause(struct books *b, const struct alarm_facts *facts, struc
         alarm_over(b, REASON_PAUSED);
         return 0;
     }
-    uint64_t waited = steady > due ? steady - due : 0,
+    uint64_t waited = now > due ? now - due : 0,
              paused = now > facts->paused_usec ? now - facts->paused_usec : 0;
     waited = waited < paused ? waited : paused;
     if (waited < books_options(b)->sync->alarm_after_usec) {
@@ -316,6 +315,24 @@ static int look_at_pause(struct books *b, const struct alarm_facts *facts, struc
     return 0;
 }
 
+/* Steps that a person would see on a watch; smaller ones are waited for in silence. */
+#define STEP_TOLD_USEC (60 * (int64_t)USEC_PER_SEC)
+
+static void look_at_clock(struct books *b)
+{
+    int64_t step = books_clock_step_usec(b), wide = step < 0 ? -step : step;
+    char sentence[300];
+    if (wide < STEP_TOLD_USEC) {
+        alarm_over(b, REASON_CLOCK);
+        return;
+    }
+    snprintf(sentence, sizeof(sentence),
+             "the clock of this machine was set %s by %lld min: ends of accounts follow it when as much "
+             "time has passed, or the clock is synchronised",
+             step < 0 ? "back" : "forward", (long long)(wide / STEP_TOLD_USEC));
+    alarm_set(b, REASON_CLOCK, REASON_CLOCK, sentence);
+}
+
 void alarm_check(struct books *b, const struct alarm_facts *facts)
 {
     struct error e = {0};
@@ -326,6 +343,7 @@ void alarm_check(struct books *b, const struct alarm_facts *facts)
         alarm_set(b, REASON_AUDIT_FAILED, REASON_AUDIT_FAILED, books_audit_error(b));
     else
         alarm_over(b, REASON_AUDIT_FAILED);
+    look_at_clock(b);
     int r = books_write(b, &e);
     if (r == 0)
         r = queue_holds(books_state(b), look_at_hold, &held, &e);

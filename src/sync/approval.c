@@ -113,7 +113,7 @@ static int approve_one(struct gate *g, int64_t number, unsigned uid,
     if (r < 0)
         return r;
     o->approved = true;
-    o->approved_until_usec = gate_now_usec(g) + g->options->sync->approval_valid_usec;
+    o->approved_until_usec = clock_steady_usec() + g->options->sync->approval_valid_usec;
     o->state = OPERATION_READY;
     if (operation_say(o, NULL, NULL, NULL) < 0)
         return error_out_of_memory(e);
@@ -150,7 +150,7 @@ int gate_is_accepted(const struct gate *g, const char *reason,
 
 static int note_next_end(struct gate *g, struct error *e)
 {
-    return queue_next_approval_end(g->state, gate_now_usec(g), &g->approval_end_usec, e);
+    return queue_next_approval_end(g->state, clock_steady_usec(), &g->approval_end_usec, e);
 }
 
 int gate_approve(struct gate *g, const char *hash, unsigned uid,
@@ -191,7 +191,7 @@ int gate_approve(struct gate *g, const char *hash, unsigned uid,
 int gate_expire_approvals(struct gate *g, struct error *e)
 {
     size_t n_ended = 0;
-    uint64_t now = gate_now_usec(g);
+    uint64_t now = clock_steady_usec();
     if (!g->approval_end_usec || g->approval_end_usec > now)
         return 0;
     int r = queue_end_approvals(g->state, now, &n_ended, e);
@@ -202,11 +202,11 @@ int gate_expire_approvals(struct gate *g, struct error *e)
     return r;
 }
 
-/* How long the machine was down is not known, and may be longer than approvals hold. */
+/* While it is not known how long the machine was down, it may be longer than approvals hold. */
 int gate_start_approvals(struct gate *g, struct error *e)
 {
     size_t n_ended = 0;
-    int r = books_steady(g->books)->new_boot
+    int r = !books_know_downtime(g->books)
                 ? queue_end_approvals(g->state, UINT64_MAX >> 1, &n_ended, e)
                 : 0;
     return r < 0 ? r : note_next_end(g, e);

@@ -22,7 +22,6 @@
 #include "base/text.h"
 #include "state/state.h"
 #include "state/steady.h"
-#include "sync/dates.h"
 #include "sync/engine.h"
 #include "sync/lag.h"
 
@@ -32,8 +31,7 @@ struct books {
     struct books_options o;
     sd_event_source *export_timer;
     const struct engine_act *act; /* who asks, while a request is handled; NULL */
-    struct dates dates;
-    struct steady steady;         /* budgets and approvals are measured on it */
+    struct steady steady;         /* all that waits is measured on it */
     unsigned work;
     bool in_turn, failed, distrusted;
     uint64_t transaction_since_usec;
@@ -54,8 +52,6 @@ int books_new(struct books **ret, const struct books_options *o, struct error *e
     b->o = *o;
     b->work = WORK_GUARD | WORK_RUN;
     int r = steady_start(o->state, &b->steady, e);
-    if (r == 0)
-        dates_begin(&b->dates, clock_now_usec(), steady_now_usec(&b->steady));
     if (r < 0) {
         free(b);
         return r;
@@ -92,30 +88,37 @@ const struct engine_options *books_options(const struct books *b)
     return b->o.options;
 }
 
-const struct steady *books_steady(const struct books *b)
-{
-    return &b->steady;
-}
-
-uint64_t books_dates_usec(struct books *b)
-{
-    return dates_now_usec(&b->dates, clock_now_usec(), steady_now_usec(&b->steady));
-}
-
-bool books_clock_is_set(const struct books *b)
-{
-    struct dates d = b->dates;
-    return dates_stepped(&d, clock_now_usec(), steady_now_usec(&b->steady));
-}
-
-bool books_clock_was_set(struct books *b)
-{
-    return dates_stepped(&b->dates, clock_now_usec(), steady_now_usec(&b->steady));
-}
-
 int books_note_steady(struct books *b, struct error *e)
 {
-    return steady_note(b->o.state, &b->steady, e);
+    return steady_note(b->o.state, e);
+}
+
+bool books_doubt_clock(const struct books *b)
+{
+    return steady_is_open(&b->steady);
+}
+
+bool books_know_downtime(const struct books *b)
+{
+    return !b->steady.gap_open;
+}
+
+int books_look_at_clock(struct books *b, struct error *e)
+{
+    int64_t before = steady_doubt_usec(&b->steady);
+    bool came = steady_look(&b->steady);
+    if (before != steady_doubt_usec(&b->steady))
+        b->work |= WORK_ALARMS;
+    if (!came || b->o.options->plan_only)
+        return 0;
+    int r = books_write(b, e);
+    b->work |= WORK_COMMIT;
+    return r < 0 ? r : books_note_steady(b, e);
+}
+
+int64_t books_clock_step_usec(const struct books *b)
+{
+    return steady_doubt_usec(&b->steady);
 }
 
 bool books_have_failed(const struct books *b)
@@ -379,7 +382,7 @@ void books_audit_written(struct books *b, bool fine, const char *sentence)
         log_error("The audit file cannot be written: %s. Nothing more is sent to the tenant until "
                   "it can",
                   sentence);
-    books_alarms_at(b, clock_now_usec()); /* alarm_check() says so */
+    books_alarms_at(b, clock_steady_usec()); /* alarm_check() says so */
     books_status_changed(b);
     books_wake(b, WORK_DUE);
 }

@@ -50,12 +50,12 @@ struct books *books_free(struct books *b); /* commits what is open */
 struct state *books_state(const struct books *b);
 struct commands *books_commands(const struct books *b);
 const struct engine_options *books_options(const struct books *b);
-const struct steady *books_steady(const struct books *b);
-uint64_t books_dates_usec(struct books *b); /* the time by which dates fall due; see dates.h */
-/* Was the wall clock set? Asked and noted, or only asked. */
-bool books_clock_was_set(struct books *b);
-bool books_clock_is_set(const struct books *b);
-int books_note_steady(struct books *b, struct error *e); /* how far its clock came, in the state */
+int books_note_steady(struct books *b, struct error *e); /* how far the clocks came, in the state */
+/* Whether the wall clock may be followed; what comes of it is noted. Each minute, and in each turn. */
+int books_look_at_clock(struct books *b, struct error *e);
+int64_t books_clock_step_usec(const struct books *b); /* that dates do not follow; 0: none */
+bool books_doubt_clock(const struct books *b); /* it is to be looked at again */
+bool books_know_downtime(const struct books *b); /* of the machine, before its last boot */
 
 /* The one open transaction that everybody shares; the turn commits it. */
 int books_write(struct books *b, struct error *e);  /* opens it if it is not open */

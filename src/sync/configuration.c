@@ -78,7 +78,7 @@ int configuration_take(struct engine *n, bool reloaded, struct error *e)
     }
     r = decides_same ? 0 : person_mark_all_dirty(books_state(n->books), e);
     if (r == 0)
-        r = queue_release(books_state(n->books), NULL, REASON_REFUSED, clock_now_usec(),
+        r = queue_release(books_state(n->books), NULL, REASON_REFUSED, clock_steady_usec(),
                           &n_released, e);
     if (r == 0)
         r = state_meta_set(books_state(n->books), "configuration", n->options.fingerprint, e);

@@ -14,7 +14,6 @@
 #include "audit/audit.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "state/steady.h"
 #include "sync/delivery-internal.h"
 #include "sync/guard.h"
 
@@ -79,9 +78,9 @@ static void doubt_missing(struct delivery *d, const char *reason)
 }
 
 /* What another attempt waited for is not the first one's delay. */
-static uint64_t lag_of(const struct delivery *d, const struct operation *o)
+static uint64_t lag_of(const struct operation *o)
 {
-    uint64_t now = steady_now_usec(books_steady(d->books));
+    uint64_t now = clock_steady_usec();
     return o->attempts == 1 && o->due_usec && now >= o->due_usec ? now - o->due_usec + 1 : 0;
 }
 
@@ -128,7 +127,7 @@ static int begin_execution(struct delivery *d, struct operation *taken, struct e
                             .operation = taken,
                             .code = taken->revokes ? REASON_REVOKED : NULL,
                             .attempts = taken->attempts,
-                            .lag_usec = lag_of(d, taken)};
+                            .lag_usec = lag_of(taken)};
     if (r == 0)
         r = books_audit(d->books, &row, e);
     if (r < 0)
@@ -195,7 +194,7 @@ int delivery_pick_revocations(struct delivery *d, size_t *ret_n, struct error *e
     size_t most = d->options->max_concurrent, n = n_revocations(d);
     if (n >= most)
         return 0;
-    int r = queue_next(d->state, QUEUE_REVOCATIONS, clock_now_usec(), most - n, &due, e);
+    int r = queue_next(d->state, QUEUE_REVOCATIONS, clock_steady_usec(), most - n, &due, e);
     if (r == 0)
         r = begin_due(d, &due, ret_n, e);
     operation_list_done(&due);
@@ -207,7 +206,7 @@ int delivery_pick_revocations(struct delivery *d, size_t *ret_n, struct error *e
  */
 static struct operation *next_ahead(struct operation_list *queue, const struct guard_verdict *v)
 {
-    uint64_t now = clock_now_usec();
+    uint64_t now = clock_steady_usec();
     struct operation *o = queue->n_items ? queue->items[0] : NULL;
     for (size_t i = 0; i < queue->n_items; i++)
         if (queue->items[i]->state == OPERATION_STARTED ||
@@ -261,9 +260,9 @@ int delivery_pick(struct delivery *d, size_t *ret_n, struct error *e)
     health_forget_old_missing(d->health);
     size_t room = most - d->n_executions;
     struct operation_list due = {0};
-    r = queue_next(d->state, QUEUE_DUE, clock_now_usec(), room, &due, e);
+    r = queue_next(d->state, QUEUE_DUE, clock_steady_usec(), room, &due, e);
     if (r == 0 && due.n_items < room)
-        r = queue_next(d->state, QUEUE_NEWCOMERS, clock_now_usec(), room - due.n_items, &due,
+        r = queue_next(d->state, QUEUE_NEWCOMERS, clock_steady_usec(), room - due.n_items, &due,
                        e);
     if (r == 0)
         r = begin_due(d, &due, ret_n, e);

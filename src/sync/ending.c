@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/log-ids.h"
 #include "base/log.h"
-#include "state/steady.h"
 #include "sync/delivery-internal.h"
 
 static int audit_outcome(struct execution *x, const char *event, const struct tenant_answer *a,
@@ -42,7 +41,7 @@ static void end(struct execution *x)
 
 static int note_spent(struct delivery *d, const struct operation *o, struct error *e)
 {
-    int r = budget_note(d->state, o->budget, steady_now_usec(books_steady(d->books)), e);
+    int r = budget_note(d->state, o->budget, clock_steady_usec(), e);
     return r < 0 ? r : books_note_steady(d->books, e);
 }
 
@@ -62,7 +61,7 @@ static int free_alike(struct execution *x, struct error *e)
     size_t n_released = 0;
     if (!o->cause || !queue_reason_is_shared(o->reason))
         return 0;
-    int r = queue_release(d->state, o->cause, NULL, clock_now_usec(), &n_released, e);
+    int r = queue_release(d->state, o->cause, NULL, clock_steady_usec(), &n_released, e);
     if (n_released)
         books_note(d->books, WORK_GUARD);
     return r;
@@ -117,7 +116,7 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
     struct delivery *d = x->delivery;
     struct operation *o = x->operation;
     struct error e = {0};
-    uint64_t now = clock_now_usec();
+    uint64_t now = clock_steady_usec();
     if (x->settling) { /* it could not be read: still unclear, whatever kept us from it */
         reason = REASON_UNCLEAR;
         cause = "unclear";

@@ -8,7 +8,6 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
-#include "state/steady.h"
 #include "sync/delivery-internal.h"
 
 #define SHIFT_LOOK_USEC (60 * USEC_PER_SEC)
@@ -20,7 +19,7 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
     x->link.status = status;
     if (status == LINK_DISABLED) {
         x->link.disabled_by_us = true;
-        x->link.disabled_usec = clock_now_usec();
+        x->link.disabled_usec = clock_steady_usec();
     } else {
         x->link.disabled_by_us = false;
         x->link.disabled_usec = 0;
@@ -42,7 +41,7 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
 static void note_revocation(struct execution *x, const struct tenant_answer *a)
 {
     struct delivery *d = x->delivery;
-    uint64_t now = steady_now_usec(books_steady(d->books)), sent = now - a->duration_usec;
+    uint64_t now = clock_steady_usec(), sent = now - a->duration_usec;
     uint64_t took = sent > x->operation->due_usec ? sent - x->operation->due_usec : 0;
     CLEANUP(buffer_done) struct buffer b = {0};
     struct engine_revocation *past =
@@ -124,7 +123,7 @@ static void on_leaver_read(const struct tenant_answer *a, void *userdata)
     }
     /* The beginning is kept, so that neither a death nor an answer that fails in between makes
      * the wait longer. */
-    uint64_t now = steady_now_usec(books_steady(x->delivery->books));
+    uint64_t now = clock_steady_usec();
     if (!x->operation->shift_usec)
         x->operation->shift_usec = now;
     uint64_t limit =

@@ -146,7 +146,7 @@ int execution_store_link(struct execution *x, struct error *e)
     x->link.login_key = text_fold(x->link.login, strlen(x->link.login));
     if (!x->link.entry_id || !x->link.login_key)
         return error_out_of_memory(e);
-    uint64_t now = clock_now_usec();
+    uint64_t now = clock_now_usec(); /* for people */
     x->link.confirmed_usec = x->unread ? 0 : now;
     if (!x->link.created_usec)
         x->link.created_usec = now;

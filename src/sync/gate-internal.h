@@ -11,7 +11,6 @@
 #include "state/person.h"
 #include "state/queue.h"
 #include "state/state.h"
-#include "state/steady.h"
 #include "sync/books.h"
 #include "sync/engine.h"
 #include "sync/gate.h"
@@ -38,8 +37,3 @@ struct gate {
 /* seats.c */
 int gate_fit_seats(struct gate *g, struct error *e);
 int gate_has_seat(const struct gate *g, const struct operation *o, bool *ret, struct error *e);
-
-static inline uint64_t gate_now_usec(const struct gate *g)
-{
-    return steady_now_usec(books_steady(g->books));
-}

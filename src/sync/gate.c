@@ -59,7 +59,7 @@ static int park_one(struct gate *g, struct operation *o, bool park, const char *
                     const char *sentence, struct error *e)
 {
     o->state = park ? OPERATION_PARKED : OPERATION_READY;
-    o->since_usec = clock_now_usec();
+    o->since_usec = clock_steady_usec();
     if ((park ? operation_say(o, REASON_BUDGET, cause, sentence)
               : operation_say(o, NULL, NULL, NULL)) < 0)
         return error_out_of_memory(e);
@@ -139,7 +139,7 @@ static int fit_kind(struct gate *g, enum budget_kind k, const struct queue_share
 static int count_kind(const struct gate *g, unsigned k, struct guard_input *in,
                       struct queue_shares *ret, struct error *e)
 {
-    uint64_t now = gate_now_usec(g), window = g->options->sync->budget_window_usec;
+    uint64_t now = clock_steady_usec(), window = g->options->sync->budget_window_usec;
     int r = budget_spent(g->state, k, now > window ? now - window : 0, &in->spent[k], e);
     if (r == 0)
         r = queue_shares(g->state, k, ret, e);
@@ -209,7 +209,7 @@ int gate_may_start(const struct gate *g, const struct operation *o, bool *ret, s
     if (o->approved || o->kind == OPERATION_ADOPT || operation_is_unclear(o) ||
         g->verdict.limit[k] == SIZE_MAX)
         return 0;
-    uint64_t now = gate_now_usec(g), window = g->options->sync->budget_window_usec;
+    uint64_t now = clock_steady_usec(), window = g->options->sync->budget_window_usec;
     size_t spent = 0, let_through = 0;
     int r = budget_spent(g->state, k, now > window ? now - window : 0, &spent, e);
     if (r == 0)

@@ -120,7 +120,7 @@ bool health_may_have_team(const struct health *h, const char *team)
 
 void health_doubt_teams(struct health *h)
 {
-    if (h->teams_usec + books_options(h->books)->sync->hold_retry_usec <= clock_now_usec())
+    if (h->teams_usec + books_options(h->books)->sync->hold_retry_usec <= clock_steady_usec())
         health_ask(h);
 }
 
@@ -132,7 +132,7 @@ void health_forget_missing(struct health *h)
 void health_forget_old_missing(struct health *h)
 {
     if (h->missing.n_items &&
-        h->missing_usec + books_options(h->books)->sync->hold_retry_usec <= clock_now_usec())
+        h->missing_usec + books_options(h->books)->sync->hold_retry_usec <= clock_steady_usec())
         health_forget_missing(h);
 }
 
@@ -144,7 +144,7 @@ bool health_knows_missing(const struct health *h, const char *cause)
 void health_note_missing(struct health *h, const char *cause)
 {
     if (!h->missing.n_items)
-        h->missing_usec = clock_now_usec();
+        h->missing_usec = clock_steady_usec();
     if (!health_knows_missing(h, cause) && string_list_add(&h->missing, cause) < 0)
         log_debug("Out of memory: %s is looked up again each time", cause);
 }
@@ -188,7 +188,7 @@ bool health_refused_one(struct health *h, const struct tenant_answer *a, const c
 static void plan_probe(struct health *h, const struct tenant_answer *a, bool refused)
 {
     const struct sync_options *o = books_options(h->books)->sync;
-    uint64_t now = clock_now_usec(), random = 0;
+    uint64_t now = clock_steady_usec(), random = 0;
     if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
         random = now;
     h->n_probes++;
@@ -208,7 +208,7 @@ static void free_forbidden(struct health *h)
     size_t n_released = 0;
     int r = books_write(h->books, &e);
     if (r == 0)
-        r = queue_release_forbidden(books_state(h->books), clock_now_usec(), &n_released, &e);
+        r = queue_release_forbidden(books_state(h->books), clock_steady_usec(), &n_released, &e);
     if (r < 0)
         books_failed(h->books, &e);
     books_note(h->books, WORK_ALARMS | WORK_COMMIT);
@@ -240,7 +240,7 @@ void health_failed(struct health *h, const struct tenant_answer *a,
     enum engine_tenant_state state = no_secret ? ENGINE_TENANT_NO_SECRET
                                      : refused ? ENGINE_TENANT_REFUSED
                                                : ENGINE_TENANT_AWAY;
-    uint64_t now = clock_now_usec();
+    uint64_t now = clock_steady_usec();
     /* A 502 to one user's calls, however often, is that user's matter; silence, or several users
      * in a row, is the tenant's. */
     if (entry_id && !string_list_contains(&h->failing, entry_id) &&
@@ -299,7 +299,7 @@ void health_fine(struct health *h)
         return;
     h->state = ENGINE_TENANT_OK;
     books_note(h->books, WORK_ALARMS);
-    h->since_usec = clock_now_usec();
+    h->since_usec = clock_steady_usec();
     h->probe_usec = 0;
     books_note(h->books, WORK_GUARD); /* the first contact may go on */
     h->error[0] = '\0';
@@ -310,7 +310,7 @@ void health_fine(struct health *h)
     size_t n_released = 0;
     int r = books_write(h->books, &e);
     if (r == 0)
-        r = queue_release(books_state(h->books), "tenant", NULL, clock_now_usec(), &n_released, &e);
+        r = queue_release(books_state(h->books), "tenant", NULL, clock_steady_usec(), &n_released, &e);
     if (r < 0)
         books_failed(h->books, &e);
     books_status_changed(h->books);
@@ -344,7 +344,7 @@ static int take_teams(struct health *h, const struct string_list *names, struct 
         if (string_list_add(&h->teams, names->items[i]) < 0)
             return error_out_of_memory(e);
         snprintf(cause, sizeof(cause), "team:%s", names->items[i]);
-        r = queue_release(books_state(h->books), cause, NULL, clock_now_usec(), &n_released, e);
+        r = queue_release(books_state(h->books), cause, NULL, clock_steady_usec(), &n_released, e);
         if (n_released) {
             log_notice("The tenant has the team %s now: %zu people no longer wait for it",
                        names->items[i], n_released);
@@ -352,7 +352,7 @@ static int take_teams(struct health *h, const struct string_list *names, struct 
         }
     }
     h->teams_known = true;
-    h->teams_usec = clock_now_usec();
+    h->teams_usec = clock_steady_usec();
     /* Roles and skills can't be listed: they are tried again. */
     string_list_done(&h->missing);
     return r;

@@ -69,7 +69,7 @@ int gate_pause(struct gate *g, bool pause, unsigned uid, struct error *e)
     struct audit_row row = {
         .event = "configuration", .code = REASON_PAUSED, .sentence = sentence};
     char since[32];
-    uint64_t paused_usec = !pause ? 0 : g->paused_usec ? g->paused_usec : clock_now_usec();
+    uint64_t paused_usec = !pause ? 0 : g->paused_usec ? g->paused_usec : clock_steady_usec();
     snprintf(since, sizeof(since), "%" PRIu64, paused_usec);
     int r = books_write(g->books, e);
     if (r == 0)

@@ -72,7 +72,7 @@ static int intake_left(void *userdata, unsigned search, const char *id, const ch
     struct reading *g = userdata;
     int r = books_write(g->books, e);
     if (r == 0)
-        r = mirror_left(g->state, search, id, why, clock_now_usec(), e);
+        r = mirror_left(g->state, search, id, why, clock_steady_usec(), e);
     rules_doubt_groups(g->rules); /* it may have been a group */
     books_wake(g->books, WORK_DUE);
     return r;
@@ -89,7 +89,7 @@ static int intake_gone(void *userdata, const char *id, struct error *e)
     struct reading *g = userdata;
     int r = books_write(g->books, e);
     if (r == 0)
-        r = mirror_gone(g->state, id, NULL, clock_now_usec(), e);
+        r = mirror_gone(g->state, id, NULL, clock_steady_usec(), e);
     rules_doubt_groups(g->rules);
     books_wake(g->books, WORK_DUE);
     return r;
@@ -188,7 +188,7 @@ static int commit_batch(struct reading *g, const struct feed_commit *c, struct e
     if (r == 0 && c->absence == FEED_ABSENCE_UNSEEN) {
         char why[600];
         snprintf(why, sizeof(why), "not in the %s", c->what ? c->what : "last whole read");
-        r = mirror_unseen_left(g->state, g->batch_search, why, clock_now_usec(), &n_gone, e);
+        r = mirror_unseen_left(g->state, g->batch_search, why, clock_steady_usec(), &n_gone, e);
         if (n_gone) {
             rules_doubt_groups(g->rules);
             log_notice("%zu entries are gone: %s", n_gone, why);

@@ -16,7 +16,6 @@
 
 #define PEOPLE_A_TURN 64
 #define AHEAD_MAX     512
-#define DOUBTED_LOOK_USEC (600 * USEC_PER_SEC)
 
 struct judge {
     struct books *books;
@@ -29,25 +28,19 @@ struct judge {
 };
 
 /* 0: none, or past. */
-static uint64_t start_to_come(const struct judge *j, const struct dossier *s)
+static uint64_t start_to_come(const struct dossier *s)
 {
     const struct verdict *v = &s->verdict;
-    return v->has_start && v->start_usec > books_dates_usec(j->books) ? v->start_usec : 0;
+    return v->has_start && v->start_usec > clock_date_usec() ? v->start_usec : 0;
 }
 
-/* When a date changes what is decided about the person, on the wall clock; 0: none will. */
+/* When a date changes what is decided about the person, on the clock of dates; 0: none will. */
 static uint64_t next_date(const struct judge *j, const struct dossier *s)
 {
-    uint64_t dates = books_dates_usec(j->books), now = clock_now_usec(),
-             ahead = books_options(j->books)->sync->create_ahead_usec;
-    uint64_t start = start_to_come(j, s), at = s->verdict.has_recheck ? s->verdict.recheck_usec : 0;
+    uint64_t dates = clock_date_usec(), ahead = books_options(j->books)->sync->create_ahead_usec;
+    uint64_t start = start_to_come(s), at = s->verdict.has_recheck ? s->verdict.recheck_usec : 0;
     uint64_t first = start > dates + ahead ? start - ahead : start;
-    if (first && (!at || first < at))
-        at = first;
-    uint64_t wait = at > dates ? at - dates : 0;
-    if (now > dates && wait > DOUBTED_LOOK_USEC) /* the doubt may end before */
-        wait = DOUBTED_LOOK_USEC;
-    return at ? now + wait : 0;
+    return first && (!at || first < at) ? first : at;
 }
 
 static int plan_for(struct judge *j, struct dossier *s, struct planner_result *ret,
@@ -66,7 +59,7 @@ static int plan_for(struct judge *j, struct dossier *s, struct planner_result *r
         .wanted = s->verdict.user,
         .revoked = s->verdict.revoked,
         .revoke_source = &s->verdict.revoke_source,
-        .start_usec = start_to_come(j, s),
+        .start_usec = start_to_come(s),
         .start_source = &s->verdict.start_source,
         .conflicts = conflicts,
         .group_missing = s->verdict.group_missing ? s->verdict.group_missing_dn : NULL,
@@ -98,8 +91,8 @@ static int plan_for(struct judge *j, struct dossier *s, struct planner_result *r
         .names_skill = rules_names_skill,
         .userdata = j->rules,
         .options = books_options(j->books)->sync,
-        .now_usec = clock_now_usec(),
-        .dates_usec = books_dates_usec(j->books),
+        .now_usec = clock_steady_usec(),
+        .dates_usec = clock_date_usec(),
     };
     return planner_plan(&in, ret, e);
 }
@@ -288,16 +281,15 @@ int judge_some(struct judge *j, bool plan_was_seen, bool *ret_more, bool *ret_ah
 {
     int r = 0;
     size_t n_first = 0;
-    uint64_t now = clock_now_usec();
+    uint64_t now = clock_date_usec();
     struct string_list ids = {0};
     *ret_more = *ret_ahead = false;
     if (!judge_may(j))
         return 0;
-    bool set = books_clock_was_set(j->books); /* every date is another time from now */
-    if (j->recheck_usec && (set || j->recheck_usec <= now)) {
+    if (j->recheck_usec && j->recheck_usec <= now) {
         r = books_write(j->books, e);
         if (r == 0)
-            r = person_mark_due(books_state(j->books), set ? INT64_MAX : now, &j->recheck_usec, e);
+            r = person_mark_due(books_state(j->books), now, &j->recheck_usec, e);
     }
     if (r == 0)
         r = look_at_some(j, &ids, &n_first, e);
@@ -359,5 +351,5 @@ int judge_start(struct judge *j, struct error *e)
     int r = books_write(j->books, e);
     return r < 0
                ? r
-               : person_mark_due(books_state(j->books), clock_now_usec(), &j->recheck_usec, e);
+               : person_mark_due(books_state(j->books), clock_date_usec(), &j->recheck_usec, e);
 }

@@ -8,7 +8,6 @@
 
 #include "audit/audit.h"
 #include "base/clock.h"
-#include "state/steady.h"
 #include "sync/gate.h"
 #include "sync/guard.h"
 #include "sync/judge-internal.h"
@@ -77,11 +76,10 @@ static void carry_over(struct operation *fresh, struct operation *old)
 
 /* Its place in the queue is that of the day when it was first due; another grace time moves it
  * forward at most. */
-static void give_place(struct books *b, struct operation *fresh, const struct operation *old)
+static void give_place(struct operation *fresh, const struct operation *old)
 {
-    uint64_t now = clock_now_usec(), steady = steady_now_usec(books_steady(b));
-    fresh->due_usec =
-        steady + (fresh->not_before_usec > now ? fresh->not_before_usec - now : 0);
+    uint64_t now = clock_steady_usec();
+    fresh->due_usec = fresh->not_before_usec > now ? fresh->not_before_usec : now;
     if (old && old->due_usec < fresh->due_usec)
         fresh->due_usec = old->due_usec;
 }
@@ -93,7 +91,7 @@ static int hold_lockout(struct books *b, struct operation *fresh, struct error *
     int r = lockout_look(b, fresh, &l, e);
     if (r <= 0)
         return r;
-    uint64_t now = clock_now_usec();
+    uint64_t now = clock_steady_usec();
     lockout_alarm(b, &l);
     fresh->state = OPERATION_HELD;
     fresh->since_usec = now;
@@ -127,7 +125,7 @@ int merge_queue(struct books *b, struct dossier *s, struct operation_list *plann
         for (size_t j = 0; j < s->queue.n_items && !old; j++)
             if (s->queue.items[j] && operation_equal(s->queue.items[j], fresh))
                 old = s->queue.items[j];
-        give_place(b, fresh, old);
+        give_place(fresh, old);
         r = fresh->state == OPERATION_READY ? hold_lockout(b, fresh, e) : 0;
         if (r < 0)
             return r;
@@ -159,7 +157,7 @@ int merge_beside(struct books *b, struct operation *o, struct error *e)
 {
     o->budget = guard_budget_of(o, books_options(b)->sync);
     o->run = books_run(b);
-    give_place(b, o, NULL);
+    give_place(o, NULL);
     books_note(b, WORK_GUARD | WORK_REVOCATIONS);
     return queue_store(books_state(b), o, e);
 }

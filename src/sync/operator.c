@@ -110,7 +110,7 @@ int engine_retry(struct engine *n, const char *cause, const char *entry_id, size
         for (size_t i = 0; i < ARRAY_SIZE(reasons) && r == 0; i++)
             r = person_mark_reason_dirty(books_state(n->books), reasons[i], e);
         if (r == 0)
-            r = queue_release(books_state(n->books), cause, NULL, clock_now_usec(), ret_n, e);
+            r = queue_release(books_state(n->books), cause, NULL, clock_steady_usec(), ret_n, e);
     }
     health_forget_missing(n->health);
     if (cause && text_equal(cause, "users:gone")) /* whether they are there again */

@@ -155,7 +155,7 @@ static void fail(struct passwords *w, const char *entry_id, const char *login,
                  const char *sentence)
 {
     struct error e = {0};
-    uint64_t now = clock_now_usec(), next = now + w->options->sync->hold_retry_usec;
+    uint64_t now = clock_steady_usec(), next = now + w->options->sync->hold_retry_usec;
     if (books_have_failed(w->books))
         return;
     int r = books_write(w->books, &e);
@@ -225,7 +225,7 @@ static bool run(struct passwords *w, const char *login, const struct secret *sec
 int passwords_hand_on(struct passwords *w, const struct operation *o,
                       const struct secret *secret, struct error *e)
 {
-    uint64_t now = clock_now_usec(), hold = w->options->sync->hold_retry_usec;
+    uint64_t now = clock_steady_usec(), hold = w->options->sync->hold_retry_usec;
     if (!passwords_are_handed_on(w))
         return 0;
     int r = books_write(w->books, e);
@@ -285,8 +285,8 @@ static int begin(struct passwords *w, char *entry_id_taken, struct error *e)
         s->login = TAKE(l.login);
         r = secret_random_password(&s->secret, o->password_length, o->password_classes, e);
         if (r == 0)
-            r = password_due_store(books_state(w->books), s->entry_id, clock_now_usec(),
-                                   clock_now_usec() + o->hold_retry_usec,
+            r = password_due_store(books_state(w->books), s->entry_id, clock_steady_usec(),
+                                   clock_steady_usec() + o->hold_retry_usec,
                                    "another password is being set", e);
         if (r == 0)
             r = say(w, "password", s->entry_id, s->login, "another password is set", e);
@@ -310,7 +310,7 @@ int passwords_turn(struct passwords *w, struct error *e)
     int r = password_due_next(books_state(w->books), &entry_id, &next, e);
     if (r != 0)
         return r < 0 ? r : 0;
-    if (next > clock_now_usec())
+    if (next > clock_steady_usec())
         w->due_usec = next;
     else if (command_room(books_commands(w->books)))
         r = begin(w, TAKE(entry_id), e);

@@ -61,8 +61,8 @@ struct planner_input {
     const char *vanished_attribute; /* an attribute that vanished from too many at once, here
                                        too; or NULL */
 
-    const char *twin; /* DN of another entry that counts as the same name, so that neither can be
-                         told to be a group's member; or NULL */
+    const char *twin; /* DN of another entry that counts as the same name, so that neither can
+                         be told to be a group's member; or NULL */
 
     enum planner_link_status link;
     const char *login;        /* of the link */
@@ -71,20 +71,20 @@ struct planner_input {
         *granted; /* roles and skills that rosterd gave; only those lists are used */
     const struct user *quirks; /* what the tenant did by itself; NULL: nothing */
     bool disabled_by_us;
-    bool vanished;       /* the verification did not find the user at the tenant */
-    bool maybe_renamed;  /* … and whether it was renamed there cannot be told */
-    bool renamed_there; /* `login` was given by somebody at the tenant */
+    bool vanished;          /* the verification did not find the user at the tenant */
+    bool maybe_renamed;     /* … and whether it was renamed there cannot be told */
+    bool renamed_there;     /* `login` was given by somebody at the tenant */
     uint64_t leaving_usec;  /* since when; 0: not leaving */
     uint64_t disabled_usec; /* when we disabled */
 
     enum planner_claim claim;
     const char *claim_sentence; /* names the other person or login */
     bool state_restored;        /* the state is an older copy: what is known may not be so */
-    const char *other_tenant;       /* a sentence: the state belongs to another tenant; or NULL */
+    const char *other_tenant;   /* a sentence: the state belongs to another tenant; or NULL */
     const char *successor_sentence; /* gone, and a new entry is the same person; or NULL */
     bool adoption_open;             /* first contact is not approved yet */
-    bool looking;             /* the user to adopt was not looked at yet */
-    const struct user *found; /* what it looked like; NULL: not known */
+    bool looking;                   /* the user to adopt was not looked at yet */
+    const struct user *found;       /* what it looked like; NULL: not known */
 
     /* May rosterd take this role or skill away? True when a rule names it. */
     bool (*names_role)(const char *role, void *userdata);
@@ -108,7 +108,8 @@ enum planner_bucket { /* where the person stands if no operation is carried out 
 
 struct planner_result {
     struct operation_list operations;
-    struct user *wanted; /* the wanted user without the roles that are withheld; NULL: as it was */
+    struct user
+        *wanted; /* the wanted user without the roles that are withheld; NULL: as it was */
     enum planner_bucket bucket;
     const char *code;      /* SKIPPED, HELD: borrowed from the input or a literal */
     uint64_t leaving_usec; /* to be kept in the link: 0 when the person is not leaving */

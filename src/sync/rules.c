@@ -401,8 +401,7 @@ int rules_evaluate(const struct rules *s, const char *entry_id, const struct ent
                 .via = found[k].via,
             };
         }
-        r = ruleset_evaluate(s->ruleset, entry, memberships, books_dates_usec(s->books),
-                             explain, ret, e);
+        r = ruleset_evaluate(s->ruleset, entry, memberships, clock_date_usec(), explain, ret, e);
     }
     if (found)
         mirror_memberships_done(found, n_groups);

@@ -67,7 +67,7 @@ int run_close(struct books *b, struct error *e)
     struct ledger l = {.totals = json_object()};
     int r = books_write(b, e);
     if (r == 0)
-        r = person_ledger(books_state(b), books_run(b), clock_now_usec(), add_to_ledger, &l, e);
+        r = person_ledger(books_state(b), books_run(b), clock_steady_usec(), add_to_ledger, &l, e);
     json_object_set_new(l.totals, "seen", json_integer((json_int_t)l.seen));
     CLEANUP(freep) char *text = json_dumps(l.totals, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(l.totals);

@@ -16,7 +16,7 @@
 static int seat_one(struct gate *g, struct operation *o, bool wait, struct error *e)
 {
     o->state = wait ? OPERATION_HELD : OPERATION_READY;
-    o->since_usec = clock_now_usec();
+    o->since_usec = clock_steady_usec();
     if ((wait ? operation_say(o, REASON_SEATS, CAUSE, SENTENCE)
               : operation_say(o, NULL, NULL, NULL)) < 0)
         return error_out_of_memory(e);

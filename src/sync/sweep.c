@@ -70,7 +70,7 @@ static void walk_free(struct walk *w)
 
 static void due_after(struct sweep *s, uint64_t wait_usec)
 {
-    s->due_usec = wait_usec ? clock_now_usec() + wait_usec : 0;
+    s->due_usec = wait_usec ? clock_steady_usec() + wait_usec : 0;
 }
 
 static void walk_end(struct walk *w)
@@ -325,13 +325,13 @@ void sweep_schedule(struct sweep *s)
 {
     due_after(s, may_ask(s) ? s->options->sync->verify_interval_usec : 0);
     if (books_are_distrusted(s->books) && may_ask(s))
-        s->due_usec = clock_now_usec();
+        s->due_usec = clock_steady_usec();
 }
 
 void sweep_soon(struct sweep *s)
 {
     if (may_ask(s))
-        s->due_usec = clock_now_usec();
+        s->due_usec = clock_steady_usec();
 }
 
 void sweep_read_anew(struct sweep *s)

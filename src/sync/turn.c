@@ -13,7 +13,6 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "state/queue.h"
-#include "state/steady.h"
 #include "sync/engine-internal.h"
 
 #define GATHER_USEC (4 * USEC_PER_MSEC)
@@ -72,7 +71,7 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
 {
     int r = 0;
     size_t n_released = 0, n_picked = 0;
-    uint64_t now = clock_now_usec();
+    uint64_t now = clock_steady_usec();
     n->looked_usec = now;
     r = queue_release_due(books_state(n->books), now, &n_released, e);
     if (r == 0)
@@ -126,7 +125,7 @@ static int pick_ahead(struct engine *n, size_t *ret_picked, struct error *e)
 static void look_at_alarms(struct engine *n, bool settled)
 {
     uint64_t at = books_alarms_due_usec(n->books);
-    bool due = at && at <= clock_now_usec();
+    bool due = at && at <= clock_steady_usec();
     if (n->options.plan_only || (!due && !(settled && books_have(n->books, WORK_ALARMS))))
         return;
     struct alarm_facts facts = {.settled = settled && gate_is_open(n->gate),
@@ -140,8 +139,8 @@ static int turn(struct engine *n, struct error *e)
 {
     bool more = false, ahead = false;
     size_t n_picked = 0;
-    int r = 0;
-    if (!n->stopping)
+    int r = books_look_at_clock(n->books, e);
+    if (r == 0 && !n->stopping)
         r = judge_revocations(n->judge, e);
     if (r == 0 && !n->stopping)
         r = judge_some(n->judge, gate_has_seen_plan(n->gate), &more, &ahead, e);
@@ -198,7 +197,9 @@ static uint64_t next_due(const struct engine *n, uint64_t now)
         queue_next_time(books_state(n->books), n->looked_usec, &queue, &e) < 0)
         queue = 0;
     sooner(&at, queue);
-    sooner(&at, judge_due_usec(n->judge));
+    uint64_t date = judge_due_usec(n->judge); /* on the clock of dates */
+    if (date)
+        sooner(&at, now + wait_until(date, clock_date_usec()));
     /* While the tenant is being asked, its answer is what comes next. */
     sooner(&at, health_state(n->health) != ENGINE_TENANT_OK && !health_is_asking(n->health)
                     ? health_probe_usec(n->health)
@@ -207,8 +208,7 @@ static uint64_t next_due(const struct engine *n, uint64_t now)
     sooner(&at, passwords_due_usec(n->passwords));
     sooner(&at, books_alarms_due_usec(n->books));
     uint64_t end = reading_is_under_way(n->reading) ? 0 : gate_approval_end_usec(n->gate);
-    if (end)
-        sooner(&at, now + wait_until(end, steady_now_usec(books_steady(n->books))));
+    sooner(&at, end);
     return at;
 }
 
@@ -216,20 +216,14 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata);
 
 static void arm_timer(struct engine *n)
 {
-    uint64_t now = clock_now_usec(), at = next_due(n, now);
+    uint64_t now = clock_steady_usec(), at = next_due(n, now);
     bool gathers = books_outcome_since_usec(n->books);
     n->due_usec = at;
     if (gathers)
         at = now; /* gather_outcomes() */
-    if (!at) {
-        if (n->timer)
-            sd_event_source_set_enabled(n->timer, SD_EVENT_OFF);
-        return;
-    }
-    /* A wait measured on the steady clock, so that a clock that is set back delays nothing for
-     * long. */
+    /* Each minute, since the wall clock tells nobody that it was set. */
     uint64_t wait = gathers ? GATHER_USEC : at > now ? at - now : USEC_PER_MSEC;
-    if (wait > 60 * USEC_PER_SEC)
+    if (!at || wait > 60 * USEC_PER_SEC)
         wait = 60 * USEC_PER_SEC;
     uint64_t due = clock_monotonic_usec() + wait;
     int r = n->timer ? sd_event_source_set_time(n->timer, due)
@@ -246,11 +240,9 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     (void)source;
     (void)usec;
     struct engine *n = userdata;
-    uint64_t now = clock_now_usec();
-    if (!books_outcome_since_usec(n->books) &&
-        n->due_usec > now) { /* half-way: see arm_timer() */
-        if (judge_due_usec(n->judge) && books_clock_is_set(n->books))
-            books_wake(n->books, WORK_DUE);
+    uint64_t now = clock_steady_usec();
+    bool due = n->due_usec && n->due_usec <= now; /* or half-way: see arm_timer() */
+    if (!books_outcome_since_usec(n->books) && !due && !books_doubt_clock(n->books)) {
         arm_timer(n);
         return 0;
     }

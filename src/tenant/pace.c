@@ -127,7 +127,8 @@ unsigned pace_second(const struct pace *p, uint64_t now_usec)
 {
     if (now_usec >= p->window_usec + 2 * USEC_PER_SEC)
         return 0;
-    return p->n_window > p->n_last_window ? p->n_window : p->n_last_window;
+    unsigned n = p->n_window > p->n_last_window ? p->n_window : p->n_last_window;
+    return p->rate > 0 && n > p->rate ? (unsigned)p->rate + 1 : n; /* it was faster before */
 }
 
 void pace_take(struct pace *p, uint64_t now_usec)

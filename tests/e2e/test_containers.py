@@ -175,3 +175,64 @@ def test_no_person_for_having_children(t):
     server.replace("uid=temp,uid=chef," + ground.people, sn="New")
     tenant.wait_user("temp", lastName="New")
     need(disables(daemon) == [], "nobody left", disables(daemon))
+
+
+AD_KINDS = {"unit": ("OU=", "organizationalUnit"), "container": ("CN=", "container")}
+
+
+def life_on_samba(t, server, kind, feed, away):
+    """The same where the server repairs groups by itself: two people and a group in a place within a place."""
+    ground, other = server.fresh(), server.fresh()
+    rdn, classes = AD_KINDS[kind]
+    ana, bob, eve = (uid + ground.tag for uid in ("ana", "bob", "eve"))
+    place = "%splace,%s" % (rdn, ground.people)
+    for dn in (place, "%sinner,%s" % (rdn, place)):
+        server.add(entry_ldif(dn, {"objectClass": classes}))
+    ground.person(ana, dn="CN=%s,%s" % (ana, place))
+    ground.person(bob, dn="CN=%s,%sinner,%s" % (bob, rdn, place))
+    ground.person(eve)
+    nested = ground.group("nested" + ground.tag, ["CN=%s,%sinner,%s" % (bob, rdn, place)],
+                          dn="CN=nested%s,%s" % (ground.tag, place))
+    crowd = ground.group("crowd" + ground.tag, ["CN=%s,%s" % (ana, place), nested, ground.person_dn(eve)])
+    daemon, tenant = follow(t, server, ground.dn, {"Crowd": {"group": crowd, "team": "Sales"}}, feed)
+    daemon.start()
+    wait_active(daemon, tenant, [ana, bob, eve], "all three")
+    daemon.wait_status("following")
+
+    def step(act):
+        if away:
+            daemon.stop()
+        act()
+        if away:
+            daemon.start()
+            daemon.wait_status("following")
+
+    def stays(where, name):
+        for dn, login in (("CN=%s,%s" % (ana, where), ana), ("CN=%s,%sinner,%s" % (bob, rdn, where), bob)):
+            server.replace(dn, sn=name)
+            tenant.wait_user(login, lastName=name, disabled=False)
+        need(disables(daemon) == [], kind, feed, "nobody is disabled: " + name, disables(daemon))
+
+    step(lambda: server.rename(place, rdn + "renamed"))
+    stays(rdn + "renamed," + ground.people, "Renamed")
+    step(lambda: server.rename(rdn + "renamed," + ground.people, rdn + "within", ground.groups))
+    stays(rdn + "within," + ground.groups, "Within")
+    step(lambda: server.rename(rdn + "within," + ground.groups, rdn + "within", other.people))
+    # The nested group is out of sight as well.
+    wait_active(daemon, tenant, [eve], "who was moved away with the place leaves", 40)
+    wait_disables(daemon, [ana, bob])
+    step(lambda: server.rename(rdn + "within," + other.people, rdn + "back", ground.people))
+    wait_active(daemon, tenant, [ana, bob, eve], "who came back with it is back", 40)
+    step(lambda: server.tool("ldapdelete", "-r", rdn + "back," + ground.people))
+    wait_active(daemon, tenant, [eve], "who was deleted with it leaves", 40)
+    wait_disables(daemon, [ana, ana, bob, bob])
+    daemon.stop()
+
+
+@deadline(400)
+def test_containers_samba(t):
+    """T68: Active Directory, by DirSync and by polling, followed and while rosterd is down."""
+    server = t.shared(SambaAD)
+    for feed in ("dirsync", "poll"):
+        for kind, away in (("unit", False), ("container", True)):
+            life_on_samba(t, server, kind, feed, away)

@@ -6,7 +6,7 @@ import sqlite3
 import time
 import uuid
 
-from lib import SambaAD, ScriptedServer, company, deadline, estate, need
+from lib import SambaAD, ScriptedServer, company, deadline, estate, filters, need
 from lib.estate import TEAM, Company
 
 FEEDS = ("dirsync", "poll")
@@ -176,6 +176,15 @@ def test_primary_group(t):
     c.ground.join(users, c.dn("ada"))
     c.replace("ada", primaryGroupID="513")
     c.wait("ada", disabled=False)
+
+
+def test_random_filters(t):
+    """Random filters find here whom they find there; the list of exceptions is WANTED_AD."""
+    for seed in (21, 22):
+        played = filters.Round(domain(t), domain(t).fresh("f%d" % seed), seed, own_schema=False)
+        compared, differences = played.compare_found(300, filters.WANTED_AD)
+        need(compared > 4000, "verdicts were compared", compared)
+        need(not differences, "no difference that is not in the list", *differences[:10])
 
 
 def test_filters_that_everybody_writes(t):

@@ -20,7 +20,8 @@ enum what {
     WHAT_TYPE, /* to: Terminated, Revoked, Service, Visitor or nothing */
     WHAT_MOVE,
     WHAT_SHIFT,     /* to: on or off */
-    WHAT_CRASH,     /* to: kill or power, or power at audit; points: until each death, the later ones from a start */
+    WHAT_CRASH,     /* to: kill or power, or power at audit; points: until each death, the later
+                       ones from a start */
     WHAT_DIRECTORY, /* to: away, or hangs up; seconds */
     WHAT_TENANT,    /* to: a trouble; seconds; number: how many percent */
     WHAT_OPERATOR,  /* to: what they do */

@@ -8,7 +8,6 @@
 #include "engine-bed.h"
 #include "state/link.h"
 #include "state/queue.h"
-#include "sync/dates.h"
 #include "unit.h"
 
 static int setup(void **state)
@@ -286,26 +285,6 @@ static void test_start_and_the_clock(void **state)
     assert_false(is_disabled(b, "u1"));
 }
 
-static void test_dates(void **state)
-{
-    (void)state;
-    struct dates d;
-    dates_begin(&d, 1000 * HOUR, 50 * HOUR);
-    assert_int_equal(dates_now_usec(&d, 1001 * HOUR, 51 * HOUR), 1001 * HOUR);
-    /* Slewed by less than may be. */
-    assert_int_equal(dates_now_usec(&d, 1002 * HOUR + 30 * USEC_PER_SEC, 52 * HOUR),
-                     1002 * HOUR + 30 * USEC_PER_SEC);
-    dates_begin(&d, 1000 * HOUR, 50 * HOUR);
-    assert_int_equal(dates_now_usec(&d, 1003 * HOUR, 51 * HOUR), 1001 * HOUR); /* two ahead */
-    assert_int_equal(dates_now_usec(&d, 1004 * HOUR + MINUTE, 52 * HOUR + MINUTE),
-                     1002 * HOUR + MINUTE);
-    assert_int_equal(dates_now_usec(&d, 1005 * HOUR, 53 * HOUR), 1005 * HOUR); /* believed */
-    assert_int_equal(dates_now_usec(&d, 900 * HOUR, 54 * HOUR), 900 * HOUR);   /* back: at once */
-    /* Never longer than a day. */
-    assert_int_equal(dates_now_usec(&d, 9000 * HOUR, 55 * HOUR), 901 * HOUR);
-    assert_int_equal(dates_now_usec(&d, 9024 * HOUR, 79 * HOUR), 9024 * HOUR);
-}
-
 static void test_create_disabled(void **state)
 {
     struct bed *b = *state;
@@ -435,7 +414,6 @@ int main(int argc, char **argv)
         scenario(test_start),
         scenario(test_create_ahead),
         scenario(test_start_and_the_clock),
-        cmocka_unit_test(test_dates),
         scenario(test_create_disabled),
         scenario(test_seats),
         scenario(test_seats_and_lost_answers),

@@ -45,6 +45,12 @@ TYPES = [
 STANDARD = [("cn", "text"), ("sn", "text"), ("displayName", "text"), ("telephoneNumber", "phone"),
             ("postalAddress", "postal"), ("mail", "ascii"), ("employeeNumber", "text"), ("title", "text"),
             ("givenName", "text"), ("manager", "dn")]
+# Of Active Directory, which has neither options nor an own schema here; those of the second list have one value.
+AD = [("postalAddress", "postal"), ("otherTelephone", "phone"), ("otherMailbox", "text"), ("carLicense", "text"),
+      ("proxyAddresses", "ascii")]
+AD_SINGLE = [("sn", "text"), ("displayName", "text"), ("telephoneNumber", "phone"), ("mail", "ascii"),
+             ("employeeNumber", "text"), ("title", "text"), ("givenName", "text"), ("info", "text"),
+             ("countryCode", "integer"), ("primaryInternationalISDNNumber", "numeric")]
 ALIASES = {"cn": ["commonName", "2.5.4.3", "CN"], "sn": ["surname", "2.5.4.4"], "mail": ["rfc822Mailbox"],
            "givenName": ["gn"], "xCIS": [ARC + "1", "XCIS"]}
 LETTERS = ["a", "b", "A", "B", "n", "N", " ", " ", "  ", "ä", "Ä", "ß", "ss", "é", "e\u0301", "ﬁ", "fi", "ｅ",
@@ -54,9 +60,10 @@ LETTERS = ["a", "b", "A", "B", "n", "N", " ", " ", "  ", "ä", "Ä", "ß", "ss",
 class Source:
     """Values and assertions of each kind, from one seed."""
 
-    def __init__(self, seed, own_schema=True):
+    def __init__(self, seed, own_schema=True, ad=False):
         self.random = random.Random(seed)
-        self.types = STANDARD + ([row[:2] for row in TYPES] if own_schema else [])
+        self.types = AD + AD_SINGLE if ad else STANDARD + ([row[:2] for row in TYPES] if own_schema else [])
+        self.ad = ad
         self.own_schema = own_schema
 
     def pick(self, items):
@@ -110,6 +117,16 @@ class Source:
         if isinstance(value, str) and self.chance(4):
             value = self.pick([value.upper(), value.lower(), " " + value, value + "  "])
         return value
+
+    def ad_entry(self):
+        attributes = {"objectClass": "user", "userAccountControl": self.pick(["544", "546", "66080"])}
+        for name, kind in self.types:
+            if not self.chance(2):
+                values = [self.value(kind)]
+                if (name, kind) in AD and self.chance(3):
+                    values.append("second " + self.value(kind))
+                attributes[name] = [value for value in values if value.strip()]
+        return {name: values for name, values in attributes.items() if values}
 
     def entry(self):
         attributes = {"objectClass": ["inetOrgPerson"] + (["xThing"] if self.own_schema else [])}
@@ -245,6 +262,21 @@ WANTED_389 = WANTED + [
 ]
 
 
+# Samba: who is found, likewise.
+WANTED_AD = WANTED + [
+    ("the order of texts, which is the server's own: by its language, or by folded bytes",
+     lambda text: re.search(r"[(](?!countryCode)[^()=<>]*[<>]=", text)),
+    ("integers with blanks around them, and parts of integers",
+     lambda text: re.search(r"countryCode[<>]?=( |[^)]* [)]|[^)]*[*][^)])|countryCode=[^)]+[*]", text)),
+    ("assertions that are no integers of 32 bits", lambda text: re.search(r"countryCode[<>]?=(-?[0-9]{10}|[^-0-9])", text)),
+    ("attributes by their OID, which it does not know", lambda text: "(2.5.4." in text),
+    ("bits of what is no integer", lambda text: re.search("ISDNNumber:1.2.840", text)),
+    ("options, which it does not know", lambda text: re.search(r"[(][A-Za-z0-9.]+;", text)),
+    ("blanks at the ends of a part of a substring assertion",
+     lambda text: re.search(r"= +[^)]*[*]|[*] |[^(=]+ [*]", text)),
+]
+
+
 def wanted(text, differences=None):
     return next((words for words, is_it in differences or WANTED if is_it(text)), None)
 
@@ -253,13 +285,17 @@ class Round:
     """One ground full of entries, and filters asked of both."""
 
     def __init__(self, server, ground, seed, n_entries=24, own_schema=True):
-        self.server, self.ground, self.source = server, ground, Source(seed, own_schema)
-        entries = [self.source.entry() for _ in range(n_entries)]
-        server._feed("".join(entry_ldif("uid=e%d,%s" % (i, ground.people), dict(entry, uid="e%d" % i))
-                             for i, entry in enumerate(entries)), "-a", "-c", check=False)
+        self.server, self.ground, self.source = server, ground, Source(seed, own_schema, server.kind == "samba")
+        entries = [self.source.ad_entry() if self.source.ad else self.source.entry() for _ in range(n_entries)]
+        server._feed("".join(self.ldif(i, entry) for i, entry in enumerate(entries)), "-a", "-c", check=False)
         self.entries = server.search(base=ground.people, scope="one", attributes=["*", "+"])
         base.need(len(self.entries) > n_entries // 2, "most entries are taken", len(self.entries))
         self.schema = server_schema(server)
+
+    def ldif(self, i, entry):
+        own = {"sAMAccountName": "e%d%s" % (i, self.ground.tag)} if self.source.ad else {}
+        return entry_ldif("%s=e%d,%s" % ("CN" if self.source.ad else "uid", i, self.ground.people),
+                          dict(entry, uid="e%d" % i, **own))
 
     def compare(self, n_filters):
         """(compared, differences that are not wanted)."""

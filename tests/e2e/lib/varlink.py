@@ -53,16 +53,18 @@ def members(text):
 
 
 class Interface:
-    """methods: name -> (names of parameters, names of members of the answer); errors: name -> names."""
+    """methods: name -> (names of parameters, names of members of the answer); errors: name -> names;
+    optional: method -> the members of its answer that may be left out."""
 
     def __init__(self, description):
         text = re.sub(r"#.*", "", description)
         self.name = re.search(r"interface\s+([A-Za-z0-9.-]+)", text).group(1)
-        self.methods, self.errors = {}, {}
+        self.methods, self.errors, self.optional = {}, {}, {}
         for chunk in re.split(r"\n(?=method |error |type )", text):
             method = re.match(r"method\s+(\w+)\s*\((.*)\)\s*->\s*\((.*)\)\s*$", chunk.strip(), re.S)
             error = re.match(r"error\s+(\w+)\s*\((.*)\)\s*$", chunk.strip(), re.S)
             if method:
                 self.methods[method.group(1)] = (members(method.group(2)), members(method.group(3)))
+                self.optional[method.group(1)] = set(re.findall(r"(\w+)\s*:\s*\?", method.group(3)))
             elif error:
                 self.errors[error.group(1)] = members(error.group(2))

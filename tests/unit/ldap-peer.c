@@ -1,0 +1,682 @@
+#include "config.h"
+
+#include "ldap-peer.h"
+
+#include <assert.h>
+#include <lber.h>
+#include <ldap.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define OID_SYNC      "1.3.6.1.4.1.4203.1.9.1.1"
+#define OID_STATE     "1.3.6.1.4.1.4203.1.9.1.2"
+#define OID_DONE      "1.3.6.1.4.1.4203.1.9.1.3"
+#define OID_SYNC_INFO "1.3.6.1.4.1.4203.1.9.1.4"
+#define OID_PAGED     "1.2.840.113556.1.4.319"
+#define OID_DIRSYNC   "1.2.840.113556.1.4.841"
+
+/* As OpenLDAP's are. */
+#define COOKIE "rid=000,csn=20260101000000.%06uZ#000000#000#000000"
+
+enum verdict { NO = 0, YES = 1, UNDEFINED = 2 };
+
+struct part {
+    unsigned tag;
+    const unsigned char *data;
+    size_t size;
+};
+
+static bool take(struct part *left, struct part *ret)
+{
+    const unsigned char *p = left->data;
+    if (left->size < 2)
+        return false;
+    size_t n = p[1], head = 2;
+    ret->tag = p[0];
+    if (n & 0x80) {
+        size_t count = n & 0x7f;
+        if (count > 4 || left->size < 2 + count)
+            return false;
+        for (n = 0; head < 2 + count; head++)
+            n = n << 8 | p[head];
+    }
+    if (left->size - head < n)
+        return false;
+    ret->data = p + head;
+    ret->size = n;
+    left->data += head + n;
+    left->size -= head + n;
+    return true;
+}
+
+static long number_of(const struct part *p)
+{
+    long n = 0;
+    for (size_t i = 0; i < p->size; i++)
+        n = n << 8 | p->data[i];
+    return n;
+}
+
+static bool is(const struct part *p, const char *text)
+{
+    return strlen(text) == p->size && strncasecmp(text, (const char *)p->data, p->size) == 0;
+}
+
+static void say(struct peer *p, BerElement *ber)
+{
+    struct berval bv;
+    if (ber_flatten2(ber, &bv, 0) < 0)
+        abort();
+    for (size_t done = 0; p->fd >= 0 && done < bv.bv_len;) {
+        ssize_t n = send(p->fd, bv.bv_val + done, bv.bv_len - done, MSG_NOSIGNAL);
+        if (n < 0)
+            break;
+        done += (size_t)n;
+    }
+    ber_free(ber, 1);
+}
+
+static BerElement *ber_new(void)
+{
+    BerElement *ber = ber_alloc_t(LBER_USE_DER);
+    assert(ber);
+    return ber;
+}
+
+static void uuid_text(const struct peer_entry *e, char ret[40])
+{
+    const unsigned char *u = e->uuid;
+    snprintf(ret, 40, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0],
+             u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13],
+             u[14], u[15]);
+}
+
+/* The value at this place, those that the server makes included. */
+static const char *value_at(const struct peer_entry *e, const char *name, size_t at, char room[64])
+{
+    for (size_t i = 0, n = 0; i < e->n_values; i++)
+        if (strcasecmp(e->values[i].name, name) == 0 && n++ == at)
+            return e->values[i].value;
+    if (at > 0)
+        return NULL;
+    if (strcasecmp(name, "entryUUID") == 0)
+        uuid_text(e, room);
+    else if (strcasecmp(name, "entryCSN") == 0)
+        snprintf(room, 64, "20260101000000.%06uZ#000000#000#000000", e->csn);
+    else if (strcasecmp(name, "uSNChanged") == 0)
+        snprintf(room, 64, "%u", e->csn);
+    else
+        return NULL;
+    return room;
+}
+
+static enum verdict test_item(const struct peer *p, const struct peer_entry *e, struct part item)
+{
+    struct part name, wanted;
+    char text[64] = "", room[64];
+    const char *value;
+    if (!take(&item, &name) || !take(&item, &wanted))
+        return NO;
+    snprintf(text, sizeof text, "%.*s", (int)name.size, (const char *)name.data);
+    if (p->hidden && strcasecmp(p->hidden, text) == 0)
+        return p->active_directory ? NO : UNDEFINED;
+    if (strcasecmp(text, "objectGUID") == 0)
+        return wanted.size == 16 && memcmp(wanted.data, e->uuid, 16) == 0;
+    for (size_t at = 0; (value = value_at(e, text, at, room)); at++)
+        if (is(&wanted, value))
+            return YES;
+    return NO;
+}
+
+static enum verdict test(const struct peer *p, const struct peer_entry *e, struct part filter)
+{
+    struct part left = filter, a, name, wanted;
+    char room[64], text[64] = "", bound[64] = "";
+    enum verdict v;
+    bool undefined = false;
+    switch (filter.tag) {
+    case 0xa0:
+    case 0xa1:
+        while (take(&left, &a)) {
+            v = test(p, e, a);
+            if (v == (filter.tag == 0xa0 ? NO : YES))
+                return v;
+            undefined |= v == UNDEFINED;
+        }
+        return undefined ? UNDEFINED : filter.tag == 0xa0 ? YES : NO;
+    case 0xa2:
+        take(&left, &a);
+        v = test(p, e, a);
+        return v == UNDEFINED ? v : v == NO ? YES : NO;
+    case 0x87:
+        snprintf(text, sizeof text, "%.*s", (int)filter.size, (const char *)filter.data);
+        if (p->hidden && strcasecmp(p->hidden, text) == 0)
+            return p->active_directory ? NO : UNDEFINED;
+        return value_at(e, text, 0, room) != NULL;
+    case 0xa3: return test_item(p, e, filter);
+    case 0xa5:
+        if (!take(&left, &name) || !take(&left, &wanted))
+            return NO;
+        snprintf(text, sizeof text, "%.*s", (int)name.size, (const char *)name.data);
+        snprintf(bound, sizeof bound, "%.*s", (int)wanted.size, (const char *)wanted.data);
+        if (!value_at(e, text, 0, room))
+            return NO;
+        return strcasecmp(text, "uSNChanged") == 0 ? atoi(room) >= atoi(bound)
+                                                   : strcmp(room, bound) >= 0;
+    default: return NO;
+    }
+}
+
+static bool is_below(const char *dn, const char *base, long scope)
+{
+    size_t n = strlen(dn), b = strlen(base);
+    if (strcasecmp(dn, base) == 0)
+        return scope != LDAP_SCOPE_ONELEVEL;
+    if (scope == LDAP_SCOPE_BASE || n <= b || strcasecmp(dn + n - b, base) != 0)
+        return false;
+    return scope == LDAP_SCOPE_SUBTREE || strchr(dn, ',') + 1 == dn + n - b;
+}
+
+/* "<GUID=…>" means an entry by its id. */
+static const char *resolve(const struct peer *p, const char *base)
+{
+    unsigned first = 0;
+    if (strncasecmp(base, "<GUID=", 6) != 0)
+        return base;
+    for (size_t i = 0; i < p->n_entries; i++) {
+        char text[40];
+        uuid_text(p->entries[i], text);
+        /* The first four bytes are written the other way round: each of ours is the same. */
+        sscanf(base + 6, "%2x", &first);
+        if (!p->entries[i]->gone && p->entries[i]->uuid[0] == first)
+            return p->entries[i]->dn;
+    }
+    return base;
+}
+
+struct question {
+    int id;
+    char base[120];
+    long scope;
+    struct part filter, attributes;
+    bool paged, sync, dirsync;
+    size_t page_size, page_from;
+    long mode;
+    unsigned cookie;
+    bool has_cookie;
+};
+
+static bool wants(const struct question *q, const char *name)
+{
+    struct part left = q->attributes, a;
+    if (left.size == 0)
+        return true;
+    while (take(&left, &a))
+        if (is(&a, name) || is(&a, "*") || (a.size > strlen(name) && a.data[strlen(name)] == ';' &&
+                                            strncasecmp(name, (const char *)a.data, strlen(name)) == 0))
+            return true;
+    return false;
+}
+
+/* "member;range=3-*" asks for members from the fourth on. */
+static size_t range_start(const struct question *q)
+{
+    struct part left = q->attributes, a;
+    while (take(&left, &a))
+        if (a.size > 13 && strncasecmp((const char *)a.data, "member;range=", 13) == 0)
+            return (size_t)atoi((const char *)a.data + 13);
+    return 0;
+}
+
+static void say_members(const struct peer *p, const struct question *q, BerElement *ber,
+                        const struct peer_entry *e)
+{
+    size_t from = range_start(q), n = 0, end = 0;
+    char room[64], name[64];
+    while (value_at(e, "member", n, room))
+        n++;
+    end = p->value_range && n > from + p->value_range ? from + p->value_range : n;
+    if (!p->value_range)
+        snprintf(name, sizeof name, "member");
+    else if (end == n)
+        snprintf(name, sizeof name, "member;range=%zu-*", from);
+    else
+        snprintf(name, sizeof name, "member;range=%zu-%zu", from, end - 1);
+    ber_printf(ber, "{s[", name);
+    for (size_t i = from; i < end; i++)
+        ber_printf(ber, "s", value_at(e, "member", i, room));
+    ber_printf(ber, "]}");
+}
+
+static void say_values(const struct peer *p, const struct question *q, BerElement *ber,
+                       const struct peer_entry *e, bool pushed)
+{
+    static const char *const made[] = {"entryUUID", "entryCSN", "uSNChanged"};
+    char room[64];
+    for (size_t i = 0; i < e->n_values; i++) {
+        const char *name = e->values[i].name, *value;
+        bool seen = !wants(q, name) || (p->hidden && strcasecmp(p->hidden, name) == 0) ||
+                    (pushed && p->computed && strcasecmp(p->computed, name) == 0);
+        for (size_t k = 0; k < i && !seen; k++)
+            seen = strcasecmp(e->values[k].name, name) == 0;
+        if (seen)
+            continue;
+        if (strcasecmp(name, "member") == 0) {
+            say_members(p, q, ber, e);
+            continue;
+        }
+        ber_printf(ber, "{s[", name);
+        for (size_t at = 0; (value = value_at(e, name, at, room)); at++)
+            ber_printf(ber, "s", value);
+        ber_printf(ber, "]}");
+    }
+    for (size_t i = 0; i < 3; i++)
+        if (wants(q, made[i]) && (p->active_directory ? i == 2 : i < 2))
+            ber_printf(ber, "{s[s]}", made[i], value_at(e, made[i], 0, room));
+    if (p->active_directory && wants(q, "objectGUID")) {
+        struct berval guid = {16, (char *)(uintptr_t)e->uuid};
+        ber_printf(ber, "{s[O]}", "objectGUID", &guid);
+    }
+}
+
+static void say_entry(struct peer *p, const struct question *q, const struct peer_entry *e,
+                      int state, bool pushed)
+{
+    BerElement *ber = ber_new();
+    ber_printf(ber, "{it{s{", q->id, (ber_tag_t)LDAP_RES_SEARCH_ENTRY, e->dn);
+    if (state != LDAP_SYNC_DELETE)
+        say_values(p, q, ber, e, pushed);
+    ber_printf(ber, "}}");
+    if (q->sync) {
+        BerElement *control = ber_new();
+        struct berval id = {16, (char *)(uintptr_t)e->uuid}, bv;
+        char cookie[80];
+        snprintf(cookie, sizeof cookie, COOKIE, p->csn);
+        ber_printf(control, pushed ? "{eOs}" : "{eO}", state, &id, cookie);
+        ber_flatten2(control, &bv, 0);
+        ber_printf(ber, "t{{sO}}", (ber_tag_t)0xa0, OID_STATE, &bv);
+        ber_free(control, 1);
+    }
+    ber_printf(ber, "}");
+    say(p, ber);
+}
+
+static void say_result(struct peer *p, int id, ber_tag_t tag, int code, const char *oid,
+                       BerElement *control)
+{
+    BerElement *ber = ber_new();
+    ber_printf(ber, "{it{ess}", id, tag, code, "", code ? "as the test wants it" : "");
+    if (control) {
+        struct berval bv;
+        ber_flatten2(control, &bv, 0);
+        ber_printf(ber, "t{{sO}}", (ber_tag_t)0xa0, oid, &bv);
+        ber_free(control, 1);
+    }
+    ber_printf(ber, "}");
+    say(p, ber);
+}
+
+static void say_info(struct peer *p, int id, BerElement *value)
+{
+    BerElement *ber = ber_new();
+    struct berval bv;
+    ber_flatten2(value, &bv, 0);
+    ber_printf(ber, "{it{tstO}}", id, (ber_tag_t)LDAP_RES_INTERMEDIATE, (ber_tag_t)0x80,
+               OID_SYNC_INFO, (ber_tag_t)0x81, &bv);
+    ber_free(value, 1);
+    say(p, ber);
+}
+
+static bool selects(const struct peer *p, const struct question *q, const struct peer_entry *e)
+{
+    return !e->gone && is_below(e->dn, q->base, q->scope) && test(p, e, q->filter) == YES;
+}
+
+static void say_ids(struct peer *p, const struct question *q)
+{
+    BerElement *value = ber_new();
+    ber_printf(value, "t{b[", (ber_tag_t)LDAP_TAG_SYNC_ID_SET, p->lists_present ? 0 : 1);
+    for (size_t i = 0; i < p->n_entries; i++) {
+        const struct peer_entry *e = p->entries[i];
+        struct berval id = {16, (char *)(uintptr_t)e->uuid};
+        bool changed = e->csn > q->cookie;
+        if (p->lists_present ? !changed && selects(p, q, e) : changed && !selects(p, q, e))
+            ber_printf(value, "O", &id);
+    }
+    ber_printf(value, "]}");
+    say_info(p, q->id, value);
+}
+
+static void synchronise(struct peer *p, const struct question *q)
+{
+    char cookie[80];
+    unsigned n = 0;
+    if (p->no_sync || (q->has_cookie && p->refresh_required)) {
+        int code = p->no_sync ? LDAP_UNAVAILABLE_CRITICAL_EXTENSION : LDAP_SYNC_REFRESH_REQUIRED;
+        p->refresh_required = false;
+        say_result(p, q->id, LDAP_RES_SEARCH_RESULT, code, NULL, NULL);
+        return;
+    }
+    for (size_t i = 0; i < p->n_entries; i++) {
+        if (p->fail_code && n == p->fail_after)
+            break;
+        if ((!q->has_cookie || p->entries[i]->csn > q->cookie) && selects(p, q, p->entries[i])) {
+            say_entry(p, q, p->entries[i], LDAP_SYNC_ADD, false);
+            n++;
+        }
+    }
+    if (p->fail_code) {
+        int code = p->fail_code;
+        p->fail_code = 0;
+        say_result(p, q->id, LDAP_RES_SEARCH_RESULT, code, NULL, NULL);
+        return;
+    }
+    if (q->has_cookie)
+        say_ids(p, q);
+    snprintf(cookie, sizeof cookie, COOKIE, p->csn);
+    if (q->mode == 1) {
+        BerElement *done = ber_new();
+        ber_printf(done, "{sb}", cookie, q->has_cookie && p->lists_present ? 0 : 1);
+        say_result(p, q->id, LDAP_RES_SEARCH_RESULT, LDAP_SUCCESS, OID_DONE, done);
+        return;
+    }
+    BerElement *value = ber_new();
+    ber_printf(value, "t{s}",
+               (ber_tag_t)(q->has_cookie && p->lists_present ? LDAP_TAG_SYNC_REFRESH_PRESENT
+                                                             : LDAP_TAG_SYNC_REFRESH_DELETE),
+               cookie);
+    say_info(p, q->id, value);
+    for (size_t i = 0; i < 4; i++)
+        if (!p->followers[i].live) {
+            struct peer_follower *f = &p->followers[i];
+            *f = (struct peer_follower){.id = q->id, .live = true};
+            snprintf(f->base, sizeof f->base, "%s", q->base);
+            assert(q->filter.size + 1 < sizeof f->filter);
+            f->filter[0] = (unsigned char)q->filter.tag;
+            memcpy(f->filter + 1, q->filter.data, q->filter.size);
+            f->n_filter = q->filter.size + 1;
+            return;
+        }
+}
+
+/* Of each entry that changed since the cookie: its id, whether it is gone, its name, its sn. */
+static void say_changes(struct peer *p, const struct question *q)
+{
+    for (size_t i = 0; i < p->n_entries; i++) {
+        const struct peer_entry *e = p->entries[i];
+        struct berval guid = {16, (char *)(uintptr_t)e->uuid};
+        if (e->csn <= q->cookie || q->filter.tag == 0xa3)
+            continue;
+        BerElement *ber = ber_new();
+        ber_printf(ber, "{it{s{{s[O]}", q->id, (ber_tag_t)LDAP_RES_SEARCH_ENTRY, e->dn,
+                   "objectGUID", &guid);
+        ber_printf(ber, e->gone ? "{s[s]}" : "{s[s]}}}}", e->gone ? "isDeleted" : "name",
+                   e->gone ? "TRUE" : "x");
+        if (e->gone)
+            ber_printf(ber, "}}}");
+        say(p, ber);
+    }
+    BerElement *control = ber_new();
+    char cookie[32];
+    snprintf(cookie, sizeof cookie, "usn=%u", p->csn);
+    ber_printf(control, "{iis}", 0, 0, cookie);
+    say_result(p, q->id, LDAP_RES_SEARCH_RESULT, LDAP_SUCCESS, OID_DIRSYNC, control);
+}
+
+static void say_root(struct peer *p, const struct question *q)
+{
+    BerElement *ber = ber_new();
+    char usn[16];
+    snprintf(usn, sizeof usn, "%u", p->csn);
+    ber_printf(ber, "{it{s{{s[s]}}}}", q->id, (ber_tag_t)LDAP_RES_SEARCH_ENTRY, "",
+               "highestCommittedUSN", usn);
+    say(p, ber);
+    say_result(p, q->id, LDAP_RES_SEARCH_RESULT, LDAP_SUCCESS, NULL, NULL);
+}
+
+static void search(struct peer *p, const struct question *q)
+{
+    size_t i = q->page_from, n = 0;
+    bool lookup = q->scope == LDAP_SCOPE_BASE, found = !lookup, cut = false;
+    int code = LDAP_SUCCESS;
+    if (lookup && p->lookup_code)
+        code = p->lookup_code;
+    for (; i < p->n_entries && !code && !(q->paged && !p->ignores_pages && n == q->page_size); i++) {
+        const struct peer_entry *e = p->entries[i];
+        found |= !e->gone && strcasecmp(e->dn, q->base) == 0;
+        cut = !lookup && p->fail_code && n == p->fail_after;
+        if (cut)
+            break;
+        if (selects(p, q, e)) {
+            say_entry(p, q, e, 0, false);
+            n++;
+        }
+    }
+    if (cut) {
+        code = p->fail_code;
+        p->fail_code = 0;
+    } else if (!code && !found)
+        code = LDAP_NO_SUCH_OBJECT;
+    BerElement *page = NULL;
+    if (q->paged && !p->ignores_pages && !code) {
+        char next[24] = "";
+        if (i < p->n_entries)
+            snprintf(next, sizeof next, "%zu", i);
+        page = ber_new();
+        ber_printf(page, "{is}", 0, next);
+    }
+    say_result(p, q->id, LDAP_RES_SEARCH_RESULT, code, OID_PAGED, page);
+}
+
+static void take_control(struct question *q, struct part control)
+{
+    struct part oid, value = {0}, part, inner, field;
+    if (!take(&control, &oid))
+        return;
+    while (take(&control, &part))
+        if (part.tag == 0x04)
+            value = part;
+    if (!take(&value, &inner) || !take(&inner, &field))
+        return;
+    char text[100] = "";
+    if (is(&oid, OID_PAGED)) {
+        q->paged = true;
+        q->page_size = (size_t)number_of(&field);
+        if (take(&inner, &field))
+            snprintf(text, sizeof text, "%.*s", (int)field.size, (const char *)field.data);
+        q->page_from = (size_t)atoi(text);
+        return;
+    }
+    q->sync = is(&oid, OID_SYNC);
+    q->dirsync = is(&oid, OID_DIRSYNC);
+    q->mode = number_of(&field);
+    while (take(&inner, &field))
+        if (field.tag == 0x04 && field.size > 4 && field.size < sizeof text) {
+            memcpy(text, field.data, field.size);
+            const char *csn = strchr(text, '.');
+            q->has_cookie = true;
+            q->cookie = (unsigned)atoi(csn ? csn + 1 : text + 4);
+        }
+}
+
+static void serve_search(struct peer *p, int id, struct part request, struct part rest)
+{
+    struct question q = {.id = id};
+    struct part field[8] = {0}, controls, control;
+    char base[120];
+    for (unsigned i = 0; i < 8 && take(&request, &field[i]); i++)
+        ;
+    snprintf(base, sizeof base, "%.*s", (int)field[0].size, (const char *)field[0].data);
+    snprintf(q.base, sizeof q.base, "%s", resolve(p, base));
+    q.scope = number_of(&field[1]);
+    q.filter = field[6];
+    q.attributes = field[7];
+    if (take(&rest, &controls))
+        while (take(&controls, &control))
+            take_control(&q, control);
+    if (q.scope == LDAP_SCOPE_BASE)
+        p->n_lookups++;
+    else
+        p->n_searches++;
+    if (q.sync)
+        synchronise(p, &q);
+    else if (q.dirsync)
+        say_changes(p, &q);
+    else if (!*q.base)
+        say_root(p, &q);
+    else
+        search(p, &q);
+}
+
+static void serve(struct peer *p, struct part message)
+{
+    struct part id, request;
+    if (!take(&message, &id) || !take(&message, &request))
+        return;
+    int number = (int)number_of(&id);
+    if (request.tag == LDAP_REQ_SEARCH)
+        serve_search(p, number, request, message);
+    for (size_t i = 0; request.tag == LDAP_REQ_ABANDON && i < 4; i++)
+        if (p->followers[i].id == (int)number_of(&request))
+            p->followers[i].live = false;
+}
+
+static int on_input(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    struct peer *p = userdata;
+    (void)events;
+    ssize_t n = read(fd, p->in + p->n_in, sizeof p->in - p->n_in);
+    if (n <= 0) {
+        sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        return 0;
+    }
+    p->n_in += (size_t)n;
+    struct part left = {0, p->in, p->n_in}, message;
+    while (take(&left, &message))
+        serve(p, message);
+    memmove(p->in, left.data, left.size);
+    p->n_in = left.size;
+    return 0;
+}
+
+struct peer *peer_new(sd_event *event, int fd_taken)
+{
+    struct peer *p = calloc(1, sizeof *p);
+    assert(p);
+    p->fd = fd_taken;
+    assert(sd_event_add_io(event, &p->source, fd_taken, EPOLLIN, on_input, p) >= 0);
+    return p;
+}
+
+void peer_close(struct peer *p)
+{
+    p->source = sd_event_source_disable_unref(p->source);
+    if (p->fd >= 0)
+        close(p->fd);
+    p->fd = -1;
+}
+
+struct peer *peer_free(struct peer *p)
+{
+    if (!p)
+        return NULL;
+    peer_close(p);
+    for (size_t i = 0; i < p->n_entries; i++)
+        free(p->entries[i]);
+    free(p);
+    return NULL;
+}
+
+static void push(struct peer *p, const struct peer_entry *e, const bool *was)
+{
+    for (size_t i = 0; i < 4; i++) {
+        struct peer_follower *f = &p->followers[i];
+        struct part filter = {f->filter[0], f->filter + 1, f->n_filter - 1};
+        struct question q = {.id = f->id, .scope = LDAP_SCOPE_SUBTREE, .filter = filter, .sync = true};
+        if (!f->live)
+            continue;
+        snprintf(q.base, sizeof q.base, "%s", f->base);
+        bool now = selects(p, &q, e);
+        if (now || was[i])
+            say_entry(p, &q, e, !now ? LDAP_SYNC_DELETE : was[i] ? LDAP_SYNC_MODIFY : LDAP_SYNC_ADD,
+                      true);
+    }
+}
+
+static void note(const struct peer *p, const struct peer_entry *e, bool was[4])
+{
+    for (size_t i = 0; i < 4; i++) {
+        const struct peer_follower *f = &p->followers[i];
+        struct part filter = {f->filter[0], f->filter + 1, f->n_filter ? f->n_filter - 1 : 0};
+        was[i] = f->live && !e->gone && is_below(e->dn, f->base, LDAP_SCOPE_SUBTREE) &&
+                 test(p, e, filter) == YES;
+    }
+}
+
+static void add_value(struct peer_entry *e, const char *name, const char *value)
+{
+    assert(e->n_values < PEER_VALUES);
+    snprintf(e->values[e->n_values].name, sizeof e->values->name, "%s", name);
+    snprintf(e->values[e->n_values++].value, sizeof e->values->value, "%s", value);
+}
+
+struct peer_entry *peer_add(struct peer *p, const char *dn, ...)
+{
+    struct peer_entry *e = calloc(1, sizeof *e);
+    va_list ap;
+    bool was[4] = {0};
+    assert(e && p->n_entries < 32);
+    snprintf(e->dn, sizeof e->dn, "%s", dn);
+    p->entries[p->n_entries++] = e;
+    memset(e->uuid, (int)p->n_entries, sizeof e->uuid);
+    e->csn = ++p->csn;
+    va_start(ap, dn);
+    for (const char *name; (name = va_arg(ap, const char *));)
+        add_value(e, name, va_arg(ap, const char *));
+    va_end(ap);
+    push(p, e, was);
+    return e;
+}
+
+void peer_set(struct peer *p, struct peer_entry *e, const char *name, ...)
+{
+    size_t n = 0;
+    bool was[4];
+    va_list ap;
+    note(p, e, was);
+    for (size_t i = 0; i < e->n_values; i++)
+        if (strcasecmp(e->values[i].name, name) != 0)
+            e->values[n++] = e->values[i];
+    e->n_values = n;
+    va_start(ap, name);
+    for (const char *value; (value = va_arg(ap, const char *));)
+        add_value(e, name, value);
+    va_end(ap);
+    e->csn = ++p->csn;
+    push(p, e, was);
+}
+
+void peer_delete(struct peer *p, struct peer_entry *e)
+{
+    bool was[4];
+    note(p, e, was);
+    e->gone = true;
+    e->csn = ++p->csn;
+    push(p, e, was);
+}
+
+void peer_rename(struct peer *p, struct peer_entry *e, const char *dn)
+{
+    bool was[4];
+    note(p, e, was);
+    snprintf(e->dn, sizeof e->dn, "%s", dn);
+    e->csn = ++p->csn;
+    push(p, e, was);
+}

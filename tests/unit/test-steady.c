@@ -1,0 +1,232 @@
+/* The steady clock and the clock of dates, with clocks that the test turns. */
+#include "config.h"
+
+#include <sys/timex.h>
+
+#include "base/clock.h"
+#include "state-fixture.h"
+#include "state/steady.h"
+
+#define WALL   (1700000000ULL * USEC_PER_SEC)
+#define MINUTE (60 * USEC_PER_SEC)
+#define HOUR   (60 * MINUTE)
+
+static bool synchronised;
+static uint64_t wall, monotonic;
+
+/* In place of the C library's: what the kernel says. */
+int adjtimex(struct timex *t)
+{
+    t->status = synchronised ? 0 : STA_UNSYNC;
+    return synchronised ? TIME_OK : TIME_ERROR;
+}
+
+static void set(uint64_t wall_usec, uint64_t monotonic_usec)
+{
+    wall = wall_usec;
+    monotonic = monotonic_usec;
+    clock_freeze(wall, monotonic);
+}
+
+static void pass(uint64_t usec)
+{
+    set(wall + usec, monotonic + usec);
+}
+
+static void step(int64_t usec)
+{
+    set(wall + (uint64_t)usec, monotonic);
+}
+
+static int set_up(void **state)
+{
+    synchronised = false;
+    set(WALL, 100 * HOUR);
+    return fixture_new(state);
+}
+
+static int tear_down(void **state)
+{
+    clock_freeze(0, 0);
+    return fixture_free(state);
+}
+
+static void start(struct fixture *f, struct steady *c)
+{
+    ok(f, steady_start(f->s, c, &f->e));
+}
+
+/* The state is left as at the last note; the machine boots, or rosterd alone is started. */
+static void note(struct fixture *f)
+{
+    begin(f);
+    ok(f, steady_note(f->s, &f->e));
+    commit(f);
+}
+
+static void test_begins_as_the_wall_clock(void **state)
+{
+    struct steady c;
+    start(*state, &c);
+    assert_int_equal(clock_steady_usec(), WALL);
+    assert_int_equal(clock_date_usec(), WALL);
+    pass(HOUR);
+    assert_int_equal(clock_steady_usec(), WALL + HOUR);
+    assert_false(steady_is_open(&c));
+}
+
+/* Whatever the step, what waits passes as real time does. */
+static void test_steps_leave_the_steady_clock_alone(void **state)
+{
+    static const int64_t steps[] = {1, -1, 500000, -2000000, 60, -(int64_t)HOUR, (int64_t)(9000 * HOUR)};
+    struct steady c;
+    uint64_t passed = 0;
+    start(*state, &c);
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        step(steps[i]);
+        (void)steady_look(&c);
+        pass(MINUTE);
+        (void)steady_look(&c);
+        passed += MINUTE;
+        assert_int_equal(clock_steady_usec(), WALL + passed);
+    }
+    assert_in_range(clock_wall_of(clock_steady_usec()), wall - USEC_PER_SEC, wall + USEC_PER_SEC);
+}
+
+/* Dates follow a step when as much time has passed as it is wide, and never run ahead before. */
+static void test_dates_follow_in_time(void **state)
+{
+    static const uint64_t wide[] = {2 * USEC_PER_SEC, 10 * MINUTE, 20 * HOUR, 9000 * HOUR};
+    struct steady c;
+    start(*state, &c);
+    for (size_t i = 0; i < ARRAY_SIZE(wide); i++) {
+        for (int back = 0; back < 2; back++) {
+            uint64_t due = wide[i] < 24 * HOUR ? wide[i] : 24 * HOUR, begun = monotonic;
+            uint64_t dates = clock_date_usec();
+            step(back ? -(int64_t)wide[i] : (int64_t)wide[i]);
+            while (monotonic - begun < due) {
+                assert_false(steady_look(&c));
+                assert_int_equal(clock_date_usec(), dates + (monotonic - begun));
+                assert_int_equal(steady_doubt_usec(&c), back ? -(int64_t)wide[i] : (int64_t)wide[i]);
+                pass(due / 7 + 1);
+            }
+            assert_true(steady_look(&c));
+            assert_int_equal(clock_date_usec(), wall);
+            assert_int_equal(steady_doubt_usec(&c), 0);
+        }
+    }
+}
+
+/* Wrong, then right: nothing was believed. Slow corrections are. */
+static void test_wrong_for_a_while(void **state)
+{
+    struct steady c;
+    start(*state, &c);
+    for (int i = 0; i < 50; i++) {
+        step((int64_t)HOUR * (i % 5 + 1));
+        assert_false(steady_look(&c));
+        pass(30 * MINUTE);
+        assert_false(steady_look(&c));
+        step(-(int64_t)HOUR * (i % 5 + 1));
+        assert_false(steady_look(&c));
+        assert_int_equal(clock_date_usec(), wall);
+        assert_int_equal(steady_doubt_usec(&c), 0);
+    }
+    for (int i = 0; i < 1000; i++) {
+        pass(MINUTE);
+        step(30000); /* 500 ppm */
+        assert_false(steady_look(&c));
+        assert_int_equal(clock_date_usec(), wall);
+    }
+}
+
+static void test_synchronised_is_believed_sooner(void **state)
+{
+    struct steady c;
+    start(*state, &c);
+    step(9000 * (int64_t)HOUR);
+    assert_false(steady_look(&c));
+    pass(4 * MINUTE);
+    synchronised = true;
+    assert_false(steady_look(&c));
+    pass(MINUTE);
+    assert_true(steady_look(&c));
+    assert_int_equal(clock_date_usec(), wall);
+}
+
+/* Another start in the same boot: time has passed, a step of the wall clock meanwhile is none. */
+static void test_restart(void **state)
+{
+    struct steady c;
+    start(*state, &c);
+    note(*state);
+    pass(3 * HOUR);
+    step(100 * (int64_t)HOUR);
+    start(*state, &c);
+    assert_false(c.new_boot);
+    assert_int_equal(clock_steady_usec(), WALL + 3 * HOUR);
+    assert_int_equal(clock_date_usec(), WALL + 3 * HOUR);
+    assert_int_equal(steady_doubt_usec(&c), 100 * (int64_t)HOUR);
+}
+
+static void boot(uint64_t down_usec, int64_t wrong_usec)
+{
+    set(wall + down_usec + (uint64_t)wrong_usec, 20 * USEC_PER_SEC);
+}
+
+static void test_boot_with_an_unsure_clock(void **state)
+{
+    struct steady c;
+    start(*state, &c);
+    note(*state);
+    boot(5 * HOUR, 100 * (int64_t)HOUR);
+    start(*state, &c);
+    assert_true(c.new_boot && c.gap_open);
+    assert_int_equal(clock_steady_usec(), WALL);
+    assert_int_equal(clock_date_usec(), WALL);
+    /* It is put right and called so: the five hours had passed. */
+    pass(MINUTE);
+    step(-100 * (int64_t)HOUR);
+    assert_false(steady_look(&c));
+    assert_int_equal(clock_steady_usec(), WALL + MINUTE);
+    synchronised = true;
+    assert_true(steady_look(&c));
+    assert_false(c.gap_open);
+    assert_int_equal(clock_steady_usec(), WALL + 5 * HOUR + MINUTE);
+    assert_int_equal(clock_date_usec(), wall);
+    assert_false(steady_look(&c));
+}
+
+static void test_boot_with_a_synchronised_clock(void **state)
+{
+    struct steady c;
+    start(*state, &c);
+    note(*state);
+    synchronised = true;
+    boot(5 * HOUR, 0);
+    start(*state, &c);
+    assert_true(c.new_boot && !c.gap_open);
+    assert_int_equal(clock_steady_usec(), WALL + 5 * HOUR);
+    /* What older versions noted: no clock of dates. */
+    struct fixture *f = *state;
+    begin(f);
+    ok(f, state_meta_set(f->s, "steady-clock", "another 360000000000 1700000000000000", &f->e));
+    commit(f);
+    start(*state, &c);
+    assert_int_equal(clock_date_usec(), wall);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_begins_as_the_wall_clock, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_steps_leave_the_steady_clock_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_dates_follow_in_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_wrong_for_a_while, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_synchronised_is_believed_sooner, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_restart, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_boot_with_an_unsure_clock, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_boot_with_a_synchronised_clock, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
