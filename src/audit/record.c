@@ -265,6 +265,30 @@ static int add_details(struct buffer *b, const char *details, struct error *e)
     return 0;
 }
 
+#define WHY_USUAL 300
+
+/* What the place of a new user's team says already is not said again. */
+static const char *why_of(const struct operation *o)
+{
+    char usual[WHY_USUAL], place[WHY_USUAL];
+
+    if (!o || !o->why || o->kind != OPERATION_CREATE)
+        return o ? o->why : NULL;
+    for (size_t i = 0; i < o->n_changes; i++) {
+        const struct change *c = &o->changes[i];
+        int n;
+
+        if (strcmp(c->field, "team") != 0 || !c->to || !c->source.rule || !c->source.file ||
+            !c->source.line)
+            continue;
+        n = snprintf(usual, sizeof(usual), "%s gives team %s",
+                     source_text(&c->source, place, sizeof(place)), c->to);
+        if (n > 0 && n < WHY_USUAL && strcmp(o->why, usual) == 0)
+            return NULL;
+    }
+    return o->why;
+}
+
 /* {"s":…}; nothing when there is nothing to say of anybody. */
 static int compose_personal(struct composer *c, struct buffer *b, struct error *e)
 {
@@ -287,7 +311,7 @@ static int compose_personal(struct composer *c, struct buffer *b, struct error *
         line_add_text(b, "dn", dn_of(row));
         line_add_text(b, "login", login_of(row));
         add_set(c, b, row->operation);
-        line_add_text(b, "why", row->operation ? row->operation->why : NULL);
+        line_add_text(b, "why", why_of(row->operation));
     }
     line_add_text(b, "say", sentence);
     line_add_text(b, "text", row->answer_text);

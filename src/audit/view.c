@@ -181,6 +181,29 @@ static void add_usual(json_t *view)
         json_object_set_new(view, "attempts", json_integer(1));
 }
 
+/* A new user's team, the rule that gave it and where that stands say why. */
+static void add_usual_why(json_t *view)
+{
+    json_t *change;
+    size_t i;
+
+    if (!is(view, "operation", "create") || json_object_get(view, "why"))
+        return;
+    json_array_foreach(json_object_get(view, "changes"), i, change)
+    {
+        const char *rule = json_string_value(json_object_get(change, "rule"));
+        const char *file = json_string_value(json_object_get(change, "file"));
+        const char *team = json_string_value(json_object_get(change, "to"));
+        const char *quote = rule && *rule == '[' ? "" : "\"";
+
+        if (is(change, "field", "team") && rule && file && team)
+            put(view, "why",
+                json_sprintf("%s%s%s%s (%s:%d) gives team %s", *quote ? "rule " : "", quote, rule,
+                             quote, file, (int)json_integer_value(json_object_get(change, "line")),
+                             team));
+    }
+}
+
 static json_t *view_of(const json_t *line)
 {
     json_t *view = json_object();
@@ -196,6 +219,7 @@ static json_t *view_of(const json_t *line)
     if (json_object_get(line, "pc") && !p)
         json_object_set_new(view, "erased", json_true());
     add_usual(view);
+    add_usual_why(view);
     return view;
 }
 

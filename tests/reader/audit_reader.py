@@ -164,6 +164,10 @@ def long_form(chain):
                 if index is not None:
                     change.update(file=at[index][0], line=at[index][1], rule=at[index][2] or "[user] " + field)
                 new["changes"].append(change)
+            for change in new["changes"]:
+                if row.get("op") == "create" and change["field"] == "team" and change["to"] and "rule" in change:
+                    rule = change["rule"] if change["rule"].startswith("[") else 'rule "%s"' % change["rule"]
+                    new.setdefault("why", "%s (%s:%d) gives team %s" % (rule, change["file"], change["line"], change["to"]))
         if row["ev"] == "intent":
             intents[row["no"]] = new
         if row["ev"] == "outcome" and "p" in row and "dn" not in p and row.get("no") in intents:
