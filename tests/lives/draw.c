@@ -31,17 +31,17 @@ static void hire(struct plan *p, uint64_t at)
 {
     if (n_hired + 1 >= PEOPLE_MAX)
         return;
-    struct happening *h = plan_add(p, at, WHAT_HIRE, any_team());
+    struct happening *h = plan_put(p, at, WHAT_HIRE, any_team());
     h->who = ++n_hired;
     h->number = pick(1000000);
     known[n_hired].gone = known[n_hired].renamed = false;
     if (pick(8) == 0)
-        plan_add(p, at, WHAT_LEAD, "yes")->who = n_hired;
+        plan_put(p, at, WHAT_LEAD, "yes")->who = n_hired;
 }
 
 static void say(struct plan *p, uint64_t at, enum what what, unsigned who, const char *to)
 {
-    struct happening *h = plan_add(p, at, what, to);
+    struct happening *h = plan_put(p, at, what, to);
     h->who = who;
     h->number = pick(1000000);
 }
@@ -157,7 +157,7 @@ static void draw_crashes(struct plan *p, unsigned percent)
         if (chance_percent(CHANCE_CRASH, percent)) {
             /* The audit is written seldom, and has an order of its own. */
             bool audit = chance_percent(CHANCE_CRASH, 15);
-            struct happening *h = plan_add(p, at, WHAT_CRASH,
+            struct happening *h = plan_put(p, at, WHAT_CRASH,
                                            audit                             ? "power at audit"
                                            : chance_percent(CHANCE_CRASH, 50) ? "kill"
                                                                               : "power");
@@ -187,7 +187,7 @@ static void draw_weather(struct plan *p)
         const char *to = directory ? troubles[chance(CHANCE_TENANT, 2)]
                                    : troubles[chance(CHANCE_TENANT, 9)];
         uint64_t before = chance(CHANCE_TENANT, 5 * SECOND);
-        struct happening *h = plan_add(p, at > before ? at - before : 0,
+        struct happening *h = plan_put(p, at > before ? at - before : 0,
                                        directory ? WHAT_DIRECTORY : WHAT_TENANT, to);
         h->seconds = strcmp(to, "hangs up") == 0    ? 1
                      : chance(CHANCE_TENANT, 2) ? 60 + chance(CHANCE_TENANT, 600)
@@ -207,7 +207,7 @@ static void draw_operators(struct plan *p, bool calm)
         for (unsigned hour = 9; hour < 24; hour += 4) {
             uint64_t at = day * DAY + hour * HOUR;
             if (!strict || chance_percent(CHANCE_OPERATOR, 60))
-                plan_add(p, at, WHAT_OPERATOR, "approve");
+                plan_put(p, at, WHAT_OPERATOR, "approve");
             if (calm || !chance_percent(CHANCE_OPERATOR, 12))
                 continue;
             /* Half of it right before somebody's change. */
@@ -216,7 +216,7 @@ static void draw_operators(struct plan *p, bool calm)
                 when = p->all[chance(CHANCE_OPERATOR, n_people)].at_usec;
             when -= when < SECOND ? 0 : SECOND;
             struct happening *h =
-                plan_add(p, when, WHAT_OPERATOR, acts[chance(CHANCE_OPERATOR, 8)]);
+                plan_put(p, when, WHAT_OPERATOR, acts[chance(CHANCE_OPERATOR, 8)]);
             h->who = 1 + (unsigned)chance(CHANCE_OPERATOR, n_hired);
             h->seconds = 60 + chance(CHANCE_OPERATOR, 3600);
         }
@@ -231,7 +231,7 @@ static void draw_configurations(struct plan *p)
     for (unsigned day = 0; day < p->days; day++)
         if (chance_percent(CHANCE_OPERATOR, 20)) {
             uint64_t at = day * DAY + 8 * HOUR + chance(CHANCE_OPERATOR, 10 * HOUR);
-            plan_add(p, at, WHAT_CONFIGURATION, keys[chance(CHANCE_OPERATOR, 4)])->number =
+            plan_put(p, at, WHAT_CONFIGURATION, keys[chance(CHANCE_OPERATOR, 4)])->number =
                 1 + chance(CHANCE_OPERATOR, 1000);
         }
 }
@@ -245,8 +245,8 @@ static void draw_states(struct plan *p)
     for (unsigned i = 0; i < 1 + p->days / 4; i++) {
         uint64_t at = chance(CHANCE_OPERATOR, p->days * DAY),
                  later = chance(CHANCE_OPERATOR, 2 * DAY);
-        plan_add(p, at, WHAT_STATE, "keep");
-        plan_add(p, at + later, WHAT_STATE, ways[chance(CHANCE_OPERATOR, 4)]);
+        plan_put(p, at, WHAT_STATE, "keep");
+        plan_put(p, at + later, WHAT_STATE, ways[chance(CHANCE_OPERATOR, 4)]);
     }
 }
 
@@ -257,7 +257,7 @@ static void draw_disks(struct plan *p)
     if (!chance_percent(CHANCE_DISK, 25))
         return;
     for (unsigned i = 0; i < 1 + p->days / 4; i++) {
-        struct happening *h = plan_add(p, chance(CHANCE_DISK, p->days * DAY), WHAT_DISK,
+        struct happening *h = plan_put(p, chance(CHANCE_DISK, p->days * DAY), WHAT_DISK,
                                        troubles[chance(CHANCE_DISK, 5)]);
         h->seconds = 10 + chance(CHANCE_DISK, chance(CHANCE_DISK, 2) ? 60 : 7200);
     }
@@ -273,7 +273,7 @@ static void draw_clocks(struct plan *p)
         static const uint64_t most[] = {60, 3600, 86400, 400 * 86400};
         uint64_t kind = chance(CHANCE_DISK, 3);
         struct happening *h =
-            plan_add(p, chance(CHANCE_DISK, p->days * DAY), WHAT_CLOCK, ways[kind]);
+            plan_put(p, chance(CHANCE_DISK, p->days * DAY), WHAT_CLOCK, ways[kind]);
         /* What is to be deleted waits on the wall clock so far. */
         unsigned n_most = p->deletes && kind ? 2 : kind == 2 ? 3 : 4;
         h->seconds = 1 + chance(CHANCE_DISK, most[chance(CHANCE_DISK, n_most)]);

@@ -33,7 +33,7 @@ static const char *const names[WHAT_KINDS] = {
     [WHAT_STATE] = "state",
 };
 
-struct happening *plan_add(struct plan *p, uint64_t at_usec, enum what what, const char *to)
+struct happening *plan_put(struct plan *p, uint64_t at_usec, enum what what, const char *to)
 {
     if (p->n == p->room) {
         p->room = p->room ? 2 * p->room : 64;
@@ -126,7 +126,7 @@ static bool read_line(struct plan *p, json_t *line)
         kind++;
     if (kind == WHAT_KINDS || !read_time(json_string_value(json_object_get(line, "at")), &at))
         return false;
-    struct happening *h = plan_add(p, at, (enum what)kind, to ? to : "");
+    struct happening *h = plan_put(p, at, (enum what)kind, to ? to : "");
     h->who = (unsigned)json_integer_value(json_object_get(line, "who"));
     h->number = (uint64_t)json_integer_value(json_object_get(line, "number"));
     h->seconds = (uint64_t)json_integer_value(json_object_get(line, "seconds"));

@@ -61,7 +61,7 @@ struct draw_options {
 
 void plan_draw(struct plan *ret, const struct draw_options *o);
 /* In the order of their times; those of one time in the order in which they were added. */
-struct happening *plan_add(struct plan *p, uint64_t at_usec, enum what what, const char *to);
+struct happening *plan_put(struct plan *p, uint64_t at_usec, enum what what, const char *to);
 void plan_sort(struct plan *p);
 int plan_read(struct plan *ret, const char *path);
 int plan_write(const struct plan *p, const char *path);

@@ -83,6 +83,11 @@ static const struct {
      "d.entry_id = p.entry_id) OR EXISTS (SELECT 1 FROM dirty_later d WHERE d.entry_id = "
      "p.entry_id) FROM person p ORDER BY p.dn",
      "for reports over everybody"},
+    {"SELECT p.entry_id, p.dn, p.verdict, p.wanted, p.login_key, p.code, p.sentence, "
+     "p.recheck_usec, p.bucket, p.bucket_code, p.run, EXISTS (SELECT 1 FROM dirty d WHERE "
+     "d.entry_id = p.entry_id) OR EXISTS (SELECT 1 FROM dirty_later d WHERE d.entry_id = "
+     "p.entry_id) FROM person p INDEXED BY person_skipped",
+     "for the plan: who gets no user; the index has only those"},
     {OPERATION_COLUMNS "WHERE o.state = 4 ORDER BY o.number",
      "what is under way: never more than max_concurrent"},
     {OPERATION_COLUMNS "INDEXED BY operation_ready",
