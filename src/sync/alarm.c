@@ -185,7 +185,8 @@ static int look_at_hold(const char *cause, const char *reason, const char *sente
 {
     (void)next_usec;
     struct hold_look *l = userdata;
-    uint64_t now = clock_steady_usec(), due = since_usec + books_options(l->b)->sync->alarm_after_usec;
+    uint64_t now = clock_steady_usec(),
+             due = since_usec + books_options(l->b)->sync->alarm_after_usec;
     /* Other parked operations have alarms of their own, which do not wait. */
     bool counts = state == OPERATION_HELD ||
                   (state == OPERATION_PARKED &&

@@ -78,7 +78,8 @@ static void test_begins_as_the_wall_clock(void **state)
 /* Whatever the step, what waits passes as real time does. */
 static void test_steps_leave_the_steady_clock_alone(void **state)
 {
-    static const int64_t steps[] = {1, -1, 500000, -2000000, 60, -(int64_t)HOUR, (int64_t)(9000 * HOUR)};
+    static const int64_t steps[] = {
+        1, -1, 500000, -2000000, 60, -(int64_t)HOUR, (int64_t)(9000 * HOUR)};
     struct steady c;
     uint64_t passed = 0;
     start(*state, &c);
@@ -107,7 +108,8 @@ static void test_dates_follow_in_time(void **state)
             while (monotonic - begun < due) {
                 assert_false(steady_look(&c));
                 assert_int_equal(clock_date_usec(), dates + (monotonic - begun));
-                assert_int_equal(steady_doubt_usec(&c), back ? -(int64_t)wide[i] : (int64_t)wide[i]);
+                assert_int_equal(steady_doubt_usec(&c),
+                                 back ? -(int64_t)wide[i] : (int64_t)wide[i]);
                 pass(due / 7 + 1);
             }
             assert_true(steady_look(&c));
