@@ -130,7 +130,8 @@ bool filter_needs(const struct audit_filter *f, const struct line_chain *l, cons
         return false;
     if (outcomes && line_is_event(line, "intent"))
         return true; /* for what its outcome leaves out */
-    return l->seq > f->after && is_in_time(l->time, f) && (!f->event || line_is_event(line, f->event));
+    return l->seq > f->after && is_in_time(l->time, f) &&
+           (!f->event || line_is_event(line, f->event));
 }
 
 static bool is_about(const struct search *s, const char *line, const json_t *view)

@@ -51,7 +51,8 @@ struct state *books_state(const struct books *b);
 struct commands *books_commands(const struct books *b);
 const struct engine_options *books_options(const struct books *b);
 int books_note_steady(struct books *b, struct error *e); /* how far the clocks came, in the state */
-/* Whether the wall clock may be followed; what comes of it is noted. Each minute and turn. */
+/* Whether the wall clock may be followed; what comes of it is noted. Each minute, and in each
+ * turn. */
 int books_look_at_clock(struct books *b, struct error *e);
 int64_t books_clock_step_usec(const struct books *b); /* that dates do not follow; 0: none */
 bool books_doubt_clock(const struct books *b); /* it is to be looked at again */

@@ -5,8 +5,8 @@
  *   fail-sync      fdatasync() and fsync() fail with EIO, of files whose path holds its text
  *   synchronised   the kernel calls its clock synchronised; without the file it does not
  *   boot           the id of this boot
- *   clock          how many seconds the wall clock is ahead; the monotonic one and all timers are
- *                  as they are (libfaketime, which else would do, moves the latter too)
+ *   clock          how many seconds the wall clock is ahead; the monotonic one and all timers
+ * are as they are (libfaketime, which else would do, moves timers of the monotonic clock too)
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

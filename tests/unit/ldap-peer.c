@@ -219,8 +219,9 @@ static bool wants(const struct question *q, const char *name)
     if (left.size == 0)
         return true;
     while (take(&left, &a))
-        if (is(&a, name) || is(&a, "*") || (a.size > strlen(name) && a.data[strlen(name)] == ';' &&
-                                            strncasecmp(name, (const char *)a.data, strlen(name)) == 0))
+        if (is(&a, name) || is(&a, "*") ||
+            (a.size > strlen(name) && a.data[strlen(name)] == ';' &&
+             strncasecmp(name, (const char *)a.data, strlen(name)) == 0))
             return true;
     return false;
 }
@@ -448,7 +449,8 @@ static void search(struct peer *p, const struct question *q)
     int code = LDAP_SUCCESS;
     if (lookup && p->lookup_code)
         code = p->lookup_code;
-    for (; i < p->n_entries && !code && !(q->paged && !p->ignores_pages && n == q->page_size); i++) {
+    for (; i < p->n_entries && !code && !(q->paged && !p->ignores_pages && n == q->page_size);
+         i++) {
         const struct peer_entry *e = p->entries[i];
         found |= !e->gone && strcasecmp(e->dn, q->base) == 0;
         cut = !lookup && p->fail_code && n == p->fail_after;
@@ -599,7 +601,8 @@ static void push(struct peer *p, const struct peer_entry *e, const bool *was)
     for (size_t i = 0; i < 4; i++) {
         struct peer_follower *f = &p->followers[i];
         struct part filter = {f->filter[0], f->filter + 1, f->n_filter - 1};
-        struct question q = {.id = f->id, .scope = LDAP_SCOPE_SUBTREE, .filter = filter, .sync = true};
+        struct question q = {
+            .id = f->id, .scope = LDAP_SCOPE_SUBTREE, .filter = filter, .sync = true};
         if (!f->live)
             continue;
         snprintf(q.base, sizeof q.base, "%s", f->base);

@@ -138,7 +138,8 @@ static int on_unchanged(void *u, unsigned search, const char *id,
 static int on_members(void *u, const struct feed_members *m, struct error *e)
 {
     (void)u;
-    int r = mirror_members(bed.f->s, m->group_id, m->added, m->n_added, m->removed, m->n_removed, e);
+    int r = mirror_members(bed.f->s, m->group_id, m->added, m->n_added, m->removed,
+                           m->n_removed, e);
     return r == STATE_NONE ? SINK_UNKNOWN_ID : r;
 }
 static int on_commit(void *u, const struct feed_commit *c, struct error *e)
@@ -299,7 +300,8 @@ static void connect_to_peer(const struct directory_feed_ops *ops)
         bed.server.suffixes[1] = base;
         bed.server.suffix_ids[1] = suffix_id;
         for (unsigned i = 0; i < 2; i++) {
-            ok(bed.f, dn_key(bed.schema, bed.env.searches[i].base, &bed.env.searches[i].base_key, &e));
+            ok(bed.f,
+               dn_key(bed.schema, bed.env.searches[i].base, &bed.env.searches[i].base_key, &e));
             keys[i] = bed.env.searches[i].base_key;
         }
         ok(bed.f, mirror_searches(bed.f->s, keys, 2, &e));

@@ -108,7 +108,8 @@ static void test_dates_follow_in_time(void **state)
             while (monotonic - begun < due) {
                 assert_false(steady_look(&c));
                 assert_int_equal(clock_date_usec(), dates + (monotonic - begun));
-                assert_int_equal(steady_doubt_usec(&c), (back ? -1 : 1) * (int64_t)wide[i]);
+                assert_int_equal(steady_doubt_usec(&c),
+                                 back ? -(int64_t)wide[i] : (int64_t)wide[i]);
                 pass(due / 7 + 1);
             }
             assert_true(steady_look(&c));
