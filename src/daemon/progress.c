@@ -76,7 +76,7 @@ static void end_load(struct progress *p, uint64_t now_usec)
     uint64_t usec = now_usec - p->since_usec;
     text_format_duration(took, sizeof(took), usec - usec % USEC_PER_SEC);
     if (p->is_long)
-        log_notice("%zu changes were written in %s", p->done, took);
+        log_notice("%zu %s written in %s", p->done, p->done == 1 ? "change was" : "changes were", took);
     *p = (struct progress){.n_done = p->n_done, .looked_usec = p->looked_usec};
 }
 

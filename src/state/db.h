@@ -49,6 +49,7 @@ struct state {
     bool checked; /* its pages were read when it was opened: it was not as it was left */
     bool suspect; /* a page of it was found damaged since */
     bool in_transaction;
+    int changes_before; /* in this handle, when the transaction began */
     bool broken; /* a write of this transaction failed: it can only be rolled back */
     struct stmt *cache[STMT_CACHE_SIZE];
     struct buffer scratch;

@@ -470,6 +470,7 @@ int state_begin(struct state *s, struct error *e)
     rc = sqlite3_step(q->handle);
     if (rc != SQLITE_DONE)
         return db_error(s->db, s->path, rc, e);
+    s->changes_before = sqlite3_total_changes(s->db);
     s->in_transaction = true;
     s->broken = false;
     return 0;
@@ -509,6 +510,11 @@ void state_rollback(struct state *s)
     link_forget_counts(s);
     s->trail_known = (struct trail_known){0};
     s->trail_epoch++;
+}
+
+bool state_has_changed(const struct state *s)
+{
+    return s->in_transaction && sqlite3_total_changes(s->db) != s->changes_before;
 }
 
 bool state_in_transaction(const struct state *s)

@@ -35,6 +35,7 @@ struct books {
     unsigned work;
     bool in_turn, failed, distrusted;
     uint64_t transaction_since_usec;
+    uint64_t noted_usec; /* when the clocks were noted last; monotonic */
     uint64_t outcome_since_usec; /* the first outcome that waits for a commit came then; 0: none */
     uint64_t alarms_due_usec;
     uint64_t run;
@@ -90,7 +91,17 @@ const struct engine_options *books_options(const struct books *b)
 
 int books_note_steady(struct books *b, struct error *e)
 {
+    b->noted_usec = clock_monotonic_usec();
     return steady_note(b->o.state, e);
+}
+
+/* What is due later is written as a time of the steady clock, which goes on from its last note
+ * after a boot whose clock nobody vouches for: so the note is never much older than what was
+ * written. */
+static int note_time(struct books *b, struct error *e)
+{
+    bool old = clock_monotonic_usec() - b->noted_usec >= USEC_PER_SEC;
+    return old && state_has_changed(b->o.state) ? books_note_steady(b, e) : 0;
 }
 
 bool books_doubt_clock(const struct books *b)
@@ -181,7 +192,9 @@ int books_commit(struct books *b, struct error *e)
     b->outcome_since_usec = 0;
     if (!state_in_transaction(b->o.state))
         return 0;
-    int r = state_commit(b->o.state, e);
+    int r = note_time(b, e);
+    if (r == 0)
+        r = state_commit(b->o.state, e);
     if (r < 0) {
         books_failed(b, e);
         return r;

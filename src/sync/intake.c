@@ -191,7 +191,7 @@ static int commit_batch(struct reading *g, const struct feed_commit *c, struct e
         r = mirror_unseen_left(g->state, g->batch_search, why, clock_steady_usec(), &n_gone, e);
         if (n_gone) {
             rules_doubt_groups(g->rules);
-            log_notice("%zu entries are gone: %s", n_gone, why);
+            log_notice("%zu %s gone: %s", n_gone, n_gone == 1 ? "entry is" : "entries are", why);
         }
     }
     bool unfinished = state_meta_number(g->state, "feed-unfinished", 0) != 0;

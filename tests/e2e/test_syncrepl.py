@@ -87,13 +87,13 @@ def test_down_with_session_log(t):
 
 def test_down_without_session_log(t):
     """T18: without a session log slapd lists what is present, and the rest is gone."""
-    changes_while_down(t, t.server(Slapd, sesslog=0), "entries are gone")
+    changes_while_down(t, t.server(Slapd, sesslog=0), "1 entry is gone")
 
 
 def test_session_log_lost_by_a_restart(t):
     """T18: the session log is in memory: after a restart of slapd it is empty."""
     server = t.server(Slapd, sesslog=1000)
-    changes_while_down(t, server, "entries are gone", server.restart)
+    changes_while_down(t, server, "1 entry is gone", server.restart)
 
 
 def test_reload_hint(t):
