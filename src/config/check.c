@@ -284,7 +284,8 @@ static void check_secret(struct config_context *c, const struct settings *s,
         ERROR(key->section, key->name,
               "%s holds a secret and has mode %04o; others than its owner may not read it: %s"
               "chmod 0600 %s, or 0640 with rosterd's own group",
-              path.data, (unsigned)st.st_mode & 07777, chown_first(&st, path.data, why, sizeof(why)),
+              path.data, (unsigned)st.st_mode & 07777,
+               chown_first(&st, path.data, why, sizeof(why)),
               path.data);
     else if (access(path.data, R_OK) < 0 && errno == EACCES)
         WARNING(key->section, key->name, "%s cannot be read: %s", path.data,

@@ -36,7 +36,8 @@ static int load(struct daemon *d, struct settings **ret, char **ret_needs_restar
     }
     if (r < 0 && problems.n_errors)
         error_set(e, r, "the configuration has %zu error%s, the first: %s:%u: %s",
-                  problems.n_errors, text_plural(problems.n_errors), problems.items[0].file, problems.items[0].line,
+                  problems.n_errors, text_plural(problems.n_errors), problems.items[0].file,
+                   problems.items[0].line,
                   problems.items[0].sentence);
     problem_list_done(&problems);
     return r;

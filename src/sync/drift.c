@@ -260,7 +260,8 @@ static int note_use(const struct drift_look *look, struct link *l, struct drift 
                     const struct user *now, struct error *e)
 {
     const struct sync_options *o = books_options(look->books)->sync;
-    bool woken = l->dormant_usec && !now->disabled, used = now->last_login_usec > l->last_login_usec;
+    bool woken = l->dormant_usec && !now->disabled;
+    bool used = now->last_login_usec > l->last_login_usec;
     bool dormant = l->status == LINK_ACTIVE &&
                    link_used_usec(l) + o->dormant_after_usec <= clock_date_usec();
     if (!woken && (!o->dormant_after_usec || (!used && !dormant)))

@@ -161,7 +161,8 @@ static void count_disable(const struct person *p)
     size_t n = 0;
     for (size_t i = 0; i < n_disables; i++)
         n += disables[i] + DAY > world.steady_usec + MINUTE;
-    if (n > rules.disable_budget && (!rules.budget_changed_usec || rules.budget_changed_usec + DAY < world.steady_usec))
+    if (n > rules.disable_budget &&
+        (!rules.budget_changed_usec || rules.budget_changed_usec + DAY < world.steady_usec))
         broken(4, "%zu users were disabled within a day, the budget is %u", n,
                rules.disable_budget);
 }
