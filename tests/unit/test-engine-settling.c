@@ -1,0 +1,159 @@
+/*
+ * What becomes of an operation whose answer was lost, whose user is gone, or that nobody wants any
+ * more by the time it starts; and of work while the audit cannot be written.
+ */
+#include "config.h"
+
+#include "engine-test.h"
+
+/* Half of the answers are lost after the request was carried out, half before. */
+static void lose_answers(struct bed *b, unsigned kinds, int n)
+{
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = kinds,
+                                                    .times = n / 2,
+                                                    .takes_effect = true,
+                                                    .class = TENANT_UNCLEAR});
+    fake_tenant_fail(b->tenant, (struct fake_fault){
+                                    .kinds = kinds, .times = n - n / 2, .class = TENANT_UNCLEAR});
+}
+
+static void limits_off(struct bed *b)
+{
+    for (size_t i = 0; i < BUDGET_N_KINDS; i++)
+        b->sync.budgets[i] = (struct budget){.unlimited = true};
+    b->sync.leave_grace_usec = HOUR;
+}
+
+static void six(struct bed *b)
+{
+    bed_group(b, "support", "u0", "u1", "u2", "u3", "u4", "u5", NULL);
+}
+
+/* A disable and an enable are settled by reading: each is done, once. */
+static void test_lost_disables_and_enables(void **state)
+{
+    struct bed *b = *state;
+    limits_off(b);
+    people(b, 6, "support");
+    bed_start(b);
+    bed_sync(b);
+    lose_answers(b, FAKE_PUT | FAKE_ACTIVE, 4);
+    bed_group(b, "support", "u0", "u1", NULL);
+    bed_sync(b);
+    bed_advance(b, 5 * HOUR);
+    for (size_t i = 2; i < 6; i++)
+        assert_true(is_disabled(b, (char[]){'u', (char)('0' + i), 0}));
+    assert_int_equal(link_count(b->state, LINK_DISABLED), 4);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PUT | FAKE_ACTIVE), 4);
+    is_idle(b);
+
+    lose_answers(b, FAKE_PUT | FAKE_ACTIVE, 4);
+    six(b);
+    bed_sync(b);
+    bed_advance(b, 5 * HOUR);
+    for (size_t i = 0; i < 6; i++)
+        assert_false(is_disabled(b, (char[]){'u', (char)('0' + i), 0}));
+    assert_int_equal(link_count(b->state, LINK_ACTIVE), 6);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PUT | FAKE_ACTIVE), 8);
+    is_idle(b);
+}
+
+static void test_lost_deletes(void **state)
+{
+    struct bed *b = *state;
+    limits_off(b);
+    b->sync.delete_after_usec = 3 * DAY;
+    people(b, 6, "support");
+    bed_start(b);
+    bed_sync(b);
+    for (size_t i = 2; i < 6; i++)
+        bed_leave(b, (char[]){'i', 'd', '-', 'u', (char)('0' + i), 0});
+    bed_group(b, "support", "u0", "u1", NULL);
+    bed_sync(b);
+    lose_answers(b, FAKE_DELETE, 4);
+    bed_advance(b, 5 * DAY);
+    assert_int_equal(b->tenant->n_users, 2);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_DELETE), 4);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_CREATE), 6);
+    is_idle(b);
+}
+
+/* Somebody deleted the user before we could disable it: nothing is left to do, and nobody is made
+ * anew for it. */
+static void test_gone_at_disable(void **state)
+{
+    struct bed *b = *state;
+    limits_off(b);
+    people(b, 6, "support");
+    bed_start(b);
+    bed_sync(b);
+    bed_group(b, "support", "u0", "u1", "u2", "u3", "u4", NULL);
+    fake_tenant_remove(b->tenant, "u5");
+    bed_sync(b);
+    bed_advance(b, 5 * HOUR);
+    assert_int_equal(b->tenant->n_users, 5);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_CREATE), 6);
+    assert_int_equal(link_count(b->state, LINK_ACTIVE), 5);
+    assert_int_equal(bed_queue(b, 0, NULL), 0);
+    is_idle(b);
+}
+
+/* Wanted again before the lost attempt was settled: what did not happen is not done any more, and
+ * what did is taken back. */
+static void test_wanted_again(void **state)
+{
+    struct bed *b = *state;
+    limits_off(b);
+    people(b, 6, "support");
+    bed_start(b);
+    bed_sync(b);
+    lose_answers(b, FAKE_PUT | FAKE_ACTIVE, 2);
+    bed_group(b, "support", "u0", "u1", "u2", "u3", NULL);
+    bed_sync(b);
+    bed_advance(b, HOUR + USEC_PER_SEC); /* both were tried, and nothing is known */
+    six(b);
+    bed_sync(b);
+    bed_advance(b, 5 * HOUR);
+    for (size_t i = 0; i < 6; i++)
+        assert_false(is_disabled(b, (char[]){'u', (char)('0' + i), 0}));
+    assert_int_equal(link_count(b->state, LINK_ACTIVE), 6);
+    assert_int_equal(bed_queue(b, 0, NULL), 0);
+    is_idle(b);
+}
+
+/* While the audit cannot be written nothing leaves; then it goes on by itself. */
+static void test_audit_cannot_be_written(void **state)
+{
+    struct bed *b = *state;
+    people(b, 3, "support");
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_forget_calls(b->tenant);
+    engine_audit_written(b->engine, false, "the disk is full");
+    bed_person_uid(b, "new");
+    bed_group(b, "support", "u0", "u1", "u2", "new", NULL);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_WRITES), 0);
+    assert_null(fake_tenant_find(b->tenant, "new"));
+    engine_audit_written(b->engine, true, NULL);
+    bed_run(b);
+    assert_non_null(fake_tenant_find(b->tenant, "new"));
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 1);
+    is_idle(b);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        scenario(test_lost_disables_and_enables),
+        scenario(test_lost_deletes),
+        scenario(test_gone_at_disable),
+        scenario(test_wanted_again),
+        scenario(test_audit_cannot_be_written),
+    };
+    log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
