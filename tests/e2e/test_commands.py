@@ -4,7 +4,7 @@ import json
 import os
 import re
 
-from lib import life, need, wait_for
+from lib import deadline, life, need, wait_for
 from lib.life import AGENTS, crowd, settled
 
 
@@ -98,3 +98,21 @@ def test_command_that_fails_for_a_while(t):
     need(puts and all(w["body"].get("password") or "password" in str(w["body"]) for w in puts), "other passwords were set", puts)
     wait_for(lambda: d.audit(event="alarm-over"), 10, "over")
     settled(d)
+
+
+@deadline(120)
+def test_command_without_end(t):
+    """A command that does not end is killed after its time, with what it started, and said so; others are told meanwhile."""
+    ground, group, tenant = crowd(t, people(2))
+    started = t.path("started")
+    command = t.write("endless", "#!/bin/sh\ncat > /dev/null\nsleep 600 &\necho $$ $! >> '%s'\nwait\n" % started, 0o755)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, guard={"max_disable": "0"},
+                    notify={"command": command}).start()
+    tenant.wait_users(people(2))
+    ground.leave(group, "p001")
+    wait_for(lambda: os.path.exists(started), 20, "the command runs")
+    d.wait_log("runs for over 30 seconds: it is killed", 45)
+    pids = [int(pid) for pid in open(started, encoding="ascii").readline().split()]
+    wait_for(lambda: not any(os.path.exists("/proc/%d/exe" % pid) and os.readlink("/proc/%d/exe" % pid) for pid in pids), 10,
+             "nothing of it is left", lambda: pids)
+    need(d.running(), "rosterd goes on")
