@@ -91,7 +91,7 @@ def test_roles_and_services(t):
         tenant.wait_user("eve", disabled=True)
         ground.replace("ana", nsRoleDN=None)
         tenant.wait_user("ana", disabled=True)
-        need(site.disables() == ["ana", "eve"], feed, "those two", site.disables())
+        wait_for(lambda: site.disables() == ["ana", "eve"], 10, "those two, and nobody else", lambda: (feed, site.disables()))
         # What changes elsewhere.
         ground.server.replace("cn=point," + ground.dn, roomNumber="R2")
         daemon.ctl("sync")
