@@ -119,8 +119,9 @@ static bool check_account(struct check *c, struct tenant_client *client)
     bool fine = a->class == TENANT_DONE && asked.has_names;
     const char *odd = secret_file_oddity(c->settings->tenant.client_secret_file);
     if (fine) {
-        check_add(c, CHECK_OK, "tenant", "%s accepts the credentials of %s; it has %zu teams",
-                  c->settings->tenant.url, c->settings->tenant.client_id, asked.names.n_items);
+        check_add(c, CHECK_OK, "tenant", "%s accepts the credentials of %s; it has %zu team%s",
+                  c->settings->tenant.url, c->settings->tenant.client_id, asked.names.n_items,
+                  text_plural(asked.names.n_items));
         check_teams(c, &asked.names);
     } else if (a->class == TENANT_NOT_AUTHORISED && a->status != 0) {
         check_add(c, CHECK_ERROR, "tenant",

@@ -40,6 +40,7 @@ class Checker:
     def __init__(self):
         with open(PAGE, encoding="utf-8") as text:
             self.line, self.personal, self.events = tables(text.read())
+        self.early = []
         self.found, self.fingerprint, self.begun, self.checkpoint, self.signed, self.last = [], None, set(), None, False, None
 
     def need(self, fine, seq, what):
@@ -83,10 +84,13 @@ class Checker:
             self.need({"facts", "fingerprint", "changed", "file", "state"} <= set(d), seq, "the configuration")
             self.need(hashlib.sha256(d["facts"].encode()).hexdigest() == d["fingerprint"], seq, "the fingerprint of facts")
             self.fingerprint = d["fingerprint"]
+            for early, cfg in self.early:
+                self.need(self.fingerprint.startswith(cfg), early, "cfg is not the beginning of the fingerprint")
+            self.early = []
         if "cfg" in row:
-            self.need(re.fullmatch("[0-9a-f]{12}", row["cfg"]) and
-                      (self.fingerprint is None or self.fingerprint.startswith(row["cfg"]) or row["ev"] == "intent" or "no" in row),
-                      seq, "cfg is not the beginning of the fingerprint")
+            self.need(re.fullmatch("[0-9a-f]{12}", row["cfg"]), seq, "cfg has another form")
+            if not (self.fingerprint is None or self.fingerprint.startswith(row["cfg"]) or row["ev"] == "intent" or "no" in row):
+                self.early.append((seq, row["cfg"]))  # written while it starts: the line that says which one follows
         self.need("say" not in row or "p" not in row, seq, "a sentence beside p")
         self.need("try" not in row or row["try"] > 1, seq, "try at the first attempt")
         self.need(not (row.get("code") == "done" and row.get("ans") == "done" and "st" in row), seq, "ans is as code")
