@@ -187,8 +187,9 @@ static int look_at_hold(const char *cause, const char *reason, const char *sente
     struct hold_look *l = userdata;
     uint64_t now = clock_steady_usec(),
              due = since_usec + books_options(l->b)->sync->alarm_after_usec;
-    /* Other parked operations have alarms of their own, which do not wait. */
-    bool counts = state == OPERATION_HELD ||
+    /* Other parked operations have alarms of their own, which do not wait, and so has an attribute
+     * that vanished. */
+    bool counts = (state == OPERATION_HELD && !text_equal(reason, REASON_ATTRIBUTE_VANISHED)) ||
                   (state == OPERATION_PARKED &&
                    (text_equal(reason, REASON_RELINK) || text_equal(reason, REASON_USER_GONE) ||
                     (text_equal(reason, REASON_ADOPTION) && !l->adoption_open)));

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from lib import life, need, wait_for
 from lib.life import AGENTS, HELD, crowd, settled, wait_held
-from test_life_notify import keeper
 
 USER = "/configapi/v2/user"
 SLOW = {"min": "100ms", "max": "1s", "hold": "300s"}
@@ -73,7 +72,7 @@ def test_seats(t):
     """T73: all seats are taken: one cause, one alarm and one line with the tenant's words and the number; one is tried, slowly, and its success frees the rest."""
     logins = people(30)
     ground, group, tenant = crowd(t, logins)
-    command, told = keeper(t, "notify")
+    command, told = life.keeper(t, "notify")
     d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
                     notify={"command": command, "alarm_after": "1s"}, retry={"min": "100ms", "max": "1s", "hold": "2s"})
     seats = {"status": 400, "content_type": "text/plain", "body": "Maximum number of users exceeded"}
@@ -141,7 +140,7 @@ def test_flap_in_a_first_load(t):
     """T73: one body of a first load is refused with a page: nothing stops, and nobody is told anything at once."""
     logins = people(120)
     ground, group, tenant = crowd(t, logins)
-    command, told = keeper(t, "notify")
+    command, told = life.keeper(t, "notify")
     d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
                     notify={"command": command, "alarm_after": "2s"})
     refuse(tenant, "p050", BLOCKED)
@@ -159,7 +158,7 @@ def test_flap_in_a_first_load(t):
 def test_alarm_that_comes_and_goes(t):
     """An alarm that comes and goes is told at most once in alarm_after, also across a restart; when it stays it is told then."""
     ground, group, tenant = crowd(t, people(4))
-    command, told = keeper(t, "notify")
+    command, told = life.keeper(t, "notify")
     d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, guard={"max_disable": "0"},
                     notify={"command": command, "alarm_after": "6s"}).start()
     tenant.wait_users(people(4))
