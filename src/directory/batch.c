@@ -507,8 +507,8 @@ static void commit(struct feed_batch *b)
         return;
     }
     if (b->n_entries > 0)
-        log_debug("%zu of %zu entries came as the same bytes as before", b->n_unchanged,
-                  b->n_entries);
+        log_debug("%zu of %zu %s came as the same bytes as before", b->n_unchanged, b->n_entries,
+                  b->n_entries == 1 ? "entry" : "entries");
     b->unfinished = c.unfinished;
     directory_feed_committed(b->env, &c);
     /* Who was not seen is known only now: they may be elsewhere, and groups name them. */

@@ -61,7 +61,7 @@ def forget(daemon, cookies, raw):
 
 
 def counts(daemon):
-    rows = re.findall(r"(\d+) of (\d+) entries came as the same bytes", daemon.log().split("--- ")[-1])
+    rows = re.findall(r"(\d+) of (\d+) entr(?:y|ies) came as the same bytes", daemon.log().split("--- ")[-1])
     return sum(int(row[0]) for row in rows), sum(int(row[1]) for row in rows)
 
 

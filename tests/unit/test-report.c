@@ -251,7 +251,7 @@ static void compare_json(struct fixture *f, const char *name, json_t *answer)
 /* As rosterctl and --dry-run show it. Malloc'd. */
 static char *plan_text(const json_t *plan, bool colour)
 {
-    struct output o = {.colour = colour, .now_usec = T0 + 30 * USEC_PER_SEC};
+    CLEANUP(output_done) struct output o = {.colour = colour, .now_usec = T0 + 30 * USEC_PER_SEC};
     (void)render_plan(&o, plan, RENDER_PLAN_WHOLE);
     return buffer_take(&o.text);
 }
