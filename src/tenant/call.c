@@ -224,6 +224,8 @@ static void finish(struct tenant_call *call, struct tenant_answer *a)
         c->n_failed++;
     } else if (a->status) {
         pace_served(&c->pace, who(call));
+        if (a->class == TENANT_DONE && call->request.question.method != HTTP_GET)
+            pace_written(&c->pace, now);
     }
     log_end(call, a);
     leave(call);

@@ -119,15 +119,22 @@ static void turn_window(struct pace *p, uint64_t now_usec)
     bool next = now_usec < p->window_usec + 2 * USEC_PER_SEC;
     p->n_last_window = next ? p->n_window : 0;
     p->n_last_refused = next ? p->n_refused : 0;
+    p->n_last_written = next ? p->n_written : 0;
     p->window_usec = now_usec;
-    p->n_window = p->n_refused = 0;
+    p->n_window = p->n_refused = p->n_written = 0;
+}
+
+void pace_written(struct pace *p, uint64_t now_usec)
+{
+    turn_window(p, now_usec);
+    p->n_written++;
 }
 
 unsigned pace_second(const struct pace *p, uint64_t now_usec)
 {
     if (now_usec >= p->window_usec + 2 * USEC_PER_SEC)
         return 0;
-    unsigned n = p->n_window > p->n_last_window ? p->n_window : p->n_last_window;
+    unsigned n = p->n_written > p->n_last_written ? p->n_written : p->n_last_written;
     return p->rate > 0 && n > p->rate ? (unsigned)p->rate + 1 : n; /* it was faster before */
 }
 

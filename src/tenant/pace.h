@@ -22,6 +22,7 @@ struct pace {
     uint64_t window_usec;               /* start of the second that is being counted */
     unsigned n_window, n_last_window;   /* requests in it, and in the one before */
     unsigned n_refused, n_last_refused; /* of them */
+    unsigned n_written, n_last_written; /* writes that were done */
     size_t n_under_way;
     struct second ended;
     struct refused refused;
@@ -41,7 +42,8 @@ void pace_ended(struct pace *p, uint64_t now_usec);
  * retry_after_usec: 0 when it named no time. */
 void pace_throttled(struct pace *p, uint64_t now_usec, uint64_t retry_after_usec, uint64_t who);
 void pace_served(struct pace *p, uint64_t who); /* any other answer */
-/* How many left within the last whole second, or within the present one if that is more: what
- * another second may bring. */
+void pace_written(struct pace *p, uint64_t now_usec); /* a write was done */
+/* How many writes were done within the last whole second, or within the present one if that is
+ * more: what another second may bring. None while they are refused. */
 unsigned pace_second(const struct pace *p, uint64_t now_usec);
 
