@@ -68,11 +68,25 @@ int mirror_load(struct state *s, const char *id, bool with_members, struct mirro
     return 0;
 }
 
-static bool names_member(const struct entry *e, const struct member *m)
+/* Both are sorted in the same way, see entry_sort(). */
+static bool lacks_member(const struct entry *stored, const struct entry *entry)
 {
-    for (size_t i = 0; i < e->n_members; i++)
-        if (e->members[i].kind == m->kind && strcmp(e->members[i].key, m->key) == 0)
+    size_t k = 0;
+
+    for (size_t i = 0; i < stored->n_members; i++) {
+        const struct member *was = &stored->members[i];
+        int order = -1;
+
+        for (; k < entry->n_members; k++) {
+            const struct member *is = &entry->members[k];
+            order = is->kind != was->kind ? (int)is->kind - (int)was->kind
+                                          : strcmp(is->key, was->key);
+            if (order >= 0)
+                break;
+        }
+        if (k == entry->n_members || order != 0)
             return true;
+    }
     return false;
 }
 
@@ -85,10 +99,7 @@ static const char *first_lacking(const struct entry *stored, const struct entry 
         if (!now || now->n_values < a->n_values)
             return a->name;
     }
-    for (size_t i = 0; i < stored->n_members; i++)
-        if (!names_member(entry, &stored->members[i]))
-            return "member";
-    return NULL;
+    return lacks_member(stored, entry) ? "member" : NULL;
 }
 
 int mirror_lacking(struct state *s, const struct entry *entry, char **ret, struct error *e)
