@@ -122,6 +122,8 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
         cause = "unclear";
     }
     bool again = text_equal(o->reason, reason);
+    /* Whether the attempt before took effect will never be known: it counts as done. */
+    bool lost = operation_is_unclear(o) && !text_equal(reason, REASON_UNCLEAR) && !o->approved;
     o->state = OPERATION_HELD;
     o->not_before_usec = wait_usec ? now + wait_usec : 0;
     if (!again || !o->since_usec)
@@ -131,6 +133,8 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
         error_out_of_memory(&e);
     if (r == 0)
         r = books_write(d->books, &e);
+    if (r == 0 && lost)
+        r = note_spent(d, o, &e);
     if (r == 0)
         r = queue_store(d->state, o, &e);
     if (r == 0 && (a || !again)) /* where nothing was asked, nothing new is known */
