@@ -259,6 +259,8 @@ int delivery_pick(struct delivery *d, size_t *ret_n, struct error *e)
         return r;
     health_forget_old_missing(d->health);
     size_t room = most - d->n_executions;
+    if (room > d->options->max_concurrent) /* what one commit releases leaves in any order */
+        room = d->options->max_concurrent;
     struct operation_list due = {0};
     r = queue_next(d->state, QUEUE_DUE, clock_steady_usec(), room, &due, e);
     if (r == 0 && due.n_items < room)

@@ -232,8 +232,7 @@ def test_down_with_300_joiners(t):
     posts = tenant.requests(method="POST", path=USER + "$")
     need(sorted(p["login"] for p in posts) == logins, "each once", len(posts))
     places = [queued.index(p["login"]) for p in posts]
-    # Those whose intents one commit made durable may leave in any order: eight at once, and up to 32 ahead of them.
-    need(all(abs(place - at) <= 40 for at, place in enumerate(places)), "oldest first", places[:80])
+    need(all(abs(place - at) <= 8 for at, place in enumerate(places)), "oldest first", places[:40])
     need(max(p["inFlight"] for p in posts) <= 4, "no thundering", max(p["inFlight"] for p in posts))
     need(life.check_ledger(d)["created"] == 300, "ledger", life.check_ledger(d))
 
