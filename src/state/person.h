@@ -38,7 +38,7 @@ struct person {
     char *entry_id;
     char *dn;
     enum person_verdict verdict;
-    char *wanted;    /* user_to_json with sources; NULL unless USER */
+    char *wanted;    /* user_to_json, without sources; NULL unless USER */
     char *login_key; /* text_fold of the wanted login; NULL unless USER */
     char *code, *sentence;
     uint64_t recheck_usec; /* 0: never */

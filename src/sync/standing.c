@@ -98,7 +98,7 @@ static int store_person(struct books *b, struct dossier *s, const struct planner
 {
     enum planner_presence presence = dossier_presence(s);
     CLEANUP(freep)
-    char *wanted = presence == PLANNER_WANTED ? user_to_json(s->verdict.user, true) : NULL;
+    char *wanted = presence == PLANNER_WANTED ? user_to_json(s->verdict.user, false) : NULL;
     struct person p = {
         .entry_id = (char *)s->entry_id,
         .dn = (char *)dossier_dn(s),
