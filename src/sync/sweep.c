@@ -46,6 +46,10 @@ struct walk {
     char *entry_id; /* the one that is read now; the next is the one after it */
     char *login;    /* of its link */
     char *scim_id;  /* of its link; NULL: not looked up yet */
+    /* What was known when it was asked for. */
+    char *known;
+    uint64_t confirmed_usec;
+    enum link_status status;
     bool no_scim;   /* the tenant does not take these calls: not asked again in this sweep */
     size_t n_read, n_drifted;
     bool anew;  /* the state is an older copy: what is read becomes what is known */
@@ -64,6 +68,7 @@ static void walk_free(struct walk *w)
     free(w->entry_id);
     free(w->login);
     free(w->scim_id);
+    free(w->known);
     free(w);
     s->walk = NULL;
 }
@@ -101,6 +106,36 @@ static void walk_broken(struct walk *w, const struct error *e)
     walk_free(w);
 }
 
+/* A user that was renamed there, or is gone, waits for a person, who may undo that there. */
+static bool is_in_motion(const struct link *l, const struct operation_list *busy)
+{
+    for (size_t i = 0; i < busy->n_items; i++) {
+        const struct operation *o = busy->items[i];
+        bool waits = l->renamed_there || l->gone || text_equal(o->reason, REASON_USER_GONE) ||
+                     text_equal(o->reason, REASON_DORMANT);
+        if (!waits || o->state == OPERATION_STARTED)
+            return true;
+    }
+    return false;
+}
+
+/* An operation began or ended while the user was read: the answer may be from before it, and says
+ * nothing of what is known now. Looked at in the next sweep. */
+static int has_moved_on(const struct walk *w, bool *ret, struct error *e)
+{
+    struct state *state = books_state(w->sweep->books);
+    CLEANUP(link_done) struct link l = {0};
+    struct operation_list busy = {0};
+    int r = link_load(state, w->entry_id, &l, e);
+    if (r == 0)
+        r = queue_of_person(state, w->entry_id, &busy, e);
+    *ret = r > 0 || (r == 0 && (is_in_motion(&l, &busy) || l.status != w->status ||
+                                l.confirmed_usec != w->confirmed_usec ||
+                                !text_equal(l.login, w->login) || !text_equal(l.known, w->known)));
+    operation_list_done(&busy);
+    return r < 0 ? r : 0;
+}
+
 /* What became of those who are not found is decided when all were read. Whoever was reported
  * already is no news. */
 static int take_absence(struct walk *w, struct error *e)
@@ -121,10 +156,13 @@ static int compare(struct walk *w, const struct user *now, struct error *e)
     struct sweep *s = w->sweep;
     struct drift_look look = {
         .books = s->books, .rules = s->rules, .entry_id = w->entry_id, .anew = w->anew};
-    bool differs = false;
+    bool differs = false, moved_on;
+    int r = has_moved_on(w, &moved_on, e);
+    if (r < 0 || moved_on)
+        return r;
     if (!now)
         return take_absence(w, e);
-    int r = drift_take(&look, now, &differs, e);
+    r = drift_take(&look, now, &differs, e);
     w->n_drifted += differs;
     return r;
 }
@@ -145,13 +183,16 @@ static int follow_or_compare(struct walk *w, const struct tenant_answer *a, stru
     CLEANUP(link_done) struct link l = {0};
     const char *login =
         a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
-    bool taken = false;
+    bool taken = false, moved_on;
     if (a->class == TENANT_NOT_FOUND)
         return compare(w, NULL, e);
+    int r = has_moved_on(w, &moved_on, e);
+    if (r < 0 || moved_on)
+        return r;
     if (!login || text_equal_fold(login, w->login))
         return 0; /* nothing certain: looked at in the next sweep */
     w->n_drifted++;
-    int r = link_load(books_state(w->sweep->books), w->entry_id, &l, e);
+    r = link_load(books_state(w->sweep->books), w->entry_id, &l, e);
     if (r == 0)
         r = drift_follow_rename(w->sweep->books, &l, login, &taken, e);
     return r < 0 ? r : 0;
@@ -237,19 +278,6 @@ static void on_read(const struct tenant_answer *a, void *userdata)
     ops->call_free(call);
 }
 
-/* A user that was renamed there, or is gone, waits for a person, who may undo that there. */
-static bool is_in_motion(const struct link *l, const struct operation_list *busy)
-{
-    for (size_t i = 0; i < busy->n_items; i++) {
-        const struct operation *o = busy->items[i];
-        bool waits = l->renamed_there || l->gone || text_equal(o->reason, REASON_USER_GONE) ||
-                     text_equal(o->reason, REASON_DORMANT);
-        if (!waits || o->state == OPERATION_STARTED)
-            return true;
-    }
-    return false;
-}
-
 static void walk_on(struct walk *w)
 {
     struct sweep *s = w->sweep;
@@ -270,8 +298,12 @@ static void walk_on(struct walk *w)
         w->entry_id = TAKE(l.entry_id);
         free(w->login);
         free(w->scim_id);
+        free(w->known);
         w->login = TAKE(l.login);
         w->scim_id = TAKE(l.scim_id);
+        w->known = TAKE(l.known);
+        w->confirmed_usec = l.confirmed_usec;
+        w->status = l.status;
         /* Whoever has operations waiting is in motion: compared when it is settled. */
         struct operation_list busy = {0};
         r = queue_of_person(books_state(s->books), w->entry_id, &busy, &e);

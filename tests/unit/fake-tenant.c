@@ -434,6 +434,11 @@ static void answer_first(struct fake_tenant *t)
         answer(c, fault.class, fault.status, fault.status ? "a fault" : "connection reset");
         c->answer.retry_after_usec = fault.retry_after_usec;
     }
+    if (t->late && c->kind == FAKE_GET && text_equal_fold(c->login, t->late)) {
+        t->late = NULL;
+        t->late_call = c;
+        return;
+    }
     c->done(&c->answer, c->userdata);
 }
 
@@ -599,6 +604,8 @@ static void unlink_call(struct tenant_call *c)
 static struct tenant_call *fake_call_free(struct tenant_call *c)
 {
     struct fake_tenant *t = c->tenant;
+    if (t->late_call == c)
+        t->late_call = NULL;
     if (c->queued) {
         unlink_call(c);
         if (t->cancelled_takes_effect && t->cancelled_takes_effect(t->cancel_data))
@@ -697,6 +704,13 @@ void fake_tenant_release(struct fake_tenant *t)
     t->hold = false;
     if (t->first)
         sd_event_source_set_enabled(t->source, SD_EVENT_ONESHOT);
+}
+
+void fake_tenant_answer_late(struct fake_tenant *t)
+{
+    struct tenant_call *c = t->late_call;
+    t->late_call = NULL;
+    c->done(&c->answer, c->userdata);
 }
 
 size_t fake_tenant_calls(const struct fake_tenant *t, unsigned kinds)

@@ -64,6 +64,8 @@ struct fake_tenant {
     bool shuns_active, ignores_active; /* what SCIM does to another `active` */
     bool merges_skills; /* a PUT adds skills and never takes one away */
     bool hold;          /* requests arrive, and nothing is answered until this is false */
+    const char *late; /* the next read of this login is carried out, and answered only by … */
+    struct tenant_call *late_call; /* … fake_tenant_answer_late(); borrowed, NULL: none */
     /* What happens to a request whose caller went away: asked for each, with `cancel_data`. */
     bool (*cancelled_takes_effect)(void *userdata);
     void *cancel_data;
@@ -91,6 +93,7 @@ struct fake_tenant *fake_tenant_free(struct fake_tenant *t);
 void fake_tenant_fail(struct fake_tenant *t, struct fake_fault fault);
 void fake_tenant_heal(struct fake_tenant *t);    /* forgets all faults */
 void fake_tenant_release(struct fake_tenant *t); /* ends `hold` */
+void fake_tenant_answer_late(struct fake_tenant *t);
 size_t fake_tenant_calls(const struct fake_tenant *t, unsigned kinds);
 size_t fake_tenant_effects(const struct fake_tenant *t, unsigned kinds);
 void fake_tenant_forget_calls(struct fake_tenant *t);

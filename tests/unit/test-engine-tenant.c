@@ -233,6 +233,33 @@ static void test_sweep(void **state)
     is_idle(b);
 }
 
+/* The verification reads a user, and before it has the answer an operation changes that user: what
+ * it read is from before, and neither drift nor something to put back. */
+static void test_sweep_overtaken(void **state)
+{
+    struct bed *b = *state;
+    b->sync.verify_interval_usec = HOUR;
+    b->sync.on_drift = DRIFT_REPAIR;
+    people(b, 3, "support");
+    bed_start(b);
+    bed_sync(b);
+    b->tenant->late = "u1";
+    bed_advance(b, 61 * MINUTE);
+    assert_non_null(b->tenant->late_call);
+    bed_group(b, "support", "u0", "u2", NULL);
+    bed_group(b, "sales", "u1", NULL);
+    bed_sync(b);
+    assert_string_equal(user_get(fake_tenant_find(b->tenant, "u1")->user, USER_TEAM), "Sales");
+    fake_tenant_forget_calls(b->tenant);
+    fake_tenant_answer_late(b->tenant);
+    bed_run(b);
+    bed_advance(b, 2 * HOUR);
+    assert_int_equal(bed_audit(b, "drift", NULL, NULL), 0);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_WRITES), 0);
+    assert_string_equal(user_get(fake_tenant_find(b->tenant, "u1")->user, USER_TEAM), "Sales");
+    is_idle(b);
+}
+
 static void test_refused_and_no_scim(void **state)
 {
     struct bed *b = *state;
@@ -277,6 +304,7 @@ int main(int argc, char **argv)
         scenario(test_lost_answers),
         scenario(test_conflict),
         scenario(test_sweep),
+        scenario(test_sweep_overtaken),
         scenario(test_refused_and_no_scim),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
