@@ -336,8 +336,8 @@ int main(int argc, char **argv)
         return 0;
     clock_gettime(CLOCK_MONOTONIC, &ended);
     unsigned n_seen = points_print(n_saw, show_points);
-    /* Too mild a world holds nothing back; two may be missed when other code shifts the lives. */
-    bool too_mild = argc == 1 && !IS_SANITIZED && n_seen + 2 < POINTS;
+    /* Too mild a world holds nothing back. */
+    bool too_mild = argc == 1 && !IS_SANITIZED && n_seen < POINTS;
     printf(
         "lives: %u lives, %llu days, %u with something broken; %llu changes, %llu requests, %llu writes, "
         "%llu checks, %llu crashes (%llu of them power losses), %u of %u points seen; %.1f s\n",
