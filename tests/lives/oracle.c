@@ -315,6 +315,7 @@ static uint64_t allowed_for(struct person *p)
     /* Room may have come on any moment of the day after. */
     if (p->waited_usec && p->waited_usec + DAY > since)
         since = p->waited_usec + DAY;
+    since += world.down_usec - p->down_before_usec;
     return world.steady_usec > since ? world.steady_usec - since : 0;
 }
 

@@ -55,6 +55,7 @@ struct world {
     uint64_t cut_usec;    /* when a connection ended last */
     uint64_t active_usec; /* when anything happened last */
     uint64_t off_usec;    /* how long the machine was off, all in all: it cannot know */
+    uint64_t down_usec;   /* how long nobody was there to do anything */
     enum death death; /* from now on nothing that the daemon does reaches anybody */
     bool running;     /* the definitions speak for the world, not for the kernel */
     bool directory_away, tenant_away;
