@@ -74,6 +74,9 @@ void broken(unsigned invariant, const char *format, ...)
     if (world.n_broken++ == 0) {
         world.first_broken = invariant;
         world.first_broken_usec = world.steady_usec - BEGINNING;
+        va_start(ap, format);
+        vsnprintf(world.first_sentence, sizeof(world.first_sentence), format, ap);
+        va_end(ap);
     }
     if (world.n_broken > BROKEN_SHOWN || world.silent)
         return;

@@ -194,8 +194,8 @@ static int report(struct plan *p, const char *name, const struct life_result *fo
     }
     int r = live(p, false, &again);
     if (r == 0 && !again.n_broken)
-        printf("%s: invariant %u: it broke once, and not when it was lived again\n", name,
-               found->world.first_broken);
+        printf("%s: invariant %u broke once, and not when it was lived again: %s\n", name,
+               found->world.first_broken, found->world.first_sentence);
     return r;
 }
 

@@ -72,6 +72,7 @@ struct world {
     uint64_t n_crashes, n_power_losses, n_requests, n_events, n_changes, n_writes, n_checks;
     unsigned first_broken;    /* the first invariant that broke, and when */
     uint64_t first_broken_usec;
+    char first_sentence[200];
     unsigned crash_countdown; /* points until the death; 0: none is due */
     enum death crash_kind;
     bool crash_at_audit; /* of the files, only those of the audit count */
