@@ -25,8 +25,10 @@ static void touch(struct person *p)
 {
     p->changed_usec = world.steady_usec;
     bool is = oracle_is_entitled(p->item);
-    if (is != p->was_entitled || !p->entitled_usec)
+    if (is != p->was_entitled || !p->entitled_usec) {
         p->entitled_usec = world.steady_usec;
+        p->down_before_usec = world.down_usec;
+    }
     p->was_entitled = is;
 }
 

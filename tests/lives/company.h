@@ -15,7 +15,9 @@ struct person {
     char old_login[40];     /* before it changed; "": never */
     uint64_t changed_usec;  /* when something about them changed last */
     uint64_t entitled_usec; /* since when they are or are not entitled to work */
+    uint64_t down_before_usec; /* how long nobody had been there by then */
     uint64_t approved_until_usec; /* somebody approved their disable */
+    uint64_t waited_usec; /* at this day's end it waited for that, or for room in its budget */
     bool was_entitled, had_user;
     /* The state that knew of their user is gone: who leaves before an adoption is approved,
      * leaves a user whom nobody claims. */

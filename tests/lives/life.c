@@ -74,6 +74,9 @@ void broken(unsigned invariant, const char *format, ...)
     if (world.n_broken++ == 0) {
         world.first_broken = invariant;
         world.first_broken_usec = world.steady_usec - BEGINNING;
+        va_start(ap, format);
+        vsnprintf(world.first_sentence, sizeof(world.first_sentence), format, ap);
+        va_end(ap);
     }
     if (world.n_broken > BROKEN_SHOWN || world.silent)
         return;
@@ -337,6 +340,7 @@ static void after_death(void)
                          ? 1 * SECOND + chance(CHANCE_CRASH, 10 * SECOND)
                          : chance(CHANCE_CRASH, 3 * HOUR);
     world_pass(world.steady_usec + pause);
+    world.down_usec += pause;
     if (power) {
         world.booted_usec = world.steady_usec - SECOND;
         world.off_usec += pause;
@@ -369,7 +373,7 @@ static void begin(void)
     world.crash_countdown = 0;
     world.directory_away = world.tenant_away = world.has_lied = world.lost_by_lies = false;
     world.disk = DISK_FINE;
-    world.deaf_since_usec = world.off_usec = 0;
+    world.deaf_since_usec = world.off_usec = world.down_usec = 0;
     world.on_death = on_death;
     clock_begin(plan->chance);
     (void)sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, 1 + (int)(plan->chance % 1000000),

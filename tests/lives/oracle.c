@@ -304,14 +304,29 @@ __attribute__((format(printf, 2, 3))) static void differs(const struct person *p
     broken(9, "%s (%s) %s", p->login, p->item->dn, text);
 }
 
-static void check_absent(const struct person *p, const struct user *u)
+/* How long rosterd has been free to disable them, at least: a shift is waited for from then on. */
+static uint64_t allowed_for(struct person *p)
+{
+    uint64_t since = p->entitled_usec;
+    if (p->approved_until_usec > since + HOUR + MINUTE)
+        since = p->approved_until_usec - HOUR - MINUTE;
+    if (rules.disable_budget && waits(p))
+        p->waited_usec = world.steady_usec;
+    /* Room may have come on any moment of the day after. */
+    if (p->waited_usec && p->waited_usec + DAY > since)
+        since = p->waited_usec + DAY;
+    since += world.down_usec - p->down_before_usec;
+    return world.steady_usec > since ? world.steady_usec - since : 0;
+}
+
+static void check_absent(struct person *p, const struct user *u)
 {
     uint64_t away = world.steady_usec - p->entitled_usec;
     if (u && u->logged_in && !u->disabled)
         seen(POINT_ON_SHIFT);
     if (p->forgotten)
         return;
-    if (u && !u->disabled && (!u->logged_in || away > SHIFT))
+    if (u && !u->disabled && (!u->logged_in || allowed_for(p) > SHIFT))
         differs(p, "has access, and should not for %llu hours",
                 (unsigned long long)(away / HOUR));
     /* Whoever is in the directory and claimed has no user to be deleted. */

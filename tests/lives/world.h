@@ -55,6 +55,7 @@ struct world {
     uint64_t cut_usec;    /* when a connection ended last */
     uint64_t active_usec; /* when anything happened last */
     uint64_t off_usec;    /* how long the machine was off, all in all: it cannot know */
+    uint64_t down_usec;   /* how long nobody was there to do anything */
     enum death death; /* from now on nothing that the daemon does reaches anybody */
     bool running;     /* the definitions speak for the world, not for the kernel */
     bool directory_away, tenant_away;
@@ -71,6 +72,7 @@ struct world {
     uint64_t n_crashes, n_power_losses, n_requests, n_events, n_changes, n_writes, n_checks;
     unsigned first_broken;    /* the first invariant that broke, and when */
     uint64_t first_broken_usec;
+    char first_sentence[200];
     unsigned crash_countdown; /* points until the death; 0: none is due */
     enum death crash_kind;
     bool crash_at_audit; /* of the files, only those of the audit count */
