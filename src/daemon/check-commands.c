@@ -188,7 +188,7 @@ static void on_request(const char *method, const char *url, void *userdata)
     if (strcmp(method, "GET") != 0)
         return;
     add_curl(&b, &c->settings->tenant);
-    buffer_add_text(&b, " -H @\"$token\" -H 'Accept: application/json, application/scim+json'");
+    buffer_add_text(&b, " -H @\"$token\" -H '" TENANT_ACCEPT "'");
     add_word(&b, url);
     buffer_format(&what, "GET %s", path ? path : url);
     add(c, "curl", what.data, &b);

@@ -1,6 +1,6 @@
 /*
  * The tenant's part of a check: are the credentials taken, has the account its privileges, do
- * the mapped teams exist, is SCIM offered. It only reads.
+ * the mapped teams exist, is every part of its interface offered. It only reads.
  */
 #include "config.h"
 
@@ -34,7 +34,7 @@ static void on_answer(const struct tenant_answer *a, void *userdata)
     asked->answer = *a;
     asked->answer.names = NULL;
     asked->answer.user = NULL;
-    asked->answer.scim_id = NULL;
+    asked->answer.id = NULL;
     asked->has_names = a->names != NULL;
     for (size_t i = 0; a->names && i < a->names->n_items; i++)
         if (string_list_add(&asked->names, a->names->items[i]) < 0)
@@ -169,27 +169,28 @@ static void check_privilege(struct check *c, struct tenant_client *client, const
                   text);
 }
 
-static void check_scim(struct check *c, struct tenant_client *client, const char *login)
+static void check_part(struct check *c, struct tenant_client *client, const struct part *part,
+                       const char *login)
 {
     struct asked asked = {0};
     struct tenant_call *call = NULL;
     struct error e = {0};
     char text[600];
-    int r = tenant_https_ops.scim_lookup(client, &call, login, on_answer, &asked, &e);
-    if (!wait_answer(c, r, call, &asked, "SCIM", &e))
+    int r = tenant_https_ops.find(client, &call, login, on_answer, &asked, &e);
+    if (!wait_answer(c, r, call, &asked, part->name, &e))
         return;
     answer_text(&asked.answer, text, sizeof text);
     if (asked.answer.class == TENANT_DONE || asked.answer.class == TENANT_NOT_FOUND)
-        check_add(c, CHECK_OK, "SCIM",
-                  "the tenant offers it: names, mail, phones, roles and logins can be changed");
+        check_add(c, CHECK_OK, part->name, "the tenant offers it: %s can be changed",
+                  part->holds);
     else if (asked.answer.class == TENANT_UNSUPPORTED ||
              asked.answer.class == TENANT_NOT_AUTHORISED)
-        check_add(c, CHECK_WARNING, "SCIM",
-                  "the tenant does not offer it to this account, so changes of names, mail, "
-                  "phones, roles and logins will be held after a user is created: %s",
-                  text);
+        check_add(c, CHECK_WARNING, part->name,
+                  "the tenant does not offer it to this account, so changes of %s will be held "
+                  "after a user is created: %s",
+                  part->holds, text);
     else
-        check_add(c, CHECK_WARNING, "SCIM", "%s", text);
+        check_add(c, CHECK_WARNING, part->name, "%s", text);
 }
 
 void check_tenant(struct check *c)
@@ -207,7 +208,10 @@ void check_tenant(struct check *c)
     check_note_requests(c, client);
     if (check_account(c, client)) {
         check_privilege(c, client, login);
-        check_scim(c, client, login);
+        const struct parts *parts = &tenant_https_ops.parts;
+        for (size_t i = 0; i < parts->n_items; i++)
+            if (parts->items[i].may_be_missing)
+                check_part(c, client, &parts->items[i], login);
         check_names(c, client);
         check_work_list(c);
     }

@@ -68,5 +68,5 @@ void check_names(struct check *c, struct tenant_client *client);
 /* One list of all that the rules give and the tenant does not show; teams are noted before. */
 void check_note_work(struct check *c, const char *kind, const char *name);
 void check_work_list(struct check *c);
-/* check-tenant.c: token, privileges, teams, SCIM. Writes nothing there. */
+/* check-tenant.c: token, privileges, teams, parts that may be missing. Writes nothing there. */
 void check_tenant(struct check *c);

@@ -11,9 +11,9 @@
 enum operation_kind { /* stored: never renumber, never reuse */
     OPERATION_CREATE = 1,
     OPERATION_ADOPT = 2,
-    OPERATION_UPDATE = 3,  /* team, skills: Configuration API PUT */
-    OPERATION_PROFILE = 4, /* names, mail, phones, extension, roles: SCIM PATCH */
-    OPERATION_RENAME = 5,  /* login: SCIM PATCH of userName */
+    OPERATION_UPDATE = 3,  /* a part of the user, such as team and skills … */
+    OPERATION_PROFILE = 4, /* … and another, such as names, mail, phones, roles */
+    OPERATION_RENAME = 5,  /* the login */
     OPERATION_DISABLE = 6,
     OPERATION_ENABLE = 7,
     OPERATION_DELETE = 8,
@@ -49,7 +49,7 @@ struct change {
 #define REASON_TENANT_AWAY        "tenant-unavailable"
 #define REASON_THROTTLED          "tenant-throttled"
 #define REASON_UNCLEAR            "outcome-unclear"
-#define REASON_NO_SCIM            "no-scim"
+#define REASON_PART_NOT_OFFERED   "no-scim" /* the first such part; the word stays */
 #define REASON_NOT_APPLIED        "change-not-applied"
 #define REASON_ON_SHIFT           "on-shift"
 #define REASON_READ_NOT_PROVEN    "read-not-proven"

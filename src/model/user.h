@@ -45,7 +45,7 @@ struct user {
     struct source disabled_source;
     struct user_role *roles; /* sorted by name */
     size_t n_roles, roles_capacity;
-    bool roles_as_objects;    /* how SCIM showed them; not stored */
+    bool roles_as_objects;    /* how the tenant showed them; not stored */
     uint64_t last_login_usec; /* as a GET showed it, 0: it did not; not stored */
     struct user_skill *skills; /* sorted by name */
     size_t n_skills, skills_capacity;

@@ -25,7 +25,7 @@ void link_done(struct link *l)
     free(l->entry_id);
     free(l->login);
     free(l->login_key);
-    free(l->scim_id);
+    free(l->remote_id);
     free(l->known);
     free(l->granted);
     free(l->origin);
@@ -36,8 +36,8 @@ void link_done(struct link *l)
 }
 
 #define LINK_COLUMNS                                                                           \
-    "entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, origin, "    \
-    "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, "    \
+    "entry_id, login, login_key, remote_id, known, granted, status, disabled_by_us, origin, "  \
+    "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, "                 \
     "drift, quirks, renamed_there, gone, last_login_usec, enabled_usec, dormant_usec"
 
 static int read_link(struct stmt *q, struct link *ret, struct error *e)
@@ -58,7 +58,7 @@ static int read_link(struct stmt *q, struct link *ret, struct error *e)
     };
 
     if (stmt_copy(q, 0, &l.entry_id) < 0 || stmt_copy(q, 1, &l.login) < 0 ||
-        stmt_copy(q, 2, &l.login_key) < 0 || stmt_copy(q, 3, &l.scim_id) < 0 ||
+        stmt_copy(q, 2, &l.login_key) < 0 || stmt_copy(q, 3, &l.remote_id) < 0 ||
         stmt_copy(q, 4, &l.known) < 0 || stmt_copy(q, 5, &l.granted) < 0 ||
         stmt_copy(q, 8, &l.origin) < 0 || stmt_copy(q, 12, &l.leaving_why) < 0 ||
         stmt_copy(q, 14, &l.drift) < 0 || stmt_copy(q, 15, &l.quirks) < 0)
@@ -177,7 +177,7 @@ int link_store(struct state *s, const struct link *l, struct error *e)
         "INSERT INTO link(" LINK_COLUMNS
         ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
         "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21) ON CONFLICT(entry_id) DO UPDATE SET login = ?2, login_key = ?3, "
-        "scim_id = ?4, known = ?5, granted = ?6, status = ?7, disabled_by_us = ?8, origin = ?9, "
+        "remote_id = ?4, known = ?5, granted = ?6, status = ?7, disabled_by_us = ?8, origin = ?9, "
         "created_usec = ?10, confirmed_usec = ?11, leaving_usec = ?12, leaving_why = ?13, "
         "disabled_usec = ?14, drift = ?15, quirks = ?16, renamed_there = ?17, gone = ?18, "
         "last_login_usec = ?19, enabled_usec = ?20, dormant_usec = ?21",
@@ -191,7 +191,7 @@ int link_store(struct state *s, const struct link *l, struct error *e)
     stmt_bind_text(q, 1, l->entry_id);
     stmt_bind_text(q, 2, l->login);
     stmt_bind_text(q, 3, l->login_key);
-    stmt_bind_text(q, 4, l->scim_id);
+    stmt_bind_text(q, 4, l->remote_id);
     stmt_bind_text(q, 5, l->known);
     stmt_bind_text(q, 6, l->granted);
     stmt_bind_int(q, 7, l->status);

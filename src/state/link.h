@@ -23,7 +23,7 @@ enum link_gone { /* stored: never renumber */
 struct link {
     char *entry_id;
     char *login, *login_key;
-    char *scim_id; /* NULL: not looked up yet */
+    char *remote_id; /* the tenant's own; NULL: not looked up yet */
     char *known;   /* user_to_json, without sources: what the tenant holds as far as we know */
     char *granted; /* JSON {"roles":[…],"skills":[…]}: what rosterd gave and so may take back */
     enum link_status status;

@@ -205,6 +205,9 @@ static const char *const migrations[] = {
     "ALTER TABLE link_aside ADD COLUMN " TIME("last_login_usec") ";"
     "ALTER TABLE link_aside ADD COLUMN " TIME("enabled_usec") ";"
     "ALTER TABLE link_aside ADD COLUMN " TIME("dormant_usec") ";",
+    /* 21: the tenant's own id, whatever kind of tenant it is. */
+    "ALTER TABLE link RENAME COLUMN scim_id TO remote_id;"
+    "ALTER TABLE link_aside RENAME COLUMN scim_id TO remote_id;",
 };
 /* clang-format on */
 

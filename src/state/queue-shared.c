@@ -13,7 +13,8 @@
 
 bool queue_reason_is_shared(const char *reason)
 {
-    static const char *const reasons[] = {REASON_REFUSED, REASON_RENAME_POLICY, REASON_NO_SCIM};
+    static const char *const reasons[] = {REASON_REFUSED, REASON_RENAME_POLICY,
+                                          REASON_PART_NOT_OFFERED};
     for (size_t i = 0; reason && i < ARRAY_SIZE(reasons); i++)
         if (text_equal(reason, reasons[i]))
             return true;

@@ -61,7 +61,7 @@ int queue_release_shared(struct state *s, uint64_t now_usec, uint64_t next_usec,
 int queue_release_forbidden(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e);
 bool queue_reason_is_shared(const char *reason);
 #define QUEUE_SHARED_REASONS                                                                   \
-    "('" REASON_REFUSED "', '" REASON_RENAME_POLICY "', '" REASON_NO_SCIM "')"
+    "('" REASON_REFUSED "', '" REASON_RENAME_POLICY "', '" REASON_PART_NOT_OFFERED "')"
 /* READY whose time has come: how many, and since when (steady clock) the first of them is due. */
 int queue_count_due(struct state *s, uint64_t now_usec, size_t *ret_n, uint64_t *ret_due_usec,
                     struct error *e);

@@ -161,7 +161,7 @@ void execute_adopt(struct execution *x)
 {
     struct delivery *d = x->delivery;
     struct error e = {0};
-    free(TAKE(x->link.scim_id)); /* of a user that was deleted */
+    free(TAKE(x->link.remote_id)); /* of a user that was deleted */
     if (!x->wanted)
         execution_drop(x, "no longer wanted");
     else if (d->options->tenant_ops->user_get(d->options->tenant, execution_next_call(x),

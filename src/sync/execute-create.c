@@ -128,7 +128,7 @@ static void on_created(const struct tenant_answer *a, void *userdata)
         }
         x->answer = *a;
         x->answer.user = NULL;
-        x->answer.scim_id = NULL;
+        x->answer.id = NULL;
         x->answer.names = NULL;
         read_login(x, on_created_read);
         return;
@@ -201,7 +201,7 @@ static bool makes_disabled(const struct operation *o)
 
 void execute_create(struct execution *x)
 {
-    free(TAKE(x->link.scim_id)); /* of a user that was deleted */
+    free(TAKE(x->link.remote_id)); /* of a user that was deleted */
     if (x->wanted) /* before the start, for example */
         x->wanted->disabled = makes_disabled(x->operation);
     if (!x->wanted)              /* the rules changed their mind between planning and now */

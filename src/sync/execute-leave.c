@@ -206,10 +206,11 @@ static void revoke_at_once(struct execution *x)
 {
     struct delivery *d = x->delivery;
     struct error e = {0};
-    if (!x->link.scim_id)
+    if (!x->link.remote_id)
         put_disabled(x, true);
-    else if (d->options->tenant_ops->scim_active(d->options->tenant, execution_next_call(x),
-                                                 x->link.scim_id, false, on_revoked, x, &e) < 0)
+    else if (d->options->tenant_ops->set_active(d->options->tenant, execution_next_call(x),
+                                                x->link.remote_id, false, on_revoked, x,
+                                                &e) < 0)
         execution_broken(x, &e);
     else
         d->options->tenant_ops->call_hurry(x->call);
@@ -221,7 +222,7 @@ void execute_disable(struct execution *x)
         execution_drop(x, "no longer linked");
     else if (x->operation->revokes && !x->settling)
         revoke_at_once(x);
-    else if (x->link.scim_id)
+    else if (x->link.remote_id)
         execution_prove(x, read_leaver);
     else
         read_leaver(x);

@@ -1,7 +1,7 @@
 /*
- * Names, mail, phones, extension, roles and the login, by SCIM PATCH. The SCIM id is looked up
- * once by the login and remembered in the link. Only what the operation names is sent; roles
- * are written whole, as they were just read plus the operation's changes.
+ * The part that goes by the tenant's own id: names, mail, phones, extension, roles, the login.
+ * The id is looked up once by the login and remembered in the link. Only what the operation
+ * names is sent; roles are written whole, as they were just read plus the operation's changes.
  */
 #include "config.h"
 
@@ -36,16 +36,16 @@ static void on_looked_up(const struct tenant_answer *a, void *userdata)
     struct execution *x = userdata;
     if (a->class != TENANT_DONE) {
         execution_fail(x, a);
-    } else if (!a->scim_id) {
+    } else if (!a->id) {
         struct tenant_answer gone = *a;
         gone.class = TENANT_NOT_FOUND;
         x->settling = false; /* nobody is there whom an earlier attempt could have changed */
         execution_fail(x, &gone);
     } else {
-        free(x->link.scim_id);
-        x->link.scim_id = strdup(a->scim_id);
+        free(x->link.remote_id);
+        x->link.remote_id = strdup(a->id);
         struct error e = {0};
-        if (!x->link.scim_id) {
+        if (!x->link.remote_id) {
             error_out_of_memory(&e);
             execution_broken(x, &e);
         } else if (x->operation->kind == OPERATION_RENAME) {
@@ -60,8 +60,8 @@ static void look_up(struct execution *x, const char *login, tenant_done_fn done)
 {
     struct delivery *d = x->delivery;
     struct error e = {0};
-    if (d->options->tenant_ops->scim_lookup(d->options->tenant, execution_next_call(x), login,
-                                            done, x, &e) < 0)
+    if (d->options->tenant_ops->find(d->options->tenant, execution_next_call(x), login, done, x,
+                                     &e) < 0)
         execution_broken(x, &e);
 }
 
@@ -106,7 +106,7 @@ static void on_patched(const struct tenant_answer *a, void *userdata)
     }
     x->answer = *a;
     x->answer.user = NULL;
-    x->answer.scim_id = NULL;
+    x->answer.id = NULL;
     if (d->options->tenant_ops->user_get(d->options->tenant, execution_next_call(x),
                                          x->operation->login, on_read_back, x, &e) < 0)
         execution_broken(x, &e);
@@ -196,9 +196,9 @@ static void on_profile_read(const struct tenant_answer *a, void *userdata)
     }
     int r = same ? 0 : execution_note_sent(x, roles, NULL, &e);
     if (r == 0)
-        r = d->options->tenant_ops->scim_patch(d->options->tenant, execution_next_call(x),
-                                               x->link.scim_id, fields, same ? NULL : roles,
-                                               x->current, on_patched, x, &e);
+        r = d->options->tenant_ops->patch(d->options->tenant, execution_next_call(x),
+                                          x->link.remote_id, fields, same ? NULL : roles,
+                                          x->current, on_patched, x, &e);
     if (r < 0)
         execution_broken(x, &e);
 }
@@ -207,8 +207,8 @@ static void profile_read(struct execution *x)
 {
     struct delivery *d = x->delivery;
     struct error e = {0};
-    if (d->options->tenant_ops->scim_get(d->options->tenant, execution_next_call(x),
-                                         x->link.scim_id, on_profile_read, x, &e) < 0)
+    if (d->options->tenant_ops->get_by_id(d->options->tenant, execution_next_call(x),
+                                          x->link.remote_id, on_profile_read, x, &e) < 0)
         execution_broken(x, &e);
 }
 
@@ -216,7 +216,7 @@ void execute_profile(struct execution *x)
 {
     if (!x->wanted || !x->has_link || !x->known)
         execution_drop(x, "no longer wanted");
-    else if (x->link.scim_id)
+    else if (x->link.remote_id)
         profile_read(x);
     else
         look_up(x, x->operation->login, on_looked_up);
@@ -261,9 +261,9 @@ static void rename_patch(struct execution *x)
     struct delivery *d = x->delivery;
     struct error e = {0};
     const char *fields[USER_N_FIELDS] = {[USER_LOGIN] = new_login(x)};
-    if (d->options->tenant_ops->scim_patch(d->options->tenant, execution_next_call(x),
-                                           x->link.scim_id, fields, NULL, NULL, on_renamed, x,
-                                           &e) < 0)
+    if (d->options->tenant_ops->patch(d->options->tenant, execution_next_call(x),
+                                      x->link.remote_id, fields, NULL, NULL, on_renamed, x,
+                                      &e) < 0)
         execution_broken(x, &e);
 }
 
@@ -295,8 +295,8 @@ static void rename_read(struct execution *x)
 {
     struct delivery *d = x->delivery;
     struct error e = {0};
-    if (d->options->tenant_ops->scim_get(d->options->tenant, execution_next_call(x),
-                                         x->link.scim_id, on_rename_read, x, &e) < 0)
+    if (d->options->tenant_ops->get_by_id(d->options->tenant, execution_next_call(x),
+                                          x->link.remote_id, on_rename_read, x, &e) < 0)
         execution_broken(x, &e);
 }
 
@@ -321,7 +321,7 @@ void execute_rename(struct execution *x)
 {
     if (!x->wanted || !x->has_link || !x->known || !new_login(x))
         execution_drop(x, "no longer wanted");
-    else if (x->link.scim_id)
+    else if (x->link.remote_id)
         rename_read(x);
     else
         look_up(x, x->operation->login, on_looked_up);

@@ -1,6 +1,6 @@
 /*
- * Team and skills, by the Configuration API. The tenant is read first, since skills are written
- * whole: what is sent is what was read plus the operation's changes. It is read again
+ * The part that goes by the login: team and skills. The tenant is read first, since skills are
+ * written whole: what is sent is what was read plus the operation's changes. It is read again
  * afterwards, since a team brings and takes skills and a tenant may merge what it is sent; what
  * is left to do then is sent once more, and only if that does not help a person is asked.
  */

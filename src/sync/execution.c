@@ -171,10 +171,10 @@ static int note_found(struct execution *x, const struct user *found, struct erro
 int execution_start_link(struct execution *x, const char *origin, const struct user *known,
                          struct error *e)
 {
-    char *id = TAKE(x->link.scim_id);
+    char *id = TAKE(x->link.remote_id);
     link_done(&x->link);
     x->link = (struct link){
-        .scim_id = id,
+        .remote_id = id,
         .login = strdup(x->operation->login),
         .origin = strdup(origin),
         .status = known->disabled ? LINK_DISABLED : LINK_ACTIVE,

@@ -90,7 +90,8 @@ static int note_gone(struct gone *g, struct link *l, struct error *e)
     int r = l->gone ? 0 : books_audit(b, &row, e);
     free(l->drift);
     l->drift = strdup(NOT_THERE);
-    l->gone = !l->scim_id && (g->cannot_list || g->n_strangers) ? LINK_GONE_OR_RENAMED : LINK_GONE;
+    bool renamed = !l->remote_id && (g->cannot_list || g->n_strangers);
+    l->gone = renamed ? LINK_GONE_OR_RENAMED : LINK_GONE;
     if (repair)
         l->status = LINK_DELETED;
     if (!l->drift)
@@ -112,7 +113,7 @@ static int settle_one(struct gone *g, const char *entry_id, struct error *e)
         return r < 0 ? r : 0;
     if (l.known)
         r = user_from_json(&known, l.known, e);
-    if (r == 0 && known && !l.scim_id && !g->cannot_list)
+    if (r == 0 && known && !l.remote_id && !g->cannot_list)
         r = find_by_mail(b, known, &login, e);
     if (r < 0)
         return r;

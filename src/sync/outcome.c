@@ -141,6 +141,21 @@ static void hold_user_gone(struct execution *x, const struct tenant_answer *a)
         x->delivery->options->sync->hold_retry_usec);
 }
 
+/* Whatever goes by the tenant's own id goes through the part that holds the login. */
+static void hold_not_offered(struct execution *x, const struct tenant_answer *a)
+{
+    struct delivery *d = x->delivery;
+    const struct part *part = part_with(&d->options->tenant_ops->parts, PART_FIELD(USER_LOGIN));
+    char sentence[900], what[600];
+    health_refused_one(d->health, a, x->operation->entry_id);
+    snprintf(
+        sentence, sizeof(sentence),
+        "%s change through %s, which this tenant does not offer to rosterd's account: %s; %s",
+        part->holds, part->name, part->remedy, describe(a, what, sizeof(what)));
+    execution_hold(x, a, REASON_PART_NOT_OFFERED, part->cause, sentence,
+                   d->options->sync->hold_retry_usec);
+}
+
 void execution_fail(struct execution *x, const struct tenant_answer *a)
 {
     struct delivery *d = x->delivery;
@@ -182,16 +197,7 @@ void execution_fail(struct execution *x, const struct tenant_answer *a)
                        a->retry_after_usec > wait ? a->retry_after_usec : wait);
         return;
     }
-    case TENANT_UNSUPPORTED:
-        health_refused_one(d->health, a, x->operation->entry_id);
-        snprintf(
-            sentence, sizeof(sentence),
-            "names, mail, phones, roles and logins change through SCIM, which this tenant does not offer "
-            "to rosterd's account: make an integration account for SCIM; %s",
-            what);
-        execution_hold(x, a, REASON_NO_SCIM, "scim", sentence,
-                       d->options->sync->hold_retry_usec);
-        return;
+    case TENANT_UNSUPPORTED: hold_not_offered(x, a); return;
     case TENANT_DONE: /* an answer that its kind could not use */
     case TENANT_UNCLEAR: break;
     }

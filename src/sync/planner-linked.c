@@ -13,14 +13,9 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "model/part.h"
 #include "sync/planner-internal.h"
 #include "sync/planner.h"
-
-/* Fields that SCIM PATCH writes. */
-static const enum user_field profile_fields[] = {
-    USER_FIRST_NAME, USER_LAST_NAME,    USER_EMAIL,
-    USER_WORK_PHONE, USER_MOBILE_PHONE, USER_EXTENSION,
-};
 
 static int plan_disable(const struct planner_input *in, struct planner_result *r,
                         const char *why, uint64_t due_usec, struct operation **ret)
@@ -131,29 +126,34 @@ static int plan_rename(const struct planner_input *in, struct planner_result *r)
     return 0;
 }
 
-static int plan_updates(const struct planner_input *in, struct planner_result *r)
+/* The login is plan_rename()'s. */
+static int plan_part(const struct planner_input *in, struct planner_result *r,
+                     const struct part *part)
 {
     struct operation *o;
-    int rc = plan_add(in, r, OPERATION_UPDATE, in->login,
-                      "the rules give other values than the tenant holds", &o);
-    if (rc == 0)
-        rc = plan_diff_field(in, o, USER_TEAM);
-    if (rc == 0)
+    bool ruled = part->writes & PART_FIELD(USER_TEAM);
+    int rc = plan_add(in, r, part->kind, in->login,
+                      ruled ? "the rules give other values than the tenant holds"
+                            : "the directory gives other values than the tenant holds",
+                      &o);
+    for (int f = USER_FIRST_NAME; f < USER_N_FIELDS && rc == 0; f++)
+        if (part->writes & PART_FIELD(f))
+            rc = plan_diff_field(in, o, (enum user_field)f);
+    if (rc == 0 && (part->writes & PART_SKILLS))
         rc = plan_diff_skills(in, o);
-    if (rc < 0)
-        return rc;
-    plan_drop_if_empty(r, o);
-
-    rc = plan_add(in, r, OPERATION_PROFILE, in->login,
-                  "the directory gives other values than the tenant holds", &o);
-    for (size_t i = 0; i < ARRAY_SIZE(profile_fields) && rc == 0; i++)
-        rc = plan_diff_field(in, o, profile_fields[i]);
-    if (rc == 0)
+    if (rc == 0 && (part->writes & PART_ROLES))
         rc = plan_diff_roles(in, o);
-    if (rc < 0)
-        return rc;
-    plan_drop_if_empty(r, o);
-    return 0;
+    if (rc == 0)
+        plan_drop_if_empty(r, o);
+    return rc;
+}
+
+static int plan_updates(const struct planner_input *in, struct planner_result *r)
+{
+    int rc = 0;
+    for (size_t i = 0; i < in->parts->n_items && rc == 0; i++)
+        rc = plan_part(in, r, &in->parts->items[i]);
+    return rc;
 }
 
 static int plan_enable(const struct planner_input *in, struct planner_result *r,

@@ -14,6 +14,7 @@
 #include "sync/options.h"
 
 struct error;
+struct parts;
 
 enum planner_presence {
     PLANNER_WANTED = 1,  /* the rules give a user */
@@ -92,6 +93,7 @@ struct planner_input {
     bool (*names_skill)(const char *skill, void *userdata);
     void *userdata;
 
+    const struct parts *parts; /* of the tenant */
     const struct sync_options *options;
     uint64_t now_usec;
     uint64_t dates_usec; /* by which dates fall due */

@@ -1,6 +1,6 @@
 /*
  * A user that does not answer to its login any more may have been renamed at the tenant. The
- * remembered SCIM id tells: one person never gets a second user, and a leaver under another
+ * remembered id tells: one person never gets a second user, and a leaver under another
  * name is disabled all the same. The link follows the user; renaming it back is an operation.
  */
 #include "config.h"
@@ -59,11 +59,11 @@ bool execution_look_by_id(struct execution *x, const struct tenant_answer *a,
 {
     struct delivery *d = x->delivery;
     struct error e = {0};
-    if (a->class != TENANT_NOT_FOUND || !x->link.scim_id || x->gone_everywhere)
+    if (a->class != TENANT_NOT_FOUND || !x->link.remote_id || x->gone_everywhere)
         return false;
     x->gone_everywhere = otherwise;
-    if (d->options->tenant_ops->scim_get(d->options->tenant, execution_next_call(x),
-                                         x->link.scim_id, on_found_by_id, x, &e) < 0)
+    if (d->options->tenant_ops->get_by_id(d->options->tenant, execution_next_call(x),
+                                          x->link.remote_id, on_found_by_id, x, &e) < 0)
         execution_broken(x, &e);
     return true;
 }
@@ -155,7 +155,7 @@ static void on_proof(const struct tenant_answer *a, void *userdata)
                a->class == TENANT_REFUSED) {
         x->id_failed = true;
         if (a->class == TENANT_NOT_FOUND) /* learnt anew, should the user be the same one */
-            free(TAKE(x->link.scim_id));
+            free(TAKE(x->link.remote_id));
         ask_holder(x);
     } else {
         execution_fail(x, a);
@@ -169,10 +169,10 @@ void execution_prove(struct execution *x, void (*go)(struct execution *x))
     x->go = go;
     if (x->proved)
         go(x);
-    else if (!x->link.scim_id)
+    else if (!x->link.remote_id)
         ask_holder(x);
-    else if (d->options->tenant_ops->scim_get(d->options->tenant, execution_next_call(x),
-                                             x->link.scim_id, on_proof, x, &e) < 0)
+    else if (d->options->tenant_ops->get_by_id(d->options->tenant, execution_next_call(x),
+                                               x->link.remote_id, on_proof, x, &e) < 0)
         execution_broken(x, &e);
     else if (x->operation->revokes)
         d->options->tenant_ops->call_hurry(x->call);
@@ -202,13 +202,13 @@ bool execution_doubt_user(struct execution *x, const struct tenant_answer *a,
 {
     struct delivery *d = x->delivery;
     struct error e = {0};
-    if (x->proved || a->class != TENANT_DONE || !a->user || !x->known || !x->link.scim_id ||
+    if (x->proved || a->class != TENANT_DONE || !a->user || !x->known || !x->link.remote_id ||
         planner_same_person(x->known, a->user) ||
         (x->wanted && planner_same_person(x->wanted, a->user)))
         return false;
     x->again = again;
-    if (d->options->tenant_ops->scim_get(d->options->tenant, execution_next_call(x),
-                                         x->link.scim_id, on_doubted, x, &e) < 0)
+    if (d->options->tenant_ops->get_by_id(d->options->tenant, execution_next_call(x),
+                                          x->link.remote_id, on_doubted, x, &e) < 0)
         execution_broken(x, &e);
     return true;
 }

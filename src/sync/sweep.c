@@ -45,12 +45,12 @@ struct walk {
     struct tenant_call *call;
     char *entry_id; /* the one that is read now; the next is the one after it */
     char *login;    /* of its link */
-    char *scim_id;  /* of its link; NULL: not looked up yet */
+    char *remote_id; /* of its link; NULL: not looked up yet */
     /* What was known when it was asked for. */
     char *known;
     uint64_t confirmed_usec;
     enum link_status status;
-    bool no_scim;   /* the tenant does not take these calls: not asked again in this sweep */
+    bool no_ids; /* the tenant does not take these calls: not asked again in this sweep */
     size_t n_read, n_drifted;
     bool anew;  /* the state is an older copy: what is read becomes what is known */
     bool whole; /* every link was looked at */
@@ -67,7 +67,7 @@ static void walk_free(struct walk *w)
     gone_cancel(&w->gone);
     free(w->entry_id);
     free(w->login);
-    free(w->scim_id);
+    free(w->remote_id);
     free(w->known);
     free(w);
     s->walk = NULL;
@@ -147,7 +147,7 @@ static int take_absence(struct walk *w, struct error *e)
     w->n_drifted++;
     if (r != 0 || l.status == LINK_DELETED || (l.gone && !repair))
         return r < 0 ? r : 0;
-    return gone_add(&w->gone, l.entry_id, l.scim_id != NULL, e);
+    return gone_add(&w->gone, l.entry_id, l.remote_id != NULL, e);
 }
 
 /* now NULL: the user is not there. */
@@ -213,16 +213,17 @@ static void on_read_by_id(const struct tenant_answer *a, void *userdata)
     ops->call_free(call);
 }
 
-static int remember_id(struct walk *w, const char *scim_id, struct error *e)
+static int remember_id(struct walk *w, const char *id, struct error *e)
 {
     CLEANUP(link_done) struct link l = {0};
     int r = books_write(w->sweep->books, e);
     if (r == 0)
         r = link_load(books_state(w->sweep->books), w->entry_id, &l, e);
-    if (r != 0 || l.scim_id || !text_equal(l.login, w->login))
+    if (r != 0 || l.remote_id || !text_equal(l.login, w->login))
         return r < 0 ? r : 0;
-    l.scim_id = strdup(scim_id);
-    return l.scim_id ? link_store(books_state(w->sweep->books), &l, e) : error_out_of_memory(e);
+    l.remote_id = strdup(id);
+    return l.remote_id ? link_store(books_state(w->sweep->books), &l, e)
+                       : error_out_of_memory(e);
 }
 
 static void on_id(const struct tenant_answer *a, void *userdata)
@@ -231,8 +232,8 @@ static void on_id(const struct tenant_answer *a, void *userdata)
     const struct tenant_ops *ops = w->sweep->options->tenant_ops;
     struct tenant_call *call = TAKE(w->call);
     struct error e = {0};
-    w->no_scim = a->class != TENANT_DONE;
-    if (a->class == TENANT_DONE && a->scim_id && remember_id(w, a->scim_id, &e) < 0)
+    w->no_ids = a->class != TENANT_DONE;
+    if (a->class == TENANT_DONE && a->id && remember_id(w, a->id, &e) < 0)
         walk_broken(w, &e);
     else
         walk_on(w);
@@ -241,16 +242,16 @@ static void on_id(const struct tenant_answer *a, void *userdata)
 
 /* Whoever does not answer to its login is looked for by its id, and ids are learnt in time for
  * that. True: a call was made. */
-static bool ask_scim(struct walk *w, const struct tenant_answer *a)
+static bool ask_by_id(struct walk *w, const struct tenant_answer *a)
 {
     struct sweep *s = w->sweep;
     const struct tenant_ops *ops = s->options->tenant_ops;
     struct error e = {0};
     int r = -ENOENT;
-    if (a->class == TENANT_NOT_FOUND && w->scim_id)
-        r = ops->scim_get(s->options->tenant, &w->call, w->scim_id, on_read_by_id, w, &e);
-    else if (a->class == TENANT_DONE && !w->scim_id && !w->no_scim)
-        r = ops->scim_lookup(s->options->tenant, &w->call, w->login, on_id, w, &e);
+    if (a->class == TENANT_NOT_FOUND && w->remote_id)
+        r = ops->get_by_id(s->options->tenant, &w->call, w->remote_id, on_read_by_id, w, &e);
+    else if (a->class == TENANT_DONE && !w->remote_id && !w->no_ids)
+        r = ops->find(s->options->tenant, &w->call, w->login, on_id, w, &e);
     return r == 0;
 }
 
@@ -260,12 +261,12 @@ static void take_answer(struct walk *w, const struct tenant_answer *a)
     if (is_interrupted(w, a))
         return;
     w->n_read++;
-    if (a->class == TENANT_NOT_FOUND && ask_scim(w, a))
+    if (a->class == TENANT_NOT_FOUND && ask_by_id(w, a))
         return;
     const struct user *now = a->class == TENANT_DONE ? a->user : NULL;
     if ((now || a->class == TENANT_NOT_FOUND) && compare(w, now, &e) < 0)
         walk_broken(w, &e);
-    else if (!ask_scim(w, a))
+    else if (!ask_by_id(w, a))
         walk_on(w);
 }
 
@@ -297,10 +298,10 @@ static void walk_on(struct walk *w)
         free(w->entry_id);
         w->entry_id = TAKE(l.entry_id);
         free(w->login);
-        free(w->scim_id);
+        free(w->remote_id);
         free(w->known);
         w->login = TAKE(l.login);
-        w->scim_id = TAKE(l.scim_id);
+        w->remote_id = TAKE(l.remote_id);
         w->known = TAKE(l.known);
         w->confirmed_usec = l.confirmed_usec;
         w->status = l.status;

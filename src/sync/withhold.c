@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "mapping/ruleset.h"
 #include "model/operation.h"
+#include "model/part.h"
 #include "model/source.h"
 #include "model/user.h"
 #include "sync/conflict.h"
@@ -37,7 +38,7 @@ static int add_withheld(const struct planner_input *in, struct operation_list *r
     bool linked = in->link == PLANNER_ACTIVE || in->link == PLANNER_DISABLED;
     CLEANUP(operation_freep)
     struct operation *o =
-        operation_new(OPERATION_PROFILE, in->entry_id, in->dn,
+        operation_new(part_with(in->parts, PART_ROLES)->kind, in->entry_id, in->dn,
                       linked ? in->login : user_get(in->wanted, USER_LOGIN));
     if (!o)
         return -ENOMEM;

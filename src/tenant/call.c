@@ -331,7 +331,7 @@ static void on_exchange(const struct http_result *result, void *userdata)
                 call->request.kind == CALL_TEAMS || call->request.kind == CALL_DIRECTORY
                     ? &content.names
                     : NULL;
-            answer.scim_id = content.scim_id;
+            answer.id = content.scim_id;
         }
         finish(call, &answer);
     }

@@ -258,7 +258,24 @@ static size_t ahead(void *client)
     return a_second < most ? a_second : most;
 }
 
+static const struct part parts[] = {
+    {.name = "Configuration API",
+     .kind = OPERATION_UPDATE,
+     .writes = PART_FIELD(USER_TEAM) | PART_SKILLS | PART_DISABLED},
+    {.name = "SCIM",
+     .kind = OPERATION_PROFILE,
+     .writes = PART_FIELD(USER_LOGIN) | PART_FIELD(USER_FIRST_NAME) |
+               PART_FIELD(USER_LAST_NAME) | PART_FIELD(USER_EMAIL) |
+               PART_FIELD(USER_WORK_PHONE) | PART_FIELD(USER_MOBILE_PHONE) |
+               PART_FIELD(USER_EXTENSION) | PART_ROLES,
+     .may_be_missing = true,
+     .cause = "scim",
+     .holds = "names, mail, phones, roles and logins",
+     .remedy = "make an integration account for SCIM"},
+};
+
 const struct tenant_ops tenant_https_ops = {
+    .parts = {parts, ARRAY_SIZE(parts)},
     .user_create = user_create,
     .user_get = user_get_start,
     .user_put = user_put,
@@ -266,10 +283,10 @@ const struct tenant_ops tenant_https_ops = {
     .user_delete = user_delete,
     .team_list = team_list,
     .directory_list = directory_list,
-    .scim_lookup = scim_lookup,
-    .scim_get = scim_get,
-    .scim_patch = scim_patch,
-    .scim_active = scim_active,
+    .find = scim_lookup,
+    .get_by_id = scim_get,
+    .patch = scim_patch,
+    .set_active = scim_active,
     .ahead = ahead,
     .call_hurry = call_hurry,
     .call_free = call_free,

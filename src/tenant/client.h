@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/part.h"
 #include "model/user.h"
 
 struct error;
@@ -39,7 +40,7 @@ enum tenant_answer_class {
     TENANT_UNCLEAR = 8,        /* the request went out and no understandable answer came */
     TENANT_AWAY = 9,           /* the request certainly did not reach the tenant, or 502/503 */
     TENANT_UNSUPPORTED =
-        10, /* SCIM calls: 403/404/405 for the endpoint itself: no SCIM there */
+        10, /* 403/404/405 for a part's endpoint itself: the tenant does not offer that part */
 };
 #define TENANT_N_CLASSES (TENANT_UNSUPPORTED + 1)
 const char *tenant_answer_class_name(enum tenant_answer_class c);
@@ -65,7 +66,7 @@ struct tenant_answer {
     const struct user
         *user;      /* a GET of a user, DONE: fields, team, roles, skills, disabled; borrowed */
     bool logged_in; /* loginInfo.isLoggedIn of that GET */
-    const char *scim_id; /* SCIM lookup, DONE; borrowed; NULL when the login is unknown */
+    const char *id; /* find, DONE: the tenant's own; borrowed; NULL: nobody has that login */
     const struct string_list
         *names; /* team list, or the logins of the directory listing; borrowed */
 };
@@ -74,6 +75,7 @@ typedef void (*tenant_done_fn)(const struct tenant_answer *answer, void *userdat
 /* What the executor needs, so that it can be tested without a network. `client` is what new()
  * made. */
 struct tenant_ops {
+    struct parts parts;
     /* password: NULL for none; borrowed for the call to start() only */
     int (*user_create)(void *client, struct tenant_call **ret, const struct user *user,
                        const struct secret *password, bool change_password, tenant_done_fn done,
@@ -95,21 +97,22 @@ struct tenant_ops {
                      void *userdata, struct error *e);
     int (*directory_list)(void *client, struct tenant_call **ret, tenant_done_fn done,
                           void *userdata, struct error *e);
-    int (*scim_lookup)(void *client, struct tenant_call **ret, const char *login,
+    /* the tenant's own id of whoever has that login */
+    int (*find)(void *client, struct tenant_call **ret, const char *login,
                        tenant_done_fn done, void *userdata, struct error *e);
-    /* GET /scim/users/{id}: answer->user with names, mail, phones, roles, login */
-    int (*scim_get)(void *client, struct tenant_call **ret, const char *scim_id,
-                    tenant_done_fn done, void *userdata, struct error *e);
+    /* answer->user with names, mail, phones, roles, login */
+    int (*get_by_id)(void *client, struct tenant_call **ret, const char *id,
+                     tenant_done_fn done, void *userdata, struct error *e);
     /* fields[f] NULL: not sent; "": cleared; roles_of NULL: not sent, else the whole set;
-     * current: the user as SCIM showed it, whose form is followed */
-    int (*scim_patch)(void *client, struct tenant_call **ret, const char *scim_id,
-                      const char *const fields[USER_N_FIELDS], const struct user *roles_of,
-                      const struct user *current, tenant_done_fn done, void *userdata,
-                      struct error *e);
-    /* PATCH of `active`, so that it is that user whatever its login is; answer->user, when the
-     * tenant shows it, is the user afterwards */
-    int (*scim_active)(void *client, struct tenant_call **ret, const char *scim_id, bool active,
-                       tenant_done_fn done, void *userdata, struct error *e);
+     * current: the user as get_by_id showed it, whose form is followed */
+    int (*patch)(void *client, struct tenant_call **ret, const char *id,
+                 const char *const fields[USER_N_FIELDS], const struct user *roles_of,
+                 const struct user *current, tenant_done_fn done, void *userdata,
+                 struct error *e);
+    /* By the id, so that it is that user whatever its login is; answer->user, when the tenant
+     * shows it, is the user afterwards */
+    int (*set_active)(void *client, struct tenant_call **ret, const char *id, bool active,
+                      tenant_done_fn done, void *userdata, struct error *e);
     /* How many calls beyond the concurrent ones may be started, to wait for a free connection:
      * as many as will leave within about a second; NULL: none. */
     size_t (*ahead)(void *client);
@@ -117,6 +120,9 @@ struct tenant_ops {
     struct tenant_call *(*call_free)(struct tenant_call *call); /* cancels; returns NULL */
 };
 extern const struct tenant_ops tenant_https_ops;
+
+/* What a client says that it reads, for whoever tries its requests by hand. */
+#define TENANT_ACCEPT "Accept: application/json, application/scim+json"
 
 int tenant_client_new(struct tenant_client **ret, struct sd_event *event,
                       const struct tenant_options *options, struct error *e);

@@ -110,7 +110,7 @@ static bool token_is_safe(const char *token)
 static int make_headers(struct oauth *o, struct error *e)
 {
     static const char *const accept[OAUTH_N_HEADERS] = {
-        [OAUTH_READ] = "Accept: application/json, application/scim+json",
+        [OAUTH_READ] = TENANT_ACCEPT,
         [OAUTH_JSON] = "Accept: application/json, text/plain",
         [OAUTH_SCIM] = "Accept: application/scim+json, application/json",
     };

@@ -41,7 +41,7 @@ def began(t, people, drift, **lifecycle):
 
 def id_known(d, n):
     """Until the verification has learnt the ids of so many."""
-    wait_for(lambda: d.state_query("SELECT count(*) FROM link WHERE scim_id IS NOT NULL")[0][0] == n, 20, "ids")
+    wait_for(lambda: d.state_query("SELECT count(*) FROM link WHERE remote_id IS NOT NULL")[0][0] == n, 20, "ids")
 
 
 def test_renamed_back(t):

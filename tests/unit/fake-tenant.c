@@ -285,7 +285,7 @@ static void do_lookup(struct tenant_call *c)
     const struct fake_user *u = fake_tenant_find(c->tenant, c->login);
     if (u) {
         snprintf(c->shown_id, sizeof c->shown_id, "%s", u->scim_id);
-        c->answer.scim_id = c->shown_id;
+        c->answer.id = c->shown_id;
     }
     answer(c, TENANT_DONE, 200, "");
 }
@@ -429,7 +429,7 @@ static void answer_first(struct fake_tenant *t)
     if (fault.class) {
         c->answer.user = NULL;
         c->answer.names = NULL;
-        c->answer.scim_id = NULL;
+        c->answer.id = NULL;
         c->answer.reference = TENANT_REFERENCE_NONE;
         answer(c, fault.class, fault.status, fault.status ? "a fault" : "connection reset");
         c->answer.retry_after_usec = fault.retry_after_usec;
@@ -639,7 +639,21 @@ static void call_hurry(struct tenant_call *c)
     t->first = c;
 }
 
+static const struct part parts[] = {
+    {.name = "work",
+     .kind = OPERATION_UPDATE,
+     .writes = PART_FIELD(USER_TEAM) | PART_SKILLS | PART_DISABLED},
+    {.name = "profile",
+     .kind = OPERATION_PROFILE,
+     .writes = (PART_FIELD(USER_TEAM) - 1) | PART_ROLES, /* all fields before the team */
+     .may_be_missing = true,
+     .cause = "profile",
+     .holds = "names and roles",
+     .remedy = "ask for it"},
+};
+
 const struct tenant_ops fake_tenant_ops = {
+    .parts = {parts, ARRAY_SIZE(parts)},
     .user_create = fake_create,
     .user_get = fake_get,
     .user_put = fake_put,
@@ -647,10 +661,10 @@ const struct tenant_ops fake_tenant_ops = {
     .user_delete = fake_delete,
     .team_list = fake_teams,
     .directory_list = fake_list,
-    .scim_lookup = fake_lookup,
-    .scim_get = fake_scim_get,
-    .scim_patch = fake_patch,
-    .scim_active = fake_active,
+    .find = fake_lookup,
+    .get_by_id = fake_scim_get,
+    .patch = fake_patch,
+    .set_active = fake_active,
     .call_hurry = call_hurry,
     .call_free = fake_call_free,
 };

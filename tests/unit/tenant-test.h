@@ -191,8 +191,8 @@ static inline void on_done(const struct tenant_answer *a, void *userdata)
     memcpy(s->url, a->url, sizeof(s->url));
     if (a->user)
         snprintf(s->login, sizeof(s->login), "%s", user_get(a->user, USER_LOGIN));
-    if (a->scim_id)
-        snprintf(s->scim_id, sizeof(s->scim_id), "%s", a->scim_id);
+    if (a->id)
+        snprintf(s->scim_id, sizeof(s->scim_id), "%s", a->id);
     if (a->names)
         s->n_names = a->names->n_items;
     /* The owner may free the call here; every second one does, the others wait for the end. */

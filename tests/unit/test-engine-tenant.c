@@ -284,8 +284,8 @@ static void test_refused_and_no_scim(void **state)
     bed_sync(b);
     assert_int_equal(b->tenant->n_users, 3);
     assert_non_null(user_skill(fake_tenant_find(b->tenant, "u2")->user, "Spanish"));
-    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_NO_SCIM), 1);
-    assert_int_equal(bed_ledger(b, "held", REASON_NO_SCIM), 1);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_PART_NOT_OFFERED), 1);
+    assert_int_equal(bed_ledger(b, "held", REASON_PART_NOT_OFFERED), 1);
     b->tenant->no_scim = false;
     bed_advance(b, HOUR);
     assert_string_equal(user_get(fake_tenant_find(b->tenant, "u2")->user, USER_FIRST_NAME),

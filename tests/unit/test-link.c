@@ -23,7 +23,7 @@ static void test_store_and_load(void **state)
     struct fixture *f = *state;
     struct link l = a_link("a", "al"), got = {0};
 
-    l.scim_id = (char *)"7";
+    l.remote_id = (char *)"7";
     l.known = (char *)"{}";
     l.granted = (char *)"{\"roles\":[]}";
     l.leaving_why = (char *)"gone";
@@ -38,7 +38,7 @@ static void test_store_and_load(void **state)
     reopen(f);
     ok(f, link_load(f->s, "a", &got, &f->e));
     assert_string_equal(got.login, "al");
-    assert_string_equal(got.scim_id, "7");
+    assert_string_equal(got.remote_id, "7");
     assert_string_equal(got.known, "{}");
     assert_string_equal(got.granted, "{\"roles\":[]}");
     assert_string_equal(got.leaving_why, "gone");

@@ -7,7 +7,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "model/part.h"
 #include "sync/planner.h"
+#include "tenant/client.h"
 #include "unit.h"
 
 #define NOW   (1000 * USEC_PER_SEC)
@@ -176,6 +178,11 @@ static const struct row rows[] = {
 };
 /* clang-format on */
 
+/* Of a tenant that takes everything in one request, and of the vendor's. */
+static const struct parts one_part = {
+    &(const struct part){.name = "everything", .kind = OPERATION_UPDATE, .writes = ~0U}, 1};
+static const struct parts *parts = &tenant_https_ops.parts;
+
 static void plan(const struct row *row, struct planner_result *ret)
 {
     struct error e = {0};
@@ -215,6 +222,7 @@ static void plan(const struct row *row, struct planner_result *ret)
         .successor_sentence = row->successor ? "a successor" : NULL,
         .names_role = names_ruled,
         .names_skill = names_ruled,
+        .parts = parts,
         .options = &options,
         .now_usec = NOW,
     };
@@ -246,6 +254,29 @@ static void test_rows(void **state)
                        o->state == OPERATION_READY || (o->reason && o->cause && o->sentence));
         }
         planner_result_done(&r);
+    }
+}
+
+/* Another kind of tenant: the same changes, in the one operation that its table says. */
+static void test_one_part(void **state)
+{
+    (void)state;
+    static const char *const rows_of_two[] = {"role and skill", "granted ones go", "mail",
+                                              "attribute vanished"};
+    for (size_t i = 0; i < ARRAY_SIZE(rows_of_two); i++) {
+        struct planner_result one = {0}, two = {0};
+        size_t n_changes = 0;
+        parts = &one_part;
+        plan(find_row(rows_of_two[i]), &one);
+        parts = &tenant_https_ops.parts;
+        plan(find_row(rows_of_two[i]), &two);
+        for (size_t j = 0; j < two.operations.n_items; j++)
+            n_changes += two.operations.items[j]->n_changes;
+        assert_row(rows_of_two[i], one.operations.n_items == 1);
+        assert_row(rows_of_two[i], one.operations.items[0]->kind == OPERATION_UPDATE);
+        assert_row(rows_of_two[i], n_changes && one.operations.items[0]->n_changes == n_changes);
+        planner_result_done(&one);
+        planner_result_done(&two);
     }
 }
 
@@ -368,6 +399,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_one_part),
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_changes),
         cmocka_unit_test(test_takes_away),

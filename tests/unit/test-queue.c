@@ -254,7 +254,7 @@ static void test_shared(void **state)
     hold(f, "b", "refused:400 seats", REASON_REFUSED, OPERATION_HELD, 1, 51);
     hold(f, "c", "refused:400 seats", REASON_REFUSED, OPERATION_HELD, 1, 70);
     hold(f, "d", "refused:403", REASON_REFUSED, OPERATION_HELD, 1, 50);
-    hold(f, "e", "scim", REASON_NO_SCIM, OPERATION_HELD, 1, 90);
+    hold(f, "e", "scim", REASON_PART_NOT_OFFERED, OPERATION_HELD, 1, 90);
     hold(f, "f", "team:X", "team-missing", OPERATION_HELD, 1, 50);
     ok(f, queue_release_due(f->s, 60, &n, &f->e));
     assert_int_equal(n, 1);

@@ -148,9 +148,9 @@ static void put_rows(struct fixture *f)
     }
     /* Two operations of one person are one person, and one example. */
     put_operation(f, waits(make_operation(OPERATION_UPDATE, "x"), OPERATION_HELD,
-                           REASON_NO_SCIM, "scim", NULL));
+                           REASON_PART_NOT_OFFERED, "scim", NULL));
     put_operation(f, waits(make_operation(OPERATION_PROFILE, "x"), OPERATION_HELD,
-                           REASON_NO_SCIM, "scim", NULL));
+                           REASON_PART_NOT_OFFERED, "scim", NULL));
     put_operation(f, waits(make_operation(OPERATION_DISABLE, "left"), OPERATION_PARKED,
                            REASON_BUDGET, "budget:disable", "too many"));
 }

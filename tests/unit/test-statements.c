@@ -30,7 +30,7 @@ static const struct {
     {"DELETE FROM told WHERE standing = 0 AND told_usec",
      "few rows: one for each cause of which a person was told"},
     {"SELECT count(*) FROM link WHERE status = ?1", "it counts; the index alone is read"},
-    {"SELECT entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, origin, "
+    {"SELECT entry_id, login, login_key, remote_id, known, granted, status, disabled_by_us, origin, "
      "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift, quirks, "
      "renamed_there, gone, last_login_usec, enabled_usec, dormant_usec FROM link "
      "ORDER BY entry_id",
@@ -53,7 +53,7 @@ static const struct {
     {"SELECT number FROM operation INDEXED BY operation_state WHERE state = 1 AND kind IN",
      "likewise, where more are due than there are seats"},
     {"INSERT INTO link_aside(", "all links are put aside, once for each change of the tenant"},
-    {"INSERT INTO link(entry_id, login, login_key, scim_id, known, granted, status, disabled_by_us, "
+    {"INSERT INTO link(entry_id, login, login_key, remote_id, known, granted, status, disabled_by_us, "
      "origin, created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, drift, quirks, "
      "renamed_there, gone, last_login_usec, enabled_usec, dormant_usec) SELECT",
      "all links come back, once the tenant is the one of before"},

@@ -70,9 +70,9 @@ static void test_every_operation(void **state)
     START(user_delete, "ada");
     START(team_list);
     START(directory_list);
-    START(scim_lookup, "a b");
-    START(scim_get, "7/8");
-    START(scim_patch, "7/8", fields, NULL, NULL);
+    START(find, "a b");
+    START(get_by_id, "7/8");
+    START(patch, "7/8", fields, NULL, NULL);
     run_until(b, all_done);
     for (unsigned i = 0; i < b->n_calls; i++)
         if (b->seen[i].class != TENANT_DONE || b->seen[i].order != i)

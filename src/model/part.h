@@ -1,0 +1,39 @@
+/*
+ * What of a user a tenant takes in one request. Each thing that a user has is in one part, so
+ * that it has one owner also where two interfaces of a tenant could write it; an operation
+ * writes one part. The login is written alone and before the rest (OPERATION_RENAME), since
+ * another part may go by it. Every row of user_field and each of the bits below is in some
+ * part. A service with one interface for everything, as plain SCIM 2.0 is, has one part that
+ * holds all of it and that is never missing. Plain values; the tenant's driver has the table.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/operation.h"
+#include "model/user.h"
+
+/* What can be written, as a set of bits; the fields of the user come first. */
+#define PART_FIELD(f) (1U << (f))
+#define PART_ROLES    (1U << USER_N_FIELDS)
+#define PART_SKILLS   (1U << (USER_N_FIELDS + 1))
+#define PART_DISABLED (1U << (USER_N_FIELDS + 2))
+
+struct part {
+    const char *name;         /* as people know it */
+    enum operation_kind kind; /* of the operations that write it */
+    uint32_t writes;          /* of the bits above */
+    bool may_be_missing;      /* a tenant may not offer it; then: */
+    const char *cause;        /* of what waits for it */
+    const char *holds;        /* what it has in it, for people */
+    const char *remedy;       /* what makes the tenant offer it */
+};
+
+struct parts {
+    const struct part *items; /* in the order in which they are planned */
+    size_t n_items;
+};
+
+/* The part that has one of these in it; NULL: none. */
+const struct part *part_with(const struct parts *parts, uint32_t what);
