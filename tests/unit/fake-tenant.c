@@ -640,16 +640,11 @@ static void call_hurry(struct tenant_call *c)
 }
 
 static const struct part parts[] = {
-    {.name = "work",
-     .kind = OPERATION_UPDATE,
+    {.name = "work", .kind = OPERATION_UPDATE,
      .writes = PART_FIELD(USER_TEAM) | PART_SKILLS | PART_DISABLED},
-    {.name = "profile",
-     .kind = OPERATION_PROFILE,
+    {.name = "profile", .kind = OPERATION_PROFILE, .may_be_missing = true,
      .writes = (PART_FIELD(USER_TEAM) - 1) | PART_ROLES, /* all fields before the team */
-     .may_be_missing = true,
-     .cause = "profile",
-     .holds = "names and roles",
-     .remedy = "ask for it"},
+     .cause = "profile", .holds = "names and roles", .remedy = "ask for it"},
 };
 
 const struct tenant_ops fake_tenant_ops = {
