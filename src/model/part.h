@@ -3,8 +3,8 @@
  * that it has one owner also where two interfaces of a tenant could write it; an operation
  * writes one part. The login is written alone and before the rest (OPERATION_RENAME), since
  * another part may go by it. Every row of user_field and each of the bits below is in some
- * part. A service with one interface for everything, as plain SCIM 2.0 is, has one part that
- * holds all of it and that is never missing. Plain values; the tenant's driver has the table.
+ * part. A service with one interface for everything has one part that holds all of it and that
+ * is never missing. Plain values; the tenant's driver has the table.
  */
 #pragma once
 #include <stdbool.h>
@@ -18,7 +18,6 @@
 #define PART_FIELD(f) (1U << (f))
 #define PART_ROLES    (1U << USER_N_FIELDS)
 #define PART_SKILLS   (1U << (USER_N_FIELDS + 1))
-#define PART_DISABLED (1U << (USER_N_FIELDS + 2))
 
 struct part {
     const char *name;         /* as people know it */

@@ -236,8 +236,9 @@ int link_each_active_other(struct state *s, const char *entry_id,
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(
         &q, s,
-        "SELECT l.known FROM link l WHERE l.status = 1 AND l.entry_id <> ?1 AND l.known IS NOT "
-        "NULL AND NOT EXISTS (SELECT 1 FROM operation x WHERE x.entry_id = l.entry_id AND "
+        "SELECT l.known FROM link l WHERE l.status = 1 AND l.gone = 0 AND l.entry_id <> ?1 AND "
+        "l.known IS NOT NULL AND (l.drift IS NULL OR (instr(l.drift, '" LINK_DRIFT_DISABLED
+        ": ') = 0 AND instr(l.drift, '" LINK_DRIFT_ROLE ": ') = 0)) AND NOT EXISTS (SELECT 1 FROM operation x WHERE x.entry_id = l.entry_id AND "
         "x.kind IN (4, 6, 8) AND (x.state = 4 OR x.reason = '" REASON_UNCLEAR "'))",
         e);
 

@@ -15,6 +15,9 @@ enum link_status { /* stored: never renumber */
         3, /* deleted by us; kept until the entry is forgotten, so a return is recognised */
 };
 #define LINK_N_STATUS 4 /* with 0, which no link has */
+/* How link.drift begins what it says of these; stored. */
+#define LINK_DRIFT_DISABLED "disabled"
+#define LINK_DRIFT_ROLE     "role"
 enum link_gone { /* stored: never renumber */
     LINK_THERE = 0,
     LINK_GONE = 1,            /* the verification did not find it at the tenant */
@@ -54,7 +57,8 @@ int link_load_by_login(struct state *s, const char *login_key, struct link *ret,
 int link_store(struct state *s, const struct link *l, struct error *e);
 int link_remove(struct state *s, const char *entry_id, struct error *e);
 /* What is known of each active user but this entry's who is not about to be disabled, deleted or
- * given other roles; stops when fn returns non-zero, which is returned. */
+ * given other roles, and of whom the tenant did not show that somebody did one of these there;
+ * stops when fn returns non-zero, which is returned. */
 int link_each_active_other(struct state *s, const char *entry_id,
                            int (*fn)(const char *known, void *userdata), void *userdata,
                            struct error *e);

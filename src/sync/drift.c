@@ -66,16 +66,16 @@ static int describe_drift(const struct drift_look *look, struct drift *d,
             r = add_drift(b, user_field_name((enum user_field)f), k, t);
     }
     if (known->disabled != now->disabled && r == 0)
-        r = add_drift(b, "disabled", known->disabled ? "true" : "false",
+        r = add_drift(b, LINK_DRIFT_DISABLED, known->disabled ? "true" : "false",
                       now->disabled ? "true" : "false");
     for (size_t i = 0; i < known->n_roles && r == 0; i++)
         if (!user_role(now, known->roles[i].name) && wanted &&
             user_role(wanted, known->roles[i].name))
-            r = add_drift(b, "role", known->roles[i].name, NULL);
+            r = add_drift(b, LINK_DRIFT_ROLE, known->roles[i].name, NULL);
     for (size_t i = 0; i < now->n_roles && r == 0; i++)
         if (!user_role(known, now->roles[i].name) && !user_role(quirks, now->roles[i].name) &&
             rules_names_role(now->roles[i].name, look->rules))
-            r = add_drift(b, "role", NULL, now->roles[i].name);
+            r = add_drift(b, LINK_DRIFT_ROLE, NULL, now->roles[i].name);
     for (size_t i = 0; i < known->n_skills && r == 0; i++) {
         const struct user_skill *k = &known->skills[i], *t = user_skill(now, k->name);
         char from[300], to[300];

@@ -43,8 +43,8 @@ struct sweep {
 struct walk {
     struct sweep *sweep;
     struct tenant_call *call;
-    char *entry_id; /* the one that is read now; the next is the one after it */
-    char *login;    /* of its link */
+    char *entry_id;  /* the one that is read now; the next is the one after it */
+    char *login;     /* of its link */
     char *remote_id; /* of its link; NULL: not looked up yet */
     /* What was known when it was asked for. */
     char *known;

@@ -261,7 +261,7 @@ static size_t ahead(void *client)
 static const struct part parts[] = {
     {.name = "Configuration API",
      .kind = OPERATION_UPDATE,
-     .writes = PART_FIELD(USER_TEAM) | PART_SKILLS | PART_DISABLED},
+     .writes = PART_FIELD(USER_TEAM) | PART_SKILLS},
     {.name = "SCIM",
      .kind = OPERATION_PROFILE,
      .writes = PART_FIELD(USER_LOGIN) | PART_FIELD(USER_FIRST_NAME) |

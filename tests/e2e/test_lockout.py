@@ -62,3 +62,41 @@ def test_the_api_user(t):
     settled(d)
     need("API user" in held[0]["sentence"], "why", held)
     need(not tenant.user(tenant.client_id)["disabled"], "it works on")
+
+
+def the_other_one(t, change, seen):
+    """change(tenant) does something to chief2 by hand, and seen(d) is when it is known; then chief1 leaves."""
+    ground, group, tenant = crowd(t, ["chief1", "chief2", "ada"])
+    chiefs = life.group(ground, "chiefs", ["chief1", "chief2"])
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group),
+                                        "Chiefs": {"group": chiefs, "roles": "Administrator"}},
+                    lifecycle={"verify_interval": "1s", "drift": "report"},
+                    guard={"privileged_roles": "Administrator", "max_privileged": "unlimited",
+                           "max_disable": "unlimited"}).start()
+    tenant.wait_users(["chief1", "chief2", "ada"])
+    settled(d)
+    change(tenant)
+    seen(d)
+    ground.leave(group, "chief1", "ada")
+    tenant.wait_user("ada", disabled=True)
+    wait_held(d, "never-lock-out", 1, state=HELD)
+    need(not tenant.user("chief1")["disabled"], "the last administrator stays", tenant.users())
+
+
+def drifted(d):
+    wait_for(lambda: d.audit(event="drift"), 20, "the verification sees it")
+
+
+def test_the_other_one_is_gone(t):
+    """T58: somebody deletes the other administrator at the tenant by hand: the last one there may not go."""
+    the_other_one(t, lambda tenant: tenant.delete_user("chief2"), lambda d: wait_held(d, "user-gone", 1))
+
+
+def test_the_other_one_is_disabled(t):
+    """T58: likewise, where somebody disabled the other one by hand."""
+    the_other_one(t, lambda tenant: tenant.edit("chief2", disabled=True), drifted)
+
+
+def test_the_other_one_has_lost_the_role(t):
+    """T58: likewise, where somebody took the role away by hand."""
+    the_other_one(t, lambda tenant: tenant.edit("chief2", roles=["Agent"]), drifted)

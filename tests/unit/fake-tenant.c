@@ -641,7 +641,7 @@ static void call_hurry(struct tenant_call *c)
 
 static const struct part parts[] = {
     {.name = "work", .kind = OPERATION_UPDATE,
-     .writes = PART_FIELD(USER_TEAM) | PART_SKILLS | PART_DISABLED},
+     .writes = PART_FIELD(USER_TEAM) | PART_SKILLS},
     {.name = "profile", .kind = OPERATION_PROFILE, .may_be_missing = true,
      .writes = (PART_FIELD(USER_TEAM) - 1) | PART_ROLES, /* all fields before the team */
      .cause = "profile", .holds = "names and roles", .remedy = "ask for it"},
