@@ -28,6 +28,7 @@ static void touch(struct person *p)
     if (is != p->was_entitled || !p->entitled_usec) {
         p->entitled_usec = world.steady_usec;
         p->down_before_usec = world.down_usec;
+        p->off_before_usec = world.off_usec;
     }
     p->was_entitled = is;
 }

@@ -288,6 +288,7 @@ void plan_draw(struct plan *ret, const struct draw_options *o)
     draw_company(ret, o->people);
     ret->session_log = chance_percent(CHANCE_DIRECTORY, 50);
     ret->polled = !o->calm && chance_percent(CHANCE_DIRECTORY, 15);
+    ret->clock_is_right = chance_of("clock", o->seed) % 2;
     draw_crashes(ret, o->crash_percent);
     draw_operators(ret, o->calm);
     if (!o->calm) {

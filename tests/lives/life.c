@@ -203,6 +203,7 @@ static void reconfigure(const struct happening *h)
 static void set_clock(const struct happening *h)
 {
     uint64_t step = h->seconds * SECOND;
+    world.clock_is_right = world.clock_is_right && strcmp(h->to, "sleep") == 0;
     seen(strcmp(h->to, "back") == 0 ? POINT_CLOCK_BACK : POINT_CLOCK_FORWARD);
     world.wall_usec += strcmp(h->to, "back") == 0 ? -step : step;
     if (strcmp(h->to, "sleep") == 0) {
@@ -218,6 +219,7 @@ static void change_state(const struct happening *h)
 {
     if (strcmp(h->to, "keep") == 0) {
         state_copy("", "kept-");
+        oracle_state_kept();
         return;
     }
     if (!running || world.death || stopped_for)
@@ -234,7 +236,7 @@ static void state_changed(void)
         seen(restores ? POINT_RESTORED : POINT_REMOVED);
         if (restores)
             state_copy("kept-", "");
-        oracle_state_changed();
+        oracle_state_changed(restores);
     }
     stopped_for = NULL;
     world_pass(world.steady_usec + 3 * SECOND);
@@ -343,7 +345,10 @@ static void after_death(void)
     world.down_usec += pause;
     if (power) {
         world.booted_usec = world.steady_usec - SECOND;
-        world.off_usec += pause;
+        if (world.clock_is_right)
+            seen(POINT_CLOCK_RIGHT);
+        else
+            world.off_usec += pause;
     }
 }
 
@@ -372,8 +377,9 @@ static void begin(void)
     world.death = DEATH_NOT;
     world.crash_countdown = 0;
     world.directory_away = world.tenant_away = world.has_lied = world.lost_by_lies = false;
+    world.clock_is_right = plan->clock_is_right;
     world.disk = DISK_FINE;
-    world.deaf_since_usec = world.off_usec = world.down_usec = 0;
+    world.deaf_since_usec = world.off_usec = world.down_usec = world.noted_usec = 0;
     world.on_death = on_death;
     clock_begin(plan->chance);
     (void)sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, 1 + (int)(plan->chance % 1000000),

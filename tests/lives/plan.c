@@ -154,6 +154,7 @@ static bool read_head(struct plan *p, json_t *line)
     p->polled = flag(line, "polled");
     p->short_keepalive = flag(line, "short_keepalive");
     p->often_verified = flag(line, "often_verified");
+    p->clock_is_right = flag(line, "clock_is_right");
     return p->days > 0;
 }
 
@@ -186,11 +187,12 @@ int plan_write(const struct plan *p, const char *path)
     if (!f)
         return -1;
     json_t *head =
-        json_pack("{s:s,s:I,s:I,s:I,s:I,s:b,s:b,s:b,s:b,s:b,s:b}", "why", p->why, "chance",
+        json_pack("{s:s,s:I,s:I,s:I,s:I,s:b,s:b,s:b,s:b,s:b,s:b,s:b}", "why", p->why, "chance",
                   (json_int_t)p->chance, "days", (json_int_t)p->days, "disable_budget",
                   (json_int_t)p->disable_budget, "rate", (json_int_t)p->rate, "two_bases", p->two_bases, "deletes",
                   p->deletes, "session_log", p->session_log, "polled", p->polled, "short_keepalive",
-                  p->short_keepalive, "often_verified", p->often_verified);
+                  p->short_keepalive, "often_verified", p->often_verified,
+                  "clock_is_right", p->clock_is_right);
     (void)json_dumpf(head, f, 0);
     json_decref(head);
     for (size_t i = 0; i < p->n; i++) {

@@ -47,6 +47,7 @@ struct plan {
     uint64_t chance; /* decides what is too small for a line: how long an answer takes, ids */
     unsigned days;
     bool two_bases, deletes, session_log, polled, short_keepalive, often_verified;
+    bool clock_is_right; /* until somebody sets it */
     unsigned disable_budget; /* 0: unlimited */
     unsigned rate;           /* requests a second; 0: the default */
     struct happening *all;

@@ -39,6 +39,7 @@ static const struct {
     [POINT_LIED] = {"a power loss after syncs that lied", NULL},
     [POINT_CLOCK_BACK] = {"a clock set back", NULL},
     [POINT_CLOCK_FORWARD] = {"a clock set forward", NULL},
+    [POINT_CLOCK_RIGHT] = {"a power loss under a clock that is known to be right", NULL},
     [POINT_RENAMED] = {"a login that changed", NULL},
     [POINT_DELETED] = {"a user who was deleted", NULL},
     [POINT_ENABLED] = {"a user who got access again", NULL},
