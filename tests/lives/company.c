@@ -45,6 +45,22 @@ static void group_change(struct item *group, const char *dn, bool add)
     change_end(group);
 }
 
+/* The member's entry has another name, or none any more. */
+static void link_follows(struct item *group, const char *before, const char *now)
+{
+    if (!item_has(group, "member", before))
+        return;
+    if (directory_data.server == SERVER_AD) {
+        item_link_follows(group, before, now);
+        return;
+    }
+    change_begin(group);
+    item_drop(group, "member", before);
+    if (now)
+        item_add(group, "member", now);
+    change_end(group);
+}
+
 static struct item *team_of(const char *name)
 {
     return strcmp(name, "support") == 0 ? support
@@ -126,7 +142,7 @@ static void leave(struct person *p)
     p->item->gone = true;
     change_end(p->item);
     for (unsigned i = 0; i < 4; i++)
-        group_change(all[i], p->item->dn, false);
+        link_follows(all[i], p->item->dn, NULL);
 }
 
 /* To the other organisational unit, with the same id. */
@@ -143,12 +159,7 @@ static void move(struct person *p)
              strstr(before, "ou=people") ? "contractors" : "people");
     change_end(p->item);
     for (unsigned i = 0; i < 4; i++)
-        if (item_has(all[i], "member", before)) {
-            change_begin(all[i]);
-            item_drop(all[i], "member", before);
-            item_add(all[i], "member", p->item->dn);
-            change_end(all[i]);
-        }
+        link_follows(all[i], before, p->item->dn);
 }
 
 /* A new login; the old user is renamed. */

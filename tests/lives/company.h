@@ -23,7 +23,7 @@ struct person {
     /* The state that knew of their user is gone: who leaves before an adoption is approved,
      * leaves a user whom nobody claims. */
     bool forgotten;
-    bool disabled_before; /* by whom, the new state cannot know: it leaves it so, and never deletes */
+    bool disabled_before; /* by whom, the state cannot know: it leaves it so, never deletes */
     bool disabled_when_kept; /* and the kept state knows who did it */
 };
 struct company {

@@ -145,6 +145,7 @@ static void trouble_ends(void *userdata, uint64_t argument)
     world.directory_away = world.tenant_away = false;
     world.disk = DISK_FINE;
     tenant_trouble_ends();
+    directory_trouble_ends();
     quiet_since_usec = world.steady_usec;
     /* The longest wait before the next attempt, and a little. */
     world_at(world.steady_usec + 12 * MINUTE, heard, NULL, up_since_usec);
@@ -160,7 +161,10 @@ static void trouble(const struct happening *h)
         world.has_lied = world.has_lied || world.disk == DISK_LIES;
     } else if (h->what == WHAT_DIRECTORY) {
         world.directory_away = away;
-        directory_cut();
+        if (away || strcmp(h->to, "hangs up") == 0)
+            directory_cut();
+        else
+            directory_trouble(h->to);
         if (world.deaf_since_usec == UINT64_MAX)
             world.deaf_since_usec = world.steady_usec;
     } else if (away || strcmp(h->to, "hangs up") == 0) {

@@ -12,6 +12,9 @@ static const struct {
 } points[POINTS] = {
     [POINT_DELETE_PHASE] = {"a reconnection that names what is gone", NULL},
     [POINT_PRESENT_PHASE] = {"a reconnection that names what is there", NULL},
+    [POINT_389] = {"a reconnection that a changelog answers", NULL},
+    [POINT_DIRSYNC] = {"changes told by DirSync", NULL},
+    [POINT_LIES] = {"a directory that misbehaves", NULL},
     [POINT_POLL] = {"a directory that is asked for changes", "read of changes of"},
     [POINT_ROLL_CALL] = {"a roll call", "roll call"},
     [POINT_KILLED] = {"a kill", NULL},

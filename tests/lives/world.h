@@ -145,6 +145,9 @@ void directory_hung_up(struct line *l);
 enum point {
     POINT_DELETE_PHASE,
     POINT_PRESENT_PHASE,
+    POINT_389,
+    POINT_DIRSYNC,
+    POINT_LIES,
     POINT_POLL,
     POINT_ROLL_CALL,
     POINT_KILLED,
