@@ -95,8 +95,8 @@ static void enter(struct person *p, const struct happening *h)
     item_add(i, "givenName", text);
     snprintf(text, sizeof(text), "Name%u", (unsigned)(h->number / 80 % 1000));
     item_add(i, "sn", text);
-    snprintf(text, sizeof(text), "%s@example.com", p->login);
-    item_add(i, "mail", text);
+    snprintf(text, sizeof(text), "%s@example.com", *p->old_login ? p->old_login : p->login);
+    item_add(i, "mail", text); /* it tells who comes back */
     if (h->number % 3 == 0)
         item_add(i, "preferredLanguage", "es");
     change_begin(i);
