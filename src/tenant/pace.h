@@ -18,7 +18,7 @@ struct pace {
     uint64_t filled_usec; /* when tokens was last brought up to date */
     uint64_t paused_until_usec;         /* nothing leaves before */
     uint64_t cut_usec;                  /* when the rate was last halved */
-    uint64_t cut_who;                   /* whose refusal alone did it; 0: others' too, or nobody's */
+    uint64_t cut_who;                   /* whose refusal alone did it; 0: nobody's alone */
     bool served_since;                  /* … others */
     double rate_before;                 /* what it was then */
     uint64_t grown_usec;                /* when it last grew, or was cut */
