@@ -83,6 +83,19 @@ void execution_broken(struct execution *x, const struct error *e)
     execution_free(x);
 }
 
+bool execution_intend(struct execution *x)
+{
+    struct error e = {0};
+    if (x->is_recorded)
+        return true;
+    int r = execution_record_intent(x, &e);
+    if (r == 0)
+        r = books_commit(x->delivery->books, &e);
+    if (r < 0)
+        execution_broken(x, &e);
+    return r == 0;
+}
+
 /* Done: the operation leaves the queue, and the person is looked at again, for the next step if
  * any. */
 void execution_finish(struct execution *x, const struct tenant_answer *a,

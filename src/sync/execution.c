@@ -77,19 +77,6 @@ int execution_record_intent(struct execution *x, struct error *e)
     return r < 0 ? r : books_audit(x->delivery->books, &row, e);
 }
 
-bool execution_intend(struct execution *x)
-{
-    struct error e = {0};
-    if (x->is_recorded)
-        return true;
-    int r = execution_record_intent(x, &e);
-    if (r == 0)
-        r = books_commit(x->delivery->books, &e);
-    if (r < 0)
-        execution_broken(x, &e);
-    return r == 0;
-}
-
 bool delivery_has_many(const struct delivery *d)
 {
     return d->n_executions * 2 > d->options->max_concurrent;

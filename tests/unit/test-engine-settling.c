@@ -237,9 +237,9 @@ static void test_lost_and_renamed(void **state)
     assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 1);
 }
 
-/* What waits for the tenant to be otherwise is looked at again and again, and leaves one line when it
- * begins to wait and some when it ends: shifts, a login that is somebody else's, a user that is gone,
- * a team that is not there. */
+/* What waits for the tenant to be otherwise is looked at again and again, and leaves one line when
+ * it begins to wait and some when it ends: a shift, a login that is somebody else's, a user that
+ * is gone, a team that is not there. */
 static void test_waiting_is_quiet(void **state)
 {
     struct bed *b = *state;
@@ -272,7 +272,8 @@ static void test_waiting_is_quiet(void **state)
     bed_advance(b, 2 * MINUTE);
     assert_true(is_disabled(b, "u0"));
     assert_int_equal(bed_audit(b, "release", REASON_ON_SHIFT, "u0"), 1);
-    assert_int_equal(bed_audit(b, NULL, NULL, NULL), lines + 6); /* and a run's two, intent, outcome, the alarm's end */
+    assert_int_equal(bed_audit(b, NULL, NULL, NULL), lines + 6);
+    /* also a run's two, intent, outcome, the alarm's end */
 }
 
 /* What one commit released leaves in the order in which it fell due. */
