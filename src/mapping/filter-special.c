@@ -186,8 +186,10 @@ static int prepare_sid(struct filter_part *part)
 /* The class by the name that entries have. Without a server's schema the usual ones. */
 static int prepare_class(struct filter_part *part, const struct schema *schema)
 {
-    const char *name = class_name(schema_classes(schema), part->bytes);
-    for (size_t i = 0; name == part->bytes && i < ARRAY_SIZE(classes); i++)
+    /* No class has a NUL in its name, and none is looked for by what stands before one. */
+    bool whole = strlen(part->bytes) == part->size;
+    const char *name = whole ? class_name(schema_classes(schema), part->bytes) : part->bytes;
+    for (size_t i = 0; name == part->bytes && i < ARRAY_SIZE(classes) && whole; i++)
         if (strcmp(classes[i].oid, part->bytes) == 0)
             name = classes[i].name;
     if (name != part->bytes)

@@ -89,8 +89,10 @@ const struct parts planner_one_part = {
 const struct parts *planner_parts = &tenant_https_ops.parts;
 
 static const struct source revoked_by = {.rule = (char *)"[lifecycle] revoke_when"};
-static char *both[] = {(char *)"Payer", (char *)"Buyer"};
-static const struct string_list both_roles = {.items = both, .n_items = 2};
+#define ROLE(name) (char *)(name)
+static char *both[] = {ROLE("Payer"), ROLE("Buyer"), ROLE("B1"), ROLE("B2"), ROLE("B3"), ROLE("B4"),
+                       ROLE("B5"),    ROLE("B6"),    ROLE("B7"), ROLE("B8"), ROLE("B9")};
+static const struct string_list both_roles = {.items = both, .n_items = ARRAY_SIZE(both)};
 static const struct ruleset_conflict payers_buy_nothing = {
     .name = "payers buy nothing", .file = "f", .line = 1, .roles = &both_roles};
 

@@ -42,6 +42,11 @@ static const struct planner_row rows[] = {
     ROW("conflict, linked", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Payer,Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "profile:role-conflict = held", .conflict = true),
     ROW("conflict, exchanged", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "profile = pending", .conflict = true),
     ROW("conflict with a supervisor's", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Buyer -", "anna a@x Sales Payer -", NULL, "profile:role-conflict = held", .conflict = true),
+    ROW("conflict, disabled by us", PLANNER_WANTED, PLANNER_DISABLED, "anna a@x Sales Payer,Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "enable profile:role-conflict = held", .conflict = true, .disabled_by_us = true),
+    ROW("conflict, disabled in the directory", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Payer,Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "disable = pending", .conflict = true, .wanted_disabled = true),
+    ROW("conflict of many", PLANNER_WANTED, PLANNER_UNLINKED, "anna a@x Sales Payer,B1,B2,B3,B4,B5,B6,B7,B8,B9 -", NULL, NULL,
+        "create profile:role-conflict profile:role-conflict profile:role-conflict profile:role-conflict profile:role-conflict profile:role-conflict profile:role-conflict profile:role-conflict profile:role-conflict = held", .conflict = true),
+    ROW("conflict, roles of others", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Payer,Buyer -", "anna a@x Sales Theirs,Others,Payer -", "anna - - Payer -", "profile:role-conflict = held", .conflict = true),
     ROW("conflict and login shared", PLANNER_WANTED, PLANNER_UNLINKED, "anna a@x Sales Payer,Buyer -", NULL, NULL, "create:login-shared profile:role-conflict = held", .conflict = true, .claim = PLANNER_LOGIN_SHARED),
     ROW("conflict, not started", PLANNER_WANTED, PLANNER_UNLINKED, "anna a@x Sales Payer,Buyer -", NULL, NULL, "= skipped", .conflict = true, .start = NOW + LATER),
 

@@ -49,6 +49,7 @@ static const struct planner_row rows[] = {
     ROW("team", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Support Agent English:50", SAME, SAME, "update = pending"),
     ROW("level", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Agent English:60", SAME, SAME, "update = pending"),
     ROW("role and skill", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Agent,Seller English:50,French:1", SAME, SAME, "update profile = pending"),
+    ROW("two of each", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Agent,Seller,Buyer English:50,French:1,Dutch:2", SAME, SAME, "update profile = pending"),
     ROW("granted ones go", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales - -", SAME, SAME, "update profile = pending"),
     ROW("a supervisor's stay", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales - -", SAME, "anna - - - -", "= unchanged"),
     ROW("ruled ones go", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales - -", "anna a@x Sales Ruled RuledSkill:5", NULL, "update profile = pending"),
