@@ -89,9 +89,10 @@ static int prepare_category(struct filter_node *n)
 
 int filter_special_category(const struct filter_node *n, const struct value *v)
 {
-    CLEANUP(freep) char *leaf = v->state == VALUE_TEXT ? dn_leaf_value(v->data) : NULL;
-    if (!leaf)
-        return FILTER_FALSE;
+    CLEANUP(freep) char *leaf = NULL;
+    int r = v->state == VALUE_TEXT ? dn_leaf(v->data, &leaf) : -EINVAL;
+    if (r < 0)
+        return r == -ENOMEM ? r : FILTER_FALSE;
     CLEANUP(freep) char *name = squash(leaf, strlen(leaf));
     if (!name)
         return -ENOMEM;

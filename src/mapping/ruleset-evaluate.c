@@ -377,7 +377,9 @@ static int read_time(struct evaluation *x, const struct attribute_name *name,
         STEP(x, "%s is absent: never", name->written);
         return 0;
     }
-    const struct value *value = subject_value(x->subject, a, NULL, false);
+    const struct value *value = NULL;
+    if (subject_value(x->subject, a, NULL, false, &value) < 0)
+        return -ENOMEM;
     value = value ? value : &a->values[0];
     if (value->state != VALUE_TEXT || parse(name->canonical, value->data, ret, &e) < 0) {
         *ret = (struct expiry){.never = true};
