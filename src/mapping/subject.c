@@ -243,7 +243,7 @@ static int is_in_rdn(const struct subject *s, const struct attribute *a, const s
         if (r < 0)
             continue;
         char *equals = strchr(pair, '=');
-        while (equals > pair && equals[-1] == ' ')
+        while (equals[-1] == ' ') /* behind a type, or it would be no DN */
             equals--;
         *equals = '\0';
         if (text_equal_ascii_case(schema_canonical(s->schema, pair + strspn(pair, " ")),

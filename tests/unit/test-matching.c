@@ -244,7 +244,7 @@ static void test_assertions(void **state)
         {MATCHING_IA5_IGNORE, {"", "a", "\x7f"}, {"\xc3\xa9"}},
         {MATCHING_IA5_EXACT, {"", "a"}, {"a\x80"}},
         {MATCHING_NUMERIC, {"0 9", " "}, {"", "a", "1/", "1:"}},
-        {MATCHING_INTEGER, {"0", "7", "10", "-7"}, {"00", "07", "-0", "-07"}},
+        {MATCHING_INTEGER, {"", "0", "7", "10", "-7"}, {"00", "07", "-0", "-07"}},
         {MATCHING_BOOLEAN, {"TRUE", "FALSE"}, {"true", "false", "", "TRUEE", "FALSY", "TRUF"}},
         {MATCHING_DN, {"a"}, {NULL}},
         {MATCHING_OCTETS, {""}, {NULL}},
