@@ -258,11 +258,12 @@ int subject_value(const struct subject *s, const struct attribute *a, const char
                   bool at_end, const struct value **ret)
 {
     const struct value *first = NULL;
+    bool forced = s->forced >= a->values && s->forced < a->values + a->n_values;
     for (size_t i = 0; i < a->n_values; i++) {
         const struct value *v = &a->values[i];
         if (!subject_value_is_usable(v) || (begins && !begins_so(v, begins, at_end)))
             continue;
-        int r = s->forced ? v == s->forced : a->n_values > 1 ? is_in_rdn(s, a, v) : 0;
+        int r = forced ? v == s->forced : a->n_values > 1 ? is_in_rdn(s, a, v) : 0;
         if (r < 0)
             return r;
         if (r || !first)

@@ -17,6 +17,11 @@
 
 #define NOW (1800000000 * USEC_PER_SEC) /* 2027-01-15 08:00 */
 #define BASE "uid", "anna", "cn", "Anna", "sn", "A"
+#define LONG_NAME \
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
 #define BIG  -1 /* the last value becomes one of 20,000 bytes, */
 #define RAW  -2 /* … or bytes */
 
@@ -37,7 +42,8 @@ static const struct row {
     const char *name;
     const char *pairs[24];
     const char *expect; /* code, or the user in short */
-    const char *scope, *revoke, *disabled, *expires, *starts, *login, *skills_from, *when;
+    const char *scope, *revoke, *disabled, *expires, *starts, *login, *skills_from, *when, *group;
+    bool member;
     bool clears;
     int last; /* BIG, RAW */
     const char *step; /* part of the explanation */
@@ -77,6 +83,9 @@ static const struct row {
 
     {"other logins", {"uid", "anna", "uid", "berta", "uid", "Anna", "cn", "A", "sn", "A"}, "user other=anna,berta", .login = "${uid}"},
     {"other logins, one form", {"uid", "anna", "uid", "ANNA", "uid", "ANNA2", "cn", "A", "sn", "A"}, "user other=anna2", .login = "${uid,,}"},
+    {"other logins, once each", {"uid", "anna", "uid", "BERTA", "uid", "berta", "cn", "A", "sn", "A"}, "user other=berta", .login = "${uid,,}"},
+    {"other logins of two attributes", {"uid", "anna", "uid", "berta", "cn", "A", "cn", "B", "sn", "A"}, "user other=anna.B,berta.A", .login = "${uid}.${cn}"},
+    {"another value that is too long", {"uid", "anna", "uid", LONG_NAME "x", "cn", "A", "sn", "A"}, "user", .login = "${uid}"},
     {"other values that give none", {"uid", "anna", "uid", "x", "cn", "A", "cn", "B", "sn", "A"}, "user", .login = "${uid##x*}"},
     {"other values of nothing that is read", {"uid", "anna", "ou", "a", "ou", "b", "cn", "A", "sn", "A"}, "user", .login = "${uid}"},
     {"an other value that is refused", {"uid", "anna", "uid", "\xe4\xb8\x80", "cn", "A", "sn", "A"}, "user", .login = "${uid@ascii}"},
@@ -90,6 +99,8 @@ static const struct row {
     {"a large skill", {BASE, "skill", "x"}, "value-too-large", .skills_from = "skill", .last = BIG, .step = "skill cannot be used"},
     {"a skill without a level", {BASE, "skill", "a:x"}, "value-malformed", .skills_from = "skill"},
     {"no skills", {BASE}, "user", .skills_from = "skill", .step = "skills from skill: 0"},
+    {"a member, and an undecided rule", {BASE, "info", "x"}, "filter-undecided", .when = "(info=x)", .group = "cn=g", .member = true, .last = BIG},
+    {"no member, and an undecided rule", {BASE, "info", "x"}, "no-team", .when = "(info=x)", .group = "cn=g", .last = BIG},
     {"an undecided rule", {BASE, "info", "x"}, "filter-undecided", .when = "(info=x)", .last = BIG},
 };
 
@@ -134,9 +145,9 @@ static bool judge(const struct row *row, const struct schema *schema, const stru
                   struct verdict *ret)
 {
     struct mapping_rule rules[] = {
-        RULE(1, "Everybody", .when = TEXT(2, row->when), .team = TEXT(3, "T"), .roles = TEXT(4, "R"),
+        RULE(1, "Everybody", .group = TEXT(7, row->group), .when = TEXT(2, row->when), .team = TEXT(3, "T"), .roles = TEXT(4, "R"),
              .skills = TEXT(5, "S:5"), .skills_from = TEXT(6, row->skills_from)),
-        RULE(10, "Second", .team = TEXT(11, "U"), .when = TEXT(12, row->when)),
+        RULE(10, "Second", .group = TEXT(7, row->group), .team = TEXT(11, "U"), .when = TEXT(12, row->when)),
     };
     struct mapping_rule conflicts[] = {RULE(20, "C", .roles = TEXT(21, "R, Q")), RULE(22, "D", .roles = TEXT(23, "R, P"))};
     struct mapping_options options = {
@@ -148,9 +159,10 @@ static bool judge(const struct row *row, const struct schema *schema, const stru
         .empty = row->clears ? MAPPING_EMPTY_CLEAR : MAPPING_EMPTY_KEEP,
         .fields = {[USER_LOGIN] = TEXT(60, row->login ? row->login : "${uid}"), [USER_FIRST_NAME] = TEXT(61, "${cn}"),
                    [USER_LAST_NAME] = TEXT(62, "${sn}"), [USER_EMAIL] = TEXT(63, "${mail}"),
-                   [USER_WORK_PHONE] = TEXT(64, "${telephoneNumber}")},
+                   [USER_WORK_PHONE] = {.text = WRITABLE("${telephoneNumber}")} /* of no file */},
         .rules = rules, .n_rules = ARRAY_SIZE(rules), .conflicts = conflicts, .n_conflicts = ARRAY_SIZE(conflicts),
     };
+    const struct membership membership = {.state = GROUP_PRESENT, .member = row->member};
     struct ruleset *rs = NULL;
     struct error e = {0};
     *ret = (struct verdict){0};
@@ -158,7 +170,7 @@ static bool judge(const struct row *row, const struct schema *schema, const stru
     int r = ruleset_new(&rs, &options, schema, ignore_problem, NULL);
     bool built = r == 0;
     if (built)
-        r = ruleset_evaluate(rs, entry, NULL, NOW, explain, ret, &e);
+        r = ruleset_evaluate(rs, entry, &membership, NOW, explain, ret, &e);
     if (built && r == 0)
         r = ruleset_revokes(rs, entry);
     bool failed = n >= 0 && fail_after < 0;
@@ -198,6 +210,25 @@ static void test_rows(void **state)
     }
 }
 
+/* As many values as somebody may have put there; some of them are tried. */
+static void test_many_logins(void **state)
+{
+    (void)state;
+    CLEANUP(schema_freep) struct schema *schema = schema_new();
+    CLEANUP(entry_freep) struct entry *entry = entry_by(&rows[0]);
+    struct verdict v;
+    for (int i = 10; i < 60; i++) {
+        char uid[16];
+        snprintf(uid, sizeof(uid), "u%d", i);
+        assert_int_equal(entry_add_value(entry, "uid", uid, strlen(uid)), 0);
+    }
+    entry_sort(entry);
+    assert_true(judge(&rows[0], schema, entry, false, -1, &v));
+    assert_string_equal(user_get(v.user, USER_LOGIN), "anna");
+    assert_int_equal(v.other_logins.n_items, 31);
+    verdict_done(&v);
+}
+
 /* What comes all the same is what would have come. */
 static void test_memory(void **state)
 {
@@ -219,11 +250,6 @@ static void test_memory(void **state)
         }
     }
 }
-
-#define LONG_NAME \
-    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
-    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
-    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 static void test_mistakes(void **state)
 {
@@ -274,6 +300,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_many_logins),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_mistakes),
     };

@@ -10,6 +10,9 @@
 #include "mapping/skills.h"
 #include "unit.h"
 
+#define FIFTY   "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define LONGEST FIFTY FIFTY FIFTY FIFTY FIFTY "xxxxx"
+
 /* The list in one canonical text, errors in brackets. */
 static char *canonical(const char *text)
 {
@@ -68,6 +71,7 @@ static void test_reads_lists(void **state)
         {"\"a\":x", "[4: 'x' is no level; a whole number from 0 to 100 is expected]"},
         {"a=5 %", "[1: 'a=5 %' would be the name of a skill: a level stands behind ':' and not "
                   "'='; a name that ends so is put into double quotes]"},
+        {"\"" LONGEST "x\"", "[0: the name of the skill is longer than 255 bytes]"},
         {"a= 5x", "<a= 5x=100>"},
         {"a=", "<a==100>"},
         {"\ta\t:\t5\t", "<a=5>"},
@@ -80,9 +84,6 @@ static void test_reads_lists(void **state)
             fail_msg("%s: %s", rows[i][0], text);
     }
 }
-
-#define FIFTY   "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
-#define LONGEST FIFTY FIFTY FIFTY FIFTY FIFTY "xxxxx"
 
 static void test_reads_values_of_directories(void **state)
 {
@@ -198,6 +199,8 @@ static void test_reads_ends_of_accounts(void **state)
         {"endDate", "2024-01-15T00:00:00 UTC", BAD, 0},
         {"endDate", "2024-01-15T00:00:00.000000000000000000000000000000000000000000000000000Z", BAD, 0},
         {"endDate", "-1234567", BAD, 0},
+        {"endDate", "2024-01-15T00:00:000", BAD, 0},
+        {"endDate", "2024-01-15T00:00:00.", BAD, 0},
         {"endDate", "9999-12-30", AT, 253402214400000000},
         {"endDate", "9999-12-31", NEVER, 0}, /* ends with the last year that there is */
         {"shadowexpire", "0", NEVER, 0},
