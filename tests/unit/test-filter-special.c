@@ -23,6 +23,7 @@ enum {
 
 /* Of a server that keeps to RFC 4512: its definitions, and those of more types. */
 static const char *const more_standard[] = {
+    NAMED("1.3.6.1.4.1.4203.1.12.2.3.0.1", "olcAccess") "EQUALITY caseIgnoreMatch " SYNTAX_OF("15"),
     NAMED("2.5.4.41", "name") "EQUALITY caseIgnoreMatch SUBSTR caseIgnoreSubstringsMatch " SYNTAX_OF("15"),
     NAMED("2.5.4.4", "sn") "SUP name )",
     NAMED("0.9.2342.19200300.100.1.10", "manager") "EQUALITY distinguishedNameMatch " SYNTAX_OF("12"),
