@@ -119,7 +119,8 @@ static int prepare_bits(struct context *c, struct filter_node *n, bool all)
 {
     int64_t ignored;
     n->bits = all ? FILTER_BITS_ALL : FILTER_BITS_ANY;
-    if (n->matching != MATCHING_INTEGER && n->matching != MATCHING_FILETIME && c->kind != SCHEMA_BUILT_IN) {
+    if (n->matching != MATCHING_INTEGER && n->matching != MATCHING_FILETIME &&
+        c->kind != SCHEMA_BUILT_IN) {
         NEVER(c, n, n->rule_at,
               "the rule '%s' never matches: it compares bits of numbers, and the values of "
               "'%s' are %s",

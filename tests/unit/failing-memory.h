@@ -1,6 +1,6 @@
 /*
- * The allocation of one number fails. For one program: the linker's --wrap of malloc, calloc, realloc,
- * strdup and strndup puts it in.
+ * The allocation of one number fails. For one program: the linker's --wrap of malloc, calloc,
+ * realloc, strdup and strndup puts it in.
  */
 #pragma once
 #include <stdbool.h>

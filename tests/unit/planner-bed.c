@@ -96,21 +96,28 @@ static const struct string_list both_roles = {.items = both, .n_items = ARRAY_SI
 static const struct ruleset_conflict payers_buy_nothing = {
     .name = "payers buy nothing", .file = "f", .line = 1, .roles = &both_roles};
 
+static char *privileged[] = {(char *)"Boss"};
+
+static struct sync_options options_of(const struct planner_row *row)
+{
+    return (struct sync_options){
+        .leave_grace_usec = GRACE,
+        .on_drift = row->repair ? DRIFT_REPAIR : DRIFT_REPORT,
+        .create_ahead_usec = row->ahead,
+        .create_disabled = row->create_disabled,
+        .dormant_after_usec = row->dormant_after,
+        .dormant = row->dormant_disable ? DORMANT_DISABLE : DORMANT_REPORT,
+        .delete_after_usec = row->delete_after,
+        .privileged_roles = privileged,
+        .n_privileged_roles = 1,
+        .on_rename = row->hold_renames ? ON_RENAME_HOLD : ON_RENAME_RENAME,
+    };
+}
+
 /* The allocation of this number fails; negative: none does. False: it did. */
 static bool plan_failing(const struct planner_row *row, long fail_at, struct planner_result *ret)
 {
-    struct sync_options options = {.leave_grace_usec = GRACE,
-                                   .on_drift = row->repair ? DRIFT_REPAIR : DRIFT_REPORT,
-                                   .create_ahead_usec = row->ahead,
-                                   .create_disabled = row->create_disabled,
-                                   .dormant_after_usec = row->dormant_after,
-                                   .dormant = row->dormant_disable ? DORMANT_DISABLE
-                                                                   : DORMANT_REPORT,
-                                   .delete_after_usec = row->delete_after,
-                                   .privileged_roles = (char *[]){(char *)"Boss"},
-                                   .n_privileged_roles = 1,
-                                   .on_rename =
-                                       row->hold_renames ? ON_RENAME_HOLD : ON_RENAME_RENAME};
+    struct sync_options options = options_of(row);
     CLEANUP(user_freep) struct user *wanted = row->wanted ? user_of(row->wanted) : NULL;
     CLEANUP(user_freep) struct user *known = row->known ? user_of(row->known) : user_new();
     CLEANUP(user_freep) struct user *granted = row->granted ? user_of(row->granted) : NULL;

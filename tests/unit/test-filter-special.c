@@ -1,6 +1,6 @@
 /*
- * Filters whose assertion has another form than the values, or whose rule suits them on one kind of server
- * alone; and each filter with every allocation failing.
+ * Filters whose assertion has another form than the values, or whose rule suits them on one
+ * kind of server alone; and each filter with every allocation failing.
  */
 #include "config.h"
 
@@ -42,10 +42,11 @@ enum server { BUILT_IN, STANDARD, NETSCAPE, MICROSOFT, N_SERVERS };
 static struct schema *schema_by(enum server s)
 {
     static const char *const top[] = {"top"}, *const person[] = {"person"}, *const theirs[] = {"theirPerson"};
-    struct schema *schema = s == STANDARD    ? schema_of(more_standard, ARRAY_SIZE(more_standard))
-                            : s == NETSCAPE  ? schema_of(netscape_schema, ARRAY_SIZE(netscape_schema))
-                            : s == MICROSOFT ? schema_of(microsoft_schema, ARRAY_SIZE(microsoft_schema))
-                                             : schema_new();
+    struct schema *schema =
+        s == STANDARD    ? schema_of(more_standard, ARRAY_SIZE(more_standard))
+        : s == NETSCAPE  ? schema_of(netscape_schema, ARRAY_SIZE(netscape_schema))
+        : s == MICROSOFT ? schema_of(microsoft_schema, ARRAY_SIZE(microsoft_schema))
+                         : schema_new();
     assert_non_null(schema);
     if (s == STANDARD) {
         assert_int_equal(schema_add_class(schema, "2.5.6.0", top, 1, NULL, 0), 0);
@@ -202,7 +203,8 @@ static void test_rows(void **state)
     }
 }
 
-static int all_of(const struct row *row, const struct schema *schema, const struct subject *subject, int *ret)
+static int all_of(const struct row *row, const struct schema *schema,
+                  const struct subject *subject, int *ret)
 {
     CLEANUP(filter_freep) struct filter *f = NULL;
     CLEANUP(buffer_done) struct buffer b = {0};

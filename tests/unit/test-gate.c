@@ -1,6 +1,6 @@
 /*
- * The gate by itself, over a queue that is laid out by hand: what may go, what is parked, what comes
- * back; and what it says when a statement fails or memory is short.
+ * The gate by itself, over a queue that is laid out by hand: what may go, what is parked, what
+ * comes back; and what it says when a statement fails or memory is short.
  */
 #include "config.h"
 
@@ -51,7 +51,9 @@ static void lay(struct bed *b, const char *text)
         o->budget = kinds[k].budget;
         o->revokes = kinds[k].budget == BUDGET_REVOKE;
         o->due_usec = (uint64_t)i + 1;
-        o->state = strchr(p, '!') ? OPERATION_PARKED : strchr(p, '~') ? OPERATION_HELD : OPERATION_READY;
+        o->state = strchr(p, '!')   ? OPERATION_PARKED
+                   : strchr(p, '~') ? OPERATION_HELD
+                                    : OPERATION_READY;
         o->approved = strchr(p, '+') != NULL;
         o->attempts = strchr(p, '*') ? 1 : 0;
         const char *reason = strchr(p, ':');
@@ -79,7 +81,8 @@ static int tell(const struct operation *o, void *userdata)
     return 0;
 }
 
-/* Three linked users who are active, nobody in the directory; nothing of the queue is carried out. */
+/* Three linked users who are active, nobody in the directory; nothing of the queue is carried
+ * out. */
 static struct bed *bed_laid(const char *queue, void (*set)(struct bed *b))
 {
     struct bed *b = bed_new(true);
@@ -115,36 +118,42 @@ static void quiet(struct bed *b)
     b->options.quiet = true;
 }
 
-static void new_budget(struct bed *b)
+/* Longer than the clock runs: all that was ever done counts. */
+static void long_window(struct bed *b)
 {
     limit_two(b);
-    b->options.quiet = true; /* only so that it is known below */
+    b->sync.budget_window_usec = UINT64_MAX;
 }
 
 static const struct row {
     const char *name, *queue, *expect; /* afterwards, in the order of the people */
     void (*set)(struct bed *b);
     bool is_new, revocations;
+    size_t spent; /* creates */
 } rows[] = {
-    {"nothing", "", "", NULL, false, false},
-    {"no limit", "create create", "p0 p1 ", NULL, false, false},
-    {"it fits", "create create", "p0 p1 ", limit_two, false, false},
-    {"the last ones are parked", "create create create create", "p0 p1 p2! p3! ", limit_two, false, false},
-    {"in silence", "create create create", "p0 p1 p2! ", quiet, false, false},
-    {"one that was let through takes room", "create* create create", "p0 p1 p2! ", limit_two, false, false},
-    {"an approved one takes none", "create+ create create", "p0 p1 p2 ", limit_two, false, false},
-    {"what was let through is parked when the limit was lowered", "create* create~*", "p0! p1! ", limit_none, false, false},
-    {"comes back when all of it fits", "create! create!", "p0 p1 ", limit_two, false, false},
-    {"stays while it does not fit", "create! create! create!", "p0! p1! p2! ", limit_two, false, false},
-    {"comes back as far as it fits with a new budget", "create! create! create!", "p0 p1 p2! ", new_budget, true, false},
-    {"fresh ones go first", "create! create! create create", "p0! p1! p2 p3 ", new_budget, true, false},
-    {"other kinds are not in the way", "create create create disable", "p0 p1 p2! p3 ", limit_two, false, false},
-    {"revocations alone", "create create create revoke revoke", "p0 p1 p2 p3 p4! ", limit_two, false, true},
-    {"a seat for one", "create enable create", "p0 p1~ p2~ ", one_seat, false, false},
-    {"no seat for what may have been enabled", "create~:unclear* create", "p0~ p1~ ", one_seat, false, false},
-    {"a seat is free", "create~:no-seat create~:no-seat", "p0 p1~ ", one_seat, false, false},
-    {"one waits, and one is ready", "create create~:no-seat", "p0 p1~ ", one_seat, false, false},
-    {"the limit of seats is gone", "create~:no-seat create~:no-seat", "p0 p1 ", NULL, false, false},
+    {"nothing", "", "", .set = NULL},
+    {"no limit", "create create", "p0 p1 ", .set = NULL},
+    {"it fits", "create create", "p0 p1 ", .set = limit_two},
+    {"the last ones are parked", "create create create create", "p0 p1 p2! p3! ", .set = limit_two},
+    {"in silence", "create create create", "p0 p1 p2! ", .set = quiet},
+    {"one that was let through takes room", "create* create create", "p0 p1 p2! ", .set = limit_two},
+    {"an approved one takes none", "create+ create create", "p0 p1 p2 ", .set = limit_two},
+    {"what was let through is parked when the limit was lowered", "create* create~*", "p0! p1! ", .set = limit_none},
+    {"comes back when all of it fits", "create! create!", "p0 p1 ", .set = limit_two},
+    {"stays while it does not fit", "create! create! create!", "p0! p1! p2! ", .set = limit_two},
+    {"comes back as far as it fits with a new budget", "create! create! create!", "p0 p1 p2! ", .set = limit_two, .is_new = true},
+    {"fresh ones go first", "create! create! create create", "p0! p1! p2 p3 ", .set = limit_two, .is_new = true},
+    {"other kinds are not in the way", "create create create disable", "p0 p1 p2! p3 ", .set = limit_two},
+    {"revocations alone", "create create create revoke revoke", "p0 p1 p2 p3 p4! ", .set = limit_two, .revocations = true},
+    {"what is unclear is not parked", "create~:unclear* create*", "p0~ p1! ", .set = limit_none},
+    {"spent, and the limit was lowered", "create disable", "p0! p1 ", .set = limit_none, .spent = 3},
+    {"one is left of the window", "create create", "p0 p1! ", .set = limit_two, .spent = 1},
+    {"a window longer than the clock", "create create", "p0 p1! ", .set = long_window, .spent = 1},
+    {"a seat for one", "create enable create", "p0 p1~ p2~ ", .set = one_seat},
+    {"no seat for what may have been enabled", "create~:unclear* create", "p0~ p1~ ", .set = one_seat},
+    {"a seat is free", "create~:no-seat create~:no-seat", "p0 p1~ ", .set = one_seat},
+    {"one waits, and one is ready", "create create~:no-seat", "p0 p1~ ", .set = one_seat},
+    {"the limit of seats is gone", "create~:no-seat create~:no-seat", "p0 p1 ", .set = NULL},
 };
 
 /* One look of the guard with its n-th step failing; true: none failed. */
@@ -155,6 +164,8 @@ static bool apply(const struct row *row, long n)
     struct error e = {0};
     char marks[MOST][8] = {0}, text[MOST * 8] = "";
     bed_ok(b, books_write(b->engine->books, &e));
+    for (size_t k = 0; k < row->spent; k++)
+        bed_ok(b, budget_note(b->state, BUDGET_CREATE, clock_steady_usec(), &e));
     if (row->is_new)
         gate_budgets_are_new(g);
     fail_after = n;
@@ -225,6 +236,7 @@ static void test_may_start(void **state)
         {"no limit", "create", NULL, 9, true},
         {"room", "create", limit_two, 1, true},
         {"spent", "create", limit_two, 2, false},
+        {"spent ever", "create", long_window, 2, false},
         {"let through", "create create* create*", limit_two, 0, false},
         {"itself was let through", "create* create*", limit_two, 0, true},
         {"tried, and parked since", "create!*", limit_two, 1, true},
@@ -330,6 +342,10 @@ static void test_is_open(void **state)
     assert_false(gate_is_open(g));
     books_audit_written(b->engine->books, true, NULL);
     assert_true(gate_is_open(g));
+    health_failed(b->engine->health, &(struct tenant_answer){.class = TENANT_AWAY}, NULL);
+    assert_false(gate_is_open(g));
+    health_fine(b->engine->health);
+    assert_true(gate_is_open(g));
     error_set(&e, -EIO, "broken");
     books_failed(b->engine->books, &e);
     assert_false(gate_is_open(g));
@@ -342,8 +358,9 @@ static void test_is_open(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),      cmocka_unit_test(test_failing),      cmocka_unit_test(test_many),
-        cmocka_unit_test(test_may_start), cmocka_unit_test(test_budgets_fail), cmocka_unit_test(test_is_open),
+        cmocka_unit_test(test_rows),         cmocka_unit_test(test_failing),
+        cmocka_unit_test(test_many),         cmocka_unit_test(test_may_start),
+        cmocka_unit_test(test_budgets_fail), cmocka_unit_test(test_is_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,7 +143,8 @@ static void test_sentence_and_names(void **state)
     assert_non_null(strstr(text, "100 linked users"));
     assert_non_null(strstr(text, "rosterctl approve"));
     in = (struct guard_input){.n_linked = 1};
-    in.pending[BUDGET_PRIVILEGED] = in.spent[BUDGET_PRIVILEGED] = in.let_through[BUDGET_PRIVILEGED] = 1;
+    in.pending[BUDGET_PRIVILEGED] = in.spent[BUDGET_PRIVILEGED] =
+        in.let_through[BUDGET_PRIVILEGED] = 1;
     guard_evaluate(&in, &options, &v);
     guard_sentence(BUDGET_PRIVILEGED, &in, &v, &options, text, sizeof text);
     assert_non_null(strstr(text, "1 operation is due"));

@@ -1,6 +1,6 @@
 /*
- * Values in the form in which they compare, as RFC 4517 and RFC 4518 have it where a server keeps to
- * them; numbers and times by size; and what is no value of its kind.
+ * Values in the form in which they compare, as RFC 4517 and RFC 4518 have it where a server
+ * keeps to them; numbers and times by size; and what is no value of its kind.
  */
 #include "config.h"
 
@@ -119,7 +119,8 @@ static void test_forms(void **state)
 static void test_servers(void **state)
 {
     (void)state;
-    static const enum schema_kind kinds[] = {SCHEMA_BUILT_IN, SCHEMA_STANDARD, SCHEMA_389, SCHEMA_ACTIVE_DIRECTORY};
+    static const enum schema_kind kinds[] = {SCHEMA_BUILT_IN, SCHEMA_STANDARD, SCHEMA_389,
+                                             SCHEMA_ACTIVE_DIRECTORY};
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         CLEANUP(schema_freep) struct schema *schema = schema_new();
         struct normal composed = {0}, decomposed = {0};
@@ -144,7 +145,9 @@ static void test_memory(void **state)
             int r = normalise(&forms[i], schema, &got);
             bool failed = fail_after < 0;
             fail_after = -1;
-            assert_row(forms[i].name, r == (failed ? -ENOMEM : forms[i].expected ? 0 : MATCHING_NO_FORM));
+            assert_row(forms[i].name, r == (failed              ? -ENOMEM
+                                            : forms[i].expected ? 0
+                                                                : MATCHING_NO_FORM));
             assert_row(forms[i].name, r == 0 || !got.data);
             normal_done(&got);
             if (!failed)
@@ -171,8 +174,12 @@ static void test_order(void **state)
             for (size_t b = 0; rows[i].texts[b]; b++) {
                 struct normal one = {0}, two = {0};
                 const char *x = rows[i].texts[a], *y = rows[i].texts[b];
-                assert_int_equal(matching_normalise(&one, schema, rows[i].matching, PART_WHOLE, x, strlen(x)), 0);
-                assert_int_equal(matching_normalise(&two, schema, rows[i].matching, PART_WHOLE, y, strlen(y)), 0);
+                assert_int_equal(matching_normalise(&one, schema, rows[i].matching, PART_WHOLE,
+                                                    x, strlen(x)),
+                                 0);
+                assert_int_equal(matching_normalise(&two, schema, rows[i].matching, PART_WHOLE,
+                                                    y, strlen(y)),
+                                 0);
                 int r = matching_compare(rows[i].matching, &one, &two);
                 if ((r < 0) != (a < b) || (r > 0) != (a > b))
                     fail_msg("%s against %s: %d", x, y, r);
@@ -280,8 +287,9 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forms), cmocka_unit_test(test_servers), cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_order), cmocka_unit_test(test_times),   cmocka_unit_test(test_assertions),
+        cmocka_unit_test(test_forms),  cmocka_unit_test(test_servers),
+        cmocka_unit_test(test_memory), cmocka_unit_test(test_order),
+        cmocka_unit_test(test_times),  cmocka_unit_test(test_assertions),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -395,7 +395,9 @@ static void test_slow_limits(void **state)
     pace_init(&p, 0.1, START);
     pace_throttled(&p, START, 0, 0);
     assert_true(p.rate == 0.1); /* the floor is not above the limit */
-    pace_init(&p, 0, 0); /* and a tenant that refuses the very first request, at the first microsecond */
+    pace_init(
+        &p, 0,
+        0); /* and a tenant that refuses the very first request, at the first microsecond */
     pace_throttled(&p, 0, 0, 0);
     assert_true(p.rate == 0.2 && p.ceiling == 0.8);
     assert_true(p.cut_usec != 0);

@@ -1,10 +1,14 @@
 /*
- * The planner, why somebody waits, goes at once or is left alone: names that count as one, revocations,
- * an older state, roles that conflict, users who vanished, first days, users whom nobody uses.
+ * The planner, why somebody waits, goes at once or is left alone: names that count as one,
+ * revocations, an older state, roles that conflict, users who vanished, first days, users whom
+ * nobody uses.
  */
 #include "config.h"
 
+#include "base/text.h"
+#include "mapping/ruleset.h"
 #include "planner-bed.h"
+#include "sync/conflict.h"
 #include "unit.h"
 
 /* clang-format off */
@@ -82,6 +86,45 @@ static const struct planner_row rows[] = {
 };
 /* clang-format on */
 
+/* Which conflict a role makes, as the tenant compares roles, and what is said of it. */
+static void test_conflicts(void **state)
+{
+    (void)state;
+    static char *one[] = {(char *)"Payer", (char *)"Buyer"}, *two[] = {(char *)"Boss", (char *)"Auditor"};
+    static const struct string_list lists[] = {{.items = one, .n_items = 2},
+                                               {.items = two, .n_items = 2}};
+    static const struct ruleset_conflict items[] = {{.name = "money", .roles = &lists[0]}, {.name = "control", .roles = &lists[1]}};
+    static const struct conflicts conflicts = {items, 2};
+    static const struct {
+        const char *role, *has, *other, *conflict; /* NULL: none */
+    } cases[] = {
+        {"Payer", "Buyer", "Buyer", "money"},     {"payer", "BUYER", "BUYER", "money"},
+        {"Boss", "Payer,Auditor", "Auditor", "control"}, {"Payer", "Payer", NULL, NULL},
+        {"Payer", "PAYER", NULL, NULL},           {"Payer", "Boss", NULL, NULL},
+        {"Agent", "Payer,Buyer", NULL, NULL},     {"Payer", "-", NULL, NULL},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char text[64];
+        snprintf(text, sizeof(text), "x - - %s -", cases[i].has);
+        CLEANUP(user_freep) struct user *has = user_of(text);
+        const struct user_role *other = NULL;
+        const struct ruleset_conflict *c = conflict_with(&conflicts, cases[i].role, has, &other);
+        assert_row(cases[i].role,
+                   !c == !cases[i].conflict && (!c || !strcmp(c->name, cases[i].conflict)));
+        assert_row(cases[i].role, !other == !cases[i].other &&
+                                      (!other || !strcmp(other->name, cases[i].other)));
+    }
+    const struct user_role ruled = {.name = (char *)"A", .source = {.rule = (char *)"R", .file = (char *)"f", .line = 3}};
+    const struct user_role found = {.name = (char *)"B"};
+    char sentence[800];
+    assert_string_equal(conflict_sentence(&items[0], &ruled, &found, sentence, sizeof(sentence)),
+                        "rule \"R\" (f:3) gives the role \"A\", and the user has the role \"B\" by no rule (it was given "
+                        "at the tenant): [conflict \"money\"] lets nobody have both. Take the person out of one of the two "
+                        "rules, or take the other role away at the tenant");
+    conflict_sentence(&items[0], &found, &ruled, sentence, sizeof(sentence));
+    assert_non_null(strstr(sentence, "the plan gives the role \"B\", and the user has the role \"A\" by rule \"R\" (f:3):"));
+}
+
 static void test_rows(void **state)
 {
     (void)state;
@@ -97,6 +140,7 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_conflicts),
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_memory),
     };

@@ -64,6 +64,7 @@ static const struct planner_row rows[] = {
     ROW("disabled by somebody else stays", PLANNER_WANTED, PLANNER_DISABLED, SAME, SAME, SAME, "= unchanged"),
     ROW("returned, changed", PLANNER_WANTED, PLANNER_DISABLED, "anna b@x Sales Agent English:50", SAME, SAME, "enable profile = pending", .disabled_by_us = true, .leaving = 5),
     ROW("returned without a role (T76)", PLANNER_WANTED, PLANNER_DISABLED, "anna a@x Sales - English:50", SAME, SAME, "enable:roles-first profile = pending", .disabled_by_us = true, .leaving = 5),
+    ROW("returned with one more role", PLANNER_WANTED, PLANNER_DISABLED, "anna a@x Sales Agent,Seller English:50", SAME, SAME, "enable profile = pending", .disabled_by_us = true, .leaving = 5),
     ROW("returned with another skill", PLANNER_WANTED, PLANNER_DISABLED, "anna a@x Sales Agent -", SAME, SAME, "enable update = pending", .disabled_by_us = true, .leaving = 5),
     ROW("returned in grace", PLANNER_WANTED, PLANNER_ACTIVE, SAME, SAME, SAME, "= unchanged", .leaving = 5),
 
@@ -256,6 +257,9 @@ static void test_same_person(void **state)
         CLEANUP(user_freep) struct user *b = user_of(cases[i].b);
         assert_row(cases[i].name, planner_same_person(a, b) == cases[i].same);
         assert_row(cases[i].name, planner_same_person(b, a) == cases[i].same);
+        /* One name of two is nobody's. */
+        assert_int_equal(user_set(b, USER_FIRST_NAME, "Other", NULL), 0);
+        assert_row(cases[i].name, planner_same_person(a, b) == !strcmp(cases[i].name, "mail"));
     }
 }
 

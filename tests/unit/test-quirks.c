@@ -66,7 +66,8 @@ static void assert_user(const char *row, const struct user *u, const char *expec
         fail_msg("row \"%s\": \"%s\", not \"%s\"", row, text, expected);
 }
 
-/* known: what is taken for the tenant's value from now on; sent: kept, since it is shown otherwise. */
+/* known: what is taken for the tenant's value from now on; sent: kept, since it is shown
+ * otherwise. */
 static const struct {
     const char *name;
     enum user_field field;
@@ -280,8 +281,9 @@ static void test_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fields),  cmocka_unit_test(test_same),  cmocka_unit_test(test_created),
-        cmocka_unit_test(test_late),    cmocka_unit_test(test_moved), cmocka_unit_test(test_as_wanted),
+        cmocka_unit_test(test_fields),  cmocka_unit_test(test_same),
+        cmocka_unit_test(test_created), cmocka_unit_test(test_late),
+        cmocka_unit_test(test_moved),   cmocka_unit_test(test_as_wanted),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /*
- * What the rules make of odd values: times, several logins, revocations, explanations; what is wrong in
- * rules; and all of it with every allocation failing.
+ * What the rules make of odd values: times, several logins, revocations, explanations; what is
+ * wrong in rules; and all of it with every allocation failing.
  */
 #include "config.h"
 
@@ -25,15 +25,15 @@
 #define BIG  -1 /* the last value becomes one of 20,000 bytes, */
 #define RAW  -2 /* … or bytes */
 
-static void add_problem(enum problem_severity severity, const char *file, unsigned line, unsigned column,
-                        const char *sentence, void *userdata)
+static void add_problem(enum problem_severity severity, const char *file, unsigned line,
+                        unsigned column, const char *sentence, void *userdata)
 {
     (void)severity, (void)file;
     buffer_format(userdata, "%u:%u: %s\n", line, column, sentence);
 }
 
-static void ignore_problem(enum problem_severity severity, const char *file, unsigned line, unsigned column,
-                           const char *sentence, void *userdata)
+static void ignore_problem(enum problem_severity severity, const char *file, unsigned line,
+                           unsigned column, const char *sentence, void *userdata)
 {
     (void)severity, (void)file, (void)line, (void)column, (void)sentence, (void)userdata;
 }
@@ -112,7 +112,10 @@ static struct entry *entry_by(const struct row *row)
     for (const char *const *p = row->pairs; *p; p += 2) {
         bool last = !p[2] && row->last;
         const char *value = last && row->last == BIG ? big : last ? "\xff\xfe" : p[1];
-        assert_int_equal(entry_add_value(e, p[0], value, last && row->last == BIG ? sizeof(big) : strlen(value)), 0);
+        assert_int_equal(
+            entry_add_value(e, p[0], value,
+                            last && row->last == BIG ? sizeof(big) : strlen(value)),
+            0);
     }
     entry_sort(e);
     return e;
@@ -141,8 +144,8 @@ static void describe(const struct row *row, const struct verdict *v, char *text,
 }
 
 /* The n-th allocation fails; true: none did. */
-static bool judge(const struct row *row, const struct schema *schema, const struct entry *entry, bool explain, long n,
-                  struct verdict *ret)
+static bool judge(const struct row *row, const struct schema *schema, const struct entry *entry,
+                  bool explain, long n, struct verdict *ret)
 {
     struct mapping_rule rules[] = {
         RULE(1, "Everybody", .group = TEXT(7, row->group), .when = TEXT(2, row->when), .team = TEXT(3, "T"), .roles = TEXT(4, "R"),
@@ -157,10 +160,16 @@ static bool judge(const struct row *row, const struct schema *schema, const stru
         .account_expires = TEXT(43, row->expires),
         .starts_at = TEXT(44, row->starts),
         .empty = row->clears ? MAPPING_EMPTY_CLEAR : MAPPING_EMPTY_KEEP,
-        .fields = {[USER_LOGIN] = TEXT(60, row->login ? row->login : "${uid}"), [USER_FIRST_NAME] = TEXT(61, "${cn}"),
-                   [USER_LAST_NAME] = TEXT(62, "${sn}"), [USER_EMAIL] = TEXT(63, "${mail}"),
-                   [USER_WORK_PHONE] = {.text = WRITABLE("${telephoneNumber}")} /* of no file */},
-        .rules = rules, .n_rules = ARRAY_SIZE(rules), .conflicts = conflicts, .n_conflicts = ARRAY_SIZE(conflicts),
+        .fields = {[USER_LOGIN] = TEXT(60, row->login ? row->login : "${uid}"),
+                   [USER_FIRST_NAME] = TEXT(61, "${cn}"),
+                   [USER_LAST_NAME] = TEXT(62, "${sn}"),
+                   [USER_EMAIL] = TEXT(63, "${mail}"),
+                   [USER_WORK_PHONE] = {.text =
+                                            WRITABLE("${telephoneNumber}")} /* of no file */},
+        .rules = rules,
+        .n_rules = ARRAY_SIZE(rules),
+        .conflicts = conflicts,
+        .n_conflicts = ARRAY_SIZE(conflicts),
     };
     const struct membership membership = {.state = GROUP_PRESENT, .member = row->member};
     struct ruleset *rs = NULL;
@@ -263,9 +272,13 @@ static void test_mistakes(void **state)
     struct mapping_rule conflicts[] = {RULE(20, "C", .roles = TEXT(21, "ok")), RULE(22, "D", .roles = TEXT(23, "p, q")),
                                        RULE(24, "F", .roles = TEXT(25, "OK, q"))};
     struct mapping_options options = {
-        .fields = {[USER_LOGIN] = TEXT(60, "same"), [USER_FIRST_NAME] = TEXT(61, "${cn}"),
+        .fields = {[USER_LOGIN] = TEXT(60, "same"),
+                   [USER_FIRST_NAME] = TEXT(61, "${cn}"),
                    [USER_LAST_NAME] = {.file = WRITABLE("test.conf"), .line = 62}},
-        .rules = rules, .n_rules = ARRAY_SIZE(rules), .conflicts = conflicts, .n_conflicts = ARRAY_SIZE(conflicts),
+        .rules = rules,
+        .n_rules = ARRAY_SIZE(rules),
+        .conflicts = conflicts,
+        .n_conflicts = ARRAY_SIZE(conflicts),
     };
     static const char *const expected[] = {
         "60:1: 'same' names no attribute, so that everybody would have the same login",

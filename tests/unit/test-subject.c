@@ -1,5 +1,6 @@
 /*
- * An entry as templates and filters look at it: which attribute a name means, and which of its values.
+ * An entry as templates and filters look at it: which attribute a name means, and which of its
+ * values.
  */
 #include "config.h"
 
@@ -221,8 +222,9 @@ static void test_unknown_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_attributes), cmocka_unit_test(test_options), cmocka_unit_test(test_values),
-        cmocka_unit_test(test_forced),     cmocka_unit_test(test_unknown_names),
+        cmocka_unit_test(test_attributes),    cmocka_unit_test(test_options),
+        cmocka_unit_test(test_values),        cmocka_unit_test(test_forced),
+        cmocka_unit_test(test_unknown_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
