@@ -23,7 +23,7 @@ int batch_note_newcomer(struct feed_batch *b, const char *dn, struct error *e)
         return newcomers_add(b->newcomers, dn, e);
     int r = looks_add(b->looks, dn, clock_monotonic_usec(), e);
     if (r == LOOKS_TOO_MANY)
-        directory_feed_doubts(b->env, "very many appeared at once");
+        feed_doubts(b->env, "very many appeared at once");
     return r < 0 ? r : 0;
 }
 

@@ -30,6 +30,7 @@
 #include "directory/rootdse.h"
 #include "directory/search.h"
 #include "directory/session.h"
+#include "directory/watermark.h"
 #include "model/dn.h"
 
 /* What one read may bring: this multiple of what was known before, and this many at least. */
@@ -41,7 +42,7 @@ void batch_fail(struct feed_batch *b, int r, const struct error *e)
     if (b->failed)
         return;
     b->failed = true;
-    directory_feed_failed(b->env, r, e);
+    feed_failed(b->env, r, e);
 }
 
 static void newcomers_failed(int r, const struct error *e, void *userdata)
@@ -162,7 +163,7 @@ struct feed_batch *feed_batch_free(struct feed_batch *b)
     feed_batch_abort(b);
     /* Nobody else knows of them; the next connection reads everything. */
     if (looks_any(b->looks) && !b->env->once)
-        directory_feed_doubts(b->env, "it could not be asked which groups the new people are in");
+        feed_doubts(b->env, "it could not be asked which groups the new people are in");
     looks_free(b->looks);
     string_list_done(&b->computed);
     holders_free(b->holders);
@@ -241,14 +242,10 @@ void feed_batch_doubt(struct feed_batch *b, const char *format, ...)
 
 static void keep_watermark(struct feed_batch *b, char **watermark)
 {
-    if (!*watermark)
+    if (!*watermark || !watermark_is_greater(*watermark, b->watermark))
         return;
-    /* CSNs and times compare as text, numbers by their length first. */
-    size_t now = strlen(*watermark), before = b->watermark ? strlen(b->watermark) : 0;
-    if (now > before || (now == before && strcmp(*watermark, b->watermark) > 0)) {
-        free(b->watermark);
-        b->watermark = TAKE(*watermark);
-    }
+    free(b->watermark);
+    b->watermark = TAKE(*watermark);
 }
 
 int batch_hand_over(struct feed_batch *b, unsigned search, struct decoded *d, struct error *e)
@@ -264,7 +261,7 @@ int batch_hand_over(struct feed_batch *b, unsigned search, struct decoded *d, st
         /* Moved in with people below it, of whom no server says a word. */
         bool place = d->has_children || d->entry->kind == ENTRY_CONTAINER;
         if (r == 0 && !dn && place && !d->is_parent)
-            directory_feed_doubts(b->env, "a container appeared");
+            feed_doubts(b->env, "a container appeared");
         if (r < 0)
             return r;
     }
@@ -510,7 +507,7 @@ static void commit(struct feed_batch *b)
         log_debug("%zu of %zu %s came as the same bytes as before", b->n_unchanged, b->n_entries,
                   b->n_entries == 1 ? "entry" : "entries");
     b->unfinished = c.unfinished;
-    directory_feed_committed(b->env, &c);
+    feed_committed(b->env, &c);
     /* Who was not seen is known only now: they may be elsewhere, and groups name them. */
     bool more = false;
     batch_leave_note(b, c.absence);

@@ -76,7 +76,7 @@ static void run(struct dirsync *d, unsigned index);
 static void fail(struct dirsync *d, int r, const struct error *e)
 {
     d->search = search_free(d->search);
-    directory_feed_failed(d->env, r, e);
+    feed_failed(d->env, r, e);
 }
 
 static void arm(struct dirsync *d, uint64_t usec)
@@ -290,7 +290,7 @@ static void end_round(struct dirsync *d)
 {
     bool full = d->full;
     d->running = d->full = false;
-    directory_feed_caught_up(d->env, full);
+    feed_caught_up(d->env, full);
     if (d->env->once)
         return;
     if (!d->notified)
@@ -349,7 +349,7 @@ static void refused(struct dirsync *d, const struct search_outcome *outcome)
     }
     d->search = search_free(d->search);
     feed_batch_abort(d->batch);
-    directory_feed_unsupported(d->env, &e);
+    feed_unsupported(d->env, &e);
 }
 
 static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)

@@ -83,7 +83,7 @@ static void fail(struct syncrepl *f, int r, const struct error *e)
     if (f->ended)
         return;
     f->ended = true;
-    directory_feed_failed(f->env, r, e);
+    feed_failed(f->env, r, e);
 }
 
 static void unsupported(struct syncrepl *f, const struct error *e)
@@ -92,7 +92,7 @@ static void unsupported(struct syncrepl *f, const struct error *e)
     for (unsigned i = 0; i < f->env->n_searches; i++)
         f->subs[i].operation = session_operation_free(f->subs[i].operation);
     feed_batch_abort(f->batch);
-    directory_feed_unsupported(f->env, e);
+    feed_unsupported(f->env, e);
 }
 
 static void start_over(struct sub *s, const char *why)
@@ -525,7 +525,7 @@ static void begin_round(struct syncrepl *f, bool use_cookie)
 static void end_round(struct syncrepl *f)
 {
     f->refreshing = false;
-    directory_feed_caught_up(f->env, f->full);
+    feed_caught_up(f->env, f->full);
 }
 
 static void prepare(struct feed_commit *c, void *userdata)

@@ -94,7 +94,7 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     struct newcomers *n = userdata;
     struct error e = {};
     if (outcome->code != LDAP_SUCCESS)
-        directory_feed_doubts(n->env, "the server did not say which groups the new people are in");
+        feed_doubts(n->env, "the server did not say which groups the new people are in");
     n->search = search_free(n->search);
     if (++n->index == n->env->n_searches) {
         n->index = 0;

@@ -1,11 +1,13 @@
 /* The options: a copy, since the directory keeps its own, and what a feed is called. */
 #include "config.h"
 
+#include "directory/options.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "directory/private.h"
+#include "directory/feed.h"
 
 static char *copy_text(const char *text, int *r)
 {
