@@ -14,78 +14,70 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "directory/batch-private.h"
 #include "directory/decode-raw.h"
 #include "directory/environment.h"
+#include "directory/feed.h"
+#include "directory/fetches.h"
 #include "directory/follow.h"
-#include "directory/holders.h"
+#include "directory/group-reads.h"
+#include "directory/leaving.h"
 #include "directory/libldap.h"
-#include "directory/looks.h"
-#include "directory/newcomers.h"
-#include "directory/rootdse.h"
+#include "directory/places.h"
 #include "directory/search.h"
-#include "directory/session.h"
 #include "directory/watermark.h"
-#include "model/dn.h"
 
 /* What one read may bring: this multiple of what was known before, and this many at least. */
 #define GROWTH_MAX  10
 #define GROWTH_FREE 10000
 
-void batch_fail(struct feed_batch *b, int r, const struct error *e)
+/* What the open batch is for. */
+enum purpose {
+    FOR_FEED,
+    FOR_GROUPS, /* that are read again, between the feed's */
+    FOR_CHAIN,  /* what followed from another, before the feed goes on */
+};
+
+struct feed_batch {
+    struct feed_environment *env;
+    struct feed_batch_events events;
+    void *userdata;
+    struct fetches *fetches;
+    struct places *places;
+    struct leaving *leaving;
+    struct group_reads *group_reads;
+    struct follows *follows; /* NULL: references are not followed */
+    bool failed;             /* for life */
+
+    bool open, finishing;
+    enum purpose purpose;
+    bool full, from_cookie;
+    unsigned search;
+    size_t n_entries, n_changes;
+    size_t n_unchanged;             /* of n_entries: not even decoded */
+    size_t entries_max, n_left_out; /* is_too_many() */
+    bool doubted;
+    char doubt[512];
+    char *watermark;
+};
+
+static void pump(struct feed_batch *b);
+
+static void fail(struct feed_batch *b, int r, const struct error *e)
 {
     if (b->failed)
         return;
     b->failed = true;
+    group_reads_stop(b->group_reads);
     feed_failed(b->env, r, e);
 }
 
-static void newcomers_failed(int r, const struct error *e, void *userdata)
-{
-    batch_fail(userdata, r, e);
-}
-
-static int take_followed(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
-{
-    struct feed_batch *b = userdata;
-    CLEANUP(decoded_done) struct decoded d = {};
-    int r = decode_entry(&b->env->decoder, ld, m, NULL, &d, e);
-    free(d.watermark); /* another server's clock */
-    d.watermark = NULL;
-    d.foreign = true;
-    return r < 0 ? r : batch_take_decoded(b, b->search, &d, e);
-}
-
-static void take_follow_doubt(const char *sentence, void *userdata)
-{
-    feed_batch_doubt(userdata, "%s", sentence);
-}
-
-static void take_follow_failure(int r, const struct error *e, void *userdata)
-{
-    batch_fail(userdata, r, e);
-}
-
-static void follows_are_over(void *userdata)
-{
-    batch_pump(userdata);
-}
-
-static const struct follows_events follows_events = {
-    .entry = take_followed,
-    .doubt = take_follow_doubt,
-    .failed = take_follow_failure,
-    .over = follows_are_over,
-};
-
 void feed_batch_reference(struct feed_batch *b, char *const *urls)
 {
-    struct error e = {};
+    struct error e = {0};
     /* Active Directory points to its own partitions. */
     bool partition = b->env->decoder.active_directory && urls && urls[0] &&
                      search_reference_is_partition(urls[0]);
@@ -93,84 +85,30 @@ void feed_batch_reference(struct feed_batch *b, char *const *urls)
         return;
     int r = follows_add(b->follows, b->search, urls, &e);
     if (r < 0)
-        batch_fail(b, r, &e);
+        fail(b, r, &e);
 }
 
-int feed_batch_new(struct feed_batch **ret, struct feed_environment *env,
-                   const struct feed_batch_events *events, void *userdata, struct error *e)
+static void reset(struct feed_batch *b, bool full)
 {
-    struct feed_batch *b = calloc(1, sizeof *b);
-    if (!b)
-        return error_out_of_memory(e);
-    b->env = env;
-    b->events = *events;
-    b->userdata = userdata;
-    b->between = events->between && !env->once;
-    int r = newcomers_new(&b->newcomers, env, batch_take_groups, newcomers_failed, b, e);
-    /* Active Directory changes linked attributes in the transaction that moves the member. */
-    if (r == 0)
-        r = looks_new(&b->looks, env->event, !env->decoder.active_directory && !env->once,
-                      b->between ? batch_look : NULL, b, e);
-    if (r == 0)
-        r = batch_leave_init(b, e);
-    if (r == 0 && env->options->referrals == DIRECTORY_REFERRALS_FOLLOW)
-        r = follows_new(&b->follows, env, &follows_events, b, e);
-    if (r < 0) {
-        holders_free(b->holders);
-        looks_free(b->looks);
-        newcomers_free(b->newcomers);
-        free(b);
-        return r;
-    }
-    *ret = b;
-    return 0;
-}
-
-static void reset(struct feed_batch *b)
-{
-    batch_drop_fetches(b);
-    holders_reset(b->holders);
-    if (!b->between)
-        newcomers_reset(b->newcomers);
+    fetches_reset(b->fetches, full);
+    places_reset(b->places);
+    leaving_reset(b->leaving);
+    group_reads_reset(b->group_reads);
     if (b->follows)
         follows_reset(b->follows);
-    string_list_done(&b->fetched);
-    string_list_done(&b->removed);
-    string_list_done(&b->parents);
-    b->n_parents_looked = 0;
-    string_list_done(&b->last);
     free(b->watermark);
     b->watermark = NULL;
-    b->open = b->finishing = b->doubted = b->chained = false;
-    b->from_cookie = b->looking = b->looked = b->rereading = false;
-    b->base_looked = b->unseen_looked = false;
+    b->open = b->finishing = b->doubted = b->from_cookie = false;
+    b->purpose = FOR_FEED;
     b->n_entries = b->n_changes = b->n_left_out = b->n_unchanged = 0;
-    b->n_asked = 0;
 }
 
 void feed_batch_abort(struct feed_batch *b)
 {
     if (!b->open)
         return;
-    reset(b);
+    reset(b, false);
     b->env->sink->abort(b->env->userdata);
-}
-
-struct feed_batch *feed_batch_free(struct feed_batch *b)
-{
-    if (!b)
-        return NULL;
-    feed_batch_abort(b);
-    /* Nobody else knows of them; the next connection reads everything. */
-    if (looks_any(b->looks) && !b->env->once)
-        feed_doubts(b->env, "it could not be asked which groups the new people are in");
-    looks_free(b->looks);
-    string_list_done(&b->computed);
-    holders_free(b->holders);
-    newcomers_free(b->newcomers);
-    follows_free(b->follows);
-    free(b);
-    return NULL;
 }
 
 int feed_batch_begin(struct feed_batch *b, unsigned search, bool full, struct error *e)
@@ -181,7 +119,7 @@ int feed_batch_begin(struct feed_batch *b, unsigned search, bool full, struct er
         r = b->env->sink->begin(b->env->userdata, search, full, e);
     if (r < 0)
         return r;
-    reset(b);
+    reset(b, full);
     b->entries_max = known == 0                         ? SIZE_MAX /* the first read */
                      : known > GROWTH_FREE / GROWTH_MAX ? known * GROWTH_MAX
                                                         : GROWTH_FREE;
@@ -236,7 +174,7 @@ void feed_batch_doubt(struct feed_batch *b, const char *format, ...)
     b->doubted = true;
     va_list ap;
     va_start(ap, format);
-    vsnprintf(b->doubt, sizeof b->doubt, format, ap);
+    vsnprintf(b->doubt, sizeof(b->doubt), format, ap);
     va_end(ap);
 }
 
@@ -248,16 +186,23 @@ static void keep_watermark(struct feed_batch *b, char **watermark)
     b->watermark = TAKE(*watermark);
 }
 
-int batch_hand_over(struct feed_batch *b, unsigned search, struct decoded *d, struct error *e)
+static int left(struct feed_batch *b, unsigned search, const char *id, const char *why,
+                struct error *e)
 {
-    int asking = batch_ask_lost(b, search, d, e);
+    b->n_changes++;
+    return b->env->sink->left(b->env->userdata, search, id, why, e);
+}
+
+static int hand_over(struct feed_batch *b, unsigned search, struct decoded *d, struct error *e)
+{
+    int asking = fetches_lost(b->fetches, search, d, e);
     if (asking != 0)
         return asking < 0 ? asking : 0;
     if (!b->full || b->from_cookie) {
         CLEANUP(freep) char *dn = NULL;
         int r = b->env->sink->known_dn(b->env->userdata, d->entry->id, &dn, e);
         if (r == 0 && !dn && d->entry->kind != ENTRY_CONTAINER)
-            r = batch_note_newcomer(b, d->dn, e);
+            r = group_reads_newcomer(b->group_reads, d->dn, e);
         /* Moved in with people below it, of whom no server says a word. */
         bool place = d->has_children || d->entry->kind == ENTRY_CONTAINER;
         if (r == 0 && !dn && place && !d->is_parent)
@@ -265,7 +210,7 @@ int batch_hand_over(struct feed_batch *b, unsigned search, struct decoded *d, st
         if (r < 0)
             return r;
     }
-    int r = batch_note_parent(b, d->dn, e);
+    int r = places_note(b->places, d->dn, e);
     if (r < 0)
         return r;
     b->n_entries++;
@@ -296,11 +241,11 @@ static void say_bad_members(const struct decoded *d)
     char shown[120];
     log_warning("%zu members of %s are no DNs, so nobody is meant by them; the first: %s",
                 d->n_bad_members, d->dn,
-                text_printable(shown, sizeof shown, d->bad_member, strlen(d->bad_member)));
+                text_printable(shown, sizeof(shown), d->bad_member, strlen(d->bad_member)));
 }
 
-int batch_take_decoded(struct feed_batch *b, unsigned search, struct decoded *d,
-                       struct error *e)
+static int take_decoded(struct feed_batch *b, unsigned search, struct decoded *d,
+                        struct error *e)
 {
     int left_out;
     if (b->full && is_too_many(b, e, &left_out))
@@ -329,21 +274,21 @@ int batch_take_decoded(struct feed_batch *b, unsigned search, struct decoded *d,
         return 0;
     }
     if (d->deleted)
-        return batch_left(b, search, d->entry->id, "the entry was deleted", e);
+        return left(b, search, d->entry->id, "the entry was deleted", e);
     if (d->computer)
         return 0;
     bool done = false;
-    int r = batch_judge_kind(b, search, d, &done, e);
+    int r = places_judge(b->places, search, d, &done, e);
     if (r < 0 || done)
         return r;
     if (d->partial)
         feed_batch_doubt(b, "the attribute %s of %s came in part", d->partial, d->dn);
     if (!d->ranges)
-        return batch_hand_over(b, search, d, e);
+        return hand_over(b, search, d, e);
     CLEANUP(freep)
     char *base =
         b->env->decoder.active_directory ? identity_guid_base(d->entry->id) : strdup(d->dn);
-    return base ? batch_fetch_ranges(b, search, base, d, e) : error_out_of_memory(e);
+    return base ? fetches_ranges(b->fetches, search, base, d, e) : error_out_of_memory(e);
 }
 
 /* The mirror took it from the same bytes: there is nothing to decode. Answers SINK_UNKNOWN_ID
@@ -367,7 +312,7 @@ static int take_unchanged(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const 
     b->n_entries++;
     b->n_changes++;
     b->n_unchanged++;
-    return batch_note_parent(b, dn, e);
+    return places_note(b->places, dn, e);
 }
 
 /* What these bytes are taken for is known whenever they come again, unless there is something
@@ -377,15 +322,15 @@ static void note_raw(struct decoded *d, const struct raw_entry *raw)
     if (!raw->id || !d->entry || d->ranges || d->partial || d->n_bad_members > 0 ||
         (d->has_children && d->entry->kind != ENTRY_CONTAINER))
         return;
-    memcpy(d->entry->raw, raw->digest, sizeof d->entry->raw);
+    memcpy(d->entry->raw, raw->digest, sizeof(d->entry->raw));
     d->entry->has_raw = true;
 }
 
 int feed_batch_entry(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char *id,
                      struct error *e)
 {
-    CLEANUP(raw_entry_done) struct raw_entry raw = {};
-    CLEANUP(decoded_done) struct decoded d = {};
+    CLEANUP(raw_entry_done) struct raw_entry raw = {0};
+    CLEANUP(decoded_done) struct decoded d = {0};
     int r = take_unchanged(b, ld, m, id, &raw, e);
     if (r != SINK_UNKNOWN_ID)
         return r;
@@ -393,14 +338,14 @@ int feed_batch_entry(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char 
     if (r < 0)
         return r;
     note_raw(&d, &raw);
-    return batch_take_decoded(b, b->search, &d, e);
+    return take_decoded(b, b->search, &d, e);
 }
 
 int feed_batch_pushed(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char *id,
                       struct error *e)
 {
-    CLEANUP(raw_entry_done) struct raw_entry raw = {};
-    CLEANUP(decoded_done) struct decoded d = {};
+    CLEANUP(raw_entry_done) struct raw_entry raw = {0};
+    CLEANUP(decoded_done) struct decoded d = {0};
     CLEANUP(freep) char *lacking = NULL;
     bool change = !b->full || b->from_cookie;
     int r = take_unchanged(b, ld, m, id, &raw, e);
@@ -414,10 +359,10 @@ int feed_batch_pushed(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char
     if (r < 0)
         return r;
     if (!lacking)
-        return batch_take_decoded(b, b->search, &d, e);
+        return take_decoded(b, b->search, &d, e);
     log_debug("%s: the server's message has less of %s than was there: it is asked", d.dn,
               lacking);
-    return batch_fetch_lacking(b, b->search, d.dn, d.entry->id, lacking, e);
+    return fetches_lacking(b->fetches, b->search, d.dn, d.entry->id, lacking, e);
 }
 
 int feed_batch_roll(struct feed_batch *b, LDAP *ld, LDAPMessage *m, struct error *e)
@@ -429,7 +374,7 @@ int feed_batch_roll(struct feed_batch *b, LDAP *ld, LDAPMessage *m, struct error
         return 0;
     }
     CLEANUP(libldap_memory_freep) char *dn = ldap_get_dn(ld, m);
-    int r = dn ? batch_note_parent(b, dn, e) : 0;
+    int r = dn ? places_note(b->places, dn, e) : 0;
     if (r == 0)
         r = feed_batch_present(b, id, e);
     if (r != SINK_UNKNOWN_ID)
@@ -438,6 +383,31 @@ int feed_batch_roll(struct feed_batch *b, LDAP *ld, LDAPMessage *m, struct error
     if (!base && !dn)
         return error_out_of_memory(e);
     return feed_batch_fetch(b, base ? base : dn, id, e);
+}
+
+int feed_batch_fetch(struct feed_batch *b, const char *base, const char *id, struct error *e)
+{
+    return fetches_entry(b->fetches, b->search, base, id, e);
+}
+
+int feed_batch_left(struct feed_batch *b, const char *id, const char *why, struct error *e)
+{
+    return left(b, b->search, id, why, e);
+}
+
+int feed_batch_removed(struct feed_batch *b, const char *id, struct error *e)
+{
+    return leaving_add(b->leaving, id, e);
+}
+
+int feed_batch_take_removals(struct feed_batch *b, struct error *e)
+{
+    return leaving_take(b->leaving, b->search, e);
+}
+
+void feed_batch_reread(struct feed_batch *b)
+{
+    group_reads_request(b->group_reads);
 }
 
 int feed_batch_present(struct feed_batch *b, const char *id, struct error *e)
@@ -464,19 +434,30 @@ int feed_batch_members(struct feed_batch *b, const char *group_id, const struct 
 /* Another batch, before the feed goes on. */
 static void begin_chained(struct feed_batch *b, unsigned search)
 {
-    struct error e = {};
+    struct error e = {0};
     int r = feed_batch_begin(b, search, false, &e);
     if (r < 0) {
-        batch_fail(b, r, &e);
+        fail(b, r, &e);
         return;
     }
-    b->chained = true;
+    b->purpose = FOR_CHAIN;
     feed_batch_finish(b);
+}
+
+/* Whether a batch that was just committed left something to be asked or read at once. */
+static int has_more(struct feed_batch *b, bool *ret, struct error *e)
+{
+    CLEANUP(string_list_done) struct string_list unheld = {0};
+    int r = b->env->sink->unheld(b->env->userdata, &unheld, e);
+    if (r >= 0)
+        r = group_reads_has_more(b->group_reads, ret, e);
+    *ret = *ret || unheld.n_items > 0;
+    return r < 0 ? r : 0;
 }
 
 static void commit(struct feed_batch *b)
 {
-    struct error e = {};
+    struct error e = {0};
     if (b->full && b->n_changes == 0)
         feed_batch_doubt(b, "the read of %s returned no entry at all",
                          b->env->searches[b->search].base);
@@ -485,85 +466,251 @@ static void commit(struct feed_batch *b)
                    : b->doubted ? FEED_ABSENCE_UNPROVEN
                                 : FEED_ABSENCE_UNSEEN,
         .n_entries = b->n_entries,
-        .unfinished = batch_is_unfinished(b),
+        .unfinished = group_reads_unfinished(b->group_reads),
     };
-    if (b->chained || b->looking)
-        c.what =
-            b->n_changes > 0 && !b->rereading
-                ? "what followed from names that were renamed, deleted or appeared"
-                             : NULL;
-    else
+    if (b->purpose == FOR_FEED)
         b->events.prepare(&c, b->userdata);
+    else if (b->n_changes > 0 && !group_reads_rereading(b->group_reads))
+        c.what = "what followed from names that were renamed, deleted or appeared";
     if (c.absence == FEED_ABSENCE_UNPROVEN)
         c.reason = b->doubt;
-    int r = batch_end_groups(b, &e);
+    int r = group_reads_end(b->group_reads, &e);
     if (r == 0)
         r = b->env->sink->commit(b->env->userdata, &c, &e);
     if (r < 0) {
-        batch_fail(b, r, &e);
+        fail(b, r, &e);
         return;
     }
     if (b->n_entries > 0)
-        log_debug("%zu of %zu %s came as the same bytes as before", b->n_unchanged, b->n_entries,
-                  b->n_entries == 1 ? "entry" : "entries");
-    b->unfinished = c.unfinished;
+        log_debug("%zu of %zu %s came as the same bytes as before", b->n_unchanged,
+                  b->n_entries, b->n_entries == 1 ? "entry" : "entries");
+    group_reads_committed(b->group_reads, c.unfinished);
     feed_committed(b->env, &c);
     /* Who was not seen is known only now: they may be elsewhere, and groups name them. */
     bool more = false;
-    batch_leave_note(b, c.absence);
+    leaving_committed(b->leaving, b->search, c.absence);
     if (c.absence == FEED_ABSENCE_UNSEEN)
-        r = batch_has_more(b, &more, &e);
+        r = has_more(b, &more, &e);
     if (r < 0) {
-        batch_fail(b, r, &e);
+        fail(b, r, &e);
         return;
     }
     unsigned search = b->search;
-    looks_arm(b->looks, clock_monotonic_usec());
-    reset(b);
+    group_reads_arm(b->group_reads);
+    reset(b, false);
     if (more)
         begin_chained(b, search);
     else
         b->events.committed(b->userdata);
 }
 
-/* Starts what waits, and commits when nothing does. */
-void batch_pump(struct feed_batch *b)
+/* What is asked before a commit: 1 until the answers are here. */
+static int ask(struct feed_batch *b, struct error *e)
 {
-    struct error e = {};
-    int r = batch_start_fetches(b, &e);
+    int r = b->full ? leaving_ask_base(b->leaving, b->search, b->doubted, e) : 0;
+    if (r == 0)
+        r = places_fetch(b->places, b->search, b->full, e);
+    if (r == 0 && b->full && !b->doubted && b->n_changes > 0)
+        r = leaving_ask_unseen(b->leaving, b->search, e);
+    return r == 0 ? leaving_ask_unheld(b->leaving, e) : r;
+}
+
+/* Starts what waits, and commits when nothing does. */
+static void pump(struct feed_batch *b)
+{
+    struct error e = {0};
+    bool news = (!b->full || b->from_cookie) && b->search == b->env->n_searches - 1;
+    bool asked = false;
+    int r = fetches_start(b->fetches, &e);
     if (r < 0) {
-        batch_fail(b, r, &e);
+        fail(b, r, &e);
         return;
     }
-    bool asking =
-        (!b->between && newcomers_asking(b->newcomers)) || holders_asking(b->holders);
-    if (!b->finishing || b->fetches || b->failed || asking ||
+    if (!b->finishing || b->failed || fetches_any(b->fetches) ||
+        group_reads_asking(b->group_reads) || leaving_asking(b->leaving) ||
         (b->follows && follows_busy(b->follows)))
         return;
-    r = batch_look_at_base(b, &e);
-    if (r == 0)
-        r = batch_fetch_parents(b, &e);
-    if (r == 0)
-        r = batch_look_at_unseen(b, &e);
-    if (r == 0)
-        r = batch_ask_unheld(b, &e);
+    r = ask(b, &e);
     if (r > 0)
-        return; /* until the answers are here */
+        return;
     if (r == 0)
-        r = batch_take_looks(b, &e);
-    if (r == 0)
-        r = batch_take_dynamic(b, &e);
-    bool ask = !b->between && newcomers_any(b->newcomers);
-    if (r == 0)
-        r = ask ? newcomers_ask(b->newcomers, &e) : batch_fetch_stale_groups(b, &e);
+        r = group_reads_before_commit(b->group_reads, news, &asked, &e);
     if (r < 0)
-        batch_fail(b, r, &e);
-    else if (!b->fetches && !ask)
+        fail(b, r, &e);
+    else if (!asked && !fetches_any(b->fetches))
         commit(b);
 }
 
 void feed_batch_finish(struct feed_batch *b)
 {
     b->finishing = true;
-    batch_pump(b);
+    pump(b);
+}
+
+/* -- what the parts of a batch tell -- */
+
+static int on_entry(unsigned search, struct decoded *d, void *owner, struct error *e)
+{
+    return take_decoded(owner, search, d, e);
+}
+
+static int on_complete(unsigned search, struct decoded *d, void *owner, struct error *e)
+{
+    return hand_over(owner, search, d, e);
+}
+
+static int on_left(unsigned search, const char *id, const char *why, void *owner,
+                   struct error *e)
+{
+    return left(owner, search, id, why, e);
+}
+
+static int on_gone(const char *id, void *owner, struct error *e)
+{
+    struct feed_batch *b = owner;
+    b->n_changes++;
+    return b->env->sink->gone(b->env->userdata, id, e);
+}
+
+static void on_doubt(const char *sentence, void *owner)
+{
+    feed_batch_doubt(owner, "%s", sentence);
+}
+
+/* A read that means to be whole goes on without; nobody leaves because of it. A difference that
+ * is lost would never come again. */
+static void on_unread(int r, const struct error *e, void *owner)
+{
+    struct feed_batch *b = owner;
+    if (!b->full) {
+        fail(b, r, e);
+        return;
+    }
+    feed_batch_doubt(b, "%s", e->message);
+    log_debug("%s", e->message);
+}
+
+static void on_failed(int r, const struct error *e, void *owner)
+{
+    fail(owner, r, e);
+}
+
+static void on_moved(void *owner)
+{
+    const struct feed_batch *b = owner;
+    if (!b->failed)
+        pump(owner);
+}
+
+static bool on_is_open(void *owner)
+{
+    const struct feed_batch *b = owner;
+    return b->open;
+}
+
+static int on_open(void *owner, struct error *e)
+{
+    struct feed_batch *b = owner;
+    int r = feed_batch_begin(b, b->env->n_searches - 1, false, e);
+    if (r == 0)
+        b->purpose = FOR_GROUPS;
+    return r;
+}
+
+static void on_finish(void *owner)
+{
+    feed_batch_finish(owner);
+}
+
+static int take_followed(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
+{
+    struct feed_batch *b = userdata;
+    CLEANUP(decoded_done) struct decoded d = {0};
+    int r = decode_entry(&b->env->decoder, ld, m, NULL, &d, e);
+    free(d.watermark); /* another server's clock */
+    d.watermark = NULL;
+    d.foreign = true;
+    return r < 0 ? r : take_decoded(b, b->search, &d, e);
+}
+
+static int add_parts(struct feed_batch *b, struct error *e)
+{
+    static const struct fetches_events of_fetches = {
+        .entry = on_entry,
+        .complete = on_complete,
+        .left = on_left,
+        .doubt = on_doubt,
+        .unread = on_unread,
+        .failed = on_failed,
+        .moved = on_moved,
+    };
+    static const struct leaving_events of_leaving = {
+        .entry = on_entry,
+        .left = on_left,
+        .gone = on_gone,
+        .failed = on_failed,
+        .moved = on_moved,
+    };
+    static const struct group_reads_events of_group_reads = {
+        .is_open = on_is_open,
+        .open = on_open,
+        .finish = on_finish,
+        .moved = on_moved,
+        .failed = on_failed,
+    };
+    static const struct follows_events of_follows = {
+        .entry = take_followed,
+        .doubt = on_doubt,
+        .failed = on_failed,
+        .over = on_moved,
+    };
+    bool between = b->events.between && !b->env->once;
+    int r = fetches_new(&b->fetches, b->env, &of_fetches, b, e);
+    if (r == 0)
+        r = places_new(&b->places, b->env, b->fetches, e);
+    if (r == 0)
+        r = leaving_new(&b->leaving, b->env, b->fetches, &of_leaving, b, e);
+    if (r == 0)
+        r = group_reads_new(&b->group_reads, b->env, b->fetches, between, &of_group_reads, b,
+                            e);
+    if (r == 0 && b->env->options->referrals == DIRECTORY_REFERRALS_FOLLOW)
+        r = follows_new(&b->follows, b->env, &of_follows, b, e);
+    return r;
+}
+
+static struct feed_batch *free_parts(struct feed_batch *b)
+{
+    group_reads_free(b->group_reads);
+    leaving_free(b->leaving);
+    places_free(b->places);
+    fetches_free(b->fetches);
+    follows_free(b->follows);
+    free(b);
+    return NULL;
+}
+
+int feed_batch_new(struct feed_batch **ret, struct feed_environment *env,
+                   const struct feed_batch_events *events, void *userdata, struct error *e)
+{
+    struct feed_batch *b = calloc(1, sizeof(*b));
+    if (!b)
+        return error_out_of_memory(e);
+    b->env = env;
+    b->events = *events;
+    b->userdata = userdata;
+    int r = add_parts(b, e);
+    if (r < 0) {
+        free_parts(b);
+        return r;
+    }
+    *ret = b;
+    return 0;
+}
+
+struct feed_batch *feed_batch_free(struct feed_batch *b)
+{
+    if (!b)
+        return NULL;
+    feed_batch_abort(b);
+    return free_parts(b);
 }

@@ -616,3 +616,13 @@ int decode_range(struct ranges *ranges, LDAP *ld, LDAPMessage *m)
     free(list);
     return r;
 }
+
+int decoded_make_container(struct decoded *d, struct error *e)
+{
+    struct entry *place = entry_new(d->entry->id, d->entry->dn, ENTRY_CONTAINER);
+    if (!place)
+        return error_out_of_memory(e);
+    entry_free(d->entry);
+    d->entry = place;
+    return 0;
+}
