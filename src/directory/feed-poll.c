@@ -89,7 +89,7 @@ static int begin(struct poll *p, unsigned search, struct error *e)
 
 static void begin_round(struct poll *p)
 {
-    struct error e = {};
+    struct error e = {0};
     p->running = true;
     p->full = p->full_wanted || !can_read_changes(p);
     p->roll = !p->full && ++p->n_rounds >= FEED_ROLL_CALL_EVERY;
@@ -149,7 +149,7 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
 {
     (void)s;
     struct poll *p = userdata;
-    struct error e = {};
+    struct error e = {0};
     if (!outcome->whole) {
         p->whole = false;
         feed_batch_doubt(p->batch, "%s", outcome->doubt);
@@ -249,7 +249,7 @@ static void keep_watermark(struct poll *p)
 static void prepare(struct feed_commit *c, void *userdata)
 {
     struct poll *p = userdata;
-    snprintf(p->what, sizeof p->what, "%s of %zu entr%s from %s",
+    snprintf(p->what, sizeof(p->what), "%s of %zu entr%s from %s",
              p->full   ? "full read"
              : p->roll ? "roll call, and read"
                        : "read of changes",
@@ -267,7 +267,7 @@ static void prepare(struct feed_commit *c, void *userdata)
 static void committed(void *userdata)
 {
     struct poll *p = userdata;
-    struct error e = {};
+    struct error e = {0};
     if (p->current + 1 == p->env->n_searches) {
         end_round(p);
         return;
@@ -293,7 +293,7 @@ static void poll_free(void *feed)
 static int poll_start(void **ret, struct feed_environment *env, struct error *e)
 {
     static const struct feed_batch_events events = {.prepare = prepare, .committed = committed};
-    struct poll *p = calloc(1, sizeof *p);
+    struct poll *p = calloc(1, sizeof(*p));
     if (!p)
         return error_out_of_memory(e);
     p->env = env;

@@ -59,8 +59,8 @@ static void take_text(struct reader *r, struct buffer *to)
 /* "host/name@REALM" of one entry; NULL when it is malformed. */
 static char *principal_of(const unsigned char *entry, size_t size)
 {
-    CLEANUP(buffer_done) struct buffer realm = {};
-    CLEANUP(buffer_done) struct buffer name = {};
+    CLEANUP(buffer_done) struct buffer realm = {0};
+    CLEANUP(buffer_done) struct buffer name = {0};
     struct reader r = {entry, entry + size, false};
     uint32_t n = take_number(&r, 2);
     take_text(&r, &realm);
@@ -93,8 +93,8 @@ static void add_seen(struct buffer *seen, const char *principal)
 int keytab_select(const unsigned char *bytes, size_t size, const char *principal,
                   unsigned char **ret, size_t *ret_size, struct error *e)
 {
-    CLEANUP(buffer_done) struct buffer seen = {};
-    CLEANUP(buffer_done) struct buffer kept = {};
+    CLEANUP(buffer_done) struct buffer seen = {0};
+    CLEANUP(buffer_done) struct buffer kept = {0};
     struct reader r = {bytes, bytes + size, false};
     if (take_number(&r, 2) != 0x0502)
         return error_set(e, -EBADMSG, "it is no keytab of version 2");
@@ -198,6 +198,6 @@ void keytab_prepare_process(const char *path, const char *principal)
         return;
     }
     char name[64];
-    snprintf(name, sizeof name, "FILE:/proc/self/fd/%d", offered_fd);
+    snprintf(name, sizeof(name), "FILE:/proc/self/fd/%d", offered_fd);
     setenv("KRB5_CLIENT_KTNAME", name, 1);
 }

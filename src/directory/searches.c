@@ -47,14 +47,14 @@ static void remove_place(struct places *p, size_t i)
 {
     free(p->items[i].base);
     free(p->items[i].key);
-    memmove(p->items + i, p->items + i + 1, (--p->n_items - i) * sizeof *p->items);
+    memmove(p->items + i, p->items + i + 1, (--p->n_items - i) * sizeof(*p->items));
 }
 
 /* Those that no other one holds. */
 static int read_places(struct places *p, char *const *bases, size_t n, const char *name,
                        struct error *e)
 {
-    p->items = calloc(n + 1, sizeof *p->items);
+    p->items = calloc(n + 1, sizeof(*p->items));
     if (!p->items)
         return error_out_of_memory(e);
     for (size_t i = 0; i < n; i++) {
@@ -111,7 +111,7 @@ static bool any_below(char *const *bases, size_t n, const char *ancestor_key)
 int searches_init(struct searches *p, const struct directory_options *o, struct error *e)
 {
     *p = (struct searches){0};
-    CLEANUP(places_done) struct places people = {}, groups = {};
+    CLEANUP(places_done) struct places people = {0}, groups = {0};
     if (o->n_bases == 0)
         return error_set(e, -EINVAL, "[directory] base is missing");
     int r = read_places(&people, o->bases, o->n_bases, "base", e);
