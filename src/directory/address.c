@@ -319,60 +319,38 @@ void address_order_srv(struct address_srv *records, size_t n,
     }
 }
 
-static uint16_t read_16(const unsigned char *p)
+/* SRV's data are three numbers and a name. */
+static int read_srv(const ns_msg *answer, const ns_rr *rr, struct address_srv *ret)
 {
-    return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-/* One record's fixed part lies at p, its data behind. Returns where the next one begins. */
-static const unsigned char *take_record(const unsigned char *answer, const unsigned char *end,
-                                        const unsigned char *p, struct address_srv *ret,
-                                        bool *ret_is_srv)
-{
-    *ret_is_srv = false;
-    int name = dn_skipname(p, end);
-    if (name < 0 || end - p - name < 10)
-        return NULL;
-    p += name;
-    uint16_t type = read_16(p), size = read_16(p + 8);
-    p += 10;
-    if (end - p < size)
-        return NULL;
-    if (type != ns_t_srv)
-        return p + size;
-    if (size < 7)
-        return NULL;
-    ret->priority = read_16(p);
-    ret->weight = read_16(p + 2);
-    ret->port = read_16(p + 4);
-    if (dn_expand(answer, end, p + 6, ret->host, sizeof(ret->host)) < 0)
-        return NULL;
-    *ret_is_srv = true;
-    return p + size;
+    const unsigned char *data = ns_rr_rdata(*rr);
+    if (ns_rr_rdlen(*rr) < 3 * NS_INT16SZ + 1 ||
+        ns_name_uncompress(ns_msg_base(*answer), ns_msg_end(*answer), data + 3 * NS_INT16SZ,
+                           ret->host, sizeof(ret->host)) < 0)
+        return -EBADMSG;
+    ret->priority = (uint16_t)ns_get16(data);
+    ret->weight = (uint16_t)ns_get16(data + NS_INT16SZ);
+    ret->port = (uint16_t)ns_get16(data + 2 * NS_INT16SZ);
+    return 0;
 }
 
 int address_parse_srv(const unsigned char *answer, size_t size, struct address_srv *ret,
                       size_t max, size_t *ret_n)
 {
-    const unsigned char *p = answer + NS_HFIXEDSZ, *end = answer + size;
+    ns_msg message;
     *ret_n = 0;
-    if (size < NS_HFIXEDSZ)
+    if (size > NS_MAXMSG || ns_initparse(answer, (int)size, &message) < 0)
         return -EBADMSG;
-    unsigned n_questions = read_16(answer + 4), n_answers = read_16(answer + 6);
-    for (unsigned i = 0; i < n_questions; i++) {
-        int name = dn_skipname(p, end);
-        if (name < 0 || end - p - name < NS_QFIXEDSZ)
-            return -EBADMSG;
-        p += name + NS_QFIXEDSZ;
-    }
-    for (unsigned i = 0; i < n_answers && *ret_n < max; i++) {
+    for (int i = 0; i < ns_msg_count(message, ns_s_an) && *ret_n < max; i++) {
         struct address_srv *s = &ret[*ret_n];
-        bool is_srv;
-        p = take_record(answer, end, p, s, &is_srv);
-        if (!p)
+        ns_rr rr;
+        if (ns_parserr(&message, ns_s_an, i, &rr) < 0)
+            return -EBADMSG;
+        if (ns_rr_type(rr) != ns_t_srv)
+            continue;
+        if (read_srv(&message, &rr, s) < 0)
             return -EBADMSG;
         /* RFC 2782: "." means that the service is not there. */
-        if (is_srv && s->host[0] != 0 && strcmp(s->host, ".") != 0)
+        if (s->host[0] != 0 && strcmp(s->host, ".") != 0)
             (*ret_n)++;
     }
     return 0;
