@@ -116,13 +116,25 @@ static bool hint_json(char *hint, size_t size, const char *body, size_t n)
     return true;
 }
 
-static void set_hint(struct tenant_answer *ret, const struct http_result *r)
+/* A token that nobody knows yet, wherever it was put and under whatever status. */
+static bool gives_token(const struct answer_question *q, const char *body, size_t n)
+{
+    return q->api == ANSWER_TOKEN && find_ci(body, n, "_token");
+}
+
+static void set_hint(struct tenant_answer *ret, const struct answer_question *q,
+                     const struct http_result *r)
 {
     size_t n;
     const char *body = body_start(r, &n);
-    if (is_html(r))
+    bool html = is_html(r);
+    if (!html && n > 0 && *body == '{' && hint_json(ret->hint, sizeof(ret->hint), body, n))
+        return;
+    if (gives_token(q, body, n))
+        snprintf(ret->hint, sizeof(ret->hint), "(the answer holds a token, it is not shown)");
+    else if (html)
         hint_html(ret->hint, sizeof(ret->hint), body, n);
-    else if (n == 0 || *body != '{' || !hint_json(ret->hint, sizeof(ret->hint), body, n))
+    else
         text_printable(ret->hint, sizeof(ret->hint), body, n < 1024 ? n : 1024);
 }
 
@@ -399,7 +411,7 @@ void answer_decide(struct tenant_answer *ret, const struct answer_question *ques
                                 : result->retry_after_sec * USEC_PER_SEC;
     if (question->api == ANSWER_TOKEN && result->status == 200) {
         if (is_html(result)) /* else the token is in it */
-            set_hint(ret, result);
+            set_hint(ret, question, result);
     } else if (result->redirect_url) {
         /* Without its query, where login pages keep what was asked for. */
         char where[160];
@@ -407,13 +419,13 @@ void answer_decide(struct tenant_answer *ret, const struct answer_question *ques
                        strcspn(result->redirect_url, "?#"));
         snprintf(ret->hint, sizeof(ret->hint), "a redirect to %s, not followed", where);
     } else if (result->status / 100 != 2) {
-        set_hint(ret, result);
+        set_hint(ret, question, result);
     }
     ret->class = of_status(ret, question, result);
     if (ret->class == TENANT_DONE) /* nobody is shown what a success says */
         ret->hint[0] = '\0';
     else if (ret->hint[0] == '\0' && question->api != ANSWER_TOKEN)
-        set_hint(ret, result);
+        set_hint(ret, question, result);
     hide_secrets(ret, question);
     if (ret->class != TENANT_THROTTLED && ret->class != TENANT_AWAY)
         ret->retry_after_usec = 0;

@@ -13,12 +13,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "fuzz.h"
 #include "tenant/answer.h"
 
 #define SECRET   "q7/wK+e9%Tt_4xV\"b&u=Zm"
 #define TEXT_MAX 20000
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* -- ways of writing -- */
 

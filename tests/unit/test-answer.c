@@ -328,6 +328,14 @@ static void test_secrets_are_not_repeated(void **state)
     assert_null(strstr(a.hint, "Tr0ub4dor"));
     decide_hint(&a, &questions[TOKEN], 200, "{\"access_token\":\"abc\"}");
     assert_string_equal(a.hint, "");
+    /* A new one, which nobody knows yet: under an odd status, in a form, in a page. */
+    static const char *const tokens[] = {
+        "{\"access_token\":\"zyx987\"}", "{\"access_token\":\"zyx987",
+        "access_token=zyx987&token_type=Bearer", "<html><title>access_token=zyx987</title>"};
+    for (size_t i = 0; i < ARRAY_SIZE(tokens); i++) {
+        decide_hint(&a, &questions[TOKEN], i % 2 ? 401 : 400, tokens[i]);
+        assert_string_equal(a.hint, "(the answer holds a token, it is not shown)");
+    }
 }
 
 int main(void)
