@@ -281,9 +281,8 @@ static void test_the_first_refusal_is_taken_back(void **state)
             now += 3 * USEC_PER_SEC;
             if (rows[i][1])
                 pace_served(&p, 2);
-            if (rows[i][0])
-                pace_throttled(&p, now, 0, 3);
-            pace_throttled(&p, now, 0, 1);
+            for (uint64_t who = rows[i][0] ? 3 : 1; who > 0; who -= who > 1 ? 2 : 1)
+                pace_throttled(&p, now, 0, who);
             assert_true(cut > 0 && (rows[i][2] ? p.rate == max_rate : p.rate <= cut));
         }
 }
