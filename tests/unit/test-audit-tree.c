@@ -225,7 +225,8 @@ static void test_random_histories(void **state)
         free(proof.line);
     }
     print_message("%zu proofs of %llu lines, %llu checkpoints; the largest has %zu bytes\n",
-                  n_proofs, (unsigned long long)v.n_lines, (unsigned long long)v.n_checkpoints, largest);
+                  n_proofs, (unsigned long long)v.n_lines, (unsigned long long)v.n_checkpoints,
+                  largest);
     assert_true(largest < 1600); /* one of a create is longer, and still below 3 KiB */
     audit_verify_result_done(&v);
     history_done(&h);
