@@ -158,9 +158,34 @@ static void forget(size_t i)
     memmove(changes + i, changes + i + 1, (--n_changes - i) * sizeof(*changes));
 }
 
+/* The later one has reached the disk over what never will: a loss brings that back. */
+static void lie_over(struct change *doomed, const struct change *later)
+{
+    off_t end = later->offset + (off_t)later->size,
+          doomed_end = doomed->offset + (off_t)doomed->size;
+    off_t from = doomed->offset > later->offset ? doomed->offset : later->offset,
+          to = doomed_end < end ? doomed_end : end;
+    if (later->cut)
+        return;
+    if (from < to) {
+        size_t at = (size_t)(from - doomed->offset), upto = (size_t)(to - doomed->offset);
+        if (doomed->n_old < at)
+            memset(doomed->old + doomed->n_old, 0, at - doomed->n_old);
+        memcpy(doomed->old + at, later->new + (from - later->offset), upto - at);
+        doomed->n_old = doomed->n_old < upto ? upto : doomed->n_old;
+    }
+    if (doomed->old_size < end)
+        doomed->old_size = end;
+}
+
 /* What was done to the file is on the disk; all: or of no interest any more. */
 static void settle(const char *path, bool all)
 {
+    for (size_t i = 0; i < n_changes && !all; i++)
+        for (size_t k = i + 1; k < n_changes && changes[i].doomed; k++)
+            if (!changes[k].doomed && strcmp(changes[i].path, path) == 0 &&
+                strcmp(changes[k].path, path) == 0)
+                lie_over(&changes[i], &changes[k]);
     size_t kept = 0;
     for (size_t i = 0; i < n_changes; i++) {
         if (strcmp(changes[i].path, path) == 0 && (!changes[i].doomed || all)) {
@@ -242,6 +267,14 @@ void disk_power_loss(void)
 void disk_begin(void)
 {
     memset(fds, 0, sizeof(fds));
+}
+
+bool disk_is_synced(const char *name)
+{
+    for (size_t i = 0; i < n_changes; i++)
+        if (!changes[i].doomed && strcmp(strrchr(changes[i].path, '/') + 1, name) == 0)
+            return false;
+    return true;
 }
 
 void disk_end(void)

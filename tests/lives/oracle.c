@@ -19,6 +19,7 @@
 #include "rules.h"
 #include "simulated.h"
 #include "tenant.h"
+#include "witness.h"
 #include "world.h"
 
 extern struct simulator tenant;
@@ -144,6 +145,7 @@ void oracle_request(struct request *q)
         broken(2, "the API user is written: %s %s", q->method_text, q->target);
     else if (!person_of(login))
         broken(2, "a user that nobody claims is written: %s %s", q->method_text, q->target);
+    witness_intent(login, q->method_text);
 }
 
 /* Revocations and deletions have budgets of their own, and what was approved has none. */

@@ -133,6 +133,7 @@ void line_eat(struct line *l, size_t size);
 void disk_begin(void);
 void disk_power_loss(void);
 void disk_end(void);
+bool disk_is_synced(const char *name); /* of a file */
 /* A place where the daemon may die: each write, each sync, each request that arrives, each
  * answer. true: it is dead. */
 bool crash_point(const char *path); /* of the file; NULL: a request or an answer */
