@@ -214,6 +214,8 @@ void company_happen(const struct happening *h)
         change(p, h);
     if (h->what != WHAT_SHIFT)
         touch(p);
+    if (h->what != WHAT_SHIFT && h->what != WHAT_MOVE)
+        p->told_usec = world.steady_usec;
 }
 
 void company_rules_changed(void)

@@ -201,7 +201,8 @@ static void draw_directory(struct plan *p, uint64_t seed, bool calm)
 {
     static const char *const troubles[] = {"forgets",      "wants all", "leaves out", "no cookies",
                                            "restored",     "limits",    "busy",       "freezes",
-                                           "cuts short", "another controller"};
+                                           "cuts short", "another controller",
+                                           "names too many"};
     uint64_t kind = chance_of("server", seed) % 8;
     p->session_log = chance_percent(CHANCE_DIRECTORY, 50);
     p->polled = !calm && chance_percent(CHANCE_DIRECTORY, 15);
@@ -210,7 +211,7 @@ static void draw_directory(struct plan *p, uint64_t seed, bool calm)
         return;
     for (unsigned i = 0; i < 1 + p->days / 3; i++) {
         struct happening *h = plan_put(p, chance(CHANCE_DIRECTORY, p->days * DAY), WHAT_DIRECTORY,
-                                       troubles[chance(CHANCE_DIRECTORY, 10)]);
+                                       troubles[chance(CHANCE_DIRECTORY, 11)]);
         h->seconds = 60 + chance(CHANCE_DIRECTORY, chance(CHANCE_DIRECTORY, 2) ? 600 : 4 * 3600);
     }
 }

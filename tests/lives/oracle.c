@@ -97,13 +97,13 @@ static struct person *person_of(const char *login)
     return NULL;
 }
 
-/* Who cannot have heard yet is not to blame: what changed while nobody listened, or right now.
- */
+/* Who cannot have heard yet is not to blame: what changed while nobody listened, or right now. But
+ * whoever only moved has been there all the time. */
 static bool is_news(const struct person *p)
 {
     uint64_t heard_in = directory_data.polled ? 5 * MINUTE : 5 * SECOND;
-    return world.steady_usec - p->changed_usec < heard_in ||
-           p->changed_usec >= world.deaf_since_usec;
+    return world.steady_usec - p->told_usec < heard_in ||
+           p->told_usec >= world.deaf_since_usec;
 }
 
 static bool had_access; /* of whom the request is about, before it */
