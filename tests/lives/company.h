@@ -25,6 +25,7 @@ struct person {
      * leaves a user whom nobody claims. */
     bool forgotten;
     bool disabled_before; /* by whom, the state cannot know: it leaves it so, never deletes */
+    bool disabled_by_hand; /* at the tenant, after the daemon had enabled them */
     bool disabled_when_kept; /* and the kept state knows who did it */
 };
 struct company {

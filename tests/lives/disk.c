@@ -295,6 +295,11 @@ static bool is_trouble(int fd, off_t end)
         seen(POINT_DISK_FULL);
         return true;
     }
+    if (world.disk == DISK_READ_ONLY) {
+        errno = EROFS;
+        seen(POINT_READ_ONLY);
+        return true;
+    }
     errno = EIO;
     return world.disk == DISK_FAILS && chance_percent(CHANCE_DISK, 50);
 }
@@ -413,11 +418,46 @@ static bool is_refused(const char *path)
     return true;
 }
 
+static bool may_only_read(const char *path)
+{
+    errno = EROFS;
+    return world.disk == DISK_READ_ONLY && is_in_folder(path);
+}
+
+static int open_file(const char *path, int flags, mode_t mode)
+{
+    char room[PATH_SIZE];
+    bool writes = (flags & O_ACCMODE) != O_RDONLY || flags & (O_CREAT | O_TRUNC);
+    if (world.running && writes && may_only_read(real_path(path, room)))
+        return -1;
+    return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+int open(const char *path, int flags, ...)
+{
+    va_list ap;
+    va_start(ap, flags);
+    mode_t mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
+    va_end(ap);
+    return open_file(path, flags, mode);
+}
+
+#undef open64
+int open64(const char *path, int flags, ...);
+int open64(const char *path, int flags, ...)
+{
+    va_list ap;
+    va_start(ap, flags);
+    mode_t mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
+    va_end(ap);
+    return open_file(path, flags, mode);
+}
+
 int unlink(const char *path)
 {
     char room[PATH_SIZE];
     path = real_path(path, room);
-    if (is_refused(path))
+    if (is_refused(path) || may_only_read(path))
         return -1;
     settle(path, true);
     return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
@@ -428,7 +468,7 @@ int rename(const char *from, const char *to)
     char rooms[2][PATH_SIZE];
     from = real_path(from, rooms[0]);
     to = real_path(to, rooms[1]);
-    if (is_refused(from))
+    if (is_refused(from) || may_only_read(from))
         return -1;
     if (world.running && is_in_folder(from)) {
         settle(to, true);
