@@ -100,7 +100,8 @@ static void on_death(void)
 
 bool life_was_quiet(uint64_t since_usec)
 {
-    return running && !world.death && !world.other_tenant && !world.directory_away && !world.tenant_away &&
+    return running && !world.death && !world.other_tenant && !world.directory_away &&
+           !world.tenant_away &&
            up_since_usec <= since_usec && quiet_since_usec <= since_usec;
 }
 
