@@ -163,7 +163,7 @@ static void check_name_is_new(struct builder *b, size_t i)
         if (text_equal(rules[k].name, rules[i].name)) {
             problems_add(&b->problems, PROBLEM_ERROR, &section, 0,
                          "there is a rule '%s' already, in line %u of %s; names must differ",
-                         rules[i].name, rules[k].line, rules[k].file ? rules[k].file : "");
+                         rules[i].name, rules[k].line, rules[k].file);
             return;
         }
 }

@@ -61,9 +61,8 @@ static int read_list(struct stmt *q, struct operation_list *ret, struct error *e
         r = read_operation(q, &o, e);
         if (r < 0)
             return r;
-        if (operation_list_add(ret, o) < 0)
+        if (operation_list_add(ret, TAKE(o)) < 0)
             return error_out_of_memory(e);
-        o = NULL; /* taken */
     }
     return r;
 }
