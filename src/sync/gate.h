@@ -9,20 +9,17 @@
 #include <stdint.h>
 
 struct books;
-struct contact;
 struct engine_choice;
 struct error;
 struct gate;
 struct guard_input;
 struct guard_verdict;
-struct health;
 struct operation;
 
 /* All borrowed. */
-int gate_new(struct gate **ret, struct books *b, const struct health *h,
-             const struct contact *c, struct error *e);
+int gate_new(struct gate **ret, struct books *b, struct error *e);
 struct gate *gate_free(struct gate *g);
-/* May anything be sent at all? */
+/* May anything be sent at all, as far as we are concerned? */
 bool gate_is_open(const struct gate *g);
 
 /* Parks what is beyond its budget, releases what fits again. Of the whole plan, or of the
