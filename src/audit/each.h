@@ -7,7 +7,8 @@
 
 struct line_chain;
 
-/* Must the line be read at all? */
-bool filter_needs(const struct audit_filter *f, const struct line_chain *l, const char *line);
+/* Must the line be read at all? v knows the intents before it. */
+enum audit_want filter_wants(const struct audit_filter *f, const struct audit_view *v,
+                             const struct line_chain *l, const char *line);
 /* view may be NULL: no. */
 bool filter_takes(const struct audit_filter *f, const struct line_chain *l, const json_t *view);

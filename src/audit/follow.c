@@ -67,15 +67,18 @@ static int take_line(struct follower *f, const char *line, size_t size, struct e
     json_t *view;
     int r = 0;
 
-    if (line_parse(line, size, &l) <= 0 || l.seq <= f->last)
+    if (line_look(line, size, &l) <= 0 || l.seq <= f->last)
         return 0;
     if (l.seq > f->last + 1 && !f->in_closed)
         r = read_closed(f, e);
     if (r < 0)
         return r;
     f->last = l.seq;
-    if (!filter_needs(f->filter, &l, line))
-        return 0;
+    switch (filter_wants(f->filter, f->view, &l, line)) {
+    case AUDIT_PASS_OVER: return 0;
+    case AUDIT_NOTE: return audit_view_note(f->view, line, size);
+    case AUDIT_READ: break;
+    }
     view = audit_view_read(f->view, line, size);
     if (filter_takes(f->filter, &l, view))
         r = f->fn(line, view, f->userdata);

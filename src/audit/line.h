@@ -27,6 +27,12 @@ struct line_chain {
 /* Reads what of a line (without its newline) has a fixed form. 1 when it has it, 0 when not,
  * -EIO. */
 int line_parse(const char *line, size_t size, struct line_chain *ret);
+/* The same without the hash of the line itself: `link` is not filled in. 1 or 0. */
+int line_look(const char *line, size_t size, struct line_chain *ret);
+/* Has it the form of version 1, or one that is later? */
+bool line_is_new(const char *line, size_t size);
+/* The operation's number, in either form; 0: it has none. A quick look. */
+int64_t line_number(const char *line);
 /* The link that the line would have if its prev were another. */
 int line_link_after(const struct line_chain *l, const struct chain_hash *prev,
                     struct chain_hash *ret);
@@ -34,6 +40,9 @@ int line_link_after(const struct line_chain *l, const struct chain_hash *prev,
 char *line_rechain(const char *line, int64_t seq, const struct chain_hash *prev);
 /* Does the line tell of this event? A quick look, without parsing. */
 bool line_is_event(const char *line, const char *event);
+/* A plain word, or the first digits of a number, that stands before what is personal; "" when there is none,
+ * or no room for it. The key as it stands there: ,"ev":" */
+void line_word(const struct line_chain *l, const char *key, char *ret, size_t room);
 
 /* ,"key":"text" with text made printable; nothing for NULL. */
 void line_add_text(struct buffer *b, const char *key, const char *text);

@@ -18,6 +18,7 @@
 #include "audit/audit.h"
 #include "audit/checkpoint.h"
 #include "audit/files.h"
+#include "audit/form.h"
 #include "audit/line.h"
 #include "audit/note.h"
 #include "audit/locate.h"
@@ -233,6 +234,9 @@ static void compare_note(struct verifier *v, const struct line_chain *l)
 static int check_line(struct verifier *v, const struct line_chain *l, const char *line)
 {
     int r = check_personal(v, l);
+
+    if (r == 0 && l->version == LINE_NEW && !form_is_ours(line, v->reader.size))
+        r = found(v, v->reader.file, v->reader.number, l->seq, FORM_FINDING, l->seq);
 
     compare_note(v, l);
     if (l->version == LINE_OLD)

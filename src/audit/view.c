@@ -1,5 +1,5 @@
-/* Intents are remembered until their outcome, so that what an outcome leaves out is known. How
- * many is bounded: an intent that never had an outcome is forgotten some time. */
+/* Intents are remembered until their outcome, so that what an outcome leaves out is known: as
+ * lines, which are parsed only if there is such an outcome. */
 #include "config.h"
 
 #include "audit/view.h"
@@ -9,13 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/form.h"
+#include "audit/intents.h"
+#include "audit/line.h"
 #include "base/memory.h"
 #include "model/operation.h"
 
-#define INTENTS_MAX 16384
-
 struct audit_view {
-    json_t *intents; /* views by number */
+    struct intents *intents;
 };
 
 /* Members that keep their meaning under a longer name, in the order of the reading. */
@@ -40,7 +41,7 @@ struct audit_view *audit_view_new(void)
     struct audit_view *v = calloc(1, sizeof(*v));
 
     if (v)
-        v->intents = json_object();
+        v->intents = intents_new();
     if (!v || !v->intents) {
         free(v);
         return NULL;
@@ -51,7 +52,7 @@ struct audit_view *audit_view_new(void)
 struct audit_view *audit_view_free(struct audit_view *v)
 {
     if (v)
-        json_decref(v->intents);
+        intents_free(v->intents);
     free(v);
     return NULL;
 }
@@ -143,22 +144,26 @@ static json_t *changes_of(const json_t *set, const json_t *at)
     return changes;
 }
 
-static void add_person(json_t *view, const json_t *p)
-{
-    const json_t *id = json_object_get(p, "id"), *dn = json_object_get(p, "dn");
-    const json_t *login = json_object_get(p, "login");
-
-    if (id || dn || login)
-        json_object_set_new(view, "person",
-                            json_pack("{s:O?, s:O*, s:O*}", "id", id, "dn", dn, "login", login));
-}
-
 static void copy(json_t *to, const char *name, const json_t *from, const char *as)
 {
     json_t *value = json_object_get(from, name);
 
     if (value && !json_object_get(to, as))
         put(to, as, json_incref(value));
+}
+
+static void add_person(json_t *view, const json_t *p)
+{
+    static const char *const names[] = {"dn", "login"};
+    json_t *id = json_object_get(p, "id"), *person;
+
+    if (!id && !json_object_get(p, "dn") && !json_object_get(p, "login"))
+        return;
+    person = json_object();
+    put(person, "id", or_null(id));
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        copy(person, names[i], p, names[i]);
+    put(view, "person", person);
 }
 
 static bool is(const json_t *view, const char *name, const char *text)
@@ -204,13 +209,29 @@ static void add_usual_why(json_t *view)
     }
 }
 
+/* Both are in the same order, so the next one is found where the one before ended. */
+static void copy_members(json_t *view, const json_t *line)
+{
+    const char *name;
+    json_t *value;
+    size_t at = 0;
+
+    json_object_foreach((json_t *)(uintptr_t)line, name, value)
+    {
+        for (size_t i = 0; i < ARRAY_SIZE(members); i++, at = (at + 1) % ARRAY_SIZE(members))
+            if (strcmp(name, members[at].name) == 0) {
+                put(view, members[at].view, json_incref(value));
+                break;
+            }
+    }
+}
+
 static json_t *view_of(const json_t *line)
 {
     json_t *view = json_object();
     const json_t *p = json_object_get(line, "p"), *set = json_object_get(p, "set");
 
-    for (size_t i = 0; i < ARRAY_SIZE(members); i++)
-        copy(view, members[i].name, line, members[i].view);
+    copy_members(view, line);
     add_person(view, p);
     if (set)
         json_object_set_new(view, "changes", changes_of(set, json_object_get(line, "at")));
@@ -225,7 +246,7 @@ static json_t *view_of(const json_t *line)
 
 static void take_from_intent(json_t *view, const json_t *intent)
 {
-    static const char *const names[] = {"changes", "why", "attempts", "fingerprint"};
+    static const char *const names[] = {"operation", "changes", "why", "attempts", "fingerprint"};
     json_t *person = json_object_get(view, "person");
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -237,41 +258,72 @@ static void take_from_intent(json_t *view, const json_t *intent)
     copy(person, "login", json_object_get(intent, "person"), "login");
 }
 
+/* A new reference, or NULL. */
+static json_t *read_line(const char *line, size_t size)
+{
+    json_t *object = form_read(line, size), *view = object ? view_of(object) : NULL;
+
+    json_decref(object);
+    return view;
+}
+
+/* An outcome that names nobody's DN adds to its intent. */
 static void join(struct audit_view *v, json_t *view)
 {
-    const char *event = json_string_value(json_object_get(view, "event"));
-    const json_t *number = json_object_get(view, "number");
-    char key[32];
+    const json_t *person = json_object_get(view, "person");
+    int64_t number = json_integer_value(json_object_get(view, "number"));
+    size_t size;
+    const char *line = number ? intents_get(v->intents, number, &size) : NULL;
+    json_t *intent = NULL;
 
-    if (!event || !number)
-        return;
-    snprintf(key, sizeof(key), "%" JSON_INTEGER_FORMAT, json_integer_value(number));
-    if (strcmp(event, "intent") == 0) {
-        if (json_object_size(v->intents) >= INTENTS_MAX)
-            json_object_clear(v->intents);
-        json_object_set(v->intents, key, view);
-    } else if (strcmp(event, "outcome") == 0) {
-        const json_t *intent = json_object_get(v->intents, key);
-        const json_t *person = json_object_get(view, "person");
-
-        if (intent && person && !json_object_get(person, "dn"))
+    if (person && number && !json_object_get(person, "dn")) {
+        intent = line ? read_line(line, size) : NULL;
+        if (intent)
             take_from_intent(view, intent);
-        json_object_del(v->intents, key);
+        else
+            put(view, "intent_missing", json_true());
     }
+    json_decref(intent);
+}
+
+int audit_view_note(struct audit_view *v, const char *line, size_t size)
+{
+    int64_t number = line_number(line);
+
+    if (!number)
+        return 0;
+    if (line_is_event(line, "intent"))
+        return intents_put(v->intents, number, line, size);
+    if (line_is_event(line, "outcome"))
+        intents_drop(v->intents, number);
+    return 0;
+}
+
+bool audit_view_awaits(const struct audit_view *v, const char *line)
+{
+    int64_t number = line_number(line);
+    size_t size;
+
+    return number && intents_get(v->intents, number, &size);
 }
 
 json_t *audit_view_read(struct audit_view *v, const char *line, size_t size)
 {
-    json_t *object = json_loadb(line, size, 0, NULL), *view;
+    json_t *view;
 
-    if (!json_is_object(object)) {
-        json_decref(object);
+    if (!line_is_new(line, size)) { /* before version 1 the names were the long ones */
+        view = json_loadb(line, size, JSON_REJECT_DUPLICATES, NULL);
+        if (json_is_object(view))
+            return view;
+        json_decref(view);
         return NULL;
     }
-    if (!json_object_get(object, "v"))
-        return object; /* before version 1 the names were the long ones */
-    view = view_of(object);
-    json_decref(object);
-    join(v, view);
+    view = read_line(line, size);
+    if (view && is(view, "event", "outcome"))
+        join(v, view);
+    if (view && audit_view_note(v, line, size) < 0) {
+        json_decref(view);
+        return NULL;
+    }
     return view;
 }
