@@ -150,6 +150,7 @@ struct audit_doubts {
     uint64_t n_again;  /* lines with a number that an earlier file had, passed over as well */
     char *file;        /* the first of them */
     unsigned line;
+    int64_t first_seq, last_seq; /* of all files; 0: there is no line */
 };
 bool audit_is_doubtful(const struct audit_doubts *d);
 void audit_doubts_done(struct audit_doubts *d);

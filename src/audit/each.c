@@ -214,8 +214,9 @@ static bool follow(struct search *s, const struct line_reader *l, const struct l
     if (s->has_link)
         s->link = whole.link;
     if (!again) {
+        d->first_seq = s->any ? d->first_seq : chain->seq;
         s->any = true;
-        s->last = chain->seq;
+        s->last = d->last_seq = chain->seq;
     }
     s->file = l->file;
     audit_doubts_done(&none);
