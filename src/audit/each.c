@@ -3,7 +3,8 @@
  * not judge: what is no line is passed over, as audit_verify() is there to say so.
  *
  * A person is known by what the question says (id, DN or login) and by every id that such a line
- * has, so that a history goes on across renames and outcomes that leave the names out are found.
+ * has, so that a history goes on across renames. An outcome that leaves to its intent what was done
+ * to whom is read if that was.
  */
 #include "config.h"
 
@@ -128,22 +129,14 @@ static bool is_of_kind(const char *line, const char *kind)
            strstr(line, member);
 }
 
-/* What an outcome leaves out is in its intent, which is remembered only if it is of that kind. */
-static bool may_be_of_kind(const struct audit_filter *f, const struct audit_view *v,
-                           const char *line)
-{
-    return !f->kind || is_of_kind(line, f->kind) ||
-           (!strstr(line, ",\"op\":\"") && audit_view_awaits(v, line));
-}
-
-enum audit_want filter_wants(const struct audit_filter *f, const struct audit_view *v,
-                             const struct line_chain *l, const char *line)
+enum audit_want filter_wants(const struct audit_filter *f, const struct line_chain *l,
+                             const char *line, enum audit_intent intent)
 {
     bool outcomes = !f->event || strcmp(f->event, "outcome") == 0;
 
     if (l->version == LINE_OLD)
         return l->seq > f->after ? AUDIT_READ : AUDIT_PASS_OVER;
-    if (!may_be_of_kind(f, v, line))
+    if (f->kind && intent != AUDIT_INTENT_READ && !is_of_kind(line, f->kind))
         return AUDIT_PASS_OVER;
     if (l->seq > f->after && is_in_time(l->time, f) && (!f->event || line_is_event(line, f->event)))
         return AUDIT_READ;
@@ -237,17 +230,19 @@ static bool is_about(const struct search *s, const char *line, const json_t *vie
 
 /* Only an intent that may be about them matters to their outcomes. */
 static enum audit_want wants(struct search *s, const struct line_chain *chain, const char *line,
-                             void *userdata)
+                             enum audit_intent intent, void *userdata)
 {
-    enum audit_want want = filter_wants(s->filter, s->view, chain, line);
+    enum audit_want want = filter_wants(s->filter, chain, line, intent);
 
-    if (want != AUDIT_PASS_OVER && s->filter->person && !may_name(s, line) && !has_id(s, line))
+    if (want != AUDIT_PASS_OVER && s->filter->person && intent != AUDIT_INTENT_READ &&
+        !may_name(s, line) && !has_id(s, line))
         return AUDIT_PASS_OVER;
     return want == AUDIT_READ && s->filter->wants ? s->filter->wants(chain, line, userdata) : want;
 }
 
 static int look_at(struct search *s, const struct line_reader *l, audit_line_fn fn, void *userdata)
 {
+    enum audit_intent intent;
     struct line_chain chain;
     json_t *view;
     int r = 0;
@@ -258,10 +253,15 @@ static int look_at(struct search *s, const struct line_reader *l, audit_line_fn 
         return doubt_line(s, l);
     if (follow(s, l, &chain))
         return 0;
-    switch (wants(s, &chain, l->line, userdata)) {
-    case AUDIT_PASS_OVER: return look_at_form(s, l, &chain);
+    intent = audit_view_intent(s->view, l->line);
+    if (s->filter->doubts)
+        s->filter->doubts->n_unknown += intent == AUDIT_INTENT_MISSING;
+    switch (wants(s, &chain, l->line, intent, userdata)) {
+    case AUDIT_PASS_OVER:
+        r = audit_view_pass(s->view, l->line, intent);
+        return r == 0 ? look_at_form(s, l, &chain) : r;
     case AUDIT_NOTE:
-        r = audit_view_note(s->view, l->line, l->size);
+        r = audit_view_note(s->view, l->line, l->size, intent);
         return r == 0 ? look_at_form(s, l, &chain) : r;
     case AUDIT_READ: break;
     }

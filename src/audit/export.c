@@ -18,6 +18,7 @@
 
 #include "audit/audit.h"
 #include "audit/checkpoint.h"
+#include "audit/compose.h"
 #include "audit/export.h"
 #include "audit/journal.h"
 #include "audit/note.h"
@@ -187,17 +188,16 @@ int audit_export_open(struct audit_export **ret, struct state *s, const char *pa
  * audit file, or to one that ends in another line than ours did. */
 static int check_reopened(struct audit_export *x, int fd, struct tail *t, struct error *e)
 {
-    char hash[DIGEST_TEXT_SIZE];
     struct chain_hash link;
     int r = tail_read(fd, x->path, t, e);
 
     if (r < 0 || t->size == 0)
         return r;
-    r = trail_hash(x->state, t->last.seq, hash, e);
+    r = compose_link_of(x->state, t->last.seq, &link, e);
     if (r < 0)
         return r;
     if (t->whole_size == t->size && t->last.seq <= x->exported &&
-        (r == STATE_NONE || (chain_from_any(hash, &link) && chain_equal(&link, &t->last.link))))
+        (r == STATE_NONE || chain_equal(&link, &t->last.link)))
         return 0;
     return error_set(e, -EINVAL,
                      "%s is not the file that rosterd left there: it ends in a line that was not "
@@ -229,6 +229,7 @@ int audit_export_reopen(struct audit_export *x, struct error *e)
     x->good_size = t.size;
     x->fresh = t.size == 0;
     x->torn = false;
+    recall_forget_intents(&x->memory); /* who has the new file alone can read it */
     return 0;
 }
 
@@ -242,6 +243,8 @@ static int follow_rotation(struct audit_export *x, struct error *e)
     if (lstat(x->path, &there) < 0 || here.st_ino != there.st_ino || here.st_dev != there.st_dev)
         return audit_export_reopen(x, e);
     /* What somebody else appended is not ours to cut off: verification finds it. */
+    if (here.st_size < x->good_size)
+        recall_forget_intents(&x->memory);
     if (!x->torn || here.st_size < x->good_size)
         x->good_size = here.st_size;
     return 0;

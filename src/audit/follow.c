@@ -63,6 +63,7 @@ static int read_closed(struct follower *f, struct error *e);
 
 static int take_line(struct follower *f, const char *line, size_t size, struct error *e)
 {
+    enum audit_intent intent;
     struct line_chain l;
     json_t *view;
     int r = 0;
@@ -74,9 +75,10 @@ static int take_line(struct follower *f, const char *line, size_t size, struct e
     if (r < 0)
         return r;
     f->last = l.seq;
-    switch (filter_wants(f->filter, f->view, &l, line)) {
-    case AUDIT_PASS_OVER: return 0;
-    case AUDIT_NOTE: return audit_view_note(f->view, line, size);
+    intent = audit_view_intent(f->view, line);
+    switch (filter_wants(f->filter, &l, line, intent)) {
+    case AUDIT_PASS_OVER: return audit_view_pass(f->view, line, intent);
+    case AUDIT_NOTE: return audit_view_note(f->view, line, size, intent);
     case AUDIT_READ: break;
     }
     view = audit_view_read(f->view, line, size);

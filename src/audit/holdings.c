@@ -256,7 +256,7 @@ int holdings_take(struct holdings *h, const json_t *view)
  * not known to be so any more. */
 static void forget_all(struct holdings *h)
 {
-    uint64_t n = h->doubts.n_breaks + h->doubts.n_unread;
+    uint64_t n = h->doubts.n_breaks + h->doubts.n_unread + h->doubts.n_unknown;
 
     if (n == h->n_forgotten)
         return;

@@ -128,6 +128,12 @@ const char *intents_get(const struct intents *t, int64_t number, size_t *ret_siz
     return t->slots[at].line;
 }
 
+void intents_clear(struct intents *t)
+{
+    while (t->oldest != NONE)
+        take_out(t, t->oldest);
+}
+
 void intents_drop(struct intents *t, int64_t number)
 {
     uint32_t at = find(t, number);

@@ -19,3 +19,4 @@ int intents_put(struct intents *t, int64_t number, const char *line, size_t size
 /* NULL: there is none. Valid until the next intents_put() or intents_drop(). */
 const char *intents_get(const struct intents *t, int64_t number, size_t *ret_size);
 void intents_drop(struct intents *t, int64_t number);
+void intents_clear(struct intents *t);

@@ -153,15 +153,6 @@ bool line_is_new(const char *line, size_t size)
     return begins(line, size, "{\"v\":");
 }
 
-int64_t line_number(const char *line)
-{
-    bool old = strncmp(line, OLD_HEAD, sizeof(OLD_HEAD) - 1) == 0;
-    const char *at = strstr(line, old ? ",\"number\":" : ",\"no\":");
-    const char *p = at && !old ? strstr(line, PERSONAL) : NULL;
-
-    return at && (!p || at < p) ? strtoll(strchr(at + 2, ':') + 1, NULL, 10) : 0;
-}
-
 static void hexadecimal(char text[static DIGEST_TEXT_SIZE], const struct chain_hash *h)
 {
     for (size_t i = 0; i < sizeof(h->bytes); i++)
@@ -250,6 +241,19 @@ void line_word(const struct line_chain *l, const char *key, char *ret, size_t ro
         return;
     memcpy(ret, at, n);
     ret[n] = '\0';
+}
+
+int64_t line_number(const char *line, bool *ret_says_what)
+{
+    const char *at = strstr(line, ",\"no\":"), *personal = at ? strstr(line, PERSONAL) : NULL;
+    char *end;
+    int64_t number;
+
+    if (!at || (personal && personal < at))
+        return 0;
+    number = strtoll(at + 6, &end, 10);
+    *ret_says_what = strncmp(end, ",\"op\":", 6) == 0;
+    return number;
 }
 
 void line_add_string(struct buffer *b, const char *text)

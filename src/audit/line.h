@@ -31,8 +31,6 @@ int line_parse(const char *line, size_t size, struct line_chain *ret);
 int line_look(const char *line, size_t size, struct line_chain *ret);
 /* Has it the form of version 1, or one that is later? */
 bool line_is_new(const char *line, size_t size);
-/* The operation's number, in either form; 0: it has none. A quick look. */
-int64_t line_number(const char *line);
 /* The link that the line would have if its prev were another. */
 int line_link_after(const struct line_chain *l, const struct chain_hash *prev,
                     struct chain_hash *ret);
@@ -40,9 +38,12 @@ int line_link_after(const struct line_chain *l, const struct chain_hash *prev,
 char *line_rechain(const char *line, int64_t seq, const struct chain_hash *prev);
 /* Does the line tell of this event? A quick look, without parsing. */
 bool line_is_event(const char *line, const char *event);
-/* A plain word, or the first digits of a number, that stands before what is personal; "" when there is none,
- * or no room for it. The key as it stands there: ,"ev":" */
+/* A plain word, or the first digits of a number, that stands before what is personal; "" when there
+ * is none, or no room for it. The key as it stands there: ,"ev":" */
 void line_word(const struct line_chain *l, const char *key, char *ret, size_t room);
+/* The operation's number of a line of version 1, without parsing; 0: none. *ret_says_what: its kind
+ * is there too, so the line says all of it itself. */
+int64_t line_number(const char *line, bool *ret_says_what);
 
 /* ,"key":"text" with text made printable; nothing for NULL. */
 void line_add_text(struct buffer *b, const char *key, const char *text);

@@ -213,12 +213,13 @@ static int take_intent(struct reporter *k, const struct line_chain *l, const cha
 {
     struct audit_delays *d = &k->report->delays[haste_of(l)];
     char lag[24], key[24];
+    bool says_what;
     uint64_t ms;
 
     line_word(l, ",\"lag\":", lag, sizeof(lag));
     if (!lag[0] || text_parse_unsigned(lag, UINT64_MAX, &ms) < 0)
         return 0;
-    snprintf(key, sizeof(key), "%" PRId64, line_number(line));
+    snprintf(key, sizeof(key), "%" PRId64, line_number(line, &says_what));
     if (json_object_get(k->approvals, key)) {
         d->n_approved++;
         return 0;

@@ -16,7 +16,7 @@
 #include "model/operation.h"
 
 struct audit_view {
-    struct intents *intents;
+    struct intents *intents; /* of one that nobody read no text is kept */
 };
 
 /* Members that keep their meaning under a longer name, in the order of the reading. */
@@ -58,7 +58,7 @@ struct audit_view *audit_view_free(struct audit_view *v)
 }
 
 /* Places of a line, taken apart once: "FILE:LINE RULE", where FILE is that of the nearest place
- * before it that names one. */
+ * before it that names one; "FILE:LINE " has the rule of the place before it. */
 struct place {
     const char *file; /* not terminated */
     int file_size;
@@ -95,7 +95,7 @@ static size_t read_places(const json_t *at, struct place places[static PLACES_MA
         p->file = file;
         p->file_size = file_size;
         p->line = strtoul(colon + 1, &end, 10);
-        p->rule = *end == ' ' ? end + 1 : NULL;
+        p->rule = *end != ' ' ? NULL : end[1] ? end + 1 : n > 1 ? p[-1].rule : NULL;
     }
     return n;
 }
@@ -176,12 +176,12 @@ static bool is(const json_t *view, const char *name, const char *text)
 /* What a line leaves out since it is as nearly always. */
 static void add_usual(json_t *view)
 {
-    const json_t *person = json_object_get(view, "person");
+    bool outcome = is(view, "event", "outcome");
 
-    if (is(view, "event", "outcome") && is(view, "code", "done") && json_object_get(view, "status") &&
+    if (outcome && is(view, "code", "done") && json_object_get(view, "status") &&
         !json_object_get(view, "answer"))
         json_object_set_new(view, "answer", json_string("done"));
-    if ((is(view, "event", "intent") || (is(view, "event", "outcome") && json_object_get(person, "dn"))) &&
+    if ((is(view, "event", "intent") || (outcome && json_object_get(view, "operation"))) &&
         !json_object_get(view, "attempts"))
         json_object_set_new(view, "attempts", json_integer(1));
 }
@@ -207,6 +207,19 @@ static void add_usual_why(json_t *view)
                              quote, file, (int)json_integer_value(json_object_get(change, "line")),
                              team));
     }
+}
+
+/* A new user's login stands among the values. */
+static void add_usual_login(json_t *view)
+{
+    json_t *change, *person = json_object_get(view, "person");
+    size_t i;
+
+    if (!person || json_object_get(person, "login") || !is(view, "operation", "create"))
+        return;
+    json_array_foreach(json_object_get(view, "changes"), i, change)
+        if (is(change, "field", "login_id") && json_is_string(json_object_get(change, "to")))
+            json_object_set(person, "login", json_object_get(change, "to"));
 }
 
 /* Both are in the same order, so the next one is found where the one before ended. */
@@ -240,22 +253,26 @@ static json_t *view_of(const json_t *line)
     if (json_object_get(line, "pc") && !p)
         json_object_set_new(view, "erased", json_true());
     add_usual(view);
+    add_usual_login(view);
     add_usual_why(view);
     return view;
 }
 
 static void take_from_intent(json_t *view, const json_t *intent)
 {
-    static const char *const names[] = {"operation", "changes", "why", "attempts", "fingerprint"};
-    json_t *person = json_object_get(view, "person");
+    static const char *const names[] = {"run",     "operation",   "changes", "why",
+                                        "attempts", "fingerprint", "lag_ms",  "erased"};
+    static const char *const of_person[] = {"id", "dn", "login"};
+    json_t *person = json_object_get(view, "person"), *whose = json_object_get(intent, "person");
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         copy(view, names[i], intent, names[i]);
-    copy(view, "lag_ms", intent, "lag_ms");
     if (is(intent, "code", REASON_REVOKED))
         json_object_set_new(view, "revoked", json_true());
-    copy(person, "dn", json_object_get(intent, "person"), "dn");
-    copy(person, "login", json_object_get(intent, "person"), "login");
+    if (whose && !person)
+        json_object_set(view, "person", whose);
+    for (size_t i = 0; person && i < ARRAY_SIZE(of_person); i++)
+        copy(person, of_person[i], whose, of_person[i]);
 }
 
 /* A new reference, or NULL. */
@@ -267,48 +284,69 @@ static json_t *read_line(const char *line, size_t size)
     return view;
 }
 
-/* An outcome that names nobody's DN adds to its intent. */
-static void join(struct audit_view *v, json_t *view)
+/* Behind these no outcome refers to an intent before them. */
+static bool begins_anew(const char *line)
 {
-    const json_t *person = json_object_get(view, "person");
-    int64_t number = json_integer_value(json_object_get(view, "number"));
-    size_t size;
-    const char *line = number ? intents_get(v->intents, number, &size) : NULL;
-    json_t *intent = NULL;
-
-    if (person && number && !json_object_get(person, "dn")) {
-        intent = line ? read_line(line, size) : NULL;
-        if (intent)
-            take_from_intent(view, intent);
-        else
-            put(view, "intent_missing", json_true());
-    }
-    json_decref(intent);
+    return line_is_event(line, "start") || line_is_event(line, "repair");
 }
 
-int audit_view_note(struct audit_view *v, const char *line, size_t size)
+enum audit_intent audit_view_intent(const struct audit_view *v, const char *line)
 {
-    int64_t number = line_number(line);
+    bool says_what;
+    size_t size;
+    int64_t number = line_is_event(line, "outcome") ? line_number(line, &says_what) : 0;
 
-    if (!number)
-        return 0;
-    if (line_is_event(line, "intent"))
+    if (!number || says_what)
+        return AUDIT_INTENT_NONE;
+    if (!intents_get(v->intents, number, &size))
+        return AUDIT_INTENT_MISSING;
+    return size ? AUDIT_INTENT_READ : AUDIT_INTENT_PASSED;
+}
+
+int audit_view_note(struct audit_view *v, const char *line, size_t size, enum audit_intent intent)
+{
+    bool begun = line_is_event(line, "intent"), says_what;
+    int64_t number = 0;
+
+    if (begins_anew(line))
+        intents_clear(v->intents);
+    else if (begun || intent != AUDIT_INTENT_NONE || line_is_event(line, "outcome"))
+        number = line_number(line, &says_what);
+    if (number && begun)
         return intents_put(v->intents, number, line, size);
-    if (line_is_event(line, "outcome"))
+    if (number)
         intents_drop(v->intents, number);
     return 0;
 }
 
-bool audit_view_awaits(const struct audit_view *v, const char *line)
+int audit_view_pass(struct audit_view *v, const char *line, enum audit_intent intent)
 {
-    int64_t number = line_number(line);
-    size_t size;
+    return audit_view_note(v, line, 0, intent);
+}
 
-    return number && intents_get(v->intents, number, &size);
+static void join(struct audit_view *v, json_t *view, const char *line, enum audit_intent where)
+{
+    bool says_what;
+    size_t size;
+    const char *text;
+    json_t *intent;
+
+    if (where == AUDIT_INTENT_MISSING)
+        put(view, "intent_missing", json_true());
+    if (where != AUDIT_INTENT_READ)
+        return;
+    text = intents_get(v->intents, line_number(line, &says_what), &size);
+    intent = read_line(text, size);
+    if (intent)
+        take_from_intent(view, intent);
+    else
+        put(view, "intent_missing", json_true());
+    json_decref(intent);
 }
 
 json_t *audit_view_read(struct audit_view *v, const char *line, size_t size)
 {
+    enum audit_intent intent;
     json_t *view;
 
     if (!line_is_new(line, size)) { /* before version 1 the names were the long ones */
@@ -318,10 +356,11 @@ json_t *audit_view_read(struct audit_view *v, const char *line, size_t size)
         json_decref(view);
         return NULL;
     }
+    intent = audit_view_intent(v, line);
     view = read_line(line, size);
-    if (view && is(view, "event", "outcome"))
-        join(v, view);
-    if (view && audit_view_note(v, line, size) < 0) {
+    if (view)
+        join(v, view, line, intent);
+    if (audit_view_note(v, line, size, intent) < 0) {
         json_decref(view);
         return NULL;
     }

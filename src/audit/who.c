@@ -94,12 +94,13 @@ static enum audit_want wants(const struct line_chain *l, const char *line, void 
 {
     struct looker *k = userdata;
     bool named = strstr(line, k->needle) || is_of_interest(line) || is_known_anew(k, l, line);
+    bool says_what;
     int64_t number;
     char key[24];
 
     if (l->version == LINE_NEW && l->committed && !l->personal)
         return AUDIT_READ; /* erased: it is counted */
-    number = line_number(line);
+    number = line_number(line, &says_what);
     number_key((long long)number, key);
     if (named && number && line_is_event(line, "intent") && l->version == LINE_NEW) {
         json_object_set_new(k->intents, key, json_integer((json_int_t)l->seq));
@@ -294,7 +295,7 @@ static int take_line(const char *line, const json_t *view, void *userdata)
     /* Not the end: a clock that was put right leaves later lines with earlier times. */
     if (k->who->at && time && strncmp(time, k->who->at, strlen(k->who->at)) > 0)
         return 0;
-    if (json_is_true(json_object_get(view, "erased")))
+    if (json_is_true(json_object_get(view, "erased")) && json_object_get(view, "commitment"))
         k->who->n_erased++;
     number_key((long long)json_integer_value(number), key);
     if (event && strcmp(event, "intent") == 0 && number)

@@ -63,6 +63,9 @@ static void text_verdict(struct output *o, const struct audit_verify_result *p)
                   (unsigned long long)p->n_checkpoints, text_plural(p->n_checkpoints),
                   (unsigned long long)p->n_unsigned, text_plural(p->n_unsigned),
                   p->n_unsigned == 1 ? "is" : "are");
+    if (p->n_unknown)
+        output_format(o, "%llu outcome%s whose intent is in none of these files: of whom, is not told\n",
+                      (unsigned long long)p->n_unknown, text_plural(p->n_unknown));
     for (size_t i = 0; i < p->n_findings; i++)
         output_sentence(o, 2, p->findings[i].sentence);
     if (p->n_more)

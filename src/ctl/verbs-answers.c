@@ -33,8 +33,9 @@ int ctl_doubts(const struct ctl *c, const struct audit_doubts *d)
 
 static json_t *doubts_of(const struct audit_doubts *d)
 {
-    return json_pack("{s:I, s:I, s:I}", "unread", (json_int_t)d->n_unread, "breaks",
-                     (json_int_t)d->n_breaks, "again", (json_int_t)d->n_again);
+    return json_pack("{s:I, s:I, s:I, s:I}", "unread", (json_int_t)d->n_unread, "breaks",
+                     (json_int_t)d->n_breaks, "again", (json_int_t)d->n_again, "unknown",
+                     (json_int_t)d->n_unknown);
 }
 
 static int show_line(const char *line, const json_t *view, void *userdata)
@@ -64,6 +65,12 @@ int ctl_audit_show(struct ctl *c, const char *const *files, size_t n_files)
     struct error e = {""};
     ctl_page(c);
     int r = audit_each(files, n_files, &filter, show_line, c, &e);
+
+    if (r == 0 && !c->json && doubts.n_unknown && (c->person || c->kind)) /* or they are shown */
+        output_format(&c->output,
+                      "%llu outcome%s whose intent is in none of these files: not shown, since of whom and "
+                      "of what is not told\n",
+                      (unsigned long long)doubts.n_unknown, text_plural(doubts.n_unknown));
 
     if (r == -EPIPE)
         return EXIT_FINE; /* whoever read it has seen enough */

@@ -32,7 +32,7 @@ static json_t *verdict_of(const struct audit_verify_result *v)
         json_array_append_new(findings, finding_of(&v->findings[i]));
     return json_pack(
         "{s:b, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:s?, s:i, s:s, s:o, s:I, s:I, s:I, s:I, s:I, "
-        "s:I, s:s?, s:s?, s:I, s:I}",
+        "s:I, s:s?, s:s?, s:I, s:I, s:I}",
         "whole", first == NULL, "lines", (json_int_t)v->n_lines, "lines_before",
         (json_int_t)v->n_whole, "first_seq", (json_int_t)v->first_seq, "last_seq",
         (json_int_t)v->last_seq, "first_time", v->first_time, "last_time", v->last_time,
@@ -43,7 +43,8 @@ static json_t *verdict_of(const struct audit_verify_result *v)
         "unsigned", (json_int_t)v->n_unsigned, "erased", (json_int_t)v->n_erased, "old_form",
         (json_int_t)v->n_old, "key", v->key[0] ? v->key : NULL, "last_checkpoint_time",
         v->last_checkpoint_time[0] ? v->last_checkpoint_time : NULL, "carriage_returns",
-        (json_int_t)v->n_carriage, "byte_order_marks", (json_int_t)v->n_byte_order);
+        (json_int_t)v->n_carriage, "byte_order_marks", (json_int_t)v->n_byte_order,
+        "unknown", (json_int_t)v->n_unknown);
 }
 
 /* A word, or the first line of the file that it names. */

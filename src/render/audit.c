@@ -47,6 +47,9 @@ static void render_proved(struct output *o, const json_t *v)
           "lines from before version 1: verified by the rule of then");
     count(o, v, "erased", "line whose personal data was erased by a recorded act",
           "lines whose personal data was erased by a recorded act");
+    count(o, v, "unknown",
+          "outcome whose intent is in none of these files: of whom and of what is not told here",
+          "outcomes whose intent is in none of these files: of whom and of what is not told here");
     count(o, v, "carriage_returns",
           "file with CR LF at the ends of lines: a mail gateway or an editor added that; the lines are "
           "what they were",
@@ -148,6 +151,7 @@ int render_audit_who(struct output *o, const json_t *answer)
     CLEANUP(table_done) struct table t = {.n_columns = ARRAY_SIZE(heads), .heads = heads};
     const json_t *people = json_object_get(answer, "people");
     const char *what = member_text(answer, "what"), *at = member_text(answer, "at");
+    const json_t *doubts = json_object_get(answer, "doubts");
     long long n_erased = member_number(answer, "erased");
     size_t i;
     json_t *h;
@@ -165,5 +169,8 @@ int render_audit_who(struct output *o, const json_t *answer)
     if (n_erased > 0)
         output_format(o, "%lld line%s told of people whose data was erased: there may have been more\n",
                       n_erased, text_plural((uint64_t)n_erased));
+    count(o, doubts, "unknown",
+          "outcome whose intent is in none of these files: there may have been more",
+          "outcomes whose intent is in none of these files: there may have been more");
     return EXIT_FINE;
 }

@@ -63,6 +63,7 @@ static struct state *state_release(struct state *s)
     for (size_t i = 0; i < MIRROR_MAX_SEARCHES; i++)
         free(s->seen[i].words);
     buffer_done(&s->scratch);
+    buffer_done(&s->trail_pending);
     if (s->file_fd >= 0) /* after SQLite, whose locks would go with it */
         close(s->file_fd);
     if (s->lock_fd >= 0)
@@ -489,6 +490,8 @@ int state_commit(struct state *s, struct error *e)
                       "rolled back",
                       s->path);
     if (r == 0)
+        r = trail_flush(s, e);
+    if (r == 0)
         r = stmt_prepare(&q, s, "COMMIT", e);
     if (r == 0) {
         rc = sqlite3_step(q->handle);
@@ -509,13 +512,15 @@ void state_rollback(struct state *s)
     s->in_transaction = false;
     s->n_unresolved = -1;
     link_forget_counts(s);
+    buffer_clear(&s->trail_pending);
     s->trail_known = (struct trail_known){0};
     s->trail_epoch++;
 }
 
 bool state_has_changed(const struct state *s)
 {
-    return s->in_transaction && sqlite3_total_changes(s->db) != s->changes_before;
+    return s->in_transaction &&
+           (s->trail_pending.size || sqlite3_total_changes(s->db) != s->changes_before);
 }
 
 bool state_in_transaction(const struct state *s)

@@ -101,21 +101,29 @@ static void test_file_tampered(void **state)
     broken(f, audit_path, 4, "changed", FILES(audit_path));
 }
 
+/* What the state still has of the lines that were cut off is appended again, and said; what it has
+ * not is missing. */
 static void test_file_cut(void **state)
 {
     struct fixture *f = *state;
     struct text t;
 
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 99; i++)
         record(f, "skip", "x");
     export_all(f);
     record(f, "skip", "y");
     export_all(f);
     t = read_lines(audit_path);
+    write_lines(audit_path, t.lines, 80, true);
+    export_all(f);
+    assert_int_equal(count_text("The lines 81 to 100 were in"), 1);
+    assert_int_equal(count_text("from line 81 on they are appended again"), 1);
+    whole(f, 101, FILES(audit_path));
     write_lines(audit_path, t.lines, 2, true);
     free_lines(&t);
     export_all(f);
-    assert_int_equal(count_text("lines-missing"), 1);
+    assert_int_equal(count_text("lines-missing"), 2);
+    assert_int_equal(count_text("The lines 3 to 101 were in"), 1);
     broken(f, audit_path, 3, "missing", FILES(audit_path));
 }
 

@@ -245,7 +245,7 @@ static void write_files(struct files *f, const char *forged)
     FILE *out = begin(f, 0);
 
     add(f, out, INTENT, PERSON ",\"set\":[[\"role:Agent\",\"Agent\"]]}");
-    add(f, out, ",\"ev\":\"outcome\",\"no\":1,\"op\":\"create\",\"code\":\"done\"",
+    add(f, out, ",\"ev\":\"outcome\",\"no\":1,\"code\":\"done\"",
         "{\"s\":\"AAECAwQFBgcICQoLDA0ODw\",\"id\":\"id-1\"}");
     assert_int_equal(fclose(out), 0);
     out = begin(f, 1);
@@ -346,7 +346,7 @@ static void test_many_open_intents(void **state)
         add(&f, out, facts, PERSON ",\"set\":[[\"role:Agent\",\"Agent\"]]}");
     }
     for (int i = 1; i <= total; i++) {
-        (void)snprintf(facts, sizeof(facts), ",\"ev\":\"outcome\",\"no\":%d,\"op\":\"create\",\"code\":\"done\"", i);
+        (void)snprintf(facts, sizeof(facts), ",\"ev\":\"outcome\",\"no\":%d,\"code\":\"done\"", i);
         add(&f, out, facts, "{\"s\":\"AAECAwQFBgcICQoLDA0ODw\",\"id\":\"id-1\"}");
     }
     assert_int_equal(fclose(out), 0);
