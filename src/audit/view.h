@@ -21,7 +21,8 @@ enum audit_intent {
     AUDIT_INTENT_MISSING,
 };
 enum audit_intent audit_view_intent(const struct audit_view *v, const char *line);
-/* Goes past a line that nobody wants to read; `intent` is what the call above said of it. 0 or -ENOMEM. */
+/* Goes past a line that nobody wants to read; `intent` is what the call above said of it. 0 or
+ * -ENOMEM. */
 int audit_view_pass(struct audit_view *v, const char *line, enum audit_intent intent);
 /* The same, but if it is an intent, its outcome has what it said. */
 int audit_view_note(struct audit_view *v, const char *line, size_t size, enum audit_intent intent);

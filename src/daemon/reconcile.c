@@ -7,17 +7,15 @@
 #include "config.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "audit/holdings.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/worker.h"
 #include "daemon/daemon.h"
 #include "model/user.h"
 #include "state/link.h"
@@ -31,12 +29,18 @@
 
 struct reconciliation {
     struct daemon *daemon;
+<<<<<<< HEAD
     sd_event_source *io, *next;
     pthread_t thread;
     bool running;
     int done_fd;
     int64_t exported; /* the last line that the files had when it began */
     unsigned n_tried;
+=======
+    sd_event_source *next;
+    struct worker *worker;
+    uint64_t begun_usec;
+>>>>>>> main
     struct string_list files;
     struct holdings *holdings;
     char *entry_id; /* the last one that was compared */
@@ -48,13 +52,15 @@ struct reconciliation {
 static void reconciliation_free(struct reconciliation *x)
 {
     x->daemon->reconciliation = NULL;
+<<<<<<< HEAD
     link_watch_end(x->daemon->state);
     if (x->running)
         (void)pthread_join(x->thread, NULL);
     sd_event_source_disable_unref(x->io);
+=======
+    worker_free(x->worker);
+>>>>>>> main
     sd_event_source_disable_unref(x->next);
-    if (x->done_fd >= 0)
-        (void)close(x->done_fd);
     string_list_done(&x->files);
     holdings_free(x->holdings);
     free(x->entry_id);
@@ -67,15 +73,12 @@ static void give_up(struct reconciliation *x, const struct error *e)
     reconciliation_free(x);
 }
 
-static void *work(void *userdata)
+/* On the thread. */
+static void work(void *userdata)
 {
     struct reconciliation *x = userdata;
     x->r = holdings_read(&x->holdings, (const char *const *)x->files.items, x->files.n_items,
                          &x->e);
-    uint64_t one = 1;
-    ssize_t n = write(x->done_fd, &one, sizeof one);
-    (void)n; /* an eventfd at 0 takes it */
-    return NULL;
 }
 
 static int record_unrecorded(struct reconciliation *x, const struct link *l,
@@ -189,6 +192,7 @@ static int on_next(sd_event_source *source, void *userdata)
     return 0;
 }
 
+<<<<<<< HEAD
 static int begin(struct reconciliation *x, struct error *e);
 
 /* A file that was closed between the listing and the reading has another name by then: its lines
@@ -210,21 +214,16 @@ static int compare_or_begin_anew(struct reconciliation *x)
 }
 
 static int on_read(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+=======
+static void on_read(void *userdata)
+>>>>>>> main
 {
-    (void)source;
-    (void)revents;
     struct reconciliation *x = userdata;
-    uint64_t count;
-    ssize_t n = read(fd, &count, sizeof count);
-    (void)n;
-    (void)pthread_join(x->thread, NULL);
-    x->running = false;
     int r = x->r;
     if (r == 0)
         r = compare_or_begin_anew(x);
     if (r < 0)
         give_up(x, &x->e);
-    return 0;
 }
 
 static int begin(struct reconciliation *x, struct error *e)
@@ -238,6 +237,7 @@ static int begin(struct reconciliation *x, struct error *e)
     if (r == 0)
         r = history_files(d, &x->files, &unread, e);
     string_list_done(&unread);
+<<<<<<< HEAD
     if (r < 0)
         return r;
     r = 0;
@@ -252,6 +252,9 @@ static int begin(struct reconciliation *x, struct error *e)
         return error_set(e, r, "%s", strerror(-r));
     x->running = true;
     return 0;
+=======
+    return r < 0 ? r : worker_start(&x->worker, d->event, work, on_read, x, e);
+>>>>>>> main
 }
 
 void reconcile_if_due(struct daemon *d)
@@ -264,7 +267,6 @@ void reconcile_if_due(struct daemon *d)
     if (!x)
         return;
     x->daemon = d;
-    x->done_fd = -1;
     d->reconciliation = x;
     if (begin(x, &e) < 0)
         give_up(x, &e);

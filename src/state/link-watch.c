@@ -72,10 +72,10 @@ bool link_watch_has(const struct state *s, const char *entry_id)
 
     if (w->all || !w->capacity)
         return w->all;
-    for (size_t at = (size_t)hash & (w->capacity - 1); w->hashes[at]; at = (at + 1) & (w->capacity - 1))
-        if (w->hashes[at] == hash)
-            return true;
-    return false;
+    size_t at = (size_t)hash & (w->capacity - 1);
+    while (w->hashes[at] && w->hashes[at] != hash)
+        at = (at + 1) & (w->capacity - 1);
+    return w->hashes[at];
 }
 
 void link_watch_end(struct state *s)

@@ -1,5 +1,5 @@
-/* Whatever is known of a user, a line of the audit gave: held against each other after every read of
- * every test of the engine. */
+/* Whatever is known of a user, a line of the audit gave: held against each other after every read
+ * of every test of the engine. */
 #include "config.h"
 
 #include "engine-bed.h"

@@ -49,6 +49,7 @@ static const struct row {
 } rows[] = {
     {"status", "status", render_status, EXIT_FOUND},
     {"status-fresh", "status-fresh", render_status, EXIT_FINE},
+    {"status-odd", "status-odd", render_status, EXIT_FINE}, /* of another release, or of nobody's */
     {"plan", "plan", render_short_plan, EXIT_FOUND},
     {"plan", "plan-summary", render_plan_summary, EXIT_FOUND},
     {"plan", "plan-chosen", render_chosen, EXIT_FOUND},
@@ -67,6 +68,7 @@ static const struct row {
     {"audit-verify", "audit-verify", render_audit_verify, EXIT_FINE},
     {"audit-verify-broken", "audit-verify-broken", render_audit_verify, EXIT_FOUND},
     {"audit-show", "audit-show", render_history, EXIT_FINE},
+    {"history-odd", "history-odd", render_history, EXIT_FINE},
     {"config", "config", render_config, EXIT_FINE},
     {"check", "check", render_check, EXIT_FOUND},
     {"approve-some", "approve-some", render_approve, EXIT_FINE},
