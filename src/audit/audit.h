@@ -149,8 +149,8 @@ struct audit_doubts {
     uint64_t n_unread; /* lines in no form of ours, which were passed over */
     uint64_t n_breaks; /* numbers that do not follow, a file that does not continue another */
     uint64_t n_again;  /* lines with a number that an earlier file had, passed over as well */
-    uint64_t n_unknown; /* outcomes whose intent is in none of the files: nobody can tell of whom and
-                           of what they are. Files that begin later than the audit may have some */
+    uint64_t n_unknown; /* outcomes whose intent is in none of the files: nobody can tell of whom
+                           and of what. Files that begin later than the audit may have some */
     char *file;        /* the first of them */
     unsigned line;
     int64_t first_seq, last_seq; /* of all files; 0: there is no line */

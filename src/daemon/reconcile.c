@@ -29,18 +29,10 @@
 
 struct reconciliation {
     struct daemon *daemon;
-<<<<<<< HEAD
-    sd_event_source *io, *next;
-    pthread_t thread;
-    bool running;
-    int done_fd;
-    int64_t exported; /* the last line that the files had when it began */
-    unsigned n_tried;
-=======
     sd_event_source *next;
     struct worker *worker;
-    uint64_t begun_usec;
->>>>>>> main
+    int64_t exported; /* the last line that the files had when it began */
+    unsigned n_tried;
     struct string_list files;
     struct holdings *holdings;
     char *entry_id; /* the last one that was compared */
@@ -52,14 +44,8 @@ struct reconciliation {
 static void reconciliation_free(struct reconciliation *x)
 {
     x->daemon->reconciliation = NULL;
-<<<<<<< HEAD
     link_watch_end(x->daemon->state);
-    if (x->running)
-        (void)pthread_join(x->thread, NULL);
-    sd_event_source_disable_unref(x->io);
-=======
     worker_free(x->worker);
->>>>>>> main
     sd_event_source_disable_unref(x->next);
     string_list_done(&x->files);
     holdings_free(x->holdings);
@@ -192,7 +178,6 @@ static int on_next(sd_event_source *source, void *userdata)
     return 0;
 }
 
-<<<<<<< HEAD
 static int begin(struct reconciliation *x, struct error *e);
 
 /* A file that was closed between the listing and the reading has another name by then: its lines
@@ -206,17 +191,15 @@ static int compare_or_begin_anew(struct reconciliation *x)
         return r < 0 ? error_set(&x->e, r, "%s", strerror(-r)) : 0;
     }
     x->holdings = holdings_free(x->holdings);
-    if (++x->n_tried < TRIES)
+    x->worker = worker_free(x->worker);
+    if (++x->n_tried < TRIES && !state_in_transaction(x->daemon->state))
         return begin(x, &x->e);
     return error_set(&x->e, -EAGAIN,
                      "its files end before line %lld, which was written: is one of them missing?",
                      (long long)x->exported);
 }
 
-static int on_read(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-=======
 static void on_read(void *userdata)
->>>>>>> main
 {
     struct reconciliation *x = userdata;
     int r = x->r;
@@ -237,24 +220,7 @@ static int begin(struct reconciliation *x, struct error *e)
     if (r == 0)
         r = history_files(d, &x->files, &unread, e);
     string_list_done(&unread);
-<<<<<<< HEAD
-    if (r < 0)
-        return r;
-    r = 0;
-    if (x->done_fd < 0) {
-        x->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        r = x->done_fd < 0 ? -errno
-                           : sd_event_add_io(d->event, &x->io, x->done_fd, EPOLLIN, on_read, x);
-    }
-    if (r >= 0)
-        r = -pthread_create(&x->thread, NULL, work, x);
-    if (r < 0)
-        return error_set(e, r, "%s", strerror(-r));
-    x->running = true;
-    return 0;
-=======
     return r < 0 ? r : worker_start(&x->worker, d->event, work, on_read, x, e);
->>>>>>> main
 }
 
 void reconcile_if_due(struct daemon *d)
