@@ -241,7 +241,7 @@ static int first_seq(const char *path, int64_t *ret, bool *ret_empty, struct err
         if (r < 0)
             return r;
         *ret_empty = false;
-        if (line_parse(l.line, l.size, &chain) > 0)
+        if (line_look(l.line, l.size, &chain) > 0)
             first[n++] = chain.seq - l.number + 1;
     }
     *ret = agreed(first, n);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "audit/checkpoint.h"
+#include "audit/form.h"
 #include "audit/verify-internal.h"
 #include "base/base64.h"
 #include "base/error.h"
@@ -181,23 +182,26 @@ static void compare_note(struct verifier *v, const struct line_chain *l)
         v->result->note_fits = true;
 }
 
-static void count_unknown(struct verifier *v, const struct line_chain *l, const char *line)
+static int count_unknown(struct verifier *v, const struct line_chain *l, const char *line)
 {
     enum audit_intent intent;
 
     if (l->version == LINE_OLD)
-        return;
+        return 0;
     intent = audit_view_intent(v->view, line);
     v->result->n_unknown += intent == AUDIT_INTENT_MISSING;
-    audit_view_pass(v->view, line, intent);
+    return audit_view_pass(v->view, line, intent);
 }
 
 static int check_line(struct verifier *v, const struct line_chain *l, const char *line)
 {
     int r = check_personal(v, l);
 
+    if (r == 0 && l->version == LINE_NEW && !form_is_ours(line, v->reader.size))
+        r = verify_found(v, v->reader.file, v->reader.number, l->seq, FORM_FINDING, l->seq);
+
     compare_note(v, l);
-    count_unknown(v, l, line);
+    r = r == 0 ? count_unknown(v, l, line) : r;
     if (l->version == LINE_OLD)
         v->result->n_old++;
     if (r == 0 && verify_is_event(l, line, "checkpoint"))

@@ -416,25 +416,6 @@ static void add_list(struct buffer *b, const struct evidence *e, enum audit_list
     buffer_add_text(b, "</section>\n");
 }
 
-static const char *meaning_of(const char *code)
-{
-    static const char *const own[][2] = {
-        {"report", "it was reported, and left as it is"},
-        {"repair", "it was put back to what the directory and the rules say"},
-        {"fine", "nothing differs"},
-        {"differs", "something differs; the drift lines say what"},
-        {"file-changed", "the audit file was changed while rosterd did not run"},
-        {"lines-missing", "the audit file lacks lines that rosterd had written"},
-        {"torn-line", "the last line of the audit file had no end, as after a crash"},
-        {"damaged-end", "the end of the audit file is damaged"},
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(own); i++)
-        if (strcmp(own[i][0], code) == 0)
-            return own[i][1];
-    return reason_code_text(code);
-}
-
 static void add_codes(struct buffer *b, const json_t *codes)
 {
     const char *code;
@@ -450,7 +431,7 @@ static void add_codes(struct buffer *b, const json_t *codes)
         buffer_add_text(b, "\">");
         html_escape(b, code);
         buffer_add_text(b, "</dt><dd>");
-        html_escape(b, meaning_of(code));
+        html_escape(b, evidence_meaning(code));
         buffer_add_text(b, ".");
         if (reason_code_remedy(code)) {
             buffer_add_text(b, " <span class=\"soft\">What helps: ");
