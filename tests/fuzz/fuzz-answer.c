@@ -179,7 +179,7 @@ static void decide(const uint8_t *head, const char *body, size_t size)
     };
     struct tenant_answer a = {0};
 
-    answer_decide(&a, &q, &result, 1764000000 * USEC_PER_SEC);
+    answer_decide(&a, &q, &result);
     DEMAND(a.class != 0 && *tenant_answer_class_name(a.class) != '?');
     /* A write that is done was confirmed; one that failed clearly was answered so. */
     DEMAND(a.class != TENANT_DONE || result.status / 100 == 2);
