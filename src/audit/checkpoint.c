@@ -101,7 +101,8 @@ static int sign(struct state *s, struct audit_memory *m, const struct compose_he
     if (r < 0)
         return r;
     checkpoint_note(&text, signer_name(m->signer), ret);
-    return text.failed ? error_out_of_memory(e) : signer_sign(m->signer, text.data, text.size, sig, e);
+    return text.failed ? error_out_of_memory(e)
+                       : signer_sign(m->signer, text.data, text.size, sig, e);
 }
 
 int checkpoint_record(struct state *s, const char *why, struct error *e)
