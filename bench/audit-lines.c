@@ -103,7 +103,6 @@ static void carry_out(struct world *w, struct operation *o, bool revokes)
     record(w, &(struct audit_row){.event = "outcome", .operation = o,
                                   .code = fails ? REASON_TENANT_AWAY : "done",
                                   .status = fails ? 503 : 200, .answer = fails ? "away" : "done",
-                                  .fingerprint = "5f2b9c0e77aa", /* so it adds to its intent */
                                   .attempts = 1, .duration_usec = 20000 + chance(w, 90000),
                                   .sentence = fails ? "The tenant is away; it is tried again" : NULL});
     operation_free(o);

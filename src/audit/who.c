@@ -90,6 +90,12 @@ static bool is_known_anew(const struct looker *k, const struct line_chain *l, co
     return id && json_object_getn(k->index, id + sizeof(key) - 1, size);
 }
 
+/* Not the end: a clock that was put right leaves later lines with earlier times. */
+static bool is_later(const struct looker *k, const char *time)
+{
+    return k->who->at && strncmp(time, k->who->at, strlen(k->who->at)) > 0;
+}
+
 static enum audit_want wants(const struct line_chain *l, const char *line, void *userdata)
 {
     struct looker *k = userdata;
@@ -98,6 +104,8 @@ static enum audit_want wants(const struct line_chain *l, const char *line, void 
     int64_t number;
     char key[24];
 
+    if (is_later(k, l->time))
+        return AUDIT_PASS_OVER;
     if (l->version == LINE_NEW && l->committed && !l->personal)
         return AUDIT_READ; /* erased: it is counted */
     number = line_number(line, &says_what);
@@ -292,8 +300,7 @@ static int take_line(const char *line, const json_t *view, void *userdata)
     int r = 0;
 
     (void)line;
-    /* Not the end: a clock that was put right leaves later lines with earlier times. */
-    if (k->who->at && time && strncmp(time, k->who->at, strlen(k->who->at)) > 0)
+    if (time && is_later(k, time))
         return 0;
     if (json_is_true(json_object_get(view, "erased")) && json_object_get(view, "commitment"))
         k->who->n_erased++;
