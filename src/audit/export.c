@@ -148,6 +148,10 @@ static int open_and_reconcile(struct audit_export *x, bool *ret_state_older, str
         r = reconcile(x->state, x->fd, x->path, &found, e);
     if (r < 0)
         return r;
+    /* Who was killed may have written without syncing: what stands there is not yet on the disk. */
+    if (fdatasync(x->fd) < 0)
+        return error_set(e, -errno, "The audit file %s cannot be synced: %s", x->path,
+                         strerror(errno));
     x->exported = found.exported;
     x->good_size = found.size;
     *ret_state_older = found.state_older;
