@@ -262,18 +262,35 @@ static int scan_line(struct verifier *v)
     return n;
 }
 
+/* Whole lines may be missing at its end, which the chain alone would not show. */
+static int check_cut(struct verifier *v, size_t *n_told)
+{
+    if (v->reader.n_cut == *n_told)
+        return 0;
+    *n_told = v->reader.n_cut;
+    return verify_found(v, v->reader.cut_file, 0, 0,
+                        "torn: the compressed file ends before its end: it was cut, or not copied "
+                        "as a whole");
+}
+
 static int scan(struct verifier *v, struct error *e)
 {
-    int r;
+    size_t n_told = 0;
+    int r, more = 1;
 
-    while ((r = line_reader_next(&v->reader, e)) > 0) {
-        r = scan_line(v);
+    while (more > 0) {
+        more = line_reader_next(&v->reader, e);
+        if (more < 0)
+            return more;
+        r = check_cut(v, &n_told);
+        if (r == 0 && more > 0)
+            r = scan_line(v);
         if (r == -ENOMEM)
             return error_out_of_memory(e);
         if (r < 0)
             return error_set(e, r, "SHA-256 failed");
     }
-    return r;
+    return 0;
 }
 
 static int by_first(const void *a, const void *b)

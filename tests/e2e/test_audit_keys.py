@@ -1,9 +1,10 @@
-"""The key that signs the audit: handed over, replaced behind rosterd's back, given as a credential."""
+"""The key that signs the audit: handed over, replaced behind rosterd's back, given as a credential; and odd files."""
 
+import gzip
 import json
 import os
 
-from lib import Slapd, auditlines, need, wait_for
+from lib import Slapd, auditlines, base, need, wait_for
 
 
 def scene(t):
@@ -85,3 +86,41 @@ def test_credential(t):
     daemon.stop()
     need(kinds(daemon, "--key", vkey) == [], "one key signed it all")
     need(not [row for _, row in auditlines.need_whole(daemon.audit_file).lines if row["ev"] == "key"], "and none took over")
+
+
+def test_odd_files(t):
+    """What a file may hold that nobody of ours wrote: each is told as what it is, at its line; members of gzip make no difference."""
+    daemon = t.rosterd(t.shared(Slapd), t.simulator(), t.shared(Slapd).fresh())
+    with open(os.path.join(base.ROOT, "tests", "data", "audit-export", "sample.jsonl"), "rb") as data:
+        lines = data.read().split(b"\n")[:-1]
+    whole = b"".join(line + b"\n" for line in lines)
+
+    def verify(content):
+        path = t.path("odd")
+        with open(path, "wb") as out:
+            out.write(content)
+        answer = daemon.ctl("--json", "audit", "verify", path, code=None).json
+        return [(found["line"], found["sentence"].split(":")[0]) for found in answer["findings"]]
+
+    def edited(at, old, new):
+        need(old in lines[at], "it is there", at, old)
+        return whole.replace(lines[at], lines[at].replace(old, new, 1))
+    for content, expected in (
+            (whole, []), (whole.replace(b"\n", b"\r\n"), []), (b"\xef\xbb\xbf" + whole, []), (gzip.compress(whole), []),
+            (gzip.compress(whole[:3000]) + gzip.compress(whole[3000:]), []),
+            (edited(5, b'"t":"', b'"t":"\0'), [(6, "changed")]), (edited(9, b'"seq":10', b'"seq":1e1'), [(10, "changed")]),
+            (edited(9, b'"seq":10', b'"seq":010'), [(10, "changed")]), (edited(3, b',"ev":', b',"ev":"skip","ev":'), [(4, "changed")]),
+            (edited(3, b'"ev"', b'"\\u0065v"'), [(4, "changed")]), (edited(3, b'"id":"6', b'"id":"\\u0036'), [(4, "changed")]),
+            (edited(5, b'{"v"', b'\xef\xbb\xbf{"v"'), [(6, "changed")]), (whole + b"\0" * 600, [(30, "torn")]),
+            (b"".join(line + b"\n" for line in lines[:5]) + b"\n" + b"".join(line + b"\n" for line in lines[5:]), [(6, "inserted")]),
+            (gzip.compress(whole)[:-8], [(0, "torn")])):
+        need(verify(content) == expected, "what is found", expected, verify(content), content[:80])
+    swapped = verify(gzip.compress(b"".join(line + b"\n" for line in lines[20:])) +
+                     gzip.compress(b"".join(line + b"\n" for line in lines[:20])))
+    need({kind for _, kind in swapped} == {"reordered"} and len(swapped) == 9, "the smaller part was moved", swapped)
+    cut = verify(gzip.compress(whole)[:-400])
+    need([kind for _, kind in cut] == ["torn", "torn"], "the line, and the file", cut)
+    with open(t.path("odd"), "wb") as out:
+        out.write(edited(5, b'"t":"', b'"t":"\0'))
+    failed = daemon.ctl("audit", "prove", "9", t.path("odd"), code=1)
+    need(failed.out == "" and failed.err, "no half of a proof", failed)
