@@ -479,7 +479,7 @@ static void test_histories(void **state)
 
 int main(int argc, char **argv)
 {
-    log_set_level(LOG_CRIT);
+    log_set_level(getenv("V") ? LOG_DEBUG : LOG_CRIT);
     for (int i = 1; i + 1 < argc; i += 2) {
         if (!strcmp(argv[i], "--seed")) {
             first_seed = strtoull(argv[i + 1], NULL, 10);
