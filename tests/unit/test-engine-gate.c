@@ -508,32 +508,6 @@ static void test_distrusted_state(void **state)
     assert_true(is_disabled(b, "u3"));
 }
 
-/* Who was being made when rosterd ended may have the seat: nobody is told that there is one. */
-static bool arrives(void *userdata)
-{
-    (void)userdata;
-    return true;
-}
-
-static void test_seats_after_a_crash(void **state)
-{
-    struct bed *b = *state;
-    b->sync.max_users = 1;
-    b->tenant->cancelled_takes_effect = arrives;
-    people(b, 2, "support");
-    bed_start(b);
-    bed_run(b);
-    b->tenant->hold = true;
-    bed_sync(b);
-    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_SEATS), 1);
-    bed_crash(b);
-    fake_tenant_release(b->tenant);
-    bed_sync(b);
-    assert_int_equal(bed_audit(b, "release", REASON_SEATS, NULL), 0);
-    assert_int_equal(b->tenant->n_users, 1);
-    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_SEATS), 1);
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -550,7 +524,6 @@ int main(int argc, char **argv)
         scenario(test_never_lock_out),
         scenario(test_nobody_is_demoted),
         scenario(test_pause),
-        scenario(test_seats_after_a_crash),
         scenario(test_distrusted_state),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
