@@ -8,17 +8,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <libgen.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/worker.h"
 #include "daemon/daemon.h"
 #include "daemon/report.h"
 #include "state/mirror.h"
@@ -33,10 +31,7 @@ struct found {
 struct history {
     struct daemon *daemon;
     struct control_call *call;
-    sd_event_source *io;
-    pthread_t thread;
-    bool running;
-    int done_fd;
+    struct worker *worker;
     /* Given to the thread, and its answer. */
     struct string_list files, words, unread;
     struct found *lines;
@@ -50,11 +45,7 @@ static void history_free(struct history *h)
 {
     if (h->daemon->history == h)
         h->daemon->history = NULL;
-    if (h->running)
-        (void)pthread_join(h->thread, NULL);
-    sd_event_source_disable_unref(h->io);
-    if (h->done_fd >= 0)
-        (void)close(h->done_fd);
+    worker_free(h->worker);
     for (size_t i = 0; i < h->n_lines; i++)
         free(h->lines[i].line);
     free(h->lines);
@@ -72,7 +63,7 @@ static void drop_oldest(struct history *h)
         free(h->lines[i].line);
     h->n_lines -= LINES_MAX;
     memmove(&h->lines[first], &h->lines[first + LINES_MAX],
-            (h->n_lines - first) * sizeof *h->lines);
+            (h->n_lines - first) * sizeof(*h->lines));
 }
 
 /* The lines are answered as they read, whatever form they have in the file. */
@@ -82,7 +73,7 @@ static int take_line(const char *line, const json_t *view, void *userdata)
     (void)line;
     if (h->n_lines - h->first_of_word == 2 * (size_t)LINES_MAX)
         drop_oldest(h);
-    if (memory_grow(&h->lines, &h->capacity, h->n_lines + 1, sizeof *h->lines) < 0)
+    if (memory_grow(&h->lines, &h->capacity, h->n_lines + 1, sizeof(*h->lines)) < 0)
         return -ENOMEM;
     char *copy = json_dumps(view, JSON_COMPACT);
     if (!copy)
@@ -99,7 +90,7 @@ static int compare(const void *a, const void *b)
 }
 
 /* A pass for each word: a line that two of them find is there twice until it is answered. */
-static void *read_files(void *userdata)
+static void read_files(void *userdata)
 {
     struct history *h = userdata;
     const char *const *files = (const char *const *)h->files.items;
@@ -111,11 +102,7 @@ static void *read_files(void *userdata)
             error_out_of_memory(&h->e);
     }
     if (h->n_lines)
-        qsort(h->lines, h->n_lines, sizeof *h->lines, compare);
-    uint64_t one = 1;
-    ssize_t n = write(h->done_fd, &one, sizeof one);
-    (void)n; /* an eventfd at 0 takes it */
-    return NULL;
+        qsort(h->lines, h->n_lines, sizeof(*h->lines), compare);
 }
 
 static json_t *lines_of(const struct history *h)
@@ -142,14 +129,9 @@ static json_t *unread_of(const struct history *h)
     return names;
 }
 
-static int on_done(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static void on_done(void *userdata)
 {
-    (void)source;
-    (void)fd;
-    (void)revents;
     struct history *h = userdata;
-    (void)pthread_join(h->thread, NULL);
-    h->running = false;
     json_t *answer = h->r == 0 ? json_pack("{s:o, s:o}", "lines", lines_of(h), "unread", unread_of(h)) : NULL;
     if (answer)
         control_reply(TAKE(h->call), answer);
@@ -157,7 +139,6 @@ static int on_done(sd_event_source *source, int fd, uint32_t revents, void *user
         control_fail(TAKE(h->call), "failed", "%s",
                      h->e.message[0] ? h->e.message : "out of memory");
     history_free(h);
-    return 0;
 }
 
 /* FILE, and what rotation makes of it: FILE.1, FILE-20261124, FILE.2.gz. */
@@ -207,7 +188,7 @@ int history_files(struct daemon *d, struct string_list *ret, struct string_list 
             r = string_list_add(ret_unread, entry->d_name);
         if (!is_sibling(entry->d_name, base))
             continue;
-        if (snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path)
+        if (snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) < (int)sizeof(path))
             r = string_list_add(ret, path);
     }
     (void)closedir(dir);
@@ -230,20 +211,6 @@ static int find_words(struct history *h, const char *person, struct error *e)
     return r;
 }
 
-static int history_begin(struct history *h, struct error *e)
-{
-    h->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (h->done_fd < 0)
-        return error_set(e, -errno, "cannot read the audit: %s", strerror(errno));
-    int r = sd_event_add_io(h->daemon->event, &h->io, h->done_fd, EPOLLIN, on_done, h);
-    if (r >= 0)
-        r = -pthread_create(&h->thread, NULL, read_files, h);
-    if (r < 0)
-        return error_set(e, r, "cannot read the audit: %s", strerror(-r));
-    h->running = true;
-    return 0;
-}
-
 /* Rows that have not left yet belong to the history too. */
 static void export_rows(struct daemon *d)
 {
@@ -259,21 +226,20 @@ void history_start(struct daemon *d, struct control_call *call, const char *pers
         control_fail(call, "busy", "another history is being read");
         return;
     }
-    struct history *h = calloc(1, sizeof *h);
+    struct history *h = calloc(1, sizeof(*h));
     if (!h) {
         control_fail(call, "failed", "out of memory");
         return;
     }
     h->daemon = d;
     h->call = call;
-    h->done_fd = -1;
     d->history = h;
     export_rows(d);
     int r = history_files(d, &h->files, &h->unread, &e);
     if (r == 0)
         r = find_words(h, person, &e);
     if (r == 0)
-        r = history_begin(h, &e);
+        r = worker_start(&h->worker, d->event, read_files, on_done, h, &e);
     if (r < 0) {
         control_fail(TAKE(h->call), "failed", "%s", e.message);
         history_free(h);

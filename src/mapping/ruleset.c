@@ -163,7 +163,7 @@ static void check_name_is_new(struct builder *b, size_t i)
         if (text_equal(rules[k].name, rules[i].name)) {
             problems_add(&b->problems, PROBLEM_ERROR, &section, 0,
                          "there is a rule '%s' already, in line %u of %s; names must differ",
-                         rules[i].name, rules[k].line, rules[k].file ? rules[k].file : "");
+                         rules[i].name, rules[k].line, rules[k].file);
             return;
         }
 }
@@ -405,9 +405,4 @@ const struct string_list *ruleset_roles(const struct ruleset *rs)
 const struct string_list *ruleset_skills(const struct ruleset *rs)
 {
     return &rs->skills;
-}
-
-bool ruleset_manages(const struct ruleset *rs, enum user_field f)
-{
-    return f == USER_TEAM ? rs->teams.n_items > 0 : rs->fields[f].template != NULL;
 }

@@ -286,6 +286,16 @@ static int scan_rdns(struct scanner *s, const struct schema *schema, struct stri
     return 0;
 }
 
+/* The name is cut where it must be, and never what is said of it. */
+static int refuse(const struct scanner *s, struct error *e)
+{
+    char shown[400];
+
+    return error_set(e, -EINVAL, "\"%s\" is not a distinguished name: %s at byte %zu",
+                     text_printable(shown, sizeof(shown), s->start, strlen(s->start)), s->fault,
+                     (size_t)(s->p - s->start) + 1);
+}
+
 int dn_key(const struct schema *schema, const char *dn, char **ret, struct error *e)
 {
     CLEANUP(scanner_done) struct scanner s = {.start = dn, .p = dn};
@@ -296,8 +306,7 @@ int dn_key(const struct schema *schema, const char *dn, char **ret, struct error
     if (r == -ENOMEM)
         return error_out_of_memory(e);
     if (r < 0)
-        return error_set(e, r, "\"%.400s\" is not a distinguished name: %s at byte %zu", dn,
-                         s.fault, (size_t)(s.p - s.start) + 1);
+        return refuse(&s, e);
     for (size_t i = rdns.n_items; i > 0; i--)
         buffer_add_text(&key, rdns.items[i - 1]);
     char *text = buffer_take(&key);
@@ -307,18 +316,21 @@ int dn_key(const struct schema *schema, const char *dn, char **ret, struct error
     return 0;
 }
 
-bool dn_is_valid(const char *dn)
+static int check(const char *dn)
 {
     CLEANUP(scanner_done) struct scanner s = {.start = dn, .p = dn};
-    char separator = ',';
+    char separator = *dn ? ',' : '\0';
     struct pair pair;
+    int r = 0;
 
-    if (*s.p == '\0')
-        return true;
-    while (separator != '\0')
-        if (scan_pair(&s, &pair, &separator) < 0)
-            return false;
-    return true;
+    while (separator != '\0' && r == 0)
+        r = scan_pair(&s, &pair, &separator);
+    return r;
+}
+
+bool dn_is_valid(const char *dn)
+{
+    return check(dn) == 0;
 }
 
 bool dn_equal(const struct schema *schema, const char *a, const char *b)
@@ -335,17 +347,28 @@ bool dn_key_is_below(const char *key, const char *ancestor_key)
     return strncmp(key, ancestor_key, strlen(ancestor_key)) == 0;
 }
 
-char *dn_leaf_value(const char *dn)
+int dn_leaf(const char *dn, char **ret)
 {
     CLEANUP(scanner_done) struct scanner s = {.start = dn, .p = dn};
     char separator;
     struct pair pair;
+    int r = check(dn);
 
-    if (!dn_is_valid(dn) || scan_pair(&s, &pair, &separator) < 0)
-        return NULL;
-    if (s.value.data && memchr(s.value.data, '\0', s.value.size))
-        return NULL; /* it would be cut */
-    return buffer_take(&s.value);
+    if (r == 0)
+        r = scan_pair(&s, &pair, &separator);
+    if (r == 0 && s.value.data && memchr(s.value.data, '\0', s.value.size))
+        r = -EINVAL; /* it would be cut */
+    if (r < 0)
+        return r;
+    *ret = buffer_take(&s.value);
+    return *ret ? 0 : -ENOMEM;
+}
+
+char *dn_leaf_value(const char *dn)
+{
+    char *value = NULL;
+
+    return dn_leaf(dn, &value) == 0 ? value : NULL;
 }
 
 const char *dn_parent(const char *dn)

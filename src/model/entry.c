@@ -7,6 +7,7 @@
 
 #include "model/entry.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -15,6 +16,12 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "model/json.h"
+
+/* Numbers that are in state files, and in the statements that ask for them. */
+static_assert(ENTRY_PERSON == 1 && ENTRY_GROUP == 2 && ENTRY_CONTAINER == 3,
+              "kinds of entries are stored");
+static_assert(MEMBER_DN == 1 && MEMBER_LOGIN == 2 && MEMBER_PRIMARY == 3,
+              "kinds of members are stored");
 
 static void attribute_done(struct attribute *a)
 {
@@ -305,8 +312,9 @@ char *entry_attributes_to_json(const struct entry *e)
     qsort(sorted, e->n_attributes, sizeof(*sorted), compare_by_bytes);
     buffer_add(&b, "{", 1);
     for (size_t i = 0; i < e->n_attributes; i++) {
-        json_write_key(&b, sorted[i]->name);
-        buffer_add(&b, "[", 1);
+        json_write_comma(&b);
+        json_write_bytes(&b, sorted[i]->name, strlen(sorted[i]->name)); /* the server's word */
+        buffer_add(&b, ":[", 2);
         for (size_t j = 0; j < sorted[i]->n_values; j++) {
             json_write_comma(&b);
             write_value(&b, &sorted[i]->values[j]);

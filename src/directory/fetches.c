@@ -1,0 +1,533 @@
+/* Single reads: what each asks, and what becomes of the answer. */
+#include "config.h"
+
+#include "directory/fetches.h"
+
+#include <errno.h>
+#include <ldap.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "directory/decode.h"
+#include "directory/environment.h"
+#include "directory/libldap.h"
+#include "directory/lost.h"
+#include "directory/search.h"
+#include "directory/session.h"
+#include "model/dn.h"
+
+#define FETCHES_AT_ONCE 8
+
+enum fetch_kind {
+    FETCH_ENTRY = 1,
+    FETCH_RANGE = 2,
+    FETCH_KIND = 3,   /* whether the filter of people or of groups selects it */
+    FETCH_PARENT = 4, /* what has somebody below it, whatever it is */
+    FETCH_BASE = 5,   /* whether the base is there */
+    FETCH_LOST = 6,   /* whether what is not shown any more was removed */
+    FETCH_UNSEEN = 7, /* whether what a full read has not shown is really not there */
+};
+
+struct fetch {
+    struct fetches *owner;
+    struct fetch *next;
+    enum fetch_kind kind;
+    unsigned index;        /* of the search that it speaks for */
+    struct search *search; /* NULL: waits for its turn */
+    char *base;
+    char *id;               /* ENTRY: may be NULL */
+    char *lacking;          /* ENTRY: the attribute that a message lacked; NULL: none */
+    struct decoded decoded; /* RANGE, KIND */
+    struct lost *lost;      /* LOST */
+    bool found;
+};
+
+struct fetches {
+    struct feed_environment *env;
+    const struct fetches_events *events;
+    void *owner;
+    struct fetch *first; /* the newest */
+    unsigned n_running;
+    bool full;                   /* a batch of all that there is */
+    struct string_list computed; /* attributes of which it was said; for life */
+};
+
+int fetches_new(struct fetches **ret, struct feed_environment *env,
+                const struct fetches_events *events, void *owner, struct error *e)
+{
+    struct fetches *l = calloc(1, sizeof(*l));
+    if (!l)
+        return error_out_of_memory(e);
+    l->env = env;
+    l->events = events;
+    l->owner = owner;
+    *ret = l;
+    return 0;
+}
+
+static void fetch_free(struct fetch *f)
+{
+    struct fetch **p = &f->owner->first;
+    while (*p && *p != f)
+        p = &(*p)->next;
+    if (*p)
+        *p = f->next;
+    if (f->search)
+        f->owner->n_running--;
+    search_free(f->search);
+    decoded_done(&f->decoded);
+    lost_free(f->lost);
+    free(f->base);
+    free(f->id);
+    free(f->lacking);
+    free(f);
+}
+
+void fetches_reset(struct fetches *l, bool full)
+{
+    while (l->first)
+        fetch_free(l->first);
+    l->full = full;
+}
+
+struct fetches *fetches_free(struct fetches *l)
+{
+    if (!l)
+        return NULL;
+    fetches_reset(l, false);
+    string_list_done(&l->computed);
+    free(l);
+    return NULL;
+}
+
+bool fetches_any(const struct fetches *l)
+{
+    return l->first != NULL;
+}
+
+static void fail(struct fetches *l, int r, const struct error *e)
+{
+    l->events->failed(r, e, l->owner);
+}
+
+/* Of one of them that is through. */
+static void end(struct fetch *f, int r, const struct error *e)
+{
+    struct fetches *l = f->owner;
+    fetch_free(f);
+    if (r < 0)
+        fail(l, r, e);
+    else
+        l->events->moved(l->owner);
+}
+
+static void doubt(const struct fetches *l, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void doubt(const struct fetches *l, const char *format, ...)
+{
+    char sentence[512];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(sentence, sizeof(sentence), format, ap);
+    va_end(ap);
+    l->events->doubt(sentence, l->owner);
+}
+
+static int add_fetch(struct fetches *l, unsigned index, enum fetch_kind kind, const char *base,
+                     const char *id, struct decoded *taken, struct error *e)
+{
+    struct fetch *f = calloc(1, sizeof(*f));
+    if (f) {
+        f->owner = l;
+        f->kind = kind;
+        f->index = index;
+        f->base = strdup(base);
+        f->id = id ? strdup(id) : NULL;
+        f->next = l->first;
+        l->first = f;
+    }
+    if (taken && f)
+        f->decoded = *taken;
+    else if (taken)
+        decoded_done(taken);
+    if (taken)
+        *taken = (struct decoded){0};
+    if (!f || !f->base || (id && !f->id)) {
+        if (f)
+            fetch_free(f);
+        return error_out_of_memory(e);
+    }
+    l->events->moved(l->owner);
+    return 0;
+}
+
+int fetches_entry(struct fetches *l, unsigned search, const char *base, const char *id,
+                  struct error *e)
+{
+    return add_fetch(l, search, FETCH_ENTRY, base, id, NULL, e);
+}
+
+int fetches_ranges(struct fetches *l, unsigned search, const char *base, struct decoded *taken,
+                   struct error *e)
+{
+    return add_fetch(l, search, FETCH_RANGE, base, NULL, taken, e);
+}
+
+int fetches_kind(struct fetches *l, unsigned search, const char *base, struct decoded *taken,
+                 struct error *e)
+{
+    return add_fetch(l, search, FETCH_KIND, base, NULL, taken, e);
+}
+
+int fetches_lacking(struct fetches *l, unsigned search, const char *dn, const char *id,
+                    const char *lacking, struct error *e)
+{
+    CLEANUP(freep) char *copy = strdup(lacking);
+    if (!copy)
+        return error_out_of_memory(e);
+    int r = add_fetch(l, search, FETCH_ENTRY, dn, id, NULL, e);
+    if (r == 0)
+        l->first->lacking = TAKE(copy); /* the newest is the first */
+    return r;
+}
+
+int fetches_base(struct fetches *l, unsigned search, struct error *e)
+{
+    return add_fetch(l, search, FETCH_BASE, l->env->searches[search].base, NULL, NULL, e);
+}
+
+int fetches_unseen(struct fetches *l, unsigned search, const char *dn, const char *id,
+                   struct error *e)
+{
+    return add_fetch(l, search, FETCH_UNSEEN, dn, id, NULL, e);
+}
+
+int fetches_parent(struct fetches *l, unsigned search, const char *dn, struct error *e)
+{
+    return add_fetch(l, search, FETCH_PARENT, dn, NULL, NULL, e);
+}
+
+/* The whole of the entry's members is known: it may pass. */
+static int complete_ranges(struct fetch *f, struct error *e)
+{
+    size_t n;
+    const struct range_value *values = ranges_values(f->decoded.ranges, &n);
+    int r = 0;
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = decode_member(f->owner->env->decoder.schema, f->decoded.entry, MEMBER_DN,
+                          values[i].data, values[i].size);
+    if (r < 0)
+        return error_set(e, r, "the members of %s cannot be taken: %s", f->decoded.dn,
+                         strerror(-r));
+    entry_sort(f->decoded.entry);
+    return f->owner->events->complete(f->index, &f->decoded, f->owner->owner, e);
+}
+
+/* The search shows what the message lacked: once for each attribute. */
+static int say_computed(struct fetch *f, const struct entry *entry, struct error *e)
+{
+    struct fetches *l = f->owner;
+    CLEANUP(freep) char *still = NULL;
+    int r = l->env->sink->lacking(l->env->userdata, entry, &still, e);
+    if (r < 0 || text_equal(still, f->lacking) ||
+        string_list_contains(&l->computed, f->lacking))
+        return r;
+    if (string_list_add(&l->computed, f->lacking) < 0)
+        return error_out_of_memory(e);
+    log_notice(
+        "%s computes %s of %s and leaves it out of what it sends for a change, so it is "
+        "asked for it; where that alone changes, it is found %s",
+        session_uri(l->env->session), f->lacking, f->base,
+        strcmp(f->lacking, "member") == 0
+            ? "every poll_interval for groups with a memberURL, else by full compares only"
+            : "by full compares only ([directory] full_interval)");
+    return 0;
+}
+
+static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
+{
+    struct fetch *f = userdata;
+    struct fetches *l = f->owner;
+    f->found = true;
+    if (f->kind == FETCH_KIND || f->kind == FETCH_BASE || f->kind == FETCH_LOST)
+        return 0;
+    if (f->kind == FETCH_UNSEEN) {
+        CLEANUP(freep) char *id = decode_id(&l->env->decoder, ld, m);
+        f->found = text_equal(id, f->id); /* else another entry has this DN now */
+        return 0;
+    }
+    if (f->kind == FETCH_RANGE) {
+        int r = decode_range(f->decoded.ranges, ld, m);
+        if (r == RANGES_AGAIN)
+            log_debug("%s: changed while its members were read, reading again", f->decoded.dn);
+        if (r < 0)
+            return error_set(e, r, "the members of %s cannot be read to the end: %s",
+                             f->decoded.dn,
+                             r == -EAGAIN ? "the group keeps changing" : strerror(-r));
+        f->found = r == RANGES_COMPLETE;
+        return 0;
+    }
+    CLEANUP(decoded_done) struct decoded d = {0};
+    int r = decode_entry(&l->env->decoder, ld, m, NULL, &d, e);
+    if (r < 0)
+        return r;
+    CLEANUP(freep) char *key = NULL;
+    const char *base_key = l->env->searches[f->index].base_key;
+    if (d.entry && (dn_key(l->env->decoder.schema, d.dn, &key, NULL) < 0 ||
+                    !dn_key_is_below(key, base_key))) {
+        return l->events->left(f->index, d.entry->id, "the entry was moved out of the base",
+                               l->owner, e);
+    }
+    if (f->id && d.entry && strcmp(f->id, d.entry->id) != 0)
+        return 0; /* another entry has this DN now */
+    if (f->lacking && d.entry) {
+        r = say_computed(f, d.entry, e);
+        if (r < 0)
+            return r;
+    }
+    if (f->kind == FETCH_PARENT && d.entry) {
+        r = decoded_make_container(&d, e);
+        if (r < 0)
+            return r;
+        d.is_parent = true;
+    }
+    return l->events->entry(f->index, &d, l->owner, e);
+}
+
+static int fetch_start(struct fetch *f, struct error *e);
+
+static void fetch_failed(struct fetch *f, int r, const struct error *e)
+{
+    struct fetches *l = f->owner;
+    l->events->unread(r, e, l->owner);
+    end(f, 0, NULL);
+}
+
+static void on_failed(struct search *s, int r, const struct error *e, void *userdata)
+{
+    (void)s;
+    struct error copy = *e;
+    fetch_failed(userdata, r, &copy);
+}
+
+static void range_done(struct fetch *f, const struct search_outcome *outcome)
+{
+    struct fetches *l = f->owner;
+    struct error e = {0};
+    int r = 0;
+    if (outcome->code != LDAP_SUCCESS || outcome->n_entries == 0) {
+        r = libldap_error(&e, outcome->code, outcome->said,
+                          "the members of %s cannot be read to the end", f->decoded.dn);
+    } else if (f->found) {
+        r = complete_ranges(f, &e);
+        end(f, r, &e);
+        return;
+    } else {
+        f->search = search_free(f->search);
+        l->n_running--;
+        r = fetch_start(f, &e);
+    }
+    if (r < 0)
+        fetch_failed(f, r, &e);
+}
+
+/* Found: the people's filter selects it. Else all that it is to us is the place of others. */
+static void kind_done(struct fetch *f)
+{
+    struct fetches *l = f->owner;
+    struct error e = {0};
+    int r = f->found ? 0 : decoded_make_container(&f->decoded, &e);
+    if (r == 0)
+        r = l->events->complete(f->index, &f->decoded, l->owner, &e);
+    end(f, r, &e);
+}
+
+static int pass_lost(struct fetch *f, struct error *e)
+{
+    CLEANUP(decoded_done) struct decoded d = {0};
+    const struct fetches *l = f->owner;
+    int r = lost_take(f->lost, &d, e);
+    return r < 0 ? r : l->events->complete(f->index, &d, l->owner, e);
+}
+
+/* An answer that is none leaves it open, and what is open counts as hidden. */
+static void lost_done(struct fetch *f)
+{
+    struct fetches *l = f->owner;
+    struct error e = {0};
+    int r = 0;
+    lost_answer(f->lost, f->found);
+    f->search = search_free(f->search);
+    l->n_running--;
+    if (lost_is_asking(f->lost)) {
+        r = fetch_start(f, &e);
+        if (r < 0)
+            fetch_failed(f, r, &e);
+        return;
+    }
+    r = pass_lost(f, &e);
+    end(f, r, &e);
+}
+
+/* There is no such entry, or it is no longer one that the search shows: else the read proves
+ * nothing. A proxy says of a server behind it that it is away only when asked for what is
+ * there. */
+static void judge_unseen(struct fetch *f, const struct search_outcome *outcome)
+{
+    if (f->found)
+        doubt(f->owner, "%s is there, although the read of %s did not show it", f->base,
+              f->owner->env->searches[f->index].base);
+    else if (outcome->code != LDAP_SUCCESS && outcome->code != LDAP_NO_SUCH_OBJECT)
+        doubt(f->owner,
+              "%s was not shown, and it cannot be asked whether it is there (%s): a server "
+              "behind this one may be away",
+              f->base, ldap_err2string(outcome->code));
+}
+
+static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)
+{
+    (void)s;
+    struct fetch *f = userdata;
+    struct fetches *l = f->owner;
+    if (f->kind == FETCH_RANGE) {
+        range_done(f, outcome);
+        return;
+    }
+    if (f->kind == FETCH_LOST) {
+        lost_done(f);
+        return;
+    }
+    if (f->kind == FETCH_KIND &&
+        (outcome->code == LDAP_SUCCESS || outcome->code == LDAP_NO_SUCH_OBJECT)) {
+        kind_done(f);
+        return;
+    }
+    if (f->kind == FETCH_UNSEEN)
+        judge_unseen(f, outcome);
+    else if (f->kind == FETCH_BASE && f->found)
+        l->env->searches[f->index].base_visible = true;
+    else if (f->kind == FETCH_BASE)
+        doubt(l,
+              "the base %s was not there any more when its read ended (%s): a server "
+              "behind this one may be away",
+              f->base, ldap_err2string(outcome->code));
+    else if (outcome->code != LDAP_SUCCESS && outcome->code != LDAP_NO_SUCH_OBJECT) {
+        struct error e = {0};
+        int r =
+            libldap_error(&e, outcome->code, outcome->said, "%s cannot be read again", f->base);
+        fetch_failed(f, r, &e);
+        return;
+    } else if (!f->found && outcome->code == LDAP_SUCCESS && f->id && !l->full &&
+               l->env->decoder.active_directory) {
+        /* It is there, and our filter does not select it (any more). */
+        struct error e = {0};
+        int r = l->events->left(f->index, f->id, "the entry no longer matches the filter",
+                                l->owner, &e);
+        if (r < 0) {
+            end(f, r, &e);
+            return;
+        }
+    } else if (!f->found) {
+        log_debug("%s: not found when read again", f->base); /* unknown, not gone */
+    }
+    end(f, 0, NULL);
+}
+
+static int fetch_start(struct fetch *f, struct error *e)
+{
+    static const char *const nothing[] = {"1.1", NULL};
+    static const struct search_events events = {
+        .entry = on_entry, .done = on_done, .failed = on_failed};
+    struct feed_environment *env = f->owner->env;
+    const char *range[] = {NULL, "uSNChanged", NULL};
+    struct search_request request = {
+        .base = f->base,
+        .scope = LDAP_SCOPE_BASE,
+        .filter = "(objectClass=*)",
+        .attributes = (const char *const *)env->attributes,
+        .referrals = env->options->referrals,
+        .timeout_usec = env->options->search_timeout_usec,
+    };
+    if (f->kind == FETCH_ENTRY)
+        request.filter = env->searches[f->index].filter;
+    const char *ids[] = {env->decoder.id_attribute, env->decoder.second_id_attribute, NULL};
+    if (f->kind == FETCH_UNSEEN) {
+        request.filter = env->searches[f->index].filter;
+        request.attributes = ids;
+    }
+    if (f->kind == FETCH_BASE)
+        request.attributes = nothing;
+    if (f->kind == FETCH_KIND) {
+        bool group = f->decoded.entry->kind == ENTRY_GROUP;
+        const struct feed_search *s = &env->searches[f->index];
+        request.filter = group ? s->groups : s->persons;
+        request.attributes = nothing;
+    }
+    if (f->kind == FETCH_RANGE) {
+        range[0] = ranges_request(f->decoded.ranges);
+        if (!env->decoder.active_directory)
+            range[1] = NULL;
+        request.attributes = range;
+        f->found = false;
+    }
+    if (f->kind == FETCH_LOST) {
+        const struct search_request *question = lost_question(f->lost);
+        if (!question)
+            return error_out_of_memory(e);
+        request = *question;
+        f->found = false;
+    }
+    int r = search_start(&f->search, env->session, &request, &events, f, e);
+    if (r == 0)
+        f->owner->n_running++;
+    return r;
+}
+
+int fetches_lost(struct fetches *l, unsigned search, struct decoded *d, struct error *e)
+{
+    struct entry *missing = NULL;
+    struct lost *lost = NULL;
+    if (d->asked || d->entry->kind == ENTRY_CONTAINER || d->entry->members_hidden)
+        return 0;
+    int r = l->env->sink->lost(l->env->userdata, d->entry, &missing, e);
+    if (r < 0 || !missing)
+        return r;
+    struct fetch *f = calloc(1, sizeof(*f));
+    char *dn = strdup(d->dn);
+    r = lost_new(&lost, l->env, search, d, missing, e);
+    if (r == 0 && f && dn && lost_is_asking(lost)) {
+        *f = (struct fetch){.owner = l,
+                            .kind = FETCH_LOST,
+                            .index = search,
+                            .base = dn,
+                            .lost = lost,
+                            .next = l->first};
+        l->first = f;
+        l->events->moved(l->owner);
+        return 1;
+    }
+    if (r == 0)
+        r = f && dn ? lost_take(lost, d, e) : error_out_of_memory(e);
+    lost_free(lost);
+    free(dn);
+    free(f);
+    return r;
+}
+
+int fetches_start(struct fetches *l, struct error *e)
+{
+    int r = 0;
+    for (struct fetch *f = l->first, *next; f && l->n_running < FETCHES_AT_ONCE && r == 0;
+         f = next) {
+        next = f->next;
+        if (!f->search)
+            r = fetch_start(f, e);
+    }
+    return r;
+}
