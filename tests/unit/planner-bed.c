@@ -199,6 +199,7 @@ void planner_rows_check(const struct planner_row *rows, size_t n)
                        o->state == OPERATION_READY || (o->reason && o->cause && o->sentence));
         }
         planner_result_done(&r);
+        assert_row(rows[i].name, !r.operations.items && !r.operations.n_items && !r.wanted);
     }
 }
 

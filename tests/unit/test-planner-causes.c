@@ -114,6 +114,10 @@ static void test_conflicts(void **state)
         assert_row(cases[i].role, !other == !cases[i].other &&
                                       (!other || !strcmp(other->name, cases[i].other)));
     }
+    CLEANUP(user_freep) struct user *user = user_of("x - - Agent,Boss -");
+    assert_string_equal(conflict_role(user, "AGENT")->name, "Agent");
+    assert_string_equal(conflict_role(user, "boss")->name, "Boss");
+    assert_null(conflict_role(user, "Payer"));
     const struct user_role ruled = {.name = (char *)"A", .source = {.rule = (char *)"R", .file = (char *)"f", .line = 3}};
     const struct user_role found = {.name = (char *)"B"};
     char sentence[800];
@@ -131,6 +135,26 @@ static void test_rows(void **state)
     planner_rows_check(rows, ARRAY_SIZE(rows));
 }
 
+/* One cause and one sentence, whichever of the two is looked at; and nobody leaves for it. */
+static void test_twins(void **state)
+{
+    (void)state;
+    static const char *const twins[] = {"uid=zoe", "uid=aaron", "uid=anna"};
+    static const char *const causes[] = {"name:uid=anna", "name:uid=aaron", "name:uid=anna"};
+    static const char *const sentences[] = {"holds uid=anna and uid=zoe,", "holds uid=aaron and uid=anna,", "holds"};
+    struct planner_row row = rows[0];
+    row.leaving = 5;
+    for (size_t i = 0; i < ARRAY_SIZE(twins); i++) {
+        struct planner_result r = {0};
+        row.twin = twins[i];
+        planner_row_plan(&row, &r);
+        assert_string_equal(r.operations.items[0]->cause, causes[i]);
+        assert_non_null(strstr(r.operations.items[0]->sentence, sentences[i]));
+        assert_int_equal(r.leaving_usec, 0);
+        planner_result_done(&r);
+    }
+}
+
 static void test_memory(void **state)
 {
     (void)state;
@@ -142,6 +166,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conflicts),
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_twins),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,6 +49,7 @@ static const struct planner_row rows[] = {
     ROW("team", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Support Agent English:50", SAME, SAME, "update = pending"),
     ROW("level", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Agent English:60", SAME, SAME, "update = pending"),
     ROW("role and skill", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Agent,Seller English:50,French:1", SAME, SAME, "update profile = pending"),
+    ROW("a role before the others", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Agent,Aide English:50,Dutch:5", "anna a@x Sales Aide English:50", SAME, "update profile = pending"),
     ROW("two of each", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Agent,Seller,Buyer English:50,French:1,Dutch:2", SAME, SAME, "update profile = pending"),
     ROW("granted ones go", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales - -", SAME, SAME, "update profile = pending"),
     ROW("a supervisor's stay", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales - -", SAME, "anna - - - -", "= unchanged"),
@@ -72,6 +73,8 @@ static const struct planner_row rows[] = {
     ROW("invalid", PLANNER_INVALID, PLANNER_ACTIVE, NULL, SAME, SAME, "update:entry-invalid = held"),
     ROW("invalid, disabled", PLANNER_INVALID, PLANNER_DISABLED, NULL, SAME, SAME, "update:entry-invalid = held"),
     ROW("group missing, loss", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales - English:50", SAME, SAME, "profile:group-missing = pending", .group_missing = "cn=g"),
+    ROW("group missing, and something held before", PLANNER_WANTED, PLANNER_ACTIVE, "maria a@x Sales - English:50", SAME, SAME, "rename:rename-policy profile:group-missing = pending", .group_missing = "cn=g", .hold_renames = true),
+    ROW("group missing, role exchanged", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Buyer English:50", SAME, SAME, "profile:group-missing = pending", .group_missing = "cn=g"),
     ROW("group missing, lower level", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Agent English:40", SAME, SAME, "update:group-missing = pending", .group_missing = "cn=g"),
     ROW("group missing, gain", PLANNER_WANTED, PLANNER_ACTIVE, "anna b@x Sales Agent,Seller English:60", SAME, SAME, "update profile = pending", .group_missing = "cn=g"),
     ROW("group missing, other team", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Support Agent English:50", SAME, SAME, "update:group-missing = pending", .group_missing = "cn=g"),
@@ -151,6 +154,11 @@ static void test_times(void **state)
     assert_true(r.started_leaving);
     assert_int_equal(r.leaving_usec, NOW);
     assert_int_equal(r.operations.items[0]->not_before_usec, NOW + GRACE);
+    assert_string_equal(r.operations.items[0]->why, "gone from the directory: why");
+    planner_result_done(&r);
+
+    planner_row_plan(find_row("skipped"), &r);
+    assert_string_equal(r.operations.items[0]->why, "no longer a user: why");
     planner_result_done(&r);
 
     struct planner_row later = *find_row("gone");
@@ -223,6 +231,7 @@ static void test_takes_away(void **state)
         {"level lower", OPERATION_UPDATE, "skill:A", "50", "9", true},
         {"level no number before", OPERATION_UPDATE, "skill:A", "x", "5", false},
         {"level no number after", OPERATION_UPDATE, "skill:A", "5", "x", false},
+        {"level the same", OPERATION_UPDATE, "skill:A", "9", "9", false},
         {"level higher", OPERATION_UPDATE, "skill:A", "9", "50", false},
         {"mail changed", OPERATION_PROFILE, "email", "a", "b", false},
         {"mail cleared", OPERATION_PROFILE, "email", "a", NULL, true},
