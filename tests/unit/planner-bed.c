@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "failing-memory.h"
@@ -183,6 +184,22 @@ void planner_row_plan(const struct planner_row *row, struct planner_result *ret)
     assert_row(row->name, plan_failing(row, -1, ret));
 }
 
+
+char *planner_changes_text(const struct planner_result *r)
+{
+    struct buffer b = {0};
+    for (size_t i = 0; i < r->operations.n_items; i++) {
+        const struct operation *o = r->operations.items[i];
+        buffer_format(&b, "%s%s%s%s", i ? "; " : "", operation_kind_name(o->kind),
+                      o->revokes ? "(revokes)" : "", o->dormant ? "(dormant)" : "");
+        buffer_add_text(&b, o->remakes ? "(remakes)" : "");
+        for (size_t k = 0; k < o->n_changes; k++)
+            buffer_format(&b, " %s %s>%s", o->changes[k].field,
+                          o->changes[k].from ? o->changes[k].from : "-",
+                          o->changes[k].to ? o->changes[k].to : "-");
+    }
+    return buffer_take(&b);
+}
 
 void planner_rows_check(const struct planner_row *rows, size_t n)
 {

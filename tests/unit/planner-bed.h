@@ -40,6 +40,8 @@ extern const struct parts *planner_parts;
 extern const struct parts planner_one_part;
 
 void planner_row_plan(const struct planner_row *row, struct planner_result *ret);
+/* "field from>to" of each operation, "-": none; operations stand behind one another with "; ". */
+char *planner_changes_text(const struct planner_result *r);
 /* Of each row comes what it expects, and whoever waits can be told why. */
 void planner_rows_check(const struct planner_row *rows, size_t n);
 /* Whatever allocation fails, it is said, and nothing comes back that could be carried out. */

@@ -155,6 +155,70 @@ static void test_twins(void **state)
     }
 }
 
+static const struct planner_row *find_row(const char *name)
+{
+    size_t i = 0;
+    while (i < ARRAY_SIZE(rows) - 1 && strcmp(rows[i].name, name) != 0)
+        i++;
+    assert_string_equal(rows[i].name, name);
+    return &rows[i];
+}
+
+/* All that is sent, and under which budget it counts. */
+static void test_changes(void **state)
+{
+    (void)state;
+    static const char *const expected[][2] = {
+        {"revoked", "disable(revokes) disabled false>true"},
+        {"revoked, no team", "disable(revokes) disabled false>true"},
+        {"revoked, no team, deleted in time", "delete"},
+        {"dormant, disabled", "disable(dormant) disabled false>true"},
+        {"dormant, reported", "update"},
+        {"gone there, made anew", "create(remakes) login_id ->anna first_name ->First last_name ->anna email ->a@x "
+                                  "team ->Sales role:Agent ->Agent skill:English ->50"},
+        {"conflict, linked", "profile role:Buyer ->Buyer"},
+        {"conflict, exchanged", "profile role:Buyer ->Buyer role:Payer Payer>-"},
+        {"conflict, disabled by us", "enable disabled true>false; profile role:Buyer ->Buyer"},
+        {"newcomer, created disabled", "create login_id ->anna first_name ->First last_name ->anna email ->a@x team "
+                                       "->Sales role:Agent ->Agent skill:English ->50 disabled ->true"},
+        {"starts soon", "create login_id ->anna first_name ->First last_name ->anna email ->a@x team ->Sales role:Agent "
+                        "->Agent skill:English ->50 disabled ->true"},
+        {"newcomer without team and mail", "create login_id ->anna first_name ->First last_name ->anna"},
+        {"renamed there, repair", "rename login_id anna>maria; profile last_name anna>maria"},
+        {"the tenant's skill and role", ""},
+        {"another skill than the tenant's", "update skill:RuledSkill 5>-; profile role:Ruled Ruled>-"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+        struct planner_result r = {0};
+        planner_row_plan(find_row(expected[i][0]), &r);
+        CLEANUP(freep) char *text = planner_changes_text(&r);
+        if (strcmp(text ? text : "", expected[i][1]) != 0)
+            fail_msg("row \"%s\": %s", expected[i][0], text);
+        planner_result_done(&r);
+    }
+}
+
+/* Whoever is revoked and out of scope goes on leaving from when that began. */
+static void test_revoked_leavers(void **state)
+{
+    (void)state;
+    struct planner_result r = {0};
+    planner_row_plan(find_row("revoked, no team"), &r);
+    assert_true(r.started_leaving && r.leaving_usec == NOW);
+    assert_int_equal(r.operations.items[0]->not_before_usec, 0);
+    planner_result_done(&r);
+    planner_row_plan(find_row("revoked, no team, leaving"), &r);
+    assert_true(!r.started_leaving && r.leaving_usec == 5);
+    planner_result_done(&r);
+    planner_row_plan(find_row("revoked, no team, deleted in time"), &r);
+    assert_true(!r.started_leaving && r.leaving_usec == 5);
+    assert_int_equal(r.operations.items[0]->not_before_usec, 7 + LATER);
+    planner_result_done(&r);
+    planner_row_plan(find_row("revoked"), &r);
+    assert_true(!r.started_leaving && r.leaving_usec == 0);
+    planner_result_done(&r);
+}
+
 static void test_memory(void **state)
 {
     (void)state;
@@ -167,6 +231,8 @@ int main(void)
         cmocka_unit_test(test_conflicts),
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_revoked_leavers),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

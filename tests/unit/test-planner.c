@@ -182,6 +182,21 @@ static void test_times(void **state)
     assert_int_equal(r.leaving_usec, 0);
     planner_result_done(&r);
 
+    planner_row_plan(find_row("the same"), &r);
+    assert_false(r.returned);
+    planner_result_done(&r);
+
+    struct planner_row invalid = *find_row("invalid");
+    invalid.leaving = 5; /* in doubt, so not leaving */
+    planner_row_plan(&invalid, &r);
+    assert_int_equal(r.leaving_usec, 0);
+    planner_result_done(&r);
+
+    planner_row_plan(find_row("role and skill"), &r);
+    assert_string_equal(r.operations.items[0]->why, "the rules give other values than the tenant holds");
+    assert_string_equal(r.operations.items[1]->why, "the directory gives other values than the tenant holds");
+    planner_result_done(&r);
+
     planner_row_plan(find_row("gone, a successor"), &r); /* time alone does not release it */
     assert_int_equal(r.operations.items[0]->not_before_usec, 0);
     planner_result_done(&r);
@@ -210,6 +225,42 @@ static void test_changes(void **state)
     assert_string_equal(o->login, "anna");
     assert_string_equal(o->changes[0].to, "maria");
     planner_result_done(&r);
+}
+
+/* All that is sent, and nothing else. */
+static void test_all_changes(void **state)
+{
+    (void)state;
+    static const char *const expected[][2] = {
+        {"newcomer", "create login_id ->anna first_name ->First last_name ->anna email ->a@x team ->Sales role:Agent "
+                     "->Agent skill:English ->50"},
+        {"gone", "disable disabled false>true"},
+        {"gone, disabled, deleted later", "delete"},
+        {"disabled_when", "disable disabled false>true"},
+        {"disabled by us, wanted", "enable disabled true>false"},
+        {"returned, changed", "enable disabled true>false; profile email a@x>b@x"},
+        {"mail cleared", "profile email a@x>-"},
+        {"team", "update team Sales>Support"},
+        {"level", "update skill:English 50>60"},
+        {"role and skill", "update skill:French ->1; profile role:Seller ->Seller"},
+        {"granted ones go", "update skill:English 50>-; profile role:Agent Agent>-"},
+        {"a role before the others", "update skill:Dutch ->5; profile role:Agent ->Agent"},
+        {"renamed", "rename login_id anna>maria; profile last_name anna>maria"},
+        {"login shared", "create"},
+        {"same mail", "adopt email A@X>a@x team Support>Sales role:Agent ->Agent skill:English ->50"},
+        {"at the tenant, later", "adopt"},
+        {"adopted, disabled here alone", "adopt disabled false>true"},
+        {"adopted, disabled on both sides", "adopt"},
+        {"left, the same (T32)", "adopt"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+        struct planner_result r = {0};
+        planner_row_plan(find_row(expected[i][0]), &r);
+        CLEANUP(freep) char *text = planner_changes_text(&r);
+        if (strcmp(text, expected[i][1]) != 0)
+            fail_msg("row \"%s\": %s", expected[i][0], text);
+        planner_result_done(&r);
+    }
 }
 
 static void test_takes_away(void **state)
@@ -280,6 +331,7 @@ int main(void)
         cmocka_unit_test(test_one_part),
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_all_changes),
         cmocka_unit_test(test_takes_away),
         cmocka_unit_test(test_same_person),
     };
