@@ -46,6 +46,9 @@ static const struct planner_row rows[] = {
     ROW("conflict, linked", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Payer,Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "profile:role-conflict = held", .conflict = true),
     ROW("conflict, exchanged", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "profile = pending", .conflict = true),
     ROW("conflict with a supervisor's", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Buyer -", "anna a@x Sales Payer -", NULL, "profile:role-conflict = held", .conflict = true),
+    ROW("conflict, no team", PLANNER_SKIPPED, PLANNER_ACTIVE, NULL, "anna a@x Sales Payer -", "anna - - Payer -", "disable = leaving", .conflict = true),
+    ROW("conflict, renamed", PLANNER_WANTED, PLANNER_ACTIVE, "maria a@x Sales Payer,Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "rename profile profile:role-conflict = held", .conflict = true),
+    ROW("conflict, disabled and renamed", PLANNER_WANTED, PLANNER_DISABLED, "maria a@x Sales Payer,Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "enable rename profile profile:role-conflict = held", .conflict = true, .disabled_by_us = true),
     ROW("conflict, disabled by us", PLANNER_WANTED, PLANNER_DISABLED, "anna a@x Sales Payer,Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "enable profile:role-conflict = held", .conflict = true, .disabled_by_us = true),
     ROW("conflict, disabled in the directory", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Payer,Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "disable = pending", .conflict = true, .wanted_disabled = true),
     ROW("conflict of many", PLANNER_WANTED, PLANNER_UNLINKED, "anna a@x Sales Payer,B1,B2,B3,B4,B5,B6,B7,B8,B9 -", NULL, NULL,
@@ -198,6 +201,29 @@ static void test_changes(void **state)
     }
 }
 
+/* A grant that waits names the user as the tenant does today. */
+static void test_login_of_what_is_withheld(void **state)
+{
+    (void)state;
+    static const char *const expected[][4] = {
+        {"conflict, newcomer", "anna", "Payer", "Buyer"}, /* the first of those that nobody has */
+        {"conflict, renamed", "anna", "Buyer", "Payer"},
+        {"conflict, disabled and renamed", "anna", "Buyer", "Payer"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+        struct planner_result r = {0};
+        planner_row_plan(find_row(expected[i][0]), &r);
+        const struct operation *o = r.operations.items[r.operations.n_items - 1];
+        assert_string_equal(o->reason, REASON_ROLE_CONFLICT);
+        assert_string_equal(o->login, expected[i][1]);
+        assert_string_equal(o->cause, "conflict:payers buy nothing");
+        assert_string_equal(o->why + strlen("no rule gives role "), expected[i][2]);
+        assert_null(user_role(r.wanted, expected[i][2])); /* what is wanted of the user now */
+        assert_non_null(user_role(r.wanted, expected[i][3]));
+        planner_result_done(&r);
+    }
+}
+
 /* Whoever is revoked and out of scope goes on leaving from when that began. */
 static void test_revoked_leavers(void **state)
 {
@@ -233,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_twins),
         cmocka_unit_test(test_changes),
         cmocka_unit_test(test_revoked_leavers),
+        cmocka_unit_test(test_login_of_what_is_withheld),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
