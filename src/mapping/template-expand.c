@@ -218,6 +218,18 @@ static int replace_empty(struct expander *x, const struct template_operation *o,
     return check_size(x, text, name);
 }
 
+/* Puts the result in the place of the text. */
+static int take_result(struct expander *x, const char *name, const struct buffer *result,
+                       struct buffer *text)
+{
+    int r = check_size(x, result, name);
+    if (r != 0)
+        return r;
+    buffer_clear(text);
+    buffer_add(text, result->data ? result->data : "", result->size);
+    return check_size(x, text, name);
+}
+
 static int replace(struct expander *x, const struct template_operation *o, const char *name,
                    struct pattern *pattern, const struct characters *c, struct buffer *text)
 {
@@ -234,9 +246,7 @@ static int replace(struct expander *x, const struct template_operation *o, const
         buffer_add(&result, text->data, c->offsets[at]);
         add_replacement(&result, &with, text->data + c->offsets[at],
                         text->size - c->offsets[at]);
-        buffer_clear(text);
-        buffer_add(text, result.data ? result.data : "", result.size);
-        return check_size(x, text, name);
+        return take_result(x, name, &result, text);
     }
     for (bool done = false; at < c->n;) {
         r = done ? 0 : replace_at(o, pattern, c, at, &end);
@@ -256,12 +266,7 @@ static int replace(struct expander *x, const struct template_operation *o, const
         if (r != 0)
             return r;
     }
-    r = check_size(x, &result, name);
-    if (r != 0)
-        return r;
-    buffer_clear(text);
-    buffer_add(text, result.data ? result.data : "", result.size);
-    return check_size(x, text, name);
+    return take_result(x, name, &result, text);
 }
 
 static int apply_pattern(struct expander *x, const struct template_operation *o,
