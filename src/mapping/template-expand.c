@@ -54,7 +54,7 @@ static int literal_pattern(const struct template_word *w, char **ret)
     for (size_t i = 0; text[i]; i++) {
         if (strchr("*?[", text[i]))
             return 0;
-        i += text[i] == '\\' && text[i + 1];
+        i += text[i] == '\\'; /* the parser lets none stand alone */
         plain[n++] = text[i];
     }
     plain[n] = '\0';
@@ -65,8 +65,7 @@ static int literal_pattern(const struct template_word *w, char **ret)
 /* "SMTP:", "x500=": what says of a value what it is. */
 static bool is_tag(const char *text)
 {
-    size_t size = strlen(text);
-    return size > 0 && strchr(":=/", text[size - 1]);
+    return strchr(":=/", text[strlen(text) - 1]); /* a pattern is never empty */
 }
 
 /* The value that an expansion takes. NULL: none; x->unset: as if the attribute were missing. */
@@ -401,9 +400,9 @@ static int apply(struct expander *x, const struct template_operation *o, const c
     case TEMPLATE_UPPER: return apply_case(x, o, name, text);
     case TEMPLATE_SUBSTRING: return apply_substring(x, o, text);
     case TEMPLATE_DIGITS: keep_digits(text); return 0;
-    case TEMPLATE_ASCII: return apply_ascii(x, o, name, text);
+    case TEMPLATE_ASCII:
+    default: return apply_ascii(x, o, name, text);
     }
-    return 0;
 }
 
 static int expand_piece(struct expander *x, const struct template_expansion *expansion,

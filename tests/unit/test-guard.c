@@ -128,7 +128,8 @@ static void test_trips(void **state)
     }
 }
 
-/* What is under way counts as what was done (T74), before the plan is looked at and when one starts. */
+/* What is under way counts as what was done (T74), before the plan is looked at and when one
+ * starts. */
 static void test_room(void **state)
 {
     (void)state;
@@ -155,11 +156,12 @@ static void test_room(void **state)
         guard_evaluate(&in, &options, &v);
         assert_row(rows[i].name, v.limit[BUDGET_DISABLE] == 5);
         assert_row(rows[i].name, v.room[BUDGET_DISABLE] == rows[i].room);
-        assert_row(rows[i].name, guard_has_room(&v, BUDGET_DISABLE, rows[i].spent, rows[i].let_through) ==
-                                     (rows[i].room > 0));
+        assert_row(rows[i].name, guard_has_room(&v, BUDGET_DISABLE, rows[i].spent,
+                                                rows[i].let_through) == (rows[i].room > 0));
         guard_sentence(BUDGET_DISABLE, &in, &v, &options, text, sizeof(text));
         assert_row(rows[i].name, strstr(text, rows[i].waits));
-        assert_row(rows[i].name, v.limit[BUDGET_CREATE] == SIZE_MAX && v.room[BUDGET_CREATE] == SIZE_MAX);
+        assert_row(rows[i].name,
+                   v.limit[BUDGET_CREATE] == SIZE_MAX && v.room[BUDGET_CREATE] == SIZE_MAX);
         assert_row(rows[i].name, !v.limit[0] && !v.room[0] && !v.tripped[0]);
     }
 }

@@ -26,6 +26,10 @@ static const struct row {
 } rows[] = {
     {"${cn#a\\*}", "a*b", "b"},
     {"${cn#a\\*}", "ab", "ab"},
+    {"${cn#$$}", "$a", "a"},
+    {"${cn#${cn@ascii}}", "\xe6\x9d\x8e", NULL},
+    {"${cn//${sn}/x}", "ab", "ab"},
+    {"${cn#[[a]}", "[b", "b"},
     {"${cn#\\\\}", "\\b", "b"},
     {"${cn#\xc3\x89}", "\xc3\x89lodie", "lodie"},
     {"${cn#[!b-d]}", "ab", "b"},
@@ -87,7 +91,7 @@ static const struct row {
     {"a&b", NULL, "a&b"},
     {"a/b}", NULL, "a/b}"},
     {"a\\b", NULL, "a\\b"},
-    {"${cn#" X256 "${cn}" X256 "}", X256 X256 X256 X256 X256, NULL}, /* a pattern beyond its limit */
+    {"${cn#" X256 "${cn}" X256 "}", X256 X256 X256, NULL}, /* a pattern beyond its limit */
     {"${cn#smtp:}", "x:smtp", ""},
     {"${cn#x=}", "smtp:a", ""},
     {"${cn%smtp:}", "x", "x"},
@@ -152,6 +156,8 @@ static void test_mistakes(void **state)
     } mistakes[] = {
         {"${cn#}", 5, "a pattern is expected"},
         {"${cn#[b-a]}", 5, "runs backwards"},
+        {"${cn#[}", 5, "']' is missing"},
+        {"${cn#[[}", 5, "']' is missing"},
         {"${cn#[a}", 5, "']' is missing"},
         {"${cn#x[!}", 6, "']' is missing"},
         {"${cn#[a-}", 5, "']' is missing"},
@@ -174,10 +180,31 @@ static void test_mistakes(void **state)
         struct template *t = NULL;
         struct error e = {0};
         size_t offset = 999;
-        assert_row(mistakes[i].template, template_parse(&t, mistakes[i].template, &offset, &e) == -EINVAL);
-        if (!strstr(e.message, mistakes[i].words) || (mistakes[i].offset && offset != mistakes[i].offset))
+        assert_row(mistakes[i].template,
+                   template_parse(&t, mistakes[i].template, &offset, &e) == -EINVAL);
+        if (!strstr(e.message, mistakes[i].words) ||
+            (mistakes[i].offset && offset != mistakes[i].offset))
             fail_msg("%s: at %zu: %s", mistakes[i].template, offset, e.message);
     }
+}
+
+/* A backslash at the very end is one; bytes that are no text are characters all the same. */
+static void test_patterns(void **state)
+{
+    (void)state;
+    struct pattern p = {0};
+    struct characters c = {0};
+    struct error e = {0};
+    size_t offset, end = 0;
+    assert_int_equal(pattern_add_glob(&p, "a\\", 2, &offset, &e), 0);
+    assert_int_equal(characters_init(&c, "a\\b", 3), 0);
+    assert_int_equal(pattern_match(&p, &c, 0, false, true, &end), 1);
+    assert_int_equal(end, 2);
+    characters_done(&c);
+    pattern_done(&p);
+    assert_int_equal(pattern_add_literal(&p, "\xff", 1), 0);
+    assert_int_equal(p.n_elements, 1);
+    pattern_done(&p);
 }
 
 int main(void)
@@ -185,6 +212,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_patterns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
