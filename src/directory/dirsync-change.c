@@ -40,6 +40,8 @@ static int take_members(struct dirsync_change *x, const struct schema *schema, b
     size_t *n = added ? &x->n_added : &x->n_removed;
     size_t *capacity = added ? &x->added_capacity : &x->removed_capacity;
     for (size_t i = 0; values && values[i].bv_val; i++) {
+        if (memchr(values[i].bv_val, '\0', values[i].bv_len))
+            continue; /* cut there it would be somebody else's name */
         CLEANUP(freep) char *text = strndup(values[i].bv_val, values[i].bv_len);
         CLEANUP(freep) char *key = NULL;
         if (!text || memory_grow(list, capacity, *n + 1, sizeof **list) < 0)

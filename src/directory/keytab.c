@@ -48,8 +48,8 @@ static uint32_t take_number(struct reader *r, unsigned size)
 static void take_text(struct reader *r, struct buffer *to)
 {
     uint32_t size = take_number(r, 2);
-    if (r->failed || r->end - r->p < (ptrdiff_t)size) {
-        r->failed = true;
+    if (r->failed || r->end - r->p < (ptrdiff_t)size || memchr(r->p, '\0', size)) {
+        r->failed = true; /* a name that ends early would pass for another one */
         return;
     }
     buffer_add(to, r->p, size);
@@ -83,17 +83,23 @@ static bool is_principal(const char *found, const char *asked)
     return strncmp(found, asked, size) == 0 && found[size] == '@';
 }
 
-static void add_seen(struct buffer *seen, const char *principal)
+/* "a@R, b@R": one for each principal, whatever the kinds of its keys. */
+static int refuse(const struct string_list *seen, const char *principal, struct error *e)
 {
-    if (seen->data && strstr(seen->data, principal))
-        return; /* one entry for each kind of key */
-    buffer_format(seen, "%s%s", seen->size > 0 ? ", " : "", principal);
+    CLEANUP(buffer_done) struct buffer names = {};
+
+    for (size_t i = 0; i < seen->n_items; i++)
+        buffer_format(&names, "%s%s", i > 0 ? ", " : "", seen->items[i]);
+    if (names.failed)
+        return error_out_of_memory(e);
+    return error_set(e, -ENOENT, "it has no key of %s, only of: %s", principal,
+                     names.data ? names.data : "nobody");
 }
 
 int keytab_select(const unsigned char *bytes, size_t size, const char *principal,
                   unsigned char **ret, size_t *ret_size, struct error *e)
 {
-    CLEANUP(buffer_done) struct buffer seen = {};
+    CLEANUP(string_list_done) struct string_list seen = {};
     CLEANUP(buffer_done) struct buffer kept = {};
     struct reader r = {bytes, bytes + size, false};
     if (take_number(&r, 2) != 0x0502)
@@ -107,15 +113,14 @@ int keytab_select(const unsigned char *bytes, size_t size, const char *principal
         CLEANUP(freep) char *found = n > 0 ? principal_of(r.p, length) : NULL;
         if (n > 0 && !found)
             return error_set(e, -EBADMSG, "it is damaged");
-        if (found)
-            add_seen(&seen, found);
+        if (found && !string_list_contains(&seen, found) && string_list_add(&seen, found) < 0)
+            return error_out_of_memory(e);
         if (found && is_principal(found, principal))
             buffer_add(&kept, r.p - 4, length + 4);
         r.p += length; /* a negative size is a hole */
     }
     if (kept.size == 2)
-        return error_set(e, -ENOENT, "it has no key of %s, only of: %s", principal,
-                         seen.data ? seen.data : "nobody");
+        return refuse(&seen, principal, e);
     *ret_size = kept.size;
     *ret = (unsigned char *)buffer_take(&kept);
     return *ret ? 0 : error_out_of_memory(e);

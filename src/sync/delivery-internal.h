@@ -35,7 +35,8 @@ struct delivery {
     struct passwords *passwords;
     struct state *state;
     const struct engine_options *options;
-    struct execution *executions;
+    struct execution *executions, *newest; /* the oldest first */
+    struct execution *to_start; /* of the newest, which wait for a commit, the first; or NULL */
     size_t n_executions;
     uint64_t n_done; /* since the start */
     struct engine_revocation past_revocations[ENGINE_PAST_REVOCATIONS];
@@ -45,7 +46,7 @@ struct delivery {
 /* One operation in flight. */
 struct execution {
     struct delivery *delivery;
-    struct execution *next;
+    struct execution *next, *previous;
     struct intent intent;
     struct operation *operation;
     struct link link;
@@ -65,22 +66,30 @@ struct execution {
     tenant_done_fn gone_everywhere; /* what a 404 means when the id knows nothing else either */
     tenant_done_fn
         again; /* … and what is called anew when its id has proved whom a login is of */
+    bool is_recorded; /* its intent is; else it only looks, see execution_intend() */
     bool proved; /* the login is that of the user that is known */
     bool id_failed; /* the remembered id is not there, or cannot be asked for */
     void (*go)(struct execution *x); /* what follows when that is proved */
-    bool waits_for_commit;      /* its intent is written and not durable yet */
     char *details;              /* JSON for the audit row of its end: what was found there */
     struct secret *password;    /* OPERATION_CREATE: kept until it is handed on */
     struct planner_input merge; /* for planner_adoption_changes() */
 };
 
 /* execution.c */
+void execution_append(struct delivery *d, struct execution *x);
 struct execution *execution_free(struct execution *x);
 /* What the rules want now, and what is known, at the moment the operation starts. */
 int execution_load(struct execution *x, struct error *e);
+/* Its intent, if that does not stand in the audit yet. */
+int execution_record_intent(struct execution *x, struct error *e);
 /* Where the next call of this execution goes; the one before is freed, and with it the answer
  * that its `done` was given. */
 struct tenant_call **execution_next_call(struct execution *x);
+/* ending.c */
+/* Before each write: its intent is on record and durable. What waits for the user to be otherwise
+ * at the tenant looks there again and again, which is an attempt only when something is written.
+ * False: x has ended. */
+bool execution_intend(struct execution *x);
 /* An execution ends in one of these; x is freed. */
 void execution_finish(struct execution *x, const struct tenant_answer *a,
                       enum person_bucket bucket);

@@ -77,11 +77,18 @@ static void doubt_missing(struct delivery *d, const char *reason)
         health_doubt_teams(d->health);
 }
 
-/* What another attempt waited for is not the first one's delay. */
-static uint64_t lag_of(const struct operation *o)
+/* What it was held for ends when the user is otherwise at the tenant, which each attempt reads
+ * first. */
+static bool only_looks(const struct operation *o)
 {
-    uint64_t now = clock_steady_usec();
-    return o->attempts == 1 && o->due_usec && now >= o->due_usec ? now - o->due_usec + 1 : 0;
+    static const char *const reasons[] = {REASON_ON_SHIFT, REASON_CONFLICT, REASON_USER_GONE,
+                                          REASON_ROLE_CONFLICT};
+    if (o->revokes)
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+        if (text_equal(o->reason, reasons[i]))
+            return true;
+    return false;
 }
 
 static int begin_execution(struct delivery *d, struct operation *taken, struct error *e)
@@ -91,16 +98,14 @@ static int begin_execution(struct delivery *d, struct operation *taken, struct e
         operation_free(taken);
         return error_out_of_memory(e);
     }
-    x->delivery = d;
+    execution_append(d, x);
     x->operation = taken;
-    x->next = d->executions;
-    d->executions = x;
-    d->n_executions++;
     x->intent.entry_id = taken->entry_id;
     books_open_intent(d->books, &x->intent);
 
     char cause[512], sentence[768];
-    const char *reason = known_missing(d, taken, cause, sizeof(cause));
+    bool unclear = operation_is_unclear(taken); /* read first, whatever else is known */
+    const char *reason = unclear ? NULL : known_missing(d, taken, cause, sizeof(cause));
     if (reason) {
         doubt_missing(d, reason);
         reference_sentence(cause, sentence, sizeof(sentence));
@@ -108,7 +113,7 @@ static int begin_execution(struct delivery *d, struct operation *taken, struct e
         return 0;
     }
     struct lockout lockout;
-    int r = operation_is_unclear(taken) ? 0 : lockout_look(d->books, taken, &lockout, e);
+    int r = unclear ? 0 : lockout_look(d->books, taken, &lockout, e);
     if (r > 0) {
         lockout_alarm(d->books, &lockout);
         execution_hold(x, NULL, REASON_LOCKOUT, lockout.cause, lockout.sentence,
@@ -118,22 +123,17 @@ static int begin_execution(struct delivery *d, struct operation *taken, struct e
     if (r == 0)
         r = execution_load(x, e);
     if (r == 0) {
-        x->settling = taken->kind != OPERATION_ADOPT && operation_is_unclear(taken);
+        x->settling = taken->kind != OPERATION_ADOPT && unclear;
         taken->attempts++;
         taken->state = OPERATION_STARTED;
         r = queue_start(d->state, taken->number, taken->attempts, e);
     }
-    struct audit_row row = {.event = "intent",
-                            .operation = taken,
-                            .code = taken->revokes ? REASON_REVOKED : NULL,
-                            .attempts = taken->attempts,
-                            .lag_usec = lag_of(taken)};
-    if (r == 0)
-        r = books_audit(d->books, &row, e);
+    if (r == 0 && !only_looks(taken))
+        r = execution_record_intent(x, e);
     if (r < 0)
         execution_free(x);
-    else
-        x->waits_for_commit = true;
+    else if (!d->to_start)
+        d->to_start = x;
     return r;
 }
 
@@ -153,7 +153,7 @@ static size_t creates_room(const struct delivery *d)
 static int begin_due(struct delivery *d, struct operation_list *due, size_t *ret_n,
                      struct error *e)
 {
-    int r = due->n_items ? run_join(d->books, "operations due", e) : 0;
+    int r = 0;
     for (size_t i = 0; i < due->n_items && r == 0; i++) {
         bool may = false;
         if (due->items[i]->kind == OPERATION_CREATE && !creates_room(d))
@@ -259,7 +259,7 @@ int delivery_pick(struct delivery *d, size_t *ret_n, struct error *e)
         return r;
     health_forget_old_missing(d->health);
     size_t room = most - d->n_executions;
-    if (room > d->options->max_concurrent) /* what one commit releases leaves in any order */
+    if (room > d->options->max_concurrent) /* few at a time, so that the first leaves soon */
         room = d->options->max_concurrent;
     struct operation_list due = {0};
     r = queue_next(d->state, QUEUE_DUE, clock_steady_usec(), room, &due, e);
@@ -293,17 +293,12 @@ void delivery_hurry(struct delivery *d)
             d->options->tenant_ops->call_hurry(x->call);
 }
 
-/* A start may end its execution, so the
- * list is looked through anew each time. */
+/* A start may end its execution. */
 void delivery_start_committed(struct delivery *d)
 {
-    for (;;) {
-        struct execution *x = d->executions;
-        while (x && !x->waits_for_commit)
-            x = x->next;
-        if (!x || books_have_failed(d->books))
-            return;
-        x->waits_for_commit = false;
+    while (d->to_start && !books_have_failed(d->books)) {
+        struct execution *x = d->to_start;
+        d->to_start = x->next;
         execution_start(x);
     }
 }

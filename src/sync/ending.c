@@ -21,6 +21,9 @@ static int audit_outcome(struct execution *x, const char *event, const struct te
         .attempts = x->operation->attempts,
         .details = x->details,
     };
+    int r = text_equal(event, "outcome") ? execution_record_intent(x, e) : 0;
+    if (r < 0)
+        return r;
     if (a) {
         row.status = a->status;
         row.answer = tenant_answer_class_name(a->class);
@@ -43,6 +46,12 @@ static int note_spent(struct delivery *d, const struct operation *o, struct erro
 {
     int r = budget_note(d->state, o->budget, clock_steady_usec(), e);
     return r < 0 ? r : books_note_steady(d->books, e);
+}
+
+/* Whether it was done will never be known once it is not settled any more: it counts as done. */
+static bool may_have_been_done(const struct operation *o)
+{
+    return operation_is_unclear(o) && o->kind != OPERATION_ADOPT && !o->approved;
 }
 
 /* The user was made as the rules wanted it at the start, nothing came in between, and nothing
@@ -72,6 +81,19 @@ void execution_broken(struct execution *x, const struct error *e)
     struct delivery *d = x->delivery;
     books_failed(d->books, e);
     execution_free(x);
+}
+
+bool execution_intend(struct execution *x)
+{
+    struct error e = {0};
+    if (x->is_recorded)
+        return true;
+    int r = execution_record_intent(x, &e);
+    if (r == 0)
+        r = books_commit(x->delivery->books, &e);
+    if (r < 0)
+        execution_broken(x, &e);
+    return r == 0;
 }
 
 /* Done: the operation leaves the queue, and the person is looked at again, for the next step if
@@ -122,8 +144,8 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
         cause = "unclear";
     }
     bool again = text_equal(o->reason, reason);
-    /* Whether the attempt before took effect will never be known: it counts as done. */
-    bool lost = operation_is_unclear(o) && !text_equal(reason, REASON_UNCLEAR) && !o->approved;
+    bool quiet = again && !x->is_recorded; /* nothing was tried, and nothing new is known */
+    bool lost = may_have_been_done(o) && !text_equal(reason, REASON_UNCLEAR);
     o->state = OPERATION_HELD;
     o->not_before_usec = wait_usec ? now + wait_usec : 0;
     if (!again || !o->since_usec)
@@ -137,9 +159,11 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
         r = note_spent(d, o, &e);
     if (r == 0)
         r = queue_store(d->state, o, &e);
-    if (r == 0 && (a || !again)) /* where nothing was asked, nothing new is known */
+    if (r == 0 && !quiet)
+        r = run_join(d->books, "operations due", &e);
+    if (r == 0 && !quiet)
         r = audit_outcome(x, a ? "outcome" : "hold", a, reason, sentence, &e);
-    if (r == 0) /* what is wanted may have changed while it was in flight */
+    if (r == 0 && (!quiet || x->intent.moved)) /* what is wanted may be something else by now */
         r = person_mark_dirty(d->state, o->entry_id, &e);
     if (r == 0)
         r = person_touch(d->state, o->entry_id, books_run(d->books), BUCKET_PENDING, &e);
@@ -157,14 +181,17 @@ void execution_replan(struct execution *x, const struct tenant_answer *a, const 
                       const char *sentence)
 {
     struct delivery *d = x->delivery;
+    const struct operation *o = x->operation;
     struct error e = {0};
     int r = books_write(d->books, &e);
     if (r == 0)
-        r = queue_remove(d->state, x->operation->number, &e);
+        r = queue_remove(d->state, o->number, &e);
+    if (r == 0 && may_have_been_done(o))
+        r = note_spent(d, o, &e);
     if (r == 0)
         r = audit_outcome(x, "outcome", a, code, sentence, &e);
     if (r == 0)
-        r = person_mark_dirty(d->state, x->operation->entry_id, &e);
+        r = person_mark_dirty(d->state, o->entry_id, &e);
     if (r < 0)
         execution_broken(x, &e);
     else

@@ -13,7 +13,6 @@
 #include "directory/environment.h"
 #include "directory/follow.h"
 #include "directory/identity.h"
-#include "directory/keytab.h"
 #include "directory/kind.h"
 #include "directory/libldap.h"
 #include "directory/looks.h"
@@ -223,6 +222,7 @@ static void test_schema_that_is_hostile(void **state)
         "",
         ")(",
         "( 1.2.10 NAME 'x' ) more",
+        "( NAME 'x' EQUALITY caseExactMatch )", /* without an OID */
         "( 1.2.11 NAME 'good' EQUALITY caseExactMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15{64} )",
     };
     static const char *const classes[] = {
@@ -326,41 +326,6 @@ static void test_partitions(void **state)
     assert_true(search_reference_is_partition("ldaps://x/DC=DomainDnsZones,DC=ad,DC=lab"));
     assert_false(search_reference_is_partition("ldap://x/DC=child,DC=ad,DC=lab"));
     assert_false(search_reference_is_partition("nonsense"));
-}
-
-/* Two keys of a@R, a hole, one key of b/c@R. */
-static const unsigned char keytab[] = "\x05\x02"
-                                      "\x00\x00\x00\x0e\x00\x01\x00\x01R\x00\x01"
-                                      "a\x00\x00\x00\x01k1"
-                                      "\xff\xff\xff\xfe"
-                                      "zz"
-                                      "\x00\x00\x00\x0e\x00\x01\x00\x01R\x00\x01"
-                                      "a\x00\x00\x00\x01k2"
-                                      "\x00\x00\x00\x11\x00\x02\x00\x01R\x00\x01"
-                                      "b\x00\x01"
-                                      "c\x00\x00\x00\x01k3";
-
-static void test_keytab(void **state)
-{
-    (void)state;
-    struct error e;
-    unsigned char *kept = NULL;
-    size_t size = 0, whole = sizeof keytab - 1;
-    assert_int_equal(keytab_select(keytab, whole, "a@R", &kept, &size, &e), 0);
-    assert_int_equal(size, 2 + 18 + 18);
-    assert_memory_equal(kept + 2 + 16, "k1", 2);
-    assert_memory_equal(kept + 2 + 18 + 16, "k2", 2);
-    free(kept);
-    assert_int_equal(keytab_select(keytab, whole, "b/c", &kept, &size, &e), 0);
-    assert_int_equal(size, 2 + 21);
-    free(kept);
-    assert_int_equal(keytab_select(keytab, whole, "c@R", &kept, &size, &e), -ENOENT);
-    assert_non_null(strstr(e.message, "only of: a@R, b/c@R"));
-    assert_int_equal(keytab_select(keytab, whole, "a@S", &kept, &size, &e), -ENOENT);
-    assert_int_equal(keytab_select(keytab, whole - 1, "a@R", &kept, &size, &e), -EBADMSG);
-    assert_int_equal(keytab_select(keytab, 1, "a@R", &kept, &size, &e), -EBADMSG);
-    assert_int_equal(keytab_select((const unsigned char *)"\x05\x01", 2, "a", &kept, &size, &e),
-                     -EBADMSG);
 }
 
 static void test_references_parsed(void **state)
@@ -490,7 +455,6 @@ int main(void)
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_filters),
         cmocka_unit_test(test_partitions),
-        cmocka_unit_test(test_keytab),
         cmocka_unit_test(test_references_parsed),
         cmocka_unit_test(test_looks),
     };
