@@ -142,6 +142,7 @@ static bool plan_failing(const struct planner_row *row, long fail_at, struct pla
         .known = known,
         .granted = granted,
         .disabled_by_us = row->disabled_by_us,
+        .disabled_as_dormant = row->disabled_as_dormant,
         .leaving_usec = row->leaving,
         .disabled_usec = row->disabled,
         .claim = row->claim,

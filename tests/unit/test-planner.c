@@ -92,6 +92,7 @@ static const struct planner_row rows[] = {
     ROW("gone, a successor", PLANNER_GONE, PLANNER_ACTIVE, NULL, SAME, SAME, "disable:relink = leaving", .successor = true),
     ROW("gone, disabled, kept", PLANNER_GONE, PLANNER_DISABLED, NULL, SAME, SAME, "= leaving", .disabled_by_us = true, .leaving = 5, .disabled = 7),
     ROW("gone, disabled, deleted later", PLANNER_GONE, PLANNER_DISABLED, NULL, SAME, SAME, "delete = leaving", .disabled_by_us = true, .leaving = 5, .disabled = 7, .delete_after = LATER),
+    ROW("gone, disabled as dormant", PLANNER_GONE, PLANNER_DISABLED, NULL, SAME, SAME, "delete = leaving", .disabled_as_dormant = true, .leaving = 5, .disabled = 7, .delete_after = LATER),
     ROW("gone, disabled by others", PLANNER_GONE, PLANNER_DISABLED, NULL, SAME, SAME, "= leaving", .leaving = 5, .delete_after = LATER),
     ROW("gone, deleted", PLANNER_GONE, PLANNER_DELETED, NULL, SAME, SAME, "= forget", .leaving = 5),
     ROW("invalid, deleted", PLANNER_INVALID, PLANNER_DELETED, NULL, SAME, SAME, "= skipped"),
