@@ -44,7 +44,7 @@ static int take_members(struct dirsync_change *x, const struct schema *schema, b
             continue; /* cut there it would be somebody else's name */
         CLEANUP(freep) char *text = strndup(values[i].bv_val, values[i].bv_len);
         CLEANUP(freep) char *key = NULL;
-        if (!text || memory_grow(list, capacity, *n + 1, sizeof **list) < 0)
+        if (!text || memory_grow(list, capacity, *n + 1, sizeof(**list)) < 0)
             return -ENOMEM;
         if (dn_key(schema, text, &key, NULL) < 0)
             continue;
@@ -85,7 +85,7 @@ int dirsync_change_read(const struct schema *schema, LDAP *ld, LDAPMessage *m,
                         struct dirsync_change *x, struct error *e)
 {
     CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
-    struct berval dn, name = {}, *values = NULL;
+    struct berval dn, name = {0}, *values = NULL;
     int code = ldap_get_dn_ber(ld, m, &ber, &dn), r = 0;
     while (code == LDAP_SUCCESS && r == 0 &&
            (code = ldap_get_attribute_ber(ld, m, ber, &name, &values)) == LDAP_SUCCESS &&

@@ -406,8 +406,3 @@ const struct string_list *ruleset_skills(const struct ruleset *rs)
 {
     return &rs->skills;
 }
-
-bool ruleset_manages(const struct ruleset *rs, enum user_field f)
-{
-    return f == USER_TEAM ? rs->teams.n_items > 0 : rs->fields[f].template != NULL;
-}

@@ -12,11 +12,6 @@
 #include "base/error.h"
 #include "state/db.h"
 
-static_assert(OPERATION_CREATE == 1 && OPERATION_ADOPT == 2 && OPERATION_RENAME == 5 &&
-                  OPERATION_READY == 1 && OPERATION_PARKED == 2 && OPERATION_HELD == 3 &&
-                  OPERATION_STARTED == 4,
-              "the statements of this file name these numbers");
-
 #define COLUMNS                                                                                \
     "o.number, o.kind, o.state, o.entry_id, o.dn, o.login, o.changes, o.why, o.reason, "       \
     "o.sentence, o.cause, o.since_usec, o.not_before_usec, o.attempts, o.run, o.approved, "    \

@@ -264,30 +264,26 @@ static void test_one_users_refusals_slow_nobody(void **state)
     assert_true(p.rate == 10);
 }
 
-/* The very first answer is a refusal: nothing else is known, so it cuts. That it was one user's is
- * known by the next, if others were served in between and nobody else was refused. */
+/* The very first refusal cuts; that it was one user's is known by the second. Rows: whether others
+ * were refused in between, whether some were served, whether it is taken back. */
 static void test_the_first_refusal_is_taken_back(void **state)
 {
     (void)state;
-    static const struct {
-        bool other_refused, other_served, back;
-    } rows[] = {{false, true, true}, {true, true, false}, {false, false, false}};
+    static const bool rows[][3] = {{false, true, true}, {true, true, false}, {false, false, false}};
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         for (double max_rate = 0; max_rate <= 20; max_rate += 20) {
-            struct pace p;
             uint64_t now = START;
+            struct pace p;
             pace_init(&p, max_rate, now);
             pace_take(&p, now);
             pace_throttled(&p, now, 0, 1);
-            assert_true(p.rate > 0 && (p.rate < max_rate || max_rate <= 0));
             double cut = p.rate;
             now += 3 * USEC_PER_SEC;
-            if (rows[i].other_served)
+            if (rows[i][1])
                 pace_served(&p, 2);
-            if (rows[i].other_refused)
-                pace_throttled(&p, now, 0, 3);
-            pace_throttled(&p, now, 0, 1);
-            assert_true(rows[i].back ? p.rate == max_rate : p.rate <= cut);
+            for (uint64_t who = rows[i][0] ? 3 : 1; who > 0; who -= who > 1 ? 2 : 1)
+                pace_throttled(&p, now, 0, who);
+            assert_true(cut > 0 && (rows[i][2] ? p.rate == max_rate : p.rate <= cut));
         }
 }
 
