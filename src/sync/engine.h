@@ -127,11 +127,6 @@ void engine_status(const struct engine *n, struct engine_status *ret);
 int engine_budgets(const struct engine *n, struct guard_input *ret_input,
                    struct guard_verdict *ret, struct error *e);
 
-struct engine_seats {
-    size_t used;    /* enabled users, and those who are being made or enabled */
-    size_t max;     /* [guard] max_users; 0: no limit */
-    size_t waiting; /* for one */
-};
 int engine_seats(const struct engine *n, struct engine_seats *ret, struct error *e);
 
 /* How a person would be decided now, with steps: for explain. */
