@@ -76,7 +76,14 @@ static int by_place(const void *a, const void *b, void *userdata)
     return lx < ly ? -1 : lx > ly;
 }
 
-/* One line has one finding: what it is in the chain says more than what its signature lacks. */
+/* What says little beside another finding of the same line. */
+static unsigned weight(const struct audit_finding *f)
+{
+    return strncmp(f->sentence, "signature:", 10) == 0 ? 0 : strncmp(f->sentence, "form:", 5) == 0 ? 1 : 2;
+}
+
+/* One line has one finding: what it is in the chain says more than how it is spelt, and that more
+ * than what its signature lacks. Two of the chain are both told. */
 void verify_sort_findings(struct verifier *v)
 {
     struct audit_verify_result *r = v->result;
@@ -87,13 +94,12 @@ void verify_sort_findings(struct verifier *v)
     qsort_r(r->findings, r->n_findings, sizeof(*r->findings), by_place, v);
     for (size_t i = 0; i < r->n_findings; i++) {
         struct audit_finding *f = &r->findings[i];
-        bool weak = strncmp(f->sentence, "signature:", 10) == 0;
-        bool same = n && r->findings[n - 1].line == f->line && f->line &&
-                    strcmp(r->findings[n - 1].file, f->file) == 0;
+        struct audit_finding *before = n ? &r->findings[n - 1] : f;
+        bool same = n && before->line == f->line && f->line && strcmp(before->file, f->file) == 0;
 
-        if (same && (weak || strncmp(r->findings[n - 1].sentence, "signature:", 10) == 0)) {
-            if (!weak)
-                memcpy(r->findings[n - 1].sentence, f->sentence, sizeof(f->sentence));
+        if (same && (weight(f) < 2 || weight(before) < 2)) {
+            if (weight(f) > weight(before))
+                memcpy(before->sentence, f->sentence, sizeof(f->sentence));
             free(f->file);
             continue;
         }
