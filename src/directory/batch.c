@@ -302,6 +302,18 @@ static void say_bad_members(const struct decoded *d)
                 text_printable(shown, sizeof shown, d->bad_member, strlen(d->bad_member)));
 }
 
+/* It is there, and that is all that can be taken: who is known stays as they were. */
+static int take_unnamed(struct feed_batch *b, unsigned search, const char *id, const char *dn,
+                        struct error *e)
+{
+    char shown[200];
+    log_warning("An entry is left out, and who is known by it stays as they were: its name is no "
+                "distinguished name: %s",
+                text_printable(shown, sizeof shown, dn, strlen(dn)));
+    int r = b->env->sink->present(b->env->userdata, search, id, e);
+    return r < 0 ? r : 0;
+}
+
 int batch_take_decoded(struct feed_batch *b, unsigned search, struct decoded *d,
                        struct error *e)
 {
@@ -331,6 +343,8 @@ int batch_take_decoded(struct feed_batch *b, unsigned search, struct decoded *d,
         log_debug("%s: no %s, left out", d->dn, b->env->decoder.id_attribute);
         return 0;
     }
+    if (d->bad_dn && !d->deleted)
+        return take_unnamed(b, search, d->entry->id, d->dn, e);
     if (d->deleted)
         return batch_left(b, search, d->entry->id, "the entry was deleted", e);
     if (d->computer)
@@ -432,14 +446,14 @@ int feed_batch_roll(struct feed_batch *b, LDAP *ld, LDAPMessage *m, struct error
         return 0;
     }
     CLEANUP(libldap_memory_freep) char *dn = ldap_get_dn(ld, m);
-    int r = dn ? batch_note_parent(b, dn, e) : 0;
+    if (!dn || !dn_is_valid(dn)) /* libldap gives none that it cannot read */
+        return take_unnamed(b, b->search, id, dn ? dn : id, e);
+    int r = batch_note_parent(b, dn, e);
     if (r == 0)
         r = feed_batch_present(b, id, e);
     if (r != SINK_UNKNOWN_ID)
         return r;
     CLEANUP(freep) char *base = d->active_directory ? identity_guid_base(id) : NULL;
-    if (!base && !dn)
-        return error_out_of_memory(e);
     return feed_batch_fetch(b, base ? base : dn, id, e);
 }
 

@@ -253,9 +253,10 @@ static const struct raw *find_any_name(const struct decoder *d, const struct raw
     return same;
 }
 
+/* What it would be cut at is no text: then there is none. */
 static char *copy_value(const struct raw *raw)
 {
-    if (!raw || raw->n_values == 0)
+    if (!raw || raw->n_values == 0 || memchr(raw->values[0].bv_val, 0, raw->values[0].bv_len))
         return NULL;
     return strndup(raw->values[0].bv_val, raw->values[0].bv_len);
 }
@@ -361,23 +362,36 @@ char *decode_login_key(const char *bytes, size_t size)
     return text_prepare(&b, bytes, size, TEXT_IGNORE_CASE) < 0 ? NULL : buffer_take(&b);
 }
 
+int decode_member_dn(const struct schema *schema, const void *bytes, size_t size,
+                     char **ret_key, char **ret_text)
+{
+    CLEANUP(freep) char *key = NULL;
+    size = without_unique_id(bytes, size);
+    *ret_key = *ret_text = NULL;
+    if (memchr(bytes, 0, size))
+        return 0;
+    CLEANUP(freep) char *text = strndup(bytes, size);
+    int r = text ? dn_key(schema, text, &key, NULL) : -ENOMEM;
+    if (r < 0)
+        return r == -ENOMEM ? r : 0; /* the mirror would never find it */
+    *ret_key = TAKE(key);
+    *ret_text = TAKE(text);
+    return 0;
+}
+
 int decode_member(const struct schema *schema, struct entry *entry, enum member_kind kind,
                   const void *bytes, size_t size)
 {
-    if (kind == MEMBER_DN)
-        size = without_unique_id(bytes, size);
+    CLEANUP(freep) char *key = NULL;
+    CLEANUP(freep) char *text = NULL;
+    if (kind == MEMBER_DN) {
+        int r = decode_member_dn(schema, bytes, size, &key, &text);
+        return r < 0 || !key ? r : entry_add_member(entry, kind, key, text);
+    }
     if (!text_is_utf8(bytes, size) || memchr(bytes, 0, size))
         return 0; /* can be nobody's name */
-    CLEANUP(freep) char *text = strndup(bytes, size);
-    if (!text)
-        return -ENOMEM;
-    CLEANUP(freep) char *key = NULL;
-    if (kind == MEMBER_DN) {
-        if (dn_key(schema, text, &key, NULL) < 0)
-            return 0; /* can be nobody's DN; the mirror would never find it */
-    } else {
-        key = decode_login_key(text, size);
-    }
+    text = strndup(bytes, size);
+    key = text ? decode_login_key(text, size) : NULL;
     return key ? entry_add_member(entry, kind, key, text) : -ENOMEM;
 }
 
@@ -513,6 +527,7 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
     ret->dn = strndup(raw.dn.bv_val ? raw.dn.bv_val : "", raw.dn.bv_len);
     if (!ret->dn)
         return error_out_of_memory(e);
+    ret->bad_dn = strlen(ret->dn) != raw.dn.bv_len || !dn_is_valid(ret->dn);
     const struct raw *deleted = find(&raw, "isDeleted"), *own = find_any_name(d, &raw, d->id_attribute);
     const struct raw *classes = find(&raw, "objectClass");
     ret->deleted = deleted && deleted->n_values > 0 && deleted->values[0].bv_len == 4 &&
@@ -600,10 +615,8 @@ int decode_range(struct ranges *ranges, LDAP *ld, LDAPMessage *m)
             while (values[n].bv_val)
                 n++;
             list = calloc(n + 1, sizeof *list);
-            for (size_t i = 0; list && i < n; i++) {
-                list[i].data = strndup(values[i].bv_val, values[i].bv_len);
-                list[i].size = values[i].bv_len;
-            }
+            for (size_t i = 0; list && i < n; i++)
+                list[i] = (struct range_value){values[i].bv_val, values[i].bv_len};
             r = list ? 0 : -ENOMEM;
         }
         ber_memfree(values);
@@ -611,8 +624,6 @@ int decode_range(struct ranges *ranges, LDAP *ld, LDAPMessage *m)
     }
     if (r == 0)
         r = code == LDAP_SUCCESS ? ranges_accept(ranges, &range, list, n, version) : -EBADMSG;
-    for (size_t i = 0; list && i < n; i++)
-        free((char *)list[i].data);
     free(list);
     return r;
 }

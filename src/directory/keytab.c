@@ -24,6 +24,7 @@
 #include "base/text.h"
 
 #define KEYTAB_MAX (1024 * 1024)
+#define SEEN_MAX   10
 
 static int offered_fd = -1;
 static pthread_mutex_t offered_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -83,17 +84,26 @@ static bool is_principal(const char *found, const char *asked)
     return strncmp(found, asked, size) == 0 && found[size] == '@';
 }
 
-static void add_seen(struct buffer *seen, const char *principal)
+/* Each once, though it has an entry for each kind of key; as many as a sentence can hold. */
+static void add_seen(struct string_list *seen, const char *principal)
 {
-    if (seen->data && strstr(seen->data, principal))
-        return; /* one entry for each kind of key */
-    buffer_format(seen, "%s%s", seen->size > 0 ? ", " : "", principal);
+    if (seen->n_items < SEEN_MAX && !string_list_contains(seen, principal))
+        (void)string_list_add(seen, principal);
+}
+
+static int say_seen(const char *principal, const struct string_list *seen, struct error *e)
+{
+    CLEANUP(buffer_done) struct buffer b = {};
+    for (size_t i = 0; i < seen->n_items; i++)
+        buffer_format(&b, "%s%s", i > 0 ? ", " : "", seen->items[i]);
+    return error_set(e, -ENOENT, "it has no key of %s, only of: %s%s", principal,
+                     b.data ? b.data : "nobody", seen->n_items == SEEN_MAX ? ", …" : "");
 }
 
 int keytab_select(const unsigned char *bytes, size_t size, const char *principal,
                   unsigned char **ret, size_t *ret_size, struct error *e)
 {
-    CLEANUP(buffer_done) struct buffer seen = {};
+    CLEANUP(string_list_done) struct string_list seen = {};
     CLEANUP(buffer_done) struct buffer kept = {};
     struct reader r = {bytes, bytes + size, false};
     if (take_number(&r, 2) != 0x0502)
@@ -114,8 +124,7 @@ int keytab_select(const unsigned char *bytes, size_t size, const char *principal
         r.p += length; /* a negative size is a hole */
     }
     if (kept.size == 2)
-        return error_set(e, -ENOENT, "it has no key of %s, only of: %s", principal,
-                         seen.data ? seen.data : "nobody");
+        return say_seen(principal, &seen, e);
     *ret_size = kept.size;
     *ret = (unsigned char *)buffer_take(&kept);
     return *ret ? 0 : error_out_of_memory(e);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "directory/cookie-identity.h"
@@ -108,19 +109,25 @@ static void test_members(void **state)
     static const struct {
         enum member_kind kind;
         const char *value;
+        size_t size;
         const char *text; /* NULL: nobody */
     } rows[] = {
-        {MEMBER_DN, "cn=Ada,dc=x", "cn=Ada,dc=x"},
-        {MEMBER_DN, "cn=Ada,dc=x#'0101'B", "cn=Ada,dc=x"},
-        {MEMBER_DN, "cn=Ada\\2C B,dc=x", "cn=Ada\\2C B,dc=x"},
-        {MEMBER_DN, "no DN", NULL},
-        {MEMBER_DN, "cn=\xff,dc=x", NULL},
-        {MEMBER_LOGIN, "Ada", "Ada"},
+#define VALUE(text) text, sizeof(text) - 1
+        {MEMBER_DN, VALUE("cn=Ada,dc=x"), "cn=Ada,dc=x"},
+        {MEMBER_DN, VALUE("cn=Ada,dc=x#'0101'B"), "cn=Ada,dc=x"},
+        {MEMBER_DN, VALUE("cn=Ada\\2C B,dc=x"), "cn=Ada\\2C B,dc=x"},
+        {MEMBER_DN, VALUE("no DN"), NULL},
+        {MEMBER_DN, VALUE("cn=\xff,dc=x"), NULL},
+        {MEMBER_DN, VALUE("cn=Ada,dc=x\0"), NULL},
+        {MEMBER_DN, VALUE("cn=Ada,dc=x\0,dc=y"), NULL},
+        {MEMBER_DN, VALUE("cn=Ada,dc=x\0#'0101'B"), NULL},
+        {MEMBER_LOGIN, VALUE("Ada"), "Ada"},
+        {MEMBER_LOGIN, VALUE("Ada\0Bob"), NULL},
+        {MEMBER_LOGIN, VALUE("Ad\xff"), NULL},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct entry *g = entry_new("1", "cn=g", ENTRY_GROUP);
-        assert_int_equal(
-            decode_member(NULL, g, rows[i].kind, rows[i].value, strlen(rows[i].value)), 0);
+        assert_int_equal(decode_member(NULL, g, rows[i].kind, rows[i].value, rows[i].size), 0);
         assert_int_equal(g->n_members, rows[i].text != NULL);
         if (rows[i].text)
             assert_string_equal(g->members[0].text, rows[i].text);
@@ -363,6 +370,33 @@ static void test_keytab(void **state)
                      -EBADMSG);
 }
 
+/* One principal's name may be the end of another's; and nobody is told a thousand names. */
+static void test_keytab_names(void **state)
+{
+    (void)state;
+    static const unsigned char two[] = "\x05\x02"
+                                       "\x00\x00\x00\x0d\x00\x01\x00\x01R\x00\x02"
+                                       "xa\x00\x00\x00\x01"
+                                       "\x00\x00\x00\x0c\x00\x01\x00\x01R\x00\x01"
+                                       "a\x00\x00\x00\x01";
+    struct error e;
+    unsigned char *kept = NULL;
+    size_t size = 0;
+    assert_int_equal(keytab_select(two, sizeof two - 1, "c", &kept, &size, &e), -ENOENT);
+    assert_non_null(strstr(e.message, "only of: xa@R, a@R"));
+    CLEANUP(buffer_done) struct buffer many = {};
+    buffer_add(&many, "\x05\x02", 2);
+    for (unsigned i = 0; i < 1000; i++) {
+        buffer_add(&many, "\x00\x00\x00\x0f\x00\x01\x00\x01R\x00\x04", 11);
+        buffer_format(&many, "p%03u", i);
+        buffer_add(&many, "\x00\x00\x00\x01", 4);
+    }
+    assert_int_equal(keytab_select((unsigned char *)many.data, many.size, "c", &kept, &size, &e),
+                     -ENOENT);
+    assert_non_null(strstr(e.message, "p008@R, p009@R, …"));
+    assert_null(strstr(e.message, "p010"));
+}
+
 static void test_references_parsed(void **state)
 {
     (void)state;
@@ -491,6 +525,7 @@ int main(void)
         cmocka_unit_test(test_filters),
         cmocka_unit_test(test_partitions),
         cmocka_unit_test(test_keytab),
+        cmocka_unit_test(test_keytab_names),
         cmocka_unit_test(test_references_parsed),
         cmocka_unit_test(test_looks),
     };
