@@ -345,6 +345,9 @@ static size_t character_offset(const char *text, unsigned n)
     return at;
 }
 
+/* Beyond so many, the line in which the value begins is enough: a column costs a walk through it. */
+#define COLUMNS_MAX 500
+
 /* The mapping counts columns inside the value; people look for them in the file. */
 static void mapping_problem(enum problem_severity severity, const char *file, unsigned line,
                             unsigned column, const char *sentence, void *userdata)
@@ -353,7 +356,7 @@ static void mapping_problem(enum problem_severity severity, const char *file, un
     const struct config_item *item = config_locate(u->c, file, line);
     unsigned file_column = 0;
 
-    if (item)
+    if (item && u->c->problems->n_items < COLUMNS_MAX)
         config_item_place(item, character_offset(item->text, column), &line, &file_column);
     if (problem_add(u->c->problems, severity == PROBLEM_WARNING ? LEVEL_WARNING : LEVEL_ERROR,
                     file && line > 0 ? file : u->c->main_file, line, file_column, "%s",
@@ -362,28 +365,43 @@ static void mapping_problem(enum problem_severity severity, const char *file, un
 }
 
 /* Without case, as the tenant compares names of roles. */
-static bool gives_role(const struct ruleset *rules, const char *role)
+static bool fold_roles(char *const *roles, size_t n, struct string_list *ret)
 {
-    const struct string_list *roles = ruleset_roles(rules);
+    int r = 0;
 
-    for (size_t i = 0; i < roles->n_items; i++)
-        if (text_equal_fold(roles->items[i], role))
-            return true;
-    return false;
+    for (size_t i = 0; i < n && r == 0; i++) {
+        CLEANUP(freep) char *folded = text_fold(roles[i], strlen(roles[i]));
+        r = string_list_add_once(ret, folded ? folded : roles[i]); /* no UTF-8: as it is */
+    }
+    return r == 0;
 }
+
+static bool contains_role(const struct string_list *folded, const char *role)
+{
+    CLEANUP(freep) char *key = text_fold(role, strlen(role));
+
+    return string_list_contains(folded, key ? key : role);
+}
+
+#define SUGGESTIONS_MAX 20 /* each compares with every role */
 
 /* A privileged role that no rule gives is most likely a misspelt one. */
 static void check_privileged(struct config_context *c, struct settings *s,
                              const struct ruleset *rules)
 {
+    CLEANUP(string_list_done) struct string_list given = {0};
     const struct string_list *roles = ruleset_roles(rules);
+    size_t n_looked = 0;
 
-    for (size_t i = 0; i < s->sync.n_privileged_roles; i++) {
+    if (!fold_roles(roles->items, roles->n_items, &given))
+        c->result = -ENOMEM;
+    for (size_t i = 0; i < s->sync.n_privileged_roles && n_looked < SUGGESTIONS_MAX; i++) {
         const char *role = s->sync.privileged_roles[i];
-        if (gives_role(rules, role))
+        if (contains_role(&given, role))
             continue;
         const char *near =
             text_nearest(role, (const char *const *)roles->items, roles->n_items);
+        n_looked++;
         if (near)
             WARNING("guard", "privileged_roles", "no rule gives '%s'; did you mean '%s'?", role,
                     near);
@@ -407,11 +425,13 @@ static void check_unprivileged(struct config_context *c, struct settings *s,
                                const struct ruleset *rules)
 {
     CLEANUP(buffer_done) struct buffer names = {0};
+    CLEANUP(string_list_done) struct string_list privileged = {0};
     const struct string_list *roles = ruleset_roles(rules);
 
+    if (!fold_roles(s->sync.privileged_roles, s->sync.n_privileged_roles, &privileged))
+        c->result = -ENOMEM;
     for (size_t i = 0; i < roles->n_items; i++)
-        if (sounds_privileged(roles->items[i]) &&
-            !options_role_is_privileged(&s->sync, roles->items[i]))
+        if (sounds_privileged(roles->items[i]) && !contains_role(&privileged, roles->items[i]))
             buffer_format(&names, "%s'%s'", names.size ? ", " : "", roles->items[i]);
     if (names.failed)
         c->result = -ENOMEM;

@@ -1,5 +1,6 @@
 /* Inside of config: what load and check share about places. */
 #pragma once
+#include "base/text-map.h"
 #include "config/file.h"
 #include "config/settings.h"
 
@@ -10,6 +11,7 @@ struct config_context {
     struct config_document **documents;
     size_t n_documents;
     const char *main_file;
+    struct text_map rules, conflicts; /* where each label is in its list */
     const struct settings *in_force; /* keys that take a restart stay as they are here; NULL */
     int result;                      /* -ENOMEM */
 };
