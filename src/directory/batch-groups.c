@@ -47,7 +47,7 @@ static int fetch_groups(struct feed_batch *b, const struct string_list *ids, str
         CLEANUP(freep) char *guid = NULL;
         if (string_list_contains(&b->fetched, ids->items[i]))
             continue;
-        if (string_list_add(&b->fetched, ids->items[i]) < 0)
+        if (string_list_add_once(&b->fetched, ids->items[i]) < 0)
             return error_out_of_memory(e);
         r = b->env->sink->known_dn(b->env->userdata, ids->items[i], &dn, e);
         if (r < 0 || !dn)
@@ -75,8 +75,8 @@ static int stale_groups(struct feed_batch *b, struct string_list *ret, struct er
         if (r == 0 && answer == LOOKS_LAST && string_list_add(&b->last, ids.items[i]) < 0)
             r = error_out_of_memory(e);
     }
-    if (r == 0)
-        looks_keep_groups(b->looks, &ids);
+    if (r == 0 && looks_keep_groups(b->looks, &ids) < 0)
+        r = error_out_of_memory(e);
     return r;
 }
 

@@ -68,10 +68,9 @@ int batch_note_parent(struct feed_batch *b, const char *dn, struct error *e)
 {
     const char *parent = dn_parent(dn);
     size_t n = b->parents.n_items;
-    if (!parent || !*parent || (n > 0 && strcmp(b->parents.items[n - 1], parent) == 0) ||
-        string_list_contains(&b->parents, parent))
+    if (!parent || !*parent || (n > 0 && strcmp(b->parents.items[n - 1], parent) == 0))
         return 0;
-    return string_list_add(&b->parents, parent) < 0 ? error_out_of_memory(e) : 0;
+    return string_list_add_once(&b->parents, parent) < 0 ? error_out_of_memory(e) : 0;
 }
 
 static bool search_of(const struct feed_batch *b, const char *dn, unsigned *ret)
