@@ -114,6 +114,7 @@ struct audit_verify_result {
     size_t n_findings, capacity;
     uint64_t n_more; /* findings that there was no room for */
     uint64_t n_checkpoints, n_unsigned, n_old, n_erased;
+    uint64_t n_unknown; /* outcomes whose intent is in none of the files */
     int64_t last_checkpoint; /* 0: there is none */
     char last_checkpoint_time[32];
     char key[200]; /* that signed the last one */
@@ -148,8 +149,12 @@ struct audit_filter {
     const char *since, *until; /* ISO times or their beginnings; until is not included */
     const char *event, *kind, *code;
     int64_t after; /* only lines with a higher number; 0: all */
-    /* Lines that it does not want are not even parsed; NULL: all are wanted. */
+    /* Lines that it does not want are not even parsed, but for outcomes of intents that it wanted;
+     * NULL: all are wanted. */
     bool (*wants)(const char *line, void *userdata);
+    /* Counts outcomes whose intent is in none of the files, so that nobody can tell of whom and of
+     * what they are; NULL: they are not counted. */
+    uint64_t *n_unknown;
 };
 /* Who had a role, a team or a skill at some time, from what was done. */
 struct audit_holder {
@@ -168,6 +173,7 @@ struct audit_who {
     struct audit_holder *people;
     size_t n_people, capacity;
     uint64_t n_erased; /* lines whose personal data is gone: they may have told more */
+    uint64_t n_unknown; /* so may outcomes whose intent is in none of the files */
 };
 int audit_who(struct audit_who *w, const char *const *files, size_t n_files, struct error *e);
 void audit_who_done(struct audit_who *w);

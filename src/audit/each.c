@@ -3,7 +3,8 @@
  * not judge: what is no line is passed over, as audit_verify() is there to say so.
  *
  * A person is known by what the question says (id, DN or login) and by every id that such a line
- * has, so that a history goes on across renames and outcomes that leave the names out are found.
+ * has, so that a history goes on across renames. An outcome that leaves to its intent what was done
+ * to whom is read if that was.
  */
 #include "config.h"
 
@@ -120,13 +121,14 @@ static bool is_of_kind(const char *line, const char *kind)
            strstr(line, member);
 }
 
-bool filter_needs(const struct audit_filter *f, const struct line_chain *l, const char *line)
+bool filter_needs(const struct audit_filter *f, const struct line_chain *l, const char *line,
+                  enum audit_intent intent)
 {
     bool outcomes = !f->event || strcmp(f->event, "outcome") == 0;
 
     if (l->version == LINE_OLD)
         return l->seq > f->after;
-    if (f->kind && !is_of_kind(line, f->kind))
+    if (f->kind && intent != AUDIT_INTENT_READ && !is_of_kind(line, f->kind))
         return false;
     if (outcomes && line_is_event(line, "intent"))
         return true; /* for what its outcome leaves out */
@@ -146,20 +148,36 @@ static bool is_about(const struct search *s, const char *line, const json_t *vie
            (may_name(s, line) && is_named(view, f->person));
 }
 
+static bool is_wanted(const struct search *s, const struct line_chain *chain, const char *line,
+                      enum audit_intent intent, void *userdata)
+{
+    const struct audit_filter *f = s->filter;
+
+    if (!filter_needs(f, chain, line, intent))
+        return false;
+    if (intent == AUDIT_INTENT_READ)
+        return true;
+    return (!f->wants || f->wants(line, userdata)) &&
+           (!f->person || may_name(s, line) || has_id(s, line));
+}
+
 static int look_at(struct search *s, struct audit_view *v, const struct line_reader *l,
                    audit_line_fn fn, void *userdata)
 {
+    enum audit_intent intent;
     struct line_chain chain;
     json_t *view;
     int r = 0;
 
-    if (l->torn || line_parse(l->line, l->size, &chain) <= 0 ||
-        !filter_needs(s->filter, &chain, l->line))
+    if (l->torn || line_parse(l->line, l->size, &chain) <= 0)
         return 0;
-    if (s->filter->wants && !s->filter->wants(l->line, userdata))
+    intent = audit_view_intent(v, l->line);
+    if (intent == AUDIT_INTENT_MISSING && s->filter->n_unknown)
+        ++*s->filter->n_unknown;
+    if (!is_wanted(s, &chain, l->line, intent, userdata)) {
+        audit_view_pass(v, l->line, intent);
         return 0;
-    if (s->filter->person && !may_name(s, l->line) && !has_id(s, l->line))
-        return 0;
+    }
     view = audit_view_read(v, l->line, l->size);
     if (filter_takes(s->filter, &chain, view) && is_about(s, l->line, view))
         r = fn(l->line, view, userdata);

@@ -229,6 +229,7 @@ int audit_export_reopen(struct audit_export *x, struct error *e)
     x->good_size = t.size;
     x->fresh = t.size == 0;
     x->torn = false;
+    recall_forget_intents(&x->memory); /* who has the new file alone can read it */
     return 0;
 }
 
@@ -242,6 +243,8 @@ static int follow_rotation(struct audit_export *x, struct error *e)
     if (lstat(x->path, &there) < 0 || here.st_ino != there.st_ino || here.st_dev != there.st_dev)
         return audit_export_reopen(x, e);
     /* What somebody else appended is not ours to cut off: verification finds it. */
+    if (here.st_size < x->good_size)
+        recall_forget_intents(&x->memory);
     if (!x->torn || here.st_size < x->good_size)
         x->good_size = here.st_size;
     return 0;

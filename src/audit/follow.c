@@ -63,6 +63,7 @@ static int read_closed(struct follower *f, struct error *e);
 
 static int take_line(struct follower *f, const char *line, size_t size, struct error *e)
 {
+    enum audit_intent intent;
     struct line_chain l;
     json_t *view;
     int r = 0;
@@ -74,8 +75,11 @@ static int take_line(struct follower *f, const char *line, size_t size, struct e
     if (r < 0)
         return r;
     f->last = l.seq;
-    if (!filter_needs(f->filter, &l, line))
+    intent = audit_view_intent(f->view, line);
+    if (!filter_needs(f->filter, &l, line, intent)) {
+        audit_view_pass(f->view, line, intent);
         return 0;
+    }
     view = audit_view_read(f->view, line, size);
     if (filter_takes(f->filter, &l, view))
         r = f->fn(line, view, f->userdata);

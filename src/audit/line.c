@@ -212,6 +212,19 @@ bool line_is_event(const char *line, const char *event)
     return at && strncmp(at + 7, event, size) == 0 && at[7 + size] == '"';
 }
 
+int64_t line_number(const char *line, bool *ret_says_what)
+{
+    const char *at = strstr(line, ",\"no\":"), *personal = at ? strstr(line, PERSONAL) : NULL;
+    char *end;
+    int64_t number;
+
+    if (!at || (personal && personal < at))
+        return 0;
+    number = strtoll(at + 6, &end, 10);
+    *ret_says_what = strncmp(end, ",\"op\":", 6) == 0;
+    return number;
+}
+
 void line_add_string(struct buffer *b, const char *text)
 {
     CLEANUP(freep) char *printable = NULL;

@@ -34,6 +34,9 @@ int line_link_after(const struct line_chain *l, const struct chain_hash *prev,
 char *line_rechain(const char *line, int64_t seq, const struct chain_hash *prev);
 /* Does the line tell of this event? A quick look, without parsing. */
 bool line_is_event(const char *line, const char *event);
+/* The operation's number of a line of version 1, without parsing; 0: none. *ret_says_what: its kind
+ * is there too, so the line says all of it itself. */
+int64_t line_number(const char *line, bool *ret_says_what);
 
 /* ,"key":"text" with text made printable; nothing for NULL. */
 void line_add_text(struct buffer *b, const char *key, const char *text);

@@ -35,25 +35,32 @@ static void forget(struct audit_memory *m, size_t i)
     m->intents[i] = m->intents[--m->n_intents];
 }
 
-void recall_intent(struct audit_memory *m, int64_t number, const struct chain_hash *content)
+void recall_intent(struct audit_memory *m, const struct open_intent *intent)
 {
     for (size_t i = 0; i < m->n_intents; i++)
-        if (m->intents[i].number == number)
+        if (m->intents[i].number == intent->number)
             forget(m, i--);
     if (m->n_intents == INTENTS_MAX)
         m->n_intents = 0;
     if (memory_grow(&m->intents, &m->capacity, m->n_intents + 1, sizeof(*m->intents)) == 0)
-        m->intents[m->n_intents++] = (struct open_intent){number, *content};
+        m->intents[m->n_intents++] = *intent;
 }
 
-bool recall_is_intent(struct audit_memory *m, int64_t number, const struct chain_hash *content)
+bool recall_is_intent(struct audit_memory *m, int64_t number, const struct chain_hash *content,
+                      uint64_t *ret_run)
 {
     for (size_t i = 0; i < m->n_intents; i++)
         if (m->intents[i].number == number) {
             bool same = chain_equal(&m->intents[i].content, content);
 
+            *ret_run = m->intents[i].run;
             forget(m, i);
             return same;
         }
     return false;
+}
+
+void recall_forget_intents(struct audit_memory *m)
+{
+    m->n_intents = 0;
 }

@@ -16,6 +16,7 @@ struct state;
 /* An operation's intent that the outcome may refer to. */
 struct open_intent {
     int64_t number;
+    uint64_t run;
     struct chain_hash content;
 };
 
@@ -35,6 +36,9 @@ struct audit_memory {
 struct audit_memory *recall_of(struct state *s);
 void recall_done(struct audit_memory *m);
 /* Notes what an intent says, if there is memory for it. */
-void recall_intent(struct audit_memory *m, int64_t number, const struct chain_hash *content);
-/* Is this what the intent said? It is forgotten then. */
-bool recall_is_intent(struct audit_memory *m, int64_t number, const struct chain_hash *content);
+void recall_intent(struct audit_memory *m, const struct open_intent *intent);
+/* Is this what the intent of that number said? It is forgotten then. *ret_run: the intent's. */
+bool recall_is_intent(struct audit_memory *m, int64_t number, const struct chain_hash *content,
+                      uint64_t *ret_run);
+/* From here on no outcome refers to an intent before: another file begins, or another life. */
+void recall_forget_intents(struct audit_memory *m);

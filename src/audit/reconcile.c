@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "audit/audit.h"
+#include "audit/compose.h"
 #include "audit/line.h"
 #include "audit/renamed.h"
 #include "audit/tail.h"
@@ -232,12 +233,10 @@ static int cut_torn(struct reconciler *c, const struct tail *t, struct error *e)
     return repair_row(c, "torn-line", sentence, e);
 }
 
-static int number_anew(struct reconciler *c, const struct waiting *w, const struct tail *t,
-                       struct error *e)
+static int number_anew(struct reconciler *c, const struct waiting *w, struct error *e)
 {
-    struct chain_hash prev = t->last.link;
-    int64_t seq = t->last.seq;
-    int r = 0;
+    struct compose_head head;
+    int r = compose_head(c->state, &head, e);
 
     for (size_t i = 0; r == 0 && i < w->n_lines; i++) {
         CLEANUP(freep) char *line = NULL;
@@ -247,14 +246,14 @@ static int number_anew(struct reconciler *c, const struct waiting *w, const stru
         w->lines[i][strlen(w->lines[i]) - 1] = '\0';
         if (line_is_event(w->lines[i], "checkpoint")) /* it signs what is not so any more */
             continue;
-        line = line_rechain(w->lines[i], ++seq, &prev);
+        line = line_rechain(w->lines[i], ++head.seq, &head.link);
         if (!line)
             return error_out_of_memory(e);
         if (line_parse(line, strlen(line), &l) <= 0)
             return error_set(e, -EIO, "SHA-256 failed");
         chain_text(text, &l.link);
-        prev = l.link;
-        r = trail_append(c->state, seq, line, text, e);
+        head.link = l.link;
+        r = trail_append(c->state, head.seq, line, text, e);
     }
     return r;
 }
@@ -278,14 +277,16 @@ static int continue_from_file(struct reconciler *c, const struct tail *t, struct
     if (r == 0)
         r = trail_append(c->state, t->last.seq, t->line, text, e);
     if (r == 0)
-        r = number_anew(c, &w, t, e);
-    if (r < 0)
-        return r;
-    c->found.exported = t->last.seq;
-    return repair_row(c, "state-restored",
-                      "The audit file is ahead of the state file: an older state was restored, "
-                      "or it was made anew. The audit goes on from its file",
-                      e);
+        r = repair_row(c, "state-restored",
+                       "The audit file is ahead of the state file: an older state was restored, "
+                       "or it was made anew. The audit goes on from its file",
+                       e);
+    /* Behind that line no outcome is taken for that of an intent before it. */
+    if (r == 0)
+        r = number_anew(c, &w, e);
+    if (r == 0)
+        c->found.exported = t->last.seq;
+    return r;
 }
 
 static int changed_last_line(struct reconciler *c, const struct tail *t, struct error *e)

@@ -5,7 +5,7 @@
  *
  * A line has two parts. In front stand plain facts, which stay for ever; in the last member, p,
  * everything that tells of a person: ids, names, values, sentences, the tenant's words. What an
- * intent said, its outcome does not say again.
+ * intent said, its outcome does not say again: most outcomes tell of no person at all.
  */
 #include "config.h"
 
@@ -37,6 +37,7 @@ struct composer {
     const struct audit_row *row;
     struct audit_memory *memory; /* or NULL */
     bool refers;                 /* an outcome that adds to its intent */
+    uint64_t intent_run;         /* whose run this is */
     int *places;                 /* see find_places() */
 };
 
@@ -115,21 +116,29 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path ? path : "";
 }
 
+/* NULL: none, or the template of the field itself. */
+static const char *rule_to_say(const struct change *change)
+{
+    const char *rule = change->source.rule;
+    bool template = rule && strncmp(rule, TEMPLATE, sizeof(TEMPLATE) - 1) == 0 &&
+                    strcmp(rule + sizeof(TEMPLATE) - 1, change->field) == 0;
+
+    return template ? NULL : rule;
+}
+
 /* "FILE:LINE RULE": FILE only where it is another than before; RULE not where it is the
- * template of the field itself. */
-static void add_place(struct buffer *b, const struct change *change, const struct source *before)
+ * template of the field itself, and nothing but its blank where it is that of the place before. */
+static void add_place(struct buffer *b, const struct change *change, const struct change *before)
 {
     CLEANUP(buffer_done) struct buffer text = {0};
     const struct source *s = &change->source;
     const char *file = base_name(s->file);
-    bool same = before && strcmp(base_name(before->file), file) == 0;
-    bool template =
-        s->rule && strncmp(s->rule, TEMPLATE, sizeof(TEMPLATE) - 1) == 0 &&
-        strcmp(s->rule + sizeof(TEMPLATE) - 1, change->field) == 0;
+    const char *rule = rule_to_say(change), *said = before ? rule_to_say(before) : NULL;
+    bool same = before && strcmp(base_name(before->source.file), file) == 0;
 
     buffer_format(&text, "%s:%u", same ? "" : file, s->line);
-    if (s->rule && !template)
-        buffer_format(&text, " %s", s->rule);
+    if (rule)
+        buffer_format(&text, " %s", said && strcmp(said, rule) == 0 ? "" : rule);
     if (text.failed)
         b->failed = true;
     else
@@ -138,7 +147,7 @@ static void add_place(struct buffer *b, const struct change *change, const struc
 
 static void add_places(struct composer *c, struct buffer *b, const struct operation *o)
 {
-    const struct source *before = NULL;
+    const struct change *before = NULL;
     int n = 0;
 
     for (size_t i = 0; i < o->n_changes; i++) {
@@ -146,7 +155,7 @@ static void add_places(struct composer *c, struct buffer *b, const struct operat
             continue;
         buffer_add_text(b, n++ ? "," : ",\"at\":[");
         add_place(b, &o->changes[i], before);
-        before = &o->changes[i].source;
+        before = &o->changes[i];
     }
     if (n)
         buffer_add_text(b, "]");
@@ -224,22 +233,37 @@ static int content_of(struct composer *c, struct chain_hash *ret, struct error *
     return 0;
 }
 
+static uint64_t run_of(const struct audit_row *row)
+{
+    return row->run ? row->run : row->operation ? row->operation->run : 0;
+}
+
+static bool is(const struct audit_row *row, const char *event)
+{
+    return strcmp(row->event, event) == 0;
+}
+
 static int look_at_intent(struct composer *c, struct error *e)
 {
     const struct operation *o = c->row->operation;
-    bool intent = strcmp(c->row->event, "intent") == 0;
-    struct chain_hash content;
+    struct open_intent here;
+    uint64_t run = run_of(c->row);
     int r;
 
-    if (!c->memory || !o || !o->number || (!intent && strcmp(c->row->event, "outcome") != 0))
+    if (c->memory && (is(c->row, "start") || is(c->row, "repair")))
+        recall_forget_intents(c->memory);
+    if (!c->memory || !o || !o->number || (!is(c->row, "intent") && !is(c->row, "outcome")))
         return 0;
-    r = content_of(c, &content, e);
+    here = (struct open_intent){.number = o->number, .run = run};
+    r = content_of(c, &here.content, e);
     if (r < 0)
         return r;
-    if (intent)
-        recall_intent(c->memory, o->number, &content);
-    else
-        c->refers = recall_is_intent(c->memory, o->number, &content);
+    if (is(c->row, "intent"))
+        recall_intent(c->memory, &here);
+    else /* what is left out would be read as the intent's */
+        c->refers =
+            recall_is_intent(c->memory, o->number, &here.content, &c->intent_run) &&
+            (run || !c->intent_run);
     return 0;
 }
 
@@ -263,6 +287,19 @@ static int add_details(struct buffer *b, const char *details, struct error *e)
     buffer_add_text(b, ",\"d\":");
     buffer_add_text(b, text);
     return 0;
+}
+
+/* Of a new user the login stands among the values. */
+static const char *login_to_say(const struct audit_row *row)
+{
+    const char *login = login_of(row);
+    const struct operation *o = row->operation;
+
+    for (size_t i = 0; login && o && o->kind == OPERATION_CREATE && i < o->n_changes; i++)
+        if (strcmp(o->changes[i].field, "login_id") == 0 && o->changes[i].to &&
+            strcmp(o->changes[i].to, login) == 0)
+            return NULL;
+    return login;
 }
 
 #define WHY_USUAL 300
@@ -301,6 +338,8 @@ static int compose_personal(struct composer *c, struct buffer *b, struct error *
 
     if (!about && !sentence && !row->answer_text)
         return 0;
+    if (c->refers && !sentence && !row->answer_text && !row->details)
+        return 0; /* whose it is, the intent says */
     if (getrandom(salt, sizeof(salt), 0) != sizeof(salt))
         return error_set(e, -EIO, "the kernel gives no random bytes");
     base64_encode(text, salt, sizeof(salt), true);
@@ -309,7 +348,7 @@ static int compose_personal(struct composer *c, struct buffer *b, struct error *
     line_add_text(b, "id", id_of(row));
     if (!c->refers) {
         line_add_text(b, "dn", dn_of(row));
-        line_add_text(b, "login", login_of(row));
+        line_add_text(b, "login", login_to_say(row));
         add_set(c, b, row->operation);
         line_add_text(b, "why", why_of(row->operation));
     }
@@ -374,22 +413,21 @@ static int compose_facts(struct composer *c, struct buffer *b, struct error *e)
 {
     const struct audit_row *row = c->row;
     const struct operation *o = row->operation;
-    uint64_t run = row->run ? row->run : o ? o->run : 0;
+    uint64_t run = run_of(row);
     char fingerprint[FINGERPRINT_TEXT + 1];
 
-    if (run)
+    if (run && !(c->refers && run == c->intent_run))
         line_add_number(b, "run", (int64_t)run);
     if (row->fingerprint && !c->refers) {
         snprintf(fingerprint, sizeof(fingerprint), "%s", row->fingerprint);
         line_add_text(b, "cfg", fingerprint);
     }
     line_add_text(b, "ev", row->event);
-    if (o) {
-        if (o->number)
-            line_add_number(b, "no", o->number);
+    if (o && o->number)
+        line_add_number(b, "no", o->number);
+    if (o && !c->refers) {
         line_add_text(b, "op", operation_kind_name(o->kind));
-        if (!c->refers)
-            add_places(c, b, o);
+        add_places(c, b, o);
     }
     line_add_text(b, "code", row->code);
     add_answer(b, row, c->refers);

@@ -10,52 +10,16 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "audit/audit.h"
 #include "audit/checkpoint.h"
-#include "audit/files.h"
-#include "audit/line.h"
 #include "audit/note.h"
-#include "audit/locate.h"
-#include "audit/signer.h"
+#include "audit/verify-internal.h"
 #include "base/base64.h"
 #include "base/error.h"
 #include "base/memory.h"
-
-#define FINDINGS_MAX 1000
-
-struct erased {
-    int64_t seq;
-    size_t file;
-    unsigned line;
-};
-struct range {
-    int64_t first, last;
-};
-
-struct verifier {
-    const struct audit_files *files;
-    const struct audit_verify_options *options;
-    struct audit_verify_result *result;
-    struct line_reader reader;
-    bool any, holds; /* the chain so far */
-    struct line_chain last;
-    char key[SIGNER_VKEY_MAX + 1];
-    int64_t unsigned_since; /* the last line that a checkpoint covers */
-    struct erased *erased;  /* lines without what they commit to */
-    size_t n_erased, erased_capacity;
-    struct range *acts; /* lines that an erasure names */
-    size_t n_acts, acts_capacity;
-    size_t last_file;
-    /* The checkpoint that was kept elsewhere. */
-    bool has_note;
-    int64_t note_seq;
-    struct chain_hash note_link;
-};
 
 void audit_verify_result_done(struct audit_verify_result *r)
 {
@@ -68,40 +32,9 @@ void audit_verify_result_done(struct audit_verify_result *r)
 static void verifier_done(struct verifier *v)
 {
     line_reader_done(&v->reader);
+    audit_view_free(v->view);
     free(v->erased);
     free(v->acts);
-}
-
-__attribute__((format(printf, 5, 6))) static int found(struct verifier *v, size_t file,
-                                                       unsigned line, int64_t seq,
-                                                       const char *format, ...)
-{
-    struct audit_verify_result *r = v->result;
-    struct audit_finding *f;
-    va_list ap;
-
-    if (r->n_findings == FINDINGS_MAX) {
-        r->n_more++;
-        return 0;
-    }
-    if (memory_grow(&r->findings, &r->capacity, r->n_findings + 1, sizeof(*r->findings)) < 0)
-        return -ENOMEM;
-    f = &r->findings[r->n_findings];
-    *f = (struct audit_finding){.line = line, .seq = seq};
-    f->file = strdup(v->files->n_paths ? v->files->paths[file] : "");
-    va_start(ap, format);
-    vsnprintf(f->sentence, sizeof(f->sentence), format, ap);
-    va_end(ap);
-    if (!f->file)
-        return -ENOMEM;
-    r->n_findings++;
-    return 0;
-}
-
-/* "ev" stands before anything from outside. */
-static bool is_event(const struct line_chain *l, const char *line, const char *event)
-{
-    return l->version == LINE_NEW && line_is_event(line, event);
 }
 
 static bool change_key(struct verifier *v, const char *key, bool handed_over)
@@ -110,18 +43,6 @@ static bool change_key(struct verifier *v, const char *key, bool handed_over)
 
     snprintf(v->key, sizeof(v->key), "%s", key);
     return fine;
-}
-
-static bool signature_fits(const struct verifier *v, const struct line_chain *l,
-                           const struct chain_hash *prev, const char *sig)
-{
-    CLEANUP(buffer_done) struct buffer note = {0};
-    char name[SIGNER_NAME_MAX + 1];
-
-    if (!signer_vkey_name(v->key, name))
-        return false;
-    checkpoint_note(&note, name, l->seq - 1, prev, l->time);
-    return !note.failed && signer_verify(v->key, note.data, note.size, sig);
 }
 
 static int check_checkpoint(struct verifier *v, const struct line_chain *l, const char *line)
@@ -133,18 +54,18 @@ static int check_checkpoint(struct verifier *v, const struct line_chain *l, cons
     const struct line_reader *at = &v->reader;
 
     if (key && !change_key(v, key, false))
-        return found(v, at->file, at->number, l->seq,
+        return verify_found(v, at->file, at->number, l->seq,
                      "key: line %" PRId64
                      " is signed by another key than the checkpoint before it, and no line hands "
                      "over from one to the other",
                      l->seq);
     if (!sig || !v->key[0])
         return sig ? 0 /* nothing says with which key it was signed */
-                   : found(v, at->file, at->number, l->seq,
+                   : verify_found(v, at->file, at->number, l->seq,
                            "signature: line %" PRId64 " is a checkpoint without signature",
                            l->seq);
-    if (!signature_fits(v, l, &l->prev, sig))
-        return found(v, at->file, at->number, l->seq,
+    if (!verify_signature_fits(v, l, &l->prev, sig))
+        return verify_found(v, at->file, at->number, l->seq,
                      "signature: the checkpoint in line %" PRId64
                      " was not signed by %.120s for the lines before it: it, or they, were "
                      "written by somebody else",
@@ -176,7 +97,7 @@ static int check_key_line(struct verifier *v, const struct line_chain *l, const 
         (void)change_key(v, key, true);
         return 0;
     }
-    return found(v, v->reader.file, v->reader.number, l->seq,
+    return verify_found(v, v->reader.file, v->reader.number, l->seq,
                  "key: line %" PRId64 " brings a new key that the old one did not sign", l->seq);
 }
 
@@ -205,7 +126,7 @@ static int check_personal(struct verifier *v, const struct line_chain *l)
     if (l->version == LINE_OLD || (!l->committed && !l->personal))
         return 0;
     if (!l->committed)
-        return found(v, at->file, at->number, l->seq,
+        return verify_found(v, at->file, at->number, l->seq,
                      "changed: line %" PRId64 " holds personal data that it does not commit to",
                      l->seq);
     if (l->personal) {
@@ -213,7 +134,7 @@ static int check_personal(struct verifier *v, const struct line_chain *l)
             return -EIO;
         return chain_equal(&h, &l->commitment)
                    ? 0
-                   : found(v, at->file, at->number, l->seq,
+                   : verify_found(v, at->file, at->number, l->seq,
                            "changed: what line %" PRId64
                            " tells of a person is not what was written",
                            l->seq);
@@ -230,18 +151,30 @@ static void compare_note(struct verifier *v, const struct line_chain *l)
         v->result->note_fits = true;
 }
 
+static void count_unknown(struct verifier *v, const struct line_chain *l, const char *line)
+{
+    enum audit_intent intent;
+
+    if (l->version == LINE_OLD)
+        return;
+    intent = audit_view_intent(v->view, line);
+    v->result->n_unknown += intent == AUDIT_INTENT_MISSING;
+    audit_view_pass(v->view, line, intent);
+}
+
 static int check_line(struct verifier *v, const struct line_chain *l, const char *line)
 {
     int r = check_personal(v, l);
 
     compare_note(v, l);
+    count_unknown(v, l, line);
     if (l->version == LINE_OLD)
         v->result->n_old++;
-    if (r == 0 && is_event(l, line, "checkpoint"))
+    if (r == 0 && verify_is_event(l, line, "checkpoint"))
         r = check_checkpoint(v, l, line);
-    else if (r == 0 && is_event(l, line, "key"))
+    else if (r == 0 && verify_is_event(l, line, "key"))
         r = check_key_line(v, l, line);
-    else if (r == 0 && is_event(l, line, "erased"))
+    else if (r == 0 && verify_is_event(l, line, "erased"))
         r = note_act(v, line);
     return r;
 }
@@ -307,125 +240,6 @@ static int scan(struct verifier *v, struct error *e)
     return r;
 }
 
-/* Does the signature of a checkpoint speak for its prev? With the key that its file ends with:
- * good enough for saying which of two lines was changed. */
-static bool is_signed(const struct verifier *v, const struct line_chain *l, const char *line)
-{
-    if (!is_event(l, line, "checkpoint"))
-        return false;
-    json_auto_t *object = json_loads(line, 0, NULL);
-    const char *sig = json_string_value(json_object_get(object, "sig"));
-    return sig && v->key[0] && signature_fits(v, l, &l->prev, sig);
-}
-
-static int read_all(struct verifier *v, struct located_list *all, struct error *e)
-{
-    CLEANUP(line_reader_done) struct line_reader l = {.files = v->files};
-    int r;
-
-    while ((r = line_reader_next(&l, e)) > 0) {
-        struct located x = {.file = l.file, .line = l.number, .torn = l.torn};
-        struct line_chain c;
-
-        r = l.torn ? 0 : line_parse(l.line, l.size, &c);
-        if (r < 0)
-            return error_set(e, r, "SHA-256 failed");
-        if (r > 0) {
-            x.parsed = true;
-            x.seq = c.seq;
-            x.prev = c.prev;
-            x.link = c.link;
-            x.version = c.version;
-            x.signed_prev = is_signed(v, &c, l.line);
-            if (c.version == LINE_NEW &&
-                chain_content(c.head, c.head_size, &x.content) < 0)
-                return error_set(e, -EIO, "SHA-256 failed");
-        }
-        if (locate_add(all, &x) < 0)
-            return error_out_of_memory(e);
-    }
-    return r;
-}
-
-static int tell(struct verifier *v, const struct located *x)
-{
-    int64_t n = x->seq;
-    int r = 0;
-
-    if (x->gap_before)
-        r = found(v, x->file, x->line, n,
-                  "missing: the lines %" PRId64 " to %" PRId64
-                  " were removed before this one",
-                  x->gap + 1, n - 1);
-    if (r < 0)
-        return r;
-    switch (x->kind) {
-    case LOCATED_FINE:
-    case LOCATED_AFTER_GAP: return 0;
-    case LOCATED_CHANGED:
-        return found(v, x->file, x->line, n,
-                     "changed: line %" PRId64
-                     " is not what it was when the next one was written",
-                     n);
-    case LOCATED_NUMBER:
-        return found(v, x->file, x->line, n,
-                     "changed: this is line %" PRId64 ", and its number was changed", n);
-    case LOCATED_NO_LINE:
-        return found(v, x->file, x->line, n,
-                     "changed: this is no audit line any more; line %" PRId64 " belongs here",
-                     n);
-    case LOCATED_DOUBTFUL:
-        return found(v, x->file, x->line, n,
-                     "changed: line %" PRId64
-                     " is not what the next line says of it; one of the two was edited, or both, "
-                     "or lines were removed and the rest numbered anew",
-                     n);
-    case LOCATED_INSERTED:
-        if (!x->parsed)
-            return found(v, x->file, x->line, 0,
-                         "inserted: this is no audit line, and none is missing here");
-        return found(v, x->file, x->line, n,
-                     "inserted: a second line %" PRId64
-                     ", which the lines around it do not know",
-                     n);
-    case LOCATED_REPEATED:
-        return found(v, x->file, x->line, n, "inserted: line %" PRId64 " is here twice", n);
-    case LOCATED_REORDERED:
-        return found(v, x->file, x->line, n,
-                     "reordered: line %" PRId64 " stands where another one belongs", n);
-    case LOCATED_TORN:
-        return found(v, x->file, x->line, n,
-                     "torn: the line has no end (a crash or a full disk cut it, or rosterd is "
-                     "just writing it); rosterd repairs that when it starts");
-    }
-    return 0;
-}
-
-/* The first line of all names no line before it. */
-static void check_very_first(struct located_list *all)
-{
-    static const struct chain_hash none;
-
-    for (size_t i = 0; i < all->n_items; i++)
-        if (all->items[i].parsed && all->items[i].seq == 1 &&
-            all->items[i].kind == LOCATED_FINE && !chain_equal(&all->items[i].prev, &none))
-            all->items[i].kind = LOCATED_CHANGED;
-}
-
-static int find_breaks(struct verifier *v, struct error *e)
-{
-    CLEANUP(located_list_done) struct located_list all = {0};
-    int r = read_all(v, &all, e);
-
-    if (r == 0)
-        r = locate(&all, e);
-    if (r == 0)
-        check_very_first(&all);
-    for (size_t i = 0; r == 0 && i < all.n_items; i++)
-        r = tell(v, &all.items[i]) < 0 ? error_out_of_memory(e) : 0;
-    return r;
-}
-
 static int by_first(const void *a, const void *b)
 {
     const struct range *x = a, *y = b;
@@ -449,7 +263,7 @@ static int check_erased(struct verifier *v)
         if (covered)
             v->result->n_erased++;
         else
-            r = found(v, x->file, x->line, x->seq,
+            r = verify_found(v, x->file, x->line, x->seq,
                       "removed: what line %" PRId64
                       " told of a person is gone, and no erasure names that line",
                       x->seq);
@@ -501,13 +315,13 @@ static int judge_note(struct verifier *v)
     if (!v->has_note || r->note_fits || v->note_seq == 0)
         return 0;
     if (v->note_seq > v->last.seq)
-        return found(v, file, 0, v->last.seq,
+        return verify_found(v, file, 0, v->last.seq,
                      "cut: the checkpoint that was kept speaks of line %" PRId64
                      ", and these files end with line %" PRId64,
                      v->note_seq, v->last.seq);
     if (v->note_seq < (int64_t)r->first_seq)
         return 0; /* older than these files: they say nothing of it */
-    return found(v, file, 0, v->note_seq,
+    return verify_found(v, file, 0, v->note_seq,
                  "rewritten: line %" PRId64
                  ", or one before it, is not what it was when the checkpoint that was kept was "
                  "signed",
@@ -523,57 +337,11 @@ static int judge_signatures(struct verifier *v)
     r->n_unsigned = (uint64_t)(n < 0 ? 0 : n < mine ? n : mine);
     if (!v->key[0] || r->n_unsigned < CHECKPOINT_LINES_MAX)
         return 0;
-    return found(v, v->files->n_paths - 1, 0, v->last.seq,
+    return verify_found(v, v->files->n_paths - 1, 0, v->last.seq,
                  "unsigned: no checkpoint covers the last %" PRIu64
                  " lines, and rosterd writes one at least every %d: they, or the checkpoints, "
                  "were changed by somebody without the key, or the key could not be used",
                  r->n_unsigned, CHECKPOINT_LINES_MAX);
-}
-
-static int place_of(const struct verifier *v, const char *file)
-{
-    for (size_t i = 0; i < v->files->n_paths; i++)
-        if (strcmp(v->files->paths[i], file) == 0)
-            return (int)i;
-    return 0;
-}
-
-static int by_place(const void *a, const void *b, void *userdata)
-{
-    const struct audit_finding *x = a, *y = b;
-    const struct verifier *v = userdata;
-    int fx = place_of(v, x->file), fy = place_of(v, y->file);
-    unsigned lx = x->line ? x->line : UINT32_MAX, ly = y->line ? y->line : UINT32_MAX;
-
-    if (fx != fy)
-        return fx < fy ? -1 : 1;
-    return lx < ly ? -1 : lx > ly;
-}
-
-/* One line has one finding: what it is in the chain says more than what its signature lacks. */
-static void sort_findings(struct verifier *v)
-{
-    struct audit_verify_result *r = v->result;
-    size_t n = 0;
-
-    if (!r->n_findings)
-        return;
-    qsort_r(r->findings, r->n_findings, sizeof(*r->findings), by_place, v);
-    for (size_t i = 0; i < r->n_findings; i++) {
-        struct audit_finding *f = &r->findings[i];
-        bool weak = strncmp(f->sentence, "signature:", 10) == 0;
-        bool same = n && r->findings[n - 1].line == f->line && f->line &&
-                    strcmp(r->findings[n - 1].file, f->file) == 0;
-
-        if (same && (weak || strncmp(r->findings[n - 1].sentence, "signature:", 10) == 0)) {
-            if (!weak)
-                memcpy(r->findings[n - 1].sentence, f->sentence, sizeof(f->sentence));
-            free(f->file);
-            continue;
-        }
-        r->findings[n++] = *f;
-    }
-    r->n_findings = n;
 }
 
 static int count_whole(struct verifier *v, struct error *e)
@@ -603,12 +371,12 @@ static int verify(struct verifier *v, struct error *e)
     if (r == 0)
         r = scan(v, e);
     if (r == 0 && !v->holds)
-        r = find_breaks(v, e);
+        r = verify_find_breaks(v, e);
     if (r < 0)
         return r;
     if (check_erased(v) < 0 || judge_note(v) < 0 || (v->holds && judge_signatures(v) < 0))
         return error_out_of_memory(e);
-    sort_findings(v);
+    verify_sort_findings(v);
     if (v->any) {
         result->last_seq = (uint64_t)v->last.seq;
         memcpy(result->last_time, v->last.time, sizeof(result->last_time));
@@ -629,8 +397,9 @@ int audit_verify(const char *const *paths, size_t n_files,
                          .options = options ? options : &none,
                          .result = &result,
                          .holds = true,
+                         .view = audit_view_new(),
                          .reader = {.files = &files}};
-    int r = audit_files_order(&files, paths, n_files, e);
+    int r = v.view ? audit_files_order(&files, paths, n_files, e) : error_out_of_memory(e);
 
     if (r == 0 && v.options->key)
         snprintf(v.key, sizeof(v.key), "%s", v.options->key);

@@ -1,8 +1,11 @@
 /* Intents are remembered until their outcome, so that what an outcome leaves out is known. How
- * many is bounded: an intent that never had an outcome is forgotten some time. */
+ * many is bounded: the oldest one that had no outcome is forgotten. A writer leaves no more than
+ * 4,096 to be referred to. */
 #include "config.h"
 
 #include "audit/view.h"
+
+#include "audit/line.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,7 +18,7 @@
 #define INTENTS_MAX 16384
 
 struct audit_view {
-    json_t *intents; /* views by number */
+    json_t *intents; /* by number, oldest first: the view, or null of one that nobody read */
 };
 
 /* Members that keep their meaning under a longer name, in the order of the reading. */
@@ -57,7 +60,7 @@ struct audit_view *audit_view_free(struct audit_view *v)
 }
 
 /* Places of a line, taken apart once: "FILE:LINE RULE", where FILE is that of the nearest place
- * before it that names one. */
+ * before it that names one; "FILE:LINE " has the rule of the place before it. */
 struct place {
     const char *file; /* not terminated */
     int file_size;
@@ -94,7 +97,7 @@ static size_t read_places(const json_t *at, struct place places[static PLACES_MA
         p->file = file;
         p->file_size = file_size;
         p->line = strtoul(colon + 1, &end, 10);
-        p->rule = *end == ' ' ? end + 1 : NULL;
+        p->rule = *end != ' ' ? NULL : end[1] ? end + 1 : n > 1 ? p[-1].rule : NULL;
     }
     return n;
 }
@@ -171,12 +174,12 @@ static bool is(const json_t *view, const char *name, const char *text)
 /* What a line leaves out since it is as nearly always. */
 static void add_usual(json_t *view)
 {
-    const json_t *person = json_object_get(view, "person");
+    bool outcome = is(view, "event", "outcome");
 
-    if (is(view, "event", "outcome") && is(view, "code", "done") && json_object_get(view, "status") &&
+    if (outcome && is(view, "code", "done") && json_object_get(view, "status") &&
         !json_object_get(view, "answer"))
         json_object_set_new(view, "answer", json_string("done"));
-    if ((is(view, "event", "intent") || (is(view, "event", "outcome") && json_object_get(person, "dn"))) &&
+    if ((is(view, "event", "intent") || (outcome && json_object_get(view, "operation"))) &&
         !json_object_get(view, "attempts"))
         json_object_set_new(view, "attempts", json_integer(1));
 }
@@ -204,6 +207,19 @@ static void add_usual_why(json_t *view)
     }
 }
 
+/* A new user's login stands among the values. */
+static void add_usual_login(json_t *view)
+{
+    json_t *change, *person = json_object_get(view, "person");
+    size_t i;
+
+    if (!person || json_object_get(person, "login") || !is(view, "operation", "create"))
+        return;
+    json_array_foreach(json_object_get(view, "changes"), i, change)
+        if (is(change, "field", "login_id") && json_is_string(json_object_get(change, "to")))
+            json_object_set(person, "login", json_object_get(change, "to"));
+}
+
 static json_t *view_of(const json_t *line)
 {
     json_t *view = json_object();
@@ -219,45 +235,111 @@ static json_t *view_of(const json_t *line)
     if (json_object_get(line, "pc") && !p)
         json_object_set_new(view, "erased", json_true());
     add_usual(view);
+    add_usual_login(view);
     add_usual_why(view);
     return view;
 }
 
 static void take_from_intent(json_t *view, const json_t *intent)
 {
-    static const char *const names[] = {"changes", "why", "attempts", "fingerprint"};
-    json_t *person = json_object_get(view, "person");
+    static const char *const names[] = {"run",     "operation",   "changes", "why",
+                                        "attempts", "fingerprint", "lag_ms",  "erased"};
+    static const char *const of_person[] = {"id", "dn", "login"};
+    json_t *person = json_object_get(view, "person"), *whose = json_object_get(intent, "person");
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         copy(view, names[i], intent, names[i]);
-    copy(view, "lag_ms", intent, "lag_ms");
     if (is(intent, "code", REASON_REVOKED))
         json_object_set_new(view, "revoked", json_true());
-    copy(person, "dn", json_object_get(intent, "person"), "dn");
-    copy(person, "login", json_object_get(intent, "person"), "login");
+    if (whose && !person)
+        json_object_set(view, "person", whose);
+    for (size_t i = 0; person && i < ARRAY_SIZE(of_person); i++)
+        copy(person, of_person[i], whose, of_person[i]);
+}
+
+static const char *key_of(long long number, char ret[static 24])
+{
+    snprintf(ret, 24, "%lld", number);
+    return ret;
+}
+
+static void remember(struct audit_view *v, const char *key, json_t *view)
+{
+    void *oldest;
+
+    json_object_del(v->intents, key); /* it is the newest now */
+    if (json_object_size(v->intents) >= INTENTS_MAX && (oldest = json_object_iter(v->intents)))
+        json_object_del(v->intents, json_object_iter_key(oldest));
+    json_object_set(v->intents, key, view);
+}
+
+/* Behind these no outcome refers to an intent before them. */
+static bool begins_anew(const char *event)
+{
+    return strcmp(event, "start") == 0 || strcmp(event, "repair") == 0;
 }
 
 static void join(struct audit_view *v, json_t *view)
 {
     const char *event = json_string_value(json_object_get(view, "event"));
     const json_t *number = json_object_get(view, "number");
-    char key[32];
+    char key[24];
 
+    if (event && begins_anew(event))
+        json_object_clear(v->intents);
     if (!event || !number)
         return;
-    snprintf(key, sizeof(key), "%" JSON_INTEGER_FORMAT, json_integer_value(number));
-    if (strcmp(event, "intent") == 0) {
-        if (json_object_size(v->intents) >= INTENTS_MAX)
-            json_object_clear(v->intents);
-        json_object_set(v->intents, key, view);
-    } else if (strcmp(event, "outcome") == 0) {
+    key_of(json_integer_value(number), key);
+    if (strcmp(event, "intent") == 0)
+        remember(v, key, view);
+    else if (strcmp(event, "outcome") == 0) {
         const json_t *intent = json_object_get(v->intents, key);
-        const json_t *person = json_object_get(view, "person");
 
-        if (intent && person && !json_object_get(person, "dn"))
-            take_from_intent(view, intent);
+        if (!json_object_get(view, "operation")) {
+            if (!intent)
+                json_object_set_new(view, "intent_missing", json_true());
+            else if (json_is_object(intent))
+                take_from_intent(view, intent);
+        }
         json_object_del(v->intents, key);
     }
+}
+
+enum audit_intent audit_view_intent(const struct audit_view *v, const char *line)
+{
+    const json_t *intent;
+    bool says_what;
+    int64_t number;
+    char key[24];
+
+    if (!line_is_event(line, "outcome"))
+        return AUDIT_INTENT_NONE;
+    number = line_number(line, &says_what);
+    if (!number || says_what)
+        return AUDIT_INTENT_NONE;
+    intent = json_object_get(v->intents, key_of(number, key));
+    return !intent                  ? AUDIT_INTENT_MISSING
+           : json_is_object(intent) ? AUDIT_INTENT_READ
+                                    : AUDIT_INTENT_PASSED;
+}
+
+void audit_view_pass(struct audit_view *v, const char *line, enum audit_intent intent)
+{
+    bool begun = line_is_event(line, "intent"), says_what;
+    char key[24];
+    int64_t number = 0;
+
+    if (line_is_event(line, "start") || line_is_event(line, "repair"))
+        json_object_clear(v->intents);
+    else if (begun || intent != AUDIT_INTENT_NONE || line_is_event(line, "outcome"))
+        number = line_number(line, &says_what);
+    if (!number)
+        return;
+    key_of(number, key);
+    if (begun)
+        remember(v, key, json_null());
+    else
+        json_object_del(v->intents, key);
 }
 
 json_t *audit_view_read(struct audit_view *v, const char *line, size_t size)

@@ -274,7 +274,7 @@ static int take_line(const char *line, const json_t *view, void *userdata)
     /* Not the end: a clock that was put right leaves later lines with earlier times. */
     if (k->who->at && time && strncmp(time, k->who->at, strlen(k->who->at)) > 0)
         return 0;
-    if (json_is_true(json_object_get(view, "erased")))
+    if (json_is_true(json_object_get(view, "erased")) && json_object_get(view, "commitment"))
         k->who->n_erased++;
     number_key((long long)json_integer_value(number), key);
     if (event && strcmp(event, "intent") == 0 && number)
@@ -312,7 +312,7 @@ static int begin(struct looker *k, struct error *e)
 int audit_who(struct audit_who *w, const char *const *files, size_t n_files, struct error *e)
 {
     CLEANUP(looker_done) struct looker k = {.who = w};
-    struct audit_filter filter = {.wants = wants};
+    struct audit_filter filter = {.wants = wants, .n_unknown = &w->n_unknown};
     int r = begin(&k, e);
 
     if (r == 0)

@@ -59,7 +59,8 @@ static int ascii_case(const void *a, const void *b)
 }
 
 /* What was added in another way since is put into the tree first. */
-static int add_once(struct string_list *l, const char *text, int (*order)(const void *, const void *))
+static int add_once(struct string_list *l, const char *text,
+                    int (*order)(const void *, const void *))
 {
     if (l->order != order || l->n_indexed > l->n_items)
         forget_index(l);

@@ -345,7 +345,7 @@ static size_t character_offset(const char *text, unsigned n)
     return at;
 }
 
-/* Beyond so many, the line in which the value begins is enough: a column costs a walk through it. */
+/* Beyond so many, the line in which the value begins is enough: a column costs a walk. */
 #define COLUMNS_MAX 500
 
 /* The mapping counts columns inside the value; people look for them in the file. */

@@ -242,7 +242,7 @@ const struct config_key config_keys[] = {
     { "lifecycle", "create_disabled", config_parse_yes_no, "no", SLOT(sync.create_disabled), .flags = KEY_RELOAD,
       .help = "Whether people whom disabled_when or expires_at names get a user, disabled." },
     { "lifecycle", "delete_after", config_parse_duration, "0", SLOT(sync.delete_after_usec), RANGE(0, 3650 * DAYS), .flags = KEY_RELOAD,
-      .help = "How long after that the user is deleted; 0: never." },
+      .help = "How long after somebody left, and after that user was disabled, the user is deleted; 0: never." },
     { "lifecycle", "on_rename", config_parse_choice, "rename", SLOT(sync.on_rename), .choices = rename_choices, .flags = KEY_RELOAD,
       .help = "What a changed login does: rename the user, or hold until a person decides." },
     { "lifecycle", "logged_in_wait", config_parse_duration, "12h", SLOT(sync.logged_in_wait_usec), RANGE(0, 30 * DAYS), .flags = KEY_RELOAD,

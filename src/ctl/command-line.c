@@ -212,14 +212,27 @@ static int find_config(struct command_line *l)
     return EXIT_FINE;
 }
 
+/* Each way to call the verb, on a line of its own. */
+static void print_forms(struct output *o, const char *first, const char *others,
+                        const struct ctl_verb *v)
+{
+    const char *form = v->arguments, *lead = first;
+
+    do {
+        size_t size = strcspn(form, "\n");
+        output_format(o, "%s%s%s%.*s\n", lead, v->name, size > 0 ? " " : "", (int)size, form);
+        lead = others;
+        form += size;
+    } while (*form++ == '\n');
+}
+
 static void print_help(struct output *o)
 {
     output_format(o, "Usage: rosterctl [OPTION...] VERB [ARGUMENT...]\n"
                      "Asks and directs rosterd(8).\n\n");
     for (size_t i = 0; i < ctl_n_verbs; i++) {
-        const struct ctl_verb *v = &ctl_verbs[i];
-        output_format(o, "  %s%s%s\n        %s\n", v->name, *v->arguments ? " " : "",
-                      v->arguments, v->help);
+        print_forms(o, "  ", "  ", &ctl_verbs[i]);
+        output_sentence(o, 8, ctl_verbs[i].help);
     }
     output_format(
         o,
@@ -231,8 +244,8 @@ static void print_help(struct output *o)
         "  -c, --config FILE     the configuration that names socket and audit file\n"
         "                        [%s/rosterd.conf]\n"
         "      --socket PATH     the socket itself\n"
-        "      --reason TEXT     why, for the audit: of what approve, pause, resume, retry,\n"
-        "                        sync and reload do\n"
+        "      --reason TEXT     why, for the audit; of approve, pause, resume, retry,\n"
+        "                        sync and reload\n"
         "  -h, --help            this text\n"
         "      --version         the version\n\n"
         "Exit status: 0 fine, 1 failure, 2 changes or problems found, or a mistake in the\n"
@@ -243,7 +256,8 @@ static void print_help(struct output *o)
 /* Of one verb; the words before an option of the table are its arguments. */
 static void print_verb_help(struct output *o, const struct ctl_verb *v)
 {
-    output_format(o, "Usage: rosterctl %s%s%s\n\n", v->name, *v->arguments ? " " : "", v->arguments);
+    print_forms(o, "Usage: rosterctl ", "       rosterctl ", v);
+    output_format(o, "\n");
     output_sentence(o, 0, v->help);
     if (v->exits)
         output_format(o, "\nExit status 2: %s.\n", v->exits);
@@ -257,7 +271,7 @@ static bool names_option(const char *arguments, const char *name)
     size_t size = (size_t)snprintf(option, sizeof(option), "--%s", name);
 
     for (const char *at = arguments; (at = strstr(at, option)); at += size)
-        if (strchr(" ]|", at[size]))
+        if (strchr(" ]|\n", at[size]))
             return true;
     return false;
 }
@@ -286,7 +300,8 @@ static int check_words(struct command_line *l, const struct ctl_verb *v)
     if (c->n_arguments > v->max_arguments)
         return ctl_misuse(c, "unexpected argument '%s'", c->arguments[v->max_arguments]);
     if (c->n_arguments < v->min_arguments)
-        return ctl_misuse(c, "an argument is missing: rosterctl %s %s", v->name, v->arguments);
+        return ctl_misuse(c, "an argument is missing: rosterctl %s %.*s", v->name,
+                          (int)strcspn(v->arguments, "\n"), v->arguments);
     return EXIT_FINE;
 }
 

@@ -149,6 +149,10 @@ static void add_verdict(struct buffer *b, const struct evidence *e)
         add_count(b, v->n_erased, "line", "lines");
         buffer_add_text(b, " the personal data was erased by a recorded act. ");
     }
+    if (v->n_unknown) {
+        add_count(b, v->n_unknown, "outcome is", "outcomes are");
+        buffer_add_text(b, " of an intent in a file that was not given: of whom, is not told here. ");
+    }
     buffer_format(b, "</p>\n<p class=\"soft\">Last hash <code>%s</code>.", v->last_hash);
     if (v->key[0]) {
         buffer_add_text(b, " Signed by <code>");

@@ -231,6 +231,9 @@ void evidence_text(struct output *o, const struct evidence *v)
                   (unsigned long long)p->n_checkpoints, text_plural(p->n_checkpoints),
                   (unsigned long long)p->n_unsigned, text_plural(p->n_unsigned),
                   p->n_unsigned == 1 ? "is" : "are");
+    if (p->n_unknown)
+        output_format(o, "%llu outcome%s whose intent is in none of these files: of whom, is not told\n",
+                      (unsigned long long)p->n_unknown, text_plural(p->n_unknown));
     for (size_t i = 0; i < p->n_findings; i++)
         output_sentence(o, 2, p->findings[i].sentence);
     if (v->report.comparison) {

@@ -32,7 +32,7 @@ static json_t *verdict_of(const struct audit_verify_result *v)
         json_array_append_new(findings, finding_of(&v->findings[i]));
     return json_pack(
         "{s:b, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:s?, s:i, s:s, s:o, s:I, s:I, s:I, s:I, s:I, "
-        "s:I, s:s?}",
+        "s:I, s:s?, s:I}",
         "whole", first == NULL, "lines", (json_int_t)v->n_lines, "lines_before",
         (json_int_t)v->n_whole, "first_seq", (json_int_t)v->first_seq, "last_seq",
         (json_int_t)v->last_seq, "first_time", v->first_time, "last_time", v->last_time,
@@ -41,12 +41,20 @@ static json_t *verdict_of(const struct audit_verify_result *v)
         findings, "more_findings", (json_int_t)v->n_more, "checkpoints",
         (json_int_t)v->n_checkpoints, "last_checkpoint", (json_int_t)v->last_checkpoint,
         "unsigned", (json_int_t)v->n_unsigned, "erased", (json_int_t)v->n_erased, "old_form",
-        (json_int_t)v->n_old, "key", v->key[0] ? v->key : NULL);
+        (json_int_t)v->n_old, "key", v->key[0] ? v->key : NULL, "unknown",
+        (json_int_t)v->n_unknown);
 }
 
 static const char *plural(uint64_t n)
 {
     return n == 1 ? "" : "s";
+}
+
+static void show_unknown(struct output *o, uint64_t n, const char *so)
+{
+    if (n)
+        output_format(o, "%llu outcome%s whose intent is in none of these files%s\n",
+                      (unsigned long long)n, plural(n), so);
 }
 
 /* What is proved, and what is not. */
@@ -73,6 +81,7 @@ static void show_proved(struct output *o, const struct audit_verify_result *v, b
     if (v->n_erased)
         output_format(o, "%llu line%s whose personal data was erased by a recorded act\n",
                       (unsigned long long)v->n_erased, plural(v->n_erased));
+    show_unknown(o, v->n_unknown, ": of whom and of what is not told here");
     if (v->n_carriage)
         output_format(o,
                       "%llu file%s with CR LF at the ends of lines: a mail gateway or an editor "
@@ -227,8 +236,13 @@ static int show(struct ctl *c, const char *const *files, size_t n_files)
                                   .kind = c->kind,
                                   .code = c->code};
     struct error e = {""};
+    uint64_t n_unknown = 0;
+    if (c->person || c->kind) /* or they are shown */
+        filter.n_unknown = &n_unknown;
     ctl_page(c);
     int r = audit_each(files, n_files, &filter, show_line, c, &e);
+    if (r == 0 && !c->json)
+        show_unknown(&c->output, n_unknown, ": not shown, since of whom and of what is not told");
 
     if (r == -EPIPE)
         return EXIT_FINE; /* whoever read it has seen enough */
@@ -262,9 +276,10 @@ static int who_json(struct ctl *c, const struct audit_who *w)
         if (w->people[i].holds)
             json_array_append_new(people, holder_of(&w->people[i]));
     return ctl_print_json(c,
-                          json_pack("{s:s, s:s, s:s?, s:o, s:I}", "what", w->field, "name",
+                          json_pack("{s:s, s:s, s:s?, s:o, s:I, s:I}", "what", w->field, "name",
                                     w->name, "at", w->at, "people", people, "erased",
-                                    (json_int_t)w->n_erased),
+                                    (json_int_t)w->n_erased, "unknown",
+                                    (json_int_t)w->n_unknown),
                           JSON_INDENT(2));
 }
 
@@ -322,6 +337,7 @@ static int who(struct ctl *c, const char *const *files, size_t n_files)
                       "%llu line%s told of people whose data was erased: there may have been "
                       "more\n",
                       (unsigned long long)w.n_erased, plural(w.n_erased));
+    show_unknown(&c->output, w.n_unknown, ": there may have been more");
     return EXIT_FINE;
 }
 

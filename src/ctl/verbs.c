@@ -287,7 +287,14 @@ const struct ctl_verb ctl_verbs[] = {
     { "check", "[--commands]", 0, 0, ctl_check, "try configuration, directory, token, privileges, names and rules; with --commands print what is tried as commands of ldapsearch and curl", "an error was found" },
     { "test", "[FILE.case | FOLDER]... [--all]", 0, 100000, ctl_test, "hold the rules against people that are written down; without FILE those in the folder cases beside the configuration. Needs no daemon and no server", "a case failed" },
     { "config", "show", 1, 1, run_config, "the configuration in effect, with where each value comes from", NULL },
-    { "audit", "verify [--proof FILE] [--key KEY] [--checkpoint FILE] [FILE...] | show [--person PERSON] [--since DATE] [--until DATE] [--event EVENT] [--kind KIND] [--code CODE] [FILE...] | who --role NAME | --team NAME | --skill NAME [--at DATE] [FILE...] | report [--since DATE] [--until DATE] [--html FILE] [--csv DIR] [FILE...] | export --format ocsf|ecs|cef [--follow] [--after SEQ] [FILE...] | prove SEQ [FILE...] | erase PERSON --reason TEXT | key [--new]", 1, 1000, ctl_audit, "verify audit files, show them, say who had what: needs no daemon; show the key that signs them", "something was found" },
+    { "audit", "verify [--proof FILE] [--key KEY] [--checkpoint FILE] [FILE...]\n"
+               "show [--person PERSON] [--since DATE] [--until DATE] [--event EVENT] [--kind KIND] [--code CODE] [FILE...]\n"
+               "who --role NAME | --team NAME | --skill NAME [--at DATE] [FILE...]\n"
+               "report [--since DATE] [--until DATE] [--html FILE] [--csv DIR] [FILE...]\n"
+               "export --format ocsf|ecs|cef [--follow] [--after SEQ] [FILE...]\n"
+               "prove SEQ [FILE...]\n"
+               "erase PERSON --reason TEXT\n"
+               "key [--new]", 1, 1000, ctl_audit, "verify audit files, show their lines, say who had what, report, export and prove: these need no daemon; erase a person's data; show the key that signs", "something was found" },
 };
 /* clang-format on */
 const size_t ctl_n_verbs = ARRAY_SIZE(ctl_verbs);

@@ -35,7 +35,7 @@ struct ctl {
 
 struct ctl_verb {
     const char *name;
-    const char *arguments; /* for the help */
+    const char *arguments; /* for the help; of several forms each is a line */
     size_t min_arguments, max_arguments;
     int (*run)(struct ctl *c); /* an exit code */
     const char *help;

@@ -8,17 +8,15 @@
 #include "config.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "audit/erase.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/worker.h"
 #include "daemon/daemon.h"
 #include "daemon/report.h"
 
@@ -33,10 +31,8 @@ enum stage {
 struct erasure {
     struct daemon *daemon;
     struct control_call *call; /* NULL: it goes on after a restart */
-    sd_event_source *io;
-    pthread_t thread;
-    bool running, resumed;
-    int done_fd;
+    struct worker *worker;
+    bool resumed;
     enum stage stage;
     struct string_list files;
     struct erase_plan plan;
@@ -50,11 +46,7 @@ struct erasure {
 static void erasure_free(struct erasure *x)
 {
     x->daemon->erasure = NULL;
-    if (x->running)
-        (void)pthread_join(x->thread, NULL);
-    sd_event_source_disable_unref(x->io);
-    if (x->done_fd >= 0)
-        (void)close(x->done_fd);
+    worker_free(x->worker);
     string_list_done(&x->files);
     erase_plan_done(&x->plan);
     free(x->reason);
@@ -113,7 +105,8 @@ static int record(struct erasure *x, const struct memory *now, const char *event
     return r;
 }
 
-static void *work(void *userdata)
+/* On the thread. */
+static void work(void *userdata)
 {
     struct erasure *x = userdata;
     const char *const *files = (const char *const *)x->files.items;
@@ -121,18 +114,15 @@ static void *work(void *userdata)
         x->r = erase_find(&x->plan, files, x->files.n_items, &x->e);
     for (size_t i = 0; x->stage == STAGE_WRITE && i < x->files.n_items && x->r == 0; i++)
         x->r = erase_file(files[i], &x->plan.files[i], &x->e);
-    uint64_t one = 1;
-    ssize_t n = write(x->done_fd, &one, sizeof one);
-    (void)n; /* an eventfd at 0 takes it */
-    return NULL;
 }
+
+static void on_done(void *userdata);
 
 static int start_work(struct erasure *x, enum stage stage, struct error *e)
 {
     x->stage = stage;
-    int r = -pthread_create(&x->thread, NULL, work, x);
-    x->running = r == 0;
-    return r < 0 ? error_set(e, r, "cannot read the audit: %s", strerror(-r)) : 0;
+    x->worker = worker_free(x->worker);
+    return worker_start(&x->worker, x->daemon->event, work, on_done, x, e);
 }
 
 /* Stretches of lines that follow each other, [first, last]. */
@@ -206,16 +196,9 @@ static int on_found(struct erasure *x, struct error *e)
     return r < 0 ? r : start_work(x, STAGE_WRITE, e);
 }
 
-static int on_done(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static void on_done(void *userdata)
 {
-    (void)source;
-    (void)revents;
     struct erasure *x = userdata;
-    uint64_t count;
-    ssize_t n = read(fd, &count, sizeof count);
-    (void)n;
-    (void)pthread_join(x->thread, NULL);
-    x->running = false;
     int r = x->r;
     if (r == -ENOMEM)
         error_out_of_memory(&x->e);
@@ -223,7 +206,6 @@ static int on_done(sd_event_source *source, int fd, uint32_t revents, void *user
         r = x->stage == STAGE_FIND ? on_found(x, &x->e) : finish(x, &x->e);
     if (r < 0)
         erasure_fail(x, &x->e);
-    return 0;
 }
 
 /* All but the present file, which tells nothing of anybody yet. */
@@ -247,15 +229,9 @@ static int find_closed(struct erasure *x, struct error *e)
 
 static int begin(struct erasure *x, struct error *e)
 {
-    x->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (x->done_fd < 0)
-        return error_set(e, -errno, "cannot read the audit: %s", strerror(errno));
     if (string_list_add(&x->plan.names, x->person) < 0)
         return error_out_of_memory(e);
-    int r = sd_event_add_io(x->daemon->event, &x->io, x->done_fd, EPOLLIN, on_done, x);
-    if (r < 0)
-        return error_set(e, r, "cannot read the audit: %s", strerror(-r));
-    r = audit_export_rotate(x->daemon->audit, true, e);
+    int r = audit_export_rotate(x->daemon->audit, true, e);
     if (r == 0)
         r = find_closed(x, e);
     return r < 0 ? r : start_work(x, STAGE_FIND, e);
@@ -267,7 +243,6 @@ static struct erasure *erasure_new(struct daemon *d, const char *person, const c
     if (!x)
         return NULL;
     x->daemon = d;
-    x->done_fd = -1;
     x->person = strdup(person);
     x->reason = reason ? strdup(reason) : NULL;
     d->erasure = x;

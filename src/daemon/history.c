@@ -8,17 +8,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <libgen.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/worker.h"
 #include "daemon/daemon.h"
 #include "daemon/report.h"
 #include "state/mirror.h"
@@ -33,10 +31,7 @@ struct found {
 struct history {
     struct daemon *daemon;
     struct control_call *call;
-    sd_event_source *io;
-    pthread_t thread;
-    bool running;
-    int done_fd;
+    struct worker *worker;
     /* Given to the thread, and its answer. */
     struct string_list files, words, unread;
     struct found *lines;
@@ -50,11 +45,7 @@ static void history_free(struct history *h)
 {
     if (h->daemon->history == h)
         h->daemon->history = NULL;
-    if (h->running)
-        (void)pthread_join(h->thread, NULL);
-    sd_event_source_disable_unref(h->io);
-    if (h->done_fd >= 0)
-        (void)close(h->done_fd);
+    worker_free(h->worker);
     for (size_t i = 0; i < h->n_lines; i++)
         free(h->lines[i].line);
     free(h->lines);
@@ -99,7 +90,7 @@ static int compare(const void *a, const void *b)
 }
 
 /* A pass for each word: a line that two of them find is there twice until it is answered. */
-static void *read_files(void *userdata)
+static void read_files(void *userdata)
 {
     struct history *h = userdata;
     const char *const *files = (const char *const *)h->files.items;
@@ -112,10 +103,6 @@ static void *read_files(void *userdata)
     }
     if (h->n_lines)
         qsort(h->lines, h->n_lines, sizeof *h->lines, compare);
-    uint64_t one = 1;
-    ssize_t n = write(h->done_fd, &one, sizeof one);
-    (void)n; /* an eventfd at 0 takes it */
-    return NULL;
 }
 
 static json_t *lines_of(const struct history *h)
@@ -142,14 +129,9 @@ static json_t *unread_of(const struct history *h)
     return names;
 }
 
-static int on_done(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static void on_done(void *userdata)
 {
-    (void)source;
-    (void)fd;
-    (void)revents;
     struct history *h = userdata;
-    (void)pthread_join(h->thread, NULL);
-    h->running = false;
     json_t *answer = h->r == 0 ? json_pack("{s:o, s:o}", "lines", lines_of(h), "unread", unread_of(h)) : NULL;
     if (answer)
         control_reply(TAKE(h->call), answer);
@@ -157,7 +139,6 @@ static int on_done(sd_event_source *source, int fd, uint32_t revents, void *user
         control_fail(TAKE(h->call), "failed", "%s",
                      h->e.message[0] ? h->e.message : "out of memory");
     history_free(h);
-    return 0;
 }
 
 /* FILE, and what rotation makes of it: FILE.1, FILE-20261124, FILE.2.gz. */
@@ -230,20 +211,6 @@ static int find_words(struct history *h, const char *person, struct error *e)
     return r;
 }
 
-static int history_begin(struct history *h, struct error *e)
-{
-    h->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (h->done_fd < 0)
-        return error_set(e, -errno, "cannot read the audit: %s", strerror(errno));
-    int r = sd_event_add_io(h->daemon->event, &h->io, h->done_fd, EPOLLIN, on_done, h);
-    if (r >= 0)
-        r = -pthread_create(&h->thread, NULL, read_files, h);
-    if (r < 0)
-        return error_set(e, r, "cannot read the audit: %s", strerror(-r));
-    h->running = true;
-    return 0;
-}
-
 /* Rows that have not left yet belong to the history too. */
 static void export_rows(struct daemon *d)
 {
@@ -266,14 +233,13 @@ void history_start(struct daemon *d, struct control_call *call, const char *pers
     }
     h->daemon = d;
     h->call = call;
-    h->done_fd = -1;
     d->history = h;
     export_rows(d);
     int r = history_files(d, &h->files, &h->unread, &e);
     if (r == 0)
         r = find_words(h, person, &e);
     if (r == 0)
-        r = history_begin(h, &e);
+        r = worker_start(&h->worker, d->event, read_files, on_done, h, &e);
     if (r < 0) {
         control_fail(TAKE(h->call), "failed", "%s", e.message);
         history_free(h);

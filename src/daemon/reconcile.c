@@ -7,11 +7,8 @@
 #include "config.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "audit/holdings.h"
 #include "base/buffer.h"
@@ -19,6 +16,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/worker.h"
 #include "daemon/daemon.h"
 #include "model/user.h"
 #include "state/link.h"
@@ -30,10 +28,8 @@
 
 struct reconciliation {
     struct daemon *daemon;
-    sd_event_source *io, *next;
-    pthread_t thread;
-    bool running;
-    int done_fd;
+    sd_event_source *next;
+    struct worker *worker;
     uint64_t begun_usec;
     struct string_list files;
     struct holdings *holdings;
@@ -46,12 +42,8 @@ struct reconciliation {
 static void reconciliation_free(struct reconciliation *x)
 {
     x->daemon->reconciliation = NULL;
-    if (x->running)
-        (void)pthread_join(x->thread, NULL);
-    sd_event_source_disable_unref(x->io);
+    worker_free(x->worker);
     sd_event_source_disable_unref(x->next);
-    if (x->done_fd >= 0)
-        (void)close(x->done_fd);
     string_list_done(&x->files);
     holdings_free(x->holdings);
     free(x->entry_id);
@@ -64,15 +56,12 @@ static void give_up(struct reconciliation *x, const struct error *e)
     reconciliation_free(x);
 }
 
-static void *work(void *userdata)
+/* On the thread. */
+static void work(void *userdata)
 {
     struct reconciliation *x = userdata;
     x->r = holdings_read(&x->holdings, (const char *const *)x->files.items, x->files.n_items,
                          &x->e);
-    uint64_t one = 1;
-    ssize_t n = write(x->done_fd, &one, sizeof one);
-    (void)n; /* an eventfd at 0 takes it */
-    return NULL;
 }
 
 static int record_unrecorded(struct reconciliation *x, const struct link *l,
@@ -186,16 +175,9 @@ static int on_next(sd_event_source *source, void *userdata)
     return 0;
 }
 
-static int on_read(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+static void on_read(void *userdata)
 {
-    (void)source;
-    (void)revents;
     struct reconciliation *x = userdata;
-    uint64_t count;
-    ssize_t n = read(fd, &count, sizeof count);
-    (void)n;
-    (void)pthread_join(x->thread, NULL);
-    x->running = false;
     int r = x->r;
     if (r == 0) {
         r = sd_event_add_defer(x->daemon->event, &x->next, on_next, x);
@@ -206,7 +188,6 @@ static int on_read(sd_event_source *source, int fd, uint32_t revents, void *user
     }
     if (r < 0)
         give_up(x, &x->e);
-    return 0;
 }
 
 static int begin(struct reconciliation *x, struct error *e)
@@ -218,17 +199,7 @@ static int begin(struct reconciliation *x, struct error *e)
     if (r == 0)
         r = history_files(d, &x->files, &unread, e);
     string_list_done(&unread);
-    if (r < 0)
-        return r;
-    x->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    r = x->done_fd < 0 ? -errno
-                       : sd_event_add_io(d->event, &x->io, x->done_fd, EPOLLIN, on_read, x);
-    if (r >= 0)
-        r = -pthread_create(&x->thread, NULL, work, x);
-    if (r < 0)
-        return error_set(e, r, "%s", strerror(-r));
-    x->running = true;
-    return 0;
+    return r < 0 ? r : worker_start(&x->worker, d->event, work, on_read, x, e);
 }
 
 void reconcile_if_due(struct daemon *d)
@@ -241,7 +212,6 @@ void reconcile_if_due(struct daemon *d)
     if (!x)
         return;
     x->daemon = d;
-    x->done_fd = -1;
     d->reconciliation = x;
     if (begin(x, &e) < 0)
         give_up(x, &e);

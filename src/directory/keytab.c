@@ -24,7 +24,6 @@
 #include "base/text.h"
 
 #define KEYTAB_MAX (1024 * 1024)
-#define SEEN_MAX   10
 
 static int offered_fd = -1;
 static pthread_mutex_t offered_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -49,8 +48,8 @@ static uint32_t take_number(struct reader *r, unsigned size)
 static void take_text(struct reader *r, struct buffer *to)
 {
     uint32_t size = take_number(r, 2);
-    if (r->failed || r->end - r->p < (ptrdiff_t)size) {
-        r->failed = true;
+    if (r->failed || r->end - r->p < (ptrdiff_t)size || memchr(r->p, '\0', size)) {
+        r->failed = true; /* a name that ends early would pass for another one */
         return;
     }
     buffer_add(to, r->p, size);
@@ -84,20 +83,17 @@ static bool is_principal(const char *found, const char *asked)
     return strncmp(found, asked, size) == 0 && found[size] == '@';
 }
 
-/* Each once, though it has an entry for each kind of key; as many as a sentence can hold. */
-static void add_seen(struct string_list *seen, const char *principal)
+/* "a@R, b@R": one for each principal, whatever the kinds of its keys. */
+static int refuse(const struct string_list *seen, const char *principal, struct error *e)
 {
-    if (seen->n_items < SEEN_MAX && !string_list_contains(seen, principal))
-        (void)string_list_add(seen, principal);
-}
+    CLEANUP(buffer_done) struct buffer names = {};
 
-static int say_seen(const char *principal, const struct string_list *seen, struct error *e)
-{
-    CLEANUP(buffer_done) struct buffer b = {};
     for (size_t i = 0; i < seen->n_items; i++)
-        buffer_format(&b, "%s%s", i > 0 ? ", " : "", seen->items[i]);
-    return error_set(e, -ENOENT, "it has no key of %s, only of: %s%s", principal,
-                     b.data ? b.data : "nobody", seen->n_items == SEEN_MAX ? ", …" : "");
+        buffer_format(&names, "%s%s", i > 0 ? ", " : "", seen->items[i]);
+    if (names.failed)
+        return error_out_of_memory(e);
+    return error_set(e, -ENOENT, "it has no key of %s, only of: %s", principal,
+                     names.data ? names.data : "nobody");
 }
 
 int keytab_select(const unsigned char *bytes, size_t size, const char *principal,
@@ -117,14 +113,14 @@ int keytab_select(const unsigned char *bytes, size_t size, const char *principal
         CLEANUP(freep) char *found = n > 0 ? principal_of(r.p, length) : NULL;
         if (n > 0 && !found)
             return error_set(e, -EBADMSG, "it is damaged");
-        if (found)
-            add_seen(&seen, found);
+        if (found && string_list_add_once(&seen, found) < 0)
+            return error_out_of_memory(e);
         if (found && is_principal(found, principal))
             buffer_add(&kept, r.p - 4, length + 4);
         r.p += length; /* a negative size is a hole */
     }
     if (kept.size == 2)
-        return say_seen(principal, &seen, e);
+        return refuse(&seen, principal, e);
     *ret_size = kept.size;
     *ret = (unsigned char *)buffer_take(&kept);
     return *ret ? 0 : error_out_of_memory(e);

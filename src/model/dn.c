@@ -312,6 +312,16 @@ static int scan_rdns(struct scanner *s, const struct schema *schema, struct stri
     return 0;
 }
 
+/* The name is cut where it must be, and never what is said of it. */
+static int refuse(const struct scanner *s, struct error *e)
+{
+    char shown[400];
+
+    return error_set(e, -EINVAL, "\"%s\" is not a distinguished name: %s at byte %zu",
+                     text_printable(shown, sizeof(shown), s->start, strlen(s->start)), s->fault,
+                     (size_t)(s->p - s->start) + 1);
+}
+
 static int key_at(const struct schema *schema, const char *dn, unsigned depth, char **ret,
                   struct error *e)
 {
@@ -323,8 +333,7 @@ static int key_at(const struct schema *schema, const char *dn, unsigned depth, c
     if (r == -ENOMEM)
         return error_out_of_memory(e);
     if (r < 0)
-        return error_set(e, r, "\"%.400s\" is not a distinguished name: %s at byte %zu", dn,
-                         s.fault, (size_t)(s.p - s.start) + 1);
+        return refuse(&s, e);
     for (size_t i = rdns.n_items; i > 0; i--)
         buffer_add_text(&key, rdns.items[i - 1]);
     char *text = buffer_take(&key);

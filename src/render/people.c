@@ -262,6 +262,9 @@ void render_audit_line(struct output *o, const json_t *line)
     output_format(o, "  ");
     if (json_is_object(person))
         render_person(o, person);
+    if (member_true(line, "intent_missing"))
+        output_format(o, "(its intent, of operation %lld, is in none of these files)",
+                      member_number(line, "number"));
     if (member_number(line, "status") > 0)
         output_format(o, "  HTTP %lld", member_number(line, "status"));
     if (member_text(line, "answer")) {

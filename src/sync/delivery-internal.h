@@ -35,7 +35,8 @@ struct delivery {
     struct passwords *passwords;
     struct state *state;
     const struct engine_options *options;
-    struct execution *executions;
+    struct execution *executions, *newest; /* the oldest first */
+    struct execution *to_start; /* of the newest, which wait for a commit, the first; or NULL */
     size_t n_executions;
     uint64_t n_done; /* since the start */
     struct engine_revocation past_revocations[ENGINE_PAST_REVOCATIONS];
@@ -45,7 +46,7 @@ struct delivery {
 /* One operation in flight. */
 struct execution {
     struct delivery *delivery;
-    struct execution *next;
+    struct execution *next, *previous;
     struct intent intent;
     struct operation *operation;
     struct link link;
@@ -68,13 +69,13 @@ struct execution {
     bool proved; /* the login is that of the user that is known */
     bool id_failed; /* the remembered id is not there, or cannot be asked for */
     void (*go)(struct execution *x); /* what follows when that is proved */
-    bool waits_for_commit;      /* its intent is written and not durable yet */
     char *details;              /* JSON for the audit row of its end: what was found there */
     struct secret *password;    /* OPERATION_CREATE: kept until it is handed on */
     struct planner_input merge; /* for planner_adoption_changes() */
 };
 
 /* execution.c */
+void execution_append(struct delivery *d, struct execution *x);
 struct execution *execution_free(struct execution *x);
 /* What the rules want now, and what is known, at the moment the operation starts. */
 int execution_load(struct execution *x, struct error *e);

@@ -91,16 +91,14 @@ static int begin_execution(struct delivery *d, struct operation *taken, struct e
         operation_free(taken);
         return error_out_of_memory(e);
     }
-    x->delivery = d;
+    execution_append(d, x);
     x->operation = taken;
-    x->next = d->executions;
-    d->executions = x;
-    d->n_executions++;
     x->intent.entry_id = taken->entry_id;
     books_open_intent(d->books, &x->intent);
 
     char cause[512], sentence[768];
-    const char *reason = known_missing(d, taken, cause, sizeof(cause));
+    bool unclear = operation_is_unclear(taken); /* read first, whatever else is known */
+    const char *reason = unclear ? NULL : known_missing(d, taken, cause, sizeof(cause));
     if (reason) {
         doubt_missing(d, reason);
         reference_sentence(cause, sentence, sizeof(sentence));
@@ -108,7 +106,7 @@ static int begin_execution(struct delivery *d, struct operation *taken, struct e
         return 0;
     }
     struct lockout lockout;
-    int r = operation_is_unclear(taken) ? 0 : lockout_look(d->books, taken, &lockout, e);
+    int r = unclear ? 0 : lockout_look(d->books, taken, &lockout, e);
     if (r > 0) {
         lockout_alarm(d->books, &lockout);
         execution_hold(x, NULL, REASON_LOCKOUT, lockout.cause, lockout.sentence,
@@ -118,7 +116,7 @@ static int begin_execution(struct delivery *d, struct operation *taken, struct e
     if (r == 0)
         r = execution_load(x, e);
     if (r == 0) {
-        x->settling = taken->kind != OPERATION_ADOPT && operation_is_unclear(taken);
+        x->settling = taken->kind != OPERATION_ADOPT && unclear;
         taken->attempts++;
         taken->state = OPERATION_STARTED;
         r = queue_start(d->state, taken->number, taken->attempts, e);
@@ -132,8 +130,8 @@ static int begin_execution(struct delivery *d, struct operation *taken, struct e
         r = books_audit(d->books, &row, e);
     if (r < 0)
         execution_free(x);
-    else
-        x->waits_for_commit = true;
+    else if (!d->to_start)
+        d->to_start = x;
     return r;
 }
 
@@ -259,7 +257,7 @@ int delivery_pick(struct delivery *d, size_t *ret_n, struct error *e)
         return r;
     health_forget_old_missing(d->health);
     size_t room = most - d->n_executions;
-    if (room > d->options->max_concurrent) /* what one commit releases leaves in any order */
+    if (room > d->options->max_concurrent) /* few at a time, so that the first leaves soon */
         room = d->options->max_concurrent;
     struct operation_list due = {0};
     r = queue_next(d->state, QUEUE_DUE, clock_steady_usec(), room, &due, e);
@@ -293,17 +291,12 @@ void delivery_hurry(struct delivery *d)
             d->options->tenant_ops->call_hurry(x->call);
 }
 
-/* A start may end its execution, so the
- * list is looked through anew each time. */
+/* A start may end its execution. */
 void delivery_start_committed(struct delivery *d)
 {
-    for (;;) {
-        struct execution *x = d->executions;
-        while (x && !x->waits_for_commit)
-            x = x->next;
-        if (!x || books_have_failed(d->books))
-            return;
-        x->waits_for_commit = false;
+    while (d->to_start && !books_have_failed(d->books)) {
+        struct execution *x = d->to_start;
+        d->to_start = x->next;
         execution_start(x);
     }
 }

@@ -45,6 +45,12 @@ static int note_spent(struct delivery *d, const struct operation *o, struct erro
     return r < 0 ? r : books_note_steady(d->books, e);
 }
 
+/* Whether it was done will never be known once it is not settled any more: it counts as done. */
+static bool may_have_been_done(const struct operation *o)
+{
+    return operation_is_unclear(o) && o->kind != OPERATION_ADOPT && !o->approved;
+}
+
 /* The user was made as the rules wanted it at the start, nothing came in between, and nothing
  * waits: to look at the person again would find nothing. */
 static bool is_settled(const struct execution *x, struct error *e)
@@ -122,8 +128,7 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
         cause = "unclear";
     }
     bool again = text_equal(o->reason, reason);
-    /* Whether the attempt before took effect will never be known: it counts as done. */
-    bool lost = operation_is_unclear(o) && !text_equal(reason, REASON_UNCLEAR) && !o->approved;
+    bool lost = may_have_been_done(o) && !text_equal(reason, REASON_UNCLEAR);
     o->state = OPERATION_HELD;
     o->not_before_usec = wait_usec ? now + wait_usec : 0;
     if (!again || !o->since_usec)
@@ -157,14 +162,17 @@ void execution_replan(struct execution *x, const struct tenant_answer *a, const 
                       const char *sentence)
 {
     struct delivery *d = x->delivery;
+    const struct operation *o = x->operation;
     struct error e = {0};
     int r = books_write(d->books, &e);
     if (r == 0)
-        r = queue_remove(d->state, x->operation->number, &e);
+        r = queue_remove(d->state, o->number, &e);
+    if (r == 0 && may_have_been_done(o))
+        r = note_spent(d, o, &e);
     if (r == 0)
         r = audit_outcome(x, "outcome", a, code, sentence, &e);
     if (r == 0)
-        r = person_mark_dirty(d->state, x->operation->entry_id, &e);
+        r = person_mark_dirty(d->state, o->entry_id, &e);
     if (r < 0)
         execution_broken(x, &e);
     else

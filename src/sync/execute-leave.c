@@ -134,7 +134,7 @@ static void on_leaver_read(const struct tenant_answer *a, void *userdata)
         execution_fail(x, a);
         return;
     }
-    if (execution_is_stranger(x, a) || is_used(x, a))
+    if (execution_is_stranger(x, a))
         return;
     if (a->user->disabled) {
         conclude(x, a, LINK_DISABLED);
@@ -144,6 +144,8 @@ static void on_leaver_read(const struct tenant_answer *a, void *userdata)
         execution_undone(x, a);
         return;
     }
+    if (is_used(x, a))
+        return;
     /* The beginning is kept, so that neither a death nor an answer that fails in between makes
      * the wait longer. */
     uint64_t now = clock_steady_usec();

@@ -15,15 +15,29 @@
 #include "sync/apply.h"
 #include "sync/delivery-internal.h"
 
+void execution_append(struct delivery *d, struct execution *x)
+{
+    x->delivery = d;
+    x->previous = d->newest;
+    *(d->newest ? &d->newest->next : &d->executions) = x;
+    d->newest = x;
+    d->n_executions++;
+}
+
+static void take_out(struct execution *x)
+{
+    struct delivery *d = x->delivery;
+    *(x->previous ? &x->previous->next : &d->executions) = x->next;
+    *(x->next ? &x->next->previous : &d->newest) = x->previous;
+    if (d->to_start == x)
+        d->to_start = x->next;
+    d->n_executions--;
+}
+
 struct execution *execution_free(struct execution *x)
 {
     struct delivery *d = x->delivery;
-    for (struct execution **p = &d->executions; *p; p = &(*p)->next)
-        if (*p == x) {
-            *p = x->next;
-            d->n_executions--;
-            break;
-        }
+    take_out(x);
     books_close_intent(d->books, &x->intent);
     if (x->call)
         d->options->tenant_ops->call_free(x->call);

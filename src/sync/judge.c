@@ -74,6 +74,7 @@ static int plan_for(struct judge *j, struct dossier *s, struct planner_result *r
         .granted = s->granted,
         .quirks = s->quirks,
         .disabled_by_us = s->link.disabled_by_us,
+        .disabled_as_dormant = s->link.dormant_usec != 0,
         .renamed_there = s->link.renamed_there,
         .used_usec = link_used_usec(&s->link),
         .vanished = s->link.gone != LINK_THERE,

@@ -57,7 +57,7 @@ struct sync_options {
     enum sync_mode mode;
     /* [lifecycle] */
     uint64_t leave_grace_usec;  /* 0: at once */
-    uint64_t delete_after_usec; /* after the disable; 0: never */
+    uint64_t delete_after_usec; /* after the disable and the leaving; 0: never */
     enum on_rename on_rename;
     uint64_t logged_in_wait_usec;  /* the longest that a shift postpones a disable */
     uint64_t verify_interval_usec; /* 0: no sweep */

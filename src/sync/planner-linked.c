@@ -44,14 +44,17 @@ static int plan_leaver(const struct planner_input *in, struct planner_result *r)
     r->leaving_usec = in->leaving_usec ? in->leaving_usec : in->now_usec;
     r->started_leaving = !in->leaving_usec;
     struct operation *o = NULL;
+    bool ours = in->disabled_by_us || in->disabled_as_dormant;
     int rc = 0;
     if (in->link == PLANNER_ACTIVE) {
         rc = plan_disable(in, r, why, r->leaving_usec + options->leave_grace_usec, &o);
-    } else if (in->link == PLANNER_DISABLED && in->disabled_by_us &&
-               options->delete_after_usec) {
+    } else if (in->link == PLANNER_DISABLED && ours && options->delete_after_usec) {
+        /* Who was disabled, or made disabled, long before does not go at once. */
+        uint64_t since =
+            in->disabled_usec > r->leaving_usec ? in->disabled_usec : r->leaving_usec;
         rc = plan_add(in, r, OPERATION_DELETE, in->login, why, &o);
         if (rc == 0)
-            o->not_before_usec = in->disabled_usec + options->delete_after_usec;
+            o->not_before_usec = since + options->delete_after_usec;
     } else if (in->link == PLANNER_DELETED && in->presence == PLANNER_GONE) {
         r->bucket = PLANNER_BUCKET_FORGET;
     }

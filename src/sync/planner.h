@@ -72,6 +72,7 @@ struct planner_input {
         *granted; /* roles and skills that rosterd gave; only those lists are used */
     const struct user *quirks; /* what the tenant did by itself; NULL: nothing */
     bool disabled_by_us;
+    bool disabled_as_dormant; /* by us, and a person's to enable */
     uint64_t used_usec;     /* since when nobody logged in, as far as it is known; 0: not known */
     bool vanished;          /* the verification did not find the user at the tenant */
     bool maybe_renamed;     /* … and whether it was renamed there cannot be told */

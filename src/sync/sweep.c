@@ -106,12 +106,14 @@ static void walk_broken(struct walk *w, const struct error *e)
     walk_free(w);
 }
 
-/* A user that was renamed there, or is gone, waits for a person, who may undo that there. */
+/* A user that was renamed there, or is gone, waits for a person, who may undo that there; and after
+ * an older state was restored, what waits does so until the user was read. */
 static bool is_in_motion(const struct link *l, const struct operation_list *busy)
 {
     for (size_t i = 0; i < busy->n_items; i++) {
         const struct operation *o = busy->items[i];
         bool waits = l->renamed_there || l->gone || text_equal(o->reason, REASON_USER_GONE) ||
+                     text_equal(o->reason, REASON_STATE_RESTORED) ||
                      text_equal(o->reason, REASON_DORMANT);
         if (!waits || o->state == OPERATION_STARTED)
             return true;

@@ -24,8 +24,8 @@
 #include "base/memory.h"
 #include "base/text.h"
 
-#define RETRY_AFTER_MAX (3600 * USEC_PER_SEC)
-#define WORDS_SIZE      512
+#define RETRY_AFTER_MAX_SEC 3600
+#define WORDS_SIZE          512
 
 const char *tenant_answer_class_name(enum tenant_answer_class c)
 {
@@ -42,26 +42,6 @@ const char *tenant_answer_class_name(enum tenant_answer_class c)
     case TENANT_UNSUPPORTED: return "unsupported";
     }
     return "?";
-}
-
-uint64_t answer_retry_after(const char *text, uint64_t now_usec)
-{
-    if (!text || !*text)
-        return 0;
-    if (strspn(text, "0123456789") == strlen(text)) {
-        uint64_t seconds = 0;
-        if (text_parse_unsigned(text, UINT64_MAX, &seconds) < 0 ||
-            seconds > RETRY_AFTER_MAX / USEC_PER_SEC)
-            return RETRY_AFTER_MAX;
-        return seconds * USEC_PER_SEC;
-    }
-    if (!isalpha((unsigned char)*text)) /* "-5", "1.5": curl_getdate reads them as dates */
-        return 0;
-    time_t date = curl_getdate(text, NULL);
-    if (date < 0 || (uint64_t)date * USEC_PER_SEC <= now_usec)
-        return 0;
-    uint64_t wait = (uint64_t)date * USEC_PER_SEC - now_usec;
-    return wait > RETRY_AFTER_MAX ? RETRY_AFTER_MAX : wait;
 }
 
 /* -- the body as people and hints see it -- */
@@ -136,13 +116,25 @@ static bool hint_json(char *hint, size_t size, const char *body, size_t n)
     return true;
 }
 
-static void set_hint(struct tenant_answer *ret, const struct http_result *r)
+/* A token that nobody knows yet, wherever it was put and under whatever status. */
+static bool gives_token(const struct answer_question *q, const char *body, size_t n)
+{
+    return q->api == ANSWER_TOKEN && find_ci(body, n, "_token");
+}
+
+static void set_hint(struct tenant_answer *ret, const struct answer_question *q,
+                     const struct http_result *r)
 {
     size_t n;
     const char *body = body_start(r, &n);
-    if (is_html(r))
+    bool html = is_html(r);
+    if (!html && n > 0 && *body == '{' && hint_json(ret->hint, sizeof(ret->hint), body, n))
+        return;
+    if (gives_token(q, body, n))
+        snprintf(ret->hint, sizeof(ret->hint), "(the answer holds a token, it is not shown)");
+    else if (html)
         hint_html(ret->hint, sizeof(ret->hint), body, n);
-    else if (n == 0 || *body != '{' || !hint_json(ret->hint, sizeof(ret->hint), body, n))
+    else
         text_printable(ret->hint, sizeof(ret->hint), body, n < 1024 ? n : 1024);
 }
 
@@ -400,7 +392,7 @@ static void hide_secrets(struct tenant_answer *ret, const struct answer_question
 }
 
 void answer_decide(struct tenant_answer *ret, const struct answer_question *question,
-                   const struct http_result *result, uint64_t now_usec)
+                   const struct http_result *result)
 {
     ret->status = result->status;
     ret->reference = TENANT_REFERENCE_NONE;
@@ -414,10 +406,12 @@ void answer_decide(struct tenant_answer *ret, const struct answer_question *ques
         ret->class = of_curl(question, result);
         return;
     }
-    ret->retry_after_usec = answer_retry_after(result->retry_after, now_usec);
+    ret->retry_after_usec = result->retry_after_sec > RETRY_AFTER_MAX_SEC
+                                ? RETRY_AFTER_MAX_SEC * USEC_PER_SEC
+                                : result->retry_after_sec * USEC_PER_SEC;
     if (question->api == ANSWER_TOKEN && result->status == 200) {
         if (is_html(result)) /* else the token is in it */
-            set_hint(ret, result);
+            set_hint(ret, question, result);
     } else if (result->redirect_url) {
         /* Without its query, where login pages keep what was asked for. */
         char where[160];
@@ -425,13 +419,13 @@ void answer_decide(struct tenant_answer *ret, const struct answer_question *ques
                        strcspn(result->redirect_url, "?#"));
         snprintf(ret->hint, sizeof(ret->hint), "a redirect to %s, not followed", where);
     } else if (result->status / 100 != 2) {
-        set_hint(ret, result);
+        set_hint(ret, question, result);
     }
     ret->class = of_status(ret, question, result);
     if (ret->class == TENANT_DONE) /* nobody is shown what a success says */
         ret->hint[0] = '\0';
     else if (ret->hint[0] == '\0' && question->api != ANSWER_TOKEN)
-        set_hint(ret, result);
+        set_hint(ret, question, result);
     hide_secrets(ret, question);
     if (ret->class != TENANT_THROTTLED && ret->class != TENANT_AWAY)
         ret->retry_after_usec = 0;

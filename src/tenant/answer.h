@@ -29,13 +29,10 @@ struct answer_question { /* what was asked */
 /* Fills class, status, reference, retry_after_usec and hint; leaves the rest alone. DONE for a
  * read says that the body may be parsed; answer_not_understood() is for when that fails. */
 void answer_decide(struct tenant_answer *ret, const struct answer_question *question,
-                   const struct http_result *result, uint64_t now_usec);
+                   const struct http_result *result);
 /* A body that came with success and is not what this call gets. `what` goes into the hint. */
 void answer_not_understood(struct tenant_answer *ret, const struct answer_question *question,
                            const struct http_result *result, const char *what);
 /* No exchange took place: the request did not leave. */
 void answer_not_sent(struct tenant_answer *ret, enum tenant_answer_class class,
                      const char *sentence);
-
-/* Seconds or an HTTP date, against the real time; at most one hour; 0: none or not readable. */
-uint64_t answer_retry_after(const char *text, uint64_t now_usec);

@@ -318,7 +318,7 @@ static void on_exchange(const struct http_result *result, void *userdata)
         oauth_last_token(c->oauth) ? secret_text(oauth_last_token(c->oauth)) : NULL;
     question->secrets[3] =
         oauth_client_secret(c->oauth) ? secret_text(oauth_client_secret(c->oauth)) : NULL;
-    answer_decide(&answer, question, result, clock_now_usec());
+    answer_decide(&answer, question, result);
     if (!send_back(call, result, &answer)) {
         if (answer.class == TENANT_DONE &&
             (read_content(call, result, &content, &answer.logged_in, &error) < 0 ||

@@ -1,6 +1,7 @@
 /*
- * The text side of an exchange: header lines that are shared and wiped, percent-encoding, and
- * which URLs may be a tenant's at all. It opens no connection.
+ * The text side of an exchange: header lines that are shared and wiped, percent-encoding,
+ * which URLs may be a tenant's at all, and what curl's failures are to people. It opens no
+ * connection.
  */
 #include "config.h"
 
@@ -8,6 +9,8 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <openssl/x509_vfy.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,7 +119,8 @@ void http_url_done(struct http_url *url)
     *url = (struct http_url){0};
 }
 
-bool http_is_tls_problem(int code)
+/* It is about certificates, keys or the handshake. */
+static bool is_tls_problem(int code)
 {
     switch (code) {
     case CURLE_SSL_CONNECT_ERROR:
@@ -132,4 +136,45 @@ bool http_is_tls_problem(int code)
     case CURLE_SSL_INVALIDCERTSTATUS: return true;
     default: return false;
     }
+}
+
+static void describe_tls(CURL *easy, const char *text, const char *host, const char *trusted,
+                         char *out, size_t n)
+{
+    const char *reason = "";
+    long verify = 0;
+    /* The number is OpenSSL's; other TLS libraries leave 0 or 1 there. */
+    if (curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verify) == CURLE_OK && verify > 1)
+        reason = X509_verify_cert_error_string(verify);
+    if (strstr(text, reason))
+        reason = "";
+    snprintf(out, n, "TLS with %s failed: %s%s%s (trusted: %s)", host, text,
+             *reason ? ": " : "", reason,
+             trusted ? trusted
+                     : "the system's CAs; a CA of your own is named by [tenant] tls_ca_file");
+}
+
+/* Before anything was sent curl says little; the system's number tells more. NULL: it has none.
+ */
+static const char *describe_network(CURL *easy, CURLcode code)
+{
+    long number = 0;
+    if (code == CURLE_COULDNT_RESOLVE_HOST)
+        return "there is no such host to be found";
+    if (curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &number) != CURLE_OK || number == 0)
+        return NULL;
+    return code == CURLE_COULDNT_CONNECT || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR
+               ? error_of_network((int)number)
+               : NULL;
+}
+
+void http_describe(CURL *easy, CURLcode code, const char *curl_text, const char *host,
+                   const char *trusted, char *out, size_t n)
+{
+    const char *text = curl_text[0] ? curl_text : curl_easy_strerror(code);
+    const char *network = describe_network(easy, code);
+    if (is_tls_problem((int)code))
+        describe_tls(easy, text, host, trusted, out, n);
+    else
+        snprintf(out, n, "%s: %s", host, network ? network : text);
 }

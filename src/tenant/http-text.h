@@ -1,6 +1,8 @@
 /* The text side of an exchange, for http.c alone; http.h is the face. */
 #pragma once
+#include <curl/curl.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 struct curl_slist;
 struct error;
@@ -18,5 +20,7 @@ struct http_url {
 /* -EINVAL with the reason. What it set until then is for http_url_done() too. */
 int http_check_url(struct http_url *ret, const char *url, bool allow_plain, struct error *e);
 void http_url_done(struct http_url *url);
-/* A CURLcode that is about certificates, keys or the handshake. */
-bool http_is_tls_problem(int code);
+/* What went wrong, in a sentence. curl_text: CURLOPT_ERRORBUFFER; trusted: the file or
+ * directory of the CAs, NULL: the system's. */
+void http_describe(CURL *easy, CURLcode code, const char *curl_text, const char *host,
+                   const char *trusted, char *out, size_t n);

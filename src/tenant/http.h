@@ -42,7 +42,7 @@ struct http_result { /* borrowed for the call of done */
     const char *body;
     size_t body_size;
     const char *content_type; /* NULL: none */
-    const char *retry_after;  /* the header as it came; NULL: none */
+    uint64_t retry_after_sec; /* as the header says or implies; 0: none, or not readable */
     const char *redirect_url; /* where a 3xx pointed; NULL: none */
     const char *problem;      /* curl_code != 0: the sentence for people */
 };
@@ -51,7 +51,7 @@ typedef void (*http_done_fn)(const struct http_result *result, void *userdata);
 int http_new(struct http **ret, struct sd_event *event, const struct tenant_options *options,
              struct error *e);
 struct http *http_free(struct http *h); /* exchanges must be gone; not from inside done */
-const char *http_base_url(const struct http *h); /* without a trailing slash */
+const char *http_base_url(const struct http *h);              /* without a trailing slash */
 uint64_t http_certificate_expires_usec(const struct http *h); /* 0: not known */
 void http_set_parallel(struct http *h, unsigned max_concurrent);
 

@@ -192,7 +192,7 @@ static void on_answer(const struct http_result *result, void *userdata)
         o->done(NULL, o->userdata);
         return;
     }
-    answer_decide(&answer, &question, result, clock_now_usec());
+    answer_decide(&answer, &question, result);
     /* A renewal that cannot be understood is no reason to lose a token that is valid. */
     if (answer.class == TENANT_DONE && take_token(o, result, &error) < 0) {
         answer_not_understood(&answer, &question, result, error.message);

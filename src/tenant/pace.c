@@ -9,7 +9,8 @@
  * The configured rate is held in any second, wherever it begins, as the tenant counts: the bucket
  * smooths, and what may have arrived within a second (second.h) decides. So a tenant that answers
  * slowly gets a little less than the configured rate. A refusal that says something of one user
- * alone (refused.h) cuts nothing and stops nobody.
+ * alone (refused.h) cuts nothing and stops nobody; that of the first one alone is known by the
+ * second, which takes back what the first has cut.
  *
  * It does not know what a request is and never looks at a clock.
  */
@@ -200,14 +201,27 @@ static void pause_until(struct pace *p, uint64_t until_usec)
 void pace_served(struct pace *p, uint64_t who)
 {
     refused_served(&p->refused, who);
+    p->served_since |= who != p->cut_who;
+}
+
+/* What was cut for one who is refused while others are served was cut for nothing. */
+static void take_back(struct pace *p)
+{
+    p->rate = p->rate_before;
+    p->cut_usec = 0;
+    p->cut_who = 0;
 }
 
 void pace_throttled(struct pace *p, uint64_t now_usec, uint64_t retry_after_usec, uint64_t who)
 {
     turn_window(p, now_usec);
-    if (refused_is_own(&p->refused, who))
+    if (refused_is_own(&p->refused, who)) {
+        if (p->cut_usec && who == p->cut_who && p->served_since)
+            take_back(p);
         return;
+    }
     p->n_refused++;
+    p->cut_who = 0;
     bool same_burst =
         p->cut_usec && (now_usec < p->cut_usec + BURST_USEC || now_usec < p->paused_until_usec);
     if (retry_after_usec)
@@ -218,6 +232,11 @@ void pace_throttled(struct pace *p, uint64_t now_usec, uint64_t retry_after_usec
     if (!same_burst)
         grow(p, now_usec);
     p->grown_usec = p->paused_until_usec;
-    if (!same_burst)
-        cut(p, now_usec);
+    if (same_burst)
+        return;
+    bool whole = !p->cut_usec;
+    p->rate_before = p->rate;
+    cut(p, now_usec);
+    p->cut_who = whole ? who : 0;
+    p->served_since = false;
 }

@@ -18,6 +18,9 @@ struct pace {
     uint64_t filled_usec; /* when tokens was last brought up to date */
     uint64_t paused_until_usec;         /* nothing leaves before */
     uint64_t cut_usec;                  /* when the rate was last halved */
+    uint64_t cut_who;                   /* whose refusal alone did it; 0: nobody's alone */
+    bool served_since;                  /* … others */
+    double rate_before;                 /* what it was then */
     uint64_t grown_usec;                /* when it last grew, or was cut */
     uint64_t window_usec;               /* start of the second that is being counted */
     unsigned n_window, n_last_window;   /* requests in it, and in the one before */

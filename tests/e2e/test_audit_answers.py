@@ -75,9 +75,9 @@ def history(chance, people, days):
             writer.add(day, "intent", {**facts, "try": 1}, full)
             done = chance.random() < 0.8
             again = chance.random() < 0.3
-            seq = writer.add(day, "outcome", {"no": facts["no"], "op": kind, "code": "done" if done else "refused",
-                                              **({"at": facts["at"]} if again else {})},
-                             full if again else {"id": person["id"]})
+            said = {"id": person["id"], "say": "so"} if chance.random() < 0.3 else None
+            seq = writer.add(day, "outcome", {"no": facts["no"], **({"op": kind, "at": facts["at"]} if again else {}),
+                                              "code": "done" if done else "refused"}, full if again else said)
             if not done:
                 continue
             if kind == "create":

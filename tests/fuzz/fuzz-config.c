@@ -11,8 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "config/settings.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static int load(struct settings **ret, const char *content, size_t size)
 {

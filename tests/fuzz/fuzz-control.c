@@ -12,10 +12,9 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "control/protocol.h"
+#include "fuzz.h"
 #include "render/output.h"
 #include "render/render.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define LIMIT 4096
 

@@ -11,13 +11,13 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "fuzz.h"
 #include "mapping/filter.h"
 #include "mapping/problems.h"
 #include "model/entry.h"
 #include "model/schema.h"
 
 int ldap_pvt_put_filter(BerElement *ber, const char *str); /* exported, in no header */
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void evaluate(struct filter *f)
 {

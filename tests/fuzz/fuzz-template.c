@@ -10,13 +10,12 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "fuzz.h"
 #include "mapping/problems.h"
 #include "mapping/subject.h"
 #include "mapping/template.h"
 #include "model/entry.h"
 #include "model/schema.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void expand(struct template *t, const uint8_t *value, size_t size)
 {

@@ -1,16 +1,18 @@
 /*
- * Runs a fuzzer's function over files: those named, or all of the fuzzer's corpus below the
- * source tree (srcdir, FUZZ_CORPUS). A crash is the failure, and so is an empty corpus.
+ * Runs a fuzzer's function over files: those named, or all of the corpus of "replay-NAME" below
+ * the source tree (srcdir). A crash is the failure, and so is an empty corpus.
  */
 #include "config.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "fuzz.h"
 
 static int replay(const char *path)
 {
@@ -65,8 +67,9 @@ int main(int argc, char **argv)
     if (argc > 1)
         return 0;
     const char *source = getenv("srcdir");
+    const char *name = strstr(program_invocation_short_name, "replay-");
     snprintf(folder, sizeof(folder), "%s/tests/data/fuzz/%s", source ? source : ".",
-             FUZZ_CORPUS);
+             name ? name + strlen("replay-") : "");
     int n = replay_folder(folder);
     printf("%d inputs of %s\n", n, folder);
     return n > 0 ? 0 : 1;

@@ -18,6 +18,7 @@
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
+#include <sys/timex.h>
 #include <systemd/sd-event.h>
 #include <time.h>
 #include <unistd.h>
@@ -397,6 +398,21 @@ FILE *fopen(const char *path, const char *mode)
     snprintf(text, sizeof(text), "00000000-0000-4000-8000-%012llu\n",
              (unsigned long long)(world.booted_usec / SECOND));
     return fmemopen(text, strlen(text), "r");
+}
+
+/* Whether the wall clock is right, somebody must know. */
+int adjtimex(struct timex *t)
+{
+    if (!world.running)
+        return (int)syscall(SYS_adjtimex, t);
+    *t = (struct timex){.status = world.clock_is_right ? 0 : STA_UNSYNC};
+    return world.clock_is_right ? TIME_OK : TIME_ERROR;
+}
+
+/* It is in texts whose length counts. */
+pid_t getpid(void)
+{
+    return world.running ? 4711 : (pid_t)syscall(SYS_getpid);
 }
 
 /* The audit names its host. */

@@ -28,6 +28,7 @@ static void touch(struct person *p)
     if (is != p->was_entitled || !p->entitled_usec) {
         p->entitled_usec = world.steady_usec;
         p->down_before_usec = world.down_usec;
+        p->off_before_usec = world.off_usec;
     }
     p->was_entitled = is;
 }
@@ -41,6 +42,22 @@ static void group_change(struct item *group, const char *dn, bool add)
         item_add(group, "member", dn);
     else
         item_drop(group, "member", dn);
+    change_end(group);
+}
+
+/* The member's entry has another name, or none any more. */
+static void link_follows(struct item *group, const char *before, const char *now)
+{
+    if (!item_has(group, "member", before))
+        return;
+    if (directory_data.server == SERVER_AD) {
+        item_link_follows(group, before, now);
+        return;
+    }
+    change_begin(group);
+    item_drop(group, "member", before);
+    if (now)
+        item_add(group, "member", now);
     change_end(group);
 }
 
@@ -78,8 +95,8 @@ static void enter(struct person *p, const struct happening *h)
     item_add(i, "givenName", text);
     snprintf(text, sizeof(text), "Name%u", (unsigned)(h->number / 80 % 1000));
     item_add(i, "sn", text);
-    snprintf(text, sizeof(text), "%s@example.com", p->login);
-    item_add(i, "mail", text);
+    snprintf(text, sizeof(text), "%s@example.com", *p->old_login ? p->old_login : p->login);
+    item_add(i, "mail", text); /* it tells who comes back */
     if (h->number % 3 == 0)
         item_add(i, "preferredLanguage", "es");
     change_begin(i);
@@ -125,7 +142,7 @@ static void leave(struct person *p)
     p->item->gone = true;
     change_end(p->item);
     for (unsigned i = 0; i < 4; i++)
-        group_change(all[i], p->item->dn, false);
+        link_follows(all[i], p->item->dn, NULL);
 }
 
 /* To the other organisational unit, with the same id. */
@@ -142,12 +159,7 @@ static void move(struct person *p)
              strstr(before, "ou=people") ? "contractors" : "people");
     change_end(p->item);
     for (unsigned i = 0; i < 4; i++)
-        if (item_has(all[i], "member", before)) {
-            change_begin(all[i]);
-            item_drop(all[i], "member", before);
-            item_add(all[i], "member", p->item->dn);
-            change_end(all[i]);
-        }
+        link_follows(all[i], before, p->item->dn);
 }
 
 /* A new login; the old user is renamed. */

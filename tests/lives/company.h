@@ -16,13 +16,15 @@ struct person {
     uint64_t changed_usec;  /* when something about them changed last */
     uint64_t entitled_usec; /* since when they are or are not entitled to work */
     uint64_t down_before_usec; /* how long nobody had been there by then */
+    uint64_t off_before_usec;  /* and the machine had been off */
     uint64_t approved_until_usec; /* somebody approved their disable */
     uint64_t waited_usec; /* at this day's end it waited for that, or for room in its budget */
     bool was_entitled, had_user;
     /* The state that knew of their user is gone: who leaves before an adoption is approved,
      * leaves a user whom nobody claims. */
     bool forgotten;
-    bool disabled_before; /* by whom, the new state cannot know: it leaves it so */
+    bool disabled_before; /* by whom, the state cannot know: it leaves it so, never deletes */
+    bool disabled_when_kept; /* and the kept state knows who did it */
 };
 struct company {
     struct person **people;

@@ -16,8 +16,9 @@
 #include "world.h"
 
 static json_t *intents; /* by number and person, until their outcome: the line */
+static json_t *nearest; /* by number: the key of the intent that an outcome may refer to */
 static json_t *users;   /* login: whether they are disabled */
-static json_t *outcomes; /* what is personal of each, as it is chained */
+static json_t *outcomes; /* time and number of each, which a line that is chained anew keeps */
 static bool any_erased; /* what was told of somebody is gone, as they may ask */
 
 static json_int_t sum_of(json_t *value)
@@ -71,6 +72,8 @@ static void carry_out(json_t *intent)
 {
     const char *op = text_at(intent, "op"), *login = personal(intent, "login"),
                *to = set_to(intent, "login_id");
+    if (!*login && to && strcmp(op, "create") == 0)
+        login = to;
     const char *disabled = set_to(intent, "disabled");
     if (!*login)
         return;
@@ -92,41 +95,63 @@ static void carry_out(json_t *intent)
         json_object_set_new(users, login, json_boolean(strcmp(op, "disable") == 0));
 }
 
+/* The key of an outcome's intent; `key` has its number and person. */
+static const char *intent_of(json_t *line, const char *number, const char *key)
+{
+    const char *near = json_string_value(json_object_get(nearest, number));
+    if (!json_object_get(line, "op")) /* it leaves to its intent what was done to whom */
+        return near ? near : "";
+    /* Without the person: it was erased before its outcome came. */
+    return json_object_get(intents, key) ? key : number;
+}
+
+static void take_outcome(json_t *line, const char *number, const char *key)
+{
+    char room[120], which[120];
+    /* A copy: closing the intent frees what is found. */
+    snprintf(room, sizeof(room), "%s", intent_of(line, number, key));
+    snprintf(which, sizeof(which), "%s %s", text_at(line, "t"), number);
+    json_t *intent = json_object_get(intents, room);
+    /* An older state may have lines waiting that the file has already. */
+    if (!intent && json_object_get(outcomes, which))
+        ;
+    else if (!intent)
+        broken(3, "line %lld is an outcome without an intent",
+               (long long)json_integer_value(json_object_get(line, "seq")));
+    else if (strcmp(text_at(line, "code"), "done") == 0)
+        carry_out(intent);
+    json_object_set_new(outcomes, which, json_true());
+    json_object_del(nearest, number);
+    json_object_del(intents, room);
+}
+
 static void take_line(const char *text, size_t size)
 {
-    char key[120], erased[120];
+    char key[120], number[32];
     json_t *line = json_loadb(text, size, 0, NULL);
     const char *event = text_at(line, "ev");
     any_erased =
         any_erased || (json_object_get(line, "pc") && !json_object_get(line, "p"));
     snprintf(key, sizeof(key), "%lld %s",
              (long long)json_integer_value(json_object_get(line, "no")), personal(line, "id"));
-    snprintf(erased, sizeof(erased), "%lld ",
+    snprintf(number, sizeof(number), "%lld ",
              (long long)json_integer_value(json_object_get(line, "no")));
     if (!line) {
         broken(12, "a line of the audit is no JSON: %.80s", text);
     } else if (strcmp(event, "run-end") == 0) {
         check_ledger(line);
+    } else if (strcmp(event, "start") == 0) {
+        json_object_clear(nearest);
     } else if (strcmp(event, "repair") == 0) {
         const char *code = text_at(line, "code");
+        json_object_clear(nearest);
         if (strcmp(code, "damaged-end") == 0 || strcmp(code, "torn-line") == 0)
             seen(POINT_AUDIT_CUT);
     } else if (strcmp(event, "intent") == 0) {
         json_object_set(intents, key, line);
+        json_object_set_new(nearest, number, json_string(key));
     } else if (strcmp(event, "outcome") == 0) {
-        if (!json_object_get(intents, key)) /* it was erased before its outcome came */
-            snprintf(key, sizeof(key), "%s", erased);
-        json_t *intent = json_object_get(intents, key);
-        /* An older state may have lines waiting that the file has already. */
-        if (!intent && json_object_get(outcomes, text_at(line, "pc")))
-            ;
-        else if (!intent)
-            broken(3, "line %lld is an outcome without an intent",
-                   (long long)json_integer_value(json_object_get(line, "seq")));
-        else if (strcmp(text_at(line, "code"), "done") == 0)
-            carry_out(intent);
-        json_object_set_new(outcomes, text_at(line, "pc"), json_true());
-        json_object_del(intents, key);
+        take_outcome(line, number, key);
     }
     json_decref(line);
 }
@@ -148,6 +173,7 @@ void diary_check(const char *const *files, size_t n_files)
     const char *key;
     json_t *value;
     intents = json_object();
+    nearest = json_object();
     users = json_object();
     outcomes = json_object();
     any_erased = false;
@@ -161,6 +187,7 @@ void diary_check(const char *const *files, size_t n_files)
         oracle_diary(key, json_is_true(value));
     oracle_diary_end(json_object_size(users), any_erased);
     json_decref(intents);
+    json_decref(nearest);
     json_decref(users);
     json_decref(outcomes);
 }

@@ -9,8 +9,15 @@
 
 struct plan;
 
+enum server { SERVER_OPENLDAP, SERVER_389, SERVER_AD, SERVER_OTHER, SERVERS };
+
 struct item_value {
     char *name, *text;
+};
+struct item_link { /* a member that came or went */
+    uint64_t csn;
+    bool added;
+    char *text;
 };
 struct item {
     char dn[160];
@@ -18,7 +25,9 @@ struct item {
     char uuid_text[37];
     struct item_value *values;
     size_t n_values;
-    uint64_t csn, changed_usec;
+    struct item_link *links;
+    size_t n_links;
+    uint64_t csn, made_csn, changed_usec;
     bool gone;
 };
 struct directory_data {
@@ -26,7 +35,13 @@ struct directory_data {
     size_t n_items, room;
     uint64_t csn, chance;
     bool polled;      /* it knows no synchronisation: whoever follows it asks again and again */
-    bool session_log; /* deletions are named after a reconnection; else what is present is */
+    /* Deletions are named after a reconnection; else what is present is. Of Active Directory:
+     * the account may see what was deleted. */
+    bool session_log;
+    enum server server;
+    uint64_t log_csn; /* what changed before it, no log tells any more */
+    unsigned n_controllers; /* that have answered: each has ids and cookies of its own */
+    char trouble[24];
 };
 extern struct directory_data directory_data;
 
@@ -41,5 +56,13 @@ void item_set(struct item *i, const char *name, const char *text); /* NULL: no v
 void item_add(struct item *i, const char *name, const char *text);
 void item_drop(struct item *i, const char *name, const char *text);
 bool item_has(const struct item *i, const char *name, const char *text);
+void item_empty(struct item *i);
+/* A member's entry has another name, or none any more, and its links follow it by themselves:
+ * nobody is told of a change. */
+void item_link_follows(struct item *i, const char *before, const char *now);
 /* Every connection is cut. */
 void directory_cut(void);
+/* How the server behaves for a while. */
+void directory_trouble(const char *name);
+void directory_trouble_ends(void);
+bool directory_troubles(const char *name);

@@ -196,6 +196,25 @@ static void draw_weather(struct plan *p)
     }
 }
 
+/* What kind of server it is, and how it behaves badly. */
+static void draw_directory(struct plan *p, uint64_t seed, bool calm)
+{
+    static const char *const troubles[] = {"forgets",      "wants all", "leaves out", "no cookies",
+                                           "restored",     "limits",    "busy",       "freezes",
+                                           "cuts short", "another controller"};
+    uint64_t kind = chance_of("server", seed) % 8;
+    p->session_log = chance_percent(CHANCE_DIRECTORY, 50);
+    p->polled = !calm && chance_percent(CHANCE_DIRECTORY, 15);
+    p->server = kind == 0 ? SERVER_389 : kind < 3 ? SERVER_AD : SERVER_OPENLDAP;
+    if (calm || !chance_percent(CHANCE_DIRECTORY, 40))
+        return;
+    for (unsigned i = 0; i < 1 + p->days / 3; i++) {
+        struct happening *h = plan_put(p, chance(CHANCE_DIRECTORY, p->days * DAY), WHAT_DIRECTORY,
+                                       troubles[chance(CHANCE_DIRECTORY, 10)]);
+        h->seconds = 60 + chance(CHANCE_DIRECTORY, chance(CHANCE_DIRECTORY, 2) ? 600 : 4 * 3600);
+    }
+}
+
 /* Somebody looks at what waits four times a day, and mostly approves it. */
 static void draw_operators(struct plan *p, bool calm)
 {
@@ -286,10 +305,10 @@ void plan_draw(struct plan *ret, const struct draw_options *o)
     for (unsigned i = 0; i < CHANCE_STREAMS; i++)
         chance_seed((enum stream)i, o->seed * 1000003 + i * 7919);
     draw_company(ret, o->people);
-    ret->session_log = chance_percent(CHANCE_DIRECTORY, 50);
-    ret->polled = !o->calm && chance_percent(CHANCE_DIRECTORY, 15);
+    ret->clock_is_right = chance_of("clock", o->seed) % 2;
     draw_crashes(ret, o->crash_percent);
     draw_operators(ret, o->calm);
+    draw_directory(ret, o->seed, o->calm);
     if (!o->calm) {
         draw_weather(ret);
         draw_configurations(ret);

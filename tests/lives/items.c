@@ -15,22 +15,28 @@ struct directory_data directory_data;
 void directory_begin(const struct plan *p)
 {
     directory_data = (struct directory_data){
-        .session_log = p->session_log, .polled = p->polled, .chance = p->chance};
+        .session_log = p->session_log,
+        .polled = p->polled,
+        .chance = p->chance,
+        .server = p->polled && p->server == SERVER_OPENLDAP ? SERVER_OTHER : p->server};
 }
 
-static void values_free(struct item *i)
+void item_empty(struct item *i)
 {
     for (size_t n = 0; n < i->n_values; n++) {
         free(i->values[n].name);
         free(i->values[n].text);
     }
     free(i->values);
+    for (size_t n = 0; n < i->n_links; n++)
+        free(i->links[n].text);
+    free(i->links);
 }
 
 void directory_end(void)
 {
     for (size_t k = 0; k < directory_data.n_items; k++) {
-        values_free(directory_data.items[k]);
+        item_empty(directory_data.items[k]);
         free(directory_data.items[k]);
     }
     free(directory_data.items);
@@ -68,12 +74,28 @@ const char *item_get(const struct item *i, const char *name)
     return NULL;
 }
 
-void item_add(struct item *i, const char *name, const char *text)
+/* For who asks what came and went; with the change that ends next. */
+static void note_link(struct item *i, const char *text, bool added)
+{
+    i->links = realloc(i->links, (i->n_links + 1) * sizeof(*i->links));
+    if (!i->links)
+        abort();
+    i->links[i->n_links++] = (struct item_link){directory_data.csn + 1, added, strdup(text)};
+}
+
+static void add(struct item *i, const char *name, const char *text)
 {
     i->values = realloc(i->values, (i->n_values + 1) * sizeof(*i->values));
     if (!i->values)
         abort();
     i->values[i->n_values++] = (struct item_value){strdup(name), strdup(text)};
+}
+
+void item_add(struct item *i, const char *name, const char *text)
+{
+    if (strcmp(name, "member") == 0)
+        note_link(i, text, true);
+    add(i, name, text);
 }
 
 static void drop(struct item *i, const char *name, const char *text)
@@ -93,7 +115,21 @@ static void drop(struct item *i, const char *name, const char *text)
 
 void item_drop(struct item *i, const char *name, const char *text)
 {
+    if (strcmp(name, "member") == 0)
+        note_link(i, text, false);
     drop(i, name, text);
+}
+
+void item_link_follows(struct item *i, const char *before, const char *now)
+{
+    for (size_t n = 0; n < i->n_links; n++)
+        if (strcasecmp(i->links[n].text, before) == 0) {
+            free(i->links[n].text);
+            i->links[n].text = strdup(now ? now : "");
+        }
+    drop(i, "member", before);
+    if (now)
+        add(i, "member", now);
 }
 
 void item_set(struct item *i, const char *name, const char *text)

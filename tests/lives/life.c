@@ -145,6 +145,7 @@ static void trouble_ends(void *userdata, uint64_t argument)
     world.directory_away = world.tenant_away = false;
     world.disk = DISK_FINE;
     tenant_trouble_ends();
+    directory_trouble_ends();
     quiet_since_usec = world.steady_usec;
     /* The longest wait before the next attempt, and a little. */
     world_at(world.steady_usec + 12 * MINUTE, heard, NULL, up_since_usec);
@@ -160,7 +161,10 @@ static void trouble(const struct happening *h)
         world.has_lied = world.has_lied || world.disk == DISK_LIES;
     } else if (h->what == WHAT_DIRECTORY) {
         world.directory_away = away;
-        directory_cut();
+        if (away || strcmp(h->to, "hangs up") == 0)
+            directory_cut();
+        else
+            directory_trouble(h->to);
         if (world.deaf_since_usec == UINT64_MAX)
             world.deaf_since_usec = world.steady_usec;
     } else if (away || strcmp(h->to, "hangs up") == 0) {
@@ -203,6 +207,7 @@ static void reconfigure(const struct happening *h)
 static void set_clock(const struct happening *h)
 {
     uint64_t step = h->seconds * SECOND;
+    world.clock_is_right = world.clock_is_right && strcmp(h->to, "sleep") == 0;
     seen(strcmp(h->to, "back") == 0 ? POINT_CLOCK_BACK : POINT_CLOCK_FORWARD);
     world.wall_usec += strcmp(h->to, "back") == 0 ? -step : step;
     if (strcmp(h->to, "sleep") == 0) {
@@ -218,6 +223,7 @@ static void change_state(const struct happening *h)
 {
     if (strcmp(h->to, "keep") == 0) {
         state_copy("", "kept-");
+        oracle_state_kept();
         return;
     }
     if (!running || world.death || stopped_for)
@@ -234,7 +240,7 @@ static void state_changed(void)
         seen(restores ? POINT_RESTORED : POINT_REMOVED);
         if (restores)
             state_copy("kept-", "");
-        oracle_state_changed();
+        oracle_state_changed(restores);
     }
     stopped_for = NULL;
     world_pass(world.steady_usec + 3 * SECOND);
@@ -343,7 +349,10 @@ static void after_death(void)
     world.down_usec += pause;
     if (power) {
         world.booted_usec = world.steady_usec - SECOND;
-        world.off_usec += pause;
+        if (world.clock_is_right)
+            seen(POINT_CLOCK_RIGHT);
+        else
+            world.off_usec += pause;
     }
 }
 
@@ -372,8 +381,9 @@ static void begin(void)
     world.death = DEATH_NOT;
     world.crash_countdown = 0;
     world.directory_away = world.tenant_away = world.has_lied = world.lost_by_lies = false;
+    world.clock_is_right = plan->clock_is_right;
     world.disk = DISK_FINE;
-    world.deaf_since_usec = world.off_usec = world.down_usec = 0;
+    world.deaf_since_usec = world.off_usec = world.down_usec = world.noted_usec = 0;
     world.on_death = on_death;
     clock_begin(plan->chance);
     (void)sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, 1 + (int)(plan->chance % 1000000),

@@ -123,6 +123,7 @@ static int live(const struct plan *p, bool silent, struct life_result *ret)
         return -1;
     if (child == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)setpgid(0, 0); /* who ends the lives asks the parent: the daemon would hear it */
         (void)alarm(LONGEST_LIFE);
         world.silent = silent;
         *shared_result = (struct life_result){0};

@@ -143,12 +143,15 @@ static void approved(struct talk *t, json_t *parameters, const char *error)
     json_array_foreach(json_object_get(plan_seen, "operations"), i, o)
     {
         const char *login =
-            json_string_value(json_object_get(json_object_get(o, "person"), "login"));
+                       json_string_value(json_object_get(json_object_get(o, "person"), "login")),
+                   *kind = json_string_value(json_object_get(o, "kind"));
         for (size_t k = 0; login && k < company.n_people; k++)
             if (strcmp(company.people[k]->login, login) == 0 ||
                 strcmp(company.people[k]->old_login, login) == 0) {
                 company.people[k]->approved_until_usec = world.steady_usec + HOUR + MINUTE;
                 company.people[k]->forgotten = false;
+                if (kind && strcmp(kind, "disable") == 0) /* whoever did it, now it is ours */
+                    company.people[k]->disabled_before = false;
             }
     }
     hang_up(t);

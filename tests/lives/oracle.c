@@ -35,6 +35,7 @@ static uint64_t *disables;
 static size_t n_disables, disables_room;
 /* When the last requests arrived; none is on its way for longer than no time. */
 static uint64_t arrived_usec[RATE_MAX], n_arrived;
+static uint64_t kept_noted_usec, kept_off_usec; /* what the clock of the kept state knows */
 static json_t *waiting; /* the plan at the end of a day; NULL: not asked yet */
 
 void oracle_begin(void)
@@ -170,11 +171,14 @@ static void count_disable(const struct person *p)
 void oracle_answered(struct request *q)
 {
     const char *login = login_of(q);
-    const struct person *p = *login ? person_of(login) : NULL;
+    struct person *p = *login ? person_of(login) : NULL;
     if (q->method == METHOD_POST && q->status == 409 && p)
         broken(6, "a login is created twice: %s", login);
-    if (p && !had_access && has_access(login) && q->method == METHOD_PUT)
-        seen(POINT_ENABLED);
+    if (p && !had_access && has_access(login)) {
+        p->disabled_before = false;
+        if (q->method == METHOD_PUT)
+            seen(POINT_ENABLED);
+    }
     if (p && q->method == METHOD_PATCH && *p->old_login && strcasecmp(login, p->old_login) == 0)
         seen(POINT_RENAMED);
     if (!p || !had_access || has_access(login) || q->method == METHOD_PATCH)
@@ -186,13 +190,30 @@ void oracle_answered(struct request *q)
                q->method_text, login, p->item->dn);
 }
 
-void oracle_state_changed(void)
+static bool works(const struct person *p)
+{
+    return has_access(p->login) || has_access(p->old_login);
+}
+
+void oracle_state_kept(void)
+{
+    kept_noted_usec = world.noted_usec;
+    kept_off_usec = world.off_usec;
+    for (size_t i = 0; i < company.n_people; i++)
+        company.people[i]->disabled_when_kept =
+            !works(company.people[i]) && !company.people[i]->disabled_before;
+}
+
+void oracle_state_changed(bool restored)
 {
     n_disables = 0;
+    /* What passed between two boots only a right clock tells. */
+    if (restored && !world.clock_is_right && world.booted_usec > kept_noted_usec)
+        world.off_usec = kept_off_usec + world.steady_usec - kept_noted_usec;
     for (size_t i = 0; i < company.n_people; i++) {
         struct person *p = company.people[i];
         p->forgotten = true;
-        p->disabled_before = !has_access(p->login) && !has_access(p->old_login);
+        p->disabled_before = !works(p) && !(restored && p->disabled_when_kept);
     }
 }
 
@@ -330,11 +351,14 @@ static void check_absent(struct person *p, const struct user *u)
         differs(p, "has access, and should not for %llu hours",
                 (unsigned long long)(away / HOUR));
     /* Whoever is in the directory and claimed has no user to be deleted. */
-    if (u && rules.deletes && p->item->gone && away > DELETE_AFTER + DAY + world.off_usec)
+    if (u && rules.deletes && p->item->gone && !p->disabled_before &&
+        away > DELETE_AFTER + DAY + world.off_usec - p->off_before_usec)
         differs(p, "left %llu hours ago and is not deleted",
                 (unsigned long long)(away / HOUR));
     if (!u && (!rules.deletes || away < DELETE_AFTER) && p->had_user)
         broken(9, "the user %s was deleted too early or for nothing", p->login);
+    if (!u && p->disabled_before && p->had_user)
+        broken(9, "the user %s was deleted, and somebody else had disabled it", p->login);
 }
 
 static void check_person(struct person *p)
@@ -353,9 +377,7 @@ static void check_person(struct person *p)
     } else {
         describe(u, is, sizeof(is));
         expect(p->item, should, 300);
-        if (!u->disabled)
-            p->disabled_before = false;
-        else if (p->disabled_before)
+        if (u->disabled && p->disabled_before)
             strcat(should, ", disabled");
         if (strcmp(is, should) != 0)
             differs(p, "is not as it should be\n  is:     %s\n  should: %s", is, should);

@@ -14,8 +14,10 @@ void oracle_end(void);
 void oracle_groups(struct item *support, struct item *sales, struct item *night,
                    struct item *leads);
 bool oracle_is_entitled(const struct item *i);
-/* The daemon knows less than before: what it did does not count against its budgets. */
-void oracle_state_changed(void);
+void oracle_state_kept(void);
+/* The daemon knows less than before: what it did does not count against its budgets. restored:
+ * it knows what it knew when the state was kept. */
+void oracle_state_changed(bool restored);
 /* Somebody's access has to end now. */
 void oracle_revoked(struct person *p);
 /* A request reaches the tenant, before and after it is carried out. */

@@ -33,6 +33,8 @@ static const char *const names[WHAT_KINDS] = {
     [WHAT_STATE] = "state",
 };
 
+static const char *const servers[SERVERS] = {"OpenLDAP", "389", "Active Directory", "other"};
+
 struct happening *plan_put(struct plan *p, uint64_t at_usec, enum what what, const char *to)
 {
     if (p->n == p->room) {
@@ -142,7 +144,11 @@ static bool flag(json_t *line, const char *name)
 
 static bool read_head(struct plan *p, json_t *line)
 {
-    const char *why = json_string_value(json_object_get(line, "why"));
+    const char *why = json_string_value(json_object_get(line, "why")),
+               *server = json_string_value(json_object_get(line, "server"));
+    for (unsigned i = 0; i < SERVERS; i++)
+        if (server && strcmp(server, servers[i]) == 0)
+            p->server = (enum server)i;
     snprintf(p->why, sizeof(p->why), "%s", why ? why : "");
     p->chance = (uint64_t)json_integer_value(json_object_get(line, "chance"));
     p->days = (unsigned)json_integer_value(json_object_get(line, "days"));
@@ -154,6 +160,7 @@ static bool read_head(struct plan *p, json_t *line)
     p->polled = flag(line, "polled");
     p->short_keepalive = flag(line, "short_keepalive");
     p->often_verified = flag(line, "often_verified");
+    p->clock_is_right = flag(line, "clock_is_right");
     return p->days > 0;
 }
 
@@ -186,11 +193,13 @@ int plan_write(const struct plan *p, const char *path)
     if (!f)
         return -1;
     json_t *head =
-        json_pack("{s:s,s:I,s:I,s:I,s:I,s:b,s:b,s:b,s:b,s:b,s:b}", "why", p->why, "chance",
+        json_pack("{s:s,s:I,s:I,s:I,s:I,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:s}", "why", p->why, "chance",
                   (json_int_t)p->chance, "days", (json_int_t)p->days, "disable_budget",
                   (json_int_t)p->disable_budget, "rate", (json_int_t)p->rate, "two_bases", p->two_bases, "deletes",
                   p->deletes, "session_log", p->session_log, "polled", p->polled, "short_keepalive",
-                  p->short_keepalive, "often_verified", p->often_verified);
+                  p->short_keepalive, "often_verified", p->often_verified,
+                  "clock_is_right", p->clock_is_right, "server",
+                  servers[p->server]);
     (void)json_dumpf(head, f, 0);
     json_decref(head);
     for (size_t i = 0; i < p->n; i++) {

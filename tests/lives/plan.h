@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "directory.h"
+
 enum what {
     WHAT_HIRE, /* who; to: the team; number: names, language, place */
     WHAT_LEAVE,
@@ -22,7 +24,7 @@ enum what {
     WHAT_SHIFT,     /* to: on or off */
     WHAT_CRASH,     /* to: kill or power, or power at audit; points: until each death, the later
                        ones from a start */
-    WHAT_DIRECTORY, /* to: away, or hangs up; seconds */
+    WHAT_DIRECTORY, /* to: away, hangs up, or how it behaves; seconds */
     WHAT_TENANT,    /* to: a trouble; seconds; number: how many percent */
     WHAT_OPERATOR,  /* to: what they do */
     WHAT_CONFIGURATION, /* to: which key changes; number: its value */
@@ -47,6 +49,8 @@ struct plan {
     uint64_t chance; /* decides what is too small for a line: how long an answer takes, ids */
     unsigned days;
     bool two_bases, deletes, session_log, polled, short_keepalive, often_verified;
+    enum server server; /* polled: who is only asked again and again */
+    bool clock_is_right; /* until somebody sets it */
     unsigned disable_budget; /* 0: unlimited */
     unsigned rate;           /* requests a second; 0: the default */
     struct happening *all;

@@ -12,6 +12,9 @@ static const struct {
 } points[POINTS] = {
     [POINT_DELETE_PHASE] = {"a reconnection that names what is gone", NULL},
     [POINT_PRESENT_PHASE] = {"a reconnection that names what is there", NULL},
+    [POINT_389] = {"a reconnection that a changelog answers", NULL},
+    [POINT_DIRSYNC] = {"changes told by DirSync", NULL},
+    [POINT_LIES] = {"a directory that misbehaves", NULL},
     [POINT_POLL] = {"a directory that is asked for changes", "read of changes of"},
     [POINT_ROLL_CALL] = {"a roll call", "roll call"},
     [POINT_KILLED] = {"a kill", NULL},
@@ -39,6 +42,7 @@ static const struct {
     [POINT_LIED] = {"a power loss after syncs that lied", NULL},
     [POINT_CLOCK_BACK] = {"a clock set back", NULL},
     [POINT_CLOCK_FORWARD] = {"a clock set forward", NULL},
+    [POINT_CLOCK_RIGHT] = {"a power loss under a clock that is known to be right", NULL},
     [POINT_RENAMED] = {"a login that changed", NULL},
     [POINT_DELETED] = {"a user who was deleted", NULL},
     [POINT_ENABLED] = {"a user who got access again", NULL},

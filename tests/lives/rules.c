@@ -40,7 +40,7 @@ static void write_configuration(void)
         "%s[directory]\nuri = ldap://10.0.0.1\ntls = no\nbind_dn = cn=rosterd," SUFFIX "\n"
         "poll_interval = 2min\nbind_password_file = %sbind-password\nkeepalive = %s\nbase = ou=people," SUFFIX
         "\n%sgroup_base = ou=groups," SUFFIX "\n"
-        "[tenant]\nurl = http://10.0.0.2\ntls = no\nclient_id = " API_USER
+        "%s[tenant]\nurl = http://10.0.0.2\ntls = no\nclient_id = " API_USER
         "\nclient_secret_file = %sclient-secret\nmax_rate = %u\n"
         "[scope]\nwhen = (!(|(employeeType=Service)%s))\n"
         "[user]\ndisabled_when = (employeeType=Terminated)\n"
@@ -56,7 +56,8 @@ static void write_configuration(void)
         "[state]\nfile = %sstate.db\n[audit]\nfile = %saudit.jsonl\nkey_file = %saudit.key\n"
         "[control]\nsocket = %scontrol.sock\n",
         rules.broken ? "[nothing]\n" : "", HERE, plan->short_keepalive ? "2min" : "1h",
-        plan->two_bases ? "base = ou=contractors," SUFFIX "\n" : "", HERE, rules.rate,
+        plan->two_bases ? "base = ou=contractors," SUFFIX "\n" : "",
+        plan->polled ? "feed = poll\n" : "", HERE, rules.rate,
         rules.without_visitors ? "(employeeType=Visitor)" : "", rules.billing,
         rules.deletes ? "3d" : "0", plan->often_verified ? "1d" : "7d", budget, HERE, HERE,
         HERE, HERE);

@@ -109,7 +109,8 @@ unsigned shrink(struct plan *p, int invariant, unsigned lives_max)
     while (any && n_lives < most_lives) {
         any = try_flag(p, &p->two_bases) || try_flag(p, &p->deletes) ||
               try_flag(p, &p->session_log) || try_flag(p, &p->polled) ||
-              try_flag(p, &p->short_keepalive) || try_flag(p, &p->often_verified);
+              try_flag(p, &p->short_keepalive) || try_flag(p, &p->often_verified) ||
+              try_flag(p, &p->clock_is_right);
         for (size_t size = (p->n + 1) / 2; size; size = size / 2) {
             for (size_t from = 0; from < p->n;)
                 if (try_lines(p, from, from + size < p->n ? from + size : p->n))

@@ -55,10 +55,12 @@ struct world {
     uint64_t cut_usec;    /* when a connection ended last */
     uint64_t active_usec; /* when anything happened last */
     uint64_t off_usec;    /* how long the machine was off, all in all: it cannot know */
+    uint64_t noted_usec;  /* when the state, and its clock with it, was written last */
     uint64_t down_usec;   /* how long nobody was there to do anything */
     enum death death; /* from now on nothing that the daemon does reaches anybody */
     bool running;     /* the definitions speak for the world, not for the kernel */
     bool directory_away, tenant_away;
+    bool clock_is_right; /* the wall clock, and the machine can tell */
     enum disk disk;
     bool has_lied, lost_by_lies; /* then much is nobody's fault */
     char folder[80];
@@ -143,6 +145,9 @@ void directory_hung_up(struct line *l);
 enum point {
     POINT_DELETE_PHASE,
     POINT_PRESENT_PHASE,
+    POINT_389,
+    POINT_DIRSYNC,
+    POINT_LIES,
     POINT_POLL,
     POINT_ROLL_CALL,
     POINT_KILLED,
@@ -170,6 +175,7 @@ enum point {
     POINT_LIED,
     POINT_CLOCK_BACK,
     POINT_CLOCK_FORWARD,
+    POINT_CLOCK_RIGHT,
     POINT_RENAMED,
     POINT_DELETED,
     POINT_ENABLED,

@@ -148,15 +148,17 @@ def long_form(chain):
                     for name in ("why", "say", "text", "d") if name in p})
         if {"id", "dn", "login"} & set(p):
             new["person"] = {"id": p.get("id"), **{name: p[name] for name in ("dn", "login") if name in p}}
+        if row["ev"] in ("start", "repair"):
+            intents = {}
         if row["ev"] == "outcome" and row.get("code") == "done" and "st" in row:
             new.setdefault("answer", "done")
-        if row["ev"] == "intent" or row["ev"] == "outcome" and "dn" in p:
+        if row["ev"] == "intent" or row["ev"] == "outcome" and "op" in row:
             new.setdefault("attempts", 1)
         at = []
         for text in row.get("at", []):
             file, line, rule = PLACE.match(text).groups()
             place[0] = file or place[0]
-            at.append((place[0], int(line), rule))
+            at.append((place[0], int(line), at[-1][2] if rule == "" else rule))
         if "set" in p:
             new["changes"] = []
             for field, to, index, before in (item + [None] * (4 - len(item)) for item in p["set"]):
@@ -165,17 +167,23 @@ def long_form(chain):
                     change.update(file=at[index][0], line=at[index][1], rule=at[index][2] or "[user] " + field)
                 new["changes"].append(change)
             for change in new["changes"]:
+                if row.get("op") == "create" and change["field"] == "login_id" and change["to"]:
+                    new["person"].setdefault("login", change["to"])
                 if row.get("op") == "create" and change["field"] == "team" and change["to"] and "rule" in change:
                     rule = change["rule"] if change["rule"].startswith("[") else 'rule "%s"' % change["rule"]
                     new.setdefault("why", "%s (%s:%d) gives team %s" % (rule, change["file"], change["line"], change["to"]))
         if row["ev"] == "intent":
             intents[row["no"]] = new
-        if row["ev"] == "outcome" and "p" in row and "dn" not in p and row.get("no") in intents:
-            intent = intents.pop(row["no"])
-            for name in ("changes", "why", "attempts", "fingerprint", "lag_ms"):
-                if name in intent:
-                    new.setdefault(name, intent[name])
-            new["person"] = {**intent["person"], **new["person"]}
+        if row["ev"] == "outcome" and "no" in row:
+            intent = intents.pop(row["no"], None)
+            if "op" not in row and intent:
+                for name in ("run", "operation", "changes", "why", "attempts", "fingerprint", "lag_ms"):
+                    if name in intent:
+                        new.setdefault(name, intent[name])
+                if "person" in intent:  # unless it was erased
+                    new["person"] = {**intent["person"], **new.get("person", {})}
+            elif "op" not in row:
+                new["intent_missing"] = True
         rows.append(new)
     return rows
 

@@ -16,7 +16,7 @@ PAGE = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pa
 TYPES = {"integer": int, "string": str, "number": (int, float), "object": dict, "array": list}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 HASH = re.compile(r"[A-Za-z0-9_-]{43}")
-PLACE = re.compile(r"[^\x00-\x1f]*:\d+( .+)?", re.S)
+PLACE = re.compile(r"[^\x00-\x1f]*:\d+( .*)?", re.S)
 KINDS = {"create", "adopt", "update", "profile", "rename", "disable", "enable", "delete"}
 WHYS = {"start", "stop", "count", "time", "open", "close", "key"}
 
@@ -41,7 +41,8 @@ class Checker:
         with open(PAGE, encoding="utf-8") as text:
             self.line, self.personal, self.events = tables(text.read())
         self.early = []
-        self.found, self.fingerprint, self.begun, self.checkpoint, self.signed, self.last = [], None, set(), None, False, None
+        self.found, self.fingerprint, self.checkpoint, self.signed, self.last = [], None, None, False, None
+        self.begun, self.since_start = {}, False
 
     def need(self, fine, seq, what):
         if not fine:
@@ -72,6 +73,7 @@ class Checker:
         self.facts(seq, row)
         if p is not None:
             self.person(seq, row, p)
+        self.operation(seq, row, p or {})
         if row["ev"] in ("checkpoint", "key"):
             self.sign(seq, row)
         elif self.checkpoint is not None:
@@ -97,8 +99,13 @@ class Checker:
         self.need("lag" not in row or row["ev"] == "intent" and row["lag"] > 0 and "try" not in row, seq, "lag")
         if "who" in row:
             self.need(isinstance(row["who"].get("uid"), int) and set(row["who"]) <= {"uid", "name", "login", "session"}, seq, "who")
+        rule = ""
         for place in row.get("at", []):
-            self.need(PLACE.fullmatch(place), seq, "a place: %s" % place)
+            found = PLACE.fullmatch(place)
+            said = found and found.group(1) or ""
+            self.need(found and (said != " " or rule), seq, "a place: %s" % place)
+            self.need(not rule or said != rule, seq, "a rule again: %s" % place)
+            rule = rule if said == " " else said
 
     def person(self, seq, row, p):
         self.need(list(p)[0] == "s" and re.fullmatch("[A-Za-z0-9_-]{22}", p["s"]) and len(p) > 1, seq, "the salt")
@@ -111,13 +118,26 @@ class Checker:
                 self.need(value is None or value is True or isinstance(value, str), seq, "a value: %s" % (item,))
             if fine and len(item) > 2 and item[2] is not None:
                 self.need(isinstance(item[2], int) and item[2] < len(row.get("at", [])), seq, "a place's index: %s" % (item,))
+
+    def operation(self, seq, row, p):
+        if row["ev"] in ("start", "repair"):
+            self.begun, self.since_start = {}, True
+        named = [item[1] for item in p.get("set", []) if item[0] == "login_id"] if row.get("op") == "create" else []
+        self.need(not named or p.get("login") not in named, seq, "the login twice")
         if row["ev"] == "intent":
-            self.need("dn" in p and "no" in row, seq, "an intent without dn or number")
-            self.begun.add(row.get("no"))
-        if row["ev"] == "outcome" and "dn" not in p:
-            self.need(row.get("no") in self.begun or not self.begun, seq, "an outcome that refers to no intent")
-            self.need(not {"at", "cfg", "try"} & set(row) and not {"login", "set", "why"} & set(p), seq,
-                      "an outcome says again what its intent said")
+            self.need("no" in row and "op" in row and ("dn" in p or "p" not in row), seq, "an intent without dn, number or kind")
+            self.begun[row.get("no")] = row
+        if row["ev"] != "outcome":
+            return
+        intent = self.begun.pop(row.get("no"), None)
+        self.need("op" not in row or "dn" in p or "p" not in row, seq, "an outcome with op and without dn")
+        if "op" in row or intent is None and not self.since_start:
+            return
+        self.need("no" in row and intent is not None, seq, "an outcome that refers to no intent")
+        self.need(not {"at", "cfg", "try", "lag"} & set(row) and not {"dn", "login", "set", "why"} & set(p), seq,
+                  "an outcome says again what its intent said")
+        self.need("run" not in row or row["run"] != (intent or {}).get("run"), seq, "an outcome says its intent's run again")
+        self.need(not p or "id" in p and set(p) - {"s", "id"}, seq, "p says nothing but whose it is, or not whose")
 
     def sign(self, seq, row):
         if row["ev"] == "checkpoint":

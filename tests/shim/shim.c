@@ -5,6 +5,7 @@
  *   fail-sync      fdatasync() and fsync() fail with EIO, of files whose path holds its text
  *   synchronised   the kernel calls its clock synchronised; without the file it does not
  *   boot           the id of this boot
+ *   still          the second at which the wall clock stands still
  *   clock          how many seconds the wall clock is ahead; the monotonic one and all timers
  * are as they are (libfaketime, which else would do, moves timers of the monotonic clock too)
  */
@@ -101,11 +102,12 @@ FILE *fopen(const char *path, const char *mode)
     return fopen64(path, mode);
 }
 
-static long ahead(void)
+/* The number in the file, or 0. */
+static long number_in(const char *name)
 {
     char path[4096], text[32] = "";
     int before = errno;
-    int fd = path_of(path, sizeof(path), "clock") ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    int fd = path_of(path, sizeof(path), name) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (fd >= 0) {
         ssize_t n = read(fd, text, sizeof(text) - 1);
         text[n > 0 ? n : 0] = '\0';
@@ -118,8 +120,12 @@ static long ahead(void)
 int clock_gettime(clockid_t id, struct timespec *t)
 {
     int r = (int)syscall(SYS_clock_gettime, id, t);
-    if (r == 0 && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE))
-        t->tv_sec += ahead();
+    if (r == 0 && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)) {
+        long still = number_in("still");
+        t->tv_sec += number_in("clock");
+        if (still)
+            *t = (struct timespec){.tv_sec = still};
+    }
     return r;
 }
 

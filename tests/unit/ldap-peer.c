@@ -15,87 +15,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define OID_SYNC      "1.3.6.1.4.1.4203.1.9.1.1"
-#define OID_STATE     "1.3.6.1.4.1.4203.1.9.1.2"
-#define OID_DONE      "1.3.6.1.4.1.4203.1.9.1.3"
-#define OID_SYNC_INFO "1.3.6.1.4.1.4203.1.9.1.4"
-#define OID_PAGED     "1.2.840.113556.1.4.319"
-#define OID_DIRSYNC   "1.2.840.113556.1.4.841"
+#include "ldap-ber.h"
 
 /* As OpenLDAP's are. */
 #define COOKIE "rid=000,csn=20260101000000.%06uZ#000000#000#000000"
 
 enum verdict { NO = 0, YES = 1, UNDEFINED = 2 };
 
-struct part {
-    unsigned tag;
-    const unsigned char *data;
-    size_t size;
-};
-
-static bool take(struct part *left, struct part *ret)
+static void send_all(void *userdata, const void *data, size_t size)
 {
-    const unsigned char *p = left->data;
-    if (left->size < 2)
-        return false;
-    size_t n = p[1], head = 2;
-    ret->tag = p[0];
-    if (n & 0x80) {
-        size_t count = n & 0x7f;
-        if (count > 4 || left->size < 2 + count)
-            return false;
-        for (n = 0; head < 2 + count; head++)
-            n = n << 8 | p[head];
-    }
-    if (left->size - head < n)
-        return false;
-    ret->data = p + head;
-    ret->size = n;
-    left->data += head + n;
-    left->size -= head + n;
-    return true;
-}
-
-static long number_of(const struct part *p)
-{
-    long n = 0;
-    for (size_t i = 0; i < p->size; i++)
-        n = n << 8 | p->data[i];
-    return n;
-}
-
-static bool is(const struct part *p, const char *text)
-{
-    return strlen(text) == p->size && strncasecmp(text, (const char *)p->data, p->size) == 0;
-}
-
-static void say(struct peer *p, BerElement *ber)
-{
-    struct berval bv;
-    if (ber_flatten2(ber, &bv, 0) < 0)
-        abort();
-    for (size_t done = 0; p->fd >= 0 && done < bv.bv_len;) {
-        ssize_t n = send(p->fd, bv.bv_val + done, bv.bv_len - done, MSG_NOSIGNAL);
+    struct peer *p = userdata;
+    for (size_t done = 0; p->fd >= 0 && done < size;) {
+        ssize_t n = send(p->fd, (const char *)data + done, size - done, MSG_NOSIGNAL);
         if (n < 0)
             break;
         done += (size_t)n;
     }
-    ber_free(ber, 1);
-}
-
-static BerElement *ber_new(void)
-{
-    BerElement *ber = ber_alloc_t(LBER_USE_DER);
-    assert(ber);
-    return ber;
-}
-
-static void uuid_text(const struct peer_entry *e, char ret[40])
-{
-    const unsigned char *u = e->uuid;
-    snprintf(ret, 40, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", u[0],
-             u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13],
-             u[14], u[15]);
 }
 
 /* The value at this place, those that the server makes included. */
@@ -107,7 +42,7 @@ static const char *value_at(const struct peer_entry *e, const char *name, size_t
     if (at > 0)
         return NULL;
     if (strcasecmp(name, "entryUUID") == 0)
-        uuid_text(e, room);
+        uuid_write(e->uuid, room);
     else if (strcasecmp(name, "entryCSN") == 0)
         snprintf(room, 64, "20260101000000.%06uZ#000000#000#000000", e->csn);
     else if (strcasecmp(name, "uSNChanged") == 0)
@@ -122,7 +57,7 @@ static enum verdict test_item(const struct peer *p, const struct peer_entry *e, 
     struct part name, wanted;
     char text[64] = "", room[64];
     const char *value;
-    if (!take(&item, &name) || !take(&item, &wanted))
+    if (!part_take(&item, &name) || !part_take(&item, &wanted))
         return NO;
     snprintf(text, sizeof text, "%.*s", (int)name.size, (const char *)name.data);
     if (p->hidden && strcasecmp(p->hidden, text) == 0)
@@ -130,7 +65,7 @@ static enum verdict test_item(const struct peer *p, const struct peer_entry *e, 
     if (strcasecmp(text, "objectGUID") == 0)
         return wanted.size == 16 && memcmp(wanted.data, e->uuid, 16) == 0;
     for (size_t at = 0; (value = value_at(e, text, at, room)); at++)
-        if (is(&wanted, value))
+        if (part_is(&wanted, value))
             return YES;
     return NO;
 }
@@ -144,7 +79,7 @@ static enum verdict test(const struct peer *p, const struct peer_entry *e, struc
     switch (filter.tag) {
     case 0xa0:
     case 0xa1:
-        while (take(&left, &a)) {
+        while (part_take(&left, &a)) {
             v = test(p, e, a);
             if (v == (filter.tag == 0xa0 ? NO : YES))
                 return v;
@@ -152,7 +87,7 @@ static enum verdict test(const struct peer *p, const struct peer_entry *e, struc
         }
         return undefined ? UNDEFINED : filter.tag == 0xa0 ? YES : NO;
     case 0xa2:
-        take(&left, &a);
+        part_take(&left, &a);
         v = test(p, e, a);
         return v == UNDEFINED ? v : v == NO ? YES : NO;
     case 0x87:
@@ -162,7 +97,7 @@ static enum verdict test(const struct peer *p, const struct peer_entry *e, struc
         return value_at(e, text, 0, room) != NULL;
     case 0xa3: return test_item(p, e, filter);
     case 0xa5:
-        if (!take(&left, &name) || !take(&left, &wanted))
+        if (!part_take(&left, &name) || !part_take(&left, &wanted))
             return NO;
         snprintf(text, sizeof text, "%.*s", (int)name.size, (const char *)name.data);
         snprintf(bound, sizeof bound, "%.*s", (int)wanted.size, (const char *)wanted.data);
@@ -174,16 +109,6 @@ static enum verdict test(const struct peer *p, const struct peer_entry *e, struc
     }
 }
 
-static bool is_below(const char *dn, const char *base, long scope)
-{
-    size_t n = strlen(dn), b = strlen(base);
-    if (strcasecmp(dn, base) == 0)
-        return scope != LDAP_SCOPE_ONELEVEL;
-    if (scope == LDAP_SCOPE_BASE || n <= b || strcasecmp(dn + n - b, base) != 0)
-        return false;
-    return scope == LDAP_SCOPE_SUBTREE || strchr(dn, ',') + 1 == dn + n - b;
-}
-
 /* "<GUID=…>" means an entry by its id. */
 static const char *resolve(const struct peer *p, const char *base)
 {
@@ -192,7 +117,7 @@ static const char *resolve(const struct peer *p, const char *base)
         return base;
     for (size_t i = 0; i < p->n_entries; i++) {
         char text[40];
-        uuid_text(p->entries[i], text);
+        uuid_write(p->entries[i]->uuid, text);
         /* The first four bytes are written the other way round: each of ours is the same. */
         sscanf(base + 6, "%2x", &first);
         if (!p->entries[i]->gone && p->entries[i]->uuid[0] == first)
@@ -201,25 +126,20 @@ static const char *resolve(const struct peer *p, const char *base)
     return base;
 }
 
-struct question {
-    int id;
-    char base[120];
-    long scope;
-    struct part filter, attributes;
-    bool paged, sync, dirsync;
-    size_t page_size, page_from;
-    long mode;
-    unsigned cookie;
-    bool has_cookie;
-};
+/* "…csn=20260101000000.000007Z#…" or "usn=7" */
+static unsigned cookie_number(const struct question *q)
+{
+    const char *csn = strchr(q->cookie, '.');
+    return *q->cookie ? (unsigned)atoi(csn ? csn + 1 : q->cookie + 4) : 0;
+}
 
 static bool wants(const struct question *q, const char *name)
 {
     struct part left = q->attributes, a;
     if (left.size == 0)
         return true;
-    while (take(&left, &a))
-        if (is(&a, name) || is(&a, "*") ||
+    while (part_take(&left, &a))
+        if (part_is(&a, name) || part_is(&a, "*") ||
             (a.size > strlen(name) && a.data[strlen(name)] == ';' &&
              strncasecmp(name, (const char *)a.data, strlen(name)) == 0))
             return true;
@@ -230,7 +150,7 @@ static bool wants(const struct question *q, const char *name)
 static size_t range_start(const struct question *q)
 {
     struct part left = q->attributes, a;
-    while (take(&left, &a))
+    while (part_take(&left, &a))
         if (a.size > 13 && strncasecmp((const char *)a.data, "member;range=", 13) == 0)
             return (size_t)atoi((const char *)a.data + 13);
     return 0;
@@ -290,76 +210,52 @@ static void say_values(const struct peer *p, const struct question *q, BerElemen
 static void say_entry(struct peer *p, const struct question *q, const struct peer_entry *e,
                       int state, bool pushed)
 {
-    BerElement *ber = ber_new();
+    BerElement *ber = answer_new();
     ber_printf(ber, "{it{s{", q->id, (ber_tag_t)LDAP_RES_SEARCH_ENTRY, e->dn);
     if (state != LDAP_SYNC_DELETE)
         say_values(p, q, ber, e, pushed);
     ber_printf(ber, "}}");
-    if (q->sync) {
-        BerElement *control = ber_new();
-        struct berval id = {16, (char *)(uintptr_t)e->uuid}, bv;
-        char cookie[80];
+    char cookie[80] = "";
+    if (pushed)
         snprintf(cookie, sizeof cookie, COOKIE, p->csn);
-        ber_printf(control, pushed ? "{eOs}" : "{eO}", state, &id, cookie);
-        ber_flatten2(control, &bv, 0);
-        ber_printf(ber, "t{{sO}}", (ber_tag_t)0xa0, OID_STATE, &bv);
-        ber_free(control, 1);
-    }
-    ber_printf(ber, "}");
-    say(p, ber);
+    const struct answer_to to = {send_all, p};
+    answer_entry_end(&to, ber, q->sync, state, e->uuid, cookie);
 }
 
 static void say_result(struct peer *p, int id, ber_tag_t tag, int code, const char *oid,
                        BerElement *control)
 {
-    BerElement *ber = ber_new();
-    ber_printf(ber, "{it{ess}", id, tag, code, "", code ? "as the test wants it" : "");
-    if (control) {
-        struct berval bv;
-        ber_flatten2(control, &bv, 0);
-        ber_printf(ber, "t{{sO}}", (ber_tag_t)0xa0, oid, &bv);
-        ber_free(control, 1);
-    }
-    ber_printf(ber, "}");
-    say(p, ber);
-}
-
-static void say_info(struct peer *p, int id, BerElement *value)
-{
-    BerElement *ber = ber_new();
-    struct berval bv;
-    ber_flatten2(value, &bv, 0);
-    ber_printf(ber, "{it{tstO}}", id, (ber_tag_t)LDAP_RES_INTERMEDIATE, (ber_tag_t)0x80,
-               OID_SYNC_INFO, (ber_tag_t)0x81, &bv);
-    ber_free(value, 1);
-    say(p, ber);
+    const struct answer_to to = {send_all, p};
+    answer_result(&to, id, tag, code,
+                  code ? "as the test wants it" : "", oid, control);
 }
 
 static bool selects(const struct peer *p, const struct question *q, const struct peer_entry *e)
 {
-    return !e->gone && is_below(e->dn, q->base, q->scope) && test(p, e, q->filter) == YES;
+    return !e->gone && dn_lies_below(e->dn, q->base, q->scope) && test(p, e, q->filter) == YES;
 }
 
 static void say_ids(struct peer *p, const struct question *q)
 {
-    BerElement *value = ber_new();
+    BerElement *value = answer_new();
     ber_printf(value, "t{b[", (ber_tag_t)LDAP_TAG_SYNC_ID_SET, p->lists_present ? 0 : 1);
     for (size_t i = 0; i < p->n_entries; i++) {
         const struct peer_entry *e = p->entries[i];
         struct berval id = {16, (char *)(uintptr_t)e->uuid};
-        bool changed = e->csn > q->cookie;
+        bool changed = e->csn > cookie_number(q);
         if (p->lists_present ? !changed && selects(p, q, e) : changed && !selects(p, q, e))
             ber_printf(value, "O", &id);
     }
     ber_printf(value, "]}");
-    say_info(p, q->id, value);
+    const struct answer_to to = {send_all, p};
+    answer_sync_info(&to, q->id, value);
 }
 
 static void synchronise(struct peer *p, const struct question *q)
 {
     char cookie[80];
     unsigned n = 0;
-    if (p->no_sync || (q->has_cookie && p->refresh_required)) {
+    if (p->no_sync || (*q->cookie && p->refresh_required)) {
         int code = p->no_sync ? LDAP_UNAVAILABLE_CRITICAL_EXTENSION : LDAP_SYNC_REFRESH_REQUIRED;
         p->refresh_required = false;
         say_result(p, q->id, LDAP_RES_SEARCH_RESULT, code, NULL, NULL);
@@ -368,7 +264,7 @@ static void synchronise(struct peer *p, const struct question *q)
     for (size_t i = 0; i < p->n_entries; i++) {
         if (p->fail_code && n == p->fail_after)
             break;
-        if ((!q->has_cookie || p->entries[i]->csn > q->cookie) && selects(p, q, p->entries[i])) {
+        if (p->entries[i]->csn > cookie_number(q) && selects(p, q, p->entries[i])) {
             say_entry(p, q, p->entries[i], LDAP_SYNC_ADD, false);
             n++;
         }
@@ -379,21 +275,22 @@ static void synchronise(struct peer *p, const struct question *q)
         say_result(p, q->id, LDAP_RES_SEARCH_RESULT, code, NULL, NULL);
         return;
     }
-    if (q->has_cookie)
+    if (*q->cookie)
         say_ids(p, q);
     snprintf(cookie, sizeof cookie, COOKIE, p->csn);
     if (q->mode == 1) {
-        BerElement *done = ber_new();
-        ber_printf(done, "{sb}", cookie, q->has_cookie && p->lists_present ? 0 : 1);
-        say_result(p, q->id, LDAP_RES_SEARCH_RESULT, LDAP_SUCCESS, OID_DONE, done);
+        BerElement *done = answer_new();
+        ber_printf(done, "{sb}", cookie, *q->cookie && p->lists_present ? 0 : 1);
+        say_result(p, q->id, LDAP_RES_SEARCH_RESULT, LDAP_SUCCESS, OID_SYNC_DONE, done);
         return;
     }
-    BerElement *value = ber_new();
+    BerElement *value = answer_new();
     ber_printf(value, "t{s}",
-               (ber_tag_t)(q->has_cookie && p->lists_present ? LDAP_TAG_SYNC_REFRESH_PRESENT
+               (ber_tag_t)(*q->cookie && p->lists_present ? LDAP_TAG_SYNC_REFRESH_PRESENT
                                                              : LDAP_TAG_SYNC_REFRESH_DELETE),
                cookie);
-    say_info(p, q->id, value);
+    const struct answer_to to = {send_all, p};
+    answer_sync_info(&to, q->id, value);
     for (size_t i = 0; i < 4; i++)
         if (!p->followers[i].live) {
             struct peer_follower *f = &p->followers[i];
@@ -413,18 +310,18 @@ static void say_changes(struct peer *p, const struct question *q)
     for (size_t i = 0; i < p->n_entries; i++) {
         const struct peer_entry *e = p->entries[i];
         struct berval guid = {16, (char *)(uintptr_t)e->uuid};
-        if (e->csn <= q->cookie || q->filter.tag == 0xa3)
+        if (e->csn <= cookie_number(q) || q->filter.tag == 0xa3)
             continue;
-        BerElement *ber = ber_new();
+        BerElement *ber = answer_new();
         ber_printf(ber, "{it{s{{s[O]}", q->id, (ber_tag_t)LDAP_RES_SEARCH_ENTRY, e->dn,
                    "objectGUID", &guid);
         ber_printf(ber, e->gone ? "{s[s]}" : "{s[s]}}}}", e->gone ? "isDeleted" : "name",
                    e->gone ? "TRUE" : "x");
         if (e->gone)
             ber_printf(ber, "}}}");
-        say(p, ber);
+        answer_say(&(const struct answer_to){send_all, p}, ber);
     }
-    BerElement *control = ber_new();
+    BerElement *control = answer_new();
     char cookie[32];
     snprintf(cookie, sizeof cookie, "usn=%u", p->csn);
     ber_printf(control, "{iis}", 0, 0, cookie);
@@ -433,18 +330,18 @@ static void say_changes(struct peer *p, const struct question *q)
 
 static void say_root(struct peer *p, const struct question *q)
 {
-    BerElement *ber = ber_new();
+    BerElement *ber = answer_new();
     char usn[16];
     snprintf(usn, sizeof usn, "%u", p->csn);
     ber_printf(ber, "{it{s{{s[s]}}}}", q->id, (ber_tag_t)LDAP_RES_SEARCH_ENTRY, "",
                "highestCommittedUSN", usn);
-    say(p, ber);
+    answer_say(&(const struct answer_to){send_all, p}, ber);
     say_result(p, q->id, LDAP_RES_SEARCH_RESULT, LDAP_SUCCESS, NULL, NULL);
 }
 
 static void search(struct peer *p, const struct question *q)
 {
-    size_t i = q->page_from, n = 0;
+    size_t i = (size_t)atoi(q->page), n = 0;
     bool lookup = q->scope == LDAP_SCOPE_BASE, found = !lookup, cut = false;
     int code = LDAP_SUCCESS;
     if (lookup && p->lookup_code)
@@ -471,58 +368,19 @@ static void search(struct peer *p, const struct question *q)
         char next[24] = "";
         if (i < p->n_entries)
             snprintf(next, sizeof next, "%zu", i);
-        page = ber_new();
+        page = answer_new();
         ber_printf(page, "{is}", 0, next);
     }
     say_result(p, q->id, LDAP_RES_SEARCH_RESULT, code, OID_PAGED, page);
 }
 
-static void take_control(struct question *q, struct part control)
-{
-    struct part oid, value = {0}, part, inner, field;
-    if (!take(&control, &oid))
-        return;
-    while (take(&control, &part))
-        if (part.tag == 0x04)
-            value = part;
-    if (!take(&value, &inner) || !take(&inner, &field))
-        return;
-    char text[100] = "";
-    if (is(&oid, OID_PAGED)) {
-        q->paged = true;
-        q->page_size = (size_t)number_of(&field);
-        if (take(&inner, &field))
-            snprintf(text, sizeof text, "%.*s", (int)field.size, (const char *)field.data);
-        q->page_from = (size_t)atoi(text);
-        return;
-    }
-    q->sync = is(&oid, OID_SYNC);
-    q->dirsync = is(&oid, OID_DIRSYNC);
-    q->mode = number_of(&field);
-    while (take(&inner, &field))
-        if (field.tag == 0x04 && field.size > 4 && field.size < sizeof text) {
-            memcpy(text, field.data, field.size);
-            const char *csn = strchr(text, '.');
-            q->has_cookie = true;
-            q->cookie = (unsigned)atoi(csn ? csn + 1 : text + 4);
-        }
-}
-
 static void serve_search(struct peer *p, int id, struct part request, struct part rest)
 {
-    struct question q = {.id = id};
-    struct part field[8] = {0}, controls, control;
-    char base[120];
-    for (unsigned i = 0; i < 8 && take(&request, &field[i]); i++)
-        ;
-    snprintf(base, sizeof base, "%.*s", (int)field[0].size, (const char *)field[0].data);
+    struct question q;
+    char base[sizeof q.base];
+    question_read(&q, id, request, rest);
+    memcpy(base, q.base, sizeof base);
     snprintf(q.base, sizeof q.base, "%s", resolve(p, base));
-    q.scope = number_of(&field[1]);
-    q.filter = field[6];
-    q.attributes = field[7];
-    if (take(&rest, &controls))
-        while (take(&controls, &control))
-            take_control(&q, control);
     if (q.scope == LDAP_SCOPE_BASE)
         p->n_lookups++;
     else
@@ -540,13 +398,13 @@ static void serve_search(struct peer *p, int id, struct part request, struct par
 static void serve(struct peer *p, struct part message)
 {
     struct part id, request;
-    if (!take(&message, &id) || !take(&message, &request))
+    if (!part_take(&message, &id) || !part_take(&message, &request))
         return;
-    int number = (int)number_of(&id);
+    int number = (int)part_number(&id);
     if (request.tag == LDAP_REQ_SEARCH)
         serve_search(p, number, request, message);
     for (size_t i = 0; request.tag == LDAP_REQ_ABANDON && i < 4; i++)
-        if (p->followers[i].id == (int)number_of(&request))
+        if (p->followers[i].id == (int)part_number(&request))
             p->followers[i].live = false;
 }
 
@@ -561,7 +419,7 @@ static int on_input(sd_event_source *source, int fd, uint32_t events, void *user
     }
     p->n_in += (size_t)n;
     struct part left = {0, p->in, p->n_in}, message;
-    while (take(&left, &message))
+    while (part_take(&left, &message))
         serve(p, message);
     memmove(p->in, left.data, left.size);
     p->n_in = left.size;
@@ -618,7 +476,7 @@ static void note(const struct peer *p, const struct peer_entry *e, bool was[4])
     for (size_t i = 0; i < 4; i++) {
         const struct peer_follower *f = &p->followers[i];
         struct part filter = {f->filter[0], f->filter + 1, f->n_filter ? f->n_filter - 1 : 0};
-        was[i] = f->live && !e->gone && is_below(e->dn, f->base, LDAP_SCOPE_SUBTREE) &&
+        was[i] = f->live && !e->gone && dn_lies_below(e->dn, f->base, LDAP_SCOPE_SUBTREE) &&
                  test(p, e, filter) == YES;
     }
 }

@@ -43,7 +43,7 @@ struct peer {
     size_t value_range;   /* so many members at once; 0: all */
     struct peer_follower {
         int id;
-        char base[120];
+        char base[200];
         unsigned char filter[2048];
         size_t n_filter;
         bool live;

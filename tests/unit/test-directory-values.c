@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buffer.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "directory/cookie-identity.h"
@@ -14,7 +13,6 @@
 #include "directory/environment.h"
 #include "directory/follow.h"
 #include "directory/identity.h"
-#include "directory/keytab.h"
 #include "directory/kind.h"
 #include "directory/libldap.h"
 #include "directory/looks.h"
@@ -335,68 +333,6 @@ static void test_partitions(void **state)
     assert_false(search_reference_is_partition("nonsense"));
 }
 
-/* Two keys of a@R, a hole, one key of b/c@R. */
-static const unsigned char keytab[] = "\x05\x02"
-                                      "\x00\x00\x00\x0e\x00\x01\x00\x01R\x00\x01"
-                                      "a\x00\x00\x00\x01k1"
-                                      "\xff\xff\xff\xfe"
-                                      "zz"
-                                      "\x00\x00\x00\x0e\x00\x01\x00\x01R\x00\x01"
-                                      "a\x00\x00\x00\x01k2"
-                                      "\x00\x00\x00\x11\x00\x02\x00\x01R\x00\x01"
-                                      "b\x00\x01"
-                                      "c\x00\x00\x00\x01k3";
-
-static void test_keytab(void **state)
-{
-    (void)state;
-    struct error e;
-    unsigned char *kept = NULL;
-    size_t size = 0, whole = sizeof keytab - 1;
-    assert_int_equal(keytab_select(keytab, whole, "a@R", &kept, &size, &e), 0);
-    assert_int_equal(size, 2 + 18 + 18);
-    assert_memory_equal(kept + 2 + 16, "k1", 2);
-    assert_memory_equal(kept + 2 + 18 + 16, "k2", 2);
-    free(kept);
-    assert_int_equal(keytab_select(keytab, whole, "b/c", &kept, &size, &e), 0);
-    assert_int_equal(size, 2 + 21);
-    free(kept);
-    assert_int_equal(keytab_select(keytab, whole, "c@R", &kept, &size, &e), -ENOENT);
-    assert_non_null(strstr(e.message, "only of: a@R, b/c@R"));
-    assert_int_equal(keytab_select(keytab, whole, "a@S", &kept, &size, &e), -ENOENT);
-    assert_int_equal(keytab_select(keytab, whole - 1, "a@R", &kept, &size, &e), -EBADMSG);
-    assert_int_equal(keytab_select(keytab, 1, "a@R", &kept, &size, &e), -EBADMSG);
-    assert_int_equal(keytab_select((const unsigned char *)"\x05\x01", 2, "a", &kept, &size, &e),
-                     -EBADMSG);
-}
-
-/* One principal's name may be the end of another's; and nobody is told a thousand names. */
-static void test_keytab_names(void **state)
-{
-    (void)state;
-    static const unsigned char two[] = "\x05\x02"
-                                       "\x00\x00\x00\x0d\x00\x01\x00\x01R\x00\x02"
-                                       "xa\x00\x00\x00\x01"
-                                       "\x00\x00\x00\x0c\x00\x01\x00\x01R\x00\x01"
-                                       "a\x00\x00\x00\x01";
-    struct error e;
-    unsigned char *kept = NULL;
-    size_t size = 0;
-    assert_int_equal(keytab_select(two, sizeof two - 1, "c", &kept, &size, &e), -ENOENT);
-    assert_non_null(strstr(e.message, "only of: xa@R, a@R"));
-    CLEANUP(buffer_done) struct buffer many = {};
-    buffer_add(&many, "\x05\x02", 2);
-    for (unsigned i = 0; i < 1000; i++) {
-        buffer_add(&many, "\x00\x00\x00\x0f\x00\x01\x00\x01R\x00\x04", 11);
-        buffer_format(&many, "p%03u", i);
-        buffer_add(&many, "\x00\x00\x00\x01", 4);
-    }
-    assert_int_equal(keytab_select((unsigned char *)many.data, many.size, "c", &kept, &size, &e),
-                     -ENOENT);
-    assert_non_null(strstr(e.message, "p008@R, p009@R, …"));
-    assert_null(strstr(e.message, "p010"));
-}
-
 static void test_references_parsed(void **state)
 {
     (void)state;
@@ -524,8 +460,6 @@ int main(void)
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_filters),
         cmocka_unit_test(test_partitions),
-        cmocka_unit_test(test_keytab),
-        cmocka_unit_test(test_keytab_names),
         cmocka_unit_test(test_references_parsed),
         cmocka_unit_test(test_looks),
     };

@@ -145,6 +145,12 @@ static void test_refusal_quotes_safely(void **state)
     char *key = NULL;
     assert_int_equal(dn_key(NULL, "cn=a\nb;", &key, &e), -EINVAL);
     assert_non_null(strstr(e.message, "\"cn=a\\x0ab;\" is not a distinguished name"));
+    /* However long the name becomes: what is wrong with it is said. */
+    char dn[300] = "cn=";
+    memset(dn + 3, '\x17', sizeof(dn) - 5);
+    dn[sizeof(dn) - 2] = ';';
+    assert_int_equal(dn_key(NULL, dn, &key, &e), -EINVAL);
+    assert_non_null(strstr(e.message, "without a backslash before it at byte 299"));
 }
 
 static void test_equal(void **state)

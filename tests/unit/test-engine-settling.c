@@ -143,6 +143,113 @@ static void test_audit_cannot_be_written(void **state)
     is_idle(b);
 }
 
+static void lose_one(struct bed *b, unsigned kinds, bool takes_effect)
+{
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = kinds,
+                                                    .times = 1,
+                                                    .takes_effect = takes_effect,
+                                                    .class = TENANT_UNCLEAR});
+}
+
+/* The move was done and its answer lost; then the team went. The user is read before anybody says
+ * that it has to wait for the team. */
+static void test_lost_and_no_team_since(void **state)
+{
+    struct bed *b = *state;
+    limits_off(b);
+    people(b, 2, "support");
+    bed_start(b);
+    bed_sync(b);
+    lose_one(b, FAKE_PUT, true);
+    bed_group(b, "sales", "u0", NULL);
+    bed_group(b, "support", "u1", NULL);
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, 0, REASON_UNCLEAR), 1);
+    string_list_done(&b->tenant->teams);
+    assert_int_equal(string_list_add(&b->tenant->teams, "Support"), 0);
+    bed_restart(b); /* asks for the teams */
+    bed_sync(b);
+    bed_advance(b, MINUTE);
+    assert_int_equal(bed_queue(b, 0, NULL), 0);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PUT), 1);
+    assert_int_equal(bed_audit(b, "outcome", "done", "u0"), 3); /* create, team, role */
+    is_idle(b);
+}
+
+/* Likewise a role, which another's refusal told of; and one that was not done waits then. */
+static void test_lost_and_no_role_since(void **state)
+{
+    struct bed *b = *state;
+    limits_off(b);
+    people(b, 2, "support");
+    bed_start(b);
+    bed_sync(b);
+    lose_one(b, FAKE_PATCH, true);
+    lose_one(b, FAKE_PATCH, false);
+    bed_group(b, "sales", "u0", "u1", NULL);
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, 0, REASON_UNCLEAR), 2);
+    assert_int_equal(string_list_add(&b->tenant->roles, "Agent"), 0);
+    bed_person_uid(b, "new");
+    bed_group(b, "sales", "u0", "u1", "new", NULL);
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_ROLE_MISSING), 1);
+    bed_advance(b, MINUTE);
+    assert_int_equal(bed_queue(b, 0, REASON_UNCLEAR), 0);
+    assert_int_equal(bed_queue(b, 0, NULL), 2);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_ROLE_MISSING), 2);
+    assert_int_equal(bed_audit(b, "outcome", "not-done", NULL), 1);
+}
+
+static void call_u0(struct bed *b, const char *name)
+{
+    bed_person(b, "id-u0", "uid=u0,ou=people,dc=example,dc=com", "uid", "u0", "givenName", name,
+               "sn", "u0", "mail", "u0@example.com", NULL);
+    bed_sync(b);
+}
+
+/* Somebody renamed the user at the tenant before the lost attempt was settled: it is planned anew,
+ * and what may have been done counts. */
+static void test_lost_and_renamed(void **state)
+{
+    struct bed *b = *state;
+    limits_off(b);
+    b->sync.budgets[BUDGET_UPDATE] = (struct budget){.floor = 1};
+    people(b, 2, "support");
+    bed_start(b);
+    bed_sync(b);
+    call_u0(b, "Once"); /* learns the id */
+    bed_advance(b, 2 * DAY);
+    fake_tenant_forget_calls(b->tenant);
+    lose_one(b, FAKE_PATCH, true);
+    call_u0(b, "Twice");
+    assert_int_equal(bed_queue(b, 0, REASON_UNCLEAR), 1);
+    struct fake_user *u = fake_tenant_find(b->tenant, "u0");
+    free(u->login);
+    free(u->key);
+    u->login = strdup("elsewhere");
+    u->key = strdup("elsewhere");
+    assert_int_equal(user_set(u->user, USER_LOGIN, "elsewhere", NULL), 0);
+    call_u0(b, "Thrice");
+    bed_advance(b, MINUTE);
+    assert_int_equal(bed_audit(b, "outcome", "renamed", NULL), 1);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 1);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 1);
+}
+
+/* What one commit released leaves in the order in which it fell due. */
+static void test_oldest_first(void **state)
+{
+    struct bed *b = *state;
+    char text[4000] = "";
+    b->tenant->on_write = note_write;
+    b->tenant->write_data = text;
+    people(b, 6, "support");
+    bed_start(b);
+    bed_sync(b);
+    assert_string_equal(text, "u0 u1 u2 u3 u4 u5 ");
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -150,6 +257,10 @@ int main(int argc, char **argv)
         scenario(test_lost_deletes),
         scenario(test_gone_at_disable),
         scenario(test_wanted_again),
+        scenario(test_lost_and_no_team_since),
+        scenario(test_lost_and_no_role_since),
+        scenario(test_lost_and_renamed),
+        scenario(test_oldest_first),
         scenario(test_audit_cannot_be_written),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);

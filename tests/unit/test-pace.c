@@ -264,6 +264,33 @@ static void test_one_users_refusals_slow_nobody(void **state)
     assert_true(p.rate == 10);
 }
 
+/* The very first answer is a refusal: nothing else is known, so it cuts. That it was one user's is
+ * known by the next, if others were served in between and nobody else was refused. */
+static void test_the_first_refusal_is_taken_back(void **state)
+{
+    (void)state;
+    static const struct {
+        bool other_refused, other_served, back;
+    } rows[] = {{false, true, true}, {true, true, false}, {false, false, false}};
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        for (double max_rate = 0; max_rate <= 20; max_rate += 20) {
+            struct pace p;
+            uint64_t now = START;
+            pace_init(&p, max_rate, now);
+            pace_take(&p, now);
+            pace_throttled(&p, now, 0, 1);
+            assert_true(p.rate > 0 && (p.rate < max_rate || max_rate <= 0));
+            double cut = p.rate;
+            now += 3 * USEC_PER_SEC;
+            if (rows[i].other_served)
+                pace_served(&p, 2);
+            if (rows[i].other_refused)
+                pace_throttled(&p, now, 0, 3);
+            pace_throttled(&p, now, 0, 1);
+            assert_true(rows[i].back ? p.rate == max_rate : p.rate <= cut);
+        }
+}
+
 /* Two users who are refused by turns, and nobody is served: that is the tenant. */
 static void test_everybodys_refusals_count_each_time(void **state)
 {
@@ -379,6 +406,7 @@ int main(void)
         cmocka_unit_test(test_silent_tenant_keeps_no_revocation),
         cmocka_unit_test(test_settles_while_the_refused_come_back),
         cmocka_unit_test(test_one_users_refusals_slow_nobody),
+        cmocka_unit_test(test_the_first_refusal_is_taken_back),
         cmocka_unit_test(test_everybodys_refusals_count_each_time),
         cmocka_unit_test(test_idle_time_is_not_saved_up),
         cmocka_unit_test(test_throttling_halves_once_for_a_burst),

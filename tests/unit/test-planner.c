@@ -302,6 +302,12 @@ static void test_times(void **state)
     assert_int_equal(r.operations.items[0]->not_before_usec, 7 + LATER);
     planner_result_done(&r);
 
+    later = *find_row("gone, disabled, deleted later"); /* disabled long before it left */
+    later.leaving = 9;
+    plan(&later, &r);
+    assert_int_equal(r.operations.items[0]->not_before_usec, 9 + LATER);
+    planner_result_done(&r);
+
     plan(find_row("disabled_when"), &r); /* no grace: the directory says it of somebody here */
     assert_int_equal(r.operations.items[0]->not_before_usec, NOW);
     planner_result_done(&r);

@@ -49,6 +49,7 @@ static const struct row {
 } rows[] = {
     {"status", "status", render_status, EXIT_FOUND},
     {"status-fresh", "status-fresh", render_status, EXIT_FINE},
+    {"status-odd", "status-odd", render_status, EXIT_FINE}, /* of another release, or of nobody's */
     {"plan", "plan", render_short_plan, EXIT_FOUND},
     {"plan", "plan-summary", render_plan_summary, EXIT_FOUND},
     {"plan", "plan-chosen", render_chosen, EXIT_FOUND},
@@ -62,6 +63,7 @@ static const struct row {
     {"holds", "holds", render_holds, EXIT_FOUND},
     {"holds-none", "holds-none", render_holds, EXIT_FINE},
     {"history", "history", render_history, EXIT_FINE},
+    {"history-odd", "history-odd", render_history, EXIT_FINE},
     {"config", "config", render_config, EXIT_FINE},
     {"check", "check", render_check, EXIT_FOUND},
     {"approve-some", "approve-some", render_approve, EXIT_FINE},

@@ -182,6 +182,51 @@ static void test_throttling_pauses_everything(void **state)
     assert_int_equal(s->retry_after_usec, 3600 * USEC_PER_SEC);
 }
 
+/* Seconds or an HTTP date, in the header's own words; each to a client that knows of no other. */
+static void test_retry_after(void **state)
+{
+    struct bed *b = *state;
+    char in_a_minute[64], a_minute_ago[64], in_a_year[64];
+    const time_t now = time(NULL);
+    const struct {
+        char *text;
+        time_t when;
+    } dates[] = {{in_a_minute, now + 60}, {a_minute_ago, now - 60}, {in_a_year, now + 31536000}};
+    for (size_t i = 0; i < ARRAY_SIZE(dates); i++) {
+        struct tm tm;
+        assert_non_null(gmtime_r(&dates[i].when, &tm));
+        assert_true(strftime(dates[i].text, 64, "%a, %d %b %Y %H:%M:%S GMT", &tm) > 0);
+    }
+    const struct {
+        const char *text;
+        uint64_t least, most;
+    } rows[] = {
+        {"", 0, 0},
+        {"0", 0, 0},
+        {"120", 120, 120},
+        {"3600", 3600, 3600},
+        {"3601", 3600, 3600},
+        {"99999999999", 3600, 3600},
+        {"-5", 0, 0},
+        {"soon", 0, 0},
+        {in_a_minute, 30, 60},
+        {a_minute_ago, 0, 0},
+        {in_a_year, 3600, 3600},
+        {"Thu, 01 Jan 1970 00:00:00 GMT", 0, 0},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char header[128];
+        connect_client(b);
+        snprintf(header, sizeof(header), "Retry-After: %s\r\n", rows[i].text);
+        const struct seen *s = create_once(b, SCRIPTED_ANSWER, 429, header, NULL);
+        assert_int_equal(s->class, TENANT_THROTTLED);
+        if (s->retry_after_usec < rows[i].least * USEC_PER_SEC ||
+            s->retry_after_usec > rows[i].most * USEC_PER_SEC)
+            fail_msg("'%s': %llu", rows[i].text, (unsigned long long)s->retry_after_usec);
+        b->client = tenant_client_free(b->client);
+    }
+}
+
 static void test_broken_answers(void **state)
 {
     struct bed *b = *state;
@@ -438,6 +483,7 @@ int main(void)
         TEST(test_bad_names_are_refused),
         TEST(test_answers),
         TEST(test_throttling_pauses_everything),
+        TEST(test_retry_after),
         TEST(test_broken_answers),
         TEST(test_endless_answer_is_cut_at_its_limit),
         TEST(test_write_is_never_sent_twice),

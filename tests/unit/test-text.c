@@ -29,7 +29,7 @@ static void test_string_list(void **state)
     assert_false(string_list_contains(&l, "abcdef"));
 }
 
-/* Against a list that is walked; also after something was added in the other way, or all is gone. */
+/* Against a list that is walked; also after something was added otherwise, or all is gone. */
 static void test_list_of_each_once(void **state)
 {
     (void)state;
@@ -39,7 +39,8 @@ static void test_list_of_each_once(void **state)
         for (unsigned i = 0; i < 2000; i++) {
             char text[16];
             seed = seed * 1664525U + 1013904223U;
-            snprintf(text, sizeof(text), "%s %u", seed >> 31 ? "Item" : "item", (seed >> 16) % 700);
+            snprintf(text, sizeof(text), "%s %u", seed >> 31 ? "Item" : "item",
+                     (seed >> 16) % 700);
             if (i % 50 == 0) {
                 assert_int_equal(string_list_add(&l, text), 0);
                 assert_int_equal(string_list_add(&plain, text), 0);

@@ -1,0 +1,53 @@
+/* What the files of verifying share. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "audit/audit.h"
+#include "audit/files.h"
+#include "audit/line.h"
+#include "audit/signer.h"
+#include "audit/view.h"
+
+struct erased {
+    int64_t seq;
+    size_t file;
+    unsigned line;
+};
+struct range {
+    int64_t first, last;
+};
+
+struct verifier {
+    const struct audit_files *files;
+    const struct audit_verify_options *options;
+    struct audit_verify_result *result;
+    struct line_reader reader;
+    bool any, holds; /* the chain so far */
+    struct line_chain last;
+    struct audit_view *view; /* which intents are open */
+    char key[SIGNER_VKEY_MAX + 1];
+    int64_t unsigned_since; /* the last line that a checkpoint covers */
+    struct erased *erased;  /* lines without what they commit to */
+    size_t n_erased, erased_capacity;
+    struct range *acts; /* lines that an erasure names */
+    size_t n_acts, acts_capacity;
+    size_t last_file;
+    /* The checkpoint that was kept elsewhere. */
+    bool has_note;
+    int64_t note_seq;
+    struct chain_hash note_link;
+};
+
+/* One more finding, while there is room; line 0: of the file as a whole. 0 or -ENOMEM. */
+__attribute__((format(printf, 5, 6))) int verify_found(struct verifier *v, size_t file,
+                                                       unsigned line, int64_t seq,
+                                                       const char *format, ...);
+void verify_sort_findings(struct verifier *v);
+bool verify_is_event(const struct line_chain *l, const char *line, const char *event);
+/* Was this checkpoint signed for that prev by the key in force? */
+bool verify_signature_fits(const struct verifier *v, const struct line_chain *l,
+                           const struct chain_hash *prev, const char *sig);
+/* The chain does not hold: says what was done to which line. */
+int verify_find_breaks(struct verifier *v, struct error *e);

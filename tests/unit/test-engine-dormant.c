@@ -1,0 +1,118 @@
+/*
+ * Who did not log in for long: disabled within a budget of its own, unless somebody logs in until
+ * then; and who leaves, or is disabled by others, on the way.
+ */
+#include "config.h"
+
+#include "engine-test.h"
+
+/* u0 to u(n-1), who logged in a hundred days ago and are dormant after ninety. */
+static void dormant(struct bed *b, size_t n)
+{
+    b->sync.dormant_after_usec = 90 * DAY;
+    b->sync.dormant = DORMANT_DISABLE;
+    b->sync.verify_interval_usec = HOUR;
+    b->sync.budgets[BUDGET_DISABLE] = (struct budget){.unlimited = true};
+    b->sync.budgets[BUDGET_DELETE] = (struct budget){.unlimited = true};
+    people(b, n, "support");
+    bed_start(b);
+    bed_sync(b);
+    for (size_t i = 0; i < b->tenant->n_users; i++)
+        b->tenant->users[i].user->last_login_usec = b->now;
+    bed_advance(b, 89 * DAY);
+    assert_int_equal(n_disabled(b), 0);
+}
+
+static void test_disabled(void **state)
+{
+    struct bed *b = *state;
+    b->sync.budgets[BUDGET_DORMANT] = (struct budget){.floor = 2};
+    dormant(b, 5);
+    fake_tenant_find(b->tenant, "u4")->user->last_login_usec = b->now;
+    bed_advance(b, 36 * HOUR);
+    assert_int_equal(n_disabled(b), 2);
+    assert_false(is_disabled(b, "u4"));
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 2);
+    assert_int_equal(bed_approve(b), 2);
+    bed_run(b);
+    assert_int_equal(n_disabled(b), 4);
+    assert_int_equal(link_count(b->state, LINK_DISABLED), 4);
+    bed_advance(b, 10 * DAY); /* theirs to enable who asks them */
+    assert_int_equal(n_disabled(b), 4);
+}
+
+/* Whoever was disabled long ago and leaves now is deleted so long after the leaving. */
+static void test_leaves_later(void **state)
+{
+    struct bed *b = *state;
+    b->sync.delete_after_usec = 10 * DAY;
+    dormant(b, 2);
+    fake_tenant_find(b->tenant, "u1")->user->last_login_usec = b->now;
+    bed_advance(b, 30 * DAY);
+    assert_true(is_disabled(b, "u0"));
+    bed_leave(b, "id-u0");
+    bed_group(b, "support", "u1", NULL);
+    bed_sync(b);
+    bed_advance(b, 9 * DAY);
+    assert_non_null(fake_tenant_find(b->tenant, "u0"));
+    bed_advance(b, 2 * DAY);
+    assert_null(fake_tenant_find(b->tenant, "u0"));
+    assert_non_null(fake_tenant_find(b->tenant, "u1"));
+}
+
+/* The answer to the disable was lost, and it was done: that is known, also when the user had logged
+ * in just before. */
+static void test_lost_after_a_login(void **state)
+{
+    struct bed *b = *state;
+    dormant(b, 1);
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_PUT | FAKE_ACTIVE,
+                                                    .times = 1,
+                                                    .takes_effect = true,
+                                                    .class = TENANT_UNCLEAR});
+    b->sync.retry_min_usec = HOUR;
+    for (int i = 0; i < 100 && !n_disabled(b); i++)
+        bed_advance(b, 30 * MINUTE);
+    assert_int_equal(bed_queue(b, 0, REASON_UNCLEAR), 1);
+    fake_tenant_find(b->tenant, "u0")->user->last_login_usec = b->now;
+    bed_advance(b, 3 * HOUR);
+    assert_int_equal(link_count(b->state, LINK_DISABLED), 1);
+    assert_int_equal(bed_audit(b, "outcome", "dropped", NULL), 0);
+    assert_int_equal(bed_queue(b, 0, NULL), 0);
+}
+
+/* Likewise, and it was not done: nobody is disabled who has logged in since, and nothing counts. */
+static void test_lost_before_a_login(void **state)
+{
+    struct bed *b = *state;
+    struct guard_input in;
+    struct guard_verdict v;
+    struct error e = {0};
+    dormant(b, 1);
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_PUT | FAKE_ACTIVE,
+                                                    .times = 1,
+                                                    .class = TENANT_UNCLEAR});
+    b->sync.retry_min_usec = HOUR;
+    for (int i = 0; i < 100 && !bed_queue(b, 0, REASON_UNCLEAR); i++)
+        bed_advance(b, 30 * MINUTE);
+    fake_tenant_find(b->tenant, "u0")->user->last_login_usec = b->now;
+    bed_advance(b, 3 * HOUR);
+    assert_int_equal(n_disabled(b), 0);
+    assert_int_equal(bed_queue(b, 0, NULL), 0);
+    bed_ok(b, engine_budgets(b->engine, &in, &v, &e));
+    assert_int_equal(in.spent[BUDGET_DORMANT], 0);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        scenario(test_disabled),
+        scenario(test_leaves_later),
+        scenario(test_lost_after_a_login),
+        scenario(test_lost_before_a_login),
+    };
+    log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
