@@ -309,7 +309,7 @@ static int take_unnamed(struct feed_batch *b, unsigned search, const char *id, c
     char shown[200];
     log_warning("An entry is left out, and who is known by it stays as they were: its name is no "
                 "distinguished name: %s",
-                text_printable(shown, sizeof shown, dn, strlen(dn)));
+                text_printable(shown, sizeof(shown), dn, strlen(dn)));
     int r = b->env->sink->present(b->env->userdata, search, id, e);
     return r < 0 ? r : 0;
 }

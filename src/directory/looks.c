@@ -88,7 +88,7 @@ static struct look *add(struct look_list *l, size_t at, const char *name, uint64
         error_out_of_memory(e);
         return NULL;
     }
-    memmove(l->items + at + 1, l->items + at, (l->n_items++ - at) * sizeof *l->items);
+    memmove(l->items + at + 1, l->items + at, (l->n_items++ - at) * sizeof(*l->items));
     l->items[at] = (struct look){.name = copy, .noted_usec = now};
     return &l->items[at];
 }
@@ -205,7 +205,7 @@ bool looks_groups_due(const struct looks *l, uint64_t now)
 
 int looks_keep_groups(struct looks *l, const struct string_list *ids)
 {
-    CLEANUP(string_list_done) struct string_list kept = {};
+    CLEANUP(string_list_done) struct string_list kept = {0};
     size_t n = 0;
     for (size_t i = 0; i < ids->n_items; i++)
         if (string_list_add_once(&kept, ids->items[i]) < 0)
