@@ -27,7 +27,7 @@
 #include "model/schema.h"
 
 /* Raised with every change of what decode.c or the mirror makes of the same bytes. */
-#define DECODER_FORM 1
+#define DECODER_FORM 2
 
 void raw_entry_done(struct raw_entry *raw)
 {
@@ -125,7 +125,7 @@ static bool look_at(const struct decoder *d, const struct berval *attribute, boo
         return values.bv_len == 0;
     if (want_id && !ret->id && is_named(&name, d->id_attribute)) {
         ret->id = identity_from_value(d->identity, first.bv_val, first.bv_len);
-        return ret->id != NULL;
+        return ret->id && value == end; /* of several it is not always the first */
     }
     if (want_id && is_named(&name, d->second_id_attribute))
         *second_id = first;

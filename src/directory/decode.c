@@ -211,7 +211,8 @@ static int collect(LDAP *ld, LDAPMessage *m, struct raw_list *ret, struct error 
     while (code == LDAP_SUCCESS &&
            (code = ldap_get_attribute_ber(ld, m, ber, &name, &values)) == LDAP_SUCCESS &&
            name.bv_val) {
-        if (name.bv_len >= sizeof ret->items->name) {
+        if (name.bv_len >= sizeof ret->items->name ||
+            memchr(name.bv_val, '\0', name.bv_len)) {
             ber_memfree(values);
             continue;
         }
@@ -241,16 +242,17 @@ static const struct raw *find(const struct raw_list *l, const char *name)
     return NULL;
 }
 
-/* The same under whatever name the server gives it. */
+/* The same under whatever name the server gives it; of several (options) always the same one. */
 static const struct raw *find_any_name(const struct decoder *d, const struct raw_list *l,
                                        const char *name)
 {
-    const struct raw *same = find(l, name);
-    const char *canonical = d->schema && !same ? schema_canonical(d->schema, name) : NULL;
+    const struct raw *ret = find(l, name);
+    const char *canonical = d->schema && !ret ? schema_canonical(d->schema, name) : NULL;
     for (size_t i = 0; canonical && i < l->n_items; i++)
-        if (text_equal_ascii_case(schema_canonical(d->schema, l->items[i].name), canonical))
-            return &l->items[i];
-    return same;
+        if (text_equal_ascii_case(schema_canonical(d->schema, l->items[i].name), canonical) &&
+            (!ret || text_compare_ascii_case(l->items[i].name, ret->name) < 0))
+            ret = &l->items[i];
+    return ret;
 }
 
 /* What it would be cut at is no text: then there is none. */
@@ -261,15 +263,42 @@ static char *copy_value(const struct raw *raw)
     return strndup(raw->values[0].bv_val, raw->values[0].bv_len);
 }
 
+/* Servers give values in any order: of several ids it is the least, always. */
+static void take_least(char **least, enum identity_kind kind, const struct berval *value)
+{
+    CLEANUP(freep) char *id = identity_from_value(kind, value->bv_val, value->bv_len);
+    if (id && (!*least || strcmp(id, *least) < 0)) {
+        free(*least);
+        *least = TAKE(id);
+    }
+}
+
+static char *identity_of(enum identity_kind kind, const struct raw *raw)
+{
+    char *least = NULL;
+    for (size_t i = 0; raw && i < raw->n_values; i++)
+        take_least(&least, kind, &raw->values[i]);
+    return least;
+}
+
+#define CLASS_SIZE 128
+
+static bool class_text(const struct berval *value, char ret[static CLASS_SIZE])
+{
+    if (value->bv_len >= CLASS_SIZE || memchr(value->bv_val, '\0', value->bv_len))
+        return false;
+    memcpy(ret, value->bv_val, value->bv_len);
+    ret[value->bv_len] = 0;
+    return true;
+}
+
 static unsigned class_meanings(struct kinds *kinds, const struct raw *classes)
 {
     unsigned meanings = 0;
     for (size_t i = 0; classes && i < classes->n_values; i++) {
-        char class[128];
-        if (classes->values[i].bv_len >= sizeof class)
+        char class[CLASS_SIZE];
+        if (!class_text(&classes->values[i], class))
             continue;
-        memcpy(class, classes->values[i].bv_val, classes->values[i].bv_len);
-        class[classes->values[i].bv_len] = 0;
         meanings |= kinds_of_class(kinds, class);
     }
     return meanings;
@@ -280,11 +309,9 @@ static bool must_have_members(const struct decoder *d, const struct raw *classes
 {
     bool must = false;
     for (size_t i = 0; d->groups_have_members && classes && i < classes->n_values && !must; i++) {
-        char class[128];
-        if (classes->values[i].bv_len >= sizeof class)
+        char class[CLASS_SIZE];
+        if (!class_text(&classes->values[i], class))
             continue;
-        memcpy(class, classes->values[i].bv_val, classes->values[i].bv_len);
-        class[classes->values[i].bv_len] = 0;
         must = class_is_a(schema_classes(d->schema), class, "groupOfNames") ||
                class_is_a(schema_classes(d->schema), class, "groupOfUniqueNames");
     }
@@ -296,11 +323,9 @@ static void place_members(const struct decoder *d, const struct raw *classes,
                           struct decoded *ret)
 {
     for (size_t i = 0; classes && i < classes->n_values; i++) {
-        char class[128];
-        if (classes->values[i].bv_len >= sizeof class)
+        char class[CLASS_SIZE];
+        if (!class_text(&classes->values[i], class))
             continue;
-        memcpy(class, classes->values[i].bv_val, classes->values[i].bv_len);
-        class[classes->values[i].bv_len] = 0;
         ret->may_unique |= class_is_a(schema_classes(d->schema), class, "groupOfUniqueNames");
         ret->may_member |= class_is_a(schema_classes(d->schema), class, "groupOfNames") ||
                            class_is_a(schema_classes(d->schema), class, "groupOfMembers");
@@ -540,19 +565,14 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
     if (d->active_directory)
         ret->version = copy_value(find(&raw, "uSNChanged"));
     CLEANUP(freep) char *identity = NULL;
-    if (id)
-        identity = strdup(id);
-    else if (own && own->n_values > 0)
-        identity =
-            identity_from_value(d->identity, own->values[0].bv_val, own->values[0].bv_len);
+    identity = id ? strdup(id) : identity_of(d->identity, own);
     ret->bad_id = !identity && own && own->n_values > 0;
     enum entry_kind kind = kind_of(d->kinds, classes);
     /* An attribute of people's own, such as a personnel number, identifies no group. */
     const struct raw *second =
         d->second_id_attribute ? find(&raw, d->second_id_attribute) : NULL;
-    if (!identity && kind != ENTRY_PERSON && second && second->n_values > 0)
-        identity = identity_from_value(d->second_identity, second->values[0].bv_val,
-                                       second->values[0].bv_len);
+    if (!identity && kind != ENTRY_PERSON)
+        identity = identity_of(d->second_identity, second);
     if (!identity)
         return 0;
     ret->entry = entry_new(identity, ret->dn, kind);
@@ -585,8 +605,8 @@ char *decode_id(const struct decoder *d, LDAP *ld, LDAPMessage *m)
     char *id = NULL;
     for (size_t i = 0; i < ARRAY_SIZE(ids) && !id && ids[i].attribute; i++) {
         struct berval **values = ldap_get_values_len(ld, m, ids[i].attribute);
-        if (values && values[0])
-            id = identity_from_value(ids[i].kind, values[0]->bv_val, values[0]->bv_len);
+        for (size_t k = 0; values && values[k]; k++)
+            take_least(&id, ids[i].kind, values[k]);
         ldap_value_free_len(values);
     }
     return id;

@@ -108,9 +108,10 @@ static int parse_type(struct types *t, const char *definition)
         is_well_formed(definition)
             ? ldap_str2attributetype(definition, &code, &where, LDAP_SCHEMA_ALLOW_ALL)
             : NULL;
-    if (!type) {
+    if (!type || !type->at_oid) { /* libldap allows a definition without one */
         leave_out("attribute type", code ? ldap_scherr2str(code) : "it is malformed",
                   definition);
+        ldap_attributetype_free(type);
         return 0;
     }
     if (memory_grow(&t->items, &t->capacity, t->n_items + 1, sizeof(LDAPAttributeType *)) < 0) {

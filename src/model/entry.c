@@ -305,8 +305,9 @@ char *entry_attributes_to_json(const struct entry *e)
     qsort(sorted, e->n_attributes, sizeof(*sorted), compare_by_bytes);
     buffer_add(&b, "{", 1);
     for (size_t i = 0; i < e->n_attributes; i++) {
-        json_write_key(&b, sorted[i]->name);
-        buffer_add(&b, "[", 1);
+        json_write_comma(&b);
+        json_write_bytes(&b, sorted[i]->name, strlen(sorted[i]->name)); /* the server's word */
+        buffer_add(&b, ":[", 2);
         for (size_t j = 0; j < sorted[i]->n_values; j++) {
             json_write_comma(&b);
             write_value(&b, &sorted[i]->values[j]);

@@ -236,10 +236,13 @@ static int damaged(const char *path, const char *how, struct error *e)
     return STATE_DAMAGED;
 }
 
-static int quick_check(sqlite3 *db, const char *path, struct error *e)
+/* The whole check, with the order of each index and its rows: quick_check takes a page of an
+ * index that lies in another's place for sound, and then who is on it is found no more. 1.4 s
+ * instead of 0.4 for 100,000 people, after an end that was not in good order alone. */
+static int check_pages(sqlite3 *db, const char *path, struct error *e)
 {
     sqlite3_stmt *q = NULL;
-    int rc = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &q, NULL);
+    int rc = sqlite3_prepare_v2(db, "PRAGMA integrity_check(1)", -1, &q, NULL);
     int r = 0;
 
     if (rc == SQLITE_OK)
@@ -293,7 +296,7 @@ int migrate_check(sqlite3 *db, const char *path, bool sound, int *ret_version, s
     if (version < 1)
         return damaged(path, "it names no version of its form", e);
     *ret_version = (int)version;
-    return sound ? 0 : quick_check(db, path, e);
+    return sound ? 0 : check_pages(db, path, e);
 }
 
 int migrate_apply(sqlite3 *db, const char *path, int version, struct error *e)

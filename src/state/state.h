@@ -21,7 +21,7 @@ struct state;
     3 /* state_open: not a database, damaged, or of a newer rosterd: nothing was changed */
 
 /* Creates it when it is missing (*ret_created). Checks application_id, user_version,
- * quick_check; applies migrations (append-only). Migrations and pragmas: see migrate.c. Never
+ * integrity_check; applies migrations (append-only). Migrations and pragmas: see migrate.c. Never
  * writes into a damaged file. */
 int state_open(struct state **ret, const char *path, bool *ret_created, struct error *e);
 /* Read-only view beside a running daemon (no lock); for --dry-run a copy in memory of the file.

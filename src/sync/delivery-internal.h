@@ -66,6 +66,7 @@ struct execution {
     tenant_done_fn gone_everywhere; /* what a 404 means when the id knows nothing else either */
     tenant_done_fn
         again; /* … and what is called anew when its id has proved whom a login is of */
+    bool is_recorded; /* its intent is; else it only looks, see execution_intend() */
     bool proved; /* the login is that of the user that is known */
     bool id_failed; /* the remembered id is not there, or cannot be asked for */
     void (*go)(struct execution *x); /* what follows when that is proved */
@@ -79,9 +80,16 @@ void execution_append(struct delivery *d, struct execution *x);
 struct execution *execution_free(struct execution *x);
 /* What the rules want now, and what is known, at the moment the operation starts. */
 int execution_load(struct execution *x, struct error *e);
+/* Its intent, if that does not stand in the audit yet. */
+int execution_record_intent(struct execution *x, struct error *e);
 /* Where the next call of this execution goes; the one before is freed, and with it the answer
  * that its `done` was given. */
 struct tenant_call **execution_next_call(struct execution *x);
+/* ending.c */
+/* Before each write: its intent is on record and durable. What waits for the user to be otherwise
+ * at the tenant looks there again and again, which is an attempt only when something is written.
+ * False: x has ended. */
+bool execution_intend(struct execution *x);
 /* An execution ends in one of these; x is freed. */
 void execution_finish(struct execution *x, const struct tenant_answer *a,
                       enum person_bucket bucket);

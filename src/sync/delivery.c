@@ -77,11 +77,18 @@ static void doubt_missing(struct delivery *d, const char *reason)
         health_doubt_teams(d->health);
 }
 
-/* What another attempt waited for is not the first one's delay. */
-static uint64_t lag_of(const struct operation *o)
+/* What it was held for ends when the user is otherwise at the tenant, which each attempt reads
+ * first. */
+static bool only_looks(const struct operation *o)
 {
-    uint64_t now = clock_steady_usec();
-    return o->attempts == 1 && o->due_usec && now >= o->due_usec ? now - o->due_usec + 1 : 0;
+    static const char *const reasons[] = {REASON_ON_SHIFT, REASON_CONFLICT, REASON_USER_GONE,
+                                          REASON_ROLE_CONFLICT};
+    if (o->revokes)
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(reasons); i++)
+        if (text_equal(o->reason, reasons[i]))
+            return true;
+    return false;
 }
 
 static int begin_execution(struct delivery *d, struct operation *taken, struct error *e)
@@ -121,13 +128,8 @@ static int begin_execution(struct delivery *d, struct operation *taken, struct e
         taken->state = OPERATION_STARTED;
         r = queue_start(d->state, taken->number, taken->attempts, e);
     }
-    struct audit_row row = {.event = "intent",
-                            .operation = taken,
-                            .code = taken->revokes ? REASON_REVOKED : NULL,
-                            .attempts = taken->attempts,
-                            .lag_usec = lag_of(taken)};
-    if (r == 0)
-        r = books_audit(d->books, &row, e);
+    if (r == 0 && !only_looks(taken))
+        r = execution_record_intent(x, e);
     if (r < 0)
         execution_free(x);
     else if (!d->to_start)
@@ -151,7 +153,7 @@ static size_t creates_room(const struct delivery *d)
 static int begin_due(struct delivery *d, struct operation_list *due, size_t *ret_n,
                      struct error *e)
 {
-    int r = due->n_items ? run_join(d->books, "operations due", e) : 0;
+    int r = 0;
     for (size_t i = 0; i < due->n_items && r == 0; i++) {
         bool may = false;
         if (due->items[i]->kind == OPERATION_CREATE && !creates_room(d))

@@ -21,6 +21,9 @@ static int audit_outcome(struct execution *x, const char *event, const struct te
         .attempts = x->operation->attempts,
         .details = x->details,
     };
+    int r = text_equal(event, "outcome") ? execution_record_intent(x, e) : 0;
+    if (r < 0)
+        return r;
     if (a) {
         row.status = a->status;
         row.answer = tenant_answer_class_name(a->class);
@@ -80,6 +83,19 @@ void execution_broken(struct execution *x, const struct error *e)
     execution_free(x);
 }
 
+bool execution_intend(struct execution *x)
+{
+    struct error e = {0};
+    if (x->is_recorded)
+        return true;
+    int r = execution_record_intent(x, &e);
+    if (r == 0)
+        r = books_commit(x->delivery->books, &e);
+    if (r < 0)
+        execution_broken(x, &e);
+    return r == 0;
+}
+
 /* Done: the operation leaves the queue, and the person is looked at again, for the next step if
  * any. */
 void execution_finish(struct execution *x, const struct tenant_answer *a,
@@ -128,6 +144,7 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
         cause = "unclear";
     }
     bool again = text_equal(o->reason, reason);
+    bool quiet = again && !x->is_recorded; /* nothing was tried, and nothing new is known */
     bool lost = may_have_been_done(o) && !text_equal(reason, REASON_UNCLEAR);
     o->state = OPERATION_HELD;
     o->not_before_usec = wait_usec ? now + wait_usec : 0;
@@ -142,9 +159,11 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
         r = note_spent(d, o, &e);
     if (r == 0)
         r = queue_store(d->state, o, &e);
-    if (r == 0 && (a || !again)) /* where nothing was asked, nothing new is known */
+    if (r == 0 && !quiet)
+        r = run_join(d->books, "operations due", &e);
+    if (r == 0 && !quiet)
         r = audit_outcome(x, a ? "outcome" : "hold", a, reason, sentence, &e);
-    if (r == 0) /* what is wanted may have changed while it was in flight */
+    if (r == 0 && (!quiet || x->intent.moved)) /* what is wanted may be something else by now */
         r = person_mark_dirty(d->state, o->entry_id, &e);
     if (r == 0)
         r = person_touch(d->state, o->entry_id, books_run(d->books), BUCKET_PENDING, &e);

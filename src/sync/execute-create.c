@@ -155,6 +155,8 @@ static void post(struct execution *x)
     const struct sync_options *o = d->options->sync;
     struct error e = {0};
     int r = 0;
+    if (!execution_intend(x))
+        return;
     if (o->initial_password == INITIAL_PASSWORD_GENERATE && !x->password)
         r = secret_random_password(&x->password, o->password_length, o->password_classes, &e);
     if (r == 0)
@@ -191,6 +193,16 @@ static void on_settled(const struct tenant_answer *a, void *userdata)
     }
 }
 
+/* The login was somebody else's when it was looked at last. */
+static void on_looked(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    if (a->class == TENANT_NOT_FOUND)
+        post(x);
+    else
+        on_conflict_read(a, x);
+}
+
 static bool makes_disabled(const struct operation *o)
 {
     for (size_t i = 0; i < o->n_changes; i++)
@@ -209,6 +221,8 @@ void execute_create(struct execution *x)
     else if (x->settling ||
              books_are_distrusted(x->delivery->books)) /* it may have been made already */
         read_login(x, on_settled);
+    else if (!x->is_recorded)
+        read_login(x, on_looked);
     else
         post(x);
 }

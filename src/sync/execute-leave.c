@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit/audit.h"
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "sync/delivery-internal.h"
@@ -89,6 +90,8 @@ static void put_disabled(struct execution *x, bool disabled)
 {
     struct delivery *d = x->delivery;
     struct error e = {0};
+    if (!execution_intend(x))
+        return;
     int r = d->options->tenant_ops->user_put(d->options->tenant, execution_next_call(x),
                                              x->operation->login, NULL, &disabled, NULL,
                                              disabled ? on_disabled : on_enabled, x, &e);
@@ -117,9 +120,28 @@ static bool is_used(struct execution *x, const struct tenant_answer *a)
     return true;
 }
 
+/* For the one who asks later why, and how long, a leaver went on working. */
+static int note_shift_over(struct execution *x, bool still, struct error *e)
+{
+    struct books *b = x->delivery->books;
+    const struct operation *o = x->operation;
+    char sentence[200];
+    if (!text_equal(o->reason, REASON_ON_SHIFT))
+        return 0;
+    snprintf(sentence, sizeof(sentence), "the user %s, and was looked at %u times",
+             still ? "is still logged in, [lifecycle] logged_in_wait is over"
+                   : "is not logged in any more",
+             o->attempts);
+    struct audit_row row = {
+        .event = "release", .operation = o, .code = REASON_ON_SHIFT, .sentence = sentence};
+    int r = run_join(b, "retry", e);
+    return r < 0 ? r : books_audit(b, &row, e);
+}
+
 static void on_leaver_read(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
+    struct error e = {0};
     if (execution_look_by_id(x, a, on_leaver_read))
         return;
     bool settling = x->settling;
@@ -166,7 +188,10 @@ static void on_leaver_read(const struct tenant_answer *a, void *userdata)
             wait);
         return;
     }
-    put_disabled(x, true);
+    if (note_shift_over(x, a->logged_in, &e) < 0)
+        execution_broken(x, &e);
+    else
+        put_disabled(x, true);
 }
 
 static void read_user(struct execution *x, tenant_done_fn done)
@@ -210,6 +235,8 @@ static void revoke_at_once(struct execution *x)
     struct error e = {0};
     if (!x->link.remote_id)
         put_disabled(x, true);
+    else if (!execution_intend(x))
+        return;
     else if (d->options->tenant_ops->set_active(d->options->tenant, execution_next_call(x),
                                                 x->link.remote_id, false, on_revoked, x,
                                                 &e) < 0)
@@ -294,6 +321,8 @@ static void delete_user(struct execution *x)
     struct error e = {0};
     if (x->settling)
         read_user(x, on_delete_settled);
+    else if (!execution_intend(x))
+        return;
     else if (d->options->tenant_ops->user_delete(d->options->tenant, execution_next_call(x),
                                                  x->operation->login, on_deleted, x, &e) < 0)
         execution_broken(x, &e);

@@ -194,6 +194,8 @@ static void on_profile_read(const struct tenant_answer *a, void *userdata)
         execution_undone(x, a);
         return;
     }
+    if (!execution_intend(x))
+        return;
     int r = same ? 0 : execution_note_sent(x, roles, NULL, &e);
     if (r == 0)
         r = d->options->tenant_ops->patch(d->options->tenant, execution_next_call(x),
@@ -261,6 +263,8 @@ static void rename_patch(struct execution *x)
     struct delivery *d = x->delivery;
     struct error e = {0};
     const char *fields[USER_N_FIELDS] = {[USER_LOGIN] = new_login(x)};
+    if (!execution_intend(x))
+        return;
     if (d->options->tenant_ops->patch(d->options->tenant, execution_next_call(x),
                                       x->link.remote_id, fields, NULL, NULL, on_renamed, x,
                                       &e) < 0)

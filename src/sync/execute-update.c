@@ -85,6 +85,8 @@ static void put(struct execution *x, const char *team, const struct user *skills
 {
     struct delivery *d = x->delivery;
     struct error e = {0};
+    if (!execution_intend(x))
+        return;
     int r = skills ? execution_note_sent(x, NULL, skills, &e) : 0;
     if (r == 0)
         r = d->options->tenant_ops->user_put(d->options->tenant, execution_next_call(x),

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/audit.h"
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/secret.h"
@@ -52,6 +53,28 @@ struct execution *execution_free(struct execution *x)
     secret_free(x->password);
     free(x);
     return NULL;
+}
+
+/* What another attempt waited for is not the first one's delay. */
+static uint64_t lag_of(const struct operation *o)
+{
+    uint64_t now = clock_steady_usec();
+    return o->attempts == 1 && o->due_usec && now >= o->due_usec ? now - o->due_usec + 1 : 0;
+}
+
+int execution_record_intent(struct execution *x, struct error *e)
+{
+    const struct operation *o = x->operation;
+    struct audit_row row = {.event = "intent",
+                            .operation = o,
+                            .code = o->revokes ? REASON_REVOKED : NULL,
+                            .attempts = o->attempts,
+                            .lag_usec = lag_of(o)};
+    if (x->is_recorded)
+        return 0;
+    x->is_recorded = true;
+    int r = run_join(x->delivery->books, o->attempts > 1 ? "retry" : "operations due", e);
+    return r < 0 ? r : books_audit(x->delivery->books, &row, e);
 }
 
 bool delivery_has_many(const struct delivery *d)

@@ -130,8 +130,9 @@ int merge_queue(struct books *b, struct dossier *s, struct operation_list *plann
         r = fresh->state == OPERATION_READY ? hold_lockout(b, fresh, e) : 0;
         if (r < 0)
             return r;
-        bool waited =
-            old && old->state == fresh->state && text_equal(old->reason, fresh->reason);
+        bool is_news = fresh->state != OPERATION_READY &&
+                       !(old && text_equal(old->reason, fresh->reason) &&
+                         (old->state == fresh->state || old->state == OPERATION_READY));
         if (old) {
             carry_over(fresh, old);
             old->number = 0; /* it is not to be removed */
@@ -143,7 +144,7 @@ int merge_queue(struct books *b, struct dossier *s, struct operation_list *plann
         }
         r = queue_store(books_state(b), fresh, e);
         bool waits = fresh->state == OPERATION_HELD || fresh->state == OPERATION_PARKED;
-        if (r == 0 && waits && !waited && reason_is_planners(fresh->reason))
+        if (r == 0 && is_news && waits && reason_is_planners(fresh->reason))
             r = audit_wait(b, fresh, e);
     }
     for (size_t j = 0; j < s->queue.n_items && r == 0; j++)

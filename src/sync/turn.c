@@ -77,8 +77,6 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
     if (r == 0)
         r = queue_release_shared(books_state(n->books), now,
                                  now + n->options.sync->hold_retry_usec, &n_released, e);
-    if (r == 0 && n_released)
-        r = run_join(n->books, "retry", e);
     if (r == 0)
         r = gate_expire_approvals(n->gate, e);
     if (r < 0 || more || !judge_may(n->judge))

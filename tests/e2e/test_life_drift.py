@@ -165,7 +165,8 @@ def test_first_contact_report_tells_apart(t):
 
 
 def test_on_shift(t):
-    """A disable waits until log-out; another until logged_in_wait is over."""
+    """A disable waits until log-out; another until logged_in_wait is over. The wait is on record when it begins and when
+    it ends, however often somebody looks."""
     ground, group, tenant = crowd(t, ["ada", "bob"])
     d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
                     lifecycle={"logged_in_wait": "1h"}).start()
@@ -176,15 +177,18 @@ def test_on_shift(t):
     ground.leave(group, "ada")
     held = wait_held(d, "on-shift")
     settled(d)
-    reads = len(tenant.requests(method="GET", login="ada"))
+    reads, lines = len(tenant.requests(method="GET", login="ada")), len(d.audit())
     wait_for(lambda: len(tenant.requests(method="GET", login="ada")) >= reads + 2, 20, "it looks again")
     need(tenant.writes() == [], "not in the middle of a shift", tenant.writes())
+    need(len(d.audit()) == lines, "looking leaves no line", d.audit()[lines:])
     need(life.operations(d)[0]["since_usec"] == held[0]["since_usec"], "since the first time", life.operations(d))
     tenant.edit("ada", loginInfo={"isLoggedIn": False})
     tenant.wait_user("ada", disabled=True)
     settled(d)
     wait_outcome(d, "disable", "ada", code="on-shift")
     wait_outcome(d, "disable", "ada")
+    shift = [l["event"] for l in d.audit(operation="disable")]
+    need(shift == ["intent", "outcome", "release", "intent", "outcome"], "begun and over", shift)
     d.configure(lifecycle={"logged_in_wait": "2s"})
     d.reload()
     tenant.edit("bob", loginInfo={"isLoggedIn": True})

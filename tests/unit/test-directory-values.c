@@ -228,6 +228,7 @@ static void test_schema_that_is_hostile(void **state)
         "",
         ")(",
         "( 1.2.10 NAME 'x' ) more",
+        "( NAME 'x' EQUALITY caseExactMatch )", /* without an OID */
         "( 1.2.11 NAME 'good' EQUALITY caseExactMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15{64} )",
     };
     static const char *const classes[] = {

@@ -237,6 +237,45 @@ static void test_lost_and_renamed(void **state)
     assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 1);
 }
 
+/* What waits for the tenant to be otherwise is looked at again and again, and leaves one line when
+ * it begins to wait and some when it ends: a shift, a login that is somebody else's, a user that
+ * is gone, a team that is not there. */
+static void test_waiting_is_quiet(void **state)
+{
+    struct bed *b = *state;
+    limits_off(b);
+    b->sync.leave_grace_usec = 0;
+    people(b, 3, "support");
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_find(b->tenant, "u0")->logged_in = true;
+    fake_tenant_remove(b->tenant, "u1");
+    fake_tenant_add(b->tenant, "taken", "Some", "Body", "else@example.com", "Support");
+    bed_restart(b); /* lists the users again */
+    bed_group(b, "support", "u2", "taken", NULL);
+    bed_group(b, "sales", "u1", "new", NULL);
+    bed_person_uid(b, "taken");
+    bed_person_uid(b, "new");
+    string_list_done(&b->tenant->teams);
+    assert_int_equal(string_list_add(&b->tenant->teams, "Support"), 0);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(bed_queue(b, 0, REASON_ON_SHIFT), 1);
+    assert_int_equal(bed_queue(b, 0, REASON_CONFLICT), 1);
+    assert_true(bed_queue(b, 0, REASON_TEAM_MISSING) > 0);
+    size_t lines = bed_audit(b, NULL, NULL, NULL), calls = fake_tenant_calls(b->tenant, FAKE_GET);
+    bed_advance(b, 3 * HOUR);
+    assert_true(fake_tenant_calls(b->tenant, FAKE_GET) - calls > 180);
+    assert_int_equal(bed_audit(b, NULL, NULL, NULL), lines);
+    assert_int_equal(bed_audit(b, "outcome", REASON_ON_SHIFT, "u0"), 1);
+    fake_tenant_find(b->tenant, "u0")->logged_in = false;
+    bed_advance(b, 2 * MINUTE);
+    assert_true(is_disabled(b, "u0"));
+    assert_int_equal(bed_audit(b, "release", REASON_ON_SHIFT, "u0"), 1);
+    assert_int_equal(bed_audit(b, NULL, NULL, NULL), lines + 6);
+    /* also a run's two, intent, outcome, the alarm's end */
+}
+
 /* What one commit released leaves in the order in which it fell due. */
 static void test_oldest_first(void **state)
 {
@@ -260,6 +299,7 @@ int main(int argc, char **argv)
         scenario(test_lost_and_no_team_since),
         scenario(test_lost_and_no_role_since),
         scenario(test_lost_and_renamed),
+        scenario(test_waiting_is_quiet),
         scenario(test_oldest_first),
         scenario(test_audit_cannot_be_written),
     };

@@ -237,6 +237,33 @@ static void test_scribbled(void **state)
     refused(f, "no state file");
 }
 
+/* Pages of indexes in each other's place: each is sound in itself, and who is on them would be
+ * found no more. */
+static void test_index_pages_swapped(void **state)
+{
+    struct fixture *f = *state;
+    size_t size, at[9], n = 0;
+
+    fill(f, 2000);
+    f->s = state_close(f->s);
+    char *data = slurp(f->path, &size);
+    for (size_t i = 4096; i < size && n < ARRAY_SIZE(at); i += 4096)
+        if (data[i] == 0x0a && (unsigned char)data[i + 4] > 20) /* a leaf of an index of many */
+            at[n++] = i;
+    assert_int_equal(n, ARRAY_SIZE(at));
+    for (size_t i = 0; i + 1 < n; i++) {
+        if (memcmp(data + at[i], data + at[i + 1], 4096) == 0)
+            continue; /* two indexes of the same values */
+        overwrite(f->path, (off_t)at[i], data + at[i + 1], 4096);
+        overwrite(f->path, (off_t)at[i + 1], data + at[i], 4096);
+        refused(f, "damaged");
+        overwrite(f->path, (off_t)at[i], data + at[i], 4096);
+        overwrite(f->path, (off_t)at[i + 1], data + at[i + 1], 4096);
+    }
+    free(data);
+    ok(f, state_open(&f->s, f->path, NULL, &f->e));
+}
+
 /* A file that was closed in good order and not touched since is not read from end to end; after
  * a crash, a change, a copy put in its place, or with its note gone, it is. */
 static void test_check_after_unclean_end(void **state)
@@ -607,6 +634,7 @@ int main(void)
         test(test_missing),
         test(test_truncated),
         test(test_scribbled),
+        test(test_index_pages_swapped),
         test(test_check_after_unclean_end),
         test(test_foreign_and_newer),
         test(test_read_only_folder),
