@@ -130,6 +130,29 @@ def test_ctl_missing_config(t):
              "says which", answer)
 
 
+def test_files_that_are_none(t):
+    """A pipe, a folder or a device where a key names a file is an error of --check and of the start, and nobody waits for it."""
+    for section, key in (("directory", "tls_ca_file"), ("tenant", "tls_ca_file"), ("tenant", "client_secret_file"),
+                         ("state", "file"), ("audit", "file"), ("audit", "key_file")):
+        for kind in ("pipe", "folder", "/dev/zero"):
+            path = kind if kind[0] == "/" else t.path("%s-%s-%s" % (kind, section, key))
+            if kind == "pipe":
+                os.mkfifo(path, 0o600)
+            elif kind == "folder":
+                os.mkdir(path, 0o700)
+            d = t.rosterd(rules=RULES)
+            secret = {"client_secret": None} if key == "client_secret_file" else {}
+            d.write_raw_config(config_text(sections(d, **{section: dict(secret, **{key: path})}), RULES))
+            for answer in (d.check(code=2), d.run("--once", code=2)):
+                need("[%s] %s: %s is not a file" % (section, key, path) in answer.err, "named", section, key, kind, answer.err)
+    d = t.rosterd(rules=RULES)
+    large = t.write("large", "x" * 100000, 0o600)
+    d.write_raw_config(config_text(sections(d, tenant={"client_secret": None, "client_secret_file": large},
+                                            notify={"command": t.write("no-script", "#!/bin/sh\n", 0o644)}), RULES))
+    answer = d.check(code=0)
+    need("larger than any secret" in answer.err and "cannot be executed" in answer.err, "warned of", answer.err)
+
+
 LARGE = {
     "roles": lambda n: '[rule "A"]\nwhen = (uid=*)\nteam = T\nroles = ' + ", ".join("Role%d" % i for i in range(n)),
     "lines": lambda n: '[rule "A"]\nwhen = (uid=*)\nteam = T\nroles = ' + ",\n  ".join("Role%d" % i for i in range(n)),
