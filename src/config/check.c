@@ -8,12 +8,9 @@
 #include "config/check.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -27,35 +24,6 @@
 #include "model/schema.h"
 
 DEFINE_CLEANUP(struct ruleset *, ruleset_free)
-
-const struct settings_value *config_value_of(const struct settings *s, const char *section,
-                                             const char *name)
-{
-    const struct config_key *key = config_key_find(section, name);
-
-    return key ? &s->values[key - config_keys] : NULL;
-}
-
-void config_complain(struct config_context *c, const struct settings *s,
-                     enum problem_level level, const char *section, const char *name,
-                     const char *format, ...)
-{
-    const struct settings_value *v = config_value_of(s, section, name);
-    const char *file = v && v->file ? v->file : c->main_file;
-    unsigned line = v && v->file ? v->line : 0, column = 0;
-    char sentence[900];
-    va_list ap;
-
-    va_start(ap, format);
-    (void)vsnprintf(sentence, sizeof(sentence), format, ap);
-    va_end(ap);
-    const struct config_item *item = config_locate(c, file, line);
-    if (item)
-        config_item_place(item, 0, &line, &column);
-    if (problem_add(c->problems, level, file, line, column, "[%s] %s: %s", section, name,
-                    sentence) < 0)
-        c->result = -ENOMEM;
-}
 
 static bool is_scheme(const char *uri, const char *scheme)
 {
