@@ -159,6 +159,40 @@ char *text_fold(const char *bytes, size_t size)
     return folded;
 }
 
+/* The next character of what fold_ascii() makes of it; NUL: there is none. */
+static char next_folded(const char **text, bool *begun)
+{
+    bool blank = false;
+
+    for (; **text; ++*text) {
+        ucs4_t c = map_character((unsigned char)**text);
+        if (c == ' ')
+            blank = *begun;
+        if (c == ' ' || c == DROP)
+            continue;
+        if (blank)
+            return ' ';
+        *begun = true;
+        ++*text;
+        return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+    }
+    return '\0';
+}
+
+/* Without memory, which may be short: whoever is protected by name is so then, too. */
+static bool equal_fold_ascii(const char *a, const char *b)
+{
+    bool a_begun = false, b_begun = false;
+    char c;
+
+    do {
+        c = next_folded(&a, &a_begun);
+        if (c != next_folded(&b, &b_begun))
+            return false;
+    } while (c);
+    return true;
+}
+
 bool text_equal_fold(const char *a, const char *b)
 {
     CLEANUP(freep) char *folded_a = NULL;
@@ -166,6 +200,8 @@ bool text_equal_fold(const char *a, const char *b)
 
     if (!a || !b)
         return a == b;
+    if (is_ascii(a, strlen(a)) && is_ascii(b, strlen(b)))
+        return equal_fold_ascii(a, b);
     folded_a = text_fold(a, strlen(a));
     folded_b = text_fold(b, strlen(b));
     if (!folded_a || !folded_b)

@@ -64,27 +64,6 @@ static void mapping_options_done(struct mapping_options *m)
     free(m->conflicts);
 }
 
-static void directory_options_done(struct directory_options *d)
-{
-    free_words(d->uris);
-    free_words(d->referral_hosts);
-    free_words(d->srv_hosts);
-    free(d->tls_ca_file);
-    free(d->tls_ca_directory);
-    free(d->tls_certificate_file);
-    free(d->tls_key_file);
-    free(d->bind_dn);
-    free(d->bind_password_file);
-    free(d->keytab);
-    free(d->principal);
-    free_words(d->bases);
-    free_words(d->group_bases);
-    free(d->filter);
-    free(d->group_filter);
-    free(d->id_attribute);
-    free(d->login_attribute);
-}
-
 static void tenant_options_done(struct tenant_options *t)
 {
     free(t->url);

@@ -132,7 +132,7 @@ static void name_of(uid_t uid, char *ret, size_t size)
 {
     char room[4096];
     struct passwd entry, *found = NULL;
-    if (getpwuid_r(uid, &entry, room, sizeof room, &found) == 0 && found)
+    if (getpwuid_r(uid, &entry, room, sizeof(room), &found) == 0 && found)
         snprintf(ret, size, "%s", entry.pw_name);
 }
 
@@ -141,11 +141,11 @@ void daemon_audit_actor(struct audit_actor *ret, uid_t uid, pid_t pid)
     uid_t login = (uid_t)-1;
     char *session = NULL;
     *ret = (struct audit_actor){.uid = uid};
-    name_of(uid, ret->name, sizeof ret->name);
+    name_of(uid, ret->name, sizeof(ret->name));
     if (pid > 0 && sd_pid_get_owner_uid(pid, &login) >= 0 && login != uid)
-        name_of(login, ret->login, sizeof ret->login);
+        name_of(login, ret->login, sizeof(ret->login));
     if (pid > 0 && sd_pid_get_session(pid, &session) >= 0)
-        snprintf(ret->session, sizeof ret->session, "%s", session);
+        snprintf(ret->session, sizeof(ret->session), "%s", session);
     free(session);
 }
 

@@ -117,13 +117,13 @@ static void say_missing_group(struct check *c, const struct ruleset_group *g)
     struct error e = {0};
     char meant[1100], subject[300];
     int r = mirror_similar_groups(c->state, g->dn, 1, &similar, &e);
-    snprintf(subject, sizeof subject, "rule \"%s\"", g->rule);
+    snprintf(subject, sizeof(subject), "rule \"%s\"", g->rule);
     const char *sighting = engine_group_sighting(c->engine, g->dn);
     check_add(
         c, CHECK_ERROR, subject, "%s:%u: the group %s %s%s", g->file ? g->file : "", g->line,
         g->dn, sighting ? sighting : "is not in the directory",
         sighting ? ""
-                 : check_meant(meant, sizeof meant, similar.n_items ? similar.items[0] : NULL));
+                 : check_meant(meant, sizeof(meant), similar.n_items ? similar.items[0] : NULL));
     if (r < 0)
         check_add(c, CHECK_WARNING, subject, "%s", e.message);
     string_list_done(&similar);
@@ -140,7 +140,7 @@ static bool say_dynamic_group(struct check *c, const struct ruleset_group *g,
         !entry_attribute(m.entry, "memberURL"))
         return false;
     bool followed = !c->never_follows_urls && bound->n_members > 0;
-    snprintf(subject, sizeof subject, "rule \"%s\"", g->rule);
+    snprintf(subject, sizeof(subject), "rule \"%s\"", g->rule);
     check_add(c, followed ? CHECK_OK : CHECK_WARNING, subject,
               followed ? "%s:%u: the group %s is dynamic (memberURL): who comes or goes by it is "
                          "found every poll_interval"
@@ -154,7 +154,7 @@ static void say_empty_group(struct check *c, const struct ruleset_group *g)
 {
     const char *sighting = engine_group_sighting(c->engine, g->dn);
     char subject[300];
-    snprintf(subject, sizeof subject, "rule \"%s\"", g->rule);
+    snprintf(subject, sizeof(subject), "rule \"%s\"", g->rule);
     check_add(c, CHECK_WARNING, subject, "%s:%u: the group %s has no members%s%s",
               g->file ? g->file : "", g->line, g->dn, sighting ? ": it " : "",
               sighting ? sighting : "");
@@ -173,7 +173,7 @@ static void check_groups(struct check *c)
     for (size_t i = 0; i < n; i++) {
         enum bound_state state = bound.items[i].state;
         char subject[300];
-        snprintf(subject, sizeof subject, "rule \"%s\"", groups[i].rule);
+        snprintf(subject, sizeof(subject), "rule \"%s\"", groups[i].rule);
         bool is_dynamic = say_dynamic_group(c, &groups[i], &bound.items[i]);
         if (state == BOUND_NEVER_SEEN || state == BOUND_GONE)
             say_missing_group(c, &groups[i]);
@@ -224,7 +224,7 @@ static void say_problem(enum problem_severity severity, const char *file, unsign
         if (said && strstr(said, sentence))
             return;
     }
-    snprintf(subject, sizeof subject, "%s:%u", file, line);
+    snprintf(subject, sizeof(subject), "%s:%u", file, line);
     check_add(c, severity == PROBLEM_WARNING ? CHECK_WARNING : CHECK_ERROR, subject, "%s",
               sentence);
 }
@@ -274,7 +274,7 @@ static void check_attributes(struct check *c)
     struct error e = {0};
     struct mirror_counts people = {0};
     const struct string_list *names = ruleset_attributes(engine_ruleset(c->engine));
-    size_t n_nobody = 0, *counts = calloc(names->n_items + 1, sizeof *counts);
+    size_t n_nobody = 0, *counts = calloc(names->n_items + 1, sizeof(*counts));
     int r = counts ? mirror_counts(c->state, &people, &e) : error_out_of_memory(&e);
     if (r >= 0 && people.people)
         r = mirror_attribute_counts(c->state, names, counts, &e);
@@ -361,7 +361,7 @@ static void check_people(struct check *c)
     json_object_foreach(skipped, code, n)
     {
         size_t used = strlen(reasons);
-        snprintf(reasons + used, sizeof reasons - used, "%s%s: %lld", used ? ", " : " (", code,
+        snprintf(reasons + used, sizeof(reasons) - used, "%s%s: %lld", used ? ", " : " (", code,
                  (long long)json_integer_value(n));
     }
     size_t n_waiting = s.n_waiting < s.n_users ? s.n_waiting : s.n_users;

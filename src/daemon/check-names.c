@@ -105,7 +105,7 @@ static void judge(struct names *n, const char *kind, const struct string_list *w
             near = text_equal_fold(seen->items[k], name) ? seen->items[k] : NULL;
         if (look && !near)
             near = text_nearest(name, (const char *const *)seen->items, seen->n_items);
-        snprintf(subject, sizeof subject, "%s %s", kind, name);
+        snprintf(subject, sizeof(subject), "%s %s", kind, name);
         if (near)
             check_add(n->c, CHECK_WARNING, subject,
                       "none of the %zu users of the tenant that were looked at has the %s '%s'; did you "

@@ -123,7 +123,7 @@ static void add_values(struct buffer *b, const struct value_count *list, size_t 
     }
     for (size_t i = 0; i < n && i < SEEN_MAX; i++)
         buffer_format(b, "%s%s %lld", i ? ", " : "",
-                      text_printable(shown, sizeof shown, list[i].value, strlen(list[i].value)),
+                      text_printable(shown, sizeof(shown), list[i].value, strlen(list[i].value)),
                       list[i].n);
     if (n > SEEN_MAX)
         buffer_add_text(b, ", …");
@@ -131,7 +131,7 @@ static void add_values(struct buffer *b, const struct value_count *list, size_t 
 
 static const char *nearest_value(const struct value_count *list, size_t n, const char *asked)
 {
-    const char **values = calloc(n + 1, sizeof *values);
+    const char **values = calloc(n + 1, sizeof(*values));
     for (size_t i = 0; values && i < n; i++) {
         if (text_equal_fold(list[i].value, asked)) {
             free(values);
@@ -157,12 +157,12 @@ static void note_item(struct check *c, const struct filter_node *f, struct buffe
         c->out_of_memory = true;
         return;
     }
-    struct value_count *list = calloc(json_object_size(values) + 1, sizeof *list);
+    struct value_count *list = calloc(json_object_size(values) + 1, sizeof(*list));
     json_object_foreach(values, name, count)
         if (list)
             list[n++] = (struct value_count){name, json_integer_value(count)};
     if (n)
-        qsort(list, n, sizeof *list, by_count);
+        qsort(list, n, sizeof(*list), by_count);
     buffer_format(note, "%s%s: ", note->size ? "; " : "seen values of ", f->attribute.written);
     if (n)
         add_values(note, list, n);
@@ -237,9 +237,9 @@ void check_rule_table(struct check *c)
 {
     struct error e = {0};
     struct counts k = {.c = c, .mapping = &c->settings->mapping, .n = c->settings->mapping.n_rules};
-    k.people = calloc(k.n + 1, sizeof *k.people);
-    k.taken = calloc(k.n + 1, sizeof *k.taken);
-    k.before = calloc(k.n * k.n + 1, sizeof *k.before);
+    k.people = calloc(k.n + 1, sizeof(*k.people));
+    k.taken = calloc(k.n + 1, sizeof(*k.taken));
+    k.before = calloc(k.n * k.n + 1, sizeof(*k.before));
     check_progress(c, "Counting whom the rules take");
     if (!k.people || !k.taken || !k.before)
         c->out_of_memory = true;

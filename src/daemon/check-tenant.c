@@ -95,10 +95,10 @@ static void check_teams(struct check *c, const struct string_list *names)
         const char *near =
             n_missing++ < CHECK_SUGGESTIONS_MAX ? nearest_team(&known, teams->items[i]) : NULL;
         check_note_work(c, "team", teams->items[i]);
-        snprintf(subject, sizeof subject, "team %s", teams->items[i]);
+        snprintf(subject, sizeof(subject), "team %s", teams->items[i]);
         check_add(c, CHECK_ERROR, subject, "the tenant shows this account no team '%s'%s",
                   teams->items[i],
-                  check_meant(meant, sizeof meant, near));
+                  check_meant(meant, sizeof(meant), near));
     }
     if (teams->n_items && !n_missing)
         check_add(c, CHECK_OK, "teams", "%s%zu team%s of the rules exist%s at the tenant",
@@ -120,7 +120,7 @@ static bool check_account(struct check *c, struct tenant_client *client)
         return false;
     }
     const struct tenant_answer *a = &asked.answer;
-    answer_text(a, text, sizeof text);
+    answer_text(a, text, sizeof(text));
     bool fine = a->class == TENANT_DONE && asked.has_names;
     const char *odd = secret_file_oddity(c->settings->tenant.client_secret_file);
     if (fine) {
@@ -145,7 +145,7 @@ static bool check_account(struct check *c, struct tenant_client *client)
 static void impossible_login(char *buffer, size_t size)
 {
     uint64_t random = 0;
-    if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
         random = clock_now_usec();
     snprintf(buffer, size, "rosterd-check-%016" PRIx64, random);
 }
@@ -159,7 +159,7 @@ static void check_privilege(struct check *c, struct tenant_client *client, const
     int r = tenant_https_ops.user_get(client, &call, login, on_answer, &asked, &e);
     if (!wait_answer(c, r, call, &asked, "privileges", &e))
         return;
-    answer_text(&asked.answer, text, sizeof text);
+    answer_text(&asked.answer, text, sizeof(text));
     if (asked.answer.class == TENANT_NOT_FOUND)
         check_add(c, CHECK_OK, "privileges", "the account may look at users");
     else if (asked.answer.class == TENANT_NOT_AUTHORISED || asked.answer.status == 403)
@@ -184,7 +184,7 @@ static void check_part(struct check *c, struct tenant_client *client, const stru
     int r = tenant_https_ops.find(client, &call, login, on_answer, &asked, &e);
     if (!wait_answer(c, r, call, &asked, part->name, &e))
         return;
-    answer_text(&asked.answer, text, sizeof text);
+    answer_text(&asked.answer, text, sizeof(text));
     if (asked.answer.class == TENANT_DONE || asked.answer.class == TENANT_NOT_FOUND)
         check_add(c, CHECK_OK, part->name, "the tenant offers it: %s can be changed",
                   part->holds);
@@ -209,7 +209,7 @@ void check_tenant(struct check *c)
         check_add(c, CHECK_ERROR, "tenant", "%s", e.message);
         return;
     }
-    impossible_login(login, sizeof login);
+    impossible_login(login, sizeof(login));
     check_note_requests(c, client);
     if (check_account(c, client)) {
         check_privilege(c, client, login);

@@ -39,9 +39,9 @@ static void add_problems(struct check *c, const struct problem_list *problems)
         const struct problem *p = &problems->items[i];
         const char *file = p->file ? p->file : "configuration";
         if (p->line)
-            snprintf(subject, sizeof subject, "%s:%u", file, p->line);
+            snprintf(subject, sizeof(subject), "%s:%u", file, p->line);
         else
-            snprintf(subject, sizeof subject, "%s", file);
+            snprintf(subject, sizeof(subject), "%s", file);
         check_add_text(c, p->level == LEVEL_ERROR ? CHECK_ERROR : CHECK_WARNING, subject,
                  p->sentence);
     }
@@ -66,9 +66,9 @@ static int load_settings(struct check *c, const char *config_file)
 static int make_folder(struct check *c, struct error *e)
 {
     const char *tmp = getenv("TMPDIR");
-    int n = snprintf(c->folder, sizeof c->folder, "%s/rosterd-check-XXXXXX",
+    int n = snprintf(c->folder, sizeof(c->folder), "%s/rosterd-check-XXXXXX",
                      tmp && *tmp ? tmp : "/tmp");
-    if (n < 0 || (size_t)n >= sizeof c->folder) {
+    if (n < 0 || (size_t)n >= sizeof(c->folder)) {
         c->folder[0] = '\0';
         return error_set(e, -ENAMETOOLONG, "$TMPDIR is too long");
     }
@@ -125,7 +125,7 @@ static int open_parts(struct check *c, struct error *e)
         r = make_folder(c, e);
     if (r < 0)
         return r;
-    snprintf(path, sizeof path, "%s/state.db", c->folder);
+    snprintf(path, sizeof(path), "%s/state.db", c->folder);
     r = state_open(&c->state, path, &created, e);
     if (r > 0) /* somebody else is in our private folder; the sentence is there */
         r = -EIO;

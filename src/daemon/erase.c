@@ -239,7 +239,7 @@ static int begin(struct erasure *x, struct error *e)
 
 static struct erasure *erasure_new(struct daemon *d, const char *person, const char *reason)
 {
-    struct erasure *x = calloc(1, sizeof *x);
+    struct erasure *x = calloc(1, sizeof(*x));
     if (!x)
         return NULL;
     x->daemon = d;
@@ -307,9 +307,9 @@ void erase_resume(struct daemon *d)
         return;
     x->resumed = true;
     x->actor.uid = (uint32_t)json_integer_value(json_object_get(object, "uid"));
-    text_into(x->actor.name, sizeof x->actor.name, object, "name");
-    text_into(x->actor.login, sizeof x->actor.login, object, "login");
-    text_into(x->actor.session, sizeof x->actor.session, object, "session");
+    text_into(x->actor.name, sizeof(x->actor.name), object, "name");
+    text_into(x->actor.login, sizeof(x->actor.login), object, "login");
+    text_into(x->actor.session, sizeof(x->actor.session), object, "session");
     int r = engine_remember(d->engine, META_ERASING, text, NULL, &e); /* commits what is open */
     if (r == 0)
         r = begin(x, &e);

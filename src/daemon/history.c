@@ -63,7 +63,7 @@ static void drop_oldest(struct history *h)
         free(h->lines[i].line);
     h->n_lines -= LINES_MAX;
     memmove(&h->lines[first], &h->lines[first + LINES_MAX],
-            (h->n_lines - first) * sizeof *h->lines);
+            (h->n_lines - first) * sizeof(*h->lines));
 }
 
 /* The lines are answered as they read, whatever form they have in the file. */
@@ -73,7 +73,7 @@ static int take_line(const char *line, const json_t *view, void *userdata)
     (void)line;
     if (h->n_lines - h->first_of_word == 2 * (size_t)LINES_MAX)
         drop_oldest(h);
-    if (memory_grow(&h->lines, &h->capacity, h->n_lines + 1, sizeof *h->lines) < 0)
+    if (memory_grow(&h->lines, &h->capacity, h->n_lines + 1, sizeof(*h->lines)) < 0)
         return -ENOMEM;
     char *copy = json_dumps(view, JSON_COMPACT);
     if (!copy)
@@ -102,7 +102,7 @@ static void read_files(void *userdata)
             error_out_of_memory(&h->e);
     }
     if (h->n_lines)
-        qsort(h->lines, h->n_lines, sizeof *h->lines, compare);
+        qsort(h->lines, h->n_lines, sizeof(*h->lines), compare);
 }
 
 static json_t *lines_of(const struct history *h)
@@ -188,7 +188,7 @@ int history_files(struct daemon *d, struct string_list *ret, struct string_list 
             r = string_list_add(ret_unread, entry->d_name);
         if (!is_sibling(entry->d_name, base))
             continue;
-        if (snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) < (int)sizeof path)
+        if (snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) < (int)sizeof(path))
             r = string_list_add(ret, path);
     }
     (void)closedir(dir);
@@ -226,7 +226,7 @@ void history_start(struct daemon *d, struct control_call *call, const char *pers
         control_fail(call, "busy", "another history is being read");
         return;
     }
-    struct history *h = calloc(1, sizeof *h);
+    struct history *h = calloc(1, sizeof(*h));
     if (!h) {
         control_fail(call, "failed", "out of memory");
         return;

@@ -285,7 +285,7 @@ void look_start(struct daemon *d, struct control_call *call, const struct settin
         control_fail(call, "busy", "another configuration is being looked at already");
         return;
     }
-    struct look *l = calloc(1, sizeof *l);
+    struct look *l = calloc(1, sizeof(*l));
     if (!l) {
         control_fail(call, "failed", "out of memory");
         return;

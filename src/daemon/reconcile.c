@@ -125,11 +125,11 @@ static int finish(struct reconciliation *x, struct error *e)
 {
     char sentence[400], details[200];
     bool fine = !x->n_drift && !x->n_unrecorded;
-    snprintf(sentence, sizeof sentence,
+    snprintf(sentence, sizeof(sentence),
              "%zu user%s compared with what the audit says: changed by others at the contact center "
              "%zu, holding what no line gave %zu, of whom the audit does not tell enough %zu",
              x->n_compared, x->n_compared == 1 ? " was" : "s were", x->n_drift, x->n_unrecorded, x->n_untold);
-    snprintf(details, sizeof details,
+    snprintf(details, sizeof(details),
              "{\"compared\":%zu,\"drift\":%zu,\"unrecorded\":%zu,\"untold\":%zu,\"erased_lines\":%llu}",
              x->n_compared, x->n_drift, x->n_unrecorded, x->n_untold,
              (unsigned long long)holdings_n_erased(x->holdings));
@@ -208,7 +208,7 @@ void reconcile_if_due(struct daemon *d)
     if (!d->audit || d->reconciliation || d->erasure || state_in_transaction(d->state) ||
         !engine_take_verified(d->engine))
         return;
-    struct reconciliation *x = calloc(1, sizeof *x);
+    struct reconciliation *x = calloc(1, sizeof(*x));
     if (!x)
         return;
     x->daemon = d;

@@ -55,7 +55,7 @@ static int take_groups(struct engine *n, struct state *s, const char *id, struct
     size_t n_groups;
     const struct ruleset_group *groups = ruleset_groups(engine_ruleset(n), &n_groups);
     int r = report_bind_groups(s, engine_ruleset(n), &bound, e);
-    struct mirror_membership *found = calloc(bound.n_items + 1, sizeof *found);
+    struct mirror_membership *found = calloc(bound.n_items + 1, sizeof(*found));
     if (r == 0)
         r = found ? mirror_memberships(s, id, &bound, found, e) : error_out_of_memory(e);
     for (size_t i = 0; i < n_groups && r == 0; i++) {

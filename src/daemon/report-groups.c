@@ -19,7 +19,7 @@ int report_bind_groups(struct state *s, const struct ruleset *rules, struct boun
     size_t n;
     const struct ruleset_group *groups = ruleset_groups(rules, &n);
     bool own = !state_in_transaction(s);
-    const char **keys = calloc(n + 1, sizeof *keys);
+    const char **keys = calloc(n + 1, sizeof(*keys));
     if (!keys)
         return error_out_of_memory(e);
     for (size_t i = 0; i < n; i++)

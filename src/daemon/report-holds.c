@@ -140,7 +140,7 @@ static int add_common(struct engine *n, struct state *s, struct holds *h)
     if (r != 0 || json_object_size(people) == 0)
         return r;
     bool away = !text_equal(reason, REASON_PAUSED) && !text_equal(reason, REASON_OBSERVING);
-    snprintf(sentence, sizeof sentence, "%s%s%s", reason_code_text(reason),
+    snprintf(sentence, sizeof(sentence), "%s%s%s", reason_code_text(reason),
              away && status.tenant_error ? ": " : "",
              away && status.tenant_error ? status.tenant_error : "");
     json_t *row = make_row(cause, reason, sentence, operation_state_name(OPERATION_READY),

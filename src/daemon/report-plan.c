@@ -48,8 +48,8 @@ static int add_adoption(struct plan *p, const struct operation *o)
 static int add_same_mail(struct plan *p, const struct operation *o)
 {
     static const char head[] = "mail:";
-    bool named = o->cause && strncmp(o->cause, head, sizeof head - 1) == 0;
-    const char *mail = named ? o->cause + sizeof head - 1 : NULL;
+    bool named = o->cause && strncmp(o->cause, head, sizeof(head) - 1) == 0;
+    const char *mail = named ? o->cause + sizeof(head) - 1 : NULL;
     CLEANUP(freep) char *listed = NULL;
     CLEANUP(freep) char *key = mail ? text_fold(mail, strlen(mail)) : NULL;
     int r = key ? listing_find_mail(p->state, key, &listed, p->e) : STATE_NONE;

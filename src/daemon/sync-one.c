@@ -240,9 +240,9 @@ static void on_user(const struct tenant_answer *a, void *userdata)
     if (a->class == TENANT_DONE && a->user)
         x->now = user_copy(a->user);
     if (!x->now && a->class == TENANT_NOT_FOUND)
-        snprintf(x->no_answer, sizeof x->no_answer, "it has no user %s any more", x->login);
+        snprintf(x->no_answer, sizeof(x->no_answer), "it has no user %s any more", x->login);
     else if (!x->now)
-        snprintf(x->no_answer, sizeof x->no_answer, "it could not be asked: %s", a->hint);
+        snprintf(x->no_answer, sizeof(x->no_answer), "it could not be asked: %s", a->hint);
     sync_end(x);
 }
 
@@ -279,7 +279,7 @@ static int is_busy(struct sync_one *x, struct error *e)
         char key[24];
         busy = busy || o->state == OPERATION_STARTED ||
                (o->state == OPERATION_READY && o->not_before_usec <= clock_steady_usec() && moves);
-        snprintf(key, sizeof key, "%lld", (long long)o->number);
+        snprintf(key, sizeof(key), "%lld", (long long)o->number);
         if (!json_object_get(x->operations, key) &&
             json_object_set_new(x->operations, key, report_operation(o)) < 0)
             r = error_out_of_memory(e);
@@ -328,7 +328,7 @@ static int sync_begin(struct sync_one *x, const char *id, struct error *e)
 void sync_one_start(struct daemon *d, struct control_call *call, const char *id)
 {
     struct error e = {0};
-    struct sync_one *x = d->sync_one ? NULL : calloc(1, sizeof *x);
+    struct sync_one *x = d->sync_one ? NULL : calloc(1, sizeof(*x));
     if (!x) { /* it is looked at all the same */
         control_reply(call, json_pack("{s:b, s:[], s:i}", "started", 1, "steps", "ms", 0));
         return;

@@ -53,7 +53,7 @@ static void address_free(struct address *a)
 
 static struct address *address_new(const char *configured, const char *uri)
 {
-    struct address *a = calloc(1, sizeof *a);
+    struct address *a = calloc(1, sizeof(*a));
     if (!a)
         return NULL;
     a->configured = strdup(configured);
@@ -80,7 +80,7 @@ static int insert(struct address_list *l, size_t at, struct address *a)
         address_free(a);
         return -ENOMEM;
     }
-    memmove(l->items + at + 1, l->items + at, (l->n_items - at) * sizeof *l->items);
+    memmove(l->items + at + 1, l->items + at, (l->n_items - at) * sizeof(*l->items));
     l->items[at] = a;
     l->n_items++;
     number(l);
@@ -91,7 +91,7 @@ static void remove_at(struct address_list *l, size_t at)
 {
     address_free(l->items[at]);
     l->n_items--;
-    memmove(l->items + at, l->items + at + 1, (l->n_items - at) * sizeof *l->items);
+    memmove(l->items + at, l->items + at + 1, (l->n_items - at) * sizeof(*l->items));
     number(l);
 }
 
@@ -100,7 +100,7 @@ int address_list_new(struct address_list **ret, char *const *uris, size_t n_uris
 {
     if (n_uris == 0)
         return error_set(e, -EINVAL, "no directory server is configured ([directory] uri)");
-    struct address_list *l = calloc(1, sizeof *l);
+    struct address_list *l = calloc(1, sizeof(*l));
     for (size_t i = 0; l && i < n_uris; i++) {
         CLEANUP(freep) char *domain = address_domain(uris[i]);
         if (insert(l, i, address_new(uris[i], domain ? NULL : uris[i])) < 0)
@@ -182,7 +182,7 @@ struct address *address_better(struct address_list *l, const struct address *tha
 static uint64_t jitter(uint64_t usec)
 {
     uint32_t r = 0;
-    if (getrandom(&r, sizeof r, GRND_NONBLOCK) != sizeof r)
+    if (getrandom(&r, sizeof(r), GRND_NONBLOCK) != sizeof(r))
         r = UINT32_MAX / 2;
     return usec - usec / 5 + (uint64_t)((double)usec * 0.4 * (double)r / (double)UINT32_MAX);
 }
@@ -300,7 +300,7 @@ static int compare_srv(const void *a, const void *b)
 void address_order_srv(struct address_srv *records, size_t n,
                        uint32_t (*random)(void *userdata), void *userdata)
 {
-    qsort(records, n, sizeof *records, compare_srv);
+    qsort(records, n, sizeof(*records), compare_srv);
     for (size_t i = 0; i < n; i++) {
         uint32_t sum = 0;
         size_t end = i;
@@ -312,67 +312,45 @@ void address_order_srv(struct address_srv *records, size_t n,
             if (seen < draw)
                 continue;
             struct address_srv chosen = records[j];
-            memmove(records + i + 1, records + i, (j - i) * sizeof *records);
+            memmove(records + i + 1, records + i, (j - i) * sizeof(*records));
             records[i] = chosen;
             break;
         }
     }
 }
 
-static uint16_t read_16(const unsigned char *p)
+/* SRV's data are three numbers and a name. */
+static int read_srv(const ns_msg *answer, const ns_rr *rr, struct address_srv *ret)
 {
-    return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-/* One record's fixed part lies at p, its data behind. Returns where the next one begins. */
-static const unsigned char *take_record(const unsigned char *answer, const unsigned char *end,
-                                        const unsigned char *p, struct address_srv *ret,
-                                        bool *ret_is_srv)
-{
-    *ret_is_srv = false;
-    int name = dn_skipname(p, end);
-    if (name < 0 || end - p - name < 10)
-        return NULL;
-    p += name;
-    uint16_t type = read_16(p), size = read_16(p + 8);
-    p += 10;
-    if (end - p < size)
-        return NULL;
-    if (type != ns_t_srv)
-        return p + size;
-    if (size < 7)
-        return NULL;
-    ret->priority = read_16(p);
-    ret->weight = read_16(p + 2);
-    ret->port = read_16(p + 4);
-    if (dn_expand(answer, end, p + 6, ret->host, sizeof ret->host) < 0)
-        return NULL;
-    *ret_is_srv = true;
-    return p + size;
+    const unsigned char *data = ns_rr_rdata(*rr);
+    if (ns_rr_rdlen(*rr) < 3 * NS_INT16SZ + 1 ||
+        ns_name_uncompress(ns_msg_base(*answer), ns_msg_end(*answer), data + 3 * NS_INT16SZ,
+                           ret->host, sizeof(ret->host)) < 0)
+        return -EBADMSG;
+    ret->priority = (uint16_t)ns_get16(data);
+    ret->weight = (uint16_t)ns_get16(data + NS_INT16SZ);
+    ret->port = (uint16_t)ns_get16(data + 2 * NS_INT16SZ);
+    return 0;
 }
 
 int address_parse_srv(const unsigned char *answer, size_t size, struct address_srv *ret,
                       size_t max, size_t *ret_n)
 {
-    const unsigned char *p = answer + NS_HFIXEDSZ, *end = answer + size;
+    ns_msg message;
     *ret_n = 0;
-    if (size < NS_HFIXEDSZ)
+    if (size > NS_MAXMSG || ns_initparse(answer, (int)size, &message) < 0)
         return -EBADMSG;
-    unsigned n_questions = read_16(answer + 4), n_answers = read_16(answer + 6);
-    for (unsigned i = 0; i < n_questions; i++) {
-        int name = dn_skipname(p, end);
-        if (name < 0 || end - p - name < NS_QFIXEDSZ)
-            return -EBADMSG;
-        p += name + NS_QFIXEDSZ;
-    }
-    for (unsigned i = 0; i < n_answers && *ret_n < max; i++) {
+    for (int i = 0; i < ns_msg_count(message, ns_s_an) && *ret_n < max; i++) {
         struct address_srv *s = &ret[*ret_n];
-        bool is_srv;
-        p = take_record(answer, end, p, s, &is_srv);
-        if (!p)
+        ns_rr rr;
+        if (ns_parserr(&message, ns_s_an, i, &rr) < 0)
+            return -EBADMSG;
+        if (ns_rr_type(rr) != ns_t_srv)
+            continue;
+        if (read_srv(&message, &rr, s) < 0)
             return -EBADMSG;
         /* RFC 2782: "." means that the service is not there. */
-        if (is_srv && s->host[0] != 0 && strcmp(s->host, ".") != 0)
+        if (s->host[0] != 0 && strcmp(s->host, ".") != 0)
             (*ret_n)++;
     }
     return 0;
@@ -382,7 +360,7 @@ static uint32_t draw(void *userdata)
 {
     (void)userdata;
     uint32_t r = 0;
-    if (getrandom(&r, sizeof r, 0) != sizeof r)
+    if (getrandom(&r, sizeof(r), 0) != sizeof(r))
         r = 0;
     return r;
 }
@@ -391,7 +369,7 @@ static uint32_t draw(void *userdata)
 static int query(const char *name, struct address_srv *records, size_t *ret_n, struct error *e)
 {
     CLEANUP(freep) char *buffer = malloc(NS_MAXMSG);
-    struct __res_state state = {};
+    struct __res_state state = {0};
     if (!buffer)
         return error_out_of_memory(e);
     if (res_ninit(&state) < 0)
@@ -449,7 +427,7 @@ static bool is_below(const char *uri, const char *domain)
 int address_keep_allowed(struct string_list *uris, const char *domain, char *const *hosts,
                          size_t n_hosts, struct error *e)
 {
-    CLEANUP(string_list_done) struct string_list kept = {};
+    CLEANUP(string_list_done) struct string_list kept = {0};
     CLEANUP(freep) char *refused = NULL;
 
     for (size_t i = 0; i < uris->n_items; i++) {
@@ -470,13 +448,13 @@ int address_keep_allowed(struct string_list *uris, const char *domain, char *con
             n_hosts > 0 ? "not listed under srv_hosts" : "no host of that domain");
     string_list_done(uris);
     *uris = kept;
-    kept = (struct string_list){};
+    kept = (struct string_list){0};
     return 0;
 }
 
 int address_resolve(const char *domain, bool ldaps, struct string_list *ret, struct error *e)
 {
-    struct address_srv records[SRV_MAX] = {};
+    struct address_srv records[SRV_MAX] = {0};
     size_t n = 0;
     bool own_port = true;
     CLEANUP(freep)

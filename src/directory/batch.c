@@ -1,8 +1,7 @@
 /*
- * Between a feed and the sink. A feed says what it saw; this room decodes it, fetches what the
- * server left out, keeps the doubts of a read, and commits. It decides nothing about people,
- * and it never lets a group through with part of its members: either all of them were read, or
- * the read is doubtful and the group stays as it was.
+ * Between a feed and the sink. A feed says what it saw; this room takes it, gets what the
+ * server left out, asks what is to be asked before anything follows, and commits. What it takes
+ * is in entries.c; the single reads, in fetches.c.
  */
 #include "config.h"
 
@@ -14,162 +13,86 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "directory/batch-private.h"
-#include "directory/decode-raw.h"
+#include "directory/entries.h"
 #include "directory/environment.h"
+#include "directory/feed.h"
+#include "directory/fetches.h"
 #include "directory/follow.h"
-#include "directory/holders.h"
-#include "directory/libldap.h"
-#include "directory/looks.h"
-#include "directory/newcomers.h"
-#include "directory/rootdse.h"
+#include "directory/group-reads.h"
+#include "directory/leaving.h"
+#include "directory/places.h"
 #include "directory/search.h"
-#include "directory/session.h"
-#include "model/dn.h"
 
-/* What one read may bring: this multiple of what was known before, and this many at least. */
-#define GROWTH_MAX  10
-#define GROWTH_FREE 10000
+/* What the open batch is for. */
+enum purpose {
+    FOR_FEED,
+    FOR_GROUPS, /* that are read again, between the feed's */
+    FOR_CHAIN,  /* what followed from another, before the feed goes on */
+};
 
-void batch_fail(struct feed_batch *b, int r, const struct error *e)
+struct feed_batch {
+    struct feed_environment *env;
+    struct feed_batch_events events;
+    void *userdata;
+    struct entries *entries;
+    struct fetches *fetches;
+    struct places *places;
+    struct leaving *leaving;
+    struct group_reads *group_reads;
+    struct follows *follows; /* NULL: references are not followed */
+    bool failed;             /* for life */
+
+    bool open, finishing;
+    enum purpose purpose;
+};
+
+static void pump(struct feed_batch *b);
+
+static void fail(struct feed_batch *b, int r, const struct error *e)
 {
     if (b->failed)
         return;
     b->failed = true;
-    directory_feed_failed(b->env, r, e);
+    group_reads_stop(b->group_reads);
+    feed_failed(b->env, r, e);
 }
-
-static void newcomers_failed(int r, const struct error *e, void *userdata)
-{
-    batch_fail(userdata, r, e);
-}
-
-static int take_followed(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
-{
-    struct feed_batch *b = userdata;
-    CLEANUP(decoded_done) struct decoded d = {};
-    int r = decode_entry(&b->env->decoder, ld, m, NULL, &d, e);
-    free(d.watermark); /* another server's clock */
-    d.watermark = NULL;
-    d.foreign = true;
-    return r < 0 ? r : batch_take_decoded(b, b->search, &d, e);
-}
-
-static void take_follow_doubt(const char *sentence, void *userdata)
-{
-    feed_batch_doubt(userdata, "%s", sentence);
-}
-
-static void take_follow_failure(int r, const struct error *e, void *userdata)
-{
-    batch_fail(userdata, r, e);
-}
-
-static void follows_are_over(void *userdata)
-{
-    batch_pump(userdata);
-}
-
-static const struct follows_events follows_events = {
-    .entry = take_followed,
-    .doubt = take_follow_doubt,
-    .failed = take_follow_failure,
-    .over = follows_are_over,
-};
 
 void feed_batch_reference(struct feed_batch *b, char *const *urls)
 {
-    struct error e = {};
+    struct error e = {0};
     /* Active Directory points to its own partitions. */
     bool partition = b->env->decoder.active_directory && urls && urls[0] &&
                      search_reference_is_partition(urls[0]);
-    if (!b->full || partition)
+    if (!entries_full(b->entries) || partition)
         return;
-    int r = follows_add(b->follows, b->search, urls, &e);
+    int r = follows_add(b->follows, entries_search(b->entries), urls, &e);
     if (r < 0)
-        batch_fail(b, r, &e);
+        fail(b, r, &e);
 }
 
-int feed_batch_new(struct feed_batch **ret, struct feed_environment *env,
-                   const struct feed_batch_events *events, void *userdata, struct error *e)
+static void reset(struct feed_batch *b, bool full)
 {
-    struct feed_batch *b = calloc(1, sizeof *b);
-    if (!b)
-        return error_out_of_memory(e);
-    b->env = env;
-    b->events = *events;
-    b->userdata = userdata;
-    b->between = events->between && !env->once;
-    int r = newcomers_new(&b->newcomers, env, batch_take_groups, newcomers_failed, b, e);
-    /* Active Directory changes linked attributes in the transaction that moves the member. */
-    if (r == 0)
-        r = looks_new(&b->looks, env->event, !env->decoder.active_directory && !env->once,
-                      b->between ? batch_look : NULL, b, e);
-    if (r == 0)
-        r = batch_leave_init(b, e);
-    if (r == 0 && env->options->referrals == DIRECTORY_REFERRALS_FOLLOW)
-        r = follows_new(&b->follows, env, &follows_events, b, e);
-    if (r < 0) {
-        holders_free(b->holders);
-        looks_free(b->looks);
-        newcomers_free(b->newcomers);
-        free(b);
-        return r;
-    }
-    *ret = b;
-    return 0;
-}
-
-static void reset(struct feed_batch *b)
-{
-    batch_drop_fetches(b);
-    holders_reset(b->holders);
-    if (!b->between)
-        newcomers_reset(b->newcomers);
+    entries_reset(b->entries, entries_search(b->entries), full, 0);
+    fetches_reset(b->fetches, full);
+    places_reset(b->places);
+    leaving_reset(b->leaving);
+    group_reads_reset(b->group_reads);
     if (b->follows)
         follows_reset(b->follows);
-    string_list_done(&b->fetched);
-    string_list_done(&b->removed);
-    string_list_done(&b->parents);
-    b->n_parents_looked = 0;
-    string_list_done(&b->last);
-    free(b->watermark);
-    b->watermark = NULL;
-    b->open = b->finishing = b->doubted = b->chained = false;
-    b->from_cookie = b->looking = b->looked = b->rereading = false;
-    b->base_looked = b->unseen_looked = false;
-    b->n_entries = b->n_changes = b->n_left_out = b->n_unchanged = 0;
-    b->n_asked = 0;
+    b->open = b->finishing = false;
+    b->purpose = FOR_FEED;
 }
 
 void feed_batch_abort(struct feed_batch *b)
 {
     if (!b->open)
         return;
-    reset(b);
+    reset(b, entries_full(b->entries));
     b->env->sink->abort(b->env->userdata);
-}
-
-struct feed_batch *feed_batch_free(struct feed_batch *b)
-{
-    if (!b)
-        return NULL;
-    feed_batch_abort(b);
-    /* Nobody else knows of them; the next connection reads everything. */
-    if (looks_any(b->looks) && !b->env->once)
-        directory_feed_doubts(b->env, "it could not be asked which groups the new people are in");
-    looks_free(b->looks);
-    string_list_done(&b->computed);
-    holders_free(b->holders);
-    newcomers_free(b->newcomers);
-    follows_free(b->follows);
-    free(b);
-    return NULL;
 }
 
 int feed_batch_begin(struct feed_batch *b, unsigned search, bool full, struct error *e)
@@ -180,13 +103,9 @@ int feed_batch_begin(struct feed_batch *b, unsigned search, bool full, struct er
         r = b->env->sink->begin(b->env->userdata, search, full, e);
     if (r < 0)
         return r;
-    reset(b);
-    b->entries_max = known == 0                         ? SIZE_MAX /* the first read */
-                     : known > GROWTH_FREE / GROWTH_MAX ? known * GROWTH_MAX
-                                                        : GROWTH_FREE;
+    reset(b, full);
+    entries_reset(b->entries, search, full, known);
     b->open = true;
-    b->full = full;
-    b->search = search;
     if (full && !b->env->searches[search].base_visible)
         feed_batch_doubt(b, "the base %s itself cannot be seen by this account",
                          b->env->searches[search].base);
@@ -195,7 +114,7 @@ int feed_batch_begin(struct feed_batch *b, unsigned search, bool full, struct er
 
 void feed_batch_from_cookie(struct feed_batch *b)
 {
-    b->from_cookie = true;
+    entries_from_cookie(b->entries);
 }
 
 bool feed_batch_is_open(const struct feed_batch *b)
@@ -210,377 +129,379 @@ bool feed_batch_is_finishing(const struct feed_batch *b)
 
 unsigned feed_batch_search(const struct feed_batch *b)
 {
-    return b->search;
+    return entries_search(b->entries);
 }
 
 size_t feed_batch_n_entries(const struct feed_batch *b)
 {
-    return b->n_entries;
+    return entries_n(b->entries);
 }
 
 size_t feed_batch_n_changes(const struct feed_batch *b)
 {
-    return b->n_changes;
+    return entries_n_changes(b->entries);
 }
 
 const char *feed_batch_watermark(const struct feed_batch *b)
 {
-    return b->watermark;
+    return entries_watermark(b->entries);
 }
 
 void feed_batch_doubt(struct feed_batch *b, const char *format, ...)
 {
-    if (b->doubted)
-        return;
-    b->doubted = true;
+    char sentence[512];
     va_list ap;
     va_start(ap, format);
-    vsnprintf(b->doubt, sizeof b->doubt, format, ap);
+    vsnprintf(sentence, sizeof(sentence), format, ap);
     va_end(ap);
-}
-
-static void keep_watermark(struct feed_batch *b, char **watermark)
-{
-    if (!*watermark)
-        return;
-    /* CSNs and times compare as text, numbers by their length first. */
-    size_t now = strlen(*watermark), before = b->watermark ? strlen(b->watermark) : 0;
-    if (now > before || (now == before && strcmp(*watermark, b->watermark) > 0)) {
-        free(b->watermark);
-        b->watermark = TAKE(*watermark);
-    }
-}
-
-int batch_hand_over(struct feed_batch *b, unsigned search, struct decoded *d, struct error *e)
-{
-    int asking = batch_ask_lost(b, search, d, e);
-    if (asking != 0)
-        return asking < 0 ? asking : 0;
-    if (!b->full || b->from_cookie) {
-        CLEANUP(freep) char *dn = NULL;
-        int r = b->env->sink->known_dn(b->env->userdata, d->entry->id, &dn, e);
-        if (r == 0 && !dn && d->entry->kind != ENTRY_CONTAINER)
-            r = batch_note_newcomer(b, d->dn, e);
-        /* Moved in with people below it, of whom no server says a word. */
-        bool place = d->has_children || d->entry->kind == ENTRY_CONTAINER;
-        if (r == 0 && !dn && place && !d->is_parent)
-            directory_feed_doubts(b->env, "a container appeared");
-        if (r < 0)
-            return r;
-    }
-    int r = batch_note_parent(b, d->dn, e);
-    if (r < 0)
-        return r;
-    b->n_entries++;
-    b->n_changes++;
-    return b->env->sink->entry(b->env->userdata, search, TAKE(d->entry), e);
-}
-
-/* A server that goes on for ever is left; one that has grown beyond belief is doubted, and what
- * came first stays: the next read is measured by that. */
-static bool is_too_many(struct feed_batch *b, struct error *e, int *ret_r)
-{
-    if (b->n_entries < b->entries_max)
-        return false;
-    feed_batch_doubt(
-        b,
-        "the directory shows more than %zu entries, many times what it held before: "
-        "the rest was not taken. If it has really grown so, a further read "
-        "(rosterctl sync) takes the next part",
-        b->entries_max);
-    *ret_r = 0;
-    if (++b->n_left_out > b->entries_max)
-        *ret_r = error_set(e, -E2BIG, "%s", b->doubt);
-    return true;
-}
-
-static void say_bad_members(const struct decoded *d)
-{
-    char shown[120];
-    log_warning("%zu members of %s are no DNs, so nobody is meant by them; the first: %s",
-                d->n_bad_members, d->dn,
-                text_printable(shown, sizeof shown, d->bad_member, strlen(d->bad_member)));
-}
-
-/* It is there, and that is all that can be taken: who is known stays as they were. */
-static int take_unnamed(struct feed_batch *b, unsigned search, const char *id, const char *dn,
-                        struct error *e)
-{
-    char shown[200];
-    log_warning("An entry is left out, and who is known by it stays as they were: its name is no "
-                "distinguished name: %s",
-                text_printable(shown, sizeof(shown), dn, strlen(dn)));
-    int r = b->env->sink->present(b->env->userdata, search, id, e);
-    return r < 0 ? r : 0;
-}
-
-int batch_take_decoded(struct feed_batch *b, unsigned search, struct decoded *d,
-                       struct error *e)
-{
-    int left_out;
-    if (b->full && is_too_many(b, e, &left_out))
-        return left_out;
-    keep_watermark(b, &d->watermark);
-    if (d->alias) {
-        log_warning("%s is an alias entry, which is not followed: let the base hold the entry "
-                    "that it stands for, and groups name that",
-                    d->dn);
-        return 0;
-    }
-    if (d->n_bad_members > 0)
-        say_bad_members(d);
-    if (!d->entry && d->bad_id) {
-        feed_batch_doubt(
-            b,
-            "the %s of the entry %s cannot identify it: it is longer than 255 bytes, "
-            "or no text",
-            b->env->decoder.id_attribute, d->dn);
-        return 0;
-    }
-    if (!d->entry) {
-        feed_batch_doubt(b, "the entry %s has no %s that this account may read", d->dn,
-                         b->env->decoder.id_attribute);
-        log_debug("%s: no %s, left out", d->dn, b->env->decoder.id_attribute);
-        return 0;
-    }
-    if (d->bad_dn && !d->deleted)
-        return take_unnamed(b, search, d->entry->id, d->dn, e);
-    if (d->deleted)
-        return batch_left(b, search, d->entry->id, "the entry was deleted", e);
-    if (d->computer)
-        return 0;
-    bool done = false;
-    int r = batch_judge_kind(b, search, d, &done, e);
-    if (r < 0 || done)
-        return r;
-    if (d->partial)
-        feed_batch_doubt(b, "the attribute %s of %s came in part", d->partial, d->dn);
-    if (!d->ranges)
-        return batch_hand_over(b, search, d, e);
-    CLEANUP(freep)
-    char *base =
-        b->env->decoder.active_directory ? identity_guid_base(d->entry->id) : strdup(d->dn);
-    return base ? batch_fetch_ranges(b, search, base, d, e) : error_out_of_memory(e);
-}
-
-/* The mirror took it from the same bytes: there is nothing to decode. Answers SINK_UNKNOWN_ID
- * when it must be, with *raw filled, or empty if these bytes prove nothing. */
-static int take_unchanged(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char *id,
-                          struct raw_entry *raw, struct error *e)
-{
-    int left_out;
-    int r = decode_raw(&b->env->decoder, ld, m, id, raw, e);
-    if (r != 0)
-        return r < 0 ? r : SINK_UNKNOWN_ID;
-    if (b->full && is_too_many(b, e, &left_out))
-        return left_out;
-    r = b->env->sink->unchanged(b->env->userdata, b->search, raw->id, raw->digest, e);
-    if (r != 0)
-        return r;
-    CLEANUP(freep) char *dn = strndup(raw->dn.bv_val, raw->dn.bv_len);
-    if (!dn)
-        return error_out_of_memory(e);
-    keep_watermark(b, &raw->watermark);
-    b->n_entries++;
-    b->n_changes++;
-    b->n_unchanged++;
-    return batch_note_parent(b, dn, e);
-}
-
-/* What these bytes are taken for is known whenever they come again, unless there is something
- * to ask or to say each time. */
-static void note_raw(struct decoded *d, const struct raw_entry *raw)
-{
-    if (!raw->id || !d->entry || d->ranges || d->partial || d->n_bad_members > 0 ||
-        (d->has_children && d->entry->kind != ENTRY_CONTAINER))
-        return;
-    memcpy(d->entry->raw, raw->digest, sizeof d->entry->raw);
-    d->entry->has_raw = true;
+    entries_doubt(b->entries, sentence);
 }
 
 int feed_batch_entry(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char *id,
                      struct error *e)
 {
-    CLEANUP(raw_entry_done) struct raw_entry raw = {};
-    CLEANUP(decoded_done) struct decoded d = {};
-    int r = take_unchanged(b, ld, m, id, &raw, e);
-    if (r != SINK_UNKNOWN_ID)
-        return r;
-    r = decode_entry(&b->env->decoder, ld, m, id, &d, e);
-    if (r < 0)
-        return r;
-    note_raw(&d, &raw);
-    return batch_take_decoded(b, b->search, &d, e);
+    return entries_message(b->entries, ld, m, id, e);
 }
 
 int feed_batch_pushed(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char *id,
                       struct error *e)
 {
-    CLEANUP(raw_entry_done) struct raw_entry raw = {};
-    CLEANUP(decoded_done) struct decoded d = {};
-    CLEANUP(freep) char *lacking = NULL;
-    bool change = !b->full || b->from_cookie;
-    int r = take_unchanged(b, ld, m, id, &raw, e);
-    if (r != SINK_UNKNOWN_ID)
-        return r;
-    r = decode_entry(&b->env->decoder, ld, m, id, &d, e);
-    if (r == 0)
-        note_raw(&d, &raw);
-    if (r == 0 && d.entry && change)
-        r = b->env->sink->lacking(b->env->userdata, d.entry, &lacking, e);
-    if (r < 0)
-        return r;
-    if (!lacking)
-        return batch_take_decoded(b, b->search, &d, e);
-    log_debug("%s: the server's message has less of %s than was there: it is asked", d.dn,
-              lacking);
-    return batch_fetch_lacking(b, b->search, d.dn, d.entry->id, lacking, e);
+    return entries_pushed(b->entries, ld, m, id, e);
 }
 
 int feed_batch_roll(struct feed_batch *b, LDAP *ld, LDAPMessage *m, struct error *e)
 {
-    const struct decoder *d = &b->env->decoder;
-    CLEANUP(freep) char *id = decode_id(d, ld, m);
-    if (!id) {
-        feed_batch_doubt(b, "an entry has no %s that this account may read", d->id_attribute);
-        return 0;
-    }
-    CLEANUP(libldap_memory_freep) char *dn = ldap_get_dn(ld, m);
-    if (!dn || !dn_is_valid(dn)) /* libldap gives none that it cannot read */
-        return take_unnamed(b, b->search, id, dn ? dn : id, e);
-    int r = batch_note_parent(b, dn, e);
-    if (r == 0)
-        r = feed_batch_present(b, id, e);
-    if (r != SINK_UNKNOWN_ID)
-        return r;
-    CLEANUP(freep) char *base = d->active_directory ? identity_guid_base(id) : NULL;
-    return feed_batch_fetch(b, base ? base : dn, id, e);
+    return entries_roll(b->entries, ld, m, e);
 }
 
 int feed_batch_present(struct feed_batch *b, const char *id, struct error *e)
 {
-    b->n_changes++;
-    return b->env->sink->present(b->env->userdata, b->search, id, e);
+    return entries_present(b->entries, id, e);
 }
 
 int feed_batch_members(struct feed_batch *b, const char *group_id, const struct member *added,
                        size_t n_added, const struct member *removed, size_t n_removed,
                        struct error *e)
 {
-    struct feed_members members = {
-        .group_id = group_id,
-        .added = added,
-        .removed = removed,
-        .n_added = n_added,
-        .n_removed = n_removed,
-    };
-    b->n_changes++;
-    return b->env->sink->members(b->env->userdata, &members, e);
+    return entries_members(b->entries, group_id, added, n_added, removed, n_removed, e);
+}
+
+int feed_batch_fetch(struct feed_batch *b, const char *base, const char *id, struct error *e)
+{
+    return fetches_entry(b->fetches, entries_search(b->entries), base, id, e);
+}
+
+int feed_batch_left(struct feed_batch *b, const char *id, const char *why, struct error *e)
+{
+    return entries_left(b->entries, entries_search(b->entries), id, why, e);
+}
+
+int feed_batch_removed(struct feed_batch *b, const char *id, struct error *e)
+{
+    return leaving_add(b->leaving, id, e);
+}
+
+int feed_batch_take_removals(struct feed_batch *b, struct error *e)
+{
+    return leaving_take(b->leaving, entries_search(b->entries), e);
+}
+
+void feed_batch_reread(struct feed_batch *b)
+{
+    group_reads_request(b->group_reads);
 }
 
 /* Another batch, before the feed goes on. */
 static void begin_chained(struct feed_batch *b, unsigned search)
 {
-    struct error e = {};
+    struct error e = {0};
     int r = feed_batch_begin(b, search, false, &e);
     if (r < 0) {
-        batch_fail(b, r, &e);
+        fail(b, r, &e);
         return;
     }
-    b->chained = true;
+    b->purpose = FOR_CHAIN;
     feed_batch_finish(b);
+}
+
+/* Whether a batch that was just committed left something to be asked or read at once. */
+static int has_more(struct feed_batch *b, bool *ret, struct error *e)
+{
+    CLEANUP(string_list_done) struct string_list unheld = {0};
+    int r = b->env->sink->unheld(b->env->userdata, &unheld, e);
+    if (r >= 0)
+        r = group_reads_has_more(b->group_reads, ret, e);
+    *ret = *ret || unheld.n_items > 0;
+    return r < 0 ? r : 0;
 }
 
 static void commit(struct feed_batch *b)
 {
-    struct error e = {};
-    if (b->full && b->n_changes == 0)
+    struct error e = {0};
+    unsigned search = entries_search(b->entries);
+    bool full = entries_full(b->entries);
+    if (full && entries_n_changes(b->entries) == 0)
         feed_batch_doubt(b, "the read of %s returned no entry at all",
-                         b->env->searches[b->search].base);
+                         b->env->searches[search].base);
     struct feed_commit c = {
-        .absence = !b->full     ? FEED_ABSENCE_NONE
-                   : b->doubted ? FEED_ABSENCE_UNPROVEN
-                                : FEED_ABSENCE_UNSEEN,
-        .n_entries = b->n_entries,
-        .unfinished = batch_is_unfinished(b),
+        .absence = !full                         ? FEED_ABSENCE_NONE
+                   : entries_doubted(b->entries) ? FEED_ABSENCE_UNPROVEN
+                                                 : FEED_ABSENCE_UNSEEN,
+        .n_entries = entries_n(b->entries),
+        .unfinished = group_reads_unfinished(b->group_reads),
     };
-    if (b->chained || b->looking)
-        c.what =
-            b->n_changes > 0 && !b->rereading
-                ? "what followed from names that were renamed, deleted or appeared"
-                             : NULL;
-    else
+    if (b->purpose == FOR_FEED)
         b->events.prepare(&c, b->userdata);
+    else if (entries_n_changes(b->entries) > 0 && !group_reads_rereading(b->group_reads))
+        c.what = "what followed from names that were renamed, deleted or appeared";
     if (c.absence == FEED_ABSENCE_UNPROVEN)
-        c.reason = b->doubt;
-    int r = batch_end_groups(b, &e);
+        c.reason = entries_doubted(b->entries);
+    int r = group_reads_end(b->group_reads, &e);
     if (r == 0)
         r = b->env->sink->commit(b->env->userdata, &c, &e);
     if (r < 0) {
-        batch_fail(b, r, &e);
+        fail(b, r, &e);
         return;
     }
-    if (b->n_entries > 0)
-        log_debug("%zu of %zu %s came as the same bytes as before", b->n_unchanged, b->n_entries,
-                  b->n_entries == 1 ? "entry" : "entries");
-    b->unfinished = c.unfinished;
-    directory_feed_committed(b->env, &c);
+    if (c.n_entries > 0)
+        log_debug("%zu of %zu %s came as the same bytes as before",
+                  entries_n_unchanged(b->entries), c.n_entries,
+                  c.n_entries == 1 ? "entry" : "entries");
+    group_reads_committed(b->group_reads, c.unfinished);
+    feed_committed(b->env, &c);
     /* Who was not seen is known only now: they may be elsewhere, and groups name them. */
     bool more = false;
-    batch_leave_note(b, c.absence);
+    leaving_committed(b->leaving, search, c.absence);
     if (c.absence == FEED_ABSENCE_UNSEEN)
-        r = batch_has_more(b, &more, &e);
+        r = has_more(b, &more, &e);
     if (r < 0) {
-        batch_fail(b, r, &e);
+        fail(b, r, &e);
         return;
     }
-    unsigned search = b->search;
-    looks_arm(b->looks, clock_monotonic_usec());
-    reset(b);
+    group_reads_arm(b->group_reads);
+    reset(b, entries_full(b->entries));
     if (more)
         begin_chained(b, search);
     else
         b->events.committed(b->userdata);
 }
 
-/* Starts what waits, and commits when nothing does. */
-void batch_pump(struct feed_batch *b)
+/* What is asked before a commit: 1 until the answers are here. */
+static int ask(struct feed_batch *b, struct error *e)
 {
-    struct error e = {};
-    int r = batch_start_fetches(b, &e);
+    unsigned search = entries_search(b->entries);
+    bool full = entries_full(b->entries);
+    int r = full ? leaving_ask_base(b->leaving, search, entries_doubted(b->entries), e) : 0;
+    if (r == 0)
+        r = places_fetch(b->places, search, full, e);
+    if (r == 0 && full && !entries_doubted(b->entries) && entries_n_changes(b->entries) > 0)
+        r = leaving_ask_unseen(b->leaving, search, e);
+    return r == 0 ? leaving_ask_unheld(b->leaving, e) : r;
+}
+
+/* Starts what waits, and commits when nothing does. */
+static void pump(struct feed_batch *b)
+{
+    struct error e = {0};
+    bool news = entries_tell_changes(b->entries) &&
+                entries_search(b->entries) == b->env->n_searches - 1;
+    bool asked = false;
+    int r = fetches_start(b->fetches, &e);
     if (r < 0) {
-        batch_fail(b, r, &e);
+        fail(b, r, &e);
         return;
     }
-    bool asking =
-        (!b->between && newcomers_asking(b->newcomers)) || holders_asking(b->holders);
-    if (!b->finishing || b->fetches || b->failed || asking ||
+    if (!b->finishing || b->failed || fetches_any(b->fetches) ||
+        group_reads_asking(b->group_reads) || leaving_asking(b->leaving) ||
         (b->follows && follows_busy(b->follows)))
         return;
-    r = batch_look_at_base(b, &e);
-    if (r == 0)
-        r = batch_fetch_parents(b, &e);
-    if (r == 0)
-        r = batch_look_at_unseen(b, &e);
-    if (r == 0)
-        r = batch_ask_unheld(b, &e);
+    r = ask(b, &e);
     if (r > 0)
-        return; /* until the answers are here */
+        return;
     if (r == 0)
-        r = batch_take_looks(b, &e);
-    if (r == 0)
-        r = batch_take_dynamic(b, &e);
-    bool ask = !b->between && newcomers_any(b->newcomers);
-    if (r == 0)
-        r = ask ? newcomers_ask(b->newcomers, &e) : batch_fetch_stale_groups(b, &e);
+        r = group_reads_before_commit(b->group_reads, news, &asked, &e);
     if (r < 0)
-        batch_fail(b, r, &e);
-    else if (!b->fetches && !ask)
+        fail(b, r, &e);
+    else if (!asked && !fetches_any(b->fetches))
         commit(b);
 }
 
 void feed_batch_finish(struct feed_batch *b)
 {
     b->finishing = true;
-    batch_pump(b);
+    pump(b);
+}
+
+/* -- what the parts of a batch tell -- */
+
+static int on_entry(unsigned search, struct decoded *d, void *owner, struct error *e)
+{
+    const struct feed_batch *b = owner;
+    return entries_take(b->entries, search, d, e);
+}
+
+static int on_complete(unsigned search, struct decoded *d, void *owner, struct error *e)
+{
+    const struct feed_batch *b = owner;
+    return entries_pass(b->entries, search, d, e);
+}
+
+static int on_left(unsigned search, const char *id, const char *why, void *owner,
+                   struct error *e)
+{
+    const struct feed_batch *b = owner;
+    return entries_left(b->entries, search, id, why, e);
+}
+
+static int on_gone(const char *id, void *owner, struct error *e)
+{
+    const struct feed_batch *b = owner;
+    return entries_gone(b->entries, id, e);
+}
+
+static void on_doubt(const char *sentence, void *owner)
+{
+    const struct feed_batch *b = owner;
+    entries_doubt(b->entries, sentence);
+}
+
+/* A read that means to be whole goes on without; nobody leaves because of it. A difference that
+ * is lost would never come again. */
+static void on_unread(int r, const struct error *e, void *owner)
+{
+    struct feed_batch *b = owner;
+    if (!entries_full(b->entries)) {
+        fail(b, r, e);
+        return;
+    }
+    entries_doubt(b->entries, e->message);
+    log_debug("%s", e->message);
+}
+
+static void on_failed(int r, const struct error *e, void *owner)
+{
+    fail(owner, r, e);
+}
+
+static void on_moved(void *owner)
+{
+    const struct feed_batch *b = owner;
+    if (!b->failed)
+        pump(owner);
+}
+
+static bool on_is_open(void *owner)
+{
+    const struct feed_batch *b = owner;
+    return b->open;
+}
+
+static int on_open(void *owner, struct error *e)
+{
+    struct feed_batch *b = owner;
+    int r = feed_batch_begin(b, b->env->n_searches - 1, false, e);
+    if (r == 0)
+        b->purpose = FOR_GROUPS;
+    return r;
+}
+
+static void on_finish(void *owner)
+{
+    feed_batch_finish(owner);
+}
+
+static int take_followed(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
+{
+    struct feed_batch *b = userdata;
+    CLEANUP(decoded_done) struct decoded d = {0};
+    int r = decode_entry(&b->env->decoder, ld, m, NULL, &d, e);
+    free(d.watermark); /* another server's clock */
+    d.watermark = NULL;
+    d.foreign = true;
+    return r < 0 ? r : entries_take(b->entries, entries_search(b->entries), &d, e);
+}
+
+static int add_parts(struct feed_batch *b, struct error *e)
+{
+    static const struct fetches_events of_fetches = {
+        .entry = on_entry,
+        .complete = on_complete,
+        .left = on_left,
+        .doubt = on_doubt,
+        .unread = on_unread,
+        .failed = on_failed,
+        .moved = on_moved,
+    };
+    static const struct leaving_events of_leaving = {
+        .entry = on_entry,
+        .left = on_left,
+        .gone = on_gone,
+        .failed = on_failed,
+        .moved = on_moved,
+    };
+    static const struct group_reads_events of_group_reads = {
+        .is_open = on_is_open,
+        .open = on_open,
+        .finish = on_finish,
+        .moved = on_moved,
+        .failed = on_failed,
+    };
+    static const struct follows_events of_follows = {
+        .entry = take_followed,
+        .doubt = on_doubt,
+        .failed = on_failed,
+        .over = on_moved,
+    };
+    bool between = b->events.between && !b->env->once;
+    int r = fetches_new(&b->fetches, b->env, &of_fetches, b, e);
+    if (r == 0)
+        r = places_new(&b->places, b->env, b->fetches, e);
+    if (r == 0)
+        r = leaving_new(&b->leaving, b->env, b->fetches, &of_leaving, b, e);
+    if (r == 0)
+        r = group_reads_new(&b->group_reads, b->env, b->fetches, between, &of_group_reads, b,
+                            e);
+    if (r == 0)
+        r = entries_new(&b->entries, b->env, b->fetches, b->places, b->group_reads, e);
+    if (r == 0 && b->env->options->referrals == DIRECTORY_REFERRALS_FOLLOW)
+        r = follows_new(&b->follows, b->env, &of_follows, b, e);
+    return r;
+}
+
+static struct feed_batch *free_parts(struct feed_batch *b)
+{
+    entries_free(b->entries);
+    group_reads_free(b->group_reads);
+    leaving_free(b->leaving);
+    places_free(b->places);
+    fetches_free(b->fetches);
+    follows_free(b->follows);
+    free(b);
+    return NULL;
+}
+
+int feed_batch_new(struct feed_batch **ret, struct feed_environment *env,
+                   const struct feed_batch_events *events, void *userdata, struct error *e)
+{
+    struct feed_batch *b = calloc(1, sizeof(*b));
+    if (!b)
+        return error_out_of_memory(e);
+    b->env = env;
+    b->events = *events;
+    b->userdata = userdata;
+    int r = add_parts(b, e);
+    if (r < 0) {
+        free_parts(b);
+        return r;
+    }
+    *ret = b;
+    return 0;
+}
+
+struct feed_batch *feed_batch_free(struct feed_batch *b)
+{
+    if (!b)
+        return NULL;
+    feed_batch_abort(b);
+    return free_parts(b);
 }

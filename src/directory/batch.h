@@ -47,7 +47,8 @@ int feed_batch_entry(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char 
 /* The same of a message that the server sent for a change: what it lacks is asked for. */
 int feed_batch_pushed(struct feed_batch *b, LDAP *ld, LDAPMessage *m, const char *id,
                       struct error *e);
-/* Reads the groups again whose members the server finds by a URL, now or with the next batch. */
+/* Reads the groups again whose members the server finds by a URL, now or with the next batch.
+ */
 void feed_batch_reread(struct feed_batch *b);
 /* The search of the batch does not show it (any more). */
 int feed_batch_left(struct feed_batch *b, const char *id, const char *why, struct error *e);

@@ -303,7 +303,7 @@ static void on_task_done(struct task *t, bool in_time, void *data, void *userdat
     struct connect *c = userdata;
     struct attempt *a = data;
     if (!in_time) {
-        struct error e = {};
+        struct error e = {0};
         int r = error_set(&e, -ETIMEDOUT, "%s: no connection within %.1f s%s", c->uri,
                           (double)c->timeout_usec / (double)USEC_PER_SEC,
                           a ? ""
@@ -364,7 +364,7 @@ static char *copy(const char *text, bool *failed)
 static struct attempt *attempt_new(const struct directory_options *o, const char *uri,
                                    enum connect_tls tls)
 {
-    struct attempt *a = calloc(1, sizeof *a);
+    struct attempt *a = calloc(1, sizeof(*a));
     if (!a)
         return NULL;
     bool failed = false;
@@ -403,7 +403,7 @@ int connect_start(struct connect **ret, struct sd_event *event, struct task_slot
     if (r < 0)
         return r;
     struct attempt *a = attempt_new(options, uri, tls);
-    struct connect *c = calloc(1, sizeof *c);
+    struct connect *c = calloc(1, sizeof(*c));
     if (c)
         c->uri = strdup(uri);
     if (!a || !c || !c->uri) {

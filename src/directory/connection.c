@@ -1,369 +1,239 @@
 /*
- * The way from a list of addresses to a running feed: resolve, connect, ask the server what it
- * is, choose the feed, start it; and the way back when something fails. What libldap or a feed
- * reports from inside a callback is only noted here and dealt with on the loop's next turn,
- * since the objects that call us cannot be freed under their own feet.
+ * One connection at a time: from an address to a session, and to what the server says of
+ * itself. What libldap or whoever uses the session reports from inside a callback is only noted
+ * here and dealt with on the loop's next turn, since the objects that call us cannot be freed
+ * under their own feet.
  */
 #include "config.h"
 
+#include "directory/connection.h"
+
 #include <errno.h>
+#include <ldap.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-event.h>
 
 #include "base/clock.h"
-#include "base/log-ids.h"
+#include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/text.h"
+#include "directory/address.h"
 #include "directory/connect.h"
-#include "directory/decode-raw.h"
-#include "directory/libldap.h"
-#include "directory/private.h"
 #include "directory/rootdse.h"
 #include "directory/session.h"
-#include "directory/sights.h"
 #include "directory/task.h"
-#include "model/schema.h"
+#include "directory/timer.h"
 
 /* A connection that lived this long was a good one, whatever ended it. */
 #define GOOD_CONNECTION_USEC (60 * USEC_PER_SEC)
 
-void connection_drop_feed(struct directory *d)
+struct connection {
+    struct sd_event *event;
+    const struct directory_options *options;
+    const char *bases[DIRECTORY_MAX_SEARCHES];
+    unsigned n_bases;
+    const struct connection_events *events;
+    void *owner;
+    struct address_list *addresses;
+    sd_event_source *retry, *heartbeat, *comeback;
+    bool stays;
+
+    /* for one attempt or connection */
+    struct address *address;
+    struct connect *connect;
+    struct task *resolve;
+    struct session *session;
+    struct rootdse_read *reading;
+    struct rootdse *server;
+    struct session_operation *beat;
+    struct address *better_address;
+    struct connect *better;
+    uint64_t connected_usec;
+    int failed; /* noted */
+    struct error failure;
+
+    /* status */
+    char *uri, *product;
+    char base_doubt[256];
+    uint64_t next_attempt_usec, n_reconnects, certificate_expires_usec;
+};
+
+static void drop(struct connection *c)
 {
-    if (d->feed)
-        d->ops->free(d->feed);
-    d->feed = NULL;
-    d->ops = NULL;
-    if (d->env_ready) {
-        decoder_done(&d->env.decoder);
-        decoder_attributes_free(d->env.attributes);
-    }
-    d->env = (struct feed_environment){};
-    d->env_ready = false;
+    c->events->dropping(c->owner);
+    c->connect = connect_free(c->connect);
+    c->resolve = task_free(c->resolve);
+    c->better = connect_free(c->better);
+    c->better_address = NULL;
+    c->beat = session_operation_free(c->beat);
+    c->reading = rootdse_read_free(c->reading);
+    c->session = session_free(c->session);
+    c->server = rootdse_free(c->server);
+    c->failed = 0;
+    sd_event_source_set_enabled(c->heartbeat, SD_EVENT_OFF);
+    sd_event_source_set_enabled(c->comeback, SD_EVENT_OFF);
 }
 
-void connection_drop(struct directory *d)
-{
-    d->connect = connect_free(d->connect);
-    d->resolve = task_free(d->resolve);
-    d->better = connect_free(d->better);
-    d->better_address = NULL;
-    d->beat = session_operation_free(d->beat);
-    d->reading = rootdse_read_free(d->reading);
-    d->sights = sights_free(d->sights);
-    connection_drop_feed(d);
-    d->session = session_free(d->session);
-    d->server = rootdse_free(d->server);
-    d->schema = NULL;
-    d->no_syncrepl = d->no_dirsync = false;
-    d->failed = 0;
-    d->refused = d->unsupported = false;
-    sd_event_source_set_enabled(d->full, SD_EVENT_OFF);
-    sd_event_source_set_enabled(d->doubts, SD_EVENT_OFF);
-    sd_event_source_set_enabled(d->heartbeat, SD_EVENT_OFF);
-    sd_event_source_set_enabled(d->comeback, SD_EVENT_OFF);
-}
-
-static void tell_away(struct directory *d, const struct error *e)
-{
-    if (d->away_logged || d->quiet) {
-        log_debug("%s", e->message);
-        return;
-    }
-    d->away_logged = true;
-    log_event(LOG_WARNING, MSG_DIRECTORY_AWAY, "The directory cannot be followed: %s",
-              e->message);
-}
-
-void connection_fail(struct directory *d, int r, bool refused, const struct error *e)
+static void fail(struct connection *c, int r, bool refused, const struct error *e)
 {
     struct error copy = *e; /* it may lie in what is dropped */
     uint64_t now = clock_monotonic_usec();
-    bool was_good = d->connected_usec > 0 && now - d->connected_usec > GOOD_CONNECTION_USEC;
-    struct address *a = d->address;
-    connection_drop(d);
-    d->connected_usec = 0;
-    d->address = NULL;
+    bool was_good = c->connected_usec > 0 && now - c->connected_usec > GOOD_CONNECTION_USEC;
+    struct address *a = c->address;
+    drop(c);
+    c->connected_usec = 0;
+    c->address = NULL;
     if (a && was_good)
         address_worked(a);
     if (a)
         address_failed(a, refused, now);
-    d->last_error = copy;
-    d->has_error = true;
-    d->n_reconnects++;
-    tell_away(d, &copy);
-    if (d->once && ++d->n_attempts >= address_count(d->addresses)) {
-        d->failed = r;
-        d->failure = copy;
-        d->once_over = true;
-        sd_event_source_set_enabled(d->settle, SD_EVENT_ONESHOT);
+    c->n_reconnects++;
+    if (!c->events->failed(r, &copy, c->owner))
         return;
-    }
-    directory_arm(d->retry, 0);
-    directory_set_state(d, DIRECTORY_CONNECTING);
+    timer_arm(c->retry, 0);
+    c->events->state(DIRECTORY_CONNECTING, c->owner);
 }
 
-/* From inside a callback of the session or of something that stands on it. */
-static void note_failure(struct directory *d, int r, const struct error *e)
+void connection_note_failure(struct connection *c, int r, const struct error *e)
 {
-    if (d->failed < 0)
+    if (c->failed < 0)
         return;
-    d->failed = r;
-    d->failure = *e;
-    if (d->session)
-        session_stop(d->session);
-    sd_event_source_set_enabled(d->settle, SD_EVENT_ONESHOT);
+    c->failed = r;
+    c->failure = *e;
+    connection_silence(c);
+    c->events->settle(c->owner);
 }
 
-void directory_feed_failed(struct feed_environment *env, int r, const struct error *e)
+bool connection_has_failed(const struct connection *c)
 {
-    note_failure(env->directory, r, e);
+    return c->failed < 0;
 }
 
-void directory_feed_unsupported(struct feed_environment *env, const struct error *e)
+bool connection_settle(struct connection *c)
 {
-    struct directory *d = env->directory;
-    log_debug("%s", e->message);
-    d->unsupported = true;
-    d->failure = *e;
-    sd_event_source_set_enabled(d->settle, SD_EVENT_ONESHOT);
+    if (c->failed == 0)
+        return false;
+    struct error e = c->failure;
+    fail(c, c->failed, false, &e);
+    return true;
+}
+
+void connection_silence(struct connection *c)
+{
+    if (c->session)
+        session_stop(c->session);
 }
 
 static void on_lost(struct session *s, int r, const struct error *e, void *userdata)
 {
     (void)s;
-    note_failure(userdata, r, e);
+    connection_note_failure(userdata, r, e);
 }
 
 static void on_turn(struct session *s, bool drained, void *userdata)
 {
     (void)s;
-    struct directory *d = userdata;
-    if (d->feed && d->ops->turn && d->failed == 0)
-        d->ops->turn(d->feed, drained);
+    struct connection *c = userdata;
+    if (c->failed == 0)
+        c->events->turn(drained, c->owner);
 }
 
-static int make_environment(struct directory *d, struct error *e)
+static void on_searched(struct session *s, const struct session_request *request,
+                        void *userdata)
 {
-    const struct directory_options *o = &d->options;
-    const char *own = o->id_attribute, *usual = identity_attribute(d->server->identity);
-    enum identity_kind identity = d->server->identity;
-    if (own && (!usual || !text_equal_ascii_case(own, usual)))
-        identity = IDENTITY_ATTRIBUTE;
-    if (identity == 0)
-        return error_set(
-            e, -EINVAL,
-            "%s shows none of entryUUID, objectGUID and nsUniqueId; name a lasting "
-            "identity with [directory] id_attribute",
-            session_uri(d->session));
-    d->env = (struct feed_environment){
-        .directory = d,
-        .event = d->event,
-        .options = o,
-        .sink = d->sink,
-        .userdata = d->userdata,
-        .session = d->session,
-        .server = d->server,
-        .n_searches = d->n_searches,
-        .once = d->once,
-        .force_full = d->full_wanted,
+    struct connection *c = userdata;
+    c->events->searched(session_uri(s), request, c->owner);
+}
+
+static void on_beat(struct session_operation *o, int type, LDAPMessage **m, void *userdata)
+{
+    (void)o, (void)m;
+    struct connection *c = userdata;
+    if (type == LDAP_RES_SEARCH_RESULT)
+        c->beat = session_operation_free(c->beat);
+}
+
+/* A frozen server still answers TCP's keep-alive; only a search shows that it lives. */
+static int on_heartbeat(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    (void)source, (void)usec;
+    static const char *const nothing[] = {"1.1", NULL};
+    struct connection *c = userdata;
+    uint64_t now = clock_monotonic_usec();
+    if (!c->session || c->failed < 0)
+        return 0;
+    uint64_t silent = now - session_last_heard_usec(c->session);
+    struct session_request q = {
+        .base = "",
+        .scope = LDAP_SCOPE_BASE,
+        .filter = "(objectClass=*)",
+        .attributes = nothing,
+        .timeout_usec = c->options->search_timeout_usec,
     };
-    int r = plan_keys(d, e);
-    for (unsigned i = 0; i < d->n_searches && r == 0; i++) {
-        d->env.searches[i] = d->searches[i];
-        d->env.searches[i].base_visible = d->server->base_visible[i];
+    struct error e = {0};
+    if (silent >= c->options->keepalive_usec && !c->beat &&
+        session_search(c->session, &c->beat, &q, on_beat, c, &e) < 0) {
+        connection_note_failure(c, -ENOTCONN, &e);
+        return 0;
     }
-    if (r == 0)
-        r = decoder_init(&d->env.decoder, identity, d->server->identity,
-                         d->server->product == PRODUCT_ACTIVE_DIRECTORY, o, &d->attributes,
-                         d->schema, e);
-    if (r < 0)
-        return r;
-    d->env_ready = true;
-    if (d->ops->kind == DIRECTORY_FEED_POLL)
-        d->env.decoder.watermark_attribute = feed_poll_watermark_attribute(d->server);
-    /* RFC 4519 wants a member; these two do not. */
-    d->env.decoder.groups_have_members = d->server->product != PRODUCT_389 &&
-                                         d->server->product != PRODUCT_ACTIVE_DIRECTORY;
-    d->env.decoder.children_attribute = rootdse_children_attribute(d->server);
-    r = decode_raw_seal(&d->env.decoder, o, e);
-    if (r < 0)
-        return r;
-    d->env.attributes = decoder_attributes(&d->env.decoder);
-    return d->env.attributes ? 0 : error_out_of_memory(e);
-}
-
-static int tell_searches(struct directory *d, struct error *e)
-{
-    const char *bases[DIRECTORY_MAX_SEARCHES];
-    for (unsigned i = 0; i < d->n_searches; i++)
-        bases[i] = d->searches[i].base_key;
-    return d->sink->searches(d->userdata, bases, d->n_searches, e);
-}
-
-void connection_start_feed(struct directory *d)
-{
-    struct error e = {};
-    char reason[sizeof d->feed_reason];
-    int r = plan_filters(d, &e);
-    if (r == 0)
-        r = directory_refresh_attributes(d, &e);
-    if (r == 0) {
-        d->ops = plan_feed(d, reason, sizeof reason);
-        r = make_environment(d, &e);
-    }
-    if (r == 0 && d->unsupported) {
-        /* The server's own words, if the choice fell on this feed because of them. */
-        snprintf(d->feed_reason, sizeof d->feed_reason, "%.120s: %.120s", reason,
-                 d->failure.message);
-        d->unsupported = false;
-    } else if (r == 0) {
-        memcpy(d->feed_reason, reason, sizeof reason);
-    }
-    if (r == 0)
-        r = tell_searches(d, &e);
-    if (r == 0) {
-        d->feed_kind = d->ops->kind;
-        log_event(d->quiet ? LOG_DEBUG : LOG_NOTICE, MSG_FEED_CHOSEN, "Following %s (%s) by %s: %s",
-                  session_uri(d->session), d->server->product_text,
-                  directory_feed_name(d->feed_kind), d->feed_reason);
-        directory_set_state(d, DIRECTORY_READING);
-        r = d->ops->start(&d->feed, &d->env, &e);
-    }
-    if (r < 0)
-        note_failure(d, r, &e);
-}
-
-static void on_sight(const char *dn, const char *sentence, void *userdata)
-{
-    struct directory *d = userdata;
-    d->sink->group_sighted(d->userdata, dn, sentence);
-}
-
-static void on_sights_over(void *userdata)
-{
-    connection_start_feed(userdata);
-}
-
-static void on_sights_failed(int r, const struct error *e, void *userdata)
-{
-    note_failure(userdata, r, e);
-}
-
-/* Groups that rules name in vain are looked for first, so that what is said of them is so. */
-static int look_for_groups(struct directory *d, bool *ret_started, struct error *e)
-{
-    static const struct sights_events events = {
-        .tell = on_sight, .over = on_sights_over, .failed = on_sights_failed};
-    CLEANUP(string_list_done) struct string_list wanted = {};
-    const char *keys[SIGHTS_BASES_MAX], *bases[SIGHTS_BASES_MAX];
-    size_t n = 0;
-    *ret_started = false;
-    d->sink->group_sighted(d->userdata, NULL, NULL);
-    int r = d->sink->wanted_groups(d->userdata, &wanted, e);
-    if (r == 0 && wanted.n_items > 0)
-        r = plan_keys(d, e);
-    if (r == 0 && wanted.n_items > 0)
-        r = plan_filters(d, e);
-    if (r < 0 || wanted.n_items == 0)
-        return r;
-    for (; n < d->n_searches && n < SIGHTS_BASES_MAX; n++) {
-        keys[n] = d->searches[n].base_key;
-        bases[n] = d->searches[n].base;
-    }
-    struct sights_request q = {
-        .session = d->session,
-        .dns = &wanted,
-        .schema = d->schema,
-        .base_keys = keys,
-        .bases = bases,
-        .n_bases = n,
-        .groups = d->searches[d->n_searches - 1].groups,
-        .timeout_usec = d->options.search_timeout_usec,
-    };
-    *ret_started = true;
-    return sights_start(&d->sights, &q, &events, d, e);
+    timer_arm(c->heartbeat, c->options->keepalive_usec);
+    return 0;
 }
 
 static void on_read(int r, struct rootdse *taken, const struct error *e, void *userdata)
 {
-    struct directory *d = userdata;
+    struct connection *c = userdata;
     if (r < 0) {
-        note_failure(d, r, e);
+        connection_note_failure(c, r, e);
         return;
     }
-    d->server = taken;
-    free(d->status_product);
-    d->status_product = strdup(taken->product_text ? taken->product_text : "");
-    d->schema = d->sink->schema(d->userdata, TAKE(taken->schema));
-    d->status_base_doubt[0] = '\0';
+    c->server = taken;
+    free(c->product);
+    c->product = strdup(taken->product_text ? taken->product_text : "");
+    c->base_doubt[0] = '\0';
     if (!taken->base_visible[0]) {
-        snprintf(d->status_base_doubt, sizeof d->status_base_doubt, "%s", taken->base_doubt);
-        log_debug("the base %s cannot be seen: %s", d->searches[0].base, taken->base_doubt);
+        snprintf(c->base_doubt, sizeof(c->base_doubt), "%s", taken->base_doubt);
+        log_debug("the base %s cannot be seen: %s", c->bases[0], taken->base_doubt);
     }
-    struct error own = {};
-    bool started;
-    r = look_for_groups(d, &started, &own);
-    if (r < 0)
-        note_failure(d, r, &own);
-    else if (!started)
-        connection_start_feed(d);
-}
-
-static void on_searched(struct session *s, const struct session_request *request, void *userdata)
-{
-    struct directory *d = userdata;
-    struct directory_search search = {
-        .uri = session_uri(s),
-        .base = request->base,
-        .filter = request->filter,
-        .scope = request->scope,
-        .attributes = request->attributes,
-        .paged = libldap_control(request->controls, LIBLDAP_OID_PAGED) != NULL,
-        .synchronises = libldap_control(request->controls, LIBLDAP_OID_SYNC) != NULL,
-    };
-    if (d->searched)
-        d->searched(&search, d->searched_userdata);
+    c->events->up(c->session, c->server, c->owner);
 }
 
 /* Takes ld. */
-static void begin_session(struct directory *d, LDAP *ld)
+static void begin_session(struct connection *c, LDAP *ld)
 {
     static const struct session_events events = {
         .lost = on_lost, .turn = on_turn, .searched = on_searched};
-    const char *bases[DIRECTORY_MAX_SEARCHES];
-    for (unsigned i = 0; i < d->n_searches; i++)
-        bases[i] = d->searches[i].base;
-    struct error e = {};
+    struct error e = {0};
     uint64_t certificate_usec = connect_certificate_expires(ld);
-    int r = session_new(&d->session, d->event, ld, d->address->uri, &events, d, &e);
+    int r = session_new(&c->session, c->event, ld, c->address->uri, &events, c, &e);
     if (r == 0)
-        r = rootdse_read_start(&d->reading, d->session, bases, d->n_searches,
-                               d->options.search_timeout_usec, on_read, d, &e);
+        r = rootdse_read_start(&c->reading, c->session, c->bases, c->n_bases,
+                               c->options->search_timeout_usec, on_read, c, &e);
     if (r < 0) {
-        connection_fail(d, r, false, &e);
+        fail(c, r, false, &e);
         return;
     }
-    d->connected_usec = clock_monotonic_usec();
-    d->certificate_expires_usec = certificate_usec;
-    if (d->options.keepalive_usec > 0)
-        directory_arm(d->heartbeat, d->options.keepalive_usec);
-    if (d->options.return_interval_usec > 0 && d->address->preference > 0 && !d->once)
-        directory_arm(d->comeback, d->options.return_interval_usec);
+    c->connected_usec = clock_monotonic_usec();
+    c->certificate_expires_usec = certificate_usec;
+    if (c->options->keepalive_usec > 0)
+        timer_arm(c->heartbeat, c->options->keepalive_usec);
+    if (c->options->return_interval_usec > 0 && c->address->preference > 0 && c->stays)
+        timer_arm(c->comeback, c->options->return_interval_usec);
 }
 
-static void on_connected(struct connect *c, enum connect_outcome outcome, LDAP *ld, int r,
+static void on_connected(struct connect *connect, enum connect_outcome outcome, LDAP *ld, int r,
                          const struct error *e, void *userdata)
 {
-    (void)c;
-    struct directory *d = userdata;
+    (void)connect;
+    struct connection *c = userdata;
     if (outcome != CONNECT_DONE) {
-        connection_fail(d, r, outcome == CONNECT_REFUSED, e);
+        fail(c, r, outcome == CONNECT_REFUSED, e);
         return;
     }
-    d->connect = connect_free(d->connect);
-    begin_session(d, ld);
+    c->connect = connect_free(c->connect);
+    begin_session(c, ld);
 }
 
 /* Name resolution of a service (DNS SRV). */
@@ -400,113 +270,229 @@ static const struct task_ops resolution_ops = {
 static void on_resolved(struct task *t, bool in_time, void *data, void *userdata)
 {
     (void)t;
-    struct directory *d = userdata;
+    struct connection *c = userdata;
     struct resolution *s = data;
-    struct error e = {};
+    struct error e = {0};
     int r = 0;
     if (!in_time || !s)
-        r = error_set(&e, -ETIMEDOUT, "%s: DNS did not answer in time", d->address->configured);
+        r = error_set(&e, -ETIMEDOUT, "%s: DNS did not answer in time", c->address->configured);
     else if (s->r < 0)
-        r = error_set(&e, s->r, "%s: %s", d->address->configured, s->error.message);
+        r = error_set(&e, s->r, "%s: %s", c->address->configured, s->error.message);
     else
-        r = address_keep_allowed(&s->uris, s->domain, d->options.srv_hosts,
-                                 d->options.n_srv_hosts, &e);
+        r = address_keep_allowed(&s->uris, s->domain, c->options->srv_hosts,
+                                 c->options->n_srv_hosts, &e);
     if (r == 0)
-        r = address_resolved(d->addresses, d->address, &s->uris, &e);
+        r = address_resolved(c->addresses, c->address, &s->uris, &e);
     if (r < 0) {
-        connection_fail(d, r, false, &e);
+        fail(c, r, false, &e);
         return;
     }
-    d->address = NULL; /* it was replaced by those that it stands for */
-    d->resolve = task_free(d->resolve);
-    directory_arm(d->retry, 0);
+    c->address = NULL; /* it was replaced by those that it stands for */
+    c->resolve = task_free(c->resolve);
+    timer_arm(c->retry, 0);
 }
 
-static int resolve(struct directory *d, struct error *e)
+static int resolve(struct connection *c, struct error *e)
 {
-    struct resolution *s = calloc(1, sizeof *s);
+    struct resolution *s = calloc(1, sizeof(*s));
     if (!s)
         return error_out_of_memory(e);
-    s->domain = address_domain(d->address->configured);
-    s->ldaps = address_is_ldaps_service(d->address->configured) ||
-               d->options.tls == DIRECTORY_TLS_LDAPS;
+    s->domain = address_domain(c->address->configured);
+    s->ldaps = address_is_ldaps_service(c->address->configured) ||
+               c->options->tls == DIRECTORY_TLS_LDAPS;
     if (!s->domain) {
         resolution_free(s);
         return error_out_of_memory(e);
     }
-    return task_start(&d->resolve, d->event, d->address->slot, &resolution_ops, s,
-                      d->options.connect_timeout_usec, on_resolved, d, e);
+    return task_start(&c->resolve, c->event, c->address->slot, &resolution_ops, s,
+                      c->options->connect_timeout_usec, on_resolved, c, e);
 }
 
-static void wait_for_next(struct directory *d, uint64_t now, uint64_t when)
+static void wait_for_next(struct connection *c, uint64_t now, uint64_t when)
 {
     uint64_t pause = when > now ? when - now : 0;
-    directory_arm(d->retry, pause);
-    d->next_attempt_usec = clock_steady_usec() + pause;
-    directory_set_state(d,
-                        address_all_refused(d->addresses) ? DIRECTORY_REFUSED : DIRECTORY_AWAY);
+    timer_arm(c->retry, pause);
+    c->next_attempt_usec = clock_steady_usec() + pause;
+    c->events->state(address_all_refused(c->addresses) ? DIRECTORY_REFUSED : DIRECTORY_AWAY,
+                     c->owner);
 }
 
-void connection_try(struct directory *d)
+static void try_next(struct connection *c)
 {
-    struct error e = {};
+    struct error e = {0};
     uint64_t now = clock_monotonic_usec(), when;
-    if (d->connect || d->session || d->resolve)
+    if (c->connect || c->session || c->resolve)
         return;
-    d->address = address_next(d->addresses, now, &when);
-    if (!d->address) {
-        wait_for_next(d, now, when);
+    c->address = address_next(c->addresses, now, &when);
+    if (!c->address) {
+        wait_for_next(c, now, when);
         return;
     }
-    d->next_attempt_usec = 0;
-    free(d->status_uri);
-    d->status_uri = strdup(d->address->uri ? d->address->uri : d->address->configured);
-    directory_set_state(d, DIRECTORY_CONNECTING);
+    c->next_attempt_usec = 0;
+    free(c->uri);
+    c->uri = strdup(c->address->uri ? c->address->uri : c->address->configured);
+    c->events->state(DIRECTORY_CONNECTING, c->owner);
     int r;
-    if (!d->address->uri)
-        r = resolve(d, &e);
+    if (!c->address->uri)
+        r = resolve(c, &e);
     else
-        r = connect_start(&d->connect, d->event, d->address->slot, &d->options, d->address->uri,
-                          on_connected, d, &e);
+        r = connect_start(&c->connect, c->event, c->address->slot, c->options, c->address->uri,
+                          on_connected, c, &e);
     if (r < 0)
-        connection_fail(d, r, false, &e);
+        fail(c, r, false, &e);
 }
 
-static void on_better(struct connect *c, enum connect_outcome outcome, LDAP *ld, int r,
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    (void)source, (void)usec;
+    try_next(userdata);
+    return 0;
+}
+
+static void on_better(struct connect *connect, enum connect_outcome outcome, LDAP *ld, int r,
                       const struct error *e, void *userdata)
 {
-    (void)c, (void)r;
-    struct directory *d = userdata;
-    struct address *better = d->better_address;
+    (void)connect, (void)r;
+    struct connection *c = userdata;
+    struct address *better = c->better_address;
     if (outcome != CONNECT_DONE) {
         log_debug("the preferred server is still away: %s", e->message);
         address_failed(better, outcome == CONNECT_REFUSED, clock_monotonic_usec());
-        d->better = connect_free(d->better);
-        directory_arm(d->comeback, d->options.return_interval_usec);
+        c->better = connect_free(c->better);
+        timer_arm(c->comeback, c->options->return_interval_usec);
         return;
     }
-    log_notice("Returning from %s to the preferred %s", session_uri(d->session), better->uri);
-    connection_drop(d);
+    log_notice("Returning from %s to the preferred %s", session_uri(c->session), better->uri);
+    drop(c);
     address_worked(better);
-    d->address = better;
-    free(d->status_uri);
-    d->status_uri = strdup(better->uri);
-    directory_set_state(d, DIRECTORY_CONNECTING);
-    begin_session(d, ld);
+    c->address = better;
+    free(c->uri);
+    c->uri = strdup(better->uri);
+    c->events->state(DIRECTORY_CONNECTING, c->owner);
+    begin_session(c, ld);
 }
 
-void connection_try_better(struct directory *d)
+static int on_comeback(sd_event_source *source, uint64_t usec, void *userdata)
 {
-    struct error e = {};
-    if (d->better || !d->address || d->state != DIRECTORY_FOLLOWING) {
-        directory_arm(d->comeback, d->options.return_interval_usec);
-        return;
+    (void)source, (void)usec;
+    struct connection *c = userdata;
+    struct error e = {0};
+    if (c->better || !c->address || !c->events->may_leave(c->owner)) {
+        timer_arm(c->comeback, c->options->return_interval_usec);
+        return 0;
     }
-    d->better_address = address_better(d->addresses, d->address, clock_monotonic_usec());
-    int r = d->better_address
-                ? connect_start(&d->better, d->event, d->better_address->slot, &d->options,
-                                d->better_address->uri, on_better, d, &e)
+    c->better_address = address_better(c->addresses, c->address, clock_monotonic_usec());
+    int r = c->better_address
+                ? connect_start(&c->better, c->event, c->better_address->slot, c->options,
+                                c->better_address->uri, on_better, c, &e)
                 : -EAGAIN;
     if (r < 0)
-        directory_arm(d->comeback, d->options.return_interval_usec);
+        timer_arm(c->comeback, c->options->return_interval_usec);
+    return 0;
+}
+
+int connection_new(struct connection **ret, struct sd_event *event,
+                   const struct directory_options *options, const char *const *bases,
+                   unsigned n_bases, const struct connection_events *events, void *owner,
+                   struct error *e)
+{
+    struct connection *c = calloc(1, sizeof(*c));
+    if (!c)
+        return error_out_of_memory(e);
+    c->event = sd_event_ref(event);
+    c->options = options;
+    for (unsigned i = 0; i < n_bases; i++)
+        c->bases[c->n_bases++] = bases[i];
+    c->events = events;
+    c->owner = owner;
+    int r = address_list_new(&c->addresses, options->uris, options->n_uris, e);
+    if (r < 0) {
+        connection_free(c);
+        return r;
+    }
+    r = timer_add(event, &c->retry, on_retry, c);
+    if (r >= 0)
+        r = timer_add(event, &c->heartbeat, on_heartbeat, c);
+    if (r >= 0)
+        r = timer_add(event, &c->comeback, on_comeback, c);
+    if (r < 0) {
+        connection_free(c);
+        return error_set(e, r, "cannot make timers for the directory: %s", strerror(-r));
+    }
+    *ret = c;
+    return 0;
+}
+
+struct connection *connection_free(struct connection *c)
+{
+    if (!c)
+        return NULL;
+    if (c->comeback)
+        drop(c);
+    c->retry = sd_event_source_disable_unref(c->retry);
+    c->heartbeat = sd_event_source_disable_unref(c->heartbeat);
+    c->comeback = sd_event_source_disable_unref(c->comeback);
+    address_list_free(c->addresses);
+    free(c->uri);
+    free(c->product);
+    sd_event_unref(c->event);
+    free(c);
+    return NULL;
+}
+
+void connection_start(struct connection *c, bool stays)
+{
+    c->stays = stays;
+    timer_arm(c->retry, 0);
+}
+
+void connection_stop(struct connection *c)
+{
+    drop(c);
+    sd_event_source_set_enabled(c->retry, SD_EVENT_OFF);
+}
+
+void connection_again(struct connection *c)
+{
+    drop(c);
+    c->connected_usec = 0;
+    c->address = NULL;
+    timer_arm(c->retry, 0);
+}
+
+bool connection_try_now(struct connection *c)
+{
+    if (c->session || c->connect || c->resolve)
+        return false;
+    address_try_now(c->addresses);
+    timer_arm(c->retry, 0);
+    return true;
+}
+
+void connection_worked(struct connection *c)
+{
+    address_worked(c->address);
+}
+
+size_t connection_n_addresses(const struct connection *c)
+{
+    return address_count(c->addresses);
+}
+
+const char *connection_uri(const struct connection *c)
+{
+    return session_uri(c->session);
+}
+
+void connection_status(const struct connection *c, struct connection_status *ret)
+{
+    *ret = (struct connection_status){
+        .uri = c->uri,
+        .product = c->product,
+        .base_doubt = c->base_doubt[0] ? c->base_doubt : NULL,
+        .next_attempt_usec = c->next_attempt_usec,
+        .n_reconnects = c->n_reconnects,
+        .n_entries = c->session ? session_n_entries(c->session) : 0,
+        .certificate_expires_usec = c->certificate_expires_usec,
+    };
 }

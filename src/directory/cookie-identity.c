@@ -25,12 +25,12 @@ static json_t *sorted_attributes(char *const *attributes)
     size_t n = 0;
     while (attributes && attributes[n])
         n++;
-    const char **sorted = calloc(n + 1, sizeof *sorted);
+    const char **sorted = calloc(n + 1, sizeof(*sorted));
     json_t *list = json_array();
     for (size_t i = 0; sorted && i < n; i++)
         sorted[i] = attributes[i];
     if (sorted)
-        qsort(sorted, n, sizeof *sorted, compare_text);
+        qsort(sorted, n, sizeof(*sorted), compare_text);
     for (size_t i = 0; sorted && list && i < n; i++)
         json_array_append_new(list, json_string(sorted[i]));
     free(sorted);

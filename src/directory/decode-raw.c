@@ -33,7 +33,7 @@ void raw_entry_done(struct raw_entry *raw)
 {
     free(raw->id);
     free(raw->watermark);
-    *raw = (struct raw_entry){};
+    *raw = (struct raw_entry){0};
 }
 
 /* An absent text is told from an empty one: 0xff is in no UTF-8 text. */
@@ -52,7 +52,7 @@ static void add_list(struct buffer *b, const struct string_list *l)
 
 int decode_raw_seal(struct decoder *d, const struct directory_options *options, struct error *e)
 {
-    CLEANUP(buffer_done) struct buffer b = {};
+    CLEANUP(buffer_done) struct buffer b = {0};
     CLEANUP(freep) char *schema = d->schema ? schema_to_json(d->schema) : NULL;
     if (d->schema && !schema)
         return error_out_of_memory(e);
@@ -112,12 +112,12 @@ static bool look_at(const struct decoder *d, const struct berval *attribute, boo
     static const char range[] = ";range=";
     const unsigned char *at = (const unsigned char *)attribute->bv_val;
     const unsigned char *end = at + attribute->bv_len;
-    struct berval name, values, first = {};
+    struct berval name, values, first = {0};
     if (!take_element(&at, end, LBER_OCTETSTRING, &name) ||
         !take_element(&at, end, LBER_SET, &values) || at != end)
         return false;
-    for (size_t i = 0; i + sizeof range - 1 <= name.bv_len; i++)
-        if (strncasecmp(name.bv_val + i, range, sizeof range - 1) == 0)
+    for (size_t i = 0; i + sizeof(range) - 1 <= name.bv_len; i++)
+        if (strncasecmp(name.bv_val + i, range, sizeof(range) - 1) == 0)
             return false;
     const unsigned char *value = (const unsigned char *)values.bv_val;
     if (values.bv_len == 0 ||
@@ -145,14 +145,14 @@ static int digest(const struct decoder *d, const char *id, const struct berval *
     /* The head of the first attribute is not in the span: its size is. */
     uint64_t sizes[] = {id ? strlen(id) : UINT64_MAX, ret->dn.bv_len, first->bv_len, span};
     const struct digest_part parts[] = {
-        {d->form, sizeof d->form},         {sizes, sizeof sizes},
+        {d->form, sizeof(d->form)},         {sizes, sizeof(sizes)},
         {id ? id : "", id ? strlen(id) : 0}, {ret->dn.bv_val, ret->dn.bv_len},
         {first->bv_val, span},
     };
     int r = digest_raw(hash, parts, ARRAY_SIZE(parts));
     if (r < 0)
         return error_set(e, r, "SHA-256 failed");
-    memcpy(ret->digest, hash, sizeof ret->digest);
+    memcpy(ret->digest, hash, sizeof(ret->digest));
     return 0;
 }
 
@@ -160,8 +160,8 @@ int decode_raw(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id
                struct raw_entry *ret, struct error *e)
 {
     CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
-    CLEANUP(raw_entry_done) struct raw_entry raw = {};
-    struct berval first = {}, last = {}, element, second_id = {};
+    CLEANUP(raw_entry_done) struct raw_entry raw = {0};
+    struct berval first = {0}, last = {0}, element, second_id = {0};
     ber_len_t left = 0;
     if (ldap_get_dn_ber(ld, m, &ber, &raw.dn) != LDAP_SUCCESS)
         return DECODE_RAW_NONE; /* decoding it says what is wrong */
@@ -185,6 +185,6 @@ int decode_raw(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id
     if (r < 0)
         return r;
     *ret = raw;
-    raw = (struct raw_entry){};
+    raw = (struct raw_entry){0};
     return 0;
 }

@@ -59,7 +59,7 @@ void decoded_done(struct decoded *d)
     free(d->version);
     free(d->partial);
     free(d->bad_member);
-    *d = (struct decoded){};
+    *d = (struct decoded){0};
 }
 
 static bool in_string_list(const struct string_list *l, const char *name)
@@ -73,7 +73,7 @@ static bool in_string_list(const struct string_list *l, const char *name)
 int decode_classes_of_filter(const char *filter, struct string_list *ret)
 {
     static const char start[] = "(objectClass=";
-    const size_t start_size = sizeof start - 1;
+    const size_t start_size = sizeof(start) - 1;
     for (const char *p = filter; p && *p; p++) {
         if (strncasecmp(p, start, start_size) != 0 || (p > filter && p[-1] == '!'))
             continue;
@@ -159,7 +159,7 @@ void decoder_done(struct decoder *d)
     string_list_done(&d->person_classes);
     string_list_done(&d->group_classes);
     kinds_free(d->kinds);
-    *d = (struct decoder){};
+    *d = (struct decoder){0};
 }
 
 void decoder_attributes_free(char **attributes)
@@ -186,7 +186,7 @@ char **decoder_attributes(const struct decoder *d)
                            d->active_directory ? "uSNChanged" : NULL,
                            d->watermark_attribute,
                            d->children_attribute};
-    CLEANUP(string_list_done) struct string_list names = {};
+    CLEANUP(string_list_done) struct string_list names = {0};
     for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
         if (fixed[i] && !in_string_list(&names, fixed[i]) &&
             string_list_add(&names, fixed[i]) < 0)
@@ -195,7 +195,7 @@ char **decoder_attributes(const struct decoder *d)
         if (!in_string_list(&names, d->wanted.items[i]) &&
             string_list_add(&names, d->wanted.items[i]) < 0)
             return NULL;
-    char **ret = calloc(names.n_items + 1, sizeof *ret);
+    char **ret = calloc(names.n_items + 1, sizeof(*ret));
     for (size_t i = 0; ret && i < names.n_items; i++)
         ret[i] = TAKE(names.items[i]);
     if (ret)
@@ -207,16 +207,16 @@ static int collect(LDAP *ld, LDAPMessage *m, struct raw_list *ret, struct error 
 {
     CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
     int code = ldap_get_dn_ber(ld, m, &ber, &ret->dn);
-    struct berval name = {}, *values = NULL;
+    struct berval name = {0}, *values = NULL;
     while (code == LDAP_SUCCESS &&
            (code = ldap_get_attribute_ber(ld, m, ber, &name, &values)) == LDAP_SUCCESS &&
            name.bv_val) {
-        if (name.bv_len >= sizeof ret->items->name ||
+        if (name.bv_len >= sizeof(ret->items->name) ||
             memchr(name.bv_val, '\0', name.bv_len)) {
             ber_memfree(values);
             continue;
         }
-        if (memory_grow(&ret->items, &ret->capacity, ret->n_items + 1, sizeof *ret->items) <
+        if (memory_grow(&ret->items, &ret->capacity, ret->n_items + 1, sizeof(*ret->items)) <
             0) {
             ber_memfree(values);
             return error_out_of_memory(e);
@@ -383,7 +383,7 @@ static size_t without_unique_id(const char *p, size_t size)
 
 char *decode_login_key(const char *bytes, size_t size)
 {
-    CLEANUP(buffer_done) struct buffer b = {};
+    CLEANUP(buffer_done) struct buffer b = {0};
     return text_prepare(&b, bytes, size, TEXT_IGNORE_CASE) < 0 ? NULL : buffer_take(&b);
 }
 
@@ -446,7 +446,7 @@ static int begin_ranges(const struct schema *schema, struct decoded *ret, const 
     ret->ranges = name ? ranges_new(name) : NULL;
     if (!ret->ranges)
         return -ENOMEM;
-    struct range_value *values = calloc(raw->n_values + 1, sizeof *values);
+    struct range_value *values = calloc(raw->n_values + 1, sizeof(*values));
     if (!values)
         return -ENOMEM;
     for (size_t i = 0; i < raw->n_values; i++)
@@ -544,8 +544,8 @@ static int add_keys(const struct decoder *d, struct entry *entry, const struct r
 int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id,
                  struct decoded *ret, struct error *e)
 {
-    *ret = (struct decoded){};
-    CLEANUP(raw_list_done) struct raw_list raw = {};
+    *ret = (struct decoded){0};
+    CLEANUP(raw_list_done) struct raw_list raw = {0};
     int r = collect(ld, m, &raw, e);
     if (r < 0)
         return r;
@@ -615,7 +615,7 @@ char *decode_id(const struct decoder *d, LDAP *ld, LDAPMessage *m)
 int decode_range(struct ranges *ranges, LDAP *ld, LDAPMessage *m)
 {
     CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
-    struct berval dn, name = {}, *values = NULL;
+    struct berval dn, name = {0}, *values = NULL;
     /* An answer without a range says that there is nothing (more). */
     struct range_name range = {.low = ranges_low(ranges), .last = true};
     struct range_value *list = NULL;
@@ -634,7 +634,7 @@ int decode_range(struct ranges *ranges, LDAP *ld, LDAPMessage *m)
             range = seen;
             while (values[n].bv_val)
                 n++;
-            list = calloc(n + 1, sizeof *list);
+            list = calloc(n + 1, sizeof(*list));
             for (size_t i = 0; list && i < n; i++)
                 list[i] = (struct range_value){values[i].bv_val, values[i].bv_len};
             r = list ? 0 : -ENOMEM;
@@ -646,4 +646,14 @@ int decode_range(struct ranges *ranges, LDAP *ld, LDAPMessage *m)
         r = code == LDAP_SUCCESS ? ranges_accept(ranges, &range, list, n, version) : -EBADMSG;
     free(list);
     return r;
+}
+
+int decoded_make_container(struct decoded *d, struct error *e)
+{
+    struct entry *place = entry_new(d->entry->id, d->entry->dn, ENTRY_CONTAINER);
+    if (!place)
+        return error_out_of_memory(e);
+    entry_free(d->entry);
+    d->entry = place;
+    return 0;
 }

@@ -57,6 +57,7 @@ struct decoded {
     char *partial;         /* the name of another attribute that came in part */
 };
 void decoded_done(struct decoded *d);
+int decoded_make_container(struct decoded *d, struct error *e); /* all that it is to us */
 
 /* usual: the identity that the server gives every entry; 0: none. */
 int decoder_init(struct decoder *d, enum identity_kind identity, enum identity_kind usual,

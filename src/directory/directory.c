@@ -1,6 +1,8 @@
 /*
  * The object that the rest of the program sees: its life, its timers, its status. How a
- * connection comes about is in connection.c; what a feed does with it, in feed-*.c.
+ * connection comes about is in connection.c; which feed runs over it, in feeding.c; what a feed
+ * does with it, in feed-*.c. What they report from inside callbacks is noted and dealt with on
+ * the loop's next turn.
  */
 #include "config.h"
 
@@ -10,15 +12,51 @@
 #include <systemd/sd-event.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "base/log-ids.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "directory/address.h"
 #include "directory/connect.h"
-#include "directory/private.h"
+#include "directory/connection.h"
+#include "directory/feeding.h"
+#include "directory/libldap.h"
+#include "directory/searches.h"
 #include "directory/session.h"
+#include "directory/timer.h"
 
 /* Several doubts in a row (an OU moved out, then another) are one read. */
 #define DOUBTS_PAUSE_USEC (2 * USEC_PER_SEC)
+
+struct directory {
+    struct sd_event *event;
+    struct directory_options options;
+    const struct feed_sink *sink;
+    void *userdata;
+    struct searches searches;
+    struct feeding *feeding;
+    struct connection *connection;
+    sd_event_source *settle, *full, *doubts;
+    bool running, once, quiet;
+    void (*searched)(const struct directory_search *s, void *userdata);
+    void *searched_userdata;
+
+    /* of a read that is done once */
+    void (*once_done)(int r, const struct error *e, void *userdata);
+    void *once_userdata;
+    bool once_over;
+    int once_r;
+    size_t n_attempts;
+
+    bool begin_again; /* other attributes are to be read */
+    bool full_wanted;
+
+    /* status */
+    enum directory_state state;
+    bool has_error, away_logged;
+    struct error last_error;
+    uint64_t since_usec, last_change_usec, last_full_read_usec;
+};
 
 const char *directory_state_name(enum directory_state s)
 {
@@ -33,13 +71,7 @@ const char *directory_state_name(enum directory_state s)
     return "unknown";
 }
 
-void directory_arm(struct sd_event_source *source, uint64_t usec)
-{
-    sd_event_source_set_time_relative(source, usec);
-    sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-}
-
-void directory_set_state(struct directory *d, enum directory_state state)
+static void set_state(struct directory *d, enum directory_state state)
 {
     if (d->state != state)
         d->since_usec = clock_steady_usec();
@@ -48,16 +80,20 @@ void directory_set_state(struct directory *d, enum directory_state state)
         d->sink->changed(d->userdata);
 }
 
+static void settle_soon(struct directory *d)
+{
+    sd_event_source_set_enabled(d->settle, SD_EVENT_ONESHOT);
+}
+
 static void end_once(struct directory *d)
 {
-    int r = d->failed;
-    struct error e = d->failure;
+    int r = d->once_r;
+    struct error e = d->last_error;
     void (*done)(int, const struct error *, void *) = d->once_done;
-    connection_drop(d);
+    connection_stop(d->connection);
     d->running = d->once = d->once_over = false;
     d->once_done = NULL;
-    sd_event_source_set_enabled(d->retry, SD_EVENT_OFF);
-    directory_set_state(d, DIRECTORY_STOPPED);
+    set_state(d, DIRECTORY_STOPPED);
     if (done)
         done(r, &e, d->once_userdata); /* may free the directory */
 }
@@ -69,168 +105,174 @@ static int on_settle(sd_event_source *source, void *userdata)
     struct directory *d = userdata;
     if (d->once_over) {
         end_once(d);
-        return 0;
-    }
-    if (d->begin_again) {
+    } else if (d->begin_again) {
         d->begin_again = false;
-        connection_drop(d);
-        d->connected_usec = 0;
-        d->address = NULL;
-        directory_arm(d->retry, 0);
-        directory_set_state(d, DIRECTORY_CONNECTING);
-        return 0;
-    }
-    if (d->failed < 0) {
-        struct error e = d->failure;
-        int r = d->failed;
-        connection_fail(d, r, d->refused, &e);
-        return 0;
-    }
-    if (d->unsupported && d->session) {
-        bool *refused =
-            d->feed_kind == DIRECTORY_FEED_SYNCREPL ? &d->no_syncrepl : &d->no_dirsync;
-        connection_drop_feed(d);
-        *refused = true;
-        connection_start_feed(d);
+        connection_again(d->connection);
+        set_state(d, DIRECTORY_CONNECTING);
+    } else if (!connection_settle(d->connection)) {
+        feeding_settle(d->feeding, d->full_wanted);
     }
     return 0;
-}
-
-static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
-{
-    (void)source, (void)usec;
-    connection_try(userdata);
-    return 0;
-}
-
-static void read_fully(struct directory *d)
-{
-    d->full_wanted = true;
-    if (d->feed && d->failed == 0)
-        d->ops->request_full(d->feed);
 }
 
 static int on_full(sd_event_source *source, uint64_t usec, void *userdata)
 {
     (void)source, (void)usec;
+    struct directory *d = userdata;
     log_debug("time for a full compare");
-    read_fully(userdata);
+    d->full_wanted = true;
+    if (!connection_has_failed(d->connection))
+        feeding_request_full(d->feeding);
     return 0;
 }
 
-static int on_comeback(sd_event_source *source, uint64_t usec, void *userdata)
+/* -- what a feed tells -- */
+
+static void on_feed_failed(int r, const struct error *e, void *owner)
 {
-    (void)source, (void)usec;
-    connection_try_better(userdata);
-    return 0;
+    struct directory *d = owner;
+    connection_note_failure(d->connection, r, e);
 }
 
-static void on_beat(struct session_operation *o, int type, LDAPMessage **m, void *userdata)
+static void on_feed_unsupported(const struct error *e, void *owner)
 {
-    (void)o, (void)m;
-    struct directory *d = userdata;
-    if (type == LDAP_RES_SEARCH_RESULT)
-        d->beat = session_operation_free(d->beat);
+    struct directory *d = owner;
+    feeding_note_unsupported(d->feeding, e);
+    settle_soon(d);
 }
 
-/* A frozen server still answers TCP's keep-alive; only a search shows that it lives. */
-static int on_heartbeat(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_feed_begins(void *owner)
 {
-    (void)source, (void)usec;
-    static const char *const nothing[] = {"1.1", NULL};
-    struct directory *d = userdata;
-    uint64_t now = clock_monotonic_usec();
-    if (!d->session || d->failed < 0)
-        return 0;
-    uint64_t silent = now - session_last_heard_usec(d->session);
-    struct session_request q = {
-        .base = "",
-        .scope = LDAP_SCOPE_BASE,
-        .filter = "(objectClass=*)",
-        .attributes = nothing,
-        .timeout_usec = d->options.search_timeout_usec,
-    };
-    struct error e = {};
-    if (silent >= d->options.keepalive_usec && !d->beat &&
-        session_search(d->session, &d->beat, &q, on_beat, d, &e) < 0) {
-        directory_feed_failed(&d->env, -ENOTCONN, &e);
-        return 0;
-    }
-    directory_arm(d->heartbeat, d->options.keepalive_usec);
-    return 0;
+    set_state(owner, DIRECTORY_READING);
 }
 
-void directory_feed_caught_up(struct feed_environment *env, bool full)
+static void on_caught_up(bool full, void *owner)
 {
-    struct directory *d = env->directory;
+    struct directory *d = owner;
     if (full) {
         d->full_wanted = false;
         d->last_full_read_usec = clock_now_usec();
     }
-    address_worked(d->address);
+    connection_worked(d->connection);
     d->has_error = false;
     if (d->away_logged)
         log_event(LOG_NOTICE, MSG_DIRECTORY_BACK, "The directory is followed again, from %s",
-                  session_uri(d->session));
+                  connection_uri(d->connection));
     d->away_logged = false;
     if (d->once) {
         d->once_over = true;
-        sd_event_source_set_enabled(d->settle, SD_EVENT_ONESHOT);
+        settle_soon(d);
         return;
     }
-    if (d->options.full_interval_usec > 0) {
-        int on = SD_EVENT_OFF;
-        sd_event_source_get_enabled(d->full, &on);
-        if (full || on == SD_EVENT_OFF)
-            directory_arm(d->full, d->options.full_interval_usec);
-    }
+    if (d->options.full_interval_usec > 0 && (full || !timer_is_armed(d->full)))
+        timer_arm(d->full, d->options.full_interval_usec);
     if (d->state != DIRECTORY_FOLLOWING)
-        directory_set_state(d, DIRECTORY_FOLLOWING);
+        set_state(d, DIRECTORY_FOLLOWING);
 }
 
-void directory_feed_committed(struct feed_environment *env, const struct feed_commit *commit)
+static void on_committed(const struct feed_commit *commit, void *owner)
 {
-    struct directory *d = env->directory;
+    struct directory *d = owner;
     if (commit->n_entries > 0 || commit->absence == FEED_ABSENCE_NONE)
         d->last_change_usec = clock_now_usec();
 }
 
-void directory_feed_doubts(struct feed_environment *env, const char *why)
+static void on_doubts(const char *why, void *owner)
 {
-    struct directory *d = env->directory;
-    int on = SD_EVENT_OFF;
+    struct directory *d = owner;
     log_debug("a full compare will follow: %s", why);
-    sd_event_source_get_enabled(d->doubts, &on);
-    if (on == SD_EVENT_OFF)
-        directory_arm(d->doubts, DOUBTS_PAUSE_USEC);
+    if (!timer_is_armed(d->doubts))
+        timer_arm(d->doubts, DOUBTS_PAUSE_USEC);
     d->full_wanted = true;
 }
 
-static int add_timer(struct directory *d, struct sd_event_source **ret,
-                     sd_event_time_handler_t handler)
+/* -- what the connection tells -- */
+
+static void on_state(enum directory_state state, void *owner)
 {
-    int r = sd_event_add_time_relative(d->event, ret, CLOCK_MONOTONIC, 0, 1000, handler, d);
-    return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
+    set_state(owner, state);
 }
 
-static int add_sources(struct directory *d, struct error *e)
+static void on_up(struct session *session, struct rootdse *server, void *owner)
 {
-    int r = add_timer(d, &d->retry, on_retry);
-    if (r >= 0)
-        r = add_timer(d, &d->full, on_full);
-    if (r >= 0)
-        r = add_timer(d, &d->doubts, on_full);
-    if (r >= 0)
-        r = add_timer(d, &d->heartbeat, on_heartbeat);
-    if (r >= 0)
-        r = add_timer(d, &d->comeback, on_comeback);
-    if (r >= 0)
-        r = sd_event_add_defer(d->event, &d->settle, on_settle, d);
-    if (r >= 0)
-        r = sd_event_source_set_enabled(d->settle, SD_EVENT_OFF);
-    return r < 0 ? error_set(e, r, "cannot make timers for the directory: %s", strerror(-r))
-                 : 0;
+    struct directory *d = owner;
+    struct feeding_request q = {
+        .session = session,
+        .server = server,
+        .once = d->once,
+        .force_full = d->full_wanted,
+        .quiet = d->quiet,
+    };
+    feeding_start(d->feeding, &q);
 }
+
+static void on_dropping(void *owner)
+{
+    struct directory *d = owner;
+    feeding_stop(d->feeding);
+    sd_event_source_set_enabled(d->full, SD_EVENT_OFF);
+    sd_event_source_set_enabled(d->doubts, SD_EVENT_OFF);
+}
+
+static void tell_away(struct directory *d, const struct error *e)
+{
+    if (d->away_logged || d->quiet) {
+        log_debug("%s", e->message);
+        return;
+    }
+    d->away_logged = true;
+    log_event(LOG_WARNING, MSG_DIRECTORY_AWAY, "The directory cannot be followed: %s",
+              e->message);
+}
+
+static bool on_failed(int r, const struct error *e, void *owner)
+{
+    struct directory *d = owner;
+    d->last_error = *e;
+    d->has_error = true;
+    tell_away(d, e);
+    if (!d->once || ++d->n_attempts < connection_n_addresses(d->connection))
+        return true;
+    d->once_r = r;
+    d->once_over = true;
+    settle_soon(d);
+    return false;
+}
+
+static void on_noted(void *owner)
+{
+    settle_soon(owner);
+}
+
+static bool may_leave(void *owner)
+{
+    const struct directory *d = owner;
+    return d->state == DIRECTORY_FOLLOWING;
+}
+
+static void on_turn(bool drained, void *owner)
+{
+    struct directory *d = owner;
+    feeding_turn(d->feeding, drained);
+}
+
+static void on_searched(const char *uri, const struct session_request *request, void *owner)
+{
+    struct directory *d = owner;
+    struct directory_search search = {
+        .uri = uri,
+        .base = request->base,
+        .filter = request->filter,
+        .scope = request->scope,
+        .attributes = request->attributes,
+        .paged = libldap_control(request->controls, LIBLDAP_OID_PAGED) != NULL,
+        .synchronises = libldap_control(request->controls, LIBLDAP_OID_SYNC) != NULL,
+    };
+    if (d->searched)
+        d->searched(&search, d->searched_userdata);
+}
+
+/* -- life -- */
 
 static int check_options(const struct directory_options *o, struct error *e)
 {
@@ -246,24 +288,49 @@ static int check_options(const struct directory_options *o, struct error *e)
     return 0;
 }
 
-static int copy_attributes(struct string_list *to, const struct string_list *from,
-                           struct error *e)
+static int add_sources(struct directory *d, struct error *e)
 {
-    CLEANUP(string_list_done) struct string_list copy = {};
-    for (size_t i = 0; i < from->n_items; i++)
-        if (string_list_add(&copy, from->items[i]) < 0)
-            return error_out_of_memory(e);
-    string_list_done(to);
-    *to = copy;
-    copy = (struct string_list){};
-    return 0;
+    int r = timer_add(d->event, &d->full, on_full, d);
+    if (r >= 0)
+        r = timer_add(d->event, &d->doubts, on_full, d);
+    if (r >= 0)
+        r = sd_event_add_defer(d->event, &d->settle, on_settle, d);
+    if (r >= 0)
+        r = sd_event_source_set_enabled(d->settle, SD_EVENT_OFF);
+    return r < 0 ? error_set(e, r, "cannot make timers for the directory: %s", strerror(-r))
+                 : 0;
 }
 
-int directory_refresh_attributes(struct directory *d, struct error *e)
+static int add_owners(struct directory *d, const struct string_list *attributes,
+                      struct error *e)
 {
-    return d->sink->attributes
-               ? copy_attributes(&d->attributes, d->sink->attributes(d->userdata), e)
-               : 0;
+    static const struct feeding_events feeding_events = {
+        .news = {.failed = on_feed_failed,
+                 .unsupported = on_feed_unsupported,
+                 .caught_up = on_caught_up,
+                 .committed = on_committed,
+                 .doubts = on_doubts},
+        .begins = on_feed_begins,
+    };
+    static const struct connection_events connection_events = {
+        .state = on_state,
+        .up = on_up,
+        .dropping = on_dropping,
+        .failed = on_failed,
+        .settle = on_noted,
+        .may_leave = may_leave,
+        .turn = on_turn,
+        .searched = on_searched,
+    };
+    const char *bases[DIRECTORY_MAX_SEARCHES];
+    for (unsigned i = 0; i < d->searches.n_items; i++)
+        bases[i] = d->searches.items[i].base;
+    int r = feeding_new(&d->feeding, d->event, &d->options, &d->searches, attributes, d->sink,
+                        d->userdata, &feeding_events, d, e);
+    if (r == 0)
+        r = connection_new(&d->connection, d->event, &d->options, bases, d->searches.n_items,
+                           &connection_events, d, e);
+    return r;
 }
 
 int directory_new(struct directory **ret, struct sd_event *event,
@@ -274,7 +341,7 @@ int directory_new(struct directory **ret, struct sd_event *event,
     if (r < 0)
         return r;
     connect_prepare_process(options);
-    struct directory *d = calloc(1, sizeof *d);
+    struct directory *d = calloc(1, sizeof(*d));
     if (!d)
         return error_out_of_memory(e);
     d->event = sd_event_ref(event);
@@ -285,13 +352,11 @@ int directory_new(struct directory **ret, struct sd_event *event,
     if (r < 0)
         error_out_of_memory(e);
     if (r == 0)
-        r = copy_attributes(&d->attributes, attributes, e);
-    if (r == 0)
-        r = plan_bases(d, e);
-    if (r == 0)
-        r = address_list_new(&d->addresses, options->uris, options->n_uris, e);
+        r = searches_init(&d->searches, &d->options, e);
     if (r == 0)
         r = add_sources(d, e);
+    if (r == 0)
+        r = add_owners(d, attributes, e);
     if (r < 0) {
         directory_free(d);
         return r;
@@ -304,26 +369,13 @@ struct directory *directory_free(struct directory *d)
 {
     if (!d)
         return NULL;
-    if (d->settle)
-        connection_drop(d);
-    d->retry = sd_event_source_disable_unref(d->retry);
+    d->connection = connection_free(d->connection);
+    d->feeding = feeding_free(d->feeding);
     d->settle = sd_event_source_disable_unref(d->settle);
     d->full = sd_event_source_disable_unref(d->full);
     d->doubts = sd_event_source_disable_unref(d->doubts);
-    d->heartbeat = sd_event_source_disable_unref(d->heartbeat);
-    d->comeback = sd_event_source_disable_unref(d->comeback);
-    address_list_free(d->addresses);
-    for (unsigned i = 0; i < ARRAY_SIZE(d->searches); i++) {
-        free(d->searches[i].base);
-        free(d->searches[i].base_key);
-        free(d->searches[i].filter);
-        free(d->searches[i].groups);
-        free(d->searches[i].persons);
-    }
-    string_list_done(&d->attributes);
+    searches_done(&d->searches);
     directory_options_done(&d->options);
-    free(d->status_uri);
-    free(d->status_product);
     sd_event_unref(d->event);
     free(d);
     return NULL;
@@ -336,9 +388,10 @@ static int start(struct directory *d, bool once, struct error *e)
     d->running = true;
     d->once = once;
     d->once_over = false;
+    d->once_r = 0;
     d->n_attempts = 0;
-    directory_arm(d->retry, 0);
-    directory_set_state(d, DIRECTORY_CONNECTING);
+    connection_start(d->connection, !once);
+    set_state(d, DIRECTORY_CONNECTING);
     return 0;
 }
 
@@ -362,37 +415,22 @@ int directory_read_once(struct directory *d,
 void directory_request_full_read(struct directory *d)
 {
     d->full_wanted = true;
-    if (d->running && !d->session && !d->connect && !d->resolve) {
-        /* A person asks, perhaps after repairing a password: no pause. */
-        address_try_now(d->addresses);
-        directory_arm(d->retry, 0);
-        return;
-    }
-    directory_arm(d->doubts, 0);
-}
-
-static bool same_names(const struct string_list *a, const struct string_list *b)
-{
-    bool same = a->n_items == b->n_items;
-    for (size_t i = 0; i < a->n_items && same; i++)
-        same = string_list_contains(b, a->items[i]);
-    return same;
+    /* A person asks, perhaps after repairing a password: no pause. */
+    if (!d->running || !connection_try_now(d->connection))
+        timer_arm(d->doubts, 0);
 }
 
 int directory_set_attributes(struct directory *d, const struct string_list *attributes,
                              struct error *e)
 {
-    if (same_names(&d->attributes, attributes))
-        return 0;
-    int r = copy_attributes(&d->attributes, attributes, e);
-    if (r < 0 || !d->running)
-        return r;
+    int r = feeding_set_attributes(d->feeding, attributes, e);
+    if (r <= 0 || !d->running)
+        return r < 0 ? r : 0;
     /* The cookie was made with other attributes: the next connection will not use it. We may
      * have been called from inside the sink. */
     d->begin_again = true;
-    if (d->session)
-        session_stop(d->session);
-    sd_event_source_set_enabled(d->settle, SD_EVENT_ONESHOT);
+    connection_silence(d->connection);
+    settle_soon(d);
     return 0;
 }
 
@@ -411,20 +449,23 @@ void directory_on_search(struct directory *d,
 
 void directory_status(const struct directory *d, struct directory_status *ret)
 {
+    const char *reason = feeding_reason(d->feeding);
+    struct connection_status c;
+    connection_status(d->connection, &c);
     *ret = (struct directory_status){
         .state = d->state,
-        .uri = d->status_uri,
-        .product = d->status_product,
-        .feed = d->feed_kind,
-        .feed_reason = d->feed_reason[0] ? d->feed_reason : NULL,
-        .base_doubt = d->status_base_doubt[0] ? d->status_base_doubt : NULL,
+        .uri = c.uri,
+        .product = c.product,
+        .feed = feeding_kind(d->feeding),
+        .feed_reason = reason[0] ? reason : NULL,
+        .base_doubt = c.base_doubt,
         .error = d->has_error ? d->last_error.message : NULL,
         .since_usec = d->since_usec,
-        .next_attempt_usec = d->next_attempt_usec,
+        .next_attempt_usec = c.next_attempt_usec,
         .last_change_usec = d->last_change_usec,
         .last_full_read_usec = d->last_full_read_usec,
-        .n_reconnects = d->n_reconnects,
-        .n_entries = d->session ? session_n_entries(d->session) : 0,
-        .certificate_expires_usec = d->certificate_expires_usec,
+        .n_reconnects = c.n_reconnects,
+        .n_entries = c.n_entries,
+        .certificate_expires_usec = c.certificate_expires_usec,
     };
 }

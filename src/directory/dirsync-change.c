@@ -81,7 +81,7 @@ int dirsync_change_read(const struct schema *schema, LDAP *ld, LDAPMessage *m,
                         struct dirsync_change *x, struct error *e)
 {
     CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
-    struct berval dn, name = {}, *values = NULL;
+    struct berval dn, name = {0}, *values = NULL;
     int code = ldap_get_dn_ber(ld, m, &ber, &dn), r = 0;
     while (code == LDAP_SUCCESS && r == 0 &&
            (code = ldap_get_attribute_ber(ld, m, ber, &name, &values)) == LDAP_SUCCESS &&

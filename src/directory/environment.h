@@ -9,7 +9,6 @@
 #include "directory/decode.h"
 #include "directory/feed.h"
 
-struct directory;
 struct error;
 struct rootdse;
 struct sd_event;
@@ -25,8 +24,19 @@ struct feed_search {
     bool base_visible; /* seen when the connection was made, or at the end of a read since */
 };
 
+/* What whoever started the feed is told. All of it only takes note; the work is done later, from
+ * the loop. */
+struct feed_news {
+    void (*failed)(int r, const struct error *e, void *owner);
+    void (*unsupported)(const struct error *e, void *owner);
+    void (*caught_up)(bool full, void *owner);
+    void (*committed)(const struct feed_commit *commit, void *owner);
+    void (*doubts)(const char *why, void *owner);
+};
+
 struct feed_environment {
-    struct directory *directory;
+    const struct feed_news *news;
+    void *owner;
     struct sd_event *event;
     const struct directory_options *options;
     const struct feed_sink *sink;
@@ -56,22 +66,15 @@ struct directory_feed_ops {
 };
 extern const struct directory_feed_ops feed_syncrepl_ops, feed_dirsync_ops, feed_poll_ops;
 
-/* What to compare when only what changed since is asked for; NULL: this server has nothing. */
-const char *feed_poll_watermark_attribute(const struct rootdse *server);
-/* The watermark, moved back far enough that nothing is missed, times by `more_seconds` on top;
- * malloc'd, NULL when it is malformed. Pure. */
-char *feed_poll_move_back(const char *attribute, const char *watermark, unsigned more_seconds);
+/* Called by feeds and batches; it goes to `news`. */
 
-/* Called by feeds and batches. All of them only take note; the work is done later, from the
- * loop.
- */
 /* The connection cannot be used further: it is closed and made again after a pause. */
-void directory_feed_failed(struct feed_environment *env, int r, const struct error *e);
+void feed_failed(struct feed_environment *env, int r, const struct error *e);
 /* This server does not really offer this feed: the next best one is taken. */
-void directory_feed_unsupported(struct feed_environment *env, const struct error *e);
+void feed_unsupported(struct feed_environment *env, const struct error *e);
 /* A full read or refresh of every search is over, or the feed has caught up with a cookie. */
-void directory_feed_caught_up(struct feed_environment *env, bool full);
+void feed_caught_up(struct feed_environment *env, bool full);
 /* Something was committed. */
-void directory_feed_committed(struct feed_environment *env, const struct feed_commit *commit);
+void feed_committed(struct feed_environment *env, const struct feed_commit *commit);
 /* A change that may have moved more than the server tells: a full compare, soon. */
-void directory_feed_doubts(struct feed_environment *env, const char *why);
+void feed_doubts(struct feed_environment *env, const char *why);

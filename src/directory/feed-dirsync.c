@@ -76,7 +76,7 @@ static void run(struct dirsync *d, unsigned index);
 static void fail(struct dirsync *d, int r, const struct error *e)
 {
     d->search = search_free(d->search);
-    directory_feed_failed(d->env, r, e);
+    feed_failed(d->env, r, e);
 }
 
 static void arm(struct dirsync *d, uint64_t usec)
@@ -87,7 +87,7 @@ static void arm(struct dirsync *d, uint64_t usec)
 
 static int take_change(struct dirsync *d, LDAP *ld, LDAPMessage *m, struct error *e)
 {
-    CLEANUP(dirsync_change_done) struct dirsync_change x = {};
+    CLEANUP(dirsync_change_done) struct dirsync_change x = {0};
     int r = dirsync_change_read(d->env->decoder.schema, ld, m, &x, e);
     if (r < 0 || !x.id)
         return r;
@@ -145,7 +145,7 @@ static int take_cookie(struct dirsync *d, LDAPControl **controls, struct error *
 {
     LDAPControl *c = libldap_control(controls, LIBLDAP_OID_DIRSYNC);
     int more = 0;
-    struct berval bv = {};
+    struct berval bv = {0};
     if (!c)
         return error_set(e, -EBADMSG, "%s: an answer to DirSync came without its control",
                          session_uri(d->env->session));
@@ -290,7 +290,7 @@ static void end_round(struct dirsync *d)
 {
     bool full = d->full;
     d->running = d->full = false;
-    directory_feed_caught_up(d->env, full);
+    feed_caught_up(d->env, full);
     if (d->env->once)
         return;
     if (!d->notified)
@@ -340,7 +340,7 @@ static int begin_first(struct dirsync *d)
 
 static void refused(struct dirsync *d, const struct search_outcome *outcome)
 {
-    struct error e = {};
+    struct error e = {0};
     int r = libldap_error(&e, outcome->code, outcome->said, "%s: DirSync of %s",
                           session_uri(d->env->session), d->env->server->suffixes[d->current]);
     if (outcome->code == LDAP_BUSY || outcome->code == LDAP_UNAVAILABLE) {
@@ -349,14 +349,14 @@ static void refused(struct dirsync *d, const struct search_outcome *outcome)
     }
     d->search = search_free(d->search);
     feed_batch_abort(d->batch);
-    directory_feed_unsupported(d->env, &e);
+    feed_unsupported(d->env, &e);
 }
 
 static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)
 {
     (void)s;
     struct dirsync *d = userdata;
-    struct error e = {};
+    struct error e = {0};
     int r = 0;
     bool dirsync = d->step == STEP_COOKIE || d->step == STEP_CHANGES;
     if (dirsync && outcome->code != LDAP_SUCCESS) {
@@ -399,7 +399,7 @@ static int stored_cookie(struct dirsync *d, struct error *e)
                                     env->server->highest_usn);
     if (!current)
         return error_out_of_memory(e);
-    if (!cookie_identity_matches(identity, current, why, sizeof why)) {
+    if (!cookie_identity_matches(identity, current, why, sizeof(why))) {
         log_notice("The stored position in %s is not used: %s", session_uri(env->session), why);
         return 0;
     }
@@ -410,7 +410,7 @@ static int stored_cookie(struct dirsync *d, struct error *e)
 
 static void run(struct dirsync *d, unsigned index)
 {
-    struct error e = {};
+    struct error e = {0};
     struct sync_cookie *kept = &d->cookies[index];
     d->current = index;
     int r = 0;
@@ -435,7 +435,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     d->running = true;
     d->full = d->full_wanted;
     d->full_wanted = false;
-    struct error e = {};
+    struct error e = {0};
     if (d->looked) {
         run(d, 0);
         return 0;
@@ -484,7 +484,7 @@ static void notify(struct dirsync *d)
         .attributes = attributes,
         .controls = controls,
     };
-    struct error e = {};
+    struct error e = {0};
     d->notified = true;
     if (!rootdse_has_control(d->env->server, LIBLDAP_OID_NOTIFICATION))
         return;
@@ -508,7 +508,7 @@ static void prepare(struct feed_commit *c, void *userdata)
         d->stored_usec[d->current] = clock_monotonic_usec();
     }
     c->end_of_read = d->current + 1 == d->env->n_searches;
-    snprintf(d->what, sizeof d->what, "%s of %zu entr%s from %s",
+    snprintf(d->what, sizeof(d->what), "%s of %zu entr%s from %s",
              whole        ? "full read"
              : d->rolling ? "roll call, and read"
                           : "changes",
@@ -519,7 +519,7 @@ static void prepare(struct feed_commit *c, void *userdata)
 static void committed(void *userdata)
 {
     struct dirsync *d = userdata;
-    struct error e = {};
+    struct error e = {0};
     int r = after(d, &e);
     if (r < 0)
         fail(d, r, &e);
@@ -547,7 +547,7 @@ static void dirsync_free(void *feed)
  * nothing is reported of people who no longer match it. */
 static char **signal_attributes(const struct feed_environment *env)
 {
-    CLEANUP(string_list_done) struct string_list names = {};
+    CLEANUP(string_list_done) struct string_list names = {0};
     int r = string_list_add(&names, "name");
     for (const char *const *p = (const char *const[]){"parentGUID", "isDeleted", NULL}; *p; p++)
         r = r < 0 ? r : string_list_add(&names, *p);
@@ -557,7 +557,7 @@ static char **signal_attributes(const struct feed_environment *env)
             r = string_list_add(&names, env->attributes[i]);
     if (r == 0)
         r = decode_attributes_of_filter(env->options->filter, &names);
-    char **ret = r == 0 ? calloc(names.n_items + 1, sizeof *ret) : NULL;
+    char **ret = r == 0 ? calloc(names.n_items + 1, sizeof(*ret)) : NULL;
     for (size_t i = 0; ret && i < names.n_items; i++)
         ret[i] = TAKE(names.items[i]);
     return ret;
@@ -566,7 +566,7 @@ static char **signal_attributes(const struct feed_environment *env)
 static int dirsync_start(void **ret, struct feed_environment *env, struct error *e)
 {
     static const struct feed_batch_events events = {.prepare = prepare, .committed = committed};
-    struct dirsync *d = calloc(1, sizeof *d);
+    struct dirsync *d = calloc(1, sizeof(*d));
     if (!d)
         return error_out_of_memory(e);
     d->env = env;

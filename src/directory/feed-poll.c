@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-event.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -25,14 +24,9 @@
 #include "directory/rootdse.h"
 #include "directory/search.h"
 #include "directory/session.h"
+#include "directory/watermark.h"
 
 #define DEFAULT_INTERVAL_USEC (60 * USEC_PER_SEC)
-/* How far a mark is moved back. Time stamps come from clocks that differ and step; USNs of
- * changes that are being committed may become visible late. Repeats cost little. */
-#define BACK_SECONDS_TIMESTAMP 60
-#define BACK_SECONDS_CSN       30
-#define BACK_USN               100
-
 struct poll {
     struct feed_environment *env;
     struct feed_batch *batch;
@@ -52,52 +46,6 @@ struct poll {
 
 static int start_search(struct poll *p, struct error *e);
 
-const char *feed_poll_watermark_attribute(const struct rootdse *d)
-{
-    if (d->product == PRODUCT_ACTIVE_DIRECTORY)
-        return "uSNChanged";
-    if (d->has_entry_csn)
-        return "entryCSN";
-    if (d->has_entry_usn)
-        return "entryusn";
-    return d->has_modify_timestamp ? "modifyTimestamp" : NULL;
-}
-
-static char *move_back_usn(const char *watermark)
-{
-    uint64_t n;
-    if (text_parse_unsigned(watermark, UINT64_MAX, &n) < 0)
-        return NULL;
-    return libldap_format("%llu", (unsigned long long)(n > BACK_USN ? n - BACK_USN : 0));
-}
-
-static char *move_back_time(const char *watermark, bool csn, unsigned more_seconds)
-{
-    struct tm tm = {};
-    if (strlen(watermark) < 15 ||
-        sscanf(watermark, "%4d%2d%2d%2d%2d%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
-               &tm.tm_hour, &tm.tm_min, &tm.tm_sec) != 6)
-        return NULL;
-    tm.tm_year -= 1900;
-    tm.tm_mon -= 1;
-    time_t t = timegm(&tm) - (csn ? BACK_SECONDS_CSN : BACK_SECONDS_TIMESTAMP) - more_seconds;
-    if (!gmtime_r(&t, &tm))
-        return NULL;
-    char text[32];
-    if (strftime(text, sizeof text, "%Y%m%d%H%M%S", &tm) == 0)
-        return NULL;
-    return libldap_format(csn ? "%s.000000Z#000000#000#000000" : "%sZ", text);
-}
-
-char *feed_poll_move_back(const char *attribute, const char *watermark, unsigned more_seconds)
-{
-    if (text_equal_ascii_case(attribute, "uSNChanged") ||
-        text_equal_ascii_case(attribute, "entryusn"))
-        return move_back_usn(watermark);
-    return move_back_time(watermark, text_equal_ascii_case(attribute, "entryCSN"),
-                          more_seconds);
-}
-
 static void arm_timer(struct poll *p, uint64_t usec)
 {
     sd_event_source_set_time_relative(p->timer, usec);
@@ -107,7 +55,7 @@ static void arm_timer(struct poll *p, uint64_t usec)
 static void fail(struct poll *p, int r, const struct error *e)
 {
     p->search = search_free(p->search);
-    directory_feed_failed(p->env, r, e);
+    feed_failed(p->env, r, e);
 }
 
 /* USNs: of the moment before the first read, as what changes in it may get a lower number than
@@ -141,7 +89,7 @@ static int begin(struct poll *p, unsigned search, struct error *e)
 
 static void begin_round(struct poll *p)
 {
-    struct error e = {};
+    struct error e = {0};
     p->running = true;
     p->full = p->full_wanted || !can_read_changes(p);
     p->roll = !p->full && ++p->n_rounds >= FEED_ROLL_CALL_EVERY;
@@ -157,7 +105,7 @@ static void begin_round(struct poll *p)
 static void end_round(struct poll *p)
 {
     p->running = false;
-    directory_feed_caught_up(p->env, p->full);
+    feed_caught_up(p->env, p->full);
     if (p->env->once)
         return;
     uint64_t interval = p->env->options->poll_interval_usec;
@@ -201,7 +149,7 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
 {
     (void)s;
     struct poll *p = userdata;
-    struct error e = {};
+    struct error e = {0};
     if (!outcome->whole) {
         p->whole = false;
         feed_batch_doubt(p->batch, "%s", outcome->doubt);
@@ -233,7 +181,7 @@ static int start_search(struct poll *p, struct error *e)
     if (!p->full && !p->roll) {
         const char *attribute = env->decoder.watermark_attribute;
         CLEANUP(freep)
-        char *from = feed_poll_move_back(attribute, p->watermarks[p->current],
+        char *from = watermark_move_back(attribute, p->watermarks[p->current],
                                          p->took_seconds[p->current]);
         CLEANUP(freep) char *since = from ? libldap_format("(%s>=%s)", attribute, from) : NULL;
         filter = libldap_filter_and(s->filter, since);
@@ -262,7 +210,7 @@ static int search_deleted(struct poll *p, struct error *e)
     struct feed_environment *env = p->env;
     LDAPControl show = {.ldctl_oid = (char *)LIBLDAP_OID_SHOW_DELETED, .ldctl_iscritical = 1};
     LDAPControl *controls[] = {&show, NULL};
-    CLEANUP(freep) char *from = feed_poll_move_back("uSNChanged", p->watermarks[p->current], 0);
+    CLEANUP(freep) char *from = watermark_move_back("uSNChanged", p->watermarks[p->current], 0);
     CLEANUP(freep)
     char *filter = from ? libldap_format("(&(isDeleted=TRUE)(uSNChanged>=%s))", from) : NULL;
     if (!filter)
@@ -290,8 +238,7 @@ static void keep_watermark(struct poll *p)
     const char *seen = feed_batch_watermark(p->batch);
     if (!mark && seen)
         mark = strdup(seen);
-    if (!mark || (*kept && (strlen(mark) < strlen(*kept) ||
-                            (strlen(mark) == strlen(*kept) && strcmp(mark, *kept) <= 0))))
+    if (!mark || !watermark_is_greater(mark, *kept))
         return;
     free(*kept);
     *kept = TAKE(mark);
@@ -302,7 +249,7 @@ static void keep_watermark(struct poll *p)
 static void prepare(struct feed_commit *c, void *userdata)
 {
     struct poll *p = userdata;
-    snprintf(p->what, sizeof p->what, "%s of %zu entr%s from %s",
+    snprintf(p->what, sizeof(p->what), "%s of %zu entr%s from %s",
              p->full   ? "full read"
              : p->roll ? "roll call, and read"
                        : "read of changes",
@@ -320,7 +267,7 @@ static void prepare(struct feed_commit *c, void *userdata)
 static void committed(void *userdata)
 {
     struct poll *p = userdata;
-    struct error e = {};
+    struct error e = {0};
     if (p->current + 1 == p->env->n_searches) {
         end_round(p);
         return;
@@ -346,7 +293,7 @@ static void poll_free(void *feed)
 static int poll_start(void **ret, struct feed_environment *env, struct error *e)
 {
     static const struct feed_batch_events events = {.prepare = prepare, .committed = committed};
-    struct poll *p = calloc(1, sizeof *p);
+    struct poll *p = calloc(1, sizeof(*p));
     if (!p)
         return error_out_of_memory(e);
     p->env = env;

@@ -83,7 +83,7 @@ static void fail(struct syncrepl *f, int r, const struct error *e)
     if (f->ended)
         return;
     f->ended = true;
-    directory_feed_failed(f->env, r, e);
+    feed_failed(f->env, r, e);
 }
 
 static void unsupported(struct syncrepl *f, const struct error *e)
@@ -92,7 +92,7 @@ static void unsupported(struct syncrepl *f, const struct error *e)
     for (unsigned i = 0; i < f->env->n_searches; i++)
         f->subs[i].operation = session_operation_free(f->subs[i].operation);
     feed_batch_abort(f->batch);
-    directory_feed_unsupported(f->env, e);
+    feed_unsupported(f->env, e);
 }
 
 static void start_over(struct sub *s, const char *why)
@@ -112,7 +112,7 @@ static void keep_cookie(struct sub *s, struct sync_cookie *taken)
     sync_cookie_done(&s->cookie);
     s->cookie = *taken;
     s->cookie_changed = true;
-    *taken = (struct sync_cookie){};
+    *taken = (struct sync_cookie){0};
 }
 
 static int open_batch(struct sub *s, struct error *e)
@@ -154,7 +154,7 @@ static int take_entry(struct sub *s, LDAPMessage *m, struct error *e)
     struct syncrepl *f = s->feed;
     LDAP *ld = session_ldap(f->env->session);
     CLEANUP(libldap_controls_freep) LDAPControl **controls = NULL;
-    CLEANUP(sync_state_done) struct sync_state state = {};
+    CLEANUP(sync_state_done) struct sync_state state = {0};
     int code = ldap_get_entry_controls(ld, m, &controls);
     LDAPControl *c =
         code == LDAP_SUCCESS ? libldap_control(controls, LDAP_CONTROL_SYNC_STATE) : NULL;
@@ -194,7 +194,7 @@ static void take_reference(struct sub *s, LDAPMessage *m)
 static void finish_batch(struct sub *s)
 {
     struct syncrepl *f = s->feed;
-    struct error e = {};
+    struct error e = {0};
     int r = feed_batch_take_removals(f->batch, &e);
     if (r < 0)
         fail(f, r, &e);
@@ -234,7 +234,7 @@ static int take_info(struct sub *s, LDAPMessage *m, struct error *e)
     struct syncrepl *f = s->feed;
     CLEANUP(libldap_memory_freep) char *oid = NULL;
     struct berval *value = NULL;
-    CLEANUP(sync_info_done) struct sync_info info = {};
+    CLEANUP(sync_info_done) struct sync_info info = {0};
     int code = ldap_parse_intermediate(session_ldap(f->env->session), m, &oid, &value, NULL, 0);
     if (code == LDAP_SUCCESS && oid && strcmp(oid, LDAP_SYNC_INFO) != 0) {
         ber_bvfree(value);
@@ -274,7 +274,7 @@ static int take_end_control(struct sub *s, LDAPControl **controls, struct error 
 {
     struct syncrepl *f = s->feed;
     LDAPControl *c = libldap_control(controls, LDAP_CONTROL_SYNC_DONE);
-    CLEANUP(sync_end_done) struct sync_end end = {};
+    CLEANUP(sync_end_done) struct sync_end end = {0};
     if (!c)
         return error_set(e, -EBADMSG, "the server ended a refresh without saying how");
     int r = sync_parse_end(&c->ldctl_value, &end);
@@ -292,7 +292,7 @@ static int take_end_control(struct sub *s, LDAPControl **controls, struct error 
 static void judge_failure(struct sub *s, int code, const char *said)
 {
     struct syncrepl *f = s->feed;
-    struct error e = {};
+    struct error e = {0};
     int r = libldap_error(&e, code, said, "%s: the synchronisation of %s ended",
                           session_uri(f->env->session), f->env->searches[s->index].base);
     switch (code) {
@@ -347,7 +347,7 @@ static int take_result(struct sub *s, LDAPMessage *m, struct error *e)
 
 static void take_message(struct sub *s, int type, LDAPMessage *m)
 {
-    struct error e = {};
+    struct error e = {0};
     int r = type == LDAP_RES_SEARCH_RESULT ? 0 : open_batch(s, &e);
     if (r == 0) {
         switch (type) {
@@ -364,9 +364,9 @@ static void take_message(struct sub *s, int type, LDAPMessage *m)
 
 static void wait_in_line(struct sub *s, int type, LDAPMessage **m)
 {
-    struct waiting *w = s->n_waiting < WAITING_MAX ? calloc(1, sizeof *w) : NULL;
+    struct waiting *w = s->n_waiting < WAITING_MAX ? calloc(1, sizeof(*w)) : NULL;
     if (!w) {
-        struct error e = {};
+        struct error e = {0};
         int r =
             error_set(&e, -ENOBUFS, "%s: more than %d changes while another search was read",
                       session_uri(s->feed->env->session), WAITING_MAX);
@@ -449,8 +449,8 @@ static int stored_cookie(struct sub *s, void **ret, size_t *ret_size, struct err
     bool damaged =
         env->server->product == PRODUCT_OPENLDAP && !sync_cookie_is_openldap(cookie, size);
     if (damaged)
-        snprintf(why, sizeof why, "it is damaged");
-    if (damaged || !cookie_identity_matches(identity, s->identity, why, sizeof why) ||
+        snprintf(why, sizeof(why), "it is damaged");
+    if (damaged || !cookie_identity_matches(identity, s->identity, why, sizeof(why)) ||
         !changelog_reaches_back(env->server, cookie, size)) {
         log_notice("The stored position in %s is not used: %s", session_uri(env->session), why);
         return 0;
@@ -486,7 +486,7 @@ static int send_request(struct sub *s, const void *cookie, size_t size, struct e
 static void start_refresh(struct sub *s, bool use_cookie)
 {
     struct syncrepl *f = s->feed;
-    struct error e = {};
+    struct error e = {0};
     CLEANUP(libldap_bytes_freep) void *cookie = NULL;
     size_t size = 0;
     s->operation = session_operation_free(s->operation);
@@ -525,7 +525,7 @@ static void begin_round(struct syncrepl *f, bool use_cookie)
 static void end_round(struct syncrepl *f)
 {
     f->refreshing = false;
-    directory_feed_caught_up(f->env, f->full);
+    feed_caught_up(f->env, f->full);
 }
 
 static void prepare(struct feed_commit *c, void *userdata)
@@ -544,7 +544,7 @@ static void prepare(struct feed_commit *c, void *userdata)
         c->cookie_size = s->cookie.size;
         s->cookie_changed = false;
     }
-    snprintf(f->what, sizeof f->what, "%s with %zu entr%s from %s",
+    snprintf(f->what, sizeof(f->what), "%s with %zu entr%s from %s",
              !refresh        ? "changes"
              : s->had_cookie ? "what changed since the last connection"
                              : "full refresh",
@@ -633,7 +633,7 @@ static int syncrepl_start(void **ret, struct feed_environment *env, struct error
 {
     static const struct feed_batch_events events = {
         .prepare = prepare, .committed = committed, .between = true};
-    struct syncrepl *f = calloc(1, sizeof *f);
+    struct syncrepl *f = calloc(1, sizeof(*f));
     if (!f)
         return error_out_of_memory(e);
     f->env = env;

@@ -152,7 +152,7 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     (void)s;
     struct follows *f = userdata;
     if (!outcome->whole) {
-        struct error e = {};
+        struct error e = {0};
         error_set(&e, -EIO, "%s: %s", session_uri(f->session), outcome->doubt);
         f->events.doubt(e.message, f->userdata);
     }
@@ -192,7 +192,7 @@ static void on_connected(struct connect *c, enum connect_outcome outcome, LDAP *
     static const struct session_events events = {.lost = on_lost};
     (void)c;
     struct follows *f = userdata;
-    struct error own = {};
+    struct error own = {0};
     if (outcome != CONNECT_DONE) {
         give_up(f, e);
         return;
@@ -240,7 +240,7 @@ static int on_step(sd_event_source *source, void *userdata)
     struct follows *f = userdata;
     drop_connection(f);
     if (f->first && !f->ended && f->first->n_tried >= f->first->urls.n_items) {
-        struct error e = {};
+        struct error e = {0};
         error_set(&e, -EIO, "a part of %s lies on another server and could not be read: %s",
                   f->env->searches[f->first->search].base, f->reason.message);
         f->events.doubt(e.message, f->userdata);
@@ -252,7 +252,7 @@ static int on_step(sd_event_source *source, void *userdata)
         f->events.over(f->userdata);
         return 0;
     }
-    struct error e = {};
+    struct error e = {0};
     if (f->first->n_tried < f->first->urls.n_items &&
         try_url(f, f->first->urls.items[f->first->n_tried++], &e) < 0)
         give_up(f, &e);
@@ -264,7 +264,7 @@ static int on_step(sd_event_source *source, void *userdata)
 int follows_new(struct follows **ret, struct feed_environment *env,
                 const struct follows_events *events, void *userdata, struct error *e)
 {
-    struct follows *f = calloc(1, sizeof *f);
+    struct follows *f = calloc(1, sizeof(*f));
     if (!f)
         return error_out_of_memory(e);
     f->env = env;
@@ -304,7 +304,7 @@ struct follows *follows_free(struct follows *f)
 
 int follows_add(struct follows *f, unsigned search, char *const *urls, struct error *e)
 {
-    struct reference *r = calloc(1, sizeof *r), **end = &f->first;
+    struct reference *r = calloc(1, sizeof(*r)), **end = &f->first;
     if (!r)
         return error_out_of_memory(e);
     r->search = search;

@@ -35,7 +35,7 @@ struct holders {
 int holders_new(struct holders **ret, struct feed_environment *env,
                 const struct holders_events *events, void *userdata, struct error *e)
 {
-    struct holders *h = calloc(1, sizeof *h);
+    struct holders *h = calloc(1, sizeof(*h));
     if (!h)
         return error_out_of_memory(e);
     *h = (struct holders){.env = env, .events = *events, .userdata = userdata};
@@ -117,7 +117,7 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
 {
     (void)s;
     struct holders *h = userdata;
-    struct error e = {};
+    struct error e = {0};
     if (!outcome->whole) {
         h->chunk_whole = false;
         log_debug("%s", outcome->doubt);
@@ -132,7 +132,7 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
         return;
     CLEANUP(string_list_done) struct string_list absent = h->absent;
     bool whole = h->all_whole;
-    h->absent = (struct string_list){};
+    h->absent = (struct string_list){0};
     holders_reset(h);
     h->events.done(&absent, whole, h->userdata);
 }
@@ -145,7 +145,7 @@ static void on_failed(struct search *s, int r, const struct error *e, void *user
 
 static char *write_filter(const struct holders *h, const char *candidates)
 {
-    CLEANUP(buffer_done) struct buffer b = {};
+    CLEANUP(buffer_done) struct buffer b = {0};
     const struct decoder *d = &h->env->decoder;
     buffer_format(&b, "(&%s(|", candidates);
     for (size_t i = h->first; i < h->first + h->n; i++) {
@@ -189,7 +189,7 @@ int holders_ask(struct holders *h, const struct string_list *ids, struct error *
     for (size_t i = 0; i < ids->n_items; i++)
         if (string_list_add(&h->ids, ids->items[i]) < 0)
             return error_out_of_memory(e);
-    h->found = calloc(ids->n_items + 1, sizeof *h->found);
+    h->found = calloc(ids->n_items + 1, sizeof(*h->found));
     h->first = 0;
     h->index = 0;
     h->all_whole = true;

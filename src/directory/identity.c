@@ -81,7 +81,7 @@ char *identity_filter_value(enum identity_kind kind, const char *id)
         return libldap_filter_escape(id, strlen(id));
     if (strlen(id) != 36)
         return NULL;
-    for (size_t i = 0; i < sizeof places; i++)
+    for (size_t i = 0; i < sizeof(places); i++)
         snprintf(text + 3 * i, 4, "\\%.2s", id + places[i]);
     return strdup(text);
 }

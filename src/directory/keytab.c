@@ -59,8 +59,8 @@ static void take_text(struct reader *r, struct buffer *to)
 /* "host/name@REALM" of one entry; NULL when it is malformed. */
 static char *principal_of(const unsigned char *entry, size_t size)
 {
-    CLEANUP(buffer_done) struct buffer realm = {};
-    CLEANUP(buffer_done) struct buffer name = {};
+    CLEANUP(buffer_done) struct buffer realm = {0};
+    CLEANUP(buffer_done) struct buffer name = {0};
     struct reader r = {entry, entry + size, false};
     uint32_t n = take_number(&r, 2);
     take_text(&r, &realm);
@@ -86,7 +86,7 @@ static bool is_principal(const char *found, const char *asked)
 /* "a@R, b@R": one for each principal, whatever the kinds of its keys. */
 static int refuse(const struct string_list *seen, const char *principal, struct error *e)
 {
-    CLEANUP(buffer_done) struct buffer names = {};
+    CLEANUP(buffer_done) struct buffer names = {0};
 
     for (size_t i = 0; i < seen->n_items; i++)
         buffer_format(&names, "%s%s", i > 0 ? ", " : "", seen->items[i]);
@@ -99,8 +99,8 @@ static int refuse(const struct string_list *seen, const char *principal, struct 
 int keytab_select(const unsigned char *bytes, size_t size, const char *principal,
                   unsigned char **ret, size_t *ret_size, struct error *e)
 {
-    CLEANUP(string_list_done) struct string_list seen = {};
-    CLEANUP(buffer_done) struct buffer kept = {};
+    CLEANUP(string_list_done) struct string_list seen = {0};
+    CLEANUP(buffer_done) struct buffer kept = {0};
     struct reader r = {bytes, bytes + size, false};
     if (take_number(&r, 2) != 0x0502)
         return error_set(e, -EBADMSG, "it is no keytab of version 2");
@@ -203,6 +203,6 @@ void keytab_prepare_process(const char *path, const char *principal)
         return;
     }
     char name[64];
-    snprintf(name, sizeof name, "FILE:/proc/self/fd/%d", offered_fd);
+    snprintf(name, sizeof(name), "FILE:/proc/self/fd/%d", offered_fd);
     setenv("KRB5_CLIENT_KTNAME", name, 1);
 }

@@ -31,7 +31,7 @@ struct kinds {
 struct kinds *kinds_new(const struct class_list *classes, const struct string_list *person,
                         const struct string_list *group, bool own_group_filter)
 {
-    struct kinds *k = calloc(1, sizeof *k);
+    struct kinds *k = calloc(1, sizeof(*k));
     if (k)
         *k = (struct kinds){.classes = classes,
                             .person = person,
@@ -98,7 +98,7 @@ unsigned kinds_of_class(struct kinds *k, const char *class)
             return k->known[i].meanings;
     unsigned meanings = look_up(k, class);
     char *copy = k->n_known < 256 ? strdup(class) : NULL;
-    if (!copy || memory_grow(&k->known, &k->capacity, k->n_known + 1, sizeof *k->known) < 0)
+    if (!copy || memory_grow(&k->known, &k->capacity, k->n_known + 1, sizeof(*k->known)) < 0)
         free(copy); /* only slower */
     else
         k->known[k->n_known++] = (struct known){copy, meanings};

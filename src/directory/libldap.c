@@ -56,7 +56,7 @@ int libldap_error(struct error *e, int code, const char *said, const char *forma
     char context[512];
     va_list ap;
     va_start(ap, format);
-    vsnprintf(context, sizeof context, format, ap);
+    vsnprintf(context, sizeof(context), format, ap);
     va_end(ap);
     return write_error(e, code, said, context);
 }
@@ -66,7 +66,7 @@ int libldap_error_of(struct error *e, LDAP *ld, int code, const char *format, ..
     char context[512];
     va_list ap;
     va_start(ap, format);
-    vsnprintf(context, sizeof context, format, ap);
+    vsnprintf(context, sizeof(context), format, ap);
     va_end(ap);
 
     CLEANUP(libldap_memory_freep) char *said = NULL;
@@ -77,7 +77,7 @@ int libldap_error_of(struct error *e, LDAP *ld, int code, const char *format, ..
 
 char *libldap_filter_escape(const void *bytes, size_t size)
 {
-    CLEANUP(buffer_done) struct buffer b = {};
+    CLEANUP(buffer_done) struct buffer b = {0};
     const unsigned char *p = bytes;
     for (size_t i = 0; i < size; i++) {
         if (p[i] < 0x20 || p[i] >= 0x7f || strchr("\\*()", p[i]))

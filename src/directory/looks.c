@@ -51,7 +51,7 @@ static uint64_t due_usec(const struct look *k)
 static void remove_at(struct look_list *l, size_t i)
 {
     free(l->items[i].name);
-    memmove(l->items + i, l->items + i + 1, (--l->n_items - i) * sizeof *l->items);
+    memmove(l->items + i, l->items + i + 1, (--l->n_items - i) * sizeof(*l->items));
 }
 
 static void list_done(struct look_list *l)
@@ -59,7 +59,7 @@ static void list_done(struct look_list *l)
     for (size_t i = 0; i < l->n_items; i++)
         free(l->items[i].name);
     free(l->items);
-    *l = (struct look_list){};
+    *l = (struct look_list){0};
 }
 
 /* Where the name is, or belongs, in a list that is in order. */
@@ -83,7 +83,7 @@ static struct look *add(struct look_list *l, size_t at, const char *name, uint64
                         struct error *e)
 {
     char *copy = strdup(name);
-    if (!copy || memory_grow(&l->items, &l->capacity, l->n_items + 1, sizeof *l->items) < 0) {
+    if (!copy || memory_grow(&l->items, &l->capacity, l->n_items + 1, sizeof(*l->items)) < 0) {
         free(copy);
         error_out_of_memory(e);
         return NULL;
@@ -104,7 +104,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 int looks_new(struct looks **ret, struct sd_event *event, bool patient,
               void (*due)(void *userdata), void *userdata, struct error *e)
 {
-    struct looks *l = calloc(1, sizeof *l);
+    struct looks *l = calloc(1, sizeof(*l));
     if (!l)
         return error_out_of_memory(e);
     l->patient = patient;

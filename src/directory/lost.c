@@ -123,7 +123,7 @@ static const struct search_request *ask(struct lost *l, char *base, int scope, c
 
 static const struct search_request *ask_entry(struct lost *l)
 {
-    CLEANUP(buffer_done) struct buffer b = {};
+    CLEANUP(buffer_done) struct buffer b = {0};
     size_t end = l->n_asked + VALUES_AT_ONCE;
     buffer_add_text(&b, "(&");
     for (; l->n_asked < l->missing->n_members && l->n_asked < end; l->n_asked++)
@@ -185,7 +185,7 @@ int lost_take(struct lost *l, struct decoded *ret, struct error *e)
     if (l->open && keep_keys(l) < 0)
         return error_out_of_memory(e);
     *ret = l->decoded;
-    l->decoded = (struct decoded){};
+    l->decoded = (struct decoded){0};
     ret->asked = true;
     if (!l->open)
         return 0;
@@ -233,7 +233,7 @@ static int judge_by_rest(struct lost *l, bool can_ask)
 int lost_new(struct lost **ret, struct feed_environment *env, unsigned search,
              struct decoded *taken, struct entry *missing_taken, struct error *e)
 {
-    struct lost *l = calloc(1, sizeof *l);
+    struct lost *l = calloc(1, sizeof(*l));
     if (!l) {
         entry_free(missing_taken);
         return error_out_of_memory(e);
@@ -242,7 +242,7 @@ int lost_new(struct lost **ret, struct feed_environment *env, unsigned search,
     l->search = search;
     l->missing = missing_taken;
     l->decoded = *taken;
-    *taken = (struct decoded){};
+    *taken = (struct decoded){0};
     bool foreign = l->decoded.foreign;
     if (!foreign && !env->decoder.active_directory) {
         l->how = ASK_ENTRY;

@@ -38,7 +38,7 @@ int newcomers_new(struct newcomers **ret, struct feed_environment *env,
                   void (*failed)(int r, const struct error *e, void *userdata), void *userdata,
                   struct error *e)
 {
-    struct newcomers *n = calloc(1, sizeof *n);
+    struct newcomers *n = calloc(1, sizeof(*n));
     if (!n)
         return error_out_of_memory(e);
     *n = (struct newcomers){.env = env, .done = done, .failed = failed, .userdata = userdata};
@@ -90,9 +90,9 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
 {
     (void)s;
     struct newcomers *n = userdata;
-    struct error e = {};
+    struct error e = {0};
     if (outcome->code != LDAP_SUCCESS)
-        directory_feed_doubts(n->env, "the server did not say which groups the new people are in");
+        feed_doubts(n->env, "the server did not say which groups the new people are in");
     n->search = search_free(n->search);
     if (++n->index == n->env->n_searches) {
         n->index = 0;
@@ -105,7 +105,7 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
         return;
     }
     CLEANUP(string_list_done) struct string_list groups = n->groups;
-    n->groups = (struct string_list){};
+    n->groups = (struct string_list){0};
     newcomers_reset(n);
     n->done(&groups, n->userdata);
 }
@@ -146,7 +146,7 @@ int newcomers_ask(struct newcomers *n, struct error *e)
     const struct feed_search *groups = &env->searches[n->index];
     const char *attributes[] = {env->decoder.id_attribute, env->decoder.second_id_attribute,
                                 NULL};
-    CLEANUP(buffer_done) struct buffer filter = {};
+    CLEANUP(buffer_done) struct buffer filter = {0};
     if (write_filter(n, &filter, groups->groups) < 0)
         return error_out_of_memory(e);
     CLEANUP(freep) char *text = buffer_take(&filter);

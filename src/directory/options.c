@@ -1,11 +1,13 @@
 /* The options: a copy, since the directory keeps its own, and what a feed is called. */
 #include "config.h"
 
+#include "directory/options.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "directory/private.h"
+#include "directory/feed.h"
 
 static char *copy_text(const char *text, int *r)
 {
@@ -17,7 +19,7 @@ static char *copy_text(const char *text, int *r)
 
 static char **copy_texts(char *const *from, size_t *n, int *r)
 {
-    char **to = calloc(*n + 1, sizeof *to);
+    char **to = calloc(*n + 1, sizeof(*to));
     if (!to) {
         *n = 0;
         *r = -ENOMEM;
@@ -79,7 +81,7 @@ void directory_options_done(struct directory_options *o)
     free(o->group_filter);
     free(o->id_attribute);
     free(o->login_attribute);
-    *o = (struct directory_options){};
+    *o = (struct directory_options){0};
 }
 
 const char *directory_feed_name(enum directory_feed_kind k)

@@ -66,3 +66,7 @@ struct directory_options {
                                 AD link */
     uint64_t return_interval_usec; /* how often a preferred server is tried again */
 };
+
+/* A copy of its own; -ENOMEM: nothing is left of it. */
+int directory_options_copy(struct directory_options *to, const struct directory_options *from);
+void directory_options_done(struct directory_options *o);

@@ -42,7 +42,7 @@ static bool take_digits(const char **p, const char *end, unsigned long *ret)
 bool range_parse(const char *attribute, size_t size, struct range_name *ret)
 {
     static const char option[] = ";range=";
-    const size_t option_size = sizeof option - 1;
+    const size_t option_size = sizeof(option) - 1;
     for (size_t i = 0; i + option_size < size; i++) {
         if (strncasecmp(attribute + i, option, option_size) != 0)
             continue;
@@ -67,7 +67,7 @@ bool range_parse(const char *attribute, size_t size, struct range_name *ret)
 
 struct ranges *ranges_new(const char *attribute)
 {
-    struct ranges *r = calloc(1, sizeof *r);
+    struct ranges *r = calloc(1, sizeof(*r));
     if (!r)
         return NULL;
     r->attribute = strdup(attribute);
@@ -125,7 +125,7 @@ static bool was_edited(const struct ranges *r, const struct range_value *values,
 
 static int append(struct ranges *r, const struct range_value *v)
 {
-    if (memory_grow(&r->values, &r->capacity, r->n_values + 1, sizeof *r->values) < 0)
+    if (memory_grow(&r->values, &r->capacity, r->n_values + 1, sizeof(*r->values)) < 0)
         return -ENOMEM;
     char *copy = malloc(v->size + 1);
     if (!copy)

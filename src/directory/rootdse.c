@@ -105,7 +105,7 @@ const char *rootdse_children_attribute(const struct rootdse *d)
 char *rootdse_container_filter(const struct rootdse *d)
 {
     const char *children = rootdse_children_attribute(d);
-    CLEANUP(buffer_done) struct buffer b = {};
+    CLEANUP(buffer_done) struct buffer b = {0};
     buffer_add_text(&b, "(|");
     for (size_t i = 0; decode_container_classes[i]; i++)
         buffer_format(&b, "(objectClass=%s)", decode_container_classes[i]);
@@ -259,7 +259,7 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
     if (r->step == STEP_SCHEMA)
         return r->found->schema ? 0 : schema_read_message(ld, m, &r->found->schema, e);
     CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
-    struct berval dn, name = {}, *values = NULL;
+    struct berval dn, name = {0}, *values = NULL;
     int code = ldap_get_dn_ber(ld, m, &ber, &dn), failed = 0;
     while (code == LDAP_SUCCESS && failed == 0 &&
            (code = ldap_get_attribute_ber(ld, m, ber, &name, &values)) == LDAP_SUCCESS &&
@@ -339,7 +339,7 @@ static void end_of_step(struct rootdse_read *r, const struct search_outcome *out
         free(d->product_text);
         d->product_text = openldap_text(r->version);
     } else if (r->step == STEP_BASE && r->at == 0 && !d->base_visible[0]) {
-        snprintf(d->base_doubt, sizeof d->base_doubt, "%s (LDAP code %d)%s%s",
+        snprintf(d->base_doubt, sizeof(d->base_doubt), "%s (LDAP code %d)%s%s",
                  ldap_err2string(outcome->code), outcome->code, outcome->said ? ": " : "",
                  outcome->said ? outcome->said : "");
     } else if (r->step == STEP_SCHEMA && outcome->code != LDAP_SUCCESS) {
@@ -374,7 +374,7 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     (void)s;
     struct rootdse_read *r = userdata;
     if (r->step == STEP_ROOT && outcome->code != LDAP_SUCCESS) {
-        struct error e = {};
+        struct error e = {0};
         int code = libldap_error(&e, outcome->code, outcome->said,
                                  "%s: the root entry cannot be read", session_uri(r->session));
         fail(r, code, &e);
@@ -459,14 +459,14 @@ static void next_step(struct rootdse_read *r)
 {
     static const struct search_events events = {
         .entry = on_entry, .done = on_done, .failed = on_failed};
-    struct search_request q = {};
+    struct search_request q = {0};
     while (r->step != STEP_END && !prepare_step(r, &q))
         advance(r);
     if (r->step == STEP_END) {
         r->done(0, TAKE(r->found), NULL, r->userdata);
         return;
     }
-    struct error e = {};
+    struct error e = {0};
     int code = search_start(&r->search, r->session, &q, &events, r, &e);
     if (code < 0)
         fail(r, code, &e);
@@ -478,9 +478,9 @@ int rootdse_read_start(struct rootdse_read **ret, struct session *session,
 {
     static const struct search_events events = {
         .entry = on_entry, .done = on_done, .failed = on_failed};
-    struct rootdse_read *r = calloc(1, sizeof *r);
+    struct rootdse_read *r = calloc(1, sizeof(*r));
     if (r)
-        r->found = calloc(1, sizeof *r->found);
+        r->found = calloc(1, sizeof(*r->found));
     if (!r || !r->found) {
         rootdse_read_free(r);
         return error_out_of_memory(e);
@@ -495,7 +495,7 @@ int rootdse_read_start(struct rootdse_read **ret, struct session *session,
     r->timeout_usec = timeout_usec;
     r->done = done;
     r->userdata = userdata;
-    struct search_request q = {};
+    struct search_request q = {0};
     prepare_step(r, &q);
     int code = search_start(&r->search, session, &q, &events, r, e);
     if (code < 0) {

@@ -85,7 +85,7 @@ static void leave_out(const char *what, const char *why, const char *definition)
     char shown[120];
 
     log_debug("an %s of the schema is left out: %s: %s", what, why,
-              text_printable(shown, sizeof shown, definition, strlen(definition)));
+              text_printable(shown, sizeof(shown), definition, strlen(definition)));
 }
 
 static const LDAPAttributeType *find(const struct types *t, const char *name)
@@ -232,7 +232,7 @@ static int add_class(struct schema *s, const char *definition)
 int schema_read_subschema(const struct schema_definitions *d, struct schema **ret,
                           struct error *e)
 {
-    CLEANUP(types_done) struct types t = {};
+    CLEANUP(types_done) struct types t = {0};
     CLEANUP(schema_freep) struct schema *s = NULL;
     int r = 0;
 
@@ -279,7 +279,7 @@ static int take_values(LDAP *ld, LDAPMessage *m, const char *attribute, struct s
 
 int schema_read_message(LDAP *ld, LDAPMessage *m, struct schema **ret, struct error *e)
 {
-    CLEANUP(string_list_done) struct string_list types = {}, classes = {};
+    CLEANUP(string_list_done) struct string_list types = {0}, classes = {0};
 
     if (take_values(ld, m, "attributeTypes", &types) < 0 ||
         take_values(ld, m, "objectClasses", &classes) < 0)

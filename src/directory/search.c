@@ -49,7 +49,7 @@ __attribute__((format(printf, 2, 3))) static void doubt(struct search *s, const 
     s->doubted = true;
     va_list ap;
     va_start(ap, format);
-    vsnprintf(s->doubt, sizeof s->doubt, format, ap);
+    vsnprintf(s->doubt, sizeof(s->doubt), format, ap);
     va_end(ap);
 }
 
@@ -120,7 +120,7 @@ static void finish(struct search *s, int code, const char *said, LDAPControl **c
         .n_entries = s->n_entries,
         .n_references = s->n_references,
     };
-    memcpy(outcome.doubt, s->doubt, sizeof outcome.doubt);
+    memcpy(outcome.doubt, s->doubt, sizeof(outcome.doubt));
     s->events.done(s, &outcome, s->userdata);
 }
 
@@ -136,7 +136,7 @@ static int next_page(struct search *s, LDAPControl **controls, struct error *e)
             s->base);
         return 0;
     }
-    struct berval cookie = {};
+    struct berval cookie = {0};
     ber_int_t estimate = 0;
     int code = ldap_parse_pageresponse_control(session_ldap(s->session), c, &estimate, &cookie);
     if (code != LDAP_SUCCESS)
@@ -165,7 +165,7 @@ static void take_result(struct search *s, LDAPMessage *m)
     CLEANUP(libldap_memory_freep) char *said = NULL;
     CLEANUP(libldap_strings_freep) char **referrals = NULL;
     CLEANUP(libldap_controls_freep) LDAPControl **controls = NULL;
-    struct error e = {};
+    struct error e = {0};
     s->operation = session_operation_free(s->operation);
     int parsed = ldap_parse_result(session_ldap(s->session), m, &code, NULL, &said, &referrals,
                                    &controls, 0);
@@ -204,7 +204,7 @@ static void on_message(struct session_operation *o, int type, LDAPMessage **m, v
     if (type == LDAP_RES_SEARCH_ENTRY) {
         s->n_entries++;
         s->n_page_entries++;
-        struct error e = {};
+        struct error e = {0};
         int r = s->events.entry(session_ldap(s->session), *m, s->userdata, &e);
         if (r < 0)
             fail(s, r, &e);
@@ -219,7 +219,7 @@ static void on_message(struct session_operation *o, int type, LDAPMessage **m, v
 static int send_page(struct search *s, struct berval *cookie, struct error *e)
 {
     CLEANUP(libldap_control_freep) LDAPControl *page = NULL;
-    LDAPControl *controls[16] = {};
+    LDAPControl *controls[16] = {0};
     size_t n = 0;
     for (; s->request.controls && s->request.controls[n] && n < ARRAY_SIZE(controls) - 2; n++)
         controls[n] = s->request.controls[n];
@@ -247,7 +247,7 @@ int search_start(struct search **ret, struct session *session,
                  const struct search_request *request, const struct search_events *events,
                  void *userdata, struct error *e)
 {
-    struct search *s = calloc(1, sizeof *s);
+    struct search *s = calloc(1, sizeof(*s));
     if (!s)
         return error_out_of_memory(e);
     s->session = session;

@@ -109,7 +109,7 @@ static void note_farewell(struct session *s, LDAPMessage *m)
     int code = 0;
     CLEANUP(libldap_memory_freep) char *said = NULL;
     if (ldap_parse_result(s->ld, m, &code, NULL, &said, NULL, NULL, 0) == LDAP_SUCCESS)
-        snprintf(s->farewell, sizeof s->farewell,
+        snprintf(s->farewell, sizeof(s->farewell),
                  "; before, the server said: %s (LDAP code %d) %s", ldap_err2string(code), code,
                  said ? said : "");
 }
@@ -138,7 +138,7 @@ static void read_failed(struct session *s, int number)
     ldap_get_option(s->ld, LDAP_OPT_RESULT_CODE, &code);
     if (code == LDAP_SUCCESS)
         code = LDAP_SERVER_DOWN;
-    struct error e = {};
+    struct error e = {0};
     int r;
     if (number == ERANGE) /* liblber's word for a message beyond the limit of connect.c */
         r = error_set(&e, -EMSGSIZE,
@@ -158,7 +158,7 @@ static void turn(struct session *s)
 {
     bool drained = false;
     for (unsigned n = 0; n < MESSAGES_PER_TURN && !s->stopped; n++) {
-        struct timeval zero = {};
+        struct timeval zero = {0};
         CLEANUP(libldap_message_freep) LDAPMessage *m = NULL;
         errno = 0;
         int r = ldap_result(s->ld, LDAP_RES_ANY, LDAP_MSG_ONE, &zero, &m);
@@ -220,7 +220,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     for (struct session_operation *o = s->operations; o && !s->stopped; o = o->next) {
         if (o->timeout_usec == 0 || o->heard_usec + o->timeout_usec > now)
             continue;
-        struct error e = {};
+        struct error e = {0};
         int r = error_set(&e, -ETIMEDOUT, "%s: no answer to a search for %.1f s", s->uri,
                           (double)o->timeout_usec / (double)USEC_PER_SEC);
         lose(s, r, &e);
@@ -233,7 +233,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 int session_new(struct session **ret, struct sd_event *event, LDAP *taken, const char *uri,
                 const struct session_events *events, void *userdata, struct error *e)
 {
-    struct session *s = calloc(1, sizeof *s);
+    struct session *s = calloc(1, sizeof(*s));
     if (!s) {
         ldap_unbind_ext(taken, NULL, NULL);
         return error_out_of_memory(e);
@@ -285,7 +285,7 @@ int session_search(struct session *s, struct session_operation **ret,
 {
     if (s->stopped)
         return error_set(e, -ENOTCONN, "%s: the connection is closed", s->uri);
-    struct session_operation *o = calloc(1, sizeof *o);
+    struct session_operation *o = calloc(1, sizeof(*o));
     if (!o)
         return error_out_of_memory(e);
     int code = ldap_search_ext(s->ld, request->base, request->scope, request->filter,

@@ -62,7 +62,7 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
         char shown[64];
         buffer_format(
             &s->classes, "%s%s", i > 0 ? ", " : "",
-            text_printable(shown, sizeof shown, classes[i]->bv_val, classes[i]->bv_len));
+            text_printable(shown, sizeof(shown), classes[i]->bv_val, classes[i]->bv_len));
     }
     ldap_value_free_len(urls);
     ldap_value_free_len(classes);
@@ -89,7 +89,7 @@ static void tell(struct sights *s, struct buffer *sentence)
 
 static void tell_outside(struct sights *s)
 {
-    CLEANUP(buffer_done) struct buffer b = {};
+    CLEANUP(buffer_done) struct buffer b = {0};
     buffer_add_text(&b, "exists, but lies outside of what is searched (");
     for (size_t i = 0; i < s->request.n_bases; i++)
         buffer_format(&b, "%s%s", i > 0 ? " and " : "", s->request.bases[i]);
@@ -100,7 +100,7 @@ static void tell_outside(struct sights *s)
 /* After the first question; true: the second one is needed. */
 static bool judge_entry(struct sights *s, const struct search_outcome *outcome)
 {
-    CLEANUP(buffer_done) struct buffer b = {};
+    CLEANUP(buffer_done) struct buffer b = {0};
     if (!s->found) {
         bool absent = outcome->code == LDAP_SUCCESS || outcome->code == LDAP_NO_SUCH_OBJECT;
         if (!absent)
@@ -118,7 +118,7 @@ static bool judge_entry(struct sights *s, const struct search_outcome *outcome)
 
 static void judge_selection(struct sights *s)
 {
-    CLEANUP(buffer_done) struct buffer b = {};
+    CLEANUP(buffer_done) struct buffer b = {0};
     if (s->is_dynamic)
         buffer_add_text(&b,
                         "names its members by memberURL, which rosterd does not follow: let "
@@ -143,7 +143,7 @@ static void on_done(struct search *search, const struct search_outcome *outcome,
 {
     (void)search;
     struct sights *s = userdata;
-    struct error e = {};
+    struct error e = {0};
     if (!s->selecting && judge_entry(s, outcome)) {
         s->selecting = true;
     } else {
@@ -182,13 +182,13 @@ static int ask(struct sights *s, struct error *e)
 int sights_start(struct sights **ret, const struct sights_request *request,
                  const struct sights_events *events, void *userdata, struct error *e)
 {
-    struct sights *s = calloc(1, sizeof *s);
+    struct sights *s = calloc(1, sizeof(*s));
     if (!s)
         return error_out_of_memory(e);
     s->request = *request;
     s->request.dns = NULL;
-    memcpy(s->base_keys, request->base_keys, request->n_bases * sizeof *s->base_keys);
-    memcpy(s->bases, request->bases, request->n_bases * sizeof *s->bases);
+    memcpy(s->base_keys, request->base_keys, request->n_bases * sizeof(*s->base_keys));
+    memcpy(s->bases, request->bases, request->n_bases * sizeof(*s->bases));
     s->request.base_keys = s->base_keys;
     s->request.bases = s->bases;
     s->events = *events;

@@ -18,7 +18,7 @@
 void sync_cookie_done(struct sync_cookie *c)
 {
     free(c->data);
-    *c = (struct sync_cookie){};
+    *c = (struct sync_cookie){0};
 }
 
 void sync_state_done(struct sync_state *s)
@@ -30,7 +30,7 @@ void sync_info_done(struct sync_info *i)
 {
     sync_cookie_done(&i->cookie);
     free(i->uuids);
-    *i = (struct sync_info){};
+    *i = (struct sync_info){0};
 }
 
 void sync_end_done(struct sync_end *e)
@@ -108,16 +108,16 @@ int sync_parse_state(const struct berval *value, struct sync_state *ret)
 {
     CLEANUP(libldap_ber_buffer_freep) BerElement *ber = NULL;
     ber_int_t state = -1;
-    struct berval uuid = {};
-    *ret = (struct sync_state){};
+    struct berval uuid = {0};
+    *ret = (struct sync_state){0};
     int r = begin(value, true, &ber);
     if (r < 0)
         return r;
-    if (ber_scanf(ber, "{em", &state, &uuid) == LBER_ERROR || uuid.bv_len != sizeof ret->uuid ||
+    if (ber_scanf(ber, "{em", &state, &uuid) == LBER_ERROR || uuid.bv_len != sizeof(ret->uuid) ||
         state < SYNC_PRESENT || state > SYNC_DELETE)
         return -EBADMSG;
     ret->state = (enum sync_entry_state)state;
-    memcpy(ret->uuid, uuid.bv_val, sizeof ret->uuid);
+    memcpy(ret->uuid, uuid.bv_val, sizeof(ret->uuid));
     r = take_optional_cookie(ber, &ret->cookie);
     if (r < 0)
         sync_state_done(ret);
@@ -134,11 +134,11 @@ static int take_ids(BerElement *ber, struct sync_info *ret)
     size_t n = 0;
     while (ids && ids[n].bv_val)
         n++;
-    ret->uuids = calloc(n + 1, sizeof *ret->uuids);
+    ret->uuids = calloc(n + 1, sizeof(*ret->uuids));
     int r = ret->uuids ? 0 : -ENOMEM;
     for (size_t i = 0; i < n && r == 0; i++) {
-        if (ids[i].bv_len == sizeof ret->uuids[i])
-            memcpy(ret->uuids[i], ids[i].bv_val, sizeof ret->uuids[i]);
+        if (ids[i].bv_len == sizeof(ret->uuids[i]))
+            memcpy(ret->uuids[i], ids[i].bv_val, sizeof(ret->uuids[i]));
         else
             r = -EBADMSG;
     }
@@ -181,7 +181,7 @@ static int parse_choice(BerElement *ber, struct sync_info *ret)
 int sync_parse_info(const struct berval *value, struct sync_info *ret)
 {
     CLEANUP(libldap_ber_buffer_freep) BerElement *ber = NULL;
-    *ret = (struct sync_info){};
+    *ret = (struct sync_info){0};
     int r = begin(value, false, &ber);
     if (r == 0)
         r = parse_choice(ber, ret);
@@ -193,7 +193,7 @@ int sync_parse_info(const struct berval *value, struct sync_info *ret)
 int sync_parse_end(const struct berval *value, struct sync_end *ret)
 {
     CLEANUP(libldap_ber_buffer_freep) BerElement *ber = NULL;
-    *ret = (struct sync_end){};
+    *ret = (struct sync_end){0};
     int r = begin(value, true, &ber);
     if (r < 0)
         return r;
@@ -226,7 +226,7 @@ bool sync_cookie_change_number(const void *cookie, size_t size, unsigned long lo
 static bool is_csn(const char *p, size_t size)
 {
     static const char pattern[] = "dddddddddddddd.ddddddZ#xxxxxx#xxx#xxxxxx";
-    if (size != sizeof pattern - 1)
+    if (size != sizeof(pattern) - 1)
         return false;
     for (size_t i = 0; i < size; i++) {
         bool digit = p[i] >= '0' && p[i] <= '9', letter = p[i] >= 'a' && p[i] <= 'f';

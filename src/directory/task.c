@@ -49,7 +49,7 @@ struct task {
 
 struct task_slot *task_slot_new(void)
 {
-    struct task_slot *s = calloc(1, sizeof *s);
+    struct task_slot *s = calloc(1, sizeof(*s));
     if (s)
         atomic_init(&s->references, 1);
     return s;
@@ -85,7 +85,7 @@ static void *thread_main(void *p)
     atomic_store(&s->slot->busy, false);
     uint64_t one = 1;
     /* An eventfd with count 0 takes this without waiting. */
-    if (write(s->wake_fd, &one, sizeof one) != sizeof one)
+    if (write(s->wake_fd, &one, sizeof(one)) != sizeof(one))
         one = 0;
     share_release(s);
     return NULL;
@@ -153,8 +153,8 @@ int task_start(struct task **ret, struct sd_event *event, struct task_slot *slot
         ops->free(data);
         return error_set(e, -EBUSY, "an earlier attempt (%s) has not come back yet", ops->name);
     }
-    struct share *s = calloc(1, sizeof *s);
-    struct task *t = calloc(1, sizeof *t);
+    struct share *s = calloc(1, sizeof(*s));
+    struct task *t = calloc(1, sizeof(*t));
     if (!s || !t) {
         free(s);
         free(t);

@@ -51,7 +51,7 @@ static int open_socket(const char *uri, const char *host, int port, uint64_t tim
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
     struct timeval tv = {.tv_sec = (time_t)(timeout_usec / USEC_PER_SEC),
                          .tv_usec = (suseconds_t)(timeout_usec % USEC_PER_SEC)};
-    snprintf(service, sizeof service, "%d", port);
+    snprintf(service, sizeof(service), "%d", port);
     int looked_up = getaddrinfo(host, service, &hints, &list), number = 0;
     if (looked_up != 0) {
         error_set(e, -ENOTCONN, "%s: there is no host %s to be found: %s", uri, host,
@@ -64,8 +64,8 @@ static int open_socket(const char *uri, const char *host, int port, uint64_t tim
         if (fd < 0)
             continue;
         /* On Linux the send time-out bounds connect(), too. */
-        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
+        setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
         if (connect(fd, a->ai_addr, a->ai_addrlen) < 0) {
             number = errno;
             close(fd);
@@ -85,9 +85,9 @@ static bool ask_for_tls(int fd)
     static const char request[] = "\x30\x1d\x02\x01\x01\x77\x18\x80\x16"
                                   "1.3.6.1.4.1.1466.20037";
     unsigned char answer[512];
-    if (write(fd, request, sizeof request - 1) != sizeof request - 1)
+    if (write(fd, request, sizeof(request) - 1) != sizeof(request) - 1)
         return false;
-    ssize_t n = read(fd, answer, sizeof answer);
+    ssize_t n = read(fd, answer, sizeof(answer));
     for (ssize_t i = 0; i + 2 < n; i++) /* ENUMERATED of one byte: resultCode */
         if (answer[i] == 0x0a && answer[i + 1] == 1)
             return answer[i + 2] == 0;
@@ -116,7 +116,7 @@ static void add_name(struct buffer *b, const X509_NAME *name)
     char *text = NULL;
     X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB);
     long n = BIO_get_mem_data(bio, &text);
-    buffer_add_text(b, text_printable(shown, sizeof shown, text, n > 0 ? (size_t)n : 0));
+    buffer_add_text(b, text_printable(shown, sizeof(shown), text, n > 0 ? (size_t)n : 0));
     BIO_free(bio);
 }
 
@@ -125,7 +125,7 @@ static void add_date(struct buffer *b, const ASN1_TIME *time)
     struct tm tm;
     char text[40] = "?";
     if (ASN1_TIME_to_tm(time, &tm) == 1)
-        strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", &tm);
+        strftime(text, sizeof(text), "%Y-%m-%d %H:%M UTC", &tm);
     buffer_add_text(b, text);
 }
 
@@ -139,11 +139,11 @@ static void add_names(struct buffer *b, X509 *certificate)
         const ASN1_STRING *s = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, i), &type);
         char shown[200] = "another kind of name", ip[INET6_ADDRSTRLEN];
         if (type == GEN_DNS)
-            text_printable(shown, sizeof shown, (const char *)ASN1_STRING_get0_data(s),
+            text_printable(shown, sizeof(shown), (const char *)ASN1_STRING_get0_data(s),
                            (size_t)ASN1_STRING_length(s));
         else if (type == GEN_IPADD && inet_ntop(ASN1_STRING_length(s) == 4 ? AF_INET : AF_INET6,
-                                                ASN1_STRING_get0_data(s), ip, sizeof ip))
-            snprintf(shown, sizeof shown, "%s", ip);
+                                                ASN1_STRING_get0_data(s), ip, sizeof(ip)))
+            snprintf(shown, sizeof(shown), "%s", ip);
         buffer_format(b, "%s%s", i > 0 ? ", " : "", shown);
     }
     if (n == 0)
@@ -172,7 +172,7 @@ static bool matches(X509 *certificate, const char *host)
 static void tell(const char *uri, const char *host, const struct tls_files *files,
                  const struct look *look, X509 *server, struct error *e)
 {
-    CLEANUP(buffer_done) struct buffer b = {};
+    CLEANUP(buffer_done) struct buffer b = {0};
     char own[256] = "";
     buffer_format(&b, "%s: the server's TLS certificate ", uri);
     if (look->failed) {
@@ -188,7 +188,7 @@ static void tell(const char *uri, const char *host, const struct tls_files *file
         buffer_format(&b, ", not for %s (", host);
         add_certificate(&b, server);
         buffer_add_text(&b, ")");
-    } else if (strcmp(host, "localhost") == 0 && gethostname(own, sizeof own) == 0 &&
+    } else if (strcmp(host, "localhost") == 0 && gethostname(own, sizeof(own)) == 0 &&
                !matches(server, own)) {
         buffer_add_text(&b, "is for ");
         add_names(&b, server);
@@ -239,7 +239,7 @@ static void look_at(int fd, const char *uri, const char *host, const struct tls_
         SSL_CTX_use_PrivateKey_file(context, files->key_file, SSL_FILETYPE_PEM);
     }
     CLEANUP(SSL_freep) SSL *ssl = SSL_new(context);
-    struct look look = {};
+    struct look look = {0};
     if (!ssl)
         return;
     SSL_set_app_data(ssl, &look);

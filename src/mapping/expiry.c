@@ -77,12 +77,12 @@ static bool parse_seconds(const char *value, struct expiry *ret)
 
 /* Copies value to text as a generalizedTime: without what stands between the digits of a date and
  * a time, and in UTC where it names no zone. *ret_date: it has no time of day. */
-static bool compact(const char *value, char *text, size_t size, bool *ret_date)
+static bool compact(const char *value, char text[static 64], bool *ret_date)
 {
     /* What may stand behind the nth digit: 2026-11-24T12:00:00 */
     static const char *const between[15] = {[4] = "-/", [6] = "-/", [8] = "Tt ", [10] = ":", [12] = ":"};
     size_t digits = 0, n = 0;
-    while (*value && digits <= 14 && n + 8 < size) {
+    while (*value) {
         if (*value >= '0' && *value <= '9' && digits < 14) {
             text[n++] = *value++;
             digits++;
@@ -100,12 +100,12 @@ static bool compact(const char *value, char *text, size_t size, bool *ret_date)
     if (*ret_date)
         memcpy(text + n, "00", 3);
     n = strlen(text);
-    while (*value && n + 2 < size) {
+    while (*value && n < 62) {
         if (*value != ':') /* of "+01:00" */
             text[n++] = *value;
         value++;
     }
-    if (n > 0 && text[n - 1] >= '0' && text[n - 1] <= '9' && !strpbrk(text, "+-"))
+    if (text[n - 1] >= '0' && text[n - 1] <= '9' && !strpbrk(text, "+-"))
         text[n++] = 'Z';
     text[n] = '\0';
     return !*value;
@@ -118,7 +118,7 @@ static bool parse_time(const char *value, bool starts, struct expiry *ret)
     bool date;
     if (is_integer(value) && strlen(value) != 8)
         return false; /* a count of something; a time without a zone needs its hyphens */
-    if (!compact(value, text, sizeof(text), &date) || matching_parse_time(text, &usec) < 0)
+    if (!compact(value, text, &date) || matching_parse_time(text, &usec) < 0)
         return false;
     /* A date alone is the last day, which is over when it ends in UTC. */
     if (date && !starts)

@@ -51,7 +51,7 @@ static bool has_parts(const struct filter_node *n, const struct normal *value)
 static int bits_match(const struct filter_node *n, const struct value *v)
 {
     int64_t have, want;
-    if (text_parse_signed(v->data, &have) < 0 ||
+    if (v->state != VALUE_TEXT || text_parse_signed(v->data, &have) < 0 ||
         text_parse_signed(n->parts[0].bytes, &want) < 0)
         return FILTER_UNDEFINED;
     return of(n->bits == FILTER_BITS_ALL ? (have & want) == want : (have & want) != 0);
@@ -76,21 +76,13 @@ static int value_matches(const struct filter_node *n, const struct subject *s,
     int r = matching_normalise(&value, s->schema, n->matching, place, v->data, v->size);
     if (r != 0)
         return r < 0 ? r : FILTER_UNDEFINED;
-    switch (n->kind) {
-    case FILTER_SUBSTRINGS: return of(has_parts(n, &value));
-    case FILTER_NOT_BELOW:
+    if (n->kind == FILTER_SUBSTRINGS)
+        return of(has_parts(n, &value));
+    if (n->kind == FILTER_NOT_BELOW)
         return of(matching_compare(n->matching, &value, &n->parts[0].normal) >= 0);
-    case FILTER_NOT_ABOVE:
+    if (n->kind == FILTER_NOT_ABOVE)
         return of(matching_compare(n->matching, &value, &n->parts[0].normal) <= 0);
-    case FILTER_AND:
-    case FILTER_OR:
-    case FILTER_NOT:
-    case FILTER_PRESENT: return FILTER_UNDEFINED; /* have no value to match */
-    case FILTER_EQUAL:
-    case FILTER_APPROXIMATE:
-    case FILTER_EXTENSIBLE: return of(normal_equal(&value, &n->parts[0].normal));
-    }
-    return FILTER_UNDEFINED;
+    return of(normal_equal(&value, &n->parts[0].normal));
 }
 
 bool filter_node_takes(const struct filter_node *n, const struct subject *s, size_t attribute)
@@ -141,19 +133,11 @@ static int set_evaluate(const struct filter_node *n, const struct subject *s)
 
 int filter_node_evaluate(const struct filter_node *n, const struct subject *s)
 {
-    switch (n->kind) {
-    case FILTER_AND:
-    case FILTER_OR: return set_evaluate(n, s);
-    case FILTER_NOT: return negate(filter_node_evaluate(n->children[0], s));
-    case FILTER_EQUAL:
-    case FILTER_APPROXIMATE:
-    case FILTER_SUBSTRINGS:
-    case FILTER_NOT_BELOW:
-    case FILTER_NOT_ABOVE:
-    case FILTER_PRESENT:
-    case FILTER_EXTENSIBLE: return item_evaluate(n, s);
-    }
-    return FILTER_UNDEFINED;
+    if (n->kind == FILTER_AND || n->kind == FILTER_OR)
+        return set_evaluate(n, s);
+    if (n->kind == FILTER_NOT)
+        return negate(filter_node_evaluate(n->children[0], s));
+    return item_evaluate(n, s);
 }
 
 int filter_evaluate(const struct filter *f, const struct subject *s)

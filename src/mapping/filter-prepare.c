@@ -51,9 +51,9 @@ static const char *matching_words(enum matching m)
     case MATCHING_UUID: return "UUIDs";
     case MATCHING_OID: return "names of schema elements";
     case MATCHING_IA5_IGNORE:
-    case MATCHING_IA5_EXACT: return "ASCII text";
+    case MATCHING_IA5_EXACT:
+    default: return "ASCII text";
     }
-    return "something else";
 }
 
 /* A server that keeps to the standard takes no assertion that could not be a value. */
@@ -119,8 +119,8 @@ static int prepare_bits(struct context *c, struct filter_node *n, bool all)
 {
     int64_t ignored;
     n->bits = all ? FILTER_BITS_ALL : FILTER_BITS_ANY;
-    if (n->attribute.written && n->matching != MATCHING_INTEGER &&
-        n->matching != MATCHING_FILETIME && c->kind != SCHEMA_BUILT_IN) {
+    if (n->matching != MATCHING_INTEGER && n->matching != MATCHING_FILETIME &&
+        c->kind != SCHEMA_BUILT_IN) {
         NEVER(c, n, n->rule_at,
               "the rule '%s' never matches: it compares bits of numbers, and the values of "
               "'%s' are %s",
@@ -200,7 +200,7 @@ static int prepare_rule(struct context *c, struct filter_node *n)
         return 0;
     }
     n->matching = (enum matching)matching;
-    return n->attribute.written ? normalise_parts(c, n) : 0;
+    return normalise_parts(c, n);
 }
 
 static int prepare_equality(struct context *c, struct filter_node *n, enum matching equality);
@@ -351,10 +351,10 @@ static int prepare_node(struct context *c, struct filter_node *n)
     case FILTER_SUBSTRINGS: return prepare_substrings(c, n, rules.substrings);
     case FILTER_NOT_BELOW:
     case FILTER_NOT_ABOVE: return prepare_order(c, n, rules.ordering);
-    case FILTER_PRESENT: return 0;
     case FILTER_EXTENSIBLE: return prepare_extensible(c, n, rules.equality);
+    case FILTER_PRESENT:
+    default: return 0;
     }
-    return 0;
 }
 
 int filter_prepare(struct filter *f, const struct schema *schema, struct problems *problems,

@@ -89,9 +89,10 @@ static int prepare_category(struct filter_node *n)
 
 int filter_special_category(const struct filter_node *n, const struct value *v)
 {
-    CLEANUP(freep) char *leaf = v->state == VALUE_TEXT ? dn_leaf_value(v->data) : NULL;
-    if (!leaf)
-        return FILTER_FALSE;
+    CLEANUP(freep) char *leaf = NULL;
+    int r = v->state == VALUE_TEXT ? dn_leaf(v->data, &leaf) : -EINVAL;
+    if (r < 0)
+        return r == -ENOMEM ? r : FILTER_FALSE;
     CLEANUP(freep) char *name = squash(leaf, strlen(leaf));
     if (!name)
         return -ENOMEM;
@@ -186,8 +187,10 @@ static int prepare_sid(struct filter_part *part)
 /* The class by the name that entries have. Without a server's schema the usual ones. */
 static int prepare_class(struct filter_part *part, const struct schema *schema)
 {
-    const char *name = class_name(schema_classes(schema), part->bytes);
-    for (size_t i = 0; name == part->bytes && i < ARRAY_SIZE(classes); i++)
+    /* No class has a NUL in its name, and none is looked for by what stands before one. */
+    bool whole = strlen(part->bytes) == part->size;
+    const char *name = whole ? class_name(schema_classes(schema), part->bytes) : part->bytes;
+    for (size_t i = 0; name == part->bytes && i < ARRAY_SIZE(classes) && whole; i++)
         if (strcmp(classes[i].oid, part->bytes) == 0)
             name = classes[i].name;
     if (name != part->bytes)

@@ -165,12 +165,12 @@ static int init_list(struct rule *rule, const struct mapping_text *t, add_fn add
     while (mapping_text_is_set(t)) {
         struct list_element x = {0};
         struct error e = {0};
-        size_t before = at, offset = 0;
+        size_t offset = 0;
         int r = list_next(t->text, &at, &x, &offset, &e);
         if (r == -EINVAL) {
             problems_add(problems, PROBLEM_ERROR, t, problems_column(problems, t->text, offset),
                          "'%s': %s", t->text, e.message);
-            if (at == before || !t->text[at])
+            if (!t->text[at])
                 break;
             continue;
         }

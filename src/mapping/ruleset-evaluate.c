@@ -77,8 +77,7 @@ static int check_condition(struct evaluation *x, const struct filter *f, int *re
         if (r < 0)
             return r;
     }
-    if (ret_result)
-        *ret_result = result;
+    *ret_result = result;
     return result == FILTER_TRUE ? 1 : 0;
 }
 
@@ -310,7 +309,7 @@ static int run_field(struct evaluation *x, enum user_field f)
     } else {
         /* One form, whatever the directory holds: else one login could become two. */
         CLEANUP(freep) char *composed = text_compose(text);
-        r = take_field_text(x, f, composed ? composed : text);
+        r = composed ? take_field_text(x, f, composed) : -ENOMEM;
     }
     return r < 0 ? r : end_step(x, &field->source, text && text[0]);
 }
@@ -373,11 +372,13 @@ static int read_time(struct evaluation *x, const struct attribute_name *name,
     const struct attribute *a = subject_attribute(x->subject, name);
     struct error e = {0};
     *ret = (struct expiry){.never = true};
-    if (!a || a->n_values == 0) {
+    if (!a) {
         STEP(x, "%s is absent: never", name->written);
         return 0;
     }
-    const struct value *value = subject_value(x->subject, a, NULL, false);
+    const struct value *value = NULL;
+    if (subject_value(x->subject, a, NULL, false, &value) < 0)
+        return -ENOMEM;
     value = value ? value : &a->values[0];
     if (value->state != VALUE_TEXT || parse(name->canonical, value->data, ret, &e) < 0) {
         *ret = (struct expiry){.never = true};
@@ -430,16 +431,18 @@ static int run_start(struct evaluation *x)
              start.usec > x->now_usec ? "begins" : "began", clock_format(when, start.usec));
         r = source_copy(&v->start_source, source);
     }
-    return r < 0 ? r : end_step(x, source, r == 0 && !start.never && start.usec > x->now_usec);
+    return r < 0 ? r : end_step(x, source, !start.never && start.usec > x->now_usec);
 }
 
-/* Before all that may end the evaluation, and in need of nothing else. */
-static int run_revoke_when(struct evaluation *x)
+/* Before all that may end the evaluation, and in need of nothing else. *ret_result: whoever may be
+ * revoked, and nobody can tell, gets nothing new. */
+static int run_revoke_when(struct evaluation *x, int *ret_result)
 {
     const struct ruleset_condition *revoke = &x->rs->revoke;
+    *ret_result = FILTER_FALSE;
     if (!revoke->filter)
         return 0;
-    int r = check_condition(x, revoke->filter, NULL);
+    int r = check_condition(x, revoke->filter, ret_result);
     if (r < 0)
         return r;
     x->verdict->revoked = r == 1;
@@ -489,8 +492,10 @@ static int find_other_logins(struct evaluation *x)
         bool read = false;
         for (size_t k = 0; k < names.n_items; k++)
             read = read || subject_is(x->subject, i, names.items[k]);
-        for (size_t k = 0; read && a->n_values > 1 && k < a->n_values && k < VALUES_MAX; k++)
-            if (r == 0 && subject_value_is_usable(&a->values[k]))
+        if (!read || a->n_values == 1) /* that one was taken */
+            continue;
+        for (size_t k = 0; r == 0 && k < a->n_values && k < VALUES_MAX; k++)
+            if (subject_value_is_usable(&a->values[k]))
                 r = add_other_login(x, &a->values[k]);
     }
     return r;
@@ -498,7 +503,7 @@ static int find_other_logins(struct evaluation *x)
 
 static int evaluate(struct evaluation *x)
 {
-    int r = run_revoke_when(x);
+    int revoke, r = run_revoke_when(x, &revoke);
     if (r < 0)
         return r;
     r = check_scope(x);
@@ -509,7 +514,10 @@ static int evaluate(struct evaluation *x)
         return r;
     if (!user_get(x->user, USER_TEAM))
         return x->undecided ? 0 : skip_without_team(x);
-    r = run_fields(x);
+    if (revoke == FILTER_UNDEFINED)
+        r = set_undecided(x, x->rs->revoke.filter, &x->rs->revoke.source);
+    if (r == 0)
+        r = run_fields(x);
     if (r == 0)
         r = run_disabled_when(x);
     if (r == 0)
@@ -549,8 +557,7 @@ int ruleset_evaluate(const struct ruleset *rs, const struct entry *entry,
     buffer_done(&x.step);
     if (r < 0) {
         verdict_done(&verdict);
-        return r == -ENOMEM ? error_out_of_memory(e)
-                            : error_set(e, r, "the mapping of %s failed", entry->dn);
+        return error_out_of_memory(e);
     }
     *ret = verdict;
     return 0;

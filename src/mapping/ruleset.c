@@ -163,7 +163,7 @@ static int check_name_is_new(struct builder *b, const struct mapping_rule *rule)
     if (first != rule)
         problems_add(&b->problems, PROBLEM_ERROR, &section, 0,
                      "there is a rule '%s' already, in line %u of %s; names must differ",
-                     rule->name, first->line, first->file ? first->file : "");
+                     rule->name, first->line, first->file);
     return 0;
 }
 
@@ -420,9 +420,4 @@ const struct string_list *ruleset_roles(const struct ruleset *rs)
 const struct string_list *ruleset_skills(const struct ruleset *rs)
 {
     return &rs->skills;
-}
-
-bool ruleset_manages(const struct ruleset *rs, enum user_field f)
-{
-    return f == USER_TEAM ? rs->teams.n_items > 0 : rs->fields[f].template != NULL;
 }

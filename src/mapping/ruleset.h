@@ -61,8 +61,6 @@ bool ruleset_names_skill(const struct ruleset *rs, const char *skill);
 const struct string_list *ruleset_teams(const struct ruleset *rs);
 const struct string_list *ruleset_roles(const struct ruleset *rs);
 const struct string_list *ruleset_skills(const struct ruleset *rs);
-bool ruleset_manages(const struct ruleset *rs,
-                     enum user_field f); /* has a template; team: any rule */
 
 /* Roles that nobody may have together, in file order; borrowed. */
 struct ruleset_conflict {

@@ -202,6 +202,7 @@ int skill_from_element(const struct list_element *x, char **ret_name, unsigned *
     if (x->rest[0] && x->rest[0] != ':')
         return error_set(
             e, -EINVAL, "'%s' follows the closing quote; ',' or ':LEVEL' is expected", x->rest);
+    *ret_offset = x->rest_at + 1;
     int r = x->rest[0] ? parse_level(x->rest + 1, &level, e) : 0;
     if (r < 0)
         return r;

@@ -227,20 +227,23 @@ static size_t unescaped_span(const char *text, const char *set)
     return n;
 }
 
-/* Is the value one that the entry's name is made of? */
-static bool is_in_rdn(const struct subject *s, const struct attribute *a, const struct value *v)
+/* Is the value one that the entry's name is made of? Or -ENOMEM. */
+static int is_in_rdn(const struct subject *s, const struct attribute *a, const struct value *v)
 {
     const char *attribute = schema_canonical(s->schema, a->name);
     const char *at = s->entry->dn, *end = at + unescaped_span(at, ",");
     while (at < end) {
         size_t size = unescaped_span(at, ",+");
+        CLEANUP(freep) char *value = NULL;
         CLEANUP(freep) char *pair = strndup(at, size);
-        char *equals = pair ? strchr(pair, '=') : NULL;
-        CLEANUP(freep) char *value = equals ? dn_leaf_value(pair) : NULL;
+        int r = pair ? dn_leaf(pair, &value) : -ENOMEM;
         at += size + 1;
-        if (!value)
+        if (r == -ENOMEM)
+            return r;
+        if (r < 0)
             continue;
-        while (equals > pair && equals[-1] == ' ')
+        char *equals = strchr(pair, '=');
+        while (equals[-1] == ' ') /* behind a type, or it would be no DN */
             equals--;
         *equals = '\0';
         if (text_equal_ascii_case(schema_canonical(s->schema, pair + strspn(pair, " ")),
@@ -251,17 +254,23 @@ static bool is_in_rdn(const struct subject *s, const struct attribute *a, const 
     return false;
 }
 
-const struct value *subject_value(const struct subject *s, const struct attribute *a,
-                                  const char *begins, bool at_end)
+int subject_value(const struct subject *s, const struct attribute *a, const char *begins,
+                  bool at_end, const struct value **ret)
 {
     const struct value *first = NULL;
+    bool forced = s->forced >= a->values && s->forced < a->values + a->n_values;
     for (size_t i = 0; i < a->n_values; i++) {
         const struct value *v = &a->values[i];
         if (!subject_value_is_usable(v) || (begins && !begins_so(v, begins, at_end)))
             continue;
-        if (v == s->forced || (!s->forced && a->n_values > 1 && is_in_rdn(s, a, v)))
-            return v;
-        first = first ? first : v;
+        int r = forced ? v == s->forced : a->n_values > 1 ? is_in_rdn(s, a, v) : 0;
+        if (r < 0)
+            return r;
+        if (r || !first)
+            first = v;
+        if (r)
+            break;
     }
-    return first;
+    *ret = first;
+    return 0;
 }

@@ -53,6 +53,6 @@ const struct attribute *subject_attribute(const struct subject *s,
 bool subject_value_is_usable(const struct value *v);
 /* Of several values the one in the RDN, then the first usable one, in the order of bytes, since
  * servers give them in none. `begins`, unless NULL: only among those that begin (`at_end`: end)
- * so. NULL: there is no such value. */
-const struct value *subject_value(const struct subject *s, const struct attribute *a,
-                                  const char *begins, bool at_end);
+ * so. *ret NULL: there is no such value. Or -ENOMEM. */
+int subject_value(const struct subject *s, const struct attribute *a, const char *begins,
+                  bool at_end, const struct value **ret);

@@ -41,23 +41,25 @@ static int check_size(struct expander *x, const struct buffer *to, const char *a
     return 0;
 }
 
-/* The text of a pattern that holds nothing but literal characters; malloc'd, or NULL. */
-static char *literal_pattern(const struct template_word *w)
+/* The text of a pattern that holds nothing but literal characters; malloc'd, NULL: it is none. */
+static int literal_pattern(const struct template_word *w, char **ret)
 {
     const char *text = w->n_pieces == 1 ? w->pieces[0].literal : NULL;
-    char *plain = text ? malloc(strlen(text) + 1) : NULL;
     size_t n = 0;
-    for (size_t i = 0; plain && text[i]; i++) {
-        if (strchr("*?[", text[i])) {
-            free(plain);
-            return NULL;
-        }
+    if (!text)
+        return 0;
+    CLEANUP(freep) char *plain = malloc(strlen(text) + 1);
+    if (!plain)
+        return -ENOMEM;
+    for (size_t i = 0; text[i]; i++) {
+        if (strchr("*?[", text[i]))
+            return 0;
         i += text[i] == '\\' && text[i + 1];
         plain[n++] = text[i];
     }
-    if (plain)
-        plain[n] = '\0';
-    return plain;
+    plain[n] = '\0';
+    *ret = TAKE(plain);
+    return 0;
 }
 
 /* "SMTP:", "x500=": what says of a value what it is. */
@@ -68,21 +70,21 @@ static bool is_tag(const char *text)
 }
 
 /* The value that an expansion takes. NULL: none; x->unset: as if the attribute were missing. */
-static const struct value *choose_value(struct expander *x,
-                                        const struct template_expansion *expansion,
-                                        const struct attribute *a)
+static int choose_value(struct expander *x, const struct template_expansion *expansion,
+                        const struct attribute *a, const struct value **ret)
 {
     const struct template_operation *o =
         expansion->n_operations > 0 ? &expansion->operations[0] : NULL;
     bool cuts = o && (o->kind == TEMPLATE_REMOVE_START || o->kind == TEMPLATE_REMOVE_END);
     bool at_end = o && o->kind == TEMPLATE_REMOVE_END;
-    CLEANUP(freep) char *text = cuts ? literal_pattern(&o->pattern) : NULL;
-    const struct value *v = text ? subject_value(x->subject, a, text, at_end) : NULL;
-    if (!v && text && !at_end && is_tag(text)) {
-        x->unset = true;
-        return NULL;
-    }
-    return v ? v : subject_value(x->subject, a, NULL, false);
+    CLEANUP(freep) char *text = NULL;
+    int r = cuts ? literal_pattern(&o->pattern, &text) : 0;
+    if (r == 0 && text)
+        r = subject_value(x->subject, a, text, at_end, ret);
+    if (r < 0 || *ret)
+        return r;
+    x->unset = text && !at_end && is_tag(text);
+    return x->unset ? 0 : subject_value(x->subject, a, NULL, false, ret);
 }
 
 /* The first that says something, to be refused by name. */
@@ -103,7 +105,9 @@ static int take_value(struct expander *x, const struct template_expansion *expan
     const struct attribute *a = subject_attribute(x->subject, &expansion->attribute);
     const char *name = expansion->attribute.written;
     x->unset = !a;
-    const struct value *v = a ? choose_value(x, expansion, a) : NULL;
+    const struct value *v = NULL;
+    if (a && choose_value(x, expansion, a, &v) < 0)
+        return error_out_of_memory(x->e);
     if (!v && a && !x->unset)
         v = unusable_value(a);
     if (!v)

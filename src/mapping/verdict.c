@@ -60,8 +60,8 @@ int verdict_add_step(struct verdict *v, const struct source *source, bool matche
     v->steps = steps;
     struct verdict_step *step = &steps[v->n_steps++];
     *step = (struct verdict_step){.line = source->line, .matched = matched};
-    step->rule = source->rule ? strdup(source->rule) : NULL;
+    step->rule = strdup(source->rule);
     step->file = source->file ? strdup(source->file) : NULL;
     step->sentence = TAKE(text);
-    return (source->rule && !step->rule) || (source->file && !step->file) ? -ENOMEM : 0;
+    return !step->rule || (source->file && !step->file) ? -ENOMEM : 0;
 }

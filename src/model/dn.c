@@ -348,18 +348,21 @@ int dn_key(const struct schema *schema, const char *dn, char **ret, struct error
     return key_at(schema, dn, 0, ret, e);
 }
 
-bool dn_is_valid(const char *dn)
+static int check(const char *dn)
 {
     CLEANUP(scanner_done) struct scanner s = {.start = dn, .p = dn};
-    char separator = ',';
+    char separator = *dn ? ',' : '\0';
     struct pair pair;
+    int r = 0;
 
-    if (*s.p == '\0')
-        return true;
-    while (separator != '\0')
-        if (scan_pair(&s, &pair, &separator) < 0)
-            return false;
-    return true;
+    while (separator != '\0' && r == 0)
+        r = scan_pair(&s, &pair, &separator);
+    return r;
+}
+
+bool dn_is_valid(const char *dn)
+{
+    return check(dn) == 0;
 }
 
 bool dn_equal(const struct schema *schema, const char *a, const char *b)
@@ -376,17 +379,28 @@ bool dn_key_is_below(const char *key, const char *ancestor_key)
     return strncmp(key, ancestor_key, strlen(ancestor_key)) == 0;
 }
 
-char *dn_leaf_value(const char *dn)
+int dn_leaf(const char *dn, char **ret)
 {
     CLEANUP(scanner_done) struct scanner s = {.start = dn, .p = dn};
     char separator;
     struct pair pair;
+    int r = check(dn);
 
-    if (!dn_is_valid(dn) || scan_pair(&s, &pair, &separator) < 0)
-        return NULL;
-    if (s.value.data && memchr(s.value.data, '\0', s.value.size))
-        return NULL; /* it would be cut */
-    return buffer_take(&s.value);
+    if (r == 0)
+        r = scan_pair(&s, &pair, &separator);
+    if (r == 0 && s.value.data && memchr(s.value.data, '\0', s.value.size))
+        r = -EINVAL; /* it would be cut */
+    if (r < 0)
+        return r;
+    *ret = buffer_take(&s.value);
+    return *ret ? 0 : -ENOMEM;
+}
+
+char *dn_leaf_value(const char *dn)
+{
+    char *value = NULL;
+
+    return dn_leaf(dn, &value) == 0 ? value : NULL;
 }
 
 const char *dn_parent(const char *dn)

@@ -30,9 +30,10 @@ int dn_key(const struct schema *schema, const char *dn, char **ret, struct error
 bool dn_is_valid(const char *dn);
 bool dn_equal(const struct schema *schema, const char *a, const char *b);
 bool dn_key_is_below(const char *key, const char *ancestor_key); /* true for equal keys too */
-/* The value of the first pair of the leaf RDN, unescaped ("Smith, John"); malloc'd; NULL if
- * invalid. */
-char *dn_leaf_value(const char *dn);
+/* The value of the first pair of the leaf RDN, unescaped ("Smith, John"); malloc'd. -EINVAL: it has
+ * none that is text; -ENOMEM. */
+int dn_leaf(const char *dn, char **ret);
+char *dn_leaf_value(const char *dn); /* NULL: either of these */
 /* The DN without its leaf RDN, as written; NULL when there is none; borrowed from dn. */
 const char *dn_parent(const char *dn);
 /* `value` escaped for use in a DN (RFC 4514 section 2.4); malloc'd. */

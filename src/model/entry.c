@@ -7,6 +7,7 @@
 
 #include "model/entry.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -15,6 +16,12 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "model/json.h"
+
+/* Numbers that are in state files, and in the statements that ask for them. */
+static_assert(ENTRY_PERSON == 1 && ENTRY_GROUP == 2 && ENTRY_CONTAINER == 3,
+              "kinds of entries are stored");
+static_assert(MEMBER_DN == 1 && MEMBER_LOGIN == 2 && MEMBER_PRIMARY == 3,
+              "kinds of members are stored");
 
 static void attribute_done(struct attribute *a)
 {

@@ -165,14 +165,6 @@ const char *operation_kind_name(enum operation_kind k)
     return (size_t)k < ARRAY_SIZE(kind_names) && kind_names[k] ? kind_names[k] : "unknown";
 }
 
-int operation_kind_from_name(const char *name)
-{
-    for (int i = OPERATION_CREATE; i < OPERATION_N_KINDS; i++)
-        if (strcmp(kind_names[i], name) == 0)
-            return i;
-    return -1;
-}
-
 const char *operation_state_name(enum operation_state s)
 {
     return (size_t)s < ARRAY_SIZE(state_names) && state_names[s] ? state_names[s] : "unknown";

@@ -20,7 +20,6 @@ enum operation_kind { /* stored: never renumber, never reuse */
 };
 #define OPERATION_N_KINDS 9
 const char *operation_kind_name(enum operation_kind k); /* "create", … */
-int operation_kind_from_name(const char *name);         /* or -1 */
 
 enum operation_state {     /* stored: never renumber, never reuse */
     OPERATION_READY = 1,   /* may go when not_before has come */

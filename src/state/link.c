@@ -6,12 +6,18 @@
 
 #include "state/link.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "model/operation.h"
 #include "state/db.h"
+
+/* Numbers that are in state files, and in the statements of this folder. */
+static_assert(LINK_ACTIVE == 1 && LINK_DISABLED == 2 && LINK_DELETED == 3 && LINK_THERE == 0 &&
+                  LINK_GONE == 1 && LINK_GONE_OR_RENAMED == 2,
+              "what a link is, is stored");
 
 uint64_t link_used_usec(const struct link *l)
 {

@@ -16,11 +16,15 @@
 #include "model/operation.h"
 #include "state/db.h"
 
-static_assert(BUCKET_CREATED == 1 && BUCKET_ADOPTED == 2 && BUCKET_UPDATED == 3 &&
-                  BUCKET_UNCHANGED == 4 && BUCKET_HELD == 7 && PERSON_USER == 1 &&
-                  OPERATION_READY == 1 && OPERATION_PARKED == 2 && OPERATION_HELD == 3 &&
-                  OPERATION_STARTED == 4,
-              "the statements of this file name these numbers");
+/* Numbers that are in state files, and in the statements of this folder; those of operations are
+ * held in model/operation.c. */
+static_assert(PERSON_UNKNOWN == 0 && PERSON_USER == 1 && PERSON_SKIP == 2 &&
+                  PERSON_INVALID == 3 && PERSON_GONE == 4,
+              "verdicts are stored");
+static_assert(BUCKET_PENDING == 0 && BUCKET_CREATED == 1 && BUCKET_ADOPTED == 2 &&
+                  BUCKET_UPDATED == 3 && BUCKET_UNCHANGED == 4 && BUCKET_LEAVING == 5 &&
+                  BUCKET_SKIPPED == 6 && BUCKET_HELD == 7 && BUCKET_FAILED == 8,
+              "buckets are stored");
 
 const char *person_bucket_name(enum person_bucket b)
 {

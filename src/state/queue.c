@@ -12,11 +12,6 @@
 #include "base/error.h"
 #include "state/db.h"
 
-static_assert(OPERATION_CREATE == 1 && OPERATION_ADOPT == 2 && OPERATION_RENAME == 5 &&
-                  OPERATION_READY == 1 && OPERATION_PARKED == 2 && OPERATION_HELD == 3 &&
-                  OPERATION_STARTED == 4,
-              "the statements of this file name these numbers");
-
 #define COLUMNS                                                                                \
     "o.number, o.kind, o.state, o.entry_id, o.dn, o.login, o.changes, o.why, o.reason, "       \
     "o.sentence, o.cause, o.since_usec, o.not_before_usec, o.attempts, o.run, o.approved, "    \
@@ -66,9 +61,8 @@ static int read_list(struct stmt *q, struct operation_list *ret, struct error *e
         r = read_operation(q, &o, e);
         if (r < 0)
             return r;
-        if (operation_list_add(ret, o) < 0)
+        if (operation_list_add(ret, TAKE(o)) < 0)
             return error_out_of_memory(e);
-        o = NULL; /* taken */
     }
     return r;
 }

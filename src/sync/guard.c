@@ -70,9 +70,9 @@ enum budget_kind guard_budget_of(const struct operation *o, const struct sync_op
                             : BUDGET_DISABLE;
     case OPERATION_DELETE: return BUDGET_DELETE;
     case OPERATION_ADOPT: /* first contact has an approval of its own */
-    case OPERATION_ENABLE: return BUDGET_UPDATE;
+    case OPERATION_ENABLE:
+    default: return BUDGET_UPDATE;
     }
-    return BUDGET_UPDATE;
 }
 
 size_t guard_limit(const struct budget *b, size_t n_linked)

@@ -92,7 +92,7 @@ int plan_revoked(const struct planner_input *in, struct planner_result *r)
 static int plan_rename(const struct planner_input *in, struct planner_result *r)
 {
     const char *login = user_get(in->wanted, USER_LOGIN);
-    if (!login || text_equal_fold(login, in->login))
+    if (text_equal_fold(login, in->login))
         return 0; /* a difference in case alone is the same account */
     struct operation *o;
     char why[768];
@@ -258,7 +258,10 @@ int plan_linked(const struct planner_input *in, struct planner_result *r)
     char sentence[768];
     switch (in->presence) {
     case PLANNER_WANTED: return plan_member(in, r);
+    case PLANNER_SKIPPED:
+    case PLANNER_GONE: return plan_leaver(in, r);
     case PLANNER_INVALID:
+    default:
         r->leaving_usec = 0;
         if (in->vanished_attribute)
             return plan_hold_person(in, r, in->login, REASON_ATTRIBUTE_VANISHED, "attribute",
@@ -266,8 +269,5 @@ int plan_linked(const struct planner_input *in, struct planner_result *r)
                                     plan_vanished_sentence(in, sentence, sizeof(sentence)));
         return plan_hold_person(in, r, in->login, REASON_ENTRY_INVALID, "entry", in->dn,
                                 in->sentence ? in->sentence : "");
-    case PLANNER_SKIPPED:
-    case PLANNER_GONE: return plan_leaver(in, r);
     }
-    return 0;
 }

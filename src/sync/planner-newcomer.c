@@ -169,6 +169,7 @@ int plan_newcomer(const struct planner_input *in, struct planner_result *r)
     }
     switch (in->claim) {
     case PLANNER_LOGIN_SHARED:
+    default:
         return plan_hold_person(in, r, login, REASON_LOGIN_SHARED, "login", login, sentence);
     case PLANNER_LOGIN_LINKED:
     case PLANNER_LOGIN_LEFT_OTHER:
@@ -180,7 +181,6 @@ int plan_newcomer(const struct planner_input *in, struct planner_result *r)
         return plan_hold_person(in, r, login, REASON_USER_GONE, "user", login, sentence);
     case PLANNER_LOGIN_LEFT_SAME: return plan_adopt(in, r, REASON_RELINK, sentence);
     case PLANNER_LOGIN_AT_TENANT: return plan_found(in, r, sentence);
-    case PLANNER_LOGIN_FREE: break;
+    case PLANNER_LOGIN_FREE: return plan_create(in, r);
     }
-    return plan_create(in, r);
 }

@@ -84,12 +84,12 @@ static int hold_twin(const struct planner_input *in, struct planner_result *r)
 /* Another tenant than the state's: nobody is made there before a person says so. */
 static int hold_newcomer(const struct planner_input *in, struct planner_result *r)
 {
-    int rc = 0;
-    for (size_t i = 0; i < r->operations.n_items && rc == 0; i++)
-        if (r->operations.items[i]->state == OPERATION_READY)
-            rc = plan_wait(r->operations.items[i], OPERATION_PARKED, REASON_OTHER_TENANT,
-                           REASON_OTHER_TENANT, in->other_tenant, in->now_usec);
-    return rc;
+    for (size_t i = 0; i < r->operations.n_items; i++)
+        if (r->operations.items[i]->state == OPERATION_READY &&
+            plan_wait(r->operations.items[i], OPERATION_PARKED, REASON_OTHER_TENANT,
+                      REASON_OTHER_TENANT, in->other_tenant, in->now_usec) < 0)
+            return -ENOMEM;
+    return 0;
 }
 
 static int plan(const struct planner_input *in, struct planner_result *ret, struct error *e);

@@ -30,7 +30,7 @@ static inline struct entry *entry_of(const char *dn, const char *const *pairs)
     return TAKE(e);
 }
 
-static struct mapping_rule sample_rules[] = {
+static struct mapping_rule sample_rules[] __attribute__((unused)) = {
     RULE(10, "Support agents", .group = TEXT(11, "cn=cc-support,ou=groups,dc=example,dc=com"),
          .team = TEXT(12, "Customer Service"), .roles = TEXT(13, "Agent"),
          .skills = TEXT(14, "English:100, \"Billing, high\":30")),
@@ -44,7 +44,7 @@ static struct mapping_rule sample_rules[] = {
          .roles = TEXT(52, "Phone")),
 };
 
-static struct mapping_options sample_options = {
+static struct mapping_options sample_options __attribute__((unused)) = {
     .scope_when = TEXT(2, "(objectClass=inetOrgPerson)"),
     .fields = {[USER_LOGIN] = TEXT(60, "${uid,,}"),
                [USER_FIRST_NAME] = TEXT(61, "${givenName:-${displayName:-${cn%% *}}}"),

@@ -1,7 +1,9 @@
 /* How long to wait: the bounds, and that they are never left. */
 #include "config.h"
 
+#include "base/clock.h"
 #include "sync/backoff.h"
+#include "sync/lag.h"
 #include "unit.h"
 
 static void test_bounds(void **state)
@@ -39,11 +41,28 @@ static void test_chance_spreads(void **state)
     assert_int_equal(backoff_wait(1000, 60000, 1, 501), 500);
 }
 
+static void test_lags_are_counted(void **state)
+{
+    (void)state;
+    struct lag l = {0};
+    lag_count(&l, 0);
+    lag_count(&l, 5 * USEC_PER_MSEC);
+    lag_count(&l, 5 * USEC_PER_MSEC + 1);
+    lag_count(&l, lag_bounds_usec[LAG_BOUNDS - 1]);
+    lag_count(&l, lag_bounds_usec[LAG_BOUNDS - 1] + 1);
+    assert_int_equal(l.counts[0], 2);
+    assert_int_equal(l.counts[1], 1);
+    assert_int_equal(l.counts[LAG_BOUNDS - 1], 1);
+    assert_int_equal(l.counts[LAG_BOUNDS], 1);
+    assert_int_equal(l.sum_usec, 10 * USEC_PER_MSEC + 2 + 2 * lag_bounds_usec[LAG_BOUNDS - 1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_chance_spreads),
+        cmocka_unit_test(test_lags_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

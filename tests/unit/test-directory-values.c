@@ -133,32 +133,6 @@ static void test_members(void **state)
     }
 }
 
-static void test_marks(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *attribute, *mark;
-        unsigned more;
-        const char *back;
-    } rows[] = {
-        {"uSNChanged", "5000", 9, "4900"},
-        {"entryusn", "50", 0, "0"},
-        {"uSNChanged", "x", 0, NULL},
-        {"entryCSN", "20261124000010.123456Z#000000#001#000000", 0,
-         "20261123235940.000000Z#000000#000#000000"},
-        {"modifyTimestamp", "20260301000030Z", 60, "20260228235830Z"},
-        {"modifyTimestamp", "2026", 0, NULL},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char *back = feed_poll_move_back(rows[i].attribute, rows[i].mark, rows[i].more);
-        if (rows[i].back)
-            assert_string_equal(back, rows[i].back);
-        else
-            assert_null(back);
-        free(back);
-    }
-}
-
 static void test_cookie_identity(void **state)
 {
     (void)state;
@@ -454,7 +428,6 @@ int main(void)
         cmocka_unit_test(test_classes),
         cmocka_unit_test(test_members),
         cmocka_unit_test(test_filter_attributes),
-        cmocka_unit_test(test_marks),
         cmocka_unit_test(test_cookie_identity),
         cmocka_unit_test(test_schema),
         cmocka_unit_test(test_schema_that_is_hostile),

@@ -48,32 +48,39 @@ static char base[] = "dc=t", below_p[] = "ou=p,dc=t", below_q[] = "ou=q,dc=t", s
             groups[] = "(objectClass=groupOfNames)";
 static struct bed bed; /* the seam of directory.c has no userdata of ours */
 
-/* What feeds tell the directory. */
-void directory_feed_failed(struct feed_environment *env, int r, const struct error *e)
+/* What feeds tell whoever started them. */
+static void on_failed(int r, const struct error *e, void *owner)
 {
-    (void)env, (void)r;
+    (void)r, (void)owner;
     snprintf(bed.reason, sizeof bed.reason, "%s", e->message);
     bed.failed = true;
 }
-void directory_feed_unsupported(struct feed_environment *env, const struct error *e)
+static void on_unsupported(const struct error *e, void *owner)
 {
-    (void)env, (void)e;
+    (void)e, (void)owner;
     bed.unsupported = true;
 }
-void directory_feed_caught_up(struct feed_environment *env, bool full)
+static void on_caught_up(bool full, void *owner)
 {
-    (void)env, (void)full;
+    (void)full, (void)owner;
     bed.n_caught_up++;
 }
-void directory_feed_committed(struct feed_environment *env, const struct feed_commit *commit)
+static void on_committed(const struct feed_commit *commit, void *owner)
 {
-    (void)env, (void)commit;
+    (void)commit, (void)owner;
 }
-void directory_feed_doubts(struct feed_environment *env, const char *why)
+static void on_doubts(const char *why, void *owner)
 {
-    (void)env, (void)why;
+    (void)why, (void)owner;
     bed.doubts = true;
 }
+static const struct feed_news news = {
+    .failed = on_failed,
+    .unsupported = on_unsupported,
+    .caught_up = on_caught_up,
+    .committed = on_committed,
+    .doubts = on_doubts,
+};
 
 static int write_state(struct error *e)
 {
@@ -279,7 +286,8 @@ static void connect_to_peer(const struct directory_feed_ops *ops)
     bed.server.invocation_id = ad ? controller : NULL;
     bed.server.highest_usn = bed.peer->csn;
     bed.server.product_text = product;
-    bed.env = (struct feed_environment){.event = bed.event, .options = &bed.options, .sink = &sink,
+    bed.env = (struct feed_environment){.news = &news, .event = bed.event,
+                                         .options = &bed.options, .sink = &sink,
                                         .session = bed.session, .server = &bed.server,
                                         .n_searches = 1, .once = bed.env.once};
     ok(bed.f, decoder_init(&bed.env.decoder, bed.server.identity, bed.server.identity, ad,

@@ -306,6 +306,7 @@ static void test_names_the_place_of_an_error(void **state)
         {"(&(a=b)", 7, "')' is expected, found the end of the filter"},
         {"(cn :=x)", 3, "found ' '"},
         {"(cn:\xc3\xb6:=x)", 4, "found '\xc3\xb6'"},
+        {"(cn:\xf0\x9f\x98\x80:=x)", 4, "found '\xf0\x9f\x98\x80'"},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -53,6 +53,20 @@ static void test_budget_of(void **state)
         assert_row(rows[i].name, guard_budget_of(o, &options) == rows[i].budget);
         operation_free(o);
     }
+    struct operation *o = operation_new(OPERATION_CREATE, "id", "cn=x", "x");
+    assert_non_null(o);
+    o->remakes = true;
+    assert_int_equal(guard_budget_of(o, &options), BUDGET_REMAKE);
+    assert_int_equal(operation_add_change(o, "role:Admin", NULL, "Admin", NULL), 0);
+    assert_int_equal(guard_budget_of(o, &options), BUDGET_PRIVILEGED);
+    operation_free(o);
+    o = operation_new(OPERATION_DISABLE, "id", "cn=x", "x");
+    assert_non_null(o);
+    o->dormant = true;
+    assert_int_equal(guard_budget_of(o, &options), BUDGET_DORMANT);
+    o->revokes = true;
+    assert_int_equal(guard_budget_of(o, &options), BUDGET_REVOKE);
+    operation_free(o);
 }
 
 static void test_limit(void **state)
@@ -74,6 +88,7 @@ static void test_limit(void **state)
         {"count alone", {.count = 7}, 3, 7},
         {"count does not raise percent", {.percent = 1, .count = 100}, 200, 2},
         {"floor alone", {.floor = 3}, 1000, 3},
+        {"floor and count", {.floor = 3, .count = 25}, 1000, 3},
         {"nothing allowed", {.percent = 0}, 1000, 0},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -127,6 +142,20 @@ static void test_sentence_and_names(void **state)
     assert_non_null(strstr(text, "\"disable\""));
     assert_non_null(strstr(text, "100 linked users"));
     assert_non_null(strstr(text, "rosterctl approve"));
+    in = (struct guard_input){.n_linked = 1};
+    in.pending[BUDGET_PRIVILEGED] = in.spent[BUDGET_PRIVILEGED] =
+        in.let_through[BUDGET_PRIVILEGED] = 1;
+    guard_evaluate(&in, &options, &v);
+    guard_sentence(BUDGET_PRIVILEGED, &in, &v, &options, text, sizeof text);
+    assert_non_null(strstr(text, "1 operation is due"));
+    assert_non_null(strstr(text, "for 1 linked user;"));
+    assert_non_null(strstr(text, "1 was done"));
+    assert_non_null(strstr(text, "1 is under way, so 1 waits."));
+    in = (struct guard_input){.n_linked = 100}; /* nothing is beyond */
+    in.pending[BUDGET_DISABLE] = 2;
+    guard_evaluate(&in, &options, &v);
+    guard_sentence(BUDGET_DISABLE, &in, &v, &options, text, sizeof text);
+    assert_non_null(strstr(text, "so 0 wait."));
     for (int k = 1; k < BUDGET_N_KINDS; k++)
         assert_string_not_equal(budget_kind_name((enum budget_kind)k), "unknown");
     assert_string_equal(budget_kind_name((enum budget_kind)0), "unknown");

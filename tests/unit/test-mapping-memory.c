@@ -8,34 +8,12 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "failing-memory.h"
 #include "mapping-sample.h"
 #include "mapping/ruleset.h"
 #include "model/schema.h"
 #include "model/user.h"
 #include "unit.h"
-
-static long fail_after = -1; /* allocations until one fails; -1: never */
-
-static bool fails(void)
-{
-    if (fail_after < 0)
-        return false;
-    return fail_after-- == 0;
-}
-
-#define WRAP(type, name, parameters, arguments)                                                \
-    type __real_##name parameters;                                                             \
-    type __wrap_##name parameters;                                                             \
-    type __wrap_##name parameters                                                              \
-    {                                                                                          \
-        return fails() ? NULL : __real_##name arguments;                                       \
-    }
-
-WRAP(void *, malloc, (size_t size), (size))
-WRAP(void *, calloc, (size_t n, size_t size), (n, size))
-WRAP(void *, realloc, (void *p, size_t size), (p, size))
-WRAP(char *, strdup, (const char *text), (text))
-WRAP(char *, strndup, (const char *text, size_t size), (text, size))
 
 static const char *const pairs[] = {"objectClass",
                                     "inetOrgPerson",

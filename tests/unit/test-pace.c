@@ -264,30 +264,26 @@ static void test_one_users_refusals_slow_nobody(void **state)
     assert_true(p.rate == 10);
 }
 
-/* The very first answer is a refusal: nothing else is known, so it cuts. That it was one user's is
- * known by the next, if others were served in between and nobody else was refused. */
+/* The very first refusal cuts; that it was one user's is known by the second. Rows: whether others
+ * were refused in between, whether some were served, whether it is taken back. */
 static void test_the_first_refusal_is_taken_back(void **state)
 {
     (void)state;
-    static const struct {
-        bool other_refused, other_served, back;
-    } rows[] = {{false, true, true}, {true, true, false}, {false, false, false}};
+    static const bool rows[][3] = {{false, true, true}, {true, true, false}, {false, false, false}};
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         for (double max_rate = 0; max_rate <= 20; max_rate += 20) {
-            struct pace p;
             uint64_t now = START;
+            struct pace p;
             pace_init(&p, max_rate, now);
             pace_take(&p, now);
             pace_throttled(&p, now, 0, 1);
-            assert_true(p.rate > 0 && (p.rate < max_rate || max_rate <= 0));
             double cut = p.rate;
             now += 3 * USEC_PER_SEC;
-            if (rows[i].other_served)
+            if (rows[i][1])
                 pace_served(&p, 2);
-            if (rows[i].other_refused)
-                pace_throttled(&p, now, 0, 3);
-            pace_throttled(&p, now, 0, 1);
-            assert_true(rows[i].back ? p.rate == max_rate : p.rate <= cut);
+            for (uint64_t who = rows[i][0] ? 3 : 1; who > 0; who -= who > 1 ? 2 : 1)
+                pace_throttled(&p, now, 0, who);
+            assert_true(cut > 0 && (rows[i][2] ? p.rate == max_rate : p.rate <= cut));
         }
 }
 
@@ -396,6 +392,86 @@ static void test_reload_keeps_the_pause(void **state)
     assert_true(p.rate == 20);
 }
 
+/* Nothing is forgotten by a reload that lifts the limit: it recovers as if there had been none. */
+static void test_reload_lifts_the_limit(void **state)
+{
+    (void)state;
+    struct pace p;
+    pace_init(&p, 100, START);
+    pace_throttled(&p, START, 0, 0);
+    pace_set_max_rate(&p, 0, START);
+    assert_true(p.rate == 50 && p.ceiling == 200);
+    pace_wait(&p, START + 12 * USEC_PER_SEC, 0);
+    assert_true(p.rate == 62.5);
+    pace_set_max_rate(&p, 0, START + 12 * USEC_PER_SEC);
+    assert_true(p.rate == 62.5 && p.ceiling == 200);
+    pace_wait(&p, START + 600 * USEC_PER_SEC, 0);
+    assert_true(p.rate == 0);
+    pace_set_max_rate(&p, 7, START + 600 * USEC_PER_SEC); /* no longer recovering */
+    assert_true(p.rate == 7);
+}
+
+static void test_slow_limits(void **state)
+{
+    (void)state;
+    struct pace p;
+    pace_init(&p, 0.1, START);
+    pace_throttled(&p, START, 0, 0);
+    assert_true(p.rate == 0.1); /* the floor is not above the limit */
+    pace_init(
+        &p, 0,
+        0); /* and a tenant that refuses the very first request, at the first microsecond */
+    pace_throttled(&p, 0, 0, 0);
+    assert_true(p.rate == 0.2 && p.ceiling == 0.8);
+    assert_true(p.cut_usec != 0);
+    assert_int_equal(pace_wait(&p, 0, 0), USEC_PER_SEC);
+}
+
+/* The rate at which no limit is needed again stays above what the tenant takes. */
+static void test_ceiling_follows(void **state)
+{
+    (void)state;
+    struct pace p;
+    uint64_t now = START;
+    pace_init(&p, 0, now);
+    send_until(&p, &now, START + 2 * USEC_PER_SEC);
+    pace_throttled(&p, now, 0, 0);
+    double first = p.ceiling;
+    assert_in_range((unsigned)first, 3600, 4004);
+    now += 95 * USEC_PER_SEC;
+    send_until(&p, &now, now + 2 * USEC_PER_SEC);
+    double rate = p.rate;
+    assert_true(rate > first / 2);
+    for (int i = 0; i < 400; i++) /* more than one in ten */
+        pace_throttled(&p, now, 0, 0);
+    assert_true(p.rate < rate && p.rate >= rate / 2);
+    assert_true(p.ceiling >= 2 * p.rate);
+}
+
+static void test_writes_of_a_second(void **state)
+{
+    (void)state;
+    struct pace p;
+    pace_init(&p, 0, START);
+    assert_int_equal(pace_second(&p, START), 0);
+    for (int i = 0; i < 7; i++)
+        pace_written(&p, START + 10);
+    assert_int_equal(pace_second(&p, START + 20), 7); /* the present one */
+    assert_int_equal(pace_second(&p, START + 2 * USEC_PER_SEC - 1), 7);
+    assert_int_equal(pace_second(&p, START + 2 * USEC_PER_SEC), 0); /* none of late */
+    pace_written(&p, START + USEC_PER_SEC);
+    assert_int_equal(pace_second(&p, START + USEC_PER_SEC), 7); /* the last whole one had more */
+    for (int i = 0; i < 8; i++)
+        pace_written(&p, START + USEC_PER_SEC + 1);
+    assert_int_equal(pace_second(&p, START + USEC_PER_SEC + 2), 9);
+    p.rate = 3.5; /* it was faster before */
+    assert_int_equal(pace_second(&p, START + USEC_PER_SEC + 2), 4);
+    p.rate = 9;
+    assert_int_equal(pace_second(&p, START + USEC_PER_SEC + 2), 9);
+    pace_written(&p, START + 9 * USEC_PER_SEC); /* after a while nothing of before counts */
+    assert_int_equal(pace_second(&p, START + 9 * USEC_PER_SEC), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -415,6 +491,10 @@ int main(void)
         cmocka_unit_test(test_recovery_is_slow_and_ends_at_the_limit),
         cmocka_unit_test(test_rate_has_a_floor),
         cmocka_unit_test(test_reload_keeps_the_pause),
+        cmocka_unit_test(test_reload_lifts_the_limit),
+        cmocka_unit_test(test_slow_limits),
+        cmocka_unit_test(test_ceiling_follows),
+        cmocka_unit_test(test_writes_of_a_second),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -439,9 +439,6 @@ static void test_knows_what_it_reads_and_names(void **state)
     assert_int_equal(ruleset_teams(rs)->n_items, 2);
     assert_int_equal(ruleset_roles(rs)->n_items, 3);
     assert_int_equal(ruleset_skills(rs)->n_items, 3);
-    assert_true(ruleset_manages(rs, USER_TEAM));
-    assert_true(ruleset_manages(rs, USER_EMAIL));
-    assert_false(ruleset_manages(rs, USER_MOBILE_PHONE));
     ruleset_free(rs);
 }
 

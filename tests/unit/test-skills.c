@@ -10,6 +10,9 @@
 #include "mapping/skills.h"
 #include "unit.h"
 
+#define FIFTY   "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define LONGEST FIFTY FIFTY FIFTY FIFTY FIFTY "xxxxx"
+
 /* The list in one canonical text, errors in brackets. */
 static char *canonical(const char *text)
 {
@@ -65,6 +68,13 @@ static void test_reads_lists(void **state)
         {"\"\":5", "[0: an element of the list is empty]"},
         {"\"a", "[0: the closing double quote is missing]"},
         {"\"a\"x:5", "[3: 'x:5' follows the closing quote; ',' or ':LEVEL' is expected]"},
+        {"\"a\":x", "[4: 'x' is no level; a whole number from 0 to 100 is expected]"},
+        {"a=5 %", "[1: 'a=5 %' would be the name of a skill: a level stands behind ':' and not "
+                  "'='; a name that ends so is put into double quotes]"},
+        {"\"" LONGEST "x\"", "[0: the name of the skill is longer than 255 bytes]"},
+        {"a= 5x", "<a= 5x=100>"},
+        {"a=", "<a==100>"},
+        {"\ta\t:\t5\t", "<a=5>"},
         {"a\"b\"", "[0: 'a\"b\"': a double quote must open the element]"},
     };
     (void)state;
@@ -94,6 +104,8 @@ static void test_reads_values_of_directories(void **state)
         {"Billing:-1", NULL, 0},
         {"Billing:1e2", NULL, 0},
         {"Billing:4294967301", NULL, 0},
+        {LONGEST, LONGEST, 100},
+        {LONGEST "x", NULL, 0},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -107,73 +119,133 @@ static void test_reads_values_of_directories(void **state)
     }
 }
 
+enum {
+    BAD = 1,
+    NEVER = 2,
+    AT = 3
+};
+static const struct {
+    const char *attribute, *value;
+    int what;
+    uint64_t usec;
+} ends[] = {
+    {"accountExpires", "0", NEVER, 0},
+    {"accountExpires", "9223372036854775807", NEVER, 0},
+    {"accountExpires", "9223372036854775806", NEVER, 0}, /* year 30828 */
+    {"accountExpires", "133497504000000000", AT, 1705276800000000},
+    {"accountExpires", "116444736000000010", AT, 1},
+    {"accountExpires", "1", BAD, 0},
+    {"accountExpires", "-1", BAD, 0},
+    {"accountExpires", "9223372036854775808", BAD, 0},
+    {"accountExpires", "", BAD, 0},
+    {"accountExpires", "tomorrow", BAD, 0},
+    {"krbPrincipalExpiration", "20240115000000Z", AT, 1705276800000000},
+    {"krbPrincipalExpiration", "20240115010000+0100", AT, 1705276800000000},
+    {"krbPrincipalExpiration", "202401150000.5Z", AT, 1705276830000000},
+    {"krbPrincipalExpiration", "2024011500,25Z", AT, 1705277700000000},
+    {"krbPrincipalExpiration", "19600101000000Z", AT, 0},
+    {"krbPrincipalExpiration", "20240229000000Z", AT, 1709164800000000},
+    {"krbPrincipalExpiration", "20230229000000Z", BAD, 0},
+    {"krbPrincipalExpiration", "20240115000000", BAD, 0},
+    {"krbPrincipalExpiration", "20241315000000Z", BAD, 0},
+    {"krbPrincipalExpiration", "20240115250000Z", BAD, 0},
+    {"krbPrincipalExpiration", "20240115000000.123Z", AT, 1705276800123000},
+    {"endDate", "2024-01-14", AT, 1705276800000000}, /* the last day is still one */
+    {"endDate", "20240114", AT, 1705276800000000},
+    {"endDate", "2024/01/14", AT, 1705276800000000},
+    {"endDate", "2024-01-15T00:00:00Z", AT, 1705276800000000},
+    {"endDate", "2024-01-15T01:00:00+01:00", AT, 1705276800000000},
+    {"endDate", "2024-01-15 00:00", AT, 1705276800000000},
+    {"endDate", "2024-01-15T00:00:00.25Z", AT, 1705276800250000},
+    {"endDate", "2024-13-14", BAD, 0},
+    {"endDate", "2024-02-30", BAD, 0},
+    {"endDate", "14.01.2024", BAD, 0},
+    {"endDate", "2024-01-15T", BAD, 0},
+    {"endDate", "2024-01", BAD, 0},
+    {"endDate", "20241399", BAD, 0},
+    {"sambaKickoffTime", "1705276800", AT, 1705276800000000},
+    {"sambaKickoffTime", "2024011500", AT, 2024011500000000}, /* seconds, and no date */
+    {"sambaKickoffTime", "2147483647", NEVER, 0},
+    {"sambaKickoffTime", "-1", NEVER, 0},
+    {"sambaKickoffTime", "19737", BAD, 0}, /* days: would be 1970 */
+    {"sambaKickoffTime", "240114", BAD, 0},
+    {"accountExpires", "1705276800", BAD, 0},
+    {"shadowExpire", "19737", AT, 1705276800000000},
+    {"shadowExpire", "-1", NEVER, 0},
+    {"shadowExpire", "1", AT, 86400000000},
+    {"shadowExpire", "99999999999999999999", BAD, 0},
+    {"shadowExpire", "100000001", BAD, 0},
+    {"shadowExpire", "100000000", NEVER, 0}, /* the year 275760 */
+    {"shadowExpire", "-", BAD, 0},
+    {"shadowExpire", "2024-01-14", AT, 1705276800000000},
+    {"accountExpires", "116444736000000000", AT, 0},
+    {"accountExpires", "116444735999999999", BAD, 0},
+    {"accountExpires", "-9223372036854775808", BAD, 0},
+    {"sambaKickoffTime", "315532800", AT, 315532800000000},
+    {"sambaKickoffTime", "315532799", BAD, 0},
+    {"sambaKickoffTime", "100000000000", AT, 100000000000000000},
+    {"sambaKickoffTime", "100000000001", BAD, 0},
+    {"sambaKickoffTime", "9223372036854775808", BAD, 0},
+    {"endDate", "2024-01-14Z", AT, 1705276800000000},
+    {"endDate", "2024-01-14+01:00", AT, 1705273200000000},
+    {"endDate", "20240114T235959", AT, 1705276799000000},
+    {"endDate", "2024-01-15t00", AT, 1705276800000000},
+    {"endDate", "2024-01-15 00:00:00-01:00", AT, 1705280400000000},
+    {"endDate", "2024-01-/14", BAD, 0},
+    {"endDate", "2024-01-:4", BAD, 0},
+    {"endDate", "2024_01_14", BAD, 0},
+    {"endDate", "2024-01-15T00:00:00 UTC", BAD, 0},
+    {"endDate", "2024-01-15T00:00:00.000000000000000000000000000000000000000000000000000Z", BAD, 0},
+    {"endDate", "-1234567", BAD, 0},
+    {"endDate", "2024-01-15T00:00:000", BAD, 0},
+    {"endDate", "2024-01-15T00:00:00.", BAD, 0},
+    {"endDate", "9999-12-30", AT, 253402214400000000},
+    {"endDate", "9999-12-31", NEVER, 0}, /* ends with the last year that there is */
+    {"shadowexpire", "0", NEVER, 0},
+};
+
 static void test_reads_ends_of_accounts(void **state)
 {
-    enum {
-        BAD = 1,
-        NEVER = 2,
-        AT = 3
-    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+        struct expiry x = {0};
+        struct error e = {0};
+        int r = expiry_parse(ends[i].attribute, ends[i].value, &x, &e);
+        assert_row(ends[i].value, r == (ends[i].what == BAD ? -EINVAL : 0));
+        assert_row(ends[i].value, x.never == (ends[i].what == NEVER));
+        if (x.usec != ends[i].usec)
+            fail_msg("%s: %llu", ends[i].value, (unsigned long long)x.usec);
+    }
+}
+
+/* A date alone is the first day: it begins when the day does. */
+static void test_reads_beginnings(void **state)
+{
     static const struct {
         const char *attribute, *value;
-        int what;
+        bool never;
         uint64_t usec;
     } rows[] = {
-        {"accountExpires", "0", NEVER, 0},
-        {"accountExpires", "9223372036854775807", NEVER, 0},
-        {"accountExpires", "9223372036854775806", NEVER, 0}, /* year 30828 */
-        {"accountExpires", "133497504000000000", AT, 1705276800000000},
-        {"accountExpires", "116444736000000010", AT, 1},
-        {"accountExpires", "1", BAD, 0},
-        {"accountExpires", "-1", BAD, 0},
-        {"accountExpires", "9223372036854775808", BAD, 0},
-        {"accountExpires", "", BAD, 0},
-        {"accountExpires", "tomorrow", BAD, 0},
-        {"krbPrincipalExpiration", "20240115000000Z", AT, 1705276800000000},
-        {"krbPrincipalExpiration", "20240115010000+0100", AT, 1705276800000000},
-        {"krbPrincipalExpiration", "202401150000.5Z", AT, 1705276830000000},
-        {"krbPrincipalExpiration", "2024011500,25Z", AT, 1705277700000000},
-        {"krbPrincipalExpiration", "19600101000000Z", AT, 0},
-        {"krbPrincipalExpiration", "20240229000000Z", AT, 1709164800000000},
-        {"krbPrincipalExpiration", "20230229000000Z", BAD, 0},
-        {"krbPrincipalExpiration", "20240115000000", BAD, 0},
-        {"krbPrincipalExpiration", "20241315000000Z", BAD, 0},
-        {"krbPrincipalExpiration", "20240115250000Z", BAD, 0},
-        {"krbPrincipalExpiration", "20240115000000.123Z", AT, 1705276800123000},
-        {"endDate", "2024-01-14", AT, 1705276800000000}, /* the last day is still one */
-        {"endDate", "20240114", AT, 1705276800000000},
-        {"endDate", "2024/01/14", AT, 1705276800000000},
-        {"endDate", "2024-01-15T00:00:00Z", AT, 1705276800000000},
-        {"endDate", "2024-01-15T01:00:00+01:00", AT, 1705276800000000},
-        {"endDate", "2024-01-15 00:00", AT, 1705276800000000},
-        {"endDate", "2024-01-15T00:00:00.25Z", AT, 1705276800250000},
-        {"endDate", "2024-13-14", BAD, 0},
-        {"endDate", "2024-02-30", BAD, 0},
-        {"endDate", "14.01.2024", BAD, 0},
-        {"endDate", "2024-01-15T", BAD, 0},
-        {"endDate", "2024-01", BAD, 0},
-        {"endDate", "20241399", BAD, 0},
-        {"sambaKickoffTime", "1705276800", AT, 1705276800000000},
-        {"sambaKickoffTime", "2024011500", AT, 2024011500000000}, /* seconds, and no date */
-        {"sambaKickoffTime", "2147483647", NEVER, 0},
-        {"sambaKickoffTime", "-1", NEVER, 0},
-        {"sambaKickoffTime", "19737", BAD, 0}, /* days: would be 1970 */
-        {"sambaKickoffTime", "240114", BAD, 0},
-        {"accountExpires", "1705276800", BAD, 0},
-        {"shadowExpire", "19737", AT, 1705276800000000},
-        {"shadowExpire", "-1", NEVER, 0},
-        {"shadowexpire", "0", NEVER, 0},
+        {"begin", "2024-01-15", false, 1705276800000000},
+        {"begin", "20240115", false, 1705276800000000},
+        {"begin", "2024-01-15T12:00:00Z", false, 1705320000000000},
+        {"begin", "1705276800", false, 1705276800000000},
+        {"begin", "-1", true, 0},
+        {"begin", "9999-12-31", false, 253402214400000000},
+        {"begin", "99991231235959.999999Z", false, 253402300799999999},
+        {"accountExpires", "9223372036854775806", true, 0},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct expiry x = {0};
         struct error e = {0};
-        int r = expiry_parse(rows[i].attribute, rows[i].value, &x, &e);
-        assert_row(rows[i].value, r == (rows[i].what == BAD ? -EINVAL : 0));
-        assert_row(rows[i].value, x.never == (rows[i].what == NEVER));
-        if (x.usec != rows[i].usec)
-            fail_msg("%s: %llu", rows[i].value, (unsigned long long)x.usec);
+        assert_row(rows[i].value,
+                   expiry_parse_start(rows[i].attribute, rows[i].value, &x, &e) == 0);
+        assert_row(rows[i].value, x.never == rows[i].never && x.usec == rows[i].usec);
     }
+    struct expiry x = {0};
+    struct error e = {0};
+    assert_int_equal(expiry_parse_start("begin", "soon", &x, &e), -EINVAL);
 }
 
 int main(void)
@@ -182,6 +254,7 @@ int main(void)
         cmocka_unit_test(test_reads_lists),
         cmocka_unit_test(test_reads_values_of_directories),
         cmocka_unit_test(test_reads_ends_of_accounts),
+        cmocka_unit_test(test_reads_beginnings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

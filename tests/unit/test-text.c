@@ -203,6 +203,16 @@ static void test_equal_fold(void **state)
     assert_false(text_equal_fold(NULL, ""));
     assert_true(text_equal_fold("\xff", "\xff"));
     assert_false(text_equal_fold("\xff", "\xfe"));
+    /* With and without memory for the two forms, it is the same comparison. */
+    static const char *const texts[] = {"",     " ",     "a",      "A ",     " a",    "a b",   "A  B",
+                                        "a\tb", "a\x01" "b", "ab ", "\x7f",  "a\x7f ", "b", "a b c",
+                                        "[", "{", "Z@", "z`", "z@", "\xc2\xad" "a", "a\xc2\xa0" "b"};
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+        for (size_t j = 0; j < ARRAY_SIZE(texts); j++) {
+            CLEANUP(freep) char *a = text_fold(texts[i], strlen(texts[i]));
+            CLEANUP(freep) char *b = text_fold(texts[j], strlen(texts[j]));
+            assert_row(texts[i], text_equal_fold(texts[i], texts[j]) == !strcmp(a, b));
+        }
 }
 
 static void test_case(void **state)

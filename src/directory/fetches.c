@@ -1,19 +1,20 @@
-/*
- * What a batch reads of its own accord, entry by entry: the rest of long member lists, groups
- * that are to be read again, entries of which only a change was told. A few at a time; each
- * speaks for the search that it belongs to.
- */
+/* Single reads: what each asks, and what becomes of the answer. */
 #include "config.h"
+
+#include "directory/fetches.h"
 
 #include <errno.h>
 #include <ldap.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "directory/batch-private.h"
+#include "base/text.h"
+#include "directory/decode.h"
 #include "directory/environment.h"
 #include "directory/libldap.h"
 #include "directory/lost.h"
@@ -34,7 +35,7 @@ enum fetch_kind {
 };
 
 struct fetch {
-    struct feed_batch *batch;
+    struct fetches *owner;
     struct fetch *next;
     enum fetch_kind kind;
     unsigned index;        /* of the search that it speaks for */
@@ -47,15 +48,38 @@ struct fetch {
     bool found;
 };
 
+struct fetches {
+    struct feed_environment *env;
+    const struct fetches_events *events;
+    void *owner;
+    struct fetch *first; /* the newest */
+    unsigned n_running;
+    bool full;                   /* a batch of all that there is */
+    struct string_list computed; /* attributes of which it was said; for life */
+};
+
+int fetches_new(struct fetches **ret, struct feed_environment *env,
+                const struct fetches_events *events, void *owner, struct error *e)
+{
+    struct fetches *l = calloc(1, sizeof(*l));
+    if (!l)
+        return error_out_of_memory(e);
+    l->env = env;
+    l->events = events;
+    l->owner = owner;
+    *ret = l;
+    return 0;
+}
+
 static void fetch_free(struct fetch *f)
 {
-    struct fetch **p = &f->batch->fetches;
+    struct fetch **p = &f->owner->first;
     while (*p && *p != f)
         p = &(*p)->next;
     if (*p)
         *p = f->next;
     if (f->search)
-        f->batch->n_running--;
+        f->owner->n_running--;
     search_free(f->search);
     decoded_done(&f->decoded);
     lost_free(f->lost);
@@ -65,88 +89,128 @@ static void fetch_free(struct fetch *f)
     free(f);
 }
 
-void batch_drop_fetches(struct feed_batch *b)
+void fetches_reset(struct fetches *l, bool full)
 {
-    while (b->fetches)
-        fetch_free(b->fetches);
+    while (l->first)
+        fetch_free(l->first);
+    l->full = full;
 }
 
-static int add_fetch(struct feed_batch *b, unsigned index, enum fetch_kind kind,
-                     const char *base, const char *id, struct decoded *taken, struct error *e)
+struct fetches *fetches_free(struct fetches *l)
 {
-    struct fetch *f = calloc(1, sizeof *f);
+    if (!l)
+        return NULL;
+    fetches_reset(l, false);
+    string_list_done(&l->computed);
+    free(l);
+    return NULL;
+}
+
+bool fetches_any(const struct fetches *l)
+{
+    return l->first != NULL;
+}
+
+static void fail(struct fetches *l, int r, const struct error *e)
+{
+    l->events->failed(r, e, l->owner);
+}
+
+/* Of one of them that is through. */
+static void end(struct fetch *f, int r, const struct error *e)
+{
+    struct fetches *l = f->owner;
+    fetch_free(f);
+    if (r < 0)
+        fail(l, r, e);
+    else
+        l->events->moved(l->owner);
+}
+
+static void doubt(const struct fetches *l, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void doubt(const struct fetches *l, const char *format, ...)
+{
+    char sentence[512];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(sentence, sizeof(sentence), format, ap);
+    va_end(ap);
+    l->events->doubt(sentence, l->owner);
+}
+
+static int add_fetch(struct fetches *l, unsigned index, enum fetch_kind kind, const char *base,
+                     const char *id, struct decoded *taken, struct error *e)
+{
+    struct fetch *f = calloc(1, sizeof(*f));
     if (f) {
-        f->batch = b;
+        f->owner = l;
         f->kind = kind;
         f->index = index;
         f->base = strdup(base);
         f->id = id ? strdup(id) : NULL;
-        f->next = b->fetches;
-        b->fetches = f;
+        f->next = l->first;
+        l->first = f;
     }
     if (taken && f)
         f->decoded = *taken;
     else if (taken)
         decoded_done(taken);
     if (taken)
-        *taken = (struct decoded){};
+        *taken = (struct decoded){0};
     if (!f || !f->base || (id && !f->id)) {
         if (f)
             fetch_free(f);
         return error_out_of_memory(e);
     }
-    batch_pump(b);
+    l->events->moved(l->owner);
     return 0;
 }
 
-int batch_fetch_entry(struct feed_batch *b, unsigned search, const char *base, const char *id,
-                      struct error *e)
+int fetches_entry(struct fetches *l, unsigned search, const char *base, const char *id,
+                  struct error *e)
 {
-    return add_fetch(b, search, FETCH_ENTRY, base, id, NULL, e);
+    return add_fetch(l, search, FETCH_ENTRY, base, id, NULL, e);
 }
 
-int batch_fetch_ranges(struct feed_batch *b, unsigned search, const char *base,
-                       struct decoded *taken, struct error *e)
+int fetches_ranges(struct fetches *l, unsigned search, const char *base, struct decoded *taken,
+                   struct error *e)
 {
-    return add_fetch(b, search, FETCH_RANGE, base, NULL, taken, e);
+    return add_fetch(l, search, FETCH_RANGE, base, NULL, taken, e);
 }
 
-int batch_fetch_kind(struct feed_batch *b, unsigned search, const char *base,
-                     struct decoded *taken, struct error *e)
+int fetches_kind(struct fetches *l, unsigned search, const char *base, struct decoded *taken,
+                 struct error *e)
 {
-    return add_fetch(b, search, FETCH_KIND, base, NULL, taken, e);
+    return add_fetch(l, search, FETCH_KIND, base, NULL, taken, e);
 }
 
-int batch_fetch_lacking(struct feed_batch *b, unsigned search, const char *dn, const char *id,
-                        const char *lacking, struct error *e)
+int fetches_lacking(struct fetches *l, unsigned search, const char *dn, const char *id,
+                    const char *lacking, struct error *e)
 {
     CLEANUP(freep) char *copy = strdup(lacking);
     if (!copy)
         return error_out_of_memory(e);
-    int r = add_fetch(b, search, FETCH_ENTRY, dn, id, NULL, e);
+    int r = add_fetch(l, search, FETCH_ENTRY, dn, id, NULL, e);
     if (r == 0)
-        b->fetches->lacking = TAKE(copy); /* the newest is the first */
+        l->first->lacking = TAKE(copy); /* the newest is the first */
     return r;
 }
 
-int batch_fetch_base(struct feed_batch *b, struct error *e)
+int fetches_base(struct fetches *l, unsigned search, struct error *e)
 {
-    return add_fetch(b, b->search, FETCH_BASE, b->env->searches[b->search].base, NULL, NULL, e);
+    return add_fetch(l, search, FETCH_BASE, l->env->searches[search].base, NULL, NULL, e);
 }
 
-int batch_fetch_unseen(struct feed_batch *b, const char *dn, const char *id, struct error *e)
+int fetches_unseen(struct fetches *l, unsigned search, const char *dn, const char *id,
+                   struct error *e)
 {
-    return add_fetch(b, b->search, FETCH_UNSEEN, dn, id, NULL, e);
+    return add_fetch(l, search, FETCH_UNSEEN, dn, id, NULL, e);
 }
 
-int batch_fetch_parent(struct feed_batch *b, unsigned search, const char *dn, struct error *e)
+int fetches_parent(struct fetches *l, unsigned search, const char *dn, struct error *e)
 {
-    return add_fetch(b, search, FETCH_PARENT, dn, NULL, NULL, e);
-}
-
-int feed_batch_fetch(struct feed_batch *b, const char *base, const char *id, struct error *e)
-{
-    return batch_fetch_entry(b, b->search, base, id, e);
+    return add_fetch(l, search, FETCH_PARENT, dn, NULL, NULL, e);
 }
 
 /* The whole of the entry's members is known: it may pass. */
@@ -156,44 +220,45 @@ static int complete_ranges(struct fetch *f, struct error *e)
     const struct range_value *values = ranges_values(f->decoded.ranges, &n);
     int r = 0;
     for (size_t i = 0; i < n && r == 0; i++)
-        r = decode_member(f->batch->env->decoder.schema, f->decoded.entry, MEMBER_DN,
+        r = decode_member(f->owner->env->decoder.schema, f->decoded.entry, MEMBER_DN,
                           values[i].data, values[i].size);
     if (r < 0)
         return error_set(e, r, "the members of %s cannot be taken: %s", f->decoded.dn,
                          strerror(-r));
     entry_sort(f->decoded.entry);
-    return batch_hand_over(f->batch, f->index, &f->decoded, e);
+    return f->owner->events->complete(f->index, &f->decoded, f->owner->owner, e);
 }
 
 /* The search shows what the message lacked: once for each attribute. */
 static int say_computed(struct fetch *f, const struct entry *entry, struct error *e)
 {
-    struct feed_batch *b = f->batch;
+    struct fetches *l = f->owner;
     CLEANUP(freep) char *still = NULL;
-    int r = b->env->sink->lacking(b->env->userdata, entry, &still, e);
+    int r = l->env->sink->lacking(l->env->userdata, entry, &still, e);
     if (r < 0 || text_equal(still, f->lacking) ||
-        string_list_contains(&b->computed, f->lacking))
+        string_list_contains(&l->computed, f->lacking))
         return r;
-    if (string_list_add(&b->computed, f->lacking) < 0)
+    if (string_list_add(&l->computed, f->lacking) < 0)
         return error_out_of_memory(e);
-    log_notice("%s computes %s of %s and leaves it out of what it sends for a change, so it is "
-               "asked for it; where that alone changes, it is found %s",
-               session_uri(b->env->session), f->lacking, f->base,
-               strcmp(f->lacking, "member") == 0
-                   ? "every poll_interval for groups with a memberURL, else by full compares only"
-                   : "by full compares only ([directory] full_interval)");
+    log_notice(
+        "%s computes %s of %s and leaves it out of what it sends for a change, so it is "
+        "asked for it; where that alone changes, it is found %s",
+        session_uri(l->env->session), f->lacking, f->base,
+        strcmp(f->lacking, "member") == 0
+            ? "every poll_interval for groups with a memberURL, else by full compares only"
+            : "by full compares only ([directory] full_interval)");
     return 0;
 }
 
 static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
 {
     struct fetch *f = userdata;
-    struct feed_batch *b = f->batch;
+    struct fetches *l = f->owner;
     f->found = true;
     if (f->kind == FETCH_KIND || f->kind == FETCH_BASE || f->kind == FETCH_LOST)
         return 0;
     if (f->kind == FETCH_UNSEEN) {
-        CLEANUP(freep) char *id = decode_id(&b->env->decoder, ld, m);
+        CLEANUP(freep) char *id = decode_id(&l->env->decoder, ld, m);
         f->found = text_equal(id, f->id); /* else another entry has this DN now */
         return 0;
     }
@@ -208,15 +273,16 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
         f->found = r == RANGES_COMPLETE;
         return 0;
     }
-    CLEANUP(decoded_done) struct decoded d = {};
-    int r = decode_entry(&b->env->decoder, ld, m, NULL, &d, e);
+    CLEANUP(decoded_done) struct decoded d = {0};
+    int r = decode_entry(&l->env->decoder, ld, m, NULL, &d, e);
     if (r < 0)
         return r;
     CLEANUP(freep) char *key = NULL;
-    const char *base_key = b->env->searches[f->index].base_key;
-    if (d.entry && (dn_key(b->env->decoder.schema, d.dn, &key, NULL) < 0 ||
+    const char *base_key = l->env->searches[f->index].base_key;
+    if (d.entry && (dn_key(l->env->decoder.schema, d.dn, &key, NULL) < 0 ||
                     !dn_key_is_below(key, base_key))) {
-        return batch_left(b, f->index, d.entry->id, "the entry was moved out of the base", e);
+        return l->events->left(f->index, d.entry->id, "the entry was moved out of the base",
+                               l->owner, e);
     }
     if (f->id && d.entry && strcmp(f->id, d.entry->id) != 0)
         return 0; /* another entry has this DN now */
@@ -226,30 +292,21 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
             return r;
     }
     if (f->kind == FETCH_PARENT && d.entry) {
-        r = batch_make_container(&d, e);
+        r = decoded_make_container(&d, e);
         if (r < 0)
             return r;
         d.is_parent = true;
     }
-    return batch_take_decoded(b, f->index, &d, e);
+    return l->events->entry(f->index, &d, l->owner, e);
 }
 
 static int fetch_start(struct fetch *f, struct error *e);
 
 static void fetch_failed(struct fetch *f, int r, const struct error *e)
 {
-    struct feed_batch *b = f->batch;
-    /* A read that means to be whole goes on without; nobody leaves because of it. A difference
-     * that is lost would never come again. */
-    if (b->full) {
-        feed_batch_doubt(b, "%s", e->message);
-        log_debug("%s", e->message);
-    } else {
-        batch_fail(b, r, e);
-    }
-    fetch_free(f);
-    if (!b->failed)
-        batch_pump(b);
+    struct fetches *l = f->owner;
+    l->events->unread(r, e, l->owner);
+    end(f, 0, NULL);
 }
 
 static void on_failed(struct search *s, int r, const struct error *e, void *userdata)
@@ -261,24 +318,19 @@ static void on_failed(struct search *s, int r, const struct error *e, void *user
 
 static void range_done(struct fetch *f, const struct search_outcome *outcome)
 {
-    struct feed_batch *b = f->batch;
-    struct error e = {};
+    struct fetches *l = f->owner;
+    struct error e = {0};
     int r = 0;
     if (outcome->code != LDAP_SUCCESS || outcome->n_entries == 0) {
         r = libldap_error(&e, outcome->code, outcome->said,
                           "the members of %s cannot be read to the end", f->decoded.dn);
     } else if (f->found) {
         r = complete_ranges(f, &e);
-        if (r < 0) {
-            batch_fail(b, r, &e);
-            return;
-        }
-        fetch_free(f);
-        batch_pump(b);
+        end(f, r, &e);
         return;
     } else {
         f->search = search_free(f->search);
-        b->n_running--;
+        l->n_running--;
         r = fetch_start(f, &e);
     }
     if (r < 0)
@@ -288,67 +340,61 @@ static void range_done(struct fetch *f, const struct search_outcome *outcome)
 /* Found: the people's filter selects it. Else all that it is to us is the place of others. */
 static void kind_done(struct fetch *f)
 {
-    struct feed_batch *b = f->batch;
-    struct error e = {};
-    int r = f->found ? 0 : batch_make_container(&f->decoded, &e);
+    struct fetches *l = f->owner;
+    struct error e = {0};
+    int r = f->found ? 0 : decoded_make_container(&f->decoded, &e);
     if (r == 0)
-        r = batch_hand_over(b, f->index, &f->decoded, &e);
-    fetch_free(f);
-    if (r < 0)
-        batch_fail(b, r, &e);
-    else
-        batch_pump(b);
+        r = l->events->complete(f->index, &f->decoded, l->owner, &e);
+    end(f, r, &e);
 }
 
-static int pass_lost(struct feed_batch *b, struct lost *l, unsigned index, struct error *e)
+static int pass_lost(struct fetch *f, struct error *e)
 {
-    CLEANUP(decoded_done) struct decoded d = {};
-    int r = lost_take(l, &d, e);
-    return r < 0 ? r : batch_hand_over(b, index, &d, e);
+    CLEANUP(decoded_done) struct decoded d = {0};
+    const struct fetches *l = f->owner;
+    int r = lost_take(f->lost, &d, e);
+    return r < 0 ? r : l->events->complete(f->index, &d, l->owner, e);
 }
 
 /* An answer that is none leaves it open, and what is open counts as hidden. */
 static void lost_done(struct fetch *f)
 {
-    struct feed_batch *b = f->batch;
-    struct error e = {};
+    struct fetches *l = f->owner;
+    struct error e = {0};
     int r = 0;
     lost_answer(f->lost, f->found);
     f->search = search_free(f->search);
-    b->n_running--;
+    l->n_running--;
     if (lost_is_asking(f->lost)) {
         r = fetch_start(f, &e);
         if (r < 0)
             fetch_failed(f, r, &e);
         return;
     }
-    r = pass_lost(b, f->lost, f->index, &e);
-    fetch_free(f);
-    if (r < 0)
-        batch_fail(b, r, &e);
-    else
-        batch_pump(b);
+    r = pass_lost(f, &e);
+    end(f, r, &e);
 }
 
 /* There is no such entry, or it is no longer one that the search shows: else the read proves
- * nothing. A proxy says of a server behind it that it is away only when asked for what is there. */
+ * nothing. A proxy says of a server behind it that it is away only when asked for what is
+ * there. */
 static void judge_unseen(struct fetch *f, const struct search_outcome *outcome)
 {
     if (f->found)
-        feed_batch_doubt(f->batch, "%s is there, although the read of %s did not show it", f->base,
-                         f->batch->env->searches[f->index].base);
+        doubt(f->owner, "%s is there, although the read of %s did not show it", f->base,
+              f->owner->env->searches[f->index].base);
     else if (outcome->code != LDAP_SUCCESS && outcome->code != LDAP_NO_SUCH_OBJECT)
-        feed_batch_doubt(f->batch,
-                         "%s was not shown, and it cannot be asked whether it is there (%s): a server "
-                         "behind this one may be away",
-                         f->base, ldap_err2string(outcome->code));
+        doubt(f->owner,
+              "%s was not shown, and it cannot be asked whether it is there (%s): a server "
+              "behind this one may be away",
+              f->base, ldap_err2string(outcome->code));
 }
 
 static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)
 {
     (void)s;
     struct fetch *f = userdata;
-    struct feed_batch *b = f->batch;
+    struct fetches *l = f->owner;
     if (f->kind == FETCH_RANGE) {
         range_done(f, outcome);
         return;
@@ -365,33 +411,32 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     if (f->kind == FETCH_UNSEEN)
         judge_unseen(f, outcome);
     else if (f->kind == FETCH_BASE && f->found)
-        b->env->searches[f->index].base_visible = true;
+        l->env->searches[f->index].base_visible = true;
     else if (f->kind == FETCH_BASE)
-        feed_batch_doubt(b,
-                         "the base %s was not there any more when its read ended (%s): a server "
-                         "behind this one may be away",
-                         f->base, ldap_err2string(outcome->code));
+        doubt(l,
+              "the base %s was not there any more when its read ended (%s): a server "
+              "behind this one may be away",
+              f->base, ldap_err2string(outcome->code));
     else if (outcome->code != LDAP_SUCCESS && outcome->code != LDAP_NO_SUCH_OBJECT) {
-        struct error e = {};
+        struct error e = {0};
         int r =
             libldap_error(&e, outcome->code, outcome->said, "%s cannot be read again", f->base);
         fetch_failed(f, r, &e);
         return;
-    } else if (!f->found && outcome->code == LDAP_SUCCESS && f->id && !b->full &&
-               b->env->decoder.active_directory) {
+    } else if (!f->found && outcome->code == LDAP_SUCCESS && f->id && !l->full &&
+               l->env->decoder.active_directory) {
         /* It is there, and our filter does not select it (any more). */
-        struct error e = {};
-        int r =
-            batch_left(b, f->index, f->id, "the entry no longer matches the filter", &e);
+        struct error e = {0};
+        int r = l->events->left(f->index, f->id, "the entry no longer matches the filter",
+                                l->owner, &e);
         if (r < 0) {
-            batch_fail(b, r, &e);
+            end(f, r, &e);
             return;
         }
     } else if (!f->found) {
         log_debug("%s: not found when read again", f->base); /* unknown, not gone */
     }
-    fetch_free(f);
-    batch_pump(b);
+    end(f, 0, NULL);
 }
 
 static int fetch_start(struct fetch *f, struct error *e)
@@ -399,7 +444,7 @@ static int fetch_start(struct fetch *f, struct error *e)
     static const char *const nothing[] = {"1.1", NULL};
     static const struct search_events events = {
         .entry = on_entry, .done = on_done, .failed = on_failed};
-    struct feed_environment *env = f->batch->env;
+    struct feed_environment *env = f->owner->env;
     const char *range[] = {NULL, "uSNChanged", NULL};
     struct search_request request = {
         .base = f->base,
@@ -440,41 +485,45 @@ static int fetch_start(struct fetch *f, struct error *e)
     }
     int r = search_start(&f->search, env->session, &request, &events, f, e);
     if (r == 0)
-        f->batch->n_running++;
+        f->owner->n_running++;
     return r;
 }
 
-int batch_ask_lost(struct feed_batch *b, unsigned search, struct decoded *d, struct error *e)
+int fetches_lost(struct fetches *l, unsigned search, struct decoded *d, struct error *e)
 {
     struct entry *missing = NULL;
-    struct lost *l = NULL;
+    struct lost *lost = NULL;
     if (d->asked || d->entry->kind == ENTRY_CONTAINER || d->entry->members_hidden)
         return 0;
-    int r = b->env->sink->lost(b->env->userdata, d->entry, &missing, e);
+    int r = l->env->sink->lost(l->env->userdata, d->entry, &missing, e);
     if (r < 0 || !missing)
         return r;
-    struct fetch *f = calloc(1, sizeof *f);
+    struct fetch *f = calloc(1, sizeof(*f));
     char *dn = strdup(d->dn);
-    r = lost_new(&l, b->env, search, d, missing, e);
-    if (r == 0 && f && dn && lost_is_asking(l)) {
-        *f = (struct fetch){.batch = b, .kind = FETCH_LOST, .index = search, .base = dn,
-                            .lost = l, .next = b->fetches};
-        b->fetches = f;
-        batch_pump(b);
+    r = lost_new(&lost, l->env, search, d, missing, e);
+    if (r == 0 && f && dn && lost_is_asking(lost)) {
+        *f = (struct fetch){.owner = l,
+                            .kind = FETCH_LOST,
+                            .index = search,
+                            .base = dn,
+                            .lost = lost,
+                            .next = l->first};
+        l->first = f;
+        l->events->moved(l->owner);
         return 1;
     }
     if (r == 0)
-        r = f && dn ? lost_take(l, d, e) : error_out_of_memory(e);
-    lost_free(l);
+        r = f && dn ? lost_take(lost, d, e) : error_out_of_memory(e);
+    lost_free(lost);
     free(dn);
     free(f);
     return r;
 }
 
-int batch_start_fetches(struct feed_batch *b, struct error *e)
+int fetches_start(struct fetches *l, struct error *e)
 {
     int r = 0;
-    for (struct fetch *f = b->fetches, *next; f && b->n_running < FETCHES_AT_ONCE && r == 0;
+    for (struct fetch *f = l->first, *next; f && l->n_running < FETCHES_AT_ONCE && r == 0;
          f = next) {
         next = f->next;
         if (!f->search)

@@ -1,0 +1,384 @@
+/* Entries on their way into the sink. It decides nothing about people. */
+#include "config.h"
+
+#include "directory/entries.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "directory/decode-raw.h"
+#include "directory/environment.h"
+#include "directory/fetches.h"
+#include "directory/group-reads.h"
+#include "directory/libldap.h"
+#include "directory/places.h"
+#include "directory/watermark.h"
+#include "model/dn.h"
+
+/* What one read may bring: this multiple of what was known before, and this many at least. */
+#define GROWTH_MAX  10
+#define GROWTH_FREE 10000
+
+struct entries {
+    struct feed_environment *env;
+    struct fetches *fetches;
+    struct places *places;
+    struct group_reads *group_reads;
+
+    /* of one batch */
+    unsigned search;
+    bool full, from_cookie, doubted;
+    size_t n_entries, n_changes, n_unchanged;
+    size_t entries_max, n_left_out; /* is_too_many() */
+    char doubt[512];
+    char *watermark;
+};
+
+int entries_new(struct entries **ret, struct feed_environment *env, struct fetches *fetches,
+                struct places *places, struct group_reads *group_reads, struct error *e)
+{
+    struct entries *x = calloc(1, sizeof(*x));
+    if (!x)
+        return error_out_of_memory(e);
+    *x = (struct entries){
+        .env = env, .fetches = fetches, .places = places, .group_reads = group_reads};
+    *ret = x;
+    return 0;
+}
+
+struct entries *entries_free(struct entries *x)
+{
+    if (!x)
+        return NULL;
+    free(x->watermark);
+    free(x);
+    return NULL;
+}
+
+void entries_reset(struct entries *x, unsigned search, bool full, size_t known)
+{
+    free(x->watermark);
+    x->watermark = NULL;
+    x->search = search;
+    x->full = full;
+    x->from_cookie = x->doubted = false;
+    x->n_entries = x->n_changes = x->n_unchanged = x->n_left_out = 0;
+    x->entries_max = known == 0                         ? SIZE_MAX /* the first read */
+                     : known > GROWTH_FREE / GROWTH_MAX ? known * GROWTH_MAX
+                                                        : GROWTH_FREE;
+}
+
+void entries_from_cookie(struct entries *x)
+{
+    x->from_cookie = true;
+}
+
+static void doubt(struct entries *x, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void doubt(struct entries *x, const char *format, ...)
+{
+    if (x->doubted)
+        return;
+    x->doubted = true;
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(x->doubt, sizeof(x->doubt), format, ap);
+    va_end(ap);
+}
+
+void entries_doubt(struct entries *x, const char *sentence)
+{
+    doubt(x, "%s", sentence);
+}
+
+static void keep_watermark(struct entries *x, char **watermark)
+{
+    if (!*watermark || !watermark_is_greater(*watermark, x->watermark))
+        return;
+    free(x->watermark);
+    x->watermark = TAKE(*watermark);
+}
+
+int entries_left(struct entries *x, unsigned search, const char *id, const char *why,
+                 struct error *e)
+{
+    x->n_changes++;
+    return x->env->sink->left(x->env->userdata, search, id, why, e);
+}
+
+int entries_pass(struct entries *x, unsigned search, struct decoded *d, struct error *e)
+{
+    int asking = fetches_lost(x->fetches, search, d, e);
+    if (asking != 0)
+        return asking < 0 ? asking : 0;
+    if (entries_tell_changes(x)) {
+        CLEANUP(freep) char *dn = NULL;
+        int r = x->env->sink->known_dn(x->env->userdata, d->entry->id, &dn, e);
+        if (r == 0 && !dn && d->entry->kind != ENTRY_CONTAINER)
+            r = group_reads_newcomer(x->group_reads, d->dn, e);
+        /* Moved in with people below it, of whom no server says a word. */
+        bool place = d->has_children || d->entry->kind == ENTRY_CONTAINER;
+        if (r == 0 && !dn && place && !d->is_parent)
+            feed_doubts(x->env, "a container appeared");
+        if (r < 0)
+            return r;
+    }
+    int r = places_note(x->places, d->dn, e);
+    if (r < 0)
+        return r;
+    x->n_entries++;
+    x->n_changes++;
+    return x->env->sink->entry(x->env->userdata, search, TAKE(d->entry), e);
+}
+
+/* A server that goes on for ever is left; one that has grown beyond belief is doubted, and what
+ * came first stays: the next read is measured by that. */
+static bool is_too_many(struct entries *x, struct error *e, int *ret_r)
+{
+    if (x->n_entries < x->entries_max)
+        return false;
+    doubt(x,
+          "the directory shows more than %zu entries, many times what it held before: "
+          "the rest was not taken. If it has really grown so, a further read "
+          "(rosterctl sync) takes the next part",
+          x->entries_max);
+    *ret_r = 0;
+    if (++x->n_left_out > x->entries_max)
+        *ret_r = error_set(e, -E2BIG, "%s", x->doubt);
+    return true;
+}
+
+static void say_bad_members(const struct decoded *d)
+{
+    char shown[120];
+    log_warning("%zu members of %s are no DNs, so nobody is meant by them; the first: %s",
+                d->n_bad_members, d->dn,
+                text_printable(shown, sizeof(shown), d->bad_member, strlen(d->bad_member)));
+}
+
+/* It is there, and that is all that can be taken: who is known stays as they were. */
+static int take_unnamed(struct entries *x, unsigned search, const char *id, const char *dn,
+                        struct error *e)
+{
+    char shown[200];
+    log_warning("An entry is left out, and who is known by it stays as they were: its name is no "
+                "distinguished name: %s",
+                text_printable(shown, sizeof(shown), dn, strlen(dn)));
+    int r = x->env->sink->present(x->env->userdata, search, id, e);
+    return r < 0 ? r : 0;
+}
+
+int entries_take(struct entries *x, unsigned search, struct decoded *d, struct error *e)
+{
+    int left_out;
+    if (x->full && is_too_many(x, e, &left_out))
+        return left_out;
+    keep_watermark(x, &d->watermark);
+    if (d->alias) {
+        log_warning("%s is an alias entry, which is not followed: let the base hold the entry "
+                    "that it stands for, and groups name that",
+                    d->dn);
+        return 0;
+    }
+    if (d->n_bad_members > 0)
+        say_bad_members(d);
+    if (!d->entry && d->bad_id) {
+        doubt(x,
+              "the %s of the entry %s cannot identify it: it is longer than 255 bytes, "
+              "or no text",
+              x->env->decoder.id_attribute, d->dn);
+        return 0;
+    }
+    if (!d->entry) {
+        doubt(x, "the entry %s has no %s that this account may read", d->dn,
+              x->env->decoder.id_attribute);
+        log_debug("%s: no %s, left out", d->dn, x->env->decoder.id_attribute);
+        return 0;
+    }
+    if (d->bad_dn && !d->deleted)
+        return take_unnamed(x, search, d->entry->id, d->dn, e);
+    if (d->deleted)
+        return entries_left(x, search, d->entry->id, "the entry was deleted", e);
+    if (d->computer)
+        return 0;
+    bool done = false;
+    int r = places_judge(x->places, search, d, &done, e);
+    if (r < 0 || done)
+        return r;
+    if (d->partial)
+        doubt(x, "the attribute %s of %s came in part", d->partial, d->dn);
+    if (!d->ranges)
+        return entries_pass(x, search, d, e);
+    CLEANUP(freep)
+    char *base =
+        x->env->decoder.active_directory ? identity_guid_base(d->entry->id) : strdup(d->dn);
+    return base ? fetches_ranges(x->fetches, search, base, d, e) : error_out_of_memory(e);
+}
+
+/* The mirror took it from the same bytes: there is nothing to decode. Answers SINK_UNKNOWN_ID
+ * when it must be, with *raw filled, or empty if these bytes prove nothing. */
+static int take_unchanged(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id,
+                          struct raw_entry *raw, struct error *e)
+{
+    int left_out;
+    int r = decode_raw(&x->env->decoder, ld, m, id, raw, e);
+    if (r != 0)
+        return r < 0 ? r : SINK_UNKNOWN_ID;
+    if (x->full && is_too_many(x, e, &left_out))
+        return left_out;
+    r = x->env->sink->unchanged(x->env->userdata, x->search, raw->id, raw->digest, e);
+    if (r != 0)
+        return r;
+    CLEANUP(freep) char *dn = strndup(raw->dn.bv_val, raw->dn.bv_len);
+    if (!dn)
+        return error_out_of_memory(e);
+    keep_watermark(x, &raw->watermark);
+    x->n_entries++;
+    x->n_changes++;
+    x->n_unchanged++;
+    return places_note(x->places, dn, e);
+}
+
+/* What these bytes are taken for is known whenever they come again, unless there is something
+ * to ask or to say each time. */
+static void note_raw(struct decoded *d, const struct raw_entry *raw)
+{
+    if (!raw->id || !d->entry || d->ranges || d->partial || d->n_bad_members > 0 ||
+        (d->has_children && d->entry->kind != ENTRY_CONTAINER))
+        return;
+    memcpy(d->entry->raw, raw->digest, sizeof(d->entry->raw));
+    d->entry->has_raw = true;
+}
+
+int entries_message(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id,
+                    struct error *e)
+{
+    CLEANUP(raw_entry_done) struct raw_entry raw = {0};
+    CLEANUP(decoded_done) struct decoded d = {0};
+    int r = take_unchanged(x, ld, m, id, &raw, e);
+    if (r != SINK_UNKNOWN_ID)
+        return r;
+    r = decode_entry(&x->env->decoder, ld, m, id, &d, e);
+    if (r < 0)
+        return r;
+    note_raw(&d, &raw);
+    return entries_take(x, x->search, &d, e);
+}
+
+int entries_pushed(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id, struct error *e)
+{
+    CLEANUP(raw_entry_done) struct raw_entry raw = {0};
+    CLEANUP(decoded_done) struct decoded d = {0};
+    CLEANUP(freep) char *lacking = NULL;
+    bool change = entries_tell_changes(x);
+    int r = take_unchanged(x, ld, m, id, &raw, e);
+    if (r != SINK_UNKNOWN_ID)
+        return r;
+    r = decode_entry(&x->env->decoder, ld, m, id, &d, e);
+    if (r == 0)
+        note_raw(&d, &raw);
+    if (r == 0 && d.entry && change)
+        r = x->env->sink->lacking(x->env->userdata, d.entry, &lacking, e);
+    if (r < 0)
+        return r;
+    if (!lacking)
+        return entries_take(x, x->search, &d, e);
+    log_debug("%s: the server's message has less of %s than was there: it is asked", d.dn,
+              lacking);
+    return fetches_lacking(x->fetches, x->search, d.dn, d.entry->id, lacking, e);
+}
+
+int entries_roll(struct entries *x, LDAP *ld, LDAPMessage *m, struct error *e)
+{
+    const struct decoder *d = &x->env->decoder;
+    CLEANUP(freep) char *id = decode_id(d, ld, m);
+    if (!id) {
+        doubt(x, "an entry has no %s that this account may read", d->id_attribute);
+        return 0;
+    }
+    CLEANUP(libldap_memory_freep) char *dn = ldap_get_dn(ld, m);
+    if (!dn || !dn_is_valid(dn)) /* libldap gives none that it cannot read */
+        return take_unnamed(x, x->search, id, dn ? dn : id, e);
+    int r = places_note(x->places, dn, e);
+    if (r == 0)
+        r = entries_present(x, id, e);
+    if (r != SINK_UNKNOWN_ID)
+        return r;
+    CLEANUP(freep) char *base = d->active_directory ? identity_guid_base(id) : NULL;
+    return fetches_entry(x->fetches, x->search, base ? base : dn, id, e);
+}
+
+int entries_present(struct entries *x, const char *id, struct error *e)
+{
+    x->n_changes++;
+    return x->env->sink->present(x->env->userdata, x->search, id, e);
+}
+
+int entries_members(struct entries *x, const char *group_id, const struct member *added,
+                    size_t n_added, const struct member *removed, size_t n_removed,
+                    struct error *e)
+{
+    struct feed_members members = {
+        .group_id = group_id,
+        .added = added,
+        .removed = removed,
+        .n_added = n_added,
+        .n_removed = n_removed,
+    };
+    x->n_changes++;
+    return x->env->sink->members(x->env->userdata, &members, e);
+}
+
+int entries_gone(struct entries *x, const char *id, struct error *e)
+{
+    x->n_changes++;
+    return x->env->sink->gone(x->env->userdata, id, e);
+}
+
+const char *entries_doubted(const struct entries *x)
+{
+    return x->doubted ? x->doubt : NULL;
+}
+
+unsigned entries_search(const struct entries *x)
+{
+    return x->search;
+}
+
+bool entries_full(const struct entries *x)
+{
+    return x->full;
+}
+
+bool entries_tell_changes(const struct entries *x)
+{
+    return !x->full || x->from_cookie;
+}
+
+size_t entries_n(const struct entries *x)
+{
+    return x->n_entries;
+}
+
+size_t entries_n_changes(const struct entries *x)
+{
+    return x->n_changes;
+}
+
+size_t entries_n_unchanged(const struct entries *x)
+{
+    return x->n_unchanged;
+}
+
+const char *entries_watermark(const struct entries *x)
+{
+    return x->watermark;
+}

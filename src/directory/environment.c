@@ -1,0 +1,29 @@
+/* What feeds and batches tell goes to whoever started them. */
+#include "config.h"
+
+#include "directory/environment.h"
+
+void feed_failed(struct feed_environment *env, int r, const struct error *e)
+{
+    env->news->failed(r, e, env->owner);
+}
+
+void feed_unsupported(struct feed_environment *env, const struct error *e)
+{
+    env->news->unsupported(e, env->owner);
+}
+
+void feed_caught_up(struct feed_environment *env, bool full)
+{
+    env->news->caught_up(full, env->owner);
+}
+
+void feed_committed(struct feed_environment *env, const struct feed_commit *commit)
+{
+    env->news->committed(commit, env->owner);
+}
+
+void feed_doubts(struct feed_environment *env, const char *why)
+{
+    env->news->doubts(why, env->owner);
+}

@@ -1,0 +1,51 @@
+/*
+ * What is read entry by entry, a few at a time, before a batch commits: the rest of long member
+ * lists, groups that are to be read again, entries of which only a change was told, questions
+ * whether something is there. Each speaks for the search that it belongs to.
+ */
+#pragma once
+#include <stdbool.h>
+
+struct decoded;
+struct error;
+struct feed_environment;
+struct fetches;
+
+struct fetches_events {
+    /* It was read, and goes the way of every entry of this search. */
+    int (*entry)(unsigned search, struct decoded *d, void *owner, struct error *e);
+    /* It was held back until this was known of it, and may pass. */
+    int (*complete)(unsigned search, struct decoded *d, void *owner, struct error *e);
+    int (*left)(unsigned search, const char *id, const char *why, void *owner, struct error *e);
+    void (*doubt)(const char *sentence, void *owner);          /* of the read as a whole */
+    void (*unread)(int r, const struct error *e, void *owner); /* one of them stays unread */
+    void (*failed)(int r, const struct error *e, void *owner);
+    void (*moved)(void *owner); /* one is new, or over: fetches_start(), or the end */
+};
+
+int fetches_new(struct fetches **ret, struct feed_environment *env,
+                const struct fetches_events *events, void *owner, struct error *e);
+struct fetches *fetches_free(struct fetches *f);
+void fetches_reset(struct fetches *f, bool full); /* forgets all; full: of the next batch */
+bool fetches_any(const struct fetches *f);
+int fetches_start(struct fetches *f, struct error *e); /* those that wait and may run now */
+
+int fetches_entry(struct fetches *f, unsigned search, const char *base, const char *id,
+                  struct error *e);
+int fetches_ranges(struct fetches *f, unsigned search, const char *base, struct decoded *taken,
+                   struct error *e);
+/* Whether somebody of no known class is a person of this search; else they become a container.
+ */
+int fetches_kind(struct fetches *f, unsigned search, const char *base, struct decoded *taken,
+                 struct error *e);
+/* What a message lacked of this attribute may be computed by the server. */
+int fetches_lacking(struct fetches *f, unsigned search, const char *dn, const char *id,
+                    const char *lacking, struct error *e);
+/* Whether the base is there, and the same of an entry; or the read proves nothing. */
+int fetches_base(struct fetches *f, unsigned search, struct error *e);
+int fetches_unseen(struct fetches *f, unsigned search, const char *dn, const char *id,
+                   struct error *e);
+int fetches_parent(struct fetches *f, unsigned search, const char *dn, struct error *e);
+/* 1: whether what the mirror has and this entry does not show was removed is being asked, and
+ * the entry (taken) is complete after that; 0: it may pass. */
+int fetches_lost(struct fetches *f, unsigned search, struct decoded *d, struct error *e);

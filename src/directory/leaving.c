@@ -1,0 +1,212 @@
+/* Who left: what is asked about them, and when it is believed. */
+#include "config.h"
+
+#include "directory/leaving.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "directory/decode.h"
+#include "directory/environment.h"
+#include "directory/fetches.h"
+#include "directory/holders.h"
+#include "directory/session.h"
+#include "model/dn.h"
+
+/* Not to ask without end about what is found and yet not taken. */
+#define QUESTIONS_MAX 5
+/* After an answer that was not whole. */
+#define ASK_AGAIN_USEC (60 * USEC_PER_SEC)
+/* Of what a full read did not show, this many are asked for. */
+#define UNSEEN_ASKED 100
+
+struct leaving {
+    struct feed_environment *env;
+    struct fetches *fetches;
+    const struct leaving_events *events;
+    void *owner;
+    struct holders *holders;
+    struct string_list removed;    /* by ids alone */
+    uint32_t proven;               /* searches whose last full read was whole; for life */
+    uint64_t ask_again_usec;       /* monotonic; the last answer was not whole */
+    unsigned n_asked;              /* how often it was asked for the unheld, in this batch */
+    bool base_asked, unseen_asked; /* at the end of a full read, in this order */
+};
+
+int leaving_add(struct leaving *l, const char *id, struct error *e)
+{
+    return string_list_add(&l->removed, id) < 0 ? error_out_of_memory(e) : 0;
+}
+
+int leaving_take(struct leaving *l, unsigned search, struct error *e)
+{
+    if (l->removed.n_items == 0)
+        return 0;
+    CLEANUP(string_list_done) struct string_list ids = l->removed;
+    l->removed = (struct string_list){0};
+    int r = l->env->sink->removals(l->env->userdata, search, &ids, e);
+    if (r != 0)
+        return r < 0 ? r : 1;
+    for (size_t i = 0; i < ids.n_items && r == 0; i++)
+        r = l->events->left(search, ids.items[i],
+                            "it was deleted or left the search while away", l->owner, e);
+    return r;
+}
+
+static int take_found(unsigned search, LDAP *ld, LDAPMessage *m, void *userdata,
+                      struct error *e)
+{
+    struct leaving *l = userdata;
+    CLEANUP(decoded_done) struct decoded d = {0};
+    int r = decode_entry(&l->env->decoder, ld, m, NULL, &d, e);
+    if (r < 0 || !d.entry || d.deleted || d.computer)
+        return r;
+    r = l->events->entry(search, &d, l->owner, e);
+    return r < 0 ? r : 1;
+}
+
+static int take_absent(struct leaving *l, const struct string_list *ids, struct error *e)
+{
+    int r = 0;
+    for (size_t i = 0; i < ids->n_items && r == 0; i++)
+        r = l->events->gone(ids->items[i], l->owner, e);
+    return r;
+}
+
+static void take_answer(const struct string_list *absent, bool whole, void *userdata)
+{
+    struct leaving *l = userdata;
+    struct error e = {0};
+    if (!whole) {
+        l->ask_again_usec = clock_monotonic_usec() + ASK_AGAIN_USEC;
+        log_notice("%s did not say whole which entries are still there: who left one search "
+                   "stays until it is known that no other has them",
+                   session_uri(l->env->session));
+    }
+    int r = take_absent(l, absent, &e);
+    if (r < 0)
+        l->events->failed(r, &e, l->owner);
+    else
+        l->events->moved(l->owner);
+}
+
+static void take_failure(int r, const struct error *e, void *userdata)
+{
+    const struct leaving *l = userdata;
+    l->events->failed(r, e, l->owner);
+}
+
+int leaving_new(struct leaving **ret, struct feed_environment *env, struct fetches *fetches,
+                const struct leaving_events *events, void *owner, struct error *e)
+{
+    static const struct holders_events of_holders = {
+        .entry = take_found, .done = take_answer, .failed = take_failure};
+    struct leaving *l = calloc(1, sizeof(*l));
+    if (!l)
+        return error_out_of_memory(e);
+    l->env = env;
+    l->fetches = fetches;
+    l->events = events;
+    l->owner = owner;
+    int r = holders_new(&l->holders, env, &of_holders, l, e);
+    if (r < 0) {
+        leaving_free(l);
+        return r;
+    }
+    *ret = l;
+    return 0;
+}
+
+struct leaving *leaving_free(struct leaving *l)
+{
+    if (!l)
+        return NULL;
+    string_list_done(&l->removed);
+    holders_free(l->holders);
+    free(l);
+    return NULL;
+}
+
+void leaving_reset(struct leaving *l)
+{
+    holders_reset(l->holders);
+    string_list_done(&l->removed);
+    l->n_asked = 0;
+    l->base_asked = l->unseen_asked = false;
+}
+
+bool leaving_asking(const struct leaving *l)
+{
+    return holders_asking(l->holders);
+}
+
+void leaving_committed(struct leaving *l, unsigned search, enum feed_absence absence)
+{
+    if (absence == FEED_ABSENCE_UNSEEN)
+        l->proven |= UINT32_C(1) << search;
+    else if (absence == FEED_ABSENCE_UNPROVEN)
+        l->proven &= ~(UINT32_C(1) << search);
+}
+
+/* Where asking proves nothing: all searches were read whole since somebody left. */
+static int settle_by_reads(struct leaving *l, const struct string_list *ids, struct error *e)
+{
+    uint32_t all = UINT32_MAX >> (32 - l->env->n_searches);
+    if (l->proven != all)
+        return 0;
+    l->proven = 0;
+    return take_absent(l, ids, e);
+}
+
+int leaving_ask_unheld(struct leaving *l, struct error *e)
+{
+    CLEANUP(string_list_done) struct string_list ids = {0};
+    int r = l->env->sink->unheld(l->env->userdata, &ids, e);
+    if (r < 0 || ids.n_items == 0)
+        return r;
+    if (!holders_can_ask(l->env))
+        return settle_by_reads(l, &ids, e);
+    if (l->n_asked >= QUESTIONS_MAX || clock_monotonic_usec() < l->ask_again_usec)
+        return 0;
+    l->n_asked++;
+    r = holders_ask(l->holders, &ids, e);
+    return r < 0 ? r : 1;
+}
+
+int leaving_ask_base(struct leaving *l, unsigned search, bool doubted, struct error *e)
+{
+    /* One that was away when the connection was made may be back, for the next read. */
+    bool was_visible = l->env->searches[search].base_visible;
+    if (l->base_asked || (doubted && was_visible))
+        return 0;
+    l->base_asked = true;
+    int r = fetches_base(l->fetches, search, e);
+    return r < 0 ? r : 1;
+}
+
+static bool is_of_search(const struct leaving *l, unsigned search, const char *dn)
+{
+    CLEANUP(freep) char *key = NULL;
+    return dn_key(l->env->decoder.schema, dn, &key, NULL) == 0 &&
+           dn_key_is_below(key, l->env->searches[search].base_key);
+}
+
+int leaving_ask_unseen(struct leaving *l, unsigned search, struct error *e)
+{
+    CLEANUP(string_list_done) struct string_list ids = {0};
+    if (l->unseen_asked)
+        return 0;
+    l->unseen_asked = true;
+    int r = l->env->sink->unseen(l->env->userdata, search, UNSEEN_ASKED, &ids, e);
+    for (size_t i = 0; i < ids.n_items && r >= 0; i++) {
+        CLEANUP(freep) char *dn = NULL;
+        r = l->env->sink->known_dn(l->env->userdata, ids.items[i], &dn, e);
+        if (r >= 0 && dn && is_of_search(l, search, dn)) /* not moved to another one */
+            r = fetches_unseen(l->fetches, search, dn, ids.items[i], e);
+    }
+    return r < 0 ? r : fetches_any(l->fetches);
+}

@@ -1,0 +1,148 @@
+/*
+ * The planner, why somebody waits, goes at once or is left alone: names that count as one,
+ * revocations, an older state, roles that conflict, users who vanished, first days, users whom
+ * nobody uses.
+ */
+#include "config.h"
+
+#include "base/text.h"
+#include "mapping/ruleset.h"
+#include "planner-bed.h"
+#include "sync/conflict.h"
+#include "unit.h"
+
+/* clang-format off */
+static const struct planner_row rows[] = {
+    /* Two entries that count as one name: nobody can tell whose a group is. */
+    ROW("twin", PLANNER_WANTED, PLANNER_ACTIVE, SAME, SAME, SAME, "update:name-shared = held", .twin = "uid=zoe"),
+    ROW("twin, the other of the two", PLANNER_WANTED, PLANNER_ACTIVE, SAME, SAME, SAME, "update:name-shared = held", .twin = "uid=aaron"),
+    ROW("twin, newcomer", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "create:name-shared = held", .twin = "uid=zoe"),
+    ROW("twin, disabled by the entry itself", PLANNER_WANTED, PLANNER_ACTIVE, SAME, SAME, SAME, "disable = pending", .twin = "uid=zoe", .wanted_disabled = true),
+    ROW("twin, disabled already", PLANNER_WANTED, PLANNER_DISABLED, SAME, SAME, SAME, "update:name-shared = held", .twin = "uid=zoe", .wanted_disabled = true),
+    ROW("twin, gone", PLANNER_GONE, PLANNER_ACTIVE, NULL, SAME, SAME, "disable = leaving", .twin = "uid=zoe"),
+    ROW("twin, no team", PLANNER_SKIPPED, PLANNER_ACTIVE, NULL, SAME, SAME, "update:name-shared = held", .twin = "uid=zoe"),
+    ROW("twin, never a user", PLANNER_SKIPPED, PLANNER_UNLINKED, NULL, NULL, NULL, "= skipped", .twin = "uid=zoe"),
+
+    /* Revoked: at once, without grace and doubt, and nothing else. */
+    ROW("revoked", PLANNER_WANTED, PLANNER_ACTIVE, "anna b@x Support - -", SAME, SAME, "disable = pending", .revoked = true),
+    ROW("revoked, twin", PLANNER_WANTED, PLANNER_ACTIVE, SAME, SAME, SAME, "disable = pending", .revoked = true, .twin = "uid=zoe"),
+    ROW("revoked, disabled", PLANNER_WANTED, PLANNER_DISABLED, SAME, SAME, SAME, "= unchanged", .revoked = true, .disabled_by_us = true),
+    ROW("revoked, no team", PLANNER_SKIPPED, PLANNER_ACTIVE, NULL, SAME, SAME, "disable = leaving", .revoked = true),
+    ROW("revoked, no team, leaving", PLANNER_SKIPPED, PLANNER_ACTIVE, NULL, SAME, SAME, "disable = leaving", .revoked = true, .leaving = 5),
+    ROW("revoked, no team, deleted in time", PLANNER_SKIPPED, PLANNER_DISABLED, NULL, SAME, SAME, "delete = leaving", .revoked = true, .leaving = 5, .disabled = 7, .disabled_by_us = true, .delete_after = LATER),
+    ROW("revoked, newcomer", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "= skipped", .revoked = true),
+    ROW("revoked, group missing", PLANNER_WANTED, PLANNER_ACTIVE, SAME, SAME, SAME, "disable = pending", .revoked = true, .group_missing = "cn=g"),
+    ROW("revoked, invalid otherwise", PLANNER_INVALID, PLANNER_ACTIVE, NULL, SAME, SAME, "disable = pending", .revoked = true),
+    ROW("revoked, attribute vanished", PLANNER_WANTED, PLANNER_ACTIVE, SAME, SAME, SAME, "disable = pending", .revoked = true, .vanished = "mail"),
+    ROW("revoked, state restored", PLANNER_WANTED, PLANNER_ACTIVE, SAME, SAME, SAME, "disable = pending", .revoked = true, .state_restored = true),
+
+    /* The state is another tenant's, or an older copy. */
+    ROW("another tenant", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "create!:other-tenant = pending", .other_tenant = "another"),
+    ROW("another tenant, held already", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "create:login-shared = held", .other_tenant = "another", .claim = PLANNER_LOGIN_SHARED),
+    ROW("state restored", PLANNER_WANTED, PLANNER_ACTIVE, "anna b@x Sales Agent English:50", SAME, SAME, "profile!:state-restored = pending", .state_restored = true),
+
+    /* Roles that nobody may have together: one waits, the rest goes on. */
+    ROW("conflict, newcomer", PLANNER_WANTED, PLANNER_UNLINKED, "anna a@x Sales Payer,Buyer -", NULL, NULL, "create profile:role-conflict = held", .conflict = true),
+    ROW("conflict, linked", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Payer,Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "profile:role-conflict = held", .conflict = true),
+    ROW("conflict, exchanged", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "profile = pending", .conflict = true),
+    ROW("conflict with a supervisor's", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Buyer -", "anna a@x Sales Payer -", NULL, "profile:role-conflict = held", .conflict = true),
+    ROW("conflict, disabled by us", PLANNER_WANTED, PLANNER_DISABLED, "anna a@x Sales Payer,Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "enable profile:role-conflict = held", .conflict = true, .disabled_by_us = true),
+    ROW("conflict, disabled in the directory", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Payer,Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "disable = pending", .conflict = true, .wanted_disabled = true),
+    ROW("conflict of many", PLANNER_WANTED, PLANNER_UNLINKED, "anna a@x Sales Payer,B1,B2,B3,B4,B5,B6,B7,B8,B9 -", NULL, NULL,
+        "create profile:role-conflict profile:role-conflict profile:role-conflict profile:role-conflict profile:role-conflict profile:role-conflict profile:role-conflict profile:role-conflict profile:role-conflict = held", .conflict = true),
+    ROW("conflict, roles of others", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Payer,Buyer -", "anna a@x Sales Theirs,Others,Payer -", "anna - - Payer -", "profile:role-conflict = held", .conflict = true),
+    ROW("conflict and login shared", PLANNER_WANTED, PLANNER_UNLINKED, "anna a@x Sales Payer,Buyer -", NULL, NULL, "create:login-shared profile:role-conflict = held", .conflict = true, .claim = PLANNER_LOGIN_SHARED),
+    ROW("conflict, not started", PLANNER_WANTED, PLANNER_UNLINKED, "anna a@x Sales Payer,Buyer -", NULL, NULL, "= skipped", .conflict = true, .start = NOW + LATER),
+
+    /* Not at the tenant any more. */
+    ROW("gone there, report", PLANNER_WANTED, PLANNER_ACTIVE, SAME, SAME, SAME, "update:user-gone = held", .user_vanished = true),
+    ROW("gone there, disabled here", PLANNER_WANTED, PLANNER_ACTIVE, SAME, SAME, SAME, "disable = pending", .user_vanished = true, .wanted_disabled = true),
+    ROW("gone there, made anew", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "create = pending", .user_vanished = true, .repair = true),
+    ROW("gone there, perhaps renamed", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "create!:user-gone = pending", .user_vanished = true, .maybe_renamed = true),
+    ROW("renamed there, report", PLANNER_WANTED, PLANNER_ACTIVE, "maria a@x Sales Agent English:50", SAME, SAME, "rename:rename-policy profile = pending", .renamed_there = true),
+    ROW("renamed there, repair", PLANNER_WANTED, PLANNER_ACTIVE, "maria a@x Sales Agent English:50", SAME, SAME, "rename profile = pending", .renamed_there = true, .repair = true),
+
+    /* Before the first day. */
+    ROW("not started", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "= skipped", .start = NOW + LATER),
+    ROW("starts soon", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "create = pending", .start = NOW + LATER, .ahead = LATER),
+    ROW("starts a moment later than soon", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "= skipped", .start = NOW + LATER + 1, .ahead = LATER),
+    ROW("not started, made ahead, waits", PLANNER_WANTED, PLANNER_DISABLED, SAME, SAME, SAME, "= unchanged", .disabled_by_us = true, .start = NOW + LATER),
+    ROW("newcomer, created disabled", PLANNER_WANTED, PLANNER_UNLINKED, SAME, NULL, NULL, "create = pending", .wanted_disabled = true, .create_disabled = true),
+    ROW("newcomer without team and mail", PLANNER_WANTED, PLANNER_UNLINKED, "anna \"\" - - -", NULL, NULL, "create = pending"),
+
+    /* Nobody logs in. */
+    ROW("dormant, reported", PLANNER_WANTED, PLANNER_ACTIVE, SAME, SAME, SAME, "update:dormant = pending", .used = 5, .dormant_after = LATER),
+    ROW("dormant, disabled", PLANNER_WANTED, PLANNER_ACTIVE, SAME, SAME, SAME, "disable = pending", .used = 5, .dormant_after = LATER, .dormant_disable = true),
+    ROW("dormant at this moment", PLANNER_WANTED, PLANNER_ACTIVE, SAME, SAME, SAME, "update:dormant = pending", .used = NOW - LATER, .dormant_after = LATER),
+    ROW("not dormant yet", PLANNER_WANTED, PLANNER_ACTIVE, SAME, SAME, SAME, "= unchanged", .used = NOW - LATER + 1, .dormant_after = LATER),
+    ROW("last login not known", PLANNER_WANTED, PLANNER_ACTIVE, SAME, SAME, SAME, "= unchanged", .dormant_after = LATER),
+    ROW("dormant, disabled by others", PLANNER_WANTED, PLANNER_DISABLED, SAME, SAME, SAME, "= unchanged", .used = 5, .dormant_after = LATER),
+
+    /* What the tenant does by itself is nobody's to take away, or to send again. */
+    ROW("the tenant's skill and role", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales - -", "anna a@x Sales Ruled RuledSkill:5", SAME, "= unchanged", .quirks = "anna - - Ruled RuledSkill:5"),
+    ROW("another skill than the tenant's", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales - -", "anna a@x Sales Ruled RuledSkill:5", SAME, "update profile = pending", .quirks = "anna - - Other OtherSkill:5"),
+    ROW("mail as the tenant writes it", PLANNER_WANTED, PLANNER_ACTIVE, "anna A@X Sales Agent English:50", SAME, SAME, "= unchanged", .quirks = "anna A@X - - -"),
+    ROW("ruled ones of no rule that is known", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales - -", "anna a@x Sales Ruled RuledSkill:5", NULL, "= unchanged", .says_nothing = true),
+};
+/* clang-format on */
+
+/* Which conflict a role makes, as the tenant compares roles, and what is said of it. */
+static void test_conflicts(void **state)
+{
+    (void)state;
+    static char *one[] = {(char *)"Payer", (char *)"Buyer"}, *two[] = {(char *)"Boss", (char *)"Auditor"};
+    static const struct string_list lists[] = {{.items = one, .n_items = 2},
+                                               {.items = two, .n_items = 2}};
+    static const struct ruleset_conflict items[] = {{.name = "money", .roles = &lists[0]}, {.name = "control", .roles = &lists[1]}};
+    static const struct conflicts conflicts = {items, 2};
+    static const struct {
+        const char *role, *has, *other, *conflict; /* NULL: none */
+    } cases[] = {
+        {"Payer", "Buyer", "Buyer", "money"},     {"payer", "BUYER", "BUYER", "money"},
+        {"Boss", "Payer,Auditor", "Auditor", "control"}, {"Payer", "Payer", NULL, NULL},
+        {"Payer", "PAYER", NULL, NULL},           {"Payer", "Boss", NULL, NULL},
+        {"Agent", "Payer,Buyer", NULL, NULL},     {"Payer", "-", NULL, NULL},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char text[64];
+        snprintf(text, sizeof(text), "x - - %s -", cases[i].has);
+        CLEANUP(user_freep) struct user *has = user_of(text);
+        const struct user_role *other = NULL;
+        const struct ruleset_conflict *c = conflict_with(&conflicts, cases[i].role, has, &other);
+        assert_row(cases[i].role,
+                   !c == !cases[i].conflict && (!c || !strcmp(c->name, cases[i].conflict)));
+        assert_row(cases[i].role, !other == !cases[i].other &&
+                                      (!other || !strcmp(other->name, cases[i].other)));
+    }
+    const struct user_role ruled = {.name = (char *)"A", .source = {.rule = (char *)"R", .file = (char *)"f", .line = 3}};
+    const struct user_role found = {.name = (char *)"B"};
+    char sentence[800];
+    assert_string_equal(conflict_sentence(&items[0], &ruled, &found, sentence, sizeof(sentence)),
+                        "rule \"R\" (f:3) gives the role \"A\", and the user has the role \"B\" by no rule (it was given "
+                        "at the tenant): [conflict \"money\"] lets nobody have both. Take the person out of one of the two "
+                        "rules, or take the other role away at the tenant");
+    conflict_sentence(&items[0], &found, &ruled, sentence, sizeof(sentence));
+    assert_non_null(strstr(sentence, "the plan gives the role \"B\", and the user has the role \"A\" by rule \"R\" (f:3):"));
+}
+
+static void test_rows(void **state)
+{
+    (void)state;
+    planner_rows_check(rows, ARRAY_SIZE(rows));
+}
+
+static void test_memory(void **state)
+{
+    (void)state;
+    planner_rows_check_memory(rows, ARRAY_SIZE(rows));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_conflicts),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
