@@ -61,12 +61,24 @@ int chain_content(const char *head, size_t size, struct chain_hash *ret)
     return digest_raw(ret->bytes, (struct digest_part[]){{"\2", 1}, {head, size}}, 2);
 }
 
+static int pair(const char *byte, const struct chain_hash *a, const struct chain_hash *b,
+                struct chain_hash *ret)
+{
+    return digest_raw(ret->bytes,
+                      (struct digest_part[]){{byte, 1},
+                                             {a->bytes, sizeof(a->bytes)},
+                                             {b->bytes, sizeof(b->bytes)}},
+                      3);
+}
+
 int chain_link(const struct chain_hash *content, const struct chain_hash *prev,
                struct chain_hash *ret)
 {
-    return digest_raw(ret->bytes,
-                      (struct digest_part[]){{"\0", 1},
-                                             {content->bytes, sizeof(content->bytes)},
-                                             {prev->bytes, sizeof(prev->bytes)}},
-                      3);
+    return pair("\0", content, prev, ret);
+}
+
+int chain_node(const struct chain_hash *left, const struct chain_hash *right,
+               struct chain_hash *ret)
+{
+    return pair("\3", left, right, ret);
 }

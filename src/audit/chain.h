@@ -1,4 +1,4 @@
-/* The three hashes of the audit, and their text (docs/audit-format.md, "The chain"). */
+/* The hashes of the audit, and their text (docs/audit-format.md, "The chain"). */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,4 +24,6 @@ bool chain_from_any(const char *text, struct chain_hash *ret);
 int chain_commitment(const char *personal, size_t size, struct chain_hash *ret);
 int chain_content(const char *head, size_t size, struct chain_hash *ret);
 int chain_link(const struct chain_hash *content, const struct chain_hash *prev,
+               struct chain_hash *ret);
+int chain_node(const struct chain_hash *left, const struct chain_hash *right,
                struct chain_hash *ret);

@@ -7,6 +7,7 @@
 
 #include "audit/checkpoint.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "audit/line.h"
 #include "audit/note.h"
 #include "audit/recall.h"
+#include "audit/tree.h"
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -37,37 +39,6 @@ static int note_place(struct state *s, struct audit_memory *m, int64_t seq, uint
     return state_meta_set(s, META_CHECKPOINT, text, e);
 }
 
-int checkpoint_record(struct state *s, const char *why, struct error *e)
-{
-    CLEANUP(buffer_done) struct buffer note = {0}, b = {0};
-    struct audit_memory *m = recall_of(s);
-    char sig[SIGNER_SIG_MAX + 1], now[CLOCK_TEXT_SIZE];
-    struct compose_head head;
-    uint64_t usec = clock_now_usec();
-    int r;
-
-    if (!m || !m->signer)
-        return 0;
-    r = compose_head(s, &head, e);
-    if (r < 0)
-        return r;
-    clock_format(now, usec);
-    checkpoint_note(&note, signer_name(m->signer), head.seq, &head.link, now);
-    if (note.failed)
-        return error_out_of_memory(e);
-    r = signer_sign(m->signer, note.data, note.size, sig, e);
-    if (r < 0)
-        return r;
-    compose_begin(&b, head.seq + 1, now);
-    line_add_text(&b, "ev", "checkpoint");
-    line_add_text(&b, "why", why);
-    if (strcmp(why, "count") != 0)
-        line_add_text(&b, "key", signer_vkey(m->signer));
-    line_add_text(&b, "sig", sig);
-    r = compose_end(s, &b, NULL, &head, e);
-    return r < 0 ? r : note_place(s, m, head.seq + 1, usec, e);
-}
-
 static void find_place(struct state *s, struct audit_memory *m)
 {
     CLEANUP(freep) char *text = NULL;
@@ -79,6 +50,92 @@ static void find_place(struct state *s, struct audit_memory *m)
         m->checkpoint_seq = 0;
         m->checkpoint_usec = 0;
     }
+}
+
+static int take_waiting(int64_t seq, const char *line, void *userdata)
+{
+    struct tree_window *w = userdata;
+    struct line_chain l;
+
+    if (line_parse(line, strlen(line), &l) > 0)
+        tree_window_add(w, seq, &l.link);
+    return 0;
+}
+
+/* The tree goes back to the checkpoint before, as far as it is known and no tree is too large. What
+ * is not remembered is read from the state, which keeps some lines. */
+static int plant_tree(struct state *s, struct audit_memory *m, struct note *n, struct error *e)
+{
+    int64_t from = m->checkpoint_seq > 0 ? m->checkpoint_seq : 1;
+    const struct chain_hash *leaves;
+    size_t n_leaves;
+    int r = 0;
+
+    if (from < n->seq - TREE_LEAVES_MAX + 1)
+        from = n->seq - TREE_LEAVES_MAX + 1;
+    leaves = m->window.next == n->seq + 1 ? tree_window_from(&m->window, from, &n_leaves) : NULL;
+    if (!leaves) {
+        m->window.n = 0;
+        r = trail_each(s, from - 1, take_waiting, &m->window, e);
+        if (r < 0)
+            return r;
+        from = m->window.next - (int64_t)m->window.n;
+        leaves = tree_window_from(&m->window, from, &n_leaves);
+    }
+    if (!leaves || m->window.next != n->seq + 1)
+        return error_set(e, -EBADMSG, "the state file holds no audit line %" PRId64, n->seq);
+    n->from = from;
+    return tree_root(leaves, n_leaves, &n->root) < 0 ? error_set(e, -EIO, "SHA-256 failed") : 0;
+}
+
+static int sign(struct state *s, struct audit_memory *m, const struct compose_head *head,
+                uint64_t usec, struct note *ret, char sig[static SIGNER_SIG_MAX + 1],
+                struct error *e)
+{
+    CLEANUP(buffer_done) struct buffer text = {0};
+    int r;
+
+    *ret = (struct note){.seq = head->seq, .link = head->link};
+    clock_format(ret->time, usec);
+    r = plant_tree(s, m, ret, e);
+    if (r < 0)
+        return r;
+    checkpoint_note(&text, signer_name(m->signer), ret);
+    return text.failed ? error_out_of_memory(e)
+                       : signer_sign(m->signer, text.data, text.size, sig, e);
+}
+
+int checkpoint_record(struct state *s, const char *why, struct error *e)
+{
+    CLEANUP(buffer_done) struct buffer b = {0};
+    struct audit_memory *m = recall_of(s);
+    char sig[SIGNER_SIG_MAX + 1], root[CHAIN_TEXT_SIZE];
+    struct compose_head head;
+    uint64_t usec = clock_now_usec();
+    struct note n;
+    int r;
+
+    if (!m || !m->signer)
+        return 0;
+    r = compose_head(s, &head, e);
+    if (r < 0 || head.seq == 0) /* nothing to vouch for */
+        return r;
+    find_place(s, m);
+    r = sign(s, m, &head, usec, &n, sig, e);
+    if (r < 0)
+        return r;
+    compose_begin(&b, head.seq + 1, n.time);
+    line_add_text(&b, "ev", "checkpoint");
+    line_add_text(&b, "why", why);
+    line_add_number(&b, "from", n.from);
+    chain_text(root, &n.root);
+    line_add_text(&b, "root", root);
+    if (strcmp(why, "count") != 0)
+        line_add_text(&b, "key", signer_vkey(m->signer));
+    line_add_text(&b, "sig", sig);
+    m->window.n = 0; /* the next tree begins with this line */
+    r = compose_end(s, &b, NULL, &head, e);
+    return r < 0 ? r : note_place(s, m, head.seq + 1, usec, e);
 }
 
 bool checkpoint_is_late(struct state *s)

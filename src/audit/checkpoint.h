@@ -7,8 +7,7 @@
 struct error;
 struct state;
 
-#define CHECKPOINT_LINES 48 /* so that a proof stays below 3 KiB; readers expect at most 64 */
-#define CHECKPOINT_LINES_MAX 64
+#define CHECKPOINT_LINES 64 /* the most from one to the next */
 
 /* Says in a line of its own when the key is not the one that signed before. It is handed over by
  * the old one only when rosterd itself makes a new one. */

@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "audit/line.h"
+#include "audit/recall.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "state/state.h"
 #include "state/trail.h"
 
 int compose_head(struct state *s, struct compose_head *ret, struct error *e)
@@ -24,6 +26,27 @@ int compose_head(struct state *s, struct compose_head *ret, struct error *e)
                      (long long)head.seq);
 }
 
+static int take_link(int64_t seq, const char *line, void *userdata)
+{
+    struct chain_hash *ret = userdata;
+    struct line_chain l;
+    int r = line_parse(line, strlen(line), &l);
+
+    (void)seq;
+    if (r > 0)
+        *ret = l.link;
+    return r < 0 ? r : r > 0 ? 1 : -EBADMSG;
+}
+
+int compose_link_of(struct state *s, int64_t seq, struct chain_hash *ret, struct error *e)
+{
+    int r = trail_line(s, seq, take_link, ret, e);
+
+    if (r == 1)
+        return 0;
+    return r == 0 ? STATE_NONE : r == -EBADMSG ? error_set(e, r, "the state file holds no audit line %lld", (long long)seq) : r;
+}
+
 void compose_begin(struct buffer *b, int64_t seq, const char *time)
 {
     buffer_format(b, "{\"v\":1,\"seq\":%lld,\"t\":\"%s\"", (long long)seq, time);
@@ -33,6 +56,7 @@ int compose_end(struct state *s, struct buffer *b, const struct buffer *personal
                 const struct compose_head *head, struct error *e)
 {
     char text[CHAIN_TEXT_SIZE];
+    struct audit_memory *m = recall_of(s);
     struct chain_hash hash;
     struct line_chain l;
 
@@ -59,5 +83,7 @@ int compose_end(struct state *s, struct buffer *b, const struct buffer *personal
         (!personal && l.personal))
         return error_set(e, -EINVAL, "an audit line cannot be read back");
     chain_text(text, &l.link);
+    if (m)
+        tree_window_add(&m->window, l.seq, &l.link);
     return trail_append(s, l.seq, b->data, text, e);
 }

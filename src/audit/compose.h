@@ -14,6 +14,8 @@ struct compose_head {
     struct chain_hash link;
 };
 int compose_head(struct state *s, struct compose_head *ret, struct error *e);
+/* The link of a line that is still in the state, or STATE_NONE. */
+int compose_link_of(struct state *s, int64_t seq, struct chain_hash *ret, struct error *e);
 /* {"v":1,"seq":N,"t":"…" */
 void compose_begin(struct buffer *b, int64_t seq, const char *time);
 /* Ends the line with commitment, prev and what is personal (an object's text, or NULL), and

@@ -18,6 +18,7 @@
 
 #include "audit/audit.h"
 #include "audit/checkpoint.h"
+#include "audit/compose.h"
 #include "audit/export.h"
 #include "audit/journal.h"
 #include "audit/note.h"
@@ -147,6 +148,10 @@ static int open_and_reconcile(struct audit_export *x, bool *ret_state_older, str
         r = reconcile(x->state, x->fd, x->path, &found, e);
     if (r < 0)
         return r;
+    /* Who was killed may have written without syncing: what stands there is not yet on the disk. */
+    if (fdatasync(x->fd) < 0)
+        return error_set(e, -errno, "The audit file %s cannot be synced: %s", x->path,
+                         strerror(errno));
     x->exported = found.exported;
     x->good_size = found.size;
     *ret_state_older = found.state_older;
@@ -187,17 +192,16 @@ int audit_export_open(struct audit_export **ret, struct state *s, const char *pa
  * audit file, or to one that ends in another line than ours did. */
 static int check_reopened(struct audit_export *x, int fd, struct tail *t, struct error *e)
 {
-    char hash[DIGEST_TEXT_SIZE];
     struct chain_hash link;
     int r = tail_read(fd, x->path, t, e);
 
     if (r < 0 || t->size == 0)
         return r;
-    r = trail_hash(x->state, t->last.seq, hash, e);
+    r = compose_link_of(x->state, t->last.seq, &link, e);
     if (r < 0)
         return r;
     if (t->whole_size == t->size && t->last.seq <= x->exported &&
-        (r == STATE_NONE || (chain_from_any(hash, &link) && chain_equal(&link, &t->last.link))))
+        (r == STATE_NONE || chain_equal(&link, &t->last.link)))
         return 0;
     return error_set(e, -EINVAL,
                      "%s is not the file that rosterd left there: it ends in a line that was not "

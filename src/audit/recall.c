@@ -17,6 +17,7 @@ struct audit_memory *recall_of(struct state *s)
     if (m && m->epoch != epoch) {
         m->epoch = epoch;
         m->n_intents = 0;
+        m->window.n = 0;
         m->checkpoint_seq = 0;
     }
     return m;

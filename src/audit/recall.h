@@ -10,6 +10,7 @@
 #include "audit/chain.h"
 #include "audit/journal.h"
 #include "audit/signer.h"
+#include "audit/tree.h"
 
 struct state;
 
@@ -27,6 +28,7 @@ struct audit_memory {
     struct signer *signer; /* NULL: lines are chained and not signed */
     int64_t checkpoint_seq; /* the last one; 0: not known */
     uint64_t checkpoint_usec;
+    struct tree_window window; /* of the lines since the last checkpoint */
     bool hide_contacts; /* [audit] values = names */
     bool to_journal;
     struct journal journal; /* outcomes whose lines are not durable yet */

@@ -306,26 +306,21 @@ static int changed_last_line(struct reconciler *c, const struct tail *t, struct 
 static int file_is_behind(struct reconciler *c, const struct tail *t, int64_t first,
                           struct error *e)
 {
-    char sentence[512];
+    int64_t durable = c->found.exported;
+    char sentence[512], again[64] = "";
 
-    if (first <= t->last.seq + 1) {
-        c->found.exported = t->last.seq;
+    c->found.exported = first <= t->last.seq + 1 ? t->last.seq : first - 1;
+    if (t->last.seq >= durable)
         return 0;
-    }
-    c->found.exported = first - 1;
+    if (c->found.exported < durable)
+        snprintf(again, sizeof(again), "; from line %" PRId64 " on they are appended again",
+                 c->found.exported + 1);
     snprintf(sentence, sizeof(sentence),
              "The lines %" PRId64 " to %" PRId64
              " were in %.300s and are missing now: the file "
-             "was cut or replaced by an older copy",
-             t->last.seq + 1, first - 1, c->path);
+             "was cut or replaced by an older copy%s",
+             t->last.seq + 1, durable, c->path, again);
     return repair_row(c, "lines-missing", sentence, e);
-}
-
-static bool is_link(const char *text, const struct chain_hash *link)
-{
-    struct chain_hash h;
-
-    return chain_from_any(text, &h) && chain_equal(&h, link);
 }
 
 /* A new file, while lines wait that may stand in the one that it took the place of: that one's
@@ -333,7 +328,7 @@ static bool is_link(const char *text, const struct chain_hash *link)
 static int compare_renamed(struct reconciler *c, const struct trail_head *head, struct error *e)
 {
     CLEANUP(tail_done) struct tail t = {0};
-    char hash[DIGEST_TEXT_SIZE];
+    struct chain_hash link;
 
     renamed_tail(c->path, &t);
     if (t.last.seq <= c->found.exported)
@@ -342,15 +337,15 @@ static int compare_renamed(struct reconciler *c, const struct trail_head *head, 
         c->found.state_older = true;
         return continue_from_file(c, &t, e);
     }
-    int r = trail_hash(c->state, t.last.seq, hash, e);
-    if (r == 0 && is_link(hash, &t.last.link))
+    int r = compose_link_of(c->state, t.last.seq, &link, e);
+    if (r == 0 && chain_equal(&link, &t.last.link))
         c->found.exported = t.last.seq;
     return r < 0 ? r : 0;
 }
 
 static int compare(struct reconciler *c, const struct tail *t, struct error *e)
 {
-    char hash[DIGEST_TEXT_SIZE];
+    struct chain_hash link;
     struct trail_head head;
     int64_t first = 0;
     int r = trail_head(c->state, &head, e);
@@ -362,15 +357,11 @@ static int compare(struct reconciler *c, const struct tail *t, struct error *e)
     if (t->last.seq == 0)
         return compare_renamed(c, &head, e);
     if (t->last.seq <= head.seq) {
-        r = trail_hash(c->state, t->last.seq, hash, e);
+        r = compose_link_of(c->state, t->last.seq, &link, e);
         if (r < 0)
             return r;
-        if (r == STATE_NONE)
+        if (r == STATE_NONE || chain_equal(&link, &t->last.link))
             return file_is_behind(c, t, first, e);
-        if (is_link(hash, &t->last.link)) {
-            c->found.exported = t->last.seq;
-            return 0;
-        }
         if (t->last.seq <= c->found.exported)
             return changed_last_line(c, t, e);
     }

@@ -20,8 +20,9 @@ static bool is_signed(const struct verifier *v, const struct line_chain *l, cons
     if (!verify_is_event(l, line, "checkpoint"))
         return false;
     json_auto_t *object = json_loads(line, 0, NULL);
-    const char *sig = json_string_value(json_object_get(object, "sig"));
-    return sig && v->key[0] && verify_signature_fits(v, l, &l->prev, sig);
+    struct note n;
+
+    return v->key[0] && verify_signature_fits(v, l, object, &n);
 }
 
 static int read_all(struct verifier *v, struct located_list *all, struct error *e)

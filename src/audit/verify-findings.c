@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "audit/note.h"
 #include "audit/verify-internal.h"
 #include "base/memory.h"
 
@@ -44,16 +43,17 @@ bool verify_is_event(const struct line_chain *l, const char *line, const char *e
     return l->version == LINE_NEW && line_is_event(line, event);
 }
 
-bool verify_signature_fits(const struct verifier *v, const struct line_chain *l,
-                           const struct chain_hash *prev, const char *sig)
+bool verify_signature_fits(const struct verifier *v, const struct line_chain *l, const json_t *row,
+                           struct note *ret)
 {
-    CLEANUP(buffer_done) struct buffer note = {0};
+    CLEANUP(buffer_done) struct buffer text = {0};
+    const char *sig = note_read(row, l, ret);
     char name[SIGNER_NAME_MAX + 1];
 
-    if (!signer_vkey_name(v->key, name))
+    if (!sig || !signer_vkey_name(v->key, name))
         return false;
-    checkpoint_note(&note, name, l->seq - 1, prev, l->time);
-    return !note.failed && signer_verify(v->key, note.data, note.size, sig);
+    checkpoint_note(&text, name, ret);
+    return !text.failed && signer_verify(v->key, text.data, text.size, sig);
 }
 
 static int place_of(const struct verifier *v, const char *file)

@@ -7,7 +7,9 @@
 #include "audit/audit.h"
 #include "audit/files.h"
 #include "audit/line.h"
+#include "audit/note.h"
 #include "audit/signer.h"
+#include "audit/tree.h"
 #include "audit/view.h"
 
 struct erased {
@@ -26,6 +28,7 @@ struct verifier {
     struct line_reader reader;
     bool any, holds; /* the chain so far */
     struct line_chain last;
+    struct tree_window window;
     struct audit_view *view; /* which intents are open */
     char key[SIGNER_VKEY_MAX + 1];
     int64_t unsigned_since; /* the last line that a checkpoint covers */
@@ -46,8 +49,8 @@ __attribute__((format(printf, 5, 6))) int verify_found(struct verifier *v, size_
                                                        const char *format, ...);
 void verify_sort_findings(struct verifier *v);
 bool verify_is_event(const struct line_chain *l, const char *line, const char *event);
-/* Was this checkpoint signed for that prev by the key in force? */
-bool verify_signature_fits(const struct verifier *v, const struct line_chain *l,
-                           const struct chain_hash *prev, const char *sig);
+/* Was this checkpoint's line signed as it stands there, by the key in force? */
+bool verify_signature_fits(const struct verifier *v, const struct line_chain *l, const json_t *row,
+                           struct note *ret);
 /* The chain does not hold: says what was done to which line. */
 int verify_find_breaks(struct verifier *v, struct error *e);

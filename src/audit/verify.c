@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "audit/checkpoint.h"
-#include "audit/note.h"
 #include "audit/verify-internal.h"
 #include "base/base64.h"
 #include "base/error.h"
@@ -45,6 +44,25 @@ static bool change_key(struct verifier *v, const char *key, bool handed_over)
     return fine;
 }
 
+/* The signed tree is one over these very lines, as far as they are there. */
+static int check_tree(struct verifier *v, const struct note *n)
+{
+    struct chain_hash root;
+    size_t n_leaves;
+    const struct chain_hash *leaves = tree_window_from(&v->window, n->from, &n_leaves);
+
+    if (!leaves || !v->holds)
+        return 0;
+    if (tree_root(leaves, n_leaves, &root) < 0)
+        return -EIO;
+    return chain_equal(&root, &n->root)
+               ? 0
+               : verify_found(v, v->reader.file, v->reader.number, n->seq + 1,
+                              "signature: the tree that line %" PRId64
+                              " signs is not that of the lines before it, so a proof by it is none",
+                              n->seq + 1);
+}
+
 static int check_checkpoint(struct verifier *v, const struct line_chain *l, const char *line)
 {
     struct audit_verify_result *r = v->result;
@@ -52,6 +70,7 @@ static int check_checkpoint(struct verifier *v, const struct line_chain *l, cons
     const char *key = json_string_value(json_object_get(object, "key"));
     const char *sig = json_string_value(json_object_get(object, "sig"));
     const struct line_reader *at = &v->reader;
+    struct note n;
 
     if (key && !change_key(v, key, false))
         return verify_found(v, at->file, at->number, l->seq,
@@ -64,7 +83,7 @@ static int check_checkpoint(struct verifier *v, const struct line_chain *l, cons
                    : verify_found(v, at->file, at->number, l->seq,
                            "signature: line %" PRId64 " is a checkpoint without signature",
                            l->seq);
-    if (!verify_signature_fits(v, l, &l->prev, sig))
+    if (!verify_signature_fits(v, l, object, &n))
         return verify_found(v, at->file, at->number, l->seq,
                      "signature: the checkpoint in line %" PRId64
                      " was not signed by %.120s for the lines before it: it, or they, were "
@@ -75,7 +94,7 @@ static int check_checkpoint(struct verifier *v, const struct line_chain *l, cons
     memcpy(r->last_checkpoint_time, l->time, sizeof(r->last_checkpoint_time));
     snprintf(r->key, sizeof(r->key), "%s", v->key);
     v->unsigned_since = l->seq;
-    return 0;
+    return check_tree(v, &n);
 }
 
 /* The old key says which one comes after it. */
@@ -223,7 +242,9 @@ static int scan_line(struct verifier *v)
     }
     v->any = true;
     v->last = l;
-    return check_line(v, &l, v->reader.line);
+    n = check_line(v, &l, v->reader.line);
+    tree_window_add(&v->window, l.seq, &l.link);
+    return n;
 }
 
 static int scan(struct verifier *v, struct error *e)
@@ -335,13 +356,13 @@ static int judge_signatures(struct verifier *v)
     int64_t mine = (int64_t)(r->n_lines - r->n_old);
 
     r->n_unsigned = (uint64_t)(n < 0 ? 0 : n < mine ? n : mine);
-    if (!v->key[0] || r->n_unsigned < CHECKPOINT_LINES_MAX)
+    if (!v->key[0] || r->n_unsigned < CHECKPOINT_LINES)
         return 0;
     return verify_found(v, v->files->n_paths - 1, 0, v->last.seq,
                  "unsigned: no checkpoint covers the last %" PRIu64
                  " lines, and rosterd writes one at least every %d: they, or the checkpoints, "
                  "were changed by somebody without the key, or the key could not be used",
-                 r->n_unsigned, CHECKPOINT_LINES_MAX);
+                 r->n_unsigned, CHECKPOINT_LINES);
 }
 
 static int count_whole(struct verifier *v, struct error *e)

@@ -373,10 +373,12 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
 {
     (void)s;
     struct rootdse_read *r = userdata;
-    if (r->step == STEP_ROOT && outcome->code != LDAP_SUCCESS) {
+    /* Who has no time says nothing of what can be seen. */
+    bool busy = outcome->code == LDAP_BUSY || outcome->code == LDAP_UNAVAILABLE;
+    if (busy || (r->step == STEP_ROOT && outcome->code != LDAP_SUCCESS)) {
         struct error e = {0};
         int code = libldap_error(&e, outcome->code, outcome->said,
-                                 "%s: the root entry cannot be read", session_uri(r->session));
+                                 "%s: what the server is cannot be read", session_uri(r->session));
         fail(r, code, &e);
         return;
     }

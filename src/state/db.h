@@ -60,6 +60,7 @@ struct state {
     int wal_pages;                 /* as of the last commit */
     int64_t trail_exported;        /* known to be in the audit file, not yet noted here; 0 */
     struct trail_known trail_known;
+    struct buffer trail_pending; /* lines of this transaction that are not written yet */
     struct audit_memory *audit;    /* borrowed: what the audit's composer remembers */
     uint64_t trail_epoch;          /* another one after each rollback */
     int64_t n_unresolved;          /* mirror_counts(); -1: must be counted again */

@@ -19,7 +19,6 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/text.h"
 #include "state/checkpoint.h"
 #include "state/db.h"
 #include "state/lock.h"
@@ -62,6 +61,7 @@ static struct state *state_release(struct state *s)
     for (size_t i = 0; i < MIRROR_MAX_SEARCHES; i++)
         free(s->seen[i].words);
     buffer_done(&s->scratch);
+    buffer_done(&s->trail_pending);
     if (s->file_fd >= 0) /* after SQLite, whose locks would go with it */
         close(s->file_fd);
     if (s->lock_fd >= 0)
@@ -493,6 +493,8 @@ int state_commit(struct state *s, struct error *e)
                       "rolled back",
                       s->path);
     if (r == 0)
+        r = trail_flush(s, e);
+    if (r == 0)
         r = stmt_prepare(&q, s, "COMMIT", e);
     if (r == 0) {
         rc = sqlite3_step(q->handle);
@@ -513,13 +515,15 @@ void state_rollback(struct state *s)
     s->in_transaction = false;
     s->n_unresolved = -1;
     link_forget_counts(s);
+    buffer_clear(&s->trail_pending);
     s->trail_known = (struct trail_known){0};
     s->trail_epoch++;
 }
 
 bool state_has_changed(const struct state *s)
 {
-    return s->in_transaction && sqlite3_total_changes(s->db) != s->changes_before;
+    return s->in_transaction &&
+           (s->trail_pending.size || sqlite3_total_changes(s->db) != s->changes_before);
 }
 
 bool state_in_transaction(const struct state *s)
@@ -533,37 +537,4 @@ void state_checkpoint_soon(struct state *s)
         return;
     s->wal_pages = 0;
     checkpoint_soon(s->checkpoint);
-}
-
-int state_meta_get(struct state *s, const char *name, char **ret, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT value FROM meta WHERE name = ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, name);
-    r = stmt_step(q, e);
-    if (r != STMT_ROW)
-        return r < 0 ? r : STATE_NONE;
-    r = stmt_copy(q, 0, ret);
-    return r < 0 ? error_out_of_memory(e) : 0;
-}
-
-int state_meta_set(struct state *s, const char *name, const char *value, struct error *e)
-{
-    if (!value)
-        return db_write_text(s, "DELETE FROM meta WHERE name = ?1", name, NULL, e);
-    return db_write_text(s, "INSERT OR REPLACE INTO meta(name, value) VALUES(?1, ?2)", name,
-                         value, e);
-}
-
-int64_t state_meta_number(struct state *s, const char *name, int64_t otherwise)
-{
-    CLEANUP(freep) char *text = NULL;
-    int64_t value;
-
-    if (state_meta_get(s, name, &text, NULL) != 0 || text_parse_signed(text, &value) < 0)
-        return otherwise;
-    return value;
 }

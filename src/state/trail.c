@@ -1,19 +1,25 @@
 /*
  * The audit's waiting lines. A line leaves when it is known to be durable in the audit file,
- * which is noted together with the next line, so that exporting costs no transaction of its
+ * which is noted together with the next lines, so that exporting costs no transaction of its
  * own. After a crash the note may lag behind the file; the audit compares the two on opening.
+ *
+ * A row holds the lines of a commit, a newline between two; its number is that of the last one.
  */
 #include "config.h"
 
 #include "state/trail.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "state/db.h"
 
 #define META_EXPORTED "audit-exported"
+#define ROW_MAX       (256 * 1024)
 
 static int read_head(struct state *s, struct trail_head *ret, struct error *e)
 {
@@ -44,70 +50,132 @@ int trail_head(struct state *s, struct trail_head *ret, struct error *e)
     return 0;
 }
 
-int trail_append(struct state *s, int64_t seq, const char *line, const char *hash,
-                 struct error *e)
+static int write_pending(struct state *s, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s, "INSERT INTO trail(seq, line, hash) VALUES(?1, ?2, ?3)", e);
 
     if (r < 0)
         return r;
-    stmt_bind_int(q, 1, seq);
-    stmt_bind_text(q, 2, line);
-    stmt_bind_text(q, 3, hash);
+    stmt_bind_int(q, 1, s->trail_known.head.seq);
+    stmt_bind_text(q, 2, s->trail_pending.data);
+    stmt_bind_text(q, 3, s->trail_known.head.hash);
     r = stmt_run(q, e);
+    buffer_clear(&s->trail_pending);
+    return r;
+}
+
+int trail_append(struct state *s, int64_t seq, const char *line, const char *hash,
+                 struct error *e)
+{
+    struct buffer *b = &s->trail_pending;
+    size_t size = strlen(line);
+    int r = b->size && b->size + size > ROW_MAX ? write_pending(s, e) : 0;
+
     if (r < 0)
         return r;
+    if (b->size)
+        buffer_add(b, "\n", 1);
+    buffer_add(b, line, size);
     s->trail_known.has_head = true;
     s->trail_known.head.seq = seq;
     snprintf(s->trail_known.head.hash, sizeof(s->trail_known.head.hash), "%s", hash);
-    return trail_note(s, e);
+    return b->failed ? error_out_of_memory(e) : 0;
 }
 
-int trail_hash(struct state *s, int64_t seq, char ret[static DIGEST_TEXT_SIZE], struct error *e)
+int trail_flush(struct state *s, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT hash FROM trail WHERE seq = ?1", e);
+    int r;
 
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, seq);
-    r = stmt_step(q, e);
-    if (r != STMT_ROW)
-        return r < 0 ? r : STATE_NONE;
-    snprintf(ret, DIGEST_TEXT_SIZE, "%s", stmt_text(q, 0));
-    return 0;
+    if (!s->trail_pending.size)
+        return 0;
+    r = write_pending(s, e);
+    return r == 0 ? trail_note(s, e) : r;
+}
+
+static int64_t count_lines(const char *row)
+{
+    int64_t n = 1;
+
+    for (; (row = strchr(row, '\n')); row++)
+        n++;
+    return n;
 }
 
 int trail_first(struct state *s, int64_t *ret_seq, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT seq FROM trail ORDER BY seq LIMIT 1", e);
+    int r = trail_flush(s, e);
 
+    if (r == 0)
+        r = stmt_prepare(&q, s, "SELECT seq, line FROM trail ORDER BY seq LIMIT 1", e);
     if (r == 0)
         r = stmt_step(q, e);
     if (r < 0)
         return r;
-    *ret_seq = r == STMT_ROW ? stmt_int(q, 0) : 0;
+    *ret_seq = r == STMT_ROW ? stmt_int(q, 0) - count_lines(stmt_text(q, 1)) + 1 : 0;
     return 0;
 }
 
-int trail_each(struct state *s, int64_t after,
-               int (*fn)(int64_t seq, const char *line, void *userdata), void *userdata,
-               struct error *e)
+/* The lines of a row that come after `after`. */
+static int each_of_row(int64_t last, const char *row, int64_t after, trail_fn fn, void *userdata)
+{
+    CLEANUP(freep) char *text = strdup(row);
+    int64_t seq = last - count_lines(row) + 1;
+    int r = text ? 0 : -ENOMEM;
+
+    for (char *line = text; r == 0 && line; seq++) {
+        char *newline = strchr(line, '\n');
+
+        if (newline)
+            *newline++ = '\0';
+        if (seq > after)
+            r = fn(seq, line, userdata);
+        line = newline;
+    }
+    return r;
+}
+
+int trail_each(struct state *s, int64_t after, trail_fn fn, void *userdata, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT seq, line FROM trail WHERE seq > ?1 ORDER BY seq", e);
+    int r = trail_flush(s, e);
 
+    if (r == 0)
+        r = stmt_prepare(&q, s, "SELECT seq, line FROM trail WHERE seq > ?1 ORDER BY seq", e);
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, after);
     while ((r = stmt_step(q, e)) == STMT_ROW) {
-        r = fn(stmt_int(q, 0), stmt_text(q, 1), userdata);
+        r = each_of_row(stmt_int(q, 0), stmt_text(q, 1), after, fn, userdata);
         if (r != 0)
             return r;
     }
     return r;
+}
+
+struct one {
+    int64_t seq;
+    trail_fn fn;
+    void *userdata;
+    int r; /* what fn said; 0: there was no such line */
+};
+
+static int look_at_first(int64_t seq, const char *line, void *userdata)
+{
+    struct one *one = userdata;
+
+    if (seq == one->seq)
+        one->r = one->fn(seq, line, one->userdata);
+    return 1; /* the others are not looked at */
+}
+
+int trail_line(struct state *s, int64_t seq, trail_fn fn, void *userdata, struct error *e)
+{
+    struct one one = {.seq = seq, .fn = fn, .userdata = userdata};
+    int r = trail_each(s, seq - 1, look_at_first, &one, e);
+
+    return r == -ENOMEM ? error_out_of_memory(e) : r < 0 ? r : one.r;
 }
 
 void trail_exported(struct state *s, int64_t seq)
@@ -118,6 +186,8 @@ void trail_exported(struct state *s, int64_t seq)
 int trail_note(struct state *s, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
+    struct trail_head head;
+    int64_t upto = s->trail_exported;
     char number[24];
     int r;
 
@@ -128,12 +198,12 @@ int trail_note(struct state *s, struct error *e)
     s->trail_known.has_noted = r == 0;
     s->trail_known.noted = s->trail_exported;
     if (r == 0)
-        r = stmt_prepare(
-            &q, s, "DELETE FROM trail WHERE seq <= ?1 AND seq < (SELECT max(seq) FROM trail)",
-            e);
+        r = trail_head(s, &head, e);
+    if (r == 0)
+        r = stmt_prepare(&q, s, "DELETE FROM trail WHERE seq <= ?1", e);
     if (r < 0)
         return r;
-    stmt_bind_int(q, 1, s->trail_exported);
+    stmt_bind_int(q, 1, upto < head.seq - TRAIL_KEPT ? upto : head.seq - TRAIL_KEPT);
     return stmt_run(q, e);
 }
 
@@ -151,6 +221,7 @@ int trail_clear(struct state *s, struct error *e)
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s, "DELETE FROM trail", e);
 
+    buffer_clear(&s->trail_pending);
     s->trail_known = (struct trail_known){0};
     return r < 0 ? r : stmt_run(q, e);
 }

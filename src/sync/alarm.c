@@ -20,7 +20,7 @@
 #include "state/queue.h"
 #include "state/state.h"
 #include "sync/books.h"
-#include "sync/engine.h"
+#include "sync/engine-types.h"
 
 /* These do not wait for alarm_after. */
 static bool is_immediate(const char *code)

@@ -24,7 +24,7 @@
 #include "state/state.h"
 #include "sync/books.h"
 #include "sync/contact.h"
-#include "sync/engine.h"
+#include "sync/engine-types.h"
 
 /* "https://acme.example.com, scope acme.example.com": for people, and to compare. */
 static char *identity_of(const struct engine_options *o)

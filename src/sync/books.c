@@ -22,7 +22,7 @@
 #include "base/text.h"
 #include "state/state.h"
 #include "state/steady.h"
-#include "sync/engine.h"
+#include "sync/engine-types.h"
 #include "sync/lag.h"
 
 #define COMMIT_AFTER_USEC (30 * USEC_PER_MSEC)

@@ -18,7 +18,7 @@
 #include "sync/books.h"
 #include "sync/contact.h"
 #include "sync/delivery.h"
-#include "sync/engine.h"
+#include "sync/engine-types.h"
 #include "sync/gate.h"
 #include "sync/health.h"
 #include "sync/password.h"

@@ -25,7 +25,7 @@
 #include "state/link.h"
 #include "state/person.h"
 #include "sync/books.h"
-#include "sync/engine.h"
+#include "sync/engine-types.h"
 #include "sync/quirks.h"
 #include "sync/rules.h"
 

@@ -14,10 +14,8 @@
 #include <stdint.h>
 
 #include "directory/feed.h"
-#include "mapping/options.h"
+#include "sync/engine-types.h"
 #include "sync/guard.h"
-#include "sync/options.h"
-#include "tenant/client.h"
 
 struct audit_actor;
 struct audit_export;
@@ -30,31 +28,11 @@ struct sd_event;
 struct state;
 struct string_list;
 
-struct engine_options {
-    const struct sync_options *sync;       /* borrowed until engine_reload() or engine_free() */
-    const struct mapping_options *mapping; /* borrowed likewise */
-    const char *fingerprint;               /* of the configuration; borrowed likewise */
-    const char
-        *decisions; /* the same of what decides about people; NULL: it is not told apart */
-    const char *configuration; /* JSON for the lines that say which one it is; borrowed; or NULL */
-    const char *configuration_facts; /* kept in the state for the next difference; likewise */
-    const struct tenant_ops *tenant_ops;
-    void *tenant; /* passed to the ops; NULL: no tenant is asked (a look at a plan) */
-    const char *tenant_url, *tenant_scope; /* whose users the state holds; NULL: not checked */
-    unsigned max_concurrent; /* operations in flight */
-    bool plan_only;          /* evaluate and guard, never execute, no audit export */
-    bool quiet; /* a look beside the running engine: what it would do is no event of the log */
-};
-
 /* state and audit (NULL: none) are borrowed. Settles nothing yet: see engine_start(). */
 int engine_new(struct engine **ret, struct sd_event *event, struct state *state,
                struct audit_export *audit, const struct engine_options *options,
                struct error *e);
 /* Until it is called with NULL: who asks for what follows, for the audit. Borrowed. */
-struct engine_act {
-    const struct audit_actor *actor;
-    const char *plan, *reason; /* or NULL */
-};
 void engine_act(struct engine *n, const struct engine_act *act);
 /* A line that says that somebody asked for something, about a person or (NULL) about all. */
 int engine_note_request(struct engine *n, const char *what, const char *entry_id,
@@ -124,18 +102,7 @@ bool engine_knows_missing(const struct engine *n, const char *cause);
 /* [sync] mode = observe, and nobody has said yet that writing begins. */
 bool engine_observes(const struct engine *n);
 int engine_begin_writing(struct engine *n, bool *ret_was_observing, struct error *e);
-/* 0, or ENGINE_STALE_HASH, ENGINE_NOTHING. */
-#define ENGINE_STALE_HASH 1
-#define ENGINE_NOTHING    2
-/* A part of what is parked. */
-struct engine_choice {
-    const int64_t *numbers; /* of the operations, in order */
-    size_t n_numbers;
-    const char *const *reasons; /* that they are parked for */
-    size_t n_reasons;
-    const char *names; /* for the audit: "b (team), d (adopt)" */
-};
-/* choice NULL: all that the hash stands for. */
+/* 0, or ENGINE_STALE_HASH, ENGINE_NOTHING. choice NULL: all that the hash stands for. */
 int engine_approve(struct engine *n, const char *hash, unsigned uid,
                    const struct engine_choice *choice, size_t *ret_n, uint64_t *ret_until_usec,
                    struct error *e);
@@ -153,48 +120,8 @@ int engine_look_again(struct engine *n, const char *entry_id, struct error *e);
 int engine_plan_hash(struct engine *n, char ret[static 65], size_t *ret_n_parked,
                      struct error *e);
 
-enum engine_tenant_state {
-    ENGINE_TENANT_OK = 0,
-    ENGINE_TENANT_AWAY = 1,
-    ENGINE_TENANT_REFUSED = 2,
-    ENGINE_TENANT_UNKNOWN = 3,
-    ENGINE_TENANT_NO_SECRET = 4 /* the client secret cannot be read here */
-};
-/* How long it took from what the directory said to the request. */
-struct engine_revocation {
-    char login[128];
-    uint64_t at_usec, took_usec;
-};
-#define ENGINE_PAST_REVOCATIONS 16
 /* The i-th last, 0 the newest; false when there were not so many since the start. */
 bool engine_past_revocation(const struct engine *n, size_t i, struct engine_revocation *ret);
-
-/* Times from the directory's word to the request. The last count has those above all bounds. */
-#define LAG_BOUNDS 14
-struct lag {
-    uint64_t counts[LAG_BOUNDS + 1];
-    uint64_t sum_usec;
-};
-extern const uint64_t lag_bounds_usec[LAG_BOUNDS];
-
-struct engine_status {
-    enum engine_tenant_state tenant;
-    const char *tenant_error;
-    uint64_t tenant_since_usec, tenant_next_usec;
-    bool adoption_open;
-    bool adoption_reported; /* everybody was looked at: the report is whole */
-    bool paused, observing;
-    bool state_failed;
-    const char *state_error;
-    const char *audit_error; /* NULL: its file can be written */
-    bool commands;           /* notify or password commands are running or wait for their turn */
-    uint64_t run; /* 0: none is under way */
-    size_t in_flight;
-    uint64_t n_done; /* operations, since the start */
-    struct lag lag;
-    bool reading;
-    uint64_t budget_window_usec;
-};
 void engine_status(const struct engine *n, struct engine_status *ret);
 /* The budgets as they are now. */
 int engine_budgets(const struct engine *n, struct guard_input *ret_input,

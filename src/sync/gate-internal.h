@@ -12,7 +12,7 @@
 #include "state/queue.h"
 #include "state/state.h"
 #include "sync/books.h"
-#include "sync/engine.h"
+#include "sync/engine-types.h"
 #include "sync/gate.h"
 #include "sync/guard.h"
 

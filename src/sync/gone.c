@@ -21,7 +21,7 @@
 #include "state/state.h"
 #include "sync/books.h"
 #include "sync/drift.h"
-#include "sync/engine.h"
+#include "sync/engine-types.h"
 #include "sync/planner.h"
 #include "tenant/client.h"
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "sync/engine.h"
+#include "sync/engine-types.h"
 #include "tenant/client.h"
 
 struct books;

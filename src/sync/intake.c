@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log-ids.h"
 #include "base/log.h"
+#include "directory/feed.h"
 #include "state/link.h"
 #include "sync/guard.h"
 #include "sync/reading-internal.h"

@@ -17,7 +17,7 @@
 #include "state/queue.h"
 #include "state/state.h"
 #include "sync/books.h"
-#include "sync/engine.h"
+#include "sync/engine-types.h"
 #include "sync/planner.h"
 #include "sync/rules.h"
 

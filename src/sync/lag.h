@@ -1,5 +1,5 @@
 /* How long it takes from the directory's word to the request. */
 #pragma once
-#include "sync/engine.h"
+#include "sync/engine-types.h"
 
 void lag_count(struct lag *l, uint64_t usec);

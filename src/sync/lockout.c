@@ -16,7 +16,7 @@
 #include "model/user.h"
 #include "state/link.h"
 #include "sync/books.h"
-#include "sync/engine.h"
+#include "sync/engine-types.h"
 #include "sync/gate.h"
 
 static bool ends_access(const struct operation *o)

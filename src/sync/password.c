@@ -27,7 +27,7 @@
 #include "state/link.h"
 #include "state/queue.h"
 #include "sync/books.h"
-#include "sync/engine.h"
+#include "sync/engine-types.h"
 #include "sync/gate.h"
 #include "tenant/client.h"
 

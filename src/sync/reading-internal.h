@@ -10,7 +10,7 @@
 #include "state/mirror.h"
 #include "state/state.h"
 #include "sync/books.h"
-#include "sync/engine.h"
+#include "sync/engine-types.h"
 #include "sync/reading.h"
 #include "sync/rules.h"
 

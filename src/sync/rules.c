@@ -23,7 +23,7 @@
 #include "state/person.h"
 #include "state/state.h"
 #include "sync/books.h"
-#include "sync/engine.h"
+#include "sync/engine-types.h"
 #include "sync/hidden.h"
 
 struct rules {

@@ -16,7 +16,7 @@
 #include "base/memory.h"
 #include "state/person.h"
 #include "sync/books.h"
-#include "sync/engine.h"
+#include "sync/engine-types.h"
 
 int run_join(struct books *b, const char *trigger, struct error *e)
 {

@@ -21,7 +21,7 @@
 #include "state/queue.h"
 #include "sync/books.h"
 #include "sync/drift.h"
-#include "sync/engine.h"
+#include "sync/engine-types.h"
 #include "sync/gate.h"
 #include "sync/gone.h"
 #include "sync/health.h"

@@ -3,8 +3,11 @@
 import json
 import os
 import random
+import re
 
-from lib import Slapd, auditlines, deadline, need
+from lib import Slapd, auditlines, base, deadline, need
+
+reader = auditlines.reader
 
 
 @deadline(120)
@@ -19,12 +22,13 @@ def test_proofs(t):
         lines = data.read().split(b"\n")[:-1]
     vkey = json.loads(lines[-1])["key"]
     chance = random.Random(int(os.environ.get("ROSTERD_SEED", "20261128")))
-    proofs, path = {}, t.path("proof.txt")
+    proofs, path, largest = {}, t.path("proof.txt"), 0
     for seq in range(1, len(lines)):
         proofs[seq] = text = daemon.ctl("audit", "prove", str(seq), daemon.audit_file).out.encode()
         # A start's line is long itself, since it holds the configuration.
-        need(len(text) - max(0, len(lines[seq - 1]) - 1000) < 3072, "small", seq, len(text))
-        row, name = auditlines.reader.verify_proof(text)
+        largest = max(largest, len(text) if len(lines[seq - 1]) < 2000 else 0)
+        need(len(text) < 3072 or len(lines[seq - 1]) > 2000, "small", seq, len(text))
+        row, name = reader.verify_proof(text)
         need(row["seq"] == seq and vkey.startswith(name + "+"), "the second reader accepts it", seq)
         for other in chance.sample(range(60), 3):
             login = b'"u%03d"' % other
@@ -34,6 +38,8 @@ def test_proofs(t):
             out.write(proofs[seq])
         answer = daemon.ctl("audit", "verify", "--proof", path, "--key", vkey)
         need("proved" in answer.out and "line %d " % seq in answer.out, "accepted", answer)
+    need(0 < largest < 1800, "of a create's line, with six hashes and the key", largest)
+    need(max(row["seq"] - row["from"] for row in map(json.loads, lines) if row["ev"] == "checkpoint") == 64, "a tree of 64")
     need("no checkpoint" in daemon.ctl("audit", "prove", str(len(lines)), daemon.audit_file, code=1).err, "not yet")
     for _ in range(150):
         text = bytearray(proofs[chance.choice(sorted(proofs))])
@@ -60,9 +66,33 @@ def test_proofs(t):
         with open(path, "wb") as out:
             out.write(bytes(text))
         try:
-            auditlines.reader.verify_proof(bytes(text))
+            reader.verify_proof(bytes(text))
             refused = False
         except (ValueError, AttributeError, KeyError):
             refused = True
         need(refused, "the second reader refuses it", kind, bytes(text))
         daemon.ctl("audit", "verify", "--proof", path, "--key", vkey, code=2)
+
+
+def test_vectors_of_the_document(t):
+    """What docs/audit-format.md prints is so, for rosterctl and for the second reader: links, the tree, the checkpoint and the
+    proof, byte for byte."""
+    with open(os.path.join(base.ROOT, "docs", "audit-format.md"), encoding="utf-8") as text:
+        page = text.read()
+    lines = [re.search(r"^    line %d   (\{.*\})$" % n, page, re.M).group(1).encode() for n in (1, 2, 3)]
+    links = re.findall(r"^    link +([A-Za-z0-9_-]{43})$", page, re.M)
+    need([reader.unurl(link.encode()) for link in links] == [reader.link_of(line) for line in lines], "the links", links)
+    path = t.path("vectors.jsonl")
+    with open(path, "wb") as out:
+        out.write(b"".join(line + b"\n" for line in lines))
+    need(not reader.read([path]).problems, "the second reader", reader.read([path]).problems)
+    daemon = t.rosterd(t.shared(Slapd), t.simulator(), t.shared(Slapd).fresh())
+    verdict = daemon.ctl("--json", "audit", "verify", path).json
+    need(verdict["whole"] and verdict["checkpoints"] == 1 and verdict["last_hash"] == links[2], "rosterctl", verdict)
+    printed = re.search(r"^    rosterd-proof 1\n    \{\"v\":1,\"seq\":2,.*?(?=^## )", page, re.M | re.S).group(0)
+    proof = re.sub(r"^    ", "", printed, flags=re.M).rstrip("\n") + "\n"
+    need(daemon.ctl("audit", "prove", "2", path).out == proof, "the proof", proof)
+    need(reader.verify_proof(proof.encode())[0]["seq"] == 2, "the second reader takes it")
+    for n, root in re.findall(r"^    n = (\d+) +([A-Za-z0-9_-]{43})$", page, re.M):
+        leaves = [reader.hashlib.sha256(b"%d" % i).digest() for i in range(int(n))]
+        need(reader.root(leaves) == reader.unurl(root.encode()), "the root", n)

@@ -185,7 +185,8 @@ def note_of(line):
     row = json.loads(line)
     prev = reader.parts(reader.cut(line)[0])[1]
     name = row["key"].split("+")[0]
-    return reader.note(name, row["seq"] - 1, prev, row["t"]).decode() + "\n\u2014 %s %s\n" % (name, row["sig"])
+    text = reader.note(name, row["seq"] - 1, prev, row["t"], row["from"], reader.unurl(row["root"].encode()))
+    return text.decode() + "\n\u2014 %s %s\n" % (name, row["sig"])
 
 
 def test_cut_tails_and_kept_checkpoints(t):
@@ -210,7 +211,7 @@ def test_cut_tails_and_kept_checkpoints(t):
     # The forger signs as well: with the key in the service's folder.
     forged = list(lines)
     forged[-4] = forged[-4].replace(b'"t":"2', b'"t":"1')
-    link = None
+    link, links = None, {json.loads(line)["seq"]: reader.link_of(line) for line in lines[:-4]}
     with open(daemon.path("audit.key"), encoding="ascii") as data:
         seed = base64.b64decode(data.read().split("+", 4)[4])[1:]
     for i in range(len(forged) - 4, len(forged)):
@@ -219,12 +220,14 @@ def test_cut_tails_and_kept_checkpoints(t):
         link = link or prev
         if b'"ev":"checkpoint"' in head:
             row = json.loads(forged[i])
-            text = reader.note(vkey.split("+")[0], row["seq"] - 1, link, row["t"])
+            tree = reader.root([links[seq] for seq in range(row["from"], row["seq"])])
+            text = reader.note(vkey.split("+")[0], row["seq"] - 1, link, row["t"], row["from"], tree)
             sig = base64.b64encode(bytes.fromhex(vkey.split("+")[1]) + sign(t, seed, text))
             head = re.sub(rb'"sig":"[^"]*"', b'"sig":"' + sig + b'"', head)
+            head = re.sub(rb'"root":"[^"]*"', b'"root":"' + base64.urlsafe_b64encode(tree).rstrip(b"=") + b'"', head)
         forged[i] = head + b',"prev":"' + base64.urlsafe_b64encode(link).rstrip(b"=") + b'"' + \
             (b',"p":' + person if person else b"") + b"}"
-        link = reader.link_of(forged[i])
+        link = links[json.loads(forged[i])["seq"]] = reader.link_of(forged[i])
     with open(cut, "wb") as out:
         out.write(b"".join(line + b"\n" for line in forged))
     need("whole" in daemon.ctl("audit", "verify", "--key", vkey, paths[0], paths[1], cut).out, "a stolen key signs")
@@ -275,8 +278,10 @@ def test_checkpoints_are_told(t):
          base64.b64decode(signature, validate=True)[:4].hex() == number, "the signature's line", lines)
     need(not any(ord(one) < 32 and one != "\n" for one in note["note"]), "no control character")
     need(reader.signed(vkey, (text + "\n").encode(), signature), "the key signed that text", note)
-    origin, seq, link, time = text.split("\n")
+    origin, seq, link, time, tree = text.split("\n")
     chain = reader.read([daemon.audit_file])
+    first, tree = tree.split(" ")
+    need(base64.b64decode(tree) == reader.root([chain.links[one] for one in range(int(first), int(seq) + 1)]), "its tree")
     need(origin == name and int(seq) == note["line"] and base64.b64decode(link) == chain.links[int(seq)] and
          time in [row["t"] for _, row in chain.lines if row["ev"] == "checkpoint"], "it is that of the chain", note)
     kept = t.write("kept.note", note["note"])

@@ -194,6 +194,12 @@ static void change(struct person *p, const struct happening *h)
     case WHAT_MOVE: move(p); break;
     case WHAT_LOGIN: marry(p, h); break;
     case WHAT_SHIFT: tenant_shift(p->login, to); break;
+    case WHAT_HAND:
+        if (oracle_is_entitled(p->item) && tenant_disable(p->login)) {
+            p->disabled_before = p->disabled_by_hand = true;
+            seen(POINT_BY_HAND);
+        }
+        break;
     default: break;
     }
 }
@@ -212,8 +218,10 @@ void company_happen(const struct happening *h)
         enter(p, h);
     else
         change(p, h);
-    if (h->what != WHAT_SHIFT)
+    if (h->what != WHAT_SHIFT && h->what != WHAT_HAND)
         touch(p);
+    if (h->what != WHAT_SHIFT && h->what != WHAT_HAND && h->what != WHAT_MOVE)
+        p->told_usec = world.steady_usec;
 }
 
 void company_rules_changed(void)

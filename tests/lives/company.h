@@ -14,6 +14,7 @@ struct person {
     char login[40];         /* as it is now */
     char old_login[40];     /* before it changed; "": never */
     uint64_t changed_usec;  /* when something about them changed last */
+    uint64_t told_usec;     /* when something but their place changed */
     uint64_t entitled_usec; /* since when they are or are not entitled to work */
     uint64_t down_before_usec; /* how long nobody had been there by then */
     uint64_t off_before_usec;  /* and the machine had been off */
@@ -24,6 +25,7 @@ struct person {
      * leaves a user whom nobody claims. */
     bool forgotten;
     bool disabled_before; /* by whom, the state cannot know: it leaves it so, never deletes */
+    bool disabled_by_hand; /* at the tenant, after the daemon had enabled them */
     bool disabled_when_kept; /* and the kept state knows who did it */
 };
 struct company {

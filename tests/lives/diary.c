@@ -147,6 +147,11 @@ static void take_line(const char *text, size_t size)
         json_object_clear(nearest);
         if (strcmp(code, "damaged-end") == 0 || strcmp(code, "torn-line") == 0)
             seen(POINT_AUDIT_CUT);
+    } else if (strcmp(event, "drift") == 0) {
+        /* What others did is told by those who saw it. */
+        bool disabled = strstr(personal(line, "say"), "disabled: false -> true");
+        if (disabled || strstr(personal(line, "say"), "disabled: true -> false"))
+            json_object_set_new(users, personal(line, "login"), json_boolean(disabled));
     } else if (strcmp(event, "intent") == 0) {
         json_object_set(intents, key, line);
         json_object_set_new(nearest, number, json_string(key));

@@ -1,7 +1,6 @@
 /*
- * The disk: real files, and what was there before each write, until the file is synced. A power
- * loss undoes all of it and puts a random part back, sector by sector. Names (making, renaming
- * and removing a file) are durable at once. After a death every write fails.
+ * The disk: real files, of which a power loss may take back what was not synced (losses.c). Names
+ * (making, renaming and removing a file) are durable at once. After a death every write fails.
  */
 #include "config.h"
 
@@ -16,26 +15,15 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "losses.h"
 #include "world.h"
 
 #define FD_MAX    1024
 #define PATH_SIZE 160
-#define SECTOR    512
 
 void timer_forget(int fd);
 void socket_forget(int fd);
 
-struct change {
-    char path[PATH_SIZE];
-    off_t offset; /* of the bytes; of a cut: the new size */
-    size_t size, n_old;
-    off_t old_size;
-    bool cut, doomed; /* doomed: no later sync brings it to the disk */
-    unsigned char *old, *new;
-};
-
-static struct change *changes;
-static size_t n_changes, changes_room;
 static struct {
     enum {
         FD_UNKNOWN,
@@ -97,160 +85,9 @@ static bool is_dead_file(int fd)
     return world.death && world.running && path_of(fd);
 }
 
-static struct change *note(const char *path, int fd)
-{
-    struct stat st;
-    if (n_changes == changes_room) {
-        changes_room = changes_room ? 2 * changes_room : 256;
-        changes = realloc(changes, changes_room * sizeof(*changes));
-        if (!changes)
-            abort();
-    }
-    struct change *c = &changes[n_changes++];
-    *c = (struct change){0};
-    snprintf(c->path, sizeof(c->path), "%s", path);
-    c->old_size = fstat(fd, &st) == 0 ? st.st_size : 0;
-    return c;
-}
-
-static void note_write(const char *path, int fd, const void *data, size_t size, off_t offset)
-{
-    struct change *c = note(path, fd);
-    c->offset = offset;
-    c->size = size;
-    c->old = malloc(size + 1);
-    c->new = malloc(size + 1);
-    if (!c->old || !c->new)
-        abort();
-    /* A descriptor for appending cannot be read. */
-    int reader = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-    ssize_t n = reader >= 0 ? pread(reader, c->old, size, offset) : 0;
-    c->n_old = n > 0 ? (size_t)n : 0;
-    if (reader >= 0)
-        syscall(SYS_close, reader);
-    memcpy(c->new, data, size);
-    world.n_writes++;
-    if (strstr(path, "state.db"))
-        world.noted_usec = world.steady_usec;
-    world.active_usec = world.steady_usec;
-}
-
-static void note_cut(const char *path, int fd, off_t size)
-{
-    struct change *c = note(path, fd);
-    c->cut = true;
-    c->offset = size;
-    if (c->old_size <= size)
-        return;
-    c->size = (size_t)(c->old_size - size);
-    c->old = malloc(c->size);
-    int reader = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-    ssize_t n = c->old && reader >= 0 ? pread(reader, c->old, c->size, size) : 0;
-    c->n_old = n > 0 ? (size_t)n : 0;
-    if (reader >= 0)
-        syscall(SYS_close, reader);
-}
-
-static void forget(size_t i)
-{
-    free(changes[i].old);
-    free(changes[i].new);
-    memmove(changes + i, changes + i + 1, (--n_changes - i) * sizeof(*changes));
-}
-
-/* What was done to the file is on the disk; all: or of no interest any more. */
-static void settle(const char *path, bool all)
-{
-    size_t kept = 0;
-    for (size_t i = 0; i < n_changes; i++) {
-        if (strcmp(changes[i].path, path) == 0 && (!changes[i].doomed || all)) {
-            free(changes[i].old);
-            free(changes[i].new);
-        } else {
-            changes[kept++] = changes[i];
-        }
-    }
-    n_changes = kept;
-}
-
-static void put(const char *path, const void *data, size_t size, off_t offset)
-{
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CLOEXEC, 0);
-    if (fd < 0)
-        return;
-    if (size && syscall(SYS_pwrite64, fd, data, size, offset) != (long)size)
-        abort();
-    syscall(SYS_close, fd);
-}
-
-static void cut(const char *path, off_t size)
-{
-    if (syscall(SYS_truncate, path, size) < 0 && errno != ENOENT)
-        abort();
-}
-
-/* A part of a write, by the sectors of the file. */
-static void put_torn(const struct change *c, unsigned percent)
-{
-    for (size_t at = 0, n; at < c->size; at += n) {
-        n = SECTOR - (size_t)(c->offset + (off_t)at) % SECTOR;
-        n = c->size - at < n ? c->size - at : n;
-        if (!chance_percent(CHANCE_DISK, percent))
-            continue;
-        seen(POINT_TORN);
-        put(c->path, c->new + at, n, c->offset + (off_t)at);
-    }
-}
-
-/* How much of what was not synced reached the disk all the same; ordered: nothing that was
- * written later than what did not. */
-static void put_back(unsigned percent, bool ordered)
-{
-    for (size_t i = 0; i < n_changes; i++) {
-        struct change *c = &changes[i];
-        bool whole = chance_percent(CHANCE_DISK, percent) && !c->doomed;
-        if (whole && c->cut)
-            cut(c->path, c->offset);
-        else if (whole)
-            put(c->path, c->new, c->size, c->offset);
-        else if (!c->cut && !c->doomed)
-            put_torn(c, percent);
-        if (!whole && ordered)
-            break;
-    }
-}
-
-void disk_power_loss(void)
-{
-    static const unsigned parts[] = {0, 20, 50, 80, 95, 100};
-    char shm[PATH_SIZE + 8];
-    world.lost_by_lies = world.lost_by_lies || world.has_lied;
-    if (world.has_lied)
-        seen(POINT_LIED);
-    for (size_t i = n_changes; i-- > 0;) {
-        struct change *c = &changes[i];
-        put(c->path, c->old, c->n_old, c->offset);
-        cut(c->path, c->old_size);
-    }
-    put_back(parts[chance(CHANCE_DISK, 6)], chance_percent(CHANCE_DISK, 50));
-    while (n_changes)
-        forget(n_changes - 1);
-    snprintf(shm, sizeof(shm), "%sstate.db-shm", world.folder);
-    (void)syscall(SYS_unlinkat, AT_FDCWD, shm, 0);
-}
-
 void disk_begin(void)
 {
     memset(fds, 0, sizeof(fds));
-}
-
-void disk_end(void)
-{
-    while (n_changes)
-        forget(n_changes - 1);
-    free(changes);
-    changes = NULL;
-    changes_room = 0;
 }
 
 /* A full disk takes what fits into a file as it is; a failing one takes some. */
@@ -260,6 +97,11 @@ static bool is_trouble(int fd, off_t end)
     if (world.disk == DISK_FULL && (fstat(fd, &st) < 0 || end > st.st_size)) {
         errno = ENOSPC;
         seen(POINT_DISK_FULL);
+        return true;
+    }
+    if (world.disk == DISK_READ_ONLY) {
+        errno = EROFS;
+        seen(POINT_READ_ONLY);
         return true;
     }
     errno = EIO;
@@ -276,7 +118,7 @@ static ssize_t write_at(int fd, const void *data, size_t size, off_t offset)
     if (path && is_trouble(fd, offset + (off_t)size))
         return -1;
     if (path)
-        note_write(path, fd, data, size, offset);
+        losses_note_write(path, fd, data, size, offset);
     return syscall(SYS_pwrite64, fd, data, size, offset);
 }
 
@@ -310,16 +152,8 @@ ssize_t write(int fd, const void *data, size_t size)
     off_t at = append && fstat(fd, &st) == 0 ? st.st_size : lseek(fd, 0, SEEK_CUR);
     if (is_trouble(fd, at + (off_t)size))
         return -1;
-    note_write(path, fd, data, size, at);
+    losses_note_write(path, fd, data, size, at);
     return syscall(SYS_write, fd, data, size);
-}
-
-/* After a sync that failed, the kernel takes what it could not write for written. */
-static void doom(const char *path)
-{
-    for (size_t i = 0; i < n_changes; i++)
-        if (strcmp(changes[i].path, path) == 0 && chance_percent(CHANCE_DISK, 50))
-            changes[i].doomed = true;
 }
 
 static int sync_file(int fd)
@@ -332,12 +166,12 @@ static int sync_file(int fd)
         return -1;
     }
     if (is_trouble(fd, 0)) {
-        doom(path);
+        losses_doom(path);
         seen(POINT_SYNC_FAILED);
         return -1;
     }
     if (world.disk != DISK_LIES)
-        settle(path, false);
+        losses_settle(path, false);
     return 0;
 }
 
@@ -361,7 +195,7 @@ int ftruncate(int fd, off_t size)
     if (path && is_trouble(fd, 0))
         return -1;
     if (path)
-        note_cut(path, fd, size);
+        losses_note_cut(path, fd, size);
     return (int)syscall(SYS_ftruncate, fd, size);
 }
 
@@ -380,13 +214,48 @@ static bool is_refused(const char *path)
     return true;
 }
 
+static bool may_only_read(const char *path)
+{
+    errno = EROFS;
+    return world.disk == DISK_READ_ONLY && is_in_folder(path);
+}
+
+static int open_file(const char *path, int flags, mode_t mode)
+{
+    char room[PATH_SIZE];
+    bool writes = (flags & O_ACCMODE) != O_RDONLY || flags & (O_CREAT | O_TRUNC);
+    if (world.running && writes && may_only_read(real_path(path, room)))
+        return -1;
+    return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
+}
+
+int open(const char *path, int flags, ...)
+{
+    va_list ap;
+    va_start(ap, flags);
+    mode_t mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
+    va_end(ap);
+    return open_file(path, flags, mode);
+}
+
+#undef open64
+int open64(const char *path, int flags, ...);
+int open64(const char *path, int flags, ...)
+{
+    va_list ap;
+    va_start(ap, flags);
+    mode_t mode = flags & O_CREAT ? va_arg(ap, mode_t) : 0;
+    va_end(ap);
+    return open_file(path, flags, mode);
+}
+
 int unlink(const char *path)
 {
     char room[PATH_SIZE];
     path = real_path(path, room);
-    if (is_refused(path))
+    if (is_refused(path) || may_only_read(path))
         return -1;
-    settle(path, true);
+    losses_settle(path, true);
     return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
 }
 
@@ -395,13 +264,11 @@ int rename(const char *from, const char *to)
     char rooms[2][PATH_SIZE];
     from = real_path(from, rooms[0]);
     to = real_path(to, rooms[1]);
-    if (is_refused(from))
+    if (is_refused(from) || may_only_read(from))
         return -1;
     if (world.running && is_in_folder(from)) {
-        settle(to, true);
-        for (size_t i = 0; i < n_changes; i++)
-            if (strcmp(changes[i].path, from) == 0)
-                snprintf(changes[i].path, PATH_SIZE, "%s", to);
+        losses_settle(to, true);
+        losses_rename(from, to);
         for (unsigned i = 0; i < FD_MAX; i++)
             if (fds[i].kind == FD_OURS && strcmp(fds[i].path, from) == 0)
                 snprintf(fds[i].path, PATH_SIZE, "%s", to);

@@ -201,7 +201,8 @@ static void draw_directory(struct plan *p, uint64_t seed, bool calm)
 {
     static const char *const troubles[] = {"forgets",      "wants all", "leaves out", "no cookies",
                                            "restored",     "limits",    "busy",       "freezes",
-                                           "cuts short", "another controller"};
+                                           "cuts short", "another controller",
+                                           "names too many"};
     uint64_t kind = chance_of("server", seed) % 8;
     p->session_log = chance_percent(CHANCE_DIRECTORY, 50);
     p->polled = !calm && chance_percent(CHANCE_DIRECTORY, 15);
@@ -210,7 +211,7 @@ static void draw_directory(struct plan *p, uint64_t seed, bool calm)
         return;
     for (unsigned i = 0; i < 1 + p->days / 3; i++) {
         struct happening *h = plan_put(p, chance(CHANCE_DIRECTORY, p->days * DAY), WHAT_DIRECTORY,
-                                       troubles[chance(CHANCE_DIRECTORY, 10)]);
+                                       troubles[chance(CHANCE_DIRECTORY, 11)]);
         h->seconds = 60 + chance(CHANCE_DIRECTORY, chance(CHANCE_DIRECTORY, 2) ? 600 : 4 * 3600);
     }
 }
@@ -269,6 +270,25 @@ static void draw_states(struct plan *p)
     }
 }
 
+/* The tenant's own people: they disable somebody. */
+static void draw_hands(struct plan *p, uint64_t seed)
+{
+    if (chance_of("hands", seed) % 3)
+        return;
+    for (unsigned i = 0; i < 1 + p->days / 3; i++)
+        plan_put(p, chance_of("hand at", seed + i) % (p->days * DAY), WHAT_HAND, "")->who =
+            1 + (unsigned)(chance_of("hand of", seed + i) % n_hired);
+}
+
+/* Somebody has the daemon work for another tenant, with the same state, for an hour or so. */
+static void draw_other_tenant(struct plan *p, uint64_t seed)
+{
+    if (chance_of("other tenant", seed) % 8)
+        return;
+    plan_put(p, chance_of("other at", seed) % (p->days * DAY), WHAT_STATE, "other tenant")->seconds =
+        600 + chance_of("other for", seed) % 7200;
+}
+
 /* Full, failing and lying disks. */
 static void draw_disks(struct plan *p)
 {
@@ -279,6 +299,8 @@ static void draw_disks(struct plan *p)
         struct happening *h = plan_put(p, chance(CHANCE_DISK, p->days * DAY), WHAT_DISK,
                                        troubles[chance(CHANCE_DISK, 5)]);
         h->seconds = 10 + chance(CHANCE_DISK, chance(CHANCE_DISK, 2) ? 60 : 7200);
+        if (h->seconds % 4 == 0)
+            snprintf(h->to, sizeof(h->to), "read-only");
     }
 }
 
@@ -315,6 +337,8 @@ void plan_draw(struct plan *ret, const struct draw_options *o)
         draw_clocks(ret);
         draw_disks(ret);
         draw_states(ret);
+        draw_hands(ret, o->seed);
+        draw_other_tenant(ret, o->seed);
     }
     plan_sort(ret);
 }

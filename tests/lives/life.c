@@ -24,6 +24,7 @@
 #include "plan.h"
 #include "rules.h"
 #include "tenant.h"
+#include "witness.h"
 
 #define BROKEN_SHOWN 2
 #define LOG_LINES    60
@@ -34,7 +35,7 @@ static const struct plan *plan;
 static size_t next_happening;
 static const struct happening *crash; /* the last one; its later points lie in later starts */
 static size_t next_point;
-static uint64_t up_since_usec, quiet_since_usec;
+static uint64_t up_since_usec, quiet_since_usec, away_since_usec;
 static bool over, ended_well;
 static const struct happening *stopped_for; /* the daemon was asked to end; NULL: it was not */
 static char log_lines[LOG_LINES][400];
@@ -99,7 +100,8 @@ static void on_death(void)
 
 bool life_was_quiet(uint64_t since_usec)
 {
-    return running && !world.death && !world.directory_away && !world.tenant_away &&
+    return running && !world.death && !world.other_tenant && !world.directory_away &&
+           !world.tenant_away &&
            up_since_usec <= since_usec && quiet_since_usec <= since_usec;
 }
 
@@ -110,6 +112,13 @@ json_t *life_plan(void)
     if (!found)
         broken(0, "the plan cannot be shown: %s", e.message);
     return found;
+}
+
+json_t *life_explain(const char *person)
+{
+    bool found = false;
+    struct error e = {0};
+    return report_explain(running->engine, running->state, person, &found, &e);
 }
 
 /* ---- what happens ---- */
@@ -142,6 +151,9 @@ static void trouble_ends(void *userdata, uint64_t argument)
 {
     (void)userdata;
     (void)argument;
+    if (world.directory_away && away_since_usec + HOUR < world.steady_usec && !world.disk &&
+        running && !world.death && up_since_usec < away_since_usec && !witness_alarm("directory"))
+        broken(17, "the directory is away for an hour, and there is no alarm");
     world.directory_away = world.tenant_away = false;
     world.disk = DISK_FINE;
     tenant_trouble_ends();
@@ -157,9 +169,12 @@ static void trouble(const struct happening *h)
     if (h->what == WHAT_DISK) {
         world.disk = strcmp(h->to, "full") == 0    ? DISK_FULL
                      : strcmp(h->to, "fails") == 0 ? DISK_FAILS
-                                                   : DISK_LIES;
+                     : strcmp(h->to, "lies") == 0  ? DISK_LIES
+                                                   : DISK_READ_ONLY;
         world.has_lied = world.has_lied || world.disk == DISK_LIES;
     } else if (h->what == WHAT_DIRECTORY) {
+        if (away && !world.directory_away)
+            away_since_usec = world.steady_usec;
         world.directory_away = away;
         if (away || strcmp(h->to, "hangs up") == 0)
             directory_cut();
@@ -219,6 +234,20 @@ static void set_clock(const struct happening *h)
 
 /* The state file is kept as it is now; or somebody stops the daemon, and starts it again with
  * what was kept, or with none. */
+static void go_home(void *userdata, uint64_t argument)
+{
+    static const struct happening home = {.what = WHAT_STATE, .to = "home"};
+    (void)userdata;
+    (void)argument;
+    if (!world.other_tenant || over)
+        return;
+    if (running && !world.death && !stopped_for) {
+        stopped_for = &home;
+        raise(SIGTERM);
+    }
+    world_at(world.steady_usec + MINUTE, go_home, NULL, 0);
+}
+
 static void change_state(const struct happening *h)
 {
     if (strcmp(h->to, "keep") == 0) {
@@ -230,10 +259,18 @@ static void change_state(const struct happening *h)
         return;
     stopped_for = h;
     raise(SIGTERM);
+    if (strcmp(h->to, "other tenant") == 0)
+        world_at(world.steady_usec + h->seconds * SECOND, go_home, NULL, 0);
 }
 
 static void state_changed(void)
 {
+    bool other = strcmp(stopped_for->to, "other tenant") == 0;
+    if (other || strcmp(stopped_for->to, "home") == 0) {
+        world.other_tenant = other;
+        rules_tenant();
+        company_rules_changed(); /* what was decided there is decided again */
+    }
     bool restores = strcmp(stopped_for->to, "restore") == 0;
     if (restores || strcmp(stopped_for->to, "remove") == 0) {
         state_remove();
@@ -380,6 +417,7 @@ static void begin(void)
     world.points = 0;
     world.death = DEATH_NOT;
     world.crash_countdown = 0;
+    world.other_tenant = false;
     world.directory_away = world.tenant_away = world.has_lied = world.lost_by_lies = false;
     world.clock_is_right = plan->clock_is_right;
     world.disk = DISK_FINE;

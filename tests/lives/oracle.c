@@ -19,6 +19,7 @@
 #include "rules.h"
 #include "simulated.h"
 #include "tenant.h"
+#include "witness.h"
 #include "world.h"
 
 extern struct simulator tenant;
@@ -42,6 +43,7 @@ void oracle_begin(void)
 {
     n_disables = 0;
     n_arrived = 0;
+    witness_begin();
 }
 
 void oracle_end(void)
@@ -96,13 +98,13 @@ static struct person *person_of(const char *login)
     return NULL;
 }
 
-/* Who cannot have heard yet is not to blame: what changed while nobody listened, or right now.
- */
+/* Who cannot have heard yet is not to blame: what changed while nobody listened, or right now. But
+ * whoever only moved has been there all the time. */
 static bool is_news(const struct person *p)
 {
     uint64_t heard_in = directory_data.polled ? 5 * MINUTE : 5 * SECOND;
-    return world.steady_usec - p->changed_usec < heard_in ||
-           p->changed_usec >= world.deaf_since_usec;
+    return world.steady_usec - p->told_usec < heard_in ||
+           p->told_usec >= world.deaf_since_usec;
 }
 
 static bool had_access; /* of whom the request is about, before it */
@@ -144,6 +146,7 @@ void oracle_request(struct request *q)
         broken(2, "the API user is written: %s %s", q->method_text, q->target);
     else if (!person_of(login))
         broken(2, "a user that nobody claims is written: %s %s", q->method_text, q->target);
+    witness_intent(login, q->method_text);
 }
 
 /* Revocations and deletions have budgets of their own, and what was approved has none. */
@@ -174,8 +177,14 @@ void oracle_answered(struct request *q)
     struct person *p = *login ? person_of(login) : NULL;
     if (q->method == METHOD_POST && q->status == 409 && p)
         broken(6, "a login is created twice: %s", login);
+    /* Whom rosterd disables itself, not knowing that somebody had, is its own from then on. */
+    if (p && q->method == METHOD_PUT && !had_access && !has_access(login) &&
+        !oracle_is_entitled(p->item))
+        p->disabled_before = p->disabled_by_hand = false;
     if (p && !had_access && has_access(login)) {
-        p->disabled_before = false;
+        if (p->disabled_by_hand)
+            broken(18, "%s was disabled by hand at the tenant, and is enabled again", login);
+        p->disabled_before = p->disabled_by_hand = false;
         if (q->method == METHOD_PUT)
             seen(POINT_ENABLED);
     }
@@ -289,6 +298,17 @@ static void expect(const struct item *i, char *to, size_t size)
              spanish ? 80 : 0, item_has(sales, "member", i->dn) ? (int)rules.billing : 0);
 }
 
+/* For what anybody may wait in this world. */
+static void check_reason(const char *reason, const struct person *p)
+{
+    bool expected = reason && ((strcmp(reason, "budget") == 0 && rules.disable_budget) ||
+                               (strcmp(reason, "state-restored") == 0 && p->forgotten) ||
+                               strcmp(reason, "adoption") == 0 || strcmp(reason, "relink") == 0 ||
+                               strcmp(reason, "user-gone") == 0);
+    if (!expected)
+        broken(10, "%s waits for \"%s\", which is not so", p->login, reason ? reason : "nothing");
+}
+
 /* What waits for somebody's approval may differ as long as it does. */
 static bool waits(const struct person *p)
 {
@@ -306,8 +326,10 @@ static bool waits(const struct person *p)
                       (login && (strcasecmp(login, p->login) == 0 ||
                                  strcasecmp(login, p->old_login) == 0));
         if (theirs && state && strcmp(state, "parked") == 0 &&
-            !json_is_true(json_object_get(o, "approved")))
+            !json_is_true(json_object_get(o, "approved"))) {
+            check_reason(json_string_value(json_object_get(o, "reason")), p);
             return true;
+        }
     }
     return false;
 }
@@ -385,6 +407,28 @@ static void check_person(struct person *p)
     p->had_user = u != NULL;
 }
 
+/* One of them a day, as an operator is told. */
+static void check_explained(void)
+{
+    struct person *p = company.n_people ? company.people[world_day() % company.n_people] : NULL;
+    if (!p || world.steady_usec - p->changed_usec < SETTLE || p->forgotten)
+        return;
+    const char *is = "gone", *should = p->item->gone ? "gone" : is_claimed(p->item) ? "user" : "skip";
+    size_t i;
+    json_t *one, *found = life_explain(p->login), *people = json_object_get(found, "people");
+    world.n_checks++;
+    json_array_foreach(people, i, one)
+    {
+        const char *dn = json_string_value(json_object_get(json_object_get(one, "person"), "dn"));
+        if (dn && strcasecmp(dn, p->item->dn) == 0)
+            is = json_string_value(json_object_get(one, "verdict"));
+    }
+    if (!is || (strcmp(is, should) != 0 && !(is_type(p->item, "Revoked") && !p->item->gone)))
+        broken(16, "%s (%s) is explained as %s, and is %s", p->login, p->item->dn, is ? is : "nothing",
+               should);
+    json_decref(found);
+}
+
 void oracle_day_end(uint64_t since_usec)
 {
     uint64_t quiet = operator_quiet_usec();
@@ -399,6 +443,16 @@ void oracle_day_end(uint64_t since_usec)
     for (const struct user *u = TAILQ_FIRST(&tenant.store.users); u; u = TAILQ_NEXT(u, link))
         if (strcmp(u->field[USER_LOGIN], API_USER) != 0 && !person_of(u->field[USER_LOGIN]))
             broken(9, "nobody knows the user %s", u->field[USER_LOGIN]);
+    witness_day_end(world.steady_usec - SETTLE);
+    check_explained();
+    witness_growth();
+}
+
+/* What nobody has looked at since, no audit tells. */
+static bool is_by_hand(const char *login)
+{
+    const struct person *p = person_of(login);
+    return p && p->disabled_by_hand;
 }
 
 /* What the audit says about a user, at the end. */
@@ -408,7 +462,7 @@ void oracle_diary(const char *login, bool disabled)
     world.n_checks++;
     if (!u)
         broken(12, "the audit tells of a user %s, whom the tenant does not have", login);
-    else if (u->disabled != disabled)
+    else if (u->disabled != disabled && !(u->disabled && is_by_hand(login)))
         broken(12, "by the audit the user %s is %s, at the tenant not", login,
                disabled ? "disabled" : "enabled");
 }

@@ -31,6 +31,7 @@ static const char *const names[WHAT_KINDS] = {
     [WHAT_CLOCK] = "clock",
     [WHAT_DISK] = "disk",
     [WHAT_STATE] = "state",
+    [WHAT_HAND] = "hand",
 };
 
 static const char *const servers[SERVERS] = {"OpenLDAP", "389", "Active Directory", "other"};

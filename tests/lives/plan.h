@@ -30,7 +30,9 @@ enum what {
     WHAT_CONFIGURATION, /* to: which key changes; number: its value */
     WHAT_CLOCK,         /* to: back, forward, sleep; seconds */
     WHAT_DISK,          /* to: full, fails or lies; seconds */
-    WHAT_STATE,         /* to: keep; or it ends and begins again: restart, restore, remove */
+    WHAT_STATE,         /* to: keep; or it ends and begins again: restart, restore, remove, other
+                           tenant (and back after some seconds) */
+    WHAT_HAND,          /* who is disabled at the tenant by somebody there */
     WHAT_KINDS
 };
 

@@ -40,7 +40,7 @@ static void write_configuration(void)
         "%s[directory]\nuri = ldap://10.0.0.1\ntls = no\nbind_dn = cn=rosterd," SUFFIX "\n"
         "poll_interval = 2min\nbind_password_file = %sbind-password\nkeepalive = %s\nbase = ou=people," SUFFIX
         "\n%sgroup_base = ou=groups," SUFFIX "\n"
-        "%s[tenant]\nurl = http://10.0.0.2\ntls = no\nclient_id = " API_USER
+        "%s[tenant]\nurl = http://10.0.0.%s\ntls = no\nclient_id = " API_USER
         "\nclient_secret_file = %sclient-secret\nmax_rate = %u\n"
         "[scope]\nwhen = (!(|(employeeType=Service)%s))\n"
         "[user]\ndisabled_when = (employeeType=Terminated)\n"
@@ -57,7 +57,8 @@ static void write_configuration(void)
         "[control]\nsocket = %scontrol.sock\n",
         rules.broken ? "[nothing]\n" : "", HERE, plan->short_keepalive ? "2min" : "1h",
         plan->two_bases ? "base = ou=contractors," SUFFIX "\n" : "",
-        plan->polled ? "feed = poll\n" : "", HERE, rules.rate,
+        plan->polled ? "feed = poll\n" : "",
+        world.other_tenant ? "3" : "2", HERE, rules.rate,
         rules.without_visitors ? "(employeeType=Visitor)" : "", rules.billing,
         rules.deletes ? "3d" : "0", plan->often_verified ? "1d" : "7d", budget, HERE, HERE,
         HERE, HERE);
@@ -92,6 +93,11 @@ void rules_change(const struct happening *h)
     write_configuration();
     if (!rules.broken)
         company_rules_changed();
+}
+
+void rules_tenant(void)
+{
+    write_configuration();
 }
 
 void rules_mend(void)

@@ -19,4 +19,5 @@ extern struct rules rules;
 void rules_begin(const struct plan *p);
 /* One key changes, or the file gets an error for some seconds. */
 void rules_change(const struct happening *h);
+void rules_tenant(void); /* another one, or the own one again */
 void rules_mend(void); /* the error is taken out */

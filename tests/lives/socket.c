@@ -189,7 +189,8 @@ struct line *line_open(const char *path, void *data)
     return l;
 }
 
-static int open_line(int fd, const struct sockaddr_in *address, enum peer_kind peer)
+static int open_line(int fd, const struct sockaddr_in *address, enum peer_kind peer,
+                     bool is_other)
 {
     int pair[2];
     long flags = syscall(SYS_fcntl, fd, F_GETFL);
@@ -201,7 +202,7 @@ static int open_line(int fd, const struct sockaddr_in *address, enum peer_kind p
     if (syscall(SYS_fcntl, fd, F_SETFL, flags) < 0)
         abort();
     peers[fd] = *address;
-    (void)line_new(pair[1], peer);
+    line_new(pair[1], peer)->is_other = is_other;
     return 0;
 }
 
@@ -212,12 +213,14 @@ int connect(int fd, const struct sockaddr *address, socklen_t size)
         return (int)syscall(SYS_connect, fd, address, size);
     enum peer_kind peer =
         in->sin_addr.s_addr == htonl(0x0a000001) ? PEER_DIRECTORY : PEER_TENANT;
+    /* 10.0.0.3 is another tenant. */
+    bool is_other = in->sin_addr.s_addr == htonl(0x0a000003);
     if (world.death || (peer == PEER_DIRECTORY ? world.directory_away : world.tenant_away)) {
         errno = ECONNREFUSED;
         return -1;
     }
     world.active_usec = world.steady_usec;
-    return open_line(fd, in, peer);
+    return open_line(fd, in, peer, is_other);
 }
 
 /* Nobody asks the network of this machine, be it for the own name. */

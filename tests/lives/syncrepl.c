@@ -66,6 +66,15 @@ static void say_info(const struct search *s, BerElement *value)
     answer_sync_info(&to, s->q.id, value);
 }
 
+/* A delete phase names what changed and does not match this search, whoever else holds it
+ * (test_searches.py). What no server was seen to do: it names two who are still there. */
+static bool is_called_gone(const struct search *s, const struct item *i, size_t n)
+{
+    return (i->csn > s->cookie_csn && !selects(s, i)) ||
+           (directory_troubles("names too many") && n < 2 && selects(s, i) &&
+            item_get(i, "uid"));
+}
+
 /* The ids of entries that are unchanged (present) or gone since the cookie. A present phase may
  * leave some out (test_syncrepl.py:test_present_phase_without_ids). */
 static void say_ids(const struct search *s, bool deletes)
@@ -75,8 +84,7 @@ static void say_ids(const struct search *s, bool deletes)
     ber_printf(value, "t{b[", (ber_tag_t)LDAP_TAG_SYNC_ID_SET, deletes ? 1 : 0);
     for (size_t k = 0; k < directory_data.n_items; k++) {
         const struct item *i = directory_data.items[k];
-        bool changed = i->csn > s->cookie_csn;
-        if (deletes ? changed && !selects(s, i) : !changed && selects(s, i)) {
+        if (deletes ? is_called_gone(s, i, n) : i->csn <= s->cookie_csn && selects(s, i)) {
             struct berval id = {16, (char *)(uintptr_t)i->uuid};
             if (!deletes && directory_troubles("leaves out") &&
                 chance_percent(CHANCE_DIRECTORY, 50))

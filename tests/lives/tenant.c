@@ -18,6 +18,7 @@
 #include "world.h"
 
 struct simulator tenant;
+static struct simulator other; /* another tenant, of somebody else */
 static bool is_slow;
 
 struct exchange { /* one request and its answer */
@@ -63,37 +64,58 @@ void http_end_stalls(struct simulator *s)
     (void)s;
 }
 
-void tenant_begin(void)
+static void seed_one(struct simulator *s, const char *login, const char *team, const char *role)
 {
-    tenant = (struct simulator){0};
-    settings_init(&tenant.settings);
-    store_init(&tenant.store);
-    faults_init(&tenant.faults);
-    TAILQ_INIT(&tenant.waiting);
-    tenant.oauth.client = text_copy(API_USER);
-    tenant.oauth.domain = text_copy("10.0.0.2");
-    tenant.oauth.secret = text_copy("secret");
-    tenant.access_numbers = json_array();
-    is_slow = false;
-    seed_names(&tenant, NAME_TEAM, "Customer Service,Sales,Back Office");
-    seed_names(&tenant, NAME_ROLE, "Agent,Lead,Administrator");
-    seed_names(&tenant, NAME_SKILL, "English,Spanish,Billing");
     struct refusal why = {0};
-    json_t *user =
-        json_pack("{s:s,s:s,s:s,s:s,s:[s]}", "loginId", API_USER, "firstName", "Api",
-                  "lastName", "User", "team", "Back Office", "roles", "Administrator");
-    if (seed_user(&tenant, user, &why) < 0)
+    json_t *user = json_pack("{s:s,s:s,s:s,s:s,s:[s]}", "loginId", login, "firstName", "Some",
+                             "lastName", "Body", "team", team, "roles", role);
+    if (seed_user(s, user, &why) < 0)
         abort();
     json_decref(user);
 }
 
+static void begin(struct simulator *s, const char *domain)
+{
+    *s = (struct simulator){0};
+    settings_init(&s->settings);
+    store_init(&s->store);
+    faults_init(&s->faults);
+    TAILQ_INIT(&s->waiting);
+    s->oauth.client = text_copy(API_USER);
+    s->oauth.domain = text_copy(domain);
+    s->oauth.secret = text_copy("secret");
+    s->access_numbers = json_array();
+    seed_names(s, NAME_TEAM, "Customer Service,Sales,Back Office");
+    seed_names(s, NAME_ROLE, "Agent,Lead,Administrator");
+    seed_names(s, NAME_SKILL, "English,Spanish,Billing");
+    seed_one(s, API_USER, "Back Office", "Administrator");
+}
+
+static void end(struct simulator *s)
+{
+    faults_clear(&s->faults);
+    oauth_done(&s->oauth);
+    store_done(&s->store);
+    json_decref(s->access_numbers);
+    settings_done(&s->settings);
+}
+
+void tenant_begin(void)
+{
+    char login[24];
+    is_slow = false;
+    begin(&tenant, "10.0.0.2");
+    begin(&other, "10.0.0.3");
+    for (unsigned i = 1; i < 9; i += 2) { /* who happen to have the logins of ours */
+        snprintf(login, sizeof(login), "user%u", i);
+        seed_one(&other, login, "Sales", "Agent");
+    }
+}
+
 void tenant_end(void)
 {
-    faults_clear(&tenant.faults);
-    oauth_done(&tenant.oauth);
-    store_done(&tenant.store);
-    json_decref(tenant.access_numbers);
-    settings_done(&tenant.settings);
+    end(&tenant);
+    end(&other);
 }
 
 static void exchange_free(struct exchange *x)
@@ -165,7 +187,7 @@ static void serve(struct line *l, const char *head, size_t head_size, const char
     x->line = line_ref(l);
     x->head = head;
     x->head_size = head_size;
-    q->simulator = &tenant;
+    q->simulator = l->is_other ? &other : &tenant;
     q->connection = (struct MHD_Connection *)x;
     q->method = METHOD_OTHER;
     sscanf(head, "%15s %1023s", q->method_text, target);
@@ -180,11 +202,19 @@ static void serve(struct line *l, const char *head, size_t head_size, const char
         exchange_free(x);
         return;
     }
-    route_resolve(&tenant, q);
-    oracle_request(q);
-    enum route_result result = route_serve(&tenant, q);
-    oracle_answered(q);
-    see_trouble(q, result);
+    enum route_result result;
+    if (l->is_other) {
+        route_resolve(&other, q);
+        if (q->method != METHOD_GET && q->login)
+            broken(2, "%s of %s at another tenant, which nobody approved", q->method_text, q->login);
+        result = route_serve(&other, q);
+    } else {
+        route_resolve(&tenant, q);
+        oracle_request(q);
+        result = route_serve(&tenant, q);
+        oracle_answered(q);
+        see_trouble(q, result);
+    }
     x->head = NULL;
     x->head_size = 0;
     uint64_t longest = is_slow ? 40 * SECOND : 30000;
@@ -249,6 +279,15 @@ void tenant_shift(const char *login, bool on)
     struct user *u = store_user(&tenant.store, login);
     if (u)
         u->logged_in = on;
+}
+
+bool tenant_disable(const char *login)
+{
+    struct user *u = store_user(&tenant.store, login);
+    if (!u || u->disabled)
+        return false;
+    u->disabled = true;
+    return true;
 }
 
 void tenant_cut(void)

@@ -10,5 +10,7 @@ void tenant_cut(void);
 /* From now on so many of a hundred requests meet the trouble; until it ends. */
 void tenant_trouble(const char *trouble, unsigned percent, uint64_t number);
 void tenant_trouble_ends(void);
+/* By hand; false: there was nobody to disable. */
+bool tenant_disable(const char *login);
 /* Somebody begins to work, or ends. */
 void tenant_shift(const char *login, bool on);

@@ -46,7 +46,8 @@ enum disk {
     DISK_FINE,
     DISK_FULL,
     DISK_FAILS,
-    DISK_LIES /* it calls synced what is not */
+    DISK_LIES, /* it calls synced what is not */
+    DISK_READ_ONLY /* as a file system that the kernel has doubts about */
 };
 
 struct world {
@@ -60,6 +61,7 @@ struct world {
     enum death death; /* from now on nothing that the daemon does reaches anybody */
     bool running;     /* the definitions speak for the world, not for the kernel */
     bool directory_away, tenant_away;
+    bool other_tenant; /* the configuration names another one */
     bool clock_is_right; /* the wall clock, and the machine can tell */
     enum disk disk;
     bool has_lied, lost_by_lies; /* then much is nobody's fault */
@@ -117,6 +119,7 @@ struct line { /* a connection, seen from the world's end */
     unsigned char *in, *out;
     size_t n_in, n_out, in_room, out_room;
     void *data; /* the peer's */
+    bool is_other; /* to the other tenant */
 };
 bool sockets_run(void);                /* true: something was heard or said */
 void sockets_cut(enum peer_kind peer); /* every connection to it */
@@ -133,6 +136,7 @@ void line_eat(struct line *l, size_t size);
 void disk_begin(void);
 void disk_power_loss(void);
 void disk_end(void);
+bool disk_is_synced(const char *name); /* of a file */
 /* A place where the daemon may die: each write, each sync, each request that arrives, each
  * answer. true: it is dead. */
 bool crash_point(const char *path); /* of the file; NULL: a request or an answer */
@@ -173,6 +177,9 @@ enum point {
     POINT_DISK_FULL,
     POINT_SYNC_FAILED,
     POINT_LIED,
+    POINT_READ_ONLY,
+    POINT_OTHER_TENANT,
+    POINT_BY_HAND,
     POINT_CLOCK_BACK,
     POINT_CLOCK_FORWARD,
     POINT_CLOCK_RIGHT,

@@ -24,7 +24,17 @@ def sha(*parts):
 
 
 def unurl(text):
-    return base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+    data = base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))
+    if base64.urlsafe_b64encode(data).rstrip(b"=") != text:  # what stands for nothing may not be there
+        raise ValueError("no base64url")
+    return data
+
+
+def unbase(text):
+    data = base64.b64decode(text, validate=True)
+    if base64.b64encode(data) != text:
+        raise ValueError("no base64")
+    return data
 
 
 def cut(line):
@@ -53,7 +63,7 @@ def link_of(line):
 def signed(vkey, text, sig):
     """Is sig the key's over text?  vkey: NAME+ID+KEY."""
     name, number, key = vkey.split("+", 2)
-    public, signature = base64.b64decode(key), base64.b64decode(sig)
+    public, signature = unbase(key.encode()), unbase(sig.encode())
     if public[:1] != b"\1" or sha(name.encode(), b"\n", public)[:4].hex() != number:
         return False
     if signature[:4].hex() != number:
@@ -66,8 +76,36 @@ def signed(vkey, text, sig):
                                "-in", t.name, "-sigfile", s.name], capture_output=True, check=False).returncode == 0
 
 
-def note(name, seq, link, time):
-    return ("%s\n%d\n%s\n%s\n" % (name, seq, base64.b64encode(link).decode(), time)).encode()
+def note(name, seq, link, time, first, tree):
+    return ("%s\n%d\n%s\n%s\n%d %s\n" % (name, seq, base64.b64encode(link).decode(), time, first,
+                                           base64.b64encode(tree).decode())).encode()
+
+
+def root(leaves):
+    if len(leaves) == 1:
+        return leaves[0]
+    k = 1
+    while 2 * k < len(leaves):
+        k *= 2
+    return sha(b"\3", root(leaves[:k]), root(leaves[k:]))
+
+
+def climb(leaf, m, n, path):
+    """The root to which the path leads from leaf m of n, or ValueError."""
+    s, r = n - 1, leaf
+    for h in path:
+        if s == 0:
+            raise ValueError("the path is too long")
+        if m % 2 or m == s:
+            r = sha(b"\3", h, r)
+            while m % 2 == 0 and m:
+                m, s = m // 2, s // 2
+        else:
+            r = sha(b"\3", r, h)
+        m, s = m // 2, s // 2
+    if s:
+        raise ValueError("the path is too short")
+    return r
 
 
 class Chain:
@@ -111,9 +149,13 @@ class Chain:
         if row.get("key", self.key) != self.key and self.key:
             self.problems.append("line %d: another key" % row["seq"])
         self.key = row.get("key", self.key)
-        text = note(self.key.split("+")[0], row["seq"] - 1, prev, row["t"])
+        first, tree = row["from"], unurl(row["root"].encode())
+        text = note(self.key.split("+")[0], row["seq"] - 1, prev, row["t"], first, tree)
         if signatures and not signed(self.key, text, row["sig"]):
             self.problems.append("line %d: not signed by %s" % (row["seq"], self.key))
+        leaves = [self.links.get(seq) for seq in range(first, row["seq"])]
+        if not 1 <= len(leaves) <= 64 or None not in leaves and root(leaves) != tree:
+            self.problems.append("line %d: another tree" % row["seq"])
         self.checkpoints.append(row["seq"])
 
     def end(self):
@@ -190,25 +232,31 @@ def long_form(chain):
 
 def verify_proof(text):
     """(the line, the verifier key's name) of a proof, or ValueError."""
-    head, line, contents, rest = text.split(b"\n", 3)
-    if head != b"rosterd-proof 1":
+    head, line, contents, path, name, number, last, time, tree, blank, signature, key, end = text.split(b"\n")
+    if head != b"rosterd-proof 1" or blank or end:
         raise ValueError("no proof")
-    body, signer, key, sig = re.fullmatch(rb"(.*\n.*\n.*\n.*\n)\n\xe2\x80\x94 (\S+) (\S+)\n(\S+)\n", rest).group(1, 2, 4, 3)
-    link, data = link_of(line), base64.b64decode(contents)
-    for at in range(0, len(data), 32):
-        link = sha(b"\0", data[at:at + 32], link)
-    _, personal = cut(line)
-    row = json.loads(line)
+    row, link, personal = json.loads(line), link_of(line), cut(line)[1]
     if personal is not None and unurl(row["pc"].encode()) != sha(b"\1", personal):
         raise ValueError("p is not what pc commits to")
-    name, seq, last, _ = body.decode().split("\n")[:4]
-    if base64.b64decode(last) != link or int(seq) != row["seq"] + len(data) // 32:
+    first, tree = tree.split(b" ")
+    first, number = int(first), int(number)
+    contents, path = unbase(contents), unbase(path)
+    if len(contents) % 32 or len(path) % 32 or len(contents) // 32 != max(0, first - row["seq"]):
+        raise ValueError("the contents do not lead to the tree")
+    for at in range(0, len(contents), 32):
+        link = sha(b"\0", contents[at:at + 32], link)
+    m, n = max(row["seq"], first) - first, number - first + 1
+    if not m < n <= 64:
+        raise ValueError("the checkpoint does not cover the line")
+    if climb(link, m, n, [path[at:at + 32] for at in range(0, len(path), 32)]) != unbase(tree):
         raise ValueError("the line does not lead to the checkpoint")
-    if signer != name.encode() or key.split(b"+")[0] != signer:
+    dash, signer, sig = signature.split(b" ")
+    if dash != "\u2014".encode() or signer != name or key.split(b"+")[0] != name:
         raise ValueError("another's name stands there")
-    if not signed(key.decode(), body, sig.decode()):
+    body = note(name.decode(), number, unbase(last), time.decode(), first, unbase(tree))
+    if body != b"\n".join(text.split(b"\n")[4:9]) + b"\n" or not signed(key.decode(), body, sig.decode()):
         raise ValueError("the checkpoint is not signed")
-    return row, name
+    return row, name.decode()
 
 
 def main(words):

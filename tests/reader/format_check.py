@@ -142,6 +142,9 @@ class Checker:
     def sign(self, seq, row):
         if row["ev"] == "checkpoint":
             self.need(row.get("why") in WHYS and "sig" in row and "p" not in row, seq, "a checkpoint")
+            first = row.get("from", 0)
+            self.need(HASH.fullmatch(row.get("root", "")) and 1 <= first < seq <= first + 64, seq, "the tree")
+            self.need(self.checkpoint is None or first >= self.checkpoint, seq, "the tree goes back over a checkpoint")
             self.need(("key" in row) == (row.get("why") != "count"), seq, "key is left out where why is count, and only there")
             if row.get("why") in ("start", "stop"):
                 self.need(self.last is None or self.last["ev"] == row["why"], seq, "it stands right after that")

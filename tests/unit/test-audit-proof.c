@@ -101,21 +101,29 @@ static void test_file_tampered(void **state)
     broken(f, audit_path, 4, "changed", FILES(audit_path));
 }
 
+/* What the state still has of the lines that were cut off is appended again, and said; what it has
+ * not is missing. */
 static void test_file_cut(void **state)
 {
     struct fixture *f = *state;
     struct text t;
 
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 99; i++)
         record(f, "skip", "x");
     export_all(f);
     record(f, "skip", "y");
     export_all(f);
     t = read_lines(audit_path);
+    write_lines(audit_path, t.lines, 80, true);
+    export_all(f);
+    assert_int_equal(count_text("The lines 81 to 100 were in"), 1);
+    assert_int_equal(count_text("from line 81 on they are appended again"), 1);
+    whole(f, 101, FILES(audit_path));
     write_lines(audit_path, t.lines, 2, true);
     free_lines(&t);
     export_all(f);
-    assert_int_equal(count_text("lines-missing"), 1);
+    assert_int_equal(count_text("lines-missing"), 2);
+    assert_int_equal(count_text("The lines 3 to 101 were in"), 1);
     broken(f, audit_path, 3, "missing", FILES(audit_path));
 }
 
@@ -301,6 +309,63 @@ static void test_verify_others(void **state)
     assert_non_null(strstr(f->e.message, "compressed"));
 }
 
+static int count_and_join(int64_t seq, const char *line, void *userdata)
+{
+    struct line_chain l;
+    int64_t *last = userdata;
+
+    assert_int_equal(line_parse(line, strlen(line), &l), 1);
+    assert_int_equal(l.seq, seq);
+    assert_int_equal(seq, *last + 1);
+    *last = seq;
+    return 0;
+}
+
+static int never(int64_t seq, const char *line, void *userdata)
+{
+    (void)seq;
+    (void)line;
+    (void)userdata;
+    return 7;
+}
+
+/* The lines of a commit are one row, and are found by their numbers all the same; also by whoever
+ * asks before it commits. */
+static void test_rows_of_many(void **state)
+{
+    struct fixture *f = *state;
+    int64_t last = 0, first = 0;
+    CLEANUP(freep) char *huge = calloc(1, 300 * 1024);
+
+    begin(f);
+    for (int i = 0; i < 10; i++)
+        ok(f, audit_record(f->s, &(struct audit_row){.event = "skip", .sentence = "x"}, &f->e));
+    ok(f, trail_each(f->s, 0, count_and_join, &last, &f->e));
+    assert_int_equal(last, 10);
+    memset(huge, 'h', 300 * 1024 - 1); /* more than a row takes */
+    for (int i = 0; i < 3; i++)
+        ok(f, audit_record(
+                  f->s, &(struct audit_row){.event = "skip", .sentence = i == 1 ? huge : "x"},
+                  &f->e));
+    commit(f);
+    begin(f);
+    ok(f, audit_record(f->s, &(struct audit_row){.event = "skip", .sentence = "undone"}, &f->e));
+    state_rollback(f->s);
+    reopen(f);
+    for (int64_t after = 0; after < 13; after++) {
+        last = after;
+        ok(f, trail_each(f->s, after, count_and_join, &last, &f->e));
+        assert_int_equal(last, 13);
+    }
+    ok(f, trail_first(f->s, &first, &f->e));
+    assert_int_equal(first, 1);
+    assert_int_equal(trail_line(f->s, 5, never, NULL, &f->e), 7);
+    assert_int_equal(trail_line(f->s, 14, never, NULL, &f->e), 0);
+    export_all(f);
+    whole(f, 13, FILES(audit_path));
+    assert_int_equal(count_text("undone"), 0);
+}
+
 static void audit_for_ever(const char *path, int out)
 {
     struct audit_export *x = NULL;
@@ -376,6 +441,7 @@ int main(void)
         audit_test(test_file_cannot_grow),
         audit_test(test_breaks),
         audit_test(test_verify_others),
+        audit_test(test_rows_of_many),
         audit_test(test_killed),
     };
 

@@ -117,7 +117,7 @@ static const struct {
     {"SELECT number, started_usec, ended_usec, totals, trigger FROM run WHERE ended_usec > 0 "
      "ORDER BY number DESC LIMIT 1",
      "from the end, past the one run that is under way"},
-    {"SELECT seq FROM trail ORDER BY seq LIMIT 1", "the first row"},
+    {"SELECT seq, line FROM trail ORDER BY seq LIMIT 1", "the first row"},
     {"SELECT count(*) FROM sqlite_master", "opening: is the file empty?"},
     {"SELECT n, id, dn, gone_usec FROM entry INDEXED BY entry_members_hidden",
      "few rows: groups that hide members from the account"},

@@ -1,0 +1,40 @@
+/* Single facts of the state, by name. */
+#include "config.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "state/db.h"
+#include "state/state.h"
+
+int state_meta_get(struct state *s, const char *name, char **ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "SELECT value FROM meta WHERE name = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, name);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    r = stmt_copy(q, 0, ret);
+    return r < 0 ? error_out_of_memory(e) : 0;
+}
+
+int state_meta_set(struct state *s, const char *name, const char *value, struct error *e)
+{
+    if (!value)
+        return db_write_text(s, "DELETE FROM meta WHERE name = ?1", name, NULL, e);
+    return db_write_text(s, "INSERT OR REPLACE INTO meta(name, value) VALUES(?1, ?2)", name,
+                         value, e);
+}
+
+int64_t state_meta_number(struct state *s, const char *name, int64_t otherwise)
+{
+    CLEANUP(freep) char *text = NULL;
+    int64_t value;
+
+    if (state_meta_get(s, name, &text, NULL) != 0 || text_parse_signed(text, &value) < 0)
+        return otherwise;
+    return value;
+}

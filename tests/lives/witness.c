@@ -1,0 +1,162 @@
+/*
+ * What is in the state file, read by a connection of our own, with a few statements that know its
+ * tables and nothing of the code that writes them.
+ */
+#include "config.h"
+
+#include "witness.h"
+
+#include <dirent.h>
+#include <malloc.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "company.h"
+#include "directory.h"
+#include "world.h"
+
+static sqlite3 *open_state(void)
+{
+    char path[160];
+    sqlite3 *db = NULL;
+    snprintf(path, sizeof(path), "%sstate.db", HERE);
+    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK)
+        return db;
+    sqlite3_close(db);
+    return NULL;
+}
+
+/* The number that the statement gives; -1: it cannot be asked. */
+static long long ask(sqlite3 *db, const char *statement, const char *text)
+{
+    sqlite3_stmt *q = NULL;
+    long long n = -1;
+    if (sqlite3_prepare_v2(db, statement, -1, &q, NULL) == SQLITE_OK) {
+        if (text)
+            sqlite3_bind_text(q, 1, text, -1, SQLITE_TRANSIENT);
+        if (sqlite3_step(q) == SQLITE_ROW)
+            n = sqlite3_column_int64(q, 0);
+    }
+    sqlite3_finalize(q);
+    return n;
+}
+
+/* What the daemon has committed, and nobody has synced, is not yet on the disk. */
+void witness_intent(const char *login, const char *method)
+{
+    sqlite3 *db = open_state();
+    if (!db)
+        return;
+    long long n = ask(db,
+                      "SELECT count(*) FROM operation WHERE state = 4 AND login = ?1 COLLATE NOCASE",
+                      login);
+    sqlite3_close(db);
+    world.n_checks++;
+    if (n == 0)
+        broken(3, "%s of %s reaches the tenant, and the state has no intent", method, login);
+    else if (n > 0 && !world.has_lied && !disk_is_synced("state.db-wal"))
+        broken(3, "%s of %s reaches the tenant before its intent is on the disk", method, login);
+}
+
+static bool is_read(const struct item *i)
+{
+    return !i->gone && (strstr(i->dn, ",ou=people,") ||
+                        (company.two_bases && strstr(i->dn, ",ou=contractors,")));
+}
+
+/* How many values a search shows. */
+static long long members_of(const struct item *i)
+{
+    long long n = 0;
+    for (size_t k = 0; k < i->n_values; k++)
+        n += strcasecmp(i->values[k].name, "member") == 0;
+    return n;
+}
+
+static void check_mirror(sqlite3 *db, uint64_t settled_usec)
+{
+    long long n_people = 0, n;
+    bool all = true;
+    for (size_t k = 0; k < directory_data.n_items; k++) {
+        const struct item *i = directory_data.items[k];
+        bool settled = i->changed_usec <= settled_usec, group = item_get(i, "member");
+        all = all && (settled || group);
+        n_people += item_get(i, "uid") && is_read(i);
+        if (!settled)
+            continue;
+        world.n_checks++;
+        n = ask(db, "SELECT count(*) FROM entry WHERE gone_usec = 0 AND dn = ?1 COLLATE NOCASE", i->dn);
+        if (item_get(i, "uid") && is_read(i) && n == 0)
+            broken(14, "%s is in the directory, and not in the mirror", i->dn);
+        n = ask(db,
+                "SELECT count(*) FROM member WHERE group_n = (SELECT n FROM entry WHERE dn = ?1 COLLATE NOCASE)",
+                i->dn);
+        if (group && n >= 0 && n != members_of(i))
+            broken(14, "%s has %lld members, in the mirror %lld", i->dn, members_of(i), n);
+    }
+    n = ask(db, "SELECT count(*) FROM entry WHERE gone_usec = 0 AND kind = 1", NULL);
+    if (all && n >= 0 && n != n_people)
+        broken(14, "the directory has %lld people, the mirror %lld", n_people, n);
+}
+
+bool witness_alarm(const char *cause)
+{
+    sqlite3 *db = open_state();
+    long long n = db ? ask(db, "SELECT count(*) FROM alarm WHERE cause = ?1", cause) : -1;
+    sqlite3_close(db);
+    return n != 0; /* what cannot be asked is not denied */
+}
+
+void witness_day_end(uint64_t settled_usec)
+{
+    static const char *const over[] = {"directory", "state-failed", "audit-failed", "other-tenant",
+                                       "state-late"};
+    sqlite3 *db = open_state();
+    if (!db)
+        return;
+    check_mirror(db, settled_usec);
+    for (size_t i = 0; i < sizeof(over) / sizeof(*over); i++) {
+        world.n_checks++;
+        if (ask(db, "SELECT count(*) FROM alarm WHERE cause = ?1", over[i]) > 0)
+            broken(17, "the alarm %s stands, and its cause is over", over[i]);
+    }
+    sqlite3_close(db);
+}
+
+static struct {
+    size_t heap, n_people, n_files;
+} days[8]; /* the last ones */
+static unsigned n_days;
+
+void witness_begin(void)
+{
+    n_days = 0;
+}
+
+static size_t count_files(void)
+{
+    size_t n = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    while (dir && readdir(dir))
+        n++;
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+void witness_growth(void)
+{
+    size_t heap = mallinfo2().uordblks, n_files = count_files(), i = n_days++ % 8;
+    world.n_checks++;
+    if (n_files > 64)
+        broken(19, "%zu files are open", n_files);
+    if (n_days > 8 && heap > days[i].heap + (company.n_people - days[i].n_people) * 32768 + 1500000)
+        broken(19, "%zu KiB of memory are held for %zu people, a week ago %zu for %zu", heap / 1024,
+               company.n_people, days[i].heap / 1024, days[i].n_people);
+    days[i].heap = heap;
+    days[i].n_people = company.n_people;
+    days[i].n_files = n_files;
+}
