@@ -143,18 +143,37 @@ struct audit_proof {
 int audit_verify_proof(const char *text, const char *key, struct audit_proof *ret,
                        struct error *e);
 
+/* What of the files does not fit together, seen while they were read for something else; what
+ * exactly was done to them is audit_verify()'s to say. */
+struct audit_doubts {
+    uint64_t n_unread; /* lines in no form of ours, which were passed over */
+    uint64_t n_breaks; /* numbers that do not follow, a file that does not continue another */
+    uint64_t n_again;  /* lines with a number that an earlier file had, passed over as well */
+    uint64_t n_unknown; /* outcomes whose intent is in none of the files: nobody can tell of whom
+                           and of what. Files that begin later than the audit may have some */
+    char *file;        /* the first of them */
+    unsigned line;
+    int64_t first_seq, last_seq; /* of all files; 0: there is no line */
+};
+bool audit_is_doubtful(const struct audit_doubts *d);
+void audit_doubts_done(struct audit_doubts *d);
+
+struct line_chain;
+enum audit_want {
+    AUDIT_PASS_OVER = 0,
+    AUDIT_NOTE, /* it is not read now; if it is an intent, its outcome has what it said */
+    AUDIT_READ,
+};
+
 /* Which lines: NULL is any. */
 struct audit_filter {
     const char *person;       /* an id, DN or login */
     const char *since, *until; /* ISO times or their beginnings; until is not included */
     const char *event, *kind, *code;
     int64_t after; /* only lines with a higher number; 0: all */
-    /* Lines that it does not want are not even parsed, but for outcomes of intents that it wanted;
-     * NULL: all are wanted. */
-    bool (*wants)(const char *line, void *userdata);
-    /* Counts outcomes whose intent is in none of the files, so that nobody can tell of whom and of
-     * what they are; NULL: they are not counted. */
-    uint64_t *n_unknown;
+    /* Only what is to be read is parsed; NULL: all is. */
+    enum audit_want (*wants)(const struct line_chain *l, const char *line, void *userdata);
+    struct audit_doubts *doubts; /* filled in; NULL: nobody asks */
 };
 /* Who had a role, a team or a skill at some time, from what was done. */
 struct audit_holder {
@@ -173,7 +192,7 @@ struct audit_who {
     struct audit_holder *people;
     size_t n_people, capacity;
     uint64_t n_erased; /* lines whose personal data is gone: they may have told more */
-    uint64_t n_unknown; /* so may outcomes whose intent is in none of the files */
+    struct audit_doubts doubts;
 };
 int audit_who(struct audit_who *w, const char *const *files, size_t n_files, struct error *e);
 void audit_who_done(struct audit_who *w);

@@ -214,8 +214,14 @@ int checkpoint_renew_key(struct state *s, const char *path, struct error *e)
 {
     CLEANUP(signer_freep) struct signer *fresh = NULL;
     struct audit_memory *m = recall_of(s);
-    int r = signer_renew(&fresh, path, e);
+    int r;
 
+    if (signer_is_credential(m->signer)) /* at the next start it would be the old one again */
+        return error_set(e, -EPERM,
+                         "the key that signs the audit is the credential audit-key of the service: put "
+                         "another one there and restart rosterd. Nothing can hand over to it, so give "
+                         "its public key to who verifies");
+    r = signer_renew(&fresh, path, e);
     if (r == 0)
         r = record_key(s, m->signer, signer_vkey(fresh), e);
     if (r < 0)

@@ -11,10 +11,12 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "audit/each.h"
 #include "audit/files.h"
+#include "audit/form.h"
 #include "audit/line.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -34,8 +36,14 @@ static bool is_plain(const char *text)
 
 struct search {
     const struct audit_filter *filter;
+    struct audit_view *view;
     bool plain;
     struct string_list ids;
+    /* How the lines follow each other. */
+    bool any, has_link;
+    size_t file;
+    int64_t last, last_of_others; /* numbers: of the line before, the highest of the files before */
+    struct chain_hash link;       /* of the last line of a block, which a file may end with */
 };
 
 static void search_done(struct search *s)
@@ -121,19 +129,91 @@ static bool is_of_kind(const char *line, const char *kind)
            strstr(line, member);
 }
 
-bool filter_needs(const struct audit_filter *f, const struct line_chain *l, const char *line,
-                  enum audit_intent intent)
+enum audit_want filter_wants(const struct audit_filter *f, const struct line_chain *l,
+                             const char *line, enum audit_intent intent)
 {
     bool outcomes = !f->event || strcmp(f->event, "outcome") == 0;
 
     if (l->version == LINE_OLD)
-        return l->seq > f->after;
+        return l->seq > f->after ? AUDIT_READ : AUDIT_PASS_OVER;
     if (f->kind && intent != AUDIT_INTENT_READ && !is_of_kind(line, f->kind))
-        return false;
-    if (outcomes && line_is_event(line, "intent"))
-        return true; /* for what its outcome leaves out */
-    return l->seq > f->after && is_in_time(l->time, f) &&
-           (!f->event || line_is_event(line, f->event));
+        return AUDIT_PASS_OVER;
+    if (l->seq > f->after && is_in_time(l->time, f) && (!f->event || line_is_event(line, f->event)))
+        return AUDIT_READ;
+    return outcomes && line_is_event(line, "intent") ? AUDIT_NOTE : AUDIT_PASS_OVER;
+}
+
+bool audit_is_doubtful(const struct audit_doubts *d)
+{
+    return d->n_unread || d->n_breaks || d->n_again;
+}
+
+void audit_doubts_done(struct audit_doubts *d)
+{
+    free(d->file);
+    *d = (struct audit_doubts){0};
+}
+
+static int doubt(struct audit_doubts *d, uint64_t *count, const struct line_reader *l)
+{
+    ++*count;
+    if (d->file)
+        return 0;
+    d->line = l->number;
+    d->file = strdup(l->files->paths[l->file]);
+    return d->file ? 0 : -ENOMEM;
+}
+
+static int doubt_line(struct search *s, const struct line_reader *l)
+{
+    struct audit_doubts *d = s->filter->doubts;
+
+    return d ? doubt(d, &d->n_unread, l) : 0;
+}
+
+/* What was passed over must not hold in other bytes what was looked for. */
+static int look_at_form(struct search *s, const struct line_reader *l,
+                        const struct line_chain *chain)
+{
+    if (!s->filter->doubts || chain->version == LINE_OLD || form_is_ours(l->line, l->size))
+        return 0;
+    return doubt_line(s, l);
+}
+
+/* A number that an earlier file had already: the file was given twice, or is of another audit. */
+static bool is_again(struct search *s, const struct line_reader *l, const struct line_chain *chain)
+{
+    if (l->file != s->file)
+        s->last_of_others = s->last > s->last_of_others ? s->last : s->last_of_others;
+    return s->any && chain->seq <= s->last_of_others;
+}
+
+/* Does it continue the line before? True: it is passed over. Memory that there is none of is seen
+ * elsewhere. */
+static bool follow(struct search *s, const struct line_reader *l, const struct line_chain *chain)
+{
+    struct audit_doubts *d = s->filter->doubts, none = {0};
+    struct line_chain whole;
+    bool again = is_again(s, l, chain);
+    bool broken = s->any && !again &&
+                  (chain->seq != s->last + 1 ||
+                   (l->file != s->file && s->has_link && !chain_equal(&s->link, &chain->prev)));
+
+    d = d ? d : &none;
+    if (again || broken)
+        (void)doubt(d, again ? &d->n_again : &d->n_breaks, l);
+    s->has_link = !again && l->block_at == l->block_size &&
+                  line_parse(l->line, l->size, &whole) > 0;
+    if (s->has_link)
+        s->link = whole.link;
+    if (!again) {
+        d->first_seq = s->any ? d->first_seq : chain->seq;
+        s->any = true;
+        s->last = d->last_seq = chain->seq;
+    }
+    s->file = l->file;
+    audit_doubts_done(&none);
+    return again;
 }
 
 static bool is_about(const struct search *s, const char *line, const json_t *view)
@@ -148,37 +228,46 @@ static bool is_about(const struct search *s, const char *line, const json_t *vie
            (may_name(s, line) && is_named(view, f->person));
 }
 
-static bool is_wanted(const struct search *s, const struct line_chain *chain, const char *line,
-                      enum audit_intent intent, void *userdata)
+/* Only an intent that may be about them matters to their outcomes. */
+static enum audit_want wants(struct search *s, const struct line_chain *chain, const char *line,
+                             enum audit_intent intent, void *userdata)
 {
-    const struct audit_filter *f = s->filter;
+    enum audit_want want = filter_wants(s->filter, chain, line, intent);
 
-    if (!filter_needs(f, chain, line, intent))
-        return false;
-    if (intent == AUDIT_INTENT_READ)
-        return true;
-    return (!f->wants || f->wants(line, userdata)) &&
-           (!f->person || may_name(s, line) || has_id(s, line));
+    if (want != AUDIT_PASS_OVER && s->filter->person && intent != AUDIT_INTENT_READ &&
+        !may_name(s, line) && !has_id(s, line))
+        return AUDIT_PASS_OVER;
+    return want == AUDIT_READ && s->filter->wants ? s->filter->wants(chain, line, userdata) : want;
 }
 
-static int look_at(struct search *s, struct audit_view *v, const struct line_reader *l,
-                   audit_line_fn fn, void *userdata)
+static int look_at(struct search *s, const struct line_reader *l, audit_line_fn fn, void *userdata)
 {
     enum audit_intent intent;
     struct line_chain chain;
     json_t *view;
     int r = 0;
 
-    if (l->torn || line_parse(l->line, l->size, &chain) <= 0)
+    if (l->torn)
         return 0;
-    intent = audit_view_intent(v, l->line);
-    if (intent == AUDIT_INTENT_MISSING && s->filter->n_unknown)
-        ++*s->filter->n_unknown;
-    if (!is_wanted(s, &chain, l->line, intent, userdata)) {
-        audit_view_pass(v, l->line, intent);
+    if (line_look(l->line, l->size, &chain) <= 0)
+        return doubt_line(s, l);
+    if (follow(s, l, &chain))
         return 0;
+    intent = audit_view_intent(s->view, l->line);
+    if (s->filter->doubts)
+        s->filter->doubts->n_unknown += intent == AUDIT_INTENT_MISSING;
+    switch (wants(s, &chain, l->line, intent, userdata)) {
+    case AUDIT_PASS_OVER:
+        r = audit_view_pass(s->view, l->line, intent);
+        return r == 0 ? look_at_form(s, l, &chain) : r;
+    case AUDIT_NOTE:
+        r = audit_view_note(s->view, l->line, l->size, intent);
+        return r == 0 ? look_at_form(s, l, &chain) : r;
+    case AUDIT_READ: break;
     }
-    view = audit_view_read(v, l->line, l->size);
+    view = audit_view_read(s->view, l->line, l->size);
+    if (!view)
+        return doubt_line(s, l);
     if (filter_takes(s->filter, &chain, view) && is_about(s, l->line, view))
         r = fn(l->line, view, userdata);
     json_decref(view);
@@ -191,13 +280,13 @@ int audit_each(const char *const *paths, size_t n_files, const struct audit_filt
     CLEANUP(audit_files_done) struct audit_files files = {0};
     CLEANUP(line_reader_done) struct line_reader l = {.files = &files};
     CLEANUP(audit_view_freep) struct audit_view *v = audit_view_new();
-    CLEANUP(search_done) struct search s = {.filter = filter};
+    CLEANUP(search_done) struct search s = {.filter = filter, .view = v};
     int r = v ? audit_files_order(&files, paths, n_files, e) : error_out_of_memory(e);
 
     s.plain = filter->person && is_plain(filter->person);
     if (r == 0 && filter->person)
         r = find_ids(&s, &files, e);
     while (r == 0 && (r = line_reader_next(&l, e)) > 0)
-        r = look_at(&s, v, &l, fn, userdata);
+        r = look_at(&s, &l, fn, userdata);
     return r;
 }

@@ -8,7 +8,7 @@
 struct line_chain;
 
 /* Must the line be read at all? intent: that it leaves to say what was done. */
-bool filter_needs(const struct audit_filter *f, const struct line_chain *l, const char *line,
-                  enum audit_intent intent);
+enum audit_want filter_wants(const struct audit_filter *f, const struct line_chain *l,
+                             const char *line, enum audit_intent intent);
 /* view may be NULL: no. */
 bool filter_takes(const struct audit_filter *f, const struct line_chain *l, const json_t *view);

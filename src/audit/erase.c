@@ -160,7 +160,7 @@ static int look(struct erase_plan *p, const struct audit_files *all, enum look h
 
     while (r == 0 && (r = line_reader_next(&l, e)) > 0) {
         r = 0;
-        if (l.torn || line_parse(l.line, l.size, &c) <= 0)
+        if (l.torn || line_look(l.line, l.size, &c) <= 0)
             continue;
         json_t *view = audit_view_read(v, l.line, l.size);
         if (view && how == LOOK_LINES)

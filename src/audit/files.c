@@ -81,6 +81,7 @@ static int open_next(struct line_reader *l, struct error *e)
 
     errno = 0;
     l->number = 0;
+    l->cut = false;
     l->block_at = l->block_size = 0;
     if (!l->block)
         l->block = malloc(BLOCK);
@@ -101,6 +102,11 @@ static int fill(struct line_reader *l, struct error *e)
         if (zlib_error == Z_ERRNO)
             return cannot_read(l->files->paths[l->file], e);
         return error_set(e, -EIO, "%s cannot be uncompressed: %s", l->files->paths[l->file], why);
+    }
+    if (n == 0 && !l->cut && gzerror(l->in, &zlib_error) && zlib_error == Z_BUF_ERROR) {
+        l->cut = true;
+        l->n_cut++;
+        l->cut_file = l->file;
     }
     l->block_at = 0;
     l->block_size = (size_t)n;
@@ -241,7 +247,7 @@ static int first_seq(const char *path, int64_t *ret, bool *ret_empty, struct err
         if (r < 0)
             return r;
         *ret_empty = false;
-        if (line_parse(l.line, l.size, &chain) > 0)
+        if (line_look(l.line, l.size, &chain) > 0)
             first[n++] = chain.seq - l.number + 1;
     }
     *ret = agreed(first, n);

@@ -29,6 +29,8 @@ struct line_reader {
     bool torn;       /* it has no newline */
     bool carriage;   /* it ended in CR LF, which was taken off */
     bool byte_order; /* a byte order mark stood before it, which was taken off */
+    size_t n_cut, cut_file; /* compressed files that end too early, and the last of them */
+    bool cut;               /* this is one */
     void *in;        /* zlib's, which reads plain files too */
     size_t capacity;
     char *block;

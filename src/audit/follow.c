@@ -68,7 +68,7 @@ static int take_line(struct follower *f, const char *line, size_t size, struct e
     json_t *view;
     int r = 0;
 
-    if (line_parse(line, size, &l) <= 0 || l.seq <= f->last)
+    if (line_look(line, size, &l) <= 0 || l.seq <= f->last)
         return 0;
     if (l.seq > f->last + 1 && !f->in_closed)
         r = read_closed(f, e);
@@ -76,9 +76,10 @@ static int take_line(struct follower *f, const char *line, size_t size, struct e
         return r;
     f->last = l.seq;
     intent = audit_view_intent(f->view, line);
-    if (!filter_needs(f->filter, &l, line, intent)) {
-        audit_view_pass(f->view, line, intent);
-        return 0;
+    switch (filter_wants(f->filter, &l, line, intent)) {
+    case AUDIT_PASS_OVER: return audit_view_pass(f->view, line, intent);
+    case AUDIT_NOTE: return audit_view_note(f->view, line, size, intent);
+    case AUDIT_READ: break;
     }
     view = audit_view_read(f->view, line, size);
     if (filter_takes(f->filter, &l, view))

@@ -1,7 +1,11 @@
 /*
- * Of each user the fields that outcomes named, each with a number that stands for its value: eight
+ * Of each user the fields that lines named, each with a number that stands for its value: eight
  * bytes. A field whose value was left out or erased is not told of any more. Names of fields are
  * kept once.
+ *
+ * What rosterd knows of a user changes by what it did (outcomes that are done) and by what it found
+ * (`found`, in an adoption, a change that the tenant did not apply, a drift that is put back):
+ * whatever changes it writes a line that says so.
  */
 #include "config.h"
 
@@ -15,6 +19,7 @@
 #include <string.h>
 
 #include "audit/audit.h"
+#include "audit/line.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -37,7 +42,8 @@ struct holdings {
     size_t n, capacity;
     json_t *fields; /* name: place in names */
     struct string_list names;
-    uint64_t n_erased;
+    uint64_t n_erased, n_forgotten; /* n_forgotten: doubts that were acted upon */
+    struct audit_doubts doubts;
 };
 
 struct holdings *holdings_free(struct holdings *h)
@@ -50,6 +56,7 @@ struct holdings *holdings_free(struct holdings *h)
     json_decref(h->index);
     json_decref(h->fields);
     string_list_done(&h->names);
+    audit_doubts_done(&h->doubts);
     free(h);
     return NULL;
 }
@@ -163,22 +170,58 @@ static int take_kind(struct holdings *h, struct holding *u, const char *kind)
     return strcmp(kind, "create") == 0 ? set_disabled(h, u, false) : 0;
 }
 
-static int take_line(const char *line, const json_t *view, void *userdata)
+/* A user as it was met, as user_to_json() writes it: what it does not have is not there. */
+static int take_found(struct holdings *h, struct holding *u, const json_t *found)
 {
-    struct holdings *h = userdata;
-    const char *id = json_string_value(json_object_get(json_object_get(view, "person"), "id"));
+    const char *name;
+    json_t *value;
+    char text[300];
+    size_t i;
+
+    for (size_t k = 0; k < u->n; k++)
+        u->entries[k].value = ABSENT;
+    json_object_foreach((json_t *)(uintptr_t)found, name, value)
+    {
+        if (json_is_true(value) && strcmp(name, "disabled") != 0)
+            forget(h, u, name);
+        else if (json_is_string(value) && user_field_from_name(name) >= 0 &&
+                 set(h, u, name, number_of(json_string_value(value))) < 0)
+            return -ENOMEM;
+    }
+    json_array_foreach(json_object_get(found, "roles"), i, value)
+    {
+        const json_t *role = json_is_string(value) ? value : json_object_get(value, "name");
+
+        snprintf(text, sizeof(text), "role:%s", json_is_string(role) ? json_string_value(role) : "");
+        if (set(h, u, text, 1) < 0)
+            return -ENOMEM;
+    }
+    json_object_foreach(json_object_get(found, "skills"), name, value)
+    {
+        char level[24];
+
+        snprintf(text, sizeof(text), "skill:%s", name);
+        snprintf(level, sizeof(level), "%lld", (long long)json_integer_value(value));
+        if (set(h, u, text, number_of(level)) < 0)
+            return -ENOMEM;
+    }
+    return set_disabled(h, u, json_is_true(json_object_get(found, "disabled")));
+}
+
+static bool is(const json_t *view, const char *name, const char *text)
+{
+    const char *value = json_string_value(json_object_get(view, name));
+
+    return value && strcmp(value, text) == 0;
+}
+
+static int take_done(struct holdings *h, struct holding *u, const json_t *view)
+{
     const char *kind = json_string_value(json_object_get(view, "operation"));
-    struct holding *u;
     json_t *change;
     size_t i;
 
-    (void)line;
-    if (json_is_true(json_object_get(view, "erased")))
-        h->n_erased++;
-    if (!id || !kind)
-        return 0;
-    u = holding_of(h, id);
-    if (!u || take_kind(h, u, kind) < 0)
+    if (kind && take_kind(h, u, kind) < 0)
         return -ENOMEM;
     json_array_foreach(json_object_get(view, "changes"), i, change)
     {
@@ -188,25 +231,90 @@ static int take_line(const char *line, const json_t *view, void *userdata)
     return 0;
 }
 
+int holdings_take(struct holdings *h, const json_t *view)
+{
+    const char *id = json_string_value(json_object_get(json_object_get(view, "person"), "id"));
+    const json_t *found = json_object_get(json_object_get(view, "details"), "found");
+    bool outcome = is(view, "event", "outcome"), done = outcome && is(view, "code", "done");
+    struct holding *u;
+    int r = 0;
+
+    h->n_erased += outcome && json_is_true(json_object_get(view, "erased"));
+    if (!id || (!done && !json_is_object(found)))
+        return 0;
+    u = holding_of(h, id);
+    if (!u)
+        return -ENOMEM;
+    if (done && json_is_true(json_object_get(view, "intent_missing")))
+        u->n = 0; /* what it changed is not told */
+    else if (done)
+        r = take_done(h, u, view);
+    return r == 0 && json_is_object(found) ? take_found(h, u, found) : r;
+}
+
+/* A line that is missing or cannot be read may have told of anybody: what was told before it is
+ * not known to be so any more. */
+static void forget_all(struct holdings *h)
+{
+    uint64_t n = h->doubts.n_breaks + h->doubts.n_unread + h->doubts.n_unknown;
+
+    if (n == h->n_forgotten)
+        return;
+    h->n_forgotten = n;
+    for (size_t i = 0; i < h->n; i++)
+        h->items[i].n = 0;
+}
+
+static int take_line(const char *line, const json_t *view, void *userdata)
+{
+    struct holdings *h = userdata;
+
+    (void)line;
+    forget_all(h);
+    return holdings_take(h, view);
+}
+
+static enum audit_want wants(const struct line_chain *l, const char *line, void *userdata)
+{
+    (void)userdata;
+    if (line_is_event(line, "outcome") || line_is_event(line, "drift"))
+        return AUDIT_READ;
+    return l->version == LINE_OLD ? AUDIT_READ : AUDIT_NOTE;
+}
+
+struct holdings *holdings_new(void)
+{
+    CLEANUP(holdings_freep) struct holdings *h = calloc(1, sizeof(*h));
+
+    if (!h)
+        return NULL;
+    h->index = json_object();
+    h->fields = json_object();
+    return h->index && h->fields ? TAKE(h) : NULL;
+}
+
 int holdings_read(struct holdings **ret, const char *const *files, size_t n_files,
                   struct error *e)
 {
-    CLEANUP(holdings_freep) struct holdings *h = calloc(1, sizeof(*h));
-    struct audit_filter done = {.event = "outcome", .code = "done"};
+    CLEANUP(holdings_freep) struct holdings *h = holdings_new();
+    struct audit_filter filter = {.wants = wants};
     int r;
 
     if (!h)
         return error_out_of_memory(e);
-    h->index = json_object();
-    h->fields = json_object();
-    if (!h->index || !h->fields)
-        return error_out_of_memory(e);
-    r = audit_each(files, n_files, &done, take_line, h, e);
+    filter.doubts = &h->doubts;
+    r = audit_each(files, n_files, &filter, take_line, h, e);
     if (r == -ENOMEM)
         return error_out_of_memory(e);
+    forget_all(h);
     if (r == 0)
         *ret = TAKE(h);
     return r;
+}
+
+int64_t holdings_last_seq(const struct holdings *h)
+{
+    return h->doubts.last_seq;
 }
 
 struct comparison {

@@ -3,6 +3,7 @@
  * alone, so it runs on a thread; what it takes grows with the users and not with the lines.
  */
 #pragma once
+#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,9 +12,14 @@ struct holdings;
 struct string_list;
 struct user;
 
+struct holdings *holdings_new(void); /* NULL when out of memory */
+/* The next line, as audit/view.h reads it. 0 or -ENOMEM. */
+int holdings_take(struct holdings *h, const json_t *view);
+/* Of what stands before a line that is missing or cannot be read nothing is told. */
 int holdings_read(struct holdings **ret, const char *const *files, size_t n_files,
                   struct error *e);
 struct holdings *holdings_free(struct holdings *h);
+int64_t holdings_last_seq(const struct holdings *h); /* the last line that was read; 0: none */
 uint64_t holdings_n_erased(const struct holdings *h); /* outcomes that tell of nobody any more */
 
 /* The audit tells nothing of this entry's user: erased, or older than the files. */

@@ -81,7 +81,7 @@ static int parse_old(const char *line, size_t size, struct line_chain *l)
     l->version = LINE_OLD;
     l->head = line;
     l->head_size = size;
-    return digest_raw(l->link.bytes, &(struct digest_part){line, size}, 1) < 0 ? -EIO : 1;
+    return 1;
 }
 
 /* PREV and a hash end the part before `end`, which is a quote. */
@@ -98,7 +98,6 @@ static const char *parse_hash(const char *from, const char *end, const char *key
 static int parse_new(const char *line, size_t size, struct line_chain *l)
 {
     const char *end = line + size, *p = line + sizeof(HEAD) - 1, *marker;
-    struct chain_hash content;
 
     p = parse_seq(p, end, &l->seq);
     p = p ? parse_time(p, end, TIME, l->time) : NULL;
@@ -116,13 +115,10 @@ static int parse_new(const char *line, size_t size, struct line_chain *l)
         return 0;
     l->head_size = (size_t)(end - line);
     l->committed = parse_hash(p, end, COMMITMENT, &l->commitment) != NULL;
-    if (chain_content(l->head, l->head_size, &content) < 0 ||
-        chain_link(&content, &l->prev, &l->link) < 0)
-        return -EIO;
     return 1;
 }
 
-int line_parse(const char *line, size_t size, struct line_chain *ret)
+int line_look(const char *line, size_t size, struct line_chain *ret)
 {
     struct line_chain l = {0};
     int r = 0;
@@ -136,6 +132,25 @@ int line_parse(const char *line, size_t size, struct line_chain *ret)
     if (r > 0)
         *ret = l;
     return r;
+}
+
+int line_parse(const char *line, size_t size, struct line_chain *ret)
+{
+    struct line_chain l;
+    int r = line_look(line, size, &l);
+
+    if (r > 0 && l.version == LINE_OLD)
+        r = digest_raw(l.link.bytes, &(struct digest_part){line, size}, 1) < 0 ? -EIO : 1;
+    else if (r > 0)
+        r = line_link_after(&l, &l.prev, &l.link) < 0 ? -EIO : 1;
+    if (r > 0)
+        *ret = l;
+    return r;
+}
+
+bool line_is_new(const char *line, size_t size)
+{
+    return begins(line, size, "{\"v\":");
 }
 
 static void hexadecimal(char text[static DIGEST_TEXT_SIZE], const struct chain_hash *h)
@@ -210,6 +225,22 @@ bool line_is_event(const char *line, const char *event)
     size_t size = strlen(event);
 
     return at && strncmp(at + 7, event, size) == 0 && at[7 + size] == '"';
+}
+
+void line_word(const struct line_chain *l, const char *key, char *ret, size_t room)
+{
+    const char *at = memmem(l->head, l->head_size, key, strlen(key));
+    size_t n = 0;
+
+    ret[0] = '\0';
+    if (!at)
+        return;
+    at += strlen(key);
+    n = strcspn(at, "\",}");
+    if (n >= room)
+        return;
+    memcpy(ret, at, n);
+    ret[n] = '\0';
 }
 
 int64_t line_number(const char *line, bool *ret_says_what)

@@ -27,6 +27,10 @@ struct line_chain {
 /* Reads what of a line (without its newline) has a fixed form. 1 when it has it, 0 when not,
  * -EIO. */
 int line_parse(const char *line, size_t size, struct line_chain *ret);
+/* The same without the hash of the line itself: `link` is not filled in. 1 or 0. */
+int line_look(const char *line, size_t size, struct line_chain *ret);
+/* Has it the form of version 1, or one that is later? */
+bool line_is_new(const char *line, size_t size);
 /* The link that the line would have if its prev were another. */
 int line_link_after(const struct line_chain *l, const struct chain_hash *prev,
                     struct chain_hash *ret);
@@ -34,6 +38,9 @@ int line_link_after(const struct line_chain *l, const struct chain_hash *prev,
 char *line_rechain(const char *line, int64_t seq, const struct chain_hash *prev);
 /* Does the line tell of this event? A quick look, without parsing. */
 bool line_is_event(const char *line, const char *event);
+/* A plain word, or the first digits of a number, that stands before what is personal; "" when there
+ * is none, or no room for it. The key as it stands there: ,"ev":" */
+void line_word(const struct line_chain *l, const char *key, char *ret, size_t room);
 /* The operation's number of a line of version 1, without parsing; 0: none. *ret_says_what: its kind
  * is there too, so the line says all of it itself. */
 int64_t line_number(const char *line, bool *ret_says_what);

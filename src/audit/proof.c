@@ -194,7 +194,11 @@ int audit_prove(int64_t seq, const char *const *paths, size_t n_files, struct bu
         r = read_lines(&p, &files, e);
     if (r == 0)
         r = write_proof(&p, ret, e);
-    return r < 0 ? r : try_proof(ret, e);
+    if (r == 0)
+        r = try_proof(ret, e);
+    if (r < 0)
+        buffer_clear(ret); /* half a proof is none */
+    return r;
 }
 
 static int not_proved(struct error *e, const char *why)

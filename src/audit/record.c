@@ -267,9 +267,26 @@ static int look_at_intent(struct composer *c, struct error *e)
     return 0;
 }
 
-/* Parsed and written again, so that what reaches the line is one object on one line. */
-static int add_details(struct buffer *b, const char *details, struct error *e)
+/* Of a user as it was met, too, values are left out that are left out of changes. */
+static void hide_contacts(const struct composer *c, json_t *found)
 {
+    const char *name;
+    json_t *value;
+
+    if (!c->memory || !c->memory->hide_contacts)
+        return;
+    json_object_foreach(found, name, value)
+    {
+        if (json_is_string(value) && is_contact(name))
+            json_object_set_new(found, name, json_true());
+    }
+}
+
+/* Parsed and written again, so that what reaches the line is one object on one line. */
+static int add_details(struct composer *c, struct buffer *b, struct error *e)
+{
+    const char *details = c->row->details;
+
     json_error_t why;
     json_t *object = details ? json_loads(details, JSON_REJECT_DUPLICATES, &why) : NULL;
     CLEANUP(freep) char *text = NULL;
@@ -280,6 +297,7 @@ static int add_details(struct buffer *b, const char *details, struct error *e)
         json_decref(object);
         return error_set(e, -EINVAL, "the details of an audit row are no JSON object");
     }
+    hide_contacts(c, json_object_get(object, "found"));
     text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
     json_decref(object);
     if (!text)
@@ -354,7 +372,7 @@ static int compose_personal(struct composer *c, struct buffer *b, struct error *
     }
     line_add_text(b, "say", sentence);
     line_add_text(b, "text", row->answer_text);
-    if (about && add_details(b, row->details, e) < 0)
+    if (about && add_details(c, b, e) < 0)
         return -EINVAL;
     buffer_add_text(b, "}");
     assert(b->failed || b->size > begin);
@@ -434,7 +452,7 @@ static int compose_facts(struct composer *c, struct buffer *b, struct error *e)
     add_actor(b, row);
     if (is_impersonal(row->event))
         line_add_text(b, "say", row->sentence);
-    return is_about_person(row) ? 0 : add_details(b, row->details, e);
+    return is_about_person(row) ? 0 : add_details(c, b, e);
 }
 
 static void composer_done(struct composer *c)

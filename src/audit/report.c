@@ -13,9 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/line.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "model/operation.h"
 
 struct reporter {
     struct audit_report *report;
@@ -24,6 +26,7 @@ struct reporter {
     void *userdata;
     json_t *approvals; /* number of the operation: {seq, by} */
     struct string_list privileged;
+    bool no_memory;
 };
 
 static void reporter_done(struct reporter *k)
@@ -44,22 +47,14 @@ static bool is(const json_t *view, const char *name, const char *text)
     return value && strcmp(value, text) == 0;
 }
 
-static bool is_one_of(const json_t *view, const char *name, const char *const *texts)
-{
-    for (; *texts; texts++)
-        if (is(view, name, *texts))
-            return true;
-    return false;
-}
+static const char *const joining[] = {"create", "adopt", "enable", NULL};
+static const char *const leaving[] = {"disable", "delete", NULL};
 
-static bool joins(const json_t *view)
+static bool is_among(const char *text, const char *const *texts)
 {
-    return is_one_of(view, "operation", (const char *const[]){"create", "adopt", "enable", NULL});
-}
-
-static bool leaves(const json_t *view)
-{
-    return is_one_of(view, "operation", (const char *const[]){"disable", "delete", NULL});
+    while (*texts && strcmp(text, *texts) != 0)
+        texts++;
+    return *texts;
 }
 
 /* Does it change a role, a privileged one? */
@@ -117,16 +112,18 @@ static int learn_privileged(struct reporter *k, const json_t *view)
 /* The list of what was done; -1: none. */
 static int list_of_outcome(const json_t *view, bool roles, bool privileged)
 {
-    if (joins(view))
+    const char *kind = text_of(view, "operation");
+
+    if (kind && is_among(kind, joining))
         return LIST_JOINERS;
-    if (leaves(view))
+    if (kind && is_among(kind, leaving))
         return LIST_LEAVERS;
     if (privileged)
         return -1; /* it is listed among those */
     return roles ? LIST_ROLES : LIST_MOVERS;
 }
 
-static int list_of(const json_t *view)
+static int list_of(const char *event)
 {
     static const struct {
         const char *event;
@@ -139,7 +136,7 @@ static int list_of(const json_t *view)
                  {"hold", LIST_WAITING},         {"park", LIST_WAITING}};
 
     for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
-        if (is(view, "event", lists[i].event))
+        if (strcmp(event, lists[i].event) == 0)
             return lists[i].list;
     return -1;
 }
@@ -198,23 +195,31 @@ static int take_outcome(struct reporter *k, const json_t *view)
     return r;
 }
 
-static enum audit_haste haste_of(const json_t *view)
+static enum audit_haste haste_of(const struct line_chain *l)
 {
-    if (is(view, "code", "revoked"))
+    char kind[24], code[24];
+
+    line_word(l, ",\"op\":\"", kind, sizeof(kind));
+    line_word(l, ",\"code\":\"", code, sizeof(code));
+    if (strcmp(code, REASON_REVOKED) == 0)
         return HASTE_REVOCATIONS;
-    return joins(view) ? HASTE_JOINERS : leaves(view) ? HASTE_LEAVERS : HASTE_MOVERS;
+    if (is_among(kind, joining))
+        return HASTE_JOINERS;
+    return is_among(kind, leaving) ? HASTE_LEAVERS : HASTE_MOVERS;
 }
 
-static int take_intent(struct reporter *k, const json_t *view)
+/* How long it took is in front of what is personal, so that most intents need no parsing. */
+static int take_intent(struct reporter *k, const struct line_chain *l, const char *line)
 {
-    struct audit_delays *d = &k->report->delays[haste_of(view)];
-    const json_t *lag = json_object_get(view, "lag_ms");
-    json_int_t ms = json_integer_value(lag);
-    char key[24];
+    struct audit_delays *d = &k->report->delays[haste_of(l)];
+    char lag[24], key[24];
+    bool says_what;
+    uint64_t ms;
 
-    number_key(view, key);
-    if (!lag || ms < 0)
+    line_word(l, ",\"lag\":", lag, sizeof(lag));
+    if (!lag[0] || text_parse_unsigned(lag, UINT64_MAX, &ms) < 0)
         return 0;
+    snprintf(key, sizeof(key), "%" PRId64, line_number(line, &says_what));
     if (json_object_get(k->approvals, key)) {
         d->n_approved++;
         return 0;
@@ -239,32 +244,49 @@ static int take_approval(struct reporter *k, const json_t *view)
     return json_object_set_new(k->approvals, key, approval) < 0 ? -ENOMEM : 0;
 }
 
-/* What came before the time that is asked for is read as well: a configuration, an approval. */
-static bool is_meant(const struct audit_filter *f, const json_t *view)
+static bool is_meant(const struct audit_filter *f, const char *time)
 {
-    const char *time = text_of(view, "time");
-
     return time && (!f->since || strcmp(time, f->since) >= 0) &&
            (!f->until || strcmp(time, f->until) < 0);
+}
+
+/* What came before the time that is asked for is read as well: a configuration, an approval. */
+static enum audit_want wants(const struct line_chain *l, const char *line, void *userdata)
+{
+    struct reporter *k = userdata;
+    bool meant = is_meant(k->filter, l->time);
+    char event[24], code[24];
+    int list;
+
+    if (l->version == LINE_OLD)
+        return AUDIT_READ;
+    line_word(l, ",\"ev\":\"", event, sizeof(event));
+    line_word(l, ",\"code\":\"", code, sizeof(code));
+    list = list_of(event);
+    if (strcmp(event, "outcome") == 0)
+        return meant && strcmp(code, "done") == 0 ? AUDIT_READ : AUDIT_NOTE;
+    if (list == LIST_APPROVALS || list == LIST_CONFIGURATION)
+        return AUDIT_READ;
+    if (meant && strcmp(event, "intent") == 0 && take_intent(k, l, line) < 0)
+        k->no_memory = true;
+    return strcmp(event, "intent") == 0 ? AUDIT_NOTE : meant && list >= 0 ? AUDIT_READ : AUDIT_PASS_OVER;
 }
 
 static int take_line(const char *line, const json_t *view, void *userdata)
 {
     struct reporter *k = userdata;
-    int list = list_of(view), r = 0;
+    const char *event = text_of(view, "event");
+    int list = list_of(event ? event : ""), r = k->no_memory ? -ENOMEM : 0;
 
     (void)line;
-    if (list == LIST_APPROVALS)
+    if (r == 0 && list == LIST_APPROVALS)
         r = take_approval(k, view);
-    if (list == LIST_CONFIGURATION)
+    if (r == 0 && list == LIST_CONFIGURATION)
         r = learn_privileged(k, view);
-    if (r < 0 || !is_meant(k->filter, view))
+    if (r < 0 || !is_meant(k->filter, text_of(view, "time")))
         return r;
-    k->report->n_lines++;
     if (is(view, "event", "outcome"))
         return take_outcome(k, view);
-    if (is(view, "event", "intent"))
-        return take_intent(k, view);
     if (list == LIST_COMPARISONS) {
         json_decref(k->report->comparison);
         k->report->comparison = json_incref((json_t *)(uintptr_t)view);
@@ -335,7 +357,7 @@ int audit_report(struct audit_report *r, const char *const *files, size_t n_file
                          .fn = fn,
                          .userdata = userdata,
                          .approvals = json_object()};
-    struct audit_filter all = {0};
+    struct audit_filter all = {.wants = wants};
     struct check check = {.files = files, .n_files = n_files, .verdict = &r->verdict};
     int n;
 
@@ -345,6 +367,7 @@ int audit_report(struct audit_report *r, const char *const *files, size_t n_file
     n = start_check(&check, e);
     if (n == 0)
         n = audit_each(files, n_files, &all, take_line, &k, e);
+    n = k.no_memory ? -ENOMEM : n;
     n = end_check(&check, n, e);
     for (size_t i = 0; i < AUDIT_HASTES; i++)
         if (r->delays[i].n)

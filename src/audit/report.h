@@ -44,7 +44,6 @@ struct audit_report {
     struct audit_delays delays[AUDIT_HASTES];
     json_t *comparison; /* the view of the last one; NULL: none */
     bool privileged_known; /* a configuration that names the privileged roles is in the files */
-    uint64_t n_lines;
 };
 /* A line of a list, in the order of the files. approval: {"seq", "by"} of what a person approved,
  * or NULL. 0 or -errno. */

@@ -38,6 +38,7 @@ struct signer {
     unsigned char id[ID_SIZE];
     char name[SIGNER_NAME_MAX + 1];
     char vkey[SIGNER_VKEY_MAX + 1];
+    bool credential;
 };
 
 struct key_text {
@@ -255,11 +256,21 @@ int signer_open(struct signer **ret, const char *path, struct error *e)
 
     if (folder && snprintf(credential, sizeof(credential), "%s/" CREDENTIAL, folder) <
                       (int)sizeof(credential) &&
-        access(credential, F_OK) == 0)
-        return from_file(ret, CREDENTIAL, e);
+        access(credential, F_OK) == 0) {
+        int r = from_file(ret, CREDENTIAL, e);
+
+        if (r == 0)
+            (*ret)->credential = true;
+        return r;
+    }
     if (access(path, F_OK) < 0 && errno == ENOENT)
         return signer_renew(ret, path, e);
     return from_file(ret, path, e);
+}
+
+bool signer_is_credential(const struct signer *s)
+{
+    return s->credential;
 }
 
 int signer_sign(const struct signer *s, const char *text, size_t size,

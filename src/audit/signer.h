@@ -15,6 +15,8 @@ struct signer;
 /* The key in $CREDENTIALS_DIRECTORY/audit-key, else in the file at path, which is made (0600)
  * when it is not there. */
 int signer_open(struct signer **ret, const char *path, struct error *e);
+/* Is it the service's credential, which rosterd cannot write? */
+bool signer_is_credential(const struct signer *s);
 /* Makes a new key at path, in place of the one there. */
 int signer_renew(struct signer **ret, const char *path, struct error *e);
 struct signer *signer_free(struct signer *s);

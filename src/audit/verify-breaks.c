@@ -44,8 +44,7 @@ static int read_all(struct verifier *v, struct located_list *all, struct error *
             x.link = c.link;
             x.version = c.version;
             x.signed_prev = is_signed(v, &c, l.line);
-            if (c.version == LINE_NEW &&
-                chain_content(c.head, c.head_size, &x.content) < 0)
+            if (c.version == LINE_NEW && chain_content(c.head, c.head_size, &x.content) < 0)
                 return error_set(e, -EIO, "SHA-256 failed");
         }
         if (locate_add(all, &x) < 0)
@@ -61,49 +60,50 @@ static int tell(struct verifier *v, const struct located *x)
 
     if (x->gap_before)
         r = verify_found(v, x->file, x->line, n,
-                  "missing: the lines %" PRId64 " to %" PRId64
-                  " were removed before this one",
-                  x->gap + 1, n - 1);
+                         "missing: the lines %" PRId64 " to %" PRId64
+                         " were removed before this one",
+                         x->gap + 1, n - 1);
     if (r < 0)
         return r;
     switch (x->kind) {
     case LOCATED_FINE:
     case LOCATED_AFTER_GAP: return 0;
     case LOCATED_CHANGED:
-        return verify_found(v, x->file, x->line, n,
-                     "changed: line %" PRId64
-                     " is not what it was when the next one was written",
-                     n);
+        return verify_found(
+            v, x->file, x->line, n,
+            "changed: line %" PRId64 " is not what it was when the next one was written", n);
     case LOCATED_NUMBER:
         return verify_found(v, x->file, x->line, n,
-                     "changed: this is line %" PRId64 ", and its number was changed", n);
+                            "changed: this is line %" PRId64 ", and its number was changed", n);
     case LOCATED_NO_LINE:
-        return verify_found(v, x->file, x->line, n,
-                     "changed: this is no audit line any more; line %" PRId64 " belongs here",
-                     n);
+        return verify_found(
+            v, x->file, x->line, n,
+            "changed: this is no audit line any more; line %" PRId64 " belongs here", n);
     case LOCATED_DOUBTFUL:
-        return verify_found(v, x->file, x->line, n,
-                     "changed: line %" PRId64
-                     " is not what the next line says of it; one of the two was edited, or both, "
-                     "or lines were removed and the rest numbered anew",
-                     n);
+        return verify_found(
+            v, x->file, x->line, n,
+            "changed: line %" PRId64
+            " is not what the next line says of it; one of the two was edited, or both, "
+            "or lines were removed and the rest numbered anew",
+            n);
     case LOCATED_INSERTED:
         if (!x->parsed)
             return verify_found(v, x->file, x->line, 0,
-                         "inserted: this is no audit line, and none is missing here");
-        return verify_found(v, x->file, x->line, n,
-                     "inserted: a second line %" PRId64
-                     ", which the lines around it do not know",
-                     n);
+                                "inserted: this is no audit line, and none is missing here");
+        return verify_found(
+            v, x->file, x->line, n,
+            "inserted: a second line %" PRId64 ", which the lines around it do not know", n);
     case LOCATED_REPEATED:
-        return verify_found(v, x->file, x->line, n, "inserted: line %" PRId64 " is here twice", n);
+        return verify_found(v, x->file, x->line, n, "inserted: line %" PRId64 " is here twice",
+                            n);
     case LOCATED_REORDERED:
         return verify_found(v, x->file, x->line, n,
-                     "reordered: line %" PRId64 " stands where another one belongs", n);
+                            "reordered: line %" PRId64 " stands where another one belongs", n);
     case LOCATED_TORN:
-        return verify_found(v, x->file, x->line, n,
-                     "torn: the line has no end (a crash or a full disk cut it, or rosterd is "
-                     "just writing it); rosterd repairs that when it starts");
+        return verify_found(
+            v, x->file, x->line, n,
+            "torn: the line has no end (a crash or a full disk cut it, or rosterd is "
+            "just writing it); rosterd repairs that when it starts");
     }
     return 0;
 }

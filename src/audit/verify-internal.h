@@ -31,6 +31,8 @@ struct verifier {
     struct tree_window window;
     struct audit_view *view; /* which intents are open */
     char key[SIGNER_VKEY_MAX + 1];
+    /* The checkpoint whose key is not the trusted one; it may hand over to that. seq 0: none */
+    struct erased foreign;
     int64_t unsigned_since; /* the last line that a checkpoint covers */
     struct erased *erased;  /* lines without what they commit to */
     size_t n_erased, erased_capacity;

@@ -2,8 +2,8 @@
  * Verifies audit files with nothing but the files.
  *
  * A first pass follows the chain line by line, in memory that does not grow with the files, and
- * checks what each line says of itself: its commitment, the signature of a checkpoint. Only when
- * the chain does not hold are all lines looked at together, to say what was done to which.
+ * checks what each line says of itself: its commitment, the signature of a checkpoint. Only
+ * when the chain does not hold are all lines looked at together, to say what was done to which.
  */
 #include "config.h"
 
@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "audit/checkpoint.h"
+#include "audit/form.h"
 #include "audit/verify-internal.h"
 #include "base/base64.h"
 #include "base/error.h"
@@ -57,10 +58,11 @@ static int check_tree(struct verifier *v, const struct note *n)
         return -EIO;
     return chain_equal(&root, &n->root)
                ? 0
-               : verify_found(v, v->reader.file, v->reader.number, n->seq + 1,
-                              "signature: the tree that line %" PRId64
-                              " signs is not that of the lines before it, so a proof by it is none",
-                              n->seq + 1);
+               : verify_found(
+                     v, v->reader.file, v->reader.number, n->seq + 1,
+                     "signature: the tree that line %" PRId64
+                     " signs is not that of the lines before it, so a proof by it is none",
+                     n->seq + 1);
 }
 
 static int check_checkpoint(struct verifier *v, const struct line_chain *l, const char *line)
@@ -72,23 +74,33 @@ static int check_checkpoint(struct verifier *v, const struct line_chain *l, cons
     const struct line_reader *at = &v->reader;
     struct note n;
 
+    if (key && v->options->key && !r->n_checkpoints && !v->foreign.seq &&
+        strcmp(key, v->options->key) != 0) {
+        v->foreign = (struct erased){l->seq, at->file, at->number};
+        (void)change_key(v, key, true);
+    }
     if (key && !change_key(v, key, false))
-        return verify_found(v, at->file, at->number, l->seq,
-                     "key: line %" PRId64
-                     " is signed by another key than the checkpoint before it, and no line hands "
-                     "over from one to the other",
-                     l->seq);
+        return verify_found(
+            v, at->file, at->number, l->seq,
+            "key: line %" PRId64
+            " is signed by another key than the checkpoint before it, and no line hands "
+            "over from one to the other",
+            l->seq);
     if (!sig || !v->key[0])
         return sig ? 0 /* nothing says with which key it was signed */
                    : verify_found(v, at->file, at->number, l->seq,
-                           "signature: line %" PRId64 " is a checkpoint without signature",
-                           l->seq);
+                                  "signature: line %" PRId64
+                                  " is a checkpoint without signature",
+                                  l->seq);
     if (!verify_signature_fits(v, l, object, &n))
-        return verify_found(v, at->file, at->number, l->seq,
-                     "signature: the checkpoint in line %" PRId64
-                     " was not signed by %.120s for the lines before it: it, or they, were "
-                     "written by somebody else",
-                     l->seq, v->key);
+        return verify_found(
+            v, at->file, at->number, l->seq,
+            "signature: the checkpoint in line %" PRId64
+            " was not signed by %.120s for the lines before it: it, or they, were "
+            "written by somebody else",
+            l->seq, v->key);
+    if (v->foreign.seq && strcmp(v->key, v->options->key) == 0)
+        v->foreign.seq = 0; /* what it signs begins with what the keys before it signed */
     r->n_checkpoints++;
     r->last_checkpoint = l->seq;
     memcpy(r->last_checkpoint_time, l->time, sizeof(r->last_checkpoint_time));
@@ -117,7 +129,8 @@ static int check_key_line(struct verifier *v, const struct line_chain *l, const 
         return 0;
     }
     return verify_found(v, v->reader.file, v->reader.number, l->seq,
-                 "key: line %" PRId64 " brings a new key that the old one did not sign", l->seq);
+                        "key: line %" PRId64 " brings a new key that the old one did not sign",
+                        l->seq);
 }
 
 static int note_act(struct verifier *v, const char *line)
@@ -130,9 +143,8 @@ static int note_act(struct verifier *v, const char *line)
     {
         if (memory_grow(&v->acts, &v->acts_capacity, v->n_acts + 1, sizeof(*v->acts)) < 0)
             return -ENOMEM;
-        v->acts[v->n_acts++] =
-            (struct range){json_integer_value(json_array_get(pair, 0)),
-                           json_integer_value(json_array_get(pair, 1))};
+        v->acts[v->n_acts++] = (struct range){json_integer_value(json_array_get(pair, 0)),
+                                              json_integer_value(json_array_get(pair, 1))};
     }
     return 0;
 }
@@ -145,18 +157,18 @@ static int check_personal(struct verifier *v, const struct line_chain *l)
     if (l->version == LINE_OLD || (!l->committed && !l->personal))
         return 0;
     if (!l->committed)
-        return verify_found(v, at->file, at->number, l->seq,
-                     "changed: line %" PRId64 " holds personal data that it does not commit to",
-                     l->seq);
+        return verify_found(
+            v, at->file, at->number, l->seq,
+            "changed: line %" PRId64 " holds personal data that it does not commit to", l->seq);
     if (l->personal) {
         if (chain_commitment(l->personal, l->personal_size, &h) < 0)
             return -EIO;
         return chain_equal(&h, &l->commitment)
                    ? 0
                    : verify_found(v, at->file, at->number, l->seq,
-                           "changed: what line %" PRId64
-                           " tells of a person is not what was written",
-                           l->seq);
+                                  "changed: what line %" PRId64
+                                  " tells of a person is not what was written",
+                                  l->seq);
     }
     if (memory_grow(&v->erased, &v->erased_capacity, v->n_erased + 1, sizeof(*v->erased)) < 0)
         return -ENOMEM;
@@ -170,23 +182,26 @@ static void compare_note(struct verifier *v, const struct line_chain *l)
         v->result->note_fits = true;
 }
 
-static void count_unknown(struct verifier *v, const struct line_chain *l, const char *line)
+static int count_unknown(struct verifier *v, const struct line_chain *l, const char *line)
 {
     enum audit_intent intent;
 
     if (l->version == LINE_OLD)
-        return;
+        return 0;
     intent = audit_view_intent(v->view, line);
     v->result->n_unknown += intent == AUDIT_INTENT_MISSING;
-    audit_view_pass(v->view, line, intent);
+    return audit_view_pass(v->view, line, intent);
 }
 
 static int check_line(struct verifier *v, const struct line_chain *l, const char *line)
 {
     int r = check_personal(v, l);
 
+    if (r == 0 && l->version == LINE_NEW && !form_is_ours(line, v->reader.size))
+        r = verify_found(v, v->reader.file, v->reader.number, l->seq, FORM_FINDING, l->seq);
+
     compare_note(v, l);
-    count_unknown(v, l, line);
+    r = r == 0 ? count_unknown(v, l, line) : r;
     if (l->version == LINE_OLD)
         v->result->n_old++;
     if (r == 0 && verify_is_event(l, line, "checkpoint"))
@@ -247,18 +262,35 @@ static int scan_line(struct verifier *v)
     return n;
 }
 
+/* Whole lines may be missing at its end, which the chain alone would not show. */
+static int check_cut(struct verifier *v, size_t *n_told)
+{
+    if (v->reader.n_cut == *n_told)
+        return 0;
+    *n_told = v->reader.n_cut;
+    return verify_found(v, v->reader.cut_file, 0, 0,
+                        "torn: the compressed file ends before its end: it was cut, or not copied "
+                        "as a whole");
+}
+
 static int scan(struct verifier *v, struct error *e)
 {
-    int r;
+    size_t n_told = 0;
+    int r, more = 1;
 
-    while ((r = line_reader_next(&v->reader, e)) > 0) {
-        r = scan_line(v);
+    while (more > 0) {
+        more = line_reader_next(&v->reader, e);
+        if (more < 0)
+            return more;
+        r = check_cut(v, &n_told);
+        if (r == 0 && more > 0)
+            r = scan_line(v);
         if (r == -ENOMEM)
             return error_out_of_memory(e);
         if (r < 0)
             return error_set(e, r, "SHA-256 failed");
     }
-    return r;
+    return 0;
 }
 
 static int by_first(const void *a, const void *b)
@@ -285,15 +317,16 @@ static int check_erased(struct verifier *v)
             v->result->n_erased++;
         else
             r = verify_found(v, x->file, x->line, x->seq,
-                      "removed: what line %" PRId64
-                      " told of a person is gone, and no erasure names that line",
-                      x->seq);
+                             "removed: what line %" PRId64
+                             " told of a person is gone, and no erasure names that line",
+                             x->seq);
     }
     return r;
 }
 
 /* The signature by that name; others may have signed the note as well. */
-static bool find_signature(const char *lines, const char *name, char sig[static SIGNER_SIG_MAX + 1])
+static bool find_signature(const char *lines, const char *name,
+                           char sig[static SIGNER_SIG_MAX + 1])
 {
     char start[SIGNER_NAME_MAX + 16];
 
@@ -337,16 +370,30 @@ static int judge_note(struct verifier *v)
         return 0;
     if (v->note_seq > v->last.seq)
         return verify_found(v, file, 0, v->last.seq,
-                     "cut: the checkpoint that was kept speaks of line %" PRId64
-                     ", and these files end with line %" PRId64,
-                     v->note_seq, v->last.seq);
+                            "cut: the checkpoint that was kept speaks of line %" PRId64
+                            ", and these files end with line %" PRId64,
+                            v->note_seq, v->last.seq);
     if (v->note_seq < (int64_t)r->first_seq)
         return 0; /* older than these files: they say nothing of it */
-    return verify_found(v, file, 0, v->note_seq,
-                 "rewritten: line %" PRId64
-                 ", or one before it, is not what it was when the checkpoint that was kept was "
-                 "signed",
-                 v->note_seq);
+    return verify_found(
+        v, file, 0, v->note_seq,
+        "rewritten: line %" PRId64
+        ", or one before it, is not what it was when the checkpoint that was kept was "
+        "signed",
+        v->note_seq);
+}
+
+/* The trusted key signed nothing behind it, so nobody who is trusted did. */
+static int judge_key(struct verifier *v)
+{
+    return v->foreign.seq == 0
+               ? 0
+               : verify_found(
+                     v, v->foreign.file, v->foreign.line, v->foreign.seq,
+                     "key: line %" PRId64
+                     " is signed by another key than the one that was given, and no line "
+                     "hands over to that one",
+                     v->foreign.seq);
 }
 
 static int judge_signatures(struct verifier *v)
@@ -358,11 +405,12 @@ static int judge_signatures(struct verifier *v)
     r->n_unsigned = (uint64_t)(n < 0 ? 0 : n < mine ? n : mine);
     if (!v->key[0] || r->n_unsigned < CHECKPOINT_LINES)
         return 0;
-    return verify_found(v, v->files->n_paths - 1, 0, v->last.seq,
-                 "unsigned: no checkpoint covers the last %" PRIu64
-                 " lines, and rosterd writes one at least every %d: they, or the checkpoints, "
-                 "were changed by somebody without the key, or the key could not be used",
-                 r->n_unsigned, CHECKPOINT_LINES);
+    return verify_found(
+        v, v->files->n_paths - 1, 0, v->last.seq,
+        "unsigned: no checkpoint covers the last %" PRIu64
+        " lines, and rosterd writes one at least every %d: they, or the checkpoints, "
+        "were changed by somebody without the key, or the key could not be used",
+        r->n_unsigned, CHECKPOINT_LINES);
 }
 
 static int count_whole(struct verifier *v, struct error *e)
@@ -395,7 +443,8 @@ static int verify(struct verifier *v, struct error *e)
         r = verify_find_breaks(v, e);
     if (r < 0)
         return r;
-    if (check_erased(v) < 0 || judge_note(v) < 0 || (v->holds && judge_signatures(v) < 0))
+    if (check_erased(v) < 0 || judge_note(v) < 0 || judge_key(v) < 0 ||
+        (v->holds && judge_signatures(v) < 0))
         return error_out_of_memory(e);
     verify_sort_findings(v);
     if (v->any) {

@@ -1,24 +1,22 @@
-/* Intents are remembered until their outcome, so that what an outcome leaves out is known. How
- * many is bounded: the oldest one that had no outcome is forgotten. A writer leaves no more than
- * 4,096 to be referred to. */
+/* Intents are remembered until their outcome, so that what an outcome leaves out is known: as
+ * lines, which are parsed only if there is such an outcome. */
 #include "config.h"
 
 #include "audit/view.h"
-
-#include "audit/line.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/form.h"
+#include "audit/intents.h"
+#include "audit/line.h"
 #include "base/memory.h"
 #include "model/operation.h"
 
-#define INTENTS_MAX 16384
-
 struct audit_view {
-    json_t *intents; /* by number, oldest first: the view, or null of one that nobody read */
+    struct intents *intents; /* of one that nobody read no text is kept */
 };
 
 /* Members that keep their meaning under a longer name, in the order of the reading. */
@@ -43,7 +41,7 @@ struct audit_view *audit_view_new(void)
     struct audit_view *v = calloc(1, sizeof(*v));
 
     if (v)
-        v->intents = json_object();
+        v->intents = intents_new();
     if (!v || !v->intents) {
         free(v);
         return NULL;
@@ -54,7 +52,7 @@ struct audit_view *audit_view_new(void)
 struct audit_view *audit_view_free(struct audit_view *v)
 {
     if (v)
-        json_decref(v->intents);
+        intents_free(v->intents);
     free(v);
     return NULL;
 }
@@ -146,22 +144,26 @@ static json_t *changes_of(const json_t *set, const json_t *at)
     return changes;
 }
 
-static void add_person(json_t *view, const json_t *p)
-{
-    const json_t *id = json_object_get(p, "id"), *dn = json_object_get(p, "dn");
-    const json_t *login = json_object_get(p, "login");
-
-    if (id || dn || login)
-        json_object_set_new(view, "person",
-                            json_pack("{s:O?, s:O*, s:O*}", "id", id, "dn", dn, "login", login));
-}
-
 static void copy(json_t *to, const char *name, const json_t *from, const char *as)
 {
     json_t *value = json_object_get(from, name);
 
     if (value && !json_object_get(to, as))
         put(to, as, json_incref(value));
+}
+
+static void add_person(json_t *view, const json_t *p)
+{
+    static const char *const names[] = {"dn", "login"};
+    json_t *id = json_object_get(p, "id"), *person;
+
+    if (!id && !json_object_get(p, "dn") && !json_object_get(p, "login"))
+        return;
+    person = json_object();
+    put(person, "id", or_null(id));
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        copy(person, names[i], p, names[i]);
+    put(view, "person", person);
 }
 
 static bool is(const json_t *view, const char *name, const char *text)
@@ -220,13 +222,29 @@ static void add_usual_login(json_t *view)
             json_object_set(person, "login", json_object_get(change, "to"));
 }
 
+/* Both are in the same order, so the next one is found where the one before ended. */
+static void copy_members(json_t *view, const json_t *line)
+{
+    const char *name;
+    json_t *value;
+    size_t at = 0;
+
+    json_object_foreach((json_t *)(uintptr_t)line, name, value)
+    {
+        for (size_t i = 0; i < ARRAY_SIZE(members); i++, at = (at + 1) % ARRAY_SIZE(members))
+            if (strcmp(name, members[at].name) == 0) {
+                put(view, members[at].view, json_incref(value));
+                break;
+            }
+    }
+}
+
 static json_t *view_of(const json_t *line)
 {
     json_t *view = json_object();
     const json_t *p = json_object_get(line, "p"), *set = json_object_get(p, "set");
 
-    for (size_t i = 0; i < ARRAY_SIZE(members); i++)
-        copy(view, members[i].name, line, members[i].view);
+    copy_members(view, line);
     add_person(view, p);
     if (set)
         json_object_set_new(view, "changes", changes_of(set, json_object_get(line, "at")));
@@ -257,103 +275,94 @@ static void take_from_intent(json_t *view, const json_t *intent)
         copy(person, of_person[i], whose, of_person[i]);
 }
 
-static const char *key_of(long long number, char ret[static 24])
+/* A new reference, or NULL. */
+static json_t *read_line(const char *line, size_t size)
 {
-    snprintf(ret, 24, "%lld", number);
-    return ret;
-}
+    json_t *object = form_read(line, size), *view = object ? view_of(object) : NULL;
 
-static void remember(struct audit_view *v, const char *key, json_t *view)
-{
-    void *oldest;
-
-    json_object_del(v->intents, key); /* it is the newest now */
-    if (json_object_size(v->intents) >= INTENTS_MAX && (oldest = json_object_iter(v->intents)))
-        json_object_del(v->intents, json_object_iter_key(oldest));
-    json_object_set(v->intents, key, view);
+    json_decref(object);
+    return view;
 }
 
 /* Behind these no outcome refers to an intent before them. */
-static bool begins_anew(const char *event)
+static bool begins_anew(const char *line)
 {
-    return strcmp(event, "start") == 0 || strcmp(event, "repair") == 0;
-}
-
-static void join(struct audit_view *v, json_t *view)
-{
-    const char *event = json_string_value(json_object_get(view, "event"));
-    const json_t *number = json_object_get(view, "number");
-    char key[24];
-
-    if (event && begins_anew(event))
-        json_object_clear(v->intents);
-    if (!event || !number)
-        return;
-    key_of(json_integer_value(number), key);
-    if (strcmp(event, "intent") == 0)
-        remember(v, key, view);
-    else if (strcmp(event, "outcome") == 0) {
-        const json_t *intent = json_object_get(v->intents, key);
-
-        if (!json_object_get(view, "operation")) {
-            if (!intent)
-                json_object_set_new(view, "intent_missing", json_true());
-            else if (json_is_object(intent))
-                take_from_intent(view, intent);
-        }
-        json_object_del(v->intents, key);
-    }
+    return line_is_event(line, "start") || line_is_event(line, "repair");
 }
 
 enum audit_intent audit_view_intent(const struct audit_view *v, const char *line)
 {
-    const json_t *intent;
     bool says_what;
-    int64_t number;
-    char key[24];
+    size_t size;
+    int64_t number = line_is_event(line, "outcome") ? line_number(line, &says_what) : 0;
 
-    if (!line_is_event(line, "outcome"))
-        return AUDIT_INTENT_NONE;
-    number = line_number(line, &says_what);
     if (!number || says_what)
         return AUDIT_INTENT_NONE;
-    intent = json_object_get(v->intents, key_of(number, key));
-    return !intent                  ? AUDIT_INTENT_MISSING
-           : json_is_object(intent) ? AUDIT_INTENT_READ
-                                    : AUDIT_INTENT_PASSED;
+    if (!intents_get(v->intents, number, &size))
+        return AUDIT_INTENT_MISSING;
+    return size ? AUDIT_INTENT_READ : AUDIT_INTENT_PASSED;
 }
 
-void audit_view_pass(struct audit_view *v, const char *line, enum audit_intent intent)
+int audit_view_note(struct audit_view *v, const char *line, size_t size, enum audit_intent intent)
 {
     bool begun = line_is_event(line, "intent"), says_what;
-    char key[24];
     int64_t number = 0;
 
-    if (line_is_event(line, "start") || line_is_event(line, "repair"))
-        json_object_clear(v->intents);
+    if (begins_anew(line))
+        intents_clear(v->intents);
     else if (begun || intent != AUDIT_INTENT_NONE || line_is_event(line, "outcome"))
         number = line_number(line, &says_what);
-    if (!number)
+    if (number && begun)
+        return intents_put(v->intents, number, line, size);
+    if (number)
+        intents_drop(v->intents, number);
+    return 0;
+}
+
+int audit_view_pass(struct audit_view *v, const char *line, enum audit_intent intent)
+{
+    return audit_view_note(v, line, 0, intent);
+}
+
+static void join(struct audit_view *v, json_t *view, const char *line, enum audit_intent where)
+{
+    bool says_what;
+    size_t size;
+    const char *text;
+    json_t *intent;
+
+    if (where == AUDIT_INTENT_MISSING)
+        put(view, "intent_missing", json_true());
+    if (where != AUDIT_INTENT_READ)
         return;
-    key_of(number, key);
-    if (begun)
-        remember(v, key, json_null());
+    text = intents_get(v->intents, line_number(line, &says_what), &size);
+    intent = read_line(text, size);
+    if (intent)
+        take_from_intent(view, intent);
     else
-        json_object_del(v->intents, key);
+        put(view, "intent_missing", json_true());
+    json_decref(intent);
 }
 
 json_t *audit_view_read(struct audit_view *v, const char *line, size_t size)
 {
-    json_t *object = json_loadb(line, size, 0, NULL), *view;
+    enum audit_intent intent;
+    json_t *view;
 
-    if (!json_is_object(object)) {
-        json_decref(object);
+    if (!line_is_new(line, size)) { /* before version 1 the names were the long ones */
+        view = json_loadb(line, size, JSON_REJECT_DUPLICATES, NULL);
+        if (json_is_object(view))
+            return view;
+        json_decref(view);
         return NULL;
     }
-    if (!json_object_get(object, "v"))
-        return object; /* before version 1 the names were the long ones */
-    view = view_of(object);
-    json_decref(object);
-    join(v, view);
+    intent = audit_view_intent(v, line);
+    view = read_line(line, size);
+    if (view)
+        join(v, view, line, intent);
+    if (audit_view_note(v, line, size, intent) < 0) {
+        json_decref(view);
+        return NULL;
+    }
     return view;
 }

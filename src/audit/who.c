@@ -39,6 +39,7 @@ void audit_who_done(struct audit_who *w)
         free(h->approved_by);
     }
     free(w->people);
+    audit_doubts_done(&w->doubts);
     w->people = NULL;
     w->n_people = w->capacity = 0;
 }
@@ -55,16 +56,6 @@ static const char *text_of(const json_t *object, const char *name)
     return json_string_value(json_object_get(object, name));
 }
 
-/* The operation's number, without parsing; 0: none. */
-static long long number_of(const char *line)
-{
-    const char *at = strstr(line, ",\"no\":"), *p = strstr(line, ",\"p\":{\"s\":\"");
-
-    if (!at || (p && at > p))
-        at = strstr(line, ",\"number\":");
-    return at ? strtoll(strchr(at + 2, ':') + 1, NULL, 10) : 0;
-}
-
 static void number_key(long long number, char ret[static 24])
 {
     snprintf(ret, 24, "%lld", number);
@@ -79,22 +70,51 @@ static bool is_kind(const char *line, const char *kind)
     return strstr(line, now) || strstr(line, before);
 }
 
-static bool wants(const char *line, void *userdata)
+/* Kinds that may end it, or say what the user is called. */
+static bool is_of_interest(const char *line)
 {
-    struct looker *k = userdata;
-    char key[24];
-    long long number;
-
-    if (strstr(line, k->needle))
-        return true;
-    if (strstr(line, ",\"pc\":\"") && !strstr(line, ",\"p\":{\"s\":\""))
-        return true; /* erased: it is counted */
-    number = number_of(line);
-    number_key(number, key);
-    if (number && json_object_get(k->intents, key))
-        return true;
     return is_kind(line, "delete") || is_kind(line, "disable") || is_kind(line, "enable") ||
            is_kind(line, "rename");
+}
+
+/* A user that is made or taken over has nothing of what an earlier user of the same person had:
+ * does the line tell of somebody who is known here? */
+static bool is_known_anew(const struct looker *k, const struct line_chain *l, const char *line)
+{
+    static const char key[] = ",\"id\":\"";
+    const char *id = l->personal && (is_kind(line, "create") || is_kind(line, "adopt"))
+                         ? strstr(l->personal, key)
+                         : NULL;
+    size_t size = id ? strcspn(id + sizeof(key) - 1, "\"") : 0;
+
+    return id && json_object_getn(k->index, id + sizeof(key) - 1, size);
+}
+
+/* Not the end: a clock that was put right leaves later lines with earlier times. */
+static bool is_later(const struct looker *k, const char *time)
+{
+    return k->who->at && strncmp(time, k->who->at, strlen(k->who->at)) > 0;
+}
+
+static enum audit_want wants(const struct line_chain *l, const char *line, void *userdata)
+{
+    struct looker *k = userdata;
+    bool named = strstr(line, k->needle) || is_of_interest(line) || is_known_anew(k, l, line);
+    bool says_what;
+    int64_t number;
+    char key[24];
+
+    if (is_later(k, l->time))
+        return AUDIT_PASS_OVER;
+    if (l->version == LINE_NEW && l->committed && !l->personal)
+        return AUDIT_READ; /* erased: it is counted */
+    number = line_number(line, &says_what);
+    number_key((long long)number, key);
+    if (named && number && line_is_event(line, "intent") && l->version == LINE_NEW) {
+        json_object_set_new(k->intents, key, json_integer((json_int_t)l->seq));
+        return AUDIT_NOTE;
+    }
+    return named || (number && json_object_get(k->intents, key)) ? AUDIT_READ : AUDIT_PASS_OVER;
 }
 
 static int set_text(char **to, const char *text)
@@ -220,12 +240,21 @@ static int take_found(struct looker *k, struct audit_holder *h, const json_t *vi
 
             has = has || (text && strcmp(text, name) == 0);
         }
+    if (json_is_true(json_object_get(found, "disabled")))
+        h->disabled = true;
     if (!has)
         return 0;
     if (gains(k, h, view, value, NULL) < 0)
         return -ENOMEM;
     h->found = true;
     return 0;
+}
+
+static bool is_one_of(const char *text, const char *const *texts)
+{
+    while (*texts && strcmp(text, *texts) != 0)
+        texts++;
+    return *texts;
 }
 
 static int take_outcome(struct looker *k, const json_t *view)
@@ -239,16 +268,16 @@ static int take_outcome(struct looker *k, const json_t *view)
 
     if (!code || strcmp(code, "done") != 0 || !kind)
         return 0;
-    h = holder_of(k, person, strcmp(kind, "delete") != 0 && strcmp(kind, "disable") != 0 &&
-                                 strcmp(kind, "enable") != 0 && strcmp(kind, "rename") != 0);
+    h = holder_of(k, person,
+                  !is_one_of(kind, (const char *const[]){"delete", "disable", "enable", "rename", NULL}));
     if (!h)
         return 0;
     if (set_text(&h->dn, text_of(person, "dn") ? text_of(person, "dn") : h->dn) < 0 ||
         set_text(&h->login, text_of(person, "login") ? text_of(person, "login") : h->login) < 0)
         return -ENOMEM;
-    if (strcmp(kind, "delete") == 0)
-        h->holds = false;
-    if (strcmp(kind, "disable") == 0 || strcmp(kind, "enable") == 0)
+    if (is_one_of(kind, (const char *const[]){"delete", "create", "adopt", NULL}))
+        h->holds = h->disabled = false;
+    if (is_one_of(kind, (const char *const[]){"disable", "enable", NULL}))
         h->disabled = strcmp(kind, "disable") == 0;
     r = take_found(k, h, view);
     json_array_foreach(json_object_get(view, "changes"), i, change)
@@ -271,8 +300,7 @@ static int take_line(const char *line, const json_t *view, void *userdata)
     int r = 0;
 
     (void)line;
-    /* Not the end: a clock that was put right leaves later lines with earlier times. */
-    if (k->who->at && time && strncmp(time, k->who->at, strlen(k->who->at)) > 0)
+    if (time && is_later(k, time))
         return 0;
     if (json_is_true(json_object_get(view, "erased")) && json_object_get(view, "commitment"))
         k->who->n_erased++;
@@ -312,7 +340,7 @@ static int begin(struct looker *k, struct error *e)
 int audit_who(struct audit_who *w, const char *const *files, size_t n_files, struct error *e)
 {
     CLEANUP(looker_done) struct looker k = {.who = w};
-    struct audit_filter filter = {.wants = wants, .n_unknown = &w->n_unknown};
+    struct audit_filter filter = {.wants = wants, .doubts = &w->doubts};
     int r = begin(&k, e);
 
     if (r == 0)

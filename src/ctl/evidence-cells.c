@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "ctl/evidence.h"
 #include "ctl/siem.h"
+#include "model/operation.h"
 #include "render/render.h"
 
 #define WHO     (1U << COLUMN_LINE | 1U << COLUMN_TIME | 1U << COLUMN_WHAT)
@@ -208,4 +209,23 @@ void evidence_duration(struct buffer *b, uint32_t ms)
         buffer_format(b, "%.1f h", ms / 3600e3);
     else
         buffer_format(b, "%.1f days", ms / 86400e3);
+}
+
+const char *evidence_meaning(const char *code)
+{
+    static const char *const own[][2] = {
+        {"report", "it was reported, and left as it is"},
+        {"repair", "it was put back to what the directory and the rules say"},
+        {"fine", "nothing differs"},
+        {"differs", "something differs; the drift lines say what"},
+        {"file-changed", "the audit file was changed while rosterd did not run"},
+        {"lines-missing", "the audit file lacks lines that rosterd had written"},
+        {"torn-line", "the last line of the audit file had no end, as after a crash"},
+        {"damaged-end", "the end of the audit file is damaged"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+        if (strcmp(own[i][0], code) == 0)
+            return own[i][1];
+    return reason_code_text(code);
 }

@@ -33,7 +33,7 @@ static const char style[] =
     "--good:#4ac26b;--bad:#ff8a80;--page:#0d1117;--box:#161b22;--link:#79c0ff;--in:#58a6ff;"
     "--out:#f0883e;--other:#8b949e}}"
     "*{box-sizing:border-box}body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);"
-    "background:var(--page);max-width:76rem;margin:0 auto;padding:1.5rem}"
+    "background:var(--page);max-width:76rem;margin:0 auto;padding:1.5rem;overflow-wrap:break-word}"
     "a{color:var(--link)}:focus-visible{outline:3px solid var(--link);outline-offset:2px}"
     ".skip{position:absolute;left:-99rem}.skip:focus{left:1rem;background:var(--page);padding:.5rem}"
     "h1{font-size:1.6rem;margin:0 0 .3rem}h2{font-size:1.25rem;margin:2.5rem 0 .3rem}"
@@ -44,7 +44,7 @@ static const char style[] =
     ".cards{list-style:none;display:grid;grid-template-columns:repeat(auto-fill,minmax(11rem,1fr));"
     "gap:.6rem;padding:0;margin:1rem 0}"
     ".cards a{display:block;height:100%;padding:.6rem .8rem;background:var(--box);"
-    "border:1px solid var(--line);border-radius:.4rem;text-decoration:none;color:var(--ink)}"
+    "border:1px solid var(--line);border-radius:.4rem;text-decoration:none;color:var(--ink);overflow-wrap:anywhere}"
     ".cards b{display:block;font-size:1.4rem;font-variant-numeric:tabular-nums}"
     ".wide{overflow-x:auto}.wide table{min-width:54rem}.wide table.short{min-width:0}"
     "table{border-collapse:collapse;width:100%;font-size:.875rem}"
@@ -59,7 +59,7 @@ static const char style[] =
     ".in{fill:var(--in);color:var(--in)}.out{fill:var(--out);color:var(--out)}"
     ".other{fill:var(--other);color:var(--other)}.axis{stroke:var(--line)}"
     ".key span{margin-right:1.2rem;white-space:nowrap}"
-    "@media(max-width:40rem){body{padding:1rem}.cards{grid-template-columns:1fr 1fr}}"
+    "@media(max-width:40rem){body{padding:1rem}.cards{grid-template-columns:repeat(2,minmax(0,1fr))}}"
     "@media print{body{max-width:none;padding:0;font-size:10pt}.wide{overflow:visible}"
     ".wide table,svg{min-width:0}table{font-size:8pt}thead{display:table-header-group}"
     "tr,dt,.verdict{break-inside:avoid}h2{break-after:avoid}.skip{display:none}"
@@ -416,25 +416,6 @@ static void add_list(struct buffer *b, const struct evidence *e, enum audit_list
     buffer_add_text(b, "</section>\n");
 }
 
-static const char *meaning_of(const char *code)
-{
-    static const char *const own[][2] = {
-        {"report", "it was reported, and left as it is"},
-        {"repair", "it was put back to what the directory and the rules say"},
-        {"fine", "nothing differs"},
-        {"differs", "something differs; the drift lines say what"},
-        {"file-changed", "the audit file was changed while rosterd did not run"},
-        {"lines-missing", "the audit file lacks lines that rosterd had written"},
-        {"torn-line", "the last line of the audit file had no end, as after a crash"},
-        {"damaged-end", "the end of the audit file is damaged"},
-    };
-
-    for (size_t i = 0; i < ARRAY_SIZE(own); i++)
-        if (strcmp(own[i][0], code) == 0)
-            return own[i][1];
-    return reason_code_text(code);
-}
-
 static void add_codes(struct buffer *b, const json_t *codes)
 {
     const char *code;
@@ -450,7 +431,7 @@ static void add_codes(struct buffer *b, const json_t *codes)
         buffer_add_text(b, "\">");
         html_escape(b, code);
         buffer_add_text(b, "</dt><dd>");
-        html_escape(b, meaning_of(code));
+        html_escape(b, evidence_meaning(code));
         buffer_add_text(b, ".");
         if (reason_code_remedy(code)) {
             buffer_add_text(b, " <span class=\"soft\">What helps: ");

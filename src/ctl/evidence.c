@@ -19,6 +19,7 @@ void evidence_done(struct evidence *v)
 {
     for (size_t i = 0; i < AUDIT_LISTS; i++) {
         buffer_done(&v->rows[i]);
+        table_done(&v->tables[i]);
         if (v->files[i])
             (void)fclose(v->files[i]);
     }
@@ -30,14 +31,20 @@ void evidence_done(struct evidence *v)
 
 static void csv_cell(FILE *out, const char *text, bool first)
 {
-    (void)fprintf(out, "%s\"", first ? "" : ",");
+    if (!first)
+        (void)putc_unlocked(',', out);
+    (void)putc_unlocked('"', out);
     /* Inert: a spreadsheet takes these for the beginning of a formula. */
     if (*text && strchr("=+-@\t\r|%", *text))
         (void)putc_unlocked('\'', out);
-    for (; *text; text++) {
-        if (*text == '"')
+    for (size_t n; *text; text += n) {
+        n = strcspn(text, "\"");
+        if (text[n] == '"')
+            (void)fwrite_unlocked(text, 1, ++n, out);
+        else
+            (void)fwrite_unlocked(text, 1, n, out);
+        if (text[n - 1] == '"')
             (void)putc_unlocked('"', out);
-        (void)putc_unlocked(*text, out);
     }
     (void)putc_unlocked('"', out);
 }
@@ -131,15 +138,9 @@ static int take_row(enum audit_list list, const json_t *view, const json_t *appr
         return add_view(v, evidence_lists[list].name, view);
     if (v->form == EVIDENCE_HTML)
         html_row(&v->rows[list], &evidence_lists[list], view, approval, &v->cell);
-    else {
-        struct buffer before = v->output->text;
-
-        v->output->text = v->rows[list];
-        render_audit_line(v->output, view);
-        v->rows[list] = v->output->text;
-        v->output->text = before;
-    }
-    return v->rows[list].failed || v->cell.failed ? -ENOMEM : 0;
+    else
+        evidence_text_row(v, list, view, approval);
+    return v->rows[list].failed || v->tables[list].failed || v->cell.failed ? -ENOMEM : 0;
 }
 
 static int write_delays(struct evidence *v, struct error *e)
@@ -203,56 +204,4 @@ json_t *evidence_json(const struct evidence *v, json_t *verdict_taken)
         n_left_out += v->n_rows[i] > EVIDENCE_ROWS ? v->n_rows[i] - EVIDENCE_ROWS : 0;
     return json_pack("{s:o, s:O, s:O, s:o, s:I}", "verdict", verdict_taken, "days", v->report.days,
                      "lists", v->lists, "delays", delays, "left_out", (json_int_t)n_left_out);
-}
-
-static void text_delays(struct output *o, const struct evidence *v)
-{
-    output_colour(o, COLOUR_BOLD, "\nHow long it took (median, 99 of 100, worst)\n");
-    for (size_t i = 0; i < AUDIT_HASTES; i++) {
-        const struct audit_delays *d = &v->report.delays[i];
-
-        output_format(o, "  %-34s %6zu", evidence_haste_names[i], d->n);
-        for (size_t k = 0; d->n && k < 3; k++) {
-            output_format(o, "  ");
-            evidence_duration(&o->text, audit_delay(d, (const unsigned[]){500, 990, 1000}[k]));
-        }
-        output_format(o, "\n");
-    }
-}
-
-void evidence_text(struct output *o, const struct evidence *v)
-{
-    const struct audit_verify_result *p = &v->report.verdict;
-
-    output_colour(o, p->n_findings ? COLOUR_RED : COLOUR_GREEN, "%s",
-                  p->n_findings ? "The audit was tampered with or is damaged" : "The audit is whole");
-    output_format(o, ": %llu line%s, %llu checkpoint%s; %llu line%s after the last one %s unsigned\n",
-                  (unsigned long long)p->n_lines, text_plural(p->n_lines),
-                  (unsigned long long)p->n_checkpoints, text_plural(p->n_checkpoints),
-                  (unsigned long long)p->n_unsigned, text_plural(p->n_unsigned),
-                  p->n_unsigned == 1 ? "is" : "are");
-    if (p->n_unknown)
-        output_format(o, "%llu outcome%s whose intent is in none of these files: of whom, is not told\n",
-                      (unsigned long long)p->n_unknown, text_plural(p->n_unknown));
-    for (size_t i = 0; i < p->n_findings; i++)
-        output_sentence(o, 2, p->findings[i].sentence);
-    if (v->report.comparison) {
-        output_format(o, "Last comparison with the contact center, line %lld:\n",
-                      member_number(v->report.comparison, "seq"));
-        output_sentence(o, 2, member_text(v->report.comparison, "sentence"));
-    }
-    for (size_t i = 0; i < AUDIT_LISTS; i++)
-        output_format(o, "  %-34s %6llu\n", evidence_lists[i].title,
-                      (unsigned long long)v->report.totals[i]);
-    text_delays(o, v);
-    for (size_t i = 0; i < AUDIT_LISTS; i++) {
-        if (v->rows[i].size == 0)
-            continue;
-        output_colour(o, COLOUR_BOLD, "\n%s\n", evidence_lists[i].title);
-        buffer_add(&o->text, v->rows[i].data, v->rows[i].size);
-        if (v->n_rows[i] > EVIDENCE_ROWS)
-            output_format(o, "and %llu more: --csv has them all\n",
-                          (unsigned long long)(v->n_rows[i] - EVIDENCE_ROWS));
-        (void)output_flush(o);
-    }
 }

@@ -1,14 +1,13 @@
 /*
  * An audit report as text, as one page of HTML, and as CSV: evidence-cells.c says what a line is in
- * words, evidence.c gathers the rows, evidence-html.c makes the page.
+ * words, evidence.c gathers the rows, evidence-html.c makes the page, evidence-text.c the text.
  */
 #pragma once
 #include <stdio.h>
 
 #include "audit/report.h"
 #include "base/buffer.h"
-
-struct output;
+#include "render/output.h"
 
 #define EVIDENCE_ROWS 2000 /* of one list on the page; CSV files have all */
 
@@ -38,6 +37,9 @@ void evidence_cell(struct buffer *b, const json_t *view, const json_t *approval,
 /* "1.2 s", "3 min", "2 h"; what is shown of a delay. */
 void evidence_duration(struct buffer *b, uint32_t ms);
 
+/* What a code says, for people. */
+const char *evidence_meaning(const char *code);
+
 enum evidence_form {
     EVIDENCE_TEXT = 0,
     EVIDENCE_HTML,
@@ -48,8 +50,8 @@ struct evidence {
     enum evidence_form form;
     const char *csv; /* the folder; NULL: none is written */
     struct audit_report report;
-    struct output *output; /* of EVIDENCE_TEXT: our own, for the rows */
     struct buffer rows[AUDIT_LISTS], cell;
+    struct table tables[AUDIT_LISTS]; /* of EVIDENCE_TEXT */
     uint64_t n_rows[AUDIT_LISTS];
     FILE *files[AUDIT_LISTS];
     json_t *codes; /* those that stand in the rows */
@@ -58,10 +60,14 @@ struct evidence {
 void evidence_done(struct evidence *v);
 int evidence_gather(struct evidence *v, const char *const *files, size_t n_files,
                     const struct audit_filter *filter, struct error *e);
-void evidence_text(struct output *o, const struct evidence *v);
+void evidence_text(struct output *o, struct evidence *v);
 json_t *evidence_json(const struct evidence *v, json_t *verdict_taken);
 void evidence_html(struct buffer *b, const struct evidence *v, const char *since,
                    const char *until);
+
+/* One row more of a table of the text. */
+void evidence_text_row(struct evidence *v, enum audit_list list, const json_t *view,
+                       const json_t *approval);
 
 /* Text between tags or in quotes. */
 void html_escape(struct buffer *b, const char *text);

@@ -32,7 +32,7 @@ static json_t *verdict_of(const struct audit_verify_result *v)
         json_array_append_new(findings, finding_of(&v->findings[i]));
     return json_pack(
         "{s:b, s:I, s:I, s:I, s:I, s:s, s:s, s:s, s:s?, s:i, s:s, s:o, s:I, s:I, s:I, s:I, s:I, "
-        "s:I, s:s?, s:I}",
+        "s:I, s:s?, s:s?, s:I, s:I, s:I}",
         "whole", first == NULL, "lines", (json_int_t)v->n_lines, "lines_before",
         (json_int_t)v->n_whole, "first_seq", (json_int_t)v->first_seq, "last_seq",
         (json_int_t)v->last_seq, "first_time", v->first_time, "last_time", v->last_time,
@@ -41,84 +41,10 @@ static json_t *verdict_of(const struct audit_verify_result *v)
         findings, "more_findings", (json_int_t)v->n_more, "checkpoints",
         (json_int_t)v->n_checkpoints, "last_checkpoint", (json_int_t)v->last_checkpoint,
         "unsigned", (json_int_t)v->n_unsigned, "erased", (json_int_t)v->n_erased, "old_form",
-        (json_int_t)v->n_old, "key", v->key[0] ? v->key : NULL, "unknown",
-        (json_int_t)v->n_unknown);
-}
-
-static const char *plural(uint64_t n)
-{
-    return n == 1 ? "" : "s";
-}
-
-static void show_unknown(struct output *o, uint64_t n, const char *so)
-{
-    if (n)
-        output_format(o, "%llu outcome%s whose intent is in none of these files%s\n",
-                      (unsigned long long)n, plural(n), so);
-}
-
-/* What is proved, and what is not. */
-static void show_proved(struct output *o, const struct audit_verify_result *v, bool key_given)
-{
-    if (v->n_checkpoints)
-        output_format(o, "%llu checkpoint%s, the last one in line %lld (%s), signed by\n  %s\n",
-                      (unsigned long long)v->n_checkpoints, plural(v->n_checkpoints),
-                      (long long)v->last_checkpoint, v->last_checkpoint_time, v->key);
-    else
-        output_format(o, "no checkpoint: the lines are chained, not signed\n");
-    if (v->n_checkpoints && !key_given)
-        output_format(o, "  compare that key with the one that you know, or give it: --key\n");
-    if (v->n_checkpoints && v->n_unsigned)
-        output_format(o, "%llu line%s after the last checkpoint %s chained, unsigned\n",
-                      (unsigned long long)v->n_unsigned, plural(v->n_unsigned),
-                      v->n_unsigned == 1 ? "is" : "are");
-    if (v->first_seq > 1)
-        output_format(o, "lines before %llu are not in these files\n",
-                      (unsigned long long)v->first_seq);
-    if (v->n_old)
-        output_format(o, "%llu line%s from before version 1: verified by the rule of then\n",
-                      (unsigned long long)v->n_old, plural(v->n_old));
-    if (v->n_erased)
-        output_format(o, "%llu line%s whose personal data was erased by a recorded act\n",
-                      (unsigned long long)v->n_erased, plural(v->n_erased));
-    show_unknown(o, v->n_unknown, ": of whom and of what is not told here");
-    if (v->n_carriage)
-        output_format(o,
-                      "%llu file%s with CR LF at the ends of lines: a mail gateway or an editor "
-                      "added that; the lines are what they were\n",
-                      (unsigned long long)v->n_carriage, plural(v->n_carriage));
-    if (v->n_byte_order)
-        output_format(o,
-                      "%llu file%s with a byte order mark in front: an editor added that; the "
-                      "lines are what they were\n",
-                      (unsigned long long)v->n_byte_order, plural(v->n_byte_order));
-}
-
-static void show_verdict(struct output *o, const struct audit_verify_result *v, bool key_given)
-{
-    for (size_t i = 0; i < v->n_findings; i++) {
-        output_colour(o, COLOUR_RED, "broken");
-        output_format(o, ": ");
-        output_text(o, v->findings[i].file);
-        if (v->findings[i].line)
-            output_format(o, ":%u", v->findings[i].line);
-        output_format(o, ": ");
-        output_text(o, v->findings[i].sentence);
-        output_format(o, "\n");
-    }
-    if (v->n_more)
-        output_format(o, "and %llu more\n", (unsigned long long)v->n_more);
-    if (v->n_findings)
-        output_format(o, "%llu line%s before it %s whole\n", (unsigned long long)v->n_whole,
-                      plural(v->n_whole), v->n_whole == 1 ? "is" : "are");
-    else
-        output_colour(o, COLOUR_GREEN, "whole");
-    if (!v->n_findings)
-        output_format(o, ": %llu line%s, %llu to %llu, %s to %s\nlast hash %s\n",
-                      (unsigned long long)v->n_lines, plural(v->n_lines),
-                      (unsigned long long)v->first_seq, (unsigned long long)v->last_seq,
-                      v->first_time, v->last_time, v->last_hash);
-    show_proved(o, v, key_given);
+        (json_int_t)v->n_old, "key", v->key[0] ? v->key : NULL, "last_checkpoint_time",
+        v->last_checkpoint_time[0] ? v->last_checkpoint_time : NULL, "carriage_returns",
+        (json_int_t)v->n_carriage, "byte_order_marks", (json_int_t)v->n_byte_order,
+        "unknown", (json_int_t)v->n_unknown);
 }
 
 /* A word, or the first line of the file that it names. */
@@ -206,139 +132,11 @@ static int verify(struct ctl *c, const char *const *files, size_t n_files)
     int r = audit_verify(files, n_files, &options, &result, &e);
     if (r < 0)
         return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
-    if (!c->json)
-        show_verdict(&c->output, &result, key != NULL);
-    else if (ctl_print_json(c, verdict_of(&result), JSON_INDENT(2) | JSON_SORT_KEYS) != EXIT_FINE)
-        return EXIT_FAILED;
-    return result.n_findings ? EXIT_FOUND : EXIT_FINE;
-}
-
-static int show_line(const char *line, const json_t *view, void *userdata)
-{
-    struct ctl *c = userdata;
-
-    (void)line;
-    if (!c->json) {
-        render_audit_line(&c->output, view);
-        return output_flush(&c->output);
-    }
-    if (ctl_print_json(c, json_copy((json_t *)(uintptr_t)view), JSON_COMPACT) != EXIT_FINE)
-        return -ENOMEM;
-    return output_flush(&c->output);
-}
-
-static int show(struct ctl *c, const char *const *files, size_t n_files)
-{
-    struct audit_filter filter = {.person = c->person,
-                                  .since = c->since,
-                                  .until = c->until,
-                                  .event = c->event,
-                                  .kind = c->kind,
-                                  .code = c->code};
-    struct error e = {""};
-    uint64_t n_unknown = 0;
-    if (c->person || c->kind) /* or they are shown */
-        filter.n_unknown = &n_unknown;
-    ctl_page(c);
-    int r = audit_each(files, n_files, &filter, show_line, c, &e);
-    if (r == 0 && !c->json)
-        show_unknown(&c->output, n_unknown, ": not shown, since of whom and of what is not told");
-
-    if (r == -EPIPE)
-        return EXIT_FINE; /* whoever read it has seen enough */
-    return r < 0 ? ctl_complain(c, EXIT_FAILED, "failed", "%s",
-                                e.message[0] ? e.message : "the output cannot be written")
-                 : EXIT_FINE;
-}
-
-static int by_login(const void *a, const void *b)
-{
-    const struct audit_holder *x = a, *y = b;
-
-    return strcmp(x->login ? x->login : "", y->login ? y->login : "");
-}
-
-static json_t *holder_of(const struct audit_holder *h)
-{
-    return json_pack("{s:s?, s:s?, s:s?, s:s, s:s?, s:s?, s:b, s:s?, s:I, s:I, s:I, s:b}", "id",
-                     h->id, "login", h->login, "dn", h->dn, "since", h->since, "value",
-                     h->value, "rule", h->place, "found", h->found, "approved_by",
-                     h->approved_by, "intent", (json_int_t)h->intent_seq, "outcome",
-                     (json_int_t)h->outcome_seq, "approval", (json_int_t)h->approve_seq,
-                     "disabled", h->disabled);
-}
-
-static int who_json(struct ctl *c, const struct audit_who *w)
-{
-    json_t *people = json_array();
-
-    for (size_t i = 0; i < w->n_people; i++)
-        if (w->people[i].holds)
-            json_array_append_new(people, holder_of(&w->people[i]));
-    return ctl_print_json(c,
-                          json_pack("{s:s, s:s, s:s?, s:o, s:I, s:I}", "what", w->field, "name",
-                                    w->name, "at", w->at, "people", people, "erased",
-                                    (json_int_t)w->n_erased, "unknown",
-                                    (json_int_t)w->n_unknown),
-                          JSON_INDENT(2));
-}
-
-static void who_line(struct output *o, const struct audit_holder *h)
-{
-    output_text_colour(o, COLOUR_BOLD, h->login);
-    if (h->value)
-        output_format(o, "  %s", h->value);
-    output_format(o, "  since %.10s %.5s  ", h->since, h->since[0] ? h->since + 11 : "");
-    output_text(o, h->found ? "had it when rosterd adopted the user" : h->place);
-    if (h->approved_by) {
-        output_format(o, "  approved by ");
-        output_text(o, h->approved_by);
-    }
-    if (h->disabled)
-        output_colour(o, COLOUR_YELLOW, "  (the user is disabled)");
-    output_format(o, "  lines ");
-    if (h->approve_seq)
-        output_format(o, "%lld, ", (long long)h->approve_seq);
-    if (h->intent_seq)
-        output_format(o, "%lld, ", (long long)h->intent_seq);
-    output_format(o, "%lld\n", (long long)h->outcome_seq);
-}
-
-static int who(struct ctl *c, const char *const *files, size_t n_files)
-{
-    CLEANUP(audit_who_done)
-    struct audit_who w = {.field = c->role ? "role" : c->team ? "team" : "skill",
-                          .name = c->role   ? c->role
-                                  : c->team ? c->team
-                                            : c->skill,
-                          .at = c->at};
-    struct error e = {""};
-    size_t n = 0;
-
-    if (!!c->role + !!c->team + !!c->skill != 1)
-        return ctl_misuse(c, "audit who takes one of --role NAME, --team NAME, --skill NAME");
-    if (audit_who(&w, files, n_files, &e) < 0)
-        return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
-    if (w.n_people)
-        qsort(w.people, w.n_people, sizeof(*w.people), by_login);
-    if (c->json)
-        return who_json(c, &w);
-    for (size_t i = 0; i < w.n_people; i++)
-        n += w.people[i].holds;
-    output_format(&c->output, "The %s ", w.field);
-    output_text_colour(&c->output, COLOUR_BOLD, w.name);
-    output_format(&c->output, ", %s: %zu %s\n", c->at ? c->at : "now", n,
-                  n == 1 ? "person" : "people");
-    for (size_t i = 0; i < w.n_people; i++)
-        if (w.people[i].holds)
-            who_line(&c->output, &w.people[i]);
-    if (w.n_erased)
-        output_format(&c->output,
-                      "%llu line%s told of people whose data was erased: there may have been "
-                      "more\n",
-                      (unsigned long long)w.n_erased, plural(w.n_erased));
-    show_unknown(&c->output, w.n_unknown, ": there may have been more");
-    return EXIT_FINE;
+    json_auto_t *verdict = verdict_of(&result);
+    if (!verdict)
+        return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
+    json_object_set_new(verdict, "key_given", json_boolean(key != NULL));
+    return ctl_show(c, verdict, render_audit_verify);
 }
 
 static int write_file(struct ctl *c, const char *path, const struct buffer *b)
@@ -359,19 +157,16 @@ static int write_file(struct ctl *c, const char *path, const struct buffer *b)
 
 static int report(struct ctl *c, const char *const *files, size_t n_files)
 {
-    CLEANUP(output_done) struct output rows = c->output;
     CLEANUP(evidence_done)
     struct evidence v = {.form = c->html   ? EVIDENCE_HTML
                                  : c->csv  ? EVIDENCE_NONE
                                  : c->json ? EVIDENCE_JSON
                                            : EVIDENCE_TEXT,
-                         .csv = c->csv,
-                         .output = &rows};
+                         .csv = c->csv};
     struct audit_filter filter = {.since = c->since, .until = c->until};
     struct error e = {""};
     int result = EXIT_FINE;
 
-    rows.text = (struct buffer){0};
     if (evidence_gather(&v, files, n_files, &filter, &e) < 0)
         return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
     if (c->html) {
@@ -466,7 +261,7 @@ static int run_audit(struct ctl *c)
     if (strcmp(what, "verify") == 0)
         return verify(c, files, n_files);
     if (strcmp(what, "show") == 0)
-        return show(c, files, n_files);
+        return ctl_audit_show(c, files, n_files);
     if (proving)
         return prove(c, files, n_files, c->arguments[1]);
     if (strcmp(what, "report") == 0)
@@ -474,7 +269,7 @@ static int run_audit(struct ctl *c)
     if (strcmp(what, "export") == 0)
         return ctl_export(c, files, n_files);
     if (strcmp(what, "who") == 0)
-        return who(c, files, n_files);
+        return ctl_audit_who(c, files, n_files);
     return ctl_misuse(c, "audit takes: verify, show, who, report, export, prove, erase, key");
 }
 

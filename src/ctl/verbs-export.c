@@ -73,13 +73,15 @@ static int prepare(struct ctl *c, struct export *x, struct audit_filter *filter)
 
 int ctl_export(struct ctl *c, const char *const *files, size_t n_files)
 {
+    CLEANUP(audit_doubts_done) struct audit_doubts doubts = {0};
     struct export x = {.ctl = c};
     struct audit_filter filter = {.person = c->person,
                                   .since = c->since,
                                   .until = c->until,
                                   .event = c->event,
                                   .kind = c->kind,
-                                  .code = c->code};
+                                  .code = c->code,
+                                  .doubts = &doubts};
     struct error e = {""};
     int r = prepare(c, &x, &filter);
 
@@ -97,5 +99,5 @@ int ctl_export(struct ctl *c, const char *const *files, size_t n_files)
         return EXIT_FINE; /* whoever read it has seen enough */
     return r < 0 ? ctl_complain(c, EXIT_FAILED, "failed", "%s",
                                 e.message[0] ? e.message : "the output cannot be written")
-                 : EXIT_FINE;
+                 : ctl_doubts(c, &doubts);
 }

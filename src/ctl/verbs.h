@@ -70,8 +70,14 @@ int ctl_complain(struct ctl *c, int exit_code, const char *code, const char *for
 /* The command line is wrong: the same, and where it is explained. Exit code as rosterd's. */
 int ctl_misuse(struct ctl *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* verbs-audit.c, verbs-export.c, verbs-check.c, verbs-test.c: what needs no daemon. */
+/* verbs-audit.c, verbs-answers.c, verbs-export.c, verbs-check.c, verbs-test.c: what needs no
+ * daemon. */
 int ctl_audit(struct ctl *c);
 int ctl_export(struct ctl *c, const char *const *files, size_t n_files);
+int ctl_audit_show(struct ctl *c, const char *const *files, size_t n_files);
+int ctl_audit_who(struct ctl *c, const char *const *files, size_t n_files);
+/* Says that the files do not fit together, if so; the exit code. */
+struct audit_doubts;
+int ctl_doubts(const struct ctl *c, const struct audit_doubts *d);
 int ctl_check(struct ctl *c);
 int ctl_test(struct ctl *c);

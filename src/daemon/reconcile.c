@@ -12,7 +12,6 @@
 
 #include "audit/holdings.h"
 #include "base/buffer.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -22,15 +21,18 @@
 #include "state/link.h"
 #include "state/person.h"
 #include "state/queue.h"
+#include "state/trail.h"
 
 #define AT_ONCE    200 /* links, before the loop goes on */
 #define TOLD_MAX   50  /* people with a line of their own */
+#define TRIES      3   /* to read files that are rotated meanwhile */
 
 struct reconciliation {
     struct daemon *daemon;
     sd_event_source *next;
     struct worker *worker;
-    uint64_t begun_usec;
+    int64_t exported; /* the last line that the files had when it began */
+    unsigned n_tried;
     struct string_list files;
     struct holdings *holdings;
     char *entry_id; /* the last one that was compared */
@@ -42,6 +44,7 @@ struct reconciliation {
 static void reconciliation_free(struct reconciliation *x)
 {
     x->daemon->reconciliation = NULL;
+    link_watch_end(x->daemon->state);
     worker_free(x->worker);
     sd_event_source_disable_unref(x->next);
     string_list_done(&x->files);
@@ -86,12 +89,12 @@ static int record_unrecorded(struct reconciliation *x, const struct link *l,
                          e);
 }
 
-/* What changed since the files were read is compared another time. */
+/* What was written since the files began to be read is compared another time. */
 static bool is_settled(const struct reconciliation *x, const struct link *l)
 {
     struct error ignored = {0};
     return l->known && l->status != LINK_DELETED && l->confirmed_usec &&
-           l->confirmed_usec < x->begun_usec &&
+           !link_watch_has(x->daemon->state, l->entry_id) &&
            !queue_has(x->daemon->state, l->entry_id, &ignored);
 }
 
@@ -175,17 +178,33 @@ static int on_next(sd_event_source *source, void *userdata)
     return 0;
 }
 
+static int begin(struct reconciliation *x, struct error *e);
+
+/* A file that was closed between the listing and the reading has another name by then: its lines
+ * were not read. */
+static int compare_or_begin_anew(struct reconciliation *x)
+{
+    if (holdings_last_seq(x->holdings) >= x->exported) {
+        int r = sd_event_add_defer(x->daemon->event, &x->next, on_next, x);
+        if (r >= 0)
+            r = sd_event_source_set_priority(x->next, SD_EVENT_PRIORITY_IDLE);
+        return r < 0 ? error_set(&x->e, r, "%s", strerror(-r)) : 0;
+    }
+    x->holdings = holdings_free(x->holdings);
+    x->worker = worker_free(x->worker);
+    if (++x->n_tried < TRIES && !state_in_transaction(x->daemon->state))
+        return begin(x, &x->e);
+    return error_set(&x->e, -EAGAIN,
+                     "its files end before line %lld, which was written: is one of them missing?",
+                     (long long)x->exported);
+}
+
 static void on_read(void *userdata)
 {
     struct reconciliation *x = userdata;
     int r = x->r;
-    if (r == 0) {
-        r = sd_event_add_defer(x->daemon->event, &x->next, on_next, x);
-        if (r >= 0)
-            r = sd_event_source_set_priority(x->next, SD_EVENT_PRIORITY_IDLE);
-        if (r < 0)
-            error_set(&x->e, r, "%s", strerror(-r));
-    }
+    if (r == 0)
+        r = compare_or_begin_anew(x);
     if (r < 0)
         give_up(x, &x->e);
 }
@@ -194,8 +213,10 @@ static int begin(struct reconciliation *x, struct error *e)
 {
     struct string_list unread = {0};
     struct daemon *d = x->daemon;
-    x->begun_usec = clock_now_usec();
+    link_watch_begin(d->state);
     int r = audit_export_run(d->audit, e); /* what is told is in the files */
+    x->exported = trail_exported_get(d->state);
+    string_list_done(&x->files);
     if (r == 0)
         r = history_files(d, &x->files, &unread, e);
     string_list_done(&unread);

@@ -227,6 +227,16 @@ static json_t *budgets_of(const struct status *s)
     return json_incref(budgets);
 }
 
+static json_t *seats_of(const struct status *s)
+{
+    struct engine_seats seats;
+    if (engine_seats(s->d->engine, &seats, s->e) < 0)
+        return NULL;
+    return json_pack("{s:I, s:o, s:I}", "used", (json_int_t)seats.used, "max",
+                     seats.max ? json_integer((json_int_t)seats.max) : json_null(), "waiting",
+                     (json_int_t)seats.waiting);
+}
+
 /* Those since the start, the newest first. */
 static json_t *revocations_of(const struct status *s)
 {
@@ -394,10 +404,10 @@ json_t *report_status(struct daemon *d, struct error *e)
     if (r < 0)
         return NULL;
     json_auto_t *parts = json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:o, s:{s:o, s:o}, s:{s:I, s:o}}",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:O, s:o, s:{s:o, s:o}, s:{s:I, s:o}}",
         "look", look_progress(d), "lag", lag_of(&s.engine.lag), "progress", progress_json(&s), "next", next_of(&s), "directory",
         directory_of(&s), "tenant", tenant_of(&s), "run", run_of(&s), "queue", queue_of(&s),
-        "budgets", budgets_of(&s), "revocations", revocations_of(&s), "adoption", adoption_of(&s), "alarms", alarms, "audit",
+        "budgets", budgets_of(&s), "seats", seats_of(&s), "revocations", revocations_of(&s), "adoption", adoption_of(&s), "alarms", alarms, "audit",
         audit_of(&s), "state", "file", report_text(d->settings->state_file), "error",
         report_text(s.engine.state_error), "mapping", "dirty",
         (json_int_t)person_count_dirty(d->state), "groups", groups_of(&s));

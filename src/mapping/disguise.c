@@ -182,7 +182,7 @@ static void add_word(struct buffer *b, const char *word, size_t size, const stru
 {
     const char *other = w->other;
     unsigned i = 0;
-    ucs4_t c, o;
+    ucs4_t c, o = 0;
 
     for (size_t at = 0, n; at < size && (n = next(word + at, &c)); at += n, i++) {
         bool kept = i < 64 && (w->kept >> i & 1);

@@ -269,7 +269,7 @@ static bool is_certificate(const struct filter_node *n)
            strcasestr(n->attribute.canonical, "revocationList");
 }
 
-/* RFC 4512 2.5: an option that is not recognized makes the whole description unknown. */
+/* RFC 4512 2.5: an option that is not recognised makes the whole description unknown. */
 static void check_options(struct context *c, struct filter_node *n)
 {
     for (const char *option = n->attribute.options; option && !n->undefined;) {
@@ -319,7 +319,7 @@ static int prepare_attribute(struct context *c, struct filter_node *n)
         problems_add(c->problems, PROBLEM_ERROR, c->where, column,
                      "'anr' searches several attributes in Active Directory's own way, which "
                      "is not evaluated here: name the attributes");
-    /* RFC 4511: an attribute that is not recognized makes the item Undefined. */
+    /* RFC 4511: an attribute that is not recognised makes the item Undefined. */
     if (attribute_name_check(&n->attribute, c->schema, PROBLEM_UNDECIDABLE, c->problems,
                              c->where, column))
         n->undefined = true;

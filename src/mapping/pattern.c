@@ -18,7 +18,7 @@ static size_t take_character(const char *text, size_t size, uint32_t *ret)
     ucs4_t c = 0;
     int n = u8_mbtouc(&c, (const uint8_t *)text, size);
     *ret = c;
-    return n > 0 ? (size_t)n : 1;
+    return (size_t)n; /* 1 for a byte that begins nothing */
 }
 
 static int add_element(struct pattern *p, struct pattern_element element)

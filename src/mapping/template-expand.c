@@ -54,7 +54,7 @@ static int literal_pattern(const struct template_word *w, char **ret)
     for (size_t i = 0; text[i]; i++) {
         if (strchr("*?[", text[i]))
             return 0;
-        i += text[i] == '\\' && text[i + 1];
+        i += text[i] == '\\'; /* the parser lets none stand alone */
         plain[n++] = text[i];
     }
     plain[n] = '\0';
@@ -65,8 +65,7 @@ static int literal_pattern(const struct template_word *w, char **ret)
 /* "SMTP:", "x500=": what says of a value what it is. */
 static bool is_tag(const char *text)
 {
-    size_t size = strlen(text);
-    return size > 0 && strchr(":=/", text[size - 1]);
+    return strchr(":=/", text[strlen(text) - 1]); /* a pattern is never empty */
 }
 
 /* The value that an expansion takes. NULL: none; x->unset: as if the attribute were missing. */
@@ -218,6 +217,18 @@ static int replace_empty(struct expander *x, const struct template_operation *o,
     return check_size(x, text, name);
 }
 
+/* Puts the result in the place of the text. */
+static int take_result(struct expander *x, const char *name, const struct buffer *result,
+                       struct buffer *text)
+{
+    int r = check_size(x, result, name);
+    if (r != 0)
+        return r;
+    buffer_clear(text);
+    buffer_add(text, result->data ? result->data : "", result->size);
+    return check_size(x, text, name);
+}
+
 static int replace(struct expander *x, const struct template_operation *o, const char *name,
                    struct pattern *pattern, const struct characters *c, struct buffer *text)
 {
@@ -234,9 +245,7 @@ static int replace(struct expander *x, const struct template_operation *o, const
         buffer_add(&result, text->data, c->offsets[at]);
         add_replacement(&result, &with, text->data + c->offsets[at],
                         text->size - c->offsets[at]);
-        buffer_clear(text);
-        buffer_add(text, result.data ? result.data : "", result.size);
-        return check_size(x, text, name);
+        return take_result(x, name, &result, text);
     }
     for (bool done = false; at < c->n;) {
         r = done ? 0 : replace_at(o, pattern, c, at, &end);
@@ -256,12 +265,7 @@ static int replace(struct expander *x, const struct template_operation *o, const
         if (r != 0)
             return r;
     }
-    r = check_size(x, &result, name);
-    if (r != 0)
-        return r;
-    buffer_clear(text);
-    buffer_add(text, result.data ? result.data : "", result.size);
-    return check_size(x, text, name);
+    return take_result(x, name, &result, text);
 }
 
 static int apply_pattern(struct expander *x, const struct template_operation *o,
@@ -396,9 +400,9 @@ static int apply(struct expander *x, const struct template_operation *o, const c
     case TEMPLATE_UPPER: return apply_case(x, o, name, text);
     case TEMPLATE_SUBSTRING: return apply_substring(x, o, text);
     case TEMPLATE_DIGITS: keep_digits(text); return 0;
-    case TEMPLATE_ASCII: return apply_ascii(x, o, name, text);
+    case TEMPLATE_ASCII:
+    default: return apply_ascii(x, o, name, text);
     }
-    return 0;
 }
 
 static int expand_piece(struct expander *x, const struct template_expansion *expansion,

@@ -141,6 +141,8 @@ static void fold(struct fold *f, const char *text, size_t size)
         size_t n = 0;
         while (word + n < end && word[n] != ' ')
             n++;
+        if (n == 0) /* blanks at the end may not fit, and nobody misses them */
+            return;
         unsigned columns = columns_of(word, n);
         if (f->column > f->hang && f->column + blanks + columns > f->width && columns > 0) {
             next_line(f);

@@ -332,6 +332,22 @@ static void render_budgets(struct output *o, const json_t *budgets)
     table_print(&t, o, 0);
 }
 
+/* Where there is a limit. */
+static void render_seats(struct output *o, const json_t *seats)
+{
+    long long used = member_number(seats, "used"), max = member_number(seats, "max"),
+              waiting = member_number(seats, "waiting");
+
+    if (max <= 0)
+        return;
+    label(o, "Seats");
+    output_format(o, "%lld of %lld used", used, max);
+    if (waiting > 0)
+        output_colour(o, COLOUR_YELLOW, ", %lld %s for one", waiting,
+                      waiting == 1 ? "waits" : "wait");
+    end(o);
+}
+
 static void render_revocations(struct output *o, const json_t *revocations)
 {
     char age[80];
@@ -429,6 +445,7 @@ int render_status(struct output *o, const json_t *a)
     render_tenant(o, json_object_get(a, "tenant"));
     render_progress(o, json_object_get(a, "progress"));
     render_queue(o, json_object_get(a, "queue"));
+    render_seats(o, json_object_get(a, "seats"));
     render_next(o, json_object_get(a, "next"));
     render_run(o, json_object_get(a, "run"));
     render_groups(o, json_object_get(a, "mapping"));

@@ -41,6 +41,13 @@ struct trail_known {
     int64_t noted; /* up to where the lines are noted as exported */
 };
 
+/* link-watch.c */
+struct link_watch {
+    bool active, all; /* all: there was no memory, or every link was written */
+    uint64_t *hashes;
+    size_t n, capacity;
+};
+
 struct state {
     struct state *next_open; /* of those that this process has open for writing; see state.c */
     sqlite3 *db;
@@ -66,6 +73,7 @@ struct state {
     int64_t n_unresolved;          /* mirror_counts(); -1: must be counted again */
     /* link_count(), by status; -1: must be counted again */
     int64_t n_links[LINK_N_STATUS];
+    struct link_watch link_watch;
 };
 
 #define STMT_ROW 1 /* positive answer of stmt_step() */
@@ -119,6 +127,8 @@ int db_write(struct state *s, const char *sql, struct error *e); /* without para
 int db_write_text(struct state *s, const char *sql, const char *first, const char *second,
                   struct error *e);
 /* One count out of a statement of the cache without parameters; 0 when it cannot be read. */
+/* NULL: all of them. */
+void link_watch_note(struct state *s, const char *entry_id);
 /* link_count() counts again: what was written is undone, or was not written one by one. */
 void link_forget_counts(struct state *s);
 size_t db_count(struct state *s, const char *sql);

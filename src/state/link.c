@@ -190,6 +190,7 @@ int link_store(struct state *s, const struct link *l, struct error *e)
         e);
     int64_t before = 0;
 
+    link_watch_note(s, l->entry_id);
     if (r == 0)
         r = stored_status(s, l->entry_id, &before, e);
     if (r < 0)
@@ -227,6 +228,8 @@ int link_remove(struct state *s, const char *entry_id, struct error *e)
 {
     int64_t before = 0;
     int r = stored_status(s, entry_id, &before, e);
+
+    link_watch_note(s, entry_id);
 
     if (r == 0)
         r = db_write_text(s, "DELETE FROM link WHERE entry_id = ?1", entry_id, NULL, e);
@@ -298,6 +301,7 @@ int link_set_aside(struct state *s, struct error *e)
 {
     int r = link_drop_aside(s, e);
 
+    link_watch_note(s, NULL);
     if (r == 0)
         r = db_write(s,
                      "INSERT INTO link_aside(" LINK_COLUMNS ") SELECT " LINK_COLUMNS
@@ -311,6 +315,7 @@ int link_take_back(struct state *s, struct error *e)
 {
     int r = db_write(s, "DELETE FROM link", e);
 
+    link_watch_note(s, NULL);
     link_forget_counts(s);
     if (r == 0)
         r = db_write(s,

@@ -72,6 +72,11 @@ int link_set_aside(struct state *s, struct error *e);
 int link_take_back(struct state *s, struct error *e);
 int link_drop_aside(struct state *s, struct error *e);
 
+/* Which links were written from now on, whatever the clocks say; one watches at a time. */
+void link_watch_begin(struct state *s);
+bool link_watch_has(const struct state *s, const char *entry_id);
+void link_watch_end(struct state *s);
+
 /* The next link in order of entry id, after that id (NULL: the first), or STATE_NONE. */
 int link_after(struct state *s, const char *entry_id, struct link *ret, struct error *e);
 

@@ -56,6 +56,7 @@ static struct state *state_alloc(const char *path)
 static struct state *state_release(struct state *s)
 {
     stmt_cache_done(s);
+    link_watch_end(s);
     checkpoint_free(s->checkpoint);
     sqlite3_close(s->db);
     for (size_t i = 0; i < MIRROR_MAX_SEARCHES; i++)

@@ -112,6 +112,9 @@ void execution_undone(struct execution *x, const struct tenant_answer *a);
 void execution_fail(struct execution *x,
                     const struct tenant_answer *a); /* outcome.c: every other answer */
 void execution_broken(struct execution *x, const struct error *e); /* our own failure */
+/* On record with the outcome: what is known of the user from now on, where the changes do not
+ * say it; the text of user_to_json(). */
+int execution_note_found(struct execution *x, const char *known, struct error *e);
 /* What is sent whole, for the audit row of the end; NULL: not sent. */
 int execution_note_sent(struct execution *x, const struct user *roles,
                         const struct user *skills, struct error *e);

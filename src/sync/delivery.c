@@ -307,7 +307,7 @@ static int settle(struct delivery *d, struct operation *o, struct error *e)
 {
     o->state = OPERATION_READY;
     o->not_before_usec = 0;
-    if (operation_say(o, REASON_UNCLEAR, o->cause, o->sentence) < 0)
+    if (operation_say(o, REASON_UNCLEAR, "unclear", o->sentence) < 0)
         return error_out_of_memory(e);
     int r = queue_store(d->state, o, e);
     struct audit_row row = {.event = "release",

@@ -164,6 +164,25 @@ static int adopt_drift(struct link *l, const struct drift *d, const struct user 
     return l->known ? 0 : error_out_of_memory(e);
 }
 
+/* What is known from now on is in the line, so that nothing is known that no line tells. */
+static int record_drift(struct books *b, const struct link *l, const char *code,
+                        const char *sentence, bool known, struct error *e)
+{
+    CLEANUP(buffer_done) struct buffer found = {0};
+    if (known)
+        buffer_format(&found, "{\"found\":%s}", l->known);
+    if (found.failed)
+        return error_out_of_memory(e);
+    return books_audit(b,
+                       &(struct audit_row){.event = "drift",
+                                           .entry_id = l->entry_id,
+                                           .login = l->login,
+                                           .code = code,
+                                           .sentence = sentence,
+                                           .details = found.data},
+                       e);
+}
+
 /* With `repair` what the tenant holds becomes what is known, so that the planner plans against
  * it. */
 static int take_drift(const struct drift_look *look, struct link *l, const struct drift *d,
@@ -187,25 +206,20 @@ static int take_drift(const struct drift_look *look, struct link *l, const struc
     if (none)
         return link_store(books_state(b), l, e);
     *ret_differs = true;
-    struct audit_row row = {
-        .event = "drift",
-        .entry_id = l->entry_id,
-        .login = l->login,
-        .code = look->anew ? REASON_STATE_RESTORED
-                : repair   ? "repair"
-                           : "report",
-        .sentence = drift,
-    };
-    if (!known_already) {
-        log_event(LOG_WARNING, MSG_DRIFT, "User %s was changed at the tenant: %s", l->login,
-                  drift);
-        r = books_audit(b, &row, e);
-    }
-    if (r == 0 && repair) {
+    if (repair) {
         r = adopt_drift(l, d, now, look->anew, e);
         if (r == 0)
             r = person_mark_dirty(books_state(b), l->entry_id, e);
     }
+    if (!known_already)
+        log_event(LOG_WARNING, MSG_DRIFT, "User %s was changed at the tenant: %s", l->login,
+                  drift);
+    if (r == 0 && (repair || !known_already))
+        r = record_drift(b, l,
+                         look->anew ? REASON_STATE_RESTORED
+                         : repair   ? "repair"
+                                    : "report",
+                         drift, repair, e);
     return r < 0 ? r : link_store(books_state(b), l, e);
 }
 
@@ -278,6 +292,8 @@ static int note_use(const struct drift_look *look, struct link *l, struct drift 
         l->known = user_to_json(d->known, false);
         if (!l->known)
             return error_out_of_memory(e);
+        if (r == 0)
+            r = record_drift(look->books, l, "report", LINK_DRIFT_DISABLED ": true -> false", true, e);
     }
     if (r == 0)
         r = person_mark_dirty(books_state(look->books), l->entry_id, e);

@@ -35,9 +35,20 @@ static int audit_outcome(struct execution *x, const char *event, const struct te
     return books_audit(x->delivery->books, &row, e);
 }
 
+/* Whoever waits for a seat is looked at again when somebody leaves one, or did not take it. */
+static bool may_leave_seat(const struct execution *x)
+{
+    enum operation_kind k = x->operation->kind;
+    return k == OPERATION_DISABLE || k == OPERATION_DELETE ||
+           ((k == OPERATION_CREATE || k == OPERATION_ENABLE) &&
+            (!x->has_link || x->link.status != LINK_ACTIVE));
+}
+
 static void end(struct execution *x)
 {
     struct delivery *d = x->delivery;
+    if (d->options->sync->max_users && may_leave_seat(x))
+        books_note(d->books, WORK_GUARD);
     execution_free(x);
     books_outcome(d->books);
 }
@@ -122,8 +133,6 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
         return;
     }
     d->n_done++;
-    if (o->kind == OPERATION_DISABLE || o->kind == OPERATION_DELETE)
-        books_note(d->books, WORK_GUARD); /* a seat */
     /* The log has it from the audit, once it is committed. */
     log_debug("%s of %s is done (%s)", operation_kind_name(o->kind), o->login, o->dn);
     health_user_fine(d->health);
@@ -242,7 +251,8 @@ void execution_return(struct execution *x, const struct tenant_answer *a)
     /* One that was tried for all who were refused alike is still the one for them. */
     bool for_all = !x->settling && queue_reason_is_shared(o->reason);
     if (r == 0 && !for_all &&
-        operation_say(o, x->settling ? REASON_UNCLEAR : NULL, o->cause, o->sentence) < 0)
+        operation_say(o, x->settling ? REASON_UNCLEAR : NULL, x->settling ? "unclear" : o->cause,
+                      o->sentence) < 0)
         r = error_out_of_memory(&e);
     if (r == 0)
         r = queue_store(d->state, o, &e);

@@ -48,6 +48,8 @@ struct engine {
 /* turn.c */
 int turn_start(struct engine *n, sd_event *event, struct error *e);
 void turn_wake(void *userdata); /* a turn soon; userdata is the engine */
+/* The gate, the tenant and what is known of it allow it. */
+bool turn_may_send(const struct engine *n);
 
 /* configuration.c */
 /* Another configuration than the one that the plan was made with: everybody is looked at again

@@ -87,3 +87,10 @@ struct engine_status {
     bool reading;
     uint64_t budget_window_usec;
 };
+
+/* Users that [guard] max_users counts. */
+struct engine_seats {
+    size_t used;    /* enabled users, and those who are being made or enabled */
+    size_t max;     /* [guard] max_users; 0: no limit */
+    size_t waiting; /* for one */
+};

@@ -50,7 +50,7 @@ static int open_deciding(struct engine *n, struct error *e)
     if (r == 0)
         r = contact_new(&n->contact, n->books, n->health, e);
     if (r == 0)
-        r = gate_new(&n->gate, n->books, n->health, n->contact, e);
+        r = gate_new(&n->gate, n->books, e);
     if (r == 0) /* it may find that everybody is to be looked at */
         r = rules_new(&n->rules, n->books, e);
     if (r == 0)
@@ -60,9 +60,9 @@ static int open_deciding(struct engine *n, struct error *e)
 
 static int open_sending(struct engine *n, struct error *e)
 {
-    int r = sweep_new(&n->sweep, n->books, n->health, n->gate, n->rules, e);
+    int r = sweep_new(&n->sweep, n->books, n->health, n->rules, e);
     if (r == 0)
-        r = passwords_new(&n->passwords, n->books, n->gate, e);
+        r = passwords_new(&n->passwords, n->books, e);
     struct delivery_options o = {.books = n->books,
                                  .gate = n->gate,
                                  .health = n->health,

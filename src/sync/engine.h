@@ -127,6 +127,8 @@ void engine_status(const struct engine *n, struct engine_status *ret);
 int engine_budgets(const struct engine *n, struct guard_input *ret_input,
                    struct guard_verdict *ret, struct error *e);
 
+int engine_seats(const struct engine *n, struct engine_seats *ret, struct error *e);
+
 /* How a person would be decided now, with steps: for explain. */
 struct verdict;
 int engine_explain(struct engine *n, const char *entry_id, struct verdict *ret,

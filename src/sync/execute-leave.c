@@ -101,15 +101,18 @@ static void put_disabled(struct execution *x, bool disabled)
         d->options->tenant_ops->call_hurry(x->call);
 }
 
-/* Somebody logged in since that was looked at: nothing is to be disabled. */
+/* Somebody logged in since that was looked at: nothing is to be disabled. By the same clock as the
+ * plan, else that would plan it again at once. */
 static bool is_used(struct execution *x, const struct tenant_answer *a)
 {
     const struct sync_options *o = x->delivery->options->sync;
-    uint64_t now = clock_now_usec(), used = a->logged_in ? now : a->user->last_login_usec;
+    uint64_t dates = clock_date_usec(), used = a->logged_in ? dates : a->user->last_login_usec;
     struct error e = {0};
-    if (x->operation->budget != BUDGET_DORMANT || used + o->dormant_after_usec <= now)
+    if (used > x->link.last_login_usec)
+        x->link.last_login_usec = used;
+    if (x->operation->budget != BUDGET_DORMANT ||
+        link_used_usec(&x->link) + o->dormant_after_usec <= dates)
         return false;
-    x->link.last_login_usec = used;
     int r = books_write(x->delivery->books, &e);
     if (r == 0)
         r = link_store(x->delivery->state, &x->link, &e);

@@ -67,6 +67,8 @@ static void hold_not_applied(struct execution *x, const struct tenant_answer *a)
     int r = learn(x, a->user, &e);
     if (r == 0)
         r = link_store(x->delivery->state, &x->link, &e);
+    if (r == 0)
+        r = execution_note_found(x, x->link.known, &e);
     if (r < 0) {
         execution_broken(x, &e);
         return;

@@ -191,18 +191,17 @@ int execution_store_link(struct execution *x, struct error *e)
     return link_store(d->state, &x->link, e);
 }
 
-/* What the tenant held before rosterd changed anything: without it the audit could not say
- * what the user is like. */
-static int note_found(struct execution *x, const struct user *found, struct error *e)
+int execution_note_found(struct execution *x, const char *known, struct error *e)
 {
-    CLEANUP(buffer_done) struct buffer b = {0};
-    CLEANUP(freep) char *user = user_to_json(found, false);
-    if (!user)
+    json_auto_t *details = x->details ? json_loads(x->details, 0, NULL) : json_object();
+    json_t *found = json_loads(known, 0, NULL);
+    CLEANUP(freep) char *text = NULL;
+    if (!details || !found || json_object_set_new(details, "found", found) < 0 ||
+        !(text = json_dumps(details, JSON_COMPACT)))
         return error_out_of_memory(e);
-    buffer_format(&b, "{\"found\":%s}", user);
     free(x->details);
-    x->details = buffer_take(&b);
-    return x->details ? 0 : error_out_of_memory(e);
+    x->details = TAKE(text);
+    return 0;
 }
 
 int execution_start_link(struct execution *x, const char *origin, const struct user *known,
@@ -226,7 +225,7 @@ int execution_start_link(struct execution *x, const char *origin, const struct u
     if (r == 0)
         r = execution_set_known(x, known, e);
     if (r == 0 && x->operation->kind == OPERATION_ADOPT)
-        r = note_found(x, known, e);
+        r = execution_note_found(x, x->link.known, e);
     return r < 0 ? r : execution_store_link(x, e);
 }
 

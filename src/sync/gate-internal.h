@@ -18,8 +18,6 @@
 
 struct gate {
     struct books *books;
-    const struct health *health;
-    const struct contact *contact;
     struct state *state;
     const struct engine_options *options;
     /* gate.c */

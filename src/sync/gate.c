@@ -12,21 +12,14 @@
 #include "base/log-ids.h"
 #include "base/log.h"
 #include "state/link.h"
-#include "sync/contact.h"
 #include "sync/gate-internal.h"
-#include "sync/health.h"
 
-int gate_new(struct gate **ret, struct books *b, const struct health *h,
-             const struct contact *c, struct error *e)
+int gate_new(struct gate **ret, struct books *b, struct error *e)
 {
     struct gate *g = calloc(1, sizeof(*g));
     if (!g)
         return error_out_of_memory(e);
-    *g = (struct gate){.books = b,
-                       .health = h,
-                       .contact = c,
-                       .state = books_state(b),
-                       .options = books_options(b)};
+    *g = (struct gate){.books = b, .state = books_state(b), .options = books_options(b)};
     g->paused_usec = (uint64_t)state_meta_number(g->state, "paused", 0);
     *ret = g;
     return 0;
@@ -41,8 +34,7 @@ struct gate *gate_free(struct gate *g)
 bool gate_is_open(const struct gate *g)
 {
     return g->options->tenant && !g->options->plan_only && !gate_is_paused(g) &&
-           !gate_observes(g) && !books_have_failed(g->books) && !books_audit_error(g->books) &&
-           health_state(g->health) == ENGINE_TENANT_OK && contact_is_known(g->contact);
+           !gate_observes(g) && !books_have_failed(g->books) && !books_audit_error(g->books);
 }
 
 bool gate_has_seen_plan(const struct gate *g)

@@ -9,20 +9,17 @@
 #include <stdint.h>
 
 struct books;
-struct contact;
 struct engine_choice;
 struct error;
 struct gate;
 struct guard_input;
 struct guard_verdict;
-struct health;
 struct operation;
 
 /* All borrowed. */
-int gate_new(struct gate **ret, struct books *b, const struct health *h,
-             const struct contact *c, struct error *e);
+int gate_new(struct gate **ret, struct books *b, struct error *e);
 struct gate *gate_free(struct gate *g);
-/* May anything be sent at all? */
+/* May anything be sent at all, as far as we are concerned? */
 bool gate_is_open(const struct gate *g);
 
 /* Parks what is beyond its budget, releases what fits again. Of the whole plan, or of the
@@ -34,6 +31,9 @@ void gate_budgets_are_new(struct gate *g);     /* a person configured them */
 /* The budgets as they stand, for the plan as far as it is made; nothing is parked for it. */
 int gate_budgets(const struct gate *g, struct guard_input *ret_input, struct guard_verdict *ret,
                  struct error *e);
+/* Seats: [guard] max_users. */
+struct engine_seats;
+int gate_seats(const struct gate *g, struct engine_seats *ret, struct error *e);
 /* Has its budget room for it now? What has none is parked by the next look of the guard. */
 int gate_may_start(const struct gate *g, const struct operation *o, bool *ret, struct error *e);
 

@@ -191,6 +191,11 @@ int engine_budgets(const struct engine *n, struct guard_input *ret_input,
     return gate_budgets(n->gate, ret_input, ret, e);
 }
 
+int engine_seats(const struct engine *n, struct engine_seats *ret, struct error *e)
+{
+    return gate_seats(n->gate, ret, e);
+}
+
 int engine_distrust_state(struct engine *n, struct error *e)
 {
     int r = distrust_begin(n->books, e);

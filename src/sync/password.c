@@ -28,14 +28,12 @@
 #include "state/queue.h"
 #include "sync/books.h"
 #include "sync/engine-types.h"
-#include "sync/gate.h"
 #include "tenant/client.h"
 
 #define NAMES_IN_ALARM 10
 
 struct passwords {
     struct books *books;
-    const struct gate *gate;
     const struct engine_options *options;
     struct setting *current; /* one that is being set anew; or NULL */
     uint64_t due_usec;       /* when the next of them is due; 0: none, or nothing can be done */
@@ -73,13 +71,12 @@ uint64_t passwords_due_usec(const struct passwords *w)
     return w->due_usec;
 }
 
-int passwords_new(struct passwords **ret, struct books *b, const struct gate *g,
-                  struct error *e)
+int passwords_new(struct passwords **ret, struct books *b, struct error *e)
 {
     struct passwords *w = calloc(1, sizeof(*w));
     if (!w)
         return error_out_of_memory(e);
-    *w = (struct passwords){.books = b, .gate = g, .options = books_options(b)};
+    *w = (struct passwords){.books = b, .options = books_options(b)};
     *ret = w;
     return 0;
 }
@@ -300,12 +297,12 @@ static int begin(struct passwords *w, char *entry_id_taken, struct error *e)
     return r;
 }
 
-int passwords_turn(struct passwords *w, struct error *e)
+int passwords_turn(struct passwords *w, bool may_send, struct error *e)
 {
     CLEANUP(freep) char *entry_id = NULL;
     uint64_t next = 0;
     w->due_usec = 0;
-    if (w->current || w->closed || !passwords_are_handed_on(w) || !gate_is_open(w->gate))
+    if (w->current || w->closed || !passwords_are_handed_on(w) || !may_send)
         return 0;
     int r = password_due_next(books_state(w->books), &entry_id, &next, e);
     if (r != 0)

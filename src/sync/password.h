@@ -8,14 +8,12 @@
 
 struct books;
 struct error;
-struct gate;
 struct operation;
 struct passwords;
 struct secret;
 
 /* All borrowed. */
-int passwords_new(struct passwords **ret, struct books *b, const struct gate *g,
-                  struct error *e);
+int passwords_new(struct passwords **ret, struct books *b, struct error *e);
 struct passwords *passwords_free(struct passwords *w);
 void passwords_close(struct passwords *w); /* none begins any more */
 
@@ -26,6 +24,7 @@ bool passwords_are_busy(const struct passwords *w);
  * NULL: it was lost with an answer. */
 int passwords_hand_on(struct passwords *w, const struct operation *o,
                       const struct secret *secret, struct error *e);
-int passwords_turn(struct passwords *w, struct error *e); /* the next one that is due */
+/* The next one that is due. */
+int passwords_turn(struct passwords *w, bool may_send, struct error *e);
 void passwords_start_committed(struct passwords *w);
 uint64_t passwords_due_usec(const struct passwords *w); /* 0: none, or nothing can be done */

@@ -22,7 +22,6 @@
 #include "sync/books.h"
 #include "sync/drift.h"
 #include "sync/engine-types.h"
-#include "sync/gate.h"
 #include "sync/gone.h"
 #include "sync/health.h"
 #include "tenant/client.h"
@@ -30,7 +29,6 @@
 struct sweep {
     struct books *books;
     struct health *health;
-    const struct gate *gate;
     struct rules *rules;
     const struct engine_options *options;
     struct walk *walk;  /* under way; or NULL */
@@ -335,12 +333,12 @@ static void on_settled(const struct tenant_answer *failure, const struct error *
         walk_end(w);
 }
 
-void sweep_start(struct sweep *s)
+void sweep_start(struct sweep *s, bool may_ask)
 {
     bool anew = books_are_distrusted(s->books) && !s->has_read_anew;
     const struct sync_options *o = s->options->sync;
     due_after(s, anew ? o->retry_min_usec : o->verify_interval_usec);
-    if (s->walk || s->closed || !gate_is_open(s->gate))
+    if (s->walk || s->closed || !may_ask)
         return;
     s->walk = calloc(1, sizeof(*s->walk));
     if (!s->walk)
@@ -393,14 +391,14 @@ uint64_t sweep_due_usec(const struct sweep *s)
     return s->due_usec;
 }
 
-int sweep_new(struct sweep **ret, struct books *b, struct health *h, const struct gate *g,
+int sweep_new(struct sweep **ret, struct books *b, struct health *h,
               struct rules *rules, struct error *e)
 {
     struct sweep *s = calloc(1, sizeof(*s));
     if (!s)
         return error_out_of_memory(e);
     *s = (struct sweep){
-        .books = b, .health = h, .gate = g, .rules = rules, .options = books_options(b)};
+        .books = b, .health = h, .rules = rules, .options = books_options(b)};
     *ret = s;
     return 0;
 }

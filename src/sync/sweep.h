@@ -8,14 +8,13 @@
 
 struct books;
 struct error;
-struct gate;
 struct health;
 struct rules;
 struct sweep;
 
 /* All borrowed. */
-int sweep_new(struct sweep **ret, struct books *b, struct health *h, const struct gate *g,
-              struct rules *rules, struct error *e);
+int sweep_new(struct sweep **ret, struct books *b, struct health *h, struct rules *rules,
+              struct error *e);
 struct sweep *sweep_free(struct sweep *s);
 void sweep_close(struct sweep *s); /* what is under way ends, and none begins any more */
 
@@ -25,5 +24,6 @@ void sweep_read_anew(struct sweep *s); /* the state is an older copy: all are re
 bool sweep_has_read_anew(const struct sweep *s); /* … and were, since then */
 /* Since it was asked last every linked user was read. */
 bool sweep_take_whole(struct sweep *s);
-void sweep_start(struct sweep *s);               /* it is due */
-uint64_t sweep_due_usec(const struct sweep *s);  /* 0: never */
+/* It is due. may_ask: else it is due again later. */
+void sweep_start(struct sweep *s, bool may_ask);
+uint64_t sweep_due_usec(const struct sweep *s); /* 0: never */

@@ -44,11 +44,17 @@ static bool nothing_under_way(const struct engine *n, bool more, size_t n_picked
             health_state(n->health) != ENGINE_TENANT_OK);
 }
 
+bool turn_may_send(const struct engine *n)
+{
+    return gate_is_open(n->gate) && health_state(n->health) == ENGINE_TENANT_OK &&
+           contact_is_known(n->contact);
+}
+
 static int settle_idle(struct engine *n, struct error *e)
 {
     /* With the tenant away or writing paused, what is READY waits: the run is not over, the
      * work is. */
-    bool blocked = !gate_is_open(n->gate) && !n->options.plan_only;
+    bool blocked = !turn_may_send(n) && !n->options.plan_only;
     if (books_run(n->books) && !blocked && !n->stopping) {
         int r = run_close(n->books, e);
         if (r < 0)
@@ -91,11 +97,11 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
         if (r == 0)
             contact_evaluated(n->contact);
     }
-    if (r == 0 && gate_is_open(n->gate) && !n->stopping && !gather_outcomes(n, more))
+    if (r == 0 && turn_may_send(n) && !n->stopping && !gather_outcomes(n, more))
         r = delivery_pick(n->delivery, &n_picked, e);
     *ret_picked += n_picked;
     if (r == 0)
-        r = passwords_turn(n->passwords, e);
+        r = passwords_turn(n->passwords, turn_may_send(n), e);
     return r;
 }
 
@@ -107,7 +113,7 @@ static int start_revocations(struct engine *n, size_t *ret_picked, struct error 
     if (r == 0 && planned)
         r = gate_apply_to_revocations(n->gate, e);
     books_take(n->books, WORK_REVOCATIONS);
-    if (r == 0 && gate_is_open(n->gate) && !n->stopping)
+    if (r == 0 && turn_may_send(n) && !n->stopping)
         r = delivery_pick_revocations(n->delivery, ret_picked, e);
     return r;
 }
@@ -126,7 +132,7 @@ static void look_at_alarms(struct engine *n, bool settled)
     bool due = at && at <= clock_steady_usec();
     if (n->options.plan_only || (!due && !(settled && books_have(n->books, WORK_ALARMS))))
         return;
-    struct alarm_facts facts = {.settled = settled && gate_is_open(n->gate),
+    struct alarm_facts facts = {.settled = settled && turn_may_send(n),
                                 .adoption_open = contact_adoption_open(n->contact),
                                 .paused = gate_is_paused(n->gate),
                                 .paused_usec = gate_paused_usec(n->gate)};
@@ -146,7 +152,7 @@ static int turn(struct engine *n, struct error *e)
     if (r == 0 &&
         (books_have(n->books, WORK_REVOCATIONS) || reading_is_under_way(n->reading) || more))
         r = start_revocations(n, &n_picked, e);
-    if (r == 0 && ahead && gate_is_open(n->gate))
+    if (r == 0 && ahead && turn_may_send(n))
         r = pick_ahead(n, &n_picked, e);
     if (r == 0 && !reading_is_under_way(n->reading))
         r = books_write(n->books, e);
@@ -249,7 +255,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         health_ask(n->health);
     uint64_t sweep = sweep_due_usec(n->sweep);
     if (sweep && sweep <= now)
-        sweep_start(n->sweep);
+        sweep_start(n->sweep, turn_may_send(n));
     books_wake(n->books, WORK_DUE);
     return 0;
 }

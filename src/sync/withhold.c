@@ -103,7 +103,10 @@ int withhold_roles(const struct planner_input *in, struct planner_result *ret, s
     static const struct user nobody;
     bool linked = in->link == PLANNER_ACTIVE || in->link == PLANNER_DISABLED;
     const struct user *has = linked ? in->known : in->found ? in->found : &nobody;
-    if (in->presence != PLANNER_WANTED || !in->conflicts.n_items || in->wanted->disabled)
+    /* Who is disabled gets no role, but for those with whom a user is made. */
+    bool is_made = !linked && in->claim == PLANNER_LOGIN_FREE;
+    if (in->presence != PLANNER_WANTED || !in->conflicts.n_items ||
+        (in->wanted->disabled && !is_made))
         return 0;
     CLEANUP(user_freep) struct user *stays = user_new();
     int rc = stays ? choose(in, has, stays, ret) : -ENOMEM;

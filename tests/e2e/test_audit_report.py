@@ -131,6 +131,8 @@ def test_report(t):
     text = read(page_file)
     page, found = Page(text), tables(folder)
     check_page(page, text)
+    check_contrast(text)
+    check_narrow(t, page_file)
     check_lists(page.rows, found)
     check_delays(daemon, page.rows["delays"], found["delays"])
     drawn = Page(in_browser(t, page_file))
@@ -143,6 +145,41 @@ def test_report(t):
         need(data.read(5) == b"%PDF-", "it prints")
     shown = daemon.ctl("audit", "report", daemon.audit_file).out
     need("The audit is whole" in shown and "Joiners" in shown and "bob" in shown, "text", shown)
+
+
+FRAME = """<!DOCTYPE html><body style="margin:0"><iframe id="f" src="%s" style="width:320px;height:900px;border:0"></iframe>
+<script>f.onload = () => { const d = f.contentDocument.documentElement;
+document.title = d.scrollWidth + "/" + d.clientWidth }</script>"""
+
+
+def check_narrow(t, page_file):
+    """On a telephone of 320 pixels only tables and the chart scroll sideways, not the page."""
+    bare_file, frame = t.path("bare.html"), t.path("frame.html")
+    with open(bare_file, "w", encoding="utf-8") as out: # a page that runs nothing may not be looked into from outside
+        out.write(re.sub('<meta http-equiv="Content-Security-Policy"[^>]*>', "", read(page_file)))
+    with open(frame, "w", encoding="utf-8") as out:
+        out.write(FRAME % os.path.basename(bare_file))
+    title = Page(in_browser(t, frame, "--allow-file-access-from-files", "--virtual-time-budget=3000", "--dump-dom")).title
+    wide, shown = (int(n) for n in title.split("/"))
+    need(wide <= shown, "no sideways scrolling at 320 pixels", title)
+
+
+def luminance(colour):
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * c for c in colour[1:])
+    parts = [int(digits[i:i + 2], 16) / 255 for i in (0, 2, 4)]
+    parts = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+
+def check_contrast(text):
+    """WCAG 2.2, AA, in both colour schemes: 4.5 for texts, 3 for the parts of the chart."""
+    blocks = [dict(re.findall(r"--(\w+):(#\w+)", block)) for block in re.findall(r":root\{([^}]*)\}", text)]
+    need(len(blocks) == 2, "light and dark", blocks)
+    for colours in (blocks[0], {**blocks[0], **blocks[1]}):
+        for name, least in (("ink", 4.5), ("soft", 4.5), ("good", 4.5), ("bad", 4.5), ("link", 4.5), ("in", 3), ("out", 3), ("other", 3)):
+            for below in ("page", "box"):
+                low, high = sorted((luminance(colours[name]), luminance(colours[below])))
+                need((high + 0.05) / (low + 0.05) >= least, "contrast", name, below, colours)
 
 
 def check_page(page, text):

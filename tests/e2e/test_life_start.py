@@ -79,6 +79,10 @@ def test_seats(t):
     rows = d.ctl("holds", "--json", code=None).json["holds"]
     need([(r["cause"], r["people"]) for r in rows] == [("seats", 15)], "one cause", rows)
     need("max_users" in d.ctl("holds", code=None).out, "that says so")
+    status = d.ctl("status", code=None).out
+    need("25 of 25 used, 15 wait for one" in status, "status shows the seats", status)
+    seats = d.ctl("status", "--json", code=None).json["seats"]
+    need(seats == {"used": 25, "max": 25, "waiting": 15}, "and for programs", seats)
     for uid in enabled(tenant)[:3]:
         ground.leave(group, uid)
     wait_held(d, "no-seat", 12)

@@ -688,6 +688,7 @@ void bed_check_ledgers(struct bed *b)
 {
     check_ledger_by_hand(b);
     bed_each_audit(b, check_ledger, NULL);
+    bed_check_known(b);
 }
 
 size_t bed_ledger(struct bed *b, const char *bucket, const char *code)

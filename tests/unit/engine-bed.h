@@ -88,6 +88,7 @@ size_t bed_approve(struct bed *b);
 
 /* Every run that ended adds up, and nobody is left pending in it. */
 void bed_check_ledgers(struct bed *b);
+void bed_check_known(struct bed *b); /* bed-known.c */
 /* A number of the last run's ledger: ("created", NULL), ("held", "budget"), ("seen", NULL). */
 size_t bed_ledger(struct bed *b, const char *bucket, const char *code);
 /* Audit rows; NULL: any. */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "failing-memory.h"
@@ -141,6 +142,7 @@ static bool plan_failing(const struct planner_row *row, long fail_at, struct pla
         .known = known,
         .granted = granted,
         .disabled_by_us = row->disabled_by_us,
+        .disabled_as_dormant = row->disabled_as_dormant,
         .leaving_usec = row->leaving,
         .disabled_usec = row->disabled,
         .claim = row->claim,
@@ -184,6 +186,22 @@ void planner_row_plan(const struct planner_row *row, struct planner_result *ret)
 }
 
 
+char *planner_changes_text(const struct planner_result *r)
+{
+    struct buffer b = {0};
+    for (size_t i = 0; i < r->operations.n_items; i++) {
+        const struct operation *o = r->operations.items[i];
+        buffer_format(&b, "%s%s%s%s", i ? "; " : "", operation_kind_name(o->kind),
+                      o->revokes ? "(revokes)" : "", o->dormant ? "(dormant)" : "");
+        buffer_add_text(&b, o->remakes ? "(remakes)" : "");
+        for (size_t k = 0; k < o->n_changes; k++)
+            buffer_format(&b, " %s %s>%s", o->changes[k].field,
+                          o->changes[k].from ? o->changes[k].from : "-",
+                          o->changes[k].to ? o->changes[k].to : "-");
+    }
+    return buffer_take(&b);
+}
+
 void planner_rows_check(const struct planner_row *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -199,6 +217,7 @@ void planner_rows_check(const struct planner_row *rows, size_t n)
                        o->state == OPERATION_READY || (o->reason && o->cause && o->sentence));
         }
         planner_result_done(&r);
+        assert_row(rows[i].name, !r.operations.items && !r.operations.n_items && !r.wanted);
     }
 }
 

@@ -28,7 +28,7 @@ struct planner_row {
     uint64_t leaving, disabled, delete_after;
     const char *twin, *quirks, *other_tenant;
     bool revoked, user_vanished, maybe_renamed, renamed_there, repair, state_restored, conflict;
-    bool dormant_disable, create_disabled, found_disabled, says_nothing;
+    bool disabled_as_dormant, dormant_disable, create_disabled, found_disabled, says_nothing;
     uint64_t start, ahead, used, dormant_after;
 };
 
@@ -40,6 +40,8 @@ extern const struct parts *planner_parts;
 extern const struct parts planner_one_part;
 
 void planner_row_plan(const struct planner_row *row, struct planner_result *ret);
+/* "field from>to" of each operation, "-": none; operations stand behind one another with "; ". */
+char *planner_changes_text(const struct planner_result *r);
 /* Of each row comes what it expects, and whoever waits can be told why. */
 void planner_rows_check(const struct planner_row *rows, size_t n);
 /* Whatever allocation fails, it is said, and nothing comes back that could be carried out. */

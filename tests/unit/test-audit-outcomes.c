@@ -182,7 +182,7 @@ static void test_is_found(void **state)
     struct audit_export *x = open_export(f, false);
     struct operation *ann = operation(5, OPERATION_UPDATE, "ann");
     struct operation *bob = operation(6, OPERATION_DISABLE, "bob");
-    uint64_t n_unknown = 0;
+    struct audit_doubts doubts = {0};
 
     intend(f, ann);
     intend(f, bob);
@@ -207,9 +207,9 @@ static void test_is_found(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct audit_filter filter = rows[i].filter;
 
-        filter.n_unknown = &n_unknown;
+        filter.doubts = &doubts;
         struct seen s = seen(f, filter, audit_path);
-        if (strcmp(s.logins, rows[i].logins) != 0 || n_unknown)
+        if (strcmp(s.logins, rows[i].logins) != 0 || doubts.n_unknown)
             fail_msg("row %zu: %s", i, s.logins);
     }
     operation_free(ann);
@@ -257,7 +257,7 @@ static void test_intent_elsewhere(void **state)
     struct operation *o = operation(5, OPERATION_UPDATE, "ann");
     struct audit_verify_result v = {0};
     struct audit_who w = {.field = "team", .name = "Sales"};
-    uint64_t n_unknown = 0;
+    struct audit_doubts doubts = {0};
 
     intend(f, o);
     ok(f, audit_export_run(x, &f->e));
@@ -265,30 +265,29 @@ static void test_intent_elsewhere(void **state)
     assert_int_equal(rename(audit_path, rotated_path), 0);
     ok(f, audit_export_run(x, &f->e));
     audit_export_close(x);
-    struct seen s = seen(f, (struct audit_filter){.n_unknown = &n_unknown}, audit_path);
+    struct seen s = seen(f, (struct audit_filter){.doubts = &doubts}, audit_path);
     assert_int_equal(s.n_missing, 1);
-    assert_int_equal(n_unknown, 1);
+    assert_int_equal(doubts.n_unknown, 1);
     assert_string_equal(s.kinds, "- ");
     assert_string_equal(s.ids, "- ");
-    n_unknown = 0;
-    s = seen(f, (struct audit_filter){.kind = "update", .n_unknown = &n_unknown}, audit_path);
+    audit_doubts_done(&doubts);
+    s = seen(f, (struct audit_filter){.kind = "update", .doubts = &doubts}, audit_path);
     assert_int_equal(s.n, 0);
-    assert_int_equal(n_unknown, 1);
+    assert_int_equal(doubts.n_unknown, 1);
     ok(f, audit_verify(FILES(audit_path), NULL, &v, &f->e));
     assert_int_equal(v.n_findings, 0);
     assert_int_equal(v.n_unknown, 1);
     audit_verify_result_done(&v);
     ok(f, audit_who(&w, FILES(audit_path), &f->e));
     assert_int_equal(w.n_people, 0);
-    assert_int_equal(w.n_unknown, 1);
+    assert_int_equal(w.doubts.n_unknown, 1);
     audit_who_done(&w);
     /* With both files it is all there. */
-    w.n_unknown = 0;
     ok(f, audit_who(&w, FILES(audit_path, rotated_path), &f->e));
     assert_int_equal(w.n_people, 1);
     assert_true(w.people[0].holds);
     assert_string_equal(w.people[0].login, "ann");
-    assert_int_equal(w.n_unknown, 0);
+    assert_int_equal(w.doubts.n_unknown, 0);
     audit_who_done(&w);
     operation_free(o);
 }

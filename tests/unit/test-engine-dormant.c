@@ -103,6 +103,21 @@ static void test_lost_before_a_login(void **state)
     assert_int_equal(in.spent[BUDGET_DORMANT], 0);
 }
 
+/* A step of the wall clock that is doubted is doubted by the one who carries it out, too: else he
+ * would drop what is planned, and ask the tenant for ever. */
+static void test_clock_set_back(void **state)
+{
+    struct bed *b = *state;
+    dormant(b, 1);
+    bed_advance(b, 23 * HOUR);
+    bed_set_clock(b, b->now - 30 * DAY);
+    for (int i = 0; i < 240; i++) {
+        bed_set_clock(b, b->now - 3 * USEC_PER_SEC); /* so that it stays in doubt */
+        bed_advance(b, MINUTE);
+    }
+    assert_int_equal(n_disabled(b), 1);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +125,7 @@ int main(int argc, char **argv)
         scenario(test_leaves_later),
         scenario(test_lost_after_a_login),
         scenario(test_lost_before_a_login),
+        scenario(test_clock_set_back),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)

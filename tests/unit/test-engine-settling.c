@@ -289,6 +289,32 @@ static void test_oldest_first(void **state)
     assert_string_equal(text, "u0 u1 u2 u3 u4 u5 ");
 }
 
+/* Who was being made when rosterd ended may have the seat: nobody is told that there is one. */
+static bool arrives(void *userdata)
+{
+    (void)userdata;
+    return true;
+}
+
+static void test_seats_after_a_crash(void **state)
+{
+    struct bed *b = *state;
+    b->sync.max_users = 1;
+    b->tenant->cancelled_takes_effect = arrives;
+    people(b, 2, "support");
+    bed_start(b);
+    bed_run(b);
+    b->tenant->hold = true;
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_SEATS), 1);
+    bed_crash(b);
+    fake_tenant_release(b->tenant);
+    bed_sync(b);
+    assert_int_equal(bed_audit(b, "release", REASON_SEATS, NULL), 0);
+    assert_int_equal(b->tenant->n_users, 1);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_SEATS), 1);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +326,7 @@ int main(int argc, char **argv)
         scenario(test_lost_and_no_role_since),
         scenario(test_lost_and_renamed),
         scenario(test_waiting_is_quiet),
+        scenario(test_seats_after_a_crash),
         scenario(test_oldest_first),
         scenario(test_audit_cannot_be_written),
     };

@@ -326,32 +326,32 @@ static void test_is_open(void **state)
         b = bed_laid("", sets[i]);
         if (b->options.tenant)
             bed_sync(b);
-        assert_false(gate_is_open(b->engine->gate));
+        assert_false(turn_may_send(b->engine));
         bed_free(b);
     }
     b = bed_laid("", writing);
     struct gate *g = b->engine->gate;
-    assert_false(gate_is_open(g)); /* nobody asked the tenant yet */
+    assert_false(turn_may_send(b->engine)); /* nobody asked the tenant yet */
     bed_sync(b);
-    assert_true(gate_is_open(g));
+    assert_true(turn_may_send(b->engine));
     bed_ok(b, gate_pause(g, true, 0, &e));
-    assert_false(gate_is_open(g));
+    assert_false(turn_may_send(b->engine));
     bed_ok(b, gate_pause(g, false, 0, &e));
-    assert_true(gate_is_open(g));
+    assert_true(turn_may_send(b->engine));
     books_audit_written(b->engine->books, false, "no space left");
-    assert_false(gate_is_open(g));
+    assert_false(turn_may_send(b->engine));
     books_audit_written(b->engine->books, true, NULL);
-    assert_true(gate_is_open(g));
+    assert_true(turn_may_send(b->engine));
     health_failed(b->engine->health, &(struct tenant_answer){.class = TENANT_AWAY}, NULL);
-    assert_false(gate_is_open(g));
+    assert_false(turn_may_send(b->engine));
     health_fine(b->engine->health);
-    assert_true(gate_is_open(g));
+    assert_true(turn_may_send(b->engine));
     error_set(&e, -EIO, "broken");
     books_failed(b->engine->books, &e);
-    assert_false(gate_is_open(g));
+    assert_false(turn_may_send(b->engine));
     bed_free(b);
     fail_after = 0;
-    assert_int_equal(gate_new(&g, NULL, NULL, NULL, &e), -ENOMEM);
+    assert_int_equal(gate_new(&g, NULL, &e), -ENOMEM);
     fail_after = -1;
 }
 

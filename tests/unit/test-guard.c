@@ -128,6 +128,44 @@ static void test_trips(void **state)
     }
 }
 
+/* What is under way counts as what was done (T74), before the plan is looked at and when one
+ * starts. */
+static void test_room(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t spent, let_through, pending, room;
+        const char *waits;
+    } rows[] = {
+        {"nothing yet", 0, 0, 7, 5, "so 2 wait."},
+        {"done", 2, 0, 7, 3, "so 4 wait."},
+        {"under way", 0, 2, 7, 3, "so 4 wait."},
+        {"done and under way", 2, 2, 7, 1, "so 6 wait."},
+        {"one is left", 3, 1, 1, 1, "so 0 wait."},
+        {"none is left", 3, 2, 1, 0, "so 1 waits."},
+        {"more than there were", 4, 4, 1, 0, "so 1 waits."},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct guard_input in = {.n_linked = 100};
+        struct guard_verdict v;
+        char text[512];
+        in.spent[BUDGET_DISABLE] = rows[i].spent;
+        in.let_through[BUDGET_DISABLE] = rows[i].let_through;
+        in.pending[BUDGET_DISABLE] = rows[i].pending;
+        guard_evaluate(&in, &options, &v);
+        assert_row(rows[i].name, v.limit[BUDGET_DISABLE] == 5);
+        assert_row(rows[i].name, v.room[BUDGET_DISABLE] == rows[i].room);
+        assert_row(rows[i].name, guard_has_room(&v, BUDGET_DISABLE, rows[i].spent,
+                                                rows[i].let_through) == (rows[i].room > 0));
+        guard_sentence(BUDGET_DISABLE, &in, &v, &options, text, sizeof(text));
+        assert_row(rows[i].name, strstr(text, rows[i].waits));
+        assert_row(rows[i].name,
+                   v.limit[BUDGET_CREATE] == SIZE_MAX && v.room[BUDGET_CREATE] == SIZE_MAX);
+        assert_row(rows[i].name, !v.limit[0] && !v.room[0] && !v.tripped[0]);
+    }
+}
+
 static void test_sentence_and_names(void **state)
 {
     (void)state;
@@ -168,6 +206,7 @@ int main(void)
         cmocka_unit_test(test_budget_of),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_trips),
+        cmocka_unit_test(test_room),
         cmocka_unit_test(test_sentence_and_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

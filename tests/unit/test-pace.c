@@ -422,8 +422,7 @@ static void test_slow_limits(void **state)
         &p, 0,
         0); /* and a tenant that refuses the very first request, at the first microsecond */
     pace_throttled(&p, 0, 0, 0);
-    assert_true(p.rate == 0.2 && p.ceiling == 0.8);
-    assert_true(p.cut_usec != 0);
+    assert_true(p.rate == 0.2 && p.ceiling == 0.8 && p.cut_usec != 0);
     assert_int_equal(pace_wait(&p, 0, 0), USEC_PER_SEC);
 }
 
@@ -441,7 +440,6 @@ static void test_ceiling_follows(void **state)
     now += 95 * USEC_PER_SEC;
     send_until(&p, &now, now + 2 * USEC_PER_SEC);
     double rate = p.rate;
-    assert_true(rate > first / 2);
     for (int i = 0; i < 400; i++) /* more than one in ten */
         pace_throttled(&p, now, 0, 0);
     assert_true(p.rate < rate && p.rate >= rate / 2);
@@ -466,8 +464,6 @@ static void test_writes_of_a_second(void **state)
     assert_int_equal(pace_second(&p, START + USEC_PER_SEC + 2), 9);
     p.rate = 3.5; /* it was faster before */
     assert_int_equal(pace_second(&p, START + USEC_PER_SEC + 2), 4);
-    p.rate = 9;
-    assert_int_equal(pace_second(&p, START + USEC_PER_SEC + 2), 9);
     pace_written(&p, START + 9 * USEC_PER_SEC); /* after a while nothing of before counts */
     assert_int_equal(pace_second(&p, START + 9 * USEC_PER_SEC), 1);
 }

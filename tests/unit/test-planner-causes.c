@@ -46,6 +46,9 @@ static const struct planner_row rows[] = {
     ROW("conflict, linked", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Payer,Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "profile:role-conflict = held", .conflict = true),
     ROW("conflict, exchanged", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "profile = pending", .conflict = true),
     ROW("conflict with a supervisor's", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Buyer -", "anna a@x Sales Payer -", NULL, "profile:role-conflict = held", .conflict = true),
+    ROW("conflict, no team", PLANNER_SKIPPED, PLANNER_ACTIVE, NULL, "anna a@x Sales Payer -", "anna - - Payer -", "disable = leaving", .conflict = true),
+    ROW("conflict, renamed", PLANNER_WANTED, PLANNER_ACTIVE, "maria a@x Sales Payer,Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "rename profile profile:role-conflict = held", .conflict = true),
+    ROW("conflict, disabled and renamed", PLANNER_WANTED, PLANNER_DISABLED, "maria a@x Sales Payer,Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "enable rename profile profile:role-conflict = held", .conflict = true, .disabled_by_us = true),
     ROW("conflict, disabled by us", PLANNER_WANTED, PLANNER_DISABLED, "anna a@x Sales Payer,Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "enable profile:role-conflict = held", .conflict = true, .disabled_by_us = true),
     ROW("conflict, disabled in the directory", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Payer,Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "disable = pending", .conflict = true, .wanted_disabled = true),
     ROW("conflict of many", PLANNER_WANTED, PLANNER_UNLINKED, "anna a@x Sales Payer,B1,B2,B3,B4,B5,B6,B7,B8,B9 -", NULL, NULL,
@@ -114,6 +117,10 @@ static void test_conflicts(void **state)
         assert_row(cases[i].role, !other == !cases[i].other &&
                                       (!other || !strcmp(other->name, cases[i].other)));
     }
+    CLEANUP(user_freep) struct user *user = user_of("x - - Agent,Boss -");
+    assert_string_equal(conflict_role(user, "AGENT")->name, "Agent");
+    assert_string_equal(conflict_role(user, "boss")->name, "Boss");
+    assert_null(conflict_role(user, "Payer"));
     const struct user_role ruled = {.name = (char *)"A", .source = {.rule = (char *)"R", .file = (char *)"f", .line = 3}};
     const struct user_role found = {.name = (char *)"B"};
     char sentence[800];
@@ -131,6 +138,113 @@ static void test_rows(void **state)
     planner_rows_check(rows, ARRAY_SIZE(rows));
 }
 
+/* One cause and one sentence, whichever of the two is looked at; and nobody leaves for it. */
+static void test_twins(void **state)
+{
+    (void)state;
+    static const char *const twins[] = {"uid=zoe", "uid=aaron", "uid=anna"};
+    static const char *const causes[] = {"name:uid=anna", "name:uid=aaron", "name:uid=anna"};
+    static const char *const sentences[] = {"holds uid=anna and uid=zoe,", "holds uid=aaron and uid=anna,", "holds"};
+    struct planner_row row = rows[0];
+    row.leaving = 5;
+    for (size_t i = 0; i < ARRAY_SIZE(twins); i++) {
+        struct planner_result r = {0};
+        row.twin = twins[i];
+        planner_row_plan(&row, &r);
+        assert_string_equal(r.operations.items[0]->cause, causes[i]);
+        assert_non_null(strstr(r.operations.items[0]->sentence, sentences[i]));
+        assert_int_equal(r.leaving_usec, 0);
+        planner_result_done(&r);
+    }
+}
+
+static const struct planner_row *find_row(const char *name)
+{
+    size_t i = 0;
+    while (i < ARRAY_SIZE(rows) - 1 && strcmp(rows[i].name, name) != 0)
+        i++;
+    assert_string_equal(rows[i].name, name);
+    return &rows[i];
+}
+
+/* All that is sent, and under which budget it counts. */
+static void test_changes(void **state)
+{
+    (void)state;
+    static const char *const expected[][2] = {
+        {"revoked", "disable(revokes) disabled false>true"},
+        {"revoked, no team", "disable(revokes) disabled false>true"},
+        {"revoked, no team, deleted in time", "delete"},
+        {"dormant, disabled", "disable(dormant) disabled false>true"},
+        {"dormant, reported", "update"},
+        {"gone there, made anew", "create(remakes) login_id ->anna first_name ->First last_name ->anna email ->a@x "
+                                  "team ->Sales role:Agent ->Agent skill:English ->50"},
+        {"conflict, linked", "profile role:Buyer ->Buyer"},
+        {"conflict, exchanged", "profile role:Buyer ->Buyer role:Payer Payer>-"},
+        {"conflict, disabled by us", "enable disabled true>false; profile role:Buyer ->Buyer"},
+        {"newcomer, created disabled", "create login_id ->anna first_name ->First last_name ->anna email ->a@x team "
+                                       "->Sales role:Agent ->Agent skill:English ->50 disabled ->true"},
+        {"starts soon", "create login_id ->anna first_name ->First last_name ->anna email ->a@x team ->Sales role:Agent "
+                        "->Agent skill:English ->50 disabled ->true"},
+        {"newcomer without team and mail", "create login_id ->anna first_name ->First last_name ->anna"},
+        {"renamed there, repair", "rename login_id anna>maria; profile last_name anna>maria"},
+        {"the tenant's skill and role", ""},
+        {"another skill than the tenant's", "update skill:RuledSkill 5>-; profile role:Ruled Ruled>-"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+        struct planner_result r = {0};
+        planner_row_plan(find_row(expected[i][0]), &r);
+        CLEANUP(freep) char *text = planner_changes_text(&r);
+        if (strcmp(text ? text : "", expected[i][1]) != 0)
+            fail_msg("row \"%s\": %s", expected[i][0], text);
+        planner_result_done(&r);
+    }
+}
+
+/* A grant that waits names the user as the tenant does today. */
+static void test_login_of_what_is_withheld(void **state)
+{
+    (void)state;
+    static const char *const expected[][4] = {
+        {"conflict, newcomer", "anna", "Payer", "Buyer"}, /* the first of those that nobody has */
+        {"conflict, renamed", "anna", "Buyer", "Payer"},
+        {"conflict, disabled and renamed", "anna", "Buyer", "Payer"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+        struct planner_result r = {0};
+        planner_row_plan(find_row(expected[i][0]), &r);
+        const struct operation *o = r.operations.items[r.operations.n_items - 1];
+        assert_string_equal(o->reason, REASON_ROLE_CONFLICT);
+        assert_string_equal(o->login, expected[i][1]);
+        assert_string_equal(o->cause, "conflict:payers buy nothing");
+        assert_string_equal(o->why + strlen("no rule gives role "), expected[i][2]);
+        assert_null(user_role(r.wanted, expected[i][2])); /* what is wanted of the user now */
+        assert_non_null(user_role(r.wanted, expected[i][3]));
+        planner_result_done(&r);
+    }
+}
+
+/* Whoever is revoked and out of scope goes on leaving from when that began. */
+static void test_revoked_leavers(void **state)
+{
+    (void)state;
+    struct planner_result r = {0};
+    planner_row_plan(find_row("revoked, no team"), &r);
+    assert_true(r.started_leaving && r.leaving_usec == NOW);
+    assert_int_equal(r.operations.items[0]->not_before_usec, 0);
+    planner_result_done(&r);
+    planner_row_plan(find_row("revoked, no team, leaving"), &r);
+    assert_true(!r.started_leaving && r.leaving_usec == 5);
+    planner_result_done(&r);
+    planner_row_plan(find_row("revoked, no team, deleted in time"), &r);
+    assert_true(!r.started_leaving && r.leaving_usec == 5);
+    assert_int_equal(r.operations.items[0]->not_before_usec, 7 + LATER);
+    planner_result_done(&r);
+    planner_row_plan(find_row("revoked"), &r);
+    assert_true(!r.started_leaving && r.leaving_usec == 0);
+    planner_result_done(&r);
+}
+
 static void test_memory(void **state)
 {
     (void)state;
@@ -142,6 +256,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conflicts),
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_twins),
+        cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_revoked_leavers),
+        cmocka_unit_test(test_login_of_what_is_withheld),
         cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

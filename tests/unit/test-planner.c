@@ -49,6 +49,7 @@ static const struct planner_row rows[] = {
     ROW("team", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Support Agent English:50", SAME, SAME, "update = pending"),
     ROW("level", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Agent English:60", SAME, SAME, "update = pending"),
     ROW("role and skill", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Agent,Seller English:50,French:1", SAME, SAME, "update profile = pending"),
+    ROW("a role before the others", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Agent,Aide English:50,Dutch:5", "anna a@x Sales Aide English:50", SAME, "update profile = pending"),
     ROW("two of each", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Agent,Seller,Buyer English:50,French:1,Dutch:2", SAME, SAME, "update profile = pending"),
     ROW("granted ones go", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales - -", SAME, SAME, "update profile = pending"),
     ROW("a supervisor's stay", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales - -", SAME, "anna - - - -", "= unchanged"),
@@ -72,6 +73,8 @@ static const struct planner_row rows[] = {
     ROW("invalid", PLANNER_INVALID, PLANNER_ACTIVE, NULL, SAME, SAME, "update:entry-invalid = held"),
     ROW("invalid, disabled", PLANNER_INVALID, PLANNER_DISABLED, NULL, SAME, SAME, "update:entry-invalid = held"),
     ROW("group missing, loss", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales - English:50", SAME, SAME, "profile:group-missing = pending", .group_missing = "cn=g"),
+    ROW("group missing, and something held before", PLANNER_WANTED, PLANNER_ACTIVE, "maria a@x Sales - English:50", SAME, SAME, "rename:rename-policy profile:group-missing = pending", .group_missing = "cn=g", .hold_renames = true),
+    ROW("group missing, role exchanged", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Buyer English:50", SAME, SAME, "profile:group-missing = pending", .group_missing = "cn=g"),
     ROW("group missing, lower level", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Agent English:40", SAME, SAME, "update:group-missing = pending", .group_missing = "cn=g"),
     ROW("group missing, gain", PLANNER_WANTED, PLANNER_ACTIVE, "anna b@x Sales Agent,Seller English:60", SAME, SAME, "update profile = pending", .group_missing = "cn=g"),
     ROW("group missing, other team", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Support Agent English:50", SAME, SAME, "update:group-missing = pending", .group_missing = "cn=g"),
@@ -89,6 +92,7 @@ static const struct planner_row rows[] = {
     ROW("gone, a successor", PLANNER_GONE, PLANNER_ACTIVE, NULL, SAME, SAME, "disable:relink = leaving", .successor = true),
     ROW("gone, disabled, kept", PLANNER_GONE, PLANNER_DISABLED, NULL, SAME, SAME, "= leaving", .disabled_by_us = true, .leaving = 5, .disabled = 7),
     ROW("gone, disabled, deleted later", PLANNER_GONE, PLANNER_DISABLED, NULL, SAME, SAME, "delete = leaving", .disabled_by_us = true, .leaving = 5, .disabled = 7, .delete_after = LATER),
+    ROW("gone, disabled as dormant", PLANNER_GONE, PLANNER_DISABLED, NULL, SAME, SAME, "delete = leaving", .disabled_as_dormant = true, .leaving = 5, .disabled = 7, .delete_after = LATER),
     ROW("gone, disabled by others", PLANNER_GONE, PLANNER_DISABLED, NULL, SAME, SAME, "= leaving", .leaving = 5, .delete_after = LATER),
     ROW("gone, deleted", PLANNER_GONE, PLANNER_DELETED, NULL, SAME, SAME, "= forget", .leaving = 5),
     ROW("invalid, deleted", PLANNER_INVALID, PLANNER_DELETED, NULL, SAME, SAME, "= skipped"),
@@ -151,6 +155,11 @@ static void test_times(void **state)
     assert_true(r.started_leaving);
     assert_int_equal(r.leaving_usec, NOW);
     assert_int_equal(r.operations.items[0]->not_before_usec, NOW + GRACE);
+    assert_string_equal(r.operations.items[0]->why, "gone from the directory: why");
+    planner_result_done(&r);
+
+    planner_row_plan(find_row("skipped"), &r);
+    assert_string_equal(r.operations.items[0]->why, "no longer a user: why");
     planner_result_done(&r);
 
     struct planner_row later = *find_row("gone");
@@ -178,6 +187,21 @@ static void test_times(void **state)
     planner_row_plan(find_row("returned in grace"), &r);
     assert_true(r.returned);
     assert_int_equal(r.leaving_usec, 0);
+    planner_result_done(&r);
+
+    planner_row_plan(find_row("the same"), &r);
+    assert_false(r.returned);
+    planner_result_done(&r);
+
+    struct planner_row invalid = *find_row("invalid");
+    invalid.leaving = 5; /* in doubt, so not leaving */
+    planner_row_plan(&invalid, &r);
+    assert_int_equal(r.leaving_usec, 0);
+    planner_result_done(&r);
+
+    planner_row_plan(find_row("role and skill"), &r);
+    assert_string_equal(r.operations.items[0]->why, "the rules give other values than the tenant holds");
+    assert_string_equal(r.operations.items[1]->why, "the directory gives other values than the tenant holds");
     planner_result_done(&r);
 
     planner_row_plan(find_row("gone, a successor"), &r); /* time alone does not release it */
@@ -210,6 +234,42 @@ static void test_changes(void **state)
     planner_result_done(&r);
 }
 
+/* All that is sent, and nothing else. */
+static void test_all_changes(void **state)
+{
+    (void)state;
+    static const char *const expected[][2] = {
+        {"newcomer", "create login_id ->anna first_name ->First last_name ->anna email ->a@x team ->Sales role:Agent "
+                     "->Agent skill:English ->50"},
+        {"gone", "disable disabled false>true"},
+        {"gone, disabled, deleted later", "delete"},
+        {"disabled_when", "disable disabled false>true"},
+        {"disabled by us, wanted", "enable disabled true>false"},
+        {"returned, changed", "enable disabled true>false; profile email a@x>b@x"},
+        {"mail cleared", "profile email a@x>-"},
+        {"team", "update team Sales>Support"},
+        {"level", "update skill:English 50>60"},
+        {"role and skill", "update skill:French ->1; profile role:Seller ->Seller"},
+        {"granted ones go", "update skill:English 50>-; profile role:Agent Agent>-"},
+        {"a role before the others", "update skill:Dutch ->5; profile role:Agent ->Agent"},
+        {"renamed", "rename login_id anna>maria; profile last_name anna>maria"},
+        {"login shared", "create"},
+        {"same mail", "adopt email A@X>a@x team Support>Sales role:Agent ->Agent skill:English ->50"},
+        {"at the tenant, later", "adopt"},
+        {"adopted, disabled here alone", "adopt disabled false>true"},
+        {"adopted, disabled on both sides", "adopt"},
+        {"left, the same (T32)", "adopt"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+        struct planner_result r = {0};
+        planner_row_plan(find_row(expected[i][0]), &r);
+        CLEANUP(freep) char *text = planner_changes_text(&r);
+        if (strcmp(text, expected[i][1]) != 0)
+            fail_msg("row \"%s\": %s", expected[i][0], text);
+        planner_result_done(&r);
+    }
+}
+
 static void test_takes_away(void **state)
 {
     (void)state;
@@ -229,6 +289,7 @@ static void test_takes_away(void **state)
         {"level lower", OPERATION_UPDATE, "skill:A", "50", "9", true},
         {"level no number before", OPERATION_UPDATE, "skill:A", "x", "5", false},
         {"level no number after", OPERATION_UPDATE, "skill:A", "5", "x", false},
+        {"level the same", OPERATION_UPDATE, "skill:A", "9", "9", false},
         {"level higher", OPERATION_UPDATE, "skill:A", "9", "50", false},
         {"mail changed", OPERATION_PROFILE, "email", "a", "b", false},
         {"mail cleared", OPERATION_PROFILE, "email", "a", NULL, true},
@@ -277,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_one_part),
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_all_changes),
         cmocka_unit_test(test_takes_away),
         cmocka_unit_test(test_same_person),
     };

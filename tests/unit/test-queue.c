@@ -344,11 +344,37 @@ static void test_alarms(void **state)
     commit(f);
 }
 
+/* Who may have been enabled already takes a seat, whether the answer is still to come or is to be
+ * read. */
+static void test_seats(void **state)
+{
+    struct fixture *f = *state;
+    static const enum operation_state states[] = {OPERATION_STARTED, OPERATION_HELD,
+                                                  OPERATION_READY};
+    size_t n = 0, ready = 0;
+    ok(f, state_begin(f->s, &f->e));
+    add(f, OPERATION_CREATE, "waits", OPERATION_READY, 1);
+    for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
+        CLEANUP(operation_freep)
+        struct operation *o = operation_new(OPERATION_ENABLE, "x", "x", (char[]){(char)('a' + (int)i), 0});
+        assert_non_null(o);
+        o->state = states[i];
+        if (o->state != OPERATION_STARTED)
+            assert_int_equal(operation_say(o, REASON_UNCLEAR, "unclear", "say"), 0);
+        ok(f, queue_store(f->s, o, &f->e));
+        ok(f, queue_seats_under_way(f->s, &n, &f->e));
+        ok(f, queue_seats_ready(f->s, &ready, &f->e));
+        assert_int_equal(n, i + 1);
+        assert_int_equal(ready, 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(test_store_and_load), test(test_next),   test(test_next_time),
         test(test_holds),          test(test_budget), test(test_alarms), test(test_shared),
+        test(test_seats),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -228,6 +228,7 @@ static void test_as_wanted(void **state)
         {"the same", "email=a@x; role:R; skill:S=1", "email=a@x; role:R; skill:S=1", "", true},
         {"more than wanted", "email=a@x", "email=a@x; first_name=A; role:R; skill:S=1", "", true},
         {"another mail", "email=a@x", "email=b@x", "", false},
+        {"another login", "login_id=a", "login_id=b", "", false},
         {"no mail", "email=a@x", "", "", false},
         {"no mail, and none is wanted", "email=", "", "", true},
         {"a form of it", "email=A@X", "email=a@x", "email=A@X", true},

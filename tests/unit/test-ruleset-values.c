@@ -263,7 +263,10 @@ static void test_memory(void **state)
 static void test_mistakes(void **state)
 {
     (void)state;
+    char longest[256] = "";
+    memset(longest, 'b', 255);
     struct mapping_rule rules[] = {
+        RULE(40, "H", .team = TEXT(41, longest)),
         RULE(1, "A", .team = TEXT(2, LONG_NAME), .roles = TEXT(3, "\"x\"y, a\tb, ${r}, ok, ok"),
              .skills = TEXT(5, "${s}:5, \"a\":x, " LONG_NAME), .skills_from = TEXT(6, "skill")),
         RULE(10, "B", .roles = TEXT(11, "a\xff"), .skills_from = TEXT(12, "SKILL"), .team = TEXT(13, "T")),

@@ -1,0 +1,328 @@
+/* One pass over the bytes. Texts without an escape, nearly all, are taken as they stand. */
+#include "config.h"
+
+#include "audit/form.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+
+#define DEPTH_MAX  16
+#define KEYS_MAX   64 /* of one object, without building it */
+#define DIGITS     18 /* always fit */
+#define DIGITS_MAX 24 /* of a number with a point */
+#define EXACT      15 /* a quotient of so many is the nearest double */
+
+struct span {
+    const char *text;
+    size_t size;
+};
+struct former {
+    const char *at, *end;
+    bool build;
+    char *room; /* for texts with escapes */
+    size_t size;
+    int depth;
+    bool many; /* an object has too many keys for being looked at here */
+};
+
+/* *ret is set only when something is built. */
+static bool read_value(struct former *f, json_t **ret);
+
+static bool take(struct former *f, char c)
+{
+    if (f->at == f->end || *f->at != c)
+        return false;
+    f->at++;
+    return true;
+}
+
+static int nibble(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Behind a backslash. Only a control character needs to be written by its number. */
+static bool undo_escape(struct former *f, char *to)
+{
+    static const char letters[] = "\"\\bfnrt", meanings[] = "\"\\\b\f\n\r\t";
+    char c = f->at < f->end ? *f->at++ : '\0';
+    const char *letter = c ? strchr(letters, c) : NULL;
+
+    if (letter) {
+        *to = meanings[letter - letters];
+        return true;
+    }
+    if (c != 'u' || f->end - f->at < 4 || memcmp(f->at, "00", 2) != 0)
+        return false;
+    int high = nibble(f->at[2]), low = nibble(f->at[3]);
+    *to = (char)(high << 4 | low);
+    f->at += 4;
+    return (high == 0 || high == 1) && low >= 0 && *to;
+}
+
+static bool read_escaped(struct former *f, const char *begin, struct span *ret)
+{
+    size_t n = (size_t)(f->at - begin);
+
+    if (!f->room && !(f->room = malloc(f->size)))
+        return false;
+    memcpy(f->room, begin, n);
+    while (f->at < f->end && *f->at != '"') {
+        char c = *f->at++;
+
+        if ((unsigned char)c < 0x20 || (c == '\\' && !undo_escape(f, &c)))
+            return false;
+        f->room[n++] = c;
+    }
+    *ret = (struct span){f->room, n};
+    return take(f, '"');
+}
+
+/* Valid until the next text is read. */
+static bool read_text(struct former *f, struct span *ret)
+{
+    const char *begin;
+
+    if (!take(f, '"'))
+        return false;
+    for (begin = f->at; f->at < f->end && *f->at != '"' && *f->at != '\\'; f->at++)
+        if ((unsigned char)*f->at < 0x20)
+            return false;
+    if (f->at < f->end && *f->at == '\\')
+        return read_escaped(f, begin, ret);
+    *ret = (struct span){begin, (size_t)(f->at - begin)};
+    return take(f, '"');
+}
+
+/* How many are counted, and more than fit are only looked at. */
+static bool read_digits(struct former *f, uint64_t *value, int *n)
+{
+    const char *begin = f->at;
+
+    for (; f->at < f->end && *f->at >= '0' && *f->at <= '9'; f->at++, ++*n)
+        if (*n < DIGITS)
+            *value = *value * 10 + (uint64_t)(*f->at - '0');
+    return f->at > begin && *n <= DIGITS_MAX;
+}
+
+static bool read_number(struct former *f, json_t **ret)
+{
+    const char *all = f->at, *begin;
+    bool negative = take(f, '-'), real, zero = f->at < f->end && *f->at == '0';
+    uint64_t value = 0;
+    double divisor = 1;
+    int n = 0, whole;
+
+    begin = f->at;
+    if (!read_digits(f, &value, &n) || (zero && f->at - begin > 1))
+        return false;
+    whole = n;
+    real = take(f, '.');
+    if (real ? !read_digits(f, &value, &n) : n > DIGITS)
+        return false;
+    for (; whole < n; whole++)
+        divisor *= 10;
+    if (!f->build)
+        return true;
+    if (real && n > EXACT)
+        *ret = json_loadb(all, (size_t)(f->at - all), JSON_DECODE_ANY, NULL);
+    else if (real)
+        *ret = json_real((negative ? -1 : 1) * ((double)value / divisor));
+    else
+        *ret = json_integer((negative ? -1 : 1) * (json_int_t)value);
+    return *ret;
+}
+
+static bool read_word(struct former *f, json_t **ret)
+{
+    static const char *const words[] = {"true", "false", "null"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+        size_t n = strlen(words[i]);
+
+        if ((size_t)(f->end - f->at) < n || memcmp(f->at, words[i], n) != 0)
+            continue;
+        f->at += n;
+        if (f->build)
+            *ret = i == 2 ? json_null() : json_boolean(i == 0);
+        return true;
+    }
+    return false;
+}
+
+static bool is_among(const struct span *keys, size_t n, const struct span *key)
+{
+    for (size_t i = 0; i < n; i++)
+        if (keys[i].size == key->size && memcmp(keys[i].text, key->text, key->size) == 0)
+            return true;
+    return false;
+}
+
+/* A key of ours has no escape; one of details may. */
+static bool read_key(struct former *f, struct span *ret)
+{
+    return read_text(f, ret) && memchr(ret->text, '\0', ret->size) == NULL && take(f, ':');
+}
+
+static bool look_at_object(struct former *f)
+{
+    struct span keys[KEYS_MAX];
+    size_t n = 0;
+
+    do {
+        struct span key;
+
+        if (!read_key(f, &key))
+            return false;
+        if (n == KEYS_MAX || key.text == f->room) {
+            f->many = true;
+            return false;
+        }
+        if (is_among(keys, n, &key))
+            return false;
+        keys[n++] = key;
+        if (!read_value(f, NULL))
+            return false;
+    } while (take(f, ','));
+    return take(f, '}');
+}
+
+static bool build_object(struct former *f, json_t *object)
+{
+    size_t n = 0;
+
+    do {
+        CLEANUP(freep) char *kept = NULL;
+        struct span key;
+        json_t *value = NULL;
+
+        if (!read_key(f, &key))
+            return false;
+        if (key.text == f->room)
+            key.text = kept = strndup(key.text, key.size);
+        if (!key.text || !read_value(f, &value) ||
+            json_object_setn_new_nocheck(object, key.text, key.size, value) < 0)
+            return false;
+        if (json_object_size(object) != ++n)
+            return false; /* the key was there already */
+    } while (take(f, ','));
+    return take(f, '}');
+}
+
+static bool read_object(struct former *f, json_t **ret)
+{
+    if (f->build && !(*ret = json_object()))
+        return false;
+    if (take(f, '}'))
+        return true;
+    if (f->build ? build_object(f, *ret) : look_at_object(f))
+        return true;
+    if (f->build) {
+        json_decref(*ret);
+        *ret = NULL;
+    }
+    return false;
+}
+
+static bool read_array(struct former *f, json_t **ret)
+{
+    json_t *array = f->build ? json_array() : NULL;
+    bool fine = !f->build || array;
+
+    if (fine && take(f, ']')) {
+        if (f->build)
+            *ret = array;
+        return true;
+    }
+    do {
+        json_t *value = NULL;
+
+        fine = fine && read_value(f, &value) &&
+               (!f->build || json_array_append_new(array, value) == 0);
+    } while (fine && take(f, ','));
+    if (fine && take(f, ']')) {
+        if (f->build)
+            *ret = array;
+        return true;
+    }
+    json_decref(array);
+    return false;
+}
+
+static bool read_value(struct former *f, json_t **ret)
+{
+    struct span text;
+    bool fine;
+
+    if (f->at == f->end || f->depth == DEPTH_MAX)
+        return false;
+    f->depth++;
+    switch (*f->at) {
+    case '{':
+        f->at++;
+        fine = read_object(f, ret);
+        break;
+    case '[':
+        f->at++;
+        fine = read_array(f, ret);
+        break;
+    case '"':
+        fine = read_text(f, &text);
+        if (fine && f->build)
+            fine = (*ret = json_stringn_nocheck(text.text, text.size));
+        break;
+    case 't':
+    case 'f':
+    case 'n': fine = read_word(f, ret); break;
+    default: fine = read_number(f, ret);
+    }
+    f->depth--;
+    return fine;
+}
+
+static bool is_utf8(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)text[i] >= 0x80)
+            return text_is_utf8(text, size);
+    return true;
+}
+
+static bool read_line(const char *line, size_t size, bool build, json_t **ret)
+{
+    struct former f = {.at = line, .end = line + size, .build = build, .size = size};
+    bool fine = size && *line == '{' && is_utf8(line, size) && read_value(&f, ret) && f.at == f.end;
+
+    free(f.room);
+    if (!fine && f.many) {
+        json_t *object = NULL;
+
+        fine = read_line(line, size, true, &object);
+        json_decref(object);
+        return fine;
+    }
+    if (!fine && build) {
+        json_decref(*ret);
+        *ret = NULL;
+    }
+    return fine;
+}
+
+json_t *form_read(const char *line, size_t size)
+{
+    json_t *object = NULL;
+
+    return read_line(line, size, true, &object) ? object : NULL;
+}
+
+bool form_is_ours(const char *line, size_t size)
+{
+    return read_line(line, size, false, NULL);
+}

@@ -1,0 +1,131 @@
+/* What is asked of audit files: lines, and who had something. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "audit/audit.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "ctl/verbs.h"
+
+/* Whoever asks for one thing learns that the files do not fit together; verify says how. On
+ * standard error alone, since the answer itself stands. */
+int ctl_doubts(const struct ctl *c, const struct audit_doubts *d)
+{
+    CLEANUP(freep) char *file = output_printable(d->file ? d->file : "");
+
+    if (!audit_is_doubtful(d))
+        return EXIT_FINE;
+    if (!c->quiet)
+        (void)fprintf(stderr,
+                      "rosterctl: this answer is not to be relied on: the files are not one whole audit "
+                      "(%llu line%s that could not be read, %llu break%s between lines, %llu line%s with a "
+                      "number that another file has), first at %s:%u. `rosterctl audit verify` says what "
+                      "is wrong\n",
+                      (unsigned long long)d->n_unread, text_plural(d->n_unread),
+                      (unsigned long long)d->n_breaks, text_plural(d->n_breaks),
+                      (unsigned long long)d->n_again, text_plural(d->n_again), file ? file : "?", d->line);
+    return EXIT_FOUND;
+}
+
+static json_t *doubts_of(const struct audit_doubts *d)
+{
+    return json_pack("{s:I, s:I, s:I, s:I}", "unread", (json_int_t)d->n_unread, "breaks",
+                     (json_int_t)d->n_breaks, "again", (json_int_t)d->n_again, "unknown",
+                     (json_int_t)d->n_unknown);
+}
+
+static int show_line(const char *line, const json_t *view, void *userdata)
+{
+    struct ctl *c = userdata;
+
+    (void)line;
+    if (!c->json) {
+        render_audit_line(&c->output, view);
+        return output_flush(&c->output);
+    }
+    if (ctl_print_json(c, json_copy((json_t *)(uintptr_t)view), JSON_COMPACT) != EXIT_FINE)
+        return -ENOMEM;
+    return output_flush(&c->output);
+}
+
+int ctl_audit_show(struct ctl *c, const char *const *files, size_t n_files)
+{
+    CLEANUP(audit_doubts_done) struct audit_doubts doubts = {0};
+    struct audit_filter filter = {.person = c->person,
+                                  .since = c->since,
+                                  .until = c->until,
+                                  .event = c->event,
+                                  .kind = c->kind,
+                                  .code = c->code,
+                                  .doubts = &doubts};
+    struct error e = {""};
+    ctl_page(c);
+    int r = audit_each(files, n_files, &filter, show_line, c, &e);
+
+    if (r == 0 && !c->json && doubts.n_unknown && (c->person || c->kind)) /* or they are shown */
+        output_format(&c->output,
+                      "%llu outcome%s whose intent is in none of these files: not shown, since of whom and "
+                      "of what is not told\n",
+                      (unsigned long long)doubts.n_unknown, text_plural(doubts.n_unknown));
+
+    if (r == -EPIPE)
+        return EXIT_FINE; /* whoever read it has seen enough */
+    return r < 0 ? ctl_complain(c, EXIT_FAILED, "failed", "%s",
+                                e.message[0] ? e.message : "the output cannot be written")
+                 : ctl_doubts(c, &doubts);
+}
+
+static int by_login(const void *a, const void *b)
+{
+    const struct audit_holder *x = a, *y = b;
+
+    return strcmp(x->login ? x->login : "", y->login ? y->login : "");
+}
+
+static json_t *holder_of(const struct audit_holder *h)
+{
+    return json_pack("{s:s?, s:s?, s:s?, s:s, s:s?, s:s?, s:b, s:s?, s:I, s:I, s:I, s:b}", "id",
+                     h->id, "login", h->login, "dn", h->dn, "since", h->since, "value",
+                     h->value, "rule", h->place, "found", h->found, "approved_by",
+                     h->approved_by, "intent", (json_int_t)h->intent_seq, "outcome",
+                     (json_int_t)h->outcome_seq, "approval", (json_int_t)h->approve_seq,
+                     "disabled", h->disabled);
+}
+
+static json_t *who_of(const struct audit_who *w)
+{
+    json_t *people = json_array();
+
+    for (size_t i = 0; i < w->n_people; i++)
+        if (w->people[i].holds)
+            json_array_append_new(people, holder_of(&w->people[i]));
+    return json_pack("{s:s, s:s, s:s?, s:o, s:I, s:o}", "what", w->field, "name", w->name, "at", w->at,
+                     "people", people, "erased", (json_int_t)w->n_erased, "doubts", doubts_of(&w->doubts));
+}
+
+int ctl_audit_who(struct ctl *c, const char *const *files, size_t n_files)
+{
+    CLEANUP(audit_who_done)
+    struct audit_who w = {.field = c->role ? "role" : c->team ? "team" : "skill",
+                          .name = c->role   ? c->role
+                                  : c->team ? c->team
+                                            : c->skill,
+                          .at = c->at};
+    struct error e = {""};
+
+    if (!!c->role + !!c->team + !!c->skill != 1)
+        return ctl_misuse(c, "audit who takes one of --role NAME, --team NAME, --skill NAME");
+    if (audit_who(&w, files, n_files, &e) < 0)
+        return ctl_complain(c, EXIT_FAILED, "failed", "%s", e.message);
+    if (w.n_people)
+        qsort(w.people, w.n_people, sizeof(*w.people), by_login);
+    json_auto_t *answer = who_of(&w);
+    if (!answer)
+        return ctl_complain(c, EXIT_FAILED, "failed", "out of memory");
+    int r = ctl_show(c, answer, render_audit_who);
+    return r == EXIT_FINE ? ctl_doubts(c, &w.doubts) : r;
+}

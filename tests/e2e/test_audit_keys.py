@@ -1,0 +1,126 @@
+"""The key that signs the audit: handed over, replaced behind rosterd's back, given as a credential; and odd files."""
+
+import gzip
+import json
+import os
+
+from lib import Slapd, auditlines, base, need, wait_for
+
+
+def scene(t):
+    ground = t.shared(Slapd).fresh()
+    ground.persons({"ann": {}, "bob": {}})
+    tenant = t.simulator()
+    return ground, tenant, t.rosterd(ground.server, tenant, ground, directory_keys={"poll_interval": "1s"})
+
+
+def kinds(daemon, *words):
+    answer = daemon.ctl("--json", "audit", "verify", *words, daemon.audit_file, code=None).json
+    return [found["sentence"].split(":")[0] for found in answer["findings"]]
+
+
+def test_handed_over(t):
+    """A new key signed by the old one: who knows either of them verifies the whole chain; a third key is none, and a forger who
+    claims to hand over to the trusted key gains nothing."""
+    _, tenant, daemon = scene(t)
+    daemon.audit_is_spoilt = True
+    daemon.start()
+    tenant.wait_users(["ann", "bob"])
+    old = daemon.ctl("audit", "key").out.strip()
+    new = daemon.ctl("audit", "key", "--new").out.strip()
+    need(old != new and new == daemon.ctl("audit", "key").out.strip(), "another key", old, new)
+    daemon.stop()
+    chain = auditlines.need_whole(daemon.audit_file)
+    handed = [row for _, row in chain.lines if row["ev"] == "key"]
+    need(len(handed) == 1 and handed[0]["key"] == new, "on record", handed)
+    need(kinds(daemon) == [] and kinds(daemon, "--key", old) == [] and kinds(daemon, "--key", new) == [], "whole by either")
+    other = new[:-6] + ("A" if new[-6] != "A" else "B") + new[-5:]
+    need("key" in kinds(daemon, "--key", other), "a third key")
+    daemon.start()  # the new key is the one that is used from now on
+    need(daemon.ctl("audit", "key").out.strip() == new, "still the new one")
+    daemon.stop()
+    auditlines.need_whole(daemon.audit_file)
+    # The end, with all that the trusted key signed, is cut off: what is left is nobody's whom the auditor trusts.
+    with open(daemon.audit_file, "rb") as data:
+        lines = data.read().split(b"\n")[:-1]
+    at = next(i for i, line in enumerate(lines) if b'"ev":"key"' in line)
+    with open(daemon.audit_file, "wb") as out:
+        out.write(b"".join(line + b"\n" for line in lines[:at + 1]))
+    need(kinds(daemon, "--key", old) == [] and kinds(daemon, "--key", new) == ["key"], "claimed, and signed by nobody")
+
+
+def test_replaced(t):
+    """A key that is put in the old one's place, which nobody handed over to, is a finding; proofs name the key that signed."""
+    _, tenant, daemon = scene(t)
+    daemon.audit_is_spoilt = True
+    daemon.start()
+    tenant.wait_users(["ann", "bob"])
+    old = daemon.ctl("audit", "key").out.strip()
+    daemon.stop()
+    os.unlink(daemon.path("audit.key"))
+    daemon.start()
+    new = daemon.ctl("audit", "key").out.strip()
+    daemon.stop()
+    need(old != new and set(kinds(daemon, "--key", old)) == {"key"}, "it is found", kinds(daemon, "--key", old))
+    for seq, key, not_by in ((2, old, new), (int(daemon.audit()[-1]["seq"]) - 1, new, old)):
+        proof = t.write("proof", daemon.ctl("audit", "prove", str(seq), daemon.audit_file).out)
+        daemon.ctl("audit", "verify", "--proof", proof, "--key", key)
+        need("another key" in daemon.ctl("audit", "verify", "--proof", proof, "--key", not_by, code=2).err, "which key", seq)
+
+
+def test_credential(t):
+    """The service's credential audit-key goes before the file, which is not even made; rosterd cannot replace it, and says so."""
+    _, tenant, daemon = scene(t)
+    daemon.once()  # makes a key, in its file
+    private = daemon.path("audit.key")
+    folder = t.path("credentials")
+    os.mkdir(folder, 0o700)
+    os.rename(private, os.path.join(folder, "audit-key"))
+    with open(daemon.audit_file, encoding="utf-8") as data:
+        vkey = [row["key"] for row in map(json.loads, data) if row["ev"] == "checkpoint" and "key" in row][0]
+    daemon.start(env={"CREDENTIALS_DIRECTORY": folder})
+    need(daemon.ctl("audit", "key").out.strip() == vkey and not os.path.exists(private), "the credential is the key")
+    said = daemon.ctl("audit", "key", "--new", code=1).err
+    need("credential" in said and not os.path.exists(private), "it is not replaced", said)
+    wait_for(lambda: daemon.audit(event="start")[1:], 10, "the second start")
+    daemon.stop()
+    need(kinds(daemon, "--key", vkey) == [], "one key signed it all")
+    need(not [row for _, row in auditlines.need_whole(daemon.audit_file).lines if row["ev"] == "key"], "and none took over")
+
+
+def test_odd_files(t):
+    """What a file may hold that nobody of ours wrote: each is told as what it is, at its line; members of gzip make no difference."""
+    daemon = t.rosterd(t.shared(Slapd), t.simulator(), t.shared(Slapd).fresh())
+    with open(os.path.join(base.ROOT, "tests", "data", "audit-export", "sample.jsonl"), "rb") as data:
+        lines = data.read().split(b"\n")[:-1]
+    whole = b"".join(line + b"\n" for line in lines)
+
+    def verify(content):
+        path = t.path("odd")
+        with open(path, "wb") as out:
+            out.write(content)
+        answer = daemon.ctl("--json", "audit", "verify", path, code=None).json
+        return [(found["line"], found["sentence"].split(":")[0]) for found in answer["findings"]]
+
+    def edited(at, old, new):
+        need(old in lines[at], "it is there", at, old)
+        return whole.replace(lines[at], lines[at].replace(old, new, 1))
+    for content, expected in (
+            (whole, []), (whole.replace(b"\n", b"\r\n"), []), (b"\xef\xbb\xbf" + whole, []), (gzip.compress(whole), []),
+            (gzip.compress(whole[:3000]) + gzip.compress(whole[3000:]), []),
+            (edited(5, b'"t":"', b'"t":"\0'), [(6, "changed")]), (edited(9, b'"seq":10', b'"seq":1e1'), [(10, "changed")]),
+            (edited(9, b'"seq":10', b'"seq":010'), [(10, "changed")]), (edited(3, b',"ev":', b',"ev":"skip","ev":'), [(4, "changed")]),
+            (edited(3, b'"ev"', b'"\\u0065v"'), [(4, "changed")]), (edited(3, b'"id":"6', b'"id":"\\u0036'), [(4, "changed")]),
+            (edited(5, b'{"v"', b'\xef\xbb\xbf{"v"'), [(6, "changed")]), (whole + b"\0" * 600, [(30, "torn")]),
+            (b"".join(line + b"\n" for line in lines[:5]) + b"\n" + b"".join(line + b"\n" for line in lines[5:]), [(6, "inserted")]),
+            (gzip.compress(whole)[:-8], [(0, "torn")])):
+        need(verify(content) == expected, "what is found", expected, verify(content), content[:80])
+    swapped = verify(gzip.compress(b"".join(line + b"\n" for line in lines[20:])) +
+                     gzip.compress(b"".join(line + b"\n" for line in lines[:20])))
+    need({kind for _, kind in swapped} == {"reordered"} and len(swapped) == 9, "the smaller part was moved", swapped)
+    cut = verify(gzip.compress(whole)[:-400])
+    need([kind for _, kind in cut] == ["torn", "torn"], "the line, and the file", cut)
+    with open(t.path("odd"), "wb") as out:
+        out.write(edited(5, b'"t":"', b'"t":"\0'))
+    failed = daemon.ctl("audit", "prove", "9", t.path("odd"), code=1)
+    need(failed.out == "" and failed.err, "no half of a proof", failed)
