@@ -51,6 +51,7 @@ static const struct planner_row rows[] = {
     ROW("conflict, disabled and renamed", PLANNER_WANTED, PLANNER_DISABLED, "maria a@x Sales Payer,Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "enable rename profile profile:role-conflict = held", .conflict = true, .disabled_by_us = true),
     ROW("conflict, disabled by us", PLANNER_WANTED, PLANNER_DISABLED, "anna a@x Sales Payer,Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "enable profile:role-conflict = held", .conflict = true, .disabled_by_us = true),
     ROW("conflict, disabled in the directory", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Payer,Buyer -", "anna a@x Sales Payer -", "anna - - Payer -", "disable = pending", .conflict = true, .wanted_disabled = true),
+    ROW("conflict, made disabled", PLANNER_WANTED, PLANNER_UNLINKED, "anna a@x Sales Payer,Buyer -", NULL, NULL, "create profile:role-conflict = held", .conflict = true, .wanted_disabled = true, .create_disabled = true),
     ROW("conflict of many", PLANNER_WANTED, PLANNER_UNLINKED, "anna a@x Sales Payer,B1,B2,B3,B4,B5,B6,B7,B8,B9 -", NULL, NULL,
         "create profile:role-conflict profile:role-conflict profile:role-conflict profile:role-conflict profile:role-conflict profile:role-conflict profile:role-conflict profile:role-conflict profile:role-conflict = held", .conflict = true),
     ROW("conflict, roles of others", PLANNER_WANTED, PLANNER_ACTIVE, "anna a@x Sales Payer,Buyer -", "anna a@x Sales Theirs,Others,Payer -", "anna - - Payer -", "profile:role-conflict = held", .conflict = true),
