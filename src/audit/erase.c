@@ -64,7 +64,7 @@ static bool is_theirs(const struct erase_plan *p, const json_t *person)
 
 static int add_once(struct string_list *l, const char *text)
 {
-    return !text || !*text || string_list_contains(l, text) ? 0 : string_list_add(l, text);
+    return !text || !*text ? 0 : string_list_add_once(l, text);
 }
 
 static int add_values(struct erase_plan *p, const json_t *changes)

@@ -299,7 +299,10 @@ const char *secret_file_oddity(const char *path)
 {
     CLEANUP(secret_freep) struct secret *scratch = NULL;
     size_t n = 0;
-    if (read_file(&scratch, &n, path, NULL) < 0)
+    int r = read_file(&scratch, &n, path, NULL);
+    if (r == -EFBIG)
+        return "it is larger than any secret, so it is refused";
+    if (r < 0)
         return NULL; /* said by whoever reads it */
     const char *text = trim(scratch->text, &n);
     if (n == 0)

@@ -1,5 +1,5 @@
 /*
- * Text as bytes: lists of strings, what is UTF-8, what is a control character, and how to show
+ * Text as bytes: what is UTF-8, what is a control character, and how to show
  * bytes that a stranger chose. Unicode proper is in text-unicode.c, numbers in text-parse.c.
  */
 #include "config.h"
@@ -14,61 +14,6 @@
 #include "base/memory.h"
 
 #define ELLIPSIS "\xe2\x80\xa6"
-
-void string_list_done(struct string_list *l)
-{
-    for (size_t i = 0; i < l->n_items; i++)
-        free(l->items[i]);
-    free(l->items);
-    *l = (struct string_list){0};
-}
-
-char **text_array_free(char **texts)
-{
-    for (char **t = texts; t && *t; t++)
-        free(*t);
-    free(texts);
-    return NULL;
-}
-
-char **text_array_copy(const char *const *from)
-{
-    size_t n = 0;
-
-    while (from && from[n])
-        n++;
-    char **to = calloc(n + 1, sizeof(*to));
-    for (size_t i = 0; to && i < n; i++) {
-        to[i] = strdup(from[i]);
-        if (!to[i])
-            return text_array_free(to);
-    }
-    return to;
-}
-
-int string_list_add_n(struct string_list *l, const char *text, size_t size)
-{
-    if (memory_grow(&l->items, &l->capacity, l->n_items + 1, sizeof(*l->items)) < 0)
-        return -ENOMEM;
-    char *copy = strndup(text, size);
-    if (!copy)
-        return -ENOMEM;
-    l->items[l->n_items++] = copy;
-    return 0;
-}
-
-int string_list_add(struct string_list *l, const char *text)
-{
-    return string_list_add_n(l, text, strlen(text));
-}
-
-bool string_list_contains(const struct string_list *l, const char *text)
-{
-    for (size_t i = 0; i < l->n_items; i++)
-        if (strcmp(l->items[i], text) == 0)
-            return true;
-    return false;
-}
 
 bool text_is_plain(const char *bytes, size_t size)
 {

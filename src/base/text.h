@@ -12,11 +12,19 @@ struct string_list {
     char **items; /* owned */
     size_t n_items;
     size_t capacity;
+    /* Of the first n_indexed items, for string_list_add_once(). */
+    void *index;
+    int (*order)(const void *a, const void *b);
+    size_t n_indexed;
 };
 void string_list_done(struct string_list *l);
 int string_list_add(struct string_list *l, const char *text); /* copies; -ENOMEM */
 int string_list_add_n(struct string_list *l, const char *text, size_t size);
-bool string_list_contains(const struct string_list *l, const char *text); /* exact */
+/* Unless it is there, in about log(n) steps: from such a list nothing is taken away but all. */
+int string_list_add_once(struct string_list *l, const char *text);
+int string_list_add_name(struct string_list *l, const char *name); /* whatever its ASCII case */
+/* Exact. As fast where the list was made by string_list_add_once(), else step by step. */
+bool string_list_contains(const struct string_list *l, const char *text);
 
 /* Of an array that NULL ends: all of its texts or, out of memory, NULL. */
 char **text_array_copy(const char *const *from);

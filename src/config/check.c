@@ -1,21 +1,16 @@
 /*
- * What no key can know alone: keys that need or contradict each other, files that they name,
- * and the mapping's own languages, checked with the built-in schema. Looks at files (does it
- * exist, is a secret private), never at the network; what may still come true before the start
- * (a secret that is not there yet) is a warning.
+ * What no key can know alone: keys that need or contradict each other, and the mapping's own
+ * languages, checked with the built-in schema. Looks never at the network; files that keys name
+ * are the matter of check-files.c.
  */
 #include "config.h"
 
 #include "config/check.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <pwd.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -29,39 +24,6 @@
 #include "model/schema.h"
 
 DEFINE_CLEANUP(struct ruleset *, ruleset_free)
-
-const struct settings_value *config_value_of(const struct settings *s, const char *section,
-                                             const char *name)
-{
-    const struct config_key *key = config_key_find(section, name);
-
-    return key ? &s->values[key - config_keys] : NULL;
-}
-
-void config_complain(struct config_context *c, const struct settings *s,
-                     enum problem_level level, const char *section, const char *name,
-                     const char *format, ...)
-{
-    const struct settings_value *v = config_value_of(s, section, name);
-    const char *file = v && v->file ? v->file : c->main_file;
-    unsigned line = v && v->file ? v->line : 0, column = 0;
-    char sentence[900];
-    va_list ap;
-
-    va_start(ap, format);
-    (void)vsnprintf(sentence, sizeof(sentence), format, ap);
-    va_end(ap);
-    const struct config_item *item = config_locate(c, file, line);
-    if (item)
-        config_item_place(item, 0, &line, &column);
-    if (problem_add(c->problems, level, file, line, column, "[%s] %s: %s", section, name,
-                    sentence) < 0)
-        c->result = -ENOMEM;
-}
-
-#define ERROR(section, name, ...) config_complain(c, s, LEVEL_ERROR, section, name, __VA_ARGS__)
-#define WARNING(section, name, ...)                                                            \
-    config_complain(c, s, LEVEL_WARNING, section, name, __VA_ARGS__)
 
 static bool is_scheme(const char *uri, const char *scheme)
 {
@@ -227,108 +189,6 @@ static void check_times(struct config_context *c, struct settings *s)
                 "a user is deleted, with its history, less than a day after it was disabled");
 }
 
-/* Root looks on behalf of a service whose group it does not know. */
-static bool root_judges_group(const struct stat *st)
-{
-    return geteuid() == 0 && st->st_gid != getegid() &&
-           (st->st_mode & (S_IRWXG | S_IRWXO)) == S_IRGRP;
-}
-
-/* "chown rosterd FILE && " when its mode alone would not do. */
-static const char *chown_first(const struct stat *st, const char *path, char *buffer, size_t size)
-{
-    const struct passwd *p = st->st_uid != geteuid() ? getpwuid(geteuid()) : NULL;
-
-    buffer[0] = '\0';
-    if (p)
-        (void)snprintf(buffer, size, "chown %s %s && ", p->pw_name, path);
-    return buffer;
-}
-
-static void check_secret(struct config_context *c, const struct settings *s,
-                         const struct config_key *key, const char *text)
-{
-    CLEANUP(buffer_done) struct buffer path = {0};
-    const char *credentials = getenv("CREDENTIALS_DIRECTORY");
-    char why[512];
-    struct stat st;
-
-    if (text[0] != '/') {
-        if (!credentials)
-            return; /* only the service has it */
-        buffer_format(&path, "%s/%s", credentials, text);
-    } else {
-        buffer_add_text(&path, text);
-    }
-    if (path.failed) {
-        c->result = -ENOMEM;
-        return;
-    }
-    if (stat(path.data, &st) < 0 && errno == ENOENT && text[0] == '/')
-        WARNING(key->section, key->name,
-                "%s is not there: install -o rosterd -g rosterd -m 0600 /dev/stdin %s (paste, then Ctrl-D "
-                "twice)",
-                path.data, path.data);
-    else if (stat(path.data, &st) < 0)
-        WARNING(key->section, key->name, "%s cannot be looked at: %s", path.data,
-                strerror(errno));
-    else if (!S_ISREG(st.st_mode))
-        ERROR(key->section, key->name, "%s is not a file", path.data);
-    else if (text[0] == '/' && root_judges_group(&st))
-        WARNING(
-            key->section, key->name,
-            "%s holds a secret that its group may read (mode %04o): that is right only where it is "
-            "rosterd's own group",
-            path.data, (unsigned)st.st_mode & 07777);
-    else if (text[0] == '/' && !secret_mode_is_private(&st))
-        ERROR(key->section, key->name,
-              "%s holds a secret and has mode %04o; others than its owner may not read it: %s"
-              "chmod 0600 %s, or 0640 with rosterd's own group",
-              path.data, (unsigned)st.st_mode & 07777,
-               chown_first(&st, path.data, why, sizeof(why)),
-              path.data);
-    else if (access(path.data, R_OK) < 0 && errno == EACCES)
-        WARNING(key->section, key->name, "%s cannot be read: %s", path.data,
-                secret_why_unreadable(path.data, why, sizeof(why)));
-    else if (st.st_size == 0)
-        WARNING(key->section, key->name, "%s is empty", path.data);
-    else if ((key->flags & KEY_ONE_WORD) && secret_file_oddity(path.data))
-        WARNING(key->section, key->name, "%s is odd: %s", path.data,
-                secret_file_oddity(path.data));
-}
-
-static void check_files(struct config_context *c, struct settings *s)
-{
-    struct stat st;
-
-    for (size_t i = 0; i < config_n_keys; i++) {
-        const struct config_key *key = &config_keys[i];
-        const char *text = s->values[i].text;
-        if (!text || !*text)
-            continue;
-        if (key->flags & KEY_SECRET)
-            check_secret(c, s, key, text);
-        else if ((key->flags & KEY_FILE) && text[0] == '/' && stat(text, &st) < 0)
-            WARNING(key->section, key->name, "%s cannot be looked at: %s", text,
-                    strerror(errno));
-    }
-}
-
-static void check_commands(struct config_context *c, struct settings *s)
-{
-    const struct {
-        const char *section, *name;
-        char **words;
-    } commands[] = {{"notify", "command", s->sync.notify_command},
-                    {"tenant", "password_command", s->sync.password_command}};
-    struct stat st;
-
-    for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-        if (commands[i].words && stat(commands[i].words[0], &st) < 0)
-            WARNING(commands[i].section, commands[i].name, "%s cannot be looked at: %s",
-                    commands[i].words[0], strerror(errno));
-}
-
 struct mapping_userdata {
     struct config_context *c;
     const struct settings *s;
@@ -345,6 +205,9 @@ static size_t character_offset(const char *text, unsigned n)
     return at;
 }
 
+/* Beyond so many, the line in which the value begins is enough: a column costs a walk. */
+#define COLUMNS_MAX 500
+
 /* The mapping counts columns inside the value; people look for them in the file. */
 static void mapping_problem(enum problem_severity severity, const char *file, unsigned line,
                             unsigned column, const char *sentence, void *userdata)
@@ -353,7 +216,7 @@ static void mapping_problem(enum problem_severity severity, const char *file, un
     const struct config_item *item = config_locate(u->c, file, line);
     unsigned file_column = 0;
 
-    if (item)
+    if (item && u->c->problems->n_items < COLUMNS_MAX)
         config_item_place(item, character_offset(item->text, column), &line, &file_column);
     if (problem_add(u->c->problems, severity == PROBLEM_WARNING ? LEVEL_WARNING : LEVEL_ERROR,
                     file && line > 0 ? file : u->c->main_file, line, file_column, "%s",
@@ -362,28 +225,43 @@ static void mapping_problem(enum problem_severity severity, const char *file, un
 }
 
 /* Without case, as the tenant compares names of roles. */
-static bool gives_role(const struct ruleset *rules, const char *role)
+static bool fold_roles(char *const *roles, size_t n, struct string_list *ret)
 {
-    const struct string_list *roles = ruleset_roles(rules);
+    int r = 0;
 
-    for (size_t i = 0; i < roles->n_items; i++)
-        if (text_equal_fold(roles->items[i], role))
-            return true;
-    return false;
+    for (size_t i = 0; i < n && r == 0; i++) {
+        CLEANUP(freep) char *folded = text_fold(roles[i], strlen(roles[i]));
+        r = string_list_add_once(ret, folded ? folded : roles[i]); /* no UTF-8: as it is */
+    }
+    return r == 0;
 }
+
+static bool contains_role(const struct string_list *folded, const char *role)
+{
+    CLEANUP(freep) char *key = text_fold(role, strlen(role));
+
+    return string_list_contains(folded, key ? key : role);
+}
+
+#define SUGGESTIONS_MAX 20 /* each compares with every role */
 
 /* A privileged role that no rule gives is most likely a misspelt one. */
 static void check_privileged(struct config_context *c, struct settings *s,
                              const struct ruleset *rules)
 {
+    CLEANUP(string_list_done) struct string_list given = {0};
     const struct string_list *roles = ruleset_roles(rules);
+    size_t n_looked = 0;
 
-    for (size_t i = 0; i < s->sync.n_privileged_roles; i++) {
+    if (!fold_roles(roles->items, roles->n_items, &given))
+        c->result = -ENOMEM;
+    for (size_t i = 0; i < s->sync.n_privileged_roles && n_looked < SUGGESTIONS_MAX; i++) {
         const char *role = s->sync.privileged_roles[i];
-        if (gives_role(rules, role))
+        if (contains_role(&given, role))
             continue;
         const char *near =
             text_nearest(role, (const char *const *)roles->items, roles->n_items);
+        n_looked++;
         if (near)
             WARNING("guard", "privileged_roles", "no rule gives '%s'; did you mean '%s'?", role,
                     near);
@@ -407,11 +285,13 @@ static void check_unprivileged(struct config_context *c, struct settings *s,
                                const struct ruleset *rules)
 {
     CLEANUP(buffer_done) struct buffer names = {0};
+    CLEANUP(string_list_done) struct string_list privileged = {0};
     const struct string_list *roles = ruleset_roles(rules);
 
+    if (!fold_roles(s->sync.privileged_roles, s->sync.n_privileged_roles, &privileged))
+        c->result = -ENOMEM;
     for (size_t i = 0; i < roles->n_items; i++)
-        if (sounds_privileged(roles->items[i]) &&
-            !options_role_is_privileged(&s->sync, roles->items[i]))
+        if (sounds_privileged(roles->items[i]) && !contains_role(&privileged, roles->items[i]))
             buffer_format(&names, "%s'%s'", names.size ? ", " : "", roles->items[i]);
     if (names.failed)
         c->result = -ENOMEM;
@@ -454,8 +334,7 @@ void config_check(struct config_context *c, struct settings *s)
     check_tenant(c, s);
     check_password(c, s);
     check_times(c, s);
-    check_files(c, s);
-    check_commands(c, s);
+    config_check_files(c, s);
     config_check_writing(c);
     check_mapping(c, s);
 }

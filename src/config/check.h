@@ -1,5 +1,6 @@
 /* Inside of config: what load and check share about places. */
 #pragma once
+#include "base/text-map.h"
 #include "config/file.h"
 #include "config/settings.h"
 
@@ -10,6 +11,7 @@ struct config_context {
     struct config_document **documents;
     size_t n_documents;
     const char *main_file;
+    struct text_map rules, conflicts; /* where each label is in its list */
     const struct settings *in_force; /* keys that take a restart stay as they are here; NULL */
     int result;                      /* -ENOMEM */
 };
@@ -28,6 +30,11 @@ void config_complain(struct config_context *c, const struct settings *s,
                      enum problem_level level, const char *section, const char *name,
                      const char *format, ...) __attribute__((format(printf, 6, 7)));
 
+#define ERROR(section, name, ...) config_complain(c, s, LEVEL_ERROR, section, name, __VA_ARGS__)
+#define WARNING(section, name, ...)                                                            \
+    config_complain(c, s, LEVEL_WARNING, section, name, __VA_ARGS__)
+
+void config_check_files(struct config_context *c, struct settings *s); /* that keys name */
 /* What no key can know alone, files that keys name, and the mapping. Completes what follows
  * from other keys (bind = auto, the tenant's scope). */
 void config_check(struct config_context *c, struct settings *s);

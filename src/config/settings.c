@@ -15,6 +15,7 @@
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text-map.h"
 #include "config/check.h"
 #include "config/keys.h"
 
@@ -102,21 +103,6 @@ struct settings *settings_free(struct settings *s)
     }
     free(s->values);
     free(s);
-    return NULL;
-}
-
-const struct config_item *config_locate(const struct config_context *c, const char *file,
-                                        unsigned line)
-{
-    for (size_t d = 0; file && d < c->n_documents; d++) {
-        const struct config_document *doc = c->documents[d];
-        if (strcmp(doc->file, file) != 0)
-            continue;
-        for (size_t s = 0; s < doc->n_sections; s++)
-            for (size_t i = 0; i < doc->sections[s].n_items; i++)
-                if (doc->sections[s].items[i].line == line)
-                    return &doc->sections[s].items[i];
-    }
     return NULL;
 }
 
@@ -245,10 +231,15 @@ static void take_named(struct config_context *c, struct settings *st, const char
     struct mapping_rule *rule = NULL;
     size_t n_named;
     struct mapping_rule *named = config_named(st, s->name, &n_named);
+    struct text_map *places = strcmp(s->name, "rule") == 0 ? &c->rules : &c->conflicts;
+    const void *place; /* in the list, which moves as it grows */
 
-    for (size_t n = 0; n < n_named && !rule; n++)
-        if (strcmp(named[n].name, s->label) == 0)
-            rule = &named[n];
+    if (text_map_add(places, s->label, (const void *)(uintptr_t)n_named, &place) < 0) {
+        c->result = -ENOMEM;
+        return;
+    }
+    if ((uintptr_t)place < n_named)
+        rule = &named[(uintptr_t)place];
     if (rule && strcmp(rule->file, file) == 0) {
         complain(c, LEVEL_ERROR, file, s->line, (unsigned)strlen(s->name) + 3,
                  "a %s \"%s\" begins in line %u already; names of %ss differ", s->name, s->label,
@@ -475,6 +466,8 @@ static void free_documents(struct config_context *c)
     for (size_t i = 0; i < c->n_documents; i++)
         config_document_free(c->documents[i]);
     free(c->documents);
+    text_map_done(&c->rules);
+    text_map_done(&c->conflicts);
 }
 
 static int build(struct settings **ret, struct config_context *c,

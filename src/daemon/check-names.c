@@ -31,7 +31,7 @@ struct asked {
 
 static void take(struct names *n, struct string_list *to, const char *name)
 {
-    if (!string_list_contains(to, name) && string_list_add(to, name) < 0)
+    if (string_list_add_once(to, name) < 0)
         n->c->out_of_memory = true;
 }
 
@@ -89,6 +89,7 @@ static void look_at_users(struct names *n, struct tenant_client *client)
 static void judge(struct names *n, const char *kind, const struct string_list *wanted,
                   const struct string_list *seen, struct buffer *unseen, size_t *ret_known)
 {
+    size_t n_missing = 0;
     for (size_t i = 0; i < wanted->n_items; i++) {
         const char *name = wanted->items[i], *near = NULL;
         char subject[400];
@@ -99,10 +100,11 @@ static void judge(struct names *n, const char *kind, const struct string_list *w
         check_note_work(n->c, kind, name);
         if (!n->n_seen)
             continue;
-        for (size_t k = 0; k < seen->n_items && !near; k++)
+        bool look = n_missing++ < CHECK_SUGGESTIONS_MAX;
+        for (size_t k = 0; look && k < seen->n_items && !near; k++)
             near = text_equal_fold(seen->items[k], name) ? seen->items[k] : NULL;
-        near = near ? near
-                    : text_nearest(name, (const char *const *)seen->items, seen->n_items);
+        if (look && !near)
+            near = text_nearest(name, (const char *const *)seen->items, seen->n_items);
         snprintf(subject, sizeof(subject), "%s %s", kind, name);
         if (near)
             check_add(n->c, CHECK_WARNING, subject,

@@ -83,17 +83,22 @@ static const char *nearest_team(const struct string_list *names, const char *tea
 static void check_teams(struct check *c, const struct string_list *names)
 {
     const struct string_list *teams = ruleset_teams(engine_ruleset(c->engine));
+    CLEANUP(string_list_done) struct string_list known = {0};
     size_t n_missing = 0;
+    for (size_t i = 0; i < names->n_items; i++)
+        if (string_list_add_once(&known, names->items[i]) < 0)
+            c->out_of_memory = true;
     for (size_t i = 0; i < teams->n_items; i++) {
         char meant[400], subject[400];
-        if (string_list_contains(names, teams->items[i]))
+        if (string_list_contains(&known, teams->items[i]))
             continue;
-        n_missing++;
+        const char *near =
+            n_missing++ < CHECK_SUGGESTIONS_MAX ? nearest_team(&known, teams->items[i]) : NULL;
         check_note_work(c, "team", teams->items[i]);
         snprintf(subject, sizeof(subject), "team %s", teams->items[i]);
         check_add(c, CHECK_ERROR, subject, "the tenant shows this account no team '%s'%s",
                   teams->items[i],
-                  check_meant(meant, sizeof(meant), nearest_team(names, teams->items[i])));
+                  check_meant(meant, sizeof(meant), near));
     }
     if (teams->n_items && !n_missing)
         check_add(c, CHECK_OK, "teams", "%s%zu team%s of the rules exist%s at the tenant",

@@ -53,6 +53,7 @@ void check_add(struct check *c, enum check_level level, const char *subject, con
 void check_progress(struct check *c, const char *text);
 /* Runs the loop until *done or the time is over. 0, -ETIMEDOUT, -EINTR, or the loop's error. */
 int check_wait(struct check *c, const bool *done, uint64_t limit_usec);
+#define CHECK_SUGGESTIONS_MAX 20 /* each compares with every name of its kind */
 /* ": did you mean X?" with its quotes, or "" when nearest is NULL. Returns buffer. */
 char *check_meant(char *buffer, size_t size, const char *nearest);
 

@@ -255,9 +255,10 @@ static const struct raw *find_any_name(const struct decoder *d, const struct raw
     return ret;
 }
 
+/* What it would be cut at is no text: then there is none. */
 static char *copy_value(const struct raw *raw)
 {
-    if (!raw || raw->n_values == 0)
+    if (!raw || raw->n_values == 0 || memchr(raw->values[0].bv_val, 0, raw->values[0].bv_len))
         return NULL;
     return strndup(raw->values[0].bv_val, raw->values[0].bv_len);
 }
@@ -364,46 +365,6 @@ static bool is_wanted(const struct decoder *d, const char *name)
         if (text_equal_ascii_case(schema_canonical(d->schema, d->wanted.items[i]), canonical))
             return true;
     return false;
-}
-
-/* RFC 4517 3.3.21 allows a bit string after the DN of a uniqueMember: "#'0101'B". */
-static size_t without_unique_id(const char *p, size_t size)
-{
-    if (size < 4 || p[size - 1] != 'B' || p[size - 2] != '\'')
-        return size;
-    for (size_t i = size - 2; i-- > 1;) {
-        if (p[i] == '\'')
-            return p[i - 1] == '#' ? i - 1 : size;
-        if (p[i] != '0' && p[i] != '1')
-            return size;
-    }
-    return size;
-}
-
-char *decode_login_key(const char *bytes, size_t size)
-{
-    CLEANUP(buffer_done) struct buffer b = {0};
-    return text_prepare(&b, bytes, size, TEXT_IGNORE_CASE) < 0 ? NULL : buffer_take(&b);
-}
-
-int decode_member(const struct schema *schema, struct entry *entry, enum member_kind kind,
-                  const void *bytes, size_t size)
-{
-    if (kind == MEMBER_DN)
-        size = without_unique_id(bytes, size);
-    if (!text_is_utf8(bytes, size) || memchr(bytes, 0, size))
-        return 0; /* can be nobody's name */
-    CLEANUP(freep) char *text = strndup(bytes, size);
-    if (!text)
-        return -ENOMEM;
-    CLEANUP(freep) char *key = NULL;
-    if (kind == MEMBER_DN) {
-        if (dn_key(schema, text, &key, NULL) < 0)
-            return 0; /* can be nobody's DN; the mirror would never find it */
-    } else {
-        key = decode_login_key(text, size);
-    }
-    return key ? entry_add_member(entry, kind, key, text) : -ENOMEM;
 }
 
 static int add_members(const struct schema *schema, struct decoded *ret, enum member_kind kind,
@@ -538,6 +499,7 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
     ret->dn = strndup(raw.dn.bv_val ? raw.dn.bv_val : "", raw.dn.bv_len);
     if (!ret->dn)
         return error_out_of_memory(e);
+    ret->bad_dn = strlen(ret->dn) != raw.dn.bv_len || !dn_is_valid(ret->dn);
     const struct raw *deleted = find(&raw, "isDeleted"), *own = find_any_name(d, &raw, d->id_attribute);
     const struct raw *classes = find(&raw, "objectClass");
     ret->deleted = deleted && deleted->n_values > 0 && deleted->values[0].bv_len == 4 &&
@@ -620,10 +582,8 @@ int decode_range(struct ranges *ranges, LDAP *ld, LDAPMessage *m)
             while (values[n].bv_val)
                 n++;
             list = calloc(n + 1, sizeof(*list));
-            for (size_t i = 0; list && i < n; i++) {
-                list[i].data = strndup(values[i].bv_val, values[i].bv_len);
-                list[i].size = values[i].bv_len;
-            }
+            for (size_t i = 0; list && i < n; i++)
+                list[i] = (struct range_value){values[i].bv_val, values[i].bv_len};
             r = list ? 0 : -ENOMEM;
         }
         ber_memfree(values);
@@ -631,8 +591,6 @@ int decode_range(struct ranges *ranges, LDAP *ld, LDAPMessage *m)
     }
     if (r == 0)
         r = code == LDAP_SUCCESS ? ranges_accept(ranges, &range, list, n, version) : -EBADMSG;
-    for (size_t i = 0; list && i < n; i++)
-        free((char *)list[i].data);
     free(list);
     return r;
 }

@@ -45,6 +45,7 @@ struct decoded {
     bool computer;         /* AD */
     bool alias;            /* an alias entry, which nobody follows */
     bool bad_id;           /* it has an id that cannot be used as one */
+    bool bad_dn;           /* dn is none; it may be cut */
     size_t n_bad_members;  /* values that are no DNs, so nobody's names … */
     char *bad_member;      /* … and the first of them, to be shown */
     bool has_children;     /* as children_attribute says: it may be shown for that alone */
@@ -79,6 +80,10 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
 /* The id of the entry in the message, without a look at what kind it is; NULL: it shows none.
  */
 char *decode_id(const struct decoder *d, LDAP *ld, LDAPMessage *m);
+/* The DN that a value of a member attribute gives: malloc'd, with its key; both NULL when it can
+ * be nobody's. -ENOMEM. */
+int decode_member_dn(const struct schema *schema, const void *bytes, size_t size,
+                     char **ret_key, char **ret_text);
 /* One value of a member attribute, added as the model keeps it. */
 int decode_member(const struct schema *schema, struct entry *entry, enum member_kind kind,
                   const void *bytes, size_t size);

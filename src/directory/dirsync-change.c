@@ -13,9 +13,9 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "directory/decode.h"
 #include "directory/identity.h"
 #include "directory/libldap.h"
-#include "model/dn.h"
 
 static void members_done(struct member *m, size_t n)
 {
@@ -40,16 +40,12 @@ static int take_members(struct dirsync_change *x, const struct schema *schema, b
     size_t *n = added ? &x->n_added : &x->n_removed;
     size_t *capacity = added ? &x->added_capacity : &x->removed_capacity;
     for (size_t i = 0; values && values[i].bv_val; i++) {
-        if (memchr(values[i].bv_val, '\0', values[i].bv_len))
-            continue; /* cut there it would be somebody else's name */
-        CLEANUP(freep) char *text = strndup(values[i].bv_val, values[i].bv_len);
-        CLEANUP(freep) char *key = NULL;
-        if (!text || memory_grow(list, capacity, *n + 1, sizeof(**list)) < 0)
+        struct member m = {.kind = MEMBER_DN};
+        if (memory_grow(list, capacity, *n + 1, sizeof(**list)) < 0 ||
+            decode_member_dn(schema, values[i].bv_val, values[i].bv_len, &m.key, &m.text) < 0)
             return -ENOMEM;
-        if (dn_key(schema, text, &key, NULL) < 0)
-            continue;
-        (*list)[(*n)++] =
-            (struct member){.kind = MEMBER_DN, .key = TAKE(key), .text = TAKE(text)};
+        if (m.key)
+            (*list)[(*n)++] = m;
     }
     return 0;
 }

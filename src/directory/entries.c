@@ -21,6 +21,7 @@
 #include "directory/libldap.h"
 #include "directory/places.h"
 #include "directory/watermark.h"
+#include "model/dn.h"
 
 /* What one read may bring: this multiple of what was known before, and this many at least. */
 #define GROWTH_MAX  10
@@ -163,6 +164,18 @@ static void say_bad_members(const struct decoded *d)
                 text_printable(shown, sizeof(shown), d->bad_member, strlen(d->bad_member)));
 }
 
+/* It is there, and that is all that can be taken: who is known stays as they were. */
+static int take_unnamed(struct entries *x, unsigned search, const char *id, const char *dn,
+                        struct error *e)
+{
+    char shown[200];
+    log_warning("An entry is left out, and who is known by it stays as they were: its name is no "
+                "distinguished name: %s",
+                text_printable(shown, sizeof(shown), dn, strlen(dn)));
+    int r = x->env->sink->present(x->env->userdata, search, id, e);
+    return r < 0 ? r : 0;
+}
+
 int entries_take(struct entries *x, unsigned search, struct decoded *d, struct error *e)
 {
     int left_out;
@@ -190,6 +203,8 @@ int entries_take(struct entries *x, unsigned search, struct decoded *d, struct e
         log_debug("%s: no %s, left out", d->dn, x->env->decoder.id_attribute);
         return 0;
     }
+    if (d->bad_dn && !d->deleted)
+        return take_unnamed(x, search, d->entry->id, d->dn, e);
     if (d->deleted)
         return entries_left(x, search, d->entry->id, "the entry was deleted", e);
     if (d->computer)
@@ -290,14 +305,14 @@ int entries_roll(struct entries *x, LDAP *ld, LDAPMessage *m, struct error *e)
         return 0;
     }
     CLEANUP(libldap_memory_freep) char *dn = ldap_get_dn(ld, m);
-    int r = dn ? places_note(x->places, dn, e) : 0;
+    if (!dn || !dn_is_valid(dn)) /* libldap gives none that it cannot read */
+        return take_unnamed(x, x->search, id, dn ? dn : id, e);
+    int r = places_note(x->places, dn, e);
     if (r == 0)
         r = entries_present(x, id, e);
     if (r != SINK_UNKNOWN_ID)
         return r;
     CLEANUP(freep) char *base = d->active_directory ? identity_guid_base(id) : NULL;
-    if (!base && !dn)
-        return error_out_of_memory(e);
     return fetches_entry(x->fetches, x->search, base ? base : dn, id, e);
 }
 

@@ -62,7 +62,7 @@ static int fetch_groups(struct group_reads *g, const struct string_list *ids, st
         CLEANUP(freep) char *guid = NULL;
         if (string_list_contains(&g->fetched, ids->items[i]))
             continue;
-        if (string_list_add(&g->fetched, ids->items[i]) < 0)
+        if (string_list_add_once(&g->fetched, ids->items[i]) < 0)
             return error_out_of_memory(e);
         r = g->env->sink->known_dn(g->env->userdata, ids->items[i], &dn, e);
         if (r < 0 || !dn)
@@ -92,7 +92,7 @@ static int stale_groups(struct group_reads *g, struct string_list *ret, struct e
             r = error_out_of_memory(e);
     }
     if (r == 0)
-        looks_keep_groups(g->looks, &ids);
+        r = looks_keep_groups(g->looks, &ids) < 0 ? error_out_of_memory(e) : 0;
     return r;
 }
 

@@ -113,7 +113,7 @@ int keytab_select(const unsigned char *bytes, size_t size, const char *principal
         CLEANUP(freep) char *found = n > 0 ? principal_of(r.p, length) : NULL;
         if (n > 0 && !found)
             return error_set(e, -EBADMSG, "it is damaged");
-        if (found && !string_list_contains(&seen, found) && string_list_add(&seen, found) < 0)
+        if (found && string_list_add_once(&seen, found) < 0)
             return error_out_of_memory(e);
         if (found && is_principal(found, principal))
             buffer_add(&kept, r.p - 4, length + 4);

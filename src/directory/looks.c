@@ -62,15 +62,25 @@ static void list_done(struct look_list *l)
     *l = (struct look_list){0};
 }
 
-static struct look *find(struct look_list *l, const char *name)
+/* Where the name is, or belongs, in a list that is in order. */
+static size_t find(const struct look_list *l, const char *name, bool *ret_found)
 {
-    for (size_t i = 0; i < l->n_items; i++)
-        if (strcmp(l->items[i].name, name) == 0)
-            return &l->items[i];
-    return NULL;
+    size_t low = 0, high = l->n_items;
+    *ret_found = false;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(l->items[middle].name, name);
+        *ret_found = *ret_found || order == 0;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
-static struct look *add(struct look_list *l, const char *name, uint64_t now, struct error *e)
+static struct look *add(struct look_list *l, size_t at, const char *name, uint64_t now,
+                        struct error *e)
 {
     char *copy = strdup(name);
     if (!copy || memory_grow(&l->items, &l->capacity, l->n_items + 1, sizeof(*l->items)) < 0) {
@@ -78,8 +88,9 @@ static struct look *add(struct look_list *l, const char *name, uint64_t now, str
         error_out_of_memory(e);
         return NULL;
     }
-    l->items[l->n_items] = (struct look){.name = copy, .noted_usec = now};
-    return &l->items[l->n_items++];
+    memmove(l->items + at + 1, l->items + at, (l->n_items++ - at) * sizeof(*l->items));
+    l->items[at] = (struct look){.name = copy, .noted_usec = now};
+    return &l->items[at];
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
@@ -129,7 +140,7 @@ int looks_add(struct looks *l, const char *dn, uint64_t now, struct error *e)
         list_done(&l->dns);
         return LOOKS_TOO_MANY;
     }
-    if (!add(&l->dns, dn, now, e))
+    if (!add(&l->dns, l->dns.n_items, dn, now, e))
         return -ENOMEM;
     return 0;
 }
@@ -170,9 +181,9 @@ bool looks_pending(const struct looks *l)
 int looks_group(struct looks *l, const char *id, uint64_t now, enum looks_answer *ret,
                 struct error *e)
 {
-    struct look *k = find(&l->groups, id);
-    if (!k)
-        k = add(&l->groups, id, now, e);
+    bool found;
+    size_t at = find(&l->groups, id, &found);
+    struct look *k = found ? &l->groups.items[at] : add(&l->groups, at, id, now, e);
     if (!k)
         return -ENOMEM;
     if (due_usec(k) > now) {
@@ -192,11 +203,22 @@ bool looks_groups_due(const struct looks *l, uint64_t now)
     return false;
 }
 
-void looks_keep_groups(struct looks *l, const struct string_list *ids)
+int looks_keep_groups(struct looks *l, const struct string_list *ids)
 {
-    for (size_t i = l->groups.n_items; i-- > 0;)
-        if (!string_list_contains(ids, l->groups.items[i].name))
-            remove_at(&l->groups, i);
+    CLEANUP(string_list_done) struct string_list kept = {0};
+    size_t n = 0;
+    for (size_t i = 0; i < ids->n_items; i++)
+        if (string_list_add_once(&kept, ids->items[i]) < 0)
+            return -ENOMEM;
+    for (size_t i = 0; i < l->groups.n_items; i++) {
+        struct look *k = &l->groups.items[i];
+        if (string_list_contains(&kept, k->name))
+            l->groups.items[n++] = *k;
+        else
+            free(k->name);
+    }
+    l->groups.n_items = n;
+    return 0;
 }
 
 void looks_arm(struct looks *l, uint64_t now)

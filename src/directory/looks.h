@@ -36,6 +36,7 @@ enum looks_answer {
 int looks_group(struct looks *l, const char *id, uint64_t now, enum looks_answer *ret,
                 struct error *e);
 bool looks_groups_due(const struct looks *l, uint64_t now);
-void looks_keep_groups(struct looks *l, const struct string_list *ids); /* others are settled */
+/* The others are settled. -ENOMEM. */
+int looks_keep_groups(struct looks *l, const struct string_list *ids);
 /* After all that: waits for the next. */
 void looks_arm(struct looks *l, uint64_t now);

@@ -83,9 +83,7 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
 {
     struct newcomers *n = userdata;
     CLEANUP(freep) char *id = decode_id(&n->env->decoder, ld, m);
-    if (!id || string_list_contains(&n->groups, id))
-        return 0;
-    return string_list_add(&n->groups, id) < 0 ? error_out_of_memory(e) : 0;
+    return id && string_list_add_once(&n->groups, id) < 0 ? error_out_of_memory(e) : 0;
 }
 
 static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)

@@ -88,10 +88,9 @@ int places_note(struct places *p, const char *dn, struct error *e)
 {
     const char *parent = dn_parent(dn);
     size_t n = p->parents.n_items;
-    if (!parent || !*parent || (n > 0 && strcmp(p->parents.items[n - 1], parent) == 0) ||
-        string_list_contains(&p->parents, parent))
+    if (!parent || !*parent || (n > 0 && strcmp(p->parents.items[n - 1], parent) == 0))
         return 0;
-    return string_list_add(&p->parents, parent) < 0 ? error_out_of_memory(e) : 0;
+    return string_list_add_once(&p->parents, parent) < 0 ? error_out_of_memory(e) : 0;
 }
 
 static bool search_of(const struct places *p, const char *dn, unsigned *ret)

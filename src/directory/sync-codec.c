@@ -118,7 +118,10 @@ int sync_parse_state(const struct berval *value, struct sync_state *ret)
         return -EBADMSG;
     ret->state = (enum sync_entry_state)state;
     memcpy(ret->uuid, uuid.bv_val, sizeof(ret->uuid));
-    return take_optional_cookie(ber, &ret->cookie);
+    r = take_optional_cookie(ber, &ret->cookie);
+    if (r < 0)
+        sync_state_done(ret);
+    return r;
 }
 
 static int take_ids(BerElement *ber, struct sync_info *ret)

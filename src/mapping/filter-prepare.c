@@ -28,7 +28,7 @@ struct context {
 
 #define REPORT(c, severity, offset, ...)                                                       \
     problems_add((c)->problems, severity, (c)->where,                                          \
-                 problems_column((c)->filter->text, offset), __VA_ARGS__)
+                 problems_column((c)->problems, (c)->filter->text, offset), __VA_ARGS__)
 /* Undefined, whatever the entry, and a sentence why. */
 #define NEVER(c, n, offset, ...)                                                               \
     ((n)->undefined = true, REPORT(c, PROBLEM_WARNING, offset, __VA_ARGS__))
@@ -308,7 +308,7 @@ static int prepare_attribute(struct context *c, struct filter_node *n)
     if (r < 0)
         return r;
     n->matching = schema_rules(c->schema, n->attribute.canonical).values;
-    unsigned column = problems_column(c->filter->text, n->start + 1);
+    unsigned column = problems_column(c->problems, c->filter->text, n->start + 1);
     if (text_equal_ascii_case(n->attribute.canonical, "memberOf") ||
         text_equal_ascii_case(n->attribute.canonical, "isMemberOf"))
         problems_add(c->problems, PROBLEM_WARNING, c->where, column,
@@ -365,6 +365,7 @@ int filter_prepare(struct filter *f, const struct schema *schema, struct problem
                         .problems = problems,
                         .where = where,
                         .kind = schema_kind(schema)};
+    problems->text = NULL; /* another one may stand there by now */
     return prepare_node(&c, f->root);
 }
 

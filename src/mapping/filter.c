@@ -344,14 +344,6 @@ int filter_parse(struct filter **ret, const char *text, size_t *ret_offset, stru
     return 0;
 }
 
-static int collect_name(const char *name, struct string_list *ret)
-{
-    for (size_t i = 0; i < ret->n_items; i++)
-        if (text_equal_ascii_case(ret->items[i], name))
-            return 0;
-    return string_list_add(ret, name);
-}
-
 static int collect(const struct filter_node *n, struct string_list *ret)
 {
     for (size_t i = 0; i < n->n_children; i++) {
@@ -359,9 +351,9 @@ static int collect(const struct filter_node *n, struct string_list *ret)
         if (r < 0)
             return r;
     }
-    int r = n->attribute.canonical ? collect_name(n->attribute.canonical, ret) : 0;
+    int r = n->attribute.canonical ? string_list_add_name(ret, n->attribute.canonical) : 0;
     for (size_t i = 0; r == 0 && i < n->types.n_items; i++)
-        r = collect_name(n->types.items[i], ret);
+        r = string_list_add_name(ret, n->types.items[i]);
     return r;
 }
 

@@ -29,11 +29,15 @@ void problems_add(struct problems *p, enum problem_severity severity,
                   column, e.message, p->userdata);
 }
 
-unsigned problems_column(const char *text, size_t offset)
+unsigned problems_column(struct problems *p, const char *text, size_t offset)
 {
-    unsigned column = 1;
-    for (size_t i = 0; i < offset && text[i]; i++)
-        if (((unsigned char)text[i] & 0xC0) != 0x80)
-            column++;
-    return column;
+    if (p->text != text || p->offset > offset) {
+        p->text = text;
+        p->offset = 0;
+        p->column = 1;
+    }
+    for (; p->offset < offset && text[p->offset]; p->offset++)
+        if (((unsigned char)text[p->offset] & 0xC0) != 0x80)
+            p->column++;
+    return p->column;
 }

@@ -30,7 +30,7 @@ int rule_parse_filter(const struct mapping_text *t, const struct schema *schema,
         return 0;
     int r = filter_parse(&f, t->text, &offset, &e);
     if (r == -EINVAL) {
-        problems_add(problems, PROBLEM_ERROR, t, problems_column(t->text, offset),
+        problems_add(problems, PROBLEM_ERROR, t, problems_column(problems, t->text, offset),
                      "filter '%s': %s", t->text, e.message);
         return 0;
     }
@@ -40,7 +40,7 @@ int rule_parse_filter(const struct mapping_text *t, const struct schema *schema,
     if (r < 0)
         return r;
     if (!filter_can_match(f))
-        problems_add(problems, PROBLEM_UNDECIDABLE, t, problems_column(t->text, 0),
+        problems_add(problems, PROBLEM_UNDECIDABLE, t, problems_column(problems, t->text, 0),
                      "filter '%s' can never match, so it would decide about people what nobody "
                      "meant: correct it, or take it out",
                      t->text);
@@ -56,9 +56,9 @@ int rule_parse_attribute(const struct mapping_text *t, const struct schema *sche
     size_t from = strspn(t->text, " \t");
     size_t size = attribute_name_size(t->text + from);
     size_t end = from + size;
-    unsigned column = problems_column(t->text, from);
+    unsigned column = problems_column(problems, t->text, from);
     if (size == 0 || t->text[end + strspn(t->text + end, " \t")]) {
-        problems_add(problems, PROBLEM_ERROR, t, problems_column(t->text, end),
+        problems_add(problems, PROBLEM_ERROR, t, problems_column(problems, t->text, end),
                      "'%s' is not the name of an attribute", t->text);
         return 0;
     }
@@ -98,7 +98,7 @@ static int init_group(struct rule *rule, const struct mapping_rule *o,
 static bool check_name(const char *name, const char *what, const struct mapping_text *t,
                        size_t offset, struct problems *problems)
 {
-    unsigned column = problems_column(t->text, offset);
+    unsigned column = problems_column(problems, t->text, offset);
     size_t size = strlen(name);
     if (size > SKILL_NAME_MAX)
         problems_add(problems, PROBLEM_ERROR, t, column, "the %s is longer than %d bytes", what,
@@ -128,14 +128,13 @@ static int add_role(struct rule *rule, const struct list_element *x,
                     const struct mapping_text *t, struct problems *problems)
 {
     if (x->rest[0]) {
-        problems_add(problems, PROBLEM_ERROR, t, problems_column(t->text, x->rest_at),
+        problems_add(problems, PROBLEM_ERROR, t, problems_column(problems, t->text, x->rest_at),
                      "'%s' follows the closing quote; ',' is expected", x->rest);
         return 0;
     }
     if (!check_name(x->text, "role", t, x->at, problems))
         return 0;
-    return string_list_contains(&rule->roles, x->text) ? 0
-                                                       : string_list_add(&rule->roles, x->text);
+    return string_list_add_once(&rule->roles, x->text);
 }
 
 static int add_skill(struct rule *rule, const struct list_element *x,
@@ -147,7 +146,7 @@ static int add_skill(struct rule *rule, const struct list_element *x,
     size_t offset;
     int r = skill_from_element(x, &name, &level, &offset, &e);
     if (r == -EINVAL) {
-        problems_add(problems, PROBLEM_ERROR, t, problems_column(t->text, offset), "%s",
+        problems_add(problems, PROBLEM_ERROR, t, problems_column(problems, t->text, offset), "%s",
                      e.message);
         return 0;
     }
@@ -169,7 +168,7 @@ static int init_list(struct rule *rule, const struct mapping_text *t, add_fn add
         size_t offset = 0;
         int r = list_next(t->text, &at, &x, &offset, &e);
         if (r == -EINVAL) {
-            problems_add(problems, PROBLEM_ERROR, t, problems_column(t->text, offset),
+            problems_add(problems, PROBLEM_ERROR, t, problems_column(problems, t->text, offset),
                          "'%s': %s", t->text, e.message);
             if (!t->text[at])
                 break;

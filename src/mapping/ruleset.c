@@ -14,6 +14,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/text-map.h"
 #include "mapping/problems.h"
 #include "mapping/ruleset-tree.h"
 #include "model/schema.h"
@@ -25,20 +26,13 @@ struct builder {
     struct ruleset *rs;
     const struct mapping_options *options;
     struct problems problems;
+    struct text_map groups, names; /* the first struct rule, the first struct mapping_rule */
 };
 
-static int add_once(struct string_list *l, const char *text)
+static void builder_done(struct builder *b)
 {
-    return string_list_contains(l, text) ? 0 : string_list_add(l, text);
-}
-
-/* Attribute names once each, whatever their case. */
-static int add_attribute(struct string_list *l, const char *name)
-{
-    for (size_t i = 0; i < l->n_items; i++)
-        if (text_equal_ascii_case(l->items[i], name))
-            return 0;
-    return string_list_add(l, name);
+    text_map_done(&b->groups);
+    text_map_done(&b->names);
 }
 
 static int build_condition(struct builder *b, const struct mapping_text *t, const char *name,
@@ -59,14 +53,14 @@ static int build_template(struct builder *b, enum user_field f, const struct map
     size_t offset;
     int r = template_parse(&template, t->text, &offset, &e);
     if (r == -EINVAL) {
-        problems_add(&b->problems, PROBLEM_ERROR, t, problems_column(t->text, offset),
+        problems_add(&b->problems, PROBLEM_ERROR, t, problems_column(&b->problems, t->text, offset),
                      "template '%s': %s", t->text, e.message);
         return 0;
     }
     if (r == 0)
         r = template_prepare(template, b->rs->schema, &b->problems, t);
     if (r == 0 && f == USER_LOGIN && !template_has_attribute(template))
-        problems_add(&b->problems, PROBLEM_ERROR, t, problems_column(t->text, 0),
+        problems_add(&b->problems, PROBLEM_ERROR, t, problems_column(&b->problems, t->text, 0),
                      "'%s' names no attribute, so that everybody would have the same login; the "
                      "value of an attribute is written ${uid}",
                      t->text);
@@ -113,16 +107,19 @@ static int build_time(struct builder *b, const struct mapping_text *t, const cha
     if (r < 0 || !ret->written)
         return r;
     r = source_set(ret_source, key, t->file, t->line);
-    return r < 0 ? r : add_attribute(&rs->attributes, ret->canonical);
+    return r < 0 ? r : string_list_add_name(&rs->attributes, ret->canonical);
 }
 
-static int add_group(struct ruleset *rs, struct rule *rule)
+static int add_group(struct builder *b, struct rule *rule)
 {
-    for (size_t i = 0; i < rs->n_groups; i++)
-        if (strcmp(rs->groups[i].key, rule->group_key) == 0) {
-            rule->group = i;
-            return 0;
-        }
+    struct ruleset *rs = b->rs;
+    const void *first;
+    if (text_map_add(&b->groups, rule->group_key, rule, &first) < 0)
+        return -ENOMEM;
+    if (first != rule) {
+        rule->group = ((const struct rule *)first)->group;
+        return 0;
+    }
     int r =
         memory_grow(&rs->groups, &rs->groups_capacity, rs->n_groups + 1, sizeof(*rs->groups));
     if (r < 0)
@@ -139,33 +136,35 @@ static int add_group(struct ruleset *rs, struct rule *rule)
 }
 
 /* What the whole set must know of one rule. */
-static int register_rule(struct ruleset *rs, struct rule *rule)
+static int register_rule(struct builder *b, struct rule *rule)
 {
-    int r = rule->group_dn ? add_group(rs, rule) : 0;
+    struct ruleset *rs = b->rs;
+    int r = rule->group_dn ? add_group(b, rule) : 0;
     if (r == 0 && rule->when)
         r = filter_collect(rule->when, &rs->attributes);
     if (r == 0 && rule->skills_from.written)
-        r = add_attribute(&rs->attributes, rule->skills_from.canonical);
+        r = string_list_add_name(&rs->attributes, rule->skills_from.canonical);
     if (r == 0 && rule->team)
-        r = add_once(&rs->teams, rule->team);
+        r = string_list_add_once(&rs->teams, rule->team);
     for (size_t i = 0; r == 0 && i < rule->roles.n_items; i++)
-        r = add_once(&rs->roles, rule->roles.items[i]);
+        r = string_list_add_once(&rs->roles, rule->roles.items[i]);
     for (size_t i = 0; r == 0 && i < rule->skills.n_items; i++)
-        r = add_once(&rs->skills, rule->skills.items[i].name);
+        r = string_list_add_once(&rs->skills, rule->skills.items[i].name);
     return r;
 }
 
-static void check_name_is_new(struct builder *b, size_t i)
+static int check_name_is_new(struct builder *b, const struct mapping_rule *rule)
 {
-    const struct mapping_rule *rules = b->options->rules;
-    struct mapping_text section = {.file = rules[i].file, .line = rules[i].line};
-    for (size_t k = 0; k < i; k++)
-        if (text_equal(rules[k].name, rules[i].name)) {
-            problems_add(&b->problems, PROBLEM_ERROR, &section, 0,
-                         "there is a rule '%s' already, in line %u of %s; names must differ",
-                         rules[i].name, rules[k].line, rules[k].file);
-            return;
-        }
+    struct mapping_text section = {.file = rule->file, .line = rule->line};
+    const void *found;
+    if (text_map_add(&b->names, rule->name, rule, &found) < 0)
+        return -ENOMEM;
+    const struct mapping_rule *first = found;
+    if (first != rule)
+        problems_add(&b->problems, PROBLEM_ERROR, &section, 0,
+                     "there is a rule '%s' already, in line %u of %s; names must differ",
+                     rule->name, first->line, first->file);
+    return 0;
 }
 
 static int build_rules(struct builder *b)
@@ -176,11 +175,12 @@ static int build_rules(struct builder *b)
     if (!rs->rules)
         return -ENOMEM;
     for (size_t i = 0; i < b->options->n_rules; i++) {
-        check_name_is_new(b, i);
         struct rule *rule = &rs->rules[rs->n_rules++];
         int r = rule_init(rule, &b->options->rules[i], rs->schema, &b->problems);
         if (r == 0)
-            r = register_rule(rs, rule);
+            r = check_name_is_new(b, &b->options->rules[i]);
+        if (r == 0)
+            r = register_rule(b, rule);
         if (r < 0)
             return r;
         team = team || mapping_text_is_set(&b->options->rules[i].team);
@@ -193,13 +193,24 @@ static int build_rules(struct builder *b)
     return 0;
 }
 
-static void check_conflict(struct builder *b, const struct mapping_rule *o, const struct rule *c)
+/* As the tenant compares them. */
+static int add_folded(struct string_list *l, const char *role)
+{
+    CLEANUP(freep) char *folded = text_fold(role, strlen(role));
+    return folded ? string_list_add_once(l, folded) : -ENOMEM;
+}
+
+static int check_conflict(struct builder *b, const struct mapping_rule *o, const struct rule *c,
+                          const struct string_list *folded)
 {
     struct mapping_text section = {.file = o->file, .line = o->line};
     bool given = false;
-    for (size_t i = 0; i < c->roles.n_items; i++)
-        for (size_t k = 0; k < b->rs->roles.n_items; k++)
-            given = given || text_equal_fold(c->roles.items[i], b->rs->roles.items[k]);
+    for (size_t i = 0; i < c->roles.n_items && !given; i++) {
+        CLEANUP(freep) char *role = text_fold(c->roles.items[i], strlen(c->roles.items[i]));
+        if (!role)
+            return -ENOMEM;
+        given = string_list_contains(folded, role);
+    }
     if (c->roles.n_items < 2)
         problems_add(&b->problems, PROBLEM_ERROR, &section, 0,
                      "the conflict '%s' names %zu roles in 'roles = …'; two or more are expected",
@@ -208,6 +219,7 @@ static void check_conflict(struct builder *b, const struct mapping_rule *o, cons
         problems_add(&b->problems, PROBLEM_WARNING, &o->roles, 0,
                      "no rule gives any of the roles of the conflict '%s', so it holds nobody",
                      o->name);
+    return 0;
 }
 
 /* Only the roles of it are a rule's. */
@@ -217,7 +229,10 @@ static int build_conflicts(struct builder *b)
     size_t n = b->options->n_conflicts;
     rs->conflict_rules = calloc(n + 1, sizeof(*rs->conflict_rules));
     rs->conflicts = calloc(n + 1, sizeof(*rs->conflicts));
+    CLEANUP(string_list_done) struct string_list folded = {0};
     int r = rs->conflict_rules && rs->conflicts ? 0 : -ENOMEM;
+    for (size_t i = 0; n > 0 && r == 0 && i < rs->roles.n_items; i++)
+        r = add_folded(&folded, rs->roles.items[i]);
     for (size_t i = 0; i < n && r == 0; i++) {
         const struct mapping_rule *o = &b->options->conflicts[i];
         struct rule *c = &rs->conflict_rules[rs->n_conflicts];
@@ -228,7 +243,7 @@ static int build_conflicts(struct builder *b)
                                       .line = c->source.line,
                                       .roles = &c->roles};
         if (r == 0)
-            check_conflict(b, o, c);
+            r = check_conflict(b, o, c, &folded);
     }
     return r;
 }
@@ -310,7 +325,7 @@ int ruleset_new(struct ruleset **ret, const struct mapping_options *options,
     if (!rs)
         return -ENOMEM;
     rs->schema = schema;
-    struct builder b = {
+    CLEANUP(builder_done) struct builder b = {
         .rs = rs, .options = options, .problems = {.report = problem, .userdata = userdata}};
     int r = build(&b);
     if (r < 0)

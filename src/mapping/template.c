@@ -419,7 +419,8 @@ static int prepare_expansion(struct template_expansion *x, void *userdata)
     if (r < 0)
         return r;
     attribute_name_check(&x->attribute, prepare->schema, PROBLEM_WARNING, prepare->problems,
-                         prepare->where, problems_column(prepare->template->text, x->at));
+                         prepare->where,
+                         problems_column(prepare->problems, prepare->template->text, x->at));
     return 0;
 }
 
@@ -428,6 +429,7 @@ int template_prepare(struct template *t, const struct schema *schema, struct pro
 {
     struct prepare prepare = {
         .template = t, .schema = schema, .problems = problems, .where = where};
+    problems->text = NULL; /* another one may stand there by now */
     return visit_word(&t->word, prepare_expansion, &prepare);
 }
 
@@ -441,11 +443,7 @@ bool template_has_attribute(const struct template *t)
 
 static int collect_expansion(struct template_expansion *x, void *userdata)
 {
-    struct string_list *list = userdata;
-    for (size_t i = 0; i < list->n_items; i++)
-        if (text_equal_ascii_case(list->items[i], x->attribute.canonical))
-            return 0;
-    return string_list_add(list, x->attribute.canonical);
+    return string_list_add_name(userdata, x->attribute.canonical);
 }
 
 int template_collect(const struct template *t, struct string_list *ret)

@@ -1,6 +1,7 @@
 /*
  * Values of naming attributes: their equality rule decides (RFC 4511 4.1.3, RFC 4517), where
  * the server goes by it. A value that the rule can do nothing with is equal to itself alone.
+ * Values that are names themselves are the matter of dn.c.
  */
 #include "config.h"
 
@@ -9,9 +10,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "base/memory.h"
 #include "base/text.h"
-#include "model/dn.h"
 #include "model/schema.h"
 
 static bool is_digits(const char *p, size_t n)
@@ -85,18 +84,6 @@ static void add_time(struct buffer *b, const char *bytes, size_t size)
     buffer_add_text(b, "Z");
 }
 
-static void add_name(struct buffer *b, const struct schema *schema, const char *bytes,
-                     size_t size)
-{
-    CLEANUP(freep) char *dn = memchr(bytes, '\0', size) ? NULL : strndup(bytes, size);
-    CLEANUP(freep) char *key = NULL;
-
-    if (dn && dn_key(schema, dn, &key, NULL) == 0)
-        buffer_add_text(b, key);
-    else
-        buffer_add(b, bytes, size);
-}
-
 void dn_value_form(struct buffer *b, const struct schema *schema, const char *type,
                    size_t n_type, const char *bytes, size_t size)
 {
@@ -108,9 +95,7 @@ void dn_value_form(struct buffer *b, const struct schema *schema, const char *ty
         add_text(b, bytes, size, TEXT_EXACT);
     else if (t.matching == MATCHING_INTEGER || t.matching == MATCHING_FILETIME)
         add_integer(b, bytes, size);
-    else if (t.matching == MATCHING_DN)
-        add_name(b, schema, bytes, size);
-    else if (t.matching == MATCHING_OCTETS)
+    else if (t.matching == MATCHING_OCTETS || t.matching == MATCHING_DN)
         buffer_add(b, bytes, size);
     else if (t.matching == MATCHING_TIME)
         add_time(b, bytes, size);

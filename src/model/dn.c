@@ -31,6 +31,7 @@ struct scanner {
     const char *start, *p;
     struct buffer value; /* of the last pair, unescaped */
     const char *fault;   /* what is wrong at p */
+    unsigned depth;      /* of how many names this one is a value */
 };
 
 static void scanner_done(struct scanner *s)
@@ -225,6 +226,28 @@ static void add_escaped(struct buffer *b, const struct buffer *form)
     }
 }
 
+static int key_at(const struct schema *schema, const char *dn, unsigned depth, char **ret,
+                  struct error *e);
+
+/* A value that is a name: its key. What is no name, or lies too deep, keeps its bytes. */
+static void add_name(struct buffer *b, const struct schema *schema, const struct buffer *value,
+                     unsigned depth)
+{
+    CLEANUP(freep) char *key = NULL;
+
+    if (depth < DN_MAX_NESTED && value->data && !memchr(value->data, '\0', value->size) &&
+        key_at(schema, value->data, depth + 1, &key, NULL) == 0)
+        buffer_add_text(b, key);
+    else
+        buffer_add(b, value->data ? value->data : "", value->size);
+}
+
+static bool is_name(const struct schema *schema, const struct pair *pair)
+{
+    return schema_naming(schema) != SCHEMA_NAMES_BY_CASE &&
+           schema_describe(schema, pair->type, pair->n_type).matching == MATCHING_DN;
+}
+
 static int add_pair(struct string_list *rdn, const struct schema *schema,
                     const struct scanner *s, const struct pair *pair)
 {
@@ -236,6 +259,9 @@ static int add_pair(struct string_list *rdn, const struct schema *schema,
     buffer_add_text(&b, "=");
     if (pair->is_hexadecimal) {
         buffer_add(&b, value, s->value.size);
+    } else if (is_name(schema, pair)) {
+        add_name(&form, schema, &s->value, s->depth);
+        add_escaped(&b, &form);
     } else {
         dn_value_form(&form, schema, pair->type, pair->n_type, value, s->value.size);
         add_escaped(&b, &form);
@@ -296,9 +322,10 @@ static int refuse(const struct scanner *s, struct error *e)
                      (size_t)(s->p - s->start) + 1);
 }
 
-int dn_key(const struct schema *schema, const char *dn, char **ret, struct error *e)
+static int key_at(const struct schema *schema, const char *dn, unsigned depth, char **ret,
+                  struct error *e)
 {
-    CLEANUP(scanner_done) struct scanner s = {.start = dn, .p = dn};
+    CLEANUP(scanner_done) struct scanner s = {.start = dn, .p = dn, .depth = depth};
     CLEANUP(string_list_done) struct string_list rdns = {0};
     CLEANUP(buffer_done) struct buffer key = {0};
 
@@ -314,6 +341,11 @@ int dn_key(const struct schema *schema, const char *dn, char **ret, struct error
         return error_out_of_memory(e);
     *ret = text;
     return 0;
+}
+
+int dn_key(const struct schema *schema, const char *dn, char **ret, struct error *e)
+{
+    return key_at(schema, dn, 0, ret, e);
 }
 
 static int check(const char *dn)

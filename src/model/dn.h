@@ -17,7 +17,12 @@ struct schema;
 
 /* Part of what stored keys belong to: to be raised when the same DN gets another key by the same
  * schema. */
-#define DN_KEY_FORM 2
+#define DN_KEY_FORM 3
+
+/* A name may be the value of a name (an attribute of DN syntax that names an entry). So deep it is
+ * compared as a name; what lies deeper is compared byte by byte. Each level escapes what the one
+ * below has escaped, so that without a limit whoever writes an entry chooses our work. */
+#define DN_MAX_NESTED 4
 
 /* schema NULL: the built-in table. Malloc'd key, or -EINVAL with a sentence that quotes the DN
  * and says what is wrong with it. The empty DN has the empty key. */

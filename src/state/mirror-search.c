@@ -395,7 +395,7 @@ static int take_sample(struct state *s, int64_t n, enum entry_kind kind, void *u
     parent = dn_parent(stmt_text(q, 1));
     if (string_list_contains(&sample->parents, parent ? parent : ""))
         return 0;
-    if (string_list_add(&sample->parents, parent ? parent : "") < 0 ||
+    if (string_list_add_once(&sample->parents, parent ? parent : "") < 0 ||
         string_list_add(sample->ids, stmt_text(q, 0)) < 0)
         return error_out_of_memory(e);
     return 0;

@@ -125,12 +125,17 @@ static int look_at_file(const char *path, bool *ret_empty, struct error *e)
 {
     char head[sizeof(magic)] = {0};
     ssize_t n;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* it may be a pipe */
 
     if (fd < 0 && errno != ENOENT) {
         int r = -errno;
 
         return error_set(e, r, "The state file %s cannot be read: %s", path, strerror(-r));
+    }
+    if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+        close(fd);
+        return error_set(e, -EINVAL, "The state file %s is no regular file", path);
     }
     n = fd < 0 ? 0 : read(fd, head, sizeof(head));
     if (fd >= 0)

@@ -197,7 +197,7 @@ static int look_at_hold(const char *cause, const char *reason, const char *sente
         return 0;
     char text[900], name[600];
     snprintf(name, sizeof(name), "hold:%s", cause);
-    if (string_list_add(&l->causes, name) < 0)
+    if (string_list_add_once(&l->causes, name) < 0)
         return -ENOMEM;
     if (now < due) {
         old_enough_at(l, due);
@@ -220,7 +220,7 @@ static int collect_due(const struct alarm *a, void *userdata)
         old_enough_at(l, due);
         return 0;
     }
-    return string_list_add(&l->causes, a->cause);
+    return string_list_add_once(&l->causes, a->cause);
 }
 
 static int collect_over(const struct alarm *a, void *userdata)

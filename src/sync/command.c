@@ -26,12 +26,14 @@
 #include "sync/books.h"
 
 #define COMMAND_LIMIT_USEC (30 * USEC_PER_SEC)
+#define AT_THE_END_USEC    (5 * USEC_PER_SEC) /* for what runs when rosterd is to end */
 #define AT_ONCE            8
 #define QUEUE_MAX          1000
 
 struct commands {
     sd_event *event;
     struct command *first;
+    uint64_t limit_usec;
     void (*room)(void *userdata);
     void *userdata;
 };
@@ -41,6 +43,7 @@ struct command {
     struct command *next;
     sd_event_source *child, *timer;
     pid_t pid;   /* 0: it waits */
+    bool exited;
     char **argv; /* copies: the configuration may be another when its turn comes */
     char *text;
     size_t size;
@@ -56,8 +59,18 @@ static void wipe_text(struct command *c)
     free(TAKE(c->text));
 }
 
+/* With whatever it started. */
+static void kill_all(const struct command *c)
+{
+    kill(-c->pid, SIGKILL);
+    kill(c->pid, SIGKILL);
+}
+
+/* What is not watched any more would have no time limit, so it does not go on. */
 static void command_free(struct command *c)
 {
+    if (c->pid && !c->exited)
+        kill_all(c);
     for (struct command **p = &c->list->first; *p; p = &(*p)->next)
         if (*p == c) {
             *p = c->next;
@@ -109,6 +122,7 @@ static int on_exit_of_child(sd_event_source *source, const siginfo_t *info, void
     (void)source;
     struct command *c = userdata;
     bool fine = info->si_code == CLD_EXITED && info->si_status == 0;
+    c->exited = true;
     if (!fine)
         log_error("The %s%s%s ended with %s %d", c->what, c->subject ? " for " : "",
                   c->subject ? c->subject : "",
@@ -124,9 +138,8 @@ static int on_too_long(sd_event_source *source, uint64_t usec, void *userdata)
     struct command *c = userdata;
     log_error("The %s%s%s runs for over %llu seconds: it is killed", c->what,
               c->subject ? " for " : "", c->subject ? c->subject : "",
-              (unsigned long long)(COMMAND_LIMIT_USEC / USEC_PER_SEC));
-    kill(-c->pid, SIGKILL); /* with whatever it started */
-    kill(c->pid, SIGKILL);
+              (unsigned long long)(c->list->limit_usec / USEC_PER_SEC));
+    kill_all(c);
     return 0;
 }
 
@@ -197,6 +210,7 @@ static int spawn(char *const *argv, int input, pid_t *ret)
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     char *words[16];
+    pid_t pid = 0; /* of a failed attempt nothing is known */
     if (posix_spawn_file_actions_init(&actions) != 0)
         return -ENOMEM;
     if (posix_spawnattr_init(&attributes) != 0) {
@@ -208,12 +222,14 @@ static int spawn(char *const *argv, int input, pid_t *ret)
         r = set_attributes(&attributes);
     if (r == 0) {
         char *const *clean = environment(words);
-        r = posix_spawn(ret, argv[0], &actions, &attributes, argv, clean);
+        r = posix_spawn(&pid, argv[0], &actions, &attributes, argv, clean);
         for (char **word = words; *word; word++)
             free(*word);
     }
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
+    if (r == 0)
+        *ret = pid;
     return -r;
 }
 
@@ -223,7 +239,7 @@ static int watch(struct command *c)
         sd_event_add_child(c->list->event, &c->child, c->pid, WEXITED, on_exit_of_child, c);
     if (r >= 0)
         r = sd_event_add_time_relative(c->list->event, &c->timer, CLOCK_MONOTONIC,
-                                       COMMAND_LIMIT_USEC, USEC_PER_SEC, on_too_long, c);
+                                       c->list->limit_usec, USEC_PER_SEC, on_too_long, c);
     return r;
 }
 
@@ -294,7 +310,10 @@ int commands_new(struct commands **ret, struct sd_event *event, void (*room)(voi
     struct commands *l = calloc(1, sizeof(*l));
     if (!l)
         return error_out_of_memory(e);
-    *l = (struct commands){.event = sd_event_ref(event), .room = room, .userdata = userdata};
+    *l = (struct commands){.event = sd_event_ref(event),
+                           .limit_usec = COMMAND_LIMIT_USEC,
+                           .room = room,
+                           .userdata = userdata};
     *ret = l;
     return 0;
 }
@@ -330,6 +349,18 @@ bool command_run(struct commands *l, char *const *argv, char *text_taken, size_t
     *last = c;
     start_waiting(l);
     return true;
+}
+
+void commands_hurry(struct commands *l)
+{
+    l->limit_usec = AT_THE_END_USEC;
+    for (struct command *c = l->first, *next; c; c = next) {
+        next = c->next;
+        if (c->pid)
+            (void)sd_event_source_set_time_relative(c->timer, l->limit_usec);
+        else
+            command_free(c);
+    }
 }
 
 void command_cancel_all(struct commands *l)

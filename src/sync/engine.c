@@ -163,6 +163,7 @@ int engine_start(struct engine *n, struct error *e)
 void engine_stop(struct engine *n, void (*stopped)(void *userdata), void *userdata)
 {
     n->stopping = true;
+    commands_hurry(n->commands);
     n->stopped = (struct listener){stopped, userdata};
     health_close(n->health);
     contact_cancel(n->contact);

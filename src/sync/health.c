@@ -145,7 +145,7 @@ void health_note_missing(struct health *h, const char *cause)
 {
     if (!h->missing.n_items)
         h->missing_usec = clock_steady_usec();
-    if (!health_knows_missing(h, cause) && string_list_add(&h->missing, cause) < 0)
+    if (string_list_add_once(&h->missing, cause) < 0)
         log_debug("Out of memory: %s is looked up again each time", cause);
 }
 
@@ -174,8 +174,7 @@ bool health_refused_one(struct health *h, const struct tenant_answer *a, const c
     if (h->state == ENGINE_TENANT_REFUSED)
         return true;
     if (a->class == TENANT_NOT_AUTHORISED) {
-        if (!string_list_contains(&h->unauthorised, entry_id) &&
-            string_list_add(&h->unauthorised, entry_id) < 0)
+        if (string_list_add_once(&h->unauthorised, entry_id) < 0)
             return true;
         if (h->unauthorised.n_items >= UNAUTHORISED_BEFORE_REFUSED)
             return true;
@@ -243,8 +242,7 @@ void health_failed(struct health *h, const struct tenant_answer *a,
     uint64_t now = clock_steady_usec();
     /* A 502 to one user's calls, however often, is that user's matter; silence, or several users
      * in a row, is the tenant's. */
-    if (entry_id && !string_list_contains(&h->failing, entry_id) &&
-        string_list_add(&h->failing, entry_id) < 0)
+    if (entry_id && string_list_add_once(&h->failing, entry_id) < 0)
         log_debug("Out of memory: a failure is not counted");
     if (!refused && a->status && entry_id && h->failing.n_items < FAILING_BEFORE_AWAY) {
         ask_for_all(h);
@@ -341,7 +339,7 @@ static int take_teams(struct health *h, const struct string_list *names, struct 
     for (size_t i = 0; i < names->n_items && r == 0; i++) {
         char cause[600];
         size_t n_released = 0;
-        if (string_list_add(&h->teams, names->items[i]) < 0)
+        if (string_list_add_once(&h->teams, names->items[i]) < 0)
             return error_out_of_memory(e);
         snprintf(cause, sizeof(cause), "team:%s", names->items[i]);
         r = queue_release(books_state(h->books), cause, NULL, clock_steady_usec(), &n_released, e);

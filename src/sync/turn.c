@@ -275,7 +275,8 @@ static int on_turn(sd_event_source *source, void *userdata)
         books_failed(n->books, &e);
         return 0;
     }
-    if (n->stopping && !delivery_in_flight(n->delivery) && n->stopped.fn) {
+    if (n->stopping && !delivery_in_flight(n->delivery) && !command_any(n->commands) &&
+        n->stopped.fn) {
         struct listener stopped = n->stopped;
         if (configuration_note_life(n, "stop", &e) < 0)
             books_failed(n->books, &e);

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 
 from lib import deadline, life, need, wait_for
 from lib.life import AGENTS, crowd, settled
@@ -116,3 +117,43 @@ def test_command_without_end(t):
     wait_for(lambda: not any(os.path.exists("/proc/%d/exe" % pid) and os.readlink("/proc/%d/exe" % pid) for pid in pids), 10,
              "nothing of it is left", lambda: pids)
     need(d.running(), "rosterd goes on")
+
+
+def alive(pids):
+    return [pid for pid in pids if os.path.exists("/proc/%d/status" % pid)
+            and "State:\tZ" not in open("/proc/%d/status" % pid, encoding="utf-8").read()]
+
+
+@deadline(120)
+def test_command_that_writes_and_stays(t):
+    """A command that closes its input, ignores SIGTERM and writes without end fills neither log nor memory, holds nobody up,
+    and is gone when rosterd is."""
+    ground, group, tenant = crowd(t, people(1))
+    started = t.path("started")
+    command = t.write("flood", "#!/bin/sh\nexec <&-\ntrap '' TERM HUP\nyes noise &\necho $$ $! >> '%s'\nyes more\n" % started, 0o755)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
+                    tenant_keys={"initial_password": "generate", "password_command": command}).start()
+    tenant.wait_users(people(1))
+    wait_for(lambda: os.path.exists(started) and open(started, encoding="ascii").read().count("\n"), 20, "it runs")
+    ground.person("later")
+    ground.join(group, "later")
+    tenant.wait_user("later")
+    wait_for(lambda: open(started, encoding="ascii").read().count("\n") == 2, 20, "the other, too")
+    pids = [int(pid) for pid in open(started, encoding="ascii").read().split()]
+    t.cleanup(lambda: [os.killpg(pid, signal.SIGKILL) for pid in pids[::2] if alive(pids)])
+    need(d.memory("VmHWM") < 200 << 20 and os.path.getsize(d.log_file) < 1 << 20, "bounded", d.memory("VmHWM"))
+    d.stop()
+    need(not alive(pids), "nothing of it is left", alive(pids))
+    need("runs for over 5 seconds: it is killed" in d.log(), "said so")
+
+
+def test_command_at_the_end(t):
+    """A command that runs when rosterd is to end may finish, and rosterd waits for it."""
+    ground, group, tenant = crowd(t, people(1))
+    began, done = t.path("began"), t.path("done")
+    command = t.write("slow", "#!/bin/sh\ncat > /dev/null\n: > '%s'\nsleep 1\n: > '%s'\n" % (began, done), 0o755)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
+                    tenant_keys={"initial_password": "generate", "password_command": command}).start()
+    wait_for(lambda: os.path.exists(began), 30, "it runs")
+    d.stop()
+    need(os.path.exists(done), "it was waited for")

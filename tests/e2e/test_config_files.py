@@ -2,8 +2,9 @@
 dry run without a tenant."""
 
 import os
+import subprocess
 
-from lib import Slapd, base, need
+from lib import Slapd, base, deadline, need
 from lib.rosterd import config_text
 from test_config import RULES, sections
 
@@ -127,3 +128,68 @@ def test_ctl_missing_config(t):
         answer = daemon.ctl("-c", "/etc/rosterd/no-such.conf", verb, code=1)
         need("/etc/rosterd/no-such.conf: No such file or directory" in answer.err and "socket" not in answer.err,
              "says which", answer)
+
+
+def test_files_that_are_none(t):
+    """A pipe, a folder or a device where a key names a file is an error of --check and of the start, and nobody waits for it."""
+    for section, key in (("directory", "tls_ca_file"), ("tenant", "tls_ca_file"), ("tenant", "client_secret_file"),
+                         ("state", "file"), ("audit", "file"), ("audit", "key_file")):
+        for kind in ("pipe", "folder", "/dev/zero"):
+            path = kind if kind[0] == "/" else t.path("%s-%s-%s" % (kind, section, key))
+            if kind == "pipe":
+                os.mkfifo(path, 0o600)
+            elif kind == "folder":
+                os.mkdir(path, 0o700)
+            d = t.rosterd(rules=RULES)
+            secret = {"client_secret": None} if key == "client_secret_file" else {}
+            d.write_raw_config(config_text(sections(d, **{section: dict(secret, **{key: path})}), RULES))
+            for answer in (d.check(code=2), d.run("--once", code=2)):
+                need("[%s] %s: %s is not a file" % (section, key, path) in answer.err, "named", section, key, kind, answer.err)
+    d = t.rosterd(rules=RULES)
+    large = t.write("large", "x" * 100000, 0o600)
+    d.write_raw_config(config_text(sections(d, tenant={"client_secret": None, "client_secret_file": large},
+                                            notify={"command": t.write("no-script", "#!/bin/sh\n", 0o644)}), RULES))
+    answer = d.check(code=0)
+    need("larger than any secret" in answer.err and "cannot be executed" in answer.err, "warned of", answer.err)
+
+
+LARGE = {
+    "roles": lambda n: '[rule "A"]\nwhen = (uid=*)\nteam = T\nroles = ' + ", ".join("Role%d" % i for i in range(n)),
+    "lines": lambda n: '[rule "A"]\nwhen = (uid=*)\nteam = T\nroles = ' + ",\n  ".join("Role%d" % i for i in range(n)),
+    "skills": lambda n: '[rule "A"]\nwhen = (uid=*)\nteam = T\nskills = ' + ", ".join("S%d:%d" % (i, i % 100) for i in range(n)),
+    "rules": lambda n: "".join('[rule "A%d"]\nwhen = (uid=x%d)\nteam = T%d\nroles = R%d\n' % (i, i, i, i) for i in range(n)),
+    "groups": lambda n: "".join('[rule "A%d"]\ngroup = cn=x%d,dc=example\nteam = T\n' % (i, i) for i in range(n)),
+    "conflicts": lambda n: "".join('[conflict "C%d"]\nroles = A%d, B%d\n' % (i, i, i) for i in range(n)),
+    "conflict": lambda n: '[conflict "C"]\nroles = ' + ", ".join("Role%d" % i for i in range(n)),
+    "filter": lambda n: '[rule "A"]\nteam = T\nwhen = (|%s)' % "".join("(uid=x%d)" % i for i in range(n)),
+    "attributes": lambda n: '[rule "A"]\nteam = T\nwhen = (|%s)' % "".join("(at%d=x)" % i for i in range(n)),
+    "stars": lambda n: '[rule "A"]\nteam = T\nwhen = (uid=%s*)' % ("*a" * n),
+    "name": lambda n: '[rule "A"]\nteam = T\ngroup = ' + ",".join("ou=x%d" % i for i in range(n)),
+    "wrong skills": lambda n: '[rule "A"]\nwhen = (uid=*)\nteam = T\nskills = ' + ", ".join("S%d=1" % i for i in range(n)),
+    "wrong keys": lambda n: "".join("foo%d = x\n" % i for i in range(n)),
+    "wrong sections": lambda n: "".join("[foo%d]\n" % i for i in range(n)),
+    "one key": lambda n: "[log]\n" + "level = info\n" * n,
+    "one rule": lambda n: '[rule "A"]\nwhen = (uid=*)\nteam = T\n' * n,
+    "privileged": lambda n: "[guard]\nprivileged_roles = %s\n[rule \"A\"]\nteam = T\nwhen = (uid=*)\nroles = %s" % (
+        ", ".join("Admin%d" % i for i in range(n)), ", ".join("Admin%d" % i for i in range(n // 2, n + n // 2))),
+}
+
+
+@deadline(180)
+def test_long_lists(t):
+    """Four times as much of anything in a configuration takes about four times the processor time of a check, never sixteen."""
+    d = written(t)
+    text = open(d.config_file).read() + "\n"
+
+    def took(kind, n):
+        d.write_raw_config(text + LARGE[kind](n) + "\n")
+        with open(os.devnull, "w") as null:
+            process = subprocess.Popen(d.command("--check"), stdin=subprocess.DEVNULL, stdout=null, stderr=null,
+                                       cwd=d.folder, env=d.environment())
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        need(process.returncode in (0, 2), "%s: an answer" % kind, process.returncode)
+        return usage.ru_utime + usage.ru_stime
+    for kind in LARGE:
+        small, large = min(took(kind, 3000) for _ in range(2)), took(kind, 12000)
+        need(large < 8 * small + 0.1, "%s: no quadratic step" % kind, small, large)

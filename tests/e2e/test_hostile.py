@@ -114,6 +114,44 @@ def test_hostile_schema(t):
     need(tenant.user("a0")["team"] == "Sales", "the good definition counts", tenant.users())
 
 
+@deadline(90)
+def test_entry_whose_name_is_none(t):
+    """An entry whose DN is none (cut by a NUL, unescaped, no UTF-8) is left out and named. The others are read; who was
+    known under another name stays, who is really gone leaves."""
+    for feed in ("poll", "syncrepl"):
+        server = t.server(ScriptedServer)
+        server.person("ada")
+        gone = server.person("zoe")
+        known = server.person("eve")
+        daemon, tenant = follow(t, server, feed=feed)
+        daemon.start()
+        tenant.wait_users(["ada", "eve", "zoe"])
+        for n, rdn in enumerate(("uid=ada\0", "uid=o\"x", "uid=\\FFx", "uid=x;y")):
+            server.person("odd%d" % n, dn="%s,ou=people,%s" % (rdn, server.suffix))
+        server.rename(known, "uid=e\"ve")
+        server.person("bob")
+        server.delete(gone)
+        tenant.wait_user("bob")
+        tenant.wait_user("zoe", disabled=True)
+        need(sorted(tenant.users()) == ["ada", "bob", "eve", "zoe"], "nobody else", sorted(tenant.users()))
+        need(not tenant.user("eve")["disabled"] and not tenant.user("ada")["disabled"], "who is there stays")
+        need("no distinguished name: uid=o\"x" in daemon.log(), "named", daemon.log())
+        daemon.stop()
+
+
+def test_members_cut_by_a_nul(t):
+    """A member's name that goes on behind a NUL is nobody's, whichever way members are read; whole ranges stay whole."""
+    server = t.server(ScriptedServer, flavor="ad")
+    names = ["u%d" % n for n in range(9)]
+    dns = [server.person(name) for name in names]
+    server.value_range = 4
+    group = server.group("crew", [dn.encode() + (b"\0" + b"x" * 5000 if n in (2, 6) else b"") for n, dn in enumerate(dns)])
+    daemon, tenant = follow(t, server)
+    daemon.configure(rules={"Agents": {"group": group, "team": "Sales"}})
+    daemon.once(code=None)
+    need(sorted(tenant.users()) == [name for name in names if name not in ("u2", "u6")], "the others", sorted(tenant.users()))
+
+
 def test_referral_to_a_thief(t):
     """T6: whoever writes a referral into the directory gets no password: only hosts on the list are asked."""
     server = t.server(ScriptedServer)

@@ -107,19 +107,25 @@ static void test_members(void **state)
     static const struct {
         enum member_kind kind;
         const char *value;
+        size_t size;
         const char *text; /* NULL: nobody */
     } rows[] = {
-        {MEMBER_DN, "cn=Ada,dc=x", "cn=Ada,dc=x"},
-        {MEMBER_DN, "cn=Ada,dc=x#'0101'B", "cn=Ada,dc=x"},
-        {MEMBER_DN, "cn=Ada\\2C B,dc=x", "cn=Ada\\2C B,dc=x"},
-        {MEMBER_DN, "no DN", NULL},
-        {MEMBER_DN, "cn=\xff,dc=x", NULL},
-        {MEMBER_LOGIN, "Ada", "Ada"},
+#define VALUE(text) text, sizeof(text) - 1
+        {MEMBER_DN, VALUE("cn=Ada,dc=x"), "cn=Ada,dc=x"},
+        {MEMBER_DN, VALUE("cn=Ada,dc=x#'0101'B"), "cn=Ada,dc=x"},
+        {MEMBER_DN, VALUE("cn=Ada\\2C B,dc=x"), "cn=Ada\\2C B,dc=x"},
+        {MEMBER_DN, VALUE("no DN"), NULL},
+        {MEMBER_DN, VALUE("cn=\xff,dc=x"), NULL},
+        {MEMBER_DN, VALUE("cn=Ada,dc=x\0"), NULL},
+        {MEMBER_DN, VALUE("cn=Ada,dc=x\0,dc=y"), NULL},
+        {MEMBER_DN, VALUE("cn=Ada,dc=x\0#'0101'B"), NULL},
+        {MEMBER_LOGIN, VALUE("Ada"), "Ada"},
+        {MEMBER_LOGIN, VALUE("Ada\0Bob"), NULL},
+        {MEMBER_LOGIN, VALUE("Ad\xff"), NULL},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct entry *g = entry_new("1", "cn=g", ENTRY_GROUP);
-        assert_int_equal(
-            decode_member(NULL, g, rows[i].kind, rows[i].value, strlen(rows[i].value)), 0);
+        assert_int_equal(decode_member(NULL, g, rows[i].kind, rows[i].value, rows[i].size), 0);
         assert_int_equal(g->n_members, rows[i].text != NULL);
         if (rows[i].text)
             assert_string_equal(g->members[0].text, rows[i].text);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <ldap.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "model/dn.h"
@@ -58,6 +59,13 @@ static const struct {
     {"cn=Jos\xc3\xa9", "cn=jos\xc3\xa9\n"},
     {"cn=Jose\xcc\x81", "cn=jos\xc3\xa9\n"},
     {"cn=Jos\\C3\\A9", "cn=jos\xc3\xa9\n"},
+    {"member=UID\\=Ada\\,DC\\=T,dc=x", "dc=x\nmember=dc=t\\0auid=ada\\0a\n"},
+    {"member=No Name,dc=x", "dc=x\nmember=No Name\n"},
+    /* The fourth name within names is compared as a name, the fifth as it is written. */
+    {"member=member=Member=MEMBER=UID=A",
+     "member=member=member=member=uid=a\\5c5c5c0a\\5c5c0a\\5c0a\\0a\n"},
+    {"member=member=member=member=Member=UID=A",
+     "member=member=member=member=member=UID=A\\5c5c5c0a\\5c5c0a\\5c0a\\0a\n"},
 };
 
 static void test_keys(void **state)
@@ -115,6 +123,19 @@ static void test_refused(void **state)
         assert_false(dn_is_valid(refused[i].dn));
         assert_null(dn_leaf_value(refused[i].dn));
     }
+}
+
+/* However deep somebody nests names, the key is hardly longer than what was written. */
+static void test_nested_without_end(void **state)
+{
+    (void)state;
+    CLEANUP(buffer_done) struct buffer dn = {0};
+    CLEANUP(freep) char *key = NULL;
+    for (unsigned i = 0; i < 20000; i++)
+        buffer_add_text(&dn, "member=");
+    buffer_add_text(&dn, "a");
+    assert_int_equal(dn_key(NULL, dn.data, &key, NULL), 0);
+    assert_true(strlen(key) < dn.size + 100);
 }
 
 static void test_refusal_quotes_safely(void **state)
@@ -306,6 +327,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_nested_without_end),
         cmocka_unit_test(test_refusal_quotes_safely),
         cmocka_unit_test(test_equal),
         cmocka_unit_test(test_below),

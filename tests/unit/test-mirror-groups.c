@@ -6,6 +6,10 @@
 
 #include "mirror-test.h"
 
+#include "base/digest.h"
+#include "model/schema.h"
+#include "state/db.h"
+
 static enum bound_state state_of(struct fixture *f, const char *group_dn)
 {
     struct bound_groups groups = bind_all(f, &group_dn, 1);
@@ -380,6 +384,59 @@ static void test_stale_repaired(void **state)
     commit(f);
 }
 
+/* Keys that an older rosterd made are made anew: who was found by them is still found, and the
+ * directory is asked for everything once. */
+static void test_keys_of_an_older_form(void **state)
+{
+    static const char ada[] = "member=member=member=member=member=UID\\=Ada,dc=t";
+    static const char old[] = "dc=t\nmember=member=member=member=member=uid=ada"
+                              "\\5c5c5c5c0a\\5c5c5c0a\\5c5c0a\\5c0a\\0a\n";
+    struct fixture *f = *state;
+    CLEANUP(freep) char *sql = NULL;
+    CLEANUP(schema_freep) struct schema *schema = schema_new();
+    CLEANUP(freep) char *json = schema_to_json(schema);
+    const struct digest_part of_form_2[] = {{"form 2\n", 7}, {json, strlen(json)}};
+    char names[DIGEST_TEXT_SIZE];
+    void *cookie = NULL;
+    char *identity = NULL;
+    size_t size = 0;
+
+    assert_true(asprintf(&sql,
+                         "UPDATE entry SET dn_key = '%s' WHERE id = 'ada';"
+                         "UPDATE member SET key = '%s' WHERE text = '%s'",
+                         old, old, ada) > 0);
+    begin(f);
+    ok(f, mirror_use_schema(f->s, schema, &f->e));
+    put(f, person("ada", ada, NULL));
+    put(f, person("eve", "uid=eve,dc=t", NULL));
+    put(f, group("g", "cn=g,dc=t", LIST(ada, "uid=eve,dc=t")));
+    ok(f, mirror_cookie_set(f->s, 0, "x", 1, "{}", &f->e));
+    assert_int_equal(digest_parts(names, of_form_2, ARRAY_SIZE(of_form_2)), 0);
+    ok(f, state_meta_set(f->s, "names", names, &f->e));
+    commit(f);
+    assert_int_equal(sqlite3_exec(f->s->db, sql, NULL, NULL, NULL), SQLITE_OK);
+    reopen(f);
+    begin(f);
+    assert_string_equal(member_of(f, "ada", "cn=g,dc=t"), "+");
+    dirty(f);
+    ok(f, mirror_use_schema(f->s, schema, &f->e));
+    assert_string_equal(dirty(f), "ada eve");
+    assert_string_equal(member_of(f, "ada", "cn=g,dc=t"), "+");
+    assert_string_equal(member_of(f, "eve", "cn=g,dc=t"), "+");
+    assert_int_equal(mirror_cookie_get(f->s, 0, &cookie, &size, &identity, &f->e), STATE_NONE);
+    /* Read again, nobody has left or entered; and the second start has nothing to do. */
+    put(f, group("g", "cn=g,dc=t", LIST(ada, "uid=eve,dc=t")));
+    assert_int_equal(stale(f), 0);
+    assert_string_equal(dirty(f), "");
+    commit(f);
+    reopen(f);
+    begin(f);
+    ok(f, mirror_use_schema(f->s, schema, &f->e));
+    assert_string_equal(dirty(f), "");
+    commit(f);
+    mirror_drop_schema(f->s, schema);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,6 +448,7 @@ int main(void)
         test(test_stale_without_repair),
         test(test_stale_repaired),
         test(test_hidden_members),
+        test(test_keys_of_an_older_form),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

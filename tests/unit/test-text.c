@@ -7,6 +7,8 @@
 #include <errno.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
+#include "base/text-map.h"
 #include "base/text.h"
 #include "unit.h"
 
@@ -25,6 +27,50 @@ static void test_string_list(void **state)
     assert_true(string_list_contains(&l, "item 99"));
     assert_false(string_list_contains(&l, "Item 99"));
     assert_false(string_list_contains(&l, "abcdef"));
+}
+
+/* Against a list that is walked; also after something was added otherwise, or all is gone. */
+static void test_list_of_each_once(void **state)
+{
+    (void)state;
+    CLEANUP(string_list_done) struct string_list l = {0}, names = {0}, plain = {0};
+    uint32_t seed = 7;
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < 2000; i++) {
+            char text[16];
+            seed = seed * 1664525U + 1013904223U;
+            snprintf(text, sizeof(text), "%stem %u", seed >> 31 ? "I" : "i", (seed >> 16) % 700);
+            if (i % 50 == 0) {
+                assert_int_equal(string_list_add(&l, text), 0);
+                assert_int_equal(string_list_add(&plain, text), 0);
+            }
+            assert_true(string_list_contains(&l, text) == string_list_contains(&plain, text));
+            if (!string_list_contains(&plain, text))
+                assert_int_equal(string_list_add(&plain, text), 0);
+            assert_int_equal(string_list_add_once(&l, text), 0);
+            assert_int_equal(string_list_add_name(&names, text), 0);
+            assert_int_equal(l.n_items, plain.n_items);
+            assert_string_equal(l.items[l.n_items - 1], plain.items[l.n_items - 1]);
+            assert_true(string_list_contains(&l, text));
+            assert_false(string_list_contains(&l, "item"));
+        }
+        assert_true(names.n_items > 600 && names.n_items <= 700);
+        string_list_done(&l);
+        string_list_done(&plain);
+    }
+}
+
+static void test_map(void **state)
+{
+    (void)state;
+    CLEANUP(text_map_done) struct text_map m = {0};
+    static const char *const texts[] = {"b", "a", "c", "a", "", "B", "c"};
+    static const unsigned firsts[] = {0, 1, 2, 1, 4, 5, 2};
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        const void *found = NULL;
+        assert_int_equal(text_map_add(&m, texts[i], &texts[i], &found), 0);
+        assert_ptr_equal(found, &texts[firsts[i]]);
+    }
 }
 
 static void test_utf8(void **state)
@@ -436,6 +482,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_string_list),
+        cmocka_unit_test(test_list_of_each_once),
+        cmocka_unit_test(test_map),
         cmocka_unit_test(test_utf8),
         cmocka_unit_test(test_equal),
         cmocka_unit_test(test_fold),
