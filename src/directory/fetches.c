@@ -390,6 +390,15 @@ static void judge_unseen(struct fetch *f, const struct search_outcome *outcome)
               f->base, ldap_err2string(outcome->code));
 }
 
+/* A read that began while it was hidden proves nothing: another one, which may. */
+static void note_base(const struct fetch *f)
+{
+    struct feed_environment *env = f->owner->env;
+    if (!env->searches[f->index].base_visible)
+        feed_doubts(env, "a base can be seen now");
+    env->searches[f->index].base_visible = true;
+}
+
 static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)
 {
     (void)s;
@@ -411,7 +420,7 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     if (f->kind == FETCH_UNSEEN)
         judge_unseen(f, outcome);
     else if (f->kind == FETCH_BASE && f->found)
-        l->env->searches[f->index].base_visible = true;
+        note_base(f);
     else if (f->kind == FETCH_BASE)
         doubt(l,
               "the base %s was not there any more when its read ended (%s): a server "

@@ -475,6 +475,20 @@ static void test_poll(void **state)
 }
 
 /* Nobody leaves by a read that is not whole. */
+/* Hidden when the connection was made, perhaps since a server behind was away for a moment. */
+static void test_base_seen_again(void **state)
+{
+    (void)state;
+    start(&feed_poll_ops);
+    bed.doubts = false;
+    bed.env.searches[0].base_visible = false;
+    full();
+    assert_int_equal(bed.absence, FEED_ABSENCE_UNPROVEN);
+    assert_true(bed.doubts);
+    full();
+    assert_int_equal(bed.absence, FEED_ABSENCE_UNSEEN);
+}
+
 static void test_poll_doubts(void **state)
 {
     (void)state;
@@ -788,6 +802,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         feed_test(test_poll),
+        feed_test(test_base_seen_again),
         feed_test(test_poll_doubts),
         feed_test(test_members_hide),
         feed_test(test_members_hide_followed),
