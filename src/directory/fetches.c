@@ -278,11 +278,14 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
     if (r < 0)
         return r;
     CLEANUP(freep) char *key = NULL;
-    const char *base_key = l->env->searches[f->index].base_key;
-    if (d.entry && (dn_key(l->env->decoder.schema, d.dn, &key, NULL) < 0 ||
-                    !dn_key_is_below(key, base_key))) {
-        return l->events->left(f->index, d.entry->id, "the entry was moved out of the base",
-                               l->owner, e);
+    /* Of one without a readable name nobody can tell where it lies. */
+    if (d.entry && !d.bad_dn) {
+        r = dn_key(l->env->decoder.schema, d.dn, &key, e);
+        if (r < 0)
+            return r;
+        if (!dn_key_is_below(key, l->env->searches[f->index].base_key))
+            return l->events->left(f->index, d.entry->id, "the entry was moved out of the base",
+                                   l->owner, e);
     }
     if (f->id && d.entry && strcmp(f->id, d.entry->id) != 0)
         return 0; /* another entry has this DN now */
