@@ -35,7 +35,7 @@ static int take_link(int64_t seq, const char *line, void *userdata)
     (void)seq;
     if (r > 0)
         *ret = l.link;
-    return r < 0 ? r : r > 0 ? 1 : -EBADMSG;
+    return r > 0 ? 1 : -EBADMSG;
 }
 
 int compose_link_of(struct state *s, int64_t seq, struct chain_hash *ret, struct error *e)
@@ -44,7 +44,9 @@ int compose_link_of(struct state *s, int64_t seq, struct chain_hash *ret, struct
 
     if (r == 1)
         return 0;
-    return r == 0 ? STATE_NONE : r == -EBADMSG ? error_set(e, r, "the state file holds no audit line %lld", (long long)seq) : r;
+    if (r == -EBADMSG)
+        return error_set(e, r, "the state file holds no audit line %lld", (long long)seq);
+    return r == 0 ? STATE_NONE : r;
 }
 
 void compose_begin(struct buffer *b, int64_t seq, const char *time)

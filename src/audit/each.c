@@ -188,8 +188,8 @@ static bool is_again(struct search *s, const struct line_reader *l, const struct
     return s->any && chain->seq <= s->last_of_others;
 }
 
-/* Does it continue the line before? True: it is passed over. Memory that there is none of is seen
- * elsewhere. */
+/* Does it continue the line before? True: it has a number again, and is passed over. Where there is
+ * no memory for the file's name it is counted without. */
 static bool follow(struct search *s, const struct line_reader *l, const struct line_chain *chain)
 {
     struct audit_doubts *d = s->filter->doubts, none = {0};

@@ -136,13 +136,17 @@ int line_look(const char *line, size_t size, struct line_chain *ret)
 
 int line_parse(const char *line, size_t size, struct line_chain *ret)
 {
+    struct chain_hash content;
     struct line_chain l;
     int r = line_look(line, size, &l);
 
     if (r > 0 && l.version == LINE_OLD)
         r = digest_raw(l.link.bytes, &(struct digest_part){line, size}, 1) < 0 ? -EIO : 1;
     else if (r > 0)
-        r = line_link_after(&l, &l.prev, &l.link) < 0 ? -EIO : 1;
+        r = chain_content(l.head, l.head_size, &content) < 0 ||
+                    chain_link(&content, &l.prev, &l.link) < 0
+                ? -EIO
+                : 1;
     if (r > 0)
         *ret = l;
     return r;
@@ -157,24 +161,6 @@ static void hexadecimal(char text[static DIGEST_TEXT_SIZE], const struct chain_h
 {
     for (size_t i = 0; i < sizeof(h->bytes); i++)
         snprintf(text + 2 * i, 3, "%02x", h->bytes[i]);
-}
-
-int line_link_after(const struct line_chain *l, const struct chain_hash *prev,
-                    struct chain_hash *ret)
-{
-    char text[DIGEST_TEXT_SIZE];
-    struct chain_hash content;
-
-    if (l->version == LINE_NEW)
-        return chain_content(l->head, l->head_size, &content) < 0
-                   ? -EIO
-                   : chain_link(&content, prev, ret);
-    hexadecimal(text, prev);
-    return digest_raw(ret->bytes,
-                      (struct digest_part[]){{l->head, l->head_size - OLD_HASH_SIZE - 2},
-                                             {text, OLD_HASH_SIZE},
-                                             {"\"}", 2}},
-                      3);
 }
 
 /* Lines of the old form may still wait in the state after an upgrade. */

@@ -31,9 +31,6 @@ int line_parse(const char *line, size_t size, struct line_chain *ret);
 int line_look(const char *line, size_t size, struct line_chain *ret);
 /* Has it the form of version 1, or one that is later? */
 bool line_is_new(const char *line, size_t size);
-/* The link that the line would have if its prev were another. */
-int line_link_after(const struct line_chain *l, const struct chain_hash *prev,
-                    struct chain_hash *ret);
 /* The same line with another place in the chain, malloc'd; NULL when out of memory. */
 char *line_rechain(const char *line, int64_t seq, const struct chain_hash *prev);
 /* Does the line tell of this event? A quick look, without parsing. */

@@ -68,11 +68,6 @@ void decoder_done(struct decoder *d);
 /* What to ask the server for; NULL-terminated, freed with decoder_attributes_free(). */
 char **decoder_attributes(const struct decoder *d);
 void decoder_attributes_free(char **attributes);
-static inline void decoder_attributes_freep(char ***a)
-{
-    decoder_attributes_free(*a);
-}
-
 /* id: what the feed knows it by, NULL: its attribute says. 0 with ret filled, also when it has
  * no id; -EBADMSG when the message cannot be read. */
 int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id,

@@ -42,8 +42,3 @@ int ranges_accept(struct ranges *r, const struct range_name *range,
 const char *ranges_request(const struct ranges *r);
 unsigned long ranges_low(const struct ranges *r); /* where that begins */
 const struct range_value *ranges_values(const struct ranges *r, size_t *ret_n);
-static inline void ranges_freep(struct ranges **r)
-{
-    if (*r)
-        ranges_free(*r);
-}

@@ -59,8 +59,3 @@ bool rootdse_has_control(const struct rootdse *d, const char *oid);
 char *rootdse_container_filter(const struct rootdse *d);
 /* The attribute that says that others lie below an entry; NULL: this server has none. */
 const char *rootdse_children_attribute(const struct rootdse *d);
-static inline void rootdse_freep(struct rootdse **d)
-{
-    if (*d)
-        rootdse_free(*d);
-}

@@ -126,9 +126,9 @@ int db_error(sqlite3 *db, const char *path, int rc, struct error *e);
 int db_write(struct state *s, const char *sql, struct error *e); /* without parameters */
 int db_write_text(struct state *s, const char *sql, const char *first, const char *second,
                   struct error *e);
-/* One count out of a statement of the cache without parameters; 0 when it cannot be read. */
-/* NULL: all of them. */
+/* This link is about to be written; NULL: all of them are. */
 void link_watch_note(struct state *s, const char *entry_id);
 /* link_count() counts again: what was written is undone, or was not written one by one. */
 void link_forget_counts(struct state *s);
+/* One count out of a statement of the cache without parameters; 0 when it cannot be read. */
 size_t db_count(struct state *s, const char *sql);

@@ -230,7 +230,6 @@ int link_remove(struct state *s, const char *entry_id, struct error *e)
     int r = stored_status(s, entry_id, &before, e);
 
     link_watch_note(s, entry_id);
-
     if (r == 0)
         r = db_write_text(s, "DELETE FROM link WHERE entry_id = ?1", entry_id, NULL, e);
     if (r == 0)

@@ -516,7 +516,8 @@ void state_rollback(struct state *s)
     s->in_transaction = false;
     s->n_unresolved = -1;
     link_forget_counts(s);
-    buffer_clear(&s->trail_pending);
+    buffer_done(&s->trail_pending); /* the state lives on, so it forgets that memory was short */
+    buffer_done(&s->scratch);
     s->trail_known = (struct trail_known){0};
     s->trail_epoch++;
 }

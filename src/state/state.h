@@ -48,9 +48,3 @@ int state_meta_get(struct state *s, const char *name, char **ret,
 int state_meta_set(struct state *s, const char *name, const char *value,
                    struct error *e); /* NULL: removes */
 int64_t state_meta_number(struct state *s, const char *name, int64_t otherwise);
-
-static inline void state_closep(struct state **s)
-{
-    if (*s)
-        state_close(*s);
-}

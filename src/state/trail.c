@@ -50,11 +50,14 @@ int trail_head(struct state *s, struct trail_head *ret, struct error *e)
     return 0;
 }
 
+/* Without a line that there was no memory for nothing is written. */
 static int write_pending(struct state *s, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "INSERT INTO trail(seq, line, hash) VALUES(?1, ?2, ?3)", e);
+    int r = s->trail_pending.failed ? error_out_of_memory(e) : 0;
 
+    if (r == 0)
+        r = stmt_prepare(&q, s, "INSERT INTO trail(seq, line, hash) VALUES(?1, ?2, ?3)", e);
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, s->trail_known.head.seq);
@@ -87,7 +90,7 @@ int trail_flush(struct state *s, struct error *e)
 {
     int r;
 
-    if (!s->trail_pending.size)
+    if (!s->trail_pending.size && !s->trail_pending.failed)
         return 0;
     r = write_pending(s, e);
     return r == 0 ? trail_note(s, e) : r;

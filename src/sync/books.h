@@ -149,7 +149,6 @@ int commands_new(struct commands **ret, struct sd_event *event, void (*room)(voi
 /* rosterd is to end: what waits is dropped, what runs has some seconds left, and then is killed. */
 void commands_hurry(struct commands *l);
 struct commands *commands_free(struct commands *l);
-void command_cancel_all(struct commands *l);
 bool command_run(struct commands *l, char *const *argv, char *text_taken, size_t size,
                  const char *what, const char *subject, command_ended_fn ended, void *userdata);
 size_t command_room(const struct commands *l); /* how many more would start at once */

@@ -363,17 +363,12 @@ void commands_hurry(struct commands *l)
     }
 }
 
-void command_cancel_all(struct commands *l)
-{
-    while (l->first)
-        command_free(l->first);
-}
-
 struct commands *commands_free(struct commands *l)
 {
     if (!l)
         return NULL;
-    command_cancel_all(l);
+    while (l->first)
+        command_free(l->first);
     sd_event_unref(l->event);
     free(l);
     return NULL;

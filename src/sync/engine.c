@@ -16,11 +16,11 @@
 #include "state/state.h"
 #include "sync/engine-internal.h"
 
-/* A create may wait for a free runner of password_command. */
+/* A create may wait for a free runner of password_command, and the end for the last command. */
 static void on_room(void *userdata)
 {
     struct engine *n = userdata;
-    if (passwords_are_handed_on(n->passwords))
+    if (n->stopping || passwords_are_handed_on(n->passwords))
         turn_wake(n);
 }
 

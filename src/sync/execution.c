@@ -196,7 +196,7 @@ int execution_note_found(struct execution *x, const char *known, struct error *e
     json_auto_t *details = x->details ? json_loads(x->details, 0, NULL) : json_object();
     json_t *found = json_loads(known, 0, NULL);
     CLEANUP(freep) char *text = NULL;
-    if (!details || !found || json_object_set_new(details, "found", found) < 0 ||
+    if (!found || json_object_set_new(details, "found", found) < 0 || /* takes it in any case */
         !(text = json_dumps(details, JSON_COMPACT)))
         return error_out_of_memory(e);
     free(x->details);

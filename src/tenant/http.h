@@ -68,9 +68,3 @@ struct http_headers *http_headers_unref(struct http_headers *headers);
 /* Percent-encodes everything but RFC 3986's unreserved characters; malloc'd once in its final
  * size, so that secret_wipe_string() leaves no copy. NULL when out of memory. */
 char *http_escape(const char *text);
-
-static inline void http_headers_unrefp(struct http_headers **headers)
-{
-    if (*headers)
-        http_headers_unref(*headers);
-}

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import time
 
 from lib import deadline, life, need, wait_for
 from lib.life import AGENTS, crowd, settled
@@ -157,3 +158,20 @@ def test_command_at_the_end(t):
     wait_for(lambda: os.path.exists(began), 30, "it runs")
     d.stop()
     need(os.path.exists(done), "it was waited for")
+
+
+@deadline(120)
+def test_notify_at_the_end(t):
+    """The end waits for the notify command, and no longer than for it, where no passwords are handed on."""
+    ground, group, tenant = crowd(t, people(2))
+    began, done = t.path("began"), t.path("done")
+    command = t.write("slow", "#!/bin/sh\ncat > /dev/null\n: > '%s'\nsleep 2\n: > '%s'\n" % (began, done), 0o755)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, guard={"max_disable": "0"},
+                    notify={"command": command}).start()
+    tenant.wait_users(people(2))
+    ground.leave(group, "p001")
+    wait_for(lambda: os.path.exists(began), 30, "it runs")
+    at = time.monotonic()
+    d.stop()
+    need(os.path.exists(done), "it was waited for")
+    need(time.monotonic() - at < 15, "and then rosterd ended", time.monotonic() - at)

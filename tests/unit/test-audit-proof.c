@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "audit-test.h"
+#include "state/db.h"
 
 static void write_lines(const char *path, char *const *lines, size_t n, bool newline_at_end)
 {
@@ -366,6 +367,26 @@ static void test_rows_of_many(void **state)
     assert_int_equal(count_text("undone"), 0);
 }
 
+/* A line that there was no memory for is missing in no row: nothing of its transaction is written,
+ * and the next one is. */
+static void test_row_without_memory(void **state)
+{
+    struct fixture *f = *state;
+    const struct audit_row row = {.event = "skip", .sentence = "x"};
+    struct trail_head head;
+
+    begin(f);
+    ok(f, audit_record(f->s, &row, &f->e));
+    f->s->trail_pending.failed = true; /* as when it could not grow */
+    assert_int_equal(audit_record(f->s, &row, &f->e), -ENOMEM);
+    assert_int_equal(state_commit(f->s, &f->e), -ENOMEM);
+    begin(f);
+    ok(f, audit_record(f->s, &row, &f->e));
+    commit(f);
+    ok(f, trail_head(f->s, &head, &f->e));
+    assert_int_equal(head.seq, 1);
+}
+
 static void audit_for_ever(const char *path, int out)
 {
     struct audit_export *x = NULL;
@@ -442,6 +463,7 @@ int main(void)
         audit_test(test_breaks),
         audit_test(test_verify_others),
         audit_test(test_rows_of_many),
+        audit_test(test_row_without_memory),
         audit_test(test_killed),
     };
 
