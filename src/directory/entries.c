@@ -285,7 +285,7 @@ int entries_pushed(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id, 
     r = decode_entry(&x->env->decoder, ld, m, id, &d, e);
     if (r == 0)
         note_raw(&d, &raw);
-    if (r == 0 && d.entry && change)
+    if (r == 0 && d.entry && change && !d.bad_dn) /* nothing can be asked by such a name */
         r = x->env->sink->lacking(x->env->userdata, d.entry, &lacking, e);
     if (r < 0)
         return r;

@@ -330,6 +330,7 @@ void feeding_turn(struct feeding *f, bool drained)
 
 void feeding_request_full(struct feeding *f)
 {
+    f->request.force_full = true; /* of one that has yet to start */
     if (f->feed)
         f->ops->request_full(f->feed);
 }

@@ -46,7 +46,7 @@ struct feeding_request { /* session and server are borrowed until feeding_stop()
 void feeding_start(struct feeding *f, const struct feeding_request *request);
 void feeding_stop(struct feeding *f);
 void feeding_turn(struct feeding *f, bool drained); /* the session gave out what had come */
-void feeding_request_full(struct feeding *f);       /* of the feed that runs, if any */
+void feeding_request_full(struct feeding *f); /* of the feed that runs, or is about to start */
 
 /* The news `unsupported`, which comes from inside a feed; feeding_settle(), later and from the
  * loop, then starts the next best one. */

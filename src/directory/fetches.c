@@ -278,11 +278,14 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
     if (r < 0)
         return r;
     CLEANUP(freep) char *key = NULL;
-    const char *base_key = l->env->searches[f->index].base_key;
-    if (d.entry && (dn_key(l->env->decoder.schema, d.dn, &key, NULL) < 0 ||
-                    !dn_key_is_below(key, base_key))) {
-        return l->events->left(f->index, d.entry->id, "the entry was moved out of the base",
-                               l->owner, e);
+    /* Of one without a readable name nobody can tell where it lies. */
+    if (d.entry && !d.bad_dn) {
+        r = dn_key(l->env->decoder.schema, d.dn, &key, e);
+        if (r < 0)
+            return r;
+        if (!dn_key_is_below(key, l->env->searches[f->index].base_key))
+            return l->events->left(f->index, d.entry->id, "the entry was moved out of the base",
+                                   l->owner, e);
     }
     if (f->id && d.entry && strcmp(f->id, d.entry->id) != 0)
         return 0; /* another entry has this DN now */
@@ -390,6 +393,15 @@ static void judge_unseen(struct fetch *f, const struct search_outcome *outcome)
               f->base, ldap_err2string(outcome->code));
 }
 
+/* A read that began while it was hidden proves nothing: another one, which may. */
+static void note_base(const struct fetch *f)
+{
+    struct feed_environment *env = f->owner->env;
+    if (!env->searches[f->index].base_visible)
+        feed_doubts(env, "a base can be seen now");
+    env->searches[f->index].base_visible = true;
+}
+
 static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)
 {
     (void)s;
@@ -411,7 +423,7 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     if (f->kind == FETCH_UNSEEN)
         judge_unseen(f, outcome);
     else if (f->kind == FETCH_BASE && f->found)
-        l->env->searches[f->index].base_visible = true;
+        note_base(f);
     else if (f->kind == FETCH_BASE)
         doubt(l,
               "the base %s was not there any more when its read ended (%s): a server "

@@ -369,13 +369,19 @@ static const char *suffix_to_read(struct rootdse_read *r)
     return d->suffixes[r->at];
 }
 
+/* Who has no time says nothing of what can be seen. But of several bases one may be that of a
+ * server behind this one, which is away while the others can be followed. */
+static bool has_no_time(const struct rootdse_read *r, int code)
+{
+    bool of_base = r->step == STEP_SUFFIX || r->step == STEP_BASE;
+    return code == LDAP_BUSY || (code == LDAP_UNAVAILABLE && !(of_base && r->n_bases > 1));
+}
+
 static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)
 {
     (void)s;
     struct rootdse_read *r = userdata;
-    /* Who has no time says nothing of what can be seen. */
-    bool busy = outcome->code == LDAP_BUSY || outcome->code == LDAP_UNAVAILABLE;
-    if (busy || (r->step == STEP_ROOT && outcome->code != LDAP_SUCCESS)) {
+    if (has_no_time(r, outcome->code) || (r->step == STEP_ROOT && outcome->code != LDAP_SUCCESS)) {
         struct error e = {0};
         int code = libldap_error(&e, outcome->code, outcome->said,
                                  "%s: what the server is cannot be read", session_uri(r->session));

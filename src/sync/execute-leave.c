@@ -13,17 +13,19 @@
 
 #define SHIFT_LOOK_USEC (60 * USEC_PER_SEC)
 
-static void conclude(struct execution *x, const struct tenant_answer *a,
-                     enum link_status status)
+/* LINK_DISABLED: ours is whom we disabled; whom somebody else had disabled stays so, whatever the
+ * directory says later. */
+static void conclude_as(struct execution *x, const struct tenant_answer *a,
+                        enum link_status status, bool ours)
 {
     struct error e = {0};
     x->link.status = status;
     bool dormant = x->operation->budget == BUDGET_DORMANT;
-    x->link.dormant_usec = status == LINK_DISABLED && dormant ? clock_now_usec() : 0;
+    x->link.dormant_usec = status == LINK_DISABLED && dormant && ours ? clock_now_usec() : 0;
     if (status == LINK_ACTIVE)
         x->link.enabled_usec = clock_now_usec();
     if (status == LINK_DISABLED) {
-        x->link.disabled_by_us = !dormant; /* a person enables who was dormant */
+        x->link.disabled_by_us = ours && !dormant; /* a person enables who was dormant */
         x->link.disabled_usec = clock_steady_usec();
     } else {
         x->link.disabled_by_us = false;
@@ -40,6 +42,22 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
         execution_broken(x, &e);
     else
         execution_finish(x, a, status == LINK_ACTIVE ? BUCKET_UPDATED : BUCKET_LEAVING);
+}
+
+static void conclude(struct execution *x, const struct tenant_answer *a,
+                     enum link_status status)
+{
+    conclude_as(x, a, status, true);
+}
+
+/* An attempt of ours may have done it whose answer was lost, or that an older state forgot; but not
+ * what was seen as somebody's doing before. */
+static bool may_be_ours(const struct execution *x, bool settling)
+{
+    const char *drift = x->link.drift;
+    if (drift && strncmp(drift, LINK_DRIFT_DISABLED, strlen(LINK_DRIFT_DISABLED)) == 0)
+        return false;
+    return settling || books_are_distrusted(x->delivery->books);
 }
 
 /* On record: how long it took from what the directory said to the request that was answered. */
@@ -162,7 +180,7 @@ static void on_leaver_read(const struct tenant_answer *a, void *userdata)
     if (execution_is_stranger(x, a))
         return;
     if (a->user->disabled) {
-        conclude(x, a, LINK_DISABLED);
+        conclude_as(x, a, LINK_DISABLED, may_be_ours(x, settling));
         return;
     }
     if (settling) {

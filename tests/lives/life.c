@@ -121,6 +121,12 @@ json_t *life_explain(const char *person)
     return report_explain(running->engine, running->state, person, &found, &e);
 }
 
+json_t *life_status(void)
+{
+    struct error e = {0};
+    return running ? report_status(running, &e) : NULL;
+}
+
 /* ---- what happens ---- */
 
 static void end_of_life(void *userdata, uint64_t argument)

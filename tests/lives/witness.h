@@ -5,8 +5,8 @@
 
 /* A request that writes reaches the tenant: its intent is on the disk. */
 void witness_intent(const char *login, const char *method);
-/* After some quiet hours: the mirror is what the directory shows, and no alarm is left of what is
- * over. */
+/* After some quiet hours: the mirror is what the directory shows, what is counted as it goes is
+ * what a count of the rows gives, and no alarm is left of what is over. */
 void witness_day_end(uint64_t settled_usec);
 /* There is an alarm for this cause. */
 bool witness_alarm(const char *cause);

@@ -201,6 +201,29 @@ static void test_stop(void **state)
     assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 50);
 }
 
+/* Somebody had disabled the user at the tenant before the directory's word for it came: it stays
+ * theirs, so the user is neither deleted nor enabled by us. */
+static void test_disabled_by_others_before(void **state)
+{
+    struct bed *b = *state;
+    b->sync.delete_after_usec = 10 * DAY;
+    b->sync.budgets[BUDGET_DISABLE] = (struct budget){.unlimited = true};
+    b->sync.budgets[BUDGET_DELETE] = (struct budget){.unlimited = true};
+    people(b, 2, "support");
+    bed_start(b);
+    bed_sync(b);
+    bed_run(b);
+    fake_tenant_find(b->tenant, "u0")->user->disabled = true;
+    bed_leave(b, "id-u0");
+    bed_leave(b, "id-u1");
+    bed_group(b, "support", NULL);
+    bed_sync(b);
+    bed_advance(b, 30 * DAY);
+    assert_null(fake_tenant_find(b->tenant, "u1"));
+    assert_non_null(fake_tenant_find(b->tenant, "u0"));
+    assert_int_equal(link_count(b->state, LINK_DISABLED), 1);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +231,7 @@ int main(int argc, char **argv)
         scenario(test_crash_doubles_nobody),
         scenario(test_state_cannot_be_written),
         scenario(test_outcome_cannot_be_written),
+        scenario(test_disabled_by_others_before),
         scenario(test_alarms_notify),
         scenario(test_stop),
     };
