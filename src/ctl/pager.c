@@ -40,8 +40,8 @@ static void become_pager(const char *wish, int in)
     (void)setenv("LESSSECURE", "1", 1); /* no shell and no editor out of what root looks at */
     if (wish)
         (void)execl("/bin/sh", "sh", "-c", wish, (char *)NULL);
+    /* Without less(1) no pager: more(1) of util-linux 2.38 waits for a key after the last line. */
     (void)execlp("less", "less", (char *)NULL);
-    (void)execlp("more", "more", (char *)NULL);
     (void)execlp("cat", "cat", (char *)NULL);
     _exit(EXIT_FAILURE);
 }

@@ -58,8 +58,9 @@ int render_check(struct output *o, const json_t *answer)
                             : "warning");
         output_text_colour(o, COLOUR_BOLD, member_text(item, "subject"));
         output_format(o, "\n");
-        if (member_text(item, "sentence"))
-            output_sentence(o, 8, member_text(item, "sentence"));
+        const char *sentence = member_sentence(item, member_text(item, "subject"));
+        if (sentence)
+            output_sentence(o, 8, sentence);
     }
     render_rules(o, json_object_get(answer, "rules"));
     output_format(o, "%u error%s, %u warning%s\n", errors, errors == 1 ? "" : "s", warnings,

@@ -13,6 +13,16 @@ const char *member_text(const json_t *object, const char *name)
     return json_string_value(json_object_get(object, name));
 }
 
+const char *member_sentence(const json_t *object, const char *heading)
+{
+    const char *sentence = member_text(object, "sentence");
+    size_t n = heading ? strlen(heading) : 0;
+
+    return sentence && n > 0 && strncmp(sentence, heading, n) == 0 && strncmp(sentence + n, ": ", 2) == 0
+               ? sentence + n + 2
+               : sentence;
+}
+
 long long member_number(const json_t *object, const char *name)
 {
     const json_t *v = json_object_get(object, name);

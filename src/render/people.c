@@ -96,7 +96,7 @@ static void render_user(struct output *o, const json_t *wanted, const json_t *kn
 }
 
 /* Of a user, what does not hold is told on demand: it is no part of the answer. */
-static void render_steps(struct output *o, const json_t *steps, bool all)
+static void render_steps(struct output *o, const json_t *steps, const char *dn, bool all)
 {
     size_t i, n_hidden = 0;
     json_t *s;
@@ -113,7 +113,7 @@ static void render_steps(struct output *o, const json_t *steps, bool all)
         output_colour(o, matched ? COLOUR_GREEN : COLOUR_DIM, matched ? "    yes" : "    no ");
         render_source(o, s);
         output_format(o, "\n");
-        output_sentence(o, 9, member_text(s, "sentence"));
+        output_sentence(o, 9, member_sentence(s, dn));
     }
     if (n_hidden > 0)
         output_format(o, "    %zu other%s %s not hold: --all shows %s\n", n_hidden,
@@ -172,6 +172,7 @@ static void render_one(struct output *o, const json_t *p, bool all)
 {
     const char *verdict = member_text(p, "verdict");
     bool user = verdict && strcmp(verdict, "user") == 0;
+    const char *dn = member_text(json_object_get(p, "person"), "dn");
     size_t i;
     json_t *operation;
 
@@ -189,14 +190,14 @@ static void render_one(struct output *o, const json_t *p, bool all)
     if (member_text(p, "gone_why"))
         output_sentence(o, 2, member_text(p, "gone_why"));
     if (member_text(p, "sentence"))
-        output_sentence(o, 2, member_text(p, "sentence"));
+        output_sentence(o, 2, member_sentence(p, dn));
     render_user(o, json_object_get(p, "wanted"), json_object_get(p, "known"));
     render_link(o, json_object_get(p, "link"));
     if (json_array_size(json_object_get(p, "operations")) > 0)
         output_colour(o, COLOUR_BOLD, "  To be done\n");
     json_array_foreach(json_object_get(p, "operations"), i, operation)
         render_operation(o, operation);
-    render_steps(o, json_object_get(p, "steps"), all || !user);
+    render_steps(o, json_object_get(p, "steps"), dn, all || !user);
     render_attributes(o, json_object_get(p, "attributes"));
 }
 

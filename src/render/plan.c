@@ -183,7 +183,8 @@ static void render_skipped(struct output *o, const json_t *skipped)
         output_format(o, "  ");
         output_text_colour(o, COLOUR_DIM, member_text(row, "code"));
         output_end(o, 6);
-        const char *sentence = member_text(row, "sentence");
+        const char *sentence =
+            member_sentence(row, member_text(json_object_get(row, "person"), "dn"));
         if (sentence && (!said || strcmp(said, sentence) != 0))
             output_sentence(o, 6, sentence);
         said = sentence;

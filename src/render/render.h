@@ -52,6 +52,8 @@ void render_operation(struct output *o, const json_t *operation);
 
 /* Members of an object; "" / 0 / NULL when missing. */
 const char *member_text(const json_t *object, const char *name); /* NULL when missing */
+/* Its sentence, without the "NAME: " that stands above it already; NULL when missing. */
+const char *member_sentence(const json_t *object, const char *heading);
 long long member_number(const json_t *object, const char *name);
 bool member_true(const json_t *object, const char *name);
 /* A text, or a number or boolean as text into buffer. */
