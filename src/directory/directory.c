@@ -27,6 +27,8 @@
 
 /* Several doubts in a row (an OU moved out, then another) are one read. */
 #define DOUBTS_PAUSE_USEC (2 * USEC_PER_SEC)
+/* A base that could not be asked for, by a server that is busy or behind which one is away. */
+#define HIDDEN_PAUSE_USEC (600 * USEC_PER_SEC)
 
 struct directory {
     struct sd_event *event;
@@ -50,6 +52,7 @@ struct directory {
 
     bool begin_again; /* other attributes are to be read */
     bool full_wanted;
+    bool hidden; /* a base, in the read that is going on */
 
     /* status */
     enum directory_state state;
@@ -164,8 +167,12 @@ static void on_caught_up(bool full, void *owner)
         settle_soon(d);
         return;
     }
-    if (d->options.full_interval_usec > 0 && (full || !timer_is_armed(d->full)))
-        timer_arm(d->full, d->options.full_interval_usec);
+    uint64_t interval = d->options.full_interval_usec;
+    if (d->hidden && (interval == 0 || interval > HIDDEN_PAUSE_USEC))
+        interval = HIDDEN_PAUSE_USEC;
+    if (interval > 0 && (full || d->hidden || !timer_is_armed(d->full)))
+        timer_arm(d->full, interval);
+    d->hidden = false;
     if (d->state != DIRECTORY_FOLLOWING)
         set_state(d, DIRECTORY_FOLLOWING);
 }
@@ -184,6 +191,12 @@ static void on_doubts(const char *why, void *owner)
     if (!timer_is_armed(d->doubts))
         timer_arm(d->doubts, DOUBTS_PAUSE_USEC);
     d->full_wanted = true;
+}
+
+static void on_hidden(void *owner)
+{
+    struct directory *d = owner;
+    d->hidden = true;
 }
 
 /* -- what the connection tells -- */
@@ -210,6 +223,7 @@ static void on_dropping(void *owner)
 {
     struct directory *d = owner;
     feeding_stop(d->feeding);
+    d->hidden = false;
     sd_event_source_set_enabled(d->full, SD_EVENT_OFF);
     sd_event_source_set_enabled(d->doubts, SD_EVENT_OFF);
 }
@@ -309,7 +323,8 @@ static int add_owners(struct directory *d, const struct string_list *attributes,
                  .unsupported = on_feed_unsupported,
                  .caught_up = on_caught_up,
                  .committed = on_committed,
-                 .doubts = on_doubts},
+                 .doubts = on_doubts,
+                 .hidden = on_hidden},
         .begins = on_feed_begins,
     };
     static const struct connection_events connection_events = {

@@ -27,3 +27,8 @@ void feed_doubts(struct feed_environment *env, const char *why)
 {
     env->news->doubts(why, env->owner);
 }
+
+void feed_hidden(struct feed_environment *env)
+{
+    env->news->hidden(env->owner);
+}

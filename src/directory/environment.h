@@ -32,6 +32,7 @@ struct feed_news {
     void (*caught_up)(bool full, void *owner);
     void (*committed)(const struct feed_commit *commit, void *owner);
     void (*doubts)(const char *why, void *owner);
+    void (*hidden)(void *owner);
 };
 
 struct feed_environment {
@@ -78,3 +79,5 @@ void feed_caught_up(struct feed_environment *env, bool full);
 void feed_committed(struct feed_environment *env, const struct feed_commit *commit);
 /* A change that may have moved more than the server tells: a full compare, soon. */
 void feed_doubts(struct feed_environment *env, const char *why);
+/* Whether a base is there could not be asked: a full compare before long. */
+void feed_hidden(struct feed_environment *env);

@@ -394,12 +394,19 @@ static void judge_unseen(struct fetch *f, const struct search_outcome *outcome)
 }
 
 /* A read that began while it was hidden proves nothing: another one, which may. */
-static void note_base(const struct fetch *f)
+static void note_base(const struct fetch *f, int code)
 {
     struct feed_environment *env = f->owner->env;
-    if (!env->searches[f->index].base_visible)
+    if (f->found && !env->searches[f->index].base_visible)
         feed_doubts(env, "a base can be seen now");
-    env->searches[f->index].base_visible = true;
+    else if (code == LDAP_BUSY || code == LDAP_UNAVAILABLE)
+        feed_hidden(env);
+    env->searches[f->index].base_visible |= f->found;
+    if (!f->found)
+        doubt(f->owner,
+              "the base %s was not there any more when its read ended (%s): a server "
+              "behind this one may be away",
+              f->base, ldap_err2string(code));
 }
 
 static void on_done(struct search *s, const struct search_outcome *outcome, void *userdata)
@@ -422,13 +429,8 @@ static void on_done(struct search *s, const struct search_outcome *outcome, void
     }
     if (f->kind == FETCH_UNSEEN)
         judge_unseen(f, outcome);
-    else if (f->kind == FETCH_BASE && f->found)
-        note_base(f);
     else if (f->kind == FETCH_BASE)
-        doubt(l,
-              "the base %s was not there any more when its read ended (%s): a server "
-              "behind this one may be away",
-              f->base, ldap_err2string(outcome->code));
+        note_base(f, outcome->code);
     else if (outcome->code != LDAP_SUCCESS && outcome->code != LDAP_NO_SUCH_OBJECT) {
         struct error e = {0};
         int r =
