@@ -50,14 +50,15 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
     conclude_as(x, a, status, true);
 }
 
-/* An attempt of ours may have done it whose answer was lost, or that an older state forgot; but not
- * what was seen as somebody's doing before. */
+/* An attempt of ours may have done it whose answer was lost or told of a failure (a 502 of what
+ * stands before the tenant), or that an older state forgot; but not what was seen as somebody's
+ * doing before. */
 static bool may_be_ours(const struct execution *x, bool settling)
 {
     const char *drift = x->link.drift;
     if (drift && strncmp(drift, LINK_DRIFT_DISABLED, strlen(LINK_DRIFT_DISABLED)) == 0)
         return false;
-    return settling || books_are_distrusted(x->delivery->books);
+    return settling || x->operation->attempts > 1 || books_are_distrusted(x->delivery->books);
 }
 
 /* On record: how long it took from what the directory said to the request that was answered. */
