@@ -62,9 +62,11 @@ static bool undo_escape(struct former *f, char *to)
     if (c != 'u' || f->end - f->at < 4 || memcmp(f->at, "00", 2) != 0)
         return false;
     int high = nibble(f->at[2]), low = nibble(f->at[3]);
-    *to = (char)(high << 4 | low);
     f->at += 4;
-    return (high == 0 || high == 1) && low >= 0 && *to;
+    if ((high != 0 && high != 1) || low < 0)
+        return false;
+    *to = (char)(high << 4 | low);
+    return *to;
 }
 
 static bool read_escaped(struct former *f, const char *begin, struct span *ret)

@@ -169,7 +169,9 @@ static int take_skill_value(struct evaluation *x, const struct rule *rule,
     }
     if (r == 0)
         return user_add_skill(x->user, name, level, &rule->skills_from_source);
-    text_printable(shown, sizeof(shown), value->data, value->size);
+    /* Of what was too large no byte is kept. */
+    text_printable(shown, sizeof(shown), value->data,
+                   value->state == VALUE_TOO_LARGE ? 0 : value->size);
     error_wrap(&e, r, "%s: attribute '%s', value '%s', for rule '%s'", x->dn, attribute, shown,
                rule->source.rule);
     STEP(x, "; %s cannot be used: '%s'", attribute, shown);
