@@ -38,6 +38,17 @@ static json_t *doubts_of(const struct audit_doubts *d)
                      (json_int_t)d->n_unknown);
 }
 
+struct audit_filter ctl_filter(const struct ctl *c, struct audit_doubts *doubts)
+{
+    return (struct audit_filter){.person = c->person,
+                                 .since = c->since,
+                                 .until = c->until,
+                                 .event = c->event,
+                                 .kind = c->kind,
+                                 .code = c->code,
+                                 .doubts = doubts};
+}
+
 static int show_line(const char *line, const json_t *view, void *userdata)
 {
     struct ctl *c = userdata;
@@ -55,13 +66,7 @@ static int show_line(const char *line, const json_t *view, void *userdata)
 int ctl_audit_show(struct ctl *c, const char *const *files, size_t n_files)
 {
     CLEANUP(audit_doubts_done) struct audit_doubts doubts = {0};
-    struct audit_filter filter = {.person = c->person,
-                                  .since = c->since,
-                                  .until = c->until,
-                                  .event = c->event,
-                                  .kind = c->kind,
-                                  .code = c->code,
-                                  .doubts = &doubts};
+    struct audit_filter filter = ctl_filter(c, &doubts);
     struct error e = {""};
     ctl_page(c);
     int r = audit_each(files, n_files, &filter, show_line, c, &e);

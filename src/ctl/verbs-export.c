@@ -75,13 +75,7 @@ int ctl_export(struct ctl *c, const char *const *files, size_t n_files)
 {
     CLEANUP(audit_doubts_done) struct audit_doubts doubts = {0};
     struct export x = {.ctl = c};
-    struct audit_filter filter = {.person = c->person,
-                                  .since = c->since,
-                                  .until = c->until,
-                                  .event = c->event,
-                                  .kind = c->kind,
-                                  .code = c->code,
-                                  .doubts = &doubts};
+    struct audit_filter filter = ctl_filter(c, &doubts);
     struct error e = {""};
     int r = prepare(c, &x, &filter);
 

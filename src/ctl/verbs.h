@@ -76,8 +76,11 @@ int ctl_audit(struct ctl *c);
 int ctl_export(struct ctl *c, const char *const *files, size_t n_files);
 int ctl_audit_show(struct ctl *c, const char *const *files, size_t n_files);
 int ctl_audit_who(struct ctl *c, const char *const *files, size_t n_files);
-/* Says that the files do not fit together, if so; the exit code. */
 struct audit_doubts;
+struct audit_filter;
+/* As the command line asks; doubts is filled in by who reads. */
+struct audit_filter ctl_filter(const struct ctl *c, struct audit_doubts *doubts);
+/* Says that the files do not fit together, if so; the exit code. */
 int ctl_doubts(const struct ctl *c, const struct audit_doubts *d);
 int ctl_check(struct ctl *c);
 int ctl_test(struct ctl *c);

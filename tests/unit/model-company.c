@@ -4,28 +4,21 @@
  */
 #include "config.h"
 
+#include "dice.h"
 #include "model.h"
 
-uint64_t model_seed, model_dice;
+uint64_t model_seed;
 bool model_verbose;
 unsigned model_fault_percent;
 
-static uint64_t next_random(void) /* splitmix64 */
-{
-    uint64_t z = (model_dice += 0x9e3779b97f4a7c15ULL);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return z ^ (z >> 31);
-}
-
 unsigned model_below(unsigned n)
 {
-    return (unsigned)(next_random() % n);
+    return below(n);
 }
 
 bool model_chance(unsigned percent)
 {
-    return model_below(100) < percent;
+    return chance(percent);
 }
 
 void model_say(const char *format, ...)
@@ -340,7 +333,7 @@ struct model *model_begin(void (*prepare)(struct model *m))
 {
     struct model *m = calloc(1, sizeof *m);
     assert_non_null(m);
-    model_dice = model_seed;
+    dice = model_seed;
     model_fault_percent = 0;
     n_seen_users = 0;
     m->bed = bed_new(true);

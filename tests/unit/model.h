@@ -14,7 +14,7 @@
 #include "sync/engine-internal.h"
 #include "unit.h"
 
-extern uint64_t model_seed, model_dice;
+extern uint64_t model_seed;
 extern bool model_verbose;
 extern unsigned model_fault_percent;
 

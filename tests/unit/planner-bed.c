@@ -180,6 +180,16 @@ static bool plan_failing(const struct planner_row *row, long fail_at, struct pla
     return !failed;
 }
 
+const struct planner_row *planner_row_find(const struct planner_row *rows, size_t n,
+                                           const char *name)
+{
+    size_t i = 0;
+    while (i < n - 1 && strcmp(rows[i].name, name) != 0)
+        i++;
+    assert_string_equal(rows[i].name, name);
+    return &rows[i];
+}
+
 void planner_row_plan(const struct planner_row *row, struct planner_result *ret)
 {
     assert_row(row->name, plan_failing(row, -1, ret));

@@ -39,6 +39,8 @@ struct planner_row {
 extern const struct parts *planner_parts;
 extern const struct parts planner_one_part;
 
+const struct planner_row *planner_row_find(const struct planner_row *rows, size_t n,
+                                           const char *name);
 void planner_row_plan(const struct planner_row *row, struct planner_result *ret);
 /* "field from>to" of each operation, "-": none; operations stand behind one another with "; ". */
 char *planner_changes_text(const struct planner_result *r);

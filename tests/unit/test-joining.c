@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "dice.h"
 #include "engine-bed.h"
 #include "state/queue.h"
 #include "sync/engine-internal.h"
@@ -22,25 +23,7 @@
 #define N_STEPS  14
 #define MOST     64
 
-static uint64_t seed, dice;
-
-static uint64_t next_random(void) /* splitmix64 */
-{
-    uint64_t z = (dice += 0x9e3779b97f4a7c15ULL);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return z ^ (z >> 31);
-}
-
-static unsigned below(unsigned n)
-{
-    return (unsigned)(next_random() % n);
-}
-
-static bool chance(unsigned percent)
-{
-    return below(100) < percent;
-}
+static uint64_t seed;
 
 #define wrong(...)                                                                             \
     do {                                                                                       \

@@ -161,11 +161,7 @@ static void test_twins(void **state)
 
 static const struct planner_row *find_row(const char *name)
 {
-    size_t i = 0;
-    while (i < ARRAY_SIZE(rows) - 1 && strcmp(rows[i].name, name) != 0)
-        i++;
-    assert_string_equal(rows[i].name, name);
-    return &rows[i];
+    return planner_row_find(rows, ARRAY_SIZE(rows), name);
 }
 
 /* All that is sent, and under which budget it counts. */
