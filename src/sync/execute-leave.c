@@ -61,6 +61,13 @@ static bool may_be_ours(const struct execution *x, bool settling)
     return settling || x->operation->attempts > 1 || books_are_distrusted(x->delivery->books);
 }
 
+/* Who leaves needs no user: there is nothing left to disable. Whoever is only dormant does, and is
+ * held, or made anew within the budget for that, as with any other call. */
+static bool needs_no_user(const struct execution *x)
+{
+    return x->operation->budget != BUDGET_DORMANT;
+}
+
 /* On record: how long it took from what the directory said to the request that was answered. */
 static void note_revocation(struct execution *x, const struct tenant_answer *a)
 {
@@ -88,7 +95,7 @@ static void on_disabled(const struct tenant_answer *a, void *userdata)
     }
     if (a->class == TENANT_DONE)
         conclude(x, a, LINK_DISABLED);
-    else if (a->class == TENANT_NOT_FOUND)
+    else if (a->class == TENANT_NOT_FOUND && needs_no_user(x))
         conclude(x, a, LINK_DELETED);
     else
         execution_fail(x, a);
@@ -168,10 +175,8 @@ static void on_leaver_read(const struct tenant_answer *a, void *userdata)
         return;
     bool settling = x->settling;
     x->settling = x->settling && a->class != TENANT_DONE && a->class != TENANT_NOT_FOUND;
-    if (a->class == TENANT_NOT_FOUND) {
-        conclude(
-            x, a,
-            LINK_DELETED); /* somebody deleted the user there: nothing is left to disable */
+    if (a->class == TENANT_NOT_FOUND && needs_no_user(x)) {
+        conclude(x, a, LINK_DELETED);
         return;
     }
     if (a->class != TENANT_DONE || !a->user) {

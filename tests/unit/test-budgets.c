@@ -157,6 +157,9 @@ static void on_write(enum fake_kind kind, const struct fake_user *after, const c
     look_at(k, after);
     unsigned i = (unsigned)atoi(after->login + 1);
     bool again = kind == FAKE_CREATE && is_victim(i) && c->made[i];
+    if (kind == FAKE_CREATE && !is_sleeper(after->login)) /* at work from the first day */
+        fake_tenant_find(c->bed->tenant, after->login)->user->last_login_usec =
+            c->bed->now + 1000 * DAY;
     c->made[i] = c->made[i] || kind == FAKE_CREATE;
     int sort = sort_of(kind, &before, k, again);
     free(before.all);

@@ -103,6 +103,21 @@ static void test_lost_before_a_login(void **state)
     assert_int_equal(in.spent[BUDGET_DORMANT], 0);
 }
 
+/* Somebody deleted the user there, so nobody can log in: it is reported, and nobody is made anew. */
+static void test_deleted_there(void **state)
+{
+    struct bed *b = *state;
+    dormant(b, 1);
+    b->sync.verify_interval_usec = 0; /* the disable is the first to see it */
+    fake_tenant_remove(b->tenant, "u0");
+    for (int i = 0; i < 100 && !bed_queue(b, 0, REASON_USER_GONE); i++)
+        bed_advance(b, HOUR);
+    bed_advance(b, DAY);
+    assert_int_equal(bed_queue(b, 0, REASON_USER_GONE), 1);
+    assert_null(fake_tenant_find(b->tenant, "u0"));
+    assert_int_equal(link_count(b->state, LINK_DELETED), 0);
+}
+
 /* A step of the wall clock that is doubted is doubted by the one who carries it out, too: else he
  * would drop what is planned, and ask the tenant for ever. */
 static void test_clock_set_back(void **state)
@@ -125,6 +140,7 @@ int main(int argc, char **argv)
         scenario(test_leaves_later),
         scenario(test_lost_after_a_login),
         scenario(test_lost_before_a_login),
+        scenario(test_deleted_there),
         scenario(test_clock_set_back),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
