@@ -103,7 +103,7 @@ static void test_lost_before_a_login(void **state)
     assert_int_equal(in.spent[BUDGET_DORMANT], 0);
 }
 
-/* Somebody deleted the user there, so nobody can log in: it is reported, and nobody is made anew. */
+/* Somebody deleted the user there, so nobody can log in: reported, and nobody is made anew. */
 static void test_deleted_there(void **state)
 {
     struct bed *b = *state;
