@@ -28,9 +28,14 @@ static void touch(struct person *p)
     if (is != p->was_entitled || !p->entitled_usec) {
         p->entitled_usec = world.steady_usec;
         p->down_before_usec = world.down_usec;
-        p->off_before_usec = world.off_usec;
     }
     p->was_entitled = is;
+    if (!oracle_has_left(p->item)) {
+        p->left_usec = 0;
+    } else if (!p->left_usec) {
+        p->left_usec = world.steady_usec ? world.steady_usec : 1;
+        p->off_before_usec = world.off_usec;
+    }
 }
 
 static void group_change(struct item *group, const char *dn, bool add)

@@ -17,7 +17,8 @@ struct person {
     uint64_t told_usec;     /* when something but their place changed */
     uint64_t entitled_usec; /* since when they are or are not entitled to work */
     uint64_t down_before_usec; /* how long nobody had been there by then */
-    uint64_t off_before_usec;  /* and the machine had been off */
+    uint64_t left_usec;        /* since when they have left; 0: they have not */
+    uint64_t off_before_usec;  /* how long the machine had been off by then */
     uint64_t approved_until_usec; /* somebody approved their disable */
     uint64_t waited_usec; /* at this day's end it waited for that, or for room in its budget */
     bool was_entitled, had_user;

@@ -84,6 +84,11 @@ static bool is_claimed(const struct item *i)
            !(rules.without_visitors && is_type(i, "Visitor")) && has_team(i);
 }
 
+bool oracle_has_left(const struct item *i)
+{
+    return !is_claimed(i);
+}
+
 bool oracle_is_entitled(const struct item *i)
 {
     return is_claimed(i) && !is_type(i, "Terminated") && !is_type(i, "Revoked");
@@ -365,6 +370,7 @@ static uint64_t allowed_for(struct person *p)
 static void check_absent(struct person *p, const struct user *u)
 {
     uint64_t away = world.steady_usec - p->entitled_usec;
+    uint64_t left = p->left_usec ? world.steady_usec - p->left_usec : 0;
     if (u && u->logged_in && !u->disabled)
         seen(POINT_ON_SHIFT);
     if (p->forgotten)
@@ -374,10 +380,10 @@ static void check_absent(struct person *p, const struct user *u)
                 (unsigned long long)(away / HOUR));
     /* Whoever is in the directory and claimed has no user to be deleted. */
     if (u && rules.deletes && p->item->gone && !p->disabled_before &&
-        away > DELETE_AFTER + DAY + world.off_usec - p->off_before_usec)
+        left > DELETE_AFTER + DAY + world.off_usec - p->off_before_usec)
         differs(p, "left %llu hours ago and is not deleted",
-                (unsigned long long)(away / HOUR));
-    if (!u && (!rules.deletes || away < DELETE_AFTER) && p->had_user)
+                (unsigned long long)(left / HOUR));
+    if (!u && (!rules.deletes || left < DELETE_AFTER) && p->had_user)
         broken(9, "the user %s was deleted too early or for nothing", p->login);
     if (!u && p->disabled_before && p->had_user)
         broken(9, "the user %s was deleted, and somebody else had disabled it", p->login);

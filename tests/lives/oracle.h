@@ -14,6 +14,8 @@ void oracle_end(void);
 void oracle_groups(struct item *support, struct item *sales, struct item *night,
                    struct item *leads);
 bool oracle_is_entitled(const struct item *i);
+/* In no rule any more, if in the directory at all: deleted some time, if that is configured. */
+bool oracle_has_left(const struct item *i);
 void oracle_state_kept(void);
 /* The daemon knows less than before: what it did does not count against its budgets. restored:
  * it knows what it knew when the state was kept. */
