@@ -242,6 +242,14 @@ static void rotate(struct talk *t)
     ask(t, "Reload", json_object(), done);
 }
 
+/* Whoever came back with another entry is two, and is erased by id. */
+static void erased(struct talk *t, json_t *parameters, const char *error)
+{
+    const char *said = json_string_value(json_object_get(parameters, "message"));
+    bool two = said && strstr(said, "more than one entry");
+    done(t, parameters, two ? "" : error);
+}
+
 static json_t *login_of(const struct happening *h)
 {
     const struct person *p = company_person(h->who);
@@ -273,7 +281,7 @@ void operator_happen(const struct happening *h)
         rotate(t);
     } else if (strcmp(h->to, "erase") == 0) {
         ask(t, "AuditErase", json_pack("{s:o,s:s}", "person", login_of(h), "reason", "asked"),
-            done);
+            erased);
     } else {
         static const char *const methods[] = {"Status", "Explain", "Holds", "History"};
         unsigned which = (unsigned)(h->seconds % 4);
