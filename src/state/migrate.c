@@ -539,29 +539,36 @@ static int add_functions(sqlite3 *db, const char *path, struct error *e)
 
 int migrate_apply(sqlite3 *db, const char *path, int version, struct error *e)
 {
+    return migrate_to(db, path, version, migrate_newest(), e);
+}
+
+int migrate_to(sqlite3 *db, const char *path, int version, int to, struct error *e)
+{
     char pragmas[96];
     int r;
 
-    if (version == migrate_newest())
+    if (version == to)
         return 0;
     r = add_functions(db, path, e);
+    /* Of a file that is there already only VACUUM can change this: see space.c. */
+    if (r == 0 && version == 0)
+        r = db_exec(db, path, "PRAGMA auto_vacuum=INCREMENTAL", e);
     if (r == 0)
         r = db_exec(db, path, "BEGIN IMMEDIATE", e);
     if (r < 0)
         return r;
-    for (int i = version; r == 0 && i < migrate_newest(); i++)
+    for (int i = version; r == 0 && i < to; i++)
         r = db_exec(db, path, migrations[i], e);
     sqlite3_snprintf(sizeof(pragmas), pragmas,
                      "PRAGMA application_id=%d; PRAGMA user_version=%d", STATE_APPLICATION_ID,
-                     migrate_newest());
+                     to);
     if (r == 0)
         r = db_exec(db, path, pragmas, e);
     if (r == 0)
         r = db_exec(db, path, "COMMIT", e);
     if (r < 0) {
         sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-        return error_wrap(e, r, "Bringing the state file from form %d to form %d", version,
-                          migrate_newest());
+        return error_wrap(e, r, "Bringing the state file from form %d to form %d", version, to);
     }
     return 0;
 }

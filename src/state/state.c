@@ -286,6 +286,8 @@ static int open_checked(struct state *s, bool as_left, struct error *e)
     if (r == 0)
         r = use_wal(s, e);
     if (r == 0)
+        r = space_compact(s->db, s->path, e);
+    if (r == 0)
         sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     return r;
 }
@@ -538,5 +540,6 @@ void state_checkpoint_soon(struct state *s)
     if (!s->checkpoint || s->wal_pages < CHECKPOINT_PAGES)
         return;
     s->wal_pages = 0;
+    space_trim(s);
     checkpoint_soon(s->checkpoint);
 }
