@@ -29,7 +29,7 @@ int space_compact(sqlite3 *db, const char *path, struct error *e)
     /* Its copy goes beside the file: /tmp may be memory. */
     *slash = '\0';
     sqlite3_temp_directory = sqlite3_mprintf("%s", *folder ? folder : "/");
-    r = db_exec(db, path, "PRAGMA auto_vacuum=INCREMENTAL; VACUUM", e);
+    r = db_exec(db, path, "PRAGMA auto_vacuum=INCREMENTAL; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)", e);
     sqlite3_free(sqlite3_temp_directory);
     sqlite3_temp_directory = NULL;
     if (r == -EBADMSG)

@@ -314,6 +314,30 @@ static void test_nothing_is_left(void **state)
     assert_string_equal(next, "1|\n");
 }
 
+/* What the manual tells people to ask can be asked. */
+static void test_documented(void **state)
+{
+    struct fixture *f = *state;
+    const char *top = getenv("abs_top_srcdir");
+    char path[4096], line[4096];
+    size_t n = 0;
+
+    snprintf(path, sizeof(path), "%s/docs/operations.md", top ? top : ".");
+    FILE *in = fopen(path, "re");
+    assert_non_null(in);
+    while (fgets(line, sizeof(line), in)) {
+        char *sql = strstr(line, "`SELECT "), *end = sql ? strchr(sql + 1, '`') : NULL;
+        if (!end)
+            continue;
+        *end = '\0';
+        CLEANUP(freep) char *rows = rows_of(f->s->db, sql + 1);
+        assert_string_equal(rows, "");
+        n++;
+    }
+    fclose(in);
+    assert_int_equal(n, 5);
+}
+
 static uint64_t usec_now(void)
 {
     struct timespec now;
@@ -375,6 +399,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         test(test_random_files),
         test(test_nothing_is_left),
+        test(test_documented),
         test(test_killed),
     };
 
