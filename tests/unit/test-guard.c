@@ -2,7 +2,7 @@
 #include "config.h"
 
 #include "base/clock.h"
-#include "sync/guard.h"
+#include "judge/guard.h"
 #include "unit.h"
 
 static char *privileged[] = {(char *)"Supervisor", (char *)"Admin"};
