@@ -30,6 +30,9 @@ struct budget {
     size_t count; /* 0: none */
     size_t floor;
 };
+/* The number of operations that a budget allows with so many linked users. SIZE_MAX: no limit.
+ */
+size_t budget_limit(const struct budget *b, size_t n_linked);
 
 enum sync_mode {
     SYNC_ACTIVE = 0,

@@ -13,9 +13,8 @@
 #include "base/log-ids.h"
 #include "base/log.h"
 #include "directory/feed.h"
-#include "state/link.h"
-#include "judge/guard.h"
 #include "intake/reading-internal.h"
+#include "state/link.h"
 
 #define FEWEST_LOST 5 /* people: fewer may all leave at once */
 
@@ -103,8 +102,8 @@ static int intake_removals(void *userdata, unsigned search, const struct string_
     struct reading *g = userdata;
     size_t people = 0;
     int r = mirror_count_removals(g->state, search, ids, &people, e);
-    size_t limit = guard_limit(&g->options->sync->budgets[BUDGET_DISABLE],
-                               link_count(g->state, LINK_ACTIVE));
+    size_t limit = budget_limit(&g->options->sync->budgets[BUDGET_DISABLE],
+                                link_count(g->state, LINK_ACTIVE));
     if (r < 0 || people <= limit)
         return r;
     log_notice("The directory names %zu people at once as removed, by their ids alone: "

@@ -6,33 +6,10 @@
 
 #include "judge/guard.h"
 
-#include <math.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
-
-static const char *const kind_names[BUDGET_N_KINDS] = {
-    [BUDGET_CREATE] = "create",   [BUDGET_UPDATE] = "update",
-    [BUDGET_TEAM] = "team",       [BUDGET_PRIVILEGED] = "privileged",
-    [BUDGET_DISABLE] = "disable", [BUDGET_DELETE] = "delete",
-    [BUDGET_RENAME] = "rename",   [BUDGET_REVOKE] = "revoke",
-    [BUDGET_REMAKE] = "remake",   [BUDGET_DORMANT] = "dormant",
-};
-
-const char *budget_kind_name(enum budget_kind b)
-{
-    return (size_t)b < BUDGET_N_KINDS && kind_names[b] ? kind_names[b] : "unknown";
-}
-
-bool options_role_is_privileged(const struct sync_options *options, const char *role)
-{
-    for (size_t i = 0; i < options->n_privileged_roles; i++)
-        if (text_equal_fold(role, options->privileged_roles[i]))
-            return true;
-    return false;
-}
 
 static bool gives_privileged_role(const struct operation *o, const struct sync_options *options)
 {
@@ -75,28 +52,13 @@ enum budget_kind guard_budget_of(const struct operation *o, const struct sync_op
     }
 }
 
-size_t guard_limit(const struct budget *b, size_t n_linked)
-{
-    if (b->unlimited)
-        return SIZE_MAX;
-    size_t limit = 0;
-    bool has_percent = b->percent > 0;
-    if (has_percent)
-        limit = (size_t)floor((double)n_linked * b->percent / 100.0);
-    if (limit < b->floor)
-        limit = b->floor;
-    if (b->count && (limit > b->count || (!has_percent && !b->floor)))
-        limit = b->count;
-    return limit;
-}
-
 void guard_evaluate(const struct guard_input *in, const struct sync_options *options,
                     struct guard_verdict *ret)
 {
     memset(ret, 0, sizeof(*ret));
     for (int k = 1; k < BUDGET_N_KINDS; k++) {
         size_t used = in->spent[k] + in->let_through[k];
-        ret->limit[k] = guard_limit(&options->budgets[k], in->n_linked);
+        ret->limit[k] = budget_limit(&options->budgets[k], in->n_linked);
         ret->room[k] = ret->limit[k] > used ? ret->limit[k] - used : 0;
         ret->tripped[k] = in->pending[k] > ret->room[k];
     }

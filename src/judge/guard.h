@@ -10,14 +10,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "model/operation.h"
 #include "books/options.h"
+#include "model/operation.h"
 
 enum budget_kind guard_budget_of(const struct operation *o, const struct sync_options *options);
-
-/* The number of operations that a budget allows with so many linked users. SIZE_MAX: no limit.
- */
-size_t guard_limit(const struct budget *b, size_t n_linked);
 
 struct guard_input {
     size_t n_linked; /* active links, and for removals also those that are leaving */
