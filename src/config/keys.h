@@ -70,6 +70,7 @@ bool config_is_section(const char *name);
 bool config_is_named(const char *section); /* it stands there as [rule "NAME"] */
 /* The sections of that kind, in file order. */
 struct mapping_rule *config_named(const struct settings *s, const char *section, size_t *ret_n);
+struct mapping_text *config_rule_slot(struct mapping_rule *r, const struct config_key *key);
 /* For "did you mean"; NULL when nothing is near. */
 const char *config_key_nearest(const char *section, const char *name);
 const char *config_section_nearest(const char *name);
