@@ -213,6 +213,7 @@ struct operation *operation_free(struct operation *o)
     free(o->reason);
     free(o->sentence);
     free(o->cause);
+    free(o->approved_for);
     free(o);
     return NULL;
 }
