@@ -66,7 +66,7 @@ static int set_undecided(struct evaluation *x, const struct filter *f,
     return set_invalid(x, INVALID_UNDECIDED, e.message);
 }
 
-/* The rest of the entry came and is not believed: a name that is none may stand for another change. */
+/* The rest of it came, and is not believed. */
 static int set_unreadable(struct evaluation *x)
 {
     struct error e = {0};
