@@ -1,5 +1,5 @@
 /*
- * Migration 22, which migrate.c alone includes, for its length: numbers of entries and names as
+ * Migration 23, which migrate.c alone includes, for its length: numbers of entries and names as
  * keys everywhere. It uses the macros for columns of migrate.c.
  */
 #pragma once
@@ -132,10 +132,10 @@
     TIME("since_usec") ", " NUMBER("attempts") ", " NUMBER("run") ", " NUMBER("approved") ", " \
     NUMBER("budget") ", " TIME("approved_until_usec") ", " TIME("revokes") ", " TIME("due_usec") ", " \
     TIME("shift_usec") ", " TEXT("dn") ", " TEXT("login") ", " MAYBE("reason") ", " MAYBE("cause") ", " \
-    MAYBE("sentence") ", " MAYBE("why") ", " TEXT("changes") ");" \
+    MAYBE("sentence") ", " MAYBE("why") ", " MAYBE("approved_for") ", " TEXT("changes") ");" \
     "INSERT INTO operation SELECT o.number, o.kind, o.state, i.n, o.not_before_usec, o.since_usec, " \
     "o.attempts, o.run, o.approved, o.budget, o.approved_until_usec, o.revokes, o.due_usec, " \
-    "o.shift_usec, o.dn, o.login, o.reason, o.cause, o.sentence, o.why, o.changes FROM " \
+    "o.shift_usec, o.dn, o.login, o.reason, o.cause, o.sentence, o.why, o.approved_for, o.changes FROM " \
     "operation_before o " NUMBER_OF_OLD " ORDER BY o.number;" \
     "DELETE FROM sqlite_sequence WHERE name = 'operation';" \
     "UPDATE sqlite_sequence SET name = 'operation' WHERE name = 'operation_before';" \

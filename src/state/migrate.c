@@ -211,7 +211,9 @@ static const char *const migrations[] = {
     /* 21: the tenant's own id, whatever kind of tenant it is. */
     "ALTER TABLE link RENAME COLUMN scim_id TO remote_id;"
     "ALTER TABLE link_aside RENAME COLUMN scim_id TO remote_id;",
-    /* 22: the id of an entry once, as bytes where it is a UUID, and every table by its number,
+    /* 22: what an approval was for. */
+    "ALTER TABLE operation ADD COLUMN " MAYBE("approved_for") ";",
+    /* 23: the id of an entry once, as bytes where it is a UUID, and every table by its number,
      * which is never used again. Likewise names: what an entry is called (kind 1: its DN) or a
      * group calls a member (enum member_kind), with `text` as it was spelt first; who spells it
      * otherwise has an own spelling (entry.dn, member.text). */

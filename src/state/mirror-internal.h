@@ -35,6 +35,10 @@ struct entry_row {
     char *dn, *dn_key;
 };
 void entry_row_done(struct entry_row *row);
+#define ENTRY_ROW                                                                             \
+    "SELECT e.n, e.kind, e.searches, e.gone_usec, " ENTRY_DN ", e.digest, e.members_digest, "  \
+    "a.key, e.raw, e.name_n FROM " ENTRY_BY_ID
+int entry_row_read(struct stmt *q, struct entry_row *ret, struct error *e); /* of ENTRY_ROW */
 int entry_row_find(struct state *s, const char *id, struct entry_row *ret,
                    struct error *e); /* or STATE_NONE */
 

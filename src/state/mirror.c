@@ -15,45 +15,6 @@
 #include "model/dn.h"
 #include "state/mirror-internal.h"
 
-void entry_row_done(struct entry_row *row)
-{
-    free(row->dn);
-    free(row->dn_key);
-    *row = (struct entry_row){0};
-}
-
-#define SELECT_ROW                                                                             \
-    "SELECT e.n, e.kind, e.searches, e.gone_usec, " ENTRY_DN ", e.digest, e.members_digest, "  \
-    "a.key, e.raw, e.name_n FROM " ENTRY_BY_ID
-
-static int row_read(struct stmt *q, struct entry_row *ret, struct error *e)
-{
-    ret->n = stmt_int(q, 0);
-    ret->kind = (enum entry_kind)stmt_int(q, 1);
-    ret->searches = stmt_int(q, 2);
-    ret->gone = stmt_int(q, 3) != 0;
-    ret->name_n = stmt_int(q, 9);
-    if (stmt_copy(q, 4, &ret->dn) < 0 || stmt_copy(q, 7, &ret->dn_key) < 0) {
-        entry_row_done(ret);
-        return error_out_of_memory(e);
-    }
-    return 0;
-}
-
-int entry_row_find(struct state *s, const char *id, struct entry_row *ret, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, SELECT_ROW, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, id);
-    r = stmt_step(q, e);
-    if (r != STMT_ROW)
-        return r < 0 ? r : STATE_NONE;
-    return row_read(q, ret, e);
-}
-
 /* Over everything that the row holds, each part with its size in front, so that no two entries
  * give the same bytes. */
 static int content_digest(struct state *s, const struct entry *entry,
@@ -166,7 +127,7 @@ static int put_compare(struct state *s, struct put *p, int64_t *ret_n, struct er
     if (r == 0)
         r = members_digest(s, p->entry, p->members, e);
     if (r == 0)
-        r = stmt_prepare(&q, s, SELECT_ROW, e);
+        r = stmt_prepare(&q, s, ENTRY_ROW, e);
     if (r < 0)
         return r;
     stmt_bind_id(q, 1, p->entry->id);
@@ -185,7 +146,7 @@ static int put_compare(struct state *s, struct put *p, int64_t *ret_n, struct er
             r = put_raw(s, *ret_n, p->entry, e);
         return r < 0 ? r : 1;
     }
-    return row_read(q, &p->old, e);
+    return entry_row_read(q, &p->old, e);
 }
 
 static const char insert_row[] =

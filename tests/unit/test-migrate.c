@@ -18,7 +18,7 @@
 #include "state/migrate.h"
 #include "state/person.h"
 
-#define BEFORE_NUMBERS 21 /* the last form whose tables go by ids */
+#define BEFORE_NUMBERS 22 /* the last form whose tables go by ids */
 
 #define LINK_ROW                                                                               \
     "entry_id, login, login_key, status, disabled_by_us, created_usec, confirmed_usec, "       \
@@ -27,7 +27,7 @@
 #define OPERATION_ROW                                                                          \
     "number, kind, state, entry_id, not_before_usec, since_usec, attempts, run, approved, "    \
     "budget, approved_until_usec, revokes, due_usec, shift_usec, dn, login, reason, cause, "   \
-    "sentence, why, changes "
+    "sentence, why, approved_for, changes "
 #define PERSON_ROW                                                                             \
     "entry_id, dn, verdict, bucket, bucket_code, run, recheck_usec, done, done_run, "          \
     "login_key, code, sentence, wanted "
@@ -151,8 +151,8 @@ static void insert_entry(sqlite3 *db, unsigned i, const char *id)
            "INSERT INTO entry(n, id, dn, kind, searches, digest, members_digest, gone_usec, gone_why, "
            "dn_key, login_key, primary_key, mail_key, shape, attributes, raw) VALUES(%u, %Q, %Q, %u, "
            "%u, %Q, %Q, %u, %Q, %Q, %Q, %Q, %Q, 1, %Q, %s)",
-           2 * i + 1, id, dn, 1 + any(3), any(4), digest, any(4) ? "" : "hidden12", any(4) ? 0 : i + 1,
-           maybe("it left"), key, maybe("Login"), maybe("513"), maybe("a@b"), "{\"uid\":[\"x'y\"]}",
+           2 * i + 1, id, dn, 1 + any(3), any(4), digest, any(4) ? "" : "hidden12",
+           any(4) ? 0 : i + 1, maybe("it left"), key, maybe("Login"), maybe("513"), maybe("a@b"), "{\"uid\":[\"x'y\"]}",
            any(2) ? "x'000102030405060708090a0b0c0d0eff'" : "NULL");
     if (!any(4))
         insert(db, "INSERT INTO entry_login(n, key) VALUES(%u, 'other%u')", 2 * i + 1, i);
@@ -199,10 +199,11 @@ static void insert_person(sqlite3 *db, unsigned i, const char *id)
     for (unsigned n = any(3); n > 0; n--)
         insert(db,
                "INSERT INTO operation(kind, state, entry_id, not_before_usec, since_usec, attempts, run, "
-               "approved, budget, dn, login, reason, cause, sentence, why, changes, revokes, due_usec) "
-               "VALUES(%u, %u, %Q, %u, %u, %u, %u, %u, %u, %Q, 'l%u', %Q, %Q, %Q, %Q, '[]', %u, %u)",
+               "approved, budget, dn, login, reason, cause, sentence, why, approved_for, changes, revokes, "
+               "due_usec) VALUES(%u, %u, %Q, %u, %u, %u, %u, %u, %u, %Q, 'l%u', %Q, %Q, %Q, %Q, %Q, '[]', "
+               "%u, %u)",
                1 + any(8), 1 + any(4), id, any(99), any(99), any(3), any(9), any(2), any(3), dn, i,
-               maybe("budget"), maybe("c"), maybe("s"), maybe("w"), any(2), any(9));
+               maybe("budget"), maybe("c"), maybe("s"), maybe("w"), maybe("f"), any(2), any(9));
     if (!any(3))
         insert(db, "INSERT INTO password_due VALUES(%Q, %u, %u, %Q)", id, any(9), i, maybe("no"));
 }
@@ -365,7 +366,8 @@ static bool open_and_kill(struct fixture *f, uint64_t after_usec)
     close(ready[0]);
     close(ready[1]);
     if (after_usec) {
-        struct timespec wait = {(time_t)(after_usec / 1000000), (long)(after_usec % 1000000 * 1000)};
+        struct timespec wait = {(time_t)(after_usec / 1000000),
+                                (long)(after_usec % 1000000 * 1000)};
         nanosleep(&wait, NULL); /* the moment is what is drawn, and nothing is waited for */
         kill(pid, SIGKILL);
     }

@@ -1,0 +1,40 @@
+/* One row of `entry`, as most writing of the mirror begins. */
+#include "config.h"
+
+#include "base/error.h"
+#include "state/mirror-internal.h"
+
+void entry_row_done(struct entry_row *row)
+{
+    free(row->dn);
+    free(row->dn_key);
+    *row = (struct entry_row){0};
+}
+
+int entry_row_read(struct stmt *q, struct entry_row *ret, struct error *e)
+{
+    ret->n = stmt_int(q, 0);
+    ret->kind = (enum entry_kind)stmt_int(q, 1);
+    ret->searches = stmt_int(q, 2);
+    ret->gone = stmt_int(q, 3) != 0;
+    ret->name_n = stmt_int(q, 9);
+    if (stmt_copy(q, 4, &ret->dn) < 0 || stmt_copy(q, 7, &ret->dn_key) < 0) {
+        entry_row_done(ret);
+        return error_out_of_memory(e);
+    }
+    return 0;
+}
+
+int entry_row_find(struct state *s, const char *id, struct entry_row *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, ENTRY_ROW, e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_id(q, 1, id);
+    r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    return entry_row_read(q, ret, e);
+}
