@@ -20,13 +20,17 @@
     "entry WHERE n = OLD." column ") BEGIN" LEAVE_IDENTITY("OLD." column) " END;"
 /* Of the table in its form before, under another name. */
 #define OLD_AWAY(table) "ALTER TABLE " table " RENAME TO " table "_before;"
+#define TAKE_OVER(sql)  sql
+/* Where no table has a row yet; each renaming would read the whole schema again, thrice. */
+#define OLD_GONE(table) "DROP TABLE " table ";"
+#define LEAVE_OUT(sql)
 #define NUMBER_OF_OLD   "CROSS JOIN identity i ON i.id = id_bytes(o.entry_id)"
 /* For people: a UUID as they know it. */
 #define ID_SHOWN                                                                                  \
     "CASE typeof(i.id) WHEN 'blob' THEN lower(substr(hex(i.id), 1, 8) || '-' || "                 \
     "substr(hex(i.id), 9, 4) || '-' || substr(hex(i.id), 13, 4) || '-' || "                       \
     "substr(hex(i.id), 17, 4) || '-' || substr(hex(i.id), 21)) ELSE i.id END"
-#define LINK_TABLE(name)                                                                          \
+#define LINK_TABLE(name, TAKE)                                                                     \
     "CREATE TABLE " name "(n INTEGER PRIMARY KEY, " TEXT("login") ", " TEXT("login_key") ", "     \
     NUMBER("status") ", " NUMBER("disabled_by_us") ", " TIME("created_usec") ", "                 \
     TIME("confirmed_usec") ", " TIME("leaving_usec") ", " TIME("disabled_usec") ", "              \
@@ -34,18 +38,18 @@
     MAYBE("granted") ", " MAYBE("drift") ", " MAYBE("quirks") ", " TIME("renamed_there") ", "     \
     TIME("gone") ", " TIME("last_login_usec") ", " TIME("enabled_usec") ", "                      \
     TIME("dormant_usec") ");"                                                                     \
-    "INSERT INTO " name " SELECT i.n, login, login_key, status, disabled_by_us, created_usec, "   \
+    TAKE("INSERT INTO " name " SELECT i.n, login, login_key, status, disabled_by_us, created_usec, "   \
     "confirmed_usec, leaving_usec, disabled_usec, remote_id, origin, leaving_why, known, "        \
     "granted, drift, quirks, renamed_there, gone, last_login_usec, enabled_usec, dormant_usec "   \
     "FROM " name "_before o " NUMBER_OF_OLD " ORDER BY i.n;"                                      \
-    "DROP TABLE " name "_before;"
+    "DROP TABLE " name "_before;")
 
-#define MIGRATION_NUMBERS \
+#define MIGRATION_NUMBERS(AWAY, TAKE) \
     "CREATE TABLE identity(n INTEGER PRIMARY KEY AUTOINCREMENT, id NOT NULL UNIQUE " \
     "CHECK(typeof(id)='text' OR (typeof(id)='blob' AND length(id)=16)));" \
     "CREATE TABLE name(n INTEGER PRIMARY KEY, " NUMBER("kind") ", " TEXT("key") ", " \
     TEXT("text") ", UNIQUE(kind, key));" \
-    "INSERT INTO identity(n, id) SELECT n, id_bytes(id) FROM entry ORDER BY n;" \
+    TAKE("INSERT INTO identity(n, id) SELECT n, id_bytes(id) FROM entry ORDER BY n;" \
     "INSERT OR IGNORE INTO identity(id) SELECT id_bytes(entry_id) FROM person ORDER BY rowid;" \
     "INSERT OR IGNORE INTO identity(id) SELECT id_bytes(entry_id) FROM link ORDER BY rowid;" \
     "INSERT OR IGNORE INTO identity(id) SELECT id_bytes(entry_id) FROM link_aside;" \
@@ -57,19 +61,19 @@
     "INSERT OR IGNORE INTO name(kind, key, text) SELECT 1, dn_key, dn FROM entry " \
     "ORDER BY gone_usec > 0, n;" \
     "INSERT OR IGNORE INTO name(kind, key, text) SELECT kind, key, text FROM member;" \
-    "INSERT OR IGNORE INTO name(kind, key, text) SELECT 1, key, '' FROM stale;" \
+    "INSERT OR IGNORE INTO name(kind, key, text) SELECT 1, key, '' FROM stale;") \
     \
-    OLD_AWAY("entry") \
+    AWAY("entry") \
     "CREATE TABLE entry(n INTEGER PRIMARY KEY, " NUMBER("name_n") ", " MAYBE("dn") ", " \
     NUMBER("kind") ", " NUMBER("searches") ", " BYTES("digest") ", " TEXT("members_digest") ", " \
     TIME("gone_usec") ", " MAYBE("gone_why") ", raw BLOB CHECK(typeof(raw) IN ('blob','null')), " \
     MAYBE("login_key") ", " MAYBE("primary_key") ", " MAYBE("mail_key") ", " NUMBER("shape") ", " \
     TEXT("attributes") ");" \
-    "INSERT INTO entry SELECT o.n, a.n, NULLIF(o.dn, a.text), o.kind, o.searches, " \
+    TAKE("INSERT INTO entry SELECT o.n, a.n, NULLIF(o.dn, a.text), o.kind, o.searches, " \
     "digest_bytes(o.digest), o.members_digest, o.gone_usec, o.gone_why, o.raw, o.login_key, " \
     "o.primary_key, o.mail_key, o.shape, o.attributes FROM entry_before o CROSS JOIN name a ON " \
     "a.kind = 1 AND a.key = o.dn_key ORDER BY o.n;" \
-    "DROP TABLE entry_before;" \
+    "DROP TABLE entry_before;") \
     "CREATE INDEX entry_name ON entry(name_n);" \
     "CREATE INDEX entry_login_key ON entry(login_key) WHERE login_key IS NOT NULL;" \
     "CREATE INDEX entry_primary_key ON entry(primary_key) WHERE primary_key IS NOT NULL;" \
@@ -79,67 +83,67 @@
     "CREATE INDEX entry_unheld ON entry(n) WHERE searches = 0 AND gone_usec = 0;" \
     "CREATE INDEX entry_members_hidden ON entry(n) WHERE substr(members_digest, 1, 6) = 'hidden';" \
     \
-    OLD_AWAY("member") \
+    AWAY("member") \
     "CREATE TABLE member(" NUMBER("name_n") ", " NUMBER("group_n") ", " NUMBER("kind") ", " \
     MAYBE("text") ", PRIMARY KEY(name_n, group_n)) WITHOUT ROWID;" \
-    "INSERT INTO member SELECT a.n, o.group_n, o.kind, NULLIF(o.text, a.text) FROM member_before o CROSS JOIN name a ON " \
+    TAKE("INSERT INTO member SELECT a.n, o.group_n, o.kind, NULLIF(o.text, a.text) FROM member_before o CROSS JOIN name a ON " \
     "a.kind = o.kind AND a.key = o.key ORDER BY 1, 2;" \
-    "DROP TABLE member_before;" \
+    "DROP TABLE member_before;") \
     "CREATE INDEX member_group ON member(group_n, kind, name_n);" \
     \
-    OLD_AWAY("stale") \
+    AWAY("stale") \
     "CREATE TABLE stale(" NUMBER("group_n") ", " NUMBER("name_n") ", " NUMBER("entry_n") ", " \
     "PRIMARY KEY(group_n, name_n, entry_n)) WITHOUT ROWID;" \
-    "INSERT INTO stale SELECT o.group_n, a.n, o.entry_n FROM stale_before o CROSS JOIN name a ON " \
+    TAKE("INSERT INTO stale SELECT o.group_n, a.n, o.entry_n FROM stale_before o CROSS JOIN name a ON " \
     "a.kind = 1 AND a.key = o.key;" \
-    "DROP TABLE stale_before;" \
+    "DROP TABLE stale_before;") \
     "CREATE INDEX stale_entry ON stale(entry_n);" \
     "CREATE INDEX stale_name ON stale(name_n);" \
     \
-    OLD_AWAY("bound_group") \
+    AWAY("bound_group") \
     "CREATE TABLE bound_group(" TEXT("configured_key") " PRIMARY KEY, " NUMBER("n") ", " \
     TEXT("dn") ") WITHOUT ROWID;" \
-    "INSERT INTO bound_group SELECT o.configured_key, i.n, o.dn FROM bound_group_before o " \
+    TAKE("INSERT INTO bound_group SELECT o.configured_key, i.n, o.dn FROM bound_group_before o " \
     "CROSS JOIN identity i ON i.id = id_bytes(o.id);" \
-    "DROP TABLE bound_group_before;" \
+    "DROP TABLE bound_group_before;") \
     "CREATE INDEX bound_group_n ON bound_group(n);" \
     \
     /* dn: of whose entry is forgotten, or where it was another one; else it is the entry's. */ \
-    OLD_AWAY("person") \
+    AWAY("person") \
     "CREATE TABLE person(n INTEGER PRIMARY KEY, " MAYBE("dn") ", " NUMBER("verdict") ", " \
     NUMBER("bucket") ", " MAYBE("bucket_code") ", " NUMBER("run") ", " TIME("recheck_usec") ", " \
     TIME("done") ", " TIME("done_run") ", " MAYBE("login_key") ", " MAYBE("code") ", " \
     MAYBE("sentence") ", " MAYBE("wanted") ");" \
-    "INSERT INTO person SELECT i.n, NULLIF(o.dn, (SELECT coalesce(e.dn, a.text) FROM entry e " \
+    TAKE("INSERT INTO person SELECT i.n, NULLIF(o.dn, (SELECT coalesce(e.dn, a.text) FROM entry e " \
     "CROSS JOIN name a ON a.n = e.name_n WHERE e.n = i.n)), o.verdict, o.bucket, o.bucket_code, " \
     "o.run, o.recheck_usec, o.done, o.done_run, o.login_key, o.code, o.sentence, o.wanted " \
     "FROM person_before o " NUMBER_OF_OLD " ORDER BY i.n;" \
-    "DROP TABLE person_before;" \
+    "DROP TABLE person_before;") \
     "CREATE INDEX person_dn ON person(dn) WHERE dn IS NOT NULL;" \
     "CREATE INDEX person_login ON person(login_key) WHERE login_key IS NOT NULL;" \
     "CREATE INDEX person_recheck ON person(recheck_usec) WHERE recheck_usec > 0;" \
     "CREATE INDEX person_run ON person(run);" \
     "CREATE INDEX person_skipped ON person(n) WHERE bucket = 6;" \
     \
-    OLD_AWAY("link") LINK_TABLE("link") \
+    AWAY("link") LINK_TABLE("link", TAKE) \
     "CREATE UNIQUE INDEX link_login ON link(login_key) WHERE status <> 3;" \
     "CREATE INDEX link_status ON link(status);" \
-    OLD_AWAY("link_aside") LINK_TABLE("link_aside") \
+    AWAY("link_aside") LINK_TABLE("link_aside", TAKE) \
     \
-    OLD_AWAY("operation") \
+    AWAY("operation") \
     "CREATE TABLE operation(number INTEGER PRIMARY KEY AUTOINCREMENT, " NUMBER("kind") ", " \
     NUMBER("state") ", " NUMBER("entry_n") ", " TIME("not_before_usec") ", " \
     TIME("since_usec") ", " NUMBER("attempts") ", " NUMBER("run") ", " NUMBER("approved") ", " \
     NUMBER("budget") ", " TIME("approved_until_usec") ", " TIME("revokes") ", " TIME("due_usec") ", " \
     TIME("shift_usec") ", " TEXT("dn") ", " TEXT("login") ", " MAYBE("reason") ", " MAYBE("cause") ", " \
     MAYBE("sentence") ", " MAYBE("why") ", " MAYBE("approved_for") ", " TEXT("changes") ");" \
-    "INSERT INTO operation SELECT o.number, o.kind, o.state, i.n, o.not_before_usec, o.since_usec, " \
+    TAKE("INSERT INTO operation SELECT o.number, o.kind, o.state, i.n, o.not_before_usec, o.since_usec, " \
     "o.attempts, o.run, o.approved, o.budget, o.approved_until_usec, o.revokes, o.due_usec, " \
     "o.shift_usec, o.dn, o.login, o.reason, o.cause, o.sentence, o.why, o.approved_for, o.changes FROM " \
     "operation_before o " NUMBER_OF_OLD " ORDER BY o.number;" \
     "DELETE FROM sqlite_sequence WHERE name = 'operation';" \
     "UPDATE sqlite_sequence SET name = 'operation' WHERE name = 'operation_before';" \
-    "DROP TABLE operation_before;" \
+    "DROP TABLE operation_before;") \
     "CREATE INDEX operation_held ON operation(not_before_usec) WHERE state = 3;" \
     "CREATE INDEX operation_person ON operation(entry_n, state);" \
     "CREATE INDEX operation_state ON operation(state, kind);" \
@@ -156,21 +160,21 @@
     "not_before_usec) WHERE state = 1;" \
     "CREATE INDEX operation_waiting ON operation(not_before_usec) WHERE state = 1;" \
     \
-    OLD_AWAY("dirty") \
+    AWAY("dirty") \
     "CREATE TABLE dirty(n INTEGER PRIMARY KEY, " NUMBER("entry_n") " UNIQUE);" \
-    "INSERT INTO dirty SELECT o.n, i.n FROM dirty_before o " NUMBER_OF_OLD " ORDER BY o.n;" \
-    "DROP TABLE dirty_before;" \
-    OLD_AWAY("dirty_later") \
+    TAKE("INSERT INTO dirty SELECT o.n, i.n FROM dirty_before o " NUMBER_OF_OLD " ORDER BY o.n;" \
+    "DROP TABLE dirty_before;") \
+    AWAY("dirty_later") \
     "CREATE TABLE dirty_later(n INTEGER PRIMARY KEY, " NUMBER("entry_n") " UNIQUE);" \
-    "INSERT INTO dirty_later SELECT o.n, i.n FROM dirty_later_before o " NUMBER_OF_OLD " ORDER BY o.n;" \
-    "DROP TABLE dirty_later_before;" \
+    TAKE("INSERT INTO dirty_later SELECT o.n, i.n FROM dirty_later_before o " NUMBER_OF_OLD " ORDER BY o.n;" \
+    "DROP TABLE dirty_later_before;") \
     \
-    OLD_AWAY("password_due") \
+    AWAY("password_due") \
     "CREATE TABLE password_due(n INTEGER PRIMARY KEY, " TIME("since_usec") ", " TIME("next_usec") ", " \
     MAYBE("sentence") ");" \
-    "INSERT INTO password_due SELECT i.n, o.since_usec, o.next_usec, o.sentence FROM " \
+    TAKE("INSERT INTO password_due SELECT i.n, o.since_usec, o.next_usec, o.sentence FROM " \
     "password_due_before o " NUMBER_OF_OLD ";" \
-    "DROP TABLE password_due_before;" \
+    "DROP TABLE password_due_before;") \
     "CREATE INDEX password_due_next ON password_due(next_usec);" \
     \
     "CREATE TRIGGER entry_deleted AFTER DELETE ON entry BEGIN" LEAVE_NAME LEAVE_IDENTITY("OLD.n") " END;" \

@@ -217,8 +217,11 @@ static const char *const migrations[] = {
      * which is never used again. Likewise names: what an entry is called (kind 1: its DN) or a
      * group calls a member (enum member_kind), with `text` as it was spelt first; who spells it
      * otherwise has an own spelling (entry.dn, member.text). */
-    MIGRATION_NUMBERS,
+    MIGRATION_NUMBERS(OLD_AWAY, TAKE_OVER),
 };
+/* The last of those that take rows over, for a file that has none yet. */
+static const char numbers_when_empty[] = MIGRATION_NUMBERS(OLD_GONE, LEAVE_OUT);
+#define NUMBERS 23
 /* clang-format on */
 
 int migrate_newest(void)
@@ -370,7 +373,8 @@ int migrate_to(sqlite3 *db, const char *path, int version, int to, struct error 
     if (r < 0)
         return r;
     for (int i = version; r == 0 && i < to; i++)
-        r = db_exec(db, path, migrations[i], e);
+        r = db_exec(db, path,
+                    version == 0 && i + 1 == NUMBERS ? numbers_when_empty : migrations[i], e);
     sqlite3_snprintf(sizeof(pragmas), pragmas,
                      "PRAGMA application_id=%d; PRAGMA user_version=%d", STATE_APPLICATION_ID,
                      to);

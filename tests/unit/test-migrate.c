@@ -292,6 +292,19 @@ static void test_random_files(void **state)
     }
 }
 
+/* A new file has the tables of one that was taken over. */
+static void test_new_file(void **state)
+{
+    static const char schema[] = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY 1, 2";
+    struct fixture *f = *state;
+    CLEANUP(freep) char *new = rows_of(f->s->db, schema);
+    CLEANUP(freep) char *held = make_then(f, 1, 0);
+
+    opens_as(f, held);
+    CLEANUP(freep) char *taken = rows_of(f->s->db, schema);
+    compare(new, taken);
+}
+
 /* What is left over of nobody: numbers, names. */
 static void test_nothing_is_left(void **state)
 {
@@ -400,6 +413,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(test_random_files),
+        test(test_new_file),
         test(test_nothing_is_left),
         test(test_documented),
         test(test_killed),
