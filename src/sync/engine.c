@@ -169,11 +169,6 @@ void engine_stop(struct engine *n, void (*stopped)(void *userdata), void *userda
     contact_cancel(n->contact);
     sweep_close(n->sweep);
     passwords_close(n->passwords);
-    if (books_have_failed(n->books)) {
-        n->stopped = (struct listener){0};
-        stopped(userdata);
-        return;
-    }
     books_wake(n->books, WORK_DUE);
 }
 
