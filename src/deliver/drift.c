@@ -264,7 +264,9 @@ static int take_presence(struct books *b, struct link *l, const struct user *now
     l->gone = LINK_THERE;
     l->status = now->disabled ? LINK_DISABLED : LINK_ACTIVE;
     free(TAKE(l->drift));
-    r = person_mark_dirty(books_state(b), l->entry_id, e);
+    r = record_drift(b, l, "report", "the user is at the tenant again", false, e);
+    if (r == 0)
+        r = person_mark_dirty(books_state(b), l->entry_id, e);
     return r < 0 ? r : link_store(books_state(b), l, e);
 }
 
