@@ -147,8 +147,8 @@ typedef void (*command_ended_fn)(const char *subject, bool fine, void *userdata)
 /* room: runs when one ended, so that another could start. */
 int commands_new(struct commands **ret, struct sd_event *event, void (*room)(void *userdata),
                  void *userdata, struct error *e);
-/* rosterd is to end: what is to be told is told within some seconds, what can be done after the next
- * start is dropped, what still runs then is killed. */
+/* rosterd is to end: what is to be told is told within some seconds, what can be done after the
+ * next start is dropped, what still runs then is killed. */
 void commands_hurry(struct commands *l);
 struct commands *commands_free(struct commands *l);
 bool command_run(struct commands *l, char *const *argv, char *text_taken, size_t size,

@@ -41,7 +41,7 @@ struct engine {
     uint64_t due_usec;            /* … and when that is */
     uint64_t looked_usec;         /* when the queue was last asked for what is due */
     uint64_t n_turns;             /* since the start */
-    bool stopping, stop_noted;
+    enum { RUNNING, STOPPING, STOP_NOTED } stopping;
     struct listener idle, status, stopped;
 };
 

@@ -162,7 +162,7 @@ int engine_start(struct engine *n, struct error *e)
 
 void engine_stop(struct engine *n, void (*stopped)(void *userdata), void *userdata)
 {
-    n->stopping = true;
+    n->stopping = STOPPING;
     commands_hurry(n->commands);
     n->stopped = (struct listener){stopped, userdata};
     health_close(n->health);

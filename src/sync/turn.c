@@ -272,13 +272,13 @@ static void end(struct engine *n)
 {
     struct listener stopped = n->stopped;
     struct error e = {0};
-    if (!books_have_failed(n->books) && !n->stop_noted) {
-        n->stop_noted = true;
+    if (!books_have_failed(n->books) && n->stopping != STOP_NOTED) {
+        n->stopping = STOP_NOTED;
         if (configuration_note_life(n, "stop", &e) < 0)
             books_failed(n->books, &e);
         else
             books_export(n->books);
-        if (!has_stopped(n)) /* of that failure, or of the last checkpoint, somebody is being told */
+        if (!has_stopped(n)) /* somebody is told of that, or of the last checkpoint */
             return;
     }
     n->stopped = (struct listener){0};
