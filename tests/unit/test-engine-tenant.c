@@ -218,8 +218,11 @@ static void test_there_again(void **state)
     assert_true(bed_audit(b, "drift", "report", "u1") >= 2);
     bed_ok(b, link_load(b->state, "id-u1", &l, &e));
     assert_int_equal(l.gone, LINK_THERE);
-    assert_int_equal(l.status, LINK_DISABLED);
+    assert_int_equal(l.status, LINK_ACTIVE); /* that somebody disabled it is drift, as ever */
     bed_advance(b, 3 * HOUR);
+    link_done(&l);
+    bed_ok(b, link_load(b->state, "id-u1", &l, &e));
+    assert_non_null(strstr(l.drift, LINK_DRIFT_DISABLED));
     is_idle(b);
 }
 
