@@ -253,8 +253,8 @@ static int learn_unread(const struct drift_look *look, struct link *l, struct dr
     return r < 0 ? r : link_store(books_state(look->books), l, e);
 }
 
-/* Somebody restored it, or made it anew: what it is like is compared in the next verification, and on
- * record then. */
+/* Somebody restored it, or made it anew: what it is like is compared, and on record, with the next
+ * verification. */
 static int take_presence(struct books *b, struct link *l, const struct user *known, struct error *e)
 {
     CLEANUP(link_done) struct link other = {0};
