@@ -7,25 +7,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
-#include "base/clock.h"
+#include "base/random.h"
 #include "sync/backoff.h"
 #include "sync/delivery-internal.h"
-
-static uint64_t random_bits(void)
-{
-    uint64_t bits = 0;
-    if (getrandom(&bits, sizeof(bits), GRND_NONBLOCK) != (ssize_t)sizeof(bits))
-        bits = clock_monotonic_usec() * 6364136223846793005ULL;
-    return bits;
-}
 
 static uint64_t next_wait(const struct execution *x)
 {
     const struct sync_options *o = x->delivery->options->sync;
     return backoff_wait(o->retry_min_usec, o->retry_max_usec, x->operation->attempts,
-                        random_bits());
+                        random_number());
 }
 
 static const char *describe(const struct tenant_answer *a, char *buffer, size_t size)
