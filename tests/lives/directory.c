@@ -122,12 +122,15 @@ static bool has_part(const char *value, struct part parts)
     return true;
 }
 
-/* Numbers are compared as such. */
+/* Numbers are compared as such. The bound ends where it says: the tag of what
+ * follows it in the message, a sequence, is the digit '0'. */
 static bool is_at_least(const struct part *name, const char *value, const struct part *bound)
 {
+    char text[80];
+    snprintf(text, sizeof(text), "%.*s", (int)bound->size, (const char *)bound->data);
     if (part_is(name, "uSNChanged") || part_is(name, "entryusn"))
-        return strtoull(value, NULL, 10) >= strtoull((const char *)bound->data, NULL, 10);
-    return strncasecmp(value, (const char *)bound->data, bound->size) >= 0;
+        return strtoull(value, NULL, 10) >= strtoull(text, NULL, 10);
+    return strcasecmp(value, text) >= 0;
 }
 
 static bool matches_item(const struct item *i, struct part filter)
