@@ -197,7 +197,7 @@ struct bed *bed_free(struct bed *b)
     struct error e = {0};
     engine_free(b->engine);
     (void)trail_head(b->state, &head, &e); /* none where a test broke the state */
-    memcpy(bed_trace, head.hash, sizeof bed_trace);
+    memcpy(bed_trace, head.hash, sizeof(bed_trace));
     fake_tenant_free(b->tenant);
     state_close(b->state);
     for (size_t i = 0; i < b->n_directory; i++)
