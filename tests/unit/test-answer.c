@@ -85,6 +85,14 @@ static const struct {
     {PATCH, 200, "{\"status\":\"ok\"}", TENANT_UNCLEAR, 0},
     {PATCH, 200, "{\"id\":\"1\",\"userName\":\"a\",\"detail\":\"no\"}", TENANT_UNCLEAR, 0},
     {PATCH, 202, "{\"id\":\"1\",\"userName\":\"ada\"}", TENANT_UNCLEAR, 0},
+    {PATCH, 200, "{\"userName\":\"ada\"}", TENANT_UNCLEAR, 0},
+    {PATCH, 200, "{\"id\":\"\",\"userName\":\"ada\"}", TENANT_UNCLEAR, 0},
+    {PATCH, 200, "{\"id\":\"1\"}", TENANT_UNCLEAR, 0},
+    {PATCH, 200, "{\"id\":\"1\",\"userName\":7}", TENANT_UNCLEAR, 0},
+    {PATCH, 200, "{\"id\":\"1\",\"userName\":\"a\",\"errors\":[]}", TENANT_UNCLEAR, 0},
+    {PATCH, 204, "{}", TENANT_UNCLEAR, 0},
+    {CREATE, 200, "DONE", TENANT_UNCLEAR, 0},
+    {CREATE, 200, "KO", TENANT_UNCLEAR, 0},
     {PUT_TEAM, 200, "OK", TENANT_DONE, 0},
     {DELETE, 200, "OK", TENANT_DONE, 0},
     {DELETE, 204, "", TENANT_UNCLEAR, 0},
@@ -104,6 +112,10 @@ static const struct {
     {GET, 200, "<html>", TENANT_AWAY, 0},
     {GET, 200, "OK", TENANT_AWAY, 0},
     {GET, 204, "", TENANT_AWAY, 0},
+    {GET, 200, "", TENANT_AWAY, 0},
+    {GET, 206, "{}", TENANT_AWAY, 0},
+    {GET, 100, "", TENANT_AWAY, 0},
+    {CREATE, 100, "", TENANT_UNCLEAR, 0},
     {TOKEN, 200, "<html>", TENANT_AWAY, 0},
     {CREATE, 302, "", TENANT_UNCLEAR, 0},
     {GET, 302, "", TENANT_AWAY, 0},
@@ -113,6 +125,19 @@ static const struct {
     {CREATE, 400, "User with loginId team.leader already exists", TENANT_CONFLICT, 0},
     {CREATE, 400, "{\"error\":\"duplicate login\"}", TENANT_CONFLICT, 0},
     {PATCH, 409, "uniqueness", TENANT_CONFLICT, 0},
+    {PATCH, 400, "that login is taken", TENANT_CONFLICT, 0},
+    {CREATE, 400, "loginId is in use", TENANT_CONFLICT, 0},
+    {CREATE, 400, "the user exists", TENANT_CONFLICT, 0},
+    {CREATE, 400, "already exists: no such team", TENANT_REFERENCE_MISSING, TENANT_REFERENCE_TEAM},
+    {CREATE, 400, "that phone is taken", TENANT_REFUSED, 0},
+    {CREATE, 409, "the number exists", TENANT_REFUSED, 0},
+    {PATCH, 400, "unknown role", TENANT_REFERENCE_MISSING, TENANT_REFERENCE_ROLE},
+    {PATCH, 400, "no such roles", TENANT_REFERENCE_MISSING, TENANT_REFERENCE_ROLE},
+    {PATCH, 400, "unknown team", TENANT_REFUSED, 0}, /* none was in the request */
+    {PUT_TEAM, 400, "unknown skills", TENANT_REFERENCE_MISSING, TENANT_REFERENCE_SKILL},
+    {PUT_DISABLED, 400, "unknown skill", TENANT_REFUSED, 0},
+    {CREATE, 400, "mail not found", TENANT_REFUSED, 0},
+    {CREATE, 400, "<html><title>The team does not exist</title>", TENANT_REFUSED, 0},
     {CREATE, 409, "", TENANT_CONFLICT, 0},
     {CREATE, 409, "extension 1072 is in use", TENANT_REFUSED, 0},
     {GET, 409, "", TENANT_REFUSED, 0},
@@ -154,6 +179,11 @@ static const struct {
     {LOOKUP_AGAIN, 404, "", TENANT_REFUSED, 0},
     {LOOKUP_AGAIN, 403, "<html>blocked", TENANT_REFUSED, 0},
     {LOOKUP, 501, "", TENANT_UNSUPPORTED, 0},
+    {LOOKUP_AGAIN, 405, "", TENANT_REFUSED, 0},
+    {LOOKUP, 500, "", TENANT_AWAY, 0},
+    {CREATE, 501, "", TENANT_UNCLEAR, 0},
+    {GET, 407, "", TENANT_AWAY, 0}, /* a proxy's */
+    {CREATE, 407, "", TENANT_AWAY, 0},
     {PATCH, 405, "", TENANT_UNSUPPORTED, 0},
     /* T45, T46 */
     {CREATE, 401, "", TENANT_NOT_AUTHORISED, 0},
@@ -171,6 +201,10 @@ static const struct {
     {PATCH, 403, "", TENANT_REFUSED, 0},
     {TOKEN, 400, "{\"error\":\"invalid_client\"}", TENANT_NOT_AUTHORISED, 0},
     {TOKEN, 401, "", TENANT_NOT_AUTHORISED, 0},
+    {TOKEN, 403, "", TENANT_NOT_AUTHORISED, 0},
+    {TOKEN, 422, "", TENANT_NOT_AUTHORISED, 0},
+    {TOKEN, 302, "", TENANT_AWAY, 0},
+    {TOKEN, 503, "", TENANT_AWAY, 0},
     {TOKEN, 404, "", TENANT_AWAY, 0},
     {TOKEN, 500, "", TENANT_AWAY, 0},
     {TOKEN, 429, "", TENANT_THROTTLED, 0},
@@ -266,6 +300,131 @@ static void test_throttled_by_503(void **state)
     assert_int_equal(a.class, TENANT_THROTTLED);
 }
 
+/* A wait of years is none. */
+static void test_longest_wait(void **state)
+{
+    (void)state;
+    const struct http_result result = {.sent = true, .status = 429, .retry_after_sec = 1u << 30};
+    struct tenant_answer a = {0};
+    answer_decide(&a, &questions[GET], &result);
+    assert_int_equal(a.class, TENANT_THROTTLED);
+    assert_int_equal(a.retry_after_usec, 3600 * USEC_PER_SEC);
+}
+
+/* Every code that libcurl has, by its own words: what is told of a connection, a name or a
+ * certificate never left, and of the rest it depends. */
+static void test_every_curl_code(void **state)
+{
+    (void)state;
+    for (int code = 1; code < CURL_LAST; code++) {
+        const struct http_result result = {.curl_code = code, .sent = true};
+        struct tenant_answer a = {0};
+        answer_decide(&a, &questions[DELETE], &result);
+        assert_true(a.class == TENANT_AWAY || a.class == TENANT_UNCLEAR);
+        assert_string_equal(a.hint, ""); /* no problem was told */
+        const struct http_result unsent = {.curl_code = code};
+        answer_decide(&a, &questions[DELETE], &unsent);
+        assert_int_equal(a.class, TENANT_AWAY);
+        answer_decide(&a, &questions[SCIM_GET], &result);
+        assert_int_equal(a.class, TENANT_AWAY);
+    }
+}
+
+/* Only pages are pages: by what they begin with, or by what they are called and hold. */
+static void test_pages_by_their_type(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *type, *body;
+        enum tenant_answer_class class;
+        const char *hint;
+    } rows[] = {
+        {"text/html; charset=utf-8", "Sign in <b>here</b>", TENANT_UNCLEAR, "an HTML page"},
+        {"TEXT/HTML", "team not found <br>", TENANT_UNCLEAR, "an HTML page"},
+        {"text/html", "team not found", TENANT_REFERENCE_MISSING, "team not found"},
+        {"text/plain", "team not found <b>", TENANT_REFERENCE_MISSING, "team not found <b>"},
+        {"text/html", "{\"error\":\"<team> not found\"}", TENANT_REFERENCE_MISSING,
+         "<team> not found"},
+        {NULL, "team not found <b>", TENANT_REFERENCE_MISSING, "team not found <b>"},
+        {"text/html", "", TENANT_REFERENCE_MISSING, ""},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const struct http_result result = {.sent = true,
+                                           .status = 404,
+                                           .content_type = rows[i].type,
+                                           .body = rows[i].body,
+                                           .body_size = strlen(rows[i].body)};
+        struct tenant_answer a = {0};
+        answer_decide(&a, &questions[CREATE], &result);
+        assert_int_equal(a.class, rows[i].class);
+        assert_string_equal(a.hint, rows[i].hint);
+    }
+}
+
+/* Whose fault it is: everybody's, or that of the one whom the request was about. */
+static void test_whom_it_concerns(void **state)
+{
+    (void)state;
+    static const struct {
+        struct answer_question q;
+        bool all;
+    } rows[] = {
+        {{.method = HTTP_GET, .api = ANSWER_CONFIGURATION}, true},
+        {{.method = HTTP_GET, .api = ANSWER_CONFIGURATION, .names_user = true}, false},
+        {{.method = HTTP_GET, .api = ANSWER_SCIM, .login = "ada", .scim_works = true}, false},
+        {{.method = HTTP_POST, .api = ANSWER_CONFIGURATION}, false},
+        {{.method = HTTP_POST, .api = ANSWER_TOKEN}, true},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const struct http_result result = {.sent = true, .status = 403};
+        struct tenant_answer a = {0};
+        answer_decide(&a, &rows[i].q, &result);
+        assert_int_equal(a.concerns_all, rows[i].all);
+        assert_int_equal(a.class, rows[i].all ? TENANT_NOT_AUTHORISED : TENANT_REFUSED);
+    }
+}
+
+/* Without an exchange, or with a body that is not what was asked for. */
+static void test_not_sent_and_not_understood(void **state)
+{
+    (void)state;
+    struct tenant_answer a = {.retry_after_usec = 7, .status = 200, .reference = TENANT_REFERENCE_TEAM};
+    answer_not_sent(&a, TENANT_AWAY, "the token\n is missing");
+    assert_int_equal(a.class, TENANT_AWAY);
+    assert_int_equal(a.status, 0);
+    assert_int_equal(a.reference, TENANT_REFERENCE_NONE);
+    assert_int_equal(a.retry_after_usec, 0);
+    assert_true(a.concerns_all);
+    assert_string_equal(a.hint, "the token\\x0a is missing");
+
+    struct answer_question q = questions[GET];
+    const struct http_result result = {.sent = true, .status = 200};
+    q.secrets[2] = "Tr0ub4dor";
+    answer_not_understood(&a, &q, &result, "no user in it");
+    assert_int_equal(a.class, TENANT_AWAY);
+    assert_int_equal(a.status, 200);
+    assert_string_equal(a.hint, "no user in it");
+    answer_not_understood(&a, &q, &result, "unexpected Tr0ub4dor");
+    assert_null(strstr(a.hint, "Tr0ub4dor"));
+    answer_not_understood(&a, &questions[PATCH], &result, "");
+    assert_int_equal(a.class, TENANT_UNCLEAR);
+    assert_string_equal(a.hint, "");
+}
+
+/* Each class has a word of its own. */
+static void test_names(void **state)
+{
+    (void)state;
+    for (int i = TENANT_DONE; i <= TENANT_UNSUPPORTED; i++)
+        for (int k = TENANT_DONE; k <= TENANT_UNSUPPORTED; k++) {
+            const char *a = tenant_answer_class_name((enum tenant_answer_class)i),
+                       *b = tenant_answer_class_name((enum tenant_answer_class)k);
+            assert_string_not_equal(a, "?");
+            assert_int_equal(strcmp(a, b) == 0, i == k);
+        }
+    assert_string_equal(tenant_answer_class_name((enum tenant_answer_class)77), "?");
+}
+
 static void decide_hint(struct tenant_answer *a, const struct answer_question *q, int status,
                         const char *body)
 {
@@ -288,6 +447,11 @@ static void test_hints(void **state)
         {"<html><head><title>502 Bad Gateway</title>", "an HTML page titled '502 Bad Gateway'"},
         {"<html><title", "an HTML page"},
         {"<html><title>unclosed", "an HTML page"},
+        {"<html><title></title>", "an HTML page"},
+        {"{\"error\":\"\",\"detail\":\"why\"}", "why"},
+        {"{\"error\":", "{\"error\":"},
+        {"[\"<\"]", "[\"<\"]"},
+        {" ", ""},
     };
     struct tenant_answer a = {0};
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -298,6 +462,12 @@ static void test_hints(void **state)
     memset(large, 'x', sizeof(large) - 1);
     large[sizeof(large) - 1] = '\0';
     decide_hint(&a, &questions[CREATE], 400, large);
+    assert_in_range(strlen(a.hint), 200, sizeof(a.hint) - 1);
+    /* Of one text that is too long, the next says nothing. */
+    char json[5100];
+    snprintf(json, sizeof(json), "{\"error\":\"%.700s\",\"detail\":\"y\"}", large);
+    decide_hint(&a, &questions[CREATE], 400, json);
+    assert_null(strchr(a.hint, 'y'));
     assert_in_range(strlen(a.hint), 200, sizeof(a.hint) - 1);
 }
 
@@ -344,6 +514,12 @@ int main(void)
         cmocka_unit_test(test_by_status),
         cmocka_unit_test(test_by_curl_code),
         cmocka_unit_test(test_throttled_by_503),
+        cmocka_unit_test(test_longest_wait),
+        cmocka_unit_test(test_every_curl_code),
+        cmocka_unit_test(test_pages_by_their_type),
+        cmocka_unit_test(test_whom_it_concerns),
+        cmocka_unit_test(test_not_sent_and_not_understood),
+        cmocka_unit_test(test_names),
         cmocka_unit_test(test_hints),
         cmocka_unit_test(test_redirect_is_named_without_its_query),
         cmocka_unit_test(test_secrets_are_not_repeated),
