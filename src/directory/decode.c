@@ -9,6 +9,7 @@
 #include "directory/decode.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -416,6 +417,25 @@ static int add_values(struct entry *entry, const struct raw *raw)
     return 0;
 }
 
+static int note_unreadable(struct entry *entry, const char *what, const char *name)
+{
+    char shown[200], text[300];
+    snprintf(text, sizeof(text), "%s: %s", what,
+             text_printable(shown, sizeof(shown), name, strlen(name)));
+    return entry_add_value(entry, ENTRY_UNREADABLE, text, strlen(text));
+}
+
+int decoded_take_known_name(struct decoded *d, char *dn_taken)
+{
+    struct entry *entry = d->entry;
+    free(entry->dn);
+    entry->dn = dn_taken;
+    entry->has_raw = false;
+    int r = note_unreadable(entry, "its name is no distinguished name", d->dn);
+    entry_sort(entry);
+    return r;
+}
+
 static int add_attribute(const struct decoder *d, struct decoded *ret, const struct raw *raw)
 {
     struct entry *entry = ret->entry;
@@ -434,6 +454,8 @@ static int add_attribute(const struct decoder *d, struct decoded *ret, const str
     }
     if (!is_wanted(d, raw->name))
         return 0;
+    if (!entry_is_description(raw->name))
+        return note_unreadable(entry, "an attribute has a name that is none", raw->name);
     if (ranged && !range.last && !ret->partial && !(ret->partial = strdup(raw->name)))
         return -ENOMEM;
     return add_values(entry, raw);
