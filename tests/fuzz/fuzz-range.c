@@ -1,10 +1,10 @@
 /*
  * Range retrieval: a server that this file plays, through libldap, gives the members of a group
  * in pieces that the input chooses, while somebody edits the group between two of them. What is
- * complete is what the server held at that moment; where the server tells no version, and nobody
- * edited, likewise; and it ends. In the other half of the inputs (the first byte is odd) the lines
- * are names of attributes: a second reader takes the same ranges from them, and answers that do
- * not belong together are never taken for more than what they brought.
+ * complete is what the server held at that moment; where the server tells no version, and
+ * nobody edited, likewise; and it ends. In the other half of the inputs (the first byte is odd)
+ * the lines are names of attributes: a second reader takes the same ranges from them, and
+ * answers that do not belong together are never taken for more than what they brought.
  */
 #include "config.h"
 
@@ -64,7 +64,8 @@ static LDAPMessage *serve(LDAP **ret_ld, unsigned long low, size_t most)
     x = (struct wire_entry){.dn = {7, (char *)"cn=crew"}};
     if (group.tells_version) {
         snprintf(version, sizeof(version), "%u", group.version);
-        x.attributes[0] = (struct wire_attribute){.name = {10, (char *)"uSNChanged"}, .n_values = 1};
+        x.attributes[0] =
+            (struct wire_attribute){.name = {10, (char *)"uSNChanged"}, .n_values = 1};
         x.attributes[0].values[0] = (struct berval){strlen(version), version};
         x.n_attributes = 1;
     }
@@ -169,8 +170,8 @@ static void any_names(const uint8_t *data, size_t size)
         bool is = range_parse(line, strlen(line), &name);
         /* Which numbers are too large, this reader need not know. */
         if (strlen(line) < 80 && is != second_reader(line, &other))
-            DEMAND(name.low > 100000000UL || name.high > 100000000UL || other.low > 100000000UL ||
-                   other.high > 100000000UL);
+            DEMAND(name.low > 100000000UL || name.high > 100000000UL ||
+                   other.low > 100000000UL || other.high > 100000000UL);
         if (!is)
             continue;
         DEMAND(name.name_size == other.name_size && name.low == other.low &&
