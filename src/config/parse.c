@@ -65,9 +65,7 @@ int config_parse_path(const struct config_key *key, const struct config_value *v
 
 static void free_strings(char ***items)
 {
-    for (char **i = *items; i && *i; i++)
-        free(*i);
-    free(*items);
+    text_array_free(*items);
 }
 
 int config_parse_dn(const struct config_key *key, const struct config_value *value, void *slot,
