@@ -147,8 +147,7 @@ static int take_token(struct oauth *o, const struct http_result *result, struct 
     else if (!token_is_safe(text))
         r = error_set(e, -EBADMSG, "the access token holds characters that no header may hold");
     else if (type && strcasecmp(type, "bearer") != 0)
-        r = error_set(e, -EBADMSG, "the tenant gives tokens of the type '%s', not Bearer",
-                      type);
+        r = error_set(e, -EBADMSG, "the tenant gives tokens of another type than Bearer");
     if (r == 0) {
         forget_token(o);
         r = secret_new(&o->token, text, strlen(text), e);
