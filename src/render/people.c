@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "render/operation.h"
 #include "render/output.h"
 #include "render/render.h"
 
@@ -196,7 +197,7 @@ static void render_one(struct output *o, const json_t *p, bool all)
     if (json_array_size(json_object_get(p, "operations")) > 0)
         output_colour(o, COLOUR_BOLD, "  To be done\n");
     json_array_foreach(json_object_get(p, "operations"), i, operation)
-        render_operation(o, operation);
+        render_operation(o, operation, NULL);
     render_steps(o, json_object_get(p, "steps"), dn, all || !user);
     render_attributes(o, json_object_get(p, "attributes"));
 }

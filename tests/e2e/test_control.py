@@ -126,6 +126,10 @@ def test_holds_by_cause_and_retry(t):
     need(row["cause"] == "team:Nightwatch" and row["reason"] == "team-missing" and row["people"] == 7
          and row["state"] == "held" and len(row["examples"]) == 5, "the row", row)
     need(len({e["dn"] for e in row["examples"]}) == 5, "five people", row)
+    with open(os.path.join(base.ROOT, "docs/codes.md"), encoding="utf-8") as page:
+        remedy = re.search(r"^\| `team-missing` \|.*\| (.*) \|$", page.read(), re.M).group(1)
+    text = re.sub(r"\s+", " ", daemon.ctl("holds", code=2).out)
+    need("team-missing team:Nightwatch 7 people, held since" in text and "What to do: " + remedy in text, "as text", text)
     person = ask(daemon, "explain", "p3")["people"][0]
     need(person["operations"][0]["reason"] == "team-missing" and person["bucket"] == "held", "explain", person)
     tenant.add("teams", "Nightwatch")
