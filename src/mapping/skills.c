@@ -84,7 +84,8 @@ int list_next(const char *text, size_t *at, struct list_element *ret, size_t *re
     if (!text[from])
         return 0;
     if (is_last_comma(text + from)) {
-        *ret_offset = from + 1;
+        bool begins = *at == 0 || text[*at - 1] == ','; /* here, and not behind it */
+        *ret_offset = begins ? from : from + 1;
         *at = from + strlen(text + from);
         return error_set(e, -EINVAL, "an element of the list is empty");
     }

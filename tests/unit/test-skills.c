@@ -57,8 +57,8 @@ static void test_reads_lists(void **state)
         {"", ""},
         {"a,", "<a=100>[2: an element of the list is empty]"},
         {"a , ", "<a=100>[3: an element of the list is empty]"},
-        {",", "[1: an element of the list is empty]"},
-        {"a,,", "<a=100>[3: an element of the list is empty]"},
+        {",", "[0: an element of the list is empty]"},
+        {"a,,", "<a=100>[2: an element of the list is empty]"},
         {"a\"b,", "[0: 'a\"b': a double quote must open the element]"
                   "[4: an element of the list is empty]"},
         {"\"a\",", "<a=100>[4: an element of the list is empty]"},
