@@ -308,11 +308,14 @@ int render_history(struct output *o, const json_t *answer)
                              : "What was read of the audit has nothing about this person.\n");
     json_array_foreach(unread, i, line)
     {
-        output_format(o, "Not read, since it is not compressed by gzip: ");
+        output_colour(o, COLOUR_YELLOW, "Not read, or not whole: ");
         output_text(o, json_string_value(line));
-        output_format(o, "\n");
+        output_end(o, 2);
     }
-    return EXIT_FINE;
+    if (json_array_size(unread) > 0)
+        output_sentence(o, 0, "Files that are not compressed by gzip are not read; `rosterctl audit verify` says what "
+                              "is wrong with the others.");
+    return json_array_size(unread) > 0 ? EXIT_FOUND : EXIT_FINE;
 }
 
 int render_config(struct output *o, const json_t *answer)

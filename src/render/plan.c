@@ -272,18 +272,24 @@ static void render_release(struct output *o, const json_t *answer)
     }
 }
 
-/* What is ready goes by itself, unless it is only observed or is of another configuration. */
+/* Of a look at another configuration, or of a dry run: nothing of it happens, or can be approved. */
+static bool is_look(const json_t *answer)
+{
+    return !member_text(answer, "hash");
+}
+
+/* What is ready goes by itself, unless it is only observed. */
 static const char *ready_head(const json_t *answer)
 {
-    return member_true(answer, "observing") || !member_text(answer, "hash") ? "Would be done"
-                                                                            : "Will be done";
+    return member_true(answer, "observing") || is_look(answer) ? "Would be done" : "Will be done";
 }
 
 static void render_people(struct output *o, const json_t *answer)
 {
     const json_t *operations = json_object_get(answer, "operations");
 
-    render_state(o, operations, "parked", "Waits for approval", true);
+    render_state(o, operations, "parked",
+                 is_look(answer) ? "Would wait for approval" : "Waits for approval", true);
     render_state(o, operations, "held", "Held", true);
     render_state(o, operations, "started", "Under way", true);
     render_state(o, operations, "ready", ready_head(answer), true);
@@ -300,7 +306,7 @@ static void render_changes(struct output *o, const json_t *answer, enum render_p
     bool few = json_array_size(operations) + json_array_size(skipped) <= FEW;
     bool people = how == RENDER_PLAN_WHOLE || (how == RENDER_PLAN_SHORT && few);
 
-    if (render_groups(o, groups, "parked", "Waits for you"))
+    if (render_groups(o, groups, "parked", is_look(answer) ? "Would wait for you" : "Waits for you"))
         output_format(o, "\n");
     if (people) {
         render_people(o, answer);
