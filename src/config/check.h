@@ -1,4 +1,4 @@
-/* Inside of config: what load and check share about places. */
+/* Inside of config: what its steps share. load.c calls take.c, then check.c. */
 #pragma once
 #include "base/text-map.h"
 #include "config/file.h"
@@ -40,3 +40,17 @@ void config_check_files(struct config_context *c, struct settings *s); /* that k
 void config_check(struct config_context *c, struct settings *s);
 const struct settings_value *config_value_of(const struct settings *s, const char *section,
                                              const char *name);
+
+/* take.c: what the documents say. Problems go to the context, and -ENOMEM to its result. */
+void config_take_section(struct config_context *c, struct settings *st, const char *file,
+                         const struct config_section *s);
+/* What takes a restart is as in force, whatever the files say now. */
+void config_keep_in_force(struct config_context *c, struct settings *s);
+/* Fills in defaults and parses every key of the table once. */
+void config_parse_all(struct config_context *c, struct settings *s);
+/* "/etc/rosterd/emea.conf" is the instance "emea"; rosterd.conf is none. Malloc'd or NULL. */
+char *config_instance_of(const char *file);
+/* The default of a key; *ret NULL when it has none; malloc'd. */
+int config_default_of(const struct config_key *key, const char *instance, char **ret);
+
+int config_make_fingerprint(struct settings *s); /* settings.c; and the facts it is made of */

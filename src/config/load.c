@@ -1,204 +1,109 @@
 /*
- * Reads the configuration's files: the main one and, in the order of their names, the *.conf of
- * its drop-in directory. Refuses what is not a regular file and what is absurdly large.
+ * Loads settings: reads the texts, takes what they say, checks it. From files, from texts that
+ * somebody sent, or beside what is in force.
  */
 #include "config.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "base/buffer.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/memory.h"
+#include "base/text-map.h"
 #include "base/text.h"
-#include "config/settings.h"
+#include "config/check.h"
+#include "config/keys.h"
 
-#define FILE_MAX_BYTES (16 * 1024 * 1024)
+/* A tenant's answer is never as large as this unless something is wrong with it. */
+#define TENANT_MAX_ANSWER_BYTES (64 * 1024 * 1024)
 
-void settings_texts_done(struct settings_texts *t)
+static void free_documents(struct config_context *c)
 {
-    for (size_t i = 0; i < t->n_items; i++) {
-        free((void *)t->items[i].name);
-        free((void *)t->items[i].content);
+    for (size_t i = 0; i < c->n_documents; i++)
+        config_document_free(c->documents[i]);
+    free(c->documents);
+    text_map_done(&c->rules);
+    text_map_done(&c->conflicts);
+}
+
+static int build(struct settings **ret, struct config_context *c,
+                 const struct settings_text *texts, size_t n_texts, struct error *e)
+{
+    CLEANUP(settings_freep) struct settings *s = calloc(1, sizeof(*s));
+
+    c->documents = calloc(n_texts + 1, sizeof(*c->documents));
+    if (!s || !c->documents)
+        return error_out_of_memory(e);
+    s->values = calloc(config_n_keys, sizeof(*s->values));
+    s->config_file = strdup(c->main_file);
+    s->tenant.max_answer_bytes = TENANT_MAX_ANSWER_BYTES;
+    if (!s->values || !s->config_file)
+        return error_out_of_memory(e);
+    for (size_t i = 0; i < n_texts; i++) {
+        int r = config_document_read(&c->documents[i], texts[i].name, texts[i].content,
+                                     texts[i].size, config_is_key, c->problems);
+        c->n_documents = i + 1;
+        if (r < 0)
+            return error_out_of_memory(e);
+        const struct config_document *d = c->documents[i];
+        for (size_t n = 0; n < d->n_sections && c->result == 0; n++)
+            config_take_section(c, s, d->file, &d->sections[n]);
     }
-    free(t->items);
-    *t = (struct settings_texts){0};
-}
-
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        (void)close(*fd);
-}
-
-static int read_all(int fd, struct buffer *b, const char *path, struct error *e)
-{
-    char chunk[16384];
-
-    for (;;) {
-        ssize_t n = read(fd, chunk, sizeof(chunk));
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return error_set(e, -errno, "%s cannot be read: %s", path, strerror(errno));
-        if (n == 0)
-            return b->failed ? error_out_of_memory(e) : 0;
-        buffer_add(b, chunk, (size_t)n);
-        if (b->size > FILE_MAX_BYTES)
-            return error_set(e, -EFBIG, "%s is larger than 16 MiB", path);
-    }
-}
-
-/* It names programs that rosterd runs and servers that it trusts. */
-static int judge_writers(struct problem_list *problems, const char *path, const struct stat *st)
-{
-    if (file_is_open_to_all(st))
-        return problem_add(problems, LEVEL_ERROR, path, 0, 0,
-                           "anybody on this machine may write to it (mode %04o), and it says "
-                           "which programs rosterd runs: look whether somebody did, then chmod o-w "
-                           "it",
-                           (unsigned)st->st_mode & 07777U);
-    if (file_has_foreign_owner(st) && geteuid() == 0)
-        return problem_add(problems, LEVEL_WARNING, path, 0, 0,
-                           "it belongs to user %u, who may change it at any time: chown it to "
-                           "root",
-                           (unsigned)st->st_uid);
+    if (c->in_force)
+        config_keep_in_force(c, s);
+    config_parse_all(c, s);
+    if (c->result == 0)
+        config_check(c, s);
+    if (c->result < 0)
+        return error_out_of_memory(e);
+    if (c->problems->n_errors > 0)
+        return error_set(e, -EINVAL, "%s: %zu error%s in the configuration", c->main_file,
+                         c->problems->n_errors, c->problems->n_errors == 1 ? "" : "s");
+    s->sync.api_login = s->tenant.client_id;
+    if (config_make_fingerprint(s) < 0)
+        return error_set(e, -EIO, "the configuration's fingerprint cannot be computed");
+    *ret = TAKE(s);
     return 0;
 }
 
-/* The folder as well: whoever may write there can put another file in the place of this one. */
-static int judge_folder(struct problem_list *problems, const char *folder)
+int settings_load_texts(struct settings **ret, const struct settings_text *texts,
+                        size_t n_texts, struct problem_list *problems, struct error *e)
 {
-    struct stat st;
+    struct config_context c = {.problems = problems,
+                               .main_file = n_texts > 0 ? texts[0].name : "rosterd.conf"};
+    int r = build(ret, &c, texts, n_texts, e);
 
-    return stat(folder, &st) < 0 || !file_is_open_to_all(&st)
-               ? 0
-               : problem_add(problems, LEVEL_ERROR, folder, 0, 0,
-                             "anybody on this machine may put files here (mode %04o), and they "
-                             "say which programs rosterd runs: chmod o-w it",
-                             (unsigned)st.st_mode & 07777U);
+    free_documents(&c);
+    return r;
 }
 
-static bool is_utf16(const struct buffer *b)
+int settings_load_beside(struct settings **ret, const struct settings *in_force,
+                         const struct settings_text *texts, size_t n_texts,
+                         char **ret_needs_restart, struct problem_list *problems,
+                         struct error *e)
 {
-    const unsigned char *p = (const unsigned char *)b->data;
+    CLEANUP(settings_freep) struct settings *s = NULL;
+    CLEANUP(problem_list_done) struct problem_list mixed = {0};
+    struct config_context c = {
+        .problems = &mixed, .main_file = texts[0].name, .in_force = in_force};
+    int r = settings_load_texts(&s, texts, n_texts, problems, e);
 
-    return b->size >= 2 && ((p[0] == 0xff && p[1] == 0xfe) || (p[0] == 0xfe && p[1] == 0xff) ||
-                            (p[0] == 0) != (p[1] == 0));
-}
-
-/* As systemd takes it: a link to /dev/null says that there is no such drop-in. */
-static bool is_null_device(const struct stat *st)
-{
-    return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
-}
-
-static int read_file(struct settings_texts *t, const char *path, bool drop_in,
-                     struct problem_list *problems, struct error *e)
-{
-    CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    CLEANUP(buffer_done) struct buffer b = {0};
-    struct stat st;
-
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return error_set(e, -errno, "%s cannot be opened: %s", path, strerror(errno));
-    if (drop_in && is_null_device(&st))
-        return 0;
-    if (!S_ISREG(st.st_mode))
-        return error_set(e, S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL, "%s is not a file", path);
-    int r = read_all(fd, &b, path, e);
+    *ret_needs_restart = NULL;
     if (r < 0)
         return r;
-    if (is_utf16(&b))
-        return error_set(e, -EILSEQ, "%s is UTF-16, as some editors write: save it as UTF-8", path);
-    if (judge_writers(problems, path, &st) < 0)
+    if (settings_compare(in_force, s, ret_needs_restart) < 0)
         return error_out_of_memory(e);
-    if (memory_grow(&t->items, &t->capacity, t->n_items + 1, sizeof(*t->items)) < 0)
-        return error_out_of_memory(e);
-    struct settings_text *text = &t->items[t->n_items];
-    text->size = b.size;
-    text->name = strdup(path);
-    text->content = buffer_take(&b);
-    t->n_items++;
-    return text->name && text->content ? 0 : error_out_of_memory(e);
-}
-
-/* /etc/rosterd/rosterd.conf has conf.d beside it, any NAME.conf its NAME.conf.d. Malloc'd. */
-static char *drop_in_directory(const char *file)
-{
-    CLEANUP(buffer_done) struct buffer b = {0};
-    const char *slash = strrchr(file, '/');
-    const char *name = slash ? slash + 1 : file;
-
-    if (strcmp(name, "rosterd.conf") == 0) {
-        buffer_add(&b, file, (size_t)(name - file));
-        buffer_add_text(&b, "conf.d");
-    } else {
-        buffer_format(&b, "%s.d", file);
+    if (!*ret_needs_restart) {
+        *ret = TAKE(s);
+        return 0;
     }
-    return buffer_take(&b);
-}
-
-static int is_drop_in(const struct dirent *d)
-{
-    size_t size = strlen(d->d_name);
-
-    return d->d_name[0] != '.' && size > 5 && strcmp(d->d_name + size - 5, ".conf") == 0;
-}
-
-/* By bytes: the order does not depend on the locale. */
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int read_drop_ins(struct settings_texts *t, const char *file,
-                         struct problem_list *problems, struct error *e)
-{
-    CLEANUP(freep) char *directory = drop_in_directory(file);
-    struct dirent **names = NULL;
-    int r = 0;
-
-    if (!directory)
-        return error_out_of_memory(e);
-    if (judge_folder(problems, directory) < 0)
-        return error_out_of_memory(e);
-    int n = scandir(directory, &names, is_drop_in, by_name);
-    if (n < 0 && errno != ENOENT && errno != ENOTDIR)
-        r = problem_add(problems, LEVEL_ERROR, directory, 0, 0, "cannot be read: %s",
-                        strerror(errno));
-    for (int i = 0; i < n; i++) {
-        CLEANUP(buffer_done) struct buffer path = {0};
-        struct error why = {""};
-        buffer_format(&path, "%s/%s", directory, names[i]->d_name);
-        free(names[i]);
-        if (r < 0)
-            continue;
-        if (path.failed)
-            r = -ENOMEM;
-        else if (read_file(t, path.data, true, problems, &why) < 0)
-            r = problem_add(problems, LEVEL_ERROR, path.data, 0, 0, "%s", why.message);
-    }
-    free(names);
-    return r < 0 ? error_out_of_memory(e) : 0;
-}
-
-int settings_texts_read(struct settings_texts *ret, const char *file,
-                        struct problem_list *problems, struct error *e)
-{
-    CLEANUP(freep) char *copy = strdup(file);
-    int r = copy ? read_file(ret, file, false, problems, e) : error_out_of_memory(e);
-
-    if (r == 0 && judge_folder(problems, dirname(copy)) < 0)
-        r = error_out_of_memory(e);
-    return r < 0 ? r : read_drop_ins(ret, file, problems, e);
+    r = build(ret, &c, texts, n_texts, e);
+    free_documents(&c);
+    if (r == -EINVAL && mixed.n_errors > 0)
+        error_set(e, r, "%s, and the rest does not go with what is in force: %s",
+                  *ret_needs_restart, mixed.items[0].sentence);
+    return r;
 }
 
 /* Of the sample, under a name that is kept for examples (RFC 2606). */
@@ -255,4 +160,43 @@ int settings_load(struct settings **ret, const char *file, struct problem_list *
         return error_set(e, -EINVAL, "the configuration has errors");
     *ret = TAKE(s);
     return 0;
+}
+
+static const char *text_in(const struct config_document *d, const char *section,
+                           const char *name)
+{
+    for (size_t s = 0; s < d->n_sections; s++)
+        for (size_t i = 0;
+             strcmp(d->sections[s].name, section) == 0 && i < d->sections[s].n_items; i++)
+            if (strcmp(d->sections[s].items[i].key, name) == 0)
+                return d->sections[s].items[i].text;
+    return NULL;
+}
+
+char *settings_peek(const char *file, const char *section, const char *name)
+{
+    CLEANUP(settings_texts_done) struct settings_texts texts = {0};
+    CLEANUP(problem_list_done) struct problem_list ignored = {0};
+    CLEANUP(freep) char *instance = config_instance_of(file);
+    const struct config_key *key = config_key_find(section, name);
+    struct error e;
+    char *otherwise = NULL;
+
+    if (!key || config_default_of(key, instance, &otherwise) < 0)
+        return NULL;
+    if (settings_texts_read(&texts, file, &ignored, &e) < 0)
+        return otherwise;
+    for (size_t i = 0; i < texts.n_items; i++) {
+        CLEANUP(config_document_freep) struct config_document *d = NULL;
+        if (config_document_read(&d, texts.items[i].name, texts.items[i].content,
+                                 texts.items[i].size, config_is_key, &ignored) < 0)
+            break;
+        const char *text = text_in(d, section, name);
+        char *copy = text && *text ? strdup(text) : NULL;
+        if (!copy)
+            continue;
+        free(otherwise);
+        otherwise = copy;
+    }
+    return otherwise;
 }

@@ -11,9 +11,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "books/options.h"
 #include "directory/options.h"
 #include "mapping/options.h"
-#include "sync/options.h"
 #include "tenant/options.h"
 
 struct error;

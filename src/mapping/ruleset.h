@@ -98,6 +98,7 @@ enum verdict_kind {
 #define INVALID_TOO_LARGE       "value-too-large"
 #define INVALID_FORM            "value-malformed" /* a skill's level, an extension that is no digits … */
 #define INVALID_TRANSLITERATION "no-ascii-form"
+#define INVALID_UNREADABLE      "entry-unreadable" /* its name, or that of an attribute, is none */
 #define INVALID_UNDECIDED       "filter-undecided" /* a filter is neither true nor false */
 
 /* One step of the explanation, in file order: what a rule or template looked at and what came

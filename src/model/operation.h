@@ -106,7 +106,8 @@ struct operation {
     bool remakes; /* a create of somebody whose user vanished at the tenant; not stored */
     bool approved;
     uint64_t approved_until_usec; /* on the steady clock, see state/steady.h */
-    unsigned budget; /* enum budget_kind of sync/options.h: which budget it counts under */
+    char *approved_for; /* the reason for which it waited then; NULL while it is not approved */
+    unsigned budget; /* enum budget_kind of books/options.h: which budget it counts under */
 };
 
 struct operation *operation_new(enum operation_kind kind, const char *entry_id, const char *dn,

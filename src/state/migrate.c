@@ -208,6 +208,8 @@ static const char *const migrations[] = {
     /* 21: the tenant's own id, whatever kind of tenant it is. */
     "ALTER TABLE link RENAME COLUMN scim_id TO remote_id;"
     "ALTER TABLE link_aside RENAME COLUMN scim_id TO remote_id;",
+    /* 22: what an approval was for. */
+    "ALTER TABLE operation ADD COLUMN " MAYBE("approved_for") ";",
 };
 /* clang-format on */
 

@@ -5,17 +5,17 @@
 #pragma once
 #include <systemd/sd-event.h>
 
-#include "sync/books.h"
-#include "sync/contact.h"
-#include "sync/delivery.h"
+#include "books/books.h"
+#include "contact/contact.h"
+#include "contact/health.h"
+#include "deliver/delivery.h"
+#include "deliver/password.h"
+#include "deliver/sweep.h"
+#include "intake/reading.h"
+#include "intake/rules.h"
+#include "judge/gate.h"
+#include "judge/judge.h"
 #include "sync/engine.h"
-#include "sync/gate.h"
-#include "sync/health.h"
-#include "sync/judge.h"
-#include "sync/password.h"
-#include "sync/reading.h"
-#include "sync/rules.h"
-#include "sync/sweep.h"
 
 struct listener {
     void (*fn)(void *userdata);

@@ -13,9 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "books/engine-types.h"
 #include "directory/feed.h"
-#include "sync/engine-types.h"
-#include "sync/guard.h"
+#include "judge/guard.h"
 
 struct audit_actor;
 struct audit_export;

@@ -10,12 +10,12 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "intake/hidden.h"
 #include "model/operation.h"
 #include "state/person.h"
 #include "state/queue.h"
 #include "state/state.h"
 #include "sync/engine-internal.h"
-#include "sync/hidden.h"
 
 void engine_act(struct engine *n, const struct engine_act *act)
 {

@@ -11,12 +11,12 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "books/options.h"
 #include "fake-tenant.h"
 #include "mapping/options.h"
 #include "model/entry.h"
 #include "state/state.h"
 #include "sync/engine.h"
-#include "sync/options.h"
 
 #define MINUTE (60 * USEC_PER_SEC)
 #define HOUR   (60 * MINUTE)

@@ -4,7 +4,7 @@
  */
 #pragma once
 #include "base/clock.h"
-#include "sync/planner.h"
+#include "judge/planner.h"
 
 #define NOW   (1000 * USEC_PER_SEC)
 #define GRACE (70 * USEC_PER_SEC)

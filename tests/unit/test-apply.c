@@ -2,7 +2,7 @@
 #include "config.h"
 
 #include "base/error.h"
-#include "sync/apply.h"
+#include "deliver/apply.h"
 #include "unit.h"
 
 static struct user *user_of(const char *text)

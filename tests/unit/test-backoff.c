@@ -1,9 +1,9 @@
 /* How long to wait: the bounds, and that they are never left. */
 #include "config.h"
 
+#include "base/backoff.h"
 #include "base/clock.h"
-#include "sync/backoff.h"
-#include "sync/lag.h"
+#include "books/lag.h"
 #include "unit.h"
 
 static void test_bounds(void **state)

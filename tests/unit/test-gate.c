@@ -9,10 +9,10 @@
 
 #include "engine-bed.h"
 #include "failing-memory.h"
+#include "judge/guard.h"
 #include "state/db.h"
 #include "state/queue.h"
 #include "sync/engine-internal.h"
-#include "sync/guard.h"
 #include "unit.h"
 
 int __real_sqlite3_step(sqlite3_stmt *statement);

@@ -2,7 +2,7 @@
 #include "config.h"
 
 #include "base/clock.h"
-#include "sync/guard.h"
+#include "judge/guard.h"
 #include "unit.h"
 
 static char *privileged[] = {(char *)"Supervisor", (char *)"Admin"};
@@ -93,7 +93,7 @@ static void test_limit(void **state)
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         assert_row(rows[i].name,
-                   guard_limit(&rows[i].budget, rows[i].n_linked) == rows[i].limit);
+                   budget_limit(&rows[i].budget, rows[i].n_linked) == rows[i].limit);
 }
 
 static void test_trips(void **state)

@@ -6,9 +6,9 @@
 #include "config.h"
 
 #include "base/text.h"
+#include "judge/conflict.h"
 #include "mapping/ruleset.h"
 #include "planner-bed.h"
-#include "sync/conflict.h"
 #include "unit.h"
 
 /* clang-format off */

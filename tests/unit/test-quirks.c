@@ -8,8 +8,8 @@
 
 #include "base/buffer.h"
 #include "failing-memory.h"
+#include "judge/quirks.h"
 #include "model/user.h"
-#include "sync/quirks.h"
 #include "unit.h"
 
 static struct user *user_of(const char *text)

@@ -1,0 +1,153 @@
+/*
+ * Whose users the state holds. With another [tenant] url or scope behind the same state file
+ * the links are nobody's here: they are set aside, and the tenant is met as at first contact,
+ * except that nothing at all is written before a person approves. Going back to the tenant that
+ * the state belongs to, before that, finds the links as they were.
+ */
+#include "config.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "audit/audit.h"
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/log-ids.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "books/books.h"
+#include "books/engine-types.h"
+#include "contact/contact.h"
+#include "model/operation.h"
+#include "state/link.h"
+#include "state/person.h"
+#include "state/queue.h"
+#include "state/state.h"
+
+/* "https://acme.example.com, scope acme.example.com": for people, and to compare. */
+static char *identity_of(const struct engine_options *o)
+{
+    CLEANUP(buffer_done) struct buffer b = {0};
+    const char *url = o->tenant_url, *scope = o->tenant_scope;
+    size_t length = strlen(url);
+    while (length && url[length - 1] == '/')
+        length--;
+    buffer_format(&b, "%.*s%s%s", (int)length, url, scope ? ", scope " : "", scope ? scope : "");
+    char *identity = buffer_take(&b);
+    for (char *p = identity; p && *p; p++)
+        *p = (char)tolower((unsigned char)*p);
+    return identity;
+}
+
+/* What was planned or under way concerns the other tenant. */
+static int drop_operations(struct books *b, const char *sentence, struct error *e)
+{
+    struct operation_list started = {0};
+    int r = queue_started(books_state(b), &started, e);
+    for (size_t i = 0; i < started.n_items && r == 0; i++) {
+        struct audit_row row = {.event = "outcome",
+                                .operation = started.items[i],
+                                .code = REASON_OTHER_TENANT,
+                                .sentence = sentence};
+        r = books_audit(b, &row, e);
+    }
+    operation_list_done(&started);
+    return r < 0 ? r : queue_clear(books_state(b), e);
+}
+
+/* From the tenant that the state belongs to, to another. A second move before the approval
+ * changes nothing about whose the state is. */
+static int set_aside(struct books *b, const char *before, struct error *e)
+{
+    bool done = state_meta_number(books_state(b), "first-contact-done", 0) != 0;
+    int r = link_set_aside(books_state(b), e);
+    if (r == 0)
+        r = state_meta_set(books_state(b), "other-tenant", before, e);
+    if (r == 0)
+        r = state_meta_set(books_state(b), "other-contact-done", done ? "1" : NULL, e);
+    return r;
+}
+
+static int take_back(struct books *b, struct error *e)
+{
+    CLEANUP(freep) char *done = NULL;
+    int r = state_meta_get(books_state(b), "other-contact-done", &done, e);
+    if (r >= 0)
+        r = person_mark_links_aside_dirty(books_state(b), e);
+    if (r == 0)
+        r = link_take_back(books_state(b), e);
+    if (r == 0)
+        r = state_meta_set(books_state(b), "first-contact-done", done, e);
+    return r < 0 ? r : state_meta_set(books_state(b), "other-tenant", NULL, e);
+}
+
+static int change_tenant(struct books *b, const char *before, const char *now, struct error *e)
+{
+    CLEANUP(freep) char *owner = NULL;
+    char sentence[900];
+    int r = state_meta_get(books_state(b), "other-tenant", &owner, e);
+    if (r < 0)
+        return r;
+    bool back = owner && text_equal(owner, now);
+    snprintf(sentence, sizeof(sentence),
+             back ? "the state file belongs to the tenant %s, which is the configured one again"
+                  : "the state file belongs to the tenant %s, and [tenant] now names %s: nothing "
+                    "is written there before `rosterctl plan` was looked at and approved; if that "
+                    "is not meant, correct [tenant]",
+             owner ? owner : before, now);
+    log_event(LOG_WARNING, MSG_ADOPTION, "%c%s", toupper((unsigned char)sentence[0]),
+              sentence + 1);
+    struct audit_row row = {
+        .event = "configuration", .code = REASON_OTHER_TENANT, .sentence = sentence};
+    r = books_audit(b, &row, e);
+    if (r == 0)
+        r = drop_operations(b, sentence, e);
+    if (r == 0)
+        r = listing_clear(books_state(b), e);
+    if (r == 0)
+        r = state_meta_set(books_state(b), "first-contact-done", NULL, e);
+    if (r == 0)
+        r = back ? take_back(b, e) : owner ? 0 : set_aside(b, before, e);
+    return r < 0 ? r : person_mark_all_dirty(books_state(b), e);
+}
+
+int belonging_check(struct books *b, char *ret_other, size_t size, struct error *e)
+{
+    CLEANUP(freep) char *before = NULL;
+    CLEANUP(freep) char *owner = NULL;
+    if (!books_options(b)->tenant_url)
+        return 0;
+    CLEANUP(freep) char *now = identity_of(books_options(b));
+    int r = now ? books_write(b, e) : error_out_of_memory(e);
+    if (r == 0)
+        r = state_meta_get(books_state(b), "tenant", &before, e);
+    if (r >= 0 && before && !text_equal(before, now))
+        r = change_tenant(b, before, now, e);
+    if (r >= 0)
+        r = state_meta_set(books_state(b), "tenant", now, e);
+    if (r >= 0)
+        r = state_meta_get(books_state(b), "other-tenant", &owner, e);
+    if (r < 0)
+        return r;
+    ret_other[0] = '\0';
+    if (owner)
+        snprintf(ret_other, size,
+                 "the state file belongs to the tenant %s, not to %s: approve the plan to begin "
+                 "anew with this one, or correct [tenant]",
+                 owner, now);
+    else
+        alarm_over(b, REASON_OTHER_TENANT);
+    return 0;
+}
+
+int belonging_accept(struct books *b, struct error *e)
+{
+    int r = link_drop_aside(books_state(b), e);
+    if (r == 0)
+        r = state_meta_set(books_state(b), "other-tenant", NULL, e);
+    if (r == 0)
+        alarm_over(b, REASON_OTHER_TENANT);
+    return r;
+}

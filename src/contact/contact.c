@@ -1,0 +1,340 @@
+/*
+ * The first contact: which users the tenant has already, what those look like that no link
+ * claims, and the report that a person approves. It writes nothing to the tenant.
+ */
+#include "config.h"
+
+#include "contact/contact.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log-ids.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "books/books.h"
+#include "books/engine-types.h"
+#include "contact/health.h"
+#include "model/operation.h"
+#include "state/link.h"
+#include "state/person.h"
+#include "state/queue.h"
+#include "state/state.h"
+
+enum stage {
+    STAGE_ASKING = 0, /* the tenant did not answer yet */
+    STAGE_LISTED = 1, /* its users are listed: people may be evaluated, nothing is written */
+    STAGE_MAILS = 2,  /* users that no link claims are looked at */
+    STAGE_KNOWN = 3,  /* operations may be carried out */
+};
+
+struct contact {
+    struct books *books;
+    struct health *health;
+    enum stage stage;
+    char other_tenant[900]; /* the state belongs to another tenant: a sentence; "": it does not */
+    bool adoption_open;
+    bool adoption_reported; /* everybody was looked at: the report is whole, and may be approved */
+    size_t n_mail_calls;
+    struct mail_call *mail_calls;
+};
+
+/* One look at a user that no link claims. */
+struct mail_call {
+    struct contact *contact;
+    struct mail_call *next;
+    struct tenant_call *call;
+    char *login;
+};
+
+static void become_known(struct contact *c)
+{
+    c->stage = STAGE_KNOWN;
+    books_note(c->books, WORK_GUARD);
+    books_status_changed(c->books);
+    books_wake(c->books, WORK_DUE);
+}
+
+static int finish_first_contact(struct contact *c, struct error *e)
+{
+    int r = books_write(c->books, e);
+    if (r == 0)
+        r = state_meta_set(books_state(c->books), "first-contact-done", "1", e);
+    c->adoption_open = false;
+    alarm_over(c->books, REASON_ADOPTION);
+    return r;
+}
+
+static void take_listing(struct contact *c, const struct tenant_answer *a)
+{
+    struct error e = {0};
+    int r = 0;
+    if (health_call_failed(c->health, a))
+        return;
+    if (a->class != TENANT_DONE || !a->names) {
+        log_warning(
+            "The tenant does not list its users (%s answered %d): existing ones are found when a "
+            "login is taken",
+            a->url, a->status);
+        become_known(c);
+        return;
+    }
+    r = books_write(c->books, &e);
+    if (r == 0)
+        r = listing_replace_begin(books_state(c->books), &e);
+    for (size_t i = 0; i < a->names->n_items && r == 0; i++) {
+        CLEANUP(freep) char *key = text_fold(a->names->items[i], strlen(a->names->items[i]));
+        r = key ? listing_add(books_state(c->books), a->names->items[i], key, &e)
+                : error_out_of_memory(&e);
+    }
+    if (r == 0 && !a->names->n_items) {
+        r = c->other_tenant[0] ? 0 : finish_first_contact(c, &e);
+        become_known(c);
+    } else if (r == 0) {
+        log_event(
+            LOG_NOTICE, MSG_ADOPTION,
+            "First contact: the tenant has %zu user%s already. None of them is changed before "
+            "`rosterctl plan` was looked at and approved",
+            a->names->n_items, text_plural(a->names->n_items));
+        c->stage = STAGE_LISTED;
+        books_note(c->books, WORK_GUARD);
+        r = person_mark_all_dirty(books_state(c->books), &e);
+    }
+    if (r < 0)
+        books_failed(c->books, &e);
+    books_wake(c->books, WORK_DUE);
+}
+
+static void on_listing(const struct tenant_answer *a, void *userdata)
+{
+    take_listing(userdata, a);
+}
+
+static void mail_call_free(struct mail_call *m)
+{
+    struct contact *c = m->contact;
+    const struct engine_options *o = books_options(c->books);
+    for (struct mail_call **p = &c->mail_calls; *p; p = &(*p)->next)
+        if (*p == m) {
+            *p = m->next;
+            c->n_mail_calls--;
+            break;
+        }
+    if (m->call)
+        o->tenant_ops->call_free(m->call);
+    free(m->login);
+    free(m);
+}
+
+static int look_at_mails(struct contact *c, struct error *e);
+
+static void on_mail(const struct tenant_answer *a, void *userdata)
+{
+    struct mail_call *m = userdata;
+    struct contact *c = m->contact;
+    struct error e = {0};
+    CLEANUP(freep) char *login_key = text_fold(m->login, strlen(m->login));
+    const char *mail =
+        a->class == TENANT_DONE && a->user ? user_get(a->user, USER_EMAIL) : NULL;
+    CLEANUP(freep) char *mail_key = text_fold(mail ? mail : "", mail ? strlen(mail) : 0);
+    CLEANUP(freep)
+    char *found = a->class == TENANT_DONE && a->user ? user_to_json(a->user, false) : strdup("");
+    bool is_gone = a->class == TENANT_NOT_FOUND;
+    if (health_call_failed(c->health, a)) { /* asked again when the tenant is back */
+        c->stage = STAGE_LISTED;
+        mail_call_free(m);
+        return;
+    }
+    mail_call_free(m);
+    int r = login_key && mail_key && found ? books_write(c->books, &e) : error_out_of_memory(&e);
+    if (r == 0 && is_gone)
+        r = listing_remove(books_state(c->books), login_key, &e);
+    else if (r == 0)
+        r = listing_set_looked(books_state(c->books), login_key, mail_key, found, &e);
+    if (r == 0 && c->stage == STAGE_MAILS)
+        r = look_at_mails(c, &e);
+    if (r < 0)
+        books_failed(c->books, &e);
+}
+
+/* Keeps some calls in flight until every unclaimed user was looked at. */
+static int look_at_mails(struct contact *c, struct error *e)
+{
+    struct string_list logins = {0};
+    const struct engine_options *o = books_options(c->books);
+    size_t room = o->max_concurrent - c->n_mail_calls;
+    int r = listing_to_look_at(books_state(c->books), room + c->n_mail_calls, &logins, e);
+    for (size_t i = 0; i < logins.n_items && r == 0 && room; i++) {
+        bool asked = false;
+        for (struct mail_call *m = c->mail_calls; m; m = m->next)
+            asked = asked || text_equal(m->login, logins.items[i]);
+        if (asked)
+            continue;
+        struct mail_call *m = calloc(1, sizeof(*m));
+        if (!m)
+            r = error_out_of_memory(e);
+        if (r < 0)
+            break;
+        m->contact = c;
+        m->next = c->mail_calls;
+        c->mail_calls = m;
+        c->n_mail_calls++;
+        room--;
+        m->login = strdup(logins.items[i]);
+        r = m->login ? o->tenant_ops->user_get(o->tenant, &m->call, m->login,
+                                                       on_mail, m, e)
+                     : error_out_of_memory(e);
+        if (r < 0)
+            mail_call_free(m);
+    }
+    string_list_done(&logins);
+    if (r < 0 || c->n_mail_calls)
+        return r;
+    r = person_mark_all_dirty(books_state(c->books), e);
+    become_known(c);
+    return r;
+}
+
+static int count_adoptions(const struct operation *o, void *userdata)
+{
+    if (text_equal(o->reason, REASON_ADOPTION))
+        ++*(size_t *)userdata;
+    return 0;
+}
+
+/* Whoever came with a login that is listed is looked at before anybody hears of it. */
+static int someone_to_look_at(struct contact *c, bool *ret, struct error *e)
+{
+    struct string_list logins = {0};
+    int r = listing_to_look_at(books_state(c->books), 1, &logins, e);
+    *ret = logins.n_items > 0;
+    string_list_done(&logins);
+    return r;
+}
+
+static int report_adoptions(struct contact *c, struct error *e)
+{
+    size_t n_adoptions = 0;
+    int r = queue_each(books_state(c->books), OPERATION_PARKED, count_adoptions, &n_adoptions, e);
+    if (r < 0)
+        return r;
+    c->adoption_reported = true;
+    if (c->other_tenant[0])
+        alarm_set(c->books, REASON_OTHER_TENANT, REASON_OTHER_TENANT, c->other_tenant);
+    if (n_adoptions == 0 && c->other_tenant[0])
+        return 0;
+    if (n_adoptions == 0) /* nothing to adopt: the users there are nobody's here */
+        return finish_first_contact(c, e);
+    char sentence[300];
+    snprintf(
+        sentence, sizeof(sentence),
+        "first contact: %zu user%s of the tenant would be adopted; look at `rosterctl plan`, then "
+        "`rosterctl approve HASH`",
+        n_adoptions, text_plural(n_adoptions));
+    alarm_set(c->books, REASON_ADOPTION, REASON_ADOPTION, sentence);
+    return 0;
+}
+
+void contact_evaluated(struct contact *c)
+{
+    struct error e = {0};
+    bool look = c->stage == STAGE_LISTED;
+    int r = 0;
+    c->adoption_reported = false;
+    if (health_state(c->health) == ENGINE_TENANT_OK && c->stage == STAGE_KNOWN && c->adoption_open)
+        r = someone_to_look_at(c, &look, &e);
+    if (r == 0 && look && health_state(c->health) == ENGINE_TENANT_OK) {
+        c->stage = STAGE_MAILS;
+        r = books_write(c->books, &e);
+        if (r == 0)
+            r = look_at_mails(c, &e);
+    } else if (r == 0 && c->stage == STAGE_KNOWN && c->adoption_open &&
+               (c->other_tenant[0] || listing_count(books_state(c->books)))) {
+        r = report_adoptions(c, &e);
+    }
+    if (r < 0)
+        books_failed(c->books, &e);
+}
+
+void contact_tenant_answers(struct contact *c)
+{
+    struct error e = {0};
+    if (c->stage != STAGE_ASKING)
+        books_wake(c->books, WORK_DUE);
+    else if (!c->adoption_open)
+        become_known(c);
+    else if (health_ask_users(c->health, on_listing, c, &e) < 0)
+        log_error("The tenant's users cannot be asked for: %s", e.message);
+}
+
+int contact_check_tenant(struct contact *c, struct error *e)
+{
+    int r = belonging_check(c->books, c->other_tenant, sizeof(c->other_tenant), e);
+    c->adoption_open = state_meta_number(books_state(c->books), "first-contact-done", 0) == 0;
+    return r;
+}
+
+int contact_accept(struct contact *c, struct error *e)
+{
+    if (!c->adoption_open || !c->adoption_reported)
+        return 0;
+    int r = finish_first_contact(c, e);
+    if (r < 0 || !c->other_tenant[0])
+        return r;
+    c->other_tenant[0] = '\0';
+    return belonging_accept(c->books, e);
+}
+
+bool contact_is_listed(const struct contact *c)
+{
+    return c->stage >= STAGE_LISTED;
+}
+
+bool contact_is_known(const struct contact *c)
+{
+    return c->stage == STAGE_KNOWN;
+}
+
+bool contact_adoption_open(const struct contact *c)
+{
+    return c->adoption_open;
+}
+
+bool contact_adoption_reported(const struct contact *c)
+{
+    return c->adoption_reported;
+}
+
+const char *contact_other_tenant(const struct contact *c)
+{
+    return c->other_tenant[0] ? c->other_tenant : NULL;
+}
+
+int contact_new(struct contact **ret, struct books *b, struct health *h, struct error *e)
+{
+    struct contact *c = calloc(1, sizeof(*c));
+    if (!c)
+        return error_out_of_memory(e);
+    *c = (struct contact){.books = b, .health = h};
+    c->adoption_open = state_meta_number(books_state(b), "first-contact-done", 0) == 0;
+    *ret = c;
+    return 0;
+}
+
+void contact_cancel(struct contact *c)
+{
+    while (c->mail_calls)
+        mail_call_free(c->mail_calls);
+}
+
+struct contact *contact_free(struct contact *c)
+{
+    if (!c)
+        return NULL;
+    contact_cancel(c);
+    free(c);
+    return NULL;
+}

@@ -1,0 +1,409 @@
+/*
+ * The tenant as a whole: is it there, does it take our credentials, which teams has it. The same
+ * call (the list of teams) is the probe after an outage. It writes nothing to the tenant.
+ */
+#include "config.h"
+
+#include "contact/health.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log-ids.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "books/books.h"
+#include "model/operation.h"
+#include "state/queue.h"
+
+#define FAILING_BEFORE_AWAY 3 /* people */
+
+struct health {
+    struct books *books;
+    void (*answered)(void *userdata);
+    void *userdata;
+    struct tenant_call *call; /* for the teams, or for the users */
+    tenant_done_fn users_done;
+    void *users_userdata;
+    enum engine_tenant_state state;
+    bool asked, closed;
+    bool was_fine; /* once since the start */
+    char error[512];
+    uint64_t since_usec, probe_usec;
+    unsigned n_probes;               /* since it went away */
+    struct string_list failing;      /* entries whose calls failed, with no success between */
+    struct string_list unauthorised; /* entries whose calls got a 401, with no success between */
+    uint64_t account_asked_usec;     /* steady clock: when a refusal last led to such a question */
+    bool teams_known;
+    struct string_list teams;
+    uint64_t teams_usec;
+    struct string_list missing; /* causes of references that the tenant does not know now */
+    uint64_t missing_usec;      /* since when the first of them */
+};
+
+int health_new(struct health **ret, struct books *b, void (*answered)(void *userdata),
+               void *userdata, struct error *e)
+{
+    struct health *h = calloc(1, sizeof(*h));
+    if (!h)
+        return error_out_of_memory(e);
+    *h = (struct health){.books = b, .answered = answered, .userdata = userdata};
+    *ret = h;
+    return 0;
+}
+
+static void cancel(struct health *h)
+{
+    if (h->call)
+        h->call = books_options(h->books)->tenant_ops->call_free(h->call);
+}
+
+void health_close(struct health *h)
+{
+    h->closed = true;
+    cancel(h);
+}
+
+struct health *health_free(struct health *h)
+{
+    if (!h)
+        return NULL;
+    cancel(h);
+    string_list_done(&h->failing);
+    string_list_done(&h->unauthorised);
+    string_list_done(&h->teams);
+    string_list_done(&h->missing);
+    free(h);
+    return NULL;
+}
+
+bool health_is_asking(const struct health *h)
+{
+    return h->call;
+}
+
+bool health_was_asked(const struct health *h)
+{
+    return h->asked;
+}
+
+enum engine_tenant_state health_state(const struct health *h)
+{
+    return h->state;
+}
+
+const char *health_error(const struct health *h)
+{
+    return h->error;
+}
+
+uint64_t health_since_usec(const struct health *h)
+{
+    return h->since_usec;
+}
+
+uint64_t health_probe_usec(const struct health *h)
+{
+    return h->probe_usec;
+}
+
+bool health_may_have_team(const struct health *h, const char *team)
+{
+    return !h->teams_known || string_list_contains(&h->teams, team);
+}
+
+void health_doubt_teams(struct health *h)
+{
+    if (h->teams_usec + books_options(h->books)->sync->hold_retry_usec <= clock_steady_usec())
+        health_ask(h);
+}
+
+void health_forget_missing(struct health *h)
+{
+    string_list_done(&h->missing);
+}
+
+void health_forget_old_missing(struct health *h)
+{
+    if (h->missing.n_items &&
+        h->missing_usec + books_options(h->books)->sync->hold_retry_usec <= clock_steady_usec())
+        health_forget_missing(h);
+}
+
+bool health_knows_missing(const struct health *h, const char *cause)
+{
+    return string_list_contains(&h->missing, cause);
+}
+
+void health_note_missing(struct health *h, const char *cause)
+{
+    if (!h->missing.n_items)
+        h->missing_usec = clock_steady_usec();
+    if (string_list_add_once(&h->missing, cause) < 0)
+        log_debug("Out of memory: %s is looked up again each time", cause);
+}
+
+/* Two users may be refused for reasons of their own; a third in a row is about the token. */
+#define UNAUTHORISED_BEFORE_REFUSED 3
+#define ACCOUNT_DOUBT_MIN_WAITS     10 /* times [retry] min between two such questions */
+
+/* One user's call failed: is it that user's matter? A call that concerns nobody in particular
+ * tells. Seldom, however many fail. */
+static void ask_for_all(struct health *h)
+{
+    uint64_t now = clock_monotonic_usec();
+    uint64_t wait = ACCOUNT_DOUBT_MIN_WAITS * books_options(h->books)->sync->retry_min_usec;
+    if (!h->account_asked_usec || now - h->account_asked_usec >= wait) {
+        h->account_asked_usec = now;
+        health_ask(h);
+    }
+}
+
+bool health_refused_one(struct health *h, const struct tenant_answer *a, const char *entry_id)
+{
+    if (a->concerns_all)
+        return a->class == TENANT_NOT_AUTHORISED;
+    if (a->status != 401 && a->status != 403)
+        return false;
+    if (h->state == ENGINE_TENANT_REFUSED)
+        return true;
+    if (a->class == TENANT_NOT_AUTHORISED) {
+        if (string_list_add_once(&h->unauthorised, entry_id) < 0)
+            return true;
+        if (h->unauthorised.n_items >= UNAUTHORISED_BEFORE_REFUSED)
+            return true;
+    }
+    ask_for_all(h);
+    return false;
+}
+
+/* When the next probe goes out. Refusals are probed slowly, so that no account gets locked. */
+static void plan_probe(struct health *h, const struct tenant_answer *a, bool refused)
+{
+    const struct sync_options *o = books_options(h->books)->sync;
+    uint64_t now = clock_steady_usec(), random = 0;
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
+        random = now;
+    h->n_probes++;
+    h->probe_usec =
+        now +
+        (refused
+             ? backoff_wait(o->retry_max_usec, o->hold_retry_usec, h->n_probes, random)
+             : backoff_wait(o->retry_min_usec, o->retry_max_usec, h->n_probes, random));
+    if (a->retry_after_usec && now + a->retry_after_usec > h->probe_usec)
+        h->probe_usec = now + a->retry_after_usec;
+}
+
+/* Whoever was just refused by himself waits for the account, as everybody does. */
+static void free_forbidden(struct health *h)
+{
+    struct error e = {0};
+    size_t n_released = 0;
+    int r = books_write(h->books, &e);
+    if (r == 0)
+        r = queue_release_forbidden(books_state(h->books), clock_steady_usec(), &n_released, &e);
+    if (r < 0)
+        books_failed(h->books, &e);
+    books_note(h->books, WORK_ALARMS | WORK_COMMIT);
+}
+
+/* no_secret: our own secret cannot be read, so nobody was asked, and nobody refused anything. */
+static void say_refused(struct health *h, bool no_secret, const char *remedy)
+{
+    if (no_secret)
+        log_event(LOG_ERR, MSG_TENANT_REFUSED,
+                  "rosterd cannot log in at the tenant, nothing is written: %s. Correct the secret file "
+                  "or [tenant] client_secret_file; it is read again by itself",
+                  h->error);
+    else
+        log_event(
+            LOG_ERR, MSG_TENANT_REFUSED,
+            "The tenant refuses rosterd's account, nothing is written until it accepts it: %s%s%s",
+            h->error, remedy ? ". " : "", remedy ? remedy : "");
+    alarm_set(h->books, "tenant-account", no_secret ? REASON_NO_SECRET : REASON_NOT_AUTHORISED,
+              h->error);
+}
+
+void health_failed(struct health *h, const struct tenant_answer *a,
+                           const char *entry_id)
+{
+    bool refused = a->class == TENANT_NOT_AUTHORISED;
+    bool no_secret = refused && !a->status;
+    enum engine_tenant_state state = no_secret ? ENGINE_TENANT_NO_SECRET
+                                     : refused ? ENGINE_TENANT_REFUSED
+                                               : ENGINE_TENANT_AWAY;
+    uint64_t now = clock_steady_usec();
+    /* A 502 to one user's calls, however often, is that user's matter; silence, or several users
+     * in a row, is the tenant's. */
+    if (entry_id && string_list_add_once(&h->failing, entry_id) < 0)
+        log_debug("Out of memory: a failure is not counted");
+    if (!refused && a->status && entry_id && h->failing.n_items < FAILING_BEFORE_AWAY) {
+        ask_for_all(h);
+        return;
+    }
+    /* Calls that were in flight when it went away say nothing new: only a probe lengthens the
+     * wait. */
+    if (h->state != state || h->probe_usec <= now)
+        plan_probe(h, a, refused && !no_secret);
+    if (h->state == state)
+        return;
+    h->state = state;
+    h->since_usec = now;
+    if (no_secret)
+        snprintf(h->error, sizeof(h->error), "%.240s", a->hint);
+    else if (a->status)
+        snprintf(h->error, sizeof(h->error), "%s answered %d%s%.200s", a->url,
+                 a->status, a->hint[0] ? ": " : "", a->hint);
+    else
+        snprintf(h->error, sizeof(h->error), "%s: %.240s", a->url, a->hint);
+    if (refused) {
+        free_forbidden(h);
+        string_list_done(&h->unauthorised);
+        /* The doubt is answered; a list that the tenant still gives is for the probe to see. */
+        if (!a->concerns_all)
+            cancel(h);
+        say_refused(h, no_secret, a->remedy);
+    } else {
+        log_event(LOG_WARNING, MSG_TENANT_AWAY, "The tenant is away, operations wait: %s",
+                  h->error);
+        alarm_set(h->books, "tenant", REASON_TENANT_AWAY, h->error);
+    }
+    books_status_changed(h->books);
+}
+
+void health_user_fine(struct health *h)
+{
+    string_list_done(&h->unauthorised);
+    health_fine(h);
+}
+
+void health_fine(struct health *h)
+{
+    h->n_probes = 0;
+    string_list_done(&h->failing);
+    if (!h->was_fine) { /* alarms of before this start, whose cause has ended */
+        h->was_fine = true;
+        alarm_over(h->books, "tenant-account");
+        alarm_over(h->books, "tenant");
+    }
+    if (h->state == ENGINE_TENANT_OK)
+        return;
+    h->state = ENGINE_TENANT_OK;
+    books_note(h->books, WORK_ALARMS);
+    h->since_usec = clock_steady_usec();
+    h->probe_usec = 0;
+    books_note(h->books, WORK_GUARD); /* the first contact may go on */
+    h->error[0] = '\0';
+    alarm_over(h->books, "tenant-account");
+    alarm_over(h->books, "tenant");
+    log_event(LOG_NOTICE, MSG_TENANT_BACK, "The tenant takes calls again");
+    struct error e = {0};
+    size_t n_released = 0;
+    int r = books_write(h->books, &e);
+    if (r == 0)
+        r = queue_release(books_state(h->books), "tenant", NULL, clock_steady_usec(), &n_released, &e);
+    if (r < 0)
+        books_failed(h->books, &e);
+    books_status_changed(h->books);
+    books_wake(h->books, WORK_DUE);
+}
+
+bool health_call_failed(struct health *h, const struct tenant_answer *a)
+{
+    struct tenant_answer failed = *a;
+    /* One user's mail may be refused; then it is not known, and that is all. */
+    if (a->class == TENANT_NOT_AUTHORISED && !health_refused_one(h, a, a->url))
+        return false;
+    if (a->class != TENANT_NOT_AUTHORISED && a->class != TENANT_AWAY &&
+        a->class != TENANT_UNCLEAR && a->class != TENANT_THROTTLED)
+        return false;
+    if (a->class != TENANT_NOT_AUTHORISED)
+        failed.status = 0;
+    health_failed(h, &failed, NULL);
+    books_wake(h->books, WORK_DUE);
+    return true;
+}
+
+/* Teams that exist release whoever waited for them, and teams that vanished are noticed. */
+static int take_teams(struct health *h, const struct string_list *names, struct error *e)
+{
+    string_list_done(&h->teams);
+    int r = books_write(h->books, e);
+    for (size_t i = 0; i < names->n_items && r == 0; i++) {
+        char cause[600];
+        size_t n_released = 0;
+        if (string_list_add_once(&h->teams, names->items[i]) < 0)
+            return error_out_of_memory(e);
+        snprintf(cause, sizeof(cause), "team:%s", names->items[i]);
+        r = queue_release(books_state(h->books), cause, NULL, clock_steady_usec(), &n_released, e);
+        if (n_released) {
+            log_notice("The tenant has the team %s now: %zu people no longer wait for it",
+                       names->items[i], n_released);
+            books_note(h->books, WORK_GUARD);
+        }
+    }
+    h->teams_known = true;
+    h->teams_usec = clock_steady_usec();
+    /* Roles and skills can't be listed: they are tried again. */
+    string_list_done(&h->missing);
+    return r;
+}
+
+static void take_teams_answer(struct health *h, const struct tenant_answer *a)
+{
+    struct error e = {0};
+    if (health_call_failed(h, a))
+        return;
+    if (a->class == TENANT_DONE && a->names) {
+        if (take_teams(h, a->names, &e) < 0) {
+            books_failed(h->books, &e);
+            return;
+        }
+    } else {
+        log_warning("The tenant does not list its teams (%s answered %d)", a->url, a->status);
+        h->teams_known = false;
+    }
+    health_fine(h);
+    h->answered(h->userdata);
+}
+
+static void on_teams(const struct tenant_answer *a, void *userdata)
+{
+    struct health *h = userdata;
+    struct tenant_call *call = TAKE(h->call);
+    take_teams_answer(h, a);
+    books_options(h->books)->tenant_ops->call_free(call);
+}
+
+void health_ask(struct health *h)
+{
+    const struct engine_options *o = books_options(h->books);
+    struct error e = {0};
+    if (h->call || h->closed || !o->tenant)
+        return;
+    h->asked = true;
+    if (o->tenant_ops->team_list(o->tenant, &h->call, on_teams, h, &e) < 0)
+        log_error("The tenant's teams cannot be asked for: %s", e.message);
+}
+
+static void on_users(const struct tenant_answer *a, void *userdata)
+{
+    struct health *h = userdata;
+    struct tenant_call *call = TAKE(h->call);
+    h->users_done(a, h->users_userdata);
+    books_options(h->books)->tenant_ops->call_free(call);
+}
+
+int health_ask_users(struct health *h, tenant_done_fn done, void *userdata, struct error *e)
+{
+    const struct engine_options *o = books_options(h->books);
+    h->users_done = done;
+    h->users_userdata = userdata;
+    return o->tenant_ops->directory_list(o->tenant, &h->call, on_users, h, e);
+}

@@ -1,0 +1,178 @@
+/*
+ * What an operation says, applied to sets that can only be written whole. A request carries
+ * what was just read plus these changes and nothing else: what was taken away by hand does not
+ * come back in passing, and what was added there stays. Pure.
+ */
+#include "config.h"
+
+#include "deliver/apply.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/text.h"
+
+static const struct change *change_of(const struct operation *o, const char *prefix,
+                                      const char *name)
+{
+    size_t length = strlen(prefix);
+    for (size_t i = 0; i < o->n_changes; i++) {
+        const char *field = o->changes[i].field;
+        if (!strncmp(field, prefix, length) && text_equal(field + length, name))
+            return &o->changes[i];
+    }
+    return NULL;
+}
+
+const struct change *apply_field_change(const struct operation *o, enum user_field f)
+{
+    return change_of(o, "", user_field_name(f));
+}
+
+static bool is_of(const struct change *c, const char *prefix)
+{
+    return !strncmp(c->field, prefix, strlen(prefix));
+}
+
+int apply_roles(const struct operation *o, const struct user *current, struct user *ret)
+{
+    int r = 0;
+    for (size_t i = 0; i < current->n_roles && r == 0; i++) {
+        const struct change *c = change_of(o, "role:", current->roles[i].name);
+        if (!c || c->to)
+            r = user_add_role(ret, current->roles[i].name, NULL);
+    }
+    for (size_t i = 0; i < o->n_changes && r == 0; i++)
+        if (is_of(&o->changes[i], "role:") && o->changes[i].to)
+            r = user_add_role(ret, o->changes[i].to, NULL);
+    return r;
+}
+
+static unsigned level_of(const struct change *c)
+{
+    uint64_t level = 0;
+    return text_parse_unsigned(c->to, 100, &level) == 0 ? (unsigned)level : 0;
+}
+
+int apply_skills(const struct operation *o, const struct user *current, struct user *ret)
+{
+    int r = 0;
+    for (size_t i = 0; i < current->n_skills && r == 0; i++) {
+        const struct user_skill *s = &current->skills[i];
+        if (!change_of(o, "skill:", s->name))
+            r = user_add_skill(ret, s->name, s->level, NULL);
+    }
+    for (size_t i = 0; i < o->n_changes && r == 0; i++)
+        if (is_of(&o->changes[i], "skill:") && o->changes[i].to)
+            r = user_add_skill(ret, o->changes[i].field + strlen("skill:"),
+                               level_of(&o->changes[i]), NULL);
+    return r;
+}
+
+bool apply_same_roles(const struct user *a, const struct user *b)
+{
+    if (a->n_roles != b->n_roles)
+        return false;
+    for (size_t i = 0; i < a->n_roles; i++)
+        if (!user_role(b, a->roles[i].name))
+            return false;
+    return true;
+}
+
+bool apply_same_skills(const struct user *a, const struct user *b)
+{
+    if (a->n_skills != b->n_skills)
+        return false;
+    for (size_t i = 0; i < a->n_skills; i++) {
+        const struct user_skill *other = user_skill(b, a->skills[i].name);
+        if (!other || other->level != a->skills[i].level)
+            return false;
+    }
+    return true;
+}
+
+int apply_skills_left(const struct operation *o, const struct user *wanted,
+                      const struct user *before, const struct user *after, bool moved,
+                      struct user *ret)
+{
+    int r = 0;
+    for (size_t i = 0; i < after->n_skills && r == 0; i++) {
+        const struct user_skill *s = &after->skills[i];
+        const struct change *c = change_of(o, "skill:", s->name);
+        const struct user_skill *had = user_skill(before, s->name);
+        unsigned level = s->level;
+        if (c)
+            level = c->to ? level_of(c) : 0; /* 0 removes it where a PUT merges */
+        else if (moved && had && user_skill(wanted, s->name))
+            level = had->level;
+        r = user_add_skill(ret, s->name, level, NULL);
+    }
+    for (size_t i = 0; i < o->n_changes && r == 0; i++)
+        if (is_of(&o->changes[i], "skill:") && o->changes[i].to)
+            r = user_add_skill(ret, o->changes[i].field + strlen("skill:"),
+                               level_of(&o->changes[i]), NULL);
+    for (size_t i = 0; i < before->n_skills && moved && r == 0; i++) {
+        const struct user_skill *s = &before->skills[i];
+        if (!change_of(o, "skill:", s->name) && user_skill(wanted, s->name))
+            r = user_add_skill(ret, s->name, s->level, NULL);
+    }
+    return r;
+}
+
+static bool has_level(const struct user *u, const char *name, unsigned level)
+{
+    const struct user_skill *s = user_skill(u, name);
+    return s ? s->level == level : level == 0;
+}
+
+static bool is_applied(const struct change *c, const char *name, const struct user *after)
+{
+    return c->to ? has_level(after, name, level_of(c)) : !user_skill(after, name);
+}
+
+bool apply_skills_done(const struct operation *o, const struct user *left,
+                       const struct user *after)
+{
+    for (size_t i = 0; i < left->n_skills; i++) {
+        const struct user_skill *l = &left->skills[i];
+        const struct change *c = change_of(o, "skill:", l->name);
+        if (c ? !is_applied(c, l->name, after) : !has_level(after, l->name, l->level))
+            return false;
+    }
+    return true;
+}
+
+static int keep_skill(struct user *ret, const struct user *from, const char *name)
+{
+    const struct user_skill *s = user_skill(from, name);
+    return s ? user_add_skill(ret, name, s->level, NULL) : 0;
+}
+
+/* A skill that the operation changed, or that the tenant changed with it, is as it was read
+ * last; any other is known as it was. */
+static int learn_skill(const struct operation *o, const char *name, const struct user *known,
+                       const struct user *before, const struct user *after, struct user *ret)
+{
+    const struct user_skill *b = user_skill(before, name), *a = user_skill(after, name);
+    const struct change *c = change_of(o, "skill:", name);
+    bool changed = (b != NULL) != (a != NULL) || (a && b && a->level != b->level);
+    bool is_new = c ? is_applied(c, name, after) : changed;
+    if (c && c->to && is_new && !a) /* level 0, which some show as no skill */
+        return user_add_skill(ret, name, 0, NULL);
+    return keep_skill(ret, is_new ? after : known, name);
+}
+
+int apply_learn_skills(const struct operation *o, const struct user *known,
+                       const struct user *before, const struct user *after, struct user *ret)
+{
+    int r = 0;
+    for (size_t i = 0; i < known->n_skills && r == 0; i++)
+        r = learn_skill(o, known->skills[i].name, known, before, after, ret);
+    for (size_t i = 0; i < o->n_changes && r == 0; i++) {
+        const char *name = o->changes[i].field + strlen("skill:");
+        if (is_of(&o->changes[i], "skill:") && !user_skill(known, name))
+            r = learn_skill(o, name, known, before, after, ret);
+    }
+    return r;
+}

@@ -1,0 +1,164 @@
+/*
+ * What the files of delivery share. Calls go down: delivery.c starts the kinds (execute-*.c);
+ * those end in renamed.c, outcome.c, refusal.c and ending.c, which write through execution.c.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "books/books.h"
+#include "books/engine-types.h"
+#include "contact/contact.h"
+#include "contact/health.h"
+#include "deliver/delivery.h"
+#include "deliver/password.h"
+#include "intake/rules.h"
+#include "judge/gate.h"
+#include "judge/planner.h"
+#include "model/operation.h"
+#include "model/user.h"
+#include "state/link.h"
+#include "state/person.h"
+#include "state/queue.h"
+#include "tenant/client.h"
+
+struct delivery {
+    struct books *books;
+    struct gate *gate;
+    struct health *health;
+    const struct contact *contact;
+    struct rules *rules;
+    struct passwords *passwords;
+    struct state *state;
+    const struct engine_options *options;
+    struct execution *executions, *newest; /* the oldest first */
+    struct execution *to_start; /* of the newest, which wait for a commit, the first; or NULL */
+    size_t n_executions;
+    uint64_t n_done; /* since the start */
+    struct engine_revocation past_revocations[ENGINE_PAST_REVOCATIONS];
+    size_t n_past_revocations; /* since the start; the newest is at (n - 1) % size */
+};
+
+/* One operation in flight. */
+struct execution {
+    struct delivery *delivery;
+    struct execution *next, *previous;
+    struct intent intent;
+    struct operation *operation;
+    struct link link;
+    bool has_link;
+    struct user *wanted;         /* what the rules wanted when it started; NULL for a leaver */
+    struct user *known;          /* of the link; NULL without one */
+    struct user *granted;        /* of the link */
+    struct user *quirks;         /* of the link; an empty user without any */
+    struct tenant_answer answer; /* of the write, while what came of it is read */
+    struct user *current;        /* what a GET of this execution showed */
+    struct tenant_call *call;
+    unsigned step;      /* of the kind's own sequence */
+    bool took_disabled; /* OPERATION_ADOPT: whose link it takes over, we had disabled */
+    bool as_wanted;     /* OPERATION_CREATE: the tenant has taken just what the rules wanted */
+    bool unread;        /* OPERATION_CREATE: how the tenant shows the user is learnt later */
+    bool settling;      /* an earlier attempt's outcome is unclear: read before anything else */
+    tenant_done_fn gone_everywhere; /* what a 404 means when the id knows nothing else either */
+    tenant_done_fn
+        again; /* … and what is called anew when its id has proved whom a login is of */
+    bool is_recorded; /* its intent is; else it only looks, see execution_intend() */
+    bool proved; /* the login is that of the user that is known */
+    bool id_failed; /* the remembered id is not there, or cannot be asked for */
+    void (*go)(struct execution *x); /* what follows when that is proved */
+    char *details;              /* JSON for the audit row of its end: what was found there */
+    struct secret *password;    /* OPERATION_CREATE: kept until it is handed on */
+    struct planner_input merge; /* for planner_adoption_changes() */
+};
+
+/* execution.c */
+void execution_append(struct delivery *d, struct execution *x);
+struct execution *execution_free(struct execution *x);
+/* What the rules want now, and what is known, at the moment the operation starts. */
+int execution_load(struct execution *x, struct error *e);
+/* Its intent, if that does not stand in the audit yet. */
+int execution_record_intent(struct execution *x, struct error *e);
+/* Where the next call of this execution goes; the one before is freed, and with it the answer
+ * that its `done` was given. */
+struct tenant_call **execution_next_call(struct execution *x);
+/* ending.c */
+/* Before each write: its intent is on record and durable. What waits for the user to be otherwise
+ * at the tenant looks there again and again, which is an attempt only when something is written.
+ * False: x has ended. */
+bool execution_intend(struct execution *x);
+/* An execution ends in one of these; x is freed. */
+void execution_finish(struct execution *x, const struct tenant_answer *a,
+                      enum person_bucket bucket);
+void execution_hold(struct execution *x, const struct tenant_answer *a, const char *reason,
+                    const char *cause, const char *sentence, uint64_t wait_usec);
+void execution_return(struct execution *x, const struct tenant_answer *a);
+void execution_drop(struct execution *x,
+                    const char *sentence); /* the operation has become pointless */
+/* The operation leaves the queue, and the person is looked at again with what was learnt. */
+void execution_replan(struct execution *x, const struct tenant_answer *a, const char *code,
+                      const char *sentence);
+/* A create met a user of that login that is not ours: to be adopted, or another person. */
+void execution_found(struct execution *x, const struct tenant_answer *a);
+/* The person's link to the user of the operation's login, which is as `known` says. */
+int execution_start_link(struct execution *x, const char *origin, const struct user *known,
+                         struct error *e);
+/* The tenant was read: an earlier attempt did not do it. Back to the queue, and the person is
+ * looked at again, since what is wanted may be something else by now. */
+void execution_undone(struct execution *x, const struct tenant_answer *a);
+void execution_fail(struct execution *x,
+                    const struct tenant_answer *a); /* outcome.c: every other answer */
+void execution_broken(struct execution *x, const struct error *e); /* our own failure */
+/* On record with the outcome: what is known of the user from now on, where the changes do not
+ * say it; the text of user_to_json(). */
+int execution_note_found(struct execution *x, const char *known, struct error *e);
+/* What is sent whole, for the audit row of the end; NULL: not sent. */
+int execution_note_sent(struct execution *x, const struct user *roles,
+                        const struct user *skills, struct error *e);
+
+/* outcome.c: what to do about a team, role or skill that the tenant does not show. */
+void reference_sentence(const char *cause, char *sentence, size_t size);
+
+/* refusal.c: holds it under a cause that everybody shares to whom the tenant says the same.
+ * advice: what a person can do, a sentence without its end. */
+void refusal_hold(struct execution *x, const struct tenant_answer *a, const char *reason,
+                  const char *advice);
+void refusal_hold_user(struct execution *x, const struct tenant_answer *a);
+int execution_store_link(struct execution *x, struct error *e);
+int execution_set_quirks(struct execution *x, const struct user *quirks, struct error *e);
+int execution_set_known(struct execution *x, const struct user *known, struct error *e);
+
+/* execute-create.c, execute-adopt.c, execute-update.c, execute-profile.c, execute-leave.c: the
+ * first step of each kind. */
+void execute_create(struct execution *x);
+void execute_adopt(struct execution *x);
+void execute_update(struct execution *x);
+void execute_profile(struct execution *x);
+void execute_rename(struct execution *x);
+void execute_disable(struct execution *x);
+void execute_enable(struct execution *x);
+void execute_delete(struct execution *x);
+
+/* renamed.c: users whom somebody renamed at the tenant. */
+/* A 404 for a user whose id is remembered: it is looked for by that, and `otherwise` is called
+ * with the 404 when that does not help. False: nothing is looked for. */
+bool execution_look_by_id(struct execution *x, const struct tenant_answer *a,
+                          tenant_done_fn otherwise);
+/* The login answers under another id than the remembered one: true when that is another user,
+ * and x is held. */
+bool execution_is_another(struct execution *x, const struct tenant_answer *a);
+/* A user with another name and another mail: its id is asked whether it is the one that was
+ * known. True: `again` is called with the user when it is, else x ends. */
+bool execution_doubt_user(struct execution *x, const struct tenant_answer *a,
+                          tenant_done_fn again);
+/* Before a write that concerns the account as a whole: the remembered id, or what is known of the
+ * user, is proved to be whose the login is; then `go`. Else x ends, held with the reason. */
+void execution_prove(struct execution *x, void (*go)(struct execution *x));
+/* The user that was read has neither mail nor name of the one that was known, and no id tells:
+ * true, and x is held. */
+bool execution_is_stranger(struct execution *x, const struct tenant_answer *a);
+/* The user has this login now: x ends. */
+void execution_renamed(struct execution *x, const struct tenant_answer *a, const char *login);

@@ -1,0 +1,386 @@
+/*
+ * Compares what the tenant shows with what it confirmed last, and keeps the difference:
+ * reported once, or (on_drift = repair, or a state that is an older copy) taken for what is
+ * known.
+ */
+#include "config.h"
+
+#include "deliver/drift.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit/audit.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log-ids.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "books/books.h"
+#include "books/engine-types.h"
+#include "intake/rules.h"
+#include "judge/quirks.h"
+#include "model/operation.h"
+#include "model/user.h"
+#include "state/link.h"
+#include "state/person.h"
+
+static int add_drift(struct buffer *b, const char *field, const char *from, const char *to)
+{
+    buffer_format(b, "%s%s: %s -> %s", b->size ? "; " : "", field,
+                  from && *from ? from : "(none)", to && *to ? to : "(none)");
+    return b->failed ? -ENOMEM : 0;
+}
+
+struct drift {
+    struct user *wanted, *known, *quirks; /* owned; wanted may be NULL */
+    struct buffer all, levels; /* what differs; of that, levels of skills that are there */
+};
+
+static void drift_done(struct drift *d)
+{
+    user_free(d->wanted);
+    user_free(d->known);
+    user_free(d->quirks);
+    buffer_done(&d->all);
+    buffer_done(&d->levels);
+}
+
+/* Managed values only: what no rule or template gives is the tenant's own business. */
+static int describe_drift(const struct drift_look *look, struct drift *d,
+                          const struct user *now)
+{
+    const struct user *wanted = d->wanted, *known = d->known, *quirks = d->quirks;
+    struct buffer *b = &d->all;
+    int r = 0;
+    for (int f = USER_FIRST_NAME; f < USER_N_FIELDS && r == 0; f++) {
+        const char *k = user_get(known, (enum user_field)f),
+                   *t = user_get(now, (enum user_field)f);
+        bool managed = wanted && wanted->fields[f].text;
+        if (managed && k && !text_equal(k, t ? t : "") &&
+            !(t && quirks_same((enum user_field)f, k, t)))
+            r = add_drift(b, user_field_name((enum user_field)f), k, t);
+    }
+    if (known->disabled != now->disabled && r == 0)
+        r = add_drift(b, LINK_DRIFT_DISABLED, known->disabled ? "true" : "false",
+                      now->disabled ? "true" : "false");
+    for (size_t i = 0; i < known->n_roles && r == 0; i++)
+        if (!user_role(now, known->roles[i].name) && wanted &&
+            user_role(wanted, known->roles[i].name))
+            r = add_drift(b, LINK_DRIFT_ROLE, known->roles[i].name, NULL);
+    for (size_t i = 0; i < now->n_roles && r == 0; i++)
+        if (!user_role(known, now->roles[i].name) && !user_role(quirks, now->roles[i].name) &&
+            rules_names_role(now->roles[i].name, look->rules))
+            r = add_drift(b, LINK_DRIFT_ROLE, NULL, now->roles[i].name);
+    for (size_t i = 0; i < known->n_skills && r == 0; i++) {
+        const struct user_skill *k = &known->skills[i], *t = user_skill(now, k->name);
+        char from[300], to[300];
+        bool managed =
+            (wanted && user_skill(wanted, k->name)) || rules_names_skill(k->name, look->rules);
+        if (!managed || (t && t->level == k->level))
+            continue;
+        snprintf(from, sizeof(from), "%s:%u", k->name, k->level);
+        if (t)
+            snprintf(to, sizeof(to), "%s:%u", t->name, t->level);
+        r = add_drift(b, "skill", from, t ? to : NULL);
+        if (r == 0 && t)
+            r = add_drift(&d->levels, "skill", from, to);
+    }
+    for (size_t i = 0; i < now->n_skills && r == 0; i++) {
+        const struct user_skill *t = &now->skills[i];
+        if (!user_skill(known, t->name) && !user_skill(quirks, t->name) &&
+            rules_names_skill(t->name, look->rules))
+            r = add_drift(b, "skill", NULL, t->name);
+    }
+    return r;
+}
+
+static int load_wanted(struct books *b, const char *entry_id, struct user **ret,
+                       struct error *e)
+{
+    struct person p = {0};
+    int r = person_load(books_state(b), entry_id, &p, e);
+    *ret = NULL;
+    if (r == 0 && p.wanted)
+        r = user_from_json(ret, p.wanted, e);
+    person_done(&p);
+    return r < 0 ? r : 0;
+}
+
+/* The level of a skill that is there is a supervisor's, or a preset's for an hour: reported,
+ * and never repaired. */
+static int copy_sets(struct user *ret, const struct drift *d, const struct user *now)
+{
+    int r = 0;
+    for (size_t i = 0; i < now->n_roles && r == 0; i++)
+        if (!user_role(d->quirks, now->roles[i].name))
+            r = user_add_role(ret, now->roles[i].name, NULL);
+    for (size_t i = 0; i < now->n_skills && r == 0; i++) {
+        const struct user_skill *t = &now->skills[i], *k = user_skill(d->known, t->name);
+        if (!user_skill(d->quirks, t->name))
+            r = user_add_skill(ret, t->name, k ? k->level : t->level, NULL);
+    }
+    return r;
+}
+
+/* A form is remembered until the tenant's value changes. */
+static int forget_forms(struct link *l, const struct drift *d, const struct user *now)
+{
+    int r = 0;
+    for (int f = 0; f < USER_N_FIELDS && r == 0; f++)
+        if (!text_equal(user_get(d->known, (enum user_field)f),
+                        user_get(now, (enum user_field)f)))
+            r = user_set(d->quirks, (enum user_field)f, NULL, NULL);
+    free(l->quirks);
+    l->quirks = r == 0 ? user_to_json(d->quirks, false) : NULL;
+    return l->quirks ? 0 : -ENOMEM;
+}
+
+/* What the tenant holds is what is known now. */
+static int adopt_drift(struct link *l, const struct drift *d, const struct user *now, bool anew,
+                       struct error *e)
+{
+    free(l->drift);
+    l->drift = NULL;
+    CLEANUP(user_freep) struct user *known = anew ? user_copy(now) : user_new();
+    int r = known ? 0 : -ENOMEM;
+    if (r == 0 && !anew)
+        r = user_copy_fields(known, now);
+    if (r == 0 && !anew)
+        r = copy_sets(known, d, now);
+    if (r == 0 && !anew)
+        r = forget_forms(l, d, now);
+    if (r == 0 && !anew && d->levels.size)
+        r = (l->drift = strdup(d->levels.data)) ? 0 : -ENOMEM;
+    free(l->known);
+    l->known = r == 0 ? user_to_json(known, false) : NULL;
+    l->status = now->disabled ? LINK_DISABLED : LINK_ACTIVE;
+    if (!now->disabled)
+        l->disabled_by_us = false;
+    return l->known ? 0 : error_out_of_memory(e);
+}
+
+/* What is known from now on is in the line, so that nothing is known that no line tells. */
+static int record_drift(struct books *b, const struct link *l, const char *code,
+                        const char *sentence, bool known, struct error *e)
+{
+    CLEANUP(buffer_done) struct buffer found = {0};
+    if (known)
+        buffer_format(&found, "{\"found\":%s}", l->known);
+    if (found.failed)
+        return error_out_of_memory(e);
+    return books_audit(b,
+                       &(struct audit_row){.event = "drift",
+                                           .entry_id = l->entry_id,
+                                           .login = l->login,
+                                           .code = code,
+                                           .sentence = sentence,
+                                           .details = found.data},
+                       e);
+}
+
+/* With `repair` what the tenant holds becomes what is known, so that the planner plans against
+ * it. */
+static int take_drift(const struct drift_look *look, struct link *l, const struct drift *d,
+                      const struct user *now, bool *ret_differs, struct error *e)
+{
+    struct books *b = look->books;
+    const char *drift = d->all.data;
+    bool none = !drift || !*drift;
+    bool levels_alone = text_equal(drift, d->levels.data);
+    bool repair =
+        look->anew || (books_options(b)->sync->on_drift == DRIFT_REPAIR && !levels_alone);
+    int r = books_write(b, e);
+    if (r < 0)
+        return r;
+    /* The same drift is reported once. */
+    bool known_already = none ? !l->drift : text_equal(l->drift, drift);
+    if (none && known_already)
+        return 0;
+    free(l->drift);
+    l->drift = none ? NULL : strdup(drift);
+    if (none)
+        return link_store(books_state(b), l, e);
+    *ret_differs = true;
+    if (repair) {
+        r = adopt_drift(l, d, now, look->anew, e);
+        if (r == 0)
+            r = person_mark_dirty(books_state(b), l->entry_id, e);
+    }
+    if (!known_already)
+        log_event(LOG_WARNING, MSG_DRIFT, "User %s was changed at the tenant: %s", l->login,
+                  drift);
+    if (r == 0 && (repair || !known_already))
+        r = record_drift(b, l,
+                         look->anew ? REASON_STATE_RESTORED
+                         : repair   ? "repair"
+                                    : "report",
+                         drift, repair, e);
+    return r < 0 ? r : link_store(books_state(b), l, e);
+}
+
+static int load_drift(const struct drift_look *look, struct link *l, struct drift *d,
+                      struct error *e)
+{
+    int r = link_load(books_state(look->books), look->entry_id, l, e);
+    if (r == 0 && l->known)
+        r = user_from_json(&d->known, l->known, e);
+    if (r == 0 && l->quirks)
+        r = user_from_json(&d->quirks, l->quirks, e);
+    else if (r == 0 && !(d->quirks = user_new()))
+        r = error_out_of_memory(e);
+    return r != 0 ? r : load_wanted(look->books, look->entry_id, &d->wanted, e);
+}
+
+/* A user that was made with many others at once is read for the first time. */
+static int learn_unread(const struct drift_look *look, struct link *l, struct drift *d,
+                        const struct user *now, struct error *e)
+{
+    int r = quirks_learn_late(now, d->known, d->quirks);
+    free(l->known);
+    free(l->quirks);
+    l->known = r == 0 ? user_to_json(d->known, false) : NULL;
+    l->quirks = r == 0 ? user_to_json(d->quirks, false) : NULL;
+    l->confirmed_usec = clock_now_usec();
+    if (!l->known || !l->quirks)
+        return error_out_of_memory(e);
+    r = books_write(look->books, e);
+    return r < 0 ? r : link_store(books_state(look->books), l, e);
+}
+
+/* Somebody restored it, or made it anew: compared in the next verification. */
+static int take_presence(struct books *b, struct link *l, const struct user *now, struct error *e)
+{
+    CLEANUP(link_done) struct link other = {0};
+    int r = books_write(b, e);
+    if (r == 0)
+        r = link_load_by_login(books_state(b), l->login_key, &other, e);
+    if (r < 0 || (r == 0 && !text_equal(other.entry_id, l->entry_id)))
+        return r;
+    l->gone = LINK_THERE;
+    l->status = now->disabled ? LINK_DISABLED : LINK_ACTIVE;
+    free(TAKE(l->drift));
+    r = person_mark_dirty(books_state(b), l->entry_id, e);
+    return r < 0 ? r : link_store(books_state(b), l, e);
+}
+
+/* Whoever logged in, or was enabled by somebody after that, is not dormant; who did not for long is
+ * looked at. */
+static int note_use(const struct drift_look *look, struct link *l, struct drift *d,
+                    const struct user *now, struct error *e)
+{
+    const struct sync_options *o = books_options(look->books)->sync;
+    bool woken = l->dormant_usec && !now->disabled;
+    bool used = now->last_login_usec > l->last_login_usec;
+    bool dormant = l->status == LINK_ACTIVE &&
+                   link_used_usec(l) + o->dormant_after_usec <= clock_date_usec();
+    if (!woken && (!o->dormant_after_usec || (!used && !dormant)))
+        return 0;
+    int r = books_write(look->books, e);
+    if (used)
+        l->last_login_usec = now->last_login_usec;
+    if (woken) {
+        l->dormant_usec = 0;
+        l->enabled_usec = clock_now_usec();
+        l->status = LINK_ACTIVE;
+        d->known->disabled = false;
+        free(l->known);
+        l->known = user_to_json(d->known, false);
+        if (!l->known)
+            return error_out_of_memory(e);
+        if (r == 0)
+            r = record_drift(look->books, l, "report", LINK_DRIFT_DISABLED ": true -> false", true, e);
+    }
+    if (r == 0)
+        r = person_mark_dirty(books_state(look->books), l->entry_id, e);
+    return r < 0 ? r : link_store(books_state(look->books), l, e);
+}
+
+int drift_take(const struct drift_look *look, const struct user *now, bool *ret_differs,
+               struct error *e)
+{
+    CLEANUP(link_done) struct link l = {0};
+    CLEANUP(drift_done) struct drift d = {0};
+    int r = load_drift(look, &l, &d, e);
+    *ret_differs = false;
+    if (r == 0 && l.gone) {
+        r = take_presence(look->books, &l, now, e);
+    } else if (r == 0 && d.known) {
+        if (!l.confirmed_usec)
+            r = learn_unread(look, &l, &d, now, e);
+        if (r == 0)
+            r = note_use(look, &l, &d, now, e);
+        if (r == 0)
+            r = describe_drift(look, &d, now);
+        if (r == 0)
+            r = take_drift(look, &l, &d, now, ret_differs, e);
+    }
+    return r < 0 ? r : 0;
+}
+
+static int wanted_key(struct books *b, const char *entry_id, char **ret, struct error *e)
+{
+    struct person p = {0};
+    int r = person_load(books_state(b), entry_id, &p, e);
+    if (r == 0)
+        *ret = TAKE(p.login_key);
+    person_done(&p);
+    return r < 0 ? r : 0;
+}
+
+int drift_follow_rename(struct books *b, struct link *l, const char *login, bool *ret_taken,
+                        struct error *e)
+{
+    CLEANUP(freep) char *key = text_fold(login, strlen(login));
+    CLEANUP(freep) char *wanted = NULL;
+    CLEANUP(link_done) struct link other = {0};
+    char sentence[700];
+    int r = key ? books_write(b, e) : error_out_of_memory(e);
+    if (r == 0)
+        r = link_load_by_login(books_state(b), key, &other, e);
+    if (r < 0)
+        return r;
+    *ret_taken = r == 0 && !text_equal(other.entry_id, l->entry_id);
+    if (*ret_taken)
+        return 0;
+    r = wanted_key(b, l->entry_id, &wanted, e);
+    if (r < 0)
+        return r;
+    snprintf(sentence, sizeof(sentence), "login_id: %s -> %s", l->login, login);
+    log_event(LOG_WARNING, MSG_DRIFT, "User %s was renamed at the tenant: %s", l->login, login);
+    struct audit_row row = {
+        .event = "drift",
+        .entry_id = l->entry_id,
+        .login = l->login,
+        .code = books_options(b)->sync->on_drift == DRIFT_REPAIR ? "repair" : "report",
+        .sentence = sentence,
+    };
+    r = books_audit(b, &row, e);
+    CLEANUP(user_freep) struct user *known = NULL;
+    if (r == 0 && l->known)
+        r = user_from_json(&known, l->known, e);
+    if (r < 0)
+        return r;
+    free(l->login);
+    free(l->login_key);
+    l->login = strdup(login);
+    l->renamed_there = !text_equal(key, wanted);
+    if (l->gone && l->status == LINK_DELETED) /* so it was not deleted */
+        l->status = LINK_ACTIVE;
+    l->gone = LINK_THERE;
+    l->login_key = TAKE(key);
+    if (!l->login || (known && user_set(known, USER_LOGIN, login, NULL) < 0))
+        return error_out_of_memory(e);
+    if (known) {
+        free(l->known);
+        l->known = user_to_json(known, false);
+        if (!l->known)
+            return error_out_of_memory(e);
+    }
+    r = link_store(books_state(b), l, e);
+    return r < 0 ? r : person_mark_dirty(books_state(b), l->entry_id, e);
+}

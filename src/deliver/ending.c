@@ -1,0 +1,272 @@
+/*
+ * How an operation in flight ends: done, held, back to the queue, dropped, planned anew. The
+ * end is written together with all that it changes; afterwards the execution is gone.
+ */
+#include "config.h"
+
+#include "audit/audit.h"
+#include "base/clock.h"
+#include "base/log-ids.h"
+#include "base/log.h"
+#include "deliver/delivery-internal.h"
+
+static int audit_outcome(struct execution *x, const char *event, const struct tenant_answer *a,
+                         const char *code, const char *sentence, struct error *e)
+{
+    struct audit_row row = {
+        .event = event,
+        .operation = x->operation,
+        .code = code,
+        .sentence = sentence,
+        .attempts = x->operation->attempts,
+        .details = x->details,
+    };
+    int r = text_equal(event, "outcome") ? execution_record_intent(x, e) : 0;
+    if (r < 0)
+        return r;
+    if (a) {
+        row.status = a->status;
+        row.answer = tenant_answer_class_name(a->class);
+        /* What was done is in the changes; the body says more than that only when it was not.
+         */
+        row.answer_text = a->hint[0] && a->class != TENANT_DONE ? a->hint : NULL;
+        row.duration_usec = a->duration_usec;
+    }
+    return books_audit(x->delivery->books, &row, e);
+}
+
+/* Whoever waits for a seat is looked at again when somebody leaves one, or did not take it. */
+static bool may_leave_seat(const struct execution *x)
+{
+    enum operation_kind k = x->operation->kind;
+    return k == OPERATION_DISABLE || k == OPERATION_DELETE ||
+           ((k == OPERATION_CREATE || k == OPERATION_ENABLE) &&
+            (!x->has_link || x->link.status != LINK_ACTIVE));
+}
+
+static void end(struct execution *x)
+{
+    struct delivery *d = x->delivery;
+    if (d->options->sync->max_users && may_leave_seat(x))
+        books_note(d->books, WORK_GUARD);
+    execution_free(x);
+    books_outcome(d->books);
+}
+
+static int note_spent(struct delivery *d, const struct operation *o, struct error *e)
+{
+    int r = budget_note(d->state, o->budget, clock_steady_usec(), e);
+    return r < 0 ? r : books_note_steady(d->books, e);
+}
+
+/* Whether it was done will never be known once it is not settled any more: it counts as done. */
+static bool may_have_been_done(const struct operation *o)
+{
+    return operation_is_unclear(o) && o->kind != OPERATION_ADOPT && !o->approved;
+}
+
+/* The user was made as the rules wanted it at the start, nothing came in between, and nothing
+ * waits: to look at the person again would find nothing. */
+static bool is_settled(const struct execution *x, struct error *e)
+{
+    return x->as_wanted && !x->intent.moved && !x->settling && x->link.status == LINK_ACTIVE &&
+           !queue_has(x->delivery->state, x->operation->entry_id, e);
+}
+
+/* It was done: whoever waits under the same cause need not wait any longer. */
+static int free_alike(struct execution *x, struct error *e)
+{
+    struct delivery *d = x->delivery;
+    const struct operation *o = x->operation;
+    size_t n_released = 0;
+    if (!o->cause || !queue_reason_is_shared(o->reason))
+        return 0;
+    int r = queue_release(d->state, o->cause, NULL, clock_steady_usec(), &n_released, e);
+    if (n_released)
+        books_note(d->books, WORK_GUARD);
+    return r;
+}
+
+void execution_broken(struct execution *x, const struct error *e)
+{
+    struct delivery *d = x->delivery;
+    books_failed(d->books, e);
+    execution_free(x);
+}
+
+bool execution_intend(struct execution *x)
+{
+    struct error e = {0};
+    if (x->is_recorded)
+        return true;
+    int r = execution_record_intent(x, &e);
+    if (r == 0)
+        r = books_commit(x->delivery->books, &e);
+    if (r < 0)
+        execution_broken(x, &e);
+    return r == 0;
+}
+
+/* Done: the operation leaves the queue, and the person is looked at again, for the next step if
+ * any. */
+void execution_finish(struct execution *x, const struct tenant_answer *a,
+                      enum person_bucket bucket)
+{
+    struct delivery *d = x->delivery;
+    struct error e = {0};
+    const struct operation *o = x->operation;
+    int r = books_write(d->books, &e);
+    if (r == 0)
+        r = queue_remove(d->state, o->number, &e);
+    if (r == 0)
+        r = free_alike(x, &e);
+    if (r == 0 && !o->approved && o->kind != OPERATION_ADOPT)
+        r = note_spent(d, o, &e);
+    if (r == 0)
+        r = audit_outcome(x, "outcome", a, "done", NULL, &e);
+    if (r == 0 && !is_settled(x, &e))
+        r = person_mark_dirty(d->state, o->entry_id, &e);
+    if (r == 0)
+        r = person_touch(d->state, o->entry_id, books_run(d->books), bucket, &e);
+    if (r < 0) {
+        execution_broken(x, &e);
+        return;
+    }
+    d->n_done++;
+    /* The log has it from the audit, once it is committed. */
+    log_debug("%s of %s is done (%s)", operation_kind_name(o->kind), o->login, o->dn);
+    health_user_fine(d->health);
+    end(x);
+}
+
+/* Waits, for a reason that a person can read; wait_usec 0: until something it depends on
+ * changes. */
+void execution_hold(struct execution *x, const struct tenant_answer *a, const char *reason,
+                    const char *cause, const char *sentence, uint64_t wait_usec)
+{
+    struct delivery *d = x->delivery;
+    struct operation *o = x->operation;
+    struct error e = {0};
+    uint64_t now = clock_steady_usec();
+    if (x->settling) { /* it could not be read: still unclear, whatever kept us from it */
+        reason = REASON_UNCLEAR;
+        cause = "unclear";
+    }
+    bool again = text_equal(o->reason, reason);
+    bool quiet = again && !x->is_recorded; /* nothing was tried, and nothing new is known */
+    bool lost = may_have_been_done(o) && !text_equal(reason, REASON_UNCLEAR);
+    o->state = OPERATION_HELD;
+    o->not_before_usec = wait_usec ? now + wait_usec : 0;
+    if (!again || !o->since_usec)
+        o->since_usec = now;
+    int r = operation_say(o, reason, cause, sentence);
+    if (r < 0)
+        error_out_of_memory(&e);
+    if (r == 0)
+        r = books_write(d->books, &e);
+    if (r == 0 && lost)
+        r = note_spent(d, o, &e);
+    if (r == 0)
+        r = queue_store(d->state, o, &e);
+    if (r == 0 && !quiet)
+        r = run_join(d->books, "operations due", &e);
+    if (r == 0 && !quiet)
+        r = audit_outcome(x, a ? "outcome" : "hold", a, reason, sentence, &e);
+    if (r == 0 && (!quiet || x->intent.moved)) /* what is wanted may be something else by now */
+        r = person_mark_dirty(d->state, o->entry_id, &e);
+    if (r == 0)
+        r = person_touch(d->state, o->entry_id, books_run(d->books), BUCKET_PENDING, &e);
+    if (r < 0) {
+        execution_broken(x, &e);
+        return;
+    }
+    if (!again)
+        log_event(LOG_WARNING, MSG_HELD, "%s of %s waits: %s (%s)",
+                  operation_kind_name(o->kind), o->login, sentence, o->dn);
+    end(x);
+}
+
+void execution_replan(struct execution *x, const struct tenant_answer *a, const char *code,
+                      const char *sentence)
+{
+    struct delivery *d = x->delivery;
+    const struct operation *o = x->operation;
+    struct error e = {0};
+    int r = books_write(d->books, &e);
+    if (r == 0)
+        r = queue_remove(d->state, o->number, &e);
+    if (r == 0 && may_have_been_done(o))
+        r = note_spent(d, o, &e);
+    if (r == 0)
+        r = audit_outcome(x, "outcome", a, code, sentence, &e);
+    if (r == 0)
+        r = person_mark_dirty(d->state, o->entry_id, &e);
+    if (r < 0)
+        execution_broken(x, &e);
+    else
+        end(x);
+}
+
+/* It has become pointless (the user to adopt is not there): the person is looked at again. */
+void execution_drop(struct execution *x, const char *sentence)
+{
+    execution_replan(x, NULL, "dropped", sentence);
+}
+
+void execution_undone(struct execution *x, const struct tenant_answer *a)
+{
+    struct delivery *d = x->delivery;
+    struct operation *o = x->operation;
+    struct error e = {0};
+    o->state = OPERATION_READY;
+    o->not_before_usec = 0;
+    int r = books_write(d->books, &e);
+    if (r == 0 && operation_say(o, NULL, NULL, NULL) < 0)
+        r = error_out_of_memory(&e);
+    if (r == 0)
+        r = queue_store(d->state, o, &e);
+    if (r == 0)
+        r = audit_outcome(x, "outcome", a, "not-done",
+                          "read: the earlier attempt did not do it", &e);
+    if (r == 0)
+        r = person_mark_dirty(d->state, o->entry_id, &e);
+    if (r < 0) {
+        execution_broken(x, &e);
+        return;
+    }
+    books_note(d->books, WORK_GUARD);
+    end(x);
+}
+
+/* Back to the queue as if it had not been tried: the tenant as a whole does not take calls now.
+ */
+void execution_return(struct execution *x, const struct tenant_answer *a)
+{
+    struct delivery *d = x->delivery;
+    struct operation *o = x->operation;
+    struct error e = {0};
+    o->state = OPERATION_READY;
+    o->not_before_usec = 0;
+    int r = books_write(d->books, &e);
+    /* One that was tried for all who were refused alike is still the one for them. */
+    bool for_all = !x->settling && queue_reason_is_shared(o->reason);
+    if (r == 0 && !for_all &&
+        operation_say(o, x->settling ? REASON_UNCLEAR : NULL, x->settling ? "unclear" : o->cause,
+                      o->sentence) < 0)
+        r = error_out_of_memory(&e);
+    if (r == 0)
+        r = queue_store(d->state, o, &e);
+    if (r == 0)
+        r = audit_outcome(
+            x, "outcome", a,
+            health_state(d->health) == ENGINE_TENANT_REFUSED     ? REASON_NOT_AUTHORISED
+            : health_state(d->health) == ENGINE_TENANT_NO_SECRET ? REASON_NO_SECRET
+                                                                 : REASON_TENANT_AWAY,
+            health_error(d->health), &e);
+    if (r == 0)
+        r = person_mark_dirty(d->state, o->entry_id, &e);
+    if (r < 0)
+        execution_broken(x, &e);
+    else
+        end(x);
+}

@@ -1,0 +1,170 @@
+/*
+ * Adopt: a user that exists at the tenant becomes a person's. Nothing is sent; the user is
+ * read, and linked when that is allowed: with the same mail and no privileged role at once,
+ * else as approved, and only while it is still what was approved. What differs then is changed
+ * by operations of its own.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "deliver/delivery-internal.h"
+
+static void hold_other_person(struct execution *x, const struct tenant_answer *a)
+{
+    char cause[400], sentence[700];
+    const char *first = user_get(a->user, USER_FIRST_NAME),
+               *last = user_get(a->user, USER_LAST_NAME);
+    snprintf(cause, sizeof(cause), "login:%s", x->operation->login);
+    snprintf(
+        sentence, sizeof(sentence),
+        "the tenant has a user %s (%s %s) whose mail and name are not those of %s: give one of the two "
+        "another login",
+        x->operation->login, first ? first : "?", last ? last : "?", x->operation->dn);
+    execution_hold(x, a, REASON_CONFLICT, cause, sentence,
+                   x->delivery->options->sync->hold_retry_usec);
+}
+
+/* Notes what was found, so that the planner can say what an adoption would lead to. */
+static int learn_found(struct execution *x, const struct user *found, struct error *e)
+{
+    const char *login = user_get(found, USER_LOGIN), *mail = user_get(found, USER_EMAIL);
+    login = login ? login : x->operation->login;
+    CLEANUP(freep) char *key = text_fold(x->operation->login, strlen(x->operation->login));
+    CLEANUP(freep) char *mail_key = text_fold(mail ? mail : "", mail ? strlen(mail) : 0);
+    CLEANUP(freep) char *user = user_to_json(found, false);
+    if (!key || !mail_key || !user)
+        return error_out_of_memory(e);
+    int r = books_write(x->delivery->books, e);
+    return r < 0 ? r : listing_set_found(x->delivery->state, login, key, mail_key, user, e);
+}
+
+static void plan_anew(struct execution *x, const struct tenant_answer *a, const char *code,
+                      const char *sentence)
+{
+    struct error e = {0};
+    if (learn_found(x, a->user, &e) < 0)
+        execution_broken(x, &e);
+    else
+        execution_replan(x, a, code, sentence);
+}
+
+void execution_found(struct execution *x, const struct tenant_answer *a)
+{
+    if (planner_same_person(x->wanted, a->user))
+        plan_anew(x, a, REASON_CONFLICT,
+                  "the tenant has this user already: it is adopted, not created");
+    else
+        hold_other_person(x, a);
+}
+
+static int forget_found(struct execution *x, struct error *e)
+{
+    CLEANUP(freep) char *key = text_fold(x->operation->login, strlen(x->operation->login));
+    int r = key ? books_write(x->delivery->books, e) : error_out_of_memory(e);
+    return r < 0 ? r : listing_remove(x->delivery->state, key, e);
+}
+
+static void conclude(struct execution *x, const struct tenant_answer *a)
+{
+    struct error e = {0};
+    int r = forget_found(x, &e);
+    if (r == 0)
+        r = execution_start_link(x, "adopt", a->user, &e);
+    if (r < 0) {
+        execution_broken(x, &e);
+        return;
+    }
+    /* What follows is done by operations of its own, and on record there. */
+    operation_drop_changes(x->operation);
+    execution_finish(x, a, BUCKET_ADOPTED);
+}
+
+/* The login's link belonged to an entry that is gone: it moves to this person. */
+static int take_over_link(struct execution *x, bool *ret_taken, struct error *e)
+{
+    struct delivery *d = x->delivery;
+    CLEANUP(freep) char *key = text_fold(x->operation->login, strlen(x->operation->login));
+    struct link other = {0};
+    *ret_taken = false;
+    if (!key)
+        return error_out_of_memory(e);
+    int r = books_write(d->books, e);
+    if (r == 0)
+        r = link_load_by_login(d->state, key, &other, e);
+    if (r == 0 && !text_equal(other.entry_id, x->operation->entry_id)) {
+        x->took_disabled = other.disabled_by_us; /* ours to undo for the one who returns */
+        *ret_taken = true;
+        r = link_remove(d->state, other.entry_id, e);
+        if (r == 0)
+            r = person_mark_dirty(d->state, other.entry_id, e);
+    }
+    link_done(&other);
+    return r < 0 ? r : 0;
+}
+
+/* Is what the approval was given for still what would follow? */
+static int is_as_approved(const struct execution *x, const struct user *found, bool *ret,
+                          struct error *e)
+{
+    const struct operation *o = x->operation;
+    CLEANUP(operation_freep)
+    struct operation *now = operation_new(o->kind, o->entry_id, o->dn, o->login);
+    if (!now || planner_adoption_changes(&x->merge, found, now) < 0)
+        return error_out_of_memory(e);
+    *ret = operation_equal(now, o);
+    return 0;
+}
+
+static void decide(struct execution *x, const struct tenant_answer *a)
+{
+    struct delivery *d = x->delivery;
+    struct error e = {0};
+    bool allowed = !contact_adoption_open(d->contact) &&
+                   !planner_adoption_needs_approval(x->wanted, a->user, d->options->sync);
+    if (x->operation->approved && is_as_approved(x, a->user, &allowed, &e) < 0)
+        execution_broken(x, &e);
+    else if (allowed)
+        conclude(x, a);
+    else
+        plan_anew(x, a, REASON_ADOPTION,
+                  x->operation->approved
+                      ? "the user was changed at the tenant since the adoption was approved"
+                      : "the user that was found is adopted only when the plan is approved");
+}
+
+static void on_adopted(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    struct error e = {0};
+    bool taken = false;
+    if (a->class == TENANT_NOT_FOUND) {
+        if (forget_found(x, &e) < 0)
+            execution_broken(x, &e);
+        else
+            execution_drop(x, "the tenant does not have this user any more");
+    } else if (a->class != TENANT_DONE || !a->user) {
+        execution_fail(x, a);
+    } else if (!x->operation->approved && !planner_same_person(x->wanted, a->user)) {
+        hold_other_person(x, a);
+    } else if (x->operation->approved && take_over_link(x, &taken, &e) < 0) {
+        execution_broken(x, &e);
+    } else if (taken) {
+        conclude(x, a);
+    } else {
+        decide(x, a);
+    }
+}
+
+void execute_adopt(struct execution *x)
+{
+    struct delivery *d = x->delivery;
+    struct error e = {0};
+    free(TAKE(x->link.remote_id)); /* of a user that was deleted */
+    if (!x->wanted)
+        execution_drop(x, "no longer wanted");
+    else if (d->options->tenant_ops->user_get(d->options->tenant, execution_next_call(x),
+                                              x->operation->login, on_adopted, x, &e) < 0)
+        execution_broken(x, &e);
+}

@@ -1,0 +1,249 @@
+/*
+ * One operation in flight: what it carries, and the person's link as it is learnt on the way.
+ * How it ends is in ending.c.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit/audit.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/secret.h"
+#include "deliver/apply.h"
+#include "deliver/delivery-internal.h"
+
+void execution_append(struct delivery *d, struct execution *x)
+{
+    x->delivery = d;
+    x->previous = d->newest;
+    *(d->newest ? &d->newest->next : &d->executions) = x;
+    d->newest = x;
+    d->n_executions++;
+}
+
+static void take_out(struct execution *x)
+{
+    struct delivery *d = x->delivery;
+    *(x->previous ? &x->previous->next : &d->executions) = x->next;
+    *(x->next ? &x->next->previous : &d->newest) = x->previous;
+    if (d->to_start == x)
+        d->to_start = x->next;
+    d->n_executions--;
+}
+
+struct execution *execution_free(struct execution *x)
+{
+    struct delivery *d = x->delivery;
+    take_out(x);
+    books_close_intent(d->books, &x->intent);
+    if (x->call)
+        d->options->tenant_ops->call_free(x->call);
+    operation_free(x->operation);
+    link_done(&x->link);
+    user_free(x->wanted);
+    user_free(x->known);
+    user_free(x->granted);
+    user_free(x->quirks);
+    user_free(x->current);
+    free(x->details);
+    secret_free(x->password);
+    free(x);
+    return NULL;
+}
+
+/* What another attempt waited for is not the first one's delay. */
+static uint64_t lag_of(const struct operation *o)
+{
+    uint64_t now = clock_steady_usec();
+    return o->attempts == 1 && o->due_usec && now >= o->due_usec ? now - o->due_usec + 1 : 0;
+}
+
+int execution_record_intent(struct execution *x, struct error *e)
+{
+    const struct operation *o = x->operation;
+    struct audit_row row = {.event = "intent",
+                            .operation = o,
+                            .code = o->revokes ? REASON_REVOKED : NULL,
+                            .attempts = o->attempts,
+                            .lag_usec = lag_of(o)};
+    if (x->is_recorded)
+        return 0;
+    x->is_recorded = true;
+    int r = run_join(x->delivery->books, o->attempts > 1 ? "retry" : "operations due", e);
+    return r < 0 ? r : books_audit(x->delivery->books, &row, e);
+}
+
+bool delivery_has_many(const struct delivery *d)
+{
+    return d->n_executions * 2 > d->options->max_concurrent;
+}
+
+struct tenant_call **execution_next_call(struct execution *x)
+{
+    if (x->call)
+        x->call = x->delivery->options->tenant_ops->call_free(x->call);
+    if (x->intent.hurries)
+        books_wake(x->delivery->books, WORK_DUE); /* see executor_hurry() */
+    return &x->call;
+}
+
+static void prepare_merge(struct execution *x)
+{
+    x->merge = (struct planner_input){
+        .wanted = x->wanted,
+        .granted = x->granted,
+        .names_role = rules_names_role,
+        .names_skill = rules_names_skill,
+        .userdata = x->delivery->rules,
+    };
+}
+
+/* What the rules want now, and what is known, at the moment the operation starts. */
+int execution_load(struct execution *x, struct error *e)
+{
+    struct delivery *d = x->delivery;
+    const char *id = x->operation->entry_id;
+    struct person p = {0};
+    int r = person_load(d->state, id, &p, e);
+    if (r == 0 && p.wanted)
+        r = user_from_json(&x->wanted, p.wanted, e);
+    person_done(&p);
+    if (r >= 0)
+        r = link_load(d->state, id, &x->link, e);
+    if (r < 0)
+        return r;
+    x->has_link = r == 0;
+    if (x->has_link && x->link.known)
+        r = user_from_json(&x->known, x->link.known, e);
+    if (r >= 0 && x->has_link && x->link.granted)
+        r = user_from_json(&x->granted, x->link.granted, e);
+    if (r >= 0 && x->has_link && x->link.quirks)
+        r = user_from_json(&x->quirks, x->link.quirks, e);
+    else if (r >= 0 && !(x->quirks = user_new()))
+        r = error_out_of_memory(e);
+    prepare_merge(x);
+    return r < 0 ? r : 0;
+}
+
+int execution_set_known(struct execution *x, const struct user *known, struct error *e)
+{
+    free(x->link.known);
+    x->link.known = user_to_json(known, false);
+    return x->link.known ? 0 : error_out_of_memory(e);
+}
+
+int execution_set_quirks(struct execution *x, const struct user *quirks, struct error *e)
+{
+    bool any = quirks->n_roles || quirks->n_skills;
+    for (int f = 0; f < USER_N_FIELDS; f++)
+        any = any || user_get(quirks, (enum user_field)f);
+    free(x->link.quirks);
+    x->link.quirks = any ? user_to_json(quirks, false) : NULL;
+    return any && !x->link.quirks ? error_out_of_memory(e) : 0;
+}
+
+/* What rosterd gave and so may take back: with the user all that was wanted, later what the
+ * operations give, less what they take. */
+static int note_granted(struct execution *x, struct error *e)
+{
+    static const struct user nobody;
+    const struct operation *o = x->operation;
+    bool whole = o->kind == OPERATION_CREATE || o->kind == OPERATION_ADOPT;
+    const struct user *before = x->granted ? x->granted : &nobody;
+    CLEANUP(user_freep) struct user *given = user_new();
+    int r = given ? 0 : -ENOMEM;
+    if (r == 0 && whole) {
+        for (size_t i = 0; i < x->wanted->n_roles && r == 0; i++)
+            r = user_add_role(given, x->wanted->roles[i].name, NULL);
+        for (size_t i = 0; i < x->wanted->n_skills && r == 0; i++)
+            r = user_add_skill(given, x->wanted->skills[i].name, x->wanted->skills[i].level,
+                               NULL);
+    } else if (r == 0) {
+        r = apply_roles(o, before, given);
+        if (r == 0)
+            r = apply_skills(o, before, given);
+    }
+    free(x->link.granted);
+    x->link.granted = r == 0 ? user_to_json(given, false) : NULL;
+    return x->link.granted ? 0 : error_out_of_memory(e);
+}
+
+int execution_store_link(struct execution *x, struct error *e)
+{
+    struct delivery *d = x->delivery;
+    if (x->wanted && note_granted(x, e) < 0)
+        return -ENOMEM;
+    if (!x->link.entry_id)
+        x->link.entry_id = strdup(x->operation->entry_id);
+    free(x->link.login_key);
+    x->link.login_key = text_fold(x->link.login, strlen(x->link.login));
+    if (!x->link.entry_id || !x->link.login_key)
+        return error_out_of_memory(e);
+    uint64_t now = clock_now_usec(); /* for people */
+    x->link.confirmed_usec = x->unread ? 0 : now;
+    if (!x->link.created_usec)
+        x->link.created_usec = now;
+    x->has_link = true;
+    return link_store(d->state, &x->link, e);
+}
+
+int execution_note_found(struct execution *x, const char *known, struct error *e)
+{
+    json_auto_t *details = x->details ? json_loads(x->details, 0, NULL) : json_object();
+    json_t *found = json_loads(known, 0, NULL);
+    CLEANUP(freep) char *text = NULL;
+    if (!found || json_object_set_new(details, "found", found) < 0 || /* takes it in any case */
+        !(text = json_dumps(details, JSON_COMPACT)))
+        return error_out_of_memory(e);
+    free(x->details);
+    x->details = TAKE(text);
+    return 0;
+}
+
+int execution_start_link(struct execution *x, const char *origin, const struct user *known,
+                         struct error *e)
+{
+    char *id = TAKE(x->link.remote_id);
+    link_done(&x->link);
+    x->link = (struct link){
+        .remote_id = id,
+        .login = strdup(x->operation->login),
+        .origin = strdup(origin),
+        .status = known->disabled ? LINK_DISABLED : LINK_ACTIVE,
+        .disabled_by_us =
+            (x->took_disabled || x->operation->kind == OPERATION_CREATE) && known->disabled,
+        .enabled_usec = x->operation->kind == OPERATION_CREATE ? clock_now_usec() : 0,
+        .last_login_usec = known->last_login_usec,
+    };
+    if (!x->link.login || !x->link.origin)
+        return error_out_of_memory(e);
+    int r = books_write(x->delivery->books, e);
+    if (r == 0)
+        r = execution_set_known(x, known, e);
+    if (r == 0 && x->operation->kind == OPERATION_ADOPT)
+        r = execution_note_found(x, x->link.known, e);
+    return r < 0 ? r : execution_store_link(x, e);
+}
+
+int execution_note_sent(struct execution *x, const struct user *roles,
+                        const struct user *skills, struct error *e)
+{
+    json_auto_t *sent = json_object(), *list = json_array(), *levels = json_object();
+    for (size_t i = 0; roles && i < roles->n_roles; i++)
+        json_array_append_new(list, json_string(roles->roles[i].name));
+    for (size_t i = 0; skills && i < skills->n_skills; i++)
+        json_object_set_new(levels, skills->skills[i].name,
+                            json_integer(skills->skills[i].level));
+    if (roles)
+        json_object_set(sent, "roles", list);
+    if (skills)
+        json_object_set(sent, "skills", levels);
+    json_auto_t *details = json_pack("{s:O}", "sent", sent);
+    free(x->details);
+    x->details = details ? json_dumps(details, JSON_COMPACT) : NULL;
+    return x->details ? 0 : error_out_of_memory(e);
+}

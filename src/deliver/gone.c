@@ -1,0 +1,247 @@
+/*
+ * What became of users whom the verification did not find: renamed by somebody, whose mail tells;
+ * or gone, reported or made anew within a budget of its own.
+ */
+#include "config.h"
+
+#include "deliver/gone.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit/audit.h"
+#include "base/error.h"
+#include "base/log-ids.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "books/books.h"
+#include "books/engine-types.h"
+#include "deliver/drift.h"
+#include "judge/planner.h"
+#include "model/operation.h"
+#include "model/user.h"
+#include "state/link.h"
+#include "state/person.h"
+#include "state/state.h"
+#include "tenant/client.h"
+
+#define NOT_THERE "the user is not at the tenant any more"
+
+static void look_at_next(struct gone *g);
+
+int gone_add(struct gone *g, const char *entry_id, bool id_known, struct error *e)
+{
+    g->search = g->search || !id_known;
+    return string_list_add(&g->people, entry_id) < 0 ? error_out_of_memory(e) : 0;
+}
+
+void gone_cancel(struct gone *g)
+{
+    if (g->call)
+        g->call = books_options(g->books)->tenant_ops->call_free(g->call);
+    string_list_done(&g->people);
+    free(TAKE(g->login));
+}
+
+/* Of `known` there, under a login that nobody claims: by the mail, which is a person's own. NULL in
+ * *ret: there is none, or it has a privileged role that the one who is known had not. */
+static int find_by_mail(struct books *b, const struct user *known, char **ret, struct error *e)
+{
+    const char *mail = user_get(known, USER_EMAIL);
+    CLEANUP(freep) char *key = mail && *mail ? text_fold(mail, strlen(mail)) : NULL;
+    CLEANUP(freep) char *login = NULL;
+    CLEANUP(freep) char *login_key = NULL;
+    CLEANUP(freep) char *found = NULL;
+    CLEANUP(user_freep) struct user *other = NULL;
+    *ret = NULL;
+    int r = key ? listing_find_mail(books_state(b), key, &login, e) : STATE_NONE;
+    if (r != 0)
+        return r == STATE_NONE ? 0 : r;
+    login_key = text_fold(login, strlen(login));
+    if (!login_key)
+        return error_out_of_memory(e);
+    r = listing_found(books_state(b), login_key, &found, e);
+    if (r == 0 && *found)
+        r = user_from_json(&other, found, e);
+    if (r < 0)
+        return r;
+    const char *role = other ? planner_privileged_role(other, books_options(b)->sync) : NULL;
+    if (other && (!role || user_role(known, role)))
+        *ret = TAKE(login);
+    return 0;
+}
+
+/* On record, once, and planned anew: held, or made again. */
+static int note_gone(struct gone *g, struct link *l, struct error *e)
+{
+    struct books *b = g->books;
+    bool repair = g->anew || books_options(b)->sync->on_drift == DRIFT_REPAIR;
+    struct audit_row row = {
+        .event = "drift",
+        .entry_id = l->entry_id,
+        .login = l->login,
+        .code = g->anew  ? REASON_STATE_RESTORED
+                : repair ? "repair"
+                         : "report",
+        .sentence = NOT_THERE,
+    };
+    if (!l->gone)
+        log_event(LOG_WARNING, MSG_DRIFT, "User %s was changed at the tenant: " NOT_THERE, l->login);
+    int r = l->gone ? 0 : books_audit(b, &row, e);
+    free(l->drift);
+    l->drift = strdup(NOT_THERE);
+    bool renamed = !l->remote_id && (g->cannot_list || g->n_strangers);
+    l->gone = renamed ? LINK_GONE_OR_RENAMED : LINK_GONE;
+    if (repair)
+        l->status = LINK_DELETED;
+    if (!l->drift)
+        return error_out_of_memory(e);
+    if (r == 0)
+        r = person_mark_dirty(books_state(b), l->entry_id, e);
+    return r < 0 ? r : link_store(books_state(b), l, e);
+}
+
+static int settle_one(struct gone *g, const char *entry_id, struct error *e)
+{
+    struct books *b = g->books;
+    CLEANUP(link_done) struct link l = {0};
+    CLEANUP(user_freep) struct user *known = NULL;
+    CLEANUP(freep) char *login = NULL;
+    bool taken = false;
+    int r = link_load(books_state(b), entry_id, &l, e);
+    if (r != 0 || l.status == LINK_DELETED)
+        return r < 0 ? r : 0;
+    if (l.known)
+        r = user_from_json(&known, l.known, e);
+    if (r == 0 && known && !l.remote_id && !g->cannot_list)
+        r = find_by_mail(b, known, &login, e);
+    if (r < 0)
+        return r;
+    if (!login)
+        return note_gone(g, &l, e);
+    return drift_follow_rename(b, &l, login, &taken, e);
+}
+
+static int settle_all(struct gone *g, struct error *e)
+{
+    int r = books_write(g->books, e);
+    for (size_t i = 0; i < g->people.n_items && r == 0; i++)
+        r = settle_one(g, g->people.items[i], e);
+    string_list_done(&g->people);
+    return r;
+}
+
+static void finish(struct gone *g)
+{
+    struct error e = {0};
+    int r = settle_all(g, &e);
+    g->done(NULL, r < 0 ? &e : NULL, g->userdata);
+}
+
+static int learn(struct gone *g, const struct tenant_answer *a, struct error *e)
+{
+    struct books *b = g->books;
+    const struct user *u = a->class == TENANT_DONE ? a->user : NULL;
+    const char *mail = u ? user_get(u, USER_EMAIL) : NULL;
+    CLEANUP(freep) char *key = text_fold(g->login, strlen(g->login));
+    CLEANUP(freep) char *mail_key = text_fold(mail ? mail : "", mail ? strlen(mail) : 0);
+    CLEANUP(freep) char *found = u ? user_to_json(u, false) : strdup("");
+    struct string_list wanting = {0};
+    int r = key && mail_key && found ? books_write(b, e) : error_out_of_memory(e);
+    if (r == 0)
+        r = person_sharing_login(books_state(b), key, "", &wanting, e);
+    g->n_strangers += r == 0 && u && !wanting.n_items;
+    string_list_done(&wanting);
+    if (r < 0)
+        return r;
+    return a->class == TENANT_NOT_FOUND
+               ? listing_remove(books_state(b), key, e)
+               : listing_set_found(books_state(b), g->login, key, mail_key, found, e);
+}
+
+static bool is_away(const struct tenant_answer *a)
+{
+    return a->class == TENANT_AWAY || a->class == TENANT_UNCLEAR || a->class == TENANT_THROTTLED ||
+           (a->class == TENANT_NOT_AUTHORISED && a->concerns_all);
+}
+
+static void on_looked(const struct tenant_answer *a, void *userdata)
+{
+    struct gone *g = userdata;
+    struct tenant_call *call = TAKE(g->call);
+    const struct tenant_ops *ops = books_options(g->books)->tenant_ops;
+    struct error e = {0};
+    if (is_away(a))
+        g->done(a, NULL, g->userdata);
+    else if (learn(g, a, &e) < 0)
+        g->done(NULL, &e, g->userdata);
+    else
+        look_at_next(g);
+    ops->call_free(call);
+}
+
+/* One after the other, as the verification does. */
+static void look_at_next(struct gone *g)
+{
+    struct books *b = g->books;
+    struct string_list logins = {0};
+    struct error e = {0};
+    int r = listing_to_look_at(books_state(b), 1, &logins, &e);
+    free(TAKE(g->login));
+    if (r == 0 && logins.n_items)
+        r = (g->login = strdup(logins.items[0])) ? 0 : error_out_of_memory(&e);
+    string_list_done(&logins);
+    if (r == 0 && g->login)
+        r = books_options(b)->tenant_ops->user_get(books_options(b)->tenant, &g->call, g->login,
+                                                   on_looked, g, &e);
+    if (r < 0)
+        g->done(NULL, &e, g->userdata);
+    else if (!g->login)
+        finish(g);
+}
+
+static int take_listing(struct gone *g, const struct string_list *names, struct error *e)
+{
+    struct state *s = books_state(g->books);
+    int r = books_write(g->books, e);
+    if (r == 0)
+        r = listing_refresh_begin(s, e);
+    for (size_t i = 0; i < names->n_items && r == 0; i++) {
+        CLEANUP(freep) char *key = text_fold(names->items[i], strlen(names->items[i]));
+        r = key ? listing_add(s, names->items[i], key, e) : error_out_of_memory(e);
+    }
+    return r;
+}
+
+static void on_listed(const struct tenant_answer *a, void *userdata)
+{
+    struct gone *g = userdata;
+    struct tenant_call *call = TAKE(g->call);
+    const struct tenant_ops *ops = books_options(g->books)->tenant_ops;
+    struct error e = {0};
+    if (is_away(a)) {
+        g->done(a, NULL, g->userdata);
+    } else if (a->class != TENANT_DONE || !a->names) {
+        g->cannot_list = true;
+        finish(g);
+    } else if (take_listing(g, a->names, &e) < 0) {
+        g->done(NULL, &e, g->userdata);
+    } else {
+        look_at_next(g);
+    }
+    ops->call_free(call);
+}
+
+bool gone_settle(struct gone *g)
+{
+    struct books *b = g->books;
+    struct error e = {0};
+    if (!g->people.n_items)
+        return false;
+    int r = g->search ? books_options(b)->tenant_ops->directory_list(books_options(b)->tenant,
+                                                                     &g->call, on_listed, g, &e)
+                      : settle_all(g, &e);
+    if (r < 0)
+        books_failed(b, &e);
+    return r == 0 && g->search;
+}

@@ -1,0 +1,214 @@
+/*
+ * A user that does not answer to its login any more may have been renamed at the tenant. The
+ * remembered id tells: one person never gets a second user, and a leaver under another
+ * name is disabled all the same. The link follows the user; renaming it back is an operation.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "deliver/delivery-internal.h"
+#include "deliver/drift.h"
+
+/* The link follows, and the person is planned anew. */
+void execution_renamed(struct execution *x, const struct tenant_answer *a, const char *login)
+{
+    struct error e = {0};
+    bool taken = false;
+    char cause[400], sentence[700], before[256];
+    snprintf(before, sizeof(before), "%s", x->link.login);
+    x->settling = false;
+    if (drift_follow_rename(x->delivery->books, &x->link, login, &taken, &e) < 0) {
+        execution_broken(x, &e);
+        return;
+    }
+    snprintf(
+        sentence, sizeof(sentence),
+        taken ? "the user %s was renamed to %s at the tenant, which is the login of somebody "
+                "else's user: give one of the two another login there"
+              : "the user %s was renamed to %s at the tenant: planned anew",
+        before, login);
+    snprintf(cause, sizeof(cause), "login:%s", login);
+    if (taken)
+        execution_hold(x, a, REASON_CONFLICT, cause, sentence,
+                       x->delivery->options->sync->hold_retry_usec);
+    else
+        execution_replan(x, a, "renamed", sentence);
+}
+
+static void on_found_by_id(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    const char *login =
+        a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
+    struct tenant_answer gone = *a;
+    if (login && !text_equal_fold(login, x->link.login)) {
+        execution_renamed(x, a, login);
+    } else if (a->class == TENANT_NOT_FOUND || login) {
+        /* Not there by its id either; or there with its login, and one of the two lies. */
+        gone.class = TENANT_NOT_FOUND;
+        x->gone_everywhere(&gone, x);
+    } else {
+        execution_fail(x, a);
+    }
+}
+
+bool execution_look_by_id(struct execution *x, const struct tenant_answer *a,
+                          tenant_done_fn otherwise)
+{
+    struct delivery *d = x->delivery;
+    struct error e = {0};
+    if (a->class != TENANT_NOT_FOUND || !x->link.remote_id || x->gone_everywhere)
+        return false;
+    x->gone_everywhere = otherwise;
+    if (d->options->tenant_ops->get_by_id(d->options->tenant, execution_next_call(x),
+                                          x->link.remote_id, on_found_by_id, x, &e) < 0)
+        execution_broken(x, &e);
+    return true;
+}
+
+/* Same mail as it was, or as it is to be; who has none anywhere is known by the name. */
+static bool is_who_it_was(const struct execution *x, const struct user *shown)
+{
+    const char *mail = user_get(shown, USER_EMAIL), *before = user_get(x->known, USER_EMAIL),
+               *wanted = x->wanted ? user_get(x->wanted, USER_EMAIL) : NULL;
+    if (!mail && !before)
+        return planner_same_person(x->known, shown);
+    return mail && ((before && text_equal_fold(mail, before)) ||
+                    (wanted && text_equal_fold(mail, wanted)));
+}
+
+static void hold_another(struct execution *x, const struct tenant_answer *a)
+{
+    char cause[400], sentence[700];
+    x->settling = false;
+    snprintf(cause, sizeof(cause), "login:%s", x->operation->login);
+    snprintf(
+        sentence, sizeof(sentence),
+        "the user %s that was known is gone at the tenant, and the login belongs to another user "
+        "there, with another mail: if it is the same person, give that user the mail of %s, "
+        "else give one of the two another login",
+        x->operation->login, x->operation->dn);
+    execution_hold(x, a, REASON_CONFLICT, cause, sentence,
+                   x->delivery->options->sync->hold_retry_usec);
+}
+
+bool execution_is_another(struct execution *x, const struct tenant_answer *a)
+{
+    if (is_who_it_was(x, a->user))
+        return false;
+    hold_another(x, a);
+    return true;
+}
+
+bool execution_is_stranger(struct execution *x, const struct tenant_answer *a)
+{
+    if (x->proved || !x->known || planner_same_person(x->known, a->user) ||
+        (x->wanted && planner_same_person(x->wanted, a->user)))
+        return false;
+    hold_another(x, a);
+    return true;
+}
+
+/* Its id is not there, cannot be asked for, or was never learnt: what is known of the user
+ * tells. */
+static void on_holder(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    bool found = a->class == TENANT_DONE && a->user;
+    if (!found && a->class != TENANT_NOT_FOUND) {
+        execution_fail(x, a);
+        return;
+    }
+    if (found && x->known && x->id_failed && !is_who_it_was(x, a->user)) {
+        hold_another(x, a);
+        return;
+    }
+    if (found && execution_is_stranger(x, a))
+        return;
+    x->proved = true;
+    x->go(x);
+}
+
+static void ask_holder(struct execution *x)
+{
+    struct delivery *d = x->delivery;
+    struct error e = {0};
+    if (d->options->tenant_ops->user_get(d->options->tenant, execution_next_call(x),
+                                        x->operation->login, on_holder, x, &e) < 0)
+        execution_broken(x, &e);
+    else if (x->operation->revokes)
+        d->options->tenant_ops->call_hurry(x->call);
+}
+
+static void on_proof(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    const char *login = a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
+    if (login && text_equal_fold(login, x->link.login)) {
+        x->proved = true;
+        x->go(x);
+    } else if (login) {
+        execution_renamed(x, a, login);
+    } else if (a->class == TENANT_NOT_FOUND || a->class == TENANT_UNSUPPORTED ||
+               a->class == TENANT_REFUSED) {
+        x->id_failed = true;
+        if (a->class == TENANT_NOT_FOUND) /* learnt anew, should the user be the same one */
+            free(TAKE(x->link.remote_id));
+        ask_holder(x);
+    } else {
+        execution_fail(x, a);
+    }
+}
+
+void execution_prove(struct execution *x, void (*go)(struct execution *x))
+{
+    struct delivery *d = x->delivery;
+    struct error e = {0};
+    x->go = go;
+    if (x->proved)
+        go(x);
+    else if (!x->link.remote_id)
+        ask_holder(x);
+    else if (d->options->tenant_ops->get_by_id(d->options->tenant, execution_next_call(x),
+                                               x->link.remote_id, on_proof, x, &e) < 0)
+        execution_broken(x, &e);
+    else if (x->operation->revokes)
+        d->options->tenant_ops->call_hurry(x->call);
+}
+
+static void on_doubted(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    struct delivery *d = x->delivery;
+    struct error e = {0};
+    const char *login =
+        a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
+    x->proved = true;
+    if (a->class == TENANT_NOT_FOUND)
+        hold_another(x, a);
+    else if (!login)
+        execution_fail(x, a);
+    else if (!text_equal_fold(login, x->link.login))
+        execution_renamed(x, a, login);
+    else if (d->options->tenant_ops->user_get(d->options->tenant, execution_next_call(x),
+                                              x->operation->login, x->again, x, &e) < 0)
+        execution_broken(x, &e);
+}
+
+bool execution_doubt_user(struct execution *x, const struct tenant_answer *a,
+                          tenant_done_fn again)
+{
+    struct delivery *d = x->delivery;
+    struct error e = {0};
+    if (x->proved || a->class != TENANT_DONE || !a->user || !x->known || !x->link.remote_id ||
+        planner_same_person(x->known, a->user) ||
+        (x->wanted && planner_same_person(x->wanted, a->user)))
+        return false;
+    x->again = again;
+    if (d->options->tenant_ops->get_by_id(d->options->tenant, execution_next_call(x),
+                                          x->link.remote_id, on_doubted, x, &e) < 0)
+        execution_broken(x, &e);
+    return true;
+}

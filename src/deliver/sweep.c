@@ -1,0 +1,420 @@
+/*
+ * The sweep walks through the links, one call at a time, and asks drift.c about each answer.
+ * Ids that are not remembered yet are learnt on the way.
+ */
+#include "config.h"
+
+#include "deliver/sweep.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "books/books.h"
+#include "books/engine-types.h"
+#include "contact/health.h"
+#include "deliver/drift.h"
+#include "deliver/gone.h"
+#include "model/operation.h"
+#include "model/user.h"
+#include "state/link.h"
+#include "state/queue.h"
+#include "tenant/client.h"
+
+struct sweep {
+    struct books *books;
+    struct health *health;
+    struct rules *rules;
+    const struct engine_options *options;
+    struct walk *walk;  /* under way; or NULL */
+    uint64_t due_usec;  /* 0: never */
+    bool has_read_anew; /* since the state was distrusted every linked user was read */
+    bool is_whole; /* … since sweep_take_whole() was asked */
+    bool closed;
+};
+
+struct walk {
+    struct sweep *sweep;
+    struct tenant_call *call;
+    char *entry_id;  /* the one that is read now; the next is the one after it */
+    char *login;     /* of its link */
+    char *remote_id; /* of its link; NULL: not looked up yet */
+    /* What was known when it was asked for. */
+    char *known;
+    uint64_t confirmed_usec;
+    enum link_status status;
+    bool no_ids; /* the tenant does not take these calls: not asked again in this sweep */
+    size_t n_read, n_drifted;
+    bool anew;  /* the state is an older copy: what is read becomes what is known */
+    bool whole; /* every link was looked at */
+    struct gone gone;
+};
+
+static void walk_on(struct walk *w);
+
+static void walk_free(struct walk *w)
+{
+    struct sweep *s = w->sweep;
+    if (w->call)
+        s->options->tenant_ops->call_free(w->call);
+    gone_cancel(&w->gone);
+    free(w->entry_id);
+    free(w->login);
+    free(w->remote_id);
+    free(w->known);
+    free(w);
+    s->walk = NULL;
+}
+
+static void due_after(struct sweep *s, uint64_t wait_usec)
+{
+    s->due_usec = wait_usec ? clock_steady_usec() + wait_usec : 0;
+}
+
+static void walk_end(struct walk *w)
+{
+    struct sweep *s = w->sweep;
+    log_info("Verification: %zu user%s read, %zu differ%s from what was confirmed", w->n_read,
+             text_plural(w->n_read), w->n_drifted, w->n_drifted == 1 ? "s" : "");
+    s->is_whole |= w->whole && !w->anew;
+    if (w->anew)
+        s->has_read_anew = w->whole;
+    else if (w->n_drifted)
+        alarm_set(s->books, "drift", "drift",
+                  "users were changed at the tenant: see the audit's drift lines");
+    else
+        alarm_over(s->books, "drift");
+    uint64_t wait = books_are_distrusted(s->books) && !s->has_read_anew
+                        ? s->options->sync->retry_max_usec
+                        : s->options->sync->verify_interval_usec;
+    due_after(s, wait);
+    books_note(s->books, WORK_COMMIT | WORK_GUARD);
+    walk_free(w);
+    books_wake(s->books, WORK_DUE);
+}
+
+static void walk_broken(struct walk *w, const struct error *e)
+{
+    books_failed(w->sweep->books, e);
+    walk_free(w);
+}
+
+/* A user that was renamed there, or is gone, waits for a person, who may undo that there; and after
+ * an older state was restored, what waits does so until the user was read. */
+static bool is_in_motion(const struct link *l, const struct operation_list *busy)
+{
+    for (size_t i = 0; i < busy->n_items; i++) {
+        const struct operation *o = busy->items[i];
+        bool waits = l->renamed_there || l->gone || text_equal(o->reason, REASON_USER_GONE) ||
+                     text_equal(o->reason, REASON_STATE_RESTORED) ||
+                     text_equal(o->reason, REASON_DORMANT);
+        if (!waits || o->state == OPERATION_STARTED)
+            return true;
+    }
+    return false;
+}
+
+/* An operation began or ended while the user was read: the answer may be from before it, and says
+ * nothing of what is known now. Looked at in the next sweep. */
+static int has_moved_on(const struct walk *w, bool *ret, struct error *e)
+{
+    struct state *state = books_state(w->sweep->books);
+    CLEANUP(link_done) struct link l = {0};
+    struct operation_list busy = {0};
+    int r = link_load(state, w->entry_id, &l, e);
+    if (r == 0)
+        r = queue_of_person(state, w->entry_id, &busy, e);
+    *ret = r > 0 || (r == 0 && (is_in_motion(&l, &busy) || l.status != w->status ||
+                                l.confirmed_usec != w->confirmed_usec ||
+                                !text_equal(l.login, w->login) || !text_equal(l.known, w->known)));
+    operation_list_done(&busy);
+    return r < 0 ? r : 0;
+}
+
+/* What became of those who are not found is decided when all were read. Whoever was reported
+ * already is no news. */
+static int take_absence(struct walk *w, struct error *e)
+{
+    struct sweep *s = w->sweep;
+    CLEANUP(link_done) struct link l = {0};
+    bool repair = w->anew || s->options->sync->on_drift == DRIFT_REPAIR;
+    int r = link_load(books_state(s->books), w->entry_id, &l, e);
+    w->n_drifted++;
+    if (r != 0 || l.status == LINK_DELETED || (l.gone && !repair))
+        return r < 0 ? r : 0;
+    return gone_add(&w->gone, l.entry_id, l.remote_id != NULL, e);
+}
+
+/* now NULL: the user is not there. */
+static int compare(struct walk *w, const struct user *now, struct error *e)
+{
+    struct sweep *s = w->sweep;
+    struct drift_look look = {
+        .books = s->books, .rules = s->rules, .entry_id = w->entry_id, .anew = w->anew};
+    bool differs = false, moved_on;
+    int r = has_moved_on(w, &moved_on, e);
+    if (r < 0 || moved_on)
+        return r;
+    if (!now)
+        return take_absence(w, e);
+    r = drift_take(&look, now, &differs, e);
+    w->n_drifted += differs;
+    return r;
+}
+
+/* The tenant as a whole does not answer: the rest is verified another time. */
+static bool is_interrupted(struct walk *w, const struct tenant_answer *a)
+{
+    bool account = health_refused_one(w->sweep->health, a, w->entry_id);
+    if (a->class != TENANT_AWAY && (a->class != TENANT_NOT_AUTHORISED || !account))
+        return false;
+    health_failed(w->sweep->health, a, w->entry_id);
+    walk_end(w);
+    return true;
+}
+
+static int follow_or_compare(struct walk *w, const struct tenant_answer *a, struct error *e)
+{
+    CLEANUP(link_done) struct link l = {0};
+    const char *login =
+        a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
+    bool taken = false, moved_on;
+    if (a->class == TENANT_NOT_FOUND)
+        return compare(w, NULL, e);
+    int r = has_moved_on(w, &moved_on, e);
+    if (r < 0 || moved_on)
+        return r;
+    if (!login || text_equal_fold(login, w->login))
+        return 0; /* nothing certain: looked at in the next sweep */
+    w->n_drifted++;
+    r = link_load(books_state(w->sweep->books), w->entry_id, &l, e);
+    if (r == 0)
+        r = drift_follow_rename(w->sweep->books, &l, login, &taken, e);
+    return r < 0 ? r : 0;
+}
+
+static void on_read_by_id(const struct tenant_answer *a, void *userdata)
+{
+    struct walk *w = userdata;
+    const struct tenant_ops *ops = w->sweep->options->tenant_ops;
+    struct tenant_call *call = TAKE(w->call);
+    struct error e = {0};
+    if (!is_interrupted(w, a)) {
+        if (follow_or_compare(w, a, &e) < 0)
+            walk_broken(w, &e);
+        else
+            walk_on(w);
+    }
+    ops->call_free(call);
+}
+
+static int remember_id(struct walk *w, const char *id, struct error *e)
+{
+    CLEANUP(link_done) struct link l = {0};
+    int r = books_write(w->sweep->books, e);
+    if (r == 0)
+        r = link_load(books_state(w->sweep->books), w->entry_id, &l, e);
+    if (r != 0 || l.remote_id || !text_equal(l.login, w->login))
+        return r < 0 ? r : 0;
+    l.remote_id = strdup(id);
+    return l.remote_id ? link_store(books_state(w->sweep->books), &l, e)
+                       : error_out_of_memory(e);
+}
+
+static void on_id(const struct tenant_answer *a, void *userdata)
+{
+    struct walk *w = userdata;
+    const struct tenant_ops *ops = w->sweep->options->tenant_ops;
+    struct tenant_call *call = TAKE(w->call);
+    struct error e = {0};
+    w->no_ids = a->class != TENANT_DONE;
+    if (a->class == TENANT_DONE && a->id && remember_id(w, a->id, &e) < 0)
+        walk_broken(w, &e);
+    else
+        walk_on(w);
+    ops->call_free(call);
+}
+
+/* Whoever does not answer to its login is looked for by its id, and ids are learnt in time for
+ * that. True: a call was made. */
+static bool ask_by_id(struct walk *w, const struct tenant_answer *a)
+{
+    struct sweep *s = w->sweep;
+    const struct tenant_ops *ops = s->options->tenant_ops;
+    struct error e = {0};
+    int r = -ENOENT;
+    if (a->class == TENANT_NOT_FOUND && w->remote_id)
+        r = ops->get_by_id(s->options->tenant, &w->call, w->remote_id, on_read_by_id, w, &e);
+    else if (a->class == TENANT_DONE && !w->remote_id && !w->no_ids)
+        r = ops->find(s->options->tenant, &w->call, w->login, on_id, w, &e);
+    return r == 0;
+}
+
+static void take_answer(struct walk *w, const struct tenant_answer *a)
+{
+    struct error e = {0};
+    if (is_interrupted(w, a))
+        return;
+    w->n_read++;
+    if (a->class == TENANT_NOT_FOUND && ask_by_id(w, a))
+        return;
+    const struct user *now = a->class == TENANT_DONE ? a->user : NULL;
+    if ((now || a->class == TENANT_NOT_FOUND) && compare(w, now, &e) < 0)
+        walk_broken(w, &e);
+    else if (!ask_by_id(w, a))
+        walk_on(w);
+}
+
+static void on_read(const struct tenant_answer *a, void *userdata)
+{
+    struct walk *w = userdata;
+    const struct tenant_ops *ops = w->sweep->options->tenant_ops;
+    struct tenant_call *call = TAKE(w->call);
+    take_answer(w, a); /* w may be gone after this */
+    ops->call_free(call);
+}
+
+static void walk_on(struct walk *w)
+{
+    struct sweep *s = w->sweep;
+    struct error e = {0};
+    for (;;) {
+        struct link l = {0};
+        int r = link_after(books_state(s->books), w->entry_id, &l, &e);
+        if (r != 0) {
+            link_done(&l);
+            if (r < 0)
+                books_failed(s->books, &e);
+            w->whole = r > 0;
+            if (r < 0 || !gone_settle(&w->gone))
+                walk_end(w);
+            return;
+        }
+        free(w->entry_id);
+        w->entry_id = TAKE(l.entry_id);
+        free(w->login);
+        free(w->remote_id);
+        free(w->known);
+        w->login = TAKE(l.login);
+        w->remote_id = TAKE(l.remote_id);
+        w->known = TAKE(l.known);
+        w->confirmed_usec = l.confirmed_usec;
+        w->status = l.status;
+        /* Whoever has operations waiting is in motion: compared when it is settled. */
+        struct operation_list busy = {0};
+        r = queue_of_person(books_state(s->books), w->entry_id, &busy, &e);
+        bool skip = r < 0 || (l.status == LINK_DELETED && !l.gone) || is_in_motion(&l, &busy);
+        operation_list_done(&busy);
+        if (!skip)
+            r = s->options->tenant_ops->user_get(s->options->tenant, &w->call, w->login,
+                                                 on_read, w, &e);
+        link_done(&l);
+        if (r < 0) {
+            log_error("The verification stops: %s", e.message);
+            walk_end(w);
+            return;
+        }
+        if (!skip)
+            return;
+    }
+}
+
+static void on_settled(const struct tenant_answer *failure, const struct error *e, void *userdata)
+{
+    struct walk *w = userdata;
+    if (e)
+        walk_broken(w, e);
+    else if (!failure || !is_interrupted(w, failure))
+        walk_end(w);
+}
+
+void sweep_start(struct sweep *s, bool may_ask)
+{
+    bool anew = books_are_distrusted(s->books) && !s->has_read_anew;
+    const struct sync_options *o = s->options->sync;
+    due_after(s, anew ? o->retry_min_usec : o->verify_interval_usec);
+    if (s->walk || s->closed || !may_ask)
+        return;
+    s->walk = calloc(1, sizeof(*s->walk));
+    if (!s->walk)
+        return;
+    s->walk->sweep = s;
+    s->walk->anew = anew;
+    s->walk->gone =
+        (struct gone){.books = s->books, .anew = anew, .done = on_settled, .userdata = s->walk};
+    walk_on(s->walk);
+}
+
+static bool may_ask(const struct sweep *s)
+{
+    return s->options->tenant && !s->options->plan_only;
+}
+
+void sweep_schedule(struct sweep *s)
+{
+    due_after(s, may_ask(s) ? s->options->sync->verify_interval_usec : 0);
+    if (books_are_distrusted(s->books) && may_ask(s))
+        s->due_usec = clock_steady_usec();
+}
+
+void sweep_soon(struct sweep *s)
+{
+    if (may_ask(s))
+        s->due_usec = clock_steady_usec();
+}
+
+void sweep_read_anew(struct sweep *s)
+{
+    s->has_read_anew = false;
+    sweep_soon(s);
+}
+
+bool sweep_take_whole(struct sweep *s)
+{
+    bool whole = s->is_whole;
+    s->is_whole = false;
+    return whole;
+}
+
+bool sweep_has_read_anew(const struct sweep *s)
+{
+    return s->has_read_anew;
+}
+
+uint64_t sweep_due_usec(const struct sweep *s)
+{
+    return s->due_usec;
+}
+
+int sweep_new(struct sweep **ret, struct books *b, struct health *h,
+              struct rules *rules, struct error *e)
+{
+    struct sweep *s = calloc(1, sizeof(*s));
+    if (!s)
+        return error_out_of_memory(e);
+    *s = (struct sweep){
+        .books = b, .health = h, .rules = rules, .options = books_options(b)};
+    *ret = s;
+    return 0;
+}
+
+void sweep_close(struct sweep *s)
+{
+    s->closed = true;
+    if (s->walk)
+        walk_free(s->walk);
+}
+
+struct sweep *sweep_free(struct sweep *s)
+{
+    if (!s)
+        return NULL;
+    sweep_close(s);
+    free(s);
+    return NULL;
+}

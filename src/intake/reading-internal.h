@@ -1,0 +1,38 @@
+/*
+ * What the files of reading share: reading.c, intake.c (the sink) and vanish.c.
+ */
+#pragma once
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "books/books.h"
+#include "books/engine-types.h"
+#include "intake/reading.h"
+#include "intake/rules.h"
+#include "mapping/ruleset.h"
+#include "model/operation.h"
+#include "state/mirror.h"
+#include "state/state.h"
+
+struct reading {
+    struct books *books;
+    struct rules *rules;
+    struct state *state;
+    const struct engine_options *options;
+    void (*changed)(void *userdata);
+    void *userdata;
+    unsigned under_way; /* bit per search: people wait for its end */
+    unsigned unproven;  /* bit per search: its last whole read was not proven */
+    bool has_ended;
+    unsigned batch_search;
+    size_t batch_people;
+    struct string_list revocations;
+    /* vanish.c */
+    size_t people_unlooked; /* entries of people that came since the last look */
+    size_t people_looked;   /* people in the mirror at that look */
+    char vanished[512];     /* names, comma separated with a leading and a trailing comma */
+};
+
+/* vanish.c: after a whole read, and when it is due. */
+int vanish_look(struct reading *g, bool whole, struct error *e);
+bool vanish_is_due(const struct reading *g);

@@ -1,0 +1,411 @@
+/*
+ * Binds the configuration to the directory as it is: the rules to its schema, the rules' groups
+ * to its entries. It decides about nobody; it marks whom a change of either can affect.
+ */
+#include "config.h"
+
+#include "intake/rules.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/log-ids.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "books/books.h"
+#include "books/engine-types.h"
+#include "intake/hidden.h"
+#include "mapping/ruleset.h"
+#include "model/operation.h"
+#include "model/schema.h"
+#include "state/mirror.h"
+#include "state/person.h"
+#include "state/state.h"
+
+struct rules {
+    struct books *books;
+    struct state *state;
+    const struct engine_options *options;
+    struct schema *schema;
+    struct ruleset *ruleset;
+    struct bound_groups groups;
+    bool groups_dirty;            /* bind again before the next evaluation */
+    struct string_list sighted;   /* DNs of rules' groups that a look found out about … */
+    struct string_list sightings; /* … and what, in step */
+};
+
+static void problem_to_log(enum problem_severity severity, const char *file, unsigned line,
+                           unsigned column, const char *sentence, void *userdata)
+{
+    (void)userdata;
+    (void)column;
+    if (severity != PROBLEM_WARNING)
+        log_error("%s:%u: %s", file, line, sentence);
+    else
+        log_warning("%s:%u: %s", file, line, sentence);
+}
+
+/* When other rules decide, everybody is dirty. */
+static int note_fingerprint(struct rules *s, const struct ruleset *fresh, struct error *e)
+{
+    CLEANUP(freep) char *before = NULL;
+    int r = state_meta_get(s->state, "mapping", &before, e);
+    if (r < 0)
+        return r;
+    if (before && text_equal(before, ruleset_fingerprint(fresh)))
+        return 0;
+    r = books_write(s->books, e);
+    if (r == 0)
+        r = person_mark_all_dirty(s->state, e);
+    if (r == 0)
+        r = state_meta_set(s->state, "mapping", ruleset_fingerprint(fresh), e);
+    books_wake(s->books, WORK_DUE);
+    return r;
+}
+
+/* The ruleset for today's configuration and schema, in the place of another one. */
+static int bind(struct rules *s, struct ruleset **ret_before, struct error *e)
+{
+    struct ruleset *fresh = NULL;
+    int r = ruleset_new(&fresh, s->options->mapping, s->schema, problem_to_log, NULL);
+    if (r < 0)
+        return error_set(
+            e, r, "the rules do not fit the directory's schema; the lines before say why");
+    r = note_fingerprint(s, fresh, e);
+    if (r < 0) {
+        ruleset_free(fresh);
+        return r;
+    }
+    *ret_before = s->ruleset;
+    s->ruleset = fresh;
+    s->groups_dirty = true;
+    return 0;
+}
+
+static bool reads_more(const struct ruleset *now, const struct ruleset *before)
+{
+    const struct string_list *names = ruleset_attributes(now),
+                             *held = ruleset_attributes(before);
+    for (size_t i = 0; i < names->n_items; i++) {
+        bool found = false;
+        for (size_t j = 0; j < held->n_items && !found; j++)
+            found = text_equal_ascii_case(names->items[i], held->items[j]);
+        if (!found)
+            return true;
+    }
+    return false;
+}
+
+int rules_renew(struct rules *s, struct ruleset **ret_before, bool *ret_reads_more,
+                struct error *e)
+{
+    int r = bind(s, ret_before, e);
+    if (r == 0)
+        *ret_reads_more = reads_more(s->ruleset, *ret_before);
+    return r;
+}
+
+void rules_take_back(struct rules *s, struct ruleset *before_taken)
+{
+    ruleset_free(s->ruleset);
+    s->ruleset = before_taken;
+    s->groups_dirty = true;
+}
+
+static int load_schema(struct rules *s, struct error *e)
+{
+    CLEANUP(freep) char *text = NULL;
+    int r = state_meta_get(s->state, "schema", &text, e);
+    if (r < 0)
+        return r;
+    if (r == 0)
+        r = schema_from_json(&s->schema, text);
+    if (r != 0 || !s->schema) /* none, or unreadable: the server will send it again */
+        s->schema = schema_new();
+    return s->schema ? 0 : error_out_of_memory(e);
+}
+
+int rules_new(struct rules **ret, struct books *b, struct error *e)
+{
+    struct ruleset *none = NULL;
+    struct rules *s = calloc(1, sizeof(*s));
+    if (!s)
+        return error_out_of_memory(e);
+    *s = (struct rules){.books = b, .state = books_state(b), .options = books_options(b)};
+    int r = load_schema(s, e);
+    if (r == 0)
+        r = books_write(b, e);
+    if (r == 0)
+        r = mirror_use_schema(s->state, s->schema, e);
+    if (r == 0)
+        r = bind(s, &none, e);
+    if (r < 0) {
+        rules_free(s);
+        return r;
+    }
+    *ret = s;
+    return 0;
+}
+
+struct rules *rules_free(struct rules *s)
+{
+    if (!s)
+        return NULL;
+    mirror_drop_schema(s->state, s->schema);
+    ruleset_free(s->ruleset);
+    schema_free(s->schema);
+    bound_groups_done(&s->groups);
+    string_list_done(&s->sighted);
+    string_list_done(&s->sightings);
+    free(s);
+    return NULL;
+}
+
+const struct ruleset *rules_ruleset(const struct rules *s)
+{
+    return s->ruleset;
+}
+
+const struct schema *rules_schema(const struct rules *s)
+{
+    return s->schema;
+}
+
+bool rules_names_role(const char *role, void *userdata)
+{
+    const struct rules *s = userdata;
+    return ruleset_names_role(s->ruleset, role);
+}
+
+bool rules_names_skill(const char *skill, void *userdata)
+{
+    const struct rules *s = userdata;
+    return ruleset_names_skill(s->ruleset, skill);
+}
+
+static int use_schema(struct rules *s, const struct schema *schema, const char *text,
+                      struct error *e)
+{
+    int r = books_write(s->books, e);
+    if (r == 0)
+        r = state_meta_set(s->state, "schema", text, e);
+    return r < 0 ? r : mirror_use_schema(s->state, schema, e);
+}
+
+/* The ruleset that borrowed the schema before is gone with it. */
+static int replace_schema(struct rules *s, struct schema *taken, const char *text,
+                          bool *ret_reads_more, struct error *e)
+{
+    struct schema *before = s->schema;
+    struct ruleset *rules_before = NULL;
+    struct error ignored = {0};
+    int r = use_schema(s, taken, text, e);
+    if (r == 0) {
+        s->schema = taken;
+        r = rules_renew(s, &rules_before, ret_reads_more, e);
+        if (r < 0 && (books_write(s->books, &ignored) < 0 ||
+                      mirror_use_schema(s->state, before, &ignored) < 0))
+            mirror_drop_schema(s->state, taken);
+    }
+    s->schema = r < 0 ? before : taken;
+    ruleset_free(rules_before);
+    schema_free(r < 0 ? taken : before);
+    return r;
+}
+
+void rules_take_schema(struct rules *s, struct schema *taken, bool *ret_reads_more)
+{
+    CLEANUP(schema_freep) struct schema *schema = taken;
+    CLEANUP(freep) char *text = schema_to_json(schema);
+    CLEANUP(freep) char *old = NULL;
+    struct error e = {0};
+    *ret_reads_more = false;
+    if (!text || state_meta_get(s->state, "schema", &old, &e) < 0)
+        return;
+    if (old && text_equal(old, text))
+        return;
+    if (replace_schema(s, TAKE(schema), text, ret_reads_more, &e) < 0)
+        log_error("The directory's schema cannot be used: %s", e.message);
+    books_wake(s->books, WORK_DUE);
+}
+
+void rules_doubt_groups(struct rules *s)
+{
+    s->groups_dirty = true;
+}
+
+void rules_sight_group(struct rules *s, const char *dn, const char *sentence)
+{
+    if (!dn) {
+        string_list_done(&s->sighted);
+        string_list_done(&s->sightings);
+        return;
+    }
+    /* Without memory for it the plain sentence is said. */
+    if (string_list_add(&s->sightings, sentence) == 0)
+        (void)string_list_add(&s->sighted, dn);
+}
+
+const char *rules_sighting(const struct rules *s, const char *dn)
+{
+    for (size_t i = 0; i < s->sighted.n_items; i++)
+        if (text_equal(s->sighted.items[i], dn))
+            return s->sightings.items[i];
+    return NULL;
+}
+
+static void say_group_change(const struct ruleset_group *configured, const char *sighting,
+                             const struct bound_group *before, const struct bound_group *now)
+{
+    if (before && before->state == now->state &&
+        (before->n_members == 0) == (now->n_members == 0) &&
+        before->members_hidden == now->members_hidden &&
+        (now->state != BOUND_RENAMED || text_equal(before->dn, now->dn)))
+        return;
+    switch (now->state) {
+    case BOUND_NEVER_SEEN:
+        log_event(LOG_WARNING, MSG_GROUP_MISSING, "%s:%u: the group %s of rule \"%s\" %s",
+                  configured->file, configured->line, configured->dn, configured->rule,
+                  sighting ? sighting
+                           : "is not in the directory: correct the rule, or create it");
+        break;
+    case BOUND_GONE:
+        log_event(
+            LOG_WARNING, MSG_GROUP_MISSING,
+            "%s:%u: the group %s of rule \"%s\" was deleted: nobody loses anything for it until it is "
+            "restored or the rule is changed",
+            configured->file, configured->line, configured->dn, configured->rule);
+        break;
+    case BOUND_RENAMED:
+        log_warning(
+            "%s:%u: the group %s of rule \"%s\" is now called %s: it is followed; correct the rule",
+            configured->file, configured->line, configured->dn, configured->rule, now->dn);
+        break;
+    case BOUND_PRESENT:
+        if (now->members_hidden)
+            log_warning(
+                "%s:%u: members of the group %s of rule \"%s\" are hidden from this "
+                "account: those that were seen last count, and nobody loses anything",
+                configured->file, configured->line, configured->dn, configured->rule);
+        else if (now->n_members == 0)
+            log_warning("%s:%u: the group %s of rule \"%s\" has no members%s%s",
+                        configured->file, configured->line, configured->dn, configured->rule,
+                        sighting ? ": it " : "", sighting ? sighting : "");
+        break;
+    }
+}
+
+static void alarm_missing(struct rules *s, const char *cause, const char *dn)
+{
+    const char *sighting = rules_sighting(s, dn);
+    char sentence[1200];
+    snprintf(sentence, sizeof(sentence), "the group %s of a rule %s", dn,
+             sighting ? sighting : "is not in the directory");
+    alarm_set(s->books, cause, REASON_GROUP_MISSING,
+              sighting ? sentence : "a rule's group is not in the directory");
+}
+
+/* Which entries the rules' groups are today. Deleted, renamed and emptied are told apart in the
+ * log. */
+int rules_bind_groups(struct rules *s, struct error *e)
+{
+    if (!s->groups_dirty)
+        return 0;
+    size_t n_groups;
+    const struct ruleset_group *groups = ruleset_groups(s->ruleset, &n_groups);
+    const char **keys = calloc(n_groups + 1, sizeof(*keys));
+    if (!keys)
+        return error_out_of_memory(e);
+    for (size_t i = 0; i < n_groups; i++)
+        keys[i] = groups[i].key;
+    struct bound_groups fresh = {0};
+    int r = books_write(s->books, e);
+    if (r == 0)
+        r = mirror_bind_groups(s->state, keys, n_groups, &fresh, e);
+    free(keys);
+    if (r < 0)
+        return r;
+    bool reachable_changed = false;
+    for (size_t i = 0; i < n_groups; i++) {
+        const struct bound_group *before = NULL;
+        for (size_t j = 0; j < s->groups.n_items && !before; j++)
+            if (text_equal(s->groups.items[j].configured_key, fresh.items[i].configured_key))
+                before = &s->groups.items[j];
+        if (!s->options->quiet)
+            say_group_change(&groups[i], rules_sighting(s, groups[i].dn), before,
+                             &fresh.items[i]);
+        char cause[600];
+        snprintf(cause, sizeof(cause), "group:%s", groups[i].dn);
+        bool missing =
+            fresh.items[i].state == BOUND_GONE || fresh.items[i].state == BOUND_NEVER_SEEN;
+        if (missing)
+            alarm_missing(s, cause, groups[i].dn);
+        else
+            alarm_over(s->books, cause);
+        bool was_missing =
+            before && (before->state == BOUND_GONE || before->state == BOUND_NEVER_SEEN);
+        if (before && was_missing != missing)
+            reachable_changed = true;
+    }
+    r = hidden_look(s->books, &fresh, e);
+    bound_groups_done(&s->groups);
+    s->groups = fresh;
+    s->groups_dirty = false;
+    if (r < 0)
+        return r;
+    return reachable_changed ? person_mark_all_dirty(s->state, e) : 0;
+}
+
+/* The place of a rule's group among those that are bound; SIZE_MAX: it is not bound yet, as
+ * after a reload, until the next look at everybody. */
+static size_t bound_place(const struct rules *s, size_t i, const char *key)
+{
+    const struct bound_group *bound = s->groups.items;
+    if (i < s->groups.n_items && text_equal(bound[i].configured_key, key))
+        return i;
+    for (size_t k = 0; k < s->groups.n_items; k++)
+        if (text_equal(bound[k].configured_key, key))
+            return k;
+    return SIZE_MAX;
+}
+
+int rules_evaluate(const struct rules *s, const char *entry_id, const struct entry *entry,
+                   bool explain, struct verdict *ret, struct error *e)
+{
+    size_t n_groups = s->groups.n_items, n_named = 0;
+    const struct ruleset_group *named = ruleset_groups(s->ruleset, &n_named);
+    struct mirror_membership *found = calloc(n_groups + 1, sizeof(*found));
+    struct membership *memberships = calloc(n_named + 1, sizeof(*memberships));
+    int r = found && memberships ? 0 : error_out_of_memory(e);
+    if (r == 0)
+        r = mirror_memberships(s->state, entry_id, &s->groups, found, e);
+    if (r == 0) {
+        for (size_t i = 0; i < n_named; i++) {
+            size_t k = bound_place(s, i, named[i].key);
+            if (k == SIZE_MAX) {
+                memberships[i].state = GROUP_MISSING;
+                continue;
+            }
+            enum bound_state is = s->groups.items[k].state;
+            /* Whoever was in no way a member of a group when it was deleted loses nothing
+             * because of it, and need not wait for it. */
+            bool known = is == BOUND_PRESENT || is == BOUND_RENAMED ||
+                         (is == BOUND_GONE && !found[k].member);
+            memberships[i] = (struct membership){
+                .state = known ? GROUP_PRESENT : GROUP_MISSING,
+                .member = found[k].member,
+                .via = found[k].via,
+            };
+        }
+        r = ruleset_evaluate(s->ruleset, entry, memberships, clock_date_usec(), explain, ret, e);
+    }
+    if (found)
+        mirror_memberships_done(found, n_groups);
+    free(found);
+    free(memberships);
+    return r;
+}

@@ -1,0 +1,167 @@
+/*
+ * An attribute that vanished from more people than the configured share since the last whole
+ * read, as when an access rule of the directory changes. It is noted, and whoever lacks it now
+ * waits; people who left took their values along, which is no vanishing.
+ */
+#include "config.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "intake/reading-internal.h"
+#include "state/person.h"
+
+#define FEWEST_VALUES 5 /* below that a share says nothing */
+
+/* Counts of a whole read: by attribute name, and under "" how many people there were. */
+static json_t *counts_before(struct reading *g, int *ret_r, struct error *e)
+{
+    CLEANUP(freep) char *text = NULL;
+    *ret_r = state_meta_get(g->state, "attribute-counts", &text, e);
+    return *ret_r == 0 ? json_loads(text, 0, NULL) : NULL;
+}
+
+static double count_of(const json_t *counts, const char *name)
+{
+    return (double)json_integer_value(json_object_get(counts, name));
+}
+
+static void say_vanished(struct reading *g, const char *name, double before, size_t now)
+{
+    char cause[300], sentence[512];
+    snprintf(cause, sizeof(cause), "attribute:%s", name);
+    snprintf(
+        sentence, sizeof(sentence),
+        "the attribute %s was read for %.0f people before and for %zu now: changes of those "
+        "who lack it wait for approval",
+        name, before, now);
+    alarm_set(g->books, cause, REASON_ATTRIBUTE_VANISHED, sentence);
+}
+
+static void say_back(struct reading *g, const char *name)
+{
+    char cause[300];
+    snprintf(cause, sizeof(cause), "attribute:%s", name);
+    alarm_over(g->books, cause);
+}
+
+/* Fills `vanished` (names between commas) and the counts to compare the next read with: for a
+ * vanished attribute those before, so that it stays vanished until it is back or approved. */
+static json_t *compare_counts(struct reading *g, const json_t *old, const size_t *counts,
+                              size_t people, char *vanished, size_t size)
+{
+    const struct string_list *names = ruleset_attributes(rules_ruleset(g->rules));
+    double people_before = count_of(old, ""), left = people_before - (double)people;
+    double limit = people_before * g->options->sync->attribute_vanish_percent / 100.0;
+    json_t *now = json_object();
+    snprintf(vanished, size, ",");
+    json_object_set_new(now, "", json_integer((json_int_t)people));
+    for (size_t i = 0; i < names->n_items; i++) {
+        const char *name = names->items[i];
+        double before = count_of(old, name);
+        double lost = before - (double)counts[i] - (left > 0 ? left : 0);
+        bool gone = before >= FEWEST_VALUES && lost > limit;
+        json_object_set_new(now, name,
+                            json_integer(gone ? (json_int_t)before : (json_int_t)counts[i]));
+        if (gone) {
+            size_t used = strlen(vanished);
+            snprintf(vanished + used, size - used, "%s,", name);
+            say_vanished(g, name, before, counts[i]);
+        } else {
+            say_back(g, name);
+        }
+    }
+    return now;
+}
+
+/* Those who waited, and those who lack the attribute, are in another position now. */
+static int note_vanished(struct reading *g, const char *vanished, struct error *e)
+{
+    if (!strcmp(vanished, g->vanished) || (!g->vanished[0] && !strcmp(vanished, ",")))
+        return 0;
+    snprintf(g->vanished, sizeof(g->vanished), "%s", vanished);
+    int r = state_meta_set(g->state, "vanished", vanished, e);
+    return r < 0 ? r : person_mark_all_dirty(g->state, e);
+}
+
+static int compare(struct reading *g, bool whole, size_t *counts, struct error *e)
+{
+    struct mirror_counts people;
+    char vanished[sizeof(g->vanished)];
+    int r = mirror_counts(g->state, &people, e);
+    if (r == 0)
+        r = mirror_attribute_counts(g->state, ruleset_attributes(rules_ruleset(g->rules)),
+                                    counts, e);
+    if (r < 0)
+        return r;
+    g->people_unlooked = 0;
+    g->people_looked = people.people;
+    json_t *old = counts_before(g, &r, e);
+    json_t *now =
+        r < 0 ? NULL
+              : compare_counts(g, old, counts, people.people, vanished, sizeof(vanished));
+    CLEANUP(freep) char *text = now ? json_dumps(now, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    json_decref(old);
+    json_decref(now);
+    if (r < 0)
+        return r;
+    if (!text)
+        return error_out_of_memory(e);
+    /* What increments take away bit by bit must add up. */
+    if (whole)
+        r = state_meta_set(g->state, "attribute-counts", text, e);
+    return r < 0 ? r : note_vanished(g, vanished, e);
+}
+
+int reading_accept_vanished(struct reading *g, struct error *e)
+{
+    char name[256];
+    const char *p = g->vanished + strspn(g->vanished, ",");
+    if (!*p)
+        return 0;
+    for (; *p; p += strspn(p, ",")) {
+        size_t length = strcspn(p, ",");
+        snprintf(name, sizeof(name), "%.*s", (int)length, p);
+        say_back(g, name);
+        p += length;
+    }
+    g->vanished[0] = '\0';
+    int r = state_meta_set(g->state, "vanished", NULL, e);
+    return r < 0 ? r : state_meta_set(g->state, "attribute-counts", NULL, e);
+}
+
+/* Increments and reads that are not proven whole may show as much of a changed access rule as a
+ * whole read does: once as many people came as could be too many, it is looked. */
+bool vanish_is_due(const struct reading *g)
+{
+    double share = g->options->sync->attribute_vanish_percent / 100.0;
+    return g->people_unlooked >= FEWEST_VALUES &&
+           (double)g->people_unlooked > (double)g->people_looked * share;
+}
+
+int vanish_look(struct reading *g, bool whole, struct error *e)
+{
+    const struct string_list *names = ruleset_attributes(rules_ruleset(g->rules));
+    if (!names->n_items)
+        return 0;
+    size_t *counts = calloc(names->n_items, sizeof(*counts));
+    int r = counts ? compare(g, whole, counts, e) : error_out_of_memory(e);
+    free(counts);
+    return r;
+}
+
+const char *reading_vanished_here(const struct reading *g, const struct entry *entry,
+                                  char *buffer, size_t size)
+{
+    const char *p = g->vanished[0] == ',' ? g->vanished + 1 : g->vanished;
+    while (*p) {
+        size_t length = strcspn(p, ",");
+        snprintf(buffer, size, "%.*s", (int)length, p);
+        if (!entry_attribute(entry, buffer))
+            return buffer;
+        p += length + (p[length] == ',');
+    }
+    return NULL;
+}

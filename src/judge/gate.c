@@ -1,0 +1,213 @@
+/*
+ * Holds the queue against the budgets: parks what is beyond them, releases what fits again, and
+ * says whether one more may start. What budgets allow is decided in guard.c.
+ */
+#include "config.h"
+
+#include "judge/gate.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log-ids.h"
+#include "base/log.h"
+#include "judge/gate-internal.h"
+#include "state/link.h"
+
+int gate_new(struct gate **ret, struct books *b, struct error *e)
+{
+    struct gate *g = calloc(1, sizeof(*g));
+    if (!g)
+        return error_out_of_memory(e);
+    *g = (struct gate){.books = b, .state = books_state(b), .options = books_options(b)};
+    g->paused_usec = (uint64_t)state_meta_number(g->state, "paused", 0);
+    *ret = g;
+    return 0;
+}
+
+struct gate *gate_free(struct gate *g)
+{
+    free(g);
+    return NULL;
+}
+
+bool gate_is_open(const struct gate *g)
+{
+    return g->options->tenant && !g->options->plan_only && !gate_is_paused(g) &&
+           !gate_observes(g) && !books_have_failed(g->books) && !books_audit_error(g->books);
+}
+
+bool gate_has_seen_plan(const struct gate *g)
+{
+    return g->has_seen_plan;
+}
+
+void gate_budgets_are_new(struct gate *g)
+{
+    g->budgets_are_new = true;
+}
+
+static int park_one(struct gate *g, struct operation *o, bool park, const char *cause,
+                    const char *sentence, struct error *e)
+{
+    o->state = park ? OPERATION_PARKED : OPERATION_READY;
+    o->since_usec = clock_steady_usec();
+    if ((park ? operation_say(o, REASON_BUDGET, cause, sentence)
+              : operation_say(o, NULL, NULL, NULL)) < 0)
+        return error_out_of_memory(e);
+    int r = queue_store(g->state, o, e);
+    struct audit_row row = {.event = park ? "park" : "release",
+                            .operation = o,
+                            .code = REASON_BUDGET,
+                            .sentence = sentence};
+    if (r == 0)
+        r = books_audit(g->books, &row, e);
+    return r < 0 ? r
+                 : person_touch(g->state, o->entry_id, books_run(g->books), BUCKET_PENDING, e);
+}
+
+/* Parks as many of one share of a budget, or releases as many that were parked; in slices. */
+static int move(struct gate *g, enum budget_kind k, enum queue_share share, size_t n_left,
+                struct error *e)
+{
+    enum {
+        SLICE = 256
+    };
+    bool park = share != QUEUE_OVER_BUDGET;
+    char cause[64], why[256];
+    snprintf(cause, sizeof(cause), "budget:%s", budget_kind_name(k));
+    /* Without figures, since those change while the operation waits: the alarm has them. */
+    snprintf(
+        why, sizeof(why),
+        "more than the budget \"%s\" allows without approval: look at `rosterctl plan`, then "
+        "`rosterctl approve HASH`",
+        budget_kind_name(k));
+    for (size_t n_some = SLICE; n_left && n_some == SLICE; n_left -= n_some) {
+        struct operation_list some = {0};
+        int r = queue_of_budget(g->state, k, share, n_left < SLICE ? n_left : SLICE, &some, e);
+        n_some = some.n_items;
+        for (size_t i = 0; i < n_some && r == 0; i++)
+            r = park_one(g, some.items[i], park, cause, park ? why : "within the budget again",
+                         e);
+        operation_list_done(&some);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static void say_tripped(struct gate *g, enum budget_kind k, bool is_new)
+{
+    char cause[64], sentence[512];
+    snprintf(cause, sizeof(cause), "budget:%s", budget_kind_name(k));
+    guard_sentence(k, &g->input, &g->verdict, g->options->sync, sentence, sizeof(sentence));
+    if (!g->verdict.tripped[k]) {
+        alarm_over(g->books, cause);
+        return;
+    }
+    alarm_set(g->books, cause, REASON_BUDGET, sentence);
+    if (is_new && !g->options->quiet)
+        log_event(LOG_WARNING, MSG_BUDGET_TRIPPED, "%s", sentence);
+}
+
+/* What was parked waits for a person. It comes back by itself when all that waits fits into the
+ * budget again, or when a person configured another budget, and then as much as fits. */
+static int fit_kind(struct gate *g, enum budget_kind k, const struct queue_shares *in,
+                    struct error *e)
+{
+    size_t room = g->verdict.room[k], used = g->input.spent[k] + in->let_through;
+    size_t excess = in->fresh > room ? in->fresh - room : 0;
+    size_t beyond = used > g->verdict.limit[k] ? used - g->verdict.limit[k] : 0;
+    say_tripped(g, k, excess > 0);
+    int r = excess ? move(g, k, QUEUE_FRESH, excess, e) : 0;
+    if (r == 0 && beyond && in->let_through) /* the limit was lowered, or an approval ended */
+        r = move(g, k, QUEUE_LET_THROUGH, beyond, e);
+    if (r == 0 && in->over && room > in->fresh &&
+        (!g->verdict.tripped[k] || g->budgets_are_new))
+        r = move(g, k, QUEUE_OVER_BUDGET, room - in->fresh, e);
+    return r;
+}
+
+static int count_kind(const struct gate *g, unsigned k, struct guard_input *in,
+                      struct queue_shares *ret, struct error *e)
+{
+    uint64_t now = clock_steady_usec(), window = g->options->sync->budget_window_usec;
+    int r = budget_spent(g->state, k, now > window ? now - window : 0, &in->spent[k], e);
+    if (r == 0)
+        r = queue_shares(g->state, k, ret, e);
+    in->let_through[k] = ret->let_through;
+    in->pending[k] = ret->fresh + ret->over;
+    return r;
+}
+
+/* Whoever was disabled in the window was linked when the budget was made. */
+static size_t count_linked(const struct gate *g, const struct guard_input *in)
+{
+    return link_count(g->state, LINK_ACTIVE) + in->spent[BUDGET_DISABLE] +
+           in->spent[BUDGET_REVOKE];
+}
+
+int gate_budgets(const struct gate *g, struct guard_input *ret_input, struct guard_verdict *ret,
+                 struct error *e)
+{
+    struct queue_shares shares = {0};
+    int r = 0;
+    *ret_input = (struct guard_input){0};
+    for (unsigned k = 1; k < BUDGET_N_KINDS && r == 0; k++)
+        r = count_kind(g, k, ret_input, &shares, e);
+    ret_input->n_linked = count_linked(g, ret_input);
+    guard_evaluate(ret_input, g->options->sync, ret);
+    return r;
+}
+
+static int apply_guard(struct gate *g, unsigned from, unsigned to, struct error *e)
+{
+    struct queue_shares shares[BUDGET_N_KINDS] = {0};
+    int r = 0;
+    for (unsigned k = from; k < to && r == 0; k++)
+        r = count_kind(g, k, &g->input, &shares[k], e);
+    if (r < 0)
+        return r;
+    g->input.n_linked = count_linked(g, &g->input);
+    guard_evaluate(&g->input, g->options->sync, &g->verdict);
+    for (unsigned k = from; k < to && r == 0; k++)
+        r = fit_kind(g, (enum budget_kind)k, &shares[k], e);
+    return r;
+}
+
+int gate_apply(struct gate *g, struct error *e)
+{
+    int r = apply_guard(g, 1, BUDGET_N_KINDS, e);
+    if (r == 0) /* of what the budgets let go */
+        r = gate_fit_seats(g, e);
+    g->budgets_are_new = false;
+    g->has_seen_plan = true;
+    return r;
+}
+
+int gate_apply_to_revocations(struct gate *g, struct error *e)
+{
+    return apply_guard(g, BUDGET_REVOKE, BUDGET_REVOKE + 1, e);
+}
+
+/* Asked in the transaction that starts it: what became ready since the guard looked at the
+ * plan, and what comes back, is not beyond the budget unseen. */
+int gate_may_start(const struct gate *g, const struct operation *o, bool *ret, struct error *e)
+{
+    enum budget_kind k = (enum budget_kind)o->budget;
+    int seat = gate_has_seat(g, o, ret, e);
+    if (seat < 0 || !*ret)
+        return seat;
+    if (o->approved || o->kind == OPERATION_ADOPT || operation_is_unclear(o) ||
+        g->verdict.limit[k] == SIZE_MAX)
+        return 0;
+    uint64_t now = clock_steady_usec(), window = g->options->sync->budget_window_usec;
+    size_t spent = 0, let_through = 0;
+    int r = budget_spent(g->state, k, now > window ? now - window : 0, &spent, e);
+    if (r == 0)
+        r = queue_let_through(g->state, k, &let_through, e);
+    if (o->attempts && let_through)
+        let_through--; /* itself */
+    *ret = guard_has_room(&g->verdict, k, spent, let_through);
+    return r;
+}

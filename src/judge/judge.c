@@ -1,0 +1,358 @@
+/*
+ * Who is looked at next, and what follows for one person: mirror and link in, verdict and plan
+ * out, queue and ledger brought up to date.
+ */
+#include "config.h"
+
+#include "judge/judge.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "contact/contact.h"
+#include "intake/reading.h"
+#include "judge/judge-internal.h"
+
+#define PEOPLE_A_TURN 64
+#define AHEAD_MAX     512
+
+struct judge {
+    struct books *books;
+    struct rules *rules;
+    struct reading *reading;
+    const struct contact *contact;
+    struct string_list ahead; /* people whose own entry or groups changed */
+    bool has_looked;          /* since the time of the next recheck was asked for */
+    uint64_t recheck_usec;
+};
+
+/* 0: none, or past. */
+static uint64_t start_to_come(const struct dossier *s)
+{
+    const struct verdict *v = &s->verdict;
+    return v->has_start && v->start_usec > clock_date_usec() ? v->start_usec : 0;
+}
+
+/* When a date changes what is decided about the person, on the clock of dates; 0: none will. */
+static uint64_t next_date(const struct judge *j, const struct dossier *s)
+{
+    uint64_t dates = clock_date_usec(), ahead = books_options(j->books)->sync->create_ahead_usec;
+    uint64_t start = start_to_come(s), at = s->verdict.has_recheck ? s->verdict.recheck_usec : 0;
+    uint64_t first = start > dates + ahead ? start - ahead : start;
+    return first && (!at || first < at) ? first : at;
+}
+
+static int plan_for(struct judge *j, struct dossier *s, struct planner_result *ret,
+                    struct error *e)
+{
+    static struct user nothing;
+    char vanished[256];
+    struct conflicts conflicts;
+    conflicts.items = ruleset_conflicts(rules_ruleset(j->rules), &conflicts.n_items);
+    struct planner_input in = {
+        .entry_id = s->entry_id,
+        .dn = dossier_dn(s),
+        .presence = dossier_presence(s),
+        .code = s->verdict.code,
+        .sentence = dossier_sentence(s),
+        .wanted = s->verdict.user,
+        .revoked = s->verdict.revoked,
+        .revoke_source = &s->verdict.revoke_source,
+        .start_usec = start_to_come(s),
+        .start_source = &s->verdict.start_source,
+        .conflicts = conflicts,
+        .group_missing = s->verdict.group_missing ? s->verdict.group_missing_dn : NULL,
+        .twin = s->twin,
+        .vanished_attribute =
+            s->has_verdict
+                ? reading_vanished_here(j->reading, s->mirror.entry, vanished, sizeof(vanished))
+                : NULL,
+        .link = dossier_link_status(s),
+        .login = s->link.login,
+        .known = s->known ? s->known : &nothing,
+        .granted = s->granted,
+        .quirks = s->quirks,
+        .disabled_by_us = s->link.disabled_by_us,
+        .disabled_as_dormant = s->link.dormant_usec != 0,
+        .renamed_there = s->link.renamed_there,
+        .used_usec = link_used_usec(&s->link),
+        .vanished = s->link.gone != LINK_THERE,
+        .maybe_renamed = s->link.gone == LINK_GONE_OR_RENAMED,
+        .leaving_usec = s->link.leaving_usec,
+        .disabled_usec = s->link.disabled_usec,
+        .claim = s->claim,
+        .claim_sentence = s->claim_sentence,
+        .state_restored = books_are_distrusted(j->books),
+        .other_tenant = contact_other_tenant(j->contact),
+        .successor_sentence = s->successor_sentence[0] ? s->successor_sentence : NULL,
+        .adoption_open = contact_adoption_open(j->contact),
+        .looking = s->looking,
+        .found = s->found,
+        .names_role = rules_names_role,
+        .names_skill = rules_names_skill,
+        .userdata = j->rules,
+        .parts = &books_options(j->books)->tenant_ops->parts,
+        .options = books_options(j->books)->sync,
+        .now_usec = clock_steady_usec(),
+        .dates_usec = clock_date_usec(),
+    };
+    return planner_plan(&in, ret, e);
+}
+
+static bool is_started(const struct dossier *s)
+{
+    for (size_t i = 0; i < s->queue.n_items; i++)
+        if (s->queue.items[i]->state == OPERATION_STARTED ||
+            operation_is_unclear(s->queue.items[i]))
+            return true;
+    return false;
+}
+
+/* A revocation waits for no evaluation: it stands beside whatever else is in the queue, also
+ * beside what is under way, which decides when it may go. */
+static int revoke_beside(struct judge *j, struct dossier *s, struct error *e)
+{
+    struct planner_result plan = {0};
+    bool there = !s->verdict.revoked || !s->has_link || s->link.status != LINK_ACTIVE;
+    for (size_t i = 0; i < s->queue.n_items; i++)
+        there = there || s->queue.items[i]->revokes;
+    if (there)
+        return 0;
+    int r = plan_for(j, s, &plan, e);
+    for (size_t i = 0; i < plan.operations.n_items && r == 0; i++)
+        r = merge_beside(j->books, plan.operations.items[i], e);
+    planner_result_done(&plan);
+    if (r == 0)
+        books_hurry(j->books, s->entry_id);
+    return r;
+}
+
+static int look_at_revocation(struct judge *j, const char *entry_id, struct error *e)
+{
+    struct dossier s = {0};
+    int r = books_write(j->books, e);
+    if (r == 0)
+        r = run_join(j->books, "revocation", e);
+    if (r == 0)
+        r = dossier_load(&s, j->books, j->rules, entry_id, e);
+    if (r == 0)
+        r = revoke_beside(j, &s, e);
+    dossier_done(&s);
+    return r < 0 ? error_wrap(e, r, "looking at entry %s", entry_id) : 0;
+}
+
+/* Whoever has an operation in flight, or one that may have been carried out, is looked at again
+ * when its outcome is known: a plan from what was known before could forget what was done. */
+static int leave_for_later(struct judge *j, struct dossier *s, struct error *e)
+{
+    books_note_moved(j->books, s->entry_id);
+    s->person.dirty = false;
+    int r = revoke_beside(j, s, e);
+    if (r < 0)
+        return r;
+    return s->was_known ? person_store(books_state(j->books), &s->person, e) : 0;
+}
+
+/* The user keeps a login that one of the values still gives: a value that was added, or one
+ * that comes first now, is no rename. */
+static int keep_login(struct dossier *s, struct error *e)
+{
+    if (!s->has_link)
+        return 0;
+    for (size_t i = 0; i < s->verdict.other_logins.n_items; i++) {
+        const char *other = s->verdict.other_logins.items[i];
+        CLEANUP(freep) char *key = text_fold(other, strlen(other));
+        const struct source *source = &s->verdict.user->fields[USER_LOGIN].source;
+        if (!key)
+            return error_out_of_memory(e);
+        if (text_equal(key, s->link.login_key))
+            return user_set(s->verdict.user, USER_LOGIN, other, source) < 0
+                       ? error_out_of_memory(e)
+                       : 0;
+    }
+    return 0;
+}
+
+static int decide(struct judge *j, struct dossier *s, struct error *e)
+{
+    int r = 0;
+    if (s->verdict.user) {
+        r = keep_login(s, e);
+        if (r < 0)
+            return r;
+        const char *login = user_get(s->verdict.user, USER_LOGIN);
+        s->login_key = text_fold(login, strlen(login));
+        if (!s->login_key)
+            return error_out_of_memory(e);
+        r = claim_find(j->books, s, e);
+        if (s->looking)
+            books_note(j->books, WORK_GUARD); /* contact_evaluated() has somebody to look at */
+    } else if (!s->has_verdict && s->has_link) {
+        r = claim_find_successor(j->books, s, e);
+    }
+    struct planner_result plan = {0};
+    if (r == 0)
+        r = plan_for(j, s, &plan, e);
+    if (r == 0 && plan.wanted) { /* without what is withheld: nobody is made with it */
+        user_free(s->verdict.user);
+        s->verdict.user = TAKE(plan.wanted);
+    }
+    if (r == 0 && plan.bucket == PLANNER_BUCKET_FORGET) {
+        r = standing_forget(j->books, s, e);
+    } else if (r == 0) {
+        r = merge_queue(j->books, s, &plan.operations, e);
+        if (r == 0)
+            r = standing_keep(j->books, s, &plan, next_date(j, s), e);
+    }
+    planner_result_done(&plan);
+    return r;
+}
+
+static int look_at_person(struct judge *j, const char *entry_id, struct error *e)
+{
+    struct dossier s = {0};
+    int r = books_write(j->books, e);
+    if (r == 0)
+        r = dossier_load(&s, j->books, j->rules, entry_id, e);
+    if (r == 0)
+        r = is_started(&s) ? leave_for_later(j, &s, e) : decide(j, &s, e);
+    dossier_done(&s);
+    return r < 0 ? error_wrap(e, r, "looking at entry %s", entry_id) : 0;
+}
+
+bool judge_may(const struct judge *j)
+{
+    return !reading_is_under_way(j->reading) && reading_has_ended(j->reading) &&
+           (contact_is_listed(j->contact) || !books_options(j->books)->tenant);
+}
+
+int judge_revocations(struct judge *j, struct error *e)
+{
+    int r = 0;
+    struct string_list ids = reading_take_revocations(j->reading);
+    for (size_t i = 0; i < ids.n_items && r == 0; i++)
+        r = look_at_revocation(j, ids.items[i], e);
+    string_list_done(&ids);
+    return r;
+}
+
+static int note_ahead(struct judge *j, const struct string_list *ids, size_t n_first,
+                      struct error *e)
+{
+    if (contact_adoption_open(j->contact) || books_are_distrusted(j->books) ||
+        contact_other_tenant(j->contact))
+        return 0;
+    for (size_t i = 0; i < n_first && j->ahead.n_items < AHEAD_MAX; i++)
+        if (string_list_add(&j->ahead, ids->items[i]) < 0)
+            return error_out_of_memory(e);
+    return 0;
+}
+
+/* Everybody was looked at: when is somebody to be looked at again? */
+static int note_recheck(struct judge *j, uint64_t now, struct error *e)
+{
+    uint64_t next = 0;
+    j->has_looked = false;
+    int r = books_write(j->books, e);
+    if (r == 0)
+        r = person_mark_due(books_state(j->books), now, &next, e);
+    j->recheck_usec = next;
+    return r;
+}
+
+static int look_at_some(struct judge *j, struct string_list *ids, size_t *ret_first,
+                        struct error *e)
+{
+    int r =
+        rules_bind_groups(j->rules, e); /* also when nobody is dirty: a renamed group is said */
+    if (r == 0)
+        r = books_write(j->books, e);
+    if (r == 0)
+        r = mirror_mark_below(books_state(j->books), e);
+    if (r == 0)
+        r = person_next_dirty(books_state(j->books), PEOPLE_A_TURN, ids, ret_first, e);
+    if (r == 0 && ids->n_items)
+        r = run_join(j->books, "directory", e);
+    for (size_t i = 0; i < ids->n_items && r == 0; i++)
+        r = look_at_person(j, ids->items[i], e);
+    return r;
+}
+
+int judge_some(struct judge *j, bool plan_was_seen, bool *ret_more, bool *ret_ahead,
+               struct error *e)
+{
+    int r = 0;
+    size_t n_first = 0;
+    uint64_t now = clock_date_usec();
+    struct string_list ids = {0};
+    *ret_more = *ret_ahead = false;
+    if (!judge_may(j))
+        return 0;
+    if (j->recheck_usec && j->recheck_usec <= now) {
+        r = books_write(j->books, e);
+        if (r == 0)
+            r = person_mark_due(books_state(j->books), now, &j->recheck_usec, e);
+    }
+    if (r == 0)
+        r = look_at_some(j, &ids, &n_first, e);
+    if (r == 0 && plan_was_seen)
+        r = note_ahead(j, &ids, n_first, e);
+    *ret_more = ids.n_items > 0;
+    *ret_ahead = ids.n_items > n_first;
+    j->has_looked |= *ret_more;
+    string_list_done(&ids);
+    return r == 0 && !*ret_more && j->has_looked ? note_recheck(j, now, e) : r;
+}
+
+struct string_list judge_take_ahead(struct judge *j)
+{
+    struct string_list taken = j->ahead;
+    j->ahead = (struct string_list){0};
+    return taken;
+}
+
+uint64_t judge_due_usec(const struct judge *j)
+{
+    return judge_may(j) ? j->recheck_usec : 0;
+}
+
+int judge_explain(struct judge *j, const char *entry_id, struct verdict *ret, struct error *e)
+{
+    struct mirror_entry m = {0};
+    int r = mirror_load(books_state(j->books), entry_id, false, &m, e);
+    if (r == 0)
+        r = rules_bind_groups(j->rules, e);
+    if (r == 0)
+        r = rules_evaluate(j->rules, entry_id, m.entry, true, ret, e);
+    mirror_entry_done(&m);
+    return r;
+}
+
+int judge_new(struct judge **ret, struct books *b, struct rules *rules, struct reading *reading,
+              const struct contact *contact, struct error *e)
+{
+    struct judge *j = calloc(1, sizeof(*j));
+    if (!j)
+        return error_out_of_memory(e);
+    *j = (struct judge){.books = b, .rules = rules, .reading = reading, .contact = contact};
+    *ret = j;
+    return 0;
+}
+
+struct judge *judge_free(struct judge *j)
+{
+    if (!j)
+        return NULL;
+    string_list_done(&j->ahead);
+    free(j);
+    return NULL;
+}
+
+int judge_start(struct judge *j, struct error *e)
+{
+    int r = books_write(j->books, e);
+    return r < 0
+               ? r
+               : person_mark_due(books_state(j->books), clock_date_usec(), &j->recheck_usec, e);
+}

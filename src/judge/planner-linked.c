@@ -1,0 +1,273 @@
+/*
+ * Whoever is linked: changed, renamed, disabled, enabled, deleted in time; and whose access
+ * must end at once.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "judge/planner-internal.h"
+#include "judge/planner.h"
+#include "model/part.h"
+
+static int plan_disable(const struct planner_input *in, struct planner_result *r,
+                        const char *why, uint64_t due_usec, struct operation **ret)
+{
+    struct operation *o = NULL;
+    int rc = plan_add(in, r, OPERATION_DISABLE, in->login, why, &o);
+    if (rc == 0)
+        rc = operation_add_change(o, "disabled", "false", "true",
+                                  in->wanted ? &in->wanted->disabled_source : NULL);
+    if (rc == 0)
+        o->not_before_usec = due_usec;
+    if (ret)
+        *ret = o;
+    return rc;
+}
+
+/* Whoever left: disable after the grace time, delete after a longer one. */
+static int plan_leaver(const struct planner_input *in, struct planner_result *r)
+{
+    const struct sync_options *options = in->options;
+    char why[768];
+    snprintf(why, sizeof(why), "%s: %s",
+             in->presence == PLANNER_GONE ? "gone from the directory" : "no longer a user",
+             in->sentence ? text_without_heading(in->sentence, in->dn) : "no reason known");
+    r->bucket = PLANNER_BUCKET_LEAVING;
+    r->leaving_usec = in->leaving_usec ? in->leaving_usec : in->now_usec;
+    r->started_leaving = !in->leaving_usec;
+    struct operation *o = NULL;
+    bool ours = in->disabled_by_us || in->disabled_as_dormant;
+    int rc = 0;
+    if (in->link == PLANNER_ACTIVE) {
+        rc = plan_disable(in, r, why, r->leaving_usec + options->leave_grace_usec, &o);
+    } else if (in->link == PLANNER_DISABLED && ours && options->delete_after_usec) {
+        /* Who was disabled, or made disabled, long before does not go at once. */
+        uint64_t since =
+            in->disabled_usec > r->leaving_usec ? in->disabled_usec : r->leaving_usec;
+        rc = plan_add(in, r, OPERATION_DELETE, in->login, why, &o);
+        if (rc == 0)
+            o->not_before_usec = since + options->delete_after_usec;
+    } else if (in->link == PLANNER_DELETED && in->presence == PLANNER_GONE) {
+        r->bucket = PLANNER_BUCKET_FORGET;
+    }
+    if (rc == 0 && o && in->successor_sentence)
+        rc = plan_wait(o, OPERATION_HELD, REASON_RELINK, REASON_RELINK, in->successor_sentence,
+                       in->now_usec);
+    return rc;
+}
+
+/* Whose access must end now: no grace, no doubt, and nothing else for that person. It needs the
+ * link alone; who left otherwise goes on leaving, and is deleted in time. */
+int plan_revoked(const struct planner_input *in, struct planner_result *r)
+{
+    char source[384], why[512];
+    struct operation *o = NULL;
+    if (in->presence == PLANNER_SKIPPED) {
+        r->bucket = PLANNER_BUCKET_LEAVING;
+        r->leaving_usec = in->leaving_usec ? in->leaving_usec : in->now_usec;
+        r->started_leaving = !in->leaving_usec;
+    }
+    if (in->link != PLANNER_ACTIVE)
+        return in->presence == PLANNER_SKIPPED ? plan_leaver(in, r) : 0;
+    if (in->presence != PLANNER_SKIPPED)
+        r->bucket = PLANNER_BUCKET_PENDING;
+    snprintf(why, sizeof(why), "revoked: %s",
+             source_text(in->revoke_source, source, sizeof(source)));
+    int rc = plan_add(in, r, OPERATION_DISABLE, in->login, why, &o);
+    if (rc == 0)
+        rc = operation_add_change(o, "disabled", "false", "true", in->revoke_source);
+    if (rc == 0)
+        o->revokes = true;
+    return rc;
+}
+
+static int plan_rename(const struct planner_input *in, struct planner_result *r)
+{
+    const char *login = user_get(in->wanted, USER_LOGIN);
+    if (text_equal_fold(login, in->login))
+        return 0; /* a difference in case alone is the same account */
+    struct operation *o;
+    char why[768];
+    snprintf(why, sizeof(why),
+             in->renamed_there
+                 ? "somebody renamed the user at the tenant; the directory gives the login %s"
+                 : "the directory now gives the login %s",
+             login);
+    int rc = plan_add(in, r, OPERATION_RENAME, in->login, why, &o);
+    if (rc == 0)
+        rc = operation_add_change(o, user_field_name(USER_LOGIN), in->login, login,
+                                  &in->wanted->fields[USER_LOGIN].source);
+    if (rc < 0)
+        return rc;
+    char cause[512];
+    snprintf(cause, sizeof(cause), "login:%s", login);
+    if (in->claim != PLANNER_LOGIN_FREE)
+        return plan_wait(o, OPERATION_HELD,
+                         in->claim == PLANNER_LOGIN_SHARED ? REASON_LOGIN_SHARED
+                                                           : REASON_CONFLICT,
+                         cause, in->claim_sentence, in->now_usec);
+    if (in->renamed_there && in->options->on_drift == DRIFT_REPORT)
+        return plan_wait(
+            o, OPERATION_HELD, REASON_RENAME_POLICY, "renamed-there",
+            "somebody renamed the user at the tenant and [lifecycle] drift = report: rename it "
+            "back there, give the entry that login, or set drift = repair",
+            in->now_usec);
+    if (in->options->on_rename == ON_RENAME_HOLD)
+        return plan_wait(
+            o, OPERATION_HELD, REASON_RENAME_POLICY, "rename-policy",
+            "the login changed in the directory and [lifecycle] on_rename = hold: rename "
+            "the user at the tenant, or set on_rename = rename",
+            in->now_usec);
+    return 0;
+}
+
+/* The login is plan_rename()'s. */
+static int plan_part(const struct planner_input *in, struct planner_result *r,
+                     const struct part *part)
+{
+    struct operation *o;
+    bool ruled = part->writes & PART_FIELD(USER_TEAM);
+    int rc = plan_add(in, r, part->kind, in->login,
+                      ruled ? "the rules give other values than the tenant holds"
+                            : "the directory gives other values than the tenant holds",
+                      &o);
+    for (int f = USER_FIRST_NAME; f < USER_N_FIELDS && rc == 0; f++)
+        if (part->writes & PART_FIELD(f))
+            rc = plan_diff_field(in, o, (enum user_field)f);
+    if (rc == 0 && (part->writes & PART_SKILLS))
+        rc = plan_diff_skills(in, o);
+    if (rc == 0 && (part->writes & PART_ROLES))
+        rc = plan_diff_roles(in, o);
+    if (rc == 0)
+        plan_drop_if_empty(r, o);
+    return rc;
+}
+
+static int plan_updates(const struct planner_input *in, struct planner_result *r)
+{
+    int rc = 0;
+    for (size_t i = 0; i < in->parts->n_items && rc == 0; i++)
+        rc = plan_part(in, r, &in->parts->items[i]);
+    return rc;
+}
+
+static int plan_enable(const struct planner_input *in, struct planner_result *r,
+                       struct operation **ret)
+{
+    struct operation *o = NULL;
+    int rc = plan_add(in, r, OPERATION_ENABLE, in->login,
+                      in->leaving_usec ? "returned to the directory's users"
+                                       : "not, or no longer, disabled in the directory",
+                      &o);
+    *ret = o;
+    return rc < 0 ? rc
+                  : operation_add_change(o, "disabled", "true", "false",
+                                         &in->wanted->disabled_source);
+}
+
+/* Whoever is enabled again has lost what is no longer theirs before: an enabled user with last
+ * year's roles is a danger, however short. */
+static int enable_after_losses(const struct planner_input *in, struct planner_result *r,
+                               struct operation *enable)
+{
+    for (size_t i = 0; i < r->operations.n_items; i++) {
+        const struct operation *o = r->operations.items[i];
+        for (size_t j = 0; j < o->n_changes; j++)
+            if (!strncmp(o->changes[j].field, "role:", 5) && !o->changes[j].to)
+                return plan_wait(
+                    enable, OPERATION_HELD, REASON_ROLES_FIRST, REASON_ROLES_FIRST,
+                    "the user has roles that are no longer theirs: enabled as soon as those are "
+                    "taken away",
+                    in->now_usec);
+    }
+    return 0;
+}
+
+static bool is_dormant(const struct planner_input *in)
+{
+    uint64_t after = in->options->dormant_after_usec;
+    return after && in->link == PLANNER_ACTIVE && in->used_usec &&
+           in->used_usec + after <= in->dates_usec;
+}
+
+/* Reported, or disabled, beside whatever else is to be done. */
+static int plan_dormant(const struct planner_input *in, struct planner_result *r)
+{
+    char why[200], when[CLOCK_TEXT_SIZE];
+    struct operation *o;
+    bool disables = in->options->dormant == DORMANT_DISABLE;
+    snprintf(why, sizeof(why), "nobody logged in as this user since %.10s",
+             clock_format(when, in->used_usec));
+    int rc = plan_add(in, r, disables ? OPERATION_DISABLE : OPERATION_UPDATE, in->login, why, &o);
+    if (rc == 0 && disables) {
+        o->dormant = true;
+        return operation_add_change(o, "disabled", "false", "true", NULL);
+    }
+    return rc < 0 ? rc
+                  : plan_wait(o, OPERATION_HELD, REASON_DORMANT, REASON_DORMANT,
+                              "nobody logged in as this user for [lifecycle] dormant_after: ask "
+                              "whether it is needed, or set dormant = disable",
+                              in->now_usec);
+}
+
+/* A linked person whom the rules still want. */
+static int plan_member(const struct planner_input *in, struct planner_result *r)
+{
+    r->returned = in->leaving_usec != 0;
+    struct operation *enable = NULL;
+    int rc = 0;
+    if (in->vanished && !in->wanted->disabled)
+        return plan_hold_person(
+            in, r, in->login, REASON_USER_GONE, "users", "gone",
+            "the user is not at the tenant any more and [lifecycle] drift = report: "
+            "restore it there, take the person out of the rules, or set drift = repair");
+    if (in->wanted->disabled) {
+        if (in->link == PLANNER_ACTIVE) {
+            char source[384], why[512];
+            snprintf(why, sizeof(why), "disabled in the directory: %s",
+                     source_text(&in->wanted->disabled_source, source, sizeof(source)));
+            rc = plan_disable(in, r, why, in->now_usec, NULL);
+        }
+    } else {
+        /* Disabled by somebody at the tenant: theirs to undo; the sweep reports it as drift. */
+        if (in->link == PLANNER_DISABLED && in->disabled_by_us && !in->start_usec)
+            rc = plan_enable(in, r, &enable);
+        if (rc == 0)
+            rc = plan_rename(in, r);
+        if (rc == 0)
+            rc = plan_updates(in, r);
+        if (rc == 0 && is_dormant(in))
+            rc = plan_dormant(in, r);
+        if (rc == 0 && enable)
+            rc = enable_after_losses(in, r, enable);
+    }
+    r->bucket = r->operations.n_items ? PLANNER_BUCKET_PENDING : PLANNER_BUCKET_UNCHANGED;
+    return rc;
+}
+
+int plan_linked(const struct planner_input *in, struct planner_result *r)
+{
+    char sentence[768];
+    switch (in->presence) {
+    case PLANNER_WANTED: return plan_member(in, r);
+    case PLANNER_SKIPPED:
+    case PLANNER_GONE: return plan_leaver(in, r);
+    case PLANNER_INVALID:
+    default:
+        r->leaving_usec = 0;
+        if (in->vanished_attribute)
+            return plan_hold_person(in, r, in->login, REASON_ATTRIBUTE_VANISHED, "attribute",
+                                    in->vanished_attribute,
+                                    plan_vanished_sentence(in, sentence, sizeof(sentence)));
+        return plan_hold_person(in, r, in->login, REASON_ENTRY_INVALID, "entry", in->dn,
+                                in->sentence ? in->sentence : "");
+    }
+}

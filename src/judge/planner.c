@@ -1,0 +1,156 @@
+/*
+ * Compares what is wanted for one person with what is known and says which operations are due.
+ * It does not decide whether they may run (guard) nor when they are tried again (executor).
+ * What is in doubt is held here, so that nothing in doubt ever reaches the guard as ready.
+ */
+#include "config.h"
+
+#include "judge/planner.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "judge/planner-internal.h"
+#include "judge/withhold.h"
+
+/* What cannot be trusted waits: losses while a rule's group is missing, everything while an
+ * attribute has vanished from too many people at once. */
+static int hold_doubtful(const struct planner_input *in, struct planner_result *r)
+{
+    for (size_t i = 0; i < r->operations.n_items; i++) {
+        struct operation *o = r->operations.items[i];
+        char cause[512], sentence[768];
+        int rc = 0;
+        if (o->state != OPERATION_READY)
+            continue;
+        if (in->group_missing && planner_takes_away(o)) {
+            snprintf(cause, sizeof(cause), "group:%s", in->group_missing);
+            snprintf(
+                sentence, sizeof(sentence),
+                "the group %s of a rule is not to be seen, so nobody loses anything for it: "
+                "restore the group, or correct the rule",
+                in->group_missing);
+            rc = plan_wait(o, OPERATION_HELD, REASON_GROUP_MISSING, cause, sentence,
+                           in->now_usec);
+        } else if (in->vanished_attribute) {
+            snprintf(cause, sizeof(cause), "attribute:%s", in->vanished_attribute);
+            rc =
+                plan_wait(o, OPERATION_PARKED, REASON_ATTRIBUTE_VANISHED, cause,
+                          plan_vanished_sentence(in, sentence, sizeof(sentence)), in->now_usec);
+        } else if (in->state_restored) {
+            rc = plan_wait(
+                o, OPERATION_PARKED, REASON_STATE_RESTORED, REASON_STATE_RESTORED,
+                "an older copy of the state file was restored, so what was done since is not "
+                "known: look at the plan and approve it",
+                in->now_usec);
+        }
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* What the entry itself says goes on: to be disabled needs no name. */
+static bool is_in_doubt(const struct planner_input *in)
+{
+    if (!in->twin || in->presence == PLANNER_GONE)
+        return false;
+    if (in->presence == PLANNER_WANTED)
+        return !(in->wanted->disabled && in->link == PLANNER_ACTIVE);
+    return in->link != PLANNER_UNLINKED;
+}
+
+/* One cause for both, whichever is looked at. */
+static int hold_twin(const struct planner_input *in, struct planner_result *r)
+{
+    bool first = strcmp(in->dn, in->twin) < 0;
+    char sentence[1400];
+    snprintf(sentence, sizeof(sentence),
+             "the directory holds %s and %s, and rosterd cannot tell the two names apart, so "
+             "neither gets what a group gives: rename one of them",
+             first ? in->dn : in->twin, first ? in->twin : in->dn);
+    r->leaving_usec = 0;
+    return plan_hold_person(
+        in, r, in->link == PLANNER_UNLINKED ? user_get(in->wanted, USER_LOGIN) : in->login,
+        REASON_NAME_SHARED, "name", first ? in->dn : in->twin, sentence);
+}
+
+/* Another tenant than the state's: nobody is made there before a person says so. */
+static int hold_newcomer(const struct planner_input *in, struct planner_result *r)
+{
+    for (size_t i = 0; i < r->operations.n_items; i++)
+        if (r->operations.items[i]->state == OPERATION_READY &&
+            plan_wait(r->operations.items[i], OPERATION_PARKED, REASON_OTHER_TENANT,
+                      REASON_OTHER_TENANT, in->other_tenant, in->now_usec) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
+static int plan(const struct planner_input *in, struct planner_result *ret, struct error *e);
+
+/* Roles that conflict are planned apart from everything else, which goes on. */
+int planner_plan(const struct planner_input *in, struct planner_result *ret, struct error *e)
+{
+    struct planner_result held = {0};
+    struct planner_input rest = *in;
+    int rc = withhold_roles(in, &held, e);
+    if (rc == 0 && held.wanted)
+        rest.wanted = held.wanted;
+    if (rc == 0)
+        rc = plan(&rest, ret, e);
+    if (rc == 0 && held.wanted && ret->bucket != PLANNER_BUCKET_SKIPPED) {
+        ret->wanted = TAKE(held.wanted);
+        if (!ret->code) {
+            ret->bucket = PLANNER_BUCKET_HELD;
+            ret->code = REASON_ROLE_CONFLICT;
+        }
+        for (size_t i = 0; i < held.operations.n_items && rc == 0; i++)
+            rc = operation_list_add(&ret->operations, TAKE(held.operations.items[i]));
+        if (rc < 0) {
+            planner_result_done(ret);
+            error_out_of_memory(e);
+        }
+    }
+    planner_result_done(&held);
+    return rc;
+}
+
+static int plan(const struct planner_input *in, struct planner_result *ret, struct error *e)
+{
+    struct planner_result r = {.bucket = PLANNER_BUCKET_UNCHANGED};
+    int rc = 0;
+    bool linked = in->link == PLANNER_ACTIVE || in->link == PLANNER_DISABLED;
+    bool left = in->presence == PLANNER_SKIPPED || in->presence == PLANNER_GONE;
+    if (linked && in->revoked) {
+        rc = plan_revoked(in, &r);
+    } else if (!in->revoked && is_in_doubt(in)) {
+        rc = hold_twin(in, &r);
+    } else if (linked || (in->link == PLANNER_DELETED && left)) {
+        rc = plan_linked(in, &r);
+    } else if (in->presence == PLANNER_WANTED && in->revoked) {
+        r.bucket = PLANNER_BUCKET_SKIPPED;
+        r.code = REASON_REVOKED;
+    } else if (in->presence == PLANNER_WANTED) {
+        rc = plan_newcomer(in, &r);
+    } else {
+        r.bucket =
+            in->presence == PLANNER_GONE ? PLANNER_BUCKET_FORGET : PLANNER_BUCKET_SKIPPED;
+        r.code = in->code;
+    }
+    if (rc == 0 && linked && !in->revoked)
+        rc = hold_doubtful(in, &r);
+    else if (rc == 0 && !linked && in->other_tenant)
+        rc = hold_newcomer(in, &r);
+    if (rc < 0) {
+        planner_result_done(&r);
+        return error_out_of_memory(e);
+    }
+    *ret = r;
+    return 0;
+}

@@ -1,0 +1,142 @@
+/*
+ * The planner: what is wanted for one person and what is known of them in, operations out.
+ * Pure: no I/O, no clock of its own, no state. The same input gives the same operations, so a
+ * plan can be shown before it runs.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "books/options.h"
+#include "judge/conflict.h"
+#include "model/operation.h"
+#include "model/user.h"
+
+struct error;
+struct parts;
+
+enum planner_presence {
+    PLANNER_WANTED = 1,  /* the rules give a user */
+    PLANNER_SKIPPED = 2, /* in the directory, but no user */
+    PLANNER_INVALID =
+        3, /* would be a user, but a value cannot be used: never taken for absent */
+    PLANNER_GONE =
+        4, /* no longer in the directory, as proven by a whole read or said by the server */
+};
+
+enum planner_link_status {
+    PLANNER_UNLINKED = 0,
+    PLANNER_ACTIVE = 1,
+    PLANNER_DISABLED = 2,
+    PLANNER_DELETED = 3
+};
+
+/* Who else has a claim on the wanted login. */
+enum planner_claim {
+    PLANNER_LOGIN_FREE = 0,
+    PLANNER_LOGIN_SHARED = 1, /* another person wants it too: neither gets it */
+    PLANNER_LOGIN_LINKED =
+        2, /* another person's account has it, and that person is still here */
+    PLANNER_LOGIN_LEFT_SAME =
+        3, /* it belonged to an entry that is gone, with this mail or name: T32 */
+    PLANNER_LOGIN_LEFT_OTHER = 4, /* … and with neither: another person of that login, T33 */
+    PLANNER_LOGIN_AT_TENANT = 5,  /* exists at the tenant and no link claims it */
+    PLANNER_MAIL_AT_TENANT =
+        6, /* an unclaimed user at the tenant has this mail under another login */
+    PLANNER_LIKE_AT_TENANT = 7, /* … or the name or extension of the user who vanished there */
+};
+
+struct planner_input {
+    const char *entry_id, *dn;
+    enum planner_presence presence;
+    const char *code, *sentence; /* why skipped, invalid or gone */
+    const struct user *wanted;   /* PLANNER_WANTED */
+    bool revoked;                /* [lifecycle] revoke_when holds */
+    const struct source *revoke_source;
+    uint64_t start_usec; /* [user] starts_at; 0: not known, or past */
+    const struct source *start_source;
+    struct conflicts conflicts;
+    const char
+        *group_missing; /* DN of a rule's group that is missing: losses are in doubt; or NULL */
+    const char *vanished_attribute; /* an attribute that vanished from too many at once, here
+                                       too; or NULL */
+
+    const char *twin; /* DN of another entry that counts as the same name, so that neither can
+                         be told to be a group's member; or NULL */
+
+    enum planner_link_status link;
+    const char *login;        /* of the link */
+    const struct user *known; /* of the link */
+    const struct user
+        *granted; /* roles and skills that rosterd gave; only those lists are used */
+    const struct user *quirks; /* what the tenant did by itself; NULL: nothing */
+    bool disabled_by_us;
+    bool disabled_as_dormant; /* by us, and a person's to enable */
+    uint64_t used_usec;     /* since when nobody logged in, as far as it is known; 0: not known */
+    bool vanished;          /* the verification did not find the user at the tenant */
+    bool maybe_renamed;     /* … and whether it was renamed there cannot be told */
+    bool renamed_there;     /* `login` was given by somebody at the tenant */
+    uint64_t leaving_usec;  /* since when; 0: not leaving */
+    uint64_t disabled_usec; /* when we disabled */
+
+    enum planner_claim claim;
+    const char *claim_sentence; /* names the other person or login */
+    bool state_restored;        /* the state is an older copy: what is known may not be so */
+    const char *other_tenant;   /* a sentence: the state belongs to another tenant; or NULL */
+    const char *successor_sentence; /* gone, and a new entry is the same person; or NULL */
+    bool adoption_open;             /* first contact is not approved yet */
+    bool looking;                   /* the user to adopt was not looked at yet */
+    const struct user *found;       /* what it looked like; NULL: not known */
+
+    /* May rosterd take this role or skill away? True when a rule names it. */
+    bool (*names_role)(const char *role, void *userdata);
+    bool (*names_skill)(const char *skill, void *userdata);
+    void *userdata;
+
+    const struct parts *parts; /* of the tenant */
+    const struct sync_options *options;
+    uint64_t now_usec;
+    uint64_t dates_usec; /* by which dates fall due */
+};
+
+enum planner_bucket { /* where the person stands if no operation is carried out */
+    PLANNER_BUCKET_UNCHANGED = 1,
+    PLANNER_BUCKET_PENDING = 2, /* an operation is due */
+    PLANNER_BUCKET_LEAVING = 3,
+    PLANNER_BUCKET_SKIPPED = 4,
+    PLANNER_BUCKET_HELD = 5,
+    PLANNER_BUCKET_FORGET =
+        6, /* gone, and nothing is left to do: person and tombstone can be forgotten */
+};
+
+struct planner_result {
+    struct operation_list operations;
+    struct user
+        *wanted; /* the wanted user without the roles that are withheld; NULL: as it was */
+    enum planner_bucket bucket;
+    const char *code;      /* SKIPPED, HELD: borrowed from the input or a literal */
+    uint64_t leaving_usec; /* to be kept in the link: 0 when the person is not leaving */
+    bool started_leaving, returned;
+};
+void planner_result_done(struct planner_result *r);
+
+/* 0 or -ENOMEM. *ret is written only on success. */
+int planner_plan(const struct planner_input *in, struct planner_result *ret, struct error *e);
+
+/* Of `changes`, does any take something away (team, role, skill, level)? */
+bool planner_takes_away(const struct operation *o);
+/* Have the two users the same mail, or the same first and last name? What links an existing
+ * account. */
+bool planner_same_person(const struct user *a, const struct user *b);
+
+/* May this user be adopted only with a person's approval? Yes unless the mail is the same, and
+ * always when it has a privileged role. */
+bool planner_adoption_needs_approval(const struct user *wanted, const struct user *found,
+                                     const struct sync_options *options);
+/* What follows from adopting `found`, as changes of `o`; -ENOMEM. */
+int planner_adoption_changes(const struct planner_input *in, const struct user *found,
+                             struct operation *o);
+/* The privileged role among the user's, or NULL. Names are compared as the tenant does, without
+ * case. */
+const char *planner_privileged_role(const struct user *u, const struct sync_options *options);

@@ -1,0 +1,157 @@
+/*
+ * What is kept of a person once it is planned: where the person stands, since when it leaves,
+ * and who else is in another position because of it.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "audit/audit.h"
+#include "judge/judge-internal.h"
+
+static int audit_person(struct books *b, const char *event, const struct dossier *s,
+                        const char *code, const char *sentence, struct error *e)
+{
+    struct audit_row row = {
+        .event = event,
+        .entry_id = s->entry_id,
+        .dn = dossier_dn(s),
+        .login = s->has_link ? s->link.login
+                             : (s->verdict.user ? user_get(s->verdict.user, USER_LOGIN) : NULL),
+        .code = code,
+        .sentence = sentence,
+    };
+    return books_audit(b, &row, e);
+}
+
+static int update_leaving(struct books *b, struct dossier *s, const struct planner_result *plan,
+                          struct error *e)
+{
+    if (!s->has_link || s->link.leaving_usec == plan->leaving_usec)
+        return 0;
+    const char *sentence = dossier_sentence(s);
+    int r = 0;
+    if (plan->started_leaving)
+        r = audit_person(b, "leave", s, s->verdict.code ? s->verdict.code : "gone", sentence,
+                         e);
+    else if (plan->returned)
+        r = audit_person(b, "return", s, NULL, "wanted again", e);
+    s->link.leaving_usec = plan->leaving_usec;
+    free(s->link.leaving_why);
+    s->link.leaving_why = plan->leaving_usec && sentence ? strdup(sentence) : NULL;
+    return r < 0 ? r : link_store(books_state(b), &s->link, e);
+}
+
+static enum person_verdict person_verdict_of(enum planner_presence p)
+{
+    switch (p) {
+    case PLANNER_WANTED: return PERSON_USER;
+    case PLANNER_SKIPPED: return PERSON_SKIP;
+    case PLANNER_INVALID: return PERSON_INVALID;
+    case PLANNER_GONE: return PERSON_GONE;
+    }
+    return PERSON_UNKNOWN;
+}
+
+/* Where the person stands once the operations of the plan are carried out; what waits is seen
+ * in the queue. */
+static enum person_bucket standing_of(const struct planner_result *plan)
+{
+    switch (plan->bucket) {
+    case PLANNER_BUCKET_LEAVING: return BUCKET_LEAVING;
+    case PLANNER_BUCKET_SKIPPED:
+    case PLANNER_BUCKET_FORGET: return BUCKET_SKIPPED;
+    case PLANNER_BUCKET_UNCHANGED:
+    case PLANNER_BUCKET_PENDING:
+    case PLANNER_BUCKET_HELD: return BUCKET_UNCHANGED;
+    }
+    return BUCKET_FAILED;
+}
+
+/* Whoever shares the old or the new login is in another position now. */
+static int wake_sharing(struct books *b, const char *entry_id, const char *key, struct error *e)
+{
+    if (!key)
+        return 0;
+    struct string_list others = {0};
+    int r = person_sharing_login(books_state(b), key, entry_id, &others, e);
+    for (size_t i = 0; i < others.n_items && r == 0; i++)
+        r = person_mark_dirty(books_state(b), others.items[i], e);
+    string_list_done(&others);
+    return r;
+}
+
+/* Whoever left may not be removed while somebody with the same login may be that person. */
+static int wake_holder(struct books *b, const char *entry_id, const char *key, struct error *e)
+{
+    struct link holder = {0};
+    int r = key ? link_load_by_login(books_state(b), key, &holder, e) : STATE_NONE;
+    if (r == 0 && !text_equal(holder.entry_id, entry_id))
+        r = person_mark_dirty(books_state(b), holder.entry_id, e);
+    link_done(&holder);
+    return r < 0 ? r : 0;
+}
+
+static int store_person(struct books *b, struct dossier *s, const struct planner_result *plan,
+                        uint64_t recheck_usec, struct error *e)
+{
+    enum planner_presence presence = dossier_presence(s);
+    CLEANUP(freep)
+    char *wanted = presence == PLANNER_WANTED ? user_to_json(s->verdict.user, false) : NULL;
+    struct person p = {
+        .entry_id = (char *)s->entry_id,
+        .dn = (char *)dossier_dn(s),
+        .verdict = person_verdict_of(presence),
+        .wanted = wanted,
+        .login_key = s->login_key,
+        .code = plan->code ? (char *)plan->code : s->verdict.code,
+        .sentence = (char *)dossier_sentence(s),
+        .recheck_usec = recheck_usec,
+        .standing = standing_of(plan),
+        .standing_code = plan->bucket == PLANNER_BUCKET_SKIPPED ? (char *)plan->code : NULL,
+        .run = books_run(b),
+        .dirty = false,
+    };
+    int r = 0;
+    bool skip_is_new =
+        p.standing == BUCKET_SKIPPED && (s->person.standing != BUCKET_SKIPPED ||
+                                         !text_equal(s->person.standing_code, p.standing_code));
+    if (skip_is_new)
+        r = audit_person(b, "skip", s, plan->code, p.sentence, e);
+    if (r == 0)
+        r = person_store(books_state(b), &p, e);
+    if (r == 0 && !text_equal(s->person.login_key, s->login_key)) {
+        r = wake_sharing(b, s->entry_id, s->person.login_key, e);
+        if (r == 0)
+            r = wake_sharing(b, s->entry_id, s->login_key, e);
+        if (r == 0)
+            r = wake_holder(b, s->entry_id, s->person.login_key, e);
+        if (r == 0)
+            r = wake_holder(b, s->entry_id, s->login_key, e);
+    }
+    return r;
+}
+
+int standing_forget(struct books *b, struct dossier *s, struct error *e)
+{
+    int r = 0;
+    for (size_t i = 0; i < s->queue.n_items && r == 0; i++)
+        r = queue_remove(books_state(b), s->queue.items[i]->number, e);
+    if (r == 0 && s->has_link)
+        r = link_remove(books_state(b), s->entry_id, e);
+    if (r == 0)
+        r = wake_sharing(b, s->entry_id, s->person.login_key, e);
+    if (r == 0)
+        r = wake_holder(b, s->entry_id, s->person.login_key, e);
+    if (r == 0)
+        r = person_forget(books_state(b), s->entry_id, e);
+    return r < 0 ? r : mirror_forget(books_state(b), s->entry_id, e);
+}
+
+int standing_keep(struct books *b, struct dossier *s, const struct planner_result *plan,
+                  uint64_t recheck_usec, struct error *e)
+{
+    int r = update_leaving(b, s, plan, e);
+    return r < 0 ? r : store_person(b, s, plan, recheck_usec, e);
+}

@@ -1,5 +1,0 @@
-/* How long it takes from the directory's word to the request. */
-#pragma once
-#include "sync/engine-types.h"
-
-void lag_count(struct lag *l, uint64_t usec);
