@@ -272,7 +272,7 @@ static void render_release(struct output *o, const json_t *answer)
     }
 }
 
-/* Of a look at another configuration, or of a dry run: nothing of it happens, or can be approved. */
+/* Of another configuration, or of a dry run: nothing of it happens, or can be approved. */
 static bool is_look(const json_t *answer)
 {
     return !member_text(answer, "hash");
