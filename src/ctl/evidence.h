@@ -32,6 +32,7 @@ extern const struct evidence_list evidence_lists[AUDIT_LISTS];
 extern const char *const evidence_column_names[EVIDENCE_COLUMNS];
 extern const char *const evidence_haste_names[AUDIT_HASTES];
 /* One cell's text, in place of what is in the buffer. */
+void evidence_time(struct buffer *b, const json_t *view);
 void evidence_cell(struct buffer *b, const json_t *view, const json_t *approval,
                    enum evidence_column column);
 /* "1.2 s", "3 min", "2 h"; what is shown of a delay. */
@@ -72,5 +73,6 @@ void evidence_text_row(struct evidence *v, enum audit_list list, const json_t *v
 /* Text between tags or in quotes. */
 void html_escape(struct buffer *b, const char *text);
 /* One row of a table on the page. */
+void html_chart(struct buffer *b, const json_t *days);
 void html_row(struct buffer *b, const struct evidence_list *l, const json_t *view,
               const json_t *approval, struct buffer *room);

@@ -198,7 +198,7 @@ static int decide(struct judge *j, struct dossier *s, struct error *e)
         user_free(s->verdict.user);
         s->verdict.user = TAKE(plan.wanted);
     }
-    if (r == 0 && plan.bucket == PLANNER_BUCKET_FORGET) {
+    if (r == 0 && plan.forget) {
         r = standing_forget(j->books, s, e);
     } else if (r == 0) {
         r = merge_queue(j->books, s, &plan.operations, e);

@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "model/entry.h"
+#include "model/standing.h"
 #include "model/user.h"
 
 struct error;
@@ -82,12 +83,6 @@ struct membership {
         *via; /* nested: display DN of the group that holds the person directly; else NULL */
 };
 
-enum verdict_kind {
-    VERDICT_USER = 1, /* a wanted user */
-    VERDICT_SKIP = 2, /* in the directory, but no user: out of scope, or no rule gives a team */
-    VERDICT_INVALID =
-        3, /* would be a user, but a value cannot be used: never taken for absent */
-};
 /* Stable reason codes of VERDICT_SKIP and VERDICT_INVALID. */
 #define SKIP_OUT_OF_SCOPE       "out-of-scope"
 #define SKIP_NO_TEAM            "no-team"
