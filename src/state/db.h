@@ -30,6 +30,9 @@ struct seen {
     size_t n_words;
 };
 
+#define ID_TEXT_SIZE 37 /* a UUID and NUL */
+#define ID_SIZE      16
+
 #define STMT_CACHE_SIZE 512 /* a power of two, well above the number of statements */
 
 struct schema;
@@ -67,6 +70,11 @@ struct state {
     int wal_pages;                 /* as of the last commit */
     int64_t trail_exported;        /* known to be in the audit file, not yet noted here; 0 */
     struct trail_known trail_known;
+    int64_t shape_n; /* of shape_names, which was asked for last; 0: none since the last rollback */
+    struct buffer shape_names;
+    /* There is no entry of this id, while this many rows were changed. */
+    char absent[ID_TEXT_SIZE];
+    int absent_changes;
     struct buffer trail_pending; /* lines of this transaction that are not written yet */
     struct audit_memory *audit;    /* borrowed: what the audit's composer remembers */
     uint64_t trail_epoch;          /* another one after each rollback */
@@ -77,9 +85,6 @@ struct state {
 };
 
 #define STMT_ROW 1 /* positive answer of stmt_step() */
-
-#define ID_TEXT_SIZE 37 /* a UUID and NUL */
-#define ID_SIZE      16
 
 struct stmt {
     struct state *state;

@@ -26,18 +26,19 @@ int identity_run(struct stmt *q, const char *id, struct error *e)
 int identity_get(struct state *s, const char *id, int64_t *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT n FROM identity WHERE id = ?1", e);
+    int r = identity_note(s, id, e);
 
+    if (r == 0 && sqlite3_changes(s->db) > 0) {
+        *ret = sqlite3_last_insert_rowid(s->db);
+        return 0;
+    }
+    if (r == 0)
+        r = stmt_prepare(&q, s, "SELECT n FROM identity WHERE id = ?1", e);
     if (r < 0)
         return r;
     stmt_bind_id(q, 1, id);
     r = stmt_step(q, e);
     if (r == STMT_ROW)
         *ret = stmt_int(q, 0);
-    if (r != 0)
-        return r < 0 ? r : 0;
-    r = identity_note(s, id, e);
-    if (r == 0)
-        *ret = sqlite3_last_insert_rowid(s->db);
-    return r;
+    return r < 0 ? r : 0;
 }

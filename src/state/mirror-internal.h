@@ -21,9 +21,19 @@
     "ORDER BY m.kind, a.key"
 #define CONTENT_SIZE 16 /* bytes of the digest of what an entry holds */
 
-/* The row of `name`; a new one, spelt so, if there is none. *ret_spelt: it is spelt so. */
+/* The row of `name`; a new one, spelt so, if there is none. */
+struct name {
+    int64_t n;
+    bool as_spelt; /* the row is spelt as it was asked for */
+    bool is_new;   /* so nothing else goes by it */
+};
 int name_get(struct state *s, enum member_kind kind, const char *key, const char *text,
-             int64_t *ret, bool *ret_spelt, struct error *e);
+             struct name *ret, struct error *e);
+
+/* That there is no entry of this id is known until the next change: it is asked three times in a
+ * row of each that is read for the first time. */
+void absent_note(struct state *s, const char *id);
+bool absent_is(const struct state *s, const char *id);
 
 /* A row of `entry` without what it holds. */
 struct entry_row {

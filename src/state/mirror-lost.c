@@ -119,6 +119,8 @@ int mirror_lost(struct state *s, const struct entry *entry, struct entry **ret, 
     *ret = NULL;
     if (!group && (entry->kind != ENTRY_PERSON || (entry->login_key && entry->primary_key)))
         return 0;
+    if (absent_is(s, entry->id))
+        return 0;
     r = stmt_prepare(
         &q, s,
         "SELECT n, kind, members_digest, login_key, primary_key FROM entry WHERE n = " NUMBER_OF,

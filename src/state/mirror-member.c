@@ -229,9 +229,8 @@ static int touch(struct state *s, int64_t group_n, enum member_kind kind, int64_
 static int member_add(struct state *s, int64_t group_n, const struct member *m, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int64_t name_n = 0;
-    bool as_spelt = false;
-    int r = name_get(s, m->kind, m->key, m->text, &name_n, &as_spelt, e);
+    struct name name = {0};
+    int r = name_get(s, m->kind, m->key, m->text, &name, e);
 
     if (r == 0)
         r = stmt_prepare(
@@ -239,14 +238,14 @@ static int member_add(struct state *s, int64_t group_n, const struct member *m, 
             "INSERT OR IGNORE INTO member(name_n, group_n, kind, text) VALUES(?1, ?2, ?3, ?4)", e);
     if (r < 0)
         return r;
-    stmt_bind_int(q, 1, name_n);
+    stmt_bind_int(q, 1, name.n);
     stmt_bind_int(q, 2, group_n);
     stmt_bind_int(q, 3, m->kind);
-    stmt_bind_text(q, 4, as_spelt ? NULL : m->text);
+    stmt_bind_text(q, 4, name.as_spelt ? NULL : m->text);
     r = stmt_run(q, e);
     if (r < 0 || sqlite3_changes(s->db) == 0)
         return r;
-    return touch(s, group_n, m->kind, name_n, e);
+    return touch(s, group_n, m->kind, name.n, e);
 }
 
 /* Those whom it named are looked at while the name is there: it may go with its last member. */

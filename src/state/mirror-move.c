@@ -99,24 +99,23 @@ static int collect_children(struct state *s, const char *old_key, const char *en
 static int move_child(struct state *s, const struct child *c, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int64_t name_n = 0;
-    bool as_spelt = false;
+    struct name name = {0};
     int r = stale_note(s, c->n, e);
 
     if (r == 0)
-        r = name_get(s, MEMBER_DN, c->key, c->dn, &name_n, &as_spelt, e);
+        r = name_get(s, MEMBER_DN, c->key, c->dn, &name, e);
     if (r == 0)
         r = stmt_prepare(&q, s, "UPDATE entry SET dn = ?2, name_n = ?3, raw = NULL WHERE n = ?1", e);
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, c->n);
-    stmt_bind_text(q, 2, as_spelt ? NULL : c->dn);
-    stmt_bind_int(q, 3, name_n);
+    stmt_bind_text(q, 2, name.as_spelt ? NULL : c->dn);
+    stmt_bind_int(q, 3, name.n);
     r = stmt_run(q, e);
     if (r == 0 && c->kind == ENTRY_PERSON)
         r = dirty_row(s, c->n, e);
     if (r == 0 && c->kind == ENTRY_GROUP)
-        r = dirty_if_named(s, c->n, name_n, e);
+        r = dirty_if_named(s, c->n, name.n, e);
     return r;
 }
 

@@ -20,7 +20,7 @@
 #include "state/state.h"
 
 int name_get(struct state *s, enum member_kind kind, const char *key, const char *text,
-             int64_t *ret, bool *ret_spelt, struct error *e)
+             struct name *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL, *insert = NULL;
     int r = stmt_prepare(&q, s, "SELECT n, text FROM name WHERE kind = ?1 AND key = ?2", e);
@@ -33,8 +33,7 @@ int name_get(struct state *s, enum member_kind kind, const char *key, const char
     if (r < 0)
         return r;
     if (r == STMT_ROW) {
-        *ret = stmt_int(q, 0);
-        *ret_spelt = text_equal(stmt_text(q, 1), text);
+        *ret = (struct name){.n = stmt_int(q, 0), .as_spelt = text_equal(stmt_text(q, 1), text)};
         return 0;
     }
     r = stmt_prepare(&insert, s, "INSERT INTO name(kind, key, text) VALUES(?1, ?2, ?3)", e);
@@ -44,8 +43,8 @@ int name_get(struct state *s, enum member_kind kind, const char *key, const char
     stmt_bind_text(insert, 2, key);
     stmt_bind_text(insert, 3, text);
     r = stmt_run(insert, e);
-    *ret = sqlite3_last_insert_rowid(s->db);
-    *ret_spelt = true;
+    *ret = (struct name){
+        .n = sqlite3_last_insert_rowid(s->db), .as_spelt = true, .is_new = true};
     return r;
 }
 
@@ -178,13 +177,12 @@ static int rename_one(struct state *s, const struct renamed *x, struct error *e)
 /* An entry whose own spelling is no longer the same name as that of its row. */
 static int part_one(struct state *s, const struct renamed *x, struct error *e)
 {
-    int64_t name_n = 0;
-    bool spelt = false;
-    int r = name_get(s, MEMBER_DN, x->new_key, x->text, &name_n, &spelt, e);
+    struct name name = {0};
+    int r = name_get(s, MEMBER_DN, x->new_key, x->text, &name, e);
 
     return r < 0 ? r
                  : run_on(s, "UPDATE entry SET dn = ?2, name_n = ?3 WHERE n = ?1", x,
-                          spelt ? NULL : x->text, name_n, e);
+                          name.as_spelt ? NULL : x->text, name.n, e);
 }
 
 /* Likewise a member whose own spelling is; what is said of its name in this group goes along. */
@@ -196,12 +194,11 @@ static int part_member(struct state *s, const struct renamed *x, struct error *e
         "DELETE FROM member WHERE name_n = ?1 AND group_n = ?4",
         "DELETE FROM stale WHERE name_n = ?1 AND group_n = ?4",
     };
-    int64_t name_n = 0;
-    bool spelt = false;
-    int r = name_get(s, MEMBER_DN, x->new_key, x->text, &name_n, &spelt, e);
+    struct name name = {0};
+    int r = name_get(s, MEMBER_DN, x->new_key, x->text, &name, e);
 
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(steps); i++)
-        r = run_on(s, steps[i], x, spelt ? NULL : x->text, name_n, e);
+        r = run_on(s, steps[i], x, name.as_spelt ? NULL : x->text, name.n, e);
     return r;
 }
 

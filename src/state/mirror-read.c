@@ -380,6 +380,15 @@ int shape_get(struct state *s, const struct entry *entry, int64_t *ret, struct e
 
     if (shape_names(entry, &s->scratch) < 0)
         return error_out_of_memory(e);
+    if (s->shape_n && text_equal(s->shape_names.data, s->scratch.data)) {
+        *ret = s->shape_n;
+        return 0;
+    }
+    s->shape_n = 0;
+    buffer_clear(&s->shape_names);
+    buffer_add_text(&s->shape_names, s->scratch.data);
+    if (s->shape_names.failed)
+        return error_out_of_memory(e);
     r = stmt_prepare(&q, s, "SELECT n FROM shape WHERE names = ?1", e);
     if (r < 0)
         return r;
@@ -388,7 +397,7 @@ int shape_get(struct state *s, const struct entry *entry, int64_t *ret, struct e
     if (r < 0)
         return r;
     if (r == STMT_ROW) {
-        *ret = stmt_int(q, 0);
+        *ret = s->shape_n = stmt_int(q, 0);
         return 0;
     }
     r = stmt_prepare(&insert, s, "INSERT INTO shape(names) VALUES(?1)", e);
@@ -396,7 +405,8 @@ int shape_get(struct state *s, const struct entry *entry, int64_t *ret, struct e
         return r;
     stmt_bind_text(insert, 1, s->scratch.data);
     r = stmt_run(insert, e);
-    *ret = sqlite3_last_insert_rowid(s->db);
+    if (r == 0)
+        *ret = s->shape_n = sqlite3_last_insert_rowid(s->db);
     return r;
 }
 

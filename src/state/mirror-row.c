@@ -1,6 +1,8 @@
 /* One row of `entry`, as most writing of the mirror begins. */
 #include "config.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "state/mirror-internal.h"
 
@@ -23,6 +25,21 @@ int entry_row_read(struct stmt *q, struct entry_row *ret, struct error *e)
         return error_out_of_memory(e);
     }
     return 0;
+}
+
+void absent_note(struct state *s, const char *id)
+{
+    s->absent[0] = '\0';
+    if (s->in_transaction && strlen(id) < sizeof(s->absent)) {
+        memcpy(s->absent, id, strlen(id) + 1);
+        s->absent_changes = sqlite3_total_changes(s->db);
+    }
+}
+
+bool absent_is(const struct state *s, const char *id)
+{
+    return s->in_transaction && *id && strcmp(s->absent, id) == 0 &&
+           s->absent_changes == sqlite3_total_changes(s->db);
 }
 
 int entry_row_find(struct state *s, const char *id, struct entry_row *ret, struct error *e)

@@ -85,7 +85,7 @@ struct put {
     bool same_content, same_members;
     bool believed; /* what the group shows is all that it has: a person says so */
     char *key;
-    int64_t name_n; /* of the key, and the DN if the name is spelt otherwise */
+    struct name name; /* of the key, and the DN if the name is spelt otherwise */
     const char *own_dn;
     struct entry_row old;
     unsigned changes;
@@ -126,6 +126,8 @@ static int put_compare(struct state *s, struct put *p, int64_t *ret_n, struct er
 
     if (r == 0)
         r = members_digest(s, p->entry, p->members, e);
+    if (r == 0 && absent_is(s, p->entry->id))
+        return 0;
     if (r == 0)
         r = stmt_prepare(&q, s, ENTRY_ROW, e);
     if (r < 0)
@@ -185,7 +187,7 @@ static int put_write(struct state *s, struct put *p, int64_t n, struct error *e)
     stmt_bind_int(q, 4, p->searches);
     stmt_bind_blob(q, 5, p->digest, sizeof(p->digest));
     stmt_bind_text(q, 6, p->members);
-    stmt_bind_int(q, 7, p->name_n);
+    stmt_bind_int(q, 7, p->name.n);
     if (entry->has_raw)
         stmt_bind_blob(q, 8, entry->raw, sizeof(entry->raw));
     else
@@ -247,7 +249,7 @@ static int put_known(struct state *s, struct put *p, struct error *e)
     if (r == 0)
         r = move_below(s, p->old.dn_key, p->key, p->entry->dn, e);
     if (r == 0 && p->entry->kind == ENTRY_GROUP)
-        r = dirty_if_named(s, p->old.n, p->name_n, e);
+        r = dirty_if_named(s, p->old.n, p->name.n, e);
     return r;
 }
 
@@ -279,10 +281,9 @@ static int put_other_logins(struct state *s, const struct put *p, int64_t n, str
 
 static int put_name(struct state *s, struct put *p, struct error *e)
 {
-    bool as_spelt = false;
-    int r = name_get(s, MEMBER_DN, p->key, p->entry->dn, &p->name_n, &as_spelt, e);
+    int r = name_get(s, MEMBER_DN, p->key, p->entry->dn, &p->name, e);
 
-    p->own_dn = as_spelt ? NULL : p->entry->dn;
+    p->own_dn = p->name.as_spelt ? NULL : p->entry->dn;
     return r;
 }
 
@@ -292,7 +293,7 @@ static int put_consequences(struct state *s, const struct put *p, int64_t n, str
     int r = 0;
 
     s->n_unresolved = -1;
-    if (p->changes & (MIRROR_NEW | MIRROR_MOVED | MIRROR_RETURNED))
+    if (p->changes & (MIRROR_NEW | MIRROR_MOVED | MIRROR_RETURNED) && !p->name.is_new)
         r = twins_dirty(s, n, e);
     if (r < 0)
         return r;
@@ -363,14 +364,16 @@ int mirror_unchanged(struct state *s, unsigned search, const char *id,
     if (r == 0)
         r = stmt_prepare(
             &q, s,
-            "SELECT n, kind, searches, raw FROM entry WHERE n = " NUMBER_OF " AND gone_usec = 0", e);
+            "SELECT n, kind, searches, raw, gone_usec FROM entry WHERE n = " NUMBER_OF, e);
     if (r < 0)
         return r;
     stmt_bind_id(q, 1, id);
     r = stmt_step(q, e);
+    if (r == 0)
+        absent_note(s, id);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
-    if (!digest_is(q, 3, raw))
+    if (stmt_int(q, 4) != 0 || !digest_is(q, 3, raw))
         return STATE_NONE;
     n = stmt_int(q, 0);
     *ret_kind = (enum entry_kind)stmt_int(q, 1);

@@ -62,6 +62,7 @@ static struct state *state_release(struct state *s)
     for (size_t i = 0; i < MIRROR_MAX_SEARCHES; i++)
         free(s->seen[i].words);
     buffer_done(&s->scratch);
+    buffer_done(&s->shape_names);
     buffer_done(&s->trail_pending);
     if (s->file_fd >= 0) /* after SQLite, whose locks would go with it */
         close(s->file_fd);
@@ -520,6 +521,9 @@ void state_rollback(struct state *s)
     link_forget_counts(s);
     buffer_done(&s->trail_pending); /* the state lives on, so it forgets that memory was short */
     buffer_done(&s->scratch);
+    buffer_done(&s->shape_names);
+    s->shape_n = 0;
+    s->absent[0] = '\0';
     s->trail_known = (struct trail_known){0};
     s->trail_epoch++;
 }
