@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "bed-trace.h"
 
 struct tenant_call {
     struct fake_tenant *tenant;
@@ -412,10 +413,24 @@ static struct fake_fault find_fault(struct tenant_call *c)
     return none;
 }
 
+/* When it is answered. */
+static void trace_request(const struct tenant_call *c)
+{
+    CLEANUP(freep) char *user = c->user ? must(user_to_json(c->user, false)) : NULL;
+    bed_trace("> %s %s %s team %s disabled %d password %d %s", kind_names[kind_index(c->kind)],
+              c->login ? c->login : "-", c->scim_id ? c->scim_id : "-", c->team ? c->team : "-",
+              c->has_disabled || c->kind == FAKE_ACTIVE ? c->disabled : -1, c->has_password,
+              user ? user : "-");
+    for (int f = 0; f < USER_N_FIELDS; f++)
+        if (c->fields[f])
+            bed_trace(">> %s=%s", user_field_name((enum user_field)f), c->fields[f]);
+}
+
 static void answer_first(struct fake_tenant *t)
 {
     struct tenant_call *c = t->first;
     struct fake_fault fault = find_fault(c);
+    trace_request(c);
     t->first = c->next;
     if (t->first)
         t->first->previous = NULL;
@@ -439,6 +454,7 @@ static void answer_first(struct fake_tenant *t)
         t->late_call = c;
         return;
     }
+    bed_trace("< %d %d", c->answer.class, c->answer.status);
     c->done(&c->answer, c->userdata);
 }
 
@@ -607,6 +623,8 @@ static struct tenant_call *fake_call_free(struct tenant_call *c)
     if (t->late_call == c)
         t->late_call = NULL;
     if (c->queued) {
+        bed_trace("given up:");
+        trace_request(c);
         unlink_call(c);
         if (t->cancelled_takes_effect && t->cancelled_takes_effect(t->cancel_data))
             carry_out(c);
