@@ -219,7 +219,7 @@ static void test_reload_refused(void **state)
     assert_true(status.state_failed);
     *sync = b->sync;
     options.sync = sync;
-    options.fingerprint = "another";
+    options.fingerprint = options.decisions = "another";
     assert_true(engine_reload(b->engine, &options, &e) < 0);
     assert_int_equal(munmap(sync, page), 0);
     bed_ok(b, engine_plan_hash(b->engine, hash, &n, &e));
