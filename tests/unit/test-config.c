@@ -382,7 +382,7 @@ static bool map_otherwise(const struct settings *a, const struct settings *b)
         struct mapping_options o = both[i]->mapping;
         for (int f = USER_FIRST_NAME; f <= USER_LAST_NAME; f++) /* the base sets none */
             if (!o.fields[f].text)
-                o.fields[f] = (struct mapping_text){.text = "${sn}", .file = "-"};
+                o.fields[f] = (struct mapping_text){.text = (char *)"${sn}", .file = (char *)"-"};
         assert_int_equal(ruleset_new(&rules[i], &o, schema, ignore_problem, NULL), 0);
     }
     bool otherwise =
