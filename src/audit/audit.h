@@ -183,8 +183,9 @@ struct audit_holder {
     char *place;         /* the rule that gave it and where that stands; NULL: not known */
     char *approved_by;   /* NULL: it needed no approval */
     int64_t outcome_seq, intent_seq, approve_seq; /* 0: none */
-    bool holds, found; /* found: the user had it when rosterd adopted it */
+    bool holds, found; /* found: rosterd met it there, and no line of its own gave it */
     bool disabled;
+    bool gone; /* the user was not at the contact center when rosterd last looked */
 };
 struct audit_who {
     const char *field, *name; /* "role", "team" or "skill", and which */

@@ -23,8 +23,6 @@
 #include "base/text.h"
 #include "model/dn.h"
 
-#define IDS_MAX 64
-
 /* A plain word stands in the line as it is, but for its case, so most lines need no parsing. */
 static bool is_plain(const char *text)
 {
@@ -88,12 +86,16 @@ static int find_ids(struct search *s, const struct audit_files *files, struct er
         const char *id;
 
         r = 0;
-        if (l.torn || !may_name(s, l.line))
+        if (l.torn)
             continue;
+        if (!may_name(s, l.line)) { /* but a number that it has may be of another now */
+            if (audit_view_pass(v, l.line, audit_view_intent(v, l.line)) < 0)
+                r = error_out_of_memory(e);
+            continue;
+        }
         view = audit_view_read(v, l.line, l.size);
         id = json_string_value(json_object_get(json_object_get(view, "person"), "id"));
-        if (id && *id && s->ids.n_items < IDS_MAX && is_named(view, s->filter->person) &&
-            !string_list_contains(&s->ids, id) && string_list_add(&s->ids, id) < 0)
+        if (id && *id && is_named(view, s->filter->person) && string_list_add_once(&s->ids, id) < 0)
             r = error_out_of_memory(e);
         json_decref(view);
     }

@@ -44,11 +44,10 @@ static int nibble(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Behind a backslash. Only a control character needs to be written by its number. */
+/* Behind a backslash. Only a control character that has no letter is written by its number. */
 static bool undo_escape(struct former *f, char *to)
 {
     static const char letters[] = "\"\\bfnrt", meanings[] = "\"\\\b\f\n\r\t";
@@ -66,7 +65,7 @@ static bool undo_escape(struct former *f, char *to)
     if ((high != 0 && high != 1) || low < 0)
         return false;
     *to = (char)(high << 4 | low);
-    return *to;
+    return *to && !strchr(meanings, *to);
 }
 
 static bool read_escaped(struct former *f, const char *begin, struct span *ret)

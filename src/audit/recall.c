@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "state/trail.h"
 
-#define INTENTS_MAX 4096 /* more than are ever under way at once */
+#define REFERRED_MAX 4096 /* intents; more than are ever under way at once */
 
 struct audit_memory *recall_of(struct state *s)
 {
@@ -41,7 +41,7 @@ void recall_intent(struct audit_memory *m, const struct open_intent *intent)
     for (size_t i = 0; i < m->n_intents; i++)
         if (m->intents[i].number == intent->number)
             forget(m, i--);
-    if (m->n_intents == INTENTS_MAX)
+    if (m->n_intents == REFERRED_MAX)
         m->n_intents = 0;
     if (memory_grow(&m->intents, &m->capacity, m->n_intents + 1, sizeof(*m->intents)) == 0)
         m->intents[m->n_intents++] = *intent;

@@ -84,6 +84,24 @@ static int repair_row(struct reconciler *c, const char *code, const char *senten
         e);
 }
 
+/* Up to which line the older state knew the audit: numbers of operations that came later may come
+ * again. */
+static int restored_row(struct reconciler *c, struct error *e)
+{
+    char known[48];
+
+    snprintf(known, sizeof(known), "{\"known\":%" PRId64 "}", c->found.exported);
+    return audit_record(
+        c->state,
+        &(struct audit_row){.event = "repair",
+                            .code = "state-restored",
+                            .sentence = "The audit file is ahead of the state file: an older state "
+                                        "was restored, or it was made anew. The audit goes on from "
+                                        "its file",
+                            .details = known},
+        e);
+}
+
 /* Which of the waiting lines begins with these bytes up to its newline; -1: none. */
 static long find_waiting(const struct waiting *w, const char *text, size_t size)
 {
@@ -277,10 +295,7 @@ static int continue_from_file(struct reconciler *c, const struct tail *t, struct
     if (r == 0)
         r = trail_append(c->state, t->last.seq, t->line, text, e);
     if (r == 0)
-        r = repair_row(c, "state-restored",
-                       "The audit file is ahead of the state file: an older state was restored, "
-                       "or it was made anew. The audit goes on from its file",
-                       e);
+        r = restored_row(c, e);
     /* Behind that line no outcome is taken for that of an intent before it. */
     if (r == 0)
         r = number_anew(c, &w, e);

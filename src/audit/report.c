@@ -7,12 +7,12 @@
 #include "audit/report.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/approvals.h"
 #include "audit/line.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -24,14 +24,14 @@ struct reporter {
     const struct audit_filter *filter;
     audit_report_fn fn;
     void *userdata;
-    json_t *approvals; /* number of the operation: {seq, by} */
+    struct approvals *approvals;
     struct string_list privileged;
     bool no_memory;
 };
 
 static void reporter_done(struct reporter *k)
 {
-    json_decref(k->approvals);
+    approvals_free(k->approvals);
     string_list_done(&k->privileged);
 }
 
@@ -141,6 +141,17 @@ static int list_of(const char *event)
     return -1;
 }
 
+/* Does it begin with a day? A line that nobody of ours wrote may have anything there. */
+static bool has_day(const char *time)
+{
+    static const char form[] = "dddd-dd-dd";
+
+    for (size_t i = 0; form[i]; i++)
+        if (form[i] == 'd' ? time[i] < '0' || time[i] > '9' : time[i] != form[i])
+            return false;
+    return true;
+}
+
 static void count_day(struct audit_report *r, enum audit_list list, const json_t *view)
 {
     const char *time = text_of(view, "time");
@@ -148,7 +159,7 @@ static void count_day(struct audit_report *r, enum audit_list list, const json_t
     char day[11] = "";
     json_t *counts;
 
-    if (!time || strlen(time) < 10)
+    if (!time || !has_day(time))
         return;
     memcpy(day, time, 10);
     counts = json_object_get(r->days, day);
@@ -160,25 +171,15 @@ static void count_day(struct audit_report *r, enum audit_list list, const json_t
                         json_integer(json_integer_value(json_object_get(counts, what)) + 1));
 }
 
-static void number_key(const json_t *view, char ret[static 24])
-{
-    snprintf(ret, 24, "%" JSON_INTEGER_FORMAT,
-             json_integer_value(json_object_get(view, "number")));
-}
-
 static int emit(struct reporter *k, enum audit_list list, const json_t *view)
 {
-    char key[24];
-
-    number_key(view, key);
     k->report->totals[list]++;
-    return k->fn(list, view, json_object_get(k->approvals, key), k->userdata);
+    return k->fn(list, view, approvals_of(k->approvals, view), k->userdata);
 }
 
 static int take_outcome(struct reporter *k, const json_t *view)
 {
     bool roles, privileged;
-    char key[24];
     int list, r = 0;
 
     if (!is(view, "code", "done"))
@@ -190,8 +191,7 @@ static int take_outcome(struct reporter *k, const json_t *view)
         r = emit(k, (enum audit_list)list, view);
     if (r == 0 && privileged)
         r = emit(k, LIST_PRIVILEGED, view);
-    number_key(view, key);
-    json_object_del(k->approvals, key);
+    approvals_over(k->approvals, view);
     return r;
 }
 
@@ -212,15 +212,14 @@ static enum audit_haste haste_of(const struct line_chain *l)
 static int take_intent(struct reporter *k, const struct line_chain *l, const char *line)
 {
     struct audit_delays *d = &k->report->delays[haste_of(l)];
-    char lag[24], key[24];
+    char lag[24];
     bool says_what;
     uint64_t ms;
 
     line_word(l, ",\"lag\":", lag, sizeof(lag));
     if (!lag[0] || text_parse_unsigned(lag, UINT64_MAX, &ms) < 0)
         return 0;
-    snprintf(key, sizeof(key), "%" PRId64, line_number(line, &says_what));
-    if (json_object_get(k->approvals, key)) {
+    if (approvals_of_number(k->approvals, line_number(line, &says_what))) {
         d->n_approved++;
         return 0;
     }
@@ -228,20 +227,6 @@ static int take_intent(struct reporter *k, const struct line_chain *l, const cha
         return -ENOMEM;
     d->ms[d->n++] = ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
     return 0;
-}
-
-static int take_approval(struct reporter *k, const json_t *view)
-{
-    const json_t *actor = json_object_get(view, "actor");
-    const char *name = text_of(actor, "login") ? text_of(actor, "login") : text_of(actor, "name");
-    json_t *approval;
-    char key[24];
-
-    if (!json_object_get(view, "number"))
-        return 0;
-    number_key(view, key);
-    approval = json_pack("{s:O, s:s?}", "seq", json_object_get(view, "seq"), "by", name);
-    return json_object_set_new(k->approvals, key, approval) < 0 ? -ENOMEM : 0;
 }
 
 static bool is_meant(const struct audit_filter *f, const char *time)
@@ -265,7 +250,7 @@ static enum audit_want wants(const struct line_chain *l, const char *line, void 
     list = list_of(event);
     if (strcmp(event, "outcome") == 0)
         return meant && strcmp(code, "done") == 0 ? AUDIT_READ : AUDIT_NOTE;
-    if (list == LIST_APPROVALS || list == LIST_CONFIGURATION)
+    if (list == LIST_APPROVALS || list == LIST_CONFIGURATION || strcmp(event, "repair") == 0)
         return AUDIT_READ;
     if (meant && strcmp(event, "intent") == 0 && take_intent(k, l, line) < 0)
         k->no_memory = true;
@@ -279,8 +264,8 @@ static int take_line(const char *line, const json_t *view, void *userdata)
     int list = list_of(event ? event : ""), r = k->no_memory ? -ENOMEM : 0;
 
     (void)line;
-    if (r == 0 && list == LIST_APPROVALS)
-        r = take_approval(k, view);
+    if (r == 0)
+        r = approvals_take(k->approvals, view);
     if (r == 0 && list == LIST_CONFIGURATION)
         r = learn_privileged(k, view);
     if (r < 0 || !is_meant(k->filter, text_of(view, "time")))
@@ -356,7 +341,7 @@ int audit_report(struct audit_report *r, const char *const *files, size_t n_file
                          .filter = filter,
                          .fn = fn,
                          .userdata = userdata,
-                         .approvals = json_object()};
+                         .approvals = approvals_new()};
     struct audit_filter all = {.wants = wants};
     struct check check = {.files = files, .n_files = n_files, .verdict = &r->verdict};
     int n;

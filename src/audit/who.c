@@ -1,7 +1,8 @@
 /*
- * Who had a role, a team or a skill: what outcomes say, in their order. Only lines that name
- * what is asked for are parsed, and outcomes of intents that did, so the answer is fast and its
- * memory grows with the holders and not with the files.
+ * Who had a role, a team or a skill: what outcomes say, in their order, and what rosterd found at
+ * the contact center where it took note of that. Only lines that name what is asked for are parsed,
+ * outcomes of intents that did, and those that may end it, so the answer is fast and its memory
+ * grows with the holders and not with the files.
  */
 #include "config.h"
 
@@ -11,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit/approvals.h"
 #include "audit/audit.h"
 #include "audit/line.h"
 #include "base/error.h"
@@ -21,9 +23,10 @@ struct looker {
     struct audit_who *who;
     char needle[600]; /* as it stands in a line */
     char field[600];  /* "role:Supervisor", "team" */
-    json_t *intents;  /* number: sequence number of the intent that names it */
-    json_t *approvals; /* number: the view of the approval */
-    json_t *index;     /* id: place in people */
+    json_t *intents; /* number: sequence number of the intent that names it */
+    struct approvals *approvals;
+    json_t *index;  /* id: place in people */
+    json_t *logins; /* folded: place in people */
 };
 
 void audit_who_done(struct audit_who *w)
@@ -47,8 +50,9 @@ void audit_who_done(struct audit_who *w)
 static void looker_done(struct looker *k)
 {
     json_decref(k->intents);
-    json_decref(k->approvals);
+    approvals_free(k->approvals);
     json_decref(k->index);
+    json_decref(k->logins);
 }
 
 static const char *text_of(const json_t *object, const char *name)
@@ -70,11 +74,14 @@ static bool is_kind(const char *line, const char *kind)
     return strstr(line, now) || strstr(line, before);
 }
 
-/* Kinds that may end it, or say what the user is called. */
-static bool is_of_interest(const char *line)
+/* What may end it, or says what the user is called. What was found ends what it does not name. */
+static bool is_of_interest(const struct line_chain *l, const char *line)
 {
     return is_kind(line, "delete") || is_kind(line, "disable") || is_kind(line, "enable") ||
-           is_kind(line, "rename");
+           is_kind(line, "rename") || is_kind(line, "adopt") ||
+           (l->personal && (strstr(l->personal, "\"found\":{") || strstr(l->personal, "[\"disabled\",") ||
+                            line_is_event(line, "drift"))) ||
+           approvals_want(line);
 }
 
 /* A user that is made or taken over has nothing of what an earlier user of the same person had:
@@ -82,7 +89,7 @@ static bool is_of_interest(const char *line)
 static bool is_known_anew(const struct looker *k, const struct line_chain *l, const char *line)
 {
     static const char key[] = ",\"id\":\"";
-    const char *id = l->personal && (is_kind(line, "create") || is_kind(line, "adopt"))
+    const char *id = l->personal && is_kind(line, "create")
                          ? strstr(l->personal, key)
                          : NULL;
     size_t size = id ? strcspn(id + sizeof(key) - 1, "\"") : 0;
@@ -99,7 +106,7 @@ static bool is_later(const struct looker *k, const char *time)
 static enum audit_want wants(const struct line_chain *l, const char *line, void *userdata)
 {
     struct looker *k = userdata;
-    bool named = strstr(line, k->needle) || is_of_interest(line) || is_known_anew(k, l, line);
+    bool named = strstr(line, k->needle) || is_of_interest(l, line) || is_known_anew(k, l, line);
     bool says_what;
     int64_t number;
     char key[24];
@@ -110,9 +117,12 @@ static enum audit_want wants(const struct line_chain *l, const char *line, void 
         return AUDIT_READ; /* erased: it is counted */
     number = line_number(line, &says_what);
     number_key((long long)number, key);
-    if (named && number && line_is_event(line, "intent") && l->version == LINE_NEW) {
-        json_object_set_new(k->intents, key, json_integer((json_int_t)l->seq));
-        return AUDIT_NOTE;
+    if (number && l->version == LINE_NEW && line_is_event(line, "intent")) {
+        if (named)
+            json_object_set_new(k->intents, key, json_integer((json_int_t)l->seq));
+        else
+            json_object_del(k->intents, key);
+        return AUDIT_NOTE; /* also for what may be found instead of what it intended */
     }
     return named || (number && json_object_get(k->intents, key)) ? AUDIT_READ : AUDIT_PASS_OVER;
 }
@@ -150,6 +160,37 @@ static struct audit_holder *holder_of(struct looker *k, const json_t *person, bo
     return h;
 }
 
+static struct audit_holder *called(const struct looker *k, const char *key)
+{
+    const json_t *place = json_object_get(k->logins, key);
+
+    return place ? &k->who->people[json_integer_value(place)] : NULL;
+}
+
+static void forget_login(struct looker *k, const struct audit_holder *h)
+{
+    CLEANUP(freep) char *key = h->login ? text_fold(h->login, strlen(h->login)) : NULL;
+
+    if (key && called(k, key) == h)
+        json_object_del(k->logins, key);
+}
+
+/* What the user is called now: another who was called so is not any more. */
+static int set_login(struct looker *k, struct audit_holder *h, const char *login)
+{
+    CLEANUP(freep) char *key = login ? text_fold(login, strlen(login)) : NULL;
+    struct audit_holder *other = key ? called(k, key) : NULL;
+
+    if (!login || (h->login && strcmp(h->login, login) == 0))
+        return 0;
+    if (other && other != h)
+        other->holds = false;
+    forget_login(k, h);
+    if (!key || json_object_set_new(k->logins, key, json_integer(h - k->who->people)) < 0)
+        return -ENOMEM;
+    return set_text(&h->login, login);
+}
+
 static char *place_of(const json_t *change)
 {
     const char *rule = text_of(change, "rule"), *file = text_of(change, "file");
@@ -161,30 +202,15 @@ static char *place_of(const json_t *change)
     return text;
 }
 
-static const char *approver_of(const json_t *view, char *room, size_t size)
-{
-    const json_t *a = json_object_get(view, "actor");
-    const char *sentence = text_of(view, "sentence");
-
-    if (text_of(a, "login") || text_of(a, "name"))
-        snprintf(room, size, "%s", text_of(a, "login") ? text_of(a, "login") : text_of(a, "name"));
-    else if (a)
-        snprintf(room, size, "user id %lld",
-                 (long long)json_integer_value(json_object_get(a, "uid")));
-    else
-        snprintf(room, size, "%s", sentence ? sentence : "somebody");
-    return room;
-}
-
 static int gains(struct looker *k, struct audit_holder *h, const json_t *view, const char *value,
                  char *place_taken)
 {
     CLEANUP(freep) char *place = place_taken;
-    char key[24], room[200];
-    const json_t *approval, *intent;
+    char key[24];
+    bool done = text_of(view, "code") && strcmp(text_of(view, "code"), "done") == 0;
+    const json_t *approval = done ? approvals_of(k->approvals, view) : NULL, *intent;
 
     number_key((long long)json_integer_value(json_object_get(view, "number")), key);
-    approval = json_object_get(k->approvals, key);
     intent = json_object_get(k->intents, key);
     if (!h->holds) /* another level is not a new beginning */
         snprintf(h->since, sizeof(h->since), "%s", text_of(view, "time") ? text_of(view, "time") : "");
@@ -195,7 +221,7 @@ static int gains(struct looker *k, struct audit_holder *h, const json_t *view, c
     h->approve_seq = json_integer_value(json_object_get(approval, "seq"));
     free(h->place);
     h->place = TAKE(place);
-    if (set_text(&h->approved_by, approval ? approver_of(approval, room, sizeof(room)) : NULL) < 0)
+    if (set_text(&h->approved_by, text_of(approval, "by")) < 0)
         return -ENOMEM;
     return set_text(&h->value, value);
 }
@@ -214,80 +240,214 @@ static int take_change(struct looker *k, struct audit_holder *h, const json_t *v
     return 0;
 }
 
-/* What a user had when it was adopted. */
-static int take_found(struct looker *k, struct audit_holder *h, const json_t *view)
+static bool is_kind_of(const json_t *view, const char *kind)
 {
-    const json_t *found = json_object_get(json_object_get(view, "details"), "found");
-    const char *name = k->who->name, *value = NULL;
-    char level[24];
-    bool has = false;
+    const char *text = text_of(view, "operation");
+
+    return text && strcmp(text, kind) == 0;
+}
+
+/* Is it in what was found? *ret_value: the level of a skill. */
+static bool is_found(const struct audit_who *w, const json_t *found, char ret_value[static 24])
+{
+    const json_t *level = json_object_get(json_object_get(found, "skills"), w->name);
     size_t i;
     json_t *role;
 
-    if (strcmp(k->who->field, "team") == 0)
-        has = text_of(found, "team") && strcmp(text_of(found, "team"), name) == 0;
-    else if (strcmp(k->who->field, "skill") == 0 &&
-             json_object_get(json_object_get(found, "skills"), name)) {
-        snprintf(level, sizeof(level), "%lld",
-                 (long long)json_integer_value(
-                     json_object_get(json_object_get(found, "skills"), name)));
-        value = level;
-        has = true;
-    } else if (strcmp(k->who->field, "role") == 0)
-        json_array_foreach(json_object_get(found, "roles"), i, role)
-        {
-            const char *text = json_is_string(role) ? json_string_value(role) : text_of(role, "name");
+    ret_value[0] = '\0';
+    if (strcmp(w->field, "team") == 0)
+        return text_of(found, "team") && strcmp(text_of(found, "team"), w->name) == 0;
+    if (strcmp(w->field, "skill") == 0) {
+        number_key((long long)json_integer_value(level), ret_value);
+        return level;
+    }
+    json_array_foreach(json_object_get(found, "roles"), i, role)
+    {
+        const char *text = json_is_string(role) ? json_string_value(role) : text_of(role, "name");
 
-            has = has || (text && strcmp(text, name) == 0);
-        }
-    if (json_is_true(json_object_get(found, "disabled")))
-        h->disabled = true;
-    if (!has)
+        if (text && strcmp(text, w->name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static const json_t *found_of(const json_t *view)
+{
+    const json_t *found = json_object_get(json_object_get(view, "details"), "found");
+
+    return json_is_object(found) ? found : NULL;
+}
+
+/* All that the user has, when rosterd looked. What it knew of before goes on as it was. */
+static int take_found(struct looker *k, struct audit_holder *h, const json_t *view)
+{
+    const json_t *found = found_of(view);
+    char value[24];
+    bool has;
+
+    if (!found)
         return 0;
-    if (gains(k, h, view, value, NULL) < 0)
+    has = is_found(k->who, found, value);
+    h->disabled = json_is_true(json_object_get(found, "disabled"));
+    h->gone = false;
+    if (has && h->holds)
+        return set_text(&h->value, value[0] ? value : NULL);
+    if (!has) {
+        h->holds = false;
+        return 0;
+    }
+    if (gains(k, h, view, value[0] ? value : NULL, NULL) < 0)
         return -ENOMEM;
     h->found = true;
     return 0;
 }
 
-static bool is_one_of(const char *text, const char *const *texts)
+/* Is it a beginning, of a user who may not have been heard of? Who is disabled or has another name
+ * stays so, also with what is given later. */
+static bool begins(const struct looker *k, const json_t *view)
 {
-    while (*texts && strcmp(text, *texts) != 0)
-        texts++;
-    return *texts;
+    char value[24];
+    json_t *change;
+    size_t i;
+
+    if (is_kind_of(view, "disable") || is_kind_of(view, "rename") ||
+        json_object_get(json_object_get(view, "details"), "renamed"))
+        return true;
+    if (found_of(view) && (is_found(k->who, found_of(view), value) ||
+                           json_is_true(json_object_get(found_of(view), "disabled"))))
+        return true;
+    json_array_foreach(json_object_get(view, "changes"), i, change)
+    {
+        const char *field = text_of(change, "field");
+
+        if (field && text_of(change, "to") &&
+            (strcmp(field, k->field) == 0 || strcmp(field, "disabled") == 0))
+            return true;
+    }
+    return false;
 }
 
-static int take_outcome(struct looker *k, const json_t *view)
+static int find_holder(struct looker *k, const json_t *view, struct audit_holder **ret)
 {
-    const char *code = text_of(view, "code"), *kind = text_of(view, "operation");
     const json_t *person = json_object_get(view, "person");
-    struct audit_holder *h;
+    struct audit_holder *h = holder_of(k, person, begins(k, view));
+
+    *ret = h;
+    if (!h)
+        return 0;
+    if (set_text(&h->dn, text_of(person, "dn") ? text_of(person, "dn") : h->dn) < 0)
+        return -ENOMEM;
+    /* A line that was planned before the user was renamed has the name of then. */
+    if (h->login && !is_kind_of(view, "create") && !is_kind_of(view, "adopt"))
+        return 0;
+    return set_login(k, h, text_of(person, "login"));
+}
+
+static int take_changes(struct looker *k, struct audit_holder *h, const json_t *view)
+{
     json_t *change;
     size_t i;
     int r = 0;
 
-    if (!code || strcmp(code, "done") != 0 || !kind)
-        return 0;
-    h = holder_of(k, person,
-                  !is_one_of(kind, (const char *const[]){"delete", "disable", "enable", "rename", NULL}));
-    if (!h)
-        return 0;
-    if (set_text(&h->dn, text_of(person, "dn") ? text_of(person, "dn") : h->dn) < 0 ||
-        set_text(&h->login, text_of(person, "login") ? text_of(person, "login") : h->login) < 0)
-        return -ENOMEM;
-    if (is_one_of(kind, (const char *const[]){"delete", "create", "adopt", NULL}))
-        h->holds = h->disabled = false;
-    if (is_one_of(kind, (const char *const[]){"disable", "enable", NULL}))
-        h->disabled = strcmp(kind, "disable") == 0;
-    r = take_found(k, h, view);
     json_array_foreach(json_object_get(view, "changes"), i, change)
     {
-        if (r == 0 && strcmp(kind, "rename") == 0 && text_of(change, "field") &&
-            strcmp(text_of(change, "field"), "login_id") == 0 && text_of(change, "to"))
-            r = set_text(&h->login, text_of(change, "to"));
+        const char *field = text_of(change, "field"), *to = text_of(change, "to");
+
+        if (field && strcmp(field, "disabled") == 0)
+            h->disabled = to && strcmp(to, "true") == 0;
+        if (r == 0 && field && strcmp(field, "login_id") == 0)
+            r = set_login(k, h, to);
         if (r == 0)
             r = take_change(k, h, view, change);
     }
+    return r;
+}
+
+/* Somebody took the user over whom this line's person is not: whose it was has nothing now. */
+static int take_over(struct looker *k, const json_t *view)
+{
+    const json_t *person = json_object_get(view, "person");
+    const char *login = text_of(person, "login"), *id = text_of(person, "id");
+    CLEANUP(freep) char *key = login ? text_fold(login, strlen(login)) : NULL;
+    struct audit_holder *h = key ? called(k, key) : NULL;
+
+    if (login && !key)
+        return -ENOMEM;
+    if (h && h->id && id && strcmp(h->id, id) != 0)
+        h->holds = false;
+    return 0;
+}
+
+static int take_done(struct looker *k, const json_t *view)
+{
+    const char *answer = text_of(view, "answer");
+    struct audit_holder *h;
+    int r;
+
+    if (!text_of(view, "operation"))
+        return 0;
+    r = is_kind_of(view, "adopt") ? take_over(k, view) : 0;
+    if (r == 0)
+        r = find_holder(k, view, &h);
+    if (r < 0 || !h)
+        return r;
+    if (is_kind_of(view, "delete") || is_kind_of(view, "create") || is_kind_of(view, "adopt"))
+        h->holds = h->disabled = h->gone = false;
+    if (is_kind_of(view, "disable") || is_kind_of(view, "enable"))
+        h->disabled = is_kind_of(view, "disable");
+    if (answer && strcmp(answer, "not found") == 0)
+        h->gone = true; /* and there was nothing left to be done */
+    r = take_found(k, h, view);
+    return r == 0 ? take_changes(k, h, view) : r;
+}
+
+/* Nothing of ours was done: what rosterd found there, or that the user is not there any more. */
+static int take_sight(struct looker *k, const json_t *view)
+{
+    const json_t *details = json_object_get(view, "details"), *gone = json_object_get(details, "gone");
+    const char *renamed = text_of(details, "renamed");
+    struct audit_holder *h;
+    int r;
+
+    if (!found_of(view) && !gone && !renamed)
+        return 0;
+    r = find_holder(k, view, &h);
+    if (r < 0 || !h)
+        return r;
+    if (gone)
+        h->gone = json_is_true(gone);
+    if (renamed)
+        h->gone = false;
+    r = set_login(k, h, renamed);
+    return r == 0 ? take_found(k, h, view) : r;
+}
+
+/* An intent's outcome follows no more, and a number may come again. */
+static int begin_anew(struct looker *k, const json_t *view)
+{
+    if (strcmp(text_of(view, "event"), "approve") != 0)
+        json_object_clear(k->intents);
+    return approvals_take(k->approvals, view);
+}
+
+static int take_event(struct looker *k, const json_t *view, const char *event)
+{
+    const json_t *number = json_object_get(view, "number");
+    bool done = text_of(view, "code") && strcmp(text_of(view, "code"), "done") == 0;
+    char key[24];
+    int r;
+
+    number_key((long long)json_integer_value(number), key);
+    if (strcmp(event, "intent") == 0 && number)
+        return json_object_set(k->intents, key, json_object_get(view, "seq"));
+    if (strcmp(event, "approve") == 0 || strcmp(event, "start") == 0 || strcmp(event, "repair") == 0)
+        return begin_anew(k, view);
+    if (strcmp(event, "outcome") != 0)
+        return strcmp(event, "drift") == 0 ? take_sight(k, view) : 0;
+    r = done ? take_done(k, view) : take_sight(k, view);
+    json_object_del(k->intents, key);
+    if (done)
+        approvals_over(k->approvals, view);
     return r;
 }
 
@@ -295,27 +455,13 @@ static int take_line(const char *line, const json_t *view, void *userdata)
 {
     struct looker *k = userdata;
     const char *event = text_of(view, "event"), *time = text_of(view, "time");
-    const json_t *number = json_object_get(view, "number");
-    char key[24];
-    int r = 0;
 
     (void)line;
     if (time && is_later(k, time))
         return 0;
     if (json_is_true(json_object_get(view, "erased")) && json_object_get(view, "commitment"))
         k->who->n_erased++;
-    number_key((long long)json_integer_value(number), key);
-    if (event && strcmp(event, "intent") == 0 && number)
-        json_object_set(k->intents, key, json_object_get(view, "seq"));
-    else if (event && strcmp(event, "approve") == 0 && number)
-        json_object_set(k->approvals, key, (json_t *)(uintptr_t)view);
-    else if (event && strcmp(event, "outcome") == 0) {
-        r = take_outcome(k, view);
-        json_object_del(k->intents, key);
-        if (text_of(view, "code") && strcmp(text_of(view, "code"), "done") == 0)
-            json_object_del(k->approvals, key);
-    }
-    return r;
+    return event ? take_event(k, view, event) : 0;
 }
 
 static int begin(struct looker *k, struct error *e)
@@ -325,12 +471,13 @@ static int begin(struct looker *k, struct error *e)
     bool team = strcmp(w->field, "team") == 0;
 
     k->intents = json_object();
-    k->approvals = json_object();
+    k->approvals = approvals_new();
     k->index = json_object();
+    k->logins = json_object();
     snprintf(k->field, sizeof(k->field), team ? "team" : "%s:%s", w->field, w->name);
     /* An adopted user's roles and skills stand under their own names. */
     line_add_string(&b, w->name);
-    if (!k->intents || !k->approvals || !k->index || b.failed)
+    if (!k->intents || !k->approvals || !k->index || !k->logins || b.failed)
         return error_out_of_memory(e);
     /* Without the first quote: it may stand behind "role:". */
     snprintf(k->needle, sizeof(k->needle), "%s", b.data + 1);

@@ -17,8 +17,8 @@ struct config_value {
     unsigned line;
 };
 
-/* Writes slot (of the key's own type). -EINVAL with a sentence of what is expected and the
- * offset of the bad part, or -ENOMEM. */
+/* Writes slot (of the key's own type), which config_release() frees. -EINVAL with a sentence of
+ * what is expected and the offset of the bad part, or -ENOMEM. */
 typedef int config_parse_fn(const struct config_key *key, const struct config_value *value,
                             void *slot, size_t *ret_offset, struct error *e);
 
@@ -29,10 +29,9 @@ enum config_flags {
     KEY_CLEARABLE = 1 << 3, /* has a default, and an empty value means none */
     KEY_FILE = 1 << 4,      /* names a file or directory that must exist */
     KEY_INSTANCE = 1 << 5, /* NAME.conf has a default of its own: /NAME/ before the last part */
-    KEY_REPEATED =
-        1 << 7, /* may stand several times, one value each; its text has a line for each */
     KEY_IN_SAMPLE = 1 << 6, /* the sample file shows the example as a setting */
-    KEY_ONE_WORD = 1 << 7,  /* the secret in the file is one that people type */
+    KEY_REPEATED = 1 << 7,  /* may stand several times: a line of its text for each */
+    KEY_ONE_WORD = 1 << 8,  /* the secret in the file is one that people type */
 };
 
 struct config_choice {
@@ -78,6 +77,8 @@ const char *config_section_nearest(const char *name);
 const char *config_key_elsewhere(const char *name);
 
 /* parse.c: the types. */
+/* Frees what the key's parser wrote; a slot that is still zero is fine. */
+void config_release(const struct config_key *key, void *slot);
 config_parse_fn config_parse_text;
 config_parse_fn config_parse_path; /* absolute, or a credential's name without a slash */
 config_parse_fn config_parse_absolute_path;

@@ -65,9 +65,7 @@ int config_parse_path(const struct config_key *key, const struct config_value *v
 
 static void free_strings(char ***items)
 {
-    for (char **i = *items; i && *i; i++)
-        free(*i);
-    free(*items);
+    text_array_free(*items);
 }
 
 int config_parse_dn(const struct config_key *key, const struct config_value *value, void *slot,
@@ -651,4 +649,43 @@ int config_parse_mapping(const struct config_key *key, const struct config_value
     text->line = value->line;
     text->text = strdup(value->text);
     return text->text && text->file ? 0 : error_out_of_memory(e);
+}
+
+static void release_text(void *slot)
+{
+    free(*(char **)slot);
+}
+
+static void release_words(void *slot)
+{
+    free_strings(slot);
+}
+
+static void release_mapping(void *slot)
+{
+    struct mapping_text *text = slot;
+
+    free(text->text);
+    free(text->file);
+}
+
+/* The types that own something; the others are plain numbers. */
+static const struct {
+    config_parse_fn *parse;
+    void (*release)(void *slot);
+} owners[] = {
+    {config_parse_text, release_text},       {config_parse_path, release_text},
+    {config_parse_dn, release_text},         {config_parse_absolute_path, release_text},
+    {config_parse_filter, release_text},     {config_parse_attribute, release_text},
+    {config_parse_url, release_text},        {config_parse_bind_name, release_text},
+    {config_parse_list, release_words},      {config_parse_uri_list, release_words},
+    {config_parse_dn_list, release_words},   {config_parse_command, release_words},
+    {config_parse_mapping, release_mapping},
+};
+
+void config_release(const struct config_key *key, void *slot)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(owners); i++)
+        if (owners[i].parse == key->parse)
+            owners[i].release(slot);
 }

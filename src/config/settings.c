@@ -14,86 +14,36 @@
 #include "config/check.h"
 #include "config/keys.h"
 
-static void mapping_text_done(struct mapping_text *t)
+static void named_done(struct mapping_rule *named, size_t n, const char *section)
 {
-    free(t->text);
-    free(t->file);
-}
-
-static void free_words(char **words)
-{
-    for (char **w = words; w && *w; w++)
-        free(*w);
-    free(words);
-}
-
-static void rule_done(struct mapping_rule *r)
-{
-    mapping_text_done(&r->group);
-    mapping_text_done(&r->when);
-    mapping_text_done(&r->team);
-    mapping_text_done(&r->roles);
-    mapping_text_done(&r->skills);
-    mapping_text_done(&r->skills_from);
-    free(r->name);
-    free(r->file);
-}
-
-static void mapping_options_done(struct mapping_options *m)
-{
-    mapping_text_done(&m->scope_when);
-    mapping_text_done(&m->disabled_when);
-    mapping_text_done(&m->revoke_when);
-    mapping_text_done(&m->account_expires);
-    mapping_text_done(&m->starts_at);
-    for (size_t i = 0; i < ARRAY_SIZE(m->fields); i++)
-        mapping_text_done(&m->fields[i]);
-    for (size_t i = 0; i < m->n_rules; i++)
-        rule_done(&m->rules[i]);
-    free(m->rules);
-    for (size_t i = 0; i < m->n_conflicts; i++)
-        rule_done(&m->conflicts[i]);
-    free(m->conflicts);
-}
-
-static void tenant_options_done(struct tenant_options *t)
-{
-    free(t->url);
-    free(t->client_id);
-    free(t->client_secret_file);
-    free(t->scope);
-    free(t->tls_ca_file);
-    free(t->tls_ca_directory);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < config_n_keys; k++)
+            if (strcmp(config_keys[k].section, section) == 0)
+                config_release(&config_keys[k], (char *)&named[i] + config_keys[k].slot);
+        free(named[i].name);
+        free(named[i].file);
+    }
+    free(named);
 }
 
 struct settings *settings_free(struct settings *s)
 {
     if (!s)
         return NULL;
-    directory_options_done(&s->directory);
-    tenant_options_done(&s->tenant);
-    mapping_options_done(&s->mapping);
-    free_words(s->sync.privileged_roles);
-    free_words(s->sync.protected_logins);
-    free_words(s->sync.password_command);
-    free_words(s->sync.notify_command);
-    free(s->sync.password_classes);
-    free(s->state_file);
-    free(s->audit_file);
-    free(s->audit_key_file);
-    free(s->control_socket);
-    free(s->metrics_file);
-    free(s->control_group);
-    free(s->control_readers);
-    free(s->config_file);
-    free(s->facts);
-    free(s->fingerprint);
-    free(s->decisions);
+    for (size_t i = 0; i < config_n_keys; i++)
+        if (!config_is_named(config_keys[i].section))
+            config_release(&config_keys[i], (char *)s + config_keys[i].slot);
+    named_done(s->mapping.rules, s->mapping.n_rules, "rule");
+    named_done(s->mapping.conflicts, s->mapping.n_conflicts, "conflict");
     for (size_t i = 0; s->values && i < config_n_keys; i++) {
         free(s->values[i].text);
         free(s->values[i].file);
     }
     free(s->values);
+    free(s->config_file);
+    free(s->facts);
+    free(s->fingerprint);
+    free(s->decisions);
     free(s);
     return NULL;
 }

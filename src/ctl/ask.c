@@ -72,13 +72,14 @@ int ctl_print_json(struct ctl *c, json_t *object_taken, size_t flags)
     json_auto_t *object = object_taken;
     bool fine =
         object && json_object_set_new(object, "format_version", json_string(FORMAT_VERSION)) == 0;
-    CLEANUP(freep) char *text = fine ? json_dumps(object, flags) : NULL;
+    CLEANUP(buffer_done) struct buffer text = {0};
 
-    if (!text) {
+    output_json(&text, fine ? object : NULL, flags);
+    if (text.failed) {
         (void)fprintf(stderr, "rosterctl: out of memory\n");
         return EXIT_FAILED;
     }
-    buffer_add_text(&c->output.text, text);
+    buffer_add(&c->output.text, text.data, text.size);
     buffer_add_text(&c->output.text, "\n");
     return EXIT_FINE;
 }

@@ -1,12 +1,14 @@
 /* What a line of the audit is in the words of a report, cell by cell. */
 #include "config.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "ctl/evidence.h"
 #include "ctl/siem.h"
 #include "model/operation.h"
+#include "render/output.h"
 #include "render/render.h"
 
 #define WHO     (1U << COLUMN_LINE | 1U << COLUMN_TIME | 1U << COLUMN_WHAT)
@@ -94,12 +96,13 @@ static void add_what(struct buffer *b, const json_t *view)
 
     if (!siem_read(&event, view))
         return;
-    if (event.result == SIEM_SUCCESS && event.kind)
-        buffer_add_text(b, done_words(event.kind));
-    else if (event.kind)
-        buffer_format(b, "%s: %s", event.title, event.kind);
-    else
-        buffer_add_text(b, event.title);
+    if (event.result == SIEM_SUCCESS && event.kind) {
+        output_add_printable(b, done_words(event.kind));
+        return;
+    }
+    output_add_printable(b, event.title);
+    buffer_add_text(b, event.kind ? ": " : "");
+    output_add_printable(b, event.kind);
 }
 
 static void add_person(struct buffer *b, const json_t *view)
@@ -107,14 +110,16 @@ static void add_person(struct buffer *b, const json_t *view)
     const json_t *p = json_object_get(view, "person");
     const char *login = member_text(p, "login"), *dn = member_text(p, "dn");
 
-    if (member_true(view, "erased"))
+    if (member_true(view, "erased")) {
         buffer_add_text(b, "(erased)");
-    else if (login && dn)
-        buffer_format(b, "%s (%s)", login, dn);
-    else if (login || dn)
-        buffer_add_text(b, login ? login : dn);
-    else if (member_text(p, "id"))
-        buffer_add_text(b, member_text(p, "id"));
+        return;
+    }
+    output_add_printable(b, login ? login : dn ? dn : member_text(p, "id"));
+    if (login && dn) {
+        buffer_add_text(b, " (");
+        output_add_printable(b, dn);
+        buffer_add_text(b, ")");
+    }
 }
 
 static void add_keys(struct buffer *b, const json_t *changed)
@@ -124,13 +129,16 @@ static void add_keys(struct buffer *b, const json_t *changed)
 
     json_array_foreach((json_t *)(uintptr_t)changed, i, c)
     {
-        const char *key = member_text(c, "key");
         const char *from = member_text(c, "from"), *to = member_text(c, "to");
 
-        buffer_format(b, "%s%s%s: %s", i ? "\n" : "", from && to ? "~" : to ? "+" : "-",
-                      key ? key : "", from ? from : to ? to : "");
-        if (from && to)
-            buffer_format(b, " -> %s", to);
+        buffer_format(b, "%s%s", i ? "\n" : "", from && to ? "~" : to ? "+" : "-");
+        output_add_printable(b, member_text(c, "key"));
+        buffer_add_text(b, ": ");
+        output_add_printable(b, from ? from : to);
+        if (from && to) {
+            buffer_add_text(b, " -> ");
+            output_add_printable(b, to);
+        }
     }
 }
 
@@ -140,16 +148,18 @@ static void add_by(struct buffer *b, const json_t *view, const json_t *approval)
     const json_t *a = json_object_get(view, "actor");
     const char *login = member_text(a, "login"), *name = member_text(a, "name");
 
-    if (login && name)
-        buffer_format(b, "%s (as %s)", login, name);
-    else if (name)
-        buffer_add_text(b, name);
-    else if (a)
+    if (name) {
+        output_add_printable(b, login ? login : name);
+        buffer_add_text(b, login ? " (as " : "");
+        output_add_printable(b, login ? name : NULL);
+        buffer_add_text(b, login ? ")" : "");
+    } else if (a) {
         buffer_format(b, "user id %lld", member_number(a, "uid"));
-    else if (approval)
-        buffer_format(b, "approved by %s, line %lld",
-                      member_text(approval, "by") ? member_text(approval, "by") : "somebody",
-                      member_number(approval, "seq"));
+    } else if (approval) {
+        buffer_add_text(b, "approved by ");
+        output_add_printable(b, member_text(approval, "by"));
+        buffer_format(b, ", line %lld", member_number(approval, "seq"));
+    }
 }
 
 static void add_words(struct buffer *b, const json_t *view)
@@ -157,44 +167,62 @@ static void add_words(struct buffer *b, const json_t *view)
     static const char *const names[] = {"why", "sentence", "answer_text"};
 
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        if (member_text(view, names[i]))
-            buffer_format(b, "%s%s", b->size ? "; " : "", member_text(view, names[i]));
+        if (member_text(view, names[i])) {
+            buffer_add_text(b, b->size ? "; " : "");
+            output_add_printable(b, member_text(view, names[i]));
+        }
+}
+
+/* The beginning of a text. */
+static void text_into(char *to, size_t size, const json_t *view, const char *name)
+{
+    const char *text = member_text(view, name);
+
+    snprintf(to, size, "%s", text ? text : "");
+}
+
+/* 2026-11-28 14:05:09; also of a line that nobody of ours wrote. */
+void evidence_time(struct buffer *b, const json_t *view)
+{
+    char time[20];
+
+    text_into(time, sizeof(time), view, "time");
+    if (strlen(time) > 10)
+        time[10] = ' ';
+    output_add_printable(b, time);
 }
 
 void evidence_cell(struct buffer *b, const json_t *view, const json_t *approval,
                    enum evidence_column column)
 {
     const json_t *details = json_object_get(view, "details");
-    const char *text = NULL;
+    char first[24];
 
     buffer_clear(b);
     buffer_add_text(b, "");
     switch (column) {
     case COLUMN_LINE: buffer_format(b, "%lld", member_number(view, "seq")); break;
-    case COLUMN_TIME:
-        text = member_text(view, "time");
-        buffer_format(b, "%.10s %.8s", text ? text : "", text && strlen(text) > 11 ? text + 11 : "");
-        break;
+    case COLUMN_TIME: evidence_time(b, view); break;
     case COLUMN_WHAT: add_what(b, view); break;
     case COLUMN_PERSON: add_person(b, view); break;
     case COLUMN_CHANGES:
         siem_changes(b, json_object_get(view, "changes"), "\n");
         add_keys(b, json_object_get(details, "changed"));
         break;
-    case COLUMN_CODE: text = member_text(view, "code"); break;
+    case COLUMN_CODE: output_add_printable(b, member_text(view, "code")); break;
     case COLUMN_BY: add_by(b, view, approval); break;
     case COLUMN_PLAN:
-        text = member_text(view, "plan");
-        buffer_format(b, "%.12s", text ? text : "");
-        if (member_text(view, "groups"))
-            buffer_format(b, " %s", member_text(view, "groups"));
+        text_into(first, 13, view, "plan");
+        output_add_printable(b, first);
+        if (member_text(view, "groups")) {
+            buffer_add_text(b, " ");
+            output_add_printable(b, member_text(view, "groups"));
+        }
         break;
-    case COLUMN_REASON: text = member_text(view, "reason"); break;
+    case COLUMN_REASON: output_add_printable(b, member_text(view, "reason")); break;
     case COLUMN_WORDS: add_words(b, view); break;
     case EVIDENCE_COLUMNS: break;
     }
-    if (b->size == 0)
-        buffer_add_text(b, text ? text : "");
 }
 
 void evidence_duration(struct buffer *b, uint32_t ms)

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "ctl/evidence.h"
 #include "model/operation.h"
+#include "render/output.h"
 #include "render/render.h"
 
 void html_escape(struct buffer *b, const char *text)
@@ -161,10 +162,15 @@ static void add_verdict(struct buffer *b, const struct evidence *e)
     }
     buffer_add_text(b, "</p>\n</div>\n");
     if (e->report.comparison) {
-        buffer_format(b, "<p>Last comparison with the contact center (line %lld, %.19s): ",
-                      member_number(e->report.comparison, "seq"),
-                      member_text(e->report.comparison, "time"));
-        html_escape(b, member_text(e->report.comparison, "sentence"));
+        CLEANUP(buffer_done) struct buffer time = {0}, sentence = {0};
+
+        evidence_time(&time, e->report.comparison);
+        output_add_printable(&sentence, member_text(e->report.comparison, "sentence"));
+        buffer_format(b, "<p>Last comparison with the contact center (line %lld, ",
+                      member_number(e->report.comparison, "seq"));
+        html_escape(b, time.data);
+        buffer_add_text(b, "): ");
+        html_escape(b, sentence.data);
         buffer_add_text(b, "</p>\n");
     }
 }

@@ -32,6 +32,7 @@ extern const struct evidence_list evidence_lists[AUDIT_LISTS];
 extern const char *const evidence_column_names[EVIDENCE_COLUMNS];
 extern const char *const evidence_haste_names[AUDIT_HASTES];
 /* One cell's text, in place of what is in the buffer. */
+void evidence_time(struct buffer *b, const json_t *view);
 void evidence_cell(struct buffer *b, const json_t *view, const json_t *approval,
                    enum evidence_column column);
 /* "1.2 s", "3 min", "2 h"; what is shown of a delay. */

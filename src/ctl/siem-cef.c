@@ -1,7 +1,7 @@
 /*
  * ArcSight Common Event Format, version 0: a header of fields between bars and an extension of
- * keys and values between blanks. Values are cut at the lengths that its dictionary names, at the
- * end of a character.
+ * keys and values between blanks. Values are made printable, so that a line is one for whoever
+ * reads it, and cut at the lengths that its dictionary names, at the end of a character.
  */
 #include "config.h"
 
@@ -13,6 +13,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "render/output.h"
 #include "render/render.h"
 
 /* The beginning of a text that is not longer, in whole characters of UTF-8. */
@@ -29,28 +30,31 @@ static size_t cut(const char *text, size_t most)
 
 static void add_header(struct buffer *b, const char *text)
 {
-    for (; *text; text++)
-        if (*text == '|' || *text == '\\')
-            buffer_format(b, "\\%c", *text);
+    CLEANUP(freep) char *shown = output_printable(text);
+
+    b->failed |= !shown;
+    for (const char *p = shown; p && *p; p++)
+        if (*p == '|' || *p == '\\')
+            buffer_format(b, "\\%c", *p);
         else
-            buffer_add(b, *text == '\n' || *text == '\r' ? " " : text, 1);
+            buffer_add(b, p, 1);
     buffer_add_text(b, "|");
 }
 
 static void add(struct buffer *b, const char *key, size_t most, const char *value)
 {
-    size_t size = value ? cut(value, most) : 0;
+    CLEANUP(freep) char *shown = value ? output_printable(value) : NULL;
+    size_t size = shown ? cut(shown, most) : 0;
 
+    b->failed |= value && !shown;
     if (size == 0)
         return;
     buffer_format(b, "%s%s=", b->data && b->data[b->size - 1] == '|' ? "" : " ", key);
     for (size_t i = 0; i < size; i++)
-        switch (value[i]) {
+        switch (shown[i]) {
         case '\\': buffer_add_text(b, "\\\\"); break;
         case '=': buffer_add_text(b, "\\="); break;
-        case '\n': buffer_add_text(b, "\\n"); break;
-        case '\r': buffer_add_text(b, "\\r"); break;
-        default: buffer_add(b, value + i, 1);
+        default: buffer_add(b, shown + i, 1);
         }
 }
 

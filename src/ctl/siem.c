@@ -12,6 +12,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/memory.h"
+#include "render/output.h"
 #include "render/render.h"
 
 static const struct {
@@ -117,14 +118,14 @@ void siem_changes(struct buffer *b, const json_t *changes, const char *between)
         const char *from = value_of(c, "from"), *to = value_of(c, "to");
         const char *field = member_text(c, "field");
 
-        buffer_format(b, "%s%s%s", i ? between : "", !to ? "-" : from ? "~" : "+",
-                      field ? field : "");
+        buffer_format(b, "%s%s", i ? between : "", !to ? "-" : from ? "~" : "+");
+        output_add_printable(b, field);
         if (field && strncmp(field, "role:", 5) == 0)
             continue; /* it is there or not */
-        if (from && to)
-            buffer_format(b, " %s -> %s", from, to);
-        else if (from || to)
-            buffer_format(b, " %s", from ? from : to);
+        buffer_add_text(b, from || to ? " " : "");
+        output_add_printable(b, from);
+        buffer_add_text(b, from && to ? " -> " : "");
+        output_add_printable(b, to);
     }
 }
 
@@ -155,13 +156,7 @@ void siem_set_text(json_t *object, const char *name, const char *text)
 
 void siem_write(struct buffer *b, json_t *object_taken)
 {
-    CLEANUP(freep) char *text = object_taken ? json_dumps(object_taken, JSON_COMPACT) : NULL;
-
+    output_json(b, object_taken, JSON_COMPACT);
     json_decref(object_taken);
-    if (!text) {
-        b->failed = true;
-        return;
-    }
-    buffer_add_text(b, text);
     buffer_add_text(b, "\n");
 }

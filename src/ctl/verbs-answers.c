@@ -106,7 +106,7 @@ static json_t *who_of(const struct audit_who *w)
     json_t *people = json_array();
 
     for (size_t i = 0; i < w->n_people; i++)
-        if (w->people[i].holds)
+        if (w->people[i].holds && !w->people[i].gone)
             json_array_append_new(people, holder_of(&w->people[i]));
     return json_pack("{s:s, s:s, s:s?, s:o, s:I, s:o}", "what", w->field, "name", w->name, "at", w->at,
                      "people", people, "erased", (json_int_t)w->n_erased, "doubts", doubts_of(&w->doubts));

@@ -310,13 +310,13 @@ static int count_person(const struct person *p, void *userdata)
 {
     struct census *s = userdata;
     struct error e = {0};
-    if (p->verdict == PERSON_USER) {
+    if (p->verdict == VERDICT_USER) {
         s->n_users++;
-    } else if (p->verdict == PERSON_SKIP) {
+    } else if (p->verdict == VERDICT_SKIP) {
         s->n_skipped++;
         if (report_count(s->skipped, p->code ? p->code : "unknown", &e) < 0)
             s->c->out_of_memory = true;
-    } else if (p->verdict == PERSON_INVALID && s->n_invalid++ < EXAMPLES) {
+    } else if (p->verdict == VERDICT_INVALID && s->n_invalid++ < EXAMPLES) {
         check_add(s->c, CHECK_WARNING, p->dn, "%s", p->sentence ? p->sentence : p->code);
     }
     return 0;

@@ -142,13 +142,15 @@ static json_t *next_ranges(const struct erase_lines *l, size_t *at)
 
 static int record_lines(struct erasure *x, struct error *e)
 {
+    bool any = false;
     int r = 0;
     for (size_t i = 0; i < x->plan.n_files && r == 0; i++)
-        for (size_t at = 0; at < x->plan.files[i].n_seqs && r == 0;)
+        for (size_t at = 0; at < x->plan.files[i].n_seqs && r == 0; any = true)
             r = record(x, NULL, "erased", "what these lines tell of a person is removed",
                        json_pack("{s:o}", "lines", next_ranges(&x->plan.files[i], &at)), e);
-    /* In the file before anything is gone from another one. */
-    return r < 0 ? r : audit_export_run(x->daemon->audit, e);
+    /* In the file before anything is gone from another one. Without any the engine may be in the
+     * middle of a transaction, and nothing will be gone. */
+    return r < 0 || !any ? r : audit_export_run(x->daemon->audit, e);
 }
 
 static int finish(struct erasure *x, struct error *e)

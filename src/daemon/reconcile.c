@@ -12,6 +12,7 @@
 
 #include "audit/holdings.h"
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -26,6 +27,7 @@
 #define AT_ONCE    200 /* links, before the loop goes on */
 #define TOLD_MAX   50  /* people with a line of their own */
 #define TRIES      3   /* to read files that are rotated meanwhile */
+#define LATER_USEC (100 * USEC_PER_MSEC)
 
 struct reconciliation {
     struct daemon *daemon;
@@ -179,6 +181,27 @@ static int on_next(sd_event_source *source, void *userdata)
 }
 
 static int begin(struct reconciliation *x, struct error *e);
+static int begin_later(struct reconciliation *x);
+
+static int on_later(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct reconciliation *x = userdata;
+    (void)source;
+    (void)usec;
+    x->next = sd_event_source_unref(x->next);
+    int r = state_in_transaction(x->daemon->state) ? begin_later(x) : begin(x, &x->e);
+    if (r < 0)
+        give_up(x, &x->e);
+    return 0;
+}
+
+/* Not while a transaction is open: its lines would be missed again. */
+static int begin_later(struct reconciliation *x)
+{
+    int r = sd_event_add_time_relative(x->daemon->event, &x->next, CLOCK_MONOTONIC, LATER_USEC, 0,
+                                       on_later, x);
+    return r < 0 ? error_set(&x->e, r, "%s", strerror(-r)) : 0;
+}
 
 /* A file that was closed between the listing and the reading has another name by then: its lines
  * were not read. */
@@ -192,8 +215,8 @@ static int compare_or_begin_anew(struct reconciliation *x)
     }
     x->holdings = holdings_free(x->holdings);
     x->worker = worker_free(x->worker);
-    if (++x->n_tried < TRIES && !state_in_transaction(x->daemon->state))
-        return begin(x, &x->e);
+    if (++x->n_tried < TRIES)
+        return state_in_transaction(x->daemon->state) ? begin_later(x) : begin(x, &x->e);
     return error_set(&x->e, -EAGAIN,
                      "its files end before line %lld, which was written: is one of them missing?",
                      (long long)x->exported);

@@ -118,6 +118,7 @@ static const char *link_status_name(enum link_status s)
     case LINK_ACTIVE: return "active";
     case LINK_DISABLED: return "disabled";
     case LINK_DELETED: return "deleted";
+    case LINK_UNLINKED: break;
     }
     return "unknown";
 }
@@ -172,12 +173,12 @@ static json_t *attributes_of(const struct view *v)
 
 static const char *verdict_name(const struct view *v)
 {
-    if (!in_directory(v))
-        return "gone";
-    switch (v->verdict.kind) {
+    switch (in_directory(v) ? v->verdict.kind : VERDICT_GONE) {
     case VERDICT_USER: return "user";
     case VERDICT_SKIP: return "skip";
     case VERDICT_INVALID: return "invalid";
+    case VERDICT_GONE: return "gone";
+    case VERDICT_UNKNOWN: break;
     }
     return "unknown";
 }

@@ -8,6 +8,7 @@
 #include "deliver/drift.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -264,7 +265,16 @@ static int take_presence(struct books *b, struct link *l, const struct user *now
     l->gone = LINK_THERE;
     l->status = now->disabled ? LINK_DISABLED : LINK_ACTIVE;
     free(TAKE(l->drift));
-    r = person_mark_dirty(books_state(b), l->entry_id, e);
+    r = books_audit(b,
+                    &(struct audit_row){.event = "drift",
+                                        .entry_id = l->entry_id,
+                                        .login = l->login,
+                                        .code = "report",
+                                        .sentence = "the user is there again",
+                                        .details = "{\"gone\":false}"},
+                    e);
+    if (r == 0)
+        r = person_mark_dirty(books_state(b), l->entry_id, e);
     return r < 0 ? r : link_store(books_state(b), l, e);
 }
 
@@ -332,13 +342,33 @@ static int wanted_key(struct books *b, const char *entry_id, char **ret, struct 
     return r < 0 ? r : 0;
 }
 
+static int record_rename(struct books *b, const struct link *l, const char *login,
+                         struct error *e)
+{
+    CLEANUP(freep) char *text = NULL;
+    json_auto_t *details = json_pack("{s:s}", "renamed", login);
+    char sentence[700];
+    if (!details || !(text = json_dumps(details, JSON_COMPACT)))
+        return error_out_of_memory(e);
+    snprintf(sentence, sizeof(sentence), "login_id: %s -> %s", l->login, login);
+    log_event(LOG_WARNING, MSG_DRIFT, "User %s was renamed at the tenant: %s", l->login, login);
+    struct audit_row row = {
+        .event = "drift",
+        .entry_id = l->entry_id,
+        .login = l->login,
+        .code = books_options(b)->sync->on_drift == DRIFT_REPAIR ? "repair" : "report",
+        .sentence = sentence,
+        .details = text,
+    };
+    return books_audit(b, &row, e);
+}
+
 int drift_follow_rename(struct books *b, struct link *l, const char *login, bool *ret_taken,
                         struct error *e)
 {
     CLEANUP(freep) char *key = text_fold(login, strlen(login));
     CLEANUP(freep) char *wanted = NULL;
     CLEANUP(link_done) struct link other = {0};
-    char sentence[700];
     int r = key ? books_write(b, e) : error_out_of_memory(e);
     if (r == 0)
         r = link_load_by_login(books_state(b), key, &other, e);
@@ -350,16 +380,7 @@ int drift_follow_rename(struct books *b, struct link *l, const char *login, bool
     r = wanted_key(b, l->entry_id, &wanted, e);
     if (r < 0)
         return r;
-    snprintf(sentence, sizeof(sentence), "login_id: %s -> %s", l->login, login);
-    log_event(LOG_WARNING, MSG_DRIFT, "User %s was renamed at the tenant: %s", l->login, login);
-    struct audit_row row = {
-        .event = "drift",
-        .entry_id = l->entry_id,
-        .login = l->login,
-        .code = books_options(b)->sync->on_drift == DRIFT_REPAIR ? "repair" : "report",
-        .sentence = sentence,
-    };
-    r = books_audit(b, &row, e);
+    r = record_rename(b, l, login, e);
     CLEANUP(user_freep) struct user *known = NULL;
     if (r == 0 && l->known)
         r = user_from_json(&known, l->known, e);

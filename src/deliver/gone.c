@@ -84,6 +84,7 @@ static int note_gone(struct gone *g, struct link *l, struct error *e)
                 : repair ? "repair"
                          : "report",
         .sentence = NOT_THERE,
+        .details = "{\"gone\":true}",
     };
     if (!l->gone)
         log_event(LOG_WARNING, MSG_DRIFT, "User %s was changed at the tenant: " NOT_THERE, l->login);

@@ -9,6 +9,7 @@
 #include "directory/decode.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -22,14 +23,6 @@
 #include "model/class.h"
 #include "model/dn.h"
 #include "model/schema.h"
-
-const char *const decode_container_classes[] = {
-    "organizationalUnit", "organization", "container", "domainDNS", "domain", "dcObject",
-    "builtinDomain",      "nsContainer",  "locality",  "country",   NULL,
-};
-const char *const decode_group_classes[] = {
-    "groupOfNames", "groupOfUniqueNames", "posixGroup", "group", "groupOfMembers", NULL,
-};
 
 /* One attribute as it lies in the message. */
 struct raw {
@@ -60,147 +53,6 @@ void decoded_done(struct decoded *d)
     free(d->partial);
     free(d->bad_member);
     *d = (struct decoded){0};
-}
-
-static bool in_string_list(const struct string_list *l, const char *name)
-{
-    for (size_t i = 0; i < l->n_items; i++)
-        if (text_equal_ascii_case(l->items[i], name))
-            return true;
-    return false;
-}
-
-int decode_classes_of_filter(const char *filter, struct string_list *ret)
-{
-    static const char start[] = "(objectClass=";
-    const size_t start_size = sizeof(start) - 1;
-    for (const char *p = filter; p && *p; p++) {
-        if (strncasecmp(p, start, start_size) != 0 || (p > filter && p[-1] == '!'))
-            continue;
-        const char *value = p + start_size;
-        size_t size = strcspn(value, "*)");
-        if (value[size] != ')' || size == 0)
-            continue;
-        CLEANUP(freep) char *class = strndup(value, size);
-        if (!class)
-            return -ENOMEM;
-        if (text_equal_ascii_case(class, "top") || in_string_list(ret, class))
-            continue;
-        if (string_list_add(ret, class) < 0)
-            return -ENOMEM;
-    }
-    return 0;
-}
-
-int decode_attributes_of_filter(const char *filter, struct string_list *ret)
-{
-    for (const char *p = filter; p && (p = strchr(p, '(')) != NULL;) {
-        size_t size = strcspn(++p, "=~<>:()&|! ");
-        CLEANUP(freep) char *name = size > 0 ? strndup(p, size) : NULL;
-        if (size == 0 || (name && in_string_list(ret, name)))
-            continue;
-        if (!name || string_list_add(ret, name) < 0)
-            return -ENOMEM;
-    }
-    return 0;
-}
-
-bool decode_rid(const unsigned char *sid, size_t size, uint32_t *ret)
-{
-    /* MS-DTYP 2.4.2.2: revision, count, six bytes of authority, count little-endian words. */
-    if (size < 12 || sid[0] != 1 || size != 8 + 4 * (size_t)sid[1])
-        return false;
-    const unsigned char *p = sid + size - 4;
-    *ret = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-    return true;
-}
-
-int decoder_init(struct decoder *d, enum identity_kind identity, enum identity_kind usual,
-                 bool active_directory, const struct directory_options *options,
-                 const struct string_list *attributes, const struct schema *schema,
-                 struct error *e)
-{
-    *d = (struct decoder){
-        .identity = identity,
-        .active_directory = active_directory,
-        .schema = schema,
-    };
-    if (identity == IDENTITY_ATTRIBUTE && usual != 0) {
-        d->second_identity = usual;
-        d->second_id_attribute = identity_attribute(usual);
-    }
-    const char *id = identity_attribute(identity);
-    const char *login = options->login_attribute ? options->login_attribute : "uid";
-    d->id_attribute = strdup(id ? id : options->id_attribute);
-    d->login_attribute = strdup(login);
-    int r = d->id_attribute && d->login_attribute ? 0 : -ENOMEM;
-    for (size_t i = 0; i < attributes->n_items && r == 0; i++)
-        r = string_list_add(&d->wanted, attributes->items[i]);
-    if (r == 0 && options->group_filter)
-        r = decode_classes_of_filter(options->group_filter, &d->group_classes);
-    if (r == 0)
-        r = decode_classes_of_filter(options->filter ? options->filter : "(objectClass=person)",
-                                     &d->person_classes);
-    if (r == 0 && !(d->kinds = kinds_new(schema_classes(schema), &d->person_classes,
-                                         &d->group_classes, options->group_filter != NULL)))
-        r = -ENOMEM;
-    if (r < 0) {
-        decoder_done(d);
-        return error_out_of_memory(e);
-    }
-    return 0;
-}
-
-void decoder_done(struct decoder *d)
-{
-    free(d->id_attribute);
-    free(d->login_attribute);
-    string_list_done(&d->wanted);
-    string_list_done(&d->person_classes);
-    string_list_done(&d->group_classes);
-    kinds_free(d->kinds);
-    *d = (struct decoder){0};
-}
-
-void decoder_attributes_free(char **attributes)
-{
-    for (size_t i = 0; attributes && attributes[i]; i++)
-        free(attributes[i]);
-    free(attributes);
-}
-
-char **decoder_attributes(const struct decoder *d)
-{
-    const char *fixed[] = {"objectClass",
-                           d->id_attribute,
-                           d->second_id_attribute,
-                           d->login_attribute,
-                           "member",
-                           d->active_directory ? NULL : "uniqueMember",
-                           "memberUid",
-                           d->active_directory ? "sAMAccountName" : NULL,
-                           d->active_directory ? NULL : "memberURL",
-                           d->active_directory ? "primaryGroupID" : "gidNumber",
-                           d->active_directory ? "objectSid" : NULL,
-                           d->active_directory ? "isDeleted" : NULL,
-                           d->active_directory ? "uSNChanged" : NULL,
-                           d->watermark_attribute,
-                           d->children_attribute};
-    CLEANUP(string_list_done) struct string_list names = {0};
-    for (size_t i = 0; i < ARRAY_SIZE(fixed); i++)
-        if (fixed[i] && !in_string_list(&names, fixed[i]) &&
-            string_list_add(&names, fixed[i]) < 0)
-            return NULL;
-    for (size_t i = 0; i < d->wanted.n_items; i++)
-        if (!in_string_list(&names, d->wanted.items[i]) &&
-            string_list_add(&names, d->wanted.items[i]) < 0)
-            return NULL;
-    char **ret = calloc(names.n_items + 1, sizeof(*ret));
-    for (size_t i = 0; ret && i < names.n_items; i++)
-        ret[i] = TAKE(names.items[i]);
-    if (ret)
-        names.n_items = 0;
-    return ret;
 }
 
 static int collect(LDAP *ld, LDAPMessage *m, struct raw_list *ret, struct error *e)
@@ -355,8 +207,9 @@ static bool is_wanted(const struct decoder *d, const char *name)
     size_t size = strcspn(name, ";");
     memcpy(base, name, size);
     base[size] = 0;
-    if (in_string_list(&d->wanted, base))
-        return true;
+    for (size_t i = 0; i < d->wanted.n_items; i++)
+        if (text_equal_ascii_case(d->wanted.items[i], base))
+            return true;
     if (!d->schema)
         return false;
     /* Asked for by one of its names, answered by another. */
@@ -416,6 +269,25 @@ static int add_values(struct entry *entry, const struct raw *raw)
     return 0;
 }
 
+static int note_unreadable(struct entry *entry, const char *what, const char *name)
+{
+    char shown[200], text[300];
+    snprintf(text, sizeof(text), "%s: %s", what,
+             text_printable(shown, sizeof(shown), name, strlen(name)));
+    return entry_add_value(entry, ENTRY_UNREADABLE, text, strlen(text));
+}
+
+int decoded_take_known_name(struct decoded *d, char *dn_taken)
+{
+    struct entry *entry = d->entry;
+    free(entry->dn);
+    entry->dn = dn_taken;
+    entry->has_raw = false;
+    int r = note_unreadable(entry, "its name is no distinguished name", d->dn);
+    entry_sort(entry);
+    return r;
+}
+
 static int add_attribute(const struct decoder *d, struct decoded *ret, const struct raw *raw)
 {
     struct entry *entry = ret->entry;
@@ -434,12 +306,24 @@ static int add_attribute(const struct decoder *d, struct decoded *ret, const str
     }
     if (!is_wanted(d, raw->name))
         return 0;
+    if (!entry_is_description(raw->name))
+        return note_unreadable(entry, "an attribute has a name that is none", raw->name);
     if (ranged && !range.last && !ret->partial && !(ret->partial = strdup(raw->name)))
         return -ENOMEM;
     return add_values(entry, raw);
 }
 
 /* By which people name the group as their primary one: *ret is NULL where there is none. */
+bool decode_rid(const unsigned char *sid, size_t size, uint32_t *ret)
+{
+    /* MS-DTYP 2.4.2.2: revision, count, six bytes of authority, count little-endian words. */
+    if (size < 12 || sid[0] != 1 || size != 8 + 4 * (size_t)sid[1])
+        return false;
+    const unsigned char *p = sid + size - 4;
+    *ret = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+    return true;
+}
+
 static int primary_of_group(const struct decoder *d, const struct raw_list *raw, char **ret)
 {
     *ret = NULL;

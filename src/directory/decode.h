@@ -57,6 +57,9 @@ struct decoded {
     char *partial;         /* the name of another attribute that came in part */
 };
 void decoded_done(struct decoded *d);
+/* One whose name is none keeps the one that it was known by, and what is wrong is noted in it.
+ * -ENOMEM. */
+int decoded_take_known_name(struct decoded *d, char *dn_taken);
 int decoded_make_container(struct decoded *d, struct error *e); /* all that it is to us */
 
 /* usual: the identity that the server gives every entry; 0: none. */

@@ -37,7 +37,7 @@ struct entries {
     unsigned search;
     bool full, from_cookie, doubted;
     size_t n_entries, n_changes, n_unchanged;
-    size_t entries_max, n_left_out; /* is_too_many() */
+    size_t n_shown, entries_max, n_left_out; /* is_too_many() */
     char doubt[512];
     char *watermark;
 };
@@ -70,7 +70,7 @@ void entries_reset(struct entries *x, unsigned search, bool full, size_t known)
     x->search = search;
     x->full = full;
     x->from_cookie = x->doubted = false;
-    x->n_entries = x->n_changes = x->n_unchanged = x->n_left_out = 0;
+    x->n_entries = x->n_changes = x->n_unchanged = x->n_shown = x->n_left_out = 0;
     x->entries_max = known == 0                         ? SIZE_MAX /* the first read */
                      : known > GROWTH_FREE / GROWTH_MAX ? known * GROWTH_MAX
                                                         : GROWTH_FREE;
@@ -139,12 +139,13 @@ int entries_pass(struct entries *x, unsigned search, struct decoded *d, struct e
     return x->env->sink->entry(x->env->userdata, search, TAKE(d->entry), e);
 }
 
-/* A server that goes on for ever is left; one that has grown beyond belief is doubted, and what
- * came first stays: the next read is measured by that. */
+/* A server that goes on for ever is left, whatever becomes of what it shows; one that has grown
+ * beyond belief is doubted, and what came first stays: the next read is measured by that. */
 static bool is_too_many(struct entries *x, struct error *e, int *ret_r)
 {
-    if (x->n_entries < x->entries_max)
+    if (!x->full || x->n_shown < x->entries_max)
         return false;
+    x->doubted &= x->n_left_out > 0; /* worse than whatever was doubted before */
     doubt(x,
           "the directory shows more than %zu entries, many times what it held before: "
           "the rest was not taken. If it has really grown so, a further read "
@@ -164,8 +165,8 @@ static void say_bad_members(const struct decoded *d)
                 text_printable(shown, sizeof(shown), d->bad_member, strlen(d->bad_member)));
 }
 
-/* It is there, and that is all that can be taken: who is known stays as they were. */
-static int take_unnamed(struct entries *x, unsigned search, const char *id, const char *dn,
+/* It is there, and that is all that is known. */
+static int note_unnamed(struct entries *x, unsigned search, const char *id, const char *dn,
                         struct error *e)
 {
     char shown[200];
@@ -176,11 +177,30 @@ static int take_unnamed(struct entries *x, unsigned search, const char *id, cons
     return r < 0 ? r : 0;
 }
 
+/* Whoever is known is held under the name of before: what changed may be that their access ends. */
+static int take_unnamed(struct entries *x, unsigned search, struct decoded *d, struct error *e)
+{
+    CLEANUP(freep) char *known = NULL;
+    int r = 0;
+    if (d->entry->kind == ENTRY_PERSON)
+        r = x->env->sink->known_dn(x->env->userdata, d->entry->id, &known, e);
+    if (r < 0)
+        return r;
+    if (!known)
+        return note_unnamed(x, search, d->entry->id, d->dn, e);
+    if (decoded_take_known_name(d, TAKE(known)) < 0)
+        return error_out_of_memory(e);
+    x->n_entries++;
+    x->n_changes++;
+    return x->env->sink->entry(x->env->userdata, search, TAKE(d->entry), e);
+}
+
 int entries_take(struct entries *x, unsigned search, struct decoded *d, struct error *e)
 {
     int left_out;
-    if (x->full && is_too_many(x, e, &left_out))
+    if (is_too_many(x, e, &left_out))
         return left_out;
+    x->n_shown++;
     keep_watermark(x, &d->watermark);
     if (d->alias) {
         log_warning("%s is an alias entry, which is not followed: let the base hold the entry "
@@ -204,7 +224,7 @@ int entries_take(struct entries *x, unsigned search, struct decoded *d, struct e
         return 0;
     }
     if (d->bad_dn && !d->deleted)
-        return take_unnamed(x, search, d->entry->id, d->dn, e);
+        return take_unnamed(x, search, d, e);
     if (d->deleted)
         return entries_left(x, search, d->entry->id, "the entry was deleted", e);
     if (d->computer)
@@ -232,7 +252,7 @@ static int take_unchanged(struct entries *x, LDAP *ld, LDAPMessage *m, const cha
     int r = decode_raw(&x->env->decoder, ld, m, id, raw, e);
     if (r != 0)
         return r < 0 ? r : SINK_UNKNOWN_ID;
-    if (x->full && is_too_many(x, e, &left_out))
+    if (is_too_many(x, e, &left_out))
         return left_out;
     r = x->env->sink->unchanged(x->env->userdata, x->search, raw->id, raw->digest, e);
     if (r != 0)
@@ -244,6 +264,7 @@ static int take_unchanged(struct entries *x, LDAP *ld, LDAPMessage *m, const cha
     x->n_entries++;
     x->n_changes++;
     x->n_unchanged++;
+    x->n_shown++;
     return places_note(x->places, dn, e);
 }
 
@@ -300,13 +321,17 @@ int entries_roll(struct entries *x, LDAP *ld, LDAPMessage *m, struct error *e)
 {
     const struct decoder *d = &x->env->decoder;
     CLEANUP(freep) char *id = decode_id(d, ld, m);
+    int left_out;
+    if (is_too_many(x, e, &left_out))
+        return left_out;
+    x->n_shown++;
     if (!id) {
         doubt(x, "an entry has no %s that this account may read", d->id_attribute);
         return 0;
     }
     CLEANUP(libldap_memory_freep) char *dn = ldap_get_dn(ld, m);
     if (!dn || !dn_is_valid(dn)) /* libldap gives none that it cannot read */
-        return take_unnamed(x, x->search, id, dn ? dn : id, e);
+        return note_unnamed(x, x->search, id, dn ? dn : id, e);
     int r = places_note(x->places, dn, e);
     if (r == 0)
         r = entries_present(x, id, e);

@@ -42,8 +42,10 @@ static int add_to_hash(const struct operation *o, void *userdata)
         buffer_format(&h->text, "\n");
         return 0;
     }
-    /* It stands for one occasion: whoever is parked again another day has another hash. */
-    buffer_format(&h->text, "%" PRId64 " %" PRIu64 "\n\n", o->number, o->since_usec);
+    /* It stands for one occasion: whoever is parked again another day, or for another reason, has
+     * another hash. */
+    buffer_format(&h->text, "%" PRId64 " %" PRIu64 " %s\n\n", o->number, o->since_usec,
+                  o->reason ? o->reason : "");
     char number[32];
     snprintf(number, sizeof(number), "%" PRId64, o->number);
     return string_list_add(&h->numbers, number);
@@ -115,6 +117,8 @@ static int approve_one(struct gate *g, int64_t number, unsigned uid,
     o->approved = true;
     o->approved_until_usec = clock_steady_usec() + g->options->sync->approval_valid_usec;
     o->state = OPERATION_READY;
+    free(o->approved_for);
+    o->approved_for = TAKE(o->reason);
     if (operation_say(o, NULL, NULL, NULL) < 0)
         return error_out_of_memory(e);
     r = queue_store(g->state, o, e);

@@ -62,28 +62,14 @@ int dossier_load(struct dossier *s, struct books *b, const struct rules *rules,
     return r < 0 ? r : 0;
 }
 
-enum planner_presence dossier_presence(const struct dossier *s)
+enum verdict_kind dossier_presence(const struct dossier *s)
 {
-    if (!s->has_verdict)
-        return PLANNER_GONE;
-    switch (s->verdict.kind) {
-    case VERDICT_USER: return PLANNER_WANTED;
-    case VERDICT_SKIP: return PLANNER_SKIPPED;
-    case VERDICT_INVALID: return PLANNER_INVALID;
-    }
-    return PLANNER_INVALID;
+    return s->has_verdict ? s->verdict.kind : VERDICT_GONE;
 }
 
-enum planner_link_status dossier_link_status(const struct dossier *s)
+enum link_status dossier_link_status(const struct dossier *s)
 {
-    if (!s->has_link)
-        return PLANNER_UNLINKED;
-    switch (s->link.status) {
-    case LINK_ACTIVE: return PLANNER_ACTIVE;
-    case LINK_DISABLED: return PLANNER_DISABLED;
-    case LINK_DELETED: return PLANNER_DELETED;
-    }
-    return PLANNER_UNLINKED;
+    return s->has_link ? s->link.status : LINK_UNLINKED;
 }
 
 const char *dossier_sentence(const struct dossier *s)

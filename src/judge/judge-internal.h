@@ -49,8 +49,8 @@ void dossier_done(struct dossier *s);
 const char *dossier_dn(const struct dossier *s); /* borrowed; "" when it is not known */
 const char *
 dossier_sentence(const struct dossier *s); /* why wanted, skipped, invalid or gone */
-enum planner_presence dossier_presence(const struct dossier *s);
-enum planner_link_status dossier_link_status(const struct dossier *s);
+enum verdict_kind dossier_presence(const struct dossier *s);
+enum link_status dossier_link_status(const struct dossier *s);
 
 /* claim.c: who else has a claim on the login that s->verdict.user wants? Fills claim and its
  * sentence. */

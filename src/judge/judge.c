@@ -203,7 +203,7 @@ static int decide(struct judge *j, struct dossier *s, bool *ret_planned, struct 
         user_free(s->verdict.user);
         s->verdict.user = TAKE(plan.wanted);
     }
-    if (r == 0 && plan.bucket == PLANNER_BUCKET_FORGET) {
+    if (r == 0 && plan.forget) {
         r = standing_forget(j->books, s, e);
     } else if (r == 0) {
         r = merge_queue(j->books, s, &plan.operations, e);
@@ -275,11 +275,13 @@ static int look_at_round(struct judge *j, struct string_list *ahead, bool *ret_m
     bool narrow = round_is_narrow(books_state(j->books));
     int r = round_next(books_state(j->books), narrow ? ROUND_A_TURN : PEOPLE_A_TURN, &ids, numbers,
                        ret_more, e);
-    if (r == 0 && ids.n_items)
-        r = run_join(j->books, "directory", e);
     for (size_t i = 0; i < ids.n_items && r >= 0; i++) {
         r = rules_touch(j->rules, numbers[i], ids.items[i], e);
         if (r > 0)
+            r = run_join(j->books, "directory", e);
+        else if (r == 0)
+            continue;
+        if (r == 0)
             r = look_at_person(j, ids.items[i], ahead, e);
     }
     if (r >= 0 && !*ret_more)

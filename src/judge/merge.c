@@ -47,17 +47,28 @@ static bool hold_is_planners(const struct operation *o)
             text_equal(o->reason, REASON_LOCKOUT));
 }
 
+/* Whoever approved it saw one reason why it waits. Another one that came since, or another budget
+ * (of privileged roles, say, by another configuration), was never shown to anybody. */
+static void carry_approval(struct operation *fresh, struct operation *old)
+{
+    if (!old->approved || fresh->budget != old->budget ||
+        (fresh->state == OPERATION_PARKED && !text_equal(fresh->reason, old->approved_for)))
+        return;
+    fresh->approved = true;
+    fresh->approved_until_usec = old->approved_until_usec;
+    fresh->approved_for = TAKE(old->approved_for);
+}
+
 /* An operation that was there before and means the same keeps its place, its attempts, its
  * approval, and its hold when that is not the planner's to decide. */
 static void carry_over(struct operation *fresh, struct operation *old)
 {
+    carry_approval(fresh, old);
     fresh->number = old->number;
     fresh->attempts = old->attempts;
-    fresh->approved = old->approved;
-    fresh->approved_until_usec = old->approved_until_usec;
     fresh->run = old->run;
     fresh->shift_usec = old->shift_usec;
-    if (fresh->state == OPERATION_PARKED && old->approved) {
+    if (fresh->state == OPERATION_PARKED && fresh->approved) {
         fresh->state = OPERATION_READY;
         free(TAKE(fresh->reason));
         free(TAKE(fresh->cause));

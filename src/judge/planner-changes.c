@@ -100,14 +100,14 @@ int plan_hold_person(const struct planner_input *in, struct planner_result *r,
     struct operation *o;
     int rc =
         plan_add(in, r,
-                 in->link == PLANNER_ACTIVE || in->link == PLANNER_DISABLED ? OPERATION_UPDATE
+                 in->link == LINK_ACTIVE || in->link == LINK_DISABLED ? OPERATION_UPDATE
                                                                             : OPERATION_CREATE,
                  login, sentence, &o);
     if (rc < 0)
         return rc;
     char cause[512];
     snprintf(cause, sizeof(cause), "%s:%s", cause_head, cause_tail);
-    r->bucket = PLANNER_BUCKET_HELD;
+    r->bucket = BUCKET_HELD;
     r->code = reason;
     return plan_wait(o, OPERATION_HELD, reason, cause, sentence, in->now_usec);
 }

@@ -38,25 +38,26 @@ static int plan_leaver(const struct planner_input *in, struct planner_result *r)
     const struct sync_options *options = in->options;
     char why[768];
     snprintf(why, sizeof(why), "%s: %s",
-             in->presence == PLANNER_GONE ? "gone from the directory" : "no longer a user",
+             in->presence == VERDICT_GONE ? "gone from the directory" : "no longer a user",
              in->sentence ? in->sentence : "no reason known");
-    r->bucket = PLANNER_BUCKET_LEAVING;
+    r->bucket = BUCKET_LEAVING;
     r->leaving_usec = in->leaving_usec ? in->leaving_usec : in->now_usec;
     r->started_leaving = !in->leaving_usec;
     struct operation *o = NULL;
     bool ours = in->disabled_by_us || in->disabled_as_dormant;
     int rc = 0;
-    if (in->link == PLANNER_ACTIVE) {
+    if (in->link == LINK_ACTIVE) {
         rc = plan_disable(in, r, why, r->leaving_usec + options->leave_grace_usec, &o);
-    } else if (in->link == PLANNER_DISABLED && ours && options->delete_after_usec) {
+    } else if (in->link == LINK_DISABLED && ours && options->delete_after_usec) {
         /* Who was disabled, or made disabled, long before does not go at once. */
         uint64_t since =
             in->disabled_usec > r->leaving_usec ? in->disabled_usec : r->leaving_usec;
         rc = plan_add(in, r, OPERATION_DELETE, in->login, why, &o);
         if (rc == 0)
             o->not_before_usec = since + options->delete_after_usec;
-    } else if (in->link == PLANNER_DELETED && in->presence == PLANNER_GONE) {
-        r->bucket = PLANNER_BUCKET_FORGET;
+    } else if (in->link == LINK_DELETED && in->presence == VERDICT_GONE) {
+        r->bucket = BUCKET_SKIPPED;
+        r->forget = true;
     }
     if (rc == 0 && o && in->successor_sentence)
         rc = plan_wait(o, OPERATION_HELD, REASON_RELINK, REASON_RELINK, in->successor_sentence,
@@ -70,15 +71,15 @@ int plan_revoked(const struct planner_input *in, struct planner_result *r)
 {
     char source[384], why[512];
     struct operation *o = NULL;
-    if (in->presence == PLANNER_SKIPPED) {
-        r->bucket = PLANNER_BUCKET_LEAVING;
+    if (in->presence == VERDICT_SKIP) {
+        r->bucket = BUCKET_LEAVING;
         r->leaving_usec = in->leaving_usec ? in->leaving_usec : in->now_usec;
         r->started_leaving = !in->leaving_usec;
     }
-    if (in->link != PLANNER_ACTIVE)
-        return in->presence == PLANNER_SKIPPED ? plan_leaver(in, r) : 0;
-    if (in->presence != PLANNER_SKIPPED)
-        r->bucket = PLANNER_BUCKET_PENDING;
+    if (in->link != LINK_ACTIVE)
+        return in->presence == VERDICT_SKIP ? plan_leaver(in, r) : 0;
+    if (in->presence != VERDICT_SKIP)
+        r->bucket = BUCKET_PENDING;
     snprintf(why, sizeof(why), "revoked: %s",
              source_text(in->revoke_source, source, sizeof(source)));
     int rc = plan_add(in, r, OPERATION_DISABLE, in->login, why, &o);
@@ -194,7 +195,7 @@ static int enable_after_losses(const struct planner_input *in, struct planner_re
 static bool is_dormant(const struct planner_input *in)
 {
     uint64_t after = in->options->dormant_after_usec;
-    return after && in->link == PLANNER_ACTIVE && in->used_usec &&
+    return after && in->link == LINK_ACTIVE && in->used_usec &&
            in->used_usec + after <= in->dates_usec;
 }
 
@@ -230,7 +231,7 @@ static int plan_member(const struct planner_input *in, struct planner_result *r)
             "the user is not at the tenant any more and [lifecycle] drift = report: "
             "restore it there, take the person out of the rules, or set drift = repair");
     if (in->wanted->disabled) {
-        if (in->link == PLANNER_ACTIVE) {
+        if (in->link == LINK_ACTIVE) {
             char source[384], why[512];
             snprintf(why, sizeof(why), "disabled in the directory: %s",
                      source_text(&in->wanted->disabled_source, source, sizeof(source)));
@@ -238,7 +239,7 @@ static int plan_member(const struct planner_input *in, struct planner_result *r)
         }
     } else {
         /* Disabled by somebody at the tenant: theirs to undo; the sweep reports it as drift. */
-        if (in->link == PLANNER_DISABLED && in->disabled_by_us && !in->start_usec)
+        if (in->link == LINK_DISABLED && in->disabled_by_us && !in->start_usec)
             rc = plan_enable(in, r, &enable);
         if (rc == 0)
             rc = plan_rename(in, r);
@@ -249,7 +250,7 @@ static int plan_member(const struct planner_input *in, struct planner_result *r)
         if (rc == 0 && enable)
             rc = enable_after_losses(in, r, enable);
     }
-    r->bucket = r->operations.n_items ? PLANNER_BUCKET_PENDING : PLANNER_BUCKET_UNCHANGED;
+    r->bucket = r->operations.n_items ? BUCKET_PENDING : BUCKET_UNCHANGED;
     return rc;
 }
 
@@ -257,10 +258,11 @@ int plan_linked(const struct planner_input *in, struct planner_result *r)
 {
     char sentence[768];
     switch (in->presence) {
-    case PLANNER_WANTED: return plan_member(in, r);
-    case PLANNER_SKIPPED:
-    case PLANNER_GONE: return plan_leaver(in, r);
-    case PLANNER_INVALID:
+    case VERDICT_USER: return plan_member(in, r);
+    case VERDICT_SKIP:
+    case VERDICT_GONE: return plan_leaver(in, r);
+    case VERDICT_INVALID:
+    case VERDICT_UNKNOWN:
     default:
         r->leaving_usec = 0;
         if (in->vanished_attribute)

@@ -65,7 +65,7 @@ static int plan_create(const struct planner_input *in, struct planner_result *r)
         rc = operation_add_change(o, "disabled", NULL, "true", &in->wanted->disabled_source);
     else if (rc == 0 && in->start_usec)
         rc = operation_add_change(o, "disabled", NULL, "true", in->start_source);
-    r->bucket = PLANNER_BUCKET_PENDING;
+    r->bucket = BUCKET_PENDING;
     return rc;
 }
 
@@ -128,10 +128,10 @@ static int plan_adopt(const struct planner_input *in, struct planner_result *r,
         rc = planner_adoption_changes(in, in->found, o);
     if (rc < 0)
         return rc;
-    r->bucket = PLANNER_BUCKET_PENDING;
+    r->bucket = BUCKET_PENDING;
     if (!reason)
         return 0;
-    r->bucket = PLANNER_BUCKET_HELD;
+    r->bucket = BUCKET_HELD;
     r->code = reason;
     return plan_wait(o, OPERATION_PARKED, reason, reason, sentence, in->now_usec);
 }
@@ -142,7 +142,7 @@ static int plan_found(const struct planner_input *in, struct planner_result *r,
 {
     char approval[1024];
     if (in->adoption_open && in->looking) { /* planned when it is known what it leads to */
-        r->bucket = PLANNER_BUCKET_PENDING;
+        r->bucket = BUCKET_PENDING;
         return 0;
     }
     if (in->adoption_open)
@@ -163,7 +163,7 @@ int plan_newcomer(const struct planner_input *in, struct planner_result *r)
     bool there = in->claim == PLANNER_LOGIN_AT_TENANT;
     bool early = in->start_usec > in->dates_usec + in->options->create_ahead_usec;
     if (!there && (early || (in->wanted->disabled && !in->options->create_disabled))) {
-        r->bucket = PLANNER_BUCKET_SKIPPED;
+        r->bucket = BUCKET_SKIPPED;
         r->code = early ? "not-started" : "disabled";
         return 0;
     }

@@ -59,11 +59,11 @@ static int hold_doubtful(const struct planner_input *in, struct planner_result *
 /* What the entry itself says goes on: to be disabled needs no name. */
 static bool is_in_doubt(const struct planner_input *in)
 {
-    if (!in->twin || in->presence == PLANNER_GONE)
+    if (!in->twin || in->presence == VERDICT_GONE)
         return false;
-    if (in->presence == PLANNER_WANTED)
-        return !(in->wanted->disabled && in->link == PLANNER_ACTIVE);
-    return in->link != PLANNER_UNLINKED;
+    if (in->presence == VERDICT_USER)
+        return !(in->wanted->disabled && in->link == LINK_ACTIVE);
+    return in->link != LINK_UNLINKED;
 }
 
 /* One cause for both, whichever is looked at. */
@@ -77,7 +77,7 @@ static int hold_twin(const struct planner_input *in, struct planner_result *r)
              first ? in->dn : in->twin, first ? in->twin : in->dn);
     r->leaving_usec = 0;
     return plan_hold_person(
-        in, r, in->link == PLANNER_UNLINKED ? user_get(in->wanted, USER_LOGIN) : in->login,
+        in, r, in->link == LINK_UNLINKED ? user_get(in->wanted, USER_LOGIN) : in->login,
         REASON_NAME_SHARED, "name", first ? in->dn : in->twin, sentence);
 }
 
@@ -104,10 +104,10 @@ int planner_plan(const struct planner_input *in, struct planner_result *ret, str
         rest.wanted = held.wanted;
     if (rc == 0)
         rc = plan(&rest, ret, e);
-    if (rc == 0 && held.wanted && ret->bucket != PLANNER_BUCKET_SKIPPED) {
+    if (rc == 0 && held.wanted && ret->bucket != BUCKET_SKIPPED) {
         ret->wanted = TAKE(held.wanted);
         if (!ret->code) {
-            ret->bucket = PLANNER_BUCKET_HELD;
+            ret->bucket = BUCKET_HELD;
             ret->code = REASON_ROLE_CONFLICT;
         }
         for (size_t i = 0; i < held.operations.n_items && rc == 0; i++)
@@ -123,24 +123,24 @@ int planner_plan(const struct planner_input *in, struct planner_result *ret, str
 
 static int plan(const struct planner_input *in, struct planner_result *ret, struct error *e)
 {
-    struct planner_result r = {.bucket = PLANNER_BUCKET_UNCHANGED};
+    struct planner_result r = {.bucket = BUCKET_UNCHANGED};
     int rc = 0;
-    bool linked = in->link == PLANNER_ACTIVE || in->link == PLANNER_DISABLED;
-    bool left = in->presence == PLANNER_SKIPPED || in->presence == PLANNER_GONE;
+    bool linked = in->link == LINK_ACTIVE || in->link == LINK_DISABLED;
+    bool left = in->presence == VERDICT_SKIP || in->presence == VERDICT_GONE;
     if (linked && in->revoked) {
         rc = plan_revoked(in, &r);
     } else if (!in->revoked && is_in_doubt(in)) {
         rc = hold_twin(in, &r);
-    } else if (linked || (in->link == PLANNER_DELETED && left)) {
+    } else if (linked || (in->link == LINK_DELETED && left)) {
         rc = plan_linked(in, &r);
-    } else if (in->presence == PLANNER_WANTED && in->revoked) {
-        r.bucket = PLANNER_BUCKET_SKIPPED;
+    } else if (in->presence == VERDICT_USER && in->revoked) {
+        r.bucket = BUCKET_SKIPPED;
         r.code = REASON_REVOKED;
-    } else if (in->presence == PLANNER_WANTED) {
+    } else if (in->presence == VERDICT_USER) {
         rc = plan_newcomer(in, &r);
     } else {
-        r.bucket =
-            in->presence == PLANNER_GONE ? PLANNER_BUCKET_FORGET : PLANNER_BUCKET_SKIPPED;
+        r.bucket = BUCKET_SKIPPED;
+        r.forget = in->presence == VERDICT_GONE;
         r.code = in->code;
     }
     if (rc == 0 && linked && !in->revoked)

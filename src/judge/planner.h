@@ -11,26 +11,11 @@
 #include "books/options.h"
 #include "judge/conflict.h"
 #include "model/operation.h"
+#include "model/standing.h"
 #include "model/user.h"
 
 struct error;
 struct parts;
-
-enum planner_presence {
-    PLANNER_WANTED = 1,  /* the rules give a user */
-    PLANNER_SKIPPED = 2, /* in the directory, but no user */
-    PLANNER_INVALID =
-        3, /* would be a user, but a value cannot be used: never taken for absent */
-    PLANNER_GONE =
-        4, /* no longer in the directory, as proven by a whole read or said by the server */
-};
-
-enum planner_link_status {
-    PLANNER_UNLINKED = 0,
-    PLANNER_ACTIVE = 1,
-    PLANNER_DISABLED = 2,
-    PLANNER_DELETED = 3
-};
 
 /* Who else has a claim on the wanted login. */
 enum planner_claim {
@@ -49,9 +34,9 @@ enum planner_claim {
 
 struct planner_input {
     const char *entry_id, *dn;
-    enum planner_presence presence;
+    enum verdict_kind presence;
     const char *code, *sentence; /* why skipped, invalid or gone */
-    const struct user *wanted;   /* PLANNER_WANTED */
+    const struct user *wanted;   /* VERDICT_USER */
     bool revoked;                /* [lifecycle] revoke_when holds */
     const struct source *revoke_source;
     uint64_t start_usec; /* [user] starts_at; 0: not known, or past */
@@ -65,7 +50,7 @@ struct planner_input {
     const char *twin; /* DN of another entry that counts as the same name, so that neither can
                          be told to be a group's member; or NULL */
 
-    enum planner_link_status link;
+    enum link_status link;
     const char *login;        /* of the link */
     const struct user *known; /* of the link */
     const struct user
@@ -100,21 +85,12 @@ struct planner_input {
     uint64_t dates_usec; /* by which dates fall due */
 };
 
-enum planner_bucket { /* where the person stands if no operation is carried out */
-    PLANNER_BUCKET_UNCHANGED = 1,
-    PLANNER_BUCKET_PENDING = 2, /* an operation is due */
-    PLANNER_BUCKET_LEAVING = 3,
-    PLANNER_BUCKET_SKIPPED = 4,
-    PLANNER_BUCKET_HELD = 5,
-    PLANNER_BUCKET_FORGET =
-        6, /* gone, and nothing is left to do: person and tombstone can be forgotten */
-};
-
 struct planner_result {
     struct operation_list operations;
     struct user
         *wanted; /* the wanted user without the roles that are withheld; NULL: as it was */
-    enum planner_bucket bucket;
+    enum person_bucket bucket; /* where the person stands if no operation is carried out */
+    bool forget; /* gone, and nothing is left to do: person and tombstone can go */
     const char *code;      /* SKIPPED, HELD: borrowed from the input or a literal */
     uint64_t leaving_usec; /* to be kept in the link: 0 when the person is not leaving */
     bool started_leaving, returned;

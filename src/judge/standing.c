@@ -43,30 +43,12 @@ static int update_leaving(struct books *b, struct dossier *s, const struct plann
     return r < 0 ? r : link_store(books_state(b), &s->link, e);
 }
 
-static enum person_verdict person_verdict_of(enum planner_presence p)
-{
-    switch (p) {
-    case PLANNER_WANTED: return PERSON_USER;
-    case PLANNER_SKIPPED: return PERSON_SKIP;
-    case PLANNER_INVALID: return PERSON_INVALID;
-    case PLANNER_GONE: return PERSON_GONE;
-    }
-    return PERSON_UNKNOWN;
-}
-
 /* Where the person stands once the operations of the plan are carried out; what waits is seen
  * in the queue. */
 static enum person_bucket standing_of(const struct planner_result *plan)
 {
-    switch (plan->bucket) {
-    case PLANNER_BUCKET_LEAVING: return BUCKET_LEAVING;
-    case PLANNER_BUCKET_SKIPPED:
-    case PLANNER_BUCKET_FORGET: return BUCKET_SKIPPED;
-    case PLANNER_BUCKET_UNCHANGED:
-    case PLANNER_BUCKET_PENDING:
-    case PLANNER_BUCKET_HELD: return BUCKET_UNCHANGED;
-    }
-    return BUCKET_FAILED;
+    return plan->bucket == BUCKET_LEAVING || plan->bucket == BUCKET_SKIPPED ? plan->bucket
+                                                                            : BUCKET_UNCHANGED;
 }
 
 /* Whoever shares the old or the new login is in another position now. */
@@ -96,20 +78,21 @@ static int wake_holder(struct books *b, const char *entry_id, const char *key, s
 static int store_person(struct books *b, struct dossier *s, const struct planner_result *plan,
                         uint64_t recheck_usec, struct error *e)
 {
-    enum planner_presence presence = dossier_presence(s);
+    enum verdict_kind presence = dossier_presence(s);
     CLEANUP(freep)
-    char *wanted = presence == PLANNER_WANTED ? user_to_json(s->verdict.user, false) : NULL;
+    char *wanted = presence == VERDICT_USER ? user_to_json(s->verdict.user, false) : NULL;
     struct person p = {
         .entry_id = (char *)s->entry_id,
         .dn = (char *)dossier_dn(s),
-        .verdict = person_verdict_of(presence),
+        .verdict = presence,
         .wanted = wanted,
         .login_key = s->login_key,
         .code = plan->code ? (char *)plan->code : s->verdict.code,
         .sentence = (char *)dossier_sentence(s),
         .recheck_usec = recheck_usec,
         .standing = standing_of(plan),
-        .standing_code = plan->bucket == PLANNER_BUCKET_SKIPPED ? (char *)plan->code : NULL,
+        .standing_code =
+            plan->bucket == BUCKET_SKIPPED && !plan->forget ? (char *)plan->code : NULL,
         .run = books_run(b),
         .dirty = false,
     };

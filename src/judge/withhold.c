@@ -35,7 +35,7 @@ static int add_withheld(const struct planner_input *in, struct operation_list *r
                         const struct user_role *other)
 {
     char cause[512], sentence[1400], why[512], source[384], field[512];
-    bool linked = in->link == PLANNER_ACTIVE || in->link == PLANNER_DISABLED;
+    bool linked = in->link == LINK_ACTIVE || in->link == LINK_DISABLED;
     CLEANUP(operation_freep)
     struct operation *o =
         operation_new(part_with(in->parts, PART_ROLES)->kind, in->entry_id, in->dn,
@@ -101,11 +101,11 @@ static int choose(const struct planner_input *in, const struct user *has, struct
 int withhold_roles(const struct planner_input *in, struct planner_result *ret, struct error *e)
 {
     static const struct user nobody;
-    bool linked = in->link == PLANNER_ACTIVE || in->link == PLANNER_DISABLED;
+    bool linked = in->link == LINK_ACTIVE || in->link == LINK_DISABLED;
     const struct user *has = linked ? in->known : in->found ? in->found : &nobody;
     /* Who is disabled gets no role, but for those with whom a user is made. */
     bool is_made = !linked && in->claim == PLANNER_LOGIN_FREE;
-    if (in->presence != PLANNER_WANTED || !in->conflicts.n_items ||
+    if (in->presence != VERDICT_USER || !in->conflicts.n_items ||
         (in->wanted->disabled && !is_made))
         return 0;
     CLEANUP(user_freep) struct user *stays = user_new();

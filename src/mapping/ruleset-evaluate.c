@@ -66,6 +66,16 @@ static int set_undecided(struct evaluation *x, const struct filter *f,
     return set_invalid(x, INVALID_UNDECIDED, e.message);
 }
 
+/* The rest of it came, and is not believed. */
+static int set_unreadable(struct evaluation *x)
+{
+    struct error e = {0};
+    const char *what = entry_text(x->subject->entry, ENTRY_UNREADABLE);
+    error_set(&e, 0, "%s cannot be read whole, so nothing but a revocation is decided by it: %s",
+              x->dn, what ? what : "");
+    return set_invalid(x, INVALID_UNREADABLE, e.message);
+}
+
 /* 1: holds. 0: does not, also when it is undefined. */
 static int check_condition(struct evaluation *x, const struct filter *f, int *ret_result)
 {
@@ -508,6 +518,8 @@ static int evaluate(struct evaluation *x)
     int revoke, r = run_revoke_when(x, &revoke);
     if (r < 0)
         return r;
+    if (entry_attribute(x->subject->entry, ENTRY_UNREADABLE))
+        return set_unreadable(x);
     r = check_scope(x);
     if (r <= 0)
         return r;

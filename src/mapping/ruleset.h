@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "model/entry.h"
+#include "model/standing.h"
 #include "model/user.h"
 
 struct error;
@@ -82,12 +83,6 @@ struct membership {
         *via; /* nested: display DN of the group that holds the person directly; else NULL */
 };
 
-enum verdict_kind {
-    VERDICT_USER = 1, /* a wanted user */
-    VERDICT_SKIP = 2, /* in the directory, but no user: out of scope, or no rule gives a team */
-    VERDICT_INVALID =
-        3, /* would be a user, but a value cannot be used: never taken for absent */
-};
 /* Stable reason codes of VERDICT_SKIP and VERDICT_INVALID. */
 #define SKIP_OUT_OF_SCOPE       "out-of-scope"
 #define SKIP_NO_TEAM            "no-team"
@@ -98,6 +93,7 @@ enum verdict_kind {
 #define INVALID_TOO_LARGE       "value-too-large"
 #define INVALID_FORM            "value-malformed" /* a skill's level, an extension that is no digits … */
 #define INVALID_TRANSLITERATION "no-ascii-form"
+#define INVALID_UNREADABLE      "entry-unreadable" /* its name, or that of an attribute, is none */
 #define INVALID_UNDECIDED       "filter-undecided" /* a filter is neither true nor false */
 
 /* One step of the explanation, in file order: what a rule or template looked at and what came

@@ -126,7 +126,7 @@ static enum value_state classify(const char *bytes, size_t size)
 }
 
 /* An attribute description (RFC 4512 section 2.5) is printable ASCII. */
-static bool is_description(const char *name)
+bool entry_is_description(const char *name)
 {
     if (*name == '\0')
         return false;
@@ -140,7 +140,7 @@ int entry_add_value(struct entry *e, const char *attribute, const void *bytes, s
 {
     struct attribute *a = NULL;
 
-    if (!is_description(attribute))
+    if (!entry_is_description(attribute))
         return -EINVAL;
     int r = attribute_get(e, attribute, &a);
     if (r < 0)
@@ -400,7 +400,7 @@ static void read_attribute(struct json_reader *r, struct entry *e, const char *n
     struct attribute *a = NULL;
     size_t n = e->n_attributes;
 
-    check(r, is_description(name) ? attribute_get(e, name, &a) : -EINVAL);
+    check(r, entry_is_description(name) ? attribute_get(e, name, &a) : -EINVAL);
     if (e->n_attributes == n)
         json_read_fail(r, -EINVAL); /* "cn" and "CN": which of them? */
     json_read_open(r, '[');

@@ -50,6 +50,10 @@ struct member {
     char *text; /* as the server wrote it */
 };
 
+/* Beside the attributes, which no server can name so: what of the entry could not be read, so that
+ * nothing but a revocation is decided by the rest. */
+#define ENTRY_UNREADABLE ":unreadable"
+
 struct entry {
     char *
         id; /* stable identity in text: UUID with dashes, or the configured attribute's value */
@@ -71,6 +75,7 @@ struct entry *entry_new(const char *id, const char *dn, enum entry_kind kind);
 struct entry *entry_free(struct entry *e);
 /* Classifies and copies the bytes. -ENOMEM; -EINVAL when the name is not printable ASCII. The
  * caller calls entry_sort() once at the end; it also drops members that came twice. */
+bool entry_is_description(const char *name); /* printable ASCII */
 int entry_add_value(struct entry *e, const char *attribute, const void *bytes, size_t size);
 int entry_add_member(struct entry *e, enum member_kind kind, const char *key, const char *text);
 void entry_sort(struct entry *e);

@@ -155,6 +155,8 @@ static const struct {
      "Correct the value that the sentence names, such as a skill's level or an end date."},
     {"no-ascii-form", "a value cannot be written in ASCII",
      "Name another attribute in the template, such as ${cn;lang-en:-${uid}}."},
+    {"entry-unreadable", "the entry's name, or that of an attribute, is none that a directory may give",
+     "Correct the entry at the server that the sentence names; whoever matches revoke_when is disabled all the same."},
     {"filter-undecided", "a filter is neither true nor false for the entry",
      "The server's schema lacks an attribute or gives it no such comparison. rosterctl check names the filter; correct it."},
 };
@@ -213,6 +215,7 @@ struct operation *operation_free(struct operation *o)
     free(o->reason);
     free(o->sentence);
     free(o->cause);
+    free(o->approved_for);
     free(o);
     return NULL;
 }

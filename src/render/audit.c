@@ -134,7 +134,7 @@ static void add_holder(struct table *t, const json_t *h)
     char room[100];
 
     add_word(&why, "level ", member_text(h, "value"));
-    add_word(&why, "", member_true(h, "found") ? "had it when rosterd adopted the user" : member_text(h, "rule"));
+    add_word(&why, "", member_true(h, "found") ? "found at the contact center, not given by rosterd" : member_text(h, "rule"));
     add_word(&why, "approved by ", member_text(h, "approved_by"));
     add_word(&why, "", member_true(h, "disabled") ? "the user is disabled" : NULL);
     t->failed |= why.failed;

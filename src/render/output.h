@@ -46,6 +46,10 @@ void output_text(struct output *o, const char *text);
 void output_text_colour(struct output *o, enum colour colour, const char *text);
 /* Made printable; malloc'd, NULL without memory. */
 char *output_printable(const char *text);
+void output_add_printable(struct buffer *b, const char *text); /* NULL: nothing */
+/* On one line for whoever reads lines, whatever they take for the end of one: what steers a
+ * terminal or divides lines stands there as \uXXXX, which is the same value. */
+void output_json(struct buffer *b, const json_t *value, size_t flags);
 extern const char *const output_colours[];
 
 /* layout.c. Ends a line: where it is wider than the terminal it is broken at blanks, and what is

@@ -4,17 +4,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/standing.h"
+
 struct error;
 struct state;
 struct string_list;
 
-enum link_status { /* stored: never renumber */
-    LINK_ACTIVE = 1,
-    LINK_DISABLED = 2, /* at the tenant, whoever did it */
-    LINK_DELETED =
-        3, /* deleted by us; kept until the entry is forgotten, so a return is recognised */
-};
-#define LINK_N_STATUS 4 /* with 0, which no link has */
 /* How link.drift begins what it says of these; stored. */
 #define LINK_DRIFT_DISABLED "disabled"
 #define LINK_DRIFT_ROLE     "role"

@@ -208,7 +208,9 @@ static const char *const migrations[] = {
     /* 21: the tenant's own id, whatever kind of tenant it is. */
     "ALTER TABLE link RENAME COLUMN scim_id TO remote_id;"
     "ALTER TABLE link_aside RENAME COLUMN scim_id TO remote_id;",
-    /* 22: where the round stands that looks at everybody, if there is one; no list of everybody is
+    /* 22: what an approval was for. */
+    "ALTER TABLE operation ADD COLUMN " MAYBE("approved_for") ";",
+    /* 23: where the round stands that looks at everybody, if there is one; no list of everybody is
      * written. */
     "CREATE TABLE round(" NUMBER("stage") ", " NUMBER("passed_n") ", " NUMBER("last_n") ", "
     NUMBER("n_left") ");"

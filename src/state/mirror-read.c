@@ -96,7 +96,7 @@ static const char *first_lacking(const struct entry *stored, const struct entry 
         const struct attribute *a = &stored->attributes[i];
         const struct attribute *now = entry_attribute(entry, a->name);
 
-        if (!now || now->n_values < a->n_values)
+        if ((!now || now->n_values < a->n_values) && !text_equal(a->name, ENTRY_UNREADABLE))
             return a->name;
     }
     return lacks_member(stored, entry) ? "member" : NULL;

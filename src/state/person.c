@@ -17,29 +17,13 @@
 
 /* Numbers that are in state files, and in the statements of this folder; those of operations are
  * held in model/operation.c. */
-static_assert(PERSON_UNKNOWN == 0 && PERSON_USER == 1 && PERSON_SKIP == 2 &&
-                  PERSON_INVALID == 3 && PERSON_GONE == 4,
+static_assert(VERDICT_UNKNOWN == 0 && VERDICT_USER == 1 && VERDICT_SKIP == 2 &&
+                  VERDICT_INVALID == 3 && VERDICT_GONE == 4,
               "verdicts are stored");
 static_assert(BUCKET_PENDING == 0 && BUCKET_CREATED == 1 && BUCKET_ADOPTED == 2 &&
                   BUCKET_UPDATED == 3 && BUCKET_UNCHANGED == 4 && BUCKET_LEAVING == 5 &&
                   BUCKET_SKIPPED == 6 && BUCKET_HELD == 7 && BUCKET_FAILED == 8,
               "buckets are stored");
-
-const char *person_bucket_name(enum person_bucket b)
-{
-    switch (b) {
-    case BUCKET_PENDING: return "pending";
-    case BUCKET_CREATED: return "created";
-    case BUCKET_ADOPTED: return "adopted";
-    case BUCKET_UPDATED: return "updated";
-    case BUCKET_UNCHANGED: return "unchanged";
-    case BUCKET_LEAVING: return "leaving";
-    case BUCKET_SKIPPED: return "skipped";
-    case BUCKET_HELD: return "held";
-    case BUCKET_FAILED: return "failed";
-    }
-    return "unknown";
-}
 
 void person_done(struct person *p)
 {
@@ -62,7 +46,7 @@ static int read_person(struct stmt *q, struct person *ret, struct error *e)
 {
     CLEANUP(person_done)
     struct person p = {
-        .verdict = (enum person_verdict)stmt_int(q, 2),
+        .verdict = (enum verdict_kind)stmt_int(q, 2),
         .recheck_usec = stmt_usec(q, 7),
         .standing = (enum person_bucket)stmt_int(q, 8),
         .run = stmt_usec(q, 10),

@@ -9,35 +9,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/standing.h"
+
 struct error;
 struct state;
 struct string_list;
 
-enum person_verdict { /* stored: never renumber; 1..3 as enum verdict_kind */
-    PERSON_UNKNOWN = 0,
-    PERSON_USER = 1,
-    PERSON_SKIP = 2,
-    PERSON_INVALID = 3,
-    PERSON_GONE = 4,
-};
-enum person_bucket { /* stored: never renumber. The ledger: seen = the sum of all the others */
-    BUCKET_PENDING = 0, /* an operation of this run is not over */
-    BUCKET_CREATED = 1,
-    BUCKET_ADOPTED = 2,
-    BUCKET_UPDATED = 3, /* also renamed, disabled, enabled, deleted: see leaving */
-    BUCKET_UNCHANGED = 4,
-    BUCKET_LEAVING = 5, /* in grace, disabled or deleted */
-    BUCKET_SKIPPED = 6,
-    BUCKET_HELD = 7,   /* held or parked */
-    BUCKET_FAILED = 8, /* our own failure: the state could not be written … */
-};
-#define BUCKET_N 9
-const char *person_bucket_name(enum person_bucket b);
-
 struct person {
     char *entry_id;
     char *dn;
-    enum person_verdict verdict;
+    enum verdict_kind verdict;
     char *wanted;    /* user_to_json, without sources; NULL unless USER */
     char *login_key; /* text_fold of the wanted login; NULL unless USER */
     char *code, *sentence;

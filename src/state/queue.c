@@ -15,7 +15,7 @@
 #define COLUMNS                                                                                \
     "o.number, o.kind, o.state, o.entry_id, o.dn, o.login, o.changes, o.why, o.reason, "       \
     "o.sentence, o.cause, o.since_usec, o.not_before_usec, o.attempts, o.run, o.approved, "    \
-    "o.budget, o.approved_until_usec, o.revokes, o.due_usec, o.shift_usec"
+    "o.budget, o.approved_until_usec, o.revokes, o.due_usec, o.shift_usec, o.approved_for"
 
 static int read_operation(struct stmt *q, struct operation **ret, struct error *e)
 {
@@ -39,7 +39,8 @@ static int read_operation(struct stmt *q, struct operation **ret, struct error *
     o->due_usec = stmt_usec(q, 19);
     o->shift_usec = stmt_usec(q, 20);
     if (stmt_copy(q, 7, &o->why) < 0 || stmt_copy(q, 8, &o->reason) < 0 ||
-        stmt_copy(q, 9, &o->sentence) < 0 || stmt_copy(q, 10, &o->cause) < 0)
+        stmt_copy(q, 9, &o->sentence) < 0 || stmt_copy(q, 10, &o->cause) < 0 ||
+        stmt_copy(q, 21, &o->approved_for) < 0)
         return error_out_of_memory(e);
     r = operation_changes_from_json(o, stmt_text(q, 6));
     if (r == -ENOMEM)
@@ -82,14 +83,16 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
                     "sentence = ?10, cause = ?11, since_usec = ?12, "
                     "not_before_usec = ?13, attempts = ?14, run = ?15, "
                     "approved = ?16, budget = ?17, approved_until_usec = ?18, "
-                    "revokes = ?19, due_usec = ?20, shift_usec = ?21 "
+                    "revokes = ?19, due_usec = ?20, shift_usec = ?21, "
+                    "approved_for = ?22 "
                     "WHERE number = ?1"
                   : "INSERT INTO operation(number, kind, state, entry_id, dn, login, "
                     "changes, why, reason, sentence, cause, since_usec, "
                     "not_before_usec, attempts, run, approved, budget, "
-                    "approved_until_usec, revokes, due_usec, shift_usec) VALUES(NULLIF(?1, 0), "
+                    "approved_until_usec, revokes, due_usec, shift_usec, approved_for) "
+                    "VALUES(NULLIF(?1, 0), "
                     "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
-                    "?16, ?17, ?18, ?19, ?20, ?21)",
+                    "?16, ?17, ?18, ?19, ?20, ?21, ?22)",
         e);
     if (r < 0)
         return r;
@@ -114,6 +117,7 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
     stmt_bind_int(q, 19, o->revokes);
     stmt_bind_usec(q, 20, o->due_usec);
     stmt_bind_usec(q, 21, o->shift_usec);
+    stmt_bind_text(q, 22, o->approved_for);
     r = stmt_run(q, e);
     if (r < 0)
         return r;
@@ -362,7 +366,8 @@ int queue_end_approvals(struct state *s, uint64_t now_usec, size_t *ret_n, struc
 {
     static const char *const steps[] = {
         "INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM operation WHERE " ENDED,
-        "UPDATE operation SET approved = 0, approved_until_usec = 0 WHERE " ENDED};
+        "UPDATE operation SET approved = 0, approved_until_usec = 0, "
+        "approved_for = NULL WHERE " ENDED};
 
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
         CLEANUP(stmt_freep) struct stmt *q = NULL;

@@ -3,7 +3,7 @@
 import socket
 import threading
 
-from lib import ScriptedServer, deadline, need
+from lib import ScriptedServer, deadline, need, wait_for
 from lib.feed import Feed
 from test_feed_srv import NameServer, srv, wrap
 
@@ -137,6 +137,58 @@ def test_entry_whose_name_is_none(t):
         need(not tenant.user("eve")["disabled"] and not tenant.user("ada")["disabled"], "who is there stays")
         need("no distinguished name: uid=o\"x" in daemon.log(), "named", daemon.log())
         daemon.stop()
+
+
+def test_unreadable_and_revoked(t):
+    """Whoever is known and comes under a name that is none, or with an attribute whose name is none, is held, visibly and
+    with an alarm; nothing is decided by the rest of the entry but a revocation. Newcomers go on, and so does who is read again."""
+    for feed in ("poll", "syncrepl"):
+        server = t.server(ScriptedServer)
+        dns = {uid: server.person(uid) for uid in ("ada", "eve", "joe", "kim", "zoe")}
+        daemon, tenant = follow(t, server, feed=feed)
+        daemon.configure(lifecycle={"revoke_when": "(employeeType=Revoked)"}, user={"disabled_when": "(employeeType=Off)"})
+        daemon.start()
+        tenant.wait_users(list(dns))
+        server.raw_set(dns["eve"], employeeType="Revoked", sn="Other")
+        server.rename(dns["eve"], "uid=e\"ve")
+        server.raw_set(dns["joe"], sn="Other", employeeType="Off")
+        joe = server.rename(dns["joe"], "uid=j\"oe")
+        server.replace(dns["kim"], **{"sn": "Other", "sn;l\u00e4ng": "odd"})
+        server.replace(dns["zoe"], **{"employeeType": "Revoked", "sn;l\u00e4ng": "odd"})
+        server.person("bob", **{"sn;l\u00e4ng": "odd"})
+        server.person("tom")
+        for uid in ("eve", "zoe"):
+            tenant.wait_user(uid, disabled=True)
+        tenant.wait_user("tom")
+        wait_for(lambda: daemon.state_query("SELECT count(*) FROM operation WHERE reason = 'entry-invalid'")[0][0] == 2, 20,
+                 "two are held", lambda: daemon.ctl("holds", code=None).out)
+        shown = " ".join(daemon.ctl("holds", code=None).out.split())
+        need("is no distinguished name: uid=j\"oe" in shown and "an attribute has a name that is none" in shown, "and why", shown)
+        wait_for(lambda: daemon.audit(event="alarm", code="entry-invalid"), 20, "an alarm")
+        need(daemon.ctl("explain", "joe", "--json", code=None).json["people"][0]["code"] == "entry-unreadable", "explained")
+        need(all(tenant.user(uid)["lastName"] == "Tester" and not tenant.user(uid)["disabled"] for uid in ("joe", "kim")),
+             "nothing else is decided", tenant.users())
+        need("bob" not in tenant.users(), "nor is a newcomer made of it", sorted(tenant.users()))
+        server.rename(joe, "uid=joe")
+        server.replace(dns["kim"], **{"sn;l\u00e4ng": None})
+        tenant.wait_user("joe", disabled=True)
+        tenant.wait_user("kim", lastName="Other")
+        wait_for(lambda: not daemon.state_query("SELECT count(*) FROM operation")[0][0], 20, "nobody waits")
+        daemon.stop()
+
+
+def test_endless_odds(t):
+    """Many times the entries of before are bounded also where they have no id, or a name that is none."""
+    server = t.server(ScriptedServer)
+    server.person("ada")
+    daemon, tenant = follow(t, server)
+    daemon.once()
+    for n in range(5250):
+        server.raw_set(server.person("n%d" % n), entryUUID=None)
+        server.person("n%d" % n, dn="uid=o\"%d,ou=people,%s" % (n, server.suffix))
+    daemon.once(code=None)
+    need("many times what it held before" in daemon.log(), "a doubt", daemon.log()[-2000:])
+    need(not tenant.user("ada")["disabled"], "nobody leaves by it")
 
 
 def test_members_cut_by_a_nul(t):

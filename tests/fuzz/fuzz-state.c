@@ -74,7 +74,7 @@ static void fill_one(struct state *s, unsigned i)
     DEMAND(mirror_put(s, 0, entry, &changes, &e) == 0);
     const struct person p = {.entry_id = id,
                              .dn = dn,
-                             .verdict = PERSON_USER,
+                             .verdict = VERDICT_USER,
                              .wanted = wanted,
                              .login_key = login,
                              .standing = BUCKET_UNCHANGED,

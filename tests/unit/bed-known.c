@@ -51,5 +51,6 @@ void bed_check_known(struct bed *b)
     assert_non_null(k.holdings);
     bed_each_audit(b, take_holding, k.holdings);
     bed_ok(b, link_each(b->state, check_known, &k, &e));
+    bed_check_who(b, k.holdings);
     holdings_free(k.holdings);
 }

@@ -196,6 +196,7 @@ struct bed *bed_free(struct bed *b)
     for (size_t i = 0; i < b->n_directory; i++)
         entry_free(b->directory[i]);
     free(b->directory);
+    string_list_done(&b->seen);
     sd_event_unref(b->event);
     if (b->folder[0])
         nftw(b->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);

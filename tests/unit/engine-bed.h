@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "books/options.h"
 #include "fake-tenant.h"
 #include "mapping/options.h"
@@ -43,6 +44,8 @@ struct bed {
     /* Asked between events: does the process end here? Then it crashes and starts again. */
     bool (*dies)(void *userdata);
     void *dies_data;
+    struct string_list seen; /* "role:NAME" and the like: what users ever had */
+    size_t n_asked;
 };
 
 /* An engine that is not started yet, over an empty state and an empty tenant with the teams
@@ -88,7 +91,9 @@ size_t bed_approve(struct bed *b);
 
 /* Every run that ended adds up, and nobody is left pending in it. */
 void bed_check_ledgers(struct bed *b);
+struct holdings;
 void bed_check_known(struct bed *b); /* bed-known.c */
+void bed_check_who(struct bed *b, const struct holdings *holdings); /* bed-who.c */
 /* A number of the last run's ledger: ("created", NULL), ("held", "budget"), ("seen", NULL). */
 size_t bed_ledger(struct bed *b, const char *bucket, const char *code);
 /* Audit rows; NULL: any. */

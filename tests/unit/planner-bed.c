@@ -56,19 +56,6 @@ static bool names_ruled(const char *name, void *userdata)
     return !strncmp(name, "Ruled", 5);
 }
 
-static const char *bucket_name(enum planner_bucket b)
-{
-    switch (b) {
-    case PLANNER_BUCKET_UNCHANGED: return "unchanged";
-    case PLANNER_BUCKET_PENDING: return "pending";
-    case PLANNER_BUCKET_LEAVING: return "leaving";
-    case PLANNER_BUCKET_SKIPPED: return "skipped";
-    case PLANNER_BUCKET_HELD: return "held";
-    case PLANNER_BUCKET_FORGET: return "forget";
-    }
-    return "?";
-}
-
 static const char *describe(const struct planner_result *r, char *buffer, size_t size)
 {
     size_t used = 0;
@@ -80,7 +67,7 @@ static const char *describe(const struct planner_result *r, char *buffer, size_t
                                  o->state == OPERATION_PARKED ? "!" : "", o->reason ? ":" : "",
                                  o->reason ? o->reason : "");
     }
-    snprintf(buffer + used, size - used, "= %s", bucket_name(r->bucket));
+    snprintf(buffer + used, size - used, "= %s", r->forget ? "forget" : person_bucket_name(r->bucket));
     return buffer;
 }
 
@@ -138,7 +125,7 @@ static bool plan_failing(const struct planner_row *row, long fail_at, struct pla
         .group_missing = row->group_missing,
         .vanished_attribute = row->vanished,
         .link = row->link,
-        .login = row->link == PLANNER_UNLINKED ? NULL : "anna",
+        .login = row->link == LINK_UNLINKED ? NULL : "anna",
         .known = known,
         .granted = granted,
         .disabled_by_us = row->disabled_by_us,

@@ -17,8 +17,8 @@ struct user *user_of(const char *text);
 
 struct planner_row {
     const char *name;
-    enum planner_presence presence;
-    enum planner_link_status link;
+    enum verdict_kind presence;
+    enum link_status link;
     const char *wanted, *known, *granted;
     const char *expect;
     enum planner_claim claim;

@@ -57,6 +57,7 @@ static void test_state_restored(void **state)
     audit_export_close(x);
     whole(f, 9, FILES(audit_path)); /* 6 + start + repair + after */
     assert_int_equal(count_text("state-restored"), 1);
+    assert_int_equal(count_text("\"d\":{\"known\":1}"), 1); /* the line that both have */
     assert_int_equal(count_text("before the audit is opened"), 1);
     export_all(f);
     whole(f, 9, FILES(audit_path));

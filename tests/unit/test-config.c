@@ -224,6 +224,28 @@ static void test_every_key(void **state)
     }
 }
 
+/* Each key stands once in its section, but for those that may be repeated. */
+static void test_every_key_twice(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < config_n_keys; i++) {
+        const struct config_key *key = &config_keys[i];
+        const char *text = key->example ? key->example : key->otherwise;
+        CLEANUP(settings_freep) struct settings *s = NULL;
+        CLEANUP(problem_list_done) struct problem_list problems = {0};
+        CLEANUP(buffer_done) struct buffer b = {0};
+
+        buffer_format(&b, config_is_named(key->section) ? "[%s \"A\"]\n" : "[%s]\n", key->section);
+        buffer_format(&b, "%s = %s\n%s = %s\n", key->name, text, key->name, text);
+        (void)load_text(&s, b.data, b.size, &problems); /* much else is missing */
+        CLEANUP(freep) char *said = problem_list_to_text(&problems);
+        bool refused = strstr(said, "was set in line 2 already");
+        bool is_list = key->parse == config_parse_dn_list;
+        if (refused == is_list)
+            fail_msg("[%s] %s twice: %s", key->section, key->name, said);
+    }
+}
+
 /* Keys that may be repeated: where their errors stand, and what a drop-in does. */
 static void test_repeated(void **state)
 {
@@ -535,6 +557,7 @@ int main(void)
         cmocka_unit_test(test_broken),
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_every_key),
+        cmocka_unit_test(test_every_key_twice),
         cmocka_unit_test(test_repeated),
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_bind_is_found),

@@ -54,7 +54,7 @@ static void test_store_and_load(void **state)
     assert_int_equal(person_load(f->s, "a", &p, &f->e), STATE_NONE);
     begin(f);
     ok(f, person_store(f->s,
-                       P(.entry_id = (char *)"a", .dn = (char *)"uid=a", .verdict = PERSON_USER,
+                       P(.entry_id = (char *)"a", .dn = (char *)"uid=a", .verdict = VERDICT_USER,
                          .wanted = (char *)"{}", .login_key = (char *)"al", .recheck_usec = 9,
                          .standing = BUCKET_SKIPPED, .standing_code = (char *)"no-team",
                          .run = 4, .dirty = true),
@@ -67,7 +67,7 @@ static void test_store_and_load(void **state)
     assert_string_equal(p.login_key, "al");
     assert_string_equal(p.standing_code, "no-team");
     assert_null(p.code);
-    assert_int_equal(p.verdict, PERSON_USER);
+    assert_int_equal(p.verdict, VERDICT_USER);
     assert_int_equal(p.standing, BUCKET_SKIPPED);
     assert_int_equal(p.recheck_usec, 9);
     assert_int_equal(p.run, 4);
@@ -138,12 +138,12 @@ static void test_sharing_login(void **state)
         char one[2] = {*id, 0};
 
         ok(f, person_store(
-                  f->s, P(.entry_id = one, .login_key = (char *)"same", .verdict = PERSON_USER),
+                  f->s, P(.entry_id = one, .login_key = (char *)"same", .verdict = VERDICT_USER),
                   &f->e));
     }
     ok(f, person_store(
               f->s,
-              P(.entry_id = (char *)"d", .login_key = (char *)"same", .verdict = PERSON_GONE),
+              P(.entry_id = (char *)"d", .login_key = (char *)"same", .verdict = VERDICT_GONE),
               &f->e));
     ok(f, person_sharing_login(f->s, "same", "a", &ids, &f->e));
     assert_int_equal(ids.n_items, 2);

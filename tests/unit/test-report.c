@@ -91,7 +91,7 @@ static struct operation *waits(struct operation *o, enum operation_state state,
     return o;
 }
 
-static void put_decision(struct fixture *f, const char *uid, enum person_verdict verdict,
+static void put_decision(struct fixture *f, const char *uid, enum verdict_kind verdict,
                          enum person_bucket bucket, const char *code, const char *sentence)
 {
     char dn[100];
@@ -131,7 +131,7 @@ static void put_anna(struct fixture *f)
         &(struct source){WRITABLE("Support agents"), WRITABLE("test.conf"), 12});
     operation_add_change(o, "role:Old", "Old", NULL, NULL);
     put_operation(f, o);
-    put_decision(f, "anna", PERSON_USER, BUCKET_PENDING, NULL, NULL);
+    put_decision(f, "anna", VERDICT_USER, BUCKET_PENDING, NULL, NULL);
 }
 
 static void put_rows(struct fixture *f)
@@ -139,7 +139,7 @@ static void put_rows(struct fixture *f)
     put_anna(f);
     put_group(f, SUPPORT, "uid=anna" PEOPLE);
     put_person(f, "bert", (const char *const[]){"sn", "Bo\xc3\xb6s", NULL});
-    put_decision(f, "bert", PERSON_SKIP, BUCKET_SKIPPED, SKIP_NO_TEAM, "no rule gives a team");
+    put_decision(f, "bert", VERDICT_SKIP, BUCKET_SKIPPED, SKIP_NO_TEAM, "no rule gives a team");
     for (int i = 0; i < 7; i++) {
         char uid[8];
         snprintf(uid, sizeof uid, "t%d", i);

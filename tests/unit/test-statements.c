@@ -15,7 +15,7 @@
 #define OPERATION_COLUMNS                                                                       \
     "SELECT o.number, o.kind, o.state, o.entry_id, o.dn, o.login, o.changes, o.why, o.reason, " \
     "o.sentence, o.cause, o.since_usec, o.not_before_usec, o.attempts, o.run, o.approved, "     \
-    "o.budget, o.approved_until_usec, o.revokes, o.due_usec, o.shift_usec FROM operation o "
+    "o.budget, o.approved_until_usec, o.revokes, o.due_usec, o.shift_usec, o.approved_for FROM operation o "
 
 /* What reads all of something, and why that is right. A statement is found by how it begins. */
 static const struct {

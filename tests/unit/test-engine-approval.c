@@ -1,0 +1,241 @@
+/*
+ * What an approval covers: exactly what was shown, for the reason for which it waited, once. What
+ * it waits for later, and what it means after another configuration, needs another word.
+ */
+#include "config.h"
+
+#include "engine-test.h"
+
+static void leave(struct bed *b, size_t from, size_t to)
+{
+    char id[32];
+    for (size_t i = from; i < to; i++) {
+        snprintf(id, sizeof(id), "id-u%zu", i);
+        bed_leave(b, id);
+    }
+}
+
+static void start_with(struct bed *b, size_t n)
+{
+    people(b, n, "support");
+    bed_start(b);
+    bed_sync(b);
+}
+
+static void set_pause(struct bed *b, bool paused)
+{
+    struct error e = {0};
+    bed_ok(b, engine_pause(b->engine, paused, 1000, &e));
+    bed_run(b);
+}
+
+static void reload(struct bed *b, const char *name)
+{
+    struct error e = {0};
+    b->options.fingerprint = b->options.decisions = name;
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    bed_sync(b);
+}
+
+/* Approved while paused, then an older copy of the state comes: what it says was approved is not
+ * carried out, since nobody has seen the plan that it leads to now. */
+static void test_before_an_older_state(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    b->sync.budgets[BUDGET_DISABLE] = (struct budget){0};
+    start_with(b, 20);
+    set_pause(b, true);
+    leave(b, 0, 3);
+    bed_sync(b);
+    assert_int_equal(bed_approve(b), 3);
+    bed_ok(b, engine_distrust_state(b->engine, &e));
+    set_pause(b, false);
+    bed_advance(b, 10 * MINUTE);
+    assert_int_equal(n_disabled(b), 0);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_STATE_RESTORED), 3);
+    bed_restart(b);
+    bed_sync(b);
+    assert_int_equal(n_disabled(b), 0);
+    assert_int_equal(bed_approve(b), 3);
+    assert_int_equal(n_disabled(b), 3);
+}
+
+/* Approved as too many, then an attribute vanishes from everybody: that is another doubt. */
+static void test_before_an_attribute_vanished(void **state)
+{
+    struct bed *b = *state;
+    b->sync.budgets[BUDGET_UPDATE] = (struct budget){0};
+    b->mapping.disabled_when = (struct mapping_text){
+        .text = (char *)"(employeeType=Gone)", .file = (char *)"test.conf", .line = 9};
+    people(b, 20, "support");
+    for (size_t i = 0; i < 20; i++) {
+        char id[32], dn[80], uid[16];
+        snprintf(uid, sizeof(uid), "u%zu", i);
+        snprintf(id, sizeof(id), "id-%s", uid);
+        snprintf(dn, sizeof(dn), "uid=%s,ou=people,dc=example,dc=com", uid);
+        bed_person(b, id, dn, "uid", uid, "givenName", "First", "sn", uid, "mail",
+                   "x@example.com", "employeeType", "Staff", NULL);
+    }
+    bed_start(b);
+    bed_sync(b);
+    set_pause(b, true);
+    bed_person(b, "id-u0", "uid=u0,ou=people,dc=example,dc=com", "uid", "u0", "givenName", "New",
+               "sn", "u0", "mail", "x@example.com", "employeeType", "Staff", NULL);
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 1);
+    assert_int_equal(bed_approve(b), 1);
+    for (size_t i = 0; i < 20; i++) {
+        char id[32], dn[80], uid[16];
+        snprintf(uid, sizeof(uid), "u%zu", i);
+        snprintf(id, sizeof(id), "id-%s", uid);
+        snprintf(dn, sizeof(dn), "uid=%s,ou=people,dc=example,dc=com", uid);
+        bed_person(b, id, dn, "uid", uid, "givenName", i ? "First" : "New", "sn", uid, "mail",
+                   "x@example.com", NULL);
+    }
+    bed_sync(b);
+    set_pause(b, false);
+    bed_advance(b, MINUTE);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_ATTRIBUTE_VANISHED), 1);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 0);
+    assert_int_equal(bed_approve(b), 1);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 1);
+}
+
+/* Approved as many newcomers; another configuration says that one of their roles is privileged: as
+ * that it was never approved. */
+static void test_role_becomes_privileged(void **state)
+{
+    struct bed *b = *state;
+    char *privileged[] = {(char *)"Agent"};
+    b->sync.budgets[BUDGET_CREATE] = (struct budget){0};
+    b->sync.budgets[BUDGET_PRIVILEGED] = (struct budget){0};
+    people(b, 3, "support");
+    bed_start(b);
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 3);
+    set_pause(b, true);
+    assert_int_equal(bed_approve(b), 3);
+    b->sync.privileged_roles = privileged;
+    b->sync.n_privileged_roles = 1;
+    reload(b, "another");
+    set_pause(b, false);
+    bed_advance(b, MINUTE);
+    assert_int_equal(b->tenant->n_users, 0);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 3);
+    bed_restart(b);
+    bed_sync(b);
+    assert_int_equal(b->tenant->n_users, 0);
+    assert_int_equal(bed_approve(b), 3);
+    assert_int_equal(b->tenant->n_users, 3);
+}
+
+/* Another configuration that decides the same of them voids nothing; one that gives them another
+ * team does, for those whom it gives another. */
+static void test_over_reloads(void **state)
+{
+    struct bed *b = *state;
+    b->sync.budgets[BUDGET_TEAM] = (struct budget){0};
+    start_with(b, 6);
+    set_pause(b, true);
+    bed_group(b, "support", "u3", "u4", "u5", NULL);
+    bed_group(b, "sales", "u0", "u1", "u2", NULL);
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 3);
+    assert_int_equal(bed_approve(b), 3);
+    b->sync.hold_retry_usec = 17 * MINUTE;
+    reload(b, "another");
+    bed_restart(b);
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, NULL), 0); /* still approved */
+    bed_group(b, "sales", "u0", NULL);
+    bed_group(b, "support", "u1", "u3", "u4", "u5", NULL); /* u1 stays, u2 leaves */
+    bed_sync(b);
+    bed_group(b, "sales", "u0", "u1", "u2", NULL); /* another day, the same */
+    bed_group(b, "support", "u3", "u4", "u5", NULL);
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 2);
+    set_pause(b, false);
+    bed_advance(b, MINUTE);
+    assert_string_equal(user_get(fake_tenant_find(b->tenant, "u0")->user, USER_TEAM), "Sales");
+    assert_string_equal(user_get(fake_tenant_find(b->tenant, "u1")->user, USER_TEAM), "Support");
+    assert_string_equal(user_get(fake_tenant_find(b->tenant, "u2")->user, USER_TEAM), "Support");
+}
+
+/* Approved as dormant, and then left the directory: leaving has a grace time and a budget. */
+static void test_dormant_then_leaves(void **state)
+{
+    struct bed *b = *state;
+    b->sync.dormant_after_usec = 30 * DAY;
+    b->sync.dormant = DORMANT_DISABLE;
+    b->sync.budgets[BUDGET_DORMANT] = (struct budget){0};
+    b->sync.budgets[BUDGET_DISABLE] = (struct budget){0};
+    b->sync.verify_interval_usec = HOUR;
+    start_with(b, 3);
+    for (size_t i = 0; i < 3; i++)
+        b->tenant->users[i].user->last_login_usec = b->now;
+    bed_advance(b, 32 * DAY);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 3);
+    set_pause(b, true);
+    assert_int_equal(bed_approve(b), 3);
+    leave(b, 0, 1);
+    bed_sync(b);
+    set_pause(b, false);
+    bed_advance(b, MINUTE);
+    assert_false(is_disabled(b, "u0"));
+    assert_true(is_disabled(b, "u1") && is_disabled(b, "u2"));
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 1);
+}
+
+/* No step of the wall clock, forth or back by a year, in the middle or across a restart, ends an
+ * approval early or makes it last longer than an hour that really passed. */
+static void test_through_clock_steps(void **state)
+{
+    struct bed *b = *state;
+    static const int64_t steps[] = {365, -365, 1, -1, -3};
+    b->sync.budgets[BUDGET_DISABLE] = (struct budget){0};
+    start_with(b, 40);
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        set_pause(b, true);
+        leave(b, 4 * i, 4 * i + 2);
+        bed_sync(b);
+        size_t n = n_disabled(b);
+        bed_approve(b);
+        bed_set_clock(b, b->now + (uint64_t)(steps[i] * (int64_t)DAY));
+        bed_run(b);
+        if (i % 2) {
+            bed_restart(b);
+            bed_sync(b);
+        }
+        bed_advance(b, 50 * MINUTE);
+        set_pause(b, false);
+        assert_int_equal(n_disabled(b), n + 2); /* it holds still */
+        set_pause(b, true);
+        leave(b, 4 * i + 2, 4 * i + 4);
+        bed_sync(b);
+        bed_approve(b);
+        bed_set_clock(b, b->now - (uint64_t)(steps[i] * (int64_t)DAY));
+        bed_advance(b, 61 * MINUTE);
+        set_pause(b, false);
+        bed_advance(b, MINUTE);
+        assert_int_equal(n_disabled(b), n + 2); /* and has ended */
+        bed_approve(b);
+        assert_int_equal(n_disabled(b), n + 4);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        scenario(test_before_an_older_state),
+        scenario(test_before_an_attribute_vanished),
+        scenario(test_role_becomes_privileged),
+        scenario(test_over_reloads),
+        scenario(test_dormant_then_leaves),
+        scenario(test_through_clock_steps),
+    };
+    log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
