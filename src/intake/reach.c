@@ -120,7 +120,7 @@ static int touches_user(const struct reach *r, const char *entry_id, struct erro
     if (rc <= 0)
         return rc < 0 ? rc : 1;
     rc = person_load(r->state, entry_id, &person, e);
-    return rc < 0 ? rc : rc > 0 || person.verdict != PERSON_SKIP;
+    return rc < 0 ? rc : rc > 0 || person.verdict != VERDICT_SKIP;
 }
 
 int reach_touches(const struct reach *r, int64_t n, const char *entry_id, struct error *e)

@@ -26,10 +26,10 @@ const struct schema *rules_schema(const struct rules *s);   /* … as is this */
 bool rules_names_role(const char *role, void *userdata);
 bool rules_names_skill(const char *skill, void *userdata);
 
-/* A new configuration: rules_settle() or rules_take_back() follows. When it decides otherwise, a round
- * begins. *ret_reads_more: attributes that the mirror does not hold yet. */
+/* A new configuration: rules_settle() or rules_take_back() follows. When it decides otherwise, a
+ * round begins. *ret_reads_more: attributes that the mirror does not hold yet. */
 int rules_renew(struct rules *s, bool *ret_reads_more, struct error *e);
-bool rules_decide_otherwise(const struct rules *s); /* than those before them, or at the last start */
+bool rules_decide_otherwise(const struct rules *s); /* than those before them */
 void rules_settle(struct rules *s);
 void rules_take_back(struct rules *s); /* what was in force before is again */
 /* The server's schema, when it is another one. Failures are logged, and the one before stays.

@@ -237,7 +237,7 @@ static void test_first_of_the_round(void **state)
     w.n_on = w.n_over = 0;
     for (int i = 500; i < 700; i++) {
         char uid[8];
-        snprintf(uid, sizeof uid, "n%d", i);
+        snprintf(uid, sizeof(uid), "n%d", i);
         bed_person_uid(b, uid);
     }
     bed_sync(b);

@@ -30,7 +30,8 @@ static const char *const pool_scopes[] = {NULL, "(departmentNumber>=1)"};
 
 static struct mapping_text text(unsigned line, const char *t)
 {
-    return (struct mapping_text){.text = (char *)(uintptr_t)t, .file = (char *)"r.conf", .line = line};
+    return (struct mapping_text){
+        .text = (char *)(uintptr_t)t, .file = (char *)"r.conf", .line = line};
 }
 
 static struct mapping_rule random_rule(void)
@@ -38,13 +39,13 @@ static struct mapping_rule random_rule(void)
     static char names[64][8];
     static unsigned n_names;
     char *name = names[n_names++ % ARRAY_SIZE(names)];
-    snprintf(name, sizeof names[0], "r%u", n_names);
-    bool missing = chance(97);
+    snprintf(name, sizeof(names[0]), "r%u", n_names);
+    size_t n_groups = ARRAY_SIZE(pool_groups) - (chance(3) ? 0 : 1); /* seldom one that is none */
     return (struct mapping_rule){
         .name = name,
         .file = (char *)"r.conf",
         .line = 1,
-        .group = text(1, missing ? pool_groups[below(ARRAY_SIZE(pool_groups) - 1)] : ONE_OF(pool_groups)),
+        .group = text(1, pool_groups[below((unsigned)n_groups)]),
         .when = text(1, ONE_OF(pool_filters)),
         .team = text(1, ONE_OF(pool_teams)),
         .roles = text(1, ONE_OF(pool_roles)),
@@ -58,11 +59,11 @@ static void change_rules(struct bed *b)
     unsigned what = below(100);
     struct mapping_rule swap = b->rules[at];
     if (what < 30 && n < MOST_RULES) {
-        memmove(&b->rules[at + 1], &b->rules[at], (n - at) * sizeof *b->rules);
+        memmove(&b->rules[at + 1], &b->rules[at], (n - at) * sizeof(*b->rules));
         b->rules[at] = random_rule();
         b->mapping.n_rules++;
     } else if (what < 50 && n > 2 && at) { /* the first one stays: there must be a team */
-        memmove(&b->rules[at], &b->rules[at + 1], (n - at - 1) * sizeof *b->rules);
+        memmove(&b->rules[at], &b->rules[at + 1], (n - at - 1) * sizeof(*b->rules));
         b->mapping.n_rules--;
     } else if (what < 70) {
         b->rules[at] = random_rule();
@@ -83,11 +84,11 @@ static void change_rules(struct bed *b)
 static void put_person(struct bed *b, unsigned i)
 {
     char uid[16], id[24], dn[80], given[16], department[8];
-    snprintf(uid, sizeof uid, "u%u", i);
-    snprintf(id, sizeof id, "id-u%u", i);
-    snprintf(dn, sizeof dn, "uid=u%u,ou=people,dc=example,dc=com", i);
-    snprintf(given, sizeof given, "G%u", below(1000));
-    snprintf(department, sizeof department, "%u", below(6));
+    snprintf(uid, sizeof(uid), "u%u", i);
+    snprintf(id, sizeof(id), "id-u%u", i);
+    snprintf(dn, sizeof(dn), "uid=u%u,ou=people,dc=example,dc=com", i);
+    snprintf(given, sizeof(given), "G%u", below(1000));
+    snprintf(department, sizeof(department), "%u", below(6));
     bed_person(b, id, dn, "uid", uid, "givenName", given, "sn", uid, "mail", uid,
                "departmentNumber", department, chance(10) ? "employeeType" : "description", "Temp",
                NULL);
@@ -100,7 +101,7 @@ static void put_group(struct bed *b, const char *name, unsigned percent)
     size_t n = 0;
     for (unsigned i = 0; i < N_PEOPLE; i++)
         if (chance(percent)) {
-            snprintf(names[n], sizeof names[n], "u%u", i);
+            snprintf(names[n], sizeof(names)[n], "u%u", i);
             uids[n] = names[n];
             n++;
         }
@@ -127,7 +128,7 @@ static void put_users_of_before(struct bed *b)
 {
     for (unsigned i = 0; i < N_PEOPLE; i += 7) {
         char login[16];
-        snprintf(login, sizeof login, "u%u", i);
+        snprintf(login, sizeof(login), "u%u", i);
         struct fake_user *u = fake_tenant_add(b->tenant, login, "G", login, login, "Support");
         assert_int_equal(user_add_role(u->user, "Lead", NULL), 0);
         assert_int_equal(user_add_skill(u->user, "Welsh", 1 + i % 50, NULL), 0);
@@ -209,7 +210,7 @@ static void step(struct bed *b, struct tally *seen)
     events(b, below(12));
     unsigned who = below(N_PEOPLE);
     char id[24];
-    snprintf(id, sizeof id, "id-u%u", who);
+    snprintf(id, sizeof(id), "id-u%u", who);
     put_person(b, who); /* a change ahead of the others */
     bed_tell(b, id);
     events(b, below(4));
