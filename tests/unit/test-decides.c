@@ -1,4 +1,4 @@
-/* Which settings decide about people: by the mapping's fingerprint, by that of all else, by none. */
+/* Which settings decide about people: by the mapping's fingerprint, by the other one, by none. */
 #include "config.h"
 
 #include <string.h>
