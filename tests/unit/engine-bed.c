@@ -185,6 +185,7 @@ struct bed *bed_new(bool private_state)
         .sync = &b->sync,
         .mapping = &b->mapping,
         .fingerprint = "test",
+        .decisions = "test",
         .tenant_ops = &fake_tenant_ops,
         .tenant = b->tenant,
         .max_concurrent = 8,
