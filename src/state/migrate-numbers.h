@@ -1,5 +1,5 @@
 /*
- * Migration 23, which migrate.c alone includes, for its length: numbers of entries and names as
+ * Migration 24, which migrate.c alone includes, for its length: numbers of entries and names as
  * keys everywhere. It uses the macros for columns of migrate.c.
  */
 #pragma once
@@ -10,8 +10,7 @@
 #define LEAVE_IDENTITY(n)                                                                         \
     " DELETE FROM identity WHERE n = " n KEPT("entry", "n", n) KEPT("person", "n", n)             \
     KEPT("link", "n", n) KEPT("operation", "entry_n", n) KEPT("dirty", "entry_n", n)              \
-    KEPT("dirty_later", "entry_n", n) KEPT("link_aside", "n", n) KEPT("password_due", "n", n)     \
-    KEPT("bound_group", "n", n) ";"
+    KEPT("link_aside", "n", n) KEPT("password_due", "n", n) KEPT("bound_group", "n", n) ";"
 #define LEAVE_NAME                                                                                \
     " DELETE FROM name WHERE n = OLD.name_n" KEPT("entry", "name_n", "OLD.name_n")                \
     KEPT("member", "name_n", "OLD.name_n") KEPT("stale", "name_n", "OLD.name_n") ";"
@@ -55,7 +54,6 @@
     "INSERT OR IGNORE INTO identity(id) SELECT id_bytes(entry_id) FROM link_aside;" \
     "INSERT OR IGNORE INTO identity(id) SELECT id_bytes(entry_id) FROM operation;" \
     "INSERT OR IGNORE INTO identity(id) SELECT id_bytes(entry_id) FROM dirty;" \
-    "INSERT OR IGNORE INTO identity(id) SELECT id_bytes(entry_id) FROM dirty_later;" \
     "INSERT OR IGNORE INTO identity(id) SELECT id_bytes(entry_id) FROM password_due;" \
     "INSERT OR IGNORE INTO identity(id) SELECT id_bytes(id) FROM bound_group;" \
     "INSERT OR IGNORE INTO name(kind, key, text) SELECT 1, dn_key, dn FROM entry " \
@@ -164,10 +162,6 @@
     "CREATE TABLE dirty(n INTEGER PRIMARY KEY, " NUMBER("entry_n") " UNIQUE);" \
     TAKE("INSERT INTO dirty SELECT o.n, i.n FROM dirty_before o " NUMBER_OF_OLD " ORDER BY o.n;" \
     "DROP TABLE dirty_before;") \
-    AWAY("dirty_later") \
-    "CREATE TABLE dirty_later(n INTEGER PRIMARY KEY, " NUMBER("entry_n") " UNIQUE);" \
-    TAKE("INSERT INTO dirty_later SELECT o.n, i.n FROM dirty_later_before o " NUMBER_OF_OLD " ORDER BY o.n;" \
-    "DROP TABLE dirty_later_before;") \
     \
     AWAY("password_due") \
     "CREATE TABLE password_due(n INTEGER PRIMARY KEY, " TIME("since_usec") ", " TIME("next_usec") ", " \
@@ -183,7 +177,7 @@
     "CREATE TRIGGER stale_deleted AFTER DELETE ON stale BEGIN" LEAVE_NAME " END;" \
     AFTER_DELETE("person", "n") AFTER_DELETE("link", "n") AFTER_DELETE("link_aside", "n") \
     AFTER_DELETE("operation", "entry_n") AFTER_DELETE("dirty", "entry_n") \
-    AFTER_DELETE("dirty_later", "entry_n") AFTER_DELETE("password_due", "n") \
+    AFTER_DELETE("password_due", "n") \
     AFTER_DELETE("bound_group", "n") \
     "CREATE TRIGGER bound_group_changed AFTER UPDATE OF n ON bound_group WHEN OLD.n <> NEW.n BEGIN" LEAVE_IDENTITY("OLD.n") " END;" \
     \

@@ -213,7 +213,14 @@ static const char *const migrations[] = {
     "ALTER TABLE link_aside RENAME COLUMN scim_id TO remote_id;",
     /* 22: what an approval was for. */
     "ALTER TABLE operation ADD COLUMN " MAYBE("approved_for") ";",
-    /* 23: the id of an entry once, as bytes where it is a UUID, and every table by its number,
+    /* 23: where the round stands that looks at everybody, if there is one; no list of everybody is
+     * written. */
+    "CREATE TABLE round(" NUMBER("stage") ", " NUMBER("passed_n") ", " NUMBER("last_n") ", "
+    NUMBER("n_left") ");"
+    "INSERT INTO round SELECT 1, 0, coalesce((SELECT max(n) FROM entry), 0), (SELECT count(*) FROM "
+    "dirty_later) WHERE EXISTS (SELECT 1 FROM dirty_later);"
+    "DROP TABLE dirty_later;",
+    /* 24: the id of an entry once, as bytes where it is a UUID, and every table by its number,
      * which is never used again. Likewise names: what an entry is called (kind 1: its DN) or a
      * group calls a member (enum member_kind), with `text` as it was spelt first; who spells it
      * otherwise has an own spelling (entry.dn, member.text). */
@@ -221,7 +228,7 @@ static const char *const migrations[] = {
 };
 /* The last of those that take rows over, for a file that has none yet. */
 static const char numbers_when_empty[] = MIGRATION_NUMBERS(OLD_GONE, LEAVE_OUT);
-#define NUMBERS 23
+#define NUMBERS 24
 /* clang-format on */
 
 int migrate_newest(void)

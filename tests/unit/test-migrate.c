@@ -18,7 +18,7 @@
 #include "state/migrate.h"
 #include "state/person.h"
 
-#define BEFORE_NUMBERS 22 /* the last form whose tables go by ids */
+#define BEFORE_NUMBERS 23 /* the last form whose tables go by ids */
 
 #define LINK_ROW                                                                               \
     "entry_id, login, login_key, status, disabled_by_us, created_usec, confirmed_usec, "       \
@@ -55,8 +55,8 @@ static const struct {
      "SELECT name, seq FROM sqlite_sequence WHERE name <> 'identity' ORDER BY 1"},
     {"SELECT entry_id FROM dirty ORDER BY n",
      "SELECT " ID_OF("entries", "d.entry_n") " FROM dirty d ORDER BY d.n"},
-    {"SELECT entry_id FROM dirty_later ORDER BY n",
-     "SELECT " ID_OF("entries", "d.entry_n") " FROM dirty_later d ORDER BY d.n"},
+    {"SELECT stage, passed_n, last_n, n_left FROM round",
+     "SELECT stage, passed_n, last_n, n_left FROM round"},
     {"SELECT login, status, known, remote_id FROM link_aside ORDER BY 1",
      "SELECT login, status, known, remote_id FROM link_aside ORDER BY 1"},
     {"SELECT since_usec, next_usec, sentence FROM password_due ORDER BY 1, 2",
@@ -215,14 +215,14 @@ static void fill_then(sqlite3 *db, unsigned seed, unsigned count)
 
     dice = seed;
     run(db, "BEGIN; INSERT INTO shape VALUES(1, 'x'); INSERT INTO meta VALUES('a', 'b');"
-            "INSERT INTO run(trigger) VALUES('t'); INSERT INTO run(trigger) VALUES('u')");
+            "INSERT INTO round VALUES(1, 3, 40, 9); INSERT INTO run(trigger) VALUES('t'); INSERT INTO run(trigger) VALUES('u')");
     for (unsigned i = 0; i < count + count / 4; i++) {
         some_id(id, i);
         if (i < count)
             insert_entry(db, i, id);
         insert_person(db, i, id);
         if (i < count && !any(3))
-            insert(db, "INSERT INTO %s(entry_id) VALUES(%Q)", any(2) ? "dirty" : "dirty_later", id);
+            insert(db, "INSERT INTO dirty(entry_id) VALUES(%Q)", id);
         if (i < count && !any(9))
             insert(db, "INSERT INTO bound_group VALUES('key%u', %Q, 'cn=g')", i, id);
     }
@@ -314,7 +314,7 @@ static void test_nothing_is_left(void **state)
     opens_as(f, held);
     run(f->s->db, "DELETE FROM bound_group; DELETE FROM operation; DELETE FROM member; DELETE FROM link;"
                   "DELETE FROM entry; DELETE FROM stale; DELETE FROM person; DELETE FROM dirty;"
-                  "DELETE FROM password_due; DELETE FROM dirty_later");
+                  "DELETE FROM password_due");
     CLEANUP(freep) char *aside = rows_of(
         f->s->db, "SELECT (SELECT count(*) FROM identity) = (SELECT count(*) FROM link_aside)");
     assert_string_equal(aside, "1|\n");

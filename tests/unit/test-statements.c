@@ -22,8 +22,7 @@
     "SELECT i.id, coalesce(p.dn, (SELECT coalesce(e.dn, a.text) FROM entry e CROSS JOIN name "   \
     "a ON a.n = e.name_n WHERE e.n = p.n), '') AS dn, p.verdict, p.wanted, p.login_key, "        \
     "p.code, p.sentence, p.recheck_usec, p.bucket, p.bucket_code, p.run, EXISTS (SELECT 1 "      \
-    "FROM dirty d WHERE d.entry_n = p.n) OR EXISTS (SELECT 1 FROM dirty_later d WHERE "          \
-    "d.entry_n = p.n) "
+    "FROM dirty d WHERE d.entry_n = p.n) "
 
 /* What reads all of something, and why that is right. A statement is found by how it begins. */
 static const struct {
@@ -80,10 +79,9 @@ static const struct {
      "some people, up to a limit: which values are common"},
     {"SELECT h.names, c.n FROM (SELECT shape, count(*)",
      "how many people have each attribute, once a look; the index alone is read"},
-    {"INSERT OR IGNORE INTO dirty_later(entry_n) SELECT n FROM entry WHERE kind = 1",
-     "marks everybody"},
-    {"INSERT OR IGNORE INTO dirty_later(entry_n) SELECT n FROM person", "marks everybody"},
-    {"SELECT i.id FROM dirty_later d", "the first rows in their order"},
+    {"SELECT stage, passed_n, last_n, n_left FROM round", "one row, or none"},
+    {"UPDATE round SET", "one row"},
+    {"INSERT INTO round(stage,", "it counts how many are to be looked at; an index alone is read"},
     {"INSERT OR IGNORE INTO dirty(entry_n) SELECT entry_n FROM operation INDEXED BY "
      "operation_cause",
      "all that is held or parked, by a person's word; the index has only those"},
@@ -271,7 +269,7 @@ static void fill(struct fixture *f)
         "INSERT INTO listing(login_key, login) SELECT 'l' || x, '' FROM i",
         "INSERT INTO budget_use(budget, at_usec, n) SELECT 1, x, 1 FROM i",
         "INSERT INTO dirty(entry_n) SELECT x FROM i",
-        "INSERT INTO dirty_later(entry_n) SELECT x FROM i",
+        "INSERT INTO round(stage, passed_n, last_n, n_left) SELECT 1, 0, 10, 10",
     };
 
     begin(f);
