@@ -92,13 +92,13 @@ static bool read_escaped(struct former *f, const char *begin, struct span *ret)
 static bool ends_or_escapes(const char *at)
 {
     const uint64_t ones = 0x0101010101010101ULL, highest = 0x8080808080808080ULL;
-    uint64_t w, quote, backslash;
+    uint64_t w, quote, backslash, control;
 
     memcpy(&w, at, sizeof(w));
     quote = w ^ ones * '"';
     backslash = w ^ ones * '\\';
-    return (((w - ones * 0x20) & ~w) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash)) &
-           highest;
+    control = (w - ones * 0x20) & ~w;
+    return (control | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash)) & highest;
 }
 
 /* Valid until the next text is read. */
