@@ -5,8 +5,8 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/memory.h"
 #include "ctl/evidence.h"
@@ -25,6 +25,19 @@ void html_escape(struct buffer *b, const char *text)
         case '\'': buffer_add_text(b, "&#39;"); break;
         default: buffer_add(b, text, 1);
         }
+}
+
+/* It may be broken behind a comma, better than anywhere. */
+static void escape_dn(struct buffer *b, const char *text)
+{
+    for (const char *comma; (comma = strchr(text, ',')); text = comma + 1) {
+        CLEANUP(freep) char *part = strndup(text, (size_t)(comma + 1 - text));
+
+        b->failed |= !part;
+        html_escape(b, part);
+        buffer_add_text(b, "<wbr>");
+    }
+    html_escape(b, text);
 }
 
 static const char style[] =
@@ -53,7 +66,7 @@ static const char style[] =
     "th,td{text-align:left;vertical-align:top;padding:.35rem .7rem .35rem 0;"
     "border-bottom:1px solid var(--line)}th{overflow-wrap:normal}td{overflow-wrap:anywhere}"
     ".short{width:auto}.n,.l{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
-    ".l{padding-right:1rem}.t{white-space:nowrap;font-variant-numeric:tabular-nums}"
+    ".l{padding-right:1rem;font-weight:400}thead .l{font-weight:600}.t{white-space:nowrap;font-variant-numeric:tabular-nums}"
     ".x{min-width:11rem;white-space:pre-line}.w{min-width:7.5rem}.s{white-space:nowrap}"
     "dt{font-weight:600;margin-top:.8rem}dd{margin:0;max-width:48rem}"
     "svg{display:block;width:100%;min-width:36rem;height:auto;margin:.5rem 0}svg text{fill:var(--soft);font-size:12px}"
@@ -62,8 +75,8 @@ static const char style[] =
     ".key span{margin-right:1.2rem;white-space:nowrap}"
     "@media(max-width:40rem){body{padding:1rem}.cards{grid-template-columns:repeat(2,minmax(0,1fr))}}"
     "@media print{body{max-width:none;padding:0;font-size:10pt}.wide{overflow:visible}"
-    ".wide table,svg{min-width:0}table{font-size:8pt}thead{display:table-header-group}"
-    "tr,dt,.verdict{break-inside:avoid}h2{break-after:avoid}.skip{display:none}"
+    ".wide table,svg,.x,.w{min-width:0}.t,.s{white-space:normal}td,th{padding-right:.4rem}table{font-size:8pt}thead{display:table-header-group}"
+    "tr,dt,figure,.verdict{break-inside:avoid}h2{break-after:avoid}.skip{display:none}"
     ".cards{grid-template-columns:repeat(4,1fr)}a{color:inherit}.verdict,.cards a,svg{"
     "print-color-adjust:exact;-webkit-print-color-adjust:exact}@page{margin:15mm}}";
 
@@ -85,14 +98,17 @@ void html_row(struct buffer *b, const struct evidence_list *l, const json_t *vie
         if (!(l->columns & 1U << k))
             continue;
         evidence_cell(room, view, approval, (enum evidence_column)k);
-        buffer_format(b, "<td%s>", classes[k] ? classes[k] : "");
+        buffer_format(b, k == COLUMN_LINE ? "<th scope=\"row\"%s>" : "<td%s>", classes[k] ? classes[k] : "");
         if (link) {
             buffer_add_text(b, "<a href=\"#code-");
             html_escape(b, room->data);
             buffer_add_text(b, "\">");
         }
-        html_escape(b, room->data);
-        buffer_add_text(b, link ? "</a></td>" : "</td>");
+        if (k == COLUMN_PERSON)
+            escape_dn(b, room->data);
+        else
+            html_escape(b, room->data);
+        buffer_add_text(b, link ? "</a></td>" : k == COLUMN_LINE ? "</th>" : "</td>");
     }
     buffer_add_text(b, "</tr>\n");
 }
@@ -184,177 +200,6 @@ static void add_cards(struct buffer *b, const struct evidence *e)
     buffer_add_text(b, "</ul></nav>\n");
 }
 
-/* --- the chart --- */
-
-#define BARS_MAX     62 /* days; more of them are added up by month */
-#define CHART_WIDTH  960
-#define CHART_HEIGHT 180
-#define CHART_LEFT   48
-
-struct bar {
-    char name[11];
-    json_int_t joiners, leavers, others;
-};
-struct chart {
-    struct bar *bars;
-    size_t n, capacity;
-    json_int_t most;
-};
-
-static bool next_name(char name[static 11], bool months)
-{
-    struct tm tm = {0};
-    char text[32];
-
-    if (sscanf(name, "%d-%d-%d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday) < (months ? 2 : 3))
-        return false;
-    tm.tm_year -= 1900;
-    tm.tm_mon -= months ? 0 : 1;
-    tm.tm_mday = months ? 1 : tm.tm_mday + 1;
-    time_t t = timegm(&tm);
-    if (!gmtime_r(&t, &tm) || strftime(text, sizeof(text), months ? "%Y-%m" : "%Y-%m-%d", &tm) == 0)
-        return false;
-    snprintf(name, 11, "%.10s", text);
-    return true;
-}
-
-static void find_ends(const json_t *days, char first[static 11], char last[static 11])
-{
-    const char *day;
-    json_t *counts;
-
-    first[0] = last[0] = '\0';
-    json_object_foreach((json_t *)(uintptr_t)days, day, counts)
-    {
-        if (!first[0] || strcmp(day, first) < 0)
-            snprintf(first, 11, "%s", day);
-        if (strcmp(day, last) > 0)
-            snprintf(last, 11, "%s", day);
-    }
-}
-
-/* A bar for each day or month from the first to the last, also where nothing was done. False: too
- * many, or a day that is none. */
-static bool make_bars(struct chart *c, const json_t *days, bool months)
-{
-    char name[11], last[11];
-
-    find_ends(days, name, last);
-    if (months)
-        name[7] = last[7] = '\0';
-    for (bool more = name[0]; more; more = next_name(name, months)) {
-        if (c->n == BARS_MAX || strcmp(name, last) > 0)
-            return strcmp(name, last) > 0;
-        if (memory_grow(&c->bars, &c->capacity, c->n + 1, sizeof(*c->bars)) < 0)
-            return false;
-        c->bars[c->n] = (struct bar){0};
-        memcpy(c->bars[c->n++].name, name, sizeof(name));
-    }
-    return false;
-}
-
-static void fill_bars(struct chart *c, const json_t *days, bool months)
-{
-    const char *day;
-    json_t *counts;
-
-    json_object_foreach((json_t *)(uintptr_t)days, day, counts)
-        for (size_t i = 0; i < c->n; i++) {
-            struct bar *bar = &c->bars[i];
-
-            if (strncmp(bar->name, day, months ? 7 : 10) != 0)
-                continue;
-            bar->joiners += member_number(counts, "joiners");
-            bar->leavers += member_number(counts, "leavers");
-            bar->others += member_number(counts, "others");
-            if (bar->joiners + bar->leavers + bar->others > c->most)
-                c->most = bar->joiners + bar->leavers + bar->others;
-        }
-}
-
-static double add_part(struct buffer *b, const char *class, double x, double width, double bottom,
-                       json_int_t n, json_int_t most)
-{
-    double height = (double)n * CHART_HEIGHT / (double)most;
-
-    if (n)
-        buffer_format(b, "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>",
-                      class, x, bottom - height, width, height);
-    return bottom - height;
-}
-
-static void add_bars(struct buffer *b, const struct chart *c)
-{
-    double step = (double)(CHART_WIDTH - CHART_LEFT) / (double)(c->n < 12 ? 12 : c->n);
-    size_t every = (c->n + 7) / 8;
-
-    for (size_t i = 0; i < c->n; i++) {
-        const struct bar *bar = &c->bars[i];
-        double x = CHART_LEFT + step * (double)i, y = CHART_HEIGHT + 10;
-
-        y = add_part(b, "in", x, step * .8, y, bar->joiners, c->most);
-        y = add_part(b, "other", x, step * .8, y, bar->others, c->most);
-        add_part(b, "out", x, step * .8, y, bar->leavers, c->most);
-        if (i % every == 0)
-            buffer_format(b, "<text x=\"%.1f\" y=\"%d\">%s</text>", x, CHART_HEIGHT + 28,
-                          bar->name + (i && bar->name[7] ? 5 : 0));
-    }
-}
-
-static void add_chart_table(struct buffer *b, const struct chart *c)
-{
-    buffer_add_text(b, "<details><summary>The chart as a table</summary>\n<table class=\"short\"><thead>"
-                       "<tr><th scope=\"col\">When</th><th scope=\"col\" class=\"n\">Joiners</th>"
-                       "<th scope=\"col\" class=\"n\">Changes</th><th scope=\"col\" class=\"n\">Leavers"
-                       "</th></tr></thead><tbody>\n");
-    for (size_t i = 0; i < c->n; i++)
-        buffer_format(b,
-                      "<tr><th scope=\"row\">%s</th><td class=\"n\">%lld</td><td class=\"n\">%lld</td>"
-                      "<td class=\"n\">%lld</td></tr>\n",
-                      c->bars[i].name, (long long)c->bars[i].joiners, (long long)c->bars[i].others,
-                      (long long)c->bars[i].leavers);
-    buffer_add_text(b, "</tbody></table></details>\n");
-}
-
-static void chart_done(struct chart *c)
-{
-    free(c->bars);
-}
-
-static void add_chart(struct buffer *b, const json_t *days)
-{
-    CLEANUP(chart_done) struct chart c = {0};
-    bool months = false;
-
-    if (!make_bars(&c, days, false)) {
-        months = true;
-        c.n = 0;
-        if (!make_bars(&c, days, true))
-            return; /* nothing was done, or over more years than a chart shows */
-    }
-    fill_bars(&c, days, months);
-    buffer_format(
-        b,
-        "<figure aria-label=\"Users changed\" style=\"margin:0\">\n"
-        "<figcaption class=\"key\"><span class=\"in\">&#9632; joiners</span><span class=\"other\">"
-        "&#9632; changes</span><span class=\"out\">&#9632; leavers</span> a %s</figcaption>\n"
-        "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Chart\">"
-        "<svg role=\"img\" aria-label=\"Users changed a %s, %s to %s, at most %lld\" "
-        "viewBox=\"0 0 %d %d\">\n"
-        "<line class=\"axis\" x1=\"%d\" y1=\"10\" x2=\"%d\" y2=\"10\"/>"
-        "<line class=\"axis\" x1=\"%d\" y1=\"%d\" x2=\"%d\" y2=\"%d\"/>"
-        "<text x=\"%d\" y=\"14\" text-anchor=\"end\">%lld</text>"
-        "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">0</text>\n",
-        months ? "month" : "day", months ? "month" : "day", c.bars[0].name,
-        c.bars[c.n - 1].name, (long long)c.most, CHART_WIDTH, CHART_HEIGHT + 34, CHART_LEFT,
-        CHART_WIDTH, CHART_LEFT, CHART_HEIGHT + 10, CHART_WIDTH, CHART_HEIGHT + 10,
-        CHART_LEFT - 6, (long long)c.most, CHART_LEFT - 6, CHART_HEIGHT + 14);
-    add_bars(b, &c);
-    buffer_add_text(b, "\n</svg></div>\n");
-    add_chart_table(b, &c);
-    buffer_add_text(b, "</figure>\n");
-}
-
 static void add_delays(struct buffer *b, const struct evidence *e)
 {
     uint64_t n_approved = 0;
@@ -363,8 +208,8 @@ static void add_delays(struct buffer *b, const struct evidence *e)
                     "<h2 id=\"delays\">How long it took</h2>\n<p>From the moment when rosterd had judged "
                     "what the directory says, or a time of grace was over, to the first request at the "
                     "contact center.</p>\n"
-                    "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"How long it took\">"
-                    "<table class=\"short\"><thead><tr><th scope=\"col\">Who</th>"
+                    "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"How long it took\">"
+                    "<table class=\"short\" aria-labelledby=\"delays\"><thead><tr><th scope=\"col\">Who</th>"
                     "<th scope=\"col\" class=\"n\">Changes</th><th scope=\"col\" class=\"n\">Median</th>"
                     "<th scope=\"col\" class=\"n\">99 of 100 within</th>"
                     "<th scope=\"col\" class=\"n\">Worst</th></tr></thead><tbody>\n");
@@ -406,9 +251,9 @@ static void add_list(struct buffer *b, const struct evidence *e, enum audit_list
         buffer_add_text(b, "<p class=\"soft\">None.</p>\n</section>\n");
         return;
     }
-    buffer_format(b, "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"%s\"><table>\n"
-                     "<thead><tr>",
-                  l->title);
+    buffer_format(b, "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"%s\">"
+                     "<table aria-labelledby=\"%s\">\n<thead><tr>",
+                  l->title, l->name);
     for (size_t k = 0; k < EVIDENCE_COLUMNS; k++)
         if (l->columns & 1U << k)
             buffer_format(b, "<th scope=\"col\"%s>%s</th>", k == COLUMN_LINE ? " class=\"l\"" : "",
@@ -432,10 +277,13 @@ static void add_codes(struct buffer *b, const json_t *codes)
     buffer_add_text(b, "<section aria-labelledby=\"codes\">\n<h2 id=\"codes\">What the codes mean</h2>\n<dl>\n");
     json_object_foreach((json_t *)(uintptr_t)codes, code, value)
     {
+        CLEANUP(freep) char *shown = output_printable(code);
+
+        b->failed |= !shown;
         buffer_add_text(b, "<dt id=\"code-");
-        html_escape(b, code);
+        html_escape(b, shown);
         buffer_add_text(b, "\">");
-        html_escape(b, code);
+        html_escape(b, shown);
         buffer_add_text(b, "</dt><dd>");
         html_escape(b, evidence_meaning(code));
         buffer_add_text(b, ".");
@@ -468,7 +316,7 @@ void evidence_html(struct buffer *b, const struct evidence *e, const char *since
     add_verdict(b, e);
     buffer_add_text(b, "<h2>What happened</h2>\n");
     add_cards(b, e);
-    add_chart(b, e->report.days);
+    html_chart(b, e->report.days);
     add_delays(b, e);
     for (size_t i = 0; i < AUDIT_LISTS; i++)
         add_list(b, e, (enum audit_list)i);

@@ -127,11 +127,9 @@ static bool check_account(struct check *c, struct tenant_client *client)
                   c->settings->tenant.url, c->settings->tenant.client_id, asked.names.n_items,
                   text_plural(asked.names.n_items));
         check_teams(c, &asked.names);
-    } else if (a->class == TENANT_NOT_AUTHORISED && a->status != 0) {
-        check_add(c, CHECK_ERROR, "tenant",
-                  "%s. Check [tenant] client_id, client_secret_file and scope, and that the "
-                  "account has the privileges \"Manage users\" and \"Manage all teams\"%s%s%s",
-                  text, odd ? ". The secret file looks odd: " : "", odd ? odd : "",
+    } else if (a->remedy) {
+        check_add(c, CHECK_ERROR, "tenant", "%s. %s%s%s%s", text, a->remedy,
+                  odd ? ". The secret file looks odd: " : "", odd ? odd : "",
                   odd ? "; it is read with that" : "");
     } else {
         check_add(c, CHECK_ERROR, "tenant", "%s", text);
