@@ -28,7 +28,7 @@ static bool is_immediate(const char *code)
     static const char *const codes[] = {REASON_BUDGET, REASON_NOT_AUTHORISED, REASON_NO_SECRET,
                                         REASON_ATTRIBUTE_VANISHED, REASON_ADOPTION,
                                         REASON_STATE_RESTORED, REASON_OTHER_TENANT,
-                                        REASON_LOCKOUT, REASON_PAUSED,
+                                        REASON_LOCKOUT, REASON_PAUSED, REASON_REVOKED,
                                         REASON_AUDIT_FAILED};
     for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
         if (text_equal(code, codes[i]))
@@ -199,6 +199,8 @@ static int look_at_hold(const char *cause, const char *reason, const char *sente
     snprintf(name, sizeof(name), "hold:%s", cause);
     if (string_list_add_once(&l->causes, name) < 0)
         return -ENOMEM;
+    if (!strncmp(cause, "revoked:", 8)) /* told when it was held */
+        return 0;
     if (now < due) {
         old_enough_at(l, due);
         return 0;

@@ -160,6 +160,7 @@ void books_failed(struct books *b, const struct error *e)
         "The state file cannot be written: %s. Nothing more is sent to the tenant until it can",
         e->message);
     books_status_changed(b);
+    books_wake(b, WORK_DUE); /* it may be the end that waits for more */
 }
 
 int books_write(struct books *b, struct error *e)
@@ -364,15 +365,20 @@ static int on_export(sd_event_source *source, uint64_t usec, void *userdata)
     (void)source;
     (void)usec;
     struct books *b = userdata;
-    struct error e = {0};
-    if (state_in_transaction(
-            b->o.state)) { /* its turn will come: rows of an open transaction stay */
+    if (state_in_transaction(b->o.state)) /* its turn will come: rows of an open transaction stay */
         export_soon(b);
-        return 0;
-    }
+    else
+        books_export(b);
+    return 0;
+}
+
+void books_export(struct books *b)
+{
+    struct error e = {0};
+    if (!b->o.audit)
+        return;
     books_audit_written(b, audit_export_run(b->o.audit, &e) >= 0, e.message);
     b->o.audit_written(b->o.audit, b->o.userdata);
-    return 0;
 }
 
 const char *books_audit_error(const struct books *b)

@@ -65,6 +65,7 @@ bool books_are_old(const struct books *b);          /* it has been open for a wh
 void books_failed(struct books *b, const struct error *e); /* delivery stops; said once */
 bool books_have_failed(const struct books *b);
 const char *books_error(const struct books *b); /* why they failed */
+void books_export(struct books *b); /* what is committed goes into the audit file, now */
 /* The audit file was written, or could not be: nothing is sent until it can. */
 void books_audit_written(struct books *b, bool fine, const char *sentence);
 const char *books_audit_error(const struct books *b); /* NULL: its file can be written */
@@ -146,7 +147,8 @@ typedef void (*command_ended_fn)(const char *subject, bool fine, void *userdata)
 /* room: runs when one ended, so that another could start. */
 int commands_new(struct commands **ret, struct sd_event *event, void (*room)(void *userdata),
                  void *userdata, struct error *e);
-/* rosterd is to end: what waits is dropped, what runs has some seconds left, and then is killed. */
+/* rosterd is to end: what is to be told is told within some seconds, what can be done after the
+ * next start is dropped, what still runs then is killed. */
 void commands_hurry(struct commands *l);
 struct commands *commands_free(struct commands *l);
 bool command_run(struct commands *l, char *const *argv, char *text_taken, size_t size,

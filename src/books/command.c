@@ -34,6 +34,7 @@ struct commands {
     sd_event *event;
     struct command *first;
     uint64_t limit_usec;
+    uint64_t end_usec; /* when nothing that waits is begun any more; 0: rosterd is not to end */
     void (*room)(void *userdata);
     void *userdata;
 };
@@ -263,8 +264,23 @@ static int start(struct command *c)
     return r < 0 ? r : watch(c);
 }
 
+/* Of what waits when rosterd is to end. Passwords are handed on after the next start. */
+static void drop_waiting(struct commands *l, bool all)
+{
+    for (struct command *c = l->first, *next; c; c = next) {
+        next = c->next;
+        if (c->pid || (!all && !c->ended))
+            continue;
+        if (!c->ended)
+            log_error("The %s (%s) is not run any more: rosterd ends", c->what, c->argv[0]);
+        command_free(c);
+    }
+}
+
 static void start_waiting(struct commands *l)
 {
+    if (l->end_usec && l->end_usec <= clock_monotonic_usec())
+        drop_waiting(l, true);
     for (;;) {
         size_t n_running, n_waiting;
         count(l, &n_running, &n_waiting);
@@ -354,13 +370,11 @@ bool command_run(struct commands *l, char *const *argv, char *text_taken, size_t
 void commands_hurry(struct commands *l)
 {
     l->limit_usec = AT_THE_END_USEC;
-    for (struct command *c = l->first, *next; c; c = next) {
-        next = c->next;
+    l->end_usec = clock_monotonic_usec() + AT_THE_END_USEC;
+    for (struct command *c = l->first; c; c = c->next)
         if (c->pid)
             (void)sd_event_source_set_time_relative(c->timer, l->limit_usec);
-        else
-            command_free(c);
-    }
+    drop_waiting(l, false);
 }
 
 struct commands *commands_free(struct commands *l)

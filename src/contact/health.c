@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/backoff.h"
 #include "base/clock.h"
+#include "base/random.h"
 #include "base/error.h"
 #include "base/log-ids.h"
 #include "base/log.h"
@@ -187,9 +187,7 @@ bool health_refused_one(struct health *h, const struct tenant_answer *a, const c
 static void plan_probe(struct health *h, const struct tenant_answer *a, bool refused)
 {
     const struct sync_options *o = books_options(h->books)->sync;
-    uint64_t now = clock_steady_usec(), random = 0;
-    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
-        random = now;
+    uint64_t now = clock_steady_usec(), random = random_number();
     h->n_probes++;
     h->probe_usec =
         now +

@@ -8,11 +8,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "daemon/check.h"
@@ -142,10 +141,7 @@ static bool check_account(struct check *c, struct tenant_client *client)
 /* No tenant has a user of this login, so the answer says what the account may see. */
 static void impossible_login(char *buffer, size_t size)
 {
-    uint64_t random = 0;
-    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
-        random = clock_now_usec();
-    snprintf(buffer, size, "rosterd-check-%016" PRIx64, random);
+    snprintf(buffer, size, "rosterd-check-%016" PRIx64, random_number());
 }
 
 static void check_privilege(struct check *c, struct tenant_client *client, const char *login)

@@ -201,6 +201,10 @@ static int notify_watchdog_ready(struct daemon *d, struct error *e)
 static void on_stopped(void *userdata)
 {
     struct daemon *d = userdata;
+    struct engine_status s;
+    engine_status(d->engine, &s);
+    if (s.state_failed)
+        d->exit_code = EXIT_FAILURE;
     sd_event_exit(d->event, 0);
 }
 

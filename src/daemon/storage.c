@@ -66,7 +66,7 @@ void storage_look(struct daemon *d)
     struct storage *s = d->storage;
     struct engine_status status;
     engine_status(d->engine, &status);
-    if (!s || !status.state_failed || d->stopping)
+    if (!s || !status.state_failed)
         return;
     if (!s->failed_since_usec) {
         s->failed_since_usec = clock_steady_usec();

@@ -84,6 +84,7 @@ int execution_load(struct execution *x, struct error *e);
 int execution_record_intent(struct execution *x, struct error *e);
 /* Where the next call of this execution goes; the one before is freed, and with it the answer
  * that its `done` was given. */
+uint64_t execution_next_wait(const struct execution *x); /* before another attempt */
 struct tenant_call **execution_next_call(struct execution *x);
 /* ending.c */
 /* Before each write: its intent is on record and durable. What waits for the user to be otherwise

@@ -253,8 +253,9 @@ static int learn_unread(const struct drift_look *look, struct link *l, struct dr
     return r < 0 ? r : link_store(books_state(look->books), l, e);
 }
 
-/* Somebody restored it, or made it anew: compared in the next verification. */
-static int take_presence(struct books *b, struct link *l, const struct user *now, struct error *e)
+/* Somebody restored it, or made it anew: what it is like is compared, and on record, with the next
+ * verification. */
+static int take_presence(struct books *b, struct link *l, const struct user *known, struct error *e)
 {
     CLEANUP(link_done) struct link other = {0};
     int r = books_write(b, e);
@@ -263,7 +264,7 @@ static int take_presence(struct books *b, struct link *l, const struct user *now
     if (r < 0 || (r == 0 && !text_equal(other.entry_id, l->entry_id)))
         return r;
     l->gone = LINK_THERE;
-    l->status = now->disabled ? LINK_DISABLED : LINK_ACTIVE;
+    l->status = known && known->disabled ? LINK_DISABLED : LINK_ACTIVE;
     free(TAKE(l->drift));
     r = books_audit(b,
                     &(struct audit_row){.event = "drift",
@@ -318,7 +319,7 @@ int drift_take(const struct drift_look *look, const struct user *now, bool *ret_
     int r = load_drift(look, &l, &d, e);
     *ret_differs = false;
     if (r == 0 && l.gone) {
-        r = take_presence(look->books, &l, now, e);
+        r = take_presence(look->books, &l, d.known, e);
     } else if (r == 0 && d.known) {
         if (!l.confirmed_usec)
             r = learn_unread(look, &l, &d, now, e);

@@ -4,6 +4,8 @@
  */
 #include "config.h"
 
+#include <stdio.h>
+
 #include "audit/audit.h"
 #include "base/clock.h"
 #include "base/log-ids.h"
@@ -139,6 +141,33 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
     end(x);
 }
 
+static bool is_outage(const char *reason)
+{
+    static const char *const outages[] = {REASON_UNCLEAR, REASON_TENANT_AWAY, REASON_THROTTLED,
+                                          REASON_LOCKOUT};
+    for (size_t i = 0; i < ARRAY_SIZE(outages); i++)
+        if (text_equal(reason, outages[i]))
+            return true;
+    return false;
+}
+
+#define REVOKED_SIZE 600
+
+/* Access that should have ended: told at once, a cause of its own, so that it waits for nobody
+ * else's attempt, and tried again as soon as an outage would be. */
+static uint64_t hold_revocation(const struct execution *x, const char *sentence,
+                                uint64_t wait_usec, char ret_cause[static REVOKED_SIZE])
+{
+    char name[REVOKED_SIZE + 8], text[1400];
+    uint64_t soon = execution_next_wait(x);
+    snprintf(ret_cause, REVOKED_SIZE, "revoked:%s", x->operation->login);
+    snprintf(name, sizeof(name), "hold:%s", ret_cause);
+    snprintf(text, sizeof(text), "the access of %s should have ended, and has not: %s",
+             x->operation->login, sentence);
+    alarm_set(x->delivery->books, name, REASON_REVOKED, text);
+    return wait_usec && wait_usec < soon ? wait_usec : soon;
+}
+
 /* Waits, for a reason that a person can read; wait_usec 0: until something it depends on
  * changes. */
 void execution_hold(struct execution *x, const struct tenant_answer *a, const char *reason,
@@ -147,10 +176,15 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
     struct delivery *d = x->delivery;
     struct operation *o = x->operation;
     struct error e = {0};
+    char revoked[REVOKED_SIZE];
     uint64_t now = clock_steady_usec();
     if (x->settling) { /* it could not be read: still unclear, whatever kept us from it */
         reason = REASON_UNCLEAR;
         cause = "unclear";
+    }
+    if (o->revokes && !is_outage(reason)) {
+        wait_usec = hold_revocation(x, sentence, wait_usec, revoked);
+        cause = revoked;
     }
     bool again = text_equal(o->reason, reason);
     bool quiet = again && !x->is_recorded; /* nothing was tried, and nothing new is known */

@@ -10,8 +10,10 @@
 #include <string.h>
 
 #include "audit/audit.h"
+#include "base/backoff.h"
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/random.h"
 #include "base/secret.h"
 #include "deliver/apply.h"
 #include "deliver/delivery-internal.h"
@@ -89,6 +91,13 @@ struct tenant_call **execution_next_call(struct execution *x)
     if (x->intent.hurries)
         books_wake(x->delivery->books, WORK_DUE); /* see executor_hurry() */
     return &x->call;
+}
+
+uint64_t execution_next_wait(const struct execution *x)
+{
+    const struct sync_options *o = x->delivery->options->sync;
+    return backoff_wait(o->retry_min_usec, o->retry_max_usec, x->operation->attempts,
+                        random_number());
 }
 
 static void prepare_merge(struct execution *x)

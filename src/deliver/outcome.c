@@ -4,29 +4,11 @@
  */
 #include "config.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
-#include "base/backoff.h"
 #include "base/clock.h"
 #include "deliver/delivery-internal.h"
-
-static uint64_t random_bits(void)
-{
-    uint64_t bits = 0;
-    if (getrandom(&bits, sizeof(bits), GRND_NONBLOCK) != (ssize_t)sizeof(bits))
-        bits = clock_monotonic_usec() * 6364136223846793005ULL;
-    return bits;
-}
-
-static uint64_t next_wait(const struct execution *x)
-{
-    const struct sync_options *o = x->delivery->options->sync;
-    return backoff_wait(o->retry_min_usec, o->retry_max_usec, x->operation->attempts,
-                        random_bits());
-}
 
 static const char *describe(const struct tenant_answer *a, char *buffer, size_t size)
 {
@@ -187,10 +169,10 @@ void execution_fail(struct execution *x, const struct tenant_answer *a)
         }
         snprintf(sentence, sizeof(sentence),
                  "the tenant did not take the call, it is tried again: %s", what);
-        execution_hold(x, a, REASON_TENANT_AWAY, "tenant", sentence, next_wait(x));
+        execution_hold(x, a, REASON_TENANT_AWAY, "tenant", sentence, execution_next_wait(x));
         return;
     case TENANT_THROTTLED: {
-        uint64_t wait = next_wait(x);
+        uint64_t wait = execution_next_wait(x);
         snprintf(sentence, sizeof(sentence),
                  "the tenant asks to slow down, it is tried again: %s", what);
         execution_hold(x, a, REASON_THROTTLED, "throttled", sentence,
@@ -205,5 +187,5 @@ void execution_fail(struct execution *x, const struct tenant_answer *a)
         sentence, sizeof(sentence),
         "whether the tenant did it is not known: it is settled by reading, then tried again; %s",
         what);
-    execution_hold(x, a, REASON_UNCLEAR, "unclear", sentence, next_wait(x));
+    execution_hold(x, a, REASON_UNCLEAR, "unclear", sentence, execution_next_wait(x));
 }

@@ -182,13 +182,17 @@ int claim_find_successor(struct books *b, struct dossier *s, struct error *e)
         r = person_load(books_state(b), sharing.items[i], &p, e);
         if (r == 0)
             r = user_from_json_if_any(&wanted, p.wanted, e);
-        if (r == 0 && wanted && planner_same_person(wanted, s->known))
+        bool same = r == 0 && wanted && planner_same_person(wanted, s->known);
+        s->successor_revoked |= same && text_equal(p.code, REASON_REVOKED);
+        if (same)
             snprintf(
                 s->successor_sentence, sizeof(s->successor_sentence),
                 "%s is gone, and %s has the same login and the same mail or name, as when a "
-                "directory was loaded anew: nothing is removed while linking it to that entry "
-                "waits for approval",
-                dossier_dn(s), p.dn);
+                "directory was loaded anew: %s",
+                dossier_dn(s), p.dn,
+                s->successor_revoked
+                    ? "whoever uses the account, it ends"
+                    : "nothing is removed while linking it to that entry waits for approval");
         person_done(&p);
     }
     string_list_done(&sharing);

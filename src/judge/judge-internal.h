@@ -37,6 +37,7 @@ struct dossier {
     enum planner_claim claim;
     char claim_sentence[768];
     char successor_sentence[768]; /* "" when there is none */
+    bool successor_revoked;       /* that is revoked */
     bool looking;                 /* the user that would be adopted was not looked at yet */
     struct user *found;           /* what it looked like; NULL: not known */
     struct operation_list queue;  /* the person's operations before */
@@ -56,7 +57,7 @@ enum link_status dossier_link_status(const struct dossier *s);
  * sentence. */
 int claim_find(struct books *b, struct dossier *s, struct error *e);
 /* Is there a new entry that is the same person as this linked one, which is gone? Fills
- * successor_sentence. */
+ * successor_sentence and successor_revoked. */
 int claim_find_successor(struct books *b, struct dossier *s, struct error *e);
 
 /* merge.c: the person's operations are replaced by the planned ones; those that stay the same

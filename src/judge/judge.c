@@ -86,6 +86,7 @@ static int plan_for(struct judge *j, struct dossier *s, struct planner_result *r
         .state_restored = books_are_distrusted(j->books),
         .other_tenant = contact_other_tenant(j->contact),
         .successor_sentence = s->successor_sentence[0] ? s->successor_sentence : NULL,
+        .successor_revoked = s->successor_revoked,
         .adoption_open = contact_adoption_open(j->contact),
         .looking = s->looking,
         .found = s->found,
@@ -174,6 +175,14 @@ static int keep_login(struct dossier *s, struct error *e)
     return 0;
 }
 
+/* The tenant has the user whose access is to end, and nothing is linked to it yet. */
+static int want_disabled(struct user *wanted, const struct source *why, struct error *e)
+{
+    wanted->disabled = true;
+    source_done(&wanted->disabled_source);
+    return source_copy(&wanted->disabled_source, why) < 0 ? error_out_of_memory(e) : 0;
+}
+
 static int decide(struct judge *j, struct dossier *s, struct error *e)
 {
     int r = 0;
@@ -186,6 +195,8 @@ static int decide(struct judge *j, struct dossier *s, struct error *e)
         if (!s->login_key)
             return error_out_of_memory(e);
         r = claim_find(j->books, s, e);
+        if (r == 0 && s->verdict.revoked && s->claim == PLANNER_LOGIN_AT_TENANT)
+            r = want_disabled(s->verdict.user, &s->verdict.revoke_source, e);
         if (s->looking)
             books_note(j->books, WORK_GUARD); /* contact_evaluated() has somebody to look at */
     } else if (!s->has_verdict && s->has_link) {

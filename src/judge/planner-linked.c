@@ -69,22 +69,25 @@ static int plan_leaver(const struct planner_input *in, struct planner_result *r)
  * link alone; who left otherwise goes on leaving, and is deleted in time. */
 int plan_revoked(const struct planner_input *in, struct planner_result *r)
 {
-    char source[384], why[512];
+    char source[384], why[800];
     struct operation *o = NULL;
-    if (in->presence == VERDICT_SKIP) {
+    bool left = in->presence == VERDICT_SKIP || in->presence == VERDICT_GONE;
+    if (left) {
         r->bucket = BUCKET_LEAVING;
         r->leaving_usec = in->leaving_usec ? in->leaving_usec : in->now_usec;
         r->started_leaving = !in->leaving_usec;
     }
     if (in->link != LINK_ACTIVE)
-        return in->presence == VERDICT_SKIP ? plan_leaver(in, r) : 0;
-    if (in->presence != VERDICT_SKIP)
+        return left ? plan_leaver(in, r) : 0;
+    if (!left)
         r->bucket = BUCKET_PENDING;
     snprintf(why, sizeof(why), "revoked: %s",
-             source_text(in->revoke_source, source, sizeof(source)));
+             in->revoked ? source_text(in->revoke_source, source, sizeof(source))
+                         : in->successor_sentence);
     int rc = plan_add(in, r, OPERATION_DISABLE, in->login, why, &o);
     if (rc == 0)
-        rc = operation_add_change(o, "disabled", "false", "true", in->revoke_source);
+        rc = operation_add_change(o, "disabled", "false", "true",
+                                  in->revoked ? in->revoke_source : NULL);
     if (rc == 0)
         o->revokes = true;
     return rc;

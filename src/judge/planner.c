@@ -127,13 +127,14 @@ static int plan(const struct planner_input *in, struct planner_result *ret, stru
     int rc = 0;
     bool linked = in->link == LINK_ACTIVE || in->link == LINK_DISABLED;
     bool left = in->presence == VERDICT_SKIP || in->presence == VERDICT_GONE;
-    if (linked && in->revoked) {
+    if (linked && (in->revoked || in->successor_revoked)) {
         rc = plan_revoked(in, &r);
     } else if (!in->revoked && is_in_doubt(in)) {
         rc = hold_twin(in, &r);
     } else if (linked || (in->link == LINK_DELETED && left)) {
         rc = plan_linked(in, &r);
-    } else if (in->presence == VERDICT_USER && in->revoked) {
+    } else if (in->presence == VERDICT_USER && in->revoked &&
+               in->claim != PLANNER_LOGIN_AT_TENANT) {
         r.bucket = BUCKET_SKIPPED;
         r.code = REASON_REVOKED;
     } else if (in->presence == VERDICT_USER) {
@@ -143,7 +144,7 @@ static int plan(const struct planner_input *in, struct planner_result *ret, stru
         r.forget = in->presence == VERDICT_GONE;
         r.code = in->code;
     }
-    if (rc == 0 && linked && !in->revoked)
+    if (rc == 0 && linked && !in->revoked && !in->successor_revoked)
         rc = hold_doubtful(in, &r);
     else if (rc == 0 && !linked && in->other_tenant)
         rc = hold_newcomer(in, &r);

@@ -70,6 +70,7 @@ struct planner_input {
     bool state_restored;        /* the state is an older copy: what is known may not be so */
     const char *other_tenant;   /* a sentence: the state belongs to another tenant; or NULL */
     const char *successor_sentence; /* gone, and a new entry is the same person; or NULL */
+    bool successor_revoked;         /* … and is revoked */
     bool adoption_open;             /* first contact is not approved yet */
     bool looking;                   /* the user to adopt was not looked at yet */
     const struct user *found;       /* what it looked like; NULL: not known */

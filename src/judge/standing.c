@@ -64,6 +64,12 @@ static int wake_sharing(struct books *b, const char *entry_id, const char *key, 
     return r;
 }
 
+/* Of whoever left and is the same person the access ends, too. */
+static bool is_revoked_otherwise(const struct person *before, const struct person *now)
+{
+    return text_equal(before->code, REASON_REVOKED) != text_equal(now->code, REASON_REVOKED);
+}
+
 /* Whoever left may not be removed while somebody with the same login may be that person. */
 static int wake_holder(struct books *b, const char *entry_id, const char *key, struct error *e)
 {
@@ -112,6 +118,8 @@ static int store_person(struct books *b, struct dossier *s, const struct planner
             r = wake_holder(b, s->entry_id, s->person.login_key, e);
         if (r == 0)
             r = wake_holder(b, s->entry_id, s->login_key, e);
+    } else if (r == 0 && is_revoked_otherwise(&s->person, &p)) {
+        r = wake_holder(b, s->entry_id, s->login_key, e);
     }
     return r;
 }

@@ -22,6 +22,12 @@ struct listener {
     void *userdata;
 };
 
+enum end_of_engine {
+    RUNNING = 0,
+    STOPPING = 1,
+    STOP_NOTED = 2, /* it is on record */
+};
+
 struct engine {
     struct engine_options options;
     struct commands *commands;
@@ -41,7 +47,7 @@ struct engine {
     uint64_t due_usec;            /* … and when that is */
     uint64_t looked_usec;         /* when the queue was last asked for what is due */
     uint64_t n_turns;             /* since the start */
-    bool stopping;
+    enum end_of_engine stopping;
     struct listener idle, status, stopped;
 };
 

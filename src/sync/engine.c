@@ -162,18 +162,13 @@ int engine_start(struct engine *n, struct error *e)
 
 void engine_stop(struct engine *n, void (*stopped)(void *userdata), void *userdata)
 {
-    n->stopping = true;
+    n->stopping = STOPPING;
     commands_hurry(n->commands);
     n->stopped = (struct listener){stopped, userdata};
     health_close(n->health);
     contact_cancel(n->contact);
     sweep_close(n->sweep);
     passwords_close(n->passwords);
-    if (books_have_failed(n->books)) {
-        n->stopped = (struct listener){0};
-        stopped(userdata);
-        return;
-    }
     books_wake(n->books, WORK_DUE);
 }
 

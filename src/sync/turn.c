@@ -260,31 +260,48 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
+/* What is in flight is over, or its outcome can't be written: it is settled after the next start.
+ * Whoever is being told of something is told. */
+static bool has_stopped(const struct engine *n)
+{
+    return n->stopping && n->stopped.fn && !command_any(n->commands) &&
+           (books_have_failed(n->books) || !delivery_in_flight(n->delivery));
+}
+
+static void end(struct engine *n)
+{
+    struct listener stopped = n->stopped;
+    struct error e = {0};
+    if (!books_have_failed(n->books) && n->stopping != STOP_NOTED) {
+        n->stopping = STOP_NOTED;
+        if (configuration_note_life(n, "stop", &e) < 0)
+            books_failed(n->books, &e);
+        else
+            books_export(n->books);
+        if (!has_stopped(n)) /* somebody is told of that, or of the last checkpoint */
+            return;
+    }
+    n->stopped = (struct listener){0};
+    stopped.fn(stopped.userdata);
+}
+
 static int on_turn(sd_event_source *source, void *userdata)
 {
     (void)source;
     struct engine *n = userdata;
     struct error e = {0};
-    if (books_have_failed(n->books))
-        return 0;
-    books_turn(n->books, true);
-    n->n_turns++;
-    int r = turn(n, &e);
-    books_turn(n->books, false);
-    if (r < 0) {
-        books_failed(n->books, &e);
-        return 0;
-    }
-    if (n->stopping && !delivery_in_flight(n->delivery) && !command_any(n->commands) &&
-        n->stopped.fn) {
-        struct listener stopped = n->stopped;
-        if (configuration_note_life(n, "stop", &e) < 0)
+    if (!books_have_failed(n->books)) {
+        books_turn(n->books, true);
+        n->n_turns++;
+        int r = turn(n, &e);
+        books_turn(n->books, false);
+        if (r < 0)
             books_failed(n->books, &e);
-        n->stopped = (struct listener){0};
-        stopped.fn(stopped.userdata);
-        return 0;
     }
-    arm_timer(n);
+    if (has_stopped(n))
+        end(n);
+    else if (!books_have_failed(n->books))
+        arm_timer(n);
     return 0;
 }
 

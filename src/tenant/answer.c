@@ -25,7 +25,8 @@
 #include "base/text.h"
 
 #define RETRY_AFTER_MAX_SEC 3600
-#define WORDS_SIZE          512
+/* A hint between two blanks. */
+#define WORDS_SIZE          (sizeof(((struct tenant_answer *)NULL)->hint) + 2)
 
 const char *tenant_answer_class_name(enum tenant_answer_class c)
 {
@@ -102,7 +103,7 @@ static bool hint_json(char *hint, size_t size, const char *body, size_t n)
     char text[512] = "";
     size_t used = 0;
     json_auto_t *json = json_loadb(body, n, 0, NULL);
-    if (!json_is_object(json))
+    if (!json) /* what begins with a brace is an object or nothing */
         return false;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         const char *value = json_string_value(json_object_get(json, names[i]));
@@ -146,7 +147,7 @@ static void words_of(char out[static WORDS_SIZE], const char *hint, const char *
 {
     size_t n = 0, login_size = login ? strlen(login) : 0;
     out[n++] = ' ';
-    for (const char *c = hint; *c && n < WORDS_SIZE - 2;) {
+    for (const char *c = hint; *c;) {
         if (login_size > 0 && strncasecmp(c, login, login_size) == 0) {
             c += login_size;
             continue;

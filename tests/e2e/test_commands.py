@@ -161,6 +161,32 @@ def test_command_at_the_end(t):
 
 
 @deadline(120)
+def test_told_to_the_last(t):
+    """Whoever is to be told of an alarm is told, also where rosterd ends at once: of what came in the last turn, of what
+    waited behind others, and of the last checkpoint; of a command without end it waits for some seconds and no longer."""
+    ground, group, tenant = crowd(t, people(1))
+    told = t.path("told")
+    command = t.write("slow", "#!/bin/sh\ntext=$(cat)\nsleep 1\nprintf '%%s\\n' \"$text\" >> '%s'\n" % told, 0o755)
+    rules = {"R%02d" % n: dict(AGENTS, group="cn=g%02d,%s" % (n, ground.groups)) for n in range(20)}
+    d = life.daemon(t, ground, tenant, dict(rules, Agents=dict(AGENTS, group=group)),
+                    notify={"command": command, "alarm_after": "0", "checkpoints": "yes"})
+    d.once(code=None)
+    seen = documents(told)
+    need(sorted(x["sentence"] for x in seen if x["event"] == "alarm") == sorted(r["sentence"] for r in d.audit(event="alarm")),
+         "each alarm of the audit is told", seen)
+    need(len([x for x in seen if x["event"] == "alarm"]) == 20, "twenty", len(seen))
+    last = max(r["seq"] for r in d.audit())
+    need(max(x["line"] for x in seen if x["event"] == "checkpoint") >= last - 1, "and the last checkpoint", last, seen[-1])
+    t.write("slow", "#!/bin/sh\ncat > /dev/null\nexec sleep 1000\n", 0o755)
+    os.unlink(d.state_file)
+    os.unlink(d.audit_file)
+    at = time.monotonic()
+    d.once(code=None)
+    need(time.monotonic() - at < 25, "bounded", time.monotonic() - at)
+    need("is not run any more: rosterd ends" in d.log(), "and it says who was not told", d.log_tail())
+
+
+@deadline(120)
 def test_notify_at_the_end(t):
     """The end waits for the notify command, and no longer than for it, where no passwords are handed on."""
     ground, group, tenant = crowd(t, people(2))

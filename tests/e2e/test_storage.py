@@ -4,9 +4,10 @@ import json
 import os
 import resource
 import shutil
+import signal
 import sqlite3
 
-from lib import life, need, wait_for
+from lib import deadline, life, need, wait_for
 from lib.life import AGENTS, crowd, settled
 
 USER = "/configapi/v2/user"
@@ -87,6 +88,38 @@ def test_outcome_meets_busy_state(t):
     need(len(tenant.users()) == 9 and tenant.counters()["creates"] == 9, "each once", tenant.counters())
     need(len([r for r in tenant.requests(method="POST", path=USER) if r["login"] != "ada"]) == 8, "and asked for once")
     verified(d)
+
+
+@deadline(120)
+def test_state_fails_at_the_end(t):
+    """T55 T78: the state cannot be written when rosterd is to end, before or after the signal: somebody is told, it ends by
+    itself and with 1, and what was under way is settled by reading after the next start."""
+    for before in (False, True):
+        ground, group, tenant, d, told = estate(t, ["ada"])
+        tenant.fault("delay", delay_ms=2000, count=8, method="POST", path=USER)
+        names = ["n%02d" % i for i in range(8)]
+        ground.persons(names)
+        ground.join(group, *names)
+        wait_for(lambda: tenant.counters()["in_flight"] >= 4, 20, "requests are under way", tenant.counters)
+        other = sqlite3.connect(d.state_file, isolation_level=None, timeout=20)
+        if before:
+            other.execute("BEGIN IMMEDIATE")
+            wait_for(lambda: told(), 20, "an alarm", told)
+            d.process.send_signal(signal.SIGTERM)
+        else:
+            d.process.send_signal(signal.SIGTERM)
+            wait_for(lambda: "is finished first" in d.log(), 10, "it is to end", d.log_tail)
+            other.execute("BEGIN IMMEDIATE")
+        d.wait_end(25, code=1)
+        other.execute("ROLLBACK")
+        other.close()
+        need([x["code"] for x in told()] == ["state-failed"] * (1 + before), "told", told())
+        d.start()
+        tenant.wait_users(["ada"] + names, seconds=40)
+        settled(d, 30)
+        need(len(tenant.users()) == 9 and tenant.counters()["creates"] == 9, "each once", tenant.counters())
+        verified(d)
+        d.stop()
 
 
 def test_disk_full(t):

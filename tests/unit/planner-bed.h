@@ -22,7 +22,7 @@ struct planner_row {
     const char *wanted, *known, *granted;
     const char *expect;
     enum planner_claim claim;
-    bool adoption_open, wanted_disabled, disabled_by_us, hold_renames, successor;
+    bool adoption_open, wanted_disabled, disabled_by_us, hold_renames, successor, successor_revoked;
     const char *group_missing, *vanished, *found;
     bool looking;
     uint64_t leaving, disabled, delete_after;

@@ -199,6 +199,33 @@ static void test_conflict(void **state)
     is_idle(b);
 }
 
+/* A user that vanished and is there again is on record both times, whatever it is now. */
+static void test_there_again(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    CLEANUP(link_done) struct link l = {0};
+    b->sync.verify_interval_usec = HOUR;
+    people(b, 2, "support");
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_remove(b->tenant, "u1");
+    bed_advance(b, 2 * HOUR);
+    assert_int_equal(bed_audit(b, "drift", NULL, "u1"), 1);
+    fake_tenant_add(b->tenant, "u1", "First u1", "u1", "u1@example.com", "Support")->user->disabled =
+        true;
+    bed_advance(b, 61 * MINUTE);
+    assert_true(bed_audit(b, "drift", "report", "u1") >= 2);
+    bed_ok(b, link_load(b->state, "id-u1", &l, &e));
+    assert_int_equal(l.gone, LINK_THERE);
+    assert_int_equal(l.status, LINK_ACTIVE); /* that somebody disabled it is drift, as ever */
+    bed_advance(b, 3 * HOUR);
+    link_done(&l);
+    bed_ok(b, link_load(b->state, "id-u1", &l, &e));
+    assert_non_null(strstr(l.drift, LINK_DRIFT_DISABLED));
+    is_idle(b);
+}
+
 static void test_sweep(void **state)
 {
     struct bed *b = *state;
@@ -303,6 +330,7 @@ int main(int argc, char **argv)
         scenario(test_throttled),
         scenario(test_lost_answers),
         scenario(test_conflict),
+        scenario(test_there_again),
         scenario(test_sweep),
         scenario(test_sweep_overtaken),
         scenario(test_refused_and_no_scim),

@@ -31,6 +31,9 @@ static const struct planner_row rows[] = {
     ROW("revoked, no team, leaving", VERDICT_SKIP, LINK_ACTIVE, NULL, SAME, SAME, "disable = leaving", .revoked = true, .leaving = 5),
     ROW("revoked, no team, deleted in time", VERDICT_SKIP, LINK_DISABLED, NULL, SAME, SAME, "delete = leaving", .revoked = true, .leaving = 5, .disabled = 7, .disabled_by_us = true, .delete_after = LATER),
     ROW("revoked, newcomer", VERDICT_USER, LINK_UNLINKED, SAME, NULL, NULL, "= skipped", .revoked = true),
+    ROW("revoked, at the tenant", VERDICT_USER, LINK_UNLINKED, SAME, NULL, NULL, "adopt = pending", .revoked = true, .wanted_disabled = true, .claim = PLANNER_LOGIN_AT_TENANT, .found = SAME),
+    ROW("revoked under another identity", VERDICT_GONE, LINK_ACTIVE, NULL, SAME, SAME, "disable = leaving", .successor = true, .successor_revoked = true),
+    ROW("revoked under another identity, disabled", VERDICT_GONE, LINK_DISABLED, NULL, SAME, SAME, "delete:relink = leaving", .disabled_by_us = true, .delete_after = LATER, .successor = true, .successor_revoked = true),
     ROW("revoked, group missing", VERDICT_USER, LINK_ACTIVE, SAME, SAME, SAME, "disable = pending", .revoked = true, .group_missing = "cn=g"),
     ROW("revoked, invalid otherwise", VERDICT_INVALID, LINK_ACTIVE, NULL, SAME, SAME, "disable = pending", .revoked = true),
     ROW("revoked, attribute vanished", VERDICT_USER, LINK_ACTIVE, SAME, SAME, SAME, "disable = pending", .revoked = true, .vanished = "mail"),
@@ -170,6 +173,8 @@ static void test_changes(void **state)
     (void)state;
     static const char *const expected[][2] = {
         {"revoked", "disable(revokes) disabled false>true"},
+        {"revoked, at the tenant", "adopt disabled false>true"},
+        {"revoked under another identity", "disable(revokes) disabled false>true"},
         {"revoked, no team", "disable(revokes) disabled false>true"},
         {"revoked, no team, deleted in time", "delete"},
         {"dormant, disabled", "disable(dormant) disabled false>true"},

@@ -54,6 +54,8 @@ static const struct row {
     {"revoked", {BASE}, "user revoked", .revoke = "(cn=Anna)", .step = "(cn=Anna) is true"},
     {"not revoked", {BASE}, "user", .revoke = "(cn=Berta)"},
     {"revoked, out of scope", {BASE}, "out-of-scope revoked", .revoke = "(cn=Anna)", .scope = "(cn=x)"},
+    {"unreadable", {BASE, ":unreadable", "its name is none"}, "entry-unreadable", .revoke = "(cn=Berta)"},
+    {"revoked, unreadable", {BASE, ":unreadable", "x"}, "entry-unreadable revoked", .revoke = "(cn=Anna)", .last = RAW},
     {"revoked, invalid otherwise", {"uid", "anna", "cn", "Anna"}, "value-missing revoked", .revoke = "(cn=Anna)"},
     {"nobody can tell whether revoked", {BASE, "info", "x"}, "filter-undecided", .revoke = "(info=x)", .last = BIG},
     {"… out of scope", {BASE, "info", "x"}, "out-of-scope", .revoke = "(info=x)", .scope = "(cn=x)", .last = BIG},

@@ -1,0 +1,241 @@
+/*
+ * Access that should end, at the worst moment for it: while rosterd is paused, observes, is refused
+ * or has forgotten its users; behind an attempt whose answer was lost; for whom the directory has
+ * under another identity. And who comes back before the end was settled.
+ */
+#include "config.h"
+
+#include "engine-test.h"
+
+static void start_with(struct bed *b, size_t n)
+{
+    may_revoke(b);
+    people(b, n, "support");
+    bed_start(b);
+    bed_sync(b);
+}
+
+static void test_while_paused(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    char wrote[4000] = "";
+    start_with(b, 10);
+    bed_ok(b, engine_pause(b->engine, true, 1000, &e));
+    people(b, 60, "support");
+    bed_sync(b);
+    revoke_uid(b, "u3", true);
+    bed_run(b);
+    bed_restart(b);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_false(is_disabled(b, "u3"));
+    assert_int_equal(bed_audit(b, "alarm", REASON_PAUSED, NULL), 1);
+    b->tenant->on_write = note_write;
+    b->tenant->write_data = wrote;
+    bed_person(b, "id-u3", "uid=u3,ou=people,dc=example,dc=com", "uid", "u3", "givenName", "First",
+               "sn", "u3", "mail", "x@example.com", "employeeType", "Revoked", NULL);
+    bed_ok(b, engine_pause(b->engine, false, 1000, &e));
+    bed_run(b);
+    assert_true(is_disabled(b, "u3"));
+    assert_true(!strncmp(wrote, "u3 ", 3)); /* before fifty newcomers */
+}
+
+static void test_while_observing(void **state)
+{
+    struct bed *b = *state;
+    bool was = false;
+    struct error e = {0};
+    start_with(b, 10);
+    b->sync.mode = SYNC_OBSERVE;
+    b->options.fingerprint = b->options.decisions = "observe";
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    bed_run(b);
+    if (!engine_observes(b->engine))
+        return; /* whoever began to write goes on */
+    revoke_uid(b, "u3", true);
+    bed_advance(b, HOUR);
+    assert_false(is_disabled(b, "u3"));
+    bed_ok(b, engine_begin_writing(b->engine, &was, &e));
+    bed_run(b);
+    assert_true(is_disabled(b, "u3"));
+}
+
+/* The account as a whole is refused, or the tenant is away: the first thing that is done after. */
+static void test_while_the_account_is_refused(void **state)
+{
+    struct bed *b = *state;
+    char wrote[4000] = "";
+    static const enum tenant_answer_class classes[] = {TENANT_NOT_AUTHORISED, TENANT_AWAY,
+                                                       TENANT_THROTTLED};
+    start_with(b, 10);
+    for (size_t i = 0; i < ARRAY_SIZE(classes); i++) {
+        char uid[8];
+        snprintf(uid, sizeof(uid), "u%zu", i);
+        people(b, 30 + 30 * i, "support");
+        fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_ALL, .times = -1,
+                                                        .class = classes[i], .status = 401});
+        bed_sync(b);
+        revoke_uid(b, uid, true);
+        bed_run(b);
+        if (i == 1) {
+            bed_restart(b);
+            bed_sync(b);
+        }
+        bed_advance(b, 3 * HOUR);
+        assert_false(is_disabled(b, uid));
+        fake_tenant_heal(b->tenant);
+        wrote[0] = '\0';
+        b->tenant->on_write = note_write;
+        b->tenant->write_data = wrote;
+        bed_advance(b, 2 * HOUR);
+        assert_true(is_disabled(b, uid));
+        b->tenant->on_write = NULL;
+        bed_read_all(b);
+        bed_run(b);
+    }
+}
+
+/* One user is refused: told at once, tried again before an hour is over, and not kept back by what
+ * else is refused in the same words. */
+static void test_one_is_refused(void **state)
+{
+    struct bed *b = *state;
+    start_with(b, 4);
+    b->sync.hold_retry_usec = 5 * HOUR;
+    b->sync.retry_max_usec = 10 * MINUTE;
+    fake_tenant_fail(b->tenant,
+                     (struct fake_fault){.kinds = FAKE_WRITES & ~(unsigned)(FAKE_PUT | FAKE_ACTIVE),
+                                         .times = -1, .class = TENANT_REFUSED, .status = 403});
+    people(b, 40, "support");
+    bed_sync(b);
+    bed_advance(b, MINUTE);
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_PUT | FAKE_ACTIVE, .login = "u3",
+                                                    .times = -1, .class = TENANT_REFUSED,
+                                                    .status = 403});
+    size_t n_alarms = bed_audit(b, "alarm", REASON_REVOKED, NULL);
+    revoke_uid(b, "u3", true);
+    revoke_uid(b, "u2", true);
+    bed_run(b);
+    assert_true(is_disabled(b, "u2"));
+    assert_false(is_disabled(b, "u3"));
+    assert_int_equal(bed_audit(b, "alarm", REASON_REVOKED, NULL), n_alarms + 1);
+    bed_advance(b, 2 * HOUR);
+    fake_tenant_heal(b->tenant);
+    bed_advance(b, 11 * MINUTE);
+    assert_true(is_disabled(b, "u3"));
+    assert_int_equal(bed_audit(b, "alarm-over", REASON_REVOKED, NULL), 1);
+}
+
+/* The state was lost: the tenant's user of somebody who is revoked is theirs all the same, and is
+ * disabled once that is approved; nobody is made for it. */
+static void test_unknown_yet(void **state)
+{
+    struct bed *b = *state;
+    may_revoke(b);
+    fake_tenant_add(b->tenant, "u0", "First u0", "u0", "u0@example.com", "Support");
+    fake_tenant_add(b->tenant, "u1", "First u1", "u1", "u1@example.com", "Support");
+    people(b, 3, "support");
+    bed_person(b, "id-u1", "uid=u1,ou=people,dc=example,dc=com", "uid", "u1", "givenName",
+               "First u1", "sn", "u1", "mail", "u1@example.com", "employeeType", "Revoked", NULL);
+    bed_person(b, "id-u2", "uid=u2,ou=people,dc=example,dc=com", "uid", "u2", "givenName",
+               "First u2", "sn", "u2", "mail", "u2@example.com", "employeeType", "Revoked", NULL);
+    bed_start(b);
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_ADOPTION), 2);
+    assert_false(is_disabled(b, "u1"));
+    assert_int_equal(bed_approve(b), 2);
+    bed_run(b);
+    assert_true(is_disabled(b, "u1"));
+    assert_false(is_disabled(b, "u0"));
+    assert_null(fake_tenant_find(b->tenant, "u2"));
+    is_idle(b);
+}
+
+/* The directory was loaded anew, and whoever has another identity there now is revoked: the user
+ * waits neither for the link to be approved nor for a grace time. */
+static void test_another_identity(void **state)
+{
+    struct bed *b = *state;
+    b->sync.leave_grace_usec = 30 * DAY;
+    start_with(b, 20);
+    bed_leave(b, "id-u3");
+    bed_person(b, "new-u3", "uid=u3,ou=people,dc=example,dc=com", "uid", "u3", "givenName",
+               "First u3", "sn", "u3", "mail", "u3@example.com", "employeeType", "Revoked", NULL);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    size_t parked = bed_queue(b, OPERATION_PARKED, REASON_RELINK);
+    if (!is_disabled(b, "u3"))
+        assert_int_equal(parked, 1);
+    if (parked)
+        bed_approve(b);
+    bed_advance(b, MINUTE);
+    assert_true(is_disabled(b, "u3"));
+}
+
+/* Made, and the answer lost, or not answered yet, when the word came. */
+static void test_behind_a_create(void **state)
+{
+    struct bed *b = *state;
+    start_with(b, 3);
+    b->sync.retry_min_usec = MINUTE;
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_CREATE, .times = 1,
+                                                    .takes_effect = true,
+                                                    .class = TENANT_UNCLEAR});
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_GET, .times = 2,
+                                                    .login = "u3", .class = TENANT_UNCLEAR});
+    people(b, 4, "support");
+    bed_sync(b);
+    revoke_uid(b, "u3", true);
+    bed_run(b);
+    bed_restart(b);
+    bed_sync(b);
+    bed_advance(b, 3 * HOUR);
+    assert_true(is_disabled(b, "u3"));
+
+    b->tenant->hold = true;
+    people(b, 6, "support");
+    revoke_uid(b, "u3", true);
+    bed_sync(b);
+    revoke_uid(b, "u4", true);
+    revoke_uid(b, "u5", false);
+    bed_run(b);
+    fake_tenant_release(b->tenant);
+    bed_advance(b, HOUR);
+    assert_true(!fake_tenant_find(b->tenant, "u4") || is_disabled(b, "u4"));
+    assert_true(!fake_tenant_find(b->tenant, "u5") || is_disabled(b, "u5"));
+}
+
+/* An update of the same user that is unclear for long keeps it from nothing. */
+static void test_behind_an_unclear_update(void **state)
+{
+    struct bed *b = *state;
+    start_with(b, 3);
+    b->sync.retry_min_usec = b->sync.retry_max_usec = 4 * HOUR;
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_PATCH | FAKE_PUT, .times = 1,
+                                                    .class = TENANT_UNCLEAR});
+    bed_group(b, "sales", "u1", NULL);
+    bed_group(b, "support", "u0", "u2", NULL);
+    bed_sync(b);
+    revoke_uid(b, "u1", true);
+    bed_run(b);
+    assert_true(is_disabled(b, "u1"));
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        scenario(test_while_paused),
+        scenario(test_while_observing),
+        scenario(test_while_the_account_is_refused),
+        scenario(test_one_is_refused),
+        scenario(test_unknown_yet),
+        scenario(test_another_identity),
+        scenario(test_behind_a_create),
+        scenario(test_behind_an_unclear_update),
+    };
+    log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
