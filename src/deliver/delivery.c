@@ -1,7 +1,7 @@
 /*
  * What starts next: which of the operations that are due may, the intent on record, and, once
- * that is durable, the request. What each kind sends is in the execute-*.c files; what the
- * tenant's other answers mean, in outcome.c.
+ * that is durable, the request. How it is carried out is in machine.c; what the tenant's
+ * other answers mean, in outcome.c.
  */
 #include "config.h"
 
@@ -14,7 +14,7 @@
 #include "audit/audit.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "deliver/delivery-internal.h"
+#include "deliver/machine.h"
 #include "judge/guard.h"
 
 int delivery_new(struct delivery **ret, const struct delivery_options *o, struct error *e)
@@ -100,6 +100,7 @@ static int begin_execution(struct delivery *d, struct operation *taken, struct e
     }
     execution_append(d, x);
     x->operation = taken;
+    x->kind = kind_of(taken->kind);
     x->intent.entry_id = taken->entry_id;
     books_open_intent(d->books, &x->intent);
 
@@ -123,7 +124,7 @@ static int begin_execution(struct delivery *d, struct operation *taken, struct e
     if (r == 0)
         r = execution_load(x, e);
     if (r == 0) {
-        x->settling = taken->kind != OPERATION_ADOPT && unclear;
+        x->settling = x->was_unclear = taken->kind != OPERATION_ADOPT && unclear;
         taken->attempts++;
         taken->state = OPERATION_STARTED;
         r = queue_start(d->state, taken->number, taken->attempts, e);
@@ -201,10 +202,23 @@ int delivery_pick_revocations(struct delivery *d, size_t *ret_n, struct error *e
     return r;
 }
 
+/* In the round, when people are looked at for what concerns everybody, only a change of a user may
+ * go ahead, and only where no budget counts: newcomers could want one login, and what a budget is
+ * to hold the guard sees as a whole. */
+static bool may_go_ahead(const struct operation *o, enum delivery_ahead of,
+                         const struct guard_verdict *v)
+{
+    bool changes = o->kind == OPERATION_UPDATE || o->kind == OPERATION_PROFILE;
+    if (of == DELIVERY_OF_ROUND)
+        return changes && v->limit[o->budget] == SIZE_MAX;
+    return (changes || o->kind == OPERATION_CREATE) && !v->tripped[o->budget];
+}
+
 /* The person's next operation, when it is one that makes or changes a user, waits for nothing,
  * and all that is due of its kind so far fits into the budget. NULL: it waits for the others.
  */
-static struct operation *next_ahead(struct operation_list *queue, const struct guard_verdict *v)
+static struct operation *next_ahead(struct operation_list *queue, enum delivery_ahead of,
+                                    const struct guard_verdict *v)
 {
     uint64_t now = clock_steady_usec();
     struct operation *o = queue->n_items ? queue->items[0] : NULL;
@@ -212,19 +226,18 @@ static struct operation *next_ahead(struct operation_list *queue, const struct g
         if (queue->items[i]->state == OPERATION_STARTED ||
             queue->items[i]->kind == OPERATION_RENAME)
             return NULL;
-    bool makes = o && (o->kind == OPERATION_CREATE || o->kind == OPERATION_UPDATE ||
-                       o->kind == OPERATION_PROFILE);
-    if (!makes || o->state != OPERATION_READY || o->not_before_usec > now ||
-        operation_is_unclear(o) || v->tripped[o->budget])
+    if (!o || !may_go_ahead(o, of, v) || o->state != OPERATION_READY ||
+        o->not_before_usec > now || operation_is_unclear(o))
         return NULL;
     return TAKE(queue->items[0]);
 }
 
 /* Whose own entry or groups changed while everybody is looked at again, for a new configuration
- * say: neither is delayed by the others, nor can anybody be harmed by it, since nothing is
- * taken away and the budgets count. What does not go now goes with the whole plan. */
-int delivery_pick_ahead(struct delivery *d, const struct string_list *ids, size_t *ret_n,
-                        struct error *e)
+ * say, and who was looked at already: neither is delayed by the others, nor can anybody be harmed
+ * by it, since no user is taken away and the budgets count. What does not go now goes with the
+ * whole plan. */
+int delivery_pick_ahead(struct delivery *d, const struct string_list *ids, enum delivery_ahead of,
+                        size_t *ret_n, struct error *e)
 {
     struct operation_list due = {0};
     struct guard_input in;
@@ -239,7 +252,7 @@ int delivery_pick_ahead(struct delivery *d, const struct string_list *ids, size_
             break;
         r = queue_of_person(d->state, ids->items[i], &queue, e);
         if (r == 0)
-            o = next_ahead(&queue, &v);
+            o = next_ahead(&queue, of, &v);
         if (o && operation_list_add(&due, o) < 0)
             r = error_out_of_memory(e);
         operation_list_done(&queue);
@@ -272,20 +285,6 @@ int delivery_pick(struct delivery *d, size_t *ret_n, struct error *e)
     return r;
 }
 
-static void execution_start(struct execution *x)
-{
-    switch (x->operation->kind) {
-    case OPERATION_CREATE: execute_create(x); break;
-    case OPERATION_ADOPT: execute_adopt(x); break;
-    case OPERATION_UPDATE: execute_update(x); break;
-    case OPERATION_PROFILE: execute_profile(x); break;
-    case OPERATION_RENAME: execute_rename(x); break;
-    case OPERATION_DISABLE: execute_disable(x); break;
-    case OPERATION_ENABLE: execute_enable(x); break;
-    case OPERATION_DELETE: execute_delete(x); break;
-    }
-}
-
 void delivery_hurry(struct delivery *d)
 {
     for (struct execution *x = d->executions; x; x = x->next)
@@ -299,7 +298,7 @@ void delivery_start_committed(struct delivery *d)
     while (d->to_start && !books_have_failed(d->books)) {
         struct execution *x = d->to_start;
         d->to_start = x->next;
-        execution_start(x);
+        machine_start(x);
     }
 }
 
