@@ -65,8 +65,15 @@ class Service:
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(path)
         self.listener.listen(8)
-        t.cleanup(self.listener.close)
-        threading.Thread(target=self.serve, daemon=True).start()
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+        t.cleanup(self.close)
+
+    def close(self):
+        """The thread ends first: else it might accept for the next service, whose socket gets the same number."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join(10)
+        self.listener.close()
 
     def serve(self):
         while True:
