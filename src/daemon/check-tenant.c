@@ -150,7 +150,7 @@ static void check_privilege(struct check *c, struct tenant_client *client, const
     struct tenant_call *call = NULL;
     struct error e = {0};
     char text[600];
-    int r = tenant_https_ops.user_get(client, &call, login, on_answer, &asked, &e);
+    int r = tenant_https_ops.read(client, &call, by_login(login), on_answer, &asked, &e);
     if (!wait_answer(c, r, call, &asked, "privileges", &e))
         return;
     answer_text(&asked.answer, text, sizeof(text));
@@ -207,7 +207,7 @@ void check_tenant(struct check *c)
     check_note_requests(c, client);
     if (check_account(c, client)) {
         check_privilege(c, client, login);
-        const struct parts *parts = &tenant_https_ops.parts;
+        const struct parts *parts = tenant_https_ops.parts(client);
         for (size_t i = 0; i < parts->n_items; i++)
             if (parts->items[i].may_be_missing)
                 check_part(c, client, &parts->items[i], login);

@@ -14,6 +14,7 @@
 
 #include "audit/view.h"
 #include "base/random.h"
+#include "bed-trace.h"
 #include "model/dn.h"
 #include "state/db.h"
 #include "state/person.h"
@@ -144,6 +145,7 @@ static void open_state(struct bed *b)
     } else {
         bed_ok(b, state_open(&b->state, b->path, NULL, &e));
     }
+    bed_trace_state(b->state->db);
 }
 
 /* As the daemon does: else no child can be watched. */
@@ -158,6 +160,7 @@ static void block_children(void)
 struct bed *bed_new(bool private_state)
 {
     block_children();
+    bed_trace_begin();
     struct bed *b = calloc(1, sizeof *b);
     assert_non_null(b);
     b->now = START_USEC;
