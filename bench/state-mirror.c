@@ -297,7 +297,7 @@ static void run(struct bench *b)
     check(b, mirror_counts(b->s, &counts, &b->e), "counts");
     report(b, "counts, with unresolved members", 1);
     start(b);
-    check(b, person_next_dirty(b->s, 256, &ids, NULL, &b->e), "next dirty");
+    check(b, person_next_dirty(b->s, 256, &ids, &b->e), "next dirty");
     report(b, "next 256 dirty", 1);
     string_list_done(&ids);
     move(b);

@@ -18,7 +18,7 @@ struct engine_options {
     const struct mapping_options *mapping; /* borrowed likewise */
     const char *fingerprint;               /* of the configuration; borrowed likewise */
     const char
-        *decisions; /* the same of what decides about people; NULL: it is not told apart */
+        *decisions; /* the same of what decides about people, but for the mapping; NULL: not told */
     const char *configuration; /* JSON for the lines that say which one it is; borrowed; or NULL */
     const char *configuration_facts; /* kept in the state for the next difference; likewise */
     const struct tenant_ops *tenant_ops;

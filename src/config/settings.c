@@ -68,15 +68,14 @@ static void add_fact(struct buffer *b, const char *section, const char *name, co
         buffer_format(b, "%s\n%s\n%s\n", section, name, text);
 }
 
-/* Whether anything that is decided about a person can depend on the key: what mapping and engine
- * are given, and whose tenant it is. How the directory is read is not among it, since whom that
- * shows otherwise is marked then. */
+/* Whether anything that is decided about a person, beside what the mapping says, can depend on the
+ * key: what the engine is given, and whose tenant it is. The mapping has a fingerprint of its own;
+ * how the directory is read is not among it, since whom that shows otherwise is marked then. */
 static bool is_decisive(const struct config_key *key)
 {
-    size_t mapping = offsetof(struct settings, mapping), sync = offsetof(struct settings, sync);
+    size_t sync = offsetof(struct settings, sync);
 
-    return (key->slot >= mapping && key->slot < mapping + sizeof(struct mapping_options)) ||
-           (key->slot >= sync && key->slot < sync + sizeof(struct sync_options)) ||
+    return (key->slot >= sync && key->slot < sync + sizeof(struct sync_options)) ||
            (strcmp(key->section, "tenant") == 0 && !(key->flags & KEY_RELOAD));
 }
 
@@ -100,8 +99,10 @@ static char *make_facts(const struct settings *s, bool all)
     for (size_t i = 0; i < config_n_keys; i++)
         if (!config_is_named(config_keys[i].section) && (all || is_decisive(&config_keys[i])))
             add_fact(&b, config_keys[i].section, config_keys[i].name, s->values[i].text);
-    add_named_facts(&b, s, "rule");
-    add_named_facts(&b, s, "conflict");
+    if (all) {
+        add_named_facts(&b, s, "rule");
+        add_named_facts(&b, s, "conflict");
+    }
     return buffer_take(&b);
 }
 

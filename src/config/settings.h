@@ -54,7 +54,7 @@ struct settings {
     struct settings_value *values; /* one for each key of the table but those of rules */
     char *facts; /* the effective values of all keys, secrets by path only, as one text */
     char *fingerprint; /* the SHA-256 of facts */
-    char *decisions;   /* that of those by which people are judged */
+    char *decisions;   /* that of those by which people are judged, without the mapping */
 };
 struct settings *settings_free(struct settings *s);
 

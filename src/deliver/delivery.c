@@ -202,10 +202,23 @@ int delivery_pick_revocations(struct delivery *d, size_t *ret_n, struct error *e
     return r;
 }
 
+/* In the round, when people are looked at for what concerns everybody, only a change of a user may
+ * go ahead, and only where no budget counts: newcomers could want one login, and what a budget is
+ * to hold the guard sees as a whole. */
+static bool may_go_ahead(const struct operation *o, enum delivery_ahead of,
+                         const struct guard_verdict *v)
+{
+    bool changes = o->kind == OPERATION_UPDATE || o->kind == OPERATION_PROFILE;
+    if (of == DELIVERY_OF_ROUND)
+        return changes && v->limit[o->budget] == SIZE_MAX;
+    return (changes || o->kind == OPERATION_CREATE) && !v->tripped[o->budget];
+}
+
 /* The person's next operation, when it is one that makes or changes a user, waits for nothing,
  * and all that is due of its kind so far fits into the budget. NULL: it waits for the others.
  */
-static struct operation *next_ahead(struct operation_list *queue, const struct guard_verdict *v)
+static struct operation *next_ahead(struct operation_list *queue, enum delivery_ahead of,
+                                    const struct guard_verdict *v)
 {
     uint64_t now = clock_steady_usec();
     struct operation *o = queue->n_items ? queue->items[0] : NULL;
@@ -213,19 +226,18 @@ static struct operation *next_ahead(struct operation_list *queue, const struct g
         if (queue->items[i]->state == OPERATION_STARTED ||
             queue->items[i]->kind == OPERATION_RENAME)
             return NULL;
-    bool makes = o && (o->kind == OPERATION_CREATE || o->kind == OPERATION_UPDATE ||
-                       o->kind == OPERATION_PROFILE);
-    if (!makes || o->state != OPERATION_READY || o->not_before_usec > now ||
-        operation_is_unclear(o) || v->tripped[o->budget])
+    if (!o || !may_go_ahead(o, of, v) || o->state != OPERATION_READY ||
+        o->not_before_usec > now || operation_is_unclear(o))
         return NULL;
     return TAKE(queue->items[0]);
 }
 
 /* Whose own entry or groups changed while everybody is looked at again, for a new configuration
- * say: neither is delayed by the others, nor can anybody be harmed by it, since nothing is
- * taken away and the budgets count. What does not go now goes with the whole plan. */
-int delivery_pick_ahead(struct delivery *d, const struct string_list *ids, size_t *ret_n,
-                        struct error *e)
+ * say, and who was looked at already: neither is delayed by the others, nor can anybody be harmed
+ * by it, since no user is taken away and the budgets count. What does not go now goes with the
+ * whole plan. */
+int delivery_pick_ahead(struct delivery *d, const struct string_list *ids, enum delivery_ahead of,
+                        size_t *ret_n, struct error *e)
 {
     struct operation_list due = {0};
     struct guard_input in;
@@ -240,7 +252,7 @@ int delivery_pick_ahead(struct delivery *d, const struct string_list *ids, size_
             break;
         r = queue_of_person(d->state, ids->items[i], &queue, e);
         if (r == 0)
-            o = next_ahead(&queue, &v);
+            o = next_ahead(&queue, of, &v);
         if (o && operation_list_add(&due, o) < 0)
             r = error_out_of_memory(e);
         operation_list_done(&queue);

@@ -37,8 +37,12 @@ int delivery_settle_crash(struct delivery *d, struct error *e);
 int delivery_pick(struct delivery *d, size_t *ret_n, struct error *e);
 int delivery_pick_revocations(struct delivery *d, size_t *ret_n, struct error *e);
 /* The next ones of these people, before the plan is whole. */
-int delivery_pick_ahead(struct delivery *d, const struct string_list *ids, size_t *ret_n,
-                        struct error *e);
+enum delivery_ahead {
+    DELIVERY_MARKED = 1,   /* their own entry or groups changed */
+    DELIVERY_OF_ROUND = 2, /* they were looked at because everybody is */
+};
+int delivery_pick_ahead(struct delivery *d, const struct string_list *ids, enum delivery_ahead of,
+                        size_t *ret_n, struct error *e);
 /* In each turn: what is under way for a person who is revoked is to end soon. */
 void delivery_hurry(struct delivery *d);
 void delivery_start_committed(struct delivery *d); /* the intents are durable: requests leave */

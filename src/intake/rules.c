@@ -19,6 +19,7 @@
 #include "books/books.h"
 #include "books/engine-types.h"
 #include "intake/hidden.h"
+#include "intake/reach.h"
 #include "mapping/ruleset.h"
 #include "model/operation.h"
 #include "model/schema.h"
@@ -31,8 +32,10 @@ struct rules {
     struct state *state;
     const struct engine_options *options;
     struct schema *schema;
-    struct ruleset *ruleset;
+    struct ruleset *ruleset, *before; /* before: while it may be taken back, and while … */
+    struct reach *reach; /* … this compares with it: whom the round looks at; NULL: at everybody */
     struct bound_groups groups;
+    bool decide_otherwise;
     bool groups_dirty;            /* bind again before the next evaluation */
     struct string_list sighted;   /* DNs of rules' groups that a look found out about … */
     struct string_list sightings; /* … and what, in step */
@@ -49,18 +52,25 @@ static void problem_to_log(enum problem_severity severity, const char *file, uns
         log_warning("%s:%u: %s", file, line, sentence);
 }
 
-/* When other rules decide, everybody is dirty. */
+/* Whom other rules may decide otherwise about is looked at again. What the reach compares is not
+ * kept for longer than until the next ruleset. */
 static int note_fingerprint(struct rules *s, const struct ruleset *fresh, struct error *e)
 {
     CLEANUP(freep) char *before = NULL;
     int r = state_meta_get(s->state, "mapping", &before, e);
     if (r < 0)
         return r;
-    if (before && text_equal(before, ruleset_fingerprint(fresh)))
+    bool same = before && text_equal(before, ruleset_fingerprint(fresh));
+    bool is_reaching = s->reach != NULL;
+    s->decide_otherwise = !same;
+    s->reach = reach_free(s->reach);
+    if (same && !is_reaching)
         return 0;
     r = books_write(s->books, e);
-    if (r == 0)
+    if (r == 0 && (same || !s->ruleset))
         r = person_mark_all_dirty(s->state, e);
+    else if (r == 0)
+        r = reach_begin(&s->reach, s->state, s->ruleset, fresh, e);
     if (r == 0)
         r = state_meta_set(s->state, "mapping", ruleset_fingerprint(fresh), e);
     books_wake(s->books, WORK_DUE);
@@ -68,7 +78,7 @@ static int note_fingerprint(struct rules *s, const struct ruleset *fresh, struct
 }
 
 /* The ruleset for today's configuration and schema, in the place of another one. */
-static int bind(struct rules *s, struct ruleset **ret_before, struct error *e)
+static int bind(struct rules *s, struct error *e)
 {
     struct ruleset *fresh = NULL;
     int r = ruleset_new(&fresh, s->options->mapping, s->schema, problem_to_log, NULL);
@@ -80,7 +90,8 @@ static int bind(struct rules *s, struct ruleset **ret_before, struct error *e)
         ruleset_free(fresh);
         return r;
     }
-    *ret_before = s->ruleset;
+    ruleset_free(s->before);
+    s->before = s->ruleset;
     s->ruleset = fresh;
     s->groups_dirty = true;
     return 0;
@@ -100,20 +111,51 @@ static bool reads_more(const struct ruleset *now, const struct ruleset *before)
     return false;
 }
 
-int rules_renew(struct rules *s, struct ruleset **ret_before, bool *ret_reads_more,
-                struct error *e)
+int rules_renew(struct rules *s, bool *ret_reads_more, struct error *e)
 {
-    int r = bind(s, ret_before, e);
+    int r = bind(s, e);
     if (r == 0)
-        *ret_reads_more = reads_more(s->ruleset, *ret_before);
+        *ret_reads_more = reads_more(s->ruleset, s->before);
     return r;
 }
 
-void rules_take_back(struct rules *s, struct ruleset *before_taken)
+bool rules_decide_otherwise(const struct rules *s)
 {
+    return s->decide_otherwise;
+}
+
+void rules_settle(struct rules *s)
+{
+    if (!s->reach)
+        s->before = ruleset_free(s->before);
+}
+
+/* Some may have been decided about by the one that goes. */
+void rules_take_back(struct rules *s)
+{
+    struct error e = {0};
+    s->reach = reach_free(s->reach);
     ruleset_free(s->ruleset);
-    s->ruleset = before_taken;
+    s->ruleset = TAKE(s->before);
     s->groups_dirty = true;
+    int r = books_write(s->books, &e);
+    if (r == 0)
+        r = state_meta_set(s->state, "mapping", ruleset_fingerprint(s->ruleset), &e);
+    if (r == 0)
+        r = person_mark_all_dirty(s->state, &e);
+    if (r < 0)
+        books_failed(s->books, &e);
+}
+
+int rules_touch(const struct rules *s, int64_t n, const char *entry_id, struct error *e)
+{
+    return s->reach ? reach_touches(s->reach, n, entry_id, e) : 1;
+}
+
+void rules_round_is_over(struct rules *s)
+{
+    s->reach = reach_free(s->reach);
+    rules_settle(s);
 }
 
 static int load_schema(struct rules *s, struct error *e)
@@ -131,7 +173,6 @@ static int load_schema(struct rules *s, struct error *e)
 
 int rules_new(struct rules **ret, struct books *b, struct error *e)
 {
-    struct ruleset *none = NULL;
     struct rules *s = calloc(1, sizeof(*s));
     if (!s)
         return error_out_of_memory(e);
@@ -142,7 +183,7 @@ int rules_new(struct rules **ret, struct books *b, struct error *e)
     if (r == 0)
         r = mirror_use_schema(s->state, s->schema, e);
     if (r == 0)
-        r = bind(s, &none, e);
+        r = bind(s, e);
     if (r < 0) {
         rules_free(s);
         return r;
@@ -156,6 +197,8 @@ struct rules *rules_free(struct rules *s)
     if (!s)
         return NULL;
     mirror_drop_schema(s->state, s->schema);
+    reach_free(s->reach);
+    ruleset_free(s->before);
     ruleset_free(s->ruleset);
     schema_free(s->schema);
     bound_groups_done(&s->groups);
@@ -201,18 +244,17 @@ static int replace_schema(struct rules *s, struct schema *taken, const char *tex
                           bool *ret_reads_more, struct error *e)
 {
     struct schema *before = s->schema;
-    struct ruleset *rules_before = NULL;
     struct error ignored = {0};
     int r = use_schema(s, taken, text, e);
     if (r == 0) {
         s->schema = taken;
-        r = rules_renew(s, &rules_before, ret_reads_more, e);
+        r = rules_renew(s, ret_reads_more, e);
         if (r < 0 && (books_write(s->books, &ignored) < 0 ||
                       mirror_use_schema(s->state, before, &ignored) < 0))
             mirror_drop_schema(s->state, taken);
     }
     s->schema = r < 0 ? before : taken;
-    ruleset_free(rules_before);
+    rules_settle(s); /* other schemas are not compared */
     schema_free(r < 0 ? taken : before);
     return r;
 }
@@ -355,6 +397,8 @@ int rules_bind_groups(struct rules *s, struct error *e)
     bound_groups_done(&s->groups);
     s->groups = fresh;
     s->groups_dirty = false;
+    if (r == 0 && s->reach)
+        r = reach_resolve(s->reach, e);
     if (r < 0)
         return r;
     return reachable_changed ? person_mark_all_dirty(s->state, e) : 0;

@@ -4,6 +4,7 @@
  */
 #pragma once
 #include <stdbool.h>
+#include <stdint.h>
 
 struct books;
 struct entry;
@@ -25,11 +26,12 @@ const struct schema *rules_schema(const struct rules *s);   /* … as is this */
 bool rules_names_role(const char *role, void *userdata);
 bool rules_names_skill(const char *skill, void *userdata);
 
-/* A new configuration. *ret_before: what was in force, for rules_take_back() or ruleset_free().
- * *ret_reads_more: attributes that the mirror does not hold yet. */
-int rules_renew(struct rules *s, struct ruleset **ret_before, bool *ret_reads_more,
-                struct error *e);
-void rules_take_back(struct rules *s, struct ruleset *before_taken);
+/* A new configuration: rules_settle() or rules_take_back() follows. When it decides otherwise, a
+ * round begins. *ret_reads_more: attributes that the mirror does not hold yet. */
+int rules_renew(struct rules *s, bool *ret_reads_more, struct error *e);
+bool rules_decide_otherwise(const struct rules *s); /* than those before them */
+void rules_settle(struct rules *s);
+void rules_take_back(struct rules *s); /* what was in force before is again */
 /* The server's schema, when it is another one. Failures are logged, and the one before stays.
  */
 void rules_take_schema(struct rules *s, struct schema *taken, bool *ret_reads_more);
@@ -41,6 +43,11 @@ int rules_bind_groups(struct rules *s, struct error *e); /* if they were doubted
  */
 void rules_sight_group(struct rules *s, const char *dn, const char *sentence);
 const char *rules_sighting(const struct rules *s, const char *dn);
+
+/* Whether the round that is under way looks at this person, by the number of the entry: what it is
+ * for may not concern everybody. 1, 0 or -errno. */
+int rules_touch(const struct rules *s, int64_t n, const char *entry_id, struct error *e);
+void rules_round_is_over(struct rules *s);
 
 /* The entry by the rules and groups as they are now. */
 int rules_evaluate(const struct rules *s, const char *entry_id, const struct entry *entry,

@@ -13,8 +13,10 @@
 #include "contact/contact.h"
 #include "intake/reading.h"
 #include "judge/judge-internal.h"
+#include "state/round.h"
 
 #define PEOPLE_A_TURN 64
+#define ROUND_A_TURN  256 /* of a round that looks at few of them */
 #define AHEAD_MAX     512
 
 struct judge {
@@ -22,7 +24,9 @@ struct judge {
     struct rules *rules;
     struct reading *reading;
     const struct contact *contact;
-    struct string_list ahead; /* people whose own entry or groups changed */
+    /* Whom something was planned for that may go before everybody was looked at: people whose own
+     * entry or groups changed, and those of the round. */
+    struct string_list ahead, ahead_of_round;
     bool has_looked;          /* since the time of the next recheck was asked for */
     uint64_t recheck_usec;
 };
@@ -183,7 +187,7 @@ static int want_disabled(struct user *wanted, const struct source *why, struct e
     return source_copy(&wanted->disabled_source, why) < 0 ? error_out_of_memory(e) : 0;
 }
 
-static int decide(struct judge *j, struct dossier *s, struct error *e)
+static int decide(struct judge *j, struct dossier *s, bool *ret_planned, struct error *e)
 {
     int r = 0;
     if (s->verdict.user) {
@@ -205,6 +209,7 @@ static int decide(struct judge *j, struct dossier *s, struct error *e)
     struct planner_result plan = {0};
     if (r == 0)
         r = plan_for(j, s, &plan, e);
+    *ret_planned = plan.operations.n_items > 0;
     if (r == 0 && plan.wanted) { /* without what is withheld: nobody is made with it */
         user_free(s->verdict.user);
         s->verdict.user = TAKE(plan.wanted);
@@ -220,14 +225,20 @@ static int decide(struct judge *j, struct dossier *s, struct error *e)
     return r;
 }
 
-static int look_at_person(struct judge *j, const char *entry_id, struct error *e)
+/* ahead: NULL, or where somebody is noted for whom something was planned. */
+static int look_at_person(struct judge *j, const char *entry_id, struct string_list *ahead,
+                          struct error *e)
 {
     struct dossier s = {0};
+    bool planned = false;
     int r = books_write(j->books, e);
     if (r == 0)
         r = dossier_load(&s, j->books, j->rules, entry_id, e);
     if (r == 0)
-        r = is_started(&s) ? leave_for_later(j, &s, e) : decide(j, &s, e);
+        r = is_started(&s) ? leave_for_later(j, &s, e) : decide(j, &s, &planned, e);
+    if (r == 0 && planned && ahead && ahead->n_items < AHEAD_MAX &&
+        string_list_add(ahead, entry_id) < 0)
+        r = error_out_of_memory(e);
     dossier_done(&s);
     return r < 0 ? error_wrap(e, r, "looking at entry %s", entry_id) : 0;
 }
@@ -248,16 +259,11 @@ int judge_revocations(struct judge *j, struct error *e)
     return r;
 }
 
-static int note_ahead(struct judge *j, const struct string_list *ids, size_t n_first,
-                      struct error *e)
+/* The guard has seen a whole plan, and nothing is in doubt that concerns everybody. */
+static bool may_go_ahead(const struct judge *j, bool plan_was_seen)
 {
-    if (contact_adoption_open(j->contact) || books_are_distrusted(j->books) ||
-        contact_other_tenant(j->contact))
-        return 0;
-    for (size_t i = 0; i < n_first && j->ahead.n_items < AHEAD_MAX; i++)
-        if (string_list_add(&j->ahead, ids->items[i]) < 0)
-            return error_out_of_memory(e);
-    return 0;
+    return plan_was_seen && !contact_adoption_open(j->contact) &&
+           !books_are_distrusted(j->books) && !contact_other_tenant(j->contact);
 }
 
 /* Everybody was looked at: when is somebody to be looked at again? */
@@ -272,55 +278,72 @@ static int note_recheck(struct judge *j, uint64_t now, struct error *e)
     return r;
 }
 
-static int look_at_some(struct judge *j, struct string_list *ids, size_t *ret_first,
-                        struct error *e)
+static int look_at_round(struct judge *j, struct string_list *ahead, bool *ret_more,
+                         struct error *e)
 {
-    int r =
-        rules_bind_groups(j->rules, e); /* also when nobody is dirty: a renamed group is said */
-    if (r == 0)
-        r = books_write(j->books, e);
-    if (r == 0)
-        r = mirror_mark_below(books_state(j->books), e);
-    if (r == 0)
-        r = person_next_dirty(books_state(j->books), PEOPLE_A_TURN, ids, ret_first, e);
-    if (r == 0 && ids->n_items)
+    int64_t numbers[ROUND_A_TURN];
+    CLEANUP(string_list_done) struct string_list ids = {0};
+    bool narrow = round_is_narrow(books_state(j->books));
+    int r = round_next(books_state(j->books), narrow ? ROUND_A_TURN : PEOPLE_A_TURN, &ids, numbers,
+                       ret_more, e);
+    for (size_t i = 0; i < ids.n_items && r >= 0; i++) {
+        r = rules_touch(j->rules, numbers[i], ids.items[i], e);
+        if (r > 0)
+            r = run_join(j->books, "directory", e);
+        else if (r == 0)
+            continue;
+        if (r == 0)
+            r = look_at_person(j, ids.items[i], ahead, e);
+    }
+    if (r >= 0 && !*ret_more)
+        rules_round_is_over(j->rules);
+    return r < 0 ? r : 0;
+}
+
+static int look_at_marked(struct judge *j, struct string_list *ahead, size_t *ret_n,
+                          struct error *e)
+{
+    CLEANUP(string_list_done) struct string_list ids = {0};
+    int r = person_next_dirty(books_state(j->books), PEOPLE_A_TURN, &ids, e);
+    if (r == 0 && ids.n_items)
         r = run_join(j->books, "directory", e);
-    for (size_t i = 0; i < ids->n_items && r == 0; i++)
-        r = look_at_person(j, ids->items[i], e);
+    for (size_t i = 0; i < ids.n_items && r == 0; i++)
+        r = look_at_person(j, ids.items[i], ahead, e);
+    *ret_n = ids.n_items;
     return r;
 }
 
 int judge_some(struct judge *j, bool plan_was_seen, bool *ret_more, bool *ret_ahead,
                struct error *e)
 {
-    int r = 0;
-    size_t n_first = 0;
     uint64_t now = clock_date_usec();
-    struct string_list ids = {0};
+    size_t n_marked = 0;
+    bool ahead = may_go_ahead(j, plan_was_seen), round = false;
     *ret_more = *ret_ahead = false;
     if (!judge_may(j))
         return 0;
-    if (j->recheck_usec && j->recheck_usec <= now) {
-        r = books_write(j->books, e);
-        if (r == 0)
-            r = person_mark_due(books_state(j->books), now, &j->recheck_usec, e);
-    }
+    int r = books_write(j->books, e);
+    if (r == 0 && j->recheck_usec && j->recheck_usec <= now)
+        r = person_mark_due(books_state(j->books), now, &j->recheck_usec, e);
+    if (r == 0) /* also when nobody is dirty: a renamed group is said */
+        r = rules_bind_groups(j->rules, e);
     if (r == 0)
-        r = look_at_some(j, &ids, &n_first, e);
-    if (r == 0 && plan_was_seen)
-        r = note_ahead(j, &ids, n_first, e);
-    *ret_more = ids.n_items > 0;
-    *ret_ahead = ids.n_items > n_first;
+        r = mirror_mark_below(books_state(j->books), e);
+    if (r == 0)
+        r = look_at_marked(j, ahead ? &j->ahead : NULL, &n_marked, e);
+    if (r == 0 && n_marked < PEOPLE_A_TURN)
+        r = look_at_round(j, ahead ? &j->ahead_of_round : NULL, &round, e);
+    *ret_more = n_marked || round;
+    *ret_ahead = round;
     j->has_looked |= *ret_more;
-    string_list_done(&ids);
     return r == 0 && !*ret_more && j->has_looked ? note_recheck(j, now, e) : r;
 }
 
-struct string_list judge_take_ahead(struct judge *j)
+void judge_take_ahead(struct judge *j, struct string_list *ret, struct string_list *ret_of_round)
 {
-    struct string_list taken = j->ahead;
-    j->ahead = (struct string_list){0};
-    return taken;
+    *ret = j->ahead;
+    *ret_of_round = j->ahead_of_round;
+    j->ahead = j->ahead_of_round = (struct string_list){0};
 }
 
 uint64_t judge_due_usec(const struct judge *j)
@@ -356,6 +379,7 @@ struct judge *judge_free(struct judge *j)
     if (!j)
         return NULL;
     string_list_done(&j->ahead);
+    string_list_done(&j->ahead_of_round);
     free(j);
     return NULL;
 }

@@ -27,14 +27,14 @@ bool judge_may(const struct judge *j);
 /* Those who came and may be revoked: before everybody else who is to be looked at, and also in
  * the middle of a read. */
 int judge_revocations(struct judge *j, struct error *e);
-/* A few of those who are to be looked at, if it may. *ret_ahead: more are, and all of them only
- * because everybody is. plan_was_seen: the guard has seen a whole plan, so that somebody may go
- * ahead of the next one. */
+/* A few of those who are to be looked at, if it may: those who are marked, then the round.
+ * *ret_ahead: the marked ones were looked at, and the round is not over. plan_was_seen: the guard
+ * has seen a whole plan, so that somebody may go ahead of the next one. */
 int judge_some(struct judge *j, bool plan_was_seen, bool *ret_more, bool *ret_ahead,
                struct error *e);
-/* Whose own entry or groups changed while everybody else waits for being looked at again. The
- * list is the caller's then. */
-struct string_list judge_take_ahead(struct judge *j);
+/* For whom something was planned while the round is not over: because their own entry or groups
+ * changed, or in the round. The lists are the caller's then. */
+void judge_take_ahead(struct judge *j, struct string_list *ret, struct string_list *ret_of_round);
 uint64_t judge_due_usec(const struct judge *j); /* when somebody's time comes; 0: nobody's */
 
 /* How a person would be decided now, with steps. */

@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/digest.h"
 #include "base/text.h"
 #include "mapping/filter.h"
 #include "mapping/skills.h"
@@ -16,6 +17,7 @@ struct schema;
 
 struct rule {
     struct source source; /* of the section */
+    char digest[DIGEST_TEXT_SIZE]; /* of its texts; set by the ruleset */
     char *group_dn;       /* NULL: no group is asked for */
     char *group_key;
     size_t group;             /* index in ruleset_groups(); set by the ruleset */

@@ -36,4 +36,5 @@ struct ruleset {
     size_t n_groups, groups_capacity;
     struct string_list attributes, teams, roles, skills;
     char fingerprint[DIGEST_TEXT_SIZE];
+    char frame[DIGEST_TEXT_SIZE]; /* the same without the rules */
 };

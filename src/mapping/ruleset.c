@@ -254,39 +254,68 @@ static void add_part(struct buffer *b, const char *key, const struct mapping_tex
         buffer_format(b, "%s %zu:%s\n", key, strlen(t->text), t->text);
 }
 
+static void add_rule(struct buffer *b, const struct mapping_rule *rule)
+{
+    buffer_format(b, "rule %zu:%s\n", strlen(rule->name), rule->name);
+    add_part(b, "group", &rule->group);
+    add_part(b, "when", &rule->when);
+    add_part(b, "team", &rule->team);
+    add_part(b, "roles", &rule->roles);
+    add_part(b, "skills", &rule->skills);
+    add_part(b, "skills_from", &rule->skills_from);
+}
+
+static void add_frame(struct buffer *b, const struct mapping_options *o)
+{
+    buffer_format(b, "%s\nempty %d\n", MEANING, (int)o->empty);
+    add_part(b, "scope", &o->scope_when);
+    add_part(b, "disabled", &o->disabled_when);
+    add_part(b, "revoke", &o->revoke_when);
+    add_part(b, "expires", &o->account_expires);
+    add_part(b, "starts", &o->starts_at);
+    for (size_t i = 0; i < o->n_conflicts; i++) {
+        buffer_format(b, "conflict %zu:%s\n", strlen(o->conflicts[i].name), o->conflicts[i].name);
+        add_part(b, "roles", &o->conflicts[i].roles);
+    }
+    for (int f = 0; f < USER_N_FIELDS; f++)
+        add_part(b, user_field_name((enum user_field)f), &o->fields[f]);
+}
+
+static int digest_buffer(char ret[static DIGEST_TEXT_SIZE], const struct buffer *b)
+{
+    return b->failed ? -ENOMEM : digest_text(ret, b->data ? b->data : "");
+}
+
+static int build_digests(struct builder *b)
+{
+    for (size_t i = 0; i < b->rs->n_rules; i++) {
+        CLEANUP(buffer_done) struct buffer text = {0};
+        add_rule(&text, &b->options->rules[i]);
+        int r = digest_buffer(b->rs->rules[i].digest, &text);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 /* Lines and file names are left out: moving a rule down a line changes nobody. */
 static int build_fingerprint(struct builder *b)
 {
     const struct mapping_options *o = b->options;
-    CLEANUP(buffer_done) struct buffer text = {0};
+    CLEANUP(buffer_done) struct buffer all = {0}, frame = {0};
     CLEANUP(freep) char *schema = schema_to_json(b->rs->schema);
     if (!schema)
         return -ENOMEM;
-    buffer_format(&text, "%s\nempty %d\n", MEANING, (int)o->empty);
-    add_part(&text, "scope", &o->scope_when);
-    add_part(&text, "disabled", &o->disabled_when);
-    add_part(&text, "revoke", &o->revoke_when);
-    add_part(&text, "expires", &o->account_expires);
-    add_part(&text, "starts", &o->starts_at);
-    for (size_t i = 0; i < o->n_conflicts; i++) {
-        buffer_format(&text, "conflict %zu:%s\n", strlen(o->conflicts[i].name),
-                      o->conflicts[i].name);
-        add_part(&text, "roles", &o->conflicts[i].roles);
-    }
-    for (int f = 0; f < USER_N_FIELDS; f++)
-        add_part(&text, user_field_name((enum user_field)f), &o->fields[f]);
-    for (size_t i = 0; i < o->n_rules; i++) {
-        const struct mapping_rule *rule = &o->rules[i];
-        buffer_format(&text, "rule %zu:%s\n", strlen(rule->name), rule->name);
-        add_part(&text, "group", &rule->group);
-        add_part(&text, "when", &rule->when);
-        add_part(&text, "team", &rule->team);
-        add_part(&text, "roles", &rule->roles);
-        add_part(&text, "skills", &rule->skills);
-        add_part(&text, "skills_from", &rule->skills_from);
-    }
-    buffer_add_text(&text, schema);
-    return text.failed ? -ENOMEM : digest_text(b->rs->fingerprint, text.data);
+    add_frame(&all, o);
+    for (size_t i = 0; i < o->n_rules; i++)
+        add_rule(&all, &o->rules[i]);
+    buffer_add_text(&all, schema);
+    add_frame(&frame, o);
+    buffer_add_text(&frame, schema);
+    int r = build_digests(b);
+    if (r == 0)
+        r = digest_buffer(b->rs->frame, &frame);
+    return r < 0 ? r : digest_buffer(b->rs->fingerprint, &all);
 }
 
 static int build(struct builder *b)

@@ -74,6 +74,7 @@ struct state {
     /* link_count(), by status; -1: must be counted again */
     int64_t n_links[LINK_N_STATUS];
     struct link_watch link_watch;
+    bool round_is_narrow; /* see round.h */
 };
 
 #define STMT_ROW 1 /* positive answer of stmt_step() */

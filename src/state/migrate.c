@@ -210,6 +210,13 @@ static const char *const migrations[] = {
     "ALTER TABLE link_aside RENAME COLUMN scim_id TO remote_id;",
     /* 22: what an approval was for. */
     "ALTER TABLE operation ADD COLUMN " MAYBE("approved_for") ";",
+    /* 23: where the round stands that looks at everybody, if there is one; no list of everybody is
+     * written. */
+    "CREATE TABLE round(" NUMBER("stage") ", " NUMBER("passed_n") ", " NUMBER("last_n") ", "
+    NUMBER("n_left") ");"
+    "INSERT INTO round SELECT 1, 0, coalesce((SELECT max(n) FROM entry), 0), (SELECT count(*) FROM "
+    "dirty_later) WHERE EXISTS (SELECT 1 FROM dirty_later);"
+    "DROP TABLE dirty_later;",
 };
 /* clang-format on */
 

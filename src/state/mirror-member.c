@@ -14,9 +14,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "state/mirror-internal.h"
 
@@ -51,30 +53,73 @@ int dirty_below(struct state *s, int64_t group_n, struct error *e)
 
 /* UNION, not UNION ALL: a group that is reached again adds nothing, so cycles end. The order of
  * the joins is fixed, from the few to the many. */
-static const char *const mark_below[] = {
-    "WITH RECURSIVE below(n) AS (SELECT n FROM dirty_group UNION "
-    "SELECT g.n FROM below b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 1 "
-    "CROSS JOIN entry g ON g.dn_key = m.key AND g.kind = 2 UNION "
-    "SELECT g.n FROM below b CROSS JOIN stale t ON t.group_n = b.n "
+#define GROUPS_BELOW(first)                                                                    \
+    "WITH RECURSIVE below(n) AS (" first " UNION "                                             \
+    "SELECT g.n FROM below b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 1 "           \
+    "CROSS JOIN entry g ON g.dn_key = m.key AND g.kind = 2 UNION "                             \
+    "SELECT g.n FROM below b CROSS JOIN stale t ON t.group_n = b.n "                           \
     "CROSS JOIN entry g ON g.n = t.entry_n AND g.kind = 2) "
+#define LIVE_PERSON "p.kind = 1 AND p.gone_usec = 0 "
+/* The people whom groups name themselves. */
+#define PEOPLE_OF(groups, what)                                                                \
+    "SELECT " what " FROM " groups " b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 1 " \
+    "CROSS JOIN entry p INDEXED BY entry_dn_key ON p.dn_key = m.key WHERE " LIVE_PERSON        \
+    "UNION ALL "                                                                               \
+    "SELECT " what " FROM " groups " b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 2 " \
+    "CROSS JOIN entry p INDEXED BY entry_login_key ON p.login_key = m.key WHERE " LIVE_PERSON  \
+    "UNION ALL "                                                                               \
+    "SELECT " what " FROM " groups " b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 2 " \
+    "CROSS JOIN entry_login l ON l.key = m.key CROSS JOIN entry p ON p.n = l.n WHERE "         \
+    LIVE_PERSON "UNION ALL "                                                                   \
+    "SELECT " what " FROM " groups " b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 3 " \
+    "CROSS JOIN entry p INDEXED BY entry_primary_key ON p.primary_key = m.key WHERE "          \
+    LIVE_PERSON "UNION ALL "                                                                   \
+    "SELECT " what " FROM " groups " b CROSS JOIN stale t ON t.group_n = b.n "                 \
+    "CROSS JOIN entry p ON p.n = t.entry_n WHERE " LIVE_PERSON
+
+static const char *const mark_below[] = {
+    GROUPS_BELOW("SELECT n FROM dirty_group")
     "INSERT OR IGNORE INTO dirty_group(n) SELECT n FROM below",
-    "INSERT OR IGNORE INTO dirty(entry_id) "
-    "SELECT p.id FROM dirty_group b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 1 "
-    "CROSS JOIN entry p INDEXED BY entry_dn_key ON p.dn_key = m.key WHERE p.kind = 1 AND p.gone_usec = 0 "
-    "UNION ALL "
-    "SELECT p.id FROM dirty_group b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 2 "
-    "CROSS JOIN entry p INDEXED BY entry_login_key ON p.login_key = m.key WHERE p.kind = 1 AND p.gone_usec = 0 "
-    "UNION ALL "
-    "SELECT p.id FROM dirty_group b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 2 "
-    "CROSS JOIN entry_login l ON l.key = m.key CROSS JOIN entry p ON p.n = l.n WHERE p.kind = 1 AND p.gone_usec = 0 "
-    "UNION ALL "
-    "SELECT p.id FROM dirty_group b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 3 "
-    "CROSS JOIN entry p INDEXED BY entry_primary_key ON p.primary_key = m.key WHERE p.kind = 1 AND p.gone_usec = 0 "
-    "UNION ALL "
-    "SELECT p.id FROM dirty_group b CROSS JOIN stale t ON t.group_n = b.n "
-    "CROSS JOIN entry p ON p.n = t.entry_n WHERE p.kind = 1 AND p.gone_usec = 0",
+    "INSERT OR IGNORE INTO dirty(entry_id) " PEOPLE_OF("dirty_group", "p.id"),
     "DELETE FROM dirty_group",
 };
+
+void row_numbers_done(struct row_numbers *n)
+{
+    free(n->items);
+    *n = (struct row_numbers){0};
+}
+
+static int add_numbers(struct state *s, const char *sql, int64_t n, struct row_numbers *ret,
+                       struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, sql, e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, n);
+    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        if (memory_grow(&ret->items, &ret->capacity, ret->n_items + 1, sizeof(*ret->items)) < 0)
+            return error_out_of_memory(e);
+        ret->items[ret->n_items++] = stmt_int(q, 0);
+    }
+    return r;
+}
+
+int mirror_people_below(struct state *s, const char *group_id, struct row_numbers *ret,
+                        struct error *e)
+{
+    CLEANUP(entry_row_done) struct entry_row row = {0};
+    CLEANUP(row_numbers_done) struct row_numbers groups = {0};
+    int r = entry_row_find(s, group_id, &row, e);
+
+    if (r == 0)
+        r = add_numbers(s, GROUPS_BELOW("SELECT ?1") "SELECT n FROM below", row.n, &groups, e);
+    for (size_t i = 0; r == 0 && i < groups.n_items; i++)
+        r = add_numbers(s, PEOPLE_OF("(SELECT ?1 AS n)", "p.n"), groups.items[i], ret, e);
+    return r < 0 ? r : 0;
+}
 
 int mirror_mark_below(struct state *s, struct error *e)
 {

@@ -308,16 +308,6 @@ static int each_unseen(struct state *s, unsigned search, bool alone,
     return r;
 }
 
-struct row_numbers {
-    int64_t *items;
-    size_t n_items, capacity;
-};
-
-static void row_numbers_done(struct row_numbers *numbers)
-{
-    free(numbers->items);
-}
-
 static int collect(struct state *s, int64_t n, enum entry_kind kind, void *userdata,
                    struct error *e)
 {

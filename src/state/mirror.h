@@ -88,6 +88,17 @@ int mirror_forget(struct state *s, const char *id, struct error *e); /* removes 
  * notes each of them many times. Before dirty people are asked for; in a transaction. */
 int mirror_mark_below(struct state *s, struct error *e);
 
+/* Numbers of rows; an empty one is {0}. */
+struct row_numbers {
+    int64_t *items;
+    size_t n_items, capacity;
+};
+void row_numbers_done(struct row_numbers *n);
+/* Adds the numbers of the living people who are in the group, directly or not; some of them
+ * perhaps twice. An unknown id has none. */
+int mirror_people_below(struct state *s, const char *group_id, struct row_numbers *ret,
+                        struct error *e);
+
 /* The name of an attribute of which the mirror has more values than this entry shows, "member"
  * for members; malloc'd, *ret NULL when there is none. */
 int mirror_lacking(struct state *s, const struct entry *entry, char **ret, struct error *e);

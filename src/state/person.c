@@ -1,7 +1,6 @@
 /*
  * What was decided about each person, and who must be looked at again. The marks have a table
- * of their own, in order of marking, so that marking does not rewrite what was decided; and those
- * of everybody one beside it, so that a change in the directory waits for nobody else.
+ * of their own, in order of marking, so that marking does not rewrite what was decided.
  */
 #include "config.h"
 
@@ -41,7 +40,7 @@ void person_done(struct person *p)
 #define PERSON_COLUMNS                                                                         \
     "p.entry_id, p.dn, p.verdict, p.wanted, p.login_key, p.code, p.sentence, p.recheck_usec, " \
     "p.bucket, p.bucket_code, p.run, EXISTS (SELECT 1 FROM dirty d WHERE d.entry_id = "        \
-    "p.entry_id) OR EXISTS (SELECT 1 FROM dirty_later d WHERE d.entry_id = p.entry_id)"
+    "p.entry_id)"
 
 static int read_person(struct stmt *q, struct person *ret, struct error *e)
 {
@@ -81,11 +80,7 @@ int person_load(struct state *s, const char *entry_id, struct person *ret, struc
 
 static int unmark(struct state *s, const char *entry_id, struct error *e)
 {
-    int r = db_write_text(s, "DELETE FROM dirty WHERE entry_id = ?1", entry_id, NULL, e);
-
-    return r < 0 ? r
-                 : db_write_text(s, "DELETE FROM dirty_later WHERE entry_id = ?1", entry_id,
-                                 NULL, e);
+    return db_write_text(s, "DELETE FROM dirty WHERE entry_id = ?1", entry_id, NULL, e);
 }
 
 int person_store(struct state *s, const struct person *p, struct error *e)
@@ -187,25 +182,6 @@ int person_mark_links_aside_dirty(struct state *s, struct error *e)
     return db_write(s, "INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM link_aside", e);
 }
 
-int person_mark_all_dirty(struct state *s, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL, *known = NULL;
-    int r = stmt_prepare(&q, s,
-                         "INSERT OR IGNORE INTO dirty_later(entry_id) SELECT id FROM entry WHERE "
-                         "kind = 1 AND id NOT IN (SELECT entry_id FROM dirty) ORDER BY n",
-                         e);
-
-    if (r == 0)
-        r = stmt_run(q, e);
-    if (r == 0)
-        r = stmt_prepare(
-            &known, s,
-            "INSERT OR IGNORE INTO dirty_later(entry_id) SELECT entry_id FROM person WHERE "
-            "entry_id NOT IN (SELECT entry_id FROM dirty)",
-            e);
-    return r < 0 ? r : stmt_run(known, e);
-}
-
 int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, struct error *e)
 {
     /* The time is taken away with the mark: the next evaluation sets a new one. */
@@ -246,35 +222,21 @@ int person_mark_reason_dirty(struct state *s, const char *reason, struct error *
 }
 
 int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids,
-                      size_t *ret_n_first, struct error *e)
+                      struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL, *later = NULL;
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s, "SELECT entry_id FROM dirty ORDER BY n LIMIT ?1", e);
 
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, limit > INT64_MAX ? -1 : (int64_t)limit);
-    r = list_ids(q, ret_ids, e);
-    if (ret_n_first)
-        *ret_n_first = ret_ids->n_items;
-    if (r < 0 || ret_ids->n_items >= limit)
-        return r;
-    limit -= ret_ids->n_items;
-    r = stmt_prepare(&later, s,
-                     "SELECT entry_id FROM dirty_later WHERE entry_id NOT IN (SELECT entry_id "
-                     "FROM dirty) ORDER BY n LIMIT ?1",
-                     e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(later, 1, limit > INT64_MAX ? -1 : (int64_t)limit);
-    return list_ids(later, ret_ids, e);
+    return list_ids(q, ret_ids, e);
 }
 
 size_t person_count_dirty(struct state *s)
 {
-    return db_count(s, "SELECT (SELECT count(*) FROM dirty) + (SELECT count(*) FROM dirty_later "
-                       "WHERE entry_id NOT IN (SELECT entry_id FROM dirty)) + "
-                       "(SELECT count(*) FROM dirty_group)");
+    return db_count(s, "SELECT (SELECT count(*) FROM dirty) + (SELECT count(*) FROM dirty_group) + "
+                       "coalesce((SELECT n_left FROM round), 0)");
 }
 
 int person_touch(struct state *s, const char *entry_id, uint64_t run, enum person_bucket done,

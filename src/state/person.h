@@ -43,18 +43,18 @@ int person_sharing_login(struct state *s, const char *login_key, const char *ent
                          struct string_list *ret_ids, struct error *e);
 
 int person_mark_dirty(struct state *s, const char *entry_id, struct error *e);
-int person_mark_all_dirty(struct state *s, struct error *e); /* after whom else is marked */
+/* Everybody is looked at again, after whom is marked: state/round.h. */
+int person_mark_all_dirty(struct state *s, struct error *e);
 int person_mark_links_aside_dirty(struct state *s, struct error *e); /* link_set_aside() */
 /* Those whose recheck time has come become dirty; *ret_next: the next such time, 0: none. */
 int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, struct error *e);
 /* Those of whom an operation is held or parked with this reason become dirty. */
 int person_mark_reason_dirty(struct state *s, const char *reason, struct error *e);
-/* After mirror_mark_below(). The first *ret_n_first of them (NULL: not asked) are not marked only
- * because everybody is; when there are fewer than `limit`, no others are. */
+/* After mirror_mark_below(): those who are marked themselves, in order of marking. */
 int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids,
-                      size_t *ret_n_first, struct error *e);
-size_t
-person_count_dirty(struct state *s); /* with the groups that mirror_mark_below() awaits */
+                      struct error *e);
+/* With the groups that mirror_mark_below() awaits, and about as many as the round has left. */
+size_t person_count_dirty(struct state *s);
 
 /* The run (0: none) has to do with the person, and has created, adopted, updated or disabled the
  * user (PENDING: none of these). Whoever was created or adopted stays so for the run. */

@@ -72,7 +72,8 @@ int configuration_take(struct engine *n, bool reloaded, struct error *e)
     bool decides_same = n->options.decisions && text_equal(decided, n->options.decisions);
     if (!reloaded && same && (decides_same || !n->options.decisions))
         return 0;
-    if (n->options.decisions ? !decides_same : !same) {
+    bool other_rules = rules_decide_otherwise(n->rules);
+    if (n->options.decisions ? !decides_same || other_rules : !same) {
         gate_budgets_are_new(n->gate);
         books_note(n->books, WORK_REVOCATIONS); /* theirs is looked at before any of them goes */
     }

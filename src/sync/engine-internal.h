@@ -59,7 +59,8 @@ bool turn_may_send(const struct engine *n);
 
 /* configuration.c */
 /* Another configuration than the one that the plan was made with: everybody is looked at again
- * if it decides otherwise, and whoever the tenant refused is tried again. */
+ * if it decides otherwise, but for its rules (rules_renew() does that), and whoever the tenant
+ * refused is tried again. */
 int configuration_take(struct engine *n, bool reloaded, struct error *e);
 int configuration_load(struct engine *n, struct error *e); /* … on record; without a commit */
 /* "start" or "stop": when rosterd ran, and when it did not and so did nothing to anybody. */

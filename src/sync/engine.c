@@ -195,12 +195,11 @@ const struct schema *engine_schema(const struct engine *n)
 int engine_reload(struct engine *n, const struct engine_options *options, struct error *e)
 {
     struct engine_options before = n->options;
-    struct ruleset *rules = NULL;
     bool reads_more = false;
     n->options = *options;
     n->options.tenant_ops = before.tenant_ops;
     n->options.tenant = before.tenant;
-    int r = rules_renew(n->rules, &rules, &reads_more, e);
+    int r = rules_renew(n->rules, &reads_more, e);
     bool renewed = r == 0;
     if (r == 0)
         r = configuration_load(n, e);
@@ -208,7 +207,7 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
         r = gate_configure(n->gate, e);
     if (r < 0) { /* nothing of the new one may be kept: its owner frees it */
         if (renewed)
-            rules_take_back(n->rules, rules);
+            rules_take_back(n->rules);
         n->options = before;
         return r;
     }
@@ -218,7 +217,7 @@ int engine_reload(struct engine *n, const struct engine_options *options, struct
         reading_reads_more(n->reading);
     if (n->options.sync->verify_interval_usec != before.sync->verify_interval_usec)
         sweep_schedule(n->sweep);
-    ruleset_free(rules);
+    rules_settle(n->rules);
     books_note(n->books, WORK_GUARD);
     books_wake(n->books, WORK_COMMIT);
     return 0;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "state/queue.h"
 #include "sync/engine-internal.h"
@@ -68,8 +69,8 @@ static int settle_idle(struct engine *n, struct error *e)
 /* They go with the whole plan. */
 static void drop_ahead(struct engine *n)
 {
-    struct string_list ids = judge_take_ahead(n->judge);
-    string_list_done(&ids);
+    CLEANUP(string_list_done) struct string_list marked, of_round;
+    judge_take_ahead(n->judge, &marked, &of_round);
 }
 
 /* The guard looks when nobody is dirty any more, so that it sees the whole plan. */
@@ -120,10 +121,11 @@ static int start_revocations(struct engine *n, size_t *ret_picked, struct error 
 
 static int pick_ahead(struct engine *n, size_t *ret_picked, struct error *e)
 {
-    struct string_list ids = judge_take_ahead(n->judge);
-    int r = delivery_pick_ahead(n->delivery, &ids, ret_picked, e);
-    string_list_done(&ids);
-    return r;
+    CLEANUP(string_list_done) struct string_list marked, of_round;
+    judge_take_ahead(n->judge, &marked, &of_round);
+    int r = delivery_pick_ahead(n->delivery, &marked, DELIVERY_MARKED, ret_picked, e);
+    return r < 0 ? r
+                 : delivery_pick_ahead(n->delivery, &of_round, DELIVERY_OF_ROUND, ret_picked, e);
 }
 
 static void look_at_alarms(struct engine *n, bool settled)

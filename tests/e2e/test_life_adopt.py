@@ -123,7 +123,7 @@ def test_report_when_everybody_was_looked_at(t):
     d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, tenant_keys={"request_timeout": "60s"})
     d.start()
     wait_for(lambda: tenant.requests(method="GET", login="ada"), 20, "users are looked at")
-    wait_for(lambda: d.state_query("SELECT (SELECT count(*) FROM dirty) + (SELECT count(*) FROM dirty_later)")[0][0] == 0, 20, "everybody is evaluated")
+    wait_for(lambda: d.state_query("SELECT (SELECT count(*) FROM dirty) + (SELECT count(*) FROM round)")[0][0] == 0, 20, "everybody is evaluated")
     plan = d.ctl("plan", "--json", code=None).json
     need(plan["adoption"] is None, "no half report", plan["adoption"])
     need(not [o for o in plan["operations"] if o["state"] == "parked"], "nothing to approve yet", plan["operations"])

@@ -181,7 +181,7 @@ def test_configuration_that_decides_nothing(t):
         daemon.ctl("sync", "p%02d" % n)
         wait_for(lambda: runs() > before and daemon.state_query(
             "SELECT ended_usec > 0 FROM run ORDER BY number DESC LIMIT 1")[0][0], 20, "the run's end")
-        wait_for(lambda: daemon.state_query("SELECT count(*) FROM dirty_later")[0][0] == 0, 20, "nobody is marked")
+        wait_for(lambda: daemon.state_query("SELECT count(*) FROM round")[0][0] == 0, 20, "nobody is marked")
         return daemon.state_query("SELECT count(*) FROM person WHERE run = (SELECT max(number) FROM run)")[0][0]
 
     daemon.start()

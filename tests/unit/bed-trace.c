@@ -1,17 +1,15 @@
-/* The trace, and what is random in the program made the same each time, traced or not. */
+/* The trace of a bed. */
 #include "config.h"
 
 #include "bed-trace.h"
 
 #include <sqlite3.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/random.h>
-
-#include "dice.h"
 
 static FILE *trace_file(void)
 {
@@ -38,12 +36,6 @@ void bed_trace(const char *format, ...)
     fputc('\n', f);
 }
 
-void bed_trace_begin(void)
-{
-    dice = 1;
-    bed_trace("a bed");
-}
-
 static int on_statement(unsigned what, void *userdata, void *p, void *x)
 {
     const char *sql = x;
@@ -62,14 +54,4 @@ void bed_trace_state(struct sqlite3 *db)
 {
     if (trace_file())
         sqlite3_trace_v2(db, SQLITE_TRACE_STMT, on_statement, NULL);
-}
-
-/* In place of the C library's. */
-ssize_t getrandom(void *buffer, size_t size, unsigned flags)
-{
-    unsigned char *bytes = buffer;
-    (void)flags;
-    for (size_t i = 0; i < size; i++)
-        bytes[i] = (unsigned char)next_random();
-    return (ssize_t)size;
 }

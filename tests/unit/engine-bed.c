@@ -27,7 +27,7 @@
 #define MONOTONIC_USEC 4000000000000000ULL
 #define MOST_EVENTS    2000000
 
-char bed_trace[DIGEST_TEXT_SIZE];
+char bed_audit_hash[DIGEST_TEXT_SIZE];
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -160,7 +160,7 @@ static void block_children(void)
 struct bed *bed_new(bool private_state)
 {
     block_children();
-    bed_trace_begin();
+    bed_trace("a bed");
     struct bed *b = calloc(1, sizeof *b);
     assert_non_null(b);
     b->now = START_USEC;
@@ -185,6 +185,7 @@ struct bed *bed_new(bool private_state)
         .sync = &b->sync,
         .mapping = &b->mapping,
         .fingerprint = "test",
+        .decisions = "test",
         .tenant_ops = &fake_tenant_ops,
         .tenant = b->tenant,
         .max_concurrent = 8,
@@ -200,7 +201,7 @@ struct bed *bed_free(struct bed *b)
     struct error e = {0};
     engine_free(b->engine);
     (void)trail_head(b->state, &head, &e); /* none where a test broke the state */
-    memcpy(bed_trace, head.hash, sizeof(bed_trace));
+    memcpy(bed_audit_hash, head.hash, sizeof(bed_audit_hash));
     fake_tenant_free(b->tenant);
     state_close(b->state);
     for (size_t i = 0; i < b->n_directory; i++)

@@ -283,7 +283,7 @@ static void configure(struct history *h, bool limited)
         h->c.limit[k] = limited ? limit : SIZE_MAX;
     }
     snprintf(h->fingerprint, sizeof h->fingerprint, "configuration %u", h->n_reloads++);
-    h->b->options.fingerprint = h->fingerprint;
+    h->b->options.fingerprint = h->b->options.decisions = h->fingerprint;
     bed_ok(h->b, engine_reload(h->b->engine, &h->b->options, &e));
 }
 

@@ -387,48 +387,6 @@ static void test_beside_what_is_in_force(void **state)
     assert_string_equal(restarted->fingerprint, old->fingerprint);
 }
 
-/* What only concerns how rosterd reads, writes and logs leaves everybody as decided; whatever
- * may decide about a person does not. */
-static void test_what_decides(void **state)
-{
-    static const char base[] = "[directory]\nuri = ldap://a\ntls = no\nbase = dc=t\n[tenant]\n"
-                               "url = https://t.example.com\nclient_id = c\n"
-                               "client_secret_file = /etc/s\n[user]\nlogin_id = ${uid}\n"
-                               "[rule \"A\"]\nteam = T\n";
-    static const struct {
-        const char *more;
-        bool decides;
-    } rows[] = {
-        {"[directory]\nfeed = poll\n", false},
-        {"[directory]\nfull_interval = 2h\n", false},
-        {"[log]\nlevel = debug\n", false},
-        {"[audit]\nvalues = names\n", false},
-        {"[tenant]\nmax_rate = 7\n", false},
-        {"[lifecycle]\nleave_grace = 3d\n", true},
-        {"[guard]\nmax_disable = 7\n", true},
-        {"[scope]\nwhen = (uid=a*)\n", true},
-        {"[user]\nlast_name = ${cn}\n", true},
-        {"[rule \"B\"]\nteam = U\n", true},
-        {"[rule \"A\"]\nskills = English:3\n", true},
-    };
-    (void)state;
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        CLEANUP(settings_freep) struct settings *was = NULL, *is = NULL;
-        struct problem_list problems = {0};
-        struct error e = {0};
-        struct settings_text texts[] = {{"a.conf", base, strlen(base)},
-                                        {"b.conf", rows[i].more, strlen(rows[i].more)}};
-        assert_int_equal(settings_load_texts(&was, texts, 1, &problems, &e), 0);
-        int r = settings_load_texts(&is, texts, 2, &problems, &e);
-        if (r != 0)
-            fail_msg("%s: %s", rows[i].more, problems.n_items ? problems.items[0].sentence : e.message);
-        assert_string_not_equal(was->fingerprint, is->fingerprint);
-        if ((strcmp(was->decisions, is->decisions) != 0) != rows[i].decides)
-            fail_msg("%s decides %s", rows[i].more, rows[i].decides ? "and must count" : "nothing");
-        problem_list_done(&problems);
-    }
-}
-
 static void test_drop_ins(void **state)
 {
     char folder[] = "/tmp/test-config-XXXXXX", path[128], drop_in[128], other[128];
@@ -528,7 +486,6 @@ int main(void)
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_bind_is_found),
         cmocka_unit_test(test_beside_what_is_in_force),
-        cmocka_unit_test(test_what_decides),
         cmocka_unit_test(test_drop_ins),
         cmocka_unit_test(test_secret_mode),
         cmocka_unit_test(test_sample),

@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "engine-test.h"
+#include "state/round.h"
 
 static void test_group_gone(void **state)
 {
@@ -189,6 +190,65 @@ static void test_change_while_all_are_looked_at(void **state)
     assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 2);
 }
 
+struct while_round {
+    struct bed *bed;
+    size_t n_on, n_over;
+};
+
+static void note_round(enum fake_kind kind, const struct fake_user *after, const char *login,
+                       void *userdata)
+{
+    struct while_round *w = userdata;
+    (void)kind, (void)after, (void)login;
+    *(round_is_on(w->bed->state) ? &w->n_on : &w->n_over) += 1;
+}
+
+/* Whom the round has looked at does not wait for the others, unless a budget counts: that is held
+ * against the whole plan. Newcomers wait in any case. */
+static void test_first_of_the_round(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    struct while_round w = {.bed = b};
+    people(b, 500, "support");
+    bed_start(b);
+    bed_sync(b);
+    b->tenant->on_write = note_round;
+    b->tenant->write_data = &w;
+    b->rules[0].team.text = (char *)"Sales";
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    bed_run(b);
+    assert_int_equal(w.n_on + w.n_over, 500);
+    assert_true(w.n_on > 5);
+
+    w.n_on = w.n_over = 0;
+    b->sync.budgets[BUDGET_TEAM] = (struct budget){.count = 400};
+    b->options.decisions = "another";
+    b->rules[0].team.text = (char *)"Support";
+    bed_advance(b, 3 * DAY);
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    bed_run(b);
+    assert_int_equal(w.n_on, 0);
+    assert_int_equal(w.n_over, 400);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 100);
+    assert_int_equal(bed_approve(b), 100);
+    bed_run(b);
+
+    w.n_on = w.n_over = 0;
+    for (int i = 500; i < 700; i++) {
+        char uid[8];
+        snprintf(uid, sizeof(uid), "n%d", i);
+        bed_person_uid(b, uid);
+    }
+    bed_sync(b);
+    b->rules[2].when.text = (char *)"(uid=n*)";
+    b->rules[2].team = b->rules[0].team;
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    bed_run(b);
+    assert_int_equal(w.n_on, 0);
+    assert_int_equal(w.n_over, 200);
+}
+
 /* A reload that the state file cannot take leaves the engine with what it had: the caller gives
  * back what was refused, and an access to that is a fault here. */
 static void test_reload_refused(void **state)
@@ -219,7 +279,7 @@ static void test_reload_refused(void **state)
     assert_true(status.state_failed);
     *sync = b->sync;
     options.sync = sync;
-    options.fingerprint = "another";
+    options.fingerprint = options.decisions = "another";
     assert_true(engine_reload(b->engine, &options, &e) < 0);
     assert_int_equal(munmap(sync, page), 0);
     bed_ok(b, engine_plan_hash(b->engine, hash, &n, &e));
@@ -312,6 +372,7 @@ int main(int argc, char **argv)
         scenario(test_invalid_is_not_absent),
         scenario(test_attribute_vanished),
         scenario(test_rules_change),
+        scenario(test_first_of_the_round),
         scenario(test_reload_refused),
         scenario(test_change_while_all_are_looked_at),
         scenario(test_reload_under_way),

@@ -326,7 +326,7 @@ static void test_budget_raised(void **state)
     bed_sync(b);
     assert_int_equal(n_disabled(b), 5);
     b->sync.budgets[BUDGET_DISABLE] = (struct budget){.floor = 9};
-    b->options.fingerprint = "another";
+    b->options.fingerprint = b->options.decisions = "another";
     bed_ok(b, engine_reload(b->engine, &b->options, &e));
     bed_run(b);
     assert_int_equal(n_disabled(b), 9);
@@ -374,7 +374,7 @@ static void test_never_lock_out(void **state)
     bed_group(b, "sales", "u5", NULL);
     b->sync.budgets[BUDGET_PRIVILEGED] = (struct budget){.unlimited = true};
     b->sync.budgets[BUDGET_DISABLE] = (struct budget){.unlimited = true};
-    b->options.fingerprint = "another";
+    b->options.fingerprint = b->options.decisions = "another";
     struct error e = {0};
     bed_ok(b, engine_reload(b->engine, &b->options, &e));
     bed_sync(b);

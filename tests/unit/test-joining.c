@@ -242,7 +242,7 @@ static void configure(struct history *h)
     o->create_disabled = h->rules.create_disabled;
     o->max_users = h->rules.seats;
     snprintf(h->fingerprint, sizeof h->fingerprint, "configuration %u", h->n_reloads++);
-    h->b->options.fingerprint = h->fingerprint;
+    h->b->options.fingerprint = h->b->options.decisions = h->fingerprint;
     if (h->b->engine)
         bed_ok(h->b, engine_reload(h->b->engine, &h->b->options, &e));
 }

@@ -149,7 +149,7 @@ static void marks(struct fixture *f, bool ret[static N_PEOPLE])
     struct string_list ids = {0};
 
     ok(f, mirror_mark_below(f->s, &f->e));
-    ok(f, person_next_dirty(f->s, SIZE_MAX, &ids, NULL, &f->e));
+    ok(f, person_next_dirty(f->s, SIZE_MAX, &ids, &f->e));
     memset(ret, 0, N_PEOPLE * sizeof(*ret));
     for (size_t i = 0; i < ids.n_items; i++) {
         ret[strtoul(ids.items[i] + 1, NULL, 10)] = true;

@@ -144,7 +144,7 @@ static void test_conflict_of_a_newcomer(void **state)
     /* The conflict is taken out of the configuration. */
     struct error e = {0};
     b->mapping.n_conflicts = 0;
-    b->options.fingerprint = "without";
+    b->options.fingerprint = b->options.decisions = "without";
     bed_ok(b, engine_reload(b->engine, &b->options, &e));
     bed_run(b);
     assert_true(has(b, "u3", "Cashier"));
@@ -295,7 +295,7 @@ static void test_create_disabled(void **state)
     assert_null(user_at(b, "u1"));
     struct error e = {0};
     b->sync.create_disabled = true;
-    b->options.fingerprint = "with";
+    b->options.fingerprint = b->options.decisions = "with";
     bed_ok(b, engine_reload(b->engine, &b->options, &e));
     bed_run(b);
     assert_true(is_disabled(b, "u1"));
@@ -363,13 +363,13 @@ static void test_seats(void **state)
     assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_SEATS), 11);
     assert_int_equal(most_enabled, 8);
     b->sync.max_users = 15;
-    b->options.fingerprint = "more";
+    b->options.fingerprint = b->options.decisions = "more";
     bed_ok(b, engine_reload(b->engine, &b->options, &e));
     bed_run(b);
     assert_int_equal(n_enabled(b), 15);
     assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_SEATS), 4);
     b->sync.max_users = 0;
-    b->options.fingerprint = "no limit";
+    b->options.fingerprint = b->options.decisions = "no limit";
     bed_ok(b, engine_reload(b->engine, &b->options, &e));
     bed_run(b);
     assert_int_equal(n_enabled(b), 19);

@@ -69,10 +69,9 @@ static const struct {
      "some people, up to a limit: which values are common"},
     {"SELECT h.names, c.n FROM (SELECT shape, count(*)",
      "how many people have each attribute, once a look; the index alone is read"},
-    {"INSERT OR IGNORE INTO dirty_later(entry_id) SELECT id FROM entry WHERE kind = 1",
-     "marks everybody"},
-    {"INSERT OR IGNORE INTO dirty_later(entry_id) SELECT entry_id FROM person", "marks everybody"},
-    {"SELECT entry_id FROM dirty_later", "the first rows in their order"},
+    {"SELECT stage, passed_n, last_n, n_left FROM round", "one row, or none"},
+    {"UPDATE round SET", "one row"},
+    {"INSERT INTO round(stage,", "it counts how many are to be looked at; an index alone is read"},
     {"INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM operation INDEXED BY "
      "operation_cause",
      "all that is held or parked, by a person's word; the index has only those"},
@@ -80,13 +79,11 @@ static const struct {
     {"SELECT (SELECT count(*) FROM dirty)", "it counts, for status"},
     {"SELECT p.entry_id, p.dn, p.verdict, p.wanted, p.login_key, p.code, p.sentence, "
      "p.recheck_usec, p.bucket, p.bucket_code, p.run, EXISTS (SELECT 1 FROM dirty d WHERE "
-     "d.entry_id = p.entry_id) OR EXISTS (SELECT 1 FROM dirty_later d WHERE d.entry_id = "
-     "p.entry_id) FROM person p ORDER BY p.dn",
+     "d.entry_id = p.entry_id) FROM person p ORDER BY p.dn",
      "for reports over everybody"},
     {"SELECT p.entry_id, p.dn, p.verdict, p.wanted, p.login_key, p.code, p.sentence, "
      "p.recheck_usec, p.bucket, p.bucket_code, p.run, EXISTS (SELECT 1 FROM dirty d WHERE "
-     "d.entry_id = p.entry_id) OR EXISTS (SELECT 1 FROM dirty_later d WHERE d.entry_id = "
-     "p.entry_id) FROM person p INDEXED BY person_skipped",
+     "d.entry_id = p.entry_id) FROM person p INDEXED BY person_skipped",
      "for the plan: who gets no user; the index has only those"},
     {OPERATION_COLUMNS "WHERE o.state = 4 ORDER BY o.number",
      "what is under way: never more than max_concurrent"},
@@ -265,7 +262,7 @@ static void fill(struct fixture *f)
         "INSERT INTO listing(login_key, login) SELECT 'l' || x, '' FROM i",
         "INSERT INTO budget_use(budget, at_usec, n) SELECT 1, x, 1 FROM i",
         "INSERT INTO dirty(entry_id) SELECT 'e' || x FROM i",
-        "INSERT INTO dirty_later(entry_id) SELECT 'l' || x FROM i",
+        "INSERT INTO round(stage, passed_n, last_n, n_left) SELECT 1, 0, 10, 10",
     };
 
     begin(f);

@@ -51,7 +51,7 @@ def operations(d, **wanted):
 def is_settled(d):
     """Nobody is to be looked at, nothing is due or in flight, and the last run is closed."""
     counts = d.state_query(
-        "SELECT (SELECT count(*) FROM dirty) + (SELECT count(*) FROM dirty_later),"
+        "SELECT (SELECT count(*) FROM dirty) + (SELECT count(*) FROM round),"
         " (SELECT count(*) FROM operation WHERE state = 4 OR (state = 1 AND not_before_usec <="
         "  CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER))),"
         " (SELECT count(*) FROM run WHERE ended_usec = 0 AND number = (SELECT max(number) FROM run)),"

@@ -1,0 +1,169 @@
+/*
+ * One row, or none: where the round stands. People who are in the mirror come first, by the
+ * number of their entry, up to the last one that there was at its beginning, since those that
+ * arrive later are marked themselves; then those who are remembered without an entry.
+ */
+#include "config.h"
+
+#include "state/round.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "state/db.h"
+#include "state/person.h"
+
+enum { /* stored */
+    STAGE_ENTRIES = 1,
+    STAGE_REMEMBERED = 2,
+};
+#define REMEMBERED_A_TIME 1000
+
+struct round {
+    int64_t stage, passed, last, n_left;
+};
+
+int person_mark_all_dirty(struct state *s, struct error *e)
+{
+    int r = db_write(s, "DELETE FROM round", e);
+
+    s->round_is_narrow = false;
+    return r < 0 ? r
+                 : db_write(s,
+                            "INSERT INTO round(stage, passed_n, last_n, n_left) SELECT 1, 0, "
+                            "coalesce((SELECT max(n) FROM entry), 0), (SELECT count(*) FROM entry "
+                            "INDEXED BY entry_live WHERE kind = 1 AND gone_usec = 0) + (SELECT "
+                            "count(*) FROM entry WHERE gone_usec > 0)",
+                            e);
+}
+
+int round_begin_narrow(struct state *s, struct error *e)
+{
+    int r = person_mark_all_dirty(s, e);
+
+    s->round_is_narrow = r == 0;
+    return r;
+}
+
+bool round_is_narrow(const struct state *s)
+{
+    return s->round_is_narrow;
+}
+
+static int load(struct state *s, struct round *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "SELECT stage, passed_n, last_n, n_left FROM round", e);
+
+    if (r == 0)
+        r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    *ret = (struct round){.stage = stmt_int(q, 0),
+                          .passed = stmt_int(q, 1),
+                          .last = stmt_int(q, 2),
+                          .n_left = stmt_int(q, 3)};
+    return 0;
+}
+
+bool round_is_on(struct state *s)
+{
+    struct round round;
+
+    return load(s, &round, NULL) == 0;
+}
+
+static int store(struct state *s, const struct round *round, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "UPDATE round SET stage = ?1, passed_n = ?2, n_left = ?3", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, round->stage);
+    stmt_bind_int(q, 2, round->passed);
+    stmt_bind_int(q, 3, round->n_left > 1 ? round->n_left : 1);
+    return stmt_run(q, e);
+}
+
+static int end(struct state *s, bool *ret_more, struct error *e)
+{
+    *ret_more = false;
+    s->round_is_narrow = false;
+    return db_write(s, "DELETE FROM round", e);
+}
+
+/* Answers how many rows there were, or -errno. */
+static int next_entries(struct state *s, struct round *round, size_t limit,
+                        struct string_list *ret_ids, int64_t *ret_numbers, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int n = 0, r = stmt_prepare(&q, s,
+                                "SELECT n, id FROM entry WHERE n > ?1 AND n <= ?2 AND kind = 1 AND "
+                                "id NOT IN (SELECT entry_id FROM dirty) ORDER BY n LIMIT ?3",
+                                e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, round->passed);
+    stmt_bind_int(q, 2, round->last);
+    stmt_bind_int(q, 3, (int64_t)limit);
+    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        round->passed = ret_numbers[n++] = stmt_int(q, 0);
+        if (string_list_add(ret_ids, stmt_text(q, 1)) < 0)
+            return error_out_of_memory(e);
+    }
+    return r < 0 ? r : n;
+}
+
+/* Nearly all of them have an entry, so more rows than `limit` are looked at. Answers as above. */
+static int next_remembered(struct state *s, struct round *round, size_t limit,
+                           struct string_list *ret_ids, int64_t *ret_numbers, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    size_t n_found = 0;
+    int n = 0, r = stmt_prepare(&q, s,
+                                "SELECT p.rowid, p.entry_id, EXISTS (SELECT 1 FROM entry x WHERE "
+                                "x.id = p.entry_id) OR EXISTS (SELECT 1 FROM dirty d WHERE "
+                                "d.entry_id = p.entry_id) FROM person p WHERE p.rowid > ?1 "
+                                "ORDER BY p.rowid LIMIT ?2",
+                                e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, round->passed);
+    stmt_bind_int(q, 2, REMEMBERED_A_TIME);
+    while (n_found < limit && (r = stmt_step(q, e)) == STMT_ROW) {
+        n++;
+        round->passed = stmt_int(q, 0);
+        if (stmt_int(q, 2))
+            continue;
+        ret_numbers[n_found++] = 0;
+        if (string_list_add(ret_ids, stmt_text(q, 1)) < 0)
+            return error_out_of_memory(e);
+    }
+    return r < 0 ? r : n;
+}
+
+int round_next(struct state *s, size_t limit, struct string_list *ret_ids, int64_t *ret_numbers,
+               bool *ret_more, struct error *e)
+{
+    struct round round;
+    int n, r = load(s, &round, e);
+
+    *ret_more = r == 0;
+    if (r != 0)
+        return r < 0 ? r : 0;
+    if (round.stage == STAGE_ENTRIES) {
+        n = next_entries(s, &round, limit, ret_ids, ret_numbers, e);
+        if (n == 0 && s->round_is_narrow)
+            return end(s, ret_more, e);
+        if (n == 0)
+            round = (struct round){.stage = STAGE_REMEMBERED};
+    } else {
+        n = next_remembered(s, &round, limit, ret_ids, ret_numbers, e);
+        if (n == 0)
+            return end(s, ret_more, e);
+    }
+    round.n_left -= n;
+    return n < 0 ? n : store(s, &round, e);
+}
