@@ -42,6 +42,18 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
         execution_finish(x, a, k->bucket);
 }
 
+enum next machine_broken(struct execution *x, struct error *e)
+{
+    execution_broken(x, e);
+    return NEXT_NOTHING;
+}
+
+enum next machine_do_write(struct execution *x, const struct tenant_answer *a)
+{
+    (void)x, (void)a;
+    return NEXT_WRITE;
+}
+
 /* -- write, and read back -- */
 
 static void on_read_back(const struct tenant_answer *a, void *userdata);
