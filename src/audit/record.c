@@ -14,7 +14,6 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "audit/audit.h"
 #include "audit/checkpoint.h"
@@ -25,6 +24,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "model/operation.h"
 #include "state/state.h"
 #include "state/trail.h"
@@ -358,7 +358,7 @@ static int compose_personal(struct composer *c, struct buffer *b, struct error *
         return 0;
     if (c->refers && !sentence && !row->answer_text && !row->details)
         return 0; /* whose it is, the intent says */
-    if (getrandom(salt, sizeof(salt), 0) != sizeof(salt))
+    if (random_bytes(salt, sizeof(salt)) < 0)
         return error_set(e, -EIO, "the kernel gives no random bytes");
     base64_encode(text, salt, sizeof(salt), true);
     buffer_format(b, "{\"s\":\"%s\"", text);

@@ -16,7 +16,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +23,7 @@
 #include "base/base64.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "base/secret.h"
 
 #define KEY_SIZE       32
@@ -179,7 +179,7 @@ static int new_name(char ret[static SIGNER_NAME_MAX + 1])
     char host[65] = "";
     uint32_t random;
 
-    if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+    if (random_bytes(&random, sizeof(random)) < 0)
         return -EIO;
     if (gethostname(host, sizeof(host) - 1) < 0 || !host[0])
         snprintf(host, sizeof(host), "localhost");
@@ -235,7 +235,7 @@ int signer_renew(struct signer **ret, const char *path, struct error *e)
     char name[SIGNER_NAME_MAX + 1], text[SIGNER_VKEY_MAX + sizeof(PRIVATE) + 2];
     int r = 0;
 
-    if (getrandom(secret + 1, KEY_SIZE, 0) != KEY_SIZE || new_name(name) < 0)
+    if (random_bytes(secret + 1, KEY_SIZE) < 0 || new_name(name) < 0)
         return error_set(e, -EIO, "the kernel gives no random bytes");
     r = from_seed(&s, name, secret + 1, e);
     if (r == 0) {

@@ -20,12 +20,12 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/random.h"
 
 #define FILE_MAX         (64 * 1024)
 #define PASSWORD_MIN     8
@@ -339,11 +339,9 @@ static int random_below(size_t limit, size_t *ret)
     unsigned char byte;
 
     for (;;) {
-        ssize_t n = getrandom(&byte, 1, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n != 1)
-            return n < 0 ? -errno : -EIO;
+        int r = random_bytes(&byte, 1);
+        if (r < 0)
+            return r;
         if (byte < 256 / limit * limit) /* else some remainders would come up more often */
             break;
     }

@@ -8,13 +8,13 @@
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <systemd/sd-login.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "daemon/daemon.h"
 
 #define LOOK_EVERY (10 * USEC_PER_SEC)
@@ -64,7 +64,7 @@ static int random_of_state(struct daemon *d, const char *name, size_t size, char
     int r = state_meta_get(d->state, name, ret, e);
     if (r != STATE_NONE)
         return r;
-    if (getrandom(random, size, 0) != (ssize_t)size)
+    if (random_bytes(random, size) < 0)
         return error_set(e, -EIO, "the kernel gives no random bytes");
     for (size_t i = 0; i < size; i++)
         snprintf(text + 2 * i, 3, "%02x", random[i]);

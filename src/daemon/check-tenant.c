@@ -8,11 +8,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "daemon/check.h"
@@ -128,11 +127,9 @@ static bool check_account(struct check *c, struct tenant_client *client)
                   c->settings->tenant.url, c->settings->tenant.client_id, asked.names.n_items,
                   text_plural(asked.names.n_items));
         check_teams(c, &asked.names);
-    } else if (a->class == TENANT_NOT_AUTHORISED && a->status != 0) {
-        check_add(c, CHECK_ERROR, "tenant",
-                  "%s. Check [tenant] client_id, client_secret_file and scope, and that the "
-                  "account has the privileges \"Manage users\" and \"Manage all teams\"%s%s%s",
-                  text, odd ? ". The secret file looks odd: " : "", odd ? odd : "",
+    } else if (a->remedy) {
+        check_add(c, CHECK_ERROR, "tenant", "%s. %s%s%s%s", text, a->remedy,
+                  odd ? ". The secret file looks odd: " : "", odd ? odd : "",
                   odd ? "; it is read with that" : "");
     } else {
         check_add(c, CHECK_ERROR, "tenant", "%s", text);
@@ -144,10 +141,7 @@ static bool check_account(struct check *c, struct tenant_client *client)
 /* No tenant has a user of this login, so the answer says what the account may see. */
 static void impossible_login(char *buffer, size_t size)
 {
-    uint64_t random = 0;
-    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
-        random = clock_now_usec();
-    snprintf(buffer, size, "rosterd-check-%016" PRIx64, random);
+    snprintf(buffer, size, "rosterd-check-%016" PRIx64, random_number());
 }
 
 static void check_privilege(struct check *c, struct tenant_client *client, const char *login)

@@ -8,12 +8,12 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "audit/audit.h"
 #include "base/backoff.h"
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/random.h"
 #include "base/secret.h"
 #include "deliver/apply.h"
 #include "deliver/delivery-internal.h"
@@ -85,19 +85,11 @@ bool delivery_has_many(const struct delivery *d)
     return d->n_executions * 2 > d->options->max_concurrent;
 }
 
-static uint64_t random_bits(void)
-{
-    uint64_t bits = 0;
-    if (getrandom(&bits, sizeof(bits), GRND_NONBLOCK) != (ssize_t)sizeof(bits))
-        bits = clock_monotonic_usec() * 6364136223846793005ULL;
-    return bits;
-}
-
 uint64_t execution_next_wait(const struct execution *x)
 {
     const struct sync_options *o = x->delivery->options->sync;
     return backoff_wait(o->retry_min_usec, o->retry_max_usec, x->operation->attempts,
-                        random_bits());
+                        random_number());
 }
 
 static void prepare_merge(struct execution *x)

@@ -17,12 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/random.h>
 
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "base/text.h"
 #include "directory/libldap.h"
 #include "directory/task.h"
@@ -181,9 +181,7 @@ struct address *address_better(struct address_list *l, const struct address *tha
 /* Up to a fifth less or more, so that many daemons do not come back at once. */
 static uint64_t jitter(uint64_t usec)
 {
-    uint32_t r = 0;
-    if (getrandom(&r, sizeof(r), GRND_NONBLOCK) != sizeof(r))
-        r = UINT32_MAX / 2;
+    uint32_t r = (uint32_t)random_number();
     return usec - usec / 5 + (uint64_t)((double)usec * 0.4 * (double)r / (double)UINT32_MAX);
 }
 
@@ -359,10 +357,7 @@ int address_parse_srv(const unsigned char *answer, size_t size, struct address_s
 static uint32_t draw(void *userdata)
 {
     (void)userdata;
-    uint32_t r = 0;
-    if (getrandom(&r, sizeof(r), 0) != sizeof(r))
-        r = 0;
-    return r;
+    return (uint32_t)random_number();
 }
 
 /* The records for one service name; 0 with *ret_n 0: there are none. */

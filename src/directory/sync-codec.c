@@ -65,12 +65,10 @@ static int copy_cookie(const struct berval *bv, struct sync_cookie *ret)
 
 static int take_optional_cookie(BerElement *ber, struct sync_cookie *ret)
 {
-    ber_len_t size;
     struct berval bv;
-    if (ber_peek_tag(ber, &size) != LDAP_TAG_SYNC_COOKIE)
+    if (ber_peek_element(ber, &bv) != LDAP_TAG_SYNC_COOKIE)
         return 0;
-    if (ber_scanf(ber, "m", &bv) == LBER_ERROR)
-        return -EBADMSG;
+    (void)ber_skip_element(ber, &bv); /* the same again */
     return copy_cookie(&bv, ret);
 }
 
@@ -150,14 +148,13 @@ static int take_ids(BerElement *ber, struct sync_info *ret)
 /* The CHOICE that the tag of the value selects. */
 static int parse_choice(BerElement *ber, struct sync_info *ret)
 {
-    ber_len_t size;
-    ber_tag_t tag = ber_peek_tag(ber, &size);
     struct berval bv;
+    ber_len_t size;
+    ber_tag_t tag = ber_peek_element(ber, &bv);
     ret->refresh_done = true;
     if (tag == LDAP_TAG_SYNC_NEW_COOKIE) {
         ret->kind = SYNC_NEW_COOKIE;
-        return ber_scanf(ber, "m", &bv) == LBER_ERROR ? -EBADMSG
-                                                      : copy_cookie(&bv, &ret->cookie);
+        return copy_cookie(&bv, &ret->cookie);
     }
     if (tag == LDAP_TAG_SYNC_REFRESH_DELETE)
         ret->kind = SYNC_REFRESH_DELETE;
@@ -167,8 +164,7 @@ static int parse_choice(BerElement *ber, struct sync_info *ret)
         ret->kind = SYNC_ID_SET;
     else
         return -EBADMSG;
-    if (ber_scanf(ber, "{") == LBER_ERROR)
-        return -EBADMSG;
+    (void)ber_skip_tag(ber, &size); /* seen already */
     int r = take_optional_cookie(ber, &ret->cookie);
     if (r < 0)
         return r;
@@ -193,12 +189,12 @@ int sync_parse_info(const struct berval *value, struct sync_info *ret)
 int sync_parse_end(const struct berval *value, struct sync_end *ret)
 {
     CLEANUP(libldap_ber_buffer_freep) BerElement *ber = NULL;
+    ber_len_t size;
     *ret = (struct sync_end){0};
     int r = begin(value, true, &ber);
     if (r < 0)
         return r;
-    if (ber_scanf(ber, "{") == LBER_ERROR)
-        return -EBADMSG;
+    (void)ber_skip_tag(ber, &size); /* a sequence's, as begin() saw */
     r = take_optional_cookie(ber, &ret->cookie);
     if (r == 0)
         r = take_optional_boolean(ber, &ret->refresh_deletes);

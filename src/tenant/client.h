@@ -58,6 +58,7 @@ struct tenant_answer {
     enum tenant_reference reference;
     bool concerns_all; /* the call was about nobody in particular: a token, a list */
     uint64_t retry_after_usec; /* THROTTLED/AWAY: bounded to one hour; 0: none given */
+    const char *remedy; /* NOT_AUTHORISED: what to look at, one sentence; NULL: not known */
     char hint[256];    /* the body, shortened and printable, for audit and people; never parsed
                           again */
     char url[256];     /* without query secrets; for people */

@@ -107,6 +107,29 @@ static bool token_is_safe(const char *token)
     return n > 0;
 }
 
+int oauth_read_token(struct secret **ret, uint64_t *ret_life_sec, const char *body, size_t size,
+                     struct error *e)
+{
+    json_auto_t *object = NULL;
+    int r = json_from_body(&object, body, size, e);
+    if (r < 0)
+        return r;
+    const json_t *value = json_object_get(object, "access_token");
+    const char *text = json_string_value(value);
+    const char *type = json_string_value(json_object_get(object, "token_type"));
+    if (!text)
+        r = error_set(e, -EBADMSG, "the answer to the token request holds no access_token");
+    else if (!token_is_safe(text))
+        r = error_set(e, -EBADMSG, "the access token holds characters that no header may hold");
+    else if (type && strcasecmp(type, "bearer") != 0)
+        r = error_set(e, -EBADMSG, "the tenant gives tokens of another type than Bearer");
+    else
+        r = secret_new(ret, text, strlen(text), e);
+    *ret_life_sec = life_sec(object);
+    json_wipe_string(value);
+    return r;
+}
+
 static int make_headers(struct oauth *o, struct error *e)
 {
     static const char *const accept[OAUTH_N_HEADERS] = {
@@ -135,33 +158,19 @@ static int make_headers(struct oauth *o, struct error *e)
 
 static int take_token(struct oauth *o, const struct http_result *result, struct error *e)
 {
-    json_auto_t *object = NULL;
-    int r = json_from_body(&object, result->body, result->body_size, e);
+    CLEANUP(secret_freep) struct secret *token = NULL;
+    uint64_t life = 0;
+    int r = oauth_read_token(&token, &life, result->body, result->body_size, e);
     if (r < 0)
         return r;
-    const json_t *value = json_object_get(object, "access_token");
-    const char *text = json_string_value(value);
-    const char *type = json_string_value(json_object_get(object, "token_type"));
-    if (!text)
-        r = error_set(e, -EBADMSG, "the answer to the token request holds no access_token");
-    else if (!token_is_safe(text))
-        r = error_set(e, -EBADMSG, "the access token holds characters that no header may hold");
-    else if (type && strcasecmp(type, "bearer") != 0)
-        r = error_set(e, -EBADMSG, "the tenant gives tokens of the type '%s', not Bearer",
-                      type);
-    if (r == 0) {
-        forget_token(o);
-        r = secret_new(&o->token, text, strlen(text), e);
-    }
-    json_wipe_string(value);
-    if (r < 0)
-        return r;
+    forget_token(o);
+    o->token = TAKE(token);
     r = make_headers(o, e);
     if (r < 0) {
         forget_token(o);
         return r;
     }
-    uint64_t life = life_sec(object) * USEC_PER_SEC;
+    life *= USEC_PER_SEC;
     uint64_t early = life / 10 < RENEW_EARLY_USEC ? life / 10 : RENEW_EARLY_USEC;
     /* From when it was asked for: the tenant's count began before its answer came. */
     o->expires_usec = o->asked_usec + life;

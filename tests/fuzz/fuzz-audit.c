@@ -25,7 +25,9 @@
 #include "base/memory.h"
 #include "fuzz.h"
 
-#define SAMPLE "tests/data/audit-export/sample.jsonl"
+#define EDITS      16
+#define SIZE_LIMIT (64UL * 1024) /* copies of copies double */
+#define SAMPLE     "tests/data/audit-export/sample.jsonl"
 
 static char sample_key[200]; /* as its last checkpoint names it */
 static int64_t n_sample;     /* lines */
@@ -198,10 +200,11 @@ static void line_around(const struct buffer *b, size_t at, size_t *ret_from, siz
     *ret_size = to - from + (to < b->size);
 }
 
-/* Four bytes each: what, where (two), with what. */
+/* Four bytes each: what, where (two), with what. After some, more of them tell nothing new. */
 static void edit(struct buffer *b, const uint8_t *data, size_t size)
 {
-    for (; size >= 4 && b->size > 0; data += 4, size -= 4) {
+    size = size > 4 * EDITS ? 4 * EDITS : size;
+    for (; size >= 4 && b->size > 0 && b->size < SIZE_LIMIT; data += 4, size -= 4) {
         size_t at = ((size_t)data[1] << 8 | data[2]) % b->size, from, n, to, n_to;
         char c = (char)data[3];
 

@@ -27,7 +27,7 @@
 #include "state/state.h"
 
 #define PAGE     4096
-#define N_PEOPLE 120
+#define N_PEOPLE 40
 
 static char folder[64];
 static char path[80];
@@ -102,6 +102,8 @@ static const struct buffer *genuine(void)
 
     if (b.data)
         return &b;
+    if (access("/dev/shm", W_OK) == 0) /* nothing there waits for a disk */
+        tmp = "/dev/shm";
     snprintf(folder, sizeof(folder), "%s/fuzz-state-XXXXXX", tmp ? tmp : "/tmp");
     DEMAND(mkdtemp(folder));
     atexit(remove_folder);

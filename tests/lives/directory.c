@@ -122,12 +122,15 @@ static bool has_part(const char *value, struct part parts)
     return true;
 }
 
-/* Numbers are compared as such. */
+/* Numbers are compared as such. The bound ends where it says: the tag of what
+ * follows it in the message, a sequence, is the digit '0'. */
 static bool is_at_least(const struct part *name, const char *value, const struct part *bound)
 {
+    char text[80];
+    snprintf(text, sizeof(text), "%.*s", (int)bound->size, (const char *)bound->data);
     if (part_is(name, "uSNChanged") || part_is(name, "entryusn"))
-        return strtoull(value, NULL, 10) >= strtoull((const char *)bound->data, NULL, 10);
-    return strncasecmp(value, (const char *)bound->data, bound->size) >= 0;
+        return strtoull(value, NULL, 10) >= strtoull(text, NULL, 10);
+    return strcasecmp(value, text) >= 0;
 }
 
 static bool matches_item(const struct item *i, struct part filter)
@@ -335,7 +338,7 @@ static void serve_search(struct line *l, int id, struct part request, struct par
         stays = true;
     else
         plain(s);
-    if (!stays) {
+    if (!stays || l->fd < 0) { /* its answer may have been cut short */
         search_free(s);
         return;
     }
@@ -430,8 +433,19 @@ void directory_trouble_ends(void)
 
 void change_begin(struct item *i)
 {
-    for (struct search *s = followers; s; s = s->next)
+    for (struct search *s = followers; s; s = s->next) {
         s->was = selects(s, i);
+        s->told = false;
+    }
+}
+
+/* A message that is cut short ends its line, and with it all that is followed over it. */
+static struct search *next_untold(void)
+{
+    struct search *s = followers;
+    while (s && s->told)
+        s = s->next;
+    return s;
 }
 
 void change_end(struct item *i)
@@ -441,8 +455,8 @@ void change_end(struct item *i)
     i->csn = ++directory_data.csn;
     i->changed_usec = world.steady_usec;
     world.n_changes++;
-    for (struct search *s = followers, *next; s; s = next) {
-        next = s->next; /* a message that is cut short ends its line */
+    for (struct search *s; (s = next_untold());) {
+        s->told = true;
         if (s->q.notifies)
             dirsync_notify(s, i);
         else if (s->was || selects(s, i))

@@ -85,6 +85,14 @@ void losses_note_cut(const char *path, int fd, off_t size)
         syscall(SYS_close, reader);
 }
 
+size_t losses_held(void)
+{
+    size_t held = changes_room * sizeof(*changes);
+    for (size_t i = 0; i < n_changes; i++)
+        held += changes[i].old ? changes[i].size + (changes[i].new ? changes[i].size : 0) : 0;
+    return held;
+}
+
 static void forget(size_t i)
 {
     free(changes[i].old);

@@ -12,3 +12,5 @@ void losses_settle(const char *path, bool all);
 /* After a sync that failed, the kernel takes what it could not write for written. */
 void losses_doom(const char *path);
 void losses_rename(const char *from, const char *to);
+/* How much memory all of it takes. */
+size_t losses_held(void);

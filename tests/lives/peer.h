@@ -13,7 +13,8 @@ struct search {
     unsigned char *copy; /* of the request, which the question points into */
     struct question q;
     uint64_t cookie_csn;
-    bool was; /* the entry that changes matched before */
+    bool was;  /* the entry that changes matched before */
+    bool told; /* of that change */
 };
 
 bool selects(const struct search *s, const struct item *i);

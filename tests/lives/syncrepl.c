@@ -75,16 +75,24 @@ static bool is_called_gone(const struct search *s, const struct item *i, size_t 
             item_get(i, "uid"));
 }
 
-/* The ids of entries that are unchanged (present) or gone since the cookie. A present phase may
- * leave some out (test_syncrepl.py:test_present_phase_without_ids). */
+/* Before all that changed, the ids of entries that are there (present), changed or not, or gone
+ * since the cookie (tests/data/recorded). A present phase may leave some out (test_syncrepl.py:
+ * test_present_phase_without_ids). */
 static void say_ids(const struct search *s, bool deletes)
 {
     BerElement *value = answer_new();
+    char cookie[400];
     size_t n = 0;
-    ber_printf(value, "t{b[", (ber_tag_t)LDAP_TAG_SYNC_ID_SET, deletes ? 1 : 0);
+    cookie_text(s, cookie);
+    ber_printf(value, "t{", (ber_tag_t)LDAP_TAG_SYNC_ID_SET);
+    if (deletes && !directory_troubles("no cookies"))
+        ber_printf(value, "sb", cookie, 1);
+    else
+        ber_printf(value, "b", deletes ? 1 : 0);
+    ber_printf(value, "[");
     for (size_t k = 0; k < directory_data.n_items; k++) {
         const struct item *i = directory_data.items[k];
-        if (deletes ? is_called_gone(s, i, n) : i->csn <= s->cookie_csn && selects(s, i)) {
+        if (deletes ? is_called_gone(s, i, n) : selects(s, i)) {
             struct berval id = {16, (char *)(uintptr_t)i->uuid};
             if (!deletes && directory_troubles("leaves out") &&
                 chance_percent(CHANCE_DIRECTORY, 50))
@@ -147,10 +155,10 @@ bool sync_begin(struct search *s)
     /* What a changelog that was trimmed told of. */
     if (is_389() && *s->q.cookie && s->cookie_csn < directory_data.log_csn)
         s->cookie_csn = directory_data.log_csn;
-    if (!say_entries(s))
-        return false;
     if (*s->q.cookie)
         say_ids(s, !present);
+    if (!say_entries(s))
+        return false;
     cookie_text(s, cookie);
     BerElement *value = answer_new();
     ber_printf(

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <ucontext.h>
@@ -85,7 +86,8 @@ static void forget(struct thread *t)
         p = &(*p)->next;
     if (*p)
         *p = t->next;
-    free(spare_stack);
+    if (spare_stack)
+        munmap(spare_stack, STACK_SIZE);
     spare_stack = t->stack;
     free(t);
 }
@@ -150,7 +152,12 @@ int pthread_create(pthread_t *ret, const pthread_attr_t *attributes, void *(*run
     struct thread *t = calloc(1, sizeof(*t)), **p = &threads;
     if (!t)
         return ENOMEM;
-    t->stack = spare_stack ? spare_stack : malloc(STACK_SIZE);
+    /* None of what the daemon holds of its memory (witness_growth()). */
+    t->stack = spare_stack ? spare_stack
+                           : mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (t->stack == MAP_FAILED)
+        abort();
     spare_stack = NULL;
     if (attributes)
         (void)pthread_attr_getdetachstate(attributes, &state);

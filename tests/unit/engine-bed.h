@@ -10,6 +10,7 @@
 #include <systemd/sd-event.h>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "books/options.h"
@@ -48,10 +49,13 @@ struct bed {
     size_t n_asked;
 };
 
-/* An engine that is not started yet, over an empty state and an empty tenant with the teams
+/* Chance begins anew: what happens in a bed follows from what the test does. An engine that is
+ * not started yet, over an empty state and an empty tenant with the teams
  * Support and Sales. */
 struct bed *bed_new(bool private_state);
 struct bed *bed_free(struct bed *b);
+/* Of the bed that was freed last, the head of its audit's chain: what a history did, and when. */
+extern char bed_trace[DIGEST_TEXT_SIZE];
 void bed_start(struct bed *b); /* engine_new() and engine_start() */
 
 /* Replaces, or adds, an entry of the directory. Attribute and value pairs, then NULL. */

@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "bed-trace.h"
+#include "trace.h"
 
 struct tenant_call {
     struct fake_tenant *tenant;
@@ -420,13 +420,13 @@ static struct fake_fault find_fault(struct tenant_call *c)
 static void trace_request(const struct tenant_call *c)
 {
     CLEANUP(freep) char *user = c->user ? must(user_to_json(c->user, false)) : NULL;
-    bed_trace("> %s %s %s team %s disabled %d password %d %s", kind_names[kind_index(c->kind)],
+    trace_line("> %s %s %s team %s disabled %d password %d %s", kind_names[kind_index(c->kind)],
               c->login ? c->login : "-", c->scim_id ? c->scim_id : "-", c->team ? c->team : "-",
               c->set & PART_DISABLED ? c->disabled : -1, c->has_password,
               user ? user : "-");
     for (int f = 0; f < USER_N_FIELDS; f++)
         if (c->fields[f])
-            bed_trace(">> %s=%s", user_field_name((enum user_field)f), c->fields[f]);
+            trace_line(">> %s=%s", user_field_name((enum user_field)f), c->fields[f]);
 }
 
 static void answer_first(struct fake_tenant *t)
@@ -457,7 +457,7 @@ static void answer_first(struct fake_tenant *t)
         t->late_call = c;
         return;
     }
-    bed_trace("< %d %d", c->answer.class, c->answer.status);
+    trace_line("< %d %d", c->answer.class, c->answer.status);
     c->done(&c->answer, c->userdata);
 }
 
@@ -602,7 +602,7 @@ static struct tenant_call *fake_call_free(struct tenant_call *c)
     if (t->late_call == c)
         t->late_call = NULL;
     if (c->queued) {
-        bed_trace("given up:");
+        trace_line("given up:");
         trace_request(c);
         unlink_call(c);
         if (t->cancelled_takes_effect && t->cancelled_takes_effect(t->cancel_data))

@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include "base/random.h"
 #include "dice.h"
 #include "model.h"
 
@@ -337,6 +338,7 @@ struct model *model_begin(void (*prepare)(struct model *m))
     model_fault_percent = 0;
     n_seen_users = 0;
     m->bed = bed_new(true);
+    random_seed(1 + model_seed);
     struct bed *b = m->bed;
     assert_int_equal(string_list_add(&b->tenant->teams, "Backoffice"), 0);
     b->sync.budgets[BUDGET_DISABLE] = (struct budget){.floor = MOST_LEAVE};

@@ -9,8 +9,10 @@
 #include "config.h"
 
 #include "base/log.h"
+#include "base/random.h"
 #include "dice.h"
 #include "engine-bed.h"
+#include "same-again.h"
 #include "state/queue.h"
 #include "sync/engine-internal.h"
 #include "unit.h"
@@ -370,6 +372,7 @@ static void begin(struct history *h)
     dice = seed;
     fault_percent = 0;
     struct bed *b = h->b = bed_new(true);
+    random_seed(1 + seed);
     h->c.bed = b;
     b->mapping.revoke_when = (struct mapping_text){.text = (char *)"(employeeType=Revoked)",
                                                    .file = (char *)"test.conf"};
@@ -463,6 +466,13 @@ static void test_histories(void **state)
             fail_msg("kind %d never reached its limit (%zu seen)", k, seen[k]);
 }
 
+static void test_same_again(void **state)
+{
+    (void)state;
+    seed = first_seed;
+    same_again(one_history);
+}
+
 int main(int argc, char **argv)
 {
     log_set_level(getenv("V") ? LOG_DEBUG : LOG_CRIT);
@@ -474,6 +484,7 @@ int main(int argc, char **argv)
             n_histories = (unsigned)strtoul(argv[i + 1], NULL, 10);
         }
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_histories)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_histories),
+                                       cmocka_unit_test(test_same_again)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

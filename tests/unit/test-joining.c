@@ -12,8 +12,10 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/random.h"
 #include "dice.h"
 #include "engine-bed.h"
+#include "same-again.h"
 #include "state/queue.h"
 #include "sync/engine-internal.h"
 #include "unit.h"
@@ -254,6 +256,7 @@ static void begin(struct history *h)
         .roles = {.text = (char *)"Seller, Auditor", .file = (char *)"test.conf", .line = 61}};
     dice = seed;
     struct bed *b = h->b = bed_new(true);
+    random_seed(1 + seed);
     for (int k = 1; k < BUDGET_N_KINDS; k++)
         b->sync.budgets[k] = (struct budget){.unlimited = true};
     b->rules[2].roles = (struct mapping_text){
@@ -395,6 +398,13 @@ static void test_histories(void **state)
                  n_started, n_conflicts, n_made_disabled);
 }
 
+static void test_same_again(void **state)
+{
+    (void)state;
+    seed = first_seed;
+    same_again(one_history);
+}
+
 int main(int argc, char **argv)
 {
     log_set_level(getenv("V") ? LOG_DEBUG : LOG_CRIT);
@@ -406,6 +416,7 @@ int main(int argc, char **argv)
             n_histories = (unsigned)strtoul(argv[i + 1], NULL, 10);
         }
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_histories)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_histories),
+                                       cmocka_unit_test(test_same_again)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include "model.h"
+#include "same-again.h"
 
 static void chaos(enum fake_kind kind, struct fake_fault *ret, void *userdata)
 {
@@ -115,6 +116,20 @@ static void test_another_kind(void **state)
     }
 }
 
+static void usual_history(void)
+{
+    one_history(prepare);
+}
+
+static void test_same_again(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        model_seed = first_seed + i;
+        same_again(usual_history);
+    }
+}
+
 int main(int argc, char **argv)
 {
     log_set_level(LOG_CRIT);
@@ -136,7 +151,8 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest kept[] = {cmocka_unit_test(test_kept_seeds)};
     const struct CMUnitTest histories[] = {cmocka_unit_test(test_histories),
-                                           cmocka_unit_test(test_another_kind)};
+                                           cmocka_unit_test(test_another_kind),
+                                           cmocka_unit_test(test_same_again)};
     int failed = argc == 1 ? cmocka_run_group_tests(kept, NULL, NULL) : 0;
     return failed + cmocka_run_group_tests(histories, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "directory/sync-codec.h"
+#include "failing-memory.h"
 #include "unit.h"
 
 #define UUID "0123456789abcdef"
@@ -56,7 +57,10 @@ static void test_state_malformed(void **state)
         BYTES("\x30\x14\x0a\x01\x03\x04\x0f"
               "0123456789abcde"),                   /* an id of 15 bytes */
         BYTES("\x30\x15\x0a\x01\x04\x04\x10" UUID), /* no such state */
+        BYTES("\x30\x15\x0a\x01\xff\x04\x10" UUID), /* a negative one */
         BYTES("\x30\x7f\x0a\x01\x03\x04\x10" UUID), /* shorter than it says */
+        BYTES("\x30\x03\x0a\x01\x03"),                /* no id */
+        {3, NULL},
         BYTES("\x04\x03"
               "abc"),
     };
@@ -112,7 +116,18 @@ static void test_id_set(void **state)
     /* One id too short: nothing of the set is believed. */
     v = BYTES("\xa3\x17\x31\x15\x04\x10" UUID "\x04\x01z");
     assert_int_equal(sync_parse_info(&v, &i), -EBADMSG);
+    v = BYTES("\xa3\x17\x31\x15\x04\x01z\x04\x10" UUID);
+    assert_int_equal(sync_parse_info(&v, &i), -EBADMSG);
+    assert_int_equal(i.n_uuids, 0);
+    v = BYTES("\xa3\x05\x31\x03\x04\x7fz"); /* longer than the set */
+    assert_int_equal(sync_parse_info(&v, &i), -EBADMSG);
+    v = BYTES("\xa3\x0b\x04\x01"
+              "a\x01\x06\x01\x01\x01\x01\x01\x01"); /* a boolean of six bytes */
+    assert_int_equal(sync_parse_info(&v, &i), -EBADMSG);
+    assert_null(i.cookie.data);
     v = BYTES("\xa9\x00");
+    assert_int_equal(sync_parse_info(&v, &i), -EBADMSG);
+    v = BYTES("");
     assert_int_equal(sync_parse_info(&v, &i), -EBADMSG);
 }
 
@@ -132,6 +147,10 @@ static void test_end(void **state)
     sync_end_done(&e);
     v = BYTES("\x02\x01\x00");
     assert_int_equal(sync_parse_end(&v, &e), -EBADMSG);
+    v = BYTES("\x30\x0d\x04\x03"
+              "abc\x01\x06\x01\x01\x01\x01\x01\x01");
+    assert_int_equal(sync_parse_end(&v, &e), -EBADMSG);
+    assert_null(e.cookie.data);
 }
 
 static void test_openldap_cookie(void **state)
@@ -175,6 +194,7 @@ static void test_change_number(void **state)
         {"17", false, 0},
         {"a#", false, 0},
         {"a#17x", false, 0},
+        {"a17", false, 0},
         {"", false, 0},
         {"a#99999999999999999999", false, 0},
     };
@@ -186,6 +206,81 @@ static void test_change_number(void **state)
     }
 }
 
+/* -- memory that is short: ours, and that of liblber -- */
+
+WRAP(BerElement *, ber_alloc_t, (int options), (options))
+WRAP(BerElement *, ber_init, (struct berval *value), (value))
+
+int __real_ber_flatten(BerElement *ber, struct berval **ret);
+int __wrap_ber_flatten(BerElement *ber, struct berval **ret);
+int __wrap_ber_flatten(BerElement *ber, struct berval **ret)
+{
+    return fails() ? -1 : __real_ber_flatten(ber, ret);
+}
+
+int __real_ber_printf(BerElement *ber, const char *format, ...);
+int __wrap_ber_printf(BerElement *ber, const char *format, int mode, ...);
+int __wrap_ber_printf(BerElement *ber, const char *format, int mode, ...)
+{
+    va_list ap;
+    struct berval *cookie;
+    if (fails())
+        return -1;
+    if (strcmp(format, "{eOb}") != 0)
+        return __real_ber_printf(ber, format, mode, 0);
+    va_start(ap, mode);
+    cookie = va_arg(ap, struct berval *);
+    va_end(ap);
+    return __real_ber_printf(ber, format, mode, cookie, 0);
+}
+
+/* true: what was read or made was whole. */
+static bool all_forms(void)
+{
+    struct sync_state s;
+    struct sync_info i;
+    struct sync_end e;
+    struct berval v = BYTES("\x30\x19\x0a\x01\x01\x04\x10" UUID "\x04\x02ok");
+    bool whole = sync_parse_state(&v, &s) == 0;
+    sync_state_done(&s);
+    v = BYTES("\xa3\x2d\x04\x02ok\x01\x01\xff\x31\x24\x04\x10" UUID "\x04\x10" UUID);
+    whole = sync_parse_info(&v, &i) == 0 && whole;
+    assert_int_equal(i.n_uuids, i.uuids ? 2 : 0);
+    sync_info_done(&i);
+    v = BYTES("\x80\x03"
+              "abc");
+    whole = sync_parse_info(&v, &i) == 0 && whole;
+    sync_info_done(&i);
+    v = BYTES("\x30\x05\x04\x03"
+              "abc");
+    whole = sync_parse_end(&v, &e) == 0 && whole;
+    sync_end_done(&e);
+    struct berval *request = sync_request_value(SYNC_REFRESH_ONLY, "abc", 3);
+    whole = request && whole;
+    if (request) /* what was made is made wholly */
+        assert_int_equal(request->bv_len, 13);
+    ber_bvfree(request);
+    return whole;
+}
+
+static void test_short_memory(void **state)
+{
+    (void)state;
+    long n = 0;
+    for (;; n++) {
+        fail_after = n;
+        bool whole = all_forms();
+        bool failed = fail_after < 0;
+        fail_after = -1;
+        if (whole == failed)
+            fail_msg("allocation %ld %s, and what was read is %s", n, failed ? "failed" : "worked",
+                     whole ? "whole" : "not");
+        if (!failed)
+            break;
+    }
+    assert_in_range(n, 12, 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +288,7 @@ int main(void)
         cmocka_unit_test(test_state_malformed), cmocka_unit_test(test_info),
         cmocka_unit_test(test_id_set),          cmocka_unit_test(test_end),
         cmocka_unit_test(test_change_number),   cmocka_unit_test(test_openldap_cookie),
+        cmocka_unit_test(test_short_memory),
     };
     return cmocka_run_group_tests_name("sync-codec", tests, NULL, NULL);
 }

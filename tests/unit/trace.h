@@ -8,8 +8,6 @@
 
 struct sqlite3;
 
-/* A bed begins: from here on all that is random in the program is the same each time. */
-void bed_trace_begin(void);
 /* A line; nothing without ROSTERD_TRACE. */
-void bed_trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void bed_trace_state(struct sqlite3 *db);
+void trace_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void trace_state(struct sqlite3 *db);

@@ -1,17 +1,15 @@
-/* The trace, and what is random in the program made the same each time, traced or not. */
+/* The trace: lines of a file that the environment names. */
 #include "config.h"
 
-#include "bed-trace.h"
+#include "trace.h"
 
 #include <sqlite3.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/random.h>
-
-#include "dice.h"
 
 static FILE *trace_file(void)
 {
@@ -26,7 +24,7 @@ static FILE *trace_file(void)
     return f;
 }
 
-void bed_trace(const char *format, ...)
+void trace_line(const char *format, ...)
 {
     FILE *f = trace_file();
     va_list arguments;
@@ -38,12 +36,6 @@ void bed_trace(const char *format, ...)
     fputc('\n', f);
 }
 
-void bed_trace_begin(void)
-{
-    dice = 1;
-    bed_trace("a bed");
-}
-
 static int on_statement(unsigned what, void *userdata, void *p, void *x)
 {
     const char *sql = x;
@@ -53,23 +45,13 @@ static int on_statement(unsigned what, void *userdata, void *p, void *x)
         strncasecmp(sql, "ROLLBACK", 8) != 0)
         return 0;
     char *text = sqlite3_expanded_sql(p);
-    bed_trace("= %s", text ? text : sql);
+    trace_line("= %s", text ? text : sql);
     sqlite3_free(text);
     return 0;
 }
 
-void bed_trace_state(struct sqlite3 *db)
+void trace_state(struct sqlite3 *db)
 {
     if (trace_file())
         sqlite3_trace_v2(db, SQLITE_TRACE_STMT, on_statement, NULL);
-}
-
-/* In place of the C library's. */
-ssize_t getrandom(void *buffer, size_t size, unsigned flags)
-{
-    unsigned char *bytes = buffer;
-    (void)flags;
-    for (size_t i = 0; i < size; i++)
-        bytes[i] = (unsigned char)next_random();
-    return (ssize_t)size;
 }

@@ -1,0 +1,52 @@
+/* What was asked, in the tests of answers. */
+#pragma once
+#include "tenant/answer.h"
+
+enum asked {
+    CREATE,
+    GET,
+    PUT_TEAM,
+    PUT_DISABLED,
+    DELETE,
+    TEAMS,
+    LOOKUP,
+    LOOKUP_AGAIN,
+    SCIM_GET,
+    PATCH,
+    TOKEN
+};
+static const struct answer_question questions[] = {
+    [CREATE] = {.method = HTTP_POST,
+                .api = ANSWER_CONFIGURATION,
+                .team = true,
+                .role = true,
+                .skill = true,
+                .login = "team.leader"},
+    [GET] = {.method = HTTP_GET,
+             .api = ANSWER_CONFIGURATION,
+             .names_user = true,
+             .login = "ada"},
+    [PUT_TEAM] = {.method = HTTP_PUT,
+                  .api = ANSWER_CONFIGURATION,
+                  .names_user = true,
+                  .team = true,
+                  .skill = true,
+                  .login = "team.leader"},
+    [PUT_DISABLED] = {.method = HTTP_PUT,
+                      .api = ANSWER_CONFIGURATION,
+                      .names_user = true,
+                      .login = "ada"},
+    [DELETE] = {.method = HTTP_DELETE,
+                .api = ANSWER_CONFIGURATION,
+                .names_user = true,
+                .login = "ada"},
+    [TEAMS] = {.method = HTTP_GET, .api = ANSWER_CONFIGURATION},
+    [LOOKUP] = {.method = HTTP_GET, .api = ANSWER_SCIM, .login = "ada"},
+    [LOOKUP_AGAIN] = {.method = HTTP_GET,
+                      .api = ANSWER_SCIM,
+                      .login = "ada",
+                      .scim_works = true},
+    [SCIM_GET] = {.method = HTTP_GET, .api = ANSWER_SCIM, .names_user = true},
+    [PATCH] = {.method = HTTP_PATCH, .api = ANSWER_SCIM, .names_user = true, .role = true},
+    [TOKEN] = {.method = HTTP_POST, .api = ANSWER_TOKEN},
+};
