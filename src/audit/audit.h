@@ -146,7 +146,8 @@ int audit_verify_proof(const char *text, const char *key, struct audit_proof *re
 /* What of the files does not fit together, seen while they were read for something else; what
  * exactly was done to them is audit_verify()'s to say. */
 struct audit_doubts {
-    uint64_t n_unread; /* lines in no form of ours, which were passed over */
+    uint64_t n_unread; /* lines in no form of ours, which were passed over, and ends of compressed
+                          files that are not there */
     uint64_t n_breaks; /* numbers that do not follow, a file that does not continue another */
     uint64_t n_again;  /* lines with a number that an earlier file had, passed over as well */
     uint64_t n_unknown; /* outcomes whose intent is in none of the files: nobody can tell of whom

@@ -173,6 +173,19 @@ static int doubt_line(struct search *s, const struct line_reader *l)
     return d ? doubt(d, &d->n_unread, l) : 0;
 }
 
+/* A compressed file that ends too early held more than was read. */
+static int doubt_cut(struct search *s, const struct line_reader *l)
+{
+    struct audit_doubts *d = s->filter->doubts;
+
+    if (!d || l->n_cut == 0)
+        return 0;
+    d->n_unread += l->n_cut;
+    if (!d->file)
+        d->file = strdup(l->files->paths[l->cut_file]);
+    return d->file ? 0 : -ENOMEM;
+}
+
 /* What was passed over must not hold in other bytes what was looked for. */
 static int look_at_form(struct search *s, const struct line_reader *l,
                         const struct line_chain *chain)
@@ -290,5 +303,5 @@ int audit_each(const char *const *paths, size_t n_files, const struct audit_filt
         r = find_ids(&s, &files, e);
     while (r == 0 && (r = line_reader_next(&l, e)) > 0)
         r = look_at(&s, &l, fn, userdata);
-    return r;
+    return r == 0 ? doubt_cut(&s, &l) : r;
 }

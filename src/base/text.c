@@ -65,6 +65,14 @@ bool text_equal(const char *a, const char *b)
     return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+const char *text_without_heading(const char *text, const char *heading)
+{
+    size_t n = heading ? strlen(heading) : 0;
+    bool headed =
+        text && n > 0 && strncmp(text, heading, n) == 0 && strncmp(text + n, ": ", 2) == 0;
+    return headed ? text + n + 2 : text;
+}
+
 static unsigned char lower_ascii(char c)
 {
     return (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);

@@ -43,6 +43,9 @@ static inline const char *text_plural(size_t n)
 bool text_equal(const char *a, const char *b); /* both NULL are equal */
 bool text_equal_ascii_case(const char *a, const char *b);
 int text_compare_ascii_case(const char *a, const char *b);
+/* The text behind "HEADING: " where it begins so, else all of it: for what stands beside or below
+ * its heading already. Borrowed; NULL for NULL. */
+const char *text_without_heading(const char *text, const char *heading);
 
 /* The comparable form: NFC, Unicode case folding, leading and trailing blanks gone, inner runs
  * of blanks one blank (RFC 4518's insignificant space handling). Malloc'd; NULL when out of

@@ -184,8 +184,7 @@ static int look_at_mails(struct contact *c, struct error *e)
         c->n_mail_calls++;
         room--;
         m->login = strdup(logins.items[i]);
-        r = m->login ? o->tenant_ops->user_get(o->tenant, &m->call, m->login,
-                                                       on_mail, m, e)
+        r = m->login ? o->tenant_ops->read(o->tenant, &m->call, by_login(m->login), on_mail, m, e)
                      : error_out_of_memory(e);
         if (r < 0)
             mail_call_free(m);

@@ -212,7 +212,7 @@ static void free_forbidden(struct health *h)
 }
 
 /* no_secret: our own secret cannot be read, so nobody was asked, and nobody refused anything. */
-static void say_refused(struct health *h, bool no_secret)
+static void say_refused(struct health *h, bool no_secret, const char *remedy)
 {
     if (no_secret)
         log_event(LOG_ERR, MSG_TENANT_REFUSED,
@@ -222,9 +222,8 @@ static void say_refused(struct health *h, bool no_secret)
     else
         log_event(
             LOG_ERR, MSG_TENANT_REFUSED,
-            "The tenant refuses rosterd's account, nothing is written until it accepts it: %s. Check "
-            "[tenant] client_id, the secret file, and the account's privileges",
-            h->error);
+            "The tenant refuses rosterd's account, nothing is written until it accepts it: %s%s%s",
+            h->error, remedy ? ". " : "", remedy ? remedy : "");
     alarm_set(h->books, "tenant-account", no_secret ? REASON_NO_SECRET : REASON_NOT_AUTHORISED,
               h->error);
 }
@@ -267,7 +266,7 @@ void health_failed(struct health *h, const struct tenant_answer *a,
         /* The doubt is answered; a list that the tenant still gives is for the probe to see. */
         if (!a->concerns_all)
             cancel(h);
-        say_refused(h, no_secret);
+        say_refused(h, no_secret, a->remedy);
     } else {
         log_event(LOG_WARNING, MSG_TENANT_AWAY, "The tenant is away, operations wait: %s",
                   h->error);

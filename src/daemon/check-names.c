@@ -79,7 +79,7 @@ static void look_at_users(struct names *n, struct tenant_client *client)
     for (size_t i = 0; i < n_looked; i++) {
         const char *login = n->logins.items[i * n->logins.n_items / n_looked];
         asked.done = false;
-        r = tenant_https_ops.user_get(client, &call, login, on_user, &asked, &e);
+        r = tenant_https_ops.read(client, &call, by_login(login), on_user, &asked, &e);
         if (!wait_for(n, r, call, &asked.done))
             return;
     }

@@ -127,11 +127,9 @@ static bool check_account(struct check *c, struct tenant_client *client)
                   c->settings->tenant.url, c->settings->tenant.client_id, asked.names.n_items,
                   text_plural(asked.names.n_items));
         check_teams(c, &asked.names);
-    } else if (a->class == TENANT_NOT_AUTHORISED && a->status != 0) {
-        check_add(c, CHECK_ERROR, "tenant",
-                  "%s. Check [tenant] client_id, client_secret_file and scope, and that the "
-                  "account has the privileges \"Manage users\" and \"Manage all teams\"%s%s%s",
-                  text, odd ? ". The secret file looks odd: " : "", odd ? odd : "",
+    } else if (a->remedy) {
+        check_add(c, CHECK_ERROR, "tenant", "%s. %s%s%s%s", text, a->remedy,
+                  odd ? ". The secret file looks odd: " : "", odd ? odd : "",
                   odd ? "; it is read with that" : "");
     } else {
         check_add(c, CHECK_ERROR, "tenant", "%s", text);
@@ -152,7 +150,7 @@ static void check_privilege(struct check *c, struct tenant_client *client, const
     struct tenant_call *call = NULL;
     struct error e = {0};
     char text[600];
-    int r = tenant_https_ops.user_get(client, &call, login, on_answer, &asked, &e);
+    int r = tenant_https_ops.read(client, &call, by_login(login), on_answer, &asked, &e);
     if (!wait_answer(c, r, call, &asked, "privileges", &e))
         return;
     answer_text(&asked.answer, text, sizeof(text));
@@ -209,7 +207,7 @@ void check_tenant(struct check *c)
     check_note_requests(c, client);
     if (check_account(c, client)) {
         check_privilege(c, client, login);
-        const struct parts *parts = &tenant_https_ops.parts;
+        const struct parts *parts = tenant_https_ops.parts(client);
         for (size_t i = 0; i < parts->n_items; i++)
             if (parts->items[i].may_be_missing)
                 check_part(c, client, &parts->items[i], login);

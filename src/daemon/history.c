@@ -89,18 +89,30 @@ static int compare(const void *a, const void *b)
     return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
+/* A file that is damaged, or one that should follow and does not, may have held more. */
+static int note_damage(struct history *h, const struct audit_doubts *doubts)
+{
+    if (doubts->n_unread + doubts->n_breaks == 0 || !doubts->file)
+        return 0;
+    const char *slash = strrchr(doubts->file, '/');
+    return string_list_add_once(&h->unread, slash ? slash + 1 : doubts->file);
+}
+
 /* A pass for each word: a line that two of them find is there twice until it is answered. */
 static void read_files(void *userdata)
 {
+    CLEANUP(audit_doubts_done) struct audit_doubts doubts = {0};
     struct history *h = userdata;
     const char *const *files = (const char *const *)h->files.items;
     for (size_t i = 0; i < h->words.n_items && h->r == 0 && h->files.n_items; i++) {
         h->first_of_word = h->n_lines;
-        struct audit_filter filter = {.person = h->words.items[i]};
+        struct audit_filter filter = {.person = h->words.items[i], .doubts = &doubts};
         h->r = audit_each(files, h->files.n_items, &filter, take_line, h, &h->e);
-        if (h->r == -ENOMEM)
-            error_out_of_memory(&h->e);
     }
+    if (h->r == 0)
+        h->r = note_damage(h, &doubts);
+    if (h->r == -ENOMEM)
+        error_out_of_memory(&h->e);
     if (h->n_lines)
         qsort(h->lines, h->n_lines, sizeof(*h->lines), compare);
 }

@@ -256,7 +256,7 @@ static int ask_tenant(struct sync_one *x, struct error *e)
     if (r != 0 || !x->daemon->tenant || s.tenant != ENGINE_TENANT_OK || link.status == LINK_DELETED)
         return r < 0 ? r : 1;
     x->login = TAKE(link.login);
-    return tenant_https_ops.user_get(x->daemon->tenant, &x->asked, x->login, on_user, x, e);
+    return tenant_https_ops.read(x->daemon->tenant, &x->asked, by_login(x->login), on_user, x, e);
 }
 
 /* 1: something could still be done now. */

@@ -1,6 +1,6 @@
 /*
- * What the files of delivery share. Calls go down: delivery.c starts the kinds (execute-*.c);
- * those end in renamed.c, outcome.c, refusal.c and ending.c, which write through execution.c.
+ * What the files of delivery share. Calls go down: delivery.c starts the machine (machine.h); its
+ * steps end in renamed.c, outcome.c, refusal.c and ending.c, which write through execution.c.
  */
 #pragma once
 #include <stdbool.h>
@@ -49,6 +49,7 @@ struct execution {
     struct execution *next, *previous;
     struct intent intent;
     struct operation *operation;
+    const struct kind *kind; /* its row, see machine.h */
     struct link link;
     bool has_link;
     struct user *wanted;         /* what the rules wanted when it started; NULL for a leaver */
@@ -56,13 +57,18 @@ struct execution {
     struct user *granted;        /* of the link */
     struct user *quirks;         /* of the link; an empty user without any */
     struct tenant_answer answer; /* of the write, while what came of it is read */
-    struct user *current;        /* what a GET of this execution showed */
+    struct user *current;        /* as it was read, before anything was written */
+    struct user *sent;           /* of a change: its values … */
+    uint32_t set;                /* … and which of them are sent, as in struct tenant_write */
     struct tenant_call *call;
-    unsigned step;      /* of the kind's own sequence */
+    bool wrote;
+    bool completes;     /* what is sent is what the write before left to do */
+    bool id_was_stale;  /* the remembered id is nobody's, and was looked up anew */
     bool took_disabled; /* OPERATION_ADOPT: whose link it takes over, we had disabled */
     bool as_wanted;     /* OPERATION_CREATE: the tenant has taken just what the rules wanted */
     bool unread;        /* OPERATION_CREATE: how the tenant shows the user is learnt later */
-    bool settling;      /* an earlier attempt's outcome is unclear: read before anything else */
+    bool was_unclear;   /* an earlier attempt's outcome was, when this one began … */
+    bool settling;      /* … and still is, or this one's: it is read before anything else */
     tenant_done_fn gone_everywhere; /* what a 404 means when the id knows nothing else either */
     tenant_done_fn
         again; /* … and what is called anew when its id has proved whom a login is of */
@@ -82,10 +88,7 @@ struct execution *execution_free(struct execution *x);
 int execution_load(struct execution *x, struct error *e);
 /* Its intent, if that does not stand in the audit yet. */
 int execution_record_intent(struct execution *x, struct error *e);
-/* Where the next call of this execution goes; the one before is freed, and with it the answer
- * that its `done` was given. */
 uint64_t execution_next_wait(const struct execution *x); /* before another attempt */
-struct tenant_call **execution_next_call(struct execution *x);
 /* ending.c */
 /* Before each write: its intent is on record and durable. What waits for the user to be otherwise
  * at the tenant looks there again and again, which is an attempt only when something is written.
@@ -102,9 +105,7 @@ void execution_drop(struct execution *x,
 /* The operation leaves the queue, and the person is looked at again with what was learnt. */
 void execution_replan(struct execution *x, const struct tenant_answer *a, const char *code,
                       const char *sentence);
-/* A create met a user of that login that is not ours: to be adopted, or another person. */
-void execution_found(struct execution *x, const struct tenant_answer *a);
-/* The person's link to the user of the operation's login, which is as `known` says. */
+/* The person's link to the user of the operation's login, which is as `known` says; not stored. */
 int execution_start_link(struct execution *x, const char *origin, const struct user *known,
                          struct error *e);
 /* The tenant was read: an earlier attempt did not do it. Back to the queue, and the person is
@@ -120,6 +121,18 @@ int execution_note_found(struct execution *x, const char *known, struct error *e
 int execution_note_sent(struct execution *x, const struct user *roles,
                         const struct user *skills, struct error *e);
 
+/* calls.c */
+/* Where the next call of this execution goes; the one before is freed, and with it the answer
+ * that its `done` was given. */
+struct tenant_call **execution_next_call(struct execution *x);
+/* What follows a start that returned r. */
+void execution_called(struct execution *x, int r, const struct error *e);
+void execution_read_login(struct execution *x, tenant_done_fn done);
+void execution_read_id(struct execution *x, tenant_done_fn done); /* the remembered one */
+const struct parts *delivery_parts(const struct delivery *d);
+/* The part of the tenant that the operation writes; NULL: the user as a whole. */
+const struct part *execution_part(const struct execution *x);
+
 /* outcome.c: what to do about a team, role or skill that the tenant does not show. */
 void reference_sentence(const char *cause, char *sentence, size_t size);
 
@@ -131,17 +144,6 @@ void refusal_hold_user(struct execution *x, const struct tenant_answer *a);
 int execution_store_link(struct execution *x, struct error *e);
 int execution_set_quirks(struct execution *x, const struct user *quirks, struct error *e);
 int execution_set_known(struct execution *x, const struct user *known, struct error *e);
-
-/* execute-create.c, execute-adopt.c, execute-update.c, execute-profile.c, execute-leave.c: the
- * first step of each kind. */
-void execute_create(struct execution *x);
-void execute_adopt(struct execution *x);
-void execute_update(struct execution *x);
-void execute_profile(struct execution *x);
-void execute_rename(struct execution *x);
-void execute_disable(struct execution *x);
-void execute_enable(struct execution *x);
-void execute_delete(struct execution *x);
 
 /* renamed.c: users whom somebody renamed at the tenant. */
 /* A 404 for a user whose id is remembered: it is looked for by that, and `otherwise` is called

@@ -1,7 +1,7 @@
 /*
  * What starts next: which of the operations that are due may, the intent on record, and, once
- * that is durable, the request. What each kind sends is in the execute-*.c files; what the
- * tenant's other answers mean, in outcome.c.
+ * that is durable, the request. How it is carried out is in machine.c; what the tenant's
+ * other answers mean, in outcome.c.
  */
 #include "config.h"
 
@@ -14,7 +14,7 @@
 #include "audit/audit.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "deliver/delivery-internal.h"
+#include "deliver/machine.h"
 #include "judge/guard.h"
 
 int delivery_new(struct delivery **ret, const struct delivery_options *o, struct error *e)
@@ -100,6 +100,7 @@ static int begin_execution(struct delivery *d, struct operation *taken, struct e
     }
     execution_append(d, x);
     x->operation = taken;
+    x->kind = kind_of(taken->kind);
     x->intent.entry_id = taken->entry_id;
     books_open_intent(d->books, &x->intent);
 
@@ -123,7 +124,7 @@ static int begin_execution(struct delivery *d, struct operation *taken, struct e
     if (r == 0)
         r = execution_load(x, e);
     if (r == 0) {
-        x->settling = taken->kind != OPERATION_ADOPT && unclear;
+        x->settling = x->was_unclear = taken->kind != OPERATION_ADOPT && unclear;
         taken->attempts++;
         taken->state = OPERATION_STARTED;
         r = queue_start(d->state, taken->number, taken->attempts, e);
@@ -284,20 +285,6 @@ int delivery_pick(struct delivery *d, size_t *ret_n, struct error *e)
     return r;
 }
 
-static void execution_start(struct execution *x)
-{
-    switch (x->operation->kind) {
-    case OPERATION_CREATE: execute_create(x); break;
-    case OPERATION_ADOPT: execute_adopt(x); break;
-    case OPERATION_UPDATE: execute_update(x); break;
-    case OPERATION_PROFILE: execute_profile(x); break;
-    case OPERATION_RENAME: execute_rename(x); break;
-    case OPERATION_DISABLE: execute_disable(x); break;
-    case OPERATION_ENABLE: execute_enable(x); break;
-    case OPERATION_DELETE: execute_delete(x); break;
-    }
-}
-
 void delivery_hurry(struct delivery *d)
 {
     for (struct execution *x = d->executions; x; x = x->next)
@@ -311,7 +298,7 @@ void delivery_start_committed(struct delivery *d)
     while (d->to_start && !books_have_failed(d->books)) {
         struct execution *x = d->to_start;
         d->to_start = x->next;
-        execution_start(x);
+        machine_start(x);
     }
 }
 

@@ -220,6 +220,20 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
     end(x);
 }
 
+/* On record, the person is looked at again, and x is gone. r: what came of it so far. */
+static void end_otherwise(struct execution *x, int r, const struct tenant_answer *a,
+                          const char *code, const char *sentence, struct error *e)
+{
+    if (r == 0)
+        r = audit_outcome(x, "outcome", a, code, sentence, e);
+    if (r == 0)
+        r = person_mark_dirty(x->delivery->state, x->operation->entry_id, e);
+    if (r < 0)
+        execution_broken(x, e);
+    else
+        end(x);
+}
+
 void execution_replan(struct execution *x, const struct tenant_answer *a, const char *code,
                       const char *sentence)
 {
@@ -231,14 +245,7 @@ void execution_replan(struct execution *x, const struct tenant_answer *a, const 
         r = queue_remove(d->state, o->number, &e);
     if (r == 0 && may_have_been_done(o))
         r = note_spent(d, o, &e);
-    if (r == 0)
-        r = audit_outcome(x, "outcome", a, code, sentence, &e);
-    if (r == 0)
-        r = person_mark_dirty(d->state, o->entry_id, &e);
-    if (r < 0)
-        execution_broken(x, &e);
-    else
-        end(x);
+    end_otherwise(x, r, a, code, sentence, &e);
 }
 
 /* It has become pointless (the user to adopt is not there): the person is looked at again. */
@@ -247,60 +254,39 @@ void execution_drop(struct execution *x, const char *sentence)
     execution_replan(x, NULL, "dropped", sentence);
 }
 
-void execution_undone(struct execution *x, const struct tenant_answer *a)
+static int make_ready(struct execution *x, const char *reason, const char *cause,
+                      const char *sentence, struct error *e)
 {
-    struct delivery *d = x->delivery;
     struct operation *o = x->operation;
-    struct error e = {0};
     o->state = OPERATION_READY;
     o->not_before_usec = 0;
-    int r = books_write(d->books, &e);
-    if (r == 0 && operation_say(o, NULL, NULL, NULL) < 0)
-        r = error_out_of_memory(&e);
-    if (r == 0)
-        r = queue_store(d->state, o, &e);
-    if (r == 0)
-        r = audit_outcome(x, "outcome", a, "not-done",
-                          "read: the earlier attempt did not do it", &e);
-    if (r == 0)
-        r = person_mark_dirty(d->state, o->entry_id, &e);
-    if (r < 0) {
-        execution_broken(x, &e);
-        return;
-    }
-    books_note(d->books, WORK_GUARD);
-    end(x);
+    int r = books_write(x->delivery->books, e);
+    if (r == 0 && operation_say(o, reason, cause, sentence) < 0)
+        r = error_out_of_memory(e);
+    return r < 0 ? r : queue_store(x->delivery->state, o, e);
+}
+
+void execution_undone(struct execution *x, const struct tenant_answer *a)
+{
+    struct error e = {0};
+    int r = make_ready(x, NULL, NULL, NULL, &e);
+    books_note(x->delivery->books, WORK_GUARD);
+    end_otherwise(x, r, a, "not-done", "read: the earlier attempt did not do it", &e);
 }
 
 /* Back to the queue as if it had not been tried: the tenant as a whole does not take calls now.
  */
 void execution_return(struct execution *x, const struct tenant_answer *a)
 {
-    struct delivery *d = x->delivery;
-    struct operation *o = x->operation;
+    const struct health *h = x->delivery->health;
+    const struct operation *o = x->operation;
+    const char *code = health_state(h) == ENGINE_TENANT_REFUSED     ? REASON_NOT_AUTHORISED
+                       : health_state(h) == ENGINE_TENANT_NO_SECRET ? REASON_NO_SECRET
+                                                                    : REASON_TENANT_AWAY;
     struct error e = {0};
-    o->state = OPERATION_READY;
-    o->not_before_usec = 0;
-    int r = books_write(d->books, &e);
     /* One that was tried for all who were refused alike is still the one for them. */
-    bool for_all = !x->settling && queue_reason_is_shared(o->reason);
-    if (r == 0 && !for_all &&
-        operation_say(o, x->settling ? REASON_UNCLEAR : NULL, x->settling ? "unclear" : o->cause,
-                      o->sentence) < 0)
-        r = error_out_of_memory(&e);
-    if (r == 0)
-        r = queue_store(d->state, o, &e);
-    if (r == 0)
-        r = audit_outcome(
-            x, "outcome", a,
-            health_state(d->health) == ENGINE_TENANT_REFUSED     ? REASON_NOT_AUTHORISED
-            : health_state(d->health) == ENGINE_TENANT_NO_SECRET ? REASON_NO_SECRET
-                                                                 : REASON_TENANT_AWAY,
-            health_error(d->health), &e);
-    if (r == 0)
-        r = person_mark_dirty(d->state, o->entry_id, &e);
-    if (r < 0)
-        execution_broken(x, &e);
-    else
-        end(x);
+    const char *reason = queue_reason_is_shared(o->reason) ? o->reason : NULL;
+    int r = x->settling ? make_ready(x, REASON_UNCLEAR, "unclear", o->sentence, &e)
+                        : make_ready(x, reason, o->cause, o->sentence, &e);
+    end_otherwise(x, r, a, code, health_error(h), &e);
 }

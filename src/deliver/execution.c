@@ -51,6 +51,7 @@ struct execution *execution_free(struct execution *x)
     user_free(x->granted);
     user_free(x->quirks);
     user_free(x->current);
+    user_free(x->sent);
     free(x->details);
     secret_free(x->password);
     free(x);
@@ -84,15 +85,6 @@ bool delivery_has_many(const struct delivery *d)
     return d->n_executions * 2 > d->options->max_concurrent;
 }
 
-struct tenant_call **execution_next_call(struct execution *x)
-{
-    if (x->call)
-        x->call = x->delivery->options->tenant_ops->call_free(x->call);
-    if (x->intent.hurries)
-        books_wake(x->delivery->books, WORK_DUE); /* see executor_hurry() */
-    return &x->call;
-}
-
 uint64_t execution_next_wait(const struct execution *x)
 {
     const struct sync_options *o = x->delivery->options->sync;
@@ -111,6 +103,14 @@ static void prepare_merge(struct execution *x)
     };
 }
 
+static bool says_disabled(const struct operation *o)
+{
+    for (size_t i = 0; i < o->n_changes; i++)
+        if (text_equal(o->changes[i].field, "disabled"))
+            return true;
+    return false;
+}
+
 /* What the rules want now, and what is known, at the moment the operation starts. */
 int execution_load(struct execution *x, struct error *e)
 {
@@ -120,6 +120,8 @@ int execution_load(struct execution *x, struct error *e)
     int r = person_load(d->state, id, &p, e);
     if (r == 0 && p.wanted)
         r = user_from_json(&x->wanted, p.wanted, e);
+    if (r == 0 && x->wanted && x->operation->kind == OPERATION_CREATE)
+        x->wanted->disabled = says_disabled(x->operation); /* before the start, for example */
     person_done(&p);
     if (r >= 0)
         r = link_load(d->state, id, &x->link, e);
@@ -230,12 +232,7 @@ int execution_start_link(struct execution *x, const char *origin, const struct u
     };
     if (!x->link.login || !x->link.origin)
         return error_out_of_memory(e);
-    int r = books_write(x->delivery->books, e);
-    if (r == 0)
-        r = execution_set_known(x, known, e);
-    if (r == 0 && x->operation->kind == OPERATION_ADOPT)
-        r = execution_note_found(x, x->link.known, e);
-    return r < 0 ? r : execution_store_link(x, e);
+    return execution_set_known(x, known, e);
 }
 
 int execution_note_sent(struct execution *x, const struct user *roles,

@@ -193,8 +193,8 @@ static void look_at_next(struct gone *g)
         r = (g->login = strdup(logins.items[0])) ? 0 : error_out_of_memory(&e);
     string_list_done(&logins);
     if (r == 0 && g->login)
-        r = books_options(b)->tenant_ops->user_get(books_options(b)->tenant, &g->call, g->login,
-                                                   on_looked, g, &e);
+        r = books_options(b)->tenant_ops->read(books_options(b)->tenant, &g->call,
+                                               by_login(g->login), on_looked, g, &e);
     if (r < 0)
         g->done(NULL, &e, g->userdata);
     else if (!g->login)

@@ -127,7 +127,7 @@ static void hold_user_gone(struct execution *x, const struct tenant_answer *a)
 static void hold_not_offered(struct execution *x, const struct tenant_answer *a)
 {
     struct delivery *d = x->delivery;
-    const struct part *part = part_with(&d->options->tenant_ops->parts, PART_FIELD(USER_LOGIN));
+    const struct part *part = part_with(delivery_parts(d), PART_FIELD(USER_LOGIN));
     char sentence[900], what[600];
     health_refused_one(d->health, a, x->operation->entry_id);
     snprintf(

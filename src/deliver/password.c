@@ -321,9 +321,9 @@ void passwords_start_committed(struct passwords *w)
     if (!s || !s->waits_for_commit)
         return;
     s->waits_for_commit = false;
-    if (w->options->tenant_ops->user_password(w->options->tenant, &s->call, s->login, s->secret,
-                                              w->options->sync->change_password, on_set, s,
-                                              &e) < 0) {
+    if (w->options->tenant_ops->password(w->options->tenant, &s->call, by_login(s->login),
+                                         s->secret, w->options->sync->change_password, on_set, s,
+                                         &e) < 0) {
         log_error("Setting another password for %s: %s", s->login, e.message);
         fail(w, s->entry_id, s->login, e.message);
         setting_free(s);

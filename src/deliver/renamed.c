@@ -57,14 +57,10 @@ static void on_found_by_id(const struct tenant_answer *a, void *userdata)
 bool execution_look_by_id(struct execution *x, const struct tenant_answer *a,
                           tenant_done_fn otherwise)
 {
-    struct delivery *d = x->delivery;
-    struct error e = {0};
     if (a->class != TENANT_NOT_FOUND || !x->link.remote_id || x->gone_everywhere)
         return false;
     x->gone_everywhere = otherwise;
-    if (d->options->tenant_ops->get_by_id(d->options->tenant, execution_next_call(x),
-                                          x->link.remote_id, on_found_by_id, x, &e) < 0)
-        execution_broken(x, &e);
+    execution_read_id(x, on_found_by_id);
     return true;
 }
 
@@ -133,13 +129,7 @@ static void on_holder(const struct tenant_answer *a, void *userdata)
 
 static void ask_holder(struct execution *x)
 {
-    struct delivery *d = x->delivery;
-    struct error e = {0};
-    if (d->options->tenant_ops->user_get(d->options->tenant, execution_next_call(x),
-                                        x->operation->login, on_holder, x, &e) < 0)
-        execution_broken(x, &e);
-    else if (x->operation->revokes)
-        d->options->tenant_ops->call_hurry(x->call);
+    execution_read_login(x, on_holder);
 }
 
 static void on_proof(const struct tenant_answer *a, void *userdata)
@@ -164,25 +154,18 @@ static void on_proof(const struct tenant_answer *a, void *userdata)
 
 void execution_prove(struct execution *x, void (*go)(struct execution *x))
 {
-    struct delivery *d = x->delivery;
-    struct error e = {0};
     x->go = go;
     if (x->proved)
         go(x);
     else if (!x->link.remote_id)
         ask_holder(x);
-    else if (d->options->tenant_ops->get_by_id(d->options->tenant, execution_next_call(x),
-                                               x->link.remote_id, on_proof, x, &e) < 0)
-        execution_broken(x, &e);
-    else if (x->operation->revokes)
-        d->options->tenant_ops->call_hurry(x->call);
+    else
+        execution_read_id(x, on_proof);
 }
 
 static void on_doubted(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    struct delivery *d = x->delivery;
-    struct error e = {0};
     const char *login =
         a->class == TENANT_DONE && a->user ? user_get(a->user, USER_LOGIN) : NULL;
     x->proved = true;
@@ -192,23 +175,18 @@ static void on_doubted(const struct tenant_answer *a, void *userdata)
         execution_fail(x, a);
     else if (!text_equal_fold(login, x->link.login))
         execution_renamed(x, a, login);
-    else if (d->options->tenant_ops->user_get(d->options->tenant, execution_next_call(x),
-                                              x->operation->login, x->again, x, &e) < 0)
-        execution_broken(x, &e);
+    else
+        execution_read_login(x, x->again);
 }
 
 bool execution_doubt_user(struct execution *x, const struct tenant_answer *a,
                           tenant_done_fn again)
 {
-    struct delivery *d = x->delivery;
-    struct error e = {0};
     if (x->proved || a->class != TENANT_DONE || !a->user || !x->known || !x->link.remote_id ||
         planner_same_person(x->known, a->user) ||
         (x->wanted && planner_same_person(x->wanted, a->user)))
         return false;
     x->again = again;
-    if (d->options->tenant_ops->get_by_id(d->options->tenant, execution_next_call(x),
-                                          x->link.remote_id, on_doubted, x, &e) < 0)
-        execution_broken(x, &e);
+    execution_read_id(x, on_doubted);
     return true;
 }

@@ -249,7 +249,7 @@ static bool ask_by_id(struct walk *w, const struct tenant_answer *a)
     struct error e = {0};
     int r = -ENOENT;
     if (a->class == TENANT_NOT_FOUND && w->remote_id)
-        r = ops->get_by_id(s->options->tenant, &w->call, w->remote_id, on_read_by_id, w, &e);
+        r = ops->read(s->options->tenant, &w->call, by_id(w->remote_id), on_read_by_id, w, &e);
     else if (a->class == TENANT_DONE && !w->remote_id && !w->no_ids)
         r = ops->find(s->options->tenant, &w->call, w->login, on_id, w, &e);
     return r == 0;
@@ -311,8 +311,8 @@ static void walk_on(struct walk *w)
         bool skip = r < 0 || (l.status == LINK_DELETED && !l.gone) || is_in_motion(&l, &busy);
         operation_list_done(&busy);
         if (!skip)
-            r = s->options->tenant_ops->user_get(s->options->tenant, &w->call, w->login,
-                                                 on_read, w, &e);
+            r = s->options->tenant_ops->read(s->options->tenant, &w->call, by_login(w->login),
+                                             on_read, w, &e);
         link_done(&l);
         if (r < 0) {
             log_error("The verification stops: %s", e.message);

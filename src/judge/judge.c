@@ -97,7 +97,7 @@ static int plan_for(struct judge *j, struct dossier *s, struct planner_result *r
         .names_role = rules_names_role,
         .names_skill = rules_names_skill,
         .userdata = j->rules,
-        .parts = &books_options(j->books)->tenant_ops->parts,
+        .parts = books_options(j->books)->tenant_ops->parts(books_options(j->books)->tenant),
         .options = books_options(j->books)->sync,
         .now_usec = clock_steady_usec(),
         .dates_usec = clock_date_usec(),

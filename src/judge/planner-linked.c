@@ -39,7 +39,7 @@ static int plan_leaver(const struct planner_input *in, struct planner_result *r)
     char why[768];
     snprintf(why, sizeof(why), "%s: %s",
              in->presence == VERDICT_GONE ? "gone from the directory" : "no longer a user",
-             in->sentence ? in->sentence : "no reason known");
+             in->sentence ? text_without_heading(in->sentence, in->dn) : "no reason known");
     r->bucket = BUCKET_LEAVING;
     r->leaving_usec = in->leaving_usec ? in->leaving_usec : in->now_usec;
     r->started_leaving = !in->leaving_usec;

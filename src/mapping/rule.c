@@ -170,8 +170,6 @@ static int init_list(struct rule *rule, const struct mapping_text *t, add_fn add
         if (r == -EINVAL) {
             problems_add(problems, PROBLEM_ERROR, t, problems_column(problems, t->text, offset),
                          "'%s': %s", t->text, e.message);
-            if (!t->text[at])
-                break;
             continue;
         }
         if (r <= 0)

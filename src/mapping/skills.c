@@ -70,16 +70,25 @@ static int finish_element(struct list_element *x, struct list_element *ret, size
     return r;
 }
 
+/* A comma that nothing follows is passed only when what is missing behind it was said. */
+static bool is_last_comma(const char *text)
+{
+    return *text == ',' && !text[1 + strspn(text + 1, " \t")];
+}
+
 int list_next(const char *text, size_t *at, struct list_element *ret, size_t *ret_offset,
               struct error *e)
 {
     struct list_element x = {0};
-    size_t from = *at;
-    bool after_comma = from > 0 && text[from - 1] == ',';
-    while (is_blank(text[from]))
-        from++;
-    if (!text[from] && !after_comma)
+    size_t from = *at + strspn(text + *at, " \t");
+    if (!text[from])
         return 0;
+    if (is_last_comma(text + from)) {
+        bool begins = *at == 0 || text[*at - 1] == ','; /* here, and not behind it */
+        *ret_offset = begins ? from : from + 1;
+        *at = from + strlen(text + from);
+        return error_set(e, -EINVAL, "an element of the list is empty");
+    }
     x.at = from;
     x.quoted = text[from] == '"';
     if (x.quoted) {
@@ -99,7 +108,7 @@ int list_next(const char *text, size_t *at, struct list_element *ret, size_t *re
         x.text = trimmed(text, &x.at, end);
         x.rest = strdup("");
     }
-    *at = text[end] ? end + 1 : end;
+    *at = !text[end] || is_last_comma(text + end) ? end : end + 1;
     return finish_element(&x, ret, ret_offset, e);
 }
 

@@ -18,11 +18,22 @@
 #define PART_FIELD(f) (1U << (f))
 #define PART_ROLES    (1U << USER_N_FIELDS)
 #define PART_SKILLS   (1U << (USER_N_FIELDS + 1))
+#define PART_DISABLED (1U << (USER_N_FIELDS + 2))
+
+/* What a call about a user goes by. */
+enum part_key {
+    PART_BY_LOGIN,
+    PART_BY_ID, /* the tenant's own, which stays when the login changes */
+};
 
 struct part {
     const char *name;         /* as people know it */
     enum operation_kind kind; /* of the operations that write it */
+    enum part_key key;
     uint32_t writes;          /* of the bits above */
+    uint32_t also;            /* what it takes as well, though another part owns it */
+    bool tenant_acts;         /* what is written is not all that changes there: it is read back,
+                                 and what is missing then is written once more */
     bool may_be_missing;      /* a tenant may not offer it; then: */
     const char *cause;        /* of what waits for it */
     const char *holds;        /* what it has in it, for people */
@@ -36,3 +47,7 @@ struct parts {
 
 /* The part that has one of these in it; NULL: none. */
 const struct part *part_with(const struct parts *parts, uint32_t what);
+/* The part that operations of this kind write; NULL: none. */
+const struct part *part_of_kind(const struct parts *parts, enum operation_kind kind);
+/* A part that goes by the tenant's own id and takes all of these; NULL: none. */
+const struct part *part_by_id(const struct parts *parts, uint32_t what);

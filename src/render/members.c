@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "render/output.h"
 #include "render/render.h"
 
@@ -15,12 +16,7 @@ const char *member_text(const json_t *object, const char *name)
 
 const char *member_sentence(const json_t *object, const char *heading)
 {
-    const char *sentence = member_text(object, "sentence");
-    size_t n = heading ? strlen(heading) : 0;
-
-    return sentence && n > 0 && strncmp(sentence, heading, n) == 0 && strncmp(sentence + n, ": ", 2) == 0
-               ? sentence + n + 2
-               : sentence;
+    return text_without_heading(member_text(object, "sentence"), heading);
 }
 
 long long member_number(const json_t *object, const char *name)

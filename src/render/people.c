@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "render/operation.h"
 #include "render/output.h"
 #include "render/render.h"
 
@@ -196,7 +197,7 @@ static void render_one(struct output *o, const json_t *p, bool all)
     if (json_array_size(json_object_get(p, "operations")) > 0)
         output_colour(o, COLOUR_BOLD, "  To be done\n");
     json_array_foreach(json_object_get(p, "operations"), i, operation)
-        render_operation(o, operation);
+        render_operation(o, operation, NULL);
     render_steps(o, json_object_get(p, "steps"), dn, all || !user);
     render_attributes(o, json_object_get(p, "attributes"));
 }
@@ -307,11 +308,14 @@ int render_history(struct output *o, const json_t *answer)
                              : "What was read of the audit has nothing about this person.\n");
     json_array_foreach(unread, i, line)
     {
-        output_format(o, "Not read, since it is not compressed by gzip: ");
+        output_colour(o, COLOUR_YELLOW, "Not read, or not whole: ");
         output_text(o, json_string_value(line));
-        output_format(o, "\n");
+        output_end(o, 2);
     }
-    return EXIT_FINE;
+    if (json_array_size(unread) > 0)
+        output_sentence(o, 0, "Files that are not compressed by gzip are not read; `rosterctl audit verify` says what "
+                              "is wrong with the others.");
+    return json_array_size(unread) > 0 ? EXIT_FOUND : EXIT_FINE;
 }
 
 int render_config(struct output *o, const json_t *answer)

@@ -1,94 +1,13 @@
-/*
- * A plan as a difference: what is added is green, what goes is red, what changes is yellow, and
- * behind every value stands the rule and line that gave it.
- */
+/* A plan: its groups, its people, what it comes to, and what releases what waits. */
 #include "config.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "render/operation.h"
 #include "render/output.h"
 #include "render/render.h"
-
-struct mark {
-    const char *kind;
-    char sign;
-    enum colour colour;
-};
-static const struct mark marks[] = {
-    {"create", '+', COLOUR_GREEN},  {"adopt", '=', COLOUR_CYAN},
-    {"update", '~', COLOUR_YELLOW}, {"profile", '~', COLOUR_YELLOW},
-    {"rename", '~', COLOUR_YELLOW}, {"disable", '-', COLOUR_RED},
-    {"enable", '+', COLOUR_GREEN},  {"delete", '-', COLOUR_RED},
-};
-
-static struct mark mark_of(const char *kind)
-{
-    for (size_t i = 0; kind && i < ARRAY_SIZE(marks); i++)
-        if (strcmp(marks[i].kind, kind) == 0)
-            return marks[i];
-    return (struct mark){kind ? kind : "?", '?', COLOUR_NONE};
-}
-
-/* Why it waits, if it does. What was `said` of the operation before is not said again. */
-static void render_wait(struct output *o, const json_t *operation, const char *said)
-{
-    const char *state = member_text(operation, "state");
-    const char *sentence = member_text(operation, "sentence");
-    const char *not_before = member_text(operation, "not_before");
-    char age[80];
-
-    if (!state)
-        return;
-    if (strcmp(state, "ready") == 0) {
-        if (!not_before || strncmp(output_age(o, not_before, age, sizeof(age)), "in ", 3) != 0)
-            return;
-        output_format(o, "      due ");
-        output_time(o, not_before);
-        output_end(o, 6);
-        return;
-    }
-    output_format(o, "      ");
-    output_text_colour(o, COLOUR_YELLOW, state);
-    if (member_text(operation, "reason")) {
-        output_format(o, ", ");
-        output_text(o, member_text(operation, "reason"));
-    }
-    if (member_text(operation, "since"))
-        output_format(o, ", since %s",
-                      output_age(o, member_text(operation, "since"), age, sizeof(age)));
-    if (member_number(operation, "attempts") > 0)
-        output_format(o, ", %lld attempt%s", member_number(operation, "attempts"),
-                      member_number(operation, "attempts") == 1 ? "" : "s");
-    if (not_before && strcmp(state, "held") == 0)
-        output_format(o, ", again %s", output_age(o, not_before, age, sizeof(age)));
-    if (member_true(operation, "approved"))
-        output_format(o, ", approved");
-    output_end(o, 6);
-    if (sentence && (!said || strcmp(said, sentence) != 0))
-        output_sentence(o, 6, sentence);
-}
-
-static void render_operation_after(struct output *o, const json_t *operation, const char *said)
-{
-    struct mark m = mark_of(member_text(operation, "kind"));
-
-    output_colour(o, m.colour, "  %c ", m.sign);
-    output_text_colour(o, m.colour, m.kind);
-    output_format(o, "  ");
-    render_person(o, json_object_get(operation, "person"));
-    output_end(o, 6);
-    render_values(o, json_object_get(operation, "changes"), 4, false);
-    if (member_text(operation, "why"))
-        output_sentence(o, 6, member_text(operation, "why"));
-    render_wait(o, operation, said);
-}
-
-void render_operation(struct output *o, const json_t *operation)
-{
-    render_operation_after(o, operation, NULL);
-}
 
 static int render_problems(struct output *o, const json_t *problems)
 {
@@ -214,7 +133,7 @@ static size_t render_state(struct output *o, const json_t *operations, const cha
             output_colour(o, COLOUR_BOLD, "%s\n", head);
         n++;
         if (show)
-            render_operation_after(o, operation, said);
+            render_operation(o, operation, said);
         said = member_text(operation, "sentence");
     }
     if (show && n > 0)
@@ -258,11 +177,10 @@ static void render_group(struct output *o, const json_t *group)
     char head[160];
     const char *letter = member_text(group, "letter"), *what = member_text(group, "what");
     const char *sentence = member_text(group, "sentence");
-    struct mark m = mark_of(what);
 
     output_colour(o, COLOUR_BOLD, "  %-3s", letter ? letter : "");
     (void)snprintf(head, sizeof(head), "%-12s", what ? what : "");
-    output_text_colour(o, m.colour, head);
+    output_text_colour(o, operation_colour(what), head);
     output_format(o, "%6lld", member_number(group, "count"));
     if (sentence) {
         output_format(o, "  ");
@@ -308,12 +226,21 @@ static size_t render_groups(struct output *o, const json_t *groups, const char *
     return n;
 }
 
-/* What releases what waits, all or some. A candidate's hash stands for nothing that the daemon
- * knows. */
+/* A command and what it does. */
+static void render_command(struct output *o, const char *command, const char *what)
+{
+    output_colour(o, COLOUR_BOLD, "  %-30s", command);
+    output_text(o, what);
+    output_end(o, 32);
+}
+
+/* What releases what waits, all or some, and what begins. A candidate's hash stands for nothing
+ * that the daemon knows. */
 static void render_release(struct output *o, const json_t *answer)
 {
     const json_t *groups = json_object_get(answer, "groups");
-    char space[9];
+    bool observing = member_true(answer, "observing");
+    char space[9], command[64];
     const char *hash = short_hash(answer, space), *letter = NULL;
     size_t i, n_letters = 0;
     json_t *group;
@@ -327,25 +254,45 @@ static void render_release(struct output *o, const json_t *answer)
     }
     output_format(o, "Plan ");
     output_text(o, member_text(answer, "hash"));
-    output_format(o, "\nWhat waits is released by:\n");
-    output_colour(o, COLOUR_BOLD, "  rosterctl approve %s", hash);
-    output_format(o, "%s\n", n_letters > 1 ? "      all of it" : "");
-    if (n_letters > 1) {
-        output_colour(o, COLOUR_BOLD, "  rosterctl approve %s %s", hash, letter);
-        output_format(o, "    these groups alone\n");
+    output_format(o, observing ? "\nWhat you can do:\n" : "\nWhat waits is released by:\n");
+    if (observing)
+        render_command(o, "rosterctl start",
+                       letter ? "begin; what has a letter goes on waiting" : "begin");
+    (void)snprintf(command, sizeof(command), "rosterctl approve %s", hash);
+    render_command(o, command, observing ? "begin, and do all of this plan" : "all of it");
+    if (n_letters > 1 || (observing && letter)) {
+        (void)snprintf(command, sizeof(command), "rosterctl approve %s %s", hash, letter);
+        render_command(o, command,
+                       observing ? "release these alone, and begin nothing"
+                                 : "these groups alone");
     }
     if (letter) {
-        output_colour(o, COLOUR_BOLD, "  rosterctl plan %s", letter);
-        output_format(o, "                look closer\n");
+        (void)snprintf(command, sizeof(command), "rosterctl plan %s", letter);
+        render_command(o, command, "look closer");
     }
 }
 
-static void render_people(struct output *o, const json_t *operations)
+/* Of another configuration, or of a dry run: nothing of it happens, or can be approved. */
+static bool is_look(const json_t *answer)
 {
-    render_state(o, operations, "parked", "Waits for approval", true);
+    return !member_text(answer, "hash");
+}
+
+/* What is ready goes by itself, unless it is only observed. */
+static const char *ready_head(const json_t *answer)
+{
+    return member_true(answer, "observing") || is_look(answer) ? "Would be done" : "Will be done";
+}
+
+static void render_people(struct output *o, const json_t *answer)
+{
+    const json_t *operations = json_object_get(answer, "operations");
+
+    render_state(o, operations, "parked",
+                 is_look(answer) ? "Would wait for approval" : "Waits for approval", true);
     render_state(o, operations, "held", "Held", true);
     render_state(o, operations, "started", "Under way", true);
-    render_state(o, operations, "ready", "Will be done", true);
+    render_state(o, operations, "ready", ready_head(answer), true);
 }
 
 /* People are told one by one while a screen or two holds them. */
@@ -359,18 +306,59 @@ static void render_changes(struct output *o, const json_t *answer, enum render_p
     bool few = json_array_size(operations) + json_array_size(skipped) <= FEW;
     bool people = how == RENDER_PLAN_WHOLE || (how == RENDER_PLAN_SHORT && few);
 
-    if (render_groups(o, groups, "parked", "Waits for you"))
+    if (render_groups(o, groups, "parked", is_look(answer) ? "Would wait for you" : "Waits for you"))
         output_format(o, "\n");
     if (people) {
-        render_people(o, operations);
+        render_people(o, answer);
         render_skipped(o, skipped);
         return;
     }
     size_t n = render_groups(o, groups, "held", "Held");
     n += render_groups(o, groups, "started", "Under way");
-    n += render_groups(o, groups, "ready", "Will be done");
+    n += render_groups(o, groups, "ready", ready_head(answer));
     if (n > 0)
         output_format(o, "\n");
+}
+
+/* "3 to create, 1 profile to change". */
+static void render_totals(struct output *o, const json_t *counts)
+{
+    const char *kind;
+    json_t *value;
+    bool any = false;
+
+    json_object_foreach((json_t *)(uintptr_t)counts, kind, value)
+    {
+        long long n = json_integer_value(value);
+        if (n == 0)
+            continue;
+        output_format(o, "%s%lld ", any ? ", " : "", n);
+        if (strcmp(kind, "profile") == 0) {
+            output_format(o, "%s to change", n == 1 ? "profile" : "profiles");
+        } else {
+            output_format(o, "to ");
+            output_text(o, kind);
+        }
+        any = true;
+    }
+    if (!any)
+        output_format(o, "nothing");
+}
+
+/* "team of 3, skill:Billing of 1". */
+static void render_fields(struct output *o, const json_t *counts)
+{
+    const char *field;
+    json_t *value;
+    bool any = false;
+
+    json_object_foreach((json_t *)(uintptr_t)counts, field, value)
+    {
+        output_format(o, any ? ", " : "");
+        output_text(o, field);
+        output_format(o, " of %lld", (long long)json_integer_value(value));
+        any = true;
+    }
 }
 
 /* Of another configuration: what it changes against the one in force. */
@@ -385,17 +373,17 @@ static void render_differences(struct output *o, const json_t *d)
         output_format(o, "  nobody would be changed by this one\n");
     } else {
         output_format(o, "  %lld %s would be changed by this one: ", n, n == 1 ? "person" : "people");
-        render_counts(o, json_object_get(d, "operations"));
+        render_totals(o, json_object_get(d, "operations"));
         output_format(o, "\n");
     }
     if (json_object_size(json_object_get(d, "fields")) > 0) {
         output_format(o, "  values: ");
-        render_counts(o, json_object_get(d, "fields"));
+        render_fields(o, json_object_get(d, "fields"));
         output_format(o, "\n");
     }
     if (json_object_size(json_object_get(d, "dropped")) > 0) {
         output_format(o, "  planned now, and not by this one: ");
-        render_counts(o, json_object_get(d, "dropped"));
+        render_totals(o, json_object_get(d, "dropped"));
         output_format(o, "\n");
     }
 }
@@ -405,7 +393,7 @@ int render_plan(struct output *o, const json_t *answer, enum render_plan how)
     const json_t *operations = json_object_get(answer, "operations");
 
     if (how == RENDER_PLAN_CHOSEN) {
-        render_people(o, operations);
+        render_people(o, answer);
         if (json_array_size(operations) == 0)
             output_format(o, "Nobody in the plan is chosen by this.\n");
         return json_array_size(operations) > 0 ? EXIT_FOUND : EXIT_FINE;
@@ -422,7 +410,7 @@ int render_plan(struct output *o, const json_t *answer, enum render_plan how)
     render_changes(o, answer, how);
     size_t n_skipped = json_array_size(json_object_get(answer, "skipped"));
     if (json_object_size(json_object_get(answer, "summary")) > 0)
-        render_counts(o, json_object_get(answer, "summary"));
+        render_totals(o, json_object_get(answer, "summary"));
     else
         output_format(o, "Nothing to do");
     if (n_skipped > 0)

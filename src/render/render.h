@@ -47,8 +47,6 @@ void render_audit_line(struct output *o, const json_t *line);
 /* Values that change, by a sign and never by colour alone, with the rules that give them. In the
  * audit true stands for a value that its reader may not see. */
 void render_values(struct output *o, const json_t *changes, unsigned indent, bool audit);
-/* One operation with its changes, as plan and explain show it. */
-void render_operation(struct output *o, const json_t *operation);
 
 /* Members of an object; "" / 0 / NULL when missing. */
 const char *member_text(const json_t *object, const char *name); /* NULL when missing */
@@ -64,6 +62,6 @@ void render_source(struct output *o, const json_t *object);
 void table_source(struct table *t, const json_t *object);
 /* "login (dn)" of {id, dn, login}; the login alone where the DN was told before. */
 void render_person(struct output *o, const json_t *person);
-/* "3 create, 2 update" of {create: 3, update: 2}; counts of 0 are left out; "nothing" if all
- * are. */
+/* "3 no-team, 2 out-of-scope" of {no-team: 3, out-of-scope: 2}; counts of 0 are left out;
+ * "nothing" if all are. */
 void render_counts(struct output *o, const json_t *counts);

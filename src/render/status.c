@@ -232,7 +232,9 @@ static void render_attention(struct output *o, const json_t *a)
     if (held > 0)
         attention(o, &first, held, "change cannot be made", "changes cannot be made",
                   "rosterctl holds");
-    if (files && strcmp(files, "in-force") != 0)
+    if (files && strcmp(files, "broken") == 0)
+        attention(o, &first, 0, "the files on disk cannot be loaded", NULL, "rosterctl check");
+    else if (files && strcmp(files, "in-force") != 0)
         attention(o, &first, 0, "the files are not what is in force", NULL, "rosterctl reload");
     if (!first)
         output_format(o, "\n");
@@ -505,13 +507,19 @@ int render_holds(struct output *o, const json_t *answer)
         output_text_colour(o, COLOUR_BOLD, member_text(h, "cause"));
         output_format(o, "  %lld %s, ", n, n == 1 ? "person" : "people");
         output_text(o, member_text(h, "state"));
-        output_format(o, " since %s",
-                      output_age(o, member_text(h, "since"), since, sizeof(since)));
+        if (member_text(h, "since"))
+            output_format(o, " since %s",
+                          output_age(o, member_text(h, "since"), since, sizeof(since)));
         if (member_text(h, "next_attempt"))
             output_format(o, ", again %s",
                           output_age(o, member_text(h, "next_attempt"), next, sizeof(next)));
         output_format(o, "\n");
         output_sentence(o, 4, member_text(h, "sentence"));
+        if (member_text(h, "remedy")) {
+            output_format(o, "    What to do: ");
+            output_text(o, member_text(h, "remedy"));
+            output_end(o, 6);
+        }
         json_array_foreach(examples, k, example)
         {
             output_format(o, "    ");

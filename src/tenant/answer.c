@@ -334,6 +334,38 @@ static enum tenant_answer_class of_server_error(struct tenant_answer *ret,
     return not_clear(q);
 }
 
+#define CHECK_ACCOUNT                                                                          \
+    "Check [tenant] client_id, client_secret_file and scope, and that the account has the "    \
+    "privileges \"Manage users\" and \"Manage all teams\""
+
+/* RFC 6749, 5.2. */
+static const char *remedy_of_token(const struct http_result *r)
+{
+    static const struct {
+        const char *error, *remedy;
+    } rows[] = {
+        {"invalid_client", "Check [tenant] client_id and client_secret_file"},
+        {"invalid_scope", "Check [tenant] scope: the tenant's domain name"},
+        {"unauthorized_client", "Check that [tenant] client_id is an API user of the tenant"},
+        {"unsupported_grant_type", "Check that [tenant] client_id is an API user of the tenant"},
+    };
+    json_auto_t *json = json_loadb(r->body ? r->body : "", r->body_size, 0, NULL);
+    const char *error = json_string_value(json_object_get(json, "error"));
+    for (size_t i = 0; error && i < ARRAY_SIZE(rows); i++)
+        if (strcmp(error, rows[i].error) == 0)
+            return rows[i].remedy;
+    return CHECK_ACCOUNT;
+}
+
+static const char *remedy_of(const struct answer_question *q, const struct http_result *r)
+{
+    if (q->api == ANSWER_TOKEN)
+        return remedy_of_token(r);
+    return r->status == 403
+               ? "Check that the account has the privileges \"Manage users\" and \"Manage all teams\""
+               : CHECK_ACCOUNT;
+}
+
 static enum tenant_answer_class of_token(const struct http_result *r, bool throttled)
 {
     if (r->status == 200)
@@ -400,6 +432,7 @@ void answer_decide(struct tenant_answer *ret, const struct answer_question *ques
     ret->concerns_all = !concerns_one(question);
     ret->retry_after_usec = 0;
     ret->hint[0] = '\0';
+    ret->remedy = NULL;
     if (result->curl_code != CURLE_OK) {
         const char *problem = result->problem ? result->problem : "";
         text_printable(ret->hint, sizeof(ret->hint), problem, strlen(problem));
@@ -423,6 +456,8 @@ void answer_decide(struct tenant_answer *ret, const struct answer_question *ques
         set_hint(ret, question, result);
     }
     ret->class = of_status(ret, question, result);
+    if (ret->class == TENANT_NOT_AUTHORISED)
+        ret->remedy = remedy_of(question, result);
     if (ret->class == TENANT_DONE) /* nobody is shown what a success says */
         ret->hint[0] = '\0';
     else if (ret->hint[0] == '\0' && question->api != ANSWER_TOKEN)
@@ -437,6 +472,7 @@ void answer_not_understood(struct tenant_answer *ret, const struct answer_questi
 {
     ret->class = not_clear(question);
     ret->status = result->status;
+    ret->remedy = NULL;
     text_printable(ret->hint, sizeof(ret->hint), what, strlen(what));
     hide_secrets(ret, question);
 }
@@ -446,6 +482,7 @@ void answer_not_sent(struct tenant_answer *ret, enum tenant_answer_class class,
 {
     ret->class = class;
     ret->status = 0;
+    ret->remedy = NULL;
     ret->reference = TENANT_REFERENCE_NONE;
     ret->concerns_all = true;
     ret->retry_after_usec = 0;

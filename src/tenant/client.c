@@ -102,28 +102,24 @@ static int start_for_login(struct tenant_client *c, struct tenant_call **ret,
     return call_start(ret, c, q, done, userdata, e);
 }
 
-static int user_get_start(void *client, struct tenant_call **ret, const char *login,
-                          tenant_done_fn done, void *userdata, struct error *e)
+static int put(struct tenant_client *c, struct tenant_call **ret, const char *login,
+               const struct tenant_write *w, tenant_done_fn done, void *userdata,
+               struct error *e)
 {
-    struct call_request q = {.kind = CALL_GET, .question = {.method = HTTP_GET}};
-    return start_for_login(client, ret, &q, login, done, userdata, e);
-}
-
-static int user_put(void *client, struct tenant_call **ret, const char *login, const char *team,
-                    const bool *disabled, const struct user *skills_of, tenant_done_fn done,
-                    void *userdata, struct error *e)
-{
+    const char *team = w->set & PART_FIELD(USER_TEAM) ? user_get(w->user, USER_TEAM) : NULL;
+    const bool *disabled = w->set & PART_DISABLED ? &w->user->disabled : NULL;
+    const struct user *skills = w->set & PART_SKILLS ? w->user : NULL;
     struct call_request q = {
         .kind = CALL_PUT,
         .question = {.method = HTTP_PUT,
                      .team = team,
-                     .skill = skills_of && skills_of->n_skills > 0},
+                     .skill = skills && skills->n_skills > 0},
     };
-    int r = user_api_put_body(&q.body, &q.body_size, team, disabled, skills_of, e);
-    return r < 0 ? r : start_for_login(client, ret, &q, login, done, userdata, e);
+    int r = user_api_put_body(&q.body, &q.body_size, team, disabled, skills, e);
+    return r < 0 ? r : start_for_login(c, ret, &q, login, done, userdata, e);
 }
 
-static int user_password(void *client, struct tenant_call **ret, const char *login,
+static int user_password(void *client, struct tenant_call **ret, struct tenant_ref ref,
                          const struct secret *password, bool change_password,
                          tenant_done_fn done, void *userdata, struct error *e)
 {
@@ -135,14 +131,14 @@ static int user_password(void *client, struct tenant_call **ret, const char *log
         call_request_done(&q);
         return r;
     }
-    return start_for_login(client, ret, &q, login, done, userdata, e);
+    return start_for_login(client, ret, &q, ref.login, done, userdata, e);
 }
 
-static int user_delete(void *client, struct tenant_call **ret, const char *login,
+static int user_remove(void *client, struct tenant_call **ret, struct tenant_ref ref,
                        tenant_done_fn done, void *userdata, struct error *e)
 {
     struct call_request q = {.kind = CALL_DELETE, .question = {.method = HTTP_DELETE}};
-    return start_for_login(client, ret, &q, login, done, userdata, e);
+    return start_for_login(client, ret, &q, ref.login, done, userdata, e);
 }
 
 static int list_start(struct tenant_client *c, struct tenant_call **ret, enum call_kind kind,
@@ -185,64 +181,71 @@ static int scim_lookup(void *client, struct tenant_call **ret, const char *login
     return call_start(ret, client, &q, done, userdata, e);
 }
 
-static int scim_get(void *client, struct tenant_call **ret, const char *scim_id,
-                    tenant_done_fn done, void *userdata, struct error *e)
+/* A call about one user of SCIM; takes the body in q. */
+static int start_for_id(struct tenant_client *c, struct tenant_call **ret,
+                        struct call_request *q, const char *id, tenant_done_fn done,
+                        void *userdata, struct error *e)
 {
-    struct call_request q = {
-        .kind = CALL_SCIM_GET,
-        .question = {.method = HTTP_GET, .api = ANSWER_SCIM, .names_user = true}};
-    int r = make_url(&q.url, client, SCIM_PATH, scim_id, e);
+    int r = make_url(&q->url, c, SCIM_PATH, id, e);
     if (r == 0)
-        r = take_text(&q.scim_id, scim_id, e);
+        r = take_text(&q->scim_id, id, e);
     if (r < 0) {
-        call_request_done(&q);
+        call_request_done(q);
         return r;
     }
-    return call_start(ret, client, &q, done, userdata, e);
+    q->question.api = ANSWER_SCIM;
+    q->question.names_user = true;
+    return call_start(ret, c, q, done, userdata, e);
 }
 
-static int scim_patch(void *client, struct tenant_call **ret, const char *scim_id,
-                      const char *const fields[USER_N_FIELDS], const struct user *roles_of,
-                      const struct user *current, tenant_done_fn done, void *userdata,
-                      struct error *e)
+static int patch(struct tenant_client *c, struct tenant_call **ret, const char *id,
+                 const struct tenant_write *w, tenant_done_fn done, void *userdata,
+                 struct error *e)
 {
-    struct tenant_client *c = client;
+    const struct user *roles = w->set & PART_ROLES ? w->user : NULL, *current = w->current;
     /* Whoever has no role shows no form: then as others were shown. */
     bool objects = current && current->n_roles ? current->roles_as_objects : c->roles_as_objects;
+    const char *fields[USER_N_FIELDS] = {0};
     struct call_request q = {
         .kind = CALL_SCIM_PATCH,
-        .question = {.method = HTTP_PATCH,
-                     .api = ANSWER_SCIM,
-                     .names_user = true,
-                     .role = roles_of && roles_of->n_roles > 0},
+        .question = {.method = HTTP_PATCH, .role = roles && roles->n_roles > 0},
     };
-    int r = make_url(&q.url, client, SCIM_PATH, scim_id, e);
-    if (r == 0)
-        r = scim_patch_body(&q.body, &q.body_size, fields, roles_of, current, objects, e);
-    if (r < 0) {
-        call_request_done(&q);
-        return r;
+    for (int f = 0; f < USER_N_FIELDS; f++) {
+        const char *value = user_get(w->user, (enum user_field)f);
+        if (w->set & PART_FIELD(f))
+            fields[f] = value ? value : "";
     }
-    return call_start(ret, client, &q, done, userdata, e);
+    int r = scim_patch_body(&q.body, &q.body_size, fields, roles, current, objects, e);
+    return r < 0 ? r : start_for_id(c, ret, &q, id, done, userdata, e);
 }
 
-static int scim_active(void *client, struct tenant_call **ret, const char *scim_id, bool active,
-                       tenant_done_fn done, void *userdata, struct error *e)
+static int set_active(struct tenant_client *c, struct tenant_call **ret, const char *id,
+                      bool active, tenant_done_fn done, void *userdata, struct error *e)
 {
-    struct call_request q = {
-        .kind = CALL_SCIM_ACTIVE,
-        .question = {.method = HTTP_PATCH, .api = ANSWER_SCIM, .names_user = true},
-    };
-    int r = make_url(&q.url, client, SCIM_PATH, scim_id, e);
-    if (r == 0)
-        r = take_text(&q.scim_id, scim_id, e);
-    if (r == 0)
-        r = scim_active_body(&q.body, &q.body_size, active, e);
-    if (r < 0) {
-        call_request_done(&q);
-        return r;
-    }
-    return call_start(ret, client, &q, done, userdata, e);
+    struct call_request q = {.kind = CALL_SCIM_ACTIVE, .question = {.method = HTTP_PATCH}};
+    int r = scim_active_body(&q.body, &q.body_size, active, e);
+    return r < 0 ? r : start_for_id(c, ret, &q, id, done, userdata, e);
+}
+
+static int user_read(void *client, struct tenant_call **ret, struct tenant_ref ref,
+                     tenant_done_fn done, void *userdata, struct error *e)
+{
+    struct call_request q = {.kind = ref.id ? CALL_SCIM_GET : CALL_GET,
+                             .question = {.method = HTTP_GET}};
+    return ref.id ? start_for_id(client, ret, &q, ref.id, done, userdata, e)
+                  : start_for_login(client, ret, &q, ref.login, done, userdata, e);
+}
+
+static int user_write(void *client, struct tenant_call **ret, struct tenant_ref ref,
+                      const struct tenant_write *w, tenant_done_fn done, void *userdata,
+                      struct error *e)
+{
+    assert(w->set && !(w->set & ~(w->part->writes | w->part->also)));
+    if (w->part->key == PART_BY_LOGIN)
+        return put(client, ret, ref.login, w, done, userdata, e);
+    if (w->set == PART_DISABLED)
+        return set_active(client, ret, ref.id, !w->user->disabled, done, userdata, e);
+    return patch(client, ret, ref.id, w, done, userdata, e);
 }
 
 /* Nobody who waits here may be forgotten for long when the tenant becomes slow. */
@@ -258,35 +261,44 @@ static size_t ahead(void *client)
     return a_second < most ? a_second : most;
 }
 
-static const struct part parts[] = {
+/* A team brings skills and takes them. */
+static const struct part rows[] = {
     {.name = "Configuration API",
      .kind = OPERATION_UPDATE,
-     .writes = PART_FIELD(USER_TEAM) | PART_SKILLS},
+     .key = PART_BY_LOGIN,
+     .writes = PART_FIELD(USER_TEAM) | PART_SKILLS | PART_DISABLED,
+     .tenant_acts = true},
     {.name = "SCIM",
      .kind = OPERATION_PROFILE,
+     .key = PART_BY_ID,
      .writes = PART_FIELD(USER_LOGIN) | PART_FIELD(USER_FIRST_NAME) |
                PART_FIELD(USER_LAST_NAME) | PART_FIELD(USER_EMAIL) |
                PART_FIELD(USER_WORK_PHONE) | PART_FIELD(USER_MOBILE_PHONE) |
                PART_FIELD(USER_EXTENSION) | PART_ROLES,
+     .also = PART_DISABLED,
      .may_be_missing = true,
      .cause = "scim",
      .holds = "names, mail, phones, roles and logins",
      .remedy = "make an integration account for SCIM"},
 };
 
+static const struct parts *parts_of(const void *client)
+{
+    static const struct parts parts = {rows, ARRAY_SIZE(rows)};
+    (void)client; /* each tenant of this kind has both */
+    return &parts;
+}
+
 const struct tenant_ops tenant_https_ops = {
-    .parts = {parts, ARRAY_SIZE(parts)},
-    .user_create = user_create,
-    .user_get = user_get_start,
-    .user_put = user_put,
-    .user_password = user_password,
-    .user_delete = user_delete,
+    .parts = parts_of,
+    .create = user_create,
+    .read = user_read,
+    .write = user_write,
+    .password = user_password,
+    .remove = user_remove,
+    .find = scim_lookup,
     .team_list = team_list,
     .directory_list = directory_list,
-    .find = scim_lookup,
-    .get_by_id = scim_get,
-    .patch = scim_patch,
-    .set_active = scim_active,
     .ahead = ahead,
     .call_hurry = call_hurry,
     .call_free = call_free,

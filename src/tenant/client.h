@@ -58,6 +58,7 @@ struct tenant_answer {
     enum tenant_reference reference;
     bool concerns_all; /* the call was about nobody in particular: a token, a list */
     uint64_t retry_after_usec; /* THROTTLED/AWAY: bounded to one hour; 0: none given */
+    const char *remedy; /* NOT_AUTHORISED: what to look at, one sentence; NULL: not known */
     char hint[256];    /* the body, shortened and printable, for audit and people; never parsed
                           again */
     char url[256];     /* without query secrets; for people */
@@ -72,47 +73,60 @@ struct tenant_answer {
 };
 typedef void (*tenant_done_fn)(const struct tenant_answer *answer, void *userdata);
 
-/* What the executor needs, so that it can be tested without a network. `client` is what new()
- * made. */
+/* Whose user a call is about: it goes by the id when that is given, else by the login; a write
+ * goes by the key of its part. */
+struct tenant_ref {
+    const char *login;
+    const char *id; /* the tenant's own */
+};
+static inline struct tenant_ref by_login(const char *login)
+{
+    return (struct tenant_ref){.login = login};
+}
+static inline struct tenant_ref by_id(const char *id)
+{
+    return (struct tenant_ref){.id = id};
+}
+
+/* What is sent of a user, and nothing else is. */
+struct tenant_write {
+    const struct part *part;
+    uint32_t set;            /* of the bits of model/part.h, all of them the part's */
+    const struct user *user; /* the values; a field that is NULL or "" is cleared, roles and
+                                skills replace the whole set */
+    const struct user *current; /* as the part showed the user last, whose form is followed; NULL:
+                                   not read */
+};
+
+/* A kind of tenant. `client` is the opened one, to which its parts belong, too; what is given to
+ * a call is borrowed until it has started. */
 struct tenant_ops {
-    struct parts parts;
-    /* password: NULL for none; borrowed for the call to start() only */
-    int (*user_create)(void *client, struct tenant_call **ret, const struct user *user,
-                       const struct secret *password, bool change_password, tenant_done_fn done,
-                       void *userdata, struct error *e);
-    int (*user_get)(void *client, struct tenant_call **ret, const char *login,
-                    tenant_done_fn done, void *userdata, struct error *e);
-    /* only what is not NULL is sent: team, disabled; skills replace the whole set when not NULL
-     */
-    int (*user_put)(void *client, struct tenant_call **ret, const char *login, const char *team,
-                    const bool *disabled, const struct user *skills_of, tenant_done_fn done,
-                    void *userdata, struct error *e);
+    /* client NULL: those that this kind has before a tenant is opened */
+    const struct parts *(*parts)(const void *client);
+    /* password: NULL for none */
+    int (*create)(void *client, struct tenant_call **ret, const struct user *user,
+                  const struct secret *password, bool change_password, tenant_done_fn done,
+                  void *userdata, struct error *e);
+    /* answer->user: by the login all of it; by the id what the parts show that go by that */
+    int (*read)(void *client, struct tenant_call **ret, struct tenant_ref ref,
+                tenant_done_fn done, void *userdata, struct error *e);
+    /* answer->user, when the tenant shows it, is the user afterwards */
+    int (*write)(void *client, struct tenant_call **ret, struct tenant_ref ref,
+                 const struct tenant_write *write, tenant_done_fn done, void *userdata,
+                 struct error *e);
     /* another password, and whether it must be changed at the next log-in */
-    int (*user_password)(void *client, struct tenant_call **ret, const char *login,
-                         const struct secret *password, bool change_password,
-                         tenant_done_fn done, void *userdata, struct error *e);
-    int (*user_delete)(void *client, struct tenant_call **ret, const char *login,
-                       tenant_done_fn done, void *userdata, struct error *e);
+    int (*password)(void *client, struct tenant_call **ret, struct tenant_ref ref,
+                    const struct secret *password, bool change_password, tenant_done_fn done,
+                    void *userdata, struct error *e);
+    int (*remove)(void *client, struct tenant_call **ret, struct tenant_ref ref,
+                  tenant_done_fn done, void *userdata, struct error *e);
+    /* the tenant's own id of whoever has that login */
+    int (*find)(void *client, struct tenant_call **ret, const char *login, tenant_done_fn done,
+                void *userdata, struct error *e);
     int (*team_list)(void *client, struct tenant_call **ret, tenant_done_fn done,
                      void *userdata, struct error *e);
     int (*directory_list)(void *client, struct tenant_call **ret, tenant_done_fn done,
                           void *userdata, struct error *e);
-    /* the tenant's own id of whoever has that login */
-    int (*find)(void *client, struct tenant_call **ret, const char *login,
-                       tenant_done_fn done, void *userdata, struct error *e);
-    /* answer->user with names, mail, phones, roles, login */
-    int (*get_by_id)(void *client, struct tenant_call **ret, const char *id,
-                     tenant_done_fn done, void *userdata, struct error *e);
-    /* fields[f] NULL: not sent; "": cleared; roles_of NULL: not sent, else the whole set;
-     * current: the user as get_by_id showed it, whose form is followed */
-    int (*patch)(void *client, struct tenant_call **ret, const char *id,
-                 const char *const fields[USER_N_FIELDS], const struct user *roles_of,
-                 const struct user *current, tenant_done_fn done, void *userdata,
-                 struct error *e);
-    /* By the id, so that it is that user whatever its login is; answer->user, when the tenant
-     * shows it, is the user afterwards */
-    int (*set_active)(void *client, struct tenant_call **ret, const char *id, bool active,
-                      tenant_done_fn done, void *userdata, struct error *e);
     /* How many calls beyond the concurrent ones may be started, to wait for a free connection:
      * as many as will leave within about a second; NULL: none. */
     size_t (*ahead)(void *client);

@@ -21,7 +21,6 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/leak.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/secret.h"
@@ -108,15 +107,6 @@ static bool token_is_safe(const char *token)
     return n > 0;
 }
 
-static int other_type(const char *type, const char *token, struct error *e)
-{
-    char shown[40];
-    text_printable(shown, sizeof(shown), type, strlen(type));
-    if (strlen(type) >= sizeof(shown) || leak_shows(type, false, token))
-        return error_set(e, -EBADMSG, "the tenant gives tokens of an unknown type, not Bearer");
-    return error_set(e, -EBADMSG, "the tenant gives tokens of the type '%s', not Bearer", shown);
-}
-
 int oauth_read_token(struct secret **ret, uint64_t *ret_life_sec, const char *body, size_t size,
                      struct error *e)
 {
@@ -132,7 +122,7 @@ int oauth_read_token(struct secret **ret, uint64_t *ret_life_sec, const char *bo
     else if (!token_is_safe(text))
         r = error_set(e, -EBADMSG, "the access token holds characters that no header may hold");
     else if (type && strcasecmp(type, "bearer") != 0)
-        r = other_type(type, text, e);
+        r = error_set(e, -EBADMSG, "the tenant gives tokens of another type than Bearer");
     else
         r = secret_new(ret, text, strlen(text), e);
     *ret_life_sec = life_sec(object);

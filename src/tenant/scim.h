@@ -15,7 +15,8 @@ int scim_read_lookup(char **ret, const char *login, const char *body, size_t siz
                      struct error *e);
 int scim_read_user(struct user **ret, char **ret_id, const char *body, size_t size,
                    struct error *e);
-/* As scim_patch of struct tenant_ops. Malloc'd, not NUL-terminated. -EINVAL: nothing to change,
+/* fields[f] NULL: not sent, "": cleared; roles_of NULL: not sent, else the whole set; current: as
+ * in struct tenant_write. Malloc'd, not NUL-terminated. -EINVAL: nothing to change,
  * the team (SCIM cannot), an empty login. */
 int scim_patch_body(char **ret, size_t *ret_size, const char *const fields[USER_N_FIELDS],
                     const struct user *roles_of, const struct user *current,

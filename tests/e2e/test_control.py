@@ -126,6 +126,10 @@ def test_holds_by_cause_and_retry(t):
     need(row["cause"] == "team:Nightwatch" and row["reason"] == "team-missing" and row["people"] == 7
          and row["state"] == "held" and len(row["examples"]) == 5, "the row", row)
     need(len({e["dn"] for e in row["examples"]}) == 5, "five people", row)
+    with open(os.path.join(base.ROOT, "docs/codes.md"), encoding="utf-8") as page:
+        remedy = re.search(r"^\| `team-missing` \|.*\| (.*) \|$", page.read(), re.M).group(1)
+    text = re.sub(r"\s+", " ", daemon.ctl("holds", code=2).out)
+    need("team-missing team:Nightwatch 7 people, held since" in text and "What to do: " + remedy in text, "as text", text)
     person = ask(daemon, "explain", "p3")["people"][0]
     need(person["operations"][0]["reason"] == "team-missing" and person["bucket"] == "held", "explain", person)
     tenant.add("teams", "Nightwatch")
@@ -404,8 +408,8 @@ def test_dry_run(t):
     ground, crowd, tenant, daemon = team(t, "ada", "bob")
     ground.person("cyd")
     done = daemon.run("--dry-run", code=2)
-    for part in ("Will be done\n", "  + create  ada (uid=ada,", "  + create  bob (uid=bob,", "Skipped\n",
-                 "2 create; 1 person skipped\n"):
+    for part in ("Would be done\n", "  + create  ada (uid=ada,", "  + create  bob (uid=bob,", "Skipped\n",
+                 "2 to create; 1 person skipped\n"):
         need(part in done.out, "it says %r" % part, done.out)
     need(re.search(r"^    \+ team +Customer Service +rule \"Agents\" \(", done.out, re.M), "a value and its rule", done.out)
     need("\033" not in done.out, "no colour in a pipe", done.out)
@@ -413,7 +417,7 @@ def test_dry_run(t):
     daemon.once()
     daemon.configure(rules=rules(crowd, team="Sales"))
     done = daemon.run("--dry-run", code=2)
-    need("~ team  Customer Service -> Sales" in done.out and "2 update" in done.out, "changes", done.out)
+    need("~ team  Customer Service -> Sales" in done.out and "2 to update" in done.out, "changes", done.out)
     need(tenant.user("ada")["team"] == "Customer Service", "nothing was done")
     daemon.configure(rules=rules(crowd))
     need(daemon.run("--dry-run", code=0).out.endswith("Nothing to do; 1 person skipped\n"), "nothing to do")

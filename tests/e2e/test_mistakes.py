@@ -140,7 +140,9 @@ def check_rows(g):
         (21, {"directory": {"bind_password": "wrong"}}, {},
          r"the server refuses the bind as .* \(password of .*\): Invalid credentials \(LDAP code 49\)", 2),
         (22, {"tenant": {"client_secret": "wrong"}}, {},
-         r"answered 401: .*Check \[tenant\] client_id, client_secret_file and scope, and that the account has the privileges", 2),
+         r"answered 401: .*invalid_client: .*\. Check \[tenant\] client_id and client_secret_file$", 2),
+        (22, {"tenant": {"scope": "acme.example.org"}}, {},
+         r"answered 40\d: .*invalid_scope: .*\. Check \[tenant\] scope: the tenant's domain name$", 2),
         (25, {"directory": {"uri": "ldaps://127.0.0.1:1"}}, {}, r"127\.0\.0\.1:1: .*the connection was refused", 2),
         (25, {"directory": {"uri": "ldaps://ldap.corp.invalid"}}, {}, r"there is no host ldap\.corp\.invalid to be found", 2),
         (25, {"tenant": dict(good_tenant, url="https://127.0.0.1:1")}, {}, r"127\.0\.0\.1.*: the connection was refused", 2),
@@ -166,7 +168,7 @@ def test_what_the_servers_tell(t):
         else:
             g.daemon.configure(rules=g.rules(**rules), **sections)
         code, said = g.checked()
-        if not re.search(pattern, "\n".join(said)) or (right is not None and code != right):
+        if not re.search(pattern, "\n".join(said), re.M) or (right is not None and code != right):
             failures.append("%d: exit %d (right %s)\n%s\nis not %s" % (number, code, right, "\n".join(said), pattern))
         if any("refused synchronisation" in text for text in said):
             failures.append("%d: speaks of something else first: %s" % (number, said))
@@ -213,7 +215,7 @@ def test_a_broken_file_at_reload(t):
     answer = g.daemon.ctl("reload", code=1)
     need("unknown key 'role' in [rule]; did you mean 'roles'?" in answer.err and "old configuration stays in force" in answer.err,
          "the reload", answer.err)
-    wait_for(lambda: re.search(r"not (what is )?in force", g.daemon.ctl("status", code=None).out), 20, "status says it",
+    wait_for(lambda: re.search(r"! the files on disk cannot be loaded +rosterctl check", g.daemon.ctl("status", code=None).out), 20, "status says it",
              lambda: g.daemon.ctl("status", code=None).out)
     g.daemon.write_raw_config(g.good)
 

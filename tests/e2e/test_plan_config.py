@@ -53,7 +53,7 @@ def test_a_plan_is_what_happens(t):
     need(plan["differences"] == {"people": 8, "operations": {"create": 2, "update": 6}, "dropped": {},
                                  "fields": dict(plan["differences"]["fields"], **{"skill:German": 6})},
          "the differences", plan["differences"])
-    need("Against the configuration in force\n  8 people would be changed by this one: 2 create, 6 update" in text,
+    need("Against the configuration in force\n  8 people would be changed by this one: 2 to create, 6 to update" in text,
          "they end the answer", text)
     need(daemon.ctl("plan", "--json", code=0).json["operations"] == [], "the running plan is as before")
     need(daemon.log().count("Following") == 1, "a look is no event of the log")

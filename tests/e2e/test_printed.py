@@ -21,7 +21,10 @@ NOW = 1795521600  # 2026-11-24T12:00:00Z, the time of the samples
 ASKED = [
     ("status", "status", "status", 2),
     ("status-fresh", "status-fresh", "status", 0),
+    ("status-broken", "status-broken", "status", 0),
     ("plan", "plan", "plan", 2),
+    ("plan-observing", "plan-observing", "plan", 2),
+    ("plan-observing-ready", "plan-observing-ready", "plan", 2),
     ("plan-summary", "plan", "plan --summary", 2),
     ("plan-many", "plan-many", "plan", 2),
     ("plan-empty", "plan-empty", "plan", 0),

@@ -14,6 +14,7 @@
 
 #include "audit/view.h"
 #include "base/random.h"
+#include "bed-trace.h"
 #include "model/dn.h"
 #include "state/db.h"
 #include "state/person.h"
@@ -26,7 +27,7 @@
 #define MONOTONIC_USEC 4000000000000000ULL
 #define MOST_EVENTS    2000000
 
-char bed_trace[DIGEST_TEXT_SIZE];
+char bed_audit_hash[DIGEST_TEXT_SIZE];
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -144,6 +145,7 @@ static void open_state(struct bed *b)
     } else {
         bed_ok(b, state_open(&b->state, b->path, NULL, &e));
     }
+    bed_trace_state(b->state->db);
 }
 
 /* As the daemon does: else no child can be watched. */
@@ -158,6 +160,7 @@ static void block_children(void)
 struct bed *bed_new(bool private_state)
 {
     block_children();
+    bed_trace("a bed");
     struct bed *b = calloc(1, sizeof *b);
     assert_non_null(b);
     b->now = START_USEC;
@@ -198,7 +201,7 @@ struct bed *bed_free(struct bed *b)
     struct error e = {0};
     engine_free(b->engine);
     (void)trail_head(b->state, &head, &e); /* none where a test broke the state */
-    memcpy(bed_trace, head.hash, sizeof(bed_trace));
+    memcpy(bed_audit_hash, head.hash, sizeof(bed_audit_hash));
     fake_tenant_free(b->tenant);
     state_close(b->state);
     for (size_t i = 0; i < b->n_directory; i++)

@@ -55,7 +55,7 @@ struct bed {
 struct bed *bed_new(bool private_state);
 struct bed *bed_free(struct bed *b);
 /* Of the bed that was freed last, the head of its audit's chain: what a history did, and when. */
-extern char bed_trace[DIGEST_TEXT_SIZE];
+extern char bed_audit_hash[DIGEST_TEXT_SIZE];
 void bed_start(struct bed *b); /* engine_new() and engine_start() */
 
 /* Replaces, or adds, an entry of the directory. Attribute and value pairs, then NULL. */

@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "bed-trace.h"
 
 struct tenant_call {
     struct fake_tenant *tenant;
@@ -412,10 +413,24 @@ static struct fake_fault find_fault(struct tenant_call *c)
     return none;
 }
 
+/* When it is answered. */
+static void trace_request(const struct tenant_call *c)
+{
+    CLEANUP(freep) char *user = c->user ? must(user_to_json(c->user, false)) : NULL;
+    bed_trace("> %s %s %s team %s disabled %d password %d %s", kind_names[kind_index(c->kind)],
+              c->login ? c->login : "-", c->scim_id ? c->scim_id : "-", c->team ? c->team : "-",
+              c->has_disabled || c->kind == FAKE_ACTIVE ? c->disabled : -1, c->has_password,
+              user ? user : "-");
+    for (int f = 0; f < USER_N_FIELDS; f++)
+        if (c->fields[f])
+            bed_trace(">> %s=%s", user_field_name((enum user_field)f), c->fields[f]);
+}
+
 static void answer_first(struct fake_tenant *t)
 {
     struct tenant_call *c = t->first;
     struct fake_fault fault = find_fault(c);
+    trace_request(c);
     t->first = c->next;
     if (t->first)
         t->first->previous = NULL;
@@ -439,6 +454,7 @@ static void answer_first(struct fake_tenant *t)
         t->late_call = c;
         return;
     }
+    bed_trace("< %d %d", c->answer.class, c->answer.status);
     c->done(&c->answer, c->userdata);
 }
 
@@ -486,52 +502,66 @@ static int fake_create(void *client, struct tenant_call **ret, const struct user
                        const struct secret *password, bool change_password, tenant_done_fn done,
                        void *userdata, struct error *e)
 {
-    (void)change_password;
-    (void)e;
+    (void)change_password, (void)e;
     struct tenant_call *c = arrive(client, ret, FAKE_CREATE, NULL, done, userdata);
     c->user = must(user_copy(user));
     c->has_password = password != NULL;
     return 0;
 }
 
-static int fake_get(void *client, struct tenant_call **ret, const char *login,
-                    tenant_done_fn done, void *userdata, struct error *e)
+static int fake_read(void *client, struct tenant_call **ret, struct tenant_ref ref,
+                     tenant_done_fn done, void *userdata, struct error *e)
 {
     (void)e;
-    arrive(client, ret, FAKE_GET, login, done, userdata);
+    struct tenant_call *c = arrive(client, ret, ref.id ? FAKE_SCIM_GET : FAKE_GET,
+                                   ref.id ? NULL : ref.login, done, userdata);
+    c->scim_id = copy(ref.id);
     return 0;
 }
 
-static int fake_put(void *client, struct tenant_call **ret, const char *login, const char *team,
-                    const bool *disabled, const struct user *skills_of, tenant_done_fn done,
-                    void *userdata, struct error *e)
+/* Skills go by the login, with the team; roles by the id, with the other fields. */
+static int fake_write(void *client, struct tenant_call **ret, struct tenant_ref ref,
+                      const struct tenant_write *w, tenant_done_fn done, void *userdata,
+                      struct error *e)
 {
     (void)e;
-    struct tenant_call *c = arrive(client, ret, FAKE_PUT, login, done, userdata);
-    c->team = copy(team);
-    c->has_disabled = disabled != NULL;
-    c->disabled = disabled && *disabled;
-    if (skills_of) {
-        c->user = must(user_copy(skills_of));
-        user_clear_roles(c->user);
-    }
+    if (!w->set || w->set & ~(w->part->writes | w->part->also))
+        abort();
+    bool scim = w->part->key == PART_BY_ID, active = w->set == PART_DISABLED;
+    enum fake_kind kind = !scim ? FAKE_PUT : active ? FAKE_ACTIVE : FAKE_PATCH;
+    struct tenant_call *c = arrive(client, ret, kind, scim ? NULL : ref.login, done, userdata);
+    c->scim_id = scim ? copy(ref.id) : NULL;
+    if ((c->has_disabled = w->set & PART_DISABLED))
+        c->disabled = w->user->disabled;
+    if (w->set & PART_FIELD(USER_TEAM))
+        c->team = copy(user_get(w->user, USER_TEAM));
+    for (int f = 0; scim && f < USER_N_FIELDS; f++)
+        if (w->set & PART_FIELD(f))
+            c->fields[f] = copy(w->user->fields[f].text ? w->user->fields[f].text : "");
+    if (w->set & (PART_SKILLS | PART_ROLES))
+        c->user = must(user_new());
+    for (size_t i = 0; w->set & PART_ROLES && i < w->user->n_roles; i++)
+        must_not_fail(user_add_role(c->user, w->user->roles[i].name, NULL));
+    for (size_t i = 0; w->set & PART_SKILLS && i < w->user->n_skills; i++)
+        must_not_fail(user_add_skill(c->user, w->user->skills[i].name, w->user->skills[i].level,
+                                     NULL));
     return 0;
 }
 
-static int fake_password(void *client, struct tenant_call **ret, const char *login,
+static int fake_password(void *client, struct tenant_call **ret, struct tenant_ref ref,
                          const struct secret *password, bool change_password,
                          tenant_done_fn done, void *userdata, struct error *e)
 {
-    (void)password;
-    (void)change_password;
-    return fake_put(client, ret, login, NULL, NULL, NULL, done, userdata, e);
+    (void)password, (void)change_password, (void)e;
+    arrive(client, ret, FAKE_PUT, ref.login, done, userdata);
+    return 0;
 }
 
-static int fake_delete(void *client, struct tenant_call **ret, const char *login,
+static int fake_remove(void *client, struct tenant_call **ret, struct tenant_ref ref,
                        tenant_done_fn done, void *userdata, struct error *e)
 {
     (void)e;
-    arrive(client, ret, FAKE_DELETE, login, done, userdata);
+    arrive(client, ret, FAKE_DELETE, ref.login, done, userdata);
     return 0;
 }
 
@@ -559,40 +589,6 @@ static int fake_lookup(void *client, struct tenant_call **ret, const char *login
     return 0;
 }
 
-static int fake_scim_get(void *client, struct tenant_call **ret, const char *scim_id,
-                         tenant_done_fn done, void *userdata, struct error *e)
-{
-    (void)e;
-    struct tenant_call *c = arrive(client, ret, FAKE_SCIM_GET, NULL, done, userdata);
-    c->scim_id = copy(scim_id);
-    return 0;
-}
-
-static int fake_patch(void *client, struct tenant_call **ret, const char *scim_id,
-                      const char *const fields[USER_N_FIELDS], const struct user *roles_of,
-                      const struct user *current, tenant_done_fn done, void *userdata,
-                      struct error *e)
-{
-    (void)e;
-    (void)current;
-    struct tenant_call *c = arrive(client, ret, FAKE_PATCH, NULL, done, userdata);
-    c->scim_id = copy(scim_id);
-    for (int f = 0; f < USER_N_FIELDS; f++)
-        c->fields[f] = copy(fields[f]);
-    c->user = roles_of ? must(user_copy(roles_of)) : NULL;
-    return 0;
-}
-
-static int fake_active(void *client, struct tenant_call **ret, const char *scim_id, bool active,
-                       tenant_done_fn done, void *userdata, struct error *e)
-{
-    (void)e;
-    struct tenant_call *c = arrive(client, ret, FAKE_ACTIVE, NULL, done, userdata);
-    c->scim_id = copy(scim_id);
-    c->disabled = !active;
-    return 0;
-}
-
 static void unlink_call(struct tenant_call *c)
 {
     struct fake_tenant *t = c->tenant;
@@ -607,6 +603,8 @@ static struct tenant_call *fake_call_free(struct tenant_call *c)
     if (t->late_call == c)
         t->late_call = NULL;
     if (c->queued) {
+        bed_trace("given up:");
+        trace_request(c);
         unlink_call(c);
         if (t->cancelled_takes_effect && t->cancelled_takes_effect(t->cancel_data))
             carry_out(c);
@@ -639,27 +637,31 @@ static void call_hurry(struct tenant_call *c)
     t->first = c;
 }
 
-static const struct part parts[] = {
-    {.name = "work", .kind = OPERATION_UPDATE,
-     .writes = PART_FIELD(USER_TEAM) | PART_SKILLS},
-    {.name = "profile", .kind = OPERATION_PROFILE, .may_be_missing = true,
+static const struct part rows[] = {
+    {.name = "work", .kind = OPERATION_UPDATE, .key = PART_BY_LOGIN, .tenant_acts = true,
+     .writes = PART_FIELD(USER_TEAM) | PART_SKILLS | PART_DISABLED},
+    {.name = "profile", .kind = OPERATION_PROFILE, .key = PART_BY_ID, .may_be_missing = true,
      .writes = (PART_FIELD(USER_TEAM) - 1) | PART_ROLES, /* all fields before the team */
+     .also = PART_DISABLED,
      .cause = "profile", .holds = "names and roles", .remedy = "ask for it"},
 };
 
+static const struct parts *fake_parts(const void *client)
+{
+    static const struct parts parts = {rows, ARRAY_SIZE(rows)};
+    return (void)client, &parts;
+}
+
 const struct tenant_ops fake_tenant_ops = {
-    .parts = {parts, ARRAY_SIZE(parts)},
-    .user_create = fake_create,
-    .user_get = fake_get,
-    .user_put = fake_put,
-    .user_password = fake_password,
-    .user_delete = fake_delete,
+    .parts = fake_parts,
+    .create = fake_create,
+    .read = fake_read,
+    .write = fake_write,
+    .password = fake_password,
+    .remove = fake_remove,
+    .find = fake_lookup,
     .team_list = fake_teams,
     .directory_list = fake_list,
-    .find = fake_lookup,
-    .get_by_id = fake_scim_get,
-    .patch = fake_patch,
-    .set_active = fake_active,
     .call_hurry = call_hurry,
     .call_free = fake_call_free,
 };

@@ -49,15 +49,15 @@ static inline void let_be(const pid_t busy[N_BUSY], const cpu_set_t *before)
 
 static inline void same_again(void (*history)(void))
 {
-    char first[sizeof(bed_trace)];
+    char first[sizeof(bed_audit_hash)];
     pid_t busy[N_BUSY];
     cpu_set_t before;
 
     history();
-    memcpy(first, bed_trace, sizeof(first));
+    memcpy(first, bed_audit_hash, sizeof(first));
     assert_true(*first);
     keep_busy(busy, &before);
     history();
     let_be(busy, &before);
-    assert_string_equal(bed_trace, first);
+    assert_string_equal(bed_audit_hash, first);
 }

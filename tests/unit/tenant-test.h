@@ -225,7 +225,7 @@ static inline struct seen *create(struct bed *b, const char *login,
     assert_int_equal(user_set(u, USER_LOGIN, login, NULL), 0);
     assert_int_equal(user_set(u, USER_TEAM, "Customer Service", NULL), 0);
     assert_int_equal(user_add_role(u, "Agent", NULL), 0);
-    assert_int_equal(ops->user_create(b->client, &b->calls[i], u, password, password != NULL,
+    assert_int_equal(ops->create(b->client, &b->calls[i], u, password, password != NULL,
                                       on_done, &b->seen[i], &e),
                      0);
     assert_false(b->seen[i].done); /* never from inside start */
@@ -236,7 +236,7 @@ static inline struct seen *get(struct bed *b, const char *login)
 {
     struct error e = {{0}};
     unsigned i = b->n_calls++;
-    assert_int_equal(ops->user_get(b->client, &b->calls[i], login, on_done, &b->seen[i], &e),
+    assert_int_equal(ops->read(b->client, &b->calls[i], by_login(login), on_done, &b->seen[i], &e),
                      0);
     return &b->seen[i];
 }

@@ -190,6 +190,42 @@ static void test_by_status(void **state)
     }
 }
 
+/* RFC 6749, 5.2, and what is to be looked at for each. */
+static void test_remedies(void **state)
+{
+    (void)state;
+    static const struct {
+        enum asked asked;
+        int status;
+        const char *body, *names, *but_not;
+    } rows[] = {
+        {TOKEN, 401, "{\"error\":\"invalid_client\"}", "client_secret_file", "scope"},
+        {TOKEN, 400, "{\"error\":\"invalid_scope\"}", "scope", "client_secret_file"},
+        {TOKEN, 400, "{\"error\":\"unauthorized_client\"}", "API user", "scope"},
+        {TOKEN, 400, "{\"error\":\"unsupported_grant_type\"}", "API user", "scope"},
+        {TOKEN, 400, "{\"error\":\"invalid_request\"}", "client_id, client_secret_file and scope", "API user"},
+        {TOKEN, 401, "<html>", "client_id, client_secret_file and scope", "API user"},
+        {TOKEN, 401, "{\"error\":7}", "client_id, client_secret_file and scope", "API user"},
+        {TEAMS, 403, "", "Manage users", "client_id"},
+        {TEAMS, 401, "", "Manage users", "API user"},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const struct http_result result = {.sent = true,
+                                           .status = rows[i].status,
+                                           .body = rows[i].body,
+                                           .body_size = strlen(rows[i].body)};
+        struct tenant_answer a = {0};
+        answer_decide(&a, &questions[rows[i].asked], &result);
+        assert_non_null(a.remedy);
+        if (!strstr(a.remedy, rows[i].names) || strstr(a.remedy, rows[i].but_not))
+            fail_msg("row %zu: %s", i, a.remedy);
+    }
+    struct tenant_answer a = {0};
+    const struct http_result fine = {.sent = true, .status = 200, .body = "[]", .body_size = 2};
+    answer_decide(&a, &questions[TEAMS], &fine);
+    assert_null(a.remedy);
+}
+
 static void test_by_curl_code(void **state)
 {
     (void)state;
@@ -285,6 +321,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_by_status),
+        cmocka_unit_test(test_remedies),
         cmocka_unit_test(test_by_curl_code),
         cmocka_unit_test(test_throttled_by_503),
         cmocka_unit_test(test_longest_wait),

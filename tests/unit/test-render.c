@@ -50,7 +50,10 @@ static const struct row {
     {"status", "status", render_status, EXIT_FOUND},
     {"status-fresh", "status-fresh", render_status, EXIT_FINE},
     {"status-odd", "status-odd", render_status, EXIT_FINE}, /* of another release, or of nobody's */
+    {"status-broken", "status-broken", render_status, EXIT_FINE},
     {"plan", "plan", render_short_plan, EXIT_FOUND},
+    {"plan-observing", "plan-observing", render_short_plan, EXIT_FOUND},
+    {"plan-observing-ready", "plan-observing-ready", render_short_plan, EXIT_FOUND},
     {"plan", "plan-summary", render_plan_summary, EXIT_FOUND},
     {"plan", "plan-chosen", render_chosen, EXIT_FOUND},
     {"plan-many", "plan-many", render_short_plan, EXIT_FOUND},

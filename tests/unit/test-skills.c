@@ -17,11 +17,12 @@
 static char *canonical(const char *text)
 {
     CLEANUP(buffer_done) struct buffer b = {0};
+    size_t n_calls = 0;
     for (size_t at = 0;;) {
         struct list_element x = {0};
         struct error e = {0};
         CLEANUP(freep) char *name = NULL;
-        size_t before = at, offset;
+        size_t offset;
         unsigned level;
         int r = list_next(text, &at, &x, &offset, &e);
         if (r == 0)
@@ -34,8 +35,7 @@ static char *canonical(const char *text)
             buffer_format(&b, "<%s=%u>", name, level);
         else
             buffer_format(&b, "[%zu: %s]", offset, e.message);
-        if (at == before)
-            break;
+        assert_in_range(++n_calls, 0, strlen(text) + 1); /* it ends, whatever was wrong */
     }
     return buffer_take(&b);
 }
@@ -56,6 +56,12 @@ static void test_reads_lists(void **state)
         {"a:b:3", "<a:b=3>"},
         {"", ""},
         {"a,", "<a=100>[2: an element of the list is empty]"},
+        {"a , ", "<a=100>[3: an element of the list is empty]"},
+        {",", "[0: an element of the list is empty]"},
+        {"a,,", "<a=100>[2: an element of the list is empty]"},
+        {"a\"b,", "[0: 'a\"b': a double quote must open the element]"
+                  "[4: an element of the list is empty]"},
+        {"\"a\",", "<a=100>[4: an element of the list is empty]"},
         {",a", "[0: an element of the list is empty]<a=100>"},
         {"a,,b", "<a=100>[2: an element of the list is empty]<b=100>"},
         {"a:101,b:x,c",

@@ -53,8 +53,10 @@ static void test_every_operation(void **state)
 {
     struct bed *b = *state;
     struct error e = {{0}};
-    const bool no = false;
-    const char *fields[USER_N_FIELDS] = {[USER_FIRST_NAME] = "Ada"};
+    struct user u = {.fields = {[USER_FIRST_NAME] = {.text = (char *)"Ada"}}};
+    const struct part *parts = ops->parts(b->client)->items;
+    const struct tenant_write work = {&parts[0], PART_DISABLED, &u, NULL},
+                              names = {&parts[1], PART_FIELD(USER_FIRST_NAME), &u, NULL};
     b->script = script_everything;
     b->options.max_concurrent = 1; /* one after the other, so that the paths have an order */
     connect_client(b);
@@ -65,14 +67,14 @@ static void test_every_operation(void **state)
                                         &b->seen[i_], &e),                                     \
                          0);                                                                   \
     } while (0)
-    START(user_get, "a/b ?");
-    START(user_put, "ada", "New", &no, NULL);
-    START(user_delete, "ada");
+    START(read, by_login("a/b ?"));
+    START(write, by_login("ada"), &work);
+    START(remove, by_login("ada"));
     START(team_list);
     START(directory_list);
     START(find, "a b");
-    START(get_by_id, "7/8");
-    START(patch, "7/8", fields, NULL, NULL);
+    START(read, by_id("7/8"));
+    START(write, by_id("7/8"), &names);
     run_until(b, all_done);
     for (unsigned i = 0; i < b->n_calls; i++)
         if (b->seen[i].class != TENANT_DONE || b->seen[i].order != i)
@@ -107,16 +109,14 @@ static void test_bad_names_are_refused(void **state)
     connect_client(b);
     static const char *const names[] = {"", ".", ".."};
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        assert_int_equal(ops->user_delete(b->client, &call, names[i], on_done, NULL, &e),
+        assert_int_equal(ops->remove(b->client, &call, by_login(names[i]), on_done, NULL, &e),
                          -EINVAL);
     assert_null(call);
 }
 
 /* T43, T44, T46: one status for everything; the hint says which. */
 static int scripted_status;
-
 static const char *scripted_headers, *scripted_body;
-
 static enum scripted_deed scripted_deed;
 
 static void script_one(const struct scripted_request *q, struct scripted_answer *a,

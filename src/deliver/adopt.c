@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "deliver/delivery-internal.h"
+#include "deliver/machine.h"
 
 static void hold_other_person(struct execution *x, const struct tenant_answer *a)
 {
@@ -50,7 +50,7 @@ static void plan_anew(struct execution *x, const struct tenant_answer *a, const 
         execution_replan(x, a, code, sentence);
 }
 
-void execution_found(struct execution *x, const struct tenant_answer *a)
+void adopt_instead(struct execution *x, const struct tenant_answer *a)
 {
     if (planner_same_person(x->wanted, a->user))
         plan_anew(x, a, REASON_CONFLICT,
@@ -66,19 +66,18 @@ static int forget_found(struct execution *x, struct error *e)
     return r < 0 ? r : listing_remove(x->delivery->state, key, e);
 }
 
-static void conclude(struct execution *x, const struct tenant_answer *a)
+int adopt_learn(struct execution *x, const struct tenant_answer *a, const struct user *shown,
+                struct error *e)
 {
-    struct error e = {0};
-    int r = forget_found(x, &e);
+    (void)a;
+    int r = forget_found(x, e);
     if (r == 0)
-        r = execution_start_link(x, "adopt", a->user, &e);
-    if (r < 0) {
-        execution_broken(x, &e);
-        return;
-    }
+        r = execution_start_link(x, "adopt", shown, e);
+    if (r == 0)
+        r = execution_note_found(x, x->link.known, e);
     /* What follows is done by operations of its own, and on record there. */
     operation_drop_changes(x->operation);
-    execution_finish(x, a, BUCKET_ADOPTED);
+    return r;
 }
 
 /* The login's link belonged to an entry that is gone: it moves to this person. */
@@ -117,7 +116,8 @@ static int is_as_approved(const struct execution *x, const struct user *found, b
     return 0;
 }
 
-static void decide(struct execution *x, const struct tenant_answer *a)
+/* Under the conditions of today. */
+static enum next decide_anew(struct execution *x, const struct tenant_answer *a)
 {
     struct delivery *d = x->delivery;
     struct error e = {0};
@@ -126,45 +126,36 @@ static void decide(struct execution *x, const struct tenant_answer *a)
     if (x->operation->approved && is_as_approved(x, a->user, &allowed, &e) < 0)
         execution_broken(x, &e);
     else if (allowed)
-        conclude(x, a);
+        return NEXT_CONCLUDE;
     else
         plan_anew(x, a, REASON_ADOPTION,
                   x->operation->approved
                       ? "the user was changed at the tenant since the adoption was approved"
                       : "the user that was found is adopted only when the plan is approved");
+    return NEXT_NOTHING;
 }
 
-static void on_adopted(const struct tenant_answer *a, void *userdata)
+enum next adopt_decide(struct execution *x, const struct tenant_answer *a)
 {
-    struct execution *x = userdata;
     struct error e = {0};
     bool taken = false;
-    if (a->class == TENANT_NOT_FOUND) {
-        if (forget_found(x, &e) < 0)
-            execution_broken(x, &e);
-        else
-            execution_drop(x, "the tenant does not have this user any more");
-    } else if (a->class != TENANT_DONE || !a->user) {
-        execution_fail(x, a);
-    } else if (!x->operation->approved && !planner_same_person(x->wanted, a->user)) {
+    if (!x->operation->approved && !planner_same_person(x->wanted, a->user)) {
         hold_other_person(x, a);
     } else if (x->operation->approved && take_over_link(x, &taken, &e) < 0) {
         execution_broken(x, &e);
-    } else if (taken) {
-        conclude(x, a);
     } else {
-        decide(x, a);
+        return taken ? NEXT_CONCLUDE : decide_anew(x, a);
     }
+    return NEXT_NOTHING;
 }
 
-void execute_adopt(struct execution *x)
+enum next adopt_absent(struct execution *x, const struct tenant_answer *a)
 {
-    struct delivery *d = x->delivery;
     struct error e = {0};
-    free(TAKE(x->link.remote_id)); /* of a user that was deleted */
-    if (!x->wanted)
-        execution_drop(x, "no longer wanted");
-    else if (d->options->tenant_ops->user_get(d->options->tenant, execution_next_call(x),
-                                              x->operation->login, on_adopted, x, &e) < 0)
+    (void)a;
+    if (forget_found(x, &e) < 0)
         execution_broken(x, &e);
+    else
+        execution_drop(x, "the tenant does not have this user any more");
+    return NEXT_NOTHING;
 }

@@ -1,0 +1,57 @@
+/*
+ * The calls of an execution, one after the other; those of a revocation overtake what waits.
+ */
+#include "config.h"
+
+#include "deliver/delivery-internal.h"
+
+const struct parts *delivery_parts(const struct delivery *d)
+{
+    return d->options->tenant_ops->parts(d->options->tenant);
+}
+
+const struct part *execution_part(const struct execution *x)
+{
+    const struct parts *parts = delivery_parts(x->delivery);
+    enum operation_kind k = x->operation->kind;
+    if (k == OPERATION_RENAME)
+        return part_with(parts, PART_FIELD(USER_LOGIN));
+    if (k == OPERATION_DISABLE || k == OPERATION_ENABLE)
+        return part_with(parts, PART_DISABLED);
+    return part_of_kind(parts, k);
+}
+
+struct tenant_call **execution_next_call(struct execution *x)
+{
+    if (x->call)
+        x->call = x->delivery->options->tenant_ops->call_free(x->call);
+    if (x->intent.hurries)
+        books_wake(x->delivery->books, WORK_DUE); /* see executor_hurry() */
+    return &x->call;
+}
+
+void execution_called(struct execution *x, int r, const struct error *e)
+{
+    if (r < 0)
+        execution_broken(x, e);
+    else if (x->operation->revokes)
+        x->delivery->options->tenant_ops->call_hurry(x->call);
+}
+
+static void read_user(struct execution *x, struct tenant_ref ref, tenant_done_fn done)
+{
+    const struct engine_options *o = x->delivery->options;
+    struct error e = {0};
+    int r = o->tenant_ops->read(o->tenant, execution_next_call(x), ref, done, x, &e);
+    execution_called(x, r, &e);
+}
+
+void execution_read_login(struct execution *x, tenant_done_fn done)
+{
+    read_user(x, (struct tenant_ref){.login = x->operation->login}, done);
+}
+
+void execution_read_id(struct execution *x, tenant_done_fn done)
+{
+    read_user(x, (struct tenant_ref){.id = x->link.remote_id}, done);
+}

@@ -1,0 +1,328 @@
+/*
+ * A change of one part of the user, and of the login. The part is read first, since roles and
+ * skills are written whole: what is sent is what was read plus the operation's changes, and of
+ * those only what is not so already. The user is read back afterwards for the form in which the
+ * tenant shows it; and where the tenant acts by itself (a team brings and takes skills, others
+ * merge what they are sent), what is left to do then is sent once more, and only if that does
+ * not help a person is asked.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "deliver/apply.h"
+#include "deliver/machine.h"
+#include "judge/quirks.h"
+#include "mapping/ruleset.h"
+
+/* NULL: the operation does not change it. Nobody is taken out of the teams. */
+static const char *new_team(const struct execution *x)
+{
+    const struct change *c = apply_field_change(x->operation, USER_TEAM);
+    return c ? c->to : NULL;
+}
+
+static bool has_new_team(const struct execution *x, const struct user *u)
+{
+    const char *team = new_team(x);
+    return !team || text_equal(team, user_get(u, USER_TEAM));
+}
+
+/* -- what is known afterwards -- */
+
+static int learn_field(struct execution *x, enum user_field f, const struct user *shown,
+                       struct user *known)
+{
+    const struct change *c = apply_field_change(x->operation, f);
+    if (!c)
+        return 0;
+    if (f == USER_TEAM)
+        return c->to && shown && has_new_team(x, shown) ? user_set(known, f, c->to, NULL) : 0;
+    return quirks_learn_field(f, c->to, user_get(x->current, f),
+                              shown ? user_get(shown, f) : NULL, known, x->quirks);
+}
+
+/* What was sent, as the tenant shows it; what it gave or took by itself in passing is no doing
+ * of ours, and no drift. */
+static int learn_user(struct execution *x, const struct user *shown, struct user *known)
+{
+    const struct part *part = execution_part(x);
+    bool skills = part->writes & PART_SKILLS;
+    const struct user *sent = x->set & PART_SKILLS ? x->sent : x->current;
+    int r = user_copy_fields(known, x->known);
+    for (int f = USER_FIRST_NAME; f < USER_N_FIELDS && r == 0; f++)
+        if (part->writes & PART_FIELD(f))
+            r = learn_field(x, (enum user_field)f, shown, known);
+    if (r == 0)
+        r = apply_roles(x->operation, x->known, known);
+    if (r == 0)
+        r = apply_learn_skills(x->operation, x->known, skills ? x->current : x->known,
+                               !skills ? x->known
+                               : shown ? shown
+                                       : sent,
+                               known);
+    return r;
+}
+
+int change_learn(struct execution *x, const struct tenant_answer *a, const struct user *shown,
+                 struct error *e)
+{
+    CLEANUP(user_freep) struct user *known = user_new();
+    CLEANUP(user_freep) struct user *quirks = user_new();
+    bool acts = execution_part(x)->tenant_acts && shown;
+    (void)a;
+    int r = known && quirks ? learn_user(x, shown, known) : -ENOMEM;
+    if (r == 0 && acts)
+        r = quirks_learn_moved(x->quirks, known, x->current, shown, quirks);
+    if (r < 0)
+        return error_out_of_memory(e);
+    r = execution_set_quirks(x, acts ? quirks : x->quirks, e);
+    return r < 0 ? r : execution_set_known(x, known, e);
+}
+
+/* -- decide -- */
+
+/* Somebody gave the user a role there meanwhile that is in the way of one that is to be given.
+ */
+static bool hold_conflict(struct execution *x, const struct tenant_answer *a)
+{
+    struct conflicts conflicts;
+    const struct ruleset_conflict *c = NULL;
+    const struct user *roles = x->sent;
+    const struct user_role *other = NULL, *given = NULL;
+    char cause[512], sentence[1400];
+    conflicts.items = ruleset_conflicts(rules_ruleset(x->delivery->rules), &conflicts.n_items);
+    for (size_t i = 0; i < x->operation->n_changes && !c; i++) {
+        const struct change *change = &x->operation->changes[i];
+        bool gives = change->to && !strncmp(change->field, "role:", 5);
+        given = gives ? user_role(roles, change->to) : NULL;
+        if (given && !user_role(x->current, given->name))
+            c = conflict_with(&conflicts, given->name, roles, &other);
+    }
+    if (!c)
+        return false;
+    snprintf(cause, sizeof(cause), "conflict:%s", c->name);
+    execution_hold(x, a, REASON_ROLE_CONFLICT, cause,
+                   conflict_sentence(c, given, other, sentence, sizeof(sentence)),
+                   x->delivery->options->sync->hold_retry_usec);
+    return true;
+}
+
+static int set_field(struct execution *x, enum user_field f)
+{
+    const struct change *c = apply_field_change(x->operation, f);
+    const char *current = user_get(x->current, f), *to = c && c->to ? c->to : "";
+    if (!c || (f == USER_TEAM && !c->to) || text_equal(to, current ? current : ""))
+        return 0;
+    x->set |= PART_FIELD(f);
+    return user_set(x->sent, f, to, NULL);
+}
+
+/* What the part would hold, and what of that is not so already. */
+static int compare(struct execution *x, const struct part *part)
+{
+    bool roles = part->writes & PART_ROLES, skills = part->writes & PART_SKILLS;
+    int r = 0;
+    x->set = 0;
+    for (int f = USER_FIRST_NAME; f < USER_N_FIELDS && r == 0; f++)
+        if (part->writes & PART_FIELD(f))
+            r = set_field(x, (enum user_field)f);
+    if (r == 0 && roles)
+        r = apply_roles(x->operation, x->current, x->sent);
+    if (r == 0 && skills)
+        r = apply_skills(x->operation, x->current, x->sent);
+    if (r == 0 && roles && !apply_same_roles(x->sent, x->current))
+        x->set |= PART_ROLES;
+    if (r == 0 && skills && !apply_same_skills(x->sent, x->current))
+        x->set |= PART_SKILLS;
+    return r;
+}
+
+/* The user as it was before, and an empty one to be sent. False: x has ended. */
+static bool begin(struct execution *x, const struct user *current)
+{
+    struct error e = {0};
+    user_free(x->current);
+    user_free(x->sent);
+    x->current = user_copy(current);
+    x->sent = user_new();
+    if (x->current && x->sent)
+        return true;
+    error_out_of_memory(&e);
+    execution_broken(x, &e);
+    return false;
+}
+
+/* Renamed there, or another user than the one that was known: x has ended. */
+static bool is_not_meant(struct execution *x, const struct tenant_answer *a)
+{
+    const char *login = user_get(a->user, USER_LOGIN);
+    if (!login || text_equal_fold(login, x->link.login))
+        return x->id_was_stale && execution_is_another(x, a);
+    execution_renamed(x, a, login);
+    return true;
+}
+
+static enum next check_applied(struct execution *x, const struct tenant_answer *a);
+
+enum next change_decide(struct execution *x, const struct tenant_answer *a)
+{
+    const struct part *part = execution_part(x);
+    struct error e = {0};
+    if (part->key == PART_BY_ID && is_not_meant(x, a))
+        return NEXT_NOTHING;
+    /* An earlier attempt has moved the user: what the skills were before is what was known. */
+    bool moved = part->tenant_acts && x->was_unclear && new_team(x) && has_new_team(x, a->user);
+    if (!begin(x, moved ? x->known : a->user))
+        return NEXT_NOTHING;
+    if (moved)
+        return check_applied(x, a);
+    if (compare(x, part) < 0) {
+        error_out_of_memory(&e);
+        execution_broken(x, &e);
+        return NEXT_NOTHING;
+    }
+    if (part->writes & PART_ROLES && hold_conflict(x, a))
+        return NEXT_NOTHING;
+    if (x->set)
+        return NEXT_WRITE;
+    /* Done already, by an attempt whose answer was lost or by somebody there. What is known is
+     * what the login shows. */
+    return part->key == PART_BY_LOGIN ? NEXT_CONCLUDE : NEXT_READ_BACK;
+}
+
+/* -- write, and check -- */
+
+int change_write(struct execution *x, struct error *e)
+{
+    struct tenant_write w = {
+        .part = execution_part(x), .set = x->set, .user = x->sent, .current = x->current};
+    const struct user *roles = x->set & PART_ROLES ? x->sent : NULL,
+                      *skills = x->set & PART_SKILLS ? x->sent : NULL;
+    int r = roles || skills ? execution_note_sent(x, roles, skills, e) : 0;
+    return r < 0 ? r : machine_send(x, &w, e);
+}
+
+enum next change_written(struct execution *x, const struct tenant_answer *a)
+{
+    if (a->class != TENANT_DONE)
+        return NEXT_FAIL;
+    x->settling =
+        execution_part(x)->tenant_acts; /* done, and not known to us before it is read back */
+    return NEXT_READ_BACK;
+}
+
+static void hold_not_applied(struct execution *x, const struct tenant_answer *a)
+{
+    struct error e = {0};
+    char cause[400];
+    int r = books_write(x->delivery->books, &e);
+    if (r == 0)
+        r = change_learn(x, a, a->user, &e);
+    if (r == 0)
+        r = link_store(x->delivery->state, &x->link, &e);
+    if (r == 0)
+        r = execution_note_found(x, x->link.known, &e);
+    if (r < 0) {
+        execution_broken(x, &e);
+        return;
+    }
+    snprintf(cause, sizeof(cause), "not-applied:%s", x->operation->login);
+    execution_hold(
+        x, a, REASON_NOT_APPLIED, cause,
+        "the tenant answered OK twice, but reading the user back shows another team or other skills "
+        "than were sent: set them at the tenant by hand",
+        x->delivery->options->sync->hold_retry_usec);
+}
+
+/* What is left to do after the user was read back. */
+static enum next check_applied(struct execution *x, const struct tenant_answer *a)
+{
+    CLEANUP(user_freep) struct user *left = user_new();
+    bool team = has_new_team(x, a->user);
+    struct error e = {0};
+    if (!left ||
+        apply_skills_left(x->operation, x->wanted, x->current, a->user, new_team(x) != NULL,
+                          left) < 0 ||
+        (!team && user_set(left, USER_TEAM, new_team(x), NULL) < 0)) {
+        error_out_of_memory(&e);
+        execution_broken(x, &e);
+        return NEXT_NOTHING;
+    }
+    bool skills = apply_skills_done(x->operation, left, a->user);
+    if (team && skills)
+        return NEXT_CONCLUDE;
+    if (x->completes) {
+        hold_not_applied(x, a);
+        return NEXT_NOTHING;
+    }
+    x->set = (team ? 0 : PART_FIELD(USER_TEAM)) | (skills ? 0 : PART_SKILLS);
+    user_free(x->sent);
+    x->sent = TAKE(left);
+    return NEXT_COMPLETE;
+}
+
+enum next change_read_back(struct execution *x, const struct tenant_answer *a)
+{
+    if (!execution_part(x)->tenant_acts)
+        return NEXT_CONFIRM;
+    if (a->class == TENANT_DONE || a->class == TENANT_NOT_FOUND)
+        x->settling = false;
+    return a->class == TENANT_DONE && a->user ? check_applied(x, a) : NEXT_FAIL;
+}
+
+/* -- the login -- */
+
+static const char *new_login(const struct execution *x)
+{
+    return x->operation->changes[0].to;
+}
+
+/* An earlier attempt may have worked: the user is known by its id, whatever its login is. */
+enum next rename_decide(struct execution *x, const struct tenant_answer *a)
+{
+    const char *login = user_get(a->user, USER_LOGIN);
+    if (!login)
+        return NEXT_FAIL;
+    if (x->id_was_stale && execution_is_another(x, a))
+        return NEXT_NOTHING;
+    return text_equal(login, new_login(x)) ? NEXT_CONCLUDE : NEXT_WRITE;
+}
+
+int rename_write(struct execution *x, struct error *e)
+{
+    CLEANUP(user_freep) struct user *renamed = user_new();
+    if (!renamed || user_set(renamed, USER_LOGIN, new_login(x), NULL) < 0)
+        return error_out_of_memory(e);
+    struct tenant_write w = {.part =
+                                 part_with(delivery_parts(x->delivery), PART_FIELD(USER_LOGIN)),
+                             .set = PART_FIELD(USER_LOGIN),
+                             .user = renamed};
+    return machine_send(x, &w, e);
+}
+
+enum next rename_written(struct execution *x, const struct tenant_answer *a)
+{
+    if (a->class != TENANT_REFUSED)
+        return a->class == TENANT_DONE ? NEXT_CONCLUDE : NEXT_FAIL;
+    refusal_hold(
+        x, a, REASON_RENAME_POLICY,
+        "the tenant refuses the new login, as tenants do that let no login be changed: rename the "
+        "user there, or give the entry its old login back");
+    return NEXT_NOTHING;
+}
+
+int rename_learn(struct execution *x, const struct tenant_answer *a, const struct user *shown,
+                 struct error *e)
+{
+    (void)a;
+    (void)shown;
+    free(x->link.login);
+    x->link.renamed_there = false;
+    x->link.login = strdup(new_login(x));
+    if (!x->link.login || user_set(x->known, USER_LOGIN, x->link.login, NULL) < 0)
+        return error_out_of_memory(e);
+    return execution_set_known(x, x->known, e);
+}

@@ -1,0 +1,150 @@
+/*
+ * Create. One whose answer was lost is settled by reading the login; a login that exists
+ * already is a matter of adoption (adopt.c).
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/secret.h"
+#include "deliver/machine.h"
+#include "judge/quirks.h"
+
+/* Made by us. What is not as it was wanted is then changed, and what the tenant did by itself
+ * is left. */
+int create_learn(struct execution *x, const struct tenant_answer *a, const struct user *shown,
+                 struct error *e)
+{
+    CLEANUP(user_freep) struct user *known = user_new();
+    CLEANUP(user_freep) struct user *quirks = user_new();
+    (void)a;
+    if (!known || !quirks)
+        return error_out_of_memory(e);
+    if (shown && quirks_learn_created(x->wanted, shown, known, quirks) < 0)
+        return error_out_of_memory(e);
+    int r = execution_start_link(x, "create", shown ? known : x->wanted, e);
+    if (r == 0)
+        r = execution_set_quirks(x, quirks, e);
+    /* What an earlier attempt made may be wanted otherwise by now. */
+    x->as_wanted = !shown || (x->answer.class == TENANT_DONE &&
+                              quirks_as_wanted(x->wanted, known, quirks));
+    x->unread = !shown;
+    return r < 0 ? r : passwords_hand_on(x->delivery->passwords, x->operation, x->password, e);
+}
+
+/* The login is taken, and whoever has it cannot be read. */
+static void hold_unreadable(struct execution *x, const struct tenant_answer *a)
+{
+    char cause[400], sentence[700];
+    snprintf(cause, sizeof(cause), "login:%s", x->operation->login);
+    snprintf(
+        sentence, sizeof(sentence),
+        "the login %s is taken at the tenant but cannot be read there (deleted and kept, or "
+        "hidden from rosterd's account): restore or purge that user, or give %s another "
+        "login",
+        x->operation->login, x->operation->dn);
+    execution_hold(x, a, REASON_CONFLICT, cause, sentence,
+                   x->delivery->options->sync->hold_retry_usec);
+}
+
+/* Is this the user that the lost answer was about? What somebody else made meanwhile differs
+ * from what was sent, and is adopted or held. */
+static bool is_as_sent(const struct execution *x, const struct user *found)
+{
+    static const enum user_field fields[] = {USER_FIRST_NAME, USER_LAST_NAME, USER_EMAIL,
+                                             USER_TEAM};
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+        const char *sent = user_get(x->wanted, fields[i]), *has = user_get(found, fields[i]);
+        if (sent && *sent && !text_equal_fold(sent, has ? has : ""))
+            return false;
+    }
+    for (size_t i = 0; i < found->n_roles; i++) {
+        const char *role = found->roles[i].name;
+        if (options_role_is_privileged(x->delivery->options->sync, role) &&
+            !user_role(x->wanted, role))
+            return false;
+    }
+    return true;
+}
+
+/* After an attempt whose outcome was not known, and the user is there. */
+static enum next settle(struct execution *x, const struct tenant_answer *a)
+{
+    x->settling = false;
+    books_note_moved(x->delivery->books,
+                     x->operation->entry_id); /* the rules may be others since */
+    if (is_as_sent(x, a->user))
+        return NEXT_CONCLUDE;
+    adopt_instead(x, a);
+    return NEXT_NOTHING;
+}
+
+/* The login is taken before anything was sent: by an earlier attempt, or by somebody else. */
+enum next create_decide(struct execution *x, const struct tenant_answer *a)
+{
+    if (x->was_unclear || books_are_distrusted(x->delivery->books))
+        return settle(x, a);
+    adopt_instead(x, a);
+    return NEXT_NOTHING;
+}
+
+enum next create_absent(struct execution *x, const struct tenant_answer *a)
+{
+    (void)x;
+    (void)a;
+    return NEXT_WRITE;
+}
+
+int create_write(struct execution *x, struct error *e)
+{
+    const struct engine_options *options = x->delivery->options;
+    const struct sync_options *o = options->sync;
+    int r = 0;
+    if (o->initial_password == INITIAL_PASSWORD_GENERATE && !x->password)
+        r = secret_random_password(&x->password, o->password_length, o->password_classes, e);
+    return r < 0 ? r
+                 : options->tenant_ops->create(options->tenant, execution_next_call(x),
+                                               x->wanted, x->password, o->change_password,
+                                               machine_written, x, e);
+}
+
+enum next create_written(struct execution *x, const struct tenant_answer *a)
+{
+    switch (a->class) {
+    case TENANT_DONE: /* of many the verification reads them later */
+        return delivery_has_many(x->delivery) ? NEXT_CONCLUDE : NEXT_READ_BACK;
+    case TENANT_UNCLEAR: x->settling = true; return NEXT_READ_BACK;
+    case TENANT_CONFLICT: return NEXT_READ_BACK;
+    case TENANT_NOT_FOUND:
+    case TENANT_REFUSED:
+    case TENANT_REFERENCE_MISSING:
+    case TENANT_NOT_AUTHORISED:
+    case TENANT_THROTTLED:
+    case TENANT_AWAY:
+    case TENANT_UNSUPPORTED: break;
+    }
+    return NEXT_FAIL;
+}
+
+enum next create_read_back(struct execution *x, const struct tenant_answer *a)
+{
+    bool there = a->class == TENANT_DONE && a->user, absent = a->class == TENANT_NOT_FOUND;
+    if (x->answer.class == TENANT_DONE)
+        return NEXT_CONFIRM;
+    if (x->settling && there)
+        return settle(x, a);
+    if (x->settling && absent) { /* it may be under way there still: not the last word */
+        struct tenant_answer unclear = *a;
+        unclear.class = TENANT_UNCLEAR;
+        execution_fail(x, &unclear);
+    } else if (absent) {
+        hold_unreadable(x, a);
+    } else if (there) { /* not our doing: an operation of its own, with an approval of its own
+                         */
+        adopt_instead(x, a);
+    } else {
+        return NEXT_FAIL;
+    }
+    return NEXT_NOTHING;
+}

@@ -1,0 +1,96 @@
+/*
+ * What each kind of operation does; machine.h says what the columns mean.
+ */
+#include "config.h"
+
+#include "deliver/machine.h"
+
+#define NO_LONGER_WANTED "no longer wanted"
+#define NO_LONGER_LINKED "no longer linked"
+
+static const struct kind kinds[OPERATION_N_KINDS] = {
+    [OPERATION_CREATE] = {.needs = NEEDS_WANTED,
+                          .pointless = NO_LONGER_WANTED,
+                          .anew = true,
+                          .reads = READS_UNCLEAR | READS_DISTRUSTED | READS_HELD,
+                          .find = FIND_BY_LOGIN,
+                          .decide = create_decide,
+                          .absent = create_absent,
+                          .write = create_write,
+                          .written = create_written,
+                          .read_back = create_read_back,
+                          .learn = create_learn,
+                          .confirms = true,
+                          .bucket = BUCKET_CREATED},
+    [OPERATION_ADOPT] = {.needs = NEEDS_WANTED,
+                         .pointless = NO_LONGER_WANTED,
+                         .anew = true,
+                         .reads = READS_FIRST,
+                         .find = FIND_BY_LOGIN,
+                         .decide = adopt_decide,
+                         .absent = adopt_absent,
+                         .learn = adopt_learn,
+                         .confirms = true,
+                         .bucket = BUCKET_ADOPTED},
+    [OPERATION_UPDATE] = {.needs = NEEDS_WANTED | NEEDS_LINK | NEEDS_KNOWN | NEEDS_PART,
+                          .pointless = NO_LONGER_WANTED,
+                          .reads = READS_FIRST,
+                          .find = FIND_BY_PART,
+                          .decide = change_decide,
+                          .write = change_write,
+                          .written = change_written,
+                          .read_back = change_read_back,
+                          .learn = change_learn,
+                          .confirms = true,
+                          .bucket = BUCKET_UPDATED},
+    [OPERATION_RENAME] = {.needs = NEEDS_WANTED | NEEDS_LINK | NEEDS_KNOWN | NEEDS_PART |
+                                   NEEDS_CHANGE,
+                          .pointless = NO_LONGER_WANTED,
+                          .reads = READS_FIRST,
+                          .find = FIND_BY_PART,
+                          .keeps_id = true,
+                          .decide = rename_decide,
+                          .write = rename_write,
+                          .written = rename_written,
+                          .learn = rename_learn,
+                          .confirms = true,
+                          .bucket = BUCKET_UPDATED},
+    [OPERATION_DISABLE] = {.needs = NEEDS_LINK,
+                           .pointless = NO_LONGER_LINKED,
+                           .reads = READS_FIRST | READS_UNCLEAR,
+                           .find = FIND_PROVED_TO_READ,
+                           .decide = leave_decide,
+                           .absent = leave_absent,
+                           .hold_back = leave_hold_back,
+                           .write = leave_write,
+                           .written = leave_written,
+                           .learn = leave_learn,
+                           .bucket = BUCKET_LEAVING},
+    [OPERATION_ENABLE] = {.needs = NEEDS_LINK | NEEDS_WANTED,
+                          .pointless = NO_LONGER_WANTED,
+                          .reads = READS_UNCLEAR,
+                          .find = FIND_PROVED,
+                          .decide = leave_decide,
+                          .absent = leave_absent,
+                          .write = leave_write,
+                          .written = leave_written,
+                          .learn = leave_learn,
+                          .bucket = BUCKET_UPDATED},
+    [OPERATION_DELETE] = {.needs = NEEDS_LINK,
+                          .pointless = NO_LONGER_LINKED,
+                          .reads = READS_UNCLEAR,
+                          .find = FIND_PROVED,
+                          .decide = delete_decide,
+                          .absent = leave_absent,
+                          .write = delete_write,
+                          .written = leave_written,
+                          .learn = leave_learn,
+                          .bucket = BUCKET_LEAVING},
+};
+
+/* An update and a profile differ in the part alone, which is a row of the tenant's own table.
+ */
+const struct kind *kind_of(enum operation_kind k)
+{
+    return &kinds[k == OPERATION_PROFILE ? OPERATION_UPDATE : k];
+}

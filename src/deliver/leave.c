@@ -1,0 +1,220 @@
+/*
+ * Disable, enable and delete. Nobody is disabled in the middle of a shift, up to a limit.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "audit/audit.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "deliver/machine.h"
+
+#define SHIFT_LOOK_USEC (60 * USEC_PER_SEC)
+
+/* -- what is known afterwards -- */
+
+/* An attempt of ours may have done it whose answer was lost or told of a failure (a 502 of what
+ * stands before the tenant), or that an older state forgot; but not what was seen as somebody's
+ * doing before. */
+static bool may_be_ours(const struct execution *x)
+{
+    const char *drift = x->link.drift;
+    if (drift && strncmp(drift, LINK_DRIFT_DISABLED, strlen(LINK_DRIFT_DISABLED)) == 0)
+        return false;
+    return x->was_unclear || x->operation->attempts > 1 ||
+           books_are_distrusted(x->delivery->books);
+}
+
+/* Ours is whom we disabled; whom somebody else had disabled stays so, whatever the directory
+ * says later. */
+int leave_learn(struct execution *x, const struct tenant_answer *a, const struct user *shown,
+                struct error *e)
+{
+    enum operation_kind kind = x->operation->kind;
+    bool ours = x->wrote || may_be_ours(x);
+    bool dormant = x->operation->budget == BUDGET_DORMANT;
+    struct link *l = &x->link;
+    (void)shown;
+    l->status = kind == OPERATION_ENABLE                                   ? LINK_ACTIVE
+                : kind == OPERATION_DELETE || a->class == TENANT_NOT_FOUND ? LINK_DELETED
+                                                                           : LINK_DISABLED;
+    bool disabled = l->status == LINK_DISABLED;
+    l->dormant_usec = disabled && dormant && ours ? clock_now_usec() : 0;
+    l->disabled_by_us = disabled && ours && !dormant; /* a person enables who was dormant */
+    l->disabled_usec = disabled ? clock_steady_usec() : 0;
+    if (l->status == LINK_ACTIVE)
+        l->enabled_usec = clock_now_usec();
+    if (!x->known)
+        return 0;
+    x->known->disabled = l->status != LINK_ACTIVE;
+    return execution_set_known(x, x->known, e);
+}
+
+/* -- decide -- */
+
+enum next leave_decide(struct execution *x, const struct tenant_answer *a)
+{
+    if (execution_is_stranger(x, a))
+        return NEXT_NOTHING;
+    bool disables = x->operation->kind == OPERATION_DISABLE;
+    return a->user->disabled == disables ? NEXT_CONCLUDE : NEXT_WRITE;
+}
+
+enum next delete_decide(struct execution *x, const struct tenant_answer *a)
+{
+    (void)x;
+    (void)a;
+    return NEXT_WRITE;
+}
+
+/* Who leaves needs no user: there is nothing left to disable. Whoever is only dormant does, and
+ * is held, or made anew within the budget for that, as with any other call. */
+enum next leave_absent(struct execution *x, const struct tenant_answer *a)
+{
+    const struct operation *o = x->operation;
+    (void)a;
+    return o->kind == OPERATION_ENABLE || o->budget == BUDGET_DORMANT ? NEXT_FAIL
+                                                                      : NEXT_CONCLUDE;
+}
+
+/* Somebody logged in since that was looked at: nothing is to be disabled. By the same clock as
+ * the plan, else that would plan it again at once. */
+static bool is_used(struct execution *x, const struct tenant_answer *a)
+{
+    const struct sync_options *o = x->delivery->options->sync;
+    uint64_t dates = clock_date_usec(), used = a->logged_in ? dates : a->user->last_login_usec;
+    struct error e = {0};
+    if (used > x->link.last_login_usec)
+        x->link.last_login_usec = used;
+    if (x->operation->budget != BUDGET_DORMANT ||
+        link_used_usec(&x->link) + o->dormant_after_usec <= dates)
+        return false;
+    int r = books_write(x->delivery->books, &e);
+    if (r == 0)
+        r = link_store(x->delivery->state, &x->link, &e);
+    if (r < 0)
+        execution_broken(x, &e);
+    else
+        execution_replan(x, a, "dropped", "somebody has logged in as this user");
+    return true;
+}
+
+/* For the one who asks later why, and how long, a leaver went on working. */
+static int note_shift_over(struct execution *x, bool still, struct error *e)
+{
+    struct books *b = x->delivery->books;
+    const struct operation *o = x->operation;
+    char sentence[200];
+    if (!text_equal(o->reason, REASON_ON_SHIFT))
+        return 0;
+    snprintf(sentence, sizeof(sentence), "the user %s, and was looked at %u times",
+             still ? "is still logged in, [lifecycle] logged_in_wait is over"
+                   : "is not logged in any more",
+             o->attempts);
+    struct audit_row row = {
+        .event = "release", .operation = o, .code = REASON_ON_SHIFT, .sentence = sentence};
+    int r = run_join(b, "retry", e);
+    return r < 0 ? r : books_audit(b, &row, e);
+}
+
+static void hold_on_shift(struct execution *x, const struct tenant_answer *a,
+                          uint64_t left_usec)
+{
+    char cause[400];
+    uint64_t look = x->delivery->options->sync->hold_retry_usec;
+    look = look < SHIFT_LOOK_USEC ? look : SHIFT_LOOK_USEC;
+    snprintf(cause, sizeof(cause), "shift:%s", x->operation->login);
+    execution_hold(
+        x, a, REASON_ON_SHIFT, cause,
+        "the user is logged in: disabled after the log-out, or when [lifecycle] logged_in_wait "
+        "is over",
+        left_usec < look ? left_usec : look);
+}
+
+bool leave_hold_back(struct execution *x, const struct tenant_answer *a)
+{
+    struct error e = {0};
+    if (is_used(x, a))
+        return true;
+    /* The beginning is kept, so that neither a death nor an answer that fails in between makes
+     * the wait longer. */
+    uint64_t now = clock_steady_usec();
+    if (!x->operation->shift_usec)
+        x->operation->shift_usec = now;
+    uint64_t limit = x->operation->shift_usec + x->delivery->options->sync->logged_in_wait_usec;
+    if (a->logged_in && now < limit) {
+        hold_on_shift(x, a, limit - now);
+        return true;
+    }
+    if (note_shift_over(x, a->logged_in, &e) == 0)
+        return false;
+    execution_broken(x, &e);
+    return true;
+}
+
+/* -- write -- */
+
+static const struct part *part_to_revoke(const struct execution *x)
+{
+    return part_by_id(delivery_parts(x->delivery), PART_DISABLED);
+}
+
+/* There is no time to ask whose the login is: by the id, so that it is nobody else. */
+static bool revokes_by_id(const struct execution *x)
+{
+    return x->operation->revokes && x->link.remote_id && !x->proved && part_to_revoke(x);
+}
+
+int leave_write(struct execution *x, struct error *e)
+{
+    const struct user user = {.disabled = x->operation->kind == OPERATION_DISABLE};
+    struct tenant_write w = {.part = revokes_by_id(x) ? part_to_revoke(x) : execution_part(x),
+                             .set = PART_DISABLED,
+                             .user = &user};
+    return machine_send(x, &w, e);
+}
+
+int delete_write(struct execution *x, struct error *e)
+{
+    const struct engine_options *o = x->delivery->options;
+    struct tenant_ref ref = {.login = x->operation->login, .id = x->link.remote_id};
+    return o->tenant_ops->remove(o->tenant, execution_next_call(x), ref, machine_written, x, e);
+}
+
+/* On record: how long it took from what the directory said to the request that was answered. */
+static void note_revocation(struct execution *x, const struct tenant_answer *a)
+{
+    struct delivery *d = x->delivery;
+    uint64_t now = clock_steady_usec(), sent = now - a->duration_usec;
+    uint64_t took = sent > x->operation->due_usec ? sent - x->operation->due_usec : 0;
+    CLEANUP(buffer_done) struct buffer b = {0};
+    struct engine_revocation *past =
+        &d->past_revocations[d->n_past_revocations++ % ENGINE_PAST_REVOCATIONS];
+    *past = (struct engine_revocation){.at_usec = clock_now_usec(), .took_usec = took};
+    snprintf(past->login, sizeof(past->login), "%s", x->operation->login);
+    buffer_format(&b, "{\"revoked_after_usec\":%llu}", (unsigned long long)took);
+    free(x->details);
+    x->details = buffer_take(&b);
+}
+
+enum next leave_written(struct execution *x, const struct tenant_answer *a)
+{
+    bool done = a->class == TENANT_DONE, absent = a->class == TENANT_NOT_FOUND;
+    bool ignored = done && a->user && !a->user->disabled;
+    /* A tenant that does not take it, or takes it and does nothing, is asked by the login, once
+     * that is known to be the user's. */
+    if (revokes_by_id(x) &&
+        (ignored || absent || a->class == TENANT_REFUSED || a->class == TENANT_UNSUPPORTED)) {
+        execution_prove(x, machine_write);
+        return NEXT_NOTHING;
+    }
+    if (execution_look_by_id(x, a, machine_written))
+        return NEXT_NOTHING;
+    if (x->operation->revokes && (done || absent)) {
+        x->settling = false;
+        note_revocation(x, a);
+    }
+    return done ? NEXT_CONCLUDE : absent ? leave_absent(x, a) : NEXT_FAIL;
+}

@@ -1,0 +1,219 @@
+/*
+ * The machine: finds the user, reads, decides, writes, reads back and concludes. See machine.h.
+ */
+#include "config.h"
+
+#include "deliver/machine.h"
+
+#include <string.h>
+
+static void read_user(struct execution *x);
+
+static bool goes_by_id(const struct execution *x)
+{
+    return x->kind->find == FIND_BY_PART && execution_part(x)->key == PART_BY_ID;
+}
+
+static bool reads_first(const struct execution *x)
+{
+    unsigned when = (x->operation->revokes ? 0 : READS_FIRST) |
+                    (x->settling ? READS_UNCLEAR : 0) |
+                    (books_are_distrusted(x->delivery->books) ? READS_DISTRUSTED : 0) |
+                    (x->is_recorded ? 0 : READS_HELD);
+    return x->kind->reads & when;
+}
+
+/* -- the end -- */
+
+static void conclude(struct execution *x, const struct tenant_answer *a,
+                     const struct user *shown)
+{
+    const struct kind *k = x->kind;
+    struct error e = {0};
+    int r = books_write(x->delivery->books, &e);
+    if (r == 0)
+        r = k->learn(x, a, shown, &e);
+    if (r == 0)
+        r = k->confirms ? execution_store_link(x, &e)
+                        : link_store(x->delivery->state, &x->link, &e);
+    if (r < 0)
+        execution_broken(x, &e);
+    else
+        execution_finish(x, a, k->bucket);
+}
+
+/* -- write, and read back -- */
+
+static void on_read_back(const struct tenant_answer *a, void *userdata);
+
+static void keep_answer(struct execution *x, const struct tenant_answer *a)
+{
+    x->answer = *a;
+    x->answer.user = NULL;
+    x->answer.id = NULL;
+    x->answer.names = NULL;
+}
+
+static void go_on(struct execution *x, const struct tenant_answer *a, enum next next)
+{
+    switch (next) {
+    case NEXT_NOTHING: return;
+    case NEXT_COMPLETE:
+        x->completes = true;
+        machine_write(x);
+        return;
+    case NEXT_WRITE: machine_write(x); return;
+    case NEXT_READ_BACK:
+        keep_answer(x, a);
+        execution_read_login(x, on_read_back);
+        return;
+    case NEXT_CONCLUDE: conclude(x, a, a->user); return;
+    case NEXT_CONFIRM:
+        conclude(x, &x->answer, a->class == TENANT_DONE ? a->user : NULL);
+        return;
+    case NEXT_FAIL: execution_fail(x, a); return;
+    }
+}
+
+/* Unclear until it is read back: a user that is not there may have been renamed meanwhile. */
+static void on_read_back(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    if (!x->settling || !execution_look_by_id(x, a, on_read_back))
+        go_on(x, a, x->kind->read_back(x, a));
+}
+
+void machine_written(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    go_on(x, a, x->kind->written(x, a));
+}
+
+void machine_write(struct execution *x)
+{
+    struct error e = {0};
+    if (!execution_intend(x))
+        return;
+    x->wrote = true;
+    execution_called(x, x->kind->write(x, &e), &e);
+}
+
+int machine_send(struct execution *x, const struct tenant_write *w, struct error *e)
+{
+    const struct engine_options *o = x->delivery->options;
+    struct tenant_ref ref = {.login = x->operation->login, .id = x->link.remote_id};
+    return o->tenant_ops->write(o->tenant, execution_next_call(x), ref, w, machine_written, x,
+                                e);
+}
+
+/* -- find, and read -- */
+
+/* Without an id a user whose renaming got no answer could not be found again. */
+static int keep_id(struct execution *x, struct error *e)
+{
+    int r = books_write(x->delivery->books, e);
+    if (r == 0)
+        r = link_store(x->delivery->state, &x->link, e);
+    return r < 0 ? r : books_commit(x->delivery->books, e);
+}
+
+static void on_id(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    struct error e = {0};
+    if (a->class != TENANT_DONE) {
+        execution_fail(x, a);
+        return;
+    }
+    if (!a->id) {
+        struct tenant_answer gone = *a;
+        gone.class = TENANT_NOT_FOUND;
+        x->settling = false; /* nobody is there whom an earlier attempt could have changed */
+        execution_fail(x, &gone);
+        return;
+    }
+    free(x->link.remote_id);
+    x->link.remote_id = strdup(a->id);
+    int r = x->link.remote_id ? 0 : error_out_of_memory(&e);
+    if (r == 0 && x->kind->keeps_id)
+        r = keep_id(x, &e);
+    if (r < 0)
+        execution_broken(x, &e);
+    else
+        read_user(x);
+}
+
+static void find_id(struct execution *x)
+{
+    const struct engine_options *o = x->delivery->options;
+    struct error e = {0};
+    int r = o->tenant_ops->find(o->tenant, execution_next_call(x), x->operation->login, on_id,
+                                x, &e);
+    execution_called(x, r, &e);
+}
+
+/* Is the answer about another user than the one that is meant, or is that asked first? */
+static bool is_elsewhere(struct execution *x, const struct tenant_answer *a,
+                         tenant_done_fn again)
+{
+    if (!goes_by_id(x))
+        return execution_look_by_id(x, a, again) || execution_doubt_user(x, a, again);
+    if (a->class != TENANT_NOT_FOUND || x->id_was_stale)
+        return false;
+    x->id_was_stale = true;
+    find_id(x);
+    return true;
+}
+
+static void on_read(const struct tenant_answer *a, void *userdata)
+{
+    struct execution *x = userdata;
+    const struct kind *k = x->kind;
+    enum next next = NEXT_FAIL;
+    if (is_elsewhere(x, a, on_read))
+        return;
+    bool there = a->class == TENANT_DONE && a->user, absent = a->class == TENANT_NOT_FOUND;
+    if (there || absent)
+        x->settling = false;
+    if (there)
+        next = k->decide(x, a);
+    else if (absent && k->absent)
+        next = k->absent(x, a);
+    if (next == NEXT_WRITE && x->was_unclear)
+        execution_undone(x, a);
+    else if (next != NEXT_WRITE || !k->hold_back || !k->hold_back(x, a))
+        go_on(x, a, next);
+}
+
+static void read_user(struct execution *x)
+{
+    if (goes_by_id(x))
+        execution_read_id(x, on_read);
+    else
+        execution_read_login(x, on_read);
+}
+
+void machine_start(struct execution *x)
+{
+    const struct kind *k = x->kind;
+    const struct operation *o = x->operation;
+    unsigned has = (x->wanted ? NEEDS_WANTED : 0) | (x->has_link ? NEEDS_LINK : 0) |
+                   (x->known ? NEEDS_KNOWN : 0) | (execution_part(x) ? NEEDS_PART : 0) |
+                   (o->n_changes && o->changes[0].to ? NEEDS_CHANGE : 0);
+    if (k->needs & ~has) {
+        execution_drop(x, k->pointless);
+        return;
+    }
+    if (k->anew)
+        free(TAKE(x->link.remote_id));
+    bool reads = reads_first(x);
+    bool proves = k->find == FIND_PROVED ||
+                  (k->find == FIND_PROVED_TO_READ && reads && x->link.remote_id);
+    void (*begin)(struct execution *) = reads ? read_user : machine_write;
+    if (proves)
+        execution_prove(x, begin);
+    else if (goes_by_id(x) && !x->link.remote_id)
+        find_id(x);
+    else
+        begin(x);
+}
