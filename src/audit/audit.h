@@ -175,6 +175,7 @@ struct audit_filter {
     /* Only what is to be read is parsed; NULL: all is. */
     enum audit_want (*wants)(const struct line_chain *l, const char *line, void *userdata);
     struct audit_doubts *doubts; /* filled in; NULL: nobody asks */
+    bool brief; /* of the lines only what happened is wanted: view.h */
 };
 /* Who had a role, a team or a skill at some time, from what was done. */
 struct audit_holder {

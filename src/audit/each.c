@@ -298,6 +298,8 @@ int audit_each(const char *const *paths, size_t n_files, const struct audit_filt
     CLEANUP(search_done) struct search s = {.filter = filter, .view = v};
     int r = v ? audit_files_order(&files, paths, n_files, e) : error_out_of_memory(e);
 
+    if (r == 0 && filter->brief)
+        audit_view_brief(v);
     s.plain = filter->person && is_plain(filter->person);
     if (r == 0 && filter->person)
         r = find_ids(&s, &files, e);

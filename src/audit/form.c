@@ -23,6 +23,8 @@ struct span {
 struct former {
     const char *at, *end;
     bool build;
+    const char *const *without; /* names of the outermost object that are not built */
+    uint32_t seen;              /* which of them were there */
     char *room; /* for texts with escapes */
     size_t size;
     int depth;
@@ -86,6 +88,19 @@ static bool read_escaped(struct former *f, const char *begin, struct span *ret)
     return take(f, '"');
 }
 
+/* Is one of eight bytes a quote, a backslash or a control character? */
+static bool ends_or_escapes(const char *at)
+{
+    const uint64_t ones = 0x0101010101010101ULL, highest = 0x8080808080808080ULL;
+    uint64_t w, quote, backslash, control;
+
+    memcpy(&w, at, sizeof(w));
+    quote = w ^ ones * '"';
+    backslash = w ^ ones * '\\';
+    control = (w - ones * 0x20) & ~w;
+    return (control | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash)) & highest;
+}
+
 /* Valid until the next text is read. */
 static bool read_text(struct former *f, struct span *ret)
 {
@@ -93,7 +108,10 @@ static bool read_text(struct former *f, struct span *ret)
 
     if (!take(f, '"'))
         return false;
-    for (begin = f->at; f->at < f->end && *f->at != '"' && *f->at != '\\'; f->at++)
+    begin = f->at;
+    while (f->end - f->at >= 8 && !ends_or_escapes(f->at))
+        f->at += 8;
+    for (; f->at < f->end && *f->at != '"' && *f->at != '\\'; f->at++)
         if ((unsigned char)*f->at < 0x20)
             return false;
     if (f->at < f->end && *f->at == '\\')
@@ -195,9 +213,32 @@ static bool look_at_object(struct former *f)
     return take(f, '}');
 }
 
+/* Which of the names it is that nobody wants built; -1: none. */
+static int unwanted(const struct former *f, const struct span *key)
+{
+    for (int i = 0; f->depth == 1 && f->without && f->without[i]; i++)
+        if (f->without[i][0] == key->text[0] && strncmp(f->without[i], key->text, key->size) == 0 &&
+            !f->without[i][key->size])
+            return i;
+    return -1;
+}
+
+/* False: it is no value, or the second of that name. */
+static bool pass_over(struct former *f, int name)
+{
+    bool again = f->seen & 1U << name, fine;
+
+    f->seen |= 1U << name;
+    f->build = false;
+    fine = read_value(f, NULL);
+    f->build = true;
+    return fine && !again;
+}
+
 static bool build_object(struct former *f, json_t *object)
 {
     size_t n = 0;
+    int name;
 
     do {
         CLEANUP(freep) char *kept = NULL;
@@ -206,6 +247,11 @@ static bool build_object(struct former *f, json_t *object)
 
         if (!read_key(f, &key))
             return false;
+        if ((name = unwanted(f, &key)) >= 0) {
+            if (!pass_over(f, name))
+                return false;
+            continue;
+        }
         if (key.text == f->room)
             key.text = kept = strndup(key.text, key.size);
         if (!key.text || !read_value(f, &value) ||
@@ -290,22 +336,30 @@ static bool read_value(struct former *f, json_t **ret)
 
 static bool is_utf8(const char *text, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
-        if ((unsigned char)text[i] >= 0x80)
-            return text_is_utf8(text, size);
-    return true;
+    uint64_t all = 0, w;
+    size_t i = 0;
+
+    for (; i + sizeof(w) <= size; i += sizeof(w)) {
+        memcpy(&w, text + i, sizeof(w));
+        all |= w;
+    }
+    for (; i < size; i++)
+        all |= (unsigned char)text[i];
+    return !(all & 0x8080808080808080ULL) || text_is_utf8(text, size);
 }
 
-static bool read_line(const char *line, size_t size, bool build, json_t **ret)
+static bool read_line(const char *line, size_t size, bool build, const char *const *without,
+                      json_t **ret)
 {
-    struct former f = {.at = line, .end = line + size, .build = build, .size = size};
+    struct former f = {
+        .at = line, .end = line + size, .build = build, .without = without, .size = size};
     bool fine = size && *line == '{' && is_utf8(line, size) && read_value(&f, ret) && f.at == f.end;
 
     free(f.room);
     if (!fine && f.many) {
         json_t *object = NULL;
 
-        fine = read_line(line, size, true, &object);
+        fine = read_line(line, size, true, NULL, &object);
         json_decref(object);
         return fine;
     }
@@ -318,12 +372,17 @@ static bool read_line(const char *line, size_t size, bool build, json_t **ret)
 
 json_t *form_read(const char *line, size_t size)
 {
+    return form_read_without(line, size, NULL);
+}
+
+json_t *form_read_without(const char *line, size_t size, const char *const *names)
+{
     json_t *object = NULL;
 
-    return read_line(line, size, true, &object) ? object : NULL;
+    return read_line(line, size, true, names, &object) ? object : NULL;
 }
 
 bool form_is_ours(const char *line, size_t size)
 {
-    return read_line(line, size, false, NULL);
+    return read_line(line, size, false, NULL, NULL);
 }

@@ -10,6 +10,8 @@
 
 /* A new reference, or NULL when it is no such object (or there is no memory). */
 json_t *form_read(const char *line, size_t size);
+/* The same look, but some members of the line itself are not built: at most 32 names, then NULL. */
+json_t *form_read_without(const char *line, size_t size, const char *const *names);
 /* The same look without building anything. */
 bool form_is_ours(const char *line, size_t size);
 /* What verification says of a line that is not; of its number. */

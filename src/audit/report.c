@@ -342,7 +342,7 @@ int audit_report(struct audit_report *r, const char *const *files, size_t n_file
                          .fn = fn,
                          .userdata = userdata,
                          .approvals = approvals_new()};
-    struct audit_filter all = {.wants = wants};
+    struct audit_filter all = {.wants = wants, .brief = filter->brief};
     struct check check = {.files = files, .n_files = n_files, .verdict = &r->verdict};
     int n;
 

@@ -17,6 +17,7 @@
 
 struct audit_view {
     struct intents *intents; /* of one that nobody read no text is kept */
+    const char *const *without;
 };
 
 /* Members that keep their meaning under a longer name, in the order of the reading. */
@@ -35,6 +36,14 @@ static const struct {
     const char *name, *view;
 } personal_members[] = {
     {"why", "why"}, {"say", "sentence"}, {"text", "answer_text"}, {"d", "details"}};
+
+void audit_view_brief(struct audit_view *v)
+{
+    static const char *const names[] = {"prev", "cfg", "run", "st",   "ans", "try", "lag",
+                                        "ms",   "key", "sig", "root", "v",   NULL};
+
+    v->without = names;
+}
 
 struct audit_view *audit_view_new(void)
 {
@@ -232,7 +241,7 @@ static void copy_members(json_t *view, const json_t *line)
     json_object_foreach((json_t *)(uintptr_t)line, name, value)
     {
         for (size_t i = 0; i < ARRAY_SIZE(members); i++, at = (at + 1) % ARRAY_SIZE(members))
-            if (strcmp(name, members[at].name) == 0) {
+            if (*name == *members[at].name && strcmp(name, members[at].name) == 0) {
                 put(view, members[at].view, json_incref(value));
                 break;
             }
@@ -250,51 +259,59 @@ static json_t *view_of(const json_t *line)
         json_object_set_new(view, "changes", changes_of(set, json_object_get(line, "at")));
     for (size_t i = 0; i < ARRAY_SIZE(personal_members); i++)
         copy(view, personal_members[i].name, p, personal_members[i].view);
-    if (json_object_get(line, "pc") && !p)
-        json_object_set_new(view, "erased", json_true());
     add_usual(view);
     add_usual_login(view);
     add_usual_why(view);
     return view;
 }
 
-static void take_from_intent(json_t *view, const json_t *intent)
+static void take_if_missing(json_t *to, const json_t *from, const char *const *names, size_t n)
 {
-    static const char *const names[] = {"run",     "operation",   "changes", "why",
-                                        "attempts", "fingerprint", "lag_ms",  "erased"};
-    static const char *const of_person[] = {"id", "dn", "login"};
-    json_t *person = json_object_get(view, "person"), *whose = json_object_get(intent, "person");
-
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        copy(view, names[i], intent, names[i]);
-    if (is(intent, "code", REASON_REVOKED))
-        json_object_set_new(view, "revoked", json_true());
-    if (whose && !person)
-        json_object_set(view, "person", whose);
-    for (size_t i = 0; person && i < ARRAY_SIZE(of_person); i++)
-        copy(person, of_person[i], whose, of_person[i]);
+    for (size_t i = 0; i < n; i++)
+        copy(to, names[i], from, names[i]);
 }
 
-/* A new reference, or NULL. */
-static json_t *read_line(const char *line, size_t size)
+/* What an outcome leaves to its intent, in the line's own names: so one view is made and not two.
+ * Places belong to what is set. */
+static void take_from_intent(json_t *outcome, const json_t *intent)
 {
-    json_t *object = form_read(line, size), *view = object ? view_of(object) : NULL;
+    static const char *const names[] = {"run", "cfg", "op", "try", "lag"};
+    static const char *const of_person[] = {"id", "dn", "login", "why", "set"};
+    const json_t *whose = json_object_get(intent, "p");
+    json_t *p = json_object_get(outcome, "p");
 
-    json_decref(object);
-    return view;
+    take_if_missing(outcome, intent, names, ARRAY_SIZE(names));
+    if (!json_object_get(p, "set") && json_object_get(whose, "set") && json_object_get(intent, "at"))
+        json_object_set(outcome, "at", json_object_get(intent, "at"));
+    if (!p && whose)
+        json_object_set_new(outcome, "p", p = json_object());
+    take_if_missing(p, whose, of_person, ARRAY_SIZE(of_person));
+}
+
+/* The name of the event and what follows, or NULL. */
+static const char *event_of(const char *line)
+{
+    const char *at = strstr(line, ",\"ev\":\"");
+
+    return at ? at + sizeof(",\"ev\":\"") - 1 : NULL;
+}
+
+static bool begins(const char *text, const char *with)
+{
+    return text && strncmp(text, with, strlen(with)) == 0;
 }
 
 /* Behind these no outcome refers to an intent before them. */
-static bool begins_anew(const char *line)
+static bool begins_anew(const char *event)
 {
-    return line_is_event(line, "start") || line_is_event(line, "repair");
+    return begins(event, "start\"") || begins(event, "repair\"");
 }
 
 enum audit_intent audit_view_intent(const struct audit_view *v, const char *line)
 {
     bool says_what;
     size_t size;
-    int64_t number = line_is_event(line, "outcome") ? line_number(line, &says_what) : 0;
+    int64_t number = begins(event_of(line), "outcome\"") ? line_number(line, &says_what) : 0;
 
     if (!number || says_what)
         return AUDIT_INTENT_NONE;
@@ -305,12 +322,13 @@ enum audit_intent audit_view_intent(const struct audit_view *v, const char *line
 
 int audit_view_note(struct audit_view *v, const char *line, size_t size, enum audit_intent intent)
 {
-    bool begun = line_is_event(line, "intent"), says_what;
+    const char *event = event_of(line);
+    bool begun = begins(event, "intent\""), says_what;
     int64_t number = 0;
 
-    if (begins_anew(line))
+    if (begins_anew(event))
         intents_clear(v->intents);
-    else if (begun || intent != AUDIT_INTENT_NONE || line_is_event(line, "outcome"))
+    else if (begun || intent != AUDIT_INTENT_NONE || begins(event, "outcome\""))
         number = line_number(line, &says_what);
     if (number && begun)
         return intents_put(v->intents, number, line, size);
@@ -324,30 +342,42 @@ int audit_view_pass(struct audit_view *v, const char *line, enum audit_intent in
     return audit_view_note(v, line, 0, intent);
 }
 
-static void join(struct audit_view *v, json_t *view, const char *line, enum audit_intent where)
+static bool is_erased(const json_t *line)
+{
+    return json_object_get(line, "pc") && !json_object_get(line, "p");
+}
+
+/* What the intent has to say of an outcome, before that is put together. */
+struct other_half {
+    bool missing, erased, revoked;
+};
+
+static void join(struct audit_view *v, json_t *object, const char *line, enum audit_intent where,
+                 struct other_half *ret)
 {
     bool says_what;
     size_t size;
     const char *text;
-    json_t *intent;
+    json_t *intent = NULL;
 
-    if (where == AUDIT_INTENT_MISSING)
-        put(view, "intent_missing", json_true());
-    if (where != AUDIT_INTENT_READ)
-        return;
-    text = intents_get(v->intents, line_number(line, &says_what), &size);
-    intent = read_line(text, size);
+    if (where == AUDIT_INTENT_READ) {
+        text = intents_get(v->intents, line_number(line, &says_what), &size);
+        intent = form_read_without(text, size, v->without);
+    }
+    ret->missing = where == AUDIT_INTENT_MISSING || (where == AUDIT_INTENT_READ && !intent);
+    ret->erased = intent && is_erased(intent);
+    ret->revoked = intent && is(intent, "code", REASON_REVOKED);
     if (intent)
-        take_from_intent(view, intent);
-    else
-        put(view, "intent_missing", json_true());
+        take_from_intent(object, intent);
     json_decref(intent);
 }
 
 json_t *audit_view_read(struct audit_view *v, const char *line, size_t size)
 {
+    struct other_half half = {0};
     enum audit_intent intent;
-    json_t *view;
+    json_t *view, *object;
+    bool erased;
 
     if (!line_is_new(line, size)) { /* before version 1 the names were the long ones */
         view = json_loadb(line, size, JSON_REJECT_DUPLICATES, NULL);
@@ -357,9 +387,18 @@ json_t *audit_view_read(struct audit_view *v, const char *line, size_t size)
         return NULL;
     }
     intent = audit_view_intent(v, line);
-    view = read_line(line, size);
-    if (view)
-        join(v, view, line, intent);
+    object = form_read_without(line, size, v->without);
+    erased = object && is_erased(object);
+    if (object)
+        join(v, object, line, intent, &half);
+    view = object ? view_of(object) : NULL;
+    json_decref(object);
+    if (erased || half.erased)
+        json_object_set_new(view, "erased", json_true());
+    if (half.revoked)
+        json_object_set_new(view, "revoked", json_true());
+    if (half.missing)
+        json_object_set_new(view, "intent_missing", json_true());
     if (audit_view_note(v, line, size, intent) < 0) {
         json_decref(view);
         return NULL;

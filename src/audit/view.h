@@ -10,6 +10,9 @@ struct audit_view;
 
 struct audit_view *audit_view_new(void); /* NULL when out of memory */
 struct audit_view *audit_view_free(struct audit_view *v);
+/* From now on the views lack what is of the line and not of what happened: hashes, signatures, how
+ * long it took, the contact center's status. */
+void audit_view_brief(struct audit_view *v);
 /* Reads the lines in their order. A new reference, or NULL when it is no audit line: nothing that
  * audit/form.h would pass. */
 json_t *audit_view_read(struct audit_view *v, const char *line, size_t size);

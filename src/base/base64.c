@@ -66,7 +66,20 @@ long base64_decode(void *to, size_t room, const char *text, size_t size, bool ur
     }
     if (size % 4 == 1)
         return -1;
-    for (size_t i = 0; i < size; i++) {
+    size_t i = 0;
+    for (; i + 4 <= size && n + 3 <= room; i += 4, n += 3) {
+        int a = number_of(text[i], url), b = number_of(text[i + 1], url);
+        int c = number_of(text[i + 2], url), d = number_of(text[i + 3], url);
+
+        if ((a | b | c | d) < 0)
+            return -1;
+        group = (unsigned)a << 18 | (unsigned)b << 12 | (unsigned)c << 6 | (unsigned)d;
+        bytes[n] = (unsigned char)(group >> 16);
+        bytes[n + 1] = (unsigned char)(group >> 8);
+        bytes[n + 2] = (unsigned char)group;
+    }
+    group = 0;
+    for (; i < size; i++) {
         int number = number_of(text[i], url);
 
         if (number < 0)

@@ -10,15 +10,24 @@
 #include <errno.h>
 #include <openssl/evp.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/memory.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static const EVP_MD *sha256;
+static pthread_key_t context_key; /* each thread has one, for as long as it lives */
+static bool has_key;
+
+static void free_context(void *context)
+{
+    EVP_MD_CTX_free(context);
+}
 
 static void fetch(void)
 {
+    has_key = pthread_key_create(&context_key, free_context) == 0;
 #if OPENSSL_VERSION_NUMBER >= 0x30000000L
     sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
 #else
@@ -26,9 +35,17 @@ static void fetch(void)
 #endif
 }
 
-static void context_freep(EVP_MD_CTX **c)
+static EVP_MD_CTX *own_context(void)
 {
-    EVP_MD_CTX_free(*c);
+    EVP_MD_CTX *context = pthread_getspecific(context_key);
+
+    if (context)
+        return context;
+    context = EVP_MD_CTX_new();
+    if (context && pthread_setspecific(context_key, context) == 0)
+        return context;
+    EVP_MD_CTX_free(context);
+    return NULL;
 }
 
 static void put_hexadecimal(char *to, const unsigned char *bytes, size_t size)
@@ -45,12 +62,12 @@ static void put_hexadecimal(char *to, const unsigned char *bytes, size_t size)
 int digest_raw(unsigned char ret[static DIGEST_SIZE], const struct digest_part *parts,
                size_t n_parts)
 {
-    CLEANUP(context_freep) EVP_MD_CTX *context = NULL;
+    EVP_MD_CTX *context;
     unsigned size = 0;
 
-    if (pthread_once(&once, fetch) != 0 || !sha256)
+    if (pthread_once(&once, fetch) != 0 || !sha256 || !has_key)
         return -EIO;
-    context = EVP_MD_CTX_new();
+    context = own_context();
     if (!context || EVP_DigestInit_ex(context, sha256, NULL) != 1)
         return -EIO;
     for (size_t i = 0; i < n_parts; i++)

@@ -278,6 +278,7 @@ static void add_codes(struct buffer *b, const json_t *codes)
     json_object_foreach((json_t *)(uintptr_t)codes, code, value)
     {
         CLEANUP(freep) char *shown = output_printable(code);
+        const char *meaning = evidence_meaning(code); /* itself, where it is not known */
 
         b->failed |= !shown;
         buffer_add_text(b, "<dt id=\"code-");
@@ -285,7 +286,7 @@ static void add_codes(struct buffer *b, const json_t *codes)
         buffer_add_text(b, "\">");
         html_escape(b, shown);
         buffer_add_text(b, "</dt><dd>");
-        html_escape(b, evidence_meaning(code));
+        html_escape(b, meaning == code ? shown : meaning);
         buffer_add_text(b, ".");
         if (reason_code_remedy(code)) {
             buffer_add_text(b, " <span class=\"soft\">What helps: ");

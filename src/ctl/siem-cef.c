@@ -49,7 +49,7 @@ static void add(struct buffer *b, const char *key, size_t most, const char *valu
     b->failed |= value && !shown;
     if (size == 0)
         return;
-    buffer_format(b, "%s%s=", b->data && b->data[b->size - 1] == '|' ? "" : " ", key);
+    buffer_format(b, " %s=", key);
     for (size_t i = 0; i < size; i++)
         switch (shown[i]) {
         case '\\': buffer_add_text(b, "\\\\"); break;
@@ -60,7 +60,7 @@ static void add(struct buffer *b, const char *key, size_t most, const char *valu
 
 static void add_number(struct buffer *b, const char *key, int64_t value)
 {
-    buffer_format(b, "%s%s=%" PRId64, b->data[b->size - 1] == '|' ? "" : " ", key, value);
+    buffer_format(b, " %s=%" PRId64, key, value);
 }
 
 /* One of the six texts and three numbers that a product names itself. */
@@ -117,8 +117,7 @@ void siem_cef(struct buffer *b, const struct siem_event *v)
     buffer_add_text(b, "CEF:0|rosterd|rosterd|1|");
     add_header(b, class.data);
     add_header(b, v->title);
-    buffer_format(b, "%d|", severities[v->severity]);
-    add_number(b, "rt", (int64_t)(v->usec / USEC_PER_MSEC));
+    buffer_format(b, "%d|rt=%llu", severities[v->severity], v->usec / USEC_PER_MSEC);
     add_number(b, "externalId", v->seq);
     add(b, "cat", 1023, v->name);
     add(b, "act", 63, v->kind);

@@ -62,6 +62,7 @@ static void classify(struct siem_event *v)
             v->title = events[i].title;
             v->severity = events[i].severity;
             v->subject = events[i].subject;
+            break;
         }
     if (strcmp(v->name, "intent") == 0)
         v->result = SIEM_UNKNOWN;

@@ -365,10 +365,14 @@ static void check_people(struct check *c)
                  (long long)json_integer_value(n));
     }
     size_t n_waiting = s.n_waiting < s.n_users ? s.n_waiting : s.n_users;
-    check_add(
-        c, s.n_users ? CHECK_OK : CHECK_WARNING, "people",
-        "%zu would be users, %zu would be if their values were right, %zu get no user%s%s",
-        s.n_users - n_waiting, s.n_invalid + n_waiting, s.n_skipped, reasons, reasons[0] ? ")" : "");
+    size_t n_wrong = s.n_invalid + n_waiting;
+    char wrong[80] = "";
+    if (n_wrong > 0)
+        snprintf(wrong, sizeof(wrong), ", %zu would be if their values were right", n_wrong);
+    check_add(c, s.n_users ? CHECK_OK : CHECK_WARNING, "people",
+              "%zu would be %s%s, %zu get%s no user%s%s", s.n_users - n_waiting,
+              s.n_users - n_waiting == 1 ? "a user" : "users", wrong, s.n_skipped,
+              s.n_skipped == 1 ? "s" : "", reasons, reasons[0] ? ")" : "");
 }
 
 /* false: there is nothing to look at; what is wrong was said. */

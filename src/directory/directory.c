@@ -59,6 +59,7 @@ struct directory {
     bool has_error, away_logged;
     struct error last_error;
     uint64_t since_usec, last_change_usec, last_full_read_usec;
+    uint64_t full_usec; /* steady: when everything was compared last; 0: not by this process */
 };
 
 const char *directory_state_name(enum directory_state s)
@@ -149,12 +150,23 @@ static void on_feed_begins(void *owner)
     set_state(owner, DIRECTORY_READING);
 }
 
+/* Over a new connection the interval does not begin anew: where connections end more often than
+ * that, everything would never be compared. */
+static uint64_t until_full(const struct directory *d, uint64_t interval)
+{
+    uint64_t since = clock_steady_usec() - d->full_usec;
+    if (!d->full_usec)
+        return interval;
+    return since < interval ? interval - since : 0;
+}
+
 static void on_caught_up(bool full, void *owner)
 {
     struct directory *d = owner;
     if (full) {
         d->full_wanted = false;
         d->last_full_read_usec = clock_now_usec();
+        d->full_usec = clock_steady_usec();
     }
     connection_worked(d->connection);
     d->has_error = false;
@@ -170,8 +182,10 @@ static void on_caught_up(bool full, void *owner)
     uint64_t interval = d->options.full_interval_usec;
     if (d->hidden && (interval == 0 || interval > HIDDEN_PAUSE_USEC))
         interval = HIDDEN_PAUSE_USEC;
-    if (interval > 0 && (full || d->hidden || !timer_is_armed(d->full)))
+    if (interval > 0 && (full || d->hidden))
         timer_arm(d->full, interval);
+    else if (interval > 0 && !timer_is_armed(d->full))
+        timer_arm(d->full, until_full(d, interval));
     d->hidden = false;
     if (d->state != DIRECTORY_FOLLOWING)
         set_state(d, DIRECTORY_FOLLOWING);

@@ -102,8 +102,11 @@ char *output_printable(const char *text)
 
 void output_add_printable(struct buffer *b, const char *text)
 {
-    if (!text)
+    size_t size = text ? strlen(text) : 0;
+    if (text_is_plain(text, size)) { /* nearly all */
+        buffer_add(b, text, size);
         return;
+    }
     CLEANUP(freep) char *shown = output_printable(text);
     if (shown)
         buffer_add_text(b, shown);

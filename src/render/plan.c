@@ -77,8 +77,8 @@ static void render_adoption(struct output *o, const json_t *adoption)
         n_exact == 1 ? "has the login of a person and is" : "have the login of a person and are");
     if (n_unclaimed > 0)
         output_format(o, "  %zu of its users %s never touched.\n", n_unclaimed,
-                      n_unclaimed == 1 ? "belongs to nobody in the directory and is"
-                                       : "belong to nobody in the directory and are");
+                      n_unclaimed == 1 ? "has the login of nobody who is to be a user, and is"
+                                       : "have the logins of nobody who is to be a user, and are");
     render_near_matches(o, json_object_get(adoption, "differs_in_case"),
                         "Logins that differ in case alone:");
     render_near_matches(o, json_object_get(adoption, "same_mail"),

@@ -119,10 +119,24 @@ static void render_directory(struct output *o, const json_t *d)
     end(o);
 }
 
-static void render_tenant(struct output *o, const json_t *t)
+/* null: not limited; a tenant that asked to wait is given a pace then, too. */
+static void render_pace(struct output *o, const json_t *t)
 {
     char rate[32], max[32];
+    const char *rate_text = member_any(t, "rate", rate, sizeof(rate));
+    const char *max_text = member_any(t, "max_rate", max, sizeof(max));
 
+    output_format(o, ", pace ");
+    output_text(o, rate_text ? rate_text : "not limited");
+    if (rate_text && max_text) {
+        output_format(o, " of ");
+        output_text(o, max_text);
+    }
+    output_format(o, rate_text ? " a second" : "");
+}
+
+static void render_tenant(struct output *o, const json_t *t)
+{
     if (!json_is_object(t))
         return;
     label(o, "Tenant");
@@ -136,15 +150,7 @@ static void render_tenant(struct output *o, const json_t *t)
     output_format(o, "%lld %s linked, %lld disabled; %lld %s in flight", linked,
                   linked == 1 ? "user" : "users", member_number(t, "users_disabled"), flying,
                   flying == 1 ? "request" : "requests");
-    const char *rate_text = member_any(t, "rate", rate, sizeof(rate));
-    const char *max_text = member_any(t, "max_rate", max, sizeof(max));
-    if (rate_text && max_text) {
-        output_format(o, ", pace ");
-        output_text(o, rate_text);
-        output_format(o, " of ");
-        output_text(o, max_text);
-        output_format(o, " a second");
-    }
+    render_pace(o, t);
     end(o);
 }
 

@@ -1,5 +1,8 @@
 """A wall clock that is wrong for a while, and boots: nobody early, no wait lengthened, no budget gained or lost."""
 
+import os
+import signal
+import time
 from datetime import datetime, timedelta, timezone
 
 from lib import Slapd, deadline, life, need, wait_for
@@ -173,3 +176,74 @@ def test_across_a_boot(t):
         tenant.wait_user("ada", seconds=20, disabled=True)
         lie.unsay("synchronised")
         d.stop()
+
+
+YEAR = 365 * 24 * HOUR
+
+
+@deadline(180)
+def test_a_year_either_way(t):
+    """T77: a year forward, a year back, back over midnight, each also across a restart, and no kernel that vouches for the clock:
+    newcomers and revocations go on at once, nobody leaves early, the alarm says what was set, and is over when it is right."""
+    lie = Faked(t)
+    names = ["p%02d" % n for n in range(8)]
+    ground, group, tenant = crowd(t, names + ["ada"], arguments=["--plain"])
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, tls="no",
+                    tenant_keys={"tls": "no", "tls_ca_file": None}, guard={"max_disable": "0"},
+                    lifecycle={"leave_grace": "3h", "delete_after": "1d", "revoke_when": "(employeeType=Revoked)"},
+                    notify={"alarm_after": "0"})
+    d.start(env=lie.env)
+    tenant.wait_users(names + ["ada"])
+    settled(d)
+    ground.leave(group, "ada")
+    wait_for(lambda: d.audit(event="leave"), 20, "ada leaves", d.log_tail)
+    now = datetime.now(timezone.utc)
+    midnight = -int((now - now.replace(hour=0, minute=0, second=0)).total_seconds()) - 60
+    for n, step in enumerate((YEAR, -YEAR, midnight, YEAR)):
+        lie.set_clock(step)
+        if n % 2:
+            d.restart(env=lie.env)
+        uid = "new%d" % n
+        ground.person(uid)
+        ground.join(group, uid)
+        tenant.wait_user(uid, seconds=30)
+        ground.replace(names[n], employeeType="Revoked")
+        tenant.wait_user(names[n], disabled=True, seconds=15)
+        wait_for(lambda: d.audit(event="alarm", code="clock-set"), 75, "an alarm", lambda: d.audit(event="alarm"))
+        need(disabled(tenant) == names[:n + 1], "nobody early", step, disabled(tenant))
+    lie.set_clock(0)
+    lie.say("synchronised")
+    ground.replace(names[7], sn="Known")
+    tenant.wait_user(names[7], lastName="Known", seconds=30)
+    wait_for(lambda: d.audit(event="alarm-over", code="clock-set"), 90, "over", lambda: d.audit(event="alarm-over"))
+    need(disabled(tenant) == names[:4], "nobody early", disabled(tenant))
+
+
+@deadline(120)
+def test_stopped_for_long(t):
+    """T47 T77: rosterd is stopped by a signal for longer than every time limit, with requests and a read under way: afterwards all
+    are there once, nobody is taken for gone, and the limits of budgets still hold."""
+    names = ["p%02d" % n for n in range(10)]
+    ground, group, tenant = crowd(t, names)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
+                    directory_keys={"search_timeout": "2s", "connect_timeout": "2s"},
+                    tenant_keys={"request_timeout": "2s", "connect_timeout": "2s"}, retry={"min": "100ms", "max": "1s"},
+                    lifecycle={"leave_grace": "2s"}, guard={"max_disable": "2"})
+    d.start()
+    tenant.wait_users(names)
+    settled(d)
+    tenant.fault("delay", delay_ms=1000, count=8, method="POST", path="/configapi/v2/user")
+    ground.leave(group, *names[:5])
+    more = ["n%02d" % n for n in range(8)]
+    ground.persons(more)
+    ground.join(group, *more)
+    wait_for(lambda: tenant.counters()["in_flight"] >= 4, 20, "requests are under way", tenant.counters)
+    os.kill(d.pid, signal.SIGSTOP)
+    ground.person("late")
+    ground.join(group, "late")
+    time.sleep(15)  # as long as it takes: it is the time that is tried
+    os.kill(d.pid, signal.SIGCONT)
+    tenant.wait_users(names + more + ["late"], seconds=30)
+    settled(d, 30)
+    need(tenant.counters()["creates"] == 19 and len(tenant.users()) == 19, "each once", tenant.counters())
+    need(len(disabled(tenant)) == 2, "within the budget", disabled(tenant))

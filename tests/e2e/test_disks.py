@@ -152,3 +152,28 @@ def test_full_disk(t):
         verified(d)
         d.stop()
         tenant.stop()
+
+
+def test_second_path_by_a_mount(t):
+    """T53: the folder of the state, or of the audit, is mounted at a second place: a second instance there ends, and the first goes on."""
+    own_mounts()
+    folder, place = t.path("first"), t.path("second")
+    os.makedirs(folder)
+    os.makedirs(place)
+    ground, group, tenant, d, told = estate(t, folder=folder, audit=folder)
+    need(mount("--bind", folder, place) is True, "a second place")
+    t.cleanup(subprocess.run, ["umount", "-l", place])
+    rules = {"Agents": dict(AGENTS, group=group)}
+    both = t.rosterd(ground.server, tenant, ground, rules=rules, name="both",
+                     state={"file": os.path.join(place, "state.db")}, audit={"file": os.path.join(place, "audit.jsonl")})
+    answer = both.run("--once", code=None)
+    need(answer.code == 75 and "Another rosterd" in answer.err, "the state is in use", answer)
+    audit = t.rosterd(ground.server, tenant, ground, rules=rules, name="audit", audit={"file": os.path.join(place, "audit.jsonl")})
+    answer = audit.run("--once", code=None)
+    need(answer.code not in (0, 2) and "Another rosterd" in answer.err, "the audit is in use", answer)
+    ground.person("eve")
+    ground.join(group, "eve")
+    tenant.wait_user("eve")
+    settled(d)
+    need(tenant.counters()["creates"] == 2, "each once", tenant.counters())
+    verified(d)

@@ -1,6 +1,6 @@
 """The poll feed against slapd: whole reads, reads of changes between them, what they miss."""
 
-from lib import Slapd, deadline, need
+from lib import ScriptedServer, Slapd, deadline, need
 from lib.feed import Feed
 
 
@@ -38,6 +38,20 @@ def test_full_interval(t):
     ground.server.rename(ground.person_dn("eve"), "uid=eve", other.people)
     feed.wait(lambda f: f.dns("person") == [ground.person_dn("ada")], "only ada is left")
     need(feed.count("vanished") == 2, "both by a whole read")
+
+
+def test_full_interval_over_connections(t):
+    """T27: connections that end more often than full_interval do not put the whole read off for ever."""
+    server = t.server(ScriptedServer)
+    server.people(5)
+    feed = Feed(t, server, tls="no", feed="syncrepl", full="4s")
+    feed.wait_following()
+    for _ in range(12):
+        if feed.count("commit", absence="unseen") > 1:
+            return
+        server.cut_all()
+        feed.wait_following()
+    need(False, "everything was read again", feed.commits())
 
 
 def test_roll_call(t):

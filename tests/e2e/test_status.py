@@ -83,3 +83,20 @@ def test_watch(t):
         if line.startswith("! it is paused"):
             break
     need(heads >= 1 and paused, "it was seen to be paused", heads)
+
+
+def test_pace_without_a_limit(t):
+    """max_rate = 0: status says that nothing limits the pace, and the pace that was found once the tenant asks to wait."""
+    people = ["p%03d" % i for i in range(30)]
+    ground, group, tenant = crowd(t, people, rate=10)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, tenant_keys={"max_rate": "0"}).start()
+
+    def pace():
+        return re.search(r"requests? in flight, pace (.*)$", d.ctl("status", code=None).out, re.M).group(1)
+
+    need(pace() == "not limited" or re.fullmatch(r"[\d.]+ a second", pace()), "a pace in any case", pace())
+    found = wait_for(lambda: status_of(d)["tenant"]["requests_throttled"] and re.fullmatch(r"([\d.]+) a second", pace()), 30,
+                     "the pace that the tenant bears", pace)
+    need(0 < float(found.group(1)) < 1000, "a number", found)
+    tenant.settings(rate=0)
+    tenant.wait_users(people, seconds=40)

@@ -1,7 +1,9 @@
 """A tenant on its bad days: each fault ends in exactly one account, or in a hold that says why."""
 
+import os
 import socket
 import threading
+import time
 
 from lib import deadline, life, need, wait_for
 from lib.life import AGENTS, crowd, outcomes, settled, wait_held
@@ -35,6 +37,57 @@ def test_token_dies_in_mid_run(t):
     for uid in people(60):
         tenant.wait_user(uid, team="Sales")
     settled(d)
+
+
+@deadline(180)
+def test_tokens_amid_throttling(t):
+    """T45 T47: tokens of five seconds that also die early, while one call in twenty, some for tokens too, is throttled, and some
+    are refused as unauthorised without need: all are made and moved once, and no more tokens are asked for than seconds passed."""
+    ground, group, tenant = crowd(t, people(40))
+    tenant.settings(token_lifetime=5)
+    tenant.fault("status", status=429, headers={"Retry-After": "0"}, count=-1, probability=0.05, seed=7)
+    tenant.fault("status", status=429, count=6, path="/configapi/v2/oauth", probability=0.5, seed=3)
+    tenant.fault("revoke", count=-1, probability=0.05, seed=5, path=USER)
+    tenant.fault("status", status=401, count=12, probability=0.1, seed=9, path=USER)
+    began = time.monotonic()
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
+                    retry={"min": "100ms", "max": "1s", "hold": "1s"}, guard={"max_team_change": "unlimited"}).start()
+    tenant.wait_users(people(40), seconds=60)
+    d.configure(rules={"Agents": dict(AGENTS, group=group, team="Sales")})
+    d.reload()
+    wait_for(lambda: all(u["team"] == "Sales" for u in tenant.users().values()), 90, "all are moved", lambda: life.operations(d))
+    asked = [r for r in tenant.requests(method="POST") if "oauth" in r["path"]]
+    died = len([r for r in tenant.requests() if r["status"] == 401])
+    need(len(asked) <= time.monotonic() - began + died + 10, "tokens", len(asked), died, time.monotonic() - began)
+    tenant.clear_faults()
+    settled(d, 60)
+    need(tenant.counters()["creates"] == 40 and len(tenant.users()) == 40, "each once", tenant.counters())
+    need(not [a for a in d.audit(event="alarm") if a["code"] == "tenant-not-authorised"] or d.audit(event="alarm-over"), "well in the end")
+
+
+def test_secret_replaced_on_disk(t):
+    """The API secret is replaced at the tenant and in its file while rosterd runs, the file first or last: no restart and no reload."""
+    ground, group, tenant = crowd(t, people(2))
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, retry={"min": "100ms", "max": "1s"}).start()
+    tenant.wait_users(people(2))
+    settled(d)
+    mine, theirs = d.path("tenant.client_secret"), os.path.join(tenant.folder, "secret")
+    for n, order in enumerate(((mine, theirs), (theirs, mine))):
+        for path in order:
+            with open(path, "w", encoding="ascii") as file:
+                file.write("another-secret-%d\n" % n)
+            if path == theirs:
+                tenant.stop()
+                tenant.secret = "another-secret-%d" % n
+                tenant.start()
+            else:
+                tenant.revoke_tokens() if order[0] == theirs else None
+        uid = "later%d" % n
+        ground.person(uid)
+        ground.join(group, uid)
+        tenant.wait_user(uid, seconds=40)
+        settled(d, 30)
+    need("another-secret" not in d.log(), "nor is it told")
 
 
 def test_credentials_refused(t):

@@ -74,7 +74,8 @@ static size_t audit_files(char **ret, size_t room)
     DIR *dir = opendir(world.folder);
     size_t n = 0;
     for (struct dirent *entry; dir && (entry = readdir(dir)) && n < room;)
-        if (strncmp(entry->d_name, "audit.jsonl", 11) == 0) {
+        if (strncmp(entry->d_name, "audit.jsonl", 11) == 0 ||
+            strncmp(entry->d_name, REMOVED, strlen(REMOVED)) == 0) {
             char path[360];
             snprintf(path, sizeof(path), "%s%s", world.folder, entry->d_name);
             ret[n++] = strdup(path);

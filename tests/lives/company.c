@@ -33,7 +33,7 @@ static void touch(struct person *p)
     if (!oracle_has_left(p->item)) {
         p->left_usec = 0;
     } else if (!p->left_usec) {
-        p->left_usec = world.steady_usec ? world.steady_usec : 1;
+        p->left_usec = p->told_left_usec = world.steady_usec ? world.steady_usec : 1;
         p->off_before_usec = world.off_usec;
     }
 }
@@ -227,6 +227,13 @@ void company_happen(const struct happening *h)
         touch(p);
     if (h->what != WHAT_SHIFT && h->what != WHAT_HAND && h->what != WHAT_MOVE)
         p->told_usec = world.steady_usec;
+}
+
+void company_heard(uint64_t since_usec)
+{
+    for (size_t i = 0; i < company.n_people; i++)
+        if (company.people[i]->left_usec >= since_usec)
+            company.people[i]->told_left_usec = world.steady_usec;
 }
 
 void company_rules_changed(void)

@@ -18,6 +18,7 @@ struct person {
     uint64_t entitled_usec; /* since when they are or are not entitled to work */
     uint64_t down_before_usec; /* how long nobody had been there by then */
     uint64_t left_usec;        /* since when they have left; 0: they have not */
+    uint64_t told_left_usec;   /* since when that can be known, where the directory was away */
     uint64_t off_before_usec;  /* how long the machine had been off by then */
     uint64_t approved_until_usec; /* somebody approved their disable */
     uint64_t waited_usec; /* at this day's end it waited for that, or for room in its budget */
@@ -41,5 +42,7 @@ void company_end(void);
 /* Something happens to somebody; whom the plan no longer has, nothing happens to. */
 void company_happen(const struct happening *h);
 struct person *company_person(unsigned number); /* or NULL */
+/* The directory was away since then: who left meanwhile can be known from now on. */
+void company_heard(uint64_t since_usec);
 /* Everybody is looked at again: the rules changed. */
 void company_rules_changed(void);

@@ -19,6 +19,7 @@ static json_t *intents; /* by number and person, until their outcome: the line *
 static json_t *nearest; /* by number: the key of the intent that an outcome may refer to */
 static json_t *users;   /* login: whether they are disabled */
 static json_t *outcomes; /* time and number of each, which a line that is chained anew keeps */
+static json_t *removals; /* of files that were too old, as the lines say */
 static bool any_erased; /* what was told of somebody is gone, as they may ask */
 
 static json_int_t sum_of(json_t *value)
@@ -140,6 +141,8 @@ static void take_line(const char *text, size_t size)
         broken(12, "a line of the audit is no JSON: %.80s", text);
     } else if (strcmp(event, "run-end") == 0) {
         check_ledger(line);
+    } else if (strcmp(event, "retention") == 0) {
+        json_array_append_new(removals, json_string(text));
     } else if (strcmp(event, "start") == 0) {
         json_object_clear(nearest);
     } else if (strcmp(event, "repair") == 0) {
@@ -173,6 +176,22 @@ static void read_file(const char *path)
         fclose(f);
 }
 
+/* What is not there any more is on record. */
+static void check_removal(const char *path)
+{
+    const char *name = strstr(path, REMOVED);
+    bool told = false;
+    size_t i;
+    json_t *line;
+    if (!name)
+        return;
+    json_array_foreach(removals, i, line) told =
+        told || strstr(json_string_value(line), name + strlen(REMOVED));
+    world.n_checks++;
+    if (!told)
+        broken(12, "%s was removed, and no line says so", name + strlen(REMOVED));
+}
+
 void diary_check(const char *const *files, size_t n_files)
 {
     const char *key;
@@ -181,9 +200,12 @@ void diary_check(const char *const *files, size_t n_files)
     nearest = json_object();
     users = json_object();
     outcomes = json_object();
+    removals = json_array();
     any_erased = false;
     for (size_t i = 0; i < n_files; i++)
         read_file(files[i]);
+    for (size_t i = 0; i < n_files; i++)
+        check_removal(files[i]);
     json_object_foreach(intents, key, value)
         broken(13, "the intent of line %lld (%s of %s) has no outcome",
                (long long)json_integer_value(json_object_get(value, "seq")),
@@ -195,4 +217,5 @@ void diary_check(const char *const *files, size_t n_files)
     json_decref(nearest);
     json_decref(users);
     json_decref(outcomes);
+    json_decref(removals);
 }

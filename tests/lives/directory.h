@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 #define SUFFIX "dc=example,dc=com"
+/* So long Active Directory knows who was deleted: the least tombstoneLifetime that it takes. */
+#define DIRSYNC_REMEMBERED (2 * DAY)
 
 struct plan;
 

@@ -15,6 +15,8 @@
 #include "peer.h"
 #include "world.h"
 
+#define ANSWER_MOST 7 /* entries; AD counts bytes, and says that there are more */
+
 #define NTDS "CN=NTDS Settings,CN=DC1,CN=Servers,CN=Sites,CN=Configuration," SUFFIX
 
 /* The first three parts are written the other way round. */
@@ -26,20 +28,22 @@ void guid_write(const struct item *i, char ret[37])
     uuid_write(turned, ret);
 }
 
-/* The cookie is of one controller; another one's it answers with everything. */
-static void cookie_write(char ret[40])
+/* The cookie is of one controller; another one's it answers with everything. Amid several answers
+ * it says since when they tell what changed. */
+static void cookie_write(char ret[80], uint64_t usn, uint64_t since)
 {
-    snprintf(ret, 40, "%u usn=%llu", directory_data.n_controllers,
-             (unsigned long long)directory_data.csn);
+    snprintf(ret, 80, "%u usn=%llu since=%llu", directory_data.n_controllers,
+             (unsigned long long)usn, (unsigned long long)since);
 }
 
-static uint64_t cookie_usn(const struct question *q)
+static uint64_t cookie_read(const struct question *q, uint64_t *ret_since)
 {
     unsigned controller = 0;
-    unsigned long long usn = 0;
-    if (sscanf(q->cookie, "%u usn=%llu", &controller, &usn) != 2 ||
+    unsigned long long usn = 0, since = 0;
+    if (sscanf(q->cookie, "%u usn=%llu since=%llu", &controller, &usn, &since) != 3 ||
         controller != directory_data.n_controllers)
-        return 0;
+        usn = since = 0;
+    *ret_since = since;
     return usn;
 }
 
@@ -83,11 +87,33 @@ static void say_change(const struct search *s, const struct item *i, uint64_t si
     answer_say(&to, ber);
 }
 
+/* To whom it may be shown, and as long as it is remembered: of what was deleted before, a cookie
+ * that is too old hears nothing, and nothing says so. */
+static bool is_told(const struct item *i)
+{
+    if (!i->gone)
+        return true;
+    return directory_data.session_log && i->changed_usec + DIRSYNC_REMEMBERED >= world.steady_usec;
+}
+
+/* What changed next after that; NULL: nothing. */
+static const struct item *next_change(uint64_t usn)
+{
+    const struct item *found = NULL;
+    for (size_t k = 0; k < directory_data.n_items; k++) {
+        const struct item *i = directory_data.items[k];
+        if (i->csn > usn && (!found || i->csn < found->csn) && is_told(i))
+            found = i;
+    }
+    return found;
+}
+
 void dirsync_answer(const struct search *s)
 {
     const struct answer_to to = answer_by(s->line);
-    uint64_t since = cookie_usn(&s->q);
-    char cookie[40];
+    uint64_t since, usn = cookie_read(&s->q, &since);
+    const struct item *i = NULL;
+    char cookie[80];
     size_t n = 0;
     if (directory_troubles("busy") && chance_percent(CHANCE_DIRECTORY, 50)) {
         say_end(s, LDAP_BUSY, "");
@@ -95,18 +121,15 @@ void dirsync_answer(const struct search *s)
     }
     /* With this filter only the cookie is wanted. */
     bool nobody = s->q.filter.tag == FILTER_EQUAL;
-    for (size_t k = 0; !nobody && k < directory_data.n_items; k++) {
-        const struct item *i = directory_data.items[k];
-        if (i->csn <= since || (i->gone && !directory_data.session_log))
-            continue;
+    for (; !nobody && (i = next_change(usn)) && n < ANSWER_MOST; n++) {
         say_change(s, i, since);
-        n++;
+        usn = i->csn;
     }
     if (*s->q.cookie && n)
-        seen(POINT_DIRSYNC);
-    cookie_write(cookie);
+        seen(i ? POINT_PAGED : POINT_DIRSYNC);
+    cookie_write(cookie, i ? usn : directory_data.csn, i ? since : directory_data.csn);
     BerElement *control = answer_new();
-    ber_printf(control, "{iis}", 0, 0, cookie);
+    ber_printf(control, "{iis}", i ? 1 : 0, 0, cookie);
     answer_result(&to, s->q.id, LDAP_RES_SEARCH_RESULT, LDAP_SUCCESS, "", OID_DIRSYNC, control);
 }
 

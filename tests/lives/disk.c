@@ -153,6 +153,7 @@ ssize_t write(int fd, const void *data, size_t size)
     if (is_trouble(fd, at + (off_t)size))
         return -1;
     losses_note_write(path, fd, data, size, at);
+    age_note(fd);
     return syscall(SYS_write, fd, data, size);
 }
 

@@ -216,6 +216,18 @@ static void draw_directory(struct plan *p, uint64_t seed, bool calm)
     }
 }
 
+/* A controller is away for days, people leave meanwhile: it has forgotten them when it is back. */
+static void draw_long_away(struct plan *p, uint64_t seed)
+{
+    if (p->server != SERVER_AD || p->days < 6 || chance_of("long away", seed) % 3)
+        return;
+    uint64_t at = (1 + chance_of("long away at", seed) % (p->days - 5)) * DAY + 6 * HOUR;
+    for (unsigned i = 0; i < 3; i++)
+        plan_put(p, at + HOUR + i * MINUTE, WHAT_LEAVE, "")->who =
+            1 + (unsigned)(chance_of("long away who", seed + i) % n_hired);
+    plan_put(p, at, WHAT_DIRECTORY, "away")->seconds = 3 * 86400;
+}
+
 /* Somebody looks at what waits four times a day, and mostly approves it. */
 static void draw_operators(struct plan *p, bool calm)
 {
@@ -328,9 +340,12 @@ void plan_draw(struct plan *ret, const struct draw_options *o)
         chance_seed((enum stream)i, o->seed * 1000003 + i * 7919);
     draw_company(ret, o->people);
     ret->clock_is_right = chance_of("clock", o->seed) % 2;
+    ret->rotates = !o->calm && chance_of("rotates", o->seed) % 4 == 0;
     draw_crashes(ret, o->crash_percent);
     draw_operators(ret, o->calm);
     draw_directory(ret, o->seed, o->calm);
+    if (!o->calm)
+        draw_long_away(ret, o->seed);
     if (!o->calm) {
         draw_weather(ret);
         draw_configurations(ret);

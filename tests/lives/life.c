@@ -160,6 +160,11 @@ static void trouble_ends(void *userdata, uint64_t argument)
     if (world.directory_away && away_since_usec + HOUR < world.steady_usec && !world.disk &&
         running && !world.death && up_since_usec < away_since_usec && !witness_alarm("directory"))
         broken(17, "the directory is away for an hour, and there is no alarm");
+    if (world.directory_away)
+        company_heard(away_since_usec);
+    if (world.directory_away && directory_data.server == SERVER_AD &&
+        world.steady_usec - away_since_usec > DIRSYNC_REMEMBERED)
+        seen(POINT_AGED);
     world.directory_away = world.tenant_away = false;
     world.disk = DISK_FINE;
     tenant_trouble_ends();
@@ -235,7 +240,8 @@ static void set_clock(const struct happening *h)
         directory_cut();
         tenant_cut();
     }
-    quiet_since_usec = world.steady_usec;
+    if (quiet_since_usec != UINT64_MAX) /* else something is out of order, and goes on */
+        quiet_since_usec = world.steady_usec;
 }
 
 /* The state file is kept as it is now; or somebody stops the daemon, and starts it again with
@@ -446,6 +452,7 @@ static void begin(void)
 static void end(void)
 {
     disk_end();
+    ages_end();
     company_end();
     directory_end();
     tenant_end();

@@ -380,7 +380,8 @@ static void check_absent(struct person *p, const struct user *u)
                 (unsigned long long)(away / HOUR));
     /* Whoever is in the directory and claimed has no user to be deleted. */
     if (u && rules.deletes && p->item->gone && !p->disabled_before &&
-        left > DELETE_AFTER + DAY + world.off_usec - p->off_before_usec)
+        world.steady_usec - p->told_left_usec >
+            DELETE_AFTER + DAY + world.off_usec - p->off_before_usec)
         differs(p, "left %llu hours ago and is not deleted",
                 (unsigned long long)(left / HOUR));
     if (!u && (!rules.deletes || left < DELETE_AFTER) && p->had_user)

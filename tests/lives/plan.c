@@ -162,6 +162,7 @@ static bool read_head(struct plan *p, json_t *line)
     p->short_keepalive = flag(line, "short_keepalive");
     p->often_verified = flag(line, "often_verified");
     p->clock_is_right = flag(line, "clock_is_right");
+    p->rotates = flag(line, "rotates");
     return p->days > 0;
 }
 
@@ -194,12 +195,12 @@ int plan_write(const struct plan *p, const char *path)
     if (!f)
         return -1;
     json_t *head =
-        json_pack("{s:s,s:I,s:I,s:I,s:I,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:s}", "why", p->why, "chance",
+        json_pack("{s:s,s:I,s:I,s:I,s:I,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:s}", "why", p->why, "chance",
                   (json_int_t)p->chance, "days", (json_int_t)p->days, "disable_budget",
                   (json_int_t)p->disable_budget, "rate", (json_int_t)p->rate, "two_bases", p->two_bases, "deletes",
                   p->deletes, "session_log", p->session_log, "polled", p->polled, "short_keepalive",
                   p->short_keepalive, "often_verified", p->often_verified,
-                  "clock_is_right", p->clock_is_right, "server",
+                  "clock_is_right", p->clock_is_right, "rotates", p->rotates, "server",
                   servers[p->server]);
     (void)json_dumpf(head, f, 0);
     json_decref(head);

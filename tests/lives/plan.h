@@ -53,6 +53,7 @@ struct plan {
     bool two_bases, deletes, session_log, polled, short_keepalive, often_verified;
     enum server server; /* polled: who is only asked again and again */
     bool clock_is_right; /* until somebody sets it */
+    bool rotates; /* rosterd closes the audit's file each day, and keeps it for three */
     unsigned disable_budget; /* 0: unlimited */
     unsigned rate;           /* requests a second; 0: the default */
     struct happening *all;

@@ -14,6 +14,8 @@ static const struct {
     [POINT_PRESENT_PHASE] = {"a reconnection that names what is there", NULL},
     [POINT_389] = {"a reconnection that a changelog answers", NULL},
     [POINT_DIRSYNC] = {"changes told by DirSync", NULL},
+    [POINT_PAGED] = {"changes told by DirSync in several answers", NULL},
+    [POINT_AGED] = {"a cookie of DirSync that is older than what a controller remembers", NULL},
     [POINT_LIES] = {"a directory that misbehaves", NULL},
     [POINT_POLL] = {"a directory that is asked for changes", "read of changes of"},
     [POINT_ROLL_CALL] = {"a roll call", "roll call"},
@@ -51,6 +53,8 @@ static const struct {
     [POINT_ENABLED] = {"a user who got access again", NULL},
     [POINT_ERASED] = {"a person who was erased from the audit", "told of a person was erased"},
     [POINT_ROTATED] = {"an audit file that was renamed away", NULL},
+    [POINT_CLOSED] = {"an audit file that rosterd closed by itself", "The audit goes on in a new file"},
+    [POINT_TOO_OLD] = {"an audit file that was removed as too old", NULL},
     [POINT_ON_SHIFT] = {"a disable that waited for a shift's end", NULL},
 };
 

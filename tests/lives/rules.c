@@ -53,7 +53,7 @@ static void write_configuration(void)
         "[lifecycle]\nrevoke_when = (employeeType=Revoked)\ndelete_after = %s\nverify_interval = %s\n"
         "[guard]\nmax_disable = %s\nmax_update = unlimited\nmax_team_change = unlimited\nmax_revoke = unlimited\n"
         "max_delete = unlimited\nmax_rename = unlimited\nattribute_vanish = 100%%\n"
-        "[state]\nfile = %sstate.db\n[audit]\nfile = %saudit.jsonl\nkey_file = %saudit.key\n"
+        "[state]\nfile = %sstate.db\n[audit]\nfile = %saudit.jsonl\nkey_file = %saudit.key\n%s"
         "[control]\nsocket = %scontrol.sock\n",
         rules.broken ? "[nothing]\n" : "", HERE, plan->short_keepalive ? "2min" : "1h",
         plan->two_bases ? "base = ou=contractors," SUFFIX "\n" : "",
@@ -61,7 +61,7 @@ static void write_configuration(void)
         world.other_tenant ? "3" : "2", HERE, rules.rate,
         rules.without_visitors ? "(employeeType=Visitor)" : "", rules.billing,
         rules.deletes ? "3d" : "0", plan->often_verified ? "1d" : "7d", budget, HERE, HERE,
-        HERE, HERE);
+        HERE, plan->rotates ? "rotate = 1d\nkeep = 3d\n" : "", HERE);
     world.running = false;
     write_file("rosterd.conf", text);
     write_file("bind-password", "secret\n");

@@ -137,9 +137,15 @@ void disk_begin(void);
 void disk_power_loss(void);
 void disk_end(void);
 bool disk_is_synced(const char *name); /* of a file */
+/* Files of the audit that the daemon removed are put there, by this beginning of their names. */
+#define REMOVED "removed-"
 /* A place where the daemon may die: each write, each sync, each request that arrives, each
  * answer. true: it is dead. */
 bool crash_point(const char *path); /* of the file; NULL: a request or an answer */
+
+/* ages.c */
+void age_note(int fd); /* it is written now */
+void ages_end(void);
 
 /* directory.c */
 void directory_hear(struct line *l);
@@ -151,6 +157,8 @@ enum point {
     POINT_PRESENT_PHASE,
     POINT_389,
     POINT_DIRSYNC,
+    POINT_PAGED,
+    POINT_AGED,
     POINT_LIES,
     POINT_POLL,
     POINT_ROLL_CALL,
@@ -188,6 +196,8 @@ enum point {
     POINT_ENABLED,
     POINT_ERASED,
     POINT_ROTATED,
+    POINT_CLOSED,
+    POINT_TOO_OLD,
     POINT_ON_SHIFT,
     POINTS
 };

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """A second reader of audit files, written from docs/audit-format.md alone: it shares no code with rosterd.
 
-    audit_reader.py FILE...        verifies files given in their order; prints what is wrong, else one line
-    audit_reader.py --proof FILE   verifies a proof
+    audit_reader.py [--key KEY] [--checkpoint NOTE] FILE...
+                                   verifies files, whatever their order; prints what is wrong, else one line
+    audit_reader.py [--key KEY] --proof FILE
+                                   verifies a proof
 
-Ed25519 is openssl's. As a module: read(paths) -> Chain, verify_proof(text)."""
+KEY is the public key that is trusted, NOTE a file with a checkpoint that was kept elsewhere. Without KEY the key is believed that
+the files name. Ed25519 is openssl's. As a module: read(paths) -> Chain, verify_proof(text)."""
 
 import base64
 import gzip
@@ -109,9 +112,10 @@ def climb(leaf, m, n, path):
 
 
 class Chain:
-    """lines: (seq, parsed); problems: sentences; links by seq; checkpoints, erased: seqs."""
+    """lines: (seq, parsed); problems: sentences; links by seq; checkpoints, erased: seqs. trusted: a verifier key, or None."""
 
-    def __init__(self):
+    def __init__(self, trusted=None):
+        self.trusted, self.proved = {trusted} if trusted else None, 0  # proved: the last line behind which a trusted key signed
         self.lines, self.problems, self.links = [], [], {}
         self.checkpoints, self.erased, self.acts, self.key, self.last = [], [], [], None, None
 
@@ -141,9 +145,19 @@ class Chain:
             text = "%s\nnew key\n%s\n%s\n" % (self.key.split("+")[0], row["key"], row["t"])
             if "sig" not in row or not signed(self.key, text.encode(), row["sig"]):
                 problem("line %d: the old key did not hand over" % seq)
+            elif self.trusted and self.key in self.trusted:
+                self.trusted.add(row["key"])
             self.key = row["key"]
+        if row["ev"] in ("start", "configuration") and "facts" in row.get("d", {}):
+            self.configuration(row, row["d"])
         if row["ev"] == "checkpoint":
             self.checkpoint(row, prev, signatures)
+
+    def configuration(self, row, d):
+        """The fingerprint, made anew from the text of the configuration; lines name its beginning."""
+        made = hashlib.sha256(d["facts"].encode()).hexdigest()
+        if d["fingerprint"] != made or row.get("cfg", made[:12]) != made[:12]:
+            self.problems.append("line %d: the fingerprint is not that of the configuration" % row["seq"])
 
     def checkpoint(self, row, prev, signatures):
         if row.get("key", self.key) != self.key and self.key:
@@ -157,21 +171,50 @@ class Chain:
         if not 1 <= len(leaves) <= 64 or None not in leaves and root(leaves) != tree:
             self.problems.append("line %d: another tree" % row["seq"])
         self.checkpoints.append(row["seq"])
+        if self.trusted and self.key in self.trusted:
+            self.proved = row["seq"] - 1
 
     def end(self):
+        if self.trusted and not self.proved:
+            self.problems.append("nothing is signed by the key that is trusted")
         for seq in self.erased:
             if not any(first <= seq <= last for first, last in self.acts):
                 self.problems.append("line %d: p is gone and no act names it" % seq)
 
 
-def read(paths, signatures=True):
-    chain = Chain()
+def lines_of(path):
+    with (gzip.open if str(path).endswith(".gz") else open)(path, "rb") as data:
+        return data.read().split(b"\n")[:-1]
+
+
+def first_seq(path):
+    """Of its first line; files without lines come last."""
+    lines = lines_of(path)
+    return json.loads(lines[0])["seq"] if lines else float("inf")
+
+
+def read(paths, signatures=True, trusted=None):
+    chain = Chain(trusted)
     for path in paths:
-        with (gzip.open if str(path).endswith(".gz") else open)(path, "rb") as data:
-            for line in data.read().split(b"\n")[:-1]:
-                chain.add(line, signatures)
+        for line in lines_of(path):
+            chain.add(line, signatures)
     chain.end()
     return chain
+
+
+def check_kept(chain, text, trusted=None):
+    """A checkpoint that was kept elsewhere: what is wrong with the files by it."""
+    body, _, signature = text.rpartition(b"\n\n")
+    name, seq, link, *_ = (body + b"\n").split(b"\n")
+    keys = {trusted} if trusted else {chain.key}
+    keys |= chain.trusted or set()
+    if not any(signed(key, body + b"\n", signature.split(b" ")[2].strip().decode()) for key in keys if key.split("+")[0] == name.decode()):
+        return ["the checkpoint that was kept is not signed by the key"]
+    if int(seq) not in chain.links:
+        return ["cut: the checkpoint that was kept is of line %d, which is not in the files" % int(seq)]
+    if chain.links[int(seq)] != unbase(link):
+        return ["rewritten: line %d or one before it is not what it was when the checkpoint was kept" % int(seq)]
+    return []
 
 
 def long_form(chain):
@@ -230,7 +273,7 @@ def long_form(chain):
     return rows
 
 
-def verify_proof(text):
+def verify_proof(text, trusted=None):
     """(the line, the verifier key's name) of a proof, or ValueError."""
     head, line, contents, path, name, number, last, time, tree, blank, signature, key, end = text.split(b"\n")
     if head != b"rosterd-proof 1" or blank or end:
@@ -250,6 +293,8 @@ def verify_proof(text):
         raise ValueError("the checkpoint does not cover the line")
     if climb(link, m, n, [path[at:at + 32] for at in range(0, len(path), 32)]) != unbase(tree):
         raise ValueError("the line does not lead to the checkpoint")
+    if trusted and key.decode() != trusted:
+        raise ValueError("it is signed by another key than the one that is trusted")
     dash, signer, sig = signature.split(b" ")
     if dash != "\u2014".encode() or signer != name or key.split(b"+")[0] != name:
         raise ValueError("another's name stands there")
@@ -260,13 +305,21 @@ def verify_proof(text):
 
 
 def main(words):
-    if words[:1] == ["--proof"]:
-        with open(words[1], "rb") as data:
-            row, name = verify_proof(data.read())
+    given = {}
+    while words[:1] and words[0] in ("--key", "--checkpoint", "--proof"):
+        given[words[0]], words = words[1], words[2:]
+    key = given.get("--key")
+    if "--proof" in given:
+        with open(given["--proof"], "rb") as data:
+            row, name = verify_proof(data.read(), key)
         print("proved: line %d, by %s" % (row["seq"], name))
         return 0
-    chain = read(words)
-    print("\n".join(chain.problems) or "whole: %d lines, %d checkpoints" % (len(chain.lines), len(chain.checkpoints)))
+    chain = read(sorted(words, key=first_seq), trusted=key)
+    if "--checkpoint" in given:
+        with open(given["--checkpoint"], "rb") as data:
+            chain.problems += check_kept(chain, data.read(), key)
+    print("\n".join(chain.problems) or "whole: %d lines, %d checkpoints%s" % (
+        len(chain.lines), len(chain.checkpoints), ", signed by the trusted key up to line %d" % chain.proved if key else ""))
     return 2 if chain.problems else 0
 
 

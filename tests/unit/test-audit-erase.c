@@ -206,6 +206,7 @@ static void make_template(void)
     export(&w);
     close_world(&w);
     copy_raw(b->path, in(path, template_folder, "state.db"));
+    need_done(&w, state_open(&b->state, b->path, NULL, &w.e));
     bed_free(b);
 }
 

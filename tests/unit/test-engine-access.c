@@ -222,6 +222,128 @@ static void test_behind_an_unclear_update(void **state)
     assert_true(is_disabled(b, "u1"));
 }
 
+static void put_person(struct bed *b, const char *id, const char *uid, const char *mail)
+{
+    char dn[160];
+    snprintf(dn, sizeof dn, "uid=%s,ou=people,dc=example,dc=com", uid);
+    bed_person(b, id, dn, "uid", uid, "givenName", "First u1", "sn", "u1", "mail", mail, NULL);
+}
+
+/* Left, the answer to the disable or the delete lost, and back under another login before that was
+ * settled: one user, enabled, with the new login; nobody is made twice. */
+static void test_back_with_another_login(void **state)
+{
+    struct bed *b = *state;
+    for (size_t i = 0; i < BUDGET_N_KINDS; i++)
+        b->sync.budgets[i] = (struct budget){.unlimited = true};
+    b->sync.delete_after_usec = DAY;
+    b->sync.retry_min_usec = MINUTE;
+    char names[8][32];
+    const char *uids[8];
+    people(b, 8, "support");
+    bed_start(b);
+    bed_sync(b);
+    for (size_t i = 0; i < 8; i++) {
+        snprintf(names[i], sizeof(names[i]), "u%zu", i);
+        uids[i] = names[i];
+    }
+    for (size_t i = 0; i < 8; i++) {
+        bool deletes = i & 1, done = i & 2, restarts = i & 4;
+        char uid[16], id[32], renamed[32], mail[64];
+        snprintf(uid, sizeof(uid), "u%zu", i);
+        snprintf(id, sizeof(id), "id-%s", uid);
+        snprintf(renamed, sizeof(renamed), "new%zu", i);
+        snprintf(mail, sizeof(mail), "%s@example.com", uid);
+        if (deletes) {
+            bed_leave(b, id);
+            bed_sync(b);
+            bed_advance(b, MINUTE);
+            assert_true(is_disabled(b, uid));
+        }
+        fake_tenant_fail(b->tenant, (struct fake_fault){
+            .kinds = FAKE_PUT | FAKE_ACTIVE | FAKE_DELETE, .login = uid, .times = 1,
+            .takes_effect = done, .class = TENANT_UNCLEAR});
+        if (deletes) {
+            bed_advance(b, DAY - MINUTE + USEC_PER_SEC);
+        } else {
+            bed_leave(b, id);
+            bed_sync(b);
+        }
+        assert_int_equal(bed_queue(b, 0, REASON_UNCLEAR), 1);
+        put_person(b, id, renamed, mail);
+        snprintf(names[i], sizeof(names[i]), "%s", renamed);
+        bed_group_uids(b, "support", uids, 8);
+        if (restarts)
+            bed_restart(b);
+        bed_sync(b);
+        bed_advance(b, 2 * HOUR);
+        assert_int_equal(bed_queue(b, 0, NULL), 0);
+        assert_null(fake_tenant_find(b->tenant, uid));
+        assert_non_null(fake_tenant_find(b->tenant, renamed));
+        assert_false(is_disabled(b, renamed));
+        assert_int_equal(b->tenant->n_users, 8);
+    }
+}
+
+/* Case is no difference of mail, neither before nor behind the @, and so such a user needs no
+ * approval; with a privileged role it does. */
+static void test_mail_in_another_case(void **state)
+{
+    struct bed *b = *state;
+    char *privileged[] = {(char *)"Boss"};
+    b->sync.privileged_roles = privileged;
+    b->sync.n_privileged_roles = 1;
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_add(b->tenant, "u0", "Other", "Name", "U0@example.com", "Sales");
+    fake_tenant_add(b->tenant, "u1", "Other", "Name", "u1@Example.COM", "Sales");
+    fake_tenant_add(b->tenant, "u2", "First u2", "u2", "u2@example.org", "Sales");
+    struct fake_user *boss = fake_tenant_add(b->tenant, "u3", "First u3", "u3", "U3@EXAMPLE.com",
+                                             "Sales");
+    assert_int_equal(user_add_role(boss->user, "boss", NULL), 0);
+    people(b, 4, "support");
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_string_equal(user_get(fake_tenant_find(b->tenant, "u0")->user, USER_TEAM), "Support");
+    assert_string_equal(user_get(fake_tenant_find(b->tenant, "u1")->user, USER_TEAM), "Support");
+    assert_string_equal(user_get(fake_tenant_find(b->tenant, "u2")->user, USER_TEAM), "Sales");
+    assert_string_equal(user_get(fake_tenant_find(b->tenant, "u3")->user, USER_TEAM), "Sales");
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_ADOPTION), 2);
+    assert_int_equal(b->tenant->n_users, 4);
+}
+
+/* The service account is a person of the directory who gets a team later: its roles stay, it is not
+ * disabled, renamed or deleted whatever comes, and its user is taken over like any other. */
+static void test_service_account_gets_a_team(void **state)
+{
+    struct bed *b = *state;
+    b->sync.api_login = "U1";
+    b->sync.delete_after_usec = DAY;
+    struct fake_user *api =
+        fake_tenant_add(b->tenant, "u1", "First u1", "u1", "u1@example.com", "Sales");
+    assert_int_equal(user_add_role(api->user, "Seller", NULL), 0);
+    people(b, 3, "none");
+    bed_group(b, "support", "u0", "u2", NULL);
+    bed_start(b);
+    bed_sync(b);
+    bed_approve(b);
+    bed_group(b, "support", "u0", "u1", "u2", NULL);
+    bed_sync(b);
+    if (bed_queue(b, OPERATION_PARKED, NULL))
+        bed_approve(b);
+    bed_advance(b, HOUR);
+    assert_non_null(user_role(fake_tenant_find(b->tenant, "u1")->user, "Seller"));
+    put_person(b, "id-u1", "else", "u1@example.com");
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_non_null(fake_tenant_find(b->tenant, "u1"));
+    bed_leave(b, "id-u1");
+    bed_sync(b);
+    bed_advance(b, 5 * DAY);
+    assert_false(is_disabled(b, "u1"));
+    assert_non_null(user_role(fake_tenant_find(b->tenant, "u1")->user, "Seller"));
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +355,9 @@ int main(int argc, char **argv)
         scenario(test_another_identity),
         scenario(test_behind_a_create),
         scenario(test_behind_an_unclear_update),
+        scenario(test_back_with_another_login),
+        scenario(test_mail_in_another_case),
+        scenario(test_service_account_gets_a_team),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
