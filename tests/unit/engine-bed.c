@@ -639,7 +639,7 @@ static size_t bucket_by_hand(sqlite3 *db, const char *id, int standing, int done
     bool due = false, waits = false;
     uint64_t now = clock_now_usec();
     assert_int_equal(
-        sqlite3_prepare_v2(db, "SELECT entry_id, state, not_before_usec FROM operation", -1, &q,
+        sqlite3_prepare_v2(db, "SELECT entry_id, state, not_before_usec FROM operations", -1, &q,
                            NULL),
         SQLITE_OK);
     while (sqlite3_step(q) == SQLITE_ROW) {
@@ -671,7 +671,7 @@ static void check_ledger_by_hand(struct bed *b)
     size_t by_hand[64][BUCKET_N] = {0}, asked[BUCKET_N];
     assert_int_equal(
         sqlite3_prepare_v2(b->state->db,
-                           "SELECT entry_id, bucket, done, done_run, run FROM person", -1, &q,
+                           "SELECT entry_id, bucket, done, done_run, run FROM people", -1, &q,
                            NULL),
         SQLITE_OK);
     while (sqlite3_step(q) == SQLITE_ROW) {
