@@ -14,13 +14,13 @@
 
 #include "audit/view.h"
 #include "base/random.h"
-#include "bed-trace.h"
 #include "model/dn.h"
 #include "state/db.h"
 #include "state/person.h"
 #include "state/queue.h"
 #include "state/trail.h"
 #include "sync/engine-internal.h"
+#include "trace.h"
 #include "unit.h"
 
 #define START_USEC     1800000000000000ULL /* 2027-01-15 */
@@ -145,7 +145,7 @@ static void open_state(struct bed *b)
     } else {
         bed_ok(b, state_open(&b->state, b->path, NULL, &e));
     }
-    bed_trace_state(b->state->db);
+    trace_state(b->state->db);
 }
 
 /* As the daemon does: else no child can be watched. */
@@ -160,7 +160,7 @@ static void block_children(void)
 struct bed *bed_new(bool private_state)
 {
     block_children();
-    bed_trace("a bed");
+    trace_line("a bed");
     struct bed *b = calloc(1, sizeof *b);
     assert_non_null(b);
     b->now = START_USEC;
