@@ -74,6 +74,8 @@ static int note_fingerprint(struct rules *s, const struct ruleset *fresh, struct
         r = reach_begin(&s->reach, s->state, s->ruleset, fresh, e);
     if (r == 0)
         r = state_meta_set(s->state, "mapping", ruleset_fingerprint(fresh), e);
+    if (r < 0) /* it would compare with a ruleset that is not kept */
+        s->reach = reach_free(s->reach);
     books_wake(s->books, WORK_DUE);
     return r;
 }
