@@ -223,6 +223,19 @@ static void drop_blanks(struct bytes *b)
     b->size = used;
 }
 
+/* Letters and digits alone, as where "5a:71:37", "0x5a, 0x71" or "a-b-c" is written. */
+static void squeeze(struct bytes *b)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < b->size; i++) {
+        if (b->data[i] == '0' && i + 1 < b->size && tolower((unsigned char)b->data[i + 1]) == 'x')
+            i++;
+        else if (isalnum((unsigned char)b->data[i]))
+            b->data[used++] = b->data[i];
+    }
+    b->size = used;
+}
+
 /* Malloc'd; NULL when there is no memory, which then counts as a secret found. */
 static char *copy_bytes(const char *data, size_t size)
 {
@@ -245,7 +258,7 @@ struct needle {
 };
 
 struct needles {
-    struct needle forms[3]; /* as it is, plain, plain as in mail */
+    struct needle forms[4]; /* as it is, plain, plain as in mail, squeezed */
 };
 
 static void needles_done(struct needles *k)
@@ -426,10 +439,20 @@ static bool shows_plain(const char *data, size_t size, bool mail, bool cut,
     return found;
 }
 
+static bool shows_squeezed(const char *data, size_t size, bool cut, const struct needles *secret)
+{
+    CLEANUP(bytes_done) struct bytes b = {copy_bytes(data, size), size};
+    if (!b.data)
+        return true;
+    squeeze(&b);
+    return look(&b, cut, secret, 0);
+}
+
 static bool shows(const char *data, size_t size, bool cut, const struct needles *secret,
                   unsigned depth)
 {
-    return shows_plain(data, size, false, cut, secret, depth) ||
+    return (depth == 0 && shows_squeezed(data, size, cut, secret)) ||
+           shows_plain(data, size, false, cut, secret, depth) ||
            (memchr(data, '=', size) && shows_plain(data, size, true, cut, secret, depth));
 }
 
@@ -441,6 +464,8 @@ static bool make_needles(struct needles *k, const char *secret)
         if (!b.data)
             return false;
         drop_blanks(&b);
+        if (i == 3)
+            squeeze(&b);
         for (unsigned pass = 0; i > 0 && pass < PASSES_MAX && undo_escapes(&b, i == 2); pass++)
             drop_blanks(&b);
         if (!needle_make(&k->forms[i], &b))

@@ -11,19 +11,18 @@
 
 #include "deliver/machine.h"
 
-static void hold_other_person(struct execution *x, const struct tenant_answer *a)
+static enum next hold_other_person(struct execution *x, const struct tenant_answer *a)
 {
-    char cause[400], sentence[700];
+    char sentence[700];
     const char *first = user_get(a->user, USER_FIRST_NAME),
                *last = user_get(a->user, USER_LAST_NAME);
-    snprintf(cause, sizeof(cause), "login:%s", x->operation->login);
     snprintf(
         sentence, sizeof(sentence),
         "the tenant has a user %s (%s %s) whose mail and name are not those of %s: give one of the two "
         "another login",
         x->operation->login, first ? first : "?", last ? last : "?", x->operation->dn);
-    execution_hold(x, a, REASON_CONFLICT, cause, sentence,
-                   x->delivery->options->sync->hold_retry_usec);
+    execution_hold_login(x, a, x->operation->login, sentence);
+    return NEXT_NOTHING;
 }
 
 /* Notes what was found, so that the planner can say what an adoption would lead to. */
@@ -40,23 +39,22 @@ static int learn_found(struct execution *x, const struct user *found, struct err
     return r < 0 ? r : listing_set_found(x->delivery->state, login, key, mail_key, user, e);
 }
 
-static void plan_anew(struct execution *x, const struct tenant_answer *a, const char *code,
-                      const char *sentence)
+static enum next plan_anew(struct execution *x, const struct tenant_answer *a, const char *code,
+                           const char *sentence)
 {
     struct error e = {0};
     if (learn_found(x, a->user, &e) < 0)
-        execution_broken(x, &e);
-    else
-        execution_replan(x, a, code, sentence);
+        return machine_broken(x, &e);
+    execution_replan(x, a, code, sentence);
+    return NEXT_NOTHING;
 }
 
-void adopt_instead(struct execution *x, const struct tenant_answer *a)
+enum next adopt_instead(struct execution *x, const struct tenant_answer *a)
 {
-    if (planner_same_person(x->wanted, a->user))
-        plan_anew(x, a, REASON_CONFLICT,
-                  "the tenant has this user already: it is adopted, not created");
-    else
-        hold_other_person(x, a);
+    return planner_same_person(x->wanted, a->user)
+               ? plan_anew(x, a, REASON_CONFLICT,
+                           "the tenant has this user already: it is adopted, not created")
+               : hold_other_person(x, a);
 }
 
 static int forget_found(struct execution *x, struct error *e)
@@ -116,37 +114,26 @@ static int is_as_approved(const struct execution *x, const struct user *found, b
     return 0;
 }
 
-/* Under the conditions of today. */
-static enum next decide_anew(struct execution *x, const struct tenant_answer *a)
-{
-    struct delivery *d = x->delivery;
-    struct error e = {0};
-    bool allowed = !contact_adoption_open(d->contact) &&
-                   !planner_adoption_needs_approval(x->wanted, a->user, d->options->sync);
-    if (x->operation->approved && is_as_approved(x, a->user, &allowed, &e) < 0)
-        execution_broken(x, &e);
-    else if (allowed)
-        return NEXT_CONCLUDE;
-    else
-        plan_anew(x, a, REASON_ADOPTION,
-                  x->operation->approved
-                      ? "the user was changed at the tenant since the adoption was approved"
-                      : "the user that was found is adopted only when the plan is approved");
-    return NEXT_NOTHING;
-}
-
 enum next adopt_decide(struct execution *x, const struct tenant_answer *a)
 {
+    struct delivery *d = x->delivery;
+    bool approved = x->operation->approved, taken = false;
     struct error e = {0};
-    bool taken = false;
-    if (!x->operation->approved && !planner_same_person(x->wanted, a->user)) {
-        hold_other_person(x, a);
-    } else if (x->operation->approved && take_over_link(x, &taken, &e) < 0) {
-        execution_broken(x, &e);
-    } else {
-        return taken ? NEXT_CONCLUDE : decide_anew(x, a);
-    }
-    return NEXT_NOTHING;
+    if (!approved && !planner_same_person(x->wanted, a->user))
+        return hold_other_person(x, a);
+    if (approved && take_over_link(x, &taken, &e) < 0)
+        return machine_broken(x, &e);
+    bool needs = contact_adoption_open(d->contact) ||
+                 planner_adoption_needs_approval(x->wanted, a->user, d->options->sync);
+    bool allowed = taken || !needs;
+    if (approved && !taken && is_as_approved(x, a->user, &allowed, &e) < 0)
+        return machine_broken(x, &e);
+    if (allowed)
+        return NEXT_CONCLUDE;
+    return plan_anew(x, a, REASON_ADOPTION,
+                     approved
+                         ? "the user was changed at the tenant since the adoption was approved"
+                         : "the user that was found is adopted only when the plan is approved");
 }
 
 enum next adopt_absent(struct execution *x, const struct tenant_answer *a)
@@ -154,8 +141,7 @@ enum next adopt_absent(struct execution *x, const struct tenant_answer *a)
     struct error e = {0};
     (void)a;
     if (forget_found(x, &e) < 0)
-        execution_broken(x, &e);
-    else
-        execution_drop(x, "the tenant does not have this user any more");
+        return machine_broken(x, &e);
+    execution_drop(x, "the tenant does not have this user any more");
     return NEXT_NOTHING;
 }

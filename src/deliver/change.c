@@ -104,9 +104,8 @@ static bool hold_conflict(struct execution *x, const struct tenant_answer *a)
     if (!c)
         return false;
     snprintf(cause, sizeof(cause), "conflict:%s", c->name);
-    execution_hold(x, a, REASON_ROLE_CONFLICT, cause,
-                   conflict_sentence(c, given, other, sentence, sizeof(sentence)),
-                   x->delivery->options->sync->hold_retry_usec);
+    execution_hold_long(x, a, REASON_ROLE_CONFLICT, cause,
+                   conflict_sentence(c, given, other, sentence, sizeof(sentence)));
     return true;
 }
 
@@ -181,8 +180,7 @@ enum next change_decide(struct execution *x, const struct tenant_answer *a)
         return check_applied(x, a);
     if (compare(x, part) < 0) {
         error_out_of_memory(&e);
-        execution_broken(x, &e);
-        return NEXT_NOTHING;
+        return machine_broken(x, &e);
     }
     if (part->writes & PART_ROLES && hold_conflict(x, a))
         return NEXT_NOTHING;
@@ -230,11 +228,10 @@ static void hold_not_applied(struct execution *x, const struct tenant_answer *a)
         return;
     }
     snprintf(cause, sizeof(cause), "not-applied:%s", x->operation->login);
-    execution_hold(
+    execution_hold_long(
         x, a, REASON_NOT_APPLIED, cause,
         "the tenant answered OK twice, but reading the user back shows another team or other skills "
-        "than were sent: set them at the tenant by hand",
-        x->delivery->options->sync->hold_retry_usec);
+        "than were sent: set them at the tenant by hand");
 }
 
 /* What is left to do after the user was read back. */
@@ -248,8 +245,7 @@ static enum next check_applied(struct execution *x, const struct tenant_answer *
                           left) < 0 ||
         (!team && user_set(left, USER_TEAM, new_team(x), NULL) < 0)) {
         error_out_of_memory(&e);
-        execution_broken(x, &e);
-        return NEXT_NOTHING;
+        return machine_broken(x, &e);
     }
     bool skills = apply_skills_done(x->operation, left, a->user);
     if (team && skills)

@@ -36,16 +36,14 @@ int create_learn(struct execution *x, const struct tenant_answer *a, const struc
 /* The login is taken, and whoever has it cannot be read. */
 static void hold_unreadable(struct execution *x, const struct tenant_answer *a)
 {
-    char cause[400], sentence[700];
-    snprintf(cause, sizeof(cause), "login:%s", x->operation->login);
+    char sentence[700];
     snprintf(
         sentence, sizeof(sentence),
         "the login %s is taken at the tenant but cannot be read there (deleted and kept, or "
         "hidden from rosterd's account): restore or purge that user, or give %s another "
         "login",
         x->operation->login, x->operation->dn);
-    execution_hold(x, a, REASON_CONFLICT, cause, sentence,
-                   x->delivery->options->sync->hold_retry_usec);
+    execution_hold_login(x, a, x->operation->login, sentence);
 }
 
 /* Is this the user that the lost answer was about? What somebody else made meanwhile differs
@@ -74,26 +72,14 @@ static enum next settle(struct execution *x, const struct tenant_answer *a)
     x->settling = false;
     books_note_moved(x->delivery->books,
                      x->operation->entry_id); /* the rules may be others since */
-    if (is_as_sent(x, a->user))
-        return NEXT_CONCLUDE;
-    adopt_instead(x, a);
-    return NEXT_NOTHING;
+    return is_as_sent(x, a->user) ? NEXT_CONCLUDE : adopt_instead(x, a);
 }
 
 /* The login is taken before anything was sent: by an earlier attempt, or by somebody else. */
 enum next create_decide(struct execution *x, const struct tenant_answer *a)
 {
-    if (x->was_unclear || books_are_distrusted(x->delivery->books))
-        return settle(x, a);
-    adopt_instead(x, a);
-    return NEXT_NOTHING;
-}
-
-enum next create_absent(struct execution *x, const struct tenant_answer *a)
-{
-    (void)x;
-    (void)a;
-    return NEXT_WRITE;
+    bool ours = x->was_unclear || books_are_distrusted(x->delivery->books);
+    return ours ? settle(x, a) : adopt_instead(x, a);
 }
 
 int create_write(struct execution *x, struct error *e)
@@ -132,17 +118,14 @@ enum next create_read_back(struct execution *x, const struct tenant_answer *a)
     bool there = a->class == TENANT_DONE && a->user, absent = a->class == TENANT_NOT_FOUND;
     if (x->answer.class == TENANT_DONE)
         return NEXT_CONFIRM;
-    if (x->settling && there)
-        return settle(x, a);
+    if (there) /* who is not our doing: another operation, with an approval of its own */
+        return x->settling ? settle(x, a) : adopt_instead(x, a);
     if (x->settling && absent) { /* it may be under way there still: not the last word */
         struct tenant_answer unclear = *a;
         unclear.class = TENANT_UNCLEAR;
         execution_fail(x, &unclear);
     } else if (absent) {
         hold_unreadable(x, a);
-    } else if (there) { /* not our doing: an operation of its own, with an approval of its own
-                         */
-        adopt_instead(x, a);
     } else {
         return NEXT_FAIL;
     }

@@ -99,6 +99,11 @@ void execution_finish(struct execution *x, const struct tenant_answer *a,
                       enum person_bucket bucket);
 void execution_hold(struct execution *x, const struct tenant_answer *a, const char *reason,
                     const char *cause, const char *sentence, uint64_t wait_usec);
+/* For [retry] hold; … and for whoever has a login that cannot be had. */
+void execution_hold_long(struct execution *x, const struct tenant_answer *a, const char *reason,
+                         const char *cause, const char *sentence);
+void execution_hold_login(struct execution *x, const struct tenant_answer *a, const char *login,
+                          const char *sentence);
 void execution_return(struct execution *x, const struct tenant_answer *a);
 void execution_drop(struct execution *x,
                     const char *sentence); /* the operation has become pointless */

@@ -110,15 +110,14 @@ static int begin_execution(struct delivery *d, struct operation *taken, struct e
     if (reason) {
         doubt_missing(d, reason);
         reference_sentence(cause, sentence, sizeof(sentence));
-        execution_hold(x, NULL, reason, cause, sentence, d->options->sync->hold_retry_usec);
+        execution_hold_long(x, NULL, reason, cause, sentence);
         return 0;
     }
     struct lockout lockout;
     int r = unclear ? 0 : lockout_look(d->books, taken, &lockout, e);
     if (r > 0) {
         lockout_alarm(d->books, &lockout);
-        execution_hold(x, NULL, REASON_LOCKOUT, lockout.cause, lockout.sentence,
-                       d->options->sync->hold_retry_usec);
+        execution_hold_long(x, NULL, REASON_LOCKOUT, lockout.cause, lockout.sentence);
         return 0;
     }
     if (r == 0)

@@ -220,6 +220,20 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
     end(x);
 }
 
+void execution_hold_long(struct execution *x, const struct tenant_answer *a, const char *reason,
+                         const char *cause, const char *sentence)
+{
+    execution_hold(x, a, reason, cause, sentence, x->delivery->options->sync->hold_retry_usec);
+}
+
+void execution_hold_login(struct execution *x, const struct tenant_answer *a, const char *login,
+                          const char *sentence)
+{
+    char cause[400];
+    snprintf(cause, sizeof(cause), "login:%s", login);
+    execution_hold_long(x, a, REASON_CONFLICT, cause, sentence);
+}
+
 /* On record, the person is looked at again, and x is gone. r: what came of it so far. */
 static void end_otherwise(struct execution *x, int r, const struct tenant_answer *a,
                           const char *code, const char *sentence, struct error *e)

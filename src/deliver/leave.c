@@ -62,13 +62,6 @@ enum next leave_decide(struct execution *x, const struct tenant_answer *a)
     return a->user->disabled == disables ? NEXT_CONCLUDE : NEXT_WRITE;
 }
 
-enum next delete_decide(struct execution *x, const struct tenant_answer *a)
-{
-    (void)x;
-    (void)a;
-    return NEXT_WRITE;
-}
-
 /* Who leaves needs no user: there is nothing left to disable. Whoever is only dormant does, and
  * is held, or made anew within the budget for that, as with any other call. */
 enum next leave_absent(struct execution *x, const struct tenant_answer *a)

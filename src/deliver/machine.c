@@ -8,6 +8,7 @@
 #include <string.h>
 
 static void read_user(struct execution *x);
+static void find_id(struct execution *x);
 
 static bool goes_by_id(const struct execution *x)
 {
@@ -40,6 +41,18 @@ static void conclude(struct execution *x, const struct tenant_answer *a,
         execution_broken(x, &e);
     else
         execution_finish(x, a, k->bucket);
+}
+
+enum next machine_broken(struct execution *x, struct error *e)
+{
+    execution_broken(x, e);
+    return NEXT_NOTHING;
+}
+
+enum next machine_do_write(struct execution *x, const struct tenant_answer *a)
+{
+    (void)x, (void)a;
+    return NEXT_WRITE;
 }
 
 /* -- write, and read back -- */
@@ -91,7 +104,12 @@ void machine_written(const struct tenant_answer *a, void *userdata)
 
 void machine_write(struct execution *x)
 {
+    const struct part *part = execution_part(x);
     struct error e = {0};
+    if (part && part->key == PART_BY_ID && !x->link.remote_id) { /* looked up, then back here */
+        find_id(x);
+        return;
+    }
     if (!execution_intend(x))
         return;
     x->wrote = true;
@@ -139,8 +157,10 @@ static void on_id(const struct tenant_answer *a, void *userdata)
         r = keep_id(x, &e);
     if (r < 0)
         execution_broken(x, &e);
-    else
+    else if (goes_by_id(x))
         read_user(x);
+    else
+        machine_write(x);
 }
 
 static void find_id(struct execution *x)

@@ -44,21 +44,22 @@ enum find {
 #define READS_DISTRUSTED 4U /* the state is an older copy */
 #define READS_HELD       8U /* it was held for what the tenant had */
 
+/* A step: the user was read, or was written to, with this answer. */
+typedef enum next machine_step(struct execution *x, const struct tenant_answer *a);
+
 struct kind {
     unsigned needs, reads;
     const char *pointless; /* said when it is dropped */
     enum find find;
     bool anew;     /* the user is another than the one whose id is remembered */
     bool keeps_id; /* an id that was looked up is durable before anything is written */
-    /* The user was read, and is there or not. absent NULL: NEXT_FAIL. */
-    enum next (*decide)(struct execution *x, const struct tenant_answer *a);
-    enum next (*absent)(struct execution *x, const struct tenant_answer *a);
+    machine_step *decide; /* the user is there … */
+    machine_step *absent; /* … or is not; NULL: NEXT_FAIL */
     /* The user was read and is to be written to. True: not now, and x has ended. */
     bool (*hold_back)(struct execution *x, const struct tenant_answer *a);
     /* Starts the call, whose answer goes to machine_written(); NULL: nothing is ever written. */
     int (*write)(struct execution *x, struct error *e);
-    enum next (*written)(struct execution *x, const struct tenant_answer *a);
-    enum next (*read_back)(struct execution *x, const struct tenant_answer *a);
+    machine_step *written, *read_back;
     /* What is known from now on, into the link; shown NULL: the user was not read. */
     int (*learn)(struct execution *x, const struct tenant_answer *a, const struct user *shown,
                  struct error *e);
@@ -73,41 +74,33 @@ void machine_write(struct execution *x);
 void machine_written(const struct tenant_answer *a, void *userdata);
 /* The call of a step `write`. */
 int machine_send(struct execution *x, const struct tenant_write *w, struct error *e);
+/* Our own failure, memory in most cases: x has ended. */
+enum next machine_broken(struct execution *x, struct error *e);
+machine_step machine_do_write; /* whatever was read */
 
-/* The steps: create.c */
-enum next create_decide(struct execution *x, const struct tenant_answer *a);
-enum next create_absent(struct execution *x, const struct tenant_answer *a);
+/* create.c */
+machine_step create_decide, create_written, create_read_back;
 int create_write(struct execution *x, struct error *e);
-enum next create_written(struct execution *x, const struct tenant_answer *a);
-enum next create_read_back(struct execution *x, const struct tenant_answer *a);
 int create_learn(struct execution *x, const struct tenant_answer *a, const struct user *shown,
                  struct error *e);
 /* adopt.c */
-enum next adopt_decide(struct execution *x, const struct tenant_answer *a);
-enum next adopt_absent(struct execution *x, const struct tenant_answer *a);
+machine_step adopt_decide, adopt_absent;
 int adopt_learn(struct execution *x, const struct tenant_answer *a, const struct user *shown,
                 struct error *e);
 /* A create met a user of that login that is not ours: to be adopted, or another person. x ends. */
-void adopt_instead(struct execution *x, const struct tenant_answer *a);
+enum next adopt_instead(struct execution *x, const struct tenant_answer *a);
 /* change.c */
-enum next change_decide(struct execution *x, const struct tenant_answer *a);
+machine_step change_decide, change_written, change_read_back, rename_decide, rename_written;
 int change_write(struct execution *x, struct error *e);
-enum next change_written(struct execution *x, const struct tenant_answer *a);
-enum next change_read_back(struct execution *x, const struct tenant_answer *a);
 int change_learn(struct execution *x, const struct tenant_answer *a, const struct user *shown,
                  struct error *e);
-enum next rename_decide(struct execution *x, const struct tenant_answer *a);
 int rename_write(struct execution *x, struct error *e);
-enum next rename_written(struct execution *x, const struct tenant_answer *a);
 int rename_learn(struct execution *x, const struct tenant_answer *a, const struct user *shown,
                  struct error *e);
 /* leave.c */
-enum next leave_decide(struct execution *x, const struct tenant_answer *a);
-enum next leave_absent(struct execution *x, const struct tenant_answer *a);
+machine_step leave_decide, leave_absent, leave_written;
 bool leave_hold_back(struct execution *x, const struct tenant_answer *a);
 int leave_write(struct execution *x, struct error *e);
-enum next leave_written(struct execution *x, const struct tenant_answer *a);
 int leave_learn(struct execution *x, const struct tenant_answer *a, const struct user *shown,
                 struct error *e);
-enum next delete_decide(struct execution *x, const struct tenant_answer *a);
 int delete_write(struct execution *x, struct error *e);

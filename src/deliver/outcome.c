@@ -98,19 +98,17 @@ static void hold_for_reference(struct execution *x, const struct tenant_answer *
             "the tenant does not have a team, role or skill that this user needs, or does not show "
             "it to rosterd's account: create it there, or correct the rule");
     snprintf(sentence, sizeof(sentence), "%s; %s", needs, describe(a, what, sizeof(what)));
-    execution_hold(x, a, reason, cause, sentence, d->options->sync->hold_retry_usec);
+    execution_hold_long(x, a, reason, cause, sentence);
 }
 
 static void hold_conflict(struct execution *x, const struct tenant_answer *a)
 {
-    char cause[400], sentence[900], what[600];
-    snprintf(cause, sizeof(cause), "login:%s", x->operation->login);
+    char sentence[900], what[600];
     snprintf(
         sentence, sizeof(sentence),
         "the tenant has another user with the login %s: give one of the two another login; %s",
         x->operation->login, describe(a, what, sizeof(what)));
-    execution_hold(x, a, REASON_CONFLICT, cause, sentence,
-                   x->delivery->options->sync->hold_retry_usec);
+    execution_hold_login(x, a, x->operation->login, sentence);
 }
 
 static void hold_user_gone(struct execution *x, const struct tenant_answer *a)
@@ -134,8 +132,7 @@ static void hold_not_offered(struct execution *x, const struct tenant_answer *a)
         sentence, sizeof(sentence),
         "%s change through %s, which this tenant does not offer to rosterd's account: %s; %s",
         part->holds, part->name, part->remedy, describe(a, what, sizeof(what)));
-    execution_hold(x, a, REASON_PART_NOT_OFFERED, part->cause, sentence,
-                   d->options->sync->hold_retry_usec);
+    execution_hold_long(x, a, REASON_PART_NOT_OFFERED, part->cause, sentence);
 }
 
 void execution_fail(struct execution *x, const struct tenant_answer *a)

@@ -100,7 +100,7 @@ void refusal_hold(struct execution *x, const struct tenant_answer *a, const char
     snprintf(cause, sizeof(cause), "refused:%d%s%s", a->status, words[0] ? " " : "", words);
     snprintf(sentence, sizeof(sentence), "%s (it answered %d%s%s)", advice, a->status,
              a->hint[0] ? ": " : " without a word", a->hint);
-    execution_hold(x, a, reason, cause, sentence, x->delivery->options->sync->hold_retry_usec);
+    execution_hold_long(x, a, reason, cause, sentence);
 }
 
 void refusal_hold_user(struct execution *x, const struct tenant_answer *a)

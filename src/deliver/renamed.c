@@ -16,7 +16,7 @@ void execution_renamed(struct execution *x, const struct tenant_answer *a, const
 {
     struct error e = {0};
     bool taken = false;
-    char cause[400], sentence[700], before[256];
+    char sentence[700], before[256];
     snprintf(before, sizeof(before), "%s", x->link.login);
     x->settling = false;
     if (drift_follow_rename(x->delivery->books, &x->link, login, &taken, &e) < 0) {
@@ -29,10 +29,8 @@ void execution_renamed(struct execution *x, const struct tenant_answer *a, const
                 "else's user: give one of the two another login there"
               : "the user %s was renamed to %s at the tenant: planned anew",
         before, login);
-    snprintf(cause, sizeof(cause), "login:%s", login);
     if (taken)
-        execution_hold(x, a, REASON_CONFLICT, cause, sentence,
-                       x->delivery->options->sync->hold_retry_usec);
+        execution_hold_login(x, a, login, sentence);
     else
         execution_replan(x, a, "renamed", sentence);
 }
@@ -77,17 +75,15 @@ static bool is_who_it_was(const struct execution *x, const struct user *shown)
 
 static void hold_another(struct execution *x, const struct tenant_answer *a)
 {
-    char cause[400], sentence[700];
+    char sentence[700];
     x->settling = false;
-    snprintf(cause, sizeof(cause), "login:%s", x->operation->login);
     snprintf(
         sentence, sizeof(sentence),
         "the user %s that was known is gone at the tenant, and the login belongs to another user "
         "there, with another mail: if it is the same person, give that user the mail of %s, "
         "else give one of the two another login",
         x->operation->login, x->operation->dn);
-    execution_hold(x, a, REASON_CONFLICT, cause, sentence,
-                   x->delivery->options->sync->hold_retry_usec);
+    execution_hold_login(x, a, x->operation->login, sentence);
 }
 
 bool execution_is_another(struct execution *x, const struct tenant_answer *a)

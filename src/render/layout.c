@@ -191,6 +191,14 @@ void output_end(struct output *o, unsigned hang)
     buffer_add_text(&o->text, "\n");
 }
 
+/* Of a line that may begin with the end of a colour. */
+static unsigned indent_of(const char *line)
+{
+    while (*line == '\033' && line[strcspn(line, "m\n")] == 'm')
+        line += strcspn(line, "m") + 1;
+    return (unsigned)strspn(line, " ");
+}
+
 void output_wrap(struct output *o)
 {
     struct buffer raw = o->text;
@@ -203,7 +211,7 @@ void output_wrap(struct output *o)
         size_t size = (size_t)((stop ? stop : end) - line);
         buffer_add(&o->text, line, size);
         if (stop)
-            output_end(o, (unsigned)strspn(line, " ") + 4);
+            output_end(o, indent_of(line) + 4);
         line += size + 1;
     }
     buffer_done(&raw);

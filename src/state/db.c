@@ -283,6 +283,61 @@ int stmt_copy(struct stmt *q, int column, char **ret)
     return *ret ? 0 : -ENOMEM;
 }
 
+static int digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool id_bytes(const char *id, unsigned char ret[static ID_SIZE])
+{
+    for (size_t i = 0; i < ID_SIZE; i++) {
+        if ((i == 4 || i == 6 || i == 8 || i == 10) && *id++ != '-')
+            return false;
+        if (digit(id[0]) < 0 || digit(id[1]) < 0)
+            return false;
+        ret[i] = (unsigned char)(digit(id[0]) << 4 | digit(id[1]));
+        id += 2;
+    }
+    return *id == '\0';
+}
+
+void stmt_bind_id(struct stmt *q, int i, const char *id)
+{
+    unsigned char bytes[ID_SIZE];
+
+    if (id && id_bytes(id, bytes))
+        bound(q, sqlite3_bind_blob(q->handle, i, bytes, sizeof(bytes), SQLITE_TRANSIENT));
+    else
+        stmt_bind_text(q, i, id);
+}
+
+const char *stmt_id(struct stmt *q, int column)
+{
+    static const char digits[] = "0123456789abcdef";
+    const unsigned char *bytes;
+    char *at = q->id;
+
+    if (sqlite3_column_type(q->handle, column) != SQLITE_BLOB)
+        return stmt_text(q, column);
+    bytes = sqlite3_column_blob(q->handle, column);
+    for (size_t i = 0; bytes && i < ID_SIZE && i < stmt_size(q, column); i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            *at++ = '-';
+        *at++ = digits[bytes[i] >> 4];
+        *at++ = digits[bytes[i] & 15];
+    }
+    *at = '\0';
+    return q->id;
+}
+
+int stmt_copy_id(struct stmt *q, int column, char **ret)
+{
+    const char *id = stmt_id(q, column);
+
+    *ret = id ? strdup(id) : NULL;
+    return *ret || sqlite3_column_type(q->handle, column) == SQLITE_NULL ? 0 : -ENOMEM;
+}
+
 int db_exec(sqlite3 *db, const char *path, const char *sql, struct error *e)
 {
     int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
@@ -324,6 +379,17 @@ int db_write_text(struct state *s, const char *sql, const char *first, const cha
     stmt_bind_text(q, 1, first);
     if (second)
         stmt_bind_text(q, 2, second);
+    return stmt_run(q, e);
+}
+
+int db_write_id(struct state *s, const char *sql, const char *id, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, sql, e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_id(q, 1, id);
     return stmt_run(q, e);
 }
 

@@ -30,6 +30,9 @@ struct seen {
     size_t n_words;
 };
 
+#define ID_TEXT_SIZE 37 /* a UUID and NUL */
+#define ID_SIZE      16
+
 #define STMT_CACHE_SIZE 512 /* a power of two, well above the number of statements */
 
 struct schema;
@@ -67,6 +70,11 @@ struct state {
     int wal_pages;                 /* as of the last commit */
     int64_t trail_exported;        /* known to be in the audit file, not yet noted here; 0 */
     struct trail_known trail_known;
+    int64_t shape_n; /* of shape_names, which was asked for last; 0: none since the last rollback */
+    struct buffer shape_names;
+    /* There is no entry of this id, while this many rows were changed. */
+    char absent[ID_TEXT_SIZE];
+    int absent_changes;
     struct buffer trail_pending; /* lines of this transaction that are not written yet */
     struct audit_memory *audit;    /* borrowed: what the audit's composer remembers */
     uint64_t trail_epoch;          /* another one after each rollback */
@@ -87,6 +95,7 @@ struct stmt {
     bool cached;
     bool writes;
     int bind_rc;
+    char id[ID_TEXT_SIZE]; /* what stmt_id() gave last */
 };
 
 /* `sql` must live as long as the state: a literal. A statement that is in use further up the
@@ -116,6 +125,20 @@ int64_t stmt_int(struct stmt *q, int column);
 uint64_t stmt_usec(struct stmt *q, int column);
 int stmt_copy(struct stmt *q, int column, char **ret); /* malloc'd, NULL for NULL; -ENOMEM */
 
+/* Ids of entries are in `identity` alone: a UUID in its usual form as its bytes, every other id as
+ * the text that it is. */
+bool id_bytes(const char *id, unsigned char ret[static ID_SIZE]); /* false: it is no such UUID */
+void stmt_bind_id(struct stmt *q, int i, const char *id);
+const char *stmt_id(struct stmt *q, int column); /* borrowed until the next stmt_id(); or NULL */
+int stmt_copy_id(struct stmt *q, int column, char **ret); /* malloc'd, NULL for NULL; -ENOMEM */
+/* The number of the entry whose id is the first value of the statement; NULL if it has none. */
+#define NUMBER_OF "(SELECT i.n FROM identity i WHERE i.id = ?1)"
+/* A statement that writes the row of NUMBER_OF, and does nothing for an id without a number: then
+ * the id gets one, and it is run again. */
+int identity_run(struct stmt *q, const char *id, struct error *e);
+/* The number of this id; a new one if it has none. */
+int identity_get(struct state *s, const char *id, int64_t *ret, struct error *e);
+
 /* Statements without parameters and rows; for pragmas and migrations. */
 int db_exec(sqlite3 *db, const char *path, const char *sql, struct error *e);
 /* One number out of a statement without parameters. */
@@ -127,9 +150,14 @@ int db_error(sqlite3 *db, const char *path, int rc, struct error *e);
 int db_write(struct state *s, const char *sql, struct error *e); /* without parameters */
 int db_write_text(struct state *s, const char *sql, const char *first, const char *second,
                   struct error *e);
+int db_write_id(struct state *s, const char *sql, const char *id, struct error *e);
 /* This link is about to be written; NULL: all of them are. */
 void link_watch_note(struct state *s, const char *entry_id);
 /* link_count() counts again: what was written is undone, or was not written one by one. */
 void link_forget_counts(struct state *s);
+/* Makes an older file one that can become smaller; it stays as it is where that fails. */
+int space_compact(sqlite3 *db, const char *path, struct error *e);
+/* Gives pages back when many are free; between two transactions. */
+void space_trim(struct state *s);
 /* One count out of a statement of the cache without parameters; 0 when it cannot be read. */
 size_t db_count(struct state *s, const char *sql);

@@ -42,9 +42,17 @@ void link_done(struct link *l)
 }
 
 #define LINK_COLUMNS                                                                           \
-    "entry_id, login, login_key, remote_id, known, granted, status, disabled_by_us, origin, "  \
+    "n, login, login_key, remote_id, known, granted, status, disabled_by_us, origin, "  \
     "created_usec, confirmed_usec, leaving_usec, leaving_why, disabled_usec, "                 \
     "drift, quirks, renamed_there, gone, last_login_usec, enabled_usec, dormant_usec"
+
+/* The same of l, with the id (i) in the place of the number. */
+#define SELECT_LINK                                                                            \
+    "SELECT i.id, l.login, l.login_key, l.remote_id, l.known, l.granted, l.status, "           \
+    "l.disabled_by_us, l.origin, l.created_usec, l.confirmed_usec, l.leaving_usec, "           \
+    "l.leaving_why, l.disabled_usec, l.drift, l.quirks, l.renamed_there, l.gone, "             \
+    "l.last_login_usec, l.enabled_usec, l.dormant_usec "
+#define BY_ID "FROM identity i CROSS JOIN link l ON l.n = i.n "
 
 static int read_link(struct stmt *q, struct link *ret, struct error *e)
 {
@@ -63,7 +71,7 @@ static int read_link(struct stmt *q, struct link *ret, struct error *e)
         .dormant_usec = stmt_usec(q, 20),
     };
 
-    if (stmt_copy(q, 0, &l.entry_id) < 0 || stmt_copy(q, 1, &l.login) < 0 ||
+    if (stmt_copy_id(q, 0, &l.entry_id) < 0 || stmt_copy(q, 1, &l.login) < 0 ||
         stmt_copy(q, 2, &l.login_key) < 0 || stmt_copy(q, 3, &l.remote_id) < 0 ||
         stmt_copy(q, 4, &l.known) < 0 || stmt_copy(q, 5, &l.granted) < 0 ||
         stmt_copy(q, 8, &l.origin) < 0 || stmt_copy(q, 12, &l.leaving_why) < 0 ||
@@ -74,32 +82,45 @@ static int read_link(struct stmt *q, struct link *ret, struct error *e)
     return 0;
 }
 
-static int load_by(struct state *s, const char *sql, const char *key, struct link *ret,
-                   struct error *e)
+static int load_one(struct stmt *q, struct link *ret, struct error *e)
+{
+    int r = stmt_step(q, e);
+
+    if (r != STMT_ROW)
+        return r < 0 ? r : STATE_NONE;
+    return read_link(q, ret, e);
+}
+
+static int load_by_id(struct state *s, const char *sql, const char *id, struct link *ret,
+                      struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s, sql, e);
 
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, key);
-    r = stmt_step(q, e);
-    if (r != STMT_ROW)
-        return r < 0 ? r : STATE_NONE;
-    return read_link(q, ret, e);
+    stmt_bind_id(q, 1, id);
+    return load_one(q, ret, e);
 }
 
 int link_load(struct state *s, const char *entry_id, struct link *ret, struct error *e)
 {
-    return load_by(s, "SELECT " LINK_COLUMNS " FROM link WHERE entry_id = ?1", entry_id, ret,
-                   e);
+    return load_by_id(s, SELECT_LINK BY_ID "WHERE i.id = ?1", entry_id, ret, e);
 }
 
 int link_load_by_login(struct state *s, const char *login_key, struct link *ret,
                        struct error *e)
 {
-    return load_by(s, "SELECT " LINK_COLUMNS " FROM link WHERE login_key = ?1 AND status <> 3",
-                   login_key, ret, e);
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         SELECT_LINK "FROM link l CROSS JOIN identity i ON i.n = l.n WHERE "
+                                     "l.login_key = ?1 AND l.status <> 3",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, login_key);
+    return load_one(q, ret, e);
 }
 
 /* How people know an entry: its DN, else its id; malloc'd. */
@@ -109,11 +130,13 @@ static char *name_of(struct state *s, const char *entry_id)
     char *name = NULL;
 
     if (stmt_prepare(&q, s,
-                     "SELECT coalesce((SELECT dn FROM entry WHERE id = ?1), (SELECT dn FROM "
-                     "person WHERE entry_id = ?1 AND dn <> ''), ?1)",
+                     "SELECT coalesce((SELECT coalesce(e.dn, a.text) FROM entry e CROSS JOIN name a "
+                     "ON a.n = e.name_n WHERE e.n = " NUMBER_OF "), (SELECT dn FROM person WHERE "
+                     "n = " NUMBER_OF " AND dn <> ''), ?2)",
                      NULL) < 0)
         return NULL;
-    stmt_bind_text(q, 1, entry_id);
+    stmt_bind_id(q, 1, entry_id);
+    stmt_bind_text(q, 2, entry_id);
     if (stmt_step(q, NULL) == STMT_ROW)
         (void)stmt_copy(q, 0, &name);
     return name;
@@ -165,11 +188,11 @@ static void count_one(struct state *s, int64_t status, int64_t by)
 static int stored_status(struct state *s, const char *entry_id, int64_t *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT status FROM link WHERE entry_id = ?1", e);
+    int r = stmt_prepare(&q, s, "SELECT status FROM link WHERE n = " NUMBER_OF, e);
 
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, entry_id);
+    stmt_bind_id(q, 1, entry_id);
     r = stmt_step(q, e);
     *ret = r == STMT_ROW ? stmt_int(q, 0) : 0;
     return r < 0 ? r : 0;
@@ -181,8 +204,8 @@ int link_store(struct state *s, const struct link *l, struct error *e)
     int r = stmt_prepare(
         &q, s,
         "INSERT INTO link(" LINK_COLUMNS
-        ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
-        "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21) ON CONFLICT(entry_id) DO UPDATE SET login = ?2, login_key = ?3, "
+        ") SELECT i.n, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, "
+        "?19, ?20, ?21 FROM identity i WHERE i.id = ?1 ON CONFLICT(n) DO UPDATE SET login = ?2, login_key = ?3, "
         "remote_id = ?4, known = ?5, granted = ?6, status = ?7, disabled_by_us = ?8, origin = ?9, "
         "created_usec = ?10, confirmed_usec = ?11, leaving_usec = ?12, leaving_why = ?13, "
         "disabled_usec = ?14, drift = ?15, quirks = ?16, renamed_there = ?17, gone = ?18, "
@@ -195,7 +218,7 @@ int link_store(struct state *s, const struct link *l, struct error *e)
         r = stored_status(s, l->entry_id, &before, e);
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, l->entry_id);
+    stmt_bind_id(q, 1, l->entry_id);
     stmt_bind_text(q, 2, l->login);
     stmt_bind_text(q, 3, l->login_key);
     stmt_bind_text(q, 4, l->remote_id);
@@ -216,7 +239,7 @@ int link_store(struct state *s, const struct link *l, struct error *e)
     stmt_bind_usec(q, 19, l->last_login_usec);
     stmt_bind_usec(q, 20, l->enabled_usec);
     stmt_bind_usec(q, 21, l->dormant_usec);
-    r = stmt_run(q, e);
+    r = identity_run(q, l->entry_id, e);
     if (r == 0) {
         count_one(s, before, -1);
         count_one(s, l->status, 1);
@@ -231,7 +254,7 @@ int link_remove(struct state *s, const char *entry_id, struct error *e)
 
     link_watch_note(s, entry_id);
     if (r == 0)
-        r = db_write_text(s, "DELETE FROM link WHERE entry_id = ?1", entry_id, NULL, e);
+        r = db_write_id(s, "DELETE FROM link WHERE n = " NUMBER_OF, entry_id, e);
     if (r == 0)
         count_one(s, before, -1);
     return r;
@@ -244,15 +267,15 @@ int link_each_active_other(struct state *s, const char *entry_id,
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(
         &q, s,
-        "SELECT l.known FROM link l WHERE l.status = 1 AND l.gone = 0 AND l.entry_id <> ?1 AND "
+        "SELECT l.known FROM link l WHERE l.status = 1 AND l.gone = 0 AND l.n IS NOT " NUMBER_OF " AND "
         "l.known IS NOT NULL AND (l.drift IS NULL OR (instr(l.drift, '" LINK_DRIFT_DISABLED
-        ": ') = 0 AND instr(l.drift, '" LINK_DRIFT_ROLE ": ') = 0)) AND NOT EXISTS (SELECT 1 FROM operation x WHERE x.entry_id = l.entry_id AND "
+        ": ') = 0 AND instr(l.drift, '" LINK_DRIFT_ROLE ": ') = 0)) AND NOT EXISTS (SELECT 1 FROM operation x WHERE x.entry_n = l.n AND "
         "x.kind IN (4, 6, 8) AND (x.state = 4 OR x.reason = '" REASON_UNCLEAR "'))",
         e);
 
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, entry_id);
+    stmt_bind_id(q, 1, entry_id);
     while ((r = stmt_step(q, e)) == STMT_ROW) {
         r = fn(stmt_text(q, 0), userdata);
         if (r != 0)
@@ -272,7 +295,7 @@ int link_each(struct state *s, int (*fn)(const struct link *l, void *userdata), 
               struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT " LINK_COLUMNS " FROM link ORDER BY entry_id", e);
+    int r = stmt_prepare(&q, s, SELECT_LINK BY_ID "ORDER BY i.id", e);
 
     while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
         CLEANUP(link_done) struct link l = {0};
@@ -289,10 +312,8 @@ int link_each(struct state *s, int (*fn)(const struct link *l, void *userdata), 
 
 int link_after(struct state *s, const char *entry_id, struct link *ret, struct error *e)
 {
-    return load_by(s,
-                   "SELECT " LINK_COLUMNS
-                   " FROM link WHERE entry_id > ?1 ORDER BY entry_id LIMIT 1",
-                   entry_id ? entry_id : "", ret, e);
+    return load_by_id(s, SELECT_LINK BY_ID "WHERE i.id > ?1 ORDER BY i.id LIMIT 1",
+                      entry_id ? entry_id : "", ret, e);
 }
 
 /* A column that is added to link is added to link_aside too. */

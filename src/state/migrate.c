@@ -12,6 +12,7 @@
 #include "state/migrate.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -24,6 +25,8 @@
 #define TIME(name)   name " INTEGER NOT NULL DEFAULT 0 CHECK(typeof(" name ")='integer')"
 #define TEXT(name)   name " TEXT NOT NULL CHECK(typeof(" name ")='text')"
 #define MAYBE(name)  name " TEXT CHECK(typeof(" name ") IN ('text','null'))"
+#define BYTES(name)  name " BLOB NOT NULL CHECK(typeof(" name ")='blob')"
+#include "state/migrate-numbers.h"
 
 static const char *const migrations[] = {
     /* 1 */
@@ -217,7 +220,15 @@ static const char *const migrations[] = {
     "INSERT INTO round SELECT 1, 0, coalesce((SELECT max(n) FROM entry), 0), (SELECT count(*) FROM "
     "dirty_later) WHERE EXISTS (SELECT 1 FROM dirty_later);"
     "DROP TABLE dirty_later;",
+    /* 24: the id of an entry once, as bytes where it is a UUID, and every table by its number,
+     * which is never used again. Likewise names: what an entry is called (kind 1: its DN) or a
+     * group calls a member (enum member_kind), with `text` as it was spelt first; who spells it
+     * otherwise has an own spelling (entry.dn, member.text). */
+    MIGRATION_NUMBERS(OLD_AWAY, TAKE_OVER),
 };
+/* The last of those that take rows over, for a file that has none yet. */
+static const char numbers_when_empty[] = MIGRATION_NUMBERS(OLD_GONE, LEAVE_OUT);
+#define NUMBERS 24
 /* clang-format on */
 
 int migrate_newest(void)
@@ -308,29 +319,79 @@ int migrate_check(sqlite3 *db, const char *path, bool sound, int *ret_version, s
     return sound ? 0 : check_pages(db, path, e);
 }
 
+/* id_bytes(id): as `identity` holds it. */
+static void id_bytes_of(sqlite3_context *to, int n, sqlite3_value **values)
+{
+    const char *id = (const char *)sqlite3_value_text(values[0]);
+    unsigned char bytes[ID_SIZE];
+
+    (void)n;
+    if (id && id_bytes(id, bytes))
+        sqlite3_result_blob(to, bytes, sizeof(bytes), SQLITE_TRANSIENT);
+    else
+        sqlite3_result_value(to, values[0]);
+}
+
+/* digest_bytes(text): the first 16 bytes of a digest in hexadecimal digits; '' has none. */
+static void digest_bytes_of(sqlite3_context *to, int n, sqlite3_value **values)
+{
+    const char *text = (const char *)sqlite3_value_text(values[0]);
+    char id[ID_TEXT_SIZE];
+    unsigned char bytes[ID_SIZE];
+
+    (void)n;
+    if (text && strlen(text) >= 2 * ID_SIZE)
+        snprintf(id, sizeof(id), "%.8s-%.4s-%.4s-%.4s-%.12s", text, text + 8, text + 12, text + 16,
+                 text + 20);
+    if (text && strlen(text) >= 2 * ID_SIZE && id_bytes(id, bytes))
+        sqlite3_result_blob(to, bytes, sizeof(bytes), SQLITE_TRANSIENT);
+    else
+        sqlite3_result_zeroblob(to, 0);
+}
+
+static int add_functions(sqlite3 *db, const char *path, struct error *e)
+{
+    const int how = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
+    int rc = sqlite3_create_function(db, "id_bytes", 1, how, NULL, id_bytes_of, NULL, NULL);
+
+    if (rc == SQLITE_OK)
+        rc = sqlite3_create_function(db, "digest_bytes", 1, how, NULL, digest_bytes_of, NULL, NULL);
+    return rc == SQLITE_OK ? 0 : db_error(db, path, rc, e);
+}
+
 int migrate_apply(sqlite3 *db, const char *path, int version, struct error *e)
+{
+    return migrate_to(db, path, version, migrate_newest(), e);
+}
+
+int migrate_to(sqlite3 *db, const char *path, int version, int to, struct error *e)
 {
     char pragmas[96];
     int r;
 
-    if (version == migrate_newest())
+    if (version == to)
         return 0;
-    r = db_exec(db, path, "BEGIN IMMEDIATE", e);
+    r = add_functions(db, path, e);
+    /* Of a file that is there already only VACUUM can change this: see space.c. */
+    if (r == 0 && version == 0)
+        r = db_exec(db, path, "PRAGMA auto_vacuum=INCREMENTAL", e);
+    if (r == 0)
+        r = db_exec(db, path, "BEGIN IMMEDIATE", e);
     if (r < 0)
         return r;
-    for (int i = version; r == 0 && i < migrate_newest(); i++)
-        r = db_exec(db, path, migrations[i], e);
+    for (int i = version; r == 0 && i < to; i++)
+        r = db_exec(db, path,
+                    version == 0 && i + 1 == NUMBERS ? numbers_when_empty : migrations[i], e);
     sqlite3_snprintf(sizeof(pragmas), pragmas,
                      "PRAGMA application_id=%d; PRAGMA user_version=%d", STATE_APPLICATION_ID,
-                     migrate_newest());
+                     to);
     if (r == 0)
         r = db_exec(db, path, pragmas, e);
     if (r == 0)
         r = db_exec(db, path, "COMMIT", e);
     if (r < 0) {
         sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-        return error_wrap(e, r, "Bringing the state file from form %d to form %d", version,
-                          migrate_newest());
+        return error_wrap(e, r, "Bringing the state file from form %d to form %d", version, to);
     }
     return 0;
 }

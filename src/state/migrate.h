@@ -14,4 +14,6 @@ int migrate_settings(sqlite3 *db, const char *path, struct error *e);
 int migrate_check(sqlite3 *db, const char *path, bool sound, int *ret_version, struct error *e);
 /* Brings the file from `version` to the present one, in one transaction. */
 int migrate_apply(sqlite3 *db, const char *path, int version, struct error *e);
+/* Only to this later one. */
+int migrate_to(sqlite3 *db, const char *path, int version, int to, struct error *e);
 int migrate_newest(void);

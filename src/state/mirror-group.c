@@ -43,7 +43,9 @@ static int set_text(char **slot, const char *text, struct error *e)
 static int bound_before(struct state *s, struct bound_group *g, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT id, dn FROM bound_group WHERE configured_key = ?1", e);
+    int r = stmt_prepare(&q, s, "SELECT i.id, b.dn FROM bound_group b CROSS JOIN identity i ON i.n = b.n WHERE "
+                         "b.configured_key = ?1",
+                         e);
 
     if (r < 0)
         return r;
@@ -51,7 +53,7 @@ static int bound_before(struct state *s, struct bound_group *g, struct error *e)
     r = stmt_step(q, e);
     if (r != STMT_ROW)
         return r;
-    r = set_text(&g->id, stmt_text(q, 0), e);
+    r = set_text(&g->id, stmt_id(q, 0), e);
     return r < 0 ? r : set_text(&g->dn, stmt_text(q, 1), e);
 }
 
@@ -65,10 +67,11 @@ static int bound_now(struct state *s, struct bound_group *g, struct error *e)
     if (!g->id)
         return 0;
     r = stmt_prepare(&q, s,
-                     "SELECT dn, dn_key, gone_usec FROM entry WHERE id = ?1 AND kind = 2", e);
+                     "SELECT " ENTRY_DN ", a.key, e.gone_usec FROM " ENTRY_BY_ID " AND e.kind = 2",
+                     e);
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, g->id);
+    stmt_bind_id(q, 1, g->id);
     r = stmt_step(q, e);
     if (r != STMT_ROW)
         return r;
@@ -84,8 +87,10 @@ static int bound_by_dn(struct state *s, struct bound_group *g, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
-                         "SELECT id, dn, gone_usec FROM entry WHERE dn_key = ?1 AND kind = 2 "
-                         "ORDER BY gone_usec > 0, gone_usec DESC LIMIT 1",
+                         "SELECT i.id, " ENTRY_DN ", e.gone_usec FROM name a CROSS JOIN entry e "
+                         "ON e.name_n = a.n CROSS JOIN identity i ON i.n = e.n WHERE a.kind = 1 "
+                         "AND a.key = ?1 AND e.kind = 2 ORDER BY e.gone_usec > 0, "
+                         "e.gone_usec DESC, e.n LIMIT 1",
                          e);
 
     if (r < 0)
@@ -97,7 +102,7 @@ static int bound_by_dn(struct state *s, struct bound_group *g, struct error *e)
     if (stmt_int(q, 2) != 0 && g->id)
         return 0;
     g->state = stmt_int(q, 2) == 0 ? BOUND_PRESENT : BOUND_GONE;
-    r = set_text(&g->id, stmt_text(q, 0), e);
+    r = set_text(&g->id, stmt_id(q, 0), e);
     return r < 0 ? r : set_text(&g->dn, stmt_text(q, 1), e);
 }
 
@@ -106,13 +111,14 @@ static int bound_count(struct state *s, struct bound_group *g, struct error *e)
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r =
         stmt_prepare(&q, s,
-                     "SELECT count(*), (SELECT members_digest FROM entry WHERE id = ?1) FROM "
-                     "member WHERE group_n = (SELECT n FROM entry WHERE id = ?1)",
+                     "SELECT count(*), (SELECT members_digest FROM entry WHERE n = " NUMBER_OF
+                     ") FROM member WHERE group_n = (SELECT e.n FROM entry e WHERE e.n = " NUMBER_OF
+                     ")",
                      e);
 
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, g->id);
+    stmt_bind_id(q, 1, g->id);
     r = stmt_step(q, e);
     if (r == STMT_ROW) {
         g->n_members = (size_t)stmt_int(q, 0);
@@ -126,16 +132,17 @@ static int bound_store(struct state *s, const struct bound_group *g, struct erro
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
-                         "INSERT OR REPLACE INTO bound_group(configured_key, id, dn) "
-                         "VALUES(?1, ?2, ?3)",
+                         "INSERT INTO bound_group(configured_key, n, dn) SELECT ?2, i.n, ?3 FROM "
+                         "identity i WHERE i.id = ?1 ON CONFLICT(configured_key) DO UPDATE SET "
+                         "n = excluded.n, dn = excluded.dn",
                          e);
 
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, g->configured_key);
-    stmt_bind_text(q, 2, g->id);
+    stmt_bind_id(q, 1, g->id);
+    stmt_bind_text(q, 2, g->configured_key);
     stmt_bind_text(q, 3, g->dn);
-    return stmt_run(q, e);
+    return identity_run(q, g->id, e);
 }
 
 static int bind_group(struct state *s, struct bound_group *g, struct error *e)
@@ -185,10 +192,10 @@ int mirror_bind_groups(struct state *s, const char *const *keys, size_t n_keys,
 
 /* A group on the way up. `doubt`: a group that is gone lies between it and the person. */
 struct node {
-    int64_t n;
+    int64_t n, name_n;
     bool doubt, gone;
     size_t origin; /* the node that names the person */
-    char *id, *dn;
+    char *id;
 };
 struct walk {
     struct node *nodes;
@@ -197,10 +204,8 @@ struct walk {
 
 static void walk_done(struct walk *w)
 {
-    for (size_t i = 0; i < w->n_nodes; i++) {
+    for (size_t i = 0; i < w->n_nodes; i++)
         free(w->nodes[i].id);
-        free(w->nodes[i].dn);
-    }
     free(w->nodes);
 }
 
@@ -215,30 +220,35 @@ static bool walk_knows(const struct walk *w, int64_t n, bool doubt)
 static int walk_add(struct walk *w, struct stmt *q, bool doubt, const size_t *origin,
                     struct error *e)
 {
-    struct node node = {.n = stmt_int(q, 0), .doubt = doubt, .gone = stmt_int(q, 3) != 0};
+    struct node node = {.n = stmt_int(q, 0),
+                        .name_n = stmt_int(q, 2),
+                        .doubt = doubt,
+                        .gone = stmt_int(q, 3) != 0};
 
     if (walk_knows(w, node.n, doubt))
         return 0;
     if (memory_grow(&w->nodes, &w->capacity, w->n_nodes + 1, sizeof(node)) < 0)
         return error_out_of_memory(e);
     node.origin = origin ? *origin : w->n_nodes;
-    node.id = strdup(stmt_text(q, 1));
-    node.dn = strdup(stmt_text(q, 2));
+    if (stmt_copy_id(q, 1, &node.id) < 0)
+        return error_out_of_memory(e);
     w->nodes[w->n_nodes++] = node;
-    return node.id && node.dn ? 0 : error_out_of_memory(e);
+    return 0;
 }
 
 /* The groups that name a row: by its DN, unless that was a living other's when the group was
  * read; by a DN that it had then. */
-#define NAMED_BY(kind, key)                                                                    \
-    "SELECT g.n, g.id, g.dn, g.gone_usec FROM member m CROSS JOIN entry g ON g.n = m.group_n " \
-    "WHERE m.kind = " kind " AND m.key = " key
+#define GROUP   "SELECT g.n, i.id, g.name_n, g.gone_usec "
+#define GROUP_M "CROSS JOIN entry g ON g.n = m.group_n CROSS JOIN identity i ON i.n = m.group_n "
+#define NAMED_BY_KEY(kind, key)                                                                \
+    GROUP "FROM name a CROSS JOIN member m ON m.name_n = a.n " GROUP_M                         \
+    "WHERE a.kind = " kind " AND a.key = " key
 #define NAMED_BY_DN                                                                            \
-    NAMED_BY("1", "?2")                                                                        \
-    " AND NOT EXISTS (SELECT 1 FROM stale t CROSS JOIN entry o ON o.n = t.entry_n WHERE "      \
-    "t.group_n = m.group_n AND t.key = ?2 AND t.entry_n <> ?1 AND o.gone_usec = 0) "           \
-    "UNION ALL SELECT g.n, g.id, g.dn, g.gone_usec FROM stale t CROSS JOIN entry g ON "        \
-    "g.n = t.group_n WHERE t.entry_n = ?1"
+    GROUP "FROM member m " GROUP_M "WHERE m.name_n = ?2 "                                      \
+    "AND NOT EXISTS (SELECT 1 FROM stale t CROSS JOIN entry o ON o.n = t.entry_n WHERE "       \
+    "t.group_n = m.group_n AND t.name_n = ?2 AND t.entry_n <> ?1 AND o.gone_usec = 0) "        \
+    "UNION ALL " GROUP "FROM stale t CROSS JOIN entry g ON g.n = t.group_n CROSS JOIN "        \
+    "identity i ON i.n = g.n WHERE t.entry_n = ?1"
 
 static int walk_rows(struct walk *w, struct stmt *q, bool doubt, const size_t *origin,
                      struct error *e)
@@ -256,19 +266,19 @@ static int walk_rows(struct walk *w, struct stmt *q, bool doubt, const size_t *o
 static int walk_person(struct state *s, struct walk *w, const char *person_id, struct error *e)
 {
     static const char sql[] =
-        NAMED_BY_DN " UNION ALL " NAMED_BY("2", "?3") " UNION ALL " NAMED_BY("3", "?4")
-        " UNION ALL SELECT g.n, g.id, g.dn, g.gone_usec FROM entry_login l CROSS JOIN member m ON "
-        "m.kind = 2 AND m.key = l.key CROSS JOIN entry g ON g.n = m.group_n WHERE l.n = ?1";
+        NAMED_BY_DN " UNION ALL " NAMED_BY_KEY("2", "?3") " UNION ALL " NAMED_BY_KEY("3", "?4")
+        " UNION ALL " GROUP "FROM entry_login l CROSS JOIN name a ON a.kind = 2 AND a.key = l.key "
+        "CROSS JOIN member m ON m.name_n = a.n " GROUP_M "WHERE l.n = ?1";
     CLEANUP(stmt_freep) struct stmt *person = NULL, *q = NULL;
     int r =
         stmt_prepare(&person, s,
-                     "SELECT n, dn_key, login_key, primary_key FROM entry WHERE id = ?1 AND "
-                     "kind = 1",
+                     "SELECT n, name_n, login_key, primary_key FROM entry WHERE n = " NUMBER_OF
+                     " AND kind = 1",
                      e);
 
     if (r < 0)
         return r;
-    stmt_bind_text(person, 1, person_id);
+    stmt_bind_id(person, 1, person_id);
     r = stmt_step(person, e);
     if (r != STMT_ROW)
         return r;
@@ -276,29 +286,23 @@ static int walk_person(struct state *s, struct walk *w, const char *person_id, s
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, stmt_int(person, 0));
-    for (int i = 1; i <= 3; i++)
-        stmt_bind_text(q, i + 1, stmt_text(person, i));
+    stmt_bind_int(q, 2, stmt_int(person, 1));
+    stmt_bind_text(q, 3, stmt_text(person, 2));
+    stmt_bind_text(q, 4, stmt_text(person, 3));
     return walk_rows(w, q, false, NULL, e);
 }
 
 static int walk_parents(struct state *s, struct walk *w, size_t i, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *key = NULL, *q = NULL;
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
     bool doubt = w->nodes[i].doubt || w->nodes[i].gone;
     size_t origin = w->nodes[i].origin;
-    int r = stmt_prepare(&key, s, "SELECT dn_key FROM entry WHERE n = ?1", e);
+    int r = stmt_prepare(&q, s, NAMED_BY_DN, e);
 
     if (r < 0)
         return r;
-    stmt_bind_int(key, 1, w->nodes[i].n);
-    r = stmt_step(key, e);
-    if (r != STMT_ROW)
-        return r;
-    r = stmt_prepare(&q, s, NAMED_BY_DN, e);
-    if (r < 0)
-        return r;
     stmt_bind_int(q, 1, w->nodes[i].n);
-    stmt_bind_text(q, 2, stmt_text(key, 0));
+    stmt_bind_int(q, 2, w->nodes[i].name_n);
     return walk_rows(w, q, doubt, &origin, e);
 }
 
@@ -310,7 +314,22 @@ void mirror_memberships_done(struct mirror_membership *m, size_t n)
     }
 }
 
-static int answer(const struct walk *w, const char *group_id, struct mirror_membership *ret)
+static int dn_of_row(struct state *s, int64_t n, char **ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "SELECT " ENTRY_DN " FROM " ENTRY_NAMED "WHERE e.n = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, n);
+    r = stmt_step(q, e);
+    if (r < 0)
+        return r;
+    return stmt_copy(q, 0, ret) < 0 ? error_out_of_memory(e) : 0;
+}
+
+static int answer(struct state *s, const struct walk *w, const char *group_id,
+                  struct mirror_membership *ret, struct error *e)
 {
     *ret = (struct mirror_membership){0};
     for (size_t i = 0; group_id && i < w->n_nodes; i++) {
@@ -321,8 +340,7 @@ static int answer(const struct walk *w, const char *group_id, struct mirror_memb
         ret->member = true;
         if (node->origin == i || w->nodes[node->origin].n == node->n)
             return 0;
-        ret->via = strdup(w->nodes[node->origin].dn);
-        return ret->via ? 0 : -1;
+        return dn_of_row(s, w->nodes[node->origin].n, &ret->via, e);
     }
     return 0;
 }
@@ -338,11 +356,13 @@ int mirror_memberships(struct state *s, const char *person_id,
         r = walk_parents(s, &w, i, e);
     if (r < 0)
         return r;
-    for (size_t i = 0; i < groups->n_items; i++)
-        if (answer(&w, groups->items[i].id, &ret[i]) < 0) {
+    for (size_t i = 0; i < groups->n_items; i++) {
+        r = answer(s, &w, groups->items[i].id, &ret[i], e);
+        if (r < 0) {
             mirror_memberships_done(ret, i);
-            return error_out_of_memory(e);
+            return r;
         }
+    }
     return 0;
 }
 
@@ -373,15 +393,17 @@ int mirror_hidden_groups(struct state *s, const struct bound_groups *groups,
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
-                         "SELECT n, id, dn, gone_usec FROM entry INDEXED BY entry_members_hidden "
-                         "WHERE substr(members_digest, 1, 6) = 'hidden' AND gone_usec = 0",
+                         "SELECT e.n, i.id, e.name_n, e.gone_usec, " ENTRY_DN " FROM entry e "
+                         "INDEXED BY entry_members_hidden CROSS JOIN name a ON a.n = e.name_n CROSS "
+                         "JOIN identity i ON i.n = e.n WHERE substr(e.members_digest, 1, 6) = "
+                         "'hidden' AND e.gone_usec = 0",
                          e);
 
     while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
         bool is = false;
 
         r = is_of(s, q, groups, &is, e);
-        if (r == 0 && is && string_list_add(ret_dns, stmt_text(q, 2)) < 0)
+        if (r == 0 && is && string_list_add(ret_dns, stmt_text(q, 4)) < 0)
             r = error_out_of_memory(e);
     }
     return r;
@@ -420,7 +442,7 @@ int mirror_similar_groups(struct state *s, const char *dn, size_t limit,
     CLEANUP(freep) char *leaf = dn_leaf_value(dn);
     struct similar *found = NULL;
     size_t n = 0, capacity = 0, far = leaf ? strlen(leaf) / 3 : 0;
-    int r = stmt_prepare(&q, s, "SELECT dn FROM entry WHERE kind = 2 AND gone_usec = 0", e);
+    int r = stmt_prepare(&q, s, "SELECT " ENTRY_DN " FROM " ENTRY_NAMED "WHERE e.kind = 2 AND e.gone_usec = 0", e);
 
     while (leaf && r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
         struct similar x = {0};

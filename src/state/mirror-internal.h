@@ -8,15 +8,47 @@
 #include "state/db.h"
 #include "state/mirror.h"
 
+/* An entry (e) with its name (a), and its DN as its server spells it. */
+#define ENTRY_DN    "coalesce(e.dn, a.text)"
+#define ENTRY_NAMED "entry e CROSS JOIN name a ON a.n = e.name_n "
+#define ENTRY_BY_ID                                                                            \
+    "identity i CROSS JOIN entry e ON e.n = i.n CROSS JOIN name a ON a.n = e.name_n "          \
+    "WHERE i.id = ?1"
+/* In the order of entry_sort(). */
+#define MEMBER_TEXT "coalesce(m.text, a.text)"
+#define MEMBERS_OF_GROUP                                                                       \
+    "FROM member m CROSS JOIN name a ON a.n = m.name_n WHERE m.group_n = ?1 "                  \
+    "ORDER BY m.kind, a.key"
+#define CONTENT_SIZE 16 /* bytes of the digest of what an entry holds */
+
+/* The row of `name`; a new one, spelt so, if there is none. */
+struct name {
+    int64_t n;
+    bool as_spelt; /* the row is spelt as it was asked for */
+    bool is_new;   /* so nothing else goes by it */
+};
+int name_get(struct state *s, enum member_kind kind, const char *key, const char *text,
+             struct name *ret, struct error *e);
+
+/* That there is no entry of this id is known until the next change: it is asked three times in a
+ * row of each that is read for the first time. */
+void absent_note(struct state *s, const char *id);
+bool absent_is(const struct state *s, const char *id);
+
 /* A row of `entry` without what it holds. */
 struct entry_row {
     int64_t n;
     enum entry_kind kind;
     int64_t searches; /* bits */
     bool gone;
+    int64_t name_n;
     char *dn, *dn_key;
 };
 void entry_row_done(struct entry_row *row);
+#define ENTRY_ROW                                                                             \
+    "SELECT e.n, e.kind, e.searches, e.gone_usec, " ENTRY_DN ", e.digest, e.members_digest, "  \
+    "a.key, e.raw, e.name_n FROM " ENTRY_BY_ID
+int entry_row_read(struct stmt *q, struct entry_row *ret, struct error *e); /* of ENTRY_ROW */
 int entry_row_find(struct state *s, const char *id, struct entry_row *ret,
                    struct error *e); /* or STATE_NONE */
 
@@ -47,8 +79,8 @@ char *key_range_end(const char *key);
 /* The row moved from old_key: everything below it gets its new DN and key. */
 int move_below(struct state *s, const char *old_key, const char *new_key, const char *new_dn,
                struct error *e);
-/* If a group names the key of this group, persons below may have entered that. */
-int dirty_if_named(struct state *s, int64_t group_n, const char *dn_key, struct error *e);
+/* If a group names this group by this name, persons below may have entered that. */
+int dirty_if_named(struct state *s, int64_t group_n, int64_t name_n, struct error *e);
 
 /* Replaces the member rows and marks who enters or leaves. members are sorted (entry_sort). */
 int members_replace(struct state *s, int64_t group_n, const struct member *members, size_t n,

@@ -27,7 +27,8 @@ static int means_somebody(struct state *s, const struct member *m, bool *ret, st
 
     switch (m->kind) {
     case MEMBER_DN:
-        sql = "SELECT 1 FROM entry WHERE dn_key = ?1 AND gone_usec = 0 AND kind IN (1, 2)";
+        sql = "SELECT 1 FROM name a CROSS JOIN entry e ON e.name_n = a.n WHERE a.kind = 1 AND "
+              "a.key = ?1 AND e.gone_usec = 0 AND e.kind IN (1, 2)";
         break;
     case MEMBER_LOGIN:
         sql = "SELECT 1 FROM entry WHERE login_key = ?1 AND gone_usec = 0 UNION ALL "
@@ -55,7 +56,7 @@ static int lost_members(struct state *s, int64_t n, const struct entry *entry, s
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     size_t i = 0;
     int r = stmt_prepare(
-        &q, s, "SELECT kind, key, text FROM member WHERE group_n = ?1 ORDER BY kind, key", e);
+        &q, s, "SELECT m.kind, a.key, " MEMBER_TEXT " " MEMBERS_OF_GROUP, e);
 
     if (r < 0)
         return r;
@@ -118,12 +119,15 @@ int mirror_lost(struct state *s, const struct entry *entry, struct entry **ret, 
     *ret = NULL;
     if (!group && (entry->kind != ENTRY_PERSON || (entry->login_key && entry->primary_key)))
         return 0;
+    if (absent_is(s, entry->id))
+        return 0;
     r = stmt_prepare(
-        &q, s, "SELECT n, kind, members_digest, login_key, primary_key FROM entry WHERE id = ?1",
+        &q, s,
+        "SELECT n, kind, members_digest, login_key, primary_key FROM entry WHERE n = " NUMBER_OF,
         e);
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, entry->id);
+    stmt_bind_id(q, 1, entry->id);
     r = stmt_step(q, e);
     if (r != STMT_ROW)
         return r;
@@ -147,7 +151,8 @@ int mirror_believe(struct state *s, const char *dn, struct error *e)
     if (r == 0)
         r = stmt_prepare(&q, s,
                          "UPDATE entry SET members_digest = 'believed', raw = NULL WHERE "
-                         "dn_key = ?1 AND kind = 2 AND substr(members_digest, 1, 6) = 'hidden'",
+                         "name_n = (SELECT a.n FROM name a WHERE a.kind = 1 AND a.key = ?1) AND "
+                         "kind = 2 AND substr(members_digest, 1, 6) = 'hidden'",
                          e);
     if (r < 0)
         return r;

@@ -41,7 +41,7 @@ int dirty_row(struct state *s, int64_t n, struct error *e)
 {
     return write_row(
         s,
-        "INSERT OR IGNORE INTO dirty(entry_id) SELECT id FROM entry WHERE n = ?1 AND "
+        "INSERT OR IGNORE INTO dirty(entry_n) SELECT n FROM entry WHERE n = ?1 AND "
         "kind = 1",
         n, NULL, e);
 }
@@ -56,23 +56,26 @@ int dirty_below(struct state *s, int64_t group_n, struct error *e)
 #define GROUPS_BELOW(first)                                                                    \
     "WITH RECURSIVE below(n) AS (" first " UNION "                                             \
     "SELECT g.n FROM below b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 1 "           \
-    "CROSS JOIN entry g ON g.dn_key = m.key AND g.kind = 2 UNION "                             \
+    "CROSS JOIN entry g ON g.name_n = m.name_n AND g.kind = 2 UNION "                             \
     "SELECT g.n FROM below b CROSS JOIN stale t ON t.group_n = b.n "                           \
     "CROSS JOIN entry g ON g.n = t.entry_n AND g.kind = 2) "
 #define LIVE_PERSON "p.kind = 1 AND p.gone_usec = 0 "
 /* The people whom groups name themselves. */
 #define PEOPLE_OF(groups, what)                                                                \
     "SELECT " what " FROM " groups " b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 1 " \
-    "CROSS JOIN entry p INDEXED BY entry_dn_key ON p.dn_key = m.key WHERE " LIVE_PERSON        \
+    "CROSS JOIN entry p INDEXED BY entry_name ON p.name_n = m.name_n WHERE " LIVE_PERSON       \
     "UNION ALL "                                                                               \
     "SELECT " what " FROM " groups " b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 2 " \
-    "CROSS JOIN entry p INDEXED BY entry_login_key ON p.login_key = m.key WHERE " LIVE_PERSON  \
+    "CROSS JOIN name a ON a.n = m.name_n "                                                     \
+    "CROSS JOIN entry p INDEXED BY entry_login_key ON p.login_key = a.key WHERE " LIVE_PERSON  \
     "UNION ALL "                                                                               \
     "SELECT " what " FROM " groups " b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 2 " \
-    "CROSS JOIN entry_login l ON l.key = m.key CROSS JOIN entry p ON p.n = l.n WHERE "         \
+    "CROSS JOIN name a ON a.n = m.name_n "                                                     \
+    "CROSS JOIN entry_login l ON l.key = a.key CROSS JOIN entry p ON p.n = l.n WHERE "         \
     LIVE_PERSON "UNION ALL "                                                                   \
     "SELECT " what " FROM " groups " b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 3 " \
-    "CROSS JOIN entry p INDEXED BY entry_primary_key ON p.primary_key = m.key WHERE "          \
+    "CROSS JOIN name a ON a.n = m.name_n "                                                     \
+    "CROSS JOIN entry p INDEXED BY entry_primary_key ON p.primary_key = a.key WHERE "          \
     LIVE_PERSON "UNION ALL "                                                                   \
     "SELECT " what " FROM " groups " b CROSS JOIN stale t ON t.group_n = b.n "                 \
     "CROSS JOIN entry p ON p.n = t.entry_n WHERE " LIVE_PERSON
@@ -80,7 +83,7 @@ int dirty_below(struct state *s, int64_t group_n, struct error *e)
 static const char *const mark_below[] = {
     GROUPS_BELOW("SELECT n FROM dirty_group")
     "INSERT OR IGNORE INTO dirty_group(n) SELECT n FROM below",
-    "INSERT OR IGNORE INTO dirty(entry_id) " PEOPLE_OF("dirty_group", "p.id"),
+    "INSERT OR IGNORE INTO dirty(entry_n) " PEOPLE_OF("dirty_group", "p.n"),
     "DELETE FROM dirty_group",
 };
 
@@ -142,14 +145,14 @@ int mirror_mark_below(struct state *s, struct error *e)
     return r;
 }
 
-int dirty_if_named(struct state *s, int64_t group_n, const char *key, struct error *e)
+int dirty_if_named(struct state *s, int64_t group_n, int64_t name_n, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT 1 FROM member WHERE kind = 1 AND key = ?1 LIMIT 1", e);
+    int r = stmt_prepare(&q, s, "SELECT 1 FROM member WHERE name_n = ?1 LIMIT 1", e);
 
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, key);
+    stmt_bind_int(q, 1, name_n);
     r = stmt_step(q, e);
     return r == STMT_ROW ? dirty_below(s, group_n, e) : r;
 }
@@ -158,9 +161,9 @@ int stale_note(struct state *s, int64_t n, struct error *e)
 {
     return write_row(
         s,
-        "INSERT OR IGNORE INTO stale(group_n, key, entry_n) "
-        "SELECT m.group_n, m.key, e.n FROM entry e CROSS JOIN member m ON m.kind = 1 "
-        "AND m.key = e.dn_key WHERE e.n = ?1",
+        "INSERT OR IGNORE INTO stale(group_n, name_n, entry_n) "
+        "SELECT m.group_n, m.name_n, e.n FROM entry e CROSS JOIN member m ON "
+        "m.name_n = e.name_n WHERE e.n = ?1",
         n, NULL, e);
 }
 
@@ -182,9 +185,9 @@ static int dirty_rows(struct state *s, struct stmt *q, struct error *e)
 /* A reference was repaired (or its member removed) when the group names the old DN no more, or
  * names the new one. */
 #define REPAIRED                                                                               \
-    "(?2 OR NOT EXISTS (SELECT 1 FROM member d WHERE d.kind = 1 AND d.key = t.key AND "        \
-    "d.group_n = ?1) OR EXISTS (SELECT 1 FROM entry w CROSS JOIN member d ON d.kind = 1 AND "  \
-    "d.key = w.dn_key AND d.group_n = ?1 WHERE w.n = t.entry_n)) "
+    "(?2 OR NOT EXISTS (SELECT 1 FROM member d WHERE d.name_n = t.name_n AND d.group_n = ?1) " \
+    "OR EXISTS (SELECT 1 FROM entry w CROSS JOIN member d ON d.name_n = w.name_n AND "         \
+    "d.group_n = ?1 WHERE w.n = t.entry_n)) "
 
 int stale_settle(struct state *s, int64_t group_n, bool all, struct error *e)
 {
@@ -193,12 +196,10 @@ int stale_settle(struct state *s, int64_t group_n, bool all, struct error *e)
     static const char sql[] =
         "SELECT e.n, e.kind FROM stale t CROSS JOIN entry e ON e.n = t.entry_n "
         "WHERE t.group_n = ?1 AND e.gone_usec = 0 AND " REPAIRED
-        "AND NOT EXISTS (SELECT 1 FROM member m WHERE "
-        "m.kind = 1 AND m.key = e.dn_key AND m.group_n = ?1) "
-        "UNION ALL SELECT e.n, e.kind FROM stale t CROSS JOIN entry e ON e.dn_key = t.key "
+        "AND NOT EXISTS (SELECT 1 FROM member m WHERE m.name_n = e.name_n AND m.group_n = ?1) "
+        "UNION ALL SELECT e.n, e.kind FROM stale t CROSS JOIN entry e ON e.name_n = t.name_n "
         "WHERE t.group_n = ?1 AND e.n <> t.entry_n AND e.gone_usec = 0 AND " REPAIRED
-        "AND EXISTS (SELECT 1 FROM "
-        "member m WHERE m.kind = 1 AND m.key = e.dn_key AND m.group_n = ?1)";
+        "AND EXISTS (SELECT 1 FROM member m WHERE m.name_n = e.name_n AND m.group_n = ?1)";
     CLEANUP(stmt_freep) struct stmt *any = NULL, *q = NULL, *end = NULL;
     int r = stmt_prepare(&any, s, "SELECT 1 FROM stale WHERE group_n = ?1 LIMIT 1", e);
 
@@ -239,12 +240,13 @@ int mirror_stale_end(struct state *s, const char *group_id, struct error *e)
  * below a group that is gone, since marks are made later and this group may have been gone as
  * well. Who has a stale row of the group was a member anyhow; stale_settle() decides about
  * those. */
-#define TOUCH(column)                                                                          \
-    "SELECT e.n, e.kind FROM entry e WHERE e." column " = ?2 AND "                             \
-    "(e.gone_usec = 0 OR e.kind = 2) AND "                                                     \
+#define AFFECTED                                                                               \
+    " = ?2 AND (e.gone_usec = 0 OR e.kind = 2) AND "                                           \
     "NOT EXISTS (SELECT 1 FROM stale t WHERE t.group_n = ?1 AND t.entry_n = e.n)"
+#define OF_KEY(column)                                                                         \
+    "SELECT e.n, e.kind FROM name a CROSS JOIN entry e ON e." column " = a.key WHERE a.n" AFFECTED
 
-static int touch(struct state *s, int64_t group_n, enum member_kind kind, const char *key,
+static int touch(struct state *s, int64_t group_n, enum member_kind kind, int64_t name_n,
                  struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
@@ -252,63 +254,84 @@ static int touch(struct state *s, int64_t group_n, enum member_kind kind, const 
     int r;
 
     switch (kind) {
-    case MEMBER_DN: sql = TOUCH("dn_key"); break;
+    case MEMBER_DN: sql = "SELECT e.n, e.kind FROM entry e WHERE e.name_n" AFFECTED; break;
     case MEMBER_LOGIN:
-        sql = TOUCH("login_key") " UNION ALL SELECT e.n, e.kind FROM entry_login l CROSS JOIN entry "
-                                 "e ON e.n = l.n WHERE l.key = ?2 AND e.gone_usec = 0";
+        sql = OF_KEY("login_key") " UNION ALL SELECT e.n, e.kind FROM name a CROSS JOIN entry_login "
+                                  "l ON l.key = a.key CROSS JOIN entry e ON e.n = l.n WHERE "
+                                  "a.n = ?2 AND e.gone_usec = 0";
         break;
-    case MEMBER_PRIMARY: sql = TOUCH("primary_key"); break;
+    case MEMBER_PRIMARY: sql = OF_KEY("primary_key"); break;
     }
     assert(sql);
     r = stmt_prepare(&q, s, sql, e);
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, group_n);
-    stmt_bind_text(q, 2, key);
+    stmt_bind_int(q, 2, name_n);
     return dirty_rows(s, q, e);
 }
 
 static int member_add(struct state *s, int64_t group_n, const struct member *m, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
+    struct name name = {0};
+    int r = name_get(s, m->kind, m->key, m->text, &name, e);
+
+    if (r == 0)
+        r = stmt_prepare(
+            &q, s,
+            "INSERT OR IGNORE INTO member(name_n, group_n, kind, text) VALUES(?1, ?2, ?3, ?4)", e);
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, name.n);
+    stmt_bind_int(q, 2, group_n);
+    stmt_bind_int(q, 3, m->kind);
+    stmt_bind_text(q, 4, name.as_spelt ? NULL : m->text);
+    r = stmt_run(q, e);
+    if (r < 0 || sqlite3_changes(s->db) == 0)
+        return r;
+    return touch(s, group_n, m->kind, name.n, e);
+}
+
+/* Those whom it named are looked at while the name is there: it may go with its last member. */
+static int member_remove(struct state *s, int64_t group_n, enum member_kind kind,
+                         int64_t name_n, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = touch(s, group_n, kind, name_n, e);
+
+    if (r == 0)
+        r = stmt_prepare(&q, s, "DELETE FROM member WHERE name_n = ?1 AND group_n = ?2", e);
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, name_n);
+    stmt_bind_int(q, 2, group_n);
+    return stmt_run(q, e);
+}
+
+/* The number of the name by which the group has this member; 0: it has not. */
+static int member_find(struct state *s, int64_t group_n, const struct member *m, int64_t *ret,
+                       struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
-                         "INSERT OR IGNORE INTO member(group_n, kind, key, text) "
-                         "VALUES(?1, ?2, ?3, ?4)",
+                         "SELECT m.name_n FROM name a CROSS JOIN member m ON m.name_n = a.n AND "
+                         "m.group_n = ?3 WHERE a.kind = ?1 AND a.key = ?2",
                          e);
 
     if (r < 0)
         return r;
-    stmt_bind_int(q, 1, group_n);
-    stmt_bind_int(q, 2, m->kind);
-    stmt_bind_text(q, 3, m->key);
-    stmt_bind_text(q, 4, m->text);
-    r = stmt_run(q, e);
-    if (r < 0 || sqlite3_changes(s->db) == 0)
-        return r;
-    return touch(s, group_n, m->kind, m->key, e);
-}
-
-static int member_remove(struct state *s, int64_t group_n, enum member_kind kind,
-                         const char *key, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "DELETE FROM member WHERE kind = ?2 AND key = ?3 AND group_n = ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, group_n);
-    stmt_bind_int(q, 2, kind);
-    stmt_bind_text(q, 3, key);
-    r = stmt_run(q, e);
-    if (r < 0 || sqlite3_changes(s->db) == 0)
-        return r;
-    return touch(s, group_n, kind, key, e);
+    stmt_bind_int(q, 1, m->kind);
+    stmt_bind_text(q, 2, m->key);
+    stmt_bind_int(q, 3, group_n);
+    r = stmt_step(q, e);
+    *ret = r == STMT_ROW ? stmt_int(q, 0) : 0;
+    return r < 0 ? r : 0;
 }
 
 struct old_member {
     enum member_kind kind;
-    char *key;
+    int64_t name_n;
 };
 struct old_members {
     struct old_member *items;
@@ -317,8 +340,6 @@ struct old_members {
 
 static void old_members_done(struct old_members *old)
 {
-    for (size_t i = 0; i < old->n_items; i++)
-        free(old->items[i].key);
     free(old->items);
 }
 
@@ -336,13 +357,13 @@ static int compare_members(struct state *s, int64_t group_n, const struct member
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     size_t i = 0;
     int r = stmt_prepare(
-        &q, s, "SELECT kind, key FROM member WHERE group_n = ?1 ORDER BY kind, key", e);
+        &q, s, "SELECT m.kind, a.key, a.n " MEMBERS_OF_GROUP, e);
 
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, group_n);
     while ((r = stmt_step(q, e)) == STMT_ROW) {
-        struct old_member old = {(enum member_kind)stmt_int(q, 0), NULL};
+        struct old_member old = {(enum member_kind)stmt_int(q, 0), stmt_int(q, 2)};
         const char *key = stmt_text(q, 1);
         int c = -1;
 
@@ -353,8 +374,7 @@ static int compare_members(struct state *s, int64_t group_n, const struct member
             continue;
         }
         if (memory_grow(&ret_removed->items, &ret_removed->capacity, ret_removed->n_items + 1,
-                        sizeof(old)) < 0 ||
-            !(old.key = strdup(key)))
+                        sizeof(old)) < 0)
             return error_out_of_memory(e);
         ret_removed->items[ret_removed->n_items++] = old;
     }
@@ -375,7 +395,7 @@ int members_replace(struct state *s, int64_t group_n, const struct member *membe
                0);
     r = compare_members(s, group_n, members, n, &removed, same, e);
     for (size_t i = 0; r == 0 && i < removed.n_items; i++)
-        r = member_remove(s, group_n, removed.items[i].kind, removed.items[i].key, e);
+        r = member_remove(s, group_n, removed.items[i].kind, removed.items[i].name_n, e);
     for (size_t i = 0; r == 0 && i < n; i++)
         if (!same[i])
             r = member_add(s, group_n, &members[i], e);
@@ -418,8 +438,13 @@ int mirror_members(struct state *s, const char *group_id, const struct member *a
     /* The digest of all members is not known from a difference: the next whole read of the
      * group compares them one by one. */
     r = write_row(s, "UPDATE entry SET members_digest = '', raw = NULL WHERE n = ?1", row.n, NULL, e);
-    for (size_t i = 0; r == 0 && i < n_removed; i++)
-        r = member_remove(s, row.n, removed[i].kind, removed[i].key, e);
+    for (size_t i = 0; r == 0 && i < n_removed; i++) {
+        int64_t name_n = 0;
+
+        r = member_find(s, row.n, &removed[i], &name_n, e);
+        if (r == 0 && name_n)
+            r = member_remove(s, row.n, removed[i].kind, name_n, e);
+    }
     for (size_t i = 0; r == 0 && i < n_added; i++)
         r = member_add(s, row.n, &added[i], e);
     return r < 0 ? error_wrap(e, r, "Storing members of %s", row.dn) : 0;
@@ -429,15 +454,16 @@ int mirror_stale_groups(struct state *s, struct string_list *ret_ids, struct err
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
-                         "SELECT g.id FROM (SELECT DISTINCT group_n FROM stale) few "
-                         "CROSS JOIN entry g ON g.n = few.group_n WHERE g.kind = 2 AND "
+                         "SELECT i.id FROM (SELECT DISTINCT group_n FROM stale) few "
+                         "CROSS JOIN entry g ON g.n = few.group_n CROSS JOIN identity i ON "
+                         "i.n = g.n WHERE g.kind = 2 AND "
                          "g.gone_usec = 0 ORDER BY g.n",
                          e);
 
     if (r < 0)
         return r;
     while ((r = stmt_step(q, e)) == STMT_ROW)
-        if (string_list_add(ret_ids, stmt_text(q, 0)) < 0)
+        if (string_list_add(ret_ids, stmt_id(q, 0)) < 0)
             return error_out_of_memory(e);
     return r;
 }

@@ -72,8 +72,9 @@ static int collect_children(struct state *s, const char *old_key, const char *en
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     size_t old_size = strlen(old_key);
     int r = stmt_prepare(&q, s,
-                         "SELECT n, kind, dn, dn_key FROM entry WHERE dn_key > ?1 AND "
-                         "dn_key < ?2 AND gone_usec = 0",
+                         "SELECT e.n, e.kind, " ENTRY_DN ", a.key FROM name a CROSS JOIN entry e "
+                         "ON e.name_n = a.n WHERE a.kind = 1 AND a.key > ?1 AND a.key < ?2 AND "
+                         "e.gone_usec = 0",
                          e);
 
     if (r < 0)
@@ -98,20 +99,23 @@ static int collect_children(struct state *s, const char *old_key, const char *en
 static int move_child(struct state *s, const struct child *c, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
+    struct name name = {0};
     int r = stale_note(s, c->n, e);
 
     if (r == 0)
-        r = stmt_prepare(&q, s, "UPDATE entry SET dn = ?2, dn_key = ?3, raw = NULL WHERE n = ?1", e);
+        r = name_get(s, MEMBER_DN, c->key, c->dn, &name, e);
+    if (r == 0)
+        r = stmt_prepare(&q, s, "UPDATE entry SET dn = ?2, name_n = ?3, raw = NULL WHERE n = ?1", e);
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, c->n);
-    stmt_bind_text(q, 2, c->dn);
-    stmt_bind_text(q, 3, c->key);
+    stmt_bind_text(q, 2, name.as_spelt ? NULL : c->dn);
+    stmt_bind_int(q, 3, name.n);
     r = stmt_run(q, e);
     if (r == 0 && c->kind == ENTRY_PERSON)
         r = dirty_row(s, c->n, e);
     if (r == 0 && c->kind == ENTRY_GROUP)
-        r = dirty_if_named(s, c->n, c->key, e);
+        r = dirty_if_named(s, c->n, name.n, e);
     return r;
 }
 

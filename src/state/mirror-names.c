@@ -19,9 +19,39 @@
 #include "state/person.h"
 #include "state/state.h"
 
-/* A row whose key is to become another: of entry (n), member (n: the group) or stale. */
+int name_get(struct state *s, enum member_kind kind, const char *key, const char *text,
+             struct name *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL, *insert = NULL;
+    int r = stmt_prepare(&q, s, "SELECT n, text FROM name WHERE kind = ?1 AND key = ?2", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, kind);
+    stmt_bind_text(q, 2, key);
+    r = stmt_step(q, e);
+    if (r < 0)
+        return r;
+    if (r == STMT_ROW) {
+        *ret = (struct name){.n = stmt_int(q, 0), .as_spelt = text_equal(stmt_text(q, 1), text)};
+        return 0;
+    }
+    r = stmt_prepare(&insert, s, "INSERT INTO name(kind, key, text) VALUES(?1, ?2, ?3)", e);
+    if (r < 0)
+        return r;
+    stmt_bind_int(insert, 1, kind);
+    stmt_bind_text(insert, 2, key);
+    stmt_bind_text(insert, 3, text);
+    r = stmt_run(insert, e);
+    *ret = (struct name){
+        .n = sqlite3_last_insert_rowid(s->db), .as_spelt = true, .is_new = true};
+    return r;
+}
+
+/* A row of `name`, or an entry or a member (of group_n) that spells its own otherwise, whose key is
+ * to become another. */
 struct renamed {
-    int64_t n, entry_n;
+    int64_t n, group_n;
     char *old_key, *new_key, *text;
 };
 struct renames {
@@ -39,7 +69,7 @@ static void renames_done(struct renames *r)
     free(r->items);
 }
 
-/* The statement gives n, the DN, its present key, and the number of an entry. */
+/* The statement gives n, the DN, its present key, and the number of a group. */
 static int collect(struct state *s, const char *sql, struct renames *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
@@ -58,7 +88,7 @@ static int collect(struct state *s, const char *sql, struct renames *ret, struct
             continue;
         if (memory_grow(&ret->items, &ret->capacity, ret->n_items + 1, sizeof(*ret->items)) < 0)
             return error_out_of_memory(e);
-        struct renamed x = {.n = stmt_int(q, 0), .entry_n = stmt_int(q, 3)};
+        struct renamed x = {.n = stmt_int(q, 0), .group_n = stmt_int(q, 3)};
         x.old_key = strdup(old_key);
         x.new_key = TAKE(key);
         x.text = strdup(dn);
@@ -69,71 +99,145 @@ static int collect(struct state *s, const char *sql, struct renames *ret, struct
     return r;
 }
 
-static int run_on(struct state *s, const char *sql, const struct renamed *x, struct error *e)
+static int run_on(struct state *s, const char *sql, const struct renamed *x, const char *text,
+                  int64_t other, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s, sql, e);
 
     if (r < 0)
         return r;
-    int n = sqlite3_bind_parameter_count(q->handle); /* the greatest that the statement uses */
+    int parameters = sqlite3_bind_parameter_count(q->handle);
     stmt_bind_int(q, 1, x->n);
-    stmt_bind_text(q, 2, x->old_key);
-    if (n >= 3)
-        stmt_bind_text(q, 3, x->new_key);
-    if (n >= 4)
-        stmt_bind_text(q, 4, x->text);
-    if (n >= 5)
-        stmt_bind_int(q, 5, x->entry_n);
+    if (parameters >= 2)
+        stmt_bind_text(q, 2, text);
+    if (parameters >= 3)
+        stmt_bind_int(q, 3, other);
+    if (parameters >= 4)
+        stmt_bind_int(q, 4, x->group_n);
     return stmt_run(q, e);
 }
 
-/* One statement for all, then the next: where the new key of one row is the old key of another,
- * neither may be taken for the other. */
-static int apply(struct state *s, const char *const *statements, size_t n,
-                 const struct renames *renames, struct error *e)
+/* The entries that go by this name are bound by its old key. */
+static int rename_bound(struct state *s, const char *sql, const struct renamed *x, struct error *e)
 {
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, sql, e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, x->n);
+    stmt_bind_text(q, 2, x->old_key);
+    stmt_bind_text(q, 3, x->new_key);
+    return stmt_run(q, e);
+}
+
+/* Another row has the key already: both are one name from now on. */
+static int merge_names(struct state *s, const struct renamed *x, int64_t into, struct error *e)
+{
+    static const char *const steps[] = {
+        "UPDATE entry SET dn = coalesce(dn, ?2), name_n = ?3 WHERE name_n = ?1",
+        "UPDATE OR IGNORE member SET text = coalesce(text, ?2), name_n = ?3 WHERE name_n = ?1",
+        "UPDATE OR IGNORE stale SET name_n = ?3 WHERE name_n = ?1",
+        "DELETE FROM member WHERE name_n = ?1",
+        "DELETE FROM stale WHERE name_n = ?1",
+        "DELETE FROM name WHERE n = ?1",
+    };
     int r = 0;
 
-    for (size_t k = 0; r == 0 && k < n; k++)
-        for (size_t i = 0; r == 0 && i < renames->n_items; i++)
-            r = run_on(s, statements[k], &renames->items[i], e);
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(steps); i++)
+        r = run_on(s, steps[i], x, x->text, into, e);
     return r;
 }
 
+static int name_find(struct state *s, const char *key, int64_t *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "SELECT n FROM name WHERE kind = 1 AND key = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_text(q, 1, key);
+    r = stmt_step(q, e);
+    *ret = r == STMT_ROW ? stmt_int(q, 0) : 0;
+    return r < 0 ? r : 0;
+}
+
+static int rename_one(struct state *s, const struct renamed *x, struct error *e)
+{
+    int64_t other = 0;
+    int r = name_find(s, x->new_key, &other, e);
+
+    if (r < 0)
+        return r;
+    return other ? merge_names(s, x, other, e)
+                 : run_on(s, "UPDATE name SET key = ?2 WHERE n = ?1", x, x->new_key, 0, e);
+}
+
+/* An entry whose own spelling is no longer the same name as that of its row. */
+static int part_one(struct state *s, const struct renamed *x, struct error *e)
+{
+    struct name name = {0};
+    int r = name_get(s, MEMBER_DN, x->new_key, x->text, &name, e);
+
+    return r < 0 ? r
+                 : run_on(s, "UPDATE entry SET dn = ?2, name_n = ?3 WHERE n = ?1", x,
+                          name.as_spelt ? NULL : x->text, name.n, e);
+}
+
+/* Likewise a member whose own spelling is; what is said of its name in this group goes along. */
+static int part_member(struct state *s, const struct renamed *x, struct error *e)
+{
+    static const char *const steps[] = {
+        "INSERT OR IGNORE INTO member(name_n, group_n, kind, text) VALUES(?3, ?4, 1, ?2)",
+        "UPDATE OR IGNORE stale SET name_n = ?3 WHERE name_n = ?1 AND group_n = ?4",
+        "DELETE FROM member WHERE name_n = ?1 AND group_n = ?4",
+        "DELETE FROM stale WHERE name_n = ?1 AND group_n = ?4",
+    };
+    struct name name = {0};
+    int r = name_get(s, MEMBER_DN, x->new_key, x->text, &name, e);
+
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(steps); i++)
+        r = run_on(s, steps[i], x, name.as_spelt ? NULL : x->text, name.n, e);
+    return r;
+}
+
+/* All keys are taken away before the first new one is given: where the new key of one row is the
+ * old key of another, neither may be taken for the other. */
 static int change_keys(struct state *s, struct error *e)
 {
-    static const char *const entry[] = {
+    static const char names[] = "SELECT n, text, key, 0 FROM name WHERE kind = 1 AND text <> ''";
+    static const char own[] = "SELECT e.n, e.dn, a.key, 0 FROM entry e CROSS JOIN name a ON "
+                              "a.n = e.name_n WHERE e.dn NOT NULL";
+    static const char spelt[] = "SELECT m.name_n, m.text, a.key, m.group_n FROM member m CROSS JOIN "
+                                "name a ON a.n = m.name_n WHERE m.kind = 1 AND m.text NOT NULL";
+    static const char bound[] =
         "UPDATE OR REPLACE bound_group SET configured_key = ?3 WHERE configured_key = ?2 AND "
-        "id = (SELECT id FROM entry WHERE n = ?1)",
-        "UPDATE entry SET dn_key = ?3 WHERE n = ?1",
-    };
-    static const char *const member[] = {
-        "DELETE FROM member WHERE kind = 1 AND group_n = ?1 AND key = ?2",
-        "INSERT OR IGNORE INTO member(group_n, kind, key, text) VALUES(?1, 1, ?3, ?4)",
-    };
-    static const char *const stale[] = {
-        "DELETE FROM stale WHERE group_n = ?1 AND key = ?2 AND entry_n = ?5",
-        "INSERT OR IGNORE INTO stale(group_n, key, entry_n) VALUES(?1, ?3, ?5)",
-    };
-    CLEANUP(renames_done) struct renames entries = {0}, members = {0}, stales = {0};
-    int r = collect(s, "SELECT n, dn, dn_key, n FROM entry", &entries, e);
+        "n IN (SELECT e.n FROM entry e WHERE e.name_n = ?1 AND e.dn IS NULL)";
+    static const char bound_own[] =
+        "UPDATE OR REPLACE bound_group SET configured_key = ?3 WHERE configured_key = ?2 AND "
+        "n = ?1";
+    CLEANUP(renames_done) struct renames renames = {0}, before = {0}, parted = {0}, members = {0};
+    int r = collect(s, names, &renames, e);
 
     if (r == 0)
-        r = collect(s, "SELECT group_n, text, key, 0 FROM member WHERE kind = 1", &members, e);
-    /* The old DN itself is kept by the member row that named it. */
+        r = collect(s, own, &before, e);
+    for (size_t i = 0; r == 0 && i < renames.n_items; i++)
+        r = rename_bound(s, bound, &renames.items[i], e);
+    for (size_t i = 0; r == 0 && i < before.n_items; i++)
+        r = rename_bound(s, bound_own, &before.items[i], e);
+    for (size_t i = 0; r == 0 && i < renames.n_items; i++)
+        r = run_on(s, "UPDATE name SET key = '#' || n WHERE n = ?1", &renames.items[i], NULL, 0, e);
+    for (size_t i = 0; r == 0 && i < renames.n_items; i++)
+        r = rename_one(s, &renames.items[i], e);
     if (r == 0)
-        r = collect(
-            s,
-            "SELECT t.group_n, m.text, t.key, t.entry_n FROM stale t CROSS JOIN member m "
-            "ON m.kind = 1 AND m.key = t.key AND m.group_n = t.group_n",
-            &stales, e);
+        r = collect(s, own, &parted, e);
+    for (size_t i = 0; r == 0 && i < parted.n_items; i++)
+        r = part_one(s, &parted.items[i], e);
     if (r == 0)
-        r = apply(s, entry, ARRAY_SIZE(entry), &entries, e);
-    if (r == 0)
-        r = apply(s, member, ARRAY_SIZE(member), &members, e);
-    if (r == 0)
-        r = apply(s, stale, ARRAY_SIZE(stale), &stales, e);
+        r = collect(s, spelt, &members, e);
+    for (size_t i = 0; r == 0 && i < members.n_items; i++)
+        r = part_member(s, &members.items[i], e);
     return r;
 }
 
@@ -142,7 +246,7 @@ static int change_keys(struct state *s, struct error *e)
 static int read_again(struct state *s, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "UPDATE entry SET digest = '', members_digest = '', raw = NULL", e);
+    int r = stmt_prepare(&q, s, "UPDATE entry SET digest = x'', members_digest = '', raw = NULL", e);
 
     if (r == 0)
         r = stmt_run(q, e);
@@ -201,14 +305,16 @@ int mirror_twin(struct state *s, const char *id, char **ret_dn, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
-                         "SELECT o.dn FROM entry e CROSS JOIN entry o INDEXED BY "
-                         "entry_dn_key ON o.dn_key = e.dn_key WHERE e.id = ?1 AND e.gone_usec = 0 AND o.n <> e.n AND "
-                         "o.gone_usec = 0 AND o.dn <> e.dn ORDER BY o.n LIMIT 1",
+                         "SELECT coalesce(o.dn, a.text) FROM " ENTRY_NAMED
+                         "CROSS JOIN entry o INDEXED BY entry_name ON o.name_n = e.name_n WHERE "
+                         "e.n = " NUMBER_OF " AND e.gone_usec = 0 AND o.n <> e.n AND "
+                         "o.gone_usec = 0 AND coalesce(o.dn, a.text) <> " ENTRY_DN
+                         " ORDER BY o.n LIMIT 1",
                          e);
 
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, id);
+    stmt_bind_id(q, 1, id);
     r = stmt_step(q, e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
@@ -219,8 +325,8 @@ int twins_dirty(struct state *s, int64_t n, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
-                         "INSERT OR IGNORE INTO dirty(entry_id) SELECT o.id FROM entry e "
-                         "CROSS JOIN entry o INDEXED BY entry_dn_key ON o.dn_key = e.dn_key "
+                         "INSERT OR IGNORE INTO dirty(entry_n) SELECT o.n FROM entry e "
+                         "CROSS JOIN entry o INDEXED BY entry_name ON o.name_n = e.name_n "
                          "WHERE e.n = ?1 AND o.n <> e.n AND o.kind = 1 AND o.gone_usec = 0",
                          e);
 

@@ -22,9 +22,7 @@ static int load_members(struct state *s, int64_t n, struct entry *entry, struct 
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
-                         "SELECT m.kind, m.key, m.text FROM member m WHERE m.group_n = ?1 "
-                         "ORDER BY m.kind, m.key",
-                         e);
+"SELECT m.kind, a.key, " MEMBER_TEXT " " MEMBERS_OF_GROUP, e);
 
     if (r < 0)
         return r;
@@ -42,13 +40,13 @@ int mirror_load(struct state *s, const char *id, bool with_members, struct mirro
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     CLEANUP(mirror_entry_done) struct mirror_entry m = {0};
     int r = stmt_prepare(&q, s,
-                         "SELECT n, dn, kind, gone_usec, gone_why, login_key, primary_key, "
-                         "attributes FROM entry WHERE id = ?1",
+                         "SELECT e.n, " ENTRY_DN ", e.kind, e.gone_usec, e.gone_why, e.login_key, "
+                         "e.primary_key, e.attributes FROM " ENTRY_BY_ID,
                          e);
 
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, id);
+    stmt_bind_id(q, 1, id);
     r = stmt_step(q, e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
@@ -121,15 +119,15 @@ int mirror_dynamic_groups(struct state *s, struct string_list *ret_ids, struct e
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
-                         "SELECT e.id FROM shape h CROSS JOIN entry e ON e.shape = h.n AND "
-                         "e.kind = 2 AND e.gone_usec = 0 WHERE instr(h.names, "
-                         "char(10) || 'memberurl' || char(10))",
+                         "SELECT i.id FROM shape h CROSS JOIN entry e ON e.shape = h.n AND "
+                         "e.kind = 2 AND e.gone_usec = 0 CROSS JOIN identity i ON i.n = e.n "
+                         "WHERE instr(h.names, char(10) || 'memberurl' || char(10))",
                          e);
 
     if (r < 0)
         return r;
     while ((r = stmt_step(q, e)) == STMT_ROW)
-        if (string_list_add(ret_ids, stmt_text(q, 0)) < 0)
+        if (string_list_add(ret_ids, stmt_id(q, 0)) < 0)
             return error_out_of_memory(e);
     return r;
 }
@@ -137,11 +135,12 @@ int mirror_dynamic_groups(struct state *s, struct string_list *ret_ids, struct e
 int mirror_dn(struct state *s, const char *id, char **ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT dn FROM entry WHERE id = ?1 AND gone_usec = 0", e);
+    int r = stmt_prepare(
+        &q, s, "SELECT " ENTRY_DN " FROM " ENTRY_BY_ID " AND e.gone_usec = 0", e);
 
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, id);
+    stmt_bind_id(q, 1, id);
     r = stmt_step(q, e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
@@ -152,23 +151,30 @@ int mirror_find_people(struct state *s, const char *text, struct string_list *re
                        struct error *e)
 {
     static const char sql[] =
-        "SELECT id FROM entry WHERE id IN (?1, lower(?1)) AND kind = 1 "
-        "UNION SELECT entry_id FROM person WHERE entry_id IN (?1, lower(?1)) "
-        "UNION SELECT entry_id FROM link WHERE entry_id IN (?1, lower(?1)) "
-        "UNION SELECT id FROM entry WHERE dn_key = ?2 AND kind = 1 "
-        "UNION SELECT entry_id FROM person WHERE dn = ?1 "
-        "UNION SELECT id FROM entry WHERE login_key = ?3 AND kind = 1 "
-        "UNION SELECT p.id FROM entry_login l CROSS JOIN entry p ON p.n = l.n WHERE l.key = ?3 "
-        "UNION SELECT entry_id FROM person WHERE login_key = ?3 "
-        "UNION SELECT entry_id FROM link WHERE login_key = ?3 AND status <> 3 "
-        "UNION SELECT id FROM entry WHERE mail_key = ?3 AND kind = 1";
+        "SELECT id FROM identity WHERE n IN ("
+        "SELECT i.n FROM identity i WHERE i.id IN (?1, ?4) AND (EXISTS (SELECT 1 FROM entry e WHERE "
+        "e.n = i.n AND e.kind = 1) OR EXISTS (SELECT 1 FROM person p WHERE p.n = i.n) OR "
+        "EXISTS (SELECT 1 FROM link l WHERE l.n = i.n)) "
+        "UNION SELECT e.n FROM name a CROSS JOIN entry e ON e.name_n = a.n WHERE a.kind = 1 AND "
+        "a.key = ?2 AND e.kind = 1 "
+        "UNION SELECT n FROM person WHERE dn = ?5 "
+        "UNION SELECT n FROM entry WHERE login_key = ?3 AND kind = 1 "
+        "UNION SELECT p.n FROM entry_login l CROSS JOIN entry p ON p.n = l.n WHERE l.key = ?3 "
+        "UNION SELECT n FROM person WHERE login_key = ?3 "
+        "UNION SELECT n FROM link WHERE login_key = ?3 AND status <> 3 "
+        "UNION SELECT n FROM entry WHERE mail_key = ?3 AND kind = 1) ORDER BY id";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     CLEANUP(freep) char *key = NULL;
+    CLEANUP(freep) char *lower = strdup(text);
     CLEANUP(freep) char *folded = text_fold(text, strlen(text));
     int r;
 
     if (!folded)
         return error_set(e, -EINVAL, "The name of a person must be UTF-8 text");
+    if (!lower)
+        return error_out_of_memory(e);
+    for (char *p = lower; *p; p++)
+        *p = *p >= 'A' && *p <= 'Z' ? (char)(*p - 'A' + 'a') : *p;
     if (*text && dn_is_valid(text)) {
         r = dn_key(s->schema, text, &key, e);
         if (r < 0)
@@ -177,11 +183,13 @@ int mirror_find_people(struct state *s, const char *text, struct string_list *re
     r = stmt_prepare(&q, s, sql, e);
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, text);
+    stmt_bind_id(q, 1, text);
     stmt_bind_text(q, 2, key);
     stmt_bind_text(q, 3, folded);
+    stmt_bind_id(q, 4, lower);
+    stmt_bind_text(q, 5, text);
     while ((r = stmt_step(q, e)) == STMT_ROW)
-        if (string_list_add(ret_ids, stmt_text(q, 0)) < 0)
+        if (string_list_add(ret_ids, stmt_id(q, 0)) < 0)
             return error_out_of_memory(e);
     return r;
 }
@@ -197,14 +205,17 @@ int mirror_find_dn(struct state *s, const char *dn, char **ret_id, struct error 
     r = dn_key(s->schema, dn, &key, e);
     if (r == 0)
         r = stmt_prepare(&q, s,
-                         "SELECT id FROM entry WHERE dn_key = ?1 AND gone_usec = 0 LIMIT 1", e);
+                         "SELECT i.id FROM name a CROSS JOIN entry e ON e.name_n = a.n CROSS JOIN "
+                         "identity i ON i.n = e.n WHERE a.kind = 1 AND a.key = ?1 AND "
+                         "e.gone_usec = 0 ORDER BY e.n LIMIT 1",
+                         e);
     if (r < 0)
         return r;
     stmt_bind_text(q, 1, key);
     r = stmt_step(q, e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
-    return stmt_copy(q, 0, ret_id) < 0 ? error_out_of_memory(e) : 0;
+    return stmt_copy_id(q, 0, ret_id) < 0 ? error_out_of_memory(e) : 0;
 }
 
 int mirror_group_has_members(struct state *s, const char *dn, bool *ret, struct error *e)
@@ -215,8 +226,8 @@ int mirror_group_has_members(struct state *s, const char *dn, bool *ret, struct 
 
     if (r == 0)
         r = stmt_prepare(&q, s,
-                         "SELECT 1 FROM entry g INDEXED BY entry_group_key CROSS JOIN "
-                         "member m ON m.group_n = g.n WHERE g.dn_key = ?1 AND "
+                         "SELECT 1 FROM name a CROSS JOIN entry g ON g.name_n = a.n CROSS JOIN "
+                         "member m ON m.group_n = g.n WHERE a.kind = 1 AND a.key = ?1 AND "
                          "g.kind = 2 AND g.gone_usec = 0 LIMIT 1",
                          e);
     if (r < 0)
@@ -284,11 +295,12 @@ static int count_unresolved(struct state *s, struct error *e)
         &q, s,
         "SELECT count(*) FROM entry g CROSS JOIN member m ON m.group_n = g.n WHERE g.kind = 2 "
         "AND g.gone_usec = 0 AND ((m.kind = 1 AND NOT EXISTS (SELECT 1 FROM entry x WHERE "
-        "x.dn_key = m.key AND x.gone_usec = 0) AND NOT EXISTS (SELECT 1 FROM stale t CROSS JOIN "
-        "entry o ON o.n = t.entry_n WHERE t.group_n = g.n AND t.key = m.key AND "
-        "o.gone_usec = 0)) OR (m.kind = 2 AND NOT EXISTS (SELECT 1 FROM entry x WHERE "
-        "x.login_key = m.key AND x.gone_usec = 0) AND NOT EXISTS (SELECT 1 FROM entry_login l "
-        "CROSS JOIN entry x ON x.n = l.n WHERE l.key = m.key AND x.gone_usec = 0)))",
+        "x.name_n = m.name_n AND x.gone_usec = 0) AND NOT EXISTS (SELECT 1 FROM stale t CROSS JOIN "
+        "entry o ON o.n = t.entry_n WHERE t.group_n = g.n AND t.name_n = m.name_n AND "
+        "o.gone_usec = 0)) OR (m.kind = 2 AND NOT EXISTS (SELECT 1 FROM name a CROSS JOIN entry x "
+        "ON x.login_key = a.key WHERE a.n = m.name_n AND x.gone_usec = 0) AND NOT EXISTS (SELECT 1 "
+        "FROM name a CROSS JOIN entry_login l ON l.key = a.key CROSS JOIN entry x ON x.n = l.n "
+        "WHERE a.n = m.name_n AND x.gone_usec = 0)))",
         e);
 
     if (r == 0)
@@ -368,6 +380,15 @@ int shape_get(struct state *s, const struct entry *entry, int64_t *ret, struct e
 
     if (shape_names(entry, &s->scratch) < 0)
         return error_out_of_memory(e);
+    if (s->shape_n && text_equal(s->shape_names.data, s->scratch.data)) {
+        *ret = s->shape_n;
+        return 0;
+    }
+    s->shape_n = 0;
+    buffer_clear(&s->shape_names);
+    buffer_add_text(&s->shape_names, s->scratch.data);
+    if (s->shape_names.failed)
+        return error_out_of_memory(e);
     r = stmt_prepare(&q, s, "SELECT n FROM shape WHERE names = ?1", e);
     if (r < 0)
         return r;
@@ -376,7 +397,7 @@ int shape_get(struct state *s, const struct entry *entry, int64_t *ret, struct e
     if (r < 0)
         return r;
     if (r == STMT_ROW) {
-        *ret = stmt_int(q, 0);
+        *ret = s->shape_n = stmt_int(q, 0);
         return 0;
     }
     r = stmt_prepare(&insert, s, "INSERT INTO shape(names) VALUES(?1)", e);
@@ -384,7 +405,8 @@ int shape_get(struct state *s, const struct entry *entry, int64_t *ret, struct e
         return r;
     stmt_bind_text(insert, 1, s->scratch.data);
     r = stmt_run(insert, e);
-    *ret = sqlite3_last_insert_rowid(s->db);
+    if (r == 0)
+        *ret = s->shape_n = sqlite3_last_insert_rowid(s->db);
     return r;
 }
 
@@ -427,7 +449,8 @@ int mirror_sample(struct state *s, size_t limit,
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
-                         "SELECT id, dn, attributes FROM entry WHERE kind = 1 AND gone_usec = 0 "
+                         "SELECT i.id, " ENTRY_DN ", e.attributes FROM " ENTRY_NAMED
+                         "CROSS JOIN identity i ON i.n = e.n WHERE e.kind = 1 AND e.gone_usec = 0 "
                          "LIMIT ?1",
                          e);
 
@@ -436,7 +459,7 @@ int mirror_sample(struct state *s, size_t limit,
     stmt_bind_int(q, 1, (int64_t)limit);
     while ((r = stmt_step(q, e)) == STMT_ROW) {
         CLEANUP(entry_freep)
-        struct entry *entry = entry_new(stmt_text(q, 0), stmt_text(q, 1), ENTRY_PERSON);
+        struct entry *entry = entry_new(stmt_id(q, 0), stmt_text(q, 1), ENTRY_PERSON);
         if (!entry)
             return error_out_of_memory(e);
         r = entry_attributes_from_json(entry, stmt_text(q, 2), e);

@@ -171,7 +171,8 @@ static int left_below(struct state *s, const struct entry_row *row, unsigned sea
     CLEANUP(freep) char *end = key_range_end(row->dn_key);
     int r = stmt_prepare(&q, s,
                          "UPDATE entry SET searches = searches & ~?3, gone_why = ?4 WHERE "
-                         "dn_key > ?1 AND dn_key < ?2 AND gone_usec = 0 AND searches & ?3",
+                         "name_n IN (SELECT a.n FROM name a WHERE a.kind = 1 AND a.key > ?1 AND "
+                         "a.key < ?2) AND gone_usec = 0 AND searches & ?3",
                          e);
 
     if (r < 0 || !*row->dn_key)
@@ -220,13 +221,14 @@ int mirror_unheld(struct state *s, struct string_list *ret_ids, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
-                         "SELECT id FROM entry WHERE searches = 0 AND gone_usec = 0 ORDER BY n",
+                         "SELECT i.id FROM entry e INDEXED BY entry_unheld CROSS JOIN identity i "
+                         "ON i.n = e.n WHERE e.searches = 0 AND e.gone_usec = 0 ORDER BY e.n",
                          e);
 
     if (r < 0)
         return r;
     while ((r = stmt_step(q, e)) == STMT_ROW)
-        if (string_list_add(ret_ids, stmt_text(q, 0)) < 0)
+        if (string_list_add(ret_ids, stmt_id(q, 0)) < 0)
             return error_out_of_memory(e);
     return r;
 }
@@ -258,11 +260,11 @@ int mirror_present(struct state *s, unsigned search, const char *id, struct erro
     int r = search_check(search, e);
 
     if (r == 0)
-        r = stmt_prepare(&q, s, "SELECT n, searches FROM entry WHERE id = ?1 AND gone_usec = 0",
-                         e);
+        r = stmt_prepare(
+            &q, s, "SELECT n, searches FROM entry WHERE n = " NUMBER_OF " AND gone_usec = 0", e);
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, id);
+    stmt_bind_id(q, 1, id);
     r = stmt_step(q, e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
@@ -325,7 +327,7 @@ static int collect(struct state *s, int64_t n, enum entry_kind kind, void *userd
 static int id_of(struct state *s, int64_t n, char **ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT id FROM entry WHERE n = ?1", e);
+    int r = stmt_prepare(&q, s, "SELECT id FROM identity WHERE n = ?1", e);
 
     if (r < 0)
         return r;
@@ -333,7 +335,7 @@ static int id_of(struct state *s, int64_t n, char **ret, struct error *e)
     r = stmt_step(q, e);
     if (r != STMT_ROW)
         return r < 0 ? r : error_set(e, -EIO, "A row of the mirror vanished");
-    return stmt_copy(q, 0, ret) < 0 ? error_out_of_memory(e) : 0;
+    return stmt_copy_id(q, 0, ret) < 0 ? error_out_of_memory(e) : 0;
 }
 
 int mirror_unseen_left(struct state *s, unsigned search, const char *why, uint64_t now_usec,
@@ -375,7 +377,10 @@ static int take_sample(struct state *s, int64_t n, enum entry_kind kind, void *u
     (void)kind;
     if (sample->ids->n_items >= sample->limit)
         return 0;
-    r = stmt_prepare(&q, s, "SELECT id, dn FROM entry WHERE n = ?1", e);
+    r = stmt_prepare(&q, s,
+                     "SELECT i.id, " ENTRY_DN " FROM " ENTRY_NAMED
+                     "CROSS JOIN identity i ON i.n = e.n WHERE e.n = ?1",
+                     e);
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, n);
@@ -386,7 +391,7 @@ static int take_sample(struct state *s, int64_t n, enum entry_kind kind, void *u
     if (string_list_contains(&sample->parents, parent ? parent : ""))
         return 0;
     if (string_list_add_once(&sample->parents, parent ? parent : "") < 0 ||
-        string_list_add(sample->ids, stmt_text(q, 0)) < 0)
+        string_list_add(sample->ids, stmt_id(q, 0)) < 0)
         return error_out_of_memory(e);
     return 0;
 }

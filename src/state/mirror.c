@@ -1,8 +1,6 @@
 /*
- * Writing the mirror: what a feed shows, and what is gone.
- *
- * An entry that is as it was costs one look and one digest, and no write. Nothing is removed
- * here but by mirror_forget(): what is gone stays as a tombstone.
+ * Writing the mirror: what a feed shows. An entry that is as it was costs one look and one digest,
+ * and no write.
  */
 #include "config.h"
 
@@ -17,50 +15,13 @@
 #include "model/dn.h"
 #include "state/mirror-internal.h"
 
-void entry_row_done(struct entry_row *row)
-{
-    free(row->dn);
-    free(row->dn_key);
-    *row = (struct entry_row){0};
-}
-
-#define SELECT_ROW                                                                             \
-    "SELECT n, kind, searches, gone_usec, dn, digest, members_digest, dn_key, raw FROM entry "  \
-    "WHERE id = ?1"
-
-static int row_read(struct stmt *q, struct entry_row *ret, struct error *e)
-{
-    ret->n = stmt_int(q, 0);
-    ret->kind = (enum entry_kind)stmt_int(q, 1);
-    ret->searches = stmt_int(q, 2);
-    ret->gone = stmt_int(q, 3) != 0;
-    if (stmt_copy(q, 4, &ret->dn) < 0 || stmt_copy(q, 7, &ret->dn_key) < 0) {
-        entry_row_done(ret);
-        return error_out_of_memory(e);
-    }
-    return 0;
-}
-
-int entry_row_find(struct state *s, const char *id, struct entry_row *ret, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, SELECT_ROW, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, id);
-    r = stmt_step(q, e);
-    if (r != STMT_ROW)
-        return r < 0 ? r : STATE_NONE;
-    return row_read(q, ret, e);
-}
-
 /* Over everything that the row holds, each part with its size in front, so that no two entries
  * give the same bytes. */
 static int content_digest(struct state *s, const struct entry *entry,
-                          char ret[static DIGEST_TEXT_SIZE], struct error *e)
+                          unsigned char ret[static CONTENT_SIZE], struct error *e)
 {
     struct buffer *b = &s->scratch;
+    unsigned char whole[DIGEST_SIZE] = {0};
     int r;
 
     buffer_clear(b);
@@ -86,7 +47,8 @@ static int content_digest(struct state *s, const struct entry *entry,
                    strlen(entry->other_login_keys.items[i]) + 1);
     if (b->failed)
         return error_out_of_memory(e);
-    r = digest_parts(ret, &(struct digest_part){b->data, b->size}, 1);
+    r = digest_raw(whole, &(struct digest_part){b->data, b->size}, 1);
+    memcpy(ret, whole, CONTENT_SIZE);
     return r < 0 ? error_set(e, r, "SHA-256 failed") : 0;
 }
 
@@ -118,10 +80,13 @@ static int members_digest(struct state *s, const struct entry *entry,
 struct put {
     const struct entry *entry;
     int64_t searches; /* those that hold it from now on */
-    char digest[DIGEST_TEXT_SIZE], members[DIGEST_TEXT_SIZE];
+    unsigned char digest[CONTENT_SIZE];
+    char members[DIGEST_TEXT_SIZE];
     bool same_content, same_members;
     bool believed; /* what the group shows is all that it has: a person says so */
     char *key;
+    struct name name; /* of the key, and the DN if the name is spelt otherwise */
+    const char *own_dn;
     struct entry_row old;
     unsigned changes;
 };
@@ -145,10 +110,12 @@ static int put_raw(struct state *s, int64_t n, const struct entry *entry, struct
     return stmt_run(q, e);
 }
 
-static bool raw_is(struct stmt *q, int column, const unsigned char raw[static ENTRY_RAW_SIZE])
+static_assert(CONTENT_SIZE == ENTRY_RAW_SIZE, "digest_is() compares both");
+
+static bool digest_is(struct stmt *q, int column, const unsigned char digest[static CONTENT_SIZE])
 {
-    return stmt_size(q, column) == ENTRY_RAW_SIZE &&
-           memcmp(sqlite3_column_blob(q->handle, column), raw, ENTRY_RAW_SIZE) == 0;
+    return stmt_size(q, column) == CONTENT_SIZE &&
+           memcmp(sqlite3_column_blob(q->handle, column), digest, CONTENT_SIZE) == 0;
 }
 
 /* 1: the row is there and all as it was; 0: `old` is filled, with n 0 when there is none. */
@@ -159,43 +126,45 @@ static int put_compare(struct state *s, struct put *p, int64_t *ret_n, struct er
 
     if (r == 0)
         r = members_digest(s, p->entry, p->members, e);
+    if (r == 0 && absent_is(s, p->entry->id))
+        return 0;
     if (r == 0)
-        r = stmt_prepare(&q, s, SELECT_ROW, e);
+        r = stmt_prepare(&q, s, ENTRY_ROW, e);
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, p->entry->id);
+    stmt_bind_id(q, 1, p->entry->id);
     r = stmt_step(q, e);
     if (r != STMT_ROW)
         return r;
     *ret_n = stmt_int(q, 0);
-    p->same_content = strcmp(stmt_text(q, 5), p->digest) == 0;
+    p->same_content = digest_is(q, 5, p->digest);
     p->same_members = strcmp(stmt_text(q, 6), p->members) == 0;
     p->believed = strcmp(stmt_text(q, 6), MEMBERS_BELIEVED) == 0;
     if (p->same_content && p->same_members && stmt_int(q, 3) == 0 &&
         stmt_int(q, 1) == (int64_t)p->entry->kind &&
         (stmt_int(q, 2) | p->searches) == stmt_int(q, 2) &&
         strcmp(stmt_text(q, 4), p->entry->dn) == 0) {
-        if (p->entry->has_raw && !raw_is(q, 8, p->entry->raw))
+        if (p->entry->has_raw && !digest_is(q, 8, p->entry->raw))
             r = put_raw(s, *ret_n, p->entry, e);
         return r < 0 ? r : 1;
     }
-    return row_read(q, &p->old, e);
+    return entry_row_read(q, &p->old, e);
 }
 
 static const char insert_row[] =
-    "INSERT INTO entry(id, dn, kind, searches, digest, members_digest, gone_usec, gone_why, "
-    "dn_key, raw, login_key, primary_key, mail_key, shape, attributes) "
+    "INSERT INTO entry(n, dn, kind, searches, digest, members_digest, gone_usec, gone_why, "
+    "name_n, raw, login_key, primary_key, mail_key, shape, attributes) "
     "VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, NULL, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 static const char update_row[] =
     "UPDATE entry SET dn = ?2, kind = ?3, searches = ?4, digest = ?5, members_digest = ?6, "
-    "gone_usec = 0, gone_why = NULL, dn_key = ?7, raw = ?8, login_key = ?9, primary_key = ?10, "
-    "mail_key = ?11, shape = ?12, attributes = ?13 WHERE id = ?1";
+    "gone_usec = 0, gone_why = NULL, name_n = ?7, raw = ?8, login_key = ?9, primary_key = ?10, "
+    "mail_key = ?11, shape = ?12, attributes = ?13 WHERE n = ?1";
 /* Most often only members or the DN differ, and the rest need not be written again. */
 static const char update_head[] =
     "UPDATE entry SET dn = ?2, kind = ?3, searches = ?4, digest = ?5, members_digest = ?6, "
-    "gone_usec = 0, gone_why = NULL, dn_key = ?7, raw = ?8 WHERE id = ?1";
+    "gone_usec = 0, gone_why = NULL, name_n = ?7, raw = ?8 WHERE n = ?1";
 
-static int put_write(struct state *s, struct put *p, struct error *e)
+static int put_write(struct state *s, struct put *p, int64_t n, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     CLEANUP(freep) char *attributes = NULL;
@@ -212,13 +181,13 @@ static int put_write(struct state *s, struct put *p, struct error *e)
 
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, entry->id);
-    stmt_bind_text(q, 2, entry->dn);
+    stmt_bind_int(q, 1, n);
+    stmt_bind_text(q, 2, p->own_dn);
     stmt_bind_int(q, 3, entry->kind);
     stmt_bind_int(q, 4, p->searches);
-    stmt_bind_text(q, 5, p->digest);
+    stmt_bind_blob(q, 5, p->digest, sizeof(p->digest));
     stmt_bind_text(q, 6, p->members);
-    stmt_bind_text(q, 7, p->key);
+    stmt_bind_int(q, 7, p->name.n);
     if (entry->has_raw)
         stmt_bind_blob(q, 8, entry->raw, sizeof(entry->raw));
     else
@@ -270,17 +239,17 @@ static int put_known(struct state *s, struct put *p, struct error *e)
     if (p->old.gone)
         p->changes |= MIRROR_RETURNED;
     if (r < 0 || !moved)
-        return r < 0 ? r : put_write(s, p, e);
+        return r < 0 ? r : put_write(s, p, p->old.n, e);
     p->changes |= MIRROR_MOVED;
     r = stale_note(s, p->old.n, e);
     if (r == 0)
         r = twins_dirty(s, p->old.n, e);
     if (r == 0)
-        r = put_write(s, p, e);
+        r = put_write(s, p, p->old.n, e);
     if (r == 0)
         r = move_below(s, p->old.dn_key, p->key, p->entry->dn, e);
     if (r == 0 && p->entry->kind == ENTRY_GROUP)
-        r = dirty_if_named(s, p->old.n, p->key, e);
+        r = dirty_if_named(s, p->old.n, p->name.n, e);
     return r;
 }
 
@@ -289,12 +258,15 @@ static int put_other_logins(struct state *s, const struct put *p, int64_t n, str
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     const struct string_list *keys = &p->entry->other_login_keys;
-    int r = stmt_prepare(&q, s, "DELETE FROM entry_login WHERE n = ?1", e);
+    int r = 0;
 
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    r = stmt_run(q, e);
+    if (p->old.n) {
+        r = stmt_prepare(&q, s, "DELETE FROM entry_login WHERE n = ?1", e);
+        if (r < 0)
+            return r;
+        stmt_bind_int(q, 1, n);
+        r = stmt_run(q, e);
+    }
     for (size_t i = 0; r == 0 && i < keys->n_items; i++) {
         CLEANUP(stmt_freep) struct stmt *insert = NULL;
         r = stmt_prepare(&insert, s, "INSERT INTO entry_login(n, key) VALUES(?1, ?2)", e);
@@ -307,13 +279,21 @@ static int put_other_logins(struct state *s, const struct put *p, int64_t n, str
     return r;
 }
 
+static int put_name(struct state *s, struct put *p, struct error *e)
+{
+    int r = name_get(s, MEMBER_DN, p->key, p->entry->dn, &p->name, e);
+
+    p->own_dn = p->name.as_spelt ? NULL : p->entry->dn;
+    return r;
+}
+
 /* Who is affected, once the row is written. */
 static int put_consequences(struct state *s, const struct put *p, int64_t n, struct error *e)
 {
     int r = 0;
 
     s->n_unresolved = -1;
-    if (p->changes & (MIRROR_NEW | MIRROR_MOVED | MIRROR_RETURNED))
+    if (p->changes & (MIRROR_NEW | MIRROR_MOVED | MIRROR_RETURNED) && !p->name.is_new)
         r = twins_dirty(s, n, e);
     if (r < 0)
         return r;
@@ -348,10 +328,13 @@ int mirror_put(struct state *s, unsigned search, const struct entry *entry,
     }
     if (r == 0) {
         r = dn_key(s->schema, entry->dn, &p.key, e);
+        if (r == 0)
+            r = put_name(s, &p, e);
         if (r == 0 && n == 0) {
             p.changes = MIRROR_NEW;
-            r = put_write(s, &p, e);
-            n = sqlite3_last_insert_rowid(s->db);
+            r = identity_get(s, entry->id, &n, e);
+            if (r == 0)
+                r = put_write(s, &p, n, e);
         } else if (r == 0)
             r = put_known(s, &p, e);
         if (r == 0 && !p.same_content)
@@ -380,14 +363,17 @@ int mirror_unchanged(struct state *s, unsigned search, const char *id,
 
     if (r == 0)
         r = stmt_prepare(
-            &q, s, "SELECT n, kind, searches, raw FROM entry WHERE id = ?1 AND gone_usec = 0", e);
+            &q, s,
+            "SELECT n, kind, searches, raw, gone_usec FROM entry WHERE n = " NUMBER_OF, e);
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, id);
+    stmt_bind_id(q, 1, id);
     r = stmt_step(q, e);
+    if (r == 0)
+        absent_note(s, id);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
-    if (!raw_is(q, 3, raw))
+    if (stmt_int(q, 4) != 0 || !digest_is(q, 3, raw))
         return STATE_NONE;
     n = stmt_int(q, 0);
     *ret_kind = (enum entry_kind)stmt_int(q, 1);
@@ -397,77 +383,4 @@ int mirror_unchanged(struct state *s, unsigned search, const char *id,
     if (r == 0 && *ret_kind == ENTRY_GROUP)
         r = stale_settle(s, n, false, e);
     return r < 0 ? r : seen_set(s, search, n, e);
-}
-
-int mirror_gone(struct state *s, const char *id, const char *why, uint64_t now_usec,
-                struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    CLEANUP(entry_row_done) struct entry_row row = {0};
-    int r = entry_row_find(s, id, &row, e);
-
-    assert(s->in_transaction);
-    if (r != 0)
-        return r < 0 ? r : 0;
-    if (row.gone)
-        return 0;
-    s->n_unresolved = -1;
-    r = stmt_prepare(&q, s,
-                     "UPDATE entry SET searches = 0, gone_usec = ?2, "
-                     "gone_why = coalesce(?3, gone_why) WHERE n = ?1",
-                     e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, row.n);
-    stmt_bind_usec(q, 2, now_usec ? now_usec : 1);
-    stmt_bind_text(q, 3, why);
-    /* Before the row is a tombstone: only live persons are marked. */
-    r = row.kind == ENTRY_PERSON ? dirty_row(s, row.n, e) : 0;
-    if (r == 0)
-        r = twins_dirty(s, row.n, e);
-    if (r == 0)
-        r = stale_note(s, row.n, e);
-    if (r == 0)
-        r = stmt_run(q, e);
-    if (r == 0 && row.kind == ENTRY_GROUP)
-        r = dirty_below(s, row.n, e);
-    return r < 0 ? error_wrap(e, r, "Marking %s as gone", row.dn) : 0;
-}
-
-int mirror_forget(struct state *s, const char *id, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL, *stale = NULL, *bound = NULL, *logins = NULL;
-    CLEANUP(entry_row_done) struct entry_row row = {0};
-    int r = entry_row_find(s, id, &row, e);
-
-    assert(s->in_transaction);
-    if (r != 0 || !row.gone)
-        return r < 0 ? r : 0;
-    r = members_drop(s, row.n, e);
-    if (r == 0)
-        r = stmt_prepare(&logins, s, "DELETE FROM entry_login WHERE n = ?1", e);
-    if (r == 0) {
-        stmt_bind_int(logins, 1, row.n);
-        r = stmt_run(logins, e);
-    }
-    if (r == 0)
-        r = stmt_prepare(&stale, s, "DELETE FROM stale WHERE entry_n = ?1", e);
-    if (r == 0) {
-        stmt_bind_int(stale, 1, row.n);
-        r = stmt_run(stale, e);
-    }
-    if (r == 0)
-        r = stmt_prepare(&bound, s, "UPDATE bound_group SET dn = ?2 WHERE id = ?1", e);
-    if (r == 0) {
-        stmt_bind_text(bound, 1, id);
-        stmt_bind_text(bound, 2, row.dn);
-        r = stmt_run(bound, e);
-    }
-    if (r == 0)
-        r = stmt_prepare(&q, s, "DELETE FROM entry WHERE n = ?1", e);
-    if (r == 0) {
-        stmt_bind_int(q, 1, row.n);
-        r = stmt_run(q, e);
-    }
-    return r;
 }

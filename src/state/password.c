@@ -17,31 +17,31 @@ int password_due_store(struct state *s, const char *entry_id, uint64_t now_usec,
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(
         &q, s,
-        "INSERT OR REPLACE INTO password_due(entry_id, since_usec, next_usec, sentence) "
-        "VALUES(?1, COALESCE((SELECT since_usec FROM password_due WHERE entry_id = ?1), ?2), "
-        "?3, ?4)",
+        "INSERT INTO password_due(n, since_usec, next_usec, sentence) SELECT i.n, ?2, ?3, ?4 FROM "
+        "identity i WHERE i.id = ?1 ON CONFLICT(n) DO UPDATE SET next_usec = ?3, sentence = ?4",
         e);
 
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, entry_id);
+    stmt_bind_id(q, 1, entry_id);
     stmt_bind_usec(q, 2, now_usec);
     stmt_bind_usec(q, 3, next_usec);
     stmt_bind_text(q, 4, sentence);
-    return stmt_run(q, e);
+    return identity_run(q, entry_id, e);
 }
 
 int password_due_clear(struct state *s, const char *entry_id, struct error *e)
 {
-    return db_write_text(s, "DELETE FROM password_due WHERE entry_id = ?1", entry_id, NULL, e);
+    return db_write_id(s, "DELETE FROM password_due WHERE n = " NUMBER_OF, entry_id, e);
 }
 
 int password_due_next(struct state *s, char **ret_entry_id, uint64_t *ret_usec, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
-                         "SELECT entry_id, next_usec FROM password_due INDEXED BY "
-                         "password_due_next ORDER BY next_usec LIMIT 1",
+                         "SELECT i.id, d.next_usec FROM password_due d INDEXED BY "
+                         "password_due_next CROSS JOIN identity i ON i.n = d.n ORDER BY "
+                         "d.next_usec LIMIT 1",
                          e);
 
     if (r < 0)
@@ -49,7 +49,7 @@ int password_due_next(struct state *s, char **ret_entry_id, uint64_t *ret_usec, 
     r = stmt_step(q, e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
-    if (stmt_copy(q, 0, ret_entry_id) < 0)
+    if (stmt_copy_id(q, 0, ret_entry_id) < 0)
         return error_out_of_memory(e);
     *ret_usec = stmt_usec(q, 1);
     return 0;
@@ -61,15 +61,16 @@ int password_due_each(struct state *s, int (*fn)(const struct password_due *d, v
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r =
         stmt_prepare(&q, s,
-                     "SELECT d.entry_id, l.login, COALESCE(p.dn, ''), d.since_usec, "
-                     "d.next_usec, d.sentence FROM password_due d JOIN link l ON "
-                     "l.entry_id = d.entry_id LEFT JOIN person p ON p.entry_id = d.entry_id "
+                     "SELECT i.id, l.login, CASE WHEN p.n IS NULL THEN '' ELSE coalesce(p.dn, e.dn, "
+                     "a.text, '') END, d.since_usec, d.next_usec, d.sentence FROM password_due d "
+                     "JOIN identity i ON i.n = d.n JOIN link l ON l.n = d.n LEFT JOIN person p ON "
+                     "p.n = d.n LEFT JOIN entry e ON e.n = d.n LEFT JOIN name a ON a.n = e.name_n "
                      "WHERE d.sentence IS NOT NULL ORDER BY d.since_usec",
                      e);
 
     while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
         const struct password_due d = {
-            .entry_id = stmt_text(q, 0),
+            .entry_id = stmt_id(q, 0),
             .login = stmt_text(q, 1),
             .dn = stmt_text(q, 2),
             .since_usec = stmt_usec(q, 3),

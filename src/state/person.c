@@ -37,10 +37,15 @@ void person_done(struct person *p)
     *p = (struct person){0};
 }
 
+/* The DN of a person's entry, unless another one is noted. */
+#define DN_OF(n)                                                                               \
+    "(SELECT coalesce(e.dn, a.text) FROM entry e CROSS JOIN name a ON a.n = e.name_n WHERE "   \
+    "e.n = " n ")"
+#define PERSON_DN "coalesce(p.dn, " DN_OF("p.n") ", '')"
 #define PERSON_COLUMNS                                                                         \
-    "p.entry_id, p.dn, p.verdict, p.wanted, p.login_key, p.code, p.sentence, p.recheck_usec, " \
-    "p.bucket, p.bucket_code, p.run, EXISTS (SELECT 1 FROM dirty d WHERE d.entry_id = "        \
-    "p.entry_id)"
+    "i.id, " PERSON_DN " AS dn, p.verdict, p.wanted, p.login_key, p.code, p.sentence, "        \
+    "p.recheck_usec, p.bucket, p.bucket_code, p.run, EXISTS (SELECT 1 FROM dirty d WHERE "     \
+    "d.entry_n = p.n)"
 
 static int read_person(struct stmt *q, struct person *ret, struct error *e)
 {
@@ -53,7 +58,7 @@ static int read_person(struct stmt *q, struct person *ret, struct error *e)
         .dirty = stmt_int(q, 11) != 0,
     };
 
-    if (stmt_copy(q, 0, &p.entry_id) < 0 || stmt_copy(q, 1, &p.dn) < 0 ||
+    if (stmt_copy_id(q, 0, &p.entry_id) < 0 || stmt_copy(q, 1, &p.dn) < 0 ||
         stmt_copy(q, 3, &p.wanted) < 0 || stmt_copy(q, 4, &p.login_key) < 0 ||
         stmt_copy(q, 5, &p.code) < 0 || stmt_copy(q, 6, &p.sentence) < 0 ||
         stmt_copy(q, 9, &p.standing_code) < 0)
@@ -67,11 +72,14 @@ int person_load(struct state *s, const char *entry_id, struct person *ret, struc
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r =
-        stmt_prepare(&q, s, "SELECT " PERSON_COLUMNS " FROM person p WHERE p.entry_id = ?1", e);
+        stmt_prepare(&q, s,
+                     "SELECT " PERSON_COLUMNS " FROM identity i CROSS JOIN person p ON p.n = i.n "
+                     "WHERE i.id = ?1",
+                     e);
 
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, entry_id);
+    stmt_bind_id(q, 1, entry_id);
     r = stmt_step(q, e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
@@ -80,7 +88,7 @@ int person_load(struct state *s, const char *entry_id, struct person *ret, struc
 
 static int unmark(struct state *s, const char *entry_id, struct error *e)
 {
-    return db_write_text(s, "DELETE FROM dirty WHERE entry_id = ?1", entry_id, NULL, e);
+    return db_write_id(s, "DELETE FROM dirty WHERE entry_n = " NUMBER_OF, entry_id, e);
 }
 
 int person_store(struct state *s, const struct person *p, struct error *e)
@@ -88,16 +96,16 @@ int person_store(struct state *s, const struct person *p, struct error *e)
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(
         &q, s,
-        "INSERT INTO person(entry_id, dn, verdict, bucket, bucket_code, run, recheck_usec, "
-        "login_key, code, sentence, wanted) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
-        "ON CONFLICT(entry_id) DO UPDATE SET dn = ?2, verdict = ?3, bucket = ?4, "
-        "bucket_code = ?5, run = ?6, recheck_usec = ?7, login_key = ?8, code = ?9, "
-        "sentence = ?10, wanted = ?11",
+        "INSERT INTO person(n, dn, verdict, bucket, bucket_code, run, recheck_usec, login_key, "
+        "code, sentence, wanted) SELECT i.n, NULLIF(?2, " DN_OF("i.n") "), ?3, ?4, ?5, ?6, ?7, ?8, "
+        "?9, ?10, ?11 FROM identity i WHERE i.id = ?1 ON CONFLICT(n) DO UPDATE SET "
+        "dn = excluded.dn, verdict = ?3, bucket = ?4, bucket_code = ?5, run = ?6, "
+        "recheck_usec = ?7, login_key = ?8, code = ?9, sentence = ?10, wanted = ?11",
         e);
 
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, p->entry_id);
+    stmt_bind_id(q, 1, p->entry_id);
     stmt_bind_text(q, 2, p->dn ? p->dn : "");
     stmt_bind_int(q, 3, p->verdict);
     stmt_bind_int(q, 4, p->standing);
@@ -108,7 +116,7 @@ int person_store(struct state *s, const struct person *p, struct error *e)
     stmt_bind_text(q, 9, p->code);
     stmt_bind_text(q, 10, p->sentence);
     stmt_bind_text(q, 11, p->wanted);
-    r = stmt_run(q, e);
+    r = identity_run(q, p->entry_id, e);
     if (r < 0)
         return r;
     return p->dirty ? person_mark_dirty(s, p->entry_id, e) : unmark(s, p->entry_id, e);
@@ -120,7 +128,7 @@ int person_forget(struct state *s, const char *entry_id, struct error *e)
 
     return r < 0
                ? r
-               : db_write_text(s, "DELETE FROM person WHERE entry_id = ?1", entry_id, NULL, e);
+               : db_write_id(s, "DELETE FROM person WHERE n = " NUMBER_OF, entry_id, e);
 }
 
 static int list_ids(struct stmt *q, struct string_list *ret_ids, struct error *e)
@@ -128,7 +136,7 @@ static int list_ids(struct stmt *q, struct string_list *ret_ids, struct error *e
     int r;
 
     while ((r = stmt_step(q, e)) == STMT_ROW)
-        if (string_list_add(ret_ids, stmt_text(q, 0)) < 0)
+        if (string_list_add(ret_ids, stmt_id(q, 0)) < 0)
             return error_out_of_memory(e);
     return r;
 }
@@ -139,15 +147,15 @@ int person_sharing_login(struct state *s, const char *login_key, const char *ent
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r =
         stmt_prepare(&q, s,
-                     "SELECT p.entry_id FROM person p WHERE p.login_key = ?1 AND "
-                     "p.entry_id <> ?2 AND p.verdict = 1 AND NOT EXISTS (SELECT 1 FROM entry "
-                     "x WHERE x.id = p.entry_id AND x.gone_usec > 0) ORDER BY p.entry_id",
+                     "SELECT i.id FROM person p CROSS JOIN identity i ON i.n = p.n WHERE "
+                     "p.login_key = ?2 AND i.id <> ?1 AND p.verdict = 1 AND NOT EXISTS (SELECT 1 "
+                     "FROM entry x WHERE x.n = p.n AND x.gone_usec > 0) ORDER BY i.id",
                      e);
 
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, login_key);
-    stmt_bind_text(q, 2, entry_id);
+    stmt_bind_id(q, 1, entry_id);
+    stmt_bind_text(q, 2, login_key);
     return list_ids(q, ret_ids, e);
 }
 
@@ -173,20 +181,28 @@ int person_logins(struct state *s, const char *prefix, unsigned max, struct stri
 
 int person_mark_dirty(struct state *s, const char *entry_id, struct error *e)
 {
-    return db_write_text(s, "INSERT OR IGNORE INTO dirty(entry_id) VALUES(?1)", entry_id, NULL,
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "INSERT OR IGNORE INTO dirty(entry_n) SELECT i.n FROM identity i WHERE "
+                         "i.id = ?1",
                          e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_id(q, 1, entry_id);
+    return identity_run(q, entry_id, e);
 }
 
 int person_mark_links_aside_dirty(struct state *s, struct error *e)
 {
-    return db_write(s, "INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM link_aside", e);
+    return db_write(s, "INSERT OR IGNORE INTO dirty(entry_n) SELECT n FROM link_aside", e);
 }
 
 int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, struct error *e)
 {
     /* The time is taken away with the mark: the next evaluation sets a new one. */
     static const char *const steps[] = {
-        "INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM person WHERE "
+        "INSERT OR IGNORE INTO dirty(entry_n) SELECT n FROM person WHERE "
         "recheck_usec > 0 AND recheck_usec <= ?1",
         "UPDATE person SET recheck_usec = 0 WHERE recheck_usec > 0 AND recheck_usec <= ?1"};
     CLEANUP(stmt_freep) struct stmt *next = NULL;
@@ -216,7 +232,7 @@ int person_mark_due(struct state *s, uint64_t now_usec, uint64_t *ret_next, stru
 int person_mark_reason_dirty(struct state *s, const char *reason, struct error *e)
 {
     return db_write_text(s,
-                         "INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM operation "
+                         "INSERT OR IGNORE INTO dirty(entry_n) SELECT entry_n FROM operation "
                          "INDEXED BY operation_cause WHERE reason = ?1 AND state IN (2, 3)",
                          reason, NULL, e);
 }
@@ -225,7 +241,9 @@ int person_next_dirty(struct state *s, size_t limit, struct string_list *ret_ids
                       struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT entry_id FROM dirty ORDER BY n LIMIT ?1", e);
+    int r = stmt_prepare(
+        &q, s,
+        "SELECT i.id FROM dirty d CROSS JOIN identity i ON i.n = d.entry_n ORDER BY d.n LIMIT ?1", e);
 
     if (r < 0)
         return r;
@@ -242,11 +260,11 @@ size_t person_count_dirty(struct state *s)
 int person_touch(struct state *s, const char *entry_id, uint64_t run, enum person_bucket done,
                  struct error *e)
 {
-    static const char touch[] = "UPDATE person SET run = ?2 WHERE entry_id = ?1 AND run < ?2";
+    static const char touch[] = "UPDATE person SET run = ?2 WHERE n = " NUMBER_OF " AND run < ?2";
     static const char note[] =
-        "INSERT INTO person(entry_id, dn, verdict, bucket, run, done, done_run) "
-        "VALUES(?1, coalesce((SELECT dn FROM entry WHERE id = ?1), ''), 0, 4, ?2, ?3, ?2) "
-        "ON CONFLICT(entry_id) DO UPDATE SET run = max(run, ?2), "
+        "INSERT INTO person(n, verdict, bucket, run, done, done_run) "
+        "SELECT i.n, 0, 4, ?2, ?3, ?2 FROM identity i WHERE i.id = ?1 "
+        "ON CONFLICT(n) DO UPDATE SET run = max(run, ?2), "
         "done = CASE WHEN done_run = max(run, ?2) AND done IN (1, 2) THEN done ELSE ?3 END, "
         "done_run = max(run, ?2)";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
@@ -254,11 +272,12 @@ int person_touch(struct state *s, const char *entry_id, uint64_t run, enum perso
 
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, entry_id);
+    stmt_bind_id(q, 1, entry_id);
     stmt_bind_usec(q, 2, run);
-    if (done != BUCKET_PENDING)
-        stmt_bind_int(q, 3, done);
-    return stmt_run(q, e);
+    if (done == BUCKET_PENDING)
+        return stmt_run(q, e);
+    stmt_bind_int(q, 3, done);
+    return identity_run(q, entry_id, e);
 }
 
 /* Of each person what decides about the bucket: what was decided and why, what its last run has
@@ -266,9 +285,9 @@ int person_touch(struct state *s, const char *entry_id, uint64_t run, enum perso
 #define STANDING                                                                               \
     "SELECT p.bucket AS standing, p.bucket_code AS code, "                                     \
     "CASE WHEN p.done_run = p.run THEN p.done ELSE 0 END AS done, "                            \
-    "EXISTS (SELECT 1 FROM operation o WHERE o.entry_id = p.entry_id AND (o.state = 4 OR "     \
+    "EXISTS (SELECT 1 FROM operation o WHERE o.entry_n = p.n AND (o.state = 4 OR "             \
     "(o.state = 1 AND o.not_before_usec <= ?2))) AS due, "                                     \
-    "(SELECT coalesce(o.reason, 'unknown') FROM operation o WHERE o.entry_id = p.entry_id "    \
+    "(SELECT coalesce(o.reason, 'unknown') FROM operation o WHERE o.entry_n = p.n "            \
     "AND o.state IN (2, 3) ORDER BY o.number DESC LIMIT 1) AS waits FROM person p "
 
 static enum person_bucket bucket_of(struct stmt *q, const char **ret_code)
@@ -295,11 +314,11 @@ int person_bucket_now(struct state *s, const char *entry_id, uint64_t now_usec,
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     const char *code = NULL;
-    int r = stmt_prepare(&q, s, STANDING "WHERE p.entry_id = ?1", e);
+    int r = stmt_prepare(&q, s, STANDING "WHERE p.n = " NUMBER_OF, e);
 
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, entry_id);
+    stmt_bind_id(q, 1, entry_id);
     stmt_bind_usec(q, 2, now_usec);
     r = stmt_step(q, e);
     if (r != STMT_ROW)
@@ -355,7 +374,10 @@ static int each(struct state *s, const char *sql,
 int person_each(struct state *s, int (*fn)(const struct person *p, void *userdata),
                 void *userdata, struct error *e)
 {
-    return each(s, "SELECT " PERSON_COLUMNS " FROM person p ORDER BY p.dn", fn, userdata, e);
+    return each(s,
+                "SELECT " PERSON_COLUMNS " FROM person p CROSS JOIN identity i ON i.n = p.n "
+                "ORDER BY 2",
+                fn, userdata, e);
 }
 
 int person_each_skipped(struct state *s, int (*fn)(const struct person *p, void *userdata),
@@ -363,6 +385,7 @@ int person_each_skipped(struct state *s, int (*fn)(const struct person *p, void 
 {
     return each(s,
                 "SELECT " PERSON_COLUMNS
-                " FROM person p INDEXED BY person_skipped WHERE p.bucket = 6 ORDER BY p.dn",
+                " FROM person p INDEXED BY person_skipped CROSS JOIN identity i ON i.n = p.n "
+                "WHERE p.bucket = 6 ORDER BY 2",
                 fn, userdata, e);
 }

@@ -13,14 +13,15 @@
 #include "state/db.h"
 
 #define COLUMNS                                                                                \
-    "o.number, o.kind, o.state, o.entry_id, o.dn, o.login, o.changes, o.why, o.reason, "       \
+    "o.number, o.kind, o.state, (SELECT i.id FROM identity i WHERE i.n = o.entry_n), o.dn, "   \
+    "o.login, o.changes, o.why, o.reason, "                                                    \
     "o.sentence, o.cause, o.since_usec, o.not_before_usec, o.attempts, o.run, o.approved, "    \
     "o.budget, o.approved_until_usec, o.revokes, o.due_usec, o.shift_usec, o.approved_for"
 
 static int read_operation(struct stmt *q, struct operation **ret, struct error *e)
 {
     CLEANUP(operation_freep)
-    struct operation *o = operation_new((enum operation_kind)stmt_int(q, 1), stmt_text(q, 3),
+    struct operation *o = operation_new((enum operation_kind)stmt_int(q, 1), stmt_id(q, 3),
                                         stmt_text(q, 4), stmt_text(q, 5));
     int r;
 
@@ -78,28 +79,25 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
         return error_out_of_memory(e);
     r = stmt_prepare(
         &q, s,
-        o->number ? "UPDATE operation SET kind = ?2, state = ?3, entry_id = ?4, "
-                    "dn = ?5, login = ?6, changes = ?7, why = ?8, reason = ?9, "
-                    "sentence = ?10, cause = ?11, since_usec = ?12, "
-                    "not_before_usec = ?13, attempts = ?14, run = ?15, "
+        o->number ? "UPDATE operation SET kind = ?2, state = ?3, dn = ?5, login = ?6, "
+                    "changes = ?7, why = ?8, reason = ?9, sentence = ?10, cause = ?11, "
+                    "since_usec = ?12, not_before_usec = ?13, attempts = ?14, run = ?15, "
                     "approved = ?16, budget = ?17, approved_until_usec = ?18, "
-                    "revokes = ?19, due_usec = ?20, shift_usec = ?21, "
-                    "approved_for = ?22 "
-                    "WHERE number = ?1"
-                  : "INSERT INTO operation(number, kind, state, entry_id, dn, login, "
+                    "revokes = ?19, due_usec = ?20, shift_usec = ?21, approved_for = ?22 "
+                    "WHERE number = ?4"
+                  : "INSERT INTO operation(number, kind, state, entry_n, dn, login, "
                     "changes, why, reason, sentence, cause, since_usec, "
-                    "not_before_usec, attempts, run, approved, budget, "
-                    "approved_until_usec, revokes, due_usec, shift_usec, approved_for) "
-                    "VALUES(NULLIF(?1, 0), "
-                    "?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
-                    "?16, ?17, ?18, ?19, ?20, ?21, ?22)",
+                    "not_before_usec, attempts, run, approved, budget, approved_until_usec, "
+                    "revokes, due_usec, shift_usec, approved_for) SELECT NULLIF(?4, 0), ?2, ?3, "
+                    "i.n, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, "
+                    "?20, ?21, ?22 FROM identity i WHERE i.id = ?1",
         e);
     if (r < 0)
         return r;
-    stmt_bind_int(q, 1, o->number);
+    stmt_bind_id(q, 1, o->entry_id);
     stmt_bind_int(q, 2, o->kind);
     stmt_bind_int(q, 3, o->state);
-    stmt_bind_text(q, 4, o->entry_id);
+    stmt_bind_int(q, 4, o->number);
     stmt_bind_text(q, 5, o->dn ? o->dn : "");
     stmt_bind_text(q, 6, o->login ? o->login : "");
     stmt_bind_text(q, 7, changes);
@@ -118,7 +116,7 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
     stmt_bind_usec(q, 20, o->due_usec);
     stmt_bind_usec(q, 21, o->shift_usec);
     stmt_bind_text(q, 22, o->approved_for);
-    r = stmt_run(q, e);
+    r = identity_run(q, o->entry_id, e);
     if (r < 0)
         return r;
     if (o->number == 0)
@@ -150,9 +148,9 @@ bool queue_has(struct state *s, const char *entry_id, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
 
-    if (stmt_prepare(&q, s, "SELECT 1 FROM operation WHERE entry_id = ?1 LIMIT 1", e) < 0)
+    if (stmt_prepare(&q, s, "SELECT 1 FROM operation WHERE entry_n = " NUMBER_OF " LIMIT 1", e) < 0)
         return true;
-    stmt_bind_text(q, 1, entry_id);
+    stmt_bind_id(q, 1, entry_id);
     return stmt_step(q, e) != 0;
 }
 
@@ -191,12 +189,12 @@ int queue_of_person(struct state *s, const char *entry_id, struct operation_list
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(
-        &q, s, "SELECT " COLUMNS " FROM operation o WHERE o.entry_id = ?1 ORDER BY o.number",
-        e);
+        &q, s,
+        "SELECT " COLUMNS " FROM operation o WHERE o.entry_n = " NUMBER_OF " ORDER BY o.number", e);
 
     if (r < 0)
         return r;
-    stmt_bind_text(q, 1, entry_id);
+    stmt_bind_id(q, 1, entry_id);
     return read_list(q, ret, e);
 }
 
@@ -215,7 +213,7 @@ int queue_next(struct state *s, enum queue_lane lane, uint64_t now_usec, size_t 
     static const char sql[] =
         "SELECT " COLUMNS " FROM operation o INDEXED BY operation_ready WHERE o.state = 1 AND "
         LANE " = ?3 AND o.not_before_usec <= ?1 AND NOT EXISTS (SELECT 1 FROM operation x WHERE "
-        "x.entry_id = o.entry_id AND x.number <> o.number AND (x.state = 4 OR "
+        "x.entry_n = o.entry_n AND x.number <> o.number AND (x.state = 4 OR "
         "(?3 <> 1 AND ((x.kind IN (1, 2) AND x.number < o.number) OR "
         "(x.state = 1 AND x.not_before_usec <= ?1 AND ((x.kind = 5 AND o.kind <> 5) OR "
         "((x.kind = 5) = (o.kind = 5) AND x.number < o.number))))))) "
@@ -365,7 +363,7 @@ int queue_of_budget(struct state *s, unsigned budget, enum queue_share share, si
 int queue_end_approvals(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e)
 {
     static const char *const steps[] = {
-        "INSERT OR IGNORE INTO dirty(entry_id) SELECT entry_id FROM operation WHERE " ENDED,
+        "INSERT OR IGNORE INTO dirty(entry_n) SELECT entry_n FROM operation WHERE " ENDED,
         "UPDATE operation SET approved = 0, approved_until_usec = 0, "
         "approved_for = NULL WHERE " ENDED};
 
@@ -563,7 +561,7 @@ int queue_holds(struct state *s,
 {
     static const char sql[] =
         "SELECT cause, reason, min(sentence), CASE state WHEN 2 THEN 2 ELSE 3 END AS waits, "
-        "min(since_usec), min(NULLIF(not_before_usec, 0)), count(DISTINCT entry_id) AS people "
+        "min(since_usec), min(NULLIF(not_before_usec, 0)), count(DISTINCT entry_n) AS people "
         "FROM operation INDEXED BY operation_cause WHERE reason IS NOT NULL "
         "GROUP BY waits, cause, reason ORDER BY people DESC, cause, reason";
     CLEANUP(stmt_freep) struct stmt *q = NULL;

@@ -98,8 +98,9 @@ static int next_entries(struct state *s, struct round *round, size_t limit,
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int n = 0, r = stmt_prepare(&q, s,
-                                "SELECT n, id FROM entry WHERE n > ?1 AND n <= ?2 AND kind = 1 AND "
-                                "id NOT IN (SELECT entry_id FROM dirty) ORDER BY n LIMIT ?3",
+                                "SELECT e.n, i.id FROM entry e CROSS JOIN identity i ON i.n = e.n "
+                                "WHERE e.n > ?1 AND e.n <= ?2 AND e.kind = 1 AND e.n NOT IN "
+                                "(SELECT entry_n FROM dirty) ORDER BY e.n LIMIT ?3",
                                 e);
 
     if (r < 0)
@@ -109,7 +110,7 @@ static int next_entries(struct state *s, struct round *round, size_t limit,
     stmt_bind_int(q, 3, (int64_t)limit);
     while ((r = stmt_step(q, e)) == STMT_ROW) {
         round->passed = ret_numbers[n++] = stmt_int(q, 0);
-        if (string_list_add(ret_ids, stmt_text(q, 1)) < 0)
+        if (string_list_add(ret_ids, stmt_id(q, 1)) < 0)
             return error_out_of_memory(e);
     }
     return r < 0 ? r : n;
@@ -122,10 +123,10 @@ static int next_remembered(struct state *s, struct round *round, size_t limit,
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     size_t n_found = 0;
     int n = 0, r = stmt_prepare(&q, s,
-                                "SELECT p.rowid, p.entry_id, EXISTS (SELECT 1 FROM entry x WHERE "
-                                "x.id = p.entry_id) OR EXISTS (SELECT 1 FROM dirty d WHERE "
-                                "d.entry_id = p.entry_id) FROM person p WHERE p.rowid > ?1 "
-                                "ORDER BY p.rowid LIMIT ?2",
+                                "SELECT p.n, i.id, EXISTS (SELECT 1 FROM entry x WHERE x.n = p.n) OR "
+                                "EXISTS (SELECT 1 FROM dirty d WHERE d.entry_n = p.n) FROM person p "
+                                "CROSS JOIN identity i ON i.n = p.n WHERE p.n > ?1 ORDER BY p.n "
+                                "LIMIT ?2",
                                 e);
 
     if (r < 0)
@@ -138,7 +139,7 @@ static int next_remembered(struct state *s, struct round *round, size_t limit,
         if (stmt_int(q, 2))
             continue;
         ret_numbers[n_found++] = 0;
-        if (string_list_add(ret_ids, stmt_text(q, 1)) < 0)
+        if (string_list_add(ret_ids, stmt_id(q, 1)) < 0)
             return error_out_of_memory(e);
     }
     return r < 0 ? r : n;

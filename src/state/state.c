@@ -62,6 +62,7 @@ static struct state *state_release(struct state *s)
     for (size_t i = 0; i < MIRROR_MAX_SEARCHES; i++)
         free(s->seen[i].words);
     buffer_done(&s->scratch);
+    buffer_done(&s->shape_names);
     buffer_done(&s->trail_pending);
     if (s->file_fd >= 0) /* after SQLite, whose locks would go with it */
         close(s->file_fd);
@@ -285,6 +286,8 @@ static int open_checked(struct state *s, bool as_left, struct error *e)
     r = migrate_apply(s->db, s->path, version, e);
     if (r == 0)
         r = use_wal(s, e);
+    if (r == 0)
+        r = space_compact(s->db, s->path, e);
     if (r == 0)
         sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     return r;
@@ -519,6 +522,9 @@ void state_rollback(struct state *s)
     link_forget_counts(s);
     buffer_done(&s->trail_pending); /* the state lives on, so it forgets that memory was short */
     buffer_done(&s->scratch);
+    buffer_done(&s->shape_names);
+    s->shape_n = 0;
+    s->absent[0] = '\0';
     s->trail_known = (struct trail_known){0};
     s->trail_epoch++;
 }
@@ -539,5 +545,6 @@ void state_checkpoint_soon(struct state *s)
     if (!s->checkpoint || s->wal_pages < CHECKPOINT_PAGES)
         return;
     s->wal_pages = 0;
+    space_trim(s);
     checkpoint_soon(s->checkpoint);
 }

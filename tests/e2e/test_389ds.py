@@ -79,7 +79,7 @@ def test_identity(t):
     """The link is by nsUniqueId: a deleted person's login taken by another is not the same person; T33."""
     c = Company(t, t.shared(Ds389)).start()
     unique = c.server.read(c.dn("ada"), "nsUniqueId")["nsuniqueid"][0].decode().lower()
-    rows = c.daemon.state_query("SELECT entry_id FROM link WHERE login = ?", c.login("ada"))
+    rows = c.daemon.state_query("SELECT entry_id FROM links WHERE login = ?", c.login("ada"))
     need(rows == [(unique,)], "the link's entry", rows, unique)
 
 
@@ -103,7 +103,7 @@ def test_trimmed_changelog(t):
 def test_all_attributes_after_a_reconnect(t):
     """After a reconnect this server sends all attributes, asked for or not: no difference, no write."""
     c = Company(t, t.shared(Ds389)).start()
-    before = c.daemon.state_query("SELECT dn, attributes FROM entry WHERE dn LIKE 'uid=%' ORDER BY dn")
+    before = c.daemon.state_query("SELECT dn, attributes FROM entries WHERE dn LIKE 'uid=%' ORDER BY dn")
     c.daemon.stop()
     for uid in c.people:
         c.replace(uid, roomNumber="17", description="not mapped")
@@ -111,7 +111,7 @@ def test_all_attributes_after_a_reconnect(t):
     c.daemon.start()
     c.following()
     c.quiet("what is not mapped changes nothing")
-    after = c.daemon.state_query("SELECT dn, attributes FROM entry WHERE dn LIKE 'uid=%' ORDER BY dn")
+    after = c.daemon.state_query("SELECT dn, attributes FROM entries WHERE dn LIKE 'uid=%' ORDER BY dn")
     need(before == after, "nor the mirror", before, after)
 
 

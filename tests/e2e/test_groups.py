@@ -36,7 +36,7 @@ def last_run(daemon):
 # --- ranges ---
 
 def member_count(daemon, dn):
-    return daemon.state_query("SELECT count(*) FROM member JOIN entry ON n = group_n WHERE entry.dn = ? "
+    return daemon.state_query("SELECT count(*) FROM member JOIN entries ON n = group_n WHERE entries.dn = ? "
                               "AND member.kind = 1", dn)[0][0]
 
 
@@ -314,8 +314,8 @@ def test_members_who_are_nobody(t):
     daemon.once()
     tenant.wait_users(["good0", "good1", "good2"])
     need("not read whole" not in daemon.log(), "that is no doubt about the read", daemon.log_tail())
-    skipped = daemon.state_query("SELECT bucket_code FROM person JOIN entry ON entry.id = person.entry_id "
-                                 "WHERE entry.dn = ?", contact)
+    skipped = daemon.state_query("SELECT bucket_code FROM people JOIN entries ON entries.id = people.entry_id "
+                                 "WHERE entries.dn = ?", contact)
     need(skipped and skipped[0][0], "the contact is skipped with a reason", skipped)
     server.replace(group, member=[good[0], good[2], foreign])
     daemon.once()

@@ -44,7 +44,7 @@ def test_team_missing_is_slow(t):
     settled(d)
     tenant.forget_requests()
     ground.person("zoe")  # proof that time passes: she is looked at
-    wait_for(lambda: d.state_query("SELECT count(*) FROM person WHERE dn LIKE 'uid=zoe%'")[0][0], 10, "zoe is seen")
+    wait_for(lambda: d.state_query("SELECT count(*) FROM people WHERE dn LIKE 'uid=zoe%'")[0][0], 10, "zoe is seen")
     settled(d)
     need(tenant.requests() == [], "no call", tenant.requests())
     tenant.add("teams", "Night")

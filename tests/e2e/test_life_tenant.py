@@ -22,7 +22,7 @@ def test_another_tenant(t):
     ground.leave(group, "max")
     first.wait_user("max", disabled=True)
     settled(d)
-    links = d.state_query("SELECT * FROM link ORDER BY entry_id")
+    links = d.state_query("SELECT * FROM links ORDER BY entry_id")
     d.stop()
 
     ground.leave(group, "eve")  # a leaver of the first tenant, while the second is configured
@@ -46,7 +46,7 @@ def test_another_tenant(t):
     first.wait_user("eve", disabled=True)
     settled(d)
     need(not life.operations(d), "nothing waits", life.operations(d))
-    now = d.state_query("SELECT * FROM link ORDER BY entry_id")
+    now = d.state_query("SELECT * FROM links ORDER BY entry_id")
     need([row[:3] for row in now] == [row[:3] for row in links], "the links are back", now, links)
     wait_for(lambda: d.audit(event="alarm-over", code="other-tenant"), 10, "the alarm is over")
     ground.join(group, "max")

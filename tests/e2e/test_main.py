@@ -156,7 +156,7 @@ def test_ou_renamed(t):
     tenant.wait_users(["m%d" % i for i in range(30)])
     tenant.forget_requests()
     server.rename("ou=old,%s" % ground.people, "ou=new")
-    wait_for(lambda: daemon.state_query("SELECT count(*) FROM entry WHERE dn LIKE 'uid=m%,ou=new,%'")[0][0] == 30,
+    wait_for(lambda: daemon.state_query("SELECT count(*) FROM entries WHERE dn LIKE 'uid=m%,ou=new,%'")[0][0] == 30,
              10, "the mirror follows the rename")
     # Proof that it goes on, and that the group is still understood: a new member under the new name.
     server.add("dn: uid=late,ou=new,%s\nobjectClass: inetOrgPerson\nuid: late\ncn: L\nsn: L\ngivenName: L\n"

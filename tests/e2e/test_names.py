@@ -123,8 +123,15 @@ def test_own_naming_attribute(t):
     # Of an earlier version, or of another schema: the stored keys are made anew, and everything is read again.
     database = sqlite3.connect(daemon.state_file)
     database.execute("UPDATE meta SET value = 'older' WHERE name = 'names'")
-    database.execute("UPDATE entry SET dn_key = replace(dn_key, 'badge=Anna', 'badge=anna')")
-    database.execute("UPDATE member SET key = replace(key, 'badge=Anna', 'badge=anna')")
+    # Both had the key of badge=anna then, which stood for two names.
+    anna, other = [database.execute("SELECT n, key FROM name WHERE kind = 1 AND key LIKE ?", ("%badge=" + value + "\n",)).fetchone()
+                   for value in ("anna", "Anna")]
+    if anna[1] != other[1]:
+        database.execute("UPDATE entry SET dn = coalesce(dn, (SELECT text FROM name WHERE name.n = name_n)), name_n = ? "
+                         "WHERE name_n = ?", (anna[0], other[0]))
+        database.execute("UPDATE member SET text = coalesce(text, (SELECT text FROM name WHERE name.n = name_n)), name_n = ? "
+                         "WHERE name_n = ?", (anna[0], other[0]))
+        database.execute("DELETE FROM name WHERE n = ?", (other[0],))
     database.commit()
     database.close()
     tenant.forget_requests()

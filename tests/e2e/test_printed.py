@@ -65,8 +65,15 @@ class Service:
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(path)
         self.listener.listen(8)
-        t.cleanup(self.listener.close)
-        threading.Thread(target=self.serve, daemon=True).start()
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+        t.cleanup(self.close)
+
+    def close(self):
+        """The thread ends first: else it might accept for the next service, whose socket gets the same number."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join(10)
+        self.listener.close()
 
     def serve(self):
         while True:
@@ -154,6 +161,42 @@ def test_answers(t):
         if name == "check":  # the commands only if they are asked for
             given.pop("commands", None)
         need(printed == given, "the answer as it came", name, printed, given)
+
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def test_colour(t):
+    """Colour on a terminal alone, unless NO_COLOR or --color says otherwise; and nothing is told by colour: without it every
+    verb's text is the same, and what looks alike then is no different."""
+    folder, env = bench(t)
+    service = Service(t, os.path.join(folder, "control"))
+    base.write_file(os.path.join(folder, "none.conf"), "", 0o600)
+    base.write_file(os.path.join(folder, "rosterd"), "#!/bin/sh\ncat check.json\n", 0o755)
+    program, coloured = os.path.join(folder, "rosterctl"), 0
+    for name, answers, line, code in ASKED:
+        service.answer = sample(answers)
+        shutil.copy(os.path.join(SAMPLES, "check.json"), folder)
+        words = ["-c", "none.conf"] + line.split() if line.startswith("check") else ["--socket", "control"] + line.split()
+
+        def raw(more, *options):
+            terminal = Terminal([program, "--no-pager", *options, *words], {k: v for k, v in {**env, **more}.items() if v}, 80, 50, folder)
+            t.cleanup(terminal.close)
+            need(terminal.end() == code, "the same exit code", name, terminal.text)
+            return terminal.raw
+
+        bright, plain = raw({"NO_COLOR": ""}), raw({})
+        coloured += bool(COLOUR.search(bright))
+        lines = [[row.rstrip() for row in COLOUR.sub("", text).splitlines()] for text in (bright, plain)]
+        need(not COLOUR.search(plain) and lines[0] == lines[1], "colour adds nothing but colour", name, bright, plain)
+        need(not COLOUR.search(raw({"NO_COLOR": ""}, "--color=never")), "--color=never", name)
+        need(not COLOUR.search(raw({"NO_COLOR": "", "TERM": "dumb"})), "a terminal that has none", name)
+        piped = base.run([program, *words], check=False, env={k: v for k, v in env.items() if k != "NO_COLOR"}, cwd=folder)
+        need(not COLOUR.search(piped.stdout + piped.stderr), "none in a pipe", name, piped)
+        if COLOUR.search(bright):
+            piped = base.run([program, "--color=always", *words], check=False, env=env, cwd=folder)
+            need(COLOUR.search(piped.stdout), "--color=always", name)
+    need(coloured > len(ASKED) / 3, "colours are used", coloured)
 
 
 def test_verbs_have_texts(t):

@@ -347,7 +347,7 @@ def test_present_of_strangers(t):
     server, people, daemon, tenant = scene(t)
     database = sqlite3.connect(daemon.state_file, timeout=10)
     database.execute("PRAGMA foreign_keys = OFF")
-    database.execute("UPDATE entry SET id = 'x' || id WHERE dn = ?", (people[5],))
+    database.execute("UPDATE identity SET id = 'x' || hex(id) WHERE n = (SELECT n FROM entries WHERE dn = ?)", (people[5],))
     database.commit()
     database.close()
     server.replace(people[0], sn="Changed")

@@ -65,9 +65,9 @@ def add_bad(server):
 
 
 def reason(daemon, dn):
-    rows = daemon.state_query("SELECT coalesce((SELECT reason FROM operation o WHERE o.entry_id = p.entry_id AND "
-                              "reason NOT NULL), bucket_code) FROM person p JOIN entry ON entry.id = p.entry_id "
-                              "WHERE entry.dn = ?", dn)
+    rows = daemon.state_query("SELECT coalesce((SELECT reason FROM operations o WHERE o.entry_id = p.entry_id AND "
+                              "reason NOT NULL), bucket_code) FROM people p JOIN entries ON entries.id = p.entry_id "
+                              "WHERE entries.dn = ?", dn)
     return rows[0][0] if rows else None
 
 

@@ -7,11 +7,12 @@ import sqlite3
 from lib import Slapd, deadline, need, wait_for
 
 LOG = {"log": {"level": "debug"}}
-MIRROR = ("SELECT id, dn, kind, searches, gone_usec > 0, login_key, primary_key, mail_key, attributes FROM entry ORDER BY id",
-          "SELECT g.id, m.kind, m.key, m.text FROM member m JOIN entry g ON g.n = m.group_n ORDER BY 1, 2, 3",
-          "SELECT g.id, s.key, x.id FROM stale s JOIN entry g ON g.n = s.group_n JOIN entry x ON x.n = s.entry_n ORDER BY 1, 2, 3",
-          "SELECT e.id, l.key FROM entry_login l JOIN entry e ON e.n = l.n ORDER BY 1, 2",
-          "SELECT entry_id, login, status FROM link ORDER BY 1")
+MIRROR = ("SELECT id, dn, kind, searches, gone_usec > 0, login_key, primary_key, mail_key, attributes FROM entries ORDER BY id",
+          "SELECT g.id, m.kind, m.key, m.text FROM members m JOIN entries g ON g.n = m.group_n ORDER BY 1, 2, 3",
+          "SELECT g.id, a.key, x.id FROM stale s JOIN entries g ON g.n = s.group_n JOIN entries x ON x.n = s.entry_n JOIN name a ON a.n = s.name_n "
+          "ORDER BY 1, 2, 3",
+          "SELECT e.id, l.key FROM entry_login l JOIN entries e ON e.n = l.n ORDER BY 1, 2",
+          "SELECT entry_id, login, status FROM links ORDER BY 1")
 
 
 class Pair:

@@ -29,6 +29,7 @@ struct person {
     bool disabled_before; /* by whom, the state cannot know: it leaves it so, never deletes */
     bool disabled_by_hand; /* at the tenant, after the daemon had enabled them */
     bool disabled_when_kept; /* and the kept state knows who did it */
+    bool erased; /* from the audit as it was then: not from files that were removed before */
 };
 struct company {
     struct person **people;

@@ -210,9 +210,10 @@ void diary_check(const char *const *files, size_t n_files)
         broken(13, "the intent of line %lld (%s of %s) has no outcome",
                (long long)json_integer_value(json_object_get(value, "seq")),
                text_at(value, "op"), personal(value, "login"));
-    json_object_foreach(users, key, value) if (!json_is_null(value))
-        oracle_diary(key, json_is_true(value));
-    oracle_diary_end(json_object_size(users), any_erased);
+    size_t n_users = 0;
+    json_object_foreach(users, key, value) n_users +=
+        json_is_null(value) || oracle_diary(key, json_is_true(value));
+    oracle_diary_end(n_users, any_erased);
     json_decref(intents);
     json_decref(nearest);
     json_decref(users);

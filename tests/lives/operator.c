@@ -247,6 +247,9 @@ static void erased(struct talk *t, json_t *parameters, const char *error)
 {
     const char *said = json_string_value(json_object_get(parameters, "message"));
     bool two = said && strstr(said, "more than one entry");
+    struct person *p = company_person(t->why->who);
+    if (p && !*error)
+        p->erased = true;
     done(t, parameters, two ? "" : error);
 }
 

@@ -28,6 +28,7 @@ void oracle_answered(struct request *q);
 /* Everybody is at the tenant as they should be, or waits for a person who may approve it.
  * since_usec: since when the daemon has been up undisturbed. */
 void oracle_day_end(uint64_t since_usec);
-void oracle_diary(const char *login, bool disabled);
+/* false: it is no user that the audit still tells of. */
+bool oracle_diary(const char *login, bool disabled);
 /* any_erased: the audit need not tell of everybody. */
 void oracle_diary_end(size_t n_users, bool any_erased);

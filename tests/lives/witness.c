@@ -94,11 +94,11 @@ static void check_mirror(sqlite3 *db, uint64_t settled_usec)
         if (!settled)
             continue;
         world.n_checks++;
-        n = ask(db, "SELECT count(*) FROM entry WHERE gone_usec = 0 AND dn = ?1 COLLATE NOCASE", i->dn);
+        n = ask(db, "SELECT count(*) FROM entries WHERE gone_usec = 0 AND dn = ?1 COLLATE NOCASE", i->dn);
         if (item_get(i, "uid") && is_read(i) && n == 0)
             broken(14, "%s is in the directory, and not in the mirror", i->dn);
         n = ask(db,
-                "SELECT count(*) FROM member WHERE group_n = (SELECT n FROM entry WHERE dn = ?1 COLLATE NOCASE)",
+                "SELECT count(*) FROM member WHERE group_n = (SELECT n FROM entries WHERE dn = ?1 COLLATE NOCASE)",
                 i->dn);
         if (group && n >= 0 && n != members_of(i))
             broken(14, "%s has %lld members, in the mirror %lld", i->dn, members_of(i), n);

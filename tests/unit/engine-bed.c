@@ -14,13 +14,13 @@
 
 #include "audit/view.h"
 #include "base/random.h"
-#include "bed-trace.h"
 #include "model/dn.h"
 #include "state/db.h"
 #include "state/person.h"
 #include "state/queue.h"
 #include "state/trail.h"
 #include "sync/engine-internal.h"
+#include "trace.h"
 #include "unit.h"
 
 #define START_USEC     1800000000000000ULL /* 2027-01-15 */
@@ -145,7 +145,7 @@ static void open_state(struct bed *b)
     } else {
         bed_ok(b, state_open(&b->state, b->path, NULL, &e));
     }
-    bed_trace_state(b->state->db);
+    trace_state(b->state->db);
 }
 
 /* As the daemon does: else no child can be watched. */
@@ -160,7 +160,7 @@ static void block_children(void)
 struct bed *bed_new(bool private_state)
 {
     block_children();
-    bed_trace("a bed");
+    trace_line("a bed");
     struct bed *b = calloc(1, sizeof *b);
     assert_non_null(b);
     b->now = START_USEC;
@@ -639,7 +639,7 @@ static size_t bucket_by_hand(sqlite3 *db, const char *id, int standing, int done
     bool due = false, waits = false;
     uint64_t now = clock_now_usec();
     assert_int_equal(
-        sqlite3_prepare_v2(db, "SELECT entry_id, state, not_before_usec FROM operation", -1, &q,
+        sqlite3_prepare_v2(db, "SELECT entry_id, state, not_before_usec FROM operations", -1, &q,
                            NULL),
         SQLITE_OK);
     while (sqlite3_step(q) == SQLITE_ROW) {
@@ -671,7 +671,7 @@ static void check_ledger_by_hand(struct bed *b)
     size_t by_hand[64][BUCKET_N] = {0}, asked[BUCKET_N];
     assert_int_equal(
         sqlite3_prepare_v2(b->state->db,
-                           "SELECT entry_id, bucket, done, done_run, run FROM person", -1, &q,
+                           "SELECT entry_id, bucket, done, done_run, run FROM people", -1, &q,
                            NULL),
         SQLITE_OK);
     while (sqlite3_step(q) == SQLITE_ROW) {

@@ -122,10 +122,10 @@ static inline char *everybody(struct bed *b)
     CLEANUP(buffer_done) struct buffer text = {0};
     static const char *const rows[] = {
         "SELECT entry_id || '|' || dn || '|' || verdict || '|' || bucket || '|' || recheck_usec "
-        "|| '|' || coalesce(login_key, '') || '|' || coalesce(wanted, '') FROM person ORDER BY 1",
+        "|| '|' || coalesce(login_key, '') || '|' || coalesce(wanted, '') FROM people ORDER BY 1",
         "SELECT entry_id || '|' || status || '|' || leaving_usec || '|' || coalesce(known, '') "
-        "|| '|' || coalesce(granted, '') FROM link ORDER BY 1",
-        "SELECT entry_id || '|' || kind || '|' || state || '|' || changes FROM operation ORDER BY 1",
+        "|| '|' || coalesce(granted, '') FROM links ORDER BY 1",
+        "SELECT entry_id || '|' || kind || '|' || state || '|' || changes FROM operations ORDER BY 1",
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         sqlite3_stmt *q = NULL;

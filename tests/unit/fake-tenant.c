@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "bed-trace.h"
+#include "trace.h"
 
 struct tenant_call {
     struct fake_tenant *tenant;
@@ -22,7 +22,8 @@ struct tenant_call {
     bool queued;
     enum fake_kind kind;
     char *login, *scim_id, *team;
-    bool has_disabled, disabled, has_password;
+    uint32_t set; /* of a write */
+    bool disabled, has_password;
     struct user *user;           /* of a create, the skills of a PUT, the roles of a PATCH */
     char *fields[USER_N_FIELDS]; /* of a PATCH */
     tenant_done_fn done;
@@ -245,7 +246,7 @@ static void do_put(struct tenant_call *c)
         return;
     if (c->team)
         must_not_fail(user_set(u->user, USER_TEAM, c->team, NULL));
-    if (c->has_disabled)
+    if (c->set & PART_DISABLED)
         u->user->disabled = c->disabled;
     if (c->user)
         put_skills(c->tenant, u->user, c->user);
@@ -331,13 +332,15 @@ static void do_patch(struct tenant_call *c)
         answer(c, TENANT_NOT_FOUND, 404, "no such resource");
         return;
     }
-    if (!check_references(c, NULL, c->user) || !patch_login(c, u))
+    if (!check_references(c, c->team, c->user) || !patch_login(c, u))
         return;
     for (int f = 0; f < USER_N_FIELDS; f++)
         if (c->fields[f])
             must_not_fail(user_set(u->user, (enum user_field)f,
                                    *c->fields[f] ? c->fields[f] : NULL, NULL));
-    if (c->user) {
+    if (c->set & PART_SKILLS)
+        put_skills(c->tenant, u->user, c->user);
+    if (c->set & PART_ROLES) {
         user_clear_roles(u->user);
         for (size_t i = 0; i < c->user->n_roles; i++)
             must_not_fail(user_add_role(u->user, c->user->roles[i].name, NULL));
@@ -417,13 +420,13 @@ static struct fake_fault find_fault(struct tenant_call *c)
 static void trace_request(const struct tenant_call *c)
 {
     CLEANUP(freep) char *user = c->user ? must(user_to_json(c->user, false)) : NULL;
-    bed_trace("> %s %s %s team %s disabled %d password %d %s", kind_names[kind_index(c->kind)],
+    trace_line("> %s %s %s team %s disabled %d password %d %s", kind_names[kind_index(c->kind)],
               c->login ? c->login : "-", c->scim_id ? c->scim_id : "-", c->team ? c->team : "-",
-              c->has_disabled || c->kind == FAKE_ACTIVE ? c->disabled : -1, c->has_password,
+              c->set & PART_DISABLED ? c->disabled : -1, c->has_password,
               user ? user : "-");
     for (int f = 0; f < USER_N_FIELDS; f++)
         if (c->fields[f])
-            bed_trace(">> %s=%s", user_field_name((enum user_field)f), c->fields[f]);
+            trace_line(">> %s=%s", user_field_name((enum user_field)f), c->fields[f]);
 }
 
 static void answer_first(struct fake_tenant *t)
@@ -454,7 +457,7 @@ static void answer_first(struct fake_tenant *t)
         t->late_call = c;
         return;
     }
-    bed_trace("< %d %d", c->answer.class, c->answer.status);
+    trace_line("< %d %d", c->answer.class, c->answer.status);
     c->done(&c->answer, c->userdata);
 }
 
@@ -530,9 +533,9 @@ static int fake_write(void *client, struct tenant_call **ret, struct tenant_ref 
     bool scim = w->part->key == PART_BY_ID, active = w->set == PART_DISABLED;
     enum fake_kind kind = !scim ? FAKE_PUT : active ? FAKE_ACTIVE : FAKE_PATCH;
     struct tenant_call *c = arrive(client, ret, kind, scim ? NULL : ref.login, done, userdata);
-    c->scim_id = scim ? copy(ref.id) : NULL;
-    if ((c->has_disabled = w->set & PART_DISABLED))
-        c->disabled = w->user->disabled;
+    c->scim_id = scim ? copy(must((char *)ref.id)) : NULL;
+    c->set = w->set;
+    c->disabled = w->user->disabled;
     if (w->set & PART_FIELD(USER_TEAM))
         c->team = copy(user_get(w->user, USER_TEAM));
     for (int f = 0; scim && f < USER_N_FIELDS; f++)
@@ -568,17 +571,13 @@ static int fake_remove(void *client, struct tenant_call **ret, struct tenant_ref
 static int fake_teams(void *client, struct tenant_call **ret, tenant_done_fn done,
                       void *userdata, struct error *e)
 {
-    (void)e;
-    arrive(client, ret, FAKE_TEAMS, NULL, done, userdata);
-    return 0;
+    return (void)e, arrive(client, ret, FAKE_TEAMS, NULL, done, userdata), 0;
 }
 
 static int fake_list(void *client, struct tenant_call **ret, tenant_done_fn done,
                      void *userdata, struct error *e)
 {
-    (void)e;
-    arrive(client, ret, FAKE_LIST, NULL, done, userdata);
-    return 0;
+    return (void)e, arrive(client, ret, FAKE_LIST, NULL, done, userdata), 0;
 }
 
 static int fake_lookup(void *client, struct tenant_call **ret, const char *login,
@@ -603,7 +602,7 @@ static struct tenant_call *fake_call_free(struct tenant_call *c)
     if (t->late_call == c)
         t->late_call = NULL;
     if (c->queued) {
-        bed_trace("given up:");
+        trace_line("given up:");
         trace_request(c);
         unlink_call(c);
         if (t->cancelled_takes_effect && t->cancelled_takes_effect(t->cancel_data))

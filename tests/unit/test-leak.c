@@ -35,6 +35,20 @@ static void test_written_in_some_way(void **state)
         "Z q 7 / w K + e 9 = T t _ 4 x V % b & \" u",
         "\\x5aq7/wK+e9=Tt_4xV%b&\\x22u",
         "\\132q7/wK+e9=Tt_4xV%b&\"u",
+        "Basic WnE3L3dLK2U5PVR0XzR4ViViJiJ1OmFwaS51c2Vy", /* password first */
+        "WnE3L3dLK2U5PVR0XzR4ViViJiJ1", /* also without its end, in the alphabet of URLs */
+        "WgBxADcALwB3AEsAKwBlADkAPQBUAHQAXwA0AHgAVgAlAGIAJgAiAHUA", /* of UTF-16 */
+        "5a00710037002f0077004b002b006500390"
+        "03d00540074005f0034007800560025006200260022007500",
+        "Z\\u0000q\\u00007\\u0000/\\u0000w\\u0000K\\u0000+\\u0000e\\u00009\\u0000=\\u0000T\\u0000t\\u0000_",
+        "5a:71:37:2f:77:4b:2b:65:39:3d:54:74:5f:34:78:56:25:62:26:22:75",
+        "5A-71-37-2F-77-4B-2B-65-39-3D-54-74-5F-34-78-56-25-62-26-22-75",
+        "0x5A, 0x71, 0x37, 0x2F, 0x77, 0x4B, 0x2B, 0x65, 0x39, 0x3D, 0x54, 0x74, 0x5F, 0x34, 0x78, 0x56",
+        "Z-q-7-/-w-K-+-e-9-=-T-t-_-4-x-V-%-b-&-\"-u",
+        "Z*q*7*/*w*K*+*e*9*=*T*t*_*4*x*V*%*b*&*\"*u",
+        "Z\xE2\x80\x8Bq\xE2\x80\x8B" "7\xE2\x80\x8Bw\xE2\x80\x8BK\xE2\x80\x8B" "e\xE2\x80\x8B" "9\xE2\x80\x8BT\xE2\x80\x8Bt"
+        "\xE2\x80\x8B" "4\xE2\x80\x8Bx", /* blanks without width */
+        "LJYT-OL3X-JMVW-KOJ5-KR2F-6NDY-KYSW-EJRC-OU",
         "the beginning alone: Zq7/wK+e9=Tt",
         "cut in the middle of it: Zq7/wK\xE2\x80\xA6",
         "cut in an escape of it: Zq7/wK\\u00\xE2\x80\xA6",

@@ -402,9 +402,7 @@ static void test_keys_of_an_older_form(void **state)
     size_t size = 0;
 
     assert_true(asprintf(&sql,
-                         "UPDATE entry SET dn_key = '%s' WHERE id = 'ada';"
-                         "UPDATE member SET key = '%s' WHERE text = '%s'",
-                         old, old, ada) > 0);
+                         "UPDATE name SET key = '%s' WHERE kind = 1 AND text = '%s'", old, ada) > 0);
     begin(f);
     ok(f, mirror_use_schema(f->s, schema, &f->e));
     put(f, person("ada", ada, NULL));

@@ -287,9 +287,35 @@ static void test_cookies(void **state)
     assert_int_equal(mirror_cookie_get(f->s, 1, &cookie, &size, &identity, &f->e), STATE_NONE);
 }
 
+/* That an entry was not there is believed no longer than it is so. */
+static void test_absent_until_changed(void **state)
+{
+    static const unsigned char raw[ENTRY_RAW_SIZE] = "0123456789abcde";
+    struct fixture *f = *state;
+    enum entry_kind kind;
+
+    for (int round = 0; round < 3; round++) {
+        begin(f);
+        assert_int_equal(mirror_unchanged(f->s, 0, "ada", raw, &kind, &f->e), STATE_NONE);
+        assert_int_equal(put(f, person("ada", "uid=ada,dc=t", NULL)), MIRROR_NEW);
+        assert_int_equal(put(f, person("ada", "uid=ada,dc=t", NULL)), MIRROR_SAME);
+        if (round < 2)
+            state_rollback(f->s);
+    }
+    commit(f);
+    begin(f);
+    assert_int_equal(mirror_unchanged(f->s, 0, "eve", raw, &kind, &f->e), STATE_NONE);
+    put(f, person("eve", "uid=eve,dc=t", NULL));
+    commit(f);
+    begin(f);
+    assert_int_equal(put(f, person("eve", "uid=eve,dc=t", NULL)), MIRROR_SAME);
+    commit(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        test(test_absent_until_changed),
         test(test_changes),
         test(test_full_read),
         test(test_kind_changes),

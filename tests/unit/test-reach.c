@@ -142,8 +142,8 @@ static char *decided(struct bed *b)
         "SELECT group_concat(x, char(10)) FROM (SELECT entry_id || '|' || verdict || '|' || "
         "coalesce(wanted, '') || '|' || coalesce(code, '') || '|' || coalesce(login_key, '') || '|' "
         "|| bucket || coalesce(bucket_code, '') || '|' || recheck_usec || '|' || coalesce((SELECT "
-        "group_concat(kind || ':' || state || ':' || coalesce(reason, '')) FROM operation o WHERE "
-        "o.entry_id = p.entry_id), '') AS x FROM person p ORDER BY entry_id)";
+        "group_concat(kind || ':' || state || ':' || coalesce(reason, '')) FROM operations o WHERE "
+        "o.entry_id = p.entry_id), '') AS x FROM people p ORDER BY entry_id)";
     sqlite3_stmt *q = NULL;
     assert_int_equal(sqlite3_prepare_v2(b->state->db, sql, -1, &q, NULL), SQLITE_OK);
     assert_int_equal(sqlite3_step(q), SQLITE_ROW);

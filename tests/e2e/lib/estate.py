@@ -111,7 +111,7 @@ class Company:
         need(self.tenant.writes() == [], what, self.tenant.writes())
 
     def mirror(self, pattern):
-        return sorted(row[0] for row in self.daemon.state_query("SELECT dn FROM entry WHERE dn LIKE ?", pattern))
+        return sorted(row[0] for row in self.daemon.state_query("SELECT dn FROM entries WHERE dn LIKE ?", pattern))
 
 
 # --- a working day ---

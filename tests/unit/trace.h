@@ -9,5 +9,5 @@
 struct sqlite3;
 
 /* A line; nothing without ROSTERD_TRACE. */
-void bed_trace(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void bed_trace_state(struct sqlite3 *db);
+void trace_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void trace_state(struct sqlite3 *db);

@@ -1,7 +1,7 @@
-/* The trace of a bed. */
+/* The trace: lines of a file that the environment names. */
 #include "config.h"
 
-#include "bed-trace.h"
+#include "trace.h"
 
 #include <sqlite3.h>
 #include <stdarg.h>
@@ -24,7 +24,7 @@ static FILE *trace_file(void)
     return f;
 }
 
-void bed_trace(const char *format, ...)
+void trace_line(const char *format, ...)
 {
     FILE *f = trace_file();
     va_list arguments;
@@ -45,12 +45,12 @@ static int on_statement(unsigned what, void *userdata, void *p, void *x)
         strncasecmp(sql, "ROLLBACK", 8) != 0)
         return 0;
     char *text = sqlite3_expanded_sql(p);
-    bed_trace("= %s", text ? text : sql);
+    trace_line("= %s", text ? text : sql);
     sqlite3_free(text);
     return 0;
 }
 
-void bed_trace_state(struct sqlite3 *db)
+void trace_state(struct sqlite3 *db)
 {
     if (trace_file())
         sqlite3_trace_v2(db, SQLITE_TRACE_STMT, on_statement, NULL);

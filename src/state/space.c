@@ -1,0 +1,53 @@
+/*
+ * The size of the state file. Pages that became free are used again, and SQLite never gives one
+ * back by itself: after a first load the queue of everybody would stay a third of the file. So
+ * pages beyond a share are given back in small steps while others are written.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "state/db.h"
+
+#define FREE_SHARE 6   /* one page in so many may be free */
+#define FEW_PAGES  256 /* 1 MB: not worth it */
+#define STEP_SQL   "PRAGMA incremental_vacuum(256)"
+
+int space_compact(sqlite3 *db, const char *path, struct error *e)
+{
+    CLEANUP(freep) char *folder = strdup(path);
+    char *slash = folder ? strrchr(folder, '/') : NULL;
+    int64_t mode = 0;
+    int r = db_number(db, path, "PRAGMA auto_vacuum", &mode, e);
+
+    if (r < 0 || mode == 2 || !slash)
+        return r < 0 ? r : folder ? 0 : error_out_of_memory(e);
+    /* Its copy goes beside the file: /tmp may be memory. */
+    *slash = '\0';
+    sqlite3_temp_directory = sqlite3_mprintf("%s", *folder ? folder : "/");
+    r = db_exec(db, path, "PRAGMA auto_vacuum=INCREMENTAL; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)", e);
+    sqlite3_free(sqlite3_temp_directory);
+    sqlite3_temp_directory = NULL;
+    if (r == -EBADMSG)
+        return r;
+    if (r < 0)
+        log_info("The state file stays larger than it must be, until the next start: %s", e->message);
+    return 0;
+}
+
+void space_trim(struct state *s)
+{
+    int64_t pages = 0, unused = 0;
+
+    if (s->in_transaction || db_number(s->db, s->path, "PRAGMA freelist_count", &unused, NULL) < 0 ||
+        unused < FEW_PAGES ||
+        db_number(s->db, s->path, "PRAGMA page_count", &pages, NULL) < 0 ||
+        unused < pages / FREE_SHARE)
+        return;
+    /* What fails here says so at the next write that matters. */
+    (void)db_exec(s->db, s->path, STEP_SQL, NULL);
+}
