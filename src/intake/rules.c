@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log-ids.h"
@@ -73,6 +74,8 @@ static int note_fingerprint(struct rules *s, const struct ruleset *fresh, struct
         r = reach_begin(&s->reach, s->state, s->ruleset, fresh, e);
     if (r == 0)
         r = state_meta_set(s->state, "mapping", ruleset_fingerprint(fresh), e);
+    if (r < 0) /* it would compare with a ruleset that is not kept */
+        s->reach = reach_free(s->reach);
     books_wake(s->books, WORK_DUE);
     return r;
 }
@@ -351,6 +354,26 @@ static void alarm_missing(struct rules *s, const char *cause, const char *dn)
               sighting ? sentence : "a rule's group is not in the directory");
 }
 
+static bool is_missing(const struct bound_group *g)
+{
+    return g->state == BOUND_GONE || g->state == BOUND_NEVER_SEEN;
+}
+
+/* While a rule's group is missing, everybody is judged otherwise, members or not. Which ones were
+ * is remembered in the state: one that came during a stop, or together with rules that name it no
+ * more, was missing when people were looked at last. */
+static int note_missing(struct rules *s, const struct buffer *missing, struct error *e)
+{
+    CLEANUP(freep) char *before = NULL;
+    const char *now = missing->data ? missing->data : "";
+    int r = missing->failed ? error_out_of_memory(e)
+                            : state_meta_get(s->state, "groups-missing", &before, e);
+    if (r < 0 || text_equal(before ? before : "", now))
+        return r < 0 ? r : 0;
+    r = state_meta_set(s->state, "groups-missing", *now ? now : NULL, e);
+    return r < 0 ? r : person_mark_all_dirty(s->state, e);
+}
+
 /* Which entries the rules' groups are today. Deleted, renamed and emptied are told apart in the
  * log. */
 int rules_bind_groups(struct rules *s, struct error *e)
@@ -371,7 +394,7 @@ int rules_bind_groups(struct rules *s, struct error *e)
     free(keys);
     if (r < 0)
         return r;
-    bool reachable_changed = false;
+    CLEANUP(buffer_done) struct buffer missing = {0};
     for (size_t i = 0; i < n_groups; i++) {
         const struct bound_group *before = NULL;
         for (size_t j = 0; j < s->groups.n_items && !before; j++)
@@ -382,16 +405,12 @@ int rules_bind_groups(struct rules *s, struct error *e)
                              &fresh.items[i]);
         char cause[600];
         snprintf(cause, sizeof(cause), "group:%s", groups[i].dn);
-        bool missing =
-            fresh.items[i].state == BOUND_GONE || fresh.items[i].state == BOUND_NEVER_SEEN;
-        if (missing)
+        if (is_missing(&fresh.items[i])) {
+            buffer_format(&missing, "%s\n", groups[i].key);
             alarm_missing(s, cause, groups[i].dn);
-        else
+        } else {
             alarm_over(s->books, cause);
-        bool was_missing =
-            before && (before->state == BOUND_GONE || before->state == BOUND_NEVER_SEEN);
-        if (before && was_missing != missing)
-            reachable_changed = true;
+        }
     }
     r = hidden_look(s->books, &fresh, e);
     bound_groups_done(&s->groups);
@@ -399,9 +418,7 @@ int rules_bind_groups(struct rules *s, struct error *e)
     s->groups_dirty = false;
     if (r == 0 && s->reach)
         r = reach_resolve(s->reach, e);
-    if (r < 0)
-        return r;
-    return reachable_changed ? person_mark_all_dirty(s->state, e) : 0;
+    return r < 0 ? r : note_missing(s, &missing, e);
 }
 
 /* The place of a rule's group among those that are bound; SIZE_MAX: it is not bound yet, as

@@ -32,6 +32,62 @@ static void test_group_gone(void **state)
     is_idle(b);
 }
 
+/* A rule names a group that never was, so that nobody loses anything: u0, who left, waits. */
+static void put_who_waits_for_a_group(struct bed *b)
+{
+    people(b, 4, "support");
+    bed_start(b);
+    bed_sync(b);
+    struct error e = {0};
+    b->rules[3] = b->rules[1];
+    b->rules[3].name = (char *)"Later";
+    b->rules[3].group.text = (char *)"cn=later,ou=groups,dc=example,dc=com";
+    b->mapping.n_rules = 4;
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    bed_run(b);
+    bed_group(b, "support", "u1", "u2", "u3", NULL);
+    bed_sync(b);
+    assert_false(is_disabled(b, "u0"));
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_GROUP_MISSING), 1);
+    bed_group(b, "later", "u1", NULL);
+}
+
+static void nobody_waits_for_a_group(struct bed *b)
+{
+    bed_run(b);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_GROUP_MISSING), 0);
+    assert_true(is_disabled(b, "u0"));
+    assert_int_equal(n_disabled(b), 1);
+}
+
+static void test_group_comes(void **state)
+{
+    struct bed *b = *state;
+    put_who_waits_for_a_group(b);
+    bed_tell(b, "group-later");
+    nobody_waits_for_a_group(b);
+}
+
+static void test_group_comes_during_a_stop(void **state)
+{
+    struct bed *b = *state;
+    put_who_waits_for_a_group(b);
+    bed_restart(b);
+    bed_read_all(b);
+    nobody_waits_for_a_group(b);
+}
+
+static void test_group_comes_with_other_rules(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    put_who_waits_for_a_group(b);
+    bed_tell(b, "group-later");
+    b->mapping.n_rules = 3;
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    nobody_waits_for_a_group(b);
+}
+
 static void test_unproven_read(void **state)
 {
     struct bed *b = *state;
@@ -368,6 +424,9 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         scenario(test_group_gone),
+        scenario(test_group_comes),
+        scenario(test_group_comes_during_a_stop),
+        scenario(test_group_comes_with_other_rules),
         scenario(test_unproven_read),
         scenario(test_invalid_is_not_absent),
         scenario(test_attribute_vanished),

@@ -285,11 +285,41 @@ static void test_few_are_looked_at(void **state)
                      700);
 }
 
+static void must_run(struct bed *b, const char *sql)
+{
+    assert_int_equal(sqlite3_exec(b->state->db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+/* The state cannot be written to in the middle of a reload: nobody is passed by rules that are
+ * gone with it. */
+static void test_a_reload_fails(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    people(b, 30, "support");
+    bed_start(b);
+    bed_sync(b);
+    must_run(b, "CREATE TEMP TRIGGER fails BEFORE INSERT ON main.meta WHEN new.name = 'mapping' "
+                "BEGIN SELECT raise(ABORT, 'a disk that is full'); END");
+    b->rules[2].when = text(1, "(preferredLanguage=fr*)");
+    assert_true(engine_reload(b->engine, &b->options, &e) < 0);
+    assert_true(round_is_on(b->state));
+    b->rules[2].when = text(1, "(preferredLanguage=es*)");
+    must_run(b, "DROP TRIGGER fails");
+    bed_group(b, "sales", "u3", NULL);
+    bed_tell(b, "group-sales"); /* so that the rules' groups are bound again */
+    bed_run(b);
+    assert_int_equal(number(b, "SELECT count(*) FROM person WHERE run = (SELECT max(run) FROM person)"),
+                     30);
+    look_at_everybody(b, 0, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules_change_at_random),
         cmocka_unit_test_setup_teardown(test_few_are_looked_at, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_reload_fails, setup, teardown),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     return cmocka_run_group_tests(tests, NULL, NULL);
