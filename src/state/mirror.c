@@ -223,6 +223,15 @@ static int put_end_old_kind(struct state *s, const struct entry_row *old, struct
     return r;
 }
 
+/* Nothing may go between this and put_write(): a name goes with the last row that has it. */
+static int put_name(struct state *s, struct put *p, struct error *e)
+{
+    int r = name_get(s, MEMBER_DN, p->key, p->entry->dn, &p->name, e);
+
+    p->own_dn = p->name.as_spelt ? NULL : p->entry->dn;
+    return r;
+}
+
 static int put_known(struct state *s, struct put *p, struct error *e)
 {
     bool moved = strcmp(p->old.dn_key, p->key) != 0;
@@ -238,6 +247,8 @@ static int put_known(struct state *s, struct put *p, struct error *e)
         p->changes |= MIRROR_CHANGED;
     if (p->old.gone)
         p->changes |= MIRROR_RETURNED;
+    if (r == 0)
+        r = put_name(s, p, e);
     if (r < 0 || !moved)
         return r < 0 ? r : put_write(s, p, p->old.n, e);
     p->changes |= MIRROR_MOVED;
@@ -276,14 +287,6 @@ static int put_other_logins(struct state *s, const struct put *p, int64_t n, str
         stmt_bind_text(insert, 2, keys->items[i]);
         r = stmt_run(insert, e);
     }
-    return r;
-}
-
-static int put_name(struct state *s, struct put *p, struct error *e)
-{
-    int r = name_get(s, MEMBER_DN, p->key, p->entry->dn, &p->name, e);
-
-    p->own_dn = p->name.as_spelt ? NULL : p->entry->dn;
     return r;
 }
 
@@ -328,11 +331,11 @@ int mirror_put(struct state *s, unsigned search, const struct entry *entry,
     }
     if (r == 0) {
         r = dn_key(s->schema, entry->dn, &p.key, e);
-        if (r == 0)
-            r = put_name(s, &p, e);
         if (r == 0 && n == 0) {
             p.changes = MIRROR_NEW;
             r = identity_get(s, entry->id, &n, e);
+            if (r == 0)
+                r = put_name(s, &p, e);
             if (r == 0)
                 r = put_write(s, &p, n, e);
         } else if (r == 0)

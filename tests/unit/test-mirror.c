@@ -98,6 +98,22 @@ static void test_kind_changes(void **state)
     commit(f);
 }
 
+/* Nobody but the group itself had heard of the name that it has from now on. */
+static void test_kind_changes_to_own_member(void **state)
+{
+    struct fixture *f = *state;
+    char *dn = NULL;
+
+    begin(f);
+    put(f, group("g", "cn=g,dc=t", LIST("uid=p,dc=t")));
+    assert_int_equal(put(f, person("g", "uid=p,dc=t", NULL)), MIRROR_NEW | MIRROR_MOVED);
+    ok(f, mirror_dn(f->s, "g", &dn, &f->e));
+    assert_string_equal(dn, "uid=p,dc=t");
+    free(dn);
+    assert_int_equal(put(f, person("g", "uid=p,dc=t", NULL)), MIRROR_SAME);
+    commit(f);
+}
+
 static size_t found(struct fixture *f, const char *text)
 {
     struct string_list ids = {0};
@@ -319,6 +335,7 @@ int main(void)
         test(test_changes),
         test(test_full_read),
         test(test_kind_changes),
+        test(test_kind_changes_to_own_member),
         test(test_looking_up),
         test(test_cookies),
         test(test_same_bytes),
