@@ -8,9 +8,13 @@
 #include "base/error.h"
 #include "state/db.h"
 
+/* INSERT OR IGNORE would use a number up for each id that has one already. */
 static int identity_note(struct state *s, const char *id, struct error *e)
 {
-    return db_write_id(s, "INSERT OR IGNORE INTO identity(id) VALUES(?1)", id, e);
+    return db_write_id(s,
+                       "INSERT INTO identity(id) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM "
+                       "identity WHERE id = ?1)",
+                       id, e);
 }
 
 int identity_run(struct stmt *q, const char *id, struct error *e)

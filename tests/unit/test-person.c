@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "model/entry.h"
 #include "state-fixture.h"
+#include "state/db.h"
 #include "state/mirror.h"
 #include "state/person.h"
 #include "state/queue.h"
@@ -122,6 +123,25 @@ static void test_marks(void **state)
     ok(f, person_mark_reason_dirty(f->s, "budget", &f->e));
     assert_int_equal(person_count_dirty(f->s), 5); /* p4 alone waits */
     commit(f);
+}
+
+/* Numbers are never used again, and what is kept by them grows with the highest one. */
+static void test_no_number_is_wasted(void **state)
+{
+    struct fixture *f = *state;
+    int64_t highest = 0;
+
+    begin(f);
+    for (int i = 0; i < 100; i++) {
+        ok(f, person_mark_dirty(f->s, "a", &f->e));
+        ok(f, person_store(f->s, P(.entry_id = (char *)"a"), &f->e));
+        ok(f, person_store(f->s, P(.entry_id = (char *)"a", .dirty = true), &f->e));
+        ok(f, person_mark_dirty(f->s, "a", &f->e));
+    }
+    ok(f, person_mark_dirty(f->s, "b", &f->e));
+    commit(f);
+    ok(f, db_number(f->s->db, f->path, "SELECT max(n) FROM identity", &highest, &f->e));
+    assert_int_equal(highest, 2);
 }
 
 static void test_sharing_login(void **state)
@@ -312,6 +332,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(test_store_and_load), test(test_logins), test(test_marks), test(test_sharing_login),
+        test(test_no_number_is_wasted),
         test(test_ledger),         test(test_done),  test(test_each),
         test(test_runs),
     };
