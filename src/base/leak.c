@@ -464,8 +464,12 @@ static bool make_needles(struct needles *k, const char *secret)
         if (!b.data)
             return false;
         drop_blanks(&b);
-        if (i == 3)
+        if (i == 3) {
+            size_t whole = b.size;
             squeeze(&b);
+            if (b.size < whole && b.size < TELLING_HEAD) /* they are in any text */
+                b.size = 0;
+        }
         for (unsigned pass = 0; i > 0 && pass < PASSES_MAX && undo_escapes(&b, i == 2); pass++)
             drop_blanks(&b);
         if (!needle_make(&k->forms[i], &b))

@@ -79,6 +79,9 @@ static void test_what_is_none(void **state)
     assert_false(leak_shows("text", false, NULL));
     assert_false(leak_shows("text", false, ""));
     assert_true(leak_shows("ab", false, "ab")); /* a bad secret is one too */
+    /* One of signs, whose few letters are in every sentence. */
+    assert_false(leak_shows("user team not found", false, "a!?$%&/()=#-*~"));
+    assert_true(leak_shows("token a!?$%&/()=#-*~ is bad", false, "a!?$%&/()=#-*~"));
 }
 
 int main(void)
