@@ -159,5 +159,8 @@ void link_forget_counts(struct state *s);
 int space_compact(sqlite3 *db, const char *path, struct error *e);
 /* Gives pages back when many are free; between two transactions. */
 void space_trim(struct state *s);
+/* Its pages go into the file, and what it took of the disk is free: a write that did not fit leaves
+ * all that it wrote there. */
+void space_empty_log(sqlite3 *db, const char *path);
 /* One count out of a statement of the cache without parameters; 0 when it cannot be read. */
 size_t db_count(struct state *s, const char *sql);

@@ -393,6 +393,7 @@ int migrate_to(sqlite3 *db, const char *path, int version, int to, struct error 
         r = db_exec(db, path, "COMMIT", e);
     if (r < 0) {
         sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+        space_empty_log(db, path); /* which may have filled the disk */
         return error_wrap(e, r, "Bringing the state file from form %d to form %d", version, to);
     }
     return 0;

@@ -17,6 +17,11 @@
 #define FEW_PAGES  256 /* 1 MB: not worth it */
 #define STEP_SQL   "PRAGMA incremental_vacuum(256)"
 
+void space_empty_log(sqlite3 *db, const char *path)
+{
+    (void)db_exec(db, path, "PRAGMA wal_checkpoint(TRUNCATE)", NULL);
+}
+
 int space_compact(sqlite3 *db, const char *path, struct error *e)
 {
     CLEANUP(freep) char *folder = strdup(path);
@@ -29,7 +34,8 @@ int space_compact(sqlite3 *db, const char *path, struct error *e)
     /* Its copy goes beside the file: /tmp may be memory. */
     *slash = '\0';
     sqlite3_temp_directory = sqlite3_mprintf("%s", *folder ? folder : "/");
-    r = db_exec(db, path, "PRAGMA auto_vacuum=INCREMENTAL; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)", e);
+    r = db_exec(db, path, "PRAGMA auto_vacuum=INCREMENTAL; VACUUM", e);
+    space_empty_log(db, path);
     sqlite3_free(sqlite3_temp_directory);
     sqlite3_temp_directory = NULL;
     if (r == -EBADMSG)

@@ -6,8 +6,11 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -409,6 +412,57 @@ static void test_killed(void **state)
     assert_true(n_killed > 0);
 }
 
+static int64_t size_of(const struct fixture *f, const char *suffix)
+{
+    char path[128];
+    struct stat st;
+
+    snprintf(path, sizeof(path), "%s%s", f->path, suffix);
+    return stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
+}
+
+/* Opens it in another process, where no file may be larger; 0 or 1, whether that went well. */
+static int open_small(struct fixture *f, int64_t limit)
+{
+    int status = -1;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        struct rlimit small = {(rlim_t)limit, (rlim_t)limit};
+        struct state *s = NULL;
+        if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || setrlimit(RLIMIT_FSIZE, &small) < 0)
+            _exit(2);
+        int r = state_open(&s, f->path, NULL, &f->e);
+        _exit(r == 0 ? 0 : r == -ENOSPC ? 1 : 3);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+    return WEXITSTATUS(status);
+}
+
+/* What did not fit is not left to fill the disk, and what there was is there. */
+static void test_does_not_fit(void **state)
+{
+    struct fixture *f = *state;
+    CLEANUP(freep) char *first = make_then(f, 3, 1500);
+    int64_t size = size_of(f, "");
+    unsigned n_failed = 0, n_large = 0;
+
+    for (unsigned eighths = 9; eighths <= 48; eighths += 3) {
+        CLEANUP(freep) char *held = make_then(f, 3, 1500);
+        int64_t mode = 0;
+        int r = open_small(f, size * eighths / 8);
+        n_failed += r == 1;
+        assert_int_equal(size_of(f, "-wal"), 0);
+        sqlite3 *db = open_file(f->path);
+        ok(f, db_number(db, f->path, "PRAGMA auto_vacuum", &mode, &f->e));
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+        n_large += r == 0 && mode == 0;
+        opens_as(f, held);
+    }
+    assert_true(n_failed > 0 && n_large > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +471,7 @@ int main(void)
         test(test_nothing_is_left),
         test(test_documented),
         test(test_killed),
+        test(test_does_not_fit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
