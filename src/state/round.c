@@ -1,7 +1,8 @@
 /*
  * One row, or none: where the round stands. People who are in the mirror come first, by the
  * number of their entry, up to the last one that there was at its beginning, since those that
- * arrive later are marked themselves; then those who are remembered without an entry.
+ * arrive later are marked themselves; then those who are remembered and have no entry, or one that
+ * is no person any more.
  */
 #include "config.h"
 
@@ -123,7 +124,8 @@ static int next_remembered(struct state *s, struct round *round, size_t limit,
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     size_t n_found = 0;
     int n = 0, r = stmt_prepare(&q, s,
-                                "SELECT p.n, i.id, EXISTS (SELECT 1 FROM entry x WHERE x.n = p.n) OR "
+                                "SELECT p.n, i.id, EXISTS (SELECT 1 FROM entry x WHERE x.n = p.n "
+                                "AND x.kind = 1) OR "
                                 "EXISTS (SELECT 1 FROM dirty d WHERE d.entry_n = p.n) FROM person p "
                                 "CROSS JOIN identity i ON i.n = p.n WHERE p.n > ?1 ORDER BY p.n "
                                 "LIMIT ?2",

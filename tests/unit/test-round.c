@@ -10,7 +10,16 @@
 
 #define P(...) (&(struct person){__VA_ARGS__})
 
-/* Entries e0 to e9, people without one, and a group that is nobody. */
+static void put_kind(struct fixture *f, const char *id, enum entry_kind kind)
+{
+    struct entry *e = entry_new(id, "cn=other", kind);
+    unsigned changes;
+
+    ok(f, mirror_put(f->s, 0, e, &changes, &f->e));
+    entry_free(e);
+}
+
+/* Entries e0 to e9, people without one (r3: what it was is a group now), and a group that is nobody. */
 static void put_round(struct fixture *f)
 {
     begin(f);
@@ -23,7 +32,8 @@ static void put_round(struct fixture *f)
         unsigned changes;
         ok(f, mirror_put(f->s, 0, e, &changes, &f->e));
         entry_free(e);
-        ok(f, person_store(f->s, P(.entry_id = id), &f->e)); /* takes the mark away */
+        if (i < 10)
+            ok(f, person_store(f->s, P(.entry_id = id), &f->e)); /* takes the mark away */
     }
     for (int i = 0; i < 3; i++) {
         char id[8];
@@ -31,6 +41,9 @@ static void put_round(struct fixture *f)
         snprintf(id, sizeof(id), "r%d", i);
         ok(f, person_store(f->s, P(.entry_id = id), &f->e));
     }
+    put_kind(f, "r3", ENTRY_PERSON);
+    put_kind(f, "r3", ENTRY_GROUP);
+    ok(f, person_store(f->s, P(.entry_id = (char *)"r3"), &f->e));
     commit(f);
 }
 
@@ -79,7 +92,7 @@ static void pass(struct fixture *f, size_t n)
 
 static void test_round(void **state)
 {
-    static const char all[] = " e0 e1 e2 e3 e4 e5 e6 e7 e8 e9 r0 r1 r2";
+    static const char all[] = " e0 e1 e2 e3 e4 e5 e6 e7 e8 e9 r0 r1 r2 r3";
     struct fixture *f = *state;
 
     put_round(f);
@@ -106,7 +119,7 @@ static void test_round(void **state)
     entry_free(late);
     commit(f);
     reopen(f);
-    assert_string_equal(rest_of_round(f, 3), " e2 e4 e5 e6 e7 e8 e9 r0 r2");
+    assert_string_equal(rest_of_round(f, 3), " e2 e4 e5 e6 e7 e8 e9 r0 r2 r3");
 }
 
 /* In every way that it may end early it becomes a round like any other, from its beginning. */
@@ -128,7 +141,7 @@ static void test_narrow_round(void **state)
     ok(f, person_mark_all_dirty(f->s, &f->e));
     commit(f);
     assert_false(round_is_narrow(f->s));
-    assert_string_equal(rest_of_round(f, 4), " e0 e1 e2 e3 e4 e5 e6 e7 e8 e9 r0 r1 r2");
+    assert_string_equal(rest_of_round(f, 4), " e0 e1 e2 e3 e4 e5 e6 e7 e8 e9 r0 r1 r2 r3");
 
     begin(f);
     ok(f, round_begin_narrow(f->s, &f->e));
@@ -137,7 +150,7 @@ static void test_narrow_round(void **state)
     begin(f);
     state_rollback(f->s);
     assert_false(round_is_narrow(f->s));
-    assert_string_equal(rest_of_round(f, 4), " e4 e5 e6 e7 e8 e9 r0 r1 r2");
+    assert_string_equal(rest_of_round(f, 4), " e4 e5 e6 e7 e8 e9 r0 r1 r2 r3");
 }
 
 int main(void)
