@@ -19,7 +19,7 @@ static void put_kind(struct fixture *f, const char *id, enum entry_kind kind)
     entry_free(e);
 }
 
-/* Entries e0 to e9, people without one (r3: what it was is a group now), and a group that is nobody. */
+/* Entries e0 to e9, people without one (r3: its entry is a group now), a group that is nobody. */
 static void put_round(struct fixture *f)
 {
     begin(f);
