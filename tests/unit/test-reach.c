@@ -1,5 +1,5 @@
 /*
- * Random changes of the rules: whoever is passed without a look must have been decided as a look
+ * Random changes of the rules and of the directory: whoever is passed without a look must have been decided as a look
  * decides. After each change, also one that comes while the last is still under way, and after an
  * end in the middle of it, everybody is looked at, which must change nothing.
  */
@@ -92,6 +92,9 @@ static void put_person(struct bed *b, unsigned i)
     bed_person(b, id, dn, "uid", uid, "givenName", given, "sn", uid, "mail", uid,
                "departmentNumber", department, chance(10) ? "employeeType" : "description", "Temp",
                NULL);
+    struct entry *e = bed_find(b, id);
+    assert_non_null(e->login_key = strdup(uid));
+    assert_non_null(e->primary_key = strdup(chance(10) ? "600" : "513"));
 }
 
 static void put_group(struct bed *b, const char *name, unsigned percent)
@@ -108,19 +111,89 @@ static void put_group(struct bed *b, const char *name, unsigned percent)
     bed_group_uids(b, name, uids, n);
 }
 
+static void put_group_into(struct bed *b, const char *member, const char *group)
+{
+    CLEANUP(freep) char *key = NULL;
+    char id[32], dn[64];
+    snprintf(id, sizeof(id), "group-%s", group);
+    snprintf(dn, sizeof(dn), "cn=%s,ou=groups,dc=example,dc=com", member);
+    struct entry *e = bed_find(b, id);
+    if (!e)
+        return;
+    assert_int_equal(dn_key(NULL, dn, &key, NULL), 0);
+    assert_int_equal(entry_add_member(e, MEMBER_DN, key, dn), 0);
+    entry_sort(e);
+}
+
 static void put_company(struct bed *b)
 {
-    static const char inner[] = "cn=inner,ou=groups,dc=example,dc=com";
-    CLEANUP(freep) char *key = NULL;
     for (unsigned i = 0; i < N_PEOPLE; i++)
         put_person(b, i);
     put_group(b, "support", 40);
     put_group(b, "sales", 3);
     put_group(b, "inner", 5);
-    assert_int_equal(dn_key(NULL, inner, &key, NULL), 0);
-    struct entry *sales = bed_find(b, "group-sales");
-    assert_int_equal(entry_add_member(sales, MEMBER_DN, key, inner), 0);
-    entry_sort(sales);
+    put_group_into(b, "inner", "sales");
+}
+
+/* By the login, or by the number that is somebody's primary group. */
+static void put_member(struct bed *b, const char *group, enum member_kind kind, const char *key)
+{
+    put_group(b, group, 0);
+    char id[32];
+    snprintf(id, sizeof(id), "group-%s", group);
+    assert_int_equal(entry_add_member(bed_find(b, id), kind, key, key), 0);
+}
+
+static void change_group(struct bed *b)
+{
+    static const char *const groups[] = {"support", "sales", "inner", "never"};
+    const char *group = ONE_OF(groups), *other = ONE_OF(groups);
+    unsigned what = below(10);
+    char id[32], key[16];
+    snprintf(id, sizeof(id), "group-%s", group);
+    snprintf(key, sizeof(key), "u%u", below(N_PEOPLE));
+    if (what < 4 && bed_find(b, id))
+        bed_leave(b, id);
+    else if (what < 5)
+        put_member(b, group, MEMBER_LOGIN, key);
+    else if (what < 6)
+        put_member(b, group, MEMBER_PRIMARY, "600");
+    else if (what < 8 && bed_find(b, id))
+        put_group_into(b, other, group);
+    else
+        put_group(b, group, below(20));
+    bed_tell(b, id);
+}
+
+static void change_person(struct bed *b)
+{
+    unsigned who = below(N_PEOPLE);
+    char id[24];
+    snprintf(id, sizeof(id), "id-u%u", who);
+    if (chance(30) && bed_find(b, id))
+        bed_leave(b, id);
+    else
+        put_person(b, who);
+    bed_tell(b, id);
+}
+
+/* During a stop: the read afterwards shows it. */
+static void change_unseen(struct bed *b)
+{
+    char id[32];
+    snprintf(id, sizeof(id), "group-%s", chance(50) ? "never" : "inner");
+    if (bed_find(b, id))
+        bed_leave(b, id);
+    else
+        put_group(b, id + 6, 10);
+}
+
+static void change_directory(struct bed *b)
+{
+    if (chance(60))
+        change_group(b);
+    else
+        change_person(b);
 }
 
 /* What was there before rosterd came, and no rule named: it is known, and stays unless one does. */
@@ -201,6 +274,8 @@ struct tally {
 static void step(struct bed *b, struct tally *seen)
 {
     struct error e = {0};
+    if (chance(30))
+        change_directory(b); /* not looked at before the rules change, too */
     change_rules(b);
     bed_ok(b, engine_reload(b->engine, &b->options, &e));
     seen->n_narrow += round_is_narrow(b->state);
@@ -208,15 +283,15 @@ static void step(struct bed *b, struct tally *seen)
     if (what == 0)
         return;
     events(b, below(12));
-    unsigned who = below(N_PEOPLE);
-    char id[24];
-    snprintf(id, sizeof(id), "id-u%u", who);
-    put_person(b, who); /* a change ahead of the others */
-    bed_tell(b, id);
+    change_person(b); /* ahead of the others */
+    if (chance(30))
+        change_directory(b);
     events(b, below(4));
     if (what == 2) {
         seen->n_ended += round_is_on(b->state);
         bed_crash(b);
+        if (chance(30))
+            change_unseen(b);
         bed_read_all(b);
     } else if (what == 3) {
         seen->n_met += round_is_on(b->state);
