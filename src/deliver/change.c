@@ -39,7 +39,7 @@ static int learn_field(struct execution *x, enum user_field f, const struct user
     if (!c)
         return 0;
     if (f == USER_TEAM)
-        return c->to && shown && has_new_team(x, shown) ? user_set(known, f, c->to, NULL) : 0;
+        return c->to && (!shown || has_new_team(x, shown)) ? user_set(known, f, c->to, NULL) : 0;
     return quirks_learn_field(f, c->to, user_get(x->current, f),
                               shown ? user_get(shown, f) : NULL, known, x->quirks);
 }

@@ -126,9 +126,10 @@ static int begin_execution(struct delivery *d, struct operation *taken, struct e
         x->settling = x->was_unclear = taken->kind != OPERATION_ADOPT && unclear;
         taken->attempts++;
         taken->state = OPERATION_STARTED;
-        r = queue_start(d->state, taken->number, taken->attempts, e);
+        taken->looks = x->kind->looks && !unclear && !taken->revokes;
+        r = queue_start(d->state, taken->number, taken->attempts, taken->looks, e);
     }
-    if (r == 0 && !only_looks(taken))
+    if (r == 0 && !only_looks(taken) && !taken->looks)
         r = execution_record_intent(x, e);
     if (r < 0)
         execution_free(x);
@@ -305,6 +306,11 @@ static int settle(struct delivery *d, struct operation *o, struct error *e)
 {
     o->state = OPERATION_READY;
     o->not_before_usec = 0;
+    if (o->looks) { /* as if it had not begun */
+        o->attempts--;
+        int r = queue_store(d->state, o, e);
+        return r < 0 ? r : person_mark_dirty(d->state, o->entry_id, e);
+    }
     if (operation_say(o, REASON_UNCLEAR, "unclear", o->sentence) < 0)
         return error_out_of_memory(e);
     int r = queue_store(d->state, o, e);

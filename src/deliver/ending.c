@@ -102,6 +102,8 @@ bool execution_intend(struct execution *x)
     if (x->is_recorded)
         return true;
     int r = execution_record_intent(x, &e);
+    if (r == 0 && x->operation->looks)
+        r = queue_write_begins(x->delivery->state, x->operation->number, &e);
     if (r == 0)
         r = books_commit(x->delivery->books, &e);
     if (r < 0)

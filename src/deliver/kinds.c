@@ -41,7 +41,7 @@ static const struct kind kinds[OPERATION_N_KINDS] = {
     },
     [OPERATION_DISABLE] = {
         .needs = NEEDS_LINK, .pointless = NO_LONGER_LINKED,
-        .find = FIND_PROVED_TO_READ, .reads = READS_FIRST | READS_UNCLEAR,
+        .find = FIND_PROVED_TO_READ, .reads = READS_FIRST | READS_UNCLEAR, .looks = true,
         .decide = leave_decide, .absent = leave_absent, .hold_back = leave_hold_back,
         .write = leave_write, .written = leave_written,
         .learn = leave_learn, .bucket = BUCKET_LEAVING,

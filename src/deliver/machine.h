@@ -53,6 +53,9 @@ struct kind {
     enum find find;
     bool anew;     /* the user is another than the one whose id is remembered */
     bool keeps_id; /* an id that was looked up is durable before anything is written */
+    /* That something is written is noted before, not with the start: whose doing it was decides
+     * what follows, and a death while it was only read leaves no doubt about that. */
+    bool looks;
     machine_step *decide; /* the user is there … */
     machine_step *absent; /* … or is not; NULL: NEXT_FAIL */
     /* The user was read and is to be written to. True: not now, and x has ended. */

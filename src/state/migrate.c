@@ -225,6 +225,8 @@ static const char *const migrations[] = {
      * group calls a member (enum member_kind), with `text` as it was spelt first; who spells it
      * otherwise has an own spelling (entry.dn, member.text). */
     MIGRATION_NUMBERS(OLD_AWAY, TAKE_OVER),
+    /* 25: of what is under way, whether anything can have been written. */
+    "ALTER TABLE operation ADD COLUMN looks INTEGER NOT NULL DEFAULT 0 CHECK(typeof(looks)='integer');",
 };
 /* The last of those that take rows over, for a file that has none yet. */
 static const char numbers_when_empty[] = MIGRATION_NUMBERS(OLD_GONE, LEAVE_OUT);

@@ -16,7 +16,7 @@
     "o.number, o.kind, o.state, (SELECT i.id FROM identity i WHERE i.n = o.entry_n), o.dn, "   \
     "o.login, o.changes, o.why, o.reason, "                                                    \
     "o.sentence, o.cause, o.since_usec, o.not_before_usec, o.attempts, o.run, o.approved, "    \
-    "o.budget, o.approved_until_usec, o.revokes, o.due_usec, o.shift_usec, o.approved_for"
+    "o.budget, o.approved_until_usec, o.revokes, o.due_usec, o.shift_usec, o.approved_for, o.looks"
 
 static int read_operation(struct stmt *q, struct operation **ret, struct error *e)
 {
@@ -39,6 +39,7 @@ static int read_operation(struct stmt *q, struct operation **ret, struct error *
     o->revokes = stmt_int(q, 18) != 0;
     o->due_usec = stmt_usec(q, 19);
     o->shift_usec = stmt_usec(q, 20);
+    o->looks = stmt_int(q, 22) != 0;
     if (stmt_copy(q, 7, &o->why) < 0 || stmt_copy(q, 8, &o->reason) < 0 ||
         stmt_copy(q, 9, &o->sentence) < 0 || stmt_copy(q, 10, &o->cause) < 0 ||
         stmt_copy(q, 21, &o->approved_for) < 0)
@@ -127,21 +128,34 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
     return 0;
 }
 
-int queue_start(struct state *s, int64_t number, unsigned attempts, struct error *e)
+int queue_start(struct state *s, int64_t number, unsigned attempts, bool looks, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
-                         "UPDATE operation SET state = 4, attempts = ?2 WHERE number = ?1", e);
+                         "UPDATE operation SET state = 4, attempts = ?2, looks = ?3 WHERE number = ?1",
+                         e);
 
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, number);
     stmt_bind_int(q, 2, attempts);
+    stmt_bind_int(q, 3, looks);
     r = stmt_run(q, e);
     if (r == 0 && sqlite3_changes(s->db) == 0)
         return error_set(e, -ENOENT, "Operation %lld is no longer in the queue",
                          (long long)number);
     return r;
+}
+
+int queue_write_begins(struct state *s, int64_t number, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "UPDATE operation SET looks = 0 WHERE number = ?1", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, number);
+    return stmt_run(q, e);
 }
 
 bool queue_has(struct state *s, const char *entry_id, struct error *e)

@@ -52,10 +52,10 @@ def test_tokens_amid_throttling(t):
     began = time.monotonic()
     d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
                     retry={"min": "100ms", "max": "1s", "hold": "1s"}, guard={"max_team_change": "unlimited"}).start()
-    tenant.wait_users(people(40), seconds=60)
+    tenant.wait_users(people(40), seconds=180)
     d.configure(rules={"Agents": dict(AGENTS, group=group, team="Sales")})
     d.reload()
-    wait_for(lambda: all(u["team"] == "Sales" for u in tenant.users().values()), 90, "all are moved", lambda: life.operations(d))
+    wait_for(lambda: all(u["team"] == "Sales" for u in tenant.users().values()), 300, "all are moved", lambda: life.operations(d))
     asked = [r for r in tenant.requests(method="POST") if "oauth" in r["path"]]
     died = len([r for r in tenant.requests() if r["status"] == 401])
     need(len(asked) <= time.monotonic() - began + died + 10, "tokens", len(asked), died, time.monotonic() - began)

@@ -224,6 +224,34 @@ static void test_disabled_by_others_before(void **state)
     assert_int_equal(link_count(b->state, LINK_DISABLED), 1);
 }
 
+/* … also when rosterd dies while it only reads: it has done nothing then, and knows that. */
+static void test_death_while_only_reading(void **state)
+{
+    struct bed *b = *state;
+    b->sync.delete_after_usec = 10 * DAY;
+    b->sync.budgets[BUDGET_DISABLE] = (struct budget){.unlimited = true};
+    b->sync.budgets[BUDGET_DELETE] = (struct budget){.unlimited = true};
+    people(b, 2, "support");
+    bed_start(b);
+    bed_sync(b);
+    bed_run(b);
+    fake_tenant_find(b->tenant, "u0")->user->disabled = true;
+    b->tenant->hold = true;
+    bed_leave(b, "id-u0");
+    bed_leave(b, "id-u1");
+    bed_group(b, "support", NULL);
+    bed_sync(b);
+    assert_int_equal(b->tenant->n_under_way, 2); /* both are read */
+    b->tenant->hold = false;
+    bed_crash(b);
+    bed_start(b);
+    bed_sync(b);
+    bed_advance(b, 30 * DAY);
+    assert_null(fake_tenant_find(b->tenant, "u1"));
+    assert_non_null(fake_tenant_find(b->tenant, "u0"));
+    assert_int_equal(link_count(b->state, LINK_DISABLED), 1);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +260,7 @@ int main(int argc, char **argv)
         scenario(test_state_cannot_be_written),
         scenario(test_outcome_cannot_be_written),
         scenario(test_disabled_by_others_before),
+        scenario(test_death_while_only_reading),
         scenario(test_alarms_notify),
         scenario(test_stop),
     };

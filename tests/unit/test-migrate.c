@@ -305,27 +305,27 @@ static void test_new_file(void **state)
     compare(new, taken);
 }
 
-/* What is left over of nobody: numbers, names. */
+/* What is left over of nobody: numbers, names. Each table is the last that has them once. */
 static void test_nothing_is_left(void **state)
 {
+    static const char *const tables[] = {"entry",     "member", "stale",        "person",     "link",
+                                         "operation", "dirty",  "password_due", "link_aside", "bound_group"};
     struct fixture *f = *state;
-    CLEANUP(freep) char *held = make_then(f, 5, 60);
 
-    opens_as(f, held);
-    run(f->s->db, "DELETE FROM bound_group; DELETE FROM operation; DELETE FROM member; DELETE FROM link;"
-                  "DELETE FROM entry; DELETE FROM stale; DELETE FROM person; DELETE FROM dirty;"
-                  "DELETE FROM password_due");
-    CLEANUP(freep) char *aside = rows_of(
-        f->s->db, "SELECT (SELECT count(*) FROM identity) = (SELECT count(*) FROM link_aside)");
-    assert_string_equal(aside, "1|\n");
-    run(f->s->db, "DELETE FROM link_aside");
-    CLEANUP(freep) char *left =
-        rows_of(f->s->db, "SELECT (SELECT count(*) FROM identity), (SELECT count(*) FROM name)");
-    assert_string_equal(left, "0|0|\n");
-    /* And no number comes back. */
-    run(f->s->db, "INSERT INTO identity(id) VALUES('new')");
-    CLEANUP(freep) char *next = rows_of(f->s->db, "SELECT max(n) > 60 FROM identity");
-    assert_string_equal(next, "1|\n");
+    for (size_t last = 0; last < ARRAY_SIZE(tables); last++) {
+        CLEANUP(freep) char *held = make_then(f, 5, 60);
+
+        opens_as(f, held);
+        for (size_t i = 1; i <= ARRAY_SIZE(tables); i++)
+            insert(f->s->db, "DELETE FROM %s", tables[(last + i) % ARRAY_SIZE(tables)]);
+        CLEANUP(freep) char *left = rows_of(
+            f->s->db, "SELECT (SELECT count(*) FROM identity), (SELECT count(*) FROM name)");
+        assert_string_equal(left, "0|0|\n");
+        /* And no number comes back. */
+        run(f->s->db, "INSERT INTO identity(id) VALUES('new')");
+        CLEANUP(freep) char *next = rows_of(f->s->db, "SELECT max(n) > 60 FROM identity");
+        assert_string_equal(next, "1|\n");
+    }
 }
 
 /* What the manual tells people to ask can be asked. */

@@ -16,7 +16,7 @@
     "SELECT o.number, o.kind, o.state, (SELECT i.id FROM identity i WHERE i.n = o.entry_n), "   \
     "o.dn, o.login, o.changes, o.why, o.reason, o.sentence, o.cause, o.since_usec, "            \
     "o.not_before_usec, o.attempts, o.run, o.approved, o.budget, o.approved_until_usec, "       \
-    "o.revokes, o.due_usec, o.shift_usec, o.approved_for FROM operation o "
+    "o.revokes, o.due_usec, o.shift_usec, o.approved_for, o.looks FROM operation o "
 
 #define PERSON_COLUMNS                                                                          \
     "SELECT i.id, coalesce(p.dn, (SELECT coalesce(e.dn, a.text) FROM entry e CROSS JOIN name "   \
