@@ -159,6 +159,29 @@ static void test_lanes(void **state)
     is_idle(b);
 }
 
+/* Whoever left stays for the grace time when a stranger with the same login is revoked. */
+static void test_stranger_with_the_login(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    b->sync.leave_grace_usec = DAY;
+    may_revoke(b);
+    people(b, 3, "support");
+    bed_start(b);
+    bed_sync(b);
+    bed_leave(b, "id-u1");
+    bed_person(b, "id-stranger", "uid=u1,ou=guests,dc=example,dc=com", "uid", "u1", "givenName",
+               "Another", "sn", "Stranger", "mail", "stranger@example.com", "employeeType",
+               "Revoked", NULL);
+    b->rules[2].when.text = (char *)"(employeeType=Revoked)";
+    b->rules[2].team = b->rules[0].team;
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    bed_sync(b);
+    assert_false(is_disabled(b, "u1"));
+    bed_advance(b, 2 * DAY);
+    assert_true(is_disabled(b, "u1"));
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +190,7 @@ int main(int argc, char **argv)
         scenario(test_revocation_budget),
         scenario(test_revocation_taken_back),
         scenario(test_lanes),
+        scenario(test_stranger_with_the_login),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)
