@@ -244,7 +244,6 @@ static void test_death_while_only_reading(void **state)
     assert_int_equal(b->tenant->n_under_way, 2); /* both are read */
     b->tenant->hold = false;
     bed_crash(b);
-    bed_start(b);
     bed_sync(b);
     bed_advance(b, 30 * DAY);
     assert_null(fake_tenant_find(b->tenant, "u1"));
