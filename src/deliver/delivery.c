@@ -124,9 +124,11 @@ static int begin_execution(struct delivery *d, struct operation *taken, struct e
         r = execution_load(x, e);
     if (r == 0) {
         x->settling = x->was_unclear = taken->kind != OPERATION_ADOPT && unclear;
+        /* Once an attempt has written, what the tenant shows may be of that one. */
+        taken->looks = x->kind->looks && !unclear && !taken->revokes &&
+                       (taken->attempts == 0 || taken->looks);
         taken->attempts++;
         taken->state = OPERATION_STARTED;
-        taken->looks = x->kind->looks && !unclear && !taken->revokes;
         r = queue_start(d->state, taken->number, taken->attempts, taken->looks, e);
     }
     if (r == 0 && !only_looks(taken) && !taken->looks)

@@ -23,7 +23,7 @@ static bool may_be_ours(const struct execution *x)
     const char *drift = x->link.drift;
     if (drift && strncmp(drift, LINK_DRIFT_DISABLED, strlen(LINK_DRIFT_DISABLED)) == 0)
         return false;
-    return x->was_unclear || x->operation->attempts > 1 ||
+    return x->was_unclear || (x->operation->attempts > 1 && !x->operation->looks) ||
            books_are_distrusted(x->delivery->books);
 }
 

@@ -106,7 +106,7 @@ struct operation {
     bool remakes; /* a create of somebody whose user vanished at the tenant; not stored */
     bool approved;
     uint64_t approved_until_usec; /* on the steady clock, see state/steady.h */
-    bool looks; /* under way, and nothing was written yet; not set on a fresh one */
+    bool looks; /* nothing was written by any attempt so far; not set on a fresh one */
     char *approved_for; /* the reason for which it waited then; NULL while it is not approved */
     unsigned budget; /* enum budget_kind of books/options.h: which budget it counts under */
 };

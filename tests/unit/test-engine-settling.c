@@ -276,6 +276,32 @@ static void test_waiting_is_quiet(void **state)
     /* also a run's two, intent, outcome, the alarm's end */
 }
 
+/* Whoever is disabled by somebody while rosterd waits for a log-out is not enabled by it later:
+ * it has looked often, and written nothing. */
+static void test_disabled_by_others_on_shift(void **state)
+{
+    struct bed *b = *state;
+    limits_off(b);
+    b->sync.leave_grace_usec = 0;
+    people(b, 2, "support");
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_forget_calls(b->tenant);
+    fake_tenant_find(b->tenant, "u0")->logged_in = true;
+    bed_group(b, "support", "u1", NULL);
+    bed_sync(b);
+    bed_advance(b, 10 * MINUTE);
+    assert_int_equal(bed_queue(b, 0, REASON_ON_SHIFT), 1);
+    fake_tenant_find(b->tenant, "u0")->user->disabled = true;
+    bed_advance(b, 2 * MINUTE);
+    is_idle(b);
+    bed_group(b, "support", "u0", "u1", NULL);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_true(is_disabled(b, "u0"));
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_WRITES), 0);
+}
+
 /* What one commit released leaves in the order in which it fell due. */
 static void test_oldest_first(void **state)
 {
@@ -326,6 +352,7 @@ int main(int argc, char **argv)
         scenario(test_lost_and_no_role_since),
         scenario(test_lost_and_renamed),
         scenario(test_waiting_is_quiet),
+        scenario(test_disabled_by_others_on_shift),
         scenario(test_seats_after_a_crash),
         scenario(test_oldest_first),
         scenario(test_audit_cannot_be_written),
