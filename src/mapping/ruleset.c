@@ -281,9 +281,10 @@ static void add_frame(struct buffer *b, const struct mapping_options *o)
         add_part(b, user_field_name((enum user_field)f), &o->fields[f]);
 }
 
+/* Of a buffer that something was written to. */
 static int digest_buffer(char ret[static DIGEST_TEXT_SIZE], const struct buffer *b)
 {
-    return b->failed ? -ENOMEM : digest_text(ret, b->data ? b->data : "");
+    return b->failed ? -ENOMEM : digest_text(ret, b->data);
 }
 
 static int build_digests(struct builder *b)
