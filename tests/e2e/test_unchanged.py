@@ -177,7 +177,8 @@ def test_configuration_that_decides_nothing(t):
         return daemon.state_query("SELECT count(*) FROM run")[0][0]
 
     def settled(n):
-        """A person who is asked for by name is looked at after all that was marked before."""
+        """A person who is asked for by name is looked at after all that was marked before, and in a run of their own."""
+        wait_for(lambda: daemon.state_query("SELECT count(*) FROM run WHERE ended_usec = 0")[0][0] == 0, 20, "the run before is over")
         before = runs()
         daemon.ctl("sync", "p%02d" % n)
         wait_for(lambda: runs() > before and daemon.state_query(
