@@ -5,9 +5,11 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -37,6 +39,7 @@ DEFINE_CLEANUP(struct control_client *, control_client_free)
 
 int control_client_open(struct control_client **ret, const char *path, struct error *e)
 {
+    static const struct timeval queue_wait = {.tv_sec = 10};
     CLEANUP(control_client_freep) struct control_client *c = calloc(1, sizeof(*c));
     struct sockaddr_un a = {.sun_family = AF_UNIX};
 
@@ -47,12 +50,17 @@ int control_client_open(struct control_client **ret, const char *path, struct er
         return error_set(e, -ENAMETOOLONG, "the path of a socket has at most %zu bytes: %s",
                          sizeof(a.sun_path) - 1, path);
     memcpy(a.sun_path, path, strlen(path) + 1);
-    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (c->fd < 0)
         return error_set(e, -errno, "a socket cannot be made: %s", strerror(errno));
-    /* A Unix socket connects at once or not at all (EAGAIN: the daemon's queue is full). */
-    if (connect(c->fd, (const struct sockaddr *)&a, sizeof(a)) < 0) {
+    /* A Unix socket connects at once, or when the daemon's queue has room again (unix(7); EAGAIN:
+     * it had none for that long). */
+    if (setsockopt(c->fd, SOL_SOCKET, SO_SNDTIMEO, &queue_wait, sizeof(queue_wait)) < 0 ||
+        connect(c->fd, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
+        fcntl(c->fd, F_SETFL, O_NONBLOCK) < 0) {
         int r = -errno;
+        if (r == -EAGAIN)
+            return error_set(e, r, "rosterd does not answer in time on %s", path);
         if (r == -ENOENT || r == -ECONNREFUSED)
             return error_set(e, r, "rosterd does not run: nobody answers on %s", path);
         if (r == -EACCES || r == -EPERM)

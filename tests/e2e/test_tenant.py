@@ -43,7 +43,7 @@ def test_token_dies_in_mid_run(t):
 def test_tokens_amid_throttling(t):
     """T45 T47: tokens of five seconds that also die early, while one call in twenty, some for tokens too, is throttled, and some
     are refused as unauthorised without need: all are made and moved once, and no more tokens are asked for than seconds passed."""
-    ground, group, tenant = crowd(t, people(40))
+    ground, group, tenant = crowd(t, people(15))
     tenant.settings(token_lifetime=5)
     tenant.fault("status", status=429, headers={"Retry-After": "0"}, count=-1, probability=0.05, seed=7)
     tenant.fault("status", status=429, count=6, path="/configapi/v2/oauth", probability=0.5, seed=3)
@@ -52,7 +52,7 @@ def test_tokens_amid_throttling(t):
     began = time.monotonic()
     d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
                     retry={"min": "100ms", "max": "1s", "hold": "1s"}, guard={"max_team_change": "unlimited"}).start()
-    tenant.wait_users(people(40), seconds=180)
+    tenant.wait_users(people(15), seconds=180)
     d.configure(rules={"Agents": dict(AGENTS, group=group, team="Sales")})
     d.reload()
     wait_for(lambda: all(u["team"] == "Sales" for u in tenant.users().values()), 300, "all are moved", lambda: life.operations(d))
@@ -61,7 +61,7 @@ def test_tokens_amid_throttling(t):
     need(len(asked) <= time.monotonic() - began + died + 10, "tokens", len(asked), died, time.monotonic() - began)
     tenant.clear_faults()
     settled(d, 60)
-    need(tenant.counters()["creates"] == 40 and len(tenant.users()) == 40, "each once", tenant.counters())
+    need(tenant.counters()["creates"] == 15 and len(tenant.users()) == 15, "each once", tenant.counters())
     need(not [a for a in d.audit(event="alarm") if a["code"] == "tenant-not-authorised"] or d.audit(event="alarm-over"), "well in the end")
 
 
