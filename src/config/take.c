@@ -58,6 +58,18 @@ static void complain_unknown_key(struct config_context *c, const char *file,
                  i->key, s->name);
 }
 
+/* NULL: there is none, which is said. */
+static const struct config_key *find_key(struct config_context *c, const char *file,
+                                         const struct config_section *s,
+                                         const struct config_item *i)
+{
+    const struct config_key *key = config_key_find(s->name, i->key);
+
+    if (!key)
+        complain_unknown_key(c, file, s, i);
+    return key;
+}
+
 /* false: the section is not one; said once, its keys are not looked at. */
 static bool section_is_known(struct config_context *c, const char *file,
                              const struct config_section *s)
@@ -150,11 +162,9 @@ static void take_named(struct config_context *c, struct settings *st, const char
     }
     for (size_t n = 0; n < s->n_items; n++) {
         const struct config_item *i = &s->items[n];
-        const struct config_key *key = config_key_find(s->name, i->key);
-        if (!key) {
-            complain_unknown_key(c, file, s, i);
+        const struct config_key *key = find_key(c, file, s, i);
+        if (!key)
             continue;
-        }
         struct mapping_text *t = config_rule_slot(rule, key);
         if (is_twice(c, file, i, t->file, t->line))
             continue;
@@ -178,11 +188,9 @@ void config_take_section(struct config_context *c, struct settings *st, const ch
     }
     for (size_t n = 0; n < s->n_items; n++) {
         const struct config_item *i = &s->items[n];
-        const struct config_key *key = config_key_find(s->name, i->key);
-        if (!key) {
-            complain_unknown_key(c, file, s, i);
+        const struct config_key *key = find_key(c, file, s, i);
+        if (!key)
             continue;
-        }
         struct settings_value *v = &st->values[key_index(key)];
         if (key->flags & KEY_REPEATED) {
             if (config_add_line(v, file, i) < 0)
