@@ -201,11 +201,9 @@ static void test_stop(void **state)
     assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 50);
 }
 
-/* Somebody had disabled the user at the tenant before the directory's word for it came: it stays
- * theirs, so the user is neither deleted nor enabled by us. */
-static void test_disabled_by_others_before(void **state)
+/* Two people are about to leave; somebody has disabled one of the users at the tenant. */
+static void two_leave(struct bed *b, bool hold)
 {
-    struct bed *b = *state;
     b->sync.delete_after_usec = 10 * DAY;
     b->sync.budgets[BUDGET_DISABLE] = (struct budget){.unlimited = true};
     b->sync.budgets[BUDGET_DELETE] = (struct budget){.unlimited = true};
@@ -214,41 +212,39 @@ static void test_disabled_by_others_before(void **state)
     bed_sync(b);
     bed_run(b);
     fake_tenant_find(b->tenant, "u0")->user->disabled = true;
+    b->tenant->hold = hold;
     bed_leave(b, "id-u0");
     bed_leave(b, "id-u1");
     bed_group(b, "support", NULL);
     bed_sync(b);
+}
+
+/* It stays theirs, so that user is neither deleted nor enabled by us. */
+static void one_stays(struct bed *b)
+{
     bed_advance(b, 30 * DAY);
     assert_null(fake_tenant_find(b->tenant, "u1"));
     assert_non_null(fake_tenant_find(b->tenant, "u0"));
     assert_int_equal(link_count(b->state, LINK_DISABLED), 1);
 }
 
+static void test_disabled_by_others_before(void **state)
+{
+    struct bed *b = *state;
+    two_leave(b, false);
+    one_stays(b);
+}
+
 /* … also when rosterd dies while it only reads: it has done nothing then, and knows that. */
 static void test_death_while_only_reading(void **state)
 {
     struct bed *b = *state;
-    b->sync.delete_after_usec = 10 * DAY;
-    b->sync.budgets[BUDGET_DISABLE] = (struct budget){.unlimited = true};
-    b->sync.budgets[BUDGET_DELETE] = (struct budget){.unlimited = true};
-    people(b, 2, "support");
-    bed_start(b);
-    bed_sync(b);
-    bed_run(b);
-    fake_tenant_find(b->tenant, "u0")->user->disabled = true;
-    b->tenant->hold = true;
-    bed_leave(b, "id-u0");
-    bed_leave(b, "id-u1");
-    bed_group(b, "support", NULL);
-    bed_sync(b);
+    two_leave(b, true);
     assert_int_equal(b->tenant->n_under_way, 2); /* both are read */
     b->tenant->hold = false;
     bed_crash(b);
     bed_sync(b);
-    bed_advance(b, 30 * DAY);
-    assert_null(fake_tenant_find(b->tenant, "u1"));
-    assert_non_null(fake_tenant_find(b->tenant, "u0"));
-    assert_int_equal(link_count(b->state, LINK_DISABLED), 1);
+    one_stays(b);
 }
 
 int main(int argc, char **argv)
