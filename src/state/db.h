@@ -155,6 +155,8 @@ int db_write_id(struct state *s, const char *sql, const char *id, struct error *
 void link_watch_note(struct state *s, const char *entry_id);
 /* link_count() counts again: what was written is undone, or was not written one by one. */
 void link_forget_counts(struct state *s);
+/* What SQLite puts aside goes beside the state file: /tmp may be memory, or may not be written. */
+int space_use_folder_of(const char *path, struct error *e);
 /* Makes an older file one that can become smaller; it stays as it is where that fails. */
 int space_compact(sqlite3 *db, const char *path, struct error *e);
 /* Gives pages back when many are free; between two transactions. */

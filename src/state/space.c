@@ -10,7 +10,6 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/memory.h"
 #include "state/db.h"
 
 #define FREE_SHARE 6   /* one page in so many may be free */
@@ -22,22 +21,29 @@ void space_empty_log(sqlite3 *db, const char *path)
     (void)db_exec(db, path, "PRAGMA wal_checkpoint(TRUNCATE)", NULL);
 }
 
+/* SQLite has one such name for the whole program. */
+int space_use_folder_of(const char *path, struct error *e)
+{
+    const char *slash = strrchr(path, '/');
+    int size = slash && slash > path ? (int)(slash - path) : 1;
+    char *folder = sqlite3_mprintf("%.*s", size, slash ? path : ".");
+
+    if (!folder)
+        return error_out_of_memory(e);
+    sqlite3_free(sqlite3_temp_directory);
+    sqlite3_temp_directory = folder;
+    return 0;
+}
+
 int space_compact(sqlite3 *db, const char *path, struct error *e)
 {
-    CLEANUP(freep) char *folder = strdup(path);
-    char *slash = folder ? strrchr(folder, '/') : NULL;
     int64_t mode = 0;
     int r = db_number(db, path, "PRAGMA auto_vacuum", &mode, e);
 
-    if (r < 0 || mode == 2 || !slash)
-        return r < 0 ? r : folder ? 0 : error_out_of_memory(e);
-    /* Its copy goes beside the file: /tmp may be memory. */
-    *slash = '\0';
-    sqlite3_temp_directory = sqlite3_mprintf("%s", *folder ? folder : "/");
+    if (r < 0 || mode == 2)
+        return r;
     r = db_exec(db, path, "PRAGMA auto_vacuum=INCREMENTAL; VACUUM", e);
     space_empty_log(db, path);
-    sqlite3_free(sqlite3_temp_directory);
-    sqlite3_temp_directory = NULL;
     if (r == -EBADMSG)
         return r;
     if (r < 0)

@@ -303,6 +303,8 @@ int state_open(struct state **ret, const char *path, bool *ret_created, struct e
         return error_out_of_memory(e);
     r = lock_take(path, &s->lock_fd, &as_left, e);
     if (r == 0)
+        r = space_use_folder_of(path, e);
+    if (r == 0)
         r = look_at_file(path, &empty, e);
     if (r == 0 && empty)
         r = make_file(path, e);
