@@ -101,6 +101,25 @@ static int take_over_link(struct execution *x, bool *ret_taken, struct error *e)
     return r < 0 ? r : 0;
 }
 
+/* Whoever was removed by us, and kept by the tenant as a user who is disabled, is ours to enable:
+ * the person's own, or one of an entry that is gone. */
+static int take_back_removed(struct execution *x, struct error *e)
+{
+    struct delivery *d = x->delivery;
+    CLEANUP(freep) char *key = NULL;
+    CLEANUP(link_done) struct link other = {0};
+    if (!delivery_parts(d)->keeps_removed)
+        return 0;
+    bool ours = x->has_link && x->link.status == LINK_DELETED && !x->link.gone;
+    key = text_fold(x->operation->login, strlen(x->operation->login));
+    int r = !key ? error_out_of_memory(e)
+            : ours ? 0
+                   : link_load_by_login(d->state, key, &other, e);
+    x->took_disabled = x->took_disabled || ours ||
+                       (r == 0 && other.status == LINK_DELETED && !other.gone);
+    return r < 0 ? r : 0;
+}
+
 /* Is what the approval was given for still what would follow? */
 static int is_as_approved(const struct execution *x, const struct user *found, bool *ret,
                           struct error *e)
@@ -124,9 +143,12 @@ enum next adopt_decide(struct execution *x, const struct tenant_answer *a)
     if (approved && take_over_link(x, &taken, &e) < 0)
         return machine_broken(x, &e);
     bool needs = contact_adoption_open(d->contact) ||
-                 planner_adoption_needs_approval(x->wanted, a->user, d->options->sync);
+                 planner_adoption_needs_approval(x->wanted, a->user, delivery_parts(d),
+                                                 d->options->sync);
     bool allowed = taken || !needs;
     if (approved && !taken && is_as_approved(x, a->user, &allowed, &e) < 0)
+        return machine_broken(x, &e);
+    if (allowed && take_back_removed(x, &e) < 0)
         return machine_broken(x, &e);
     if (allowed)
         return NEXT_CONCLUDE;

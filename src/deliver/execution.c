@@ -52,6 +52,9 @@ struct execution *execution_free(struct execution *x)
     user_free(x->quirks);
     user_free(x->current);
     user_free(x->sent);
+    user_free(x->refused);
+    user_free(x->shown);
+    free(x->version);
     free(x->details);
     secret_free(x->password);
     free(x);
@@ -100,6 +103,7 @@ static void prepare_merge(struct execution *x)
         .names_role = rules_names_role,
         .names_skill = rules_names_skill,
         .userdata = x->delivery->rules,
+        .parts = delivery_parts(x->delivery),
     };
 }
 

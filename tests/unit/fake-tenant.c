@@ -21,7 +21,8 @@ struct tenant_call {
     struct tenant_call *previous, *next;
     bool queued;
     enum fake_kind kind;
-    char *login, *scim_id, *team;
+    char *login, *scim_id, *team, *version, *value;
+    bool gives;
     uint32_t set; /* of a write */
     bool disabled, has_password;
     struct user *user;           /* of a create, the skills of a PUT, the roles of a PATCH */
@@ -31,7 +32,7 @@ struct tenant_call {
     struct tenant_answer answer;
     struct user *shown;
     struct string_list names;
-    char shown_id[24];
+    char shown_id[24], shown_version[24];
 };
 
 static const char *const kind_names[FAKE_N_KINDS] = {"POST user",   "GET user",  "PUT user",
@@ -130,6 +131,23 @@ void fake_tenant_remove(struct fake_tenant *t, const char *login)
     *u = t->users[--t->n_users];
 }
 
+unsigned fake_tenant_level(const struct fake_tenant *t, unsigned level)
+{
+    return t->rounds ? (level + 10) / 20 * 20 : level;
+}
+
+static const struct parts *parts_of(const struct fake_tenant *t);
+
+/* What it is like now, as a number. */
+static void version_of(const struct fake_user *u, char ret[static 24])
+{
+    CLEANUP(freep) char *text = must(user_to_json(u->user, false));
+    uint64_t hash = 14695981039346656037ULL;
+    for (const char *at = text; *at; at++)
+        hash = (hash ^ (unsigned char)*at) * 1099511628211ULL;
+    snprintf(ret, 24, "W/\"%llx\"", (unsigned long long)hash);
+}
+
 /* -- what the requests do -- */
 
 static void answer(struct tenant_call *c, enum tenant_answer_class class, int status,
@@ -176,6 +194,36 @@ static void wrote(struct tenant_call *c, const struct fake_user *after, const ch
         t->on_write(c->kind, after, login, t->write_data);
 }
 
+/* The user as it is shown. */
+static void show(struct tenant_call *c, const struct fake_user *u)
+{
+    c->shown = must(user_copy(u->user));
+    c->answer.user = c->shown;
+    if (parts_of(c->tenant)->hides & PART_ROLES)
+        user_clear_roles(c->shown);
+    if (c->tenant->has_versions) {
+        version_of(u, c->shown_version);
+        c->answer.version = c->shown_version;
+    }
+}
+
+/* True when somebody changed the user since it was read. */
+static bool lost_race(struct tenant_call *c, const struct fake_user *u)
+{
+    char now[24];
+    version_of(u, now);
+    if (!c->tenant->has_versions || !c->version || text_equal(c->version, now))
+        return false;
+    answer(c, TENANT_LOST_RACE, 412, "Precondition Failed");
+    return true;
+}
+
+static void round_levels(const struct fake_tenant *t, struct user *u)
+{
+    for (size_t i = 0; i < u->n_skills; i++)
+        u->skills[i].level = fake_tenant_level(t, u->skills[i].level);
+}
+
 static void do_create(struct tenant_call *c)
 {
     struct fake_tenant *t = c->tenant;
@@ -193,6 +241,9 @@ static void do_create(struct tenant_call *c)
     if (!check_references(c, team, c->user))
         return;
     struct user *u = must(user_copy(c->user));
+    if (parts_of(t)->created_later & PART_ROLES && u->n_roles)
+        abort();
+    round_levels(t, u);
     for (int f = 0; f < USER_N_FIELDS; f++) /* "" is nothing */
         if (u->fields[f].text && !*u->fields[f].text)
             must_not_fail(user_set(u, (enum user_field)f, NULL, NULL));
@@ -211,8 +262,7 @@ static void do_get(struct tenant_call *c)
         return;
     }
     u->n_read++;
-    c->shown = must(user_copy(u->user));
-    c->answer.user = c->shown;
+    show(c, u);
     c->answer.logged_in = u->logged_in;
     answer(c, TENANT_DONE, 200, "");
 }
@@ -227,8 +277,8 @@ static void put_skills(struct fake_tenant *t, struct user *u, const struct user 
     if (!t->merges_skills)
         fresh->n_skills = 0;
     for (size_t i = 0; i < skills->n_skills; i++)
-        must_not_fail(
-            user_add_skill(fresh, skills->skills[i].name, skills->skills[i].level, NULL));
+        must_not_fail(user_add_skill(fresh, skills->skills[i].name,
+                                     fake_tenant_level(t, skills->skills[i].level), NULL));
     struct user swap = *u;
     *u = *fresh;
     *fresh = swap;
@@ -256,8 +306,15 @@ static void do_put(struct tenant_call *c)
 
 static void do_delete(struct tenant_call *c)
 {
-    if (!fake_tenant_find(c->tenant, c->login)) {
+    struct fake_user *u = fake_tenant_find(c->tenant, c->login);
+    if (!u) {
         answer(c, TENANT_NOT_FOUND, 404, "user not found");
+        return;
+    }
+    if (c->tenant->deactivates) {
+        u->user->disabled = u->removed = true;
+        wrote(c, u, c->login);
+        answer(c, TENANT_DONE, 204, "");
         return;
     }
     fake_tenant_remove(c->tenant, c->login);
@@ -277,7 +334,8 @@ static void do_list(struct tenant_call *c)
             must_not_fail(string_list_add(&c->names, t->teams.items[i]));
     else
         for (size_t i = 0; i < t->n_users; i++)
-            must_not_fail(string_list_add(&c->names, t->users[i].login));
+            if (!t->shifts || !t->users[i].n_created || ++t->n_listed % 2)
+                must_not_fail(string_list_add(&c->names, t->users[i].login));
     c->answer.names = &c->names;
     answer(c, TENANT_DONE, 200, "");
 }
@@ -299,8 +357,7 @@ static void do_scim_get(struct tenant_call *c)
         answer(c, TENANT_NOT_FOUND, 404, "no such resource");
         return;
     }
-    c->shown = must(user_copy(u->user));
-    c->answer.user = c->shown;
+    show(c, u);
     answer(c, TENANT_DONE, 200, "");
 }
 
@@ -325,6 +382,22 @@ static bool patch_login(struct tenant_call *c, struct fake_user *u)
     return true;
 }
 
+/* One role, of which nobody else's request knows. */
+static void patch_value(struct tenant_call *c, struct fake_user *u)
+{
+    const struct string_list *roles = &c->tenant->roles;
+    if (roles->n_items && !string_list_contains(roles, c->value)) {
+        missing(c, TENANT_REFERENCE_ROLE, "Group not found");
+        return;
+    }
+    if (c->gives)
+        must_not_fail(user_add_role(u->user, c->value, NULL));
+    else
+        user_remove_role(u->user, c->value);
+    wrote(c, u, u->login);
+    answer(c, TENANT_DONE, 204, "");
+}
+
 static void do_patch(struct tenant_call *c)
 {
     struct fake_user *u = find_id(c->tenant, c->scim_id);
@@ -332,8 +405,14 @@ static void do_patch(struct tenant_call *c)
         answer(c, TENANT_NOT_FOUND, 404, "no such resource");
         return;
     }
-    if (!check_references(c, c->team, c->user) || !patch_login(c, u))
+    if (c->value) {
+        patch_value(c, u);
         return;
+    }
+    if (lost_race(c, u) || !check_references(c, c->team, c->user) || !patch_login(c, u))
+        return;
+    if (c->set & PART_DISABLED)
+        u->user->disabled = c->disabled;
     for (int f = 0; f < USER_N_FIELDS; f++)
         if (c->fields[f])
             must_not_fail(user_set(u->user, (enum user_field)f,
@@ -356,16 +435,18 @@ static void do_active(struct tenant_call *c)
         answer(c, TENANT_NOT_FOUND, 404, "no such resource");
         return;
     }
+    if (lost_race(c, u))
+        return;
     if (c->tenant->shuns_active) {
         answer(c, TENANT_REFUSED, 400, "active is read-only");
         return;
     }
     if (!c->tenant->ignores_active) {
         u->user->disabled = c->disabled;
+        u->removed = u->removed && c->disabled;
         wrote(c, u, u->login);
     }
-    c->shown = must(user_copy(u->user));
-    c->answer.user = c->shown;
+    show(c, u);
     answer(c, TENANT_DONE, 200, "");
 }
 
@@ -424,6 +505,8 @@ static void trace_request(const struct tenant_call *c)
               c->login ? c->login : "-", c->scim_id ? c->scim_id : "-", c->team ? c->team : "-",
               c->set & PART_DISABLED ? c->disabled : -1, c->has_password,
               user ? user : "-");
+    if (c->value)
+        trace_line(">> %s %s", c->gives ? "give" : "take", c->value);
     for (int f = 0; f < USER_N_FIELDS; f++)
         if (c->fields[f])
             trace_line(">> %s=%s", user_field_name((enum user_field)f), c->fields[f]);
@@ -447,7 +530,7 @@ static void answer_first(struct fake_tenant *t)
     if (fault.class) {
         c->answer.user = NULL;
         c->answer.names = NULL;
-        c->answer.id = NULL;
+        c->answer.id = c->answer.version = NULL;
         c->answer.reference = TENANT_REFERENCE_NONE;
         answer(c, fault.class, fault.status, fault.status ? "a fault" : "connection reset");
         c->answer.retry_after_usec = fault.retry_after_usec;
@@ -528,13 +611,17 @@ static int fake_write(void *client, struct tenant_call **ret, struct tenant_ref 
                       struct error *e)
 {
     (void)e;
-    if (!w->set || w->set & ~(w->part->writes | w->part->also))
+    if (!w->set || w->set & ~(w->part->writes | w->part->also) ||
+        (w->value != NULL) != w->part->by_value)
         abort();
     bool scim = w->part->key == PART_BY_ID, active = w->set == PART_DISABLED;
     enum fake_kind kind = !scim ? FAKE_PUT : active ? FAKE_ACTIVE : FAKE_PATCH;
     struct tenant_call *c = arrive(client, ret, kind, scim ? NULL : ref.login, done, userdata);
     c->scim_id = scim ? copy(must((char *)ref.id)) : NULL;
     c->set = w->set;
+    c->version = copy(ref.version);
+    c->value = copy(w->value);
+    c->gives = w->gives;
     c->disabled = w->user->disabled;
     if (w->set & PART_FIELD(USER_TEAM))
         c->team = copy(user_get(w->user, USER_TEAM));
@@ -611,6 +698,8 @@ static struct tenant_call *fake_call_free(struct tenant_call *c)
     free(c->login);
     free(c->scim_id);
     free(c->team);
+    free(c->version);
+    free(c->value);
     user_free(c->user);
     user_free(c->shown);
     string_list_done(&c->names);
@@ -645,14 +734,28 @@ static const struct part rows[] = {
      .cause = "profile", .holds = "names and roles", .remedy = "ask for it"},
 };
 
+static const struct parts *parts_of(const struct fake_tenant *t)
+{
+    static const struct parts parts = {.items = rows, .n_items = ARRAY_SIZE(rows)};
+    return t && t->parts ? t->parts : &parts;
+}
+
 static const struct parts *fake_parts(const void *client)
 {
-    static const struct parts parts = {rows, ARRAY_SIZE(rows)};
-    return (void)client, &parts;
+    return parts_of(client);
+}
+
+static int fake_canon(const void *client, struct user *wanted, struct error *e)
+{
+    (void)e;
+    if (client)
+        round_levels(client, wanted);
+    return 0;
 }
 
 const struct tenant_ops fake_tenant_ops = {
     .parts = fake_parts,
+    .canon = fake_canon,
     .create = fake_create,
     .read = fake_read,
     .write = fake_write,
