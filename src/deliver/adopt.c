@@ -101,23 +101,11 @@ static int take_over_link(struct execution *x, bool *ret_taken, struct error *e)
     return r < 0 ? r : 0;
 }
 
-/* Whoever was removed by us, and kept by the tenant as a user who is disabled, is ours to enable:
- * the person's own, or one of an entry that is gone. */
-static int take_back_removed(struct execution *x, struct error *e)
+/* Removed by us, and kept by the tenant as a user who is disabled: ours to enable. */
+static bool is_removed_and_kept(const struct execution *x)
 {
-    struct delivery *d = x->delivery;
-    CLEANUP(freep) char *key = NULL;
-    CLEANUP(link_done) struct link other = {0};
-    if (!delivery_parts(d)->keeps_removed)
-        return 0;
-    bool ours = x->has_link && x->link.status == LINK_DELETED && !x->link.gone;
-    key = text_fold(x->operation->login, strlen(x->operation->login));
-    int r = !key ? error_out_of_memory(e)
-            : ours ? 0
-                   : link_load_by_login(d->state, key, &other, e);
-    x->took_disabled = x->took_disabled || ours ||
-                       (r == 0 && other.status == LINK_DELETED && !other.gone);
-    return r < 0 ? r : 0;
+    return delivery_parts(x->delivery)->keeps_removed && x->has_link &&
+           x->link.status == LINK_DELETED && !x->link.gone;
 }
 
 /* Is what the approval was given for still what would follow? */
@@ -148,8 +136,7 @@ enum next adopt_decide(struct execution *x, const struct tenant_answer *a)
     bool allowed = taken || !needs;
     if (approved && !taken && is_as_approved(x, a->user, &allowed, &e) < 0)
         return machine_broken(x, &e);
-    if (allowed && take_back_removed(x, &e) < 0)
-        return machine_broken(x, &e);
+    x->took_disabled |= is_removed_and_kept(x);
     if (allowed)
         return NEXT_CONCLUDE;
     return plan_anew(x, a, REASON_ADOPTION,

@@ -103,7 +103,6 @@ static void prepare_merge(struct execution *x)
         .names_role = rules_names_role,
         .names_skill = rules_names_skill,
         .userdata = x->delivery->rules,
-        .parts = delivery_parts(x->delivery),
     };
 }
 

@@ -1,5 +1,6 @@
 /*
- * Looking up in a table of parts, which is a handful of rows, and what a set of bits says of a user.
+ * Looking up in a table of parts, which is a handful of rows, and copying what a set of bits says
+ * of a user.
  */
 #include "config.h"
 

@@ -34,6 +34,7 @@ enum fake_kind {
 struct fake_fault {
     unsigned kinds;
     const char *login; /* copied; NULL: of any user */
+    int skips;         /* so many are let through before */
     int times;         /* -1: until fake_tenant_heal() */
     bool takes_effect; /* the request is carried out all the same: only its answer is lost */
     enum tenant_answer_class class;
@@ -94,6 +95,9 @@ struct fake_tenant {
 };
 
 extern const struct tenant_ops fake_tenant_ops; /* client: struct fake_tenant */
+/* Of another kind, which goes by its own id: all in one part, or the roles as groups whose members
+ * are changed one a request, which are shown or not. */
+extern const struct parts fake_one_part, fake_groups, fake_hidden_groups;
 
 struct fake_tenant *fake_tenant_new(struct sd_event *event);
 struct fake_tenant *fake_tenant_free(struct fake_tenant *t);

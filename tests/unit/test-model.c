@@ -66,38 +66,13 @@ static void strict_chaos(enum fake_kind kind, struct fake_fault *ret, void *user
 
 /* A tenant of another kind: one interface, which goes by the tenant's own id; what is taken in one
  * request is all that a user has, or all but the roles, which are groups whose members are changed
- * one a request, and which it may never show. It has versions, rounds, keeps whoever is removed, and
- * its lists lack somebody. */
+ * one a request, and which it may never show. It has versions, rounds, keeps whoever is removed,
+ * and its lists lack somebody. */
 static void prepare_another_kind(struct model *m)
 {
-    static const uint32_t whole = PART_ALL & ~PART_ROLES;
-    static const struct part
-        one = {.name = "everything",
-               .kind = OPERATION_UPDATE,
-               .key = PART_BY_ID,
-               .writes = PART_ALL},
-        two[] = {{.name = "users", .kind = OPERATION_PROFILE, .key = PART_BY_ID, .writes = whole},
-                 {.name = "groups",
-                  .kind = OPERATION_UPDATE,
-                  .key = PART_BY_ID,
-                  .writes = PART_ROLES,
-                  .by_value = true}};
-    static const struct parts kinds[] = {
-        {.items = &one, .n_items = 1, .has_pages = true, .keeps_removed = true},
-        {.items = two,
-         .n_items = 2,
-         .created_later = PART_ROLES,
-         .has_pages = true,
-         .keeps_removed = true},
-        {.items = two,
-         .n_items = 2,
-         .created_later = PART_ROLES,
-         .hides = PART_ROLES,
-         .has_pages = true,
-         .keeps_removed = true},
-    };
+    static const struct parts *const kinds[] = {&fake_one_part, &fake_groups, &fake_hidden_groups};
     struct fake_tenant *t = m->bed->tenant;
-    t->parts = &kinds[model_seed % ARRAY_SIZE(kinds)];
+    t->parts = kinds[model_seed % ARRAY_SIZE(kinds)];
     t->has_versions = t->deactivates = t->rounds = t->shifts = true;
     m->bed->sync.delete_after_usec = model_chance(50) ? DAY : 0;
     t->chaos = strict_chaos;
