@@ -450,15 +450,25 @@ void bed_run(struct bed *b)
     }
 }
 
+/* When the engine has something to do, which it wakes for at `at` or after it; 0: it has not. */
+static uint64_t when_due(const struct bed *b, uint64_t at)
+{
+    uint64_t steady = clock_steady_usec(), due = b->engine->due_usec;
+    if (!due)
+        return 0;
+    return due > steady + (at - b->monotonic) ? b->monotonic + (due - steady) : at;
+}
+
 void bed_advance(struct bed *b, uint64_t usec)
 {
     uint64_t end = b->monotonic + usec;
     bed_run(b);
     for (size_t i = 0;; i++) {
         uint64_t at = armed_for(b);
-        /* The engine wakes every minute of a long wait only to arm the timer again. */
-        if (at && b->engine->due_usec > b->now + (at - b->monotonic) && at > b->monotonic)
-            at = b->monotonic + (b->engine->due_usec - b->now);
+        /* The engine wakes every minute of a long wait to look whether the wall clock was set,
+         * which one look shows. */
+        if (at && i > 0 && !books_doubt_clock(b->engine->books))
+            at = when_due(b, at);
         if (!at || at > end)
             break;
         if (i > 200000)
