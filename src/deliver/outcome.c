@@ -176,15 +176,10 @@ void execution_fail(struct execution *x, const struct tenant_answer *a)
             execution_return(x, a);
             return;
         }
-        snprintf(sentence, sizeof(sentence),
-                 "the tenant did not take the call, it is tried again: %s", what);
-        execution_hold(x, a, REASON_TENANT_AWAY, "tenant", sentence, execution_next_wait(x));
-        return;
+        __attribute__((fallthrough));
     case TENANT_LOST_RACE:
         snprintf(sentence, sizeof(sentence),
-                 "somebody changes the user at the tenant again and again while it is written, it "
-                 "is tried again: %s",
-                 what);
+                 "the tenant did not take the call, it is tried again: %s", what);
         execution_hold(x, a, REASON_TENANT_AWAY, "tenant", sentence, execution_next_wait(x));
         return;
     case TENANT_THROTTLED: {
