@@ -350,7 +350,7 @@ static void on_exchange(const struct http_result *result, void *userdata)
 
 static enum oauth_headers headers_of(const struct tenant_call *call)
 {
-    if (!call->request.body)
+    if (!call->request.body || call->request.question.method == HTTP_GET)
         return OAUTH_READ;
     return call->request.question.api == ANSWER_SCIM ? OAUTH_SCIM : OAUTH_JSON;
 }
@@ -362,15 +362,24 @@ static void send_call(struct tenant_call *call, uint64_t now_usec)
 {
     struct tenant_client *c = call->client;
     struct error error;
+    struct http_headers *own = NULL; /* of this request alone */
+    enum oauth_headers kind = headers_of(call);
+    const char *version = call->request.version;
+    int r = version ? oauth_headers_if_match(c->oauth, kind, version, &own, &error) : 0;
+    /* What is only looked for yet is not sent yet. */
+    const char *body =
+        call->request.question.method == HTTP_GET ? NULL : call->request.body;
     const struct http_request request = {
         .method = call->request.question.method,
         .url = call->request.url,
-        .headers = oauth_headers(c->oauth, headers_of(call)),
-        .body = call->request.body,
-        .body_size = call->request.body_size,
+        .headers = own ? own : oauth_headers(c->oauth, kind),
+        .body = body,
+        .body_size = body ? call->request.body_size : 0,
         .max_answer_bytes = call->request.is_list ? 0 : ONE_USER_BYTES,
     };
-    int r = http_exchange_start(&call->exchange, c->http, &request, on_exchange, call, &error);
+    if (r == 0)
+        r = http_exchange_start(&call->exchange, c->http, &request, on_exchange, call, &error);
+    http_headers_unref(own);
     if (r < 0) {
         struct tenant_answer answer = {0};
         answer_not_sent(&answer, TENANT_AWAY, error.message);

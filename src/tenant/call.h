@@ -27,6 +27,8 @@ struct tenant_client {
     size_t n_waiting, n_sent;
     uint64_t next_sequence;
     struct sd_event_source *pump_source, *pace_source;
+    char *scim_path;
+    bool shows_groups; /* a user was shown with the groups it is in */
     bool scim_works;
     bool roles_as_objects; /* how the last user that has roles was shown by SCIM */
     bool pumping;

@@ -17,6 +17,16 @@
 #include "tenant/http.h"
 #include "tenant/options.h"
 
+/* A row for each kind of tenant. */
+const struct tenant_ops *tenant_kind_ops(const struct tenant_options *options)
+{
+    static const struct tenant_ops *const kinds[TENANT_N_KINDS] = {
+        [TENANT_CONFIGAPI] = &tenant_configapi_ops,
+        [TENANT_SCIM2] = &tenant_scim2_ops,
+    };
+    return kinds[options->kind];
+}
+
 static void on_token(const struct tenant_answer *failure, void *userdata)
 {
     call_token_came(userdata, failure);
@@ -60,7 +70,10 @@ int tenant_client_new(struct tenant_client **ret, struct sd_event *event,
     c->event = sd_event_ref(event);
     c->max_concurrent = options->max_concurrent > 0 ? options->max_concurrent : 1;
     pace_init(&c->pace, options->max_rate, clock_monotonic_usec());
-    int r = http_new(&c->http, event, options, e);
+    c->scim_works = options->kind == TENANT_SCIM2; /* there is nothing else */
+    int r = options->scim_path ? call_text(&c->scim_path, options->scim_path, e) : 0;
+    if (r == 0)
+        r = http_new(&c->http, event, options, e);
     if (r == 0)
         r = oauth_new(&c->oauth, c->http, options, on_token, c, e);
     if (r == 0)
@@ -87,6 +100,7 @@ struct tenant_client *tenant_client_free(struct tenant_client *c)
     sd_event_source_disable_unref(c->pump_source);
     sd_event_source_disable_unref(c->pace_source);
     sd_event_unref(c->event);
+    free(c->scim_path);
     free(c);
     return NULL;
 }

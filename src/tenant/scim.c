@@ -29,9 +29,9 @@
 
 #define PATCH_SCHEMA "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
-char *scim_lookup_query(const char *login)
+/* before: up to the value. */
+static char *equal_query(const char *before, const char *login, const char *after)
 {
-    static const char before[] = "?filter=userName%20eq%20%22", after[] = "%22";
     CLEANUP(freep) char *quoted = malloc(strlen(login) * 2 + 1);
     if (!quoted)
         return NULL;
@@ -48,6 +48,16 @@ char *scim_lookup_query(const char *login)
     if (!escaped || asprintf(&query, "%s%s%s", before, escaped, after) < 0)
         return NULL;
     return query;
+}
+
+char *scim_lookup_query(const char *login)
+{
+    return equal_query("?filter=userName%20eq%20%22", login, "%22");
+}
+
+char *scim_group_query(const char *name)
+{
+    return equal_query("?filter=displayName%20eq%20%22", name, "%22&attributes=displayName");
 }
 
 static int id_of(char **ret, const json_t *resource, struct error *e)
@@ -123,16 +133,30 @@ static const json_t *team_of(const json_t *groups)
     return display ? display : first;
 }
 
-int scim_read_user(struct user **ret, char **ret_id, const char *body, size_t size,
+/* The groups that a user is in by itself, not by another group. */
+static int take_groups(struct user *u, const json_t *groups, struct error *e)
+{
+    for (size_t i = 0; i < json_array_size(groups); i++) {
+        const json_t *group = json_array_get(groups, i);
+        const char *name = json_string_value(json_object_get(group, "display")),
+                   *type = json_string_value(json_object_get(group, "type"));
+        if (type && strcasecmp(type, "indirect") == 0)
+            continue;
+        if (!name)
+            return error_set(e, -EBADMSG, "the answer shows a group of the user without its name");
+        if (user_add_role(u, name, NULL) < 0)
+            return error_out_of_memory(e);
+    }
+    return 0;
+}
+
+int scim_take_user(struct user **ret, char **ret_id, const json_t *object, bool plain,
                    struct error *e)
 {
-    json_auto_t *object = NULL;
-    int r = json_from_body(&object, body, size, e);
-    if (r < 0)
-        return r;
+    const char *list = plain ? "groups" : "roles";
     if (!json_is_string(json_object_get(object, "userName")))
         return error_set(e, -EBADMSG, "the answer is not a SCIM user: it has no userName");
-    r = json_check_counts(json_object_get(object, "roles"), NULL, e);
+    int r = json_check_counts(json_object_get(object, list), NULL, e);
     if (r < 0)
         return r;
     CLEANUP(freep) char *id = NULL;
@@ -149,23 +173,34 @@ int scim_read_user(struct user **ret, char **ret_id, const char *body, size_t si
         [USER_WORK_PHONE] = typed(phones, "work"),
         [USER_MOBILE_PHONE] = typed(phones, "mobile"),
         [USER_EXTENSION] = typed(phones, "extension"),
-        [USER_TEAM] = team_of(json_object_get(object, "groups")),
+        [USER_TEAM] = plain ? json_object_get(json_object_get(object, SCIM_ENTERPRISE), "department")
+                            : team_of(json_object_get(object, "groups")),
     };
     CLEANUP(user_freep) struct user *user = user_new();
     if (!user)
         return error_out_of_memory(e);
     for (enum user_field f = 0; f < USER_N_FIELDS && r == 0; f++)
         r = json_take_field(user, f, values[f]);
-    if (r == 0)
+    if (r == 0 && !plain)
         r = json_take_roles(user, json_object_get(object, "roles"));
     if (r < 0)
         return error_out_of_memory(e);
+    if (plain && (r = take_groups(user, json_object_get(object, "groups"), e)) < 0)
+        return r;
     user->disabled = !json_bool_of(json_object_get(object, "active"), true);
     user->roles_as_objects =
         json_is_object(json_array_get(json_object_get(object, "roles"), 0));
     *ret = TAKE(user);
     *ret_id = TAKE(id);
     return 0;
+}
+
+int scim_read_user(struct user **ret, char **ret_id, const char *body, size_t size,
+                   struct error *e)
+{
+    json_auto_t *object = NULL;
+    int r = json_from_body(&object, body, size, e);
+    return r < 0 ? r : scim_take_user(ret, ret_id, object, false, e);
 }
 
 /* -- PATCH -- */
@@ -185,7 +220,7 @@ static const struct {
                            "phoneNumbers[type eq \"mobile\"]", "mobile"},
     [USER_EXTENSION] = {"phoneNumbers[type eq \"extension\"].value",
                         "phoneNumbers[type eq \"extension\"]", "extension"},
-    [USER_TEAM] = {NULL, NULL, NULL},
+    [USER_TEAM] = {SCIM_ENTERPRISE ":department", SCIM_ENTERPRISE ":department", NULL},
 };
 
 /* Takes `value`; NULL there stands for a value that could not be made. */
@@ -219,8 +254,6 @@ static int add_field(json_t *operations, enum user_field f, const char *text,
                      const struct user *current, struct error *e)
 {
     const char *name = user_field_name(f);
-    if (!places[f].path)
-        return error_set(e, -EINVAL, "SCIM cannot change the %s", name);
     if (*text == '\0') {
         if (!places[f].whole)
             return error_set(e, -EINVAL, "%s cannot be cleared", name);
@@ -244,6 +277,11 @@ static json_t *role_objects(const struct user *u)
             return NULL;
         }
     return array;
+}
+
+const char *scim_phone_type(enum user_field f)
+{
+    return places[f].phone;
 }
 
 static int patch_to_body(char **ret, size_t *ret_size, json_t *operations, struct error *e)
@@ -271,6 +309,33 @@ int scim_patch_body(char **ret, size_t *ret_size, const char *const fields[USER_
     if (json_array_size(operations) == 0)
         return error_set(e, -EINVAL, "a change that changes nothing");
     return patch_to_body(ret, ret_size, operations, e);
+}
+
+int scim_member_body(char **ret, size_t *ret_size, const char *id, bool gives, struct error *e)
+{
+    CLEANUP(freep) char *path = NULL;
+    json_auto_t *operations = NULL;
+    if (asprintf(&path, "members[value eq \"%s\"]", id) < 0) {
+        path = NULL;
+        return error_out_of_memory(e);
+    }
+    operations = gives ? json_pack("[{s:s, s:s, s:[{s:s}]}]", "op", "add", "path", "members",
+                                   "value", "value", id)
+                       : json_pack("[{s:s, s:s}]", "op", "remove", "path", path);
+    return operations ? patch_to_body(ret, ret_size, operations, e)
+                      : error_set(e, -EINVAL, "the id %s is not UTF-8 or there is no memory", id);
+}
+
+int scim_password_body(char **ret, size_t *ret_size, const char *password, struct error *e)
+{
+    json_t *value = json_string(password);
+    json_auto_t *operations = json_array();
+    int r = operations ? add_operation(operations, "replace", "password", value, "password", e)
+                       : error_out_of_memory(e);
+    if (r == 0)
+        r = patch_to_body(ret, ret_size, operations, e);
+    json_wipe_string(value);
+    return r;
 }
 
 int scim_active_body(char **ret, size_t *ret_size, bool active, struct error *e)
