@@ -153,7 +153,8 @@ static void check_privilege(struct check *c, struct tenant_client *client, const
     struct tenant_call *call = NULL;
     struct error e = {0};
     char text[600];
-    int r = tenant_kind_ops(&c->settings->tenant)->read(client, &call, by_login(login), on_answer, &asked, &e);
+    const struct tenant_ops *ops = tenant_kind_ops(&c->settings->tenant);
+    int r = ops->read(client, &call, by_login(login), on_answer, &asked, &e);
     if (!wait_answer(c, r, call, &asked, "privileges", &e))
         return;
     answer_text(&asked.answer, text, sizeof(text));
@@ -178,7 +179,8 @@ static void check_part(struct check *c, struct tenant_client *client, const stru
     struct tenant_call *call = NULL;
     struct error e = {0};
     char text[600];
-    int r = tenant_kind_ops(&c->settings->tenant)->find(client, &call, login, on_answer, &asked, &e);
+    const struct tenant_ops *ops = tenant_kind_ops(&c->settings->tenant);
+    int r = ops->find(client, &call, login, on_answer, &asked, &e);
     if (!wait_answer(c, r, call, &asked, part->name, &e))
         return;
     answer_text(&asked.answer, text, sizeof(text));

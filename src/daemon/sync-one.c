@@ -256,7 +256,8 @@ static int ask_tenant(struct sync_one *x, struct error *e)
     if (r != 0 || !x->daemon->tenant || s.tenant != ENGINE_TENANT_OK || link.status == LINK_DELETED)
         return r < 0 ? r : 1;
     x->login = TAKE(link.login);
-    return tenant_kind_ops(&x->daemon->settings->tenant)->read(x->daemon->tenant, &x->asked, by_login(x->login), on_user, x, e);
+    const struct tenant_ops *ops = tenant_kind_ops(&x->daemon->settings->tenant);
+    return ops->read(x->daemon->tenant, &x->asked, by_login(x->login), on_user, x, e);
 }
 
 /* 1: something could still be done now. */

@@ -70,45 +70,6 @@ static void content_done(struct call_content *c)
     *c = (struct call_content){0};
 }
 
-void call_request_done(struct call_request *r)
-{
-    free(r->url);
-    if (r->body) {
-        explicit_bzero(r->body, r->body_size); /* may hold a password */
-        free(r->body);
-    }
-    free(r->login);
-    free(r->id);
-    free(r->version);
-    free(r->value);
-    secret_wipe_string(r->password);
-    *r = (struct call_request){0};
-}
-
-/* -- addresses -- */
-
-int call_text(char **to, const char *text, struct error *e)
-{
-    *to = strdup(text);
-    return *to ? 0 : error_out_of_memory(e);
-}
-
-int call_url(char **ret, const struct tenant_client *c, const char *path, const char *name,
-             struct error *e)
-{
-    CLEANUP(freep) char *escaped = NULL;
-    if (name && (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0))
-        return error_set(e, -EINVAL, "'%s' cannot name a user of the tenant", name);
-    if (name && !(escaped = http_escape(name)))
-        return error_out_of_memory(e);
-    if (asprintf(ret, "%s%s%s%s", http_base_url(c->http), path, name ? "/" : "",
-                 name ? escaped : "") < 0) {
-        *ret = NULL;
-        return error_out_of_memory(e);
-    }
-    return 0;
-}
-
 /* -- the queue -- */
 
 static void kick(struct tenant_client *c)
@@ -254,11 +215,6 @@ static void finish(struct tenant_call *call, struct tenant_answer *a)
     leave(call);
     call->client = NULL;
     call->done(a, call->userdata);
-}
-
-int call_other_subject(struct error *e)
-{
-    return error_set(e, -EBADMSG, "the answer is about another user than the one asked for");
 }
 
 /* 401: once more with another token. A read whose kept connection broke: over another one. */

@@ -44,7 +44,8 @@ struct call_content {
     struct string_list names;
     char *id, *version;
     bool logged_in;
-    size_t index, total; /* of a list: how far it is read, and what there is */
+    /* Of a list: how far it is read, what there is, and how often it was read to its end. */
+    size_t index, total, n_passes;
 };
 
 struct call_request;
@@ -53,8 +54,8 @@ struct call_request;
 typedef int call_reader(struct tenant_client *c, const struct call_request *q,
                         const struct http_result *result, struct call_content *to,
                         struct error *e);
-/* After an answer that was done: CALL_GOES_ON when *q is the next request of the same call now, or 0
- * with what came of it in *a. */
+/* After an answer that was done: CALL_GOES_ON when *q is the next request of the same call now,
+ * or 0 with what came of it in *a. */
 #define CALL_GOES_ON 1
 typedef int call_sequel(struct tenant_client *c, struct call_request *q, struct call_content *got,
                         struct tenant_answer *a, struct error *e);

@@ -24,6 +24,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/secret.h"
 #include "tenant/http.h"
 #include "tenant/json.h"
 
@@ -223,6 +224,12 @@ static const struct {
     [USER_TEAM] = {SCIM_ENTERPRISE ":department", SCIM_ENTERPRISE ":department", NULL},
 };
 
+/* The tenant keeps one. */
+static json_t *one_mail(const char *address)
+{
+    return json_pack("[{s:s, s:s, s:b}]", "value", address, "type", "work", "primary", 1);
+}
+
 /* Takes `value`; NULL there stands for a value that could not be made. */
 static int add_operation(json_t *operations, const char *op, const char *path, json_t *value,
                          const char *what, struct error *e)
@@ -262,9 +269,7 @@ static int add_field(json_t *operations, enum user_field f, const char *text,
     }
     if (places[f].phone)
         return add_phone(operations, f, text, current, e);
-    json_t *value = f == USER_EMAIL ? json_pack("[{s:s, s:s, s:b}]", "value", text, "type",
-                                                "work", "primary", 1)
-                                    : json_string(text);
+    json_t *value = f == USER_EMAIL ? one_mail(text) : json_string(text);
     return add_operation(operations, "replace", places[f].path, value, name, e);
 }
 
@@ -277,11 +282,6 @@ static json_t *role_objects(const struct user *u)
             return NULL;
         }
     return array;
-}
-
-const char *scim_phone_type(enum user_field f)
-{
-    return places[f].phone;
 }
 
 static int patch_to_body(char **ret, size_t *ret_size, json_t *operations, struct error *e)
@@ -345,4 +345,72 @@ int scim_active_body(char **ret, size_t *ret_size, bool active, struct error *e)
                                        "active", e)
                        : error_out_of_memory(e);
     return r < 0 ? r : patch_to_body(ret, ret_size, operations, e);
+}
+
+/* -- what a service of RFC 7643 is given -- */
+
+static int put_text(json_t *object, const char *property, const char *text, const char *what,
+                    struct error *e)
+{
+    return text && *text ? json_put_text(object, property, text, what, e) : 0;
+}
+
+static int put(json_t *object, const char *property, json_t *value, struct error *e)
+{
+    return !value || json_object_set_new(object, property, value) < 0 ? error_out_of_memory(e) : 0;
+}
+
+static int add_phones(json_t *object, const struct user *u, struct error *e)
+{
+    json_t *phones = json_array();
+    int r = phones ? 0 : error_out_of_memory(e);
+    for (int f = 0; f < USER_N_FIELDS && r == 0; f++) {
+        const char *type = places[f].phone,
+                   *number = user_get(u, (enum user_field)f);
+        if (type && number && *number &&
+            json_array_append_new(phones, json_pack("{s:s, s:s}", "value", number, "type", type)))
+            r = error_set(e, -EINVAL, "a phone number is not UTF-8 or there is no memory");
+    }
+    if (r < 0 || !json_array_size(phones)) {
+        json_decref(phones);
+        return r;
+    }
+    return put(object, "phoneNumbers", phones, e);
+}
+
+static int add_name(json_t *object, const struct user *u, struct error *e)
+{
+    json_auto_t *name = json_object();
+    int r = name ? put_text(name, "givenName", user_get(u, USER_FIRST_NAME), "the first name", e)
+                 : error_out_of_memory(e);
+    if (r == 0)
+        r = put_text(name, "familyName", user_get(u, USER_LAST_NAME), "the last name", e);
+    return r < 0 ? r : put(object, "name", json_incref(name), e);
+}
+
+int scim_create_body(char **ret, size_t *ret_size, const struct user *u,
+                       const struct secret *password, struct error *e)
+{
+    const char *mail = user_get(u, USER_EMAIL), *team = user_get(u, USER_TEAM);
+    bool in_team = team && *team;
+    json_auto_t *object = in_team ? json_pack("{s:[s,s]}", "schemas", SCIM_USER, SCIM_ENTERPRISE)
+                                  : json_pack("{s:[s]}", "schemas", SCIM_USER);
+    int r = object ? put_text(object, "userName", user_get(u, USER_LOGIN), "the login", e)
+                   : error_out_of_memory(e);
+    if (r == 0)
+        r = add_name(object, u, e);
+    if (r == 0 && mail && *mail)
+        r = put(object, "emails", one_mail(mail), e);
+    if (r == 0)
+        r = add_phones(object, u, e);
+    if (r == 0)
+        r = put(object, "active", json_boolean(!u->disabled), e);
+    if (r == 0 && in_team)
+        r = put(object, SCIM_ENTERPRISE, json_pack("{s:s}", "department", team), e);
+    if (r == 0 && password)
+        r = json_put_text(object, "password", secret_text(password), "the password", e);
+    if (r == 0)
+        r = json_to_body(ret, ret_size, object, e);
+    json_wipe_string(json_object_get(object, "password"));
+    return r;
 }

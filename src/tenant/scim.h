@@ -7,6 +7,7 @@
 #include "model/user.h"
 
 struct error;
+struct secret;
 
 #define SCIM_USER       "urn:ietf:params:scim:schemas:core:2.0:User"
 #define SCIM_ENTERPRISE "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -33,5 +34,7 @@ int scim_patch_body(char **ret, size_t *ret_size, const char *const fields[USER_
 /* A member of a group, by the user's id. */
 int scim_member_body(char **ret, size_t *ret_size, const char *id, bool gives, struct error *e);
 int scim_password_body(char **ret, size_t *ret_size, const char *password, struct error *e);
-const char *scim_phone_type(enum user_field f); /* NULL: it is no phone */
+/* A user of RFC 7643 without its roles; password: NULL for none. */
+int scim_create_body(char **ret, size_t *ret_size, const struct user *u,
+                     const struct secret *password, struct error *e);
 int scim_active_body(char **ret, size_t *ret_size, bool active, struct error *e);

@@ -1,13 +1,13 @@
 /*
- * A service of SCIM 2.0 as RFC 7643 and RFC 7644 describe it. The login is userName, the team is the
- * department of the enterprise extension, the roles are groups by their displayName, whose members
- * are changed one a request. It has no skills.
+ * A service of SCIM 2.0 as RFC 7643 and RFC 7644 describe it. The login is userName, the team is
+ * the department of the enterprise extension, the roles are groups by their displayName, whose
+ * members are changed one a request. It has no skills.
  *
  * What the RFCs leave open is taken as it is met: a user's version is sent back where one is shown
- * (RFC 7644, 3.14); whether groups are shown in the user, which is optional, is known from the first
- * user who has one, and until then the roles count as not shown; DELETE may leave the user there,
- * disabled; lists may shift while their pages are read. No filter is trusted: what comes is compared
- * with what was asked for.
+ * (RFC 7644, 3.14); whether groups are shown in the user, which is optional, is known from the
+ * first user who has one, and until then the roles count as not shown; DELETE may leave the user
+ * there, disabled; lists may shift while their pages are read. No filter is trusted: what comes is
+ * compared with what was asked for.
  */
 #include "config.h"
 
@@ -28,8 +28,8 @@
 
 #define REMEDY                                                                                 \
     "Check the token in [tenant] client_secret_file, and that it may manage users and groups"
-#define PAGE_SIZE  200
-#define MOST_PAGES 100000
+#define PAGE_SIZE   200
+#define MOST_PASSES 4
 
 /* -- parts -- */
 
@@ -288,11 +288,13 @@ static int read_page(struct tenant_client *c, const struct call_request *q,
             json_string_value(json_object_get(json_array_get(resources, i), "userName"));
         if (!name)
             rc = error_set(e, -EBADMSG, "the list of users has an item without userName");
-        else if (string_list_add(&to->names, name) < 0)
+        else if (string_list_add_once(&to->names, name) < 0)
             rc = error_out_of_memory(e);
     }
     to->index += n;
-    to->total = n && total > 0 ? (size_t)total : 0; /* an empty page is the last one */
+    to->total = total > 0 ? (size_t)total : 0;
+    if (!n) /* the last one, whatever is said of how many there are */
+        to->index = to->total;
     return rc;
 }
 
@@ -305,13 +307,17 @@ static int page(struct call_request *q, const struct tenant_client *c, size_t in
     return url_with(&q->url, c, "Users", query, e);
 }
 
-/* RFC 7644, 3.4.2.4: the pages of one list are not of one moment. */
+/* RFC 7644, 3.4.2.4: the pages of one list are not of one moment. Where somebody is missing, since
+ * the order has changed meanwhile, they are read once more; who moves for ever stays missing. */
 static int next_page(struct tenant_client *c, struct call_request *q, struct call_content *got,
                      struct tenant_answer *a, struct error *e)
 {
     (void)a;
-    if (got->index >= got->total)
-        return 0;
+    if (got->index >= got->total) {
+        if (got->names.n_items >= got->total || ++got->n_passes >= MOST_PASSES)
+            return 0;
+        got->index = 0;
+    }
     int r = page(q, c, got->index, e);
     return r < 0 ? r : CALL_GOES_ON;
 }
@@ -328,73 +334,6 @@ static int directory_list(void *client, struct tenant_call **ret, tenant_done_fn
 
 /* -- writing -- */
 
-static int put_text(json_t *object, const char *property, const char *text, const char *what,
-                    struct error *e)
-{
-    return text && *text ? json_put_text(object, property, text, what, e) : 0;
-}
-
-static int put(json_t *object, const char *property, json_t *value, struct error *e)
-{
-    return !value || json_object_set_new(object, property, value) < 0 ? error_out_of_memory(e) : 0;
-}
-
-static int add_phones(json_t *object, const struct user *u, struct error *e)
-{
-    json_t *phones = json_array();
-    int r = phones ? 0 : error_out_of_memory(e);
-    for (int f = 0; f < USER_N_FIELDS && r == 0; f++) {
-        const char *type = scim_phone_type((enum user_field)f),
-                   *number = user_get(u, (enum user_field)f);
-        if (type && number && *number &&
-            json_array_append_new(phones, json_pack("{s:s, s:s}", "value", number, "type", type)))
-            r = error_set(e, -EINVAL, "a phone number is not UTF-8 or there is no memory");
-    }
-    if (r < 0 || !json_array_size(phones)) {
-        json_decref(phones);
-        return r;
-    }
-    return put(object, "phoneNumbers", phones, e);
-}
-
-static int add_name(json_t *object, const struct user *u, struct error *e)
-{
-    json_auto_t *name = json_object();
-    int r = name ? put_text(name, "givenName", user_get(u, USER_FIRST_NAME), "the first name", e)
-                 : error_out_of_memory(e);
-    if (r == 0)
-        r = put_text(name, "familyName", user_get(u, USER_LAST_NAME), "the last name", e);
-    return r < 0 ? r : put(object, "name", json_incref(name), e);
-}
-
-static int create_body(char **ret, size_t *ret_size, const struct user *u,
-                       const struct secret *password, struct error *e)
-{
-    const char *mail = user_get(u, USER_EMAIL), *team = user_get(u, USER_TEAM);
-    bool in_team = team && *team;
-    json_auto_t *object = in_team ? json_pack("{s:[s,s]}", "schemas", SCIM_USER, SCIM_ENTERPRISE)
-                                  : json_pack("{s:[s]}", "schemas", SCIM_USER);
-    int r = object ? put_text(object, "userName", user_get(u, USER_LOGIN), "the login", e)
-                   : error_out_of_memory(e);
-    if (r == 0)
-        r = add_name(object, u, e);
-    if (r == 0 && mail && *mail)
-        r = put(object, "emails", json_pack("[{s:s, s:s, s:b}]", "value", mail, "type", "work",
-                                            "primary", 1), e);
-    if (r == 0)
-        r = add_phones(object, u, e);
-    if (r == 0)
-        r = put(object, "active", json_boolean(!u->disabled), e);
-    if (r == 0 && in_team)
-        r = put(object, SCIM_ENTERPRISE, json_pack("{s:s}", "department", team), e);
-    if (r == 0 && password)
-        r = json_put_text(object, "password", secret_text(password), "the password", e);
-    if (r == 0)
-        r = json_to_body(ret, ret_size, object, e);
-    json_wipe_string(json_object_get(object, "password"));
-    return r;
-}
-
 static int user_create(void *client, struct tenant_call **ret, const struct user *user,
                        const struct secret *password, bool change_password, tenant_done_fn done,
                        void *userdata, struct error *e)
@@ -410,7 +349,7 @@ static int user_create(void *client, struct tenant_call **ret, const struct user
     if (r == 0 && password)
         r = call_text(&q.password, secret_text(password), e);
     if (r == 0)
-        r = create_body(&q.body, &q.body_size, user, password, e);
+        r = scim_create_body(&q.body, &q.body_size, user, password, e);
     return start(client, ret, &q, r, done, userdata, e);
 }
 
