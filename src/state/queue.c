@@ -74,10 +74,13 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     CLEANUP(freep) char *changes = operation_changes_to_json(o);
-    int r;
+    int64_t n = 0;
+    int r = !changes    ? error_out_of_memory(e)
+            : o->number ? 0
+                        : identity_get(s, o->entry_id, &n, e);
 
-    if (!changes)
-        return error_out_of_memory(e);
+    if (r < 0)
+        return r;
     r = stmt_prepare(
         &q, s,
         o->number ? "UPDATE operation SET kind = ?2, state = ?3, dn = ?5, login = ?6, "
@@ -89,13 +92,13 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
                   : "INSERT INTO operation(number, kind, state, entry_n, dn, login, "
                     "changes, why, reason, sentence, cause, since_usec, "
                     "not_before_usec, attempts, run, approved, budget, approved_until_usec, "
-                    "revokes, due_usec, shift_usec, approved_for) SELECT NULLIF(?4, 0), ?2, ?3, "
-                    "i.n, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, "
-                    "?20, ?21, ?22 FROM identity i WHERE i.id = ?1",
+                    "revokes, due_usec, shift_usec, approved_for) VALUES (NULLIF(?4, 0), ?2, ?3, "
+                    "?1, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, "
+                    "?20, ?21, ?22)",
         e);
     if (r < 0)
         return r;
-    stmt_bind_id(q, 1, o->entry_id);
+    stmt_bind_int(q, 1, n);
     stmt_bind_int(q, 2, o->kind);
     stmt_bind_int(q, 3, o->state);
     stmt_bind_int(q, 4, o->number);
@@ -117,7 +120,7 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
     stmt_bind_usec(q, 20, o->due_usec);
     stmt_bind_usec(q, 21, o->shift_usec);
     stmt_bind_text(q, 22, o->approved_for);
-    r = identity_run(q, o->entry_id, e);
+    r = stmt_run(q, e);
     if (r < 0)
         return r;
     if (o->number == 0)
