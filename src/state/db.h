@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "state/link.h"
 #include "state/mirror.h"
+#include "state/person.h"
 #include "state/state.h"
 #include "state/trail.h"
 
@@ -42,6 +43,12 @@ struct known_id {
     int64_t n; /* 0: the slot is free */
 };
 
+struct budget_use {
+    unsigned budget;
+    uint64_t at_usec; /* the end of a minute */
+    int64_t n;
+};
+
 /* later.c: what is to be written into a table together, when the table is needed next. */
 enum { /* tables; bits */
     LATER_DIRTY = 1,
@@ -52,6 +59,12 @@ enum { /* tables; bits */
 struct later {
     unsigned waits;                     /* for which tables something does */
     struct row_numbers marks, unmarks; /* of `dirty` */
+    struct row_numbers started, looking, removed; /* operations: queue_start(), queue_remove() */
+    struct row_numbers touched; /* people: person_touch(), by this run, to whom this was done */
+    uint64_t touched_run;
+    enum person_bucket touched_done;
+    struct budget_use uses[4]; /* budget_note() */
+    size_t n_uses;
 };
 
 #define STMT_CACHE_SIZE 512 /* a power of two, well above the number of statements */
@@ -177,6 +190,10 @@ void later_done(struct state *s); /* what waits is forgotten */
 /* The entry of this number is, or is no more, among those who are to be looked at. */
 int later_mark(struct state *s, int64_t n, struct error *e);
 int later_unmark(struct state *s, int64_t n, struct error *e);
+uint64_t budget_minute(uint64_t usec); /* alarm.c: the minute as of whose end a use counts */
+int budget_write(struct state *s, const struct budget_use *use, struct error *e);
+/* See person_touch(); not for PENDING. */
+int later_touch(struct state *s, int64_t n, uint64_t run, enum person_bucket done, struct error *e);
 
 /* Statements without parameters and rows; for pragmas and migrations. */
 int db_exec(sqlite3 *db, const char *path, const char *sql, struct error *e);

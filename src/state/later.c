@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "state/db.h"
 #include "state/person.h"
+#include "state/queue.h"
 
 #define MANY        32 /* the question marks below */
 #define SOME        8  /* fewer are written one by one */
@@ -102,6 +103,24 @@ static int write_and_clear(struct state *s, const struct bulk *b, struct row_num
     return r;
 }
 
+/* What the tenant did to people in a run: whoever was created or adopted in it stays so. */
+static int write_touched(struct state *s, struct error *e)
+{
+#define TOUCH(values)                                                                          \
+    "INSERT INTO person(n, verdict, bucket, run, done, done_run) SELECT column1, 0, 4, ?1, "   \
+    "?2, ?1 FROM (VALUES " values ") WHERE true ON CONFLICT(n) DO UPDATE SET "                 \
+    "run = max(run, ?1), done = CASE WHEN done_run = max(run, ?1) AND done IN (1, 2) THEN "    \
+    "done ELSE ?2 END, done_run = max(run, ?1)"
+    const struct bulk touch = {
+        .one = TOUCH("(?)"),
+        .many = TOUCH(MANY_OF("(?)")),
+        .fixed = {(int64_t)s->later.touched_run, s->later.touched_done},
+        .n_fixed = 2,
+    };
+
+    return write_and_clear(s, &touch, &s->later.touched, e);
+}
+
 static int write_marks(struct state *s, struct error *e)
 {
     static const struct bulk mark = {
@@ -117,6 +136,41 @@ static int write_marks(struct state *s, struct error *e)
     return r < 0 ? r : write_and_clear(s, &mark, &s->later.marks, e);
 }
 
+static int write_operations(struct state *s, struct error *e)
+{
+#define START(looks, where)                                                                    \
+    "UPDATE operation SET state = 4, attempts = attempts + 1, looks = " looks                  \
+    " WHERE number " where
+    static const struct bulk start = {
+        .one = START("0", "= ?"),
+        .many = START("0", "IN (" MANY_OF("?") ")"),
+    };
+    static const struct bulk look = {
+        .one = START("1", "= ?"),
+        .many = START("1", "IN (" MANY_OF("?") ")"),
+    };
+    static const struct bulk remove = {
+        .one = "DELETE FROM operation WHERE number = ?",
+        .many = "DELETE FROM operation WHERE number IN (" MANY_OF("?") ")",
+    };
+    int r = write_and_clear(s, &start, &s->later.started, e);
+
+    if (r == 0)
+        r = write_and_clear(s, &look, &s->later.looking, e);
+    return r < 0 ? r : write_and_clear(s, &remove, &s->later.removed, e);
+}
+
+static int write_uses(struct state *s, struct error *e)
+{
+    size_t n = s->later.n_uses;
+    int r = 0;
+
+    s->later.n_uses = 0;
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = budget_write(s, &s->later.uses[i], e);
+    return r;
+}
+
 int later_flush(struct state *s, unsigned which, struct error *e)
 {
     int r = 0;
@@ -125,6 +179,12 @@ int later_flush(struct state *s, unsigned which, struct error *e)
     s->later.waits &= ~which;
     if (which & LATER_DIRTY)
         r = write_marks(s, e);
+    if (r == 0 && which & LATER_OPERATION)
+        r = write_operations(s, e);
+    if (r == 0 && which & LATER_PERSON)
+        r = write_touched(s, e);
+    if (r == 0 && which & LATER_BUDGET)
+        r = write_uses(s, e);
     return r;
 }
 
@@ -132,6 +192,11 @@ void later_done(struct state *s)
 {
     row_numbers_done(&s->later.marks);
     row_numbers_done(&s->later.unmarks);
+    row_numbers_done(&s->later.started);
+    row_numbers_done(&s->later.looking);
+    row_numbers_done(&s->later.removed);
+    row_numbers_done(&s->later.touched);
+    s->later.n_uses = 0;
     s->later.waits = 0;
 }
 
@@ -171,4 +236,42 @@ int later_unmark(struct state *s, int64_t n, struct error *e)
 {
     drop(&s->later.marks, n);
     return add(s, &s->later.unmarks, n, LATER_DIRTY, e);
+}
+
+int queue_start(struct state *s, int64_t number, bool looks, struct error *e)
+{
+    return add(s, looks ? &s->later.looking : &s->later.started, number, LATER_OPERATION, e);
+}
+
+int queue_remove(struct state *s, int64_t number, struct error *e)
+{
+    return add(s, &s->later.removed, number, LATER_OPERATION, e);
+}
+
+int later_touch(struct state *s, int64_t n, uint64_t run, enum person_bucket done, struct error *e)
+{
+    struct later *l = &s->later;
+    bool other = l->touched.n_items && (l->touched_run != run || l->touched_done != done);
+    int r = other ? later_flush(s, LATER_PERSON, e) : 0;
+
+    l->touched_run = run;
+    l->touched_done = done;
+    return r < 0 ? r : add(s, &l->touched, n, LATER_PERSON, e);
+}
+
+int budget_note(struct state *s, unsigned budget, uint64_t now_usec, struct error *e)
+{
+    struct later *l = &s->later;
+    struct budget_use use = {budget, budget_minute(now_usec), 1};
+    int r;
+
+    for (size_t i = 0; i < l->n_uses; i++)
+        if (l->uses[i].budget == budget && l->uses[i].at_usec == use.at_usec) {
+            l->uses[i].n++;
+            return 0;
+        }
+    r = l->n_uses == ARRAY_SIZE(l->uses) ? later_flush(s, LATER_BUDGET, e) : 0;
+    l->uses[l->n_uses++] = use;
+    l->waits |= LATER_BUDGET;
+    return r;
 }

@@ -281,24 +281,18 @@ size_t person_count_dirty(struct state *s)
 int person_touch(struct state *s, const char *entry_id, uint64_t run, enum person_bucket done,
                  struct error *e)
 {
-    static const char touch[] = "UPDATE person SET run = ?2 WHERE n = ?1 AND run < ?2";
-    static const char note[] =
-        "INSERT INTO person(n, verdict, bucket, run, done, done_run) VALUES (?1, 0, 4, ?2, ?3, ?2) "
-        "ON CONFLICT(n) DO UPDATE SET run = max(run, ?2), "
-        "done = CASE WHEN done_run = max(run, ?2) AND done IN (1, 2) THEN done ELSE ?3 END, "
-        "done_run = max(run, ?2)";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int64_t n = 0;
     int r = (done == BUCKET_PENDING ? identity_find : identity_get)(s, entry_id, &n, e);
 
+    if (r == 0 && done != BUCKET_PENDING)
+        return later_touch(s, n, run, done, e);
     if (r == 0)
-        r = stmt_prepare(&q, s, done == BUCKET_PENDING ? touch : note, e);
+        r = stmt_prepare(&q, s, "UPDATE person SET run = ?2 WHERE n = ?1 AND run < ?2", e);
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, n);
     stmt_bind_usec(q, 2, run);
-    if (done != BUCKET_PENDING)
-        stmt_bind_int(q, 3, done);
     return stmt_run(q, e);
 }
 

@@ -16,7 +16,8 @@
     "o.number, o.kind, o.state, (SELECT i.id FROM identity i WHERE i.n = o.entry_n), o.dn, "   \
     "o.login, o.changes, o.why, o.reason, "                                                    \
     "o.sentence, o.cause, o.since_usec, o.not_before_usec, o.attempts, o.run, o.approved, "    \
-    "o.budget, o.approved_until_usec, o.revokes, o.due_usec, o.shift_usec, o.approved_for, o.looks"
+    "o.budget, o.approved_until_usec, o.revokes, o.due_usec, o.shift_usec, o.approved_for, "   \
+    "o.looks, o.entry_n"
 
 static int read_operation(struct stmt *q, struct operation **ret, struct error *e)
 {
@@ -40,6 +41,7 @@ static int read_operation(struct stmt *q, struct operation **ret, struct error *
     o->due_usec = stmt_usec(q, 19);
     o->shift_usec = stmt_usec(q, 20);
     o->looks = stmt_int(q, 22) != 0;
+    identity_know(q->state, o->entry_id, stmt_int(q, 23));
     if (stmt_copy(q, 7, &o->why) < 0 || stmt_copy(q, 8, &o->reason) < 0 ||
         stmt_copy(q, 9, &o->sentence) < 0 || stmt_copy(q, 10, &o->cause) < 0 ||
         stmt_copy(q, 21, &o->approved_for) < 0)
@@ -54,14 +56,26 @@ static int read_operation(struct stmt *q, struct operation **ret, struct error *
     return 0;
 }
 
+/* The further columns of queue_next(). */
+static int read_beside(struct stmt *q, struct operation *o, struct error *e)
+{
+    o->is_next = true;
+    o->has_others = stmt_int(q, 24) != 0;
+    o->has_link = stmt_int(q, 25) != 0;
+    return stmt_copy(q, 26, &o->wanted) < 0 ? error_out_of_memory(e) : 0;
+}
+
 static int read_list(struct stmt *q, struct operation_list *ret, struct error *e)
 {
+    bool more = sqlite3_column_count(q->handle) > 24;
     int r;
 
     while ((r = stmt_step(q, e)) == STMT_ROW) {
         CLEANUP(operation_freep) struct operation *o = NULL;
 
         r = read_operation(q, &o, e);
+        if (r == 0 && more)
+            r = read_beside(q, o, e);
         if (r < 0)
             return r;
         if (operation_list_add(ret, TAKE(o)) < 0)
@@ -131,25 +145,6 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
     return 0;
 }
 
-int queue_start(struct state *s, int64_t number, unsigned attempts, bool looks, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "UPDATE operation SET state = 4, attempts = ?2, looks = ?3 WHERE number = ?1",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, number);
-    stmt_bind_int(q, 2, attempts);
-    stmt_bind_int(q, 3, looks);
-    r = stmt_run(q, e);
-    if (r == 0 && sqlite3_changes(s->db) == 0)
-        return error_set(e, -ENOENT, "Operation %lld is no longer in the queue",
-                         (long long)number);
-    return r;
-}
-
 int queue_write_begins(struct state *s, int64_t number, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
@@ -169,17 +164,6 @@ bool queue_has(struct state *s, const char *entry_id, struct error *e)
         return true;
     stmt_bind_id(q, 1, entry_id);
     return stmt_step(q, e) != 0;
-}
-
-int queue_remove(struct state *s, int64_t number, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "DELETE FROM operation WHERE number = ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, number);
-    return stmt_run(q, e);
 }
 
 int queue_clear(struct state *s, struct error *e)
@@ -228,7 +212,10 @@ int queue_next(struct state *s, enum queue_lane lane, uint64_t now_usec, size_t 
      * or adoption, whatever that waits for. Else the first of those that are due goes: a rename
      * first, since the others name the login. A revocation waits for nothing but the first. */
     static const char sql[] =
-        "SELECT " COLUMNS " FROM operation o INDEXED BY operation_ready WHERE o.state = 1 AND "
+        "SELECT " COLUMNS ", EXISTS (SELECT 1 FROM operation x WHERE x.entry_n = o.entry_n AND "
+        "x.number <> o.number), EXISTS (SELECT 1 FROM link l WHERE l.n = o.entry_n), "
+        "(SELECT p.wanted FROM person p WHERE p.n = o.entry_n) "
+        "FROM operation o INDEXED BY operation_ready WHERE o.state = 1 AND "
         LANE " = ?3 AND o.not_before_usec <= ?1 AND NOT EXISTS (SELECT 1 FROM operation x WHERE "
         "x.entry_n = o.entry_n AND x.number <> o.number AND (x.state = 4 OR "
         "(?3 <> 1 AND ((x.kind IN (1, 2) AND x.number < o.number) OR "

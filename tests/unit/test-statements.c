@@ -16,7 +16,7 @@
     "SELECT o.number, o.kind, o.state, (SELECT i.id FROM identity i WHERE i.n = o.entry_n), "   \
     "o.dn, o.login, o.changes, o.why, o.reason, o.sentence, o.cause, o.since_usec, "            \
     "o.not_before_usec, o.attempts, o.run, o.approved, o.budget, o.approved_until_usec, "       \
-    "o.revokes, o.due_usec, o.shift_usec, o.approved_for, o.looks FROM operation o "
+    "o.revokes, o.due_usec, o.shift_usec, o.approved_for, o.looks, o.entry_n FROM operation o "
 
 #define PERSON_COLUMNS                                                                          \
     "SELECT i.id, coalesce(p.dn, (SELECT coalesce(e.dn, a.text) FROM entry e CROSS JOIN name "   \
@@ -94,7 +94,10 @@ static const struct {
      "for the plan: who gets no user; the index has only those"},
     {OPERATION_COLUMNS "WHERE o.state = 4 ORDER BY o.number",
      "what is under way: never more than max_concurrent"},
-    {OPERATION_COLUMNS "INDEXED BY operation_ready",
+    {"SELECT o.number, o.kind, o.state, (SELECT i.id FROM identity i WHERE i.n = o.entry_n), o.dn, "
+     "o.login, o.changes, o.why, o.reason, o.sentence, o.cause, o.since_usec, o.not_before_usec, "
+     "o.attempts, o.run, o.approved, o.budget, o.approved_until_usec, o.revokes, o.due_usec, "
+     "o.shift_usec, o.approved_for, o.looks, o.entry_n, EXISTS",
      "one lane, in its order; the search by a lane looks broad, and ends with the limit"},
     {OPERATION_COLUMNS "ORDER BY o.kind, o.dn, o.number", "for the plan: all that waits"},
     {OPERATION_COLUMNS "WHERE o.state = ?1 ORDER BY o.kind, o.dn, o.number",
