@@ -12,6 +12,7 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/json-write.h"
 #include "base/memory.h"
 #include "render/output.h"
 #include "render/render.h"
@@ -28,39 +29,55 @@ static size_t cut(const char *text, size_t most)
     return most;
 }
 
+/* Bytes of a printable text, those of `special` behind a backslash. */
+static void add_escaped(struct buffer *b, const char *text, size_t size, const char *special)
+{
+    for (const char *end = text + size; text < end;) {
+        size_t n = strcspn(text, special);
+
+        n = n < (size_t)(end - text) ? n : (size_t)(end - text);
+        buffer_add(b, text, n);
+        text += n;
+        if (text < end) {
+            buffer_add(b, "\\", 1);
+            buffer_add(b, text++, 1);
+        }
+    }
+}
+
 static void add_header(struct buffer *b, const char *text)
 {
-    CLEANUP(freep) char *shown = output_printable(text);
+    CLEANUP(buffer_done) struct buffer shown = {0};
 
-    b->failed |= !shown;
-    for (const char *p = shown; p && *p; p++)
-        if (*p == '|' || *p == '\\')
-            buffer_format(b, "\\%c", *p);
-        else
-            buffer_add(b, p, 1);
+    output_add_printable(&shown, text);
+    b->failed |= shown.failed;
+    if (!shown.failed)
+        add_escaped(b, shown.data, shown.size, "|\\");
     buffer_add_text(b, "|");
 }
 
 static void add(struct buffer *b, const char *key, size_t most, const char *value)
 {
-    CLEANUP(freep) char *shown = value ? output_printable(value) : NULL;
-    size_t size = shown ? cut(shown, most) : 0;
+    CLEANUP(buffer_done) struct buffer shown = {0};
 
-    b->failed |= value && !shown;
-    if (size == 0)
+    if (!value || !*value)
         return;
-    buffer_format(b, " %s=", key);
-    for (size_t i = 0; i < size; i++)
-        switch (shown[i]) {
-        case '\\': buffer_add_text(b, "\\\\"); break;
-        case '=': buffer_add_text(b, "\\="); break;
-        default: buffer_add(b, shown + i, 1);
-        }
+    output_add_printable(&shown, value);
+    b->failed |= shown.failed;
+    if (shown.failed)
+        return;
+    buffer_add(b, " ", 1);
+    buffer_add_text(b, key);
+    buffer_add(b, "=", 1);
+    add_escaped(b, shown.data, cut(shown.data, most), "=\\");
 }
 
 static void add_number(struct buffer *b, const char *key, int64_t value)
 {
-    buffer_format(b, " %s=%" PRId64, key, value);
+    buffer_add(b, " ", 1);
+    buffer_add_text(b, key);
+    buffer_add(b, "=", 1);
+    json_write_integer(b, value);
 }
 
 /* One of the six texts and three numbers that a product names itself. */
@@ -117,7 +134,9 @@ void siem_cef(struct buffer *b, const struct siem_event *v)
     buffer_add_text(b, "CEF:0|rosterd|rosterd|1|");
     add_header(b, class.data);
     add_header(b, v->title);
-    buffer_format(b, "%d|rt=%llu", severities[v->severity], v->usec / USEC_PER_MSEC);
+    json_write_integer(b, severities[v->severity]);
+    buffer_add_text(b, "|rt=");
+    json_write_integer(b, (int64_t)(v->usec / USEC_PER_MSEC));
     add_number(b, "externalId", v->seq);
     add(b, "cat", 1023, v->name);
     add(b, "act", 63, v->kind);
