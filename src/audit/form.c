@@ -306,7 +306,8 @@ static bool is_utf8(const char *text, size_t size)
 
 bool form_begin(struct form_reader *f, const char *line, size_t size)
 {
-    *f = (struct form_reader){.at = line, .line = line, .end = line + size, .build = true, .size = size};
+    *f = (struct form_reader){
+        .line = line, .at = line, .end = line + size, .build = true, .size = size};
     return size && is_utf8(line, size);
 }
 

@@ -81,29 +81,31 @@ static void add_number(struct buffer *b, const char *key, int64_t value)
 }
 
 /* One of the six texts and three numbers that a product names itself. */
-static void add_custom(struct buffer *b, unsigned n, const char *label, const char *value)
+static void add_label(struct buffer *b, const char *key, const char *label)
 {
-    char key[16], label_key[16];
-
-    if (!value || !*value)
-        return;
-    snprintf(key, sizeof(key), "cs%u", n);
-    snprintf(label_key, sizeof(label_key), "cs%uLabel", n);
-    add(b, key, 4000, value);
-    add(b, label_key, 1023, label);
+    buffer_add(b, " ", 1);
+    buffer_add_text(b, key);
+    buffer_add_text(b, "Label=");
+    buffer_add_text(b, label);
 }
 
-static void add_custom_number(struct buffer *b, unsigned n, const char *label,
+static void add_custom(struct buffer *b, const char *key, const char *label, const char *value)
+{
+    if (!value || !*value)
+        return;
+    add(b, key, 4000, value);
+    add_label(b, key, label);
+}
+
+static void add_custom_number(struct buffer *b, const char *key, const char *label,
                               const struct siem_event *v, const char *name)
 {
-    char key[16], label_key[16];
+    const json_t *value = json_object_get(v->view, name);
 
-    if (!json_object_get(v->view, name))
+    if (!value)
         return;
-    snprintf(key, sizeof(key), "cn%u", n);
-    snprintf(label_key, sizeof(label_key), "cn%uLabel", n);
-    add_number(b, key, member_number(v->view, name));
-    add(b, label_key, 1023, label);
+    add_number(b, key, json_integer_value(value));
+    add_label(b, key, label);
 }
 
 static void add_people(struct buffer *b, const struct siem_event *v)
@@ -126,7 +128,9 @@ void siem_cef(struct buffer *b, const struct siem_event *v)
 
     siem_message(&message, v);
     siem_changes(&changes, v->changes, "; ");
-    buffer_format(&class, "%s%s%s", v->name, v->kind ? ":" : "", v->kind ? v->kind : "");
+    buffer_add_text(&class, v->name);
+    buffer_add_text(&class, v->kind ? ":" : "");
+    buffer_add_text(&class, v->kind ? v->kind : "");
     if (message.failed || changes.failed || class.failed) {
         b->failed = true;
         return;
@@ -144,14 +148,14 @@ void siem_cef(struct buffer *b, const struct siem_event *v)
     add(b, "reason", 1023, v->code);
     add_people(b, v);
     add(b, "msg", 1023, message.data);
-    add_custom_number(b, 1, "run", v, "run");
-    add_custom_number(b, 2, "operation number", v, "number");
-    add_custom_number(b, 3, "HTTP status", v, "status");
-    add_custom(b, 1, "changes", changes.data);
-    add_custom(b, 2, "DN", member_text(v->person, "dn"));
-    add_custom(b, 3, "configuration", member_text(v->view, "fingerprint"));
-    add_custom(b, 4, "plan", member_text(v->view, "plan"));
-    add_custom(b, 5, "reason given", reason);
-    add_custom(b, 6, "why", member_text(v->view, "why"));
+    add_custom_number(b, "cn1", "run", v, "run");
+    add_custom_number(b, "cn2", "operation number", v, "number");
+    add_custom_number(b, "cn3", "HTTP status", v, "status");
+    add_custom(b, "cs1", "changes", changes.data);
+    add_custom(b, "cs2", "DN", member_text(v->person, "dn"));
+    add_custom(b, "cs3", "configuration", member_text(v->view, "fingerprint"));
+    add_custom(b, "cs4", "plan", member_text(v->view, "plan"));
+    add_custom(b, "cs5", "reason given", reason);
+    add_custom(b, "cs6", "why", member_text(v->view, "why"));
     buffer_add_text(b, "\n");
 }

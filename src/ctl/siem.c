@@ -120,7 +120,9 @@ void siem_changes(struct buffer *b, const json_t *changes, const char *between)
         const char *from = value_of(c, "from"), *to = value_of(c, "to");
         const char *field = member_text(c, "field");
 
-        buffer_format(b, "%s%s", i ? between : "", !to ? "-" : from ? "~" : "+");
+        if (i)
+            buffer_add_text(b, between);
+        buffer_add_text(b, !to ? "-" : from ? "~" : "+");
         output_add_printable(b, field);
         if (field && strncmp(field, "role:", 5) == 0)
             continue; /* it is there or not */
@@ -137,12 +139,19 @@ void siem_message(struct buffer *b, const struct siem_event *v)
     const char *login = member_text(v->person, "login");
 
     buffer_add_text(b, v->title);
-    if (v->kind)
-        buffer_format(b, " (%s)", v->kind);
-    if (login)
-        buffer_format(b, ": %s", login);
-    if (sentence)
-        buffer_format(b, ": %s", sentence);
+    if (v->kind) {
+        buffer_add_text(b, " (");
+        buffer_add_text(b, v->kind);
+        buffer_add_text(b, ")");
+    }
+    if (login) {
+        buffer_add_text(b, ": ");
+        buffer_add_text(b, login);
+    }
+    if (sentence) {
+        buffer_add_text(b, ": ");
+        buffer_add_text(b, sentence);
+    }
 }
 
 void siem_open(struct buffer *b, const char *name)
