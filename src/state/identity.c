@@ -8,41 +8,33 @@
 #include "base/error.h"
 #include "state/db.h"
 
-/* INSERT OR IGNORE would use a number up for each id that has one already. */
-static int identity_note(struct state *s, const char *id, struct error *e)
-{
-    return db_write_id(s,
-                       "INSERT INTO identity(id) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM "
-                       "identity WHERE id = ?1)",
-                       id, e);
-}
-
 int identity_run(struct stmt *q, const char *id, struct error *e)
 {
+    int64_t n;
     int r = stmt_run(q, e);
 
     if (r < 0 || sqlite3_changes(q->state->db) > 0)
         return r;
-    r = identity_note(q->state, id, e);
+    r = identity_get(q->state, id, &n, e);
     return r < 0 ? r : stmt_run(q, e);
 }
 
+/* Asked first: INSERT OR IGNORE would use a number up for each id that has one already. */
 int identity_get(struct state *s, const char *id, int64_t *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = identity_note(s, id, e);
+    int r = stmt_prepare(&q, s, "SELECT n FROM identity WHERE id = ?1", e);
 
-    if (r == 0 && sqlite3_changes(s->db) > 0) {
-        *ret = sqlite3_last_insert_rowid(s->db);
-        return 0;
-    }
-    if (r == 0)
-        r = stmt_prepare(&q, s, "SELECT n FROM identity WHERE id = ?1", e);
     if (r < 0)
         return r;
     stmt_bind_id(q, 1, id);
     r = stmt_step(q, e);
     if (r == STMT_ROW)
         *ret = stmt_int(q, 0);
-    return r < 0 ? r : 0;
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = db_write_id(s, "INSERT INTO identity(id) VALUES(?1)", id, e);
+    if (r == 0)
+        *ret = sqlite3_last_insert_rowid(s->db);
+    return r;
 }

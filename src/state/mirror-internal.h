@@ -29,6 +29,9 @@ struct name {
 };
 int name_get(struct state *s, enum member_kind kind, const char *key, const char *text,
              struct name *ret, struct error *e);
+/* The same where there is most often none. */
+int name_add(struct state *s, enum member_kind kind, const char *key, const char *text,
+             struct name *ret, struct error *e);
 
 /* That there is no entry of this id is known until the next change: it is asked three times in a
  * row of each that is read for the first time. */
@@ -64,6 +67,7 @@ int seen_set(struct state *s, unsigned search, int64_t n, struct error *e);
 
 /* Marks the person dirty that a row is, if it is one. */
 int dirty_row(struct state *s, int64_t n, struct error *e);
+int dirty_person(struct state *s, int64_t n, struct error *e); /* it is one */
 /* Notes that all live persons below a group, through nested groups, are to be marked dirty; see
  * mirror_mark_below(). */
 int dirty_below(struct state *s, int64_t group_n, struct error *e);
@@ -85,7 +89,10 @@ int dirty_if_named(struct state *s, int64_t group_n, int64_t name_n, struct erro
 /* Replaces the member rows and marks who enters or leaves. members are sorted (entry_sort). */
 int members_replace(struct state *s, int64_t group_n, const struct member *members, size_t n,
                     struct error *e);
-/* The same, but that nobody leaves. */
+/* Of a group that had no row of its own before. */
+int members_put(struct state *s, int64_t group_n, const struct member *members, size_t n,
+                struct error *e);
+/* As members_replace(), but that nobody leaves. */
 int members_add(struct state *s, int64_t group_n, const struct member *members, size_t n,
                 struct error *e);
 int members_drop(struct state *s, int64_t group_n, struct error *e);
