@@ -279,7 +279,8 @@ static int close_rdn(struct string_list *rdns, struct string_list *rdn)
 {
     CLEANUP(buffer_done) struct buffer b = {0};
 
-    qsort(rdn->items, rdn->n_items, sizeof(*rdn->items), compare_texts);
+    if (rdn->n_items > 1)
+        qsort(rdn->items, rdn->n_items, sizeof(*rdn->items), compare_texts);
     for (size_t i = 0; i < rdn->n_items; i++) {
         if (i > 0)
             buffer_add_text(&b, "+");

@@ -14,11 +14,12 @@
 #define ENTRY_BY_ID                                                                            \
     "identity i CROSS JOIN entry e ON e.n = i.n CROSS JOIN name a ON a.n = e.name_n "          \
     "WHERE i.id = ?1"
-/* In the order of entry_sort(). */
 #define MEMBER_TEXT "coalesce(m.text, a.text)"
+/* In no order: members are sorted (entry_sort()), so each is found there sooner than rows are. */
 #define MEMBERS_OF_GROUP                                                                       \
-    "FROM member m CROSS JOIN name a ON a.n = m.name_n WHERE m.group_n = ?1 "                  \
-    "ORDER BY m.kind, a.key"
+    "FROM member m CROSS JOIN name a ON a.n = m.name_n WHERE m.group_n = ?1"
+const struct member *member_among(const struct member *members, size_t n, enum member_kind kind,
+                                  const char *key); /* NULL: it is not */
 #define CONTENT_SIZE 16 /* bytes of the digest of what an entry holds */
 
 /* The row of `name`; a new one, spelt so, if there is none. */

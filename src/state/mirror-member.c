@@ -257,6 +257,25 @@ static int order(enum member_kind a, const char *a_key, enum member_kind b, cons
     return a != b ? (int)a - (int)b : strcmp(a_key, b_key);
 }
 
+const struct member *member_among(const struct member *members, size_t n, enum member_kind kind,
+                                  const char *key)
+{
+    size_t low = 0, high = n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int c = order(members[middle].kind, members[middle].key, kind, key);
+
+        if (c == 0)
+            return &members[middle];
+        if (c < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
 /* What the group has now, and the new list does not: collected, since rows are not deleted
  * under a scan of them. *ret_same tells for each new member whether it is there already. */
 static int compare_members(struct state *s, int64_t group_n, const struct member *members,
@@ -264,22 +283,17 @@ static int compare_members(struct state *s, int64_t group_n, const struct member
                            struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    size_t i = 0;
-    int r = stmt_prepare(
-        &q, s, "SELECT m.kind, a.key, a.n " MEMBERS_OF_GROUP, e);
+    int r = stmt_prepare(&q, s, "SELECT m.kind, a.key, a.n " MEMBERS_OF_GROUP, e);
 
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, group_n);
     while ((r = stmt_step(q, e)) == STMT_ROW) {
         struct old_member old = {(enum member_kind)stmt_int(q, 0), stmt_int(q, 2)};
-        const char *key = stmt_text(q, 1);
-        int c = -1;
+        const struct member *same = member_among(members, n, old.kind, stmt_text(q, 1));
 
-        while (i < n && (c = order(members[i].kind, members[i].key, old.kind, key)) < 0)
-            i++;
-        if (i < n && c == 0) {
-            ret_same[i++] = true;
+        if (same) {
+            ret_same[same - members] = true;
             continue;
         }
         if (memory_grow(&ret_removed->items, &ret_removed->capacity, ret_removed->n_items + 1,

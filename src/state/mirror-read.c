@@ -22,7 +22,9 @@ static int load_members(struct state *s, int64_t n, struct entry *entry, struct 
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
-"SELECT m.kind, a.key, " MEMBER_TEXT " " MEMBERS_OF_GROUP, e);
+                         "SELECT m.kind, a.key, " MEMBER_TEXT " " MEMBERS_OF_GROUP
+                         " ORDER BY m.kind, a.key",
+                         e);
 
     if (r < 0)
         return r;
