@@ -127,8 +127,10 @@ int mirror_lost(struct state *s, const struct entry *entry, struct entry **ret, 
     if (!lost)
         return error_out_of_memory(e);
     r = group ? lost_members(s, stmt_int(q, 0), entry, lost, e) : lost_keys(s, q, entry, lost, e);
-    if (r == 0 && (lost->n_members > 0 || lost->login_key || lost->primary_key))
-        *ret = TAKE(lost);
+    if (r < 0 || (lost->n_members == 0 && !lost->login_key && !lost->primary_key))
+        return r;
+    entry_sort(lost);
+    *ret = TAKE(lost);
     return r;
 }
 

@@ -8,20 +8,6 @@
 #include "base/memory.h"
 #include "state/mirror-internal.h"
 
-int dirty_row(struct state *s, int64_t n, struct error *e)
-{
-    return db_write_int(
-        s,
-        "INSERT OR IGNORE INTO dirty(entry_n) SELECT n FROM entry WHERE n = ?1 AND "
-        "kind = 1",
-        n, e);
-}
-
-int dirty_person(struct state *s, int64_t n, struct error *e)
-{
-    return db_write_int(s, "INSERT OR IGNORE INTO dirty(entry_n) VALUES(?1)", n, e);
-}
-
 int dirty_below(struct state *s, int64_t group_n, struct error *e)
 {
     return db_write_int(s, "INSERT OR IGNORE INTO dirty_group(n) VALUES(?1)", group_n, e);

@@ -50,9 +50,11 @@ static int dirty_rows(struct state *s, struct stmt *q, struct error *e)
     int r;
 
     while ((r = stmt_step(q, e)) == STMT_ROW) {
-        int64_t n = stmt_int(q, 0);
+        int64_t n = stmt_int(q, 0), kind = stmt_int(q, 1);
 
-        r = stmt_int(q, 1) == ENTRY_GROUP ? dirty_below(s, n, e) : dirty_row(s, n, e);
+        r = kind == ENTRY_GROUP    ? dirty_below(s, n, e)
+            : kind == ENTRY_PERSON ? later_mark(s, n, e)
+                                   : 0;
         if (r < 0)
             return r;
     }
