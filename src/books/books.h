@@ -51,6 +51,7 @@ struct state *books_state(const struct books *b);
 struct commands *books_commands(const struct books *b);
 const struct engine_options *books_options(const struct books *b);
 int books_note_steady(struct books *b, struct error *e); /* how far the clocks came, in the state */
+void books_note_steady_soon(struct books *b); /* with the next commit */
 /* Whether the wall clock may be followed; what comes of it is noted. Each minute, and in each
  * turn. */
 int books_look_at_clock(struct books *b, struct error *e);

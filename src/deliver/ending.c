@@ -57,8 +57,8 @@ static void end(struct execution *x)
 
 static int note_spent(struct delivery *d, const struct operation *o, struct error *e)
 {
-    int r = budget_note(d->state, o->budget, clock_steady_usec(), e);
-    return r < 0 ? r : books_note_steady(d->books, e);
+    books_note_steady_soon(d->books);
+    return budget_note(d->state, o->budget, clock_steady_usec(), e);
 }
 
 /* Whether it was done will never be known once it is not settled any more: it counts as done. */
@@ -71,8 +71,11 @@ static bool may_have_been_done(const struct operation *o)
  * waits: to look at the person again would find nothing. */
 static bool is_settled(const struct execution *x, struct error *e)
 {
+    const struct operation *o = x->operation;
+    /* What came since stands there for an evaluation, or for a revocation beside. */
+    bool alone = o->is_next && !o->has_others && !x->intent.hurries;
     return x->as_wanted && !x->intent.moved && !x->settling && x->link.status == LINK_ACTIVE &&
-           !queue_has(x->delivery->state, x->operation->entry_id, e);
+           (alone || !queue_has(x->delivery->state, o->entry_id, e));
 }
 
 /* It was done: whoever waits under the same cause need not wait any longer. */
@@ -103,7 +106,7 @@ bool execution_intend(struct execution *x)
         return true;
     int r = execution_record_intent(x, &e);
     if (r == 0 && x->operation->looks)
-        r = queue_write_begins(x->delivery->state, x->operation->number, &e);
+        r = queue_looks(x->delivery->state, x->operation->number, false, &e);
     if (r == 0)
         r = books_commit(x->delivery->books, &e);
     if (r < 0)
@@ -151,6 +154,16 @@ static bool is_outage(const char *reason)
         if (text_equal(reason, outages[i]))
             return true;
     return false;
+}
+
+/* The write that was begun was none: its request certainly did not leave, so that what the tenant
+ * shows next is not of this attempt. */
+static int note_unsent(const struct execution *x, const struct tenant_answer *a, struct error *e)
+{
+    bool sent = !a || !(a->concerns_all || (a->class == TENANT_AWAY && !a->status));
+    if (sent || !x->wrote || !x->operation->looks)
+        return 0;
+    return queue_looks(x->delivery->state, x->operation->number, true, e);
 }
 
 #define REVOKED_SIZE 600
@@ -204,6 +217,8 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
         r = note_spent(d, o, &e);
     if (r == 0)
         r = queue_store(d->state, o, &e);
+    if (r == 0)
+        r = note_unsent(x, a, &e);
     if (r == 0 && !quiet)
         r = run_join(d->books, "operations due", &e);
     if (r == 0 && !quiet)
@@ -304,5 +319,7 @@ void execution_return(struct execution *x, const struct tenant_answer *a)
     const char *reason = queue_reason_is_shared(o->reason) ? o->reason : NULL;
     int r = x->settling ? make_ready(x, REASON_UNCLEAR, "unclear", o->sentence, &e)
                         : make_ready(x, reason, o->cause, o->sentence, &e);
+    if (r == 0)
+        r = note_unsent(x, a, &e);
     end_otherwise(x, r, a, code, health_error(h), &e);
 }

@@ -35,6 +35,7 @@ struct dossier {
     char *login_key;
     char *twin; /* mirror_twin() */
     enum planner_claim claim;
+    bool alone; /* nobody else has to do with the login that it wants, see person_may_clash() */
     char claim_sentence[768];
     char successor_sentence[768]; /* "" when there is none */
     bool successor_revoked;       /* that is revoked */

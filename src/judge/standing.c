@@ -112,11 +112,11 @@ static int store_person(struct books *b, struct dossier *s, const struct planner
         r = person_store(books_state(b), &p, e);
     if (r == 0 && !text_equal(s->person.login_key, s->login_key)) {
         r = wake_sharing(b, s->entry_id, s->person.login_key, e);
-        if (r == 0)
+        if (r == 0 && !s->alone)
             r = wake_sharing(b, s->entry_id, s->login_key, e);
         if (r == 0)
             r = wake_holder(b, s->entry_id, s->person.login_key, e);
-        if (r == 0)
+        if (r == 0 && !s->alone)
             r = wake_holder(b, s->entry_id, s->login_key, e);
     } else if (r == 0 && is_revoked_otherwise(&s->person, &p)) {
         r = wake_holder(b, s->entry_id, s->login_key, e);

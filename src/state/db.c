@@ -112,6 +112,7 @@ static struct stmt *stmt_new(struct state *s, const char *sql, bool cached, stru
         *ret_r = error_out_of_memory(e);
         return NULL;
     }
+    s->tables_named = 0;
     rc = sqlite3_prepare_v3(s->db, sql, -1, cached ? SQLITE_PREPARE_PERSISTENT : 0, &q->handle,
                             NULL);
     if (rc != SQLITE_OK) {
@@ -124,6 +125,7 @@ static struct stmt *stmt_new(struct state *s, const char *sql, bool cached, stru
     q->cached = cached;
     q->busy = true;
     q->writes = !sqlite3_stmt_readonly(q->handle);
+    q->tables = s->tables_named;
     *ret_r = 0;
     return q;
 }
@@ -211,8 +213,10 @@ void stmt_bind_usec(struct stmt *q, int i, uint64_t value)
 int stmt_step(struct stmt *q, struct error *e)
 {
     struct state *s = q->state;
-    int rc = q->bind_rc;
+    int rc = q->bind_rc, r = q->tables & s->later.waits ? later_flush(s, q->tables, e) : 0;
 
+    if (r < 0)
+        return r;
     if (q->writes) {
         assert(s->in_transaction);
         if (s->broken || sqlite3_get_autocommit(s->db)) {

@@ -12,6 +12,8 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "state/link.h"
+#include "state/mirror.h"
+#include "state/person.h"
 #include "state/state.h"
 #include "state/trail.h"
 
@@ -33,6 +35,38 @@ struct seen {
 
 #define ID_TEXT_SIZE 37 /* a UUID and NUL */
 #define ID_SIZE      16
+
+/* identity.c: what numbers ids have, as far as it was asked for lately. */
+#define KNOWN_IDS 1024
+struct known_id {
+    char id[ID_TEXT_SIZE];
+    uint32_t epoch;
+    int64_t n; /* 0: the slot is free */
+};
+
+struct budget_use {
+    unsigned budget;
+    uint64_t at_usec; /* the end of a minute */
+    int64_t n;
+};
+
+/* later.c: what is to be written into a table together, when the table is needed next. */
+enum { /* tables; bits */
+    LATER_DIRTY = 1,
+    LATER_OPERATION = 2,
+    LATER_PERSON = 4,
+    LATER_BUDGET = 8,
+};
+struct later {
+    unsigned waits;                     /* for which tables something does */
+    struct row_numbers marks, unmarks; /* of `dirty` */
+    struct row_numbers started, looking, removed; /* operations: queue_start(), queue_remove() */
+    struct row_numbers touched; /* people: person_touch(), by this run, to whom this was done */
+    uint64_t touched_run;
+    enum person_bucket touched_done;
+    struct budget_use uses[4]; /* budget_note() */
+    size_t n_uses;
+};
 
 #define STMT_CACHE_SIZE 512 /* a power of two, well above the number of statements */
 
@@ -99,6 +133,10 @@ struct state {
     int64_t n_links[LINK_N_STATUS];
     struct link_watch link_watch;
     bool round_is_narrow; /* see round.h */
+    struct later later;
+    unsigned tables_named; /* by the statement that is being prepared */
+    struct known_id known_ids[KNOWN_IDS];
+    uint32_t known_ids_epoch; /* another one: none of them is known any more */
 };
 
 #define STMT_ROW 1 /* positive answer of stmt_step() */
@@ -113,6 +151,7 @@ struct stmt {
     bool busy;
     bool cached;
     bool writes;
+    unsigned tables; /* that it needs, of those whose writes may wait */
     int bind_rc;
     char id[ID_TEXT_SIZE]; /* what stmt_id() gave last */
 };
@@ -152,11 +191,28 @@ const char *stmt_id(struct stmt *q, int column); /* borrowed until the next stmt
 int stmt_copy_id(struct stmt *q, int column, char **ret); /* malloc'd, NULL for NULL; -ENOMEM */
 /* The number of the entry whose id is the first value of the statement; NULL if it has none. */
 #define NUMBER_OF "(SELECT i.n FROM identity i WHERE i.id = ?1)"
-/* A statement that writes the row of NUMBER_OF, and does nothing for an id without a number: then
- * the id gets one, and it is run again. */
-int identity_run(struct stmt *q, const char *id, struct error *e);
 /* The number of this id; a new one if it has none. */
 int identity_get(struct state *s, const char *id, int64_t *ret, struct error *e);
+int identity_find(struct state *s, const char *id, int64_t *ret, struct error *e); /* 0: it has none */
+void identity_know(struct state *s, const char *id, int64_t n); /* it was read */
+void identity_forget(struct state *s); /* some id has another number, or none */
+
+/* That there is no entry of this id is known until the next change: it is asked three times in a
+ * row of each that is read for the first time. */
+void absent_note(struct state *s, const char *id);
+bool absent_is(const struct state *s, const char *id);
+
+void later_watch(struct state *s); /* once the file is open and as it is to be */
+/* What waits for these tables is written. */
+int later_flush(struct state *s, unsigned tables, struct error *e);
+void later_done(struct state *s); /* what waits is forgotten */
+/* The entry of this number is, or is no more, among those who are to be looked at. */
+int later_mark(struct state *s, int64_t n, struct error *e);
+int later_unmark(struct state *s, int64_t n, struct error *e);
+uint64_t budget_minute(uint64_t usec); /* alarm.c: the minute as of whose end a use counts */
+int budget_write(struct state *s, const struct budget_use *use, struct error *e);
+/* See person_touch(); not for PENDING. */
+int later_touch(struct state *s, int64_t n, uint64_t run, enum person_bucket done, struct error *e);
 
 /* Statements without parameters and rows; for pragmas and migrations. */
 int db_exec(sqlite3 *db, const char *path, const char *sql, struct error *e);

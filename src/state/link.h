@@ -19,6 +19,7 @@ enum link_gone { /* stored: never renumber */
     LINK_GONE_OR_RENAMED = 2, /* likewise, and nothing tells whether it was renamed there */
 };
 struct link {
+    bool stored; /* it was read from its row */
     char *entry_id;
     char *login, *login_key;
     char *remote_id; /* the tenant's own; NULL: not looked up yet */

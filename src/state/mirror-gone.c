@@ -34,7 +34,7 @@ int mirror_gone(struct state *s, const char *id, const char *why, uint64_t now_u
     stmt_bind_usec(q, 2, now_usec ? now_usec : 1);
     stmt_bind_text(q, 3, why);
     /* Before the row is a tombstone: only live persons are marked. */
-    r = row.kind == ENTRY_PERSON ? dirty_row(s, row.n, e) : 0;
+    r = row.kind == ENTRY_PERSON ? later_mark(s, row.n, e) : 0;
     if (r == 0)
         r = twins_dirty(s, row.n, e);
     if (r == 0)

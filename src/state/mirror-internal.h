@@ -30,11 +30,6 @@ struct name {
 int name_get(struct state *s, enum member_kind kind, const char *key, const char *text,
              struct name *ret, struct error *e);
 
-/* That there is no entry of this id is known until the next change: it is asked three times in a
- * row of each that is read for the first time. */
-void absent_note(struct state *s, const char *id);
-bool absent_is(const struct state *s, const char *id);
-
 /* A row of `entry` without what it holds. */
 struct entry_row {
     int64_t n;
@@ -62,8 +57,6 @@ int search_check(unsigned search, struct error *e);
 int set_searches(struct state *s, int64_t n, int64_t searches, struct error *e);
 int seen_set(struct state *s, unsigned search, int64_t n, struct error *e);
 
-/* Marks the person dirty that a row is, if it is one. */
-int dirty_row(struct state *s, int64_t n, struct error *e);
 /* Notes that all live persons below a group, through nested groups, are to be marked dirty; see
  * mirror_mark_below(). */
 int dirty_below(struct state *s, int64_t group_n, struct error *e);

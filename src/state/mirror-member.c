@@ -37,15 +37,6 @@ static int write_row(struct state *s, const char *sql, int64_t n, const char *te
     return stmt_run(q, e);
 }
 
-int dirty_row(struct state *s, int64_t n, struct error *e)
-{
-    return write_row(
-        s,
-        "INSERT OR IGNORE INTO dirty(entry_n) SELECT n FROM entry WHERE n = ?1 AND "
-        "kind = 1",
-        n, NULL, e);
-}
-
 int dirty_below(struct state *s, int64_t group_n, struct error *e)
 {
     return write_row(s, "INSERT OR IGNORE INTO dirty_group(n) VALUES(?1)", group_n, NULL, e);
@@ -173,9 +164,11 @@ static int dirty_rows(struct state *s, struct stmt *q, struct error *e)
     int r;
 
     while ((r = stmt_step(q, e)) == STMT_ROW) {
-        int64_t n = stmt_int(q, 0);
+        int64_t n = stmt_int(q, 0), kind = stmt_int(q, 1);
 
-        r = stmt_int(q, 1) == ENTRY_GROUP ? dirty_below(s, n, e) : dirty_row(s, n, e);
+        r = kind == ENTRY_GROUP    ? dirty_below(s, n, e)
+            : kind == ENTRY_PERSON ? later_mark(s, n, e)
+                                   : 0;
         if (r < 0)
             return r;
     }

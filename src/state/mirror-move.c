@@ -113,7 +113,7 @@ static int move_child(struct state *s, const struct child *c, struct error *e)
     stmt_bind_int(q, 3, name.n);
     r = stmt_run(q, e);
     if (r == 0 && c->kind == ENTRY_PERSON)
-        r = dirty_row(s, c->n, e);
+        r = later_mark(s, c->n, e);
     if (r == 0 && c->kind == ENTRY_GROUP)
         r = dirty_if_named(s, c->n, name.n, e);
     return r;

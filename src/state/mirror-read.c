@@ -41,7 +41,12 @@ int mirror_load(struct state *s, const char *id, bool with_members, struct mirro
     CLEANUP(mirror_entry_done) struct mirror_entry m = {0};
     int r = stmt_prepare(&q, s,
                          "SELECT e.n, " ENTRY_DN ", e.kind, e.gone_usec, e.gone_why, e.login_key, "
-                         "e.primary_key, e.attributes FROM " ENTRY_BY_ID,
+                         "e.primary_key, e.attributes, "
+                         "EXISTS (SELECT 1 FROM person p WHERE p.n = e.n), "
+                         "EXISTS (SELECT 1 FROM link l WHERE l.n = e.n), "
+                         "EXISTS (SELECT 1 FROM operation o WHERE o.entry_n = e.n), "
+                         "EXISTS (SELECT 1 FROM entry x WHERE x.name_n = e.name_n AND x.n <> e.n) "
+                         "FROM " ENTRY_BY_ID,
                          e);
 
     if (r < 0)
@@ -53,6 +58,11 @@ int mirror_load(struct state *s, const char *id, bool with_members, struct mirro
     m.entry = entry_new(id, stmt_text(q, 1), (enum entry_kind)stmt_int(q, 2));
     m.gone_usec = stmt_usec(q, 3);
     m.gone = m.gone_usec != 0;
+    m.has_person = stmt_int(q, 8) != 0;
+    m.has_link = stmt_int(q, 9) != 0;
+    m.has_operation = stmt_int(q, 10) != 0;
+    m.shares_name = stmt_int(q, 11) != 0;
+    identity_know(s, id, stmt_int(q, 0));
     if (!m.entry || stmt_copy(q, 4, &m.gone_why) < 0 ||
         stmt_copy(q, 5, &m.entry->login_key) < 0 || stmt_copy(q, 6, &m.entry->primary_key) < 0)
         return error_out_of_memory(e);

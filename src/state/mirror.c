@@ -219,7 +219,7 @@ static int put_end_old_kind(struct state *s, const struct entry_row *old, struct
         if (r == 0)
             r = members_drop(s, old->n, e);
     } else if (old->kind == ENTRY_PERSON)
-        r = dirty_row(s, old->n, e);
+        r = later_mark(s, old->n, e);
     return r;
 }
 
@@ -308,7 +308,7 @@ static int put_consequences(struct state *s, const struct put *p, int64_t n, str
     switch (p->entry->kind) {
     case ENTRY_PERSON:
         if (p->changes != MIRROR_SAME)
-            r = dirty_row(s, n, e);
+            r = later_mark(s, n, e);
         break;
     case ENTRY_GROUP:
         if (!p->same_members || (p->changes & MIRROR_NEW))

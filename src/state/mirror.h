@@ -128,6 +128,8 @@ struct mirror_entry {
     bool gone;
     char *gone_why;
     uint64_t gone_usec;
+    bool has_person, has_link, has_operation; /* so nothing else need be asked for them */
+    bool shares_name; /* another entry has its DN key: see mirror_twin() */
 };
 void mirror_entry_done(struct mirror_entry *m);
 int mirror_load(struct state *s, const char *id, bool with_members, struct mirror_entry *ret,

@@ -63,6 +63,7 @@ struct state *state_release(struct state *s)
     buffer_done(&s->scratch);
     buffer_done(&s->shape_names);
     buffer_done(&s->trail_pending);
+    later_done(s);
     if (s->file_fd >= 0) /* after SQLite, whose locks would go with it */
         close(s->file_fd);
     if (s->lock_fd >= 0)
@@ -315,6 +316,7 @@ int state_open(struct state **ret, const char *path, bool *ret_created, struct e
         r = checkpoint_new(&s->checkpoint, path, e);
     if (r != 0)
         return answer_of(r);
+    later_watch(s);
     sqlite3_wal_hook(s->db, count_wal_pages, s);
     sqlite3_busy_timeout(s->db, BUSY_MS);
     if (ret_created)
@@ -419,6 +421,7 @@ int state_open_copy(struct state **ret, const char *path, struct error *e)
         r = migrate_apply(s->db, s->path, version, e);
     if (r != 0)
         return answer_of(r);
+    later_watch(s);
     *ret = TAKE(s);
     return 0;
 }
@@ -500,6 +503,8 @@ int state_commit(struct state *s, struct error *e)
     if (r == 0)
         r = trail_flush(s, e);
     if (r == 0)
+        r = later_flush(s, s->later.waits, e);
+    if (r == 0)
         r = stmt_prepare(&q, s, "COMMIT", e);
     if (r == 0) {
         rc = sqlite3_step(q->handle);
@@ -526,6 +531,8 @@ void state_rollback(struct state *s)
     buffer_done(&s->shape_names);
     s->shape_n = 0;
     s->absent[0] = '\0';
+    later_done(s);
+    identity_forget(s);
     s->trail_known = (struct trail_known){0};
     s->trail_epoch++;
 }
@@ -533,7 +540,7 @@ void state_rollback(struct state *s)
 bool state_has_changed(const struct state *s)
 {
     return s->in_transaction &&
-           (s->trail_pending.size || sqlite3_total_changes(s->db) != s->changes_before);
+           (s->trail_pending.size || s->later.waits || sqlite3_total_changes(s->db) != s->changes_before);
 }
 
 bool state_in_transaction(const struct state *s)
