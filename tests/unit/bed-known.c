@@ -45,14 +45,17 @@ static int check_known(const struct link *l, void *userdata)
     return 0;
 }
 
-/* Members by DN that are no entry, of groups that are there; test-unresolved has logins, too. */
+/* Members that are no entry, of groups that are there: as test-unresolved counts them. */
 static void check_unresolved(struct bed *b)
 {
     static const char sql[] =
-        "WITH here AS (SELECT * FROM entry WHERE gone_usec = 0) SELECT count(*) FROM member m JOIN "
-        "here g ON g.n = m.group_n AND g.kind = 2 WHERE m.kind = 1 AND m.name_n NOT IN (SELECT "
-        "name_n FROM here) AND (m.group_n, m.name_n) NOT IN (SELECT t.group_n, t.name_n FROM stale "
-        "t JOIN here o ON o.n = t.entry_n)";
+        "WITH here AS (SELECT * FROM entry WHERE gone_usec = 0), named AS (SELECT m.* FROM member m "
+        "JOIN here g ON g.n = m.group_n AND g.kind = 2) SELECT (SELECT count(*) FROM named WHERE "
+        "kind = 1 AND name_n NOT IN (SELECT name_n FROM here) AND (group_n, name_n) NOT IN (SELECT "
+        "t.group_n, t.name_n FROM stale t JOIN here o ON o.n = t.entry_n)) + (SELECT count(*) FROM "
+        "named m JOIN name a ON a.n = m.name_n WHERE m.kind = 2 AND a.key NOT IN (SELECT login_key "
+        "FROM here WHERE login_key NOT NULL UNION SELECT l.key FROM entry_login l JOIN here o ON "
+        "o.n = l.n))";
     struct mirror_counts counts = {0};
     struct error e = {0};
     int64_t n = 0;
