@@ -143,6 +143,36 @@ static void test_lost_races(void **state)
     is_idle(b);
 }
 
+/* Somebody gives a skill between our reading and our writing. */
+static void meddle(enum fake_kind kind, struct fake_fault *ret, void *userdata)
+{
+    struct fake_user *u = fake_tenant_find(userdata, "u0");
+    (void)ret;
+    if (kind == FAKE_PATCH && u && !user_skill(u->user, "Chess"))
+        assert_int_equal(user_add_skill(u->user, "Chess", 80, NULL), 0);
+}
+
+/* What can only be written whole loses nothing of that, since the tenant knows versions. */
+static void test_versions_guard_what_is_whole(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    b->tenant->parts = &fake_one_part;
+    b->tenant->has_versions = true;
+    people(b, 1, "support");
+    bed_start(b);
+    bed_sync(b);
+    b->tenant->chaos = meddle;
+    b->tenant->chaos_data = b->tenant;
+    b->rules[0].skills.text = (char *)"English:40";
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    bed_sync(b);
+    const struct user *u = fake_tenant_find(b->tenant, "u0")->user;
+    assert_int_equal(user_skill(u, "English")->level, 40);
+    assert_non_null(user_skill(u, "Chess"));
+    is_idle(b);
+}
+
 /* Somebody with that mail and unknown roles may have a privileged one. */
 static void test_hidden_roles_need_approval(void **state)
 {
@@ -216,6 +246,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         on_groups(test_each_value_has_its_outcome), on_groups(test_values_and_an_outage),
         on_groups(test_a_create_is_completed),
+        on_groups(test_versions_guard_what_is_whole),
         on_groups(test_lost_races),                 on_groups(test_hidden_roles_need_approval),
         on_groups(test_removed_and_kept),           on_groups(test_pages_prove_no_absence),
     };
