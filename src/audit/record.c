@@ -23,6 +23,7 @@
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/json-write.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "model/operation.h"
@@ -39,6 +40,7 @@ struct composer {
     bool refers;                 /* an outcome that adds to its intent */
     uint64_t intent_run;         /* whose run this is */
     int *places;                 /* see find_places() */
+    struct buffer at, set;       /* what an operation's lines say of it, written once */
 };
 
 /* Sentences of these are our own words about no person. */
@@ -128,25 +130,32 @@ static const char *rule_to_say(const struct change *change)
 
 /* "FILE:LINE RULE": FILE only where it is another than before; RULE not where it is the
  * template of the field itself, and nothing but its blank where it is that of the place before. */
-static void add_place(struct buffer *b, const struct change *change, const struct change *before)
+static void add_place(struct buffer *b, struct buffer *text, const struct change *change,
+                      const struct change *before)
 {
-    CLEANUP(buffer_done) struct buffer text = {0};
     const struct source *s = &change->source;
     const char *file = base_name(s->file);
     const char *rule = rule_to_say(change), *said = before ? rule_to_say(before) : NULL;
     bool same = before && strcmp(base_name(before->source.file), file) == 0;
 
-    buffer_format(&text, "%s:%u", same ? "" : file, s->line);
+    buffer_clear(text);
+    if (!same)
+        buffer_add_text(text, file);
+    buffer_add(text, ":", 1);
+    json_write_integer(text, s->line);
     if (rule)
-        buffer_format(&text, " %s", said && strcmp(said, rule) == 0 ? "" : rule);
-    if (text.failed)
+        buffer_add(text, " ", 1);
+    if (rule && !(said && strcmp(said, rule) == 0))
+        buffer_add_text(text, rule);
+    if (text->failed)
         b->failed = true;
     else
-        line_add_string(b, text.data);
+        line_add_string(b, text->data);
 }
 
 static void add_places(struct composer *c, struct buffer *b, const struct operation *o)
 {
+    CLEANUP(buffer_done) struct buffer text = {0};
     const struct change *before = NULL;
     int n = 0;
 
@@ -154,7 +163,7 @@ static void add_places(struct composer *c, struct buffer *b, const struct operat
         if (c->places[i] != n)
             continue;
         buffer_add_text(b, n++ ? "," : ",\"at\":[");
-        add_place(b, &o->changes[i], before);
+        add_place(b, &text, &o->changes[i], before);
         before = &o->changes[i];
     }
     if (n)
@@ -189,9 +198,10 @@ static void add_change(struct composer *c, struct buffer *b, const struct operat
     line_add_string(b, change->field);
     buffer_add_text(b, ",");
     add_value(c, b, change->field, change->to);
-    if (place >= 0)
-        buffer_format(b, ",%d", place);
-    else if (change->from)
+    if (place >= 0) {
+        buffer_add(b, ",", 1);
+        json_write_integer(b, place);
+    } else if (change->from)
         buffer_add_text(b, ",null");
     if (change->from) {
         buffer_add_text(b, ",");
@@ -204,7 +214,7 @@ static void add_change(struct composer *c, struct buffer *b, const struct operat
  * outcome may leave it out. */
 static void add_set(struct composer *c, struct buffer *b, const struct operation *o)
 {
-    if (!o || !o->n_changes)
+    if (!o->n_changes)
         return;
     buffer_add_text(b, ",\"set\":[");
     for (size_t i = 0; i < o->n_changes; i++)
@@ -218,17 +228,17 @@ static int content_of(struct composer *c, struct chain_hash *ret, struct error *
     const struct operation *o = c->row->operation;
     const char *fingerprint = c->row->fingerprint;
 
-    add_places(c, &b, o);
     line_add_number(&b, "kind", o->kind);
     line_add_text(&b, "cfg", fingerprint);
     line_add_text(&b, "id", o->entry_id);
     line_add_text(&b, "dn", o->dn);
     line_add_text(&b, "login", o->login);
     line_add_text(&b, "why", o->why);
-    add_set(c, &b, o);
     if (b.failed)
         return error_out_of_memory(e);
-    if (digest_raw(ret->bytes, &(struct digest_part){b.data, b.size}, 1) < 0)
+    const struct digest_part parts[] = {
+        {c->at.data, c->at.size}, {b.data, b.size}, {c->set.data, c->set.size}};
+    if (digest_raw(ret->bytes, parts, ARRAY_SIZE(parts)) < 0)
         return error_set(e, -EIO, "SHA-256 failed");
     return 0;
 }
@@ -367,7 +377,7 @@ static int compose_personal(struct composer *c, struct buffer *b, struct error *
     if (!c->refers) {
         line_add_text(b, "dn", dn_of(row));
         line_add_text(b, "login", login_to_say(row));
-        add_set(c, b, row->operation);
+        buffer_add(b, c->set.data, c->set.size);
         line_add_text(b, "why", why_of(row->operation));
     }
     line_add_text(b, "say", sentence);
@@ -445,7 +455,7 @@ static int compose_facts(struct composer *c, struct buffer *b, struct error *e)
         line_add_number(b, "no", o->number);
     if (o && !c->refers) {
         line_add_text(b, "op", operation_kind_name(o->kind));
-        add_places(c, b, o);
+        buffer_add(b, c->at.data, c->at.size);
     }
     line_add_text(b, "code", row->code);
     add_answer(b, row, c->refers);
@@ -458,6 +468,8 @@ static int compose_facts(struct composer *c, struct buffer *b, struct error *e)
 static void composer_done(struct composer *c)
 {
     free(c->places);
+    buffer_done(&c->at);
+    buffer_done(&c->set);
 }
 
 static int compose(struct state *s, const struct audit_row *row, struct error *e)
@@ -471,6 +483,11 @@ static int compose(struct state *s, const struct audit_row *row, struct error *e
 
     if (r == 0)
         r = find_places(&c, e);
+    if (r == 0 && row->operation) {
+        add_places(&c, &c.at, row->operation);
+        add_set(&c, &c.set, row->operation);
+        r = c.at.failed || c.set.failed ? error_out_of_memory(e) : 0;
+    }
     if (r == 0)
         r = look_at_intent(&c, e);
     if (r < 0)

@@ -49,6 +49,13 @@ struct budget_use {
     int64_t n;
 };
 
+/* How many rows one statement writes where there are many; fewer than SOME are written one by one,
+ * and what is missing to MANY is filled up with the last one, so it must not matter twice. */
+#define MANY       32
+#define SOME       8
+#define TWO_OF(x)  x ", " x
+#define MANY_OF(x) TWO_OF(TWO_OF(TWO_OF(TWO_OF(TWO_OF(x)))))
+
 /* later.c: what is to be written into a table together, when the table is needed next. */
 enum { /* tables; bits */
     LATER_DIRTY = 1,

@@ -43,7 +43,7 @@ void identity_forget(struct state *s)
 static int give_number(struct state *s, const char *id, int64_t *ret, struct error *e)
 {
     int r = db_write_id(s,
-                        "INSERT INTO identity(id) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM "
+                        "INSERT OR FAIL INTO identity(id) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM "
                         "identity WHERE id = ?1)",
                         id, e);
 

@@ -3,6 +3,9 @@
  * statements of many rows. Nobody can see a table without what waits for it: SQLite says, while
  * a statement is prepared, which tables it needs, also through triggers and views, and what waits
  * for one of these is written before the statement begins (stmt_step()), or before the commit.
+ *
+ * OR FAIL, since whoever meets an error undoes the whole transaction: so SQLite need not keep a
+ * journal of the one statement, which it would put into a file of its own.
  */
 #include "config.h"
 
@@ -15,10 +18,6 @@
 #include "state/person.h"
 #include "state/queue.h"
 
-#define MANY        32 /* the question marks below */
-#define SOME        8  /* fewer are written one by one */
-#define TWO(x)      x ", " x
-#define MANY_OF(x)  TWO(TWO(TWO(TWO(TWO(x)))))
 #define LATER_LIMIT 8192 /* of one list */
 
 static const struct {
@@ -66,8 +65,6 @@ struct bulk {
     size_t n_fixed;
 };
 
-/* What is missing to MANY is filled up with the last number: each statement may meet a number
- * twice. */
 static int write_bulk(struct state *s, const struct bulk *b, const struct row_numbers *numbers,
                       struct error *e)
 {
@@ -107,7 +104,7 @@ static int write_and_clear(struct state *s, const struct bulk *b, struct row_num
 static int write_touched(struct state *s, struct error *e)
 {
 #define TOUCH(values)                                                                          \
-    "INSERT INTO person(n, verdict, bucket, run, done, done_run) SELECT column1, 0, 4, ?1, "   \
+    "INSERT OR FAIL INTO person(n, verdict, bucket, run, done, done_run) SELECT column1, 0, 4, ?1, "   \
     "?2, ?1 FROM (VALUES " values ") WHERE true ON CONFLICT(n) DO UPDATE SET "                 \
     "run = max(run, ?1), done = CASE WHEN done_run = max(run, ?1) AND done IN (1, 2) THEN "    \
     "done ELSE ?2 END, done_run = max(run, ?1)"
@@ -139,7 +136,7 @@ static int write_marks(struct state *s, struct error *e)
 static int write_operations(struct state *s, struct error *e)
 {
 #define START(looks, where)                                                                    \
-    "UPDATE operation SET state = 4, attempts = attempts + 1, looks = " looks                  \
+    "UPDATE OR FAIL operation SET state = 4, attempts = attempts + 1, looks = " looks                  \
     " WHERE number " where
     static const struct bulk start = {
         .one = START("0", "= ?"),

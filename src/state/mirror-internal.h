@@ -29,6 +29,9 @@ struct name {
 };
 int name_get(struct state *s, enum member_kind kind, const char *key, const char *text,
              struct name *ret, struct error *e);
+/* The same where there is most often none. */
+int name_add(struct state *s, enum member_kind kind, const char *key, const char *text,
+             struct name *ret, struct error *e);
 
 /* A row of `entry` without what it holds. */
 struct entry_row {
@@ -74,6 +77,18 @@ int move_below(struct state *s, const char *old_key, const char *new_key, const 
                struct error *e);
 /* If a group names this group by this name, persons below may have entered that. */
 int dirty_if_named(struct state *s, int64_t group_n, int64_t name_n, struct error *e);
+
+/* Whoever (e) a row of `member` names, in the group ?1, when it came or went; also who is below a
+ * group that is gone, since marks are made later and this group may have been gone as well. Who has
+ * a stale row of the group was a member anyhow; stale_settle() decides about those. */
+#define MEMBER_AFFECTED                                                                        \
+    "(e.gone_usec = 0 OR e.kind = 2) AND "                                                     \
+    "NOT EXISTS (SELECT 1 FROM stale t WHERE t.group_n = ?1 AND t.entry_n = e.n)"
+/* Marks what the rows of a statement (number and kind) are: persons, or the persons below groups. */
+int dirty_rows(struct state *s, struct stmt *q, struct error *e);
+/* At most MANY, named by their DN, none of whom the group has yet; mirror-join.c. */
+int members_join(struct state *s, int64_t group_n, const struct member *const *members, size_t n,
+                 struct error *e);
 
 /* Replaces the member rows and marks who enters or leaves. members are sorted (entry_sort). */
 int members_replace(struct state *s, int64_t group_n, const struct member *members, size_t n,

@@ -158,8 +158,7 @@ int stale_note(struct state *s, int64_t n, struct error *e)
         n, NULL, e);
 }
 
-/* Marks what these rows are: persons, or the persons below groups. */
-static int dirty_rows(struct state *s, struct stmt *q, struct error *e)
+int dirty_rows(struct state *s, struct stmt *q, struct error *e)
 {
     int r;
 
@@ -229,13 +228,7 @@ int mirror_stale_end(struct state *s, const char *group_id, struct error *e)
     return r == 0 ? stale_settle(s, row.n, true, e) : r < 0 ? r : 0;
 }
 
-/* A row of `member` came or went: whoever it names, in this group, is affected; also who is
- * below a group that is gone, since marks are made later and this group may have been gone as
- * well. Who has a stale row of the group was a member anyhow; stale_settle() decides about
- * those. */
-#define AFFECTED                                                                               \
-    " = ?2 AND (e.gone_usec = 0 OR e.kind = 2) AND "                                           \
-    "NOT EXISTS (SELECT 1 FROM stale t WHERE t.group_n = ?1 AND t.entry_n = e.n)"
+#define AFFECTED " = ?2 AND " MEMBER_AFFECTED
 #define OF_KEY(column)                                                                         \
     "SELECT e.n, e.kind FROM name a CROSS JOIN entry e ON e." column " = a.key WHERE a.n" AFFECTED
 
@@ -374,6 +367,39 @@ static int compare_members(struct state *s, int64_t group_n, const struct member
     return r;
 }
 
+static int add_some(struct state *s, int64_t group_n, const struct member *const *members, size_t n,
+                    struct error *e)
+{
+    int r = 0;
+
+    if (n >= SOME)
+        return members_join(s, group_n, members, n, e);
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = member_add(s, group_n, members[i], e);
+    return r;
+}
+
+/* Those that are not the same as before. */
+static int add_new(struct state *s, int64_t group_n, const struct member *members, const bool *same,
+                   size_t n, struct error *e)
+{
+    const struct member *some[MANY];
+    size_t n_some = 0;
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        if (!same[i] && members[i].kind != MEMBER_DN)
+            r = member_add(s, group_n, &members[i], e);
+        else if (!same[i])
+            some[n_some++] = &members[i];
+        if (r == 0 && n_some == MANY) {
+            r = add_some(s, group_n, some, n_some, e);
+            n_some = 0;
+        }
+    }
+    return r < 0 ? r : add_some(s, group_n, some, n_some, e);
+}
+
 int members_replace(struct state *s, int64_t group_n, const struct member *members, size_t n,
                     struct error *e)
 {
@@ -389,9 +415,8 @@ int members_replace(struct state *s, int64_t group_n, const struct member *membe
     r = compare_members(s, group_n, members, n, &removed, same, e);
     for (size_t i = 0; r == 0 && i < removed.n_items; i++)
         r = member_remove(s, group_n, removed.items[i].kind, removed.items[i].name_n, e);
-    for (size_t i = 0; r == 0 && i < n; i++)
-        if (!same[i])
-            r = member_add(s, group_n, &members[i], e);
+    if (r == 0)
+        r = add_new(s, group_n, members, same, n, e);
     free(same);
     return r;
 }

@@ -22,7 +22,7 @@
 int name_get(struct state *s, enum member_kind kind, const char *key, const char *text,
              struct name *ret, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL, *insert = NULL;
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s, "SELECT n, text FROM name WHERE kind = ?1 AND key = ?2", e);
 
     if (r < 0)
@@ -30,19 +30,30 @@ int name_get(struct state *s, enum member_kind kind, const char *key, const char
     stmt_bind_int(q, 1, kind);
     stmt_bind_text(q, 2, key);
     r = stmt_step(q, e);
-    if (r < 0)
-        return r;
-    if (r == STMT_ROW) {
+    if (r == 0)
+        return name_add(s, kind, key, text, ret, e);
+    if (r == STMT_ROW)
         *ret = (struct name){.n = stmt_int(q, 0), .as_spelt = text_equal(stmt_text(q, 1), text)};
-        return 0;
-    }
-    r = stmt_prepare(&insert, s, "INSERT INTO name(kind, key, text) VALUES(?1, ?2, ?3)", e);
+    return r < 0 ? r : 0;
+}
+
+int name_add(struct state *s, enum member_kind kind, const char *key, const char *text,
+             struct name *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "INSERT INTO name(kind, key, text) VALUES(?1, ?2, ?3) ON "
+                         "CONFLICT(kind, key) DO NOTHING",
+                         e);
+
     if (r < 0)
         return r;
-    stmt_bind_int(insert, 1, kind);
-    stmt_bind_text(insert, 2, key);
-    stmt_bind_text(insert, 3, text);
-    r = stmt_run(insert, e);
+    stmt_bind_int(q, 1, kind);
+    stmt_bind_text(q, 2, key);
+    stmt_bind_text(q, 3, text);
+    r = stmt_run(q, e);
+    if (r == 0 && sqlite3_changes(s->db) == 0)
+        return name_get(s, kind, key, text, ret, e);
     *ret = (struct name){
         .n = sqlite3_last_insert_rowid(s->db), .as_spelt = true, .is_new = true};
     return r;

@@ -226,7 +226,7 @@ static int put_end_old_kind(struct state *s, const struct entry_row *old, struct
 /* Nothing may go between this and put_write(): a name goes with the last row that has it. */
 static int put_name(struct state *s, struct put *p, struct error *e)
 {
-    int r = name_get(s, MEMBER_DN, p->key, p->entry->dn, &p->name, e);
+    int r = (p->old.n ? name_get : name_add)(s, MEMBER_DN, p->key, p->entry->dn, &p->name, e);
 
     p->own_dn = p->name.as_spelt ? NULL : p->entry->dn;
     return r;
