@@ -125,6 +125,7 @@ struct state {
     struct link_watch link_watch;
     bool round_is_narrow; /* see round.h */
     struct later later;
+    int (*flush)(struct state *s, unsigned tables, struct error *e); /* later_flush() */
     unsigned tables_named; /* by the statement that is being prepared */
     struct known_id known_ids[KNOWN_IDS];
     uint32_t known_ids_epoch; /* another one: none of them is known any more */
@@ -181,7 +182,7 @@ int stmt_copy_id(struct stmt *q, int column, char **ret); /* malloc'd, NULL for 
 #define NUMBER_OF "(SELECT i.n FROM identity i WHERE i.id = ?1)"
 /* The number of this id; a new one if it has none. */
 int identity_get(struct state *s, const char *id, int64_t *ret, struct error *e);
-int identity_find(struct state *s, const char *id, int64_t *ret, struct error *e); /* 0: it has none */
+int identity_find(struct state *s, const char *id, int64_t *ret, struct error *e); /* 0: none */
 void identity_know(struct state *s, const char *id, int64_t n); /* it was read */
 void identity_forget(struct state *s); /* some id has another number, or none */
 

@@ -56,6 +56,7 @@ void later_watch(struct state *s)
 {
     sqlite3_set_authorizer(s->db, on_access, s);
     sqlite3_update_hook(s->db, on_row, s);
+    s->flush = later_flush;
 }
 
 /* The statement for one number and the one for MANY; `fixed` come before the numbers. */
@@ -212,27 +213,19 @@ static int add(struct state *s, struct row_numbers *list, int64_t n, unsigned wh
     return 0;
 }
 
-static void drop(struct row_numbers *list, int64_t n)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < list->n_items; i++)
-        if (list->items[i] != n)
-            list->items[kept++] = list->items[i];
-    list->n_items = kept;
-}
-
-/* A number is on one of the two lists, so their order does not matter. */
+/* In the order in which they were said: what was said otherwise before is written first. */
 int later_mark(struct state *s, int64_t n, struct error *e)
 {
-    drop(&s->later.unmarks, n);
-    return add(s, &s->later.marks, n, LATER_DIRTY, e);
+    int r = s->later.unmarks.n_items ? later_flush(s, LATER_DIRTY, e) : 0;
+
+    return r < 0 ? r : add(s, &s->later.marks, n, LATER_DIRTY, e);
 }
 
 int later_unmark(struct state *s, int64_t n, struct error *e)
 {
-    drop(&s->later.marks, n);
-    return add(s, &s->later.unmarks, n, LATER_DIRTY, e);
+    int r = s->later.marks.n_items ? later_flush(s, LATER_DIRTY, e) : 0;
+
+    return r < 0 ? r : add(s, &s->later.unmarks, n, LATER_DIRTY, e);
 }
 
 int queue_start(struct state *s, int64_t number, bool looks, struct error *e)

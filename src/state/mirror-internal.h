@@ -84,7 +84,7 @@ int dirty_if_named(struct state *s, int64_t group_n, int64_t name_n, struct erro
 #define MEMBER_AFFECTED                                                                        \
     "(e.gone_usec = 0 OR e.kind = 2) AND "                                                     \
     "NOT EXISTS (SELECT 1 FROM stale t WHERE t.group_n = ?1 AND t.entry_n = e.n)"
-/* Marks what the rows of a statement (number and kind) are: persons, or the persons below groups. */
+/* Marks what the rows of a statement (number, kind) are: people, or the people below groups. */
 int dirty_rows(struct state *s, struct stmt *q, struct error *e);
 /* At most MANY, named by their DN, none of whom the group has yet; mirror-join.c. */
 int members_join(struct state *s, int64_t group_n, const struct member *const *members, size_t n,

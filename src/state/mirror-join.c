@@ -1,5 +1,6 @@
 /*
- * Many who enter one group together: the first read of a group, or a large change of one.
+ * Many who enter one group together (the first read of a group, or a large change of one), and who
+ * is affected when members come and go.
  */
 #include "config.h"
 
@@ -45,6 +46,33 @@ static int run(struct state *s, const char *sql, int64_t first,
     if (r == 0)
         r = stmt_run(q, e);
     *ret_n = r == 0 ? (size_t)sqlite3_changes(s->db) : 0;
+    return r;
+}
+
+int dirty_below(struct state *s, int64_t group_n, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "INSERT OR IGNORE INTO dirty_group(n) VALUES(?1)", e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, group_n);
+    return stmt_run(q, e);
+}
+
+int dirty_rows(struct state *s, struct stmt *q, struct error *e)
+{
+    int r;
+
+    while ((r = stmt_step(q, e)) == STMT_ROW) {
+        int64_t n = stmt_int(q, 0), kind = stmt_int(q, 1);
+
+        r = kind == ENTRY_GROUP    ? dirty_below(s, n, e)
+            : kind == ENTRY_PERSON ? later_mark(s, n, e)
+                                   : 0;
+        if (r < 0)
+            return r;
+    }
     return r;
 }
 

@@ -37,11 +37,6 @@ static int write_row(struct state *s, const char *sql, int64_t n, const char *te
     return stmt_run(q, e);
 }
 
-int dirty_below(struct state *s, int64_t group_n, struct error *e)
-{
-    return write_row(s, "INSERT OR IGNORE INTO dirty_group(n) VALUES(?1)", group_n, NULL, e);
-}
-
 /* UNION, not UNION ALL: a group that is reached again adds nothing, so cycles end. The order of
  * the joins is fixed, from the few to the many. */
 #define GROUPS_BELOW(first)                                                                    \
@@ -77,12 +72,6 @@ static const char *const mark_below[] = {
     "INSERT OR IGNORE INTO dirty(entry_n) " PEOPLE_OF("dirty_group", "p.n"),
     "DELETE FROM dirty_group",
 };
-
-void row_numbers_done(struct row_numbers *n)
-{
-    free(n->items);
-    *n = (struct row_numbers){0};
-}
 
 static int add_numbers(struct state *s, const char *sql, int64_t n, struct row_numbers *ret,
                        struct error *e)
@@ -156,22 +145,6 @@ int stale_note(struct state *s, int64_t n, struct error *e)
         "SELECT m.group_n, m.name_n, e.n FROM entry e CROSS JOIN member m ON "
         "m.name_n = e.name_n WHERE e.n = ?1",
         n, NULL, e);
-}
-
-int dirty_rows(struct state *s, struct stmt *q, struct error *e)
-{
-    int r;
-
-    while ((r = stmt_step(q, e)) == STMT_ROW) {
-        int64_t n = stmt_int(q, 0), kind = stmt_int(q, 1);
-
-        r = kind == ENTRY_GROUP    ? dirty_below(s, n, e)
-            : kind == ENTRY_PERSON ? later_mark(s, n, e)
-                                   : 0;
-        if (r < 0)
-            return r;
-    }
-    return r;
 }
 
 /* A reference was repaired (or its member removed) when the group names the old DN no more, or
