@@ -4,12 +4,24 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/secret.h"
 #include "deliver/machine.h"
 #include "judge/quirks.h"
+
+/* What is sent: all but what a change completes. */
+static int compose(struct execution *x)
+{
+    static const struct user nothing;
+    uint32_t later = delivery_parts(x->delivery)->created_later;
+    x->set = PART_ALL & ~later;
+    if (!x->sent && !(x->sent = user_copy(x->wanted)))
+        return -ENOMEM;
+    return part_copy(x->sent, later, &nothing);
+}
 
 /* Made by us. What is not as it was wanted is then changed, and what the tenant did by itself
  * is left. */
@@ -19,16 +31,17 @@ int create_learn(struct execution *x, const struct tenant_answer *a, const struc
     CLEANUP(user_freep) struct user *known = user_new();
     CLEANUP(user_freep) struct user *quirks = user_new();
     (void)a;
-    if (!known || !quirks)
+    if (!known || !quirks || compose(x) < 0)
         return error_out_of_memory(e);
     if (shown && quirks_learn_created(x->wanted, shown, known, quirks) < 0)
         return error_out_of_memory(e);
-    int r = execution_start_link(x, "create", shown ? known : x->wanted, e);
+    int r = execution_start_link(x, "create", shown ? known : x->sent, e);
     if (r == 0)
         r = execution_set_quirks(x, quirks, e);
     /* What an earlier attempt made may be wanted otherwise by now. */
-    x->as_wanted = !shown || (x->answer.class == TENANT_DONE &&
-                              quirks_as_wanted(x->wanted, known, quirks));
+    x->as_wanted = shown ? x->answer.class == TENANT_DONE &&
+                               quirks_as_wanted(x->wanted, known, quirks)
+                         : quirks_as_wanted(x->wanted, x->sent, quirks);
     x->unread = !shown;
     return r < 0 ? r : passwords_hand_on(x->delivery->passwords, x->operation, x->password, e);
 }
@@ -86,12 +99,12 @@ int create_write(struct execution *x, struct error *e)
 {
     const struct engine_options *options = x->delivery->options;
     const struct sync_options *o = options->sync;
-    int r = 0;
-    if (o->initial_password == INITIAL_PASSWORD_GENERATE && !x->password)
+    int r = compose(x) < 0 ? error_out_of_memory(e) : 0;
+    if (r == 0 && o->initial_password == INITIAL_PASSWORD_GENERATE && !x->password)
         r = secret_random_password(&x->password, o->password_length, o->password_classes, e);
     return r < 0 ? r
                  : options->tenant_ops->create(options->tenant, execution_next_call(x),
-                                               x->wanted, x->password, o->change_password,
+                                               x->sent, x->password, o->change_password,
                                                machine_written, x, e);
 }
 
@@ -108,6 +121,7 @@ enum next create_written(struct execution *x, const struct tenant_answer *a)
     case TENANT_NOT_AUTHORISED:
     case TENANT_THROTTLED:
     case TENANT_AWAY:
+    case TENANT_LOST_RACE:
     case TENANT_UNSUPPORTED: break;
     }
     return NEXT_FAIL;

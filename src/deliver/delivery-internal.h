@@ -58,8 +58,14 @@ struct execution {
     struct user *quirks;         /* of the link; an empty user without any */
     struct tenant_answer answer; /* of the write, while what came of it is read */
     struct user *current;        /* as it was read, before anything was written */
-    struct user *sent;           /* of a change: its values … */
+    struct user *sent;           /* of a create or a change: its values … */
     uint32_t set;                /* … and which of them are sent, as in struct tenant_write */
+    const char *value;           /* of what is sent by value: the role under way; borrowed … */
+    bool gives;                  /* … and whether it is given */
+    struct user *refused;        /* … those that the tenant refused each; NULL: none */
+    struct user *shown;          /* as the tenant shows it, with what it never shows */
+    char *version;               /* as it was read last; NULL: not known */
+    unsigned n_races;            /* lost since the start */
     struct tenant_call *call;
     bool wrote;
     bool completes;     /* what is sent is what the write before left to do */

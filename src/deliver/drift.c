@@ -26,9 +26,11 @@
 #include "intake/rules.h"
 #include "judge/quirks.h"
 #include "model/operation.h"
+#include "model/part.h"
 #include "model/user.h"
 #include "state/link.h"
 #include "state/person.h"
+#include "tenant/client.h"
 
 static int add_drift(struct buffer *b, const char *field, const char *from, const char *to)
 {
@@ -39,6 +41,7 @@ static int add_drift(struct buffer *b, const char *field, const char *from, cons
 
 struct drift {
     struct user *wanted, *known, *quirks; /* owned; wanted may be NULL */
+    struct user *now;          /* with what the tenant never shows; NULL: it shows all */
     struct buffer all, levels; /* what differs; of that, levels of skills that are there */
 };
 
@@ -47,6 +50,7 @@ static void drift_done(struct drift *d)
     user_free(d->wanted);
     user_free(d->known);
     user_free(d->quirks);
+    user_free(d->now);
     buffer_done(&d->all);
     buffer_done(&d->levels);
 }
@@ -311,6 +315,21 @@ static int note_use(const struct drift_look *look, struct link *l, struct drift 
     return r < 0 ? r : link_store(books_state(look->books), l, e);
 }
 
+/* What the tenant never shows is as it was confirmed last. */
+static int take_hidden(const struct drift_look *look, struct drift *d, const struct user **now,
+                       struct error *e)
+{
+    const struct engine_options *o = books_options(look->books);
+    uint32_t hides = o->tenant_ops->parts(o->tenant)->hides;
+    if (!hides || !d->known)
+        return 0;
+    d->now = user_copy(*now);
+    if (!d->now || part_copy(d->now, hides, d->known) < 0)
+        return error_out_of_memory(e);
+    *now = d->now;
+    return 0;
+}
+
 int drift_take(const struct drift_look *look, const struct user *now, bool *ret_differs,
                struct error *e)
 {
@@ -318,6 +337,8 @@ int drift_take(const struct drift_look *look, const struct user *now, bool *ret_
     CLEANUP(drift_done) struct drift d = {0};
     int r = load_drift(look, &l, &d, e);
     *ret_differs = false;
+    if (r == 0)
+        r = take_hidden(look, &d, &now, e);
     if (r == 0 && l.gone) {
         r = take_presence(look->books, &l, d.known, e);
     } else if (r == 0 && d.known) {

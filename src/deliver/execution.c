@@ -53,6 +53,9 @@ struct execution *execution_free(struct execution *x)
     user_free(x->quirks);
     user_free(x->current);
     user_free(x->sent);
+    user_free(x->refused);
+    user_free(x->shown);
+    free(x->version);
     free(x->details);
     secret_free(x->password);
     free(x);

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "judge/planner-internal.h"
 #include "judge/planner.h"
+#include "model/part.h"
 
 static const char *team_why(const struct user *wanted, char *buffer, size_t size)
 {
@@ -51,15 +52,16 @@ static int plan_create(const struct planner_input *in, struct planner_result *r)
         plan_add(in, r, OPERATION_CREATE, login, team_why(in->wanted, why, sizeof(why)), &o);
     if (rc == 0 && in->vanished)
         rc = note_remake(in, o);
+    uint32_t takes = ~in->parts->created_later;
     for (int f = 0; f < USER_N_FIELDS && rc == 0; f++) {
         const struct user_value *w = &in->wanted->fields[f];
-        if (w->text && *w->text)
+        if (w->text && *w->text && takes & PART_FIELD(f))
             rc = operation_add_change(o, user_field_name((enum user_field)f), NULL, w->text,
                                       &w->source);
     }
-    for (size_t i = 0; i < in->wanted->n_roles && rc == 0; i++)
+    for (size_t i = 0; takes & PART_ROLES && i < in->wanted->n_roles && rc == 0; i++)
         rc = plan_add_role(o, in->wanted->roles[i].name, true, &in->wanted->roles[i].source);
-    for (size_t i = 0; i < in->wanted->n_skills && rc == 0; i++)
+    for (size_t i = 0; takes & PART_SKILLS && i < in->wanted->n_skills && rc == 0; i++)
         rc = plan_add_level(o, in->wanted->skills[i].name, NULL, &in->wanted->skills[i]);
     if (rc == 0 && in->wanted->disabled)
         rc = operation_add_change(o, "disabled", NULL, "true", &in->wanted->disabled_source);
@@ -70,9 +72,10 @@ static int plan_create(const struct planner_input *in, struct planner_result *r)
 }
 
 bool planner_adoption_needs_approval(const struct user *wanted, const struct user *found,
+                                     const struct parts *parts,
                                      const struct sync_options *options)
 {
-    return !plan_same_field(wanted, found, USER_EMAIL) ||
+    return !plan_same_field(wanted, found, USER_EMAIL) || parts->hides & PART_ROLES ||
            planner_privileged_role(found, options);
 }
 
@@ -108,6 +111,12 @@ static const char *approval_sentence(const struct planner_input *in, char *buffe
                  "over only when the plan is approved; if it is somebody else, give %s another "
                  "login",
                  login, role, in->dn);
+    else if (plan_same_field(in->wanted, in->found, USER_EMAIL))
+        snprintf(buffer, size,
+                 "the tenant has a user %s already, and does not show which roles it has: it is "
+                 "taken over only when the plan is approved; if it is somebody else, give %s "
+                 "another login",
+                 login, in->dn);
     else
         snprintf(buffer, size,
                  "the tenant has a user %s already, whose name is the same but whose mail (%s) "
@@ -149,7 +158,7 @@ static int plan_found(const struct planner_input *in, struct planner_result *r,
         return plan_adopt(in, r, REASON_ADOPTION, sentence);
     /* Somebody else's is found out by the one who looks again before it is taken over. */
     if (in->found && planner_same_person(in->wanted, in->found) &&
-        planner_adoption_needs_approval(in->wanted, in->found, in->options))
+        planner_adoption_needs_approval(in->wanted, in->found, in->parts, in->options))
         return plan_adopt(in, r, REASON_ADOPTION,
                           approval_sentence(in, approval, sizeof(approval)));
     return plan_adopt(in, r, NULL, sentence);

@@ -41,6 +41,7 @@ const char *tenant_answer_class_name(enum tenant_answer_class c)
     case TENANT_UNCLEAR: return "unclear";
     case TENANT_AWAY: return "away";
     case TENANT_UNSUPPORTED: return "unsupported";
+    case TENANT_LOST_RACE: return "lost race";
     }
     return "?";
 }
@@ -403,6 +404,7 @@ static enum tenant_answer_class of_status(struct tenant_answer *ret,
     case 407: return TENANT_AWAY; /* a proxy in between wants a login */
     case 408: return not_clear(q);
     case 409: return writes(q) && !names_other_value(words) ? TENANT_CONFLICT : TENANT_REFUSED;
+    case 412: return writes(q) ? TENANT_LOST_RACE : TENANT_REFUSED;
     case 429: return TENANT_THROTTLED;
     default: break;
     }

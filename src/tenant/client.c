@@ -284,7 +284,7 @@ static const struct part rows[] = {
 
 static const struct parts *parts_of(const void *client)
 {
-    static const struct parts parts = {rows, ARRAY_SIZE(rows)};
+    static const struct parts parts = {.items = rows, .n_items = ARRAY_SIZE(rows)};
     (void)client; /* each tenant of this kind has both */
     return &parts;
 }

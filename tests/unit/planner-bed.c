@@ -73,7 +73,8 @@ static const char *describe(const struct planner_result *r, char *buffer, size_t
 
 /* Of a tenant that takes everything in one request, and of the vendor's. */
 const struct parts planner_one_part = {
-    &(const struct part){.name = "everything", .kind = OPERATION_UPDATE, .writes = ~0U}, 1};
+    .items = &(const struct part){.name = "everything", .kind = OPERATION_UPDATE, .writes = ~0U},
+    .n_items = 1};
 const struct parts *planner_parts; /* NULL: the vendor's */
 
 static const struct source revoked_by = {.rule = (char *)"[lifecycle] revoke_when"};
