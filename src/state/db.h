@@ -180,7 +180,8 @@ const char *stmt_id(struct stmt *q, int column); /* borrowed until the next stmt
 int stmt_copy_id(struct stmt *q, int column, char **ret); /* malloc'd, NULL for NULL; -ENOMEM */
 /* The number of the entry whose id is the first value of the statement; NULL if it has none. */
 #define NUMBER_OF "(SELECT i.n FROM identity i WHERE i.id = ?1)"
-/* The number of this id; a new one if it has none. */
+/* The number of this id; a new one if it has none. It holds until a row of it is written, as long
+ * as no row is taken away, also none whose deletion waits (later_flush()). */
 int identity_get(struct state *s, const char *id, int64_t *ret, struct error *e);
 int identity_find(struct state *s, const char *id, int64_t *ret, struct error *e); /* 0: none */
 void identity_know(struct state *s, const char *id, int64_t n); /* it was read */

@@ -89,10 +89,10 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     CLEANUP(freep) char *changes = operation_changes_to_json(o);
     int64_t n = 0;
-    int r = !changes    ? error_out_of_memory(e)
-            : o->number ? 0
-                        : identity_get(s, o->entry_id, &n, e);
+    int r = changes ? later_flush(s, LATER_OPERATION, e) : error_out_of_memory(e);
 
+    if (r == 0 && !o->number)
+        r = identity_get(s, o->entry_id, &n, e);
     if (r < 0)
         return r;
     r = stmt_prepare(
