@@ -14,11 +14,12 @@
 #define ENTRY_BY_ID                                                                            \
     "identity i CROSS JOIN entry e ON e.n = i.n CROSS JOIN name a ON a.n = e.name_n "          \
     "WHERE i.id = ?1"
-/* In the order of entry_sort(). */
 #define MEMBER_TEXT "coalesce(m.text, a.text)"
+/* In no order: members are sorted (entry_sort()), so each is found there sooner than rows are. */
 #define MEMBERS_OF_GROUP                                                                       \
-    "FROM member m CROSS JOIN name a ON a.n = m.name_n WHERE m.group_n = ?1 "                  \
-    "ORDER BY m.kind, a.key"
+    "FROM member m CROSS JOIN name a ON a.n = m.name_n WHERE m.group_n = ?1"
+const struct member *member_among(const struct member *members, size_t n, enum member_kind kind,
+                                  const char *key); /* NULL: it is not */
 #define CONTENT_SIZE 16 /* bytes of the digest of what an entry holds */
 
 /* The row of `name`; a new one, spelt so, if there is none. */
@@ -78,28 +79,27 @@ int move_below(struct state *s, const char *old_key, const char *new_key, const 
 /* If a group names this group by this name, persons below may have entered that. */
 int dirty_if_named(struct state *s, int64_t group_n, int64_t name_n, struct error *e);
 
-/* Whoever (e) a row of `member` names, in the group ?1, when it came or went; also who is below a
- * group that is gone, since marks are made later and this group may have been gone as well. Who has
- * a stale row of the group was a member anyhow; stale_settle() decides about those. */
-#define MEMBER_AFFECTED                                                                        \
-    "(e.gone_usec = 0 OR e.kind = 2) AND "                                                     \
-    "NOT EXISTS (SELECT 1 FROM stale t WHERE t.group_n = ?1 AND t.entry_n = e.n)"
-/* Marks what the rows of a statement (number, kind) are: people, or the people below groups. */
-int dirty_rows(struct state *s, struct stmt *q, struct error *e);
-/* At most MANY, named by their DN, none of whom the group has yet; mirror-join.c. */
-int members_join(struct state *s, int64_t group_n, const struct member *const *members, size_t n,
-                 struct error *e);
-
 /* Replaces the member rows and marks who enters or leaves. members are sorted (entry_sort). */
 int members_replace(struct state *s, int64_t group_n, const struct member *members, size_t n,
                     struct error *e);
-/* The same, but that nobody leaves. */
+/* Of a group that had no row of its own before. */
+int members_put(struct state *s, int64_t group_n, const struct member *members, size_t n,
+                struct error *e);
+/* As members_replace(), but that nobody leaves. */
 int members_add(struct state *s, int64_t group_n, const struct member *members, size_t n,
                 struct error *e);
 int members_drop(struct state *s, int64_t group_n, struct error *e);
 
 /* Whoever shares the DN key of this row (mirror_twin()) is looked at again. */
 int twins_dirty(struct state *s, int64_t n, struct error *e);
+
+/* unresolved.c. Before a name, an entry or its stale rows, the stale rows of a group, or a login
+ * are touched. Errors only mean that all is counted anew. */
+void unresolved_note(struct state *s, int64_t name_n);
+void unresolved_note_entry(struct state *s, int64_t n);
+void unresolved_note_stale(struct state *s, int64_t group_n);
+void unresolved_note_login(struct state *s);
+int unresolved_count(struct state *s, int64_t *ret, struct error *e);
 
 /* The row of `shape` for the attributes of an entry. */
 int shape_get(struct state *s, const struct entry *entry, int64_t *ret, struct error *e);

@@ -98,8 +98,8 @@ static void forget(struct world *w, size_t i)
     struct life *l = &w->now.people[i];
 
     ok(w->f, person_forget(w->f->s, id_of(i), &w->f->e));
-    *l = (struct life){
-        .operation = l->operation, .attempts = l->attempts, .started = l->started, .looks = l->looks};
+    l->known = l->dirty = false;
+    l->run = l->done_run = l->done = 0;
 }
 
 static void step_one(struct world *w, size_t i, uint32_t what)
