@@ -41,7 +41,7 @@ struct follower {
     int64_t last; /* the highest number that was seen */
     bool in_closed; /* a closed file is being read */
     bool from_begin; /* the open file is to be read from its beginning */
-    int64_t gap;     /* the number before which lines are missing and which is not looked for again */
+    int64_t gap; /* the lines before this number are missing, and are not looked for again */
     int notify, fd; /* -1 */
     off_t at, line_end;
     off_t odd; /* what is no line before it is looked at no more */
@@ -68,8 +68,8 @@ static void follower_freep(struct follower **f)
 
 static int read_closed(struct follower *f, struct error *e);
 
-/* What is no line may be half of one whose other half was cut off, and the end of another one: the
- * file is read once more, as far as it is odd. */
+/* What is no line may be half of one whose other half was cut off, and the end of another one:
+ * the file is read once more, as far as it is odd. */
 static int look_at_odd(struct follower *f)
 {
     struct stat st;
@@ -158,7 +158,7 @@ static int read_listed(struct follower *f, struct error *e)
     return r;
 }
 
-/* One that is compressed or removed meanwhile was listed under a name that it does not have any more. */
+/* One that is compressed or removed meanwhile was listed under a name that is gone. */
 static int read_closed(struct follower *f, struct error *e)
 {
     int r = -ENOENT;
@@ -213,8 +213,8 @@ static bool is_emptied(struct follower *f)
     return false;
 }
 
-/* What the open file has more than was read. Whether it was emptied is asked behind each reading, so
- * that no piece of a line is put together with one of another. */
+/* What the open file has more than was read. Whether it was emptied is asked behind each reading,
+ * so that no piece of a line is put together with one of another. */
 static int read_on(struct follower *f, struct error *e)
 {
     int r = 0;

@@ -139,7 +139,7 @@ def test_whatever_happens_to_the_files(t):
     """Hostile names and random histories; the file appears later, grows in pieces, is renamed, copied and emptied, compressed,
     rewritten; readers are slow and are killed. ROSTERD_SEED and ROSTERD_HISTORIES are the long form."""
     seed = int(os.environ.get("ROSTERD_SEED", "1"))
-    for number in range(seed, seed + int(os.environ.get("ROSTERD_HISTORIES", "12"))):
+    for number in range(seed, seed + int(os.environ.get("ROSTERD_HISTORIES", "8"))):
         chance, folder = random.Random(number), t.path("f%d" % number)
         os.mkdir(folder)
         whole = os.path.join(folder, "whole")
