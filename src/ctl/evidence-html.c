@@ -142,6 +142,11 @@ static void add_verdict(struct buffer *b, const struct evidence *e)
     const struct audit_verify_result *v = &e->report.verdict;
 
     buffer_add_text(b, "<h2>The evidence</h2>\n");
+    if (v->n_lines == 0 && v->n_findings == 0) {
+        buffer_add_text(b, "<div class=\"verdict bad\">\n<p><strong>There is no line in these files, so nothing is "
+                           "proved.</strong></p>\n</div>\n");
+        return;
+    }
     buffer_format(b, "<div class=\"verdict%s\">\n<p><strong>%s</strong></p>\n",
                   v->n_findings ? " bad" : "",
                   v->n_findings ? "The audit was tampered with, or is damaged."
