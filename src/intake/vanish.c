@@ -92,20 +92,18 @@ static int note_vanished(struct reading *g, const char *vanished, struct error *
 
 static int compare(struct reading *g, bool whole, size_t *counts, struct error *e)
 {
-    struct mirror_counts people;
+    size_t people;
     char vanished[sizeof(g->vanished)];
-    int r = mirror_counts(g->state, &people, e);
-    if (r == 0)
-        r = mirror_attribute_counts(g->state, ruleset_attributes(rules_ruleset(g->rules)),
-                                    counts, e);
+    int r = mirror_attribute_counts(g->state, ruleset_attributes(rules_ruleset(g->rules)), counts,
+                                    &people, e);
     if (r < 0)
         return r;
     g->people_unlooked = 0;
-    g->people_looked = people.people;
+    g->people_looked = people;
     json_t *old = counts_before(g, &r, e);
     CLEANUP(string_list_done) struct string_list standing = {0};
     json_t *now = r < 0 ? NULL
-                        : compare_counts(g, old, counts, people.people, vanished,
+                        : compare_counts(g, old, counts, people, vanished,
                                          sizeof(vanished), &standing);
     CLEANUP(freep) char *text = now ? json_dumps(now, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(old);

@@ -91,6 +91,8 @@ int db_error(sqlite3 *db, const char *path, int rc, struct error *e)
                          "The state file %s is damaged (%s). Stop rosterd, keep the file aside "
                          "and start again: the state is rebuilt by adoption",
                          path, sqlite3_errmsg(db));
+    case SQLITE_INTERRUPT:
+        return error_set(e, -ECANCELED, "Reading the state file %s was given up", path);
     case SQLITE_CONSTRAINT:
         return error_set(e, -EEXIST, "The state file %s refused a row: %s", path,
                          sqlite3_errmsg(db));
@@ -226,6 +228,8 @@ int stmt_step(struct stmt *q, struct error *e)
                 s->path);
         }
     }
+    if (atomic_load_explicit(&s->cancelled, memory_order_relaxed))
+        rc = SQLITE_INTERRUPT;
     if (rc == SQLITE_OK)
         rc = sqlite3_step(q->handle);
     if (rc == SQLITE_ROW)
@@ -383,6 +387,17 @@ int db_write_text(struct state *s, const char *sql, const char *first, const cha
     stmt_bind_text(q, 1, first);
     if (second)
         stmt_bind_text(q, 2, second);
+    return stmt_run(q, e);
+}
+
+int db_write_int(struct state *s, const char *sql, int64_t n, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, sql, e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, n);
     return stmt_run(q, e);
 }
 
