@@ -92,7 +92,7 @@ static void engine_options_of(struct daemon *d, struct engine_options *ret)
         .mapping = &s->mapping,
         .fingerprint = s->fingerprint,
         .decisions = s->decisions,
-        .tenant_ops = &tenant_https_ops,
+        .tenant_ops = tenant_kind_ops(&s->tenant),
         .tenant = d->tenant,
         .tenant_url = s->tenant.url,
         .tenant_scope = s->tenant.scope,

@@ -390,6 +390,17 @@ int db_write_text(struct state *s, const char *sql, const char *first, const cha
     return stmt_run(q, e);
 }
 
+int db_write_int(struct state *s, const char *sql, int64_t n, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, sql, e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, n);
+    return stmt_run(q, e);
+}
+
 int db_write_id(struct state *s, const char *sql, const char *id, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;

@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "model/dn.h"
 #include "state/link.h"
 #include "state/mirror.h"
 #include "state/person.h"
@@ -114,6 +115,7 @@ struct state {
     struct stmt *cache[STMT_CACHE_SIZE];
     struct buffer scratch;
     const struct schema *schema; /* mirror_use_schema(); borrowed; NULL: the built-in table */
+    struct dn_memory dn_memory;  /* by that */
     unsigned n_searches; /* 0: nobody has said */
     struct seen seen[MIRROR_MAX_SEARCHES];
     struct checkpoint *checkpoint; /* NULL for a private copy */
@@ -225,6 +227,7 @@ int db_error(sqlite3 *db, const char *path, int rc, struct error *e);
 int db_write(struct state *s, const char *sql, struct error *e); /* without parameters */
 int db_write_text(struct state *s, const char *sql, const char *first, const char *second,
                   struct error *e);
+int db_write_int(struct state *s, const char *sql, int64_t n, struct error *e);
 int db_write_id(struct state *s, const char *sql, const char *id, struct error *e);
 /* This link is about to be written; NULL: all of them are. */
 void link_watch_note(struct state *s, const char *entry_id);

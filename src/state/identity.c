@@ -39,18 +39,6 @@ void identity_forget(struct state *s)
     s->known_ids_epoch++;
 }
 
-/* INSERT OR IGNORE would use a number up for each id that has one already. */
-static int give_number(struct state *s, const char *id, int64_t *ret, struct error *e)
-{
-    int r = db_write_id(s,
-                        "INSERT INTO identity(id) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM "
-                        "identity WHERE id = ?1)",
-                        id, e);
-
-    *ret = r == 0 && sqlite3_changes(s->db) > 0 ? sqlite3_last_insert_rowid(s->db) : 0;
-    return r;
-}
-
 int identity_find(struct state *s, const char *id, int64_t *ret, struct error *e)
 {
     const struct known_id *known = slot_of(s, id);
@@ -74,15 +62,18 @@ int identity_find(struct state *s, const char *id, int64_t *ret, struct error *e
     return 0;
 }
 
+/* Asked first: INSERT OR IGNORE would use a number up for each id that has one, and an INSERT
+ * that reads its own table makes SQLite keep a copy of what it is to write. */
 int identity_get(struct state *s, const char *id, int64_t *ret, struct error *e)
 {
-    /* Whoever is in the directory for the first time is most often new here as well. */
-    bool likely_new = absent_is(s, id);
-    int r = likely_new ? give_number(s, id, ret, e) : identity_find(s, id, ret, e);
+    int r = identity_find(s, id, ret, e);
 
-    if (r == 0 && *ret == 0)
-        r = likely_new ? identity_find(s, id, ret, e) : give_number(s, id, ret, e);
-    if (r == 0)
-        identity_know(s, id, *ret);
-    return r;
+    if (r < 0 || *ret)
+        return r;
+    r = db_write_id(s, "INSERT INTO identity(id) VALUES(?1)", id, e);
+    if (r < 0)
+        return r;
+    *ret = sqlite3_last_insert_rowid(s->db);
+    identity_know(s, id, *ret);
+    return 0;
 }

@@ -14,11 +14,12 @@
 #define ENTRY_BY_ID                                                                            \
     "identity i CROSS JOIN entry e ON e.n = i.n CROSS JOIN name a ON a.n = e.name_n "          \
     "WHERE i.id = ?1"
-/* In the order of entry_sort(). */
 #define MEMBER_TEXT "coalesce(m.text, a.text)"
+/* In no order: members are sorted (entry_sort()), so each is found there sooner than rows are. */
 #define MEMBERS_OF_GROUP                                                                       \
-    "FROM member m CROSS JOIN name a ON a.n = m.name_n WHERE m.group_n = ?1 "                  \
-    "ORDER BY m.kind, a.key"
+    "FROM member m CROSS JOIN name a ON a.n = m.name_n WHERE m.group_n = ?1"
+const struct member *member_among(const struct member *members, size_t n, enum member_kind kind,
+                                  const char *key); /* NULL: it is not */
 #define CONTENT_SIZE 16 /* bytes of the digest of what an entry holds */
 
 /* The row of `name`; a new one, spelt so, if there is none. */
@@ -28,6 +29,9 @@ struct name {
     bool is_new;   /* so nothing else goes by it */
 };
 int name_get(struct state *s, enum member_kind kind, const char *key, const char *text,
+             struct name *ret, struct error *e);
+/* The same where there is most often none. */
+int name_add(struct state *s, enum member_kind kind, const char *key, const char *text,
              struct name *ret, struct error *e);
 
 /* A row of `entry` without what it holds. */
@@ -78,7 +82,10 @@ int dirty_if_named(struct state *s, int64_t group_n, int64_t name_n, struct erro
 /* Replaces the member rows and marks who enters or leaves. members are sorted (entry_sort). */
 int members_replace(struct state *s, int64_t group_n, const struct member *members, size_t n,
                     struct error *e);
-/* The same, but that nobody leaves. */
+/* Of a group that had no row of its own before. */
+int members_put(struct state *s, int64_t group_n, const struct member *members, size_t n,
+                struct error *e);
+/* As members_replace(), but that nobody leaves. */
 int members_add(struct state *s, int64_t group_n, const struct member *members, size_t n,
                 struct error *e);
 int members_drop(struct state *s, int64_t group_n, struct error *e);

@@ -22,7 +22,9 @@ static int load_members(struct state *s, int64_t n, struct entry *entry, struct 
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
-"SELECT m.kind, a.key, " MEMBER_TEXT " " MEMBERS_OF_GROUP, e);
+                         "SELECT m.kind, a.key, " MEMBER_TEXT " " MEMBERS_OF_GROUP
+                         " ORDER BY m.kind, a.key",
+                         e);
 
     if (r < 0)
         return r;
@@ -411,22 +413,28 @@ static bool shape_has(const char *names, const char *attribute)
 }
 
 int mirror_attribute_counts(struct state *s, const struct string_list *attributes,
-                            size_t *ret_counts, struct error *e)
+                            size_t *ret_counts, size_t *ret_people, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r =
         stmt_prepare(&q, s,
                      "SELECT h.names, c.n FROM (SELECT shape, count(*) AS n FROM entry WHERE "
-                     "kind = 1 AND gone_usec = 0 GROUP BY shape) c JOIN shape h ON "
+                     "kind = 1 AND gone_usec = 0 GROUP BY searches, shape) c JOIN shape h ON "
                      "h.n = c.shape",
                      e);
 
+    *ret_people = 0;
+
     for (size_t i = 0; i < attributes->n_items; i++)
         ret_counts[i] = 0;
-    while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW)
+    while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
+        size_t n = (size_t)stmt_int(q, 1);
+
+        *ret_people += n;
         for (size_t i = 0; i < attributes->n_items; i++)
             if (shape_has(stmt_text(q, 0), attributes->items[i]))
-                ret_counts[i] += (size_t)stmt_int(q, 1);
+                ret_counts[i] += n;
+    }
     return r < 0 ? r : 0;
 }
 

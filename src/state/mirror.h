@@ -200,9 +200,9 @@ struct mirror_counts {
     size_t people, groups, containers, gone, members_unresolved;
 };
 int mirror_counts(struct state *s, struct mirror_counts *ret, struct error *e);
-/* For each: how many people have a value of this attribute. */
+/* For each: how many people have a value of this attribute. And how many people there are. */
 int mirror_attribute_counts(struct state *s, const struct string_list *attributes,
-                            size_t *ret_counts, struct error *e);
+                            size_t *ret_counts, size_t *ret_people, struct error *e);
 /* Some people, at most `limit`, with their attributes; `each` gives 0 or -ENOMEM. */
 int mirror_sample(struct state *s, size_t limit,
                   int (*each)(const struct entry *entry, void *userdata), void *userdata,

@@ -60,6 +60,7 @@ struct state *state_release(struct state *s)
     sqlite3_close(s->db);
     for (size_t i = 0; i < MIRROR_MAX_SEARCHES; i++)
         free(s->seen[i].words);
+    dn_memory_done(&s->dn_memory);
     buffer_done(&s->scratch);
     buffer_done(&s->shape_names);
     buffer_done(&s->trail_pending);
