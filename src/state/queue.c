@@ -559,19 +559,20 @@ int queue_next_due(struct state *s, uint64_t now_usec, struct operation **ret, s
                    at, ret, e);
 }
 
-int queue_holds(struct state *s,
-                int (*fn)(const char *cause, const char *reason, const char *sentence,
-                          enum operation_state state, uint64_t since_usec, uint64_t next_usec,
-                          size_t n_people, void *userdata),
-                void *userdata, struct error *e)
+#define HOLDS_OF(rows)                                                                         \
+    "SELECT cause, reason, min(sentence), CASE state WHEN 2 THEN 2 ELSE 3 END AS waits, "      \
+    "min(since_usec), min(NULLIF(not_before_usec, 0)), count(DISTINCT entry_n) AS people FROM " \
+    rows "GROUP BY waits, cause, reason ORDER BY people DESC, cause, reason"
+#define HELD_ROWS "operation INDEXED BY operation_cause WHERE reason IS NOT NULL "
+
+int queue_holds(struct state *s, bool budgets, queue_hold_fn *fn, void *userdata, struct error *e)
 {
-    static const char sql[] =
-        "SELECT cause, reason, min(sentence), CASE state WHEN 2 THEN 2 ELSE 3 END AS waits, "
-        "min(since_usec), min(NULLIF(not_before_usec, 0)), count(DISTINCT entry_n) AS people "
-        "FROM operation INDEXED BY operation_cause WHERE reason IS NOT NULL "
-        "GROUP BY waits, cause, reason ORDER BY people DESC, cause, reason";
+    static const char all[] = HOLDS_OF(HELD_ROWS);
+    static const char others[] =
+        HOLDS_OF("(SELECT * FROM " HELD_ROWS "AND cause < 'budget:' UNION ALL SELECT * FROM " HELD_ROWS
+                 "AND cause >= 'budget;') ");
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
+    int r = stmt_prepare(&q, s, budgets ? all : others, e);
 
     while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
         r = fn(stmt_text(q, 0), stmt_text(q, 1), stmt_text(q, 2),
