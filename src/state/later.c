@@ -3,9 +3,6 @@
  * statements of many rows. Nobody can see a table without what waits for it: SQLite says, while
  * a statement is prepared, which tables it needs, also through triggers and views, and what waits
  * for one of these is written before the statement begins (stmt_step()), or before the commit.
- *
- * OR FAIL, since whoever meets an error undoes the whole transaction: so SQLite need not keep a
- * journal of the one statement, which it would put into a file of its own.
  */
 #include "config.h"
 
@@ -105,7 +102,7 @@ static int write_and_clear(struct state *s, const struct bulk *b, struct row_num
 static int write_touched(struct state *s, struct error *e)
 {
 #define TOUCH(values)                                                                          \
-    "INSERT OR FAIL INTO person(n, verdict, bucket, run, done, done_run) SELECT column1, 0, 4, ?1, "   \
+    "INSERT INTO person(n, verdict, bucket, run, done, done_run) SELECT column1, 0, 4, ?1, "   \
     "?2, ?1 FROM (VALUES " values ") WHERE true ON CONFLICT(n) DO UPDATE SET "                 \
     "run = max(run, ?1), done = CASE WHEN done_run = max(run, ?1) AND done IN (1, 2) THEN "    \
     "done ELSE ?2 END, done_run = max(run, ?1)"
@@ -137,7 +134,7 @@ static int write_marks(struct state *s, struct error *e)
 static int write_operations(struct state *s, struct error *e)
 {
 #define START(looks, where)                                                                    \
-    "UPDATE OR FAIL operation SET state = 4, attempts = attempts + 1, looks = " looks                  \
+    "UPDATE operation SET state = 4, attempts = attempts + 1, looks = " looks                  \
     " WHERE number " where
     static const struct bulk start = {
         .one = START("0", "= ?"),

@@ -21,9 +21,15 @@ void space_empty_log(sqlite3 *db, const char *path)
     (void)db_exec(db, path, "PRAGMA wal_checkpoint(TRUNCATE)", NULL);
 }
 
-/* SQLite has one such name for the whole program. */
+#define KEPT_IN_MEMORY (1 << 20)
+
+/* SQLite has one such name for the whole program. What it needs to undo one statement of many rows
+ * stays in memory up to a size: that is a few pages for each of them, and no reason to make a file.
+ * (That is to be said before its first use, and refused, without harm, later.) */
 int space_use_folder_of(const char *path, struct error *e)
 {
+    sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, KEPT_IN_MEMORY);
+
     const char *slash = strrchr(path, '/');
     int size = slash && slash > path ? (int)(slash - path) : 1;
     char *folder = sqlite3_mprintf("%.*s", size, slash ? path : ".");
