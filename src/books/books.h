@@ -20,6 +20,7 @@ struct error;
 struct sd_event;
 struct state;
 struct steady;
+struct string_list;
 
 /* Why there is work; bits. */
 enum work {
@@ -123,6 +124,9 @@ int run_close(struct books *b, struct error *e); /* nothing is due: the ledger, 
 /* alarm.c */
 void alarm_set(struct books *b, const char *cause, const char *code, const char *sentence);
 void alarm_over(struct books *b, const char *cause);
+/* Of all causes that begin so: what is not among those that stand is over. */
+int alarm_over_but(struct books *b, const char *prefix, const struct string_list *standing,
+                   struct error *e);
 /* An alarm, or its end, that needs neither state nor audit. */
 void alarm_tell(struct books *b, bool stands, const char *code, const char *sentence,
                 uint64_t since_usec);

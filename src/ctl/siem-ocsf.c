@@ -18,7 +18,8 @@
 #include "render/render.h"
 
 #define OCSF_VERSION "1.8.0"
-#define OTHER   99
+#define OTHER        99
+#define USER_NAME    4 /* of observables */
 
 struct class {
     int category, class, activity;
@@ -116,7 +117,14 @@ static void add_actor(struct buffer *b, const struct siem_event *v)
     siem_close(b);
 }
 
-static void add_metadata(struct buffer *b, const struct siem_event *v, const char *part)
+/* Of these classes an actor is an attribute of a profile. */
+static bool needs_profile(const struct siem_event *v, const struct class *c)
+{
+    return !v->by_others && (c->class == BASE_EVENT || c->class == APPLICATION);
+}
+
+static void add_metadata(struct buffer *b, const struct siem_event *v, const struct class *c,
+                         const char *part)
 {
     char uid[40];
 
@@ -126,6 +134,8 @@ static void add_metadata(struct buffer *b, const struct siem_event *v, const cha
     siem_text(b, "name", "rosterd");
     siem_text(b, "vendor_name", "rosterd");
     siem_close(b);
+    if (needs_profile(v, c))
+        siem_texts(b, "profiles", (const char *const[]){"host", NULL});
     siem_text(b, "log_name", "rosterd audit");
     siem_text(b, "log_version", "1");
     siem_text(b, "event_code", v->name);
@@ -191,7 +201,7 @@ static void begin_event(struct buffer *b, const struct siem_event *v, const stru
     siem_integer(b, "type_uid", c->class * 100 + c->activity);
     siem_integer(b, "severity_id", (int64_t)v->severity);
     siem_integer(b, "time", (int64_t)(v->usec / USEC_PER_MSEC));
-    add_metadata(b, v, part);
+    add_metadata(b, v, c, part);
     if (!v->by_others)
         add_actor(b, v);
     siem_message_of(b, v);
@@ -247,7 +257,9 @@ static void add_observable(struct buffer *b, const struct siem_event *v)
     buffer_add(b, "[", 1);
     siem_open(b, NULL);
     siem_text(b, "name", "person");
-    siem_integer(b, "type_id", 4);
+    siem_integer(b, "type_id", login && !v->erased ? USER_NAME : OTHER);
+    if (!login || v->erased)
+        siem_text(b, "type", v->erased ? "Erased" : dn ? "Distinguished Name" : "User ID");
     siem_text(b, "value", v->erased ? "erased" : login ? login : dn ? dn : member_text(v->person, "id"));
     siem_close(b);
     buffer_add(b, "]", 1);

@@ -245,8 +245,10 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 
 static int show_plan(struct daemon *d)
 {
+    CLEANUP(engine_view_freep) struct engine_view *view = NULL;
     struct error e = {0};
-    json_t *plan = report_plan(d->engine, d->state, &e);
+    json_t *plan =
+        engine_view_new(&view, d->engine, &e) == 0 ? report_plan(view, d->state, &e) : NULL;
     if (!plan) {
         log_error("%s", e.message);
         return EXIT_FAILURE;

@@ -219,6 +219,8 @@ static int take_drift(const struct drift_look *look, struct link *l, const struc
     if (!known_already)
         log_event(LOG_WARNING, MSG_DRIFT, "User %s was changed at the tenant: %s", l->login,
                   drift);
+    if (r == 0 && link_was_enabled(l)) /* by which a revocation is undone, if there is one */
+        r = person_mark_dirty(books_state(b), l->entry_id, e);
     if (r == 0 && (repair || !known_already))
         r = record_drift(b, l,
                          look->anew ? REASON_STATE_RESTORED
@@ -308,7 +310,7 @@ static int note_use(const struct drift_look *look, struct link *l, struct drift 
         if (!l->known)
             return error_out_of_memory(e);
         if (r == 0)
-            r = record_drift(look->books, l, "report", LINK_DRIFT_DISABLED ": true -> false", true, e);
+            r = record_drift(look->books, l, "report", LINK_DRIFT_ENABLED, true, e);
     }
     if (r == 0)
         r = person_mark_dirty(books_state(look->books), l->entry_id, e);

@@ -212,6 +212,8 @@ static int decide(struct judge *j, struct dossier *s, bool *ret_planned, struct 
     }
     struct planner_result plan = {0};
     if (r == 0)
+        r = standing_note_enabled(j->books, s, e);
+    if (r == 0)
         r = plan_for(j, s, &plan, e);
     *ret_planned = plan.operations.n_items > 0;
     if (r == 0 && plan.wanted) { /* without what is withheld: nobody is made with it */

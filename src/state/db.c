@@ -91,6 +91,8 @@ int db_error(sqlite3 *db, const char *path, int rc, struct error *e)
                          "The state file %s is damaged (%s). Stop rosterd, keep the file aside "
                          "and start again: the state is rebuilt by adoption",
                          path, sqlite3_errmsg(db));
+    case SQLITE_INTERRUPT:
+        return error_set(e, -ECANCELED, "Reading the state file %s was given up", path);
     case SQLITE_CONSTRAINT:
         return error_set(e, -EEXIST, "The state file %s refused a row: %s", path,
                          sqlite3_errmsg(db));
@@ -226,6 +228,8 @@ int stmt_step(struct stmt *q, struct error *e)
                 s->path);
         }
     }
+    if (atomic_load_explicit(&s->cancelled, memory_order_relaxed))
+        rc = SQLITE_INTERRUPT;
     if (rc == SQLITE_OK)
         rc = sqlite3_step(q->handle);
     if (rc == SQLITE_ROW)

@@ -4,6 +4,7 @@
  */
 #pragma once
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -86,6 +87,20 @@ struct link_watch {
     size_t n, capacity;
 };
 
+/* unresolved.c; one state's, or a reader's that counts for it. */
+#define UNRESOLVED_NOTED_MAX 256
+struct unresolved {
+    bool is_watched; /* what is done since is noted below … */
+    bool is_known;   /* … and this is how many there were before: */
+    int64_t n;
+    bool by_login, is_touched; /* members are logins; an entry was written */
+    uint64_t n_watches, lent;  /* so many so far; of a reader: the watch that it counts for */
+    size_t n_noted;
+    struct {
+        int64_t name_n, before;
+    } noted[UNRESOLVED_NOTED_MAX];
+};
+
 struct state {
     struct state *next_open; /* of those that this process has open for writing; see state.c */
     sqlite3 *db;
@@ -95,6 +110,7 @@ struct state {
     bool suspect; /* a page of it was found damaged since */
     bool in_transaction;
     int changes_before; /* in this handle, when the transaction began */
+    atomic_bool cancelled; /* state_cancel() */
     bool broken; /* a write of this transaction failed: it can only be rolled back */
     struct stmt *cache[STMT_CACHE_SIZE];
     struct buffer scratch;
@@ -114,7 +130,7 @@ struct state {
     struct buffer trail_pending; /* lines of this transaction that are not written yet */
     struct audit_memory *audit;    /* borrowed: what the audit's composer remembers */
     uint64_t trail_epoch;          /* another one after each rollback */
-    int64_t n_unresolved;          /* mirror_counts(); -1: must be counted again */
+    struct unresolved unresolved;
     /* link_count(), by status; -1: must be counted again */
     int64_t n_links[LINK_N_STATUS];
     struct link_watch link_watch;
@@ -126,6 +142,9 @@ struct state {
 };
 
 #define STMT_ROW 1 /* positive answer of stmt_step() */
+
+struct state *state_alloc(const char *path); /* without a database; NULL: out of memory */
+struct state *state_release(struct state *s);
 
 struct stmt {
     struct state *state;
@@ -214,6 +233,10 @@ int db_write_id(struct state *s, const char *sql, const char *id, struct error *
 void link_watch_note(struct state *s, const char *entry_id);
 /* link_count() counts again: what was written is undone, or was not written one by one. */
 void link_forget_counts(struct state *s);
+/* unresolved.c. What is known goes to a reader that sees the same; what it counts comes back. */
+void unresolved_forget(struct state *s);
+void unresolved_lend(struct state *s, struct state *reader);
+void unresolved_learn(struct state *s, const struct state *reader);
 /* What SQLite puts aside goes beside the state file: /tmp may be memory, or may not be written. */
 int space_use_folder_of(const char *path, struct error *e);
 /* Makes an older file one that can become smaller; it stays as it is where that fails. */

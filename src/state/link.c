@@ -26,6 +26,17 @@ uint64_t link_used_usec(const struct link *l)
     return used ? used : l->created_usec;
 }
 
+bool link_was_enabled(const struct link *l)
+{
+    for (const char *at = l->drift; l->status == LINK_DISABLED && at && *at;) {
+        if (!strncmp(at, LINK_DRIFT_ENABLED, sizeof(LINK_DRIFT_ENABLED) - 1))
+            return true;
+        at = strstr(at, "; ");
+        at += at ? 2 : 0;
+    }
+    return false;
+}
+
 void link_done(struct link *l)
 {
     free(l->entry_id);

@@ -20,7 +20,10 @@ int mirror_gone(struct state *s, const char *id, const char *why, uint64_t now_u
         return r < 0 ? r : 0;
     if (row.gone)
         return 0;
-    s->n_unresolved = -1;
+    unresolved_note_entry(s, row.n);
+    unresolved_note_login(s);
+    if (row.kind == ENTRY_GROUP)
+        unresolved_forget(s); /* all its members */
     r = stmt_prepare(&q, s,
                      "UPDATE entry SET searches = 0, gone_usec = ?2, "
                      "gone_why = coalesce(?3, gone_why) WHERE n = ?1",

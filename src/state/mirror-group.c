@@ -147,7 +147,8 @@ static int bound_store(struct state *s, const struct bound_group *g, struct erro
     return stmt_run(q, e);
 }
 
-static int bind_group(struct state *s, struct bound_group *g, struct error *e)
+/* store: notes what it is, so that it is known again when it is renamed. */
+static int bind_group(struct state *s, struct bound_group *g, bool store, struct error *e)
 {
     CLEANUP(freep) char *old_id = NULL;
     CLEANUP(freep) char *old_dn = NULL;
@@ -163,18 +164,17 @@ static int bind_group(struct state *s, struct bound_group *g, struct error *e)
     if (r < 0 || !g->id)
         return r;
     r = bound_count(s, g, e);
-    if (r == 0 && !(text_equal(old_id, g->id) && text_equal(old_dn, g->dn)))
+    if (r == 0 && store && !(text_equal(old_id, g->id) && text_equal(old_dn, g->dn)))
         r = bound_store(s, g, e);
     return r;
 }
 
-int mirror_bind_groups(struct state *s, const char *const *keys, size_t n_keys,
+static int bind_groups(struct state *s, const char *const *keys, size_t n_keys, bool store,
                        struct bound_groups *ret, struct error *e)
 {
     CLEANUP(bound_groups_done) struct bound_groups groups = {0};
     int r = 0;
 
-    assert(s->in_transaction);
     groups.items = calloc(n_keys + 1, sizeof(*groups.items));
     if (!groups.items)
         return error_out_of_memory(e);
@@ -183,13 +183,26 @@ int mirror_bind_groups(struct state *s, const char *const *keys, size_t n_keys,
 
         r = set_text(&g->configured_key, keys[i], e);
         if (r == 0)
-            r = bind_group(s, g, e);
+            r = bind_group(s, g, store, e);
     }
     if (r < 0)
         return r;
     *ret = groups;
     groups = (struct bound_groups){0};
     return 0;
+}
+
+int mirror_bind_groups(struct state *s, const char *const *keys, size_t n_keys,
+                       struct bound_groups *ret, struct error *e)
+{
+    assert(s->in_transaction);
+    return bind_groups(s, keys, n_keys, true, ret, e);
+}
+
+int mirror_look_at_groups(struct state *s, const char *const *keys, size_t n_keys,
+                          struct bound_groups *ret, struct error *e)
+{
+    return bind_groups(s, keys, n_keys, false, ret, e);
 }
 
 /* A group on the way up. `doubt`: a group that is gone lies between it and the person. */

@@ -93,5 +93,13 @@ int members_drop(struct state *s, int64_t group_n, struct error *e);
 /* Whoever shares the DN key of this row (mirror_twin()) is looked at again. */
 int twins_dirty(struct state *s, int64_t n, struct error *e);
 
+/* unresolved.c. Before a name, an entry or its stale rows, the stale rows of a group, or a login
+ * are touched. Errors only mean that all is counted anew. */
+void unresolved_note(struct state *s, int64_t name_n);
+void unresolved_note_entry(struct state *s, int64_t n);
+void unresolved_note_stale(struct state *s, int64_t group_n);
+void unresolved_note_login(struct state *s);
+int unresolved_count(struct state *s, int64_t *ret, struct error *e);
+
 /* The row of `shape` for the attributes of an entry. */
 int shape_get(struct state *s, const struct entry *entry, int64_t *ret, struct error *e);

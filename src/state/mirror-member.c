@@ -98,7 +98,7 @@ int stale_settle(struct state *s, int64_t group_n, bool all, struct error *e)
     stmt_reset(q);
     if (r < 0)
         return r;
-    s->n_unresolved = -1;
+    unresolved_note_stale(s, group_n);
     r = stmt_prepare(&end, s, "DELETE FROM stale AS t WHERE group_n = ?1 AND " REPAIRED, e);
     if (r < 0)
         return r;
@@ -158,6 +158,10 @@ static int member_insert(struct state *s, int64_t group_n, const struct member *
     struct name name = {0};
     int r = name_get(s, m->kind, m->key, m->text, &name, e);
 
+    if (r == 0 && m->kind == MEMBER_LOGIN)
+        unresolved_forget(s);
+    if (r == 0)
+        unresolved_note(s, name.n);
     if (r == 0)
         r = stmt_prepare(
             &q, s,
@@ -211,6 +215,7 @@ static int member_remove(struct state *s, int64_t group_n, enum member_kind kind
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = touch(s, group_n, kind, name_n, e);
 
+    unresolved_note(s, name_n);
     if (r == 0)
         r = stmt_prepare(&q, s, "DELETE FROM member WHERE name_n = ?1 AND group_n = ?2", e);
     if (r < 0)
@@ -370,7 +375,6 @@ int mirror_members(struct state *s, const char *group_id, const struct member *a
         return r;
     if (r == STATE_NONE || row.gone || row.kind != ENTRY_GROUP)
         return STATE_NONE;
-    s->n_unresolved = -1;
     /* The digest of all members is not known from a difference: the next whole read of the
      * group compares them one by one. */
     r = db_write_int(s, "UPDATE entry SET members_digest = '', raw = NULL WHERE n = ?1", row.n, e);

@@ -263,7 +263,7 @@ static int read_again(struct state *s, struct error *e)
         r = stmt_run(q, e);
     for (unsigned i = 0; r == 0 && i < MIRROR_MAX_SEARCHES; i++)
         r = mirror_cookie_set(s, i, NULL, 0, NULL, e);
-    s->n_unresolved = -1;
+    unresolved_forget(s);
     return r < 0 ? r : person_mark_all_dirty(s, e);
 }
 

@@ -298,35 +298,12 @@ int mirror_cookie_set(struct state *s, unsigned search, const void *cookie, size
     return stmt_run(q, e);
 }
 
-/* A member that no live entry is: outside of the base, deleted, a contact (T14). Counted anew
- * only after something changed, since it looks at every member. */
-static int count_unresolved(struct state *s, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(
-        &q, s,
-        "SELECT count(*) FROM entry g CROSS JOIN member m ON m.group_n = g.n WHERE g.kind = 2 "
-        "AND g.gone_usec = 0 AND ((m.kind = 1 AND NOT EXISTS (SELECT 1 FROM entry x WHERE "
-        "x.name_n = m.name_n AND x.gone_usec = 0) AND NOT EXISTS (SELECT 1 FROM stale t CROSS JOIN "
-        "entry o ON o.n = t.entry_n WHERE t.group_n = g.n AND t.name_n = m.name_n AND "
-        "o.gone_usec = 0)) OR (m.kind = 2 AND NOT EXISTS (SELECT 1 FROM name a CROSS JOIN entry x "
-        "ON x.login_key = a.key WHERE a.n = m.name_n AND x.gone_usec = 0) AND NOT EXISTS (SELECT 1 "
-        "FROM name a CROSS JOIN entry_login l ON l.key = a.key CROSS JOIN entry x ON x.n = l.n "
-        "WHERE a.n = m.name_n AND x.gone_usec = 0)))",
-        e);
-
-    if (r == 0)
-        r = stmt_step(q, e);
-    if (r == STMT_ROW)
-        s->n_unresolved = stmt_int(q, 0);
-    return r < 0 ? r : 0;
-}
-
 int mirror_counts(struct state *s, struct mirror_counts *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     struct mirror_counts counts = {0};
-    int r = s->n_unresolved < 0 ? count_unresolved(s, e) : 0;
+    int64_t n_unresolved;
+    int r = unresolved_count(s, &n_unresolved, e);
 
     if (r == 0)
         r = stmt_prepare(
@@ -345,7 +322,7 @@ int mirror_counts(struct state *s, struct mirror_counts *ret, struct error *e)
     if (r < 0)
         return r;
     counts.gone = db_count(s, "SELECT count(*) FROM entry WHERE gone_usec > 0");
-    counts.members_unresolved = (size_t)s->n_unresolved;
+    counts.members_unresolved = (size_t)n_unresolved;
     *ret = counts;
     return 0;
 }

@@ -247,8 +247,14 @@ static int put_known(struct state *s, struct put *p, struct error *e)
         p->changes |= MIRROR_CHANGED;
     if (p->old.gone)
         p->changes |= MIRROR_RETURNED;
+    if (p->old.gone || moved)
+        unresolved_note_entry(s, p->old.n);
+    if (p->old.kind != p->entry->kind || (p->old.gone && p->entry->kind == ENTRY_GROUP))
+        unresolved_forget(s); /* all its members */
     if (r == 0)
         r = put_name(s, p, e);
+    if (r == 0 && moved && !p->name.is_new)
+        unresolved_note(s, p->name.n);
     if (r < 0 || !moved)
         return r < 0 ? r : put_write(s, p, p->old.n, e);
     p->changes |= MIRROR_MOVED;
@@ -287,7 +293,6 @@ static int put_consequences(struct state *s, const struct put *p, int64_t n, str
 {
     int r = 0;
 
-    s->n_unresolved = -1;
     if (p->changes & (MIRROR_NEW | MIRROR_MOVED | MIRROR_RETURNED) && !p->name.is_new)
         r = twins_dirty(s, n, e);
     if (r < 0)
@@ -330,10 +335,13 @@ int mirror_put(struct state *s, unsigned search, const struct entry *entry,
             r = identity_get(s, entry->id, &n, e);
             if (r == 0)
                 r = put_name(s, &p, e);
+            if (r == 0 && !p.name.is_new)
+                unresolved_note(s, p.name.n);
             if (r == 0)
                 r = put_write(s, &p, n, e);
         } else if (r == 0)
             r = put_known(s, &p, e);
+        unresolved_note_login(s);
         if (r == 0 && !p.same_content)
             r = put_other_logins(s, &p, n, e);
         if (r == 0)

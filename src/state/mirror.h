@@ -178,6 +178,9 @@ void bound_groups_done(struct bound_groups *g);
 /* Same order as keys. Writes new bindings (needs a transaction). */
 int mirror_bind_groups(struct state *s, const char *const *keys, size_t n_keys,
                        struct bound_groups *ret, struct error *e);
+/* The same, without writing. */
+int mirror_look_at_groups(struct state *s, const char *const *keys, size_t n_keys,
+                          struct bound_groups *ret, struct error *e);
 
 /* Is this person in these groups, directly or nested (cycles end; each group once)? One element
  * for each of groups->items. */

@@ -36,14 +36,13 @@ static int answer_of(int r)
     return r == -EBADMSG ? STATE_DAMAGED : r;
 }
 
-static struct state *state_alloc(const char *path)
+struct state *state_alloc(const char *path)
 {
     struct state *s = calloc(1, sizeof(*s));
 
     if (!s)
         return NULL;
     s->lock_fd = s->file_fd = -1;
-    s->n_unresolved = -1;
     link_forget_counts(s);
     s->path = strdup(path);
     if (!s->path) {
@@ -53,7 +52,7 @@ static struct state *state_alloc(const char *path)
     return s;
 }
 
-static struct state *state_release(struct state *s)
+struct state *state_release(struct state *s)
 {
     stmt_cache_done(s);
     link_watch_end(s);
@@ -525,7 +524,7 @@ void state_rollback(struct state *s)
     if (!sqlite3_get_autocommit(s->db))
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     s->in_transaction = false;
-    s->n_unresolved = -1;
+    unresolved_forget(s);
     s->round_is_narrow = false;
     link_forget_counts(s);
     buffer_done(&s->trail_pending); /* the state lives on, so it forgets that memory was short */
