@@ -380,6 +380,8 @@ static void take_teams_answer(struct health *h, const struct tenant_answer *a)
             books_failed(h->books, &e);
             return;
         }
+    } else if (a->class == TENANT_DONE) {
+        h->teams_known = false; /* it has no list of them */
     } else {
         log_warning("The tenant does not list its teams (%s answered %d)", a->url, a->status);
         h->teams_known = false;

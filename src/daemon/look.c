@@ -253,7 +253,7 @@ static int look_begin(struct look *l, struct error *e)
         .mapping = &l->settings->mapping,
         .fingerprint = l->settings->fingerprint,
         .decisions = l->settings->decisions,
-        .tenant_ops = &tenant_https_ops,
+        .tenant_ops = tenant_kind_ops(&l->settings->tenant),
         .max_concurrent = l->settings->tenant.max_concurrent,
         .plan_only = true,
         .quiet = true,

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/daemon.h"
+#include "daemon/patience.h"
 #include "mapping/ruleset.h"
 #include "render/output.h"
 #include "render/render.h"
@@ -92,7 +93,7 @@ static void engine_options_of(struct daemon *d, struct engine_options *ret)
         .mapping = &s->mapping,
         .fingerprint = s->fingerprint,
         .decisions = s->decisions,
-        .tenant_ops = &tenant_https_ops,
+        .tenant_ops = tenant_kind_ops(&s->tenant),
         .tenant = d->tenant,
         .tenant_url = s->tenant.url,
         .tenant_scope = s->tenant.scope,
@@ -163,7 +164,9 @@ int daemon_open(struct daemon *d, struct error *e)
     int r = sd_event_new(&d->event);
     if (r < 0)
         return error_set(e, r, "cannot make the event loop");
+    struct patience *patience = patience_begin();
     r = open_state(d, e);
+    patience_end(patience);
     if (r == 0 && !d->dry_run)
         r = daemon_audit_open(d, e);
     if (r == 0)

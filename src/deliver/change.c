@@ -208,25 +208,6 @@ enum next change_decide(struct execution *x, const struct tenant_answer *a)
 
 /* -- write, and check -- */
 
-/* The next role that is not as it is to be, and was not refused. */
-static bool next_value(struct execution *x)
-{
-    x->value = NULL;
-    for (size_t i = 0; i < x->sent->n_roles && !x->value; i++) {
-        const char *name = x->sent->roles[i].name;
-        x->gives = true;
-        if (!user_role(x->current, name) && !user_role(x->refused, name))
-            x->value = name;
-    }
-    for (size_t i = 0; i < x->current->n_roles && !x->value; i++) {
-        const char *name = x->current->roles[i].name;
-        x->gives = false;
-        if (!user_role(x->sent, name) && !user_role(x->refused, name))
-            x->value = name;
-    }
-    return x->value;
-}
-
 int change_write(struct execution *x, struct error *e)
 {
     const struct part *part = execution_part(x);
@@ -234,7 +215,7 @@ int change_write(struct execution *x, struct error *e)
         .part = part, .set = x->set, .user = x->sent, .current = x->current};
     const struct user *roles = x->set & PART_ROLES ? x->sent : NULL,
                       *skills = x->set & PART_SKILLS ? x->sent : NULL;
-    if (part->by_value && next_value(x)) {
+    if (part->by_value && execution_next_value(x)) {
         w.value = x->value;
         w.gives = x->gives;
         return machine_send(x, &w, e);
@@ -258,21 +239,15 @@ static int keep_part(struct execution *x, const struct tenant_answer *a, const s
 /* A role that is refused keeps no other one back. */
 static enum next value_written(struct execution *x, const struct tenant_answer *a)
 {
-    bool refused = a->class == TENANT_REFUSED || a->class == TENANT_REFERENCE_MISSING;
+    bool goes_on = a->class == TENANT_DONE || execution_is_own_refusal(a);
     struct error e = {0};
-    int r = 0;
-    if (refused) {
-        r = user_add_role(x->refused, x->value, NULL);
+    int r = execution_take_value(x, a);
+    if (execution_is_own_refusal(a))
         machine_keep(x, a);
-    } else if (a->class == TENANT_DONE && x->gives) {
-        r = user_add_role(x->current, x->value, NULL);
-    } else if (a->class == TENANT_DONE) {
-        user_remove_role(x->current, x->value);
-    }
     if (r < 0)
         error_out_of_memory(&e);
-    else if (refused || a->class == TENANT_DONE) {
-        if (next_value(x))
+    else if (goes_on) {
+        if (execution_next_value(x))
             return NEXT_WRITE;
         if (!x->refused->n_roles)
             return NEXT_READ_BACK;

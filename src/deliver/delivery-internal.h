@@ -144,6 +144,11 @@ const struct parts *delivery_parts(const struct delivery *d);
 /* The part of the tenant that the operation writes; NULL: the user as a whole. */
 const struct part *execution_part(const struct execution *x);
 
+/* values.c */
+bool execution_next_value(struct execution *x); /* x->value is another one to be written */
+bool execution_is_own_refusal(const struct tenant_answer *a);
+int execution_take_value(struct execution *x, const struct tenant_answer *a); /* what came of it */
+
 /* outcome.c: what to do about a team, role or skill that the tenant does not show. */
 void reference_sentence(const char *cause, char *sentence, size_t size);
 

@@ -64,7 +64,7 @@ enum next machine_do_write(struct execution *x, const struct tenant_answer *a)
 static bool is_by_value(const struct execution *x)
 {
     const struct part *part = execution_part(x);
-    return part && part->by_value;
+    return (part && part->by_value) || (x->completes && x->refused);
 }
 
 /* The answer with what the tenant never shows of the user: that is as it was confirmed last, or as
@@ -110,6 +110,11 @@ void machine_keep(struct execution *x, const struct tenant_answer *a)
     x->answer.names = NULL;
 }
 
+void machine_read_back(struct execution *x)
+{
+    execution_read_login(x, on_read_back);
+}
+
 static void go_on(struct execution *x, const struct tenant_answer *a, enum next next)
 {
     switch (next) {
@@ -121,7 +126,7 @@ static void go_on(struct execution *x, const struct tenant_answer *a, enum next 
     case NEXT_WRITE: machine_write(x); return;
     case NEXT_READ_BACK:
         machine_keep(x, a);
-        execution_read_login(x, on_read_back);
+        machine_read_back(x);
         return;
     case NEXT_CONCLUDE: conclude(x, a, a->user); return;
     case NEXT_CONFIRM:
@@ -145,7 +150,8 @@ void machine_written(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
     struct tenant_answer seen;
-    if (a->class == TENANT_LOST_RACE && x->n_races++ < MOST_RACES) {
+    bool again = a->class == TENANT_LOST_RACE && !(x->kind->anew && x->completes);
+    if (again && x->n_races++ < MOST_RACES) {
         x->set = is_by_value(x) ? x->set : 0;
         read_user(x);
     } else if (see(x, a, &seen))

@@ -75,6 +75,8 @@ void machine_start(struct execution *x);
 /* For steps that make a call of their own. */
 void machine_write(struct execution *x);
 void machine_written(const struct tenant_answer *a, void *userdata);
+/* By the login; x->answer stays. */
+void machine_read_back(struct execution *x);
 /* This answer, in x->answer, without what it borrows. */
 void machine_keep(struct execution *x, const struct tenant_answer *a);
 /* The call of a step `write`. */

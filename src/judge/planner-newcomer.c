@@ -52,16 +52,15 @@ static int plan_create(const struct planner_input *in, struct planner_result *r)
         plan_add(in, r, OPERATION_CREATE, login, team_why(in->wanted, why, sizeof(why)), &o);
     if (rc == 0 && in->vanished)
         rc = note_remake(in, o);
-    uint32_t takes = ~in->parts->created_later;
     for (int f = 0; f < USER_N_FIELDS && rc == 0; f++) {
         const struct user_value *w = &in->wanted->fields[f];
-        if (w->text && *w->text && takes & PART_FIELD(f))
+        if (w->text && *w->text)
             rc = operation_add_change(o, user_field_name((enum user_field)f), NULL, w->text,
                                       &w->source);
     }
-    for (size_t i = 0; takes & PART_ROLES && i < in->wanted->n_roles && rc == 0; i++)
+    for (size_t i = 0; i < in->wanted->n_roles && rc == 0; i++)
         rc = plan_add_role(o, in->wanted->roles[i].name, true, &in->wanted->roles[i].source);
-    for (size_t i = 0; takes & PART_SKILLS && i < in->wanted->n_skills && rc == 0; i++)
+    for (size_t i = 0; i < in->wanted->n_skills && rc == 0; i++)
         rc = plan_add_level(o, in->wanted->skills[i].name, NULL, &in->wanted->skills[i]);
     if (rc == 0 && in->wanted->disabled)
         rc = operation_add_change(o, "disabled", NULL, "true", &in->wanted->disabled_source);

@@ -46,7 +46,7 @@ struct part {
 struct parts {
     const struct part *items; /* in the order in which they are planned */
     size_t n_items;
-    uint32_t created_later; /* what a create does not take: a change of its part follows */
+    uint32_t created_later; /* what a create does not take: it is written to its part right after */
     uint32_t hides;         /* what no read shows: it is as it was written last */
     bool keeps_removed;     /* whoever is removed may be there still, disabled */
     bool has_pages;         /* a list comes in pages, and may lack whoever moved meanwhile */

@@ -89,10 +89,10 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     CLEANUP(freep) char *changes = operation_changes_to_json(o);
     int64_t n = 0;
-    int r = !changes    ? error_out_of_memory(e)
-            : o->number ? 0
-                        : identity_get(s, o->entry_id, &n, e);
+    int r = changes ? later_flush(s, LATER_OPERATION, e) : error_out_of_memory(e);
 
+    if (r == 0 && !o->number)
+        r = identity_get(s, o->entry_id, &n, e);
     if (r < 0)
         return r;
     r = stmt_prepare(
@@ -240,7 +240,8 @@ int queue_next_time(struct state *s, uint64_t after_usec, uint64_t *ret_usec, st
      * create, and would hide the others. */
     static const char sql[] =
         "SELECT min(t) FROM (SELECT min(not_before_usec) AS t FROM operation "
-        "INDEXED BY operation_waiting WHERE state = 1 AND not_before_usec > ?1 "
+        "INDEXED BY operation_waiting WHERE state = 1 AND not_before_usec > 0 AND "
+        "not_before_usec > ?1 "
         "UNION ALL SELECT min(not_before_usec) FROM operation "
         "INDEXED BY operation_held WHERE state = 3 AND not_before_usec > ?1)";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
@@ -458,7 +459,7 @@ int queue_count_due(struct state *s, uint64_t now_usec, size_t *ret_n, uint64_t 
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
                          "SELECT count(*), min(due_usec) FROM operation INDEXED BY "
-                         "operation_waiting WHERE state = 1 AND not_before_usec <= ?1",
+                         "operation_ready WHERE state = 1 AND not_before_usec <= ?1",
                          e);
 
     if (r < 0)
@@ -498,7 +499,7 @@ int queue_count_waiting(struct state *s, uint64_t now_usec, size_t *ret, struct 
     int r = stmt_prepare(
         &q, s,
         "SELECT count(*) FROM operation INDEXED BY operation_waiting WHERE state = 1 AND "
-        "not_before_usec > ?1",
+        "not_before_usec > 0 AND not_before_usec > ?1",
         e);
 
     if (r < 0)
@@ -548,7 +549,7 @@ int queue_next_due(struct state *s, uint64_t now_usec, struct operation **ret, s
         return r < 0 ? r : STATE_NONE;
     r = load_at(s,
                 "SELECT " COLUMNS " FROM operation o INDEXED BY operation_waiting WHERE "
-                "o.state = 1 AND o.not_before_usec = ?1 LIMIT 1",
+                "o.state = 1 AND o.not_before_usec > 0 AND o.not_before_usec = ?1 LIMIT 1",
                 at, ret, e);
     if (r != STATE_NONE)
         return r;

@@ -143,7 +143,8 @@ struct tenant_ops {
     void (*call_hurry)(struct tenant_call *call); /* ahead of all that has not left yet */
     struct tenant_call *(*call_free)(struct tenant_call *call); /* cancels; returns NULL */
 };
-extern const struct tenant_ops tenant_https_ops;
+extern const struct tenant_ops tenant_configapi_ops, tenant_scim2_ops;
+const struct tenant_ops *tenant_kind_ops(const struct tenant_options *options);
 
 /* What a client says that it reads, for whoever tries its requests by hand. */
 #define TENANT_ACCEPT "Accept: application/json, application/scim+json"

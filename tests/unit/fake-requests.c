@@ -232,6 +232,10 @@ static void do_create(struct tenant_call *c)
     made->had_password = c->has_password;
     made->n_created++;
     wrote(c, made, made->login);
+    if (fake_parts_of(t)->created_later) {
+        snprintf(c->shown_id, sizeof c->shown_id, "%s", made->scim_id);
+        c->answer.id = c->shown_id;
+    }
     fake_answer(c, TENANT_DONE, 200, "OK");
 }
 

@@ -164,11 +164,7 @@ static void replay(const json_t *row, void *userdata)
         user = json_object();
         json_object_set_new(r->users, id, user);
     }
-    if (found)
-        take_found(user, found);
-    if (!done) /* it was done in part, and that is what was found */
-        return;
-    json_array_foreach(json_object_get(row, "changes"), i, change)
+    json_array_foreach(done ? json_object_get(row, "changes") : NULL, i, change)
     {
         const char *field = json_string_value(json_object_get(change, "field"));
         json_t *to = json_object_get(change, "to");
@@ -177,6 +173,8 @@ static void replay(const json_t *row, void *userdata)
         else
             json_object_del(user, field);
     }
+    if (found) /* what was done of them, if that was not all */
+        take_found(user, found);
 }
 
 static void check_rebuilt(struct model *m)

@@ -141,7 +141,7 @@ static bool plan_failing(const struct planner_row *row, long fail_at, struct pla
         .successor_sentence = row->successor ? "a successor" : NULL, .successor_revoked = row->successor_revoked,
         .names_role = row->says_nothing ? NULL : names_ruled,
         .names_skill = row->says_nothing ? NULL : names_ruled,
-        .parts = planner_parts ? planner_parts : tenant_https_ops.parts(NULL),
+        .parts = planner_parts ? planner_parts : tenant_configapi_ops.parts(NULL),
         .options = &options,
         .now_usec = NOW,
         .dates_usec = NOW,

@@ -60,22 +60,50 @@ static void test_each_value_has_its_outcome(void **state)
     is_idle(b);
 }
 
-/* What was done before the tenant went away is known, and not sent again. */
+/* What was done before the tenant went away is known, and not sent again: of a change, and of a
+ * create, which is done without what it could not give. */
 static void test_values_and_an_outage(void **state)
 {
     struct bed *b = *state;
+    struct error e = {0};
+    struct fake_fault outage = {
+        .kinds = FAKE_PATCH, .skips = 2, .times = 1, .class = TENANT_UNCLEAR};
     b->rules[0].roles.text = (char *)"A, B, C, D";
     people(b, 1, "support");
     bed_start(b);
-    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_PATCH,
-                                                    .skips = 2,
-                                                    .times = 1,
-                                                    .class = TENANT_UNCLEAR});
+    fake_tenant_fail(b->tenant, outage);
     bed_sync(b);
-    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 2);
-    bed_advance(b, 2 * HOUR);
-    assert_true(has_role(b, "u0", "A") && has_role(b, "u0", "D"));
+    assert_int_equal(bed_audit(b, "outcome", "done", "u0"), 2);
     assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 4);
+    is_idle(b);
+
+    b->rules[0].roles.text = (char *)"E, F, G, H";
+    fake_tenant_forget_calls(b->tenant);
+    outage.skips = 3;
+    fake_tenant_fail(b->tenant, outage);
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    bed_run(b);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 3);
+    bed_advance(b, 2 * HOUR);
+    assert_true(has_role(b, "u0", "E") && has_role(b, "u0", "H"));
+    assert_false(has_role(b, "u0", "A") || has_role(b, "u0", "D"));
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 8);
+    is_idle(b);
+}
+
+/* The roles that a create could not take count as the create's: under its budget and approval. */
+static void test_a_create_is_completed(void **state)
+{
+    struct bed *b = *state;
+    for (size_t i = 0; i < BUDGET_N_KINDS; i++)
+        b->sync.budgets[i] = (struct budget){.unlimited = i == BUDGET_CREATE};
+    people(b, 30, "support");
+    bed_start(b);
+    bed_sync(b);
+    for (size_t i = 0; i < b->tenant->n_users; i++)
+        assert_non_null(user_role(b->tenant->users[i].user, "Agent"));
+    assert_int_equal(b->tenant->n_users, 30);
+    assert_int_equal(bed_audit(b, "outcome", "done", NULL), 30);
     is_idle(b);
 }
 
@@ -187,6 +215,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         on_groups(test_each_value_has_its_outcome), on_groups(test_values_and_an_outage),
+        on_groups(test_a_create_is_completed),
         on_groups(test_lost_races),                 on_groups(test_hidden_roles_need_approval),
         on_groups(test_removed_and_kept),           on_groups(test_pages_prove_no_absence),
     };
