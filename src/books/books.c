@@ -25,8 +25,6 @@
 #include "state/state.h"
 #include "state/steady.h"
 
-#define COMMIT_AFTER_USEC (30 * USEC_PER_MSEC)
-
 struct books {
     struct books_options o;
     sd_event_source *export_timer;
@@ -185,9 +183,9 @@ int books_write(struct books *b, struct error *e)
     return 0;
 }
 
-bool books_are_old(const struct books *b)
+uint64_t books_open_since_usec(const struct books *b)
 {
-    return clock_monotonic_usec() - b->transaction_since_usec > COMMIT_AFTER_USEC;
+    return state_in_transaction(b->o.state) ? b->transaction_since_usec : 0;
 }
 
 static void export_soon(struct books *b);

@@ -63,7 +63,7 @@ bool books_know_downtime(const struct books *b); /* of the machine, before its l
 /* The one open transaction that everybody shares; the turn commits it. */
 int books_write(struct books *b, struct error *e);  /* opens it if it is not open */
 int books_commit(struct books *b, struct error *e); /* 0 when there was none */
-bool books_are_old(const struct books *b);          /* it has been open for a while */
+uint64_t books_open_since_usec(const struct books *b); /* monotonic; 0: it is not open */
 void books_failed(struct books *b, const struct error *e); /* delivery stops; said once */
 bool books_have_failed(const struct books *b);
 const char *books_error(const struct books *b); /* why they failed */

@@ -46,7 +46,7 @@ struct entry_row {
 void entry_row_done(struct entry_row *row);
 #define ENTRY_ROW                                                                             \
     "SELECT e.n, e.kind, e.searches, e.gone_usec, " ENTRY_DN ", e.digest, e.members_digest, "  \
-    "a.key, e.raw, e.name_n FROM " ENTRY_BY_ID
+    "a.key, e.raw, e.name_n, e.login_key, e.primary_key, e.mail_key FROM " ENTRY_BY_ID
 int entry_row_read(struct stmt *q, struct entry_row *ret, struct error *e); /* of ENTRY_ROW */
 int entry_row_find(struct state *s, const char *id, struct entry_row *ret,
                    struct error *e); /* or STATE_NONE */

@@ -190,7 +190,11 @@ static int member_put(struct state *s, int64_t group_n, const struct member *m, 
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int64_t name_n;
-    int r = stmt_prepare(
+    int r;
+
+    if (s->unresolved.is_watched)
+        return member_insert(s, group_n, m, &name_n, e);
+    r = stmt_prepare(
         &q, s,
         "INSERT OR IGNORE INTO member(name_n, group_n, kind, text) SELECT a.n, ?1, a.kind, "
         "NULLIF(?4, a.text) FROM name a WHERE a.kind = ?2 AND a.key = ?3",

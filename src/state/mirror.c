@@ -83,6 +83,9 @@ struct put {
     unsigned char digest[CONTENT_SIZE];
     char members[DIGEST_TEXT_SIZE];
     bool same_content, same_members;
+    bool same_keys;   /* of those by which it is found, besides its name */
+    bool only_values; /* nothing else of the row differs */
+    char *mail_key;
     bool believed; /* what the group shows is all that it has: a person says so */
     char *key;
     struct name name; /* of the key, and the DN if the name is spelt otherwise */
@@ -94,6 +97,7 @@ struct put {
 static void put_done(struct put *p)
 {
     free(p->key);
+    free(p->mail_key);
     entry_row_done(&p->old);
 }
 
@@ -118,6 +122,14 @@ static bool digest_is(struct stmt *q, int column, const unsigned char digest[sta
            memcmp(sqlite3_column_blob(q->handle, column), digest, CONTENT_SIZE) == 0;
 }
 
+static int put_mail_key(struct put *p, struct error *e)
+{
+    const char *mail = p->entry->kind == ENTRY_PERSON ? entry_text(p->entry, "mail") : NULL;
+
+    p->mail_key = mail ? text_fold(mail, strlen(mail)) : NULL;
+    return mail && !p->mail_key ? error_out_of_memory(e) : 0;
+}
+
 /* 1: the row is there and all as it was; 0: `old` is filled, with n 0 when there is none. */
 static int put_compare(struct state *s, struct put *p, int64_t *ret_n, struct error *e)
 {
@@ -126,6 +138,8 @@ static int put_compare(struct state *s, struct put *p, int64_t *ret_n, struct er
 
     if (r == 0)
         r = members_digest(s, p->entry, p->members, e);
+    if (r == 0)
+        r = put_mail_key(p, e);
     if (r == 0 && absent_is(s, p->entry->id))
         return 0;
     if (r == 0)
@@ -138,6 +152,9 @@ static int put_compare(struct state *s, struct put *p, int64_t *ret_n, struct er
         return r;
     *ret_n = stmt_int(q, 0);
     p->same_content = digest_is(q, 5, p->digest);
+    p->same_keys = text_equal(stmt_text(q, 10), p->entry->login_key) &&
+                   text_equal(stmt_text(q, 11), p->entry->primary_key) &&
+                   text_equal(stmt_text(q, 12), p->mail_key);
     p->same_members = strcmp(stmt_text(q, 6), p->members) == 0;
     p->believed = strcmp(stmt_text(q, 6), MEMBERS_BELIEVED) == 0;
     if (p->same_content && p->same_members && stmt_int(q, 3) == 0 &&
@@ -159,6 +176,10 @@ static const char update_row[] =
     "UPDATE entry SET dn = ?2, kind = ?3, searches = ?4, digest = ?5, members_digest = ?6, "
     "gone_usec = 0, gone_why = NULL, name_n = ?7, raw = ?8, login_key = ?9, primary_key = ?10, "
     "mail_key = ?11, shape = ?12, attributes = ?13 WHERE n = ?1";
+/* No index is touched but that of the shape. */
+static const char update_values[] =
+    "UPDATE entry SET digest = ?5, members_digest = ?6, gone_why = NULL, raw = ?8, shape = ?12, "
+    "attributes = ?13 WHERE n = ?1";
 /* Most often only members or the DN differ, and the rest need not be written again. */
 static const char update_head[] =
     "UPDATE entry SET dn = ?2, kind = ?3, searches = ?4, digest = ?5, members_digest = ?6, "
@@ -168,15 +189,14 @@ static int put_write(struct state *s, struct put *p, int64_t n, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     CLEANUP(freep) char *attributes = NULL;
-    CLEANUP(freep) char *mail_key = NULL;
     const struct entry *entry = p->entry;
-    const char *mail = entry->kind == ENTRY_PERSON ? entry_text(entry, "mail") : NULL;
     bool whole = p->old.n == 0 || !p->same_content || p->old.kind != entry->kind;
     int64_t shape = 0;
     int r = stmt_prepare(&q, s,
-                         !whole          ? update_head
-                         : p->old.n == 0 ? insert_row
-                                         : update_row,
+                         !whole           ? update_head
+                         : p->old.n == 0  ? insert_row
+                         : p->only_values ? update_values
+                                          : update_row,
                          e);
 
     if (r < 0)
@@ -195,15 +215,14 @@ static int put_write(struct state *s, struct put *p, int64_t n, struct error *e)
     if (!whole)
         return stmt_run(q, e);
     attributes = entry_attributes_to_json(entry);
-    mail_key = mail ? text_fold(mail, strlen(mail)) : NULL;
-    if (!attributes || (mail && !mail_key))
+    if (!attributes)
         return error_out_of_memory(e);
     r = shape_get(s, entry, &shape, e);
     if (r < 0)
         return r;
     stmt_bind_text(q, 9, entry->login_key);
     stmt_bind_text(q, 10, entry->primary_key);
-    stmt_bind_text(q, 11, mail_key);
+    stmt_bind_text(q, 11, p->mail_key);
     stmt_bind_int(q, 12, shape);
     stmt_bind_text(q, 13, attributes);
     return stmt_run(q, e);
@@ -251,7 +270,10 @@ static int put_known(struct state *s, struct put *p, struct error *e)
         unresolved_note_entry(s, p->old.n);
     if (p->old.kind != p->entry->kind || (p->old.gone && p->entry->kind == ENTRY_GROUP))
         unresolved_forget(s); /* all its members */
-    if (r == 0)
+    p->only_values = p->changes == MIRROR_CHANGED && !p->same_content && p->same_keys &&
+                     !moved && p->searches == p->old.searches &&
+                     strcmp(p->old.dn, p->entry->dn) == 0;
+    if (r == 0 && !p->only_values)
         r = put_name(s, p, e);
     if (r == 0 && moved && !p->name.is_new)
         unresolved_note(s, p->name.n);

@@ -17,6 +17,10 @@
 #include "sync/engine-internal.h"
 
 #define GATHER_USEC (4 * USEC_PER_MSEC)
+/* How long a transaction is open at most: its pages are written once, however often they change
+ * in it. What a read has shown so far is good for nothing but the end of that read. */
+#define COMMIT_USEC      (30 * USEC_PER_MSEC)
+#define COMMIT_READ_USEC (200 * USEC_PER_MSEC)
 
 void turn_wake(void *userdata)
 {
@@ -43,6 +47,19 @@ static bool nothing_under_way(const struct engine *n, bool more, size_t n_picked
            (!n->options.tenant ||
             (contact_is_known(n->contact) && !health_is_asking(n->health)) ||
             health_state(n->health) != ENGINE_TENANT_OK);
+}
+
+/* Nobody waits for what is written now. */
+static bool only_reads(const struct engine *n)
+{
+    return reading_is_under_way(n->reading) && !delivery_in_flight(n->delivery) && !n->stopping;
+}
+
+/* When the open transaction is to be committed at the latest; 0: there is none. */
+static uint64_t commit_usec(const struct engine *n)
+{
+    uint64_t since = books_open_since_usec(n->books);
+    return since ? since + (only_reads(n) ? COMMIT_READ_USEC : COMMIT_USEC) : 0;
 }
 
 bool turn_may_send(const struct engine *n)
@@ -175,7 +192,9 @@ static int turn(struct engine *n, struct error *e)
         return error_set(e, -EIO, "%s", books_error(n->books));
     if (gather_outcomes(n, more))
         return 0;
-    if (books_have(n->books, WORK_COMMIT) || n_picked || books_are_old(n->books) || !more)
+    bool idle = !more && !only_reads(n);
+    if (books_have(n->books, WORK_COMMIT) || n_picked || idle ||
+        commit_usec(n) < clock_monotonic_usec())
         r = books_commit(n->books, e);
     if (r < 0)
         return r;
@@ -239,6 +258,7 @@ static void arm_timer(struct engine *n)
     if (!at || wait > 60 * USEC_PER_SEC)
         wait = 60 * USEC_PER_SEC;
     uint64_t due = clock_monotonic_usec() + wait;
+    sooner(&due, commit_usec(n));
     int r = n->timer ? sd_event_source_set_time(n->timer, due)
                      : sd_event_add_time(sd_event_source_get_event(n->turn_source), &n->timer,
                                          CLOCK_MONOTONIC, due, USEC_PER_MSEC, on_timer, n);
@@ -255,7 +275,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     struct engine *n = userdata;
     uint64_t now = clock_steady_usec();
     bool due = n->due_usec && n->due_usec <= now; /* or half-way: see arm_timer() */
-    if (!books_outcome_since_usec(n->books) && !due && !books_doubt_clock(n->books)) {
+    if (!books_outcome_since_usec(n->books) && !books_open_since_usec(n->books) && !due &&
+        !books_doubt_clock(n->books)) {
         arm_timer(n);
         return 0;
     }

@@ -167,6 +167,23 @@ static void test_bound_groups(void **state)
     commit(f);
 }
 
+/* A new group may name somebody whose name is known, and who is not there. */
+static void test_nobody_in_a_new_group(void **state)
+{
+    struct fixture *f = *state;
+    struct mirror_counts counts;
+
+    begin(f);
+    put(f, person("p", "uid=p,dc=t", NULL));
+    put(f, group("g", "cn=g,dc=t", LIST("uid=p,dc=t", "uid=nobody,dc=t")));
+    ok(f, mirror_counts(f->s, &counts, &f->e));
+    assert_int_equal(counts.members_unresolved, 1);
+    put(f, group("h", "cn=h,dc=t", LIST("uid=p,dc=t", "uid=nobody,dc=t")));
+    ok(f, mirror_counts(f->s, &counts, &f->e));
+    assert_int_equal(counts.members_unresolved, 2);
+    commit(f);
+}
+
 /* What was lost against the mirror: "uid:q cn=i,dc=t", as the members say it; keys of people. */
 static const char *lost_by(struct fixture *f, struct entry *taken)
 {
@@ -446,6 +463,7 @@ int main(void)
         test(test_stale_without_repair),
         test(test_stale_repaired),
         test(test_hidden_members),
+        test(test_nobody_in_a_new_group),
         test(test_keys_of_an_older_form),
     };
 
