@@ -343,8 +343,6 @@ int members_put(struct state *s, int64_t group_n, const struct member *members, 
 {
     int r = n ? dirty_below(s, group_n, e) : 0;
 
-    if (n)
-        unresolved_forget(s);
     for (size_t i = 0; r == 0 && i < n; i++)
         r = member_put(s, group_n, &members[i], e);
     return r;
