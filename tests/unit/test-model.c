@@ -78,7 +78,7 @@ static void prepare_another_kind(struct model *m)
 
 static uint64_t first_seed = 1;
 
-static unsigned n_histories = 150;
+static unsigned n_histories = 300;
 
 static void test_kept_seeds(void **state)
 {
