@@ -103,7 +103,7 @@ bool execution_intend(struct execution *x)
         return true;
     int r = execution_record_intent(x, &e);
     if (r == 0 && x->operation->looks)
-        r = queue_write_begins(x->delivery->state, x->operation->number, &e);
+        r = queue_looks(x->delivery->state, x->operation->number, false, &e);
     if (r == 0)
         r = books_commit(x->delivery->books, &e);
     if (r < 0)
@@ -151,6 +151,16 @@ static bool is_outage(const char *reason)
         if (text_equal(reason, outages[i]))
             return true;
     return false;
+}
+
+/* The write that was begun was none: its request certainly did not leave, so that what the tenant
+ * shows next is not of this attempt. */
+static int note_unsent(const struct execution *x, const struct tenant_answer *a, struct error *e)
+{
+    bool sent = !a || !(a->concerns_all || (a->class == TENANT_AWAY && !a->status));
+    if (sent || !x->wrote || !x->operation->looks)
+        return 0;
+    return queue_looks(x->delivery->state, x->operation->number, true, e);
 }
 
 #define REVOKED_SIZE 600
@@ -204,6 +214,8 @@ void execution_hold(struct execution *x, const struct tenant_answer *a, const ch
         r = note_spent(d, o, &e);
     if (r == 0)
         r = queue_store(d->state, o, &e);
+    if (r == 0)
+        r = note_unsent(x, a, &e);
     if (r == 0 && !quiet)
         r = run_join(d->books, "operations due", &e);
     if (r == 0 && !quiet)
@@ -304,5 +316,7 @@ void execution_return(struct execution *x, const struct tenant_answer *a)
     const char *reason = queue_reason_is_shared(o->reason) ? o->reason : NULL;
     int r = x->settling ? make_ready(x, REASON_UNCLEAR, "unclear", o->sentence, &e)
                         : make_ready(x, reason, o->cause, o->sentence, &e);
+    if (r == 0)
+        r = note_unsent(x, a, &e);
     end_otherwise(x, r, a, code, health_error(h), &e);
 }

@@ -48,14 +48,14 @@ static const struct kind kinds[OPERATION_N_KINDS] = {
     },
     [OPERATION_ENABLE] = {
         .needs = NEEDS_LINK | NEEDS_WANTED, .pointless = NO_LONGER_WANTED,
-        .find = FIND_PROVED, .reads = READS_UNCLEAR,
+        .find = FIND_PROVED, .reads = READS_UNCLEAR, .looks = true,
         .decide = leave_decide, .absent = leave_absent,
         .write = leave_write, .written = leave_written,
         .learn = leave_learn, .bucket = BUCKET_UPDATED,
     },
     [OPERATION_DELETE] = {
         .needs = NEEDS_LINK, .pointless = NO_LONGER_LINKED,
-        .find = FIND_PROVED, .reads = READS_UNCLEAR,
+        .find = FIND_PROVED, .reads = READS_UNCLEAR, .looks = true,
         .decide = machine_do_write, .absent = leave_absent,
         .write = delete_write, .written = leave_written,
         .learn = leave_learn, .bucket = BUCKET_LEAVING,

@@ -140,6 +140,12 @@ void execution_fail(struct execution *x, const struct tenant_answer *a)
     struct delivery *d = x->delivery;
     char sentence[900], what[600];
     describe(a, what, sizeof(what));
+    /* No call of this person's was made: one that is nobody's in particular failed. */
+    if (a->concerns_all && a->class != TENANT_NOT_AUTHORISED) {
+        health_failed(d->health, a, NULL);
+        execution_return(x, a);
+        return;
+    }
     switch (a->class) {
     case TENANT_REFUSED:
         if (health_refused_one(d->health, a, x->operation->entry_id))

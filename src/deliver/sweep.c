@@ -171,9 +171,10 @@ static int compare(struct walk *w, const struct user *now, struct error *e)
 static bool is_interrupted(struct walk *w, const struct tenant_answer *a)
 {
     bool account = health_refused_one(w->sweep->health, a, w->entry_id);
-    if (a->class != TENANT_AWAY && (a->class != TENANT_NOT_AUTHORISED || !account))
+    if (!a->concerns_all && a->class != TENANT_AWAY &&
+        (a->class != TENANT_NOT_AUTHORISED || !account))
         return false;
-    health_failed(w->sweep->health, a, w->entry_id);
+    health_failed(w->sweep->health, a, a->concerns_all ? NULL : w->entry_id);
     walk_end(w);
     return true;
 }

@@ -361,6 +361,12 @@ static char *copy(const char *text, bool *failed)
     return to;
 }
 
+const char *connect_ca_file(const struct directory_options *options)
+{
+    return options->tls_ca_file || options->tls_ca_directory ? options->tls_ca_file
+                                                             : tls_files_system_ca();
+}
+
 static struct attempt *attempt_new(const struct directory_options *o, const char *uri,
                                    enum connect_tls tls)
 {
@@ -372,9 +378,7 @@ static struct attempt *attempt_new(const struct directory_options *o, const char
     a->socket_copy = -1;
     a->tls = tls;
     a->uri = copy(uri, &failed);
-    a->files.ca_file =
-        copy(o->tls_ca_file || o->tls_ca_directory ? o->tls_ca_file : tls_files_system_ca(),
-             &failed);
+    a->files.ca_file = copy(connect_ca_file(o), &failed);
     a->files.ca_directory = copy(o->tls_ca_directory, &failed);
     a->files.certificate_file = copy(o->tls_certificate_file, &failed);
     a->files.key_file = copy(o->tls_key_file, &failed);

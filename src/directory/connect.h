@@ -31,6 +31,9 @@ struct connect *connect_free(struct connect *c);
 /* When the certificate of the server expires; 0: there is none, or libldap does not tell. */
 uint64_t connect_certificate_expires(LDAP *ld);
 
+/* The file of CAs that a connection is made with, the system's if none is configured; or NULL. */
+const char *connect_ca_file(const struct directory_options *options);
+
 /* Whether a URI and `tls` go together, and what TLS comes of it. -EINVAL with a sentence. */
 enum connect_tls {
     CONNECT_PLAIN = 0,

@@ -19,8 +19,10 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/trust.h"
 #include "directory/address.h"
 #include "directory/connect.h"
+#include "directory/resolution.h"
 #include "directory/rootdse.h"
 #include "directory/session.h"
 #include "directory/task.h"
@@ -28,6 +30,7 @@
 
 /* A connection that lived this long was a good one, whatever ended it. */
 #define GOOD_CONNECTION_USEC (60 * USEC_PER_SEC)
+#define LOOK_AT_CA_USEC      (5 * USEC_PER_SEC)
 
 struct connection {
     struct sd_event *event;
@@ -37,7 +40,7 @@ struct connection {
     const struct connection_events *events;
     void *owner;
     struct address_list *addresses;
-    sd_event_source *retry, *heartbeat, *comeback;
+    sd_event_source *retry, *heartbeat, *comeback, *ca;
     bool stays;
 
     /* for one attempt or connection */
@@ -50,6 +53,7 @@ struct connection {
     struct session_operation *beat;
     struct address *better_address;
     struct connect *better;
+    struct trust trust, trust_of_attempt;
     uint64_t connected_usec;
     int failed; /* noted */
     struct error failure;
@@ -74,6 +78,7 @@ static void drop(struct connection *c)
     c->failed = 0;
     sd_event_source_set_enabled(c->heartbeat, SD_EVENT_OFF);
     sd_event_source_set_enabled(c->comeback, SD_EVENT_OFF);
+    sd_event_source_set_enabled(c->ca, SD_EVENT_OFF);
 }
 
 static void fail(struct connection *c, int r, bool refused, const struct error *e)
@@ -182,6 +187,28 @@ static int on_heartbeat(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
+static struct trust trust_of_now(const struct connection *c)
+{
+    return trust_of(connect_ca_file(c->options), c->options->tls_ca_directory);
+}
+
+/* The server of a connection was vouched for by the CAs of when it was made. */
+static int on_ca(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    (void)source, (void)usec;
+    struct connection *c = userdata;
+    struct trust trust = trust_of_now(c);
+    if (trust_equal(&trust, &c->trust) || c->failed < 0 || !c->events->may_leave(c->owner)) {
+        timer_arm(c->ca, LOOK_AT_CA_USEC);
+        return 0;
+    }
+    log_notice("The CAs of the directory have changed: the connection to %s begins anew",
+               session_uri(c->session));
+    connection_again(c);
+    c->events->state(DIRECTORY_CONNECTING, c->owner);
+    return 0;
+}
+
 static void on_read(int r, struct rootdse *taken, const struct error *e, void *userdata)
 {
     struct connection *c = userdata;
@@ -206,6 +233,7 @@ static void begin_session(struct connection *c, LDAP *ld)
     static const struct session_events events = {
         .lost = on_lost, .turn = on_turn, .searched = on_searched};
     struct error e = {0};
+    enum connect_tls tls = CONNECT_PLAIN;
     uint64_t certificate_usec = connect_certificate_expires(ld);
     int r = session_new(&c->session, c->event, ld, c->address->uri, &events, c, &e);
     if (r == 0)
@@ -217,6 +245,10 @@ static void begin_session(struct connection *c, LDAP *ld)
     }
     c->connected_usec = clock_monotonic_usec();
     c->certificate_expires_usec = certificate_usec;
+    c->trust = c->trust_of_attempt;
+    if (connect_tls_of(c->options, c->address->uri, &tls, &e) == 0 &&
+        (tls == CONNECT_LDAPS || tls == CONNECT_STARTTLS))
+        timer_arm(c->ca, LOOK_AT_CA_USEC);
     if (c->options->keepalive_usec > 0)
         timer_arm(c->heartbeat, c->options->keepalive_usec);
     if (c->options->return_interval_usec > 0 && c->address->preference > 0 && c->stays)
@@ -235,37 +267,6 @@ static void on_connected(struct connect *connect, enum connect_outcome outcome, 
     c->connect = connect_free(c->connect);
     begin_session(c, ld);
 }
-
-/* Name resolution of a service (DNS SRV). */
-struct resolution {
-    char *domain;
-    bool ldaps;
-    struct string_list uris;
-    int r;
-    struct error error;
-};
-
-static void resolution_run(void *data)
-{
-    struct resolution *s = data;
-    s->r = address_resolve(s->domain, s->ldaps, &s->uris, &s->error);
-}
-
-static void resolution_free(void *data)
-{
-    struct resolution *s = data;
-    if (!s)
-        return;
-    free(s->domain);
-    string_list_done(&s->uris);
-    free(s);
-}
-
-static const struct task_ops resolution_ops = {
-    .name = "resolving",
-    .run = resolution_run,
-    .free = resolution_free,
-};
 
 static void on_resolved(struct task *t, bool in_time, void *data, void *userdata)
 {
@@ -294,18 +295,10 @@ static void on_resolved(struct task *t, bool in_time, void *data, void *userdata
 
 static int resolve(struct connection *c, struct error *e)
 {
-    struct resolution *s = calloc(1, sizeof(*s));
-    if (!s)
-        return error_out_of_memory(e);
-    s->domain = address_domain(c->address->configured);
-    s->ldaps = address_is_ldaps_service(c->address->configured) ||
-               c->options->tls == DIRECTORY_TLS_LDAPS;
-    if (!s->domain) {
-        resolution_free(s);
-        return error_out_of_memory(e);
-    }
-    return task_start(&c->resolve, c->event, c->address->slot, &resolution_ops, s,
-                      c->options->connect_timeout_usec, on_resolved, c, e);
+    const char *configured = c->address->configured;
+    bool ldaps = address_is_ldaps_service(configured) || c->options->tls == DIRECTORY_TLS_LDAPS;
+    return resolution_start(&c->resolve, c->event, c->address->slot, configured, ldaps,
+                            c->options->connect_timeout_usec, on_resolved, c, e);
 }
 
 static void wait_for_next(struct connection *c, uint64_t now, uint64_t when)
@@ -332,6 +325,7 @@ static void try_next(struct connection *c)
     free(c->uri);
     c->uri = strdup(c->address->uri ? c->address->uri : c->address->configured);
     c->events->state(DIRECTORY_CONNECTING, c->owner);
+    c->trust_of_attempt = trust_of_now(c);
     int r;
     if (!c->address->uri)
         r = resolve(c, &e);
@@ -381,6 +375,7 @@ static int on_comeback(sd_event_source *source, uint64_t usec, void *userdata)
         timer_arm(c->comeback, c->options->return_interval_usec);
         return 0;
     }
+    c->trust_of_attempt = trust_of_now(c);
     c->better_address = address_better(c->addresses, c->address, clock_monotonic_usec());
     int r = c->better_address
                 ? connect_start(&c->better, c->event, c->better_address->slot, c->options,
@@ -415,6 +410,8 @@ int connection_new(struct connection **ret, struct sd_event *event,
         r = timer_add(event, &c->heartbeat, on_heartbeat, c);
     if (r >= 0)
         r = timer_add(event, &c->comeback, on_comeback, c);
+    if (r >= 0)
+        r = timer_add(event, &c->ca, on_ca, c);
     if (r < 0) {
         connection_free(c);
         return error_set(e, r, "cannot make timers for the directory: %s", strerror(-r));
@@ -427,11 +424,12 @@ struct connection *connection_free(struct connection *c)
 {
     if (!c)
         return NULL;
-    if (c->comeback)
+    if (c->ca)
         drop(c);
     c->retry = sd_event_source_disable_unref(c->retry);
     c->heartbeat = sd_event_source_disable_unref(c->heartbeat);
     c->comeback = sd_event_source_disable_unref(c->comeback);
+    c->ca = sd_event_source_disable_unref(c->ca);
     address_list_free(c->addresses);
     free(c->uri);
     free(c->product);

@@ -147,14 +147,15 @@ int queue_start(struct state *s, int64_t number, unsigned attempts, bool looks, 
     return r;
 }
 
-int queue_write_begins(struct state *s, int64_t number, struct error *e)
+int queue_looks(struct state *s, int64_t number, bool looks, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "UPDATE operation SET looks = 0 WHERE number = ?1", e);
+    int r = stmt_prepare(&q, s, "UPDATE operation SET looks = ?2 WHERE number = ?1", e);
 
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, number);
+    stmt_bind_int(q, 2, looks);
     return stmt_run(q, e);
 }
 

@@ -16,10 +16,10 @@ struct state;
 int queue_store(struct state *s, struct operation *o, struct error *e);
 int queue_clear(struct state *s, struct error *e);
 /* Of an operation that was just loaded: it is under way, for the so-many-th time. */
-/* looks: nothing is written before queue_write_begins(), so what is under way at a crash without
- * that has changed nothing. */
+/* looks: nothing is written before that is taken back by queue_looks(), so what is under way at a
+ * crash without that has changed nothing. */
 int queue_start(struct state *s, int64_t number, unsigned attempts, bool looks, struct error *e);
-int queue_write_begins(struct state *s, int64_t number, struct error *e);
+int queue_looks(struct state *s, int64_t number, bool looks, struct error *e);
 int queue_remove(struct state *s, int64_t number, struct error *e);
 int queue_load(struct state *s, int64_t number, struct operation **ret,
                struct error *e); /* or STATE_NONE */

@@ -101,6 +101,7 @@ int http_check_url(struct http_url *ret, const char *url, bool allow_plain, stru
                          "the tenant's URL '%s' must begin with https:// "
                          "(plain http:// only with tls = no)",
                          url);
+    ret->plain = strcmp(scheme, "http") == 0;
     ret->loopback = strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
                     strcmp(host, "[::1]") == 0;
     ret->host = strdup(host);

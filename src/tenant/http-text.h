@@ -15,7 +15,7 @@ struct http_headers {
 struct http_url {
     char *base; /* without a trailing slash */
     char *host; /* for people */
-    bool loopback;
+    bool loopback, plain;
 };
 /* -EINVAL with the reason. What it set until then is for http_url_done() too. */
 int http_check_url(struct http_url *ret, const char *url, bool allow_plain, struct error *e);

@@ -17,26 +17,22 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <systemd/sd-event.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/certificate.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/memory.h"
+#include "tenant/http-handle.h"
 #include "tenant/http-text.h"
 #include "tenant/options.h"
 #include "tenant/transfers.h"
 
-#define KEEP_ANSWER_BYTES (64 * 1024)
-#define IDLE_EXCHANGES    64
-/* Below the idle limit of common load balancers, which is 60 s. */
-#define CONNECTION_IDLE_SEC 50L
-/* A busy connection is never idle: without an end to it a tenant that moved to another address,
- * or another certificate, would not be followed for months. */
-#define CONNECTION_LIFE_SEC 300L
-/* The system's CAs, which take some time to read. Own ones are read for each connection. */
-#define SYSTEM_CA_SEC        600L
+#define KEEP_ANSWER_BYTES    (64 * 1024)
+#define IDLE_EXCHANGES       64
 #define MIN_ANSWER_BYTES     4096
 #define DEFAULT_TIMEOUT_USEC (30 * USEC_PER_SEC)
 /* CURLOPT_PREREQFUNCTION came with 7.80; before it the body is fed by a callback that refuses
@@ -44,12 +40,13 @@
 #define HAVE_PREREQ (LIBCURL_VERSION_NUM >= 0x075000)
 
 struct http {
+    struct sd_event *event;
     struct transfers *transfers;
+    struct transfers *outgoing; /* those of CAs that were replaced, until they are over */
+    struct trust trust;
+    long n_kept;
     struct http_url url;
-    char *tls_ca_file, *tls_ca_directory;
-    bool allow_plain_http;
-    uint64_t connect_timeout_usec, request_timeout_usec;
-    size_t max_answer_bytes;
+    struct http_handle handle;
     uint64_t certificate_expires_usec; /* of the tenant; 0: not known */
     TAILQ_HEAD(exchange_list, http_exchange) busy, idle;
     size_t n_idle;
@@ -58,6 +55,7 @@ struct http {
 struct http_exchange {
     TAILQ_ENTRY(http_exchange) link;
     struct http *http;
+    struct transfers *transfers; /* of the connections that it may use */
     CURL *easy;
     struct http_headers *headers;
     struct buffer answer;
@@ -69,6 +67,8 @@ struct http_exchange {
     http_done_fn done;
     void *userdata;
 };
+
+static void on_done(void *private_data, CURLcode code);
 
 static int check_readable(const char *path, const char *what, struct error *e)
 {
@@ -132,70 +132,13 @@ static int on_seek(void *userdata, curl_off_t offset, int origin)
 
 /* -- exchanges -- */
 
-static CURLcode set_protocols(CURL *easy, bool plain)
-{
-#if LIBCURL_VERSION_NUM >= 0x075500
-    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, plain ? "http,https" : "https");
-#else
-    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS,
-                            plain ? CURLPROTO_HTTP | CURLPROTO_HTTPS : CURLPROTO_HTTPS);
-#endif
-}
-
-static CURLcode set_tls(CURL *easy, const struct http *h)
-{
-    CURLcode r = curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    r = r ? r : curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    r = r ? r : curl_easy_setopt(easy, CURLOPT_CERTINFO, 1L);
-    r = r ? r : curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    bool system = !h->tls_ca_file && !h->tls_ca_directory;
-#if LIBCURL_VERSION_NUM >= 0x075700 /* keeps them for a day unless told */
-    r = r ? r : curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, system ? SYSTEM_CA_SEC : 0L);
-#endif
-    if (system)
-        return r;
-    /* Both, so that an own CA does not stand beside all of the system's. */
-    r = r ? r : curl_easy_setopt(easy, CURLOPT_CAINFO, h->tls_ca_file);
-    return r ? r : curl_easy_setopt(easy, CURLOPT_CAPATH, h->tls_ca_directory);
-}
-
-static const struct {
-    CURLoption option;
-    long value;
-} constants[] = {
-    {CURLOPT_FOLLOWLOCATION, 0},
-    {CURLOPT_NOSIGNAL, 1},
-    {CURLOPT_NOPROGRESS, 1},
-    {CURLOPT_NETRC, CURL_NETRC_IGNORED},
-    {CURLOPT_DISALLOW_USERNAME_IN_URL, 1},
-    {CURLOPT_PATH_AS_IS, 1},
-    {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
-    {CURLOPT_TCP_KEEPALIVE, 1},
-    {CURLOPT_MAXAGE_CONN, CONNECTION_IDLE_SEC},
-#if LIBCURL_VERSION_NUM >= 0x075000
-    {CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFE_SEC},
-#endif
-};
-
 /* What is the same for every request of this handle. */
 static CURLcode set_constants(struct http_exchange *x)
 {
-    struct http *h = x->http;
+    const struct http *h = x->http;
     CURL *easy = x->easy;
-    CURLcode r = set_protocols(easy, h->allow_plain_http);
-    r = r ? r : set_tls(easy, h);
-    for (size_t i = 0; i < ARRAY_SIZE(constants) && !r; i++)
-        r = curl_easy_setopt(easy, constants[i].option, constants[i].value);
-    r = r ? r : curl_easy_setopt(easy, CURLOPT_USERAGENT, "rosterd/" PACKAGE_VERSION);
-    r = r ? r
-          : curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                             (long)(h->connect_timeout_usec / USEC_PER_MSEC));
-    r = r ? r
-          : curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
-                             (long)(h->request_timeout_usec / USEC_PER_MSEC));
-    r = r ? r
-          : curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)h->max_answer_bytes);
-    r = r ? r : curl_easy_setopt(easy, CURLOPT_SHARE, transfers_share(h->transfers));
+    CURLcode r = http_handle_set(easy, &h->handle);
+    r = r ? r : curl_easy_setopt(easy, CURLOPT_SHARE, transfers_share(x->transfers));
     r = r ? r : curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->curl_text);
     r = r ? r : curl_easy_setopt(easy, CURLOPT_PRIVATE, x);
     r = r ? r : curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -209,9 +152,6 @@ static CURLcode set_constants(struct http_exchange *x)
     r = r ? r : curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, on_seek);
     r = r ? r : curl_easy_setopt(easy, CURLOPT_SEEKDATA, x);
 #endif
-    /* A proxy of the service's environment (https_proxy) holds, but not for loopback. */
-    if (h->url.loopback)
-        r = r ? r : curl_easy_setopt(easy, CURLOPT_PROXY, "");
     return r;
 }
 
@@ -224,9 +164,46 @@ static void exchange_destroy(struct http_exchange *x)
     free(x);
 }
 
+static void destroy_idle(struct http *h)
+{
+    for (struct http_exchange *x; (x = TAILQ_FIRST(&h->idle));) {
+        TAILQ_REMOVE(&h->idle, x, link);
+        exchange_destroy(x);
+    }
+    h->n_idle = 0;
+}
+
+/* A kept connection, and a TLS session that is resumed (which shows no certificate again), were
+ * vouched for by the CAs of their time. With other CAs both begin anew; what is under way ends
+ * where it began. */
+static void follow_ca(struct http *h)
+{
+    struct transfers *anew = NULL;
+    struct error error;
+    if (h->outgoing && transfers_are_over(h->outgoing))
+        h->outgoing = transfers_free(h->outgoing);
+    if (h->url.plain)
+        return;
+    struct trust trust = http_handle_trust(&h->handle);
+    if (h->outgoing || trust_equal(&trust, &h->trust))
+        return;
+    int r = transfers_new(&anew, h->event, on_done, &error);
+    if (r < 0) { /* the next request tries it again */
+        log_error("Connections to the tenant by the new CAs: %s", error.message);
+        return;
+    }
+    log_notice("The CAs of the tenant have changed: connections to %s begin anew", h->url.host);
+    destroy_idle(h);
+    h->outgoing = h->transfers;
+    h->transfers = anew;
+    transfers_set_kept(anew, h->n_kept);
+    h->trust = trust;
+}
+
 /* NULL, with a sentence, when out of memory. */
 static struct http_exchange *exchange_get(struct http *h, struct error *e)
 {
+    follow_ca(h);
     struct http_exchange *x = TAILQ_FIRST(&h->idle);
     if (x) {
         TAILQ_REMOVE(&h->idle, x, link);
@@ -239,6 +216,7 @@ static struct http_exchange *exchange_get(struct http *h, struct error *e)
         return NULL;
     }
     x->http = h;
+    x->transfers = h->transfers;
     x->easy = curl_easy_init();
     CURLcode code = x->easy ? set_constants(x) : CURLE_OUT_OF_MEMORY;
     if (code != CURLE_OK) {
@@ -260,7 +238,7 @@ static void exchange_put(struct http_exchange *x)
     curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, NULL);
     if (x->secret_answer && x->answer.data)
         explicit_bzero(x->answer.data, x->answer.capacity);
-    if (h->n_idle >= IDLE_EXCHANGES) {
+    if (h->n_idle >= IDLE_EXCHANGES || x->transfers != h->transfers) {
         exchange_destroy(x);
         return;
     }
@@ -309,12 +287,12 @@ int http_exchange_start(struct http_exchange **ret, struct http *h,
     x->too_large = x->sent = x->repetition = false;
     x->curl_text[0] = '\0';
     x->done = done;
-    x->max_answer_bytes = h->max_answer_bytes;
-    if (request->max_answer_bytes && request->max_answer_bytes < h->max_answer_bytes)
+    x->max_answer_bytes = h->handle.max_answer_bytes;
+    if (request->max_answer_bytes && request->max_answer_bytes < h->handle.max_answer_bytes)
         x->max_answer_bytes = request->max_answer_bytes;
     x->userdata = userdata;
     CURLcode code = set_request(x, request);
-    CURLMcode multi_code = code == CURLE_OK ? transfers_add(h->transfers, x->easy) : 0;
+    CURLMcode multi_code = code == CURLE_OK ? transfers_add(x->transfers, x->easy) : 0;
     if (code != CURLE_OK || multi_code != CURLM_OK) {
         exchange_put(x);
         return error_set(e, -ENOMEM, "starting a request to the tenant: %s",
@@ -327,7 +305,7 @@ int http_exchange_start(struct http_exchange **ret, struct http *h,
 
 static void exchange_leave(struct http_exchange *x)
 {
-    transfers_remove(x->http->transfers, x->easy);
+    transfers_remove(x->transfers, x->easy);
     TAILQ_REMOVE(&x->http->busy, x, link);
 }
 
@@ -345,7 +323,7 @@ struct http_exchange *http_exchange_free(struct http_exchange *x)
 static void describe(const struct http_exchange *x, CURLcode code, char *out, size_t n)
 {
     const struct http *h = x->http;
-    const char *trusted = h->tls_ca_file ? h->tls_ca_file : h->tls_ca_directory;
+    const char *trusted = h->handle.ca_file ? h->handle.ca_file : h->handle.ca_directory;
     if (x->too_large || code == CURLE_FILESIZE_EXCEEDED)
         snprintf(out, n, "%s: the answer is larger than %zu bytes and was cut off", h->url.host,
                  x->max_answer_bytes);
@@ -425,22 +403,25 @@ int http_new(struct http **ret, struct sd_event *event, const struct tenant_opti
         return error_out_of_memory(e);
     TAILQ_INIT(&h->busy);
     TAILQ_INIT(&h->idle);
-    h->allow_plain_http = options->allow_plain_http;
-    h->connect_timeout_usec = options->connect_timeout_usec;
-    h->request_timeout_usec =
+    h->event = sd_event_ref(event);
+    h->handle.allow_plain_http = options->allow_plain_http;
+    h->handle.connect_timeout_usec = options->connect_timeout_usec;
+    h->handle.request_timeout_usec =
         options->request_timeout_usec ? options->request_timeout_usec : DEFAULT_TIMEOUT_USEC;
-    h->max_answer_bytes = options->max_answer_bytes < MIN_ANSWER_BYTES
-                              ? MIN_ANSWER_BYTES
-                              : options->max_answer_bytes;
-    int r = copy_text(&h->tls_ca_file, options->tls_ca_file, e);
+    h->handle.max_answer_bytes = options->max_answer_bytes < MIN_ANSWER_BYTES
+                                     ? MIN_ANSWER_BYTES
+                                     : options->max_answer_bytes;
+    int r = copy_text(&h->handle.ca_file, options->tls_ca_file, e);
     if (r == 0)
-        r = copy_text(&h->tls_ca_directory, options->tls_ca_directory, e);
+        r = copy_text(&h->handle.ca_directory, options->tls_ca_directory, e);
     if (r == 0)
-        r = http_check_url(&h->url, options->url, h->allow_plain_http, e);
+        r = http_check_url(&h->url, options->url, h->handle.allow_plain_http, e);
+    h->handle.loopback = h->url.loopback;
     if (r == 0)
-        r = check_readable(h->tls_ca_file, "CA file", e);
+        r = check_readable(h->handle.ca_file, "CA file", e);
     if (r == 0)
-        r = check_readable(h->tls_ca_directory, "CA directory", e);
+        r = check_readable(h->handle.ca_directory, "CA directory", e);
+    h->trust = http_handle_trust(&h->handle);
     if (r == 0)
         r = transfers_new(&h->transfers, event, on_done, e);
     if (r < 0) {
@@ -458,14 +439,13 @@ struct http *http_free(struct http *h)
         return NULL;
     while (!TAILQ_EMPTY(&h->busy))
         http_exchange_free(TAILQ_FIRST(&h->busy));
-    for (struct http_exchange *x; (x = TAILQ_FIRST(&h->idle));) {
-        TAILQ_REMOVE(&h->idle, x, link);
-        exchange_destroy(x);
-    }
+    destroy_idle(h);
     transfers_free(h->transfers);
+    transfers_free(h->outgoing);
+    sd_event_unref(h->event);
     http_url_done(&h->url);
-    free(h->tls_ca_file);
-    free(h->tls_ca_directory);
+    free(h->handle.ca_file);
+    free(h->handle.ca_directory);
     free(h);
     return NULL;
 }
@@ -478,5 +458,6 @@ const char *http_base_url(const struct http *h)
 void http_set_parallel(struct http *h, unsigned max_concurrent)
 {
     /* Fewer kept connections than requests in flight means a new one for every request. */
-    transfers_set_kept(h->transfers, (long)max_concurrent * 2 + 4);
+    h->n_kept = (long)max_concurrent * 2 + 4;
+    transfers_set_kept(h->transfers, h->n_kept);
 }

@@ -220,7 +220,8 @@ static void on_answer(const struct http_result *result, void *userdata)
         return;
     }
     char hint[sizeof(answer.hint)];
-    snprintf(hint, sizeof(hint), "no access token: %.200s", answer.hint);
+    snprintf(hint, sizeof(hint), "no access token%s%.200s", answer.hint[0] ? ": " : "",
+             answer.hint);
     memcpy(answer.hint, hint, sizeof(hint));
     snprintf(answer.url, sizeof(answer.url), "%s", o->url);
     o->done(&answer, o->userdata);

@@ -35,6 +35,7 @@ struct transfers {
     /* When curl wants to be called, and when the timer fires. */
     uint64_t deadline_usec, armed_usec;
     bool turning, global;
+    size_t n_handles;
     transfers_done_fn done;
 };
 
@@ -239,6 +240,11 @@ struct transfers *transfers_free(struct transfers *t)
     return NULL;
 }
 
+bool transfers_are_over(const struct transfers *t)
+{
+    return t->n_handles == 0 && !t->turning;
+}
+
 void transfers_set_kept(struct transfers *t, long n_connections)
 {
     curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, n_connections);
@@ -252,6 +258,7 @@ CURLSH *transfers_share(const struct transfers *t)
 CURLMcode transfers_add(struct transfers *t, CURL *easy)
 {
     CURLMcode code = curl_multi_add_handle(t->multi, easy);
+    t->n_handles += code == CURLM_OK;
     if (code == CURLM_OK && !t->turning)
         sd_event_source_set_enabled(t->kick_source, SD_EVENT_ONESHOT);
     return code;
@@ -260,4 +267,5 @@ CURLMcode transfers_add(struct transfers *t, CURL *easy)
 void transfers_remove(struct transfers *t, CURL *easy)
 {
     curl_multi_remove_handle(t->multi, easy);
+    t->n_handles--;
 }

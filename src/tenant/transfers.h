@@ -5,6 +5,7 @@
  */
 #pragma once
 #include <curl/curl.h>
+#include <stdbool.h>
 
 struct error;
 struct sd_event;
@@ -16,6 +17,7 @@ typedef void (*transfers_done_fn)(void *private_data, CURLcode code);
 int transfers_new(struct transfers **ret, struct sd_event *event, transfers_done_fn done,
                   struct error *e);
 struct transfers *transfers_free(struct transfers *t); /* all removed; not from inside done */
+bool transfers_are_over(const struct transfers *t); /* all removed, and not inside done */
 void transfers_set_kept(struct transfers *t, long n_connections); /* when idle */
 
 CURLSH *transfers_share(const struct transfers *t); /* for CURLOPT_SHARE; borrowed */

@@ -65,6 +65,31 @@ def test_tokens_amid_throttling(t):
     need(not [a for a in d.audit(event="alarm") if a["code"] == "tenant-not-authorised"] or d.audit(event="alarm-over"), "well in the end")
 
 
+def test_no_token_for_a_while(t):
+    """T45: no token is to be had while many wait for one, whatever is said: nobody is held for it, the account waits under one cause,
+    and everybody goes on when there is one."""
+    ground, group, tenant = crowd(t, people(2))
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, notify={"alarm_after": "1s"}).start()
+    tenant.wait_users(people(2))
+    settled(d)
+    all_of_them = people(2)
+    for n, answer in enumerate((dict(status=429), dict(status=500), dict(status=404, body="no such page"))):
+        tenant.fault("status", count=-1, path="/configapi/v2/oauth", **answer)
+        tenant.revoke_tokens()
+        new = ["n%d%02d" % (n, i) for i in range(12)]
+        ground.persons(new)
+        ground.join(group, *new)
+        wait_for(lambda n=n: len(d.audit(event="alarm", code="tenant-unavailable")) == n + 1, 20, "an alarm", lambda: d.audit()[-5:])
+        held = life.operations(d, state=life.HELD)
+        need(not held, "nobody is held for it", answer, held[:2])
+        need(len(d.audit(event="alarm")) == n + 1, "one alarm", d.audit(event="alarm"))
+        tenant.clear_faults()
+        all_of_them += new
+        tenant.wait_users(all_of_them, seconds=40)
+        settled(d)
+        wait_for(lambda n=n: len(d.audit(event="alarm-over")) == n + 1, 10, "over")
+
+
 def test_secret_replaced_on_disk(t):
     """The API secret is replaced at the tenant and in its file while rosterd runs, the file first or last: no restart and no reload."""
     ground, group, tenant = crowd(t, people(2))

@@ -200,167 +200,6 @@ void bed_start(struct bed *b)
     bed_ok(b, r);
 }
 
-/* -- the directory -- */
-
-struct entry *bed_find(struct bed *b, const char *id)
-{
-    for (size_t i = 0; i < b->n_directory; i++)
-        if (!strcmp(b->directory[i]->id, id))
-            return b->directory[i];
-    return NULL;
-}
-
-static void put(struct bed *b, struct entry *taken)
-{
-    entry_sort(taken);
-    for (size_t i = 0; i < b->n_directory; i++)
-        if (!strcmp(b->directory[i]->id, taken->id)) {
-            entry_free(b->directory[i]);
-            b->directory[i] = taken;
-            return;
-        }
-    assert_int_equal(memory_grow(&b->directory, &b->directory_capacity, b->n_directory + 1,
-                                 sizeof(struct entry *)),
-                     0);
-    b->directory[b->n_directory++] = taken;
-}
-
-void bed_person(struct bed *b, const char *id, const char *dn, ...)
-{
-    va_list arguments;
-    struct entry *entry = entry_new(id, dn, ENTRY_PERSON);
-    assert_non_null(entry);
-    va_start(arguments, dn);
-    const char *name;
-    while ((name = va_arg(arguments, const char *))) {
-        const char *value = va_arg(arguments, const char *);
-        assert_int_equal(entry_add_value(entry, name, value, strlen(value)), 0);
-    }
-    va_end(arguments);
-    put(b, entry);
-}
-
-void bed_person_uid(struct bed *b, const char *uid)
-{
-    char id[80], dn[160], mail[120], given[80];
-    snprintf(id, sizeof id, "id-%s", uid);
-    snprintf(dn, sizeof dn, "uid=%s,ou=people,dc=example,dc=com", uid);
-    snprintf(mail, sizeof mail, "%s@example.com", uid);
-    snprintf(given, sizeof given, "First %s", uid);
-    bed_person(b, id, dn, "uid", uid, "givenName", given, "sn", uid, "mail", mail, NULL);
-}
-
-void bed_group_uids(struct bed *b, const char *name, const char *const *uids, size_t n)
-{
-    char id[80], dn[160];
-    snprintf(id, sizeof id, "group-%s", name);
-    snprintf(dn, sizeof dn, "cn=%s,ou=groups,dc=example,dc=com", name);
-    struct entry *entry = entry_new(id, dn, ENTRY_GROUP);
-    assert_non_null(entry);
-    for (size_t i = 0; i < n; i++) {
-        CLEANUP(freep) char *key = NULL;
-        struct error e = {0};
-        snprintf(dn, sizeof dn, "uid=%s,ou=people,dc=example,dc=com", uids[i]);
-        bed_ok(b, dn_key(NULL, dn, &key, &e));
-        assert_int_equal(entry_add_member(entry, MEMBER_DN, key, dn), 0);
-    }
-    put(b, entry);
-}
-
-void bed_group(struct bed *b, const char *name, ...)
-{
-    const char *uids[64];
-    size_t n = 0;
-    va_list arguments;
-    va_start(arguments, name);
-    while ((uids[n] = va_arg(arguments, const char *)))
-        assert_true(++n < 64);
-    va_end(arguments);
-    bed_group_uids(b, name, uids, n);
-}
-
-void bed_leave(struct bed *b, const char *id)
-{
-    for (size_t i = 0; i < b->n_directory; i++)
-        if (!strcmp(b->directory[i]->id, id)) {
-            entry_free(b->directory[i]);
-            b->directory[i] = b->directory[--b->n_directory];
-            return;
-        }
-    fail_msg("%s is not in the directory", id);
-}
-
-static struct entry *entry_copy(const struct entry *from)
-{
-    struct entry *to = entry_new(from->id, from->dn, from->kind);
-    assert_non_null(to);
-    for (size_t i = 0; i < from->n_attributes; i++)
-        for (size_t j = 0; j < from->attributes[i].n_values; j++)
-            assert_int_equal(entry_add_value(to, from->attributes[i].name,
-                                             from->attributes[i].values[j].data,
-                                             from->attributes[i].values[j].size),
-                             0);
-    for (size_t i = 0; i < from->n_members; i++)
-        assert_int_equal(entry_add_member(to, from->members[i].kind, from->members[i].key,
-                                          from->members[i].text),
-                         0);
-    entry_sort(to);
-    return to;
-}
-
-/* The state may fail on purpose; then nothing more is read before the next start. */
-static void read_or_failed(struct bed *b, int r, const struct error *e)
-{
-    struct engine_status status;
-    if (r == 0)
-        return;
-    engine_sink.abort(engine_reading(b->engine));
-    engine_status(b->engine, &status);
-    if (!status.state_failed)
-        fail_msg("reading: %s", e->message);
-}
-
-static void read_whole(struct bed *b, enum feed_absence absence)
-{
-    struct error e = {0};
-    struct feed_commit commit = {.absence = absence,
-                                 .reason = "a referral was returned",
-                                 .what = "full read of the test's directory",
-                                 .n_entries = b->n_directory,
-                                 .end_of_read = true};
-    int r = engine_sink.begin(engine_reading(b->engine), 0, true, &e);
-    for (size_t i = 0; i < b->n_directory && r == 0; i++)
-        r = engine_sink.entry(engine_reading(b->engine), 0, entry_copy(b->directory[i]), &e);
-    if (r == 0)
-        r = engine_sink.commit(engine_reading(b->engine), &commit, &e);
-    read_or_failed(b, r, &e);
-}
-
-void bed_read_all(struct bed *b)
-{
-    read_whole(b, FEED_ABSENCE_UNSEEN);
-}
-
-void bed_read_unproven(struct bed *b)
-{
-    read_whole(b, FEED_ABSENCE_UNPROVEN);
-}
-
-void bed_tell(struct bed *b, const char *id)
-{
-    struct error e = {0};
-    struct feed_commit commit = {.absence = FEED_ABSENCE_NONE};
-    const struct entry *entry = bed_find(b, id);
-    int r = engine_sink.begin(engine_reading(b->engine), 0, false, &e);
-    if (r == 0 && entry)
-        r = engine_sink.entry(engine_reading(b->engine), 0, entry_copy(entry), &e);
-    else if (r == 0)
-        r = engine_sink.left(engine_reading(b->engine), 0, id, "the server said so", &e);
-    if (r == 0)
-        r = engine_sink.commit(engine_reading(b->engine), &commit, &e);
-    read_or_failed(b, r, &e);
-}
-
 /* -- the loop and the clocks -- */
 
 /* When the engine's timer is armed for, on the monotonic clock; 0: it is not. */
@@ -377,7 +216,6 @@ static uint64_t armed_for(struct bed *b)
 
 static void pass(struct bed *b, uint64_t until)
 {
-    b->clock_was_set = false;
     if (until > b->monotonic) {
         b->now += until - b->monotonic;
         b->monotonic = until;
@@ -408,15 +246,13 @@ void bed_run(struct bed *b)
     }
 }
 
-/* The engine wakes every minute of a long wait, only to look at the clock and arm the timer
- * again: a system call or two for each such minute would be most of what histories cost. */
-static uint64_t next_wake(struct bed *b)
+/* When the engine has something to do, which it wakes for at `at` or after it; 0: it has not. */
+static uint64_t when_due(const struct bed *b, uint64_t at)
 {
-    uint64_t at = armed_for(b), due = b->engine->due_usec, now = clock_steady_usec();
-    if (!at || at <= b->monotonic || b->clock_was_set || books_doubt_clock(b->engine->books) ||
-        books_outcome_since_usec(b->engine->books))
-        return at;
-    return !due ? 0 : due > now ? b->monotonic + (due - now) : at;
+    uint64_t steady = clock_steady_usec(), due = b->engine->due_usec;
+    if (!due)
+        return 0;
+    return due > steady + (at - b->monotonic) ? b->monotonic + (due - steady) : at;
 }
 
 void bed_advance(struct bed *b, uint64_t usec)
@@ -424,7 +260,11 @@ void bed_advance(struct bed *b, uint64_t usec)
     uint64_t end = b->monotonic + usec;
     bed_run(b);
     for (size_t i = 0;; i++) {
-        uint64_t at = next_wake(b);
+        uint64_t at = armed_for(b);
+        /* The engine wakes every minute of a long wait to look whether the wall clock was set,
+         * which one look shows. */
+        if (at && i > 0 && !books_doubt_clock(b->engine->books))
+            at = when_due(b, at);
         if (!at || at > end)
             break;
         if (i > 200000)
@@ -441,7 +281,6 @@ void bed_advance(struct bed *b, uint64_t usec)
 void bed_set_clock(struct bed *b, uint64_t now_usec)
 {
     b->now = now_usec;
-    b->clock_was_set = true; /* which the engine finds out within a minute */
     set_clock(b);
 }
 

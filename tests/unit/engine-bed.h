@@ -41,7 +41,6 @@ struct bed {
     struct entry **directory; /* owned: what is there now */
     size_t n_directory, directory_capacity;
     uint64_t now, monotonic;
-    bool clock_was_set; /* since the engine woke last */
     bool private_state; /* in memory: fast, and gone at the end; a restart keeps it */
     bool stays_open;    /* a restart keeps the open file as well */
     size_t n_idle;      /* how often the engine said that nothing is left to do */

@@ -38,6 +38,7 @@ struct fake_fault {
     const char *login; /* copied; NULL: of any user */
     int times;         /* -1: until fake_tenant_heal() */
     bool takes_effect; /* the request is carried out all the same: only its answer is lost */
+    bool no_token; /* the request never left: one for a token was answered so */
     enum tenant_answer_class class;
     int status;
     uint64_t retry_after_usec;

@@ -247,9 +247,37 @@ static void test_death_while_only_reading(void **state)
     one_stays(b);
 }
 
+/* An attempt whose request never left, since no token could be had, did nothing: who is disabled
+ * by somebody meanwhile is not taken for ours. */
+static void test_disabled_by_others_meanwhile(void **state)
+{
+    struct bed *b = *state;
+    b->sync.delete_after_usec = 10 * DAY;
+    b->sync.budgets[BUDGET_DISABLE] = (struct budget){.unlimited = true};
+    b->sync.budgets[BUDGET_DELETE] = (struct budget){.unlimited = true};
+    people(b, 2, "support");
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_fail(b->tenant, (struct fake_fault){.kinds = FAKE_PUT,
+                                                    .times = 2,
+                                                    .class = TENANT_THROTTLED,
+                                                    .no_token = true,
+                                                    .status = 429});
+    size_t n_before = fake_tenant_calls(b->tenant, FAKE_WRITES);
+    bed_leave(b, "id-u0");
+    bed_leave(b, "id-u1");
+    bed_group(b, "support", NULL);
+    bed_sync(b);
+    assert_true(fake_tenant_calls(b->tenant, FAKE_WRITES) > n_before);
+    assert_false(is_disabled(b, "u0"));
+    fake_tenant_find(b->tenant, "u0")->user->disabled = true;
+    one_stays(b);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        scenario(test_disabled_by_others_meanwhile),
         scenario(test_alarm_ends_after_a_restart),
         scenario(test_crash_doubles_nobody),
         scenario(test_state_cannot_be_written),

@@ -1,0 +1,17 @@
+/* What is set on each of libcurl's handles, whatever it is to ask; for http.c alone. */
+#pragma once
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/trust.h"
+
+struct http_handle {
+    char *ca_file, *ca_directory; /* neither: the system's */
+    bool allow_plain_http, loopback;
+    uint64_t connect_timeout_usec, request_timeout_usec;
+    size_t max_answer_bytes;
+};
+CURLcode http_handle_set(CURL *easy, const struct http_handle *h);
+struct trust http_handle_trust(const struct http_handle *h); /* its CAs as they are now */
