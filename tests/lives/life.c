@@ -366,6 +366,7 @@ static bool run_daemon(void)
         world.deaf_since_usec = world.steady_usec;
     bool fine = r == 0 || world.death;
     ended_well = r == 0 && !world.death; /* else the last intents wait for the next start */
+    witness_close();
     daemon_close(&d);
     sockets_end();
     threads_finish();
