@@ -13,7 +13,10 @@
 #include "simulated.h"
 #include "world.h"
 
-static json_t *before, *intent; /* of the request that is carried out */
+extern struct simulator tenant;
+
+static json_t *before, *intent; /* of the request that is carried out; NULL: nothing is asked of it */
+static char subject[40];        /* the tenant's id of the user; "": nobody yet */
 
 static void put(json_t *facts, const char *kind, const char *name, const char *value)
 {
@@ -47,12 +50,24 @@ static json_t *facts_of(const struct user *u)
     return facts;
 }
 
-void deed_begins(const struct user *is, const char *line)
+void deed_begins(const char *login, const char *line)
 {
-    json_decref(before);
-    json_decref(intent);
-    before = facts_of(is);
+    const struct user *u = store_user(&tenant.store, login);
+    if (!line)
+        return;
+    snprintf(subject, sizeof(subject), "%s", u ? u->id : "");
+    before = facts_of(u);
     intent = json_loads(line, 0, NULL);
+}
+
+/* Another login does not make another user. */
+static const struct user *subject_now(const char *login)
+{
+    const struct user *u;
+    TAILQ_FOREACH(u, &tenant.store.users, link)
+        if (strcmp(u->id, subject) == 0)
+            return u;
+    return *subject ? NULL : store_user(&tenant.store, login);
 }
 
 /* Whether the intent says that `name` becomes `to`; NULL: that it is taken away. */
@@ -75,8 +90,9 @@ static bool says(const char *name, const char *to)
     return false;
 }
 
-void deed_ends(const struct user *is, const char *method)
+void deed_ends(const char *login, const char *method)
 {
+    const struct user *is = before ? subject_now(login) : NULL;
     json_t *after = facts_of(is), *value;
     const char *name;
     json_object_foreach(after, name, value)

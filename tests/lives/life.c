@@ -467,6 +467,7 @@ int life_run(const struct plan *p, bool keep, struct life_result *ret)
     plan = p;
     if (make_folder() < 0)
         return -1;
+    snprintf(ret->world.folder, sizeof(ret->world.folder), "%s", world.folder);
     begin();
     world.running = true;
     while (!over && run_daemon() && !over)
@@ -474,8 +475,13 @@ int life_run(const struct plan *p, bool keep, struct life_result *ret)
             state_changed();
         else
             after_death();
-    if (world.death)
+    if (world.death) { /* while it ended: what that left, the next start mends */
         after_death();
+        over = false;
+        crash = NULL;
+        world_at(world.steady_usec + MINUTE, end_of_life, NULL, 0);
+        run_daemon();
+    }
     world.running = false;
     aftermath_verify(ended_well);
     aftermath_hash(ret->hash);

@@ -114,8 +114,6 @@ static bool is_news(const struct person *p)
 }
 
 static bool had_access; /* of whom the request is about, before it */
-static bool deeds;      /* what it changes is held against its intent */
-static char subject[40]; /* the tenant's id; "": nobody yet */
 
 static const char *login_of(const struct request *q)
 {
@@ -143,7 +141,6 @@ void oracle_request(struct request *q)
     const char *login = login_of(q);
     bool writes = q->method != METHOD_GET && *login;
     had_access = has_access(login);
-    deeds = false;
     world.n_checks++;
     check_pace();
     if (!writes)
@@ -155,22 +152,7 @@ void oracle_request(struct request *q)
         broken(2, "the API user is written: %s %s", q->method_text, q->target);
     else if (!person_of(login))
         broken(2, "a user that nobody claims is written: %s %s", q->method_text, q->target);
-    const char *intent = witness_intent(login, q->method_text);
-    const struct user *u = store_user(&tenant.store, login);
-    snprintf(subject, sizeof(subject), "%s", u ? u->id : "");
-    if (intent)
-        deed_begins(u, intent);
-    deeds = intent;
-}
-
-/* The user whom the request was about: another login does not make another one. */
-static const struct user *subject_now(const char *login)
-{
-    const struct user *u;
-    TAILQ_FOREACH(u, &tenant.store.users, link)
-        if (strcmp(u->id, subject) == 0)
-            return u;
-    return *subject ? NULL : store_user(&tenant.store, login);
+    deed_begins(login, witness_intent(login, q->method_text));
 }
 
 /* Revocations and deletions have budgets of their own, and what was approved has none. */
@@ -199,8 +181,7 @@ void oracle_answered(struct request *q)
 {
     const char *login = login_of(q);
     struct person *p = *login ? person_of(login) : NULL;
-    if (deeds)
-        deed_ends(subject_now(login), q->method_text);
+    deed_ends(login, q->method_text);
     if (q->method == METHOD_POST && q->status == 409 && p)
         broken(6, "a login is created twice: %s", login);
     /* Whom rosterd disables itself, not knowing that somebody had, is its own from then on. */

@@ -527,7 +527,8 @@ static int fake_write(void *client, struct tenant_call **ret, struct tenant_ref 
                       struct error *e)
 {
     (void)e;
-    if (!w->set || w->set & ~(w->part->writes | w->part->also))
+    bool teamless = w->set & PART_FIELD(USER_TEAM) && !user_get(w->user, USER_TEAM);
+    if (!w->set || w->set & ~(w->part->writes | w->part->also) || teamless)
         abort();
     bool scim = w->part->key == PART_BY_ID, active = w->set == PART_DISABLED;
     enum fake_kind kind = !scim ? FAKE_PUT : active ? FAKE_ACTIVE : FAKE_PATCH;
