@@ -53,7 +53,7 @@ static void on_done(const struct tenant_answer *a, void *userdata)
 {
     struct slot *slot = userdata;
     struct bench *b = slot->bench;
-    slot->call = tenant_https_ops.call_free(slot->call);
+    slot->call = tenant_configapi_ops.call_free(slot->call);
     b->n_done++;
     if (a->class != TENANT_DONE && b->n_bad++ == 0)
         snprintf(b->first_problem, sizeof(b->first_problem), "%s (%d): %s",
@@ -81,7 +81,7 @@ static int start(struct slot *slot, struct error *e)
         user_add_skill(u, "English", 100, NULL) < 0 ||
         user_add_skill(u, "Spanish", 50, NULL) < 0)
         return error_out_of_memory(e);
-    return tenant_https_ops.create(b->client, &slot->call, u, NULL, false, on_done, slot,
+    return tenant_configapi_ops.create(b->client, &slot->call, u, NULL, false, on_done, slot,
                                         e);
 }
 
@@ -166,7 +166,7 @@ int main(int argc, char **argv)
         r = run(&b, count, (unsigned)concurrent);
     report(&b, r == 0 ? count - 1 : b.n_done, clock_monotonic_usec() - wall, cpu_usec() - cpu);
     for (uint64_t i = 0; i < concurrent; i++)
-        tenant_https_ops.call_free(b.slots[i].call);
+        tenant_configapi_ops.call_free(b.slots[i].call);
     tenant_client_free(b.client);
     sd_event_unref(b.event);
     free(b.slots);

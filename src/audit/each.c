@@ -23,6 +23,8 @@
 #include "base/text.h"
 #include "model/dn.h"
 
+#define SALT_SIZE 22 /* characters */
+
 /* A plain word stands in the line as it is, but for its case, so most lines need no parsing. */
 static bool is_plain(const char *text)
 {
@@ -36,7 +38,7 @@ struct search {
     const struct audit_filter *filter;
     struct audit_view *view;
     bool plain;
-    struct string_list ids;
+    json_t *ids; /* of whoever is meant: an object with a member for each */
     /* How the lines follow each other. */
     bool any, has_link;
     size_t file;
@@ -46,7 +48,7 @@ struct search {
 
 static void search_done(struct search *s)
 {
-    string_list_done(&s->ids);
+    json_decref(s->ids);
 }
 
 static bool is_named(const json_t *view, const char *person)
@@ -60,12 +62,21 @@ static bool is_named(const json_t *view, const char *person)
            (login && text_equal_fold(login, person)) || (dn && dn_equal(NULL, dn, person));
 }
 
-static bool has_id(const struct search *s, const char *line)
+/* Is it of one of the ids? The id stands right behind the salt, and nearly always as it is. */
+static bool has_id(const struct search *s, const struct line_chain *l)
 {
-    for (size_t i = 0; i < s->ids.n_items; i++)
-        if (strstr(line, s->ids.items[i]))
-            return true;
-    return false;
+    static const char begin[] = "{\"s\":\"", between[] = "\",\"id\":\"";
+    const char *id;
+    size_t size;
+
+    if (!l->personal)
+        return l->version == LINE_OLD;
+    id = l->personal + sizeof(begin) - 1 + SALT_SIZE + sizeof(between) - 1;
+    if (l->personal_size < (size_t)(id - l->personal) ||
+        memcmp(id - (sizeof(between) - 1), between, sizeof(between) - 1) != 0)
+        return true;
+    size = strcspn(id, "\"\\");
+    return id[size] == '\\' || json_object_getn(s->ids, id, size);
 }
 
 static bool may_name(const struct search *s, const char *line)
@@ -95,7 +106,8 @@ static int find_ids(struct search *s, const struct audit_files *files, struct er
         }
         view = audit_view_read(v, l.line, l.size);
         id = json_string_value(json_object_get(json_object_get(view, "person"), "id"));
-        if (id && *id && is_named(view, s->filter->person) && string_list_add_once(&s->ids, id) < 0)
+        if (id && *id && is_named(view, s->filter->person) &&
+            json_object_set_new(s->ids, id, json_true()) < 0)
             r = error_out_of_memory(e);
         json_decref(view);
     }
@@ -239,7 +251,7 @@ static bool is_about(const struct search *s, const char *line, const json_t *vie
     if (!f->person)
         return true;
     id = json_string_value(json_object_get(json_object_get(view, "person"), "id"));
-    return (id && string_list_contains(&s->ids, id)) ||
+    return (id && json_object_get(s->ids, id)) ||
            (may_name(s, line) && is_named(view, f->person));
 }
 
@@ -250,7 +262,7 @@ static enum audit_want wants(struct search *s, const struct line_chain *chain, c
     enum audit_want want = filter_wants(s->filter, chain, line, intent);
 
     if (want != AUDIT_PASS_OVER && s->filter->person && intent != AUDIT_INTENT_READ &&
-        !may_name(s, line) && !has_id(s, line))
+        !may_name(s, line) && !has_id(s, chain))
         return AUDIT_PASS_OVER;
     return want == AUDIT_READ && s->filter->wants ? s->filter->wants(chain, line, userdata) : want;
 }
@@ -301,6 +313,9 @@ int audit_each(const char *const *paths, size_t n_files, const struct audit_filt
     if (r == 0 && filter->brief)
         audit_view_brief(v);
     s.plain = filter->person && is_plain(filter->person);
+    s.ids = json_object();
+    if (r == 0 && !s.ids)
+        r = error_out_of_memory(e);
     if (r == 0 && filter->person)
         r = find_ids(&s, &files, e);
     while (r == 0 && (r = line_reader_next(&l, e)) > 0)

@@ -11,30 +11,14 @@
 #include "base/text.h"
 
 #define DEPTH_MAX  16
-#define KEYS_MAX   64 /* of one object, without building it */
 #define DIGITS     18 /* always fit */
 #define DIGITS_MAX 24 /* of a number with a point */
 #define EXACT      15 /* a quotient of so many is the nearest double */
 
-struct span {
-    const char *text;
-    size_t size;
-};
-struct former {
-    const char *at, *end;
-    bool build;
-    const char *const *without; /* names of the outermost object that are not built */
-    uint32_t seen;              /* which of them were there */
-    char *room; /* for texts with escapes */
-    size_t size;
-    int depth;
-    bool many; /* an object has too many keys for being looked at here */
-};
-
 /* *ret is set only when something is built. */
-static bool read_value(struct former *f, json_t **ret);
+static bool read_value(struct form_reader *f, json_t **ret);
 
-static bool take(struct former *f, char c)
+static bool take(struct form_reader *f, char c)
 {
     if (f->at == f->end || *f->at != c)
         return false;
@@ -50,7 +34,7 @@ static int nibble(char c)
 }
 
 /* Behind a backslash. Only a control character that has no letter is written by its number. */
-static bool undo_escape(struct former *f, char *to)
+static bool undo_escape(struct form_reader *f, char *to)
 {
     static const char letters[] = "\"\\bfnrt", meanings[] = "\"\\\b\f\n\r\t";
     char c = f->at < f->end ? *f->at++ : '\0';
@@ -70,7 +54,7 @@ static bool undo_escape(struct former *f, char *to)
     return *to && !strchr(meanings, *to);
 }
 
-static bool read_escaped(struct former *f, const char *begin, struct span *ret)
+static bool read_escaped(struct form_reader *f, const char *begin, struct form_span *ret)
 {
     size_t n = (size_t)(f->at - begin);
 
@@ -84,7 +68,7 @@ static bool read_escaped(struct former *f, const char *begin, struct span *ret)
             return false;
         f->room[n++] = c;
     }
-    *ret = (struct span){f->room, n};
+    *ret = (struct form_span){f->room, n};
     return take(f, '"');
 }
 
@@ -102,7 +86,7 @@ static bool ends_or_escapes(const char *at)
 }
 
 /* Valid until the next text is read. */
-static bool read_text(struct former *f, struct span *ret)
+static bool read_text(struct form_reader *f, struct form_span *ret)
 {
     const char *begin;
 
@@ -116,12 +100,12 @@ static bool read_text(struct former *f, struct span *ret)
             return false;
     if (f->at < f->end && *f->at == '\\')
         return read_escaped(f, begin, ret);
-    *ret = (struct span){begin, (size_t)(f->at - begin)};
+    *ret = (struct form_span){begin, (size_t)(f->at - begin)};
     return take(f, '"');
 }
 
 /* How many are counted, and more than fit are only looked at. */
-static bool read_digits(struct former *f, uint64_t *value, int *n)
+static bool read_digits(struct form_reader *f, uint64_t *value, int *n)
 {
     const char *begin = f->at;
 
@@ -131,7 +115,7 @@ static bool read_digits(struct former *f, uint64_t *value, int *n)
     return f->at > begin && *n <= DIGITS_MAX;
 }
 
-static bool read_number(struct former *f, json_t **ret)
+static bool read_number(struct form_reader *f, json_t **ret)
 {
     const char *all = f->at, *begin;
     bool negative = take(f, '-'), real, zero = f->at < f->end && *f->at == '0';
@@ -159,7 +143,7 @@ static bool read_number(struct former *f, json_t **ret)
     return *ret;
 }
 
-static bool read_word(struct former *f, json_t **ret)
+static bool read_word(struct form_reader *f, json_t **ret)
 {
     static const char *const words[] = {"true", "false", "null"};
 
@@ -176,7 +160,7 @@ static bool read_word(struct former *f, json_t **ret)
     return false;
 }
 
-static bool is_among(const struct span *keys, size_t n, const struct span *key)
+static bool is_among(const struct form_span *keys, size_t n, const struct form_span *key)
 {
     for (size_t i = 0; i < n; i++)
         if (keys[i].size == key->size && memcmp(keys[i].text, key->text, key->size) == 0)
@@ -185,22 +169,22 @@ static bool is_among(const struct span *keys, size_t n, const struct span *key)
 }
 
 /* A key of ours has no escape; one of details may. */
-static bool read_key(struct former *f, struct span *ret)
+static bool read_key(struct form_reader *f, struct form_span *ret)
 {
     return read_text(f, ret) && memchr(ret->text, '\0', ret->size) == NULL && take(f, ':');
 }
 
-static bool look_at_object(struct former *f)
+static bool look_at_object(struct form_reader *f)
 {
-    struct span keys[KEYS_MAX];
+    struct form_span keys[FORM_KEYS_MAX];
     size_t n = 0;
 
     do {
-        struct span key;
+        struct form_span key;
 
         if (!read_key(f, &key))
             return false;
-        if (n == KEYS_MAX || key.text == f->room) {
+        if (n == FORM_KEYS_MAX || key.text == f->room) {
             f->many = true;
             return false;
         }
@@ -213,45 +197,17 @@ static bool look_at_object(struct former *f)
     return take(f, '}');
 }
 
-/* Which of the names it is that nobody wants built; -1: none. */
-static int unwanted(const struct former *f, const struct span *key)
-{
-    for (int i = 0; f->depth == 1 && f->without && f->without[i]; i++)
-        if (f->without[i][0] == key->text[0] && strncmp(f->without[i], key->text, key->size) == 0 &&
-            !f->without[i][key->size])
-            return i;
-    return -1;
-}
-
-/* False: it is no value, or the second of that name. */
-static bool pass_over(struct former *f, int name)
-{
-    bool again = f->seen & 1U << name, fine;
-
-    f->seen |= 1U << name;
-    f->build = false;
-    fine = read_value(f, NULL);
-    f->build = true;
-    return fine && !again;
-}
-
-static bool build_object(struct former *f, json_t *object)
+static bool build_object(struct form_reader *f, json_t *object)
 {
     size_t n = 0;
-    int name;
 
     do {
         CLEANUP(freep) char *kept = NULL;
-        struct span key;
+        struct form_span key;
         json_t *value = NULL;
 
         if (!read_key(f, &key))
             return false;
-        if ((name = unwanted(f, &key)) >= 0) {
-            if (!pass_over(f, name))
-                return false;
-            continue;
-        }
         if (key.text == f->room)
             key.text = kept = strndup(key.text, key.size);
         if (!key.text || !read_value(f, &value) ||
@@ -263,7 +219,7 @@ static bool build_object(struct former *f, json_t *object)
     return take(f, '}');
 }
 
-static bool read_object(struct former *f, json_t **ret)
+static bool read_object(struct form_reader *f, json_t **ret)
 {
     if (f->build && !(*ret = json_object()))
         return false;
@@ -278,7 +234,7 @@ static bool read_object(struct former *f, json_t **ret)
     return false;
 }
 
-static bool read_array(struct former *f, json_t **ret)
+static bool read_array(struct form_reader *f, json_t **ret)
 {
     json_t *array = f->build ? json_array() : NULL;
     bool fine = !f->build || array;
@@ -303,9 +259,9 @@ static bool read_array(struct former *f, json_t **ret)
     return false;
 }
 
-static bool read_value(struct former *f, json_t **ret)
+static bool read_value(struct form_reader *f, json_t **ret)
 {
-    struct span text;
+    struct form_span text;
     bool fine;
 
     if (f->at == f->end || f->depth == DEPTH_MAX)
@@ -348,41 +304,132 @@ static bool is_utf8(const char *text, size_t size)
     return !(all & 0x8080808080808080ULL) || text_is_utf8(text, size);
 }
 
-static bool read_line(const char *line, size_t size, bool build, const char *const *without,
-                      json_t **ret)
+bool form_begin(struct form_reader *f, const char *line, size_t size)
 {
-    struct former f = {
-        .at = line, .end = line + size, .build = build, .without = without, .size = size};
-    bool fine = size && *line == '{' && is_utf8(line, size) && read_value(&f, ret) && f.at == f.end;
+    *f = (struct form_reader){
+        .line = line, .at = line, .end = line + size, .build = true, .size = size};
+    return size && is_utf8(line, size);
+}
 
-    free(f.room);
-    if (!fine && f.many) {
-        json_t *object = NULL;
+bool form_end(struct form_reader *f)
+{
+    free(f->room);
+    f->room = NULL;
+    return f->at == f->end;
+}
 
-        fine = read_line(line, size, true, NULL, &object);
-        json_decref(object);
+bool form_value(struct form_reader *f, json_t **ret)
+{
+    if (read_value(f, ret))
+        return true;
+    json_decref(*ret);
+    *ret = NULL;
+    return false;
+}
+
+/* An object with more keys than are looked at without building it is built. */
+bool form_pass(struct form_reader *f)
+{
+    const char *at = f->at;
+    int depth = f->depth;
+    json_t *value = NULL;
+    bool fine;
+
+    f->build = f->many = false;
+    fine = read_value(f, NULL);
+    f->build = true;
+    if (fine || !f->many)
         return fine;
-    }
-    if (!fine && build) {
-        json_decref(*ret);
-        *ret = NULL;
-    }
+    f->at = at;
+    f->depth = depth;
+    fine = form_value(f, &value);
+    json_decref(value);
     return fine;
+}
+
+static bool open_bracket(struct form_reader *f, char bracket)
+{
+    if (f->depth >= DEPTH_MAX || !take(f, bracket))
+        return false;
+    f->depth++;
+    return true;
+}
+
+bool form_open_object(struct form_reader *f, struct form_object *ret)
+{
+    ret->n = 0;
+    ret->begun = false;
+    return open_bracket(f, '{');
+}
+
+bool form_open_array(struct form_reader *f)
+{
+    return open_bracket(f, '[');
+}
+
+static bool close_bracket(struct form_reader *f, char bracket)
+{
+    if (!take(f, bracket))
+        return false;
+    f->depth--;
+    return true;
+}
+
+bool form_item(struct form_reader *f, size_t i, bool *fine)
+{
+    if (i == 0 ? close_bracket(f, ']') : !take(f, ',')) {
+        *fine = i == 0 || close_bracket(f, ']');
+        return false;
+    }
+    return true;
+}
+
+/* The keys of ours are few and have no escape: of others the line as a whole must be fine. */
+static bool is_odd(struct form_reader *f, const struct form_object *o, const struct form_span *key)
+{
+    return key->text == f->room || o->n == FORM_KEYS_MAX;
+}
+
+bool form_member(struct form_reader *f, struct form_object *o, struct form_span *ret, bool *fine)
+{
+    if (!o->begun ? close_bracket(f, '}') : !take(f, ',')) {
+        *fine = !o->begun || close_bracket(f, '}');
+        return false;
+    }
+    o->begun = true;
+    *fine = read_key(f, ret);
+    if (*fine && is_odd(f, o, ret)) {
+        *fine = f->checked = f->checked || form_is_ours(f->line, f->size);
+        if (ret->text == f->room)
+            ret->size = 0;
+    } else if (*fine) {
+        *fine = !is_among(o->keys, o->n, ret);
+        o->keys[o->n++] = *ret;
+    }
+    return *fine;
+}
+
+bool form_is_named(const struct form_span *key, const char *name)
+{
+    return strncmp(key->text, name, key->size) == 0 && key->size == strlen(name);
 }
 
 json_t *form_read(const char *line, size_t size)
 {
-    return form_read_without(line, size, NULL);
-}
-
-json_t *form_read_without(const char *line, size_t size, const char *const *names)
-{
+    struct form_reader f;
     json_t *object = NULL;
+    bool fine = form_begin(&f, line, size) && *line == '{' && form_value(&f, &object);
 
-    return read_line(line, size, true, names, &object) ? object : NULL;
+    if (form_end(&f) && fine)
+        return object;
+    json_decref(object);
+    return NULL;
 }
 
 bool form_is_ours(const char *line, size_t size)
 {
-    return read_line(line, size, false, NULL, NULL);
+    struct form_reader f;
+    bool fine = form_begin(&f, line, size) && *line == '{' && form_pass(&f);
+
+    return form_end(&f) && fine;
 }

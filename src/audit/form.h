@@ -10,10 +10,41 @@
 
 /* A new reference, or NULL when it is no such object (or there is no memory). */
 json_t *form_read(const char *line, size_t size);
-/* The same look, but some members of the line itself are not built: at most 32 names, then NULL. */
-json_t *form_read_without(const char *line, size_t size, const char *const *names);
 /* The same look without building anything. */
 bool form_is_ours(const char *line, size_t size);
+
+/* The same, piece by piece. A value is built by form_value() or passed over by form_pass(); what is
+ * opened is read to its end by form_member() or form_item(), which say in *fine whether that is it.
+ * form_end(): nothing follows, and it must be called whatever happened. */
+#define FORM_KEYS_MAX 64 /* of one object, without building it */
+struct form_span {
+    const char *text; /* not terminated */
+    size_t size;
+};
+struct form_object {
+    struct form_span keys[FORM_KEYS_MAX];
+    size_t n;
+    bool begun;
+};
+struct form_reader {
+    const char *line, *at, *end;
+    bool build;
+    bool checked; /* the line as a whole is fine */
+    bool many;    /* an object has too many keys for being looked at without building it */
+    char *room;   /* for texts with escapes */
+    size_t size;
+    int depth;
+};
+bool form_begin(struct form_reader *f, const char *line, size_t size);
+bool form_open_object(struct form_reader *f, struct form_object *ret); /* false: none comes */
+bool form_open_array(struct form_reader *f);
+bool form_member(struct form_reader *f, struct form_object *o, struct form_span *ret, bool *fine);
+bool form_item(struct form_reader *f, size_t i, bool *fine); /* i: which one it would be, from 0 */
+bool form_value(struct form_reader *f, json_t **ret);
+bool form_pass(struct form_reader *f);
+bool form_end(struct form_reader *f);
+bool form_is_named(const struct form_span *key, const char *name);
+
 /* What verification says of a line that is not; of its number. */
 #define FORM_FINDING                                                                               \
     "form: line %" PRId64                                                                          \

@@ -155,19 +155,16 @@ static int take_change(struct holdings *h, struct holding *u, const json_t *chan
     return set(h, u, field, text ? number_of(text) : ABSENT);
 }
 
-static int take_kind(struct holdings *h, struct holding *u, const char *kind)
+/* A user that is made, taken over or deleted has nothing of what was there before. */
+static int begin_anew(struct holdings *h, struct holding *u, const char *kind)
 {
-    if (strcmp(kind, "create") == 0 || strcmp(kind, "adopt") == 0) {
-        u->n = 0;
-        u->gone = false;
-    }
-    if (strcmp(kind, "delete") == 0) {
-        u->n = 0;
-        u->gone = true;
-    }
-    if (strcmp(kind, "disable") == 0 || strcmp(kind, "enable") == 0)
-        return set_disabled(h, u, strcmp(kind, "disable") == 0);
-    return strcmp(kind, "create") == 0 ? set_disabled(h, u, false) : 0;
+    bool made = strcmp(kind, "create") == 0, deleted = strcmp(kind, "delete") == 0;
+
+    if (!made && !deleted && strcmp(kind, "adopt") != 0)
+        return 0;
+    u->n = 0;
+    u->gone = deleted;
+    return made ? set_disabled(h, u, false) : 0;
 }
 
 /* A user as it was met, as user_to_json() writes it: what it does not have is not there. */
@@ -215,27 +212,27 @@ static bool is(const json_t *view, const char *name, const char *text)
     return value && strcmp(value, text) == 0;
 }
 
-static int take_done(struct holdings *h, struct holding *u, const json_t *view)
+static int take_changes(struct holdings *h, struct holding *u, const char *kind,
+                        const json_t *changes)
 {
-    const char *kind = json_string_value(json_object_get(view, "operation"));
     json_t *change;
     size_t i;
+    int r = 0;
 
-    if (kind && take_kind(h, u, kind) < 0)
-        return -ENOMEM;
-    json_array_foreach(json_object_get(view, "changes"), i, change)
-    {
-        if (take_change(h, u, change) < 0)
-            return -ENOMEM;
-    }
-    return 0;
+    if (strcmp(kind, "disable") == 0 || strcmp(kind, "enable") == 0)
+        r = set_disabled(h, u, strcmp(kind, "disable") == 0);
+    json_array_foreach((json_t *)(uintptr_t)changes, i, change)
+        r = r == 0 ? take_change(h, u, change) : r;
+    return r;
 }
 
 int holdings_take(struct holdings *h, const json_t *view)
 {
     const char *id = json_string_value(json_object_get(json_object_get(view, "person"), "id"));
+    const char *kind = json_string_value(json_object_get(view, "operation"));
     const json_t *found = json_object_get(json_object_get(view, "details"), "found");
     bool outcome = is(view, "event", "outcome"), done = outcome && is(view, "code", "done");
+    bool told = done && !json_is_true(json_object_get(view, "intent_missing"));
     struct holding *u;
     int r = 0;
 
@@ -245,11 +242,15 @@ int holdings_take(struct holdings *h, const json_t *view)
     u = holding_of(h, id);
     if (!u)
         return -ENOMEM;
-    if (done && json_is_true(json_object_get(view, "intent_missing")))
+    kind = kind ? kind : "";
+    if (done && !told)
         u->n = 0; /* what it changed is not told */
-    else if (done)
-        r = take_done(h, u, view);
-    return r == 0 && json_is_object(found) ? take_found(h, u, found) : r;
+    if (told)
+        r = begin_anew(h, u, kind);
+    if (r == 0 && json_is_object(found))
+        r = take_found(h, u, found);
+    /* What was found counts where nothing was set: docs/audit-format.md. */
+    return r == 0 && told ? take_changes(h, u, kind, json_object_get(view, "changes")) : r;
 }
 
 /* A line that is missing or cannot be read may have told of anybody: what was told before it is

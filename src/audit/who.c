@@ -21,8 +21,8 @@
 
 struct looker {
     struct audit_who *who;
-    char needle[600]; /* as it stands in a line */
-    char field[600];  /* "role:Supervisor", "team" */
+    char *needle; /* as it stands in a line, without the first quote: it may stand behind "role:" */
+    char *field;  /* "role:Supervisor", "team" */
     json_t *intents; /* number: sequence number of the intent that names it */
     struct approvals *approvals;
     json_t *index;  /* id: place in people */
@@ -49,6 +49,8 @@ void audit_who_done(struct audit_who *w)
 
 static void looker_done(struct looker *k)
 {
+    free(k->needle);
+    free(k->field);
     json_decref(k->intents);
     approvals_free(k->approvals);
     json_decref(k->index);
@@ -474,13 +476,13 @@ static int begin(struct looker *k, struct error *e)
     k->approvals = approvals_new();
     k->index = json_object();
     k->logins = json_object();
-    snprintf(k->field, sizeof(k->field), team ? "team" : "%s:%s", w->field, w->name);
+    if (asprintf(&k->field, "%s%s%s", w->field, team ? "" : ":", team ? "" : w->name) < 0)
+        k->field = NULL;
     /* An adopted user's roles and skills stand under their own names. */
     line_add_string(&b, w->name);
-    if (!k->intents || !k->approvals || !k->index || !k->logins || b.failed)
+    k->needle = b.failed ? NULL : strdup(b.data + 1);
+    if (!k->intents || !k->approvals || !k->index || !k->logins || !k->field || !k->needle)
         return error_out_of_memory(e);
-    /* Without the first quote: it may stand behind "role:". */
-    snprintf(k->needle, sizeof(k->needle), "%s", b.data + 1);
     return 0;
 }
 

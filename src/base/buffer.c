@@ -33,7 +33,7 @@ void buffer_done(struct buffer *b)
     *b = (struct buffer){0};
 }
 
-void buffer_add(struct buffer *b, const void *bytes, size_t size)
+void buffer_grow_and_add(struct buffer *b, const void *bytes, size_t size)
 {
     if (!reserve(b, size))
         return;

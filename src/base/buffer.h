@@ -3,6 +3,7 @@
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 struct buffer {
     char *data; /* NUL-terminated whenever not NULL */
@@ -12,7 +13,17 @@ struct buffer {
 };
 
 void buffer_done(struct buffer *b); /* frees and empties; for CLEANUP */
-void buffer_add(struct buffer *b, const void *bytes, size_t size);
+void buffer_grow_and_add(struct buffer *b, const void *bytes, size_t size);
+static inline void buffer_add(struct buffer *b, const void *bytes, size_t size)
+{
+    if (b->failed || !b->data || size >= b->capacity - b->size || size == 0) {
+        buffer_grow_and_add(b, bytes, size);
+        return;
+    }
+    memcpy(b->data + b->size, bytes, size);
+    b->size += size;
+    b->data[b->size] = '\0';
+}
 void buffer_add_text(struct buffer *b, const char *text);
 void buffer_format(struct buffer *b, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -3,7 +3,6 @@
 
 #include "base/json-write.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -64,9 +63,15 @@ void json_write_text(struct buffer *b, const char *text)
 
 void json_write_integer(struct buffer *b, int64_t value)
 {
-    char digits[24];
-    int n = snprintf(digits, sizeof(digits), "%lld", (long long)value);
-    buffer_add(b, digits, (size_t)n);
+    char digits[24], *at = digits + sizeof(digits);
+    uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+
+    do
+        *--at = (char)('0' + rest % 10);
+    while (rest /= 10);
+    if (value < 0)
+        *--at = '-';
+    buffer_add(b, at, (size_t)(digits + sizeof(digits) - at));
 }
 
 void json_write_comma(struct buffer *b)

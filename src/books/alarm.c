@@ -83,13 +83,15 @@ void alarm_tell_checkpoint(struct books *b, struct audit_export *audit)
 
 /* An alarm that comes and goes is told once in alarm_after, and its end once for each time. What
  * was not told for that reason is told when it still stands then. A time that lies ahead was
- * noted before the clock was set back: it delays nothing. */
+ * noted before the clock was set back: it delays nothing. An end is noted also while nobody is to
+ * be told, so that the next time is told. */
 static int tell(struct books *b, const struct alarm *a, bool stands, uint64_t *ret_later_usec,
                 struct error *e)
 {
     uint64_t told = 0, now = clock_steady_usec(), after = books_options(b)->sync->alarm_after_usec;
     bool standing = false;
-    if (!books_options(b)->sync->notify_command)
+    bool tells = books_options(b)->sync->notify_command;
+    if (!tells && stands)
         return 0;
     int r = alarm_told(books_state(b), a->cause, &told, &standing, e);
     if (r < 0 || standing == stands)
@@ -99,7 +101,7 @@ static int tell(struct books *b, const struct alarm *a, bool stands, uint64_t *r
         return 0;
     }
     r = alarm_note_told(books_state(b), a->cause, stands ? now : told, stands, e);
-    if (r == 0)
+    if (r == 0 && tells)
         run_notify(b, stands ? "alarm" : "alarm-over", a);
     return r;
 }
@@ -166,6 +168,32 @@ void alarm_over(struct books *b, const char *cause)
         books_failed(b, &e);
 }
 
+struct others {
+    const char *prefix;
+    const struct string_list *standing;
+    struct string_list over;
+};
+
+static int collect_over(const struct alarm *a, void *userdata)
+{
+    struct others *o = userdata;
+    if (strncmp(a->cause, o->prefix, strlen(o->prefix)) != 0 ||
+        string_list_contains(o->standing, a->cause))
+        return 0;
+    return string_list_add(&o->over, a->cause);
+}
+
+int alarm_over_but(struct books *b, const char *prefix, const struct string_list *standing,
+                   struct error *e)
+{
+    struct others others = {.prefix = prefix, .standing = standing};
+    int r = alarm_each(books_state(b), collect_over, &others, e);
+    for (size_t i = 0; i < others.over.n_items && r == 0; i++)
+        alarm_over(b, others.over.items[i]);
+    string_list_done(&others.over);
+    return r;
+}
+
 struct hold_look {
     struct books *b;
     bool adoption_open;
@@ -225,14 +253,6 @@ static int collect_due(const struct alarm *a, void *userdata)
     return string_list_add_once(&l->causes, a->cause);
 }
 
-static int collect_over(const struct alarm *a, void *userdata)
-{
-    struct string_list **lists = userdata;
-    if (strncmp(a->cause, "hold:", 5) != 0 || string_list_contains(lists[0], a->cause))
-        return 0;
-    return string_list_add(lists[1], a->cause);
-}
-
 struct notify_one {
     const char *cause;
     struct books *b;
@@ -269,17 +289,6 @@ static int tell_late(const struct alarm *a, void *userdata)
     uint64_t later_usec = 0;
     int r = a->notified_usec ? tell(t->b, a, true, &later_usec, t->e) : 0;
     books_alarms_at(t->b, later_usec);
-    return r;
-}
-
-static int end_holds(struct books *b, struct string_list *held, struct error *e)
-{
-    struct string_list over = {0};
-    struct string_list *lists[2] = {held, &over};
-    int r = alarm_each(books_state(b), collect_over, lists, e);
-    for (size_t i = 0; i < over.n_items && r == 0; i++)
-        alarm_over(b, over.items[i]);
-    string_list_done(&over);
     return r;
 }
 
@@ -352,7 +361,7 @@ void alarm_check(struct books *b, const struct alarm_facts *facts)
     if (r == 0)
         r = queue_holds(books_state(b), look_at_hold, &held, &e);
     if (r == 0 && facts->settled)
-        r = end_holds(b, &held.causes, &e);
+        r = alarm_over_but(b, "hold:", &held.causes, &e);
     if (r == 0)
         r = look_at_pause(b, facts, &e);
     if (r == 0)

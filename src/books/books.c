@@ -95,12 +95,17 @@ int books_note_steady(struct books *b, struct error *e)
     return steady_note(b->o.state, e);
 }
 
+void books_note_steady_soon(struct books *b)
+{
+    b->noted_usec = 0;
+}
+
 /* What is due later is written as a time of the steady clock, which goes on from its last note
  * after a boot whose clock nobody vouches for: so the note is never much older than what was
  * written. */
 static int note_time(struct books *b, struct error *e)
 {
-    bool old = clock_monotonic_usec() - b->noted_usec >= USEC_PER_SEC;
+    bool old = !b->noted_usec || clock_monotonic_usec() - b->noted_usec >= USEC_PER_SEC;
     return old && state_has_changed(b->o.state) ? books_note_steady(b, e) : 0;
 }
 

@@ -20,6 +20,7 @@ struct error;
 struct sd_event;
 struct state;
 struct steady;
+struct string_list;
 
 /* Why there is work; bits. */
 enum work {
@@ -51,6 +52,7 @@ struct state *books_state(const struct books *b);
 struct commands *books_commands(const struct books *b);
 const struct engine_options *books_options(const struct books *b);
 int books_note_steady(struct books *b, struct error *e); /* how far the clocks came, in the state */
+void books_note_steady_soon(struct books *b); /* with the next commit */
 /* Whether the wall clock may be followed; what comes of it is noted. Each minute, and in each
  * turn. */
 int books_look_at_clock(struct books *b, struct error *e);
@@ -122,6 +124,9 @@ int run_close(struct books *b, struct error *e); /* nothing is due: the ledger, 
 /* alarm.c */
 void alarm_set(struct books *b, const char *cause, const char *code, const char *sentence);
 void alarm_over(struct books *b, const char *cause);
+/* Of all causes that begin so: what is not among those that stand is over. */
+int alarm_over_but(struct books *b, const char *prefix, const struct string_list *standing,
+                   struct error *e);
 /* An alarm, or its end, that needs neither state nor audit. */
 void alarm_tell(struct books *b, bool stands, const char *code, const char *sentence,
                 uint64_t since_usec);

@@ -153,6 +153,8 @@ static void check_tenant(struct config_context *c, struct settings *s)
         ERROR("tenant", "url", "is not https://; a plain one needs tls = no, written out");
     if (t->url && is_scheme(t->url, "http://") && t->allow_plain_http && !is_loopback(t->url))
         WARNING("tenant", "url", "without encryption secret and token can be read on the wire");
+    if (t->kind == TENANT_SCIM2 && t->scim_path && t->scim_path[0] != '/')
+        ERROR("tenant", "scim_path", "must begin with a slash");
     if (t->url && !t->scope) {
         const char *host = strstr(t->url, "://") + 3;
         t->scope = strndup(host, strcspn(host, ":/"));

@@ -49,6 +49,8 @@ static const struct config_choice referral_choices[] = {
     {"follow", DIRECTORY_REFERRALS_FOLLOW},
     {NULL, 0},
 };
+static const struct config_choice kind_choices[] = {
+    {"configapi", TENANT_CONFIGAPI}, {"scim2", TENANT_SCIM2}, {NULL, 0}};
 static const struct config_choice password_choices[] = {
     {"none", INITIAL_PASSWORD_NONE}, {"generate", INITIAL_PASSWORD_GENERATE}, {NULL, 0}};
 static const struct config_choice mode_choices[] = {
@@ -155,12 +157,16 @@ const struct config_key config_keys[] = {
     { "tenant", "url", config_parse_url, NULL, SLOT(tenant.url),
       .flags = KEY_REQUIRED | KEY_IN_SAMPLE, .example = "https://acme.example.com",
       .help = "The tenant's address, without a path." },
+    { "tenant", "kind", config_parse_choice, "configapi", SLOT(tenant.kind), .choices = kind_choices,
+      .help = "configapi: a tenant with the Configuration API. scim2: a service of SCIM 2.0 (RFC 7643, RFC 7644), where a role is a group of that name, the team is the department and nobody has skills." },
+    { "tenant", "scim_path", config_parse_text, "/scim/v2", SLOT(tenant.scim_path), .example = "/scim/v2",
+      .help = "With kind = scim2: the path below which the service has Users and Groups." },
     { "tenant", "client_id", config_parse_text, NULL, SLOT(tenant.client_id),
       .flags = KEY_REQUIRED | KEY_IN_SAMPLE, .example = "rosterd",
       .help = "The API user of the tenant that rosterd acts as; it needs the privileges to manage users and all teams." },
     { "tenant", "client_secret_file", config_parse_path, NULL, SLOT(tenant.client_secret_file),
       .flags = KEY_REQUIRED | KEY_SECRET | KEY_ONE_WORD | KEY_IN_SAMPLE, .example = "/etc/rosterd/client-secret",
-      .help = "The file that holds the API secret of that user, readable by rosterd alone; or, without a slash, the name of a systemd credential. It is read again for every token, so a rotated secret works." },
+      .help = "The file that holds the API secret of that user, readable by rosterd alone; or, without a slash, the name of a systemd credential. It is read again for every token, so a rotated secret works. With kind = scim2 the file holds the bearer token itself." },
     { "tenant", "scope", config_parse_text, NULL, SLOT(tenant.scope), .example = "acme.example.com",
       .help = "The OAuth scope: the tenant's domain name; the host of url unless given." },
     { "tenant", "tls_ca_file", config_parse_absolute_path, NULL, SLOT(tenant.tls_ca_file), .flags = KEY_FILE, .example = "/etc/rosterd/tenant-ca.pem",

@@ -223,8 +223,10 @@ static int report_adoptions(struct contact *c, struct error *e)
     c->adoption_reported = true;
     if (c->other_tenant[0])
         alarm_set(c->books, REASON_OTHER_TENANT, REASON_OTHER_TENANT, c->other_tenant);
-    if (n_adoptions == 0 && c->other_tenant[0])
+    if (n_adoptions == 0 && c->other_tenant[0]) {
+        alarm_over(c->books, REASON_ADOPTION);
         return 0;
+    }
     if (n_adoptions == 0) /* nothing to adopt: the users there are nobody's here */
         return finish_first_contact(c, e);
     char sentence[300];

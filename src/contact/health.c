@@ -6,6 +6,7 @@
 
 #include "contact/health.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +140,22 @@ void health_forget_old_missing(struct health *h)
 bool health_knows_missing(const struct health *h, const char *cause)
 {
     return string_list_contains(&h->missing, cause);
+}
+
+static int copy_list(const struct string_list *from, struct string_list *ret)
+{
+    for (size_t i = 0; i < from->n_items; i++)
+        if (string_list_add_once(ret, from->items[i]) < 0)
+            return -ENOMEM;
+    return 0;
+}
+
+int health_copy_known(const struct health *h, bool *ret_teams_known, struct string_list *ret_teams,
+                      struct string_list *ret_missing)
+{
+    *ret_teams_known = h->teams_known;
+    int r = copy_list(&h->teams, ret_teams);
+    return r < 0 ? r : copy_list(&h->missing, ret_missing);
 }
 
 void health_note_missing(struct health *h, const char *cause)
@@ -363,6 +380,8 @@ static void take_teams_answer(struct health *h, const struct tenant_answer *a)
             books_failed(h->books, &e);
             return;
         }
+    } else if (a->class == TENANT_DONE) {
+        h->teams_known = false; /* it has no list of them */
     } else {
         log_warning("The tenant does not list its teams (%s answered %d)", a->url, a->status);
         h->teams_known = false;

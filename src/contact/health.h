@@ -12,6 +12,7 @@
 struct books;
 struct error;
 struct health;
+struct string_list;
 
 /* answered: runs each time the tenant has told its teams, or that it tells none. */
 int health_new(struct health **ret, struct books *b, void (*answered)(void *userdata),
@@ -47,5 +48,8 @@ bool health_may_have_team(const struct health *h, const char *team); /* as far a
 void health_doubt_teams(struct health *h); /* asks again when they were asked for long ago */
 bool health_knows_missing(const struct health *h, const char *cause);
 void health_note_missing(struct health *h, const char *cause);
+/* All of both, into empty lists; -ENOMEM. */
+int health_copy_known(const struct health *h, bool *ret_teams_known, struct string_list *ret_teams,
+                      struct string_list *ret_missing);
 void health_forget_missing(struct health *h);
 void health_forget_old_missing(struct health *h);

@@ -127,10 +127,9 @@ static bool connection_arm(struct connection *c)
            sd_event_source_set_enabled(c->timer, timed ? SD_EVENT_ONESHOT : SD_EVENT_OFF) >= 0;
 }
 
-static bool connection_send(struct connection *c, const json_t *message)
+/* What was added to c->out goes to the client. */
+static bool connection_flush(struct connection *c)
 {
-    if (protocol_add(&c->out, message) < 0)
-        return false;
     if (c->out.size - c->out_sent > CONTROL_ANSWER_MAX) {
         json_auto_t *instead = protocol_error("failed", "the answer is too large");
         c->out.size = c->out_sent = 0;
@@ -139,6 +138,18 @@ static bool connection_send(struct connection *c, const json_t *message)
     }
     (void)sd_event_source_set_time_relative(c->timer, SLOW_CLIENT_USEC);
     return connection_write(c);
+}
+
+static bool connection_send(struct connection *c, const json_t *message)
+{
+    return protocol_add(&c->out, message) >= 0 && connection_flush(c);
+}
+
+static bool connection_send_text(struct connection *c, const char *parameters)
+{
+    buffer_format(&c->out, "{\"parameters\":%s}", parameters);
+    buffer_add(&c->out, "", 1);
+    return !c->out.failed && connection_flush(c);
 }
 
 static bool connection_refuse(struct connection *c, const char *code, const char *sentence)
@@ -277,20 +288,20 @@ static int on_slow(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
-/* Every answer goes this way. message_taken NULL: out of memory. */
-static void call_end(struct control_call *call, json_t *message_taken)
+/* Every answer goes this way: a message or the text of its parameters; neither: out of memory. */
+static void call_end(struct control_call *call, const json_t *message, const char *parameters)
 {
     struct connection *c = call->connection;
-    json_auto_t *message = message_taken;
     bool oneway = call->oneway;
 
     free(call);
     if (!c)
         return;
     c->call = NULL;
-    bool ok = oneway    ? true
-              : message ? connection_send(c, message)
-                        : connection_refuse(c, "failed", "the answer could not be put together");
+    bool ok = oneway       ? true
+              : message    ? connection_send(c, message)
+              : parameters ? connection_send_text(c, parameters)
+                           : connection_refuse(c, "failed", "the answer could not be put together");
     if (c->dispatching)
         c->no_more_input |= !ok; /* the dispatcher frees it */
     else if (!ok || !connection_dispatch(c))
@@ -300,8 +311,19 @@ static void call_end(struct control_call *call, json_t *message_taken)
 void control_reply(struct control_call *call, json_t *taken)
 {
     json_auto_t *parameters = taken;
+    json_auto_t *message = json_pack("{s:O}", "parameters", parameters);
 
-    call_end(call, json_pack("{s:O}", "parameters", parameters));
+    call_end(call, message, NULL);
+}
+
+void control_reply_text(struct control_call *call, const char *parameters)
+{
+    call_end(call, NULL, parameters);
+}
+
+bool control_call_is_gone(const struct control_call *call)
+{
+    return !call->connection;
 }
 
 void control_fail(struct control_call *call, const char *code, const char *format, ...)
@@ -312,14 +334,16 @@ void control_fail(struct control_call *call, const char *code, const char *forma
     va_start(ap, format);
     (void)vsnprintf(sentence, sizeof(sentence), format, ap);
     va_end(ap);
-    call_end(call, protocol_error(code, sentence));
+    json_auto_t *message = protocol_error(code, sentence);
+    call_end(call, message, NULL);
 }
 
 void control_unknown_method(struct control_call *call, const char *method)
 {
     char name[PROTOCOL_NAME_MAX];
 
-    call_end(call, service_error("MethodNotFound", "method", protocol_name(name, method)));
+    json_auto_t *message = service_error("MethodNotFound", "method", protocol_name(name, method));
+    call_end(call, message, NULL);
 }
 
 /* Of the peer's group and supplementary groups; what cannot be asked is no. */

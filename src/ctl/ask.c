@@ -17,9 +17,6 @@
 #include "ctl/verbs.h"
 #include "ctl/waiting.h"
 
-/* The first number changes when a program that reads the answers must be changed; docs/schema. */
-#define FORMAT_VERSION "1.0"
-
 /* A plan of a candidate configuration looks at everybody. */
 #define ANSWER_SECONDS 600
 

@@ -12,6 +12,7 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/json-write.h"
 #include "base/memory.h"
 #include "render/output.h"
 #include "render/render.h"
@@ -28,65 +29,83 @@ static size_t cut(const char *text, size_t most)
     return most;
 }
 
+/* Bytes of a printable text, those of `special` behind a backslash. */
+static void add_escaped(struct buffer *b, const char *text, size_t size, const char *special)
+{
+    for (const char *end = text + size; text < end;) {
+        size_t n = strcspn(text, special);
+
+        n = n < (size_t)(end - text) ? n : (size_t)(end - text);
+        buffer_add(b, text, n);
+        text += n;
+        if (text < end) {
+            buffer_add(b, "\\", 1);
+            buffer_add(b, text++, 1);
+        }
+    }
+}
+
 static void add_header(struct buffer *b, const char *text)
 {
-    CLEANUP(freep) char *shown = output_printable(text);
+    CLEANUP(buffer_done) struct buffer shown = {0};
 
-    b->failed |= !shown;
-    for (const char *p = shown; p && *p; p++)
-        if (*p == '|' || *p == '\\')
-            buffer_format(b, "\\%c", *p);
-        else
-            buffer_add(b, p, 1);
+    output_add_printable(&shown, text);
+    b->failed |= shown.failed;
+    if (!shown.failed)
+        add_escaped(b, shown.data, shown.size, "|\\");
     buffer_add_text(b, "|");
 }
 
 static void add(struct buffer *b, const char *key, size_t most, const char *value)
 {
-    CLEANUP(freep) char *shown = value ? output_printable(value) : NULL;
-    size_t size = shown ? cut(shown, most) : 0;
+    CLEANUP(buffer_done) struct buffer shown = {0};
 
-    b->failed |= value && !shown;
-    if (size == 0)
+    if (!value || !*value)
         return;
-    buffer_format(b, " %s=", key);
-    for (size_t i = 0; i < size; i++)
-        switch (shown[i]) {
-        case '\\': buffer_add_text(b, "\\\\"); break;
-        case '=': buffer_add_text(b, "\\="); break;
-        default: buffer_add(b, shown + i, 1);
-        }
+    output_add_printable(&shown, value);
+    b->failed |= shown.failed;
+    if (shown.failed)
+        return;
+    buffer_add(b, " ", 1);
+    buffer_add_text(b, key);
+    buffer_add(b, "=", 1);
+    add_escaped(b, shown.data, cut(shown.data, most), "=\\");
 }
 
 static void add_number(struct buffer *b, const char *key, int64_t value)
 {
-    buffer_format(b, " %s=%" PRId64, key, value);
+    buffer_add(b, " ", 1);
+    buffer_add_text(b, key);
+    buffer_add(b, "=", 1);
+    json_write_integer(b, value);
 }
 
 /* One of the six texts and three numbers that a product names itself. */
-static void add_custom(struct buffer *b, unsigned n, const char *label, const char *value)
+static void add_label(struct buffer *b, const char *key, const char *label)
 {
-    char key[16], label_key[16];
-
-    if (!value || !*value)
-        return;
-    snprintf(key, sizeof(key), "cs%u", n);
-    snprintf(label_key, sizeof(label_key), "cs%uLabel", n);
-    add(b, key, 4000, value);
-    add(b, label_key, 1023, label);
+    buffer_add(b, " ", 1);
+    buffer_add_text(b, key);
+    buffer_add_text(b, "Label=");
+    buffer_add_text(b, label);
 }
 
-static void add_custom_number(struct buffer *b, unsigned n, const char *label,
+static void add_custom(struct buffer *b, const char *key, const char *label, const char *value)
+{
+    if (!value || !*value)
+        return;
+    add(b, key, 4000, value);
+    add_label(b, key, label);
+}
+
+static void add_custom_number(struct buffer *b, const char *key, const char *label,
                               const struct siem_event *v, const char *name)
 {
-    char key[16], label_key[16];
+    const json_t *value = json_object_get(v->view, name);
 
-    if (!json_object_get(v->view, name))
+    if (!value)
         return;
-    snprintf(key, sizeof(key), "cn%u", n);
-    snprintf(label_key, sizeof(label_key), "cn%uLabel", n);
-    add_number(b, key, member_number(v->view, name));
-    add(b, label_key, 1023, label);
+    add_number(b, key, json_integer_value(value));
+    add_label(b, key, label);
 }
 
 static void add_people(struct buffer *b, const struct siem_event *v)
@@ -109,7 +128,9 @@ void siem_cef(struct buffer *b, const struct siem_event *v)
 
     siem_message(&message, v);
     siem_changes(&changes, v->changes, "; ");
-    buffer_format(&class, "%s%s%s", v->name, v->kind ? ":" : "", v->kind ? v->kind : "");
+    buffer_add_text(&class, v->name);
+    buffer_add_text(&class, v->kind ? ":" : "");
+    buffer_add_text(&class, v->kind ? v->kind : "");
     if (message.failed || changes.failed || class.failed) {
         b->failed = true;
         return;
@@ -117,7 +138,9 @@ void siem_cef(struct buffer *b, const struct siem_event *v)
     buffer_add_text(b, "CEF:0|rosterd|rosterd|1|");
     add_header(b, class.data);
     add_header(b, v->title);
-    buffer_format(b, "%d|rt=%llu", severities[v->severity], v->usec / USEC_PER_MSEC);
+    json_write_integer(b, severities[v->severity]);
+    buffer_add_text(b, "|rt=");
+    json_write_integer(b, (int64_t)(v->usec / USEC_PER_MSEC));
     add_number(b, "externalId", v->seq);
     add(b, "cat", 1023, v->name);
     add(b, "act", 63, v->kind);
@@ -125,14 +148,14 @@ void siem_cef(struct buffer *b, const struct siem_event *v)
     add(b, "reason", 1023, v->code);
     add_people(b, v);
     add(b, "msg", 1023, message.data);
-    add_custom_number(b, 1, "run", v, "run");
-    add_custom_number(b, 2, "operation number", v, "number");
-    add_custom_number(b, 3, "HTTP status", v, "status");
-    add_custom(b, 1, "changes", changes.data);
-    add_custom(b, 2, "DN", member_text(v->person, "dn"));
-    add_custom(b, 3, "configuration", member_text(v->view, "fingerprint"));
-    add_custom(b, 4, "plan", member_text(v->view, "plan"));
-    add_custom(b, 5, "reason given", reason);
-    add_custom(b, 6, "why", member_text(v->view, "why"));
+    add_custom_number(b, "cn1", "run", v, "run");
+    add_custom_number(b, "cn2", "operation number", v, "number");
+    add_custom_number(b, "cn3", "HTTP status", v, "status");
+    add_custom(b, "cs1", "changes", changes.data);
+    add_custom(b, "cs2", "DN", member_text(v->person, "dn"));
+    add_custom(b, "cs3", "configuration", member_text(v->view, "fingerprint"));
+    add_custom(b, "cs4", "plan", member_text(v->view, "plan"));
+    add_custom(b, "cs5", "reason given", reason);
+    add_custom(b, "cs6", "why", member_text(v->view, "why"));
     buffer_add_text(b, "\n");
 }

@@ -12,11 +12,14 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/json-write.h"
 #include "base/memory.h"
+#include "render/output.h"
 #include "render/render.h"
 
 #define OCSF_VERSION "1.8.0"
-#define OTHER   99
+#define OTHER        99
+#define USER_NAME    4 /* of observables */
 
 struct class {
     int category, class, activity;
@@ -73,75 +76,103 @@ static struct class class_of(const struct siem_event *v)
     return (struct class){0, BASE_EVENT, OTHER, v->name};
 }
 
-static json_t *user_of(const struct siem_event *v)
+static void add_user(struct buffer *b, const struct siem_event *v)
 {
-    const char *dn = member_text(v->person, "dn");
-    json_t *user = json_object();
+    const char *dn = member_text(v->person, "dn"), *login = member_text(v->person, "login");
+    const char *id = v->erased ? "erased" : member_text(v->person, "id");
 
-    siem_set_text(user, "uid", v->erased ? "erased" : member_text(v->person, "id"));
-    siem_set_text(user, "name", member_text(v->person, "login"));
-    if (dn)
-        siem_set(user, "ldap_person", json_pack("{s:s}", "ldap_dn", dn));
-    if (json_object_size(user) == 0 || (dn && json_object_size(user) == 1))
-        siem_set_text(user, "uid", dn ? dn : "unknown");
-    return user;
+    siem_open(b, "user");
+    siem_text(b, "uid", id);
+    siem_text(b, "name", login);
+    if (dn) {
+        siem_open(b, "ldap_person");
+        siem_text(b, "ldap_dn", dn);
+        siem_close(b);
+    }
+    if (!id && !login)
+        siem_text(b, "uid", dn ? dn : "unknown");
+    siem_close(b);
 }
 
-static json_t *actor_of(const struct siem_event *v)
+static void add_actor(struct buffer *b, const struct siem_event *v)
 {
-    json_t *actor = json_object(), *user;
+    const char *session = member_text(v->actor, "session");
     char uid[24];
 
-    if (!v->actor) {
-        siem_set_text(actor, "app_name", "rosterd");
-        return actor;
+    siem_open(b, "actor");
+    if (!v->actor)
+        siem_text(b, "app_name", "rosterd");
+    else {
+        snprintf(uid, sizeof(uid), "%lld", member_number(v->actor, "uid"));
+        siem_open(b, "user");
+        siem_text(b, "uid", uid);
+        siem_text(b, "name", siem_actor(v));
+        siem_close(b);
     }
-    user = json_object();
-    snprintf(uid, sizeof(uid), "%lld", member_number(v->actor, "uid"));
-    siem_set_text(user, "uid", uid);
-    siem_set_text(user, "name", siem_actor(v));
-    siem_set(actor, "user", user);
-    if (member_text(v->actor, "session"))
-        siem_set(actor, "session", json_pack("{s:s}", "uid", member_text(v->actor, "session")));
-    return actor;
+    if (session) {
+        siem_open(b, "session");
+        siem_text(b, "uid", session);
+        siem_close(b);
+    }
+    siem_close(b);
 }
 
-static json_t *metadata_of(const struct siem_event *v, const char *part)
+/* Of these classes an actor is an attribute of a profile. */
+static bool needs_profile(const struct siem_event *v, const struct class *c)
 {
-    json_t *m = json_pack("{s:s, s:{s:s, s:s}, s:s, s:s, s:s, s:I, s:s}", "version", OCSF_VERSION,
-                          "product", "name", "rosterd", "vendor_name", "rosterd", "log_name",
-                          "rosterd audit", "log_version", "1", "event_code", v->name, "sequence",
-                          (json_int_t)v->seq, "original_time", member_text(v->view, "time"));
+    return !v->by_others && (c->class == BASE_EVENT || c->class == APPLICATION);
+}
+
+static void add_metadata(struct buffer *b, const struct siem_event *v, const struct class *c,
+                         const char *part)
+{
     char uid[40];
 
+    siem_open(b, "metadata");
+    siem_text(b, "version", OCSF_VERSION);
+    siem_open(b, "product");
+    siem_text(b, "name", "rosterd");
+    siem_text(b, "vendor_name", "rosterd");
+    siem_close(b);
+    if (needs_profile(v, c))
+        siem_texts(b, "profiles", (const char *const[]){"host", NULL});
+    siem_text(b, "log_name", "rosterd audit");
+    siem_text(b, "log_version", "1");
+    siem_text(b, "event_code", v->name);
+    siem_integer(b, "sequence", v->seq);
+    siem_text(b, "original_time", member_text(v->view, "time"));
     snprintf(uid, sizeof(uid), "%" PRId64 "%s", v->seq, part);
-    siem_set_text(m, "uid", uid);
+    siem_text(b, "uid", uid);
     snprintf(uid, sizeof(uid), "%" PRId64, v->seq);
-    siem_set_text(m, "original_event_uid", uid);
+    siem_text(b, "original_event_uid", uid);
     if (json_object_get(v->view, "number")) {
         snprintf(uid, sizeof(uid), "%lld", member_number(v->view, "number"));
-        siem_set_text(m, "correlation_uid", uid); /* an intent and its outcome */
+        siem_text(b, "correlation_uid", uid); /* an intent and its outcome */
     }
-    return m;
+    siem_close(b);
 }
 
 /* What the schema has no place for, under the names of the audit. */
-static json_t *unmapped_of(const struct siem_event *v)
+static void add_unmapped(struct buffer *b, const struct siem_event *v)
 {
     static const char *const names[] = {"run",    "fingerprint", "operation", "plan", "groups",
                                         "answer", "answer_text", "status",    "attempts",
                                         "why",    "changes",     "details"};
-    json_t *rest = json_object();
+    bool open = false;
 
-    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-        siem_set(rest, names[i], json_incref(json_object_get(v->view, names[i])));
-    if (json_object_size(rest))
-        return rest;
-    json_decref(rest);
-    return NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        const json_t *value = json_object_get(v->view, names[i]);
+
+        if (value && !open)
+            siem_open(b, "unmapped");
+        open = open || value;
+        siem_value(b, names[i], value);
+    }
+    if (open)
+        siem_close(b);
 }
 
-static void add_status(json_t *event, const struct siem_event *v)
+static void add_status(struct buffer *b, const struct siem_event *v)
 {
     static const struct {
         int id;
@@ -151,48 +182,48 @@ static void add_status(json_t *event, const struct siem_event *v)
                     [SIEM_UNKNOWN] = {0, "Unknown"}};
 
     if (v->result != SIEM_NONE) {
-        siem_set(event, "status_id", json_integer(statuses[v->result].id));
-        siem_set_text(event, "status", statuses[v->result].name);
+        siem_integer(b, "status_id", statuses[v->result].id);
+        siem_text(b, "status", statuses[v->result].name);
     }
-    siem_set_text(event, "status_code", v->code);
+    siem_text(b, "status_code", v->code);
     if (v->result == SIEM_FAILURE)
-        siem_set_text(event, "status_detail", member_text(v->view, "sentence"));
+        siem_text(b, "status_detail", member_text(v->view, "sentence"));
 }
 
-static json_t *event_of(const struct siem_event *v, const struct class *c, const char *part)
+static void begin_event(struct buffer *b, const struct siem_event *v, const struct class *c,
+                        const char *part)
 {
-    CLEANUP(buffer_done) struct buffer message = {0};
-    json_t *event =
-        json_pack("{s:i, s:s, s:i, s:i, s:i, s:i, s:I, s:o}", "activity_id", c->activity,
-                  "activity_name", c->activity_name, "category_uid", c->category, "class_uid",
-                  c->class, "type_uid", c->class * 100 + c->activity, "severity_id",
-                  (int)v->severity, "time", (json_int_t)(v->usec / USEC_PER_MSEC), "metadata",
-                  metadata_of(v, part));
-
+    siem_open(b, NULL);
+    siem_integer(b, "activity_id", c->activity);
+    siem_text(b, "activity_name", c->activity_name);
+    siem_integer(b, "category_uid", c->category);
+    siem_integer(b, "class_uid", c->class);
+    siem_integer(b, "type_uid", c->class * 100 + c->activity);
+    siem_integer(b, "severity_id", (int64_t)v->severity);
+    siem_integer(b, "time", (int64_t)(v->usec / USEC_PER_MSEC));
+    add_metadata(b, v, c, part);
     if (!v->by_others)
-        siem_set(event, "actor", actor_of(v));
-    siem_message(&message, v);
-    siem_set_text(event, "message", message.data);
-    add_status(event, v);
-    return event;
+        add_actor(b, v);
+    siem_message_of(b, v);
+    add_status(b, v);
 }
 
-/* Roles that are given, or that are taken; NULL: none. */
-static json_t *roles_of(const struct siem_event *v, bool given)
+static void end_event(struct buffer *b)
 {
-    json_t *roles = json_array(), *c;
-    size_t i;
+    siem_close(b);
+    buffer_add_text(b, "\n");
+}
 
-    json_array_foreach((json_t *)(uintptr_t)v->changes, i, c)
-    {
+/* The next role that is given, or that is taken; NULL: none. */
+static const char *next_role(const struct siem_event *v, bool given, size_t *i)
+{
+    while (*i < json_array_size(v->changes)) {
+        const json_t *c = json_array_get(v->changes, (*i)++);
         const char *field = member_text(c, "field");
 
         if (field && strncmp(field, "role:", 5) == 0 && !member_text(c, "to") == !given)
-            json_array_append_new(roles, json_string(field + 5));
+            return field + 5;
     }
-    if (json_array_size(roles))
-        return roles;
-    json_decref(roles);
     return NULL;
 }
 
@@ -200,43 +231,68 @@ static void add_access(struct buffer *b, const struct siem_event *v, bool given)
 {
     const struct class c = {3, USER_ACCESS, given ? 1 : 2,
                             given ? "Assign Privileges" : "Revoke Privileges"};
-    json_t *roles = roles_of(v, given), *event;
+    size_t i = 0;
+    const char *role = next_role(v, given, &i);
 
-    if (!roles)
+    if (!role)
         return;
-    event = event_of(v, &c, given ? "-given" : "-taken");
-    siem_set(event, "user", user_of(v));
-    siem_set(event, "privileges", roles);
-    siem_write(b, event);
+    begin_event(b, v, &c, given ? "-given" : "-taken");
+    add_user(b, v);
+    json_write_key(b, "privileges");
+    buffer_add(b, "[", 1);
+    for (; role; role = next_role(v, given, &i)) {
+        json_write_comma(b);
+        output_json_text(b, role, strlen(role));
+    }
+    buffer_add(b, "]", 1);
+    end_event(b);
+}
+
+/* The base event has no place for whom it is about. */
+static void add_observable(struct buffer *b, const struct siem_event *v)
+{
+    const char *login = member_text(v->person, "login"), *dn = member_text(v->person, "dn");
+
+    json_write_key(b, "observables");
+    buffer_add(b, "[", 1);
+    siem_open(b, NULL);
+    siem_text(b, "name", "person");
+    siem_integer(b, "type_id", login && !v->erased ? USER_NAME : OTHER);
+    if (!login || v->erased)
+        siem_text(b, "type", v->erased ? "Erased" : dn ? "Distinguished Name" : "User ID");
+    siem_text(b, "value", v->erased ? "erased" : login ? login : dn ? dn : member_text(v->person, "id"));
+    siem_close(b);
+    buffer_add(b, "]", 1);
+}
+
+static void add_entity(struct buffer *b, const struct siem_event *v)
+{
+    siem_open(b, "entity");
+    siem_text(b, "name", strcmp(v->name, "configuration") == 0 ? "configuration" : "plan");
+    siem_text(b, "type", "rosterd");
+    siem_close(b);
+    siem_text(b, "comment", member_text(v->view, "reason"));
 }
 
 void siem_ocsf(struct buffer *b, const struct siem_event *v)
 {
     struct class c = class_of(v);
-    json_t *event = event_of(v, &c, "");
 
+    begin_event(b, v, &c, "");
     if (c.class == ACCOUNT_CHANGE)
-        siem_set(event, "user", user_of(v));
-    else if (v->person || v->erased) /* the base event has no place for whom it is about */
-        siem_set(event, "observables",
-                 json_pack("[{s:s, s:i, s:s}]", "name", "person", "type_id", 4, "value",
-                           v->erased ? "erased"
-                           : member_text(v->person, "login")
-                               ? member_text(v->person, "login")
-                           : member_text(v->person, "dn") ? member_text(v->person, "dn")
-                                                          : member_text(v->person, "id")));
-    if (c.class == APPLICATION)
-        siem_set(event, "app", json_pack("{s:s, s:s}", "name", "rosterd", "vendor_name", "rosterd"));
-    if (c.class == ENTITY) {
-        siem_set(event, "entity", json_pack("{s:s, s:s}", "name",
-                                            strcmp(v->name, "configuration") == 0
-                                                ? "configuration"
-                                                : "plan",
-                                            "type", "rosterd"));
-        siem_set_text(event, "comment", member_text(v->view, "reason"));
+        add_user(b, v);
+    else if (v->person || v->erased)
+        add_observable(b, v);
+    if (c.class == APPLICATION) {
+        siem_open(b, "app");
+        siem_text(b, "name", "rosterd");
+        siem_text(b, "vendor_name", "rosterd");
+        siem_close(b);
     }
-    siem_set(event, "unmapped", unmapped_of(v));
-    siem_write(b, event);
+    if (c.class == ENTITY)
+        add_entity(b, v);
+    add_unmapped(b, v);
+    end_event(b);
     if (v->result != SIEM_SUCCESS)
         return;
     add_access(b, v, true);

@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/json-write.h"
 #include "base/memory.h"
 #include "render/output.h"
 #include "render/render.h"
@@ -119,7 +120,9 @@ void siem_changes(struct buffer *b, const json_t *changes, const char *between)
         const char *from = value_of(c, "from"), *to = value_of(c, "to");
         const char *field = member_text(c, "field");
 
-        buffer_format(b, "%s%s", i ? between : "", !to ? "-" : from ? "~" : "+");
+        if (i)
+            buffer_add_text(b, between);
+        buffer_add_text(b, !to ? "-" : from ? "~" : "+");
         output_add_printable(b, field);
         if (field && strncmp(field, "role:", 5) == 0)
             continue; /* it is there or not */
@@ -136,28 +139,83 @@ void siem_message(struct buffer *b, const struct siem_event *v)
     const char *login = member_text(v->person, "login");
 
     buffer_add_text(b, v->title);
-    if (v->kind)
-        buffer_format(b, " (%s)", v->kind);
-    if (login)
-        buffer_format(b, ": %s", login);
-    if (sentence)
-        buffer_format(b, ": %s", sentence);
+    if (v->kind) {
+        buffer_add_text(b, " (");
+        buffer_add_text(b, v->kind);
+        buffer_add_text(b, ")");
+    }
+    if (login) {
+        buffer_add_text(b, ": ");
+        buffer_add_text(b, login);
+    }
+    if (sentence) {
+        buffer_add_text(b, ": ");
+        buffer_add_text(b, sentence);
+    }
 }
 
-void siem_set(json_t *object, const char *name, json_t *value_taken)
+void siem_open(struct buffer *b, const char *name)
 {
-    if (value_taken)
-        json_object_set_new(object, name, value_taken);
+    if (name)
+        json_write_key(b, name);
+    buffer_add(b, "{", 1);
 }
 
-void siem_set_text(json_t *object, const char *name, const char *text)
+void siem_close(struct buffer *b)
 {
-    siem_set(object, name, text ? json_string(text) : NULL);
+    buffer_add(b, "}", 1);
 }
 
-void siem_write(struct buffer *b, json_t *object_taken)
+void siem_text(struct buffer *b, const char *name, const char *text)
 {
-    output_json(b, object_taken, JSON_COMPACT);
-    json_decref(object_taken);
-    buffer_add_text(b, "\n");
+    if (!text)
+        return;
+    json_write_key(b, name);
+    output_json_text(b, text, strlen(text));
+}
+
+void siem_texts(struct buffer *b, const char *name, const char *const *texts)
+{
+    json_write_key(b, name);
+    buffer_add(b, "[", 1);
+    for (; *texts; texts++) {
+        json_write_comma(b);
+        output_json_text(b, *texts, strlen(*texts));
+    }
+    buffer_add(b, "]", 1);
+}
+
+void siem_integer(struct buffer *b, const char *name, int64_t value)
+{
+    json_write_key(b, name);
+    json_write_integer(b, value);
+}
+
+void siem_value(struct buffer *b, const char *name, const json_t *value)
+{
+    if (!value)
+        return;
+    json_write_key(b, name);
+    output_json(b, value, JSON_COMPACT);
+}
+
+void siem_message_of(struct buffer *b, const struct siem_event *v)
+{
+    CLEANUP(buffer_done) struct buffer message = {0};
+
+    siem_message(&message, v);
+    b->failed |= message.failed;
+    siem_text(b, "message", message.data);
+}
+
+const char *siem_new_value(const struct siem_event *v, const char *field)
+{
+    const char *found = NULL, *name;
+    json_t *c;
+    size_t i;
+
+    json_array_foreach((json_t *)(uintptr_t)v->changes, i, c)
+        if ((name = member_text(c, "field")) && strcmp(name, field) == 0)
+            found = member_text(c, "to");
+    return found;
 }

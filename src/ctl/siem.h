@@ -61,7 +61,13 @@ void siem_cef(struct buffer *b, const struct siem_event *v);
 void siem_ecs(struct buffer *b, const struct siem_event *v);
 void siem_ocsf(struct buffer *b, const struct siem_event *v);
 
-/* Sets it if there is a value. */
-void siem_set(json_t *object, const char *name, json_t *value_taken);
-void siem_set_text(json_t *object, const char *name, const char *text);
-void siem_write(struct buffer *b, json_t *object_taken);
+/* JSON, member by member; name NULL: the event itself. A text or value that is NULL is left out. */
+void siem_open(struct buffer *b, const char *name);
+void siem_close(struct buffer *b);
+void siem_text(struct buffer *b, const char *name, const char *text);
+void siem_texts(struct buffer *b, const char *name, const char *const *texts); /* up to a NULL */
+void siem_integer(struct buffer *b, const char *name, int64_t value);
+void siem_value(struct buffer *b, const char *name, const json_t *value);
+void siem_message_of(struct buffer *b, const struct siem_event *v); /* "message" */
+/* What the changes make of a field; NULL: nothing. */
+const char *siem_new_value(const struct siem_event *v, const char *field);

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "ctl/siem.h"
 #include "ctl/verbs.h"
 
 /* Whoever asks for one thing learns that the files do not fit together; verify says how. On
@@ -52,14 +53,19 @@ struct audit_filter ctl_filter(const struct ctl *c, struct audit_doubts *doubts)
 static int show_line(const char *line, const json_t *view, void *userdata)
 {
     struct ctl *c = userdata;
+    struct buffer *text = &c->output.text;
 
     (void)line;
     if (!c->json) {
         render_audit_line(&c->output, view);
         return output_flush(&c->output);
     }
-    if (ctl_print_json(c, json_copy((json_t *)(uintptr_t)view), JSON_COMPACT) != EXIT_FINE)
+    output_json(text, view, JSON_COMPACT);
+    if (text->failed)
         return -ENOMEM;
+    text->size--; /* the brace, which the version comes before */
+    siem_text(text, "format_version", FORMAT_VERSION);
+    buffer_add_text(text, "}\n");
     return output_flush(&c->output);
 }
 

@@ -56,6 +56,8 @@ int ctl_ask(struct ctl *c, const char *method, json_t *parameters_taken, json_t 
 /* Prints the answer as JSON if so asked for, else renders it. */
 int ctl_show(struct ctl *c, const json_t *answer,
              int (*render)(struct output *o, const json_t *answer));
+/* The first number changes when a program that reads the answers must be changed; docs/schema. */
+#define FORMAT_VERSION "1.0"
 /* An object with its format_version, as --json promises; flags of json_dumps(). */
 int ctl_print_json(struct ctl *c, json_t *object_taken, size_t flags);
 /* For answers that are written before they are whole. */

@@ -272,13 +272,12 @@ static void check_computed(struct check *c, const struct string_list *names)
 static void check_attributes(struct check *c)
 {
     struct error e = {0};
-    struct mirror_counts people = {0};
+    size_t people = 0;
     const struct string_list *names = ruleset_attributes(engine_ruleset(c->engine));
     size_t n_nobody = 0, *counts = calloc(names->n_items + 1, sizeof(*counts));
-    int r = counts ? mirror_counts(c->state, &people, &e) : error_out_of_memory(&e);
-    if (r >= 0 && people.people)
-        r = mirror_attribute_counts(c->state, names, counts, &e);
-    for (size_t i = 0; i < names->n_items && r >= 0 && people.people; i++) {
+    int r = counts ? mirror_attribute_counts(c->state, names, counts, &people, &e)
+                   : error_out_of_memory(&e);
+    for (size_t i = 0; i < names->n_items && r >= 0 && people; i++) {
         bool counted;
         if (count_with_subtypes(c, names, counts, i, &counted) || counted)
             continue;
@@ -286,12 +285,12 @@ static void check_attributes(struct check *c)
         check_add(c, CHECK_WARNING, "attributes",
                   "nobody of %zu %s has the attribute %s, which the mapping reads: is it "
                   "spelled so, and may the account read it?",
-                  people.people, people.people == 1 ? "person" : "people", names->items[i]);
+                  people, people == 1 ? "person" : "people", names->items[i]);
     }
     check_computed(c, names);
     if (r < 0)
         check_add(c, CHECK_ERROR, "attributes", "%s", e.message);
-    else if (people.people && names->n_items && !n_nobody)
+    else if (people && names->n_items && !n_nobody)
         check_add(c, CHECK_OK, "attributes",
                   names->n_items == 1 ? "the %zu attribute of the mapping has values"
                                       : "all %zu attributes of the mapping have values",

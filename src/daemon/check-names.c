@@ -62,7 +62,7 @@ static bool wait_for(struct names *n, int r, struct tenant_call *call, const boo
     if (r < 0)
         return false;
     r = check_wait(n->c, done, CHECK_CALL_LIMIT_USEC);
-    tenant_https_ops.call_free(call);
+    tenant_kind_ops(&n->c->settings->tenant)->call_free(call);
     return r == 0;
 }
 
@@ -72,14 +72,15 @@ static void look_at_users(struct names *n, struct tenant_client *client)
     struct asked asked = {.names = n};
     struct tenant_call *call = NULL;
     struct error e = {0};
-    int r = tenant_https_ops.directory_list(client, &call, on_logins, &asked, &e);
+    const struct tenant_ops *ops = tenant_kind_ops(&n->c->settings->tenant);
+    int r = ops->directory_list(client, &call, on_logins, &asked, &e);
     if (!wait_for(n, r, call, &asked.done))
         return;
     size_t n_looked = n->logins.n_items < LOOKED_AT ? n->logins.n_items : LOOKED_AT;
     for (size_t i = 0; i < n_looked; i++) {
         const char *login = n->logins.items[i * n->logins.n_items / n_looked];
         asked.done = false;
-        r = tenant_https_ops.read(client, &call, by_login(login), on_user, &asked, &e);
+        r = ops->read(client, &call, by_login(login), on_user, &asked, &e);
         if (!wait_for(n, r, call, &asked.done))
             return;
     }

@@ -50,7 +50,7 @@ static bool wait_answer(struct check *c, int r, struct tenant_call *call, struct
         return false;
     }
     r = check_wait(c, &asked->done, CHECK_CALL_LIMIT_USEC);
-    tenant_https_ops.call_free(call);
+    tenant_kind_ops(&c->settings->tenant)->call_free(call);
     if (r < 0 && r != -EINTR)
         check_add(c, CHECK_ERROR, subject, "%s gave no answer within %llu seconds",
                   c->settings->tenant.url,
@@ -113,16 +113,19 @@ static bool check_account(struct check *c, struct tenant_client *client)
     struct error e = {0};
     char text[600];
     check_progress(c, "Asking the tenant");
-    int r = tenant_https_ops.team_list(client, &call, on_answer, &asked, &e);
+    int r = tenant_kind_ops(&c->settings->tenant)->team_list(client, &call, on_answer, &asked, &e);
     if (!wait_answer(c, r, call, &asked, "tenant", &e)) {
         string_list_done(&asked.names);
         return false;
     }
     const struct tenant_answer *a = &asked.answer;
     answer_text(a, text, sizeof(text));
-    bool fine = a->class == TENANT_DONE && asked.has_names;
+    bool fine = a->class == TENANT_DONE;
     const char *odd = secret_file_oddity(c->settings->tenant.client_secret_file);
-    if (fine) {
+    if (fine && !asked.has_names) {
+        check_add(c, CHECK_OK, "tenant", "%s accepts the credentials of %s",
+                  c->settings->tenant.url, c->settings->tenant.client_id);
+    } else if (fine) {
         check_add(c, CHECK_OK, "tenant", "%s accepts the credentials of %s; it has %zu team%s",
                   c->settings->tenant.url, c->settings->tenant.client_id, asked.names.n_items,
                   text_plural(asked.names.n_items));
@@ -150,7 +153,8 @@ static void check_privilege(struct check *c, struct tenant_client *client, const
     struct tenant_call *call = NULL;
     struct error e = {0};
     char text[600];
-    int r = tenant_https_ops.read(client, &call, by_login(login), on_answer, &asked, &e);
+    const struct tenant_ops *ops = tenant_kind_ops(&c->settings->tenant);
+    int r = ops->read(client, &call, by_login(login), on_answer, &asked, &e);
     if (!wait_answer(c, r, call, &asked, "privileges", &e))
         return;
     answer_text(&asked.answer, text, sizeof(text));
@@ -175,7 +179,8 @@ static void check_part(struct check *c, struct tenant_client *client, const stru
     struct tenant_call *call = NULL;
     struct error e = {0};
     char text[600];
-    int r = tenant_https_ops.find(client, &call, login, on_answer, &asked, &e);
+    const struct tenant_ops *ops = tenant_kind_ops(&c->settings->tenant);
+    int r = ops->find(client, &call, login, on_answer, &asked, &e);
     if (!wait_answer(c, r, call, &asked, part->name, &e))
         return;
     answer_text(&asked.answer, text, sizeof(text));
@@ -207,7 +212,7 @@ void check_tenant(struct check *c)
     check_note_requests(c, client);
     if (check_account(c, client)) {
         check_privilege(c, client, login);
-        const struct parts *parts = tenant_https_ops.parts(client);
+        const struct parts *parts = tenant_kind_ops(&c->settings->tenant)->parts(client);
         for (size_t i = 0; i < parts->n_items; i++)
             if (parts->items[i].may_be_missing)
                 check_part(c, client, &parts->items[i], login);

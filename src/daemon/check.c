@@ -112,7 +112,7 @@ static int open_parts(struct check *c, struct error *e)
         .mapping = &s->mapping,
         .fingerprint = s->fingerprint,
         .decisions = s->decisions,
-        .tenant_ops = &tenant_https_ops,
+        .tenant_ops = tenant_kind_ops(&s->tenant),
         .max_concurrent = s->tenant.max_concurrent,
         .plan_only = true,
         .quiet = true, /* the items say it */

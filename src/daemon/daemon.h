@@ -16,6 +16,7 @@
 #include "directory/feed.h"
 #include "state/state.h"
 #include "sync/engine.h"
+#include "sync/view.h"
 #include "tenant/client.h"
 
 struct erasure;
@@ -23,6 +24,7 @@ struct sync_one;
 struct history;
 struct reconciliation;
 struct look;
+struct reader;
 struct storage;
 
 /* A load that is under way; see progress.c. */
@@ -49,6 +51,7 @@ struct daemon {
     struct control_server *control;
     struct look *look;       /* at another configuration, under way; NULL */
     struct history *history; /* being read; NULL */
+    struct reader *reader;   /* questions to the tables; NULL: there was none yet */
     struct erasure *erasure; /* under way; NULL */
     struct reconciliation *reconciliation; /* likewise */
     struct sync_one *sync_one; /* somebody waits for one person; NULL */
@@ -141,11 +144,12 @@ void progress_hide(struct daemon *d);
 
 /* report-*.c: answers as JSON; NULL on failure, with a sentence. */
 json_t *report_status(struct daemon *d, struct error *e);
-/* Of an engine, so that it also serves a look at another configuration. state: the engine's. */
-json_t *report_plan(struct engine *n, struct state *s, struct error *e);
+/* Of any engine, so that it also serves a look at another configuration. state: its tables, through
+ * whatever connection. */
+json_t *report_plan(const struct engine_view *v, struct state *s, struct error *e);
 json_t *report_explain(struct engine *n, struct state *s, const char *person, bool *ret_found,
                        struct error *e);
-json_t *report_holds(struct engine *n, struct state *s, struct error *e);
+json_t *report_holds(const struct engine_view *v, struct state *s, struct error *e);
 
 /* check.c: --check-connections. Prints JSON {"items":[{"level","subject","sentence"}]}; 0, or 1
  * when an item is an error. */

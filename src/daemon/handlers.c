@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "daemon/daemon.h"
 #include "daemon/plan-groups.h"
+#include "daemon/reader.h"
 #include "daemon/report.h"
 #include "state/mirror.h"
 #include "state/person.h"
@@ -69,14 +70,12 @@ static bool find_people(struct request *q, const char *person, struct string_lis
 
 static void handle_status(struct request *q)
 {
-    struct error e = {0};
-    answer_or_fail(q, report_status(q->d, &e), &e);
+    reader_ask(q->d, &question_status, q->call);
 }
 
 static void handle_holds(struct request *q)
 {
-    struct error e = {0};
-    answer_or_fail(q, report_holds(q->d->engine, q->d->state, &e), &e);
+    reader_ask(q->d, &question_holds, q->call);
 }
 
 #define LOGINS_MAX 200
@@ -104,12 +103,11 @@ static void handle_logins(struct request *q)
 
 static void handle_plan(struct request *q)
 {
-    struct error e = {0};
     struct settings_text texts[CONFIG_FILES_MAX];
     json_t *config = json_object_get(q->parameters, "config"), *file;
     size_t i, n = json_array_size(config);
     if (!config || json_is_null(config)) {
-        answer_or_fail(q, report_plan(q->d->engine, q->d->state, &e), &e);
+        reader_ask(q->d, &question_plan, q->call);
         return;
     }
     bool fine = json_is_array(config) && n > 0 && n <= CONFIG_FILES_MAX;
@@ -197,7 +195,9 @@ static void approve_groups(struct request *q, const char *hash, const json_t *le
     CLEANUP(plan_choice_done) struct plan_choice choice = {0};
     struct error e = {0};
     bool observing = engine_observes(q->d->engine); /* then the plan is more than what is parked */
-    json_auto_t *plan = report_plan(q->d->engine, q->d->state, &e);
+    CLEANUP(engine_view_freep) struct engine_view *view = NULL;
+    bool noted = engine_view_new(&view, q->d->engine, &e) == 0;
+    json_auto_t *plan = noted ? report_plan(view, q->d->state, &e) : NULL;
     const char *now = json_string_value(json_object_get(plan, "hash"));
     if (!plan)
         fail(q, &e);
@@ -499,6 +499,7 @@ void daemon_handle(struct control_call *call, const char *method, const json_t *
 
 void daemon_handlers_close(struct daemon *d)
 {
+    reader_cancel(d);
     look_cancel(d);
     history_cancel(d);
     sync_one_cancel(d);

@@ -82,9 +82,9 @@ static int collect(struct difference *d, const json_t *operations, const json_t 
     return r;
 }
 
-int look_differences(json_t *plan, struct engine *n, struct state *s, struct error *e)
+int look_differences(json_t *plan, const struct engine_view *v, struct state *s, struct error *e)
 {
-    json_auto_t *now = report_plan(n, s, e);
+    json_auto_t *now = report_plan(v, s, e);
     if (!now)
         return -EIO; /* the sentence is there */
     const json_t *before = json_object_get(now, "operations");

@@ -152,16 +152,19 @@ static int on_finish(sd_event_source *source, void *userdata)
 {
     (void)source;
     struct look *l = userdata;
+    CLEANUP(engine_view_freep) struct engine_view *other = NULL, *present = NULL;
     struct error e = {0};
     if (l->read_error.message[0]) {
         look_fail(l, &l->read_error);
         return 0;
     }
-    json_t *answer = warn_of_groups(l, &e) < 0 ? NULL : report_plan(l->engine, l->state, &e);
+    bool noted = warn_of_groups(l, &e) == 0 && engine_view_new(&other, l->engine, &e) == 0 &&
+                 engine_view_new(&present, l->daemon->engine, &e) == 0;
+    json_t *answer = noted ? report_plan(other, l->state, &e) : NULL;
     json_t *problems = answer ? problems_of(l) : NULL;
     if (answer) /* nobody can approve what is not in force */
         (void)json_object_set_new(answer, "hash", json_null());
-    if (answer && look_differences(answer, l->daemon->engine, l->daemon->state, &e) < 0) {
+    if (answer && look_differences(answer, present, l->daemon->state, &e) < 0) {
         json_decref(answer);
         answer = NULL;
     }
@@ -250,7 +253,7 @@ static int look_begin(struct look *l, struct error *e)
         .mapping = &l->settings->mapping,
         .fingerprint = l->settings->fingerprint,
         .decisions = l->settings->decisions,
-        .tenant_ops = &tenant_https_ops,
+        .tenant_ops = tenant_kind_ops(&l->settings->tenant),
         .max_concurrent = l->settings->tenant.max_concurrent,
         .plan_only = true,
         .quiet = true,

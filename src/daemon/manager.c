@@ -92,7 +92,7 @@ static void engine_options_of(struct daemon *d, struct engine_options *ret)
         .mapping = &s->mapping,
         .fingerprint = s->fingerprint,
         .decisions = s->decisions,
-        .tenant_ops = &tenant_https_ops,
+        .tenant_ops = tenant_kind_ops(&s->tenant),
         .tenant = d->tenant,
         .tenant_url = s->tenant.url,
         .tenant_scope = s->tenant.scope,
@@ -245,8 +245,10 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 
 static int show_plan(struct daemon *d)
 {
+    CLEANUP(engine_view_freep) struct engine_view *view = NULL;
     struct error e = {0};
-    json_t *plan = report_plan(d->engine, d->state, &e);
+    json_t *plan =
+        engine_view_new(&view, d->engine, &e) == 0 ? report_plan(view, d->state, &e) : NULL;
     if (!plan) {
         log_error("%s", e.message);
         return EXIT_FAILURE;

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/daemon.h"
+#include "daemon/reader.h"
 #include "render/output.h"
 #include "render/render.h"
 
@@ -53,33 +54,38 @@ static int replace(const char *path, const struct buffer *text, struct error *e)
     return r < 0 ? error_set(e, r, "%s", strerror(-r)) : 0;
 }
 
-static int write_metrics(struct daemon *d, struct error *e)
+static int write_metrics(struct daemon *d, const json_t *answer, struct error *e)
 {
     CLEANUP(output_done) struct output o = {0};
-    json_auto_t *status = report_status(d, e);
-    json_auto_t *holds = status ? report_holds(d->engine, d->state, e) : NULL;
 
-    if (!holds)
-        return -EIO;
-    render_metrics(&o, status, holds);
+    render_metrics(&o, json_object_get(answer, "status"), json_object_get(answer, "holds"));
     return o.text.failed ? error_out_of_memory(e) : replace(d->settings->metrics_file, &o.text, e);
+}
+
+static void on_answer(struct daemon *d, const json_t *answer, int r, const struct error *why)
+{
+    struct error e = *why;
+
+    if (r != -ECANCELED) {
+        bool failed = !answer || write_metrics(d, answer, &e) < 0;
+        if (failed && !d->metrics_failed)
+            log_error("The metrics file %s cannot be written: %s", d->settings->metrics_file,
+                      e.message);
+        else if (!failed && d->metrics_failed)
+            log_notice("The metrics file %s is written again", d->settings->metrics_file);
+        d->metrics_failed = failed;
+    }
+    if (!d->metrics_timer)
+        return;
+    (void)sd_event_source_set_time_relative(d->metrics_timer, d->settings->metrics_interval_usec);
+    (void)sd_event_source_set_enabled(d->metrics_timer, SD_EVENT_ONESHOT);
 }
 
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 {
-    struct daemon *d = userdata;
-    struct error e = {0};
-
+    (void)source;
     (void)usec;
-    bool failed = write_metrics(d, &e) < 0;
-    if (failed && !d->metrics_failed)
-        log_error("The metrics file %s cannot be written: %s", d->settings->metrics_file,
-                  e.message);
-    else if (!failed && d->metrics_failed)
-        log_notice("The metrics file %s is written again", d->settings->metrics_file);
-    d->metrics_failed = failed;
-    (void)sd_event_source_set_time_relative(source, d->settings->metrics_interval_usec);
-    (void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+    reader_ask_self(userdata, &question_metrics, on_answer);
     return 0;
 }
 

@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
-#include "sync/engine.h"
+#include "sync/view.h"
 
 struct error;
 struct operation;

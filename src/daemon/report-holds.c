@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "daemon/daemon.h"
+#include "daemon/reader.h"
 #include "daemon/report.h"
 #include "state/queue.h"
 
@@ -125,13 +126,12 @@ static bool common_cause(const struct engine_status *s, const char **ret_cause,
     return true;
 }
 
-static int add_common(struct engine *n, struct state *s, struct holds *h)
+static int add_common(const struct engine_view *v, struct state *s, struct holds *h)
 {
-    struct engine_status status;
+    const struct engine_status *status = &v->status;
     const char *cause, *reason;
     char sentence[768];
-    engine_status(n, &status);
-    if (!common_cause(&status, &cause, &reason))
+    if (!common_cause(status, &cause, &reason))
         return 0;
     json_auto_t *people = json_object(), *examples = json_array();
     struct waiting w = {
@@ -141,11 +141,11 @@ static int add_common(struct engine *n, struct state *s, struct holds *h)
         return r;
     bool away = !text_equal(reason, REASON_PAUSED) && !text_equal(reason, REASON_OBSERVING);
     snprintf(sentence, sizeof(sentence), "%s%s%s", reason_code_text(reason),
-             away && status.tenant_error ? ": " : "",
-             away && status.tenant_error ? status.tenant_error : "");
+             away && status->tenant_error ? ": " : "",
+             away && status->tenant_error ? status->tenant_error : "");
     json_t *row = make_row(cause, reason, sentence, operation_state_name(OPERATION_READY),
-                           away ? status.tenant_since_usec : 0,
-                           away ? status.tenant_next_usec : 0, json_object_size(people));
+                           away ? status->tenant_since_usec : 0,
+                           away ? status->tenant_next_usec : 0, json_object_size(people));
     if (row && json_object_set(row, "examples", examples) < 0) {
         json_decref(row);
         row = NULL;
@@ -179,7 +179,7 @@ static int add_password(const struct password_due *d, void *userdata)
     return report_add(h->rows, row, h->e);
 }
 
-json_t *report_holds(struct engine *n, struct state *s, struct error *e)
+json_t *report_holds(const struct engine_view *v, struct state *s, struct error *e)
 {
     json_auto_t *rows = json_array(), *by_key = json_object();
     struct holds h = {.rows = rows, .by_key = by_key, .e = e};
@@ -191,8 +191,8 @@ json_t *report_holds(struct engine *n, struct state *s, struct error *e)
     if (r == 0)
         r = password_due_each(s, add_password, &h, e);
     if (r == 0)
-        r = add_common(n, s, &h);
-    json_t *needs = r == 0 ? report_needs(n, s, e) : NULL;
+        r = add_common(v, s, &h);
+    json_t *needs = r == 0 ? report_needs(v, s, e) : NULL;
     if (!needs)
         return NULL;
     json_t *answer = json_pack("{s:O, s:o}", "holds", rows, "needs", needs);
@@ -200,3 +200,10 @@ json_t *report_holds(struct engine *n, struct state *s, struct error *e)
         error_out_of_memory(e);
     return answer;
 }
+
+static json_t *answer(const void *view, struct state *s, struct error *e)
+{
+    return report_holds(view, s, e);
+}
+
+const struct question question_holds = {reader_note_view, answer, reader_forget_view};

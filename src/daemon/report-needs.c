@@ -20,7 +20,7 @@
 
 struct needs {
     json_t *people; /* "team:Sales" -> {entry id: true} */
-    struct engine *engine;
+    const struct engine_view *view;
     struct error *e;
 };
 
@@ -45,7 +45,7 @@ static int collect(const struct operation *o, void *userdata)
         char team[600];
         bool named = !strncmp(c->field, "role:", 5) || !strncmp(c->field, "skill:", 6);
         snprintf(team, sizeof(team), "team:%s", c->to ? c->to : "");
-        if (c->to && text_equal(c->field, "team") && engine_lacks_team(n->engine, c->to))
+        if (c->to && text_equal(c->field, "team") && engine_view_lacks_team(n->view, c->to))
             r = add_need(n, team, o->entry_id);
         else if (c->to && named)
             r = add_need(n, c->field, o->entry_id);
@@ -70,7 +70,7 @@ static int take_known(struct needs *n, const char *user, struct error *e)
             known = known || text_equal_fold(u->roles[i].name, cause + 5);
         if (!strncmp(cause, "skill:", 6))
             known = user_skill(u, cause + 6) != NULL;
-        if (known && !engine_knows_missing(n->engine, cause))
+        if (known && !engine_view_knows_missing(n->view, cause))
             json_object_del(n->people, cause);
     }
     return json_object_size(n->people) == 0; /* nothing is left to be found */
@@ -90,12 +90,12 @@ static int look_at_found(const char *login, const char *found, void *userdata)
     return take_known(n, found, n->e);
 }
 
-static json_t *need_row(const struct engine *n, const char *cause, size_t n_people)
+static json_t *need_row(const struct engine_view *v, const char *cause, size_t n_people)
 {
     size_t length = strcspn(cause, ":");
     char kind[16], sentence[900];
     const char *name = cause + length + 1;
-    bool certain = !strncmp(cause, "team:", 5) || engine_knows_missing(n, cause);
+    bool certain = !strncmp(cause, "team:", 5) || engine_view_knows_missing(v, cause);
     snprintf(kind, sizeof(kind), "%.*s", (int)length, cause);
     snprintf(sentence, sizeof(sentence),
              certain ? "the tenant does not show the %s \"%s\": create it there"
@@ -106,11 +106,11 @@ static json_t *need_row(const struct engine *n, const char *cause, size_t n_peop
                      "people", (json_int_t)n_people, "sentence", sentence);
 }
 
-json_t *report_needs(struct engine *n, struct state *s, struct error *e)
+json_t *report_needs(const struct engine_view *v, struct state *s, struct error *e)
 {
     static const char *const kinds[] = {"team:", "role:", "skill:"};
     json_auto_t *people = json_object(), *rows = json_array();
-    struct needs needs = {.people = people, .engine = n, .e = e};
+    struct needs needs = {.people = people, .view = v, .e = e};
     const char *cause;
     json_t *who;
     int r = queue_each(s, (enum operation_state)0, collect, &needs, e);
@@ -121,6 +121,6 @@ json_t *report_needs(struct engine *n, struct state *s, struct error *e)
     for (size_t k = 0; k < ARRAY_SIZE(kinds) && r >= 0; k++)
         json_object_foreach(people, cause, who)
             if (r >= 0 && !strncmp(cause, kinds[k], strlen(kinds[k])))
-                r = report_add(rows, need_row(n, cause, json_object_size(who)), e);
+                r = report_add(rows, need_row(v, cause, json_object_size(who)), e);
     return r < 0 ? NULL : json_incref(rows);
 }

@@ -1,7 +1,7 @@
 /*
  * The plan as JSON: what is due for whom and why, who gets no user, and at first contact which
- * of the tenant's users would be adopted. It reads the state of an engine and changes nothing,
- * so it serves the running one and a look at another configuration alike.
+ * of the tenant's users would be adopted. It reads tables and a view of an engine and
+ * changes nothing, so it serves the running one and a look at another configuration alike.
  */
 #include "config.h"
 
@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "daemon/daemon.h"
 #include "daemon/plan-groups.h"
+#include "daemon/reader.h"
 #include "daemon/report.h"
 #include "state/link.h"
 #include "state/person.h"
@@ -132,13 +133,13 @@ static json_t *adoption_of(const struct plan *p)
                      p->differs_in_case, "same_mail", p->same_mail, "unclaimed", p->unclaimed);
 }
 
-static int give_letters(struct plan *p, const struct engine *n, uint64_t window_usec)
+static int give_letters(struct plan *p, const struct engine_view *v)
 {
-    struct plan_limits limits = {.window_usec = window_usec};
+    struct plan_limits limits = {.window_usec = v->limits.budget_window_usec};
     struct guard_input input;
     size_t i;
     json_t *o;
-    int r = engine_budgets(n, &input, &limits.guard, p->e);
+    int r = engine_view_budgets(v, p->state, &input, &limits.guard, p->e);
     if (r == 0)
         r = plan_groups_finish(p->groups, &limits, p->e);
     json_array_foreach(p->operations, i, o)
@@ -151,14 +152,12 @@ static int give_letters(struct plan *p, const struct engine *n, uint64_t window_
     return r;
 }
 
-json_t *report_plan(struct engine *n, struct state *s, struct error *e)
+json_t *report_plan(const struct engine_view *v, struct state *s, struct error *e)
 {
-    struct engine_status status;
     char hash[65];
     size_t n_parked = 0;
-    engine_status(n, &status);
     bool first_contact =
-        status.adoption_open && status.adoption_reported && listing_count(s) > 0;
+        v->status.adoption_open && v->status.adoption_reported && listing_count(s) > 0;
     json_auto_t *operations = json_array(), *summary = json_object(), *skipped = json_array();
     json_auto_t *groups = json_array(), *group_of = json_array();
     json_auto_t *exact = first_contact ? json_array() : NULL;
@@ -175,25 +174,32 @@ json_t *report_plan(struct engine *n, struct state *s, struct error *e)
                      .same_mail = same_mail,
                      .unclaimed = unclaimed,
                      .e = e};
-    int r = engine_plan_hash(n, hash, &n_parked, e);
+    int r = engine_view_plan_hash(v, s, hash, &n_parked, e);
     if (r >= 0)
         r = queue_each(s, (enum operation_state)0, add_operation, &p, e);
     if (r == 0)
-        r = give_letters(&p, n, status.budget_window_usec);
+        r = give_letters(&p, v);
     if (r == 0)
         r = person_each_skipped(s, add_skipped, &p, e);
     if (r == 0 && first_contact)
         r = listing_unclaimed(s, add_unclaimed, &p, e);
     if (r == 0 && first_contact)
         r = drop_claimed(&p);
-    json_t *needs = r < 0 ? NULL : report_needs(n, s, e);
+    json_t *needs = r < 0 ? NULL : report_needs(v, s, e);
     if (!needs)
         return NULL;
     json_t *answer = json_pack("{s:s, s:b, s:O, s:O, s:O, s:o, s:O, s:o, s:[]}", "hash", hash,
-                               "observing", status.observing,
+                               "observing", v->status.observing,
                                "operations", operations, "groups", groups, "summary", summary, "adoption", adoption_of(&p),
                                "skipped", skipped, "needs", needs, "problems");
     if (!answer)
         error_out_of_memory(e);
     return answer;
 }
+
+static json_t *answer(const void *view, struct state *s, struct error *e)
+{
+    return report_plan(view, s, e);
+}
+
+const struct question question_plan = {reader_note_view, answer, reader_forget_view};

@@ -14,6 +14,7 @@ struct error;
 struct operation;
 struct ruleset;
 struct engine;
+struct engine_view;
 struct mapping_options;
 struct settings_text;
 struct state;
@@ -28,8 +29,7 @@ json_t *report_json(const char *text);
 json_t *report_person(const char *id, const char *dn, const char *login);
 /* An operation as in the protocol's `plan`. */
 json_t *report_operation(const struct operation *o);
-/* What the rules' groups are in the mirror now, one for each of ruleset_groups(). Uses the open
- * transaction, else one of its own. */
+/* What the rules' groups are in the mirror now, one for each of ruleset_groups(). */
 int report_bind_groups(struct state *s, const struct ruleset *rules, struct bound_groups *ret,
                        struct error *e);
 /* Appends and takes; -ENOMEM when value is NULL or the array cannot grow. */
@@ -38,7 +38,7 @@ int report_add(json_t *array, json_t *value_taken, struct error *e);
 int report_count(json_t *object, const char *key, struct error *e);
 
 /* report-needs.c: what the plan needs at the tenant and does not find there. */
-json_t *report_needs(struct engine *n, struct state *s, struct error *e);
+json_t *report_needs(const struct engine_view *v, struct state *s, struct error *e);
 
 /* report-case.c: the person as a case for `rosterctl test`, personal values replaced; malloc'd.
  * -ENOENT: nobody, or not in the directory; -ENOTSUP: the verdict hangs on the server. */
@@ -53,7 +53,7 @@ void look_cancel(struct daemon *d);
 /* How far it is: {stage, done, total}; null when there is none. */
 json_t *look_progress(const struct daemon *d);
 /* look-differences.c: adds to a plan how it differs from that of the running engine. */
-int look_differences(json_t *plan, struct engine *n, struct state *s, struct error *e);
+int look_differences(json_t *plan, const struct engine_view *v, struct state *s, struct error *e);
 
 /* sync-one.c: answers the call, which is taken, when the person is through the chain. */
 void sync_one_start(struct daemon *d, struct control_call *call, const char *id);

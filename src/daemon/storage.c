@@ -7,9 +7,13 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -40,6 +44,35 @@ static void look_in(struct storage *s, uint64_t usec)
         log_error("Cannot arm the timer of the state file: error %d", r);
 }
 
+/* That somebody was told is noted in an empty file beside the state, which cannot hold it, so that
+ * the end is told also by the rosterd after this one. It often can be made when nothing can be
+ * written; a folder that is read-only takes not even that. */
+static char *note_path(const struct daemon *d)
+{
+    struct buffer path = {0};
+    buffer_format(&path, "%s.failed", d->settings->state_file);
+    return buffer_take(&path);
+}
+
+static void note_told(const struct daemon *d)
+{
+    CLEANUP(freep) char *path = note_path(d);
+    int fd = path ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640) : -1;
+    if (fd < 0)
+        log_warning("That somebody was told of it cannot be noted (%s): the end is told only if "
+                    "rosterd runs until then",
+                    strerror(errno));
+    else
+        close(fd);
+}
+
+/* True: there was one. */
+static bool forget_told(const struct daemon *d)
+{
+    CLEANUP(freep) char *path = note_path(d);
+    return path && unlink(path) == 0;
+}
+
 static void sentence_of(const struct daemon *d, const char *why, char *ret, size_t size)
 {
     snprintf(ret, size,
@@ -59,6 +92,7 @@ static void tell(struct daemon *d, const char *why)
     s->told_usec = now;
     sentence_of(d, why, sentence, sizeof(sentence));
     engine_tell(d->engine, true, REASON_STATE_FAILED, sentence, s->failed_since_usec);
+    note_told(d);
 }
 
 void storage_look(struct daemon *d)
@@ -77,21 +111,27 @@ void storage_look(struct daemon *d)
 }
 
 /* On record as well, now that it can be. */
-static void record(struct daemon *d, const struct storage *s)
+static void record(struct daemon *d, bool told, const char *sentence, uint64_t since_usec)
 {
     struct error e = {0};
-    char since[CLOCK_TEXT_SIZE], sentence[200];
     struct audit_row row = {
         .event = "alarm-over", .code = REASON_STATE_FAILED, .sentence = sentence};
+    if (engine_record(d->engine, &row, &e) < 0)
+        log_error("%s", e.message);
+    if (told)
+        engine_tell(d->engine, false, REASON_STATE_FAILED, sentence, since_usec);
+    else
+        log_notice("Over %s: %s", REASON_STATE_FAILED, sentence);
+}
+
+static void record_end(struct daemon *d, const struct storage *s)
+{
+    char since[CLOCK_TEXT_SIZE], sentence[200];
     snprintf(sentence, sizeof(sentence),
              "the state file could not be written since %s; it can be written again",
              clock_format(since, clock_wall_of(s->failed_since_usec)));
-    if (engine_record(d->engine, &row, &e) < 0)
-        log_error("%s", e.message);
-    if (s->told)
-        engine_tell(d->engine, false, REASON_STATE_FAILED, sentence, s->failed_since_usec);
-    else
-        log_notice("Over %s: %s", REASON_STATE_FAILED, sentence);
+    forget_told(d);
+    record(d, s->told, sentence, s->failed_since_usec);
 }
 
 static void try_again(struct daemon *d)
@@ -111,7 +151,7 @@ static void try_again(struct daemon *d)
         look_in(s, s->wait_usec);
         return;
     }
-    record(d, s);
+    record_end(d, s);
     s->failed_since_usec = 0;
     s->told = false;
     look_in(s, LOOK_EVERY_USEC);
@@ -160,6 +200,9 @@ int storage_start(struct daemon *d, int (*renew)(struct daemon *d, struct error 
     if (r < 0)
         return error_set(e, r, "cannot set up the watch over the state file");
     storage_look(d);
+    if (!d->storage->failed_since_usec && !d->dry_run && forget_told(d))
+        record(d, true, "the state file could not be written before rosterd ended; it can be now",
+               clock_steady_usec());
     return 0;
 }
 

@@ -47,7 +47,7 @@ static void sync_free(struct sync_one *x)
         x->daemon->sync_one = NULL;
     sd_event_source_disable_unref(x->timer);
     if (x->asked)
-        tenant_https_ops.call_free(x->asked);
+        tenant_kind_ops(&x->daemon->settings->tenant)->call_free(x->asked);
     user_free(x->now);
     free(x->login);
     json_decref(x->operations);
@@ -256,7 +256,8 @@ static int ask_tenant(struct sync_one *x, struct error *e)
     if (r != 0 || !x->daemon->tenant || s.tenant != ENGINE_TENANT_OK || link.status == LINK_DELETED)
         return r < 0 ? r : 1;
     x->login = TAKE(link.login);
-    return tenant_https_ops.read(x->daemon->tenant, &x->asked, by_login(x->login), on_user, x, e);
+    const struct tenant_ops *ops = tenant_kind_ops(&x->daemon->settings->tenant);
+    return ops->read(x->daemon->tenant, &x->asked, by_login(x->login), on_user, x, e);
 }
 
 /* 1: something could still be done now. */

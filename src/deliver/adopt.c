@@ -101,6 +101,13 @@ static int take_over_link(struct execution *x, bool *ret_taken, struct error *e)
     return r < 0 ? r : 0;
 }
 
+/* Removed by us, and kept by the tenant as a user who is disabled: ours to enable. */
+static bool is_removed_and_kept(const struct execution *x)
+{
+    return delivery_parts(x->delivery)->keeps_removed && x->has_link &&
+           x->link.status == LINK_DELETED && !x->link.gone;
+}
+
 /* Is what the approval was given for still what would follow? */
 static int is_as_approved(const struct execution *x, const struct user *found, bool *ret,
                           struct error *e)
@@ -124,10 +131,12 @@ enum next adopt_decide(struct execution *x, const struct tenant_answer *a)
     if (approved && take_over_link(x, &taken, &e) < 0)
         return machine_broken(x, &e);
     bool needs = contact_adoption_open(d->contact) ||
-                 planner_adoption_needs_approval(x->wanted, a->user, d->options->sync);
+                 planner_adoption_needs_approval(x->wanted, a->user, delivery_parts(d),
+                                                 d->options->sync);
     bool allowed = taken || !needs;
     if (approved && !taken && is_as_approved(x, a->user, &allowed, &e) < 0)
         return machine_broken(x, &e);
+    x->took_disabled |= is_removed_and_kept(x);
     if (allowed)
         return NEXT_CONCLUDE;
     return plan_anew(x, a, REASON_ADOPTION,

@@ -4,7 +4,8 @@
  * those only what is not so already. The user is read back afterwards for the form in which the
  * tenant shows it; and where the tenant acts by itself (a team brings and takes skills, others
  * merge what they are sent), what is left to do then is sent once more, and only if that does
- * not help a person is asked.
+ * not help a person is asked. Roles that are written by value are written one after the other, and
+ * what was done of them is known although another one was refused.
  */
 #include "config.h"
 
@@ -44,6 +45,16 @@ static int learn_field(struct execution *x, enum user_field f, const struct user
                               shown ? user_get(shown, f) : NULL, known, x->quirks);
 }
 
+/* Each role that was sent has an outcome of its own. */
+static int learn_value(const struct execution *x, const struct change *c, struct user *known)
+{
+    const char *name = c->to ? c->to : c->from;
+    if (user_role(x->current, name))
+        return user_add_role(known, name, NULL);
+    user_remove_role(known, name);
+    return 0;
+}
+
 /* What was sent, as the tenant shows it; what it gave or took by itself in passing is no doing
  * of ours, and no drift. */
 static int learn_user(struct execution *x, const struct user *shown, struct user *known)
@@ -57,6 +68,8 @@ static int learn_user(struct execution *x, const struct user *shown, struct user
             r = learn_field(x, (enum user_field)f, shown, known);
     if (r == 0)
         r = apply_roles(x->operation, x->known, known);
+    for (size_t i = 0; part->by_value && i < x->operation->n_changes && r == 0; i++)
+        r = learn_value(x, &x->operation->changes[i], known);
     if (r == 0)
         r = apply_learn_skills(x->operation, x->known, skills ? x->current : x->known,
                                !skills ? x->known
@@ -145,9 +158,11 @@ static bool begin(struct execution *x, const struct user *current)
     struct error e = {0};
     user_free(x->current);
     user_free(x->sent);
+    user_free(x->refused);
     x->current = user_copy(current);
     x->sent = user_new();
-    if (x->current && x->sent)
+    x->refused = user_new();
+    if (x->current && x->sent && x->refused)
         return true;
     error_out_of_memory(&e);
     execution_broken(x, &e);
@@ -195,16 +210,61 @@ enum next change_decide(struct execution *x, const struct tenant_answer *a)
 
 int change_write(struct execution *x, struct error *e)
 {
+    const struct part *part = execution_part(x);
     struct tenant_write w = {
-        .part = execution_part(x), .set = x->set, .user = x->sent, .current = x->current};
+        .part = part, .set = x->set, .user = x->sent, .current = x->current};
     const struct user *roles = x->set & PART_ROLES ? x->sent : NULL,
                       *skills = x->set & PART_SKILLS ? x->sent : NULL;
+    if (part->by_value && execution_next_value(x)) {
+        w.value = x->value;
+        w.gives = x->gives;
+        return machine_send(x, &w, e);
+    }
     int r = roles || skills ? execution_note_sent(x, roles, skills, e) : 0;
     return r < 0 ? r : machine_send(x, &w, e);
 }
 
+/* What was done so far is known, and on record, whatever becomes of the rest. */
+static int keep_part(struct execution *x, const struct tenant_answer *a, const struct user *shown,
+                     struct error *e)
+{
+    int r = books_write(x->delivery->books, e);
+    if (r == 0)
+        r = change_learn(x, a, shown, e);
+    if (r == 0)
+        r = link_store(x->delivery->state, &x->link, e);
+    return r < 0 ? r : execution_note_found(x, x->link.known, e);
+}
+
+/* A role that is refused keeps no other one back. */
+static enum next value_written(struct execution *x, const struct tenant_answer *a)
+{
+    bool goes_on = a->class == TENANT_DONE || execution_is_own_refusal(a);
+    struct error e = {0};
+    int r = execution_take_value(x, a);
+    if (execution_is_own_refusal(a))
+        machine_keep(x, a);
+    if (r < 0)
+        error_out_of_memory(&e);
+    else if (goes_on) {
+        if (execution_next_value(x))
+            return NEXT_WRITE;
+        if (!x->refused->n_roles)
+            return NEXT_READ_BACK;
+        a = &x->answer;
+    }
+    if (r == 0)
+        r = keep_part(x, a, NULL, &e);
+    if (r < 0)
+        return machine_broken(x, &e);
+    execution_fail(x, a);
+    return NEXT_NOTHING;
+}
+
 enum next change_written(struct execution *x, const struct tenant_answer *a)
 {
+    if (execution_part(x)->by_value)
+        return value_written(x, a);
     if (a->class != TENANT_DONE)
         return NEXT_FAIL;
     x->settling =
@@ -216,14 +276,7 @@ static void hold_not_applied(struct execution *x, const struct tenant_answer *a)
 {
     struct error e = {0};
     char cause[400];
-    int r = books_write(x->delivery->books, &e);
-    if (r == 0)
-        r = change_learn(x, a, a->user, &e);
-    if (r == 0)
-        r = link_store(x->delivery->state, &x->link, &e);
-    if (r == 0)
-        r = execution_note_found(x, x->link.known, &e);
-    if (r < 0) {
+    if (keep_part(x, a, a->user, &e) < 0) {
         execution_broken(x, &e);
         return;
     }

@@ -4,12 +4,29 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/secret.h"
 #include "deliver/machine.h"
 #include "judge/quirks.h"
+
+static bool is_later(const struct execution *x, uint32_t what)
+{
+    return delivery_parts(x->delivery)->created_later & what;
+}
+
+/* What is sent first: all but what the tenant takes later. */
+static int compose(struct execution *x)
+{
+    static const struct user nothing;
+    uint32_t later = delivery_parts(x->delivery)->created_later;
+    x->set = PART_ALL & ~later;
+    x->sent = user_free(x->sent);
+    x->sent = user_copy(x->wanted);
+    return x->sent ? part_copy(x->sent, later, &nothing) : -ENOMEM;
+}
 
 /* Made by us. What is not as it was wanted is then changed, and what the tenant did by itself
  * is left. */
@@ -19,16 +36,20 @@ int create_learn(struct execution *x, const struct tenant_answer *a, const struc
     CLEANUP(user_freep) struct user *known = user_new();
     CLEANUP(user_freep) struct user *quirks = user_new();
     (void)a;
-    if (!known || !quirks)
+    if (!known || !quirks || (!x->sent && compose(x) < 0))
         return error_out_of_memory(e);
+    const struct user *made = x->completes ? x->current : x->sent;
     if (shown && quirks_learn_created(x->wanted, shown, known, quirks) < 0)
         return error_out_of_memory(e);
-    int r = execution_start_link(x, "create", shown ? known : x->wanted, e);
+    int r = execution_start_link(x, "create", shown ? known : made, e);
     if (r == 0)
         r = execution_set_quirks(x, quirks, e);
     /* What an earlier attempt made may be wanted otherwise by now. */
-    x->as_wanted = !shown || (x->answer.class == TENANT_DONE &&
-                              quirks_as_wanted(x->wanted, known, quirks));
+    x->as_wanted = shown ? x->answer.class == TENANT_DONE &&
+                               quirks_as_wanted(x->wanted, known, quirks)
+                         : quirks_as_wanted(x->wanted, made, quirks);
+    if (r == 0 && is_later(x, PART_ALL) && !x->as_wanted) /* the changes say more than was done */
+        r = execution_note_found(x, x->link.known, e);
     x->unread = !shown;
     return r < 0 ? r : passwords_hand_on(x->delivery->passwords, x->operation, x->password, e);
 }
@@ -82,24 +103,82 @@ enum next create_decide(struct execution *x, const struct tenant_answer *a)
     return ours ? settle(x, a) : adopt_instead(x, a);
 }
 
+/* What the tenant takes later, as one of its parts. */
+static int write_later(struct execution *x, struct error *e)
+{
+    struct tenant_write w = {.part = part_with(delivery_parts(x->delivery), PART_ROLES),
+                             .set = PART_ROLES,
+                             .user = x->sent,
+                             .current = x->current,
+                             .value = x->value,
+                             .gives = x->gives};
+    return machine_send(x, &w, e);
+}
+
 int create_write(struct execution *x, struct error *e)
 {
+    if (x->completes)
+        return write_later(x, e);
     const struct engine_options *options = x->delivery->options;
     const struct sync_options *o = options->sync;
-    int r = 0;
-    if (o->initial_password == INITIAL_PASSWORD_GENERATE && !x->password)
+    int r = compose(x) < 0 ? error_out_of_memory(e) : 0;
+    if (r == 0 && o->initial_password == INITIAL_PASSWORD_GENERATE && !x->password)
         r = secret_random_password(&x->password, o->password_length, o->password_classes, e);
     return r < 0 ? r
                  : options->tenant_ops->create(options->tenant, execution_next_call(x),
-                                               x->wanted, x->password, o->change_password,
+                                               x->sent, x->password, o->change_password,
                                                machine_written, x, e);
+}
+
+/* Done: of many the verification reads them later. */
+static enum next made(struct execution *x, const struct tenant_answer *a)
+{
+    if (delivery_has_many(x->delivery))
+        return x->completes ? NEXT_CONFIRM : NEXT_CONCLUDE;
+    if (!x->completes)
+        return NEXT_READ_BACK;
+    (void)a;
+    machine_read_back(x);
+    return NEXT_NOTHING;
+}
+
+/* The user is there. What cannot be given now is given by a change. */
+static enum next complete(struct execution *x, const struct tenant_answer *a)
+{
+    struct error e = {0};
+    if (!is_later(x, PART_ROLES) || !a->id || !x->wanted->n_roles)
+        return made(x, a);
+    machine_keep(x, a);
+    x->completes = true;
+    free(x->link.remote_id);
+    x->link.remote_id = strdup(a->id);
+    x->current = TAKE(x->sent);
+    x->sent = user_copy(x->wanted);
+    x->refused = user_new();
+    x->set = PART_ALL;
+    if (x->link.remote_id && x->sent && x->refused)
+        return execution_next_value(x) ? NEXT_WRITE : made(x, a);
+    error_out_of_memory(&e);
+    return machine_broken(x, &e);
+}
+
+static enum next completed(struct execution *x, const struct tenant_answer *a)
+{
+    struct error e = {0};
+    bool goes_on = a->class == TENANT_DONE || execution_is_own_refusal(a);
+    if (execution_take_value(x, a) < 0) {
+        error_out_of_memory(&e);
+        return machine_broken(x, &e);
+    }
+    return goes_on && execution_next_value(x) ? NEXT_WRITE : made(x, a);
 }
 
 enum next create_written(struct execution *x, const struct tenant_answer *a)
 {
+    if (x->completes)
+        return completed(x, a);
     switch (a->class) {
-    case TENANT_DONE: /* of many the verification reads them later */
-        return delivery_has_many(x->delivery) ? NEXT_CONCLUDE : NEXT_READ_BACK;
+    case TENANT_DONE: return complete(x, a);
     case TENANT_UNCLEAR: x->settling = true; return NEXT_READ_BACK;
     case TENANT_CONFLICT: return NEXT_READ_BACK;
     case TENANT_NOT_FOUND:
@@ -108,6 +187,7 @@ enum next create_written(struct execution *x, const struct tenant_answer *a)
     case TENANT_NOT_AUTHORISED:
     case TENANT_THROTTLED:
     case TENANT_AWAY:
+    case TENANT_LOST_RACE:
     case TENANT_UNSUPPORTED: break;
     }
     return NEXT_FAIL;

@@ -58,8 +58,14 @@ struct execution {
     struct user *quirks;         /* of the link; an empty user without any */
     struct tenant_answer answer; /* of the write, while what came of it is read */
     struct user *current;        /* as it was read, before anything was written */
-    struct user *sent;           /* of a change: its values … */
+    struct user *sent;           /* of a create or a change: its values … */
     uint32_t set;                /* … and which of them are sent, as in struct tenant_write */
+    const char *value;           /* of what is sent by value: the role under way; borrowed … */
+    bool gives;                  /* … and whether it is given */
+    struct user *refused;        /* … those that the tenant refused each; NULL: none */
+    struct user *shown;          /* as the tenant shows it, with what it never shows */
+    char *version;               /* as it was read last; NULL: not known */
+    unsigned n_races;            /* lost since the start */
     struct tenant_call *call;
     bool wrote;
     bool completes;     /* what is sent is what the write before left to do */
@@ -137,6 +143,11 @@ void execution_read_id(struct execution *x, tenant_done_fn done); /* the remembe
 const struct parts *delivery_parts(const struct delivery *d);
 /* The part of the tenant that the operation writes; NULL: the user as a whole. */
 const struct part *execution_part(const struct execution *x);
+
+/* values.c */
+bool execution_next_value(struct execution *x); /* x->value is another one to be written */
+bool execution_is_own_refusal(const struct tenant_answer *a);
+int execution_take_value(struct execution *x, const struct tenant_answer *a); /* what came of it */
 
 /* outcome.c: what to do about a team, role or skill that the tenant does not show. */
 void reference_sentence(const char *cause, char *sentence, size_t size);

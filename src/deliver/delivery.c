@@ -129,7 +129,7 @@ static int begin_execution(struct delivery *d, struct operation *taken, struct e
                        (taken->attempts == 0 || taken->looks);
         taken->attempts++;
         taken->state = OPERATION_STARTED;
-        r = queue_start(d->state, taken->number, taken->attempts, taken->looks, e);
+        r = queue_start(d->state, taken->number, taken->looks, e);
     }
     if (r == 0 && !only_looks(taken) && !taken->looks)
         r = execution_record_intent(x, e);

@@ -26,9 +26,11 @@
 #include "intake/rules.h"
 #include "judge/quirks.h"
 #include "model/operation.h"
+#include "model/part.h"
 #include "model/user.h"
 #include "state/link.h"
 #include "state/person.h"
+#include "tenant/client.h"
 
 static int add_drift(struct buffer *b, const char *field, const char *from, const char *to)
 {
@@ -39,6 +41,7 @@ static int add_drift(struct buffer *b, const char *field, const char *from, cons
 
 struct drift {
     struct user *wanted, *known, *quirks; /* owned; wanted may be NULL */
+    struct user *now;          /* with what the tenant never shows; NULL: it shows all */
     struct buffer all, levels; /* what differs; of that, levels of skills that are there */
 };
 
@@ -47,6 +50,7 @@ static void drift_done(struct drift *d)
     user_free(d->wanted);
     user_free(d->known);
     user_free(d->quirks);
+    user_free(d->now);
     buffer_done(&d->all);
     buffer_done(&d->levels);
 }
@@ -215,6 +219,8 @@ static int take_drift(const struct drift_look *look, struct link *l, const struc
     if (!known_already)
         log_event(LOG_WARNING, MSG_DRIFT, "User %s was changed at the tenant: %s", l->login,
                   drift);
+    if (r == 0 && link_was_enabled(l)) /* by which a revocation is undone, if there is one */
+        r = person_mark_dirty(books_state(b), l->entry_id, e);
     if (r == 0 && (repair || !known_already))
         r = record_drift(b, l,
                          look->anew ? REASON_STATE_RESTORED
@@ -304,11 +310,26 @@ static int note_use(const struct drift_look *look, struct link *l, struct drift 
         if (!l->known)
             return error_out_of_memory(e);
         if (r == 0)
-            r = record_drift(look->books, l, "report", LINK_DRIFT_DISABLED ": true -> false", true, e);
+            r = record_drift(look->books, l, "report", LINK_DRIFT_ENABLED, true, e);
     }
     if (r == 0)
         r = person_mark_dirty(books_state(look->books), l->entry_id, e);
     return r < 0 ? r : link_store(books_state(look->books), l, e);
+}
+
+/* What the tenant never shows is as it was confirmed last. */
+static int take_hidden(const struct drift_look *look, struct drift *d, const struct user **now,
+                       struct error *e)
+{
+    const struct engine_options *o = books_options(look->books);
+    uint32_t hides = o->tenant_ops->parts(o->tenant)->hides;
+    if (!hides || !d->known)
+        return 0;
+    d->now = user_copy(*now);
+    if (!d->now || part_copy(d->now, hides, d->known) < 0)
+        return error_out_of_memory(e);
+    *now = d->now;
+    return 0;
 }
 
 int drift_take(const struct drift_look *look, const struct user *now, bool *ret_differs,
@@ -318,6 +339,8 @@ int drift_take(const struct drift_look *look, const struct user *now, bool *ret_
     CLEANUP(drift_done) struct drift d = {0};
     int r = load_drift(look, &l, &d, e);
     *ret_differs = false;
+    if (r == 0)
+        r = take_hidden(look, &d, &now, e);
     if (r == 0 && l.gone) {
         r = take_presence(look->books, &l, d.known, e);
     } else if (r == 0 && d.known) {

@@ -57,8 +57,8 @@ static void end(struct execution *x)
 
 static int note_spent(struct delivery *d, const struct operation *o, struct error *e)
 {
-    int r = budget_note(d->state, o->budget, clock_steady_usec(), e);
-    return r < 0 ? r : books_note_steady(d->books, e);
+    books_note_steady_soon(d->books);
+    return budget_note(d->state, o->budget, clock_steady_usec(), e);
 }
 
 /* Whether it was done will never be known once it is not settled any more: it counts as done. */
@@ -71,8 +71,11 @@ static bool may_have_been_done(const struct operation *o)
  * waits: to look at the person again would find nothing. */
 static bool is_settled(const struct execution *x, struct error *e)
 {
+    const struct operation *o = x->operation;
+    /* What came since stands there for an evaluation, or for a revocation beside. */
+    bool alone = o->is_next && !o->has_others && !x->intent.hurries;
     return x->as_wanted && !x->intent.moved && !x->settling && x->link.status == LINK_ACTIVE &&
-           !queue_has(x->delivery->state, x->operation->entry_id, e);
+           (alone || !queue_has(x->delivery->state, o->entry_id, e));
 }
 
 /* It was done: whoever waits under the same cause need not wait any longer. */

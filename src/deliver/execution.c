@@ -17,6 +17,7 @@
 #include "base/secret.h"
 #include "deliver/apply.h"
 #include "deliver/delivery-internal.h"
+#include "state/state.h"
 
 void execution_append(struct delivery *d, struct execution *x)
 {
@@ -52,6 +53,9 @@ struct execution *execution_free(struct execution *x)
     user_free(x->quirks);
     user_free(x->current);
     user_free(x->sent);
+    user_free(x->refused);
+    user_free(x->shown);
+    free(x->version);
     free(x->details);
     secret_free(x->password);
     free(x);
@@ -116,15 +120,17 @@ int execution_load(struct execution *x, struct error *e)
 {
     struct delivery *d = x->delivery;
     const char *id = x->operation->entry_id;
+    const struct operation *o = x->operation;
     struct person p = {0};
-    int r = person_load(d->state, id, &p, e);
-    if (r == 0 && p.wanted)
-        r = user_from_json(&x->wanted, p.wanted, e);
+    int r = o->is_next ? 0 : person_load(d->state, id, &p, e);
+    const char *wanted = o->is_next ? o->wanted : p.wanted;
+    if (r == 0 && wanted)
+        r = user_from_json(&x->wanted, wanted, e);
     if (r == 0 && x->wanted && x->operation->kind == OPERATION_CREATE)
         x->wanted->disabled = says_disabled(x->operation); /* before the start, for example */
     person_done(&p);
     if (r >= 0)
-        r = link_load(d->state, id, &x->link, e);
+        r = o->is_next && !o->has_link ? STATE_NONE : link_load(d->state, id, &x->link, e);
     if (r < 0)
         return r;
     x->has_link = r == 0;

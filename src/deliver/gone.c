@@ -91,7 +91,9 @@ static int note_gone(struct gone *g, struct link *l, struct error *e)
     int r = l->gone ? 0 : books_audit(b, &row, e);
     free(l->drift);
     l->drift = strdup(NOT_THERE);
-    bool renamed = !l->remote_id && (g->cannot_list || g->n_strangers);
+    const struct engine_options *o = books_options(b);
+    bool unsure = g->cannot_list || o->tenant_ops->parts(o->tenant)->has_pages;
+    bool renamed = !l->remote_id && (unsure || g->n_strangers);
     l->gone = renamed ? LINK_GONE_OR_RENAMED : LINK_GONE;
     if (repair)
         l->status = LINK_DELETED;

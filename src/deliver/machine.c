@@ -5,7 +5,11 @@
 
 #include "deliver/machine.h"
 
+#include <errno.h>
 #include <string.h>
+
+/* In one attempt; afterwards it waits, as for any tenant that does not take the call. */
+#define MOST_RACES 3
 
 static void read_user(struct execution *x);
 static void find_id(struct execution *x);
@@ -55,16 +59,60 @@ enum next machine_do_write(struct execution *x, const struct tenant_answer *a)
     return NEXT_WRITE;
 }
 
+/* -- what was seen -- */
+
+static bool is_by_value(const struct execution *x)
+{
+    const struct part *part = execution_part(x);
+    return (part && part->by_value) || (x->completes && x->refused);
+}
+
+/* The answer with what the tenant never shows of the user: that is as it was confirmed last, or as
+ * it was sent since. False: x has ended. */
+static bool see(struct execution *x, const struct tenant_answer *a, struct tenant_answer *ret)
+{
+    uint32_t hides = delivery_parts(x->delivery)->hides;
+    struct error e = {0};
+    int r = 0;
+    *ret = *a;
+    if (a->user && hides) {
+        user_free(x->shown);
+        ret->user = x->shown = user_copy(a->user);
+        r = x->shown ? 0 : -ENOMEM;
+        if (r == 0 && x->known && !x->kind->anew)
+            r = part_copy(x->shown, hides, x->known);
+        const struct user *written = is_by_value(x) ? x->current : x->sent;
+        if (r == 0 && written && x->wrote)
+            r = part_copy(x->shown, hides & x->set, written);
+    }
+    if (r == 0 && a->user) {
+        free(x->version);
+        x->version = a->version ? strdup(a->version) : NULL;
+        r = a->version && !x->version ? -ENOMEM : 0;
+    }
+    if (r == 0)
+        return true;
+    error_out_of_memory(&e);
+    execution_broken(x, &e);
+    return false;
+}
+
 /* -- write, and read back -- */
 
 static void on_read_back(const struct tenant_answer *a, void *userdata);
 
-static void keep_answer(struct execution *x, const struct tenant_answer *a)
+void machine_keep(struct execution *x, const struct tenant_answer *a)
 {
     x->answer = *a;
     x->answer.user = NULL;
     x->answer.id = NULL;
+    x->answer.version = NULL;
     x->answer.names = NULL;
+}
+
+void machine_read_back(struct execution *x)
+{
+    execution_read_login(x, on_read_back);
 }
 
 static void go_on(struct execution *x, const struct tenant_answer *a, enum next next)
@@ -77,8 +125,8 @@ static void go_on(struct execution *x, const struct tenant_answer *a, enum next 
         return;
     case NEXT_WRITE: machine_write(x); return;
     case NEXT_READ_BACK:
-        keep_answer(x, a);
-        execution_read_login(x, on_read_back);
+        machine_keep(x, a);
+        machine_read_back(x);
         return;
     case NEXT_CONCLUDE: conclude(x, a, a->user); return;
     case NEXT_CONFIRM:
@@ -92,14 +140,22 @@ static void go_on(struct execution *x, const struct tenant_answer *a, enum next 
 static void on_read_back(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    if (!x->settling || !execution_look_by_id(x, a, on_read_back))
-        go_on(x, a, x->kind->read_back(x, a));
+    struct tenant_answer seen;
+    if ((!x->settling || !execution_look_by_id(x, a, on_read_back)) && see(x, a, &seen))
+        go_on(x, &seen, x->kind->read_back(x, &seen));
 }
 
+/* Whoever changed the user meanwhile keeps what they did: it is read and decided anew. */
 void machine_written(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
-    go_on(x, a, x->kind->written(x, a));
+    struct tenant_answer seen;
+    bool again = a->class == TENANT_LOST_RACE && !(x->kind->anew && x->completes);
+    if (again && x->n_races++ < MOST_RACES) {
+        x->set = is_by_value(x) ? x->set : 0;
+        read_user(x);
+    } else if (see(x, a, &seen))
+        go_on(x, &seen, x->kind->written(x, &seen));
 }
 
 void machine_write(struct execution *x)
@@ -119,7 +175,8 @@ void machine_write(struct execution *x)
 int machine_send(struct execution *x, const struct tenant_write *w, struct error *e)
 {
     const struct engine_options *o = x->delivery->options;
-    struct tenant_ref ref = {.login = x->operation->login, .id = x->link.remote_id};
+    struct tenant_ref ref = {
+        .login = x->operation->login, .id = x->link.remote_id, .version = x->version};
     return o->tenant_ops->write(o->tenant, execution_next_call(x), ref, w, machine_written, x,
                                 e);
 }
@@ -190,8 +247,10 @@ static void on_read(const struct tenant_answer *a, void *userdata)
     struct execution *x = userdata;
     const struct kind *k = x->kind;
     enum next next = NEXT_FAIL;
-    if (is_elsewhere(x, a, on_read))
+    struct tenant_answer seen;
+    if (is_elsewhere(x, a, on_read) || !see(x, a, &seen))
         return;
+    a = &seen;
     bool there = a->class == TENANT_DONE && a->user, absent = a->class == TENANT_NOT_FOUND;
     if (there || absent)
         x->settling = false;

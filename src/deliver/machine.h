@@ -15,7 +15,7 @@
 
 enum next {
     NEXT_NOTHING,   /* x has ended, or the step has made a call of its own */
-    NEXT_WRITE,     /* of an unclear operation: undone */
+    NEXT_WRITE,     /* or once more; of an unclear operation: undone */
     NEXT_COMPLETE,  /* write, once, what the write before has left to do */
     NEXT_READ_BACK, /* by the login; this answer is kept in x->answer */
     NEXT_CONCLUDE,  /* done: on record with this answer, known as it shows the user */
@@ -75,6 +75,10 @@ void machine_start(struct execution *x);
 /* For steps that make a call of their own. */
 void machine_write(struct execution *x);
 void machine_written(const struct tenant_answer *a, void *userdata);
+/* By the login; x->answer stays. */
+void machine_read_back(struct execution *x);
+/* This answer, in x->answer, without what it borrows. */
+void machine_keep(struct execution *x, const struct tenant_answer *a);
 /* The call of a step `write`. */
 int machine_send(struct execution *x, const struct tenant_write *w, struct error *e);
 /* Our own failure, memory in most cases: x has ended. */

@@ -20,11 +20,17 @@ static const char *describe(const struct tenant_answer *a, char *buffer, size_t 
     return buffer;
 }
 
-/* The values of this kind that the operation names, as one cause: "role:Agent, Supervisor". */
-static size_t name_references(const struct operation *o, const char *prefix, char *cause,
+/* The values of this kind that the operation names, as one cause: "role:Agent, Supervisor"; of
+ * what was sent by value the first that was refused. */
+static size_t name_references(const struct execution *x, const char *prefix, char *cause,
                               size_t size)
 {
+    const struct operation *o = x->operation;
     size_t n = 0, length = strlen(prefix);
+    if (x->refused && x->refused->n_roles) {
+        snprintf(cause, size, "%s%s", prefix, x->refused->roles[0].name);
+        return 1;
+    }
     snprintf(cause, size, "%s", prefix);
     for (size_t i = 0; i < o->n_changes; i++) {
         const struct change *c = &o->changes[i];
@@ -77,11 +83,11 @@ static void hold_for_reference(struct execution *x, const struct tenant_answer *
         break;
     case TENANT_REFERENCE_ROLE:
         reason = REASON_ROLE_MISSING;
-        n_names = name_references(x->operation, "role:", cause, sizeof(cause));
+        n_names = name_references(x, "role:", cause, sizeof(cause));
         break;
     case TENANT_REFERENCE_SKILL:
         reason = REASON_SKILL_MISSING;
-        n_names = name_references(x->operation, "skill:", cause, sizeof(cause));
+        n_names = name_references(x, "skill:", cause, sizeof(cause));
         break;
     case TENANT_REFERENCE_NONE:
         snprintf(cause, sizeof(cause), "reference:%s", x->operation->entry_id);
@@ -170,6 +176,8 @@ void execution_fail(struct execution *x, const struct tenant_answer *a)
             execution_return(x, a);
             return;
         }
+        __attribute__((fallthrough));
+    case TENANT_LOST_RACE:
         snprintf(sentence, sizeof(sentence),
                  "the tenant did not take the call, it is tried again: %s", what);
         execution_hold(x, a, REASON_TENANT_AWAY, "tenant", sentence, execution_next_wait(x));

@@ -292,6 +292,8 @@ static int begin(struct passwords *w, char *entry_id_taken, struct error *e)
     } else if (r >= 0) { /* gone or disabled: whoever enables the user gives a password too */
         r = password_due_clear(books_state(w->books), s->entry_id, e);
         setting_free(s);
+        if (r == 0)
+            r = look_at_alarm(w, e);
     }
     link_done(&l);
     return r;

@@ -31,6 +31,8 @@
 #include "directory/task.h"
 #include "directory/tls-explain.h"
 
+#define READAHEAD_BYTES 32768
+
 /* What the thread works on. It has its own copy of everything. */
 struct attempt {
     char *uri;
@@ -222,6 +224,18 @@ static int set_nonblocking(struct attempt *a)
     return 0;
 }
 
+/* libldap asks the kernel for each record of TLS twice, its head and its body, and between them
+ * whether there is anything: thousands of entries are read at once instead. */
+static int set_readahead(struct attempt *a)
+{
+    Sockbuf *sb = NULL;
+    int size = READAHEAD_BYTES;
+    if (ldap_get_option(a->ld, LDAP_OPT_SOCKBUF, &sb) != LDAP_OPT_SUCCESS || !sb ||
+        ber_sockbuf_add_io(sb, &ber_sockbuf_io_readahead, LBER_SBIOD_LEVEL_PROVIDER, &size) < 0)
+        return error_set(&a->error, -ENOMEM, "%s: no buffer for what the server sends", a->uri);
+    return 0;
+}
+
 uint64_t connect_certificate_expires(LDAP *ld)
 {
     uint64_t usec = 0;
@@ -261,6 +275,8 @@ static int attempt_steps(struct attempt *a)
     r = bind_run(a->ld, &q, &a->refused, &a->error);
     /* Reading this option takes the callback off the handle, which outlives us. */
     ldap_get_option(a->ld, LDAP_OPT_CONNECT_CB, &a->callback);
+    if (r == 0)
+        r = set_readahead(a);
     return r < 0 ? r : set_nonblocking(a);
 }
 

@@ -32,8 +32,8 @@ char *decode_login_key(const char *bytes, size_t size)
     return text_prepare(&b, bytes, size, TEXT_IGNORE_CASE) < 0 ? NULL : buffer_take(&b);
 }
 
-int decode_member_dn(const struct schema *schema, const void *bytes, size_t size,
-                     char **ret_key, char **ret_text)
+int decode_member_dn(struct dn_memory *memory, const struct schema *schema, const void *bytes,
+                     size_t size, char **ret_key, char **ret_text)
 {
     CLEANUP(freep) char *key = NULL;
     size = without_unique_id(bytes, size);
@@ -41,7 +41,7 @@ int decode_member_dn(const struct schema *schema, const void *bytes, size_t size
     if (memchr(bytes, 0, size))
         return 0;
     CLEANUP(freep) char *text = strndup(bytes, size);
-    int r = text ? dn_key(schema, text, &key, NULL) : -ENOMEM;
+    int r = text ? dn_key_by(memory, schema, text, &key, NULL) : -ENOMEM;
     if (r < 0)
         return r == -ENOMEM ? r : 0; /* the mirror would never find it */
     *ret_key = TAKE(key);
@@ -49,13 +49,13 @@ int decode_member_dn(const struct schema *schema, const void *bytes, size_t size
     return 0;
 }
 
-int decode_member(const struct schema *schema, struct entry *entry, enum member_kind kind,
+int decode_member(const struct decoder *d, struct entry *entry, enum member_kind kind,
                   const void *bytes, size_t size)
 {
     CLEANUP(freep) char *key = NULL;
     CLEANUP(freep) char *text = NULL;
     if (kind == MEMBER_DN) {
-        int r = decode_member_dn(schema, bytes, size, &key, &text);
+        int r = decode_member_dn(decode_memory_dns(d->memory), d->schema, bytes, size, &key, &text);
         return r < 0 || !key ? r : entry_add_member(entry, kind, key, text);
     }
     if (!text_is_utf8(bytes, size) || memchr(bytes, 0, size))

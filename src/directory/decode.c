@@ -27,6 +27,8 @@
 /* One attribute as it lies in the message. */
 struct raw {
     char name[128]; /* longer ones are not asked for */
+    const char *canonical; /* NULL: the name itself */
+    bool wanted;
     struct berval *values;
     size_t n_values;
 };
@@ -55,7 +57,8 @@ void decoded_done(struct decoded *d)
     *d = (struct decoded){0};
 }
 
-static int collect(LDAP *ld, LDAPMessage *m, struct raw_list *ret, struct error *e)
+static int collect(const struct decoder *d, LDAP *ld, LDAPMessage *m, struct raw_list *ret,
+                   struct error *e)
 {
     CLEANUP(libldap_ber_freep) BerElement *ber = NULL;
     int code = ldap_get_dn_ber(ld, m, &ber, &ret->dn);
@@ -79,6 +82,11 @@ static int collect(LDAP *ld, LDAPMessage *m, struct raw_list *ret, struct error 
         raw->values = values;
         for (raw->n_values = 0; values && values[raw->n_values].bv_val;)
             raw->n_values++;
+        const struct attribute_name *known;
+        if (decode_memory_name(d, raw->name, &known) < 0)
+            return error_out_of_memory(e);
+        raw->canonical = known->canonical;
+        raw->wanted = known->wanted;
     }
     if (code != LDAP_SUCCESS)
         return error_set(e, -EBADMSG, "an entry that the server sent cannot be read: %s",
@@ -100,10 +108,12 @@ static const struct raw *find_any_name(const struct decoder *d, const struct raw
 {
     const struct raw *ret = find(l, name);
     const char *canonical = d->schema && !ret ? schema_canonical(d->schema, name) : NULL;
-    for (size_t i = 0; canonical && i < l->n_items; i++)
-        if (text_equal_ascii_case(schema_canonical(d->schema, l->items[i].name), canonical) &&
-            (!ret || text_compare_ascii_case(l->items[i].name, ret->name) < 0))
-            ret = &l->items[i];
+    for (size_t i = 0; canonical && i < l->n_items; i++) {
+        const struct raw *raw = &l->items[i];
+        if (text_equal_ascii_case(raw->canonical ? raw->canonical : raw->name, canonical) &&
+            (!ret || text_compare_ascii_case(raw->name, ret->name) < 0))
+            ret = raw;
+    }
     return ret;
 }
 
@@ -201,32 +211,13 @@ static enum entry_kind kind_of(struct kinds *kinds, const struct raw *classes)
     return kinds_decide(kinds, class_meanings(kinds, classes));
 }
 
-static bool is_wanted(const struct decoder *d, const char *name)
-{
-    char base[128];
-    size_t size = strcspn(name, ";");
-    memcpy(base, name, size);
-    base[size] = 0;
-    for (size_t i = 0; i < d->wanted.n_items; i++)
-        if (text_equal_ascii_case(d->wanted.items[i], base))
-            return true;
-    if (!d->schema)
-        return false;
-    /* Asked for by one of its names, answered by another. */
-    const char *canonical = schema_canonical(d->schema, base);
-    for (size_t i = 0; i < d->wanted.n_items; i++)
-        if (text_equal_ascii_case(schema_canonical(d->schema, d->wanted.items[i]), canonical))
-            return true;
-    return false;
-}
-
-static int add_members(const struct schema *schema, struct decoded *ret, enum member_kind kind,
+static int add_members(const struct decoder *d, struct decoded *ret, enum member_kind kind,
                        const struct raw *raw)
 {
     for (size_t i = 0; i < raw->n_values; i++) {
         const struct berval *v = &raw->values[i];
         size_t before = ret->entry->n_members;
-        int r = decode_member(schema, ret->entry, kind, v->bv_val, v->bv_len);
+        int r = decode_member(d, ret->entry, kind, v->bv_val, v->bv_len);
         if (r < 0)
             return r;
         if (ret->entry->n_members == before && ret->n_bad_members++ == 0 &&
@@ -237,7 +228,7 @@ static int add_members(const struct schema *schema, struct decoded *ret, enum me
 }
 
 /* A first piece that makes no sense is forgotten: the reading then begins with "0-*". */
-static int begin_ranges(const struct schema *schema, struct decoded *ret, const struct raw *raw,
+static int begin_ranges(const struct decoder *d, struct decoded *ret, const struct raw *raw,
                         const struct range_name *range)
 {
     if (ret->ranges)
@@ -256,7 +247,7 @@ static int begin_ranges(const struct schema *schema, struct decoded *ret, const 
     if (r != RANGES_COMPLETE)
         return r == -ENOMEM ? r : 0;
     ret->ranges = ranges_free(ret->ranges);
-    return add_members(schema, ret, MEMBER_DN, raw);
+    return add_members(d, ret, MEMBER_DN, raw);
 }
 
 static int add_values(struct entry *entry, const struct raw *raw)
@@ -295,16 +286,16 @@ static int add_attribute(const struct decoder *d, struct decoded *ret, const str
     bool ranged = range_parse(raw->name, strlen(raw->name), &range);
     if (entry->kind == ENTRY_GROUP) {
         if (ranged && strncasecmp(raw->name, "member;", 7) == 0)
-            return begin_ranges(d->schema, ret, raw, &range);
+            return begin_ranges(d, ret, raw, &range);
         if (text_equal_ascii_case(raw->name, "member") ||
             text_equal_ascii_case(raw->name, "uniqueMember"))
-            return add_members(d->schema, ret, MEMBER_DN, raw);
+            return add_members(d, ret, MEMBER_DN, raw);
         if (text_equal_ascii_case(raw->name, "memberUid"))
-            return add_members(d->schema, ret, MEMBER_LOGIN, raw);
+            return add_members(d, ret, MEMBER_LOGIN, raw);
         if (text_equal_ascii_case(raw->name, "memberURL"))
             return add_values(entry, raw);
     }
-    if (!is_wanted(d, raw->name))
+    if (!raw->wanted)
         return 0;
     if (!entry_is_description(raw->name))
         return note_unreadable(entry, "an attribute has a name that is none", raw->name);
@@ -377,7 +368,7 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
 {
     *ret = (struct decoded){0};
     CLEANUP(raw_list_done) struct raw_list raw = {0};
-    int r = collect(ld, m, &raw, e);
+    int r = collect(d, ld, m, &raw, e);
     if (r < 0)
         return r;
     ret->dn = strndup(raw.dn.bv_val ? raw.dn.bv_val : "", raw.dn.bv_len);

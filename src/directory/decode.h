@@ -13,8 +13,10 @@
 #include "directory/ranges.h"
 #include "model/entry.h"
 
-struct error;
+struct decode_memory;
 struct directory_options;
+struct dn_memory;
+struct error;
 struct kinds;
 struct schema;
 
@@ -34,6 +36,7 @@ struct decoder {
     bool groups_have_members;        /* groupOfNames and its like are never empty here */
     const char *children_attribute;  /* says that others lie below an entry; NULL: none does */
     unsigned char form[DIGEST_SIZE]; /* of all that decides what becomes of the same bytes */
+    struct decode_memory *memory;    /* what was found out about names; NULL: nothing is kept */
 };
 
 struct decoded {
@@ -80,11 +83,23 @@ int decode_entry(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *
 char *decode_id(const struct decoder *d, LDAP *ld, LDAPMessage *m);
 /* The DN that a value of a member attribute gives: malloc'd, with its key; both NULL when it can
  * be nobody's. -ENOMEM. */
-int decode_member_dn(const struct schema *schema, const void *bytes, size_t size,
-                     char **ret_key, char **ret_text);
+int decode_member_dn(struct dn_memory *memory, const struct schema *schema, const void *bytes,
+                     size_t size, char **ret_key, char **ret_text);
 /* One value of a member attribute, added as the model keeps it. */
-int decode_member(const struct schema *schema, struct entry *entry, enum member_kind kind,
+int decode_member(const struct decoder *d, struct entry *entry, enum member_kind kind,
                   const void *bytes, size_t size);
+/* What the server calls an attribute, and what that is to us. */
+struct attribute_name {
+    char *name;
+    const char *canonical; /* in the schema; NULL: the name itself */
+    bool wanted;           /* by the mapping */
+};
+int decode_memory_new(struct decode_memory **ret); /* -ENOMEM */
+struct decode_memory *decode_memory_free(struct decode_memory *m);
+struct dn_memory *decode_memory_dns(struct decode_memory *m); /* NULL for NULL */
+/* Found out once for each name; *ret is valid until the next call. -ENOMEM. */
+int decode_memory_name(const struct decoder *d, const char *name,
+                       const struct attribute_name **ret);
 /* What joins a memberUid and a login: as servers compare logins. NULL: no memory, no UTF-8. */
 char *decode_login_key(const char *bytes, size_t size);
 /* Takes an answer with more members into ranges; as ranges_accept(), -EBADMSG when it cannot be

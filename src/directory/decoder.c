@@ -82,6 +82,8 @@ int decoder_init(struct decoder *d, enum identity_kind identity, enum identity_k
     if (r == 0)
         r = decode_classes_of_filter(options->filter ? options->filter : "(objectClass=person)",
                                      &d->person_classes);
+    if (r == 0)
+        r = decode_memory_new(&d->memory);
     if (r == 0 && !(d->kinds = kinds_new(schema_classes(schema), &d->person_classes,
                                          &d->group_classes, options->group_filter != NULL)))
         r = -ENOMEM;
@@ -100,6 +102,7 @@ void decoder_done(struct decoder *d)
     string_list_done(&d->person_classes);
     string_list_done(&d->group_classes);
     kinds_free(d->kinds);
+    decode_memory_free(d->memory);
     *d = (struct decoder){0};
 }
 

@@ -42,7 +42,7 @@ static int take_members(struct dirsync_change *x, const struct schema *schema, b
     for (size_t i = 0; values && values[i].bv_val; i++) {
         struct member m = {.kind = MEMBER_DN};
         if (memory_grow(list, capacity, *n + 1, sizeof(**list)) < 0 ||
-            decode_member_dn(schema, values[i].bv_val, values[i].bv_len, &m.key, &m.text) < 0)
+            decode_member_dn(NULL, schema, values[i].bv_val, values[i].bv_len, &m.key, &m.text) < 0)
             return -ENOMEM;
         if (m.key)
             (*list)[(*n)++] = m;

@@ -220,7 +220,7 @@ static int complete_ranges(struct fetch *f, struct error *e)
     const struct range_value *values = ranges_values(f->decoded.ranges, &n);
     int r = 0;
     for (size_t i = 0; i < n && r == 0; i++)
-        r = decode_member(f->owner->env->decoder.schema, f->decoded.entry, MEMBER_DN,
+        r = decode_member(&f->owner->env->decoder, f->decoded.entry, MEMBER_DN,
                           values[i].data, values[i].size);
     if (r < 0)
         return error_set(e, r, "the members of %s cannot be taken: %s", f->decoded.dn,

@@ -154,6 +154,14 @@ static void read_failed(struct session *s, int number)
     lose(s, r, &e);
 }
 
+/* What lies in the buffers of the connection wakes no poll. */
+static bool holds_more(const struct session *s)
+{
+    Sockbuf *sb = NULL;
+    return ldap_get_option(s->ld, LDAP_OPT_SOCKBUF, &sb) == LDAP_OPT_SUCCESS && sb &&
+           ber_sockbuf_ctrl(sb, LBER_SB_OPT_DATA_READY, NULL) > 0;
+}
+
 static void turn(struct session *s)
 {
     bool drained = false;
@@ -166,6 +174,8 @@ static void turn(struct session *s)
             read_failed(s, errno);
             return;
         }
+        if (r == 0 && holds_more(s))
+            continue; /* it took a part of a large message */
         if (r == 0) {
             drained = true;
             break;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -21,16 +22,7 @@
 
 #define CAUSE "members:"
 
-static int collect_over(const struct alarm *a, void *userdata)
-{
-    struct string_list **lists = userdata; /* hidden, over */
-    if (strncmp(a->cause, CAUSE, sizeof(CAUSE) - 1) != 0 ||
-        string_list_contains(lists[0], a->cause + sizeof(CAUSE) - 1))
-        return 0;
-    return string_list_add(lists[1], a->cause);
-}
-
-static void say(struct books *b, const char *dn)
+static int say(struct books *b, const char *dn, struct string_list *standing)
 {
     char cause[600], sentence[1400];
     snprintf(cause, sizeof(cause), CAUSE "%.590s", dn);
@@ -40,20 +32,17 @@ static void say(struct books *b, const char *dn)
              "members and to search for them; if they were removed, rosterctl retry --cause '%s%.500s'",
              dn, CAUSE, dn);
     alarm_set(b, cause, REASON_ATTRIBUTE_VANISHED, sentence);
+    return string_list_add(standing, cause);
 }
 
 int hidden_look(struct books *b, const struct bound_groups *groups, struct error *e)
 {
-    CLEANUP(string_list_done) struct string_list hidden = {0}, over = {0};
-    struct string_list *lists[2] = {&hidden, &over};
+    CLEANUP(string_list_done) struct string_list hidden = {0}, standing = {0};
     int r = mirror_hidden_groups(books_state(b), groups, &hidden, e);
     for (size_t i = 0; r == 0 && i < hidden.n_items; i++)
-        say(b, hidden.items[i]);
-    if (r == 0)
-        r = alarm_each(books_state(b), collect_over, lists, e);
-    for (size_t i = 0; r == 0 && i < over.n_items; i++)
-        alarm_over(b, over.items[i]);
-    return r;
+        if (say(b, hidden.items[i], &standing) < 0)
+            r = error_out_of_memory(e);
+    return r < 0 ? r : alarm_over_but(b, CAUSE, &standing, e);
 }
 
 int hidden_believe(struct books *b, const char *cause, struct error *e)

@@ -395,6 +395,7 @@ int rules_bind_groups(struct rules *s, struct error *e)
     if (r < 0)
         return r;
     CLEANUP(buffer_done) struct buffer missing = {0};
+    CLEANUP(string_list_done) struct string_list standing = {0};
     for (size_t i = 0; i < n_groups; i++) {
         const struct bound_group *before = NULL;
         for (size_t j = 0; j < s->groups.n_items && !before; j++)
@@ -408,11 +409,14 @@ int rules_bind_groups(struct rules *s, struct error *e)
         if (is_missing(&fresh.items[i])) {
             buffer_format(&missing, "%s\n", groups[i].key);
             alarm_missing(s, cause, groups[i].dn);
-        } else {
-            alarm_over(s->books, cause);
+            if (string_list_add(&standing, cause) < 0)
+                r = error_out_of_memory(e);
         }
     }
-    r = hidden_look(s->books, &fresh, e);
+    if (r == 0) /* also those that no rule names any more */
+        r = alarm_over_but(s->books, "group:", &standing, e);
+    if (r == 0)
+        r = hidden_look(s->books, &fresh, e);
     bound_groups_done(&s->groups);
     s->groups = fresh;
     s->groups_dirty = false;

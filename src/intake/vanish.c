@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+#include "base/text.h"
 #include "intake/reading-internal.h"
 #include "state/person.h"
 
@@ -28,7 +30,8 @@ static double count_of(const json_t *counts, const char *name)
     return (double)json_integer_value(json_object_get(counts, name));
 }
 
-static void say_vanished(struct reading *g, const char *name, double before, size_t now)
+static void say_vanished(struct reading *g, const char *name, double before, size_t now,
+                         struct string_list *standing)
 {
     char cause[300], sentence[512];
     snprintf(cause, sizeof(cause), "attribute:%s", name);
@@ -38,6 +41,8 @@ static void say_vanished(struct reading *g, const char *name, double before, siz
         "who lack it wait for approval",
         name, before, now);
     alarm_set(g->books, cause, REASON_ATTRIBUTE_VANISHED, sentence);
+    if (string_list_add(standing, cause) < 0) /* told again at the next read */
+        log_debug("Out of memory: the alarm of %s ends", name);
 }
 
 static void say_back(struct reading *g, const char *name)
@@ -50,7 +55,8 @@ static void say_back(struct reading *g, const char *name)
 /* Fills `vanished` (names between commas) and the counts to compare the next read with: for a
  * vanished attribute those before, so that it stays vanished until it is back or approved. */
 static json_t *compare_counts(struct reading *g, const json_t *old, const size_t *counts,
-                              size_t people, char *vanished, size_t size)
+                              size_t people, char *vanished, size_t size,
+                              struct string_list *standing)
 {
     const struct string_list *names = ruleset_attributes(rules_ruleset(g->rules));
     double people_before = count_of(old, ""), left = people_before - (double)people;
@@ -68,9 +74,7 @@ static json_t *compare_counts(struct reading *g, const json_t *old, const size_t
         if (gone) {
             size_t used = strlen(vanished);
             snprintf(vanished + used, size - used, "%s,", name);
-            say_vanished(g, name, before, counts[i]);
-        } else {
-            say_back(g, name);
+            say_vanished(g, name, before, counts[i], standing);
         }
     }
     return now;
@@ -88,20 +92,19 @@ static int note_vanished(struct reading *g, const char *vanished, struct error *
 
 static int compare(struct reading *g, bool whole, size_t *counts, struct error *e)
 {
-    struct mirror_counts people;
+    size_t people;
     char vanished[sizeof(g->vanished)];
-    int r = mirror_counts(g->state, &people, e);
-    if (r == 0)
-        r = mirror_attribute_counts(g->state, ruleset_attributes(rules_ruleset(g->rules)),
-                                    counts, e);
+    int r = mirror_attribute_counts(g->state, ruleset_attributes(rules_ruleset(g->rules)), counts,
+                                    &people, e);
     if (r < 0)
         return r;
     g->people_unlooked = 0;
-    g->people_looked = people.people;
+    g->people_looked = people;
     json_t *old = counts_before(g, &r, e);
-    json_t *now =
-        r < 0 ? NULL
-              : compare_counts(g, old, counts, people.people, vanished, sizeof(vanished));
+    CLEANUP(string_list_done) struct string_list standing = {0};
+    json_t *now = r < 0 ? NULL
+                        : compare_counts(g, old, counts, people, vanished,
+                                         sizeof(vanished), &standing);
     CLEANUP(freep) char *text = now ? json_dumps(now, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
     json_decref(old);
     json_decref(now);
@@ -109,6 +112,10 @@ static int compare(struct reading *g, bool whole, size_t *counts, struct error *
         return r;
     if (!text)
         return error_out_of_memory(e);
+    /* Also of those that are not read any more. */
+    r = alarm_over_but(g->books, "attribute:", &standing, e);
+    if (r < 0)
+        return r;
     /* What increments take away bit by bit must add up. */
     if (whole)
         r = state_meta_set(g->state, "attribute-counts", text, e);

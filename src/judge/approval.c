@@ -51,14 +51,14 @@ static int add_to_hash(const struct operation *o, void *userdata)
     return string_list_add(&h->numbers, number);
 }
 
-static int hash_plan(const struct gate *g, struct hashing *h, char ret[static 65],
+static int hash_plan(struct state *s, struct hashing *h, char ret[static 65],
                      struct error *e)
 {
-    int r = queue_each(g->state, (enum operation_state)0, add_to_hash, h, e);
+    int r = queue_each(s, (enum operation_state)0, add_to_hash, h, e);
     if (r != 0 || h->text.failed)
         return r < 0 ? r : error_out_of_memory(e);
     CLEANUP(freep) char *key = NULL;
-    r = state_meta_get(g->state, "plan-key", &key, e);
+    r = state_meta_get(s, "plan-key", &key, e);
     if (r < 0)
         return r;
     /* Keyed at both ends: the hash goes on record, and is no way to test a guess at the plan.
@@ -70,18 +70,18 @@ static int hash_plan(const struct gate *g, struct hashing *h, char ret[static 65
     return r < 0 ? error_set(e, r, "cannot hash the plan") : 0;
 }
 
-int gate_plan_hash(const struct gate *g, char ret[static 65], size_t *ret_n_parked,
-                   struct error *e)
+int gate_read_plan_hash(struct state *s, bool observing, char ret[static 65],
+                        size_t *ret_n_parked, struct error *e)
 {
-    struct hashing h = {.parked_only = !gate_observes(g)};
-    int r = hash_plan(g, &h, ret, e);
+    struct hashing h = {.parked_only = !observing};
+    int r = hash_plan(s, &h, ret, e);
     *ret_n_parked = h.n_parked;
     buffer_done(&h.text);
     string_list_done(&h.numbers);
     if (r < 0 || h.n_parked || !h.parked_only)
         return r;
     h = (struct hashing){0};
-    r = hash_plan(g, &h, ret, e);
+    r = hash_plan(s, &h, ret, e);
     buffer_done(&h.text);
     return r;
 }
@@ -166,7 +166,7 @@ int gate_approve(struct gate *g, const char *hash, unsigned uid,
     int r = books_write(g->books, e);
     *ret_n = 0;
     if (r == 0)
-        r = hash_plan(g, &h, now_hash, e);
+        r = hash_plan(g->state, &h, now_hash, e);
     if (r == 0 && !h.n_parked && (h.parked_only || choice))
         r = ENGINE_NOTHING;
     else if (r == 0 && !text_equal(hash, now_hash))

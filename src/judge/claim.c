@@ -49,10 +49,8 @@ static int claim_by_link(struct books *b, struct dossier *s, const struct link *
     return r;
 }
 
-static int claim_by_mail(struct books *b, struct dossier *s, struct error *e)
+static int claim_by_mail(struct books *b, struct dossier *s, const char *key, struct error *e)
 {
-    const char *mail = user_get(s->verdict.user, USER_EMAIL);
-    CLEANUP(freep) char *key = mail && *mail ? text_fold(mail, strlen(mail)) : NULL;
     CLEANUP(freep) char *login = NULL;
     if (!key)
         return 0;
@@ -64,7 +62,7 @@ static int claim_by_mail(struct books *b, struct dossier *s, struct error *e)
         s->claim_sentence, sizeof(s->claim_sentence),
         "the tenant's user %s has the mail %s: give the entry that login, or the user another mail, so "
         "that one person does not get two users",
-        login, mail);
+        login, user_get(s->verdict.user, USER_EMAIL));
     return 0;
 }
 
@@ -131,8 +129,17 @@ int claim_find(struct books *b, struct dossier *s, struct error *e)
                 text_equal(s->link.login_key, s->login_key);
     if (mine)
         return 0;
+    const char *mail = user_get(s->verdict.user, USER_EMAIL);
+    CLEANUP(freep) char *mail_key = mail && *mail ? text_fold(mail, strlen(mail)) : NULL;
+    bool others = true;
+    int r = person_may_clash(books_state(b), s->entry_id, s->login_key, mail_key, &others, e);
+    s->alone = r == 0 && !others;
+    if (r < 0 || s->alone)
+        return r < 0 || (s->has_link && s->link.status != LINK_DELETED)
+                   ? r
+                   : claim_by_likeness(b, s, e);
     struct link other = {0};
-    int r = link_load_by_login(books_state(b), s->login_key, &other, e);
+    r = link_load_by_login(books_state(b), s->login_key, &other, e);
     if (r == 0 && !text_equal(other.entry_id, s->entry_id) && other.status != LINK_DELETED)
         r = claim_by_link(b, s, &other, e);
     link_done(&other);
@@ -166,7 +173,7 @@ int claim_find(struct books *b, struct dossier *s, struct error *e)
                      : " (differs in case)");
         return load_found(b, s, e);
     }
-    r = r < 0 ? r : claim_by_mail(b, s, e);
+    r = r < 0 ? r : claim_by_mail(b, s, mail_key, e);
     return r < 0 || s->claim != PLANNER_LOGIN_FREE ? r : claim_by_likeness(b, s, e);
 }
 

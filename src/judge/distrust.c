@@ -21,12 +21,12 @@ int distrust_begin(struct books *b, struct error *e)
         r = books_distrust(b, true, e);
     if (r == 0)
         r = person_mark_all_dirty(books_state(b), e);
-    if (r == 0)
-        r = books_commit(b, e);
+    if (r < 0)
+        return r;
     alarm_set(b, REASON_STATE_RESTORED, REASON_STATE_RESTORED,
               "an older copy of the state file was restored: nobody who has a user is changed "
               "before `rosterctl plan` was looked at and approved");
-    return r;
+    return books_commit(b, e);
 }
 
 static int count_waiting(const struct operation *o, void *userdata)

@@ -34,14 +34,15 @@ int dossier_load(struct dossier *s, struct books *b, const struct rules *rules,
 {
     struct state *state = books_state(b);
     s->entry_id = entry_id;
+    const struct mirror_entry *m = &s->mirror;
     int r = mirror_load(state, entry_id, false, &s->mirror, e);
     if (r < 0)
         return r;
-    r = person_load(state, entry_id, &s->person, e);
+    r = !m->entry || m->has_person ? person_load(state, entry_id, &s->person, e) : STATE_NONE;
     if (r < 0)
         return r;
     s->was_known = r == 0;
-    r = link_load(state, entry_id, &s->link, e);
+    r = !m->entry || m->has_link ? link_load(state, entry_id, &s->link, e) : STATE_NONE;
     if (r < 0)
         return r;
     s->has_link = r == 0;
@@ -50,14 +51,14 @@ int dossier_load(struct dossier *s, struct books *b, const struct rules *rules,
         r = user_from_json_if_any(&s->granted, s->link.granted, e);
     if (r == 0 && s->has_link)
         r = user_from_json_if_any(&s->quirks, s->link.quirks, e);
-    if (r == 0)
+    if (r == 0 && (!m->entry || m->has_operation))
         r = queue_of_person(state, entry_id, &s->queue, e);
-    bool here = s->mirror.entry && !s->mirror.gone && s->mirror.entry->kind == ENTRY_PERSON;
+    bool here = m->entry && !m->gone && m->entry->kind == ENTRY_PERSON;
     if (r < 0 || !here)
         return r;
-    r = rules_evaluate(rules, entry_id, s->mirror.entry, false, &s->verdict, e);
+    r = rules_evaluate(rules, entry_id, m->entry, false, &s->verdict, e);
     s->has_verdict = r == 0;
-    if (r == 0)
+    if (r == 0 && m->shares_name)
         r = mirror_twin(state, entry_id, &s->twin, e);
     return r < 0 ? r : 0;
 }

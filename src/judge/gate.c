@@ -128,36 +128,42 @@ static int fit_kind(struct gate *g, enum budget_kind k, const struct queue_share
     return r;
 }
 
-static int count_kind(const struct gate *g, unsigned k, struct guard_input *in,
-                      struct queue_shares *ret, struct error *e)
+static int count_kind(struct state *s, const struct sync_options *options, unsigned k,
+                      struct guard_input *in, struct queue_shares *ret, struct error *e)
 {
-    uint64_t now = clock_steady_usec(), window = g->options->sync->budget_window_usec;
-    int r = budget_spent(g->state, k, now > window ? now - window : 0, &in->spent[k], e);
+    uint64_t now = clock_steady_usec(), window = options->budget_window_usec;
+    int r = budget_spent(s, k, now > window ? now - window : 0, &in->spent[k], e);
     if (r == 0)
-        r = queue_shares(g->state, k, ret, e);
+        r = queue_shares(s, k, ret, e);
     in->let_through[k] = ret->let_through;
     in->pending[k] = ret->fresh + ret->over;
     return r;
 }
 
 /* Whoever was disabled in the window was linked when the budget was made. */
-static size_t count_linked(const struct gate *g, const struct guard_input *in)
+static size_t count_linked(struct state *s, const struct guard_input *in)
 {
-    return link_count(g->state, LINK_ACTIVE) + in->spent[BUDGET_DISABLE] +
+    return link_count(s, LINK_ACTIVE) + in->spent[BUDGET_DISABLE] +
            in->spent[BUDGET_REVOKE];
 }
 
-int gate_budgets(const struct gate *g, struct guard_input *ret_input, struct guard_verdict *ret,
-                 struct error *e)
+int gate_read_budgets(struct state *s, const struct sync_options *options,
+                      struct guard_input *ret_input, struct guard_verdict *ret, struct error *e)
 {
     struct queue_shares shares = {0};
     int r = 0;
     *ret_input = (struct guard_input){0};
     for (unsigned k = 1; k < BUDGET_N_KINDS && r == 0; k++)
-        r = count_kind(g, k, ret_input, &shares, e);
-    ret_input->n_linked = count_linked(g, ret_input);
-    guard_evaluate(ret_input, g->options->sync, ret);
+        r = count_kind(s, options, k, ret_input, &shares, e);
+    ret_input->n_linked = count_linked(s, ret_input);
+    guard_evaluate(ret_input, options, ret);
     return r;
+}
+
+int gate_budgets(const struct gate *g, struct guard_input *ret_input, struct guard_verdict *ret,
+                 struct error *e)
+{
+    return gate_read_budgets(g->state, g->options->sync, ret_input, ret, e);
 }
 
 static int apply_guard(struct gate *g, unsigned from, unsigned to, struct error *e)
@@ -165,10 +171,10 @@ static int apply_guard(struct gate *g, unsigned from, unsigned to, struct error 
     struct queue_shares shares[BUDGET_N_KINDS] = {0};
     int r = 0;
     for (unsigned k = from; k < to && r == 0; k++)
-        r = count_kind(g, k, &g->input, &shares[k], e);
+        r = count_kind(g->state, g->options->sync, k, &g->input, &shares[k], e);
     if (r < 0)
         return r;
-    g->input.n_linked = count_linked(g, &g->input);
+    g->input.n_linked = count_linked(g->state, &g->input);
     guard_evaluate(&g->input, g->options->sync, &g->verdict);
     for (unsigned k = from; k < to && r == 0; k++)
         r = fit_kind(g, (enum budget_kind)k, &shares[k], e);

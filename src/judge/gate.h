@@ -15,6 +15,8 @@ struct gate;
 struct guard_input;
 struct guard_verdict;
 struct operation;
+struct state;
+struct sync_options;
 
 /* All borrowed. */
 int gate_new(struct gate **ret, struct books *b, struct error *e);
@@ -31,15 +33,19 @@ void gate_budgets_are_new(struct gate *g);     /* a person configured them */
 /* The budgets as they stand, for the plan as far as it is made; nothing is parked for it. */
 int gate_budgets(const struct gate *g, struct guard_input *ret_input, struct guard_verdict *ret,
                  struct error *e);
+/* The same of any state, with the budgets and their window of these options: it touches nothing
+ * else, so that another thread may ask a state of its own. So do the other gate_read_*(). */
+int gate_read_budgets(struct state *s, const struct sync_options *options,
+                      struct guard_input *ret_input, struct guard_verdict *ret, struct error *e);
 /* Seats: [guard] max_users. */
 struct engine_seats;
-int gate_seats(const struct gate *g, struct engine_seats *ret, struct error *e);
+int gate_read_seats(struct state *s, size_t max_users, struct engine_seats *ret, struct error *e);
 /* Has its budget room for it now? What has none is parked by the next look of the guard. */
 int gate_may_start(const struct gate *g, const struct operation *o, bool *ret, struct error *e);
 
 /* approval.c: the plan's hash, and what a person approved of it. See engine_plan_hash(). */
-int gate_plan_hash(const struct gate *g, char ret[static 65], size_t *ret_n_parked,
-                   struct error *e);
+int gate_read_plan_hash(struct state *s, bool observing, char ret[static 65],
+                        size_t *ret_n_parked, struct error *e);
 /* choice NULL: all that the hash stands for. 0, ENGINE_STALE_HASH or ENGINE_NOTHING. */
 int gate_approve(struct gate *g, const char *hash, unsigned uid,
                  const struct engine_choice *choice, size_t *ret_n, size_t *ret_n_parked,

@@ -35,6 +35,7 @@ struct dossier {
     char *login_key;
     char *twin; /* mirror_twin() */
     enum planner_claim claim;
+    bool alone; /* nobody else has to do with the login that it wants, see person_may_clash() */
     char claim_sentence[768];
     char successor_sentence[768]; /* "" when there is none */
     bool successor_revoked;       /* that is revoked */
@@ -71,5 +72,8 @@ int merge_beside(struct books *b, struct operation *o, struct error *e);
 /* recheck_usec: when a date changes something; 0: none will. */
 int standing_keep(struct books *b, struct dossier *s, const struct planner_result *plan,
                   uint64_t recheck_usec, struct error *e);
+/* Whose access has to end, and whom somebody has enabled at the tenant, is active: whatever is to
+ * follow from drift, a revocation binds. Before it is planned. */
+int standing_note_enabled(struct books *b, struct dossier *s, struct error *e);
 /* Gone, and nothing is left to do. */
 int standing_forget(struct books *b, struct dossier *s, struct error *e);

@@ -189,9 +189,13 @@ static int want_disabled(struct user *wanted, const struct source *why, struct e
 
 static int decide(struct judge *j, struct dossier *s, bool *ret_planned, struct error *e)
 {
+    const struct engine_options *o = books_options(j->books);
     int r = 0;
     if (s->verdict.user) {
-        r = keep_login(s, e);
+        if (o->tenant_ops->canon)
+            r = o->tenant_ops->canon(o->tenant, s->verdict.user, e);
+        if (r == 0)
+            r = keep_login(s, e);
         if (r < 0)
             return r;
         const char *login = user_get(s->verdict.user, USER_LOGIN);
@@ -207,6 +211,8 @@ static int decide(struct judge *j, struct dossier *s, bool *ret_planned, struct 
         r = claim_find_successor(j->books, s, e);
     }
     struct planner_result plan = {0};
+    if (r == 0)
+        r = standing_note_enabled(j->books, s, e);
     if (r == 0)
         r = plan_for(j, s, &plan, e);
     *ret_planned = plan.operations.n_items > 0;

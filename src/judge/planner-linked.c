@@ -57,7 +57,7 @@ static int plan_leaver(const struct planner_input *in, struct planner_result *r)
             o->not_before_usec = since + options->delete_after_usec;
     } else if (in->link == LINK_DELETED && in->presence == VERDICT_GONE) {
         r->bucket = BUCKET_SKIPPED;
-        r->forget = true;
+        r->forget = !in->parts->keeps_removed; /* it may come back to that user */
     }
     if (rc == 0 && o && in->successor_sentence)
         rc = plan_wait(o, OPERATION_HELD, REASON_RELINK, REASON_RELINK, in->successor_sentence,

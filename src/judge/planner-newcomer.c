@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "judge/planner-internal.h"
 #include "judge/planner.h"
+#include "model/part.h"
 
 static const char *team_why(const struct user *wanted, char *buffer, size_t size)
 {
@@ -70,9 +71,10 @@ static int plan_create(const struct planner_input *in, struct planner_result *r)
 }
 
 bool planner_adoption_needs_approval(const struct user *wanted, const struct user *found,
+                                     const struct parts *parts,
                                      const struct sync_options *options)
 {
-    return !plan_same_field(wanted, found, USER_EMAIL) ||
+    return !plan_same_field(wanted, found, USER_EMAIL) || parts->hides & PART_ROLES ||
            planner_privileged_role(found, options);
 }
 
@@ -108,6 +110,12 @@ static const char *approval_sentence(const struct planner_input *in, char *buffe
                  "over only when the plan is approved; if it is somebody else, give %s another "
                  "login",
                  login, role, in->dn);
+    else if (plan_same_field(in->wanted, in->found, USER_EMAIL))
+        snprintf(buffer, size,
+                 "the tenant has a user %s already, and does not show which roles it has: it is "
+                 "taken over only when the plan is approved; if it is somebody else, give %s "
+                 "another login",
+                 login, in->dn);
     else
         snprintf(buffer, size,
                  "the tenant has a user %s already, whose name is the same but whose mail (%s) "
@@ -149,7 +157,7 @@ static int plan_found(const struct planner_input *in, struct planner_result *r,
         return plan_adopt(in, r, REASON_ADOPTION, sentence);
     /* Somebody else's is found out by the one who looks again before it is taken over. */
     if (in->found && planner_same_person(in->wanted, in->found) &&
-        planner_adoption_needs_approval(in->wanted, in->found, in->options))
+        planner_adoption_needs_approval(in->wanted, in->found, in->parts, in->options))
         return plan_adopt(in, r, REASON_ADOPTION,
                           approval_sentence(in, approval, sizeof(approval)));
     return plan_adopt(in, r, NULL, sentence);

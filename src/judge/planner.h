@@ -108,8 +108,9 @@ bool planner_takes_away(const struct operation *o);
 bool planner_same_person(const struct user *a, const struct user *b);
 
 /* May this user be adopted only with a person's approval? Yes unless the mail is the same, and
- * always when it has a privileged role. */
+ * always when it has a privileged role, or the tenant does not show whether it has one. */
 bool planner_adoption_needs_approval(const struct user *wanted, const struct user *found,
+                                     const struct parts *parts,
                                      const struct sync_options *options);
 /* What follows from adopting `found`, as changes of `o`; -ENOMEM. */
 int planner_adoption_changes(const struct planner_input *in, const struct user *found,

@@ -42,21 +42,21 @@ static int move(struct gate *g, bool wait, size_t n, struct error *e)
 }
 
 /* Also who may have been enabled by what is not settled yet takes a seat. */
-int gate_seats(const struct gate *g, struct engine_seats *ret, struct error *e)
+int gate_read_seats(struct state *s, size_t max_users, struct engine_seats *ret, struct error *e)
 {
     size_t under_way = 0;
-    *ret = (struct engine_seats){.max = g->options->sync->max_users};
-    int r = queue_seats_under_way(g->state, &under_way, e);
+    *ret = (struct engine_seats){.max = max_users};
+    int r = queue_seats_under_way(s, &under_way, e);
     if (r == 0)
-        r = queue_seats_waiting(g->state, &ret->waiting, e);
-    ret->used = link_count(g->state, LINK_ACTIVE) + under_way;
+        r = queue_seats_waiting(s, &ret->waiting, e);
+    ret->used = link_count(s, LINK_ACTIVE) + under_way;
     return r;
 }
 
 static int count_room(const struct gate *g, size_t *ret, struct error *e)
 {
     struct engine_seats s;
-    int r = gate_seats(g, &s, e);
+    int r = gate_read_seats(g->state, g->options->sync->max_users, &s, e);
     *ret = !s.max ? SIZE_MAX : s.max > s.used ? s.max - s.used : 0;
     return r;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "audit/audit.h"
+#include "base/buffer.h"
 #include "judge/judge-internal.h"
 
 static int audit_person(struct books *b, const char *event, const struct dossier *s,
@@ -112,16 +113,41 @@ static int store_person(struct books *b, struct dossier *s, const struct planner
         r = person_store(books_state(b), &p, e);
     if (r == 0 && !text_equal(s->person.login_key, s->login_key)) {
         r = wake_sharing(b, s->entry_id, s->person.login_key, e);
-        if (r == 0)
+        if (r == 0 && !s->alone)
             r = wake_sharing(b, s->entry_id, s->login_key, e);
         if (r == 0)
             r = wake_holder(b, s->entry_id, s->person.login_key, e);
-        if (r == 0)
+        if (r == 0 && !s->alone)
             r = wake_holder(b, s->entry_id, s->login_key, e);
     } else if (r == 0 && is_revoked_otherwise(&s->person, &p)) {
         r = wake_holder(b, s->entry_id, s->login_key, e);
     }
     return r;
+}
+
+int standing_note_enabled(struct books *b, struct dossier *s, struct error *e)
+{
+    struct link *l = &s->link;
+    CLEANUP(buffer_done) struct buffer details = {0};
+    if (!s->has_link || !s->known || !(s->verdict.revoked || s->successor_revoked) ||
+        !link_was_enabled(l))
+        return 0;
+    l->status = LINK_ACTIVE;
+    s->known->disabled = false;
+    free(TAKE(l->drift)); /* whatever else there is shows in the next verification */
+    free(l->known);
+    l->known = user_to_json(s->known, false);
+    buffer_format(&details, "{\"found\":%s}", l->known ? l->known : "");
+    if (!l->known || details.failed)
+        return error_out_of_memory(e);
+    struct audit_row row = {.event = "drift",
+                            .entry_id = s->entry_id,
+                            .login = l->login,
+                            .code = "repair",
+                            .sentence = LINK_DRIFT_ENABLED,
+                            .details = details.data};
+    int r = books_audit(b, &row, e);
+    return r < 0 ? r : link_store(books_state(b), l, e);
 }
 
 int standing_forget(struct books *b, struct dossier *s, struct error *e)

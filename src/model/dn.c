@@ -279,7 +279,8 @@ static int close_rdn(struct string_list *rdns, struct string_list *rdn)
 {
     CLEANUP(buffer_done) struct buffer b = {0};
 
-    qsort(rdn->items, rdn->n_items, sizeof(*rdn->items), compare_texts);
+    if (rdn->n_items > 1)
+        qsort(rdn->items, rdn->n_items, sizeof(*rdn->items), compare_texts);
     for (size_t i = 0; i < rdn->n_items; i++) {
         if (i > 0)
             buffer_add_text(&b, "+");
@@ -290,8 +291,10 @@ static int close_rdn(struct string_list *rdns, struct string_list *rdn)
     return b.failed ? -ENOMEM : string_list_add_n(rdns, b.data, b.size);
 }
 
-/* The keys of the RDNs, the leaf's first. */
-static int scan_rdns(struct scanner *s, const struct schema *schema, struct string_list *ret)
+/* The keys of the RDNs, the leaf's first; *ret_parent: what stands behind the leaf. It ends there
+ * if that is the parent that m remembers. */
+static int scan_rdns(struct scanner *s, const struct schema *schema, const struct dn_memory *m,
+                     struct string_list *ret, const char **ret_parent)
 {
     CLEANUP(string_list_done) struct string_list rdn = {0};
     char separator = ',';
@@ -308,6 +311,11 @@ static int scan_rdns(struct scanner *s, const struct schema *schema, struct stri
             r = close_rdn(ret, &rdn);
         if (r < 0)
             return r;
+        if (ret->n_items != 1 || separator != ',' || *ret_parent)
+            continue;
+        *ret_parent = s->p;
+        if (m && text_equal(m->parent, s->p))
+            return 0;
     }
     return 0;
 }
@@ -322,19 +330,47 @@ static int refuse(const struct scanner *s, struct error *e)
                      (size_t)(s->p - s->start) + 1);
 }
 
-static int key_at(const struct schema *schema, const char *dn, unsigned depth, char **ret,
-                  struct error *e)
+void dn_memory_done(struct dn_memory *m)
+{
+    free(m->parent);
+    free(m->key);
+    *m = (struct dn_memory){0};
+}
+
+/* The key of what all but the leaf's RDN name. */
+static int remember(struct dn_memory *m, const char *parent, const struct string_list *rdns)
+{
+    CLEANUP(buffer_done) struct buffer key = {0};
+
+    dn_memory_done(m);
+    for (size_t i = rdns->n_items; i > 1; i--)
+        buffer_add_text(&key, rdns->items[i - 1]);
+    m->parent = strdup(parent);
+    m->key = buffer_take(&key);
+    if (m->parent && m->key)
+        return 0;
+    dn_memory_done(m);
+    return -ENOMEM;
+}
+
+static int make_key(const struct schema *schema, const char *dn, unsigned depth,
+                    struct dn_memory *m, char **ret, struct error *e)
 {
     CLEANUP(scanner_done) struct scanner s = {.start = dn, .p = dn, .depth = depth};
     CLEANUP(string_list_done) struct string_list rdns = {0};
     CLEANUP(buffer_done) struct buffer key = {0};
+    const char *parent = NULL;
 
-    int r = scan_rdns(&s, schema, &rdns);
+    int r = scan_rdns(&s, schema, m, &rdns, &parent);
+    if (r == 0 && m && rdns.n_items > 1)
+        r = remember(m, parent, &rdns);
     if (r == -ENOMEM)
         return error_out_of_memory(e);
     if (r < 0)
         return refuse(&s, e);
-    for (size_t i = rdns.n_items; i > 0; i--)
+    if (m && parent)
+        buffer_add_text(&key, m->key);
+    for (size_t i = m && parent ? 1 : rdns.n_items; i > 0; i--)
         buffer_add_text(&key, rdns.items[i - 1]);
     char *text = buffer_take(&key);
     if (!text)
@@ -343,9 +379,21 @@ static int key_at(const struct schema *schema, const char *dn, unsigned depth, c
     return 0;
 }
 
+static int key_at(const struct schema *schema, const char *dn, unsigned depth, char **ret,
+                  struct error *e)
+{
+    return make_key(schema, dn, depth, NULL, ret, e);
+}
+
 int dn_key(const struct schema *schema, const char *dn, char **ret, struct error *e)
 {
-    return key_at(schema, dn, 0, ret, e);
+    return make_key(schema, dn, 0, NULL, ret, e);
+}
+
+int dn_key_by(struct dn_memory *m, const struct schema *schema, const char *dn, char **ret,
+              struct error *e)
+{
+    return make_key(schema, dn, 0, m, ret, e);
 }
 
 static int check(const char *dn)

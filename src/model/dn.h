@@ -27,6 +27,14 @@ struct schema;
 /* schema NULL: the built-in table. Malloc'd key, or -EINVAL with a sentence that quotes the DN
  * and says what is wrong with it. The empty DN has the empty key. */
 int dn_key(const struct schema *schema, const char *dn, char **ret, struct error *e);
+/* The same for many names in a row, which mostly lie below the same one: its key is remembered. One
+ * memory serves one schema, until it is emptied. */
+struct dn_memory {
+    char *parent, *key; /* NULL: none */
+};
+void dn_memory_done(struct dn_memory *m); /* empties it */
+int dn_key_by(struct dn_memory *m, const struct schema *schema, const char *dn, char **ret,
+              struct error *e);
 bool dn_is_valid(const char *dn);
 bool dn_equal(const struct schema *schema, const char *a, const char *b);
 bool dn_key_is_below(const char *key, const char *ancestor_key); /* true for equal keys too */

@@ -216,6 +216,7 @@ struct operation *operation_free(struct operation *o)
     free(o->sentence);
     free(o->cause);
     free(o->approved_for);
+    free(o->wanted);
     free(o);
     return NULL;
 }

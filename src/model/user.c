@@ -49,15 +49,9 @@ struct user *user_free(struct user *u)
         source_done(&u->fields[i].source);
     }
     source_done(&u->disabled_source);
-    for (size_t i = 0; i < u->n_roles; i++) {
-        free(u->roles[i].name);
-        source_done(&u->roles[i].source);
-    }
+    user_clear_roles(u);
     free(u->roles);
-    for (size_t i = 0; i < u->n_skills; i++) {
-        free(u->skills[i].name);
-        source_done(&u->skills[i].source);
-    }
+    user_clear_skills(u);
     free(u->skills);
     free(u);
     return NULL;
@@ -207,6 +201,28 @@ void user_clear_roles(struct user *u)
         source_done(&u->roles[i].source);
     }
     u->n_roles = 0;
+}
+
+void user_clear_skills(struct user *u)
+{
+    for (size_t i = 0; i < u->n_skills; i++) {
+        free(u->skills[i].name);
+        source_done(&u->skills[i].source);
+    }
+    u->n_skills = 0;
+}
+
+void user_remove_role(struct user *u, const char *name)
+{
+    bool found;
+    size_t i = find_role(u, name, &found);
+
+    if (!found)
+        return;
+    free(u->roles[i].name);
+    source_done(&u->roles[i].source);
+    u->n_roles--;
+    memmove(&u->roles[i], &u->roles[i + 1], (u->n_roles - i) * sizeof(*u->roles));
 }
 
 struct user *user_copy(const struct user *u)

@@ -62,6 +62,8 @@ int user_add_role(struct user *u, const char *name, const struct source *source)
 int user_add_skill(struct user *u, const char *name, unsigned level,
                    const struct source *source);
 void user_clear_roles(struct user *u);
+void user_clear_skills(struct user *u);
+void user_remove_role(struct user *u, const char *name);
 const struct user_role *user_role(const struct user *u, const char *name);
 const struct user_skill *user_skill(const struct user *u, const char *name);
 

@@ -114,47 +114,6 @@ void output_add_printable(struct buffer *b, const char *text)
         b->failed = true;
 }
 
-/* Bytes of a character that divides lines, turns the direction or steers a terminal, and that JSON
- * may have as it is; 0: it is none. */
-static size_t steers(const unsigned char *p, unsigned *ret)
-{
-    if (p[0] == 0x7f) {
-        *ret = 0x7f;
-        return 1;
-    }
-    if (p[0] == 0xc2 && p[1] < 0xa0) {
-        *ret = p[1];
-        return 2;
-    }
-    if (p[0] != 0xe2 || (p[1] != 0x80 && p[1] != 0x81))
-        return 0;
-    *ret = 0x2000U | (p[1] & 0x3fU) << 6 | (p[2] & 0x3fU);
-    return (*ret >= 0x2028 && *ret <= 0x202e) || (*ret >= 0x2066 && *ret <= 0x2069) ? 3 : 0;
-}
-
-void output_json(struct buffer *b, const json_t *value, size_t flags)
-{
-    CLEANUP(freep) char *text = value ? json_dumps(value, flags) : NULL;
-    const char *from = text;
-    unsigned c;
-
-    if (!text) {
-        b->failed = true;
-        return;
-    }
-    for (const char *p = text; *p;) {
-        size_t n = steers((const unsigned char *)p, &c);
-
-        if (n) {
-            buffer_add(b, from, (size_t)(p - from));
-            buffer_format(b, "\\u%04x", c);
-            from = p + n;
-        }
-        p += n ? n : 1;
-    }
-    buffer_add_text(b, from);
-}
-
 void output_text(struct output *o, const char *text)
 {
     output_add_printable(&o->text, text);

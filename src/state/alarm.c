@@ -16,14 +16,14 @@
 
 /* One row for each minute, so that a day of many creates is summed in a moment. A use counts as of
  * the end of its minute: none is forgotten early. */
-static uint64_t end_of_minute(uint64_t usec)
+uint64_t budget_minute(uint64_t usec)
 {
     const uint64_t minute = 60 * USEC_PER_SEC;
 
     return usec % minute ? usec - usec % minute + minute : usec;
 }
 
-static int write_use(struct state *s, const char *sql, unsigned budget, uint64_t usec,
+static int write_use(struct state *s, const char *sql, const struct budget_use *use,
                      struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
@@ -31,25 +31,28 @@ static int write_use(struct state *s, const char *sql, unsigned budget, uint64_t
 
     if (r < 0)
         return r;
-    stmt_bind_int(q, 1, budget);
-    stmt_bind_usec(q, 2, usec);
+    stmt_bind_int(q, 1, use->budget);
+    stmt_bind_usec(q, 2, use->at_usec);
+    if (use->n)
+        stmt_bind_int(q, 3, use->n);
     return stmt_run(q, e);
 }
 
 /* What is too old to count goes when a minute begins. */
-int budget_note(struct state *s, unsigned budget, uint64_t now_usec, struct error *e)
+int budget_write(struct state *s, const struct budget_use *use, struct error *e)
 {
-    uint64_t minute = end_of_minute(now_usec);
-    int r = write_use(s, "UPDATE budget_use SET n = n + 1 WHERE budget = ?1 AND at_usec = ?2",
-                      budget, minute, e);
+    struct budget_use old = {.budget = use->budget};
+    int r = write_use(s, "UPDATE budget_use SET n = n + ?3 WHERE budget = ?1 AND at_usec = ?2", use,
+                      e);
 
     if (r < 0 || sqlite3_changes(s->db) > 0)
         return r;
-    r = write_use(s, "INSERT INTO budget_use(budget, at_usec, n) VALUES(?1, ?2, 1)", budget,
-                  minute, e);
+    r = write_use(s, "INSERT INTO budget_use(budget, at_usec, n) VALUES(?1, ?2, ?3)", use, e);
+    if (use->at_usec > BUDGET_KEPT_USEC)
+        old.at_usec = use->at_usec - BUDGET_KEPT_USEC;
     return r < 0 ? r
-                 : write_use(s, "DELETE FROM budget_use WHERE budget = ?1 AND at_usec < ?2", budget,
-                             now_usec > BUDGET_KEPT_USEC ? now_usec - BUDGET_KEPT_USEC : 0, e);
+                 : write_use(s, "DELETE FROM budget_use WHERE budget = ?1 AND at_usec < ?2",
+                             &old, e);
 }
 
 int budget_spent(struct state *s, unsigned budget, uint64_t since_usec, size_t *ret,

@@ -91,6 +91,8 @@ int db_error(sqlite3 *db, const char *path, int rc, struct error *e)
                          "The state file %s is damaged (%s). Stop rosterd, keep the file aside "
                          "and start again: the state is rebuilt by adoption",
                          path, sqlite3_errmsg(db));
+    case SQLITE_INTERRUPT:
+        return error_set(e, -ECANCELED, "Reading the state file %s was given up", path);
     case SQLITE_CONSTRAINT:
         return error_set(e, -EEXIST, "The state file %s refused a row: %s", path,
                          sqlite3_errmsg(db));
@@ -110,6 +112,7 @@ static struct stmt *stmt_new(struct state *s, const char *sql, bool cached, stru
         *ret_r = error_out_of_memory(e);
         return NULL;
     }
+    s->tables_named = 0;
     rc = sqlite3_prepare_v3(s->db, sql, -1, cached ? SQLITE_PREPARE_PERSISTENT : 0, &q->handle,
                             NULL);
     if (rc != SQLITE_OK) {
@@ -122,6 +125,7 @@ static struct stmt *stmt_new(struct state *s, const char *sql, bool cached, stru
     q->cached = cached;
     q->busy = true;
     q->writes = !sqlite3_stmt_readonly(q->handle);
+    q->tables = s->tables_named;
     *ret_r = 0;
     return q;
 }
@@ -209,8 +213,10 @@ void stmt_bind_usec(struct stmt *q, int i, uint64_t value)
 int stmt_step(struct stmt *q, struct error *e)
 {
     struct state *s = q->state;
-    int rc = q->bind_rc;
+    int rc = q->bind_rc, r = q->tables & s->later.waits ? later_flush(s, q->tables, e) : 0;
 
+    if (r < 0)
+        return r;
     if (q->writes) {
         assert(s->in_transaction);
         if (s->broken || sqlite3_get_autocommit(s->db)) {
@@ -222,6 +228,8 @@ int stmt_step(struct stmt *q, struct error *e)
                 s->path);
         }
     }
+    if (atomic_load_explicit(&s->cancelled, memory_order_relaxed))
+        rc = SQLITE_INTERRUPT;
     if (rc == SQLITE_OK)
         rc = sqlite3_step(q->handle);
     if (rc == SQLITE_ROW)
@@ -379,6 +387,17 @@ int db_write_text(struct state *s, const char *sql, const char *first, const cha
     stmt_bind_text(q, 1, first);
     if (second)
         stmt_bind_text(q, 2, second);
+    return stmt_run(q, e);
+}
+
+int db_write_int(struct state *s, const char *sql, int64_t n, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, sql, e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, n);
     return stmt_run(q, e);
 }
 

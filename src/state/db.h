@@ -4,13 +4,17 @@
  */
 #pragma once
 #include <sqlite3.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "model/dn.h"
 #include "state/link.h"
+#include "state/mirror.h"
+#include "state/person.h"
 #include "state/state.h"
 #include "state/trail.h"
 
@@ -33,6 +37,38 @@ struct seen {
 #define ID_TEXT_SIZE 37 /* a UUID and NUL */
 #define ID_SIZE      16
 
+/* identity.c: what numbers ids have, as far as it was asked for lately. */
+#define KNOWN_IDS 1024
+struct known_id {
+    char id[ID_TEXT_SIZE];
+    uint32_t epoch;
+    int64_t n; /* 0: the slot is free */
+};
+
+struct budget_use {
+    unsigned budget;
+    uint64_t at_usec; /* the end of a minute */
+    int64_t n;
+};
+
+/* later.c: what is to be written into a table together, when the table is needed next. */
+enum { /* tables; bits */
+    LATER_DIRTY = 1,
+    LATER_OPERATION = 2,
+    LATER_PERSON = 4,
+    LATER_BUDGET = 8,
+};
+struct later {
+    unsigned waits;                     /* for which tables something does */
+    struct row_numbers marks, unmarks; /* of `dirty` */
+    struct row_numbers started, looking, removed; /* operations: queue_start(), queue_remove() */
+    struct row_numbers touched; /* people: person_touch(), by this run, to whom this was done */
+    uint64_t touched_run;
+    enum person_bucket touched_done;
+    struct budget_use uses[4]; /* budget_note() */
+    size_t n_uses;
+};
+
 #define STMT_CACHE_SIZE 512 /* a power of two, well above the number of statements */
 
 struct schema;
@@ -51,6 +87,20 @@ struct link_watch {
     size_t n, capacity;
 };
 
+/* unresolved.c; one state's, or a reader's that counts for it. */
+#define UNRESOLVED_NOTED_MAX 256
+struct unresolved {
+    bool is_watched; /* what is done since is noted below … */
+    bool is_known;   /* … and this is how many there were before: */
+    int64_t n;
+    bool by_login, is_touched; /* members are logins; an entry was written */
+    uint64_t n_watches, lent;  /* so many so far; of a reader: the watch that it counts for */
+    size_t n_noted;
+    struct {
+        int64_t name_n, before;
+    } noted[UNRESOLVED_NOTED_MAX];
+};
+
 struct state {
     struct state *next_open; /* of those that this process has open for writing; see state.c */
     sqlite3 *db;
@@ -60,10 +110,12 @@ struct state {
     bool suspect; /* a page of it was found damaged since */
     bool in_transaction;
     int changes_before; /* in this handle, when the transaction began */
+    atomic_bool cancelled; /* state_cancel() */
     bool broken; /* a write of this transaction failed: it can only be rolled back */
     struct stmt *cache[STMT_CACHE_SIZE];
     struct buffer scratch;
     const struct schema *schema; /* mirror_use_schema(); borrowed; NULL: the built-in table */
+    struct dn_memory dn_memory;  /* by that */
     unsigned n_searches; /* 0: nobody has said */
     struct seen seen[MIRROR_MAX_SEARCHES];
     struct checkpoint *checkpoint; /* NULL for a private copy */
@@ -78,14 +130,21 @@ struct state {
     struct buffer trail_pending; /* lines of this transaction that are not written yet */
     struct audit_memory *audit;    /* borrowed: what the audit's composer remembers */
     uint64_t trail_epoch;          /* another one after each rollback */
-    int64_t n_unresolved;          /* mirror_counts(); -1: must be counted again */
+    struct unresolved unresolved;
     /* link_count(), by status; -1: must be counted again */
     int64_t n_links[LINK_N_STATUS];
     struct link_watch link_watch;
     bool round_is_narrow; /* see round.h */
+    struct later later;
+    unsigned tables_named; /* by the statement that is being prepared */
+    struct known_id known_ids[KNOWN_IDS];
+    uint32_t known_ids_epoch; /* another one: none of them is known any more */
 };
 
 #define STMT_ROW 1 /* positive answer of stmt_step() */
+
+struct state *state_alloc(const char *path); /* without a database; NULL: out of memory */
+struct state *state_release(struct state *s);
 
 struct stmt {
     struct state *state;
@@ -94,6 +153,7 @@ struct stmt {
     bool busy;
     bool cached;
     bool writes;
+    unsigned tables; /* that it needs, of those whose writes may wait */
     int bind_rc;
     char id[ID_TEXT_SIZE]; /* what stmt_id() gave last */
 };
@@ -133,11 +193,28 @@ const char *stmt_id(struct stmt *q, int column); /* borrowed until the next stmt
 int stmt_copy_id(struct stmt *q, int column, char **ret); /* malloc'd, NULL for NULL; -ENOMEM */
 /* The number of the entry whose id is the first value of the statement; NULL if it has none. */
 #define NUMBER_OF "(SELECT i.n FROM identity i WHERE i.id = ?1)"
-/* A statement that writes the row of NUMBER_OF, and does nothing for an id without a number: then
- * the id gets one, and it is run again. */
-int identity_run(struct stmt *q, const char *id, struct error *e);
 /* The number of this id; a new one if it has none. */
 int identity_get(struct state *s, const char *id, int64_t *ret, struct error *e);
+int identity_find(struct state *s, const char *id, int64_t *ret, struct error *e); /* 0: it has none */
+void identity_know(struct state *s, const char *id, int64_t n); /* it was read */
+void identity_forget(struct state *s); /* some id has another number, or none */
+
+/* That there is no entry of this id is known until the next change: it is asked three times in a
+ * row of each that is read for the first time. */
+void absent_note(struct state *s, const char *id);
+bool absent_is(const struct state *s, const char *id);
+
+void later_watch(struct state *s); /* once the file is open and as it is to be */
+/* What waits for these tables is written. */
+int later_flush(struct state *s, unsigned tables, struct error *e);
+void later_done(struct state *s); /* what waits is forgotten */
+/* The entry of this number is, or is no more, among those who are to be looked at. */
+int later_mark(struct state *s, int64_t n, struct error *e);
+int later_unmark(struct state *s, int64_t n, struct error *e);
+uint64_t budget_minute(uint64_t usec); /* alarm.c: the minute as of whose end a use counts */
+int budget_write(struct state *s, const struct budget_use *use, struct error *e);
+/* See person_touch(); not for PENDING. */
+int later_touch(struct state *s, int64_t n, uint64_t run, enum person_bucket done, struct error *e);
 
 /* Statements without parameters and rows; for pragmas and migrations. */
 int db_exec(sqlite3 *db, const char *path, const char *sql, struct error *e);
@@ -150,11 +227,16 @@ int db_error(sqlite3 *db, const char *path, int rc, struct error *e);
 int db_write(struct state *s, const char *sql, struct error *e); /* without parameters */
 int db_write_text(struct state *s, const char *sql, const char *first, const char *second,
                   struct error *e);
+int db_write_int(struct state *s, const char *sql, int64_t n, struct error *e);
 int db_write_id(struct state *s, const char *sql, const char *id, struct error *e);
 /* This link is about to be written; NULL: all of them are. */
 void link_watch_note(struct state *s, const char *entry_id);
 /* link_count() counts again: what was written is undone, or was not written one by one. */
 void link_forget_counts(struct state *s);
+/* unresolved.c. What is known goes to a reader that sees the same; what it counts comes back. */
+void unresolved_forget(struct state *s);
+void unresolved_lend(struct state *s, struct state *reader);
+void unresolved_learn(struct state *s, const struct state *reader);
 /* What SQLite puts aside goes beside the state file: /tmp may be memory, or may not be written. */
 int space_use_folder_of(const char *path, struct error *e);
 /* Makes an older file one that can become smaller; it stays as it is where that fails. */

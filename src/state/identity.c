@@ -2,47 +2,78 @@
  * The numbers by which all tables know entries. An id gets its number when it is first heard of,
  * and keeps it while any table has a row of it; triggers of the file take it away after the last
  * one (migrate.c). No number is used twice, so one that somebody still holds means nobody else.
+ *
+ * What was asked for lately is remembered, until any id loses its number (later.c hears of that
+ * from SQLite, whatever statement does it) or a transaction is undone.
  */
 #include "config.h"
+
+#include <string.h>
 
 #include "base/error.h"
 #include "state/db.h"
 
-/* INSERT OR IGNORE would use a number up for each id that has one already. */
-static int identity_note(struct state *s, const char *id, struct error *e)
+static struct known_id *slot_of(struct state *s, const char *id)
 {
-    return db_write_id(s,
-                       "INSERT INTO identity(id) SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM "
-                       "identity WHERE id = ?1)",
-                       id, e);
+    uint64_t hash = 0;
+
+    for (const char *p = id; *p; p++)
+        hash = (hash ^ (unsigned char)*p) * 1099511628211ULL;
+    return &s->known_ids[(hash ^ hash >> 32) % KNOWN_IDS];
 }
 
-int identity_run(struct stmt *q, const char *id, struct error *e)
+void identity_know(struct state *s, const char *id, int64_t n)
 {
-    int r = stmt_run(q, e);
+    struct known_id *slot = slot_of(s, id);
+    size_t size = strlen(id) + 1;
 
-    if (r < 0 || sqlite3_changes(q->state->db) > 0)
-        return r;
-    r = identity_note(q->state, id, e);
-    return r < 0 ? r : stmt_run(q, e);
+    if (size > sizeof(slot->id))
+        return;
+    memcpy(slot->id, id, size);
+    slot->n = n;
+    slot->epoch = s->known_ids_epoch;
 }
 
-int identity_get(struct state *s, const char *id, int64_t *ret, struct error *e)
+void identity_forget(struct state *s)
 {
+    s->known_ids_epoch++;
+}
+
+int identity_find(struct state *s, const char *id, int64_t *ret, struct error *e)
+{
+    const struct known_id *known = slot_of(s, id);
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = identity_note(s, id, e);
+    int r;
 
-    if (r == 0 && sqlite3_changes(s->db) > 0) {
-        *ret = sqlite3_last_insert_rowid(s->db);
+    *ret = 0;
+    if (known->epoch == s->known_ids_epoch && known->n && strcmp(known->id, id) == 0) {
+        *ret = known->n;
         return 0;
     }
-    if (r == 0)
-        r = stmt_prepare(&q, s, "SELECT n FROM identity WHERE id = ?1", e);
+    r = stmt_prepare(&q, s, "SELECT n FROM identity WHERE id = ?1", e);
     if (r < 0)
         return r;
     stmt_bind_id(q, 1, id);
     r = stmt_step(q, e);
-    if (r == STMT_ROW)
-        *ret = stmt_int(q, 0);
-    return r < 0 ? r : 0;
+    if (r != STMT_ROW)
+        return r;
+    *ret = stmt_int(q, 0);
+    identity_know(s, id, *ret);
+    return 0;
+}
+
+/* Asked first: INSERT OR IGNORE would use a number up for each id that has one, and an INSERT
+ * that reads its own table makes SQLite keep a copy of what it is to write. */
+int identity_get(struct state *s, const char *id, int64_t *ret, struct error *e)
+{
+    int r = identity_find(s, id, ret, e);
+
+    if (r < 0 || *ret)
+        return r;
+    r = db_write_id(s, "INSERT INTO identity(id) VALUES(?1)", id, e);
+    if (r < 0)
+        return r;
+    *ret = sqlite3_last_insert_rowid(s->db);
+    identity_know(s, id, *ret);
+    return 0;
 }

@@ -26,6 +26,17 @@ uint64_t link_used_usec(const struct link *l)
     return used ? used : l->created_usec;
 }
 
+bool link_was_enabled(const struct link *l)
+{
+    for (const char *at = l->drift; l->status == LINK_DISABLED && at && *at;) {
+        if (!strncmp(at, LINK_DRIFT_ENABLED, sizeof(LINK_DRIFT_ENABLED) - 1))
+            return true;
+        at = strstr(at, "; ");
+        at += at ? 2 : 0;
+    }
+    return false;
+}
+
 void link_done(struct link *l)
 {
     free(l->entry_id);
@@ -58,6 +69,7 @@ static int read_link(struct stmt *q, struct link *ret, struct error *e)
 {
     CLEANUP(link_done)
     struct link l = {
+        .stored = true,
         .status = (enum link_status)stmt_int(q, 6),
         .disabled_by_us = stmt_int(q, 7) != 0,
         .created_usec = stmt_usec(q, 9),
@@ -185,40 +197,32 @@ static void count_one(struct state *s, int64_t status, int64_t by)
 }
 
 /* The status of the row as it is; 0: there is none. */
-static int stored_status(struct state *s, const char *entry_id, int64_t *ret, struct error *e)
+static int stored_status(struct state *s, int64_t n, int64_t *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "SELECT status FROM link WHERE n = " NUMBER_OF, e);
+    int r = stmt_prepare(&q, s, "SELECT status FROM link WHERE n = ?1", e);
 
     if (r < 0)
         return r;
-    stmt_bind_id(q, 1, entry_id);
+    stmt_bind_int(q, 1, n);
     r = stmt_step(q, e);
     *ret = r == STMT_ROW ? stmt_int(q, 0) : 0;
     return r < 0 ? r : 0;
 }
 
-int link_store(struct state *s, const struct link *l, struct error *e)
+#define INSERT_LINK                                                                            \
+    "INSERT INTO link(" LINK_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, " \
+    "?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21) ON CONFLICT(n) DO "
+
+static int write_link(struct state *s, const char *sql, const struct link *l, int64_t n,
+                      struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(
-        &q, s,
-        "INSERT INTO link(" LINK_COLUMNS
-        ") SELECT i.n, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, "
-        "?19, ?20, ?21 FROM identity i WHERE i.id = ?1 ON CONFLICT(n) DO UPDATE SET login = ?2, login_key = ?3, "
-        "remote_id = ?4, known = ?5, granted = ?6, status = ?7, disabled_by_us = ?8, origin = ?9, "
-        "created_usec = ?10, confirmed_usec = ?11, leaving_usec = ?12, leaving_why = ?13, "
-        "disabled_usec = ?14, drift = ?15, quirks = ?16, renamed_there = ?17, gone = ?18, "
-        "last_login_usec = ?19, enabled_usec = ?20, dormant_usec = ?21",
-        e);
-    int64_t before = 0;
+    int r = stmt_prepare(&q, s, sql, e);
 
-    link_watch_note(s, l->entry_id);
-    if (r == 0)
-        r = stored_status(s, l->entry_id, &before, e);
     if (r < 0)
         return r;
-    stmt_bind_id(q, 1, l->entry_id);
+    stmt_bind_int(q, 1, n);
     stmt_bind_text(q, 2, l->login);
     stmt_bind_text(q, 3, l->login_key);
     stmt_bind_text(q, 4, l->remote_id);
@@ -239,7 +243,34 @@ int link_store(struct state *s, const struct link *l, struct error *e)
     stmt_bind_usec(q, 19, l->last_login_usec);
     stmt_bind_usec(q, 20, l->enabled_usec);
     stmt_bind_usec(q, 21, l->dormant_usec);
-    r = identity_run(q, l->entry_id, e);
+    return stmt_run(q, e);
+}
+
+/* Most often there is no row yet, and then there was no status to count. */
+int link_store(struct state *s, const struct link *l, struct error *e)
+{
+    int64_t n = 0, before = 0;
+    int r = identity_get(s, l->entry_id, &n, e);
+    bool stored = false;
+
+    link_watch_note(s, l->entry_id);
+    if (r == 0 && !l->stored) {
+        r = write_link(s, INSERT_LINK "NOTHING", l, n, e);
+        stored = r == 0 && sqlite3_changes(s->db) > 0;
+    }
+    if (r == 0 && !stored) {
+        r = stored_status(s, n, &before, e);
+        if (r == 0)
+            r = write_link(
+                s,
+                INSERT_LINK
+                "UPDATE SET login = ?2, login_key = ?3, remote_id = ?4, known = ?5, granted = ?6, "
+                "status = ?7, disabled_by_us = ?8, origin = ?9, created_usec = ?10, "
+                "confirmed_usec = ?11, leaving_usec = ?12, leaving_why = ?13, disabled_usec = ?14, "
+                "drift = ?15, quirks = ?16, renamed_there = ?17, gone = ?18, "
+                "last_login_usec = ?19, enabled_usec = ?20, dormant_usec = ?21",
+                l, n, e);
+    }
     if (r == 0) {
         count_one(s, before, -1);
         count_one(s, l->status, 1);
@@ -249,9 +280,11 @@ int link_store(struct state *s, const struct link *l, struct error *e)
 
 int link_remove(struct state *s, const char *entry_id, struct error *e)
 {
-    int64_t before = 0;
-    int r = stored_status(s, entry_id, &before, e);
+    int64_t n = 0, before = 0;
+    int r = identity_find(s, entry_id, &n, e);
 
+    if (r == 0)
+        r = stored_status(s, n, &before, e);
     link_watch_note(s, entry_id);
     if (r == 0)
         r = db_write_id(s, "DELETE FROM link WHERE n = " NUMBER_OF, entry_id, e);

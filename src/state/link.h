@@ -13,12 +13,14 @@ struct string_list;
 /* How link.drift begins what it says of these; stored. */
 #define LINK_DRIFT_DISABLED "disabled"
 #define LINK_DRIFT_ROLE     "role"
+#define LINK_DRIFT_ENABLED  LINK_DRIFT_DISABLED ": true -> false"
 enum link_gone { /* stored: never renumber */
     LINK_THERE = 0,
     LINK_GONE = 1,            /* the verification did not find it at the tenant */
     LINK_GONE_OR_RENAMED = 2, /* likewise, and nothing tells whether it was renamed there */
 };
 struct link {
+    bool stored; /* it was read from its row */
     char *entry_id;
     char *login, *login_key;
     char *remote_id; /* the tenant's own; NULL: not looked up yet */
@@ -43,6 +45,8 @@ struct link {
 };
 /* The later of the last log-in and of the day when the user was made or enabled. */
 uint64_t link_used_usec(const struct link *l);
+/* Whether the tenant showed the user enabled that is known to be disabled. */
+bool link_was_enabled(const struct link *l);
 void link_done(struct link *l);
 int link_load(struct state *s, const char *entry_id, struct link *ret,
               struct error *e); /* or STATE_NONE */

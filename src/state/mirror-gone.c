@@ -20,7 +20,10 @@ int mirror_gone(struct state *s, const char *id, const char *why, uint64_t now_u
         return r < 0 ? r : 0;
     if (row.gone)
         return 0;
-    s->n_unresolved = -1;
+    unresolved_note_entry(s, row.n);
+    unresolved_note_login(s);
+    if (row.kind == ENTRY_GROUP)
+        unresolved_forget(s); /* all its members */
     r = stmt_prepare(&q, s,
                      "UPDATE entry SET searches = 0, gone_usec = ?2, "
                      "gone_why = coalesce(?3, gone_why) WHERE n = ?1",
@@ -31,7 +34,7 @@ int mirror_gone(struct state *s, const char *id, const char *why, uint64_t now_u
     stmt_bind_usec(q, 2, now_usec ? now_usec : 1);
     stmt_bind_text(q, 3, why);
     /* Before the row is a tombstone: only live persons are marked. */
-    r = row.kind == ENTRY_PERSON ? dirty_row(s, row.n, e) : 0;
+    r = row.kind == ENTRY_PERSON ? later_mark(s, row.n, e) : 0;
     if (r == 0)
         r = twins_dirty(s, row.n, e);
     if (r == 0)
@@ -58,7 +61,6 @@ static int dn_stays(struct state *s, const char *sql, const struct entry_row *ro
 
 int mirror_forget(struct state *s, const char *id, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL, *stale = NULL, *logins = NULL;
     CLEANUP(entry_row_done) struct entry_row row = {0};
     int r = entry_row_find(s, id, &row, e);
 
@@ -67,26 +69,12 @@ int mirror_forget(struct state *s, const char *id, struct error *e)
         return r < 0 ? r : 0;
     r = members_drop(s, row.n, e);
     if (r == 0)
-        r = stmt_prepare(&logins, s, "DELETE FROM entry_login WHERE n = ?1", e);
-    if (r == 0) {
-        stmt_bind_int(logins, 1, row.n);
-        r = stmt_run(logins, e);
-    }
+        r = db_write_int(s, "DELETE FROM entry_login WHERE n = ?1", row.n, e);
     if (r == 0)
-        r = stmt_prepare(&stale, s, "DELETE FROM stale WHERE entry_n = ?1", e);
-    if (r == 0) {
-        stmt_bind_int(stale, 1, row.n);
-        r = stmt_run(stale, e);
-    }
+        r = db_write_int(s, "DELETE FROM stale WHERE entry_n = ?1", row.n, e);
     if (r == 0)
         r = dn_stays(s, "UPDATE bound_group SET dn = ?2 WHERE n = ?1", &row, e);
     if (r == 0)
         r = dn_stays(s, "UPDATE person SET dn = ?2 WHERE n = ?1 AND dn IS NULL", &row, e);
-    if (r == 0)
-        r = stmt_prepare(&q, s, "DELETE FROM entry WHERE n = ?1", e);
-    if (r == 0) {
-        stmt_bind_int(q, 1, row.n);
-        r = stmt_run(q, e);
-    }
-    return r;
+    return r < 0 ? r : db_write_int(s, "DELETE FROM entry WHERE n = ?1", row.n, e);
 }

@@ -131,21 +131,24 @@ static int bound_count(struct state *s, struct bound_group *g, struct error *e)
 static int bound_store(struct state *s, const struct bound_group *g, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "INSERT INTO bound_group(configured_key, n, dn) SELECT ?2, i.n, ?3 FROM "
-                         "identity i WHERE i.id = ?1 ON CONFLICT(configured_key) DO UPDATE SET "
-                         "n = excluded.n, dn = excluded.dn",
-                         e);
+    int64_t n = 0;
+    int r = identity_get(s, g->id, &n, e);
 
+    if (r == 0)
+        r = stmt_prepare(&q, s,
+                         "INSERT INTO bound_group(configured_key, n, dn) VALUES (?2, ?1, ?3) ON "
+                         "CONFLICT(configured_key) DO UPDATE SET n = ?1, dn = ?3",
+                         e);
     if (r < 0)
         return r;
-    stmt_bind_id(q, 1, g->id);
+    stmt_bind_int(q, 1, n);
     stmt_bind_text(q, 2, g->configured_key);
     stmt_bind_text(q, 3, g->dn);
-    return identity_run(q, g->id, e);
+    return stmt_run(q, e);
 }
 
-static int bind_group(struct state *s, struct bound_group *g, struct error *e)
+/* store: notes what it is, so that it is known again when it is renamed. */
+static int bind_group(struct state *s, struct bound_group *g, bool store, struct error *e)
 {
     CLEANUP(freep) char *old_id = NULL;
     CLEANUP(freep) char *old_dn = NULL;
@@ -161,18 +164,17 @@ static int bind_group(struct state *s, struct bound_group *g, struct error *e)
     if (r < 0 || !g->id)
         return r;
     r = bound_count(s, g, e);
-    if (r == 0 && !(text_equal(old_id, g->id) && text_equal(old_dn, g->dn)))
+    if (r == 0 && store && !(text_equal(old_id, g->id) && text_equal(old_dn, g->dn)))
         r = bound_store(s, g, e);
     return r;
 }
 
-int mirror_bind_groups(struct state *s, const char *const *keys, size_t n_keys,
+static int bind_groups(struct state *s, const char *const *keys, size_t n_keys, bool store,
                        struct bound_groups *ret, struct error *e)
 {
     CLEANUP(bound_groups_done) struct bound_groups groups = {0};
     int r = 0;
 
-    assert(s->in_transaction);
     groups.items = calloc(n_keys + 1, sizeof(*groups.items));
     if (!groups.items)
         return error_out_of_memory(e);
@@ -181,7 +183,7 @@ int mirror_bind_groups(struct state *s, const char *const *keys, size_t n_keys,
 
         r = set_text(&g->configured_key, keys[i], e);
         if (r == 0)
-            r = bind_group(s, g, e);
+            r = bind_group(s, g, store, e);
     }
     if (r < 0)
         return r;
@@ -190,10 +192,24 @@ int mirror_bind_groups(struct state *s, const char *const *keys, size_t n_keys,
     return 0;
 }
 
+int mirror_bind_groups(struct state *s, const char *const *keys, size_t n_keys,
+                       struct bound_groups *ret, struct error *e)
+{
+    assert(s->in_transaction);
+    return bind_groups(s, keys, n_keys, true, ret, e);
+}
+
+int mirror_look_at_groups(struct state *s, const char *const *keys, size_t n_keys,
+                          struct bound_groups *ret, struct error *e)
+{
+    return bind_groups(s, keys, n_keys, false, ret, e);
+}
+
 /* A group on the way up. `doubt`: a group that is gone lies between it and the person. */
 struct node {
-    int64_t n, name_n;
+    int64_t n;
     bool doubt, gone;
+    bool named; /* some group may name it */
     size_t origin; /* the node that names the person */
     char *id;
 };
@@ -221,9 +237,9 @@ static int walk_add(struct walk *w, struct stmt *q, bool doubt, const size_t *or
                     struct error *e)
 {
     struct node node = {.n = stmt_int(q, 0),
-                        .name_n = stmt_int(q, 2),
                         .doubt = doubt,
-                        .gone = stmt_int(q, 3) != 0};
+                        .gone = stmt_int(q, 2) != 0,
+                        .named = stmt_int(q, 3) != 0};
 
     if (walk_knows(w, node.n, doubt))
         return 0;
@@ -238,16 +254,21 @@ static int walk_add(struct walk *w, struct stmt *q, bool doubt, const size_t *or
 
 /* The groups that name a row: by its DN, unless that was a living other's when the group was
  * read; by a DN that it had then. */
-#define GROUP   "SELECT g.n, i.id, g.name_n, g.gone_usec "
+#define GROUP                                                                                  \
+    "SELECT g.n, i.id, g.gone_usec, "                                                           \
+    "EXISTS (SELECT 1 FROM member u WHERE u.name_n = g.name_n) OR "                            \
+    "EXISTS (SELECT 1 FROM stale u WHERE u.entry_n = g.n) "
 #define GROUP_M "CROSS JOIN entry g ON g.n = m.group_n CROSS JOIN identity i ON i.n = m.group_n "
 #define NAMED_BY_KEY(kind, key)                                                                \
-    GROUP "FROM name a CROSS JOIN member m ON m.name_n = a.n " GROUP_M                         \
-    "WHERE a.kind = " kind " AND a.key = " key
-#define NAMED_BY_DN                                                                            \
-    GROUP "FROM member m " GROUP_M "WHERE m.name_n = ?2 "                                      \
-    "AND NOT EXISTS (SELECT 1 FROM stale t CROSS JOIN entry o ON o.n = t.entry_n WHERE "       \
-    "t.group_n = m.group_n AND t.name_n = ?2 AND t.entry_n <> ?1 AND o.gone_usec = 0) "        \
-    "UNION ALL " GROUP "FROM stale t CROSS JOIN entry g ON g.n = t.group_n CROSS JOIN "        \
+    GROUP "FROM entry p CROSS JOIN name a ON a.kind = " kind " AND a.key = p." key             \
+    " CROSS JOIN member m ON m.name_n = a.n " GROUP_M "WHERE p.n = ?1 AND p.kind = 1"
+#define NAMED_BY_DN(kind)                                                                      \
+    GROUP "FROM entry p CROSS JOIN member m ON m.name_n = p.name_n " GROUP_M                   \
+    "WHERE p.n = ?1 AND p.kind = " kind                                                        \
+    " AND NOT EXISTS (SELECT 1 FROM stale t CROSS JOIN entry o ON o.n = t.entry_n WHERE "      \
+    "t.group_n = m.group_n AND t.name_n = m.name_n AND t.entry_n <> ?1 AND o.gone_usec = 0) "  \
+    "UNION ALL " GROUP "FROM stale t CROSS JOIN entry p ON p.n = t.entry_n AND p.kind = " kind \
+    " CROSS JOIN entry g ON g.n = t.group_n CROSS JOIN "                                       \
     "identity i ON i.n = g.n WHERE t.entry_n = ?1"
 
 static int walk_rows(struct walk *w, struct stmt *q, bool doubt, const size_t *origin,
@@ -266,29 +287,20 @@ static int walk_rows(struct walk *w, struct stmt *q, bool doubt, const size_t *o
 static int walk_person(struct state *s, struct walk *w, const char *person_id, struct error *e)
 {
     static const char sql[] =
-        NAMED_BY_DN " UNION ALL " NAMED_BY_KEY("2", "?3") " UNION ALL " NAMED_BY_KEY("3", "?4")
+        NAMED_BY_DN("1") " UNION ALL " NAMED_BY_KEY("2", "login_key") " UNION ALL "
+        NAMED_BY_KEY("3", "primary_key")
         " UNION ALL " GROUP "FROM entry_login l CROSS JOIN name a ON a.kind = 2 AND a.key = l.key "
-        "CROSS JOIN member m ON m.name_n = a.n " GROUP_M "WHERE l.n = ?1";
-    CLEANUP(stmt_freep) struct stmt *person = NULL, *q = NULL;
-    int r =
-        stmt_prepare(&person, s,
-                     "SELECT n, name_n, login_key, primary_key FROM entry WHERE n = " NUMBER_OF
-                     " AND kind = 1",
-                     e);
+        "CROSS JOIN member m ON m.name_n = a.n " GROUP_M "CROSS JOIN entry p ON p.n = l.n AND "
+        "p.kind = 1 WHERE l.n = ?1";
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int64_t n = 0;
+    int r = identity_find(s, person_id, &n, e);
 
+    if (r == 0)
+        r = stmt_prepare(&q, s, sql, e);
     if (r < 0)
         return r;
-    stmt_bind_id(person, 1, person_id);
-    r = stmt_step(person, e);
-    if (r != STMT_ROW)
-        return r;
-    r = stmt_prepare(&q, s, sql, e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, stmt_int(person, 0));
-    stmt_bind_int(q, 2, stmt_int(person, 1));
-    stmt_bind_text(q, 3, stmt_text(person, 2));
-    stmt_bind_text(q, 4, stmt_text(person, 3));
+    stmt_bind_int(q, 1, n);
     return walk_rows(w, q, false, NULL, e);
 }
 
@@ -297,12 +309,11 @@ static int walk_parents(struct state *s, struct walk *w, size_t i, struct error 
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     bool doubt = w->nodes[i].doubt || w->nodes[i].gone;
     size_t origin = w->nodes[i].origin;
-    int r = stmt_prepare(&q, s, NAMED_BY_DN, e);
+    int r = w->nodes[i].named ? stmt_prepare(&q, s, NAMED_BY_DN("2"), e) : 0;
 
-    if (r < 0)
+    if (r < 0 || !w->nodes[i].named)
         return r;
     stmt_bind_int(q, 1, w->nodes[i].n);
-    stmt_bind_int(q, 2, w->nodes[i].name_n);
     return walk_rows(w, q, doubt, &origin, e);
 }
 
@@ -393,7 +404,7 @@ int mirror_hidden_groups(struct state *s, const struct bound_groups *groups,
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
-                         "SELECT e.n, i.id, e.name_n, e.gone_usec, " ENTRY_DN " FROM entry e "
+                         "SELECT e.n, i.id, e.gone_usec, 1, " ENTRY_DN " FROM entry e "
                          "INDEXED BY entry_members_hidden CROSS JOIN name a ON a.n = e.name_n CROSS "
                          "JOIN identity i ON i.n = e.n WHERE substr(e.members_digest, 1, 6) = "
                          "'hidden' AND e.gone_usec = 0",

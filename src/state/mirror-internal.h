@@ -14,11 +14,12 @@
 #define ENTRY_BY_ID                                                                            \
     "identity i CROSS JOIN entry e ON e.n = i.n CROSS JOIN name a ON a.n = e.name_n "          \
     "WHERE i.id = ?1"
-/* In the order of entry_sort(). */
 #define MEMBER_TEXT "coalesce(m.text, a.text)"
+/* In no order: members are sorted (entry_sort()), so each is found there sooner than rows are. */
 #define MEMBERS_OF_GROUP                                                                       \
-    "FROM member m CROSS JOIN name a ON a.n = m.name_n WHERE m.group_n = ?1 "                  \
-    "ORDER BY m.kind, a.key"
+    "FROM member m CROSS JOIN name a ON a.n = m.name_n WHERE m.group_n = ?1"
+const struct member *member_among(const struct member *members, size_t n, enum member_kind kind,
+                                  const char *key); /* NULL: it is not */
 #define CONTENT_SIZE 16 /* bytes of the digest of what an entry holds */
 
 /* The row of `name`; a new one, spelt so, if there is none. */
@@ -29,11 +30,9 @@ struct name {
 };
 int name_get(struct state *s, enum member_kind kind, const char *key, const char *text,
              struct name *ret, struct error *e);
-
-/* That there is no entry of this id is known until the next change: it is asked three times in a
- * row of each that is read for the first time. */
-void absent_note(struct state *s, const char *id);
-bool absent_is(const struct state *s, const char *id);
+/* The same where there is most often none. */
+int name_add(struct state *s, enum member_kind kind, const char *key, const char *text,
+             struct name *ret, struct error *e);
 
 /* A row of `entry` without what it holds. */
 struct entry_row {
@@ -62,8 +61,6 @@ int search_check(unsigned search, struct error *e);
 int set_searches(struct state *s, int64_t n, int64_t searches, struct error *e);
 int seen_set(struct state *s, unsigned search, int64_t n, struct error *e);
 
-/* Marks the person dirty that a row is, if it is one. */
-int dirty_row(struct state *s, int64_t n, struct error *e);
 /* Notes that all live persons below a group, through nested groups, are to be marked dirty; see
  * mirror_mark_below(). */
 int dirty_below(struct state *s, int64_t group_n, struct error *e);
@@ -85,13 +82,24 @@ int dirty_if_named(struct state *s, int64_t group_n, int64_t name_n, struct erro
 /* Replaces the member rows and marks who enters or leaves. members are sorted (entry_sort). */
 int members_replace(struct state *s, int64_t group_n, const struct member *members, size_t n,
                     struct error *e);
-/* The same, but that nobody leaves. */
+/* Of a group that had no row of its own before. */
+int members_put(struct state *s, int64_t group_n, const struct member *members, size_t n,
+                struct error *e);
+/* As members_replace(), but that nobody leaves. */
 int members_add(struct state *s, int64_t group_n, const struct member *members, size_t n,
                 struct error *e);
 int members_drop(struct state *s, int64_t group_n, struct error *e);
 
 /* Whoever shares the DN key of this row (mirror_twin()) is looked at again. */
 int twins_dirty(struct state *s, int64_t n, struct error *e);
+
+/* unresolved.c. Before a name, an entry or its stale rows, the stale rows of a group, or a login
+ * are touched. Errors only mean that all is counted anew. */
+void unresolved_note(struct state *s, int64_t name_n);
+void unresolved_note_entry(struct state *s, int64_t n);
+void unresolved_note_stale(struct state *s, int64_t group_n);
+void unresolved_note_login(struct state *s);
+int unresolved_count(struct state *s, int64_t *ret, struct error *e);
 
 /* The row of `shape` for the attributes of an entry. */
 int shape_get(struct state *s, const struct entry *entry, int64_t *ret, struct error *e);

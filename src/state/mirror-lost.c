@@ -13,11 +13,6 @@
 #include "model/dn.h"
 #include "state/mirror-internal.h"
 
-static int order(const struct member *m, enum member_kind kind, const char *key)
-{
-    return m->kind != kind ? (int)m->kind - (int)kind : strcmp(m->key, key);
-}
-
 /* Is there anybody whom this member means? */
 static int means_somebody(struct state *s, const struct member *m, bool *ret, struct error *e)
 {
@@ -49,27 +44,22 @@ static int means_somebody(struct state *s, const struct member *m, bool *ret, st
     return r < 0 ? r : 0;
 }
 
-/* Both lists are sorted in the same way. */
 static int lost_members(struct state *s, int64_t n, const struct entry *entry, struct entry *ret,
                         struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    size_t i = 0;
-    int r = stmt_prepare(
-        &q, s, "SELECT m.kind, a.key, " MEMBER_TEXT " " MEMBERS_OF_GROUP, e);
+    int r = stmt_prepare(&q, s, "SELECT m.kind, a.key, " MEMBER_TEXT " " MEMBERS_OF_GROUP, e);
 
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, n);
     while ((r = stmt_step(q, e)) == STMT_ROW) {
-        struct member m = {(enum member_kind)stmt_int(q, 0), (char *)stmt_text(q, 1),
-                           (char *)stmt_text(q, 2)};
+        struct member m = {(enum member_kind)stmt_int(q, 0), (char *)stmt_text(q, 1), NULL};
         bool somebody = false;
 
-        while (i < entry->n_members && order(&entry->members[i], m.kind, m.key) < 0)
-            i++;
-        if (i < entry->n_members && order(&entry->members[i], m.kind, m.key) == 0)
+        if (member_among(entry->members, entry->n_members, m.kind, m.key))
             continue;
+        m.text = (char *)stmt_text(q, 2);
         r = means_somebody(s, &m, &somebody, e);
         if (r == 0 && somebody && entry_add_member(ret, m.kind, m.key, m.text) < 0)
             r = error_out_of_memory(e);
@@ -137,8 +127,10 @@ int mirror_lost(struct state *s, const struct entry *entry, struct entry **ret, 
     if (!lost)
         return error_out_of_memory(e);
     r = group ? lost_members(s, stmt_int(q, 0), entry, lost, e) : lost_keys(s, q, entry, lost, e);
-    if (r == 0 && (lost->n_members > 0 || lost->login_key || lost->primary_key))
-        *ret = TAKE(lost);
+    if (r < 0 || (lost->n_members == 0 && !lost->login_key && !lost->primary_key))
+        return r;
+    entry_sort(lost);
+    *ret = TAKE(lost);
     return r;
 }
 

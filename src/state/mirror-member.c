@@ -22,129 +22,6 @@
 #include "base/text.h"
 #include "state/mirror-internal.h"
 
-/* One statement with up to one number and one text. */
-static int write_row(struct state *s, const char *sql, int64_t n, const char *text,
-                     struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    if (text)
-        stmt_bind_text(q, 2, text);
-    return stmt_run(q, e);
-}
-
-int dirty_row(struct state *s, int64_t n, struct error *e)
-{
-    return write_row(
-        s,
-        "INSERT OR IGNORE INTO dirty(entry_n) SELECT n FROM entry WHERE n = ?1 AND "
-        "kind = 1",
-        n, NULL, e);
-}
-
-int dirty_below(struct state *s, int64_t group_n, struct error *e)
-{
-    return write_row(s, "INSERT OR IGNORE INTO dirty_group(n) VALUES(?1)", group_n, NULL, e);
-}
-
-/* UNION, not UNION ALL: a group that is reached again adds nothing, so cycles end. The order of
- * the joins is fixed, from the few to the many. */
-#define GROUPS_BELOW(first)                                                                    \
-    "WITH RECURSIVE below(n) AS (" first " UNION "                                             \
-    "SELECT g.n FROM below b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 1 "           \
-    "CROSS JOIN entry g ON g.name_n = m.name_n AND g.kind = 2 UNION "                             \
-    "SELECT g.n FROM below b CROSS JOIN stale t ON t.group_n = b.n "                           \
-    "CROSS JOIN entry g ON g.n = t.entry_n AND g.kind = 2) "
-#define LIVE_PERSON "p.kind = 1 AND p.gone_usec = 0 "
-/* The people whom groups name themselves. */
-#define PEOPLE_OF(groups, what)                                                                \
-    "SELECT " what " FROM " groups " b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 1 " \
-    "CROSS JOIN entry p INDEXED BY entry_name ON p.name_n = m.name_n WHERE " LIVE_PERSON       \
-    "UNION ALL "                                                                               \
-    "SELECT " what " FROM " groups " b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 2 " \
-    "CROSS JOIN name a ON a.n = m.name_n "                                                     \
-    "CROSS JOIN entry p INDEXED BY entry_login_key ON p.login_key = a.key WHERE " LIVE_PERSON  \
-    "UNION ALL "                                                                               \
-    "SELECT " what " FROM " groups " b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 2 " \
-    "CROSS JOIN name a ON a.n = m.name_n "                                                     \
-    "CROSS JOIN entry_login l ON l.key = a.key CROSS JOIN entry p ON p.n = l.n WHERE "         \
-    LIVE_PERSON "UNION ALL "                                                                   \
-    "SELECT " what " FROM " groups " b CROSS JOIN member m ON m.group_n = b.n AND m.kind = 3 " \
-    "CROSS JOIN name a ON a.n = m.name_n "                                                     \
-    "CROSS JOIN entry p INDEXED BY entry_primary_key ON p.primary_key = a.key WHERE "          \
-    LIVE_PERSON "UNION ALL "                                                                   \
-    "SELECT " what " FROM " groups " b CROSS JOIN stale t ON t.group_n = b.n "                 \
-    "CROSS JOIN entry p ON p.n = t.entry_n WHERE " LIVE_PERSON
-
-static const char *const mark_below[] = {
-    GROUPS_BELOW("SELECT n FROM dirty_group")
-    "INSERT OR IGNORE INTO dirty_group(n) SELECT n FROM below",
-    "INSERT OR IGNORE INTO dirty(entry_n) " PEOPLE_OF("dirty_group", "p.n"),
-    "DELETE FROM dirty_group",
-};
-
-void row_numbers_done(struct row_numbers *n)
-{
-    free(n->items);
-    *n = (struct row_numbers){0};
-}
-
-static int add_numbers(struct state *s, const char *sql, int64_t n, struct row_numbers *ret,
-                       struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    while ((r = stmt_step(q, e)) == STMT_ROW) {
-        if (memory_grow(&ret->items, &ret->capacity, ret->n_items + 1, sizeof(*ret->items)) < 0)
-            return error_out_of_memory(e);
-        ret->items[ret->n_items++] = stmt_int(q, 0);
-    }
-    return r;
-}
-
-int mirror_people_below(struct state *s, const char *group_id, struct row_numbers *ret,
-                        struct error *e)
-{
-    CLEANUP(entry_row_done) struct entry_row row = {0};
-    CLEANUP(row_numbers_done) struct row_numbers groups = {0};
-    int r = entry_row_find(s, group_id, &row, e);
-
-    if (r == 0)
-        r = add_numbers(s, GROUPS_BELOW("SELECT ?1") "SELECT n FROM below", row.n, &groups, e);
-    for (size_t i = 0; r == 0 && i < groups.n_items; i++)
-        r = add_numbers(s, PEOPLE_OF("(SELECT ?1 AS n)", "p.n"), groups.items[i], ret, e);
-    return r < 0 ? r : 0;
-}
-
-int mirror_mark_below(struct state *s, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *any = NULL;
-    int r = stmt_prepare(&any, s, "SELECT 1 FROM dirty_group LIMIT 1", e);
-
-    if (r == 0)
-        r = stmt_step(any, e);
-    if (r != STMT_ROW)
-        return r;
-    stmt_reset(any);
-    r = 0;
-    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(mark_below); i++) {
-        CLEANUP(stmt_freep) struct stmt *q = NULL;
-
-        r = stmt_prepare(&q, s, mark_below[i], e);
-        if (r == 0)
-            r = stmt_run(q, e);
-    }
-    return r;
-}
-
 int dirty_if_named(struct state *s, int64_t group_n, int64_t name_n, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
@@ -159,12 +36,12 @@ int dirty_if_named(struct state *s, int64_t group_n, int64_t name_n, struct erro
 
 int stale_note(struct state *s, int64_t n, struct error *e)
 {
-    return write_row(
+    return db_write_int(
         s,
         "INSERT OR IGNORE INTO stale(group_n, name_n, entry_n) "
         "SELECT m.group_n, m.name_n, e.n FROM entry e CROSS JOIN member m ON "
         "m.name_n = e.name_n WHERE e.n = ?1",
-        n, NULL, e);
+        n, e);
 }
 
 /* Marks what these rows are: persons, or the persons below groups. */
@@ -173,9 +50,11 @@ static int dirty_rows(struct state *s, struct stmt *q, struct error *e)
     int r;
 
     while ((r = stmt_step(q, e)) == STMT_ROW) {
-        int64_t n = stmt_int(q, 0);
+        int64_t n = stmt_int(q, 0), kind = stmt_int(q, 1);
 
-        r = stmt_int(q, 1) == ENTRY_GROUP ? dirty_below(s, n, e) : dirty_row(s, n, e);
+        r = kind == ENTRY_GROUP    ? dirty_below(s, n, e)
+            : kind == ENTRY_PERSON ? later_mark(s, n, e)
+                                   : 0;
         if (r < 0)
             return r;
     }
@@ -219,7 +98,7 @@ int stale_settle(struct state *s, int64_t group_n, bool all, struct error *e)
     stmt_reset(q);
     if (r < 0)
         return r;
-    s->n_unresolved = -1;
+    unresolved_note_stale(s, group_n);
     r = stmt_prepare(&end, s, "DELETE FROM stale AS t WHERE group_n = ?1 AND " REPAIRED, e);
     if (r < 0)
         return r;
@@ -271,12 +150,18 @@ static int touch(struct state *s, int64_t group_n, enum member_kind kind, int64_
     return dirty_rows(s, q, e);
 }
 
-static int member_add(struct state *s, int64_t group_n, const struct member *m, struct error *e)
+/* *ret_name_n: 0 if the group had it already. */
+static int member_insert(struct state *s, int64_t group_n, const struct member *m,
+                         int64_t *ret_name_n, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     struct name name = {0};
     int r = name_get(s, m->kind, m->key, m->text, &name, e);
 
+    if (r == 0 && m->kind == MEMBER_LOGIN)
+        unresolved_forget(s);
+    if (r == 0)
+        unresolved_note(s, name.n);
     if (r == 0)
         r = stmt_prepare(
             &q, s,
@@ -288,9 +173,39 @@ static int member_add(struct state *s, int64_t group_n, const struct member *m, 
     stmt_bind_int(q, 3, m->kind);
     stmt_bind_text(q, 4, name.as_spelt ? NULL : m->text);
     r = stmt_run(q, e);
-    if (r < 0 || sqlite3_changes(s->db) == 0)
+    *ret_name_n = r == 0 && sqlite3_changes(s->db) > 0 ? name.n : 0;
+    return r;
+}
+
+static int member_add(struct state *s, int64_t group_n, const struct member *m, struct error *e)
+{
+    int64_t name_n = 0;
+    int r = member_insert(s, group_n, m, &name_n, e);
+
+    return r < 0 || !name_n ? r : touch(s, group_n, m->kind, name_n, e);
+}
+
+/* Most members are entries that are there, so that their names are as well. */
+static int member_put(struct state *s, int64_t group_n, const struct member *m, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int64_t name_n;
+    int r = stmt_prepare(
+        &q, s,
+        "INSERT OR IGNORE INTO member(name_n, group_n, kind, text) SELECT a.n, ?1, a.kind, "
+        "NULLIF(?4, a.text) FROM name a WHERE a.kind = ?2 AND a.key = ?3",
+        e);
+
+    if (r < 0)
         return r;
-    return touch(s, group_n, m->kind, name.n, e);
+    stmt_bind_int(q, 1, group_n);
+    stmt_bind_int(q, 2, m->kind);
+    stmt_bind_text(q, 3, m->key);
+    stmt_bind_text(q, 4, m->text);
+    r = stmt_run(q, e);
+    if (r < 0 || sqlite3_changes(s->db) > 0)
+        return r;
+    return member_insert(s, group_n, m, &name_n, e);
 }
 
 /* Those whom it named are looked at while the name is there: it may go with its last member. */
@@ -300,6 +215,7 @@ static int member_remove(struct state *s, int64_t group_n, enum member_kind kind
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = touch(s, group_n, kind, name_n, e);
 
+    unresolved_note(s, name_n);
     if (r == 0)
         r = stmt_prepare(&q, s, "DELETE FROM member WHERE name_n = ?1 AND group_n = ?2", e);
     if (r < 0)
@@ -348,6 +264,25 @@ static int order(enum member_kind a, const char *a_key, enum member_kind b, cons
     return a != b ? (int)a - (int)b : strcmp(a_key, b_key);
 }
 
+const struct member *member_among(const struct member *members, size_t n, enum member_kind kind,
+                                  const char *key)
+{
+    size_t low = 0, high = n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int c = order(members[middle].kind, members[middle].key, kind, key);
+
+        if (c == 0)
+            return &members[middle];
+        if (c < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
 /* What the group has now, and the new list does not: collected, since rows are not deleted
  * under a scan of them. *ret_same tells for each new member whether it is there already. */
 static int compare_members(struct state *s, int64_t group_n, const struct member *members,
@@ -355,22 +290,17 @@ static int compare_members(struct state *s, int64_t group_n, const struct member
                            struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    size_t i = 0;
-    int r = stmt_prepare(
-        &q, s, "SELECT m.kind, a.key, a.n " MEMBERS_OF_GROUP, e);
+    int r = stmt_prepare(&q, s, "SELECT m.kind, a.key, a.n " MEMBERS_OF_GROUP, e);
 
     if (r < 0)
         return r;
     stmt_bind_int(q, 1, group_n);
     while ((r = stmt_step(q, e)) == STMT_ROW) {
         struct old_member old = {(enum member_kind)stmt_int(q, 0), stmt_int(q, 2)};
-        const char *key = stmt_text(q, 1);
-        int c = -1;
+        const struct member *same = member_among(members, n, old.kind, stmt_text(q, 1));
 
-        while (i < n && (c = order(members[i].kind, members[i].key, old.kind, key)) < 0)
-            i++;
-        if (i < n && c == 0) {
-            ret_same[i++] = true;
+        if (same) {
+            ret_same[same - members] = true;
             continue;
         }
         if (memory_grow(&ret_removed->items, &ret_removed->capacity, ret_removed->n_items + 1,
@@ -403,6 +333,19 @@ int members_replace(struct state *s, int64_t group_n, const struct member *membe
     return r;
 }
 
+/* All of them enter, so that they are marked together and not one by one. */
+int members_put(struct state *s, int64_t group_n, const struct member *members, size_t n,
+                struct error *e)
+{
+    int r = n ? dirty_below(s, group_n, e) : 0;
+
+    if (n)
+        unresolved_forget(s);
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = member_put(s, group_n, &members[i], e);
+    return r;
+}
+
 int members_add(struct state *s, int64_t group_n, const struct member *members, size_t n,
                 struct error *e)
 {
@@ -418,8 +361,8 @@ int members_drop(struct state *s, int64_t group_n, struct error *e)
     int r = mirror_mark_below(s, e); /* through this group, too */
 
     if (r == 0)
-        r = write_row(s, "DELETE FROM member WHERE group_n = ?1", group_n, NULL, e);
-    return r < 0 ? r : write_row(s, "DELETE FROM stale WHERE group_n = ?1", group_n, NULL, e);
+        r = db_write_int(s, "DELETE FROM member WHERE group_n = ?1", group_n, e);
+    return r < 0 ? r : db_write_int(s, "DELETE FROM stale WHERE group_n = ?1", group_n, e);
 }
 
 int mirror_members(struct state *s, const char *group_id, const struct member *added,
@@ -434,10 +377,9 @@ int mirror_members(struct state *s, const char *group_id, const struct member *a
         return r;
     if (r == STATE_NONE || row.gone || row.kind != ENTRY_GROUP)
         return STATE_NONE;
-    s->n_unresolved = -1;
     /* The digest of all members is not known from a difference: the next whole read of the
      * group compares them one by one. */
-    r = write_row(s, "UPDATE entry SET members_digest = '', raw = NULL WHERE n = ?1", row.n, NULL, e);
+    r = db_write_int(s, "UPDATE entry SET members_digest = '', raw = NULL WHERE n = ?1", row.n, e);
     for (size_t i = 0; r == 0 && i < n_removed; i++) {
         int64_t name_n = 0;
 

@@ -113,7 +113,7 @@ static int move_child(struct state *s, const struct child *c, struct error *e)
     stmt_bind_int(q, 3, name.n);
     r = stmt_run(q, e);
     if (r == 0 && c->kind == ENTRY_PERSON)
-        r = dirty_row(s, c->n, e);
+        r = later_mark(s, c->n, e);
     if (r == 0 && c->kind == ENTRY_GROUP)
         r = dirty_if_named(s, c->n, name.n, e);
     return r;
@@ -131,6 +131,8 @@ int move_below(struct state *s, const char *old_key, const char *new_key, const 
     if (!*old_key)
         return 0; /* the root of all names does not move */
     r = collect_children(s, old_key, end, new_key, new_dn, &children, e);
+    if (r == 0 && children.n_items)
+        unresolved_forget(s);
     for (size_t i = 0; r == 0 && i < children.n_items; i++)
         r = move_child(s, &children.items[i], e);
     return r;

@@ -19,10 +19,30 @@
 #include "state/person.h"
 #include "state/state.h"
 
+int name_add(struct state *s, enum member_kind kind, const char *key, const char *text,
+             struct name *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s, "INSERT OR IGNORE INTO name(kind, key, text) VALUES(?1, ?2, ?3)",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, kind);
+    stmt_bind_text(q, 2, key);
+    stmt_bind_text(q, 3, text);
+    r = stmt_run(q, e);
+    if (r < 0 || sqlite3_changes(s->db) == 0)
+        return r < 0 ? r : name_get(s, kind, key, text, ret, e);
+    *ret = (struct name){
+        .n = sqlite3_last_insert_rowid(s->db), .as_spelt = true, .is_new = true};
+    return 0;
+}
+
 int name_get(struct state *s, enum member_kind kind, const char *key, const char *text,
              struct name *ret, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL, *insert = NULL;
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s, "SELECT n, text FROM name WHERE kind = ?1 AND key = ?2", e);
 
     if (r < 0)
@@ -36,16 +56,7 @@ int name_get(struct state *s, enum member_kind kind, const char *key, const char
         *ret = (struct name){.n = stmt_int(q, 0), .as_spelt = text_equal(stmt_text(q, 1), text)};
         return 0;
     }
-    r = stmt_prepare(&insert, s, "INSERT INTO name(kind, key, text) VALUES(?1, ?2, ?3)", e);
-    if (r < 0)
-        return r;
-    stmt_bind_int(insert, 1, kind);
-    stmt_bind_text(insert, 2, key);
-    stmt_bind_text(insert, 3, text);
-    r = stmt_run(insert, e);
-    *ret = (struct name){
-        .n = sqlite3_last_insert_rowid(s->db), .as_spelt = true, .is_new = true};
-    return r;
+    return name_add(s, kind, key, text, ret, e);
 }
 
 /* A row of `name`, or an entry or a member (of group_n) that spells its own otherwise, whose key is
@@ -252,7 +263,7 @@ static int read_again(struct state *s, struct error *e)
         r = stmt_run(q, e);
     for (unsigned i = 0; r == 0 && i < MIRROR_MAX_SEARCHES; i++)
         r = mirror_cookie_set(s, i, NULL, 0, NULL, e);
-    s->n_unresolved = -1;
+    unresolved_forget(s);
     return r < 0 ? r : person_mark_all_dirty(s, e);
 }
 
@@ -283,6 +294,7 @@ int mirror_use_schema(struct state *s, const struct schema *schema, struct error
         return r;
     const struct schema *old = s->schema;
     s->schema = schema;
+    dn_memory_done(&s->dn_memory);
     if (before && strcmp(before, now) == 0)
         return 0;
     r = change_keys(s, e);
@@ -290,15 +302,19 @@ int mirror_use_schema(struct state *s, const struct schema *schema, struct error
         r = read_again(s, e);
     if (r == 0)
         r = state_meta_set(s, "names", now, e);
-    if (r < 0)
+    if (r < 0) {
         s->schema = old;
+        dn_memory_done(&s->dn_memory);
+    }
     return r < 0 ? error_wrap(e, r, "Making the keys of names anew") : 0;
 }
 
 void mirror_drop_schema(struct state *s, const struct schema *schema)
 {
-    if (s->schema == schema)
-        s->schema = NULL;
+    if (s->schema != schema)
+        return;
+    s->schema = NULL;
+    dn_memory_done(&s->dn_memory);
 }
 
 int mirror_twin(struct state *s, const char *id, char **ret_dn, struct error *e)
@@ -323,15 +339,9 @@ int mirror_twin(struct state *s, const char *id, char **ret_dn, struct error *e)
 
 int twins_dirty(struct state *s, int64_t n, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "INSERT OR IGNORE INTO dirty(entry_n) SELECT o.n FROM entry e "
-                         "CROSS JOIN entry o INDEXED BY entry_name ON o.name_n = e.name_n "
-                         "WHERE e.n = ?1 AND o.n <> e.n AND o.kind = 1 AND o.gone_usec = 0",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    return stmt_run(q, e);
+    return db_write_int(s,
+                        "INSERT OR IGNORE INTO dirty(entry_n) SELECT o.n FROM entry e "
+                        "CROSS JOIN entry o INDEXED BY entry_name ON o.name_n = e.name_n "
+                        "WHERE e.n = ?1 AND o.n <> e.n AND o.kind = 1 AND o.gone_usec = 0",
+                        n, e);
 }

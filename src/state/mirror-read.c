@@ -22,7 +22,9 @@ static int load_members(struct state *s, int64_t n, struct entry *entry, struct 
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
-"SELECT m.kind, a.key, " MEMBER_TEXT " " MEMBERS_OF_GROUP, e);
+                         "SELECT m.kind, a.key, " MEMBER_TEXT " " MEMBERS_OF_GROUP
+                         " ORDER BY m.kind, a.key",
+                         e);
 
     if (r < 0)
         return r;
@@ -41,7 +43,12 @@ int mirror_load(struct state *s, const char *id, bool with_members, struct mirro
     CLEANUP(mirror_entry_done) struct mirror_entry m = {0};
     int r = stmt_prepare(&q, s,
                          "SELECT e.n, " ENTRY_DN ", e.kind, e.gone_usec, e.gone_why, e.login_key, "
-                         "e.primary_key, e.attributes FROM " ENTRY_BY_ID,
+                         "e.primary_key, e.attributes, "
+                         "EXISTS (SELECT 1 FROM person p WHERE p.n = e.n), "
+                         "EXISTS (SELECT 1 FROM link l WHERE l.n = e.n), "
+                         "EXISTS (SELECT 1 FROM operation o WHERE o.entry_n = e.n), "
+                         "EXISTS (SELECT 1 FROM entry x WHERE x.name_n = e.name_n AND x.n <> e.n) "
+                         "FROM " ENTRY_BY_ID,
                          e);
 
     if (r < 0)
@@ -53,6 +60,11 @@ int mirror_load(struct state *s, const char *id, bool with_members, struct mirro
     m.entry = entry_new(id, stmt_text(q, 1), (enum entry_kind)stmt_int(q, 2));
     m.gone_usec = stmt_usec(q, 3);
     m.gone = m.gone_usec != 0;
+    m.has_person = stmt_int(q, 8) != 0;
+    m.has_link = stmt_int(q, 9) != 0;
+    m.has_operation = stmt_int(q, 10) != 0;
+    m.shares_name = stmt_int(q, 11) != 0;
+    identity_know(s, id, stmt_int(q, 0));
     if (!m.entry || stmt_copy(q, 4, &m.gone_why) < 0 ||
         stmt_copy(q, 5, &m.entry->login_key) < 0 || stmt_copy(q, 6, &m.entry->primary_key) < 0)
         return error_out_of_memory(e);
@@ -286,35 +298,12 @@ int mirror_cookie_set(struct state *s, unsigned search, const void *cookie, size
     return stmt_run(q, e);
 }
 
-/* A member that no live entry is: outside of the base, deleted, a contact (T14). Counted anew
- * only after something changed, since it looks at every member. */
-static int count_unresolved(struct state *s, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(
-        &q, s,
-        "SELECT count(*) FROM entry g CROSS JOIN member m ON m.group_n = g.n WHERE g.kind = 2 "
-        "AND g.gone_usec = 0 AND ((m.kind = 1 AND NOT EXISTS (SELECT 1 FROM entry x WHERE "
-        "x.name_n = m.name_n AND x.gone_usec = 0) AND NOT EXISTS (SELECT 1 FROM stale t CROSS JOIN "
-        "entry o ON o.n = t.entry_n WHERE t.group_n = g.n AND t.name_n = m.name_n AND "
-        "o.gone_usec = 0)) OR (m.kind = 2 AND NOT EXISTS (SELECT 1 FROM name a CROSS JOIN entry x "
-        "ON x.login_key = a.key WHERE a.n = m.name_n AND x.gone_usec = 0) AND NOT EXISTS (SELECT 1 "
-        "FROM name a CROSS JOIN entry_login l ON l.key = a.key CROSS JOIN entry x ON x.n = l.n "
-        "WHERE a.n = m.name_n AND x.gone_usec = 0)))",
-        e);
-
-    if (r == 0)
-        r = stmt_step(q, e);
-    if (r == STMT_ROW)
-        s->n_unresolved = stmt_int(q, 0);
-    return r < 0 ? r : 0;
-}
-
 int mirror_counts(struct state *s, struct mirror_counts *ret, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     struct mirror_counts counts = {0};
-    int r = s->n_unresolved < 0 ? count_unresolved(s, e) : 0;
+    int64_t n_unresolved;
+    int r = unresolved_count(s, &n_unresolved, e);
 
     if (r == 0)
         r = stmt_prepare(
@@ -333,7 +322,7 @@ int mirror_counts(struct state *s, struct mirror_counts *ret, struct error *e)
     if (r < 0)
         return r;
     counts.gone = db_count(s, "SELECT count(*) FROM entry WHERE gone_usec > 0");
-    counts.members_unresolved = (size_t)s->n_unresolved;
+    counts.members_unresolved = (size_t)n_unresolved;
     *ret = counts;
     return 0;
 }
@@ -424,22 +413,28 @@ static bool shape_has(const char *names, const char *attribute)
 }
 
 int mirror_attribute_counts(struct state *s, const struct string_list *attributes,
-                            size_t *ret_counts, struct error *e)
+                            size_t *ret_counts, size_t *ret_people, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r =
         stmt_prepare(&q, s,
                      "SELECT h.names, c.n FROM (SELECT shape, count(*) AS n FROM entry WHERE "
-                     "kind = 1 AND gone_usec = 0 GROUP BY shape) c JOIN shape h ON "
+                     "kind = 1 AND gone_usec = 0 GROUP BY searches, shape) c JOIN shape h ON "
                      "h.n = c.shape",
                      e);
 
+    *ret_people = 0;
+
     for (size_t i = 0; i < attributes->n_items; i++)
         ret_counts[i] = 0;
-    while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW)
+    while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
+        size_t n = (size_t)stmt_int(q, 1);
+
+        *ret_people += n;
         for (size_t i = 0; i < attributes->n_items; i++)
             if (shape_has(stmt_text(q, 0), attributes->items[i]))
-                ret_counts[i] += (size_t)stmt_int(q, 1);
+                ret_counts[i] += n;
+    }
     return r < 0 ? r : 0;
 }
 

@@ -219,14 +219,14 @@ static int put_end_old_kind(struct state *s, const struct entry_row *old, struct
         if (r == 0)
             r = members_drop(s, old->n, e);
     } else if (old->kind == ENTRY_PERSON)
-        r = dirty_row(s, old->n, e);
+        r = later_mark(s, old->n, e);
     return r;
 }
 
 /* Nothing may go between this and put_write(): a name goes with the last row that has it. */
 static int put_name(struct state *s, struct put *p, struct error *e)
 {
-    int r = name_get(s, MEMBER_DN, p->key, p->entry->dn, &p->name, e);
+    int r = (p->old.n ? name_get : name_add)(s, MEMBER_DN, p->key, p->entry->dn, &p->name, e);
 
     p->own_dn = p->name.as_spelt ? NULL : p->entry->dn;
     return r;
@@ -247,8 +247,14 @@ static int put_known(struct state *s, struct put *p, struct error *e)
         p->changes |= MIRROR_CHANGED;
     if (p->old.gone)
         p->changes |= MIRROR_RETURNED;
+    if (p->old.gone || moved)
+        unresolved_note_entry(s, p->old.n);
+    if (p->old.kind != p->entry->kind || (p->old.gone && p->entry->kind == ENTRY_GROUP))
+        unresolved_forget(s); /* all its members */
     if (r == 0)
         r = put_name(s, p, e);
+    if (r == 0 && moved && !p->name.is_new)
+        unresolved_note(s, p->name.n);
     if (r < 0 || !moved)
         return r < 0 ? r : put_write(s, p, p->old.n, e);
     p->changes |= MIRROR_MOVED;
@@ -267,17 +273,9 @@ static int put_known(struct state *s, struct put *p, struct error *e)
 /* Most entries have one login and no rows here. */
 static int put_other_logins(struct state *s, const struct put *p, int64_t n, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
     const struct string_list *keys = &p->entry->other_login_keys;
-    int r = 0;
+    int r = p->old.n ? db_write_int(s, "DELETE FROM entry_login WHERE n = ?1", n, e) : 0;
 
-    if (p->old.n) {
-        r = stmt_prepare(&q, s, "DELETE FROM entry_login WHERE n = ?1", e);
-        if (r < 0)
-            return r;
-        stmt_bind_int(q, 1, n);
-        r = stmt_run(q, e);
-    }
     for (size_t i = 0; r == 0 && i < keys->n_items; i++) {
         CLEANUP(stmt_freep) struct stmt *insert = NULL;
         r = stmt_prepare(&insert, s, "INSERT INTO entry_login(n, key) VALUES(?1, ?2)", e);
@@ -295,7 +293,6 @@ static int put_consequences(struct state *s, const struct put *p, int64_t n, str
 {
     int r = 0;
 
-    s->n_unresolved = -1;
     if (p->changes & (MIRROR_NEW | MIRROR_MOVED | MIRROR_RETURNED) && !p->name.is_new)
         r = twins_dirty(s, n, e);
     if (r < 0)
@@ -303,11 +300,13 @@ static int put_consequences(struct state *s, const struct put *p, int64_t n, str
     switch (p->entry->kind) {
     case ENTRY_PERSON:
         if (p->changes != MIRROR_SAME)
-            r = dirty_row(s, n, e);
+            r = later_mark(s, n, e);
         break;
     case ENTRY_GROUP:
         if (!p->same_members || (p->changes & MIRROR_NEW))
-            r = (p->entry->members_hidden && !p->believed ? members_add : members_replace)(
+            r = (!p->old.n                                  ? members_put
+                 : p->entry->members_hidden && !p->believed ? members_add
+                                                            : members_replace)(
                 s, n, p->entry->members, p->entry->n_members, e);
         if (r == 0 && (p->changes & MIRROR_RETURNED))
             r = dirty_below(s, n, e);
@@ -330,16 +329,19 @@ int mirror_put(struct state *s, unsigned search, const struct entry *entry,
         r = put_compare(s, &p, &n, e);
     }
     if (r == 0) {
-        r = dn_key(s->schema, entry->dn, &p.key, e);
+        r = dn_key_by(&s->dn_memory, s->schema, entry->dn, &p.key, e);
         if (r == 0 && n == 0) {
             p.changes = MIRROR_NEW;
             r = identity_get(s, entry->id, &n, e);
             if (r == 0)
                 r = put_name(s, &p, e);
+            if (r == 0 && !p.name.is_new)
+                unresolved_note(s, p.name.n);
             if (r == 0)
                 r = put_write(s, &p, n, e);
         } else if (r == 0)
             r = put_known(s, &p, e);
+        unresolved_note_login(s);
         if (r == 0 && !p.same_content)
             r = put_other_logins(s, &p, n, e);
         if (r == 0)

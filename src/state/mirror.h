@@ -128,6 +128,8 @@ struct mirror_entry {
     bool gone;
     char *gone_why;
     uint64_t gone_usec;
+    bool has_person, has_link, has_operation; /* so nothing else need be asked for them */
+    bool shares_name; /* another entry has its DN key: see mirror_twin() */
 };
 void mirror_entry_done(struct mirror_entry *m);
 int mirror_load(struct state *s, const char *id, bool with_members, struct mirror_entry *ret,
@@ -176,6 +178,9 @@ void bound_groups_done(struct bound_groups *g);
 /* Same order as keys. Writes new bindings (needs a transaction). */
 int mirror_bind_groups(struct state *s, const char *const *keys, size_t n_keys,
                        struct bound_groups *ret, struct error *e);
+/* The same, without writing. */
+int mirror_look_at_groups(struct state *s, const char *const *keys, size_t n_keys,
+                          struct bound_groups *ret, struct error *e);
 
 /* Is this person in these groups, directly or nested (cycles end; each group once)? One element
  * for each of groups->items. */
@@ -195,9 +200,9 @@ struct mirror_counts {
     size_t people, groups, containers, gone, members_unresolved;
 };
 int mirror_counts(struct state *s, struct mirror_counts *ret, struct error *e);
-/* For each: how many people have a value of this attribute. */
+/* For each: how many people have a value of this attribute. And how many people there are. */
 int mirror_attribute_counts(struct state *s, const struct string_list *attributes,
-                            size_t *ret_counts, struct error *e);
+                            size_t *ret_counts, size_t *ret_people, struct error *e);
 /* Some people, at most `limit`, with their attributes; `each` gives 0 or -ENOMEM. */
 int mirror_sample(struct state *s, size_t limit,
                   int (*each)(const struct entry *entry, void *userdata), void *userdata,

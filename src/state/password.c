@@ -15,19 +15,22 @@ int password_due_store(struct state *s, const char *entry_id, uint64_t now_usec,
                        uint64_t next_usec, const char *sentence, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(
-        &q, s,
-        "INSERT INTO password_due(n, since_usec, next_usec, sentence) SELECT i.n, ?2, ?3, ?4 FROM "
-        "identity i WHERE i.id = ?1 ON CONFLICT(n) DO UPDATE SET next_usec = ?3, sentence = ?4",
-        e);
+    int64_t n = 0;
+    int r = identity_get(s, entry_id, &n, e);
 
+    if (r == 0)
+        r = stmt_prepare(
+            &q, s,
+            "INSERT INTO password_due(n, since_usec, next_usec, sentence) VALUES (?1, ?2, ?3, ?4) "
+            "ON CONFLICT(n) DO UPDATE SET next_usec = ?3, sentence = ?4",
+            e);
     if (r < 0)
         return r;
-    stmt_bind_id(q, 1, entry_id);
+    stmt_bind_int(q, 1, n);
     stmt_bind_usec(q, 2, now_usec);
     stmt_bind_usec(q, 3, next_usec);
     stmt_bind_text(q, 4, sentence);
-    return identity_run(q, entry_id, e);
+    return stmt_run(q, e);
 }
 
 int password_due_clear(struct state *s, const char *entry_id, struct error *e)

@@ -86,26 +86,26 @@ int person_load(struct state *s, const char *entry_id, struct person *ret, struc
     return read_person(q, ret, e);
 }
 
-static int unmark(struct state *s, const char *entry_id, struct error *e)
-{
-    return db_write_id(s, "DELETE FROM dirty WHERE entry_n = " NUMBER_OF, entry_id, e);
-}
-
 int person_store(struct state *s, const struct person *p, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(
+    int64_t n = 0;
+    int r = identity_get(s, p->entry_id, &n, e);
+
+    if (r < 0)
+        return r;
+    r = stmt_prepare(
         &q, s,
         "INSERT INTO person(n, dn, verdict, bucket, bucket_code, run, recheck_usec, login_key, "
-        "code, sentence, wanted) SELECT i.n, NULLIF(?2, " DN_OF("i.n") "), ?3, ?4, ?5, ?6, ?7, ?8, "
-        "?9, ?10, ?11 FROM identity i WHERE i.id = ?1 ON CONFLICT(n) DO UPDATE SET "
+        "code, sentence, wanted) VALUES (?1, NULLIF(?2, " DN_OF("?1") "), ?3, ?4, ?5, ?6, ?7, ?8, "
+        "?9, ?10, ?11) ON CONFLICT(n) DO UPDATE SET "
         "dn = excluded.dn, verdict = ?3, bucket = ?4, bucket_code = ?5, run = ?6, "
         "recheck_usec = ?7, login_key = ?8, code = ?9, sentence = ?10, wanted = ?11",
         e);
 
     if (r < 0)
         return r;
-    stmt_bind_id(q, 1, p->entry_id);
+    stmt_bind_int(q, 1, n);
     stmt_bind_text(q, 2, p->dn ? p->dn : "");
     stmt_bind_int(q, 3, p->verdict);
     stmt_bind_int(q, 4, p->standing);
@@ -116,16 +116,17 @@ int person_store(struct state *s, const struct person *p, struct error *e)
     stmt_bind_text(q, 9, p->code);
     stmt_bind_text(q, 10, p->sentence);
     stmt_bind_text(q, 11, p->wanted);
-    r = identity_run(q, p->entry_id, e);
-    if (r < 0)
-        return r;
-    return p->dirty ? person_mark_dirty(s, p->entry_id, e) : unmark(s, p->entry_id, e);
+    r = stmt_run(q, e);
+    return r < 0 ? r : p->dirty ? later_mark(s, n, e) : later_unmark(s, n, e);
 }
 
 int person_forget(struct state *s, const char *entry_id, struct error *e)
 {
-    int r = unmark(s, entry_id, e);
+    int64_t n = 0;
+    int r = identity_find(s, entry_id, &n, e);
 
+    if (r == 0)
+        r = later_unmark(s, n, e);
     return r < 0
                ? r
                : db_write_id(s, "DELETE FROM person WHERE n = " NUMBER_OF, entry_id, e);
@@ -159,6 +160,32 @@ int person_sharing_login(struct state *s, const char *login_key, const char *ent
     return list_ids(q, ret_ids, e);
 }
 
+int person_may_clash(struct state *s, const char *entry_id, const char *login_key,
+                     const char *mail_key, bool *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int64_t n = 0;
+    int r = identity_find(s, entry_id, &n, e);
+
+    if (r == 0)
+        r = stmt_prepare(
+            &q, s,
+            "SELECT EXISTS (SELECT 1 FROM link WHERE login_key = ?2 AND status <> 3 AND n <> ?1) OR "
+            "EXISTS (SELECT 1 FROM person WHERE login_key = ?2 AND n <> ?1) OR "
+            "EXISTS (SELECT 1 FROM listing WHERE login_key = ?2) OR "
+            "EXISTS (SELECT 1 FROM listing WHERE mail_key = ?3)",
+            e);
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, n);
+    stmt_bind_text(q, 2, login_key);
+    stmt_bind_text(q, 3, mail_key);
+    r = stmt_step(q, e);
+    if (r == STMT_ROW)
+        *ret = stmt_int(q, 0) != 0;
+    return r < 0 ? r : 0;
+}
+
 int person_logins(struct state *s, const char *prefix, unsigned max, struct string_list *ret,
                   struct error *e)
 {
@@ -181,16 +208,10 @@ int person_logins(struct state *s, const char *prefix, unsigned max, struct stri
 
 int person_mark_dirty(struct state *s, const char *entry_id, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "INSERT OR IGNORE INTO dirty(entry_n) SELECT i.n FROM identity i WHERE "
-                         "i.id = ?1",
-                         e);
+    int64_t n = 0;
+    int r = identity_get(s, entry_id, &n, e);
 
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, entry_id);
-    return identity_run(q, entry_id, e);
+    return r < 0 ? r : later_mark(s, n, e);
 }
 
 int person_mark_links_aside_dirty(struct state *s, struct error *e)
@@ -260,24 +281,19 @@ size_t person_count_dirty(struct state *s)
 int person_touch(struct state *s, const char *entry_id, uint64_t run, enum person_bucket done,
                  struct error *e)
 {
-    static const char touch[] = "UPDATE person SET run = ?2 WHERE n = " NUMBER_OF " AND run < ?2";
-    static const char note[] =
-        "INSERT INTO person(n, verdict, bucket, run, done, done_run) "
-        "SELECT i.n, 0, 4, ?2, ?3, ?2 FROM identity i WHERE i.id = ?1 "
-        "ON CONFLICT(n) DO UPDATE SET run = max(run, ?2), "
-        "done = CASE WHEN done_run = max(run, ?2) AND done IN (1, 2) THEN done ELSE ?3 END, "
-        "done_run = max(run, ?2)";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, done == BUCKET_PENDING ? touch : note, e);
+    int64_t n = 0;
+    int r = (done == BUCKET_PENDING ? identity_find : identity_get)(s, entry_id, &n, e);
 
+    if (r == 0 && done != BUCKET_PENDING)
+        return later_touch(s, n, run, done, e);
+    if (r == 0)
+        r = stmt_prepare(&q, s, "UPDATE person SET run = ?2 WHERE n = ?1 AND run < ?2", e);
     if (r < 0)
         return r;
-    stmt_bind_id(q, 1, entry_id);
+    stmt_bind_int(q, 1, n);
     stmt_bind_usec(q, 2, run);
-    if (done == BUCKET_PENDING)
-        return stmt_run(q, e);
-    stmt_bind_int(q, 3, done);
-    return identity_run(q, entry_id, e);
+    return stmt_run(q, e);
 }
 
 /* Of each person what decides about the bucket: what was decided and why, what its last run has

@@ -42,6 +42,11 @@ int person_logins(struct state *s, const char *prefix, unsigned max, struct stri
 int person_sharing_login(struct state *s, const char *login_key, const char *entry_id,
                          struct string_list *ret_ids, struct error *e);
 
+/* Has anybody else to do with this login or (NULL: none) this mail: another person, a link, a user
+ * whom the tenant has? False: none of those who can be asked for one by one would be found. */
+int person_may_clash(struct state *s, const char *entry_id, const char *login_key,
+                     const char *mail_key, bool *ret, struct error *e);
+
 int person_mark_dirty(struct state *s, const char *entry_id, struct error *e);
 /* Everybody is looked at again, after whom is marked: state/round.h. */
 int person_mark_all_dirty(struct state *s, struct error *e);

@@ -16,7 +16,8 @@
     "o.number, o.kind, o.state, (SELECT i.id FROM identity i WHERE i.n = o.entry_n), o.dn, "   \
     "o.login, o.changes, o.why, o.reason, "                                                    \
     "o.sentence, o.cause, o.since_usec, o.not_before_usec, o.attempts, o.run, o.approved, "    \
-    "o.budget, o.approved_until_usec, o.revokes, o.due_usec, o.shift_usec, o.approved_for, o.looks"
+    "o.budget, o.approved_until_usec, o.revokes, o.due_usec, o.shift_usec, o.approved_for, "   \
+    "o.looks, o.entry_n"
 
 static int read_operation(struct stmt *q, struct operation **ret, struct error *e)
 {
@@ -40,6 +41,7 @@ static int read_operation(struct stmt *q, struct operation **ret, struct error *
     o->due_usec = stmt_usec(q, 19);
     o->shift_usec = stmt_usec(q, 20);
     o->looks = stmt_int(q, 22) != 0;
+    identity_know(q->state, o->entry_id, stmt_int(q, 23));
     if (stmt_copy(q, 7, &o->why) < 0 || stmt_copy(q, 8, &o->reason) < 0 ||
         stmt_copy(q, 9, &o->sentence) < 0 || stmt_copy(q, 10, &o->cause) < 0 ||
         stmt_copy(q, 21, &o->approved_for) < 0)
@@ -54,14 +56,26 @@ static int read_operation(struct stmt *q, struct operation **ret, struct error *
     return 0;
 }
 
+/* The further columns of queue_next(). */
+static int read_beside(struct stmt *q, struct operation *o, struct error *e)
+{
+    o->is_next = true;
+    o->has_others = stmt_int(q, 24) != 0;
+    o->has_link = stmt_int(q, 25) != 0;
+    return stmt_copy(q, 26, &o->wanted) < 0 ? error_out_of_memory(e) : 0;
+}
+
 static int read_list(struct stmt *q, struct operation_list *ret, struct error *e)
 {
+    bool more = sqlite3_column_count(q->handle) > 24;
     int r;
 
     while ((r = stmt_step(q, e)) == STMT_ROW) {
         CLEANUP(operation_freep) struct operation *o = NULL;
 
         r = read_operation(q, &o, e);
+        if (r == 0 && more)
+            r = read_beside(q, o, e);
         if (r < 0)
             return r;
         if (operation_list_add(ret, TAKE(o)) < 0)
@@ -74,10 +88,13 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     CLEANUP(freep) char *changes = operation_changes_to_json(o);
-    int r;
+    int64_t n = 0;
+    int r = !changes    ? error_out_of_memory(e)
+            : o->number ? 0
+                        : identity_get(s, o->entry_id, &n, e);
 
-    if (!changes)
-        return error_out_of_memory(e);
+    if (r < 0)
+        return r;
     r = stmt_prepare(
         &q, s,
         o->number ? "UPDATE operation SET kind = ?2, state = ?3, dn = ?5, login = ?6, "
@@ -89,13 +106,13 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
                   : "INSERT INTO operation(number, kind, state, entry_n, dn, login, "
                     "changes, why, reason, sentence, cause, since_usec, "
                     "not_before_usec, attempts, run, approved, budget, approved_until_usec, "
-                    "revokes, due_usec, shift_usec, approved_for) SELECT NULLIF(?4, 0), ?2, ?3, "
-                    "i.n, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, "
-                    "?20, ?21, ?22 FROM identity i WHERE i.id = ?1",
+                    "revokes, due_usec, shift_usec, approved_for) VALUES (NULLIF(?4, 0), ?2, ?3, "
+                    "?1, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, "
+                    "?20, ?21, ?22)",
         e);
     if (r < 0)
         return r;
-    stmt_bind_id(q, 1, o->entry_id);
+    stmt_bind_int(q, 1, n);
     stmt_bind_int(q, 2, o->kind);
     stmt_bind_int(q, 3, o->state);
     stmt_bind_int(q, 4, o->number);
@@ -117,7 +134,7 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
     stmt_bind_usec(q, 20, o->due_usec);
     stmt_bind_usec(q, 21, o->shift_usec);
     stmt_bind_text(q, 22, o->approved_for);
-    r = identity_run(q, o->entry_id, e);
+    r = stmt_run(q, e);
     if (r < 0)
         return r;
     if (o->number == 0)
@@ -126,25 +143,6 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
         return error_set(e, -ENOENT, "Operation %lld is no longer in the queue",
                          (long long)o->number);
     return 0;
-}
-
-int queue_start(struct state *s, int64_t number, unsigned attempts, bool looks, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "UPDATE operation SET state = 4, attempts = ?2, looks = ?3 WHERE number = ?1",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, number);
-    stmt_bind_int(q, 2, attempts);
-    stmt_bind_int(q, 3, looks);
-    r = stmt_run(q, e);
-    if (r == 0 && sqlite3_changes(s->db) == 0)
-        return error_set(e, -ENOENT, "Operation %lld is no longer in the queue",
-                         (long long)number);
-    return r;
 }
 
 int queue_looks(struct state *s, int64_t number, bool looks, struct error *e)
@@ -167,17 +165,6 @@ bool queue_has(struct state *s, const char *entry_id, struct error *e)
         return true;
     stmt_bind_id(q, 1, entry_id);
     return stmt_step(q, e) != 0;
-}
-
-int queue_remove(struct state *s, int64_t number, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "DELETE FROM operation WHERE number = ?1", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, number);
-    return stmt_run(q, e);
 }
 
 int queue_clear(struct state *s, struct error *e)
@@ -226,7 +213,10 @@ int queue_next(struct state *s, enum queue_lane lane, uint64_t now_usec, size_t 
      * or adoption, whatever that waits for. Else the first of those that are due goes: a rename
      * first, since the others name the login. A revocation waits for nothing but the first. */
     static const char sql[] =
-        "SELECT " COLUMNS " FROM operation o INDEXED BY operation_ready WHERE o.state = 1 AND "
+        "SELECT " COLUMNS ", EXISTS (SELECT 1 FROM operation x WHERE x.entry_n = o.entry_n AND "
+        "x.number <> o.number), EXISTS (SELECT 1 FROM link l WHERE l.n = o.entry_n), "
+        "(SELECT p.wanted FROM person p WHERE p.n = o.entry_n) "
+        "FROM operation o INDEXED BY operation_ready WHERE o.state = 1 AND "
         LANE " = ?3 AND o.not_before_usec <= ?1 AND NOT EXISTS (SELECT 1 FROM operation x WHERE "
         "x.entry_n = o.entry_n AND x.number <> o.number AND (x.state = 4 OR "
         "(?3 <> 1 AND ((x.kind IN (1, 2) AND x.number < o.number) OR "

@@ -15,10 +15,10 @@ struct state;
 /* Inserts (number 0: gets one) or updates. */
 int queue_store(struct state *s, struct operation *o, struct error *e);
 int queue_clear(struct state *s, struct error *e);
-/* Of an operation that was just loaded: it is under way, for the so-many-th time. */
-/* looks: nothing is written before that is taken back by queue_looks(), so what is under way at a
- * crash without that has changed nothing. */
-int queue_start(struct state *s, int64_t number, unsigned attempts, bool looks, struct error *e);
+/* Of an operation that was just loaded: it is under way, once more. looks: nothing is written
+ * before that is taken back by queue_looks(), so what is under way at a crash without that has
+ * changed nothing. */
+int queue_start(struct state *s, int64_t number, bool looks, struct error *e);
 int queue_looks(struct state *s, int64_t number, bool looks, struct error *e);
 int queue_remove(struct state *s, int64_t number, struct error *e);
 int queue_load(struct state *s, int64_t number, struct operation **ret,

@@ -36,14 +36,13 @@ static int answer_of(int r)
     return r == -EBADMSG ? STATE_DAMAGED : r;
 }
 
-static struct state *state_alloc(const char *path)
+struct state *state_alloc(const char *path)
 {
     struct state *s = calloc(1, sizeof(*s));
 
     if (!s)
         return NULL;
     s->lock_fd = s->file_fd = -1;
-    s->n_unresolved = -1;
     link_forget_counts(s);
     s->path = strdup(path);
     if (!s->path) {
@@ -53,7 +52,7 @@ static struct state *state_alloc(const char *path)
     return s;
 }
 
-static struct state *state_release(struct state *s)
+struct state *state_release(struct state *s)
 {
     stmt_cache_done(s);
     link_watch_end(s);
@@ -61,9 +60,11 @@ static struct state *state_release(struct state *s)
     sqlite3_close(s->db);
     for (size_t i = 0; i < MIRROR_MAX_SEARCHES; i++)
         free(s->seen[i].words);
+    dn_memory_done(&s->dn_memory);
     buffer_done(&s->scratch);
     buffer_done(&s->shape_names);
     buffer_done(&s->trail_pending);
+    later_done(s);
     if (s->file_fd >= 0) /* after SQLite, whose locks would go with it */
         close(s->file_fd);
     if (s->lock_fd >= 0)
@@ -316,6 +317,7 @@ int state_open(struct state **ret, const char *path, bool *ret_created, struct e
         r = checkpoint_new(&s->checkpoint, path, e);
     if (r != 0)
         return answer_of(r);
+    later_watch(s);
     sqlite3_wal_hook(s->db, count_wal_pages, s);
     sqlite3_busy_timeout(s->db, BUSY_MS);
     if (ret_created)
@@ -420,6 +422,7 @@ int state_open_copy(struct state **ret, const char *path, struct error *e)
         r = migrate_apply(s->db, s->path, version, e);
     if (r != 0)
         return answer_of(r);
+    later_watch(s);
     *ret = TAKE(s);
     return 0;
 }
@@ -501,6 +504,8 @@ int state_commit(struct state *s, struct error *e)
     if (r == 0)
         r = trail_flush(s, e);
     if (r == 0)
+        r = later_flush(s, s->later.waits, e);
+    if (r == 0)
         r = stmt_prepare(&q, s, "COMMIT", e);
     if (r == 0) {
         rc = sqlite3_step(q->handle);
@@ -519,7 +524,7 @@ void state_rollback(struct state *s)
     if (!sqlite3_get_autocommit(s->db))
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     s->in_transaction = false;
-    s->n_unresolved = -1;
+    unresolved_forget(s);
     s->round_is_narrow = false;
     link_forget_counts(s);
     buffer_done(&s->trail_pending); /* the state lives on, so it forgets that memory was short */
@@ -527,6 +532,8 @@ void state_rollback(struct state *s)
     buffer_done(&s->shape_names);
     s->shape_n = 0;
     s->absent[0] = '\0';
+    later_done(s);
+    identity_forget(s);
     s->trail_known = (struct trail_known){0};
     s->trail_epoch++;
 }
@@ -534,7 +541,7 @@ void state_rollback(struct state *s)
 bool state_has_changed(const struct state *s)
 {
     return s->in_transaction &&
-           (s->trail_pending.size || sqlite3_total_changes(s->db) != s->changes_before);
+           (s->trail_pending.size || s->later.waits || sqlite3_total_changes(s->db) != s->changes_before);
 }
 
 bool state_in_transaction(const struct state *s)

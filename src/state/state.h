@@ -27,6 +27,13 @@ int state_open(struct state **ret, const char *path, bool *ret_created, struct e
 /* Read-only view beside a running daemon (no lock); for --dry-run a copy in memory of the file.
  * path NULL: of no file, so an empty one. */
 int state_open_copy(struct state **ret, const char *path, struct error *e);
+/* Only to read, and all of it as of now, for a thread of its own; beside one that is open here and
+ * in no transaction. */
+int state_open_to_read(struct state **ret, struct state *beside, struct error *e);
+/* Its thread is through: what it found out of what the other does not know yet is kept there. */
+void state_end_reading(struct state *s, struct state *beside);
+/* From another thread: what it reads ends soon with -ECANCELED, and so does all after it. */
+void state_cancel(struct state *s);
 /* Does the file that is open still lie at its path? (True for a private copy.) */
 bool state_is_in_place(const struct state *s);
 /* One commit that leaves nothing behind: can it be written? Outside of a transaction. */

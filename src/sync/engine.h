@@ -15,7 +15,6 @@
 
 #include "books/engine-types.h"
 #include "directory/feed.h"
-#include "judge/guard.h"
 
 struct audit_actor;
 struct audit_export;
@@ -42,6 +41,8 @@ int engine_record(struct engine *n, const struct audit_row *row, struct error *e
 /* Both at once: the line (NULL: none), and what is to be known after a restart. */
 int engine_remember(struct engine *n, const char *name, const char *value,
                     const struct audit_row *row, struct error *e);
+/* What was changed is durable, and seen by others who read the state file. */
+int engine_commit(struct engine *n, struct error *e);
 struct engine *engine_free(struct engine *n); /* cancels calls; intents without outcome are
                                                  settled at the next start */
 
@@ -95,10 +96,6 @@ void engine_use_mirror_as_is(struct engine *n);
 /* A person's words. */
 int engine_pause(struct engine *n, bool pause, unsigned uid, struct error *e);
 bool engine_is_paused(const struct engine *n);
-/* The tenant was asked for its teams, and this is none of them. */
-bool engine_lacks_team(const struct engine *n, const char *team);
-/* "role:NAME": the tenant said lately that it does not have it. */
-bool engine_knows_missing(const struct engine *n, const char *cause);
 /* [sync] mode = observe, and nobody has said yet that writing begins. */
 bool engine_observes(const struct engine *n);
 int engine_begin_writing(struct engine *n, bool *ret_was_observing, struct error *e);
@@ -123,12 +120,6 @@ int engine_plan_hash(struct engine *n, char ret[static 65], size_t *ret_n_parked
 /* The i-th last, 0 the newest; false when there were not so many since the start. */
 bool engine_past_revocation(const struct engine *n, size_t i, struct engine_revocation *ret);
 void engine_status(const struct engine *n, struct engine_status *ret);
-/* The budgets as they are now. */
-int engine_budgets(const struct engine *n, struct guard_input *ret_input,
-                   struct guard_verdict *ret, struct error *e);
-
-int engine_seats(const struct engine *n, struct engine_seats *ret, struct error *e);
-
 /* How a person would be decided now, with steps: for explain. */
 struct verdict;
 int engine_explain(struct engine *n, const char *entry_id, struct verdict *ret,

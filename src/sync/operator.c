@@ -61,6 +61,11 @@ static int accept_causes(struct engine *n, const struct engine_choice *choice, s
     return r;
 }
 
+int engine_commit(struct engine *n, struct error *e)
+{
+    return books_have_failed(n->books) ? 0 : books_commit(n->books, e);
+}
+
 int engine_approve(struct engine *n, const char *hash, unsigned uid,
                    const struct engine_choice *choice, size_t *ret_n, uint64_t *ret_until_usec,
                    struct error *e)
@@ -152,16 +157,6 @@ int engine_pause(struct engine *n, bool pause, unsigned uid, struct error *e)
     return gate_pause(n->gate, pause, uid, e);
 }
 
-bool engine_lacks_team(const struct engine *n, const char *team)
-{
-    return !health_may_have_team(n->health, team);
-}
-
-bool engine_knows_missing(const struct engine *n, const char *cause)
-{
-    return health_knows_missing(n->health, cause);
-}
-
 bool engine_is_paused(const struct engine *n)
 {
     return gate_is_paused(n->gate);
@@ -182,18 +177,7 @@ int engine_begin_writing(struct engine *n, bool *ret_was_observing, struct error
 int engine_plan_hash(struct engine *n, char ret[static 65], size_t *ret_n_parked,
                      struct error *e)
 {
-    return gate_plan_hash(n->gate, ret, ret_n_parked, e);
-}
-
-int engine_budgets(const struct engine *n, struct guard_input *ret_input,
-                   struct guard_verdict *ret, struct error *e)
-{
-    return gate_budgets(n->gate, ret_input, ret, e);
-}
-
-int engine_seats(const struct engine *n, struct engine_seats *ret, struct error *e)
-{
-    return gate_seats(n->gate, ret, e);
+    return gate_read_plan_hash(books_state(n->books), gate_observes(n->gate), ret, ret_n_parked, e);
 }
 
 int engine_distrust_state(struct engine *n, struct error *e)

@@ -41,6 +41,7 @@ const char *tenant_answer_class_name(enum tenant_answer_class c)
     case TENANT_UNCLEAR: return "unclear";
     case TENANT_AWAY: return "away";
     case TENANT_UNSUPPORTED: return "unsupported";
+    case TENANT_LOST_RACE: return "lost race";
     }
     return "?";
 }
@@ -257,12 +258,13 @@ static enum tenant_answer_class of_curl(const struct answer_question *q,
     }
 }
 
-/* RFC 7644, 3.5.2: 204, or 200 with the resource as it is now. */
-static bool shows_scim_user(const char *body, size_t n)
+/* RFC 7644, 3.5.2: 204, or 200 with the resource as it is now; 3.3: 201 with what was made. */
+static bool shows_scim_resource(const struct answer_question *q, const char *body, size_t n)
 {
     json_auto_t *json = json_loadb(body, n, 0, NULL);
     const char *id = json_string_value(json_object_get(json, "id"));
-    return id && *id && json_is_string(json_object_get(json, "userName")) &&
+    const char *name = q->group ? "displayName" : "userName";
+    return id && *id && json_is_string(json_object_get(json, name)) &&
            !json_object_get(json, "errors") && !json_object_get(json, "detail");
 }
 
@@ -274,7 +276,9 @@ static bool confirms(const struct answer_question *q, const struct http_result *
     size_t n;
     const char *body = body_start(r, &n);
     if (q->api == ANSWER_SCIM)
-        return n == 0 ? r->status == 204 : r->status == 200 && shows_scim_user(body, n);
+        return n == 0 ? r->status == 204
+                      : r->status == (q->method == HTTP_POST ? 201 : 200) &&
+                            shows_scim_resource(q, body, n);
     return r->status == 200 && ((n == 2 && strncasecmp(body, "OK", 2) == 0) ||
                                 (n == 4 && strncasecmp(body, "\"OK\"", 4) == 0));
 }
@@ -361,6 +365,8 @@ static const char *remedy_of(const struct answer_question *q, const struct http_
 {
     if (q->api == ANSWER_TOKEN)
         return remedy_of_token(r);
+    if (q->remedy)
+        return q->remedy;
     return r->status == 403
                ? "Check that the account has the privileges \"Manage users\" and \"Manage all teams\""
                : CHECK_ACCOUNT;
@@ -403,6 +409,7 @@ static enum tenant_answer_class of_status(struct tenant_answer *ret,
     case 407: return TENANT_AWAY; /* a proxy in between wants a login */
     case 408: return not_clear(q);
     case 409: return writes(q) && !names_other_value(words) ? TENANT_CONFLICT : TENANT_REFUSED;
+    case 412: return writes(q) ? TENANT_LOST_RACE : TENANT_REFUSED;
     case 429: return TENANT_THROTTLED;
     default: break;
     }

@@ -21,7 +21,9 @@ struct answer_question { /* what was asked */
     enum answer_api api;
     bool names_user;        /* the path names one user: 404 is about that user */
     bool scim_works;        /* SCIM was seen to work: a refusal there is not about all of it */
+    bool group;             /* of SCIM: it is a group that is written */
     bool team, role, skill; /* the request refers to such objects */
+    const char *remedy;     /* of a refused account; NULL: the vendor's */
     const char *login;      /* the name in a hint that is no hint; NULL: none */
     const char *secrets[4]; /* an answer that repeats one of them is not shown; NULL: none */
 };

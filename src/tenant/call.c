@@ -7,6 +7,8 @@
  * the caller's. Each request that goes out, also a repeated one and one for a token, has its place
  * in the pace from then until it ended.
  *
+ * A call may be several requests one after the other: what one finds, the next goes by.
+ *
  * What is freed when: the caller owns the call and may free it inside done, so what done is
  * given lives in this file's frames and never in the call.
  */
@@ -27,8 +29,6 @@
 #include "base/text.h"
 #include "model/user.h"
 #include "tenant/http.h"
-#include "tenant/scim.h"
-#include "tenant/user-api.h"
 
 /* A tenant that keeps all its calls waiting does not keep a revocation. */
 #define HURRIED_MORE    2
@@ -56,35 +56,18 @@ struct tenant_call {
     unsigned attempts;
     uint64_t started_usec, sent_usec; /* sent: first */
     uint64_t taken_usec;              /* of the request under way */
+    struct call_content content; /* of the requests before the last */
     tenant_done_fn done;
     void *userdata;
 };
 
-/* What a read brings; lives for the call of done. */
-struct content {
-    struct user *user;
-    struct string_list names;
-    char *scim_id;
-};
-
-static void content_done(struct content *c)
+static void content_done(struct call_content *c)
 {
     user_free(c->user);
     string_list_done(&c->names);
-    free(c->scim_id);
-}
-
-void call_request_done(struct call_request *r)
-{
-    free(r->url);
-    if (r->body) {
-        explicit_bzero(r->body, r->body_size); /* may hold a password */
-        free(r->body);
-    }
-    free(r->login);
-    free(r->scim_id);
-    secret_wipe_string(r->password);
-    *r = (struct call_request){0};
+    free(c->id);
+    free(c->version);
+    *c = (struct call_content){0};
 }
 
 /* -- the queue -- */
@@ -126,6 +109,7 @@ struct tenant_call *call_free(struct tenant_call *call)
         kick(c);
     }
     call_request_done(&call->request);
+    content_done(&call->content);
     free(call);
     return NULL;
 }
@@ -199,7 +183,7 @@ static void log_end(const struct tenant_call *call, const struct tenant_answer *
 /* Whom the call is about, as a number for the pace; 0: nobody in particular. */
 static uint64_t who(const struct tenant_call *call)
 {
-    const char *name = call->request.login ? call->request.login : call->request.scim_id;
+    const char *name = call->request.login ? call->request.login : call->request.id;
     uint64_t hash = 14695981039346656037ULL; /* FNV-1a */
     for (; name && *name; name++)
         hash = (hash ^ (unsigned char)*name) * 1099511628211ULL;
@@ -233,55 +217,6 @@ static void finish(struct tenant_call *call, struct tenant_answer *a)
     call->done(a, call->userdata);
 }
 
-/* An answer about somebody else, from a cache or a mix-up before the tenant, says nothing about
- * the one who was asked for. */
-static int check_subject(const struct tenant_call *call, const struct content *c,
-                         struct error *e)
-{
-    const struct call_request *q = &call->request;
-    if (q->kind == CALL_GET && !text_equal_fold(user_get(c->user, USER_LOGIN), q->login))
-        return error_set(e, -EBADMSG,
-                         "the answer is about another user than the one asked for");
-    if (q->kind == CALL_SCIM_ACTIVE && !c->user)
-        return 0;
-    if ((q->kind == CALL_SCIM_GET || q->kind == CALL_SCIM_ACTIVE) &&
-        !text_equal(c->scim_id, q->scim_id))
-        return error_set(e, -EBADMSG,
-                         "the answer is about another user than the one asked for");
-    return 0;
-}
-
-static int read_scim_user(struct tenant_client *c, const struct http_result *result,
-                          struct content *to, struct error *e)
-{
-    int r = scim_read_user(&to->user, &to->scim_id, result->body, result->body_size, e);
-    if (r == 0 && to->user->n_roles)
-        c->roles_as_objects = to->user->roles_as_objects;
-    return r;
-}
-
-static int read_content(const struct tenant_call *call, const struct http_result *r,
-                        struct content *to, bool *ret_logged_in, struct error *e)
-{
-    switch (call->request.kind) {
-    case CALL_GET:
-        return user_api_read_user(&to->user, ret_logged_in, r->body, r->body_size, e);
-    case CALL_TEAMS: return user_api_read_teams(&to->names, r->body, r->body_size, e);
-    case CALL_DIRECTORY: return user_api_read_directory(&to->names, r->body, r->body_size, e);
-    case CALL_SCIM_LOOKUP:
-        return scim_read_lookup(&to->scim_id, call->request.login, r->body, r->body_size, e);
-    case CALL_SCIM_GET:
-        return read_scim_user(call->client, r, to, e);
-    case CALL_SCIM_ACTIVE:
-        return r->body_size ? read_scim_user(call->client, r, to, e) : 0;
-    case CALL_CREATE:
-    case CALL_PUT:
-    case CALL_DELETE:
-    case CALL_SCIM_PATCH: return 0;
-    }
-    return 0;
-}
-
 /* 401: once more with another token. A read whose kept connection broke: over another one. */
 static bool send_back(struct tenant_call *call, const struct http_result *result,
                       const struct tenant_answer *a)
@@ -301,14 +236,55 @@ static bool send_back(struct tenant_call *call, const struct http_result *result
     return true;
 }
 
+/* What a success brings. True: the call goes on with another request. */
+static bool take_content(struct tenant_call *call, const struct http_result *result,
+                         struct tenant_answer *a)
+{
+    struct tenant_client *c = call->client;
+    struct call_request *q = &call->request;
+    const struct answer_question question = q->question;
+    struct error e;
+    int r = q->read ? q->read(c, q, result, &call->content, &e) : 0;
+    if (r == 0 && q->then)
+        r = q->then(c, q, &call->content, a, &e);
+    else if (r == CALL_ABSENT) {
+        a->class = TENANT_NOT_FOUND;
+        r = 0;
+    }
+    if (r < 0)
+        answer_not_understood(a, &question, result, e.message);
+    else
+        c->scim_works |= question.api == ANSWER_SCIM;
+    if (r != CALL_GOES_ON)
+        return false;
+    call->replayed = false;
+    call->n_broken = 0;
+    leave(call);
+    wait_in_place(call);
+    return true;
+}
+
+/* The call may be gone afterwards. */
+static void end_call(struct tenant_call *call, struct tenant_answer *a)
+{
+    CLEANUP(content_done) struct call_content content = call->content;
+    call->content = (struct call_content){0};
+    if (a->class == TENANT_DONE) {
+        a->user = content.user;
+        a->names = call->request.is_list ? &content.names : NULL;
+        a->id = content.id;
+        a->version = content.version;
+        a->logged_in = content.logged_in;
+    }
+    finish(call, a);
+}
+
 static void on_exchange(const struct http_result *result, void *userdata)
 {
     struct tenant_call *call = userdata;
     struct tenant_client *c = call->client;
-    CLEANUP(content_done) struct content content = {0};
     struct tenant_answer answer = {.class = TENANT_UNCLEAR};
     struct answer_question *question = &call->request.question;
-    struct error error;
     call->exchange = NULL;
     c->pumping = true; /* what done starts leaves below, not through the loop */
     question->scim_works = c->scim_works;
@@ -319,22 +295,9 @@ static void on_exchange(const struct http_result *result, void *userdata)
     question->secrets[3] =
         oauth_client_secret(c->oauth) ? secret_text(oauth_client_secret(c->oauth)) : NULL;
     answer_decide(&answer, question, result);
-    if (!send_back(call, result, &answer)) {
-        if (answer.class == TENANT_DONE &&
-            (read_content(call, result, &content, &answer.logged_in, &error) < 0 ||
-             check_subject(call, &content, &error) < 0))
-            answer_not_understood(&answer, question, result, error.message);
-        if (answer.class == TENANT_DONE) {
-            c->scim_works |= question->api == ANSWER_SCIM;
-            answer.user = content.user;
-            answer.names =
-                call->request.kind == CALL_TEAMS || call->request.kind == CALL_DIRECTORY
-                    ? &content.names
-                    : NULL;
-            answer.id = content.scim_id;
-        }
-        finish(call, &answer);
-    }
+    if (!send_back(call, result, &answer) &&
+        (answer.class != TENANT_DONE || !take_content(call, result, &answer)))
+        end_call(call, &answer);
     c->pumping = false;
     call_pump(c);
 }
@@ -343,7 +306,7 @@ static void on_exchange(const struct http_result *result, void *userdata)
 
 static enum oauth_headers headers_of(const struct tenant_call *call)
 {
-    if (!call->request.body)
+    if (!call->request.body || call->request.question.method == HTTP_GET)
         return OAUTH_READ;
     return call->request.question.api == ANSWER_SCIM ? OAUTH_SCIM : OAUTH_JSON;
 }
@@ -351,24 +314,28 @@ static enum oauth_headers headers_of(const struct tenant_call *call)
 /* A list grows with the tenant; what is said of one user does not. */
 #define ONE_USER_BYTES (1024UL * 1024)
 
-static bool is_list(enum call_kind kind)
-{
-    return kind == CALL_TEAMS || kind == CALL_DIRECTORY;
-}
-
 static void send_call(struct tenant_call *call, uint64_t now_usec)
 {
     struct tenant_client *c = call->client;
     struct error error;
+    struct http_headers *own = NULL; /* of this request alone */
+    enum oauth_headers kind = headers_of(call);
+    const char *version = call->request.version;
+    int r = version ? oauth_headers_if_match(c->oauth, kind, version, &own, &error) : 0;
+    /* What is only looked for yet is not sent yet. */
+    const char *body =
+        call->request.question.method == HTTP_GET ? NULL : call->request.body;
     const struct http_request request = {
         .method = call->request.question.method,
         .url = call->request.url,
-        .headers = oauth_headers(c->oauth, headers_of(call)),
-        .body = call->request.body,
-        .body_size = call->request.body_size,
-        .max_answer_bytes = is_list(call->request.kind) ? 0 : ONE_USER_BYTES,
+        .headers = own ? own : oauth_headers(c->oauth, kind),
+        .body = body,
+        .body_size = body ? call->request.body_size : 0,
+        .max_answer_bytes = call->request.is_list ? 0 : ONE_USER_BYTES,
     };
-    int r = http_exchange_start(&call->exchange, c->http, &request, on_exchange, call, &error);
+    if (r == 0)
+        r = http_exchange_start(&call->exchange, c->http, &request, on_exchange, call, &error);
+    http_headers_unref(own);
     if (r < 0) {
         struct tenant_answer answer = {0};
         answer_not_sent(&answer, TENANT_AWAY, error.message);
@@ -477,4 +444,17 @@ void call_token_came(struct tenant_client *c, const struct tenant_answer *failur
         c->pumping = false;
     }
     call_pump(c);
+}
+
+/* Nobody who waits here may be forgotten for long when the tenant becomes slow. */
+#define AHEAD_MAX 256
+
+size_t call_ahead(void *client)
+{
+    const struct tenant_client *c = client;
+    size_t a_second = pace_second(&c->pace, clock_monotonic_usec());
+    size_t most = (size_t)c->max_concurrent * 4;
+    if (most > AHEAD_MAX)
+        most = AHEAD_MAX;
+    return a_second < most ? a_second : most;
 }

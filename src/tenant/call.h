@@ -8,23 +8,12 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "base/text.h"
 #include "tenant/answer.h"
 #include "tenant/client.h"
+#include "tenant/http.h"
 #include "tenant/oauth.h"
 #include "tenant/pace.h"
-
-enum call_kind {
-    CALL_CREATE,
-    CALL_GET,
-    CALL_PUT,
-    CALL_DELETE,
-    CALL_TEAMS,
-    CALL_DIRECTORY,
-    CALL_SCIM_LOOKUP,
-    CALL_SCIM_GET,
-    CALL_SCIM_PATCH,
-    CALL_SCIM_ACTIVE,
-};
 
 TAILQ_HEAD(call_queue, tenant_call);
 
@@ -38,6 +27,8 @@ struct tenant_client {
     size_t n_waiting, n_sent;
     uint64_t next_sequence;
     struct sd_event_source *pump_source, *pace_source;
+    char *scim_path;
+    bool shows_groups; /* a user was shown with the groups it is in */
     bool scim_works;
     bool roles_as_objects; /* how the last user that has roles was shown by SCIM */
     bool pumping;
@@ -47,17 +38,54 @@ struct tenant_client {
     uint64_t n_answers[TENANT_N_CLASSES];
 };
 
+/* What the answers to a call bring. */
+struct call_content {
+    struct user *user;
+    struct string_list names;
+    char *id, *version;
+    bool logged_in;
+    /* Of a list: how far it is read, what there is, and how often it was read to its end. */
+    size_t index, total, n_passes;
+};
+
+struct call_request;
+/* CALL_ABSENT: it says that nobody is there. -EBADMSG: not what this call gets. */
+#define CALL_ABSENT 1
+typedef int call_reader(struct tenant_client *c, const struct call_request *q,
+                        const struct http_result *result, struct call_content *to,
+                        struct error *e);
+/* After an answer that was done: CALL_GOES_ON when *q is the next request of the same call now,
+ * or 0 with what came of it in *a. */
+#define CALL_GOES_ON 1
+typedef int call_sequel(struct tenant_client *c, struct call_request *q, struct call_content *got,
+                        struct tenant_answer *a, struct error *e);
+
 struct call_request { /* what the caller of call_start() fills; strings malloc'd, taken */
-    enum call_kind kind;
     struct answer_question question; /* login and secrets are set by call_start() */
+    call_reader *read;               /* NULL: nothing */
+    call_sequel *then;               /* NULL: one request is all */
+    bool is_list;
     char *url;
     char *body;
     size_t body_size;
     char *login;
-    char *scim_id;
+    char *id;
+    char *version; /* that the user must still have */
+    char *value;   /* a role that … */
+    bool gives;    /* … is given, or taken away */
     char *password;
 };
 void call_request_done(struct call_request *r);
+
+/* Base + path, and "/" + name percent-encoded when there is one. An empty one, "." and ".." are
+ * refused, since they would name another resource. */
+int call_url(char **ret, const struct tenant_client *c, const char *path, const char *name,
+             struct error *e);
+int call_text(char **to, const char *text, struct error *e);
+/* An answer about somebody else, from a cache or a mix-up before the tenant, says nothing about
+ * the one who was asked for: -EBADMSG. */
+int call_other_subject(struct error *e);
+size_t call_ahead(void *client);
 
 /* Takes what is in the request, whether it succeeds or not. */
 int call_start(struct tenant_call **ret, struct tenant_client *c, struct call_request *request,

@@ -41,8 +41,10 @@ enum tenant_answer_class {
     TENANT_AWAY = 9,           /* the request certainly did not reach the tenant, or 502/503 */
     TENANT_UNSUPPORTED =
         10, /* 403/404/405 for a part's endpoint itself: the tenant does not offer that part */
+    TENANT_LOST_RACE = 11, /* 412 to a write: nothing was done, since the user was changed after it
+                              was read */
 };
-#define TENANT_N_CLASSES (TENANT_UNSUPPORTED + 1)
+#define TENANT_N_CLASSES (TENANT_LOST_RACE + 1)
 const char *tenant_answer_class_name(enum tenant_answer_class c);
 
 enum tenant_reference { /* which kind is missing, from the hint; NONE: not said */
@@ -66,6 +68,7 @@ struct tenant_answer {
     uint64_t duration_usec;
     const struct user
         *user;      /* a GET of a user, DONE: fields, team, roles, skills, disabled; borrowed */
+    const char *version; /* of that user, for struct tenant_ref; borrowed; NULL: none */
     bool logged_in; /* loginInfo.isLoggedIn of that GET */
     const char *id; /* find, DONE: the tenant's own; borrowed; NULL: nobody has that login */
     const struct string_list
@@ -77,7 +80,8 @@ typedef void (*tenant_done_fn)(const struct tenant_answer *answer, void *userdat
  * goes by the key of its part. */
 struct tenant_ref {
     const char *login;
-    const char *id; /* the tenant's own */
+    const char *id;      /* the tenant's own */
+    const char *version; /* that the user must still have when it is written; NULL: any */
 };
 static inline struct tenant_ref by_login(const char *login)
 {
@@ -94,6 +98,8 @@ struct tenant_write {
     uint32_t set;            /* of the bits of model/part.h, all of them the part's */
     const struct user *user; /* the values; a field that is NULL or "" is cleared, roles and
                                 skills replace the whole set */
+    const char *value;       /* of a part that is written by value: the role that … */
+    bool gives;              /* … is given, or taken away */
     const struct user *current; /* as the part showed the user last, whose form is followed; NULL:
                                    not read */
 };
@@ -103,7 +109,10 @@ struct tenant_write {
 struct tenant_ops {
     /* client NULL: those that this kind has before a tenant is opened */
     const struct parts *(*parts)(const void *client);
-    /* password: NULL for none */
+    /* What is wanted, put into the form in which the tenant would show it, so that a value that it
+     * rounds or spells otherwise is no difference for ever; NULL: none is known beforehand. */
+    int (*canon)(const void *client, struct user *wanted, struct error *e);
+    /* Takes all but what its parts say is created later. password: NULL for none */
     int (*create)(void *client, struct tenant_call **ret, const struct user *user,
                   const struct secret *password, bool change_password, tenant_done_fn done,
                   void *userdata, struct error *e);
@@ -125,6 +134,7 @@ struct tenant_ops {
                 void *userdata, struct error *e);
     int (*team_list)(void *client, struct tenant_call **ret, tenant_done_fn done,
                      void *userdata, struct error *e);
+    /* Whoever is not in it may be there all the same. */
     int (*directory_list)(void *client, struct tenant_call **ret, tenant_done_fn done,
                           void *userdata, struct error *e);
     /* How many calls beyond the concurrent ones may be started, to wait for a free connection:
@@ -133,7 +143,8 @@ struct tenant_ops {
     void (*call_hurry)(struct tenant_call *call); /* ahead of all that has not left yet */
     struct tenant_call *(*call_free)(struct tenant_call *call); /* cancels; returns NULL */
 };
-extern const struct tenant_ops tenant_https_ops;
+extern const struct tenant_ops tenant_configapi_ops, tenant_scim2_ops;
+const struct tenant_ops *tenant_kind_ops(const struct tenant_options *options);
 
 /* What a client says that it reads, for whoever tries its requests by hand. */
 #define TENANT_ACCEPT "Accept: application/json, application/scim+json"

@@ -40,6 +40,7 @@
 struct oauth {
     struct http *http;
     char *url, *client_id, *client_secret_file, *scope;
+    bool is_given; /* the file holds the token itself */
     struct http_exchange *exchange; /* the request under way */
     struct http_headers *form_headers;
     char *form; /* its body: holds the client secret */
@@ -130,7 +131,9 @@ int oauth_read_token(struct secret **ret, uint64_t *ret_life_sec, const char *bo
     return r;
 }
 
-static int make_headers(struct oauth *o, struct error *e)
+/* condition: another line; NULL: none. */
+static int make_one(struct oauth *o, enum oauth_headers kind, const char *condition,
+                    struct http_headers **ret, struct error *e)
 {
     static const char *const accept[OAUTH_N_HEADERS] = {
         [OAUTH_READ] = TENANT_ACCEPT,
@@ -147,13 +150,35 @@ static int make_headers(struct oauth *o, struct error *e)
         return error_out_of_memory(e);
     int r = secret_new(&line, text, strlen(text), e);
     secret_wipe_string(text);
-    for (size_t i = 0; i < OAUTH_N_HEADERS && r == 0; i++) {
-        const char *const lines[] = {secret_text(line), accept[i], type[i], NULL};
-        o->headers[i] = http_headers_new(lines);
-        if (!o->headers[i])
-            r = error_out_of_memory(e);
-    }
+    if (r < 0)
+        return r;
+    const char *lines[5] = {secret_text(line), accept[kind]};
+    size_t n = 2;
+    if (type[kind])
+        lines[n++] = type[kind];
+    if (condition)
+        lines[n++] = condition;
+    *ret = http_headers_new(lines);
+    return *ret ? 0 : error_out_of_memory(e);
+}
+
+static int make_headers(struct oauth *o, struct error *e)
+{
+    int r = 0;
+    for (size_t i = 0; i < OAUTH_N_HEADERS && r == 0; i++)
+        r = make_one(o, (enum oauth_headers)i, NULL, &o->headers[i], e);
     return r;
+}
+
+int oauth_headers_if_match(struct oauth *o, enum oauth_headers kind, const char *version,
+                           struct http_headers **ret, struct error *e)
+{
+    CLEANUP(freep) char *condition = NULL;
+    if (asprintf(&condition, "If-Match: %s", version) < 0) {
+        condition = NULL;
+        return error_out_of_memory(e);
+    }
+    return make_one(o, kind, condition, ret, e);
 }
 
 static int take_token(struct oauth *o, const struct http_result *result, struct error *e)
@@ -176,6 +201,29 @@ static int take_token(struct oauth *o, const struct http_result *result, struct 
     o->expires_usec = o->asked_usec + life;
     o->renew_usec = o->expires_usec - early;
     o->expires_real_usec = clock_now_usec() + life;
+    o->generation++;
+    return 0;
+}
+
+/* The token stands in the file, which is read again when it was refused, and now and then. */
+static int read_given(struct oauth *o, struct error *e)
+{
+    CLEANUP(secret_freep) struct secret *token = NULL;
+    int r = secret_from_file(&token, o->client_secret_file, e);
+    if (r < 0)
+        return error_wrap(e, r, "the tenant's token");
+    if (!token_is_safe(secret_text(token)))
+        return error_set(e, -EBADMSG, "%s holds characters that no header may hold",
+                         o->client_secret_file);
+    forget_token(o);
+    o->token = TAKE(token);
+    r = make_headers(o, e);
+    if (r < 0) {
+        forget_token(o);
+        return r;
+    }
+    o->expires_usec = clock_monotonic_usec() + DEFAULT_LIFE_SEC * USEC_PER_SEC;
+    o->renew_usec = UINT64_MAX;
     o->generation++;
     return 0;
 }
@@ -280,6 +328,8 @@ int oauth_prepare(struct oauth *o, struct error *e)
     if (!token_lasts(o, now)) {
         if (o->exchange)
             return OAUTH_WAIT;
+        if (o->is_given)
+            return read_given(o, e);
         int r = ask(o, e);
         return r < 0 ? r : OAUTH_STARTED;
     }
@@ -358,6 +408,7 @@ int oauth_new(struct oauth **ret, struct http *http, const struct tenant_options
     o->http = http;
     o->done = done;
     o->userdata = userdata;
+    o->is_given = options->kind == TENANT_SCIM2;
     o->form_headers = http_headers_new(form_lines);
     if (asprintf(&o->url, "%s" TOKEN_PATH, http_base_url(http)) < 0)
         o->url = NULL;

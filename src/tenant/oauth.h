@@ -43,6 +43,9 @@ enum oauth_headers {
     OAUTH_N_HEADERS
 };
 struct http_headers *oauth_headers(struct oauth *o, enum oauth_headers kind);
+/* The same, for a request that counts only for this version; *ret is the caller's to unref. */
+int oauth_headers_if_match(struct oauth *o, enum oauth_headers kind, const char *version,
+                           struct http_headers **ret, struct error *e);
 uint64_t oauth_generation(const struct oauth *o);
 const struct secret *oauth_token(const struct oauth *o); /* NULL: none */
 /* The one before it; NULL: none. */

@@ -5,11 +5,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum tenant_kind {
+    TENANT_CONFIGAPI, /* the vendor's: Configuration API, and SCIM beside it */
+    TENANT_SCIM2,     /* a service of RFC 7644 */
+    TENANT_N_KINDS
+};
+
 struct tenant_options {
+    enum tenant_kind kind;
+    char *scim_path; /* of TENANT_SCIM2: where /Users and /Groups begin */
     char *url; /* "https://acme.example.com", no path needed */
     char *client_id;
     char *client_secret_file; /* read again before each token request, so that a rotated secret
-                                 works */
+                                 works; of TENANT_SCIM2 the token itself */
     char *scope;
     char *tls_ca_file; /* NULL: the system's */
     char *tls_ca_directory;

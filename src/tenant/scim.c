@@ -24,14 +24,15 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/secret.h"
 #include "tenant/http.h"
 #include "tenant/json.h"
 
 #define PATCH_SCHEMA "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
-char *scim_lookup_query(const char *login)
+/* before: up to the value. */
+static char *equal_query(const char *before, const char *login, const char *after)
 {
-    static const char before[] = "?filter=userName%20eq%20%22", after[] = "%22";
     CLEANUP(freep) char *quoted = malloc(strlen(login) * 2 + 1);
     if (!quoted)
         return NULL;
@@ -48,6 +49,16 @@ char *scim_lookup_query(const char *login)
     if (!escaped || asprintf(&query, "%s%s%s", before, escaped, after) < 0)
         return NULL;
     return query;
+}
+
+char *scim_lookup_query(const char *login)
+{
+    return equal_query("?filter=userName%20eq%20%22", login, "%22");
+}
+
+char *scim_group_query(const char *name)
+{
+    return equal_query("?filter=displayName%20eq%20%22", name, "%22&attributes=displayName");
 }
 
 static int id_of(char **ret, const json_t *resource, struct error *e)
@@ -123,16 +134,30 @@ static const json_t *team_of(const json_t *groups)
     return display ? display : first;
 }
 
-int scim_read_user(struct user **ret, char **ret_id, const char *body, size_t size,
+/* The groups that a user is in by itself, not by another group. */
+static int take_groups(struct user *u, const json_t *groups, struct error *e)
+{
+    for (size_t i = 0; i < json_array_size(groups); i++) {
+        const json_t *group = json_array_get(groups, i);
+        const char *name = json_string_value(json_object_get(group, "display")),
+                   *type = json_string_value(json_object_get(group, "type"));
+        if (type && strcasecmp(type, "indirect") == 0)
+            continue;
+        if (!name)
+            return error_set(e, -EBADMSG, "the answer shows a group of the user without its name");
+        if (user_add_role(u, name, NULL) < 0)
+            return error_out_of_memory(e);
+    }
+    return 0;
+}
+
+int scim_take_user(struct user **ret, char **ret_id, const json_t *object, bool plain,
                    struct error *e)
 {
-    json_auto_t *object = NULL;
-    int r = json_from_body(&object, body, size, e);
-    if (r < 0)
-        return r;
+    const char *list = plain ? "groups" : "roles";
     if (!json_is_string(json_object_get(object, "userName")))
         return error_set(e, -EBADMSG, "the answer is not a SCIM user: it has no userName");
-    r = json_check_counts(json_object_get(object, "roles"), NULL, e);
+    int r = json_check_counts(json_object_get(object, list), NULL, e);
     if (r < 0)
         return r;
     CLEANUP(freep) char *id = NULL;
@@ -149,23 +174,34 @@ int scim_read_user(struct user **ret, char **ret_id, const char *body, size_t si
         [USER_WORK_PHONE] = typed(phones, "work"),
         [USER_MOBILE_PHONE] = typed(phones, "mobile"),
         [USER_EXTENSION] = typed(phones, "extension"),
-        [USER_TEAM] = team_of(json_object_get(object, "groups")),
+        [USER_TEAM] = plain ? json_object_get(json_object_get(object, SCIM_ENTERPRISE), "department")
+                            : team_of(json_object_get(object, "groups")),
     };
     CLEANUP(user_freep) struct user *user = user_new();
     if (!user)
         return error_out_of_memory(e);
     for (enum user_field f = 0; f < USER_N_FIELDS && r == 0; f++)
         r = json_take_field(user, f, values[f]);
-    if (r == 0)
+    if (r == 0 && !plain)
         r = json_take_roles(user, json_object_get(object, "roles"));
     if (r < 0)
         return error_out_of_memory(e);
+    if (plain && (r = take_groups(user, json_object_get(object, "groups"), e)) < 0)
+        return r;
     user->disabled = !json_bool_of(json_object_get(object, "active"), true);
     user->roles_as_objects =
         json_is_object(json_array_get(json_object_get(object, "roles"), 0));
     *ret = TAKE(user);
     *ret_id = TAKE(id);
     return 0;
+}
+
+int scim_read_user(struct user **ret, char **ret_id, const char *body, size_t size,
+                   struct error *e)
+{
+    json_auto_t *object = NULL;
+    int r = json_from_body(&object, body, size, e);
+    return r < 0 ? r : scim_take_user(ret, ret_id, object, false, e);
 }
 
 /* -- PATCH -- */
@@ -185,8 +221,14 @@ static const struct {
                            "phoneNumbers[type eq \"mobile\"]", "mobile"},
     [USER_EXTENSION] = {"phoneNumbers[type eq \"extension\"].value",
                         "phoneNumbers[type eq \"extension\"]", "extension"},
-    [USER_TEAM] = {NULL, NULL, NULL},
+    [USER_TEAM] = {SCIM_ENTERPRISE ":department", SCIM_ENTERPRISE ":department", NULL},
 };
+
+/* The tenant keeps one. */
+static json_t *one_mail(const char *address)
+{
+    return json_pack("[{s:s, s:s, s:b}]", "value", address, "type", "work", "primary", 1);
+}
 
 /* Takes `value`; NULL there stands for a value that could not be made. */
 static int add_operation(json_t *operations, const char *op, const char *path, json_t *value,
@@ -219,8 +261,6 @@ static int add_field(json_t *operations, enum user_field f, const char *text,
                      const struct user *current, struct error *e)
 {
     const char *name = user_field_name(f);
-    if (!places[f].path)
-        return error_set(e, -EINVAL, "SCIM cannot change the %s", name);
     if (*text == '\0') {
         if (!places[f].whole)
             return error_set(e, -EINVAL, "%s cannot be cleared", name);
@@ -229,9 +269,7 @@ static int add_field(json_t *operations, enum user_field f, const char *text,
     }
     if (places[f].phone)
         return add_phone(operations, f, text, current, e);
-    json_t *value = f == USER_EMAIL ? json_pack("[{s:s, s:s, s:b}]", "value", text, "type",
-                                                "work", "primary", 1)
-                                    : json_string(text);
+    json_t *value = f == USER_EMAIL ? one_mail(text) : json_string(text);
     return add_operation(operations, "replace", places[f].path, value, name, e);
 }
 
@@ -273,6 +311,33 @@ int scim_patch_body(char **ret, size_t *ret_size, const char *const fields[USER_
     return patch_to_body(ret, ret_size, operations, e);
 }
 
+int scim_member_body(char **ret, size_t *ret_size, const char *id, bool gives, struct error *e)
+{
+    CLEANUP(freep) char *path = NULL;
+    json_auto_t *operations = NULL;
+    if (asprintf(&path, "members[value eq \"%s\"]", id) < 0) {
+        path = NULL;
+        return error_out_of_memory(e);
+    }
+    operations = gives ? json_pack("[{s:s, s:s, s:[{s:s}]}]", "op", "add", "path", "members",
+                                   "value", "value", id)
+                       : json_pack("[{s:s, s:s}]", "op", "remove", "path", path);
+    return operations ? patch_to_body(ret, ret_size, operations, e)
+                      : error_set(e, -EINVAL, "the id %s is not UTF-8 or there is no memory", id);
+}
+
+int scim_password_body(char **ret, size_t *ret_size, const char *password, struct error *e)
+{
+    json_t *value = json_string(password);
+    json_auto_t *operations = json_array();
+    int r = operations ? add_operation(operations, "replace", "password", value, "password", e)
+                       : error_out_of_memory(e);
+    if (r == 0)
+        r = patch_to_body(ret, ret_size, operations, e);
+    json_wipe_string(value);
+    return r;
+}
+
 int scim_active_body(char **ret, size_t *ret_size, bool active, struct error *e)
 {
     json_auto_t *operations = json_array();
@@ -280,4 +345,72 @@ int scim_active_body(char **ret, size_t *ret_size, bool active, struct error *e)
                                        "active", e)
                        : error_out_of_memory(e);
     return r < 0 ? r : patch_to_body(ret, ret_size, operations, e);
+}
+
+/* -- what a service of RFC 7643 is given -- */
+
+static int put_text(json_t *object, const char *property, const char *text, const char *what,
+                    struct error *e)
+{
+    return text && *text ? json_put_text(object, property, text, what, e) : 0;
+}
+
+static int put(json_t *object, const char *property, json_t *value, struct error *e)
+{
+    return !value || json_object_set_new(object, property, value) < 0 ? error_out_of_memory(e) : 0;
+}
+
+static int add_phones(json_t *object, const struct user *u, struct error *e)
+{
+    json_t *phones = json_array();
+    int r = phones ? 0 : error_out_of_memory(e);
+    for (int f = 0; f < USER_N_FIELDS && r == 0; f++) {
+        const char *type = places[f].phone,
+                   *number = user_get(u, (enum user_field)f);
+        if (type && number && *number &&
+            json_array_append_new(phones, json_pack("{s:s, s:s}", "value", number, "type", type)))
+            r = error_set(e, -EINVAL, "a phone number is not UTF-8 or there is no memory");
+    }
+    if (r < 0 || !json_array_size(phones)) {
+        json_decref(phones);
+        return r;
+    }
+    return put(object, "phoneNumbers", phones, e);
+}
+
+static int add_name(json_t *object, const struct user *u, struct error *e)
+{
+    json_auto_t *name = json_object();
+    int r = name ? put_text(name, "givenName", user_get(u, USER_FIRST_NAME), "the first name", e)
+                 : error_out_of_memory(e);
+    if (r == 0)
+        r = put_text(name, "familyName", user_get(u, USER_LAST_NAME), "the last name", e);
+    return r < 0 ? r : put(object, "name", json_incref(name), e);
+}
+
+int scim_create_body(char **ret, size_t *ret_size, const struct user *u,
+                       const struct secret *password, struct error *e)
+{
+    const char *mail = user_get(u, USER_EMAIL), *team = user_get(u, USER_TEAM);
+    bool in_team = team && *team;
+    json_auto_t *object = in_team ? json_pack("{s:[s,s]}", "schemas", SCIM_USER, SCIM_ENTERPRISE)
+                                  : json_pack("{s:[s]}", "schemas", SCIM_USER);
+    int r = object ? put_text(object, "userName", user_get(u, USER_LOGIN), "the login", e)
+                   : error_out_of_memory(e);
+    if (r == 0)
+        r = add_name(object, u, e);
+    if (r == 0 && mail && *mail)
+        r = put(object, "emails", one_mail(mail), e);
+    if (r == 0)
+        r = add_phones(object, u, e);
+    if (r == 0)
+        r = put(object, "active", json_boolean(!u->disabled), e);
+    if (r == 0 && in_team)
+        r = put(object, SCIM_ENTERPRISE, json_pack("{s:s}", "department", team), e);
+    if (r == 0 && password)
+        r = json_put_text(object, "password", secret_text(password), "the password", e);
+    if (r == 0)
+        r = json_to_body(ret, ret_size, object, e);
+    json_wipe_string(json_object_get(object, "password"));
+    return r;
 }

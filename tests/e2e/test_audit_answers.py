@@ -4,9 +4,10 @@ import gzip
 import json
 import os
 import random
+import subprocess
 import time
 
-from lib import Slapd, deadline, histories, need, wait_for
+from lib import Slapd, base, deadline, histories, need, wait_for
 
 Writer, ROLES, TEAMS, SKILLS = histories.Writer, histories.ROLES, histories.TEAMS, histories.SKILLS
 
@@ -111,3 +112,53 @@ def test_a_million_lines(t):
         daemon.ctl("audit", *arguments, path)
         took = time.monotonic() - begun
         need(took < 4 * seconds, "fast enough for a million in ten seconds", arguments, took)
+
+
+def cpu_of(path, *arguments):
+    with open(os.devnull, "wb") as nowhere:
+        process = subprocess.Popen([base.built("rosterctl"), "audit", *arguments, path], stdin=subprocess.DEVNULL, stdout=nowhere)
+        _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    need(process.returncode == 0, "it answers", arguments)
+    return usage.ru_utime
+
+
+def test_a_login_of_many(t):
+    """A login that thousands had, one after the other: the lines of all of them under their later names as well, in a time
+    that grows with the lines alone."""
+    took = {}
+    for n in (1500, 12000):
+        writer = Writer()
+        for new, old, changes in (("n%06d", "shared", [["login_id", "n", None, "shared"]]), ("n%06d", None, [["team", "Sales", 0]])):
+            for i in range(n):
+                writer.number += 1
+                writer.add(1, "outcome", {"no": writer.number, "op": "rename" if old else "update", "at": ["r:12 A"], "code": "done"},
+                           {"id": "id-%06d-x" % i, "dn": "uid=p%06d,dc=x" % i, "login": old or new % i, "set": changes})
+        path = t.path("shared-%d.jsonl" % n)
+        with open(path, "wb") as out:
+            out.write(b"".join(line + b"\n" for line in writer.lines))
+        shown = subprocess.run([base.built("rosterctl"), "audit", "show", "--json", "--person", "shared", path], stdout=subprocess.PIPE,
+                               stdin=subprocess.DEVNULL, check=True).stdout.splitlines()
+        need([json.loads(line)["seq"] for line in shown] == list(range(1, 2 * n + 1)), "each line", len(shown))
+        took[n] = min(cpu_of(path, "show", "--person", "shared") for _ in range(3))
+    need(took[12000] < 24 * took[1500] + 0.2, "eight times as many people take no 64 times as long", took)
+
+
+def test_long_names(t):
+    """A name is compared whole, however long it is."""
+    writer, names = Writer(), []
+    for size in (580, 589, 590, 599, 600, 1023, 5000):
+        names += ["R" * size, "R" * size + "x"]
+    for i, name in enumerate(names):
+        for field in ("role:" + name, "skill:" + name, "team"):
+            writer.number += 1
+            writer.add(1, "outcome", {"no": writer.number, "op": "update", "at": ["r:12 A"], "code": "done"},
+                       {"id": "id-%d" % i, "dn": "uid=p%d,dc=x" % i, "login": "p%d" % i, "set": [[field, name if field == "team" else "50", 0]]})
+    path = t.path("long.jsonl")
+    with open(path, "wb") as out:
+        out.write(b"".join(line + b"\n" for line in writer.lines))
+    for i, name in enumerate(names):
+        for what in ("role", "team", "skill"):
+            done = subprocess.run([base.built("rosterctl"), "audit", "who", "--json", "--" + what, name, path], stdout=subprocess.PIPE,
+                                  stdin=subprocess.DEVNULL, check=True)
+            need([one["login"] for one in json.loads(done.stdout)["people"]] == ["p%d" % i], "who has it", what, len(name))

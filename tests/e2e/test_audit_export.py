@@ -4,11 +4,12 @@ import gzip
 import importlib.util
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
 
-from lib import Slapd, base, need, wait_for
+from lib import Slapd, base, histories, need, wait_for
 
 DATA = os.path.join(base.ROOT, "tests", "data", "audit-export")
 SCHEMAS = {"ocsf": "ocsf-1.8.0.schema.json", "ecs": "ecs-9.4.0.schema.json"}
@@ -73,6 +74,41 @@ def test_golden_files(t):
     need(later["user"]["target"]["name"] == "ann@example.com", "what an intent before it said", later)
     export("--format", "leef", sample, code=2)
     export("--follow", "--format", "cef", sample, sample, code=2)
+
+
+def test_random_histories(t):
+    """Whatever happened to whom: each line is an event of the schema, and the roles given and taken are those of the lines."""
+    path = t.path("history.jsonl")
+    for seed in range(12):
+        one = histories.History(random.Random(seed), people=8, days=12)
+        with open(path, "wb") as out:
+            out.write(b"".join(line + b"\n" for line in one.writer.lines))
+        rows = [json.loads(line) for line in one.writer.lines]
+        for form in ("ocsf", "ecs", "cef"):
+            events = check(form, export("--format", form, path))
+            need(sorted(set(seqs(form, events))) == [row["seq"] for row in rows], "each line", seed, form)
+            if form == "ocsf":
+                access = {(e["metadata"]["sequence"], e["activity_id"], role) for e in events if e["class_uid"] == 3005
+                          for role in e["privileges"]}
+                need(access == roles_of(rows), "who was given and lost what", seed, access ^ roles_of(rows))
+
+
+def roles_of(rows):
+    """(line, 1 or 2, role) of outcomes that are done, by the document's words."""
+    intents, found = {}, set()
+    for row in rows:
+        if row["ev"] in ("start", "repair"):
+            intents.clear()
+        if row["ev"] == "intent":
+            intents[row["no"]] = row
+        if row["ev"] != "outcome":
+            continue
+        whole = row if "op" in row else intents.get(row["no"], {})
+        for field, to, *_ in whole.get("p", {}).get("set", []) if row["code"] == "done" else []:
+            if field.startswith("role:"):
+                found.add((row["seq"], 1 if to else 2, field[5:]))
+        intents.pop(row["no"], None)
+    return found
 
 
 class Follower:

@@ -100,3 +100,27 @@ def test_budget_and_return(t):
     tenant.wait_user("r09", firstName="Zed")
     d.reload()
     wait_for(lambda: life.operations(d, login="r09"), 20, "found by the reload")
+
+
+def test_enabled_by_hand(t):
+    """Somebody enables a revoked user at the tenant, with drift = report: disabled again; another leaver stays enabled; who is
+    not revoked any more is given back."""
+    ground, group, tenant = crowd(t, ["ada", "bob", "eve"])
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
+                    lifecycle={"revoke_when": REVOKED, "verify_interval": "1s", "drift": "report"}).start()
+    tenant.wait_users(["ada", "bob", "eve"])
+    settled(d)
+    ground.replace("ada", employeeType="Revoked")
+    ground.leave(group, "bob")
+    for uid in ("ada", "bob"):
+        tenant.wait_user(uid, disabled=True)
+    settled(d)
+    tenant.edit("bob", disabled=False)
+    wait_for(lambda: d.audit(event="drift", code="report"), 10, "reported", lambda: d.audit()[-3:])
+    n = len(d.audit(event="intent", code="revoked"))
+    tenant.edit("ada", disabled=False)
+    tenant.wait_user("ada", disabled=True)
+    wait_for(lambda: len(d.audit(event="intent", code="revoked")) == n + 1, 10, "on record as a revocation", lambda: d.audit()[-5:])
+    need(not tenant.user("bob")["disabled"], "bob is the tenant's business")
+    ground.replace("ada", employeeType="Agent")
+    tenant.wait_user("ada", disabled=False)

@@ -15,7 +15,7 @@
 
 extern struct simulator tenant;
 
-static json_t *before, *intent; /* of the request that is carried out; NULL: nothing is asked of it */
+static json_t *before, *intent; /* of the request that is carried out; NULL: nothing is held */
 static char subject[40];        /* the tenant's id of the user; "": nobody yet */
 
 static void put(json_t *facts, const char *kind, const char *name, const char *value)

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "company.h"
+#include "base/memory.h"
 #include "daemon/daemon.h"
 #include "directory.h"
 #include "operator.h"
@@ -107,8 +108,10 @@ bool life_was_quiet(uint64_t since_usec)
 
 json_t *life_plan(void)
 {
+    CLEANUP(engine_view_freep) struct engine_view *view = NULL;
     struct error e = {0};
-    json_t *found = report_plan(running->engine, running->state, &e);
+    bool noted = engine_view_new(&view, running->engine, &e) == 0;
+    json_t *found = noted ? report_plan(view, running->state, &e) : NULL;
     if (!found)
         broken(0, "the plan cannot be shown: %s", e.message);
     return found;

@@ -7,7 +7,9 @@
 #include "audit/holdings.h"
 #include "base/text.h"
 #include "model/user.h"
+#include "state/db.h"
 #include "state/link.h"
+#include "state/mirror.h"
 #include "state/person.h"
 #include "unit.h"
 
@@ -43,6 +45,25 @@ static int check_known(const struct link *l, void *userdata)
     return 0;
 }
 
+/* Members that are no entry, of groups that are there: as test-unresolved counts them. */
+static void check_unresolved(struct bed *b)
+{
+    static const char sql[] =
+        "WITH here AS (SELECT * FROM entry WHERE gone_usec = 0), named AS (SELECT m.* FROM member m "
+        "JOIN here g ON g.n = m.group_n AND g.kind = 2) SELECT (SELECT count(*) FROM named WHERE "
+        "kind = 1 AND name_n NOT IN (SELECT name_n FROM here) AND (group_n, name_n) NOT IN (SELECT "
+        "t.group_n, t.name_n FROM stale t JOIN here o ON o.n = t.entry_n)) + (SELECT count(*) FROM "
+        "named m JOIN name a ON a.n = m.name_n WHERE m.kind = 2 AND a.key NOT IN (SELECT login_key "
+        "FROM here WHERE login_key NOT NULL UNION SELECT l.key FROM entry_login l JOIN here o ON "
+        "o.n = l.n))";
+    struct mirror_counts counts = {0};
+    struct error e = {0};
+    int64_t n = 0;
+    bed_ok(b, mirror_counts(b->state, &counts, &e));
+    bed_ok(b, db_number(b->state->db, b->path, sql, &n, &e));
+    assert_int_equal(counts.members_unresolved, n);
+}
+
 /* Every change of what is known has a line of the audit, whatever the next one is. */
 void bed_check_known(struct bed *b)
 {
@@ -52,5 +73,6 @@ void bed_check_known(struct bed *b)
     bed_each_audit(b, take_holding, k.holdings);
     bed_ok(b, link_each(b->state, check_known, &k, &e));
     bed_check_who(b, k.holdings);
+    check_unresolved(b);
     holdings_free(k.holdings);
 }

@@ -210,13 +210,14 @@ void order_look(struct order *o)
 
 /* ---- requests ---- */
 
-/* By which requests each kind of operation changes a user. */
+/* By which requests each kind of operation changes a user: whether by login or by id is the part's,
+ * and another with each kind of tenant. */
 static bool fits(enum fake_kind request, enum operation_kind kind)
 {
     static const unsigned requests[OPERATION_N_KINDS] = {
-        [OPERATION_CREATE] = FAKE_CREATE,
+        [OPERATION_CREATE] = FAKE_CREATE | FAKE_PUT | FAKE_PATCH, /* a part may follow */
         [OPERATION_UPDATE] = FAKE_PUT | FAKE_PATCH,
-        [OPERATION_PROFILE] = FAKE_PATCH,
+        [OPERATION_PROFILE] = FAKE_PUT | FAKE_PATCH,
         [OPERATION_RENAME] = FAKE_PATCH,
         [OPERATION_DISABLE] = FAKE_PUT | FAKE_ACTIVE,
         [OPERATION_ENABLE] = FAKE_PUT | FAKE_ACTIVE,

@@ -36,6 +36,7 @@ enum fake_kind {
 struct fake_fault {
     unsigned kinds;
     const char *login; /* copied; NULL: of any user */
+    int skips;         /* so many are let through before */
     int times;         /* -1: until fake_tenant_heal() */
     bool takes_effect; /* the request is carried out all the same: only its answer is lost */
     bool no_token; /* the request never left: one for a token was answered so */
@@ -49,6 +50,7 @@ struct fake_user {
     char scim_id[24];
     struct user *user; /* everything that the tenant holds of the user */
     bool logged_in;
+    bool removed; /* deleted, and there all the same */
     bool had_password;
     unsigned n_read;
     unsigned n_created; /* how often a create of this login was carried out */
@@ -66,6 +68,12 @@ struct fake_tenant {
     bool no_listing;
     bool shuns_active, ignores_active; /* what SCIM does to another `active` */
     bool merges_skills; /* a PUT adds skills and never takes one away */
+    const struct parts *parts; /* NULL: those of the first kind */
+    /* What another kind of tenant does; its parts say so, too. */
+    bool has_versions; /* a write that names another one than the user's is refused with 412 */
+    bool deactivates;  /* who is deleted is disabled, and its login stays taken */
+    bool rounds;       /* levels are kept in steps of twenty */
+    bool shifts;       /* who moves while a list is read is missing from it */
     bool hold;          /* requests arrive, and nothing is answered until this is false */
     const char *late; /* the next read of this login is carried out, and answered only by … */
     struct tenant_call *late_call; /* … fake_tenant_answer_late(); borrowed, NULL: none */
@@ -82,7 +90,7 @@ struct fake_tenant {
     size_t n_calls[FAKE_N_KINDS];  /* arrived */
     size_t n_effect[FAKE_N_KINDS]; /* changed a user */
     size_t n_under_way, most_under_way;
-    unsigned next_id;
+    unsigned next_id, n_listed;
     void (*on_write)(
         enum fake_kind kind, const struct fake_user *after, const char *login,
         void *userdata); /* each change that was carried out; after NULL: deleted */
@@ -93,6 +101,9 @@ struct fake_tenant {
 };
 
 extern const struct tenant_ops fake_tenant_ops; /* client: struct fake_tenant */
+/* Of another kind, which goes by its own id: all in one part, or the roles as groups whose members
+ * are changed one a request, which are shown or not. */
+extern const struct parts fake_one_part, fake_groups, fake_hidden_groups;
 
 struct fake_tenant *fake_tenant_new(struct sd_event *event);
 struct fake_tenant *fake_tenant_free(struct fake_tenant *t);
@@ -108,3 +119,4 @@ struct fake_user *fake_tenant_add(struct fake_tenant *t, const char *login, cons
                                   const char *last, const char *mail, const char *team);
 struct fake_user *fake_tenant_find(struct fake_tenant *t, const char *login); /* or NULL */
 void fake_tenant_remove(struct fake_tenant *t, const char *login);
+unsigned fake_tenant_level(const struct fake_tenant *t, unsigned level); /* as it is kept */

@@ -57,7 +57,7 @@ static inline unsigned put(struct fixture *f, struct entry *taken)
 }
 
 /* Takes all marks away and gives them as "a b c", sorted. */
-static const char *dirty(struct fixture *f)
+static inline const char *dirty(struct fixture *f)
 {
     static char text[512];
     int64_t numbers[64];
@@ -104,7 +104,7 @@ static inline struct bound_groups bind_all(struct fixture *f, const char *const 
 }
 
 /* "-": not a member; "+": directly; else the DN through which. */
-static const char *member_of(struct fixture *f, const char *person_id, const char *group_dn)
+static inline const char *member_of(struct fixture *f, const char *person_id, const char *group_dn)
 {
     static char text[128];
     struct bound_groups groups = bind_all(f, &group_dn, 1);

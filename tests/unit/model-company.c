@@ -246,9 +246,9 @@ static void change_person(struct model *m)
 static void by_hand(struct model *m)
 {
     struct fake_tenant *t = m->bed->tenant;
-    /* The API takes roles and skills as whole sets, so what somebody changes between our
-     * reading and our writing is lost, whatever rosterd does. */
-    if (!t->n_users || t->n_under_way)
+    /* Where roles and skills are taken as whole sets, what somebody changes between our reading and
+     * our writing is lost, whatever rosterd does, unless the tenant has versions. */
+    if (!t->n_users || (t->n_under_way && !t->has_versions))
         return;
     struct fake_user *u = &t->users[model_below((unsigned)t->n_users)];
     struct by_hand *h = model_hand_of(m, u->scim_id, true);
@@ -262,7 +262,7 @@ static void by_hand(struct model *m)
         break;
     case 1:
         h->skill = true;
-        assert_int_equal(user_add_skill(u->user, "Chess", 70, NULL), 0);
+        assert_int_equal(user_add_skill(u->user, "Chess", fake_tenant_level(t, 70), NULL), 0);
         break;
     default:
         h->phone = true;

@@ -48,7 +48,7 @@ static void check_set(struct model *m, const struct fake_user *u, const struct e
     const struct user *is = u->user;
     if ((user_role(is, "Supervisor") != NULL) != supervisor ||
         (user_skill(is, "Chess") != NULL) != chess ||
-        (chess && user_skill(is, "Chess")->level != 70) ||
+        (chess && user_skill(is, "Chess")->level != fake_tenant_level(m->bed->tenant, 70)) ||
         (mobile && !text_equal(user_get(is, USER_MOBILE_PHONE), "007")))
         wrong("%s lost or got what no rule manages", u->login);
     if (!x)
@@ -59,7 +59,7 @@ static void check_set(struct model *m, const struct fake_user *u, const struct e
         is->n_roles != (size_t)(x->agent + x->seller + x->extra + supervisor))
         wrong("%s has wrong roles: %s", u->login, user_to_json(is, false));
     const struct user_skill *english = user_skill(is, "English");
-    if (!english || english->level != x->english ||
+    if (!english || english->level != fake_tenant_level(m->bed->tenant, x->english) ||
         (user_skill(is, "Spanish") != NULL) != x->spanish ||
         is->n_skills != (size_t)(1 + x->spanish + chess))
         wrong("%s has wrong skills", u->login);
@@ -82,7 +82,8 @@ static void check_person(struct model *m, unsigned who)
     struct expected x = expect(m, who);
     const struct fake_user *u = NULL;
     for (size_t i = 0; i < m->bed->tenant->n_users; i++)
-        if (model_who_is(m->bed->tenant->users[i].login) == (int)who) {
+        if (model_who_is(m->bed->tenant->users[i].login) == (int)who &&
+            !m->bed->tenant->users[i].removed) {
             if (u)
                 wrong("p%u has two users", who);
             u = &m->bed->tenant->users[i];
@@ -119,6 +120,7 @@ static void take_found(json_t *user, const json_t *found)
 {
     const char *key;
     json_t *value;
+    json_object_clear(user);
     json_object_foreach((json_t *)(uintptr_t)found, key, value)
     {
         char field[128];
@@ -152,7 +154,9 @@ static void replay(const json_t *row, void *userdata)
     const char *event = json_string_value(json_object_get(row, "event")),
                *code = json_string_value(json_object_get(row, "code")),
                *id = json_string_value(json_object_get(json_object_get(row, "person"), "id"));
-    if (!event || strcmp(event, "outcome") != 0 || !code || strcmp(code, "done") != 0 || !id)
+    const json_t *found = json_object_get(json_object_get(row, "details"), "found");
+    bool done = code && !strcmp(code, "done");
+    if (!event || strcmp(event, "outcome") != 0 || (!done && !found) || !id)
         return;
     json_t *user = json_object_get(r->users, id), *change;
     size_t i;
@@ -160,8 +164,7 @@ static void replay(const json_t *row, void *userdata)
         user = json_object();
         json_object_set_new(r->users, id, user);
     }
-    take_found(user, json_object_get(json_object_get(row, "details"), "found"));
-    json_array_foreach(json_object_get(row, "changes"), i, change)
+    json_array_foreach(done ? json_object_get(row, "changes") : NULL, i, change)
     {
         const char *field = json_string_value(json_object_get(change, "field"));
         json_t *to = json_object_get(change, "to");
@@ -170,6 +173,8 @@ static void replay(const json_t *row, void *userdata)
         else
             json_object_del(user, field);
     }
+    if (found) /* what was done of them, if that was not all */
+        take_found(user, found);
 }
 
 static void check_rebuilt(struct model *m)

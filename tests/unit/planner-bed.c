@@ -73,7 +73,8 @@ static const char *describe(const struct planner_result *r, char *buffer, size_t
 
 /* Of a tenant that takes everything in one request, and of the vendor's. */
 const struct parts planner_one_part = {
-    &(const struct part){.name = "everything", .kind = OPERATION_UPDATE, .writes = ~0U}, 1};
+    .items = &(const struct part){.name = "everything", .kind = OPERATION_UPDATE, .writes = ~0U},
+    .n_items = 1};
 const struct parts *planner_parts; /* NULL: the vendor's */
 
 static const struct source revoked_by = {.rule = (char *)"[lifecycle] revoke_when"};
@@ -140,7 +141,7 @@ static bool plan_failing(const struct planner_row *row, long fail_at, struct pla
         .successor_sentence = row->successor ? "a successor" : NULL, .successor_revoked = row->successor_revoked,
         .names_role = row->says_nothing ? NULL : names_ruled,
         .names_skill = row->says_nothing ? NULL : names_ruled,
-        .parts = planner_parts ? planner_parts : tenant_https_ops.parts(NULL),
+        .parts = planner_parts ? planner_parts : tenant_configapi_ops.parts(NULL),
         .options = &options,
         .now_usec = NOW,
         .dates_usec = NOW,

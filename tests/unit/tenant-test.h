@@ -26,7 +26,7 @@
 
 #define DEADLINE_USEC (20 * USEC_PER_SEC)
 #define MAX_CALLS     64
-static const struct tenant_ops *const ops = &tenant_https_ops;
+static const struct tenant_ops *const ops = &tenant_configapi_ops;
 
 struct seen {
     bool done;

@@ -42,6 +42,10 @@ static const struct {
     {PATCH, 200, "{\"id\":\"1\",\"userName\":7}", TENANT_UNCLEAR, 0},
     {PATCH, 200, "{\"id\":\"1\",\"userName\":\"a\",\"errors\":[]}", TENANT_UNCLEAR, 0},
     {PATCH, 204, "{}", TENANT_UNCLEAR, 0},
+    /* RFC 9110, 13.1.1: nothing was done */
+    {PATCH, 412, "", TENANT_LOST_RACE, 0},
+    {DELETE, 412, "{\"detail\":\"ETag\"}", TENANT_LOST_RACE, 0},
+    {GET, 412, "", TENANT_REFUSED, 0},
     {CREATE, 200, "DONE", TENANT_UNCLEAR, 0},
     {CREATE, 200, "KO", TENANT_UNCLEAR, 0},
     {PUT_TEAM, 200, "OK", TENANT_DONE, 0},

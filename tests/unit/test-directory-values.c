@@ -125,7 +125,8 @@ static void test_members(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct entry *g = entry_new("1", "cn=g", ENTRY_GROUP);
-        assert_int_equal(decode_member(NULL, g, rows[i].kind, rows[i].value, rows[i].size), 0);
+        assert_int_equal(
+            decode_member(&(struct decoder){0}, g, rows[i].kind, rows[i].value, rows[i].size), 0);
         assert_int_equal(g->n_members, rows[i].text != NULL);
         if (rows[i].text)
             assert_string_equal(g->members[0].text, rows[i].text);

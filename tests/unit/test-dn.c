@@ -322,10 +322,53 @@ static void test_oracle_random(void **state)
     }
 }
 
+/* The key is the same, or the refusal, whatever names were seen before. */
+static void compare_with_memory(struct dn_memory *m, const char *dn)
+{
+    CLEANUP(freep) char *plain = NULL;
+    CLEANUP(freep) char *by = NULL;
+    struct error e = {0}, f = {0};
+    int r = dn_key(NULL, dn, &plain, &e);
+
+    assert_int_equal(dn_key_by(m, NULL, dn, &by, &f), r);
+    assert_true(text_equal(plain, by));
+    assert_string_equal(e.message, f.message);
+}
+
+static void test_memory(void **state)
+{
+    (void)state;
+    static const char *const leaves[] = {
+        "uid=a", "UID=B ", "cn=a+sn=b", "cn=a\\,b", "cn=a\\2c", " cn=x", "cn=", "cn", "=", "cn=a\\", "", "cn=\"", "cn=#04",
+    };
+    static const char *const parents[] = {
+        "", ",", ",ou=p,dc=t", ",OU=p,dc=t", ", ou=p,dc=t", ",ou=p,dc=t ", ",ou=p,,dc=t", ",ou=p,dc=t,", ",dc=t", ",cn=a+sn=b,dc=t", ",b",
+        "\\,ou=p,dc=t", "+ou=p,dc=t",
+    };
+    struct dn_memory m = {0};
+    uint32_t seed = 4711;
+
+    for (unsigned round = 0; round < 20000; round++) {
+        char dn[128];
+        const char *parent, *middle;
+
+        seed = seed * 1664525U + 1013904223U;
+        parent = parents[(seed >> 8) % ARRAY_SIZE(parents)];
+        middle = (seed >> 16) % 3 ? "" : parents[(seed >> 20) % ARRAY_SIZE(parents)];
+        for (unsigned i = 0; i < 3; i++) {
+            seed = seed * 1664525U + 1013904223U;
+            snprintf(dn, sizeof(dn), "%s%s%s", leaves[(seed >> 16) % ARRAY_SIZE(leaves)], middle, parent);
+            compare_with_memory(&m, dn);
+        }
+    }
+    dn_memory_done(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_memory),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_nested_without_end),
         cmocka_unit_test(test_refusal_quotes_safely),

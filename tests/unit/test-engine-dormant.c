@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include "engine-test.h"
+#include "judge/guard.h"
 
 /* u0 to u(n-1), who logged in a hundred days ago and are dormant after ninety. */
 static void dormant(struct bed *b, size_t n)
@@ -99,7 +100,7 @@ static void test_lost_before_a_login(void **state)
     bed_advance(b, 3 * HOUR);
     assert_int_equal(n_disabled(b), 0);
     assert_int_equal(bed_queue(b, 0, NULL), 0);
-    bed_ok(b, engine_budgets(b->engine, &in, &v, &e));
+    bed_ok(b, gate_budgets(b->engine->gate, &in, &v, &e));
     assert_int_equal(in.spent[BUDGET_DORMANT], 0);
 }
 

@@ -25,6 +25,36 @@ static void test_alarm_ends_after_a_restart(void **state)
     assert_int_equal(bed_audit(b, "alarm-over", REASON_NOT_AUTHORISED, NULL), 1);
 }
 
+/* What was wrong is not there any more after a stop in which the rules changed: neither a group
+ * that is missing and that no rule names now, nor an attribute that is not read. */
+static void test_alarms_of_other_rules(void **state)
+{
+    struct bed *b = *state;
+    people(b, 20, "support");
+    bed_leave(b, "group-sales");
+    bed_start(b);
+    bed_sync(b);
+    for (unsigned i = 0; i < 20; i++) {
+        char uid[16], id[32], dn[64];
+        snprintf(uid, sizeof(uid), "u%u", i);
+        snprintf(id, sizeof(id), "id-%s", uid);
+        snprintf(dn, sizeof(dn), "uid=%s,ou=people,dc=example,dc=com", uid);
+        bed_person(b, id, dn, "uid", uid, "givenName", uid, "sn", uid, NULL);
+    }
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(bed_audit(b, "alarm", REASON_GROUP_MISSING, NULL), 1);
+    assert_in_range(bed_audit(b, "alarm", REASON_ATTRIBUTE_VANISHED, NULL), 1, 2);
+    b->mapping.n_rules = 1;
+    b->mapping.fields[USER_EMAIL].text = b->mapping.fields[USER_WORK_PHONE].text = NULL;
+    bed_restart(b);
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    assert_int_equal(bed_audit(b, "alarm-over", REASON_GROUP_MISSING, NULL), 1);
+    assert_int_equal(bed_audit(b, "alarm-over", REASON_ATTRIBUTE_VANISHED, NULL),
+                     bed_audit(b, "alarm", REASON_ATTRIBUTE_VANISHED, NULL));
+}
+
 static bool always(void *userdata)
 {
     (void)userdata;
@@ -247,8 +277,8 @@ static void test_death_while_only_reading(void **state)
     one_stays(b);
 }
 
-/* An attempt whose request never left, since no token could be had, did nothing: who is disabled
- * by somebody meanwhile is not taken for ours. */
+/* An attempt whose request never left, since no token could be had, did nothing: who is
+ * disabled by somebody meanwhile is not taken for ours. */
 static void test_disabled_by_others_meanwhile(void **state)
 {
     struct bed *b = *state;
@@ -279,6 +309,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         scenario(test_disabled_by_others_meanwhile),
         scenario(test_alarm_ends_after_a_restart),
+        scenario(test_alarms_of_other_rules),
         scenario(test_crash_doubles_nobody),
         scenario(test_state_cannot_be_written),
         scenario(test_outcome_cannot_be_written),

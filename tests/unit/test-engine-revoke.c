@@ -182,6 +182,43 @@ static void test_stranger_with_the_login(void **state)
     assert_true(is_disabled(b, "u1"));
 }
 
+/* Somebody enables a revoked user at the tenant: it is disabled again, also with drift = report, by
+ * which another leaver stays as somebody made it. */
+static void test_enabled_by_hand(void **state)
+{
+    struct bed *b = *state;
+    may_revoke(b);
+    b->sync.verify_interval_usec = HOUR;
+    b->sync.budgets[BUDGET_DISABLE] = (struct budget){.unlimited = true};
+    people(b, 4, "support");
+    bed_start(b);
+    bed_sync(b);
+    revoke_uid(b, "u1", true);
+    revoke_uid(b, "u2", false);
+    bed_group(b, "support", "u0", "u1", "u2", NULL);
+    bed_sync(b);
+    for (int round = 0; round < 3; round++) {
+        for (unsigned i = 1; i < 4; i++) {
+            char uid[4] = {'u', (char)('0' + i)};
+            assert_int_equal(is_disabled(b, uid), round == 0 || i < 3);
+            fake_tenant_find(b->tenant, uid)->user->disabled = false;
+        }
+        user_set(fake_tenant_find(b->tenant, "u1")->user, USER_LAST_NAME,
+                 round ? "Other" : LINK_DRIFT_ENABLED, NULL);
+        bed_advance(b, 61 * MINUTE);
+        assert_true(is_disabled(b, "u1") && is_disabled(b, "u2"));
+        assert_false(is_disabled(b, "u3"));
+        bed_restart(b);
+        bed_sync(b);
+    }
+    assert_int_equal(bed_audit(b, "intent", REASON_REVOKED, NULL), 8);
+    bed_person_uid(b, "u1"); /* and what was revoked is given back */
+    bed_tell(b, "id-u1");
+    bed_run(b);
+    assert_false(is_disabled(b, "u1"));
+    is_idle(b);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +227,7 @@ int main(int argc, char **argv)
         scenario(test_revocation_budget),
         scenario(test_revocation_taken_back),
         scenario(test_lanes),
+        scenario(test_enabled_by_hand),
         scenario(test_stranger_with_the_login),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);

@@ -131,7 +131,7 @@ static void test_looking_up(void **state)
     struct string_list list = {0}, attributes = {0};
     struct mirror_counts counts;
     struct entry *e;
-    size_t n[4];
+    size_t people, n[4];
 
     begin(f);
     put(f, person("1a-2b", "uid=a,dc=t", "A.Person@t"));
@@ -172,7 +172,8 @@ static void test_looking_up(void **state)
     string_list_add(&attributes, "mail");
     string_list_add(&attributes, "cn");
     string_list_add(&attributes, "ui");
-    ok(f, mirror_attribute_counts(f->s, &attributes, n, &f->e));
+    ok(f, mirror_attribute_counts(f->s, &attributes, n, &people, &f->e));
+    assert_int_equal(people, counts.people);
     assert_int_equal(n[0], 2);
     assert_int_equal(n[1], 0);
     assert_int_equal(n[2], 1);

@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "render/output.h"
 #include "render/render.h"
 
@@ -235,6 +236,84 @@ static void test_table(void **state)
                                      "日本語\n");
 }
 
+/* -- JSON -- */
+
+static unsigned chance(unsigned n)
+{
+    return (unsigned)(random_number() % n);
+}
+
+static json_t *random_text(void)
+{
+    static const char *const pieces[] = {"a", "\"", "\\", "\n", "\x01", "\x1f", "\x7f", "\xc2\x85",
+                                         "\xc2\xa0", "\xe2\x80\xa8", "\xe2\x80\xae", "\xe2\x81\xa6",
+                                         "\xe2\x81\xaa", "\xe2\x82\xac", "/", "\xf0\x9f\x91\xa9",
+                                         "eight to the word", "\xc3\xbc", " "};
+    CLEANUP(buffer_done) struct buffer b = {0};
+
+    for (unsigned n = chance(12); n > 0; n--)
+        buffer_add_text(&b, pieces[chance(ARRAY_SIZE(pieces))]);
+    return json_stringn(b.data ? b.data : "", b.size);
+}
+
+static json_t *random_value(unsigned depth)
+{
+    unsigned n = chance(5);
+    json_t *all;
+
+    switch (chance(depth > 3 ? 6 : 8)) {
+    case 0: return random_text();
+    case 1: return json_integer((json_int_t)random_number());
+    case 2: return json_real((double)(json_int_t)random_number() / (1 + chance(100000)));
+    case 3: return json_boolean(chance(2));
+    case 4: return json_null();
+    case 5: return json_integer(chance(2) ? INT64_MIN : 0);
+    case 6:
+        for (all = json_array(); n > 0; n--)
+            json_array_append_new(all, random_value(depth + 1));
+        return all;
+    default:
+        for (all = json_object(); n > 0; n--) {
+            json_t *key = random_text();
+
+            json_object_set_new(all, json_string_value(key), random_value(depth + 1));
+            json_decref(key);
+        }
+        return all;
+    }
+}
+
+/* jansson writes the same but for what steers a terminal, and reads the same from it. */
+static void test_json(void **state)
+{
+    static const size_t flags[] = {JSON_COMPACT, JSON_INDENT(2), JSON_INDENT(2) | JSON_SORT_KEYS};
+    unsigned n_same = 0;
+
+    (void)state;
+    random_seed(1);
+    for (unsigned i = 0; i < 3000; i++) {
+        CLEANUP(buffer_done) struct buffer b = {0};
+        json_auto_t *value = json_pack("{s:o}", "value", random_value(0)), *again;
+        CLEANUP(freep) char *text = json_dumps(value, flags[i % ARRAY_SIZE(flags)]);
+
+        output_json(&b, value, flags[i % ARRAY_SIZE(flags)]);
+        again = json_loads(b.data, 0, NULL);
+        assert_false(b.failed);
+        assert_true(json_equal(value, again));
+        for (size_t k = 0; k < b.size; k++)
+            assert_true(b.data[k] == '\n' || ((b.data[k] & 0xe0) != 0 && b.data[k] != 0x7f));
+        assert_null(strstr(b.data, "\xc2\x85"));
+        assert_null(strstr(b.data, "\xe2\x80\xa8"));
+        assert_null(strstr(b.data, "\xe2\x80\xae"));
+        assert_null(strstr(b.data, "\xe2\x81\xa6"));
+        if (!strpbrk(text, "\x7f\xc2\xe2")) {
+            assert_string_equal(b.data, text);
+            n_same++;
+        }
+    }
+    assert_true(n_same > 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_colours),
         cmocka_unit_test(test_wrong_answers),
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_json),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

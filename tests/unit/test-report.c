@@ -256,10 +256,24 @@ static char *plan_text(const json_t *plan, bool colour)
     return buffer_take(&o.text);
 }
 
+static json_t *plan_of(struct bed *b)
+{
+    CLEANUP(engine_view_freep) struct engine_view *view = NULL;
+    ok(b->f, engine_view_new(&view, b->engine, &b->f->e));
+    return report_plan(view, b->f->s, &b->f->e);
+}
+
+static json_t *holds_of(struct bed *b)
+{
+    CLEANUP(engine_view_freep) struct engine_view *view = NULL;
+    ok(b->f, engine_view_new(&view, b->engine, &b->f->e));
+    return report_holds(view, b->f->s, &b->f->e);
+}
+
 static void test_plan(void **state)
 {
     struct bed b = open_bed(state, put_rows, true);
-    json_t *plan = report_plan(b.engine, b.f->s, &b.f->e);
+    json_t *plan = plan_of(&b);
     assert_non_null(plan);
     CLEANUP(freep) char *plain = plan_text(plan, false);
     CLEANUP(freep) char *coloured = plan_text(plan, true);
@@ -273,7 +287,7 @@ static void test_plan(void **state)
 static void test_plan_adoption(void **state)
 {
     struct bed b = open_bed(state, put_adoption, false);
-    json_t *plan = report_plan(b.engine, b.f->s, &b.f->e);
+    json_t *plan = plan_of(&b);
     assert_non_null(plan);
     CLEANUP(freep) char *plain = plan_text(plan, false);
     compare_text("adoption.txt", plain);
@@ -289,14 +303,14 @@ static void put_nothing(struct fixture *f)
 static void test_empty(void **state)
 {
     struct bed b = open_bed(state, put_nothing, true);
-    json_t *plan = report_plan(b.engine, b.f->s, &b.f->e);
+    json_t *plan = plan_of(&b);
     assert_non_null(plan);
     CLEANUP(freep) char *plain = plan_text(plan, false);
     assert_string_equal(plain, "Nothing to do\n");
     assert_true(json_is_null(json_object_get(plan, "adoption")));
     assert_int_equal(strlen(json_string_value(json_object_get(plan, "hash"))), 64);
     json_decref(plan);
-    json_t *holds = report_holds(b.engine, b.f->s, &b.f->e);
+    json_t *holds = holds_of(&b);
     assert_int_equal(json_array_size(json_object_get(holds, "holds")), 0);
     json_decref(holds);
     close_bed(&b);
@@ -320,7 +334,7 @@ static void test_hostile_text(void **state)
 static void test_holds(void **state)
 {
     struct bed b = open_bed(state, put_rows, true);
-    compare_json(b.f, "holds.json", report_holds(b.engine, b.f->s, &b.f->e));
+    compare_json(b.f, "holds.json", holds_of(&b));
     close_bed(&b);
 }
 
@@ -340,7 +354,7 @@ static void test_holds_paused(void **state)
 {
     struct bed b = open_bed(state, put_paused, true);
     size_t n = 0;
-    compare_json(b.f, "holds-paused.json", report_holds(b.engine, b.f->s, &b.f->e));
+    compare_json(b.f, "holds-paused.json", holds_of(&b));
     ok(b.f, queue_count_waiting(b.f->s, T0, &n, &b.f->e));
     assert_int_equal(n, 1);
     ok(b.f, queue_count_waiting(b.f->s, T0 + 1, &n, &b.f->e));

@@ -301,7 +301,11 @@ static void test_scim_patch(void **state)
                 "{\"op\":\"replace\",\"path\":\"roles\",\"value\":[{\"value\":\"Agent\"},"
                 "{\"value\":\"Supervisor\"}]}]}");
     const char *team[USER_N_FIELDS] = {[USER_TEAM] = "T"};
-    assert_int_equal(scim_patch_body(&body, &size, team, NULL, NULL, false, &e), -EINVAL);
+    assert_int_equal(scim_patch_body(&body, &size, team, NULL, NULL, false, &e), 0);
+    assert_json(body, size,
+                "{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:PatchOp\"],"
+                "\"Operations\":[{\"op\":\"replace\",\"path\":\"urn:ietf:params:scim:schemas:"
+                "extension:enterprise:2.0:User:department\",\"value\":\"T\"}]}");
     const char *login[USER_N_FIELDS] = {[USER_LOGIN] = ""};
     assert_int_equal(scim_patch_body(&body, &size, login, NULL, NULL, false, &e), -EINVAL);
 }

@@ -6,7 +6,6 @@
 
 #include "tenant-test.h"
 
-/* -- tests -- */
 static void test_create_and_token_request(void **state)
 {
     struct bed *b = *state;
@@ -54,9 +53,10 @@ static void test_every_operation(void **state)
     struct bed *b = *state;
     struct error e = {{0}};
     struct user u = {.fields = {[USER_FIRST_NAME] = {.text = (char *)"Ada"}}};
-    const struct part *parts = ops->parts(b->client)->items;
-    const struct tenant_write work = {&parts[0], PART_DISABLED, &u, NULL},
-                              names = {&parts[1], PART_FIELD(USER_FIRST_NAME), &u, NULL};
+    const struct part *p = ops->parts(b->client)->items;
+    const struct tenant_write
+        work = {.part = &p[0], .set = PART_DISABLED, .user = &u},
+        names = {.part = &p[1], .set = PART_FIELD(USER_FIRST_NAME), .user = &u};
     b->script = script_everything;
     b->options.max_concurrent = 1; /* one after the other, so that the paths have an order */
     connect_client(b);

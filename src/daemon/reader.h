@@ -1,0 +1,38 @@
+/*
+ * Questions that read much, answered by a helper thread. The loop notes, in a copy, what is in
+ * memory only; the thread reads the tables through a connection of its own, which can only read
+ * and sees one moment, and writes the answer's text. It shares nothing with the loop meanwhile,
+ * and the copy holds what the answer may say: no secret is in it.
+ *
+ * One thread at a time; who asks meanwhile waits in a queue, which is as long as there are clients.
+ * What was changed before the question is committed first, so that everybody sees what they did. A
+ * question is given up when rosterd stops, when it takes too long, and, if its client has gone,
+ * when somebody else asks. A checkpoint waits for nobody: what the thread still reads stays in the
+ * log until a later one.
+ */
+#pragma once
+#include <jansson.h>
+
+#include "daemon/daemon.h"
+
+struct question {
+    /* On the loop, when its turn has come: the copy; NULL with a sentence. */
+    void *(*note)(struct daemon *d, struct error *e);
+    /* On the thread. NULL with a sentence. */
+    json_t *(*answer)(const void *note, struct state *s, struct error *e);
+    void (*forget)(void *note); /* on the loop */
+};
+extern const struct question question_status, question_plan, question_holds, question_metrics;
+
+/* Notes an engine_view, which is all that most need. */
+void *reader_note_view(struct daemon *d, struct error *e);
+void reader_forget_view(void *note);
+
+/* The call, which is taken, is answered now or later. */
+void reader_ask(struct daemon *d, const struct question *q, struct control_call *call_taken);
+/* For rosterd itself: done runs once, perhaps before this returns; answer NULL: it failed, or
+ * (-ECANCELED) was given up. The answer is borrowed. */
+void reader_ask_self(struct daemon *d, const struct question *q,
+                     void (*done)(struct daemon *d, const json_t *answer, int r,
+                                  const struct error *e));
+void reader_cancel(struct daemon *d);

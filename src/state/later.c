@@ -1,0 +1,277 @@
+/*
+ * Writes that wait for each other: what is written about many rows of one table goes by
+ * statements of many rows. Nobody can see a table without what waits for it: SQLite says, while
+ * a statement is prepared, which tables it needs, also through triggers and views, and what waits
+ * for one of these is written before the statement begins (stmt_step()), or before the commit.
+ */
+#include "config.h"
+
+#include <sqlite3.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "state/db.h"
+#include "state/person.h"
+#include "state/queue.h"
+
+#define MANY        32 /* the question marks below */
+#define SOME        8  /* fewer are written one by one */
+#define TWO(x)      x ", " x
+#define MANY_OF(x)  TWO(TWO(TWO(TWO(TWO(x)))))
+#define LATER_LIMIT 8192 /* of one list */
+
+static const struct {
+    const char *name;
+    unsigned bit;
+} tables[] = {
+    {"dirty", LATER_DIRTY},
+    {"operation", LATER_OPERATION},
+    {"person", LATER_PERSON},
+    {"budget_use", LATER_BUDGET},
+};
+
+static int on_access(void *userdata, int action, const char *table, const char *column,
+                     const char *database, const char *trigger)
+{
+    struct state *s = userdata;
+    bool names_table = action == SQLITE_READ || action == SQLITE_INSERT ||
+                       action == SQLITE_UPDATE || action == SQLITE_DELETE;
+
+    (void)column, (void)database, (void)trigger;
+    for (size_t i = 0; names_table && table && i < ARRAY_SIZE(tables); i++)
+        if (strcmp(table, tables[i].name) == 0)
+            s->tables_named |= tables[i].bit;
+    return SQLITE_OK;
+}
+
+static void on_row(void *userdata, int action, const char *database, const char *table,
+                   sqlite3_int64 n)
+{
+    (void)database, (void)n;
+    if (action == SQLITE_DELETE && strcmp(table, "identity") == 0)
+        identity_forget(userdata);
+}
+
+void later_watch(struct state *s)
+{
+    sqlite3_set_authorizer(s->db, on_access, s);
+    sqlite3_update_hook(s->db, on_row, s);
+}
+
+/* The statement for one number and the one for MANY; `fixed` come before the numbers. */
+struct bulk {
+    const char *one, *many;
+    int64_t fixed[3];
+    size_t n_fixed;
+};
+
+/* What is missing to MANY is filled up with the last number: each statement may meet a number
+ * twice. */
+static int write_bulk(struct state *s, const struct bulk *b, const struct row_numbers *numbers,
+                      struct error *e)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < numbers->n_items;) {
+        CLEANUP(stmt_freep) struct stmt *q = NULL;
+        size_t left = numbers->n_items - i, n = left < SOME ? 1 : MANY;
+
+        r = stmt_prepare(&q, s, n == 1 ? b->one : b->many, e);
+        if (r < 0)
+            return r;
+        for (size_t k = 0; k < b->n_fixed; k++)
+            stmt_bind_int(q, (int)k + 1, b->fixed[k]);
+        for (size_t k = 0; k < n; k++)
+            stmt_bind_int(q, (int)(b->n_fixed + k) + 1,
+                          numbers->items[i + (k < left ? k : left - 1)]);
+        r = stmt_run(q, e);
+        i += n < left ? n : left;
+    }
+    return r;
+}
+
+static int write_and_clear(struct state *s, const struct bulk *b, struct row_numbers *numbers,
+                           struct error *e)
+{
+    struct row_numbers taken = *numbers;
+    int r;
+
+    numbers->n_items = 0;
+    r = write_bulk(s, b, &taken, e);
+    numbers->n_items = 0;
+    return r;
+}
+
+/* What the tenant did to people in a run: whoever was created or adopted in it stays so. */
+static int write_touched(struct state *s, struct error *e)
+{
+#define TOUCH(values)                                                                          \
+    "INSERT INTO person(n, verdict, bucket, run, done, done_run) SELECT column1, 0, 4, ?1, "   \
+    "?2, ?1 FROM (VALUES " values ") WHERE true ON CONFLICT(n) DO UPDATE SET "                 \
+    "run = max(run, ?1), done = CASE WHEN done_run = max(run, ?1) AND done IN (1, 2) THEN "    \
+    "done ELSE ?2 END, done_run = max(run, ?1)"
+    const struct bulk touch = {
+        .one = TOUCH("(?)"),
+        .many = TOUCH(MANY_OF("(?)")),
+        .fixed = {(int64_t)s->later.touched_run, s->later.touched_done},
+        .n_fixed = 2,
+    };
+
+    return write_and_clear(s, &touch, &s->later.touched, e);
+}
+
+static int write_marks(struct state *s, struct error *e)
+{
+    static const struct bulk mark = {
+        .one = "INSERT OR IGNORE INTO dirty(entry_n) VALUES (?)",
+        .many = "INSERT OR IGNORE INTO dirty(entry_n) VALUES " MANY_OF("(?)"),
+    };
+    static const struct bulk unmark = {
+        .one = "DELETE FROM dirty WHERE entry_n = ?",
+        .many = "DELETE FROM dirty WHERE entry_n IN (" MANY_OF("?") ")",
+    };
+    int r = write_and_clear(s, &unmark, &s->later.unmarks, e);
+
+    return r < 0 ? r : write_and_clear(s, &mark, &s->later.marks, e);
+}
+
+static int write_operations(struct state *s, struct error *e)
+{
+#define START(looks, where)                                                                    \
+    "UPDATE operation SET state = 4, attempts = attempts + 1, looks = " looks                  \
+    " WHERE number " where
+    static const struct bulk start = {
+        .one = START("0", "= ?"),
+        .many = START("0", "IN (" MANY_OF("?") ")"),
+    };
+    static const struct bulk look = {
+        .one = START("1", "= ?"),
+        .many = START("1", "IN (" MANY_OF("?") ")"),
+    };
+    static const struct bulk remove = {
+        .one = "DELETE FROM operation WHERE number = ?",
+        .many = "DELETE FROM operation WHERE number IN (" MANY_OF("?") ")",
+    };
+    int r = write_and_clear(s, &start, &s->later.started, e);
+
+    if (r == 0)
+        r = write_and_clear(s, &look, &s->later.looking, e);
+    return r < 0 ? r : write_and_clear(s, &remove, &s->later.removed, e);
+}
+
+static int write_uses(struct state *s, struct error *e)
+{
+    size_t n = s->later.n_uses;
+    int r = 0;
+
+    s->later.n_uses = 0;
+    for (size_t i = 0; r == 0 && i < n; i++)
+        r = budget_write(s, &s->later.uses[i], e);
+    return r;
+}
+
+int later_flush(struct state *s, unsigned which, struct error *e)
+{
+    int r = 0;
+
+    which &= s->later.waits;
+    s->later.waits &= ~which;
+    if (which & LATER_DIRTY)
+        r = write_marks(s, e);
+    if (r == 0 && which & LATER_OPERATION)
+        r = write_operations(s, e);
+    if (r == 0 && which & LATER_PERSON)
+        r = write_touched(s, e);
+    if (r == 0 && which & LATER_BUDGET)
+        r = write_uses(s, e);
+    return r;
+}
+
+void later_done(struct state *s)
+{
+    row_numbers_done(&s->later.marks);
+    row_numbers_done(&s->later.unmarks);
+    row_numbers_done(&s->later.started);
+    row_numbers_done(&s->later.looking);
+    row_numbers_done(&s->later.removed);
+    row_numbers_done(&s->later.touched);
+    s->later.n_uses = 0;
+    s->later.waits = 0;
+}
+
+static int add(struct state *s, struct row_numbers *list, int64_t n, unsigned which,
+               struct error *e)
+{
+    if (list->n_items >= LATER_LIMIT) {
+        int r = later_flush(s, which, e);
+        if (r < 0)
+            return r;
+    }
+    if (memory_grow(&list->items, &list->capacity, list->n_items + 1, sizeof(n)) < 0)
+        return error_out_of_memory(e);
+    list->items[list->n_items++] = n;
+    s->later.waits |= which;
+    return 0;
+}
+
+static void drop(struct row_numbers *list, int64_t n)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < list->n_items; i++)
+        if (list->items[i] != n)
+            list->items[kept++] = list->items[i];
+    list->n_items = kept;
+}
+
+/* A number is on one of the two lists, so their order does not matter. */
+int later_mark(struct state *s, int64_t n, struct error *e)
+{
+    drop(&s->later.unmarks, n);
+    return add(s, &s->later.marks, n, LATER_DIRTY, e);
+}
+
+int later_unmark(struct state *s, int64_t n, struct error *e)
+{
+    drop(&s->later.marks, n);
+    return add(s, &s->later.unmarks, n, LATER_DIRTY, e);
+}
+
+int queue_start(struct state *s, int64_t number, bool looks, struct error *e)
+{
+    return add(s, looks ? &s->later.looking : &s->later.started, number, LATER_OPERATION, e);
+}
+
+int queue_remove(struct state *s, int64_t number, struct error *e)
+{
+    return add(s, &s->later.removed, number, LATER_OPERATION, e);
+}
+
+int later_touch(struct state *s, int64_t n, uint64_t run, enum person_bucket done, struct error *e)
+{
+    struct later *l = &s->later;
+    bool other = l->touched.n_items && (l->touched_run != run || l->touched_done != done);
+    int r = other ? later_flush(s, LATER_PERSON, e) : 0;
+
+    l->touched_run = run;
+    l->touched_done = done;
+    return r < 0 ? r : add(s, &l->touched, n, LATER_PERSON, e);
+}
+
+int budget_note(struct state *s, unsigned budget, uint64_t now_usec, struct error *e)
+{
+    struct later *l = &s->later;
+    struct budget_use use = {budget, budget_minute(now_usec), 1};
+    int r;
+
+    for (size_t i = 0; i < l->n_uses; i++)
+        if (l->uses[i].budget == budget && l->uses[i].at_usec == use.at_usec) {
+            l->uses[i].n++;
+            return 0;
+        }
+    r = l->n_uses == ARRAY_SIZE(l->uses) ? later_flush(s, LATER_BUDGET, e) : 0;
+    l->uses[l->n_uses++] = use;
+    l->waits |= LATER_BUDGET;
+    return r;
+}

@@ -1,0 +1,43 @@
+/* A state that is only read, beside the one that is open: of one moment, and for another thread. */
+#include "config.h"
+
+#include <assert.h>
+
+#include "base/error.h"
+#include "state/db.h"
+
+/* The moment is that of the first read, which is a number of the file's head, so that the loop
+ * waits for nothing else. */
+int state_open_to_read(struct state **ret, struct state *beside, struct error *e)
+{
+    struct state *s = state_alloc(beside->path);
+    int64_t version;
+    int rc, r;
+
+    assert(!beside->in_transaction);
+    if (!s)
+        return error_out_of_memory(e);
+    rc = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL);
+    r = rc == SQLITE_OK ? db_exec(s->db, s->path, "BEGIN", e) : db_error(s->db, s->path, rc, e);
+    if (r == 0)
+        r = db_number(s->db, s->path, "PRAGMA user_version", &version, e);
+    if (r < 0) {
+        state_release(s);
+        return r;
+    }
+    unresolved_lend(beside, s);
+    *ret = s;
+    return 0;
+}
+
+void state_end_reading(struct state *s, struct state *beside)
+{
+    unresolved_learn(beside, s);
+    state_close(s);
+}
+
+void state_cancel(struct state *s)
+{
+    s->cancelled = true;
+    sqlite3_interrupt(s->db);
+}

@@ -1,0 +1,173 @@
+/*
+ * How many members of groups are no entries, kept while it is known. To count them takes a look at
+ * every member, so that is done once, by whoever asks first, and from then on only the names that
+ * something was done to are counted again: before it was done and when the number is wanted. A name
+ * that came to be there since has no members before. Where that does not work (a group came back or
+ * is gone, members are logins, many names, a rollback) the number is forgotten, and counted anew.
+ */
+#include "config.h"
+
+#include "base/error.h"
+#include "state/mirror-internal.h"
+
+#define IS_UNRESOLVED                                                                          \
+    "((m.kind = 1 AND NOT EXISTS (SELECT 1 FROM entry x WHERE x.name_n = m.name_n AND "        \
+    "x.gone_usec = 0) AND NOT EXISTS (SELECT 1 FROM stale t CROSS JOIN entry o ON "            \
+    "o.n = t.entry_n WHERE t.group_n = g.n AND t.name_n = m.name_n AND o.gone_usec = 0)) OR "  \
+    "(m.kind = 2 AND NOT EXISTS (SELECT 1 FROM name a CROSS JOIN entry x ON "                  \
+    "x.login_key = a.key WHERE a.n = m.name_n AND x.gone_usec = 0) AND NOT EXISTS (SELECT 1 "  \
+    "FROM name a CROSS JOIN entry_login l ON l.key = a.key CROSS JOIN entry x ON x.n = l.n "   \
+    "WHERE a.n = m.name_n AND x.gone_usec = 0)))"
+
+void unresolved_forget(struct state *s)
+{
+    s->unresolved.is_watched = s->unresolved.is_known = false;
+}
+
+static int count_of_name(struct state *s, int64_t name_n, int64_t *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "SELECT count(*) FROM member m CROSS JOIN entry g ON g.n = m.group_n "
+                         "WHERE m.name_n = ?1 AND g.kind = 2 AND g.gone_usec = 0 AND " IS_UNRESOLVED,
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, name_n);
+    r = stmt_step(q, e);
+    *ret = r == STMT_ROW ? stmt_int(q, 0) : 0;
+    return r < 0 ? r : 0;
+}
+
+void unresolved_note(struct state *s, int64_t name_n)
+{
+    struct unresolved *u = &s->unresolved;
+    int64_t before;
+
+    if (!u->is_watched)
+        return;
+    u->is_touched = true;
+    for (size_t i = 0; i < u->n_noted; i++)
+        if (u->noted[i].name_n == name_n)
+            return;
+    if (u->by_login || u->n_noted == UNRESOLVED_NOTED_MAX ||
+        count_of_name(s, name_n, &before, NULL) < 0) {
+        unresolved_forget(s);
+        return;
+    }
+    u->noted[u->n_noted].name_n = name_n;
+    u->noted[u->n_noted++].before = before;
+}
+
+static void note_each(struct state *s, const char *sql, int64_t n)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r;
+
+    if (!s->unresolved.is_watched)
+        return;
+    r = stmt_prepare(&q, s, sql, NULL);
+    if (r == 0)
+        stmt_bind_int(q, 1, n);
+    while (r >= 0 && (r = stmt_step(q, NULL)) == STMT_ROW)
+        unresolved_note(s, stmt_int(q, 0));
+    if (r < 0)
+        unresolved_forget(s);
+}
+
+void unresolved_note_entry(struct state *s, int64_t n)
+{
+    note_each(s,
+              "SELECT name_n FROM entry WHERE n = ?1 UNION SELECT name_n FROM stale WHERE "
+              "entry_n = ?1",
+              n);
+}
+
+void unresolved_note_stale(struct state *s, int64_t group_n)
+{
+    note_each(s, "SELECT DISTINCT name_n FROM stale WHERE group_n = ?1", group_n);
+}
+
+void unresolved_note_login(struct state *s)
+{
+    s->unresolved.is_touched = true;
+    if (s->unresolved.by_login)
+        unresolved_forget(s);
+}
+
+static void watch(struct state *s)
+{
+    struct unresolved *u = &s->unresolved;
+
+    u->is_watched = true;
+    u->is_known = u->by_login = u->is_touched = false;
+    u->n_noted = 0;
+    u->n_watches++;
+}
+
+static int count_all(struct state *s, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "SELECT total(" IS_UNRESOLVED "), max(m.kind = 2) FROM entry g CROSS JOIN "
+                         "member m ON m.group_n = g.n WHERE g.kind = 2 AND g.gone_usec = 0",
+                         e);
+
+    if (r == 0)
+        r = stmt_step(q, e);
+    if (r != STMT_ROW)
+        return r;
+    watch(s);
+    s->unresolved.is_known = true;
+    s->unresolved.n = stmt_int(q, 0);
+    s->unresolved.by_login = stmt_int(q, 1) != 0;
+    return 0;
+}
+
+int unresolved_count(struct state *s, int64_t *ret, struct error *e)
+{
+    struct unresolved *u = &s->unresolved;
+    int r = u->is_watched && u->is_known ? 0 : count_all(s, e);
+
+    for (size_t i = 0; r == 0 && i < u->n_noted; i++) {
+        int64_t now;
+
+        r = count_of_name(s, u->noted[i].name_n, &now, e);
+        if (r == 0)
+            u->n += now - u->noted[i].before;
+    }
+    if (r < 0) {
+        unresolved_forget(s);
+        return r;
+    }
+    u->n_noted = 0;
+    *ret = u->n;
+    return 0;
+}
+
+void unresolved_lend(struct state *s, struct state *reader)
+{
+    int64_t n;
+
+    if (s->unresolved.is_watched && s->unresolved.is_known && unresolved_count(s, &n, NULL) == 0) {
+        reader->unresolved = s->unresolved;
+        reader->unresolved.lent = 0;
+        return;
+    }
+    watch(s);
+    reader->unresolved.lent = s->unresolved.n_watches;
+}
+
+void unresolved_learn(struct state *s, const struct state *reader)
+{
+    struct unresolved *u = &s->unresolved;
+    const struct unresolved *found = &reader->unresolved;
+
+    if (!u->is_watched || u->is_known || !found->is_known || found->lent != u->n_watches ||
+        (found->by_login && u->is_touched))
+        return;
+    u->is_known = true;
+    u->n = found->n;
+    u->by_login = found->by_login;
+}

@@ -1,0 +1,141 @@
+"""A tenant that is a plain service of SCIM 2.0: [tenant] kind = scim2."""
+
+from lib import life, need, wait_for
+from lib.life import settled, wait_held
+from lib.scim import ENTERPRISE, ScimService
+from lib.servers import Slapd
+
+RULES = {"Agents": {"team": "Service", "roles": "Agent, Seller"}}
+
+
+def begin(t, people, rules=None, lifecycle=None, before=None, **settings):
+    """(ground, group, service, daemon)"""
+    service = ScimService(groups=["Agent", "Seller"], **settings)
+    t.cleanup(service.close)
+    ground = t.shared(Slapd).fresh()
+    ground.persons(people)
+    group = life.group(ground, "crowd", list(people))
+    if before:
+        before(service, ground)
+    rules = {name: dict(keys, group=group) for name, keys in (rules or RULES).items()}
+    d = life.daemon(t, ground, service, rules, lifecycle=lifecycle or {}, guard=dict.fromkeys(("max_update", "max_team_change"), "unlimited"),
+                    user={"work_phone": "${telephoneNumber}", "mobile_phone": "${mobile}"})
+    return ground, group, service, d
+
+
+def value(user, name, kind):
+    return next((i["value"] for i in user.get(name, ()) if i["type"] == kind), None)
+
+
+def test_a_working_day(t):
+    """Made, changed, renamed, given and deprived of roles, disabled: what others did there stays, races are run again."""
+    ground, group, service, d = begin(t, {"ada": {"telephoneNumber": "+44 1"}, "bob": {}, "eve": {}})
+    check = d.run("--check-connections")
+    need("accepts the credentials" in check.out, "the account is checked", check.out)
+    d.start()
+    for login in ("ada", "bob", "eve"):
+        service.wait(lambda: service.user(login) and service.roles(login) == ["Agent", "Seller"], "the roles of " + login)
+    settled(d)
+    ada = service.user("ada")
+    need(ada["active"] and ada[ENTERPRISE]["department"] == "Service" and value(ada, "phoneNumbers", "work") == "+44 1",
+         "as it was wanted", ada)
+    need(value(ada, "emails", "work") and ada["name"]["familyName"], "with mail and name", ada)
+    need(all(r[3] < 400 for r in service.requests), "nothing was refused", [r for r in service.requests if r[3] >= 400])
+
+    service.edit("ada", nickName="A", phoneNumbers=ada["phoneNumbers"] + [{"value": "9", "type": "fax"}])
+    service.add_group("Chess")
+    service.join("ada", "Chess")
+    service.races = 2
+    ground.replace("ada", telephoneNumber="+44 2", mobile="+44 3", givenName="Augusta")
+    service.wait(lambda: service.user("ada")["name"]["givenName"] == "Augusta", "the new name")
+    settled(d)
+    ada = service.user("ada")
+    need([value(ada, "phoneNumbers", k) for k in ("work", "mobile", "fax")] == ["+44 2", "+44 3", "9"],
+         "numbers are changed one by one", ada)
+    need(service.races == 0 and [r[3] for r in service.writes()].count(412) == 2, "races were lost", service.writes())
+    need(ada["nickName"] == "A" and service.roles("ada") == ["Agent", "Chess", "Seller"], "what others did stays", ada)
+
+    d.configure(rules={"Agents": {"team": "Night", "roles": "Agent, Watch", "group": group}})
+    d.reload()
+    service.wait(lambda: service.user("bob")[ENTERPRISE]["department"] == "Night", "the new team")
+    wait_held(d, "role-missing", 3)
+    need(service.roles("bob") == ["Agent"], "the role that is there no more, without the one that is missing",
+         service.roles("bob"))
+    service.add_group("Watch")
+    for login in ("ada", "bob", "eve"):
+        service.wait(lambda: "Watch" in service.roles(login), "the role that was missing, for " + login)
+    settled(d)
+    need(service.roles("ada") == ["Agent", "Chess", "Watch"], "what others gave stays", service.roles("ada"))
+    ground.leave(group, "eve")
+    service.wait(lambda: not service.user("eve")["active"], "eve is disabled")
+    settled(d)
+    ground.join(group, "eve")
+    service.wait(lambda: service.user("eve")["active"], "eve is enabled")
+    settled(d)
+    need(not life.operations(d), "nothing waits", life.operations(d))
+    d.stop()
+
+
+def test_lost_answers(t):
+    """Whatever was done although its answer was lost is found by reading, and nobody has two users."""
+    ground, group, service, d = begin(t, {name: {} for name in ("ada", "bob", "eve", "max")})
+    service.fails = [500] * 6
+    d.start()
+    for login in ("ada", "bob", "eve", "max"):
+        service.wait(lambda: service.user(login) and service.roles(login) == ["Agent", "Seller"], "the roles of " + login)
+    settled(d)
+    need(len(service.users) == 4 and not life.operations(d), "four users", service.users)
+    service.token = "another"
+    base = d.path("tenant.client_secret")
+    ground.replace("ada", givenName="Augusta")
+    wait_for(lambda: any(r[3] == 401 for r in service.requests), 20, "a refusal")
+    with open(base, "w", encoding="utf-8") as text:
+        text.write("another\n")
+    service.wait(lambda: service.user("ada")["name"]["givenName"] == "Augusta", "the new token is read")
+    d.stop()
+
+
+def test_removed_and_kept(t):
+    """DELETE that only disables: whoever returns is refused as new, taken over and enabled."""
+    ground, group, service, d = begin(t, {"ada": {}, "bob": {}}, keeps=True, lifecycle={"delete_after": "1s"})
+    d.start()
+    service.wait(lambda: service.user("bob") and service.roles("bob") == ["Agent", "Seller"], "bob")
+    settled(d)
+    ground.leave(group, "bob")
+    service.wait(lambda: any(r[0] == "DELETE" for r in service.requests), "bob is removed")
+    settled(d)
+    need(service.user("bob")["active"] is False, "and is there still", service.users)
+    ground.join(group, "bob")
+    service.wait(lambda: service.user("bob")["active"], "bob is enabled")
+    settled(d)
+    need(len(service.users) == 2 and service.roles("bob") == ["Agent", "Seller"], "one bob", service.users)
+    d.stop()
+
+
+def test_first_contact(t):
+    """Pages that shift while they are read, and a service that does not show groups: who is there is taken over, not made."""
+    people = {"p%d" % i: {} for i in range(8)}
+
+    def before(service, ground):
+        for login in people:
+            service.add_user(login, emails=[{"value": "%s@example.com" % login, "type": "work", "primary": True}],
+                             name={"givenName": "Old", "familyName": login})
+        service.add_user("stranger")
+        service.join("p1", "Agent")
+    ground, group, service, d = begin(t, people, before=before, shows_groups=False, page=2)
+    service.shifts = 3
+    d.start()
+    wait_held(d, "adoption", 8, state=life.PARKED)
+    need(not service.writes(), "nothing is written before approval", service.writes())
+    d.ctl("approve", d.ctl("plan", "--json", code=2).json["hash"])
+    for login in people:
+        service.wait(lambda: service.roles(login) == ["Agent", "Seller"], "the roles of " + login)
+    settled(d)
+    need(len(service.users) == 9 and not [r for r in service.writes() if r[0] == "POST"], "nobody was made", service.users)
+    need(service.user("stranger")["active"], "the stranger is nobody's")
+    d.configure(rules={"Agents": {"team": "Service", "roles": "Agent", "group": group}})
+    d.reload()
+    for login in people:  # known although it is not shown
+        service.wait(lambda: service.roles(login) == ["Agent"], "one role less for " + login)
+    settled(d)
+    d.stop()

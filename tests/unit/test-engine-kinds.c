@@ -1,0 +1,226 @@
+/*
+ * Another kind of tenant: its roles are groups, whose members are changed one a request; it has
+ * versions, and whoever is removed stays there, disabled.
+ */
+#include "config.h"
+
+#include "engine-test.h"
+
+static int prepare(void **state)
+{
+    int r = setup(state);
+    struct bed *b = *state;
+    b->tenant->parts = &fake_groups;
+    for (size_t i = 0; i < BUDGET_N_KINDS; i++)
+        b->sync.budgets[i] = (struct budget){.unlimited = true};
+    return r;
+}
+
+static bool has_role(struct bed *b, const char *login, const char *role)
+{
+    return user_role(fake_tenant_find(b->tenant, login)->user, role);
+}
+
+static int is_for_nobody(const struct operation *o, void *userdata)
+{
+    (void)userdata;
+    assert_string_equal(o->cause, "role:Nobody");
+    return 0;
+}
+
+/* A role that the tenant does not have keeps no other one back, waits under its own name, and is
+ * all that is sent when it is there. */
+static void test_each_value_has_its_outcome(void **state)
+{
+    struct bed *b = *state;
+    b->rules[0].roles.text = (char *)"Agent, Nobody, Seller";
+    assert_int_equal(string_list_add(&b->tenant->roles, "Agent"), 0);
+    assert_int_equal(string_list_add(&b->tenant->roles, "Seller"), 0);
+    people(b, 1, "support");
+    bed_start(b);
+    bed_sync(b);
+    assert_true(has_role(b, "u0", "Agent") && has_role(b, "u0", "Seller"));
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_ROLE_MISSING), 1);
+    struct error e = {0};
+    bed_ok(b, queue_each(b->state, OPERATION_HELD, is_for_nobody, NULL, &e));
+    fake_tenant_forget_calls(b->tenant);
+    bed_advance(b, 2 * HOUR); /* asked again, and only for that one */
+    assert_true(fake_tenant_calls(b->tenant, FAKE_PATCH) > 0);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 0);
+
+    assert_int_equal(string_list_add(&b->tenant->roles, "Nobody"), 0);
+    bed_advance(b, 2 * HOUR);
+    assert_true(has_role(b, "u0", "Nobody"));
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 1);
+    is_idle(b);
+    b->rules[0].roles.text = (char *)"Nobody"; /* what was given in part is taken back as well */
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    bed_sync(b);
+    assert_false(has_role(b, "u0", "Agent") || has_role(b, "u0", "Seller"));
+    is_idle(b);
+}
+
+/* What was done before the tenant went away is known, and not sent again: of a change, and of a
+ * create, which is done without what it could not give. */
+static void test_values_and_an_outage(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    struct fake_fault outage = {
+        .kinds = FAKE_PATCH, .skips = 2, .times = 1, .class = TENANT_UNCLEAR};
+    b->rules[0].roles.text = (char *)"A, B, C, D";
+    people(b, 1, "support");
+    bed_start(b);
+    fake_tenant_fail(b->tenant, outage);
+    bed_sync(b);
+    assert_int_equal(bed_audit(b, "outcome", "done", "u0"), 2);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 4);
+    is_idle(b);
+
+    b->rules[0].roles.text = (char *)"E, F, G, H";
+    fake_tenant_forget_calls(b->tenant);
+    outage.skips = 3;
+    fake_tenant_fail(b->tenant, outage);
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    bed_run(b);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 3);
+    bed_advance(b, 2 * HOUR);
+    assert_true(has_role(b, "u0", "E") && has_role(b, "u0", "H"));
+    assert_false(has_role(b, "u0", "A") || has_role(b, "u0", "D"));
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 8);
+    is_idle(b);
+}
+
+/* The roles that a create could not take count as the create's: under its budget and approval. */
+static void test_a_create_is_completed(void **state)
+{
+    struct bed *b = *state;
+    for (size_t i = 0; i < BUDGET_N_KINDS; i++)
+        b->sync.budgets[i] = (struct budget){.unlimited = i == BUDGET_CREATE};
+    people(b, 30, "support");
+    bed_start(b);
+    bed_sync(b);
+    for (size_t i = 0; i < b->tenant->n_users; i++)
+        assert_non_null(user_role(b->tenant->users[i].user, "Agent"));
+    assert_int_equal(b->tenant->n_users, 30);
+    assert_int_equal(bed_audit(b, "outcome", "done", NULL), 30);
+    is_idle(b);
+}
+
+static void rename_entry(struct bed *b, const char *name)
+{
+    bed_person(b, "id-u0", "uid=u0,ou=people,dc=example,dc=com", "uid", "u0", "givenName", name,
+               "sn", "u0", "mail", "u0@example.com", NULL);
+    bed_tell(b, "id-u0");
+    bed_run(b);
+}
+
+/* A lost race is read and decided anew; one that is lost for ever waits, as for an outage. */
+static void test_lost_races(void **state)
+{
+    struct bed *b = *state;
+    struct fake_fault race = {
+        .kinds = FAKE_PATCH, .times = 1, .class = TENANT_LOST_RACE, .status = 412};
+    people(b, 1, "support");
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_forget_calls(b->tenant);
+    fake_tenant_fail(b->tenant, race);
+    rename_entry(b, "Once");
+    assert_string_equal(user_get(fake_tenant_find(b->tenant, "u0")->user, USER_FIRST_NAME),
+                        "Once");
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_PATCH), 2);
+    is_idle(b);
+
+    race.times = -1;
+    fake_tenant_fail(b->tenant, race);
+    fake_tenant_forget_calls(b->tenant);
+    rename_entry(b, "Never");
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_PATCH), 4);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_TENANT_AWAY), 1);
+    fake_tenant_heal(b->tenant);
+    bed_advance(b, HOUR);
+    is_idle(b);
+}
+
+/* Somebody with that mail and unknown roles may have a privileged one. */
+static void test_hidden_roles_need_approval(void **state)
+{
+    struct bed *b = *state;
+    b->tenant->parts = &fake_hidden_groups;
+    people(b, 2, "support");
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_add(b->tenant, "u2", "First", "u2", "u2@example.com", "Support");
+    people(b, 3, "support");
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_ADOPTION), 1);
+    assert_int_equal(bed_approve(b), 1);
+    bed_run(b);
+    assert_true(has_role(b, "u2", "Agent"));
+    is_idle(b);
+}
+
+/* Deleted, which only disables: whoever returns has the login still, and is enabled. Another entry
+ * of that login takes the user over as it is. */
+static void test_removed_and_kept(void **state)
+{
+    struct bed *b = *state;
+    b->tenant->deactivates = true;
+    b->sync.leave_grace_usec = 0;
+    b->sync.delete_after_usec = DAY;
+    people(b, 2, "support");
+    bed_start(b);
+    bed_sync(b);
+    bed_leave(b, "id-u0");
+    bed_leave(b, "id-u1");
+    bed_read_all(b);
+    bed_run(b);
+    bed_advance(b, 3 * DAY);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_DELETE), 2);
+    assert_true(is_disabled(b, "u0"));
+    bed_person_uid(b, "u0");
+    bed_person(b, "id-anew", "uid=u1,ou=people,dc=example,dc=com", "uid", "u1", "givenName",
+               "First", "sn", "u1", "mail", "u1@example.com", NULL);
+    bed_sync(b);
+    bed_approve(b);
+    bed_run(b);
+    assert_false(is_disabled(b, "u0"));
+    assert_true(is_disabled(b, "u1"));
+    assert_int_equal(b->tenant->n_users, 2);
+    is_idle(b);
+}
+
+/* A list of pages proves no absence: whoever vanished may be there under another login. */
+static void test_pages_prove_no_absence(void **state)
+{
+    struct bed *b = *state;
+    b->sync.on_drift = DRIFT_REPAIR;
+    b->tenant->no_scim = true; /* no id is ever learnt */
+    b->tenant->parts = &fake_one_part;
+    b->sync.verify_interval_usec = HOUR;
+    people(b, 2, "support");
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_remove(b->tenant, "u1");
+    fake_tenant_forget_calls(b->tenant);
+    bed_advance(b, 3 * HOUR);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_CREATE), 0);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_USER_GONE), 1);
+}
+
+#define on_groups(fn) cmocka_unit_test_setup_teardown(fn, prepare, teardown)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        on_groups(test_each_value_has_its_outcome), on_groups(test_values_and_an_outage),
+        on_groups(test_a_create_is_completed),
+        on_groups(test_lost_races),                 on_groups(test_hidden_roles_need_approval),
+        on_groups(test_removed_and_kept),           on_groups(test_pages_prove_no_absence),
+    };
+    log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
