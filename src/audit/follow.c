@@ -27,6 +27,8 @@
 
 #define BLOCK       (128 * 1024)
 #define LINE_LONGEST (64 << 20)
+#define HEAD_SIZE   64 /* number and time of a line are in it */
+#define LISTINGS_MAX 100
 #define EVENTS      (IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE)
 
 struct follower {
@@ -38,8 +40,13 @@ struct follower {
     struct audit_view *view;
     int64_t last; /* the highest number that was seen */
     bool in_closed; /* a closed file is being read */
+    bool from_begin; /* the open file is to be read from its beginning */
+    int64_t gap; /* the lines before this number are missing, and are not looked for again */
     int notify, fd; /* -1 */
-    off_t at;
+    off_t at, line_end;
+    off_t odd; /* what is no line before it is looked at no more */
+    char head[HEAD_SIZE]; /* how the open file begins: emptied, it begins otherwise */
+    size_t head_size;
     struct buffer rest; /* behind the last newline */
     char block[BLOCK];
 };
@@ -61,6 +68,19 @@ static void follower_freep(struct follower **f)
 
 static int read_closed(struct follower *f, struct error *e);
 
+/* What is no line may be half of one whose other half was cut off, and the end of another one:
+ * the file is read once more, as far as it is odd. */
+static int look_at_odd(struct follower *f)
+{
+    struct stat st;
+
+    if (!f->in_closed && f->line_end > f->odd && fstat(f->fd, &st) == 0) {
+        f->odd = st.st_size;
+        f->from_begin = true;
+    }
+    return 0;
+}
+
 static int take_line(struct follower *f, const char *line, size_t size, struct error *e)
 {
     enum audit_intent intent;
@@ -68,12 +88,20 @@ static int take_line(struct follower *f, const char *line, size_t size, struct e
     json_t *view;
     int r = 0;
 
-    if (line_look(line, size, &l) <= 0 || l.seq <= f->last)
+    if (line_look(line, size, &l) <= 0)
+        return look_at_odd(f);
+    if (l.seq <= f->last)
         return 0;
     if (l.seq > f->last + 1 && !f->in_closed)
         r = read_closed(f, e);
-    if (r < 0)
+    if (r < 0 || l.seq <= f->last) /* a copy of this file has it as well */
         return r;
+    /* Its end may have been cut, and it may have grown beyond that before anybody looked. */
+    if (l.seq > f->last + 1 && !f->in_closed && f->gap != l.seq) {
+        f->gap = l.seq;
+        f->from_begin = true;
+        return 0;
+    }
     f->last = l.seq;
     intent = audit_view_intent(f->view, line);
     switch (filter_wants(f->filter, &l, line, intent)) {
@@ -116,7 +144,7 @@ static int list_closed(struct follower *f, struct string_list *ret, struct error
     return r;
 }
 
-static int read_closed(struct follower *f, struct error *e)
+static int read_listed(struct follower *f, struct error *e)
 {
     CLEANUP(string_list_done) struct string_list paths = {0};
     CLEANUP(audit_files_done) struct audit_files files = {0};
@@ -125,9 +153,19 @@ static int read_closed(struct follower *f, struct error *e)
 
     if (r == 0)
         r = audit_files_order(&files, (const char *const *)paths.items, paths.n_items, e);
-    f->in_closed = true;
     while (r == 0 && (r = line_reader_next(&l, e)) > 0)
         r = l.torn ? 0 : take_line(f, l.line, l.size, e);
+    return r;
+}
+
+/* One that is compressed or removed meanwhile was listed under a name that is gone. */
+static int read_closed(struct follower *f, struct error *e)
+{
+    int r = -ENOENT;
+
+    f->in_closed = true;
+    for (unsigned n = 0; r == -ENOENT && n < LISTINGS_MAX; n++)
+        r = read_listed(f, e);
     f->in_closed = false;
     return r;
 }
@@ -142,8 +180,11 @@ static int take_block(struct follower *f, const char *block, size_t size, struct
         buffer_add(&f->rest, block, (size_t)(newline - block));
         if (f->rest.failed)
             return error_out_of_memory(e);
+        f->line_end = f->at - (end - newline - 1);
         r = f->rest.size ? take_line(f, f->rest.data, f->rest.size, e) : 0;
         buffer_clear(&f->rest);
+        if (f->from_begin)
+            return r;
     }
     if (f->rest.size + (size_t)(end - block) > LINE_LONGEST)
         return error_set(e, -EMSGSIZE, "%s has a line that is longer than %d MiB, so it is no audit "
@@ -152,17 +193,49 @@ static int take_block(struct follower *f, const char *block, size_t size, struct
     return f->rest.failed ? error_out_of_memory(e) : r;
 }
 
-/* What the open file has more than was read. */
+static void begin_again(struct follower *f)
+{
+    f->at = 0;
+    f->head_size = 0;
+    buffer_clear(&f->rest);
+}
+
+/* Was the file emptied since? It may be longer than before by now. */
+static bool is_emptied(struct follower *f)
+{
+    char head[HEAD_SIZE];
+    ssize_t n = pread(f->fd, head, sizeof(head), 0);
+
+    if (n < (ssize_t)f->head_size || memcmp(head, f->head, f->head_size) != 0)
+        return true;
+    memcpy(f->head, head, (size_t)n);
+    f->head_size = (size_t)n;
+    return false;
+}
+
+/* What the open file has more than was read. Whether it was emptied is asked behind each reading,
+ * so that no piece of a line is put together with one of another. */
 static int read_on(struct follower *f, struct error *e)
 {
-    ssize_t n;
     int r = 0;
 
-    while (r == 0 && (n = pread(f->fd, f->block, sizeof(f->block), f->at)) != 0) {
+    while (r == 0) {
+        ssize_t n = pread(f->fd, f->block, sizeof(f->block), f->at);
+
         if (n < 0)
             return error_set(e, -errno, "%s cannot be read: %s", f->path, strerror(errno));
+        if (is_emptied(f)) {
+            begin_again(f);
+            f->odd = 0;
+            continue;
+        }
+        if (n == 0)
+            break;
         f->at += n;
         r = take_block(f, f->block, (size_t)n, e);
+        if (f->from_begin)
+            begin_again(f);
+        f->from_begin = false;
     }
     return r;
 }
@@ -172,8 +245,8 @@ static void leave_file(struct follower *f)
     if (f->fd >= 0)
         close(f->fd);
     f->fd = -1;
-    f->at = 0;
-    buffer_clear(&f->rest);
+    f->odd = 0;
+    begin_again(f);
 }
 
 /* Opens the file at the path; one that is not there yet is waited for. */
@@ -206,9 +279,8 @@ static int catch_up(struct follower *f, struct error *e)
             return r;
         r = read_on(f, e);
     }
-    if (r == 0 && fstat(f->fd, &st) == 0 && st.st_size < f->at) { /* copytruncate */
-        f->at = 0;
-        buffer_clear(&f->rest);
+    if (r == 0 && fstat(f->fd, &st) == 0 && st.st_size < f->at) { /* its end was cut */
+        begin_again(f);
         r = read_on(f, e);
     }
     return r;

@@ -31,14 +31,13 @@
 
 #define SALT_SIZE        16
 #define FINGERPRINT_TEXT 12 /* as much of it as people are shown */
-#define TEMPLATE         "[user] "
 
 struct composer {
     const struct audit_row *row;
     struct audit_memory *memory; /* or NULL */
     bool refers;                 /* an outcome that adds to its intent */
     uint64_t intent_run;         /* whose run this is */
-    int *places;                 /* see find_places() */
+    struct buffer at, set;       /* compose_changes(), of its operation */
 };
 
 /* Sentences of these are our own words about no person. */
@@ -75,160 +74,23 @@ static bool is_about_person(const struct audit_row *row)
     return id_of(row) || dn_of(row) || login_of(row);
 }
 
-/* Two values of one rule and one line have one place. */
-static bool same_place(const struct source *a, const struct source *b)
-{
-    return a->line == b->line && strcmp(a->rule ? a->rule : "", b->rule ? b->rule : "") == 0 &&
-           strcmp(a->file ? a->file : "", b->file ? b->file : "") == 0;
-}
-
-static bool has_place(const struct source *s)
-{
-    return s->rule || s->line;
-}
-
-/* For each change the index of its place among the places of its operation; -1: it has none. */
-static int find_places(struct composer *c, struct error *e)
-{
-    const struct operation *o = c->row->operation;
-    int n = 0;
-
-    c->places = o && o->n_changes ? calloc(o->n_changes, sizeof(*c->places)) : NULL;
-    if (o && o->n_changes && !c->places)
-        return error_out_of_memory(e);
-    for (size_t i = 0; o && i < o->n_changes; i++) {
-        size_t k = 0;
-
-        c->places[i] = -1;
-        if (!has_place(&o->changes[i].source))
-            continue;
-        while (k < i && !same_place(&o->changes[k].source, &o->changes[i].source))
-            k++;
-        c->places[i] = k < i ? c->places[k] : n++;
-    }
-    return 0;
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = path ? strrchr(path, '/') : NULL;
-
-    return slash ? slash + 1 : path ? path : "";
-}
-
-/* NULL: none, or the template of the field itself. */
-static const char *rule_to_say(const struct change *change)
-{
-    const char *rule = change->source.rule;
-    bool template = rule && strncmp(rule, TEMPLATE, sizeof(TEMPLATE) - 1) == 0 &&
-                    strcmp(rule + sizeof(TEMPLATE) - 1, change->field) == 0;
-
-    return template ? NULL : rule;
-}
-
-/* "FILE:LINE RULE": FILE only where it is another than before; RULE not where it is the
- * template of the field itself, and nothing but its blank where it is that of the place before. */
-static void add_place(struct buffer *b, const struct change *change, const struct change *before)
-{
-    CLEANUP(buffer_done) struct buffer text = {0};
-    const struct source *s = &change->source;
-    const char *file = base_name(s->file);
-    const char *rule = rule_to_say(change), *said = before ? rule_to_say(before) : NULL;
-    bool same = before && strcmp(base_name(before->source.file), file) == 0;
-
-    buffer_format(&text, "%s:%u", same ? "" : file, s->line);
-    if (rule)
-        buffer_format(&text, " %s", said && strcmp(said, rule) == 0 ? "" : rule);
-    if (text.failed)
-        b->failed = true;
-    else
-        line_add_string(b, text.data);
-}
-
-static void add_places(struct composer *c, struct buffer *b, const struct operation *o)
-{
-    const struct change *before = NULL;
-    int n = 0;
-
-    for (size_t i = 0; i < o->n_changes; i++) {
-        if (c->places[i] != n)
-            continue;
-        buffer_add_text(b, n++ ? "," : ",\"at\":[");
-        add_place(b, &o->changes[i], before);
-        before = &o->changes[i];
-    }
-    if (n)
-        buffer_add_text(b, "]");
-}
-
-static bool is_contact(const char *field)
-{
-    static const char *const fields[] = {"email", "work_phone", "mobile_phone", "extension"};
-
-    for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-        if (strcmp(field, fields[i]) == 0)
-            return true;
-    return false;
-}
-
-static void add_value(struct composer *c, struct buffer *b, const char *field, const char *value)
-{
-    if (value && c->memory && c->memory->hide_contacts && is_contact(field))
-        buffer_add_text(b, "true");
-    else
-        line_add_string(b, value);
-}
-
-/* [field, to, place, from], as far as there is something to say. */
-static void add_change(struct composer *c, struct buffer *b, const struct operation *o, size_t i)
-{
-    const struct change *change = &o->changes[i];
-    int place = c->places[i];
-
-    buffer_add_text(b, i ? ",[" : "[");
-    line_add_string(b, change->field);
-    buffer_add_text(b, ",");
-    add_value(c, b, change->field, change->to);
-    if (place >= 0)
-        buffer_format(b, ",%d", place);
-    else if (change->from)
-        buffer_add_text(b, ",null");
-    if (change->from) {
-        buffer_add_text(b, ",");
-        add_value(c, b, change->field, change->from);
-    }
-    buffer_add_text(b, "]");
-}
-
-/* What an intent and its outcome have in common, personal and not: its digest tells whether the
- * outcome may leave it out. */
-static void add_set(struct composer *c, struct buffer *b, const struct operation *o)
-{
-    if (!o || !o->n_changes)
-        return;
-    buffer_add_text(b, ",\"set\":[");
-    for (size_t i = 0; i < o->n_changes; i++)
-        add_change(c, b, o, i);
-    buffer_add_text(b, "]");
-}
-
 static int content_of(struct composer *c, struct chain_hash *ret, struct error *e)
 {
     CLEANUP(buffer_done) struct buffer b = {0};
     const struct operation *o = c->row->operation;
     const char *fingerprint = c->row->fingerprint;
 
-    add_places(c, &b, o);
     line_add_number(&b, "kind", o->kind);
     line_add_text(&b, "cfg", fingerprint);
     line_add_text(&b, "id", o->entry_id);
     line_add_text(&b, "dn", o->dn);
     line_add_text(&b, "login", o->login);
     line_add_text(&b, "why", o->why);
-    add_set(c, &b, o);
     if (b.failed)
         return error_out_of_memory(e);
-    if (digest_raw(ret->bytes, &(struct digest_part){b.data, b.size}, 1) < 0)
+    const struct digest_part parts[] = {
+        {c->at.data, c->at.size}, {b.data, b.size}, {c->set.data, c->set.size}};
+    if (digest_raw(ret->bytes, parts, ARRAY_SIZE(parts)) < 0)
         return error_set(e, -EIO, "SHA-256 failed");
     return 0;
 }
@@ -277,7 +139,7 @@ static void hide_contacts(const struct composer *c, json_t *found)
         return;
     json_object_foreach(found, name, value)
     {
-        if (json_is_string(value) && is_contact(name))
+        if (json_is_string(value) && compose_is_contact(name))
             json_object_set_new(found, name, json_true());
     }
 }
@@ -367,7 +229,7 @@ static int compose_personal(struct composer *c, struct buffer *b, struct error *
     if (!c->refers) {
         line_add_text(b, "dn", dn_of(row));
         line_add_text(b, "login", login_to_say(row));
-        add_set(c, b, row->operation);
+        buffer_add(b, c->set.data, c->set.size);
         line_add_text(b, "why", why_of(row->operation));
     }
     line_add_text(b, "say", sentence);
@@ -445,7 +307,7 @@ static int compose_facts(struct composer *c, struct buffer *b, struct error *e)
         line_add_number(b, "no", o->number);
     if (o && !c->refers) {
         line_add_text(b, "op", operation_kind_name(o->kind));
-        add_places(c, b, o);
+        buffer_add(b, c->at.data, c->at.size);
     }
     line_add_text(b, "code", row->code);
     add_answer(b, row, c->refers);
@@ -457,7 +319,8 @@ static int compose_facts(struct composer *c, struct buffer *b, struct error *e)
 
 static void composer_done(struct composer *c)
 {
-    free(c->places);
+    buffer_done(&c->at);
+    buffer_done(&c->set);
 }
 
 static int compose(struct state *s, const struct audit_row *row, struct error *e)
@@ -469,8 +332,8 @@ static int compose(struct state *s, const struct audit_row *row, struct error *e
     struct compose_head head;
     int r = compose_head(s, &head, e);
 
-    if (r == 0)
-        r = find_places(&c, e);
+    if (r == 0 && row->operation)
+        r = compose_changes(row->operation, c.memory && c.memory->hide_contacts, &c.at, &c.set, e);
     if (r == 0)
         r = look_at_intent(&c, e);
     if (r < 0)

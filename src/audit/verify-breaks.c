@@ -58,7 +58,10 @@ static int tell(struct verifier *v, const struct located *x)
     int64_t n = x->seq;
     int r = 0;
 
-    if (x->gap_before)
+    if (x->gap_before && x->gap + 2 == n)
+        r = verify_found(v, x->file, x->line, n,
+                         "missing: line %" PRId64 " was removed before this one", n - 1);
+    else if (x->gap_before)
         r = verify_found(v, x->file, x->line, n,
                          "missing: the lines %" PRId64 " to %" PRId64
                          " were removed before this one",

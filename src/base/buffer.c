@@ -14,6 +14,8 @@
 
 #include "base/memory.h"
 
+#define FIRST_ROOM 240 /* most texts fit */
+
 /* Makes room for `more` bytes and the NUL. */
 static bool reserve(struct buffer *b, size_t more)
 {
@@ -21,6 +23,8 @@ static bool reserve(struct buffer *b, size_t more)
         return false;
     if (b->data && more < b->capacity - b->size)
         return true;
+    if (!b->data && more < FIRST_ROOM)
+        more = FIRST_ROOM;
     if (more >= SIZE_MAX - b->size ||
         memory_grow(&b->data, &b->capacity, b->size + more + 1, 1) < 0)
         b->failed = true;
@@ -51,20 +55,21 @@ void buffer_add_text(struct buffer *b, const char *text)
 void buffer_format(struct buffer *b, const char *format, ...)
 {
     va_list ap, again;
-    size_t room = b->data ? b->capacity - b->size : 0;
 
-    if (b->failed)
+    if (b->failed || (!b->data && !reserve(b, 0)))
         return;
+
+    size_t room = b->capacity - b->size;
+
     va_start(ap, format);
     va_copy(again, ap);
-    int n = vsnprintf(room ? b->data + b->size : NULL, room, format, ap);
+    int n = vsnprintf(b->data + b->size, room, format, ap);
     if (n < 0) {
         b->failed = true;
     } else if ((size_t)n < room) {
         b->size += (size_t)n;
     } else {
-        if (room)
-            b->data[b->size] = '\0';
+        b->data[b->size] = '\0';
         if (reserve(b, (size_t)n)) {
             vsnprintf(b->data + b->size, (size_t)n + 1, format, again);
             b->size += (size_t)n;

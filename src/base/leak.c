@@ -16,6 +16,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/escapes.h"
 #include "base/memory.h"
 
 #define TELLING_PART 10 /* so many characters of a secret in a row */
@@ -25,193 +26,11 @@
 #define DEPTH_MAX    3 /* base64 in base64 in base64 */
 #define PASSES_MAX   8 /* escapes in escapes */
 
-struct bytes {
-    char *data;
-    size_t size;
-};
-
 static void bytes_done(struct bytes *b)
 {
     if (b->data)
         explicit_bzero(b->data, b->size);
     free(b->data);
-}
-
-/* -- escapes -- */
-
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)tolower((unsigned char)c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Exactly n digits of the base; -1: they are not there. */
-static long digits(const char *at, const char *end, size_t n, int base)
-{
-    long value = 0;
-    if ((size_t)(end - at) < n)
-        return -1;
-    for (size_t i = 0; i < n; i++) {
-        int digit = hex_value(at[i]);
-        if (digit < 0 || digit >= base)
-            return -1;
-        value = value * base + digit;
-    }
-    return value;
-}
-
-static size_t put_character(char *to, long code)
-{
-    if (code < 0x80) {
-        to[0] = (char)code;
-        return 1;
-    }
-    if (code < 0x800) {
-        to[0] = (char)(0xc0 | code >> 6);
-        to[1] = (char)(0x80 | (code & 0x3f));
-        return 2;
-    }
-    to[0] = (char)(0xe0 | (code >> 12 & 0x0f));
-    to[1] = (char)(0x80 | (code >> 6 & 0x3f));
-    to[2] = (char)(0x80 | (code & 0x3f));
-    return 3;
-}
-
-/* Each of these is given `at` behind its first character, sets how many bytes it took, and puts
- * what they stand for; 0 put and 0 taken: it is none. No escape is shorter than what it means.
- */
-static size_t undo_backslash(const char *at, const char *end, char *to, size_t *ret_taken)
-{
-    long code = -1;
-    *ret_taken = 0;
-    if (at == end)
-        return 0;
-    if (*at == 'u' && (code = digits(at + 1, end, 4, 16)) >= 0)
-        *ret_taken = 5;
-    else if (*at == 'U' && (code = digits(at + 1, end, 8, 16)) >= 0)
-        *ret_taken = 9;
-    else if (*at == 'x' && (code = digits(at + 1, end, 2, 16)) >= 0)
-        *ret_taken = 3;
-    else if ((code = digits(at, end, 3, 8)) >= 0 && code < 256)
-        *ret_taken = 3;
-    if (*ret_taken && (*at == 'x' || *at <= '9')) { /* one byte */
-        *to = (char)code;
-        return 1;
-    }
-    if (*ret_taken)
-        return put_character(to, code);
-    if (strchr("nrtbfv", *at)) { /* a blank, which counts for nothing */
-        *ret_taken = 1;
-        return 0;
-    }
-    if (ispunct((unsigned char)*at)) {
-        *ret_taken = 1;
-        *to = *at;
-        return 1;
-    }
-    return 0;
-}
-
-static size_t undo_percent(const char *at, const char *end, char *to, size_t *ret_taken)
-{
-    long code = digits(at, end, 2, 16);
-    *ret_taken = 2;
-    if (code < 0 && at < end && (*at == 'u' || *at == 'U')) {
-        code = digits(at + 1, end, 4, 16);
-        *ret_taken = 5;
-        if (code >= 0)
-            return put_character(to, code);
-    }
-    if (code < 0) {
-        *ret_taken = 0;
-        return 0;
-    }
-    *to = (char)code;
-    return 1;
-}
-
-static const struct {
-    const char *name;
-    char character;
-} entities[] = {
-    {"amp", '&'},     {"lt", '<'},     {"gt", '>'},     {"quot", '"'},   {"apos", '\''},
-    {"sol", '/'},     {"bsol", '\\'},  {"plus", '+'},   {"equals", '='}, {"lowbar", '_'},
-    {"hyphen", '-'},  {"dash", '-'},   {"period", '.'}, {"colon", ':'},  {"semi", ';'},
-    {"comma", ','},   {"percnt", '%'}, {"num", '#'},    {"excl", '!'},   {"ast", '*'},
-    {"midast", '*'},  {"quest", '?'},  {"commat", '@'}, {"dollar", '$'}, {"lpar", '('},
-    {"rpar", ')'},    {"lsqb", '['},   {"lbrack", '['}, {"rsqb", ']'},   {"rbrack", ']'},
-    {"lcub", '{'},    {"lbrace", '{'}, {"rcub", '}'},   {"rbrace", '}'}, {"verbar", '|'},
-    {"vert", '|'},    {"Hat", '^'},    {"grave", '`'},  {"tilde", '~'},  {"nbsp", ' '},
-    {"NewLine", ' '}, {"Tab", ' '},
-};
-
-static size_t undo_entity(const char *at, const char *end, char *to, size_t *ret_taken)
-{
-    const char *c = at;
-    *ret_taken = 0;
-    if (c < end && *c == '#') {
-        int base = ++c < end && (*c == 'x' || *c == 'X') ? 16 : 10;
-        long code = 0;
-        c += base == 16;
-        const char *first = c;
-        for (; c < end && hex_value(*c) >= 0 && hex_value(*c) < base && code < 0x110000; c++)
-            code = code * base + hex_value(*c);
-        if (c == first || code >= 0x10000)
-            return 0;
-        *ret_taken = (size_t)(c - at) + (c < end && *c == ';');
-        return put_character(to, code);
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(entities); i++) {
-        size_t n = strlen(entities[i].name);
-        if ((size_t)(end - at) > n && !strncmp(at, entities[i].name, n) && at[n] == ';') {
-            *ret_taken = n + 1;
-            *to = entities[i].character;
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* Mail's quoted-printable. */
-static size_t undo_equals(const char *at, const char *end, char *to, size_t *ret_taken)
-{
-    long code = digits(at, end, 2, 16);
-    *ret_taken = code < 0 ? 0 : 2;
-    if (code < 0)
-        return 0;
-    *to = (char)code;
-    return 1;
-}
-
-/* One pass, in place; true when something was undone. */
-static bool undo_escapes(struct bytes *b, bool mail)
-{
-    const char *end = b->data + b->size;
-    size_t used = 0;
-    bool any = false;
-    for (const char *c = b->data; c < end;) {
-        char to[4];
-        size_t taken = 0, n = 0;
-        switch (*c) {
-        case '\\': n = undo_backslash(c + 1, end, to, &taken); break;
-        case '%': n = undo_percent(c + 1, end, to, &taken); break;
-        case '&': n = undo_entity(c + 1, end, to, &taken); break;
-        case '=': n = mail ? undo_equals(c + 1, end, to, &taken) : 0; break;
-        default: break;
-        }
-        if (!taken) {
-            b->data[used++] = *c++;
-            continue;
-        }
-        any = true;
-        c += 1 + taken;
-        memcpy(b->data + used, to, n);
-        used += n;
-    }
-    b->size = used;
-    return any;
 }
 
 static void drop_blanks(struct bytes *b)
@@ -228,7 +47,8 @@ static void squeeze(struct bytes *b)
 {
     size_t used = 0;
     for (size_t i = 0; i < b->size; i++) {
-        if (b->data[i] == '0' && i + 1 < b->size && tolower((unsigned char)b->data[i + 1]) == 'x')
+        if (b->data[i] == '0' && i + 1 < b->size &&
+            tolower((unsigned char)b->data[i + 1]) == 'x')
             i++;
         else if (isalnum((unsigned char)b->data[i]))
             b->data[used++] = b->data[i];
@@ -258,7 +78,8 @@ struct needle {
 };
 
 struct needles {
-    struct needle forms[4]; /* as it is, plain, plain as in mail, squeezed */
+    struct needle
+        forms[6]; /* as it is, plain, plain as in mail, squeezed, reversed, by rot13 */
 };
 
 static void needles_done(struct needles *k)
@@ -350,7 +171,7 @@ static const struct code codes[] = {{4, 2}, {5, 8}, {6, 4}};
 static int code_value(const struct code *k, char c)
 {
     if (k->bits == 4)
-        return hex_value(c);
+        return escapes_hex(c);
     if (k->bits == 5) {
         if (isalpha((unsigned char)c))
             return tolower((unsigned char)c) - 'a';
@@ -432,14 +253,15 @@ static bool shows_plain(const char *data, size_t size, bool mail, bool cut,
         return true;
     drop_blanks(&b);
     bool found = look(&b, cut, secret, depth);
-    for (unsigned i = 0; !found && i < PASSES_MAX && undo_escapes(&b, mail); i++) {
+    for (unsigned i = 0; !found && i < PASSES_MAX && escapes_undo(&b, mail); i++) {
         drop_blanks(&b);
         found = look(&b, cut, secret, depth);
     }
     return found;
 }
 
-static bool shows_squeezed(const char *data, size_t size, bool cut, const struct needles *secret)
+static bool shows_squeezed(const char *data, size_t size, bool cut,
+                           const struct needles *secret)
 {
     CLEANUP(bytes_done) struct bytes b = {copy_bytes(data, size), size};
     if (!b.data)
@@ -456,6 +278,19 @@ static bool shows(const char *data, size_t size, bool cut, const struct needles 
            (memchr(data, '=', size) && shows_plain(data, size, true, cut, secret, depth));
 }
 
+static void turn(struct bytes *b, bool back)
+{
+    for (size_t i = 0; back && i < b->size / 2; i++) {
+        char c = b->data[i];
+        b->data[i] = b->data[b->size - 1 - i];
+        b->data[b->size - 1 - i] = c;
+    }
+    for (size_t i = 0; !back && i < b->size; i++)
+        if (isalpha((unsigned char)b->data[i]))
+            b->data[i] =
+                (char)(b->data[i] + (tolower((unsigned char)b->data[i]) < 'n' ? 13 : -13));
+}
+
 static bool make_needles(struct needles *k, const char *secret)
 {
     for (size_t i = 0; i < ARRAY_SIZE(k->forms); i++) {
@@ -470,7 +305,10 @@ static bool make_needles(struct needles *k, const char *secret)
             if (b.size < whole && b.size < TELLING_HEAD) /* they are in any text */
                 b.size = 0;
         }
-        for (unsigned pass = 0; i > 0 && pass < PASSES_MAX && undo_escapes(&b, i == 2); pass++)
+        if (i > 3)
+            turn(&b, i == 4);
+        for (unsigned pass = 0; i > 0 && i < 4 && pass < PASSES_MAX && escapes_undo(&b, i == 2);
+             pass++)
             drop_blanks(&b);
         if (!needle_make(&k->forms[i], &b))
             return false;

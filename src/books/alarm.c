@@ -199,6 +199,7 @@ struct hold_look {
     bool adoption_open;
     struct string_list causes; /* that are held now, or due for notification */
     uint64_t next_usec;        /* when something becomes old enough; 0: nothing will */
+    size_t n;                  /* that were looked at */
 };
 
 static void old_enough_at(struct hold_look *l, uint64_t usec)
@@ -213,6 +214,7 @@ static int look_at_hold(const char *cause, const char *reason, const char *sente
 {
     (void)next_usec;
     struct hold_look *l = userdata;
+    l->n += n_people;
     uint64_t now = clock_steady_usec(),
              due = since_usec + books_options(l->b)->sync->alarm_after_usec;
     /* Other parked operations have alarms of their own, which do not wait, and so has an attribute
@@ -346,6 +348,14 @@ static void look_at_clock(struct books *b)
     alarm_set(b, REASON_CLOCK, REASON_CLOCK, sentence);
 }
 
+/* A look at all that waits takes some microseconds for each, and every outcome asks for one: so
+ * that thousands that wait do not make each hire slow, a long one has a rest after it. */
+static uint64_t rest_usec(size_t n_waiting)
+{
+    uint64_t rest = (uint64_t)n_waiting * 333;
+    return n_waiting < 100 ? 0 : rest < 5 * USEC_PER_SEC ? rest : 5 * USEC_PER_SEC;
+}
+
 void alarm_check(struct books *b, const struct alarm_facts *facts)
 {
     struct error e = {0};
@@ -359,7 +369,7 @@ void alarm_check(struct books *b, const struct alarm_facts *facts)
     look_at_clock(b);
     int r = books_write(b, &e);
     if (r == 0)
-        r = queue_holds(books_state(b), look_at_hold, &held, &e);
+        r = queue_holds(books_state(b), false, look_at_hold, &held, &e);
     if (r == 0 && facts->settled)
         r = alarm_over_but(b, "hold:", &held.causes, &e);
     if (r == 0)
@@ -369,6 +379,7 @@ void alarm_check(struct books *b, const struct alarm_facts *facts)
     struct telling telling = {.b = b, .e = &e};
     if (r == 0)
         r = alarm_each(books_state(b), tell_late, &telling, &e);
+    books_alarms_rest_until(b, clock_steady_usec() + rest_usec(held.n));
     books_alarms_at(b, held.next_usec);
     books_alarms_at(b, due.next_usec);
     books_note(b, WORK_COMMIT);

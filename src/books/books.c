@@ -37,7 +37,7 @@ struct books {
     uint64_t transaction_since_usec;
     uint64_t noted_usec; /* when the clocks were noted last; monotonic */
     uint64_t outcome_since_usec; /* the first outcome that waits for a commit came then; 0: none */
-    uint64_t alarms_due_usec;
+    uint64_t alarms_due_usec, alarms_rest_usec;
     uint64_t run;
     struct lag lag;
     struct intent *intents; /* that are open */
@@ -305,6 +305,16 @@ void books_alarms_at(struct books *b, uint64_t usec)
 {
     if (usec && (!b->alarms_due_usec || usec < b->alarms_due_usec))
         b->alarms_due_usec = usec;
+}
+
+void books_alarms_rest_until(struct books *b, uint64_t usec)
+{
+    b->alarms_rest_usec = usec;
+}
+
+uint64_t books_alarms_rest_usec(const struct books *b)
+{
+    return b->alarms_rest_usec;
 }
 
 uint64_t books_alarms_due_usec(const struct books *b)

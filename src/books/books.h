@@ -97,6 +97,9 @@ void books_status_changed(struct books *b);
 void books_alarms_at(struct books *b, uint64_t usec);
 uint64_t books_alarms_due_usec(const struct books *b);
 void books_forget_alarms_due(struct books *b);
+/* Outcomes alone make nobody look at the alarms again before that time: the last look was long. */
+void books_alarms_rest_until(struct books *b, uint64_t usec);
+uint64_t books_alarms_rest_usec(const struct books *b);
 
 /* What is under way at the tenant for a person. It is embedded in what carries it out; its marks
  * are written here, while it is open. */

@@ -142,10 +142,17 @@ static void add_verdict(struct buffer *b, const struct evidence *e)
     const struct audit_verify_result *v = &e->report.verdict;
 
     buffer_add_text(b, "<h2>The evidence</h2>\n");
+    if (v->n_lines == 0 && v->n_findings == 0) {
+        buffer_add_text(b, "<div class=\"verdict bad\">\n<p><strong>There is no line in these files, so nothing is "
+                           "proved.</strong></p>\n</div>\n");
+        return;
+    }
     buffer_format(b, "<div class=\"verdict%s\">\n<p><strong>%s</strong></p>\n",
-                  v->n_findings ? " bad" : "",
-                  v->n_findings ? "The audit was tampered with, or is damaged."
-                                : "The audit is whole: no line was altered, removed, inserted or moved.");
+                  v->n_findings || !v->n_checkpoints ? " bad" : "",
+                  v->n_findings       ? "The audit was tampered with, or is damaged."
+                  : v->n_checkpoints ? "The audit is whole: no line was altered, removed, inserted or moved."
+                                     : "The lines fit together, but none is signed: whoever could write these "
+                                       "files could have written all of them anew.");
     add_findings(b, v);
     buffer_add_text(b, "<p>");
     add_count(b, v->n_lines, "line", "lines");
@@ -160,7 +167,7 @@ static void add_verdict(struct buffer *b, const struct evidence *e)
         }
         buffer_add_text(b, ". ");
     } else
-        buffer_add_text(b, "No line is signed: they are chained alone. ");
+        buffer_add_text(b, "They are chained alone. ");
     if (v->n_erased) {
         buffer_add_text(b, "Of ");
         add_count(b, v->n_erased, "line", "lines");

@@ -56,8 +56,15 @@ void evidence_text_row(struct evidence *v, enum audit_list list, const json_t *v
 
 static void text_verdict(struct output *o, const struct audit_verify_result *p)
 {
-    output_colour(o, p->n_findings ? COLOUR_RED : COLOUR_GREEN, "%s",
-                  p->n_findings ? "The audit was tampered with or is damaged" : "The audit is whole");
+    if (p->n_lines == 0 && p->n_findings == 0) {
+        output_colour(o, COLOUR_YELLOW, "There is no line in these files");
+        output_format(o, ", so nothing is proved\n");
+        return;
+    }
+    output_colour(o, p->n_findings ? COLOUR_RED : p->n_checkpoints ? COLOUR_GREEN : COLOUR_YELLOW, "%s",
+                  p->n_findings       ? "The audit was tampered with or is damaged"
+                  : p->n_checkpoints ? "The audit is whole"
+                                     : "The lines fit together, but none is signed");
     output_format(o, ": %llu line%s, %llu checkpoint%s; %llu line%s after the last one %s unsigned\n",
                   (unsigned long long)p->n_lines, text_plural(p->n_lines),
                   (unsigned long long)p->n_checkpoints, text_plural(p->n_checkpoints),

@@ -349,7 +349,7 @@ static void check_people(struct check *c)
         check_add(c, CHECK_WARNING, "people", "%zu more cannot become users for such reasons",
                   s.n_invalid - EXAMPLES);
     if (r == 0)
-        r = queue_holds(c->state, say_hold, &s, &e);
+        r = queue_holds(c->state, true, say_hold, &s, &e);
     if (r < 0) {
         check_add(c, CHECK_ERROR, "people", "%s", e.message);
         return;

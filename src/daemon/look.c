@@ -1,7 +1,8 @@
 /*
  * `rosterctl plan --config`: what another configuration would do. A second engine plans over a
  * private copy of the state file and the mirror in it; it has no tenant, no feed and no audit,
- * so nothing that it decides leaves this room. One look at a time, bounded in time.
+ * so nothing that it decides leaves this room. One look at a time, bounded in time. A thread makes
+ * the copy, and another, when the engine is through and gone, the answer.
  *
  * What the mirror lacks for it (attributes that only the other configuration reads, another
  * base, filter or server) is read from the directory into the copy. What comes out is held
@@ -17,6 +18,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "base/worker.h"
 #include "daemon/daemon.h"
 #include "daemon/report.h"
 #include "mapping/ruleset.h"
@@ -33,6 +35,14 @@ struct look {
     struct state *state;
     struct engine *engine;
     struct directory *directory; /* NULL: the mirror holds all that is needed */
+    char *state_file;
+    struct worker *worker;       /* while there is one, the states and what follows are its own */
+    struct mirror_counts entries;
+    struct engine_view *other, *present; /* of the engine of this look, and of the running one … */
+    struct state *present_state;         /* … with its tables */
+    char *text;                          /* of the answer */
+    struct error error;
+    int r;
     bool read_done;
     struct error read_error;
     uint64_t since_usec;
@@ -46,9 +56,17 @@ static void look_free(struct look *l)
         l->daemon->look = NULL;
     sd_event_source_disable_unref(l->finish);
     sd_event_source_disable_unref(l->limit);
+    if (l->worker && l->present_state)
+        state_cancel(l->present_state);
+    worker_free(l->worker);
     directory_free(l->directory);
     engine_free(l->engine);
+    engine_view_free(l->other);
+    engine_view_free(l->present);
+    state_close(l->present_state);
     state_close(l->state);
+    free(l->text);
+    free(l->state_file);
     settings_free(l->settings);
     problem_list_done(&l->problems);
     free(l);
@@ -148,37 +166,65 @@ static int warn_of_limits(struct look *l, struct error *e)
     return r < 0 ? error_set(e, r, "the problems cannot be collected: %s", strerror(-r)) : 0;
 }
 
+static json_t *put_together(struct look *l)
+{
+    json_auto_t *answer = report_plan(l->other, l->state, &l->error);
+    if (!answer || look_differences(answer, l->present, l->present_state, &l->error) < 0)
+        return NULL;
+    /* nobody can approve what is not in force */
+    if (json_object_set_new(answer, "hash", json_null()) < 0 ||
+        json_object_set_new(answer, "problems", problems_of(l)) < 0)
+        return NULL;
+    return json_incref(answer);
+}
+
+static void find_answer(void *userdata)
+{
+    struct look *l = userdata;
+    json_auto_t *answer = put_together(l);
+    l->text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+    if (!l->text && !l->error.message[0])
+        error_out_of_memory(&l->error);
+}
+
+static void on_answer(void *userdata)
+{
+    struct look *l = userdata;
+    l->worker = worker_free(l->worker);
+    if (l->text)
+        control_reply_text(TAKE(l->call), l->text);
+    else
+        control_fail(TAKE(l->call), "failed", "%s", l->error.message);
+    look_free(l);
+}
+
+/* Its engine has said all, and would go on with the tables that the thread is to have. */
+static int start_answer(struct look *l, struct error *e)
+{
+    struct daemon *d = l->daemon;
+    int r = warn_of_groups(l, e);
+    if (r == 0)
+        r = engine_view_new(&l->other, l->engine, e);
+    if (r == 0)
+        r = engine_view_new(&l->present, d->engine, e);
+    if (r == 0)
+        r = engine_commit(d->engine, e);
+    if (r == 0)
+        r = state_open_to_read(&l->present_state, d->state, e);
+    if (r < 0)
+        return r;
+    l->directory = directory_free(l->directory);
+    l->engine = engine_free(l->engine);
+    return worker_start(&l->worker, d->event, find_answer, on_answer, l, e);
+}
+
 static int on_finish(sd_event_source *source, void *userdata)
 {
     (void)source;
     struct look *l = userdata;
-    CLEANUP(engine_view_freep) struct engine_view *other = NULL, *present = NULL;
-    struct error e = {0};
-    if (l->read_error.message[0]) {
-        look_fail(l, &l->read_error);
-        return 0;
-    }
-    bool noted = warn_of_groups(l, &e) == 0 && engine_view_new(&other, l->engine, &e) == 0 &&
-                 engine_view_new(&present, l->daemon->engine, &e) == 0;
-    json_t *answer = noted ? report_plan(other, l->state, &e) : NULL;
-    json_t *problems = answer ? problems_of(l) : NULL;
-    if (answer) /* nobody can approve what is not in force */
-        (void)json_object_set_new(answer, "hash", json_null());
-    if (answer && look_differences(answer, present, l->daemon->state, &e) < 0) {
-        json_decref(answer);
-        answer = NULL;
-    }
-    if (answer && json_object_set_new(answer, "problems", problems) < 0) {
-        json_decref(answer);
-        answer = NULL;
-        error_out_of_memory(&e);
-    }
-    if (!answer) {
+    struct error e = l->read_error;
+    if (e.message[0] || start_answer(l, &e) < 0)
         look_fail(l, &e);
-        return 0;
-    }
-    control_reply(TAKE(l->call), answer);
-    look_free(l);
     return 0;
 }
 
@@ -224,9 +270,10 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
     (void)source;
     (void)usec;
     struct look *l = userdata;
-    struct engine_status s;
+    struct engine_status s = {0};
     struct error e = {0};
-    engine_status(l->engine, &s);
+    if (l->engine)
+        engine_status(l->engine, &s);
     error_set(&e, -ETIMEDOUT, "the plan was not ready after %llu seconds%s%s",
               (unsigned long long)(LOOK_LIMIT_USEC / USEC_PER_SEC), s.state_error ? ": " : "",
               s.state_error ? s.state_error : "");
@@ -258,15 +305,9 @@ static int look_begin(struct look *l, struct error *e)
         .plan_only = true,
         .quiet = true,
     };
-    int r = state_open_copy(&l->state, d->settings->state_file, e);
-    if (r > 0) /* damaged while we run: the sentence is there */
-        r = -EUCLEAN;
-    if (r == 0)
-        r = engine_new(&l->engine, d->event, l->state, NULL, &options, e);
+    int r = engine_new(&l->engine, d->event, l->state, NULL, &options, e);
     if (r == 0)
         r = warn_of_limits(l, e);
-    if (r == 0)
-        r = look_add_sources(l, e);
     if (r < 0)
         return r;
     bool read = needs_read(l);
@@ -278,6 +319,24 @@ static int look_begin(struct look *l, struct error *e)
     if (r == 0)
         r = engine_look_again(l->engine, NULL, e);
     return r == 0 && read ? start_read(l, e) : r;
+}
+
+static void copy_state(void *userdata)
+{
+    struct look *l = userdata;
+    l->r = state_open_copy(&l->state, l->state_file, &l->error);
+    if (l->r > 0) /* damaged while we run: the sentence is there */
+        l->r = -EUCLEAN;
+    if (l->r == 0)
+        l->r = mirror_counts(l->state, &l->entries, &l->error);
+}
+
+static void on_copied(void *userdata)
+{
+    struct look *l = userdata;
+    l->worker = worker_free(l->worker);
+    if (l->r < 0 || look_begin(l, &l->error) < 0)
+        look_fail(l, &l->error);
 }
 
 void look_start(struct daemon *d, struct control_call *call, const struct settings_text *texts,
@@ -303,7 +362,13 @@ void look_start(struct daemon *d, struct control_call *call, const struct settin
         return;
     }
     if (r == 0)
-        r = look_begin(l, &e);
+        r = look_add_sources(l, &e);
+    if (r == 0)
+        r = engine_commit(d->engine, &e);
+    if (r == 0 && !(l->state_file = strdup(d->settings->state_file)))
+        r = error_out_of_memory(&e);
+    if (r == 0)
+        r = worker_start(&l->worker, d->event, copy_state, on_copied, l, &e);
     if (r < 0)
         look_fail(l, &e);
 }
@@ -321,17 +386,14 @@ json_t *look_progress(const struct daemon *d)
 {
     const struct look *l = d->look;
     struct directory_status s = {0};
-    struct mirror_counts n = {0};
-    struct error e = {0};
-    if (!l || !l->state)
+    if (!l || !l->engine)
         return json_null();
+    const struct mirror_counts *n = &l->entries;
     size_t left = person_count_dirty(l->state);
-    if (mirror_counts(d->state, &n, &e) < 0)
-        return json_null();
     bool reading = l->directory && !l->read_done;
     if (reading)
         directory_status(l->directory, &s);
     return json_pack("{s:s, s:I, s:I}", "stage", reading ? "reading" : "judging", "done",
-                     (json_int_t)(reading ? s.n_entries : n.people > left ? n.people - left : 0), "total",
-                     (json_int_t)(reading ? n.people + n.groups + n.containers : n.people));
+                     (json_int_t)(reading ? s.n_entries : n->people > left ? n->people - left : 0), "total",
+                     (json_int_t)(reading ? n->people + n->groups + n->containers : n->people));
 }

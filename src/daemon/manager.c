@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/daemon.h"
+#include "daemon/patience.h"
 #include "mapping/ruleset.h"
 #include "render/output.h"
 #include "render/render.h"
@@ -163,7 +164,9 @@ int daemon_open(struct daemon *d, struct error *e)
     int r = sd_event_new(&d->event);
     if (r < 0)
         return error_set(e, r, "cannot make the event loop");
+    struct patience *patience = patience_begin();
     r = open_state(d, e);
+    patience_end(patience);
     if (r == 0 && !d->dry_run)
         r = daemon_audit_open(d, e);
     if (r == 0)

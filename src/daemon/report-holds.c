@@ -183,7 +183,7 @@ json_t *report_holds(const struct engine_view *v, struct state *s, struct error 
 {
     json_auto_t *rows = json_array(), *by_key = json_object();
     struct holds h = {.rows = rows, .by_key = by_key, .e = e};
-    int r = queue_holds(s, add_row, &h, e);
+    int r = queue_holds(s, true, add_row, &h, e);
     if (r == 0)
         r = queue_each(s, OPERATION_PARKED, add_example, &h, e);
     if (r == 0)

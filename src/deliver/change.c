@@ -231,6 +231,8 @@ static int keep_part(struct execution *x, const struct tenant_answer *a, const s
     int r = books_write(x->delivery->books, e);
     if (r == 0)
         r = change_learn(x, a, shown, e);
+    if (r == 0 && execution_part(x)->by_value)
+        r = execution_note_values(x, e);
     if (r == 0)
         r = link_store(x->delivery->state, &x->link, e);
     return r < 0 ? r : execution_note_found(x, x->link.known, e);

@@ -147,6 +147,8 @@ const struct part *execution_part(const struct execution *x);
 /* values.c */
 bool execution_next_value(struct execution *x); /* x->value is another one to be written */
 bool execution_is_own_refusal(const struct tenant_answer *a);
+/* What rosterd gave and so may take back, as far as it was done. */
+int execution_note_values(struct execution *x, struct error *e);
 int execution_take_value(struct execution *x, const struct tenant_answer *a); /* what came of it */
 
 /* outcome.c: what to do about a team, role or skill that the tenant does not show. */

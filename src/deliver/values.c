@@ -4,6 +4,8 @@
  */
 #include "config.h"
 
+#include <errno.h>
+
 #include "deliver/delivery-internal.h"
 
 /* The next role that is not as it is to be, and was not refused. */
@@ -23,6 +25,24 @@ bool execution_next_value(struct execution *x)
             x->value = name;
     }
     return x->value;
+}
+
+int execution_note_values(struct execution *x, struct error *e)
+{
+    CLEANUP(user_freep) struct user *given = x->granted ? user_copy(x->granted) : user_new();
+    int r = given ? 0 : -ENOMEM;
+    for (size_t i = 0; i < x->operation->n_changes && r == 0; i++) {
+        const struct change *c = &x->operation->changes[i];
+        const char *name = c->to ? c->to : c->from;
+        bool has = user_role(x->current, name);
+        if (c->to && has)
+            r = user_add_role(given, name, NULL);
+        else if (!c->to && !has)
+            user_remove_role(given, name);
+    }
+    free(x->link.granted);
+    x->link.granted = r == 0 ? user_to_json(given, false) : NULL;
+    return x->link.granted ? 0 : error_out_of_memory(e);
 }
 
 /* It says something of that role alone. */

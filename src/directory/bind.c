@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/leak.h"
 #include "base/memory.h"
 #include "base/secret.h"
 #include "directory/keytab.h"
@@ -137,7 +138,14 @@ static int bind_simple(LDAP *ld, const struct bind_request *q, bool *ret_refused
             "anything, since somebody reset it: set a new one, and write it into %s",
             q->uri, q->dn, q->password_file);
     }
-    return answer(ld, code, what ? what : "", q, ret_refused, e);
+    r = answer(ld, code, what ? what : "", q, ret_refused, e);
+    if (r < 0 && leak_shows(e->message, false, secret_text(password)))
+        return error_set(e, r,
+                         "%s: the server %s the bind: %s (LDAP code %d; it repeats the "
+                         "password, so its words are not shown)",
+                         q->uri, *ret_refused ? "refuses" : "did not complete",
+                         ldap_err2string(code), code);
+    return r;
 }
 
 static int bind_anonymous(LDAP *ld, const struct bind_request *q, bool *ret_refused,

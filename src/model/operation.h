@@ -108,7 +108,7 @@ struct operation {
     uint64_t approved_until_usec; /* on the steady clock, see state/steady.h */
     bool looks; /* nothing was written by any attempt so far; not set on a fresh one */
     char *approved_for; /* the reason for which it waited then; NULL while it is not approved */
-    /* As queue_next() found them with it, so that nothing need be read again for what starts now. */
+    /* As queue_next() found them beside it: nothing is read again for what starts now. */
     bool is_next;
     bool has_others; /* the person has further operations */
     bool has_link;

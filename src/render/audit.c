@@ -86,6 +86,11 @@ int render_audit_verify(struct output *o, const json_t *v)
     long long n = member_number(v, "lines"), more = member_number(v, "more_findings");
     long long before = member_number(v, "lines_before");
 
+    if (whole && n == 0) {
+        output_colour(o, COLOUR_YELLOW, "empty");
+        output_format(o, ": there is no line in these files, so nothing is proved\n");
+        return EXIT_FINE;
+    }
     if (whole) {
         output_colour(o, COLOUR_GREEN, "whole");
         output_format(o, ": %lld line%s, %lld to %lld, ", n, text_plural((uint64_t)n),

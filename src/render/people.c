@@ -86,7 +86,7 @@ static void render_user(struct output *o, const json_t *wanted, const json_t *kn
     if (!json_is_object(shown))
         return;
     output_colour(o, COLOUR_BOLD,
-                  json_is_object(wanted) ? "  User\n" : "  User at the tenant\n");
+                  json_is_object(wanted) ? "  User as wanted\n" : "  User at the tenant\n");
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
         add_field(&t, fields[i], json_object_get(wanted, fields[i]),
                   json_object_get(known, fields[i]));
@@ -169,6 +169,20 @@ static void render_attributes(struct output *o, const json_t *attributes)
     }
 }
 
+/* "User" is the one at the tenant; this is about the entry. */
+static const char *words_of_verdict(const char *verdict)
+{
+    static const struct {
+        const char *verdict, *words;
+    } rows[] = {{"user", "is to have a user"},
+                {"skip", "is to have no user"},
+                {"invalid", "the entry cannot be used"}};
+    for (size_t i = 0; verdict && i < ARRAY_SIZE(rows); i++)
+        if (strcmp(verdict, rows[i].verdict) == 0)
+            return rows[i].words;
+    return verdict;
+}
+
 static void render_one(struct output *o, const json_t *p, bool all)
 {
     const char *verdict = member_text(p, "verdict");
@@ -182,7 +196,7 @@ static void render_one(struct output *o, const json_t *p, bool all)
     if (!json_is_true(json_object_get(p, "in_directory")))
         output_colour(o, COLOUR_YELLOW, "not in the directory");
     else
-        output_text_colour(o, user ? COLOUR_GREEN : COLOUR_YELLOW, verdict);
+        output_text_colour(o, user ? COLOUR_GREEN : COLOUR_YELLOW, words_of_verdict(verdict));
     if (member_text(p, "code")) {
         output_format(o, ", ");
         output_text(o, member_text(p, "code"));
@@ -313,8 +327,10 @@ int render_history(struct output *o, const json_t *answer)
         output_end(o, 2);
     }
     if (json_array_size(unread) > 0)
-        output_sentence(o, 0, "Files that are not compressed by gzip are not read; `rosterctl audit verify` says what "
-                              "is wrong with the others.");
+        output_sentence(
+            o, 0,
+            "Files that are not compressed by gzip are not read; `rosterctl audit verify` says what "
+            "is wrong with the others.");
     return json_array_size(unread) > 0 ? EXIT_FOUND : EXIT_FINE;
 }
 

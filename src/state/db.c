@@ -213,7 +213,7 @@ void stmt_bind_usec(struct stmt *q, int i, uint64_t value)
 int stmt_step(struct stmt *q, struct error *e)
 {
     struct state *s = q->state;
-    int rc = q->bind_rc, r = q->tables & s->later.waits ? later_flush(s, q->tables, e) : 0;
+    int rc = q->bind_rc, r = q->tables & s->later.waits ? s->flush(s, q->tables, e) : 0;
 
     if (r < 0)
         return r;
@@ -289,6 +289,12 @@ int stmt_copy(struct stmt *q, int column, char **ret)
         return sqlite3_column_type(q->handle, column) == SQLITE_NULL ? 0 : -ENOMEM;
     *ret = strdup(text);
     return *ret ? 0 : -ENOMEM;
+}
+
+void row_numbers_done(struct row_numbers *n)
+{
+    free(n->items);
+    *n = (struct row_numbers){0};
 }
 
 static int digit(char c)

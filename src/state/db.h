@@ -51,6 +51,13 @@ struct budget_use {
     int64_t n;
 };
 
+/* How many rows one statement writes where there are many; fewer than SOME are written one by one,
+ * and what is missing to MANY is filled up with the last one, so it must not matter twice. */
+#define MANY       32
+#define SOME       8
+#define TWO_OF(x)  x ", " x
+#define MANY_OF(x) TWO_OF(TWO_OF(TWO_OF(TWO_OF(TWO_OF(x)))))
+
 /* later.c: what is to be written into a table together, when the table is needed next. */
 enum { /* tables; bits */
     LATER_DIRTY = 1,
@@ -136,6 +143,7 @@ struct state {
     struct link_watch link_watch;
     bool round_is_narrow; /* see round.h */
     struct later later;
+    int (*flush)(struct state *s, unsigned tables, struct error *e); /* later_flush() */
     unsigned tables_named; /* by the statement that is being prepared */
     struct known_id known_ids[KNOWN_IDS];
     uint32_t known_ids_epoch; /* another one: none of them is known any more */
@@ -193,9 +201,10 @@ const char *stmt_id(struct stmt *q, int column); /* borrowed until the next stmt
 int stmt_copy_id(struct stmt *q, int column, char **ret); /* malloc'd, NULL for NULL; -ENOMEM */
 /* The number of the entry whose id is the first value of the statement; NULL if it has none. */
 #define NUMBER_OF "(SELECT i.n FROM identity i WHERE i.id = ?1)"
-/* The number of this id; a new one if it has none. */
+/* The number of this id; a new one if it has none. It holds until a row of it is written, as long
+ * as no row is taken away, also none whose deletion waits (later_flush()). */
 int identity_get(struct state *s, const char *id, int64_t *ret, struct error *e);
-int identity_find(struct state *s, const char *id, int64_t *ret, struct error *e); /* 0: it has none */
+int identity_find(struct state *s, const char *id, int64_t *ret, struct error *e); /* 0: none */
 void identity_know(struct state *s, const char *id, int64_t n); /* it was read */
 void identity_forget(struct state *s); /* some id has another number, or none */
 

@@ -3,6 +3,9 @@
  * statements of many rows. Nobody can see a table without what waits for it: SQLite says, while
  * a statement is prepared, which tables it needs, also through triggers and views, and what waits
  * for one of these is written before the statement begins (stmt_step()), or before the commit.
+ *
+ * OR FAIL, since whoever meets an error undoes the whole transaction: so SQLite need not keep a
+ * journal of the one statement, which it would put into a file of its own.
  */
 #include "config.h"
 
@@ -15,10 +18,6 @@
 #include "state/person.h"
 #include "state/queue.h"
 
-#define MANY        32 /* the question marks below */
-#define SOME        8  /* fewer are written one by one */
-#define TWO(x)      x ", " x
-#define MANY_OF(x)  TWO(TWO(TWO(TWO(TWO(x)))))
 #define LATER_LIMIT 8192 /* of one list */
 
 static const struct {
@@ -57,6 +56,7 @@ void later_watch(struct state *s)
 {
     sqlite3_set_authorizer(s->db, on_access, s);
     sqlite3_update_hook(s->db, on_row, s);
+    s->flush = later_flush;
 }
 
 /* The statement for one number and the one for MANY; `fixed` come before the numbers. */
@@ -66,8 +66,6 @@ struct bulk {
     size_t n_fixed;
 };
 
-/* What is missing to MANY is filled up with the last number: each statement may meet a number
- * twice. */
 static int write_bulk(struct state *s, const struct bulk *b, const struct row_numbers *numbers,
                       struct error *e)
 {
@@ -107,7 +105,7 @@ static int write_and_clear(struct state *s, const struct bulk *b, struct row_num
 static int write_touched(struct state *s, struct error *e)
 {
 #define TOUCH(values)                                                                          \
-    "INSERT INTO person(n, verdict, bucket, run, done, done_run) SELECT column1, 0, 4, ?1, "   \
+    "INSERT OR FAIL INTO person(n, verdict, bucket, run, done, done_run) SELECT column1, 0, 4, ?1, "   \
     "?2, ?1 FROM (VALUES " values ") WHERE true ON CONFLICT(n) DO UPDATE SET "                 \
     "run = max(run, ?1), done = CASE WHEN done_run = max(run, ?1) AND done IN (1, 2) THEN "    \
     "done ELSE ?2 END, done_run = max(run, ?1)"
@@ -139,7 +137,7 @@ static int write_marks(struct state *s, struct error *e)
 static int write_operations(struct state *s, struct error *e)
 {
 #define START(looks, where)                                                                    \
-    "UPDATE operation SET state = 4, attempts = attempts + 1, looks = " looks                  \
+    "UPDATE OR FAIL operation SET state = 4, attempts = attempts + 1, looks = " looks                  \
     " WHERE number " where
     static const struct bulk start = {
         .one = START("0", "= ?"),
@@ -215,27 +213,19 @@ static int add(struct state *s, struct row_numbers *list, int64_t n, unsigned wh
     return 0;
 }
 
-static void drop(struct row_numbers *list, int64_t n)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < list->n_items; i++)
-        if (list->items[i] != n)
-            list->items[kept++] = list->items[i];
-    list->n_items = kept;
-}
-
-/* A number is on one of the two lists, so their order does not matter. */
+/* In the order in which they were said: what was said otherwise before is written first. */
 int later_mark(struct state *s, int64_t n, struct error *e)
 {
-    drop(&s->later.unmarks, n);
-    return add(s, &s->later.marks, n, LATER_DIRTY, e);
+    int r = s->later.unmarks.n_items ? later_flush(s, LATER_DIRTY, e) : 0;
+
+    return r < 0 ? r : add(s, &s->later.marks, n, LATER_DIRTY, e);
 }
 
 int later_unmark(struct state *s, int64_t n, struct error *e)
 {
-    drop(&s->later.marks, n);
-    return add(s, &s->later.unmarks, n, LATER_DIRTY, e);
+    int r = s->later.marks.n_items ? later_flush(s, LATER_DIRTY, e) : 0;
+
+    return r < 0 ? r : add(s, &s->later.unmarks, n, LATER_DIRTY, e);
 }
 
 int queue_start(struct state *s, int64_t number, bool looks, struct error *e)

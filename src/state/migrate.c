@@ -227,6 +227,11 @@ static const char *const migrations[] = {
     MIGRATION_NUMBERS(OLD_AWAY, TAKE_OVER),
     /* 25: of what is under way, whether anything can have been written. */
     "ALTER TABLE operation ADD COLUMN looks INTEGER NOT NULL DEFAULT 0 CHECK(typeof(looks)='integer');",
+    /* 26: an operation that starts need not be written into indexes that tell the same before and
+     * after, and one that waits for no time is not among those that do. */
+    "DROP INDEX operation_person; CREATE INDEX operation_person ON operation(entry_n);"
+    "DROP INDEX operation_waiting; CREATE INDEX operation_waiting ON operation(not_before_usec) "
+    "WHERE state = 1 AND not_before_usec > 0;",
 };
 /* The last of those that take rows over, for a file that has none yet. */
 static const char numbers_when_empty[] = MIGRATION_NUMBERS(OLD_GONE, LEAVE_OUT);
@@ -238,8 +243,14 @@ int migrate_newest(void)
     return (int)ARRAY_SIZE(migrations);
 }
 
+/* What SQLite takes and gives back while a statement runs comes from here, and not from malloc();
+ * its own 40 places go to the statements that are kept. */
+#define LOOKASIDE_SIZE 1200
+#define LOOKASIDE_N    256
+
 int migrate_settings(sqlite3 *db, const char *path, struct error *e)
 {
+    sqlite3_db_config(db, SQLITE_DBCONFIG_LOOKASIDE, NULL, LOOKASIDE_SIZE, LOOKASIDE_N);
     sqlite3_extended_result_codes(db, 1);
     sqlite3_busy_timeout(db, 5000);
     return db_exec(db, path,

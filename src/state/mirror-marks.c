@@ -49,12 +49,6 @@ static const char *const mark_below[] = {
     "DELETE FROM dirty_group",
 };
 
-void row_numbers_done(struct row_numbers *n)
-{
-    free(n->items);
-    *n = (struct row_numbers){0};
-}
-
 static int add_numbers(struct state *s, const char *sql, int64_t n, struct row_numbers *ret,
                        struct error *e)
 {

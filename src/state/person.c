@@ -209,8 +209,10 @@ int person_logins(struct state *s, const char *prefix, unsigned max, struct stri
 int person_mark_dirty(struct state *s, const char *entry_id, struct error *e)
 {
     int64_t n = 0;
-    int r = identity_get(s, entry_id, &n, e);
+    int r = s->later.unmarks.n_items ? later_flush(s, LATER_DIRTY, e) : 0;
 
+    if (r == 0)
+        r = identity_get(s, entry_id, &n, e);
     return r < 0 ? r : later_mark(s, n, e);
 }
 

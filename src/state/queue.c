@@ -89,10 +89,10 @@ int queue_store(struct state *s, struct operation *o, struct error *e)
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     CLEANUP(freep) char *changes = operation_changes_to_json(o);
     int64_t n = 0;
-    int r = !changes    ? error_out_of_memory(e)
-            : o->number ? 0
-                        : identity_get(s, o->entry_id, &n, e);
+    int r = changes ? later_flush(s, LATER_OPERATION, e) : error_out_of_memory(e);
 
+    if (r == 0 && !o->number)
+        r = identity_get(s, o->entry_id, &n, e);
     if (r < 0)
         return r;
     r = stmt_prepare(
@@ -240,7 +240,8 @@ int queue_next_time(struct state *s, uint64_t after_usec, uint64_t *ret_usec, st
      * create, and would hide the others. */
     static const char sql[] =
         "SELECT min(t) FROM (SELECT min(not_before_usec) AS t FROM operation "
-        "INDEXED BY operation_waiting WHERE state = 1 AND not_before_usec > ?1 "
+        "INDEXED BY operation_waiting WHERE state = 1 AND not_before_usec > 0 AND "
+        "not_before_usec > ?1 "
         "UNION ALL SELECT min(not_before_usec) FROM operation "
         "INDEXED BY operation_held WHERE state = 3 AND not_before_usec > ?1)";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
@@ -458,7 +459,7 @@ int queue_count_due(struct state *s, uint64_t now_usec, size_t *ret_n, uint64_t 
     CLEANUP(stmt_freep) struct stmt *q = NULL;
     int r = stmt_prepare(&q, s,
                          "SELECT count(*), min(due_usec) FROM operation INDEXED BY "
-                         "operation_waiting WHERE state = 1 AND not_before_usec <= ?1",
+                         "operation_ready WHERE state = 1 AND not_before_usec <= ?1",
                          e);
 
     if (r < 0)
@@ -498,7 +499,7 @@ int queue_count_waiting(struct state *s, uint64_t now_usec, size_t *ret, struct 
     int r = stmt_prepare(
         &q, s,
         "SELECT count(*) FROM operation INDEXED BY operation_waiting WHERE state = 1 AND "
-        "not_before_usec > ?1",
+        "not_before_usec > 0 AND not_before_usec > ?1",
         e);
 
     if (r < 0)
@@ -548,7 +549,7 @@ int queue_next_due(struct state *s, uint64_t now_usec, struct operation **ret, s
         return r < 0 ? r : STATE_NONE;
     r = load_at(s,
                 "SELECT " COLUMNS " FROM operation o INDEXED BY operation_waiting WHERE "
-                "o.state = 1 AND o.not_before_usec = ?1 LIMIT 1",
+                "o.state = 1 AND o.not_before_usec > 0 AND o.not_before_usec = ?1 LIMIT 1",
                 at, ret, e);
     if (r != STATE_NONE)
         return r;
@@ -558,19 +559,20 @@ int queue_next_due(struct state *s, uint64_t now_usec, struct operation **ret, s
                    at, ret, e);
 }
 
-int queue_holds(struct state *s,
-                int (*fn)(const char *cause, const char *reason, const char *sentence,
-                          enum operation_state state, uint64_t since_usec, uint64_t next_usec,
-                          size_t n_people, void *userdata),
-                void *userdata, struct error *e)
+#define HOLDS_OF(rows)                                                                         \
+    "SELECT cause, reason, min(sentence), CASE state WHEN 2 THEN 2 ELSE 3 END AS waits, "      \
+    "min(since_usec), min(NULLIF(not_before_usec, 0)), count(DISTINCT entry_n) AS people FROM " \
+    rows "GROUP BY waits, cause, reason ORDER BY people DESC, cause, reason"
+#define HELD_ROWS "operation INDEXED BY operation_cause WHERE reason IS NOT NULL "
+
+int queue_holds(struct state *s, bool budgets, queue_hold_fn *fn, void *userdata, struct error *e)
 {
-    static const char sql[] =
-        "SELECT cause, reason, min(sentence), CASE state WHEN 2 THEN 2 ELSE 3 END AS waits, "
-        "min(since_usec), min(NULLIF(not_before_usec, 0)), count(DISTINCT entry_n) AS people "
-        "FROM operation INDEXED BY operation_cause WHERE reason IS NOT NULL "
-        "GROUP BY waits, cause, reason ORDER BY people DESC, cause, reason";
+    static const char all[] = HOLDS_OF(HELD_ROWS);
+    static const char others[] =
+        HOLDS_OF("(SELECT * FROM " HELD_ROWS "AND cause < 'budget:' UNION ALL SELECT * FROM " HELD_ROWS
+                 "AND cause >= 'budget;') ");
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
+    int r = stmt_prepare(&q, s, budgets ? all : others, e);
 
     while (r >= 0 && (r = stmt_step(q, e)) == STMT_ROW) {
         r = fn(stmt_text(q, 0), stmt_text(q, 1), stmt_text(q, 2),

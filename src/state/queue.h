@@ -79,12 +79,12 @@ int queue_count_lanes(struct state *s, size_t ret[static 4], struct error *e);
 /* The READY or HELD one that is due next after now; or STATE_NONE. */
 int queue_next_due(struct state *s, uint64_t now_usec, struct operation **ret, struct error *e);
 /* Holds by cause; what is being tried again is still held, since it may be in vain: fn(cause,
- * reason, one sentence, oldest since, number of people). */
-int queue_holds(struct state *s,
-                int (*fn)(const char *cause, const char *reason, const char *sentence,
+ * reason, one sentence, oldest since, number of people). budgets: also what is parked since a
+ * budget has no room, which may be much. */
+typedef int queue_hold_fn(const char *cause, const char *reason, const char *sentence,
                           enum operation_state state, uint64_t since_usec, uint64_t next_usec,
-                          size_t n_people, void *userdata),
-                void *userdata, struct error *e);
+                          size_t n_people, void *userdata);
+int queue_holds(struct state *s, bool budgets, queue_hold_fn *fn, void *userdata, struct error *e);
 
 /* What would enable one more user: creates, and users that are enabled again. */
 int queue_seats_under_way(struct state *s, size_t *ret, struct error *e);

@@ -541,7 +541,8 @@ void state_rollback(struct state *s)
 bool state_has_changed(const struct state *s)
 {
     return s->in_transaction &&
-           (s->trail_pending.size || s->later.waits || sqlite3_total_changes(s->db) != s->changes_before);
+           (s->trail_pending.size || s->later.waits ||
+            sqlite3_total_changes(s->db) != s->changes_before);
 }
 
 bool state_in_transaction(const struct state *s)

@@ -131,14 +131,21 @@ static int pick_ahead(struct engine *n, size_t *ret_picked, struct error *e)
 static void look_at_alarms(struct engine *n, bool settled)
 {
     uint64_t at = books_alarms_due_usec(n->books);
-    bool due = at && at <= clock_steady_usec();
-    if (n->options.plan_only || (!due && !(settled && books_have(n->books, WORK_ALARMS))))
+    uint64_t now = clock_steady_usec(), rest = books_alarms_rest_usec(n->books);
+    bool due = at && at <= now, asked = books_have(n->books, WORK_ALARMS);
+    if (n->options.plan_only || (!due && !(settled && asked)))
         return;
+    if (!due && now < rest) {
+        books_alarms_at(n->books, rest);
+        return;
+    }
     struct alarm_facts facts = {.settled = settled && turn_may_send(n),
                                 .adoption_open = contact_adoption_open(n->contact),
                                 .paused = gate_is_paused(n->gate),
                                 .paused_usec = gate_paused_usec(n->gate)};
     alarm_check(n->books, &facts);
+    if (asked && !settled) /* what is over is not told before */
+        books_note(n->books, WORK_ALARMS);
 }
 
 static int turn(struct engine *n, struct error *e)

@@ -20,13 +20,13 @@
 #include <strings.h>
 
 #include "base/clock.h"
-#include "base/leak.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "tenant/hint.h"
 
 #define RETRY_AFTER_MAX_SEC 3600
 /* A hint between two blanks. */
-#define WORDS_SIZE          (sizeof(((struct tenant_answer *)NULL)->hint) + 2)
+#define WORDS_SIZE (sizeof(((struct tenant_answer *)NULL)->hint) + 2)
 
 const char *tenant_answer_class_name(enum tenant_answer_class c)
 {
@@ -44,100 +44,6 @@ const char *tenant_answer_class_name(enum tenant_answer_class c)
     case TENANT_LOST_RACE: return "lost race";
     }
     return "?";
-}
-
-/* -- the body as people and hints see it -- */
-
-static const char *body_start(const struct http_result *r, size_t *ret_size)
-{
-    const char *start = r->body ? r->body : "", *end = start + r->body_size;
-    if (end - start >= 3 && memcmp(start, "\xEF\xBB\xBF", 3) == 0)
-        start += 3;
-    while (start < end && isspace((unsigned char)*start))
-        start++;
-    while (end > start && isspace((unsigned char)end[-1]))
-        end--;
-    *ret_size = (size_t)(end - start);
-    return start;
-}
-
-static bool is_html(const struct http_result *r)
-{
-    size_t n;
-    const char *start = body_start(r, &n);
-    if (n > 0 && *start == '<')
-        return true;
-    return n > 0 && *start != '{' && *start != '[' && r->content_type &&
-           strncasecmp(r->content_type, "text/html", 9) == 0 && memchr(start, '<', n);
-}
-
-static const char *find_ci(const char *text, size_t n, const char *word)
-{
-    size_t size = strlen(word);
-    for (size_t i = 0; i + size <= n; i++)
-        if (strncasecmp(text + i, word, size) == 0)
-            return text + i;
-    return NULL;
-}
-
-static void hint_html(char *hint, size_t size, const char *body, size_t n)
-{
-    char title[128] = "";
-    const char *start = find_ci(body, n, "<title");
-    start = start ? memchr(start, '>', (size_t)(body + n - start)) : NULL;
-    if (start) {
-        start++;
-        const char *end = memchr(start, '<', (size_t)(body + n - start));
-        if (end)
-            text_printable(title, sizeof(title), start, (size_t)(end - start));
-    }
-    if (title[0])
-        snprintf(hint, size, "an HTML page titled '%s'", title);
-    else
-        snprintf(hint, size, "an HTML page");
-}
-
-/* {"error": …, "error_description": …}, or SCIM's {"detail": …}; false: not of that form. */
-static bool hint_json(char *hint, size_t size, const char *body, size_t n)
-{
-    static const char *const names[] = {"error", "error_description", "detail", "message"};
-    char text[512] = "";
-    size_t used = 0;
-    json_auto_t *json = json_loadb(body, n, 0, NULL);
-    if (!json) /* what begins with a brace is an object or nothing */
-        return false;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        const char *value = json_string_value(json_object_get(json, names[i]));
-        if (value && *value && used < sizeof(text))
-            used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s", used ? ": " : "",
-                                     value);
-    }
-    if (!used)
-        return false;
-    text_printable(hint, size, text, strlen(text));
-    return true;
-}
-
-/* A token that nobody knows yet, wherever it was put and under whatever status. */
-static bool gives_token(const struct answer_question *q, const char *body, size_t n)
-{
-    return q->api == ANSWER_TOKEN && find_ci(body, n, "_token");
-}
-
-static void set_hint(struct tenant_answer *ret, const struct answer_question *q,
-                     const struct http_result *r)
-{
-    size_t n;
-    const char *body = body_start(r, &n);
-    bool html = is_html(r);
-    if (!html && n > 0 && *body == '{' && hint_json(ret->hint, sizeof(ret->hint), body, n))
-        return;
-    if (gives_token(q, body, n))
-        snprintf(ret->hint, sizeof(ret->hint), "(the answer holds a token, it is not shown)");
-    else if (html)
-        hint_html(ret->hint, sizeof(ret->hint), body, n);
-    else
-        text_printable(ret->hint, sizeof(ret->hint), body, n < 1024 ? n : 1024);
 }
 
 /* -- words in a hint -- */
@@ -274,7 +180,7 @@ static bool shows_scim_resource(const struct answer_question *q, const char *bod
 static bool confirms(const struct answer_question *q, const struct http_result *r)
 {
     size_t n;
-    const char *body = body_start(r, &n);
+    const char *body = hint_body(r, &n);
     if (q->api == ANSWER_SCIM)
         return n == 0 ? r->status == 204
                       : r->status == (q->method == HTTP_POST ? 201 : 200) &&
@@ -287,8 +193,8 @@ static enum tenant_answer_class of_success(const struct answer_question *q,
                                            const struct http_result *r)
 {
     size_t n;
-    const char *body = body_start(r, &n);
-    if (is_html(r))
+    const char *body = hint_body(r, &n);
+    if (hint_is_page(r))
         return not_clear(q);
     if (writes(q))
         return confirms(q, r) ? TENANT_DONE : TENANT_UNCLEAR;
@@ -300,7 +206,7 @@ static enum tenant_answer_class of_not_found(struct tenant_answer *ret,
                                              const struct answer_question *q,
                                              const struct http_result *r, const char *words)
 {
-    if (is_html(r)) /* a front end that does not know the path, not the tenant */
+    if (hint_is_page(r)) /* a front end that does not know the path, not the tenant */
         return no_scim(q) ? TENANT_UNSUPPORTED : not_clear(q);
     if (q->method == HTTP_POST) {
         ret->reference = reference_of(words, q);
@@ -316,7 +222,7 @@ static enum tenant_answer_class of_bad_request(struct tenant_answer *ret,
                                                const struct answer_question *q,
                                                const struct http_result *r, const char *words)
 {
-    if (is_html(r) || !writes(q))
+    if (hint_is_page(r) || !writes(q))
         return TENANT_REFUSED;
     if ((q->method == HTTP_POST || q->method == HTTP_PATCH) && says_exists(words))
         return TENANT_CONFLICT;
@@ -351,7 +257,8 @@ static const char *remedy_of_token(const struct http_result *r)
         {"invalid_client", "Check [tenant] client_id and client_secret_file"},
         {"invalid_scope", "Check [tenant] scope: the tenant's domain name"},
         {"unauthorized_client", "Check that [tenant] client_id is an API user of the tenant"},
-        {"unsupported_grant_type", "Check that [tenant] client_id is an API user of the tenant"},
+        {"unsupported_grant_type",
+         "Check that [tenant] client_id is an API user of the tenant"},
     };
     json_auto_t *json = json_loadb(r->body ? r->body : "", r->body_size, 0, NULL);
     const char *error = json_string_value(json_object_get(json, "error"));
@@ -375,7 +282,7 @@ static const char *remedy_of(const struct answer_question *q, const struct http_
 static enum tenant_answer_class of_token(const struct http_result *r, bool throttled)
 {
     if (r->status == 200)
-        return is_html(r) ? TENANT_AWAY : TENANT_DONE;
+        return hint_is_page(r) ? TENANT_AWAY : TENANT_DONE;
     if (r->status == 429 || (r->status == 503 && throttled))
         return TENANT_THROTTLED;
     switch (r->status) {
@@ -417,23 +324,10 @@ static enum tenant_answer_class of_status(struct tenant_answer *ret,
     return r->status < 400 ? not_clear(q) : TENANT_REFUSED;
 }
 
-/* What the hint says is what will be shown, in whatever way it came about. */
-static void hide_secrets(struct tenant_answer *ret, const struct answer_question *q)
-{
-    if (ret->hint[0] == '\0')
-        return;
-    bool cut = strlen(ret->hint) + 8 >= sizeof(ret->hint);
-    for (size_t i = 0; i < ARRAY_SIZE(q->secrets); i++)
-        if (leak_shows(ret->hint, cut, q->secrets[i])) {
-            snprintf(ret->hint, sizeof(ret->hint),
-                     "(the answer repeats a secret, it is not shown)");
-            return;
-        }
-}
-
 void answer_decide(struct tenant_answer *ret, const struct answer_question *question,
                    const struct http_result *result)
 {
+    size_t n_ours = 0;
     ret->status = result->status;
     ret->reference = TENANT_REFERENCE_NONE;
     ret->concerns_all = !concerns_one(question);
@@ -443,7 +337,7 @@ void answer_decide(struct tenant_answer *ret, const struct answer_question *ques
     if (result->curl_code != CURLE_OK) {
         const char *problem = result->problem ? result->problem : "";
         text_printable(ret->hint, sizeof(ret->hint), problem, strlen(problem));
-        hide_secrets(ret, question);
+        hint_hide_secrets(ret, question);
         ret->class = of_curl(question, result);
         return;
     }
@@ -451,16 +345,12 @@ void answer_decide(struct tenant_answer *ret, const struct answer_question *ques
                                 ? RETRY_AFTER_MAX_SEC * USEC_PER_SEC
                                 : result->retry_after_sec * USEC_PER_SEC;
     if (question->api == ANSWER_TOKEN && result->status == 200) {
-        if (is_html(result)) /* else the token is in it */
-            set_hint(ret, question, result);
+        if (hint_is_page(result)) /* else the token is in it */
+            hint_set(ret, question, result);
     } else if (result->redirect_url) {
-        /* Without its query, where login pages keep what was asked for. */
-        char where[160];
-        text_printable(where, sizeof(where), result->redirect_url,
-                       strcspn(result->redirect_url, "?#"));
-        snprintf(ret->hint, sizeof(ret->hint), "a redirect to %s, not followed", where);
+        n_ours = hint_redirect(ret, result);
     } else if (result->status / 100 != 2) {
-        set_hint(ret, question, result);
+        hint_set(ret, question, result);
     }
     ret->class = of_status(ret, question, result);
     if (ret->class == TENANT_NOT_AUTHORISED)
@@ -468,8 +358,9 @@ void answer_decide(struct tenant_answer *ret, const struct answer_question *ques
     if (ret->class == TENANT_DONE) /* nobody is shown what a success says */
         ret->hint[0] = '\0';
     else if (ret->hint[0] == '\0' && question->api != ANSWER_TOKEN)
-        set_hint(ret, question, result);
-    hide_secrets(ret, question);
+        hint_set(ret, question, result);
+    hint_hide_secrets(ret, question); /* what is cut would not be recognised any more */
+    hint_keep_words(ret, question, n_ours);
     if (ret->class != TENANT_THROTTLED && ret->class != TENANT_AWAY)
         ret->retry_after_usec = 0;
 }
@@ -481,7 +372,7 @@ void answer_not_understood(struct tenant_answer *ret, const struct answer_questi
     ret->status = result->status;
     ret->remedy = NULL;
     text_printable(ret->hint, sizeof(ret->hint), what, strlen(what));
-    hide_secrets(ret, question);
+    hint_hide_secrets(ret, question);
 }
 
 void answer_not_sent(struct tenant_answer *ret, enum tenant_answer_class class,

@@ -245,3 +245,20 @@ def test_dns_names_a_foreign_host(t):
     feed = Feed(t, server, tls="no", uri="srv:lab.test", wrap=wrap(t, NameServer(t, dict(records))))
     need(feed.wait_following()["uri"] == "ldap://dc2.lab.test:%d" % server.port, "the one below it")
     feed.stop()
+
+
+def test_bind_that_repeats_the_password(t):
+    """A server whose refusal of the bind repeats the password, plain or encoded, does not get it into the log or the status."""
+    import base64
+    for write in (str, lambda word: base64.b64encode(word.encode()).decode(), lambda word: word[::-1]):
+        server = t.server(ScriptedServer)
+        server.person("ada")
+        server.passwords = {server.reader_dn: "Zq7wK-e9Tt4xVbU"}
+        server.reader_password = "Zq7wK-e9Tt4xVbU"
+        server.fail_bind(49, times=None, repeats=lambda word, write=write: "no: simple bind with %s" % write(word))
+        daemon, tenant = follow(t, server)
+        daemon.start()
+        daemon.wait_status("directory refused")
+        said = daemon.log() + daemon.ctl("status", "--json", code=None).out + daemon.check().err
+        need("repeats the password" in said and write("Zq7wK-e9Tt4xVbU")[:10] not in said, "it is left out", said)
+        daemon.stop()

@@ -3,7 +3,7 @@
 import datetime
 import time
 
-from lib import life, need, wait_for
+from lib import deadline, life, need, wait_for
 from lib.life import AGENTS, HELD, crowd, settled, wait_held
 
 
@@ -170,3 +170,22 @@ def test_dormant(t):
     wait_for(lambda: d.state_query("SELECT count(*) FROM link WHERE status = 1")[0][0] == 3, 20, "noticed")
     settled(d)
     need(enabled(tenant) == ["u00", "u01", "u05"], "whom a person enables stays", enabled(tenant))
+
+
+@deadline(90)
+def test_seats_through_crashes(t):
+    """max_users holds through deaths while users are being made."""
+    names = ["p%02d" % n for n in range(12)]
+    ground, group, tenant = crowd(t, names)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, guard={"max_users": "5"},
+                    retry={"min": "100ms", "max": "1s", "hold": "1s"})
+    tenant.fault("delay", delay_ms=700, count=-1, method="POST", path="/configapi/v2/user")
+    d.start()
+    for _ in range(3):
+        wait_for(lambda: tenant.counters()["in_flight"] >= 1 or len(tenant.users()) >= 5, 20, "under way", tenant.counters)
+        d.kill()
+        d.start()
+    wait_for(lambda: len(tenant.users()) >= 5, 30, "five", tenant.users)
+    tenant.clear_faults()
+    settled(d, 30)
+    need(len(tenant.users()) == 5, "five", sorted(tenant.users()))

@@ -1,6 +1,8 @@
 """Nobody is locked out of the tenant by a rule: the API user, protected logins, the last with a privileged role."""
 
-from lib import life, need, wait_for
+import unicodedata
+
+from lib import deadline, life, need, wait_for
 from lib.life import AGENTS, HELD, crowd, settled, wait_held
 
 
@@ -100,3 +102,43 @@ def test_the_other_one_is_disabled(t):
 def test_the_other_one_has_lost_the_role(t):
     """T58: likewise, where somebody took the role away by hand."""
     the_other_one(t, lambda tenant: tenant.edit("chief2", roles=["Agent"]), drifted)
+
+
+@deadline(90)
+def test_protected_in_another_form(t):
+    """T58: a protected login is one in whatever case and Unicode form it is listed."""
+    name = unicodedata.normalize("NFC", "jos\u00e9")
+    ground, group, tenant = crowd(t, {name: {"mail": "jose@example.com"}, "ada": {}, "bob": {}})
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
+                    guard={"protected_logins": "ADA, " + unicodedata.normalize("NFD", name).upper(), "max_disable": "unlimited"}).start()
+    tenant.wait_users([name, "ada", "bob"])
+    settled(d)
+    ground.leave(group, name, "ada", "bob")
+    tenant.wait_user("bob", disabled=True)
+    settled(d)
+    need(not tenant.user("ada")["disabled"] and not tenant.user(name)["disabled"], "protected", tenant.users())
+
+
+@deadline(90)
+def test_last_of_three(t):
+    """T58: one of three holders of a privileged role was disabled by hand, and the two others leave at once, while the tenant
+    is slow: one of them stays."""
+    ground, group, tenant = crowd(t, ["ada", "bob", "eve"])
+    rules = {"Agents": dict(AGENTS, group=group, roles="Supervisor")}
+    tenant.add("roles", "Supervisor")
+    d = life.daemon(t, ground, tenant, rules, lifecycle={"verify_interval": "1s", "leave_grace": "0"},
+                    guard={"privileged_roles": "supervisor", "max_disable": "unlimited"})
+    d.start()
+    wait_for(lambda: d.ctl("plan", "--json", code=None).json.get("hash"), 20, "plan")
+    h = d.ctl("plan", "--json", code=None).json["hash"]
+    d.ctl("approve", h, code=None)
+    tenant.wait_users(["ada", "bob", "eve"])
+    settled(d)
+    tenant.edit("bob", disabled=True)
+    wait_for(lambda: d.audit(event="drift"), 10, "seen")
+    tenant.fault("delay", delay_ms=1500, count=8, method="PUT", path="/configapi/v2/user")
+    ground.leave(group, "ada", "eve")
+    wait_for(lambda: life.operations(d, reason="never-lock-out"), 30, "one waits", lambda: life.operations(d))
+    settled(d, 30)
+    active = [u for u in tenant.users().values() if not u["disabled"]]
+    need(len(active) == 1, "one is left", tenant.users())

@@ -124,3 +124,31 @@ def test_enabled_by_hand(t):
     need(not tenant.user("bob")["disabled"], "bob is the tenant's business")
     ground.replace("ada", employeeType="Agent")
     tenant.wait_user("ada", disabled=False)
+
+
+@deadline(90)
+def test_renamed_revoked_and_killed(t):
+    """Renamed and revoked, in either order, with a lost answer and a death in the middle: one user, disabled, and nobody else."""
+    for order in (1, 2):
+        ground, group, tenant = crowd(t, ["ada", "bob"])
+        d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)}, lifecycle={"revoke_when": REVOKED, "leave_grace": "1h"},
+                        retry={"min": "100ms", "max": "1s", "hold": "1s"})
+        d.start()
+        tenant.wait_users(["ada", "bob"])
+        settled(d)
+        tenant.fault("status", status=502, count=1, method="PUT", path="/configapi/v2/user")
+        if order < 2:
+            ground.server.rename("uid=ada,ou=people," + ground.dn, "uid=adele")
+            ground.replace("adele", employeeType="Revoked")
+        else:
+            ground.replace("ada", employeeType="Revoked")
+            ground.server.rename("uid=ada,ou=people," + ground.dn, "uid=adele")
+        d.kill()
+        d.start()
+        wait_for(lambda: any(u["disabled"] for u in tenant.users().values()), 20, "disabled", tenant.users)
+        settled(d, 30)
+        users = tenant.users()
+        need(len(users) == 2 and sum(u["disabled"] for u in users.values()) == 1, "one, disabled", users)
+        need(not users["bob"]["disabled"], "not bob", users)
+        d.stop()
+        tenant.clear_faults()

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 
 from lib import deadline, life, need, wait_for
+from lib.faked import Faked
 from lib.life import AGENTS, crowd, settled
 
 USER = "/configapi/v2/user"
@@ -238,3 +239,17 @@ def test_audit_cannot_be_written(t):
             wait_for(lambda: [x["event"] for x in told()] == ["alarm", "alarm-over"], 20, "told", told)
     os.rename(away + ".folder", d.audit_file + "-1")
     need(d.audit(event="alarm", code="audit-failed"), "on record")
+
+
+def test_state_takes_long_to_open(t):
+    """The service manager is asked for more time while the state file is opened, and not after that."""
+    ground, group, tenant = crowd(t, ["ada"])
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)})
+    lie = Faked(t)
+    lie.say("slow-sync", "state.db.new")
+    d.start(env=lie.env)
+    asked = [at for at, note in d.notes if "EXTEND_TIMEOUT_USEC" in note]
+    ready = [at for at, note in d.notes if note.get("READY") == "1"]
+    need(len(asked) >= 2 and asked[-1] < ready[0], "asked while it was opened", d.notes)
+    tenant.wait_user("ada")
+    need(len([1 for _, note in d.notes if "EXTEND_TIMEOUT_USEC" in note]) == len(asked), "and not any more", d.notes)

@@ -3,6 +3,7 @@
  * $ROSTERD_SHIM tell while it runs.
  *
  *   fail-sync      fdatasync() and fsync() fail with EIO, of files whose path holds its text
+ *   slow-sync      they take three seconds, once, of files whose path holds its text
  *   synchronised   the kernel calls its clock synchronised; without the file it does not
  *   boot           the id of this boot
  *   still          the second at which the wall clock stands still
@@ -66,6 +67,12 @@ static int sync_by(const char *name, int fd)
     if (strikes("fail-sync", fd)) {
         errno = EIO;
         return -1;
+    }
+    if (strikes("slow-sync", fd)) {
+        char path[4096];
+        if (path_of(path, sizeof(path), "slow-sync"))
+            unlink(path);
+        sleep(3);
     }
     return real(fd);
 }

@@ -172,8 +172,8 @@ static struct user *user_of(const struct model *m)
     }
     for (int i = 0; i < SKILLS; i++) {
         numbered(text, sizeof(text), "skill ", i);
-        assert_int_equal(m->skills[i] > 0 ? user_add_skill(u, text, (unsigned)m->skills[i], NULL) : 0,
-                         0);
+        if (m->skills[i] > 0)
+            assert_int_equal(user_add_skill(u, text, (unsigned)m->skills[i], NULL), 0);
     }
     u->disabled = m->disabled > 0;
     return u;

@@ -84,10 +84,13 @@ static void test_values_and_an_outage(void **state)
     bed_ok(b, engine_reload(b->engine, &b->options, &e));
     bed_run(b);
     assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 3);
+    b->rules[0].roles.text = (char *)"H"; /* what was given meanwhile is known, and taken back */
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
     bed_advance(b, 2 * HOUR);
-    assert_true(has_role(b, "u0", "E") && has_role(b, "u0", "H"));
+    assert_true(has_role(b, "u0", "H"));
+    assert_false(has_role(b, "u0", "E") || has_role(b, "u0", "G"));
     assert_false(has_role(b, "u0", "A") || has_role(b, "u0", "D"));
-    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 8);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 11);
     is_idle(b);
 }
 
@@ -143,11 +146,43 @@ static void test_lost_races(void **state)
     is_idle(b);
 }
 
+/* Somebody gives a skill between our reading and our writing. */
+static void meddle(enum fake_kind kind, struct fake_fault *ret, void *userdata)
+{
+    struct fake_user *u = fake_tenant_find(userdata, "u0");
+    (void)ret;
+    if (kind == FAKE_PATCH && u && !user_skill(u->user, "Chess"))
+        assert_int_equal(user_add_skill(u->user, "Chess", 80, NULL), 0);
+}
+
+/* What can only be written whole loses nothing of that, since the tenant knows versions. */
+static void test_versions_guard_what_is_whole(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    b->tenant->parts = &fake_one_part;
+    b->tenant->has_versions = true;
+    people(b, 1, "support");
+    bed_start(b);
+    bed_sync(b);
+    b->tenant->chaos = meddle;
+    b->tenant->chaos_data = b->tenant;
+    b->rules[0].skills.text = (char *)"English:40";
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    bed_sync(b);
+    const struct user *u = fake_tenant_find(b->tenant, "u0")->user;
+    assert_int_equal(user_skill(u, "English")->level, 40);
+    assert_non_null(user_skill(u, "Chess"));
+    is_idle(b);
+}
+
 /* Somebody with that mail and unknown roles may have a privileged one. */
 static void test_hidden_roles_need_approval(void **state)
 {
     struct bed *b = *state;
     b->tenant->parts = &fake_hidden_groups;
+    b->sync.verify_interval_usec = HOUR;
+    b->sync.on_drift = DRIFT_REPAIR;
     people(b, 2, "support");
     bed_start(b);
     bed_sync(b);
@@ -158,6 +193,11 @@ static void test_hidden_roles_need_approval(void **state)
     assert_int_equal(bed_approve(b), 1);
     bed_run(b);
     assert_true(has_role(b, "u2", "Agent"));
+    fake_tenant_forget_calls(b->tenant);
+    bed_advance(b, 3 * HOUR); /* not shown is not gone */
+    assert_true(fake_tenant_calls(b->tenant, FAKE_GET) >= 3);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_WRITES), 0);
+    assert_int_equal(bed_audit(b, "drift", NULL, NULL), 0);
     is_idle(b);
 }
 
@@ -216,6 +256,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         on_groups(test_each_value_has_its_outcome), on_groups(test_values_and_an_outage),
         on_groups(test_a_create_is_completed),
+        on_groups(test_versions_guard_what_is_whole),
         on_groups(test_lost_races),                 on_groups(test_hidden_roles_need_approval),
         on_groups(test_removed_and_kept),           on_groups(test_pages_prove_no_absence),
     };

@@ -186,7 +186,7 @@ static void is_one_cause(struct bed *b, const char *cause, size_t n_people)
 {
     struct error e = {0};
     struct seen s = {.cause = cause};
-    bed_ok(b, queue_holds(b->state, see, &s, &e));
+    bed_ok(b, queue_holds(b->state, true, see, &s, &e));
     assert_int_equal(s.n_rows, n_people ? 1 : 0);
     assert_int_equal(s.n_people, n_people);
 }

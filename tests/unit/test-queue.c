@@ -195,6 +195,22 @@ static int count_one(const struct operation *o, void *userdata)
     return 0;
 }
 
+/* What a budget holds back may be thousands, and has an alarm of its own. */
+static void test_holds_but_budgets(void **state)
+{
+    struct fixture *f = *state;
+    char text[300] = "";
+
+    begin(f);
+    hold(f, "a", "team:X", "team-missing", OPERATION_HELD, 5, 50);
+    hold(f, "b", "adoption", "adoption", OPERATION_PARKED, 3, 0);
+    hold(f, "c", "budget:team", "budget", OPERATION_PARKED, 9, 0);
+    ok(f, queue_holds(f->s, false, holds_text, text, &f->e));
+    assert_string_equal(text, "adoption/adoption/do/parked/3/0/1 "
+                              "team:X/team-missing/do/held/5/50/1 ");
+    commit(f);
+}
+
 static void test_holds(void **state)
 {
     struct fixture *f = *state;
@@ -209,7 +225,7 @@ static void test_holds(void **state)
     hold(f, "b", "team:X", "team-missing", OPERATION_HELD, 4, 40);
     hold(f, "c", NULL, "refused", OPERATION_HELD, 9, 0);
     hold(f, "d", "budget", "budget", OPERATION_PARKED, 9, 0);
-    ok(f, queue_holds(f->s, holds_text, text, &f->e));
+    ok(f, queue_holds(f->s, true, holds_text, text, &f->e));
     assert_string_equal(text, "team:X/team-missing/do/held/3/40/2 -/refused/do/held/9/0/1 "
                               "budget/budget/do/parked/9/0/1 ");
     ok(f, queue_counts(f->s, &counts, &f->e));
@@ -373,7 +389,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(test_store_and_load), test(test_next),   test(test_next_time),
-        test(test_holds),          test(test_budget), test(test_alarms), test(test_shared),
+        test(test_holds),          test(test_holds_but_budgets),
+        test(test_budget), test(test_alarms), test(test_shared),
         test(test_seats),
     };
 

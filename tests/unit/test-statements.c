@@ -114,6 +114,8 @@ static const struct {
     {OPERATION_COLUMNS "INDEXED BY operation_over", "the same of what is parked"},
     {"UPDATE operation INDEXED BY operation_state SET state = 1, sentence = NULL",
      "all that is held is tried again, by a person's word or with a new configuration"},
+    {"SELECT count(*), min(due_usec) FROM operation INDEXED BY operation_ready",
+     "it counts what is due, for status; the index alone is read"},
     {"SELECT count(*) FROM operation o INDEXED BY operation_ready",
      "it counts one lane, for status; the index alone is read"},
     {"SELECT kind, state, count(*) FROM operation GROUP BY state, kind",
@@ -183,7 +185,7 @@ static bool search_is_narrow(const char *detail)
 /* Rows of a recursion, of a list in the statement, or of another line's result: not a table. */
 static bool is_no_table(const char *detail)
 {
-    static const char *const others[] = {"SCAN below",        "SCAN b",        "SCAN few",   "SCAN 32 CONSTANT ROWS",
+    static const char *const others[] = {"SCAN below",        "SCAN b",        "SCAN few", "SCAN v", "SCAN 32 CONSTANT ROWS",
                                          "SCAN CONSTANT ROW", "SCAN SUBQUERY", "SCAN (subquery",
                                          "SCAN TABLE below"};
 

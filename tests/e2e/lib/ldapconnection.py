@@ -262,6 +262,8 @@ class Connection:
             known = {parse_dn(name): word for name, word in self.server.passwords.items()}
             word = known.get(parse_dn(dn))
             code = 53 if not secret else 0 if word is not None and secret == word.encode("utf-8") else 49
+        if programmed and programmed.get("repeats"):
+            return code, programmed["repeats"](secret.decode("utf-8"))
         return code, BAD_PASSWORD_AD if code == 49 and self.server.flavor == "ad" else ""
 
     def _extended(self, number, reader):
