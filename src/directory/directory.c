@@ -58,8 +58,8 @@ struct directory {
     enum directory_state state;
     bool has_error, away_logged;
     struct error last_error;
-    uint64_t since_usec, last_change_usec, last_full_read_usec;
-    uint64_t full_usec; /* steady: when everything was compared last; 0: not by this process */
+    uint64_t since_usec, last_change_usec;
+    uint64_t full_usec; /* steady: when everything was compared last; 0: nobody knows */
 };
 
 const char *directory_state_name(enum directory_state s)
@@ -98,8 +98,8 @@ static void end_once(struct directory *d)
     d->running = d->once = d->once_over = false;
     d->once_done = NULL;
     set_state(d, DIRECTORY_STOPPED);
-    if (done)
-        done(r, &e, d->once_userdata); /* may free the directory */
+    if (done) /* may free the directory */
+        done(r, &e, d->once_userdata);
 }
 
 /* Deals with what was noted from inside callbacks. */
@@ -150,14 +150,12 @@ static void on_feed_begins(void *owner)
     set_state(owner, DIRECTORY_READING);
 }
 
-/* Over a new connection the interval does not begin anew: where connections end more often than
- * that, everything would never be compared. */
+/* Neither over a new connection nor after a new start the interval begins anew: where those come
+ * more often than that, everything would never be compared. */
 static uint64_t until_full(const struct directory *d, uint64_t interval)
 {
-    uint64_t since = clock_steady_usec() - d->full_usec;
-    if (!d->full_usec)
-        return interval;
-    return since < interval ? interval - since : 0;
+    uint64_t now = clock_steady_usec(), due = d->full_usec + interval;
+    return d->full_usec && now < due ? due - now : 0;
 }
 
 static void on_caught_up(bool full, void *owner)
@@ -165,8 +163,9 @@ static void on_caught_up(bool full, void *owner)
     struct directory *d = owner;
     if (full) {
         d->full_wanted = false;
-        d->last_full_read_usec = clock_now_usec();
         d->full_usec = clock_steady_usec();
+        if (d->sink->compared)
+            d->sink->compared(d->userdata);
     }
     connection_worked(d->connection);
     d->has_error = false;
@@ -325,8 +324,7 @@ static int add_sources(struct directory *d, struct error *e)
         r = sd_event_add_defer(d->event, &d->settle, on_settle, d);
     if (r >= 0)
         r = sd_event_source_set_enabled(d->settle, SD_EVENT_OFF);
-    return r < 0 ? error_set(e, r, "cannot make timers for the directory: %s", strerror(-r))
-                 : 0;
+    return r < 0 ? error_set(e, r, "cannot make timers for the directory: %s", strerror(-r)) : 0;
 }
 
 static int add_owners(struct directory *d, const struct string_list *attributes,
@@ -426,6 +424,8 @@ static int start(struct directory *d, bool once, struct error *e)
 
 int directory_start(struct directory *d, struct error *e)
 {
+    d->full_usec = d->sink->compared_usec ? d->sink->compared_usec(d->userdata)
+                                          : clock_steady_usec();
     return start(d, false, e);
 }
 
@@ -492,7 +492,7 @@ void directory_status(const struct directory *d, struct directory_status *ret)
         .since_usec = d->since_usec,
         .next_attempt_usec = c.next_attempt_usec,
         .last_change_usec = d->last_change_usec,
-        .last_full_read_usec = d->last_full_read_usec,
+        .last_full_read_usec = d->full_usec ? clock_wall_of(d->full_usec) : 0,
         .n_reconnects = c.n_reconnects,
         .n_entries = c.n_entries,
         .certificate_expires_usec = c.certificate_expires_usec,

@@ -126,6 +126,11 @@ struct feed_sink {
     /* What the mapping reads under that schema, which knows other names and subtypes than the
      * built-in one; borrowed. NULL: what directory_new() was given. */
     const struct string_list *(*attributes)(void *userdata);
+    /* Everything was read and compared just now. NULL: not to be remembered. */
+    void (*compared)(void *userdata);
+    /* When that was last, on the steady clock; 0: it never was, or nobody knows how long ago.
+     * NULL: the first interval begins with the start. */
+    uint64_t (*compared_usec)(void *userdata);
     /* State of the connection changed: see directory_status(). */
     void (*changed)(void *userdata);
 };

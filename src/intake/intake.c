@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +17,8 @@
 #include "intake/reading-internal.h"
 #include "state/link.h"
 
-#define FEWEST_LOST 5 /* people: fewer may all leave at once */
+#define META_COMPARED "compared"
+#define FEWEST_LOST   5 /* people: fewer may all leave at once */
 
 static int intake_searches(void *userdata, const char *const *bases, unsigned count,
                            struct error *e)
@@ -366,6 +368,29 @@ static const struct string_list *intake_attributes(void *userdata)
     return ruleset_attributes(rules_ruleset(g->rules));
 }
 
+static void intake_compared(void *userdata)
+{
+    struct reading *g = userdata;
+    struct error e = {0};
+    char number[24];
+    snprintf(number, sizeof(number), "%" PRIu64, clock_steady_usec());
+    int r = books_write(g->books, &e);
+    if (r == 0)
+        r = state_meta_set(g->state, META_COMPARED, number, &e);
+    if (r < 0)
+        books_failed(g->books, &e);
+    books_wake(g->books, WORK_DUE);
+}
+
+/* While it is not known how long the machine was down, it may be longer ago than any interval. */
+static uint64_t intake_compared_usec(void *userdata)
+{
+    const struct reading *g = userdata;
+    if (!books_know_downtime(g->books))
+        return 0;
+    return (uint64_t)state_meta_number(g->state, META_COMPARED, 0);
+}
+
 static void intake_changed(void *userdata)
 {
     struct reading *g = userdata;
@@ -401,5 +426,7 @@ const struct feed_sink engine_sink = {
     .stale_end = intake_stale_end,
     .schema = intake_schema,
     .attributes = intake_attributes,
+    .compared = intake_compared,
+    .compared_usec = intake_compared_usec,
     .changed = intake_changed,
 };

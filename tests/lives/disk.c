@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "losses.h"
+#include "witness.h"
 #include "world.h"
 
 #define FD_MAX    1024
@@ -152,6 +153,8 @@ ssize_t write(int fd, const void *data, size_t size)
     off_t at = append && fstat(fd, &st) == 0 ? st.st_size : lseek(fd, 0, SEEK_CUR);
     if (is_trouble(fd, at + (off_t)size))
         return -1;
+    if (strcmp(path + strlen(world.folder), "audit.jsonl") == 0)
+        witness_audit(data, size);
     losses_note_write(path, fd, data, size, at);
     age_note(fd);
     return syscall(SYS_write, fd, data, size);

@@ -268,10 +268,12 @@ static void draw_configurations(struct plan *p)
         }
 }
 
-/* Restarts; older state files, or none. */
-static void draw_states(struct plan *p)
+/* Restarts, in some companies each morning; older state files, or none. */
+static void draw_states(struct plan *p, uint64_t seed)
 {
     static const char *const ways[] = {"restart", "restart", "restore", "remove"};
+    for (unsigned day = 0; day < p->days && chance_of("each morning", seed) % 10 == 0; day++)
+        plan_put(p, day * DAY + 5 * HOUR, WHAT_STATE, "restart");
     if (!chance_percent(CHANCE_OPERATOR, 30))
         return;
     for (unsigned i = 0; i < 1 + p->days / 4; i++) {
@@ -351,7 +353,7 @@ void plan_draw(struct plan *ret, const struct draw_options *o)
         draw_configurations(ret);
         draw_clocks(ret);
         draw_disks(ret);
-        draw_states(ret);
+        draw_states(ret, o->seed);
         draw_hands(ret, o->seed);
         draw_other_tenant(ret, o->seed);
     }

@@ -369,6 +369,7 @@ static bool run_daemon(void)
         world.deaf_since_usec = world.steady_usec;
     bool fine = r == 0 || world.death;
     ended_well = r == 0 && !world.death; /* else the last intents wait for the next start */
+    witness_close();
     daemon_close(&d);
     sockets_end();
     threads_finish();
@@ -469,6 +470,7 @@ int life_run(const struct plan *p, bool keep, struct life_result *ret)
     plan = p;
     if (make_folder() < 0)
         return -1;
+    snprintf(ret->world.folder, sizeof(ret->world.folder), "%s", world.folder);
     begin();
     world.running = true;
     while (!over && run_daemon() && !over)
@@ -476,8 +478,13 @@ int life_run(const struct plan *p, bool keep, struct life_result *ret)
             state_changed();
         else
             after_death();
-    if (world.death)
+    if (world.death) { /* while it ended: what that left, the next start mends */
         after_death();
+        over = false;
+        crash = NULL;
+        world_at(world.steady_usec + MINUTE, end_of_life, NULL, 0);
+        run_daemon();
+    }
     world.running = false;
     aftermath_verify(ended_well);
     aftermath_hash(ret->hash);

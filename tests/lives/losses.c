@@ -107,8 +107,14 @@ static void lie_over(struct change *doomed, const struct change *later)
           doomed_end = doomed->offset + (off_t)doomed->size;
     off_t from = doomed->offset > later->offset ? doomed->offset : later->offset,
           to = doomed_end < end ? doomed_end : end;
-    if (later->cut)
+    if (later->cut) { /* and over what an even earlier one had put behind */
+        size_t left = later->offset > doomed->offset ? (size_t)(later->offset - doomed->offset) : 0;
+        if (doomed->old_size > later->offset)
+            doomed->old_size = later->offset;
+        if (doomed->n_old > left)
+            doomed->n_old = left;
         return;
+    }
     if (from < to) {
         size_t at = (size_t)(from - doomed->offset), upto = (size_t)(to - doomed->offset);
         if (doomed->n_old < at)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -22,7 +23,7 @@
 #include "shrink.h"
 #include "world.h"
 
-#define LONGEST_LIFE      600 /* seconds of this machine */
+#define LONGEST_LIFE      600 /* seconds of a processor, whatever else the machine does */
 #define LIVES_TO_SHRINK   300
 #define ENDED_BY_A_SIGNAL 99
 #ifdef __SANITIZE_ADDRESS__
@@ -124,7 +125,7 @@ static int live(const struct plan *p, bool silent, struct life_result *ret)
     if (child == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)setpgid(0, 0); /* who ends the lives asks the parent: the daemon would hear it */
-        (void)alarm(LONGEST_LIFE);
+        (void)setrlimit(RLIMIT_CPU, &(struct rlimit){LONGEST_LIFE, LONGEST_LIFE});
         world.silent = silent;
         *shared_result = (struct life_result){0};
         int r = life_run(p, keep, shared_result);
@@ -141,6 +142,11 @@ static int live(const struct plan *p, bool silent, struct life_result *ret)
         if (!silent)
             printf("the life ended by %s %d\n", WIFSIGNALED(status) ? "signal" : "code",
                    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+        snprintf(world.folder, sizeof(world.folder), "%s", ret->world.folder);
+        if (silent && *world.folder)
+            aftermath_remove();
+        else
+            printf("kept: %s\n", world.folder);
         ret->n_broken = 1;
         ret->world.first_broken = ENDED_BY_A_SIGNAL;
         ret->world.first_broken_usec = p->days * DAY;

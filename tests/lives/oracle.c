@@ -13,6 +13,7 @@
 #include <strings.h>
 
 #include "company.h"
+#include "deeds.h"
 #include "directory.h"
 #include "life.h"
 #include "operator.h"
@@ -151,7 +152,7 @@ void oracle_request(struct request *q)
         broken(2, "the API user is written: %s %s", q->method_text, q->target);
     else if (!person_of(login))
         broken(2, "a user that nobody claims is written: %s %s", q->method_text, q->target);
-    witness_intent(login, q->method_text);
+    deed_begins(login, witness_intent(login, q->method_text));
 }
 
 /* Revocations and deletions have budgets of their own, and what was approved has none. */
@@ -180,6 +181,7 @@ void oracle_answered(struct request *q)
 {
     const char *login = login_of(q);
     struct person *p = *login ? person_of(login) : NULL;
+    deed_ends(login, q->method_text);
     if (q->method == METHOD_POST && q->status == 409 && p)
         broken(6, "a login is created twice: %s", login);
     /* Whom rosterd disables itself, not knowing that somebody had, is its own from then on. */
@@ -221,6 +223,7 @@ void oracle_state_kept(void)
 void oracle_state_changed(bool restored)
 {
     n_disables = 0;
+    witness_forget();
     /* What passed between two boots only a right clock tells. */
     if (restored && !world.clock_is_right && world.booted_usec > kept_noted_usec)
         world.off_usec = kept_off_usec + world.steady_usec - kept_noted_usec;

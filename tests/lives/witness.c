@@ -24,15 +24,22 @@
 /* Its limit is 8,000 KiB for a connection (PRAGMA cache_size), and it has some tables besides. */
 #define STATE_CACHE (10UL * 1024 * 1024)
 
+/* Opened once for each start of the daemon: to read the schema is most of what a look costs. */
+static sqlite3 *kept;
+
 static sqlite3 *open_state(void)
 {
     char path[160];
-    sqlite3 *db = NULL;
     snprintf(path, sizeof(path), "%sstate.db", HERE);
-    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK)
-        return db;
-    sqlite3_close(db);
-    return NULL;
+    if (!kept && sqlite3_open_v2(path, &kept, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+        witness_close();
+    return kept;
+}
+
+void witness_close(void)
+{
+    sqlite3_close(kept);
+    kept = NULL;
 }
 
 /* The number that the statement gives; -1: it cannot be asked. */
@@ -43,28 +50,126 @@ static long long ask(sqlite3 *db, const char *statement, const char *text)
     if (sqlite3_prepare_v2(db, statement, -1, &q, NULL) == SQLITE_OK) {
         if (text)
             sqlite3_bind_text(q, 1, text, -1, SQLITE_TRANSIENT);
-        if (sqlite3_step(q) == SQLITE_ROW)
-            n = sqlite3_column_int64(q, 0);
+        int rc = sqlite3_step(q);
+        n = rc == SQLITE_ROW ? sqlite3_column_int64(q, 0) : rc == SQLITE_DONE ? 0 : -1;
     }
     sqlite3_finalize(q);
     return n;
 }
 
-/* What the daemon has committed, and nobody has synced, is not yet on the disk. */
-void witness_intent(const char *login, const char *method)
+/* ---- the audit's lines ---- */
+
+static char line[65536]; /* the one that was found last */
+
+/* The last line about the operation that waits in the state; NULL: none any more. */
+static const char *last_line(sqlite3 *db, long long number)
+{
+    sqlite3_stmt *q = NULL;
+    char mark[48];
+    bool found = false;
+    snprintf(mark, sizeof(mark), ",\"no\":%lld,", number);
+    if (sqlite3_prepare_v2(db, "SELECT line FROM trail ORDER BY seq DESC", -1, &q, NULL) != SQLITE_OK)
+        return NULL;
+    while (!found && sqlite3_step(q) == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(q, 0), *at = NULL;
+        for (const char *next = text; (next = strstr(next, mark)); next++)
+            at = next;
+        if (!at)
+            continue;
+        while (at > text && at[-1] != '\n')
+            at--;
+        snprintf(line, sizeof(line), "%.*s", (int)strcspn(at, "\n"), at);
+        found = true;
+    }
+    sqlite3_finalize(q);
+    return found ? line : NULL;
+}
+
+static bool is_intent(const char *text)
+{
+    return strstr(text, ",\"ev\":\"intent\",");
+}
+
+/* The lines of a row are those of a commit. */
+static bool is_committed(sqlite3 *db, const char *text, size_t size)
+{
+    sqlite3_stmt *q = NULL;
+    long long seq = atoll(text + strlen("{\"v\":1,\"seq\":"));
+    bool found = false;
+    if (sqlite3_prepare_v2(db, "SELECT line FROM trail WHERE seq >= ?1 ORDER BY seq LIMIT 1", -1, &q,
+                           NULL) != SQLITE_OK)
+        return true; /* what cannot be asked is not denied */
+    sqlite3_bind_int64(q, 1, seq);
+    if (sqlite3_step(q) == SQLITE_ROW)
+        found = memmem(sqlite3_column_text(q, 0), (size_t)sqlite3_column_bytes(q, 0), text, size);
+    sqlite3_finalize(q);
+    return found;
+}
+
+void witness_audit(const char *data, size_t size)
 {
     sqlite3 *db = open_state();
+    const char *end;
+    for (; db && size && (end = memchr(data, '\n', size)); data = end + 1) {
+        world.n_checks++;
+        if (!is_committed(db, data, (size_t)(end - data)))
+            broken(3, "a line is written to the audit file, and the state has not committed it: %.120s",
+                   data);
+        size -= (size_t)(end + 1 - data);
+    }
+}
+
+/* ---- intents ---- */
+
+/* Operations under way as requests showed them, newest last. */
+static long long begun[64];
+static unsigned n_begun;
+
+void witness_forget(void)
+{
+    n_begun = 0;
+    memset(begun, 0, sizeof(begun));
+}
+
+/* Whoever is no longer under way has a line of the audit that says what came of it. */
+static void check_forgotten(sqlite3 *db)
+{
+    static const char statement[] = "SELECT count(*) FROM operation WHERE state = 4 AND number = ?1";
+    for (unsigned i = 0; i < sizeof(begun) / sizeof(*begun); i++) {
+        char number[24];
+        snprintf(number, sizeof(number), "%lld", begun[i]);
+        if (!begun[i] || ask(db, statement, number) != 0)
+            continue;
+        const char *last = last_line(db, begun[i]);
+        if (last && is_intent(last))
+            broken(3, "operation %lld is not under way any more, and the audit tells of no outcome",
+                   begun[i]);
+        begun[i] = 0;
+    }
+}
+
+/* What the daemon has committed, and nobody has synced, is not yet on the disk. */
+const char *witness_intent(const char *login, const char *method)
+{
+    static const char statement[] =
+        "SELECT number FROM operation WHERE state = 4 AND NOT looks AND attempts > 0 AND login = ?1 COLLATE NOCASE";
+    sqlite3 *db = open_state();
     if (!db)
-        return;
-    long long n = ask(db,
-                      "SELECT count(*) FROM operation WHERE state = 4 AND login = ?1 COLLATE NOCASE",
-                      login);
-    sqlite3_close(db);
+        return NULL;
+    long long number = ask(db, statement, login);
+    const char *last = number > 0 ? last_line(db, number) : NULL;
     world.n_checks++;
-    if (n == 0)
+    if (number == 0)
         broken(3, "%s of %s reaches the tenant, and the state has no intent", method, login);
-    else if (n > 0 && !world.has_lied && !disk_is_synced("state.db-wal"))
+    else if (number > 0 && !world.has_lied && !disk_is_synced("state.db-wal"))
         broken(3, "%s of %s reaches the tenant before its intent is on the disk", method, login);
+    else if (last && !is_intent(last))
+        broken(3, "%s of %s reaches the tenant, and the audit tells of no intent", method, login);
+    check_forgotten(db);
+    if (number > 0)
+        begun[n_begun++ % (sizeof(begun) / sizeof(*begun))] = number;
+    last = number > 0 ? last_line(db, number) : NULL;
+    return last && is_intent(last) ? last : NULL;
 }
 
 static bool is_read(const struct item *i)
@@ -112,7 +217,6 @@ bool witness_alarm(const char *cause)
 {
     sqlite3 *db = open_state();
     long long n = db ? ask(db, "SELECT count(*) FROM alarm WHERE cause = ?1", cause) : -1;
-    sqlite3_close(db);
     return n != 0; /* what cannot be asked is not denied */
 }
 
@@ -157,7 +261,6 @@ void witness_day_end(uint64_t settled_usec)
         if (ask(db, "SELECT count(*) FROM alarm WHERE cause = ?1", over[i]) > 0)
             broken(17, "the alarm %s stands, and its cause is over", over[i]);
     }
-    sqlite3_close(db);
 }
 
 static struct {
@@ -168,6 +271,7 @@ static unsigned n_days;
 void witness_begin(void)
 {
     n_days = 0;
+    witness_forget();
 }
 
 static size_t count_files(void)

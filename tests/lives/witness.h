@@ -1,10 +1,16 @@
 /* What the state file itself says. */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-/* A request that writes reaches the tenant: its intent is on the disk. */
-void witness_intent(const char *login, const char *method);
+/* A request that writes reaches the tenant: its intent is on the disk, and whatever earlier ones
+ * were about and is over has an outcome. Returns its line of the audit; NULL: it has none. */
+const char *witness_intent(const char *login, const char *method);
+/* Lines are about to be written to the audit file: the state has committed them. */
+void witness_audit(const char *data, size_t size);
+void witness_forget(void); /* another state file */
+void witness_close(void);  /* before the daemon closes its own */
 /* After some quiet hours: the mirror is what the directory shows, what is counted as it goes is
  * what a count of the rows gives, and no alarm is left of what is over. */
 void witness_day_end(uint64_t settled_usec);

@@ -7,13 +7,13 @@
 
 #include "engine-bed.h"
 
-#include <ftw.h>
 #include <jansson.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include "audit/view.h"
 #include "base/random.h"
+#include "bed-order.h"
 #include "model/dn.h"
 #include "state/db.h"
 #include "state/person.h"
@@ -28,14 +28,6 @@
 #define MOST_EVENTS    2000000
 
 char bed_audit_hash[DIGEST_TEXT_SIZE];
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
 
 static void set_clock(struct bed *b)
 {
@@ -105,47 +97,11 @@ static void default_sync(struct bed *b)
     b->sync.budgets[BUDGET_DELETE] = (struct budget){.percent = 5, .floor = 5};
 }
 
-/* An empty state file of the present form: opening a copy of it in memory is quick. */
-static const char *template_path(void)
+static void on_request(enum fake_kind kind, const char *login, const char *id, void *userdata)
 {
-    static char path[96];
-    static char folder[64];
-    if (path[0])
-        return path;
-    const char *tmp = getenv("TMPDIR");
-    struct error e = {0};
-    struct state *s = NULL;
-    snprintf(folder, sizeof folder, "%.40s/rosterd-XXXXXX", tmp ? tmp : "/tmp");
-    assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/state.db", folder);
-    bed_ok(NULL, state_open(&s, path, NULL, &e));
-    state_close(s);
-    return path;
-}
-
-static void template_remove(void)
-{
-    char folder[96];
-    snprintf(folder, sizeof folder, "%s", template_path());
-    *strrchr(folder, '/') = '\0';
-    nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static void open_state(struct bed *b)
-{
-    struct error e = {0};
-    static bool registered;
-    if (b->private_state) {
-        if (!registered) {
-            registered = true;
-            template_path();
-            atexit(template_remove);
-        }
-        bed_ok(b, state_open_copy(&b->state, template_path(), &e));
-    } else {
-        bed_ok(b, state_open(&b->state, b->path, NULL, &e));
-    }
-    trace_state(b->state->db);
+    struct bed *b = userdata;
+    if (b->order)
+        order_request(b->order, kind, login, id);
 }
 
 /* As the daemon does: else no child can be watched. */
@@ -167,16 +123,15 @@ struct bed *bed_new(bool private_state)
     b->monotonic = MONOTONIC_USEC;
     b->private_state = private_state;
     set_clock(b);
+    bed_prepare_state();
     random_seed(START_USEC);
     assert_true(sd_event_new(&b->event) >= 0);
-    if (!private_state) {
-        const char *tmp = getenv("TMPDIR");
-        snprintf(b->folder, sizeof b->folder, "%.40s/rosterd-XXXXXX", tmp ? tmp : "/tmp");
-        assert_non_null(mkdtemp(b->folder));
-        snprintf(b->path, sizeof b->path, "%s/state.db", b->folder);
-    }
-    open_state(b);
+    if (!private_state)
+        bed_make_folder(b->folder, b->path);
+    bed_open_state(b);
     b->tenant = fake_tenant_new(b->event);
+    b->tenant->on_request = on_request;
+    b->tenant->request_data = b;
     assert_int_equal(string_list_add(&b->tenant->teams, "Support"), 0);
     assert_int_equal(string_list_add(&b->tenant->teams, "Sales"), 0);
     default_mapping(b);
@@ -203,14 +158,14 @@ struct bed *bed_free(struct bed *b)
     (void)trail_head(b->state, &head, &e); /* none where a test broke the state */
     memcpy(bed_audit_hash, head.hash, sizeof(bed_audit_hash));
     fake_tenant_free(b->tenant);
-    state_close(b->state);
+    bed_close_state(b);
     for (size_t i = 0; i < b->n_directory; i++)
         entry_free(b->directory[i]);
     free(b->directory);
     string_list_done(&b->seen);
     sd_event_unref(b->event);
     if (b->folder[0])
-        nftw(b->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+        bed_remove_folder(b->folder);
     free(b);
     clock_freeze(0, 0);
     random_seed(0);
@@ -276,6 +231,8 @@ void bed_run(struct bed *b)
         bed_crash_if_due(b);
         int r = sd_event_run(b->event, 0);
         assert_true(r >= 0);
+        if (b->order)
+            order_look(b->order);
         /* Outcomes wait a few milliseconds for others: that much time passes here. */
         uint64_t at = r == 0 && b->engine && books_outcome_since_usec(b->engine->books)
                           ? armed_for(b)
@@ -349,9 +306,9 @@ void bed_crash(struct bed *b)
     if (state_in_transaction(b->state))
         state_rollback(b->state);
     b->engine = engine_free(b->engine);
-    if (!b->private_state) {
-        state_close(b->state);
-        open_state(b);
+    if (!b->private_state && !b->stays_open) {
+        bed_close_state(b);
+        bed_open_state(b);
     }
     bed_start(b);
 }
@@ -368,9 +325,9 @@ bool bed_crash_if_due(struct bed *b)
 void bed_restart(struct bed *b)
 {
     b->engine = engine_free(b->engine);
-    if (!b->private_state) {
-        state_close(b->state);
-        open_state(b);
+    if (!b->private_state && !b->stays_open) {
+        bed_close_state(b);
+        bed_open_state(b);
     }
     bed_start(b);
 }

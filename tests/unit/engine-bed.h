@@ -25,11 +25,13 @@
 #define DAY    (24 * HOUR)
 
 #define BED_MAX_RULES 8
+#define BED_PATH      96
 
 struct bed {
     sd_event *event;
-    char folder[64], path[96];
+    char folder[BED_PATH], path[BED_PATH];
     struct state *state;
+    struct order *order; /* watches the state file; NULL: it is in memory */
     struct fake_tenant *tenant;
     struct engine *engine;
     struct sync_options sync;
@@ -40,6 +42,7 @@ struct bed {
     size_t n_directory, directory_capacity;
     uint64_t now, monotonic;
     bool private_state; /* in memory: fast, and gone at the end; a restart keeps it */
+    bool stays_open;    /* a restart keeps the open file as well */
     size_t n_idle;      /* how often the engine said that nothing is left to do */
     size_t n_events;    /* dispatched by the last bed_run() */
     /* Asked between events: does the process end here? Then it crashes and starts again. */
@@ -89,6 +92,13 @@ void bed_wait(struct bed *b, bool (*over)(void *userdata), void *userdata);
 void bed_crash(struct bed *b);
 bool bed_crash_if_due(struct bed *b); /* when `dies` says so */
 void bed_restart(struct bed *b); /* in good order */
+
+/* bed-state.c */
+void bed_prepare_state(void); /* so that chance is the same for the first bed as for the next */
+void bed_open_state(struct bed *b);
+void bed_close_state(struct bed *b); /* so that its file is whole */
+void bed_make_folder(char folder[static BED_PATH], char path[static BED_PATH]);
+void bed_remove_folder(const char *folder);
 
 /* Approves what is parked; returns how many. */
 size_t bed_approve(struct bed *b);

@@ -445,6 +445,7 @@ void fake_carry_out(struct tenant_call *c)
     switch (c->kind) {
     case FAKE_CREATE: do_create(c); break;
     case FAKE_GET: do_get(c); break;
+    case FAKE_PASSWORD:
     case FAKE_PUT: do_put(c); break;
     case FAKE_DELETE: do_delete(c); break;
     case FAKE_TEAMS:

@@ -14,24 +14,18 @@
 static const char *const kind_names[FAKE_N_KINDS] = {"POST user",   "GET user",  "PUT user",
                                                      "DELETE user", "GET team",  "GET list",
                                                      "GET users",   "GET users", "PATCH users",
-                                                     "PATCH users"};
+                                                     "PATCH users", "PUT password"};
 
 /* -- faults -- */
-
-static const char *login_of(const struct tenant_call *c)
-{
-    return c->kind == FAKE_CREATE ? user_get(c->user, USER_LOGIN) : c->login;
-}
 
 static struct fake_fault find_fault(struct tenant_call *c)
 {
     struct fake_tenant *t = c->tenant;
     struct fake_fault none = {0};
-    const char *login = login_of(c);
     for (size_t i = 0; i < t->n_faults; i++) {
         struct fake_fault *f = &t->faults[i];
         if (!(f->kinds & c->kind) || f->times == 0 ||
-            (f->login && (!login || !text_equal_fold(f->login, login))))
+            (f->login && (!c->login || !text_equal_fold(f->login, c->login))))
             continue;
         if (f->skips > 0) {
             f->skips--;
@@ -106,18 +100,22 @@ static int on_loop(sd_event_source *source, void *userdata)
 /* -- the ops -- */
 
 static struct tenant_call *arrive(void *client, struct tenant_call **ret, enum fake_kind kind,
-                                  const char *login, tenant_done_fn done, void *userdata)
+                                  struct tenant_ref ref, tenant_done_fn done, void *userdata)
 {
     struct fake_tenant *t = client;
+    bool by_id = kind & (FAKE_SCIM_GET | FAKE_PATCH | FAKE_ACTIVE);
+    if (kind & FAKE_WRITES && t->on_request)
+        t->on_request(kind, ref.login, ref.id, t->request_data);
     struct tenant_call *c = must(calloc(1, sizeof *c));
     c->tenant = t;
     c->kind = kind;
-    c->login = copy(login);
+    c->login = by_id ? NULL : copy(ref.login);
+    c->scim_id = by_id ? copy(must((char *)ref.id)) : NULL;
     c->done = done;
     c->userdata = userdata;
     c->answer.attempts = 1;
     snprintf(c->answer.url, sizeof c->answer.url, "%s %s", kind_names[kind_index(kind)],
-             login ? login : "");
+             c->login ? c->login : "");
     c->previous = t->last;
     if (t->last)
         t->last->next = c;
@@ -139,7 +137,8 @@ static int fake_create(void *client, struct tenant_call **ret, const struct user
                        void *userdata, struct error *e)
 {
     (void)change_password, (void)e;
-    struct tenant_call *c = arrive(client, ret, FAKE_CREATE, NULL, done, userdata);
+    struct tenant_call *c =
+        arrive(client, ret, FAKE_CREATE, by_login(user_get(user, USER_LOGIN)), done, userdata);
     c->user = must(user_copy(user));
     c->has_password = password != NULL;
     return 0;
@@ -149,9 +148,7 @@ static int fake_read(void *client, struct tenant_call **ret, struct tenant_ref r
                      tenant_done_fn done, void *userdata, struct error *e)
 {
     (void)e;
-    struct tenant_call *c = arrive(client, ret, ref.id ? FAKE_SCIM_GET : FAKE_GET,
-                                   ref.id ? NULL : ref.login, done, userdata);
-    c->scim_id = copy(ref.id);
+    arrive(client, ret, ref.id ? FAKE_SCIM_GET : FAKE_GET, ref, done, userdata);
     return 0;
 }
 
@@ -162,12 +159,12 @@ static int fake_write(void *client, struct tenant_call **ret, struct tenant_ref 
 {
     (void)e;
     if (!w->set || w->set & ~(w->part->writes | w->part->also) ||
-        (w->value != NULL) != w->part->by_value)
+        (w->value != NULL) != w->part->by_value ||
+        (w->set & PART_FIELD(USER_TEAM) && !user_get(w->user, USER_TEAM)))
         abort();
     bool scim = w->part->key == PART_BY_ID, active = w->set == PART_DISABLED;
     enum fake_kind kind = !scim ? FAKE_PUT : active ? FAKE_ACTIVE : FAKE_PATCH;
-    struct tenant_call *c = arrive(client, ret, kind, scim ? NULL : ref.login, done, userdata);
-    c->scim_id = scim ? copy(must((char *)ref.id)) : NULL;
+    struct tenant_call *c = arrive(client, ret, kind, ref, done, userdata);
     c->set = w->set;
     c->version = copy(ref.version);
     c->value = copy(w->value);
@@ -193,7 +190,7 @@ static int fake_password(void *client, struct tenant_call **ret, struct tenant_r
                          tenant_done_fn done, void *userdata, struct error *e)
 {
     (void)password, (void)change_password, (void)e;
-    arrive(client, ret, FAKE_PUT, ref.login, done, userdata);
+    arrive(client, ret, FAKE_PASSWORD, ref, done, userdata);
     return 0;
 }
 
@@ -201,27 +198,27 @@ static int fake_remove(void *client, struct tenant_call **ret, struct tenant_ref
                        tenant_done_fn done, void *userdata, struct error *e)
 {
     (void)e;
-    arrive(client, ret, FAKE_DELETE, ref.login, done, userdata);
+    arrive(client, ret, FAKE_DELETE, ref, done, userdata);
     return 0;
 }
 
 static int fake_teams(void *client, struct tenant_call **ret, tenant_done_fn done,
                       void *userdata, struct error *e)
 {
-    return (void)e, arrive(client, ret, FAKE_TEAMS, NULL, done, userdata), 0;
+    return (void)e, arrive(client, ret, FAKE_TEAMS, by_login(NULL), done, userdata), 0;
 }
 
 static int fake_list(void *client, struct tenant_call **ret, tenant_done_fn done,
                      void *userdata, struct error *e)
 {
-    return (void)e, arrive(client, ret, FAKE_LIST, NULL, done, userdata), 0;
+    return (void)e, arrive(client, ret, FAKE_LIST, by_login(NULL), done, userdata), 0;
 }
 
 static int fake_lookup(void *client, struct tenant_call **ret, const char *login,
                        tenant_done_fn done, void *userdata, struct error *e)
 {
     (void)e;
-    arrive(client, ret, FAKE_LOOKUP, login, done, userdata);
+    arrive(client, ret, FAKE_LOOKUP, by_login(login), done, userdata);
     return 0;
 }
 

@@ -25,9 +25,11 @@ enum fake_kind {
     FAKE_SCIM_GET = 1 << 7,
     FAKE_PATCH = 1 << 8,
     FAKE_ACTIVE = 1 << 9,
+    FAKE_PASSWORD = 1 << 10,
 };
-#define FAKE_N_KINDS 10
-#define FAKE_WRITES  (FAKE_CREATE | FAKE_PUT | FAKE_DELETE | FAKE_PATCH | FAKE_ACTIVE)
+#define FAKE_N_KINDS 11
+#define FAKE_WRITES                                                                            \
+    (FAKE_CREATE | FAKE_PUT | FAKE_DELETE | FAKE_PATCH | FAKE_ACTIVE | FAKE_PASSWORD)
 #define FAKE_ALL     ((1 << FAKE_N_KINDS) - 1)
 
 /* What is answered instead of the truth. */
@@ -93,6 +95,9 @@ struct fake_tenant {
         enum fake_kind kind, const struct fake_user *after, const char *login,
         void *userdata); /* each change that was carried out; after NULL: deleted */
     void *write_data;
+    /* Each request that is to change a user, when it leaves; the id may be NULL. */
+    void (*on_request)(enum fake_kind kind, const char *login, const char *id, void *userdata);
+    void *request_data;
 };
 
 extern const struct tenant_ops fake_tenant_ops; /* client: struct fake_tenant */

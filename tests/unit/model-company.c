@@ -337,7 +337,8 @@ struct model *model_begin(void (*prepare)(struct model *m))
     dice = model_seed;
     model_fault_percent = 0;
     n_seen_users = 0;
-    m->bed = bed_new(true);
+    m->bed = bed_new(false);
+    m->bed->stays_open = true;
     random_seed(1 + model_seed);
     struct bed *b = m->bed;
     assert_int_equal(string_list_add(&b->tenant->teams, "Backoffice"), 0);

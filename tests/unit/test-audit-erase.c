@@ -167,7 +167,7 @@ static void close_world(struct world *w)
 {
     audit_export_close(w->daemon.audit);
     w->bed->engine = engine_free(w->bed->engine);
-    w->bed->state = state_close(w->bed->state);
+    bed_close_state(w->bed);
 }
 
 static void export(struct world *w)

@@ -371,7 +371,8 @@ static void begin(struct history *h)
     static char *privileged[] = {(char *)"Seller"};
     dice = seed;
     fault_percent = 0;
-    struct bed *b = h->b = bed_new(true);
+    struct bed *b = h->b = bed_new(false);
+    b->stays_open = true;
     random_seed(1 + seed);
     h->c.bed = b;
     b->mapping.revoke_when = (struct mapping_text){.text = (char *)"(employeeType=Revoked)",

@@ -255,7 +255,8 @@ static void begin(struct history *h)
         .line = 60,
         .roles = {.text = (char *)"Seller, Auditor", .file = (char *)"test.conf", .line = 61}};
     dice = seed;
-    struct bed *b = h->b = bed_new(true);
+    struct bed *b = h->b = bed_new(false);
+    b->stays_open = true;
     random_seed(1 + seed);
     for (int k = 1; k < BUDGET_N_KINDS; k++)
         b->sync.budgets[k] = (struct budget){.unlimited = true};
