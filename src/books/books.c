@@ -25,9 +25,12 @@
 #include "state/state.h"
 #include "state/steady.h"
 
+#define EXPORT_LATEST_USEC USEC_PER_SEC
+
 struct books {
     struct books_options o;
     sd_event_source *export_timer;
+    uint64_t export_since_usec; /* it found a transaction open then; monotonic; 0: it did not */
     const struct engine_act *act; /* who asks, while a request is handled; NULL */
     struct steady steady;         /* all that waits is measured on it */
     unsigned work;
@@ -375,14 +378,23 @@ void books_set_run(struct books *b, uint64_t run)
     b->run = run;
 }
 
+/* Rows of an open transaction stay, and its turn will come; but while the directory is read the
+ * next one opens as soon as one ends, and what is in the state already is not to wait for that. */
 static int on_export(sd_event_source *source, uint64_t usec, void *userdata)
 {
     (void)source;
     (void)usec;
     struct books *b = userdata;
-    if (state_in_transaction(b->o.state)) /* its turn will come: rows of an open transaction stay */
+    struct error e = {0};
+    uint64_t now = clock_monotonic_usec();
+    bool open = state_in_transaction(b->o.state);
+    if (open && (!b->export_since_usec || now - b->export_since_usec < EXPORT_LATEST_USEC)) {
+        b->export_since_usec = b->export_since_usec ? b->export_since_usec : now;
         export_soon(b);
-    else
+        return 0;
+    }
+    b->export_since_usec = 0;
+    if (!open || books_commit(b, &e) == 0)
         books_export(b);
     return 0;
 }
