@@ -309,8 +309,8 @@ static int page(struct call_request *q, const struct tenant_client *c, size_t in
 }
 
 /* RFC 7644, 3.4.2.4: the pages of one list are not of one moment. Where somebody is missing, since
- * the order has changed meanwhile, they are read once more; who moves for ever stays missing. A list
- * that shows the same people again and again, whatever it says of how many there are, has an end. */
+ * the order has changed meanwhile, they are read once more; who moves for ever stays missing. What
+ * shows the same people again and again has an end, whatever it says of how many there are. */
 static int next_page(struct tenant_client *c, struct call_request *q, struct call_content *got,
                      struct tenant_answer *a, struct error *e)
 {
@@ -369,8 +369,7 @@ static int begin_write(struct call_request *q, const struct tenant_client *c, co
     return r == 0 && version ? call_text(&q->version, version, e) : r;
 }
 
-/* The group is known now: its member is changed. An answer may show the group with all its members,
- * whoever is asked not to. */
+/* The group is known now: its member is changed. It may be shown then with all its members. */
 static int write_member(struct tenant_client *c, struct call_request *q, struct call_content *got,
                         struct tenant_answer *a, struct error *e)
 {
