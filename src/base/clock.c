@@ -7,6 +7,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,8 +41,9 @@ uint64_t clock_monotonic_usec(void)
     return is_frozen ? frozen_monotonic : read_clock(CLOCK_MONOTONIC);
 }
 
-static uint64_t steady_offset, date_offset; /* to the monotonic clock; they may wrap */
-static bool is_set;
+/* Threads ask, too, while the loop follows the clocks. To the monotonic clock; they may wrap. */
+static _Atomic uint64_t steady_offset, date_offset;
+static atomic_bool is_set;
 
 uint64_t clock_steady_usec(void)
 {
@@ -64,11 +66,11 @@ void clock_set_steady(uint64_t steady_usec, uint64_t date_usec)
 
 uint64_t clock_wall_of(uint64_t steady_usec)
 {
-    static int64_t shown; /* by which the wall clock is ahead; the same until it is set */
-    int64_t ahead = (int64_t)(clock_now_usec() - clock_steady_usec()), off = ahead - shown;
+    static _Atomic int64_t last; /* by which the wall clock is ahead; the same until it is set */
+    int64_t ahead = (int64_t)(clock_now_usec() - clock_steady_usec()), shown = last;
 
-    if (off > (int64_t)USEC_PER_SEC || off < -(int64_t)USEC_PER_SEC)
-        shown = ahead;
+    if (ahead - shown > (int64_t)USEC_PER_SEC || shown - ahead > (int64_t)USEC_PER_SEC)
+        last = shown = ahead;
     return steady_usec + (uint64_t)shown;
 }
 

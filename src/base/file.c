@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,4 +36,15 @@ bool file_is_open_to_all(const struct stat *st)
 bool file_has_foreign_owner(const struct stat *st)
 {
     return st->st_uid != 0 && st->st_uid != geteuid();
+}
+
+bool file_account_name(uid_t uid, char *ret, size_t size)
+{
+    char room[4096];
+    struct passwd entry, *found = NULL;
+
+    if (getpwuid_r(uid, &entry, room, sizeof(room), &found) != 0 || !found)
+        return false;
+    (void)snprintf(ret, size, "%s", entry.pw_name);
+    return true;
 }

@@ -1,6 +1,7 @@
 /* What several folders ask of files on disk. */
 #pragma once
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/stat.h>
 
 /* After a file was made, renamed or removed: makes the entry of its folder durable. 0 or -errno. */
@@ -10,3 +11,5 @@ int file_sync_folder(const char *path);
 bool file_is_open_to_all(const struct stat *st);
 /* Neither root nor the user of this process owns it, who could change it at any time. */
 bool file_has_foreign_owner(const struct stat *st);
+/* Of a user of the system; false, and nothing is set: none is known. For any thread. */
+bool file_account_name(uid_t uid, char *ret, size_t size);

@@ -13,7 +13,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/random.h"
 
@@ -136,25 +136,23 @@ bool secret_mode_is_private(const struct stat *st)
     return open_to == 0 || (open_to == S_IRGRP && st->st_gid == getegid());
 }
 
-static const char *name_of(uid_t uid, char buffer[static 24])
+static void name_of(uid_t uid, char *ret, size_t size)
 {
-    const struct passwd *p = getpwuid(uid);
-
-    (void)snprintf(buffer, 24, "%u", (unsigned)uid);
-    return p ? p->pw_name : buffer;
+    if (!file_account_name(uid, ret, size))
+        (void)snprintf(ret, size, "%u", (unsigned)uid);
 }
 
 char *secret_why_unreadable(const char *path, char *buffer, size_t size)
 {
-    char owner[24], self[24], owner_name[64], self_name[64];
+    char owner_name[64], self_name[64];
     struct stat st;
 
-    (void)snprintf(self_name, sizeof(self_name), "%s", name_of(geteuid(), self));
+    name_of(geteuid(), self_name, sizeof(self_name));
     if (stat(path, &st) < 0) {
         (void)snprintf(buffer, size, "%s may not enter its folder", self_name);
         return buffer;
     }
-    (void)snprintf(owner_name, sizeof(owner_name), "%s", name_of(st.st_uid, owner));
+    name_of(st.st_uid, owner_name, sizeof(owner_name));
     (void)snprintf(buffer, size, "it belongs to %s (mode %04o), and %s must read it: chown %s %s && chmod 0600 %s",
                    owner_name, (unsigned)st.st_mode & 07777U, self_name, self_name, path, path);
     return buffer;

@@ -45,7 +45,8 @@ static enum letter class_of(ucs4_t c)
                                  : LETTER_NONE;
     if (uc_decomposition(c, &tag, decomposed) > 0 && tag != UC_DECOMP_CANONICAL)
         return LETTER_ODD;
-    return uc_is_property_alphabetic(c) ? LETTER_OTHER : LETTER_NONE;
+    bool mark = uc_is_general_category(c, UC_CATEGORY_M); /* an accent, a tone */
+    return mark || uc_is_property_alphabetic(c) ? LETTER_OTHER : LETTER_NONE;
 }
 
 /* The next character, and how many bytes it has. */

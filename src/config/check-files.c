@@ -5,13 +5,13 @@
 #include "config.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/secret.h"
 #include "config/check.h"
@@ -27,11 +27,11 @@ static bool root_judges_group(const struct stat *st)
 /* "chown rosterd FILE && " when its mode alone would not do. */
 static const char *chown_first(const struct stat *st, const char *path, char *buffer, size_t size)
 {
-    const struct passwd *p = st->st_uid != geteuid() ? getpwuid(geteuid()) : NULL;
+    char name[64];
 
     buffer[0] = '\0';
-    if (p)
-        (void)snprintf(buffer, size, "chown %s %s && ", p->pw_name, path);
+    if (st->st_uid != geteuid() && file_account_name(geteuid(), name, sizeof(name)))
+        (void)snprintf(buffer, size, "chown %s %s && ", name, path);
     return buffer;
 }
 

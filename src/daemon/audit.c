@@ -5,13 +5,13 @@
 #include "config.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-login.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/random.h"
@@ -128,22 +128,14 @@ int daemon_audit_configuration(struct daemon *d, const struct settings *s,
     return 0;
 }
 
-static void name_of(uid_t uid, char *ret, size_t size)
-{
-    char room[4096];
-    struct passwd entry, *found = NULL;
-    if (getpwuid_r(uid, &entry, room, sizeof(room), &found) == 0 && found)
-        snprintf(ret, size, "%s", entry.pw_name);
-}
-
 void daemon_audit_actor(struct audit_actor *ret, uid_t uid, pid_t pid)
 {
     uid_t login = (uid_t)-1;
     char *session = NULL;
     *ret = (struct audit_actor){.uid = uid};
-    name_of(uid, ret->name, sizeof(ret->name));
+    (void)file_account_name(uid, ret->name, sizeof(ret->name));
     if (pid > 0 && sd_pid_get_owner_uid(pid, &login) >= 0 && login != uid)
-        name_of(login, ret->login, sizeof(ret->login));
+        (void)file_account_name(login, ret->login, sizeof(ret->login));
     if (pid > 0 && sd_pid_get_session(pid, &session) >= 0)
         snprintf(ret->session, sizeof(ret->session), "%s", session);
     free(session);

@@ -56,8 +56,10 @@ static void look_free(struct look *l)
         l->daemon->look = NULL;
     sd_event_source_disable_unref(l->finish);
     sd_event_source_disable_unref(l->limit);
-    if (l->worker && l->present_state)
+    if (l->worker && l->present_state) { /* else the copy is being made, by its thread alone */
         state_cancel(l->present_state);
+        state_cancel(l->state);
+    }
     worker_free(l->worker);
     directory_free(l->directory);
     engine_free(l->engine);

@@ -28,6 +28,7 @@ struct asked {
     int r;
     struct error e;
     const char *why_not; /* it was given up */
+    bool late;           /* since it took too long */
 };
 
 struct reader {
@@ -71,7 +72,7 @@ static void tell_first(struct reader *r)
     struct asked *a = r->first;
     take_first(r);
     if (a->why_not)
-        error_set(&a->e, a->r = -ECANCELED, "%s", a->why_not);
+        error_set(&a->e, a->r = a->late ? -ETIMEDOUT : -ECANCELED, "%s", a->why_not);
     if (a->done)
         a->done(r->daemon, a->answer, a->r, &a->e);
     else if (a->text && !a->why_not)
@@ -114,8 +115,10 @@ static void give_up(struct reader *r, const char *why)
 
 static int on_limit(sd_event_source *source, uint64_t usec, void *userdata)
 {
+    struct reader *r = userdata;
     (void)source, (void)usec;
-    give_up(userdata, "it took too long, and was given up");
+    r->first->late = true;
+    give_up(r, "it took too long, and was given up");
     return 0;
 }
 
@@ -132,14 +135,15 @@ static void on_done(void *userdata)
     start(r);
 }
 
-/* Where the file cannot be trusted to be what the loop has open, the loop answers, as it always
- * can. */
+/* Where the file cannot be trusted to be what the loop has open, or where its log has to be left
+ * alone for once, the loop answers, as it always can. */
 static bool start_thread(struct reader *r, struct asked *a)
 {
     struct daemon *d = r->daemon;
     struct engine_status status;
     engine_status(d->engine, &status);
-    if (status.state_failed || state_in_transaction(d->state) || !state_is_in_place(d->state))
+    if (status.state_failed || state_in_transaction(d->state) ||
+        state_log_is_long(d->state) || !state_is_in_place(d->state))
         return false;
     if (state_open_to_read(&a->state, d->state, &a->e) < 0 ||
         sd_event_add_time_relative(d->event, &r->limit, CLOCK_MONOTONIC, LONGEST_USEC,

@@ -8,7 +8,8 @@
  * What was changed before the question is committed first, so that everybody sees what they did. A
  * question is given up when rosterd stops, when it takes too long, and, if its client has gone,
  * when somebody else asks. A checkpoint waits for nobody: what the thread still reads stays in the
- * log until a later one.
+ * log until a later one; when one thread after the other has kept it from beginning anew for too
+ * long, the loop answers.
  */
 #pragma once
 #include <jansson.h>
@@ -31,7 +32,7 @@ void reader_forget_view(void *note);
 /* The call, which is taken, is answered now or later. */
 void reader_ask(struct daemon *d, const struct question *q, struct control_call *call_taken);
 /* For rosterd itself: done runs once, perhaps before this returns; answer NULL: it failed, or
- * (-ECANCELED) was given up. The answer is borrowed. */
+ * (-ECANCELED) nobody wants it any more. The answer is borrowed. */
 void reader_ask_self(struct daemon *d, const struct question *q,
                      void (*done)(struct daemon *d, const json_t *answer, int r,
                                   const struct error *e));

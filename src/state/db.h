@@ -126,7 +126,8 @@ struct state {
     unsigned n_searches; /* 0: nobody has said */
     struct seen seen[MIRROR_MAX_SEARCHES];
     struct checkpoint *checkpoint; /* NULL for a private copy */
-    int wal_pages;                 /* as of the last commit */
+    int wal_pages;                 /* as of the last commit; 0: a checkpoint was asked for since */
+    int log_pages;                 /* as of the last commit */
     int64_t trail_exported;        /* known to be in the audit file, not yet noted here; 0 */
     struct trail_known trail_known;
     int64_t shape_n; /* of shape_names, which was asked for last; 0: none since the last rollback */

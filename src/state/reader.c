@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "state/db.h"
 
+#define LONG_LOG_PAGES 16000 /* 64 MB */
+
 /* The moment is that of the first read, which is a number of the file's head, so that the loop
  * waits for nothing else. */
 int state_open_to_read(struct state **ret, struct state *beside, struct error *e)
@@ -40,4 +42,9 @@ void state_cancel(struct state *s)
 {
     s->cancelled = true;
     sqlite3_interrupt(s->db);
+}
+
+bool state_log_is_long(const struct state *s)
+{
+    return s->log_pages > LONG_LOG_PAGES;
 }

@@ -169,7 +169,7 @@ static int count_wal_pages(void *userdata, sqlite3 *db, const char *name, int n_
 
     (void)db;
     (void)name;
-    s->wal_pages = n_pages;
+    s->wal_pages = s->log_pages = n_pages;
     return SQLITE_OK;
 }
 

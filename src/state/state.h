@@ -48,6 +48,8 @@ bool state_has_changed(const struct state *s); /* since the transaction began */
 /* Checkpoints the WAL from a small thread's own connection when it has grown; called after
  * commits. */
 void state_checkpoint_soon(struct state *s);
+/* The WAL does not become shorter by checkpoints, since there is always somebody who reads. */
+bool state_log_is_long(const struct state *s);
 
 /* Small facts by name: "first-contact", "paused", "fingerprint", "schema" … */
 int state_meta_get(struct state *s, const char *name, char **ret,

@@ -224,11 +224,19 @@ static enum tenant_answer_class of_bad_request(struct tenant_answer *ret,
 {
     if (hint_is_page(r) || !writes(q))
         return TENANT_REFUSED;
-    if ((q->method == HTTP_POST || q->method == HTTP_PATCH) && says_exists(words))
+    if ((q->method == HTTP_POST || q->method == HTTP_PATCH) && !q->group && says_exists(words))
         return TENANT_CONFLICT;
     if (says_missing(words) && (ret->reference = reference_of(words, q)))
         return TENANT_REFERENCE_MISSING;
     return TENANT_REFUSED;
+}
+
+/* A user's login is somebody else's; a group has none, and is being changed by another request. */
+static enum tenant_answer_class of_conflict(const struct answer_question *q, const char *words)
+{
+    if (writes(q) && q->group)
+        return TENANT_LOST_RACE;
+    return writes(q) && !names_other_value(words) ? TENANT_CONFLICT : TENANT_REFUSED;
 }
 
 static enum tenant_answer_class of_server_error(struct tenant_answer *ret,
@@ -315,7 +323,7 @@ static enum tenant_answer_class of_status(struct tenant_answer *ret,
         return q->api == ANSWER_SCIM && !q->scim_works ? TENANT_UNSUPPORTED : TENANT_REFUSED;
     case 407: return TENANT_AWAY; /* a proxy in between wants a login */
     case 408: return not_clear(q);
-    case 409: return writes(q) && !names_other_value(words) ? TENANT_CONFLICT : TENANT_REFUSED;
+    case 409: return of_conflict(q, words);
     case 412: return writes(q) ? TENANT_LOST_RACE : TENANT_REFUSED;
     case 429: return TENANT_THROTTLED;
     default: break;

@@ -331,7 +331,7 @@ static void send_call(struct tenant_call *call, uint64_t now_usec)
         .headers = own ? own : oauth_headers(c->oauth, kind),
         .body = body,
         .body_size = body ? call->request.body_size : 0,
-        .max_answer_bytes = call->request.is_list ? 0 : ONE_USER_BYTES,
+        .max_answer_bytes = call->request.is_list || call->request.is_large ? 0 : ONE_USER_BYTES,
     };
     if (r == 0)
         r = http_exchange_start(&call->exchange, c->http, &request, on_exchange, call, &error);

@@ -46,6 +46,7 @@ struct call_content {
     bool logged_in;
     /* Of a list: how far it is read, what there is, and how often it was read to its end. */
     size_t index, total, n_passes;
+    size_t n_repeated; /* items since the last one that was new */
 };
 
 struct call_request;
@@ -65,6 +66,7 @@ struct call_request { /* what the caller of call_start() fills; strings malloc'd
     call_reader *read;               /* NULL: nothing */
     call_sequel *then;               /* NULL: one request is all */
     bool is_list;
+    bool is_large; /* what is answered may grow with the tenant, as a list does */
     char *url;
     char *body;
     size_t body_size;

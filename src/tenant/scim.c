@@ -30,21 +30,26 @@
 
 #define PATCH_SCHEMA "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
-/* before: up to the value. */
-static char *equal_query(const char *before, const char *login, const char *after)
+/* What stands between the quotes of a filter, which is a JSON string (RFC 7644, 3.4.2.2). */
+static char *quote(const char *value)
 {
-    CLEANUP(freep) char *quoted = malloc(strlen(login) * 2 + 1);
+    char *quoted = malloc(strlen(value) * 2 + 1), *out = quoted;
     if (!quoted)
         return NULL;
-    char *out = quoted;
-    for (const char *in = login; *in; in++) {
-        /* The value of a filter is a JSON string (RFC 7644, 3.4.2.2). */
+    for (const char *in = value; *in; in++) {
         if (*in == '"' || *in == '\\')
             *out++ = '\\';
         *out++ = *in;
     }
     *out = '\0';
-    CLEANUP(freep) char *escaped = http_escape(quoted);
+    return quoted;
+}
+
+/* before: up to the value. */
+static char *equal_query(const char *before, const char *login, const char *after)
+{
+    CLEANUP(freep) char *quoted = quote(login);
+    CLEANUP(freep) char *escaped = quoted ? http_escape(quoted) : NULL;
     char *query = NULL;
     if (!escaped || asprintf(&query, "%s%s%s", before, escaped, after) < 0)
         return NULL;
@@ -313,9 +318,9 @@ int scim_patch_body(char **ret, size_t *ret_size, const char *const fields[USER_
 
 int scim_member_body(char **ret, size_t *ret_size, const char *id, bool gives, struct error *e)
 {
-    CLEANUP(freep) char *path = NULL;
+    CLEANUP(freep) char *path = NULL, *quoted = quote(id);
     json_auto_t *operations = NULL;
-    if (asprintf(&path, "members[value eq \"%s\"]", id) < 0) {
+    if (!quoted || asprintf(&path, "members[value eq \"%s\"]", quoted) < 0) {
         path = NULL;
         return error_out_of_memory(e);
     }

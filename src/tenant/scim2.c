@@ -282,7 +282,7 @@ static int read_page(struct tenant_client *c, const struct call_request *q,
     int rc = read_list(&list, r, e);
     const json_t *resources = json_object_get(list, "Resources");
     json_int_t total = json_integer_value(json_object_get(list, "totalResults"));
-    size_t n = json_array_size(resources);
+    size_t n = json_array_size(resources), n_before = to->names.n_items;
     for (size_t i = 0; i < n && rc == 0; i++) {
         const char *name =
             json_string_value(json_object_get(json_array_get(resources, i), "userName"));
@@ -291,6 +291,7 @@ static int read_page(struct tenant_client *c, const struct call_request *q,
         else if (string_list_add_once(&to->names, name) < 0)
             rc = error_out_of_memory(e);
     }
+    to->n_repeated = to->names.n_items > n_before ? 0 : to->n_repeated + n;
     to->index += n;
     to->total = total > 0 ? (size_t)total : 0;
     if (!n) /* the last one, whatever is said of how many there are */
@@ -308,11 +309,14 @@ static int page(struct call_request *q, const struct tenant_client *c, size_t in
 }
 
 /* RFC 7644, 3.4.2.4: the pages of one list are not of one moment. Where somebody is missing, since
- * the order has changed meanwhile, they are read once more; who moves for ever stays missing. */
+ * the order has changed meanwhile, they are read once more; who moves for ever stays missing. What
+ * shows the same people again and again has an end, whatever it says of how many there are. */
 static int next_page(struct tenant_client *c, struct call_request *q, struct call_content *got,
                      struct tenant_answer *a, struct error *e)
 {
     (void)a;
+    if (got->n_repeated > got->names.n_items * MOST_PASSES)
+        return 0;
     if (got->index >= got->total) {
         if (got->names.n_items >= got->total || ++got->n_passes >= MOST_PASSES)
             return 0;
@@ -365,7 +369,7 @@ static int begin_write(struct call_request *q, const struct tenant_client *c, co
     return r == 0 && version ? call_text(&q->version, version, e) : r;
 }
 
-/* The group is known now: its member is changed. */
+/* The group is known now: its member is changed. It may be shown then with all its members. */
 static int write_member(struct tenant_client *c, struct call_request *q, struct call_content *got,
                         struct tenant_answer *a, struct error *e)
 {
@@ -379,7 +383,7 @@ static int write_member(struct tenant_client *c, struct call_request *q, struct 
         return 0;
     }
     q->question.method = HTTP_PATCH;
-    q->question.group = q->question.role = true;
+    q->question.group = q->question.role = q->is_large = true;
     q->read = NULL;
     free(TAKE(q->url));
     int r = url_of(&q->url, c, "Groups", group, e);

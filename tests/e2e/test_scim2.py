@@ -139,3 +139,31 @@ def test_first_contact(t):
         service.wait(lambda: service.roles(login) == ["Agent"], "one role less for " + login)
     settled(d)
     d.stop()
+
+
+def test_what_services_do(t):
+    """A list without an end, ids that need quoting, groups that are busy, and large ones that are shown whole after each change."""
+    people = {"p%d" % i: {} for i in range(4)}
+
+    def before(service, ground):
+        service.odd, service.endless, service.whole = '/"\\\\..', True, True
+        service.groups.clear()
+        for name in ("Agent", "Seller"):
+            crowd = service.add_group(name)["members"]
+            crowd += [{"value": service.add_user("x" * 40 + str(i), active=False)["id"]} for i in range(2)]
+            crowd *= 20000
+    ground, group, service, d = begin(t, people, before=before, shows_groups=False)
+    d.start()
+    for login in people:
+        service.wait(lambda: service.user(login) and service.roles(login) == ["Agent", "Seller"], "the roles of " + login)
+    settled(d)
+    need(not life.operations(d), "nothing waits", life.operations(d))
+    service.busy = 2
+    d.configure(rules={"Agents": {"team": "Service", "roles": "Agent", "group": group}})
+    d.reload()
+    for login in people:
+        service.wait(lambda: service.roles(login) == ["Agent"], "one role less for " + login)
+    settled(d)
+    done = [r[3] for r in service.writes() if "/Groups/" in r[1]]
+    need(done.count(409) == 2 and done.count(200) == 12, "each role was written once", done)
+    d.stop()

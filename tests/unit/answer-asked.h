@@ -13,6 +13,7 @@ enum asked {
     LOOKUP_AGAIN,
     SCIM_GET,
     PATCH,
+    PATCH_GROUP,
     TOKEN
 };
 static const struct answer_question questions[] = {
@@ -48,5 +49,6 @@ static const struct answer_question questions[] = {
                       .scim_works = true},
     [SCIM_GET] = {.method = HTTP_GET, .api = ANSWER_SCIM, .names_user = true},
     [PATCH] = {.method = HTTP_PATCH, .api = ANSWER_SCIM, .names_user = true, .role = true},
+    [PATCH_GROUP] = {.method = HTTP_PATCH, .api = ANSWER_SCIM, .group = true, .scim_works = true},
     [TOKEN] = {.method = HTTP_POST, .api = ANSWER_TOKEN},
 };

@@ -46,6 +46,10 @@ static const struct {
     {PATCH, 412, "", TENANT_LOST_RACE, 0},
     {DELETE, 412, "{\"detail\":\"ETag\"}", TENANT_LOST_RACE, 0},
     {GET, 412, "", TENANT_REFUSED, 0},
+    {PATCH_GROUP, 409, "the group already has a writer", TENANT_LOST_RACE, 0}, /* no login is taken */
+    {PATCH_GROUP, 400, "already a member", TENANT_REFUSED, 0},
+    {PATCH_GROUP, 200, "{\"id\":\"1\",\"displayName\":\"a\"}", TENANT_DONE, 0},
+    {PATCH_GROUP, 200, "{\"id\":\"1\",\"userName\":\"a\"}", TENANT_UNCLEAR, 0},
     {CREATE, 200, "DONE", TENANT_UNCLEAR, 0},
     {CREATE, 200, "KO", TENANT_UNCLEAR, 0},
     {PUT_TEAM, 200, "OK", TENANT_DONE, 0},

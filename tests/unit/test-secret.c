@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -299,6 +300,40 @@ static void test_wipe_string(void **state)
     secret_wipe_string(strdup("hunter2"));
 }
 
+static void *ask_why(void *path)
+{
+    static char wrong;
+    char why[512], first[512];
+    void *ret = NULL;
+
+    (void)secret_why_unreadable(path, first, sizeof(first));
+    for (int i = 0; i < 3000 && !ret; i++)
+        if (strcmp(secret_why_unreadable(path, why, sizeof(why)), first) != 0)
+            ret = &wrong;
+    return ret;
+}
+
+/* Of the status, while the loop asks as well: names of users are nobody else's. */
+static void test_why_from_threads(void **state)
+{
+    static char theirs[] = "theirs", roots[] = "/etc/passwd", nowhere[] = "/nowhere/at/all";
+    char *paths[] = {geteuid() == 0 ? theirs : roots, nowhere};
+    pthread_t threads[2];
+    void *wrong[2];
+
+    (void)state;
+    close(open(theirs, O_CREAT | O_WRONLY, 0600));
+    if (geteuid() == 0)
+        assert_int_equal(chown(theirs, 1, 1), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_why, paths[i]), 0);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(threads[i], &wrong[i]), 0);
+    assert_int_equal(unlink(theirs), 0);
+    assert_null(wrong[0]);
+    assert_null(wrong[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -313,6 +348,7 @@ int main(void)
         cmocka_unit_test(test_password_refused),
         cmocka_unit_test(test_oddities),
         cmocka_unit_test(test_wipe_string),
+        cmocka_unit_test(test_why_from_threads),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

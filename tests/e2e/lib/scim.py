@@ -92,7 +92,9 @@ def put(resource, op, attribute, where, sub, value):
 class ScimService:
     """.users and .groups are what it holds.  keeps: DELETE only disables.  shows_groups: a user is shown with its groups.
     page: most resources of one answer.  races: so many writes find that somebody was faster.  shifts: so many pages of a
-    list are followed by a change of the order.  fails: statuses of the next answers, after the request was done."""
+    list are followed by a change of the order.  fails: statuses of the next answers, after the request was done.  busy: so
+    many changes of groups are refused, since another one is under way.  whole: a group that was changed is shown, with
+    all its members.  endless: a list says that it goes on, and shows its last page again.  odd: what the ids end in."""
 
     client_id = "api.user"
 
@@ -100,6 +102,7 @@ class ScimService:
         self.lock = threading.RLock()
         self.token, self.keeps, self.shows_groups, self.page = "t0ken-of-the-lab", keeps, shows_groups, page
         self.races, self.shifts, self.fails, self.number = 0, 0, [], 0
+        self.busy, self.whole, self.endless, self.odd = 0, False, False, ""
         self.users, self.groups, self.requests = {}, {}, []
         for name in groups:
             self.add_group(name)
@@ -163,7 +166,7 @@ class ScimService:
 
     def store(self, table, resource):
         self.number += 1
-        resource["id"] = "%x-%d" % (self.number * 2654435761 % 2**32, self.number)
+        resource["id"] = "%x-%d%s" % (self.number * 2654435761 % 2**32, self.number, self.odd)
         resource["meta"] = {"resourceType": "User" if table is self.users else "Group", "version": 'W/"0"'}
         table[resource["id"]] = resource
         return resource
@@ -203,6 +206,9 @@ class ScimService:
         if self.races and table is self.users:
             self.races -= 1
             self.touch(resource)
+        if self.busy and table is self.groups:
+            self.busy -= 1
+            raise Refusal(409, None, "the group is being changed")
         if condition and condition != resource["meta"]["version"]:
             raise Refusal(412, None, "the resource has changed")
         if body.get("schemas") != [MESSAGES + "PatchOp"] or not body.get("Operations"):
@@ -232,7 +238,7 @@ class ScimService:
         resource.clear()
         resource.update(after)
         self.touch(resource)
-        return (200, self.shown(resource)) if table is self.users else (204, None)
+        return (200, self.shown(resource)) if table is self.users or self.whole else (204, None)
 
     def delete(self, table, resource):
         if self.keeps:
@@ -254,6 +260,9 @@ class ScimService:
         start = max(int(query.get("startIndex", 1)), 1)
         count = min(max(int(query.get("count", self.page)), 0), self.page)
         page = rows[start - 1:start - 1 + count]
+        if self.endless and "filter" not in query:
+            page = page or rows[-count:]
+            rows = rows + [None] * 10**6
         if self.shifts and "filter" not in query and page:
             self.shifts -= 1
             table[page[0]["id"]] = table.pop(page[0]["id"])  # to the end
