@@ -309,7 +309,7 @@ static int page(struct call_request *q, const struct tenant_client *c, size_t in
     return url_with(&q->url, c, "Users", query, e);
 }
 
-/* RFC 7644, 3.4.2.4: pages are not of one moment. Where somebody is missing they are read once more;
+/* RFC 7644, 3.4.2.4: pages are not of one moment. Where somebody is missing, they are read again;
  * who moves for ever stays missing, and what shows the same people for ever has an end. */
 static int next_page(struct tenant_client *c, struct call_request *q, struct call_content *got,
                      struct tenant_answer *a, struct error *e)
