@@ -193,6 +193,8 @@ static void export_soon(struct books *b);
 int books_commit(struct books *b, struct error *e)
 {
     b->work &= ~(unsigned)WORK_COMMIT;
+    if (b->outcome_since_usec && !b->in_turn)
+        books_wake(b, WORK_DUE); /* a turn left with them what starts after the commit */
     b->outcome_since_usec = 0;
     if (!state_in_transaction(b->o.state))
         return 0;

@@ -304,6 +304,21 @@ static void check_unprivileged(struct config_context *c, struct settings *s,
                 names.data);
 }
 
+/* Such a service has no place for skills: they would be left out without a word. */
+static void check_skills(struct config_context *c, const struct settings *s)
+{
+    for (size_t i = 0; i < s->mapping.n_rules && s->tenant.kind == TENANT_SCIM2; i++) {
+        const struct mapping_rule *rule = &s->mapping.rules[i];
+        const struct mapping_text *skills = rule->skills.text ? &rule->skills : &rule->skills_from;
+        if (skills->text &&
+            problem_add(c->problems, LEVEL_WARNING, skills->file, skills->line, 0,
+                        "rule \"%s\" gives skills, which a tenant with kind = scim2 does not have: "
+                        "they are left out",
+                        rule->name) < 0)
+            c->result = -ENOMEM;
+    }
+}
+
 static void check_mapping(struct config_context *c, struct settings *s)
 {
     CLEANUP(schema_freep) struct schema *schema = schema_new();
@@ -320,8 +335,8 @@ static void check_mapping(struct config_context *c, struct settings *s)
     else if (r == 0) {
         check_privileged(c, s, rules);
         check_unprivileged(c, s, rules);
-    }
-    else if (c->problems->n_errors == 0 &&
+        check_skills(c, s);
+    } else if (c->problems->n_errors == 0 &&
              problem_add(c->problems, LEVEL_ERROR, c->main_file, 0, 0,
                          "the mapping cannot be used: %s", strerror(-r)) < 0)
         c->result = -ENOMEM;

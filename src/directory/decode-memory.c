@@ -46,11 +46,11 @@ struct dn_memory *decode_memory_dns(struct decode_memory *m)
     return m ? &m->dns : NULL;
 }
 
-static bool is_wanted(const struct decoder *d, const char *name)
+/* `base`: without its options. */
+static bool is_wanted(const struct decoder *d, const char *base)
 {
-    CLEANUP(freep) char *base = strndup(name, strcspn(name, ";"));
-    const char *canonical = base && d->schema ? schema_canonical(d->schema, base) : NULL;
-    for (size_t i = 0; base && i < d->wanted.n_items; i++)
+    const char *canonical = d->schema ? schema_canonical(d->schema, base) : NULL;
+    for (size_t i = 0; i < d->wanted.n_items; i++)
         if (text_equal_ascii_case(d->wanted.items[i], base) ||
             /* Asked for by one of its names, answered by another. */
             (canonical && text_equal_ascii_case(
@@ -61,14 +61,15 @@ static bool is_wanted(const struct decoder *d, const char *name)
 
 static int find_out(const struct decoder *d, const char *name, struct attribute_name *ret)
 {
-    char *copy = strdup(name);
+    CLEANUP(freep) char *base = strndup(name, strcspn(name, ";"));
+    char *copy = base ? strdup(name) : NULL;
     if (!copy)
         return -ENOMEM;
     const char *canonical = d->schema ? schema_canonical(d->schema, copy) : copy;
     *ret = (struct attribute_name){
         .name = copy,
         .canonical = canonical == copy ? NULL : canonical,
-        .wanted = is_wanted(d, copy),
+        .wanted = is_wanted(d, base),
     };
     return 0;
 }

@@ -166,6 +166,8 @@ static int write_uses(struct state *s, struct error *e)
     return r;
 }
 
+/* Whoever asked for it may do without what it asked: what waited is lost, so nothing of this
+ * transaction may stay. */
 int later_flush(struct state *s, unsigned which, struct error *e)
 {
     int r = 0;
@@ -180,6 +182,8 @@ int later_flush(struct state *s, unsigned which, struct error *e)
         r = write_touched(s, e);
     if (r == 0 && which & LATER_BUDGET)
         r = write_uses(s, e);
+    if (r < 0)
+        s->broken = true;
     return r;
 }
 

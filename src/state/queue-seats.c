@@ -32,7 +32,8 @@ int queue_seats_under_way(struct state *s, size_t *ret, struct error *e)
 {
     return count(s,
                  "SELECT (SELECT count(*) FROM operation INDEXED BY operation_state WHERE state = 4 "
-                 "AND kind IN (1, 7)) + (SELECT count(*) FROM operation INDEXED BY operation_cause "
+                 "AND kind IN (1, 2, 7)) + (SELECT count(*) FROM operation INDEXED BY "
+                 "operation_state WHERE state = 1 AND kind = 2) + (SELECT count(*) FROM operation INDEXED BY operation_cause "
                  "WHERE cause = 'unclear' AND reason = '" REASON_UNCLEAR "' AND state <> 4 AND kind IN (1, 7))",
                  ret, e);
 }

@@ -86,7 +86,8 @@ typedef int queue_hold_fn(const char *cause, const char *reason, const char *sen
                           size_t n_people, void *userdata);
 int queue_holds(struct state *s, bool budgets, queue_hold_fn *fn, void *userdata, struct error *e);
 
-/* What would enable one more user: creates, and users that are enabled again. */
+/* What would enable one more user: creates, and users that are enabled again. Under way is also who
+ * is about to be taken over: that user is there, and enabled for all that is known. */
 int queue_seats_under_way(struct state *s, size_t *ret, struct error *e);
 int queue_seats_ready(struct state *s, size_t *ret, struct error *e);
 int queue_seats_waiting(struct state *s, size_t *ret, struct error *e); /* there is no seat */

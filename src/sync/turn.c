@@ -194,7 +194,7 @@ static int turn(struct engine *n, struct error *e)
         return 0;
     bool idle = !more && !only_reads(n);
     if (books_have(n->books, WORK_COMMIT) || n_picked || idle ||
-        commit_usec(n) < clock_monotonic_usec())
+        commit_usec(n) <= clock_monotonic_usec())
         r = books_commit(n->books, e);
     if (r < 0)
         return r;
@@ -258,7 +258,8 @@ static void arm_timer(struct engine *n)
     if (!at || wait > 60 * USEC_PER_SEC)
         wait = 60 * USEC_PER_SEC;
     uint64_t due = clock_monotonic_usec() + wait;
-    sooner(&due, commit_usec(n));
+    if (!gathers)
+        sooner(&due, commit_usec(n));
     int r = n->timer ? sd_event_source_set_time(n->timer, due)
                      : sd_event_add_time(sd_event_source_get_event(n->turn_source), &n->timer,
                                          CLOCK_MONOTONIC, due, USEC_PER_MSEC, on_timer, n);

@@ -67,6 +67,7 @@ struct fake_tenant {
     bool no_rename;
     bool no_listing;
     bool shuns_active, ignores_active; /* what SCIM does to another `active` */
+    unsigned forgets; /* so many PUTs that change something are answered with OK, and do nothing */
     bool merges_skills; /* a PUT adds skills and never takes one away */
     const struct parts *parts; /* NULL: those of the first kind */
     /* What another kind of tenant does; its parts say so, too. */

@@ -312,6 +312,26 @@ static void test_mail_in_another_case(void **state)
     assert_int_equal(b->tenant->n_users, 4);
 }
 
+/* Who turns out to have a user already takes a seat like any other, from the moment on at which
+ * that is known: nobody else gets it in between. */
+static void test_seat_of_who_is_taken_over(void **state)
+{
+    struct bed *b = *state;
+    size_t n_enabled = 0;
+    b->sync.max_users = 3;
+    bed_start(b);
+    bed_sync(b);
+    fake_tenant_add(b->tenant, "u0", "First u0", "u0", "u0@example.com", "Support");
+    fake_tenant_add(b->tenant, "u1", "First u1", "u1", "u1@example.com", "Support");
+    people(b, 6, "support");
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    for (size_t i = 0; i < b->tenant->n_users; i++)
+        n_enabled += !b->tenant->users[i].user->disabled;
+    assert_int_equal(n_enabled, 3);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_SEATS), 3);
+}
+
 /* The service account is a person of the directory who gets a team later: its roles stay, it is not
  * disabled, renamed or deleted whatever comes, and its user is taken over like any other. */
 static void test_service_account_gets_a_team(void **state)
@@ -357,6 +377,7 @@ int main(int argc, char **argv)
         scenario(test_behind_an_unclear_update),
         scenario(test_back_with_another_login),
         scenario(test_mail_in_another_case),
+        scenario(test_seat_of_who_is_taken_over),
         scenario(test_service_account_gets_a_team),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);

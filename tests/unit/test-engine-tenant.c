@@ -356,6 +356,42 @@ static void test_refused_and_no_scim(void **state)
     is_idle(b);
 }
 
+struct asking {
+    struct bed *b;
+    bool asked;
+};
+
+/* Once, when outcomes wait for others, and with them what is to start after their commit. */
+static int ask_while_outcomes_wait(sd_event_source *source, void *userdata)
+{
+    (void)source;
+    struct asking *a = userdata;
+    struct engine *n = a->b->engine;
+    struct error e = {0};
+    if (a->asked || !books_outcome_since_usec(n->books) || a->b->tenant->n_under_way ||
+        delivery_in_flight(n->delivery) < a->b->options.max_concurrent)
+        return 0;
+    a->asked = true;
+    bed_ok(a->b, engine_commit(n, &e));
+    return 0;
+}
+
+/* What waits for a commit goes on when that was made for somebody who asks. */
+static void test_asked_while_outcomes_wait(void **state)
+{
+    struct bed *b = *state;
+    struct asking a = {.b = b};
+    sd_event_source *post = NULL;
+    people(b, 20, "support");
+    bed_start(b);
+    assert_true(sd_event_add_post(b->event, &post, ask_while_outcomes_wait, &a) >= 0);
+    bed_sync(b);
+    sd_event_source_unref(post);
+    assert_true(a.asked);
+    assert_int_equal(b->tenant->n_users, 20);
+    is_idle(b);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +407,7 @@ int main(int argc, char **argv)
         scenario(test_sweep),
         scenario(test_sweep_overtaken),
         scenario(test_refused_and_no_scim),
+        scenario(test_asked_while_outcomes_wait),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)

@@ -302,6 +302,34 @@ static void test_merging_tenant(void **state)
     is_idle(b);
 }
 
+/* What a write left undone is sent once more, and only that: the team, the skills, or both. */
+static void test_forgetting_tenant(void **state)
+{
+    struct bed *b = *state;
+    people(b, 1, "support");
+    bed_start(b);
+    bed_sync(b);
+    b->tenant->forgets = 1;
+    bed_group(b, "support", NULL);
+    bed_group(b, "sales", "u0", NULL);
+    bed_sync(b);
+    const struct fake_user *u = fake_tenant_find(b->tenant, "u0");
+    assert_string_equal(user_get(u->user, USER_TEAM), "Sales");
+    assert_int_equal(user_skill(u->user, "English")->level, 50);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_PUT), 2);
+    is_idle(b);
+    b->tenant->forgets = 2;
+    bed_group(b, "sales", NULL);
+    bed_group(b, "support", "u0", NULL);
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_HELD, REASON_NOT_APPLIED), 1);
+    bed_advance(b, HOUR);
+    u = fake_tenant_find(b->tenant, "u0");
+    assert_string_equal(user_get(u->user, USER_TEAM), "Support");
+    assert_int_equal(user_skill(u->user, "English")->level, 100);
+    is_idle(b);
+}
+
 static void test_privileged_role(void **state)
 {
     struct bed *b = *state;
@@ -448,6 +476,7 @@ int main(int argc, char **argv)
         scenario(test_new_identities),
         scenario(test_shared_login),
         scenario(test_merging_tenant),
+        scenario(test_forgetting_tenant),
         scenario(test_privileged_role),
         scenario(test_initial_password),
         scenario(test_password_again),

@@ -1,11 +1,13 @@
 /*
  * What waits to be written together, and the numbers of ids that are remembered, against a plain
  * model over random histories: within a transaction nobody sees a table without what waits for it,
- * not through a view or a trigger either, a commit has all of it and a rollback none.
+ * not through a view or a trigger either, a commit has all of it and a rollback none. And where it
+ * cannot be written there is no commit.
  */
 #include "config.h"
 
 #include "base/text.h"
+#include "failing-memory.h"
 #include "state-fixture.h"
 #include "state/db.h"
 #include "state/person.h"
@@ -281,10 +283,40 @@ static void test_nobody_sees_less(void **state)
     }
 }
 
+/* Whoever asks may take a failure for an answer; what waited is not to be missing for that. */
+static void test_memory_fails_for_who_asks(void **state)
+{
+    struct fixture *f = *state;
+    long n = 0;
+
+    for (bool failed = true; failed; n++) {
+        char id[40];
+        int r;
+
+        reopen(f);
+        begin(f);
+        snprintf(id, sizeof(id), "person-%ld", n);
+        ok(f, person_mark_dirty(f->s, id, &f->e));
+        ok(f, person_touch(f->s, id, 1, BUCKET_CREATED, &f->e));
+        fail_after = n;
+        person_count_dirty(f->s);
+        db_count(f->s, "SELECT count(*) FROM person");
+        failed = fail_after < 0;
+        fail_after = -1;
+        r = state_commit(f->s, &f->e);
+        if (r < 0)
+            continue;
+        assert_int_equal(ask(f->s->db, "SELECT count(*) FROM dirty WHERE entry_n = " OF, id), 1);
+        assert_int_equal(ask(f->s->db, "SELECT count(*) FROM person WHERE n = " OF, id), 1);
+    }
+    assert_true(n > 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         test(test_nobody_sees_less),
+        test(test_memory_fails_for_who_asks),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
