@@ -67,7 +67,8 @@ struct execution {
     char *version;               /* as it was read last; NULL: not known */
     unsigned n_races;            /* lost since the start */
     struct tenant_call *call;
-    bool wrote;
+    bool wrote;         /* what may have been done … */
+    bool wrote_before;  /* … before the write under way */
     bool completes;     /* what is sent is what the write before left to do */
     bool id_was_stale;  /* the remembered id is nobody's, and was looked up anew */
     bool took_disabled; /* OPERATION_ADOPT: whose link it takes over, we had disabled */

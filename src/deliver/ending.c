@@ -156,12 +156,13 @@ static bool is_outage(const char *reason)
     return false;
 }
 
-/* The write that was begun was none: its request certainly did not leave, so that what the tenant
- * shows next is not of this attempt. */
+/* The write that was begun was none: its request certainly did not leave, or lost a race, so that
+ * what the tenant shows next is not of this attempt. */
 static int note_unsent(const struct execution *x, const struct tenant_answer *a, struct error *e)
 {
-    bool sent = !a || !(a->concerns_all || (a->class == TENANT_AWAY && !a->status));
-    if (sent || !x->wrote || !x->operation->looks)
+    bool left = a && !a->concerns_all && (a->class != TENANT_AWAY || a->status);
+    bool written = x->wrote && (left || !a || x->wrote_before);
+    if (written || !x->is_recorded || !x->operation->looks)
         return 0;
     return queue_looks(x->delivery->state, x->operation->number, true, e);
 }

@@ -150,7 +150,9 @@ void machine_written(const struct tenant_answer *a, void *userdata)
 {
     struct execution *x = userdata;
     struct tenant_answer seen;
-    bool again = a->class == TENANT_LOST_RACE && !(x->kind->anew && x->completes);
+    bool lost = a->class == TENANT_LOST_RACE, again = lost && !(x->kind->anew && x->completes);
+    if (lost) /* nothing was done by this one: what is shown next is not our doing */
+        x->wrote = x->wrote_before;
     if (again && x->n_races++ < MOST_RACES) {
         x->set = is_by_value(x) ? x->set : 0;
         read_user(x);
@@ -168,6 +170,7 @@ void machine_write(struct execution *x)
     }
     if (!execution_intend(x))
         return;
+    x->wrote_before = x->wrote;
     x->wrote = true;
     execution_called(x, x->kind->write(x, &e), &e);
 }

@@ -147,10 +147,11 @@ static int read_user(struct tenant_client *c, const struct call_request *q,
 {
     json_auto_t *object = NULL;
     int rc = r->body_size ? json_from_body(&object, r->body, r->body_size, e) : 0;
-    if (rc < 0 || !object) /* 204 */
+    if (rc < 0 || !object || (rc = take_user(c, object, to, e)) < 0) /* or it is 204 */
         return rc;
-    rc = take_user(c, object, to, e);
-    return rc < 0 || !q->id || text_equal(to->id, q->id) ? rc : call_other_subject(e);
+    bool meant = q->id ? text_equal(to->id, q->id)
+                       : text_equal_fold(user_get(to->user, USER_LOGIN), q->login);
+    return meant ? 0 : call_other_subject(e);
 }
 
 /* The one of the list that has this name. */
@@ -308,9 +309,8 @@ static int page(struct call_request *q, const struct tenant_client *c, size_t in
     return url_with(&q->url, c, "Users", query, e);
 }
 
-/* RFC 7644, 3.4.2.4: the pages of one list are not of one moment. Where somebody is missing, since
- * the order has changed meanwhile, they are read once more; who moves for ever stays missing. What
- * shows the same people again and again has an end, whatever it says of how many there are. */
+/* RFC 7644, 3.4.2.4: pages are not of one moment. Where somebody is missing, they are read again;
+ * who moves for ever stays missing, and what shows the same people for ever has an end. */
 static int next_page(struct tenant_client *c, struct call_request *q, struct call_content *got,
                      struct tenant_answer *a, struct error *e)
 {

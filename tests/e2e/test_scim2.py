@@ -95,6 +95,21 @@ def test_lost_answers(t):
     d.stop()
 
 
+def test_answers_about_others(t):
+    """An answer to a create that shows another user gives that one no role."""
+    def before(service, ground):
+        service.add_user("stranger")
+        service.mixed = 2
+    ground, group, service, d = begin(t, {name: {} for name in ("ada", "bob", "eve")}, before=before)
+    d.start()
+    for login in ("ada", "bob", "eve"):
+        service.wait(lambda: service.user(login) and service.roles(login) == ["Agent", "Seller"], "the roles of " + login)
+    settled(d)
+    need(service.mixed == 0 and service.roles("stranger") == [], "the stranger has no role", service.groups)
+    need(len(service.users) == 4 and not life.operations(d), "three were made", service.users)
+    d.stop()
+
+
 def test_removed_and_kept(t):
     """DELETE that only disables: whoever returns is refused as new, taken over and enabled."""
     ground, group, service, d = begin(t, {"ada": {}, "bob": {}}, keeps=True, lifecycle={"delete_after": "1s"})

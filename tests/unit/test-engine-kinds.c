@@ -176,6 +176,43 @@ static void test_versions_guard_what_is_whole(void **state)
     is_idle(b);
 }
 
+/* Somebody disables the user between our reading and our writing. */
+static void disable(enum fake_kind kind, struct fake_fault *ret, void *userdata)
+{
+    struct fake_user *u = fake_tenant_find(userdata, "u0");
+    (void)ret;
+    if (kind & (FAKE_PATCH | FAKE_ACTIVE) && u)
+        u->user->disabled = true;
+}
+
+/* A race that is lost to who disables the user: that is not our doing, and stays so. */
+static void test_disabled_by_who_was_faster(void **state)
+{
+    struct bed *b = *state;
+    b->tenant->parts = &fake_one_part;
+    b->tenant->has_versions = true;
+    b->sync.leave_grace_usec = DAY;
+    people(b, 2, "support");
+    bed_start(b);
+    bed_sync(b);
+    b->tenant->chaos = disable;
+    b->tenant->chaos_data = b->tenant;
+    bed_leave(b, "id-u0");
+    bed_leave(b, "id-u1");
+    bed_read_all(b);
+    bed_run(b);
+    bed_advance(b, 2 * DAY);
+    assert_true(is_disabled(b, "u0") && is_disabled(b, "u1"));
+    b->tenant->chaos = NULL;
+    bed_person_uid(b, "u0");
+    bed_person_uid(b, "u1");
+    bed_sync(b);
+    bed_approve(b);
+    bed_advance(b, 2 * HOUR);
+    assert_true(is_disabled(b, "u0"));
+    assert_false(is_disabled(b, "u1"));
+}
+
 /* Somebody with that mail and unknown roles may have a privileged one. */
 static void test_hidden_roles_need_approval(void **state)
 {
@@ -257,6 +294,7 @@ int main(int argc, char **argv)
         on_groups(test_each_value_has_its_outcome), on_groups(test_values_and_an_outage),
         on_groups(test_a_create_is_completed),
         on_groups(test_versions_guard_what_is_whole),
+        on_groups(test_disabled_by_who_was_faster),
         on_groups(test_lost_races),                 on_groups(test_hidden_roles_need_approval),
         on_groups(test_removed_and_kept),           on_groups(test_pages_prove_no_absence),
     };

@@ -94,7 +94,8 @@ class ScimService:
     page: most resources of one answer.  races: so many writes find that somebody was faster.  shifts: so many pages of a
     list are followed by a change of the order.  fails: statuses of the next answers, after the request was done.  busy: so
     many changes of groups are refused, since another one is under way.  whole: a group that was changed is shown, with
-    all its members.  endless: a list says that it goes on, and shows its last page again.  odd: what the ids end in."""
+    all its members.  endless: a list says that it goes on, and shows its last page again.  odd: what the ids end in.
+    mixed: the next answers to a create show somebody else."""
 
     client_id = "api.user"
 
@@ -102,7 +103,7 @@ class ScimService:
         self.lock = threading.RLock()
         self.token, self.keeps, self.shows_groups, self.page = "t0ken-of-the-lab", keeps, shows_groups, page
         self.races, self.shifts, self.fails, self.number = 0, 0, [], 0
-        self.busy, self.whole, self.endless, self.odd = 0, False, False, ""
+        self.busy, self.whole, self.endless, self.odd, self.mixed = 0, False, False, "", 0
         self.users, self.groups, self.requests = {}, {}, []
         for name in groups:
             self.add_group(name)
@@ -200,7 +201,10 @@ class ScimService:
             raise Refusal(400, "invalidValue", "userName is required")
         if self.find_login(body["userName"]):
             raise Refusal(409, "uniqueness", "userName is taken")
-        return 201, self.shown(self.store(table, dict({"active": True}, **body)))
+        made = self.store(table, dict({"active": True}, **body))
+        if self.mixed:
+            self.mixed, made = self.mixed - 1, next(iter(table.values()))
+        return 201, self.shown(made)
 
     def patch(self, table, resource, body, condition):
         if self.races and table is self.users:
