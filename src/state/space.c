@@ -21,7 +21,7 @@ void space_empty_log(sqlite3 *db, const char *path)
     (void)db_exec(db, path, "PRAGMA wal_checkpoint(TRUNCATE)", NULL);
 }
 
-#define KEPT_IN_MEMORY (1 << 20)
+#define KEPT_IN_MEMORY (120 << 10) /* SQLite 3.40 writes it out in one piece, of below 128 KiB */
 
 /* SQLite has one such name for the whole program. What it needs to undo one statement of many rows
  * stays in memory up to a size: that is a few pages for each of them, and no reason to make a file.

@@ -1,10 +1,12 @@
-/* The write-ahead log of the state beside somebody who reads for long. */
+/* What SQLite writes beside the tables: the log, beside somebody who reads for long, and what undoes
+ * a large statement or, in a copy, a large transaction. */
 #include "config.h"
 
 #include <poll.h>
 #include <string.h>
 
 #include "state-fixture.h"
+#include "state/db.h"
 
 /* Who always reads keeps the log from beginning anew, and that is seen, until nobody reads. */
 static void test_log_kept_long(void **state)
@@ -35,10 +37,51 @@ static void test_log_kept_long(void **state)
     assert_false(state_log_is_long(f->s));
 }
 
+static void change_all(struct fixture *f, struct state *s, const char *sql)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+
+    ok(f, stmt_prepare(&q, s, sql, &f->e));
+    ok(f, stmt_run(q, &f->e));
+}
+
+/* Names are unique, so that the second statement may fail half-way, and 6 MiB of pages must be kept
+ * for that; the others are undone with their transaction. */
+static void change_much(struct fixture *f, struct state *s, char letter)
+{
+    char name[24], value[2000];
+
+    memset(value, 'x', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
+    for (int round = 0; round < 2; round++) {
+        ok(f, state_begin(s, &f->e));
+        for (int i = 0; i < 3000; i++) {
+            snprintf(name, sizeof(name), "%c%d", letter, i);
+            value[0] = (char)('0' + round);
+            ok(f, state_meta_set(s, name, value, &f->e));
+        }
+        if (round)
+            change_all(f, s, "UPDATE meta SET name = 'x' || name, value = value || name");
+        ok(f, state_commit(s, &f->e));
+    }
+}
+
+static void test_large_changes(void **state)
+{
+    struct fixture *f = *state;
+    struct state *copy;
+
+    change_much(f, f->s, 'a');
+    ok(f, state_open_copy(&copy, f->path, &f->e));
+    change_much(f, copy, 'b');
+    state_close(copy);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_log_kept_long, fixture_new, fixture_free),
+        cmocka_unit_test_setup_teardown(test_large_changes, fixture_new, fixture_free),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
