@@ -61,8 +61,17 @@ static const char *explanation(LDAP *ld, int code, char **ret_said)
     return NULL;
 }
 
+static bool repeats(LDAP *ld, const char *password)
+{
+    CLEANUP(libldap_memory_freep) char *said = NULL;
+    return password &&
+           ldap_get_option(ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &said) == LDAP_OPT_SUCCESS &&
+           leak_shows(said, false, password);
+}
+
+/* password: none of the server's words is shown that repeats it; NULL: there is none. */
 static int answer(LDAP *ld, int code, const char *what, const struct bind_request *q,
-                  bool *ret_refused, struct error *e)
+                  const char *password, bool *ret_refused, struct error *e)
 {
     if (code == LDAP_SUCCESS)
         return 0;
@@ -72,6 +81,12 @@ static int answer(LDAP *ld, int code, const char *what, const struct bind_reques
                          "%s: this server takes no name such as %s, only a DN: write the "
                          "account's DN into [directory] bind_dn",
                          q->uri, q->dn);
+    if (repeats(ld, password))
+        return error_set(e, -EACCES,
+                         "%s: the server %s the bind %s: %s (LDAP code %d; it repeats the "
+                         "password, so its words are not shown)",
+                         q->uri, *ret_refused ? "refuses" : "did not complete", what,
+                         ldap_err2string(code), code);
     CLEANUP(libldap_memory_freep) char *said = NULL;
     const char *why = explanation(ld, code, &said);
     if (why)
@@ -138,14 +153,7 @@ static int bind_simple(LDAP *ld, const struct bind_request *q, bool *ret_refused
             "anything, since somebody reset it: set a new one, and write it into %s",
             q->uri, q->dn, q->password_file);
     }
-    r = answer(ld, code, what ? what : "", q, ret_refused, e);
-    if (r < 0 && leak_shows(e->message, false, secret_text(password)))
-        return error_set(e, r,
-                         "%s: the server %s the bind: %s (LDAP code %d; it repeats the "
-                         "password, so its words are not shown)",
-                         q->uri, *ret_refused ? "refuses" : "did not complete",
-                         ldap_err2string(code), code);
-    return r;
+    return answer(ld, code, what ? what : "", q, secret_text(password), ret_refused, e);
 }
 
 static int bind_anonymous(LDAP *ld, const struct bind_request *q, bool *ret_refused,
@@ -153,7 +161,7 @@ static int bind_anonymous(LDAP *ld, const struct bind_request *q, bool *ret_refu
 {
     struct berval none = {0, (char *)""};
     int code = ldap_sasl_bind_s(ld, "", LDAP_SASL_SIMPLE, &none, NULL, NULL, NULL);
-    return answer(ld, code, "without a name (anonymous)", q, ret_refused, e);
+    return answer(ld, code, "without a name (anonymous)", q, NULL, ret_refused, e);
 }
 
 static int bind_external(LDAP *ld, const struct bind_request *q, bool *ret_refused,
@@ -164,7 +172,7 @@ static int bind_external(LDAP *ld, const struct bind_request *q, bool *ret_refus
     return answer(ld, code,
                   q->tls ? "with the client certificate (EXTERNAL)"
                          : "with the local user's identity (EXTERNAL)",
-                  q, ret_refused, e);
+                  q, NULL, ret_refused, e);
 }
 
 /* sasl_interact_t of libsasl2's fixed ABI; one function of it is not worth its headers. */
@@ -201,7 +209,7 @@ static int bind_gssapi(LDAP *ld, const struct bind_request *q, bool *ret_refused
         return error_set(e, -EINVAL, "%s: cannot set SASL properties %s", q->uri, properties);
     int code = ldap_sasl_interactive_bind_s(ld, NULL, "GSSAPI", NULL, NULL, LDAP_SASL_QUIET,
                                             interact, NULL);
-    r = answer(ld, code, "with Kerberos (GSSAPI)", q, ret_refused, e);
+    r = answer(ld, code, "with Kerberos (GSSAPI)", q, NULL, ret_refused, e);
     /* The key distribution center locks accounts, too. */
     if (code == LDAP_LOCAL_ERROR)
         *ret_refused = true;

@@ -1,5 +1,5 @@
-/* What SQLite writes beside the tables: the log, beside somebody who reads for long, and what undoes
- * a large statement or, in a copy, a large transaction. */
+/* What SQLite writes beside the tables: the log, beside somebody who reads for long, and what
+ * undoes a large statement or, in a copy, a large transaction. */
 #include "config.h"
 
 #include <poll.h>
