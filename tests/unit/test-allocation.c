@@ -177,7 +177,7 @@ static int run_array(void)
 static int run_buffer(void)
 {
     CLEANUP(buffer_done) struct buffer b = {0};
-    for (unsigned i = 0; i < 20; i++) {
+    for (unsigned i = 0; i < 200; i++) {
         buffer_format(&b, "%u,", i);
         buffer_add_text(&b, "abc");
     }
