@@ -325,6 +325,29 @@ static void test_every_curl_code(void **state)
     }
 }
 
+static struct tenant_answer decided(const struct answer_question *q, int status, const char *body)
+{
+    const struct http_result result = {
+        .sent = true, .status = status, .body = body, .body_size = strlen(body)};
+    struct tenant_answer a = {0};
+    answer_decide(&a, q, &result);
+    return a;
+}
+
+/* RFC 7644, 3.3: what was created is shown with 201; and a kind of tenant with words of its own. */
+static void test_another_kind(void **state)
+{
+    (void)state;
+    static const char shown[] = "{\"id\":\"1\",\"userName\":\"ada\"}";
+    struct answer_question q = questions[PATCH], teams = questions[TEAMS];
+    q.method = HTTP_POST;
+    teams.remedy = "Renew the token.";
+    assert_int_equal(decided(&q, 201, shown).class, TENANT_DONE);
+    assert_int_equal(decided(&q, 200, shown).class, TENANT_UNCLEAR);
+    assert_int_equal(decided(&q, 201, "{}").class, TENANT_UNCLEAR);
+    assert_string_equal(decided(&teams, 403, "").remedy, "Renew the token.");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +357,7 @@ int main(void)
         cmocka_unit_test(test_throttled_by_503),
         cmocka_unit_test(test_longest_wait),
         cmocka_unit_test(test_every_curl_code),
+        cmocka_unit_test(test_another_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -143,6 +143,23 @@ static void test_one_part(void **state)
     }
 }
 
+/* Where no read shows the roles, whoever is found may have a privileged one. */
+static void test_hidden_roles(void **state)
+{
+    (void)state;
+    struct parts hiding = planner_one_part;
+    struct planner_result r = {0};
+    hiding.hides = PART_ROLES;
+    planner_parts = &hiding;
+    planner_row_plan(find_row("same mail"), &r);
+    planner_parts = NULL;
+    assert_int_equal(r.operations.n_items, 1);
+    assert_int_equal(r.operations.items[0]->state, OPERATION_PARKED);
+    assert_string_equal(r.operations.items[0]->reason, REASON_ADOPTION);
+    assert_non_null(strstr(r.operations.items[0]->sentence, "does not show which roles"));
+    planner_result_done(&r);
+}
+
 static void test_times(void **state)
 {
     (void)state;
@@ -332,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_memory),
         cmocka_unit_test(test_one_part),
+        cmocka_unit_test(test_hidden_roles),
         cmocka_unit_test(test_times),
         cmocka_unit_test(test_changes),
         cmocka_unit_test(test_all_changes),
