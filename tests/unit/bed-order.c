@@ -20,7 +20,8 @@
 struct known {                               /* of an operation, by its number */
     bool here, open, approved, keeps_budget; /* as it was at the last look */
     unsigned budget;
-    int64_t line, approval; /* the last line of the audit about it; … that approves it */
+    int64_t line, approval; /* the last line of the audit about it; … that approves it, … */
+    int64_t ended;          /* … that says what became of an attempt: it may be parked after that */
     char event[16], code[32];
 };
 
@@ -84,6 +85,15 @@ static void take_word(const char *line, const char *end, const char *key, char *
     snprintf(to, size, "%.*s", (int)n, at ? at + strlen(key) : "");
 }
 
+static bool ends_attempt(const char *event)
+{
+    static const char *const ends[] = {"outcome", "hold", "release", "repair"};
+    bool ends_it = false;
+    for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
+        ends_it = ends_it || strcmp(event, ends[i]) == 0;
+    return ends_it;
+}
+
 /* What is in front of all that is personal tells enough. */
 static void take_line(struct order *o, int64_t seq, const char *line, const char *end)
 {
@@ -98,6 +108,8 @@ static void take_line(struct order *o, int64_t seq, const char *line, const char
     take_word(line, head_end, ",\"ev\":\"", k->event, sizeof(k->event));
     take_word(line, head_end, ",\"code\":\"", k->code, sizeof(k->code));
     k->line = seq;
+    if (ends_attempt(k->event))
+        k->ended = seq;
     if (strcmp(k->event, "approve") == 0)
         k->approval = seq;
 }
@@ -126,11 +138,7 @@ static void look_at_lines(struct order *o)
 static void check_forgotten(struct order *o, int64_t number, const struct known *k,
                             int64_t seen_line)
 {
-    static const char *const ends[] = {"outcome", "hold", "release", "repair"};
-    bool told = false;
-    for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++)
-        told = told || strcmp(k->event, ends[i]) == 0;
-    if (k->line <= seen_line || !told)
+    if (k->ended <= seen_line)
         fail_msg(
             "the intent of operation %lld was forgotten, and its last line of the audit is "
             "\"%s\"",
