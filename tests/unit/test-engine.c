@@ -463,28 +463,10 @@ static void test_plan_only(void **state)
     is_idle(b);
 }
 
-/* Who is made alone is read back at once; of many made together nobody is, whichever answers come
- * last: the verification reads them later. */
-static void test_read_back(void **state)
-{
-    struct bed *b = *state;
-    people(b, 200, "support");
-    bed_start(b);
-    bed_sync(b);
-    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_CREATE), 200);
-    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_GET), 0);
-    people(b, 203, "support");
-    bed_sync(b);
-    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_CREATE), 203);
-    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_GET), 3);
-    is_idle(b);
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         scenario(test_creates_each_once),
-        scenario(test_read_back),
         scenario(test_idle_takes_no_turns),
         scenario(test_updates_and_leaves_the_rest),
         scenario(test_renames),
