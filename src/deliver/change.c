@@ -228,9 +228,7 @@ int change_write(struct execution *x, struct error *e)
 static int keep_part(struct execution *x, const struct tenant_answer *a, const struct user *shown,
                      struct error *e)
 {
-    int r = books_write(x->delivery->books, e);
-    if (r == 0)
-        r = change_learn(x, a, shown, e);
+    int r = change_learn(x, a, shown, e);
     if (r == 0 && execution_part(x)->by_value)
         r = execution_note_values(x, e);
     if (r == 0)
