@@ -55,7 +55,8 @@ struct connection {
     struct connect *better;
     struct trust trust, trust_of_attempt;
     uint64_t connected_usec;
-    int failed; /* noted */
+    bool told_unusable; /* the files of CAs */
+    int failed;         /* noted */
     struct error failure;
 
     /* status */
@@ -192,13 +193,27 @@ static struct trust trust_of_now(const struct connection *c)
     return trust_of(connect_ca_file(c->options), c->options->tls_ca_directory);
 }
 
+/* To others, by which somebody can be trusted. */
+static bool ca_has_changed(struct connection *c)
+{
+    const char *file = connect_ca_file(c->options), *directory = c->options->tls_ca_directory;
+    struct trust now;
+    bool changed = trust_has_changed(&c->trust, file, directory, &now);
+    bool unusable = changed && !trust_is_usable(file, directory);
+    if (unusable && !c->told_unusable)
+        log_warning("The CAs of the directory cannot be read any more: the connection to %s is "
+                    "kept while it lasts",
+                    session_uri(c->session));
+    c->told_unusable = unusable;
+    return changed && !unusable;
+}
+
 /* The server of a connection was vouched for by the CAs of when it was made. */
 static int on_ca(sd_event_source *source, uint64_t usec, void *userdata)
 {
     (void)source, (void)usec;
     struct connection *c = userdata;
-    struct trust trust = trust_of_now(c);
-    if (trust_equal(&trust, &c->trust) || c->failed < 0 || !c->events->may_leave(c->owner)) {
+    if (c->failed < 0 || !c->events->may_leave(c->owner) || !ca_has_changed(c)) {
         timer_arm(c->ca, LOOK_AT_CA_USEC);
         return 0;
     }
@@ -227,15 +242,15 @@ static void on_read(int r, struct rootdse *taken, const struct error *e, void *u
     c->events->up(c->session, c->server, c->owner);
 }
 
-/* Takes ld. */
-static void begin_session(struct connection *c, LDAP *ld)
+/* Takes ld and the password. */
+static void begin_session(struct connection *c, LDAP *ld, struct secret *password)
 {
     static const struct session_events events = {
         .lost = on_lost, .turn = on_turn, .searched = on_searched};
     struct error e = {0};
     enum connect_tls tls = CONNECT_PLAIN;
     uint64_t certificate_usec = connect_certificate_expires(ld);
-    int r = session_new(&c->session, c->event, ld, c->address->uri, &events, c, &e);
+    int r = session_new(&c->session, c->event, ld, password, c->address->uri, &events, c, &e);
     if (r == 0)
         r = rootdse_read_start(&c->reading, c->session, c->bases, c->n_bases,
                                c->options->search_timeout_usec, on_read, c, &e);
@@ -255,8 +270,8 @@ static void begin_session(struct connection *c, LDAP *ld)
         timer_arm(c->comeback, c->options->return_interval_usec);
 }
 
-static void on_connected(struct connect *connect, enum connect_outcome outcome, LDAP *ld, int r,
-                         const struct error *e, void *userdata)
+static void on_connected(struct connect *connect, enum connect_outcome outcome, LDAP *ld,
+                         struct secret *password, int r, const struct error *e, void *userdata)
 {
     (void)connect;
     struct connection *c = userdata;
@@ -265,7 +280,7 @@ static void on_connected(struct connect *connect, enum connect_outcome outcome, 
         return;
     }
     c->connect = connect_free(c->connect);
-    begin_session(c, ld);
+    begin_session(c, ld, password);
 }
 
 static void on_resolved(struct task *t, bool in_time, void *data, void *userdata)
@@ -343,8 +358,8 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
-static void on_better(struct connect *connect, enum connect_outcome outcome, LDAP *ld, int r,
-                      const struct error *e, void *userdata)
+static void on_better(struct connect *connect, enum connect_outcome outcome, LDAP *ld,
+                      struct secret *password, int r, const struct error *e, void *userdata)
 {
     (void)connect, (void)r;
     struct connection *c = userdata;
@@ -363,7 +378,7 @@ static void on_better(struct connect *connect, enum connect_outcome outcome, LDA
     free(c->uri);
     c->uri = strdup(better->uri);
     c->events->state(DIRECTORY_CONNECTING, c->owner);
-    begin_session(c, ld);
+    begin_session(c, ld, password);
 }
 
 static int on_comeback(sd_event_source *source, uint64_t usec, void *userdata)
