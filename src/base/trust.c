@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 
 #define LOOK_INTO_FOLDER_USEC USEC_PER_SEC
 
@@ -81,15 +82,7 @@ struct trust trust_of(const char *ca_file, const char *ca_directory)
     return look(ca_file, ca_directory, NULL);
 }
 
-bool trust_has_changed(const struct trust *before, const char *ca_file,
-                       const char *ca_directory, struct trust *ret)
-{
-    *ret = look(ca_file, ca_directory, before);
-    return memcmp(ret->file, before->file, sizeof(ret->file)) != 0 ||
-           memcmp(ret->folder, before->folder, sizeof(ret->folder)) != 0;
-}
-
-bool trust_is_usable(const char *ca_file, const char *ca_directory)
+static bool is_usable(const char *ca_file, const char *ca_directory)
 {
     if (ca_directory && look_into(ca_directory) == 0)
         return false;
@@ -102,4 +95,21 @@ bool trust_is_usable(const char *ca_file, const char *ca_directory)
     ERR_clear_error();
     X509_free(certificate);
     return certificate;
+}
+
+bool trust_has_changed(struct trust *t, const char *ca_file, const char *ca_directory,
+                       const char *peer, struct trust *ret)
+{
+    *ret = look(ca_file, ca_directory, t);
+    bool same = memcmp(ret->file, t->file, sizeof(ret->file)) == 0 &&
+                memcmp(ret->folder, t->folder, sizeof(ret->folder)) == 0;
+    if (same)
+        t->looked_usec = ret->looked_usec;
+    bool unusable = !same && !is_usable(ca_file, ca_directory);
+    if (unusable && !t->told)
+        log_warning(
+            "The CAs that vouch for %s cannot be read any more: what is connected stays so",
+            peer);
+    t->told = unusable;
+    return !same && !unusable;
 }

@@ -8,12 +8,12 @@
 struct trust {
     uint64_t file[6], folder[7];
     uint64_t looked_usec; /* into the folder, which takes longer */
+    bool told;            /* that nobody can be trusted by them any more */
 };
 struct trust trust_of(const char *ca_file, const char *ca_directory);
-/* The same a while later; whether it differs from what it was. For whoever asks often: into a
- * folder it is looked once a second. */
-bool trust_has_changed(const struct trust *before, const char *ca_file,
-                       const char *ca_directory, struct trust *ret);
-/* Whether anybody may be trusted by them: a file that is not there, or is just being written,
- * is no reason to part from whom one trusts. */
-bool trust_is_usable(const char *ca_file, const char *ca_directory);
+/* Whether they are others now, by which somebody can be trusted: files that are not there, or
+ * are just being written, are no reason to part from whom one trusts, which is logged once of
+ * the connections to `peer`. For whoever asks often: into a folder it is looked once a second.
+ */
+bool trust_has_changed(struct trust *t, const char *ca_file, const char *ca_directory,
+                       const char *peer, struct trust *ret);

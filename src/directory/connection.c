@@ -55,8 +55,7 @@ struct connection {
     struct connect *better;
     struct trust trust, trust_of_attempt;
     uint64_t connected_usec;
-    bool told_unusable; /* the files of CAs */
-    int failed;         /* noted */
+    int failed; /* noted */
     struct error failure;
 
     /* status */
@@ -193,27 +192,15 @@ static struct trust trust_of_now(const struct connection *c)
     return trust_of(connect_ca_file(c->options), c->options->tls_ca_directory);
 }
 
-/* To others, by which somebody can be trusted. */
-static bool ca_has_changed(struct connection *c)
-{
-    const char *file = connect_ca_file(c->options), *directory = c->options->tls_ca_directory;
-    struct trust now;
-    bool changed = trust_has_changed(&c->trust, file, directory, &now);
-    bool unusable = changed && !trust_is_usable(file, directory);
-    if (unusable && !c->told_unusable)
-        log_warning("The CAs of the directory cannot be read any more: the connection to %s is "
-                    "kept while it lasts",
-                    session_uri(c->session));
-    c->told_unusable = unusable;
-    return changed && !unusable;
-}
-
 /* The server of a connection was vouched for by the CAs of when it was made. */
 static int on_ca(sd_event_source *source, uint64_t usec, void *userdata)
 {
     (void)source, (void)usec;
     struct connection *c = userdata;
-    if (c->failed < 0 || !c->events->may_leave(c->owner) || !ca_has_changed(c)) {
+    const char *file = connect_ca_file(c->options), *folder = c->options->tls_ca_directory;
+    struct trust trust;
+    if (c->failed < 0 || !c->events->may_leave(c->owner) ||
+        !trust_has_changed(&c->trust, file, folder, session_uri(c->session), &trust)) {
         timer_arm(c->ca, LOOK_AT_CA_USEC);
         return 0;
     }

@@ -46,7 +46,6 @@ struct http {
     struct transfers **outgoing; /* those of CAs that were replaced, until they are over */
     size_t n_outgoing;
     struct trust trust;
-    bool told_unusable; /* its files since */
     long n_kept;
     struct http_url url;
     struct http_handle handle;
@@ -217,20 +216,8 @@ static void follow_ca(struct http *h)
     if (h->url.plain)
         return;
     http_handle_ca(&h->handle, &file, &directory);
-    if (!trust_has_changed(&h->trust, file, directory, &trust)) {
-        h->trust = trust;
+    if (!trust_has_changed(&h->trust, file, directory, h->url.host, &trust))
         return;
-    }
-    if (!trust_is_usable(file, directory)) {
-        if (!h->told_unusable)
-            log_warning(
-                "The CAs of the tenant cannot be read any more: connections to %s are kept "
-                "while they last",
-                h->url.host);
-        h->told_unusable = true;
-        return;
-    }
-    h->told_unusable = false;
     if (begin_anew(h, &error) < 0) { /* the next request tries it again */
         log_error("Connections to the tenant by the new CAs: %s", error.message);
         return;

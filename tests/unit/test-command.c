@@ -1,5 +1,6 @@
-/* Configured commands: a few at a time and in order, and which of those that wait still run when
- * rosterd is to end. Real children: a pipe with a name holds them until the test lets them go. */
+/* Configured commands: a few at a time and in order, and which of those that wait still run
+ * when rosterd is to end. Real children: a pipe with a name holds them until the test lets them
+ * go. */
 #include "config.h"
 
 #include <fcntl.h>
@@ -99,8 +100,8 @@ static void run_one(struct world *w, bool waits, const char *text, command_ended
 
     snprintf(script, sizeof(script), "%s%s%s cat >>%s", waits ? "read x <" : "",
              waits ? w->gate : "", waits ? ";" : "", w->told);
-    assert_true(command_run(w->commands, argv, strdup(text), strlen(text), "notify command", text,
-                            ended, w));
+    assert_true(command_run(w->commands, argv, strdup(text), strlen(text), "notify command",
+                            text, ended, w));
 }
 
 /* One of those at the gate goes on. */
@@ -195,7 +196,8 @@ static void test_one_that_cannot_be_ended(void **state)
 {
     struct world *w = *state;
 
-    clock_freeze(1800000000 * USEC_PER_SEC, 1000 * USEC_PER_SEC); /* the end itself is no matter */
+    clock_freeze(1800000000 * USEC_PER_SEC,
+                 1000 * USEC_PER_SEC); /* the end itself is no matter */
     run_one(w, true, "a", on_ended);
     immortal = true;
     commands_hurry(w->commands);
