@@ -46,6 +46,7 @@ struct http {
     struct transfers **outgoing; /* those of CAs that were replaced, until they are over */
     size_t n_outgoing;
     struct trust trust;
+    uint64_t looked_turn; /* of the loop, in which the CAs were looked at last */
     long n_kept;
     struct http_url url;
     struct http_handle handle;
@@ -206,15 +207,18 @@ static int begin_anew(struct http *h, struct error *e)
 
 /* A kept connection, and a TLS session that is resumed (which shows no certificate again), were
  * vouched for by the CAs of their time. With other CAs both begin anew; what is under way ends
- * where it began. */
+ * where it began. Requests that leave in one turn of the loop go by one look. */
 static void follow_ca(struct http *h)
 {
     const char *file, *directory;
     struct trust trust;
     struct error error;
+    uint64_t turn = 0;
     free_what_is_over(h);
-    if (h->url.plain)
+    (void)sd_event_get_iteration(h->event, &turn);
+    if (h->url.plain || turn == h->looked_turn)
         return;
+    h->looked_turn = turn;
     http_handle_ca(&h->handle, &file, &directory);
     if (!trust_has_changed(&h->trust, file, directory, h->url.host, &trust))
         return;
