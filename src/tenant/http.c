@@ -44,6 +44,7 @@ struct http {
     struct transfers *transfers;
     struct transfers *outgoing; /* those of CAs that were replaced, until they are over */
     struct trust trust;
+    uint64_t looked_turn; /* of the loop, in which the CAs were looked at last */
     long n_kept;
     struct http_url url;
     struct http_handle handle;
@@ -175,15 +176,18 @@ static void destroy_idle(struct http *h)
 
 /* A kept connection, and a TLS session that is resumed (which shows no certificate again), were
  * vouched for by the CAs of their time. With other CAs both begin anew; what is under way ends
- * where it began. */
+ * where it began. Requests that leave in one turn of the loop go by one look. */
 static void follow_ca(struct http *h)
 {
     struct transfers *anew = NULL;
     struct error error;
     if (h->outgoing && transfers_are_over(h->outgoing))
         h->outgoing = transfers_free(h->outgoing);
-    if (h->url.plain)
+    uint64_t turn = 0;
+    (void)sd_event_get_iteration(h->event, &turn);
+    if (h->url.plain || turn == h->looked_turn)
         return;
+    h->looked_turn = turn;
     struct trust trust = http_handle_trust(&h->handle);
     if (h->outgoing || trust_equal(&trust, &h->trust))
         return;
