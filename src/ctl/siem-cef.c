@@ -157,6 +157,7 @@ void siem_cef(struct buffer *b, const struct siem_event *v)
     add_custom(b, "cs4", "plan", member_text(v->view, "plan"));
     add_custom(b, "cs5", "reason given", reason);
     add_custom(b, "cs6", "why", member_text(v->view, "why"));
-    add_number(b, "externalId", v->seq); /* the last value loses the blanks that it ends in */
+    /* The last value loses the blanks that it ends in. */
+    add_number(b, "externalId", v->seq);
     buffer_add_text(b, "\n");
 }
