@@ -1,8 +1,8 @@
 /*
- * ArcSight Common Event Format, CEF:0 of its implementation standard, version 27: a header of fields
- * between bars and an extension of keys and values between blanks. Values are made printable, so
- * that a line is one for whoever reads it, and cut at the lengths that header and dictionary name,
- * at the end of a character.
+ * ArcSight Common Event Format, CEF:0 of its implementation standard, version 27: a header of
+ * fields between bars and an extension of keys and values between blanks. Values are made
+ * printable, so that a line is one for whoever reads it, and cut at the lengths that header and
+ * dictionary name, at the end of a character.
  */
 #include "config.h"
 
