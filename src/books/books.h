@@ -161,4 +161,4 @@ struct commands *commands_free(struct commands *l);
 bool command_run(struct commands *l, char *const *argv, char *text_taken, size_t size,
                  const char *what, const char *subject, command_ended_fn ended, void *userdata);
 size_t command_room(const struct commands *l); /* how many more would start at once */
-bool command_any(const struct commands *l);    /* one runs or waits */
+bool command_any(const struct commands *l);    /* one runs or waits, and can be ended */
