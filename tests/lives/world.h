@@ -131,6 +131,7 @@ void line_hang_up(struct line *l);
 struct line *line_ref(struct line *l);
 struct line *line_unref(struct line *l);
 void line_eat(struct line *l, size_t size);
+size_t lines_held(void); /* bytes of memory by all of them, which is the world's */
 
 /* disk.c */
 void disk_begin(void);
