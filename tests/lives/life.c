@@ -421,6 +421,12 @@ static int make_folder(void)
     return chdir(world.folder);
 }
 
+static int turn_round(sqlite3 *db, char **why, const struct sqlite3_api_routines *api)
+{
+    (void)why, (void)api;
+    return sqlite3_exec(db, "PRAGMA reverse_unordered_selects = ON", NULL, NULL, NULL);
+}
+
 static void begin(void)
 {
     over = false;
@@ -440,6 +446,9 @@ static void begin(void)
     world.deaf_since_usec = world.off_usec = world.down_usec = world.noted_usec = 0;
     world.on_death = on_death;
     clock_begin(plan->chance);
+    /* What no statement orders may come in any order. */
+    if ((plan->chance % 2 == 0) != world.again)
+        sqlite3_auto_extension((void (*)(void))turn_round);
     (void)sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, 1 + (int)(plan->chance % 1000000),
                                NULL);
     directory_begin(plan);
