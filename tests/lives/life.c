@@ -24,6 +24,7 @@
 #include "oracle.h"
 #include "plan.h"
 #include "rules.h"
+#include "secrets.h"
 #include "tenant.h"
 #include "witness.h"
 
@@ -51,6 +52,7 @@ void log_keep(const char *line, size_t size)
 {
     uint64_t t = world.steady_usec - BEGINNING;
     seen_in_log(line, size);
+    secrets_check(line, size, PEER_OPERATOR, "the log");
     char *to = log_lines[n_log_lines++ % LOG_LINES];
     snprintf(to, sizeof(log_lines[0]), "day %3u %02u:%02u:%02u.%06u %.*s", world_day(),
              (unsigned)(t % DAY / HOUR), (unsigned)(t % HOUR / MINUTE),
@@ -151,6 +153,7 @@ static void heard(void *userdata, uint64_t start)
 static void day_end(void *userdata, uint64_t day)
 {
     (void)userdata;
+    secrets_check_files();
     if (running && !world.death)
         oracle_day_end(up_since_usec > quiet_since_usec ? up_since_usec : quiet_since_usec);
     world_at(world.steady_usec + DAY, day_end, NULL, day + 1);
@@ -446,6 +449,7 @@ static void begin(void)
     world.deaf_since_usec = world.off_usec = world.down_usec = world.noted_usec = 0;
     world.on_death = on_death;
     clock_begin(plan->chance);
+    secrets_begin();
     /* What no statement orders may come in any order. */
     if ((plan->chance % 2 == 0) != world.again)
         sqlite3_auto_extension((void (*)(void))turn_round);
