@@ -136,8 +136,7 @@ json_t *life_status(void)
 
 static void end_of_life(void *userdata, uint64_t argument)
 {
-    (void)userdata;
-    (void)argument;
+    (void)userdata, (void)argument;
     over = true;
     if (running)
         raise(SIGTERM);
@@ -161,8 +160,7 @@ static void day_end(void *userdata, uint64_t day)
 
 static void trouble_ends(void *userdata, uint64_t argument)
 {
-    (void)userdata;
-    (void)argument;
+    (void)userdata, (void)argument;
     if (world.directory_away && away_since_usec + HOUR < world.steady_usec && !world.disk &&
         running && !world.death && up_since_usec < away_since_usec && !witness_alarm("directory"))
         broken(17, "the directory is away for an hour, and there is no alarm");
@@ -221,8 +219,7 @@ static void arm(void)
 
 static void mend(void *userdata, uint64_t argument)
 {
-    (void)userdata;
-    (void)argument;
+    (void)userdata, (void)argument;
     rules_mend();
 }
 
@@ -255,8 +252,7 @@ static void set_clock(const struct happening *h)
 static void go_home(void *userdata, uint64_t argument)
 {
     static const struct happening home = {.what = WHAT_STATE, .to = "home"};
-    (void)userdata;
-    (void)argument;
+    (void)userdata, (void)argument;
     if (!world.other_tenant || over)
         return;
     if (running && !world.death && !stopped_for) {
@@ -327,8 +323,7 @@ static void happen(const struct happening *h)
 
 static void happen_next(void *userdata, uint64_t argument)
 {
-    (void)userdata;
-    (void)argument;
+    (void)userdata, (void)argument;
     uint64_t now = world.steady_usec - BEGINNING;
     while (next_happening < plan->n && plan->all[next_happening].at_usec <= now)
         happen(&plan->all[next_happening++]);
@@ -424,12 +419,6 @@ static int make_folder(void)
     return chdir(world.folder);
 }
 
-static int turn_round(sqlite3 *db, char **why, const struct sqlite3_api_routines *api)
-{
-    (void)why, (void)api;
-    return sqlite3_exec(db, "PRAGMA reverse_unordered_selects = ON", NULL, NULL, NULL);
-}
-
 static void begin(void)
 {
     over = false;
@@ -449,10 +438,8 @@ static void begin(void)
     world.deaf_since_usec = world.off_usec = world.down_usec = world.noted_usec = 0;
     world.on_death = on_death;
     clock_begin(plan->chance);
-    secrets_begin();
-    /* What no statement orders may come in any order. */
     if ((plan->chance % 2 == 0) != world.again)
-        sqlite3_auto_extension((void (*)(void))turn_round);
+        witness_turn_rows();
     (void)sqlite3_test_control(SQLITE_TESTCTRL_PRNG_SEED, 1 + (int)(plan->chance % 1000000),
                                NULL);
     directory_begin(plan);

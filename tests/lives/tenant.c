@@ -105,6 +105,7 @@ void tenant_begin(void)
 {
     char login[24];
     is_slow = false;
+    secrets_begin();
     begin(&tenant, "10.0.0.2");
     begin(&other, "10.0.0.3");
     for (unsigned i = 1; i < 9; i += 2) { /* who happen to have the logins of ours */

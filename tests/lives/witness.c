@@ -304,3 +304,14 @@ void witness_growth(void)
     days[i].n_people = company.n_people;
     days[i].n_files = n_files;
 }
+
+static int turn_rows(sqlite3 *db, char **why, const struct sqlite3_api_routines *api)
+{
+    (void)why, (void)api;
+    return sqlite3_exec(db, "PRAGMA reverse_unordered_selects = ON", NULL, NULL, NULL);
+}
+
+void witness_turn_rows(void)
+{
+    sqlite3_auto_extension((void (*)(void))turn_rows);
+}
