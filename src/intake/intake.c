@@ -221,10 +221,12 @@ static int intake_commit(void *userdata, const struct feed_commit *told, struct 
     int r = doubt_nobody(g, &doubted, e);
     if (r == 0)
         r = commit_batch(g, c, e);
-    if (r == 0)
+    /* What changed goes with what follows from it, which the next turn commits. */
+    if (r == 0 && (c->absence != FEED_ABSENCE_NONE || c->end_of_read))
         r = books_commit(g->books, e);
     if (r < 0)
         return r;
+    books_note(g->books, WORK_COMMIT);
     if (c->absence == FEED_ABSENCE_UNPROVEN) {
         g->unproven |= 1u << g->batch_search;
         log_event(LOG_WARNING, MSG_READ_NOT_PROVEN,

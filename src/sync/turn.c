@@ -68,19 +68,21 @@ bool turn_may_send(const struct engine *n)
            contact_is_known(n->contact);
 }
 
-static int settle_idle(struct engine *n, struct error *e)
+/* With the tenant away or writing paused, what is READY waits: the run is not over, the work
+ * is. */
+static int end_run(struct engine *n, char **ret_ledger, struct error *e)
 {
-    /* With the tenant away or writing paused, what is READY waits: the run is not over, the
-     * work is. */
     bool blocked = !turn_may_send(n) && !n->options.plan_only;
-    if (books_run(n->books) && !blocked && !n->stopping) {
-        int r = run_close(n->books, e);
-        if (r < 0)
-            return r;
-    }
+    return books_run(n->books) && !blocked && !n->stopping ? run_close(n->books, ret_ledger, e)
+                                                           : 0;
+}
+
+static void settle_idle(struct engine *n, const char *ledger)
+{
+    if (ledger)
+        run_closed(n->books, ledger);
     if (books_take(n->books, WORK_RUN) && n->idle.fn)
         n->idle.fn(n->idle.userdata);
-    return 0;
 }
 
 /* They go with the whole plan. */
@@ -192,7 +194,12 @@ static int turn(struct engine *n, struct error *e)
         return error_set(e, -EIO, "%s", books_error(n->books));
     if (gather_outcomes(n, more))
         return 0;
+    CLEANUP(freep) char *ledger = NULL;
+    if (settled)
+        r = end_run(n, &ledger, e);
     bool idle = !more && !only_reads(n);
+    if (r < 0)
+        return r;
     if (books_have(n->books, WORK_COMMIT) || n_picked || idle ||
         commit_usec(n) <= clock_monotonic_usec())
         r = books_commit(n->books, e);
@@ -203,8 +210,8 @@ static int turn(struct engine *n, struct error *e)
     if (more)
         books_wake(n->books, WORK_DUE);
     else if (settled)
-        r = settle_idle(n, e);
-    return r;
+        settle_idle(n, ledger);
+    return 0;
 }
 
 static void sooner(uint64_t *at, uint64_t candidate)
