@@ -297,13 +297,14 @@ int queue_each(struct state *s, enum operation_state state,
 
 /* Adoptions write nothing to the tenant and have approvals of their own: no budget counts them.
  * Kinds are numbers here, as above: 2 is ADOPT. The indexes hold just these shares. */
-#define OF_BUDGET(index)                                                                       \
-    " FROM operation o INDEXED BY " index " WHERE o.budget = ?1 AND o.kind <> 2 AND "          \
+#define OF_BUDGET(index, is)                                                                   \
+    " FROM operation o INDEXED BY " index " WHERE o.budget " is " ?1 AND o.kind <> 2 AND "      \
     "o.approved = 0 AND "
 /* Not yet tried: a place in the budget is reserved for it while it is READY. */
-#define FRESH       OF_BUDGET("operation_fresh") "o.state = 1 AND o.attempts = 0"
-#define LET_THROUGH OF_BUDGET("operation_let_through") "o.attempts > 0 AND o.state <> 2"
-#define OVER        OF_BUDGET("operation_over") "o.state = 2 AND o.reason = 'budget'"
+#define FRESH(is) OF_BUDGET("operation_fresh", is) "o.state = 1 AND o.attempts = 0"
+#define LET_THROUGH(is)                                                                        \
+    OF_BUDGET("operation_let_through", is) "o.attempts > 0 AND o.state <> 2"
+#define OVER(is) OF_BUDGET("operation_over", is) "o.state = 2 AND o.reason = 'budget'"
 static_assert(sizeof REASON_BUDGET == sizeof "budget", "an index names it");
 
 static int count(struct state *s, const char *sql, unsigned budget, size_t *ret,
@@ -323,18 +324,38 @@ static int count(struct state *s, const char *sql, unsigned budget, size_t *ret,
 
 int queue_let_through(struct state *s, unsigned budget, size_t *ret, struct error *e)
 {
-    return count(s, "SELECT count(*)" LET_THROUGH, budget, ret, e);
+    return count(s, "SELECT count(*)" LET_THROUGH("="), budget, ret, e);
 }
 
-int queue_shares(struct state *s, unsigned budget, struct queue_shares *ret, struct error *e)
+int queue_shares(struct state *s, unsigned from, struct queue_shares *ret, size_t n,
+                 struct error *e)
 {
-    int r = queue_let_through(s, budget, &ret->let_through, e);
+#define OF_EACH(share) "SELECT o.budget, count(*)" share(">=") " GROUP BY o.budget"
+    static const struct {
+        const char *sql;
+        size_t offset;
+    } shares[] = {
+        {OF_EACH(LET_THROUGH), offsetof(struct queue_shares, let_through)},
+        {OF_EACH(FRESH), offsetof(struct queue_shares, fresh)},
+        {OF_EACH(OVER), offsetof(struct queue_shares, over)},
+    };
 
-    if (r == 0)
-        r = count(s, "SELECT count(*)" FRESH, budget, &ret->fresh, e);
-    if (r == 0)
-        r = count(s, "SELECT count(*)" OVER, budget, &ret->over, e);
-    return r;
+    for (size_t i = 0; i < ARRAY_SIZE(shares); i++) {
+        CLEANUP(stmt_freep) struct stmt *q = NULL;
+        int r = stmt_prepare(&q, s, shares[i].sql, e);
+
+        if (r < 0)
+            return r;
+        stmt_bind_int(q, 1, from);
+        while ((r = stmt_step(q, e)) == STMT_ROW && (size_t)stmt_int(q, 0) < n) {
+            char *share = (char *)&ret[stmt_int(q, 0)] + shares[i].offset;
+
+            *(size_t *)(void *)share = (size_t)stmt_int(q, 1);
+        }
+        if (r < 0)
+            return r;
+    }
+    return 0;
 }
 
 int queue_of_budget(struct state *s, unsigned budget, enum queue_share share, size_t limit,
@@ -343,12 +364,12 @@ int queue_of_budget(struct state *s, unsigned budget, enum queue_share share, si
     /* What is parked comes back in the order in which it is due, and from the other end of
      * that order it is parked. What may have been carried out is not parked: it is settled. */
     static const char *const sql[] = {
-        [QUEUE_FRESH] = "SELECT " COLUMNS FRESH
+        [QUEUE_FRESH] = "SELECT " COLUMNS FRESH("=")
                         " ORDER BY o.not_before_usec DESC, o.number DESC LIMIT ?2",
-        [QUEUE_LET_THROUGH] = "SELECT " COLUMNS LET_THROUGH
+        [QUEUE_LET_THROUGH] = "SELECT " COLUMNS LET_THROUGH("=")
                               " AND o.state <> 4 AND o.reason IS NOT '" REASON_UNCLEAR
                               "' ORDER BY o.not_before_usec DESC, o.number DESC LIMIT ?2",
-        [QUEUE_OVER_BUDGET] = "SELECT " COLUMNS OVER
+        [QUEUE_OVER_BUDGET] = "SELECT " COLUMNS OVER("=")
                               " ORDER BY o.not_before_usec, o.number LIMIT ?2",
     };
     CLEANUP(stmt_freep) struct stmt *q = NULL;
@@ -432,6 +453,22 @@ int queue_release(struct state *s, const char *cause, const char *reason, uint64
     if (r == 0 && ret_n)
         *ret_n = (size_t)sqlite3_changes(s->db);
     return r;
+}
+
+int queue_any_held_due(struct state *s, uint64_t now_usec, bool *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "SELECT 1 FROM operation INDEXED BY operation_held WHERE state = 3 AND "
+                         "not_before_usec > 0 AND not_before_usec <= ?1 LIMIT 1",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_usec(q, 1, now_usec);
+    r = stmt_step(q, e);
+    *ret = r == STMT_ROW;
+    return r < 0 ? r : 0;
 }
 
 int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e)

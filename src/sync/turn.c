@@ -92,17 +92,25 @@ static void drop_ahead(struct engine *n)
     judge_take_ahead(n->judge, &marked, &of_round);
 }
 
+static int release_due(struct engine *n, uint64_t now, struct error *e)
+{
+    size_t n_released = 0;
+    bool any = false;
+    int r = queue_any_held_due(books_state(n->books), now, &any, e);
+    if (r < 0 || !any)
+        return r;
+    r = queue_release_due(books_state(n->books), now, &n_released, e);
+    return r < 0 ? r
+                 : queue_release_shared(books_state(n->books), now,
+                                        now + n->options.sync->hold_retry_usec, &n_released, e);
+}
+
 /* The guard looks when nobody is dirty any more, so that it sees the whole plan. */
 static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struct error *e)
 {
-    int r = 0;
-    size_t n_released = 0, n_picked = 0;
-    uint64_t now = clock_steady_usec();
-    n->looked_usec = now;
-    r = queue_release_due(books_state(n->books), now, &n_released, e);
-    if (r == 0)
-        r = queue_release_shared(books_state(n->books), now,
-                                 now + n->options.sync->hold_retry_usec, &n_released, e);
+    size_t n_picked = 0;
+    n->looked_usec = clock_steady_usec();
+    int r = release_due(n, n->looked_usec, e);
     if (r == 0)
         r = gate_expire_approvals(n->gate, e);
     if (r < 0 || more || !judge_may(n->judge))
