@@ -151,12 +151,16 @@ static int intake_members(void *userdata, const struct feed_members *m, struct e
 {
     struct reading *g = userdata;
     int r = books_write(g->books, e);
-    if (r == 0)
+    if (r == 0 && m->was)
+        r = mirror_grew(g->state, m->group_id, m->was, m->is, m->added, m->n_added, e);
+    else if (r == 0)
         r = mirror_members(g->state, m->group_id, m->added, m->n_added, m->removed,
                            m->n_removed, e);
+    if (r == STATE_NONE)
+        return SINK_UNKNOWN_ID;
     rules_doubt_groups(g->rules);
     books_wake(g->books, WORK_DUE);
-    return r == STATE_NONE ? SINK_UNKNOWN_ID : r;
+    return r;
 }
 
 /* A read that shows groups and not one of the people who were there is as little a proof as an

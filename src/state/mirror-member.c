@@ -394,6 +394,54 @@ int mirror_members(struct state *s, const char *group_id, const struct member *a
     return r < 0 ? error_wrap(e, r, "Storing members of %s", row.dn) : 0;
 }
 
+/* The number of the living group that was taken from these bytes, with the members that it
+ * showed. */
+static int group_taken_from(struct state *s, const char *id,
+                            const unsigned char was[static ENTRY_RAW_SIZE], int64_t *ret,
+                            struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_prepare(&q, s,
+                         "SELECT n FROM entry WHERE n = " NUMBER_OF " AND kind = 2 AND "
+                         "gone_usec = 0 AND raw = ?2 AND substr(members_digest, 1, 6) <> 'hidden' "
+                         "AND members_digest <> '" MEMBERS_BELIEVED "'",
+                         e);
+
+    if (r < 0)
+        return r;
+    stmt_bind_id(q, 1, id);
+    stmt_bind_blob(q, 2, was, ENTRY_RAW_SIZE);
+    r = stmt_step(q, e);
+    if (r == STMT_ROW)
+        *ret = stmt_int(q, 0);
+    return r < 0 ? r : r == STMT_ROW ? 0 : STATE_NONE;
+}
+
+int mirror_grew(struct state *s, const char *group_id,
+                const unsigned char was[static ENTRY_RAW_SIZE],
+                const unsigned char is[static ENTRY_RAW_SIZE], const struct member *added,
+                size_t n_added, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int64_t n = 0;
+    int r = group_taken_from(s, group_id, was, &n, e);
+
+    assert(s->in_transaction);
+    if (r != 0)
+        return r;
+    /* As in mirror_members(); these bytes need not be looked at again. */
+    r = stmt_prepare(&q, s, "UPDATE entry SET members_digest = '', raw = ?2 WHERE n = ?1", e);
+    if (r < 0)
+        return r;
+    stmt_bind_int(q, 1, n);
+    stmt_bind_blob(q, 2, is, ENTRY_RAW_SIZE);
+    r = stmt_run(q, e);
+    for (size_t i = 0; r == 0 && i < n_added; i++)
+        r = member_add(s, n, &added[i], e);
+    return r < 0 ? error_wrap(e, r, "Storing members of %s", group_id)
+                 : stale_settle(s, n, false, e);
+}
+
 int mirror_stale_groups(struct state *s, struct string_list *ret_ids, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;

@@ -455,41 +455,6 @@ int queue_release(struct state *s, const char *cause, const char *reason, uint64
     return r;
 }
 
-int queue_any_held_due(struct state *s, uint64_t now_usec, bool *ret, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s,
-                         "SELECT 1 FROM operation INDEXED BY operation_held WHERE state = 3 AND "
-                         "not_before_usec > 0 AND not_before_usec <= ?1 LIMIT 1",
-                         e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_usec(q, 1, now_usec);
-    r = stmt_step(q, e);
-    *ret = r == STMT_ROW;
-    return r < 0 ? r : 0;
-}
-
-int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(
-        &q, s,
-        "UPDATE operation INDEXED BY operation_held SET state = 1 WHERE state = 3 AND "
-        "not_before_usec > 0 AND not_before_usec <= ?1 AND "
-        "(cause IS NULL OR reason NOT IN " QUEUE_SHARED_REASONS ")",
-        e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_usec(q, 1, now_usec);
-    r = stmt_run(q, e);
-    if (r == 0 && ret_n)
-        *ret_n = (size_t)sqlite3_changes(s->db);
-    return r;
-}
-
 int queue_count_due(struct state *s, uint64_t now_usec, size_t *ret_n, uint64_t *ret_due_usec,
                     struct error *e)
 {
