@@ -294,11 +294,9 @@ static int on_entry(LDAP *ld, LDAPMessage *m, void *userdata, struct error *e)
     }
     if (f->id && d.entry && strcmp(f->id, d.entry->id) != 0)
         return 0; /* another entry has this DN now */
-    if (f->lacking && d.entry) {
-        r = say_computed(f, d.entry, e);
-        if (r < 0)
-            return r;
-    }
+    r = f->lacking && d.entry ? say_computed(f, d.entry, e) : 0;
+    if (r < 0)
+        return r;
     if (f->kind == FETCH_PARENT && d.entry) {
         r = decoded_make_container(&d, e);
         if (r < 0)
