@@ -33,6 +33,7 @@ enum queue_lane { /* the numbers are in an index */
     QUEUE_DUE = 2, /* what fell due, also what is to be settled */
     QUEUE_NEWCOMERS = 3,
 };
+int queue_any_ready(struct state *s, bool *ret, struct error *e); /* due or not */
 /* READY, due at now, oldest first, at most limit, and no other operation of the same person
  * STARTED; one for each person; renames before updates. */
 int queue_next(struct state *s, enum queue_lane lane, uint64_t now_usec, size_t limit,
