@@ -340,6 +340,42 @@ int mirror_members(struct state *s, const char *group_id, const struct member *a
     return r < 0 ? error_wrap(e, r, "Storing members of %s", row.dn) : 0;
 }
 
+/* The number of the living group that was taken from these bytes, with the members that it
+ * showed. */
+static int group_taken_from(struct state *s, const char *id,
+                            const unsigned char was[static ENTRY_RAW_SIZE], int64_t *ret,
+                            struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(&q, s,
+                       "SELECT n FROM entry WHERE n = " NUMBER_OF " AND kind = 2 AND "
+                       "gone_usec = 0 AND raw = ?2 AND substr(members_digest, 1, 6) <> 'hidden' "
+                       "AND members_digest <> '" MEMBERS_BELIEVED "'",
+                       WITH(as_id(id), as_blob(was, ENTRY_RAW_SIZE)), e);
+    if (r == STMT_ROW)
+        *ret = stmt_int(q, 0);
+    return r < 0 ? r : r == STMT_ROW ? 0 : STATE_NONE;
+}
+
+int mirror_grew(struct state *s, const char *group_id,
+                const unsigned char was[static ENTRY_RAW_SIZE],
+                const unsigned char is[static ENTRY_RAW_SIZE], const struct member *added,
+                size_t n_added, struct error *e)
+{
+    int64_t n = 0;
+    int r = group_taken_from(s, group_id, was, &n, e);
+
+    if (r != 0)
+        return r;
+    /* As in mirror_members(); these bytes need not be looked at again. */
+    r = db_write(s, "UPDATE entry SET members_digest = '', raw = ?2 WHERE n = ?1",
+                 WITH(as_int(n), as_blob(is, ENTRY_RAW_SIZE)), e);
+    for (size_t i = 0; r == 0 && i < n_added; i++)
+        r = member_add(s, n, &added[i], e);
+    return r < 0 ? error_wrap(e, r, "Storing members of %s", group_id)
+                 : stale_settle(s, n, false, e);
+}
+
 int mirror_stale_groups(struct state *s, struct string_list *ret_ids, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;

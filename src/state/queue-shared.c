@@ -1,5 +1,6 @@
 /*
- * Causes that many operations share: which one of them is tried next.
+ * What is held and comes back when its time has come: by itself, or, of causes that many
+ * operations share, one that is tried next.
  */
 #include "config.h"
 
@@ -19,6 +20,29 @@ bool queue_reason_is_shared(const char *reason)
         if (text_equal(reason, reasons[i]))
             return true;
     return false;
+}
+
+int queue_any_held_due(struct state *s, uint64_t now_usec, bool *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(&q, s,
+                       "SELECT 1 FROM operation INDEXED BY operation_held WHERE state = 3 AND "
+                       "not_before_usec > 0 AND not_before_usec <= ?1 LIMIT 1",
+                       WITH(as_usec(now_usec)), e);
+    *ret = r == STMT_ROW;
+    return r < 0 ? r : 0;
+}
+
+int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e)
+{
+    int r = db_write(s,
+                     "UPDATE operation INDEXED BY operation_held SET state = 1 WHERE state = 3 AND "
+                     "not_before_usec > 0 AND not_before_usec <= ?1 AND "
+                     "(cause IS NULL OR reason NOT IN " QUEUE_SHARED_REASONS ")",
+                     WITH(as_usec(now_usec)), e);
+    if (r == 0 && ret_n)
+        *ret_n = (size_t)sqlite3_changes(s->db);
+    return r;
 }
 
 /* Those whose time has come, of causes that are shared. */

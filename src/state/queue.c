@@ -171,6 +171,15 @@ int queue_of_person(struct state *s, const char *entry_id, struct operation_list
     "o.reason IS NOT '" REASON_UNCLEAR "' THEN 3 ELSE 2 END)"
 static_assert(sizeof REASON_UNCLEAR == sizeof "outcome-unclear", "an index names it");
 
+int queue_any_ready(struct state *s, bool *ret, struct error *e)
+{
+    CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int r = stmt_query(
+        &q, s, "SELECT 1 FROM operation INDEXED BY operation_ready WHERE state = 1 LIMIT 1", NULL, e);
+    *ret = r == STMT_ROW;
+    return r < 0 ? r : 0;
+}
+
 int queue_next(struct state *s, enum queue_lane lane, uint64_t now_usec, size_t limit,
                struct operation_list *ret, struct error *e)
 {
@@ -249,13 +258,14 @@ int queue_each(struct state *s, enum operation_state state,
 
 /* Adoptions write nothing to the tenant and have approvals of their own: no budget counts them.
  * Kinds are numbers here, as above: 2 is ADOPT. The indexes hold just these shares. */
-#define OF_BUDGET(index)                                                                       \
-    " FROM operation o INDEXED BY " index " WHERE o.budget = ?1 AND o.kind <> 2 AND "          \
+#define OF_BUDGET(index, is)                                                                   \
+    " FROM operation o INDEXED BY " index " WHERE o.budget " is " ?1 AND o.kind <> 2 AND "      \
     "o.approved = 0 AND "
 /* Not yet tried: a place in the budget is reserved for it while it is READY. */
-#define FRESH       OF_BUDGET("operation_fresh") "o.state = 1 AND o.attempts = 0"
-#define LET_THROUGH OF_BUDGET("operation_let_through") "o.attempts > 0 AND o.state <> 2"
-#define OVER        OF_BUDGET("operation_over") "o.state = 2 AND o.reason = 'budget'"
+#define FRESH(is) OF_BUDGET("operation_fresh", is) "o.state = 1 AND o.attempts = 0"
+#define LET_THROUGH(is)                                                                        \
+    OF_BUDGET("operation_let_through", is) "o.attempts > 0 AND o.state <> 2"
+#define OVER(is) OF_BUDGET("operation_over", is) "o.state = 2 AND o.reason = 'budget'"
 static_assert(sizeof REASON_BUDGET == sizeof "budget", "an index names it");
 
 static int count(struct state *s, const char *sql, unsigned budget, size_t *ret,
@@ -270,18 +280,35 @@ static int count(struct state *s, const char *sql, unsigned budget, size_t *ret,
 
 int queue_let_through(struct state *s, unsigned budget, size_t *ret, struct error *e)
 {
-    return count(s, "SELECT count(*)" LET_THROUGH, budget, ret, e);
+    return count(s, "SELECT count(*)" LET_THROUGH("="), budget, ret, e);
 }
 
-int queue_shares(struct state *s, unsigned budget, struct queue_shares *ret, struct error *e)
+int queue_shares(struct state *s, unsigned from, struct queue_shares *ret, size_t n,
+                 struct error *e)
 {
-    int r = queue_let_through(s, budget, &ret->let_through, e);
+#define OF_EACH(share) "SELECT o.budget, count(*)" share(">=") " GROUP BY o.budget"
+    static const struct {
+        const char *sql;
+        size_t offset;
+    } shares[] = {
+        {OF_EACH(LET_THROUGH), offsetof(struct queue_shares, let_through)},
+        {OF_EACH(FRESH), offsetof(struct queue_shares, fresh)},
+        {OF_EACH(OVER), offsetof(struct queue_shares, over)},
+    };
 
-    if (r == 0)
-        r = count(s, "SELECT count(*)" FRESH, budget, &ret->fresh, e);
-    if (r == 0)
-        r = count(s, "SELECT count(*)" OVER, budget, &ret->over, e);
-    return r;
+    for (size_t i = 0; i < ARRAY_SIZE(shares); i++) {
+        CLEANUP(stmt_freep) struct stmt *q = NULL;
+        int r = stmt_query(&q, s, shares[i].sql, WITH(as_int(from)), e);
+
+        for (; r == STMT_ROW && (size_t)stmt_int(q, 0) < n; r = stmt_step(q, e)) {
+            char *share = (char *)&ret[stmt_int(q, 0)] + shares[i].offset;
+
+            *(size_t *)(void *)share = (size_t)stmt_int(q, 1);
+        }
+        if (r < 0)
+            return r;
+    }
+    return 0;
 }
 
 int queue_of_budget(struct state *s, unsigned budget, enum queue_share share, size_t limit,
@@ -290,12 +317,12 @@ int queue_of_budget(struct state *s, unsigned budget, enum queue_share share, si
     /* What is parked comes back in the order in which it is due, and from the other end of
      * that order it is parked. What may have been carried out is not parked: it is settled. */
     static const char *const sql[] = {
-        [QUEUE_FRESH] = "SELECT " COLUMNS FRESH
+        [QUEUE_FRESH] = "SELECT " COLUMNS FRESH("=")
                         " ORDER BY o.not_before_usec DESC, o.number DESC LIMIT ?2",
-        [QUEUE_LET_THROUGH] = "SELECT " COLUMNS LET_THROUGH
+        [QUEUE_LET_THROUGH] = "SELECT " COLUMNS LET_THROUGH("=")
                               " AND o.state <> 4 AND o.reason IS NOT '" REASON_UNCLEAR
                               "' ORDER BY o.not_before_usec DESC, o.number DESC LIMIT ?2",
-        [QUEUE_OVER_BUDGET] = "SELECT " COLUMNS OVER
+        [QUEUE_OVER_BUDGET] = "SELECT " COLUMNS OVER("=")
                               " ORDER BY o.not_before_usec, o.number LIMIT ?2",
     };
     return read_list(s, sql[share],
@@ -359,18 +386,6 @@ int queue_release(struct state *s, const char *cause, const char *reason, uint64
     if (cause || reason)
         stmt_bind_text(q, 2, cause ? cause : reason);
     r = stmt_run(q, e);
-    if (r == 0 && ret_n)
-        *ret_n = (size_t)sqlite3_changes(s->db);
-    return r;
-}
-
-int queue_release_due(struct state *s, uint64_t now_usec, size_t *ret_n, struct error *e)
-{
-    int r = db_write(s,
-                     "UPDATE operation INDEXED BY operation_held SET state = 1 WHERE state = 3 AND "
-                     "not_before_usec > 0 AND not_before_usec <= ?1 AND "
-                     "(cause IS NULL OR reason NOT IN " QUEUE_SHARED_REASONS ")",
-                     WITH(as_usec(now_usec)), e);
     if (r == 0 && ret_n)
         *ret_n = (size_t)sqlite3_changes(s->db);
     return r;
@@ -476,9 +491,11 @@ int queue_holds(struct state *s, bool budgets, queue_hold_fn *fn, void *userdata
     static const char others[] =
         HOLDS_OF("(SELECT * FROM " HELD_ROWS "AND cause < 'budget:' UNION ALL SELECT * FROM " HELD_ROWS
                  "AND cause >= 'budget;') ");
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_query(&q, s, budgets ? all : others, NULL, e);
+    CLEANUP(stmt_freep) struct stmt *any = NULL, *q = NULL;
+    int r = stmt_query(&any, s, "SELECT 1 FROM " HELD_ROWS "LIMIT 1", NULL, e);
 
+    if (r == STMT_ROW) /* most often there is none, and nothing to be sorted */
+        r = stmt_query(&q, s, budgets ? all : others, NULL, e);
     for (; r == STMT_ROW; r = stmt_step(q, e)) {
         r = fn(stmt_text(q, 0), stmt_text(q, 1), stmt_text(q, 2),
                (enum operation_state)stmt_int(q, 3), stmt_usec(q, 4), stmt_usec(q, 5),
