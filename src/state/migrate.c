@@ -238,7 +238,7 @@ static const char numbers_when_empty[] = MIGRATION_NUMBERS(OLD_GONE, LEAVE_OUT);
 #define NUMBERS 24
 /* clang-format on */
 
-int migrate_newest(void)
+static int newest(void)
 {
     return (int)ARRAY_SIZE(migrations);
 }
@@ -317,13 +317,12 @@ int migrate_check(sqlite3 *db, const char *path, bool sound, int *ret_version, s
                   path);
         return STATE_DAMAGED;
     }
-    if (version > migrate_newest()) {
-        error_set(
-            e, 0,
-            "The state file %s was written by a newer rosterd (form %d, this one knows "
-            "%d); nothing was changed. Install that version again, or move the file aside "
-            "to rebuild the state by adoption",
-            path, (int)version, migrate_newest());
+    if (version > newest()) {
+        error_set(e, 0,
+                  "The state file %s was written by a newer rosterd (form %d, this one knows "
+                  "%d); nothing was changed. Install that version again, or move the file aside "
+                  "to rebuild the state by adoption",
+                  path, (int)version, newest());
         return STATE_DAMAGED;
     }
     if (version < 1)
@@ -374,7 +373,7 @@ static int add_functions(sqlite3 *db, const char *path, struct error *e)
 
 int migrate_apply(sqlite3 *db, const char *path, int version, struct error *e)
 {
-    return migrate_to(db, path, version, migrate_newest(), e);
+    return migrate_to(db, path, version, newest(), e);
 }
 
 int migrate_to(sqlite3 *db, const char *path, int version, int to, struct error *e)
