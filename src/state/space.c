@@ -21,14 +21,14 @@ void space_empty_log(sqlite3 *db, const char *path)
     (void)db_exec(db, path, "PRAGMA wal_checkpoint(TRUNCATE)", NULL);
 }
 
-#define KEPT_IN_MEMORY (120 << 10) /* SQLite 3.40 writes it out in one piece, of below 128 KiB */
-
 /* SQLite has one such name for the whole program. What it needs to undo one statement of many rows
  * stays in memory up to a size: that is a few pages for each of them, and no reason to make a file.
- * (That is to be said before its first use, and refused, without harm, later.) */
+ * Nor does anybody ask how much memory it has, which it counts under a lock at each piece.
+ * (Both are to be said before its first use, and are refused, without harm, later.) */
 int space_use_folder_of(const char *path, struct error *e)
 {
-    sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, KEPT_IN_MEMORY);
+    sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, SPACE_UNDO_IN_MEMORY);
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 
     const char *slash = strrchr(path, '/');
     int size = slash && slash > path ? (int)(slash - path) : 1;
