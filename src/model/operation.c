@@ -300,8 +300,8 @@ bool operation_equal(const struct operation *a, const struct operation *b)
     return true;
 }
 
-/* [[FILE, [RULE, [LINE, FIELD, FROM, TO]...]...]...]: most changes of a person come from one file, and
- * several from one rule, which is half of what would be written otherwise. */
+/* [[FILE, [RULE, [LINE, FIELD, FROM, TO]...]...]...]: most changes of a person come from one file,
+ * and several from one rule, which is half of what would be written otherwise. */
 static bool same_file(const struct change *a, const struct change *b)
 {
     return text_equal(a->source.file, b->source.file);
@@ -336,7 +336,9 @@ char *operation_changes_to_json(const struct operation *o)
             buffer_add(&b, ",", 1);
             json_write_text(&b, k == 0 ? c->field : k == 1 ? c->from : c->to);
         }
-        buffer_add_text(&b, !next || !same_file(c, next) ? "]]]" : !same_rule(c, next) ? "]]" : "]");
+        buffer_add_text(&b, !next || !same_file(c, next) ? "]]]"
+                            : !same_rule(c, next)        ? "]]"
+                                                         : "]");
     }
     buffer_add(&b, "]", 1);
     return buffer_take(&b);

@@ -41,20 +41,24 @@ int space_use_folder_of(const char *path, struct error *e)
     return 0;
 }
 
+/* Some systems have SQLite write zeros over each page that becomes free, and so once more into the
+ * log: the queue and the lines of the audit come and go. Rows that are deleted are overwritten. */
+#define WITHOUT_ZEROS "PRAGMA secure_delete=FAST"
+
 int space_compact(sqlite3 *db, const char *path, struct error *e)
 {
     int64_t mode = 0;
     int r = db_number(db, path, "PRAGMA auto_vacuum", &mode, e);
 
     if (r < 0 || mode == 2)
-        return r;
+        return r < 0 ? r : db_exec(db, path, WITHOUT_ZEROS, e);
     r = db_exec(db, path, "PRAGMA auto_vacuum=INCREMENTAL; VACUUM", e);
     space_empty_log(db, path);
     if (r == -EBADMSG)
         return r;
     if (r < 0)
         log_info("The state file stays larger than it must be, until the next start: %s", e->message);
-    return 0;
+    return db_exec(db, path, WITHOUT_ZEROS, e);
 }
 
 void space_trim(struct state *s)

@@ -289,10 +289,6 @@ static int open_checked(struct state *s, bool as_left, struct error *e)
         r = use_wal(s, e);
     if (r == 0)
         r = space_compact(s->db, s->path, e);
-    /* Some systems have SQLite write zeros over each page that becomes free, once more into the
-     * log: the lines of the audit and the queue come and go. Deleted rows are overwritten. */
-    if (r == 0)
-        r = db_exec(s->db, s->path, "PRAGMA secure_delete=FAST", e);
     if (r == 0)
         sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
     return r;

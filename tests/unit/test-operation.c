@@ -187,8 +187,10 @@ static void test_json_of_any(void **state)
     (void)state;
     for (unsigned round = 0; round < 2000; round++) {
         dice = round;
-        CLEANUP(operation_freep) struct operation *o = operation_new(OPERATION_UPDATE, "1", "d", "l");
-        CLEANUP(operation_freep) struct operation *read = operation_new(OPERATION_UPDATE, "1", "d", "l");
+        CLEANUP(operation_freep)
+        struct operation *o = operation_new(OPERATION_UPDATE, "1", "d", "l");
+        CLEANUP(operation_freep)
+        struct operation *read = operation_new(OPERATION_UPDATE, "1", "d", "l");
         for (unsigned i = below(8); i > 0; i--) {
             struct source source = {(char *)one_of("r", "s"), (char *)one_of("f", "g"), below(3)};
             assert_int_equal(operation_add_change(o, below(2) ? "team" : "role:A", one_of("a", ""),
