@@ -170,7 +170,8 @@ static void hold_against_jansson(const struct operation *o, const char *text)
         for (j = 1; (group = json_array_get(file, j)); j++)
             for (k = 1; (change = json_array_get(group, k)); k++) {
                 const struct change *c = &o->changes[n++];
-                const char *const texts[] = {c->source.file, c->source.rule, c->field, c->from, c->to};
+                const char *const texts[] = {c->source.file, c->source.rule, c->field, c->from,
+                                             c->to};
                 const json_t *const found[] = {
                     json_array_get(file, 0), json_array_get(group, 0), json_array_get(change, 1),
                     json_array_get(change, 2), json_array_get(change, 3)};
