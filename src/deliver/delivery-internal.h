@@ -73,6 +73,7 @@ struct execution {
     bool id_was_stale;  /* the remembered id is nobody's, and was looked up anew */
     bool took_disabled; /* OPERATION_ADOPT: whose link it takes over, we had disabled */
     bool as_wanted;     /* OPERATION_CREATE: the tenant has taken just what the rules wanted */
+    bool of_many;       /* OPERATION_CREATE: sent while many others are under way */
     bool unread;        /* OPERATION_CREATE: how the tenant shows the user is learnt later */
     bool was_unclear;   /* an earlier attempt's outcome was, when this one began … */
     bool settling;      /* … and still is, or this one's: it is read before anything else */
@@ -129,6 +130,10 @@ void execution_broken(struct execution *x, const struct error *e); /* our own fa
 /* On record with the outcome: what is known of the user from now on, where the changes do not
  * say it; the text of user_to_json(). */
 int execution_note_found(struct execution *x, const char *known, struct error *e);
+/* The operation is done and ends: its outcome sets what is so now, of which `known` and `quirks`
+ * tell, and leaves out what was intended besides. What is known instead is found. */
+int execution_note_done(struct execution *x, const struct user *known,
+                        const struct user *quirks, struct error *e);
 /* What is sent whole, for the audit row of the end; NULL: not sent. */
 int execution_note_sent(struct execution *x, const struct user *roles,
                         const struct user *skills, struct error *e);

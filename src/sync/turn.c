@@ -127,9 +127,7 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
 static int start_revocations(struct engine *n, size_t *ret_picked, struct error *e)
 {
     bool planned = books_have(n->books, WORK_REVOCATIONS);
-    int r = planned ? books_write(n->books, e) : 0;
-    if (r == 0 && planned)
-        r = gate_apply_to_revocations(n->gate, e);
+    int r = planned ? gate_apply_to_revocations(n->gate, e) : 0;
     books_take(n->books, WORK_REVOCATIONS);
     if (r == 0 && turn_may_send(n) && !n->stopping)
         r = delivery_pick_revocations(n->delivery, ret_picked, e);
@@ -180,8 +178,6 @@ static int turn(struct engine *n, struct error *e)
         r = start_revocations(n, &n_picked, e);
     if (r == 0 && ahead && turn_may_send(n))
         r = pick_ahead(n, &n_picked, e);
-    if (r == 0 && !reading_is_under_way(n->reading))
-        r = books_write(n->books, e);
     if (r == 0 && !reading_is_under_way(n->reading))
         r = guard_and_pick(n, more, &n_picked, e);
     if (r < 0)
