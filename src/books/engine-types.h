@@ -25,6 +25,7 @@ struct engine_options {
     void *tenant; /* passed to the ops; NULL: no tenant is asked (a look at a plan) */
     const char *tenant_url, *tenant_scope; /* whose users the state holds; NULL: not checked */
     unsigned max_concurrent; /* operations in flight */
+    size_t slice; /* of the queue, that a turn moves at most; 0: as much as takes a few ms */
     bool plan_only;          /* evaluate and guard, never execute, no audit export */
     bool quiet; /* a look beside the running engine: what it would do is no event of the log */
 };

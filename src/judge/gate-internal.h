@@ -25,6 +25,8 @@ struct gate {
     struct guard_verdict verdict;
     bool budgets_are_new; /* a person configured them since the last look */
     bool has_seen_plan;
+    bool is_moving;             /* GATE_MORE was the last answer */
+    bool parks[BUDGET_N_KINDS]; /* there are more to park than the last call could: it was said */
     /* approval.c */
     uint64_t approval_end_usec; /* the next one, on the steady clock; 0: none */
     /* hold-back.c */
@@ -33,5 +35,6 @@ struct gate {
 };
 
 /* seats.c */
-int gate_fit_seats(struct gate *g, struct error *e);
+/* *left: as fit_kind() of gate.c. */
+int gate_fit_seats(struct gate *g, size_t *left, struct error *e);
 int gate_has_seat(const struct gate *g, const struct operation *o, bool *ret, struct error *e);

@@ -25,9 +25,12 @@ struct gate *gate_free(struct gate *g);
 bool gate_is_open(const struct gate *g);
 
 /* Parks what is beyond its budget, releases what fits again. Of the whole plan, or of the
- * revocations alone. */
+ * revocations alone. So many operations at a time: GATE_MORE says that some are left for the next
+ * call, and nothing of what it is about goes before that. */
+#define GATE_MORE 1
 int gate_apply(struct gate *g, struct error *e);
 int gate_apply_to_revocations(struct gate *g, struct error *e);
+bool gate_is_moving(const struct gate *g); /* gate_apply() has more to do */
 bool gate_has_seen_plan(const struct gate *g); /* a whole one, once since the start */
 void gate_budgets_are_new(struct gate *g);     /* a person configured them */
 /* The budgets as they stand, for the plan as far as it is made; nothing is parked for it. */

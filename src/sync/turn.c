@@ -90,8 +90,9 @@ static void drop_ahead(struct engine *n)
     judge_take_ahead(n->judge, &marked, &of_round);
 }
 
-/* The guard looks when nobody is dirty any more, so that it sees the whole plan. */
-static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struct error *e)
+/* The guard looks when nobody is dirty any more, so that it sees the whole plan; *more also when
+ * it has more to move. */
+static int guard_and_pick(struct engine *n, bool *more, size_t *ret_picked, struct error *e)
 {
     int r = 0;
     size_t n_released = 0, n_picked = 0;
@@ -103,19 +104,22 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
                                  now + n->options.sync->hold_retry_usec, &n_released, e);
     if (r == 0)
         r = gate_expire_approvals(n->gate, e);
-    if (r < 0 || more || !judge_may(n->judge))
+    if (r < 0 || *more || !judge_may(n->judge))
         return r;
     drop_ahead(n);
     if (books_have(n->books, WORK_GUARD)) {
         books_note(n->books, WORK_ALARMS);
         r = gate_apply(n->gate, e);
+        *more = r == GATE_MORE;
+        if (*more)
+            return 0;
         if (r == 0 && sweep_has_read_anew(n->sweep))
             r = distrust_check(n->books, e);
         books_take(n->books, WORK_GUARD);
         if (r == 0)
             contact_evaluated(n->contact);
     }
-    if (r == 0 && turn_may_send(n) && !n->stopping && !gather_outcomes(n, more))
+    if (r == 0 && turn_may_send(n) && !n->stopping && !gather_outcomes(n, false))
         r = delivery_pick(n->delivery, &n_picked, e);
     *ret_picked += n_picked;
     if (r == 0)
@@ -130,6 +134,10 @@ static int start_revocations(struct engine *n, size_t *ret_picked, struct error 
     int r = planned ? books_write(n->books, e) : 0;
     if (r == 0 && planned)
         r = gate_apply_to_revocations(n->gate, e);
+    if (r == GATE_MORE) {
+        books_wake(n->books, WORK_REVOCATIONS);
+        return 0;
+    }
     books_take(n->books, WORK_REVOCATIONS);
     if (r == 0 && turn_may_send(n) && !n->stopping)
         r = delivery_pick_revocations(n->delivery, ret_picked, e);
@@ -175,15 +183,15 @@ static int turn(struct engine *n, struct error *e)
     if (r == 0 && !n->stopping)
         r = judge_some(n->judge, gate_has_seen_plan(n->gate), &more, &ahead, e);
     delivery_hurry(n->delivery);
-    if (r == 0 &&
-        (books_have(n->books, WORK_REVOCATIONS) || reading_is_under_way(n->reading) || more))
+    if (r == 0 && (books_have(n->books, WORK_REVOCATIONS) || more || gate_is_moving(n->gate) ||
+                   reading_is_under_way(n->reading)))
         r = start_revocations(n, &n_picked, e);
     if (r == 0 && ahead && turn_may_send(n))
         r = pick_ahead(n, &n_picked, e);
     if (r == 0 && !reading_is_under_way(n->reading))
         r = books_write(n->books, e);
     if (r == 0 && !reading_is_under_way(n->reading))
-        r = guard_and_pick(n, more, &n_picked, e);
+        r = guard_and_pick(n, &more, &n_picked, e);
     if (r < 0)
         return r;
     bool settled = nothing_under_way(n, more, n_picked);
