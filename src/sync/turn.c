@@ -75,8 +75,10 @@ static int settle_idle(struct engine *n, struct error *e)
     bool blocked = !turn_may_send(n) && !n->options.plan_only;
     if (books_run(n->books) && !blocked && !n->stopping) {
         int r = run_close(n->books, e);
-        if (r < 0)
-            return r;
+        if (r == RUN_MORE)
+            books_wake(n->books, WORK_RUN);
+        if (r != 0)
+            return r < 0 ? r : 0;
     }
     if (books_take(n->books, WORK_RUN) && n->idle.fn)
         n->idle.fn(n->idle.userdata);

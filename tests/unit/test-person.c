@@ -249,10 +249,19 @@ static void test_ledger(void **state)
     }
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         wanted[rows[i].bucket]++;
-    ok(f, person_ledger(f->s, 1, 100, add_up, counts, &f->e));
-    assert_memory_equal(counts, none, sizeof(none));
-    ok(f, person_ledger(f->s, 2, 100, add_up, counts, &f->e));
-    assert_memory_equal(counts, wanted, sizeof(wanted));
+    for (size_t limit = 1; limit < ARRAY_SIZE(rows) + 2; limit++) {
+        int64_t after = 0;
+        size_t n_calls = 0;
+
+        ok(f, person_ledger(f->s, 1, 100, limit, &after, add_up, counts, &f->e));
+        assert_memory_equal(counts, none, sizeof(none));
+        assert_int_equal(after, 0);
+        for (bool more = true; more; more = after != 0, n_calls++)
+            ok(f, person_ledger(f->s, 2, 100, limit, &after, add_up, counts, &f->e));
+        assert_memory_equal(counts, wanted, sizeof(wanted));
+        assert_int_equal(n_calls, ARRAY_SIZE(rows) / limit + 1);
+        memset(counts, 0, sizeof(counts));
+    }
     commit(f);
 }
 
