@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "judge/quirks.h"
 
 static const struct change *change_of(const struct operation *o, const char *prefix,
                                       const char *name)
@@ -175,4 +176,23 @@ int apply_learn_skills(const struct operation *o, const struct user *known,
             r = learn_skill(o, name, known, before, after, ret);
     }
     return r;
+}
+
+static bool has_field(enum user_field f, const char *to, const struct user *known,
+                      const struct user *quirks)
+{
+    const char *is = user_get(known, f);
+    return text_equal(to ? to : "", is ? is : "") || quirks_shows(quirks, f, to, is);
+}
+
+bool apply_is_done(const struct change *c, const struct user *known, const struct user *quirks)
+{
+    int f = user_field_from_name(c->field);
+    if (f >= 0)
+        return has_field((enum user_field)f, c->to, known, quirks);
+    if (is_of(c, "role:"))
+        return !user_role(known, c->to ? c->to : c->from) == !c->to;
+    if (is_of(c, "skill:"))
+        return is_applied(c, c->field + strlen("skill:"), known);
+    return text_equal(c->to, "true") == known->disabled;
 }

@@ -28,6 +28,9 @@ int apply_skills_left(const struct operation *o, const struct user *wanted,
 bool apply_skills_done(const struct operation *o, const struct user *left,
                        const struct user *after);
 
+/* Is it so at a user of whom that is known? */
+bool apply_is_done(const struct change *c, const struct user *known, const struct user *quirks);
+
 /* The skills that are known after the operation: what it named and what the tenant changed with
  * it as read back, everything else as it was known. */
 int apply_learn_skills(const struct operation *o, const struct user *known,

@@ -79,13 +79,11 @@ static int learn_user(struct execution *x, const struct user *shown, struct user
     return r;
 }
 
-int change_learn(struct execution *x, const struct tenant_answer *a, const struct user *shown,
+static int learn(struct execution *x, const struct user *shown, struct user *known,
                  struct error *e)
 {
-    CLEANUP(user_freep) struct user *known = user_new();
     CLEANUP(user_freep) struct user *quirks = user_new();
     bool acts = execution_part(x)->tenant_acts && shown;
-    (void)a;
     int r = known && quirks ? learn_user(x, shown, known) : -ENOMEM;
     if (r == 0 && acts)
         r = quirks_learn_moved(x->quirks, known, x->current, shown, quirks);
@@ -93,6 +91,29 @@ int change_learn(struct execution *x, const struct tenant_answer *a, const struc
         return error_out_of_memory(e);
     r = execution_set_quirks(x, acts ? quirks : x->quirks, e);
     return r < 0 ? r : execution_set_known(x, known, e);
+}
+
+int change_learn(struct execution *x, const struct tenant_answer *a, const struct user *shown,
+                 struct error *e)
+{
+    CLEANUP(user_freep) struct user *known = user_new();
+    (void)a;
+    int r = learn(x, shown, known, e);
+    return r < 0 ? r : execution_note_done(x, known, x->quirks, e);
+}
+
+/* What was done so far is known, and on record, whatever becomes of the rest. */
+static int keep_part(struct execution *x, const struct user *shown, struct error *e)
+{
+    CLEANUP(user_freep) struct user *known = user_new();
+    int r = books_write(x->delivery->books, e);
+    if (r == 0)
+        r = learn(x, shown, known, e);
+    if (r == 0 && execution_part(x)->by_value)
+        r = execution_note_values(x, e);
+    if (r == 0)
+        r = link_store(x->delivery->state, &x->link, e);
+    return r < 0 ? r : execution_note_found(x, x->link.known, e);
 }
 
 /* -- decide -- */
@@ -179,6 +200,15 @@ static bool is_not_meant(struct execution *x, const struct tenant_answer *a)
     return true;
 }
 
+/* Of an earlier attempt some of the values were written, each by a request of its own. */
+static bool is_done_in_part(const struct execution *x)
+{
+    bool any = false;
+    for (size_t i = 0; execution_part(x)->by_value && i < x->operation->n_changes; i++)
+        any = any || apply_is_done(&x->operation->changes[i], x->current, x->quirks);
+    return any;
+}
+
 static enum next check_applied(struct execution *x, const struct tenant_answer *a);
 
 enum next change_decide(struct execution *x, const struct tenant_answer *a)
@@ -199,6 +229,8 @@ enum next change_decide(struct execution *x, const struct tenant_answer *a)
     }
     if (part->writes & PART_ROLES && hold_conflict(x, a))
         return NEXT_NOTHING;
+    if (x->set && x->was_unclear && is_done_in_part(x) && keep_part(x, NULL, &e) < 0)
+        return machine_broken(x, &e);
     if (x->set)
         return NEXT_WRITE;
     /* Done already, by an attempt whose answer was lost or by somebody there. What is known is
@@ -224,20 +256,6 @@ int change_write(struct execution *x, struct error *e)
     return r < 0 ? r : machine_send(x, &w, e);
 }
 
-/* What was done so far is known, and on record, whatever becomes of the rest. */
-static int keep_part(struct execution *x, const struct tenant_answer *a, const struct user *shown,
-                     struct error *e)
-{
-    int r = books_write(x->delivery->books, e);
-    if (r == 0)
-        r = change_learn(x, a, shown, e);
-    if (r == 0 && execution_part(x)->by_value)
-        r = execution_note_values(x, e);
-    if (r == 0)
-        r = link_store(x->delivery->state, &x->link, e);
-    return r < 0 ? r : execution_note_found(x, x->link.known, e);
-}
-
 /* A role that is refused keeps no other one back. */
 static enum next value_written(struct execution *x, const struct tenant_answer *a)
 {
@@ -256,7 +274,7 @@ static enum next value_written(struct execution *x, const struct tenant_answer *
         a = &x->answer;
     }
     if (r == 0)
-        r = keep_part(x, a, NULL, &e);
+        r = keep_part(x, NULL, &e);
     if (r < 0)
         return machine_broken(x, &e);
     execution_fail(x, a);
@@ -278,7 +296,7 @@ static void hold_not_applied(struct execution *x, const struct tenant_answer *a)
 {
     struct error e = {0};
     char cause[400];
-    if (keep_part(x, a, a->user, &e) < 0) {
+    if (keep_part(x, a->user, &e) < 0) {
         execution_broken(x, &e);
         return;
     }

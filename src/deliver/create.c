@@ -28,6 +28,16 @@ static int compose(struct execution *x)
     return x->sent ? part_copy(x->sent, later, &nothing) : -ENOMEM;
 }
 
+/* The outcome says what was made: not all that was intended, where it turned out to be there with
+ * less or is another by now. */
+static int note_made(struct execution *x, const struct user *known, const struct user *quirks,
+                     struct error *e)
+{
+    bool settled = x->answer.class != TENANT_DONE && !x->as_wanted;
+    int r = execution_note_done(x, known, quirks, e);
+    return r < 0 || !settled || x->details ? r : execution_note_found(x, x->link.known, e);
+}
+
 /* Made by us. What is not as it was wanted is then changed, and what the tenant did by itself
  * is left. */
 int create_learn(struct execution *x, const struct tenant_answer *a, const struct user *shown,
@@ -38,18 +48,17 @@ int create_learn(struct execution *x, const struct tenant_answer *a, const struc
     (void)a;
     if (!known || !quirks || (!x->sent && compose(x) < 0))
         return error_out_of_memory(e);
-    const struct user *made = x->completes ? x->current : x->sent;
+    const struct user *made = shown ? known : x->completes ? x->current : x->sent;
     if (shown && quirks_learn_created(x->wanted, shown, known, quirks) < 0)
         return error_out_of_memory(e);
-    int r = execution_start_link(x, "create", shown ? known : made, e);
+    int r = execution_start_link(x, "create", made, e);
     if (r == 0)
         r = execution_set_quirks(x, quirks, e);
     /* What an earlier attempt made may be wanted otherwise by now. */
-    x->as_wanted = shown ? x->answer.class == TENANT_DONE &&
-                               quirks_as_wanted(x->wanted, known, quirks)
-                         : quirks_as_wanted(x->wanted, made, quirks);
-    if (r == 0 && is_later(x, PART_ALL) && !x->as_wanted) /* the changes say more than was done */
-        r = execution_note_found(x, x->link.known, e);
+    x->as_wanted = (!shown || x->answer.class == TENANT_DONE) &&
+                   quirks_as_wanted(x->wanted, made, quirks);
+    if (r == 0)
+        r = note_made(x, made, quirks, e);
     x->unread = !shown;
     return r < 0 ? r : passwords_hand_on(x->delivery->passwords, x->operation, x->password, e);
 }

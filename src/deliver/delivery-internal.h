@@ -129,6 +129,10 @@ void execution_broken(struct execution *x, const struct error *e); /* our own fa
 /* On record with the outcome: what is known of the user from now on, where the changes do not
  * say it; the text of user_to_json(). */
 int execution_note_found(struct execution *x, const char *known, struct error *e);
+/* The operation is done and ends: its outcome sets what is so now, of which `known` and `quirks`
+ * tell, and leaves out what was intended besides. What is known instead is found. */
+int execution_note_done(struct execution *x, const struct user *known,
+                        const struct user *quirks, struct error *e);
 /* What is sent whole, for the audit row of the end; NULL: not sent. */
 int execution_note_sent(struct execution *x, const struct user *roles,
                         const struct user *skills, struct error *e);

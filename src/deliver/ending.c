@@ -303,7 +303,10 @@ void execution_undone(struct execution *x, const struct tenant_answer *a)
     struct error e = {0};
     int r = make_ready(x, NULL, NULL, NULL, &e);
     books_note(x->delivery->books, WORK_GUARD);
-    end_otherwise(x, r, a, "not-done", "read: the earlier attempt did not do it", &e);
+    end_otherwise(x, r, a, "not-done",
+                  x->details ? "read: the earlier attempt did only a part of it"
+                             : "read: the earlier attempt did not do it",
+                  &e);
 }
 
 /* Back to the queue as if it had not been tried: the tenant as a whole does not take calls now.

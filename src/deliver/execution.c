@@ -221,6 +221,17 @@ int execution_note_found(struct execution *x, const char *known, struct error *e
     return 0;
 }
 
+int execution_note_done(struct execution *x, const struct user *known,
+                        const struct user *quirks, struct error *e)
+{
+    struct operation *o = x->operation;
+    size_t n_intended = o->n_changes;
+    for (size_t i = n_intended; i-- > 0;)
+        if (!apply_is_done(&o->changes[i], known, quirks))
+            operation_drop_change(o, i);
+    return o->n_changes == n_intended ? 0 : execution_note_found(x, x->link.known, e);
+}
+
 int execution_start_link(struct execution *x, const char *origin, const struct user *known,
                          struct error *e)
 {

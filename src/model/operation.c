@@ -260,6 +260,13 @@ void operation_drop_changes(struct operation *o)
     o->n_changes = o->changes_capacity = 0;
 }
 
+void operation_drop_change(struct operation *o, size_t i)
+{
+    change_done(&o->changes[i]);
+    o->n_changes--;
+    memmove(&o->changes[i], &o->changes[i + 1], (o->n_changes - i) * sizeof(*o->changes));
+}
+
 static int replace(char **to, const char *text)
 {
     char *copy = text ? strdup(text) : NULL;

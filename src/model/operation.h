@@ -122,6 +122,7 @@ struct operation *operation_free(struct operation *o);
 int operation_add_change(struct operation *o, const char *field, const char *from,
                          const char *to, const struct source *source);
 void operation_drop_changes(struct operation *o);
+void operation_drop_change(struct operation *o, size_t i);
 /* Why it waits (copied); NULL: it does not. -ENOMEM. */
 int operation_say(struct operation *o, const char *reason, const char *cause,
                   const char *sentence);

@@ -329,6 +329,14 @@ void model_step(struct model *m)
         bed_run(b);
 }
 
+void model_another_kind(struct model *m)
+{
+    static const struct parts *const kinds[] = {&fake_one_part, &fake_groups, &fake_hidden_groups};
+    struct fake_tenant *t = m->bed->tenant;
+    t->parts = kinds[model_seed % ARRAY_SIZE(kinds)];
+    t->has_versions = t->deactivates = t->rounds = t->shifts = true;
+}
+
 /* -- a whole history -- */
 struct model *model_begin(void (*prepare)(struct model *m))
 {

@@ -158,12 +158,17 @@ static void replay(const json_t *row, void *userdata)
     bool done = code && !strcmp(code, "done");
     if (!event || strcmp(event, "outcome") != 0 || (!done && !found) || !id)
         return;
+    const char *kind = json_string_value(json_object_get(row, "operation"));
     json_t *user = json_object_get(r->users, id), *change;
     size_t i;
     if (!user) {
         user = json_object();
         json_object_set_new(r->users, id, user);
     }
+    if (done && kind && strcmp(kind, "create") == 0)
+        json_object_clear(user); /* nothing of what an earlier user had */
+    if (found) /* counts where nothing is set: docs/audit-format.md */
+        take_found(user, found);
     json_array_foreach(done ? json_object_get(row, "changes") : NULL, i, change)
     {
         const char *field = json_string_value(json_object_get(change, "field"));
@@ -173,8 +178,6 @@ static void replay(const json_t *row, void *userdata)
         else
             json_object_del(user, field);
     }
-    if (found) /* what was done of them, if that was not all */
-        take_found(user, found);
 }
 
 static void check_rebuilt(struct model *m)

@@ -63,6 +63,11 @@ struct by_hand *model_hand_of(struct model *m, const char *scim_id, bool make);
 bool *model_was_touched(const char *scim_id);
 /* A company of model_seed, met for the first time. prepare: what is set in the bed before. */
 struct model *model_begin(void (*prepare)(struct model *m));
+/* While it is prepared. A tenant of another kind: one interface, which goes by the tenant's own id;
+ * what is taken in one request is all that a user has, or all but the roles, which are groups whose
+ * members are changed one a request, and which it may never show. It has versions, rounds, keeps
+ * whoever is removed, and its lists lack somebody. */
+void model_another_kind(struct model *m);
 void model_step(struct model *m);
 void model_come_to_rest(
     struct model *m); /* nothing disturbs: all is told, approved, waited for */

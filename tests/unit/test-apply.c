@@ -109,8 +109,59 @@ static void test_rows(void **state)
     }
 }
 
+/* What of a change is so at a user. */
+static const struct {
+    const char *field, *to, *known, *sent;
+    bool done;
+} seen[] = {
+    {"team", "Sales", "team", "Sales", true},
+    {"team", "Sales", "team", "Support", false},
+    {"team", "Sales", NULL, NULL, false},
+    {"extension", NULL, NULL, NULL, true},
+    {"extension", "", NULL, NULL, true},
+    {"extension", NULL, "extension", "12", false},
+    {"work_phone", "030 12", "work_phone", "+493012", true}, /* sent so, and shown otherwise */
+    {"work_phone", "030 13", "work_phone", "+493012", false},
+    {"role:Agent", "Agent", "role", "Agent", true},
+    {"role:Agent", "Agent", "role", "Seller", false},
+    {"role:Agent", NULL, "role", "Agent", false},
+    {"role:Agent", NULL, "role", "Seller", true},
+    {"skill:X", "50", "skill", "X", true},
+    {"skill:X", "40", "skill", "X", false},
+    {"skill:X", NULL, "skill", "X", false},
+    {"skill:Y", "0", "skill", "X", true},
+    {"disabled", "true", "disabled", NULL, true},
+    {"disabled", "true", NULL, NULL, false},
+    {"disabled", "false", NULL, NULL, true},
+};
+
+static void test_what_is_done(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(seen); i++) {
+        CLEANUP(user_freep) struct user *known = user_new();
+        CLEANUP(user_freep) struct user *quirks = user_new();
+        CLEANUP(operation_freep)
+        struct operation *o = operation_new(OPERATION_UPDATE, "e", NULL, "l");
+        const char *what = seen[i].known ? seen[i].known : "";
+        assert_int_equal(user_set(quirks, USER_WORK_PHONE, "030 12", NULL), 0);
+        known->disabled = !strcmp(what, "disabled");
+        if (!strcmp(what, "role"))
+            assert_int_equal(user_add_role(known, seen[i].sent, NULL), 0);
+        else if (!strcmp(what, "skill"))
+            assert_int_equal(user_add_skill(known, seen[i].sent, 50, NULL), 0);
+        else if (user_field_from_name(what) >= 0)
+            assert_int_equal(user_set(known, (enum user_field)user_field_from_name(what),
+                                      seen[i].sent, NULL),
+                             0);
+        assert_int_equal(operation_add_change(o, seen[i].field, "Agent", seen[i].to, NULL), 0);
+        assert_row(seen[i].field, apply_is_done(&o->changes[0], known, quirks) == seen[i].done);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows),
+                                       cmocka_unit_test(test_what_is_done)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

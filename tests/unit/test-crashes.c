@@ -79,9 +79,13 @@ static void on_write(enum fake_kind kind, const struct fake_user *after, const c
     watch(kind, after, login, userdata);
 }
 
+static bool another_kind; /* of tenant */
+
 static void prepare(struct model *m)
 {
     struct bed *b = m->bed;
+    if (another_kind)
+        model_another_kind(m);
     watch = b->tenant->on_write;
     b->tenant->on_write = on_write;
     b->tenant->chaos = on_request;
@@ -106,9 +110,8 @@ static size_t play(size_t at, size_t next, bool lost)
     return n;
 }
 
-static void test_every_point(void **state)
+static void end_at_every_point(void)
 {
-    (void)state;
     size_t n_histories = 0;
     for (unsigned i = 0; i < n_seeds; i++) {
         model_seed = first_seed + i;
@@ -122,6 +125,20 @@ static void test_every_point(void **state)
             }
     }
     print_message("%zu histories with an end in them\n", n_histories);
+}
+
+static void test_every_point(void **state)
+{
+    (void)state;
+    another_kind = false;
+    end_at_every_point();
+}
+
+static void test_another_kind(void **state)
+{
+    (void)state;
+    another_kind = true;
+    end_at_every_point();
 }
 
 int main(int argc, char **argv)
@@ -142,6 +159,7 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_point)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_point),
+                                       cmocka_unit_test(test_another_kind)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,13 @@ static int prepare(void **state)
     return r;
 }
 
+static int prepare_one(void **state)
+{
+    int r = prepare(state);
+    ((struct bed *)*state)->tenant->parts = &fake_one_part;
+    return r;
+}
+
 static bool has_role(struct bed *b, const char *login, const char *role)
 {
     return user_role(fake_tenant_find(b->tenant, login)->user, role);
@@ -91,6 +98,118 @@ static void test_values_and_an_outage(void **state)
     assert_false(has_role(b, "u0", "E") || has_role(b, "u0", "G"));
     assert_false(has_role(b, "u0", "A") || has_role(b, "u0", "D"));
     assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 11);
+    is_idle(b);
+}
+
+struct set {
+    const char *login, *role;
+    bool named, found;
+};
+
+static void look_at_outcome(const json_t *row, void *userdata)
+{
+    struct set *s = userdata;
+    const json_t *person = json_object_get(row, "person");
+    const char *event = json_string_value(json_object_get(row, "event")),
+               *operation = json_string_value(json_object_get(row, "operation")),
+               *login = json_string_value(json_object_get(person, "login"));
+    json_t *change;
+    size_t i;
+    if (!text_equal(event, "outcome") || !text_equal(operation, "create") ||
+        !text_equal(login, s->login))
+        return;
+    s->found = json_object_get(json_object_get(row, "details"), "found");
+    s->named = false;
+    json_array_foreach(json_object_get(row, "changes"), i, change)
+        s->named = s->named || text_equal(json_string_value(json_object_get(change, "field")), s->role);
+}
+
+/* What the last outcome of a create says of that login. */
+static struct set outcome_of(struct bed *b, const char *login, const char *role)
+{
+    struct set s = {.login = login, .role = role};
+    bed_each_audit(b, look_at_outcome, &s);
+    return s;
+}
+
+/* Before the first look at the user. */
+static void take_away(enum fake_kind kind, struct fake_fault *ret, void *userdata)
+{
+    struct fake_tenant *t = userdata;
+    struct fake_user *u = fake_tenant_find(t, "u0");
+    (void)ret;
+    if (kind != FAKE_GET || !u)
+        return;
+    user_remove_role(u->user, "Agent");
+    t->chaos = NULL;
+}
+
+/* A create got no answer, and reading settles it: its outcome sets what was made, whoever took
+ * the rest away, or where it was never given. */
+static void test_settled_by_reading(void **state)
+{
+    struct bed *b = *state;
+    struct fake_fault lost = {
+        .kinds = FAKE_CREATE, .times = 1, .class = TENANT_UNCLEAR, .takes_effect = true};
+    bool by_value = b->tenant->parts->created_later;
+    people(b, 1, "support");
+    bed_start(b);
+    fake_tenant_fail(b->tenant, lost);
+    b->tenant->chaos = by_value ? NULL : take_away;
+    b->tenant->chaos_data = b->tenant;
+    bed_sync(b);
+    bed_advance(b, HOUR);
+    struct set s = outcome_of(b, "u0", "role:Agent");
+    assert_true(s.found);
+    assert_false(s.named);
+    assert_true(outcome_of(b, "u0", "team").named);
+    assert_true(has_role(b, "u0", "Agent")); /* given since, by a change */
+    is_idle(b);
+}
+
+static bool death_is_due;
+static unsigned writes_until_death;
+
+static void die_at_write(enum fake_kind kind, struct fake_fault *ret, void *userdata)
+{
+    (void)userdata;
+    if (kind != FAKE_PATCH || !writes_until_death || --writes_until_death)
+        return;
+    death_is_due = true; /* it arrived, and nobody hears of it */
+    ret->class = TENANT_UNCLEAR;
+    ret->takes_effect = true;
+}
+
+static bool dies_there(void *userdata)
+{
+    struct bed *b = userdata;
+    bool due = death_is_due;
+    death_is_due = false;
+    if (due) /* and is configured otherwise when it starts again */
+        b->rules[0].roles.text = (char *)"Agent, G";
+    return due;
+}
+
+/* Dead amid values that are written one by one: what was given by then is known afterwards, so
+ * that it is taken back when it is wanted no more. */
+static void test_death_amid_values(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    people(b, 1, "support");
+    bed_start(b);
+    bed_sync(b);
+    b->dies = dies_there;
+    b->dies_data = b;
+    b->tenant->chaos = die_at_write;
+    writes_until_death = 2;
+    b->rules[0].roles.text = (char *)"Agent, E, F, G";
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    bed_run(b);
+    bed_advance(b, 2 * HOUR);
+    assert_int_equal(writes_until_death, 0);
+    assert_true(has_role(b, "u0", "G"));
+    assert_false(has_role(b, "u0", "E") || has_role(b, "u0", "F"));
     is_idle(b);
 }
 
@@ -292,7 +411,9 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         on_groups(test_each_value_has_its_outcome), on_groups(test_values_and_an_outage),
-        on_groups(test_a_create_is_completed),
+        on_groups(test_a_create_is_completed),      on_groups(test_settled_by_reading),
+        cmocka_unit_test_setup_teardown(test_settled_by_reading, prepare_one, teardown),
+        on_groups(test_death_amid_values),
         on_groups(test_versions_guard_what_is_whole),
         on_groups(test_disabled_by_who_was_faster),
         on_groups(test_lost_races),                 on_groups(test_hidden_roles_need_approval),

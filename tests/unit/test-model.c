@@ -64,18 +64,11 @@ static void strict_chaos(enum fake_kind kind, struct fake_fault *ret, void *user
     ret->status = 412;
 }
 
-/* A tenant of another kind: one interface, which goes by the tenant's own id; what is taken in one
- * request is all that a user has, or all but the roles, which are groups whose members are changed
- * one a request, and which it may never show. It has versions, rounds, keeps whoever is removed,
- * and its lists lack somebody. */
 static void prepare_another_kind(struct model *m)
 {
-    static const struct parts *const kinds[] = {&fake_one_part, &fake_groups, &fake_hidden_groups};
-    struct fake_tenant *t = m->bed->tenant;
-    t->parts = kinds[model_seed % ARRAY_SIZE(kinds)];
-    t->has_versions = t->deactivates = t->rounds = t->shifts = true;
+    model_another_kind(m);
     m->bed->sync.delete_after_usec = model_chance(50) ? DAY : 0;
-    t->chaos = strict_chaos;
+    m->bed->tenant->chaos = strict_chaos;
 }
 
 static uint64_t first_seed = 1;
@@ -95,7 +88,7 @@ static void test_kept_seeds(void **state)
         if (line[0] == '#' || line[0] == '\n')
             continue;
         model_seed = strtoull(line, NULL, 10);
-        one_history(prepare);
+        one_history(strstr(line, "another kind") ? prepare_another_kind : prepare);
     }
     fclose(f);
 }
