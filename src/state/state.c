@@ -545,11 +545,6 @@ bool state_has_changed(const struct state *s)
             sqlite3_total_changes(s->db) != s->changes_before);
 }
 
-int state_n_changes(const struct state *s)
-{
-    return sqlite3_total_changes(s->db);
-}
-
 bool state_in_transaction(const struct state *s)
 {
     return s->in_transaction;
