@@ -314,7 +314,7 @@ const struct question question_metrics = {status_note, answer_metrics, status_fo
 
 json_t *report_status(struct daemon *d, struct error *e)
 {
-    struct status *s = status_note(d, e);
+    struct status *s = status_note(d, NULL, e);
     json_t *all = s ? answer(s, d->state, e) : NULL;
     if (s)
         status_forget(s);

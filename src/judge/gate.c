@@ -20,6 +20,7 @@ int gate_new(struct gate **ret, struct books *b, struct error *e)
     if (!g)
         return error_out_of_memory(e);
     *g = (struct gate){.books = b, .state = books_state(b), .options = books_options(b)};
+    g->is_approving = true; /* until it is known that nothing is */
     g->paused_usec = (uint64_t)state_meta_number(g->state, "paused", 0);
     *ret = g;
     return 0;
@@ -119,10 +120,10 @@ static int fit_kind(struct gate *g, enum budget_kind k, const struct queue_share
     size_t beyond = used > g->verdict.limit[k] ? used - g->verdict.limit[k] : 0;
     say_tripped(g, k, excess && !g->parks[k]);
     g->parks[k] = excess > *left;
-    int r = excess && *left ? move(g, k, QUEUE_FRESH, excess, left, e) : 0;
-    if (r == 0 && beyond && in->let_through && *left) /* a lower limit, or an approval ended */
+    int r = excess ? move(g, k, QUEUE_FRESH, excess, left, e) : 0;
+    if (r == 0 && beyond && in->let_through) /* the limit was lowered, or an approval ended */
         r = move(g, k, QUEUE_LET_THROUGH, beyond, left, e);
-    if (r == 0 && in->over && room > in->fresh && *left &&
+    if (r == 0 && in->over && room > in->fresh &&
         (!g->verdict.tripped[k] || g->budgets_are_new))
         r = move(g, k, QUEUE_OVER_BUDGET, room - in->fresh, left, e);
     return r;
@@ -181,14 +182,14 @@ static int apply_guard(struct gate *g, unsigned from, unsigned to, size_t *left,
     return r;
 }
 
-static size_t slice(const struct gate *g)
+size_t gate_slice(size_t slice)
 {
-    return g->options->slice ? g->options->slice : 256;
+    return slice ? slice : 256;
 }
 
 int gate_apply(struct gate *g, struct error *e)
 {
-    size_t left = slice(g);
+    size_t left = gate_slice(g->options->slice);
     int r = apply_guard(g, 1, BUDGET_N_KINDS, &left, e);
     if (r == 0 && left) /* of what the budgets let go */
         r = gate_fit_seats(g, &left, e);
@@ -202,7 +203,7 @@ int gate_apply(struct gate *g, struct error *e)
 
 int gate_apply_to_revocations(struct gate *g, struct error *e)
 {
-    size_t left = slice(g);
+    size_t left = gate_slice(g->options->slice);
     int r = apply_guard(g, BUDGET_REVOKE, BUDGET_REVOKE + 1, &left, e);
     return r < 0 ? r : left ? 0 : GATE_MORE;
 }

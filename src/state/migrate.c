@@ -232,6 +232,10 @@ static const char *const migrations[] = {
     "DROP INDEX operation_person; CREATE INDEX operation_person ON operation(entry_n);"
     "DROP INDEX operation_waiting; CREATE INDEX operation_waiting ON operation(not_before_usec) "
     "WHERE state = 1 AND not_before_usec > 0;",
+    /* 27: what was approved and is not released yet. */
+    "CREATE TABLE approval(number INTEGER PRIMARY KEY, " TIME("until_usec") ", " TEXT("about") ");"
+    "CREATE TABLE approval_part(number INTEGER PRIMARY KEY, " NUMBER("approval") ", "
+    TEXT("operations") ");",
 };
 /* The last of those that take rows over, for a file that has none yet. */
 static const char numbers_when_empty[] = MIGRATION_NUMBERS(OLD_GONE, LEAVE_OUT);

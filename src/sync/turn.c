@@ -133,6 +133,8 @@ static int guard_and_pick(struct engine *n, bool *more, size_t *ret_picked, stru
 static int start_revocations(struct engine *n, size_t *ret_picked, struct error *e)
 {
     bool planned = books_have(n->books, WORK_REVOCATIONS);
+    if (planned && gate_is_approving(n->gate))
+        return 0;
     int r = planned ? books_write(n->books, e) : 0;
     if (r == 0 && planned)
         r = gate_apply_to_revocations(n->gate, e);
@@ -175,16 +177,27 @@ static void look_at_alarms(struct engine *n, bool settled)
         books_note(n->books, WORK_ALARMS);
 }
 
+/* *ret_more: the guard is to wait. */
+static int release_approved(struct engine *n, bool *ret_more, struct error *e)
+{
+    int r = gate_release_approved(n->gate, engine_accept, n, e);
+    *ret_more = r == GATE_MORE;
+    return r < 0 ? r : 0;
+}
+
 static int turn(struct engine *n, struct error *e)
 {
-    bool more = false, ahead = false;
+    bool more = false, ahead = false, approving = false;
     size_t n_picked = 0;
     int r = books_look_at_clock(n->books, e);
+    if (r == 0)
+        r = release_approved(n, &approving, e);
     if (r == 0 && !n->stopping)
         r = judge_revocations(n->judge, e);
     if (r == 0 && !n->stopping)
         r = judge_some(n->judge, gate_has_seen_plan(n->gate), &more, &ahead, e);
     delivery_hurry(n->delivery);
+    more |= approving;
     if (r == 0 && (books_have(n->books, WORK_REVOCATIONS) || more || gate_is_moving(n->gate) ||
                    reading_is_under_way(n->reading)))
         r = start_revocations(n, &n_picked, e);
@@ -210,6 +223,7 @@ static int turn(struct engine *n, struct error *e)
         return r;
     delivery_start_committed(n->delivery);
     passwords_start_committed(n->passwords);
+    gate_tell_released(n->gate);
     if (more)
         books_wake(n->books, WORK_DUE);
     else if (settled)

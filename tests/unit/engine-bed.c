@@ -337,9 +337,8 @@ size_t bed_approve(struct bed *b)
     struct error e = {0};
     char hash[65];
     size_t n_parked = 0, n = 0;
-    uint64_t until = 0;
-    bed_ok(b, engine_plan_hash(b->engine, hash, &n_parked, &e));
-    int r = engine_approve(b->engine, hash, 1000, NULL, &n, &until, &e);
+    bed_plan_hash(b, hash, &n_parked);
+    int r = bed_approve_hash(b, hash, &n, &e);
     if (r == ENGINE_NOTHING)
         return 0;
     bed_ok(b, r);
