@@ -23,7 +23,8 @@
 
 struct outcome {
     int64_t seq;
-    int status; /* HTTP; 0: none */
+    uint64_t left_out_run; /* of it and what follows only this is said; 0: all is said */
+    int status;            /* HTTP; 0: none */
     const char *operation, *id, *dn, *login, *code, *sentence, *answer;
 };
 
@@ -68,6 +69,16 @@ static void send(const struct outcome *o)
         free(fields[i]);
 }
 
+static void send_noted(const struct outcome *o)
+{
+    if (!o->left_out_run)
+        send(o);
+    else
+        log_info("Run %llu has made %d changes: those that follow have no line here unless "
+                 "something is wrong with them; the audit has them all",
+                 (unsigned long long)o->left_out_run, JOURNAL_RUN_MAX);
+}
+
 static void forget_from(struct journal *j, size_t i)
 {
     for (size_t k = i; k < j->n_notes; k++)
@@ -103,6 +114,18 @@ static char *keep_texts(struct outcome *o)
     return all;
 }
 
+/* The journal drops what comes too fast, whatever it says: of a run that does thousands of things
+ * it gets the first and all that was not simply done. How many there were, the run's end says. */
+static bool is_left_out(struct journal *j, const struct audit_row *row)
+{
+    if (row->run != j->run) {
+        j->run = row->run;
+        j->n_done = 0;
+    }
+    return row->run && row->code && strcmp(row->code, "done") == 0 &&
+           ++j->n_done > JOURNAL_RUN_MAX;
+}
+
 void journal_note(struct journal *j, int64_t seq, const struct audit_row *row)
 {
     const struct operation *o = row->operation;
@@ -112,7 +135,11 @@ void journal_note(struct journal *j, int64_t seq, const struct audit_row *row)
         forget_from(j, j->n_notes - 1);
     if (strcmp(row->event, "outcome") != 0)
         return;
+    bool left_out = is_left_out(j, row);
+    if (left_out && j->n_done > JOURNAL_RUN_MAX + 1)
+        return;
     note.outcome = (struct outcome){.seq = seq,
+                                    .left_out_run = left_out ? row->run : 0,
                                     .status = row->status,
                                     .operation = o ? operation_kind_name(o->kind) : NULL,
                                     .id = o ? o->entry_id : row->entry_id,
@@ -134,7 +161,7 @@ void journal_send_noted(struct journal *j, int64_t first, int64_t last)
 
     for (; n < j->n_notes && j->notes[n].outcome.seq <= last; n++) {
         if (j->notes[n].outcome.seq >= first)
-            send(&j->notes[n].outcome);
+            send_noted(&j->notes[n].outcome);
         free(j->notes[n].texts);
     }
     if (n)

@@ -14,8 +14,13 @@ struct journal_note;
 struct journal {
     struct journal_note *notes; /* in the order of their lines */
     size_t n_notes, capacity;
+    uint64_t run;  /* whose changes are counted … */
+    size_t n_done; /* … by those that are done */
 };
 void journal_done(struct journal *j);
+
+/* As many of a run's changes that are done are logged one by one. */
+#define JOURNAL_RUN_MAX 1000
 
 /* Notes the outcome that line `seq` tells; best effort. A note of this or a later line is of a
  * transaction that was undone, and goes. */

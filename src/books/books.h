@@ -60,8 +60,7 @@ int64_t books_clock_step_usec(const struct books *b); /* that dates do not follo
 bool books_doubt_clock(const struct books *b); /* it is to be looked at again */
 bool books_know_downtime(const struct books *b); /* of the machine, before its last boot */
 
-/* The one open transaction that everybody shares; the turn commits it. */
-int books_write(struct books *b, struct error *e);  /* opens it if it is not open */
+/* The one transaction that everybody shares: the first write opens it, the turn commits it. */
 int books_commit(struct books *b, struct error *e); /* 0 when there was none */
 uint64_t books_open_since_usec(const struct books *b); /* monotonic; 0: it is not open */
 void books_failed(struct books *b, const struct error *e); /* delivery stops; said once */
@@ -166,4 +165,4 @@ struct commands *commands_free(struct commands *l);
 bool command_run(struct commands *l, char *const *argv, char *text_taken, size_t size,
                  const char *what, const char *subject, command_ended_fn ended, void *userdata);
 size_t command_room(const struct commands *l); /* how many more would start at once */
-bool command_any(const struct commands *l);    /* one runs or waits */
+bool command_any(const struct commands *l);    /* one runs or waits, and can be ended */

@@ -2,7 +2,8 @@
  * Runs configured commands with one document on their standard input: never through a shell, a
  * few at a time and the others in a queue, bounded in time, with standard descriptors and a
  * small environment and nothing else of ours, their output thrown away. What a command is given
- * is overwritten as soon as it is written.
+ * is overwritten as soon as it is written. One that cannot even be killed (the kernel waits for a
+ * disk or a server in its name) is left to itself: nothing waits for it any more.
  */
 #include "config.h"
 
@@ -27,7 +28,9 @@
 
 #define COMMAND_LIMIT_USEC (30 * USEC_PER_SEC)
 #define AT_THE_END_USEC    (5 * USEC_PER_SEC) /* for what runs when rosterd is to end */
+#define KILLED_USEC        (2 * USEC_PER_SEC) /* so long one that was killed may take to end */
 #define AT_ONCE            8
+#define STUCK_MAX          8
 #define QUEUE_MAX          1000
 
 struct commands {
@@ -44,7 +47,7 @@ struct command {
     struct command *next;
     sd_event_source *child, *timer;
     pid_t pid;   /* 0: it waits */
-    bool exited;
+    bool exited, killed, stuck;
     char **argv; /* copies: the configuration may be another when its turn comes */
     char *text;
     size_t size;
@@ -88,30 +91,37 @@ static void command_free(struct command *c)
     free(c);
 }
 
-static void count(const struct commands *l, size_t *ret_running, size_t *ret_waiting)
+struct counts {
+    size_t running, waiting, stuck;
+};
+
+static struct counts count(const struct commands *l)
 {
-    *ret_running = *ret_waiting = 0;
+    struct counts n = {0};
     for (const struct command *c = l->first; c; c = c->next)
-        ++*(c->pid ? ret_running : ret_waiting);
+        ++*(c->stuck ? &n.stuck : c->pid ? &n.running : &n.waiting);
+    return n;
 }
 
 size_t command_room(const struct commands *l)
 {
-    size_t n_running, n_waiting;
-    count(l, &n_running, &n_waiting);
-    return n_running + n_waiting < AT_ONCE ? AT_ONCE - n_running - n_waiting : 0;
+    struct counts n = count(l);
+    return n.running + n.waiting < AT_ONCE && n.stuck < STUCK_MAX
+               ? AT_ONCE - n.running - n.waiting
+               : 0;
 }
 
 static void start_waiting(struct commands *l);
 
-/* It is over, in one way or another; c is freed. */
+/* It is over, in one way or another: c is freed, unless its process is still to end. */
 static void end(struct command *c, bool fine)
 {
     struct commands *l = c->list;
     CLEANUP(freep) char *subject = TAKE(c->subject);
-    command_ended_fn ended = c->ended;
+    command_ended_fn ended = TAKE(c->ended);
     void *userdata = c->userdata;
-    command_free(c);
+    if (!c->stuck || c->exited)
+        command_free(c);
     if (ended)
         ended(subject, fine, userdata);
     start_waiting(l);
@@ -124,7 +134,7 @@ static int on_exit_of_child(sd_event_source *source, const siginfo_t *info, void
     struct command *c = userdata;
     bool fine = info->si_code == CLD_EXITED && info->si_status == 0;
     c->exited = true;
-    if (!fine)
+    if (!fine && !c->stuck)
         log_error("The %s%s%s ended with %s %d", c->what, c->subject ? " for " : "",
                   c->subject ? c->subject : "",
                   info->si_code == CLD_EXITED ? "exit code" : "signal", info->si_status);
@@ -137,10 +147,21 @@ static int on_too_long(sd_event_source *source, uint64_t usec, void *userdata)
     (void)source;
     (void)usec;
     struct command *c = userdata;
-    log_error("The %s%s%s runs for over %llu seconds: it is killed", c->what,
-              c->subject ? " for " : "", c->subject ? c->subject : "",
-              (unsigned long long)(c->list->limit_usec / USEC_PER_SEC));
+    const char *of = c->subject ? " for " : "", *subject = c->subject ? c->subject : "";
     kill_all(c);
+    if (c->killed) {
+        log_error("The %s%s%s cannot be ended, its process %d is left to itself: what it waits "
+                  "for, a disk or a server, does not answer",
+                  c->what, of, subject, (int)c->pid);
+        c->stuck = true;
+        end(c, false);
+        return 0;
+    }
+    log_error("The %s%s%s runs for over %llu seconds: it is killed", c->what, of, subject,
+              (unsigned long long)(c->list->limit_usec / USEC_PER_SEC));
+    c->killed = true;
+    (void)sd_event_source_set_time_relative(c->timer, KILLED_USEC);
+    (void)sd_event_source_set_enabled(c->timer, SD_EVENT_ONESHOT);
     return 0;
 }
 
@@ -282,14 +303,13 @@ static void start_waiting(struct commands *l)
     if (l->end_usec && l->end_usec <= clock_monotonic_usec())
         drop_waiting(l, true);
     for (;;) {
-        size_t n_running, n_waiting;
-        count(l, &n_running, &n_waiting);
+        struct counts n = count(l);
         struct command *c = l->first;
         while (c && c->pid)
             c = c->next;
-        if (!c || n_running >= AT_ONCE)
+        if (!c || n.running >= AT_ONCE)
             return;
-        int r = start(c);
+        int r = n.stuck < STUCK_MAX ? start(c) : -EBUSY;
         if (r < 0) {
             log_error("The %s (%s) cannot be run%s%s: %s", c->what, c->argv[0],
                       c->subject ? " for " : "", c->subject ? c->subject : "", strerror(-r));
@@ -317,7 +337,8 @@ static char **copy_words(char *const *argv)
 
 bool command_any(const struct commands *l)
 {
-    return l->first;
+    struct counts n = count(l);
+    return n.running + n.waiting > 0;
 }
 
 int commands_new(struct commands **ret, struct sd_event *event, void (*room)(void *userdata),
@@ -337,9 +358,8 @@ int commands_new(struct commands **ret, struct sd_event *event, void (*room)(voi
 bool command_run(struct commands *l, char *const *argv, char *text_taken, size_t size,
                  const char *what, const char *subject, command_ended_fn ended, void *userdata)
 {
-    size_t n_running, n_waiting;
     struct command *c = calloc(1, sizeof(*c)), **last = &l->first;
-    count(l, &n_running, &n_waiting);
+    size_t n_waiting = count(l).waiting;
     if (!c) {
         explicit_bzero(text_taken, size);
         free(text_taken);
@@ -372,7 +392,7 @@ void commands_hurry(struct commands *l)
     l->limit_usec = AT_THE_END_USEC;
     l->end_usec = clock_monotonic_usec() + AT_THE_END_USEC;
     for (struct command *c = l->first; c; c = c->next)
-        if (c->pid)
+        if (c->pid && !c->killed)
             (void)sd_event_source_set_time_relative(c->timer, l->limit_usec);
     drop_waiting(l, false);
 }

@@ -26,9 +26,7 @@ int run_join(struct books *b, const char *trigger, struct error *e)
     books_note(b, WORK_RUN);
     if (books_run(b))
         return 0;
-    int r = books_write(b, e);
-    if (r == 0)
-        r = run_begin(books_state(b), trigger, clock_now_usec(), &run, e);
+    int r = run_begin(books_state(b), trigger, clock_now_usec(), &run, e);
     if (r < 0)
         return r;
     books_set_run(b, run);
@@ -90,9 +88,7 @@ static int count(struct books *b, char **ret, struct error *e)
 int run_close(struct books *b, struct error *e)
 {
     CLEANUP(freep) char *text = NULL;
-    int r = books_write(b, e);
-    if (r == 0)
-        r = count(b, &text, e);
+    int r = count(b, &text, e);
     if (r == RUN_MORE)
         return r;
     if (r == 0)

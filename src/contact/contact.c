@@ -60,9 +60,7 @@ static void become_known(struct contact *c)
 
 static int finish_first_contact(struct contact *c, struct error *e)
 {
-    int r = books_write(c->books, e);
-    if (r == 0)
-        r = state_meta_set(books_state(c->books), "first-contact-done", "1", e);
+    int r = state_meta_set(books_state(c->books), "first-contact-done", "1", e);
     c->adoption_open = false;
     alarm_over(c->books, REASON_ADOPTION);
     return r;
@@ -82,9 +80,7 @@ static void take_listing(struct contact *c, const struct tenant_answer *a)
         become_known(c);
         return;
     }
-    r = books_write(c->books, &e);
-    if (r == 0)
-        r = listing_replace_begin(books_state(c->books), &e);
+    r = listing_replace_begin(books_state(c->books), &e);
     for (size_t i = 0; i < a->names->n_items && r == 0; i++) {
         CLEANUP(freep) char *key = text_fold(a->names->items[i], strlen(a->names->items[i]));
         r = key ? listing_add(books_state(c->books), a->names->items[i], key, &e)
@@ -149,7 +145,7 @@ static void on_mail(const struct tenant_answer *a, void *userdata)
         return;
     }
     mail_call_free(m);
-    int r = login_key && mail_key && found ? books_write(c->books, &e) : error_out_of_memory(&e);
+    int r = login_key && mail_key && found ? 0 : error_out_of_memory(&e);
     if (r == 0 && is_gone)
         r = listing_remove(books_state(c->books), login_key, &e);
     else if (r == 0)
@@ -249,9 +245,7 @@ void contact_evaluated(struct contact *c)
         r = someone_to_look_at(c, &look, &e);
     if (r == 0 && look && health_state(c->health) == ENGINE_TENANT_OK) {
         c->stage = STAGE_MAILS;
-        r = books_write(c->books, &e);
-        if (r == 0)
-            r = look_at_mails(c, &e);
+        r = look_at_mails(c, &e);
     } else if (r == 0 && c->stage == STAGE_KNOWN && c->adoption_open &&
                (c->other_tenant[0] || listing_count(books_state(c->books)))) {
         r = report_adoptions(c, &e);

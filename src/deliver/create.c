@@ -131,6 +131,7 @@ int create_write(struct execution *x, struct error *e)
     const struct engine_options *options = x->delivery->options;
     const struct sync_options *o = options->sync;
     int r = compose(x) < 0 ? error_out_of_memory(e) : 0;
+    x->of_many = delivery_has_many(x->delivery);
     if (r == 0 && o->initial_password == INITIAL_PASSWORD_GENERATE && !x->password)
         r = secret_random_password(&x->password, o->password_length, o->password_classes, e);
     return r < 0 ? r
@@ -139,10 +140,10 @@ int create_write(struct execution *x, struct error *e)
                                                machine_written, x, e);
 }
 
-/* Done: of many the verification reads them later. */
+/* Done: of many the verification reads them later, also those whose answers come last. */
 static enum next made(struct execution *x, const struct tenant_answer *a)
 {
-    if (delivery_has_many(x->delivery))
+    if (x->of_many)
         return x->completes ? NEXT_CONFIRM : NEXT_CONCLUDE;
     if (!x->completes)
         return NEXT_READ_BACK;

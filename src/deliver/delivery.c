@@ -335,8 +335,6 @@ int delivery_settle_crash(struct delivery *d, struct error *e)
         log_notice(
             "%zu operation%s under way when rosterd ended: each is settled by reading the tenant",
             started.n_items, started.n_items == 1 ? " was" : "s were");
-    if (r == 0)
-        r = books_write(d->books, e);
     for (size_t i = 0; i < started.n_items && r == 0; i++)
         r = settle(d, started.items[i], e);
     operation_list_done(&started);

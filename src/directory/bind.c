@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/leak.h"
 #include "base/memory.h"
 #include "base/secret.h"
 #include "directory/keytab.h"
@@ -50,28 +49,21 @@ static const struct {
     {", data 775,", "the account is locked"},
 };
 
-static const char *explanation(LDAP *ld, int code, char **ret_said)
+static const char *explanation(int code, const char *said, const char **ret_data)
 {
     if (code != LDAP_INVALID_CREDENTIALS)
         return NULL;
-    ldap_get_option(ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, ret_said);
-    for (size_t i = 0; *ret_said && i < ARRAY_SIZE(microsoft); i++)
-        if (strstr(*ret_said, microsoft[i].data))
+    for (size_t i = 0; said && i < ARRAY_SIZE(microsoft); i++) {
+        *ret_data = microsoft[i].data;
+        if (strstr(said, *ret_data))
             return microsoft[i].sentence;
+    }
     return NULL;
 }
 
-static bool repeats(LDAP *ld, const char *password)
-{
-    CLEANUP(libldap_memory_freep) char *said = NULL;
-    return password &&
-           ldap_get_option(ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &said) == LDAP_OPT_SUCCESS &&
-           leak_shows(said, false, password);
-}
-
-/* password: none of the server's words is shown that repeats it; NULL: there is none. */
+/* password: NULL: there is none. */
 static int answer(LDAP *ld, int code, const char *what, const struct bind_request *q,
-                  const char *password, bool *ret_refused, struct error *e)
+                  const struct secret *password, bool *ret_refused, struct error *e)
 {
     if (code == LDAP_SUCCESS)
         return 0;
@@ -81,23 +73,18 @@ static int answer(LDAP *ld, int code, const char *what, const struct bind_reques
                          "%s: this server takes no name such as %s, only a DN: write the "
                          "account's DN into [directory] bind_dn",
                          q->uri, q->dn);
-    if (repeats(ld, password))
-        return error_set(e, -EACCES,
-                         "%s: the server %s the bind %s: %s (LDAP code %d; it repeats the "
-                         "password, so its words are not shown)",
-                         q->uri, *ret_refused ? "refuses" : "did not complete", what,
-                         ldap_err2string(code), code);
     CLEANUP(libldap_memory_freep) char *said = NULL;
-    const char *why = explanation(ld, code, &said);
+    ldap_get_option(ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &said);
+    const char *data = NULL, *why = explanation(code, said, &data);
     if (why)
         return error_set(e, -EACCES,
-                         "%s: the server refuses the bind %s: %s (LDAP code %d: %s)", q->uri,
-                         what, why, code, said);
+                         "%s: the server refuses the bind %s: %s (LDAP code %d%.*s)", q->uri,
+                         what, why, code, (int)strlen(data) - 1, data);
     /* The bind is the first request: libldap connects for it. */
     if (code == LDAP_SERVER_DOWN || code == LDAP_CONNECT_ERROR)
-        return libldap_error_of(e, ld, code, "%s: no %sconnection", q->uri,
+        return libldap_error_of(e, ld, password, code, "%s: no %sconnection", q->uri,
                                 q->tls ? "TLS " : "");
-    return libldap_error_of(e, ld, code, "%s: the server %s the bind %s", q->uri,
+    return libldap_error_of(e, ld, password, code, "%s: the server %s the bind %s", q->uri,
                             *ret_refused ? "refuses" : "did not complete", what);
 }
 
@@ -134,7 +121,7 @@ static int bind_with_policy(LDAP *ld, const char *dn, struct berval *credentials
 }
 
 static int bind_simple(LDAP *ld, const struct bind_request *q, bool *ret_refused,
-                       struct error *e)
+                       struct secret **ret_password, struct error *e)
 {
     CLEANUP(secret_freep) struct secret *password = NULL;
     int r = secret_from_file(&password, q->password_file, e);
@@ -153,7 +140,10 @@ static int bind_simple(LDAP *ld, const struct bind_request *q, bool *ret_refused
             "anything, since somebody reset it: set a new one, and write it into %s",
             q->uri, q->dn, q->password_file);
     }
-    return answer(ld, code, what ? what : "", q, secret_text(password), ret_refused, e);
+    r = answer(ld, code, what ? what : "", q, password, ret_refused, e);
+    if (r == 0)
+        *ret_password = TAKE(password);
+    return r;
 }
 
 static int bind_anonymous(LDAP *ld, const struct bind_request *q, bool *ret_refused,
@@ -216,11 +206,12 @@ static int bind_gssapi(LDAP *ld, const struct bind_request *q, bool *ret_refused
     return r;
 }
 
-int bind_run(LDAP *ld, const struct bind_request *q, bool *ret_refused, struct error *e)
+int bind_run(LDAP *ld, const struct bind_request *q, bool *ret_refused,
+             struct secret **ret_password, struct error *e)
 {
     *ret_refused = false;
     switch ((enum directory_bind)q->method) {
-    case DIRECTORY_BIND_SIMPLE: return bind_simple(ld, q, ret_refused, e);
+    case DIRECTORY_BIND_SIMPLE: return bind_simple(ld, q, ret_refused, ret_password, e);
     case DIRECTORY_BIND_EXTERNAL: return bind_external(ld, q, ret_refused, e);
     case DIRECTORY_BIND_GSSAPI: return bind_gssapi(ld, q, ret_refused, e);
     case DIRECTORY_BIND_ANONYMOUS: break;

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 struct error;
+struct secret;
 
 struct bind_request {
     int method; /* enum directory_bind */
@@ -11,5 +12,7 @@ struct bind_request {
     bool tls;
     const char *uri;
 };
-/* 0, or -errno with a sentence; *ret_refused: the credentials themselves were not accepted. */
-int bind_run(LDAP *ld, const struct bind_request *request, bool *ret_refused, struct error *e);
+/* 0, or -errno with a sentence; *ret_refused: the credentials themselves were not accepted.
+ * *ret_password: the one that the server knows since; left alone if it was not told any. */
+int bind_run(LDAP *ld, const struct bind_request *request, bool *ret_refused,
+             struct secret **ret_password, struct error *e);

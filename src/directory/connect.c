@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/secret.h"
 #include "directory/bind.h"
 #include "directory/keytab.h"
 #include "directory/libldap.h"
@@ -48,6 +49,7 @@ struct attempt {
 
     struct ldap_conncb callback;
     LDAP *ld;
+    struct secret *password; /* that it was bound with */
     bool refused;
     int r;
     struct error error;
@@ -77,6 +79,7 @@ static void attempt_free(void *data)
     free(a->bind_password_file);
     free(a->principal);
     free(a->keytab);
+    secret_free(a->password);
     free(a);
 }
 
@@ -208,7 +211,7 @@ static int start_tls(struct attempt *a)
     int code = ldap_start_tls_s(a->ld, NULL, NULL);
     if (code == LDAP_SUCCESS)
         return 0;
-    return libldap_error_of(&a->error, a->ld, code, "%s: StartTLS failed", a->uri);
+    return libldap_error_of(&a->error, a->ld, NULL, code, "%s: StartTLS failed", a->uri);
 }
 
 static int set_nonblocking(struct attempt *a)
@@ -272,7 +275,7 @@ static int attempt_steps(struct attempt *a)
         .tls = a->tls == CONNECT_LDAPS || a->tls == CONNECT_STARTTLS,
         .uri = a->uri,
     };
-    r = bind_run(a->ld, &q, &a->refused, &a->error);
+    r = bind_run(a->ld, &q, &a->refused, &a->password, &a->error);
     /* Reading this option takes the callback off the handle, which outlives us. */
     ldap_get_option(a->ld, LDAP_OPT_CONNECT_CB, &a->callback);
     if (r == 0)
@@ -324,14 +327,14 @@ static void on_task_done(struct task *t, bool in_time, void *data, void *userdat
                           (double)c->timeout_usec / (double)USEC_PER_SEC,
                           a ? ""
                             : " (and the attempt is still stuck: name resolution or Kerberos)");
-        c->done(c, CONNECT_FAILED, NULL, r, &e, c->userdata);
+        c->done(c, CONNECT_FAILED, NULL, NULL, r, &e, c->userdata);
         return;
     }
     if (a->r < 0)
-        c->done(c, a->refused ? CONNECT_REFUSED : CONNECT_FAILED, NULL, a->r, &a->error,
+        c->done(c, a->refused ? CONNECT_REFUSED : CONNECT_FAILED, NULL, NULL, a->r, &a->error,
                 c->userdata);
     else
-        c->done(c, CONNECT_DONE, TAKE(a->ld), 0, NULL, c->userdata);
+        c->done(c, CONNECT_DONE, TAKE(a->ld), TAKE(a->password), 0, NULL, c->userdata);
 }
 
 int connect_tls_of(const struct directory_options *options, const char *uri,

@@ -11,6 +11,7 @@ struct connect;
 struct directory_options;
 struct error;
 struct sd_event;
+struct secret;
 struct task_slot;
 
 enum connect_outcome {
@@ -19,10 +20,12 @@ enum connect_outcome {
     CONNECT_REFUSED = 3, /* the server does not accept these credentials: do not hurry back */
 };
 
-/* `done` runs once, from the loop. ld is taken by the caller when the outcome is DONE; it is
- * non-blocking and bound. The sentence names the server. */
+/* `done` runs once, from the loop. ld and the password that the server was told (NULL: none)
+ * are taken by the caller when the outcome is DONE; ld is non-blocking and bound. The sentence
+ * names the server. */
 typedef void (*connect_done_fn)(struct connect *c, enum connect_outcome outcome, LDAP *ld,
-                                int r, const struct error *e, void *userdata);
+                                struct secret *password, int r, const struct error *e,
+                                void *userdata);
 int connect_start(struct connect **ret, struct sd_event *event, struct task_slot *slot,
                   const struct directory_options *options, const char *uri,
                   connect_done_fn done, void *userdata, struct error *e);
@@ -31,7 +34,8 @@ struct connect *connect_free(struct connect *c);
 /* When the certificate of the server expires; 0: there is none, or libldap does not tell. */
 uint64_t connect_certificate_expires(LDAP *ld);
 
-/* The file of CAs that a connection is made with, the system's if none is configured; or NULL. */
+/* The file of CAs that a connection is made with, the system's if none is configured; or NULL.
+ */
 const char *connect_ca_file(const struct directory_options *options);
 
 /* Whether a URI and `tls` go together, and what TLS comes of it. -EINVAL with a sentence. */

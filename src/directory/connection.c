@@ -197,8 +197,10 @@ static int on_ca(sd_event_source *source, uint64_t usec, void *userdata)
 {
     (void)source, (void)usec;
     struct connection *c = userdata;
-    struct trust trust = trust_of_now(c);
-    if (trust_equal(&trust, &c->trust) || c->failed < 0 || !c->events->may_leave(c->owner)) {
+    const char *file = connect_ca_file(c->options), *folder = c->options->tls_ca_directory;
+    struct trust trust;
+    if (c->failed < 0 || !c->events->may_leave(c->owner) ||
+        !trust_has_changed(&c->trust, file, folder, session_uri(c->session), &trust)) {
         timer_arm(c->ca, LOOK_AT_CA_USEC);
         return 0;
     }
@@ -227,15 +229,15 @@ static void on_read(int r, struct rootdse *taken, const struct error *e, void *u
     c->events->up(c->session, c->server, c->owner);
 }
 
-/* Takes ld. */
-static void begin_session(struct connection *c, LDAP *ld)
+/* Takes ld and the password. */
+static void begin_session(struct connection *c, LDAP *ld, struct secret *password)
 {
     static const struct session_events events = {
         .lost = on_lost, .turn = on_turn, .searched = on_searched};
     struct error e = {0};
     enum connect_tls tls = CONNECT_PLAIN;
     uint64_t certificate_usec = connect_certificate_expires(ld);
-    int r = session_new(&c->session, c->event, ld, c->address->uri, &events, c, &e);
+    int r = session_new(&c->session, c->event, ld, password, c->address->uri, &events, c, &e);
     if (r == 0)
         r = rootdse_read_start(&c->reading, c->session, c->bases, c->n_bases,
                                c->options->search_timeout_usec, on_read, c, &e);
@@ -255,8 +257,8 @@ static void begin_session(struct connection *c, LDAP *ld)
         timer_arm(c->comeback, c->options->return_interval_usec);
 }
 
-static void on_connected(struct connect *connect, enum connect_outcome outcome, LDAP *ld, int r,
-                         const struct error *e, void *userdata)
+static void on_connected(struct connect *connect, enum connect_outcome outcome, LDAP *ld,
+                         struct secret *password, int r, const struct error *e, void *userdata)
 {
     (void)connect;
     struct connection *c = userdata;
@@ -265,7 +267,7 @@ static void on_connected(struct connect *connect, enum connect_outcome outcome, 
         return;
     }
     c->connect = connect_free(c->connect);
-    begin_session(c, ld);
+    begin_session(c, ld, password);
 }
 
 static void on_resolved(struct task *t, bool in_time, void *data, void *userdata)
@@ -343,8 +345,8 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
-static void on_better(struct connect *connect, enum connect_outcome outcome, LDAP *ld, int r,
-                      const struct error *e, void *userdata)
+static void on_better(struct connect *connect, enum connect_outcome outcome, LDAP *ld,
+                      struct secret *password, int r, const struct error *e, void *userdata)
 {
     (void)connect, (void)r;
     struct connection *c = userdata;
@@ -363,7 +365,7 @@ static void on_better(struct connect *connect, enum connect_outcome outcome, LDA
     free(c->uri);
     c->uri = strdup(better->uri);
     c->events->state(DIRECTORY_CONNECTING, c->owner);
-    begin_session(c, ld);
+    begin_session(c, ld, password);
 }
 
 static int on_comeback(sd_event_source *source, uint64_t usec, void *userdata)

@@ -71,7 +71,7 @@ struct syncrepl {
     struct sub subs[DIRECTORY_MAX_SEARCHES];
     bool refreshing, full, full_wanted;
     sd_event_source *reread; /* of what changes without a message */
-    bool ended; /* nothing more is to be done with this connection */
+    bool ended;              /* nothing more is to be done with this connection */
     struct error cut_reason;
     char what[256];
 };
@@ -177,16 +177,18 @@ static int take_entry(struct sub *s, LDAPMessage *m, struct error *e)
 static void take_reference(struct sub *s, LDAPMessage *m)
 {
     struct syncrepl *f = s->feed;
+    char shown[LIBLDAP_SAID_SIZE];
     CLEANUP(libldap_strings_freep) char **urls = NULL;
     ldap_parse_reference(session_ldap(f->env->session), m, &urls, NULL, 0);
     if (f->env->options->referrals == DIRECTORY_REFERRALS_FOLLOW)
         feed_batch_reference(f->batch, urls);
     else if (f->env->options->referrals == DIRECTORY_REFERRALS_NOTICE)
-        feed_batch_doubt(f->batch,
-                         "a part of %s lies on another server (%s) and was not read; set "
-                         "[directory] referrals = ignore if nobody is there",
-                         f->env->searches[s->index].base,
-                         urls && urls[0] ? urls[0] : "unreadable");
+        feed_batch_doubt(
+            f->batch,
+            "a part of %s lies on another server (%s) and was not read; set "
+            "[directory] referrals = ignore if nobody is there",
+            f->env->searches[s->index].base,
+            session_said_url(f->env->session, shown, urls && urls[0] ? urls[0] : ""));
 }
 
 /* The batch of this search is over, unless it named so many removals that it must be read as a
@@ -325,6 +327,7 @@ static int take_result(struct sub *s, LDAPMessage *m, struct error *e)
 {
     struct syncrepl *f = s->feed;
     int code = 0;
+    char shown[LIBLDAP_SAID_SIZE];
     CLEANUP(libldap_memory_freep) char *said = NULL;
     CLEANUP(libldap_controls_freep) LDAPControl **controls = NULL;
     s->operation = session_operation_free(s->operation);
@@ -333,7 +336,7 @@ static int take_result(struct sub *s, LDAPMessage *m, struct error *e)
     if (parsed != LDAP_SUCCESS)
         return libldap_error(e, parsed, NULL, "the result of a synchronisation cannot be read");
     if (code != LDAP_SUCCESS) {
-        judge_failure(s, code, said && *said ? said : NULL);
+        judge_failure(s, code, session_said(f->env->session, shown, said));
         return 0;
     }
     if (!f->env->once || s->stage != STAGE_REFRESH)

@@ -93,14 +93,11 @@ int follow_parse(const char *url, char **ret_server, char **ret_base, char **ret
 {
     LDAPURLDesc *p = NULL;
     if (ldap_url_parse(url, &p) != LDAP_URL_SUCCESS || !p)
-        return error_set(e, -EINVAL, "the reference %s is no LDAP address", url);
+        return error_set(e, -EINVAL, "it is no LDAP address");
     bool ldaps = strcasecmp(p->lud_scheme, "ldaps") == 0;
     bool usable = (ldaps || strcasecmp(p->lud_scheme, "ldap") == 0) && p->lud_host &&
                   *p->lud_host && p->lud_crit_exts == 0;
-    int r = usable
-                ? 0
-                : error_set(e, -EINVAL,
-                            "the reference %s names no server that can be asked over TLS", url);
+    int r = usable ? 0 : error_set(e, -EINVAL, "it names no server that can be asked over TLS");
     bool bare = usable && strchr(p->lud_host, ':') != NULL; /* an IPv6 address */
     char *server = r == 0 ? libldap_format("%s://%s%s%s:%d", ldaps ? "ldaps" : "ldap",
                                            bare ? "[" : "", p->lud_host, bare ? "]" : "",
@@ -186,8 +183,8 @@ static int begin_search(struct follows *f, struct error *e)
     return search_start(&f->search, f->session, &q, &events, f, e);
 }
 
-static void on_connected(struct connect *c, enum connect_outcome outcome, LDAP *ld, int r,
-                         const struct error *e, void *userdata)
+static void on_connected(struct connect *c, enum connect_outcome outcome, LDAP *ld,
+                         struct secret *password, int r, const struct error *e, void *userdata)
 {
     static const struct session_events events = {.lost = on_lost};
     (void)c;
@@ -198,11 +195,9 @@ static void on_connected(struct connect *c, enum connect_outcome outcome, LDAP *
         return;
     }
     const struct reference *first = f->first;
-    CLEANUP(freep) char *uri = strdup(first->urls.items[first->n_tried - 1]);
-    r = uri ? session_new(&f->session, f->env->event, ld, uri, &events, f, &own)
-            : error_out_of_memory(&own);
-    if (!uri)
-        ldap_unbind_ext(ld, NULL, NULL);
+    char uri[LIBLDAP_SAID_SIZE];
+    session_said_url(f->env->session, uri, first->urls.items[first->n_tried - 1]);
+    r = session_new(&f->session, f->env->event, ld, password, uri, &events, f, &own);
     if (r == 0)
         r = begin_search(f, &own);
     if (r < 0)
@@ -211,22 +206,24 @@ static void on_connected(struct connect *c, enum connect_outcome outcome, LDAP *
 
 static int try_url(struct follows *f, const char *url, struct error *e)
 {
+    char shown[LIBLDAP_SAID_SIZE];
     CLEANUP(freep) char *server = NULL;
     CLEANUP(freep) char *key = NULL;
     int r = follow_parse(url, &server, &f->base, &f->filter, &f->scope, e);
     if (r == 0 && f->base &&
         (dn_key(f->env->decoder.schema, f->base, &key, NULL) < 0 ||
          !dn_key_is_below(key, f->env->searches[f->first->search].base_key)))
-        r = error_set(e, -EINVAL, "the reference %s leads out of %s", url,
+        r = error_set(e, -EINVAL, "it leads out of %s",
                       f->env->searches[f->first->search].base);
     if (r == 0 && !address_is_listed(server, f->env->options->referral_hosts,
                                      f->env->options->n_referral_hosts))
-        r = error_set(e, -EACCES,
-                      "the reference leads to %s, which is not listed under [directory] "
-                      "referral_hosts, so no password is sent there",
-                      server);
+        r = error_set(
+            e, -EACCES,
+            "the server is not listed under [directory] referral_hosts, so no password "
+            "is sent there");
     if (r < 0)
-        return r;
+        return error_wrap(e, r, "the reference to %s",
+                          session_said_url(f->env->session, shown, url));
     f->slot = task_slot_new();
     return f->slot ? connect_start(&f->connect, f->env->event, f->slot, &f->options, server,
                                    on_connected, f, e)

@@ -13,7 +13,15 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/leak.h"
 #include "base/memory.h"
+#include "base/secret.h"
+#include "base/text.h"
+#include "base/words.h"
+
+/* Of a dozen characters that are in no word a secret is not read; of one that is short itself,
+ * of fewer. */
+#define ODD_MOST 12
 
 int libldap_errno(int code)
 {
@@ -51,6 +59,28 @@ static int write_error(struct error *e, int code, const char *said, const char *
     return error_set(e, r, "%s: %s (LDAP code %d)", context, ldap_err2string(code), code);
 }
 
+char *libldap_said(char buffer[static LIBLDAP_SAID_SIZE], const char *said,
+                   const struct secret *password)
+{
+    if (!said || !*said)
+        return NULL;
+    size_t most = ODD_MOST;
+    text_printable(buffer, LIBLDAP_SAID_SIZE, said, strlen(said));
+    if (password) {
+        bool cut = strlen(buffer) + 8 >= LIBLDAP_SAID_SIZE;
+        if (leak_shows(said, false, secret_text(password)) ||
+            leak_shows(buffer, cut, secret_text(password))) {
+            snprintf(buffer, LIBLDAP_SAID_SIZE,
+                     "(it repeats the password, so its words are not shown)");
+            return buffer;
+        }
+        if (secret_size(password) / 2 < most)
+            most = secret_size(password) / 2;
+    }
+    words_keep(buffer, LIBLDAP_SAID_SIZE, NULL, most);
+    return buffer;
+}
+
 int libldap_error(struct error *e, int code, const char *said, const char *format, ...)
 {
     char context[512];
@@ -61,7 +91,8 @@ int libldap_error(struct error *e, int code, const char *said, const char *forma
     return write_error(e, code, said, context);
 }
 
-int libldap_error_of(struct error *e, LDAP *ld, int code, const char *format, ...)
+int libldap_error_of(struct error *e, LDAP *ld, const struct secret *password, int code,
+                     const char *format, ...)
 {
     char context[512];
     va_list ap;
@@ -69,10 +100,11 @@ int libldap_error_of(struct error *e, LDAP *ld, int code, const char *format, ..
     vsnprintf(context, sizeof(context), format, ap);
     va_end(ap);
 
+    char shown[LIBLDAP_SAID_SIZE];
     CLEANUP(libldap_memory_freep) char *said = NULL;
     if (ld)
         ldap_get_option(ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &said);
-    return write_error(e, code, said, context);
+    return write_error(e, code, libldap_said(shown, said, password), context);
 }
 
 char *libldap_filter_escape(const void *bytes, size_t size)

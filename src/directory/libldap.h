@@ -11,6 +11,8 @@
 
 #include "base/error.h"
 
+struct secret;
+
 #define LIBLDAP_OID_PAGED        "1.2.840.113556.1.4.319"
 #define LIBLDAP_OID_SYNC         "1.3.6.1.4.1.4203.1.9.1.1"
 #define LIBLDAP_OID_DIRSYNC      "1.2.840.113556.1.4.841"
@@ -20,12 +22,19 @@
 /* The -errno that an LDAP result code means to a caller. */
 int libldap_errno(int code);
 /* Writes "context: what the code means (code N): what the server said" and returns
- * libldap_errno(code). `said` may be NULL or empty. */
+ * libldap_errno(code). `said`, of libldap_said(), may be NULL. */
 int libldap_error(struct error *e, int code, const char *said, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-/* The same, with the code and the diagnostic message that the handle holds. */
-int libldap_error_of(struct error *e, LDAP *ld, int code, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+/* The same, with the code and as much of the diagnostic message that the handle holds as
+ * libldap_said() shows. */
+int libldap_error_of(struct error *e, LDAP *ld, const struct secret *password, int code,
+                     const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* What of a server's words is shown: printable, and no more than words, whatever the server was
+ * told; none that repeats the password. NULL: it says nothing. buffer is returned. */
+#define LIBLDAP_SAID_SIZE 512
+char *libldap_said(char buffer[static LIBLDAP_SAID_SIZE], const char *said,
+                   const struct secret *password);
 
 /* The value escaped for a filter (RFC 4515), malloc'd. */
 char *libldap_filter_escape(const void *bytes, size_t size);

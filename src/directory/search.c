@@ -88,26 +88,29 @@ static void take_reference(struct search *s, LDAPMessage *m)
         s->events.reference(urls, s->userdata);
         return;
     }
+    char shown[LIBLDAP_SAID_SIZE];
     doubt(
         s,
         "a part of %s lies on another server (%s) and was not read; set [directory] referrals "
         "= ignore if nobody is there",
-        s->base, url);
+        s->base, session_said_url(s->session, shown, url));
 }
 
 static void judge_code(struct search *s, int code, const char *said, char **referrals)
 {
     if (code == LDAP_SUCCESS)
         return;
-    const char *advice = "";
+    const char *advice = "", *where = NULL;
+    char shown[LIBLDAP_SAID_SIZE];
     if (code == LDAP_SIZELIMIT_EXCEEDED)
         advice = "; the server limits how many entries this account may read";
-    else if (code == LDAP_REFERRAL && referrals && referrals[0])
-        advice = "; it refers to another server";
-    doubt(s, "the search of %s ended after %zu entries with: %s (LDAP code %d)%s%s%s%s%s",
-          s->base, s->n_entries, ldap_err2string(code), code, said && *said ? ": " : "",
-          said ? said : "", advice, code == LDAP_REFERRAL && referrals ? ": " : "",
-          code == LDAP_REFERRAL && referrals && referrals[0] ? referrals[0] : "");
+    else if (code == LDAP_REFERRAL && referrals && referrals[0]) {
+        advice = "; it refers to another server: ";
+        where = session_said_url(s->session, shown, referrals[0]);
+    }
+    doubt(s, "the search of %s ended after %zu entries with: %s (LDAP code %d)%s%s%s%s",
+          s->base, s->n_entries, ldap_err2string(code), code, said ? ": " : "",
+          said ? said : "", advice, where ? where : "");
 }
 
 static void finish(struct search *s, int code, const char *said, LDAPControl **controls)
@@ -115,7 +118,7 @@ static void finish(struct search *s, int code, const char *said, LDAPControl **c
     struct search_outcome outcome = {
         .code = code,
         .whole = code == LDAP_SUCCESS && !s->doubted,
-        .said = said && *said ? said : NULL,
+        .said = said,
         .controls = controls,
         .n_entries = s->n_entries,
         .n_references = s->n_references,
@@ -162,13 +165,15 @@ static bool is_paging_refusal(const struct search *s, int code)
 static void take_result(struct search *s, LDAPMessage *m)
 {
     int code = 0;
-    CLEANUP(libldap_memory_freep) char *said = NULL;
+    char shown[LIBLDAP_SAID_SIZE];
+    CLEANUP(libldap_memory_freep) char *diagnostic = NULL;
     CLEANUP(libldap_strings_freep) char **referrals = NULL;
     CLEANUP(libldap_controls_freep) LDAPControl **controls = NULL;
     struct error e = {0};
     s->operation = session_operation_free(s->operation);
-    int parsed = ldap_parse_result(session_ldap(s->session), m, &code, NULL, &said, &referrals,
-                                   &controls, 0);
+    int parsed = ldap_parse_result(session_ldap(s->session), m, &code, NULL, &diagnostic,
+                                   &referrals, &controls, 0);
+    const char *said = session_said(s->session, shown, diagnostic);
     if (parsed != LDAP_SUCCESS) {
         int r = libldap_error(&e, parsed, NULL, "the result of a search cannot be read");
         fail(s, r, &e);
@@ -180,7 +185,7 @@ static void take_result(struct search *s, LDAPMessage *m)
             s,
             "the server refuses the paging control when %s is read (LDAP code %d%s%s), and "
             "without it may stop early; set [directory] paging = no if it sends everything at once",
-            s->base, code, said && *said ? ": " : "", said ? said : "");
+            s->base, code, said ? ": " : "", said ? said : "");
         int r = send_page(s, NULL, &e);
         if (r < 0)
             fail(s, r, &e);

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/secret.h"
 #include "directory/libldap.h"
 
 #define MESSAGES_PER_TURN 64
@@ -35,6 +36,7 @@ struct session_operation {
 
 struct session {
     LDAP *ld;
+    struct secret *password; /* that the server was told; NULL: none */
     char *uri;
     sd_event_source *io, *defer, *timer;
     struct session_operation *operations;
@@ -42,8 +44,24 @@ struct session {
     void *userdata;
     uint64_t heard_usec, n_entries;
     bool stopped;
-    char farewell[256]; /* what a notice of disconnection said */
+    char farewell[LIBLDAP_SAID_SIZE + 80]; /* what a notice of disconnection said */
 };
+
+char *session_said(const struct session *s, char *buffer, const char *said)
+{
+    return libldap_said(buffer, said, s->password);
+}
+
+char *session_said_url(const struct session *s, char *buffer, const char *url)
+{
+    const char *host = strstr(url, "://");
+    buffer[0] = '\0';
+    if (!session_said(s, buffer, url) || strcmp(buffer, url) == 0 || !host)
+        return buffer[0] ? buffer : strcpy(buffer, "unreadable");
+    CLEANUP(freep)
+    char *server = strndup(url, (size_t)(host - url) + 3 + strcspn(host + 3, "/?"));
+    return server ? session_said(s, buffer, server) : buffer;
+}
 
 LDAP *session_ldap(const struct session *s)
 {
@@ -107,11 +125,12 @@ static void unlink_operation(struct session_operation *o)
 static void note_farewell(struct session *s, LDAPMessage *m)
 {
     int code = 0;
+    char shown[LIBLDAP_SAID_SIZE];
     CLEANUP(libldap_memory_freep) char *said = NULL;
     if (ldap_parse_result(s->ld, m, &code, NULL, &said, NULL, NULL, 0) == LDAP_SUCCESS)
         snprintf(s->farewell, sizeof(s->farewell),
                  "; before, the server said: %s (LDAP code %d) %s", ldap_err2string(code), code,
-                 said ? said : "");
+                 session_said(s, shown, said) ? shown : "");
 }
 
 static void give_out(struct session *s, LDAPMessage **m)
@@ -240,15 +259,18 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
     return 0;
 }
 
-int session_new(struct session **ret, struct sd_event *event, LDAP *taken, const char *uri,
+int session_new(struct session **ret, struct sd_event *event, LDAP *taken,
+                struct secret *password_taken, const char *uri,
                 const struct session_events *events, void *userdata, struct error *e)
 {
     struct session *s = calloc(1, sizeof(*s));
     if (!s) {
         ldap_unbind_ext(taken, NULL, NULL);
+        secret_free(password_taken);
         return error_out_of_memory(e);
     }
     s->ld = taken;
+    s->password = password_taken;
     s->events = *events;
     s->userdata = userdata;
     s->heard_usec = clock_monotonic_usec();
@@ -284,6 +306,7 @@ struct session *session_free(struct session *s)
     s->defer = sd_event_source_disable_unref(s->defer);
     s->timer = sd_event_source_disable_unref(s->timer);
     ldap_unbind_ext(s->ld, NULL, NULL);
+    secret_free(s->password);
     free(s->uri);
     free(s);
     return NULL;
@@ -303,8 +326,8 @@ int session_search(struct session *s, struct session_operation **ret,
                                request->size_limit, &o->message_id);
     if (code != LDAP_SUCCESS) {
         free(o);
-        return libldap_error_of(e, s->ld, code, "%s: cannot search %s for %s", s->uri,
-                                *request->base ? request->base : "the root entry",
+        return libldap_error_of(e, s->ld, s->password, code, "%s: cannot search %s for %s",
+                                s->uri, *request->base ? request->base : "the root entry",
                                 request->filter);
     }
     o->session = s;

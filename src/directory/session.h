@@ -10,6 +10,7 @@
 
 struct error;
 struct sd_event;
+struct secret;
 struct session;
 struct session_operation;
 
@@ -39,13 +40,18 @@ struct session_request {
     uint64_t timeout_usec;         /* silence that this operation bears; 0: any */
 };
 
-int session_new(struct session **ret, struct sd_event *event, LDAP *taken, const char *uri,
+int session_new(struct session **ret, struct sd_event *event, LDAP *taken,
+                struct secret *password_taken, const char *uri,
                 const struct session_events *events, void *userdata, struct error *e);
 struct session *session_free(struct session *s); /* operations outlive it, silent */
 void session_stop(struct session *s);            /* nothing more is given out */
 LDAP *session_ldap(const struct session *s);
+/* libldap_said() of what this server says. */
+char *session_said(const struct session *s, char *buffer, const char *said);
+/* The same of an address to which it refers: all of it, or at least which server it is. */
+char *session_said_url(const struct session *s, char *buffer, const char *url);
 const char *session_uri(const struct session *s);
-uint64_t session_n_entries(const struct session *s); /* that it was sent so far */
+uint64_t session_n_entries(const struct session *s);       /* that it was sent so far */
 uint64_t session_last_heard_usec(const struct session *s); /* monotonic */
 
 int session_search(struct session *s, struct session_operation **ret,

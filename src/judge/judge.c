@@ -136,9 +136,7 @@ static int revoke_beside(struct judge *j, struct dossier *s, struct error *e)
 static int look_at_revocation(struct judge *j, const char *entry_id, struct error *e)
 {
     struct dossier s = {0};
-    int r = books_write(j->books, e);
-    if (r == 0)
-        r = run_join(j->books, "revocation", e);
+    int r = run_join(j->books, "revocation", e);
     if (r == 0)
         r = dossier_load(&s, j->books, j->rules, entry_id, e);
     if (r == 0)
@@ -237,7 +235,7 @@ static int look_at_person(struct judge *j, const char *entry_id, struct string_l
 {
     struct dossier s = {0};
     bool planned = false;
-    int r = books_write(j->books, e);
+    int r = state_write(books_state(j->books), e); /* thousands are read in a row */
     if (r == 0)
         r = dossier_load(&s, j->books, j->rules, entry_id, e);
     if (r == 0)
@@ -277,9 +275,7 @@ static int note_recheck(struct judge *j, uint64_t now, struct error *e)
 {
     uint64_t next = 0;
     j->has_looked = false;
-    int r = books_write(j->books, e);
-    if (r == 0)
-        r = person_mark_due(books_state(j->books), now, &next, e);
+    int r = person_mark_due(books_state(j->books), now, &next, e);
     j->recheck_usec = next;
     return r;
 }
@@ -328,8 +324,8 @@ int judge_some(struct judge *j, bool plan_was_seen, bool *ret_more, bool *ret_ah
     *ret_more = *ret_ahead = false;
     if (!judge_may(j))
         return 0;
-    int r = books_write(j->books, e);
-    if (r == 0 && j->recheck_usec && j->recheck_usec <= now)
+    int r = 0;
+    if (j->recheck_usec && j->recheck_usec <= now)
         r = person_mark_due(books_state(j->books), now, &j->recheck_usec, e);
     if (r == 0) /* also when nobody is dirty: a renamed group is said */
         r = rules_bind_groups(j->rules, e);
@@ -392,8 +388,5 @@ struct judge *judge_free(struct judge *j)
 
 int judge_start(struct judge *j, struct error *e)
 {
-    int r = books_write(j->books, e);
-    return r < 0
-               ? r
-               : person_mark_due(books_state(j->books), clock_date_usec(), &j->recheck_usec, e);
+    return person_mark_due(books_state(j->books), clock_date_usec(), &j->recheck_usec, e);
 }

@@ -1,11 +1,10 @@
 /*
  * Statements and errors of the state file.
  *
- * Statements are prepared once and found again by the address of their text. A write outside a
- * transaction is our own mistake and asserted. When SQLite rolls a transaction back by itself
- * (disk full, input/output error), every further write of that transaction is refused here, as
- * it would otherwise be committed alone. What SQLite reports is turned into a sentence that
- * tells the operator what to do; its own words stand at the end.
+ * Statements are prepared once and found again by the address of their text. When SQLite rolls
+ * a transaction back by itself (disk full, input/output error), every further write of that
+ * transaction is refused here, as it would otherwise be committed alone. What SQLite reports is
+ * turned into a sentence that tells the operator what to do; its own words stand at the end.
  */
 #include "config.h"
 
@@ -210,15 +209,37 @@ void stmt_bind_usec(struct stmt *q, int i, uint64_t value)
     stmt_bind_int(q, i, value > INT64_MAX ? INT64_MAX : (int64_t)value);
 }
 
+void state_begin_by(struct state *s, int (*begin)(void *userdata, struct error *e), void *userdata)
+{
+    s->begin = begin;
+    s->begin_userdata = userdata;
+}
+
+void state_begin_no_more(struct state *s, const void *userdata)
+{
+    if (s->begin_userdata == userdata)
+        state_begin_by(s, NULL, NULL);
+}
+
+int state_write(struct state *s, struct error *e)
+{
+    if (s->in_transaction)
+        return 0;
+    if (!s->begin)
+        return error_set(e, -EIO, "The state file %s may not be written now", s->path);
+    return s->begin(s->begin_userdata, e);
+}
+
 int stmt_step(struct stmt *q, struct error *e)
 {
     struct state *s = q->state;
     int rc = q->bind_rc, r = q->tables & s->later.waits ? s->flush(s, q->tables, e) : 0;
 
+    if (r == 0 && q->writes)
+        r = state_write(s, e);
     if (r < 0)
         return r;
     if (q->writes) {
-        assert(s->in_transaction);
         if (s->broken || sqlite3_get_autocommit(s->db)) {
             s->broken = true;
             return error_set(

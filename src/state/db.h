@@ -116,6 +116,8 @@ struct state {
     bool checked; /* its pages were read when it was opened: it was not as it was left */
     bool suspect; /* a page of it was found damaged since */
     bool in_transaction;
+    int (*begin)(void *userdata, struct error *e); /* state_begin_by() */
+    void *begin_userdata;
     int changes_before; /* in this handle, when the transaction began */
     atomic_bool cancelled; /* state_cancel() */
     bool broken; /* a write of this transaction failed: it can only be rolled back */

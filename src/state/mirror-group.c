@@ -195,7 +195,6 @@ static int bind_groups(struct state *s, const char *const *keys, size_t n_keys, 
 int mirror_bind_groups(struct state *s, const char *const *keys, size_t n_keys,
                        struct bound_groups *ret, struct error *e)
 {
-    assert(s->in_transaction);
     return bind_groups(s, keys, n_keys, true, ret, e);
 }
 

@@ -374,7 +374,6 @@ int mirror_members(struct state *s, const char *group_id, const struct member *a
     CLEANUP(entry_row_done) struct entry_row row = {0};
     int r = entry_row_find(s, group_id, &row, e);
 
-    assert(s->in_transaction);
     if (r < 0)
         return r;
     if (r == STATE_NONE || row.gone || row.kind != ENTRY_GROUP)

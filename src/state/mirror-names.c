@@ -287,7 +287,6 @@ int mirror_use_schema(struct state *s, const struct schema *schema, struct error
     char now[DIGEST_TEXT_SIZE];
     int r = fingerprint(schema, now, e);
 
-    assert(s->in_transaction);
     if (r == 0)
         r = state_meta_get(s, "names", &before, e);
     if (r < 0)

@@ -130,7 +130,6 @@ int mirror_searches(struct state *s, const char *const *bases, size_t n, struct 
     CLEANUP(freep) char *text = new ? json_dumps(new, JSON_COMPACT) : NULL;
     int r;
 
-    assert(s->in_transaction);
     if (!text)
         return error_out_of_memory(e);
     if (n > MIRROR_MAX_SEARCHES)
@@ -141,9 +140,11 @@ int mirror_searches(struct state *s, const char *const *bases, size_t n, struct 
         return r < 0 ? r : 0;
     /* Without a list the state is of a rosterd that kept none, and numbered as now. */
     old = stored ? json_loads(stored, 0, NULL) : json_incref(new);
-    r = renumber(s, old, new, e);
+    r = state_write(s, e);
     if (r == 0)
-        r = db_exec(s->db, s->path, "DELETE FROM cookie", e);
+        r = renumber(s, old, new, e);
+    if (r == 0)
+        r = db_write(s, "DELETE FROM cookie", e);
     if (r == 0)
         r = state_meta_set(s, "searches", text, e);
     return r < 0 ? error_wrap(e, r, "Storing which bases are searched") : 0;
@@ -193,7 +194,6 @@ static int leave(struct state *s, unsigned search, const char *id, bool with_bel
     int r = search_check(search, e);
     int64_t left;
 
-    assert(s->in_transaction);
     if (r == 0)
         r = entry_row_find(s, id, &row, e);
     if (r != 0)
@@ -344,7 +344,6 @@ int mirror_unseen_left(struct state *s, unsigned search, const char *why, uint64
     CLEANUP(row_numbers_done) struct row_numbers numbers = {0};
     int r;
 
-    assert(s->in_transaction);
     r = each_unseen(s, search, false, collect, &numbers, e);
     for (size_t i = 0; r == 0 && i < numbers.n_items; i++) {
         CLEANUP(freep) char *id = NULL;

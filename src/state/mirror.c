@@ -345,7 +345,8 @@ int mirror_put(struct state *s, unsigned search, const struct entry *entry,
     int64_t n = 0;
     int r = search_check(search, e);
 
-    assert(s->in_transaction);
+    if (r == 0)
+        r = state_write(s, e);
     if (r == 0) {
         p.searches = INT64_C(1) << search;
         r = put_compare(s, &p, &n, e);
@@ -388,6 +389,8 @@ int mirror_unchanged(struct state *s, unsigned search, const char *id,
     int64_t n, searches, bit;
     int r = search_check(search, e);
 
+    if (r == 0) /* thousands are read in a row */
+        r = state_write(s, e);
     if (r == 0)
         r = stmt_prepare(
             &q, s,

@@ -135,9 +135,7 @@ static int start_revocations(struct engine *n, size_t *ret_picked, struct error 
     bool planned = books_have(n->books, WORK_REVOCATIONS);
     if (planned && gate_is_approving(n->gate))
         return 0;
-    int r = planned ? books_write(n->books, e) : 0;
-    if (r == 0 && planned)
-        r = gate_apply_to_revocations(n->gate, e);
+    int r = planned ? gate_apply_to_revocations(n->gate, e) : 0;
     if (r == GATE_MORE) {
         books_wake(n->books, WORK_REVOCATIONS);
         return 0;
@@ -203,8 +201,6 @@ static int turn(struct engine *n, struct error *e)
         r = start_revocations(n, &n_picked, e);
     if (r == 0 && ahead && turn_may_send(n))
         r = pick_ahead(n, &n_picked, e);
-    if (r == 0 && !reading_is_under_way(n->reading))
-        r = books_write(n->books, e);
     if (r == 0 && !reading_is_under_way(n->reading))
         r = guard_and_pick(n, &more, &n_picked, e);
     if (r < 0)

@@ -83,15 +83,16 @@ CURLcode http_handle_set(CURL *easy, const struct http_handle *h)
     return r;
 }
 
-struct trust http_handle_trust(const struct http_handle *h)
+void http_handle_ca(const struct http_handle *h, const char **ret_file,
+                    const char **ret_directory)
 {
-    const char *file = h->ca_file, *directory = h->ca_directory;
+    *ret_file = h->ca_file;
+    *ret_directory = h->ca_directory;
 #if LIBCURL_VERSION_NUM >= 0x074600
     const curl_version_info_data *of_curl = curl_version_info(CURLVERSION_NOW);
-    if (!file && !directory) {
-        file = of_curl->cainfo;
-        directory = of_curl->capath;
+    if (!h->ca_file && !h->ca_directory) {
+        *ret_file = of_curl->cainfo;
+        *ret_directory = of_curl->capath;
     }
 #endif
-    return trust_of(file, directory);
 }

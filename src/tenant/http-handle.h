@@ -5,8 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/trust.h"
-
 struct http_handle {
     char *ca_file, *ca_directory; /* neither: the system's */
     bool allow_plain_http, loopback;
@@ -14,4 +12,6 @@ struct http_handle {
     size_t max_answer_bytes;
 };
 CURLcode http_handle_set(CURL *easy, const struct http_handle *h);
-struct trust http_handle_trust(const struct http_handle *h); /* its CAs as they are now */
+/* The files of its CAs: its own, or those of the system. Borrowed; either may be NULL. */
+void http_handle_ca(const struct http_handle *h, const char **ret_file,
+                    const char **ret_directory);

@@ -26,6 +26,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/trust.h"
 #include "tenant/http-handle.h"
 #include "tenant/http-text.h"
 #include "tenant/options.h"
@@ -42,8 +43,10 @@
 struct http {
     struct sd_event *event;
     struct transfers *transfers;
-    struct transfers *outgoing; /* those of CAs that were replaced, until they are over */
+    struct transfers **outgoing; /* those of CAs that were replaced, until they are over */
+    size_t n_outgoing;
     struct trust trust;
+    uint64_t looked_turn; /* of the loop, in which the CAs were looked at last */
     long n_kept;
     struct http_url url;
     struct http_handle handle;
@@ -173,30 +176,57 @@ static void destroy_idle(struct http *h)
     h->n_idle = 0;
 }
 
-/* A kept connection, and a TLS session that is resumed (which shows no certificate again), were
- * vouched for by the CAs of their time. With other CAs both begin anew; what is under way ends
- * where it began. */
-static void follow_ca(struct http *h)
+static void free_what_is_over(struct http *h)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < h->n_outgoing; i++)
+        if (transfers_are_over(h->outgoing[i]))
+            transfers_free(h->outgoing[i]);
+        else
+            h->outgoing[n++] = h->outgoing[i];
+    h->n_outgoing = n;
+}
+
+static int begin_anew(struct http *h, struct error *e)
 {
     struct transfers *anew = NULL;
+    struct transfers **outgoing =
+        realloc(h->outgoing, (h->n_outgoing + 1) * sizeof(struct transfers *));
+    if (!outgoing)
+        return error_out_of_memory(e);
+    h->outgoing = outgoing;
+    int r = transfers_new(&anew, h->event, on_done, e);
+    if (r < 0)
+        return r;
+    destroy_idle(h);
+    h->outgoing[h->n_outgoing++] = h->transfers;
+    h->transfers = anew;
+    transfers_set_kept(anew, h->n_kept);
+    return 0;
+}
+
+/* A kept connection, and a TLS session that is resumed (which shows no certificate again), were
+ * vouched for by the CAs of their time. With other CAs both begin anew; what is under way ends
+ * where it began. Requests that leave in one turn of the loop go by one look. */
+static void follow_ca(struct http *h)
+{
+    const char *file, *directory;
+    struct trust trust;
     struct error error;
-    if (h->outgoing && transfers_are_over(h->outgoing))
-        h->outgoing = transfers_free(h->outgoing);
-    if (h->url.plain)
+    uint64_t turn = 0;
+    free_what_is_over(h);
+    (void)sd_event_get_iteration(h->event, &turn);
+    if (h->url.plain || turn == h->looked_turn)
         return;
-    struct trust trust = http_handle_trust(&h->handle);
-    if (h->outgoing || trust_equal(&trust, &h->trust))
+    h->looked_turn = turn;
+    http_handle_ca(&h->handle, &file, &directory);
+    if (!trust_has_changed(&h->trust, file, directory, h->url.host, &trust))
         return;
-    int r = transfers_new(&anew, h->event, on_done, &error);
-    if (r < 0) { /* the next request tries it again */
+    if (begin_anew(h, &error) < 0) { /* the next request tries it again */
         log_error("Connections to the tenant by the new CAs: %s", error.message);
         return;
     }
     log_notice("The CAs of the tenant have changed: connections to %s begin anew", h->url.host);
-    destroy_idle(h);
-    h->outgoing = h->transfers;
-    h->transfers = anew;
-    transfers_set_kept(anew, h->n_kept);
     h->trust = trust;
 }
 
@@ -398,6 +428,7 @@ static int copy_text(char **to, const char *from, struct error *e)
 int http_new(struct http **ret, struct sd_event *event, const struct tenant_options *options,
              struct error *e)
 {
+    const char *ca_file, *ca_directory;
     struct http *h = calloc(1, sizeof(*h));
     if (!h)
         return error_out_of_memory(e);
@@ -421,7 +452,8 @@ int http_new(struct http **ret, struct sd_event *event, const struct tenant_opti
         r = check_readable(h->handle.ca_file, "CA file", e);
     if (r == 0)
         r = check_readable(h->handle.ca_directory, "CA directory", e);
-    h->trust = http_handle_trust(&h->handle);
+    http_handle_ca(&h->handle, &ca_file, &ca_directory);
+    h->trust = trust_of(ca_file, ca_directory);
     if (r == 0)
         r = transfers_new(&h->transfers, event, on_done, e);
     if (r < 0) {
@@ -441,7 +473,9 @@ struct http *http_free(struct http *h)
         http_exchange_free(TAILQ_FIRST(&h->busy));
     destroy_idle(h);
     transfers_free(h->transfers);
-    transfers_free(h->outgoing);
+    for (size_t i = 0; i < h->n_outgoing; i++)
+        transfers_free(h->outgoing[i]);
+    free(h->outgoing);
     sd_event_unref(h->event);
     http_url_done(&h->url);
     free(h->handle.ca_file);

@@ -7,6 +7,7 @@ import signal
 import time
 
 from lib import deadline, life, need, wait_for
+from lib.faked import Faked
 from lib.life import AGENTS, crowd, settled
 
 
@@ -158,6 +159,29 @@ def test_command_at_the_end(t):
     wait_for(lambda: os.path.exists(began), 30, "it runs")
     d.stop()
     need(os.path.exists(done), "it was waited for")
+
+
+def test_command_that_cannot_be_ended(t):
+    """A command for which the kernel waits in uninterruptible sleep, so that no signal ends it, holds up neither the end nor the
+    password's person."""
+    ground, group, tenant = crowd(t, people(1))
+    began = t.path("began")
+    command = t.write("stuck", "#!/bin/sh\ncat > /dev/null\necho $$ > '%s'\nexec sleep 1000\n" % began, 0o755)
+    d = life.daemon(t, ground, tenant, {"Agents": dict(AGENTS, group=group)},
+                    tenant_keys={"initial_password": "generate", "password_command": command})
+    lie = Faked(t)
+    lie.say("immortal")
+    d.start(env=lie.env)
+    wait_for(lambda: os.path.exists(began) and open(began, encoding="ascii").read().strip(), 30, "it runs")
+    pid = int(open(began, encoding="ascii").read())
+    t.cleanup(os.kill, pid, signal.SIGKILL)
+    d.stop()
+    os.kill(pid, 0)     # it is still there
+    need("cannot be ended" in d.log(), "it is said", d.log_tail())
+    t.write("stuck", "#!/bin/sh\ncat > '%s'\n" % t.path("told"), 0o755)
+    d.start()
+    wait_for(lambda: os.path.exists(t.path("told")) and "p000" in open(t.path("told"), encoding="utf-8").read(), 20, "another password is handed on")
+    settled(d)
 
 
 @deadline(120)

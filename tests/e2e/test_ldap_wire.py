@@ -1,6 +1,8 @@
 """Between rosterd and the directory stands what adds, repeats, withholds and invents messages: nobody is taken for gone by it,
 nobody is invented, and afterwards all is as the directory says."""
 
+import base64
+import codecs
 import socket
 import threading
 
@@ -163,5 +165,81 @@ def test_odd_messages(t):
             gone = [login for login, user in users.items() if user["disabled"]]
             need(not gone and len(users) == 13 + n, "nobody is gone or invented by " + name, feed, gone, sorted(users))
         need(d.running(), "it lives")
+        d.stop()
+        tenant.stop()
+
+
+PASSWORD = "Zq7wK-e9Tt4xVbU"
+WRITTEN = {
+    "rot13": lambda word: codecs.encode(word, "rot13"), "plain": lambda word: word, "backwards": lambda word: word[::-1], "base64": lambda word: base64.b64encode(word.encode()).decode(),
+    "decimal": lambda word: ", ".join(str(byte) for byte in word.encode()),
+    "hex of hex": lambda word: word.encode().hex().encode().hex(), "url": lambda word: "".join("%%%02x" % byte for byte in word.encode()),
+}
+
+
+def result(code, said, *more):
+    return ber.tlv(DONE, ber.enum(code) + ber.octets("") + ber.octets(said) + b"".join(more))
+
+
+def referral(url):
+    return ber.tlv(0xa3, ber.octets(url))
+
+
+# In which part of which answer the words may stand; None: there is none of the kind that is answered.
+SAYS = {
+    "search refused": lambda number, said: message(number, result(80, said)),
+    "search limited": lambda number, said: message(number, result(4, said)),
+    "referred": lambda number, said: message(number, result(10, said, referral("ldaps://dc1.example.com/ou=" + said.replace(" ", "")))),
+    "referred to a host": lambda number, said: message(number, result(10, "", referral("ldaps://%s/" % said.replace(" ", "")))),
+    "refresh required": lambda number, said: message(number, result(4096, said)),
+    "disconnection": lambda number, said: (message(0, ber.tlv(EXTENDED, ber.enum(52) + ber.octets("") + ber.octets(said)
+                                                              + ber.tlv(0x8a, DISCONNECTION))), "close"),
+    "reference": lambda number, said: message(number, ber.tlv(0x73, ber.octets("ldaps://%s/dc=x" % said.replace(" ", "")))) + message(number, result(0, "")),
+}
+
+
+@deadline(120)
+def test_words_of_the_server(t):
+    """No word of any answer gives the password away, however it is written, or reaches the terminal as a command."""
+    ways = list(WRITTEN.values())
+    for feed in ("poll", "syncrepl"):
+        server = t.server(ScriptedServer)
+        server.passwords, server.reader_password = {server.reader_dn: PASSWORD}, PASSWORD
+        server.person("ada")
+        between = Between(t, server.port)
+        tenant = t.simulator()
+        d = t.rosterd(server, tenant, None, tls="no", rules=AGENTS, user={"work_phone": None},
+                      directory_keys={"uri": between.uri, "feed": feed, "poll_interval": "1s", "search_timeout": "1s"},
+                      retry={"min": "100ms", "max": "200ms"}, notify={"alarm_after": "0"}, log={"level": "debug"})
+        d.start()
+        tenant.wait_user("ada")
+        shown = ""
+        for n, kind in enumerate(SAYS if feed == "poll" else ("search refused",)):
+            said = "markedaaa \x1b]0;title\x07\x1b[31m the account with %s may not" % ways[(n + (0 if feed == "poll" else 3)) % len(ways)](PASSWORD)
+            struck, before = [], []
+
+            def odd(_, whole, number, tag, kind=kind, said=said, struck=struck, before=before):
+                people = before and before[-1] == ENTRY
+                before.append(tag)
+                if not people or tag not in (DONE, INTERMEDIATE):
+                    return whole
+                struck.append(number)
+                return SAYS[kind](number, said)
+
+            between.odd = odd
+            if feed == "syncrepl":
+                between.cut()
+            d.ctl("sync", code=None)
+            wait_for(lambda: struck, 30, "it was said: " + kind, d.log_tail)
+            shown += d.ctl("status", "--json", code=None).out + d.ctl("status", code=None).out
+        between.odd = None
+        between.cut()
+        wait_for(lambda: d.ctl("status", "--json", code=None).json["directory"]["state"] not in ("away", "refused"), 30, "it is back", d.log_tail)
+        shown += d.log() + "".join(str(line) for line in d.audit()) + d.check().err
+        need(feed != "poll" or "markedaaa" in shown and "may not" in shown, "its words are shown", shown[-3000:])
+        for way, write in WRITTEN.items():
+            text = write(PASSWORD)
+            need(text[:12] not in shown, "the password is not, " + way, feed, [line for line in shown.splitlines() if text[:12] in line][:3])
+        need("\x1b" not in shown and "\x07" not in shown, "and no terminal is told anything", [line for line in shown.splitlines() if "\x1b" in line][:3])
         d.stop()
         tenant.stop()

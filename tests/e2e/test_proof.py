@@ -286,8 +286,8 @@ def test_continuation_references(t):
     scene.daemon.once()
     scene.goes_on()
     scene.nobody_disabled()
-    scene.unproven(url, "referrals = ignore")
-    scene.alarmed(url)
+    scene.unproven("ldap://child.example.com", "referrals = ignore")
+    scene.alarmed("ldap://child.example.com")
     scene.daemon.configure(directory={"referrals": "ignore"})
     scene.daemon.once()
     need(scene.tenant.user("u19")["disabled"], "ignored: the read is whole")
@@ -393,7 +393,7 @@ def test_reference_in_synchronisation(t):
     scene.daemon.once()
     scene.goes_on()
     scene.nobody_disabled()
-    scene.unproven(url)
+    scene.unproven("ldap://child.example.com")
 
 
 def test_base_invisible(t):

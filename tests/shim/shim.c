@@ -7,6 +7,7 @@
  *   synchronised   the kernel calls its clock synchronised; without the file it does not
  *   boot           the id of this boot
  *   still          the second at which the wall clock stands still
+ *   immortal       kill() does nothing, as if the kernel waited for a disk in the process's name
  *   clock          how many seconds the wall clock is ahead; the monotonic one and all timers
  * are as they are (libfaketime, which else would do, moves timers of the monotonic clock too)
  */
@@ -85,6 +86,11 @@ int fdatasync(int fd)
 int fsync(int fd)
 {
     return sync_by("fsync", fd);
+}
+
+int kill(pid_t pid, int number)
+{
+    return is_set("immortal") ? 0 : (int)syscall(SYS_kill, pid, number);
 }
 
 int adjtimex(struct timex *t)

@@ -445,6 +445,44 @@ static void test_journal_notes(void **state)
     audit_export_close(x);
 }
 
+static size_t count_lines(const char *text, const char *with)
+{
+    size_t n = 0;
+
+    for (const char *at = text; (at = strstr(at, with)); at++)
+        n++;
+    return n;
+}
+
+/* A run of many changes does not fill the log: the first thousand have a line each, and what was
+ * not done has one always. The next run begins anew. */
+static void test_journal_of_many(void **state)
+{
+    struct fixture *f = *state;
+    struct audit_export *x = NULL;
+    bool older;
+
+    ok(f, audit_export_open(&x, f->s, audit_path, true, &older, &f->e));
+    begin(f);
+    for (uint64_t i = 0; i < 2500; i++) {
+        struct operation *o = operation_new(OPERATION_DISABLE, "id-1", "uid=a,dc=t", "al");
+        struct audit_row row = {.event = "outcome",
+                                .operation = o,
+                                .run = 1 + i / 2200,
+                                .code = i % 100 == 99 ? "held" : "done"};
+
+        ok(f, audit_record(f->s, &row, &f->e));
+        operation_free(o);
+    }
+    commit(f);
+    CLEANUP(freep) char *text = logged(run_export, x);
+    assert_int_equal(count_lines(text, ": done"), 1000 + 300 - 3);
+    assert_int_equal(count_lines(text, ": held"), 25);
+    assert_int_equal(count_lines(text, "Run 1 has made"), 1);
+    assert_int_equal(count_lines(text, "has made"), 1);
+    audit_export_close(x);
+}
+
 static int stop_at_first(const char *line, const json_t *view, void *userdata)
 {
     (void)line;
@@ -501,6 +539,7 @@ int main(void)
         audit_test(test_lagging),
         audit_test(test_journal),
         audit_test(test_journal_notes),
+        audit_test(test_journal_of_many),
         audit_test(test_each),
     };
 

@@ -1,10 +1,12 @@
-/* Configured commands: a few at a time and in order, and which of those that wait still run when
- * rosterd is to end. Real children: a pipe with a name holds them until the test lets them go. */
+/* Configured commands: a few at a time and in order, and which of those that wait still run
+ * when rosterd is to end. Real children: a pipe with a name holds them until the test lets them
+ * go. */
 #include "config.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
@@ -29,6 +31,18 @@ static void on_room(void *userdata)
     struct world *w = userdata;
 
     w->n_room++;
+}
+
+/* Instead of that of the C library: as if the kernel waited for a disk in their name, in which
+ * state nothing ends a process. */
+static bool immortal;
+static pid_t last_killed;
+
+int kill(pid_t pid, int number)
+{
+    if (pid > 0)
+        last_killed = pid;
+    return immortal ? 0 : (int)syscall(SYS_kill, pid, number);
 }
 
 static int begin(void **state)
@@ -74,7 +88,7 @@ static void on_ended(const char *subject, bool fine, void *userdata)
     struct world *w = userdata;
 
     (void)subject;
-    assert_true(fine);
+    assert_true(fine != immortal);
     w->n_ended++;
 }
 
@@ -86,8 +100,8 @@ static void run_one(struct world *w, bool waits, const char *text, command_ended
 
     snprintf(script, sizeof(script), "%s%s%s cat >>%s", waits ? "read x <" : "",
              waits ? w->gate : "", waits ? ";" : "", w->told);
-    assert_true(command_run(w->commands, argv, strdup(text), strlen(text), "notify command", text,
-                            ended, w));
+    assert_true(command_run(w->commands, argv, strdup(text), strlen(text), "notify command",
+                            text, ended, w));
 }
 
 /* One of those at the gate goes on. */
@@ -176,12 +190,39 @@ static void test_end_is_an_end(void **state)
     clock_freeze(0, 0);
 }
 
+/* What cannot be killed keeps nobody: its owner is told, those that wait run, and rosterd ends.
+ * Once it does end, after all, nothing is left of it. */
+static void test_one_that_cannot_be_ended(void **state)
+{
+    struct world *w = *state;
+
+    clock_freeze(1800000000 * USEC_PER_SEC,
+                 1000 * USEC_PER_SEC); /* the end itself is no matter */
+    run_one(w, true, "a", on_ended);
+    immortal = true;
+    commands_hurry(w->commands);
+    until_none(w);
+    assert_int_equal(w->n_ended, 1);
+    assert_int_equal(syscall(SYS_kill, last_killed, 0), 0); /* it is still there */
+    assert_int_equal(command_room(w->commands), AT_ONCE);
+    immortal = false;
+    run_one(w, false, "b", on_ended);
+    until_none(w);
+    let_go(w, 1);
+    for (size_t i = 0; syscall(SYS_kill, last_killed, 0) == 0 && i < 1000; i++)
+        assert_true(sd_event_run(w->event, 20 * USEC_PER_MSEC) >= 0);
+    expect_told(w, "ab");
+    assert_int_equal(w->n_ended, 2);
+    clock_freeze(0, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_few_at_a_time, begin, end),
         cmocka_unit_test_setup_teardown(test_end_drops_what_can_wait, begin, end),
         cmocka_unit_test_setup_teardown(test_end_is_an_end, begin, end),
+        cmocka_unit_test_setup_teardown(test_one_that_cannot_be_ended, begin, end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -344,7 +344,7 @@ static void test_references_parsed(void **state)
         assert_int_equal(r, rows[i].server ? 0 : -EINVAL);
         if (r < 0) {
             assert_null(server);
-            assert_non_null(strstr(e.message, rows[i].url));
+            assert_true(e.message[0] != 0); /* which reference it is the caller says */
             continue;
         }
         assert_string_equal(server, rows[i].server);

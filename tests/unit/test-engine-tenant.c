@@ -356,6 +356,23 @@ static void test_refused_and_no_scim(void **state)
     is_idle(b);
 }
 
+/* Who is made alone is read back at once; of many made together nobody is, whichever answers come
+ * last: the verification reads them later. */
+static void test_read_back(void **state)
+{
+    struct bed *b = *state;
+    people(b, 200, "support");
+    bed_start(b);
+    bed_sync(b);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_CREATE), 200);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_GET), 0);
+    people(b, 203, "support");
+    bed_sync(b);
+    assert_int_equal(fake_tenant_effects(b->tenant, FAKE_CREATE), 203);
+    assert_int_equal(fake_tenant_calls(b->tenant, FAKE_GET), 3);
+    is_idle(b);
+}
+
 struct asking {
     struct bed *b;
     bool asked;
@@ -407,6 +424,7 @@ int main(int argc, char **argv)
         scenario(test_sweep),
         scenario(test_sweep_overtaken),
         scenario(test_refused_and_no_scim),
+        scenario(test_read_back),
         scenario(test_asked_while_outcomes_wait),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);

@@ -279,7 +279,7 @@ static void connect_to_peer(const struct directory_feed_ops *ops)
     } else {
         bed.peer = peer_new(bed.event, fds[1]);
     }
-    ok(bed.f, session_new(&bed.session, bed.event, ld, "ldap://peer", &events, NULL, &e));
+    ok(bed.f, session_new(&bed.session, bed.event, ld, NULL, "ldap://peer", &events, NULL, &e));
     bool ad = ops == &feed_dirsync_ops;
     bed.peer->active_directory = ad;
     bed.server.product = ad ? PRODUCT_ACTIVE_DIRECTORY : PRODUCT_OPENLDAP;
