@@ -85,7 +85,7 @@ static int count(struct books *b, char **ret, struct error *e)
     return r == 0 && !*ret ? error_out_of_memory(e) : r;
 }
 
-int run_close(struct books *b, struct error *e)
+int run_close(struct books *b, char **ret_ledger, struct error *e)
 {
     CLEANUP(freep) char *text = NULL;
     int r = count(b, &text, e);
@@ -96,15 +96,17 @@ int run_close(struct books *b, struct error *e)
     struct audit_row row = {.event = "run-end", .details = text};
     if (r == 0)
         r = books_audit(b, &row, e);
-    if (r == 0)
-        r = books_commit(b, e);
     if (r < 0)
         return r;
+    *ret_ledger = TAKE(text);
+    return 0;
+}
+
+void run_closed(struct books *b, const char *ledger)
+{
     if (!books_options(b)->quiet) {
-        log_event(LOG_INFO, MSG_RUN_ENDED, "Run %" PRIu64 " is over: %s", books_run(b),
-                  text ? text : "");
+        log_event(LOG_INFO, MSG_RUN_ENDED, "Run %" PRIu64 " is over: %s", books_run(b), ledger);
         log_set_run(0);
     }
     books_set_run(b, 0);
-    return 0;
 }

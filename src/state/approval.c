@@ -20,29 +20,17 @@ void approval_part_done(struct approval_part *p)
 
 static int add_part(struct state *s, int64_t approval, const char *operations, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, "INSERT INTO approval_part(approval, operations) VALUES(?1, ?2)", e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, approval);
-    stmt_bind_text(q, 2, operations);
-    return stmt_run(q, e);
+    return db_write(s, "INSERT INTO approval_part(approval, operations) VALUES(?1, ?2)",
+                    WITH(as_int(approval), as_text(operations)), e);
 }
 
 int approval_store(struct state *s, uint64_t until_usec, const char *about,
                    const struct string_list *parts, struct error *e)
 {
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int64_t number;
-    int r = stmt_prepare(&q, s, "INSERT INTO approval(until_usec, about) VALUES(?1, ?2)", e);
+    int r = db_write(s, "INSERT INTO approval(until_usec, about) VALUES(?1, ?2)",
+                     WITH(as_usec(until_usec), as_text(about)), e);
+    int64_t number = sqlite3_last_insert_rowid(s->db);
 
-    if (r < 0)
-        return r;
-    stmt_bind_usec(q, 1, until_usec);
-    stmt_bind_text(q, 2, about);
-    r = stmt_run(q, e);
-    number = sqlite3_last_insert_rowid(s->db);
     for (size_t i = 0; i < parts->n_items && r == 0; i++)
         r = add_part(s, number, parts->items[i], e);
     if (r == 0 && !parts->n_items) /* so that its end is reached as that of any other */
@@ -57,10 +45,8 @@ int approval_next(struct state *s, struct approval_part *ret, struct error *e)
         "FROM approval_part x WHERE x.number = p.number + 1 AND x.approval = p.approval) FROM "
         "approval_part p CROSS JOIN approval a ON a.number = p.approval ORDER BY p.number LIMIT 1";
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
+    int r = stmt_query(&q, s, sql, NULL, e);
 
-    if (r == 0)
-        r = stmt_step(q, e);
     if (r != STMT_ROW)
         return r < 0 ? r : STATE_NONE;
     struct approval_part p = {.number = stmt_int(q, 0),
@@ -75,28 +61,18 @@ int approval_next(struct state *s, struct approval_part *ret, struct error *e)
     return 0;
 }
 
-static int delete(struct state *s, const char *sql, int64_t number, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, number);
-    return stmt_run(q, e);
-}
-
 int approval_released(struct state *s, const struct approval_part *p, struct error *e)
 {
-    int r = delete(s, "DELETE FROM approval_part WHERE number = ?1", p->number, e);
+    int r = db_write(s, "DELETE FROM approval_part WHERE number = ?1", WITH(as_int(p->number)), e);
 
-    return r == 0 && p->is_last ? delete(s, "DELETE FROM approval WHERE number = ?1", p->approval, e)
-                                : r;
+    return r < 0 || !p->is_last ? r
+                                : db_write(s, "DELETE FROM approval WHERE number = ?1",
+                                           WITH(as_int(p->approval)), e);
 }
 
 int approval_forget_all(struct state *s, struct error *e)
 {
-    int r = db_write(s, "DELETE FROM approval_part", e);
+    int r = db_write(s, "DELETE FROM approval_part", NULL, e);
 
-    return r < 0 ? r : db_write(s, "DELETE FROM approval", e);
+    return r < 0 ? r : db_write(s, "DELETE FROM approval", NULL, e);
 }
