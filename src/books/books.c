@@ -22,6 +22,7 @@
 #include "base/text.h"
 #include "books/engine-types.h"
 #include "books/lag.h"
+#include "books/ledger.h"
 #include "state/state.h"
 #include "state/steady.h"
 
@@ -40,6 +41,7 @@ struct books {
     uint64_t outcome_since_usec; /* the first outcome that waits for a commit came then; 0: none */
     uint64_t alarms_due_usec, alarms_rest_usec;
     uint64_t run;
+    struct ledger ledger;
     struct lag lag;
     struct intent *intents; /* that are open */
     char why_failed[sizeof(((struct error *)0)->message)];
@@ -89,6 +91,7 @@ struct books *books_free(struct books *b)
         log_error("The last changes of state are lost: %s", e.message);
     state_begin_no_more(b->o.state, b);
     sd_event_source_disable_unref(b->export_timer);
+    json_decref(b->ledger.totals);
     free(b);
     return NULL;
 }
@@ -369,6 +372,11 @@ int books_distrust(struct books *b, bool distrust, struct error *e)
 uint64_t books_run(const struct books *b)
 {
     return b->run;
+}
+
+struct ledger *books_ledger(struct books *b)
+{
+    return &b->ledger;
 }
 
 void books_set_run(struct books *b, uint64_t run)

@@ -121,9 +121,13 @@ int books_distrust(struct books *b, bool distrust, struct error *e);
 uint64_t books_run(const struct books *b); /* 0: none is under way */
 void books_set_run(struct books *b, uint64_t run);
 int run_join(struct books *b, const char *trigger, struct error *e); /* begins one if need be */
-/* Nothing is due: the ledger goes on record, with what the turn commits anyhow. */
+/* Nothing is due: the ledger goes on record, with what the turn commits anyhow. So many people at a
+ * time, and from the beginning if anything was written meanwhile: RUN_MORE says that some are left
+ * for the next call. */
+#define RUN_MORE 1
 int run_close(struct books *b, char **ret_ledger, struct error *e);
 void run_closed(struct books *b, const char *ledger); /* it is durable */
+struct ledger *books_ledger(struct books *b); /* of the run that is being closed */
 
 /* alarm.c */
 void alarm_set(struct books *b, const char *cause, const char *code, const char *sentence);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/text.h"
 #include "books/options.h"
 #include "mapping/options.h"
 #include "tenant/client.h"
@@ -25,6 +26,7 @@ struct engine_options {
     void *tenant; /* passed to the ops; NULL: no tenant is asked (a look at a plan) */
     const char *tenant_url, *tenant_scope; /* whose users the state holds; NULL: not checked */
     unsigned max_concurrent; /* operations in flight */
+    size_t slice; /* of the queue, that a turn moves at most; 0: as much as takes a few ms */
     bool plan_only;          /* evaluate and guard, never execute, no audit export */
     bool quiet; /* a look beside the running engine: what it would do is no event of the log */
 };
@@ -45,6 +47,16 @@ struct engine_choice {
     const char *const *reasons; /* that they are parked for */
     size_t n_reasons;
     const char *names; /* for the audit: "b (team), d (adopt)" */
+};
+/* What is approved: a plan's hash, and what it stands for in tables of one moment. An operation is
+ * told by what makes it this one occasion, so that what waits anew meanwhile is not meant. */
+struct engine_approval {
+    char hash[65];
+    struct string_list parts; /* as many operations in each as a turn releases */
+    size_t n, n_left;         /* operations; and those that wait and were not chosen */
+    bool adoption, vanished;  /* what waits for this was shown, and nothing of it left out */
+    bool whole;               /* all that the hash stands for */
+    char *names;              /* of the chosen groups; NULL: whole */
 };
 
 enum engine_tenant_state {

@@ -16,7 +16,9 @@
 #include "base/memory.h"
 #include "books/books.h"
 #include "books/engine-types.h"
+#include "books/ledger.h"
 #include "state/person.h"
+#include "state/state.h"
 
 int run_join(struct books *b, const char *trigger, struct error *e)
 {
@@ -33,11 +35,6 @@ int run_join(struct books *b, const char *trigger, struct error *e)
     struct audit_row row = {.event = "run-begin", .sentence = trigger};
     return books_audit(b, &row, e);
 }
-
-struct ledger {
-    json_t *totals;
-    size_t seen;
-};
 
 static void add_to_ledger(enum person_bucket bucket, const char *code, size_t count, void *userdata)
 {
@@ -60,15 +57,40 @@ static void add_to_ledger(enum person_bucket bucket, const char *code, size_t co
     json_object_set_new(reasons, reason, json_integer(before + (json_int_t)count));
 }
 
+/* As many people as take a few ms: 100,000 of them would hold the loop for 0.1 s. */
+#define PEOPLE_A_TURN 4096
+
+static int count_some(struct books *b, struct ledger *l, struct error *e)
+{
+    size_t slice = books_options(b)->slice;
+    if (l->totals && l->n_changes != state_n_changes(books_state(b)))
+        json_decref(TAKE(l->totals));
+    if (!l->totals)
+        *l = (struct ledger){.totals = json_object(), .now_usec = clock_steady_usec()};
+    int r = person_ledger(books_state(b), books_run(b), l->now_usec, slice ? slice : PEOPLE_A_TURN,
+                          &l->after, add_to_ledger, l, e);
+    l->n_changes = state_n_changes(books_state(b));
+    return r < 0 ? r : l->after ? RUN_MORE : 0;
+}
+
+static int count(struct books *b, char **ret, struct error *e)
+{
+    struct ledger *l = books_ledger(b);
+    int r = count_some(b, l, e);
+    if (r == RUN_MORE)
+        return r;
+    json_object_set_new(l->totals, "seen", json_integer((json_int_t)l->seen));
+    *ret = r == 0 ? json_dumps(l->totals, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    json_decref(TAKE(l->totals));
+    return r == 0 && !*ret ? error_out_of_memory(e) : r;
+}
+
 int run_close(struct books *b, char **ret_ledger, struct error *e)
 {
-    struct ledger l = {.totals = json_object()};
-    int r = person_ledger(books_state(b), books_run(b), clock_steady_usec(), add_to_ledger, &l, e);
-    json_object_set_new(l.totals, "seen", json_integer((json_int_t)l.seen));
-    CLEANUP(freep) char *text = json_dumps(l.totals, JSON_COMPACT | JSON_SORT_KEYS);
-    json_decref(l.totals);
-    if (r == 0 && !text)
-        r = error_out_of_memory(e);
+    CLEANUP(freep) char *text = NULL;
+    int r = count(b, &text, e);
+    if (r == RUN_MORE)
+        return r;
     if (r == 0)
         r = run_end(books_state(b), books_run(b), clock_now_usec(), text, e);
     struct audit_row row = {.event = "run-end", .details = text};

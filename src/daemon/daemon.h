@@ -19,6 +19,7 @@
 #include "sync/view.h"
 #include "tenant/client.h"
 
+struct approving;
 struct erasure;
 struct sync_one;
 struct history;
@@ -54,6 +55,7 @@ struct daemon {
     struct reader *reader;   /* questions to the tables; NULL: there was none yet */
     struct erasure *erasure; /* under way; NULL */
     struct reconciliation *reconciliation; /* likewise */
+    struct approving *approving; /* who waits until what they approved is released; NULL */
     struct sync_one *sync_one; /* somebody waits for one person; NULL */
     struct progress progress;
     sd_event_source *progress_timer, *meter_timer;
@@ -106,6 +108,9 @@ void reconcile_cancel(struct daemon *d);
 
 /* reload.c: a broken file keeps the old configuration; the reason is logged and returned. */
 int daemon_reload(struct daemon *d, struct error *e);
+
+/* approve.c: all that was approved is released. */
+void approve_over(struct daemon *d);
 
 /* handlers.c: the control protocol (docs/control-protocol.md). */
 void daemon_handle(struct control_call *call, const char *method, const json_t *parameters,

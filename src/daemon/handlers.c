@@ -12,7 +12,6 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "daemon/daemon.h"
-#include "daemon/plan-groups.h"
 #include "daemon/reader.h"
 #include "daemon/report.h"
 #include "state/mirror.h"
@@ -149,72 +148,9 @@ static bool is_own_configuration(struct request *q)
     return true;
 }
 
-/* A hash may be given by its beginning, as `rosterctl plan` shows it. */
-#define SHORT_HASH 8
-
-static bool stands_for(const char *given, const char *hash)
-{
-    size_t size = strlen(given);
-    return size >= SHORT_HASH && strncmp(given, hash, size) == 0;
-}
-
-static void reply_approved(struct request *q, size_t n, uint64_t until, const char *names)
-{
-    size_t left = 0;
-    char hash[65];
-    struct error e = {0};
-    if (engine_plan_hash(q->d->engine, hash, &left, &e) < 0)
-        fail(q, &e);
-    else
-        control_reply(q->call, json_pack("{s:I, s:o, s:o, s:I}", "approved", (json_int_t)n,
-                                         "valid_until", report_time(until), "groups",
-                                         report_text(names), "left", (json_int_t)left));
-}
-
-static void approve(struct request *q, const char *hash, const struct engine_choice *choice)
-{
-    struct error e = {0};
-    size_t n = 0;
-    uint64_t until = 0;
-    int r = engine_approve(q->d->engine, hash, q->peer, choice, &n, &until, &e);
-    if (r == ENGINE_STALE_HASH)
-        control_fail(q->call, "stale-hash",
-                     "what waits for approval is not what this hash stands for: look at "
-                     "`rosterctl plan` again");
-    else if (r == ENGINE_NOTHING)
-        control_fail(q->call, "nothing-to-approve", "nothing waits for approval");
-    else if (r < 0)
-        fail(q, &e);
-    else
-        reply_approved(q, n, until, choice ? choice->names : NULL);
-}
-
-/* The letters are those of the plan with this hash, and of no other. */
-static void approve_groups(struct request *q, const char *hash, const json_t *letters)
-{
-    CLEANUP(plan_choice_done) struct plan_choice choice = {0};
-    struct error e = {0};
-    bool observing = engine_observes(q->d->engine); /* then the plan is more than what is parked */
-    CLEANUP(engine_view_freep) struct engine_view *view = NULL;
-    bool noted = engine_view_new(&view, q->d->engine, &e) == 0;
-    json_auto_t *plan = noted ? report_plan(view, q->d->state, &e) : NULL;
-    const char *now = json_string_value(json_object_get(plan, "hash"));
-    if (!plan)
-        fail(q, &e);
-    else if (!text_equal(hash, now)) /* says so */
-        approve(q, hash, NULL);
-    else if (plan_choice_make(&choice, plan, letters, &e) < 0)
-        control_fail(q->call, "invalid-parameter", "%s", e.message);
-    else
-        approve(q, hash, choice.whole && !observing ? NULL : &choice.choice);
-}
-
 static void handle_approve(struct request *q)
 {
-    struct error e = {0};
     const char *hash;
-    char now[65];
-    size_t n_parked = 0;
     const json_t *letters = json_object_get(q->parameters, "groups");
     if (!text_parameter(q, "hash", true, &hash))
         return;
@@ -222,19 +158,8 @@ static void handle_approve(struct request *q)
         control_fail(q->call, "invalid-parameter", "groups must be a list of letters");
         return;
     }
-    if (engine_plan_hash(q->d->engine, now, &n_parked, &e) < 0) {
-        fail(q, &e);
-        return;
-    }
-    hash = stands_for(hash, now) ? now : hash;
-    q->act.plan = hash;
-    if (is_own_configuration(q))
-        return;
-    if (json_array_size(letters))
-        approve_groups(q, hash, letters);
-    else
-        approve(q, hash, NULL);
-    q->act.plan = NULL; /* it ends with this room */
+    if (!is_own_configuration(q))
+        approve_start(q->d, q->call, hash, letters, q->peer, &q->act);
 }
 
 /* One person, as a case for `rosterctl test`. */
@@ -503,6 +428,7 @@ void daemon_handlers_close(struct daemon *d)
     look_cancel(d);
     history_cancel(d);
     sync_one_cancel(d);
+    approve_cancel(d);
     erase_cancel(d);
     reconcile_cancel(d);
 }

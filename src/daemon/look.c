@@ -40,6 +40,7 @@ struct look {
     struct mirror_counts entries;
     struct engine_view *other, *present; /* of the engine of this look, and of the running one … */
     struct state *present_state;         /* … with its tables */
+    struct state *closing[2];            /* the same two, once nobody reads in them any more */
     char *text;                          /* of the answer */
     struct error error;
     int r;
@@ -189,7 +190,14 @@ static void find_answer(void *userdata)
         error_out_of_memory(&l->error);
 }
 
-static void on_answer(void *userdata)
+static void close_states(void *userdata)
+{
+    struct look *l = userdata;
+    for (size_t i = 0; i < ARRAY_SIZE(l->closing); i++)
+        l->closing[i] = state_close(l->closing[i]);
+}
+
+static void on_closed(void *userdata)
 {
     struct look *l = userdata;
     l->worker = worker_free(l->worker);
@@ -198,6 +206,20 @@ static void on_answer(void *userdata)
     else
         control_fail(TAKE(l->call), "failed", "%s", l->error.message);
     look_free(l);
+}
+
+/* A copy of 100,000 people takes 40 ms to be closed. */
+static void on_answer(void *userdata)
+{
+    struct look *l = userdata;
+    struct error ignored = {0};
+    l->worker = worker_free(l->worker);
+    l->closing[0] = TAKE(l->state);
+    l->closing[1] = TAKE(l->present_state);
+    if (worker_start(&l->worker, l->daemon->event, close_states, on_closed, l, &ignored) < 0) {
+        close_states(l);
+        on_closed(l);
+    }
 }
 
 /* Its engine has said all, and would go on with the tables that the thread is to have. */

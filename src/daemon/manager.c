@@ -117,8 +117,14 @@ static int make_directory(struct daemon *d, struct error *e)
                          engine_reading(d->engine), e);
 }
 
+static void on_approved(void *userdata)
+{
+    approve_over(userdata);
+}
+
 static void listen_to_engine(struct daemon *d)
 {
+    engine_on_approved(d->engine, on_approved, d);
     engine_on_directory_change(d->engine, on_directory_changed, d);
     engine_on_status_change(d->engine, on_status_changed, d);
 }

@@ -62,8 +62,10 @@ static int write_metrics(struct daemon *d, const json_t *answer, struct error *e
     return o.text.failed ? error_out_of_memory(e) : replace(d->settings->metrics_file, &o.text, e);
 }
 
-static void on_answer(struct daemon *d, const json_t *answer, int r, const struct error *why)
+static void on_answer(struct daemon *d, void *about, const json_t *answer, int r,
+                      const struct error *why)
 {
+    (void)about;
     struct error e = *why;
 
     if (r != -ECANCELED) {
@@ -85,7 +87,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 {
     (void)source;
     (void)usec;
-    reader_ask_self(userdata, &question_metrics, on_answer);
+    reader_ask_self(userdata, &question_metrics, NULL, on_answer);
     return 0;
 }
 

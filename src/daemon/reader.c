@@ -20,7 +20,8 @@ struct asked {
     struct reader *reader;
     const struct question *question;
     struct control_call *call; /* NULL: rosterd itself asks, and … */
-    void (*done)(struct daemon *d, const json_t *answer, int r, const struct error *e);
+    reader_done_fn *done;
+    void *about;
     void *note;
     struct state *state; /* of the thread */
     json_t *answer;
@@ -38,8 +39,9 @@ struct reader {
     sd_event_source *limit;
 };
 
-void *reader_note_view(struct daemon *d, struct error *e)
+void *reader_note_view(struct daemon *d, void *about, struct error *e)
 {
+    (void)about;
     struct engine_view *v;
     return engine_view_new(&v, d->engine, e) == 0 ? v : NULL;
 }
@@ -74,7 +76,7 @@ static void tell_first(struct reader *r)
     if (a->why_not)
         error_set(&a->e, a->r = a->late ? -ETIMEDOUT : -ECANCELED, "%s", a->why_not);
     if (a->done)
-        a->done(r->daemon, a->answer, a->r, &a->e);
+        a->done(r->daemon, a->about, a->answer, a->r, &a->e);
     else if (a->text && !a->why_not)
         control_reply_text(TAKE(a->call), a->text);
     else
@@ -167,7 +169,7 @@ static void start(struct reader *r)
             a->why_not = "its client has gone";
         } else {
             (void)engine_commit(r->daemon->engine, &ignored); /* a failure is in the answer */
-            a->note = a->question->note(r->daemon, &a->e);
+            a->note = a->question->note(r->daemon, a->about, &a->e);
             if (a->note && start_thread(r, a))
                 return;
             if (a->note)
@@ -226,13 +228,11 @@ void reader_ask(struct daemon *d, const struct question *q, struct control_call 
         control_fail(call_taken, "failed", "out of memory");
 }
 
-void reader_ask_self(struct daemon *d, const struct question *q,
-                     void (*done)(struct daemon *d, const json_t *answer, int r,
-                                  const struct error *e))
+void reader_ask_self(struct daemon *d, const struct question *q, void *about, reader_done_fn *done)
 {
     struct error e = {0};
-    if (!ask(d, &(struct asked){.question = q, .done = done}))
-        done(d, NULL, error_out_of_memory(&e), &e);
+    if (!ask(d, &(struct asked){.question = q, .about = about, .done = done}))
+        done(d, about, NULL, error_out_of_memory(&e), &e);
 }
 
 void reader_cancel(struct daemon *d)

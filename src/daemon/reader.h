@@ -17,23 +17,26 @@
 #include "daemon/daemon.h"
 
 struct question {
-    /* On the loop, when its turn has come: the copy; NULL with a sentence. */
-    void *(*note)(struct daemon *d, struct error *e);
+    /* On the loop, when its turn has come: the copy; NULL with a sentence. about: what was asked
+     * with it, borrowed from the asker by the question until it is answered. */
+    void *(*note)(struct daemon *d, void *about, struct error *e);
     /* On the thread. NULL with a sentence. */
     json_t *(*answer)(const void *note, struct state *s, struct error *e);
     void (*forget)(void *note); /* on the loop */
 };
 extern const struct question question_status, question_plan, question_holds, question_metrics;
+extern const struct question question_approval;
 
 /* Notes an engine_view, which is all that most need. */
-void *reader_note_view(struct daemon *d, struct error *e);
+void *reader_note_view(struct daemon *d, void *about, struct error *e);
 void reader_forget_view(void *note);
 
 /* The call, which is taken, is answered now or later. */
 void reader_ask(struct daemon *d, const struct question *q, struct control_call *call_taken);
 /* For rosterd itself: done runs once, perhaps before this returns; answer NULL: it failed, or
  * (-ECANCELED) nobody wants it any more. The answer is borrowed. */
-void reader_ask_self(struct daemon *d, const struct question *q,
-                     void (*done)(struct daemon *d, const json_t *answer, int r,
-                                  const struct error *e));
+typedef void reader_done_fn(struct daemon *d, void *about, const json_t *answer, int r,
+                            const struct error *e);
+void reader_ask_self(struct daemon *d, const struct question *q, void *about,
+                     reader_done_fn *done);
 void reader_cancel(struct daemon *d);

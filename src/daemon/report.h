@@ -14,6 +14,7 @@ struct error;
 struct operation;
 struct ruleset;
 struct engine;
+struct engine_act;
 struct engine_view;
 struct mapping_options;
 struct settings_text;
@@ -55,6 +56,11 @@ json_t *look_progress(const struct daemon *d);
 /* look-differences.c: adds to a plan how it differs from that of the running engine. */
 int look_differences(json_t *plan, const struct engine_view *v, struct state *s, struct error *e);
 
+/* approve.c: the call is answered now or later; letters NULL or empty: all that the hash stands
+ * for. */
+void approve_start(struct daemon *d, struct control_call *call, const char *hash,
+                   const json_t *letters, unsigned uid, const struct engine_act *act);
+void approve_cancel(struct daemon *d);
 /* sync-one.c: answers the call, which is taken, when the person is through the chain. */
 void sync_one_start(struct daemon *d, struct control_call *call, const char *id);
 void sync_one_cancel(struct daemon *d);

@@ -191,8 +191,9 @@ static bool note_all(struct status *s, struct daemon *d)
            s->fingerprint && s->parts && note_groups(s, engine_ruleset(d->engine)) == 0;
 }
 
-void *status_note(struct daemon *d, struct error *e)
+void *status_note(struct daemon *d, void *about, struct error *e)
 {
+    (void)about;
     struct status *s = calloc(1, sizeof(*s));
     if (!s) {
         error_out_of_memory(e);

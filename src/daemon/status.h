@@ -26,5 +26,5 @@ struct status {
     struct error *e;
 };
 /* For a struct question. */
-void *status_note(struct daemon *d, struct error *e);
+void *status_note(struct daemon *d, void *about, struct error *e);
 void status_forget(void *note);

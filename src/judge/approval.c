@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,12 +20,58 @@ uint64_t gate_approval_end_usec(const struct gate *g)
     return g->approval_end_usec;
 }
 
+/* What makes an operation that waits this one occasion: whoever is parked again another day, or for
+ * another reason, has another. */
+static void add_occasion(struct buffer *b, const struct operation *o)
+{
+    buffer_format(b, "%" PRId64 " %" PRIu64 " %s\n", o->number, o->since_usec,
+                  o->reason ? o->reason : "");
+}
+
 struct hashing {
     bool parked_only;
     struct buffer text;
     size_t n_parked;
-    struct string_list numbers;
+    /* What is to be approved; NULL: it is only hashed. */
+    struct engine_approval *approval;
+    const struct engine_choice *choice;
+    struct buffer part;
+    size_t n_of_part, slice;
 };
+
+static int by_number(const void *a, const void *b)
+{
+    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
+    return (left > right) - (left < right);
+}
+
+static bool is_chosen(const struct engine_choice *choice, int64_t number)
+{
+    return !choice || bsearch(&number, choice->numbers, choice->n_numbers,
+                              sizeof(*choice->numbers), by_number);
+}
+
+static int end_part(struct hashing *h)
+{
+    if (h->part.failed || (h->n_of_part && string_list_add(&h->approval->parts, h->part.data) < 0))
+        return -ENOMEM;
+    buffer_clear(&h->part);
+    h->n_of_part = 0;
+    return 0;
+}
+
+static int add_to_approval(struct hashing *h, const struct operation *o)
+{
+    if (!is_chosen(h->choice, o->number)) {
+        h->approval->n_left++;
+        h->approval->adoption &= !text_equal(o->reason, REASON_ADOPTION);
+        h->approval->vanished &= !text_equal(o->reason, REASON_ATTRIBUTE_VANISHED);
+        return 0;
+    }
+    h->approval->n++;
+    add_occasion(&h->part, o);
+    return ++h->n_of_part < h->slice ? 0 : end_part(h);
+}
 
 static int add_to_hash(const struct operation *o, void *userdata)
 {
@@ -38,17 +85,10 @@ static int add_to_hash(const struct operation *o, void *userdata)
         return -ENOMEM;
     buffer_format(&h->text, "%s\n%s\n%s\n%s\n", operation_kind_name(o->kind), o->entry_id,
                   o->login, changes);
-    if (o->state != OPERATION_PARKED) {
-        buffer_format(&h->text, "\n");
-        return 0;
-    }
-    /* It stands for one occasion: whoever is parked again another day, or for another reason, has
-     * another hash. */
-    buffer_format(&h->text, "%" PRId64 " %" PRIu64 " %s\n\n", o->number, o->since_usec,
-                  o->reason ? o->reason : "");
-    char number[32];
-    snprintf(number, sizeof(number), "%" PRId64, o->number);
-    return string_list_add(&h->numbers, number);
+    if (o->state == OPERATION_PARKED)
+        add_occasion(&h->text, o);
+    buffer_format(&h->text, "\n");
+    return o->state == OPERATION_PARKED && h->approval ? add_to_approval(h, o) : 0;
 }
 
 static int hash_plan(struct state *s, struct hashing *h, char ret[static 65],
@@ -77,7 +117,6 @@ int gate_read_plan_hash(struct state *s, bool observing, char ret[static 65],
     int r = hash_plan(s, &h, ret, e);
     *ret_n_parked = h.n_parked;
     buffer_done(&h.text);
-    string_list_done(&h.numbers);
     if (r < 0 || h.n_parked || !h.parked_only)
         return r;
     h = (struct hashing){0};
@@ -86,36 +125,138 @@ int gate_read_plan_hash(struct state *s, bool observing, char ret[static 65],
     return r;
 }
 
-static int by_number(const void *a, const void *b)
+static bool was_asked(const struct engine_choice *choice, const char *reason)
 {
-    int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;
-    return (left > right) - (left < right);
+    bool asked = !choice;
+    for (size_t i = 0; choice && i < choice->n_reasons; i++)
+        asked |= text_equal(choice->reasons[i], reason);
+    return asked;
 }
 
-static bool is_chosen(const struct engine_choice *choice, int64_t number)
+int gate_read_approval(struct state *s, bool observing, size_t slice, const char *hash,
+                       const struct engine_choice *choice, struct engine_approval *ret,
+                       struct error *e)
 {
-    return !choice || bsearch(&number, choice->numbers, choice->n_numbers,
-                              sizeof(*choice->numbers), by_number);
+    *ret = (struct engine_approval){.adoption = was_asked(choice, REASON_ADOPTION),
+                                    .vanished = was_asked(choice, REASON_ATTRIBUTE_VANISHED),
+                                    .whole = !choice};
+    struct hashing h = {
+        .parked_only = !observing, .approval = ret, .choice = choice, .slice = gate_slice(slice)};
+    int r = hash_plan(s, &h, ret->hash, e);
+    if (r == 0 && end_part(&h) < 0)
+        r = error_out_of_memory(e);
+    if (r == 0 && choice && !(ret->names = strdup(choice->names)))
+        r = error_out_of_memory(e);
+    buffer_done(&h.text);
+    buffer_done(&h.part);
+    if (r < 0)
+        return r;
+    if (!h.n_parked && (h.parked_only || choice))
+        return ENGINE_NOTHING;
+    return text_equal(hash, ret->hash) ? 0 : ENGINE_STALE_HASH;
 }
 
-static int approve_one(struct gate *g, int64_t number, unsigned uid,
-                       const struct engine_choice *choice, struct error *e)
+static int note_next_end(struct gate *g, struct error *e)
 {
-    CLEANUP(operation_freep) struct operation *o = NULL;
-    int r = queue_load(g->state, number, &o, e);
-    if (r != 0)
-        return r < 0 ? r : 0;
+    return queue_next_approval_end(g->state, clock_steady_usec(), &g->approval_end_usec, e);
+}
+
+/* What is kept of it until all is released; NULL: out of memory. */
+static char *describe(const struct engine_approval *a, const struct engine_act *act, unsigned uid)
+{
+    const struct audit_actor *actor = act ? act->actor : NULL;
+    json_auto_t *about = json_pack(
+        "{s:I, s:s, s:s*, s:s*, s:b, s:b, s:b}", "uid", (json_int_t)uid, "plan", a->hash, "groups",
+        a->names, "reason", act ? act->reason : NULL, "adoption", a->adoption, "vanished",
+        a->vanished, "whole", a->whole);
+    if (about && actor &&
+        json_object_set_new(about, "actor",
+                            json_pack("{s:I, s:s, s:s, s:s}", "uid", (json_int_t)actor->uid, "name",
+                                      actor->name, "login", actor->login, "session",
+                                      actor->session)) < 0)
+        return NULL;
+    return about ? json_dumps(about, JSON_COMPACT) : NULL;
+}
+
+int gate_approve(struct gate *g, const struct engine_approval *a, unsigned uid, struct error *e)
+{
+    CLEANUP(freep) char *about = describe(a, books_asked_by(g->books), uid);
+    uint64_t until = clock_steady_usec() + g->options->sync->approval_valid_usec;
+    char sentence[600];
+    snprintf(sentence, sizeof(sentence), "%zu operation%s%s%s", a->n, text_plural(a->n),
+             a->names ? " of the groups " : "", a->names ? a->names : "");
+    int r = about ? 0 : error_out_of_memory(e);
+    if (r == 0)
+        r = run_join(g->books, "approval", e);
+    if (r == 0)
+        r = books_note_request(g->books, "approve", NULL, sentence, e);
+    if (r == 0)
+        r = approval_store(g->state, until, about, &a->parts, e);
+    if (r == 0)
+        r = books_note_steady(g->books, e);
+    g->is_approving |= r == 0;
+    return r;
+}
+
+bool gate_is_approving(const struct gate *g)
+{
+    return g->is_approving;
+}
+
+/* What was approved, as describe() wrote it. */
+struct approved {
+    json_t *about; /* owned: the texts lie in it */
+    struct audit_actor actor;
+    struct engine_act act;
+    const char *groups;
     char sentence[512];
-    snprintf(sentence, sizeof(sentence), "approved by user id %u%s%s", uid,
-             choice ? ", of the plan only: " : "", choice ? choice->names : "");
-    struct audit_row row = {
-        .event = "approve", .operation = o, .code = o->reason, .sentence = sentence,
-        .groups = choice ? choice->names : NULL};
-    r = books_audit(g->books, &row, e);
+    uint64_t until_usec;
+};
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    return json_string_value(json_object_get(object, name));
+}
+
+static void copy_text(char *to, size_t size, const char *from)
+{
+    snprintf(to, size, "%s", from ? from : "");
+}
+
+static void read_about(struct approved *ret, const struct approval_part *p)
+{
+    json_t *about = json_loads(p->about, 0, NULL);
+    const json_t *actor = json_object_get(about, "actor");
+    *ret = (struct approved){.about = about,
+                             .act.plan = text_of(about, "plan"),
+                             .act.reason = text_of(about, "reason"),
+                             .groups = text_of(about, "groups"),
+                             .until_usec = p->until_usec};
+    snprintf(ret->sentence, sizeof(ret->sentence), "approved by user id %lld%s%s",
+             (long long)json_integer_value(json_object_get(about, "uid")),
+             ret->groups ? ", of the plan only: " : "", ret->groups ? ret->groups : "");
+    if (!actor)
+        return;
+    ret->actor.uid = (uint32_t)json_integer_value(json_object_get(actor, "uid"));
+    copy_text(ret->actor.name, sizeof(ret->actor.name), text_of(actor, "name"));
+    copy_text(ret->actor.login, sizeof(ret->actor.login), text_of(actor, "login"));
+    copy_text(ret->actor.session, sizeof(ret->actor.session), text_of(actor, "session"));
+    ret->act.actor = &ret->actor;
+}
+
+static int release_one(struct gate *g, const struct approved *a, struct operation *o,
+                       struct error *e)
+{
+    struct audit_row row = {.event = "approve",
+                            .operation = o,
+                            .code = o->reason,
+                            .sentence = a->sentence,
+                            .groups = a->groups};
+    int r = books_audit(g->books, &row, e);
     if (r < 0)
         return r;
     o->approved = true;
-    o->approved_until_usec = clock_steady_usec() + g->options->sync->approval_valid_usec;
+    o->approved_until_usec = a->until_usec;
     o->state = OPERATION_READY;
     free(o->approved_for);
     o->approved_for = TAKE(o->reason);
@@ -126,66 +267,73 @@ static int approve_one(struct gate *g, int64_t number, unsigned uid,
                  : person_touch(g->state, o->entry_id, books_run(g->books), BUCKET_PENDING, e);
 }
 
-struct left_over {
-    const char *reason;
-    size_t n;
-};
-
-static int count_left(const struct operation *o, void *userdata)
+/* occasion: a line of a part. What is not this occasion any more was not approved. */
+static int release_if_same(struct gate *g, const struct approved *a, const char *occasion,
+                           struct error *e)
 {
-    struct left_over *l = userdata;
-    l->n += text_equal(o->reason, l->reason);
-    return 0;
+    CLEANUP(operation_freep) struct operation *o = NULL;
+    CLEANUP(buffer_done) struct buffer now = {0};
+    int r = queue_load(g->state, strtoll(occasion, NULL, 10), &o, e);
+    if (r != 0 || o->state != OPERATION_PARKED)
+        return r < 0 ? r : 0;
+    add_occasion(&now, o);
+    if (now.failed)
+        return error_out_of_memory(e);
+    return strncmp(now.data, occasion, now.size) == 0 ? release_one(g, a, o, e) : 0;
 }
 
-/* A cause is accepted when nothing that waits for it was left out; when a part was chosen and
- * nothing waits for it, nobody was asked. */
-int gate_is_accepted(const struct gate *g, const char *reason,
-                     const struct engine_choice *choice, bool *ret, struct error *e)
+static int release_part(struct gate *g, const struct approval_part *p, const struct approved *a,
+                        gate_accept_fn *accept, void *userdata, struct error *e)
 {
-    struct left_over left = {.reason = reason};
-    bool asked = !choice;
-    for (size_t i = 0; choice && i < choice->n_reasons; i++)
-        asked |= text_equal(choice->reasons[i], reason);
-    int r = asked && choice ? queue_each(g->state, OPERATION_PARKED, count_left, &left, e) : 0;
-    *ret = r == 0 && asked && left.n == 0;
-    return r;
+    int r = run_join(g->books, "approval", e);
+    for (const char *line = p->operations; *line && r == 0; line = strchr(line, '\n') + 1)
+        r = release_if_same(g, a, line, e);
+    if (r < 0 || !p->is_last)
+        return r;
+    struct gate_accepted what = {
+        .adoption = json_is_true(json_object_get(a->about, "adoption")),
+        .vanished = json_is_true(json_object_get(a->about, "vanished")),
+        .whole = json_is_true(json_object_get(a->about, "whole")),
+    };
+    books_note(g->books, WORK_GUARD | WORK_COMMIT);
+    return accept(&what, userdata, e);
 }
 
-static int note_next_end(struct gate *g, struct error *e)
+void gate_on_released(struct gate *g, void (*fn)(void *userdata), void *userdata)
 {
-    return queue_next_approval_end(g->state, clock_steady_usec(), &g->approval_end_usec, e);
+    g->released = fn;
+    g->released_data = userdata;
 }
 
-int gate_approve(struct gate *g, const char *hash, unsigned uid,
-                 const struct engine_choice *choice, size_t *ret_n, size_t *ret_n_parked,
-                 struct error *e)
+void gate_tell_released(struct gate *g)
 {
-    struct hashing h = {.parked_only = !gate_observes(g)};
-    char now_hash[65];
-    int r = hash_plan(g->state, &h, now_hash, e);
-    *ret_n = 0;
-    if (r == 0 && !h.n_parked && (h.parked_only || choice))
-        r = ENGINE_NOTHING;
-    else if (r == 0 && !text_equal(hash, now_hash))
-        r = ENGINE_STALE_HASH;
-    if (r == 0)
-        r = run_join(g->books, "approval", e);
-    for (size_t i = 0; i < h.numbers.n_items && r == 0; i++) {
-        int64_t number = 0;
-        if (text_parse_signed(h.numbers.items[i], &number) == 0 && is_chosen(choice, number)) {
-            r = approve_one(g, number, uid, choice, e);
-            ++*ret_n;
-        }
+    if (g->release_is_over && g->released)
+        g->released(g->released_data);
+    g->release_is_over = false;
+}
+
+int gate_release_approved(struct gate *g, gate_accept_fn *accept, void *userdata, struct error *e)
+{
+    CLEANUP(approval_part_done) struct approval_part p = {0};
+    if (!g->is_approving)
+        return 0;
+    int r = approval_next(g->state, &p, e);
+    if (r != 0) {
+        g->is_approving = r < 0;
+        g->release_is_over = r > 0;
+        return r < 0 ? r : note_next_end(g, e);
     }
-    *ret_n_parked = h.n_parked;
+    struct approved a;
+    read_about(&a, &p);
+    const struct engine_act *before = books_asked_by(g->books);
+    books_act(g->books, &a.act);
+    if (p.until_usec > clock_steady_usec()) /* longer away than approvals hold */
+        r = release_part(g, &p, &a, accept, userdata, e);
+    books_act(g->books, before);
+    json_decref(a.about);
     if (r == 0)
-        r = books_note_steady(g->books, e);
-    if (r == 0)
-        r = note_next_end(g, e);
-    buffer_done(&h.text);
-    string_list_done(&h.numbers);
-    return r;
+        r = approval_released(g->state, &p, e);
+    return r < 0 ? r : GATE_MORE;
 }
 
 /* An approval is for a limited time: what it released and was not done falls back under its
@@ -204,12 +352,15 @@ int gate_expire_approvals(struct gate *g, struct error *e)
     return r;
 }
 
-/* While it is not known how long the machine was down, it may be longer than approvals hold. */
+/* What ended while nothing ran. While it is not known how long the machine was down, that may be
+ * longer than any approval holds. */
 int gate_start_approvals(struct gate *g, struct error *e)
 {
     size_t n_ended = 0;
-    int r = !books_know_downtime(g->books)
-                ? queue_end_approvals(g->state, UINT64_MAX >> 1, &n_ended, e)
-                : 0;
+    bool all = !books_know_downtime(g->books);
+    uint64_t until = all ? UINT64_MAX >> 1 : clock_steady_usec();
+    int r = queue_end_approvals(g->state, until, &n_ended, e);
+    if (r == 0 && all)
+        r = approval_forget_all(g->state, e);
     return r < 0 ? r : note_next_end(g, e);
 }

@@ -19,6 +19,8 @@ int distrust_begin(struct books *b, struct error *e)
     int r = books_distrust(b, true, e);
     if (r == 0)
         r = person_mark_all_dirty(books_state(b), e);
+    if (r == 0) /* it was about another plan */
+        r = approval_forget_all(books_state(b), e);
     if (r < 0)
         return r;
     alarm_set(b, REASON_STATE_RESTORED, REASON_STATE_RESTORED,

@@ -25,13 +25,24 @@ struct gate {
     struct guard_verdict verdict;
     bool budgets_are_new; /* a person configured them since the last look */
     bool has_seen_plan;
+    bool is_moving;             /* GATE_MORE was the last answer */
+    bool parks[BUDGET_N_KINDS]; /* there are more to park than the last call could: it was said */
     /* approval.c */
+    bool is_approving;    /* there is something to release, as far as is known */
+    bool release_is_over; /* and it was not told */
+    void (*released)(void *userdata);
+    void *released_data;
     uint64_t approval_end_usec; /* the next one, on the steady clock; 0: none */
     /* hold-back.c */
     bool observing_ended;
     uint64_t paused_usec; /* since when; 0: it is not */
 };
 
+/* gate.c */
+/* How many operations a turn moves, so that it takes a few ms; slice: of the options. */
+size_t gate_slice(size_t slice);
+
 /* seats.c */
-int gate_fit_seats(struct gate *g, struct error *e);
+/* *left: as fit_kind() of gate.c. */
+int gate_fit_seats(struct gate *g, size_t *left, struct error *e);
 int gate_has_seat(const struct gate *g, const struct operation *o, bool *ret, struct error *e);

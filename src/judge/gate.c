@@ -20,6 +20,7 @@ int gate_new(struct gate **ret, struct books *b, struct error *e)
     if (!g)
         return error_out_of_memory(e);
     *g = (struct gate){.books = b, .state = books_state(b), .options = books_options(b)};
+    g->is_approving = true; /* until it is known that nothing is */
     g->paused_usec = (uint64_t)state_meta_number(g->state, "paused", 0);
     *ret = g;
     return 0;
@@ -40,6 +41,11 @@ bool gate_is_open(const struct gate *g)
 bool gate_has_seen_plan(const struct gate *g)
 {
     return g->has_seen_plan;
+}
+
+bool gate_is_moving(const struct gate *g)
+{
+    return g->is_moving;
 }
 
 void gate_budgets_are_new(struct gate *g)
@@ -66,13 +72,11 @@ static int park_one(struct gate *g, struct operation *o, bool park, const char *
                  : person_touch(g->state, o->entry_id, books_run(g->books), BUCKET_PENDING, e);
 }
 
-/* Parks as many of one share of a budget, or releases as many that were parked; in slices. */
-static int move(struct gate *g, enum budget_kind k, enum queue_share share, size_t n_left,
-                struct error *e)
+/* Parks as many of one share of a budget, or releases as many that were parked, as far as *left
+ * goes. */
+static int move(struct gate *g, enum budget_kind k, enum queue_share share, size_t n,
+                size_t *left, struct error *e)
 {
-    enum {
-        SLICE = 256
-    };
     bool park = share != QUEUE_OVER_BUDGET;
     char cause[64], why[256];
     snprintf(cause, sizeof(cause), "budget:%s", budget_kind_name(k));
@@ -82,18 +86,13 @@ static int move(struct gate *g, enum budget_kind k, enum queue_share share, size
         "more than the budget \"%s\" allows without approval: look at `rosterctl plan`, then "
         "`rosterctl approve HASH`",
         budget_kind_name(k));
-    for (size_t n_some = SLICE; n_left && n_some == SLICE; n_left -= n_some) {
-        struct operation_list some = {0};
-        int r = queue_of_budget(g->state, k, share, n_left < SLICE ? n_left : SLICE, &some, e);
-        n_some = some.n_items;
-        for (size_t i = 0; i < n_some && r == 0; i++)
-            r = park_one(g, some.items[i], park, cause, park ? why : "within the budget again",
-                         e);
-        operation_list_done(&some);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    struct operation_list some = {0};
+    int r = queue_of_budget(g->state, k, share, n < *left ? n : *left, &some, e);
+    for (size_t i = 0; i < some.n_items && r == 0; i++)
+        r = park_one(g, some.items[i], park, cause, park ? why : "within the budget again", e);
+    *left -= some.n_items;
+    operation_list_done(&some);
+    return r;
 }
 
 static void say_tripped(struct gate *g, enum budget_kind k, bool is_new)
@@ -111,20 +110,22 @@ static void say_tripped(struct gate *g, enum budget_kind k, bool is_new)
 }
 
 /* What was parked waits for a person. It comes back by itself when all that waits fits into the
- * budget again, or when a person configured another budget, and then as much as fits. */
+ * budget again, or when a person configured another budget, and then as much as fits. *left: how
+ * many this turn may still move; what is beyond that is counted anew in the next one. */
 static int fit_kind(struct gate *g, enum budget_kind k, const struct queue_shares *in,
-                    struct error *e)
+                    size_t *left, struct error *e)
 {
     size_t room = g->verdict.room[k], used = g->input.spent[k] + in->let_through;
     size_t excess = in->fresh > room ? in->fresh - room : 0;
     size_t beyond = used > g->verdict.limit[k] ? used - g->verdict.limit[k] : 0;
-    say_tripped(g, k, excess > 0);
-    int r = excess ? move(g, k, QUEUE_FRESH, excess, e) : 0;
+    say_tripped(g, k, excess && !g->parks[k]);
+    g->parks[k] = excess > *left;
+    int r = excess ? move(g, k, QUEUE_FRESH, excess, left, e) : 0;
     if (r == 0 && beyond && in->let_through) /* the limit was lowered, or an approval ended */
-        r = move(g, k, QUEUE_LET_THROUGH, beyond, e);
+        r = move(g, k, QUEUE_LET_THROUGH, beyond, left, e);
     if (r == 0 && in->over && room > in->fresh &&
         (!g->verdict.tripped[k] || g->budgets_are_new))
-        r = move(g, k, QUEUE_OVER_BUDGET, room - in->fresh, e);
+        r = move(g, k, QUEUE_OVER_BUDGET, room - in->fresh, left, e);
     return r;
 }
 
@@ -167,7 +168,7 @@ int gate_budgets(const struct gate *g, struct guard_input *ret_input, struct gua
     return gate_read_budgets(g->state, g->options->sync, ret_input, ret, e);
 }
 
-static int apply_guard(struct gate *g, unsigned from, unsigned to, struct error *e)
+static int apply_guard(struct gate *g, unsigned from, unsigned to, size_t *left, struct error *e)
 {
     struct queue_shares shares[BUDGET_N_KINDS] = {0};
     int r = count_budgets(g->state, g->options->sync, from, &g->input, shares, e);
@@ -176,23 +177,34 @@ static int apply_guard(struct gate *g, unsigned from, unsigned to, struct error 
     g->input.n_linked = count_linked(g->state, &g->input);
     guard_evaluate(&g->input, g->options->sync, &g->verdict);
     for (unsigned k = from; k < to && r == 0; k++)
-        r = fit_kind(g, (enum budget_kind)k, &shares[k], e);
+        r = fit_kind(g, (enum budget_kind)k, &shares[k], left, e);
     return r;
+}
+
+size_t gate_slice(size_t slice)
+{
+    return slice ? slice : 256;
 }
 
 int gate_apply(struct gate *g, struct error *e)
 {
-    int r = apply_guard(g, 1, BUDGET_N_KINDS, e);
-    if (r == 0) /* of what the budgets let go */
-        r = gate_fit_seats(g, e);
+    size_t left = gate_slice(g->options->slice);
+    int r = apply_guard(g, 1, BUDGET_N_KINDS, &left, e);
+    if (r == 0 && left) /* of what the budgets let go */
+        r = gate_fit_seats(g, &left, e);
+    g->is_moving = r == 0 && !left;
+    if (r < 0 || !left)
+        return r < 0 ? r : GATE_MORE;
     g->budgets_are_new = false;
     g->has_seen_plan = true;
-    return r;
+    return 0;
 }
 
 int gate_apply_to_revocations(struct gate *g, struct error *e)
 {
-    return apply_guard(g, BUDGET_REVOKE, BUDGET_REVOKE + 1, e);
+    size_t left = gate_slice(g->options->slice);
+    int r = apply_guard(g, BUDGET_REVOKE, BUDGET_REVOKE + 1, &left, e);
+    return r < 0 ? r : left ? 0 : GATE_MORE;
 }
 
 /* Asked in the transaction that starts it: what became ready since the guard looked at the

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct books;
+struct engine_approval;
 struct engine_choice;
 struct error;
 struct gate;
@@ -25,9 +26,12 @@ struct gate *gate_free(struct gate *g);
 bool gate_is_open(const struct gate *g);
 
 /* Parks what is beyond its budget, releases what fits again. Of the whole plan, or of the
- * revocations alone. */
+ * revocations alone. So many operations at a time: GATE_MORE says that some are left for the next
+ * call, and nothing of what it is about goes before that. */
+#define GATE_MORE 1
 int gate_apply(struct gate *g, struct error *e);
 int gate_apply_to_revocations(struct gate *g, struct error *e);
+bool gate_is_moving(const struct gate *g); /* gate_apply() has more to do */
 bool gate_has_seen_plan(const struct gate *g); /* a whole one, once since the start */
 void gate_budgets_are_new(struct gate *g);     /* a person configured them */
 /* The budgets as they stand, for the plan as far as it is made; nothing is parked for it. */
@@ -46,14 +50,25 @@ int gate_may_start(const struct gate *g, const struct operation *o, bool *ret, s
 /* approval.c: the plan's hash, and what a person approved of it. See engine_plan_hash(). */
 int gate_read_plan_hash(struct state *s, bool observing, char ret[static 65],
                         size_t *ret_n_parked, struct error *e);
-/* choice NULL: all that the hash stands for. 0, ENGINE_STALE_HASH or ENGINE_NOTHING. */
-int gate_approve(struct gate *g, const char *hash, unsigned uid,
-                 const struct engine_choice *choice, size_t *ret_n, size_t *ret_n_parked,
-                 struct error *e);
-/* Nothing that waits for this reason was left out. With a part chosen, nothing did: nobody was
- * asked, so it is false. */
-int gate_is_accepted(const struct gate *g, const char *reason,
-                     const struct engine_choice *choice, bool *ret, struct error *e);
+/* choice NULL: all that the hash stands for. slice: of options, 0 as there. 0, ENGINE_STALE_HASH
+ * or ENGINE_NOTHING. */
+int gate_read_approval(struct state *s, bool observing, size_t slice, const char *hash,
+                       const struct engine_choice *choice, struct engine_approval *ret,
+                       struct error *e);
+/* It is on record, and holds, with the next commit. Then gate_release_approved() releases one part
+ * after the other, also after a crash: GATE_MORE means that something was left to do, and until it
+ * is 0 the guard does not look, since it would take for beyond its budget, or within it again, what
+ * a person has let go. With the last part, accept learns what else was accepted. */
+int gate_approve(struct gate *g, const struct engine_approval *a, unsigned uid, struct error *e);
+struct gate_accepted {
+    bool adoption, vanished, whole; /* as in struct engine_approval */
+};
+typedef int gate_accept_fn(const struct gate_accepted *what, void *userdata, struct error *e);
+int gate_release_approved(struct gate *g, gate_accept_fn *accept, void *userdata, struct error *e);
+bool gate_is_approving(const struct gate *g);
+/* After a commit: fn runs, once, if all that was approved is released. */
+void gate_on_released(struct gate *g, void (*fn)(void *userdata), void *userdata);
+void gate_tell_released(struct gate *g);
 int gate_start_approvals(struct gate *g, struct error *e); /* at the start of the engine */
 int gate_expire_approvals(struct gate *g, struct error *e);
 uint64_t gate_approval_end_usec(const struct gate *g); /* the next, steady clock; 0: none */

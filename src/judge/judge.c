@@ -16,7 +16,7 @@
 #include "state/round.h"
 
 #define PEOPLE_A_TURN 64
-#define ROUND_A_TURN  256 /* of a round that looks at few of them */
+#define ROUND_A_TURN  128 /* of a round that looks at few of them */
 #define AHEAD_MAX     512
 
 struct judge {

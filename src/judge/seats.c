@@ -31,12 +31,13 @@ static int seat_one(struct gate *g, struct operation *o, bool wait, struct error
                  : person_touch(g->state, o->entry_id, books_run(g->books), BUCKET_PENDING, e);
 }
 
-static int move(struct gate *g, bool wait, size_t n, struct error *e)
+static int move(struct gate *g, bool wait, size_t n, size_t *left, struct error *e)
 {
     struct operation_list some = {0};
-    int r = queue_of_seats(g->state, !wait, n, &some, e);
+    int r = queue_of_seats(g->state, !wait, n < *left ? n : *left, &some, e);
     for (size_t i = 0; i < some.n_items && r == 0; i++)
         r = seat_one(g, some.items[i], wait, e);
+    *left -= some.n_items;
     operation_list_done(&some);
     return r;
 }
@@ -61,7 +62,7 @@ static int count_room(const struct gate *g, size_t *ret, struct error *e)
     return r;
 }
 
-int gate_fit_seats(struct gate *g, struct error *e)
+int gate_fit_seats(struct gate *g, size_t *left, struct error *e)
 {
     size_t waiting = 0, ready = 0, room = 0;
     int r = queue_seats_waiting(g->state, &waiting, e);
@@ -71,9 +72,9 @@ int gate_fit_seats(struct gate *g, struct error *e)
     if (r == 0)
         r = count_room(g, &room, e);
     if (r == 0 && ready > room)
-        r = move(g, true, ready - room, e);
+        r = move(g, true, ready - room, left, e);
     else if (r == 0 && waiting && room > ready)
-        r = move(g, false, room - ready < waiting ? room - ready : waiting, e);
+        r = move(g, false, room - ready < waiting ? room - ready : waiting, left, e);
     return r;
 }
 

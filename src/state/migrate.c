@@ -235,6 +235,10 @@ static const char *const migrations[] = {
     /* 27: the changes of an operation have a shorter form (operation_changes_to_json()), beside
      * which the one of before is still read; an earlier rosterd could not read it. */
     "",
+    /* 28: what was approved and is not released yet. */
+    "CREATE TABLE approval(number INTEGER PRIMARY KEY, " TIME("until_usec") ", " TEXT("about") ");"
+    "CREATE TABLE approval_part(number INTEGER PRIMARY KEY, " NUMBER("approval") ", "
+    TEXT("operations") ");",
 };
 /* The last of those that take rows over, for a file that has none yet. */
 static const char numbers_when_empty[] = MIGRATION_NUMBERS(OLD_GONE, LEAVE_OUT);

@@ -247,7 +247,7 @@ int person_touch(struct state *s, const char *entry_id, uint64_t run, enum perso
 /* Of each person what decides about the bucket: what was decided and why, what its last run has
  * done, whether an operation is under way or due (?2: now), and why one waits. */
 #define STANDING                                                                               \
-    "SELECT p.bucket AS standing, p.bucket_code AS code, "                                     \
+    "SELECT p.n AS n, p.bucket AS standing, p.bucket_code AS code, "                                     \
     "CASE WHEN p.done_run = p.run THEN p.done ELSE 0 END AS done, "                            \
     "EXISTS (SELECT 1 FROM operation o WHERE o.entry_n = p.n AND (o.state = 4 OR "             \
     "(o.state = 1 AND o.not_before_usec <= ?2))) AS due, "                                     \
@@ -256,20 +256,20 @@ int person_touch(struct state *s, const char *entry_id, uint64_t run, enum perso
 
 static enum person_bucket bucket_of(struct stmt *q, const char **ret_code)
 {
-    enum person_bucket standing = (enum person_bucket)stmt_int(q, 0);
-    enum person_bucket done = (enum person_bucket)stmt_int(q, 2);
+    enum person_bucket standing = (enum person_bucket)stmt_int(q, 1);
+    enum person_bucket done = (enum person_bucket)stmt_int(q, 3);
 
     *ret_code = NULL;
     if (standing == BUCKET_LEAVING)
         return BUCKET_LEAVING;
-    if (stmt_int(q, 3))
+    if (stmt_int(q, 4))
         return BUCKET_PENDING;
-    *ret_code = stmt_text(q, 4);
+    *ret_code = stmt_text(q, 5);
     if (*ret_code)
         return BUCKET_HELD;
     if (standing == BUCKET_UNCHANGED && done != BUCKET_PENDING)
         return done;
-    *ret_code = stmt_text(q, 1);
+    *ret_code = stmt_text(q, 2);
     return standing;
 }
 
@@ -287,21 +287,30 @@ int person_bucket_now(struct state *s, const char *entry_id, uint64_t now_usec,
     return code && !*ret_code ? error_out_of_memory(e) : 0;
 }
 
-int person_ledger(struct state *s, uint64_t run, uint64_t now_usec,
+int person_ledger(struct state *s, uint64_t run, uint64_t now_usec, size_t limit, int64_t *after,
                   void (*fn)(enum person_bucket b, const char *code, size_t n, void *userdata),
                   void *userdata, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
+    int64_t last = 0;
+    size_t n_counted = 0;
     int r = stmt_query(&q, s,
-                       "SELECT standing, code, done, due, waits, count(*) FROM "
-                       "(" STANDING "WHERE p.run = ?1) GROUP BY 1, 2, 3, 4, 5",
-                       WITH(as_usec(run), as_usec(now_usec)), e);
+                       "SELECT max(n), standing, code, done, due, waits, count(*) FROM "
+                       "(" STANDING "WHERE p.run = ?1 AND p.n > ?3 ORDER BY p.n LIMIT ?4) "
+                       "GROUP BY 2, 3, 4, 5, 6",
+                       WITH(as_usec(run), as_usec(now_usec), as_int(*after),
+                            as_int((int64_t)limit)),
+                       e);
     for (; r == STMT_ROW; r = stmt_step(q, e)) {
         const char *code = NULL;
         enum person_bucket b = bucket_of(q, &code);
+        size_t n = (size_t)stmt_int(q, 6);
 
-        fn(b, code, (size_t)stmt_int(q, 5), userdata);
+        fn(b, code, n, userdata);
+        n_counted += n;
+        last = stmt_int(q, 0) > last ? stmt_int(q, 0) : last;
     }
+    *after = n_counted == limit ? last : 0;
     return r;
 }
 

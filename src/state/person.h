@@ -69,8 +69,9 @@ int person_touch(struct state *s, const char *entry_id, uint64_t run, enum perso
  * *ret_code is malloc'd: the reason within skipped and held. Answers STATE_NONE. */
 int person_bucket_now(struct state *s, const char *entry_id, uint64_t now_usec,
                       enum person_bucket *ret, char **ret_code, struct error *e);
-/* fn for each (bucket, code) of the people whom a run touched last, perhaps several times. */
-int person_ledger(struct state *s, uint64_t run, uint64_t now_usec,
+/* fn for each (bucket, code) of the people whom a run touched last, perhaps several times: of the
+ * next `limit` people after the number *after, which is 0 at first and once there are no more. */
+int person_ledger(struct state *s, uint64_t run, uint64_t now_usec, size_t limit, int64_t *after,
                   void (*fn)(enum person_bucket b, const char *code, size_t n, void *userdata),
                   void *userdata, struct error *e);
 /* Every person, in order of DN; stops when fn returns non-zero, which is returned. */

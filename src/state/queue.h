@@ -122,6 +122,22 @@ int queue_end_approvals(struct state *s, uint64_t now_usec, size_t *ret_n, struc
 int queue_next_approval_end(struct state *s, uint64_t after_usec, uint64_t *ret_usec,
                             struct error *e);
 
+/* What a person approved and is not released yet: until when that holds, who it was and what
+ * follows at its end, and operations, a part at a time. The texts are the caller's. */
+struct approval_part {
+    int64_t number, approval;
+    uint64_t until_usec;
+    char *about, *operations;
+    bool is_last; /* of its approval */
+};
+void approval_part_done(struct approval_part *p);
+struct string_list;
+int approval_store(struct state *s, uint64_t until_usec, const char *about,
+                   const struct string_list *parts, struct error *e);
+int approval_next(struct state *s, struct approval_part *ret, struct error *e); /* or STATE_NONE */
+int approval_released(struct state *s, const struct approval_part *p, struct error *e);
+int approval_forget_all(struct state *s, struct error *e);
+
 /* What budgets count: operations of a budget kind that were carried out without approval since
  * a time. Both times are of the steady clock. */
 int budget_note(struct state *s, unsigned budget, uint64_t now_usec, struct error *e);

@@ -44,6 +44,11 @@ void state_cancel(struct state *s)
     sqlite3_interrupt(s->db);
 }
 
+int state_n_changes(const struct state *s)
+{
+    return sqlite3_total_changes(s->db);
+}
+
 bool state_log_is_long(const struct state *s)
 {
     return s->log_pages > LONG_LOG_PAGES;

@@ -57,6 +57,9 @@ void turn_wake(void *userdata); /* a turn soon; userdata is the engine */
 /* The gate, the tenant and what is known of it allow it. */
 bool turn_may_send(const struct engine *n);
 
+/* operator.c */
+gate_accept_fn engine_accept; /* userdata is the engine */
+
 /* configuration.c */
 /* Another configuration than the one that the plan was made with: everybody is looked at again
  * if it decides otherwise, but for its rules (rules_renew() does that), and whoever the tenant

@@ -228,6 +228,11 @@ void engine_on_idle(struct engine *n, void (*fn)(void *userdata), void *userdata
     n->idle = (struct listener){fn, userdata};
 }
 
+void engine_on_approved(struct engine *n, void (*fn)(void *userdata), void *userdata)
+{
+    gate_on_released(n->gate, fn, userdata);
+}
+
 void engine_on_directory_change(struct engine *n, void (*fn)(void *userdata), void *userdata)
 {
     reading_on_change(n->reading, fn, userdata);

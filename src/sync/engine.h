@@ -99,10 +99,12 @@ bool engine_is_paused(const struct engine *n);
 /* [sync] mode = observe, and nobody has said yet that writing begins. */
 bool engine_observes(const struct engine *n);
 int engine_begin_writing(struct engine *n, bool *ret_was_observing, struct error *e);
-/* 0, or ENGINE_STALE_HASH, ENGINE_NOTHING. choice NULL: all that the hash stands for. */
-int engine_approve(struct engine *n, const char *hash, unsigned uid,
-                   const struct engine_choice *choice, size_t *ret_n, uint64_t *ret_until_usec,
-                   struct error *e);
+/* What was approved, as engine_view_approval() read it, is on record with the next commit, and
+ * released by the turns that follow. */
+int engine_approve(struct engine *n, const struct engine_approval *a, unsigned uid,
+                   uint64_t *ret_until_usec, struct error *e);
+/* Runs (from the loop, once for each time) when all that was approved is released and durable. */
+void engine_on_approved(struct engine *n, void (*fn)(void *userdata), void *userdata);
 /* cause, person: NULL for all. */
 int engine_retry(struct engine *n, const char *cause, const char *entry_id, size_t *ret_n,
                  struct error *e);
@@ -110,12 +112,6 @@ int engine_retry(struct engine *n, const char *cause, const char *entry_id, size
  * ENGINE_NOTHING: it is another cause, or nothing of this group is hidden. */
 int engine_believe_members(struct engine *n, const char *cause, struct error *e);
 int engine_look_again(struct engine *n, const char *entry_id, struct error *e);
-
-/* The hash of the plan: over the parked operations when there are any, else (and always while it
- * observes, since all of it waits for a person) over all. 64 digits
- * and NUL. */
-int engine_plan_hash(struct engine *n, char ret[static 65], size_t *ret_n_parked,
-                     struct error *e);
 
 /* The i-th last, 0 the newest; false when there were not so many since the start. */
 bool engine_past_revocation(const struct engine *n, size_t i, struct engine_revocation *ret);

@@ -46,16 +46,14 @@ int engine_remember(struct engine *n, const char *name, const char *value,
 }
 
 /* Approval also accepts what the parked operations were parked for. */
-static int accept_causes(struct engine *n, const struct engine_choice *choice, struct error *e)
+int engine_accept(const struct gate_accepted *what, void *userdata, struct error *e)
 {
-    bool adoption, vanished;
-    int r = gate_is_accepted(n->gate, REASON_ADOPTION, choice, &adoption, e);
-    if (r == 0)
-        r = gate_is_accepted(n->gate, REASON_ATTRIBUTE_VANISHED, choice, &vanished, e);
-    if (r == 0 && adoption)
-        r = contact_accept(n->contact, e);
-    if (r == 0 && vanished)
+    struct engine *n = userdata;
+    int r = what->adoption ? contact_accept(n->contact, e) : 0;
+    if (r == 0 && what->vanished)
         r = reading_accept_vanished(n->reading, e);
+    if (r == 0 && what->whole)
+        r = gate_end_observing(n->gate, "the whole plan was approved, so observing is over", e);
     return r;
 }
 
@@ -64,24 +62,16 @@ int engine_commit(struct engine *n, struct error *e)
     return books_have_failed(n->books) ? 0 : books_commit(n->books, e);
 }
 
-int engine_approve(struct engine *n, const char *hash, unsigned uid,
-                   const struct engine_choice *choice, size_t *ret_n, uint64_t *ret_until_usec,
-                   struct error *e)
+int engine_approve(struct engine *n, const struct engine_approval *a, unsigned uid,
+                   uint64_t *ret_until_usec, struct error *e)
 {
-    size_t n_parked = 0;
-    int r = gate_approve(n->gate, hash, uid, choice, ret_n, &n_parked, e);
+    size_t n_parked = a->n + a->n_left;
+    int r = gate_approve(n->gate, a, uid, e);
     *ret_until_usec = clock_now_usec() + n->options.sync->approval_valid_usec;
     if (r == 0)
-        r = accept_causes(n, choice, e);
-    if (r == 0 && !choice)
-        r = gate_end_observing(n->gate, "the whole plan was approved, so observing is over", e);
-    if (r == 0) {
-        log_event(LOG_NOTICE, MSG_APPROVED,
-                  "User id %u approved %zu of %zu operation%s (%.12s…)", uid, *ret_n, n_parked,
-                  text_plural(n_parked), hash);
-        books_note(n->books, WORK_COMMIT | WORK_GUARD);
-    }
-    books_wake(n->books, WORK_DUE);
+        log_event(LOG_NOTICE, MSG_APPROVED, "User id %u approved %zu of %zu operation%s (%.12s…)",
+                  uid, a->n, n_parked, text_plural(n_parked), a->hash);
+    books_wake(n->books, WORK_COMMIT);
     return r;
 }
 
@@ -168,12 +158,6 @@ int engine_begin_writing(struct engine *n, bool *ret_was_observing, struct error
     *ret_was_observing = gate_observes(n->gate);
     return gate_end_observing(n->gate,
                               "observing is over: what is planned is written from now on", e);
-}
-
-int engine_plan_hash(struct engine *n, char ret[static 65], size_t *ret_n_parked,
-                     struct error *e)
-{
-    return gate_read_plan_hash(books_state(n->books), gate_observes(n->gate), ret, ret_n_parked, e);
 }
 
 int engine_distrust_state(struct engine *n, struct error *e)

@@ -105,27 +105,31 @@ static int release_due(struct engine *n, uint64_t now, struct error *e)
                                         now + n->options.sync->hold_retry_usec, &n_released, e);
 }
 
-/* The guard looks when nobody is dirty any more, so that it sees the whole plan. */
-static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struct error *e)
+/* The guard looks when nobody is dirty any more, so that it sees the whole plan; *more also when
+ * it has more to move. */
+static int guard_and_pick(struct engine *n, bool *more, size_t *ret_picked, struct error *e)
 {
     size_t n_picked = 0;
     n->looked_usec = clock_steady_usec();
     int r = release_due(n, n->looked_usec, e);
     if (r == 0)
         r = gate_expire_approvals(n->gate, e);
-    if (r < 0 || more || !judge_may(n->judge))
+    if (r < 0 || *more || !judge_may(n->judge))
         return r;
     drop_ahead(n);
     if (books_have(n->books, WORK_GUARD)) {
         books_note(n->books, WORK_ALARMS);
         r = gate_apply(n->gate, e);
+        *more = r == GATE_MORE;
+        if (*more)
+            return 0;
         if (r == 0 && sweep_has_read_anew(n->sweep))
             r = distrust_check(n->books, e);
         books_take(n->books, WORK_GUARD);
         if (r == 0)
             contact_evaluated(n->contact);
     }
-    if (r == 0 && turn_may_send(n) && !n->stopping && !gather_outcomes(n, more))
+    if (r == 0 && turn_may_send(n) && !n->stopping && !gather_outcomes(n, false))
         r = delivery_pick(n->delivery, &n_picked, e);
     *ret_picked += n_picked;
     if (r == 0)
@@ -137,7 +141,13 @@ static int guard_and_pick(struct engine *n, bool more, size_t *ret_picked, struc
 static int start_revocations(struct engine *n, size_t *ret_picked, struct error *e)
 {
     bool planned = books_have(n->books, WORK_REVOCATIONS);
+    if (planned && gate_is_approving(n->gate))
+        return 0;
     int r = planned ? gate_apply_to_revocations(n->gate, e) : 0;
+    if (r == GATE_MORE) {
+        books_wake(n->books, WORK_REVOCATIONS);
+        return 0;
+    }
     books_take(n->books, WORK_REVOCATIONS);
     if (r == 0 && turn_may_send(n) && !n->stopping)
         r = delivery_pick_revocations(n->delivery, ret_picked, e);
@@ -173,23 +183,34 @@ static void look_at_alarms(struct engine *n, bool settled)
         books_note(n->books, WORK_ALARMS);
 }
 
+/* *ret_more: the guard is to wait. */
+static int release_approved(struct engine *n, bool *ret_more, struct error *e)
+{
+    int r = gate_release_approved(n->gate, engine_accept, n, e);
+    *ret_more = r == GATE_MORE;
+    return r < 0 ? r : 0;
+}
+
 static int turn(struct engine *n, struct error *e)
 {
-    bool more = false, ahead = false;
+    bool more = false, ahead = false, approving = false;
     size_t n_picked = 0;
     int r = books_look_at_clock(n->books, e);
+    if (r == 0)
+        r = release_approved(n, &approving, e);
     if (r == 0 && !n->stopping)
         r = judge_revocations(n->judge, e);
     if (r == 0 && !n->stopping)
         r = judge_some(n->judge, gate_has_seen_plan(n->gate), &more, &ahead, e);
     delivery_hurry(n->delivery);
-    if (r == 0 &&
-        (books_have(n->books, WORK_REVOCATIONS) || reading_is_under_way(n->reading) || more))
+    more |= approving;
+    if (r == 0 && (books_have(n->books, WORK_REVOCATIONS) || more || gate_is_moving(n->gate) ||
+                   reading_is_under_way(n->reading)))
         r = start_revocations(n, &n_picked, e);
     if (r == 0 && ahead && turn_may_send(n))
         r = pick_ahead(n, &n_picked, e);
     if (r == 0 && !reading_is_under_way(n->reading))
-        r = guard_and_pick(n, more, &n_picked, e);
+        r = guard_and_pick(n, &more, &n_picked, e);
     if (r < 0)
         return r;
     bool settled = nothing_under_way(n, more, n_picked);
@@ -201,7 +222,7 @@ static int turn(struct engine *n, struct error *e)
     CLEANUP(freep) char *ledger = NULL;
     if (settled)
         r = end_run(n, &ledger, e);
-    bool idle = !more && !only_reads(n);
+    bool idle = !more && !only_reads(n), counting = r == RUN_MORE;
     if (r < 0)
         return r;
     if (books_have(n->books, WORK_COMMIT) || n_picked || idle ||
@@ -211,7 +232,8 @@ static int turn(struct engine *n, struct error *e)
         return r;
     delivery_start_committed(n->delivery);
     passwords_start_committed(n->passwords);
-    if (more)
+    gate_tell_released(n->gate);
+    if (more || counting)
         books_wake(n->books, WORK_DUE);
     else if (settled)
         settle_idle(n, ledger);

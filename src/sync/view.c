@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "sync/engine-internal.h"
 
 static const char *keep_text(struct error *space, const char *text)
@@ -29,6 +30,7 @@ int engine_view_new(struct engine_view **ret, const struct engine *n, struct err
     v->status.audit_error = keep_text(&v->audit, v->status.audit_error);
     memcpy(v->limits.budgets, o->budgets, sizeof(o->budgets));
     v->limits.max_users = o->max_users;
+    v->slice = n->options.slice;
     v->limits.budget_window_usec = o->budget_window_usec;
     if (health_copy_known(n->health, &v->teams_known, &v->teams, &v->missing) < 0) {
         engine_view_free(v);
@@ -57,6 +59,19 @@ int engine_view_plan_hash(const struct engine_view *v, struct state *s, char ret
                           size_t *ret_n_parked, struct error *e)
 {
     return gate_read_plan_hash(s, v->status.observing, ret, ret_n_parked, e);
+}
+
+int engine_view_approval(const struct engine_view *v, struct state *s, const char *hash,
+                         const struct engine_choice *choice, struct engine_approval *ret,
+                         struct error *e)
+{
+    return gate_read_approval(s, v->status.observing, v->slice, hash, choice, ret, e);
+}
+
+void engine_approval_done(struct engine_approval *a)
+{
+    string_list_done(&a->parts);
+    free(TAKE(a->names));
 }
 
 int engine_view_budgets(const struct engine_view *v, struct state *s,

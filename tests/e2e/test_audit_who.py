@@ -54,10 +54,10 @@ def test_names_reasons_and_plans(t):
     daemon.ctl("sync")
     daemon.ctl("sync", "u2", "--reason", "phone call")
     daemon.ctl("retry", "--all")
-    wait_for(lambda: len(daemon.audit(event="request")) == 3, 10, "three requests", lambda: daemon.audit(event="request"))
+    wait_for(lambda: len(daemon.audit(event="request")) == 4, 10, "four requests", lambda: daemon.audit(event="request"))
     requests = daemon.audit(event="request")
-    need([row["code"] for row in requests] == ["sync", "sync", "retry"] and requests[1]["person"]["id"] and
-         requests[1]["reason"] == "phone call" and all(row["actor"]["uid"] == os.getuid() for row in requests),
+    need([row["code"] for row in requests] == ["approve", "sync", "sync", "retry"] and requests[2]["person"]["id"] and
+         requests[2]["reason"] == "phone call" and requests[0]["reason"] == "CHG-1234" and requests[0]["plan"] and all(row["actor"]["uid"] == os.getuid() for row in requests),
          "requests", requests)
     need("CHG-1234" in daemon.ctl("audit", "show", "--event", "approve", daemon.audit_file).out, "the text has the reason")
     daemon.stop()

@@ -11,6 +11,7 @@
 
 #include "bed-order.h"
 #include "state/db.h"
+#include "sync/view.h"
 #include "trace.h"
 #include "unit.h"
 
@@ -106,3 +107,23 @@ void bed_close_state(struct bed *b)
     b->state = state_close(b->state);
 }
 
+
+void bed_plan_hash(struct bed *b, char ret[static 65], size_t *ret_n_parked)
+{
+    struct error e = {0};
+    CLEANUP(engine_view_freep) struct engine_view *view = NULL;
+    bed_ok(b, engine_view_new(&view, b->engine, &e));
+    bed_ok(b, engine_view_plan_hash(view, b->state, ret, ret_n_parked, &e));
+}
+
+int bed_approve_hash(struct bed *b, const char *hash, size_t *ret_n, struct error *e)
+{
+    CLEANUP(engine_view_freep) struct engine_view *view = NULL;
+    CLEANUP(engine_approval_done) struct engine_approval found = {0};
+    uint64_t until = 0;
+    int r = engine_view_new(&view, b->engine, e);
+    if (r == 0)
+        r = engine_view_approval(view, b->state, hash, NULL, &found, e);
+    *ret_n = found.n;
+    return r == 0 ? engine_approve(b->engine, &found, 1000, &until, e) : r;
+}

@@ -337,9 +337,8 @@ size_t bed_approve(struct bed *b)
     struct error e = {0};
     char hash[65];
     size_t n_parked = 0, n = 0;
-    uint64_t until = 0;
-    bed_ok(b, engine_plan_hash(b->engine, hash, &n_parked, &e));
-    int r = engine_approve(b->engine, hash, 1000, NULL, &n, &until, &e);
+    bed_plan_hash(b, hash, &n_parked);
+    int r = bed_approve_hash(b, hash, &n, &e);
     if (r == ENGINE_NOTHING)
         return 0;
     bed_ok(b, r);
@@ -475,11 +474,8 @@ static void check_ledger_by_hand(struct bed *b)
     struct error e = {0};
     sqlite3_stmt *q = NULL;
     size_t by_hand[64][BUCKET_N] = {0}, asked[BUCKET_N];
-    assert_int_equal(
-        sqlite3_prepare_v2(b->state->db,
-                           "SELECT entry_id, bucket, done, done_run, run FROM people", -1, &q,
-                           NULL),
-        SQLITE_OK);
+    static const char people[] = "SELECT entry_id, bucket, done, done_run, run FROM people";
+    assert_int_equal(sqlite3_prepare_v2(b->state->db, people, -1, &q, NULL), SQLITE_OK);
     while (sqlite3_step(q) == SQLITE_ROW) {
         int64_t run = sqlite3_column_int64(q, 4);
         int done = sqlite3_column_int64(q, 3) == run ? sqlite3_column_int(q, 2) : 0;
@@ -499,7 +495,8 @@ static void check_ledger_by_hand(struct bed *b)
     }
     for (size_t run = 0; run < 64; run++) {
         memset(asked, 0, sizeof asked);
-        bed_ok(b, person_ledger(b->state, run, clock_now_usec(), count_bucket, asked, &e));
+        for (int64_t after = 0, more = 1; more; more = after)
+            bed_ok(b, person_ledger(b->state, run, b->now, 7, &after, count_bucket, asked, &e));
         assert_memory_equal(asked, by_hand[run], sizeof asked);
     }
 }

@@ -102,6 +102,9 @@ void bed_remove_folder(const char *folder);
 
 /* Approves what is parked; returns how many. */
 size_t bed_approve(struct bed *b);
+/* The plan's hash, and its approval without any turn that releases something. */
+void bed_plan_hash(struct bed *b, char ret[static 65], size_t *ret_n_parked);
+int bed_approve_hash(struct bed *b, const char *hash, size_t *ret_n, struct error *e);
 
 /* Every run that ended adds up, and nobody is left pending in it. */
 void bed_check_ledgers(struct bed *b);

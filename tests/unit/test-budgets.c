@@ -386,6 +386,7 @@ static void begin(struct history *h)
     b->sync.delete_after_usec = chance(80) ? HOUR : 0;
     b->sync.leave_grace_usec = chance(70) ? 0 : DAY;
     b->options.max_concurrent = 1 + below(8);
+    b->options.slice = 1 + seed % 5;
     b->tenant->on_write = on_write;
     b->tenant->write_data = &h->c;
     b->tenant->chaos = chaos;

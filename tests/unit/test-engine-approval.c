@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include "audit/audit.h"
 #include "engine-test.h"
 
 static void leave(struct bed *b, size_t from, size_t to)
@@ -224,6 +225,150 @@ static void test_through_clock_steps(void **state)
     }
 }
 
+/* Seven who left wait, two of whom a turn releases at a time; nobody is told yet that it is so. */
+static void approve_seven(struct bed *b)
+{
+    struct error e = {0};
+    struct audit_actor actor = {.uid = 1000, .name = "alice", .login = "alice", .session = "7"};
+    struct engine_act act = {.actor = &actor, .reason = "they left"};
+    char hash[65];
+    size_t n = 0;
+    b->sync.budgets[BUDGET_DISABLE] = (struct budget){0};
+    b->options.slice = 2;
+    start_with(b, 20);
+    set_pause(b, true);
+    leave(b, 0, 7);
+    bed_sync(b);
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 7);
+    bed_plan_hash(b, hash, &n);
+    act.plan = hash;
+    engine_act(b->engine, &act);
+    bed_ok(b, bed_approve_hash(b, hash, &n, &e));
+    engine_act(b->engine, NULL);
+    assert_int_equal(n, 7);
+}
+
+static size_t n_approved(struct bed *b)
+{
+    struct error e = {0};
+    int64_t n = 0;
+    bed_ok(b, db_number(b->state->db, b->path,
+                        "SELECT count(*) FROM operation WHERE approved = 1 AND state = 1", &n, &e));
+    return (size_t)n;
+}
+
+static void count_alice(const json_t *row, void *userdata)
+{
+    const char *event = json_string_value(json_object_get(row, "event"));
+    const char *reason = json_string_value(json_object_get(row, "reason"));
+    const json_t *name = json_object_get(json_object_get(row, "actor"), "name");
+    if (text_equal(event, "approve"))
+        *(size_t *)userdata += text_equal(json_string_value(name), "alice") &&
+                               text_equal(reason, "they left") && json_object_get(row, "plan") &&
+                               json_object_get(row, "number");
+}
+
+/* A death between any two turns loses nothing of what was approved, nor who did, and lets nothing
+ * else go that waits by then. */
+static void test_death_between_slices(void **state)
+{
+    struct error e = {0};
+    (void)state;
+    for (size_t n_turns = 0; n_turns < 6; n_turns++) {
+        struct bed *b = bed_new(false);
+        size_t n_lines = 0;
+        approve_seven(b);
+        for (size_t i = 0; i < n_turns; i++) {
+            assert_true(sd_event_run(b->event, 0) > 0);
+            size_t n = i < 3 ? 2 * (i + 1) : 7;
+            assert_int_equal(n_approved(b), n);
+            assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 7 - n);
+        }
+        bed_ok(b, books_commit(b->engine->books, &e));
+        bed_crash(b);
+        leave(b, 7, 9);
+        bed_sync(b);
+        assert_int_equal(n_approved(b), 7);
+        assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 2);
+        set_pause(b, false);
+        bed_advance(b, MINUTE);
+        assert_int_equal(n_disabled(b), 7);
+        assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 2);
+        bed_each_audit(b, count_alice, &n_lines);
+        assert_int_equal(n_lines, 7);
+        assert_int_equal(bed_audit(b, "approve", NULL, NULL), 7);
+        assert_int_equal(bed_audit(b, "request", "approve", NULL), 1);
+        bed_check_ledgers(b);
+        bed_free(b);
+    }
+}
+
+/* What waits for another occasion by the time that its turn comes was not approved. */
+static void test_parked_anew_between_slices(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    struct operation_list some = {0};
+    approve_seven(b);
+    bed_ok(b, queue_of_person(b->state, "id-u6", &some, &e));
+    assert_int_equal(some.n_items, 1);
+    some.items[0]->since_usec++;
+    bed_ok(b, queue_store(b->state, some.items[0], &e));
+    operation_list_done(&some);
+    bed_run(b);
+    assert_int_equal(n_approved(b), 6);
+    set_pause(b, false);
+    assert_int_equal(n_disabled(b), 6);
+    assert_false(is_disabled(b, "u6"));
+    assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 1);
+}
+
+/* What is not released when an approval ends, nor when it may have ended, is not released. */
+static void test_away_between_slices(void **state)
+{
+    struct error e = {0};
+    (void)state;
+    for (int restored = 0; restored < 2; restored++) {
+        struct bed *b = bed_new(false);
+        approve_seven(b);
+        assert_true(sd_event_run(b->event, 0) > 0);
+        bed_ok(b, books_commit(b->engine->books, &e));
+        if (restored) {
+            bed_ok(b, engine_distrust_state(b->engine, &e));
+        } else {
+            b->now += 2 * HOUR;
+            b->monotonic += 2 * HOUR;
+            clock_freeze(b->now, b->monotonic);
+        }
+        bed_crash(b);
+        bed_sync(b);
+        set_pause(b, false);
+        bed_advance(b, MINUTE);
+        assert_int_equal(n_disabled(b), 0);
+        const char *reason = restored ? REASON_STATE_RESTORED : REASON_BUDGET;
+        assert_int_equal(bed_queue(b, OPERATION_PARKED, reason), 7);
+        bed_free(b);
+    }
+}
+
+/* The guard does not take a part of what was approved for what fits into the budget again. */
+static void test_guard_waits_for_slices(void **state)
+{
+    struct bed *b = *state;
+    struct error e = {0};
+    approve_seven(b);
+    b->sync.budgets[BUDGET_DISABLE] = (struct budget){.count = 3};
+    b->options.fingerprint = b->options.decisions = "another";
+    bed_ok(b, engine_reload(b->engine, &b->options, &e));
+    bed_sync(b);
+    assert_int_equal(n_approved(b), 7);
+    leave(b, 7, 10);
+    bed_sync(b);
+    set_pause(b, false);
+    bed_advance(b, MINUTE);
+    assert_int_equal(n_disabled(b), 10);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +378,10 @@ int main(int argc, char **argv)
         scenario(test_over_reloads),
         scenario(test_dormant_then_leaves),
         scenario(test_through_clock_steps),
+        cmocka_unit_test(test_death_between_slices),
+        scenario(test_parked_anew_between_slices),
+        cmocka_unit_test(test_away_between_slices),
+        scenario(test_guard_waits_for_slices),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)

@@ -317,7 +317,6 @@ static void test_reload_refused(void **state)
         mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct engine_options options = b->options;
     struct engine_status status;
-    uint64_t until = 0;
     char hash[65];
     assert_true(sync != MAP_FAILED && sizeof *sync <= page);
     people(b, 10, "support");
@@ -338,8 +337,8 @@ static void test_reload_refused(void **state)
     options.fingerprint = options.decisions = "another";
     assert_true(engine_reload(b->engine, &options, &e) < 0);
     assert_int_equal(munmap(sync, page), 0);
-    bed_ok(b, engine_plan_hash(b->engine, hash, &n, &e));
-    (void)engine_approve(b->engine, hash, 0, NULL, &n, &until, &e);
+    bed_plan_hash(b, hash, &n);
+    (void)bed_approve_hash(b, hash, &n, &e);
     (void)engine_look_again(b->engine, NULL, &e);
     bed_advance(b, DAY);
     bed_crash(b);

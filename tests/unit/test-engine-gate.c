@@ -16,7 +16,6 @@ static void test_first_contact(void **state)
     struct bed *b = *state;
     struct error e = {0};
     size_t n = 0;
-    uint64_t until = 0;
     fake_tenant_add(b->tenant, "U0", "First u0", "u0", "u0@example.com", "Sales");
     fake_tenant_add(b->tenant, "u1", "Else", "Somebody", "else@example.com", "Sales");
     fake_tenant_add(b->tenant, "stranger", "A", "Stranger", "stranger@example.com", "Sales");
@@ -32,10 +31,8 @@ static void test_first_contact(void **state)
     assert_string_equal(user_get(fake_tenant_find(b->tenant, "u0")->user, USER_TEAM), "Sales");
     assert_int_equal(bed_ledger(b, "held", REASON_ADOPTION), 2);
     assert_int_equal(
-        engine_approve(b->engine,
-                       "00000000000000000000000000000000000000000000000000000000000"
-                       "00000",
-                       1000, NULL, &n, &until, &e),
+        bed_approve_hash(b, "0000000000000000000000000000000000000000000000000000000000000000",
+                         &n, &e),
         ENGINE_STALE_HASH);
     bed_run(b);
     assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_ADOPTION), 2);
@@ -53,7 +50,7 @@ static void test_first_contact(void **state)
     assert_string_equal(user_get(u->user, USER_TEAM), "Sales");
     assert_int_equal(b->tenant->n_users, 6);
     is_idle(b);
-    assert_int_equal(engine_approve(b->engine, "", 1000, NULL, &n, &until, &e), ENGINE_NOTHING);
+    assert_int_equal(bed_approve_hash(b, "", &n, &e), ENGINE_NOTHING);
     bed_run(b);
 }
 
@@ -86,15 +83,14 @@ static void test_budget(void **state)
     struct error e = {0};
     char hash[65];
     size_t n = 0;
-    uint64_t until = 0;
-    bed_ok(b, engine_plan_hash(b->engine, hash, &n, &e));
+    bed_plan_hash(b, hash, &n);
     for (size_t i = 20; i < 26; i++) {
         id_of(id, sizeof id, i);
         bed_leave(b, id);
     }
     bed_sync(b);
     assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PUT), 10); /* of another day */
-    assert_int_equal(engine_approve(b->engine, hash, 1000, NULL, &n, &until, &e),
+    assert_int_equal(bed_approve_hash(b, hash, &n, &e),
                      ENGINE_STALE_HASH);
     bed_run(b);
     assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PUT), 10);
@@ -220,7 +216,6 @@ static void test_hash_of_one_occasion(void **state)
     struct error e = {0};
     char hash[65], again[65];
     size_t n = 0;
-    uint64_t until = 0;
     b->sync.budgets[BUDGET_DISABLE] = (struct budget){0};
     people(b, 20, "support");
     bed_start(b);
@@ -228,15 +223,15 @@ static void test_hash_of_one_occasion(void **state)
     bed_ok(b, engine_pause(b->engine, true, 1000, &e));
     leave(b, 0, 3);
     bed_sync(b);
-    bed_ok(b, engine_plan_hash(b->engine, hash, &n, &e));
+    bed_plan_hash(b, hash, &n);
     bed_restart(b);
     bed_sync(b);
-    bed_ok(b, engine_plan_hash(b->engine, again, &n, &e));
+    bed_plan_hash(b, again, &n);
     assert_string_equal(hash, again); /* while it waits it stays */
     assert_int_equal(bed_approve(b), 3);
     bed_advance(b, 2 * HOUR);
     assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 3);
-    assert_int_equal(engine_approve(b->engine, hash, 1000, NULL, &n, &until, &e),
+    assert_int_equal(bed_approve_hash(b, hash, &n, &e),
                      ENGINE_STALE_HASH);
     bed_run(b);
     assert_int_equal(bed_approve(b), 3);
@@ -258,7 +253,6 @@ static void set_plan_key(struct bed *b, const char *key)
 static void test_hash_is_keyed(void **state)
 {
     struct bed *b = *state;
-    struct error e = {0};
     char hash[3][65];
     size_t n = 0;
     b->sync.budgets[BUDGET_DISABLE] = (struct budget){0};
@@ -272,7 +266,7 @@ static void test_hash_is_keyed(void **state)
     static const char *const keys[] = {"one secret", "another secret", "one secret"};
     for (size_t i = 0; i < 3; i++) {
         set_plan_key(b, keys[i]);
-        bed_ok(b, engine_plan_hash(b->engine, hash[i], &n, &e));
+        bed_plan_hash(b, hash[i], &n);
         assert_int_equal(n, 3);
     }
     assert_string_not_equal(hash[0], hash[1]);

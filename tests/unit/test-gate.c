@@ -83,10 +83,11 @@ static int tell(const struct operation *o, void *userdata)
 
 /* Three linked users who are active, nobody in the directory; nothing of the queue is carried
  * out. */
-static struct bed *bed_laid(const char *queue, void (*set)(struct bed *b))
+static struct bed *bed_laid(const char *queue, void (*set)(struct bed *b), size_t slice)
 {
     struct bed *b = bed_new(true);
     b->options.plan_only = true;
+    b->options.slice = slice;
     if (set)
         set(b);
     bed_start(b);
@@ -156,10 +157,10 @@ static const struct row {
     {"the limit of seats is gone", "create~:no-seat create~:no-seat", "p0 p1 ", .set = NULL},
 };
 
-/* One look of the guard with its n-th step failing; true: none failed. */
-static bool apply(const struct row *row, long n)
+/* One look of the guard with its n-th step failing, in turns of `slice`; true: none failed. */
+static bool apply(const struct row *row, size_t slice, long n)
 {
-    struct bed *b = bed_laid(row->queue, row->set);
+    struct bed *b = bed_laid(row->queue, row->set, slice);
     struct gate *g = b->engine->gate;
     struct error e = {0};
     char marks[MOST][8] = {0}, text[MOST * 8] = "";
@@ -169,7 +170,11 @@ static bool apply(const struct row *row, long n)
     if (row->is_new)
         gate_budgets_are_new(g);
     fail_after = n;
-    int r = row->revocations ? gate_apply_to_revocations(g, &e) : gate_apply(g, &e);
+    int r = GATE_MORE;
+    for (size_t turns = 0; r == GATE_MORE; turns++) {
+        assert_row(row->name, turns <= MOST + 1);
+        r = row->revocations ? gate_apply_to_revocations(g, &e) : gate_apply(g, &e);
+    }
     bool failed = n >= 0 && fail_after < 0;
     fail_after = -1;
     assert_row(row->name, r == 0 || (failed && r < 0 && e.message[0]));
@@ -190,22 +195,23 @@ static void test_rows(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        assert_true(apply(&rows[i], -1));
+        for (size_t slice = 0; slice < 3; slice++)
+            assert_true(apply(&rows[i], slice, -1));
 }
 
 static void test_failing(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        for (long n = 0; !apply(&rows[i], n);)
+        for (long n = 0; !apply(&rows[i], n % 3, n);)
             n++;
 }
 
-/* More than one slice of the queue. */
+/* Thousands are moved in slices, each of which may be a commit. */
 static void test_many(void **state)
 {
     (void)state;
-    struct bed *b = bed_laid("", limit_two);
+    struct bed *b = bed_laid("", limit_two, 0);
     struct error e = {0};
     bed_ok(b, state_write(b->state, &e));
     for (int i = 0; i < 600; i++) {
@@ -217,7 +223,13 @@ static void test_many(void **state)
         o->state = OPERATION_READY;
         bed_ok(b, queue_store(b->state, o, &e));
     }
+    for (size_t n = 256; n < 598; n += 256) {
+        assert_int_equal(gate_apply(b->engine->gate, &e), GATE_MORE);
+        assert_true(gate_is_moving(b->engine->gate));
+        assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), n);
+    }
     bed_ok(b, gate_apply(b->engine->gate, &e));
+    assert_false(gate_is_moving(b->engine->gate));
     assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_BUDGET), 598);
     assert_int_equal(bed_queue(b, OPERATION_READY, NULL), 2);
     bed_free(b);
@@ -251,7 +263,7 @@ static void test_may_start(void **state)
     };
     for (size_t i = 0; i < ARRAY_SIZE(asked); i++)
         for (long n = -1, more = 1; more; n++) {
-            struct bed *b = bed_laid(asked[i].queue, asked[i].set);
+            struct bed *b = bed_laid(asked[i].queue, asked[i].set, 0);
             struct operation_list some = {0};
             struct error e = {0};
             bool may = !asked[i].may;
@@ -281,7 +293,7 @@ static void test_budgets_fail(void **state)
 {
     (void)state;
     for (long n = 0, more = 1; more; n++) {
-        struct bed *b = bed_laid("create create create", limit_two);
+        struct bed *b = bed_laid("create create create", limit_two, 0);
         struct guard_input in;
         struct guard_verdict v;
         struct error e = {0};
@@ -323,13 +335,13 @@ static void test_is_open(void **state)
     struct error e = {0};
     struct bed *b;
     for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {
-        b = bed_laid("", sets[i]);
+        b = bed_laid("", sets[i], 0);
         if (b->options.tenant)
             bed_sync(b);
         assert_false(turn_may_send(b->engine));
         bed_free(b);
     }
-    b = bed_laid("", writing);
+    b = bed_laid("", writing, 0);
     struct gate *g = b->engine->gate;
     assert_false(turn_may_send(b->engine)); /* nobody asked the tenant yet */
     bed_sync(b);

@@ -267,6 +267,7 @@ static void begin(struct history *h)
     b->mapping.starts_at = (struct mapping_text){
         .text = (char *)"employmentStart", .file = (char *)"test.conf", .line = 46};
     b->options.max_concurrent = 1 + below(6);
+    b->options.slice = 1 + seed % 5;
     b->tenant->on_write = on_write;
     b->tenant->write_data = h;
     b->tenant->chaos = chaos;

@@ -187,6 +187,19 @@ static void add_up(enum person_bucket b, const char *code, size_t n, void *userd
         assert_string_equal(code, "why");
 }
 
+/* In so many calls, of `limit` people each. */
+static size_t count_ledger(struct fixture *f, uint64_t run, size_t limit, size_t *counts)
+{
+    int64_t after = 0;
+    size_t n = 0;
+
+    do {
+        ok(f, person_ledger(f->s, run, 100, limit, &after, add_up, counts, &f->e));
+        n++;
+    } while (after);
+    return n;
+}
+
 static int first_two(const struct person *p, void *userdata)
 {
     char *text = userdata;
@@ -249,10 +262,13 @@ static void test_ledger(void **state)
     }
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         wanted[rows[i].bucket]++;
-    ok(f, person_ledger(f->s, 1, 100, add_up, counts, &f->e));
+    assert_int_equal(count_ledger(f, 1, 100, counts), 1);
     assert_memory_equal(counts, none, sizeof(none));
-    ok(f, person_ledger(f->s, 2, 100, add_up, counts, &f->e));
-    assert_memory_equal(counts, wanted, sizeof(wanted));
+    for (size_t limit = 1; limit < ARRAY_SIZE(rows) + 2; limit++) {
+        memset(counts, 0, sizeof(counts));
+        assert_int_equal(count_ledger(f, 2, limit, counts), ARRAY_SIZE(rows) / limit + 1);
+        assert_memory_equal(counts, wanted, sizeof(wanted));
+    }
     commit(f);
 }
 

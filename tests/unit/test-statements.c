@@ -81,6 +81,7 @@ static const struct {
      "how many people have each attribute, once a look; the index alone is read"},
     {"SELECT stage, passed_n, last_n, n_left FROM round", "one row, or none"},
     {"UPDATE round SET", "one row"},
+    {"SELECT p.number, p.approval, a.until_usec", "the first part in their order"},
     {"INSERT INTO round(stage,", "it counts how many are to be looked at; an index alone is read"},
     {"INSERT OR IGNORE INTO dirty(entry_n) SELECT entry_n FROM operation INDEXED BY "
      "operation_cause",
@@ -280,6 +281,8 @@ static void fill(struct fixture *f)
         "INSERT INTO budget_use(budget, at_usec, n) SELECT 1, x, 1 FROM i",
         "INSERT INTO dirty(entry_n) SELECT x FROM i",
         "INSERT INTO round(stage, passed_n, last_n, n_left) SELECT 1, 0, 10, 10",
+        "INSERT INTO approval(number, until_usec, about) SELECT x, 0, '' FROM i",
+        "INSERT INTO approval_part(number, approval, operations) SELECT x, x, '' FROM i",
     };
 
     begin(f);

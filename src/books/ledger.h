@@ -1,0 +1,13 @@
+/* The ledger of a run, while it is being counted. */
+#pragma once
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct ledger {
+    json_t *totals; /* NULL: it is not being counted */
+    size_t seen;
+    int64_t after;     /* the last person who was counted */
+    uint64_t now_usec; /* for whom it is counted: what is due by then */
+    int n_changes;     /* of the state, when it was counted so far */
+};
