@@ -254,6 +254,24 @@ static int first_seq(const char *path, int64_t *ret, bool *ret_empty, struct err
     return 0;
 }
 
+bool audit_files_is_one(const char *path, int64_t *ret_first)
+{
+    struct audit_files one = {.paths = (char **)&path, .n_paths = 1};
+    CLEANUP(line_reader_done) struct line_reader l = {.files = &one};
+    struct line_chain chain;
+    struct error ignored = {0};
+    struct stat st;
+
+    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+        return false;
+    for (size_t i = 0; i < ASKED && line_reader_next(&l, &ignored) > 0; i++)
+        if (line_look(l.line, l.size, &chain) > 0) {
+            *ret_first = chain.seq - l.number + 1;
+            return true;
+        }
+    return false;
+}
+
 /* The same file under two names or given twice. */
 static bool is_known(struct place *places, size_t n, struct place *p)
 {
