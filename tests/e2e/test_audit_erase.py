@@ -5,10 +5,11 @@ import gzip
 import json
 import os
 import random
+import re
 import shutil
 import time
 
-from lib import Slapd, auditlines, base, deadline, need, wait_for
+from lib import Slapd, auditlines, base, deadline, histories, need, wait_for
 
 
 def closed(daemon):
@@ -216,3 +217,36 @@ def test_whatever_the_files_are_called(t):
 def every_line(daemon):
     """The files of the audit, without the copy."""
     return [path for path in glob.glob(daemon.audit_file + "*") if not path.endswith((".copy", ".notes", ".pipe"))]
+
+
+@deadline(60)
+def test_names_within_names(t):
+    """Lines of others are erased where they tell a value of the person, and not where it is a part of another one: a number that
+    another begins with, an address that another ends in. 400 texts drawn by chance against a plain rule of its own."""
+    ground, _, daemon = scene(t, n=1)
+    daemon.audit_is_spoilt = True
+    chance, writer = random.Random(35), histories.Writer()
+    values = ["ann@example.com", "+44 20 555 1234", "uid=ann,ou=people,dc=example,dc=org", "0123456789abcdef-77"]
+    person = {"id": values[3], "dn": values[2], "login": "annie"}
+    writer.add(1, "outcome", {"no": 1, "op": "create", "code": "done"},
+               {**person, "set": [["email", values[0]], ["work_phone", values[1]]]})
+    around = ["", " ", "x", "7", ".", "-", "jo.", "jo-", "co_", ".au", ".", "99", "-99", ",", "\"", "\\", "\n", "\t", "\u0010", "\u00e9", "(", ">",
+              "cn=x,", "a b "]
+    erased = {1}
+    for _ in range(400):
+        before, value, behind = chance.choice(around), chance.choice(values), chance.choice(around)
+        text = before + value + behind
+        seq = writer.add(1, "hold", {"code": "no-mail"}, {"id": "other-%d" % chance.randrange(9), "dn": "uid=o,dc=x", "say": text})
+        word = "[A-Za-z0-9]"
+        if re.search("(?<!%s)(?<!%s[-._+%%])%s(?![-._+%%]?%s)" % (word, word, re.escape(value), word), text):
+            erased.add(seq)
+    need(100 < len(erased) < 350, "some of each", len(erased))
+    with open(daemon.audit_file + ".0", "wb") as out:
+        out.write(b"".join(line + b"\n" for line in writer.lines))
+    daemon.ctl("audit", "erase", "annie", "--reason", "GDPR-3")
+    wait_for(lambda: daemon.audit(event="erase-end"), 20, "erased", daemon.log_tail)
+    with open(daemon.audit_file + ".0", "rb") as data:
+        rows = [json.loads(line) for line in data]
+    got = {row["seq"] for row in rows if "p" not in row}
+    texts = {row["seq"]: json.loads(line).get("p", {}).get("say") for row, line in zip(rows, writer.lines)}
+    need(got == erased, "which lines", [(seq, texts[seq], seq in got) for seq in sorted(got ^ erased)][:9])
