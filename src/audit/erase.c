@@ -107,8 +107,8 @@ static int learn(struct erase_plan *p, const json_t *view, bool ids_only)
     return add_values(p, json_object_get(view, "changes"));
 }
 
-/* A letter or a digit that makes another word of what stands beside it; the end of an escape is none:
- * \n, \u000A, and \\x0a, which stands for a byte. */
+/* A letter or a digit that makes another word of what stands beside it; the end of an escape is
+ * none: \n, \u000A, and \\x0a, which stands for a byte. */
 static bool goes_on_before(const char *text, const char *at)
 {
     const char *p = at - 1;
@@ -139,7 +139,8 @@ static bool stands_in(const char *text, size_t size, const char *value, size_t n
     for (const char *at = text; (at = memmem(at, (size_t)(end - at), value, n)); at++) {
         const char *before = at > text && strchr(JOINTS, at[-1]) && at - 1 > text ? at - 1 : at;
 
-        if (!goes_on_before(text, before) && !goes_on_before(text, at) && !goes_on_behind(at + n, end))
+        if (!goes_on_before(text, before) && !goes_on_before(text, at) &&
+            !goes_on_behind(at + n, end))
             return true;
     }
     return false;
