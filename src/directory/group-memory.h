@@ -30,8 +30,10 @@ struct group_growth {
     size_t n_added, capacity;
 };
 void group_growth_done(struct group_growth *g);
-/* Answers GROUP_DIFFERS unless the group is remembered and only has more members now. */
+/* 0: the group is remembered and only has more members now. Else GROUP_SHRANK when members are all
+ * that differs, and some of them are not there any more, or GROUP_DIFFERS. */
 #define GROUP_DIFFERS 1
+#define GROUP_SHRANK  2
 int group_memory_compare(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id,
                          struct group_growth *ret, struct error *e);
 /* What was found came to be taken. */
