@@ -341,7 +341,7 @@ int entries_message(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id,
     int r = take_known(x, ld, m, id, &raw, &shrank, e);
     if (r != SINK_UNKNOWN_ID)
         return r;
-    r = group_memory_decode(&x->env->decoder, ld, m, id, &raw, &d, e);
+    r = group_memory_decode(&x->env->decoder, ld, m, id, &raw, !x->full, &d, e);
     return r < 0 ? r : entries_take(x, x->search, &d, e);
 }
 
@@ -356,7 +356,7 @@ int entries_pushed(struct entries *x, LDAP *ld, LDAPMessage *m, const char *id, 
         return r;
     if (change && shrank)
         return ask_members(x, &raw, e);
-    r = group_memory_decode(&x->env->decoder, ld, m, id, &raw, &d, e);
+    r = group_memory_decode(&x->env->decoder, ld, m, id, &raw, change, &d, e);
     if (r == 0 && d.entry && change && !d.bad_dn) /* nothing can be asked by such a name */
         r = x->env->sink->lacking(x->env->userdata, d.entry, &lacking, e);
     if (r < 0)

@@ -193,9 +193,10 @@ static void note_raw(struct decoded *d, const struct raw_entry *raw)
 }
 
 int group_memory_decode(const struct decoder *d, LDAP *ld, LDAPMessage *m, const char *id,
-                        const struct raw_entry *raw, struct decoded *ret, struct error *e)
+                        const struct raw_entry *raw, bool remember, struct decoded *ret,
+                        struct error *e)
 {
-    int r = raw->id ? note(d, ld, m, raw, e) : 0;
+    int r = raw->id && remember ? note(d, ld, m, raw, e) : 0;
     if (r == 0)
         r = decode_entry(d, ld, m, id, ret, e);
     if (!raw->id)
