@@ -36,7 +36,7 @@ bool planner_takes_away(const struct operation *o)
             continue;
         if (!c->to || text_equal(c->field, "team"))
             return true;
-        if (!strncmp(c->field, "skill:", 6) && text_parse_unsigned(c->from, 100, &from) == 0 &&
+        if (c->kind == CHANGE_SKILL && text_parse_unsigned(c->from, 100, &from) == 0 &&
             text_parse_unsigned(c->to, 100, &to) == 0 && to < from)
             return true;
     }

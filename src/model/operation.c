@@ -188,6 +188,22 @@ const char *reason_code_remedy(const char *code)
     return NULL;
 }
 
+enum change_kind change_kind_of(const char *field, const char **ret_name)
+{
+    static const char *const heads[] = {[CHANGE_ROLE] = "role:", [CHANGE_SKILL] = "skill:"};
+    enum change_kind kind = strcmp(field, "disabled") == 0 ? CHANGE_DISABLED : CHANGE_FIELD;
+    const char *name = field;
+
+    for (unsigned k = CHANGE_ROLE; k <= CHANGE_SKILL; k++)
+        if (strncmp(field, heads[k], strlen(heads[k])) == 0) {
+            kind = k;
+            name = field + strlen(heads[k]);
+        }
+    if (ret_name)
+        *ret_name = name;
+    return kind;
+}
+
 static void change_done(struct change *c)
 {
     free(c->field);
@@ -249,6 +265,7 @@ int operation_add_change(struct operation *o, const char *field, const char *fro
         change_done(c);
         return -ENOMEM;
     }
+    c->kind = change_kind_of(c->field, &c->name);
     o->n_changes++;
     return 0;
 }
@@ -363,7 +380,9 @@ static void read_change(struct json_reader *r, struct operation *o)
             break;
         read_member(r, key, &c);
     }
-    if (!c.field)
+    if (c.field)
+        c.kind = change_kind_of(c.field, &c.name);
+    else
         json_read_fail(r, -EINVAL);
     if (r->failed == 0 && memory_grow(&o->changes, &o->changes_capacity, o->n_changes + 1,
                                       sizeof(*o->changes)) < 0)
