@@ -285,23 +285,13 @@ void operation_drop_change(struct operation *o, size_t i)
     memmove(&o->changes[i], &o->changes[i + 1], (o->n_changes - i) * sizeof(*o->changes));
 }
 
-static int replace(char **to, const char *text)
-{
-    char *copy = text ? strdup(text) : NULL;
-    if (text && !copy)
-        return -ENOMEM;
-    free(*to);
-    *to = copy;
-    return 0;
-}
-
 int operation_say(struct operation *o, const char *reason, const char *cause,
                   const char *sentence)
 {
-    int r = replace(&o->reason, reason);
+    int r = text_replace(&o->reason, reason);
     if (r == 0)
-        r = replace(&o->cause, cause);
-    return r < 0 ? r : replace(&o->sentence, sentence);
+        r = text_replace(&o->cause, cause);
+    return r < 0 ? r : text_replace(&o->sentence, sentence);
 }
 
 bool operation_is_unclear(const struct operation *o)
