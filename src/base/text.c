@@ -88,6 +88,24 @@ int text_compare_ascii_case(const char *a, const char *b)
     return (int)lower_ascii(*a) - (int)lower_ascii(*b);
 }
 
+int text_replace(char **to, const char *text)
+{
+    char *copy = text ? strdup(text) : NULL;
+
+    if (text && !copy)
+        return -ENOMEM;
+    free(*to);
+    *to = copy;
+    return 0;
+}
+
+int text_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 bool text_equal_ascii_case(const char *a, const char *b)
 {
     return a == b || (a && b && text_compare_ascii_case(a, b) == 0);
