@@ -121,7 +121,9 @@ int books_distrust(struct books *b, bool distrust, struct error *e);
 uint64_t books_run(const struct books *b); /* 0: none is under way */
 void books_set_run(struct books *b, uint64_t run);
 int run_join(struct books *b, const char *trigger, struct error *e); /* begins one if need be */
-int run_close(struct books *b, struct error *e); /* nothing is due: the ledger, on record */
+/* Nothing is due: the ledger goes on record, with what the turn commits anyhow. */
+int run_close(struct books *b, char **ret_ledger, struct error *e);
+void run_closed(struct books *b, const char *ledger); /* it is durable */
 
 /* alarm.c */
 void alarm_set(struct books *b, const char *cause, const char *code, const char *sentence);

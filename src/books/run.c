@@ -60,7 +60,7 @@ static void add_to_ledger(enum person_bucket bucket, const char *code, size_t co
     json_object_set_new(reasons, reason, json_integer(before + (json_int_t)count));
 }
 
-int run_close(struct books *b, struct error *e)
+int run_close(struct books *b, char **ret_ledger, struct error *e)
 {
     struct ledger l = {.totals = json_object()};
     int r = person_ledger(books_state(b), books_run(b), clock_steady_usec(), add_to_ledger, &l, e);
@@ -74,15 +74,17 @@ int run_close(struct books *b, struct error *e)
     struct audit_row row = {.event = "run-end", .details = text};
     if (r == 0)
         r = books_audit(b, &row, e);
-    if (r == 0)
-        r = books_commit(b, e);
     if (r < 0)
         return r;
+    *ret_ledger = TAKE(text);
+    return 0;
+}
+
+void run_closed(struct books *b, const char *ledger)
+{
     if (!books_options(b)->quiet) {
-        log_event(LOG_INFO, MSG_RUN_ENDED, "Run %" PRIu64 " is over: %s", books_run(b),
-                  text ? text : "");
+        log_event(LOG_INFO, MSG_RUN_ENDED, "Run %" PRIu64 " is over: %s", books_run(b), ledger);
         log_set_run(0);
     }
     books_set_run(b, 0);
-    return 0;
 }

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/environment.h"
-#include "base/json-memory.h"
 #include "ctl/verbs.h"
 
 /* Which characters the terminal shows is the user's; how a number is written and what is a capital
@@ -22,6 +21,5 @@ int main(int argc, char **argv)
 {
     environment_clean();
     take_character_set();
-    json_memory_pool();
     return ctl_main(argc, argv);
 }

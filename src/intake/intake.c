@@ -138,11 +138,14 @@ static int intake_unchanged(void *userdata, unsigned search, const char *id,
 static int intake_members(void *userdata, const struct feed_members *m, struct error *e)
 {
     struct reading *g = userdata;
-    int r = mirror_members(g->state, m->group_id, m->added, m->n_added, m->removed,
-                           m->n_removed, e);
+    int r = m->was ? mirror_grew(g->state, m->group_id, m->was, m->is, m->added, m->n_added, e)
+                   : mirror_members(g->state, m->group_id, m->added, m->n_added, m->removed,
+                                    m->n_removed, e);
+    if (r == STATE_NONE)
+        return SINK_UNKNOWN_ID;
     rules_doubt_groups(g->rules);
     books_wake(g->books, WORK_DUE);
-    return r == STATE_NONE ? SINK_UNKNOWN_ID : r;
+    return r;
 }
 
 /* A read that shows groups and not one of the people who were there is as little a proof as an
@@ -206,10 +209,12 @@ static int intake_commit(void *userdata, const struct feed_commit *told, struct 
     int r = doubt_nobody(g, &doubted, e);
     if (r == 0)
         r = commit_batch(g, c, e);
-    if (r == 0)
+    /* What changed goes with what follows from it, which the next turn commits. */
+    if (r == 0 && (c->absence != FEED_ABSENCE_NONE || c->end_of_read))
         r = books_commit(g->books, e);
     if (r < 0)
         return r;
+    books_note(g->books, WORK_COMMIT);
     if (c->absence == FEED_ABSENCE_UNPROVEN) {
         g->unproven |= 1u << g->batch_search;
         log_event(LOG_WARNING, MSG_READ_NOT_PROVEN,

@@ -302,16 +302,20 @@ static int look_at_round(struct judge *j, struct string_list *ahead, bool *ret_m
     return r < 0 ? r : 0;
 }
 
+/* Looking at somebody may mark others, so until nobody is left, or enough for one turn. */
 static int look_at_marked(struct judge *j, struct string_list *ahead, size_t *ret_n,
                           struct error *e)
 {
-    CLEANUP(string_list_done) struct string_list ids = {0};
-    int r = person_next_dirty(books_state(j->books), PEOPLE_A_TURN, &ids, e);
-    if (r == 0 && ids.n_items)
-        r = run_join(j->books, "directory", e);
-    for (size_t i = 0; i < ids.n_items && r == 0; i++)
-        r = look_at_person(j, ids.items[i], ahead, e);
-    *ret_n = ids.n_items;
+    int r = 0;
+    for (size_t n = 1; r == 0 && n && *ret_n < PEOPLE_A_TURN; *ret_n += n) {
+        CLEANUP(string_list_done) struct string_list ids = {0};
+        r = person_next_dirty(books_state(j->books), PEOPLE_A_TURN - *ret_n, &ids, e);
+        n = ids.n_items;
+        if (r == 0 && n)
+            r = run_join(j->books, "directory", e);
+        for (size_t i = 0; i < n && r == 0; i++)
+            r = look_at_person(j, ids.items[i], ahead, e);
+    }
     return r;
 }
 
@@ -335,9 +339,9 @@ int judge_some(struct judge *j, bool plan_was_seen, bool *ret_more, bool *ret_ah
         r = look_at_marked(j, ahead ? &j->ahead : NULL, &n_marked, e);
     if (r == 0 && n_marked < PEOPLE_A_TURN)
         r = look_at_round(j, ahead ? &j->ahead_of_round : NULL, &round, e);
-    *ret_more = n_marked || round;
+    *ret_more = n_marked >= PEOPLE_A_TURN || round;
     *ret_ahead = round;
-    j->has_looked |= *ret_more;
+    j->has_looked |= n_marked || round;
     return r == 0 && !*ret_more && j->has_looked ? note_recheck(j, now, e) : r;
 }
 

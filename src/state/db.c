@@ -266,6 +266,24 @@ int stmt_step(struct stmt *q, struct error *e)
     return db_error(s->db, s->path, rc, e);
 }
 
+int stmt_query(struct stmt **ret, struct state *s, const char *sql, const struct bind *binds,
+               struct error *e)
+{
+    int r = stmt_prepare(ret, s, sql, e);
+
+    if (r < 0)
+        return r;
+    for (int i = 1; binds && binds->type != BINDS_END; binds++, i++)
+        switch (binds->type) {
+        case BIND_INT: stmt_bind_int(*ret, i, binds->n); break;
+        case BIND_TEXT: stmt_bind_text(*ret, i, binds->bytes); break;
+        case BIND_BLOB: stmt_bind_blob(*ret, i, binds->bytes, binds->size); break;
+        case BIND_ID: stmt_bind_id(*ret, i, binds->bytes); break;
+        case BINDS_END: break;
+        }
+    return stmt_step(*ret, e);
+}
+
 void stmt_reset(struct stmt *q)
 {
     sqlite3_reset(q->handle);
@@ -395,55 +413,19 @@ int db_number(sqlite3 *db, const char *path, const char *sql, int64_t *ret, stru
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : db_error(db, path, rc, e);
 }
 
-int db_write(struct state *s, const char *sql, struct error *e)
+int db_write(struct state *s, const char *sql, const struct bind *binds, struct error *e)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
+    int r = stmt_query(&q, s, sql, binds, e);
 
-    return r < 0 ? r : stmt_run(q, e);
-}
-
-int db_write_text(struct state *s, const char *sql, const char *first, const char *second,
-                  struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_text(q, 1, first);
-    if (second)
-        stmt_bind_text(q, 2, second);
-    return stmt_run(q, e);
-}
-
-int db_write_int(struct state *s, const char *sql, int64_t n, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_int(q, 1, n);
-    return stmt_run(q, e);
-}
-
-int db_write_id(struct state *s, const char *sql, const char *id, struct error *e)
-{
-    CLEANUP(stmt_freep) struct stmt *q = NULL;
-    int r = stmt_prepare(&q, s, sql, e);
-
-    if (r < 0)
-        return r;
-    stmt_bind_id(q, 1, id);
-    return stmt_run(q, e);
+    return r < 0 ? r : 0;
 }
 
 size_t db_count(struct state *s, const char *sql)
 {
     CLEANUP(stmt_freep) struct stmt *q = NULL;
 
-    if (stmt_prepare(&q, s, sql, NULL) < 0 || stmt_step(q, NULL) != STMT_ROW)
+    if (stmt_query(&q, s, sql, NULL, NULL) != STMT_ROW)
         return 0;
     return (size_t)stmt_int(q, 0);
 }
