@@ -18,7 +18,6 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <systemd/sd-event.h>
-#include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/certificate.h"
@@ -74,15 +73,6 @@ struct http_exchange {
 };
 
 static void on_done(void *private_data, CURLcode code);
-
-static int check_readable(const char *path, const char *what, struct error *e)
-{
-    if (path && access(path, R_OK) < 0) {
-        int r = -errno;
-        return error_set(e, r, "the tenant's %s %s: %s", what, path, strerror(-r));
-    }
-    return 0;
-}
 
 /* -- what curl calls -- */
 
@@ -456,9 +446,7 @@ int http_new(struct http **ret, struct sd_event *event, const struct tenant_opti
         r = http_check_url(&h->url, options->url, h->handle.allow_plain_http, e);
     h->handle.loopback = h->url.loopback;
     if (r == 0)
-        r = check_readable(h->handle.ca_file, "CA file", e);
-    if (r == 0)
-        r = check_readable(h->handle.ca_directory, "CA directory", e);
+        r = http_handle_check(&h->handle, e);
     http_handle_ca(&h->handle, &ca_file, &ca_directory);
     h->trust = trust_of(ca_file, ca_directory);
     if (r == 0)
