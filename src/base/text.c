@@ -25,7 +25,11 @@ bool text_is_plain(const char *bytes, size_t size)
 
 bool text_is_utf8(const char *bytes, size_t size)
 {
-    return u8_check((const uint8_t *)bytes, size) == NULL;
+    size_t n = 0;
+
+    while (n < size && (unsigned char)bytes[n] < 0x80) /* most texts to their end */
+        n++;
+    return n == size || u8_check((const uint8_t *)bytes + n, size - n) == NULL;
 }
 
 /* C0, C1, DEL, LINE SEPARATOR, PARAGRAPH SEPARATOR */

@@ -434,8 +434,8 @@ static void read_object(struct json_reader *r, struct operation *o)
 
     json_read_open(r, '{');
     for (;;) {
-        CLEANUP(freep) char *key = NULL;
-        if (!json_read_key(r, &key))
+        char key[JSON_NAME_SIZE];
+        if (!json_read_name(r, key))
             break;
         read_member(r, key, &c);
     }
