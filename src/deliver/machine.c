@@ -21,7 +21,7 @@ static bool goes_by_id(const struct execution *x)
 
 static bool reads_first(const struct execution *x)
 {
-    unsigned when = (x->operation->revokes ? 0 : READS_FIRST) |
+    unsigned when = (x->operation->revokes && x->kind->write ? 0 : READS_FIRST) |
                     (x->settling ? READS_UNCLEAR : 0) |
                     (books_are_distrusted(x->delivery->books) ? READS_DISTRUSTED : 0) |
                     (x->is_recorded ? 0 : READS_HELD);

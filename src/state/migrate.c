@@ -232,6 +232,8 @@ static const char *const migrations[] = {
     "DROP INDEX operation_person; CREATE INDEX operation_person ON operation(entry_n);"
     "DROP INDEX operation_waiting; CREATE INDEX operation_waiting ON operation(not_before_usec) "
     "WHERE state = 1 AND not_before_usec > 0;",
+    /* 27: logins that are asked for one by one; see listing.c. */
+    "CREATE INDEX listing_asked ON listing(stale, login_key) WHERE stale >= 2;",
 };
 /* The last of those that take rows over, for a file that has none yet. */
 static const char numbers_when_empty[] = MIGRATION_NUMBERS(OLD_GONE, LEAVE_OUT);

@@ -43,7 +43,7 @@ static bool nothing_under_way(const struct engine *n, bool more, size_t n_picked
 {
     return !more && !n_picked && !delivery_in_flight(n->delivery) &&
            !passwords_are_busy(n->passwords) && !reading_is_under_way(n->reading) &&
-           reading_has_ended(n->reading) &&
+           reading_has_ended(n->reading) && !contact_is_looking(n->contact) &&
            (!n->options.tenant ||
             (contact_is_known(n->contact) && !health_is_asking(n->health)) ||
             health_state(n->health) != ENGINE_TENANT_OK);
@@ -175,6 +175,7 @@ static int turn(struct engine *n, struct error *e)
     if (r == 0 && !n->stopping)
         r = judge_some(n->judge, gate_has_seen_plan(n->gate), &more, &ahead, e);
     delivery_hurry(n->delivery);
+    contact_look(n->contact);
     if (r == 0 &&
         (books_have(n->books, WORK_REVOCATIONS) || reading_is_under_way(n->reading) || more))
         r = start_revocations(n, &n_picked, e);
@@ -285,8 +286,12 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
         health_probe_usec(n->health) <= now)
         health_ask(n->health);
     uint64_t sweep = sweep_due_usec(n->sweep);
-    if (sweep && sweep <= now)
+    if (sweep && sweep <= now) {
+        struct error e = {0};
         sweep_start(n->sweep, turn_may_send(n));
+        if (turn_may_send(n) && contact_ask_again(n->contact, &e) < 0)
+            books_failed(n->books, &e);
+    }
     books_wake(n->books, WORK_DUE);
     return 0;
 }

@@ -35,8 +35,8 @@ static int is_for_nobody(const struct operation *o, void *userdata)
     return 0;
 }
 
-/* A role that the tenant does not have keeps no other one back, waits under its own name, and is
- * all that is sent when it is there. */
+/* A role that the tenant does not have keeps no other one back, waits under its own name, and
+ * is all that is sent when it is there. */
 static void test_each_value_has_its_outcome(void **state)
 {
     struct bed *b = *state;
@@ -60,7 +60,8 @@ static void test_each_value_has_its_outcome(void **state)
     assert_true(has_role(b, "u0", "Nobody"));
     assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 1);
     is_idle(b);
-    b->rules[0].roles.text = (char *)"Nobody"; /* what was given in part is taken back as well */
+    b->rules[0].roles.text =
+        (char *)"Nobody"; /* what was given in part is taken back as well */
     bed_ok(b, engine_reload(b->engine, &b->options, &e));
     bed_sync(b);
     assert_false(has_role(b, "u0", "Agent") || has_role(b, "u0", "Seller"));
@@ -91,7 +92,8 @@ static void test_values_and_an_outage(void **state)
     bed_ok(b, engine_reload(b->engine, &b->options, &e));
     bed_run(b);
     assert_int_equal(fake_tenant_effects(b->tenant, FAKE_PATCH), 3);
-    b->rules[0].roles.text = (char *)"H"; /* what was given meanwhile is known, and taken back */
+    b->rules[0].roles.text =
+        (char *)"H"; /* what was given meanwhile is known, and taken back */
     bed_ok(b, engine_reload(b->engine, &b->options, &e));
     bed_advance(b, 2 * HOUR);
     assert_true(has_role(b, "u0", "H"));
@@ -120,8 +122,8 @@ static void look_at_outcome(const json_t *row, void *userdata)
         return;
     s->found = json_object_get(json_object_get(row, "details"), "found");
     s->named = false;
-    json_array_foreach(json_object_get(row, "changes"), i, change)
-        s->named = s->named || text_equal(json_string_value(json_object_get(change, "field")), s->role);
+    json_array_foreach(json_object_get(row, "changes"), i, change) s->named =
+        s->named || text_equal(json_string_value(json_object_get(change, "field")), s->role);
 }
 
 /* What the last outcome of a create says of that login. */
@@ -213,7 +215,8 @@ static void test_death_amid_values(void **state)
     is_idle(b);
 }
 
-/* The roles that a create could not take count as the create's: under its budget and approval. */
+/* The roles that a create could not take count as the create's: under its budget and approval.
+ */
 static void test_a_create_is_completed(void **state)
 {
     struct bed *b = *state;
@@ -357,8 +360,8 @@ static void test_hidden_roles_need_approval(void **state)
     is_idle(b);
 }
 
-/* Deleted, which only disables: whoever returns has the login still, and is enabled. Another entry
- * of that login takes the user over as it is. */
+/* Deleted, which only disables: whoever returns has the login still, and is enabled. Another
+ * entry of that login takes the user over as it is. */
 static void test_removed_and_kept(void **state)
 {
     struct bed *b = *state;
@@ -405,19 +408,77 @@ static void test_pages_prove_no_absence(void **state)
     assert_int_equal(bed_queue(b, OPERATION_PARKED, REASON_USER_GONE), 1);
 }
 
+static void terminated(struct bed *b, const char *uid)
+{
+    char id[40], dn[80], first[40], mail[40];
+    snprintf(id, sizeof id, "id-%s", uid);
+    snprintf(dn, sizeof dn, "uid=%s,ou=people,dc=example,dc=com", uid);
+    snprintf(first, sizeof first, "First %s", uid);
+    snprintf(mail, sizeof mail, "%s@example.com", uid);
+    bed_person(b, id, dn, "uid", uid, "givenName", first, "sn", uid, "mail", mail,
+               "employeeType", "Terminated", NULL);
+}
+
+/* Pages are not of one moment, and some tenants give no list at all: whoever is to be disabled
+ * and is in no list is asked for by name, and keeps no user unseen. */
+static void test_disabled_though_in_no_list(void **state)
+{
+    struct bed *b = *state;
+    b->tenant->parts = &fake_one_part;
+    b->tenant->shifts = true;
+    fake_tenant_add(b->tenant, "u0", "First u0", "u0", "u0@example.com", "Support")->n_created =
+        1;
+    fake_tenant_add(b->tenant, "u1", "First u1", "u1", "u1@example.com", "Support")->n_created =
+        1;
+    fake_tenant_add(b->tenant, "u2", "First u2", "u2", "u2@example.com", "Support")->n_created =
+        1;
+    people(b, 5, "support");
+    for (size_t i = 0; i < 4; i++) /* and u3 has no user */
+        terminated(b, (const char *[]){"u0", "u1", "u2", "u3"}[i]);
+    bed_start(b);
+    bed_sync(b);
+    bed_approve(b);
+    bed_run(b);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(is_disabled(b, (const char *[]){"u0", "u1", "u2"}[i]));
+    assert_null(fake_tenant_find(b->tenant, "u3"));
+    is_idle(b);
+}
+
+static void test_disabled_without_a_list(void **state)
+{
+    struct bed *b = *state;
+    b->tenant->no_listing = true;
+    fake_tenant_add(b->tenant, "u0", "First u0", "u0", "u0@example.com", "Support");
+    people(b, 2, "support");
+    terminated(b, "u0");
+    bed_start(b);
+    bed_sync(b);
+    bed_approve(b);
+    bed_run(b);
+    assert_true(is_disabled(b, "u0"));
+    is_idle(b);
+}
+
 #define on_groups(fn) cmocka_unit_test_setup_teardown(fn, prepare, teardown)
 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        on_groups(test_each_value_has_its_outcome), on_groups(test_values_and_an_outage),
-        on_groups(test_a_create_is_completed),      on_groups(test_settled_by_reading),
+        on_groups(test_each_value_has_its_outcome),
+        on_groups(test_values_and_an_outage),
+        on_groups(test_a_create_is_completed),
+        on_groups(test_settled_by_reading),
         cmocka_unit_test_setup_teardown(test_settled_by_reading, prepare_one, teardown),
         on_groups(test_death_amid_values),
         on_groups(test_versions_guard_what_is_whole),
         on_groups(test_disabled_by_who_was_faster),
-        on_groups(test_lost_races),                 on_groups(test_hidden_roles_need_approval),
-        on_groups(test_removed_and_kept),           on_groups(test_pages_prove_no_absence),
+        on_groups(test_lost_races),
+        on_groups(test_hidden_roles_need_approval),
+        on_groups(test_removed_and_kept),
+        on_groups(test_pages_prove_no_absence),
+        on_groups(test_disabled_though_in_no_list),
+        on_groups(test_disabled_without_a_list),
     };
     log_set_level(getenv("V") ? LOG_INFO : LOG_CRIT);
     if (argc > 1)

@@ -173,7 +173,7 @@ static void test_changes(void **state)
     (void)state;
     static const char *const expected[][2] = {
         {"revoked", "disable(revokes) disabled false>true"},
-        {"revoked, at the tenant", "adopt disabled false>true"},
+        {"revoked, at the tenant", "adopt(revokes) disabled false>true"},
         {"revoked under another identity", "disable(revokes) disabled false>true"},
         {"revoked, no team", "disable(revokes) disabled false>true"},
         {"revoked, no team, deleted in time", "delete"},
