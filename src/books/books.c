@@ -42,6 +42,7 @@ struct books {
     uint64_t run;
     struct lag lag;
     struct intent *intents; /* that are open */
+    struct string_list enabled; /* users whom somebody enabled: looked at at once */
     char why_failed[sizeof(((struct error *)0)->message)];
     char audit_error[sizeof(((struct error *)0)->message)]; /* "": its file can be written */
 };
@@ -71,6 +72,7 @@ struct books *books_free(struct books *b)
     if (!b->failed && books_commit(b, &e) < 0)
         log_error("The last changes of state are lost: %s", e.message);
     sd_event_source_disable_unref(b->export_timer);
+    string_list_done(&b->enabled);
     free(b);
     return NULL;
 }
@@ -328,6 +330,19 @@ uint64_t books_alarms_due_usec(const struct books *b)
 void books_forget_alarms_due(struct books *b)
 {
     b->alarms_due_usec = 0;
+}
+
+int books_note_enabled(struct books *b, const char *entry_id, struct error *e)
+{
+    books_wake(b, WORK_DUE);
+    return string_list_add_once(&b->enabled, entry_id) < 0 ? error_out_of_memory(e) : 0;
+}
+
+struct string_list books_take_enabled(struct books *b)
+{
+    struct string_list taken = b->enabled;
+    b->enabled = (struct string_list){0};
+    return taken;
 }
 
 void books_open_intent(struct books *b, struct intent *i)

@@ -154,6 +154,8 @@ void machine_written(const struct tenant_answer *a, void *userdata)
     if (lost) /* nothing was done by this one: what is shown next is not our doing */
         x->wrote = x->wrote_before;
     if (again && x->n_races++ < MOST_RACES) {
+        if (!execution_raced(x, a))
+            return;
         x->set = is_by_value(x) ? x->set : 0;
         read_user(x);
     } else if (see(x, a, &seen))

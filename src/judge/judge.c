@@ -143,6 +143,8 @@ static int look_at_revocation(struct judge *j, const char *entry_id, struct erro
     if (r == 0)
         r = dossier_load(&s, j->books, j->rules, entry_id, e);
     if (r == 0)
+        r = standing_note_enabled(j->books, &s, e);
+    if (r == 0)
         r = revoke_beside(j, &s, e);
     dossier_done(&s);
     return r < 0 ? error_wrap(e, r, "looking at entry %s", entry_id) : 0;
@@ -270,10 +272,12 @@ bool judge_may(const struct judge *j)
 int judge_revocations(struct judge *j, struct error *e)
 {
     int r = 0;
-    struct string_list ids = reading_take_revocations(j->reading);
+    CLEANUP(string_list_done) struct string_list ids = reading_take_revocations(j->reading);
+    CLEANUP(string_list_done) struct string_list enabled = books_take_enabled(j->books);
     for (size_t i = 0; i < ids.n_items && r == 0; i++)
         r = look_at_revocation(j, ids.items[i], e);
-    string_list_done(&ids);
+    for (size_t i = 0; i < enabled.n_items && r == 0; i++)
+        r = look_at_revocation(j, enabled.items[i], e);
     return r;
 }
 

@@ -139,7 +139,7 @@ static const json_t *team_of(const json_t *groups)
     return display ? display : first;
 }
 
-/* The groups that a user is in by itself, not by another group. */
+/* The groups that a user is in by itself, not by another group; see scim_names_groups(). */
 static int take_groups(struct user *u, const json_t *groups, struct error *e)
 {
     for (size_t i = 0; i < json_array_size(groups); i++) {
@@ -148,12 +148,19 @@ static int take_groups(struct user *u, const json_t *groups, struct error *e)
                    *type = json_string_value(json_object_get(group, "type"));
         if (type && strcasecmp(type, "indirect") == 0)
             continue;
-        if (!name)
-            return error_set(e, -EBADMSG, "the answer shows a group of the user without its name");
-        if (user_add_role(u, name, NULL) < 0)
+        if (name && user_add_role(u, name, NULL) < 0)
             return error_out_of_memory(e);
     }
     return 0;
+}
+
+bool scim_names_groups(const json_t *object)
+{
+    const json_t *groups = json_object_get(object, "groups");
+    for (size_t i = 0; i < json_array_size(groups); i++)
+        if (!json_string_value(json_object_get(json_array_get(groups, i), "display")))
+            return false;
+    return true;
 }
 
 int scim_take_user(struct user **ret, char **ret_id, const json_t *object, bool plain,

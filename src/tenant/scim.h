@@ -21,6 +21,8 @@ int scim_read_lookup(char **ret, const char *login, const char *body, size_t siz
                      struct error *e);
 /* plain: as RFC 7643 has it, with the team as the department of the enterprise extension and the
  * roles as groups; else as the vendor has it. */
+/* Whether each group of the user has its name. */
+bool scim_names_groups(const json_t *object);
 int scim_take_user(struct user **ret, char **ret_id, const json_t *object, bool plain,
                    struct error *e);
 int scim_read_user(struct user **ret, char **ret_id, const char *body, size_t size,

@@ -335,6 +335,43 @@ static void test_disabled_by_who_was_faster(void **state)
     assert_false(is_disabled(b, "u1"));
 }
 
+/* The same, and nothing is answered any more behind the lost race. */
+static void disable_and_hold(enum fake_kind kind, struct fake_fault *ret, void *userdata)
+{
+    struct fake_tenant *t = userdata;
+    disable(kind, ret, t);
+    t->hold |= (kind & (FAKE_PATCH | FAKE_ACTIVE)) != 0;
+}
+
+/* … also when rosterd dies before it has read who was faster. */
+static void test_disabled_by_who_was_faster_and_death(void **state)
+{
+    struct bed *b = *state;
+    b->tenant->parts = &fake_one_part;
+    b->tenant->has_versions = true;
+    b->sync.leave_grace_usec = DAY;
+    people(b, 1, "support");
+    bed_start(b);
+    bed_sync(b);
+    b->tenant->chaos = disable_and_hold;
+    b->tenant->chaos_data = b->tenant;
+    bed_leave(b, "id-u0");
+    bed_read_all(b);
+    bed_run(b);
+    bed_advance(b, 2 * DAY);
+    assert_true(is_disabled(b, "u0") && b->tenant->hold);
+    b->tenant->chaos = NULL;
+    b->tenant->hold = false;
+    bed_crash(b);
+    bed_sync(b);
+    bed_advance(b, DAY);
+    bed_person_uid(b, "u0");
+    bed_sync(b);
+    bed_approve(b);
+    bed_advance(b, 2 * HOUR);
+    assert_true(is_disabled(b, "u0"));
+}
+
 /* Somebody with that mail and unknown roles may have a privileged one. */
 static void test_hidden_roles_need_approval(void **state)
 {
@@ -473,6 +510,7 @@ int main(int argc, char **argv)
         on_groups(test_death_amid_values),
         on_groups(test_versions_guard_what_is_whole),
         on_groups(test_disabled_by_who_was_faster),
+        on_groups(test_disabled_by_who_was_faster_and_death),
         on_groups(test_lost_races),
         on_groups(test_hidden_roles_need_approval),
         on_groups(test_removed_and_kept),
