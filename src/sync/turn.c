@@ -175,7 +175,6 @@ static int turn(struct engine *n, struct error *e)
     if (r == 0 && !n->stopping)
         r = judge_some(n->judge, gate_has_seen_plan(n->gate), &more, &ahead, e);
     delivery_hurry(n->delivery);
-    contact_look(n->contact);
     if (r == 0 &&
         (books_have(n->books, WORK_REVOCATIONS) || reading_is_under_way(n->reading) || more))
         r = start_revocations(n, &n_picked, e);
@@ -187,6 +186,7 @@ static int turn(struct engine *n, struct error *e)
         r = guard_and_pick(n, more, &n_picked, e);
     if (r < 0)
         return r;
+    contact_look(n->contact);
     bool settled = nothing_under_way(n, more, n_picked);
     look_at_alarms(n, settled);
     if (books_have_failed(n->books))

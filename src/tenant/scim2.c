@@ -158,52 +158,17 @@ static int read_user(struct tenant_client *c, const struct call_request *q,
     return meant ? 0 : call_other_subject(e);
 }
 
-/* The one of the list that has this name. */
-static const json_t *named(const json_t *list, const char *property, const char *name)
-{
-    const json_t *resources = json_object_get(list, "Resources"), *found = NULL;
-    for (size_t i = 0; i < json_array_size(resources); i++) {
-        const json_t *resource = json_array_get(resources, i);
-        const char *is = json_string_value(json_object_get(resource, property));
-        if (is && strcmp(is, name) == 0)
-            return resource;
-        if (is && strcasecmp(is, name) == 0)
-            found = resource;
-    }
-    return found;
-}
-
-static int read_list(json_t **ret, const struct http_result *r, struct error *e)
-{
-    json_t *list = NULL;
-    int rc = json_from_body(&list, r->body, r->body_size, e);
-    if (rc < 0)
-        return rc;
-    if (!json_is_integer(json_object_get(list, "totalResults"))) {
-        json_decref(list);
-        return error_set(e, -EBADMSG, "the answer is not a SCIM list");
-    }
-    *ret = list;
-    return 0;
-}
-
-static bool shows_all(const json_t *list)
-{
-    return json_integer_value(json_object_get(list, "totalResults")) <=
-           (json_int_t)json_array_size(json_object_get(list, "Resources"));
-}
-
 static int read_by_login(struct tenant_client *c, const struct call_request *q,
                          const struct http_result *r, struct call_content *to, struct error *e)
 {
     json_auto_t *list = NULL;
-    int rc = read_list(&list, r, e);
+    int rc = scim_list_read(&list, r->body, r->body_size, e);
     if (rc < 0)
         return rc;
-    const json_t *user = named(list, "userName", q->login);
+    const json_t *user = scim_list_named(list, "userName", q->login);
     if (user)
         return take_user(c, user, to, e);
-    return shows_all(list)
+    return scim_list_shows_all(list)
                ? CALL_ABSENT
                : error_set(e, -EBADMSG, "the SCIM list is longer than what it shows");
 }
@@ -221,14 +186,14 @@ static int read_group(struct tenant_client *c, const struct call_request *q,
 {
     json_auto_t *list = NULL;
     (void)c;
-    int rc = read_list(&list, r, e);
+    int rc = scim_list_read(&list, r->body, r->body_size, e);
     if (rc < 0)
         return rc;
-    const json_t *group = named(list, "displayName", q->value);
+    const json_t *group = scim_list_named(list, "displayName", q->value);
     const char *id = json_string_value(json_object_get(group, "id"));
     if (group && !id)
         return error_set(e, -EBADMSG, "the SCIM group in the answer has no id");
-    if (!group && !shows_all(list))
+    if (!group && !scim_list_shows_all(list))
         return error_set(e, -EBADMSG, "the SCIM list is longer than what it shows");
     return id ? call_text(&to->id, id, e) : 0;
 }
@@ -270,7 +235,7 @@ static int read_nothing(struct tenant_client *c, const struct call_request *q,
 {
     json_auto_t *list = NULL;
     (void)c, (void)q, (void)to;
-    return read_list(&list, r, e);
+    return scim_list_read(&list, r->body, r->body_size, e);
 }
 
 static int team_list(void *client, struct tenant_call **ret, tenant_done_fn done,
@@ -286,7 +251,7 @@ static int read_page(struct tenant_client *c, const struct call_request *q,
 {
     json_auto_t *list = NULL;
     (void)c, (void)q;
-    int rc = read_list(&list, r, e);
+    int rc = scim_list_read(&list, r->body, r->body_size, e);
     const json_t *resources = json_object_get(list, "Resources");
     json_int_t total = json_integer_value(json_object_get(list, "totalResults"));
     size_t n = json_array_size(resources), n_before = to->names.n_items;

@@ -181,6 +181,39 @@ def test_groups_without_names(t):
     d.stop()
 
 
+def test_another_organisation(t):
+    """T72: the same host, another organisation behind another path: nothing is written there before approval, and back is as before;
+    a slash at the end is no other one, another case of a path is."""
+    ground, group, service, d = begin(t, {"p0": {}, "p1": {}})
+    d.start()
+    service.wait(lambda: service.user("p1") and service.roles("p1") == ["Agent", "Seller"], "two users")
+    settled(d)
+    before = len(service.writes())
+    for path in ("/b/scim/v2", "/A/scim/v2"):
+        d.stop()
+        service.path, others = path, service.users
+        service.users = {}
+        stranger = service.add_user("p0", emails=[{"value": "p0@other.example.com", "type": "work", "primary": True}])
+        d.configure(tenant={"scim_path": path})
+        d.start()
+        wait_for(lambda: d.audit(event="alarm", code="other-tenant"), 20, "an alarm", d.log_tail)
+        ground.leave(group, "p1")
+        d.ctl("sync")
+        settled(d)
+        need(len(service.writes()) == before, "nothing is written", service.writes()[before:])
+        need(service.users == {stranger["id"]: stranger} or len(service.users) == 1, "nobody is made", service.users)
+        ground.join(group, "p1")
+        service.users = others
+    d.stop()
+    service.path = "/a/scim/v2"
+    d.configure(tenant={"scim_path": "/a/scim/v2/"})
+    d.start()
+    settled(d)
+    ground.replace("p0", telephoneNumber="+44 7")
+    service.wait(lambda: value(service.user("p0"), "phoneNumbers", "work") == "+44 7", "and back it goes on")
+    d.stop()
+
+
 def test_list_that_invents(t):
     """A list whose pages name ever new users has an end, a sentence, and no more memory than that; whom it should have shown is asked
     for by name, and the others are made."""

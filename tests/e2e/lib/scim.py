@@ -96,6 +96,7 @@ class ScimService:
     many changes of groups are refused, since another one is under way.  whole: a group that was changed is shown, with
     all its members.  endless: a list says that it goes on, and shows its last page again.  odd: what the ids end in.
     mixed: the next answers to a create show somebody else.  nameless: so many groups of a user are shown without a name.
+    path: where its endpoints lie; others of the same host are other organisations, of which this one knows nothing.
     inventive: each page of a list names users that were never there, and says that more follow."""
 
     client_id = "api.user"
@@ -105,6 +106,7 @@ class ScimService:
         self.token, self.keeps, self.shows_groups, self.page = "t0ken-of-the-lab", keeps, shows_groups, page
         self.races, self.shifts, self.fails, self.number = 0, 0, [], 0
         self.busy, self.whole, self.endless, self.odd, self.mixed = 0, False, False, "", 0
+        self.path = "/a/scim/v2"
         self.nameless, self.inventive, self.invented = 0, False, 0
         self.users, self.groups, self.requests = {}, {}, []
         for name in groups:
@@ -289,7 +291,7 @@ class ScimService:
         if headers.get("Authorization") != "Bearer " + self.token:
             raise Refusal(401)
         parts = urllib.parse.urlsplit(target)
-        found = re.fullmatch(r"/a/scim/v2/(Users|Groups)(?:/([^/]+))?", parts.path)
+        found = re.fullmatch(re.escape(self.path) + "/(Users|Groups)(?:/([^/]+))?", parts.path)
         if not found:
             raise Refusal(404, None, "no such endpoint")
         table = self.users if found.group(1) == "Users" else self.groups
